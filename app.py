@@ -1,0 +1,67 @@
+"""Herald: a contact form and notification backend for static sites. This file is the map.
+
+    browser ── POST /contact ──▶ contact ── publish ──▶ SNS topic ── async ──▶ destined ── invoke ──▶ notify_<channel>
+                                                           ▲                      │
+    GET /SendEvent (API Gateway → SNS, no Lambda) ─────────┘                      │ Lambda Destinations
+                                                                                  ▼
+                                                            EventBridge bus ── rules ──▶ on_success, on_failure
+
+What each function may do, how long it may run and where its outcome goes: ``chalicelib/functions.py``.
+"""
+
+import os
+from typing import Any
+
+from chalice import Chalice
+from chalice.app import ConvertToMiddleware, Response, SNSEvent
+
+from chalicelib import handlers
+from chalicelib.composition import root
+from chalicelib.logs import logger
+
+app = Chalice(app_name="herald", configure_logs=False)
+app.register_middleware(ConvertToMiddleware(logger.inject_lambda_context))
+
+# Chalice subscribes and registers while this file is imported: the one time that the stage is read so early.
+stage = root().stage
+
+
+@app.route("/contact", methods=["POST"], content_types=["*/*"], name="contact")
+def contact() -> Response:
+    """A form of the default site. The handler itself decides on content types, in the API's own words."""
+    return handlers.contact.accept(app.current_request, "default")
+
+
+@app.route("/contact/{site}", methods=["POST"], content_types=["*/*"], name="contact_of_site")
+def contact_of_site(site: str) -> Response:
+    """A form of any site in herald.toml."""
+    return handlers.contact.accept(app.current_request, site)
+
+
+@app.on_sns_message(topic=stage.topic)
+def destined(event: SNSEvent) -> dict[str, object]:
+    """Deliver a message to its owner. Lambda itself tells the bus what this returns or raises."""
+    return handlers.destined.handle(event.to_dict(), event.context)
+
+
+if stage.uses("pushover"):
+
+    @app.lambda_function()
+    def notify_pushover(event: Any, context: Any) -> dict[str, str]:
+        """Notify by Pushover; any program in the account may be granted this function."""
+        return handlers.notify_pushover.handle(event)
+
+
+@app.lambda_function()
+def on_success(event: dict[str, Any], context: Any) -> None:
+    """A message reached its owner, or an event was answered."""
+    handlers.outcomes.success(event)
+
+
+@app.lambda_function()
+def on_failure(event: dict[str, Any], context: Any) -> None:
+    """A message did not reach its owner; Lambda's retries are over."""
+    handlers.outcomes.failure(event)
+
+
+handlers.preload(os.environ.get("_HANDLER", ""))

@@ -1,0 +1,108 @@
+"""The DynamoDB table that remembers every message and what became of it on each channel.
+
+One item per message, key ``id``. ``submission`` is the JSON text of the message as it was published, so its fields keep
+their order; ``deliveries`` maps each channel's name to its state.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import fields
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from chalicelib.adapters.aws import reason
+from chalicelib.errors import StoreError
+from chalicelib.logic.delivery import Delivery, Record, State
+from chalicelib.logic.submission import Message
+from chalicelib.settings import Site
+
+if TYPE_CHECKING:
+    from types_boto3_dynamodb import DynamoDBClient
+
+DAY = 24 * 60 * 60
+
+
+class MessageTable:
+    """A :class:`~chalicelib.logic.delivery.MessageStore` in DynamoDB, by conditional writes alone."""
+
+    def __init__(self, dynamodb: DynamoDBClient, table: str, sites: Mapping[str, Site]) -> None:
+        self._dynamodb = dynamodb
+        self._table = table
+        self._sites = sites
+
+    def add(self, message: Message, deliveries: Mapping[str, Delivery], owner: str) -> Record | None:
+        """Store a new message; where it is already there, change nothing and return its record."""
+        item: dict[str, Any] = {
+            "id": {"S": message.id},
+            "site": {"S": message.site},
+            "received_at": {"N": str(message.received_at)},
+            "stored_at": {"N": str(int(time.time()))},
+            "owner": {"S": owner},
+            "submission": {"S": message.serialize()},
+            "deliveries": {"M": {name: {"M": _encoded(delivery)} for name, delivery in deliveries.items()}},
+        }
+        site = self._sites.get(message.site)
+        if site is not None:
+            item["expires_at"] = {"N": str(message.received_at + site.retention_days * DAY)}
+        try:
+            self._dynamodb.put_item(
+                TableName=self._table,
+                Item=item,
+                ConditionExpression="attribute_not_exists(id)",
+                ReturnValuesOnConditionCheckFailure="ALL_OLD",
+            )
+        except (BotoCoreError, ClientError) as error:
+            there = _item_in_the_way(error)
+            return Record(
+                owner=there["owner"]["S"],
+                deliveries={name: _decoded(value["M"]) for name, value in there["deliveries"]["M"].items()},
+            )
+        return None
+
+    def change(self, message_id: str, channel: str, before: Delivery, after: Delivery) -> bool:
+        """Replace one channel's delivery; False, and nothing changed, when it is no longer ``before``.
+
+        The SDK repeats a write whose answer was lost, and then fails on its own success: what stands there counts.
+        """
+        try:
+            self._dynamodb.update_item(
+                TableName=self._table,
+                Key={"id": {"S": message_id}},
+                UpdateExpression="SET deliveries.#channel = :after",
+                ConditionExpression="deliveries.#channel = :before",
+                ExpressionAttributeNames={"#channel": channel},
+                ExpressionAttributeValues={
+                    ":before": {"M": _encoded(before)},
+                    ":after": {"M": _encoded(after)},
+                },
+                ReturnValuesOnConditionCheckFailure="ALL_OLD",
+            )
+        except (BotoCoreError, ClientError) as error:
+            there = _item_in_the_way(error)
+            delivery = there.get("deliveries", {}).get("M", {}).get(channel)
+            return delivery is not None and _decoded(delivery["M"]) == after
+        return True
+
+
+def _item_in_the_way(error: BotoCoreError | ClientError) -> dict[str, Any]:
+    """The item that made a condition fail; any other error is a :class:`StoreError`."""
+    if reason(error) != "ConditionalCheckFailedException" or not isinstance(error, ClientError):
+        raise StoreError(reason(error)) from error
+    item: dict[str, Any] = dict(error.response).get("Item", {})  # type: ignore[assignment]
+    return item
+
+
+def _encoded(delivery: Delivery) -> dict[str, Any]:
+    encoded: dict[str, Any] = {}
+    for field in fields(delivery):
+        value = getattr(delivery, field.name)
+        encoded[field.name] = {"N": str(value)} if isinstance(value, int) else {"S": str(value)}
+    return encoded
+
+
+def _decoded(attributes: Mapping[str, Any]) -> Delivery:
+    values = {name: int(value["N"]) if "N" in value else value["S"] for name, value in attributes.items()}
+    return Delivery(**{**values, "state": State(values["state"])})

@@ -1,0 +1,63 @@
+"""Notifiers that are Lambda functions, called through the Lambda Invoke API.
+
+https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    ConnectTimeoutError,
+    EndpointConnectionError,
+    NoCredentialsError,
+)
+
+from chalicelib.adapters.aws import reason
+from chalicelib.errors import (
+    ChannelUnavailableError,
+    ChannelUncertainError,
+    notifier_error,
+)
+from chalicelib.logic.notification import Notification
+
+if TYPE_CHECKING:
+    from types_boto3_lambda import LambdaClient
+
+_NEVER_ARRIVED = (EndpointConnectionError, ConnectTimeoutError, NoCredentialsError)
+
+
+class LambdaNotifier:
+    """A notifier function. The client must not repeat a call that timed out: the function may have rung already."""
+
+    def __init__(self, client: LambdaClient, function: str) -> None:
+        self._client = client
+        self._function = function
+
+    def notify(self, notification: Notification) -> str:
+        """Invoke and wait; returns the provider's reference, raises a :class:`~chalicelib.errors.NotifierError`."""
+        try:
+            response = self._client.invoke(
+                FunctionName=self._function,
+                Payload=json.dumps(notification.as_request(), ensure_ascii=False).encode(),
+            )
+            payload = response["Payload"].read()
+        except ClientError as error:
+            # Lambda refused before it ran anything: no permission, throttled, no such function.
+            raise ChannelUnavailableError(f"{self._function} was not invoked: {reason(error)}") from error
+        except _NEVER_ARRIVED as error:
+            raise ChannelUnavailableError(f"{self._function} was not reached: {reason(error)}") from error
+        except BotoCoreError as error:
+            raise ChannelUncertainError(f"{self._function} did not answer: {reason(error)}") from error
+        try:
+            answer = json.loads(payload)
+            if "FunctionError" in response:
+                raise notifier_error(str(answer.get("errorType", "")), str(answer.get("errorMessage", "")))
+            if answer["status"] != "delivered":
+                raise ChannelUncertainError(f"{self._function} answered with a status that is not of the contract")
+            return str(answer["reference"])
+        except (ValueError, TypeError, KeyError, AttributeError):
+            raise ChannelUncertainError(f"{self._function} gave an answer that is not of the contract") from None

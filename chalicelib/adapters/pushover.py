@@ -1,0 +1,104 @@
+"""Pushover's message API: https://pushover.net/api
+
+What an answer means: 200 with ``status`` 1 is delivered; 429 is over quota until ``X-Limit-App-Reset``; any other 4xx
+must never be repeated; 5xx or no answer may be, not sooner than five seconds later.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import requests
+
+from chalicelib.adapters.secrets import Secrets
+from chalicelib.errors import (
+    ChannelRejectedError,
+    ChannelUnavailableError,
+    ChannelUncertainError,
+)
+from chalicelib.logic.notification import Notification, cut
+
+CHANNEL = "pushover"
+SECRETS = ("token", "user")
+URL = "https://api.pushover.net"
+MAX_TITLE = 250
+MAX_MESSAGE = 1024
+PAUSE = 5
+CONNECT_TIMEOUT = 3.05
+READ_TIMEOUT = 10.0
+
+
+class PushoverNotifier:
+    """Delivers notifications by Pushover."""
+
+    def __init__(
+        self,
+        session: requests.Session,
+        secrets: Secrets,
+        url: str = URL,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._session = session
+        self._secrets = secrets
+        self._endpoint = f"{url}/1/messages.json"
+        self._clock = clock
+
+    def notify(self, notification: Notification) -> str:
+        """Send once; returns Pushover's request id, raises a :class:`~chalicelib.errors.NotifierError`."""
+        form: dict[str, str | int] = {
+            **self._secrets.read(),
+            "title": cut(notification.title, MAX_TITLE),
+            "message": cut(notification.message, MAX_MESSAGE),
+        }
+        if notification.timestamp is not None:
+            form["timestamp"] = notification.timestamp
+        try:
+            response = self._session.post(
+                self._endpoint, data=form, timeout=(CONNECT_TIMEOUT, READ_TIMEOUT), allow_redirects=False
+            )
+        except requests.exceptions.ConnectTimeout as error:
+            raise ChannelUnavailableError("Pushover could not be reached", retry_after=PAUSE) from error
+        except requests.exceptions.ConnectionError as error:
+            # The connection may have broken before or after the request was sent; only a refused one is certain.
+            if _never_connected(error):
+                raise ChannelUnavailableError("Pushover could not be reached", retry_after=PAUSE) from error
+            raise ChannelUncertainError("the connection to Pushover broke", retry_after=PAUSE) from error
+        except requests.exceptions.RequestException as error:
+            raise ChannelUncertainError("Pushover did not answer in time", retry_after=PAUSE) from error
+        return self._reference(response)
+
+    def _reference(self, response: requests.Response) -> str:
+        if response.status_code == 429:
+            raise ChannelUnavailableError("over Pushover's quota", retry_after=self._until_reset(response))
+        if 400 <= response.status_code < 500:
+            self._secrets.forget()
+            raise ChannelRejectedError(f"Pushover refused the message: {_errors(response)}")
+        if response.status_code >= 500:
+            raise ChannelUnavailableError(f"Pushover answered {response.status_code}", retry_after=PAUSE)
+        try:
+            answer = response.json()
+            if response.status_code == 200 and answer["status"] == 1:
+                return str(answer["request"])
+        except (ValueError, TypeError, KeyError):
+            pass
+        raise ChannelUncertainError("Pushover's answer can't be understood", retry_after=PAUSE)
+
+    def _until_reset(self, response: requests.Response) -> int:
+        try:
+            return max(PAUSE, int(response.headers["X-Limit-App-Reset"]) - int(self._clock()))
+        except (KeyError, ValueError):
+            return 60 * 60
+
+
+def _errors(response: requests.Response) -> str:
+    """Pushover's own words, which name parameters and never quote a message."""
+    try:
+        return "; ".join(str(error)[:200] for error in response.json()["errors"][:3])
+    except (ValueError, TypeError, KeyError):
+        return f"status {response.status_code}"
+
+
+def _never_connected(error: requests.exceptions.ConnectionError) -> bool:
+    reason = getattr(error.args[0] if error.args else None, "reason", None)
+    return type(reason).__name__ in ("NewConnectionError", "NameResolutionError", "ConnectTimeoutError")

@@ -1,0 +1,51 @@
+"""Secrets in SSM Parameter Store: SecureString parameters under the stage's own path."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from chalicelib.adapters.aws import reason
+from chalicelib.errors import ChannelUnavailableError
+
+if TYPE_CHECKING:
+    from types_boto3_ssm import SSMClient
+
+KEEP = 300
+"""Seconds that a value is kept: a warm function takes up a changed secret within this time."""
+
+
+class Secrets:
+    """The secrets below one path, read together and kept for a while."""
+
+    def __init__(
+        self, ssm: SSMClient, path: str, names: tuple[str, ...], clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._ssm = ssm
+        self._names = {f"{path}/{name}": name for name in names}
+        self._clock = clock
+        self._values: dict[str, str] = {}
+        self._until = 0.0
+
+    def read(self) -> dict[str, str]:
+        """Name → value. A parameter that is missing raises :class:`ChannelUnavailableError` naming it: once the
+        owner has set it, a later attempt delivers."""
+        if self._clock() < self._until:
+            return self._values
+        try:
+            answer = self._ssm.get_parameters(Names=list(self._names), WithDecryption=True)
+        except (BotoCoreError, ClientError) as error:
+            raise ChannelUnavailableError(f"the secrets could not be read: {reason(error)}") from error
+        missing = answer["InvalidParameters"]
+        if missing:
+            raise ChannelUnavailableError(f"not set in Parameter Store: {', '.join(sorted(missing))}")
+        self._values = {self._names[parameter["Name"]]: parameter["Value"] for parameter in answer["Parameters"]}
+        self._until = self._clock() + KEEP
+        return self._values
+
+    def forget(self) -> None:
+        """Read anew next time: the provider did not take these values."""
+        self._until = 0.0

@@ -1,0 +1,42 @@
+"""The SNS topic that stands between the API and everything that handles messages."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from chalicelib.adapters.aws import arn_beside, reason
+from chalicelib.errors import PublishError
+
+if TYPE_CHECKING:
+    from types_boto3_sns import SNSClient
+
+
+class SnsTopic:
+    """Publishes messages to one topic."""
+
+    def __init__(self, sns: SNSClient, name: str) -> None:
+        self._sns = sns
+        self._name = name
+        self._arn = ""
+
+    def publish(self, text: str, *, site: str, kind: str, function_arn: str) -> None:
+        """Publish; returns once SNS has accepted the message, raises :class:`PublishError` otherwise.
+
+        ``site`` and ``kind`` travel as message attributes, where a rule on the bus can match them even when no answer
+        of ``destined`` exists. A publication that timed out is repeated by the SDK and may then arrive twice, which
+        ``destined`` sees by the message's id.
+        """
+        try:
+            self._arn = self._arn or arn_beside(function_arn, "sns", self._name)
+            self._sns.publish(
+                TopicArn=self._arn,
+                Message=text,
+                MessageAttributes={
+                    "site": {"DataType": "String", "StringValue": site},
+                    "kind": {"DataType": "String", "StringValue": kind},
+                },
+            )
+        except (BotoCoreError, ClientError) as error:
+            raise PublishError(reason(error)) from error

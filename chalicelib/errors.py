@@ -1,0 +1,138 @@
+"""Every error that Herald raises on purpose, in one tree, classified by what the caller should do.
+
+::
+
+    HeraldError
+    ├── SubmissionError            tell the visitor; nothing was published
+    ├── PublishError               nothing was accepted; the visitor may try again
+    ├── StoreError                 the message table refused or could not be reached; Lambda tries again
+    ├── DeliveryIncompleteError    a channel still waits; Lambda tries again
+    ├── EventFailedError           a test event asked to fail
+    └── NotifierError              what a notifier of the Lambda Invoke API answers
+        ├── InvalidRequestError    the caller's mistake: never again
+        ├── ChannelRejectedError   the provider said no: never again
+        ├── ChannelUnavailableError   nothing was delivered: again, after a pause
+        └── ChannelUncertainError  the provider may have accepted: the channel's setting decides
+
+No message here may hold anything that a visitor typed: messages reach logs and the bus.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+
+
+class HeraldError(Exception):
+    """Base of all errors raised on purpose."""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing that is wrong with a submission, in the terms of RFC 9457's ``errors`` extension."""
+
+    code: str
+    field: str
+    message: str
+
+
+class SubmissionError(HeraldError):
+    """A submission that can't be accepted.
+
+    Parameters
+    ----------
+    status:
+        HTTP status to answer: 400, 404, 413, 415 or 422.
+    title:
+        One sentence for the person who sent it.
+    problems:
+        What is wrong, field by field.
+    """
+
+    def __init__(self, status: int, title: str, problems: tuple[Problem, ...] = ()) -> None:
+        super().__init__(title)
+        self.status = status
+        self.title = title
+        self.problems = problems
+
+
+class PublishError(HeraldError):
+    """The topic did not accept a message. ``reason`` is an error code or class name, fit for a log."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"the topic did not accept the message: {reason}")
+        self.reason = reason
+
+
+class StoreError(HeraldError):
+    """The message table could not be read or written. ``reason`` is an error code, fit for a log."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"the message table did not answer: {reason}")
+        self.reason = reason
+
+
+class DeliveryIncompleteError(HeraldError):
+    """At least one channel still has to deliver; raised so that Lambda runs the message again."""
+
+
+class EventFailedError(HeraldError):
+    """A test event asked for a failure."""
+
+
+class NotifierError(HeraldError):
+    """An error of the Lambda Invoke API.
+
+    Lambda hands a caller two strings, ``errorType`` and ``errorMessage``. ``errorType`` is the class name here;
+    ``errorMessage`` is a JSON object with ``message`` for people and, where there is any, data for programs:
+    ``key`` (what was wrong in the request) or ``retry_after`` (seconds).
+    """
+
+    def __init__(self, message: str, *, key: str = "", retry_after: int | None = None) -> None:
+        detail: dict[str, str | int] = {"message": message}
+        if key:
+            detail["key"] = key
+        if retry_after is not None:
+            detail["retry_after"] = retry_after
+        super().__init__(json.dumps(detail, ensure_ascii=False))
+        self.message = message
+        self.key = key
+        self.retry_after = retry_after
+
+
+class InvalidRequestError(NotifierError):
+    """The request does not fit the contract; ``key`` names the part that doesn't."""
+
+
+class ChannelRejectedError(NotifierError):
+    """The provider refused for good; sending the same again can't help."""
+
+
+class ChannelUnavailableError(NotifierError):
+    """Nothing was delivered, and a later attempt may succeed; ``retry_after`` is the provider's own wait."""
+
+
+class ChannelUncertainError(NotifierError):
+    """The provider may have delivered, but its answer was lost."""
+
+
+def notifier_error(error_type: str, error_message: str) -> NotifierError:
+    """Turn a function error of the Lambda Invoke API back into the exception that was raised there.
+
+    An ``error_type`` that no notifier of ours raises is a fault in the notifier. It may have come after the provider
+    accepted, so it counts as uncertain.
+    """
+    known: dict[str, type[NotifierError]] = {cls.__name__: cls for cls in NotifierError.__subclasses__()}
+    cls = known.get(error_type)
+    if cls is None:
+        return ChannelUncertainError(f"the notifier failed with {error_type or 'no error type'}")
+    try:
+        detail = json.loads(error_message)
+        wait = detail.get("retry_after")
+        return cls(
+            str(detail["message"]),
+            key=str(detail.get("key", "")),
+            retry_after=int(wait) if wait is not None else None,
+        )
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return cls(error_message)

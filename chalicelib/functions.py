@@ -1,0 +1,144 @@
+"""The manifest: every Lambda function of Herald, declared once.
+
+``python -m ops render`` makes of this and ``herald.toml``: ``.chalice/config.json``, one IAM policy per function and
+stage, and the wiring template. A function that ``app.py`` registers must stand here, and the reverse; ``python -m ops
+check`` proves it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+from chalicelib.settings import Stage
+
+
+class Resource(Enum):
+    """What a grant is on. ``ops/policies.py`` turns each into exact ARNs of one stage and account."""
+
+    TOPIC = "the stage's topic"
+    TABLE = "the stage's message table"
+    BUS = "the stage's event bus"
+    NOTIFIERS = "every notifier that a site of the stage uses"
+    SECRETS = "the function's own secrets in Parameter Store"
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """Actions that a function's code calls, on one resource, and why."""
+
+    sid: str
+    actions: tuple[str, ...]
+    on: Resource
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Trigger:
+    """What runs the function: ``http``, ``topic``, ``invoke`` (the Lambda Invoke API) or ``rule`` (on the bus)."""
+
+    kind: str
+    pattern: dict[str, object] | None = None
+    """For a rule: the ``detail`` of the events that it matches."""
+
+
+@dataclass(frozen=True, slots=True)
+class Retries:
+    """What Lambda does when an asynchronous run fails: https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-configuring.html"""
+
+    attempts: int
+    """Retries after the first attempt: 0 to 2."""
+    max_age: int
+    """Seconds after which an event is given up: 60 to 21600."""
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionSpec:
+    """One Lambda function."""
+
+    name: str
+    trigger: Trigger
+    memory: int
+    """MB. More memory is also more CPU, and so a shorter cold start."""
+    timeout: int
+    """Seconds."""
+    grants: tuple[Grant, ...] = ()
+    settings: tuple[str, ...] = ()
+    """Environment variables, beyond ``HERALD_STAGE``."""
+    destinations: bool = False
+    """Whether Lambda sends its successes and failures to the stage's bus."""
+    retries: Retries | None = None
+    channel: str = ""
+    """For a notifier: the kind of channel that it serves. Without a site that uses it, the function doesn't exist."""
+    secrets: tuple[str, ...] = ()
+    """Names of the parameters below ``/herald/<stage>/<channel>/``."""
+
+
+_SUCCESS = {"requestContext": {"condition": ["Success"]}}
+_NEEDS_ATTENTION = ["undeliverable", "uncertain"]
+
+FUNCTIONS = (
+    FunctionSpec(
+        name="api_handler",
+        trigger=Trigger("http"),
+        memory=512,
+        timeout=29,
+        grants=(Grant("PublishMessages", ("sns:Publish",), Resource.TOPIC, "hand an accepted message on"),),
+    ),
+    FunctionSpec(
+        name="destined",
+        trigger=Trigger("topic"),
+        memory=512,
+        timeout=60,
+        grants=(
+            Grant("StoreMessages", ("dynamodb:PutItem",), Resource.TABLE, "remember each message once"),
+            Grant("RecordOutcomes", ("dynamodb:UpdateItem",), Resource.TABLE, "claim a channel, record its outcome"),
+            Grant("InvokeNotifiers", ("lambda:InvokeFunction",), Resource.NOTIFIERS, "deliver"),
+            Grant("TellTheBus", ("events:PutEvents",), Resource.BUS, "Lambda sends the outcome with this role"),
+        ),
+        settings=("LAMBDA_NOTIFICATIONS",),
+        destinations=True,
+        retries=Retries(attempts=2, max_age=6 * 60 * 60),
+    ),
+    FunctionSpec(
+        name="notify_pushover",
+        trigger=Trigger("invoke"),
+        memory=512,
+        timeout=20,
+        grants=(Grant("ReadSecrets", ("ssm:GetParameters",), Resource.SECRETS, "the token and the user key"),),
+        channel="pushover",
+        secrets=("token", "user"),
+    ),
+    FunctionSpec(
+        name="on_success",
+        trigger=Trigger("rule", {**_SUCCESS, "responsePayload": {"action": [{"anything-but": _NEEDS_ATTENTION}]}}),
+        memory=256,
+        timeout=10,
+    ),
+    FunctionSpec(
+        name="on_failure",
+        trigger=Trigger(
+            "rule",
+            {
+                "$or": [
+                    {"requestContext": {"condition": [{"anything-but": ["Success"]}]}},
+                    {"responsePayload": {"action": _NEEDS_ATTENTION}},
+                ]
+            },
+        ),
+        memory=256,
+        timeout=10,
+    ),
+)
+
+
+def functions_of(stage: Stage) -> tuple[FunctionSpec, ...]:
+    """The functions that this stage has: a notifier only where a site uses its channel."""
+    return tuple(spec for spec in FUNCTIONS if not spec.channel or stage.uses(spec.channel))
+
+
+def notifiers_of(stage: Stage) -> dict[str, FunctionSpec]:
+    """Which function serves each channel of the stage, by the channel's name."""
+    by_kind = {spec.channel: spec for spec in FUNCTIONS if spec.channel}
+    used = {name for site in stage.sites.values() for name in site.channels}
+    return {name: by_kind[channel.kind] for name, channel in sorted(stage.channels.items()) if name in used}

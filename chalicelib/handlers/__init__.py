@@ -1,0 +1,42 @@
+"""Handlers translate an event into one call of the logic, and its result back.
+
+``handlers.contact`` and the others are imported when they are first used, so that each function pays for its own
+alone; :func:`preload` moves that to the function's start.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+    from chalicelib.handlers import contact as contact
+    from chalicelib.handlers import destined as destined
+    from chalicelib.handlers import notify_pushover as notify_pushover
+    from chalicelib.handlers import outcomes as outcomes
+
+_HANDLER_OF = {
+    "app": "contact",
+    "destined": "destined",
+    "notify_pushover": "notify_pushover",
+    "on_success": "outcomes",
+    "on_failure": "outcomes",
+}
+
+
+def __getattr__(name: str) -> ModuleType:
+    if name in _HANDLER_OF.values():
+        return import_module(f"{__name__}.{name}")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def preload(entry_point: str) -> None:
+    """Load, while the function starts, what its requests will need, clients included.
+
+    ``entry_point`` is what Lambda gives in ``_HANDLER``, such as ``app.destined``. Anything else loads nothing.
+    """
+    module = _HANDLER_OF.get(entry_point.removeprefix("app."))
+    if module and entry_point.startswith("app."):
+        import_module(f"{__name__}.{module}").prepare()

@@ -1,0 +1,50 @@
+"""``destined``: what Lambda runs, asynchronously, for every record that SNS delivers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aws_lambda_powertools.utilities.data_classes.sns_event import SNSEvent
+
+from chalicelib import composition
+from chalicelib.logic import delivery, events
+from chalicelib.logic.submission import Message
+from chalicelib.logs import logger
+
+LEASE_MARGIN = 5
+"""Seconds beyond the invocation's own end that its claims are honoured, for clocks that differ."""
+
+
+def prepare() -> None:
+    """Make the clients that every message needs."""
+    here = composition.root()
+    _ = here.messages, here.notifiers
+
+
+def handle(event: dict[str, Any], context: Any) -> dict[str, object]:
+    """Deliver one message, or answer one test event.
+
+    Returns ``{"source", "action", "message"}`` for the bus; what escapes makes Lambda try again and then tell the bus.
+    """
+    record = SNSEvent(event).record
+    attributes = record.sns.message_attributes
+    kind = attributes["kind"].value if "kind" in attributes else ""
+    if kind == events.KIND_EVENT:
+        logger.set_correlation_id(record.sns.message_id)
+        return events.answer(record.sns.message)
+    message = Message.deserialize(record.sns.message)
+    logger.set_correlation_id(message.id)
+    here = composition.root()
+    answer = delivery.deliver(
+        message,
+        here.channels_of(message.site),
+        here.notifiers,
+        here.messages,
+        delivery.Invocation(
+            id=context.aws_request_id,
+            lease=context.get_remaining_time_in_millis() // 1000 + LEASE_MARGIN,
+        ),
+        here.now,
+    )
+    logger.info("Handled", extra={"message_id": message.id, "site": message.site, "action": answer["action"]})
+    return answer

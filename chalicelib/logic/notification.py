@@ -1,0 +1,94 @@
+"""What a notification says, and the request that every notifier of the Lambda Invoke API takes (version 1).
+
+::
+
+    request  {"version": 1, "id": "…", "title": "…", "message": "…", "timestamp": 1767225600}
+    answer   {"channel": "pushover", "status": "delivered", "reference": "…"}
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from chalicelib.errors import InvalidRequestError
+from chalicelib.logic.submission import Message
+
+VERSION = 1
+CONTACT_TITLE = "New /contact submission received"
+CUT_MARK = "…"
+
+_MAX_ID = 128
+_LINES = (("Source", "source"), ("Name", "name"), ("Mail", "email"), ("Desc", "message"))
+
+
+@dataclass(frozen=True, slots=True)
+class Notification:
+    """One thing to tell the owner."""
+
+    id: str
+    """The message's id: it correlates the logs of everything that handles the message."""
+    title: str
+    message: str
+    timestamp: int | None = None
+    """Seconds since the epoch at which the thing happened; the provider shows it instead of its own time."""
+
+    def as_request(self) -> dict[str, object]:
+        """The JSON object that a notifier is invoked with."""
+        request: dict[str, object] = {
+            "version": VERSION,
+            "id": self.id,
+            "title": self.title,
+            "message": self.message,
+        }
+        if self.timestamp is not None:
+            request["timestamp"] = self.timestamp
+        return request
+
+    @classmethod
+    def from_request(cls, request: object) -> Notification:
+        """Check a request; raises :class:`InvalidRequestError` naming the key at fault and what it should be."""
+        if not isinstance(request, Mapping):
+            raise InvalidRequestError("the request must be a JSON object", key="request")
+        version = request.get("version")
+        if version != VERSION or isinstance(version, bool):
+            raise InvalidRequestError(f"version: expected {VERSION}", key="version")
+        unknown = set(request) - {"version", "id", "title", "message", "timestamp"}
+        if unknown:
+            key = min(map(str, unknown))
+            raise InvalidRequestError(
+                f"{key}: unknown; expected version, id, title, message and, optionally, timestamp", key=key
+            )
+        timestamp = request.get("timestamp")
+        if timestamp is not None and (
+            not isinstance(timestamp, int) or isinstance(timestamp, bool) or timestamp < 0
+        ):
+            raise InvalidRequestError("timestamp: expected whole seconds since the epoch", key="timestamp")
+        return cls(
+            id=_text(request, "id", _MAX_ID),
+            title=_text(request, "title"),
+            message=_text(request, "message"),
+            timestamp=timestamp,
+        )
+
+
+def _text(request: Mapping[object, object], key: str, longest: int | None = None) -> str:
+    value = request.get(key)
+    if not isinstance(value, str) or not value.strip():
+        raise InvalidRequestError(f"{key}: expected a text that is not empty", key=key)
+    if longest is not None and len(value) > longest:
+        raise InvalidRequestError(f"{key}: expected at most {longest} characters, found {len(value)}", key=key)
+    return value
+
+
+def of_contact(message: Message) -> Notification:
+    """What the owner reads of a contact submission: four lines, a missing field left blank."""
+    lines = [f"{label}: {message.fields.get(field, '')}" for label, field in _LINES]
+    return Notification(
+        id=message.id, title=CONTACT_TITLE, message="\n".join(lines), timestamp=message.received_at
+    )
+
+
+def cut(text: str, longest: int) -> str:
+    """Shorten ``text`` to ``longest`` characters, the last of them a mark that something is missing."""
+    return text if len(text) <= longest else text[: longest - len(CUT_MARK)].rstrip() + CUT_MARK

@@ -1,0 +1,116 @@
+"""The typed settings of one stage, and how a running function finds its own.
+
+A person edits ``herald.toml``; ``python -m ops render`` compiles it to ``chalicelib/stages.py``, which holds one
+:class:`Stage` per stage. ``HERALD_STAGE`` selects among them, so the same deployment zip is right for every stage.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+APP = "herald"
+
+
+class SettingsError(RuntimeError):
+    """A setting is missing or wrong; the message names it and says what it should hold."""
+
+
+@dataclass(frozen=True, slots=True)
+class Channel:
+    """One way to reach the owner, such as ``pushover``."""
+
+    name: str
+    kind: str
+    """Which notifier serves it: ``notify_<kind>``."""
+    ring_again: bool
+    """What happens when the provider may or may not have accepted: ring again (True) or hold for the owner."""
+    pause: int
+    """Seconds to wait at least before an attempt that failed is repeated."""
+    url: str
+    """Where the provider's API answers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """One website whose forms are accepted."""
+
+    name: str
+    thanks: str
+    """Absolute URL of the page that a browser is sent to after a form was accepted."""
+    channels: tuple[str, ...]
+    required: tuple[str, ...]
+    retention_days: int
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """One deployment of Herald, and the names of everything in it."""
+
+    name: str
+    sites: Mapping[str, Site]
+    channels: Mapping[str, Channel]
+    hint: str = ""
+    """What to tell a developer when AWS can't be reached from this stage."""
+
+    @property
+    def topic(self) -> str:
+        return f"{APP}-{self.name}-messages"
+
+    @property
+    def table(self) -> str:
+        return f"{APP}-{self.name}-messages"
+
+    @property
+    def bus(self) -> str:
+        return f"{APP}-{self.name}"
+
+    @property
+    def parameters(self) -> str:
+        """The path in SSM Parameter Store under which everything of this stage lies."""
+        return f"/{APP}/{self.name}"
+
+    def function(self, name: str) -> str:
+        """The Lambda function that Chalice makes of ``name``; its API function has no suffix."""
+        return f"{APP}-{self.name}" if name == "api_handler" else f"{APP}-{self.name}-{name}"
+
+    def uses(self, kind: str) -> bool:
+        """Whether any site of this stage is served by a channel of this kind."""
+        used = {channel for site in self.sites.values() for channel in site.channels}
+        return any(channel.kind == kind for name, channel in self.channels.items() if name in used)
+
+
+def required(environ: Mapping[str, str], name: str, holds: str) -> str:
+    """The environment variable ``name``, or a :class:`SettingsError` that says what it ``holds``."""
+    value = environ.get(name, "")
+    if not value:
+        raise SettingsError(f"the environment variable {name} is not set; it holds {holds}")
+    return value
+
+
+def stage_named(name: str) -> Stage:
+    """The compiled settings of a stage; raises :class:`SettingsError` for a stage that ``herald.toml`` lacks."""
+    from chalicelib.stages import STAGES
+
+    try:
+        return STAGES[name]
+    except KeyError:
+        raise SettingsError(
+            f"HERALD_STAGE is {name!r}, but herald.toml has only: {', '.join(sorted(STAGES))}. "
+            "Add the stage there and run: python -m ops render"
+        ) from None
+
+
+def notifier_functions(environ: Mapping[str, str]) -> dict[str, str]:
+    """Which Lambda function serves each channel.
+
+    ``LAMBDA_NOTIFICATIONS`` holds ``channel=function`` pairs, separated by commas:
+    ``pushover=herald-dev-notify_pushover,email=herald-dev-notify_email``.
+    """
+    name = "LAMBDA_NOTIFICATIONS"
+    text = required(environ, name, "the notifier of each channel, as channel=function,…")
+    functions: dict[str, str] = {}
+    for pair in text.split(","):
+        channel, separator, function = pair.strip().partition("=")
+        if not (channel and separator and function):
+            raise SettingsError(f"{name} has {pair!r} where channel=function is expected")
+        functions[channel] = function
+    return functions

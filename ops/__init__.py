@@ -1,0 +1,1 @@
+"""What a person runs at a terminal; nothing of it is shipped to Lambda."""

@@ -1,0 +1,109 @@
+"""The AWS account that a command works on: that of the shell's credentials, or the local stack's."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from ops.config import StageConfig
+from ops.errors import OpsError
+from ops.policies import Where
+
+if TYPE_CHECKING:
+    from types_boto3_apigateway import APIGatewayClient
+    from types_boto3_cloudformation import CloudFormationClient
+    from types_boto3_dynamodb import DynamoDBClient
+    from types_boto3_lambda import LambdaClient
+    from types_boto3_logs import CloudWatchLogsClient
+    from types_boto3_sns import SNSClient
+    from types_boto3_ssm import SSMClient
+    from types_boto3_sts import STSClient
+
+_CONFIG = Config(connect_timeout=5, read_timeout=60, retries={"mode": "standard", "total_max_attempts": 5})
+
+
+def environment(config: StageConfig, environ: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """The environment of commands that work on a stage.
+
+    The local stack is reached with its own credentials, whatever the shell holds: no profile, token or certificate
+    bundle of a real account may come near it, nor the reverse.
+    """
+    if config.endpoint is None:
+        return dict(environ)
+    foreign = ("AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN", "AWS_ROLE_ARN")
+    kept = {name: value for name, value in environ.items() if name not in foreign}
+    region = config.region or ""
+    return kept | {
+        "AWS_ENDPOINT_URL": config.endpoint,
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_REGION": region,
+        "AWS_DEFAULT_REGION": region,
+    }
+
+
+class Account:
+    """Clients and identity of one account and region; a client is made when it is first used."""
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self.endpoint = environ.get("AWS_ENDPOINT_URL")
+        self._session = boto3.Session(
+            aws_access_key_id=environ.get("AWS_ACCESS_KEY_ID"),
+            aws_secret_access_key=environ.get("AWS_SECRET_ACCESS_KEY"),
+            aws_session_token=environ.get("AWS_SESSION_TOKEN"),
+            region_name=environ.get("AWS_REGION") or environ.get("AWS_DEFAULT_REGION"),
+        )
+
+    @cached_property
+    def where(self) -> Where:
+        """Partition, region and account; an :class:`OpsError` says what is missing."""
+        region = self._session.region_name
+        if not region:
+            raise OpsError("no AWS region: set AWS_REGION, or `region` in the AWS profile that you use")
+        try:
+            identity = self.sts.get_caller_identity()
+        except (BotoCoreError, ClientError) as error:
+            at = self.endpoint or f"AWS in {region}"
+            raise OpsError(
+                f"{at} does not know who you are ({error}). Sign in (aws sso login, AWS_PROFILE or access keys), or"
+                " start the local stack with: make run"
+            ) from error
+        return Where(identity["Arn"].split(":")[1], region, identity["Account"])
+
+    @cached_property
+    def sts(self) -> STSClient:
+        return self._session.client("sts", config=_CONFIG, endpoint_url=self.endpoint)
+
+    @cached_property
+    def cloudformation(self) -> CloudFormationClient:
+        return self._session.client("cloudformation", config=_CONFIG, endpoint_url=self.endpoint)
+
+    @cached_property
+    def ssm(self) -> SSMClient:
+        return self._session.client("ssm", config=_CONFIG, endpoint_url=self.endpoint)
+
+    @cached_property
+    def sns(self) -> SNSClient:
+        return self._session.client("sns", config=_CONFIG, endpoint_url=self.endpoint)
+
+    @cached_property
+    def functions(self) -> LambdaClient:
+        return self._session.client("lambda", config=_CONFIG, endpoint_url=self.endpoint)
+
+    @cached_property
+    def apis(self) -> APIGatewayClient:
+        return self._session.client("apigateway", config=_CONFIG, endpoint_url=self.endpoint)
+
+    @cached_property
+    def logs(self) -> CloudWatchLogsClient:
+        return self._session.client("logs", config=_CONFIG, endpoint_url=self.endpoint)
+
+    @cached_property
+    def dynamodb(self) -> DynamoDBClient:
+        return self._session.client("dynamodb", config=_CONFIG, endpoint_url=self.endpoint)

@@ -1,0 +1,310 @@
+"""``herald.toml``: read, checked, and laid over by what a stage changes.
+
+Every mistake is named with its key, what was found there, and what is allowed.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+
+from chalicelib.functions import FUNCTIONS
+from chalicelib.settings import Channel, Site, Stage
+from ops.errors import OpsError
+
+VERSION = 1
+FILE = "herald.toml"
+LOCAL = "local"
+"""The stage of the local stack: the only one that may name an endpoint, an account and a region."""
+
+_NAME = re.compile(r"[a-z][a-z0-9_-]{0,19}")
+_STAGE = re.compile(r"[a-z][a-z0-9]{0,11}")
+_KINDS = tuple(spec.channel for spec in FUNCTIONS if spec.channel)
+_PROVIDER = {"pushover": "https://api.pushover.net"}
+_SHORTEST_PAUSE = {"pushover": 5}
+_DAYS = 3650
+
+_Model = TypeVar("_Model", bound=BaseModel)
+
+
+class ConfigError(OpsError):
+    """``herald.toml`` can't be used; the message lists every mistake."""
+
+
+def _web_address(value: str) -> str:
+    url = urlsplit(value)
+    if url.scheme == "http" and url.hostname not in ("127.0.0.1", "localhost"):
+        raise ValueError("must begin with https:// (http:// is for 127.0.0.1 alone)")
+    if url.scheme not in ("http", "https") or not url.hostname or "@" in url.netloc:
+        raise ValueError("must be an absolute address such as https://www.example.com/thanks.html")
+    if re.search(r"[\s\x00-\x1f\x7f]", value):
+        raise ValueError("must not hold spaces or control characters")
+    return value
+
+
+WebAddress = Annotated[str, AfterValidator(_web_address)]
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class _Site(_Table):
+    thanks: WebAddress
+    channels: list[str] = Field(min_length=1)
+    required: list[Literal["source", "name", "email", "message"]] = ["message"]
+    retention_days: int = Field(default=365, ge=1, le=_DAYS)
+
+
+class _Channel(_Table):
+    kind: str
+    uncertain: Literal["ring again", "hold"] = "ring again"
+    pause: int = Field(default=5, ge=1, le=3600)
+    url: WebAddress | None = None
+
+
+class _Throttle(_Table):
+    rate: int = Field(default=10, ge=1, le=10_000)
+    burst: int = Field(default=20, ge=1, le=10_000)
+
+
+class _StageOptions(_Table):
+    """What only a stage has."""
+
+    send_event: bool = False
+    log_retention_days: Literal[1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365] = 30
+    throttle: _Throttle = _Throttle()
+    endpoint: WebAddress | None = None
+    account: str | None = Field(default=None, pattern=r"^\d{12}$")
+    region: str | None = Field(default=None, pattern=r"^[a-z]{2}(-[a-z]+)+-\d$")
+
+
+class _Merged(_Table):
+    """One stage after its own tables were laid over the common ones."""
+
+    sites: dict[str, _Site]
+    channels: dict[str, _Channel]
+
+
+@dataclass(frozen=True, slots=True)
+class StageConfig:
+    """One stage: what Lambda gets to know (``stage``), and what only deploying needs."""
+
+    stage: Stage
+    send_event: bool
+    log_retention_days: int
+    rate: int
+    """Requests per second that the API takes on average."""
+    burst: int
+    endpoint: str | None
+    account: str | None
+    region: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Overrides:
+    """What a run of the local stack may change of stage ``local`` without editing the file."""
+
+    aws: str | None = None
+    """Address of the local AWS."""
+    web: str | None = None
+    """Address of the local web server: the example site and the stand-in for Pushover."""
+    real_pushover: bool = False
+
+
+def load(root: Path, overrides: Overrides | None = None) -> dict[str, StageConfig]:
+    """Every stage of ``root/herald.toml``, by name; raises :class:`ConfigError` with all mistakes at once."""
+    path = root / FILE
+    try:
+        data = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ConfigError(f"{path} does not exist") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{FILE} is not valid TOML: {error}") from None
+    mistakes: list[str] = []
+    if data.get("version") != VERSION:
+        raise ConfigError(f"{FILE}: version: found {data.get('version')!r}, expected {VERSION}")
+    for key in sorted(set(data) - {"version", "sites", "channels", "stages"}):
+        mistakes.append(f"{key}: unknown; expected version, sites, channels or stages")
+    stages = data.get("stages")
+    if not isinstance(stages, dict) or not stages:
+        raise ConfigError(f"{FILE}: stages: expected at least one table such as [stages.dev]")
+    loaded: dict[str, StageConfig] = {}
+    for name, own in stages.items():
+        if not _STAGE.fullmatch(name):
+            mistakes.append(f"stages.{name}: a stage's name has up to 12 of a-z and 0-9, the first a letter")
+        elif not isinstance(own, dict):
+            mistakes.append(f"stages.{name}: found {own!r}, expected a table [stages.{name}]")
+        else:
+            stage = _stage(name, data, own, overrides or Overrides(), mistakes)
+            if stage is not None:
+                loaded[name] = stage
+    if mistakes:
+        raise ConfigError(f"{FILE} needs another look:\n" + "\n".join(f"  {m}" for m in dict.fromkeys(mistakes)))
+    return loaded
+
+
+def _stage(
+    name: str, data: dict[str, Any], own: dict[str, Any], overrides: Overrides, mistakes: list[str]
+) -> StageConfig | None:
+    mine = {key: own[key] for key in own if key not in ("sites", "channels")}
+    laid_over = {
+        table: _laid_over(data.get(table, {}), own.get(table, {}), f"stages.{name}.{table}", mistakes)
+        for table in ("sites", "channels")
+    }
+    before = len(mistakes)
+    options = _checked(_StageOptions, mine, lambda key: _dotted("stages", name, *key), mistakes)
+    merged = _checked(_Merged, laid_over, lambda key: _written_at(key, name, own), mistakes)
+    if options is None or merged is None:
+        return None
+    _check_options(name, options, mistakes)
+    _check_channels(name, merged, mistakes)
+    if len(mistakes) > before:
+        return None
+    sites, channels = dict(merged.sites), dict(merged.channels)
+    if name == LOCAL:
+        options, sites, channels = _overridden(options, sites, channels, overrides)
+    return StageConfig(
+        stage=Stage(
+            name=name,
+            sites={
+                site: Site(site, spec.thanks, tuple(spec.channels), tuple(spec.required), spec.retention_days)
+                for site, spec in sites.items()
+            },
+            channels={
+                channel: Channel(
+                    name=channel,
+                    kind=spec.kind,
+                    ring_again=spec.uncertain == "ring again",
+                    pause=spec.pause,
+                    url=spec.url or _PROVIDER[spec.kind],
+                )
+                for channel, spec in channels.items()
+            },
+            hint="Is the local stack running? Start it with: make run" if name == LOCAL else "",
+        ),
+        send_event=options.send_event,
+        log_retention_days=options.log_retention_days,
+        rate=options.throttle.rate,
+        burst=options.throttle.burst,
+        endpoint=options.endpoint,
+        account=options.account,
+        region=options.region,
+    )
+
+
+def _laid_over(common: Any, own: Any, where: str, mistakes: list[str]) -> dict[str, Any]:
+    """The tables of ``common``, each with the keys that ``own`` sets."""
+    if not isinstance(common, dict) or not isinstance(own, dict):
+        mistakes.append(f"{where}: expected tables, one for each name")
+        return {}
+    tables = {
+        name: {**table, **own[name]} if isinstance(table, dict) and isinstance(own.get(name), dict) else table
+        for name, table in common.items()
+    }
+    return tables | {name: table for name, table in own.items() if name not in common}
+
+
+def _checked(
+    model: type[_Model], data: Any, place: Callable[[tuple[str | int, ...]], str], mistakes: list[str]
+) -> _Model | None:
+    """The data as a model, or None with every mistake added at its ``place``."""
+    try:
+        return model.model_validate(data)
+    except ValidationError as error:
+        for detail in error.errors():
+            mistakes.append(f"{place(detail['loc'])}: {_explained(detail)}")
+        return None
+
+
+def _dotted(*key: str | int) -> str:
+    return ".".join(str(part) for part in key)
+
+
+def _written_at(key: tuple[str | int, ...], stage: str, own: Any) -> str:
+    """Where a person finds a key of the merged tables: below the stage, if it is written there."""
+    place = own
+    for part in key:
+        if not isinstance(place, dict) or part not in place:
+            return _dotted(*key)
+        place = place[part]
+        if not isinstance(place, dict):
+            break
+    return _dotted("stages", stage, *key)
+
+
+def _explained(detail: Any) -> str:
+    found = detail["input"]
+    match detail["type"]:
+        case "missing":
+            return "missing"
+        case "extra_forbidden":
+            return "unknown key"
+        case _:
+            shown = repr(found) if not isinstance(found, dict | list) else type(found).__name__
+            return f"found {shown}; {detail['msg'].removeprefix('Value error, ')}"
+
+
+def _check_options(name: str, options: _StageOptions, mistakes: list[str]) -> None:
+    for key in ("endpoint", "account", "region"):
+        found = getattr(options, key)
+        if name != LOCAL and found is not None:
+            mistakes.append(
+                f"stages.{name}.{key}: only stages.{LOCAL} has it; elsewhere the AWS credentials of the shell decide"
+            )
+        if name == LOCAL and found is None:
+            mistakes.append(f"stages.{name}.{key}: missing; the local stack needs it")
+
+
+def _check_channels(name: str, merged: _Merged, mistakes: list[str]) -> None:
+    if "default" not in merged.sites:
+        mistakes.append("sites.default: missing; POST /contact is its form")
+    for table, names in (("sites", merged.sites), ("channels", merged.channels)):
+        for key in names:
+            if not _NAME.fullmatch(key):
+                mistakes.append(f"{table}.{key}: a name has up to 20 of a-z, 0-9, - and _, the first a letter")
+    for site, spec in merged.sites.items():
+        for channel in spec.channels:
+            if channel not in merged.channels:
+                known = ", ".join(sorted(merged.channels)) or "none"
+                mistakes.append(f"sites.{site}.channels: found {channel!r}, expected one of: {known}")
+        if len(set(spec.channels)) < len(spec.channels):
+            mistakes.append(f"sites.{site}.channels: names a channel twice")
+    for channel, options in merged.channels.items():
+        if options.kind not in _KINDS:
+            mistakes.append(f"channels.{channel}.kind: found {options.kind!r}, expected one of: {', '.join(_KINDS)}")
+            continue
+        if channel != options.kind:
+            mistakes.append(f"channels.{channel}: a channel of kind {options.kind!r} must be named {options.kind!r}")
+        if options.url is not None and name != LOCAL:
+            mistakes.append(f"channels.{channel}.url: only stages.{LOCAL} may send elsewhere than to the provider")
+        shortest = _SHORTEST_PAUSE[options.kind]
+        if options.url is None and options.pause < shortest:
+            mistakes.append(f"channels.{channel}.pause: found {options.pause}, the provider wants at least {shortest}")
+
+
+def _overridden(
+    options: _StageOptions, sites: dict[str, _Site], channels: dict[str, _Channel], overrides: Overrides
+) -> tuple[_StageOptions, dict[str, _Site], dict[str, _Channel]]:
+    if overrides.aws:
+        options = options.model_copy(update={"endpoint": overrides.aws})
+    if overrides.web:
+        web = overrides.web
+        sites = {
+            name: site.model_copy(update={"thanks": web + urlsplit(site.thanks).path}) for name, site in sites.items()
+        }
+        channels = {
+            name: channel.model_copy(update={"url": web + urlsplit(channel.url).path}) if channel.url else channel
+            for name, channel in channels.items()
+        }
+    if overrides.real_pushover and "pushover" in channels:
+        real = {"url": None, "pause": _SHORTEST_PAUSE["pushover"]}
+        channels["pushover"] = channels["pushover"].model_copy(update=real)
+    return options, sites, channels

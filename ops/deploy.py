@@ -1,0 +1,217 @@
+"""``make deploy``: render → data and foundation → Chalice → wiring → attributes of what Chalice owns.
+
+Every step finds what is there and makes it what it should be, so a run that was interrupted is mended by the next.
+Nothing here knows whether AWS or the local stack answers.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from botocore.exceptions import ClientError
+
+from chalicelib.functions import functions_of
+from chalicelib.settings import APP
+from ops import record, render, stacks
+from ops.account import Account
+from ops.config import StageConfig
+from ops.errors import OpsError
+
+Say = Callable[[str], None]
+"""Takes one line for the person who watches."""
+
+
+
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    """One stage of one checkout in one account."""
+
+    root: Path
+    config: StageConfig
+    account: Account
+    environ: Mapping[str, str]
+    say: Say
+
+    @property
+    def tags(self) -> dict[str, str]:
+        return {"app": APP, "stage": self.config.stage.name}
+
+
+def deploy(it: Deployment, stages: Mapping[str, StageConfig]) -> None:
+    """Bring one stage into the account, or up to date there."""
+    stage = it.config.stage
+    where = it.account.where
+    it.say(f"Stage {stage.name} in account {where.account}, {where.region}")
+    render.write(it.root, render.generated(stages))
+    render.write(it.root, render.policies(stage, where))
+    it.say("rendered    policies and configuration")
+    _data(it)
+    _foundation(it)
+    _chalice(it)
+    _wiring(it)
+    _attributes(it)
+
+
+def destroy(it: Deployment, *, data: bool) -> None:
+    """Undo :func:`deploy`; the messages stay unless ``data`` is true."""
+    cloudformation, ssm, stage = it.account.cloudformation, it.account.ssm, it.config.stage
+    where = it.account.where
+    it.say(f"Stage {stage.name} in account {where.account}, {where.region}")
+    _said(it, "wiring", "deleted" if stacks.delete(cloudformation, stacks.wiring(it.config.stage)) else "was not there")
+    if record.fetch(ssm, stage, it.root):
+        render.write(it.root, render.policies(stage, where))
+        _run_chalice(it, "delete")
+        record.forget(ssm, stage)
+        _said(it, "functions", "deleted")
+    else:
+        _said(it, "functions", "were not there")
+    for spec in functions_of(stage):
+        _delete_logs(it, f"/aws/lambda/{stage.function(spec.name)}")
+    _said(it, "foundation", "deleted" if stacks.delete(cloudformation, stacks.foundation(it.config.stage)) else "was not there")
+    if not data:
+        _said(it, "data", f"kept: the table {stage.table}. To delete it too: make destroy STAGE={stage.name} DATA=delete")
+        return
+    stacks.delete(cloudformation, stacks.data(it.config.stage))
+    try:
+        it.account.dynamodb.delete_table(TableName=stage.table)
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "ResourceNotFoundException":
+            raise
+    _said(it, "data", "deleted")
+
+
+def _said(it: Deployment, step: str, what: str) -> None:
+    it.say(f"{step:<11} {what}")
+
+
+def _data(it: Deployment) -> None:
+    template = (it.root / "infra/data.yaml").read_text(encoding="utf-8")
+    done = stacks.apply(
+        it.account.cloudformation, stacks.data(it.config.stage), template, {"TableName": it.config.stage.table}, it.tags
+    )
+    _said(it, "data", done)
+
+
+def _foundation(it: Deployment) -> None:
+    stage = it.config.stage
+    template = (it.root / "infra/foundation.yaml").read_text(encoding="utf-8")
+    # A deployment of API Gateway is a snapshot that nothing updates: a new template needs a new one.
+    fingerprint = hashlib.sha256(template.encode()).hexdigest()[:8]
+    done = stacks.apply(
+        it.account.cloudformation,
+        stacks.foundation(it.config.stage),
+        template.replace("SendEventDeployment", f"SendEventDeployment{fingerprint}"),
+        {
+            "TopicName": stage.topic,
+            "BusName": stage.bus,
+            "Prefix": stacks.prefix(stage),
+            "SendEvent": "on" if it.config.send_event else "off",
+            "ApiStage": render.API_STAGE,
+            "ThrottleRate": str(it.config.rate),
+            "ThrottleBurst": str(it.config.burst),
+        },
+        it.tags,
+    )
+    _said(it, "foundation", done)
+
+
+def _chalice(it: Deployment) -> None:
+    ssm, stage = it.account.ssm, it.config.stage
+    record.fetch(ssm, stage, it.root)
+    try:
+        _run_chalice(it, "deploy")
+    finally:
+        # Also after a failure: Chalice has written down what it made until then.
+        record.store(ssm, stage, it.root)
+    _said(it, "functions", f"deployed: {', '.join(spec.name for spec in functions_of(stage))}")
+
+
+def _run_chalice(it: Deployment, command: str) -> None:
+    ran = subprocess.run(
+        [sys.executable, "-c", "from chalice.cli import main; main()", command, "--stage", it.config.stage.name],
+        cwd=it.root,
+        env=dict(it.environ),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=900,
+    )
+    if ran.returncode:
+        raise OpsError(
+            f"chalice {command} --stage {it.config.stage.name} failed:\n{ran.stdout}{ran.stderr}\n"
+            "What it made until then is recorded; run the same command again once this is mended."
+        )
+
+
+def _wiring(it: Deployment) -> None:
+    template = (it.root / render.wiring_file(it.config.stage.name)).read_text(encoding="utf-8")
+    dead_letters = stacks.outputs(it.account.cloudformation, stacks.foundation(it.config.stage))["RuleDeadLettersArn"]
+    done = stacks.apply(
+        it.account.cloudformation,
+        stacks.wiring(it.config.stage),
+        template,
+        {"RuleDeadLettersArn": dead_letters},
+        it.tags,
+    )
+    _said(it, "wiring", done)
+
+
+def _attributes(it: Deployment) -> None:
+    """What belongs to Chalice's resources and Chalice can't set; a redeploy by Chalice may have dropped it."""
+    stage = it.config.stage
+    made = stacks.outputs(it.account.cloudformation, stacks.foundation(it.config.stage))
+    sns = it.account.sns
+    for spec in functions_of(stage):
+        if spec.trigger.kind == "topic":
+            endpoint = it.account.where.arn("lambda", f"function:{stage.function(spec.name)}")
+            subscription = _subscription(it, made["TopicArn"], endpoint)
+            sns.set_subscription_attributes(
+                SubscriptionArn=subscription,
+                AttributeName="RedrivePolicy",
+                AttributeValue=json.dumps({"deadLetterTargetArn": made["TopicDeadLettersArn"]}),
+            )
+    api = record.rest_api_id(record.read(it.account.ssm, stage))
+    if api is None:
+        raise OpsError("chalice deploy recorded no REST API; run the same command again")
+    it.account.apis.update_stage(
+        restApiId=api,
+        stageName=render.API_STAGE,
+        patchOperations=[
+            {"op": "replace", "path": "/*/*/throttling/rateLimit", "value": str(it.config.rate)},
+            {"op": "replace", "path": "/*/*/throttling/burstLimit", "value": str(it.config.burst)},
+        ],
+    )
+    for spec in functions_of(stage):
+        _keep_logs(it, f"/aws/lambda/{stage.function(spec.name)}")
+    _said(it, "attributes", "dead letters of the subscription, throttling, log retention")
+
+
+def _subscription(it: Deployment, topic: str, endpoint: str) -> str:
+    for page in it.account.sns.get_paginator("list_subscriptions_by_topic").paginate(TopicArn=topic):
+        for subscription in page["Subscriptions"]:
+            if subscription["Endpoint"] == endpoint:
+                return subscription["SubscriptionArn"]
+    raise OpsError(f"{endpoint} is not subscribed to {topic}; run the same command again")
+
+
+def _keep_logs(it: Deployment, group: str) -> None:
+    try:
+        it.account.logs.create_log_group(logGroupName=group, tags=it.tags)
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "ResourceAlreadyExistsException":
+            raise
+    it.account.logs.put_retention_policy(logGroupName=group, retentionInDays=it.config.log_retention_days)
+
+
+def _delete_logs(it: Deployment, group: str) -> None:
+    try:
+        it.account.logs.delete_log_group(logGroupName=group)
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "ResourceNotFoundException":
+            raise

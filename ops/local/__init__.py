@@ -1,0 +1,1 @@
+"""The local stack: AWS, Pushover and the example site on one machine."""

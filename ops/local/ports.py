@@ -1,0 +1,62 @@
+"""The two ports of the local stack, and the variables that change them."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from ops.config import Overrides
+from ops.errors import OpsError
+
+HOST = "127.0.0.1"
+AWS_PORT = "HERALD_AWS_PORT"
+WEB_PORT = "HERALD_WEB_PORT"
+_DEFAULTS = {AWS_PORT: 4566, WEB_PORT: 8080}
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """Where the local AWS and the local web server listen, on 127.0.0.1 alone."""
+
+    aws: int = _DEFAULTS[AWS_PORT]
+    web: int = _DEFAULTS[WEB_PORT]
+
+    @classmethod
+    def of(cls, environ: Mapping[str, str] = os.environ) -> Ports:
+        """The ports of the environment; raises :class:`OpsError` for one that is no port."""
+        found = {}
+        for variable, default in _DEFAULTS.items():
+            text = environ.get(variable) or str(default)
+            if not text.isascii() or not text.isdigit() or not 1024 <= int(text) <= 65535:
+                raise OpsError(f"{variable} is {text!r}; it holds a port from 1024 to 65535")
+            found[variable] = int(text)
+        if found[AWS_PORT] == found[WEB_PORT]:
+            raise OpsError(f"{AWS_PORT} and {WEB_PORT} are both {found[AWS_PORT]}; they must differ")
+        return cls(found[AWS_PORT], found[WEB_PORT])
+
+    @property
+    def aws_url(self) -> str:
+        return f"http://{HOST}:{self.aws}"
+
+    @property
+    def web_url(self) -> str:
+        return f"http://{HOST}:{self.web}"
+
+    def overrides(self, *, real_pushover: bool = False) -> Overrides:
+        """What these ports change in stage ``local``."""
+        return Overrides(aws=self.aws_url, web=self.web_url, real_pushover=real_pushover)
+
+    def claim(self) -> None:
+        """Make sure that both are free; raises :class:`OpsError` naming the one that isn't, and its variable."""
+        for variable, port in ((AWS_PORT, self.aws), (WEB_PORT, self.web)):
+            with socket.socket() as probe:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                try:
+                    probe.bind((HOST, port))
+                except OSError:
+                    raise OpsError(
+                        f"port {port} is in use. Is the local stack running already? "
+                        f"To use another port: {variable}={port + 1000 if port < 64000 else port - 1000} make run"
+                    ) from None

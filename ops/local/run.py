@@ -1,0 +1,75 @@
+"""``make run``: the local stack, deployed to, shown at work, redeployed on a code change, ended by Ctrl-C."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from pathlib import Path
+from types import FrameType
+
+import click
+import watchfiles
+
+from ops.errors import OpsError
+from ops.local.mirror import WATCHED
+from ops.local.ports import AWS_PORT, WEB_PORT, Ports
+from ops.local.stack import LocalStack, Pushover
+from ops.local.steps import Steps
+
+READY = "Herald is ready"
+
+
+def run(root: Path, ports: Ports, *, watch: bool) -> int:
+    """Run until Ctrl-C; returns the exit status of the command."""
+    import os
+
+    stop = threading.Event()
+
+    def ask_to_stop(number: int, frame: FrameType | None) -> None:
+        stop.set()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, ask_to_stop)
+    pushover = Pushover.of(os.environ)
+    click.echo("Starting the local stack …")
+    with LocalStack(root, ports, pushover) as stack:
+        found = stack.deploy(_indented)
+        click.echo()
+        for name in ("site", "phone", "api", "send_event", "aws"):
+            if name in found:
+                click.echo(f"  {name:<11} {found[name]}")
+        if pushover.real:
+            click.echo("  Notifications go to the real Pushover; the phone page stays empty.")
+        if ports != Ports():
+            click.echo(f"  In another shell: export {AWS_PORT}={ports.aws} {WEB_PORT}={ports.web}")
+            click.echo(f"  HTTP loop: chalice --project-dir {stack.work / 'project'} local --stage local")
+        click.echo(f"\n{READY}. Open the site, send the form, and watch the phone. Ctrl-C ends everything.\n")
+        steps = Steps(stack.account, stack.config().stage)
+        follower = threading.Thread(target=steps.follow, args=(click.echo, stop.is_set), daemon=True)
+        follower.start()
+        if watch:
+            watcher = threading.Thread(target=_redeploy_on_change, args=(stack, stop), daemon=True)
+            watcher.start()
+        while not stop.wait(0.5):
+            gone = stack.ended()
+            if gone:
+                raise OpsError(gone)
+        follower.join(2)
+        click.echo("\nEnding …")
+    return 0
+
+
+def _redeploy_on_change(stack: LocalStack, stop: threading.Event) -> None:
+    paths = [stack.root / name for name in WATCHED]
+    for changes in watchfiles.watch(*paths, stop_event=stop, watch_filter=watchfiles.PythonFilter(extra_extensions=(".toml", ".yaml", ".txt"))):
+        names = sorted({str(Path(path).relative_to(stack.root)) for _, path in changes})
+        click.echo(f"\nChanged: {', '.join(names)}. Deploying …")
+        try:
+            stack.deploy(_indented)
+            click.echo(f"{READY}\n")
+        except OpsError as error:
+            click.echo(f"Not deployed: {error}\nMend it and save again.\n", err=True)
+
+
+def _indented(line: str) -> None:
+    click.echo(f"  {line}")

@@ -1,0 +1,149 @@
+"""The local stack as one thing: AWS and the web server, started and deployed to, and ended without a trace."""
+
+from __future__ import annotations
+
+import json
+import os
+import urllib.request
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import TracebackType
+
+from chalicelib.settings import Stage
+from ops import config as configuration
+from ops.account import Account, environment
+from ops.config import LOCAL, StageConfig
+from ops.deploy import Deployment, deploy
+from ops.errors import OpsError
+from ops.local.mirror import mirror
+from ops.local.ports import Ports
+from ops.local.processes import Process
+from ops.local.web.settings import LOCAL_TOKEN, LOCAL_USER
+from ops.urls import addresses
+
+WORK = Path(".herald")
+"""Everything that the local stack writes lies below this folder of the checkout."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pushover:
+    """The credentials that notifications are sent with."""
+
+    token: str
+    user: str
+    real: bool
+
+    @classmethod
+    def of(cls, environ: Mapping[str, str]) -> Pushover:
+        """The person's own from ``PUSHOVER_TOKEN`` and ``PUSHOVER_USER``, or those of the stand-in."""
+        token, user = environ.get("PUSHOVER_TOKEN", ""), environ.get("PUSHOVER_USER", "")
+        if bool(token) != bool(user):
+            missing = "PUSHOVER_USER" if token else "PUSHOVER_TOKEN"
+            raise OpsError(f"{missing} is not set; set both to use the real Pushover, or neither for the stand-in")
+        return cls(token or LOCAL_TOKEN, user or LOCAL_USER, real=bool(token))
+
+
+class LocalStack:
+    """Runs inside a ``with`` block; ``deploy`` may be called again after any change."""
+
+    def __init__(
+        self, root: Path, ports: Ports, pushover: Pushover, environ: Mapping[str, str] = os.environ, name: str = "local"
+    ) -> None:
+        self.root = root
+        self.ports = ports
+        self._pushover = pushover
+        self._environ = dict(environ)
+        self.work = root / WORK / name
+        self.account = Account(environment(self.config(), self._environ))
+        self._processes: list[Process] = []
+
+    def config(self, stage: str = LOCAL, root: Path | None = None) -> StageConfig:
+        """A stage as this stack runs it."""
+        return self._stages(root or self.root)[stage]
+
+    def __enter__(self) -> LocalStack:
+        self.ports.claim()
+        temporary = self.work / "tmp"
+        temporary.mkdir(parents=True, exist_ok=True)
+        environ = self._environ | {"TMPDIR": str(temporary)}
+        try:
+            self._start(
+                Process(
+                    "the local AWS",
+                    ["ops.local.aws", "--port", str(self.ports.aws)],
+                    self.root,
+                    environ,
+                    self.work / "aws.log",
+                    f"{self.ports.aws_url}/_ministack/health",
+                ),
+                Process(
+                    "the local web server",
+                    ["ops.local.web", "--port", str(self.ports.web)],
+                    self.root,
+                    environ,
+                    self.work / "web.log",
+                    f"{self.ports.web_url}/_herald/health",
+                ),
+            )
+            self._keep_secrets()
+        except BaseException:
+            self.__exit__(None, None, None)
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for process in reversed(self._processes):
+            process.end()
+        self._processes.clear()
+
+    def ended(self) -> str | None:
+        """What a process said last that ended by itself, or None while all run."""
+        for process in self._processes:
+            if not process.running:
+                return f"{process.name} ended:\n{process.last_words()}"
+        return None
+
+    def deploy(self, say: Callable[[str], None], stage: str = LOCAL) -> dict[str, str]:
+        """Deploy a stage as it stands in the checkout; returns its addresses."""
+        copy = self.work / "project"
+        copy.mkdir(parents=True, exist_ok=True)
+        mirror(self.root, copy)
+        stages = self._stages(copy)
+        config = stages[stage]
+        environ = environment(stages[LOCAL], self._environ)
+        deploy(Deployment(copy, config, self.account, environ, say), stages)
+        found = addresses(config, self.account, self.ports.web_url)
+        self._tell_web(found["api"])
+        return found
+
+    def _stages(self, root: Path) -> dict[str, StageConfig]:
+        overrides = replace(self.ports.overrides(), real_pushover=self._pushover.real)
+        return configuration.load(root, overrides)
+
+    def _start(self, *processes: Process) -> None:
+        self._processes.extend(processes)
+        for process in processes:
+            process.wait()
+
+    def _keep_secrets(self) -> None:
+        keep_pushover_secrets(self.account, self.config().stage, self._pushover)
+
+    def _tell_web(self, api: str) -> None:
+        request = urllib.request.Request(
+            f"{self.ports.web_url}/_herald/api",
+            data=json.dumps({"api": api}).encode(),
+            headers={"Content-Type": "application/json"},
+            method="PUT",
+        )
+        urllib.request.urlopen(request, timeout=5).close()
+
+
+def keep_pushover_secrets(account: Account, stage: Stage, pushover: Pushover) -> None:
+    """Put the credentials where ``notify_pushover`` reads them."""
+    for name, value in (("token", pushover.token), ("user", pushover.user)):
+        account.ssm.put_parameter(
+            Name=f"{stage.parameters}/pushover/{name}", Value=value, Type="SecureString", Overwrite=True
+        )

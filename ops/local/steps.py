@@ -1,0 +1,68 @@
+"""Each message's steps as they happen, read from the functions' own logs."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from chalicelib.functions import functions_of
+from chalicelib.settings import Stage
+from ops.account import Account
+
+_SHOWN = ("site", "channel", "reference", "source", "action", "condition", "error_type", "attempts", "status", "problems")
+_QUIET = ("START ", "END ", "REPORT ", "INIT_START ")
+
+
+class Steps:
+    """Follows the log groups of one stage."""
+
+    def __init__(self, account: Account, stage: Stage) -> None:
+        self._logs = account.logs
+        self._groups = {f"/aws/lambda/{stage.function(spec.name)}": spec.name for spec in functions_of(stage)}
+        self._since = int(time.time() * 1000)
+        self._seen: set[str] = set()
+
+    def new(self) -> Iterator[str]:
+        """One line for each step since the last call, oldest first."""
+        found: list[tuple[int, str]] = []
+        for group, function in self._groups.items():
+            try:
+                answer = self._logs.filter_log_events(logGroupName=group, startTime=self._since)
+            except (BotoCoreError, ClientError):
+                continue  # No such group yet, or the stack is ending.
+            for event in answer["events"]:
+                if event["eventId"] not in self._seen:
+                    self._seen.add(event["eventId"])
+                    line = told(function, event["message"])
+                    if line:
+                        found.append((event["timestamp"], line))
+        yield from (line for _, line in sorted(found))
+
+    def follow(self, say: Callable[[str], None], ended: Callable[[], bool], pause: float = 0.25) -> None:
+        """Say each step until ``ended``."""
+        while not ended():
+            for line in self.new():
+                say(line)
+            time.sleep(pause)
+
+
+def told(function: str, message: str) -> str:
+    """One log line of a function in a person's words; empty for what Lambda itself writes around each run."""
+    text = message.strip()
+    try:
+        entry: Any = json.loads(text)
+        details = [f"{key} {_value(entry[key])}" for key in _SHOWN if entry.get(key) not in (None, "", [])]
+        identity = str(entry.get("message_id") or entry.get("correlation_id") or "")[:8]
+        return f"{function:<16} {identity:<8}  {entry['message']}{': ' if details else ''}{', '.join(details)}"
+    except (ValueError, TypeError, KeyError, AttributeError):
+        if not text or text.startswith(_QUIET):
+            return ""
+        return f"{function:<16} {'':<8}  {text.splitlines()[-1]}"
+
+
+def _value(value: object) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)

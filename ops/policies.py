@@ -1,0 +1,65 @@
+"""One IAM policy for each function, made of its grants in the manifest: exact ARNs, no other action."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from chalicelib.functions import FunctionSpec, Resource, notifiers_of
+from chalicelib.settings import Stage
+
+VERSION = "2012-10-17"
+
+
+@dataclass(frozen=True, slots=True)
+class Where:
+    """The account and region that a stage is deployed to."""
+
+    partition: str
+    region: str
+    account: str
+
+    def arn(self, service: str, resource: str) -> str:
+        return f"arn:{self.partition}:{service}:{self.region}:{self.account}:{resource}"
+
+
+def policy(spec: FunctionSpec, stage: Stage, where: Where) -> dict[str, Any]:
+    """The policy document of one function's role.
+
+    The log statement is not a grant of the manifest: every function has it. The log group is the function's own, and
+    the runtime makes it when it doesn't exist: https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs.html
+    """
+    statements: list[dict[str, Any]] = [
+        {
+            "Sid": "WriteLogs",
+            "Effect": "Allow",
+            "Action": ["logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents"],
+            "Resource": [
+                where.arn("logs", f"log-group:/aws/lambda/{stage.function(spec.name)}"),
+                where.arn("logs", f"log-group:/aws/lambda/{stage.function(spec.name)}:*"),
+            ],
+        }
+    ]
+    for grant in spec.grants:
+        arns = _arns(grant.on, spec, stage, where)
+        if arns:
+            statements.append(
+                {"Sid": grant.sid, "Effect": "Allow", "Action": sorted(grant.actions), "Resource": arns}
+            )
+    return {"Version": VERSION, "Statement": statements}
+
+
+def _arns(on: Resource, spec: FunctionSpec, stage: Stage, where: Where) -> list[str]:
+    match on:
+        case Resource.TOPIC:
+            return [where.arn("sns", stage.topic)]
+        case Resource.TABLE:
+            return [where.arn("dynamodb", f"table/{stage.table}")]
+        case Resource.BUS:
+            return [where.arn("events", f"event-bus/{stage.bus}")]
+        case Resource.NOTIFIERS:
+            names = {notifier.name for notifier in notifiers_of(stage).values()}
+            return [where.arn("lambda", f"function:{stage.function(name)}") for name in sorted(names)]
+        case Resource.SECRETS:
+            path = f"{stage.parameters}/{spec.channel}"
+            return [where.arn("ssm", f"parameter{path}/{name}") for name in spec.secrets]

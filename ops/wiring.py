@@ -1,0 +1,88 @@
+"""The wiring template: what stands beside Chalice's functions and needs them to exist, made from the manifest.
+
+Destinations and retries of asynchronous functions, the rules on the bus, and the permissions by which a rule may run
+its function. It holds names and pseudo parameters alone, so it fits any account, region and partition.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from chalicelib.functions import FunctionSpec, functions_of
+from chalicelib.settings import Stage
+
+RULE_DEAD_LETTERS = "RuleDeadLettersArn"
+"""The template's one parameter: the queue for events that a rule could not hand to its target."""
+
+
+def template(stage: Stage) -> dict[str, Any]:
+    """The CloudFormation template of one stage."""
+    resources: dict[str, Any] = {}
+    for spec in functions_of(stage):
+        logical = _logical(spec.name)
+        if spec.retries or spec.destinations:
+            resources[f"{logical}Outcome"] = _event_invoke_config(spec, stage)
+        if spec.trigger.kind == "rule":
+            resources[f"{logical}Rule"] = _rule(spec, stage)
+            resources[f"{logical}Permission"] = _permission(spec, stage)
+    return {
+        "AWSTemplateFormatVersion": "2010-09-09",
+        "Description": f"Herald, stage {stage.name}: destinations, rules and permissions of its functions",
+        "Parameters": {
+            RULE_DEAD_LETTERS: {
+                "Type": "String",
+                "Description": "Queue for events that a rule could not hand to its target",
+            }
+        },
+        "Resources": resources,
+    }
+
+
+def _logical(name: str) -> str:
+    return "".join(part.capitalize() for part in name.split("_"))
+
+
+def _sub(service: str, resource: str) -> dict[str, str]:
+    return {"Fn::Sub": f"arn:${{AWS::Partition}}:{service}:${{AWS::Region}}:${{AWS::AccountId}}:{resource}"}
+
+
+def _event_invoke_config(spec: FunctionSpec, stage: Stage) -> dict[str, Any]:
+    properties: dict[str, Any] = {"FunctionName": stage.function(spec.name), "Qualifier": "$LATEST"}
+    if spec.retries:
+        properties["MaximumRetryAttempts"] = spec.retries.attempts
+        properties["MaximumEventAgeInSeconds"] = spec.retries.max_age
+    if spec.destinations:
+        bus = {"Destination": _sub("events", f"event-bus/{stage.bus}")}
+        properties["DestinationConfig"] = {"OnSuccess": bus, "OnFailure": bus}
+    return {"Type": "AWS::Lambda::EventInvokeConfig", "Properties": properties}
+
+
+def _rule(spec: FunctionSpec, stage: Stage) -> dict[str, Any]:
+    return {
+        "Type": "AWS::Events::Rule",
+        "Properties": {
+            "Name": stage.function(spec.name),
+            "Description": f"Outcomes that {spec.name} is told of",
+            "EventBusName": stage.bus,
+            "EventPattern": {"source": ["lambda"], "detail": spec.trigger.pattern},
+            "Targets": [
+                {
+                    "Id": spec.name,
+                    "Arn": _sub("lambda", f"function:{stage.function(spec.name)}"),
+                    "DeadLetterConfig": {"Arn": {"Ref": RULE_DEAD_LETTERS}},
+                }
+            ],
+        },
+    }
+
+
+def _permission(spec: FunctionSpec, stage: Stage) -> dict[str, Any]:
+    return {
+        "Type": "AWS::Lambda::Permission",
+        "Properties": {
+            "FunctionName": stage.function(spec.name),
+            "Action": "lambda:InvokeFunction",
+            "Principal": "events.amazonaws.com",
+            "SourceArn": {"Fn::GetAtt": [f"{_logical(spec.name)}Rule", "Arn"]},
+        },
+    }
