@@ -12,8 +12,7 @@ What each function may do, how long it may run and where its outcome goes: ``cha
 import os
 from typing import Any
 
-from chalice import Chalice
-from chalice.app import ConvertToMiddleware, Response, SNSEvent
+from chalice.app import Chalice, ConvertToMiddleware, Response, SNSEvent
 
 from chalicelib import handlers
 from chalicelib.composition import root

@@ -61,8 +61,7 @@ class Composition:
 
         invoke = client("lambda", read=INVOKE_READ_TIMEOUT, attempts=1)
         return {
-            channel: LambdaNotifier(invoke, function)
-            for channel, function in notifier_functions(self._environ).items()
+            channel: LambdaNotifier(invoke, function) for channel, function in notifier_functions(self._environ).items()
         }
 
     @cached_property

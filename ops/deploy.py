@@ -27,7 +27,6 @@ Say = Callable[[str], None]
 """Takes one line for the person who watches."""
 
 
-
 @dataclass(frozen=True, slots=True)
 class Deployment:
     """One stage of one checkout in one account."""
@@ -73,9 +72,15 @@ def destroy(it: Deployment, *, data: bool) -> None:
         _said(it, "functions", "were not there")
     for spec in functions_of(stage):
         _delete_logs(it, f"/aws/lambda/{stage.function(spec.name)}")
-    _said(it, "foundation", "deleted" if stacks.delete(cloudformation, stacks.foundation(it.config.stage)) else "was not there")
+    _said(
+        it,
+        "foundation",
+        "deleted" if stacks.delete(cloudformation, stacks.foundation(it.config.stage)) else "was not there",
+    )
     if not data:
-        _said(it, "data", f"kept: the table {stage.table}. To delete it too: make destroy STAGE={stage.name} DATA=delete")
+        _said(
+            it, "data", f"kept: the table {stage.table}. To delete it too: make destroy STAGE={stage.name} DATA=delete"
+        )
         return
     stacks.delete(cloudformation, stacks.data(it.config.stage))
     try:

@@ -43,9 +43,7 @@ def policy(spec: FunctionSpec, stage: Stage, where: Where) -> dict[str, Any]:
     for grant in spec.grants:
         arns = _arns(grant.on, spec, stage, where)
         if arns:
-            statements.append(
-                {"Sid": grant.sid, "Effect": "Allow", "Action": sorted(grant.actions), "Resource": arns}
-            )
+            statements.append({"Sid": grant.sid, "Effect": "Allow", "Action": sorted(grant.actions), "Resource": arns})
     return {"Version": VERSION, "Statement": statements}
 
 

@@ -53,9 +53,7 @@ def generated(stages: Mapping[str, StageConfig]) -> dict[Path, str]:
 
 def policies(stage: Stage, where: Where) -> dict[Path, str]:
     """The policy files of one stage."""
-    return {
-        policy_file(stage.name, spec.name): _json(policy(spec, stage, where)) for spec in functions_of(stage)
-    }
+    return {policy_file(stage.name, spec.name): _json(policy(spec, stage, where)) for spec in functions_of(stage)}
 
 
 def local_where(config: StageConfig) -> Where:
@@ -123,9 +121,7 @@ def _chalice_stage(config: StageConfig) -> dict[str, Any]:
                 "lambda_memory_size": spec.memory,
                 "lambda_timeout": spec.timeout,
                 **(
-                    {"environment_variables": {name: settings[name] for name in spec.settings}}
-                    if spec.settings
-                    else {}
+                    {"environment_variables": {name: settings[name] for name in spec.settings}} if spec.settings else {}
                 ),
             }
             for spec in functions_of(stage)
@@ -138,7 +134,6 @@ def _stages_module(stages: list[Stage]) -> str:
     lines = [
         f'"""{_DO_NOT_EDIT}"""',
         "",
-        "# ruff: noqa: E501",
         "from chalicelib.settings import Channel, Site, Stage",
         "",
         "STAGES = {",

@@ -58,7 +58,11 @@ def outputs(cloudformation: CloudFormationClient, name: str) -> dict[str, str]:
 
 
 def apply(
-    cloudformation: CloudFormationClient, name: str, template: str, parameters: Mapping[str, str], tags: Mapping[str, str]
+    cloudformation: CloudFormationClient,
+    name: str,
+    template: str,
+    parameters: Mapping[str, str],
+    tags: Mapping[str, str],
 ) -> str:
     """Make the stack as the template says; returns ``created``, ``changed`` or ``unchanged``."""
     _settle(cloudformation, name)

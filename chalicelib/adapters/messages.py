@@ -104,5 +104,7 @@ def _encoded(delivery: Delivery) -> dict[str, Any]:
 
 
 def _decoded(attributes: Mapping[str, Any]) -> Delivery:
-    values = {name: int(value["N"]) if "N" in value else value["S"] for name, value in attributes.items()}
-    return Delivery(**{**values, "state": State(values["state"])})
+    values: dict[str, Any] = {
+        name: int(value["N"]) if "N" in value else value["S"] for name, value in attributes.items()
+    }
+    return Delivery(**values | {"state": State(values["state"])})

@@ -23,19 +23,21 @@ def prepare() -> None:
     _ = composition.root().topic
 
 
-def accept(request: Request, site: str) -> Response:
+def accept(request: Request | None, site: str) -> Response:
     """Validate a submission, publish it, and only then say that it was accepted.
 
     A program gets JSON: 202 ``{"id", "status": "accepted"}``. A form gets 303 to the site's thanks page. Errors are
     problem documents (RFC 9457): 400, 404, 413, 415, 422, and 503 when the topic did not accept.
     """
+    if request is None:
+        raise RuntimeError("there is no request: Chalice sets it before it calls a view")
     here = composition.root()
+    found = here.site(site)
     content_type = request.headers.get("content-type", "")
     try:
-        found = here.site(site)
         if found is None:
             raise SubmissionError(404, "There is no such site here.")
-        fields = submission.parse(content_type, request.raw_body)
+        fields = submission.parse(content_type, _bytes(request.raw_body))
         submission.validate(fields, found.required)
         message = submission.Message(str(uuid.uuid4()), found.name, here.now(), fields)
         text = message.serialize()
@@ -53,11 +55,17 @@ def accept(request: Request, site: str) -> Response:
             "The topic did not accept the message",
             extra={"reason": error.reason, "site": site, **({"hint": here.stage.hint} if here.stage.hint else {})},
         )
-        return _problem(503, "The message could not be accepted; please try again.", headers={"Retry-After": RETRY_AFTER})
+        return _problem(
+            503, "The message could not be accepted; please try again.", headers={"Retry-After": RETRY_AFTER}
+        )
     logger.info("Accepted", extra={"message_id": message.id, "site": found.name})
     if submission.prefers_json(content_type, request.headers.get("accept", "")):
         return _json(202, {"id": message.id, "status": "accepted"})
     return Response(body="", status_code=303, headers={"Location": found.thanks})
+
+
+def _bytes(body: str | bytes) -> bytes:
+    return body.encode() if isinstance(body, str) else body
 
 
 def _refused(error: SubmissionError, *, site_known: bool, site: str) -> Response:

@@ -14,8 +14,8 @@ from typing import Protocol
 
 from chalicelib.errors import (
     ChannelRejectedError,
-    ChannelUncertainError,
     ChannelUnavailableError,
+    ChannelUncertainError,
     DeliveryIncompleteError,
     InvalidRequestError,
     NotifierError,
@@ -137,10 +137,7 @@ def deliver(
         elif delivery is not recorded:
             store.change(message.id, name, recorded, delivery)
         deliveries[name] = delivery
-    if first_seen or worked:
-        action = conclude(deliveries, channels)
-    else:
-        action = Action.DUPLICATE
+    action = conclude(deliveries, channels) if first_seen or worked else Action.DUPLICATE
     return {
         "source": SOURCE,
         "action": str(action),

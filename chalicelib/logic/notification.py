@@ -60,9 +60,7 @@ class Notification:
                 f"{key}: unknown; expected version, id, title, message and, optionally, timestamp", key=key
             )
         timestamp = request.get("timestamp")
-        if timestamp is not None and (
-            not isinstance(timestamp, int) or isinstance(timestamp, bool) or timestamp < 0
-        ):
+        if timestamp is not None and (not isinstance(timestamp, int) or isinstance(timestamp, bool) or timestamp < 0):
             raise InvalidRequestError("timestamp: expected whole seconds since the epoch", key="timestamp")
         return cls(
             id=_text(request, "id", _MAX_ID),
@@ -84,9 +82,7 @@ def _text(request: Mapping[object, object], key: str, longest: int | None = None
 def of_contact(message: Message) -> Notification:
     """What the owner reads of a contact submission: four lines, a missing field left blank."""
     lines = [f"{label}: {message.fields.get(field, '')}" for label, field in _LINES]
-    return Notification(
-        id=message.id, title=CONTACT_TITLE, message="\n".join(lines), timestamp=message.received_at
-    )
+    return Notification(id=message.id, title=CONTACT_TITLE, message="\n".join(lines), timestamp=message.received_at)
 
 
 def cut(text: str, longest: int) -> str:

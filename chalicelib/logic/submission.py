@@ -119,7 +119,9 @@ def parse(content_type: str, body: bytes) -> dict[str, str]:
     try:
         text = body.decode(charset)
     except (UnicodeDecodeError, LookupError):
-        raise _malformed(f"the body is not text in {'UTF-8' if charset == 'utf-8' else 'the charset it names'}") from None
+        raise _malformed(
+            f"the body is not text in {'UTF-8' if charset == 'utf-8' else 'the charset it names'}"
+        ) from None
     pairs = _json_pairs(text) if media_type == JSON else _form_pairs(text)
     return _canonical(pairs)
 
@@ -182,6 +184,11 @@ def _form_pairs(text: str) -> list[tuple[str, object]]:
         raise _malformed(f"the form has more than {MAX_FIELDS} fields") from None
 
 
+def _lines(value: str) -> str:
+    """The text with line breaks of one kind; a browser sends CR LF (HTML, 4.10.21.4)."""
+    return value.replace("\r\n", "\n").replace("\r", "\n")
+
+
 def _canonical(pairs: list[tuple[str, object]]) -> dict[str, str]:
     """The known fields under their own names; an alias counts only where the field itself is empty."""
     if len(pairs) > MAX_FIELDS:
@@ -194,9 +201,8 @@ def _canonical(pairs: list[tuple[str, object]]) -> dict[str, str]:
             continue
         if not isinstance(value, str):
             wrong.append(Problem("not_text", name, f"{name} must be text"))
-        elif name == field or not given.get(field):
-            if value or field not in given:
-                given[field] = value.replace("\r\n", "\n").replace("\r", "\n") if field == "message" else value.strip()
+        elif not given.get(field) or (name == field and value):
+            given[field] = _lines(value) if field == "message" else value.strip()
     if wrong:
         raise SubmissionError(422, "Some fields need another look.", tuple(wrong))
     return {name: given[name] for name in FIELDS if name in given}

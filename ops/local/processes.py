@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -23,7 +24,9 @@ _END = 10
 class Process:
     """One server of the local stack, in a process group of its own, its output in a log file."""
 
-    def __init__(self, name: str, module: Sequence[str], root: Path, environ: Mapping[str, str], log: Path, health: str) -> None:
+    def __init__(
+        self, name: str, module: Sequence[str], root: Path, environ: Mapping[str, str], log: Path, health: str
+    ) -> None:
         self.name = name
         self._log = log
         self._health = health
@@ -45,7 +48,9 @@ class Process:
         deadline = time.monotonic() + _START
         while time.monotonic() < deadline:
             if self._process.poll() is not None:
-                raise OpsError(f"{self.name} ended at once with status {self._process.returncode}:\n{self.last_words()}")
+                raise OpsError(
+                    f"{self.name} ended at once with status {self._process.returncode}:\n{self.last_words()}"
+                )
             try:
                 with urllib.request.urlopen(self._health, timeout=1) as answer:
                     if answer.status == 200:
@@ -66,12 +71,8 @@ class Process:
         """End it and every process of its group."""
         if self.running:
             self._process.terminate()
-            try:
+            with contextlib.suppress(subprocess.TimeoutExpired):
                 self._process.wait(_END)
-            except subprocess.TimeoutExpired:
-                pass
-        try:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self._process.pid, signal.SIGKILL)
-        except (ProcessLookupError, PermissionError):
-            pass
         self._process.wait(_END)

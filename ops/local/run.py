@@ -61,7 +61,9 @@ def run(root: Path, ports: Ports, *, watch: bool) -> int:
 
 def _redeploy_on_change(stack: LocalStack, stop: threading.Event) -> None:
     paths = [stack.root / name for name in WATCHED]
-    for changes in watchfiles.watch(*paths, stop_event=stop, watch_filter=watchfiles.PythonFilter(extra_extensions=(".toml", ".yaml", ".txt"))):
+    for changes in watchfiles.watch(
+        *paths, stop_event=stop, watch_filter=watchfiles.PythonFilter(extra_extensions=(".toml", ".yaml", ".txt"))
+    ):
         names = sorted({str(Path(path).relative_to(stack.root)) for _, path in changes})
         click.echo(f"\nChanged: {', '.join(names)}. Deploying …")
         try:

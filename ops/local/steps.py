@@ -13,7 +13,18 @@ from chalicelib.functions import functions_of
 from chalicelib.settings import Stage
 from ops.account import Account
 
-_SHOWN = ("site", "channel", "reference", "source", "action", "condition", "error_type", "attempts", "status", "problems")
+_SHOWN = (
+    "site",
+    "channel",
+    "reference",
+    "source",
+    "action",
+    "condition",
+    "error_type",
+    "attempts",
+    "status",
+    "problems",
+)
 _QUIET = ("START ", "END ", "REPORT ", "INIT_START ")
 
 
