@@ -1,7 +1,7 @@
 """Pushover's message API: https://pushover.net/api
 
 What an answer means: 200 with ``status`` 1 is delivered; 429 is over quota until ``X-Limit-App-Reset``; any other 4xx
-must never be repeated; 5xx or no answer may be, not sooner than five seconds later.
+must never be repeated; 5xx or no answer may be, not sooner than five seconds later (the channel's ``pause``).
 """
 
 from __future__ import annotations
@@ -25,6 +25,9 @@ URL = "https://api.pushover.net"
 MAX_TITLE = 250
 MAX_MESSAGE = 1024
 PAUSE = 5
+"""Seconds that Pushover wants between attempts."""
+WITHOUT_RESET = 60 * 60
+"""Seconds to wait when Pushover is over quota and doesn't say until when."""
 CONNECT_TIMEOUT = 3.05
 READ_TIMEOUT = 10.0
 
@@ -58,14 +61,14 @@ class PushoverNotifier:
                 self._endpoint, data=form, timeout=(CONNECT_TIMEOUT, READ_TIMEOUT), allow_redirects=False
             )
         except requests.exceptions.ConnectTimeout as error:
-            raise ChannelUnavailableError("Pushover could not be reached", retry_after=PAUSE) from error
+            raise ChannelUnavailableError("Pushover could not be reached") from error
         except requests.exceptions.ConnectionError as error:
             # The connection may have broken before or after the request was sent; only a refused one is certain.
             if _never_connected(error):
-                raise ChannelUnavailableError("Pushover could not be reached", retry_after=PAUSE) from error
-            raise ChannelUncertainError("the connection to Pushover broke", retry_after=PAUSE) from error
+                raise ChannelUnavailableError("Pushover could not be reached") from error
+            raise ChannelUncertainError("the connection to Pushover broke") from error
         except requests.exceptions.RequestException as error:
-            raise ChannelUncertainError("Pushover did not answer in time", retry_after=PAUSE) from error
+            raise ChannelUncertainError("Pushover did not answer in time") from error
         return self._reference(response)
 
     def _reference(self, response: requests.Response) -> str:
@@ -75,20 +78,20 @@ class PushoverNotifier:
             self._secrets.forget()
             raise ChannelRejectedError(f"Pushover refused the message: {_errors(response)}")
         if response.status_code >= 500:
-            raise ChannelUnavailableError(f"Pushover answered {response.status_code}", retry_after=PAUSE)
+            raise ChannelUnavailableError(f"Pushover answered {response.status_code}")
         try:
             answer = response.json()
             if response.status_code == 200 and answer["status"] == 1:
                 return str(answer["request"])
         except (ValueError, TypeError, KeyError):
             pass
-        raise ChannelUncertainError("Pushover's answer can't be understood", retry_after=PAUSE)
+        raise ChannelUncertainError("Pushover's answer can't be understood")
 
     def _until_reset(self, response: requests.Response) -> int:
         try:
             return max(PAUSE, int(response.headers["X-Limit-App-Reset"]) - int(self._clock()))
         except (KeyError, ValueError):
-            return 60 * 60
+            return WITHOUT_RESET
 
 
 def _errors(response: requests.Response) -> str:

@@ -225,7 +225,8 @@ def conclude(deliveries: Mapping[str, Delivery], channels: Mapping[str, Channel]
     if open_ones:
         raise DeliveryIncompleteError(f"still to deliver: {', '.join(open_ones)}")
     states = {delivery.state for delivery in deliveries.values()}
-    if State.REJECTED in states:
+    # Without any channel, as when its site has left the configuration, nobody was told.
+    if State.REJECTED in states or not states:
         return Action.UNDELIVERABLE
     return Action.UNCERTAIN if State.UNCERTAIN in states else Action.DELIVERED
 

@@ -25,7 +25,6 @@ _SHOWN = (
     "status",
     "problems",
 )
-_QUIET = ("START ", "END ", "REPORT ", "INIT_START ")
 
 
 class Steps:
@@ -46,8 +45,10 @@ class Steps:
             except (BotoCoreError, ClientError):
                 continue  # No such group yet, or the stack is ending.
             for event in answer["events"]:
-                if event["eventId"] not in self._seen:
-                    self._seen.add(event["eventId"])
+                # The local stack gives events no id of their own.
+                identity = event.get("eventId") or f"{event['logStreamName']} {event['timestamp']} {event['message']}"
+                if identity not in self._seen:
+                    self._seen.add(identity)
                     line = told(function, event["message"])
                     if line:
                         found.append((event["timestamp"], line))
@@ -62,7 +63,7 @@ class Steps:
 
 
 def told(function: str, message: str) -> str:
-    """One log line of a function in a person's words; empty for what Lambda itself writes around each run."""
+    """One log line of a function in a person's words; empty for what Lambda writes around each run, and for tracebacks."""
     text = message.strip()
     try:
         entry: Any = json.loads(text)
@@ -70,9 +71,7 @@ def told(function: str, message: str) -> str:
         identity = str(entry.get("message_id") or entry.get("correlation_id") or "")[:8]
         return f"{function:<16} {identity:<8}  {entry['message']}{': ' if details else ''}{', '.join(details)}"
     except (ValueError, TypeError, KeyError, AttributeError):
-        if not text or text.startswith(_QUIET):
-            return ""
-        return f"{function:<16} {'':<8}  {text.splitlines()[-1]}"
+        return f"{function:<16} {'':<8}  {text.splitlines()[0]}" if text.startswith("[ERROR]") else ""
 
 
 def _value(value: object) -> str:

@@ -1,0 +1,48 @@
+# Herald's commands. Each installs what it needs into .venv first.
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+BIN := .venv/bin
+INSTALLED := .venv/installed
+
+.PHONY: help setup run test test-full check render deploy destroy clean
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(INSTALLED) ## Install everything into .venv
+
+$(INSTALLED): requirements.txt requirements-dev.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Herald needs Python 3.11 or newer; $(PYTHON) is older. Name another: make PYTHON=python3.12"; exit 1; }
+	@echo "Installing into .venv …"
+	@$(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@touch $@
+
+run: $(INSTALLED) ## Run all of Herald on this machine: no AWS account, no Docker
+	@exec $(BIN)/python -m ops run
+
+test: $(INSTALLED) ## Run every test that a change needs
+	@$(BIN)/python -m pytest -m "not full"
+
+test-full: test ## Run the longer matrices too
+	@$(BIN)/python -m pytest -m full
+
+check: $(INSTALLED) ## Style, types, import rules, generated files, policies
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/ruff format --quiet --check .
+	@$(BIN)/mypy --no-error-summary
+	@$(BIN)/lint-imports --no-logo --cache-dir .herald/import-linter
+	@$(BIN)/python -m ops check
+
+render: $(INSTALLED) ## Make the generated files from herald.toml and the manifest
+	@$(BIN)/python -m ops render
+
+deploy: $(INSTALLED) ## Deploy a stage to the AWS account of the shell's credentials: make deploy STAGE=dev
+	@$(BIN)/python -m ops deploy --stage $(or $(STAGE),$(error say which stage: make deploy STAGE=dev))
+
+destroy: $(INSTALLED) ## Undo a deployment, keep the messages: make destroy STAGE=dev [DATA=delete]
+	@$(BIN)/python -m ops destroy --stage $(or $(STAGE),$(error say which stage: make destroy STAGE=dev)) --data $(or $(DATA),keep)
+
+clean: ## Remove what was installed and built
+	@rm -rf .venv .herald .chalice/deployments .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
