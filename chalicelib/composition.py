@@ -41,10 +41,9 @@ class Composition:
 
     @cached_property
     def topic(self) -> Topic:
-        from chalicelib.adapters.aws import client
         from chalicelib.adapters.topic import SnsTopic
 
-        return SnsTopic(client("sns"), self.stage.topic)
+        return SnsTopic.connect(self.stage.topic)
 
     @cached_property
     def messages(self) -> MessageStore:

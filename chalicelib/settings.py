@@ -49,7 +49,7 @@ class Stage:
     sites: Mapping[str, Site]
     channels: Mapping[str, Channel]
     hint: str = ""
-    """What to tell a developer when AWS can't be reached from this stage."""
+    """What to tell a developer who runs ``chalice local`` when the topic can't be reached."""
 
     @property
     def topic(self) -> str:

@@ -11,7 +11,7 @@ STAGES = {
         channels={
             'pushover': Channel(name='pushover', kind='pushover', ring_again=True, pause=5, url='https://api.pushover.net'),
         },
-        hint='',
+        hint='Is the stage deployed (make deploy STAGE=dev), and does the shell know its AWS account and region?',
     ),
     'local': Stage(
         name='local',

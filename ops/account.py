@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import boto3
 from botocore.config import Config
@@ -75,6 +75,10 @@ class Account:
                 " start the local stack with: make run"
             ) from error
         return Where(identity["Arn"].split(":")[1], region, identity["Account"])
+
+    def client(self, service: str) -> Any:
+        """A client of a service that no command needs often enough for a name of its own."""
+        return self._session.client(service, config=_CONFIG, endpoint_url=self.endpoint)  # type: ignore[call-overload]
 
     @cached_property
     def sts(self) -> STSClient:

@@ -188,7 +188,7 @@ def _stage(
                 )
                 for channel, spec in channels.items()
             },
-            hint="Is the local stack running? Start it with: make run" if name == LOCAL else "",
+            hint=_hint(name),
         ),
         send_event=options.send_event,
         log_retention_days=options.log_retention_days,
@@ -198,6 +198,12 @@ def _stage(
         account=options.account,
         region=options.region,
     )
+
+
+def _hint(stage: str) -> str:
+    if stage == LOCAL:
+        return "Is the local stack running? Start it with: make run"
+    return f"Is the stage deployed (make deploy STAGE={stage}), and does the shell know its AWS account and region?"
 
 
 def _laid_over(common: Any, own: Any, where: str, mistakes: list[str]) -> dict[str, Any]:

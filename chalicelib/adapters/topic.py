@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from chalicelib.adapters.aws import arn_beside, reason
+from chalicelib.adapters.aws import arn_beside, client, reason
 from chalicelib.errors import PublishError
 
 if TYPE_CHECKING:
@@ -20,6 +20,14 @@ class SnsTopic:
         self._sns = sns
         self._name = name
         self._arn = ""
+
+    @classmethod
+    def connect(cls, name: str) -> SnsTopic:
+        """The topic with a client of its own; raises :class:`PublishError` where no region is known."""
+        try:
+            return cls(client("sns"), name)
+        except BotoCoreError as error:
+            raise PublishError(reason(error)) from error
 
     def publish(self, text: str, *, site: str, kind: str, function_arn: str) -> None:
         """Publish; returns once SNS has accepted the message, raises :class:`PublishError` otherwise.

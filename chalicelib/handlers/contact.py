@@ -34,6 +34,7 @@ def accept(request: Request | None, site: str) -> Response:
     here = composition.root()
     found = here.site(site)
     content_type = request.headers.get("content-type", "")
+    function_arn = getattr(request.lambda_context, "invoked_function_arn", "")
     try:
         if found is None:
             raise SubmissionError(404, "There is no such site here.")
@@ -46,15 +47,14 @@ def accept(request: Request | None, site: str) -> Response:
             text,
             site=found.name,
             kind=KIND_CONTACT,
-            function_arn=getattr(request.lambda_context, "invoked_function_arn", ""),
+            function_arn=function_arn,
         )
     except SubmissionError as error:
         return _refused(error, site_known=found is not None, site=site)
     except PublishError as error:
-        logger.error(
-            "The topic did not accept the message",
-            extra={"reason": error.reason, "site": site, **({"hint": here.stage.hint} if here.stage.hint else {})},
-        )
+        # Outside Lambda, under `chalice local`, a developer wants to know what is missing.
+        hint = {} if function_arn else {"hint": here.stage.hint}
+        logger.error("The topic did not accept the message", extra={"reason": error.reason, "site": site, **hint})
         return _problem(
             503, "The message could not be accepted; please try again.", headers={"Retry-After": RETRY_AFTER}
         )

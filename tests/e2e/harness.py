@@ -1,0 +1,195 @@
+"""What a test does with a deployed stage: send, look, wait for a condition, break one thing and put it back."""
+
+from __future__ import annotations
+
+import json
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+import requests
+
+from ops.local.stack import LocalStack
+
+Found = TypeVar("Found")
+
+PATIENCE = 20.0
+"""Seconds after which something that should happen hasn't: a bound against hanging, not a measure."""
+
+
+def wait_for(look: Callable[[], Found | None], what: str, seconds: float = PATIENCE) -> Found:
+    """What ``look`` finds, as soon as it finds something."""
+    deadline = time.monotonic() + seconds
+    while not (found := look()):
+        if time.monotonic() > deadline:
+            raise AssertionError(f"within {seconds} s there was no {what}")
+        time.sleep(0.05)
+    return found
+
+
+def marker() -> str:
+    """A word that is in no other test's message."""
+    return f"marker-{uuid.uuid4().hex[:12]}"
+
+
+class Harness:
+    """A deployed stage, seen from outside."""
+
+    def __init__(self, stack: LocalStack, urls: dict[str, str], stage: str = "local") -> None:
+        self.stack = stack
+        self.urls = urls
+        self.config = stack.config(stage)
+        self.stage = self.config.stage
+        self.account = stack.account
+        self._web = stack.ports.web_url
+
+    # What a visitor does.
+
+    def post_form(self, path: str = "/contact", **fields: str) -> requests.Response:
+        return requests.post(self.urls["api"] + path, data=fields, allow_redirects=False, timeout=PATIENCE)
+
+    def post_json(self, body: object, path: str = "/contact") -> requests.Response:
+        return requests.post(self.urls["api"] + path, json=body, timeout=PATIENCE)
+
+    def send_event(self, mode: str = "") -> requests.Response:
+        return requests.get(self.urls["send_event"], params={"mode": mode} if mode else None, timeout=PATIENCE)
+
+    # What the owner and the provider see.
+
+    def pushes(self, word: str) -> list[dict[str, Any]]:
+        """What the phone shows with this word in it."""
+        shown = requests.get(f"{self._web}/phone/messages.json", timeout=PATIENCE).json()
+        return [push for push in shown if word in push["message"]]
+
+    def faults(self, *faults: dict[str, Any]) -> None:
+        """Make the provider fail, in this order."""
+        requests.put(
+            f"{self._web}/pushover/_control", json={"faults": list(faults)}, timeout=PATIENCE
+        ).raise_for_status()
+
+    def provider(self) -> dict[str, Any]:
+        """What the provider counted."""
+        counts: dict[str, Any] = requests.get(f"{self._web}/pushover/_control", timeout=PATIENCE).json()
+        return counts
+
+    def provider_requests(self) -> int:
+        """How many messages the provider was asked to deliver."""
+        return int(self.provider()["requests"])
+
+    def clear(self) -> None:
+        requests.delete(f"{self._web}/phone/messages.json", timeout=PATIENCE).raise_for_status()
+        requests.delete(f"{self._web}/pushover/_control", timeout=PATIENCE).raise_for_status()
+
+    # What the account holds.
+
+    def item(self, message_id: str) -> dict[str, Any]:
+        """The message's record; empty where there is none."""
+        answer = self.account.dynamodb.get_item(TableName=self.stage.table, Key={"id": {"S": message_id}})
+        return dict(answer.get("Item", {}))
+
+    def delivery(self, message_id: str, channel: str = "pushover") -> dict[str, Any]:
+        """One channel's state in the record, as plain values."""
+        found = self.item(message_id).get("deliveries", {}).get("M", {}).get(channel, {}).get("M", {})
+        return {name: next(iter(value.values())) for name, value in found.items()}
+
+    def lines(self, function: str) -> Iterator[dict[str, Any]]:
+        """Every structured log line of a function."""
+        for text in self.texts(function):
+            try:
+                entry = json.loads(text)
+            except ValueError:
+                continue
+            if isinstance(entry, dict):
+                yield entry
+
+    def texts(self, function: str) -> list[str]:
+        """Everything that a function wrote."""
+        group = f"/aws/lambda/{self.stage.function(function)}"
+        pages = self.account.logs.get_paginator("filter_log_events").paginate(logGroupName=group)
+        return [event["message"] for page in pages for event in page["events"]]
+
+    def line(self, function: str, **fields: object) -> dict[str, Any]:
+        """The function's log line with these fields, as soon as it is there."""
+        return wait_for(
+            lambda: next(
+                (e for e in self.lines(function) if all(e.get(name) == value for name, value in fields.items())), None
+            ),
+            f"log line of {function} with {fields}",
+        )
+
+    def metric(self, function: str, name: str) -> float:
+        """The sum of one of Lambda's own metrics over the last hour."""
+        now = time.time()
+        points = self.account.client("cloudwatch").get_metric_statistics(
+            Namespace="AWS/Lambda",
+            MetricName=name,
+            Dimensions=[{"Name": "FunctionName", "Value": self.stage.function(function)}],
+            StartTime=now - 3600,
+            EndTime=now + 60,
+            Period=3600,
+            Statistics=["Sum"],
+        )["Datapoints"]
+        return float(sum(point["Sum"] for point in points))
+
+    def dead_letter(self, queue: str) -> str:
+        """Take the next letter out of a queue, as soon as one is there."""
+        sqs = self.account.client("sqs")
+        url = sqs.get_queue_url(QueueName=f"herald-{self.stage.name}-{queue}")["QueueUrl"]
+        letter = wait_for(
+            lambda: sqs.receive_message(QueueUrl=url, WaitTimeSeconds=1).get("Messages"), f"letter in {queue}"
+        )[0]
+        sqs.delete_message(QueueUrl=url, ReceiptHandle=letter["ReceiptHandle"])
+        body: str = letter["Body"]
+        return body
+
+    # Breaking one thing.
+
+    def restart(self, function: str) -> None:
+        """Let the function's next run be a cold one: a change of its environment does that."""
+        name = self.stage.function(function)
+        found = self.account.functions.get_function_configuration(FunctionName=name)["Environment"]["Variables"]
+        self.account.functions.update_function_configuration(
+            FunctionName=name, Environment={"Variables": {**found, "RESTARTED": str(time.time_ns())}}
+        )
+
+    @contextmanager
+    def without_statement(self, function: str, sid: str) -> Iterator[None]:
+        """Take one statement out of a function's policy, and put it back."""
+        iam = self.account.client("iam")
+        role = self.account.functions.get_function_configuration(FunctionName=self.stage.function(function))["Role"]
+        role = role.rpartition("/")[2]
+        name = iam.list_role_policies(RoleName=role)["PolicyNames"][0]
+        document = iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"]
+        rest = [statement for statement in document["Statement"] if statement["Sid"] != sid]
+        assert len(rest) == len(document["Statement"]) - 1, f"{function} has no statement {sid}"
+        iam.put_role_policy(RoleName=role, PolicyName=name, PolicyDocument=json.dumps({**document, "Statement": rest}))
+        try:
+            yield
+        finally:
+            iam.put_role_policy(RoleName=role, PolicyName=name, PolicyDocument=json.dumps(document))
+
+    @contextmanager
+    def without_permission(self, function: str, statement: dict[str, Any]) -> Iterator[None]:
+        """Take one permission away from a function, and put it back."""
+        lambda_ = self.account.functions
+        name = self.stage.function(function)
+        lambda_.remove_permission(FunctionName=name, StatementId=statement["Sid"])
+        try:
+            yield
+        finally:
+            condition = {key.lower(): value for key, value in statement["Condition"]["ArnLike"].items()}
+            lambda_.add_permission(
+                FunctionName=name,
+                StatementId=statement["Sid"],
+                Action=statement["Action"],
+                Principal=statement["Principal"]["Service"],
+                SourceArn=condition["aws:sourcearn"],
+            )
+
+    def permissions(self, function: str) -> list[dict[str, Any]]:
+        """The statements of a function's resource policy."""
+        policy = self.account.functions.get_policy(FunctionName=self.stage.function(function))["Policy"]
+        statements: list[dict[str, Any]] = json.loads(policy)["Statement"]
+        return statements

@@ -1,0 +1,265 @@
+"""The commands as a person types them: each in a process of its own, on a fresh copy of the project."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+
+from ops.account import Account, environment
+from ops.local.ports import AWS_PORT, WEB_PORT, Ports
+from tests.e2e.conftest import ROOT, free_ports
+from tests.e2e.harness import Harness, marker, wait_for
+
+NOT_CLONED = (".git", ".venv", ".herald", "deployed", "deployments", "__pycache__", "policy-dev-*", ".*_cache")
+
+
+def fresh_clone(target: Path) -> Path:
+    """What `git clone` gives: the project without anything that was installed, built or deployed."""
+    shutil.copytree(ROOT, target, ignore=shutil.ignore_patterns(*NOT_CLONED))
+    return target
+
+
+def shell(ports: Ports, **more: str) -> dict[str, str]:
+    """A shell's environment that knows the ports of a local stack."""
+    return dict(os.environ) | {AWS_PORT: str(ports.aws), WEB_PORT: str(ports.web)} | more
+
+
+def ops(project: Path, environ: dict[str, str], *words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "ops", *words], cwd=project, env=environ, capture_output=True, text=True, timeout=180
+    )
+
+
+@contextmanager
+def running(project: Path, words: list[str], environ: dict[str, str]) -> Iterator[tuple[Any, list[str]]]:
+    """A command in the background, and the lines that it has printed so far."""
+    process = subprocess.Popen(
+        [sys.executable, *words],
+        cwd=project,
+        env=environ | {"PYTHONUNBUFFERED": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    lines: list[str] = []
+
+    def read() -> None:
+        assert process.stdout
+        for line in process.stdout:
+            lines.append(line)
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    try:
+        yield process, lines
+    finally:
+        if process.poll() is None:
+            process.kill()
+        process.wait(20)
+        reader.join(20)
+        assert process.stdout
+        process.stdout.close()
+
+
+def printed(lines: list[str], word: str, times: int = 1, seconds: float = 60) -> None:
+    """Wait until a word was printed."""
+    wait_for(lambda: "".join(lines).count(word) >= times, f"{word!r} in:\n{''.join(lines)}", seconds)
+
+
+def processes_with(variable: str) -> list[int]:
+    """The processes whose environment holds this, from Linux's own list."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/environ"):
+        try:
+            if variable.encode() in path.read_bytes().split(b"\0"):
+                found.append(int(path.parent.name))
+        except OSError:
+            continue
+    return found
+
+
+@pytest.fixture
+def clone(tmp_path: Path) -> Path:
+    return fresh_clone(tmp_path / "herald")
+
+
+def test_run_is_ready_redeploys_on_a_change_and_ends_without_a_trace(clone: Path) -> None:
+    ports, mark = free_ports(), f"HERALD_TEST_RUN={marker()}"
+    name, _, value = mark.partition("=")
+    environ = shell(ports, **{name: value})
+    with running(clone, ["-m", "ops", "run"], environ) as (process, lines):
+        printed(lines, "Herald is ready")
+        urls = json.loads(ops(clone, environ, "urls", "--stage", "local", "--json").stdout)
+        assert set(urls) == {"api", "send_event", "site", "phone", "aws"}
+        page = requests.get(urls["site"], timeout=20).text
+        assert f'action="{urls["api"]}/contact"' in page
+
+        word = marker()
+        requests.post(f"{urls['api']}/contact", data={"message": word}, timeout=20)
+        wait_for(lambda: word in requests.get(f"{urls['phone']}/messages.json", timeout=20).text, "push")
+        printed(lines, "action delivered")
+
+        manifest = clone / "app.py"
+        manifest.write_text(manifest.read_text(encoding="utf-8") + "\n# A change.\n", encoding="utf-8")
+        printed(lines, "Herald is ready", times=2)
+        assert "Changed: app.py" in "".join(lines)
+        again = json.loads(ops(clone, environ, "urls", "--stage", "local", "--json").stdout)
+        assert again == urls
+
+        process.send_signal(signal.SIGINT)
+        assert process.wait(30) == 0
+    if sys.platform == "linux":
+        wait_for(lambda: not processes_with(mark), "end of every process")
+    ports.claim()
+
+
+def test_a_busy_port_is_named_with_the_variable_that_changes_it(clone: Path) -> None:
+    ports = free_ports()
+    with socket.socket() as busy:
+        busy.bind(("127.0.0.1", ports.web))
+        busy.listen()
+        answer = ops(clone, shell(ports), "run")
+    assert answer.returncode == 1
+    assert str(ports.web) in answer.stderr
+    assert WEB_PORT in answer.stderr
+    assert "Traceback" not in answer.stderr
+
+
+def test_urls_of_a_stage_that_is_not_there_say_what_to_do(clone: Path) -> None:
+    unreachable = ops(clone, shell(free_ports()), "urls", "--stage", "local")
+    assert unreachable.returncode == 1
+    assert "make run" in unreachable.stderr
+    unknown = ops(clone, shell(free_ports()), "urls", "--stage", "nowhere")
+    assert unknown.returncode == 1
+    assert "dev, local" in unknown.stderr
+
+
+def test_chalice_local_serves_against_the_running_stack_and_says_what_is_missing_without_it(
+    herald: Harness, tmp_path: Path
+) -> None:
+    project = herald.stack.work / "project"
+    environ = dict(os.environ)
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE", "AWS_DEFAULT_REGION", "AWS_REGION"):
+        environ.pop(name, None)
+    port = free_ports().web
+    chalice = ["-c", "from chalice.cli import main; main()", "local", "--no-autoreload", "--port", str(port), "--stage"]
+    with running(project, [*chalice, "local"], environ) as (_, lines):
+        word = marker()
+        answer = served(port, word)
+        assert answer.status_code == 202, "".join(lines)
+        wait_for(lambda: herald.pushes(word), "push")
+
+    alone = fresh_clone(tmp_path / "alone")
+    shutil.rmtree(alone / "ops")  # `chalice local` needs nothing of it.
+    nobody = free_ports()
+    config = alone / ".chalice" / "config.json"
+    config.write_text(
+        config.read_text(encoding="utf-8").replace("http://127.0.0.1:4566", nobody.aws_url), encoding="utf-8"
+    )
+    with running(alone, [*chalice, "local"], environ) as (_, lines):
+        assert served(port, marker()).status_code == 503
+        printed(lines, "make run")
+    with running(alone, [*chalice, "dev"], environ) as (_, lines):
+        assert served(port, marker()).status_code == 503
+        printed(lines, "make deploy STAGE=dev")
+
+
+def served(port: int, word: str) -> requests.Response:
+    def post() -> requests.Response | None:
+        try:
+            return requests.post(f"http://127.0.0.1:{port}/contact", json={"message": word}, timeout=20)
+        except requests.ConnectionError:
+            return None
+
+    # A response is false when it is an error, which is an answer too.
+    return wait_for(lambda: [answer] if (answer := post()) is not None else None, "answer of chalice local")[0]
+
+
+def test_two_stages_survive_the_loss_of_their_checkout(herald: Harness, tmp_path: Path) -> None:
+    environ = environment(herald.config, shell(herald.stack.ports))
+    account = Account(environ)
+
+    def deploy_both(checkout: Path) -> dict[str, Any]:
+        urls = {}
+        for stage in ("local", "dev"):
+            answer = ops(checkout, environ, "deploy", "--stage", stage)
+            assert answer.returncode == 0, answer.stdout + answer.stderr
+            urls[stage] = json.loads(ops(checkout, environ, "urls", "--stage", stage, "--json").stdout)
+        return urls
+
+    first = fresh_clone(tmp_path / "first")
+    urls, resources = deploy_both(first), inventory(account)
+    shutil.rmtree(first)
+    second = fresh_clone(tmp_path / "second")
+    assert deploy_both(second) == urls
+    assert inventory(account) == resources
+    assert urls["local"]["api"] == herald.urls["api"]
+    assert "send_event" not in urls["dev"]
+
+    for stage, thanks in (("local", herald.stage.sites["default"].thanks), ("dev", "https://www.example.com/")):
+        answer = requests.post(
+            f"{urls[stage]['api']}/contact", data={"message": marker()}, allow_redirects=False, timeout=20
+        )
+        assert answer.status_code == 303
+        assert answer.headers["Location"].startswith(thanks)
+
+    refused = subprocess.run(
+        [sys.executable, "-m", "ops", "destroy", "--stage", "dev"],
+        cwd=second,
+        env=environ,
+        input="n\n",
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert refused.returncode == 1
+    kept = ops(second, environ, "destroy", "--stage", "dev", "--yes")
+    assert kept.returncode == 0, kept.stderr
+    left = {kind: [name for name in names if "dev" in name] for kind, names in inventory(account).items()}
+    assert {kind for kind, names in left.items() if names} == {"tables"}
+    gone = ops(second, environ, "destroy", "--stage", "dev", "--yes", "--data", "delete")
+    assert gone.returncode == 0, gone.stderr
+    # Chalice names both REST APIs alike; the one of dev is known by its id.
+    dev_api = urls["dev"]["api"].split("/restapis/")[1].partition("/")[0]
+    of_local = {
+        kind: [name for name in names if "dev" not in name and dev_api not in name] for kind, names in resources.items()
+    }
+    assert inventory(account) == of_local
+
+
+def inventory(account: Account) -> dict[str, list[str]]:
+    """Everything that stands in the account, by kind and name, a name once for each thing that bears it."""
+    events = account.client("events")
+    sqs = account.client("sqs")
+    buses = [bus["Name"] for bus in events.list_event_buses()["EventBuses"] if bus["Name"] != "default"]
+    found = {
+        "functions": [each["FunctionName"] for each in account.functions.list_functions()["Functions"]],
+        "apis": [f"{each['name']} {each['id']}" for each in account.apis.get_rest_apis()["items"]],
+        "roles": [each["RoleName"] for each in account.client("iam").list_roles()["Roles"]],
+        "topics": [each["TopicArn"] for each in account.sns.list_topics()["Topics"]],
+        "subscriptions": [each["Endpoint"] for each in account.sns.list_subscriptions()["Subscriptions"]],
+        "buses": buses,
+        "rules": [rule["Name"] for bus in buses for rule in events.list_rules(EventBusName=bus)["Rules"]],
+        "queues": sqs.list_queues().get("QueueUrls", []),
+        "tables": account.dynamodb.list_tables()["TableNames"],
+        "stacks": [
+            each["StackName"]
+            for each in account.cloudformation.list_stacks()["StackSummaries"]
+            if each["StackStatus"] != "DELETE_COMPLETE" and not each["StackName"].endswith("-data")
+        ],
+        "logs": [each["logGroupName"] for each in account.logs.describe_log_groups()["logGroups"]],
+    }
+    return {kind: sorted(names) for kind, names in found.items()}

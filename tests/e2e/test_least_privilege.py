@@ -1,0 +1,158 @@
+"""Every statement and every permission is needed: without it the path fails, by the signal that AWS gives.
+
+What is taken away is listed by the manifest and by the deployed functions themselves: a statement or permission for
+which no signal stands here fails the first two tests.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from chalicelib.functions import FUNCTIONS, functions_of
+from tests.e2e.harness import Harness, marker, wait_for
+
+
+def api_answers_503(herald: Harness) -> None:
+    assert herald.post_form(message=marker()).status_code == 503
+    refused = herald.line("api_handler", message="The topic did not accept the message")
+    assert refused["reason"] in ("AuthorizationError", "AuthorizationErrorException")
+
+
+def message_is_not_stored(herald: Harness) -> None:
+    message_id = herald.post_json({"message": marker()}).json()["id"]
+    assert herald.line("on_failure", message_id=message_id)["error_type"] == "StoreError"
+    assert herald.item(message_id) == {}
+
+
+def message_is_not_claimed(herald: Harness) -> None:
+    message_id = herald.post_json({"message": marker()}).json()["id"]
+    assert herald.line("on_failure", message_id=message_id)["error_type"] == "StoreError"
+    assert herald.delivery(message_id)["state"] == "pending"
+
+
+def message_waits(herald: Harness) -> None:
+    word = marker()
+    message_id = herald.post_json({"message": word}).json()["id"]
+    assert herald.line("on_failure", message_id=message_id)["error_type"] == "DeliveryIncompleteError"
+    assert herald.delivery(message_id)["error"] == "ChannelUnavailableError"
+    assert not herald.pushes(word)
+
+
+def bus_hears_nothing(herald: Harness) -> None:
+    word, before = marker(), herald.metric("destined", "DestinationDeliveryFailures")
+    message_id = herald.post_json({"message": word}).json()["id"]
+    wait_for(lambda: herald.metric("destined", "DestinationDeliveryFailures") > before, "failed destination")
+    assert herald.pushes(word)
+    assert not [line for line in herald.lines("on_success") if line.get("message_id") == message_id]
+
+
+def gateway_answers_500(herald: Harness) -> None:
+    answer = herald.post_form(message=marker())
+    assert (answer.status_code, answer.json()) == (500, {"message": "Internal server error"})
+
+
+def topic_dead_letter(herald: Harness) -> None:
+    message_id = herald.post_json({"message": marker()}).json()["id"]
+    letter = herald.dead_letter("topic-dead-letters")
+    assert json.loads(json.loads(letter)["Message"])["id"] == message_id
+    assert herald.item(message_id) == {}
+
+
+def rule_dead_letter_of_success(herald: Harness) -> None:
+    word = marker()
+    message_id = herald.post_json({"message": word}).json()["id"]
+    wait_for(lambda: herald.pushes(word), "push")
+    event = json.loads(herald.dead_letter("rule-dead-letters"))
+    assert event["detail"]["responsePayload"]["message"]["id"] == message_id
+    assert not [line for line in herald.lines("on_success") if line.get("message_id") == message_id]
+
+
+def rule_dead_letter_of_failure(herald: Harness) -> None:
+    herald.send_event("fail")
+    event = json.loads(herald.dead_letter("rule-dead-letters"))
+    assert event["detail"]["responsePayload"]["errorType"] == "EventFailedError"
+
+
+Signal = Callable[[Harness], None]
+
+WITHOUT_STATEMENT: dict[tuple[str, str], Signal] = {
+    ("api_handler", "PublishMessages"): api_answers_503,
+    ("destined", "StoreMessages"): message_is_not_stored,
+    ("destined", "RecordOutcomes"): message_is_not_claimed,
+    ("destined", "InvokeNotifiers"): message_waits,
+    ("destined", "TellTheBus"): bus_hears_nothing,
+    ("notify_pushover", "ReadSecrets"): message_waits,
+}
+WITHOUT_PERMISSION: dict[tuple[str, str], Signal] = {
+    ("api_handler", "apigateway.amazonaws.com"): gateway_answers_500,
+    ("destined", "sns.amazonaws.com"): topic_dead_letter,
+    ("on_success", "events.amazonaws.com"): rule_dead_letter_of_success,
+    ("on_failure", "events.amazonaws.com"): rule_dead_letter_of_failure,
+}
+
+
+def test_every_statement_has_a_signal() -> None:
+    assert set(WITHOUT_STATEMENT) == {(spec.name, grant.sid) for spec in FUNCTIONS for grant in spec.grants}
+
+
+def test_every_permission_has_a_signal(herald: Harness) -> None:
+    found = {
+        (spec.name, statement["Principal"]["Service"])
+        for spec in functions_of(herald.stage)
+        for statement in herald.permissions(spec.name)
+    }
+    assert set(WITHOUT_PERMISSION) == found
+
+
+@pytest.mark.parametrize(("function", "sid"), WITHOUT_STATEMENT)
+def test_without_a_statement_the_path_fails_and_with_it_works_again(herald: Harness, function: str, sid: str) -> None:
+    herald.restart(function)  # A warm function may keep what it read while it was still allowed to.
+    with herald.without_statement(function, sid):
+        WITHOUT_STATEMENT[function, sid](herald)
+    _path_works(herald)
+
+
+@pytest.mark.parametrize(("function", "service"), WITHOUT_PERMISSION)
+def test_without_a_permission_the_path_fails_and_with_it_works_again(
+    herald: Harness, function: str, service: str
+) -> None:
+    for statement in _of_service(herald, function, service):
+        with herald.without_permission(function, statement):
+            WITHOUT_PERMISSION[function, service](herald)
+    _path_works(herald)
+
+
+def test_without_its_statement_send_event_tells_the_topics_error(herald: Harness) -> None:
+    iam = herald.account.client("iam")
+    role = herald.stage.function("send-event")
+    document = iam.get_role_policy(RoleName=role, PolicyName="publish")["PolicyDocument"]
+    iam.delete_role_policy(RoleName=role, PolicyName="publish")
+    try:
+        answer = herald.send_event()
+    finally:
+        iam.put_role_policy(RoleName=role, PolicyName="publish", PolicyDocument=json.dumps(document))
+    assert answer.status_code == 400, answer.text
+    assert answer.json()["state"] == "error"
+    assert "not authorized" in answer.json()["message"]
+    assert herald.send_event().status_code == 200
+
+
+def _of_service(herald: Harness, function: str, service: str) -> list[dict[str, Any]]:
+    return [each for each in herald.permissions(function) if each["Principal"]["Service"] == service]
+
+
+def _path_works(herald: Harness) -> None:
+    word = marker()
+    message_id = herald.post_json({"message": word}).json()["id"]
+    herald.line("on_success", message_id=message_id, action="delivered")
+    assert len(herald.pushes(word)) == 1
+    event = herald.account.sns.publish(
+        TopicArn=herald.account.where.arn("sns", herald.stage.topic),
+        Message="please fail",
+        MessageAttributes={"kind": {"DataType": "String", "StringValue": "event"}},
+    )
+    herald.line("on_failure", message_id=event["MessageId"])
