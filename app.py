@@ -19,7 +19,7 @@ from chalicelib.composition import root
 from chalicelib.logs import logger
 
 app = Chalice(app_name="herald", configure_logs=False)
-app.register_middleware(ConvertToMiddleware(logger.inject_lambda_context))
+app.register_middleware(ConvertToMiddleware(logger.inject_lambda_context(clear_state=True)))
 
 # Chalice subscribes and registers while this file is imported: the one time that the stage is read so early.
 stage = root().stage

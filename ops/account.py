@@ -35,7 +35,9 @@ def environment(config: StageConfig, environ: Mapping[str, str] = os.environ) ->
     bundle of a real account may come near it, nor the reverse.
     """
     if config.endpoint is None:
-        return dict(environ)
+        # boto3 and Chalice read AWS_DEFAULT_REGION alone, other tools AWS_REGION first: let all see the same.
+        chosen = environ.get("AWS_REGION") or environ.get("AWS_DEFAULT_REGION")
+        return dict(environ) | ({"AWS_REGION": chosen, "AWS_DEFAULT_REGION": chosen} if chosen else {})
     foreign = ("AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN", "AWS_ROLE_ARN")
     kept = {name: value for name, value in environ.items() if name not in foreign}
     region = config.region or ""

@@ -46,6 +46,8 @@ class LambdaNotifier:
             )
             payload = response["Payload"].read()
         except ClientError as error:
+            if error.response["ResponseMetadata"]["HTTPStatusCode"] >= 500:
+                raise ChannelUncertainError(f"{self._function} may have run: {reason(error)}") from error
             # Lambda refused before it ran anything: no permission, throttled, no such function.
             raise ChannelUnavailableError(f"{self._function} was not invoked: {reason(error)}") from error
         except _NEVER_ARRIVED as error:

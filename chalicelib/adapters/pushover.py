@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 
 import requests
+from urllib3.exceptions import NewConnectionError
 
 from chalicelib.adapters.secrets import Secrets
 from chalicelib.errors import (
@@ -104,4 +105,4 @@ def _errors(response: requests.Response) -> str:
 
 def _never_connected(error: requests.exceptions.ConnectionError) -> bool:
     reason = getattr(error.args[0] if error.args else None, "reason", None)
-    return type(reason).__name__ in ("NewConnectionError", "NameResolutionError", "ConnectTimeoutError")
+    return isinstance(reason, NewConnectionError)

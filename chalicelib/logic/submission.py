@@ -33,7 +33,12 @@ MAX_PUBLISHED = 240 * 1024
 """Bytes that a serialized message may have: SNS takes 256 KiB together with its attributes, and the same payload must
 fit, inside an envelope, into an EventBridge entry of 256 KB."""
 
+_CODECS = {"utf-8": "utf-8", "us-ascii": "ascii", "iso-8859-1": "latin-1", "windows-1252": "cp1252"}
+"""The charsets that forms are sent in. Others of Python's codecs would only give a stranger more to play with."""
+
 _ADDRESS = re.compile(r"[^@\s\x00-\x1f\x7f]+@[^@\s\x00-\x1f\x7f.]+(\.[^@\s\x00-\x1f\x7f.]+)+")
+_LONE_SURROGATE = re.compile(r"[\ud800-\udfff]")
+"""Half a character: JSON can write it (RFC 8259, 8.2), UTF-8 can't."""
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\x80-\x9f\u2028\u2029]")
 _CONTROL_BUT_LINES = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\x80-\x9f]")
 
@@ -116,13 +121,18 @@ def parse(content_type: str, body: bytes) -> dict[str, str]:
             f"This address takes {JSON} or {FORM}.",
             (Problem("unsupported_media_type", "content-type", f"expected {JSON} or {FORM}"),),
         )
+    codec = _CODECS.get(charset)
+    if codec is None:
+        raise SubmissionError(
+            415,
+            "This address takes text in UTF-8.",
+            (Problem("unsupported_charset", "content-type", f"expected a charset of {', '.join(_CODECS)}"),),
+        )
     try:
-        text = body.decode(charset)
-    except (UnicodeDecodeError, LookupError):
-        raise _malformed(
-            f"the body is not text in {'UTF-8' if charset == 'utf-8' else 'the charset it names'}"
-        ) from None
-    pairs = _json_pairs(text) if media_type == JSON else _form_pairs(text)
+        text = body.decode(codec)
+    except UnicodeDecodeError:
+        raise _malformed(f"the body is not text in {charset}") from None
+    pairs = _json_pairs(text) if media_type == JSON else _form_pairs(text, codec)
     return _canonical(pairs)
 
 
@@ -175,11 +185,11 @@ def _json_pairs(text: str) -> list[tuple[str, object]]:
     return list(data.items())
 
 
-def _form_pairs(text: str) -> list[tuple[str, object]]:
+def _form_pairs(text: str, codec: str) -> list[tuple[str, object]]:
     try:
-        return list(parse_qsl(text, keep_blank_values=True, max_num_fields=MAX_FIELDS, errors="strict"))
+        return list(parse_qsl(text, True, encoding=codec, errors="strict", max_num_fields=MAX_FIELDS))
     except UnicodeDecodeError:
-        raise _malformed("the form is not text in UTF-8") from None
+        raise _malformed("the form is not text in the charset that it names") from None
     except ValueError:
         raise _malformed(f"the form has more than {MAX_FIELDS} fields") from None
 
@@ -199,7 +209,7 @@ def _canonical(pairs: list[tuple[str, object]]) -> dict[str, str]:
         field = ALIASES.get(name, name)
         if field not in FIELDS or value is None:
             continue
-        if not isinstance(value, str):
+        if not isinstance(value, str) or _LONE_SURROGATE.search(value):
             wrong.append(Problem("not_text", name, f"{name} must be text"))
         elif not given.get(field) or (name == field and value):
             given[field] = _lines(value) if field == "message" else value.strip()
