@@ -37,7 +37,8 @@ class Process:
                 [sys.executable, "-m", *module],
                 cwd=root,
                 env=dict(environ),
-                stdin=subprocess.DEVNULL,
+                # Held open as long as we live: the server ends when we do, however that comes.
+                stdin=subprocess.PIPE,
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
@@ -76,3 +77,5 @@ class Process:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait(_END)
+        if self._process.stdin:
+            self._process.stdin.close()

@@ -71,7 +71,7 @@ class LocalStack:
             self._start(
                 Process(
                     "the local AWS",
-                    ["ops.local.aws", "--port", str(self.ports.aws)],
+                    ["ops.local.aws", "--port", str(self.ports.aws), "--until-stdin-closes"],
                     self.root,
                     environ,
                     self.work / "aws.log",
@@ -79,7 +79,7 @@ class LocalStack:
                 ),
                 Process(
                     "the local web server",
-                    ["ops.local.web", "--port", str(self.ports.web)],
+                    ["ops.local.web", "--port", str(self.ports.web), "--exit-with-parent", str(os.getpid())],
                     self.root,
                     environ,
                     self.work / "web.log",

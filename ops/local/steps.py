@@ -63,7 +63,7 @@ class Steps:
 
 
 def told(function: str, message: str) -> str:
-    """One log line of a function in a person's words; empty for what Lambda writes around each run, and for tracebacks."""
+    """One log line of a function in a person's words; empty for tracebacks and what Lambda writes around each run."""
     text = message.strip()
     try:
         entry: Any = json.loads(text)

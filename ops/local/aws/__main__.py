@@ -1,0 +1,101 @@
+"""``python -m ops.local.aws``: start the local AWS."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import shutil
+import socket
+import sys
+import tempfile
+from pathlib import Path
+
+PREFIX = "herald-aws-"
+# Of the caller's environment, what would change how MiniStack works, or tie it to a real account.
+_FORGOTTEN = ("AWS_", "MINISTACK_", "LAMBDA_", "LOCALSTACK_", "SMTP_", "DOCKER_", "SFTP_", "IOT_")
+_FORGOTTEN_NAMES = ("SERVICES", "EDGE_PORT", "PERSIST_STATE", "S3_PERSIST", "USE_SSL", "CLOUDTRAIL_RECORDING")
+
+
+def environment(port: int, region: str, directory: Path, log_level: str) -> dict[str, str]:
+    """What MiniStack reads from its environment, at import."""
+    return {
+        "AUTH": "true",
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_DEFAULT_REGION": region,
+        "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "BIND_HOST": "127.0.0.1",
+        # A socket that isn't there: no container engine is looked for.
+        "DOCKER_HOST": f"unix://{directory}/no-docker.sock",
+        "GATEWAY_PORT": str(port),
+        "IOT_MTLS_ENABLED": "0",
+        "LAMBDA_EXECUTOR": "local",
+        "LOG_LEVEL": log_level,
+        "MINISTACK_HOST": "127.0.0.1",
+        "MINISTACK_REGION": region,
+        "S3_DATA_DIR": str(directory / "s3"),
+        "SFTP_ENABLED": "0",
+        "STATE_DIR": str(directory / "state"),
+        "TMPDIR": str(directory),
+    }
+
+
+def sweep(parent: Path) -> None:
+    """Remove what servers that were killed have left behind."""
+    for left in parent.glob(f"{PREFIX}*-*"):
+        pid = left.name.removeprefix(PREFIX).split("-")[0]
+        try:
+            os.kill(int(pid), 0)
+        except ProcessLookupError:
+            shutil.rmtree(left, ignore_errors=True)
+        except (PermissionError, ValueError):
+            continue
+
+
+def main() -> None:
+    """Parse the command line and serve until told to stop."""
+    parser = argparse.ArgumentParser(prog="python -m ops.local.aws", description="A local AWS on 127.0.0.1.")
+    parser.add_argument("--port", type=int, default=4566)
+    parser.add_argument("--region", default="us-east-1", help="where requests go that name no region")
+    parser.add_argument("--log-level", default="WARNING", type=str.upper)
+    parser.add_argument("--until-stdin-closes", action="store_true", help="stop also when standard input ends")
+    parser.add_argument(
+        "--without", default="", metavar="EXTENSION,…", help="leave extensions out, to see what they are for"
+    )
+    parser.add_argument("--check", action="store_true", help="check that MiniStack is the pinned one, and exit")
+    arguments = parser.parse_args()
+
+    with socket.socket() as probe:
+        if not arguments.check and probe.connect_ex(("127.0.0.1", arguments.port)) == 0:
+            sys.exit(f"127.0.0.1:{arguments.port} is in use: choose another with --port")
+    parent = Path(tempfile.gettempdir())
+    sweep(parent)
+    directory = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-", dir=parent))
+    try:
+        for name in list(os.environ):
+            if name.startswith(_FORGOTTEN) or name in _FORGOTTEN_NAMES:
+                del os.environ[name]
+        os.environ.update(environment(arguments.port, arguments.region, directory, arguments.log_level))
+        tempfile.tempdir = str(directory)
+        # Only now: MiniStack reads its environment when it is imported.
+        from ops.local.aws import pin, server
+
+        try:
+            server.install(frozenset(filter(None, arguments.without.split(","))))
+        except (pin.MovedPart, ValueError) as error:
+            sys.exit(f"the local AWS can't start: {error}")
+        if arguments.check:
+            count = len(server.extended_parts())
+            sys.stdout.write(f"MiniStack {pin.MINISTACK_VERSION}, {count} parts as they were extended\n")
+            return
+        asyncio.run(server.run(arguments.port, arguments.until_stdin_closes))
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
+    # Threads that still wait for something would hold up the interpreter's end; nothing of theirs is kept.
+    sys.stdout.flush()
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,67 @@
+"""Dead-letter queues of an SNS subscription and of an EventBridge target, used when a function may not be invoked.
+
+"Amazon SNS dead-letter queues": client-side errors, such as a missing permission of the subscribed endpoint, aren't
+retried; the message goes to the subscription's queue, whose own policy must let SNS send. "Using dead-letter queues to
+process undelivered events in EventBridge": the event goes there with attributes that name rule, target and reason.
+
+https://docs.aws.amazon.com/sns/latest/dg/sns-dead-letter-queues.html
+https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-rule-dlq.html
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+from typing import Any
+
+from ops.local.aws import resource_policy, role
+from ops.local.aws.parts import responses, sns, sqs
+
+EXTENDS = (
+    "ministack.core.responses:get_account_id",
+    "ministack.services.sns:_deliver_to_sqs",
+    "ministack.services.sns:_find_subscription",
+    "ministack.services.sqs:queue_policy_allows",
+)
+
+logger = logging.getLogger("herald.local.dead_letters")
+
+
+def install() -> None:
+    """Keep what ``resource_policy`` refuses, where the owner set a queue for it."""
+    resource_policy.on_sns_refused.append(keep_notification)
+    resource_policy.on_event_refused.append(keep_event)
+
+
+def keep_notification(topic_arn: str, subscription_arn: str, envelope: str) -> None:
+    """Send the notification to the queue of the subscription's RedrivePolicy, if it has one."""
+    subscription = sns._find_subscription(topic_arn, subscription_arn) or {}
+    policy = json.loads((subscription.get("attributes") or {}).get("RedrivePolicy") or "{}")
+    if queue := policy.get("deadLetterTargetArn"):
+        # Asks the queue's policy by itself, and says in the log when it refuses.
+        sns._deliver_to_sqs(queue, envelope, False, envelope, topic_arn=topic_arn)
+
+
+def keep_event(rule_arn: str, target: dict[str, Any], event: str, reason: str) -> None:
+    """Send the event to the queue of the target's DeadLetterConfig, if it has one."""
+    queue = (target.get("DeadLetterConfig") or {}).get("Arn")
+    if not queue:
+        return
+    if not sqs.queue_policy_allows(queue, "events.amazonaws.com", rule_arn, responses.get_account_id()):
+        logger.warning("the policy of %s doesn't let EventBridge send to it", queue)
+        return
+    account, name = queue.split(":")[4:6]
+    attributes = {
+        "RULE_ARN": rule_arn,
+        "TARGET_ARN": target["Arn"],
+        "ERROR_CODE": "NO_PERMISSIONS",
+        "ERROR_MESSAGE": reason,
+        "RETRY_ATTEMPTS": "0",
+        "EXHAUSTED_RETRY_CONDITION": "MaximumRetryAttempts",
+    }
+    role.client("sqs", role.root()).send_message(
+        QueueUrl=f"{os.environ['AWS_ENDPOINT_URL']}/{account}/{name}",
+        MessageBody=event,
+        MessageAttributes={key: {"DataType": "String", "StringValue": value} for key, value in attributes.items()},
+    )

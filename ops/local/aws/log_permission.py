@@ -1,0 +1,55 @@
+"""A function's output reaches CloudWatch Logs only if its role may write there.
+
+"Defining Lambda function permissions with an execution role": "To send logs to CloudWatch Logs, your function's role
+needs" CreateLogGroup, CreateLogStream and PutLogEvents. A function without them runs, and nobody reads what it said.
+
+https://docs.aws.amazon.com/lambda/latest/dg/lambda-intro-execution-role.html
+https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs.html
+"""
+
+from __future__ import annotations
+
+import importlib
+import logging
+from collections.abc import Callable
+from typing import Any
+
+from ops.local.aws import role
+from ops.local.aws.parts import Result, lambda_runtime, lambda_svc, responses, wrap
+
+EXTENDS = (
+    "ministack.core.lambda_runtime:execution_credentials",
+    "ministack.core.responses:get_account_id",
+    "ministack.core.responses:get_region",
+    "ministack.services.cloudwatch_logs:_log_groups",
+    "ministack.services.lambda_svc:_emit_lambda_logs",
+)
+
+logger = logging.getLogger("herald.local.log_permission")
+
+_cloudwatch_logs: Any = importlib.import_module("ministack.services.cloudwatch_logs")
+
+
+def install() -> None:
+    """Ask the function's role before its output is kept."""
+    wrap(lambda_svc, "_emit_lambda_logs", _if_allowed)
+
+
+def _if_allowed(emit: Callable[..., None], func: Result, *args: Any, **kwargs: Any) -> None:
+    config = func.get("config") or func
+    group = (config.get("LoggingConfig") or {}).get("LogGroup") or f"/aws/lambda/{config['FunctionName']}"
+    arn = f"arn:aws:logs:{responses.get_region()}:{responses.get_account_id()}:log-group:{group}"
+    credentials = role.credentials_from_environment(lambda_runtime.execution_credentials(config))
+    missing = [
+        action
+        for action in ("logs:CreateLogStream", "logs:PutLogEvents")
+        if not role.may(credentials, action, f"{arn}:log-stream:local")
+    ]
+    # Policies name a group with and without ":*", and AWS takes both.
+    may_create = any(role.may(credentials, "logs:CreateLogGroup", each) for each in (arn, f"{arn}:*"))
+    if group not in _cloudwatch_logs._log_groups and not may_create:
+        missing.append("logs:CreateLogGroup")
+    if missing:
+        logger.warning("%s's role lacks %s on %s: no log", config["FunctionName"], ", ".join(missing), arn)
+        return
+    emit(func, *args, **kwargs)

@@ -1,0 +1,60 @@
+"""A batch of SSM parameters is authorized parameter by parameter.
+
+Service authorization reference, AWS Systems Manager: ``GetParameters`` has the required resource type ``parameter*``.
+MiniStack authorizes it on ``*``, so that a policy with exact ARNs would be refused here and work on AWS.
+
+https://docs.aws.amazon.com/service-authorization/latest/reference/list_awssystemsmanager.html
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+from collections.abc import Callable
+from typing import Any
+
+from ops.local.aws.parts import iam_evaluator, wrap
+
+EXTENDS = (
+    "ministack.core.iam_actions:extract_resource_arn",
+    "ministack.core.iam_evaluator:enforce",
+)
+
+BATCH = "ssm:GetParameters"
+_SEPARATOR = "\n"
+
+_iam_actions: Any = importlib.import_module("ministack.core.iam_actions")
+
+
+def install() -> None:
+    """Let the batch name all its parameters, and ask for each."""
+    wrap(_iam_actions, "extract_resource_arn", _every_parameter)
+    wrap(iam_evaluator, "enforce", _each)
+
+
+def _every_parameter(extract: Callable[..., str], service: str, method: str, path: str, *rest: Any) -> str:
+    arn = extract(service, method, path, *rest)
+    headers, body, _, region, account = rest[:5]
+    if service == "ssm" and headers.get("x-amz-target", "").endswith(".GetParameters"):
+        names = json.loads(body).get("Names") or []
+        arns = [f"arn:aws:ssm:{region}:{account}:parameter/{name.lstrip('/')}" for name in names]
+        return _SEPARATOR.join(arns) or arn
+    return arn
+
+
+def _each(
+    enforce: Callable[..., Any],
+    access_key: str,
+    action: str,
+    service: str,
+    region: str,
+    resource_arn: str = "*",
+    **rest: Any,
+) -> Any:
+    if action != BATCH:
+        return enforce(access_key, action, service, region, resource_arn=resource_arn, **rest)
+    for arn in resource_arn.split(_SEPARATOR):
+        denied = enforce(access_key, action, service, region, resource_arn=arn, **rest)
+        if denied:
+            return denied
+    return None

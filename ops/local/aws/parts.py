@@ -1,0 +1,39 @@
+"""The modules of MiniStack that are extended, and the one way in which they are.
+
+MiniStack ships no types, so its modules are ``Any`` here, in one place. Importing this module starts MiniStack's own
+imports, which read the environment: ``__main__`` sets that first.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+from collections.abc import Callable
+from typing import Any
+
+apigateway_v1: Any = importlib.import_module("ministack.services.apigateway_v1")
+app: Any = importlib.import_module("ministack.app")
+cloudwatch: Any = importlib.import_module("ministack.services.cloudwatch")
+eventbridge: Any = importlib.import_module("ministack.services.eventbridge")
+iam: Any = importlib.import_module("ministack.services.iam")
+iam_evaluator: Any = importlib.import_module("ministack.core.iam_evaluator")
+lambda_runtime: Any = importlib.import_module("ministack.core.lambda_runtime")
+lambda_svc: Any = importlib.import_module("ministack.services.lambda_svc")
+responses: Any = importlib.import_module("ministack.core.responses")
+sns: Any = importlib.import_module("ministack.services.sns")
+sqs: Any = importlib.import_module("ministack.services.sqs")
+sts: Any = importlib.import_module("ministack.services.sts")
+
+Result = dict[str, Any]
+"""What MiniStack's executors return: ``body``, ``log`` and, of a failed invocation, a true ``error``."""
+
+
+def wrap(owner: Any, name: str, around: Callable[..., Any]) -> None:
+    """Replace ``owner.name`` by ``around``, which gets the original as its first argument."""
+    original = getattr(owner, name)
+
+    @functools.wraps(original)
+    def replacement(*args: Any, **kwargs: Any) -> Any:
+        return around(original, *args, **kwargs)
+
+    setattr(owner, name, replacement)

@@ -1,0 +1,149 @@
+"""Acting, and asking what may be done, as an IAM role.
+
+AWS's services act for a customer under a role that the customer gives them: Lambda sends an invocation's record under
+the function's execution role, API Gateway calls a service under its integration's role. Calls made through here go
+over HTTP to this same MiniStack, signed with such a role's session, so IAM decides about them as about any other call.
+
+https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_terms-and-concepts.html
+https://docs.aws.amazon.com/lambda/latest/dg/lambda-intro-execution-role.html
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+import os
+import threading
+from typing import Any, NamedTuple
+
+from ops.local.aws.parts import iam, iam_evaluator, responses, sts
+
+EXTENDS = (
+    "ministack.core.iam_evaluator:EvalContext",
+    "ministack.core.iam_evaluator:PrincipalInfo",
+    "ministack.core.iam_evaluator:evaluate",
+    "ministack.core.iam_evaluator:evaluate_resource_policy",
+    "ministack.core.iam_evaluator:resolve_principal",
+    "ministack.core.responses:get_account_id",
+    "ministack.core.responses:get_region",
+    "ministack.services.iam:_roles",
+    "ministack.services.sts:register_session",
+)
+
+_client_lock = threading.Lock()
+
+
+class Credentials(NamedTuple):
+    """A session's keys."""
+
+    access_key: str
+    secret_key: str
+    token: str
+
+
+def credentials_from_environment(environment: dict[str, str]) -> Credentials:
+    """The credentials that MiniStack would put into a process's environment."""
+    return Credentials(
+        environment["AWS_ACCESS_KEY_ID"],
+        environment["AWS_SECRET_ACCESS_KEY"],
+        environment["AWS_SESSION_TOKEN"],
+    )
+
+
+def assume(role_arn: str, session_name: str) -> Credentials:
+    """A session of the role, registered with MiniStack's STS. Doesn't ask the trust policy: see ``trusts``."""
+    account, name = role_arn.split(":")[4], role_arn.rsplit("/", 1)[-1]
+    digest = hashlib.sha256(f"{role_arn}:{session_name}".encode()).hexdigest()
+    session = Credentials(f"ASIA{digest[:16].upper()}", digest[16:56], digest)
+    sts.register_session(
+        session.access_key,
+        {
+            "Arn": f"arn:aws:sts::{account}:assumed-role/{name}/{session_name}",
+            "UserId": f"{name}:{session_name}",
+            "SecretAccessKey": session.secret_key,
+            "SessionToken": session.token,
+        },
+    )
+    return session
+
+
+def trusts(role_arn: str, service: str) -> bool:
+    """Whether the role exists and its trust policy lets the service principal assume it."""
+    account, name = role_arn.split(":")[4], role_arn.rsplit("/", 1)[-1]
+    role = iam._roles.get_scoped(account, None, name)
+    document = (role or {}).get("AssumeRolePolicyDocument") or {}
+    if isinstance(document, str):
+        document = json.loads(document)
+    # A trust policy has no Resource, which the evaluator of resource policies asks for.
+    statements = [{**statement, "Resource": "*"} for statement in document.get("Statement", [])]
+    return policy_allows_service({"Statement": statements}, service, "sts:AssumeRole", "*", "", account)
+
+
+def policy_allows_service(
+    policy: dict[str, Any], service: str, action: str, resource: str, source_arn: str, source_account: str
+) -> bool:
+    """Whether a resource's own policy lets a service principal act on it for ``source_arn``.
+
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_principal.html
+    """
+    context = iam_evaluator.EvalContext(
+        # The caller is the service: no account's or user's grant may match it, Principal "*" does.
+        principal_arn="*",
+        principal_type="Service",
+        principal_account="",
+        action=action,
+        resource_arn=resource,
+        region=responses.get_region(),
+        service_context={"aws:sourcearn": source_arn, "aws:sourceaccount": source_account},
+    )
+    return bool(iam_evaluator.evaluate_resource_policy(policy, context, service=service).decision == "Allow")
+
+
+def may(credentials: Credentials, action: str, resource: str) -> bool:
+    """Whether the identity policies of the credentials' role allow the action."""
+    principal = iam_evaluator.resolve_principal(credentials.access_key, responses.get_account_id())
+    if not isinstance(principal, iam_evaluator.PrincipalInfo):
+        return False  # the keys are nobody's any more
+    policies = principal.policies
+    if policies is None:
+        return True  # the account's root
+    context = iam_evaluator.EvalContext(
+        principal_arn=principal.arn,
+        principal_type=principal.type,
+        principal_account=principal.account,
+        action=action,
+        resource_arn=resource,
+        region=responses.get_region(),
+        principal_keys=principal.keys,
+    )
+    return bool(iam_evaluator.evaluate(context, policies, *principal.limits).decision == "Allow")
+
+
+@functools.lru_cache(maxsize=128)
+def _client(service: str, region: str, credentials: Credentials) -> Any:
+    # Imported at the first call: it costs as much as all the rest of the start.
+    import boto3
+    from botocore.config import Config
+
+    with _client_lock:
+        session: Any = boto3.session.Session()
+        return session.client(
+            service,
+            region_name=region,
+            endpoint_url=os.environ["AWS_ENDPOINT_URL"],
+            aws_access_key_id=credentials.access_key,
+            aws_secret_access_key=credentials.secret_key,
+            aws_session_token=credentials.token or None,
+            config=Config(retries={"total_max_attempts": 1}),
+        )
+
+
+def client(service: str, credentials: Credentials) -> Any:
+    """A boto3 client of this MiniStack, acting with the credentials in the current request's region."""
+    return _client(service, responses.get_region(), credentials)
+
+
+def root() -> Credentials:
+    """The account's root, as which MiniStack's own deliveries act."""
+    return Credentials(responses.get_account_id(), os.environ["AWS_SECRET_ACCESS_KEY"], "")

@@ -1,0 +1,34 @@
+"""One local AWS for all tests of this directory.
+
+``HERALD_LOCAL_WITHOUT`` names extensions to start it without: each extension's tests must fail then.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.local_stack.local_aws import ROOT, LocalAws, free_port, start, stop
+
+
+@pytest.fixture(scope="session")
+def scratch() -> Iterator[Path]:
+    """A directory under .herald/ for all that is written, gone afterwards."""
+    directory = ROOT / ".herald" / f"test-local-stack-{os.getpid()}"
+    directory.mkdir(parents=True)
+    yield directory
+    shutil.rmtree(directory, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def aws(scratch: Path) -> Iterator[LocalAws]:
+    """A local AWS whose retries take a moment."""
+    port = free_port()
+    without = os.environ.get("HERALD_LOCAL_WITHOUT", "")
+    process = start(port, scratch / "session", "--without", without, HERALD_LOCAL_RETRY_SECONDS="0.05,0.1")
+    yield LocalAws(port)
+    stop(process)

@@ -1,0 +1,90 @@
+"""States of a function, sizes of events, limits of a message, batches of parameters.
+
+function_state.py, event_size.py, sns_limits.py and parameter_batch.py of ops/local/aws.
+"""
+
+from __future__ import annotations
+
+import pytest
+from botocore.exceptions import ClientError
+
+from tests.local_stack.local_aws import LocalAws
+
+
+def test_a_function_is_active_once_it_is_created(aws: LocalAws) -> None:
+    """https://docs.aws.amazon.com/lambda/latest/dg/functions-states.html"""
+    function = aws.function("def handler(event, context): pass")
+    configuration = aws.client("lambda").get_function_configuration(FunctionName=function)
+    assert (configuration["State"], configuration["LastUpdateStatus"]) == ("Active", "Successful")
+
+
+def test_an_update_is_successful_once_it_is_made(aws: LocalAws) -> None:
+    client = aws.client("lambda")
+    function = aws.function("def handler(event, context): pass")
+    client.update_function_configuration(FunctionName=function, Timeout=7)
+    configuration = client.get_function_configuration(FunctionName=function)
+    assert configuration["LastUpdateStatus"] == "Successful"
+
+
+def entry(size: int, **more: object) -> dict[str, object]:
+    """An entry of exactly this size; multi-byte characters count as bytes, Time as 14."""
+    known = len("shop") + len("order") + len("arn:x") + (14 if "Time" in more else 0)
+    rest = size - known - len('{"t":"é"}'.encode())
+    detail = '{"t":"é' + "x" * rest + '"}'
+    return {"Source": "shop", "DetailType": "order", "Resources": ["arn:x"], "Detail": detail, **more}
+
+
+@pytest.mark.parametrize("more", [{}, {"Time": 1}])
+def test_an_entry_of_256_kb_is_too_large(aws: LocalAws, more: dict[str, object]) -> None:
+    """https://docs.aws.amazon.com/eventbridge/latest/userguide/calculate-putevents-entry-size.html"""
+    events = aws.client("events")
+    assert events.put_events(Entries=[entry(256 * 1024 - 1, **more)])["FailedEntryCount"] == 0
+    with pytest.raises(ClientError) as refused:
+        events.put_events(Entries=[entry(256 * 1024, **more)])
+    assert refused.value.response["Error"]["Code"] == "ValidationException"
+
+
+@pytest.mark.parametrize(
+    ("message", "code"),
+    [
+        ({"Message": ""}, "InvalidParameter"),
+        ({"Message": "m", "Subject": "a\nb"}, "InvalidParameter"),
+        ({"Message": "m", "Subject": "x" * 101}, "InvalidParameter"),
+        ({"Message": "m", "Subject": "é"}, "InvalidParameter"),
+        (
+            {"Message": "m", "MessageAttributes": {"a": {"DataType": "String", "StringValue": ""}}},
+            "ParameterValueInvalid",
+        ),
+    ],
+)
+def test_sns_refuses_what_its_reference_excludes(aws: LocalAws, message: dict[str, object], code: str) -> None:
+    """https://docs.aws.amazon.com/sns/latest/api/API_Publish.html"""
+    topic, _ = aws.topic()
+    with pytest.raises(ClientError) as refused:
+        aws.client("sns").publish(TopicArn=topic, **message)
+    assert refused.value.response["Error"]["Code"] == code
+
+
+def test_sns_takes_a_subject_of_100_characters(aws: LocalAws) -> None:
+    topic, _ = aws.topic()
+    assert aws.client("sns").publish(TopicArn=topic, Message="m", Subject="x" * 100)["MessageId"]
+
+
+READS = """
+import boto3
+def handler(event, context):
+    found = boto3.client("ssm").get_parameters(Names=event, WithDecryption=True)
+    return [each["Value"] for each in found["Parameters"]]
+"""
+
+
+def test_a_batch_of_parameters_needs_each_of_them_in_the_policy(aws: LocalAws) -> None:
+    """https://docs.aws.amazon.com/service-authorization/latest/reference/list_awssystemsmanager.html"""
+    for name in ("a", "b"):
+        aws.client("ssm").put_parameter(Name=f"/batch/{name}", Value=name, Type="SecureString")
+    arns = [f"arn:aws:ssm:us-east-1:000000000000:parameter/batch/{name}" for name in ("a", "b")]
+    allow = {"Effect": "Allow", "Action": "ssm:GetParameters", "Resource": arns}
+    assert aws.invoke(aws.function(READS, allow), ["/batch/a", "/batch/b"]) == (["a", "b"], None)
+    payload, error = aws.invoke(aws.function(READS, {**allow, "Resource": arns[:1]}), ["/batch/a", "/batch/b"])
+    assert error == "Unhandled"
+    assert "ssm:GetParameters" in payload["errorMessage"]
