@@ -77,6 +77,7 @@ def destroy(it: Deployment, *, data: bool) -> None:
         "foundation",
         "deleted" if stacks.delete(cloudformation, stacks.foundation(it.config.stage)) else "was not there",
     )
+    _said(it, "secrets", f"kept: what you set under {stage.parameters}/ in Parameter Store")
     if not data:
         _said(
             it, "data", f"kept: the table {stage.table}. To delete it too: make destroy STAGE={stage.name} DATA=delete"

@@ -39,7 +39,7 @@ class Secrets:
             answer = self._ssm.get_parameters(Names=list(self._names), WithDecryption=True)
         except (BotoCoreError, ClientError) as error:
             raise ChannelUnavailableError(f"the secrets could not be read: {reason(error)}") from error
-        missing = answer["InvalidParameters"]
+        missing = answer.get("InvalidParameters", [])
         if missing:
             raise ChannelUnavailableError(f"not set in Parameter Store: {', '.join(sorted(missing))}")
         self._values = {self._names[parameter["Name"]]: parameter["Value"] for parameter in answer["Parameters"]}

@@ -33,7 +33,7 @@ MAX_PUBLISHED = 240 * 1024
 """Bytes that a serialized message may have: SNS takes 256 KiB together with its attributes, and the same payload must
 fit, inside an envelope, into an EventBridge entry of 256 KB."""
 
-_CODECS = {"utf-8": "utf-8", "us-ascii": "ascii", "iso-8859-1": "latin-1", "windows-1252": "cp1252"}
+_CODECS = {"utf-8": "utf-8", "utf8": "utf-8", "us-ascii": "ascii", "iso-8859-1": "latin-1", "windows-1252": "cp1252"}
 """The charsets that forms are sent in. Others of Python's codecs would only give a stranger more to play with."""
 
 _ADDRESS = re.compile(r"[^@\s\x00-\x1f\x7f]+@[^@\s\x00-\x1f\x7f.]+(\.[^@\s\x00-\x1f\x7f.]+)+")
