@@ -1,0 +1,43 @@
+"""The map of the local web server: every route, and what serves it."""
+
+from __future__ import annotations
+
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.routing import Mount, Route
+
+from ops.local.web import herald, phone
+from ops.local.web.guard import LoopbackGuard
+from ops.local.web.inbox import Inbox
+from ops.local.web.pushover import api as pushover
+from ops.local.web.pushover.stand_in import StandIn
+from ops.local.web.settings import ApiAddress, WebSettings
+from ops.local.web.site import Site
+
+
+def create_app(settings: WebSettings) -> Starlette:
+    """The ASGI application; one event loop, one process, all state in memory.
+
+    ``app.state`` holds what a process that runs it may use: ``api`` (:class:`ApiAddress`, to tell the
+    API's address) and ``close()``, which ends open streams and stalled answers.
+    """
+    api = ApiAddress(settings.api)
+    inbox = Inbox()
+    stand_in = StandIn(settings, inbox)
+    app = Starlette(
+        routes=[
+            Mount("/_herald", routes=herald.routes(api)),
+            *phone.routes(inbox, settings.phone_directory, settings.app_name),
+            Mount("/pushover", routes=pushover.routes(stand_in)),
+            Route("/{path:path}", Site(settings.site_directory, api).endpoint),
+        ],
+        middleware=[Middleware(LoopbackGuard)],
+    )
+
+    def close() -> None:
+        inbox.close()
+        stand_in.close()
+
+    app.state.api = api
+    app.state.close = close
+    return app

@@ -1,0 +1,1 @@
+"""A stand-in for Pushover that answers as its documentation says (https://pushover.net/api)."""

@@ -1,0 +1,184 @@
+"""Failures on command: what the stand-in does wrong, to which of the coming requests.
+
+::
+
+    {"faults": [{"do": "status", "status": 500, "times": 3},
+                {"do": "stall", "seconds": 30},
+                {"do": "refuse", "share": 0.3}],
+     "seed": 7, "quota": 100}
+
+Each message request takes the first fault of the list that has times left. A fault with a ``share`` hits that
+part of the requests that come to it, at random from ``seed`` on; the others pass on to the next fault.
+``times`` is how often a fault hits: 1 unless given, without limit for one with a share.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+KINDS: dict[str, tuple[str, ...]] = {
+    "status": ("status", "reset_in"),
+    "stall": ("seconds",),
+    "refuse": (),
+    "accept_then_stall": ("seconds",),
+    "garbage": (),
+    "slow_body": ("seconds",),
+    "not_ok": (),
+}
+"""What a fault can do, and the keys that it takes besides ``do``, ``times`` and ``share``.
+
+=================== =======================================================================================
+status              answers with ``status`` (400 to 599): an error as documented below 500, above it a proxy's
+                    HTML page. With 429 the quota is said to be used up for ``reset_in`` more seconds (unless
+                    given, until the month ends); not accepted
+stall               does nothing for ``seconds``, then answers 503; the message is not accepted
+refuse              closes the connection without an answer; not accepted
+accept_then_stall   accepts (the phone shows it), but answers only after ``seconds``
+garbage             answers 200 with something that is not JSON; not accepted
+slow_body           accepts, answers 200 at once, but takes ``seconds`` for the body, byte by byte
+not_ok              answers 200 with ``status`` 0; not accepted
+=================== =======================================================================================
+"""
+ACCEPTING = ("accept_then_stall", "slow_body")
+
+_DEFAULT_SECONDS = 30.0
+_LONGEST = 3600.0
+_MANY = 1_000_000
+_TOP = ("faults", "seed", "quota")
+
+
+class ControlError(Exception):
+    """The control input is not as it should be; ``problems`` says where, what was found, what is expected."""
+
+    def __init__(self, problems: list[dict[str, Any]]) -> None:
+        super().__init__("; ".join(f"{p['at']}: found {p['found']!r}, expected {p['expected']}" for p in problems))
+        self.problems = problems
+
+
+@dataclass(slots=True)
+class Fault:
+    """One entry of the list."""
+
+    do: str
+    status: int = 0
+    seconds: float = _DEFAULT_SECONDS
+    reset_in: float | None = None
+    share: float | None = None
+    left: int | None = 1
+    """How often it still hits; None is without limit."""
+
+    @property
+    def kind(self) -> str:
+        """The name under which it is counted, such as ``stall`` or ``status_500``."""
+        return f"status_{self.status}" if self.do == "status" else self.do
+
+    def describe(self) -> dict[str, Any]:
+        entry: dict[str, Any] = {"do": self.do}
+        for key in KINDS[self.do]:
+            if (value := getattr(self, key)) is not None:
+                entry[key] = value
+        if self.share is not None:
+            entry["share"] = self.share
+        return {**entry, "left": self.left}
+
+
+@dataclass(frozen=True, slots=True)
+class Control:
+    """A control request that is in order."""
+
+    faults: list[Fault]
+    seed: int = 0
+    quota: int | None = None
+
+
+class FaultPlan:
+    """The faults that are still to come."""
+
+    def __init__(self, faults: Iterable[Fault] = (), seed: int = 0) -> None:
+        self._faults = list(faults)
+        self._random = random.Random(seed)  # noqa: S311 - must repeat itself, need not surprise anyone
+
+    def next(self) -> Fault | None:
+        """The fault that the present request meets, used up once."""
+        for fault in self._faults:
+            if fault.left == 0 or (fault.share is not None and self._random.random() >= fault.share):
+                continue
+            if fault.left is not None:
+                fault.left -= 1
+            return fault
+        return None
+
+    def pending(self) -> list[dict[str, Any]]:
+        return [fault.describe() for fault in self._faults if fault.left != 0]
+
+
+def parse(data: object) -> Control:
+    """Read a control request; raises :class:`ControlError` with every problem in it."""
+    problems: list[dict[str, Any]] = []
+
+    def wrong(at: str, found: object, expected: str) -> None:
+        problems.append({"at": at, "found": found, "expected": expected})
+
+    if not isinstance(data, Mapping):
+        raise ControlError([{"at": "body", "found": data, "expected": 'a JSON object such as {"faults": [...]}'}])
+    for key in data:
+        if key not in _TOP:
+            wrong(key, data[key], f"only the keys {', '.join(_TOP)}")
+    entries = data.get("faults")
+    if not isinstance(entries, list):
+        wrong("faults", entries, "a list of objects, each with a `do`")
+        entries = []
+    seed, quota = data.get("seed", 0), data.get("quota")
+    if not _whole(seed, 0, 2**63):
+        wrong("seed", seed, "a whole number from 0")
+    if quota is not None and not _whole(quota, 0, _MANY):
+        wrong("quota", quota, f"a whole number from 0 to {_MANY}")
+    faults = [_fault(f"faults[{index}]", entry, wrong) for index, entry in enumerate(entries)]
+    if problems:
+        raise ControlError(problems)
+    return Control([fault for fault in faults if fault is not None], seed, quota)
+
+
+def _fault(at: str, entry: object, wrong: Any) -> Fault | None:
+    if not isinstance(entry, Mapping):
+        wrong(at, entry, 'an object such as {"do": "stall", "seconds": 30}')
+        return None
+    do = entry.get("do")
+    if not isinstance(do, str) or do not in KINDS:
+        wrong(f"{at}.do", do, f"one of {', '.join(KINDS)}")
+        return None
+    allowed = ("do", "times", "share", *KINDS[do])
+    for key in entry:
+        if key not in allowed:
+            wrong(f"{at}.{key}", entry[key], f"only the keys {', '.join(allowed)} with {do}")
+    share = entry.get("share")
+    if share is not None and not (_number(share, 0, 1) and share > 0):
+        wrong(f"{at}.share", share, "a number above 0, at most 1")
+    times = entry.get("times", 1 if share is None else None)
+    if times is not None and not _whole(times, 1, _MANY):
+        wrong(f"{at}.times", times, f"a whole number from 1 to {_MANY}")
+    fault = Fault(do, share=share, left=times)
+    if do == "status":
+        fault.status = entry.get("status", 0)
+        if not _whole(fault.status, 400, 599):
+            wrong(f"{at}.status", entry.get("status"), "a status code from 400 to 599")
+    if "reset_in" in entry and do == "status":
+        fault.reset_in = entry["reset_in"]
+        if fault.status != 429 or not _number(fault.reset_in, 0, _LONGEST):
+            wrong(f"{at}.reset_in", entry["reset_in"], f"seconds from 0 to {_LONGEST:g}, with status 429 only")
+    if "seconds" in KINDS[do]:
+        fault.seconds = entry.get("seconds", _DEFAULT_SECONDS)
+        if not _number(fault.seconds, 0, _LONGEST):
+            wrong(f"{at}.seconds", entry.get("seconds"), f"a number from 0 to {_LONGEST:g}")
+    return fault
+
+
+def _whole(value: object, lowest: int, highest: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and lowest <= value <= highest
+
+
+def _number(value: object, lowest: float, highest: float) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and lowest <= value <= highest

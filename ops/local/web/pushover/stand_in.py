@@ -1,0 +1,196 @@
+"""The stand-in's state, and what it decides about a message; no HTTP in here."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import string
+import uuid
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from ops.local.web.inbox import Inbox
+from ops.local.web.pushover import rules
+from ops.local.web.pushover.faults import Control, FaultPlan
+from ops.local.web.settings import WebSettings
+
+_LETTERS = string.ascii_letters + string.digits
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What Pushover says to one request."""
+
+    status_code: int
+    body: Mapping[str, Any]
+    headers: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class _Receipt:
+    received_at: int
+    expires_at: int
+
+
+class StandIn:
+    """What one imagined Pushover has accepted, counted and been told to get wrong."""
+
+    def __init__(self, settings: WebSettings, inbox: Inbox) -> None:
+        for key, value in (("token", settings.token), *(("users", user) for user in settings.users)):
+            if not rules.is_identifier(value):
+                raise ValueError(f"{key}: expected 30 characters of [A-Za-z0-9], found {len(value)} characters")
+        self._settings = settings
+        self._inbox = inbox
+        self._receipts: dict[str, _Receipt] = {}
+        self._in_progress = 0
+        self.closing = asyncio.Event()
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget faults, counts and the used quota; what the phone shows stays."""
+        self.plan = FaultPlan()
+        self._quota = self._settings.quota
+        self._used = 0
+        self._requests = self._accepted = self._rejected = 0
+        self._faulted: Counter[str] = Counter()
+        self._max_concurrent = self._in_progress
+
+    def control(self, control: Control) -> None:
+        """Replace the faults to come. A quota, if given, counts from now on."""
+        self.plan = FaultPlan(control.faults, control.seed)
+        if control.quota is not None:
+            self._quota, self._used = control.quota, 0
+
+    def counts(self) -> dict[str, Any]:
+        return {
+            "requests": self._requests,
+            "accepted": self._accepted,
+            "rejected": self._rejected,
+            "faulted": dict(self._faulted),
+            "max_concurrent": self._max_concurrent,
+            "in_progress": self._in_progress,
+            "quota": self._quota,
+            "remaining": self._remaining,
+            "pending": self.plan.pending(),
+        }
+
+    def close(self) -> None:
+        """Let every stalled answer end."""
+        self.closing.set()
+
+    @contextmanager
+    def request(self) -> Iterator[None]:
+        """Count one message request for as long as it is in progress."""
+        self._requests += 1
+        self._in_progress += 1
+        self._max_concurrent = max(self._max_concurrent, self._in_progress)
+        try:
+            yield
+        finally:
+            self._in_progress -= 1
+
+    def count_fault(self, kind: str) -> None:
+        self._faulted[kind] += 1
+
+    def take(self, parameters: Mapping[str, Any]) -> Answer:
+        """Accept or reject a message, https://pushover.net/api#response."""
+        request = str(uuid.uuid4())
+        faults = rules.token_faults(parameters, self._settings.token)
+        if faults:
+            # Without a valid application there is no quota to speak of.
+            return self._rejection(400, faults, request, {})
+        if self._remaining <= 0:
+            return self._rejection(429, rules.over_quota(self._quota), request, self.limits())
+        faults = rules.message_faults(parameters, self._settings.users)
+        if faults:
+            return self._rejection(400, faults, request, self.limits())
+        return self._acceptance(parameters, request)
+
+    def validate(self, parameters: Mapping[str, Any]) -> Answer:
+        """``users/validate.json``, https://pushover.net/api#validate."""
+        request = str(uuid.uuid4())
+        faults = rules.token_faults(parameters, self._settings.token) or rules.validation_faults(
+            parameters, self._settings.users, self._settings.devices
+        )
+        if faults:
+            return Answer(400, faults.body(request), {})
+        devices = list(self._settings.devices)
+        body = {
+            "status": 1,
+            "group": 0,
+            "devices": devices,
+            "licenses": ["Android", "iOS"],
+            "request": request,
+        }
+        return Answer(200, body, {})
+
+    def receipt(self, receipt: str, parameters: Mapping[str, Any]) -> Answer:
+        """``receipts/….json``, https://pushover.net/api/receipts. Nobody ever acknowledges on this phone."""
+        request = str(uuid.uuid4())
+        faults = rules.token_faults(parameters, self._settings.token)
+        if faults:
+            return Answer(400, faults.body(request), {})
+        known = self._receipts.get(receipt)
+        if known is None:
+            faults.add("receipt", "not found", "receipt not found; may be invalid or expired")
+            return Answer(404, faults.body(request), {})
+        body = {
+            "status": 1,
+            "acknowledged": 0,
+            "acknowledged_at": 0,
+            "acknowledged_by": "",
+            "acknowledged_by_device": "",
+            "last_delivered_at": known.received_at,
+            "expired": int(self._settings.clock() >= known.expires_at),
+            "expires_at": known.expires_at,
+            "called_back": 0,
+            "called_back_at": 0,
+            "request": request,
+        }
+        return Answer(200, body, {})
+
+    def refusal(self, status: int, reset_in: float | None) -> Answer:
+        """An answer in the documented form to a request with which nothing is wrong."""
+        request = str(uuid.uuid4())
+        if status != 429:
+            faults = rules.Faults()
+            faults.errors.append("rejected on command")
+            return Answer(status, faults.body(request), self.limits())
+        headers = {**self.limits(), "X-Limit-App-Remaining": "0"}
+        if reset_in is not None:
+            headers["X-Limit-App-Reset"] = str(int(self._settings.clock() + reset_in))
+        return Answer(429, rules.over_quota(self._quota).body(request), headers)
+
+    def limits(self) -> dict[str, str]:
+        """The headers of https://pushover.net/api#limits."""
+        return {
+            "X-Limit-App-Limit": str(self._quota),
+            "X-Limit-App-Remaining": str(self._remaining),
+            "X-Limit-App-Reset": str(rules.next_reset(self._settings.clock())),
+        }
+
+    @property
+    def _remaining(self) -> int:
+        return max(self._quota - self._used, 0)
+
+    def _rejection(self, status: int, faults: rules.Faults, request: str, headers: Mapping[str, str]) -> Answer:
+        self._rejected += 1
+        return Answer(status, faults.body(request), headers)
+
+    def _acceptance(self, parameters: Mapping[str, Any], request: str) -> Answer:
+        now = self._settings.clock()
+        body: dict[str, Any] = {"status": 1, "request": request}
+        # "one successful API call to one user" is one message of the quota
+        self._used += len(rules.recipients(parameters))
+        self._accepted += 1
+        if rules.priority_of(parameters) == rules.EMERGENCY:
+            receipt = "".join(secrets.choice(_LETTERS) for _ in range(30))
+            expire = rules.integer(parameters["expire"]) or 0
+            self._receipts[receipt] = _Receipt(int(now), int(now) + expire)
+            body = {"receipt": receipt, **body}
+        push = {name: value for name, value in parameters.items() if name != "token"}
+        self._inbox.add({**push, **body, "received_at": round(now, 3)})
+        return Answer(200, body, self.limits())

@@ -1,0 +1,182 @@
+"""Runs the application on 127.0.0.1: ``python -m ops.local.web [--port N] [--api URL] …``."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+import sys
+from collections.abc import Generator, Sequence
+from dataclasses import replace
+from typing import Any
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.types import Receive, Scope, Send
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from ops.local.web.app import create_app
+from ops.local.web.pushover.api import HANG_UP
+from ops.local.web.settings import WebSettings, checked_address
+
+HOST = "127.0.0.1"
+PORT = 8080
+
+_LOOK_FOR_PARENT = 0.2
+"""Seconds between two looks whether the parent process is still there."""
+_GRACE = 2
+"""Seconds that open requests have to end once the server is told to."""
+
+
+class Connections:
+    """The open connections by the address of their client, so that one can be closed without an answer.
+
+    ASGI has no message for that. A protocol class is uvicorn's own setting (`Config(http=…)`), and only
+    methods of :class:`asyncio.Protocol` are extended.
+    """
+
+    def __init__(self) -> None:
+        self._open: dict[Any, asyncio.Transport] = {}
+
+    def protocol(self) -> type[H11Protocol]:
+        connections = self._open
+
+        class Protocol(H11Protocol):
+            def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+                connections[transport.get_extra_info("peername")] = transport
+                super().connection_made(transport)
+
+            def connection_lost(self, exc: Exception | None) -> None:
+                connections.pop(self.transport.get_extra_info("peername"), None)
+                super().connection_lost(exc)
+
+        return Protocol
+
+    def hang_up(self, client: Any) -> None:
+        self._open[tuple(client)].close()
+
+
+class LocalServer(uvicorn.Server):
+    """A uvicorn server whose signals are left to :meth:`serve_until_stopped`."""
+
+    def __init__(self, app: Starlette) -> None:
+        connections = Connections()
+
+        async def with_hang_up(scope: Scope, receive: Receive, send: Send) -> None:
+            if scope["type"] == "http":
+                extensions = {HANG_UP: lambda: connections.hang_up(scope["client"])}
+                scope = {**scope, "extensions": {**scope.get("extensions", {}), **extensions}}
+            await app(scope, receive, send)
+
+        super().__init__(
+            uvicorn.Config(
+                with_hang_up,
+                http=connections.protocol(),
+                ws="none",
+                lifespan="off",
+                loop="asyncio",
+                log_level="warning",
+                access_log=False,
+                server_header=False,
+                timeout_graceful_shutdown=_GRACE,
+            )
+        )
+        self.app = app
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Generator[None, None, None]:
+        # One handler for each signal; uvicorn's own would know nothing of open streams.
+        yield
+
+    def stop(self) -> None:
+        """End; to be called in the event loop."""
+        self.should_exit = True
+        self.app.state.close()
+
+    async def serve_until_stopped(self, listener: socket.socket, parent: int | None = None) -> None:
+        """Serve until SIGTERM, SIGINT or, if given, until process ``parent`` is no longer our parent."""
+        loop = asyncio.get_running_loop()
+        for signal_number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(signal_number, self.stop)
+        # Connections are queued already, and whoever reads the line may send a signal at once.
+        print(f"Listening on http://{HOST}:{listener.getsockname()[1]}", flush=True)
+        watch = asyncio.ensure_future(self._watch(parent)) if parent is not None else None
+        await self.serve([listener])
+        if watch is not None:
+            watch.cancel()
+
+    async def _watch(self, parent: int) -> None:
+        # An orphan is given to another parent at once (getppid(2)); nothing tells it, it has to look.
+        while os.getppid() == parent:
+            await asyncio.sleep(_LOOK_FOR_PARENT)
+        self.stop()
+
+
+def listen(port: int) -> socket.socket:
+    """A listening socket on 127.0.0.1; raises OSError when the port is taken. Port 0 takes any free one."""
+    # asyncio sets TCP_NODELAY only where the protocol is named; without it each answer takes 40 ms.
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((HOST, port))
+        listener.listen(128)
+    except OSError:
+        listener.close()
+        raise
+    return listener
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run until stopped; the exit code is 0 then, and 1 when the port is taken.
+
+    Prints one line, ``Listening on http://127.0.0.1:8080``, as soon as connections are taken.
+    """
+    options = _parser().parse_args(arguments)
+    settings = WebSettings()
+    if options.api is not None:
+        settings = replace(settings, api=lambda: str(options.api))
+    try:
+        listener = listen(options.port)
+    except OSError as error:
+        print(
+            f"Port {options.port} of {HOST} can't be used: {error.strerror}. Choose another with --port.",
+            file=sys.stderr,
+        )
+        return 1
+    server = LocalServer(create_app(settings))
+    asyncio.run(server.serve_until_stopped(listener, options.exit_with_parent))
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m ops.local.web",
+        description="The local stack's web server: example site, /phone, stand-in for Pushover (/pushover).",
+    )
+    parser.add_argument("--port", type=_port, default=PORT, help="port on 127.0.0.1, 0 for any (default: %(default)s)")
+    parser.add_argument("--api", type=_api, metavar="URL", help="the API's address, if it is known already")
+    parser.add_argument(
+        "--exit-with-parent",
+        type=int,
+        nargs="?",
+        const=os.getppid(),
+        metavar="PID",
+        help="end when the process that started this one has ended (PID: its id, if known)",
+    )
+    return parser
+
+
+def _port(text: str) -> int:
+    if not text.isdecimal() or int(text) > 65_535:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a port; expected a number from 0 to 65535")
+    return int(text)
+
+
+def _api(text: str) -> str:
+    try:
+        return checked_address(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None

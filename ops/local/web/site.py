@@ -1,0 +1,82 @@
+"""The example site: files of one directory, with the API's address put into the pages as they are served."""
+
+from __future__ import annotations
+
+import html
+import mimetypes
+from pathlib import Path
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import FileResponse, HTMLResponse, Response
+
+from ops.local.web.settings import ApiAddress, origin_of
+
+PLACEHOLDER = "{{ herald_api }}"
+
+_POLICY = (
+    "default-src 'none'; style-src 'self'; img-src 'self' data:; base-uri 'none'; frame-ancestors 'none'; "
+    "form-action 'self'"
+)
+_STARTING = """<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta http-equiv="refresh" content="2">
+<title>The stack is still starting</title>
+<link rel="icon" href="/icon.svg" type="image/svg+xml">
+<link rel="stylesheet" href="/style.css">
+</head>
+<body class="notice">
+<main>
+<h1>The stack is still starting</h1>
+<p>This page needs the address of the API, which is known once the stack is deployed.
+It tries again by itself every two seconds.</p>
+</main>
+</body>
+</html>
+"""
+
+
+class Site:
+    """Serves ``directory``. Files are read per request, so that an edit shows on reload.
+
+    A page that holds :data:`PLACEHOLDER` is answered with 503 and a page that reloads itself while the API's
+    address is not known.
+    """
+
+    def __init__(self, directory: Path, api: ApiAddress) -> None:
+        self._directory = directory.resolve()
+        self._api = api
+
+    async def endpoint(self, request: Request) -> Response:
+        file = self._file(str(request.path_params["path"]))
+        if file.suffix != ".html":
+            media_type, _ = mimetypes.guess_type(file.name)
+            return FileResponse(file, media_type=media_type or "application/octet-stream")
+        text = file.read_text(encoding="utf-8")
+        if PLACEHOLDER not in text:
+            return _page(text, _POLICY)
+        address = self._api.get()
+        if address is None:
+            return _page(_STARTING, _POLICY, 503, {"Retry-After": "2"})
+        return _page(text.replace(PLACEHOLDER, html.escape(address, quote=True)), f"{_POLICY} {origin_of(address)}")
+
+    def _file(self, path: str) -> Path:
+        name = "index.html" if not path else f"{path}index.html" if path.endswith("/") else path
+        try:
+            # resolve() follows links and dots, so that nothing outside of the directory is served.
+            file = (self._directory / name).resolve()
+            found = file.is_relative_to(self._directory) and file.is_file()
+        except (ValueError, OSError):  # a NUL, or a name that is too long
+            found = False
+        if not found:
+            raise HTTPException(404, "There is no such page here.")
+        return file
+
+
+def _page(text: str, policy: str, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+    # The referrer policy must let the browser send the form's Origin; under no-referrer it would be "null".
+    fixed = {"Content-Security-Policy": policy, "Referrer-Policy": "strict-origin-when-cross-origin"}
+    return HTMLResponse(text, status, {**fixed, **(headers or {})})

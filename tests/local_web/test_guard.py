@@ -1,0 +1,59 @@
+"""Pages of the web, and names that point at 127.0.0.1, get nothing."""
+
+from __future__ import annotations
+
+import httpx
+import pytest
+
+Message = dict[str, object]
+
+
+@pytest.mark.parametrize(
+    "host", ["evil.example", "127.0.0.1.evil.example", "localhost.evil.example:8080", "192.168.1.10", "[::1]", ""]
+)
+@pytest.mark.parametrize("path", ["/thanks.html", "/phone/messages.json", "/_herald/health"])
+def test_a_foreign_host_is_refused(client: httpx.Client, host: str, path: str) -> None:
+    assert client.get(path, headers={"Host": host}).status_code == 400
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.1:9", "localhost", "LOCALHOST:8080"])
+def test_the_loopback_names_are_answered(client: httpx.Client, host: str) -> None:
+    assert client.get("/_herald/health", headers={"Host": host}).status_code == 200
+
+
+CHANGES = [
+    ("PUT", "/pushover/_control"),
+    ("DELETE", "/pushover/_control"),
+    ("PUT", "/_herald/api"),
+    ("DELETE", "/phone/messages.json"),
+    ("POST", "/pushover/1/messages.json"),
+]
+
+
+@pytest.mark.parametrize("origin", ["https://evil.example", "null", "http://127.0.0.1:1", "https://{own}"])
+@pytest.mark.parametrize(("method", "path"), CHANGES)
+def test_a_page_of_another_origin_changes_nothing(
+    client: httpx.Client, message: Message, method: str, path: str, origin: str
+) -> None:
+    own = client.base_url.netloc.decode()
+    client.post("/pushover/1/messages.json", data=message)
+    before = client.get("/pushover/_control").json()
+
+    answer = client.request(method, path, json={"faults": []}, headers={"Origin": origin.format(own=own)})
+
+    assert answer.status_code == 403
+    assert client.get("/pushover/_control").json() == before
+    assert len(client.get("/phone/messages.json").json()) == 1
+
+
+def test_our_own_page_may(client: httpx.Client) -> None:
+    own = f"http://{client.base_url.netloc.decode()}"
+    assert client.delete("/phone/messages.json", headers={"Origin": own}).status_code == 204
+
+
+def test_answers_are_neither_sniffed_nor_embedded_nor_cached(client: httpx.Client) -> None:
+    headers = client.get("/phone/messages.json").headers
+    assert headers["x-content-type-options"] == "nosniff"
+    assert headers["cross-origin-resource-policy"] == "same-origin"
+    assert headers["cache-control"] == "no-store"
+    assert "access-control-allow-origin" not in headers

@@ -1,0 +1,226 @@
+"""Failures on command, seen from the client's side of the socket."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import httpx
+import pytest
+
+from ops.local.web.pushover.faults import FaultPlan, parse
+from ops.local.web.settings import WebSettings
+
+Message = dict[str, object]
+Start = Callable[[WebSettings], httpx.Client]
+
+URL = "/pushover/1/messages.json"
+CONTROL = "/pushover/_control"
+SHORT = httpx.Timeout(0.3)
+
+
+def command(client: httpx.Client, *faults: dict[str, object], **more: object) -> None:
+    client.put(CONTROL, json={"faults": list(faults), **more}).raise_for_status()
+
+
+def counts(client: httpx.Client) -> Any:
+    return client.get(CONTROL).json()
+
+
+def until(client: httpx.Client, key: str, value: object) -> Any:
+    """The counts, as soon as one of them is ``value``."""
+    deadline = time.monotonic() + 5
+    while (now := counts(client))[key] != value:
+        assert time.monotonic() < deadline, f"{key} is still {now[key]}, not {value}"
+    return now
+
+
+def test_faults_come_in_order_and_then_all_is_well(client: httpx.Client, message: Message) -> None:
+    command(client, {"do": "status", "status": 500, "times": 2}, {"do": "status", "status": 400})
+    codes = [client.post(URL, data=message).status_code for _ in range(4)]
+    assert codes == [500, 500, 400, 200]
+    now = counts(client)
+    assert (now["requests"], now["accepted"], now["rejected"]) == (4, 1, 0)
+    assert now["faulted"] == {"status_500": 2, "status_400": 1}
+    assert now["pending"] == []
+
+
+def test_a_server_error_is_no_json_and_a_client_error_has_the_documented_form(
+    client: httpx.Client, message: Message
+) -> None:
+    command(client, {"do": "status", "status": 502}, {"do": "status", "status": 404})
+    assert "text/html" in client.post(URL, data=message).headers["content-type"]
+    body = client.post(URL, data=message).json()
+    assert body["status"] == 0
+    assert body["errors"]
+
+
+def test_429_on_command_says_when_to_come_back(start: Start, message: Message) -> None:
+    client = start(WebSettings(clock=lambda: 1_000_000.0))
+    command(client, {"do": "status", "status": 429, "reset_in": 90})
+    answer = client.post(URL, data=message)
+    assert answer.status_code == 429
+    assert answer.headers["x-limit-app-remaining"] == "0"
+    assert answer.headers["x-limit-app-reset"] == "1000090"
+    assert client.post(URL, data=message).status_code == 200
+
+
+def test_refuse_closes_the_connection_without_an_answer(client: httpx.Client, message: Message) -> None:
+    command(client, {"do": "refuse"})
+    with pytest.raises(httpx.RemoteProtocolError, match="without sending a response"):
+        client.post(URL, data=message)
+    assert client.get("/phone/messages.json").json() == []
+    assert counts(client)["faulted"] == {"refuse": 1}
+
+
+def test_a_stall_is_not_accepted_and_ends_when_the_client_goes(client: httpx.Client, message: Message) -> None:
+    command(client, {"do": "stall", "seconds": 60})
+    with pytest.raises(httpx.ReadTimeout):
+        client.post(URL, data=message, timeout=SHORT)
+    now = until(client, "in_progress", 0)
+    assert (now["accepted"], now["faulted"]) == (0, {"stall": 1})
+    assert client.get("/phone/messages.json").json() == []
+
+
+def test_a_stall_that_is_sat_out_ends_with_503(client: httpx.Client, message: Message) -> None:
+    command(client, {"do": "stall", "seconds": 0.1})
+    assert client.post(URL, data=message).status_code == 503
+
+
+def test_accept_then_stall_shows_on_the_phone_though_nobody_hears_of_it(client: httpx.Client, message: Message) -> None:
+    command(client, {"do": "accept_then_stall", "seconds": 60})
+    with pytest.raises(httpx.ReadTimeout):
+        client.post(URL, data=message, timeout=SHORT)
+    assert len(client.get("/phone/messages.json").json()) == 1
+    now = until(client, "in_progress", 0)
+    assert (now["accepted"], now["faulted"]) == (1, {"accept_then_stall": 1})
+
+
+def test_accept_then_stall_answers_properly_to_the_patient(client: httpx.Client, message: Message) -> None:
+    command(client, {"do": "accept_then_stall", "seconds": 0.1})
+    assert client.post(URL, data=message).json()["status"] == 1
+
+
+def test_garbage_is_200_without_json(client: httpx.Client, message: Message) -> None:
+    command(client, {"do": "garbage"})
+    answer = client.post(URL, data=message)
+    assert answer.status_code == 200
+    with pytest.raises(ValueError, match=r"Expecting value|decode"):
+        answer.json()
+    assert client.get("/phone/messages.json").json() == []
+
+
+def test_not_ok_is_200_with_status_0(client: httpx.Client, message: Message) -> None:
+    command(client, {"do": "not_ok"})
+    answer = client.post(URL, data=message)
+    assert (answer.status_code, answer.json()["status"]) == (200, 0)
+    assert client.get("/phone/messages.json").json() == []
+
+
+def test_slow_body_begins_at_once_and_outlasts_a_deadline_for_each_read(client: httpx.Client, message: Message) -> None:
+    command(client, {"do": "slow_body", "seconds": 0.8})
+    begun = time.monotonic()
+    with client.stream("POST", URL, data=message, timeout=SHORT) as answer:
+        headers_after = time.monotonic() - begun
+        assert b'"status":1' in b"".join(answer.iter_bytes())
+    assert headers_after < 0.3
+    assert time.monotonic() - begun > 0.6
+
+
+def test_a_share_is_random_but_the_same_for_the_same_seed(client: httpx.Client, message: Message) -> None:
+    def codes(seed: int) -> list[int]:
+        command(client, {"do": "status", "status": 503, "share": 0.3}, seed=seed)
+        return [client.post(URL, data=message).status_code for _ in range(60)]
+
+    first = codes(7)
+    assert 5 < first.count(503) < 35
+    assert codes(7) == first
+    assert codes(8) != first
+
+
+def test_a_share_with_times_stops_after_them() -> None:
+    plan = FaultPlan(parse({"faults": [{"do": "refuse", "share": 1, "times": 2}]}).faults)
+    assert [plan.next() is not None for _ in range(3)] == [True, True, False]
+
+
+def test_the_most_requests_at_once_are_recorded(client: httpx.Client, message: Message) -> None:
+    command(client, {"do": "accept_then_stall", "seconds": 60, "times": 3})
+    assert counts(client)["max_concurrent"] == 0
+
+    def send() -> None:
+        with pytest.raises(httpx.ReadTimeout):
+            httpx.post(f"{client.base_url}{URL}", data=message, timeout=2, trust_env=False)
+
+    with ThreadPoolExecutor(3) as pool:
+        running = [pool.submit(send) for _ in range(3)]
+        until(client, "in_progress", 3)
+        for one in running:
+            one.result()
+    assert until(client, "in_progress", 0)["max_concurrent"] == 3
+
+
+def test_delete_forgets_faults_and_counts_but_not_the_phone(client: httpx.Client, message: Message) -> None:
+    client.post(URL, data=message)
+    command(client, {"do": "refuse"}, quota=5)
+    client.delete(CONTROL)
+    assert counts(client) == {
+        "requests": 0,
+        "accepted": 0,
+        "rejected": 0,
+        "faulted": {},
+        "max_concurrent": 0,
+        "in_progress": 0,
+        "quota": 10_000,
+        "remaining": 10_000,
+        "pending": [],
+    }
+    assert len(client.get("/phone/messages.json").json()) == 1
+
+
+def test_a_quota_on_command_counts_from_then_on(client: httpx.Client, message: Message) -> None:
+    client.post(URL, data=message)
+    command(client, quota=1)
+    assert [client.post(URL, data=message).status_code for _ in range(2)] == [200, 429]
+
+
+@pytest.mark.parametrize(
+    ("control", "at", "expected"),
+    [
+        ([], "body", "JSON object"),
+        ({}, "faults", "a list"),
+        ({"faults": [], "extra": 1}, "extra", "faults, seed, quota"),
+        ({"faults": ["stall"]}, "faults[0]", "an object"),
+        ({"faults": [{"do": "refuse"}, {"do": "explode"}]}, "faults[1].do", "accept_then_stall"),
+        ({"faults": [{"do": "refuse", "seconds": 3}]}, "faults[0].seconds", "do, times, share"),
+        ({"faults": [{"do": "status"}]}, "faults[0].status", "400 to 599"),
+        ({"faults": [{"do": "status", "status": 200}]}, "faults[0].status", "400 to 599"),
+        ({"faults": [{"do": "status", "status": "500"}]}, "faults[0].status", "400 to 599"),
+        ({"faults": [{"do": "status", "status": 500, "reset_in": 3}]}, "faults[0].reset_in", "429 only"),
+        ({"faults": [{"do": "stall", "seconds": -1}]}, "faults[0].seconds", "from 0"),
+        ({"faults": [{"do": "stall", "seconds": None}]}, "faults[0].seconds", "from 0"),
+        ({"faults": [{"do": "refuse", "times": 0}]}, "faults[0].times", "from 1"),
+        ({"faults": [{"do": "refuse", "times": True}]}, "faults[0].times", "from 1"),
+        ({"faults": [{"do": "refuse", "share": 0}]}, "faults[0].share", "above 0"),
+        ({"faults": [{"do": "refuse", "share": 1.5}]}, "faults[0].share", "at most 1"),
+        ({"faults": [], "seed": "x"}, "seed", "whole number"),
+        ({"faults": [], "quota": -1}, "quota", "whole number"),
+    ],
+    ids=str,
+)
+def test_wrong_control_input_is_told_what_is_right_and_changes_nothing(
+    client: httpx.Client, control: object, at: str, expected: str
+) -> None:
+    command(client, {"do": "refuse"})
+    answer = client.put(CONTROL, json=control)
+    assert answer.status_code == 400
+    (problem,) = answer.json()["problems"]
+    assert problem["at"] == at
+    assert expected in problem["expected"]
+    assert at in answer.json()["error"]
+    assert counts(client)["pending"] == [{"do": "refuse", "left": 1}]
+
+
+def test_control_input_that_is_no_json_is_400(client: httpx.Client) -> None:
+    assert client.put(CONTROL, content=b"{").status_code == 400
