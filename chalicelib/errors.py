@@ -29,11 +29,16 @@ class HeraldError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing that is wrong with a submission, in the terms of RFC 9457's ``errors`` extension."""
+    """One thing that is wrong with a submission. Its words are those of ``texts/``, in the visitor's language.
+
+    Where Formspree's client library has a code for it, ``code`` is that one, in capitals, so that the library
+    understands it: https://github.com/formspree/formspree-js
+    """
 
     code: str
     field: str
-    message: str
+    limit: int = 0
+    """The number that the words need, such as how many characters are allowed."""
 
 
 class SubmissionError(HeraldError):
@@ -42,18 +47,21 @@ class SubmissionError(HeraldError):
     Parameters
     ----------
     status:
-        HTTP status to answer: 400, 404, 413, 415 or 422.
-    title:
-        One sentence for the person who sent it.
+        HTTP status to answer: 400, 403, 404, 413, 415 or 422.
+    code:
+        What happened, as a key of ``texts/``.
     problems:
         What is wrong, field by field.
+    limit:
+        The number that the words need.
     """
 
-    def __init__(self, status: int, title: str, problems: tuple[Problem, ...] = ()) -> None:
-        super().__init__(title)
+    def __init__(self, status: int, code: str, *problems: Problem, limit: int = 0) -> None:
+        super().__init__(code)
         self.status = status
-        self.title = title
+        self.code = code
         self.problems = problems
+        self.limit = limit
 
 
 class PublishError(HeraldError):

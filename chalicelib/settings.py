@@ -30,6 +30,17 @@ class Channel:
 
 
 @dataclass(frozen=True, slots=True)
+class Limits:
+    """How much a submission may hold."""
+
+    body: int
+    """Bytes of a request body."""
+    fields: int
+    field: int
+    """Bytes of one field, as UTF-8."""
+
+
+@dataclass(frozen=True, slots=True)
 class Site:
     """One website whose forms are accepted."""
 
@@ -39,6 +50,16 @@ class Site:
     channels: tuple[str, ...]
     required: tuple[str, ...]
     retention_days: int
+    origins: tuple[str, ...]
+    """The origins whose pages may send, and to whose pages a visitor may be sent."""
+    without_origin: bool
+    """Whether a request without an ``Origin`` header is accepted: programs send none."""
+    null_origin: bool
+    """Whether ``Origin: null`` is accepted: sandboxed pages, and pages with a strict referrer policy, send it."""
+    language: str
+    """The language of answers, unless the visitor's browser prefers one of the others that there are."""
+    longest: Mapping[str, int]
+    """Characters that a field may have, by its name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +69,7 @@ class Stage:
     name: str
     sites: Mapping[str, Site]
     channels: Mapping[str, Channel]
+    limits: Limits
     hint: str = ""
     """What to tell a developer who runs ``chalice local`` when the topic can't be reached."""
 

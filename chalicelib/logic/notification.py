@@ -17,9 +17,12 @@ from chalicelib.logic.submission import Message
 VERSION = 1
 CONTACT_TITLE = "New /contact submission received"
 CUT_MARK = "…"
+MAX_EXTRA = 120
+"""Characters that a field shows which the form has beyond name, mail, source and message. The record has it whole."""
 
 _MAX_ID = 128
-_LINES = (("Source", "source"), ("Name", "name"), ("Mail", "email"), ("Desc", "message"))
+_LINES = (("Source", "source"), ("Name", "name"), ("Mail", "email"))
+_SHOWN = ("source", "name", "email", "message")
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,9 +83,25 @@ def _text(request: Mapping[object, object], key: str, longest: int | None = None
 
 
 def of_contact(message: Message) -> Notification:
-    """What the owner reads of a contact submission: four lines, a missing field left blank."""
-    lines = [f"{label}: {message.fields.get(field, '')}" for label, field in _LINES]
-    return Notification(id=message.id, title=CONTACT_TITLE, message="\n".join(lines), timestamp=message.received_at)
+    """What the owner reads of a contact submission: four lines, a missing field left blank.
+
+    Whatever else the form held stands before the message itself, which may be long and is what is cut.
+    """
+    fields = message.fields
+    lines = [f"{label}: {fields.get(field, '')}" for label, field in _LINES]
+    lines += [
+        f"{_one_line(name)}: {cut(_one_line(text), MAX_EXTRA)}"
+        for name, text in fields.items()
+        if name not in _SHOWN and text.strip()
+    ]
+    lines.append(f"Desc: {fields.get('message', '')}")
+    return Notification(
+        id=message.id, title=CONTACT_TITLE, message="\n".join(lines), timestamp=message.received_at
+    )
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
 
 
 def cut(text: str, longest: int) -> str:

@@ -1,46 +1,54 @@
 """What a visitor sends, and the message that is made of it.
 
 A *submission* is what a form posts. Once it is valid it becomes a *message*: given an id and a time, published to the
-topic as one JSON object (version 1)::
+topic as one JSON object (version 1), its fields in the order in which they were sent::
 
     {"version": 1, "id": "…", "site": "default", "received_at": 1767225600,
-     "fields": {"source": "…", "name": "…", "email": "…", "message": "…"}}
+     "fields": {"source": "…", "name": "…", "email": "…", "message": "…", "Any other": "…"},
+     "signals": ["honeypot"]}
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from urllib.parse import parse_qsl
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from chalicelib.errors import Problem, SubmissionError
+from chalicelib.logic.bodies import Pairs
+from chalicelib.logic.fields import SINGLE_LINE, Role, meaning
+from chalicelib.settings import Limits, Site
 
 VERSION = 1
-JSON = "application/json"
-FORM = "application/x-www-form-urlencoded"
+HONEYPOT = "honeypot"
+"""The signal of a field that only robots fill."""
 
-FIELDS = ("source", "name", "email", "message")
-ALIASES = {"description": "message"}
-LONGEST = {"source": 200, "name": 200, "email": 254, "message": 10_240}
-"""Characters that each field may have. 254 is the longest address that SMTP can carry (RFC 5321, 4.5.3.1.3)."""
-
-MAX_BODY = 64 * 1024
-"""Bytes that a request body may have."""
-MAX_FIELDS = 50
 MAX_PUBLISHED = 240 * 1024
 """Bytes that a serialized message may have: SNS takes 256 KiB together with its attributes, and the same payload must
 fit, inside an envelope, into an EventBridge entry of 256 KB."""
+MAX_NAME = 100
+"""Characters that the name of a field may have."""
 
-_CODECS = {"utf-8": "utf-8", "utf8": "utf-8", "us-ascii": "ascii", "iso-8859-1": "latin-1", "windows-1252": "cp1252"}
-"""The charsets that forms are sent in. Others of Python's codecs would only give a stranger more to play with."""
-
-_ADDRESS = re.compile(r"[^@\s\x00-\x1f\x7f]+@[^@\s\x00-\x1f\x7f.]+(\.[^@\s\x00-\x1f\x7f.]+)+")
 _LONE_SURROGATE = re.compile(r"[\ud800-\udfff]")
 """Half a character: JSON can write it (RFC 8259, 8.2), UTF-8 can't."""
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\x80-\x9f\u2028\u2029]")
 _CONTROL_BUT_LINES = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\x80-\x9f]")
+
+
+@dataclass(slots=True)
+class Submission:
+    """What a form held, sorted by what its fields mean."""
+
+    fields: dict[str, str] = field(default_factory=dict)
+    """The parts of the message, in the order sent, under their own names."""
+    sent_as: dict[str, str] = field(default_factory=dict)
+    """The name under which each part was sent, for who must correct it."""
+    next: str = ""
+    language: str = ""
+    signals: list[str] = field(default_factory=list)
+    ignored: list[str] = field(default_factory=list)
+    """Names of fields that would have chosen a recipient."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +60,8 @@ class Message:
     received_at: int
     """Seconds since the epoch, UTC."""
     fields: Mapping[str, str]
+    signals: tuple[str, ...] = ()
+    """What makes it look like spam."""
 
     def serialize(self) -> str:
         """The JSON text that is published; raises :class:`SubmissionError` (413) when it is too large for SNS."""
@@ -62,12 +72,13 @@ class Message:
                 "site": self.site,
                 "received_at": self.received_at,
                 "fields": dict(self.fields),
+                **({"signals": self.signals} if self.signals else {}),
             },
             ensure_ascii=False,
             separators=(",", ":"),
         )
         if _size_on_the_bus(text) > MAX_PUBLISHED:
-            raise SubmissionError(413, "The message is too large to be delivered; please shorten it.")
+            raise SubmissionError(413, "message_too_large")
         return text
 
     @classmethod
@@ -83,6 +94,7 @@ class Message:
                 site=str(data["site"]),
                 received_at=int(data["received_at"]),
                 fields={str(name): str(value) for name, value in fields.items()},
+                signals=tuple(map(str, data.get("signals", ()))),
             )
         except (KeyError, AttributeError, TypeError) as error:
             raise ValueError(f"not a complete message: {type(error).__name__}") from None
@@ -97,122 +109,84 @@ def _size_on_the_bus(text: str) -> int:
     return len(json.dumps(text, ensure_ascii=False).encode())
 
 
-def parse(content_type: str, body: bytes) -> dict[str, str]:
-    """Read a request body into the fields that a person filled in, in the order sent.
-
-    Parameters
-    ----------
-    content_type:
-        The header as it came, parameters and letter case included.
-    body:
-        The bytes of the body, already base64-decoded.
-
-    Raises
-    ------
-    SubmissionError
-        413 too many bytes, 415 neither JSON nor an urlencoded form, 400 not what the header says it is.
-    """
-    if len(body) > MAX_BODY:
-        raise SubmissionError(413, f"The request is larger than {MAX_BODY // 1024} KiB.")
-    media_type, charset = _media_type(content_type)
-    if media_type not in (JSON, FORM):
-        raise SubmissionError(
-            415,
-            f"This address takes {JSON} or {FORM}.",
-            (Problem("unsupported_media_type", "content-type", f"expected {JSON} or {FORM}"),),
-        )
-    codec = _CODECS.get(charset)
-    if codec is None:
-        raise SubmissionError(
-            415,
-            "This address takes text in UTF-8.",
-            (Problem("unsupported_charset", "content-type", f"expected a charset of {', '.join(_CODECS)}"),),
-        )
-    try:
-        text = body.decode(codec)
-    except UnicodeDecodeError:
-        raise _malformed(f"the body is not text in {charset}") from None
-    pairs = _json_pairs(text) if media_type == JSON else _form_pairs(text, codec)
-    return _canonical(pairs)
+def sort(pairs: Pairs) -> Submission:
+    """Sort the fields of a form by what they mean. A name that comes twice, as of check boxes, is joined."""
+    sorted_ = Submission()
+    for name, text in pairs:
+        what = meaning(name)
+        match what.role:
+            case Role.FIELD:
+                _add(sorted_, name, what.field, _lines(text))
+            case Role.NEXT:
+                sorted_.next = sorted_.next or text.strip()
+            case Role.LANGUAGE:
+                sorted_.language = sorted_.language or text.strip()
+            case Role.HONEYPOT if text.strip() and HONEYPOT not in sorted_.signals:
+                sorted_.signals.append(HONEYPOT)
+            case Role.RECIPIENT if name not in sorted_.ignored:
+                sorted_.ignored.append(name)
+    return sorted_
 
 
-def validate(fields: Mapping[str, str], required: Iterable[str]) -> None:
-    """Check the fields of a submission; raises :class:`SubmissionError` (422) that names every field at fault."""
-    problems: list[Problem] = []
-    for name in required:
-        if not fields.get(name, "").strip():
-            problems.append(Problem("required", name, f"{name} is required"))
-    for name, value in fields.items():
-        if len(value) > LONGEST[name]:
-            problems.append(Problem("too_long", name, f"{name} has {len(value)} characters, at most {LONGEST[name]}"))
-        elif name == "message" and _CONTROL_BUT_LINES.search(value):
-            problems.append(Problem("control_character", name, f"{name} holds a control character"))
-        elif name != "message" and _CONTROL.search(value):
-            problems.append(Problem("control_character", name, f"{name} must be a single line of text"))
-        elif name == "email" and value and not _ADDRESS.fullmatch(value):
-            problems.append(Problem("invalid_email", name, "email is not an e-mail address such as name@example.com"))
-    if problems:
-        raise SubmissionError(422, "Some fields need another look.", tuple(problems))
+def _add(sorted_: Submission, name: str, own: str, text: str) -> None:
+    text = text.strip() if own in SINGLE_LINE else text
+    before = sorted_.fields.get(own, "")
+    if not before:
+        sorted_.fields[own] = text
+        sorted_.sent_as[own] = name
+    elif sorted_.sent_as[own] == name and own not in SINGLE_LINE and text:
+        sorted_.fields[own] = f"{before}, {text}"
+    elif name == own and text:
+        # A field itself comes before its aliases.
+        sorted_.fields[own] = text
+        sorted_.sent_as[own] = name
 
 
-def prefers_json(content_type: str, accept: str) -> bool:
-    """Whether the client is a program that wants JSON back, rather than a browser that posted a form."""
-    wanted = [part.partition(";")[0].strip().lower() for part in accept.split(",")]
-    return _media_type(content_type)[0] == JSON or (JSON in wanted and "text/html" not in wanted)
-
-
-def _media_type(content_type: str) -> tuple[str, str]:
-    media_type, _, parameters = content_type.partition(";")
-    charset = "utf-8"
-    for parameter in parameters.split(";"):
-        name, _, value = parameter.partition("=")
-        if name.strip().lower() == "charset" and value.strip():
-            charset = value.strip().strip('"').lower()
-    return media_type.strip().lower(), charset
-
-
-def _malformed(why: str) -> SubmissionError:
-    return SubmissionError(400, "The request could not be read.", (Problem("malformed", "body", why),))
-
-
-def _json_pairs(text: str) -> list[tuple[str, object]]:
-    try:
-        data = json.loads(text)
-    except (ValueError, RecursionError):
-        raise _malformed("the body is not valid JSON") from None
-    if not isinstance(data, dict):
-        raise _malformed("the body must be a JSON object of fields")
-    return list(data.items())
-
-
-def _form_pairs(text: str, codec: str) -> list[tuple[str, object]]:
-    try:
-        return list(parse_qsl(text, True, encoding=codec, errors="strict", max_num_fields=MAX_FIELDS))
-    except UnicodeDecodeError:
-        raise _malformed("the form is not text in the charset that it names") from None
-    except ValueError:
-        raise _malformed(f"the form has more than {MAX_FIELDS} fields") from None
-
-
-def _lines(value: str) -> str:
+def _lines(text: str) -> str:
     """The text with line breaks of one kind; a browser sends CR LF (HTML, 4.10.21.4)."""
-    return value.replace("\r\n", "\n").replace("\r", "\n")
+    return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
-def _canonical(pairs: list[tuple[str, object]]) -> dict[str, str]:
-    """The known fields under their own names; an alias counts only where the field itself is empty."""
-    if len(pairs) > MAX_FIELDS:
-        raise _malformed(f"the body has more than {MAX_FIELDS} fields")
-    given: dict[str, str] = {}
-    wrong: list[Problem] = []
-    for name, value in pairs:
-        field = ALIASES.get(name, name)
-        if field not in FIELDS or value is None:
-            continue
-        if not isinstance(value, str) or _LONE_SURROGATE.search(value):
-            wrong.append(Problem("not_text", name, f"{name} must be text"))
-        elif not given.get(field) or (name == field and value):
-            given[field] = _lines(value) if field == "message" else value.strip()
-    if wrong:
-        raise SubmissionError(422, "Some fields need another look.", tuple(wrong))
-    return {name: given[name] for name in FIELDS if name in given}
+def validate(submission: Submission, site: Site, limits: Limits) -> None:
+    """Check the parts of a message; raises :class:`SubmissionError` (422) that names every field at fault."""
+    problems: list[Problem] = []
+    for name in site.required:
+        if not submission.fields.get(name, "").strip():
+            code = "REQUIRED_FIELD_EMPTY" if name in submission.fields else "REQUIRED_FIELD_MISSING"
+            problems.append(Problem(code, submission.sent_as.get(name, name)))
+    for name, text in submission.fields.items():
+        problem = _fault(name, text, submission.sent_as[name], site, limits)
+        if problem:
+            problems.append(problem)
+    if problems:
+        raise SubmissionError(422, "invalid", *problems)
+
+
+def _fault(name: str, text: str, sent_as: str, site: Site, limits: Limits) -> Problem | None:
+    if len(sent_as) > MAX_NAME or not sent_as.strip() or _CONTROL.search(sent_as) or _LONE_SURROGATE.search(sent_as):
+        return Problem("field_name", "", MAX_NAME)
+    if _LONE_SURROGATE.search(text):
+        return Problem("TYPE_TEXT", sent_as)
+    longest = site.longest.get(name)
+    if longest is not None and len(text) > longest:
+        return Problem("too_long", sent_as, longest)
+    if len(text.encode()) > limits.field:
+        return Problem("too_large", sent_as, limits.field // 1024)
+    if name in SINGLE_LINE and _CONTROL.search(text):
+        return Problem("not_one_line", sent_as)
+    if _CONTROL_BUT_LINES.search(text):
+        return Problem("control_character", sent_as)
+    if name == "email" and text and not _is_address(text):
+        return Problem("TYPE_EMAIL", sent_as)
+    return None
+
+
+def _is_address(text: str) -> bool:
+    # Loaded here alone: a form without an address, or without this field, doesn't pay for it.
+    from email_validator import EmailNotValidError, validate_email
+
+    try:
+        validate_email(text, check_deliverability=False, test_environment=True)
+    except EmailNotValidError:
+        return False
+    return True

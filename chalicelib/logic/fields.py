@@ -1,0 +1,79 @@
+"""What the names of a form's fields mean: one table, from which parsing, documentation and tests follow.
+
+Forms that were written for another service keep working when only their ``action`` changes, so its names are known too.
+Sources: https://help.formspree.io/hc/en-us/articles/360013470814 (Formspree),
+https://docs.web3forms.com/getting-started/customizations (Web3Forms), https://formsubmit.co/documentation (FormSubmit),
+https://docs.netlify.com/manage/forms/setup/ (Netlify Forms).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Role(StrEnum):
+    """What is done with a field."""
+
+    FIELD = "field"
+    """A part of the message, under its own name."""
+    NEXT = "next"
+    """Where the visitor wants to go afterwards; followed to the site's own origins alone."""
+    LANGUAGE = "language"
+    """The language of the answer."""
+    HONEYPOT = "honeypot"
+    """Empty unless a robot filled it; never a part of the message."""
+    RECIPIENT = "recipient"
+    """Would choose who hears of the message: ignored and reported."""
+    SETTING = "setting"
+    """A setting of another service: ignored."""
+
+
+@dataclass(frozen=True, slots=True)
+class Meaning:
+    """What one field name stands for."""
+
+    role: Role
+    field: str = ""
+    """For a part of the message: the field's own name."""
+
+
+SINGLE_LINE = ("source", "name", "email", "subject")
+KNOWN = (*SINGLE_LINE, "message")
+
+NAMES: dict[str, Meaning] = {
+    **{name: Meaning(Role.FIELD, name) for name in KNOWN},
+    "description": Meaning(Role.FIELD, "message"),
+    "_replyto": Meaning(Role.FIELD, "email"),
+    "replyto": Meaning(Role.FIELD, "email"),
+    "_subject": Meaning(Role.FIELD, "subject"),
+    "form-name": Meaning(Role.FIELD, "source"),
+    "_url": Meaning(Role.FIELD, "source"),
+    **dict.fromkeys(("_next", "redirect"), Meaning(Role.NEXT)),
+    "_language": Meaning(Role.LANGUAGE),
+    **dict.fromkeys(("_gotcha", "_honey", "botcheck", "bot-field"), Meaning(Role.HONEYPOT)),
+    **dict.fromkeys(
+        ("_cc", "_bcc", "_to", "cc", "bcc", "ccemail", "_autoresponse", "_webhook", "webhook"), Meaning(Role.RECIPIENT)
+    ),
+    **dict.fromkeys(
+        (
+            "access_key",
+            "apikey",
+            "from_name",
+            "_captcha",
+            "_template",
+            "_format",
+            "_blacklist",
+            "g-recaptcha-response",
+            "h-captcha-response",
+            "cf-turnstile-response",
+        ),
+        Meaning(Role.SETTING),
+    ),
+}
+"""Every name with a meaning. Any other name is a part of the message under that name."""
+
+
+def meaning(name: str) -> Meaning:
+    """What a field of this name stands for."""
+    return NAMES.get(name) or Meaning(Role.FIELD, name)

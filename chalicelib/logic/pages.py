@@ -1,0 +1,67 @@
+"""The page that a browser without JavaScript gets when a form was not accepted.
+
+It names each mistake beside its field, keeps what the person typed, and can be sent again from where it is. No script,
+no style from elsewhere, nothing that a visitor typed unescaped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from html import escape
+
+from chalicelib.errors import SubmissionError
+from chalicelib.logic.bodies import Pairs
+from chalicelib.logic.fields import NAMES, Role, meaning
+
+POLICY = "default-src 'none'; style-src 'unsafe-inline'; form-action *; base-uri 'none'; frame-ancestors 'none'"
+"""Content-Security-Policy of the page. The form leads back to where it was sent."""
+
+_STYLE = (
+    "body{font:1.05rem/1.6 system-ui,sans-serif;max-width:36rem;margin:2rem auto;padding:0 1rem;color:#1c1c1a;"
+    "background:#fff}h1{font-size:1.5rem;line-height:1.25}label{display:block;font-weight:600;margin-top:1rem}"
+    "input,textarea{box-sizing:border-box;width:100%;font:inherit;padding:.6rem;border:1px solid #6b6b66;"
+    "border-radius:.4rem;color:inherit;background:transparent}[aria-invalid]{border:2px solid #b3261e}"
+    ".error{color:#b3261e;margin:.25rem 0 0}button{font:inherit;font-weight:600;margin-top:1.5rem;padding:.7rem 1.4rem;"
+    "border:0;border-radius:.4rem;color:#fff;background:#1f5c4d}:focus-visible{outline:3px solid #1f6feb;"
+    "outline-offset:2px}@media(prefers-color-scheme:dark){body{color:#eee;background:#181818}.error{color:#ffb4ab}"
+    "[aria-invalid]{border-color:#ffb4ab}button{color:#10241e;background:#8fd3bf}}"
+)
+_LONGEST_LINE = 80
+"""Characters of a text from which on it is shown in a text area."""
+
+
+def refused(error: SubmissionError, pairs: Pairs, texts: Mapping[str, str], language: str) -> str:
+    """The page as HTML."""
+    said = {problem.field: texts[problem.code].format(limit=problem.limit) for problem in error.problems}
+    shown = [*pairs, *((field, "") for field in said if field in NAMES and field not in dict(pairs))]
+    first = next((name for name, _ in shown if name in said), "")
+    fields = [_field(number, name, text, said.get(name, ""), name == first, texts) for number, (name, text) in enumerate(shown)]
+    general = [text for field, text in said.items() if field not in dict(shown)]
+    lead = texts["page_lead"] if pairs else ""
+    title = escape(texts[error.code].format(limit=error.limit))
+    return (
+        f'<!doctype html><html lang="{language}"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1"><meta name="robots" content="noindex">'
+        f"<title>{escape(texts['page_title'])}</title><style>{_STYLE}</style></head><body><main>"
+        f"<h1>{escape(texts['page_title'])}</h1><p>{title} {escape(lead)}</p>"
+        + "".join(f'<p class="error">{escape(text)}</p>' for text in general)
+        + (f'<form method="post">{"".join(fields)}<button type="submit">{escape(texts["send"])}</button></form>' if pairs else "")
+        + "</main></body></html>"
+    )
+
+
+def _field(number: int, name: str, text: str, error: str, first: bool, texts: Mapping[str, str]) -> str:
+    what = meaning(name)
+    quoted = f'name="{escape(name)}"'
+    if what.role is not Role.FIELD or (name not in texts and not error and what.field == "source"):
+        return f'<input type="hidden" {quoted} value="{escape(text)}">'
+    state = f' aria-invalid="true" aria-describedby="e{number}"' if error else ""
+    state += " autofocus" if first else ""
+    if what.field == "message" or "\n" in text or len(text) > _LONGEST_LINE:
+        # A line break right after the tag is not a part of the text (HTML, 13.1.2.5), so one is given.
+        control = f'<textarea id="f{number}" {quoted} rows="8"{state}>\n{escape(text)}</textarea>'
+    else:
+        kind = "email" if what.field == "email" else "text"
+        control = f'<input id="f{number}" type="{kind}" {quoted} value="{escape(text)}"{state}>'
+    said = f'<p class="error" id="e{number}">{escape(error)}</p>' if error else ""
+    return f'<label for="f{number}">{escape(texts.get(name, name))}</label>{control}{said}'
