@@ -75,7 +75,9 @@ class Composition:
         session = requests.Session()
         # Neither a proxy nor a .netrc of the environment may see what is sent.
         session.trust_env = False
-        secrets = Secrets(client("ssm"), f"{self.stage.parameters}/{pushover.CHANNEL}", pushover.SECRETS)
+        # Together with the call of Pushover this must end before the function's own time does.
+        ssm = client("ssm", connect=1, read=2, attempts=2)
+        secrets = Secrets(ssm, f"{self.stage.parameters}/{pushover.CHANNEL}", pushover.SECRETS)
         return pushover.PushoverNotifier(session, secrets, self.stage.channels[pushover.CHANNEL].url)
 
     def site(self, name: str) -> Site | None:

@@ -62,7 +62,7 @@ def destroy(it: Deployment, *, data: bool) -> None:
     cloudformation, ssm, stage = it.account.cloudformation, it.account.ssm, it.config.stage
     where = it.account.where
     it.say(f"Stage {stage.name} in account {where.account}, {where.region}")
-    _said(it, "wiring", "deleted" if stacks.delete(cloudformation, stacks.wiring(it.config.stage)) else "was not there")
+    _said(it, "wiring", _deleted(stacks.delete(cloudformation, stacks.wiring(stage))))
     if record.fetch(ssm, stage, it.root):
         render.write(it.root, render.policies(stage, where))
         _run_chalice(it, "delete")
@@ -72,18 +72,17 @@ def destroy(it: Deployment, *, data: bool) -> None:
         _said(it, "functions", "were not there")
     for spec in functions_of(stage):
         _delete_logs(it, f"/aws/lambda/{stage.function(spec.name)}")
-    _said(
-        it,
-        "foundation",
-        "deleted" if stacks.delete(cloudformation, stacks.foundation(it.config.stage)) else "was not there",
-    )
+    _said(it, "foundation", _deleted(stacks.delete(cloudformation, stacks.foundation(stage))))
     _said(it, "secrets", f"kept: what you set under {stage.parameters}/ in Parameter Store")
+    if stacks.status(cloudformation, stacks.data(stage)) is None:
+        _said(it, "data", _deleted(False))
+        return
     if not data:
         _said(
-            it, "data", f"kept: the table {stage.table}. To delete it too: make destroy STAGE={stage.name} DATA=delete"
+            it, "data", f"kept: messages and dead letters. To delete them: make destroy STAGE={stage.name} DATA=delete"
         )
         return
-    stacks.delete(cloudformation, stacks.data(it.config.stage))
+    stacks.delete(cloudformation, stacks.data(stage))
     try:
         it.account.dynamodb.delete_table(TableName=stage.table)
     except ClientError as error:
@@ -92,14 +91,28 @@ def destroy(it: Deployment, *, data: bool) -> None:
     _said(it, "data", "deleted")
 
 
+def _deleted(there: bool) -> str:
+    return "deleted" if there else "was not there"
+
+
 def _said(it: Deployment, step: str, what: str) -> None:
     it.say(f"{step:<11} {what}")
 
 
 def _data(it: Deployment) -> None:
+    stage = it.config.stage
     template = (it.root / "infra/data.yaml").read_text(encoding="utf-8")
     done = stacks.apply(
-        it.account.cloudformation, stacks.data(it.config.stage), template, {"TableName": it.config.stage.table}, it.tags
+        it.account.cloudformation,
+        stacks.data(stage),
+        template,
+        {
+            "TableName": stage.table,
+            "TopicName": stage.topic,
+            "BusName": stage.bus,
+            "Prefix": stacks.prefix(stage),
+        },
+        it.tags,
     )
     _said(it, "data", done)
 
@@ -157,7 +170,7 @@ def _run_chalice(it: Deployment, command: str) -> None:
 
 def _wiring(it: Deployment) -> None:
     template = (it.root / render.wiring_file(it.config.stage.name)).read_text(encoding="utf-8")
-    dead_letters = stacks.outputs(it.account.cloudformation, stacks.foundation(it.config.stage))["RuleDeadLettersArn"]
+    dead_letters = stacks.outputs(it.account.cloudformation, stacks.data(it.config.stage))["RuleDeadLettersArn"]
     done = stacks.apply(
         it.account.cloudformation,
         stacks.wiring(it.config.stage),
@@ -171,16 +184,17 @@ def _wiring(it: Deployment) -> None:
 def _attributes(it: Deployment) -> None:
     """What belongs to Chalice's resources and Chalice can't set; a redeploy by Chalice may have dropped it."""
     stage = it.config.stage
-    made = stacks.outputs(it.account.cloudformation, stacks.foundation(it.config.stage))
+    topic = stacks.outputs(it.account.cloudformation, stacks.foundation(stage))["TopicArn"]
+    dead_letters = stacks.outputs(it.account.cloudformation, stacks.data(stage))["TopicDeadLettersArn"]
     sns = it.account.sns
     for spec in functions_of(stage):
         if spec.trigger.kind == "topic":
             endpoint = it.account.where.arn("lambda", f"function:{stage.function(spec.name)}")
-            subscription = _subscription(it, made["TopicArn"], endpoint)
+            subscription = _subscription(it, topic, endpoint)
             sns.set_subscription_attributes(
                 SubscriptionArn=subscription,
                 AttributeName="RedrivePolicy",
-                AttributeValue=json.dumps({"deadLetterTargetArn": made["TopicDeadLettersArn"]}),
+                AttributeValue=json.dumps({"deadLetterTargetArn": dead_letters}),
             )
     api = record.rest_api_id(record.read(it.account.ssm, stage))
     if api is None:

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
 
 DAY = 24 * 60 * 60
+_IDENTITY = ("state", "attempts", "owner")
+"""What tells one delivery from the one that comes after it, whatever else a later release may store beside."""
 
 
 class MessageTable:
@@ -72,10 +74,10 @@ class MessageTable:
                 TableName=self._table,
                 Key={"id": {"S": message_id}},
                 UpdateExpression="SET deliveries.#channel = :after",
-                ConditionExpression="deliveries.#channel = :before",
-                ExpressionAttributeNames={"#channel": channel},
+                ConditionExpression=" AND ".join(f"deliveries.#channel.#{name} = :{name}" for name in _IDENTITY),
+                ExpressionAttributeNames={"#channel": channel, **{f"#{name}": name for name in _IDENTITY}},
                 ExpressionAttributeValues={
-                    ":before": {"M": _encoded(before)},
+                    **{f":{name}": _encoded(before)[name] for name in _IDENTITY},
                     ":after": {"M": _encoded(after)},
                 },
                 ReturnValuesOnConditionCheckFailure="ALL_OLD",
@@ -104,7 +106,8 @@ def _encoded(delivery: Delivery) -> dict[str, Any]:
 
 
 def _decoded(attributes: Mapping[str, Any]) -> Delivery:
+    known = {field.name for field in fields(Delivery)}
     values: dict[str, Any] = {
-        name: int(value["N"]) if "N" in value else value["S"] for name, value in attributes.items()
+        name: int(value["N"]) if "N" in value else value["S"] for name, value in attributes.items() if name in known
     }
     return Delivery(**values | {"state": State(values["state"])})

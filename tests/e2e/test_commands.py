@@ -229,7 +229,7 @@ def test_two_stages_survive_the_loss_of_their_checkout(herald: Harness, tmp_path
     kept = ops(second, environ, "destroy", "--stage", "dev", "--yes")
     assert kept.returncode == 0, kept.stderr
     left = {kind: [name for name in names if "dev" in name] for kind, names in inventory(account).items()}
-    assert {kind for kind, names in left.items() if names} == {"tables"}
+    assert {kind for kind, names in left.items() if names} == {"tables", "queues"}
     gone = ops(second, environ, "destroy", "--stage", "dev", "--yes", "--data", "delete")
     assert gone.returncode == 0, gone.stderr
     # Chalice names both REST APIs alike; the one of dev is known by its id.

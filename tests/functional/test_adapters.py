@@ -222,9 +222,22 @@ def test_a_change_is_one_conditional_write(stubbed: Stubbed) -> None:
             "TableName": "herald-dev-messages",
             "Key": {"id": {"S": "id-1"}},
             "UpdateExpression": "SET deliveries.#channel = :after",
-            "ConditionExpression": "deliveries.#channel = :before",
-            "ExpressionAttributeNames": {"#channel": "pushover"},
-            "ExpressionAttributeValues": {":before": encoded(Delivery()), ":after": encoded(CLAIM)},
+            "ConditionExpression": (
+                "deliveries.#channel.#state = :state AND deliveries.#channel.#attempts = :attempts"
+                " AND deliveries.#channel.#owner = :owner"
+            ),
+            "ExpressionAttributeNames": {
+                "#channel": "pushover",
+                "#state": "state",
+                "#attempts": "attempts",
+                "#owner": "owner",
+            },
+            "ExpressionAttributeValues": {
+                ":state": {"S": "pending"},
+                ":attempts": {"N": "0"},
+                ":owner": {"S": ""},
+                ":after": encoded(CLAIM),
+            },
             "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
         },
     )

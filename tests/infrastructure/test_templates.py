@@ -120,7 +120,7 @@ def test_the_table_keeps_its_data_and_can_be_restored() -> None:
 
 
 def test_queues_of_what_could_not_be_delivered_keep_it_for_14_days_encrypted() -> None:
-    queues = resources("foundation.yaml", "AWS::SQS::Queue")
+    queues = resources("data.yaml", "AWS::SQS::Queue")
     assert len(queues) == 2
     for properties in queues.values():
         assert properties["MessageRetentionPeriod"] == 14 * 24 * 60 * 60

@@ -19,7 +19,7 @@ from chalicelib.errors import (
     StoreError,
 )
 from chalicelib.logic import delivery
-from chalicelib.logic.delivery import Delivery, Invocation, Notifier, Record, State
+from chalicelib.logic.delivery import LEASE, Delivery, Invocation, Notifier, Record, State
 from chalicelib.logic.notification import of_contact
 from chalicelib.settings import Channel
 from tests.fakes import (
@@ -34,8 +34,10 @@ from tests.fakes import (
 )
 
 MESSAGE = message()
-FIRST = Invocation("request-1", 65)
-OTHER = Invocation("request-2", 65)
+FIRST = Invocation("request-1", "run-1")
+RETRY = Invocation("request-1", "run-2")
+"""Lambda's retry of the same event, or the same event handed over twice."""
+OTHER = Invocation("request-2", "run-3")
 RING = {"pushover": channel()}
 HOLD = {"pushover": channel(ring_again=False)}
 TWO = {"a": channel("a"), "b": channel("b")}
@@ -82,7 +84,7 @@ def test_a_fresh_message_rings_once_and_is_recorded_with_the_providers_reference
         "message": {"id": MESSAGE.id, "site": "default", "channels": {"pushover": "delivered"}},
     }
     assert [notification.id for notification in notifier.delivered] == [MESSAGE.id]
-    assert run.recorded() == Delivery(State.DELIVERED, 1, FIRST.id, 0, 0, "ref-7", "")
+    assert run.recorded() == Delivery(State.DELIVERED, 1, FIRST.run, 0, 0, "ref-7", "")
     assert run.store.records[MESSAGE.id].owner == FIRST.id
 
 
@@ -102,7 +104,7 @@ def test_the_channel_is_claimed_before_the_notifier_is_called() -> None:
 
     run.notifiers = {"pushover": LookingNotifier()}
     run.deliver()
-    assert seen == [Delivery(State.SENDING, 1, FIRST.id, NOW + 65)]
+    assert seen == [Delivery(State.SENDING, 1, FIRST.run, NOW + LEASE)]
 
 
 def test_nothing_rings_when_the_message_cant_be_stored() -> None:
@@ -133,7 +135,7 @@ def test_nothing_rings_when_the_claim_cant_be_written() -> None:
 # Redeliveries and retries
 
 
-@pytest.mark.parametrize("again", [FIRST, OTHER, Invocation("request-3", 1)])
+@pytest.mark.parametrize("again", [FIRST, OTHER, Invocation("request-3", "run-4")])
 @pytest.mark.parametrize("channels", [RING, HOLD])
 def test_a_recorded_delivery_never_rings_again(again: Invocation, channels: Mapping[str, Channel]) -> None:
     notifier = RecordingNotifier()
@@ -244,14 +246,15 @@ def test_uncertain_and_held_never_rings_again_and_the_owner_is_told() -> None:
 def interrupted(channels: Mapping[str, Channel], notifier: Notifier) -> Run:
     """A run that was killed while it called the notifier."""
     run = Run(channels, pushover=notifier)
-    run.record(pushover=Delivery(State.SENDING, 1, FIRST.id, NOW + 65))
+    run.record(pushover=Delivery(State.SENDING, 1, FIRST.run, NOW + LEASE))
     return run
 
 
 def test_an_interrupted_call_rings_again_at_lambdas_retry() -> None:
     notifier = RecordingNotifier()
     run = interrupted(RING, notifier)
-    assert run.action() == "delivered"
+    run.clock.now = NOW + LEASE
+    assert run.action(RETRY) == "delivered"
     assert len(notifier.delivered) == 1
     assert run.recorded().attempts == 2
 
@@ -259,7 +262,8 @@ def test_an_interrupted_call_rings_again_at_lambdas_retry() -> None:
 def test_an_interrupted_call_is_held_where_the_channel_says_so() -> None:
     notifier = RecordingNotifier()
     run = interrupted(HOLD, notifier)
-    assert run.action() == "uncertain"
+    run.clock.now = NOW + LEASE
+    assert run.action(RETRY) == "uncertain"
     assert notifier.delivered == []
     assert run.recorded().state is State.UNCERTAIN, "and the record says so"
     assert run.recorded().error == "Interrupted"
@@ -269,24 +273,31 @@ def test_an_interrupted_call_is_held_where_the_channel_says_so() -> None:
 def test_another_run_leaves_a_living_claim_alone(channels: Mapping[str, Channel]) -> None:
     notifier = RecordingNotifier()
     run = interrupted(channels, notifier)
-    run.clock.now = NOW + 64
+    run.clock.now = NOW + LEASE - 1
     assert run.action(OTHER) == "duplicate"
     assert notifier.delivered == []
     assert run.store.journal == []
 
 
+def test_an_event_that_lambda_hands_over_twice_at_once_rings_once() -> None:
+    notifier = RecordingNotifier()
+    run = interrupted(RING, notifier)
+    assert run.action(RETRY) == "again", "its outcome is not known yet"
+    assert notifier.delivered == []
+
+
 def test_another_run_takes_a_dead_claim_up() -> None:
     notifier = RecordingNotifier()
     run = interrupted(RING, notifier)
-    run.clock.now = NOW + 65
+    run.clock.now = NOW + LEASE
     assert run.action(OTHER) == "delivered"
-    assert run.recorded().owner == OTHER.id
+    assert run.recorded().owner == OTHER.run
 
 
 def test_another_run_records_a_dead_claim_as_uncertain_where_it_is_held() -> None:
     notifier = RecordingNotifier()
     run = interrupted(HOLD, notifier)
-    run.clock.now = NOW + 65
+    run.clock.now = NOW + LEASE
     run.action(OTHER)
     assert run.recorded().state is State.UNCERTAIN
     assert notifier.delivered == []
@@ -303,7 +314,8 @@ def test_an_outcome_that_could_not_be_written_is_uncertain_at_the_retry() -> Non
     with pytest.raises(StoreError):
         run.deliver()
     assert run.recorded().state is State.SENDING
-    assert run.action() == "uncertain"
+    run.clock.now += LEASE
+    assert run.action(RETRY) == "uncertain"
     assert len(notifier.delivered) == 1
 
 
@@ -311,7 +323,8 @@ def test_a_fault_in_a_notifier_that_is_no_error_of_the_contract_escapes_and_coun
     run = Run(HOLD, pushover=RefusingNotifier(ZeroDivisionError()))
     with pytest.raises(ZeroDivisionError):
         run.deliver()
-    assert run.action() == "uncertain"
+    run.clock.now += LEASE
+    assert run.action(RETRY) == "uncertain"
 
 
 # Two runs at once
@@ -323,17 +336,17 @@ def test_of_two_runs_that_claim_at_once_only_one_rings() -> None:
 
     def be_quicker(channel: str, before: Delivery, after: Delivery) -> None:
         run.store.before_change = lambda *_: None
-        run.store.put(MESSAGE.id, channel, Delivery(State.SENDING, 1, OTHER.id, NOW + 65))
+        run.store.put(MESSAGE.id, channel, Delivery(State.SENDING, 1, OTHER.run, NOW + LEASE))
 
     run.store.before_change = be_quicker
     assert run.action() == "again", "the other one's outcome is not known yet"
     assert notifier.delivered == []
-    assert run.recorded().owner == OTHER.id
+    assert run.recorded().owner == OTHER.run
 
 
 def test_a_claim_that_somebody_took_over_meanwhile_is_not_overwritten() -> None:
     run = Run()
-    taken = Delivery(State.DELIVERED, 2, OTHER.id, reference="theirs")
+    taken = Delivery(State.DELIVERED, 2, OTHER.run, reference="theirs")
 
     class SlowNotifier:
         def notify(self, notification: object) -> str:
@@ -414,7 +427,7 @@ def test_no_sequence_of_runs_rings_a_settled_channel_again(outcomes: tuple[str, 
         {name: channel(name, ring_again=outcome != "held") for name, outcome in pairs},
         **{name: counting(name, OUTCOMES[outcome]()) for name, outcome in pairs},
     )
-    for invocation in (FIRST, OTHER, FIRST, FIRST, OTHER, Invocation("request-3", 65)):
+    for invocation in (FIRST, OTHER, FIRST, FIRST, OTHER, Invocation("request-3", "run-4")):
         run.action(invocation)
         run.clock.now += 1_000
     for name, outcome in pairs:
@@ -463,7 +476,7 @@ def test_the_error_names_each_channel_that_is_still_open() -> None:
 @pytest.mark.parametrize("state", [state for state in State if state is not State.SENDING])
 def test_only_sending_needs_to_be_understood(state: State) -> None:
     recorded = Delivery(state, 1, OTHER.id, 0)
-    assert delivery.understood(recorded, FIRST, NOW) is recorded
+    assert delivery.understood(recorded, NOW) is recorded
 
 
 @pytest.mark.parametrize(
@@ -487,13 +500,13 @@ def test_who_may_be_rung(state: State, due: bool, ring_again: bool, may: bool) -
 
 
 def test_a_claim_forgets_the_last_error_and_counts_on() -> None:
-    before = Delivery(State.WAITING, 2, OTHER.id, 0, NOW - 1, "", "ChannelUnavailableError")
-    assert delivery.claim(before, FIRST, NOW) == Delivery(State.SENDING, 3, FIRST.id, NOW + 65)
+    before = Delivery(State.WAITING, 2, OTHER.run, 0, NOW - 1, "", "ChannelUnavailableError")
+    assert delivery.claim(before, FIRST, NOW) == Delivery(State.SENDING, 3, FIRST.run, NOW + LEASE)
 
 
 @pytest.mark.parametrize("error", [UNAVAILABLE, UNCERTAIN, REJECTED, InvalidRequestError("x", key="id")])
 def test_the_record_keeps_the_errors_class_and_nothing_of_its_text(error: NotifierError) -> None:
-    claimed = Delivery(State.SENDING, 1, FIRST.id, NOW + 65)
+    claimed = Delivery(State.SENDING, 1, FIRST.run, NOW + LEASE)
     after = delivery.attempt(RefusingNotifier(error), of_contact(MESSAGE), claimed, RING["pushover"], Clock())
     assert after.error == type(error).__name__
     assert replace(after, error="").until == 0
