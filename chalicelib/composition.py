@@ -50,7 +50,9 @@ class Composition:
         from chalicelib.adapters.aws import client
         from chalicelib.adapters.messages import MessageTable
 
-        return MessageTable(client("dynamodb"), self.stage.table, self.stage.sites)
+        # Short, so that a claim, a call and the record of its outcome fit into the time of a claim.
+        dynamodb = client("dynamodb", connect=1, read=2, attempts=2)
+        return MessageTable(dynamodb, self.stage.table, self.stage.sites)
 
     @cached_property
     def notifiers(self) -> Mapping[str, Notifier]:

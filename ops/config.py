@@ -31,6 +31,8 @@ _PROVIDER = {"pushover": "https://api.pushover.net"}
 _SHORTEST_PAUSE = {"pushover": 5}
 _DAYS = 3650
 
+_LIKE = {"account": "123456789012", "region": "eu-central-1"}
+
 _Model = TypeVar("_Model", bound=BaseModel)
 
 
@@ -39,7 +41,13 @@ class ConfigError(OpsError):
 
 
 def _web_address(value: str) -> str:
+    if not value.isascii():
+        raise ValueError("must be ASCII: write other characters percent-encoded, and a host name as xn--…")
     url = urlsplit(value)
+    try:
+        _ = url.port
+    except ValueError:
+        raise ValueError("must have a port from 0 to 65535, or none") from None
     if url.scheme == "http" and url.hostname not in ("127.0.0.1", "localhost"):
         raise ValueError("must begin with https:// (http:// is for 127.0.0.1 alone)")
     if url.scheme not in ("http", "https") or not url.hostname or "@" in url.netloc:
@@ -124,12 +132,12 @@ def load(root: Path, overrides: Overrides | None = None) -> dict[str, StageConfi
     path = root / FILE
     try:
         data = tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise ConfigError(f"{path} does not exist") from None
+    except OSError as error:
+        raise ConfigError(f"{path} can't be read: {error.strerror}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{FILE} is not valid TOML: {error}") from None
     mistakes: list[str] = []
-    if data.get("version") != VERSION:
+    if data.get("version") != VERSION or isinstance(data["version"], bool):
         raise ConfigError(f"{FILE}: version: found {data.get('version')!r}, expected {VERSION}")
     for key in sorted(set(data) - {"version", "sites", "channels", "stages"}):
         mistakes.append(f"{key}: unknown; expected version, sites, channels or stages")
@@ -261,6 +269,10 @@ def _explained(detail: Any, allowed: list[str]) -> str:
     match detail["type"]:
         case "missing":
             return "missing"
+        case "model_type" | "model_attributes_type":
+            return f"found {found!r}; expected a table"
+        case "string_pattern_mismatch":
+            return f"found {found!r}; expected something like {_LIKE[detail['loc'][-1]]}"
         case "extra_forbidden":
             return f"unknown key; expected {', '.join(allowed)}"
         case _:

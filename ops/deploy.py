@@ -18,10 +18,12 @@ from botocore.exceptions import ClientError
 
 from chalicelib.functions import functions_of
 from chalicelib.settings import APP
-from ops import record, render, stacks
+from ops import record, render, stacks, wiring
 from ops.account import Account
 from ops.config import StageConfig
 from ops.errors import OpsError
+
+CHALICE = Path(__file__).with_name("chalice_cli.py")
 
 Say = Callable[[str], None]
 """Takes one line for the person who watches."""
@@ -88,6 +90,10 @@ def destroy(it: Deployment, *, data: bool) -> None:
     except ClientError as error:
         if error.response["Error"]["Code"] != "ResourceNotFoundException":
             raise
+    # Until it is gone, nothing of its name can be made.
+    it.account.dynamodb.get_waiter("table_not_exists").wait(
+        TableName=stage.table, WaiterConfig={"Delay": 2, "MaxAttempts": 150}
+    )
     _said(it, "data", "deleted")
 
 
@@ -153,7 +159,7 @@ def _chalice(it: Deployment) -> None:
 
 def _run_chalice(it: Deployment, command: str) -> None:
     ran = subprocess.run(
-        [sys.executable, "-c", "from chalice.cli import main; main()", command, "--stage", it.config.stage.name],
+        [sys.executable, str(CHALICE), command, "--stage", it.config.stage.name],
         cwd=it.root,
         env=dict(it.environ),
         stdin=subprocess.DEVNULL,
@@ -170,12 +176,12 @@ def _run_chalice(it: Deployment, command: str) -> None:
 
 def _wiring(it: Deployment) -> None:
     template = (it.root / render.wiring_file(it.config.stage.name)).read_text(encoding="utf-8")
-    dead_letters = stacks.outputs(it.account.cloudformation, stacks.data(it.config.stage))["RuleDeadLettersArn"]
+    queues = stacks.outputs(it.account.cloudformation, stacks.data(it.config.stage))
     done = stacks.apply(
         it.account.cloudformation,
         stacks.wiring(it.config.stage),
         template,
-        {"RuleDeadLettersArn": dead_letters},
+        {name: queues[name] for name in (wiring.RULE_DEAD_LETTERS, wiring.FAILED_EVENTS)},
         it.tags,
     )
     _said(it, "wiring", done)
@@ -207,9 +213,32 @@ def _attributes(it: Deployment) -> None:
             {"op": "replace", "path": "/*/*/throttling/burstLimit", "value": str(it.config.burst)},
         ],
     )
+    _answer_throttled(it, api)
     for spec in functions_of(stage):
         _keep_logs(it, f"/aws/lambda/{stage.function(spec.name)}")
-    _said(it, "attributes", "dead letters of the subscription, throttling, log retention")
+    _said(it, "attributes", "dead letters of the subscription, throttling and its answer, log retention")
+
+
+def _answer_throttled(it: Deployment, api: str) -> None:
+    """Let the gateway's own 429 say when to come again; Chalice's deploy drops this each time.
+
+    https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-gatewayResponse-definition.html
+    """
+    it.account.apis.put_gateway_response(
+        restApiId=api,
+        responseType="THROTTLED",
+        statusCode="429",
+        responseParameters={
+            "gatewayresponse.header.Retry-After": "'1'",
+            "gatewayresponse.header.Content-Type": "'application/problem+json'",
+        },
+        responseTemplates={
+            "application/json": json.dumps(
+                {"type": "about:blank", "title": "Too many requests; please try again.", "status": 429}
+            )
+        },
+    )
+    it.account.apis.create_deployment(restApiId=api, stageName=render.API_STAGE)
 
 
 def _subscription(it: Deployment, topic: str, endpoint: str) -> str:

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
 
 DAY = 24 * 60 * 60
+RETENTION_DAYS = 365
+"""How long the message of a site is kept that has left the configuration."""
 _IDENTITY = ("state", "attempts", "owner")
 """What tells one delivery from the one that comes after it, whatever else a later release may store beside."""
 
@@ -47,8 +49,8 @@ class MessageTable:
             "deliveries": {"M": {name: {"M": _encoded(delivery)} for name, delivery in deliveries.items()}},
         }
         site = self._sites.get(message.site)
-        if site is not None:
-            item["expires_at"] = {"N": str(message.received_at + site.retention_days * DAY)}
+        days = site.retention_days if site else RETENTION_DAYS
+        item["expires_at"] = {"N": str(message.received_at + days * DAY)}
         try:
             self._dynamodb.put_item(
                 TableName=self._table,

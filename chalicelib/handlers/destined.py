@@ -38,7 +38,11 @@ def handle(event: dict[str, Any], context: Any) -> dict[str, object]:
         here.channels_of(message.site),
         here.notifiers,
         here.messages,
-        delivery.Invocation(id=context.aws_request_id, run=uuid.uuid4().hex),
+        delivery.Invocation(
+            id=context.aws_request_id,
+            run=uuid.uuid4().hex,
+            ends_at=here.now() + context.get_remaining_time_in_millis() // 1000,
+        ),
         here.now,
     )
     logger.info("Handled", extra={"message_id": message.id, "site": message.site, "action": answer["action"]})

@@ -27,8 +27,9 @@ from chalicelib.settings import Channel
 
 SOURCE = "herald.contact"
 LEASE = 50
-"""Seconds that a claim is honoured. A notifier is called for 27 s at most and its outcome written for 21 s at most
-(``composition.py``); Lambda's first retry comes a minute after the run before it has ended."""
+"""Seconds that a claim is honoured, and that a run must have left to make one. The claim is written within 7 s, the
+notifier called for 27 s at most and its outcome written within 7 s (``composition.py``); Lambda's first retry comes a
+minute after the run before it has ended."""
 
 
 class State(StrEnum):
@@ -86,6 +87,8 @@ class Invocation:
     """The event's request id. Lambda's retries of an event keep it, and so does an event that it hands over twice."""
     run: str
     """A name that no other run has, not even one with the same request id."""
+    ends_at: int
+    """The second at which Lambda ends this run, finished or not."""
 
 
 class MessageStore(Protocol):
@@ -132,7 +135,8 @@ def deliver(
         delivery = understood(recorded, now())
         # A channel that left the configuration since can't be rung; it stays as it is and is not forgotten.
         channel, notifier = channels.get(name), notifiers.get(name)
-        if channel is not None and notifier is not None and may_send(delivery, channel, now()):
+        in_time = now() + LEASE <= invocation.ends_at
+        if channel is not None and notifier is not None and in_time and may_send(delivery, channel, now()):
             claimed = claim(delivery, invocation, now())
             if store.change(message.id, name, recorded, claimed):
                 worked = True

@@ -84,7 +84,8 @@ class Message:
                 received_at=int(data["received_at"]),
                 fields={str(name): str(value) for name, value in fields.items()},
             )
-        except (KeyError, AttributeError, TypeError) as error:
+        except (KeyError, AttributeError, TypeError, ValueError) as error:
+            # Without the error's own text, which quotes what was found.
             raise ValueError(f"not a complete message: {type(error).__name__}") from None
 
 
@@ -128,8 +129,12 @@ def parse(content_type: str, body: bytes) -> dict[str, str]:
             "This address takes text in UTF-8.",
             (Problem("unsupported_charset", "content-type", f"expected a charset of {', '.join(_CODECS)}"),),
         )
+    if media_type == JSON and codec not in ("utf-8", "ascii"):
+        raise _malformed("JSON is UTF-8 (RFC 8259, 8.1)")
     try:
-        text = body.decode(codec)
+        # A form in another charset is percent-encoded. As bytes of its own it would not survive the gateway, which
+        # hands on text as UTF-8.
+        text = body.decode("utf-8" if codec == "utf-8" else "ascii")
     except UnicodeDecodeError:
         raise _malformed(f"the body is not text in {charset}") from None
     pairs = _json_pairs(text) if media_type == JSON else _form_pairs(text, codec)

@@ -34,10 +34,12 @@ from tests.fakes import (
 )
 
 MESSAGE = message()
-FIRST = Invocation("request-1", "run-1")
-RETRY = Invocation("request-1", "run-2")
+LONG = NOW + 10**9
+"""A run with all the time that it needs."""
+FIRST = Invocation("request-1", "run-1", LONG)
+RETRY = Invocation("request-1", "run-2", LONG)
 """Lambda's retry of the same event, or the same event handed over twice."""
-OTHER = Invocation("request-2", "run-3")
+OTHER = Invocation("request-2", "run-3", LONG)
 RING = {"pushover": channel()}
 HOLD = {"pushover": channel(ring_again=False)}
 TWO = {"a": channel("a"), "b": channel("b")}
@@ -135,7 +137,7 @@ def test_nothing_rings_when_the_claim_cant_be_written() -> None:
 # Redeliveries and retries
 
 
-@pytest.mark.parametrize("again", [FIRST, OTHER, Invocation("request-3", "run-4")])
+@pytest.mark.parametrize("again", [FIRST, OTHER, Invocation("request-3", "run-4", LONG)])
 @pytest.mark.parametrize("channels", [RING, HOLD])
 def test_a_recorded_delivery_never_rings_again(again: Invocation, channels: Mapping[str, Channel]) -> None:
     notifier = RecordingNotifier()
@@ -286,6 +288,15 @@ def test_an_event_that_lambda_hands_over_twice_at_once_rings_once() -> None:
     assert notifier.delivered == []
 
 
+def test_a_run_that_could_not_finish_a_call_makes_none() -> None:
+    notifier = RecordingNotifier()
+    run = Run(pushover=notifier)
+    assert run.action(Invocation("request-1", "run-1", NOW + LEASE - 1)) == "again"
+    assert notifier.delivered == []
+    assert run.recorded() == Delivery()
+    assert run.action(Invocation("request-1", "run-2", NOW + LEASE)) == "delivered"
+
+
 def test_another_run_takes_a_dead_claim_up() -> None:
     notifier = RecordingNotifier()
     run = interrupted(RING, notifier)
@@ -427,7 +438,7 @@ def test_no_sequence_of_runs_rings_a_settled_channel_again(outcomes: tuple[str, 
         {name: channel(name, ring_again=outcome != "held") for name, outcome in pairs},
         **{name: counting(name, OUTCOMES[outcome]()) for name, outcome in pairs},
     )
-    for invocation in (FIRST, OTHER, FIRST, FIRST, OTHER, Invocation("request-3", "run-4")):
+    for invocation in (FIRST, OTHER, FIRST, FIRST, OTHER, Invocation("request-3", "run-4", LONG)):
         run.action(invocation)
         run.clock.now += 1_000
     for name, outcome in pairs:
