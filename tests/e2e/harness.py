@@ -19,13 +19,13 @@ PATIENCE = 20.0
 """Seconds after which something that should happen hasn't: a bound against hanging, not a measure."""
 
 
-def wait_for(look: Callable[[], Found | None], what: str, seconds: float = PATIENCE) -> Found:
+def wait_for(look: Callable[[], Found | None], what: str, seconds: float = PATIENCE, pause: float = 0.05) -> Found:
     """What ``look`` finds, as soon as it finds something."""
     deadline = time.monotonic() + seconds
     while not (found := look()):
         if time.monotonic() > deadline:
             raise AssertionError(f"within {seconds} s there was no {what}")
-        time.sleep(0.05)
+        time.sleep(pause)
     return found
 
 
