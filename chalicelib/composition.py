@@ -50,7 +50,9 @@ class Composition:
         from chalicelib.adapters.aws import client
         from chalicelib.adapters.messages import MessageTable
 
-        return MessageTable(client("dynamodb"), self.stage.table, self.stage.sites)
+        # Short, so that a claim, a call and the record of its outcome fit into the time of a claim.
+        dynamodb = client("dynamodb", connect=1, read=2, attempts=2)
+        return MessageTable(dynamodb, self.stage.table, self.stage.sites)
 
     @cached_property
     def notifiers(self) -> Mapping[str, Notifier]:
@@ -75,7 +77,9 @@ class Composition:
         session = requests.Session()
         # Neither a proxy nor a .netrc of the environment may see what is sent.
         session.trust_env = False
-        secrets = Secrets(client("ssm"), f"{self.stage.parameters}/{pushover.CHANNEL}", pushover.SECRETS)
+        # Together with the call of Pushover this must end before the function's own time does.
+        ssm = client("ssm", connect=1, read=2, attempts=2)
+        secrets = Secrets(ssm, f"{self.stage.parameters}/{pushover.CHANNEL}", pushover.SECRETS)
         return pushover.PushoverNotifier(session, secrets, self.stage.channels[pushover.CHANNEL].url)
 
     def site(self, name: str) -> Site | None:

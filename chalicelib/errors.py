@@ -142,5 +142,5 @@ def notifier_error(error_type: str, error_message: str) -> NotifierError:
             key=str(detail.get("key", "")),
             retry_after=int(wait) if wait is not None else None,
         )
-    except (ValueError, TypeError, KeyError, AttributeError):
+    except (ValueError, TypeError, KeyError, AttributeError, OverflowError):
         return cls(error_message)

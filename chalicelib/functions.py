@@ -21,6 +21,7 @@ class Resource(Enum):
     BUS = "the stage's event bus"
     NOTIFIERS = "every notifier that a site of the stage uses"
     SECRETS = "the function's own secrets in Parameter Store"
+    RULE_DEAD_LETTERS = "the queue for events that a rule or its function could not handle"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +66,8 @@ class FunctionSpec:
     grants: tuple[Grant, ...] = ()
     settings: tuple[str, ...] = ()
     """Environment variables, beyond ``HERALD_STAGE``."""
-    destinations: bool = False
-    """Whether Lambda sends its successes and failures to the stage's bus."""
+    outcome_to: Resource | None = None
+    """Where Lambda itself sends the outcome of an asynchronous run: to the bus every one, to a queue the failures."""
     retries: Retries | None = None
     channel: str = ""
     """For a notifier: the kind of channel that it serves. Without a site that uses it, the function doesn't exist."""
@@ -75,7 +76,13 @@ class FunctionSpec:
 
 
 _SUCCESS = {"requestContext": {"condition": ["Success"]}}
+RETRIES_OVER: dict[str, object] = {"requestContext": {"condition": [{"anything-but": ["Success"]}]}}
+"""What the bus tells of an event that Lambda has given up."""
 _NEEDS_ATTENTION = ["undeliverable", "uncertain"]
+
+_LETTERS = Grant(
+    "KeepWhatFailed", ("sqs:SendMessage",), Resource.RULE_DEAD_LETTERS, "Lambda sends a failed run with this role"
+)
 
 FUNCTIONS = (
     FunctionSpec(
@@ -89,7 +96,7 @@ FUNCTIONS = (
         name="destined",
         trigger=Trigger("topic"),
         memory=512,
-        timeout=60,
+        timeout=120,
         grants=(
             Grant("StoreMessages", ("dynamodb:PutItem",), Resource.TABLE, "remember each message once"),
             Grant("RecordOutcomes", ("dynamodb:UpdateItem",), Resource.TABLE, "claim a channel, record its outcome"),
@@ -97,14 +104,14 @@ FUNCTIONS = (
             Grant("TellTheBus", ("events:PutEvents",), Resource.BUS, "Lambda sends the outcome with this role"),
         ),
         settings=("LAMBDA_NOTIFICATIONS",),
-        destinations=True,
+        outcome_to=Resource.BUS,
         retries=Retries(attempts=2, max_age=6 * 60 * 60),
     ),
     FunctionSpec(
         name="notify_pushover",
         trigger=Trigger("invoke"),
         memory=512,
-        timeout=20,
+        timeout=22,
         grants=(Grant("ReadSecrets", ("ssm:GetParameters",), Resource.SECRETS, "the token and the user key"),),
         channel="pushover",
         secrets=("token", "user"),
@@ -114,6 +121,8 @@ FUNCTIONS = (
         trigger=Trigger("rule", {**_SUCCESS, "responsePayload": {"action": [{"anything-but": _NEEDS_ATTENTION}]}}),
         memory=256,
         timeout=10,
+        grants=(_LETTERS,),
+        outcome_to=Resource.RULE_DEAD_LETTERS,
     ),
     FunctionSpec(
         name="on_failure",
@@ -121,13 +130,15 @@ FUNCTIONS = (
             "rule",
             {
                 "$or": [
-                    {"requestContext": {"condition": [{"anything-but": ["Success"]}]}},
+                    RETRIES_OVER,
                     {"responsePayload": {"action": _NEEDS_ATTENTION}},
                 ]
             },
         ),
         memory=256,
         timeout=10,
+        grants=(_LETTERS,),
+        outcome_to=Resource.RULE_DEAD_LETTERS,
     ),
 )
 

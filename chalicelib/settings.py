@@ -86,6 +86,10 @@ class Stage:
         return f"{APP}-{self.name}"
 
     @property
+    def rule_dead_letters(self) -> str:
+        return f"{APP}-{self.name}-rule-dead-letters"
+
+    @property
     def parameters(self) -> str:
         """The path in SSM Parameter Store under which everything of this stage lies."""
         return f"/{APP}/{self.name}"

@@ -12,7 +12,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from ops import config as configuration
 from ops import render as rendering
-from ops.account import Account, environment
+from ops.account import account_of, environment
 from ops.config import LOCAL, StageConfig
 from ops.deploy import Deployment
 from ops.deploy import deploy as deploy_stage
@@ -134,14 +134,13 @@ def _load(root: Path, stage: str) -> tuple[dict[str, StageConfig], StageConfig]:
 
 
 def _deployment(root: Path, config: StageConfig) -> Deployment:
-    environ = environment(config)
-    return Deployment(root, config, Account(environ), environ, click.echo)
+    return Deployment(root, config, account_of(config), environment(config), click.echo)
 
 
 def _addresses(config: StageConfig) -> dict[str, str]:
     from ops.urls import addresses
 
-    account = Account(environment(config))
+    account = account_of(config)
     _ = account.where  # Says what is missing where there is no account, or no local stack.
     return addresses(config, account, Ports.of(os.environ).web_url)
 

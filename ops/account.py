@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
+from botocore.session import Session
 
 from ops.config import StageConfig
 from ops.errors import OpsError
@@ -50,12 +51,24 @@ def environment(config: StageConfig, environ: Mapping[str, str] = os.environ) ->
     }
 
 
+def _isolated_session() -> Session:
+    nothing = {"profile": None, "config_file": os.devnull, "credentials_file": os.devnull}
+    return Session(session_vars={name: (None, None, value, None) for name, value in nothing.items()})
+
+
+def account_of(config: StageConfig, environ: Mapping[str, str] = os.environ) -> Account:
+    """The account that a stage is in."""
+    return Account(environment(config, environ), isolated=config.endpoint is not None)
+
+
 class Account:
     """Clients and identity of one account and region; a client is made when it is first used."""
 
-    def __init__(self, environ: Mapping[str, str]) -> None:
+    def __init__(self, environ: Mapping[str, str], *, isolated: bool = False) -> None:
+        """``isolated`` looks at nothing but ``environ``: no profile, no configuration file of the person's own."""
         self.endpoint = environ.get("AWS_ENDPOINT_URL")
         self._session = boto3.Session(
+            botocore_session=_isolated_session() if isolated else None,
             aws_access_key_id=environ.get("AWS_ACCESS_KEY_ID"),
             aws_secret_access_key=environ.get("AWS_SECRET_ACCESS_KEY"),
             aws_session_token=environ.get("AWS_SESSION_TOKEN"),

@@ -13,6 +13,7 @@ import parliament
 
 from ops import render
 from ops.config import LOCAL, StageConfig
+from ops.errors import OpsError
 from ops.policies import Where
 
 _RENDER = "run: python -m ops render"
@@ -66,7 +67,7 @@ def registered(root: Path, stage: str) -> set[str]:
         timeout=60,
     )
     if ran.returncode:
-        raise RuntimeError(f"app.py can't be imported for stage {stage}:\n{ran.stderr}")
+        raise OpsError(f"app.py can't be imported for stage {stage}:\n{ran.stderr}")
     return set(json.loads(ran.stdout))
 
 

@@ -10,7 +10,7 @@ import tomllib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar, get_args
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
@@ -31,6 +31,8 @@ _PROVIDER = {"pushover": "https://api.pushover.net"}
 _SHORTEST_PAUSE = {"pushover": 5}
 _DAYS = 3650
 
+_LIKE = {"account": "123456789012", "region": "eu-central-1"}
+
 _Model = TypeVar("_Model", bound=BaseModel)
 
 
@@ -39,7 +41,13 @@ class ConfigError(OpsError):
 
 
 def _web_address(value: str) -> str:
+    if not value.isascii():
+        raise ValueError("must be ASCII: write other characters percent-encoded, and a host name as xn--…")
     url = urlsplit(value)
+    try:
+        _ = url.port
+    except ValueError:
+        raise ValueError("must have a port from 0 to 65535, or none") from None
     if url.scheme == "http" and url.hostname not in ("127.0.0.1", "localhost"):
         raise ValueError("must begin with https:// (http:// is for 127.0.0.1 alone)")
     if url.scheme not in ("http", "https") or not url.hostname or "@" in url.netloc:
@@ -124,12 +132,12 @@ def load(root: Path, overrides: Overrides | None = None) -> dict[str, StageConfi
     path = root / FILE
     try:
         data = tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise ConfigError(f"{path} does not exist") from None
+    except OSError as error:
+        raise ConfigError(f"{path} can't be read: {error.strerror}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{FILE} is not valid TOML: {error}") from None
     mistakes: list[str] = []
-    if data.get("version") != VERSION:
+    if data.get("version") != VERSION or isinstance(data["version"], bool):
         raise ConfigError(f"{FILE}: version: found {data.get('version')!r}, expected {VERSION}")
     for key in sorted(set(data) - {"version", "sites", "channels", "stages"}):
         mistakes.append(f"{key}: unknown; expected version, sites, channels or stages")
@@ -165,7 +173,7 @@ def _stage(
     if options is None or merged is None:
         return None
     _check_options(name, options, mistakes)
-    _check_channels(name, merged, mistakes)
+    _check_tables(name, merged, lambda *key: _written_at(key, name, own), mistakes)
     if len(mistakes) > before:
         return None
     sites, channels = dict(merged.sites), dict(merged.channels)
@@ -211,11 +219,10 @@ def _laid_over(common: Any, own: Any, where: str, mistakes: list[str]) -> dict[s
     if not isinstance(common, dict) or not isinstance(own, dict):
         mistakes.append(f"{where}: expected tables, one for each name")
         return {}
-    tables = {
-        name: {**table, **own[name]} if isinstance(table, dict) and isinstance(own.get(name), dict) else table
-        for name, table in common.items()
+    return common | {
+        name: {**common[name], **table} if isinstance(table, dict) and isinstance(common.get(name), dict) else table
+        for name, table in own.items()
     }
-    return tables | {name: table for name, table in own.items() if name not in common}
 
 
 def _checked(
@@ -226,7 +233,7 @@ def _checked(
         return model.model_validate(data)
     except ValidationError as error:
         for detail in error.errors():
-            mistakes.append(f"{place(detail['loc'])}: {_explained(detail)}")
+            mistakes.append(f"{place(detail['loc'])}: {_explained(detail, _allowed(model, detail['loc']))}")
         return None
 
 
@@ -246,13 +253,28 @@ def _written_at(key: tuple[str | int, ...], stage: str, own: Any) -> str:
     return _dotted("stages", stage, *key)
 
 
-def _explained(detail: Any) -> str:
+def _allowed(model: type[BaseModel], key: tuple[str | int, ...]) -> list[str]:
+    """The keys that may stand where ``key`` does."""
+    for part in key[:-1]:
+        field = model.model_fields.get(str(part))
+        if field is None:
+            continue  # The name of a site or channel: its table has the fields.
+        inner = [each for each in (field.annotation, *get_args(field.annotation)) if isinstance(each, type)]
+        model = next((each for each in inner if issubclass(each, BaseModel)), model)
+    return list(model.model_fields)
+
+
+def _explained(detail: Any, allowed: list[str]) -> str:
     found = detail["input"]
     match detail["type"]:
         case "missing":
             return "missing"
+        case "model_type" | "model_attributes_type":
+            return f"found {found!r}; expected a table"
+        case "string_pattern_mismatch":
+            return f"found {found!r}; expected something like {_LIKE[detail['loc'][-1]]}"
         case "extra_forbidden":
-            return "unknown key"
+            return f"unknown key; expected {', '.join(allowed)}"
         case _:
             shown = repr(found) if not isinstance(found, dict | list) else type(found).__name__
             return f"found {shown}; {detail['msg'].removeprefix('Value error, ')}"
@@ -269,31 +291,40 @@ def _check_options(name: str, options: _StageOptions, mistakes: list[str]) -> No
             mistakes.append(f"stages.{name}.{key}: missing; the local stack needs it")
 
 
-def _check_channels(name: str, merged: _Merged, mistakes: list[str]) -> None:
+def _check_tables(name: str, merged: _Merged, place: Callable[..., str], mistakes: list[str]) -> None:
+    """What no table can tell alone. ``place`` says where a key is written."""
     if "default" not in merged.sites:
         mistakes.append("sites.default: missing; POST /contact is its form")
     for table, names in (("sites", merged.sites), ("channels", merged.channels)):
         for key in names:
             if not _NAME.fullmatch(key):
-                mistakes.append(f"{table}.{key}: a name has up to 20 of a-z, 0-9, - and _, the first a letter")
+                mistakes.append(f"{place(table, key)}: a name has up to 20 of a-z, 0-9, - and _, the first a letter")
     for site, spec in merged.sites.items():
         for channel in spec.channels:
             if channel not in merged.channels:
                 known = ", ".join(sorted(merged.channels)) or "none"
-                mistakes.append(f"sites.{site}.channels: found {channel!r}, expected one of: {known}")
+                mistakes.append(f"{place('sites', site, 'channels')}: found {channel!r}, expected one of: {known}")
         if len(set(spec.channels)) < len(spec.channels):
-            mistakes.append(f"sites.{site}.channels: names a channel twice")
+            mistakes.append(f"{place('sites', site, 'channels')}: names a channel twice")
     for channel, options in merged.channels.items():
         if options.kind not in _KINDS:
-            mistakes.append(f"channels.{channel}.kind: found {options.kind!r}, expected one of: {', '.join(_KINDS)}")
+            mistakes.append(
+                f"{place('channels', channel, 'kind')}: found {options.kind!r}, expected one of: {', '.join(_KINDS)}"
+            )
             continue
         if channel != options.kind:
-            mistakes.append(f"channels.{channel}: a channel of kind {options.kind!r} must be named {options.kind!r}")
+            mistakes.append(
+                f"{place('channels', channel)}: a channel of kind {options.kind!r} must be named {options.kind!r}"
+            )
         if options.url is not None and name != LOCAL:
-            mistakes.append(f"channels.{channel}.url: only stages.{LOCAL} may send elsewhere than to the provider")
+            mistakes.append(
+                f"{place('channels', channel, 'url')}: only stages.{LOCAL} may send elsewhere than to the provider"
+            )
         shortest = _SHORTEST_PAUSE[options.kind]
         if options.url is None and options.pause < shortest:
-            mistakes.append(f"channels.{channel}.pause: found {options.pause}, the provider wants at least {shortest}")
+            mistakes.append(
+                f"{place('channels', channel, 'pause')}: found {options.pause}, the provider wants at least {shortest}"
+            )
 
 
 def _overridden(
@@ -303,14 +334,18 @@ def _overridden(
         options = options.model_copy(update={"endpoint": overrides.aws})
     if overrides.web:
         web = overrides.web
-        sites = {
-            name: site.model_copy(update={"thanks": web + urlsplit(site.thanks).path}) for name, site in sites.items()
-        }
+        sites = {name: site.model_copy(update={"thanks": _moved(site.thanks, web)}) for name, site in sites.items()}
         channels = {
-            name: channel.model_copy(update={"url": web + urlsplit(channel.url).path}) if channel.url else channel
+            name: channel.model_copy(update={"url": _moved(channel.url, web)}) if channel.url else channel
             for name, channel in channels.items()
         }
     if overrides.real_pushover and "pushover" in channels:
-        real = {"url": None, "pause": _SHORTEST_PAUSE["pushover"]}
+        real = {"url": None, "pause": max(channels["pushover"].pause, _SHORTEST_PAUSE["pushover"])}
         channels["pushover"] = channels["pushover"].model_copy(update=real)
     return options, sites, channels
+
+
+def _moved(address: str, web: str) -> str:
+    """The same page on another server."""
+    old, new = urlsplit(address), urlsplit(web)
+    return old._replace(scheme=new.scheme, netloc=new.netloc).geturl()

@@ -18,10 +18,12 @@ from botocore.exceptions import ClientError
 
 from chalicelib.functions import functions_of
 from chalicelib.settings import APP
-from ops import record, render, stacks
+from ops import record, render, stacks, wiring
 from ops.account import Account
 from ops.config import StageConfig
 from ops.errors import OpsError
+
+CHALICE = Path(__file__).with_name("chalice_cli.py")
 
 Say = Callable[[str], None]
 """Takes one line for the person who watches."""
@@ -62,7 +64,7 @@ def destroy(it: Deployment, *, data: bool) -> None:
     cloudformation, ssm, stage = it.account.cloudformation, it.account.ssm, it.config.stage
     where = it.account.where
     it.say(f"Stage {stage.name} in account {where.account}, {where.region}")
-    _said(it, "wiring", "deleted" if stacks.delete(cloudformation, stacks.wiring(it.config.stage)) else "was not there")
+    _said(it, "wiring", _deleted(stacks.delete(cloudformation, stacks.wiring(stage))))
     if record.fetch(ssm, stage, it.root):
         render.write(it.root, render.policies(stage, where))
         _run_chalice(it, "delete")
@@ -72,24 +74,31 @@ def destroy(it: Deployment, *, data: bool) -> None:
         _said(it, "functions", "were not there")
     for spec in functions_of(stage):
         _delete_logs(it, f"/aws/lambda/{stage.function(spec.name)}")
-    _said(
-        it,
-        "foundation",
-        "deleted" if stacks.delete(cloudformation, stacks.foundation(it.config.stage)) else "was not there",
-    )
+    _said(it, "foundation", _deleted(stacks.delete(cloudformation, stacks.foundation(stage))))
     _said(it, "secrets", f"kept: what you set under {stage.parameters}/ in Parameter Store")
+    if stacks.status(cloudformation, stacks.data(stage)) is None:
+        _said(it, "data", _deleted(False))
+        return
     if not data:
         _said(
-            it, "data", f"kept: the table {stage.table}. To delete it too: make destroy STAGE={stage.name} DATA=delete"
+            it, "data", f"kept: messages and dead letters. To delete them: make destroy STAGE={stage.name} DATA=delete"
         )
         return
-    stacks.delete(cloudformation, stacks.data(it.config.stage))
+    stacks.delete(cloudformation, stacks.data(stage))
     try:
         it.account.dynamodb.delete_table(TableName=stage.table)
     except ClientError as error:
         if error.response["Error"]["Code"] != "ResourceNotFoundException":
             raise
+    # Until it is gone, nothing of its name can be made.
+    it.account.dynamodb.get_waiter("table_not_exists").wait(
+        TableName=stage.table, WaiterConfig={"Delay": 2, "MaxAttempts": 150}
+    )
     _said(it, "data", "deleted")
+
+
+def _deleted(there: bool) -> str:
+    return "deleted" if there else "was not there"
 
 
 def _said(it: Deployment, step: str, what: str) -> None:
@@ -97,9 +106,19 @@ def _said(it: Deployment, step: str, what: str) -> None:
 
 
 def _data(it: Deployment) -> None:
+    stage = it.config.stage
     template = (it.root / "infra/data.yaml").read_text(encoding="utf-8")
     done = stacks.apply(
-        it.account.cloudformation, stacks.data(it.config.stage), template, {"TableName": it.config.stage.table}, it.tags
+        it.account.cloudformation,
+        stacks.data(stage),
+        template,
+        {
+            "TableName": stage.table,
+            "TopicName": stage.topic,
+            "BusName": stage.bus,
+            "Prefix": stacks.prefix(stage),
+        },
+        it.tags,
     )
     _said(it, "data", done)
 
@@ -140,7 +159,7 @@ def _chalice(it: Deployment) -> None:
 
 def _run_chalice(it: Deployment, command: str) -> None:
     ran = subprocess.run(
-        [sys.executable, "-c", "from chalice.cli import main; main()", command, "--stage", it.config.stage.name],
+        [sys.executable, str(CHALICE), command, "--stage", it.config.stage.name],
         cwd=it.root,
         env=dict(it.environ),
         stdin=subprocess.DEVNULL,
@@ -157,12 +176,12 @@ def _run_chalice(it: Deployment, command: str) -> None:
 
 def _wiring(it: Deployment) -> None:
     template = (it.root / render.wiring_file(it.config.stage.name)).read_text(encoding="utf-8")
-    dead_letters = stacks.outputs(it.account.cloudformation, stacks.foundation(it.config.stage))["RuleDeadLettersArn"]
+    queues = stacks.outputs(it.account.cloudformation, stacks.data(it.config.stage))
     done = stacks.apply(
         it.account.cloudformation,
         stacks.wiring(it.config.stage),
         template,
-        {"RuleDeadLettersArn": dead_letters},
+        {name: queues[name] for name in (wiring.RULE_DEAD_LETTERS, wiring.FAILED_EVENTS)},
         it.tags,
     )
     _said(it, "wiring", done)
@@ -171,16 +190,17 @@ def _wiring(it: Deployment) -> None:
 def _attributes(it: Deployment) -> None:
     """What belongs to Chalice's resources and Chalice can't set; a redeploy by Chalice may have dropped it."""
     stage = it.config.stage
-    made = stacks.outputs(it.account.cloudformation, stacks.foundation(it.config.stage))
+    topic = stacks.outputs(it.account.cloudformation, stacks.foundation(stage))["TopicArn"]
+    dead_letters = stacks.outputs(it.account.cloudformation, stacks.data(stage))["TopicDeadLettersArn"]
     sns = it.account.sns
     for spec in functions_of(stage):
         if spec.trigger.kind == "topic":
             endpoint = it.account.where.arn("lambda", f"function:{stage.function(spec.name)}")
-            subscription = _subscription(it, made["TopicArn"], endpoint)
+            subscription = _subscription(it, topic, endpoint)
             sns.set_subscription_attributes(
                 SubscriptionArn=subscription,
                 AttributeName="RedrivePolicy",
-                AttributeValue=json.dumps({"deadLetterTargetArn": made["TopicDeadLettersArn"]}),
+                AttributeValue=json.dumps({"deadLetterTargetArn": dead_letters}),
             )
     api = record.rest_api_id(record.read(it.account.ssm, stage))
     if api is None:
@@ -193,9 +213,32 @@ def _attributes(it: Deployment) -> None:
             {"op": "replace", "path": "/*/*/throttling/burstLimit", "value": str(it.config.burst)},
         ],
     )
+    _answer_throttled(it, api)
     for spec in functions_of(stage):
         _keep_logs(it, f"/aws/lambda/{stage.function(spec.name)}")
-    _said(it, "attributes", "dead letters of the subscription, throttling, log retention")
+    _said(it, "attributes", "dead letters of the subscription, throttling and its answer, log retention")
+
+
+def _answer_throttled(it: Deployment, api: str) -> None:
+    """Let the gateway's own 429 say when to come again; Chalice's deploy drops this each time.
+
+    https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-gatewayResponse-definition.html
+    """
+    it.account.apis.put_gateway_response(
+        restApiId=api,
+        responseType="THROTTLED",
+        statusCode="429",
+        responseParameters={
+            "gatewayresponse.header.Retry-After": "'1'",
+            "gatewayresponse.header.Content-Type": "'application/problem+json'",
+        },
+        responseTemplates={
+            "application/json": json.dumps(
+                {"type": "about:blank", "title": "Too many requests; please try again.", "status": 429}
+            )
+        },
+    )
+    it.account.apis.create_deployment(restApiId=api, stageName=render.API_STAGE)
 
 
 def _subscription(it: Deployment, topic: str, endpoint: str) -> str:

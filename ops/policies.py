@@ -58,6 +58,8 @@ def _arns(on: Resource, spec: FunctionSpec, stage: Stage, where: Where) -> list[
         case Resource.NOTIFIERS:
             names = {notifier.name for notifier in notifiers_of(stage).values()}
             return [where.arn("lambda", f"function:{stage.function(name)}") for name in sorted(names)]
+        case Resource.RULE_DEAD_LETTERS:
+            return [where.arn("sqs", stage.rule_dead_letters)]
         case Resource.SECRETS:
             path = f"{stage.parameters}/{spec.channel}"
             return [where.arn("ssm", f"parameter{path}/{name}") for name in spec.secrets]

@@ -81,7 +81,12 @@ def left_over(root: Path, files: Mapping[Path, str]) -> list[Path]:
         *(root / ".chalice").glob(f"policy-{LOCAL}-*.json"),
         *(root / "infra").glob("wiring-*.yaml"),
     ]
-    return sorted(path.relative_to(root) for path in found if path.relative_to(root) not in files)
+    return sorted(
+        path.relative_to(root)
+        for path in found
+        if path.relative_to(root) not in files
+        and (path.suffix == ".json" or _DO_NOT_EDIT in path.read_text(encoding="utf-8"))
+    )
 
 
 def _chalice_config(stages: list[StageConfig]) -> dict[str, Any]:

@@ -1,26 +1,31 @@
 """The wiring template: what stands beside Chalice's functions and needs them to exist, made from the manifest.
 
-Destinations and retries of asynchronous functions, the rules on the bus, and the permissions by which a rule may run
-its function. It holds names and pseudo parameters alone, so it fits any account, region and partition.
+Destinations and retries of asynchronous functions, the rules on the bus, the permissions by which a rule may run its
+function, and the directory of notifiers in Parameter Store. It holds names and pseudo parameters alone, so it fits any
+account, region and partition.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from chalicelib.functions import FunctionSpec, functions_of
+from chalicelib.functions import RETRIES_OVER, FunctionSpec, Resource, functions_of
 from chalicelib.settings import Stage
 
 RULE_DEAD_LETTERS = "RuleDeadLettersArn"
-"""The template's one parameter: the queue for events that a rule could not hand to its target."""
+"""The parameter with the queue for events that a rule or its function could not handle."""
+FAILED_EVENTS = "FailedEventsArn"
+"""The parameter with the queue that keeps every event whose retries are over, whole."""
 
 
 def template(stage: Stage) -> dict[str, Any]:
     """The CloudFormation template of one stage."""
-    resources: dict[str, Any] = {}
+    resources: dict[str, Any] = {"FailedEventsRule": _failed_events(stage)}
     for spec in functions_of(stage):
         logical = _logical(spec.name)
-        if spec.retries or spec.destinations:
+        if spec.trigger.kind == "invoke":
+            resources[f"{logical}Entry"] = _directory_entry(spec, stage)
+        if spec.retries or spec.outcome_to:
             resources[f"{logical}Outcome"] = _event_invoke_config(spec, stage)
         if spec.trigger.kind == "rule":
             resources[f"{logical}Rule"] = _rule(spec, stage)
@@ -31,8 +36,12 @@ def template(stage: Stage) -> dict[str, Any]:
         "Parameters": {
             RULE_DEAD_LETTERS: {
                 "Type": "String",
-                "Description": "Queue for events that a rule could not hand to its target",
-            }
+                "Description": "Queue for events that a rule or its function could not handle",
+            },
+            FAILED_EVENTS: {
+                "Type": "String",
+                "Description": "Queue that keeps every event whose retries are over",
+            },
         },
         "Resources": resources,
     }
@@ -51,9 +60,12 @@ def _event_invoke_config(spec: FunctionSpec, stage: Stage) -> dict[str, Any]:
     if spec.retries:
         properties["MaximumRetryAttempts"] = spec.retries.attempts
         properties["MaximumEventAgeInSeconds"] = spec.retries.max_age
-    if spec.destinations:
-        bus = {"Destination": _sub("events", f"event-bus/{stage.bus}")}
-        properties["DestinationConfig"] = {"OnSuccess": bus, "OnFailure": bus}
+    match spec.outcome_to:
+        case Resource.BUS:
+            bus = {"Destination": _sub("events", f"event-bus/{stage.bus}")}
+            properties["DestinationConfig"] = {"OnSuccess": bus, "OnFailure": bus}
+        case Resource.RULE_DEAD_LETTERS:
+            properties["DestinationConfig"] = {"OnFailure": {"Destination": {"Ref": RULE_DEAD_LETTERS}}}
     return {"Type": "AWS::Lambda::EventInvokeConfig", "Properties": properties}
 
 
@@ -72,6 +84,32 @@ def _rule(spec: FunctionSpec, stage: Stage) -> dict[str, Any]:
                     "DeadLetterConfig": {"Arn": {"Ref": RULE_DEAD_LETTERS}},
                 }
             ],
+        },
+    }
+
+
+def _failed_events(stage: Stage) -> dict[str, Any]:
+    """Nothing that a visitor sent may exist only in a log line: what `destined` could not even store is kept here."""
+    return {
+        "Type": "AWS::Events::Rule",
+        "Properties": {
+            "Name": f"{stage.bus}-failed-events",
+            "Description": "Keeps every event whose retries are over",
+            "EventBusName": stage.bus,
+            "EventPattern": {"source": ["lambda"], "detail": RETRIES_OVER},
+            "Targets": [{"Id": "queue", "Arn": {"Ref": FAILED_EVENTS}}],
+        },
+    }
+
+
+def _directory_entry(spec: FunctionSpec, stage: Stage) -> dict[str, Any]:
+    return {
+        "Type": "AWS::SSM::Parameter",
+        "Properties": {
+            "Name": f"{stage.parameters}/functions/{spec.name}",
+            "Type": "String",
+            "Description": f"Where {spec.name} is, for programs that are granted it",
+            "Value": _sub("lambda", f"function:{stage.function(spec.name)}"),
         },
     }
 

@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
 
 DAY = 24 * 60 * 60
+RETENTION_DAYS = 365
+"""How long the message of a site is kept that has left the configuration."""
+_IDENTITY = ("state", "attempts", "owner")
+"""What tells one delivery from the one that comes after it, whatever else a later release may store beside."""
 
 
 class MessageTable:
@@ -45,8 +49,8 @@ class MessageTable:
             "deliveries": {"M": {name: {"M": _encoded(delivery)} for name, delivery in deliveries.items()}},
         }
         site = self._sites.get(message.site)
-        if site is not None:
-            item["expires_at"] = {"N": str(message.received_at + site.retention_days * DAY)}
+        days = site.retention_days if site else RETENTION_DAYS
+        item["expires_at"] = {"N": str(message.received_at + days * DAY)}
         try:
             self._dynamodb.put_item(
                 TableName=self._table,
@@ -72,10 +76,10 @@ class MessageTable:
                 TableName=self._table,
                 Key={"id": {"S": message_id}},
                 UpdateExpression="SET deliveries.#channel = :after",
-                ConditionExpression="deliveries.#channel = :before",
-                ExpressionAttributeNames={"#channel": channel},
+                ConditionExpression=" AND ".join(f"deliveries.#channel.#{name} = :{name}" for name in _IDENTITY),
+                ExpressionAttributeNames={"#channel": channel, **{f"#{name}": name for name in _IDENTITY}},
                 ExpressionAttributeValues={
-                    ":before": {"M": _encoded(before)},
+                    **{f":{name}": _encoded(before)[name] for name in _IDENTITY},
                     ":after": {"M": _encoded(after)},
                 },
                 ReturnValuesOnConditionCheckFailure="ALL_OLD",
@@ -104,7 +108,8 @@ def _encoded(delivery: Delivery) -> dict[str, Any]:
 
 
 def _decoded(attributes: Mapping[str, Any]) -> Delivery:
+    known = {field.name for field in fields(Delivery)}
     values: dict[str, Any] = {
-        name: int(value["N"]) if "N" in value else value["S"] for name, value in attributes.items()
+        name: int(value["N"]) if "N" in value else value["S"] for name, value in attributes.items() if name in known
     }
     return Delivery(**values | {"state": State(values["state"])})

@@ -78,6 +78,9 @@ class PushoverNotifier:
         if 400 <= response.status_code < 500:
             self._secrets.forget()
             raise ChannelRejectedError(f"Pushover refused the message: {_errors(response)}")
+        if response.status_code in (502, 504):
+            # A proxy's words, who knows as little as we do whether Pushover accepted.
+            raise ChannelUncertainError(f"Pushover answered {response.status_code}")
         if response.status_code >= 500:
             raise ChannelUnavailableError(f"Pushover answered {response.status_code}")
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from typing import Any
 
 from aws_lambda_powertools.utilities.data_classes.sns_event import SNSEvent
@@ -10,9 +11,6 @@ from chalicelib import composition
 from chalicelib.logic import delivery, events
 from chalicelib.logic.submission import Message
 from chalicelib.logs import logger
-
-LEASE_MARGIN = 5
-"""Seconds beyond the invocation's own end that its claims are honoured, for clocks that differ."""
 
 
 def prepare() -> None:
@@ -42,7 +40,8 @@ def handle(event: dict[str, Any], context: Any) -> dict[str, object]:
         here.messages,
         delivery.Invocation(
             id=context.aws_request_id,
-            lease=context.get_remaining_time_in_millis() // 1000 + LEASE_MARGIN,
+            run=uuid.uuid4().hex,
+            ends_at=here.now() + context.get_remaining_time_in_millis() // 1000,
         ),
         here.now,
     )

@@ -47,10 +47,14 @@ def read(content_type: str, body: bytes, limits: Limits) -> Pairs:
         raise SubmissionError(415, "unsupported_media_type", Problem("unsupported_media_type", "content-type"))
     if charset not in CODECS:
         raise SubmissionError(415, "unsupported_charset", Problem("unsupported_charset", "content-type"))
+    if media_type == JSON and CODECS[charset] not in ("utf-8", "ascii"):
+        raise _malformed("not_in_charset")
     if media_type == MULTIPART:
         return _multipart(body, parameters.get("boundary", ""), CODECS[charset], limits)
     try:
-        text = body.decode(CODECS[charset])
+        # A form in another charset is percent-encoded. As bytes of its own it would not survive the gateway, which
+        # hands on text as UTF-8.
+        text = body.decode("utf-8" if CODECS[charset] == "utf-8" else "ascii")
     except UnicodeDecodeError:
         raise _malformed("not_in_charset") from None
     return _json(text, limits) if media_type == JSON else _urlencoded(text, CODECS[charset], limits)

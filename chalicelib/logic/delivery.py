@@ -26,6 +26,10 @@ from chalicelib.logic.submission import Message
 from chalicelib.settings import Channel
 
 SOURCE = "herald.contact"
+LEASE = 50
+"""Seconds that a claim is honoured, and that a run must have left to make one. The claim is written within 7 s, the
+notifier called for 27 s at most and its outcome written within 7 s (``composition.py``); Lambda's first retry comes a
+minute after the run before it has ended."""
 
 
 class State(StrEnum):
@@ -55,9 +59,9 @@ class Delivery:
     state: State = State.PENDING
     attempts: int = 0
     owner: str = ""
-    """The request id of the invocation that claimed it last."""
+    """The run that claimed it last."""
     until: int = 0
-    """While ``sending``: the second after which the claimant can't be alive any more."""
+    """While ``sending``: the second after which the claimant can't be calling any more."""
     next_attempt_at: int = 0
     """While ``waiting`` or ``uncertain``: the second from which another attempt may be made."""
     reference: str = ""
@@ -77,11 +81,14 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class Invocation:
-    """Which run of the function this is. Lambda's own retries of one event keep its request id."""
+    """Which run of the function this is."""
 
     id: str
-    lease: int
-    """Seconds that a claim made now is honoured: no invocation lives longer."""
+    """The event's request id. Lambda's retries of an event keep it, and so does an event that it hands over twice."""
+    run: str
+    """A name that no other run has, not even one with the same request id."""
+    ends_at: int
+    """The second at which Lambda ends this run, finished or not."""
 
 
 class MessageStore(Protocol):
@@ -125,10 +132,11 @@ def deliver(
     deliveries = dict.fromkeys(channels, Delivery()) if record is None else dict(record.deliveries)
     worked = False
     for name, recorded in deliveries.items():
-        delivery = understood(recorded, invocation, now())
+        delivery = understood(recorded, now())
         # A channel that left the configuration since can't be rung; it stays as it is and is not forgotten.
         channel, notifier = channels.get(name), notifiers.get(name)
-        if channel is not None and notifier is not None and may_send(delivery, channel, now()):
+        in_time = now() + LEASE <= invocation.ends_at
+        if channel is not None and notifier is not None and in_time and may_send(delivery, channel, now()):
             claimed = claim(delivery, invocation, now())
             if store.change(message.id, name, recorded, claimed):
                 worked = True
@@ -149,15 +157,9 @@ def deliver(
     }
 
 
-def understood(delivery: Delivery, invocation: Invocation, now: int) -> Delivery:
-    """The delivery as it must be taken: whoever claimed it and died may have reached the provider, or not.
-
-    A retry with the same request id proves that the attempt before it has ended; another invocation has to wait until
-    the claim's time is over.
-    """
-    if delivery.state is not State.SENDING:
-        return delivery
-    if delivery.owner == invocation.id or delivery.until <= now:
+def understood(delivery: Delivery, now: int) -> Delivery:
+    """The delivery as it must be taken: whoever claimed it and died may have reached the provider, or not."""
+    if delivery.state is State.SENDING and delivery.until <= now:
         return replace(delivery, state=State.UNCERTAIN, next_attempt_at=now, error="Interrupted")
     return delivery
 
@@ -176,8 +178,8 @@ def claim(delivery: Delivery, invocation: Invocation, now: int) -> Delivery:
     return Delivery(
         state=State.SENDING,
         attempts=delivery.attempts + 1,
-        owner=invocation.id,
-        until=now + invocation.lease,
+        owner=invocation.run,
+        until=now + LEASE,
     )
 
 

@@ -96,7 +96,8 @@ class Message:
                 fields={str(name): str(value) for name, value in fields.items()},
                 signals=tuple(map(str, data.get("signals", ()))),
             )
-        except (KeyError, AttributeError, TypeError) as error:
+        except (KeyError, AttributeError, TypeError, ValueError) as error:
+            # Without the error's own text, which quotes what was found.
             raise ValueError(f"not a complete message: {type(error).__name__}") from None
 
 

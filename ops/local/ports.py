@@ -29,7 +29,7 @@ class Ports:
         found = {}
         for variable, default in _DEFAULTS.items():
             text = environ.get(variable) or str(default)
-            if not text.isascii() or not text.isdigit() or not 1024 <= int(text) <= 65535:
+            if not text.isascii() or not text.isdigit() or len(text) > 5 or not 1024 <= int(text) <= 65535:
                 raise OpsError(f"{variable} is {text!r}; it holds a port from 1024 to 65535")
             found[variable] = int(text)
         if found[AWS_PORT] == found[WEB_PORT]:

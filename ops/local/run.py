@@ -9,6 +9,7 @@ from types import FrameType
 
 import click
 import watchfiles
+from botocore.exceptions import BotoCoreError, ClientError
 
 from ops.errors import OpsError
 from ops.local.mirror import WATCHED
@@ -32,7 +33,9 @@ def run(root: Path, ports: Ports, *, watch: bool) -> int:
         signal.signal(number, ask_to_stop)
     pushover = Pushover.of(os.environ)
     click.echo("Starting the local stack …")
-    with LocalStack(root, ports, pushover) as stack:
+    # Two stacks of one checkout, on ports of their own, deploy from folders of their own.
+    name = "local" if ports == Ports() else f"local-{ports.aws}-{ports.web}"
+    with LocalStack(root, ports, pushover, name=name) as stack:
         found = stack.deploy(_indented)
         click.echo()
         for name in ("site", "phone", "api", "send_event", "aws"):
@@ -69,7 +72,7 @@ def _redeploy_on_change(stack: LocalStack, stop: threading.Event) -> None:
         try:
             stack.deploy(_indented)
             click.echo(f"{READY}\n")
-        except OpsError as error:
+        except (OpsError, OSError, BotoCoreError, ClientError) as error:
             click.echo(f"Not deployed: {error}\nMend it and save again.\n", err=True)
 
 

@@ -12,7 +12,7 @@ from types import TracebackType
 
 from chalicelib.settings import Stage
 from ops import config as configuration
-from ops.account import Account, environment
+from ops.account import Account, account_of, environment
 from ops.config import LOCAL, StageConfig
 from ops.deploy import Deployment, deploy
 from ops.errors import OpsError
@@ -55,12 +55,15 @@ class LocalStack:
         self._pushover = pushover
         self._environ = dict(environ)
         self.work = root / WORK / name
-        self.account = Account(environment(self.config(), self._environ))
+        self.account = account_of(self.config(), self._environ)
         self._processes: list[Process] = []
 
     def config(self, stage: str = LOCAL, root: Path | None = None) -> StageConfig:
         """A stage as this stack runs it."""
-        return self._stages(root or self.root)[stage]
+        stages = self._stages(root or self.root)
+        if stage not in stages:
+            raise OpsError(f"herald.toml has no stage {stage!r}; it has: {', '.join(sorted(stages))}")
+        return stages[stage]
 
     def __enter__(self) -> LocalStack:
         self.ports.claim()

@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from chalicelib.functions import functions_of
 from chalicelib.settings import Stage
 from ops.account import Account
+
+if TYPE_CHECKING:
+    from types_boto3_logs.type_defs import FilteredLogEventTypeDef
 
 _SHOWN = (
     "site",
@@ -27,6 +30,10 @@ _SHOWN = (
 )
 
 
+_OVERLAP = 5_000
+"""Milliseconds."""
+
+
 class Steps:
     """Follows the log groups of one stage."""
 
@@ -34,17 +41,14 @@ class Steps:
         self._logs = account.logs
         self._groups = {f"/aws/lambda/{stage.function(spec.name)}": spec.name for spec in functions_of(stage)}
         self._since = int(time.time() * 1000)
+        self._looked: dict[str, int] = {}
         self._seen: set[str] = set()
 
     def new(self) -> Iterator[str]:
         """One line for each step since the last call, oldest first."""
         found: list[tuple[int, str]] = []
         for group, function in self._groups.items():
-            try:
-                answer = self._logs.filter_log_events(logGroupName=group, startTime=self._since)
-            except (BotoCoreError, ClientError):
-                continue  # No such group yet, or the stack is ending.
-            for event in answer["events"]:
+            for event in self._events(group):
                 # The local stack gives events no id of their own.
                 identity = event.get("eventId") or f"{event['logStreamName']} {event['timestamp']} {event['message']}"
                 if identity not in self._seen:
@@ -53,6 +57,18 @@ class Steps:
                     if line:
                         found.append((event["timestamp"], line))
         yield from (line for _, line in sorted(found))
+
+    def _events(self, group: str) -> list[FilteredLogEventTypeDef]:
+        """What was logged since the last look, and a little before it: events of one moment may arrive apart."""
+        since = self._looked.get(group, self._since)
+        pages = self._logs.get_paginator("filter_log_events").paginate(logGroupName=group, startTime=since)
+        try:
+            events = [event for page in pages for event in page["events"]]
+        except (BotoCoreError, ClientError):
+            return []  # No such group yet, or the stack is ending.
+        if events:
+            self._looked[group] = max(since, max(event["timestamp"] for event in events) - _OVERLAP)
+        return events
 
     def follow(self, say: Callable[[str], None], ended: Callable[[], bool], pause: float = 0.25) -> None:
         """Say each step until ``ended``."""

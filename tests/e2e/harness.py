@@ -19,13 +19,13 @@ PATIENCE = 20.0
 """Seconds after which something that should happen hasn't: a bound against hanging, not a measure."""
 
 
-def wait_for(look: Callable[[], Found | None], what: str, seconds: float = PATIENCE) -> Found:
+def wait_for(look: Callable[[], Found | None], what: str, seconds: float = PATIENCE, pause: float = 0.05) -> Found:
     """What ``look`` finds, as soon as it finds something."""
     deadline = time.monotonic() + seconds
     while not (found := look()):
         if time.monotonic() > deadline:
             raise AssertionError(f"within {seconds} s there was no {what}")
-        time.sleep(0.05)
+        time.sleep(pause)
     return found
 
 
@@ -63,10 +63,10 @@ class Harness:
         shown = requests.get(f"{self._web}/phone/messages.json", timeout=PATIENCE).json()
         return [push for push in shown if word in push["message"]]
 
-    def faults(self, *faults: dict[str, Any]) -> None:
-        """Make the provider fail, in this order."""
+    def faults(self, *faults: dict[str, Any], seed: int = 0) -> None:
+        """Make the provider fail, in this order; ``seed`` is for those that fail by chance."""
         requests.put(
-            f"{self._web}/pushover/_control", json={"faults": list(faults)}, timeout=PATIENCE
+            f"{self._web}/pushover/_control", json={"faults": list(faults), "seed": seed}, timeout=PATIENCE
         ).raise_for_status()
 
     def provider(self) -> dict[str, Any]:
@@ -143,6 +143,14 @@ class Harness:
         sqs.delete_message(QueueUrl=url, ReceiptHandle=letter["ReceiptHandle"])
         body: str = letter["Body"]
         return body
+
+    def empty(self, queue: str) -> None:
+        """Take every letter out of a queue."""
+        sqs = self.account.client("sqs")
+        url = sqs.get_queue_url(QueueName=f"herald-{self.stage.name}-{queue}")["QueueUrl"]
+        while letters := sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages"):
+            for letter in letters:
+                sqs.delete_message(QueueUrl=url, ReceiptHandle=letter["ReceiptHandle"])
 
     # Breaking one thing.
 

@@ -229,7 +229,7 @@ def test_two_stages_survive_the_loss_of_their_checkout(herald: Harness, tmp_path
     kept = ops(second, environ, "destroy", "--stage", "dev", "--yes")
     assert kept.returncode == 0, kept.stderr
     left = {kind: [name for name in names if "dev" in name] for kind, names in inventory(account).items()}
-    assert {kind for kind, names in left.items() if names} == {"tables"}
+    assert {kind for kind, names in left.items() if names} == {"tables", "queues"}
     gone = ops(second, environ, "destroy", "--stage", "dev", "--yes", "--data", "delete")
     assert gone.returncode == 0, gone.stderr
     # Chalice names both REST APIs alike; the one of dev is known by its id.
@@ -263,3 +263,62 @@ def inventory(account: Account) -> dict[str, list[str]]:
         "logs": [each["logGroupName"] for each in account.logs.describe_log_groups()["logGroups"]],
     }
     return {kind: sorted(names) for kind, names in found.items()}
+
+
+@contextmanager
+def somebody_without(account: Account, denied: dict[str, Any]) -> Iterator[dict[str, str]]:
+    """Credentials of a user who may do everything but one thing."""
+    iam = account.client("iam")
+    name = marker()
+    statements = [{"Effect": "Allow", "Action": "*", "Resource": "*"}, {"Effect": "Deny", **denied}]
+    iam.create_user(UserName=name)
+    iam.put_user_policy(
+        UserName=name,
+        PolicyName="all-but-one",
+        PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": statements}),
+    )
+    key = iam.create_access_key(UserName=name)["AccessKey"]
+    try:
+        yield {"AWS_ACCESS_KEY_ID": key["AccessKeyId"], "AWS_SECRET_ACCESS_KEY": key["SecretAccessKey"]}
+    finally:
+        iam.delete_access_key(UserName=name, AccessKeyId=key["AccessKeyId"])
+        iam.delete_user_policy(UserName=name, PolicyName="all-but-one")
+        iam.delete_user(UserName=name)
+
+
+def test_a_deployment_that_fails_half_way_says_so_and_is_mended_by_the_next(herald: Harness, clone: Path) -> None:
+    environ = environment(herald.config, shell(herald.stack.ports))
+    account = Account(environ)
+    deployments = {"Action": "apigateway:POST", "Resource": "arn:aws:apigateway:*::/restapis/*/deployments"}
+    with somebody_without(account, deployments) as credentials:
+        failed = ops(clone, environ | credentials, "deploy", "--stage", "dev")
+    assert failed.returncode == 1, failed.stdout
+    assert "chalice deploy --stage dev failed" in failed.stderr
+    halfway = inventory(account)
+    assert [api for api in halfway["apis"] if api.startswith("herald ")], "it failed after the REST API was made"
+
+    shutil.rmtree(clone / ".chalice" / "deployed")  # The account alone knows what was made.
+    mended = ops(clone, environ, "deploy", "--stage", "dev")
+    assert mended.returncode == 0, mended.stderr
+    assert inventory(account)["apis"] == halfway["apis"]
+
+    # Neither does it matter to a destruction that something is gone already.
+    account.functions.delete_function(FunctionName="herald-dev-destined")
+    with somebody_without(account, {"Action": "lambda:DeleteFunction", "Resource": "*"}) as credentials:
+        refused = ops(clone, environ | credentials, "destroy", "--stage", "dev", "--yes")
+    assert refused.returncode == 1, refused.stdout
+    gone = ops(clone, environ, "destroy", "--stage", "dev", "--yes", "--data", "delete")
+    assert gone.returncode == 0, gone.stderr
+    assert not any("dev" in name for names in inventory(account).values() for name in names)
+
+
+def test_code_that_can_t_be_imported_is_not_called_deployed(herald: Harness, clone: Path) -> None:
+    environ = environment(herald.config, shell(herald.stack.ports))
+    (clone / "app.py").write_text("this is not python\n", encoding="utf-8")
+    answer = ops(clone, environ, "deploy", "--stage", "local")
+    assert answer.returncode == 1
+    assert "app.py" in answer.stderr
+    assert "Traceback (most recent call last)" not in answer.stdout
+    word = marker()
+    herald.post_form(message=word)
+    wait_for(lambda: herald.pushes(word), "push by what was deployed before")

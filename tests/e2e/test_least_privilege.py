@@ -77,6 +77,29 @@ def rule_dead_letter_of_failure(herald: Harness) -> None:
     assert event["detail"]["responsePayload"]["errorType"] == "EventFailedError"
 
 
+def failed_run_is_not_kept(herald: Harness) -> None:
+    before = herald.metric("on_failure", "DestinationDeliveryFailures")
+    put_unreadable(herald, "RetriesExhausted")
+    wait_for(lambda: herald.metric("on_failure", "DestinationDeliveryFailures") > before, "failed destination")
+
+
+def failed_run_of_success_is_not_kept(herald: Harness) -> None:
+    before = herald.metric("on_success", "DestinationDeliveryFailures")
+    put_unreadable(herald, "Success")
+    wait_for(lambda: herald.metric("on_success", "DestinationDeliveryFailures") > before, "failed destination")
+
+
+def put_unreadable(herald: Harness, condition: str) -> None:
+    """Put an event on the bus that a rule matches and its function can't read."""
+    detail = {
+        "requestContext": {"condition": condition},
+        "requestPayload": "not an object",
+        "responsePayload": {"action": "delivered"},
+    }
+    entry = {"Source": "lambda", "DetailType": "test", "Detail": json.dumps(detail), "EventBusName": herald.stage.bus}
+    assert herald.account.client("events").put_events(Entries=[entry])["FailedEntryCount"] == 0
+
+
 Signal = Callable[[Harness], None]
 
 WITHOUT_STATEMENT: dict[tuple[str, str], Signal] = {
@@ -86,6 +109,8 @@ WITHOUT_STATEMENT: dict[tuple[str, str], Signal] = {
     ("destined", "InvokeNotifiers"): message_waits,
     ("destined", "TellTheBus"): bus_hears_nothing,
     ("notify_pushover", "ReadSecrets"): message_waits,
+    ("on_success", "KeepWhatFailed"): failed_run_of_success_is_not_kept,
+    ("on_failure", "KeepWhatFailed"): failed_run_is_not_kept,
 }
 WITHOUT_PERMISSION: dict[tuple[str, str], Signal] = {
     ("api_handler", "apigateway.amazonaws.com"): gateway_answers_500,
@@ -124,6 +149,33 @@ def test_without_a_permission_the_path_fails_and_with_it_works_again(
         with herald.without_permission(function, statement):
             WITHOUT_PERMISSION[function, service](herald)
     _path_works(herald)
+
+
+def test_a_failed_run_of_a_rules_function_is_kept_with_the_event(herald: Harness) -> None:
+    put_unreadable(herald, "RetriesExhausted")
+    letter = json.loads(herald.dead_letter("rule-dead-letters"))
+    assert letter["requestPayload"]["detail"]["requestPayload"] == "not an object"
+    assert letter["requestContext"]["condition"] == "RetriesExhausted"
+
+
+def test_what_could_not_even_be_stored_is_kept_whole_and_can_be_sent_again(herald: Harness) -> None:
+    word = marker()
+    herald.empty("failed-events")
+    with herald.without_statement("destined", "StoreMessages"):
+        message_id = herald.post_json({"message": word}).json()["id"]
+        event = json.loads(herald.dead_letter("failed-events"))
+    assert herald.item(message_id) == {}
+    sns = event["detail"]["requestPayload"]["Records"][0]["Sns"]
+    herald.account.sns.publish(
+        TopicArn=sns["TopicArn"],
+        Message=sns["Message"],
+        MessageAttributes={
+            name: {"DataType": value["Type"], "StringValue": value["Value"]}
+            for name, value in sns["MessageAttributes"].items()
+        },
+    )
+    herald.line("on_success", message_id=message_id, action="delivered")
+    assert len(herald.pushes(word)) == 1
 
 
 def test_without_its_statement_send_event_tells_the_topics_error(herald: Harness) -> None:

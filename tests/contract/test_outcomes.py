@@ -1,0 +1,290 @@
+"""From what ``destined`` returns or raises, through Lambda's record, to the rules and the functions behind them.
+
+Lambda's records are the samples of its documentation (``samples/``), with ``destined``'s own request and answer in
+them: the request is what was published, the answer is what the real ``destined`` gave.
+"""
+
+from __future__ import annotations
+
+import copy
+import io
+import json
+import logging
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+import yaml
+
+os.environ["HERALD_STAGE"] = "local"
+
+from botocore.stub import Stubber
+
+import app as herald
+from chalicelib.adapters.topic import SnsTopic
+from chalicelib.composition import using
+from chalicelib.errors import (
+    ChannelRejectedError,
+    ChannelUnavailableError,
+    ChannelUncertainError,
+    DeliveryIncompleteError,
+)
+from chalicelib.logic.delivery import Notifier
+from chalicelib.logs import logger
+from chalicelib.settings import Channel, Stage, stage_named
+from tests.contract.eventbridge import matches
+from tests.fakes import FUNCTION_ARN, FakeComposition, InMemoryMessages, RecordingNotifier, RefusingNotifier, message
+
+SAMPLES = Path(__file__).parent / "samples"
+MESSAGE = message(name="MARKER-name", message="MARKER-message")
+
+
+class Context:
+    aws_request_id = "request-1"
+    function_name = "herald-local-destined"
+    memory_limit_in_mb = 512
+    invoked_function_arn = FUNCTION_ARN
+
+    def get_remaining_time_in_millis(self) -> int:
+        return 60_000
+
+
+def sample(name: str) -> Any:
+    found = json.loads((SAMPLES / f"{name}.json").read_text(encoding="utf-8"))
+    found.pop("_source")
+    return found
+
+
+def stage(*, ring_again: bool = True) -> Stage:
+    local = stage_named("local")
+    kind = local.channels["pushover"]
+    return Stage(
+        local.name,
+        local.sites,
+        {"pushover": Channel("pushover", "pushover", ring_again, kind.pause, kind.url)},
+    )
+
+
+@pytest.fixture(scope="session")
+def rules(root: Path) -> dict[str, Any]:
+    """Function → event pattern, as they are deployed."""
+    found = {}
+    for it in yaml.safe_load((root / "infra/wiring-local.yaml").read_text())["Resources"].values():
+        if it["Type"] == "AWS::Events::Rule":
+            found[it["Properties"]["Targets"][0]["Id"]] = it["Properties"]["EventPattern"]
+    return found
+
+
+@pytest.fixture
+def lines() -> Iterator[Callable[[], list[dict[str, Any]]]]:
+    stream = io.StringIO()
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(logger.registered_formatter)
+    logging.getLogger(logger.name).addHandler(handler)
+    yield lambda: [json.loads(line) for line in stream.getvalue().splitlines()]
+    logging.getLogger(logger.name).removeHandler(handler)
+
+
+def told(rules: dict[str, Any], event: dict[str, Any]) -> list[str]:
+    """Which functions EventBridge runs."""
+    return sorted(function for function, pattern in rules.items() if matches(pattern, event))
+
+
+def sns_event(text: str, kind: str) -> dict[str, Any]:
+    """What Lambda is given for a publication of ours, attributes included."""
+    event: dict[str, Any] = sample("sns-event")
+    sns = event["Records"][0]["Sns"]
+    sns["Message"] = text
+    sns["MessageAttributes"] = {
+        "kind": {"Type": "String", "Value": kind},
+        "site": {"Type": "String", "Value": "default"},
+    }
+    sns["Subject"] = None
+    return event
+
+
+def succeeded(request: dict[str, Any], answer: object) -> dict[str, Any]:
+    event: dict[str, Any] = sample("success")
+    event["detail"] |= {"requestPayload": request, "responsePayload": answer}
+    return json.loads(json.dumps(event))  # type: ignore[no-any-return]
+
+
+def failed(request: dict[str, Any], error: Exception | None, condition: str = "RetriesExhausted") -> dict[str, Any]:
+    event: dict[str, Any] = sample("failure")
+    event["detail"]["requestContext"]["condition"] = condition
+    event["detail"]["requestPayload"] = request
+    if error is None:
+        # Given up by age before any run: there is neither an answer nor its context.
+        del event["detail"]["responseContext"], event["detail"]["responsePayload"]
+    else:
+        event["detail"]["responsePayload"] = {
+            "errorMessage": str(error),
+            "errorType": type(error).__name__,
+            "stackTrace": ['  File "/var/task/app.py", line 1, in destined\n'],
+        }
+    return event
+
+
+def run(
+    module: ModuleType, event: dict[str, Any], notifier: Notifier, *, ring_again: bool = True, runs: int = 1
+) -> Any:
+    it = stage(ring_again=ring_again)
+    composition = FakeComposition(it, messages=InMemoryMessages(), notifiers={"pushover": notifier})
+    with using(composition):
+        for number in range(runs):
+            context = Context()
+            context.aws_request_id = f"request-{number}"
+            answer = module.destined(copy.deepcopy(event), context)
+    return answer
+
+
+CONTACT = sns_event(MESSAGE.serialize(), "contact")
+EVENT = sns_event("hello world", "event")
+
+
+@pytest.mark.parametrize(
+    ("request_", "notifier", "options", "action", "function"),
+    [
+        (CONTACT, RecordingNotifier(), {}, "delivered", "on_success"),
+        (CONTACT, RecordingNotifier(), {"runs": 2}, "duplicate", "on_success"),
+        (EVENT, RecordingNotifier(), {}, "message", "on_success"),
+        (CONTACT, RefusingNotifier(ChannelRejectedError("no")), {}, "undeliverable", "on_failure"),
+        (CONTACT, RefusingNotifier(ChannelUncertainError("?")), {"ring_again": False}, "uncertain", "on_failure"),
+    ],
+)
+def test_each_answer_of_destined_reaches_exactly_one_function(
+    rules: dict[str, Any],
+    lines: Callable[[], list[dict[str, Any]]],
+    request_: dict[str, Any],
+    notifier: Notifier,
+    options: dict[str, Any],
+    action: str,
+    function: str,
+) -> None:
+    answer = run(herald, request_, notifier, **options)
+    assert answer["action"] == action
+    event = succeeded(request_, answer)
+    assert told(rules, event) == [function]
+    getattr(herald, function)(event, Context())
+    line = lines()[-1]
+    assert (line["action"], line["condition"], line["source"]) == (action, "Success", answer["source"])
+    assert "MARKER" not in json.dumps(line)
+
+
+@pytest.mark.parametrize("condition", ["RetriesExhausted", "EventAgeExceeded"])
+@pytest.mark.parametrize(("request_", "kind"), [(CONTACT, "contact"), (EVENT, "event")])
+@pytest.mark.parametrize("with_answer", [True, False])
+def test_each_failure_reaches_on_failure_alone(
+    rules: dict[str, Any],
+    lines: Callable[[], list[dict[str, Any]]],
+    condition: str,
+    request_: dict[str, Any],
+    kind: str,
+    with_answer: bool,
+) -> None:
+    error = DeliveryIncompleteError("still to deliver: pushover waiting") if with_answer else None
+    event = failed(request_, error, condition)
+    assert told(rules, event) == ["on_failure"]
+    herald.on_failure(event, Context())
+    (line,) = lines()
+    assert (line["condition"], line["kind"], line["level"]) == (condition, kind, "ERROR")
+    assert line.get("error_type", "") == ("DeliveryIncompleteError" if with_answer else "")
+    assert ("request" in line) == (kind == "event")
+    if kind == "contact":
+        assert line["message_id"] == MESSAGE.id
+        assert "MARKER" not in json.dumps(line)
+    else:
+        assert line["request"] == request_, "enough to send it again"
+
+
+def test_what_destined_raises_is_what_the_failure_tells() -> None:
+    with pytest.raises(DeliveryIncompleteError) as caught:
+        run(herald, CONTACT, RefusingNotifier(ChannelUnavailableError("down")))
+    assert "MARKER" not in json.dumps(failed(CONTACT, caught.value)["detail"]["responsePayload"])
+
+
+@pytest.mark.parametrize("record", ["success", "failure"])
+def test_the_documented_sample_itself_reaches_the_right_functions_and_is_logged(
+    rules: dict[str, Any], lines: Callable[[], list[dict[str, Any]]], record: str
+) -> None:
+    """The sample of a success has a text for an answer, which has no action: nobody of ours is told of it."""
+    event = sample(record)
+    functions = told(rules, event)
+    assert functions == ([] if record == "success" else ["on_failure"])
+    for function in functions or ["on_success"]:
+        getattr(herald, function)(event, Context())
+    assert len(lines()) == 1
+
+
+@pytest.mark.parametrize("source", ["aws.lambda", "herald", "custom"])
+def test_an_event_from_elsewhere_on_the_bus_reaches_nobody(rules: dict[str, Any], source: str) -> None:
+    event = succeeded(CONTACT, {"source": "herald.contact", "action": "undeliverable"})
+    assert told(rules, event | {"source": source}) == []
+
+
+def test_every_action_that_destined_can_answer_is_heard_by_somebody(rules: dict[str, Any]) -> None:
+    from chalicelib.logic.delivery import Action
+
+    for action in (*map(str, Action), "message"):
+        assert len(told(rules, succeeded(CONTACT, {"source": "s", "action": action}))) == 1, action
+
+
+# What an owner may match although no answer of destined exists
+
+
+def published_attributes(aws: Callable[[str], Any]) -> dict[str, Any]:
+    """What ``SnsTopic`` sends, as SNS hands it to Lambda: https://docs.aws.amazon.com/lambda/latest/dg/with-sns.html"""
+    sns = aws("sns")
+    sent: dict[str, Any] = {}
+    sns.meta.events.register("before-parameter-build.sns.Publish", lambda params, **_: sent.update(params))
+    with Stubber(sns) as stub:
+        stub.add_response("publish", {"MessageId": "m"})
+        SnsTopic(sns, "t").publish(MESSAGE.serialize(), site="default", kind="contact", function_arn=FUNCTION_ARN)
+    return {
+        name: {"Type": attribute["DataType"], "Value": attribute["StringValue"]}
+        for name, attribute in sent["MessageAttributes"].items()
+    }
+
+
+def attribute_pattern(name: str, value: str) -> dict[str, Any]:
+    return {
+        "source": ["lambda"],
+        "detail": {
+            "requestContext": {"condition": ["RetriesExhausted"]},
+            "requestPayload": {"Records": {"Sns": {"MessageAttributes": {name: {"Value": [value]}}}}},
+        },
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "hit"),
+    [("site", "default", True), ("kind", "contact", True), ("site", "blog", False), ("kind", "event", False)],
+)
+def test_a_failure_can_be_matched_by_the_site_and_kind_that_were_published(
+    aws: Callable[[str], Any], name: str, value: str, hit: bool
+) -> None:
+    request = sns_event(MESSAGE.serialize(), "contact")
+    request["Records"][0]["Sns"]["MessageAttributes"] = published_attributes(aws)
+    assert matches(attribute_pattern(name, value), failed(request, DeliveryIncompleteError("x"))) is hit
+
+
+def test_the_whole_record_of_the_largest_message_fits_an_event_of_the_bus() -> None:
+    """256 KB an entry: https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-putevents.html"""
+    for character in ('"', "\\", "я", "🚀", "\n"):
+        large = message(source=character * 200, name="n" * 200, message=character * 10_240)
+        request = sns_event(large.serialize(), "contact")
+        event = failed(request, DeliveryIncompleteError("still to deliver: pushover waiting"))
+        assert len(json.dumps(event, ensure_ascii=False).encode()) < 256_000
+
+
+# The request at the front
+
+
+def test_a_request_of_the_gateways_documented_shape_is_answered() -> None:
+    """GET /my/path is no route of ours; what matters is that the shape is read."""
+    answer = herald.app(sample("api-gateway-proxy-request"), Context())
+    assert answer["statusCode"] >= 400
+    assert set(answer) >= {"statusCode", "headers", "body"}

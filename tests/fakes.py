@@ -1,0 +1,165 @@
+"""Fakes, named for how they behave; and the process's composition made of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from chalicelib.composition import Composition, Topic
+from chalicelib.errors import HeraldError, PublishError
+from chalicelib.logic.delivery import Delivery, MessageStore, Notifier, Record, State
+from chalicelib.logic.notification import Notification
+from chalicelib.logic.submission import Message
+from chalicelib.settings import Channel, Site, Stage
+
+NOW = 1_767_225_600
+"""2026-01-01T00:00:00Z, at which every test happens."""
+FUNCTION_ARN = "arn:aws:lambda:eu-central-1:123456789012:function:herald-local"
+
+
+def channel(name: str = "pushover", *, ring_again: bool = True, pause: int = 5) -> Channel:
+    return Channel(name, "pushover", ring_again, pause, "https://api.pushover.net")
+
+
+def site(name: str = "default", *channels: str, required: tuple[str, ...] = ("message",)) -> Site:
+    return Site(name, "https://www.example.com/thanks.html", channels or ("pushover",), required, 365)
+
+
+def stage(name: str = "dev", *, channels: tuple[str, ...] = ("pushover",), hint: str = "") -> Stage:
+    """A stage with one site; without ``channels`` nothing rings there."""
+    return Stage(
+        name,
+        {"default": Site("default", "https://www.example.com/thanks.html", channels, ("message",), 365)},
+        {one: channel(one) for one in channels},
+        hint,
+    )
+
+
+def message(message_id: str = "11111111-1111-4111-8111-111111111111", site: str = "default", **fields: str) -> Message:
+    return Message(message_id, site, NOW, fields or {"message": "Hello"})
+
+
+class Clock:
+    """Stands still until it is told to go on."""
+
+    def __init__(self, now: int = NOW) -> None:
+        self.now = now
+
+    def __call__(self) -> int:
+        return self.now
+
+
+@dataclass
+class InMemoryMessages:
+    """A message store with the conditional writes of the real one, and a journal of every change that was made."""
+
+    records: dict[str, Record] = field(default_factory=dict)
+    journal: list[tuple[str, State, State]] = field(default_factory=list)
+    before_change: Callable[[str, Delivery, Delivery], None] = lambda channel, before, after: None
+    """Called before each change: here a test raises, or lets somebody else be quicker."""
+
+    def add(self, message: Message, deliveries: Mapping[str, Delivery], owner: str) -> Record | None:
+        if message.id in self.records:
+            return self.records[message.id]
+        self.records[message.id] = Record(owner, dict(deliveries))
+        return None
+
+    def change(self, message_id: str, channel: str, before: Delivery, after: Delivery) -> bool:
+        self.before_change(channel, before, after)
+        if self.records[message_id].deliveries[channel] != before:
+            return False
+        self.put(message_id, channel, after)
+        self.journal.append((channel, before.state, after.state))
+        return True
+
+    def put(self, message_id: str, channel: str, delivery: Delivery) -> None:
+        record = self.records[message_id]
+        self.records[message_id] = Record(record.owner, {**record.deliveries, channel: delivery})
+
+
+class RecordingNotifier:
+    """Delivers everything and keeps it."""
+
+    def __init__(self, reference: str = "ref-1") -> None:
+        self.delivered: list[Notification] = []
+        self._reference = reference
+
+    def notify(self, notification: Notification) -> str:
+        self.delivered.append(notification)
+        return self._reference
+
+
+class RefusingNotifier:
+    """Raises each of its errors in turn, the last one for ever."""
+
+    def __init__(self, *errors: Exception) -> None:
+        self._errors = list(errors)
+        self.calls = 0
+
+    def notify(self, notification: Notification) -> str:
+        self.calls += 1
+        raise self._errors.pop(0) if len(self._errors) > 1 else self._errors[0]
+
+
+class RecoveringNotifier(RecordingNotifier):
+    """Raises its errors first, then delivers."""
+
+    def __init__(self, *errors: HeraldError) -> None:
+        super().__init__()
+        self._errors = list(errors)
+
+    def notify(self, notification: Notification) -> str:
+        if self._errors:
+            raise self._errors.pop(0)
+        return super().notify(notification)
+
+
+@dataclass(frozen=True)
+class Published:
+    text: str
+    site: str
+    kind: str
+    function_arn: str
+
+
+class RecordingTopic:
+    """Accepts everything and keeps it."""
+
+    def __init__(self) -> None:
+        self.published: list[Published] = []
+
+    def publish(self, text: str, *, site: str, kind: str, function_arn: str) -> None:
+        self.published.append(Published(text, site, kind, function_arn))
+
+
+class RefusingTopic:
+    """Accepts nothing."""
+
+    def __init__(self, reason: str = "Throttled") -> None:
+        self._reason = reason
+
+    def publish(self, text: str, *, site: str, kind: str, function_arn: str) -> None:
+        raise PublishError(self._reason)
+
+
+class FakeComposition(Composition):
+    """A composition of fakes. What a test doesn't give can't be used by accident: it would need the environment."""
+
+    def __init__(
+        self,
+        stage: Stage,
+        *,
+        topic: Topic | None = None,
+        messages: MessageStore | None = None,
+        notifiers: Mapping[str, Notifier] | None = None,
+        pushover: Notifier | None = None,
+        now: int = NOW,
+    ) -> None:
+        super().__init__({})
+        given = {"topic": topic, "messages": messages, "notifiers": notifiers, "pushover": pushover}
+        # The cached properties of the parent find what is given here and make nothing.
+        self.__dict__.update({"stage": stage} | {name: fake for name, fake in given.items() if fake is not None})
+        self._now = now
+
+    def now(self) -> int:
+        return self._now

@@ -1,0 +1,176 @@
+"""The real ``app``, reached as Chalice and Lambda reach it, with fakes or stubbed clients for what lies outside."""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+import os
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+from urllib.parse import parse_qs
+
+import pytest
+from chalice.test import Client
+
+# app.py reads its stage while it is imported.
+os.environ["HERALD_STAGE"] = "local"
+
+import app as herald
+from chalicelib.logs import logger
+from chalicelib.settings import Stage, stage_named
+from tests.fakes import FUNCTION_ARN
+
+
+@pytest.fixture(scope="session")
+def module() -> ModuleType:
+    """``app.py``, whose attributes are the entry points that Lambda calls."""
+    return herald
+
+
+@pytest.fixture(scope="session")
+def client(root: Path) -> Client:
+    """Chalice's own test client on the real app."""
+    return Client(herald.app, stage_name="local", project_dir=str(root))
+
+
+@pytest.fixture(scope="session")
+def local() -> Stage:
+    return stage_named("local")
+
+
+@dataclass
+class Context:
+    """What Lambda hands to a function beside its event."""
+
+    aws_request_id: str = "request-1"
+    function_name: str = "herald-local"
+    memory_limit_in_mb: int = 512
+    invoked_function_arn: str = FUNCTION_ARN
+    remaining: int = 60_000
+
+    def get_remaining_time_in_millis(self) -> int:
+        return self.remaining
+
+
+@pytest.fixture
+def context() -> Context:
+    return Context()
+
+
+class Log:
+    """What the functions log, in the very format that they log it."""
+
+    def __init__(self) -> None:
+        self.stream = io.StringIO()
+
+    @property
+    def text(self) -> str:
+        return self.stream.getvalue()
+
+    @property
+    def lines(self) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in self.text.splitlines()]
+
+    def line(self, message: str) -> dict[str, Any]:
+        found = [line for line in self.lines if line["message"] == message]
+        assert len(found) == 1, f"{message!r} stands {len(found)} times in {self.lines}"
+        return found[0]
+
+
+@pytest.fixture
+def log() -> Iterator[Log]:
+    """A second handler beside the one that writes to standard output. Every library's lines are kept too."""
+    found = Log()
+    ours, others = logging.StreamHandler(found.stream), logging.StreamHandler(found.stream)
+    for handler in (ours, others):
+        handler.setFormatter(logger.registered_formatter)
+    # Herald's own lines pass on to the root logger, where they would stand a second time.
+    others.addFilter(lambda record: record.name != logger.name)
+    logging.getLogger(logger.name).addHandler(ours)
+    logging.getLogger().addHandler(others)
+    logger.set_correlation_id(None)
+    yield found
+    logging.getLogger(logger.name).removeHandler(ours)
+    logging.getLogger().removeHandler(others)
+
+
+@dataclass
+class Provider:
+    """A provider's HTTP API on the loopback interface: answers as told, keeps what it was asked."""
+
+    url: str = ""
+    status: int = 200
+    body: bytes = b'{"status": 1, "request": "req-1"}'
+    headers: dict[str, str] = field(default_factory=dict)
+    hang_up: bool = False
+    cut_short: bool = False
+    paths: list[str] = field(default_factory=list)
+    forms: list[dict[str, list[str]]] = field(default_factory=list)
+    sent: list[dict[str, str]] = field(default_factory=list)
+
+
+@pytest.fixture
+def provider() -> Iterator[Provider]:
+    told = Provider()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            told.paths.append(self.path)
+            told.forms.append(parse_qs(body.decode(), keep_blank_values=True, strict_parsing=bool(body)))
+            told.sent.append(dict(self.headers.items()))
+            if told.hang_up:
+                self.close_connection = True
+                return
+            self.send_response(told.status)
+            for name, value in told.headers.items():
+                self.send_header(name, value)
+            self.send_header("Content-Length", str(len(told.body) * (2 if told.cut_short else 1)))
+            self.end_headers()
+            self.wfile.write(told.body)
+            self.close_connection = True
+
+        do_GET = do_POST
+
+        def log_message(self, *arguments: object) -> None:
+            """Be quiet."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+    thread.start()
+    told.url = f"http://127.0.0.1:{server.server_port}"
+    yield told
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest.fixture
+def api_event(root: Path) -> Callable[..., dict[str, Any]]:
+    """A request as API Gateway hands it to Lambda, made from the sample of AWS's documentation."""
+    sample = json.loads((root / "tests/contract/samples/api-gateway-proxy-request.json").read_text())
+
+    def make(
+        body: str, *, content_type: str = "application/json", base64: bool = False, accept: str = "*/*"
+    ) -> dict[str, Any]:
+        headers = {**sample["headers"], "Content-Type": content_type, "Accept": accept}
+        return {
+            **sample,
+            "resource": "/contact",
+            "path": "/contact",
+            "httpMethod": "POST",
+            "headers": headers,
+            "multiValueHeaders": {name: [value] for name, value in headers.items()},
+            "requestContext": {**sample["requestContext"], "resourcePath": "/contact", "httpMethod": "POST"},
+            "body": body,
+            "isBase64Encoded": base64,
+        }
+
+    return make

@@ -1,0 +1,486 @@
+"""The adapters of AWS: exactly what each asks of its service, and what each answer means."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from typing import IO, Any, cast
+
+import pytest
+from botocore.exceptions import (
+    ConnectionClosedError,
+    ConnectTimeoutError,
+    EndpointConnectionError,
+    NoCredentialsError,
+    ReadTimeoutError,
+    SSLError,
+)
+from botocore.response import StreamingBody
+from botocore.stub import ANY, Stubber
+
+from chalicelib.adapters import aws
+from chalicelib.adapters.messages import MessageTable
+from chalicelib.adapters.notifiers import LambdaNotifier
+from chalicelib.adapters.topic import SnsTopic
+from chalicelib.composition import Composition
+from chalicelib.errors import (
+    ChannelRejectedError,
+    ChannelUnavailableError,
+    ChannelUncertainError,
+    InvalidRequestError,
+    NotifierError,
+    PublishError,
+    StoreError,
+)
+from chalicelib.logic.delivery import Delivery, Record, State
+from chalicelib.logic.notification import Notification
+from chalicelib.settings import SettingsError
+from tests.fakes import FUNCTION_ARN, NOW, message, site
+from tests.functional.conftest import Provider
+
+Stubbed = Callable[[str], tuple[Any, Stubber]]
+DAY = 24 * 60 * 60
+
+
+def break_at(client: Any, operation: str, error: Exception) -> None:
+    """Let the sending of a request fail, by botocore's own events."""
+
+    def fail(**_: Any) -> None:
+        raise error
+
+    client.meta.events.register(f"before-send.{operation}", fail)
+
+
+CLIENT_SIDE = [
+    EndpointConnectionError(endpoint_url="https://MARKER"),
+    ConnectTimeoutError(endpoint_url="https://MARKER"),
+    ReadTimeoutError(endpoint_url="https://MARKER"),
+    ConnectionClosedError(endpoint_url="https://MARKER"),
+    NoCredentialsError(),
+]
+
+
+# SnsTopic
+
+
+@pytest.mark.parametrize(
+    ("function_arn", "topic_arn"),
+    [
+        (FUNCTION_ARN, "arn:aws:sns:eu-central-1:123456789012:herald-dev-messages"),
+        (
+            "arn:aws-cn:lambda:cn-north-1:123456789012:function:herald-dev",
+            "arn:aws-cn:sns:cn-north-1:123456789012:herald-dev-messages",
+        ),
+        (
+            "arn:aws-us-gov:lambda:us-gov-west-1:123456789012:function:herald-dev:$LATEST",
+            "arn:aws-us-gov:sns:us-gov-west-1:123456789012:herald-dev-messages",
+        ),
+    ],
+)
+def test_a_message_is_published_with_its_site_and_kind_as_attributes(
+    stubbed: Stubbed, function_arn: str, topic_arn: str
+) -> None:
+    sns, stub = stubbed("sns")
+    topic = SnsTopic(sns, "herald-dev-messages")
+    for _ in range(2):
+        stub.add_response(
+            "publish",
+            {"MessageId": "m"},
+            {
+                "TopicArn": topic_arn,
+                "Message": "text",
+                "MessageAttributes": {
+                    "site": {"DataType": "String", "StringValue": "default"},
+                    "kind": {"DataType": "String", "StringValue": "contact"},
+                },
+            },
+        )
+        topic.publish("text", site="default", kind="contact", function_arn=function_arn)
+
+
+@pytest.mark.parametrize("error", CLIENT_SIDE, ids=lambda error: type(error).__name__)
+def test_a_publication_that_failed_on_its_way_is_a_publish_error(aws: Callable[[str], Any], error: Exception) -> None:
+    sns = aws("sns")
+    break_at(sns, "sns.Publish", error)
+    with pytest.raises(PublishError) as caught:
+        SnsTopic(sns, "t").publish("MARKER", site="default", kind="contact", function_arn=FUNCTION_ARN)
+    assert caught.value.reason == type(error).__name__
+    assert "MARKER" not in str(caught.value)
+
+
+@pytest.mark.parametrize("code", ["Throttled", "AuthorizationError", "NotFound", "InvalidParameter", "KMSDisabled"])
+def test_a_publication_that_sns_refused_is_a_publish_error_with_its_code(stubbed: Stubbed, code: str) -> None:
+    sns, stub = stubbed("sns")
+    stub.add_client_error("publish", code, "MARKER")
+    with pytest.raises(PublishError) as caught:
+        SnsTopic(sns, "t").publish("MARKER", site="default", kind="contact", function_arn=FUNCTION_ARN)
+    assert caught.value.reason == code
+    assert "MARKER" not in str(caught.value)
+
+
+# MessageTable
+
+MESSAGE = message("id-1", message="MARKER")
+SITES = {"default": replace(site(), retention_days=30)}
+CLAIM = Delivery(State.SENDING, 1, "request-1", NOW + 65)
+WAITING = Delivery(State.WAITING, 1, "request-1", 0, NOW + 5, "", "ChannelUnavailableError")
+DONE = Delivery(State.DELIVERED, 1, "request-1", 0, 0, "ref")
+
+
+def encoded(delivery: Delivery) -> dict[str, Any]:
+    return {
+        "M": {
+            "state": {"S": str(delivery.state)},
+            "attempts": {"N": str(delivery.attempts)},
+            "owner": {"S": delivery.owner},
+            "until": {"N": str(delivery.until)},
+            "next_attempt_at": {"N": str(delivery.next_attempt_at)},
+            "reference": {"S": delivery.reference},
+            "error": {"S": delivery.error},
+        }
+    }
+
+
+def item(owner: str = "request-1", **deliveries: Delivery) -> dict[str, Any]:
+    return {
+        "id": {"S": "id-1"},
+        "owner": {"S": owner},
+        "deliveries": {"M": {name: encoded(delivery) for name, delivery in deliveries.items()}},
+    }
+
+
+def in_the_way(stub: Stubber, operation: str, there: dict[str, Any] | None) -> None:
+    """https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_PutItem.html: with ALL_OLD, the failed
+    condition's error carries the item that stands there."""
+    stub.add_client_error(
+        operation,
+        "ConditionalCheckFailedException",
+        "The conditional request failed",
+        400,
+        modeled_fields={"Item": there} if there is not None else None,
+    )
+
+
+def table(client: Any) -> MessageTable:
+    return MessageTable(client, "herald-dev-messages", SITES)
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_a_new_message_is_stored_whole_and_expires_by_its_sites_retention(stubbed: Stubbed, known: bool) -> None:
+    dynamodb, stub = stubbed("dynamodb")
+    it = MESSAGE if known else replace(MESSAGE, site="gone")
+    expected = {
+        "id": {"S": "id-1"},
+        "site": {"S": it.site},
+        "received_at": {"N": str(NOW)},
+        "stored_at": {"N": ANY},
+        "owner": {"S": "request-1"},
+        "submission": {"S": it.serialize()},
+        "deliveries": {"M": {"pushover": encoded(Delivery())}},
+    }
+    if known:
+        expected["expires_at"] = {"N": str(NOW + 30 * DAY)}
+    stub.add_response(
+        "put_item",
+        {},
+        {
+            "TableName": "herald-dev-messages",
+            "Item": expected,
+            "ConditionExpression": "attribute_not_exists(id)",
+            "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+        },
+    )
+    assert table(dynamodb).add(it, {"pushover": Delivery()}, "request-1") is None
+
+
+def test_a_message_that_is_there_comes_back_as_it_was_recorded(stubbed: Stubbed) -> None:
+    dynamodb, stub = stubbed("dynamodb")
+    in_the_way(stub, "put_item", item("request-9", pushover=DONE, email=WAITING))
+    found = table(dynamodb).add(MESSAGE, {"pushover": Delivery()}, "request-1")
+    assert found == Record("request-9", {"pushover": DONE, "email": WAITING})
+
+
+@pytest.mark.parametrize("state", list(State))
+def test_every_state_survives_the_table(stubbed: Stubbed, state: State) -> None:
+    dynamodb, stub = stubbed("dynamodb")
+    delivery = Delivery(state, 3, "request-1", 7, 8, "réf", "Interrupted")
+    in_the_way(stub, "put_item", item(pushover=delivery))
+    found = table(dynamodb).add(MESSAGE, {}, "request-1")
+    assert found is not None
+    assert found.deliveries == {"pushover": delivery}
+    assert found.deliveries["pushover"].state is state
+
+
+def test_a_change_is_one_conditional_write(stubbed: Stubbed) -> None:
+    dynamodb, stub = stubbed("dynamodb")
+    stub.add_response(
+        "update_item",
+        {},
+        {
+            "TableName": "herald-dev-messages",
+            "Key": {"id": {"S": "id-1"}},
+            "UpdateExpression": "SET deliveries.#channel = :after",
+            "ConditionExpression": (
+                "deliveries.#channel.#state = :state AND deliveries.#channel.#attempts = :attempts"
+                " AND deliveries.#channel.#owner = :owner"
+            ),
+            "ExpressionAttributeNames": {
+                "#channel": "pushover",
+                "#state": "state",
+                "#attempts": "attempts",
+                "#owner": "owner",
+            },
+            "ExpressionAttributeValues": {
+                ":state": {"S": "pending"},
+                ":attempts": {"N": "0"},
+                ":owner": {"S": ""},
+                ":after": encoded(CLAIM),
+            },
+            "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+        },
+    )
+    assert table(dynamodb).change("id-1", "pushover", Delivery(), CLAIM) is True
+
+
+@pytest.mark.parametrize(
+    ("there", "changed"),
+    [
+        (item(pushover=replace(CLAIM, owner="request-2")), False),
+        (item(pushover=DONE), False),
+        (item(email=CLAIM), False),
+        (item(), False),
+        (None, False),
+        (item(pushover=CLAIM), True),
+    ],
+)
+def test_a_change_that_came_too_late_is_none_and_ones_own_lost_answer_is_one(
+    stubbed: Stubbed, there: dict[str, Any] | None, changed: bool
+) -> None:
+    dynamodb, stub = stubbed("dynamodb")
+    in_the_way(stub, "update_item", there)
+    assert table(dynamodb).change("id-1", "pushover", Delivery(), CLAIM) is changed
+
+
+CODES = ["ProvisionedThroughputExceededException", "ResourceNotFoundException", "AccessDeniedException"]
+
+
+@pytest.mark.parametrize("code", CODES)
+def test_a_table_that_refuses_is_a_store_error_with_its_code(stubbed: Stubbed, code: str) -> None:
+    dynamodb, stub = stubbed("dynamodb")
+    stub.add_client_error("put_item", code, "MARKER")
+    stub.add_client_error("update_item", code, "MARKER")
+    for call in (
+        lambda: table(dynamodb).add(MESSAGE, {}, "r"),
+        lambda: table(dynamodb).change("id-1", "pushover", Delivery(), CLAIM),
+    ):
+        with pytest.raises(StoreError) as caught:
+            call()
+        assert caught.value.reason == code
+        assert "MARKER" not in str(caught.value)
+
+
+@pytest.mark.parametrize("error", CLIENT_SIDE, ids=lambda error: type(error).__name__)
+def test_a_table_that_cant_be_reached_is_a_store_error(aws: Callable[[str], Any], error: Exception) -> None:
+    dynamodb = aws("dynamodb")
+    break_at(dynamodb, "dynamodb", error)
+    with pytest.raises(StoreError) as caught:
+        table(dynamodb).add(MESSAGE, {}, "r")
+    assert caught.value.reason == type(error).__name__
+    with pytest.raises(StoreError):
+        table(dynamodb).change("id-1", "pushover", Delivery(), CLAIM)
+
+
+# LambdaNotifier
+
+FUNCTION = "herald-dev-notify_pushover"
+NOTIFICATION = Notification("id-1", "Title", "Юлия MARKER", NOW)
+
+
+def answer(payload: bytes, *, failed: str = "") -> dict[str, Any]:
+    response = {"StatusCode": 200, "Payload": StreamingBody(io.BytesIO(payload), len(payload))}
+    return response | ({"FunctionError": failed} if failed else {})
+
+
+def notify(stubbed: Stubbed, payload: bytes, *, failed: str = "") -> str:
+    client, stub = stubbed("lambda")
+    request = '{"version": 1, "id": "id-1", "title": "Title", "message": "Юлия MARKER", "timestamp": 1767225600}'
+    stub.add_response("invoke", answer(payload, failed=failed), {"FunctionName": FUNCTION, "Payload": request.encode()})
+    return LambdaNotifier(client, FUNCTION).notify(NOTIFICATION)
+
+
+def test_a_notifier_is_invoked_with_version_1_and_its_reference_returned(stubbed: Stubbed) -> None:
+    payload = b'{"channel": "pushover", "status": "delivered", "reference": "ref-1"}'
+    assert notify(stubbed, payload) == "ref-1"
+
+
+@pytest.mark.parametrize(
+    ("error", "key", "retry_after"),
+    [
+        (InvalidRequestError, "title", None),
+        (ChannelRejectedError, "", None),
+        (ChannelUnavailableError, "", 3600),
+        (ChannelUncertainError, "", None),
+    ],
+)
+def test_an_error_of_the_contract_is_raised_here_as_it_was_there(
+    stubbed: Stubbed, error: type[NotifierError], key: str, retry_after: int | None
+) -> None:
+    there = error("what was wrong", key=key, retry_after=retry_after)
+    payload = {
+        "errorMessage": str(there),
+        "errorType": error.__name__,
+        "requestId": "r",
+        "stackTrace": ['  File "/var/task/app.py", line 1, in f\n'],
+    }
+    with pytest.raises(NotifierError) as caught:
+        notify(stubbed, json.dumps(payload).encode(), failed="Unhandled")
+    assert type(caught.value) is error
+    assert (caught.value.message, caught.value.key, caught.value.retry_after) == ("what was wrong", key, retry_after)
+
+
+@pytest.mark.parametrize(
+    ("payload", "failed"),
+    [
+        (b'{"errorType": "Sandbox.Timedout", "errorMessage": "Task timed out after 20.00 seconds"}', "Unhandled"),
+        (b'{"errorMessage": "2026-01-01T00:00:00.000Z r Task timed out after 20.02 seconds"}', "Unhandled"),
+        (b'{"errorType": "Runtime.ExitError", "errorMessage": "Runtime exited"}', "Unhandled"),
+        (b'{"errorType": "KeyError", "errorMessage": "\'MARKER\'"}', "Unhandled"),
+        (b'{"errorType": null, "errorMessage": null}', "Unhandled"),
+        (b"", "Unhandled"),
+        (b"[]", "Unhandled"),
+        (b"null", "Unhandled"),
+        (b"", ""),
+        (b"null", ""),
+        (b"[]", ""),
+        (b"{}", ""),
+        (b"\xff", ""),
+        (b'{"status": "delivered"}', ""),
+        (b'{"status": "queued", "reference": "r"}', ""),
+        (b'{"reference": "r"}', ""),
+        (b'"delivered"', ""),
+    ],
+)
+def test_whatever_is_not_of_the_contract_is_uncertain(stubbed: Stubbed, payload: bytes, failed: str) -> None:
+    with pytest.raises(ChannelUncertainError) as caught:
+        notify(stubbed, payload, failed=failed)
+    assert "MARKER" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "code", ["AccessDeniedException", "TooManyRequestsException", "ResourceNotFoundException", "KMSDisabledException"]
+)
+def test_what_lambda_refused_was_not_run(stubbed: Stubbed, code: str) -> None:
+    client, stub = stubbed("lambda")
+    stub.add_client_error("invoke", code, "MARKER", 400)
+    with pytest.raises(ChannelUnavailableError) as caught:
+        LambdaNotifier(client, FUNCTION).notify(NOTIFICATION)
+    assert code in str(caught.value)
+    assert FUNCTION in str(caught.value)
+    assert "MARKER" not in str(caught.value)
+
+
+def test_an_internal_error_of_lambda_may_have_run_the_notifier(stubbed: Stubbed) -> None:
+    """https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html lists ServiceException (500), "The Lambda service
+    encountered an internal error", and does not say that nothing was run."""
+    client, stub = stubbed("lambda")
+    stub.add_client_error("invoke", "ServiceException", "internal", 500)
+    with pytest.raises(ChannelUncertainError):
+        LambdaNotifier(client, FUNCTION).notify(NOTIFICATION)
+
+
+@pytest.mark.parametrize(
+    ("error", "means"),
+    [
+        (EndpointConnectionError(endpoint_url="https://MARKER"), ChannelUnavailableError),
+        (ConnectTimeoutError(endpoint_url="https://MARKER"), ChannelUnavailableError),
+        (NoCredentialsError(), ChannelUnavailableError),
+        (ReadTimeoutError(endpoint_url="https://MARKER"), ChannelUncertainError),
+        (ConnectionClosedError(endpoint_url="https://MARKER"), ChannelUncertainError),
+        (SSLError(endpoint_url="https://MARKER", error=OSError()), ChannelUncertainError),
+    ],
+    ids=lambda value: value.__name__ if isinstance(value, type) else type(value).__name__,
+)
+def test_a_call_that_never_left_is_harmless_and_one_without_an_answer_uncertain(
+    aws: Callable[[str], Any], error: Exception, means: type[NotifierError]
+) -> None:
+    client = aws("lambda")
+    break_at(client, "lambda.Invoke", error)
+    with pytest.raises(NotifierError) as caught:
+        LambdaNotifier(client, FUNCTION).notify(NOTIFICATION)
+    assert type(caught.value) is means
+    assert "MARKER" not in str(caught.value)
+
+
+class Broken(io.RawIOBase):
+    """A body whose connection breaks while it is read."""
+
+    def read(self, size: int = -1) -> bytes:
+        from urllib3.exceptions import ProtocolError
+
+        raise ProtocolError("Connection broken")
+
+
+def test_an_answer_that_breaks_off_is_uncertain(stubbed: Stubbed) -> None:
+    client, stub = stubbed("lambda")
+    body = StreamingBody(cast("IO[bytes]", Broken()), 10)
+    stub.add_response("invoke", {"StatusCode": 200, "Payload": body})
+    with pytest.raises(ChannelUncertainError):
+        LambdaNotifier(client, FUNCTION).notify(NOTIFICATION)
+
+
+def test_the_real_client_calls_a_notifier_once_even_when_the_connection_breaks(
+    provider: Provider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """botocore repeats such a call up to four times by default, and each may ring."""
+    provider.hang_up = True
+    monkeypatch.setenv("AWS_ENDPOINT_URL_LAMBDA", provider.url)
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
+    composition = Composition({"HERALD_STAGE": "dev", "LAMBDA_NOTIFICATIONS": f"pushover={FUNCTION}"})
+    with pytest.raises(ChannelUncertainError):
+        composition.notifiers["pushover"].notify(NOTIFICATION)
+    assert len(provider.paths) == 1
+
+
+# What all of them share
+
+
+def test_every_client_has_time_limits_and_a_limit_on_attempts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
+    plain = aws.client("sns").meta.config
+    assert (plain.connect_timeout, plain.read_timeout) == (2, 5)
+    assert plain.retries["total_max_attempts"] == 3
+    once = aws.client("lambda", read=25, attempts=1).meta.config
+    assert (once.read_timeout, once.retries["total_max_attempts"]) == (25, 1)
+
+
+def test_a_resource_lies_beside_the_function_that_runs() -> None:
+    arn = aws.arn_beside("arn:aws-cn:lambda:cn-north-1:123456789012:function:f", "sns", "topic")
+    assert arn == "arn:aws-cn:sns:cn-north-1:123456789012:topic"
+
+
+def test_a_composition_says_which_setting_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
+    with pytest.raises(SettingsError, match="HERALD_STAGE is not set"):
+        _ = Composition({}).stage
+    with pytest.raises(SettingsError, match="LAMBDA_NOTIFICATIONS is not set"):
+        _ = Composition({"HERALD_STAGE": "dev"}).notifiers
+
+
+def test_a_composition_makes_everything_at_most_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
+    it = Composition({"HERALD_STAGE": "dev", "LAMBDA_NOTIFICATIONS": "pushover=f"})
+    assert it.topic is it.topic
+    assert it.messages is it.messages
+    assert it.notifiers is it.notifiers
+    assert it.pushover is it.pushover
+
+
+def test_a_channel_of_a_site_that_has_left_is_none() -> None:
+    it = Composition({"HERALD_STAGE": "dev"})
+    assert set(it.channels_of("default")) == {"pushover"}
+    assert it.channels_of("gone") == {}
+    assert it.site("gone") is None

@@ -1,0 +1,422 @@
+"""``notify_pushover``: a pure function of the Invoke API, in front of a Pushover that answers as documented.
+
+https://pushover.net/api: 200 with ``status`` 1 is a success; 4xx must not be repeated; 429 is over quota until
+``X-Limit-App-Reset``; 5xx may be repeated, not sooner than five seconds later.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import socket
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+import requests
+from botocore.awsrequest import AWSResponse
+from botocore.compat import HTTPHeaders
+from botocore.exceptions import EndpointConnectionError, HTTPClientError, ReadTimeoutError
+from chalice.test import Client
+from urllib3 import HTTPConnectionPool
+from urllib3.connection import HTTPConnection
+from urllib3.exceptions import MaxRetryError, NameResolutionError
+
+from chalicelib.adapters.pushover import PushoverNotifier
+from chalicelib.adapters.secrets import Secrets
+from chalicelib.composition import using
+from chalicelib.errors import (
+    ChannelRejectedError,
+    ChannelUnavailableError,
+    ChannelUncertainError,
+    InvalidRequestError,
+    NotifierError,
+)
+from chalicelib.settings import Stage
+from tests.fakes import NOW, FakeComposition, RecordingNotifier
+from tests.functional.conftest import Provider
+
+PATH = "/herald/local/pushover"
+TOKEN, USER = "t" * 30, "u" * 30
+REQUEST = {"version": 1, "id": "id-1", "title": "MARKER-title", "message": "MARKER-message", "timestamp": NOW}
+
+
+class Pushover:
+    """``notify_pushover`` with a Parameter Store that answers, in JSON, as AWS documents it:
+    https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_GetParameters.html"""
+
+    def __init__(
+        self,
+        client: Client,
+        local: Stage,
+        aws: Callable[[str], Any],
+        url: str,
+        session: requests.Session,
+        **values: str,
+    ) -> None:
+        self._client = client
+        self.values = values or {"token": TOKEN, "user": USER}
+        self.invalid: list[str] | None = []
+        self.reads = 0
+        self.asked: Any = None
+        self.broken: Exception | None = None
+        self.refused = ""
+        self.now = float(NOW)
+        self.ssm = aws("ssm")
+        self.ssm.meta.events.register("before-parameter-build.ssm.GetParameters", self._ask)
+        self.ssm.meta.events.register("before-send.ssm.GetParameters", self._answer)
+        secrets = Secrets(self.ssm, PATH, ("token", "user"), clock=lambda: self.now)
+        notifier = PushoverNotifier(session, secrets, url, clock=lambda: self.now)
+        self.composition = FakeComposition(local, pushover=notifier)
+
+    def _ask(self, params: Any, **_: Any) -> None:
+        self.asked = params
+
+    def _answer(self, **_: Any) -> AWSResponse:
+        self.reads += 1
+        if self.broken:
+            raise self.broken
+        if self.refused:
+            return http(400, {"__type": self.refused, "message": "MARKER"})
+        answer: dict[str, Any] = {
+            "Parameters": [
+                {"Name": f"{PATH}/{name}", "Type": "SecureString", "Value": value, "Version": 1}
+                for name, value in reversed(self.values.items())
+            ]
+        }
+        return http(200, answer | ({} if self.invalid is None else {"InvalidParameters": self.invalid}))
+
+    def invoke(self, request: object = REQUEST) -> Any:
+        with using(self.composition):
+            return self._client.lambda_.invoke("notify_pushover", request).payload
+
+    def fails(self, error: type[NotifierError], request: object = REQUEST) -> NotifierError:
+        with pytest.raises(NotifierError) as caught:
+            self.invoke(request)
+        assert type(caught.value) is error
+        for secret in (TOKEN, USER, "MARKER"):
+            assert secret not in str(caught.value), "an error's text reaches logs and the bus"
+        return caught.value
+
+
+def http(status: int, body: object) -> AWSResponse:
+    return AWSResponse("https://ssm", status, HTTPHeaders(), _Raw(json.dumps(body).encode()))
+
+
+class _Raw(io.BytesIO):
+    def stream(self, **_: Any) -> Iterator[bytes]:
+        yield self.getvalue()
+
+
+@pytest.fixture
+def session() -> Iterator[requests.Session]:
+    with requests.Session() as found:
+        found.trust_env = False
+        yield found
+
+
+@pytest.fixture
+def pushover(
+    client: Client, local: Stage, aws: Callable[[str], Any], provider: Provider, session: requests.Session
+) -> Pushover:
+    return Pushover(client, local, aws, provider.url, session)
+
+
+# Delivered
+
+
+def test_a_notification_is_sent_once_as_documented_and_answered_by_the_contract(
+    pushover: Pushover, provider: Provider
+) -> None:
+    assert pushover.invoke() == {"channel": "pushover", "status": "delivered", "reference": "req-1"}
+    assert provider.paths == ["/1/messages.json"]
+    assert provider.forms == [
+        {
+            "token": [TOKEN],
+            "user": [USER],
+            "title": ["MARKER-title"],
+            "message": ["MARKER-message"],
+            "timestamp": [str(NOW)],
+        }
+    ]
+    assert provider.sent[0]["Content-Type"] == "application/x-www-form-urlencoded"
+
+
+def test_without_a_timestamp_none_is_sent(pushover: Pushover, provider: Provider) -> None:
+    pushover.invoke({name: value for name, value in REQUEST.items() if name != "timestamp"})
+    assert "timestamp" not in provider.forms[0]
+
+
+@pytest.mark.parametrize("text", ["Юлия & Co = 100% + ‘x’", "山田\n太郎 🚀", "<b>no html</b>", "a=b&priority=2&user=x"])
+def test_any_text_arrives_as_it_was_written_and_sets_nothing_else(
+    pushover: Pushover, provider: Provider, text: str
+) -> None:
+    pushover.invoke({**REQUEST, "message": text})
+    assert provider.forms[0]["message"] == [text]
+    assert set(provider.forms[0]) == {"token", "user", "title", "message", "timestamp"}
+
+
+def test_what_is_too_long_for_pushover_is_cut_by_characters_and_marked(pushover: Pushover, provider: Provider) -> None:
+    pushover.invoke({**REQUEST, "title": "я" * 251, "message": "🚀" * 1025})
+    assert provider.forms[0]["title"] == ["я" * 249 + "…"]
+    assert provider.forms[0]["message"] == ["🚀" * 1023 + "…"]
+
+
+def test_what_just_fits_is_left_alone(pushover: Pushover, provider: Provider) -> None:
+    pushover.invoke({**REQUEST, "title": "я" * 250, "message": "🚀" * 1024})
+    assert provider.forms[0]["title"] == ["я" * 250]
+    assert provider.forms[0]["message"] == ["🚀" * 1024]
+
+
+# The request
+
+
+@pytest.mark.parametrize(
+    "request_", [None, {}, {**REQUEST, "version": 2}, {**REQUEST, "extra": 1}, {**REQUEST, "id": ""}]
+)
+def test_a_request_that_does_not_fit_the_contract_reaches_nobody(
+    client: Client, local: Stage, request_: object
+) -> None:
+    notifier = RecordingNotifier()
+    with using(FakeComposition(local, pushover=notifier)), pytest.raises(InvalidRequestError):
+        client.lambda_.invoke("notify_pushover", request_)
+    assert notifier.delivered == []
+
+
+# What Pushover's answers mean
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 408, 413, 418, 499])
+def test_a_4xx_is_refused_for_good_in_pushovers_own_words(pushover: Pushover, provider: Provider, status: int) -> None:
+    provider.status = status
+    provider.body = b'{"user": "invalid", "errors": ["user identifier is invalid", "b"], "status": 0, "request": "r"}'
+    error = pushover.fails(ChannelRejectedError)
+    assert error.message == "Pushover refused the message: user identifier is invalid; b"
+    assert len(provider.forms) == 1
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"<html>", b"[]", b"{}", b'{"errors": null}', b'{"errors": {}}', b'{"errors": []}', b"\xff\xfe"]
+)
+def test_a_4xx_without_words_is_still_refused_for_good(pushover: Pushover, provider: Provider, body: bytes) -> None:
+    provider.status, provider.body = 400, body
+    pushover.fails(ChannelRejectedError)
+
+
+@pytest.mark.parametrize(
+    ("reset", "wait"), [(NOW + 3600, 3600), (NOW + 2, 5), (NOW - 100, 5), ("soon", 3600), ("", 3600), (None, 3600)]
+)
+def test_over_quota_waits_until_pushovers_reset(
+    pushover: Pushover, provider: Provider, reset: object, wait: int
+) -> None:
+    provider.status, provider.body = 429, b'{"status": 0, "errors": ["limit reached"]}'
+    if reset is not None:
+        provider.headers = {"X-Limit-App-Limit": "10000", "X-Limit-App-Remaining": "0", "X-Limit-App-Reset": str(reset)}
+    assert pushover.fails(ChannelUnavailableError).retry_after == wait
+
+
+@pytest.mark.parametrize("status", [500, 502, 503, 504, 599])
+def test_a_5xx_is_tried_again_later_and_not_at_once(pushover: Pushover, provider: Provider, status: int) -> None:
+    provider.status, provider.body = status, b'{"status": 1, "request": "r"}'
+    pushover.fails(ChannelUnavailableError)
+    assert len(provider.forms) == 1
+
+
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [
+        (200, b'{"status": 0, "errors": ["x"], "request": "r"}'),
+        (200, b'{"status": 1}'),
+        (200, b'{"status": "1", "request": "r"}'),
+        (200, b'{"request": "r"}'),
+        (200, b""),
+        (200, b"<html>captive portal</html>"),
+        (200, b"[1]"),
+        (200, b"null"),
+        (200, b"\xff\xfe\x00"),
+        (201, b'{"status": 1, "request": "r"}'),
+        (202, b'{"status": 1, "request": "r"}'),
+        (204, b""),
+    ],
+)
+def test_an_answer_that_is_neither_yes_nor_no_is_uncertain(
+    pushover: Pushover, provider: Provider, status: int, body: bytes
+) -> None:
+    provider.status, provider.body = status, body
+    pushover.fails(ChannelUncertainError)
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_a_redirect_is_not_followed_with_the_token(pushover: Pushover, provider: Provider, status: int) -> None:
+    provider.status, provider.headers = status, {"Location": f"{provider.url}/elsewhere"}
+    pushover.fails(ChannelUncertainError)
+    assert provider.paths == ["/1/messages.json"]
+
+
+# The connection
+
+
+def test_a_refused_connection_means_that_nothing_was_sent(
+    client: Client, local: Stage, aws: Callable[[str], Any], session: requests.Session
+) -> None:
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{nobody.getsockname()[1]}"
+        Pushover(client, local, aws, url, session).fails(ChannelUnavailableError)
+
+
+def test_a_connection_that_ends_without_an_answer_is_uncertain(pushover: Pushover, provider: Provider) -> None:
+    provider.hang_up = True
+    pushover.fails(ChannelUncertainError)
+    assert len(provider.forms) == 1, "and is never repeated by the client itself"
+
+
+def test_an_answer_that_is_cut_short_is_uncertain(pushover: Pushover, provider: Provider) -> None:
+    provider.cut_short = True
+    pushover.fails(ChannelUncertainError)
+
+
+UNKNOWN_NAME = MaxRetryError(
+    HTTPConnectionPool("pushover.invalid"),
+    "/1/messages.json",
+    NameResolutionError("pushover.invalid", HTTPConnection("pushover.invalid"), socket.gaierror()),
+)
+"""As requests raises it for a name that does not resolve."""
+
+
+class RaisingAdapter(requests.adapters.BaseAdapter):
+    """A transport that fails."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__()
+        self.error = error
+        self.timeouts: list[tuple[float, float]] = []
+
+    def send(self, request: Any, *arguments: Any, **options: Any) -> Any:
+        self.timeouts.append(options["timeout"])
+        raise self.error
+
+    def close(self) -> None:
+        """Nothing to close."""
+
+
+@pytest.mark.parametrize(
+    ("error", "means"),
+    [
+        (requests.exceptions.ConnectTimeout("MARKER"), ChannelUnavailableError),
+        (requests.exceptions.ConnectionError(UNKNOWN_NAME), ChannelUnavailableError),
+        (requests.exceptions.ReadTimeout("MARKER"), ChannelUncertainError),
+        (requests.exceptions.ConnectionError("MARKER"), ChannelUncertainError),
+        (requests.exceptions.ConnectionError(), ChannelUncertainError),
+        (requests.exceptions.SSLError("MARKER"), ChannelUncertainError),
+        (requests.exceptions.ChunkedEncodingError("MARKER"), ChannelUncertainError),
+        (requests.exceptions.ContentDecodingError("MARKER"), ChannelUncertainError),
+        (requests.exceptions.RequestException("MARKER"), ChannelUncertainError),
+    ],
+)
+def test_a_time_out_before_the_connection_is_harmless_and_any_later_one_uncertain(
+    pushover: Pushover, session: requests.Session, error: Exception, means: type[NotifierError]
+) -> None:
+    adapter = RaisingAdapter(error)
+    session.mount("http://", adapter)
+    pushover.fails(means)
+    ((connect, read),) = adapter.timeouts
+    assert 0 < connect + read < 20, "the function itself ends after 20 s"
+
+
+# Secrets
+
+
+def test_secrets_are_asked_for_together_and_decrypted(pushover: Pushover) -> None:
+    pushover.invoke()
+    assert pushover.asked == {"Names": [f"{PATH}/token", f"{PATH}/user"], "WithDecryption": True}
+
+
+def test_secrets_are_read_once_and_anew_after_a_while(pushover: Pushover, provider: Provider) -> None:
+    pushover.invoke()
+    pushover.values["token"] = "n" * 30
+    pushover.now += 299
+    pushover.invoke()
+    assert pushover.reads == 1
+    pushover.now += 2
+    pushover.invoke()
+    assert [form["token"][0][0] for form in provider.forms] == ["t", "t", "n"]
+
+
+def test_secrets_that_pushover_refused_are_read_anew_next_time(pushover: Pushover, provider: Provider) -> None:
+    provider.status, provider.body = 400, b'{"errors": ["application token is invalid"], "status": 0}'
+    pushover.fails(ChannelRejectedError)
+    provider.status, provider.body = 200, b'{"status": 1, "request": "r"}'
+    pushover.values["token"] = "n" * 30
+    pushover.invoke()
+    assert provider.forms[1]["token"] == ["n" * 30]
+
+
+def test_an_answer_that_lists_no_invalid_parameters_is_complete(pushover: Pushover) -> None:
+    """The service's own model gives ``InvalidParameters`` at least one item: an empty list may be left out."""
+    pushover.invalid = None
+    assert pushover.invoke()["status"] == "delivered"
+
+
+def test_a_secret_that_is_not_set_is_named_and_nothing_is_sent_until_it_is(
+    pushover: Pushover, provider: Provider
+) -> None:
+    del pushover.values["token"]
+    pushover.invalid = [f"{PATH}/token"]
+    for _ in range(2):
+        assert f"{PATH}/token" in pushover.fails(ChannelUnavailableError).message
+    assert provider.forms == []
+    pushover.values["token"], pushover.invalid = TOKEN, []
+    pushover.invoke()
+    assert len(provider.forms) == 1
+
+
+@pytest.mark.parametrize("code", ["AccessDeniedException", "ThrottlingException", "InternalServerError"])
+def test_secrets_that_cant_be_read_are_tried_again_later(pushover: Pushover, provider: Provider, code: str) -> None:
+    pushover.refused = code
+    assert code in pushover.fails(ChannelUnavailableError).message
+    assert provider.forms == []
+
+
+@pytest.mark.parametrize("error", [EndpointConnectionError, ReadTimeoutError])
+def test_a_parameter_store_that_cant_be_reached_is_tried_again_later(
+    pushover: Pushover, provider: Provider, error: type[HTTPClientError]
+) -> None:
+    pushover.broken = error(endpoint_url="https://MARKER")
+    pushover.fails(ChannelUnavailableError)
+    assert provider.forms == []
+
+
+# The log
+
+
+def test_the_log_has_the_messages_id_and_pushovers_and_neither_text_nor_secret(
+    pushover: Pushover, provider: Provider, log: Any, capfd: pytest.CaptureFixture[str]
+) -> None:
+    pushover.invoke()
+    line = log.line("Delivered")
+    assert (line["correlation_id"], line["message_id"], line["channel"], line["reference"]) == (
+        "id-1",
+        "id-1",
+        "pushover",
+        "req-1",
+    )
+    said = log.text + "".join(capfd.readouterr())
+    for secret in ("MARKER", TOKEN, USER):
+        assert secret not in said
+
+
+@pytest.mark.parametrize("status", [200, 400, 429, 500])
+def test_no_answer_of_pushover_puts_a_secret_or_text_into_the_log(
+    pushover: Pushover, provider: Provider, log: Any, capfd: pytest.CaptureFixture[str], status: int
+) -> None:
+    provider.status, provider.body = status, b"garbage"
+    with pytest.raises(NotifierError):
+        pushover.invoke()
+    said = log.text + "".join(capfd.readouterr())
+    for secret in ("MARKER", TOKEN, USER):
+        assert secret not in said
+
+
+def test_the_answer_is_json(pushover: Pushover) -> None:
+    json.dumps(pushover.invoke())

@@ -1,0 +1,177 @@
+"""``on_success`` and ``on_failure``: one JSON line for each event."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from chalice.test import Client
+
+from tests.fakes import message
+
+MESSAGE = message(source="MARKER-source", name="MARKER-name", email="MARKER@example.com", message="MARKER-message")
+OURS = {
+    "message_id",
+    "kind",
+    "source",
+    "action",
+    "condition",
+    "error_type",
+    "attempts",
+    "error",
+    "request",
+    "correlation_id",
+}
+
+
+def event(root: Path, sample: str, text: str, kind: str, **detail: Any) -> dict[str, Any]:
+    """A documented sample, with ``destined``'s request and answer in it."""
+    found: dict[str, Any] = json.loads((root / "tests/contract/samples" / sample).read_text())
+    request = json.loads((root / "tests/contract/samples/sns-event.json").read_text())
+    request.pop("_source")
+    sns = request["Records"][0]["Sns"]
+    sns["Message"] = text
+    sns["MessageAttributes"] = {
+        "kind": {"Type": "String", "Value": kind},
+        "site": {"Type": "String", "Value": "default"},
+    }
+    found["detail"] = {**found["detail"], "requestPayload": request, **detail}
+    return found
+
+
+def ours(line: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in line.items() if name in OURS}
+
+
+def test_a_delivered_message_leaves_one_line(client: Client, root: Path, log: Any) -> None:
+    answer = {"source": "herald.contact", "action": "delivered", "message": {"id": MESSAGE.id, "channels": {}}}
+    assert (
+        client.lambda_.invoke(
+            "on_success", event(root, "success.json", MESSAGE.serialize(), "contact", responsePayload=answer)
+        ).payload
+        is None
+    )
+    (line,) = log.lines
+    assert line["level"] == "INFO"
+    assert ours(line) == {
+        "message_id": MESSAGE.id,
+        "correlation_id": MESSAGE.id,
+        "kind": "contact",
+        "source": "herald.contact",
+        "action": "delivered",
+        "condition": "Success",
+        "attempts": 1,
+    }
+    assert "MARKER" not in log.text
+
+
+def test_an_answered_test_event_leaves_one_line(client: Client, root: Path, log: Any) -> None:
+    answer = {"source": "herald.event", "action": "message", "message": "hello world"}
+    client.lambda_.invoke("on_success", event(root, "success.json", "hello world", "event", responsePayload=answer))
+    (line,) = log.lines
+    assert ours(line) == {
+        "message_id": "95df01b4-ee98-5cb9-9903-4c221d41eb5e",
+        "correlation_id": "95df01b4-ee98-5cb9-9903-4c221d41eb5e",
+        "kind": "event",
+        "source": "herald.event",
+        "action": "message",
+        "condition": "Success",
+        "attempts": 1,
+    }
+
+
+def test_a_failed_test_event_is_logged_with_all_that_is_needed_to_send_it_again(
+    client: Client, root: Path, log: Any
+) -> None:
+    error = {"errorMessage": "the event asked to fail", "errorType": "EventFailedError", "stackTrace": ["line"]}
+    failed = event(root, "failure.json", "please fail", "event", responsePayload=error)
+    client.lambda_.invoke("on_failure", failed)
+    (line,) = log.lines
+    assert line["level"] == "ERROR"
+    assert ours(line) == {
+        "message_id": "95df01b4-ee98-5cb9-9903-4c221d41eb5e",
+        "correlation_id": "95df01b4-ee98-5cb9-9903-4c221d41eb5e",
+        "kind": "event",
+        "condition": "RetriesExhausted",
+        "error_type": "EventFailedError",
+        "attempts": 3,
+        "error": error,
+        "request": failed["detail"]["requestPayload"],
+    }
+
+
+@pytest.mark.parametrize(
+    ("sample", "more", "expected"),
+    [
+        (
+            "failure.json",
+            {
+                "responsePayload": {
+                    "errorType": "DeliveryIncompleteError",
+                    "errorMessage": "MARKER",
+                    "stackTrace": ["MARKER"],
+                }
+            },
+            {"condition": "RetriesExhausted", "error_type": "DeliveryIncompleteError", "attempts": 3},
+        ),
+        (
+            "failure.json",
+            {"requestContext": {"condition": "EventAgeExceeded", "approximateInvokeCount": 0}, "responsePayload": None},
+            {"condition": "EventAgeExceeded", "attempts": 0},
+        ),
+        (
+            "success.json",
+            {"responsePayload": {"source": "herald.contact", "action": "undeliverable", "message": {}}},
+            {"condition": "Success", "source": "herald.contact", "action": "undeliverable", "attempts": 1},
+        ),
+        (
+            "success.json",
+            {"responsePayload": {"source": "herald.contact", "action": "uncertain", "message": {}}},
+            {"condition": "Success", "source": "herald.contact", "action": "uncertain", "attempts": 1},
+        ),
+    ],
+)
+def test_a_failed_contact_message_is_logged_by_its_id_and_never_with_its_payload(
+    client: Client,
+    root: Path,
+    log: Any,
+    capfd: pytest.CaptureFixture[str],
+    sample: str,
+    more: dict[str, Any],
+    expected: dict[str, Any],
+) -> None:
+    client.lambda_.invoke("on_failure", event(root, sample, MESSAGE.serialize(), "contact", **more))
+    (line,) = log.lines
+    assert line["level"] == "ERROR"
+    assert ours(line) == {"message_id": MESSAGE.id, "correlation_id": MESSAGE.id, "kind": "contact", **expected}
+    assert "MARKER" not in log.text + "".join(capfd.readouterr())
+
+
+@pytest.mark.parametrize("kind", ["", "Event", "other"])
+def test_a_kind_that_is_not_known_to_be_without_personal_data_is_treated_as_personal(
+    client: Client, root: Path, log: Any, kind: str
+) -> None:
+    client.lambda_.invoke("on_failure", event(root, "failure.json", MESSAGE.serialize(), kind))
+    assert "MARKER" not in log.text
+
+
+@pytest.mark.parametrize("text", ["", "hello", "7", "null", "[1]", '{"x": 1}', '"id"'])
+def test_a_message_without_an_id_of_its_own_goes_by_the_one_of_sns(
+    client: Client, root: Path, log: Any, text: str
+) -> None:
+    client.lambda_.invoke("on_failure", event(root, "failure.json", text, "event"))
+    assert log.lines[0]["message_id"] == "95df01b4-ee98-5cb9-9903-4c221d41eb5e"
+
+
+@pytest.mark.parametrize("request_", [None, {}, {"Records": []}, {"Records": [{}]}, {"Records": None}])
+@pytest.mark.parametrize("function", ["on_success", "on_failure"])
+def test_an_outcome_of_another_request_is_logged_all_the_same(
+    client: Client, root: Path, log: Any, function: str, request_: object
+) -> None:
+    found = event(root, "failure.json", "", "")
+    found["detail"]["requestPayload"] = request_
+    client.lambda_.invoke(function, found)
+    assert len(log.lines) == 1
+    assert log.lines[0]["condition"] == "RetriesExhausted"

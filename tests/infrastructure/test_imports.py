@@ -1,0 +1,131 @@
+"""Each function pays for its own imports, pays them when it starts, and for no other's."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PRINT = "import json, sys, app; print(json.dumps(sorted(sys.modules)))"
+ENTRY_POINTS = ["app.app", "app.destined", "app.notify_pushover", "app.on_success", "app.on_failure"]
+MINE = {
+    "app.app": "chalicelib.handlers.contact",
+    "app.destined": "chalicelib.handlers.destined",
+    "app.notify_pushover": "chalicelib.handlers.notify_pushover",
+    "app.on_success": "chalicelib.handlers.outcomes",
+    "app.on_failure": "chalicelib.handlers.outcomes",
+}
+
+
+def loaded(root: Path, entry_point: str, *, stage: str = "local") -> set[str]:
+    """The modules that a fresh process has loaded when the function is ready for its first request."""
+    environ = {
+        "HERALD_STAGE": stage,
+        "_HANDLER": entry_point,
+        "AWS_DEFAULT_REGION": "eu-central-1",
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "PATH": "",
+    }
+    if entry_point == "app.destined":
+        environ["LAMBDA_NOTIFICATIONS"] = "pushover=herald-local-notify_pushover"
+    ran = subprocess.run(
+        [sys.executable, "-W", "error", "-c", PRINT],
+        cwd=root,
+        env=environ,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert ran.returncode == 0, ran.stderr
+    return set(json.loads(ran.stdout.splitlines()[-1]))
+
+
+@pytest.fixture(scope="session")
+def modules(root: Path) -> dict[str, set[str]]:
+    return {entry_point: loaded(root, entry_point) for entry_point in ENTRY_POINTS}
+
+
+@pytest.mark.parametrize("entry_point", ENTRY_POINTS)
+def test_a_function_has_its_own_handler_when_it_is_ready_and_no_others(
+    modules: dict[str, set[str]], entry_point: str
+) -> None:
+    handlers = {name for name in modules[entry_point] if name.startswith("chalicelib.handlers.")}
+    assert handlers == {MINE[entry_point]}
+
+
+@pytest.mark.parametrize("entry_point", [one for one in ENTRY_POINTS if one != "app.notify_pushover"])
+def test_only_the_pushover_notifier_loads_requests(modules: dict[str, set[str]], entry_point: str) -> None:
+    assert not {"requests", "chalicelib.adapters.pushover"} & modules[entry_point]
+    assert "requests" in modules["app.notify_pushover"], "and it does so at its start"
+
+
+@pytest.mark.parametrize("entry_point", ENTRY_POINTS)
+def test_nobody_loads_boto3_or_the_terminals_side(modules: dict[str, set[str]], entry_point: str) -> None:
+    top = {name.partition(".")[0] for name in modules[entry_point]}
+    unwanted = {"boto3", "s3transfer", "ops", "click", "yaml", "pydantic", "tests", "pytest", "starlette", "ministack"}
+    assert not top & unwanted
+
+
+@pytest.mark.parametrize("entry_point", ["app.on_success", "app.on_failure"])
+def test_the_rules_handlers_load_no_aws_client_and_no_http(modules: dict[str, set[str]], entry_point: str) -> None:
+    # Powertools imports the bare package for a user agent, which costs nothing; no part of it may be loaded.
+    assert not any(name.startswith("botocore.") for name in modules[entry_point])
+    assert not {"urllib3", "http.client", "ssl"} & modules[entry_point]
+    assert not any(name.startswith("chalicelib.adapters") for name in modules[entry_point])
+
+
+@pytest.mark.parametrize("entry_point", ["app.app", "app.destined", "app.notify_pushover"])
+def test_what_talks_to_aws_has_its_client_when_it_is_ready(modules: dict[str, set[str]], entry_point: str) -> None:
+    assert "botocore.client" in modules[entry_point]
+
+
+@pytest.mark.parametrize(
+    ("entry_point", "adapters"),
+    [
+        ("app.app", {"aws", "topic"}),
+        ("app.destined", {"aws", "messages", "notifiers"}),
+        ("app.notify_pushover", {"aws", "pushover", "secrets"}),
+    ],
+)
+def test_each_function_loads_only_its_own_adapters(
+    modules: dict[str, set[str]], entry_point: str, adapters: set[str]
+) -> None:
+    found = {name for name in modules[entry_point] if name.startswith("chalicelib.adapters.")}
+    assert found == {f"chalicelib.adapters.{name}" for name in adapters}
+
+
+def test_the_map_alone_loads_no_handler_and_no_client(root: Path) -> None:
+    """As Chalice imports it for a deployment."""
+    found = loaded(root, "")
+    assert not any(name.startswith(("chalicelib.handlers.", "chalicelib.adapters.")) for name in found)
+    assert not any(name.startswith(("botocore.", "requests")) for name in found)
+
+
+def test_an_unknown_entry_point_loads_nothing_more(root: Path) -> None:
+    for entry_point in ("other.destined", "app.nothing", "destined"):
+        assert not any(name.startswith("chalicelib.handlers.") for name in loaded(root, entry_point))
+
+
+def test_the_import_rules_hold(root: Path) -> None:
+    """pyproject.toml's [tool.importlinter]: the logic is pure, adapters know no handler, and so on."""
+    ran = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            "from importlinter.cli import lint_imports_command; lint_imports_command()",
+            "--no-cache",
+        ],
+        cwd=root,
+        env={"PATH": "", "PYTHONPATH": str(root)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    assert "Contracts: " in ran.stdout

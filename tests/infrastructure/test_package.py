@@ -1,0 +1,179 @@
+"""The deployment zip, built by Chalice itself: what is in it, and that it is enough."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+import zipfile
+from importlib.metadata import PackageNotFoundError, requires
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+from ops import render
+from ops.config import load
+from ops.local.mirror import mirror
+
+LAMBDA_BRINGS = ("boto3", "botocore", "s3transfer", "jmespath", "dateutil", "six", "urllib3")
+"""boto3 and what it needs: https://docs.aws.amazon.com/lambda/latest/dg/lambda-python.html (runtime-included SDKs)."""
+HANDLERS = ["app.app", "app.destined", "app.notify_pushover", "app.on_success", "app.on_failure"]
+
+# Isolated (-I: no PYTHON* variables, no user site, no current folder) and without site-packages (-S).
+LOAD = """
+import json, os, sys
+task, runtime, handler = sys.argv[1:]
+sys.path[:0] = [task, runtime]
+os.chdir(task)
+os.environ["_HANDLER"] = handler
+module, _, name = handler.rpartition(".")
+entry_point = getattr(__import__(module), name)
+assert callable(entry_point)
+files = {name: getattr(module, "__file__", None) or "" for name, module in sys.modules.items()}
+outside = {name: file for name, file in files.items() if "site-packages" in file and not file.startswith(runtime)}
+print(json.dumps({"outside": outside, "app": sys.modules["app"].__file__, "boto3": "boto3" in sys.modules}))
+"""
+
+
+@pytest.fixture(scope="session")
+def package(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The zip of ``chalice package``, from a copy of the project. Its dependencies come from the package index."""
+    project = tmp_path_factory.mktemp("project")
+    mirror(root, project)
+    render.write(project, render.generated(load(project)))
+    # What a checkout also holds must not find its way into the zip.
+    for name in ("ops", "tests"):
+        (project / name).mkdir()
+        (project / name / "secret.py").write_text("")
+    ran = subprocess.run(
+        [sys.executable, "-c", "from chalice.cli import main; main()", "package", "--stage", "local", "out"],
+        cwd=project,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    if ran.returncode and re.search(
+        r"Could not find a version|ConnectionError|Max retries|NewConnection", ran.stdout + ran.stderr
+    ):
+        pytest.skip("the package index can't be reached")
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    assert "WARNING" not in ran.stderr.upper(), ran.stderr
+    return project / "out" / "deployment.zip"
+
+
+@pytest.fixture(scope="session")
+def names(package: Path) -> set[str]:
+    with zipfile.ZipFile(package) as archive:
+        return set(archive.namelist())
+
+
+@pytest.fixture(scope="session")
+def task(package: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The zip, unpacked as Lambda unpacks it into /var/task."""
+    folder = tmp_path_factory.mktemp("task")
+    with zipfile.ZipFile(package) as archive:
+        archive.extractall(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def runtime(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What the Lambda runtime brings, and nothing else: like /var/runtime."""
+    folder = tmp_path_factory.mktemp("runtime")
+    for name in LAMBDA_BRINGS:
+        spec = find_spec(name)
+        assert spec is not None, name
+        assert spec.origin is not None
+        origin = Path(spec.origin)
+        if origin.name == "__init__.py":
+            shutil.copytree(origin.parent, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy(origin, folder / origin.name)
+    return folder
+
+
+def test_the_runtimes_folder_holds_all_that_boto3_needs() -> None:
+    """Else the test below would prove less than it says."""
+    needed, asked = set(), {"boto3"}
+    while asked:
+        name = asked.pop()
+        needed.add(name)
+        try:
+            found = requires(name) or []
+        except PackageNotFoundError:  # pragma: no cover
+            continue
+        plain = {re.split(r"[^A-Za-z0-9_.-]", one)[0] for one in found if "extra ==" not in one}
+        asked |= plain - needed
+    assert {name.replace("python-", "") for name in needed} == set(LAMBDA_BRINGS)
+
+
+def test_the_zip_holds_the_app_its_library_and_its_requirements_and_nothing_else(root: Path, names: set[str]) -> None:
+    own = {"app.py"} | {path.relative_to(root).as_posix() for path in (root / "chalicelib").rglob("*.py")}
+    top = {name.split("/")[0] for name in names}
+    installed = {
+        "aws_lambda_powertools",
+        "certifi",
+        "chalice",
+        "charset_normalizer",
+        "idna",
+        "jmespath",
+        "requests",
+        "typing_extensions.py",
+        "urllib3",
+    }
+    metadata = {name for name in top if name.endswith((".dist-info", ".data"))}
+    compiled = {name for name in top if name.endswith(".so")}
+    assert top - metadata - compiled - {"__pycache__"} == {"app.py", "chalicelib"} | installed
+    assert {
+        name for name in names if name.split("/")[0] in ("app.py", "chalicelib") and not name.endswith(".pyc")
+    } == own
+
+
+def test_nothing_of_the_terminals_side_and_no_secret_is_in_the_zip(names: set[str]) -> None:
+    assert not [
+        name for name in names if name.split("/")[0] in ("ops", "tests", "infra", ".chalice", ".git", "docs", "web")
+    ]
+    assert not [name for name in names if name.endswith(("secret.py", ".toml", ".env", ".pem.key", "herald.toml"))]
+    assert not [
+        name for name in names if name.split("/")[0] in ("boto3", "botocore", "s3transfer", "pydantic", "click")
+    ]
+
+
+def test_the_zip_is_small_and_its_size_is_told(package: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    size = package.stat().st_size
+    with capsys.disabled():
+        print(f"\n    deployment zip: {size / 1_000_000:.2f} MB")  # noqa: T201
+    assert size < 2_500_000
+
+
+def test_compiled_parts_are_for_the_architecture_that_is_deployed(names: set[str]) -> None:
+    compiled = [name for name in names if name.endswith(".so")]
+    assert all("aarch64" in name for name in compiled), compiled
+
+
+@pytest.mark.parametrize("handler", HANDLERS)
+def test_the_zip_and_the_runtime_are_enough_for_every_handler(task: Path, runtime: Path, handler: str) -> None:
+    environ = {
+        "HERALD_STAGE": "local",
+        "AWS_DEFAULT_REGION": "eu-central-1",
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "LAMBDA_NOTIFICATIONS": "pushover=herald-local-notify_pushover",
+    }
+    ran = subprocess.run(
+        [sys.executable, "-I", "-S", "-B", "-W", "error", "-c", LOAD, str(task), str(runtime), handler],
+        env=environ,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert ran.returncode == 0, ran.stderr
+    told = json.loads(ran.stdout)
+    assert told["outside"] == {}
+    assert told["app"] == str(task / "app.py")
+    assert told["boto3"] is False

@@ -1,0 +1,97 @@
+"""Every policy that a deployment would attach, in the eyes of parliament and of the manifest."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from chalicelib.functions import FUNCTIONS, functions_of
+from ops import render
+from ops.check import mistakes, policy_faults, registered
+from ops.config import load
+from ops.policies import Where
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+STAGES = load(ROOT)
+PLACES = (
+    Where("aws", "eu-central-1", "123456789012"),
+    Where("aws-cn", "cn-north-1", "123456789012"),
+    Where("aws-us-gov", "us-gov-west-1", "123456789012"),
+)
+LOGS = {"logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents"}
+
+
+def documents() -> Iterator[tuple[str, str, str]]:
+    """Function, where, text."""
+    for name, config in STAGES.items():
+        for where in PLACES:
+            for path, text in render.policies(config.stage, where).items():
+                yield path.stem.removeprefix(f"policy-{name}-"), f"{name} in {where.partition}", text
+    for path in sorted((ROOT / ".chalice").glob("policy-local-*.json")):
+        yield path.stem.removeprefix("policy-local-"), f"committed {path.name}", path.read_text(encoding="utf-8")
+
+
+DOCUMENTS = list(documents())
+IDS = [f"{function}, {where}" for function, where, _ in DOCUMENTS]
+
+
+@pytest.mark.parametrize(("function", "where", "text"), DOCUMENTS, ids=IDS)
+def test_parliament_finds_no_fault_and_there_is_no_wildcard(function: str, where: str, text: str) -> None:
+    assert policy_faults(text) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "fault"),
+    [
+        ({"Action": ["sns:*"]}, "wildcard"),
+        ({"Action": ["sns:Publsih"]}, "UNKNOWN_ACTION"),
+        ({"Resource": ["*"]}, "wildcard"),
+        ({"Resource": ["arn:aws:sns:eu-central-1:123456789012:*"]}, "wildcard"),
+        ({"Resource": ["arn:aws:sns:*:123456789012:herald-dev-messages"]}, "wildcard"),
+        ({"Resource": ["arn:aws:s3:::bucket"]}, "RESOURCE_MISMATCH"),
+    ],
+)
+def test_a_policy_at_fault_would_be_found(change: dict[str, Any], fault: str) -> None:
+    statement = {
+        "Sid": "PublishMessages",
+        "Effect": "Allow",
+        "Action": ["sns:Publish"],
+        "Resource": ["arn:aws:sns:eu-central-1:123456789012:herald-dev-messages"],
+    }
+    good = {"Version": "2012-10-17", "Statement": [statement]}
+    assert policy_faults(json.dumps(good)) == []
+    bad = {"Version": "2012-10-17", "Statement": [statement | change]}
+    assert any(fault in found for found in policy_faults(json.dumps(bad)))
+
+
+@pytest.mark.parametrize(("function", "where", "text"), DOCUMENTS, ids=IDS)
+def test_a_policy_allows_exactly_the_actions_of_the_manifest_and_logs(function: str, where: str, text: str) -> None:
+    spec = next(spec for spec in FUNCTIONS if spec.name == function)
+    statements = json.loads(text)["Statement"]
+    assert {statement["Effect"] for statement in statements} == {"Allow"}
+    allowed = {action for statement in statements for action in statement["Action"]}
+    assert allowed == {action for grant in spec.grants for action in grant.actions} | LOGS
+
+
+def test_each_function_of_each_stage_has_a_policy_and_chalice_is_told_of_it() -> None:
+    config = json.loads((ROOT / ".chalice/config.json").read_text())
+    assert config["autogen_policy"] is False
+    for name, it in STAGES.items():
+        functions = config["stages"][name]["lambda_functions"]
+        assert set(functions) == {spec.name for spec in functions_of(it.stage)}
+        policies = {path.name for path in render.policies(it.stage, PLACES[0])}
+        assert {options["iam_policy_file"] for options in functions.values()} == policies
+        assert "iam_policy_file" not in config["stages"][name], "it would silently override the others"
+
+
+def test_what_is_generated_is_current_and_declared() -> None:
+    assert list(mistakes(ROOT, STAGES)) == []
+
+
+@pytest.mark.parametrize("stage", sorted(STAGES))
+def test_app_py_registers_what_the_manifest_declares(stage: str) -> None:
+    assert registered(ROOT, stage) == {spec.name for spec in functions_of(STAGES[stage].stage)}

@@ -1,0 +1,147 @@
+"""The CloudFormation templates, in the eyes of cfn-lint, and what they must never hold."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from chalicelib.functions import FUNCTIONS
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+TEMPLATES = sorted((ROOT / "infra").glob("*.yaml"))
+
+
+class _Loader(yaml.SafeLoader):
+    """Reads CloudFormation's short forms as their long ones."""
+
+
+def _long_form(loader: yaml.SafeLoader, suffix: str, node: yaml.Node) -> Any:
+    if isinstance(node, yaml.ScalarNode):
+        value: Any = loader.construct_scalar(node)
+        value = value.split(".", 1) if suffix == "GetAtt" else value
+    elif isinstance(node, yaml.SequenceNode):
+        value = loader.construct_sequence(node, deep=True)
+    else:
+        value = loader.construct_mapping(node, deep=True)  # type: ignore[arg-type]
+    return {"Ref" if suffix == "Ref" else "Condition" if suffix == "Condition" else f"Fn::{suffix}": value}
+
+
+_Loader.add_multi_constructor("!", _long_form)
+
+
+def read(name: str) -> dict[str, Any]:
+    found: dict[str, Any] = yaml.load((ROOT / "infra" / name).read_text(), Loader=_Loader)  # noqa: S506
+    return found
+
+
+def resources(name: str, kind: str) -> dict[str, Any]:
+    return {key: it["Properties"] for key, it in read(name)["Resources"].items() if it["Type"] == kind}
+
+
+def statements() -> list[tuple[str, dict[str, Any]]]:
+    """Every statement of every policy that a template attaches."""
+    found = []
+    for path in TEMPLATES:
+        for key, it in read(path.name)["Resources"].items():
+            properties = it["Properties"]
+            policies = [properties.get("PolicyDocument"), properties.get("AssumeRolePolicyDocument")]
+            policies += [
+                policy["PolicyDocument"] for policy in properties.get("Policies", []) if isinstance(policy, dict)
+            ]
+            found += [(f"{path.name} {key}", one) for policy in policies if policy for one in policy["Statement"]]
+    return found
+
+
+def cfn_lint(*paths: Path) -> subprocess.CompletedProcess[str]:
+    options = ["--format", "parseable", "--"]
+    return subprocess.run(
+        [sys.executable, "-c", "from cfnlint.runner import main; main()", *options, *map(str, paths)],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+
+
+def test_cfn_lint_finds_nothing_in_any_template() -> None:
+    assert [path.name for path in TEMPLATES] == [
+        "data.yaml",
+        "foundation.yaml",
+        "wiring-dev.yaml",
+        "wiring-local.yaml",
+    ]
+    ran = cfn_lint(*TEMPLATES)
+    assert (ran.returncode, ran.stdout) == (0, ""), ran.stdout + ran.stderr
+
+
+def test_cfn_lint_would_find_a_mistake(tmp_path: Path) -> None:
+    broken = tmp_path / "broken.yaml"
+    broken.write_text((ROOT / "infra/wiring-dev.yaml").read_text().replace("EventBusName:", "EventBus:"))
+    ran = cfn_lint(broken)
+    assert "EventBus" in ran.stdout
+    assert ran.returncode != 0
+
+
+@pytest.mark.parametrize(
+    ("where", "statement"), statements(), ids=lambda value: value if isinstance(value, str) else ""
+)
+def test_no_statement_of_a_template_has_a_wildcard(where: str, statement: dict[str, Any]) -> None:
+    actions = statement["Action"] if isinstance(statement["Action"], list) else [statement["Action"]]
+    assert not any("*" in action for action in actions)
+    assert "*" not in json.dumps(statement.get("Resource", ""))
+    if statement["Effect"] == "Allow":
+        assert "*" not in json.dumps(statement.get("Principal", ""))
+
+
+@pytest.mark.parametrize(
+    ("where", "statement"), statements(), ids=lambda value: value if isinstance(value, str) else ""
+)
+def test_whatever_a_service_may_do_is_bound_to_one_source(where: str, statement: dict[str, Any]) -> None:
+    """Without it, another account's topic or rule could use ours (the confused deputy):
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/confused-deputy.html"""
+    for_a_service = statement["Effect"] == "Allow" and "Service" in statement.get("Principal", {})
+    if for_a_service and statement["Action"] != "sts:AssumeRole":
+        assert "aws:SourceArn" in json.dumps(statement["Condition"])
+
+
+def test_the_table_keeps_its_data_and_can_be_restored() -> None:
+    (table,) = (it for it in read("data.yaml")["Resources"].values() if it["Type"] == "AWS::DynamoDB::Table")
+    assert (table["DeletionPolicy"], table["UpdateReplacePolicy"]) == ("Retain", "Retain")
+    properties = table["Properties"]
+    assert properties["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}
+    assert properties["TimeToLiveSpecification"] == {"AttributeName": "expires_at", "Enabled": True}
+    assert properties["KeySchema"] == [{"AttributeName": "id", "KeyType": "HASH"}]
+
+
+def test_queues_of_what_could_not_be_delivered_keep_it_for_14_days_encrypted() -> None:
+    queues = resources("data.yaml", "AWS::SQS::Queue")
+    assert len(queues) == 2
+    for properties in queues.values():
+        assert properties["MessageRetentionPeriod"] == 14 * 24 * 60 * 60
+        assert properties["SqsManagedSseEnabled"] is True
+
+
+def test_send_event_publishes_the_attributes_that_destined_reads_and_nothing_of_the_caller() -> None:
+    (method,) = resources("foundation.yaml", "AWS::ApiGateway::Method").values()
+    template = method["Integration"]["RequestTemplates"]["application/json"]["Fn::Sub"]
+    assert "Action=Publish" in template
+    for number, (name, value) in enumerate((("kind", "event"), ("site", "default")), 1):
+        assert f"MessageAttributes.entry.{number}.Name={name}&" in template
+        assert f"MessageAttributes.entry.{number}.Value.StringValue={value}" in template
+    # The one thing of the request that is read is compared with a constant and never written.
+    assert template.count("$input") == 1
+    assert "#if($input.params('mode') == 'fail')please%20fail#{else}hello%20world#end" in " ".join(template.split())
+    assert method["Integration"]["PassthroughBehavior"] == "NEVER"
+
+
+def test_every_retried_function_is_within_what_lambda_allows() -> None:
+    for spec in FUNCTIONS:
+        if spec.retries:
+            assert 0 <= spec.retries.attempts <= 2
+            assert 60 <= spec.retries.max_age <= 21_600

@@ -1,0 +1,313 @@
+"""``herald.toml``: what it becomes, and every mistake named with its key, what was found and what is allowed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from ops.config import ConfigError, Overrides, load
+
+GOOD = """
+version = 1
+
+[sites.default]
+thanks = "https://www.example.com/thanks.html"
+channels = ["pushover"]
+
+[channels.pushover]
+kind = "pushover"
+
+[stages.dev]
+
+[stages.local]
+endpoint = "http://127.0.0.1:4566"
+account = "000000000000"
+region = "us-east-1"
+
+[stages.local.sites.default]
+thanks = "http://127.0.0.1:8080/thanks.html"
+
+[stages.local.channels.pushover]
+url = "http://127.0.0.1:8080/pushover"
+pause = 1
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path
+
+
+def write(folder: Path, text: str) -> Path:
+    (folder / "herald.toml").write_text(text, encoding="utf-8")
+    return folder
+
+
+def changed(old: str, new: str) -> str:
+    assert GOOD.count(old) >= 1, f"{old!r} is not in the sample"
+    return GOOD.replace(old, new, 1)
+
+
+def mistakes(folder: Path, text: str) -> str:
+    with pytest.raises(ConfigError) as caught:
+        load(write(folder, text))
+    return str(caught.value)
+
+
+def test_the_projects_own_file_is_good(root: Path) -> None:
+    assert set(load(root)) == {"dev", "local"}
+
+
+def test_defaults_are_filled_in(folder: Path) -> None:
+    dev = load(write(folder, GOOD))["dev"]
+    site, channel = dev.stage.sites["default"], dev.stage.channels["pushover"]
+    assert (site.required, site.retention_days) == (("message",), 365)
+    assert (channel.ring_again, channel.pause, channel.url) == (True, 5, "https://api.pushover.net")
+    assert (dev.send_event, dev.log_retention_days, dev.rate, dev.burst) == (False, 30, 10, 20)
+    assert (dev.endpoint, dev.account, dev.region) == (None, None, None)
+
+
+def test_a_stage_lays_its_own_keys_over_the_common_ones_and_keeps_the_rest(folder: Path) -> None:
+    stages = load(write(folder, changed('kind = "pushover"', 'kind = "pushover"\nuncertain = "hold"')))
+    local, dev = stages["local"].stage, stages["dev"].stage
+    assert local.sites["default"].thanks == "http://127.0.0.1:8080/thanks.html"
+    assert local.sites["default"].channels == ("pushover",)
+    assert (local.channels["pushover"].pause, local.channels["pushover"].ring_again) == (1, False)
+    assert dev.sites["default"].thanks == "https://www.example.com/thanks.html"
+    assert dev.channels["pushover"].pause == 5
+    assert "make run" in local.hint
+
+
+def test_a_stage_may_have_a_site_of_its_own(folder: Path) -> None:
+    more = '\n[stages.dev.sites.blog]\nthanks = "https://blog.example.com/"\nchannels = ["pushover"]\n'
+    stages = load(write(folder, GOOD + more))
+    assert set(stages["dev"].stage.sites) == {"default", "blog"}
+    assert set(stages["local"].stage.sites) == {"default"}
+
+
+THANKS = 'thanks = "https://www.example.com/thanks.html"'
+DEV = "[stages.dev]\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        # The file as a whole
+        ("", ["version: found None, expected 1"]),
+        ("version = 2", ["version: found 2, expected 1"]),
+        ('version = "1"', ["version: found '1', expected 1"]),
+        ("version = 1", ["stages", "[stages.dev]"]),
+        ("version = 1\nstages = 3", ["stages", "[stages.dev]"]),
+        ("= broken", ["not valid TOML", "line 1"]),
+        (
+            changed("version = 1", "version = 1\nsite = 3"),
+            ["site: unknown; expected version, sites, channels or stages"],
+        ),
+        # Stages
+        (changed("[stages.dev]", "[stages.Dev]"), ["stages.Dev", "a-z"]),
+        (changed("[stages.dev]", "[stages.abcdefghijklm]"), ["stages.abcdefghijklm", "up to 12"]),
+        (changed("[stages.dev]", "[stages.my-stage]"), ["stages.my-stage", "0-9"]),
+        (changed("[stages.dev]\n", "[stages]\ndev = 3\n"), ["stages.dev: found 3, expected a table [stages.dev]"]),
+        (changed(DEV, DEV + "colour = 3\n"), ["stages.dev.colour: unknown key"]),
+        (changed(DEV, DEV + "send_event = 1\n"), ["stages.dev.send_event: found 1", "boolean"]),
+        (changed(DEV, DEV + "log_retention_days = 2\n"), ["stages.dev.log_retention_days: found 2", "1, 3, 5"]),
+        (changed(DEV, DEV + "throttle = {rate = 0}\n"), ["stages.dev.throttle.rate: found 0", "equal to 1"]),
+        (changed(DEV, DEV + "throttle = {rate = true}\n"), ["stages.dev.throttle.rate: found True", "integer"]),
+        (changed(DEV, DEV + "throttle = {burst = 10_001}\n"), ["stages.dev.throttle.burst: found 10001", "10000"]),
+        (changed(DEV, DEV + "throttle = {max = 1}\n"), ["stages.dev.throttle.max: unknown key"]),
+        (changed(DEV, DEV + 'endpoint = "http://127.0.0.1:1"\n'), ["stages.dev.endpoint: only stages.local has it"]),
+        (changed(DEV, DEV + 'account = "000000000000"\n'), ["stages.dev.account: only stages.local has it"]),
+        (changed(DEV, DEV + 'region = "us-east-1"\n'), ["stages.dev.region: only stages.local has it"]),
+        (changed('account = "000000000000"\n', ""), ["stages.local.account: missing"]),
+        (changed('region = "us-east-1"\n', ""), ["stages.local.region: missing"]),
+        (changed('endpoint = "http://127.0.0.1:4566"\n', ""), ["stages.local.endpoint: missing"]),
+        (changed('"000000000000"', '"12345"'), ["stages.local.account: found '12345'", "pattern"]),
+        (changed('"us-east-1"', '"Virginia"'), ["stages.local.region: found 'Virginia'", "pattern"]),
+        # Sites
+        (changed("[sites.default]", "[sites.blog]"), ["sites.default: missing; POST /contact is its form"]),
+        (changed(THANKS, ""), ["sites.default.thanks: missing"]),
+        (changed(THANKS, "thanks = 3"), ["sites.default.thanks: found 3", "string"]),
+        (changed(THANKS, THANKS + "\nthank = 1"), ["sites.default.thank: unknown key"]),
+        *(
+            (changed(THANKS, f'thanks = "{address}"'), ["sites.default.thanks: found", allowed])
+            for address, allowed in [
+                ("/thanks.html", "absolute address"),
+                ("www.example.com/thanks.html", "absolute address"),
+                ("http://www.example.com/", "must begin with https://"),
+                ("ftp://example.com/", "absolute address"),
+                ("javascript:alert(1)", "absolute address"),
+                ("//evil.example.com/", "absolute address"),
+                ("https:///thanks.html", "absolute address"),
+                ("https://user@example.com/", "absolute address"),
+                ("https://example.com/a b", "spaces or control characters"),
+                ("https://example.com/\\r\\nSet-Cookie: a=b", "spaces or control characters"),
+                ("https://example.com/\\u0000", "spaces or control characters"),
+                ("https://[::1", "Invalid IPv6"),
+            ]
+        ),
+        (changed('channels = ["pushover"]', ""), ["sites.default.channels: missing"]),
+        (changed('channels = ["pushover"]', "channels = []"), ["sites.default.channels", "at least 1 item"]),
+        (
+            changed('channels = ["pushover"]', 'channels = "pushover"'),
+            ["sites.default.channels: found 'pushover'", "list"],
+        ),
+        (changed('channels = ["pushover"]', "channels = [3]"), ["sites.default.channels.0: found 3", "string"]),
+        (
+            changed('channels = ["pushover"]', 'channels = ["mail"]'),
+            ["sites.default.channels: found 'mail', expected one of: pushover"],
+        ),
+        (
+            changed('channels = ["pushover"]', 'channels = ["pushover", "pushover"]'),
+            ["sites.default.channels: names a channel twice"],
+        ),
+        (changed(THANKS, THANKS + '\nrequired = ["phone"]'), ["sites.default.required.0: found 'phone'", "'email'"]),
+        (changed(THANKS, THANKS + "\nretention_days = 0"), ["sites.default.retention_days: found 0", "equal to 1"]),
+        (changed(THANKS, THANKS + "\nretention_days = 3651"), ["sites.default.retention_days: found 3651", "3650"]),
+        (changed(THANKS, THANKS + "\nretention_days = 1.5"), ["sites.default.retention_days: found 1.5", "integer"]),
+        (
+            GOOD + '\n[sites.Blog]\nthanks = "https://example.com/"\nchannels = ["pushover"]\n',
+            ["sites.Blog: a name has up to 20 of a-z"],
+        ),
+        (
+            GOOD + '\n[sites."a/b"]\nthanks = "https://example.com/"\nchannels = ["pushover"]\n',
+            ["sites.a/b: a name has up to 20 of a-z"],
+        ),
+        ("version = 1\nsites = 3\n[stages.dev]", ["sites", "expected tables"]),
+        ("version = 1\n[sites]\ndefault = 3\n[stages.dev]", ["sites.default: found 3", "dictionary"]),
+        # Channels
+        (changed('kind = "pushover"', ""), ["channels.pushover.kind: missing"]),
+        (
+            changed('kind = "pushover"', 'kind = "sms"'),
+            ["channels.pushover.kind: found 'sms', expected one of: pushover"],
+        ),
+        (changed('kind = "pushover"', 'kind = "pushover"\ntoken = "x"'), ["channels.pushover.token: unknown key"]),
+        (
+            changed('kind = "pushover"', 'kind = "pushover"\nuncertain = "maybe"'),
+            ["channels.pushover.uncertain: found 'maybe'", "'ring again' or 'hold'"],
+        ),
+        (
+            changed('kind = "pushover"', 'kind = "pushover"\npause = 0'),
+            ["channels.pushover.pause: found 0", "equal to 1"],
+        ),
+        (
+            changed('kind = "pushover"', 'kind = "pushover"\npause = 4'),
+            ["channels.pushover.pause: found 4, the provider wants at least 5"],
+        ),
+        (
+            changed('kind = "pushover"', 'kind = "pushover"\nurl = "https://example.com"'),
+            ["channels.pushover.url: only stages.local may send elsewhere than to the provider"],
+        ),
+        (
+            GOOD + '\n[channels.phone]\nkind = "pushover"\n',
+            ["channels.phone: a channel of kind 'pushover' must be named 'pushover'"],
+        ),
+        # Below a stage the mistake is named where it is written
+        (
+            changed(DEV, DEV + "[stages.dev.sites.default]\nretention_days = 0\n"),
+            ["stages.dev.sites.default.retention_days: found 0"],
+        ),
+        (
+            changed(DEV, DEV + "[stages.dev.sites.default]\nthank = 1\n"),
+            ["stages.dev.sites.default.thank: unknown key"],
+        ),
+        (changed(DEV, DEV + "sites = 3\n"), ["stages.dev.sites: expected tables"]),
+        (changed(DEV, DEV + "channels = []\n"), ["stages.dev.channels: expected tables"]),
+    ],
+)
+def test_every_mistake_is_named_with_its_key_what_was_found_and_what_is_allowed(
+    folder: Path, text: str, named: list[str]
+) -> None:
+    said = mistakes(folder, text)
+    for words in named:
+        assert words in said
+
+
+@pytest.mark.parametrize(
+    ("own", "key"),
+    [
+        ('[stages.dev.sites.default]\nchannels = ["mail"]\n', "stages.dev.sites.default.channels: "),
+        ('[stages.dev.sites.default]\nchannels = ["pushover", "pushover"]\n', "stages.dev.sites.default.channels: "),
+        ('[stages.dev.channels.pushover]\nkind = "sms"\n', "stages.dev.channels.pushover.kind: "),
+        ("[stages.dev.channels.pushover]\npause = 4\n", "stages.dev.channels.pushover.pause: "),
+        ('[stages.dev.channels.pushover]\nurl = "https://example.com"\n', "stages.dev.channels.pushover.url: "),
+        ('[stages.dev.channels.phone]\nkind = "pushover"\n', "stages.dev.channels.phone: "),
+    ],
+)
+def test_a_mistake_between_keys_is_named_below_the_stage_where_it_is_written(folder: Path, own: str, key: str) -> None:
+    said = mistakes(folder, changed(DEV, DEV + own))
+    assert f"\n  {key}" in said
+
+
+@pytest.mark.parametrize(
+    ("own", "key"),
+    [
+        ("sites = {default = 3}\n", "stages.dev.sites.default"),
+        ("channels = {pushover = 3}\n", "stages.dev.channels.pushover"),
+    ],
+)
+def test_what_a_stage_sets_is_never_ignored_in_silence(folder: Path, own: str, key: str) -> None:
+    assert f"{key}: " in mistakes(folder, changed(DEV, DEV + own))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        changed(DEV, DEV + "colour = 3\n"),
+        changed(THANKS, THANKS + "\nthank = 1"),
+        changed('kind = "pushover"', 'kind = "pushover"\ntoken = "x"'),
+    ],
+)
+def test_an_unknown_key_is_told_what_is_allowed(folder: Path, text: str) -> None:
+    said = mistakes(folder, text)
+    assert "unknown" in said
+    assert any(known in said for known in ("send_event", "retention_days", "uncertain"))
+
+
+def test_all_mistakes_are_listed_at_once_and_none_twice(folder: Path) -> None:
+    text = GOOD.replace('kind = "pushover"', 'kind = "sms"').replace('channels = ["pushover"]', "channels = []")
+    said = mistakes(folder, text.replace(DEV, DEV + "colour = 3\n"))
+    lines = said.splitlines()
+    assert lines[0] == "herald.toml needs another look:"
+    assert len(lines[1:]) == len(set(lines[1:])) >= 2
+    assert any("sites.default.channels" in line for line in lines)
+    assert any("stages.dev.colour" in line for line in lines)
+
+
+def test_a_missing_file_is_named(folder: Path) -> None:
+    with pytest.raises(ConfigError, match=r"herald\.toml does not exist"):
+        load(folder)
+
+
+def test_a_file_that_is_not_utf_8_is_named(folder: Path) -> None:
+    (folder / "herald.toml").write_bytes(b'version = "\xff"')
+    with pytest.raises(ConfigError, match="not valid TOML"):
+        load(folder)
+
+
+def test_overrides_change_stage_local_alone(folder: Path) -> None:
+    plain = load(write(folder, GOOD))
+    over = load(folder, Overrides(aws="http://127.0.0.1:5", web="http://127.0.0.1:6"))
+    assert over["dev"] == plain["dev"]
+    local = over["local"]
+    assert local.endpoint == "http://127.0.0.1:5"
+    assert local.stage.sites["default"].thanks == "http://127.0.0.1:6/thanks.html"
+    assert local.stage.channels["pushover"].url == "http://127.0.0.1:6/pushover"
+    assert local.stage.channels["pushover"].pause == 1
+
+
+def test_the_web_override_keeps_the_rest_of_the_address(folder: Path) -> None:
+    text = changed("http://127.0.0.1:8080/thanks.html", "http://127.0.0.1:8080/thanks.html?lang=de#top")
+    local = load(write(folder, text), Overrides(web="http://127.0.0.1:6"))["local"]
+    assert local.stage.sites["default"].thanks == "http://127.0.0.1:6/thanks.html?lang=de#top"
+
+
+def test_the_real_pushover_is_asked_at_its_own_address_and_pace(folder: Path) -> None:
+    local = load(write(folder, GOOD), Overrides(web="http://127.0.0.1:6", real_pushover=True))["local"]
+    assert local.stage.channels["pushover"].url == "https://api.pushover.net"
+    assert local.stage.channels["pushover"].pause == 5
+
+
+def test_the_real_pushover_never_shortens_a_pause(folder: Path) -> None:
+    local = load(write(folder, changed("pause = 1", "pause = 60")), Overrides(real_pushover=True))["local"]
+    assert local.stage.channels["pushover"].pause == 60

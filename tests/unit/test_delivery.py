@@ -1,0 +1,524 @@
+"""The state machine of docs/delivery.md: whom a message rings, how often, and how it ends."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from chalicelib.errors import (
+    ChannelRejectedError,
+    ChannelUnavailableError,
+    ChannelUncertainError,
+    DeliveryIncompleteError,
+    InvalidRequestError,
+    NotifierError,
+    StoreError,
+)
+from chalicelib.logic import delivery
+from chalicelib.logic.delivery import LEASE, Delivery, Invocation, Notifier, Record, State
+from chalicelib.logic.notification import of_contact
+from chalicelib.settings import Channel
+from tests.fakes import (
+    NOW,
+    Clock,
+    InMemoryMessages,
+    RecordingNotifier,
+    RecoveringNotifier,
+    RefusingNotifier,
+    channel,
+    message,
+)
+
+MESSAGE = message()
+LONG = NOW + 10**9
+"""A run with all the time that it needs."""
+FIRST = Invocation("request-1", "run-1", LONG)
+RETRY = Invocation("request-1", "run-2", LONG)
+"""Lambda's retry of the same event, or the same event handed over twice."""
+OTHER = Invocation("request-2", "run-3", LONG)
+RING = {"pushover": channel()}
+HOLD = {"pushover": channel(ring_again=False)}
+TWO = {"a": channel("a"), "b": channel("b")}
+UNAVAILABLE = ChannelUnavailableError("down")
+UNCERTAIN = ChannelUncertainError("no answer")
+REJECTED = ChannelRejectedError("no")
+
+
+class Run:
+    """One message, its record, and runs of ``destined`` on it."""
+
+    def __init__(self, channels: Mapping[str, Channel] | None = None, **notifiers: Notifier) -> None:
+        self.channels = RING if channels is None else channels
+        self.notifiers: Mapping[str, Notifier] = notifiers
+        self.store = InMemoryMessages()
+        self.clock = Clock()
+
+    def deliver(self, invocation: Invocation = FIRST) -> dict[str, Any]:
+        return delivery.deliver(MESSAGE, self.channels, self.notifiers, self.store, invocation, self.clock)
+
+    def action(self, invocation: Invocation = FIRST) -> str:
+        """The action, or ``again`` where Lambda is to run it again."""
+        try:
+            return str(self.deliver(invocation)["action"])
+        except DeliveryIncompleteError:
+            return "again"
+
+    def recorded(self, name: str = "pushover") -> Delivery:
+        return self.store.records[MESSAGE.id].deliveries[name]
+
+    def record(self, owner: Invocation = FIRST, **deliveries: Delivery) -> None:
+        self.store.records[MESSAGE.id] = Record(owner.id, deliveries)
+
+
+# A fresh message
+
+
+def test_a_fresh_message_rings_once_and_is_recorded_with_the_providers_reference() -> None:
+    notifier = RecordingNotifier("ref-7")
+    run = Run(pushover=notifier)
+    assert run.deliver() == {
+        "source": "herald.contact",
+        "action": "delivered",
+        "message": {"id": MESSAGE.id, "site": "default", "channels": {"pushover": "delivered"}},
+    }
+    assert [notification.id for notification in notifier.delivered] == [MESSAGE.id]
+    assert run.recorded() == Delivery(State.DELIVERED, 1, FIRST.run, 0, 0, "ref-7", "")
+    assert run.store.records[MESSAGE.id].owner == FIRST.id
+
+
+def test_what_the_visitor_wrote_is_not_in_the_answer_for_the_bus() -> None:
+    run = Run(pushover=RecordingNotifier())
+    assert "Hello" not in str(run.deliver())
+
+
+def test_the_channel_is_claimed_before_the_notifier_is_called() -> None:
+    seen: list[Delivery] = []
+    run = Run()
+
+    class LookingNotifier:
+        def notify(self, notification: object) -> str:
+            seen.append(run.recorded())
+            return "ref"
+
+    run.notifiers = {"pushover": LookingNotifier()}
+    run.deliver()
+    assert seen == [Delivery(State.SENDING, 1, FIRST.run, NOW + LEASE)]
+
+
+def test_nothing_rings_when_the_message_cant_be_stored() -> None:
+    class BrokenStore(InMemoryMessages):
+        def add(self, *arguments: object, **more: object) -> Record | None:
+            raise StoreError("ServiceUnavailable")
+
+    notifier = RecordingNotifier()
+    run = Run(pushover=notifier)
+    run.store = BrokenStore()
+    with pytest.raises(StoreError):
+        run.deliver()
+    assert notifier.delivered == []
+
+
+def test_nothing_rings_when_the_claim_cant_be_written() -> None:
+    def break_claim(channel: str, before: Delivery, after: Delivery) -> None:
+        raise StoreError("ServiceUnavailable")
+
+    notifier = RecordingNotifier()
+    run = Run(pushover=notifier)
+    run.store.before_change = break_claim
+    with pytest.raises(StoreError):
+        run.deliver()
+    assert notifier.delivered == []
+
+
+# Redeliveries and retries
+
+
+@pytest.mark.parametrize("again", [FIRST, OTHER, Invocation("request-3", "run-4", LONG)])
+@pytest.mark.parametrize("channels", [RING, HOLD])
+def test_a_recorded_delivery_never_rings_again(again: Invocation, channels: Mapping[str, Channel]) -> None:
+    notifier = RecordingNotifier()
+    run = Run(channels, pushover=notifier)
+    run.deliver()
+    run.clock.now += 1_000_000
+    expected = "delivered" if again is FIRST else "duplicate"
+    assert [run.action(again), run.action(again)] == [expected, expected]
+    assert len(notifier.delivered) == 1
+
+
+def test_a_rejected_channel_is_never_asked_again_and_stays_undeliverable_for_its_own_run() -> None:
+    notifier = RefusingNotifier(REJECTED)
+    run = Run(pushover=notifier)
+    assert [run.action(), run.action(), run.action(OTHER)] == ["undeliverable", "undeliverable", "duplicate"]
+    assert notifier.calls == 1
+
+
+def test_lambdas_retry_of_the_same_request_delivers_what_waited() -> None:
+    notifier = RecoveringNotifier(UNAVAILABLE, UNAVAILABLE)
+    run = Run(pushover=notifier)
+    actions = []
+    for _ in range(3):
+        actions.append(run.action())
+        run.clock.now += 60
+    assert actions == ["again", "again", "delivered"]
+    assert run.recorded().attempts == 3
+    assert run.recorded().error == "", "an old error would read as if the delivery had failed"
+
+
+def test_another_run_delivers_what_is_due_and_says_so() -> None:
+    run = Run(pushover=RecoveringNotifier(UNAVAILABLE))
+    assert run.action() == "again"
+    run.clock.now += 60
+    assert run.action(OTHER) == "delivered"
+
+
+# Waiting
+
+
+def test_a_channel_that_waits_is_not_asked_before_it_is_due() -> None:
+    notifier = RefusingNotifier(UNAVAILABLE)
+    run = Run(pushover=notifier)
+    run.action()
+    assert run.recorded().state is State.WAITING
+    assert run.recorded().next_attempt_at == NOW + 5
+    run.clock.now = NOW + 4
+    assert run.action() == "again"
+    assert notifier.calls == 1
+    run.clock.now = NOW + 5
+    assert run.action() == "again"
+    assert notifier.calls == 2
+
+
+def test_another_run_before_it_is_due_is_a_duplicate_and_rings_nobody() -> None:
+    notifier = RefusingNotifier(UNAVAILABLE)
+    run = Run(pushover=notifier)
+    run.action()
+    assert run.action(OTHER) == "duplicate"
+    assert notifier.calls == 1
+
+
+@pytest.mark.parametrize(
+    ("pause", "retry_after", "wait"), [(5, None, 5), (5, 3, 5), (5, 600, 600), (3600, 600, 3600), (5, 0, 5), (5, -9, 5)]
+)
+@pytest.mark.parametrize("error", [ChannelUnavailableError, ChannelUncertainError])
+def test_the_longer_of_the_channels_pause_and_the_providers_wait_counts_from_the_answer(
+    error: type[NotifierError], pause: int, retry_after: int | None, wait: int
+) -> None:
+    run = Run({"pushover": channel(pause=pause)})
+
+    class SlowNotifier:
+        def notify(self, notification: object) -> str:
+            run.clock.now += 10
+            raise error("no", retry_after=retry_after)
+
+    run.notifiers = {"pushover": SlowNotifier()}
+    run.action()
+    assert run.recorded().next_attempt_at == NOW + 10 + wait
+
+
+# Uncertain, and interrupted claims
+
+
+def test_uncertain_rings_again_once_it_is_due() -> None:
+    notifier = RecoveringNotifier(UNCERTAIN)
+    run = Run(pushover=notifier)
+    assert run.action() == "again"
+    assert run.recorded().state is State.UNCERTAIN
+    assert run.action() == "again"
+    assert notifier.delivered == []
+    run.clock.now += 5
+    assert run.action() == "delivered"
+
+
+def test_uncertain_and_held_never_rings_again_and_the_owner_is_told() -> None:
+    notifier = RefusingNotifier(UNCERTAIN)
+    run = Run(HOLD, pushover=notifier)
+    actions = []
+    for _ in range(3):
+        actions.append(run.action())
+        run.clock.now += 100_000
+    assert actions == ["uncertain"] * 3
+    assert run.action(OTHER) == "duplicate"
+    assert notifier.calls == 1
+
+
+def interrupted(channels: Mapping[str, Channel], notifier: Notifier) -> Run:
+    """A run that was killed while it called the notifier."""
+    run = Run(channels, pushover=notifier)
+    run.record(pushover=Delivery(State.SENDING, 1, FIRST.run, NOW + LEASE))
+    return run
+
+
+def test_an_interrupted_call_rings_again_at_lambdas_retry() -> None:
+    notifier = RecordingNotifier()
+    run = interrupted(RING, notifier)
+    run.clock.now = NOW + LEASE
+    assert run.action(RETRY) == "delivered"
+    assert len(notifier.delivered) == 1
+    assert run.recorded().attempts == 2
+
+
+def test_an_interrupted_call_is_held_where_the_channel_says_so() -> None:
+    notifier = RecordingNotifier()
+    run = interrupted(HOLD, notifier)
+    run.clock.now = NOW + LEASE
+    assert run.action(RETRY) == "uncertain"
+    assert notifier.delivered == []
+    assert run.recorded().state is State.UNCERTAIN, "and the record says so"
+    assert run.recorded().error == "Interrupted"
+
+
+@pytest.mark.parametrize("channels", [RING, HOLD])
+def test_another_run_leaves_a_living_claim_alone(channels: Mapping[str, Channel]) -> None:
+    notifier = RecordingNotifier()
+    run = interrupted(channels, notifier)
+    run.clock.now = NOW + LEASE - 1
+    assert run.action(OTHER) == "duplicate"
+    assert notifier.delivered == []
+    assert run.store.journal == []
+
+
+def test_an_event_that_lambda_hands_over_twice_at_once_rings_once() -> None:
+    notifier = RecordingNotifier()
+    run = interrupted(RING, notifier)
+    assert run.action(RETRY) == "again", "its outcome is not known yet"
+    assert notifier.delivered == []
+
+
+def test_a_run_that_could_not_finish_a_call_makes_none() -> None:
+    notifier = RecordingNotifier()
+    run = Run(pushover=notifier)
+    assert run.action(Invocation("request-1", "run-1", NOW + LEASE - 1)) == "again"
+    assert notifier.delivered == []
+    assert run.recorded() == Delivery()
+    assert run.action(Invocation("request-1", "run-2", NOW + LEASE)) == "delivered"
+
+
+def test_another_run_takes_a_dead_claim_up() -> None:
+    notifier = RecordingNotifier()
+    run = interrupted(RING, notifier)
+    run.clock.now = NOW + LEASE
+    assert run.action(OTHER) == "delivered"
+    assert run.recorded().owner == OTHER.run
+
+
+def test_another_run_records_a_dead_claim_as_uncertain_where_it_is_held() -> None:
+    notifier = RecordingNotifier()
+    run = interrupted(HOLD, notifier)
+    run.clock.now = NOW + LEASE
+    run.action(OTHER)
+    assert run.recorded().state is State.UNCERTAIN
+    assert notifier.delivered == []
+
+
+def test_an_outcome_that_could_not_be_written_is_uncertain_at_the_retry() -> None:
+    def break_outcome(channel: str, before: Delivery, after: Delivery) -> None:
+        if after.state is State.DELIVERED:
+            raise StoreError("ServiceUnavailable")
+
+    notifier = RecordingNotifier()
+    run = Run(HOLD, pushover=notifier)
+    run.store.before_change = break_outcome
+    with pytest.raises(StoreError):
+        run.deliver()
+    assert run.recorded().state is State.SENDING
+    run.clock.now += LEASE
+    assert run.action(RETRY) == "uncertain"
+    assert len(notifier.delivered) == 1
+
+
+def test_a_fault_in_a_notifier_that_is_no_error_of_the_contract_escapes_and_counts_as_uncertain() -> None:
+    run = Run(HOLD, pushover=RefusingNotifier(ZeroDivisionError()))
+    with pytest.raises(ZeroDivisionError):
+        run.deliver()
+    run.clock.now += LEASE
+    assert run.action(RETRY) == "uncertain"
+
+
+# Two runs at once
+
+
+def test_of_two_runs_that_claim_at_once_only_one_rings() -> None:
+    notifier = RecordingNotifier()
+    run = Run(pushover=notifier)
+
+    def be_quicker(channel: str, before: Delivery, after: Delivery) -> None:
+        run.store.before_change = lambda *_: None
+        run.store.put(MESSAGE.id, channel, Delivery(State.SENDING, 1, OTHER.run, NOW + LEASE))
+
+    run.store.before_change = be_quicker
+    assert run.action() == "again", "the other one's outcome is not known yet"
+    assert notifier.delivered == []
+    assert run.recorded().owner == OTHER.run
+
+
+def test_a_claim_that_somebody_took_over_meanwhile_is_not_overwritten() -> None:
+    run = Run()
+    taken = Delivery(State.DELIVERED, 2, OTHER.run, reference="theirs")
+
+    class SlowNotifier:
+        def notify(self, notification: object) -> str:
+            run.store.put(MESSAGE.id, "pushover", taken)
+            raise UNAVAILABLE
+
+    run.notifiers = {"pushover": SlowNotifier()}
+    run.action()
+    assert run.recorded() == taken
+
+
+# Several channels
+
+
+def test_a_channel_that_fails_keeps_no_other_from_ringing() -> None:
+    for error in (UNAVAILABLE, UNCERTAIN, REJECTED):
+        notifier = RecordingNotifier()
+        run = Run(TWO, a=RefusingNotifier(error), b=notifier)
+        run.action()
+        assert len(notifier.delivered) == 1
+
+
+def test_the_channel_that_rang_is_left_alone_while_the_other_is_repeated() -> None:
+    rang, recovering = RecordingNotifier(), RecoveringNotifier(UNAVAILABLE)
+    run = Run(TWO, a=rang, b=recovering)
+    assert run.action() == "again"
+    run.clock.now += 60
+    assert run.action() == "delivered"
+    assert (len(rang.delivered), len(recovering.delivered)) == (1, 1)
+
+
+OUTCOMES: dict[str, Callable[[], Notifier]] = {
+    "delivered": RecordingNotifier,
+    "rejected": lambda: RefusingNotifier(REJECTED),
+    "invalid": lambda: RefusingNotifier(InvalidRequestError("no", key="id")),
+    "waiting": lambda: RefusingNotifier(UNAVAILABLE),
+    "ring again": lambda: RefusingNotifier(UNCERTAIN),
+    "held": lambda: RefusingNotifier(UNCERTAIN),
+}
+
+
+def by_the_law(outcomes: tuple[str, ...]) -> str:
+    """The table "The message as a whole" of docs/delivery.md, line by line."""
+    if "waiting" in outcomes or "ring again" in outcomes:
+        return "again"
+    if "rejected" in outcomes or "invalid" in outcomes:
+        return "undeliverable"
+    return "uncertain" if "held" in outcomes else "delivered"
+
+
+@pytest.mark.parametrize("outcomes", [*itertools.product(OUTCOMES, repeat=2), *itertools.product(OUTCOMES, repeat=3)])
+def test_every_mixed_outcome_ends_as_the_law_says(outcomes: tuple[str, ...]) -> None:
+    names = "abc"[: len(outcomes)]
+    run = Run(
+        {name: channel(name, ring_again=outcome != "held") for name, outcome in zip(names, outcomes, strict=True)},
+        **{name: OUTCOMES[outcome]() for name, outcome in zip(names, outcomes, strict=True)},
+    )
+    assert run.action() == by_the_law(outcomes)
+    if by_the_law(outcomes) != "again":
+        assert run.action() == by_the_law(outcomes), "and so at Lambda's retry"
+        assert run.action(OTHER) == "duplicate"
+
+
+@pytest.mark.parametrize("outcomes", list(itertools.product(OUTCOMES, repeat=2)))
+def test_no_sequence_of_runs_rings_a_settled_channel_again(outcomes: tuple[str, ...]) -> None:
+    calls = {"a": 0, "b": 0}
+
+    def counting(name: str, notifier: Notifier) -> Notifier:
+        class Counting:
+            def notify(self, notification: Any) -> str:
+                calls[name] += 1
+                return notifier.notify(notification)
+
+        return Counting()
+
+    pairs = list(zip("ab", outcomes, strict=True))
+    run = Run(
+        {name: channel(name, ring_again=outcome != "held") for name, outcome in pairs},
+        **{name: counting(name, OUTCOMES[outcome]()) for name, outcome in pairs},
+    )
+    for invocation in (FIRST, OTHER, FIRST, FIRST, OTHER, Invocation("request-3", "run-4", LONG)):
+        run.action(invocation)
+        run.clock.now += 1_000
+    for name, outcome in pairs:
+        if outcome in ("waiting", "ring again"):
+            assert calls[name] == 6, "each run that found it due tried it"
+        else:
+            assert calls[name] == 1, outcome
+
+
+# Channels that come and go
+
+
+def test_a_message_without_any_channel_is_undeliverable_and_never_delivered() -> None:
+    assert Run({}).action() == "undeliverable"
+
+
+def test_a_channel_that_has_left_the_configuration_is_not_forgotten() -> None:
+    for state in (State.PENDING, State.WAITING, State.UNCERTAIN):
+        run = Run({})
+        run.record(pushover=Delivery(state))
+        assert run.action() == "again"
+        assert run.recorded().state is state
+
+
+def test_a_delivery_by_a_channel_that_has_left_since_still_counts() -> None:
+    run = Run({})
+    run.record(pushover=Delivery(State.DELIVERED, 1))
+    assert run.action() == "delivered"
+
+
+def test_a_channel_without_a_notifier_function_waits_and_is_not_forgotten() -> None:
+    run = Run(RING)
+    assert run.action() == "again"
+    assert run.recorded() == Delivery()
+
+
+def test_the_error_names_each_channel_that_is_still_open() -> None:
+    run = Run(TWO, a=RecordingNotifier(), b=RefusingNotifier(UNAVAILABLE))
+    with pytest.raises(DeliveryIncompleteError, match=r"^still to deliver: b waiting$"):
+        run.deliver()
+
+
+# The single steps
+
+
+@pytest.mark.parametrize("state", [state for state in State if state is not State.SENDING])
+def test_only_sending_needs_to_be_understood(state: State) -> None:
+    recorded = Delivery(state, 1, OTHER.id, 0)
+    assert delivery.understood(recorded, NOW) is recorded
+
+
+@pytest.mark.parametrize(
+    ("state", "due", "ring_again", "may"),
+    [
+        (State.PENDING, False, True, True),
+        (State.WAITING, True, True, True),
+        (State.WAITING, True, False, True),
+        (State.WAITING, False, True, False),
+        (State.UNCERTAIN, True, True, True),
+        (State.UNCERTAIN, False, True, False),
+        (State.UNCERTAIN, True, False, False),
+        (State.SENDING, True, True, False),
+        (State.DELIVERED, True, True, False),
+        (State.REJECTED, True, True, False),
+    ],
+)
+def test_who_may_be_rung(state: State, due: bool, ring_again: bool, may: bool) -> None:
+    recorded = Delivery(state, next_attempt_at=NOW if due else NOW + 1)
+    assert delivery.may_send(recorded, channel(ring_again=ring_again), NOW) is may
+
+
+def test_a_claim_forgets_the_last_error_and_counts_on() -> None:
+    before = Delivery(State.WAITING, 2, OTHER.run, 0, NOW - 1, "", "ChannelUnavailableError")
+    assert delivery.claim(before, FIRST, NOW) == Delivery(State.SENDING, 3, FIRST.run, NOW + LEASE)
+
+
+@pytest.mark.parametrize("error", [UNAVAILABLE, UNCERTAIN, REJECTED, InvalidRequestError("x", key="id")])
+def test_the_record_keeps_the_errors_class_and_nothing_of_its_text(error: NotifierError) -> None:
+    claimed = Delivery(State.SENDING, 1, FIRST.run, NOW + LEASE)
+    after = delivery.attempt(RefusingNotifier(error), of_contact(MESSAGE), claimed, RING["pushover"], Clock())
+    assert after.error == type(error).__name__
+    assert replace(after, error="").until == 0
+    assert error.message not in str(after.error)

@@ -1,0 +1,94 @@
+"""The exact policy of each function."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from chalicelib.functions import FUNCTIONS, functions_of
+from ops.policies import Where, policy
+from ops.render import policies
+from tests.fakes import stage
+
+WHERE = Where("aws", "eu-central-1", "123456789012")
+BY_NAME = {spec.name: spec for spec in FUNCTIONS}
+
+
+def statements(function: str, channels: tuple[str, ...] = ("pushover",), where: Where = WHERE) -> dict[str, Any]:
+    document = policy(BY_NAME[function], stage(channels=channels), where)
+    assert set(document) == {"Version", "Statement"}
+    assert document["Version"] == "2012-10-17"
+    found = {}
+    for statement in document["Statement"]:
+        assert set(statement) == {"Sid", "Effect", "Action", "Resource"}
+        assert statement["Effect"] == "Allow"
+        found[statement["Sid"]] = (statement["Action"], statement["Resource"])
+    assert len(found) == len(document["Statement"]), "two statements with one Sid"
+    return found
+
+
+def logs(function: str) -> dict[str, Any]:
+    group = f"arn:aws:logs:eu-central-1:123456789012:log-group:/aws/lambda/{function}"
+    actions = ["logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents"]
+    return {"WriteLogs": (actions, [group, f"{group}:*"])}
+
+
+def test_the_api_may_publish_to_one_topic_and_nothing_else() -> None:
+    assert statements("api_handler") == logs("herald-dev") | {
+        "PublishMessages": (["sns:Publish"], ["arn:aws:sns:eu-central-1:123456789012:herald-dev-messages"])
+    }
+
+
+def test_destined_may_store_record_invoke_and_tell_the_bus() -> None:
+    table = ["arn:aws:dynamodb:eu-central-1:123456789012:table/herald-dev-messages"]
+    assert statements("destined") == logs("herald-dev-destined") | {
+        "StoreMessages": (["dynamodb:PutItem"], table),
+        "RecordOutcomes": (["dynamodb:UpdateItem"], table),
+        "InvokeNotifiers": (
+            ["lambda:InvokeFunction"],
+            ["arn:aws:lambda:eu-central-1:123456789012:function:herald-dev-notify_pushover"],
+        ),
+        "TellTheBus": (["events:PutEvents"], ["arn:aws:events:eu-central-1:123456789012:event-bus/herald-dev"]),
+    }
+
+
+def test_notify_pushover_may_read_its_two_secrets() -> None:
+    path = "arn:aws:ssm:eu-central-1:123456789012:parameter/herald/dev/pushover"
+    assert statements("notify_pushover") == logs("herald-dev-notify_pushover") | {
+        "ReadSecrets": (["ssm:GetParameters"], [f"{path}/token", f"{path}/user"])
+    }
+
+
+@pytest.mark.parametrize("function", ["on_success", "on_failure"])
+def test_the_rules_handlers_may_write_logs_and_nothing_else(function: str) -> None:
+    assert statements(function) == logs(f"herald-dev-{function}")
+
+
+def test_without_the_channel_no_policy_speaks_of_invoking_or_of_secrets() -> None:
+    files = policies(stage(channels=()), WHERE)
+    assert {path.name for path in files} == {
+        f"policy-dev-{name}.json" for name in ("api_handler", "destined", "on_success", "on_failure")
+    }
+    for text in files.values():
+        for trace in ("ssm:", "lambda:", "notify", "pushover", "InvokeNotifiers"):
+            assert trace not in text
+        assert all(statement["Resource"] for statement in json.loads(text)["Statement"])
+
+
+@pytest.mark.parametrize(("partition", "region"), [("aws-cn", "cn-north-1"), ("aws-us-gov", "us-gov-west-1")])
+def test_every_arn_is_of_the_partition_region_and_account(partition: str, region: str) -> None:
+    for text in policies(stage(), Where(partition, region, "999999999999")).values():
+        for statement in json.loads(text)["Statement"]:
+            for arn in statement["Resource"]:
+                assert arn.split(":")[:2] == ["arn", partition]
+                assert arn.split(":")[3:5] == [region, "999999999999"]
+
+
+def test_the_only_wildcard_is_the_streams_of_the_functions_own_log_group() -> None:
+    for spec in functions_of(stage()):
+        for actions, resources in statements(spec.name).values():
+            assert not any("*" in action for action in actions)
+            for arn in resources:
+                assert "*" not in arn or (arn.endswith(":*") and "*" not in arn[:-1] and ":log-group:" in arn)

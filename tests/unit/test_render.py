@@ -1,0 +1,151 @@
+"""Everything that is generated: the same text every time, current, and nothing left behind."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import yaml
+
+from chalicelib.settings import Site, Stage
+from ops import render
+from ops.config import StageConfig, load
+from ops.policies import Where
+from tests.fakes import channel, site, stage
+
+
+def config(it: Stage) -> StageConfig:
+    local = it.name == "local"
+    return StageConfig(
+        it,
+        send_event=False,
+        log_retention_days=30,
+        rate=10,
+        burst=20,
+        endpoint="http://127.0.0.1:4566" if local else None,
+        account="000000000000" if local else None,
+        region="us-east-1" if local else None,
+    )
+
+
+STAGES = {name: config(stage(name)) for name in ("dev", "local", "prod")}
+
+
+def chalice(stages: dict[str, StageConfig]) -> dict[str, object]:
+    found: dict[str, object] = json.loads(render.generated(stages)[render.CHALICE_CONFIG])["stages"]
+    return found
+
+
+def test_the_same_configuration_gives_the_same_text_in_any_order() -> None:
+    backwards = dict(reversed(list(STAGES.items())))
+    assert list(render.generated(STAGES).items()) == list(render.generated(backwards).items())
+    assert render.generated(STAGES) == render.generated(STAGES)
+
+
+def test_what_is_committed_is_what_is_generated(root: Path) -> None:
+    for path, text in render.generated(load(root)).items():
+        assert (root / path).read_text(encoding="utf-8") == text, f"{path} is stale; run: python -m ops render"
+    assert render.left_over(root, render.generated(load(root))) == []
+
+
+def test_no_account_is_committed_but_the_local_stacks() -> None:
+    for path, text in render.generated(STAGES).items():
+        numbers = {
+            word for word in text.replace(":", " ").replace('"', " ").split() if word.isdigit() and len(word) == 12
+        }
+        assert numbers <= {"000000000000"}, path
+    policies = {path.name for path in render.generated(STAGES) if path.name.startswith("policy-")}
+    assert policies
+    assert all(name.startswith("policy-local-") for name in policies)
+
+
+def test_the_compiled_stages_are_those_that_were_configured(tmp_path: Path) -> None:
+    odd = Site("odd", "https://example.com/?q=\"'\\{}", ("pushover",), ("name", "message"), 1)
+    stages = {
+        "dev": config(Stage("dev", {"odd": odd, "default": site()}, {"pushover": channel(ring_again=False)}, "it's"))
+    }
+    namespace: dict[str, dict[str, Stage]] = {}
+    exec(compile(render.generated(stages)[render.STAGES_MODULE], "stages.py", "exec"), namespace)  # noqa: S102
+    assert namespace["STAGES"] == {"dev": stages["dev"].stage}
+
+
+def test_each_function_has_its_own_policy_and_nothing_more_than_it_declares() -> None:
+    functions = chalice(STAGES)["dev"]["lambda_functions"]  # type: ignore[index]
+    assert set(functions) == {"api_handler", "destined", "notify_pushover", "on_success", "on_failure"}
+    for name, options in functions.items():
+        assert options["iam_policy_file"] == f"policy-dev-{name}.json"
+    assert functions["destined"]["environment_variables"] == {
+        "LAMBDA_NOTIFICATIONS": "pushover=herald-dev-notify_pushover"
+    }
+    assert [name for name, options in functions.items() if "environment_variables" in options] == ["destined"]
+
+
+def test_without_the_channel_there_is_no_notifier_function() -> None:
+    functions = chalice({"dev": config(stage(channels=()))})["dev"]["lambda_functions"]  # type: ignore[index]
+    assert "notify_pushover" not in functions
+
+
+def test_only_the_local_stage_points_at_the_local_stack() -> None:
+    environments = {name: it["environment_variables"] for name, it in chalice(STAGES).items()}  # type: ignore[index]
+    assert environments["dev"] == {"HERALD_STAGE": "dev"}
+    assert environments["local"] == {
+        "HERALD_STAGE": "local",
+        "AWS_ENDPOINT_URL": "http://127.0.0.1:4566",
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_DEFAULT_REGION": "us-east-1",
+    }
+
+
+def test_write_touches_only_what_differs(tmp_path: Path) -> None:
+    files = render.generated(STAGES)
+    assert set(render.write(tmp_path, files)) == set(files)
+    assert render.write(tmp_path, files) == []
+    (tmp_path / render.CHALICE_CONFIG).write_text("{}")
+    assert render.write(tmp_path, files) == [render.CHALICE_CONFIG]
+
+
+def test_files_of_a_stage_or_function_that_is_gone_are_left_over(tmp_path: Path) -> None:
+    render.write(tmp_path, render.generated(STAGES))
+    fewer = {"dev": STAGES["dev"], "local": config(stage("local", channels=()))}
+    assert render.left_over(tmp_path, render.generated(fewer)) == [
+        Path(".chalice/policy-local-notify_pushover.json"),
+        Path("infra/wiring-prod.yaml"),
+    ]
+    assert render.left_over(tmp_path, render.generated(STAGES)) == []
+
+
+def test_policies_of_other_stages_are_not_taken_for_left_over(tmp_path: Path) -> None:
+    render.write(tmp_path, render.policies(stage("dev"), Where("aws", "eu-central-1", "123456789012")))
+    assert render.left_over(tmp_path, render.generated(STAGES)) == []
+
+
+def test_templates_hold_no_yaml_alias_and_no_account() -> None:
+    for path, text in render.generated(STAGES).items():
+        if path.suffix == ".yaml":
+            assert "&id" not in text
+            assert yaml.safe_load(text)["Resources"]
+
+
+def test_a_function_that_is_registered_but_not_declared_is_named_and_the_reverse() -> None:
+    declared = {"api_handler", "destined", "notify_pushover", "on_success", "on_failure"}
+    assert render.undeclared(stage(), declared) == []
+    assert render.undeclared(stage(), declared | {"extra"}) == [
+        "app.py registers extra, which chalicelib/functions.py lacks"
+    ]
+    assert render.undeclared(stage(), declared - {"destined"}) == [
+        "chalicelib/functions.py declares destined, which app.py lacks"
+    ]
+    assert render.undeclared(stage(channels=()), declared) == [
+        "app.py registers notify_pushover, which chalicelib/functions.py lacks"
+    ]
+
+
+@pytest.mark.parametrize("missing", ["region", "account"])
+def test_a_local_stage_without_account_or_region_is_no_place(missing: str) -> None:
+    config_ = STAGES["local"]
+    broken = replace(config_, region=None) if missing == "region" else replace(config_, account=None)
+    with pytest.raises(ValueError, match="names no account"):
+        render.local_where(broken)

@@ -1,0 +1,184 @@
+"""CloudFormation stacks, in whatever state they are found."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+from botocore.stub import Stubber
+
+from ops import stacks
+from ops.errors import OpsError
+from tests.fakes import stage
+
+Stubbed = Callable[[str], tuple[Any, Stubber]]
+NAME = "herald-dev-foundation"
+WHEN = datetime(2026, 1, 1, tzinfo=UTC)
+ARGUMENTS = {
+    "StackName": NAME,
+    "TemplateBody": "Resources: {}",
+    "Parameters": [{"ParameterKey": "TopicName", "ParameterValue": "herald-dev-messages"}],
+    "Capabilities": ["CAPABILITY_NAMED_IAM"],
+    "Tags": [{"Key": "app", "Value": "herald"}],
+}
+
+
+class Cloud:
+    """What CloudFormation will be asked, in order, and what it answers."""
+
+    def __init__(self, stubbed: Stubbed) -> None:
+        self.client, self.stub = stubbed("cloudformation")
+
+    def describes(self, *statuses: str | None, **more: Any) -> Cloud:
+        for status in statuses:
+            if status is None:
+                self.stub.add_client_error(
+                    "describe_stacks", "ValidationError", f"Stack with id {NAME} does not exist", 400
+                )
+            else:
+                found = {"StackName": NAME, "CreationTime": WHEN, "StackStatus": status, **more}
+                self.stub.add_response("describe_stacks", {"Stacks": [found]}, {"StackName": NAME})
+        return self
+
+    def creates(self) -> Cloud:
+        self.stub.add_response("create_stack", {"StackId": "id"}, {**ARGUMENTS, "OnFailure": "ROLLBACK"})
+        return self
+
+    def updates(self) -> Cloud:
+        self.stub.add_response("update_stack", {"StackId": "id"}, ARGUMENTS)
+        return self
+
+    def deletes(self) -> Cloud:
+        self.stub.add_response("delete_stack", {}, {"StackName": NAME})
+        return self
+
+    def apply(self) -> str:
+        return stacks.apply(self.client, NAME, "Resources: {}", {"TopicName": "herald-dev-messages"}, {"app": "herald"})
+
+
+@pytest.fixture
+def cloud(stubbed: Stubbed) -> Cloud:
+    return Cloud(stubbed)
+
+
+def test_names_of_the_stacks() -> None:
+    it = stage("dev")
+    assert [stacks.data(it), stacks.foundation(it), stacks.wiring(it)] == [
+        "herald-dev-data",
+        "herald-dev-foundation",
+        "herald-dev-wiring",
+    ]
+
+
+def test_a_stack_that_is_not_there_is_created(cloud: Cloud) -> None:
+    cloud.describes(None, None).creates().describes("CREATE_COMPLETE")
+    assert cloud.apply() == "created"
+
+
+@pytest.mark.parametrize("before", ["CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE"])
+def test_a_stack_that_stands_is_changed(cloud: Cloud, before: str) -> None:
+    cloud.describes(before, before).updates().describes("UPDATE_COMPLETE")
+    assert cloud.apply() == "changed"
+
+
+def test_a_stack_without_differences_is_unchanged(cloud: Cloud) -> None:
+    cloud.describes("UPDATE_COMPLETE", "UPDATE_COMPLETE")
+    cloud.stub.add_client_error("update_stack", "ValidationError", "No updates are to be performed.", 400)
+    assert cloud.apply() == "unchanged"
+
+
+@pytest.mark.parametrize(
+    "before", ["ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED", "DELETE_FAILED", "REVIEW_IN_PROGRESS"]
+)
+def test_a_stack_that_never_stood_is_deleted_and_made_anew(cloud: Cloud, before: str) -> None:
+    cloud.describes(before, before, before).deletes().describes(None).creates().describes("CREATE_COMPLETE")
+    assert cloud.apply() == "created"
+
+
+@pytest.mark.parametrize(
+    ("found", "settled"),
+    [
+        ("CREATE_IN_PROGRESS", "CREATE_COMPLETE"),
+        ("UPDATE_IN_PROGRESS", "UPDATE_COMPLETE"),
+        ("UPDATE_COMPLETE_CLEANUP_IN_PROGRESS", "UPDATE_COMPLETE"),
+        ("UPDATE_ROLLBACK_IN_PROGRESS", "UPDATE_ROLLBACK_COMPLETE"),
+        ("UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS", "UPDATE_ROLLBACK_COMPLETE"),
+    ],
+)
+def test_what_an_interrupted_run_began_comes_to_its_end_first(cloud: Cloud, found: str, settled: str) -> None:
+    cloud.describes(found, settled, settled).updates().describes("UPDATE_COMPLETE")
+    assert cloud.apply() == "changed"
+
+
+def test_a_deletion_under_way_is_waited_for_before_the_stack_is_made(cloud: Cloud) -> None:
+    cloud.describes("DELETE_IN_PROGRESS", None, None).creates().describes("CREATE_COMPLETE")
+    assert cloud.apply() == "created"
+
+
+def test_a_rollback_under_way_ends_and_the_stack_is_made_anew(cloud: Cloud) -> None:
+    ended = "ROLLBACK_COMPLETE"
+    cloud.describes("ROLLBACK_IN_PROGRESS", ended, ended, ended).deletes().describes(None)
+    cloud.creates().describes("CREATE_COMPLETE")
+    assert cloud.apply() == "created"
+
+
+def test_a_failure_names_each_resource_and_its_reason(cloud: Cloud) -> None:
+    cloud.describes(None, None).creates().describes("ROLLBACK_COMPLETE")
+    cloud.stub.add_response(
+        "describe_stack_events",
+        {
+            "StackEvents": [
+                {
+                    "StackId": "id",
+                    "EventId": str(n),
+                    "StackName": NAME,
+                    "Timestamp": WHEN,
+                    "LogicalResourceId": name,
+                    "ResourceStatus": status,
+                    "ResourceStatusReason": reason,
+                }
+                for n, (name, status, reason) in enumerate(
+                    [("Topic", "CREATE_FAILED", "no permission"), ("Bus", "CREATE_COMPLETE", "fine")]
+                )
+            ]
+        },
+    )
+    cloud.describes("ROLLBACK_COMPLETE")
+    with pytest.raises(OpsError) as caught:
+        cloud.apply()
+    assert str(caught.value) == f"the stack {NAME} is ROLLBACK_COMPLETE:\n  Topic: no permission"
+
+
+def test_a_refusal_escapes(cloud: Cloud) -> None:
+    cloud.describes("CREATE_COMPLETE", "CREATE_COMPLETE")
+    cloud.stub.add_client_error("update_stack", "ValidationError", "Template format error", 400)
+    with pytest.raises(ClientError, match="Template format error"):
+        cloud.apply()
+
+
+def test_missing_permission_is_not_taken_for_a_missing_stack(cloud: Cloud) -> None:
+    cloud.stub.add_client_error("describe_stacks", "AccessDenied")
+    with pytest.raises(ClientError, match="AccessDenied"):
+        stacks.status(cloud.client, NAME)
+
+
+def test_outputs_are_read(cloud: Cloud) -> None:
+    both = {"Outputs": [{"OutputKey": "TopicArn", "OutputValue": "arn"}]}
+    cloud.describes("CREATE_COMPLETE", "CREATE_COMPLETE", **both)
+    assert stacks.outputs(cloud.client, NAME) == {"TopicArn": "arn"}
+
+
+def test_a_stack_without_outputs_and_a_missing_one_have_none(cloud: Cloud) -> None:
+    cloud.describes("CREATE_COMPLETE", "CREATE_COMPLETE", None)
+    assert stacks.outputs(cloud.client, NAME) == {}
+    assert stacks.outputs(cloud.client, NAME) == {}
+
+
+def test_deleting_says_whether_there_was_anything(cloud: Cloud) -> None:
+    cloud.describes("CREATE_COMPLETE").deletes().describes(None)
+    assert stacks.delete(cloud.client, NAME) is True
+    cloud.describes(None)
+    assert stacks.delete(cloud.client, NAME) is False
