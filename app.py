@@ -19,22 +19,30 @@ from chalicelib.composition import root
 from chalicelib.logs import logger
 
 app = Chalice(app_name="herald", configure_logs=False)
+app.api.binary_types.append("multipart/form-data")  # API Gateway would take it for text and break other charsets.
 app.register_middleware(ConvertToMiddleware(logger.inject_lambda_context(clear_state=True)))
 
 # Chalice subscribes and registers while this file is imported: the one time that the stage is read so early.
 stage = root().stage
 
 
-@app.route("/contact", methods=["POST"], content_types=["*/*"], name="contact")
+@app.route("/contact", methods=["POST", "OPTIONS"], content_types=["*/*"])
 def contact() -> Response:
-    """A form of the default site. The handler itself decides on content types, in the API's own words."""
-    return handlers.contact.accept(app.current_request, "default")
+    """A form of the default site. The handler itself decides on content types and origins, in the API's own words."""
+    return handlers.contact.answer(app.current_request, "default")
 
 
-@app.route("/contact/{site}", methods=["POST"], content_types=["*/*"], name="contact_of_site")
+@app.route("/contact/{site}", methods=["POST", "OPTIONS"], content_types=["*/*"])
+@app.route("/f/{site}", methods=["POST", "OPTIONS"], content_types=["*/*"], name="formspree")
 def contact_of_site(site: str) -> Response:
-    """A form of any site in herald.toml."""
-    return handlers.contact.accept(app.current_request, site)
+    """A form of any site in herald.toml; below /f/ as Formspree's client library addresses it."""
+    return handlers.contact.answer(app.current_request, site)
+
+
+@app.route("/health", methods=["GET"])
+def health() -> dict[str, str]:
+    """Whether the function itself runs; asks nothing of any service."""
+    return {"status": "ok"}
 
 
 @app.on_sns_message(topic=stage.topic)

@@ -16,7 +16,9 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from chalicelib.functions import FUNCTIONS
-from chalicelib.settings import Channel, Site, Stage
+from chalicelib.logic.origins import origin_of
+from chalicelib.settings import Channel, Limits, Site, Stage
+from chalicelib.texts import FALLBACK, LANGUAGES
 from ops.errors import OpsError
 
 VERSION = 1
@@ -64,10 +66,36 @@ class _Table(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
+def _origin(value: str) -> str:
+    _web_address(value)
+    if origin_of(value) != value:
+        raise ValueError(
+            f"must be an origin such as https://www.example.com, without a path; meant {origin_of(value)}?"
+        )
+    return value
+
+
+def _language(value: str) -> str:
+    if value not in LANGUAGES:
+        raise ValueError(f"expected one of: {', '.join(LANGUAGES)}")
+    return value
+
+
+Origin = Annotated[str, AfterValidator(_origin)]
+
+_LONGEST = {"source": 200, "name": 200, "email": 254, "subject": 200, "message": 10_240}
+"""Characters unless set. 254 is the longest address that SMTP can carry (RFC 5321, 4.5.3.1.3)."""
+
+
 class _Site(_Table):
     thanks: WebAddress
+    origins: list[Origin] = []
+    without_origin: bool = True
+    null_origin: bool = False
+    language: Annotated[str, AfterValidator(_language)] = FALLBACK
+    longest: dict[str, Annotated[int, Field(ge=1, le=65_536)]] = {}
     channels: list[str] = Field(min_length=1)
-    required: list[Literal["source", "name", "email", "message"]] = ["message"]
+    required: list[Annotated[str, Field(min_length=1, max_length=100)]] = ["message"]
     retention_days: int = Field(default=365, ge=1, le=_DAYS)
 
 
@@ -76,6 +104,14 @@ class _Channel(_Table):
     uncertain: Literal["ring again", "hold"] = "ring again"
     pause: int = Field(default=5, ge=1, le=3600)
     url: WebAddress | None = None
+
+
+class _Limits(_Table):
+    """How much a submission may hold. SNS and EventBridge carry 256 KB, and text may double on its way there."""
+
+    body_kib: int = Field(default=64, ge=1, le=64)
+    fields: int = Field(default=50, ge=1, le=200)
+    field_kib: int = Field(default=10, ge=1, le=64)
 
 
 class _Throttle(_Table):
@@ -99,6 +135,7 @@ class _Merged(_Table):
 
     sites: dict[str, _Site]
     channels: dict[str, _Channel]
+    limits: _Limits = _Limits()
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,8 +176,8 @@ def load(root: Path, overrides: Overrides | None = None) -> dict[str, StageConfi
     mistakes: list[str] = []
     if data.get("version") != VERSION or isinstance(data["version"], bool):
         raise ConfigError(f"{FILE}: version: found {data.get('version')!r}, expected {VERSION}")
-    for key in sorted(set(data) - {"version", "sites", "channels", "stages"}):
-        mistakes.append(f"{key}: unknown; expected version, sites, channels or stages")
+    for key in sorted(set(data) - {"version", "sites", "channels", "limits", "stages"}):
+        mistakes.append(f"{key}: unknown; expected version, sites, channels, limits or stages")
     stages = data.get("stages")
     if not isinstance(stages, dict) or not stages:
         raise ConfigError(f"{FILE}: stages: expected at least one table such as [stages.dev]")
@@ -162,12 +199,13 @@ def load(root: Path, overrides: Overrides | None = None) -> dict[str, StageConfi
 def _stage(
     name: str, data: dict[str, Any], own: dict[str, Any], overrides: Overrides, mistakes: list[str]
 ) -> StageConfig | None:
-    mine = {key: own[key] for key in own if key not in ("sites", "channels")}
-    laid_over = {
+    mine = {key: own[key] for key in own if key not in ("sites", "channels", "limits")}
+    laid_over: dict[str, Any] = {
         table: _laid_over(data.get(table, {}), own.get(table, {}), f"stages.{name}.{table}", mistakes)
         for table in ("sites", "channels")
     }
     before = len(mistakes)
+    laid_over["limits"] = {**data.get("limits", {}), **own.get("limits", {})}
     options = _checked(_StageOptions, mine, lambda key: _dotted("stages", name, *key), mistakes)
     merged = _checked(_Merged, laid_over, lambda key: _written_at(key, name, own), mistakes)
     if options is None or merged is None:
@@ -183,9 +221,25 @@ def _stage(
         stage=Stage(
             name=name,
             sites={
-                site: Site(site, spec.thanks, tuple(spec.channels), tuple(spec.required), spec.retention_days)
+                site: Site(
+                    name=site,
+                    thanks=spec.thanks,
+                    channels=tuple(spec.channels),
+                    required=tuple(spec.required),
+                    retention_days=spec.retention_days,
+                    origins=tuple(spec.origins) or (origin_of(spec.thanks),),
+                    without_origin=spec.without_origin,
+                    null_origin=spec.null_origin,
+                    language=spec.language,
+                    longest=_LONGEST | spec.longest,
+                )
                 for site, spec in sites.items()
             },
+            limits=Limits(
+                body=merged.limits.body_kib * 1024,
+                fields=merged.limits.fields,
+                field=merged.limits.field_kib * 1024,
+            ),
             channels={
                 channel: Channel(
                     name=channel,
@@ -334,7 +388,15 @@ def _overridden(
         options = options.model_copy(update={"endpoint": overrides.aws})
     if overrides.web:
         web = overrides.web
-        sites = {name: site.model_copy(update={"thanks": _moved(site.thanks, web)}) for name, site in sites.items()}
+        sites = {
+            name: site.model_copy(
+                update={
+                    "thanks": _moved(site.thanks, web),
+                    "origins": [_moved(origin, web) for origin in site.origins],
+                }
+            )
+            for name, site in sites.items()
+        }
         channels = {
             name: channel.model_copy(update={"url": _moved(channel.url, web)}) if channel.url else channel
             for name, channel in channels.items()

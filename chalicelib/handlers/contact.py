@@ -1,4 +1,4 @@
-"""``POST /contact``: from an HTTP request to a published message, and back to an HTTP answer."""
+"""The form's address: from an HTTP request to a published message, and back to an HTTP answer."""
 
 from __future__ import annotations
 
@@ -9,13 +9,20 @@ from chalice.app import Request, Response
 
 from chalicelib import composition
 from chalicelib.errors import PublishError, SubmissionError
-from chalicelib.logic import submission
+from chalicelib.logic import bodies, origins, submission
+from chalicelib.logic.bodies import Pairs
 from chalicelib.logic.events import KIND_CONTACT
 from chalicelib.logs import logger
+from chalicelib.settings import Site
 
+Headers = dict[str, str | list[str]]
 PROBLEM = "application/problem+json"
 RETRY_AFTER = "30"
 """Seconds after which a visitor may try again when the topic did not accept."""
+ALLOWED_HEADERS = "Accept, Content-Type, Formspree-Client, Formspree-Session-Data, Idempotency-Key"
+"""What a page may send along: what fetch needs, and what Formspree's client library adds."""
+PREFLIGHT_AGE = "7200"
+"""Seconds that a browser may remember a preflight's answer: the most that Chromium honours."""
 
 
 def prepare() -> None:
@@ -23,77 +30,157 @@ def prepare() -> None:
     _ = composition.root().topic
 
 
-def accept(request: Request | None, site: str) -> Response:
-    """Validate a submission, publish it, and only then say that it was accepted.
+def answer(request: Request | None, site: str) -> Response:
+    """Answer a request of a form, whatever comes: no error of the framework is ever seen.
 
-    A program gets JSON: 202 ``{"id", "status": "accepted"}``. A form gets 303 to the site's thanks page. Errors are
-    problem documents (RFC 9457): 400, 404, 413, 415, 422, and 503 when the topic did not accept.
+    ``OPTIONS`` is a browser's preflight. ``POST`` is validated, published, and only then said to be accepted: a program
+    gets JSON, 202 ``{"id", "status": "accepted", "next"}``; a form gets 303 to the page that it wished for or to the
+    site's thanks page. Errors are problem documents (RFC 9457) or, for a browser without JavaScript, a page: 400, 403,
+    404, 413, 415, 422, and 503 when the topic did not accept.
     """
     if request is None:
         raise RuntimeError("there is no request: Chalice sets it before it calls a view")
-    here = composition.root()
-    found = here.site(site)
-    content_type = request.headers.get("content-type", "")
-    function_arn = getattr(request.lambda_context, "invoked_function_arn", "")
+    found = composition.root().site(site)
+    origin = request.headers.get("origin")
+    if request.method == "OPTIONS":
+        return _preflight(found, origin, _host(request))
+    pairs: Pairs = []
     try:
-        if found is None:
-            raise SubmissionError(404, "There is no such site here.")
-        fields = submission.parse(content_type, _bytes(request.raw_body))
-        submission.validate(fields, found.required)
-        message = submission.Message(str(uuid.uuid4()), found.name, here.now(), fields)
-        text = message.serialize()
-        logger.set_correlation_id(message.id)
-        here.topic.publish(
-            text,
-            site=found.name,
-            kind=KIND_CONTACT,
-            function_arn=function_arn,
-        )
+        response = _accept(request, found, origin, pairs)
     except SubmissionError as error:
-        return _refused(error, site_known=found is not None, site=site)
+        response = _refused(request, error, found, pairs)
     except PublishError as error:
-        # Outside Lambda, under `chalice local`, a developer wants to know what is missing.
-        hint = {} if function_arn else {"hint": here.stage.hint}
-        logger.error("The topic did not accept the message", extra={"reason": error.reason, "site": site, **hint})
-        return _problem(
-            503, "The message could not be accepted; please try again.", headers={"Retry-After": RETRY_AFTER}
-        )
-    logger.info("Accepted", extra={"message_id": message.id, "site": found.name})
-    if submission.prefers_json(content_type, request.headers.get("accept", "")):
-        return _json(202, {"id": message.id, "status": "accepted"})
-    return Response(body="", status_code=303, headers={"Location": found.thanks})
+        response = _unavailable(request, error, found)
+    except Exception:
+        # Chalice would answer in its own words. The message is not with the topic, and the visitor must know.
+        logger.exception("Unexpected")
+        response = _refused(request, SubmissionError(500, "unexpected"), found, pairs)
+    if found is not None and origin is not None:
+        response.headers["Vary"] = "Origin"
+        if origins.may_send(found, origin, _host(request)):
+            response.headers["Access-Control-Allow-Origin"] = origin
+    return response
+
+
+def _accept(request: Request, site: Site | None, origin: str | None, pairs: Pairs) -> Response:
+    here = composition.root()
+    if site is None:
+        raise SubmissionError(404, "unknown_site")
+    if not origins.may_send(site, origin, _host(request)):
+        raise SubmissionError(403, "forbidden_origin")
+    content_type = request.headers.get("content-type", "")
+    pairs += bodies.read(content_type, _bytes(request.raw_body), here.stage.limits)
+    sent = submission.sort(pairs)
+    submission.validate(sent, site, here.stage.limits)
+    message = submission.Message(str(uuid.uuid4()), site.name, here.now(), sent.fields, tuple(sent.signals))
+    text = message.serialize()
+    logger.set_correlation_id(message.id)
+    here.topic.publish(text, site=site.name, kind=KIND_CONTACT, function_arn=_function_arn(request))
+    ignored = {"ignored": sent.ignored} if sent.ignored else {}
+    logger.info("Accepted", extra={"message_id": message.id, "site": site.name, **ignored})
+    destination = origins.destination(site, sent.next)
+    if _wants_json(request):
+        return _json(202, {"id": message.id, "status": "accepted", "next": destination, **ignored})
+    return Response(body="", status_code=303, headers={"Location": destination, "Cache-Control": "no-store"})
+
+
+def _preflight(site: Site | None, origin: str | None, host: str) -> Response:
+    """https://fetch.spec.whatwg.org/#http-responses: without these headers the browser sends nothing further."""
+    headers: Headers = {"Vary": "Origin", "Cache-Control": "no-store"}
+    if site is None or origin is None or not origins.may_send(site, origin, host):
+        return Response(body="", status_code=403, headers=headers)
+    return Response(
+        body="",
+        status_code=204,
+        headers=headers
+        | {
+            "Access-Control-Allow-Origin": origin,
+            "Access-Control-Allow-Methods": "POST",
+            "Access-Control-Allow-Headers": ALLOWED_HEADERS,
+            "Access-Control-Max-Age": PREFLIGHT_AGE,
+        },
+    )
+
+
+def _refused(request: Request, error: SubmissionError, site: Site | None, pairs: Pairs) -> Response:
+    # Of a site that is not ours the name is a visitor's text, and so is the name of a field that we don't know.
+    from chalicelib.logic.fields import NAMES
+
+    problems = [f"{each.field if each.field in NAMES else 'another'}: {each.code}" for each in error.problems]
+    known = {"site": site.name} if site else {}
+    logger.info("Refused", extra={"status": error.status, "code": error.code, "problems": problems, **known})
+    return _said(request, error, site, pairs)
+
+
+def _unavailable(request: Request, error: PublishError, site: Site | None) -> Response:
+    # Outside Lambda, under `chalice local`, a developer wants to know what is missing.
+    hint = {} if _function_arn(request) else {"hint": composition.root().stage.hint}
+    logger.error("The topic did not accept the message", extra={"reason": error.reason, **hint})
+    response = _said(request, SubmissionError(503, "unavailable"), site, [])
+    response.headers["Retry-After"] = RETRY_AFTER
+    return response
+
+
+def _said(request: Request, error: SubmissionError, site: Site | None, pairs: Pairs) -> Response:
+    """An error in the words of the visitor's language, as a problem document or as a page."""
+    from chalicelib.texts import choose, texts
+
+    language = choose(
+        submission.sort(pairs).language,
+        request.headers.get("accept-language", ""),
+        site.language if site else "",
+    )
+    words = texts(language)
+    headers: Headers = {"Content-Language": language}
+    if not _wants_json(request):
+        from chalicelib.logic import pages
+
+        page = pages.refused(error, pairs, words, language)
+        headers |= {
+            "Content-Type": "text/html; charset=utf-8",
+            "Content-Security-Policy": pages.POLICY,
+            "Cache-Control": "no-store",
+        }
+        return Response(body=page, status_code=error.status, headers=headers)
+    body: dict[str, object] = {
+        "type": "about:blank",
+        "title": words[error.code].format(limit=error.limit),
+        "status": error.status,
+        "errors": [
+            {"code": each.code, "field": each.field, "message": words[each.code].format(limit=each.limit)}
+            for each in error.problems
+        ]
+        or [{"code": error.code, "message": words[error.code].format(limit=error.limit)}],
+    }
+    return _json(error.status, body, {**headers, "Content-Type": PROBLEM})
+
+
+def _wants_json(request: Request) -> bool:
+    """Whether the client is a program that wants JSON back, rather than a browser that posted a form."""
+    wanted = {part.partition(";")[0].strip().lower() for part in request.headers.get("accept", "").split(",")}
+    if "text/html" in wanted:
+        return False
+    media_type, _ = bodies.parse_media_type(request.headers.get("content-type", ""))
+    return bool(wanted & {bodies.JSON, PROBLEM}) or media_type not in (bodies.FORM, bodies.MULTIPART)
+
+
+def _json(status: int, body: dict[str, object], headers: Headers | None = None) -> Response:
+    return Response(
+        body=json.dumps(body, ensure_ascii=False),
+        status_code=status,
+        headers={"Content-Type": "application/json", "Cache-Control": "no-store", **(headers or {})},
+    )
 
 
 def _bytes(body: str | bytes) -> bytes:
     return body.encode() if isinstance(body, str) else body
 
 
-def _refused(error: SubmissionError, *, site_known: bool, site: str) -> Response:
-    # Of a site that is not ours the name is a visitor's text, and stays out of the log.
-    logger.info(
-        "Refused",
-        extra={
-            "status": error.status,
-            "problems": [f"{problem.field}: {problem.code}" for problem in error.problems],
-            **({"site": site} if site_known else {}),
-        },
-    )
-    problems = [
-        {"code": problem.code, "field": problem.field, "message": problem.message} for problem in error.problems
-    ]
-    return _problem(error.status, error.title, {"errors": problems} if problems else {})
+def _host(request: Request) -> str:
+    host: str = request.headers.get("host", "")
+    return host
 
 
-def _problem(
-    status: int, title: str, more: dict[str, object] | None = None, headers: dict[str, str] | None = None
-) -> Response:
-    body = {"type": "about:blank", "title": title, "status": status, **(more or {})}
-    return _json(status, body, {"Content-Type": PROBLEM, **(headers or {})})
-
-
-def _json(status: int, body: dict[str, object], headers: dict[str, str] | None = None) -> Response:
-    return Response(
-        body=json.dumps(body, ensure_ascii=False),
-        status_code=status,
-        headers={"Content-Type": "application/json", "Cache-Control": "no-store", **(headers or {})},
-    )
+def _function_arn(request: Request) -> str:
+    arn: str = getattr(request.lambda_context, "invoked_function_arn", "")
+    return arn

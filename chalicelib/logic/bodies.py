@@ -63,7 +63,7 @@ def read(content_type: str, body: bytes, limits: Limits) -> Pairs:
 def parse_media_type(content_type: str) -> tuple[str, dict[str, str]]:
     """The media type in lower case, and its parameters by their lower-case names."""
     media_type, _, rest = content_type.partition(";")
-    parameters = {}
+    parameters: dict[str, str] = {}
     for parameter in rest.split(";"):
         name, separator, value = parameter.partition("=")
         if separator:

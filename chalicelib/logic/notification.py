@@ -95,9 +95,7 @@ def of_contact(message: Message) -> Notification:
         if name not in _SHOWN and text.strip()
     ]
     lines.append(f"Desc: {fields.get('message', '')}")
-    return Notification(
-        id=message.id, title=CONTACT_TITLE, message="\n".join(lines), timestamp=message.received_at
-    )
+    return Notification(id=message.id, title=CONTACT_TITLE, message="\n".join(lines), timestamp=message.received_at)
 
 
 def _one_line(text: str) -> str:

@@ -12,13 +12,17 @@ from chalicelib.settings import Site
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
-def may_send(site: Site, origin: str | None) -> bool:
-    """Whether a request with this ``Origin`` header (None: without one) is accepted for a site."""
+def may_send(site: Site, origin: str | None, host: str) -> bool:
+    """Whether a request with this ``Origin`` header (None: without one) is accepted for a site.
+
+    ``host`` is the host that the request came to: our own page, from which a visitor sends a corrected form again, is
+    there.
+    """
     if origin is None:
         return site.without_origin
     if origin == "null":
         return site.null_origin
-    return origin in site.origins
+    return origin in site.origins or origin in (f"https://{host}", f"http://{host}")
 
 
 def destination(site: Site, wanted: str) -> str:

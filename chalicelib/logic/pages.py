@@ -35,7 +35,10 @@ def refused(error: SubmissionError, pairs: Pairs, texts: Mapping[str, str], lang
     said = {problem.field: texts[problem.code].format(limit=problem.limit) for problem in error.problems}
     shown = [*pairs, *((field, "") for field in said if field in NAMES and field not in dict(pairs))]
     first = next((name for name, _ in shown if name in said), "")
-    fields = [_field(number, name, text, said.get(name, ""), name == first, texts) for number, (name, text) in enumerate(shown)]
+    fields = [
+        _field(number, name, text, said.get(name, ""), name == first, texts)
+        for number, (name, text) in enumerate(shown)
+    ]
     general = [text for field, text in said.items() if field not in dict(shown)]
     lead = texts["page_lead"] if pairs else ""
     title = escape(texts[error.code].format(limit=error.limit))
@@ -45,7 +48,11 @@ def refused(error: SubmissionError, pairs: Pairs, texts: Mapping[str, str], lang
         f"<title>{escape(texts['page_title'])}</title><style>{_STYLE}</style></head><body><main>"
         f"<h1>{escape(texts['page_title'])}</h1><p>{title} {escape(lead)}</p>"
         + "".join(f'<p class="error">{escape(text)}</p>' for text in general)
-        + (f'<form method="post">{"".join(fields)}<button type="submit">{escape(texts["send"])}</button></form>' if pairs else "")
+        + (
+            f'<form method="post">{"".join(fields)}<button type="submit">{escape(texts["send"])}</button></form>'
+            if pairs
+            else ""
+        )
         + "</main></body></html>"
     )
 

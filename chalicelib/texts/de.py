@@ -3,7 +3,7 @@
 TEXTS = {
     # Die Seite.
     "page_title": "Ihre Nachricht wurde nicht gesendet",
-    "page_lead": "Nichts ist verloren: Ihre Eingaben stehen unten. Bitte prüfen Sie die markierten Felder und senden Sie"
+    "page_lead": "Nichts ist verloren: Ihre Eingaben stehen unten. Bitte prüfen Sie, was markiert ist, und senden Sie"
     " noch einmal.",
     "page_problems": "Was zu ändern ist",
     "send": "Senden",
@@ -26,7 +26,8 @@ TEXTS = {
     "message_too_large": "Die Nachricht ist zu groß; bitte kürzen Sie sie.",
     "unsupported_media_type": "Ein Formular wird als JSON, urlencoded oder multipart gesendet.",
     "unsupported_charset": "Ein Formular wird in UTF-8 gesendet.",
-    "unavailable": "Die Nachricht konnte gerade nicht angenommen werden. Bitte senden Sie sie in einer Minute noch einmal.",
+    "unavailable": "Die Nachricht konnte gerade nicht angenommen werden. Bitte senden Sie sie in einer Minute"
+    " noch einmal.",
     "unexpected": "Bei uns ist etwas schiefgegangen. Bitte senden Sie die Nachricht in einer Minute noch einmal.",
     # Was an einem Feld falsch ist.
     "REQUIRED_FIELD_MISSING": "Dieses Feld wird benötigt.",
