@@ -174,7 +174,7 @@ def load(root: Path, overrides: Overrides | None = None) -> dict[str, StageConfi
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{FILE} is not valid TOML: {error}") from None
     mistakes: list[str] = []
-    if data.get("version") != VERSION or isinstance(data["version"], bool):
+    if data.get("version") != VERSION or type(data["version"]) is not int:
         raise ConfigError(f"{FILE}: version: found {data.get('version')!r}, expected {VERSION}")
     for key in sorted(set(data) - {"version", "sites", "channels", "limits", "stages"}):
         mistakes.append(f"{key}: unknown; expected version, sites, channels, limits or stages")

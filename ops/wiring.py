@@ -97,7 +97,13 @@ def _failed_events(stage: Stage) -> dict[str, Any]:
             "Description": "Keeps every event whose retries are over",
             "EventBusName": stage.bus,
             "EventPattern": {"source": ["lambda"], "detail": RETRIES_OVER},
-            "Targets": [{"Id": "queue", "Arn": {"Ref": FAILED_EVENTS}}],
+            "Targets": [
+                {
+                    "Id": "queue",
+                    "Arn": {"Ref": FAILED_EVENTS},
+                    "DeadLetterConfig": {"Arn": {"Ref": RULE_DEAD_LETTERS}},
+                }
+            ],
         },
     }
 

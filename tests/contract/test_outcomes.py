@@ -70,7 +70,7 @@ def stage(*, ring_again: bool = True) -> Stage:
 
 @pytest.fixture(scope="session")
 def rules(root: Path) -> dict[str, Any]:
-    """Function → event pattern, as they are deployed."""
+    """Target (a function, or the queue of failed events) → event pattern, as they are deployed."""
     found = {}
     for it in yaml.safe_load((root / "infra/wiring-local.yaml").read_text())["Resources"].values():
         if it["Type"] == "AWS::Events::Rule":
@@ -89,8 +89,8 @@ def lines() -> Iterator[Callable[[], list[dict[str, Any]]]]:
 
 
 def told(rules: dict[str, Any], event: dict[str, Any]) -> list[str]:
-    """Which functions EventBridge runs."""
-    return sorted(function for function, pattern in rules.items() if matches(pattern, event))
+    """Which functions EventBridge runs; ``queue`` is the one that keeps failed events."""
+    return sorted(target for target, pattern in rules.items() if matches(pattern, event))
 
 
 def sns_event(text: str, kind: str) -> dict[str, Any]:
@@ -177,7 +177,7 @@ def test_each_answer_of_destined_reaches_exactly_one_function(
 @pytest.mark.parametrize("condition", ["RetriesExhausted", "EventAgeExceeded"])
 @pytest.mark.parametrize(("request_", "kind"), [(CONTACT, "contact"), (EVENT, "event")])
 @pytest.mark.parametrize("with_answer", [True, False])
-def test_each_failure_reaches_on_failure_alone(
+def test_each_failure_reaches_on_failure_and_the_queue_that_keeps_it_alone(
     rules: dict[str, Any],
     lines: Callable[[], list[dict[str, Any]]],
     condition: str,
@@ -187,7 +187,7 @@ def test_each_failure_reaches_on_failure_alone(
 ) -> None:
     error = DeliveryIncompleteError("still to deliver: pushover waiting") if with_answer else None
     event = failed(request_, error, condition)
-    assert told(rules, event) == ["on_failure"]
+    assert told(rules, event) == ["on_failure", "queue"]
     herald.on_failure(event, Context())
     (line,) = lines()
     assert (line["condition"], line["kind"], line["level"]) == (condition, kind, "ERROR")
@@ -212,17 +212,43 @@ def test_the_documented_sample_itself_reaches_the_right_functions_and_is_logged(
 ) -> None:
     """The sample of a success has a text for an answer, which has no action: nobody of ours is told of it."""
     event = sample(record)
-    functions = told(rules, event)
-    assert functions == ([] if record == "success" else ["on_failure"])
-    for function in functions or ["on_success"]:
-        getattr(herald, function)(event, Context())
+    assert told(rules, event) == ([] if record == "success" else ["on_failure", "queue"])
+    (herald.on_success if record == "success" else herald.on_failure)(event, Context())
     assert len(lines()) == 1
 
 
 @pytest.mark.parametrize("source", ["aws.lambda", "herald", "custom"])
-def test_an_event_from_elsewhere_on_the_bus_reaches_nobody(rules: dict[str, Any], source: str) -> None:
-    event = succeeded(CONTACT, {"source": "herald.contact", "action": "undeliverable"})
+@pytest.mark.parametrize(
+    "event",
+    [
+        succeeded(CONTACT, {"source": "herald.contact", "action": "undeliverable"}),
+        failed(CONTACT, DeliveryIncompleteError("still to deliver: pushover waiting")),
+    ],
+    ids=["answer", "failure"],
+)
+def test_an_event_from_elsewhere_on_the_bus_reaches_nobody(
+    rules: dict[str, Any], source: str, event: dict[str, Any]
+) -> None:
     assert told(rules, event | {"source": source}) == []
+
+
+@pytest.mark.parametrize("condition", ["RetriesExhausted", "EventAgeExceeded", "some that is not known yet"])
+@pytest.mark.parametrize(("request_", "kind"), [(CONTACT, "contact"), (EVENT, "event")])
+def test_the_queue_keeps_every_event_that_was_given_up_so_that_it_can_be_sent_again(
+    root: Path, rules: dict[str, Any], condition: str, request_: dict[str, Any], kind: str
+) -> None:
+    event = failed(request_, None, condition)
+    assert matches(rules["queue"], event)
+    assert event["detail"]["requestPayload"]["Records"][0]["Sns"]["MessageAttributes"]["kind"]["Value"] == kind
+    wiring = yaml.safe_load((root / "infra/wiring-local.yaml").read_text())["Resources"]
+    (target,) = wiring["FailedEventsRule"]["Properties"]["Targets"]
+    assert target["Arn"] == {"Ref": "FailedEventsArn"}
+    assert set(target) == {"Id", "Arn", "DeadLetterConfig"}, "no transformation: the letter is the event"
+
+
+@pytest.mark.parametrize("action", ["undeliverable", "uncertain", "delivered", "duplicate", "message"])
+def test_the_queue_keeps_nothing_that_destined_has_answered(rules: dict[str, Any], action: str) -> None:
+    assert not matches(rules["queue"], succeeded(CONTACT, {"source": "herald.contact", "action": action}))
 
 
 def test_every_action_that_destined_can_answer_is_heard_by_somebody(rules: dict[str, Any]) -> None:

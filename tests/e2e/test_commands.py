@@ -314,7 +314,7 @@ def test_a_deployment_that_fails_half_way_says_so_and_is_mended_by_the_next(hera
 
 def test_code_that_can_t_be_imported_is_not_called_deployed(herald: Harness, clone: Path) -> None:
     environ = environment(herald.config, shell(herald.stack.ports))
-    (clone / "app.py").write_text("this is not python\n", encoding="utf-8")
+    (clone / "app.py").write_text("def (:\n", encoding="utf-8")
     answer = ops(clone, environ, "deploy", "--stage", "local")
     assert answer.returncode == 1
     assert "app.py" in answer.stderr

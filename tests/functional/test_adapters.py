@@ -21,7 +21,7 @@ from botocore.response import StreamingBody
 from botocore.stub import ANY, Stubber
 
 from chalicelib.adapters import aws
-from chalicelib.adapters.messages import MessageTable
+from chalicelib.adapters.messages import RETENTION_DAYS, MessageTable
 from chalicelib.adapters.notifiers import LambdaNotifier
 from chalicelib.adapters.topic import SnsTopic
 from chalicelib.composition import Composition
@@ -34,7 +34,7 @@ from chalicelib.errors import (
     PublishError,
     StoreError,
 )
-from chalicelib.logic.delivery import Delivery, Record, State
+from chalicelib.logic.delivery import LEASE, Delivery, Record, State
 from chalicelib.logic.notification import Notification
 from chalicelib.settings import SettingsError
 from tests.fakes import FUNCTION_ARN, NOW, message, site
@@ -124,7 +124,7 @@ def test_a_publication_that_sns_refused_is_a_publish_error_with_its_code(stubbed
 
 MESSAGE = message("id-1", message="MARKER")
 SITES = {"default": replace(site(), retention_days=30)}
-CLAIM = Delivery(State.SENDING, 1, "request-1", NOW + 65)
+CLAIM = Delivery(State.SENDING, 1, "request-1", NOW + LEASE)
 WAITING = Delivery(State.WAITING, 1, "request-1", 0, NOW + 5, "", "ChannelUnavailableError")
 DONE = Delivery(State.DELIVERED, 1, "request-1", 0, 0, "ref")
 
@@ -167,10 +167,13 @@ def table(client: Any) -> MessageTable:
     return MessageTable(client, "herald-dev-messages", SITES)
 
 
-@pytest.mark.parametrize("known", [True, False])
-def test_a_new_message_is_stored_whole_and_expires_by_its_sites_retention(stubbed: Stubbed, known: bool) -> None:
+@pytest.mark.parametrize(("site_", "days"), [("default", 30), ("gone", 365)])
+def test_a_new_message_is_stored_whole_and_expires_by_its_sites_retention_or_that_of_a_site_that_has_left(
+    stubbed: Stubbed, site_: str, days: int
+) -> None:
+    assert RETENTION_DAYS == 365
     dynamodb, stub = stubbed("dynamodb")
-    it = MESSAGE if known else replace(MESSAGE, site="gone")
+    it = replace(MESSAGE, site=site_)
     expected = {
         "id": {"S": "id-1"},
         "site": {"S": it.site},
@@ -179,9 +182,8 @@ def test_a_new_message_is_stored_whole_and_expires_by_its_sites_retention(stubbe
         "owner": {"S": "request-1"},
         "submission": {"S": it.serialize()},
         "deliveries": {"M": {"pushover": encoded(Delivery())}},
+        "expires_at": {"N": str(NOW + days * DAY)},
     }
-    if known:
-        expected["expires_at"] = {"N": str(NOW + 30 * DAY)}
     stub.add_response(
         "put_item",
         {},
@@ -455,6 +457,23 @@ def test_every_client_has_time_limits_and_a_limit_on_attempts(monkeypatch: pytes
     assert plain.retries["total_max_attempts"] == 3
     once = aws.client("lambda", read=25, attempts=1).meta.config
     assert (once.read_timeout, once.retries["total_max_attempts"]) == (25, 1)
+
+
+def test_a_claim_lasts_as_long_as_its_write_the_call_and_the_write_of_the_outcome_can(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
+    it = Composition({"HERALD_STAGE": "dev", "LAMBDA_NOTIFICATIONS": "pushover=f"})
+    clients: tuple[Any, Any] = (
+        cast("MessageTable", it.messages)._dynamodb,
+        cast("LambdaNotifier", it.notifiers["pushover"])._client,
+    )
+    limits = [one.meta.config for one in clients]
+    table_, invoke = ((one.connect_timeout, one.read_timeout, one.retries["total_max_attempts"]) for one in limits)
+    assert (table_, invoke) == ((1, 2, 2), (2, 25, 1))
+    second_try = 1  # botocore's standard mode waits up to a second before it: random() * 2 ** 0.
+    write = (table_[0] + table_[1]) * table_[2] + second_try
+    assert write + (invoke[0] + invoke[1]) * invoke[2] + write <= LEASE < 60, "and over before Lambda's first retry"
 
 
 def test_a_resource_lies_beside_the_function_that_runs() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import nullcontext
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -12,7 +13,7 @@ from chalice.test import Client
 
 from chalicelib.composition import INVOKE_READ_TIMEOUT, using
 from chalicelib.errors import ChannelRejectedError, ChannelUnavailableError, DeliveryIncompleteError, EventFailedError
-from chalicelib.logic.delivery import Notifier, State
+from chalicelib.logic.delivery import LEASE, Delivery, Notifier, State
 from chalicelib.settings import Stage
 from tests.fakes import (
     NOW,
@@ -54,10 +55,12 @@ def world(local: Stage) -> World:
     return World(local)
 
 
-def test_an_event_of_chalices_test_client_is_delivered(client: Client, world: World) -> None:
+def test_an_event_of_chalices_test_client_is_delivered(
+    client: Client, module: ModuleType, world: World, context: Any
+) -> None:
     event = client.events.generate_sns_event(MESSAGE.serialize(), message_attributes=attributes("contact"))
     with using(world.composition):
-        answer = client.lambda_.invoke("destined", event).payload
+        answer = module.destined(event, context)
     assert answer == {
         "source": "herald.contact",
         "action": "delivered",
@@ -68,6 +71,35 @@ def test_an_event_of_chalices_test_client_is_delivered(client: Client, world: Wo
         "Source: MARKER-source\nName: MARKER-name\nMail: MARKER@example.com\nDesc: MARKER-message"
     )
     assert notification.timestamp == NOW
+
+
+def test_a_run_without_the_time_for_a_call_stores_the_message_and_rings_nobody(client: Client, world: World) -> None:
+    """Chalice's test client gives each run 3 seconds."""
+    event = client.events.generate_sns_event(MESSAGE.serialize(), message_attributes=attributes("contact"))
+    with using(world.composition), pytest.raises(DeliveryIncompleteError) as caught:
+        client.lambda_.invoke("destined", event)
+    assert str(caught.value) == "still to deliver: pushover pending"
+    assert world.messages.records[MESSAGE.id].deliveries == {"pushover": Delivery()}
+    assert world.messages.journal == []
+    assert world.notifier.delivered == []  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    ("remaining", "calls"),
+    [(0, 0), (LEASE * 1000 - 1, 0), (LEASE * 1000, 1), (LEASE * 1000 + 999, 1), (120_000, 1)],
+)
+def test_a_run_makes_a_call_exactly_when_lambda_leaves_it_the_time_of_a_claim(
+    module: ModuleType, world: World, root: Path, context: Any, remaining: int, calls: int
+) -> None:
+    context.remaining = remaining
+    with using(world.composition), nullcontext() if calls else pytest.raises(DeliveryIncompleteError):
+        module.destined(sns_event(root, MESSAGE.serialize()), context)
+    assert len(world.notifier.delivered) == calls  # type: ignore[attr-defined]
+    context.remaining = 120_000
+    with using(world.composition):
+        answer = module.destined(sns_event(root, MESSAGE.serialize()), context)
+    assert answer["action"] == "delivered"
+    assert len(world.notifier.delivered) == 1  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize("more", [{}, {"Subject": None}, {"Subject": "Hi"}])
@@ -108,12 +140,23 @@ def test_a_visitor_who_writes_please_fail_is_delivered(
     assert answer["action"] == "delivered"
 
 
-@pytest.mark.parametrize("text", ["hello world", "", "{}", "null", '{"version": 2}'])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "hello MARKER",
+        "",
+        "{}",
+        "null",
+        '{"version": 2}',
+        '{"version": 1, "id": "i", "site": "s", "received_at": "MARKER", "fields": {"message": "MARKER"}}',
+    ],
+)
 def test_what_is_no_message_fails_rings_nobody_and_stores_nothing(
     module: ModuleType, world: World, root: Path, context: Any, text: str
 ) -> None:
-    with using(world.composition), pytest.raises(ValueError, match=r"."):
+    with using(world.composition), pytest.raises(ValueError, match=r".") as caught:
         module.destined(sns_event(root, text), context)
+    assert "MARKER" not in str(caught.value), "its text reaches the bus"
     assert world.notifier.delivered == []  # type: ignore[attr-defined]
     assert world.messages.records == {}
 

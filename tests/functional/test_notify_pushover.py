@@ -215,10 +215,23 @@ def test_over_quota_waits_until_pushovers_reset(
     assert pushover.fails(ChannelUnavailableError).retry_after == wait
 
 
-@pytest.mark.parametrize("status", [500, 502, 503, 504, 599])
-def test_a_5xx_is_tried_again_later_and_not_at_once(pushover: Pushover, provider: Provider, status: int) -> None:
+@pytest.mark.parametrize(
+    ("status", "means"),
+    [
+        (500, ChannelUnavailableError),
+        (501, ChannelUnavailableError),
+        (502, ChannelUncertainError),
+        (503, ChannelUnavailableError),
+        (504, ChannelUncertainError),
+        (505, ChannelUnavailableError),
+        (599, ChannelUnavailableError),
+    ],
+)
+def test_a_5xx_is_tried_again_later_and_not_at_once_but_a_proxys_is_uncertain(
+    pushover: Pushover, provider: Provider, status: int, means: type[NotifierError]
+) -> None:
     provider.status, provider.body = status, b'{"status": 1, "request": "r"}'
-    pushover.fails(ChannelUnavailableError)
+    assert pushover.fails(means).message == f"Pushover answered {status}"
     assert len(provider.forms) == 1
 
 

@@ -97,6 +97,9 @@ DEV = "[stages.dev]\n"
         ("", ["version: found None, expected 1"]),
         ("version = 2", ["version: found 2, expected 1"]),
         ('version = "1"', ["version: found '1', expected 1"]),
+        ("version = true", ["version: found True, expected 1"]),
+        (changed("version = 1", "version = true"), ["version: found True, expected 1"]),
+        (changed("version = 1", "version = false"), ["version: found False, expected 1"]),
         ("version = 1", ["stages", "[stages.dev]"]),
         ("version = 1\nstages = 3", ["stages", "[stages.dev]"]),
         ("= broken", ["not valid TOML", "line 1"]),
@@ -115,15 +118,27 @@ DEV = "[stages.dev]\n"
         (changed(DEV, DEV + "throttle = {rate = 0}\n"), ["stages.dev.throttle.rate: found 0", "equal to 1"]),
         (changed(DEV, DEV + "throttle = {rate = true}\n"), ["stages.dev.throttle.rate: found True", "integer"]),
         (changed(DEV, DEV + "throttle = {burst = 10_001}\n"), ["stages.dev.throttle.burst: found 10001", "10000"]),
+        (changed(DEV, DEV + "throttle = 3\n"), ["stages.dev.throttle: found 3; expected a table"]),
+        (changed(DEV, DEV + 'throttle = "10"\n'), ["stages.dev.throttle: found '10'; expected a table"]),
         (changed(DEV, DEV + "throttle = {max = 1}\n"), ["stages.dev.throttle.max: unknown key"]),
         (changed(DEV, DEV + 'endpoint = "http://127.0.0.1:1"\n'), ["stages.dev.endpoint: only stages.local has it"]),
         (changed(DEV, DEV + 'account = "000000000000"\n'), ["stages.dev.account: only stages.local has it"]),
         (changed(DEV, DEV + 'region = "us-east-1"\n'), ["stages.dev.region: only stages.local has it"]),
         (changed('account = "000000000000"\n', ""), ["stages.local.account: missing"]),
         (changed('region = "us-east-1"\n', ""), ["stages.local.region: missing"]),
+        (changed(":4566", ":45660000"), ["stages.local.endpoint: found", "must have a port from 0 to 65535, or none"]),
         (changed('endpoint = "http://127.0.0.1:4566"\n', ""), ["stages.local.endpoint: missing"]),
-        (changed('"000000000000"', '"12345"'), ["stages.local.account: found '12345'", "pattern"]),
-        (changed('"us-east-1"', '"Virginia"'), ["stages.local.region: found 'Virginia'", "pattern"]),
+        (
+            changed('"000000000000"', '"12345"'),
+            ["stages.local.account: found '12345'; expected something like 123456789012"],
+        ),
+        *(
+            (
+                changed('"us-east-1"', f'"{region}"'),
+                [f"stages.local.region: found '{region}'; expected something like eu-central-1"],
+            )
+            for region in ("Virginia", "", "us-east", "US-EAST-1", "us-east-1 ")
+        ),
         # Sites
         (changed("[sites.default]", "[sites.blog]"), ["sites.default: missing; POST /contact is its form"]),
         (changed(THANKS, ""), ["sites.default.thanks: missing"]),
@@ -144,6 +159,13 @@ DEV = "[stages.dev]\n"
                 ("https://example.com/\\r\\nSet-Cookie: a=b", "spaces or control characters"),
                 ("https://example.com/\\u0000", "spaces or control characters"),
                 ("https://[::1", "Invalid IPv6"),
+                ("https://www.example.com/dankeschön.html", "must be ASCII: write other characters percent-encoded"),
+                ("https://grüße.example.com/", "must be ASCII: write other characters percent-encoded"),
+                ("https://www.example.com/\\u2028", "must be ASCII: write other characters percent-encoded"),
+                ("https://www.example.com:65536/", "must have a port from 0 to 65535, or none"),
+                ("https://www.example.com:https/", "must have a port from 0 to 65535, or none"),
+                ("https://www.example.com:-1/", "must have a port from 0 to 65535, or none"),
+                ("http://127.0.0.1:99999/", "must have a port from 0 to 65535, or none"),
             ]
         ),
         (changed('channels = ["pushover"]', ""), ["sites.default.channels: missing"]),
@@ -174,7 +196,7 @@ DEV = "[stages.dev]\n"
             ["sites.a/b: a name has up to 20 of a-z"],
         ),
         ("version = 1\nsites = 3\n[stages.dev]", ["sites", "expected tables"]),
-        ("version = 1\n[sites]\ndefault = 3\n[stages.dev]", ["sites.default: found 3", "dictionary"]),
+        ("version = 1\n[sites]\ndefault = 3\n[stages.dev]", ["sites.default: found 3; expected a table"]),
         # Channels
         (changed('kind = "pushover"', ""), ["channels.pushover.kind: missing"]),
         (
@@ -275,8 +297,30 @@ def test_all_mistakes_are_listed_at_once_and_none_twice(folder: Path) -> None:
 
 
 def test_a_missing_file_is_named(folder: Path) -> None:
-    with pytest.raises(ConfigError, match=r"herald\.toml does not exist"):
+    with pytest.raises(ConfigError) as caught:
         load(folder)
+    assert str(caught.value) == f"{folder / 'herald.toml'} can't be read: No such file or directory"
+
+
+def test_a_folder_in_the_files_place_is_named(folder: Path) -> None:
+    (folder / "herald.toml").mkdir()
+    with pytest.raises(ConfigError) as caught:
+        load(folder)
+    assert str(caught.value) == f"{folder / 'herald.toml'} can't be read: Is a directory"
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "https://www.example.com/dankesch%C3%B6n.html",
+        "https://xn--gre-9ka5e.example.com/",
+        "https://www.example.com:65535/",
+        "https://www.example.com:/",
+    ],
+)
+def test_an_address_in_ascii_is_kept_as_it_is_written(folder: Path, address: str) -> None:
+    stages = load(write(folder, changed(THANKS, f'thanks = "{address}"')))
+    assert stages["dev"].stage.sites["default"].thanks == address
 
 
 def test_a_file_that_is_not_utf_8_is_named(folder: Path) -> None:

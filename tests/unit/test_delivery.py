@@ -20,7 +20,7 @@ from chalicelib.errors import (
 )
 from chalicelib.logic import delivery
 from chalicelib.logic.delivery import LEASE, Delivery, Invocation, Notifier, Record, State
-from chalicelib.logic.notification import of_contact
+from chalicelib.logic.notification import Notification, of_contact
 from chalicelib.settings import Channel
 from tests.fakes import (
     NOW,
@@ -295,6 +295,34 @@ def test_a_run_that_could_not_finish_a_call_makes_none() -> None:
     assert notifier.delivered == []
     assert run.recorded() == Delivery()
     assert run.action(Invocation("request-1", "run-2", NOW + LEASE)) == "delivered"
+
+
+def test_a_channel_for_which_the_one_before_left_no_time_rings_at_the_retry() -> None:
+    run = Run(TWO)
+
+    class SlowNotifier(RecordingNotifier):
+        def notify(self, notification: Notification) -> str:
+            run.clock.now += 27
+            return super().notify(notification)
+
+    slow, other = SlowNotifier(), RecordingNotifier()
+    run.notifiers = {"a": slow, "b": other}
+    assert run.action(Invocation("request-1", "run-1", NOW + LEASE + 26)) == "again"
+    assert (run.recorded("a").state, run.recorded("b")) == (State.DELIVERED, Delivery())
+    assert run.action(Invocation("request-1", "run-2", run.clock.now + LEASE)) == "delivered"
+    assert (len(slow.delivered), len(other.delivered)) == (1, 1)
+
+
+@pytest.mark.parametrize(("channels", "action"), [(RING, "again"), (HOLD, "uncertain")])
+def test_a_run_without_the_time_for_a_call_still_records_a_dead_claim(
+    channels: Mapping[str, Channel], action: str
+) -> None:
+    notifier = RecordingNotifier()
+    run = interrupted(channels, notifier)
+    run.clock.now = NOW + LEASE
+    assert run.action(Invocation("request-1", "run-2", run.clock.now + LEASE - 1)) == action
+    assert notifier.delivered == []
+    assert (run.recorded().state, run.recorded().error) == (State.UNCERTAIN, "Interrupted")
 
 
 def test_another_run_takes_a_dead_claim_up() -> None:

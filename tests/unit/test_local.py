@@ -35,7 +35,24 @@ def test_ports_come_from_the_environment() -> None:
     assert Ports.of({"HERALD_AWS_PORT": "1024", "HERALD_WEB_PORT": "65535"}) == Ports(1024, 65535)
 
 
-@pytest.mark.parametrize("text", ["0", "80", "1023", "65536", "-1", "8080.0", "http", "８０８０", "²", " 8080"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "0",
+        "80",
+        "1023",
+        "65536",
+        "-1",
+        "8080.0",
+        "http",
+        "８０８０",
+        "²",
+        " 8080",
+        "008080",
+        pytest.param("9" * 5000, id="5000 digits"),  # More than Python turns into a number.
+        pytest.param("0" * 4999 + "1", id="5000 digits of a small number"),
+    ],
+)
 @pytest.mark.parametrize("variable", ["HERALD_AWS_PORT", "HERALD_WEB_PORT"])
 def test_what_is_no_port_is_named_with_its_variable(variable: str, text: str) -> None:
     with pytest.raises(OpsError, match=f"{variable} is .*; it holds a port from 1024 to 65535"):

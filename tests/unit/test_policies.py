@@ -62,8 +62,18 @@ def test_notify_pushover_may_read_its_two_secrets() -> None:
 
 
 @pytest.mark.parametrize("function", ["on_success", "on_failure"])
-def test_the_rules_handlers_may_write_logs_and_nothing_else(function: str) -> None:
-    assert statements(function) == logs(f"herald-dev-{function}")
+def test_the_rules_handlers_may_write_logs_and_keep_what_failed_in_one_queue(function: str) -> None:
+    assert statements(function) == logs(f"herald-dev-{function}") | {
+        "KeepWhatFailed": (
+            ["sqs:SendMessage"],
+            ["arn:aws:sqs:eu-central-1:123456789012:herald-dev-rule-dead-letters"],
+        )
+    }
+
+
+def test_nobody_else_may_send_to_a_queue() -> None:
+    senders = {path.name for path, text in policies(stage(), WHERE).items() if "sqs:" in text}
+    assert senders == {"policy-dev-on_success.json", "policy-dev-on_failure.json"}
 
 
 def test_without_the_channel_no_policy_speaks_of_invoking_or_of_secrets() -> None:

@@ -117,6 +117,20 @@ def test_files_of_a_stage_or_function_that_is_gone_are_left_over(tmp_path: Path)
     assert render.left_over(tmp_path, render.generated(STAGES)) == []
 
 
+def test_a_template_that_somebody_wrote_by_hand_is_never_left_over(tmp_path: Path) -> None:
+    files = render.generated({"dev": STAGES["dev"]})
+    render.write(tmp_path, render.generated(STAGES))
+    mine = tmp_path / "infra" / "wiring-x.yaml"
+    mine.write_text("# Written by hand\nResources: {}\n", encoding="utf-8")
+    assert Path("infra/wiring-x.yaml") not in render.left_over(tmp_path, files)
+    assert {path for path in render.left_over(tmp_path, files) if path.suffix == ".yaml"} == {
+        Path("infra/wiring-local.yaml"),
+        Path("infra/wiring-prod.yaml"),
+    }
+    mine.write_text(files[render.wiring_file("dev")], encoding="utf-8")
+    assert Path("infra/wiring-x.yaml") in render.left_over(tmp_path, files), "a generated one is, whatever its name"
+
+
 def test_policies_of_other_stages_are_not_taken_for_left_over(tmp_path: Path) -> None:
     render.write(tmp_path, render.policies(stage("dev"), Where("aws", "eu-central-1", "123456789012")))
     assert render.left_over(tmp_path, render.generated(STAGES)) == []

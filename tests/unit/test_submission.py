@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from urllib.parse import urlencode
 
 import pytest
@@ -83,11 +84,41 @@ def test_a_form_is_recognized_whatever_the_header_looks_like(content_type: str) 
     assert accepted(content_type, b"message=Gr%C3%BC%C3%9Fe") == {"message": "Grüße"}
 
 
-def test_the_charset_that_the_header_names_is_honoured() -> None:
-    body = '{"message": "Grüße"}'.encode("latin-1")
-    assert accepted("application/json; charset=iso-8859-1", body) == {"message": "Grüße"}
+def test_the_charset_that_the_header_of_a_form_names_is_honoured() -> None:
     assert accepted(f"{FORM}; charset=ISO-8859-1", b"message=Gr%FC%DFe") == {"message": "Grüße"}
     assert accepted(f"{FORM}; charset=windows-1252", b"message=%80+%93x%94") == {"message": "€ “x”"}
+    assert accepted(f"{FORM}; charset=UTF-8", b"message=Gr%C3%BC%C3%9Fe") == {"message": "Grüße"}
+    assert accepted(f"{FORM}; charset=utf-8", "message=Grüße".encode()) == {"message": "Grüße"}
+
+
+@pytest.mark.parametrize("charset", ["iso-8859-1", "ISO-8859-1", "windows-1252"])
+@pytest.mark.parametrize(
+    "body", ['{"message": "Grüße"}'.encode("latin-1"), '{"message": "Grüße"}'.encode(), b'{"message": "Hi"}']
+)
+def test_json_in_another_charset_than_utf_8_is_400_and_says_so(charset: str, body: bytes) -> None:
+    error = refused(f"{JSON}; charset={charset}", body)
+    assert (error.status, named(error)) == (400, [("body", "malformed")])
+    assert error.problems[0].message == "JSON is UTF-8 (RFC 8259, 8.1)"
+
+
+@pytest.mark.parametrize("charset", ["utf-8", "us-ascii"])
+def test_json_in_utf_8_or_its_part_ascii_is_taken(charset: str) -> None:
+    assert accepted(f"{JSON}; charset={charset}", b'{"message": "Gr\\u00fc\\u00dfe"}') == {"message": "Grüße"}
+
+
+@pytest.mark.parametrize("charset", ["iso-8859-1", "windows-1252", "us-ascii"])
+@pytest.mark.parametrize("encoding", ["latin-1", "utf-8"])
+def test_a_form_in_another_charset_is_percent_encoded_and_as_bytes_of_its_own_400(charset: str, encoding: str) -> None:
+    """API Gateway hands on text as UTF-8: what arrives as bytes beyond ASCII is no longer what was sent."""
+    error = refused(f"{FORM}; charset={charset}", "message=Grüße".encode(encoding))
+    assert (error.status, named(error)) == (400, [("body", "malformed")])
+    assert error.problems[0].message == f"the body is not text in {charset}"
+
+
+def test_a_form_that_percent_encodes_what_its_charset_lacks_is_400() -> None:
+    error = refused(f"{FORM}; charset=windows-1252", b"message=%81")
+    assert (error.status, named(error)) == (400, [("body", "malformed")])
+    assert error.problems[0].message == "the form is not text in the charset that it names"
 
 
 @pytest.mark.parametrize(
@@ -448,6 +479,32 @@ def test_the_published_text_is_version_1_of_the_contract() -> None:
 def test_what_is_no_message_is_a_value_error(text: str) -> None:
     with pytest.raises(ValueError, match=r"."):
         Message.deserialize(text)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"received_at": "secret words"}, "not a complete message: ValueError"),
+        ({"received_at": ["secret words"]}, "not a complete message: TypeError"),
+        ({"received_at": "9" * 5000 + "secret words"}, "not a complete message: ValueError"),
+        ({"fields": "secret words"}, "not a complete message: AttributeError"),
+        ({"fields": ["secret words"]}, "not a complete message: AttributeError"),
+        ({"version": "secret words"}, "expected a message of version 1"),
+    ],
+)
+def test_the_error_of_what_is_no_message_never_quotes_it(changes: dict[str, object], said: str) -> None:
+    whole = {"version": 1, "id": "i", "site": "s", "received_at": 1, "fields": {"message": "secret words"}}
+    with pytest.raises(ValueError, match=r"^" + re.escape(said) + "$") as caught:
+        Message.deserialize(json.dumps({**whole, **changes}))
+    assert caught.value.__cause__ is None
+    assert caught.value.__context__ is None or caught.value.__suppress_context__, "nor does its traceback"
+
+
+@pytest.mark.parametrize("text", ["secret words", '{"message": "secret words'])
+def test_the_error_of_what_is_no_json_never_quotes_it(text: str) -> None:
+    with pytest.raises(ValueError, match=r".") as caught:
+        Message.deserialize(text)
+    assert "secret" not in str(caught.value)
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from chalicelib.functions import FUNCTIONS
+from chalicelib.functions import FUNCTIONS, RETRIES_OVER, Resource
 from ops.wiring import template
 from tests.fakes import stage
 
@@ -16,17 +16,84 @@ RESOURCES: dict[str, Any] = TEMPLATE["Resources"]
 BUS = {"Fn::Sub": "arn:${AWS::Partition}:events:${AWS::Region}:${AWS::AccountId}:event-bus/herald-dev"}
 
 
-def test_destined_alone_is_asynchronous_and_tells_the_bus_both_ways() -> None:
-    configs = [it["Properties"] for it in RESOURCES.values() if it["Type"] == "AWS::Lambda::EventInvokeConfig"]
-    assert configs == [
-        {
+def test_destined_tells_the_bus_both_ways_and_the_rules_functions_keep_what_they_failed_at() -> None:
+    configs = {name: it for name, it in RESOURCES.items() if it["Type"] == "AWS::Lambda::EventInvokeConfig"}
+    assert {name: it["Properties"] for name, it in configs.items()} == {
+        "DestinedOutcome": {
             "FunctionName": "herald-dev-destined",
             "Qualifier": "$LATEST",
             "MaximumRetryAttempts": 2,
             "MaximumEventAgeInSeconds": 21600,
             "DestinationConfig": {"OnSuccess": {"Destination": BUS}, "OnFailure": {"Destination": BUS}},
+        },
+        "OnSuccessOutcome": {
+            "FunctionName": "herald-dev-on_success",
+            "Qualifier": "$LATEST",
+            "DestinationConfig": {"OnFailure": {"Destination": {"Ref": "RuleDeadLettersArn"}}},
+        },
+        "OnFailureOutcome": {
+            "FunctionName": "herald-dev-on_failure",
+            "Qualifier": "$LATEST",
+            "DestinationConfig": {"OnFailure": {"Destination": {"Ref": "RuleDeadLettersArn"}}},
+        },
+    }
+
+
+def test_whatever_lambda_sends_to_the_queue_the_functions_role_may_send_there_and_nowhere_else() -> None:
+    for spec in FUNCTIONS:
+        outcome = RESOURCES.get("".join(part.capitalize() for part in spec.name.split("_")) + "Outcome")
+        to_queue = outcome is not None and "RuleDeadLettersArn" in json.dumps(outcome)
+        granted = [grant.on for grant in spec.grants if "sqs:SendMessage" in grant.actions]
+        assert granted == ([Resource.RULE_DEAD_LETTERS] if to_queue else []), spec.name
+
+
+@pytest.mark.parametrize("name", ["dev", "prod"])
+def test_every_event_whose_retries_are_over_goes_whole_to_the_queue_that_keeps_it(name: str) -> None:
+    assert template(stage(name))["Resources"]["FailedEventsRule"] == {
+        "Type": "AWS::Events::Rule",
+        "Properties": {
+            "Name": f"herald-{name}-failed-events",
+            "Description": "Keeps every event whose retries are over",
+            "EventBusName": f"herald-{name}",
+            "EventPattern": {
+                "source": ["lambda"],
+                "detail": {"requestContext": {"condition": [{"anything-but": ["Success"]}]}},
+            },
+            "Targets": [
+                {
+                    "Id": "queue",
+                    "Arn": {"Ref": "FailedEventsArn"},
+                    "DeadLetterConfig": {"Arn": {"Ref": "RuleDeadLettersArn"}},
+                }
+            ],
+        },
+    }
+
+
+def test_what_is_kept_is_told_to_on_failure_too() -> None:
+    told = RESOURCES["OnFailureRule"]["Properties"]["EventPattern"]["detail"]["$or"]
+    assert RESOURCES["FailedEventsRule"]["Properties"]["EventPattern"]["detail"] == RETRIES_OVER == told[0]
+
+
+def test_each_notifier_stands_in_the_directory_under_its_stage() -> None:
+    entries = {name: it for name, it in RESOURCES.items() if it["Type"] == "AWS::SSM::Parameter"}
+    arn = "arn:${AWS::Partition}:lambda:${AWS::Region}:${AWS::AccountId}:function:herald-dev-notify_pushover"
+    assert entries == {
+        "NotifyPushoverEntry": {
+            "Type": "AWS::SSM::Parameter",
+            "Properties": {
+                "Name": "/herald/dev/functions/notify_pushover",
+                "Type": "String",
+                "Description": "Where notify_pushover is, for programs that are granted it",
+                "Value": {"Fn::Sub": arn},
+            },
         }
-    ]
+    }
+
+
+def test_without_the_channel_there_is_no_entry_of_a_notifier() -> None:
+    resources = template(stage(channels=()))["Resources"]
+    assert set(RESOURCES) - set(resources) == {"NotifyPushoverEntry"}
 
 
 @pytest.mark.parametrize(("rule", "function"), [("OnSuccess", "on_success"), ("OnFailure", "on_failure")])
@@ -52,11 +119,20 @@ def test_each_rule_listens_on_the_stages_bus_and_may_run_its_function(rule: str,
 def test_every_rule_of_the_manifest_is_there_and_nothing_besides() -> None:
     rules = {spec.name for spec in FUNCTIONS if spec.trigger.kind == "rule"}
     found = {it["Properties"]["Name"] for it in RESOURCES.values() if it["Type"] == "AWS::Events::Rule"}
-    assert found == {f"herald-dev-{name}" for name in rules}
-    assert len(RESOURCES) == 1 + 2 * len(rules)
+    assert found == {f"herald-dev-{name}" for name in rules} | {"herald-dev-failed-events"}
+    asynchronous = {spec.name for spec in FUNCTIONS if spec.retries or spec.outcome_to}
+    notifiers = {spec.name for spec in FUNCTIONS if spec.channel}
+    assert (asynchronous, notifiers) == ({"destined", "on_success", "on_failure"}, {"notify_pushover"})
+    assert len(RESOURCES) == 1 + len(asynchronous) + len(notifiers) + 2 * len(rules)
 
 
 def test_the_template_holds_names_alone() -> None:
     assert "arn:aws:" not in json.dumps(TEMPLATE)
-    assert set(TEMPLATE["Parameters"]) == {"RuleDeadLettersArn"}
+    assert TEMPLATE["Parameters"] == {
+        "RuleDeadLettersArn": {
+            "Type": "String",
+            "Description": "Queue for events that a rule or its function could not handle",
+        },
+        "FailedEventsArn": {"Type": "String", "Description": "Queue that keeps every event whose retries are over"},
+    }
     assert "herald-prod-destined" in json.dumps(template(stage("prod")))

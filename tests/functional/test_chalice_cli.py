@@ -1,0 +1,308 @@
+"""Chalice's command line as a deployment runs it: its failures are failures, and what it made is known."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+from chalice.app import Chalice
+from chalice.awsclient import (
+    LambdaClientError,
+    LambdaErrorContext,
+    ResourceDoesNotExistError,
+    TypedAWSClient,
+)
+from chalice.config import Config
+from chalice.deploy.deployer import ChaliceDeploymentError, ResultsRecorder
+from chalice.utils import OSUtils
+
+from ops import render
+from ops.chalice_cli import DELETIONS, RecordingDeployer, unless_gone
+from ops.config import load
+from ops.local.mirror import mirror
+
+# The program
+
+
+@pytest.fixture
+def project(root: Path, tmp_path: Path) -> Path:
+    """A copy of the project, from which somebody deploys."""
+    copy = tmp_path / "project"
+    copy.mkdir()
+    mirror(root, copy)
+    (copy / "ops").mkdir()
+    shutil.copyfile(root / "ops" / "chalice_cli.py", copy / "ops" / "chalice_cli.py")
+    render.write(copy, render.generated(load(copy)))
+    return copy
+
+
+def chalice(project: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "ops/chalice_cli.py", *words],
+        cwd=project,
+        env={
+            "PATH": "",
+            "HOME": str(project),
+            "AWS_ACCESS_KEY_ID": "test",
+            "AWS_SECRET_ACCESS_KEY": "test",
+            "AWS_DEFAULT_REGION": "eu-central-1",
+            "AWS_ENDPOINT_URL": "http://127.0.0.1:9",
+            "AWS_MAX_ATTEMPTS": "1",
+        },
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize("stage", ["dev", "local"])
+def test_an_app_that_can_t_be_read_is_an_error_and_named_on_stderr(project: Path, stage: str) -> None:
+    (project / "app.py").write_text("def (:\n", encoding="utf-8")
+    ran = chalice(project, "deploy", "--stage", stage)
+    assert ran.returncode != 0, ran.stdout
+    assert "app.py" in ran.stderr
+    assert "SyntaxError: invalid syntax" in ran.stderr
+    assert "def (:" in ran.stderr
+    assert not (project / ".chalice" / "deployed").exists(), "nothing was made, and nothing is recorded"
+
+
+def test_an_app_that_fails_while_it_is_imported_is_an_error(project: Path) -> None:
+    (project / "app.py").write_text("raise RuntimeError('what is wrong')\n", encoding="utf-8")
+    ran = chalice(project, "deploy", "--stage", "dev")
+    assert ran.returncode != 0, ran.stdout
+    assert "RuntimeError: what is wrong" in ran.stderr
+
+
+def test_an_unknown_command_is_an_error(project: Path) -> None:
+    ran = chalice(project, "deploi", "--stage", "dev")
+    assert ran.returncode != 0
+    assert "deploi" in ran.stderr
+
+
+def test_what_succeeds_has_the_status_0(project: Path) -> None:
+    ran = chalice(project, "--version")
+    assert (ran.returncode, ran.stderr) == (0, "")
+    assert " 1.34.0, python " in ran.stdout
+
+
+def test_the_projects_own_app_is_imported_and_no_module_beside_the_program(project: Path) -> None:
+    for name in ("app", "chalicelib", "config"):
+        (project / "ops" / f"{name}.py").write_text("raise RuntimeError('the wrong module')\n", encoding="utf-8")
+    (project / "app.py").write_text("raise RuntimeError('the right module')\n", encoding="utf-8")
+    ran = chalice(project, "deploy", "--stage", "dev")
+    assert "the right module" in ran.stderr
+    assert "the wrong module" not in ran.stderr
+    (project / "ops" / "beside.py").write_text("raise RuntimeError('the wrong module')\n", encoding="utf-8")
+    (project / "app.py").write_text("import beside\n", encoding="utf-8")
+    ran = chalice(project, "deploy", "--stage", "dev")
+    assert "No module named 'beside'" in ran.stderr
+
+
+# The deployer
+
+
+class Step:
+    """A step of Chalice's that gives back what it was made with."""
+
+    def __init__(self, answer: Any = None) -> None:
+        self._answer = answer
+
+    def build(self, *_: object) -> Any:
+        return self._answer
+
+    build_dependencies = execute = build
+
+
+class Executor:
+    """Makes its resources one after the other, and fails after the last where it was told to."""
+
+    def __init__(self, *made: dict[str, Any], error: BaseException | None = None) -> None:
+        self.resource_values: list[dict[str, Any]] = []
+        self._made = made
+        self._error = error
+
+    def execute(self, plan: object) -> None:
+        self.resource_values.extend(self._made)
+        if self._error:
+            raise self._error
+
+
+class Recorder:
+    """Keeps what it was told to record."""
+
+    def __init__(self) -> None:
+        self.recorded: list[tuple[Any, str, str]] = []
+
+    def record_results(self, results: Any, stage: str, project: str) -> None:
+        self.recorded.append((results, stage, project))
+
+
+def deployer(executor: Executor, recorder: Any) -> RecordingDeployer:
+    step: Any = Step([])
+    last: Any = executor
+    return RecordingDeployer(step, step, step, step, step, last, recorder)
+
+
+def config(folder: Path, *known: dict[str, Any]) -> Config:
+    """Chalice's own configuration, of a project that was deployed before where something is ``known``."""
+    if known:
+        record = folder / ".chalice" / "deployed" / "dev.json"
+        record.parent.mkdir(parents=True)
+        record.write_text(json.dumps({"resources": known, "schema_version": "2.0", "backend": "api"}))
+    return Config(
+        chalice_stage="dev",
+        config_from_disk={
+            "app_name": "herald",
+            "manage_iam_role": True,
+            "project_dir": str(folder),
+            "stages": {"dev": {}},
+        },
+        user_provided_params={"chalice_app": Chalice("herald", configure_logs=False), "project_dir": str(folder)},
+    )
+
+
+def role(name: str, arn: str = "arn:role") -> dict[str, Any]:
+    return {"name": name, "resource_type": "iam_role", "role_arn": arn, "role_name": name}
+
+
+def function(name: str, arn: str = "arn:function") -> dict[str, Any]:
+    return {"name": name, "resource_type": "lambda_function", "lambda_arn": arn}
+
+
+API = {"name": "rest_api", "resource_type": "rest_api", "rest_api_id": "abc", "rest_api_url": "https://abc/api/"}
+DENIED = ClientError({"Error": {"Code": "AccessDenied", "Message": "no"}}, "CreateDeployment")
+
+
+def results(*resources: dict[str, Any]) -> dict[str, Any]:
+    return {"resources": list(resources), "schema_version": "2.0", "backend": "api"}
+
+
+def test_what_succeeds_is_recorded_once_as_chalice_does(tmp_path: Path) -> None:
+    recorder = Recorder()
+    done = deployer(Executor(role("r"), API), recorder).deploy(config(tmp_path, role("old")), "dev")
+    assert done == results(role("r"), API)
+    assert recorder.recorded == [(results(role("r"), API), "dev", str(tmp_path))]
+
+
+@pytest.mark.parametrize(
+    ("error", "raised"),
+    [
+        (DENIED, ChaliceDeploymentError),
+        (ChaliceDeploymentError(DENIED), ChaliceDeploymentError),
+        (ZeroDivisionError(), ZeroDivisionError),
+        (KeyboardInterrupt(), KeyboardInterrupt),
+        (SystemExit(1), SystemExit),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, BaseException) else "",
+)
+def test_what_was_made_before_a_failure_is_recorded_and_the_failure_goes_on(
+    tmp_path: Path, error: BaseException, raised: type[BaseException]
+) -> None:
+    recorder = Recorder()
+    with pytest.raises(raised):
+        deployer(Executor(role("r"), API, error=error), recorder).deploy(config(tmp_path), "dev")
+    assert recorder.recorded == [(results(role("r"), API), "dev", str(tmp_path))]
+
+
+def test_what_was_known_before_stays_known_and_what_was_made_anew_is_laid_over_it(tmp_path: Path) -> None:
+    recorder = Recorder()
+    known = (role("r", "arn:old") | {"more": 1}, function("f"), API)
+    made = (role("r", "arn:new"), function("g"))
+    with pytest.raises(ChaliceDeploymentError):
+        deployer(Executor(*made, error=DENIED), recorder).deploy(config(tmp_path, *known), "dev")
+    merged = role("r", "arn:new") | {"more": 1}
+    assert recorder.recorded == [
+        (results(merged, function("f"), API, function("g")), "dev", str(tmp_path)),
+    ]
+
+
+def test_what_chalice_records_twice_of_one_resource_is_one(tmp_path: Path) -> None:
+    """Chalice records a value when it is known: a resource with two of them comes twice."""
+    recorder = Recorder()
+    first, whole = {"name": "rest_api", "resource_type": "rest_api", "rest_api_id": "abc"}, API
+    with pytest.raises(ChaliceDeploymentError):
+        deployer(Executor(first, whole, error=DENIED), recorder).deploy(config(tmp_path), "dev")
+    assert recorder.recorded == [(results(API), "dev", str(tmp_path))]
+
+
+def test_a_failure_before_anything_was_made_leaves_the_record_alone(tmp_path: Path) -> None:
+    recorder = Recorder()
+    before = config(tmp_path, role("r"), API)
+    with pytest.raises(ChaliceDeploymentError):
+        deployer(Executor(error=DENIED), recorder).deploy(before, "dev")
+    assert recorder.recorded == []
+
+
+def test_the_next_deployment_reads_in_chalices_own_record_what_the_failed_one_made(tmp_path: Path) -> None:
+    it = config(tmp_path)
+    with pytest.raises(ChaliceDeploymentError):
+        deployer(Executor(role("r"), API, error=DENIED), ResultsRecorder(OSUtils())).deploy(it, "dev")
+    known = it.deployed_resources("dev")
+    assert known.resource_names() == ["r", "rest_api"]
+    assert known.resource_values("rest_api") == API
+
+
+# Deletions
+
+
+def answer(code: str) -> ClientError:
+    return ClientError({"Error": {"Code": code, "Message": "m"}}, "Delete")
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ResourceDoesNotExistError("f"),
+        *map(answer, ("NoSuchEntity", "NotFound", "NotFoundException", "ResourceNotFoundException")),
+    ],
+    ids=str,
+)
+def test_to_delete_what_is_gone_is_no_error(error: Exception) -> None:
+    def delete(name: str, *, more: int) -> str:
+        raise error
+
+    assert unless_gone(delete)("f", more=1) is None
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        *map(answer, ("AccessDenied", "AccessDeniedException", "TooManyRequestsException", "DeleteConflict", "")),
+        *map(answer, ("ServiceException", "InvalidParameter", "ResourceConflictException", "notfound")),
+        LambdaClientError(RuntimeError("m"), LambdaErrorContext("f", "delete_function", 0)),
+        KeyError("NotFound"),
+        RuntimeError("ResourceNotFoundException"),
+    ],
+    ids=str,
+)
+def test_any_other_failure_of_a_deletion_escapes(error: Exception) -> None:
+    def delete() -> None:
+        raise error
+
+    with pytest.raises(type(error)) as caught:
+        unless_gone(delete)()
+    assert caught.value is error
+
+
+def test_a_deletion_that_succeeds_is_made_once_with_what_it_was_given() -> None:
+    seen: list[object] = []
+
+    def delete(*arguments: object, **more: object) -> str:
+        seen.append((arguments, more))
+        return "deleted"
+
+    assert unless_gone(delete)("a", 1, force=True) == "deleted"
+    assert seen == [(("a", 1), {"force": True})]
+
+
+def test_every_deletion_that_is_wrapped_is_chalices() -> None:
+    assert [name for name in DELETIONS if not callable(getattr(TypedAWSClient, name, None))] == []
+    assert len(set(DELETIONS)) == len(DELETIONS)

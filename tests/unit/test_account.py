@@ -1,0 +1,109 @@
+"""Which account a command reaches, and what of the person's own setup it looks at."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from botocore.exceptions import ProfileNotFound
+
+from ops.account import account_of, environment
+from ops.config import StageConfig
+from tests.fakes import stage
+
+SERVICES = (
+    "sts",
+    "cloudformation",
+    "ssm",
+    "sns",
+    "functions",
+    "apis",
+    "logs",
+    "dynamodb",
+)
+
+
+def config(name: str) -> StageConfig:
+    local = name == "local"
+    return StageConfig(
+        stage(name),
+        send_event=False,
+        log_retention_days=30,
+        rate=10,
+        burst=20,
+        endpoint="http://127.0.0.1:4566" if local else None,
+        account="000000000000" if local else None,
+        region="us-east-1" if local else None,
+    )
+
+
+@pytest.fixture
+def shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """The environment of somebody who works with a real account, profile and files included."""
+    (tmp_path / "config").write_text("[default]\nregion = eu-west-3\n[profile real]\nregion = eu-west-3\n")
+    (tmp_path / "credentials").write_text("[real]\naws_access_key_id = REAL\naws_secret_access_key = REAL\n")
+    environ = {
+        "AWS_CONFIG_FILE": str(tmp_path / "config"),
+        "AWS_SHARED_CREDENTIALS_FILE": str(tmp_path / "credentials"),
+        "AWS_PROFILE": "of-nobody",
+        "AWS_DEFAULT_PROFILE": "of-nobody",
+        "AWS_SESSION_TOKEN": "REAL",
+        "AWS_ACCESS_KEY_ID": "REAL",
+        "AWS_SECRET_ACCESS_KEY": "REAL",
+        "AWS_REGION": "eu-west-3",
+        "HOME": str(tmp_path),
+    }
+    for name, value in environ.items():
+        monkeypatch.setenv(name, value)
+    return environ
+
+
+def test_the_local_stage_looks_at_no_profile_and_no_credentials_but_its_own(shell: dict[str, str]) -> None:
+    account = account_of(config("local"), shell)
+    for service in SERVICES:
+        client = getattr(account, service)
+        assert client.meta.endpoint_url == "http://127.0.0.1:4566", service
+        assert client.meta.region_name == "us-east-1", service
+        credentials = client._request_signer._credentials
+        assert (credentials.access_key, credentials.secret_key, credentials.token) == ("test", "test", None), service
+
+
+@pytest.mark.parametrize("profile", ["of-nobody", "real"])
+def test_the_environment_of_the_process_itself_is_not_looked_at_either(
+    shell: dict[str, str], monkeypatch: pytest.MonkeyPatch, profile: str
+) -> None:
+    """botocore reads a profile from the process's environment, whatever environment it was not told of."""
+    monkeypatch.setenv("AWS_PROFILE", profile)
+    client = account_of(config("local"), {}).client("sqs")
+    assert (client.meta.endpoint_url, client.meta.region_name) == ("http://127.0.0.1:4566", "us-east-1")
+    assert client._request_signer._credentials.access_key == "test"
+
+
+def test_another_stage_is_in_the_account_of_the_shell_and_a_profile_that_is_not_there_is_told(
+    shell: dict[str, str],
+) -> None:
+    with pytest.raises(ProfileNotFound, match="of-nobody"):
+        account_of(config("dev"), shell)
+
+
+def test_another_stage_uses_the_shells_profile(shell: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("AWS_DEFAULT_PROFILE", "AWS_SESSION_TOKEN", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_PROFILE", "real")
+    monkeypatch.delenv("AWS_REGION")
+    client = account_of(config("dev"), {"AWS_PROFILE": "real"}).client("sts")
+    assert client.meta.region_name == "eu-west-3"
+    assert client._request_signer._credentials.access_key == "REAL"
+
+
+def test_the_commands_that_run_beside_see_no_profile_or_token_either(shell: dict[str, str]) -> None:
+    environ = environment(config("local"), shell | {"AWS_SECURITY_TOKEN": "REAL", "AWS_ROLE_ARN": "REAL"})
+    assert {name: value for name, value in environ.items() if name.startswith("AWS_")} == {
+        "AWS_CONFIG_FILE": shell["AWS_CONFIG_FILE"],
+        "AWS_SHARED_CREDENTIALS_FILE": shell["AWS_SHARED_CREDENTIALS_FILE"],
+        "AWS_ENDPOINT_URL": "http://127.0.0.1:4566",
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_REGION": "us-east-1",
+        "AWS_DEFAULT_REGION": "us-east-1",
+    }
