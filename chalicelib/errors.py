@@ -20,6 +20,7 @@ No message here may hold anything that a visitor typed: messages reach logs and 
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 
@@ -56,12 +57,15 @@ class SubmissionError(HeraldError):
         The number that the words need.
     """
 
-    def __init__(self, status: int, code: str, *problems: Problem, limit: int = 0) -> None:
+    def __init__(
+        self, status: int, code: str, *problems: Problem, limit: int = 0, pairs: Sequence[tuple[str, str]] = ()
+    ) -> None:
         super().__init__(code)
         self.status = status
         self.code = code
         self.problems = problems
         self.limit = limit
+        self.pairs = list(pairs)
 
 
 class PublishError(HeraldError):

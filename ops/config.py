@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from chalicelib.functions import FUNCTIONS
+from chalicelib.logic.fields import Meaning, Role, meaning
 from chalicelib.logic.origins import origin_of
 from chalicelib.settings import Channel, Limits, Site, Stage
 from chalicelib.texts import FALLBACK, LANGUAGES
@@ -54,8 +55,8 @@ def _web_address(value: str) -> str:
         raise ValueError("must begin with https:// (http:// is for 127.0.0.1 alone)")
     if url.scheme not in ("http", "https") or not url.hostname or "@" in url.netloc:
         raise ValueError("must be an absolute address such as https://www.example.com/thanks.html")
-    if re.search(r"[\s\x00-\x1f\x7f]", value):
-        raise ValueError("must not hold spaces or control characters")
+    if re.search(r"[\s\x00-\x1f\x7f\\]", value):
+        raise ValueError("must not hold spaces or control characters, or a backslash")
     return value
 
 
@@ -81,6 +82,12 @@ def _language(value: str) -> str:
     return value
 
 
+def _own_name(value: str) -> str:
+    if meaning(value) != Meaning(Role.FIELD, value):
+        raise ValueError("expected a field's own name")
+    return value
+
+
 Origin = Annotated[str, AfterValidator(_origin)]
 
 _LONGEST = {"source": 200, "name": 200, "email": 254, "subject": 200, "message": 10_240}
@@ -95,7 +102,7 @@ class _Site(_Table):
     language: Annotated[str, AfterValidator(_language)] = FALLBACK
     longest: dict[str, Annotated[int, Field(ge=1, le=65_536)]] = {}
     channels: list[str] = Field(min_length=1)
-    required: list[Annotated[str, Field(min_length=1, max_length=100)]] = ["message"]
+    required: list[Annotated[str, Field(min_length=1, max_length=100), AfterValidator(_own_name)]] = ["message"]
     retention_days: int = Field(default=365, ge=1, le=_DAYS)
 
 
@@ -205,7 +212,12 @@ def _stage(
         for table in ("sites", "channels")
     }
     before = len(mistakes)
-    laid_over["limits"] = {**data.get("limits", {}), **own.get("limits", {})}
+    limits = data.get("limits", {}), own.get("limits", {})
+    if not all(isinstance(each, dict) for each in limits):
+        where = "limits" if isinstance(limits[1], dict) else f"stages.{name}.limits"
+        mistakes.append(f"{where}: expected a table")
+        return None
+    laid_over["limits"] = limits[0] | limits[1]
     options = _checked(_StageOptions, mine, lambda key: _dotted("stages", name, *key), mistakes)
     merged = _checked(_Merged, laid_over, lambda key: _written_at(key, name, own), mistakes)
     if options is None or merged is None:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from chalicelib.composition import Composition, Topic
 from chalicelib.errors import HeraldError, PublishError
 from chalicelib.logic.delivery import Delivery, MessageStore, Notifier, Record, State
 from chalicelib.logic.notification import Notification
 from chalicelib.logic.submission import Message
-from chalicelib.settings import Channel, Site, Stage
+from chalicelib.settings import Channel, Limits, Site, Stage
 
 NOW = 1_767_225_600
 """2026-01-01T00:00:00Z, at which every test happens."""
@@ -21,16 +21,46 @@ def channel(name: str = "pushover", *, ring_again: bool = True, pause: int = 5) 
     return Channel(name, "pushover", ring_again, pause, "https://api.pushover.net")
 
 
-def site(name: str = "default", *channels: str, required: tuple[str, ...] = ("message",)) -> Site:
-    return Site(name, "https://www.example.com/thanks.html", channels or ("pushover",), required, 365)
+LIMITS = Limits(body=64 * 1024, fields=50, field=10 * 1024)
+"""Those of ``herald.toml``."""
+LONGEST = {"source": 200, "name": 200, "email": 254, "subject": 200, "message": 10_240}
+"""What a site has that sets no ``longest`` of its own."""
 
 
-def stage(name: str = "dev", *, channels: tuple[str, ...] = ("pushover",), hint: str = "") -> Stage:
+def site(
+    name: str = "default",
+    *channels: str,
+    required: tuple[str, ...] = ("message",),
+    thanks: str = "https://www.example.com/thanks.html",
+    origins: tuple[str, ...] = ("https://www.example.com",),
+    without_origin: bool = True,
+    null_origin: bool = False,
+    language: str = "en",
+    longest: Mapping[str, int] | None = None,
+) -> Site:
+    return Site(
+        name=name,
+        thanks=thanks,
+        channels=channels or ("pushover",),
+        required=required,
+        retention_days=365,
+        origins=origins,
+        without_origin=without_origin,
+        null_origin=null_origin,
+        language=language,
+        longest=LONGEST | dict(longest or {}),
+    )
+
+
+def stage(
+    name: str = "dev", *, channels: tuple[str, ...] = ("pushover",), hint: str = "", limits: Limits = LIMITS
+) -> Stage:
     """A stage with one site; without ``channels`` nothing rings there."""
     return Stage(
         name,
-        {"default": Site("default", "https://www.example.com/thanks.html", channels, ("message",), 365)},
+        {"default": replace(site(), channels=channels)},
         {one: channel(one) for one in channels},
+        limits,
         hint,
     )
 

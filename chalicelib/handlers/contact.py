@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import traceback
 import uuid
 
 from chalice.app import Request, Response
@@ -48,12 +49,13 @@ def answer(request: Request | None, site: str) -> Response:
     try:
         response = _accept(request, found, origin, pairs)
     except SubmissionError as error:
-        response = _refused(request, error, found, pairs)
+        response = _refused(request, error, found, pairs or error.pairs)
     except PublishError as error:
-        response = _unavailable(request, error, found)
-    except Exception:
+        response = _unavailable(request, error, found, pairs)
+    except Exception as error:
         # Chalice would answer in its own words. The message is not with the topic, and the visitor must know.
-        logger.exception("Unexpected")
+        frames = [f"{frame.name}:{frame.lineno}" for frame in traceback.extract_tb(error.__traceback__)]
+        logger.error("Unexpected", extra={"exception_name": type(error).__name__, "frames": frames})
         response = _refused(request, SubmissionError(500, "unexpected"), found, pairs)
     if found is not None and origin is not None:
         response.headers["Vary"] = "Origin"
@@ -112,11 +114,12 @@ def _refused(request: Request, error: SubmissionError, site: Site | None, pairs:
     return _said(request, error, site, pairs)
 
 
-def _unavailable(request: Request, error: PublishError, site: Site | None) -> Response:
+def _unavailable(request: Request, error: PublishError, site: Site | None, pairs: Pairs) -> Response:
     # Outside Lambda, under `chalice local`, a developer wants to know what is missing.
+    known = {"site": site.name} if site else {}
     hint = {} if _function_arn(request) else {"hint": composition.root().stage.hint}
-    logger.error("The topic did not accept the message", extra={"reason": error.reason, **hint})
-    response = _said(request, SubmissionError(503, "unavailable"), site, [])
+    logger.error("The topic did not accept the message", extra={"reason": error.reason, **known, **hint})
+    response = _said(request, SubmissionError(503, "unavailable"), site, pairs)
     response.headers["Retry-After"] = RETRY_AFTER
     return response
 
@@ -160,6 +163,8 @@ def _wants_json(request: Request) -> bool:
     wanted = {part.partition(";")[0].strip().lower() for part in request.headers.get("accept", "").split(",")}
     if "text/html" in wanted:
         return False
+    if request.headers.get("sec-fetch-mode", "navigate") != "navigate":
+        return True
     media_type, _ = bodies.parse_media_type(request.headers.get("content-type", ""))
     return bool(wanted & {bodies.JSON, PROBLEM}) or media_type not in (bodies.FORM, bodies.MULTIPART)
 

@@ -42,7 +42,7 @@ def read(content_type: str, body: bytes, limits: Limits) -> Pairs:
     if len(body) > limits.body:
         raise SubmissionError(413, "body_too_large", limit=limits.body // 1024)
     media_type, parameters = parse_media_type(content_type)
-    charset = parameters.get("charset", "utf-8").lower()
+    charset = (parameters.get("charset") or "utf-8").lower()
     if media_type not in (JSON, FORM, MULTIPART):
         raise SubmissionError(415, "unsupported_media_type", Problem("unsupported_media_type", "content-type"))
     if charset not in CODECS:
@@ -82,6 +82,8 @@ def _too_many() -> SubmissionError:
 def _json(text: str, limits: Limits) -> Pairs:
     try:
         data = json.loads(text)
+        # Half a character can be written in JSON (RFC 8259, 8.2), but in no answer.
+        json.dumps(data, ensure_ascii=False).encode()
     except (ValueError, RecursionError):
         raise _malformed("not_json") from None
     if not isinstance(data, dict):
@@ -132,6 +134,7 @@ def _multipart(body: bytes, boundary: str, codec: str, limits: Limits) -> Pairs:
     if not _BOUNDARY.fullmatch(boundary):
         raise _malformed("no_boundary")
     pairs: Pairs = []
+    files: list[Problem] = []
     try:
         parser = MultipartParser(
             BytesIO(body),
@@ -150,7 +153,7 @@ def _multipart(body: bytes, boundary: str, codec: str, limits: Limits) -> Pairs:
             if part.filename is not None:
                 # A browser sends a file field that was left empty as a part without a name and without content.
                 if part.filename or part.size:
-                    raise SubmissionError(422, "invalid", Problem("NO_FILE_UPLOADS", part.name))
+                    files.append(Problem("NO_FILE_UPLOADS", part.name))
                 continue
             own = (part.charset or "").lower()
             pairs.append((part.name, part.raw.decode(CODECS.get(own, codec))))
@@ -158,4 +161,6 @@ def _multipart(body: bytes, boundary: str, codec: str, limits: Limits) -> Pairs:
         raise _too_many() from None
     except (MultipartError, UnicodeDecodeError):
         raise _malformed("not_multipart") from None
+    if files:
+        raise SubmissionError(422, "invalid", *files, pairs=pairs)
     return pairs

@@ -66,6 +66,7 @@ NAMES: dict[str, Meaning] = {
             "_blacklist",
             "g-recaptcha-response",
             "h-captcha-response",
+            "recaptcha_response",
             "cf-turnstile-response",
         ),
         Meaning(Role.SETTING),

@@ -17,8 +17,10 @@ from chalicelib.logic.submission import Message
 VERSION = 1
 CONTACT_TITLE = "New /contact submission received"
 CUT_MARK = "…"
+MAX_EXTRAS = 4
+"""Fields that are shown beyond name, mail, source and message, so that the message itself has room."""
 MAX_EXTRA = 120
-"""Characters that a field shows which the form has beyond name, mail, source and message. The record has it whole."""
+"""Characters that each of them shows. The record has it whole."""
 
 _MAX_ID = 128
 _LINES = (("Source", "source"), ("Name", "name"), ("Mail", "email"))
@@ -89,11 +91,14 @@ def of_contact(message: Message) -> Notification:
     """
     fields = message.fields
     lines = [f"{label}: {fields.get(field, '')}" for label, field in _LINES]
-    lines += [
+    extras = [
         f"{_one_line(name)}: {cut(_one_line(text), MAX_EXTRA)}"
         for name, text in fields.items()
         if name not in _SHOWN and text.strip()
     ]
+    lines += extras[:MAX_EXTRAS]
+    if len(extras) > MAX_EXTRAS:
+        lines.append(f"{CUT_MARK} and {len(extras) - MAX_EXTRAS} more")
     lines.append(f"Desc: {fields.get('message', '')}")
     return Notification(id=message.id, title=CONTACT_TITLE, message="\n".join(lines), timestamp=message.received_at)
 

@@ -22,12 +22,13 @@ def may_send(site: Site, origin: str | None, host: str) -> bool:
         return site.without_origin
     if origin == "null":
         return site.null_origin
-    return origin in site.origins or origin in (f"https://{host}", f"http://{host}")
+    return origin in site.origins or (bool(host) and origin in (f"https://{host}", f"http://{host}"))
 
 
 def destination(site: Site, wanted: str) -> str:
     """Where the visitor goes afterwards: where the form wished, within the site's own origins, or its thanks page."""
-    return wanted if wanted and origin_of(wanted) in site.origins else site.thanks
+    origin = origin_of(wanted)
+    return wanted if origin and origin in site.origins else site.thanks
 
 
 def origin_of(url: str) -> str:

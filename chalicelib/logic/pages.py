@@ -33,10 +33,10 @@ _LONGEST_LINE = 80
 def refused(error: SubmissionError, pairs: Pairs, texts: Mapping[str, str], language: str) -> str:
     """The page as HTML."""
     said = {problem.field: texts[problem.code].format(limit=problem.limit) for problem in error.problems}
-    shown = [*pairs, *((field, "") for field in said if field in NAMES and field not in dict(pairs))]
-    first = next((name for name, _ in shown if name in said), "")
+    shown = [*pairs, *((each.field, "") for each in error.problems if each.code == "REQUIRED_FIELD_MISSING")]
+    first = next((number for number, (name, _) in enumerate(shown) if name in said), -1)
     fields = [
-        _field(number, name, text, said.get(name, ""), name == first, texts)
+        _field(number, name, text, said.get(name, ""), number == first, texts)
         for number, (name, text) in enumerate(shown)
     ]
     general = [text for field, text in said.items() if field not in dict(shown)]
@@ -50,7 +50,7 @@ def refused(error: SubmissionError, pairs: Pairs, texts: Mapping[str, str], lang
         + "".join(f'<p class="error">{escape(text)}</p>' for text in general)
         + (
             f'<form method="post">{"".join(fields)}<button type="submit">{escape(texts["send"])}</button></form>'
-            if pairs
+            if shown
             else ""
         )
         + "</main></body></html>"
@@ -71,4 +71,4 @@ def _field(number: int, name: str, text: str, error: str, first: bool, texts: Ma
         kind = "email" if what.field == "email" else "text"
         control = f'<input id="f{number}" type="{kind}" {quoted} value="{escape(text)}"{state}>'
     said = f'<p class="error" id="e{number}">{escape(error)}</p>' if error else ""
-    return f'<label for="f{number}">{escape(texts.get(name, name))}</label>{control}{said}'
+    return f'<label for="f{number}">{escape(texts.get(name, name) if name in NAMES else name)}</label>{control}{said}'

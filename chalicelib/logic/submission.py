@@ -168,10 +168,12 @@ def _fault(name: str, text: str, sent_as: str, site: Site, limits: Limits) -> Pr
         return Problem("field_name", "", MAX_NAME)
     if _LONE_SURROGATE.search(text):
         return Problem("TYPE_TEXT", sent_as)
+    # A field with a length of its own is counted in characters, so that no script has less room than another.
     longest = site.longest.get(name)
-    if longest is not None and len(text) > longest:
-        return Problem("too_long", sent_as, longest)
-    if len(text.encode()) > limits.field:
+    if longest is not None:
+        if len(text) > longest:
+            return Problem("too_long", sent_as, longest)
+    elif len(text.encode()) > limits.field:
         return Problem("too_large", sent_as, limits.field // 1024)
     if name in SINGLE_LINE and _CONTROL.search(text):
         return Problem("not_one_line", sent_as)

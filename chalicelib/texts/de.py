@@ -5,9 +5,7 @@ TEXTS = {
     "page_title": "Ihre Nachricht wurde nicht gesendet",
     "page_lead": "Nichts ist verloren: Ihre Eingaben stehen unten. Bitte prüfen Sie, was markiert ist, und senden Sie"
     " noch einmal.",
-    "page_problems": "Was zu ändern ist",
     "send": "Senden",
-    "back": "Zurück",
     "name": "Name",
     "email": "E-Mail",
     "subject": "Betreff",

@@ -4,9 +4,7 @@ TEXTS = {
     # The page.
     "page_title": "Your message was not sent",
     "page_lead": "Nothing is lost: what you typed is below. Please look at what is marked and send it once more.",
-    "page_problems": "What to change",
     "send": "Send",
-    "back": "Go back",
     "name": "Name",
     "email": "Email",
     "subject": "Subject",

@@ -65,6 +65,7 @@ def stage(*, ring_again: bool = True) -> Stage:
         local.name,
         local.sites,
         {"pushover": Channel("pushover", "pushover", ring_again, kind.pause, kind.url)},
+        local.limits,
     )
 
 

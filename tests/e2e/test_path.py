@@ -56,7 +56,10 @@ def test_a_program_gets_the_id_under_which_everything_is_found(herald: Harness) 
 )
 def test_what_is_refused_is_not_published(herald: Harness, body: bytes, content_type: str, status: int) -> None:
     answer = requests.post(
-        f"{herald.urls['api']}/contact", data=body, headers={"Content-Type": content_type}, timeout=20
+        f"{herald.urls['api']}/contact",
+        data=body,
+        headers={"Content-Type": content_type, "Accept": "application/json"},
+        timeout=20,
     )
     assert answer.status_code == status
     assert answer.headers["Content-Type"] == "application/problem+json"
@@ -68,9 +71,11 @@ def test_what_is_refused_is_not_published(herald: Harness, body: bytes, content_
 
 
 def test_an_unknown_site_is_a_404(herald: Harness) -> None:
-    answer = herald.post_form("/contact/nowhere", message="x")
-    assert answer.status_code == 404
-    assert answer.headers["Content-Type"] == "application/problem+json"
+    for path in ("/contact/nowhere", "/f/nowhere"):
+        document, page = herald.post_json({"message": "x"}, path), herald.post_form(path, message="x")
+        assert (document.status_code, page.status_code) == (404, 404)
+        assert document.headers["Content-Type"] == "application/problem+json"
+        assert page.headers["Content-Type"] == "text/html; charset=utf-8"
 
 
 def test_send_event_reaches_on_success(herald: Harness) -> None:

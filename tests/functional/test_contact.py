@@ -1,4 +1,4 @@
-"""``POST /contact``: what a visitor's browser or program is told, and what is published."""
+"""The form's address: what a visitor's browser or program is told, and what is published."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Callable
 from dataclasses import replace
+from html.parser import HTMLParser
 from types import ModuleType
 from typing import Any
 from urllib.parse import urlencode
@@ -18,11 +19,18 @@ from chalice.test import Client
 
 from chalicelib.adapters.topic import SnsTopic
 from chalicelib.composition import Topic, using
-from chalicelib.settings import Site, Stage
+from chalicelib.settings import Stage
 from tests.fakes import FUNCTION_ARN, NOW, FakeComposition, Published, RecordingTopic, RefusingTopic
 
 JSON = {"Content-Type": "application/json"}
-FORM = {"Content-Type": "application/x-www-form-urlencoded", "Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
+BROWSER = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}
+"""What browsers send when a form is posted without JavaScript."""
+FORM = {"Content-Type": "application/x-www-form-urlencoded", **BROWSER}
+PROGRAM = {"Content-Type": "application/x-www-form-urlencoded", "Accept": "application/json"}
+MULTIPART = {"Content-Type": "multipart/form-data; boundary=XyZ"}
+HOME = "http://127.0.0.1:8080"
+"""The origin of the local stage's site."""
+FOREIGN = "https://evil.example"
 GOOD = {"source": "home", "name": "Юлия", "email": "j@example.com", "message": 'Hi "you"\n🚀'}
 UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
 Stubbed = Callable[[str], tuple[Any, Stubber]]
@@ -30,6 +38,104 @@ Stubbed = Callable[[str], tuple[Any, Stubber]]
 
 def body_of(**fields: object) -> bytes:
     return json.dumps(fields, ensure_ascii=False).encode()
+
+
+def parts(*fields: tuple[str, str], file: str = "") -> bytes:
+    """A multipart body as browsers write it; ``file`` is the name of a file field."""
+    text = "".join(
+        f'--XyZ\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n' for name, value in fields
+    )
+    if file:
+        text += (
+            f'--XyZ\r\nContent-Disposition: form-data; name="{file}"; filename="a.txt"\r\n'
+            "Content-Type: text/plain\r\n\r\nHi\r\n"
+        )
+    return f"{text}--XyZ--\r\n".encode()
+
+
+def site_with(stage: Stage, **changes: Any) -> Stage:
+    """The stage, its default site changed."""
+    return replace(stage, sites={**stage.sites, "default": replace(stage.sites["default"], **changes)})
+
+
+def fields_of(topic: RecordingTopic) -> dict[str, str]:
+    """The fields of the one message that was published."""
+    assert len(topic.published) == 1
+    found: dict[str, str] = json.loads(topic.published[0].text)["fields"]
+    return found
+
+
+class Page(HTMLParser):
+    """What a person finds on an error page."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.language = self.heading = ""
+        self.values: dict[str, str] = {}
+        """The form's fields, as sending it again would send them."""
+        self.hidden: set[str] = set()
+        self.errors: dict[str, str] = {}
+        """The error beside a field, by the field's name."""
+        self.general: list[str] = []
+        self.tags: list[str] = []
+        self.unlabelled: set[str] = set()
+        self.focus: list[str] = []
+        self._ids: dict[str, str] = {}
+        self._described: dict[str, str] = {}
+        self._labels: set[str] = set()
+        self._open: tuple[str, dict[str, str]] | None = None
+        self.feed(html)
+        self.close()
+        self.unlabelled = {name for id_, name in self._ids.items() if id_ not in self._labels}
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        found = {name: value or "" for name, value in attrs}
+        self.tags.append(tag)
+        self._open = (tag, found)
+        if tag == "html":
+            self.language = found["lang"]
+        elif tag == "label":
+            self._labels.add(found["for"])
+        elif tag in ("input", "textarea"):
+            name = found["name"]
+            self.values[name] = found.get("value", "")
+            if found.get("type") == "hidden":
+                self.hidden.add(name)
+            else:
+                self._ids[found["id"]] = name
+            if "aria-invalid" in found:
+                self._described[found["aria-describedby"]] = name
+            if "autofocus" in found:
+                self.focus.append(name)
+
+    def handle_endtag(self, tag: str) -> None:
+        self._open = None
+
+    def handle_data(self, data: str) -> None:
+        if self._open is None:
+            return
+        tag, found = self._open
+        if tag == "textarea":
+            # The line break right after the tag is no part of the text (HTML, 13.1.2.5).
+            self.values[found["name"]] += data if self.values[found["name"]] else data.removeprefix("\n")
+        elif tag == "h1":
+            self.heading += data
+        elif tag == "p" and found.get("class") == "error" and "id" in found:
+            self.errors[self._described[found["id"]]] = data
+        elif tag == "p" and found.get("class") == "error":
+            self.general.append(data)
+
+
+def page_of(response: Any) -> Page:
+    """The error page, which nothing may execute or load from elsewhere."""
+    assert response.headers["Content-Type"] == "text/html; charset=utf-8"
+    assert response.headers["Content-Security-Policy"].startswith("default-src 'none'; ")
+    assert response.headers["Cache-Control"] == "no-store"
+    page = Page(response.body.decode())
+    assert not {"script", "img", "link", "iframe", "object"} & set(page.tags)
+    assert page.unlabelled == set(), "each visible field has a label"
+    assert page.language == response.headers["Content-Language"]
+    return page
 
 
 @pytest.fixture
@@ -59,7 +165,7 @@ def test_json_is_accepted_with_the_id_under_which_it_was_published(
     assert response.status_code == 202
     message_id = response.json_body["id"]
     assert UUID.fullmatch(message_id)
-    assert response.json_body == {"id": message_id, "status": "accepted"}
+    assert response.json_body == {"id": message_id, "status": "accepted", "next": f"{HOME}/thanks.html"}
     assert response.headers["Content-Type"] == "application/json"
     assert response.headers["Cache-Control"] == "no-store"
     text = (
@@ -80,18 +186,55 @@ def test_a_form_is_sent_on_to_the_sites_thanks_page(client: Client, local: Stage
 def test_nothing_that_is_sent_chooses_where_the_browser_goes_or_which_site_it_is(
     client: Client, local: Stage, topic: RecordingTopic
 ) -> None:
-    fields = {**GOOD, "thanks": "https://evil.example", "redirect": "https://evil.example", "site": "other", "id": "x"}
+    more = {"redirect": "https://evil.example", "_next": "https://evil.example/x"}
+    own = {"thanks": "x", "site": "other", "id": "x"}
     headers = {**FORM, "Host": "evil.example", "X-Forwarded-Host": "evil.example", "Referer": "https://evil.example/"}
-    response = post(client, local, topic, urlencode(fields).encode(), headers)
+    response = post(client, local, topic, urlencode(GOOD | more | own).encode(), headers)
     assert response.headers["Location"] == "http://127.0.0.1:8080/thanks.html"
     assert "evil" not in topic.published[0].text
     assert topic.published[0].site == "default"
-    assert UUID.fullmatch(json.loads(topic.published[0].text)["id"])
+    message = json.loads(topic.published[0].text)
+    assert UUID.fullmatch(message["id"])
+    assert (message["site"], message["fields"]) == ("default", GOOD | own), "what only looks like a setting is a field"
 
 
-def test_a_form_that_a_program_sends_gets_json(client: Client, local: Stage, topic: RecordingTopic) -> None:
-    response = post(client, local, topic, urlencode(GOOD).encode(), {**FORM, "Accept": "application/json"})
-    assert response.status_code == 202
+@pytest.mark.parametrize(
+    ("content_type", "body"),
+    [
+        ("application/json", body_of(**GOOD)),
+        ("application/x-www-form-urlencoded", urlencode(GOOD).encode()),
+        (MULTIPART["Content-Type"], parts(*GOOD.items())),
+    ],
+)
+@pytest.mark.parametrize(
+    ("accept", "json_of_form", "json_of_json"),
+    [
+        ("application/json", True, True),
+        ("Application/JSON; q=0.9, */*", True, True),
+        ("application/problem+json", True, True),
+        (BROWSER["Accept"], False, False),
+        ("application/json, text/html", False, False),
+        ("*/*", False, True),
+        (None, False, True),
+    ],
+)
+def test_who_asks_for_json_gets_json_and_a_browsers_form_gets_a_page(
+    client: Client,
+    local: Stage,
+    topic: RecordingTopic,
+    content_type: str,
+    body: bytes,
+    accept: str | None,
+    json_of_form: bool,
+    json_of_json: bool,
+) -> None:
+    wants_json = json_of_json if content_type == "application/json" else json_of_form
+    headers = {"Content-Type": content_type} | ({"Accept": accept} if accept else {})
+    accepted = post(client, local, topic, body, headers)
+    refused = post(client, local, topic, body.replace(b"j@example.com", b"nobody").replace(b"j%40", b"%40"), headers)
+    assert (accepted.status_code, refused.status_code) == (202 if wants_json else 303, 422)
+    assert refused.headers["Content-Type"] == ("application/problem+json" if wants_json else "text/html; charset=utf-8")
+    assert fields_of(topic) == GOOD
 
 
 @pytest.mark.parametrize("name", ["content-type", "CONTENT-TYPE", "Content-Type"])
@@ -110,14 +253,236 @@ def test_each_submission_gets_its_own_id(client: Client, local: Stage, topic: Re
 def test_a_site_has_an_address_fields_and_a_page_of_its_own(
     client: Client, local: Stage, topic: RecordingTopic
 ) -> None:
-    blog = Site("blog", "https://blog.example.com/danke", ("pushover",), ("email",), 30)
+    blog = replace(
+        local.sites["default"], name="blog", thanks="https://blog.example.com/danke", required=("email", "Tél")
+    )
     stage = replace(local, sites={**local.sites, "blog": blog})
-    response = post(client, stage, topic, b"email=a%40example.com", FORM, "/contact/blog")
+    response = post(client, stage, topic, "email=a%40example.com&Tél=7".encode(), FORM, "/contact/blog")
     assert response.headers["Location"] == "https://blog.example.com/danke"
     assert topic.published[0].site == "blog"
     assert json.loads(topic.published[0].text)["site"] == "blog"
-    assert post(client, stage, topic, b"message=Hi", FORM, "/contact/blog").status_code == 422
+    refused = post(client, stage, topic, b"email=&message=Hi", PROGRAM, "/contact/blog")
+    assert [(error["field"], error["code"]) for error in refused.json_body["errors"]] == [
+        ("email", "REQUIRED_FIELD_EMPTY"),
+        ("Tél", "REQUIRED_FIELD_MISSING"),
+    ]
     assert post(client, stage, topic, b"message=Hi", FORM, "/contact/default").status_code == 303
+
+
+def test_formsprees_address_is_the_same_as_ours(client: Client, local: Stage, topic: RecordingTopic) -> None:
+    assert post(client, local, topic, body_of(**GOOD), path="/f/default").status_code == 202
+    assert (topic.published[0].site, fields_of(topic)) == ("default", GOOD)
+    assert post(client, local, topic, body_of(**GOOD), path="/f/nowhere").status_code == 404
+
+
+def test_health_asks_nobody(client: Client, local: Stage) -> None:
+    with using(FakeComposition(local)):
+        response = client.http.get("/health")
+    assert (response.status_code, response.json_body) == (200, {"status": "ok"})
+
+
+def test_extra_fields_are_kept_in_the_order_sent_and_names_that_repeat_are_joined(
+    client: Client, local: Stage, topic: RecordingTopic
+) -> None:
+    body = "Größe=XL&interest=coding&message=Hi&interest=music&empty=".encode()
+    assert post(client, local, topic, body, PROGRAM).status_code == 202
+    assert list(fields_of(topic).items()) == [
+        ("Größe", "XL"),
+        ("interest", "coding, music"),
+        ("message", "Hi"),
+        ("empty", ""),
+    ]
+
+
+@pytest.mark.parametrize("trap", ["_gotcha", "_honey", "botcheck", "bot-field"])
+def test_a_filled_honeypot_is_a_signal_and_the_answer_is_that_of_success(
+    client: Client, local: Stage, topic: RecordingTopic, trap: str
+) -> None:
+    response = post(client, local, topic, body_of(message="Hi", **{trap: "on"}))
+    assert response.status_code == 202
+    assert set(response.json_body) == {"id", "status", "next"}
+    assert json.loads(topic.published[0].text)["signals"] == ["honeypot"]
+    assert fields_of(topic) == {"message": "Hi"}
+
+
+def test_fields_that_choose_a_recipient_are_ignored_and_reported(
+    client: Client, local: Stage, topic: RecordingTopic, log: Any
+) -> None:
+    chosen = ["_cc", "_bcc", "_to", "cc", "bcc", "ccemail", "_autoresponse", "_webhook", "webhook"]
+    response = post(client, local, topic, body_of(message="Hi", **dict.fromkeys(chosen, "MARKER@evil.example")))
+    assert response.status_code == 202
+    assert response.json_body["ignored"] == chosen
+    assert fields_of(topic) == {"message": "Hi"}
+    assert log.line("Accepted")["ignored"] == chosen
+    assert "MARKER" not in topic.published[0].text + log.text
+
+
+# Where the browser goes
+
+
+@pytest.mark.parametrize(
+    ("wanted", "next_page"),
+    [
+        (f"{HOME}/done?a=b#c", f"{HOME}/done?a=b#c"),
+        (f" {HOME}/done ", f"{HOME}/done"),
+        ("https://two.example.com/", "https://two.example.com/"),
+        ("https://two.example.com:443/x", "https://two.example.com:443/x"),
+        *(
+            (wanted, f"{HOME}/thanks.html")
+            for wanted in (
+                "",
+                "https://evil.example/",
+                "https://two.example.com.evil.example/",
+                "https://two.example.com@evil.example/",
+                "https://evil.example\\@two.example.com/",
+                "http://two.example.com/",
+                "https://two.example.com:8443/",
+                "//two.example.com/",
+                "/done",
+                "javascript:alert(1)",
+                f"{HOME}/a\r\nSet-Cookie: a=b",
+                f"{HOME}/a\u2028b",
+                "https://two.example.com/ö",
+                "https://[/",
+            )
+        ),
+    ],
+)
+@pytest.mark.parametrize("name", ["_next", "redirect"])
+def test_a_form_leads_to_the_sites_own_origins_alone(
+    client: Client, local: Stage, topic: RecordingTopic, name: str, wanted: str, next_page: str
+) -> None:
+    stage = site_with(local, origins=(HOME, "https://two.example.com"))
+    fields = {"message": "Hi", name: wanted}
+    assert post(client, stage, topic, urlencode(fields).encode(), FORM).headers["Location"] == next_page
+    assert post(client, stage, topic, body_of(**fields)).json_body["next"] == next_page
+    assert {tuple(json.loads(one.text)["fields"]) for one in topic.published} == {("message",)}
+
+
+# Origins
+
+
+@pytest.mark.parametrize(
+    ("changes", "origin", "allowed"),
+    [
+        ({}, HOME, True),
+        ({"origins": (HOME, "https://two.example.com")}, "https://two.example.com", True),
+        ({}, FOREIGN, False),
+        ({}, f"{HOME}.evil.example", False),
+        ({}, HOME.upper(), False),
+        ({}, f"{HOME}/", False),
+        ({}, "null", False),
+        ({"null_origin": True}, "null", True),
+        ({}, "", False),
+        ({}, "*", False),
+        ({}, "https://api.example.com", True),
+        ({}, "https://api.example.com:8443", False),
+    ],
+)
+@pytest.mark.parametrize("path", ["/contact", "/contact/default", "/f/default"])
+def test_only_the_sites_own_pages_and_ours_may_send(
+    client: Client,
+    local: Stage,
+    topic: RecordingTopic,
+    log: Any,
+    path: str,
+    changes: dict[str, Any],
+    origin: str,
+    allowed: bool,
+) -> None:
+    stage = site_with(local, **changes)
+    asked = {"Origin": origin, "Host": "api.example.com"}
+    with using(FakeComposition(stage, topic=topic)):
+        preflight = client.http.request("OPTIONS", path, headers={**asked, "Access-Control-Request-Method": "POST"})
+    assert topic.published == []
+    answers = [
+        preflight,
+        post(client, stage, topic, body_of(**GOOD), {**JSON, **asked}, path),
+        post(client, stage, topic, urlencode(GOOD).encode(), {**FORM, **asked}, path),
+        post(client, stage, topic, b"{}", {**JSON, **asked}, path),
+        post(client, stage, topic, b"", {**FORM, **asked}, path),
+    ]
+    statuses = [204, 202, 303, 422, 422] if allowed else [403] * 5
+    assert [answer.status_code for answer in answers] == statuses
+    assert len(topic.published) == (2 if allowed else 0)
+    for answer in answers:
+        assert answer.headers.get("Access-Control-Allow-Origin") == (origin if allowed else None)
+        assert answer.headers["Vary"] == "Origin"
+        assert "Access-Control-Allow-Credentials" not in answer.headers
+    assert preflight.body == b""
+    headers = {name for name in preflight.headers if name.startswith("Access-Control-")}
+    if allowed:
+        assert preflight.headers["Access-Control-Allow-Methods"] == "POST"
+        needed = {"content-type", "accept", "formspree-session-data"}
+        assert needed <= set(preflight.headers["Access-Control-Allow-Headers"].lower().split(", "))
+        assert int(preflight.headers["Access-Control-Max-Age"]) > 0
+    else:
+        assert headers == set()
+        assert answers[1].json_body["errors"][0]["code"] == "forbidden_origin"
+        assert "evil" not in log.text
+
+
+@pytest.mark.parametrize("without_origin", [True, False])
+def test_whether_a_request_without_an_origin_is_accepted_is_the_sites_choice(
+    client: Client, local: Stage, topic: RecordingTopic, without_origin: bool
+) -> None:
+    stage = site_with(local, without_origin=without_origin)
+    response = post(client, stage, topic, body_of(**GOOD))
+    assert response.status_code == (202 if without_origin else 403)
+    assert len(topic.published) == (1 if without_origin else 0)
+    assert "Access-Control-Allow-Origin" not in response.headers
+    with using(FakeComposition(stage)):
+        assert client.http.request("OPTIONS", "/contact").status_code == 403, "that is no preflight"
+
+
+def test_a_preflight_of_an_unknown_site_allows_nothing(client: Client, local: Stage) -> None:
+    with using(FakeComposition(local)):
+        response = client.http.request("OPTIONS", "/contact/nowhere", headers={"Origin": HOME})
+    assert response.status_code == 403
+    assert not [name for name in response.headers if name.startswith("Access-Control-")]
+
+
+def test_a_page_that_may_send_can_read_that_the_topic_refused(client: Client, local: Stage) -> None:
+    response = post(client, local, RefusingTopic(), body_of(**GOOD), {**JSON, "Origin": HOME})
+    assert (response.status_code, response.headers["Access-Control-Allow-Origin"]) == (503, HOME)
+
+
+# Languages
+
+
+@pytest.mark.parametrize(
+    ("form", "accept_language", "of_site", "language"),
+    [
+        ("", "", "en", "en"),
+        ("", "", "de", "de"),
+        ("", "de-AT,de;q=0.9,en;q=0.8", "en", "de"),
+        ("", "en;q=0.5, de;q=0.6", "en", "de"),
+        ("", "fr, nonsense;q=x, *", "de", "de"),
+        ("", "de;q=0", "en", "en"),
+        ("de", "en", "en", "de"),
+        ("en-GB", "de", "de", "en"),
+        ("tlh", "de", "en", "de"),
+    ],
+)
+def test_the_forms_wish_then_the_browsers_then_the_sites_choose_the_language(
+    client: Client, local: Stage, topic: RecordingTopic, form: str, accept_language: str, of_site: str, language: str
+) -> None:
+    stage = site_with(local, language=of_site)
+    said = {"en": "This field is required.", "de": "Dieses Feld wird benötigt."}[language]
+    title = {"en": "Your message was not sent", "de": "Ihre Nachricht wurde nicht gesendet"}[language]
+    asked = {"Accept-Language": accept_language} if accept_language else {}
+    fields = {"name": "Ada"} | ({"_language": form} if form else {})
+    document = post(client, stage, topic, body_of(**fields), {**JSON, **asked})
+    assert document.headers["Content-Language"] == language
+    assert document.json_body["errors"][0]["message"] == said
+    page = page_of(post(client, stage, topic, urlencode(fields).encode(), {**FORM, **asked}))
+    assert (page.language, page.heading, page.errors) == (language, title, {"message": said})
+    assert topic.published == []
+
+
+def test_the_forms_language_counts_when_the_topic_refused_too(client: Client, local: Stage) -> None:
+    response = post(client, local, RefusingTopic(), body_of(message="Hi", _language="de"))
+    assert (response.status_code, response.headers["Content-Language"]) == (503, "de")
 
 
 # As API Gateway and Lambda do it
@@ -153,6 +518,18 @@ def test_a_body_that_the_gateway_encoded_is_read(
     assert topic.published[0].function_arn == FUNCTION_ARN
 
 
+def test_multipart_in_another_charset_is_read_as_the_gateway_encodes_it(
+    module: ModuleType, local: Stage, topic: RecordingTopic, api_event: Callable[..., Any], context: Any
+) -> None:
+    assert "multipart/form-data" in module.app.api.binary_types, "else the gateway would take it for UTF-8"
+    body = parts(("message", "Grüße")).decode().encode("latin-1")
+    content_type = "Multipart/Form-Data; Charset=ISO-8859-1; Boundary=XyZ"
+    event = api_event(base64.b64encode(body).decode(), base64=True, content_type=content_type)
+    with using(FakeComposition(local, topic=topic)):
+        assert module.app(event, context)["statusCode"] == 303
+    assert fields_of(topic) == {"message": "Grüße"}
+
+
 def test_a_request_without_any_body_is_refused(
     module: ModuleType, local: Stage, topic: RecordingTopic, api_event: Callable[..., Any], context: Any
 ) -> None:
@@ -167,25 +544,68 @@ def test_a_request_without_any_body_is_refused(
 @pytest.mark.parametrize(
     ("headers", "body", "status", "errors"),
     [
-        (JSON, b"{", 400, [("body", "malformed")]),
-        (JSON, b'{"message": "\xff"}', 400, [("body", "malformed")]),
-        (FORM, b"message=%FF", 400, [("body", "malformed")]),
+        (JSON, b"{", 400, [("body", "not_json")]),
+        (JSON, b"[" * 20_000, 400, [("body", "not_json")]),
+        (JSON, b"[]", 400, [("body", "not_an_object")]),
+        (JSON, b'{"message": "\xff"}', 400, [("body", "not_in_charset")]),
+        (
+            JSON | {"Content-Type": "application/json; charset=latin1"},
+            b"{}",
+            415,
+            [("content-type", "unsupported_charset")],
+        ),
+        (PROGRAM, b"message=%FF", 400, [("body", "not_in_charset")]),
+        (PROGRAM | MULTIPART, b"Hi", 400, [("body", "not_multipart")]),
+        (PROGRAM | MULTIPART, parts(("message", "Hi"))[:-6], 400, [("body", "not_multipart")]),
+        ({**PROGRAM, "Content-Type": "multipart/form-data"}, parts(("message", "Hi")), 400, [("body", "no_boundary")]),
         (
             {"Content-Type": "application/json; charset=undefined"},
             b"{}",
             415,
             [("content-type", "unsupported_charset")],
         ),
-        (JSON, b"a" * (64 * 1024 + 1), 413, []),
+        (JSON, b"a" * (64 * 1024 + 1), 413, [(None, "body_too_large")]),
+        (PROGRAM, b"&".join(b"a%d=b" % n for n in range(51)), 413, [("body", "too_many_fields")]),
+        (PROGRAM, b"&".join(b"a%d=b" % n for n in range(5000)), 413, [("body", "too_many_fields")]),
+        (JSON, body_of(**{f"a{n}": "b" for n in range(51)}), 413, [("body", "too_many_fields")]),
+        (
+            {**PROGRAM, **MULTIPART},
+            parts(*((f"a{n}", "b") for n in range(51))),
+            413,
+            [("body", "too_many_fields")],
+        ),
+        # Each quotation mark costs four bytes by the time it is in EventBridge.
+        (
+            PROGRAM,
+            b"&".join(name + b"=" + b'"' * 10_240 for name in (b"message", *b"a b c d e".split())),
+            413,
+            [(None, "message_too_large")],
+        ),
         ({"Content-Type": "text/plain"}, b"Hi", 415, [("content-type", "unsupported_media_type")]),
-        ({"Content-Type": "multipart/form-data; boundary=x"}, b"Hi", 415, [("content-type", "unsupported_media_type")]),
         ({}, b"Hi", 415, [("content-type", "unsupported_media_type")]),
-        (JSON, b"{}", 422, [("message", "required")]),
-        (FORM, b"", 422, [("message", "required")]),
-        (JSON, body_of(message="Hi", email="nobody"), 422, [("email", "invalid_email")]),
-        (JSON, body_of(message="Hi", name="a\nb"), 422, [("name", "control_character")]),
-        (JSON, body_of(message=7), 422, [("message", "not_text")]),
+        (JSON, b"{}", 422, [("message", "REQUIRED_FIELD_MISSING")]),
+        (PROGRAM, b"", 422, [("message", "REQUIRED_FIELD_MISSING")]),
+        (PROGRAM, b"message=%20%0A", 422, [("message", "REQUIRED_FIELD_EMPTY")]),
+        (PROGRAM, b"description=", 422, [("description", "REQUIRED_FIELD_EMPTY")]),
+        (JSON, body_of(message="Hi", email="nobody"), 422, [("email", "TYPE_EMAIL")]),
+        (JSON, body_of(message="Hi", _replyto="nobody@"), 422, [("_replyto", "TYPE_EMAIL")]),
+        (JSON, body_of(message="Hi", name="a\nb"), 422, [("name", "not_one_line")]),
+        (JSON, body_of(message="Hi", _subject="a\r\nBcc: b"), 422, [("_subject", "not_one_line")]),
+        (JSON, body_of(message="Hi\x00"), 422, [("message", "control_character")]),
+        (JSON, body_of(message={"a": 7}), 422, [("message", "TYPE_TEXT")]),
+        (JSON, body_of(message=[["a"]], name={}), 422, [("message", "TYPE_TEXT"), ("name", "TYPE_TEXT")]),
         (JSON, body_of(message="x" * 10_241), 422, [("message", "too_long")]),
+        (JSON, body_of(message="ü" * 5_121), 422, [("message", "too_large")]),
+        (JSON, body_of(message="Hi", other="x" * 10_241), 422, [("other", "too_large")]),
+        (JSON, body_of(message="Hi", **{"a\nb": "c"}), 422, [("", "field_name")]),
+        (JSON, body_of(message="Hi", **{"a" * 101: "c"}), 422, [("", "field_name")]),
+        ({**PROGRAM, **MULTIPART}, parts(("message", "Hi"), file="photo"), 422, [("photo", "NO_FILE_UPLOADS")]),
+        (
+            JSON,
+            body_of(email="nobody", name="x" * 201),
+            422,
+            [("message", "REQUIRED_FIELD_MISSING"), ("email", "TYPE_EMAIL"), ("name", "too_long")],
+        ),
     ],
 )
 def test_a_bad_submission_is_a_problem_document_and_nothing_is_published(
@@ -195,7 +615,7 @@ def test_a_bad_submission_is_a_problem_document_and_nothing_is_published(
     headers: dict[str, str],
     body: bytes,
     status: int,
-    errors: list[tuple[str, str]],
+    errors: list[tuple[str | None, str]],
 ) -> None:
     response = post(client, local, topic, body, headers)
     assert response.status_code == status
@@ -204,7 +624,11 @@ def test_a_bad_submission_is_a_problem_document_and_nothing_is_published(
     assert problem["status"] == status
     assert problem["title"]
     assert problem["type"] == "about:blank"
-    assert [(error["field"], error["code"]) for error in problem.get("errors", [])] == errors
+    assert set(problem) == {"type", "title", "status", "errors"}
+    assert [(error.get("field"), error["code"]) for error in problem["errors"]] == errors
+    for error in problem["errors"]:
+        assert error["message"].endswith(".")
+        assert "{" not in error["message"] + problem["title"]
     assert topic.published == []
 
 
@@ -213,7 +637,28 @@ def test_half_a_surrogate_pair_is_the_visitors_mistake_and_no_fault_of_ours(
     client: Client, local: Stage, topic: RecordingTopic, lone: str
 ) -> None:
     response = post(client, local, topic, f'{{"message": "{lone}"}}'.encode())
-    assert response.status_code in (400, 422)
+    assert response.status_code == 422
+    assert response.json_body["errors"][0]["code"] == "TYPE_TEXT"
+    assert topic.published == []
+
+
+@pytest.mark.parametrize("accept", ["application/json", "text/html"])
+@pytest.mark.parametrize(
+    "body", [b'{"message": "\\ud800"}', b'{"\\ud800": "x", "message": "Hi"}', b'{"\\ud800": {}, "message": "Hi"}']
+)
+def test_half_a_surrogate_pair_never_stands_in_an_answer_which_must_be_utf_8(
+    module: ModuleType,
+    local: Stage,
+    topic: RecordingTopic,
+    api_event: Callable[..., Any],
+    context: Any,
+    accept: str,
+    body: bytes,
+) -> None:
+    with using(FakeComposition(local, topic=topic)):
+        response = module.app(api_event(body.decode(), accept=accept), context)
+    assert response["statusCode"] == 422
+    assert response["body"].encode("utf-8")
     assert topic.published == []
 
 
@@ -221,11 +666,16 @@ def test_half_a_surrogate_pair_is_the_visitors_mistake_and_no_fault_of_ours(
 def test_an_unknown_site_is_404_whatever_is_sent(
     client: Client, local: Stage, topic: RecordingTopic, path: str
 ) -> None:
-    for headers in (JSON, FORM, {}):
+    for headers in (JSON, PROGRAM, {}):
         response = post(client, local, topic, body_of(**GOOD), headers, path)
         assert response.status_code == 404
         assert response.headers["Content-Type"] == "application/problem+json"
+        assert response.json_body["errors"] == [{"code": "unknown_site", "message": response.json_body["title"]}]
         assert b"nowhere" not in response.body
+    response = post(client, local, topic, body_of(**GOOD), FORM, path)
+    assert response.status_code == 404
+    assert page_of(response).values == {}
+    assert b"nowhere" not in response.body
     assert topic.published == []
 
 
@@ -235,6 +685,93 @@ def test_no_other_method_publishes(client: Client, local: Stage, topic: Recordin
         response = client.http.request(method, "/contact?message=Hi", headers=JSON, body=body_of(**GOOD))
     assert response.status_code >= 400
     assert topic.published == []
+
+
+# The page for a browser without JavaScript
+
+
+def test_the_page_names_each_mistake_beside_its_field_and_keeps_what_was_typed(
+    client: Client, local: Stage, topic: RecordingTopic
+) -> None:
+    typed = {
+        "form-name": "<contact>",
+        "_next": f"{HOME}/done",
+        "name": 'A "quoted" <b>name</b> & \u202eeman',
+        "_replyto": "nobody",
+        "Company": "'><script>alert(1)</script>",
+        'interest"><i': "</textarea>x",
+        "note": "\r\nfirst\r\nsecond",
+        "message": "</textarea><script>alert(1)</script>" * 300,
+    }
+    response = post(client, local, topic, urlencode(typed).encode(), FORM)
+    assert response.status_code == 422
+    page = page_of(response)
+    assert page.heading == "Your message was not sent"
+    # What a parser reads as a line feed is sent as CR LF again.
+    assert page.values == {name: text.replace("\r\n", "\n") for name, text in typed.items()} | {
+        "note": "\r\nfirst\r\nsecond"
+    }
+    assert page.hidden == {"form-name", "_next"}
+    assert page.errors == {
+        "_replyto": "This is not an email address such as name@example.com.",
+        "message": "At most 10240 characters, please.",
+    }
+    assert page.focus == ["_replyto"], "the first mistake"
+    assert b"<script>" not in response.body
+    assert b"<b>" not in response.body
+    assert topic.published == []
+
+
+def test_a_field_that_was_not_sent_at_all_is_offered(client: Client, local: Stage, topic: RecordingTopic) -> None:
+    page = page_of(post(client, local, topic, b"name=Ada", FORM))
+    assert page.values == {"name": "Ada", "message": ""}
+    assert page.errors == {"message": "This field is required."}
+
+
+def test_what_the_page_sends_again_is_accepted_from_our_own_origin(
+    client: Client, local: Stage, topic: RecordingTopic
+) -> None:
+    sent = parts(("name", "Юлия"), ("email", "j@"), ("message", 'Hi "you"\r\n🚀'), ("_gotcha", ""))
+    page = page_of(post(client, local, topic, sent, {**BROWSER, **MULTIPART, "Origin": HOME}))
+    corrected = urlencode(page.values | {"email": "j@example.com"}).encode()
+    headers = {**FORM, "Origin": "https://api.example.com", "Host": "api.example.com"}
+    assert post(client, local, topic, corrected, headers).status_code == 303
+    assert fields_of(topic) == {"name": "Юлия", "email": "j@example.com", "message": 'Hi "you"\n🚀'}
+
+
+@pytest.mark.parametrize(
+    ("headers", "body", "status"),
+    [
+        (FORM, b"message=%FF", 400),
+        ({**FORM, "Origin": FOREIGN}, b"message=Hi", 403),
+        (FORM, b"message=" + b"x" * 70_000, 413),
+        ({**FORM, "Content-Type": "text/plain"}, b"message=Hi", 415),
+    ],
+)
+def test_a_browser_gets_a_page_for_what_could_not_even_be_read(
+    client: Client, local: Stage, topic: RecordingTopic, headers: dict[str, str], body: bytes, status: int
+) -> None:
+    response = post(client, local, topic, body, headers)
+    assert response.status_code == status
+    page = page_of(response)
+    assert (page.heading, page.values) == ("Your message was not sent", {})
+    assert topic.published == []
+
+
+def test_who_sent_a_file_does_not_lose_what_was_typed(client: Client, local: Stage, topic: RecordingTopic) -> None:
+    body = parts(("name", "Ada"), ("message", "typed"), file="photo")
+    response = post(client, local, topic, body, {**BROWSER, **MULTIPART})
+    assert response.status_code == 422
+    page = page_of(response)
+    assert page.general == ["Files can't be sent with this form."]
+    assert page.values == {"name": "Ada", "message": "typed"}
+
+
+def test_who_comes_while_the_topic_refuses_does_not_lose_what_was_typed(client: Client, local: Stage) -> None:
+    response = post(client, local, RefusingTopic(), urlencode(GOOD).encode(), FORM)
+    assert response.status_code == 503
+    assert int(response.headers["Retry-After"]) > 0
+    assert page_of(response).values == GOOD
 
 
 # Not accepted by the topic
@@ -282,12 +819,14 @@ def test_what_sns_did_not_accept_is_503_with_retry_after_and_never_a_success(
 ) -> None:
     sns, stub = stubbed("sns")
     arrange(sns, stub)
-    body = json.dumps(GOOD) if content_type.endswith("json") else urlencode(GOOD)
+    wants_json = content_type.endswith("json")
+    body = json.dumps(GOOD) if wants_json else urlencode(GOOD)
     with using(FakeComposition(local, topic=SnsTopic(sns, local.topic))):
         response = module.app(api_event(body, content_type=content_type), context)
     assert response["statusCode"] == 503
     assert int(response["headers"]["Retry-After"]) > 0
-    assert response["headers"]["Content-Type"] == "application/problem+json"
+    expected = "application/problem+json" if wants_json else "text/html; charset=utf-8"
+    assert response["headers"]["Content-Type"] == expected
     assert "Location" not in response["headers"]
     line = log.line("The topic did not accept the message")
     assert (line["level"], line["reason"], line["site"]) == ("ERROR", reason, "default")
@@ -307,12 +846,35 @@ def test_the_next_submission_is_accepted_once_sns_is_back(
     assert statuses == [503, 202]
 
 
-def test_an_unexpected_fault_is_500_and_never_a_success(client: Client, local: Stage) -> None:
-    class BrokenTopic:
-        def publish(self, text: str, **_: Any) -> None:
-            raise ZeroDivisionError
+class BrokenTopic:
+    """Fails as nobody expects, quoting what it was given."""
 
-    assert post(client, local, BrokenTopic(), body_of(**GOOD)).status_code == 500
+    def publish(self, text: str, **_: Any) -> None:
+        raise ZeroDivisionError(text)
+
+
+def test_an_unexpected_fault_is_500_in_our_own_words_and_never_a_success(
+    client: Client, local: Stage, log: Any
+) -> None:
+    document = post(client, local, BrokenTopic(), body_of(**GOOD), {**JSON, "Origin": HOME})
+    assert document.status_code == 500
+    assert document.headers["Content-Type"] == "application/problem+json"
+    assert document.headers["Access-Control-Allow-Origin"] == HOME
+    assert document.json_body["errors"] == [{"code": "unexpected", "message": document.json_body["title"]}]
+    assert document.json_body["title"].startswith("Something went wrong on our side.")
+    page = page_of(post(client, local, BrokenTopic(), urlencode(GOOD).encode(), FORM))
+    assert page.values == GOOD
+    assert [line["level"] for line in log.lines if line["message"] == "Unexpected"] == ["ERROR"] * 2
+
+
+def test_an_unexpected_fault_is_logged_without_what_the_visitor_typed(
+    client: Client, local: Stage, log: Any, capfd: pytest.CaptureFixture[str]
+) -> None:
+    post(client, local, BrokenTopic(), body_of(**MARKED))
+    out, err = capfd.readouterr()
+    line = log.line("Unexpected")
+    assert line["exception_name"] == "ZeroDivisionError", "what is needed to find the fault"
+    assert "MARKER" not in log.text + out + err
 
 
 # The log
@@ -334,7 +896,23 @@ MARKED = {
         (JSON, body_of(**MARKED), "/contact/MARKER-site"),
         (JSON, body_of(**MARKED | {"email": "MARKER"}), "/contact"),
         (JSON, body_of(**MARKED | {"name": "MARKER\nMARKER"}), "/contact"),
-        (JSON, body_of(**MARKED | {"message": ["MARKER"]}), "/contact"),
+        (JSON, body_of(**MARKED | {"message": {"MARKER": "MARKER"}}), "/contact"),
+        (JSON, body_of(**MARKED | {"MARKER-unknown": {"MARKER": "MARKER"}}), "/contact"),
+        (JSON, body_of(**MARKED | {"MARKER-unknown": "MARKER\x00"}), "/contact"),
+        (JSON, body_of(**MARKED | {"MARKER-unknown": "MARKER" * 2000}), "/contact"),
+        (JSON, body_of(**MARKED | {"MARKER\nMARKER": "MARKER"}), "/contact"),
+        (JSON, body_of(**MARKED | {"_replyto": "MARKER", "email": ""}), "/contact"),
+        (
+            JSON,
+            body_of(**MARKED | {"_cc": "MARKER", "_next": "MARKER", "_language": "MARKER", "_gotcha": "MARKER"}),
+            "/f/default",
+        ),
+        (PROGRAM, urlencode(MARKED | {"MARKER": "MARKER\x00"}).encode(), "/contact"),
+        (MULTIPART, parts(*MARKED.items()), "/contact"),
+        (MULTIPART, parts(*MARKED.items(), file="MARKER"), "/contact"),
+        ({"Content-Type": "multipart/form-data; boundary=MARKER"}, parts(*MARKED.items()), "/contact"),
+        (JSON | {"Origin": "https://MARKER.example"}, body_of(**MARKED), "/contact"),
+        (JSON | {"Accept-Language": "MARKER", "Accept": "MARKER/MARKER"}, b"{}", "/contact"),
         (JSON, body_of(**MARKED | {"message": "MARKER" * 2000}), "/contact"),
         (JSON, b'{"MARKER": MARKER}', "/contact"),
         (JSON, b'{"message": "MARKER\\ud800"}', "/contact"),
@@ -349,7 +927,7 @@ MARKED = {
     ],
 )
 @pytest.mark.parametrize("accepting", [True, False])
-def test_nothing_that_a_visitor_typed_is_logged_or_answered(
+def test_nothing_that_a_visitor_typed_is_logged_and_no_problem_document_quotes_a_value(
     client: Client,
     local: Stage,
     log: Any,
@@ -361,9 +939,14 @@ def test_nothing_that_a_visitor_typed_is_logged_or_answered(
 ) -> None:
     response = post(client, local, RecordingTopic() if accepting else RefusingTopic(), body, headers, path)
     out, err = capfd.readouterr()
-    said = log.text + out + err + response.body.decode() + str(response.headers)
     assert log.lines, "each request leaves a line"
-    assert "marker" not in said.lower()
+    assert "marker" not in (log.text + out + err + str(response.headers)).lower()
+    if response.headers.get("Content-Type") in ("application/json", "application/problem+json"):
+        # Whoever sent a field must know which one is wrong, so its name is said.
+        answer = response.json_body
+        for error in answer.get("errors", []):
+            error.pop("field", None)
+        assert "marker" not in json.dumps(answer).lower()
 
 
 def test_the_correlation_id_is_the_messages_id(client: Client, local: Stage, topic: RecordingTopic, log: Any) -> None:
@@ -385,9 +968,9 @@ def test_outside_lambda_the_line_tells_a_developer_what_to_do(client: Client, lo
 def test_a_refused_submission_names_its_fields_and_status(
     client: Client, local: Stage, topic: RecordingTopic, log: Any
 ) -> None:
-    post(client, local, topic, body_of(email="nobody"))
+    post(client, local, topic, body_of(email="nobody"), {**JSON, "Accept-Language": "de"})
     line = log.line("Refused")
-    assert (line["status"], line["problems"]) == (422, ["message: required", "email: invalid_email"])
+    assert (line["status"], line["problems"]) == (422, ["message: REQUIRED_FIELD_MISSING", "email: TYPE_EMAIL"])
 
 
 def test_a_refused_submission_is_not_logged_under_the_id_of_the_message_before_it(

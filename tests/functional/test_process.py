@@ -67,6 +67,7 @@ def test_neither_output_stream_ever_holds_what_a_visitor_typed_and_each_line_is_
         "Refused",
         "Refused",
         "The topic did not accept the message",
-        "Caught exception for path /contact",
+        "Unexpected",
+        "Refused",
         "DeliveryIncompleteError: still to deliver: pushover uncertain",
     ]

@@ -71,6 +71,16 @@ def test_nobody_loads_boto3_or_the_terminals_side(modules: dict[str, set[str]], 
     assert not top & unwanted
 
 
+@pytest.mark.parametrize("entry_point", ENTRY_POINTS)
+def test_nobody_loads_what_only_some_forms_need(modules: dict[str, set[str]], entry_point: str) -> None:
+    """Parsing multipart, validating an address, and finding words: paid for by the request that needs them."""
+    top = {name.partition(".")[0] for name in modules[entry_point]}
+    assert not top & {"multipart", "email_validator", "dns"}
+    assert not any(name.startswith(("chalicelib.texts", "chalicelib.logic.pages")) for name in modules[entry_point])
+    # Requests brings idna along.
+    assert "idna" not in top or entry_point == "app.notify_pushover"
+
+
 @pytest.mark.parametrize("entry_point", ["app.on_success", "app.on_failure"])
 def test_the_rules_handlers_load_no_aws_client_and_no_http(modules: dict[str, set[str]], entry_point: str) -> None:
     # Powertools imports the bare package for a user agent, which costs nothing; no part of it may be loaded.

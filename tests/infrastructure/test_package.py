@@ -38,6 +38,29 @@ print(json.dumps({"outside": outside, "app": sys.modules["app"].__file__, "boto3
 """
 
 
+NEED = """
+import sys
+sys.path[:0] = sys.argv[1:3]
+from chalicelib.errors import SubmissionError
+from chalicelib.logic import bodies, submission
+from chalicelib.settings import stage_named
+stage = stage_named("local")
+body = b'--x\\r\\nContent-Disposition: form-data; name="email"\\r\\n\\r\\n%s\\r\\n--x--\\r\\n'
+for address, right in (b"ada@example.com", True), ("jürgen@bücher.example".encode(), True), (b"nobody", False):
+    pairs = bodies.read("multipart/form-data; boundary=x", body % address, stage.limits) + [("message", "Hi")]
+    try:
+        submission.validate(submission.sort(pairs), stage.sites["default"], stage.limits)
+        assert right
+    except SubmissionError:
+        assert not right
+task = sys.argv[1]
+files = [sys.modules[name].__file__ or "" for name in ("multipart", "email_validator", "idna")]
+assert all(file.startswith(task) for file in files), files
+assert "dns.resolver" not in sys.modules
+"""
+"""What is loaded only when a form needs it."""
+
+
 @pytest.fixture(scope="session")
 def package(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The zip of ``chalice package``, from a copy of the project. Its dependencies come from the package index."""
@@ -119,8 +142,11 @@ def test_the_zip_holds_the_app_its_library_and_its_requirements_and_nothing_else
         "certifi",
         "chalice",
         "charset_normalizer",
+        "dns",
+        "email_validator",
         "idna",
         "jmespath",
+        "multipart.py",
         "requests",
         "typing_extensions.py",
         "urllib3",
@@ -177,3 +203,14 @@ def test_the_zip_and_the_runtime_are_enough_for_every_handler(task: Path, runtim
     assert told["outside"] == {}
     assert told["app"] == str(task / "app.py")
     assert told["boto3"] is False
+
+
+def test_the_zip_is_enough_for_a_form_that_needs_more(task: Path, runtime: Path) -> None:
+    ran = subprocess.run(
+        [sys.executable, "-I", "-S", "-B", "-W", "error", "-c", NEED, str(task), str(runtime)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert ran.returncode == 0, ran.stderr

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from chalicelib.settings import Limits
 from ops.config import ConfigError, Overrides, load
 
 GOOD = """
@@ -64,6 +65,10 @@ def test_defaults_are_filled_in(folder: Path) -> None:
     site, channel = dev.stage.sites["default"], dev.stage.channels["pushover"]
     assert (site.required, site.retention_days) == (("message",), 365)
     assert (channel.ring_again, channel.pause, channel.url) == (True, 5, "https://api.pushover.net")
+    assert (site.origins, site.without_origin, site.null_origin) == (("https://www.example.com",), True, False)
+    assert site.language == "en"
+    assert site.longest == {"source": 200, "name": 200, "email": 254, "subject": 200, "message": 10_240}
+    assert dev.stage.limits == Limits(body=64 * 1024, fields=50, field=10 * 1024)
     assert (dev.send_event, dev.log_retention_days, dev.rate, dev.burst) == (False, 30, 10, 20)
     assert (dev.endpoint, dev.account, dev.region) == (None, None, None)
 
@@ -105,7 +110,7 @@ DEV = "[stages.dev]\n"
         ("= broken", ["not valid TOML", "line 1"]),
         (
             changed("version = 1", "version = 1\nsite = 3"),
-            ["site: unknown; expected version, sites, channels or stages"],
+            ["site: unknown; expected version, sites, channels, limits or stages"],
         ),
         # Stages
         (changed("[stages.dev]", "[stages.Dev]"), ["stages.Dev", "a-z"]),
@@ -183,7 +188,106 @@ DEV = "[stages.dev]\n"
             changed('channels = ["pushover"]', 'channels = ["pushover", "pushover"]'),
             ["sites.default.channels: names a channel twice"],
         ),
-        (changed(THANKS, THANKS + '\nrequired = ["phone"]'), ["sites.default.required.0: found 'phone'", "'email'"]),
+        (changed(THANKS, THANKS + '\nrequired = [""]'), ["sites.default.required.0: found ''", "at least 1 character"]),
+        (changed(THANKS, THANKS + "\nrequired = [3]"), ["sites.default.required.0: found 3", "string"]),
+        (
+            changed(THANKS, THANKS + f'\nrequired = ["{"x" * 101}"]'),
+            ["sites.default.required.0: found 'xxx", "at most 100 characters"],
+        ),
+        *(
+            (changed(THANKS, THANKS + f'\nrequired = ["{name}"]'), [f"sites.default.required.0: found {name!r}"])
+            # What never is a part of the message, or arrives under another name: every submission would be refused.
+            for name in ("_gotcha", "_replyto", "description", "_cc", "access_key", "_next")
+        ),
+        # Origins
+        *(
+            (changed(THANKS, THANKS + f'\norigins = ["{origin}"]'), ["sites.default.origins.0: found", allowed])
+            for origin, allowed in [
+                ("", "absolute address"),
+                ("*", "absolute address"),
+                ("null", "absolute address"),
+                ("www.example.com", "absolute address"),
+                ("//www.example.com", "absolute address"),
+                ("http://www.example.com", "must begin with https://"),
+                ("ftp://www.example.com", "absolute address"),
+                ("javascript:alert(1)", "absolute address"),
+                ("https://*.example.com/", "without a path; meant https://*.example.com?"),
+                ("https://www.example.com/", "without a path; meant https://www.example.com?"),
+                ("https://www.example.com/contact.html", "without a path; meant https://www.example.com?"),
+                ("https://www.example.com?a=b", "without a path; meant https://www.example.com?"),
+                ("https://www.example.com#a", "without a path; meant https://www.example.com?"),
+                ("https://www.example.com:443", "without a path; meant https://www.example.com?"),
+                ("https://WWW.example.com", "without a path; meant https://www.example.com?"),
+                ("HTTPS://www.example.com", "without a path; meant https://www.example.com?"),
+                ("https://user@www.example.com", "absolute address"),
+                ("https://grüße.example.com", "must be ASCII"),
+                ("https://www.example.com:65536", "must have a port"),
+                ("https://www.example.com\\n", "spaces or control characters"),
+            ]
+        ),
+        (
+            changed(THANKS, THANKS + '\norigins = ["https://www.example.com", "https://b.example/"]'),
+            ["sites.default.origins.1: found 'https://b.example/'"],
+        ),
+        (changed(THANKS, THANKS + '\norigins = "https://www.example.com"'), ["sites.default.origins: found", "list"]),
+        (changed(THANKS, THANKS + "\norigins = [3]"), ["sites.default.origins.0: found 3", "string"]),
+        *(
+            (changed(THANKS, THANKS + f"\n{key} = {value}"), [f"sites.default.{key}: found", "boolean"])
+            for key in ("without_origin", "null_origin")
+            for value in ("1", '"true"', "[]")
+        ),
+        # A backslash is a slash to a browser, and none to everybody else.
+        (changed(THANKS, r"thanks = 'https://www.example.com\thanks.html'"), ["sites.default.thanks: found"]),
+        (changed(THANKS, r"thanks = 'https://www.example.com\.evil.example/'"), ["sites.default.thanks: found"]),
+        (
+            changed(THANKS, THANKS + "\n" + r"origins = ['https://www.example.com\x']"),
+            ["sites.default.origins.0: found"],
+        ),
+        # Languages
+        *(
+            (
+                changed(THANKS, THANKS + f'\nlanguage = "{language}"'),
+                [f"sites.default.language: found '{language}'; expected one of: en, de"],
+            )
+            for language in ("fr", "", "DE", "de-AT", "german")
+        ),
+        (changed(THANKS, THANKS + "\nlanguage = 3"), ["sites.default.language: found 3", "string"]),
+        # Longest
+        *(
+            (
+                changed(THANKS, THANKS + f"\nlongest = {{message = {value}}}"),
+                ["sites.default.longest.message: found", what],
+            )
+            for value, what in [
+                ("0", "equal to 1"),
+                ("-1", "equal to 1"),
+                ("65537", "65536"),
+                ("1.5", "integer"),
+                ("true", "integer"),
+                ('"100"', "integer"),
+            ]
+        ),
+        (changed(THANKS, THANKS + "\nlongest = 200"), ["sites.default.longest: found 200", "dictionary"]),
+        # Limits
+        *(
+            (GOOD + f"\n[limits]\n{key} = {value}\n", [f"limits.{key}: found", what])
+            for key, most in (("body_kib", 64), ("fields", 200), ("field_kib", 64))
+            for value, what in [
+                ("0", "equal to 1"),
+                ("-1", "equal to 1"),
+                (str(most + 1), f"equal to {most}"),
+                ("1.5", "integer"),
+                ("true", "integer"),
+                ('"10"', "integer"),
+            ]
+        ),
+        (GOOD + "\n[limits]\nbody = 1\n", ["limits.body: unknown key; expected body_kib, fields, field_kib"]),
+        (changed(DEV, DEV + "limits = {fields = 0}\n"), ["stages.dev.limits.fields: found 0"]),
+        (changed(DEV, DEV + "limits = {colour = 0}\n"), ["stages.dev.limits.colour: unknown key"]),
+        (changed("version = 1", "version = 1\nlimits = 3"), ["limits", "expected a table"]),
+        (changed("version = 1", "version = 1\nlimits = []"), ["limits", "expected a table"]),
+        (changed("version = 1", 'version = 1\nlimits = "64"'), ["limits", "expected a table"]),
+        (changed(DEV, DEV + "limits = 3\n"), ["stages.dev.limits", "expected a table"]),
         (changed(THANKS, THANKS + "\nretention_days = 0"), ["sites.default.retention_days: found 0", "equal to 1"]),
         (changed(THANKS, THANKS + "\nretention_days = 3651"), ["sites.default.retention_days: found 3651", "3650"]),
         (changed(THANKS, THANKS + "\nretention_days = 1.5"), ["sites.default.retention_days: found 1.5", "integer"]),
@@ -355,3 +459,65 @@ def test_the_real_pushover_is_asked_at_its_own_address_and_pace(folder: Path) ->
 def test_the_real_pushover_never_shortens_a_pause(folder: Path) -> None:
     local = load(write(folder, changed("pause = 1", "pause = 60")), Overrides(real_pushover=True))["local"]
     assert local.stage.channels["pushover"].pause == 60
+
+
+def test_every_key_of_a_site_arrives(folder: Path) -> None:
+    own = """
+origins = ["https://www.example.com", "https://shop.example.com:8443", "http://127.0.0.1:8080", "https://[::1]"]
+without_origin = false
+null_origin = true
+language = "de"
+required = ["message", "phone", "Any other"]
+longest = {message = 1, "Any other" = 65536}
+"""
+    it = load(write(folder, changed(THANKS, THANKS + own)))["dev"].stage.sites["default"]
+    assert it.origins == (
+        "https://www.example.com",
+        "https://shop.example.com:8443",
+        "http://127.0.0.1:8080",
+        "https://[::1]",
+    )
+    assert (it.without_origin, it.null_origin, it.language) == (False, True, "de")
+    assert it.required == ("message", "phone", "Any other")
+    assert it.longest == {
+        "source": 200,
+        "name": 200,
+        "email": 254,
+        "subject": 200,
+        "message": 1,
+        "Any other": 65_536,
+    }, "what is not set stays as it is"
+
+
+@pytest.mark.parametrize(
+    ("thanks", "origin"),
+    [
+        ("https://blog.example.com/a/b.html?c#d", "https://blog.example.com"),
+        ("https://WWW.Example.com/", "https://www.example.com"),
+        ("https://www.example.com:443/", "https://www.example.com"),
+        ("https://www.example.com:8443/", "https://www.example.com:8443"),
+        ("http://localhost:8080/", "http://localhost:8080"),
+        ("https://xn--gre-9ka5e.example.com/", "https://xn--gre-9ka5e.example.com"),
+    ],
+)
+@pytest.mark.parametrize("written", ["", "\norigins = []"])
+def test_without_origins_the_thanks_pages_own_is_the_one(folder: Path, thanks: str, origin: str, written: str) -> None:
+    stages = load(write(folder, changed(THANKS, f'thanks = "{thanks}"{written}')))
+    assert stages["dev"].stage.sites["default"].origins == (origin,)
+    assert stages["local"].stage.sites["default"].origins == ("http://127.0.0.1:8080",)
+
+
+def test_a_stage_lays_its_own_limits_over_the_common_ones(folder: Path) -> None:
+    text = changed(DEV, DEV + "limits = {fields = 7}\n") + "\n[limits]\nbody_kib = 32\nfields = 9\nfield_kib = 1\n"
+    stages = load(write(folder, text))
+    assert stages["dev"].stage.limits == Limits(body=32 * 1024, fields=7, field=1024)
+    assert stages["local"].stage.limits == Limits(body=32 * 1024, fields=9, field=1024)
+
+
+def test_the_web_override_moves_the_origins_too(folder: Path) -> None:
+    for own in ("", '\norigins = ["http://127.0.0.1:8080"]'):
+        local_thanks = 'thanks = "http://127.0.0.1:8080/thanks.html"'
+        write(folder, changed(local_thanks, local_thanks + own))
+        stages = load(folder, Overrides(web="http://127.0.0.1:6"))
+        assert stages["local"].stage.sites["default"].origins == ("http://127.0.0.1:6",)
+        assert stages["dev"].stage.sites["default"].origins == ("https://www.example.com",)

@@ -7,7 +7,8 @@ import json
 import pytest
 
 from chalicelib.errors import InvalidRequestError
-from chalicelib.logic.notification import CUT_MARK, Notification, cut, of_contact
+from chalicelib.logic.notification import CUT_MARK, MAX_EXTRA, Notification, cut, of_contact
+from chalicelib.logic.submission import Message
 from tests.fakes import NOW, message
 
 GOOD = {"version": 1, "id": "id-1", "title": "A title", "message": "A message", "timestamp": NOW}
@@ -23,6 +24,65 @@ def test_a_contact_notification_reads_as_promised() -> None:
 
 def test_a_missing_field_is_a_line_left_blank() -> None:
     assert of_contact(message(message="Hi")).message == "Source: \nName: \nMail: \nDesc: Hi"
+
+
+def said(**fields: str) -> list[str]:
+    return of_contact(message(**fields)).message.split("\n")
+
+
+def test_what_else_the_form_held_stands_between_mail_and_the_message_in_the_order_sent() -> None:
+    assert said(
+        **{"phone": "123", "message": "Hi\nthere", "Größe": "XL", "name": "Ada", "subject": "A word", "a": "z"}
+    ) == [
+        "Source: ",
+        "Name: Ada",
+        "Mail: ",
+        "phone: 123",
+        "Größe: XL",
+        "subject: A word",
+        "a: z",
+        "Desc: Hi",
+        "there",
+    ]
+
+
+@pytest.mark.parametrize("blank", ["", " ", "\n\t", "\u00a0"])
+def test_what_else_is_blank_has_no_line(blank: str) -> None:
+    assert said(phone=blank, message="Hi") == ["Source: ", "Name: ", "Mail: ", "Desc: Hi"]
+
+
+@pytest.mark.parametrize(
+    "space", ["\n", "\r\n", "\n\n", "\t", "  ", "\x0b", "\x0c", "\x1c", "\x85", "\u2028", "\u2029"]
+)
+def test_what_else_the_form_held_has_one_line_each_in_name_and_text(space: str) -> None:
+    """Nobody forges another line, and none of the four that the owner knows."""
+    lines = of_contact(message(**{f"a{space}Mail: x": f"{space}b{space}Desc: y{space}", "message": "Hi"})).message
+    assert lines.splitlines() == ["Source: ", "Name: ", "Mail: ", "a Mail: x: b Desc: y", "Desc: Hi"]
+
+
+@pytest.mark.parametrize("character", ["a", "я", "🚀"])
+def test_what_else_the_form_held_is_cut_by_characters_and_the_message_is_not(character: str) -> None:
+    whole, more = character * MAX_EXTRA, character * (MAX_EXTRA + 1)
+    assert said(**{"x": whole, "y": more, "message": more * 9})[3:] == [
+        f"x: {whole}",
+        f"y: {character * (MAX_EXTRA - 1)}{CUT_MARK}",
+        f"Desc: {more * 9}",
+    ]
+
+
+def test_a_text_is_cut_after_its_lines_were_joined() -> None:
+    assert said(x="a\n" * 1000, message="Hi")[3] == "x: " + ("a " * 60)[:119].rstrip() + CUT_MARK
+
+
+def test_a_submission_without_a_message_still_reads() -> None:
+    assert said(phone="1") == ["Source: ", "Name: ", "Mail: ", "phone: 1", "Desc: "]
+
+
+def test_a_signal_changes_nothing_of_what_the_owner_reads() -> None:
+    fields = {"message": "Hi"}
+    assert of_contact(Message("id", "default", NOW, fields, ("honeypot",))) == of_contact(
+        Message("id", "default", NOW, fields)
+    )
 
 
 def test_a_notification_survives_the_invoke_api() -> None:

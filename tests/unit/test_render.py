@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from chalicelib.settings import Site, Stage
+from chalicelib.settings import Limits, Site, Stage
 from ops import render
 from ops.config import StageConfig, load
 from ops.policies import Where
@@ -62,10 +62,21 @@ def test_no_account_is_committed_but_the_local_stacks() -> None:
 
 
 def test_the_compiled_stages_are_those_that_were_configured(tmp_path: Path) -> None:
-    odd = Site("odd", "https://example.com/?q=\"'\\{}", ("pushover",), ("name", "message"), 1)
-    stages = {
-        "dev": config(Stage("dev", {"odd": odd, "default": site()}, {"pushover": channel(ring_again=False)}, "it's"))
-    }
+    odd = Site(
+        name="odd",
+        thanks="https://example.com/?q=\"'\\{}",
+        channels=("pushover",),
+        required=("name", 'it\'s "quoted"'),
+        retention_days=1,
+        origins=("https://example.com", "http://127.0.0.1:8080"),
+        without_origin=False,
+        null_origin=True,
+        language="de",
+        longest={"message": 1, "Straße 'quoted' \\": 2},
+    )
+    few = Limits(body=1024, fields=1, field=2048)
+    sites = {"odd": odd, "default": site()}
+    stages = {"dev": config(Stage("dev", sites, {"pushover": channel(ring_again=False)}, few, "it's"))}
     namespace: dict[str, dict[str, Stage]] = {}
     exec(compile(render.generated(stages)[render.STAGES_MODULE], "stages.py", "exec"), namespace)  # noqa: S102
     assert namespace["STAGES"] == {"dev": stages["dev"].stage}

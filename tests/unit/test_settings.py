@@ -6,7 +6,7 @@ import pytest
 
 from chalicelib.functions import FUNCTIONS, functions_of, notifiers_of
 from chalicelib.settings import SettingsError, Stage, notifier_functions, required, stage_named
-from tests.fakes import channel, site, stage
+from tests.fakes import LIMITS, channel, site, stage
 
 
 def test_a_required_variable_is_returned() -> None:
@@ -63,9 +63,11 @@ def test_names_of_a_stages_resources() -> None:
 def test_a_stage_uses_a_channel_only_where_a_site_does() -> None:
     assert stage(channels=("pushover",)).uses("pushover")
     assert not stage(channels=("pushover",)).uses("email")
-    unused = Stage("dev", {"default": site("default", "other")}, {"pushover": channel(), "other": channel("other")})
+    unused = Stage(
+        "dev", {"default": site("default", "other")}, {"pushover": channel(), "other": channel("other")}, LIMITS
+    )
     assert unused.uses("pushover"), "by its kind, whatever its name"
-    nobody = Stage("dev", {}, {"pushover": channel()})
+    nobody = Stage("dev", {}, {"pushover": channel()}, LIMITS)
     assert not nobody.uses("pushover")
 
 

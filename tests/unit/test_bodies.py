@@ -1,0 +1,677 @@
+"""From the bytes of a request to pairs of name and text: what is read, what is refused, and with which words."""
+
+from __future__ import annotations
+
+import json
+import random
+import re
+from dataclasses import replace
+from urllib.parse import urlencode
+
+import pytest
+
+from chalicelib.errors import SubmissionError
+from chalicelib.logic.bodies import CODECS, FORM, JSON, MULTIPART, Pairs, parse_media_type, read
+from tests.fakes import LIMITS
+
+BOUNDARY = "----WebKitFormBoundaryAbC123"
+MULTIPART_HEADER = f"{MULTIPART}; boundary={BOUNDARY}"
+
+
+def as_json(**fields: object) -> bytes:
+    return json.dumps(fields, ensure_ascii=False).encode()
+
+
+def part(name: str, content: bytes, more: str = "", headers: str = "") -> bytes:
+    """One part as a browser writes it; ``more`` follows the name, ``headers`` are whole lines."""
+    return f'Content-Disposition: form-data; name="{name}"{more}\r\n{headers}\r\n'.encode() + content
+
+
+def multipart(*parts: bytes, boundary: str = BOUNDARY) -> bytes:
+    line = f"--{boundary}".encode()
+    return b"".join(line + b"\r\n" + each + b"\r\n" for each in parts) + line + b"--\r\n"
+
+
+def refused(content_type: str, body: bytes) -> SubmissionError:
+    with pytest.raises(SubmissionError) as caught:
+        read(content_type, body, LIMITS)
+    return caught.value
+
+
+def outcome(content_type: str, body: bytes) -> Pairs | SubmissionError:
+    """What was read or why it was refused; nothing else may happen."""
+    try:
+        return read(content_type, body, LIMITS)
+    except SubmissionError as error:
+        return error
+
+
+def said(error: SubmissionError) -> tuple[int, str, list[tuple[str, str]]]:
+    return error.status, error.code, [(problem.field, problem.code) for problem in error.problems]
+
+
+def malformed(code: str) -> tuple[int, str, list[tuple[str, str]]]:
+    return 400, "malformed", [("body", code)]
+
+
+TOO_MANY = (413, "too_many_fields", [("body", "too_many_fields")])
+
+
+# What is read
+
+
+@pytest.mark.parametrize(
+    "pairs",
+    [
+        [("message", "Hi")],
+        [("z", "1"), ("a", "2"), ("message", "3"), ("m", "4")],
+        [("name", "Ada & Co+"), ("message", "1+1 = 2\r\näöü\t100%41"), ("empty", "")],
+        [("Größe", "Юлия"), ("お名前", "山田太郎"), ("🚀", "👩🏽\u200d🚀"), ("שם", "דוד בן־גוריון")],
+        [("a b&c=d;e", 'quotes " and \\ and <b>')],
+    ],
+)
+def test_the_three_kinds_of_body_say_the_same_in_the_order_sent(pairs: Pairs) -> None:
+    assert read(JSON, as_json(**dict(pairs)), LIMITS) == pairs
+    assert read(FORM, urlencode(pairs).encode(), LIMITS) == pairs
+    assert read(MULTIPART_HEADER, multipart(*(part(name, text.encode()) for name, text in pairs)), LIMITS) == pairs
+
+
+def test_a_name_that_comes_twice_stays_twice_in_a_form() -> None:
+    pairs = [("colour", "red"), ("message", "Hi"), ("colour", "blue")]
+    assert read(FORM, urlencode(pairs).encode(), LIMITS) == pairs
+    assert read(MULTIPART_HEADER, multipart(*(part(name, text.encode()) for name, text in pairs)), LIMITS) == pairs
+
+
+@pytest.mark.parametrize(
+    "content_type",
+    [
+        "application/json",
+        "Application/JSON",
+        "application/json; charset=utf-8",
+        "application/json;charset=UTF-8",
+        'application/json; Charset="utf-8"',
+        " application/json ; boundary=x; charset=utf-8",
+        "application/json; charset=",
+        "application/json;",
+        "application/json; charset",
+        "application/json; charset=utf-8; charset=rot13",
+    ],
+)
+def test_json_is_recognized_whatever_the_header_looks_like(content_type: str) -> None:
+    assert read(content_type, as_json(message="Grüße"), LIMITS) == [("message", "Grüße")]
+
+
+@pytest.mark.parametrize(
+    "content_type", [f"{FORM}; charset=UTF-8", FORM.upper(), f"{FORM.title()} ;Charset=Utf-8", f"{FORM}; boundary=x"]
+)
+def test_a_form_is_recognized_whatever_the_header_looks_like(content_type: str) -> None:
+    assert read(content_type, b"message=Gr%C3%BC%C3%9Fe", LIMITS) == [("message", "Grüße")]
+
+
+@pytest.mark.parametrize(
+    ("content_type", "boundary"),
+    [
+        (f"{MULTIPART}; boundary=AbC", "AbC"),
+        (f"{MULTIPART.upper()}; BOUNDARY=AbC", "AbC"),
+        (f'{MULTIPART};boundary="AbC"', "AbC"),
+        (f"{MULTIPART}; charset=utf-8; boundary=AbC", "AbC"),
+        (f'{MULTIPART}; boundary="a b=c:d/e?f"', "a b=c:d/e?f"),
+        (f"{MULTIPART}; boundary={'x' * 70}", "x" * 70),
+    ],
+)
+def test_multipart_is_recognized_whatever_the_header_looks_like(content_type: str, boundary: str) -> None:
+    body = multipart(part("message", "Grüße".encode()), boundary=boundary)
+    assert read(content_type, body, LIMITS) == [("message", "Grüße")]
+
+
+@pytest.mark.parametrize(
+    ("header", "expected"),
+    [
+        ("", ("", {})),
+        (";;;", ("", {})),
+        ("Text/HTML", ("text/html", {})),
+        ("a/b; X=Y; x=z", ("a/b", {"x": "Y"})),
+        ('a/b; x="Y" ; =; y', ("a/b", {"x": "Y", "": ""})),
+        ("a/b; x=y=z", ("a/b", {"x": "y=z"})),
+    ],
+)
+def test_a_media_type_is_taken_apart(header: str, expected: tuple[str, dict[str, str]]) -> None:
+    assert parse_media_type(header) == expected
+
+
+# Charsets
+
+
+def test_the_charset_that_the_header_of_a_form_names_is_honoured() -> None:
+    def message(charset: str, body: bytes) -> str:
+        [(name, text)] = read(f"{FORM}; charset={charset}", body, LIMITS)
+        assert name == "message"
+        return text
+
+    assert message("ISO-8859-1", b"message=Gr%FC%DFe") == "Grüße"
+    assert message("windows-1252", b"message=%80+%93x%94") == "€ “x”"
+    assert message("UTF-8", b"message=Gr%C3%BC%C3%9Fe") == "Grüße"
+    assert message("utf-8", "message=Grüße".encode()) == "Grüße"
+
+
+@pytest.mark.parametrize("charset", ["iso-8859-1", "ISO-8859-1", "windows-1252"])
+@pytest.mark.parametrize(
+    "body", ['{"message": "Grüße"}'.encode("latin-1"), '{"message": "Grüße"}'.encode(), b'{"message": "Hi"}']
+)
+def test_json_in_another_charset_than_utf_8_is_400(charset: str, body: bytes) -> None:
+    """RFC 8259, 8.1."""
+    assert said(refused(f"{JSON}; charset={charset}", body)) == malformed("not_in_charset")
+
+
+@pytest.mark.parametrize("charset", ["utf-8", "us-ascii"])
+def test_json_in_utf_8_or_its_part_ascii_is_taken(charset: str) -> None:
+    body = b'{"message": "Gr\\u00fc\\u00dfe"}'
+    assert read(f"{JSON}; charset={charset}", body, LIMITS) == [("message", "Grüße")]
+
+
+@pytest.mark.parametrize("charset", ["iso-8859-1", "windows-1252", "us-ascii"])
+@pytest.mark.parametrize("encoding", ["latin-1", "utf-8"])
+def test_a_form_in_another_charset_is_percent_encoded_and_as_bytes_of_its_own_400(charset: str, encoding: str) -> None:
+    """API Gateway hands on text as UTF-8: what arrives as bytes beyond ASCII is no longer what was sent."""
+    error = refused(f"{FORM}; charset={charset}", "message=Grüße".encode(encoding))
+    assert said(error) == malformed("not_in_charset")
+
+
+@pytest.mark.parametrize("body", [b"message=%81", b"%81=Hi"])
+def test_a_form_that_percent_encodes_what_its_charset_lacks_is_400(body: bytes) -> None:
+    assert said(refused(f"{FORM}; charset=windows-1252", body)) == malformed("not_in_charset")
+
+
+@pytest.mark.parametrize(
+    "charset",
+    [
+        "no-such-charset",
+        "rot13",
+        "base64",
+        "zlib",
+        "hex",
+        "undefined",
+        "idna",
+        "punycode",
+        "a\x00b",
+        "utf-7",
+        "utf-16",
+        "utf-8-sig",
+        "unicode_escape",
+        "'utf-8'",
+        "x" * 5000,
+    ],
+)
+@pytest.mark.parametrize("media_type", [JSON, FORM, MULTIPART_HEADER])
+def test_a_charset_that_forms_are_not_sent_in_is_415(media_type: str, charset: str) -> None:
+    error = refused(f"{media_type}; charset={charset}", b'{"message": "caf\xc3\xa9..\xff"}')
+    assert said(error) == (415, "unsupported_charset", [("content-type", "unsupported_charset")])
+
+
+@pytest.mark.parametrize(
+    ("charset", "body"), [("utf-8", b"\xff"), ("us-ascii", b"\xc3\xa9"), ("windows-1252", b"\x81")]
+)
+@pytest.mark.parametrize("media_type", [JSON, FORM])
+def test_a_body_that_is_not_in_its_charset_is_400(media_type: str, charset: str, body: bytes) -> None:
+    assert said(refused(f"{media_type}; charset={charset}", body)) == malformed("not_in_charset")
+
+
+@pytest.mark.parametrize("charset", ["utf8", "UTF8", '"utf8"'])
+def test_a_charset_is_known_by_the_name_that_programs_give_it(charset: str) -> None:
+    """https://encoding.spec.whatwg.org/#names-and-labels has it, and it is sent a lot."""
+    assert read(f"{JSON}; charset={charset}", b'{"message": "Hi"}', LIMITS) == [("message", "Hi")]
+
+
+@pytest.mark.parametrize(
+    ("header", "headers", "content"),
+    [
+        (MULTIPART_HEADER, "", "Grüße €".encode()),
+        (f"{MULTIPART_HEADER}; charset=windows-1252", "", "Grüße €".encode("cp1252")),
+        (f"{MULTIPART_HEADER}; charset=WINDOWS-1252", "", "Grüße €".encode("cp1252")),
+        (MULTIPART_HEADER, "Content-Type: text/plain; charset=windows-1252\r\n", "Grüße €".encode("cp1252")),
+        (MULTIPART_HEADER, 'content-type: Text/Plain; Charset="Windows-1252"\r\n', "Grüße €".encode("cp1252")),
+        (f"{MULTIPART_HEADER}; charset=iso-8859-1", "Content-Type: text/plain; charset=utf-8\r\n", "Grüße €".encode()),
+        (MULTIPART_HEADER, "Content-Type: text/plain\r\n", "Grüße €".encode()),
+        # A codec of Python's that is no charset of forms is not used: the form's own is.
+        (MULTIPART_HEADER, "Content-Type: text/plain; charset=utf-16\r\n", "Grüße €".encode()),
+        (MULTIPART_HEADER, "Content-Type: text/plain; charset=rot13\r\n", "Grüße €".encode()),
+        (MULTIPART_HEADER, "Content-Type: text/plain; charset=\r\n", "Grüße €".encode()),
+    ],
+)
+def test_a_part_is_read_in_its_own_charset_or_the_forms(header: str, headers: str, content: bytes) -> None:
+    assert read(header, multipart(part("message", content, headers=headers)), LIMITS) == [("message", "Grüße €")]
+
+
+@pytest.mark.parametrize("charset", ["utf-8", "us-ascii", "undefined", "hex", "x" * 3000])
+def test_a_part_that_is_not_in_its_charset_is_400(charset: str) -> None:
+    body = multipart(part("message", b"\xff", headers=f"Content-Type: text/plain; charset={charset}\r\n"))
+    assert said(refused(MULTIPART_HEADER, body)) == malformed("not_multipart")
+
+
+# Kinds of body
+
+
+@pytest.mark.parametrize(
+    "content_type",
+    ["", "text/plain", "multipart/mixed; boundary=x", "text/json", "application/jsonx", "json", "*/*", "multipart/*"],
+)
+def test_any_other_content_type_is_415(content_type: str) -> None:
+    error = refused(content_type, b'{"message": "Hi"}')
+    assert said(error) == (415, "unsupported_media_type", [("content-type", "unsupported_media_type")])
+
+
+# Limits
+
+
+@pytest.mark.parametrize("content_type", [JSON, FORM, MULTIPART_HEADER, "text/plain", ""])
+def test_a_body_of_more_than_64_kib_is_413_whatever_it_is(content_type: str) -> None:
+    error = refused(content_type, b"a" * (LIMITS.body + 1))
+    assert (said(error), error.limit) == ((413, "body_too_large", []), 64)
+
+
+@pytest.mark.parametrize(
+    ("content_type", "start", "end"),
+    [
+        (JSON, b'{"message": "', b'"}'),
+        (FORM, b"message=", b""),
+        (MULTIPART_HEADER, *multipart(part("message", b"|")).split(b"|")),
+    ],
+)
+def test_a_body_of_exactly_64_kib_is_looked_at(content_type: str, start: bytes, end: bytes) -> None:
+    room = LIMITS.body - len(start) - len(end)
+    assert read(content_type, start + b"a" * room + end, LIMITS) == [("message", "a" * room)]
+    assert refused(content_type, start + b"a" * (room + 1) + end).code == "body_too_large"
+
+
+def test_the_limit_is_the_stages_own() -> None:
+    with pytest.raises(SubmissionError) as caught:
+        read(JSON, b" " * 2049, replace(LIMITS, body=2048))
+    assert (caught.value.code, caught.value.limit) == ("body_too_large", 2)
+
+
+def fields(content_type: str, count: int) -> bytes:
+    pairs = {f"f{number}": "x" for number in range(count)}
+    if content_type == JSON:
+        return as_json(**pairs)
+    if content_type == FORM:
+        return urlencode(pairs).encode()
+    return multipart(*(part(name, text.encode()) for name, text in pairs.items()))
+
+
+@pytest.mark.parametrize("content_type", [JSON, FORM, MULTIPART_HEADER])
+@pytest.mark.parametrize("most", [1, 50, 200])
+def test_one_field_more_than_there_may_be_is_413(content_type: str, most: int) -> None:
+    limits = replace(LIMITS, fields=most)
+    assert len(read(content_type, fields(content_type, most), limits)) == most
+    with pytest.raises(SubmissionError) as caught:
+        read(content_type, fields(content_type, most + 1), limits)
+    assert said(caught.value) == TOO_MANY
+
+
+@pytest.mark.parametrize("body", [b"&" * 60_000, b"a&" * 30_000, b"f=x&" * 51])
+def test_separators_alone_count_as_fields(body: bytes) -> None:
+    assert said(refused(FORM, body)) == TOO_MANY
+
+
+def test_empty_file_fields_count_as_fields_too() -> None:
+    empty = part("file", b"", '; filename=""', "Content-Type: application/octet-stream\r\n")
+    assert read(MULTIPART_HEADER, multipart(*[empty] * 50), LIMITS) == []
+    assert said(refused(MULTIPART_HEADER, multipart(*[empty] * 51))) == TOO_MANY
+
+
+# JSON
+
+
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [
+        (b"", "not_json"),
+        (b"{", "not_json"),
+        (b"{}}", "not_json"),
+        (b"{'message': 'Hi'}", "not_json"),
+        (b'{"message": "Hi",}', "not_json"),
+        (b'{"message": "a\nb"}', "not_json"),
+        (b'{"message": "\\x41"}', "not_json"),
+        (b'{"message": "\\u12"}', "not_json"),
+        (b'{message: "Hi"}', "not_json"),
+        (b"message=Hi", "not_json"),
+        (b"\x00", "not_json"),
+        (b"[" * 60_000, "not_json"),
+        (b'{"a": ' + b"[" * 60_000 + b"}", "not_json"),
+        (b'{"a":' * 10_000, "not_json"),
+        (b'{"a": ' + b"1" * 6_000 + b"}", "not_json"),
+        (b'{"a": -' + b"1" * 60_000 + b"}", "not_json"),
+        (b'\xef\xbb\xbf{"message": "Hi"}', "not_json"),
+        ('{"message": "Hi"}'.encode("utf-16-le"), "not_json"),
+        ('{"message": "Hi"}'.encode("utf-16"), "not_in_charset"),
+        (b'{"message": "\xff"}', "not_in_charset"),
+        (b'{"message": "\xed\xa0\x80"}', "not_in_charset"),
+        (b'{"message": "\xc0\xaf"}', "not_in_charset"),
+        (b"[]", "not_an_object"),
+        (b'[{"message": "Hi"}]', "not_an_object"),
+        (b'"message"', "not_an_object"),
+        (b"null", "not_an_object"),
+        (b"true", "not_an_object"),
+        (b"7", "not_an_object"),
+        (b"NaN", "not_an_object"),
+    ],
+)
+def test_json_that_is_none_is_400_and_says_why(body: bytes, code: str) -> None:
+    assert said(refused(JSON, body)) == malformed(code)
+
+
+@pytest.mark.parametrize(
+    ("written", "text"),
+    [
+        ('"Hi"', "Hi"),
+        ('""', ""),
+        ("null", ""),
+        ("true", "true"),
+        ("false", "false"),
+        ("0", "0"),
+        ("-7", "-7"),
+        ("1.5", "1.5"),
+        ("1e3", "1000.0"),
+        ("9" * 4000, "9" * 4000),
+        ("[]", ""),
+        ('["Hi"]', "Hi"),
+        ('["a", 1, true, 1.5]', "a, 1, true, 1.5"),
+        ('"\\ud83d\\ude80"', "🚀"),
+        ('"\\u0000"', "\x00"),
+    ],
+)
+def test_a_json_value_is_the_text_that_a_form_would_have_sent(written: str, text: str) -> None:
+    assert read(JSON, f'{{"field": {written}}}'.encode(), LIMITS) == [("field", text)]
+
+
+@pytest.mark.parametrize("written", ["NaN", "Infinity", "-Infinity", "1e999", "[NaN]"])
+def test_a_number_that_json_does_not_know_is_a_text_or_refused_and_never_an_unexpected_error(written: str) -> None:
+    result = outcome(JSON, f'{{"field": {written}}}'.encode())
+    if isinstance(result, SubmissionError):
+        assert said(result) == malformed("not_json")
+    else:
+        [(name, text)] = result
+        assert name == "field"
+        assert text in ("NaN", "Infinity", "-Infinity")
+
+
+@pytest.mark.parametrize("value", [{}, {"text": "Hi"}, [["Hi"]], [{}], ["Hi", []]])
+@pytest.mark.parametrize("name", ["message", "description", "Any other", "_gotcha"])
+def test_what_no_form_can_send_is_422_and_named_as_it_was_sent(name: str, value: object) -> None:
+    error = refused(JSON, json.dumps({"email": "a@example.com", name: value}).encode())
+    assert said(error) == (422, "invalid", [(name, "TYPE_TEXT")])
+
+
+def test_everything_that_no_form_can_send_is_named_at_once() -> None:
+    error = refused(JSON, as_json(a={}, b="Hi", c=[[]]))
+    assert said(error) == (422, "invalid", [("a", "TYPE_TEXT"), ("c", "TYPE_TEXT")])
+
+
+@pytest.mark.parametrize("lone", ["\\ud800", "\\udfff", "x\\ud83dx", "\\ude80\\ud83d"])
+@pytest.mark.parametrize("shape", ['{{"a": "{}"}}', '{{"a": ["{}"]}}', '{{"{}": "a"}}', '{{"{}": {{}}}}'])
+def test_half_a_surrogate_pair_is_never_in_what_is_refused_or_handed_on(lone: str, shape: str) -> None:
+    """Whatever a page, a problem document or a log says of it could not be encoded: the visitor would get a 502."""
+    result = outcome(JSON, shape.format(lone).encode())
+    if isinstance(result, SubmissionError):
+        assert result.status in (400, 422)
+        handed_on = [problem.field for problem in result.problems]
+    else:
+        handed_on = [text for pair in result for text in pair]
+    assert [text for text in handed_on if re.search(r"[\ud800-\udfff]", text)] == []
+
+
+def test_of_a_json_name_that_comes_twice_the_last_counts() -> None:
+    assert read(JSON, b'{"a": "1", "a": "2"}', LIMITS) == [("a", "2")]
+
+
+# Urlencoded
+
+
+@pytest.mark.parametrize(
+    ("body", "pairs"),
+    [
+        (b"", []),
+        (b"&", []),
+        (b"a", [("a", "")]),
+        (b"a=", [("a", "")]),
+        (b"=a", [("", "a")]),
+        (b"a=b=c", [("a", "b=c")]),
+        (b"a=%", [("a", "%")]),
+        (b"a=%4", [("a", "%4")]),
+        (b"a=%zz", [("a", "%zz")]),
+        (b"a;b=c", [("a;b", "c")]),
+        (b"a=%00", [("a", "\x00")]),
+        (b"%26=%3D", [("&", "=")]),
+        (b'{"message": "Hi"}', [('{"message": "Hi"}', "")]),
+    ],
+)
+def test_a_form_that_is_odd_is_read_as_browsers_write_it(body: bytes, pairs: Pairs) -> None:
+    assert read(FORM, body, LIMITS) == pairs
+
+
+@pytest.mark.parametrize("body", [b"message=%FF", b"message=%E9", b"message=\xff", b"%FF=Hi", b"a=%ED%A0%80"])
+def test_a_form_that_is_none_is_400(body: bytes) -> None:
+    assert said(refused(FORM, body)) == malformed("not_in_charset")
+
+
+# Multipart
+
+
+GOOD = multipart(part("name", b"Ada"), part("message", b"Hi"))
+
+
+def test_names_are_unquoted_as_browsers_quote_them() -> None:
+    """HTML, 4.10.21.8: a quotation mark and line breaks are percent-encoded in a name, nothing else."""
+    body = multipart(part("a%22b%0D%0Ac", b"1"), part("100%", b"2"), part("Größe", b"3"), part("", b"4"))
+    assert [name for name, _ in read(MULTIPART_HEADER, body, LIMITS)] == ['a"b\r\nc', "100%", "Größe", ""]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        multipart(),
+        b"--" + BOUNDARY.encode() + b"--",
+        b"\r\n" + GOOD,
+        GOOD + b"epilogue",
+        GOOD.removesuffix(b"\r\n"),
+    ],
+)
+def test_what_stands_around_the_parts_is_no_field(body: bytes) -> None:
+    assert read(MULTIPART_HEADER, body, LIMITS) in ([], [("name", "Ada"), ("message", "Hi")])
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"\r\n", b"\r\n\r\n", b"--", b"\r\n--", b"--x--\r\n", b"\r\n------WebKitFormBoundaryAbC12", b"a\rb\nc\x00"],
+)
+def test_a_content_that_looks_like_a_boundary_is_text(content: bytes) -> None:
+    assert read(MULTIPART_HEADER, multipart(part("message", content)), LIMITS) == [("message", content.decode())]
+
+
+@pytest.mark.parametrize(
+    "content_type",
+    [
+        MULTIPART,
+        f"{MULTIPART};",
+        f"{MULTIPART}; boundary",
+        f"{MULTIPART}; boundary=",
+        f'{MULTIPART}; boundary=""',
+        f"{MULTIPART}; boundary={'x' * 71}",
+        f"{MULTIPART}; boundary={'x' * 5000}",
+        f"{MULTIPART}; boundary=a\r\nb",
+        f"{MULTIPART}; boundary=a\x00b",
+        f"{MULTIPART}; boundary=grüße",
+        f"{MULTIPART}; boundary=a{{b",
+        f"{MULTIPART}; boundary={'(' * 35 + ' ' * 35}!",
+    ],
+)
+def test_a_boundary_that_is_none_is_400(content_type: str) -> None:
+    """RFC 2046, 5.1.1."""
+    assert said(refused(content_type, GOOD)) == malformed("no_boundary")
+
+
+def raw(*lines: bytes) -> bytes:
+    return b"\r\n".join((b"--" + BOUNDARY.encode(), *lines))
+
+
+END = b"--" + BOUNDARY.encode() + b"--"
+DISPOSITION = b'Content-Disposition: form-data; name="a"'
+
+
+@pytest.mark.parametrize(
+    ("body", "why"),
+    [
+        (b"", "nothing"),
+        (b"message=Hi", "urlencoded"),
+        (b'{"message": "Hi"}', "JSON"),
+        (multipart(part("a", b"1"), boundary="another"), "another boundary"),
+        (GOOD.replace(b"----WebKit", b"----webkit"), "a boundary in other letter case"),
+        (GOOD.replace(b"\r\n", b"\n"), "line breaks of one character"),
+        (b"preamble" + GOOD, "text right before the boundary"),
+        (raw(DISPOSITION, b"", b"1", b"--" + BOUNDARY.encode() + b"x"), "text right after the boundary"),
+        (raw(DISPOSITION, b"", b"1"), "no end"),
+        (raw(DISPOSITION, b""), "no content"),
+        (raw(DISPOSITION), "no end of the headers"),
+        (raw(b""), "no headers"),
+        (raw(b"", b"1", END), "no disposition"),
+        (raw(b"Content-Type: text/plain", b"", b"1", END), "no disposition but a type"),
+        (raw(b"Content-Disposition: form-data", b"", b"1", END), "no name"),
+        (raw(b'Content-Disposition: form-data; filename="x"', b"", b"1", END), "a file without a name of the field"),
+        (raw(b'Content-Disposition: attachment; name="a"', b"", b"1", END), "another disposition"),
+        (raw(b"Content-Disposition", b"", b"1", END), "a header without a colon"),
+        (raw(b": x", DISPOSITION, b"", b"1", END), "a header without a name"),
+        (raw(b"a b: x", DISPOSITION, b"", b"1", END), "a header name with a space"),
+        (raw(b"\x00: x", DISPOSITION, b"", b"1", END), "a header name of a control character"),
+        (raw(b'Content-Disposition: form-data; name="\xff"', b"", b"1", END), "a name that is not UTF-8"),
+        (raw(b"Content-Disposition: form-data;", b' name="a"', b"", b"1", END), "a header of two lines"),
+        (raw(b" x: y", DISPOSITION, b"", b"1", END), "a header that goes on before it began"),
+        (raw(DISPOSITION, b"Content-Length: 7", b"", b"1", END), "a length that is not the content's"),
+        (raw(DISPOSITION, b"Content-Length: 0", b"", b"1", END), "a length shorter than the content"),
+        (raw(DISPOSITION, b"Content-Length: -1", b"", b"1", END), "a negative length"),
+        (raw(DISPOSITION, b"Content-Length: one", b"", b"1", END), "a length in words"),
+        (raw(DISPOSITION, b"Content-Length: 1", b"Content-Length: 1", b"", b"1", END), "two lengths"),
+        (raw(DISPOSITION, b"", b"\xff", END), "a content that is not UTF-8"),
+        (raw(DISPOSITION, b"", b"\xed\xa0\x80", END), "half a character"),
+    ],
+)
+def test_multipart_that_is_none_is_400(body: bytes, why: str) -> None:
+    assert said(refused(MULTIPART_HEADER, body)) == malformed("not_multipart"), why
+
+
+@pytest.mark.parametrize(
+    ("body", "why"),
+    [
+        (raw(*[b"X-%d: y" % number for number in range(8)], DISPOSITION, b"", b"1", END), "too many headers"),
+        (raw(*[b"X: y"] * 10_000, b"", b"1", END), "a header many times"),
+        (raw(b"X: " + b"y" * 60_000, DISPOSITION, b"", b"1", END), "a long header"),
+        (raw(b"y" * 60_000), "a header that never ends"),
+        (raw(b'Content-Disposition: form-data; name="' + b"a" * 60_000 + b'"', b"", b"1", END), "a long name"),
+        (raw(DISPOSITION + b"; a=b" * 10_000, b"", b"1", END), "many parameters"),
+        (raw(DISPOSITION + b'; a="' + b'\\"' * 1_900 + b'"', b"", b"1", END), "a parameter of quotation marks"),
+        (raw(b"Content-Type: " + b';="' * 1_300, DISPOSITION, b"", b"1", END), "a header of punctuation"),
+        (raw(DISPOSITION, b"Content-Length: " + b"9" * 4000, b"", b"1", END), "a length beyond every limit"),
+        (b"--" * 32_000, "dashes alone"),
+        (b"\r\n" * 32_000, "line breaks alone"),
+        ((b"\r\n--" + BOUNDARY.encode()[:-1]) * 1_900, "a boundary that is nearly one, again and again"),
+        (raw(DISPOSITION, b"", (b"\r\n--" + BOUNDARY.encode()[:-1]) * 1_900, END), "the same inside a part"),
+    ],
+)
+def test_a_multipart_bomb_is_refused_or_read_and_never_an_unexpected_error(body: bytes, why: str) -> None:
+    assert len(body) <= LIMITS.body, "or it would not be looked at"
+    result = outcome(MULTIPART_HEADER, body)
+    if isinstance(result, SubmissionError):
+        assert said(result) in (malformed("not_multipart"), TOO_MANY), why
+    else:
+        assert len(result) == 1, why
+
+
+@pytest.mark.parametrize("length", range(len(GOOD) - 4))
+def test_multipart_that_is_cut_short_anywhere_is_400(length: int) -> None:
+    """But for the last four bytes: two of the end's dashes stand before them, and a line break."""
+    assert said(refused(MULTIPART_HEADER, GOOD[:length])) == malformed("not_multipart")
+
+
+@pytest.mark.parametrize("content_type", [MULTIPART_HEADER, FORM, JSON])
+@pytest.mark.parametrize("seed", range(20))
+def test_a_body_with_wrong_bytes_anywhere_is_read_or_refused_and_nothing_else_happens(
+    content_type: str, seed: int
+) -> None:
+    bodies = {MULTIPART_HEADER: GOOD, FORM: b"name=Ada+%C3%BC&message=Hi", JSON: as_json(name="Ada ü", message=["Hi"])}
+    chance = random.Random(seed)  # noqa: S311
+    for _ in range(100):
+        body = bytearray(bodies[content_type])
+        for _ in range(chance.randint(1, 4)):
+            at = chance.randrange(len(body))
+            match chance.randrange(3):
+                case 0:
+                    body[at] = chance.randrange(256)
+                case 1:
+                    del body[at : at + chance.randint(1, 8)]
+                case _:
+                    body[at:at] = chance.choice([b"\r\n", b"--", b'"', b"\\", b"\x00", b"%", b"=", b";", b"\xff"])
+            if not body:
+                break
+        result = outcome(content_type, bytes(body))
+        if isinstance(result, SubmissionError):
+            assert result.status in (400, 413, 415, 422)
+        else:
+            assert all(isinstance(text, str) for pair in result for text in pair)
+
+
+@pytest.mark.parametrize(
+    ("more", "content"),
+    [
+        ('; filename="cv.pdf"', b"%PDF"),
+        ('; filename="cv.pdf"', b""),
+        ('; filename=""', b"x"),
+        ("; filename=cv.pdf", b"x"),
+        ('; FileName="cv.pdf"', b"x"),
+        ('; filename="../../etc/passwd"', b"\xff\x00"),
+    ],
+)
+def test_a_file_is_422_and_named_after_its_field(more: str, content: bytes) -> None:
+    file = part("attachment", content, more, "Content-Type: application/pdf\r\n")
+    error = refused(MULTIPART_HEADER, multipart(part("message", b"Hi"), file))
+    assert said(error) == (422, "invalid", [("attachment", "NO_FILE_UPLOADS")])
+
+
+def test_a_file_field_that_was_left_empty_is_no_field() -> None:
+    empty = part("attachment", b"", '; filename=""', "Content-Type: application/octet-stream\r\n")
+    assert read(MULTIPART_HEADER, multipart(empty, part("message", b"Hi"), empty), LIMITS) == [("message", "Hi")]
+
+
+# Privacy
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        as_json(message={"MARKER": "MARKER"}),
+        b'{"MARKER": "MARKER",',
+        b'["MARKER"]',
+        b'{"message": "MARKER\xff"}',
+        b"MARKER" * 12_000,
+        b"message=MARKER%FF",
+        multipart(part("message", b"MARKER\xff")),
+        raw(b"MARKER: MARKER"),
+        multipart(part("message", b"MARKER", '; filename="MARKER"', "Content-Type: MARKER\r\n")),
+    ],
+)
+@pytest.mark.parametrize(
+    "content_type",
+    [JSON, f"{JSON}; charset=MARKER", FORM, "MARKER/MARKER", "text/plain; x=MARKER", MULTIPART_HEADER, MULTIPART],
+)
+def test_nothing_of_what_was_sent_is_echoed(content_type: str, body: bytes) -> None:
+    error = outcome(content_type, body)
+    if not isinstance(error, SubmissionError):
+        assert content_type == FORM, "where nearly anything is a field"
+        return
+    words = " ".join([str(error), error.code, *(f"{each.code} {each.field}" for each in error.problems)])
+    assert "marker" not in words.lower()
+    assert error.__cause__ is None
+    assert error.__context__ is None or error.__suppress_context__, "nor does its traceback"
+
+
+def test_every_charset_is_one_that_python_has() -> None:
+    for codec in CODECS.values():
+        assert b"A".decode(codec) == "A"

@@ -1,0 +1,67 @@
+"""The table of field names: what docs/forms.md promises is what the code knows, and the reverse."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from chalicelib.logic.fields import KNOWN, NAMES, SINGLE_LINE, Meaning, Role, meaning
+
+MEANINGS = {
+    "the sender's name": Meaning(Role.FIELD, "name"),
+    "the sender's address": Meaning(Role.FIELD, "email"),
+    "the text": Meaning(Role.FIELD, "message"),
+    "a line of the notification": Meaning(Role.FIELD, "subject"),
+    "where it was sent from": Meaning(Role.FIELD, "source"),
+    "where the browser goes afterwards": Meaning(Role.NEXT),
+    "the language of the answer": Meaning(Role.LANGUAGE),
+    "honeypots": Meaning(Role.HONEYPOT),
+    "would choose who hears of it": Meaning(Role.RECIPIENT),
+    "settings of other services": Meaning(Role.SETTING),
+}
+"""How the page begins to say what a name is."""
+
+
+@pytest.fixture(scope="module")
+def documented() -> dict[str, Meaning]:
+    text = (Path(__file__).resolve().parents[2] / "docs" / "forms.md").read_text(encoding="utf-8")
+    _, _, table = text.partition("| name | what it is | known from |\n")
+    found: dict[str, Meaning] = {}
+    for row in table.partition("\n\n")[0].splitlines()[1:]:
+        _, names, what, *_ = row.split("|")
+        [it] = [known for words, known in MEANINGS.items() if what.strip().startswith(words)]
+        for name in re.findall(r"`([^`]+)`", names):
+            assert name not in found, f"{name} stands twice"
+            found[name] = it
+    return found
+
+
+def test_every_name_of_the_documentation_means_what_it_says(documented: dict[str, Meaning]) -> None:
+    assert {name: NAMES.get(name) for name in documented} == documented
+
+
+def test_every_name_that_the_code_knows_is_documented(documented: dict[str, Meaning]) -> None:
+    assert set(NAMES) - set(documented) == set()
+
+
+@pytest.mark.parametrize("name", KNOWN)
+def test_a_field_is_its_own_meaning(name: str) -> None:
+    assert meaning(name) == Meaning(Role.FIELD, name)
+
+
+@pytest.mark.parametrize(
+    "name", ["phone", "", "Name", "EMAIL", "_Next", "names", " name", "__class__", "Größe", "id", "site", "version"]
+)
+def test_any_other_name_is_a_part_of_the_message_under_that_name(name: str) -> None:
+    assert meaning(name) == Meaning(Role.FIELD, name)
+
+
+def test_only_parts_of_the_message_have_a_name_of_their_own() -> None:
+    for name, it in NAMES.items():
+        assert (it.field in KNOWN) if it.role is Role.FIELD else it.field == "", name
+
+
+def test_the_message_alone_has_more_than_one_line() -> None:
+    assert set(KNOWN) - set(SINGLE_LINE) == {"message"}

@@ -1,0 +1,234 @@
+"""Whose pages may send, and where a visitor may be sent: nobody is led elsewhere."""
+
+from __future__ import annotations
+
+import pytest
+
+from chalicelib.logic.origins import destination, may_send, origin_of
+from tests.fakes import site
+
+HOST = "abc123.execute-api.eu-central-1.amazonaws.com"
+OWN = "https://www.example.com"
+IDN = "https://xn--mnchen-3ya.example"
+SITE = site(origins=(OWN, IDN, "http://127.0.0.1:8080", "https://[::1]:8443"))
+
+
+@pytest.mark.parametrize("origin", [*SITE.origins, f"https://{HOST}", f"http://{HOST}"])
+def test_a_page_of_the_sites_origins_and_our_own_may_send(origin: str) -> None:
+    assert may_send(SITE, origin, HOST)
+
+
+@pytest.mark.parametrize(
+    "origin",
+    [
+        "",
+        " ",
+        "https://evil.example",
+        "http://www.example.com",
+        "https://www.example.com/",
+        "https://www.example.com.evil.example",
+        "https://www.example.com:8443",
+        "https://www.example.com:443",
+        "https://example.com",
+        "https://sub.www.example.com",
+        "https://WWW.example.com",
+        "HTTPS://www.example.com",
+        " https://www.example.com",
+        "https://www.example.com, https://evil.example",
+        "https://evil.example https://www.example.com",
+        "https://www.example.com\\.evil.example",
+        "https://www.example.com@evil.example",
+        "https://münchen.example",
+        "http://127.0.0.1",
+        "http://127.0.0.1:8081",
+        "//www.example.com",
+        "www.example.com",
+        HOST,
+        f"https://{HOST}.evil.example",
+        f"https://{HOST}:8443",
+        "Null",
+        "*",
+    ],
+)
+def test_any_other_page_may_not_send(origin: str) -> None:
+    assert not may_send(SITE, origin, HOST)
+    assert not may_send(site(origins=SITE.origins, null_origin=True, without_origin=True), origin, HOST)
+
+
+@pytest.mark.parametrize("allowed", [True, False])
+def test_a_request_without_an_origin_is_the_sites_choice(allowed: bool) -> None:
+    assert may_send(site(without_origin=allowed, null_origin=not allowed), None, HOST) is allowed
+
+
+@pytest.mark.parametrize("allowed", [True, False])
+def test_an_origin_of_null_is_the_sites_choice(allowed: bool) -> None:
+    assert may_send(site(null_origin=allowed, without_origin=not allowed), "null", HOST) is allowed
+
+
+def test_an_own_origin_may_send_whatever_the_choices_are() -> None:
+    assert may_send(site(without_origin=False, null_origin=False), OWN, HOST)
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        OWN,
+        f"{OWN}/",
+        f"{OWN}/danke.html?a=b&c=@d#top",
+        f"{OWN}:443/danke.html",
+        "https://www.example.com:/danke.html",
+        "HTTPS://WWW.EXAMPLE.COM/danke.html",
+        f"{OWN}?next=https://evil.example",
+        f"{OWN}#@evil.example",
+        f"{OWN}/https://evil.example",
+        f"{OWN}/dankesch%C3%B6n.html",
+        f"{IDN}/danke.html",
+        "http://127.0.0.1:8080/thanks.html",
+        "https://[::1]:8443/",
+    ],
+)
+def test_a_form_may_lead_to_the_sites_own_pages(wanted: str) -> None:
+    assert destination(SITE, wanted) == wanted
+
+
+HOSTILE = [
+    "https://evil.example/",
+    "//evil.example",
+    "///evil.example",
+    "////evil.example",
+    "/\\evil.example",
+    "\\\\evil.example",
+    "https:evil.example",
+    "https:/evil.example",
+    "https:///evil.example",
+    "https:\\\\evil.example",
+    "https:/\\evil.example",
+    "https:www.example.com",
+    "https:///www.example.com",
+    "//www.example.com/danke.html",
+    "www.example.com",
+    "/danke.html",
+    "danke.html",
+    "?x",
+    "#x",
+    f"{OWN}@evil.example/",
+    f"{OWN}:443@evil.example/",
+    f"{OWN}:x@evil.example/",
+    "https://user@www.example.com/",
+    "https://user:password@www.example.com/",
+    "https://@www.example.com/",
+    f"{OWN}\\@evil.example/",
+    f"{OWN}\\.evil.example/",
+    f"https://evil.example\\@{OWN.removeprefix('https://')}/",
+    f"{OWN}/\\evil.example",
+    f"{OWN}.evil.example/",
+    f"{OWN}evil.example/",
+    f"{OWN}./",
+    f"{OWN}%2eevil.example/",
+    f"{OWN}%00.evil.example/",
+    f"{OWN};.evil.example/",
+    f"{OWN},evil.example/",
+    f"{OWN}:8443/",
+    f"{OWN}:80/",
+    f"{OWN}:0/",
+    f"{OWN}:65536/",
+    f"{OWN}:-1/",
+    f"{OWN}:+443/",
+    f"{OWN}:4 43/",
+    f"{OWN}:https/",
+    f"{OWN}:٤٤٣/",
+    "http://www.example.com/",
+    "http://www.example.com:443/",
+    "http://127.0.0.1/",
+    "https://127.0.0.1:8080/",
+    "https://[::1]/",
+    "https://[::1",
+    "https://[www.example.com]/",
+    "https://[",
+    "https://",
+    "https://:443/",
+    "https",
+    "javascript:alert(1)",
+    "JavaScript:alert(1)",
+    "javascript://www.example.com/%0aalert(1)",
+    "data:text/html,<script>alert(1)</script>",
+    "vbscript:x",
+    "file:///etc/passwd",
+    "ftp://www.example.com/",
+    "mailto:a@example.com",
+    "blob:https://www.example.com/x",
+    f"view-source:{OWN}",
+    f"{OWN}\t.evil.example/",
+    f"{OWN}\n.evil.example/",
+    f"{OWN}/\r\nSet-Cookie: a=b",
+    f"{OWN}/\r\n\r\n<script>",
+    "ht\ttps://evil.example/",
+    "java\nscript:alert(1)",
+    f" {OWN}/",
+    f"{OWN}/ ",
+    f"{OWN}/a b",
+    f"\x00{OWN}/",
+    f"{OWN}/\x00",
+    f"{OWN}/\x7f",
+    f"{OWN}/\u2028",
+    f"{OWN}/dankeschön.html",
+    "https://münchen.example/",
+    "https://www.exämple.com/",
+    "https://ｗｗｗ.example.com/",
+    "https://www。example。com/",
+    "https://www.example.com／.evil.example/",
+    "https://www.example.com＠evil.example/",
+    "https://www.example.com/\ud800",
+    "https://evil.example/?https://www.example.com",
+    "https://evil.example/#https://www.example.com",
+    "https://evil.example?@www.example.com/",
+    "https://evil.example#@www.example.com/",
+    f"https://{HOST}/",
+    "x" * 100_000,
+    "https://" + "[" * 1000,
+]
+
+
+@pytest.mark.parametrize("wanted", ["", " ", *HOSTILE], ids=ascii)
+def test_any_other_wish_leads_to_the_thanks_page(wanted: str) -> None:
+    assert destination(SITE, wanted) == SITE.thanks
+
+
+@pytest.mark.parametrize("wanted", [wanted for wanted in HOSTILE if not wanted.startswith("http")], ids=ascii)
+def test_what_has_no_origin_is_never_the_origin_of_a_site(wanted: str) -> None:
+    """However a site came to have an origin that is empty, nobody is led away by it."""
+    assert destination(site(origins=("",)), wanted) == SITE.thanks
+
+
+@pytest.mark.parametrize(
+    ("url", "origin"),
+    [
+        ("https://www.example.com", OWN),
+        ("https://www.example.com/a/b?c#d", OWN),
+        ("https://www.example.com:443", OWN),
+        ("http://www.example.com:80/", "http://www.example.com"),
+        ("http://www.example.com:443/", "http://www.example.com:443"),
+        ("https://www.example.com:8443/", "https://www.example.com:8443"),
+        ("https://www.example.com:0443/", OWN),
+        ("HTTPS://WWW.Example.COM/A", OWN),
+        ("https://[::1]/", "https://[::1]"),
+        ("http://[2001:DB8::1]:8080/", "http://[2001:db8::1]:8080"),
+        ("http://127.0.0.1:8080/thanks.html", "http://127.0.0.1:8080"),
+        ("", ""),
+        ("null", ""),
+        ("//www.example.com", ""),
+        ("ftp://www.example.com", ""),
+        ("https://a@www.example.com", ""),
+        ("https://grüße.example", ""),
+        ("https://www.example.com\\", ""),
+        ("https://www.example.com:x", ""),
+        ("https://[::1", ""),
+    ],
+)
+def test_an_origin_is_scheme_host_and_port(url: str, origin: str) -> None:
+    assert origin_of(url) == origin
+
+
+@pytest.mark.parametrize("url", HOSTILE, ids=ascii)
+def test_an_origin_is_empty_or_its_own_origin(url: str) -> None:
+    assert origin_of(url) in ("", origin_of(origin_of(url)))

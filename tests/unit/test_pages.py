@@ -1,0 +1,383 @@
+"""The page for browsers without JavaScript: mistakes beside their fields, nothing lost, nothing unescaped."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from html.parser import HTMLParser
+
+import pytest
+
+from chalicelib.errors import Problem, SubmissionError
+from chalicelib.logic.bodies import JSON, Pairs, read
+from chalicelib.logic.fields import NAMES, Role
+from chalicelib.logic.pages import POLICY, refused
+from chalicelib.logic.submission import sort, validate
+from chalicelib.texts import LANGUAGES, texts
+from tests.fakes import LIMITS, site
+
+VOID = {"meta", "input"}
+EN = texts("en")
+
+
+@dataclass
+class Element:
+    tag: str
+    attributes: dict[str, str]
+    text: str = ""
+    children: list[Element] = field(default_factory=list)
+
+    def all(self, tag: str) -> list[Element]:
+        return [found for child in self.children for found in [*([child] if child.tag == tag else []), *child.all(tag)]]
+
+    def said(self) -> str:
+        return self.text + "".join(child.said() for child in self.children)
+
+
+class Page(HTMLParser):
+    """Takes a page apart as a browser does, and accepts no mistake."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__(convert_charrefs=True)
+        self.top = Element("", {})
+        self._open = [self.top]
+        self.feed(html)
+        self.close()
+        assert self._open == [self.top], "an element was not closed"
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        names = [name for name, _ in attrs]
+        assert len(names) == len(set(names)), f"an attribute twice: {names}"
+        element = Element(tag, {name: value or "" for name, value in attrs})
+        self._open[-1].children.append(element)
+        if tag not in VOID:
+            self._open.append(element)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self._open.pop().tag == tag
+
+    def handle_data(self, data: str) -> None:
+        self._open[-1].text += data
+
+    def handle_comment(self, data: str) -> None:
+        raise AssertionError("a comment")
+
+    def handle_pi(self, data: str) -> None:
+        raise AssertionError("a processing instruction")
+
+    def unknown_decl(self, data: str) -> None:
+        raise AssertionError("a declaration")
+
+    @property
+    def controls(self) -> list[Element]:
+        return [each for form in self.top.all("form") for each in form.children if each.tag in ("input", "textarea")]
+
+    @property
+    def sent_again(self) -> Pairs:
+        """What the form sends, as a browser reads it."""
+        return [(each.attributes["name"], value_of(each)) for each in self.controls]
+
+    def control(self, name: str) -> Element:
+        [found] = [each for each in self.controls if each.attributes["name"] == name]
+        return found
+
+    def by_id(self, identifier: str) -> Element:
+        [found] = [
+            each
+            for tag in ("p", "input", "textarea")
+            for each in self.top.all(tag)
+            if each.attributes.get("id") == identifier
+        ]
+        return found
+
+    def label(self, control: Element) -> str:
+        [found] = [each for each in self.top.all("label") if each.attributes["for"] == control.attributes["id"]]
+        return found.said()
+
+
+def value_of(control: Element) -> str:
+    # HTML, 13.1.2.5: a line break right after the tag of a text area is not a part of its text.
+    return control.attributes.get("value", "") if control.tag == "input" else control.said().removeprefix("\n")
+
+
+def page(pairs: Pairs, *problems: Problem, code: str = "invalid", language: str = "en", limit: int = 0) -> Page:
+    error = SubmissionError(422, code, *problems, limit=limit)
+    return Page(refused(error, pairs, texts(language), language))
+
+
+def page_of(pairs: Pairs, *required: str) -> Page:
+    """The page of what is wrong with a submission, whatever that is."""
+    with pytest.raises(SubmissionError) as caught:
+        validate(sort(pairs), site(required=required or ("message",)), LIMITS)
+    return Page(refused(caught.value, pairs, EN, "en"))
+
+
+# Structure
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_page_is_whole_and_in_its_language(language: str) -> None:
+    error = SubmissionError(422, "invalid", Problem("TYPE_EMAIL", "email"))
+    html = refused(error, [("email", "nobody"), ("message", "Hi")], texts(language), language)
+    assert html.startswith("<!doctype html>")
+    it = Page(html)
+    [root] = it.top.children
+    assert (root.tag, root.attributes) == ("html", {"lang": language})
+    assert [each.tag for each in root.children] == ["head", "body"]
+    [title] = it.top.all("title")
+    [heading] = it.top.all("h1")
+    assert title.said() == heading.said() == texts(language)["page_title"]
+    assert len(it.top.all("main")) == len(it.top.all("form")) == len(it.top.all("button")) == 1
+    assert {"charset": "utf-8"} in [each.attributes for each in it.top.all("meta")]
+    assert it.top.all("form")[0].attributes == {"method": "post"}, "back to where it was sent"
+    assert it.top.all("button")[0].said() == texts(language)["send"]
+    assert texts(language)["TYPE_EMAIL"] in it.top.said()
+
+
+def test_nothing_runs_and_nothing_is_loaded_from_elsewhere() -> None:
+    it = page([("message", "<script>alert(1)</script>")], Problem("too_long", "message", 3))
+    for tag in ("script", "link", "img", "iframe", "object", "svg", "a", "base"):
+        assert it.top.all(tag) == [], tag
+    [style] = it.top.all("style")
+    assert "url(" not in style.said()
+    assert "@import" not in style.said()
+    assert not re.search(r"\b(href|src|action|on\w+)=", refused(SubmissionError(404, "unknown_site"), [], EN, "en"))
+    assert "default-src 'none'" in POLICY
+    assert "script-src" not in POLICY
+
+
+# Escaping
+
+HOSTILE = [
+    "<script>alert(1)</script>",
+    "</textarea><script>alert(1)</script>",
+    "\n</TEXTAREA ><img src=x onerror=alert(1)>",
+    "</title></style></form><svg/onload=alert(1)>",
+    '"><script>alert(1)</script>',
+    "'><script>alert(1)</script>",
+    '" autofocus onfocus="alert(1)',
+    "' onmouseover='alert(1)",
+    '" type="hidden',
+    "&lt;script&gt;",
+    "&amp;&#60;&#x3c;&quot;&nbsp;&copy",
+    "<!-- --> <![CDATA[ ]]> <?php ?>",
+    "javascript:alert(1)",
+    "{limit} {0} {} %s %(limit)s {limit.__class__}",
+    "`${alert(1)}`",
+    "\\u003cscript\\u003e",
+    "＜script＞",
+    "x" * 81 + "</textarea>",
+]
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+@pytest.mark.parametrize("name", ["name", "email", "message", "subject", "source", "other", "_next", "_gotcha"])
+def test_what_was_typed_is_text_and_kept(name: str, text: str) -> None:
+    pairs = [(name, text), ("tail", "end")]
+    for problems in ([], [Problem("too_long", name, 3)] if NAMES.get(name, NAMES["name"]).role is Role.FIELD else []):
+        it = page(pairs, *problems)
+        assert it.sent_again == pairs
+        assert {each.tag for each in it.top.all("main")[0].children} <= {"h1", "p", "form"}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+@pytest.mark.parametrize("text", ["x", "a\nb"])
+def test_a_fields_name_is_text_and_kept(name: str, text: str) -> None:
+    pairs = [(name, text), ("tail", "end")]
+    it = page(pairs, Problem("control_character", name))
+    assert it.sent_again == pairs
+    assert it.label(it.controls[0]) == name
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_problem_of_a_field_that_is_not_there_is_text(name: str) -> None:
+    for pairs in ([("message", "Hi")], []):
+        it = page(pairs, Problem("NO_FILE_UPLOADS", name))
+        assert EN["NO_FILE_UPLOADS"] in it.top.said()
+        assert {each.tag for each in it.top.all("main")[0].children} <= {"h1", "p", "form"}
+
+
+# Nothing lost
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        " ",
+        "  both ends  ",
+        "\n",
+        "\n\n",
+        "\nfirst line empty",
+        "last line empty\n",
+        "a\nb\n\n c\td",
+        "x" * 10_000,
+        "x" * 79,
+        "x" * 80,
+        "x" * 81,
+        "Юлия 山田太郎 👩🏽\u200d🚀",
+        "\u202bשלום\u202c",
+        "\u00a0\u2003",
+    ],
+)
+@pytest.mark.parametrize("name", ["message", "name", "email", "other", "_next", "form-name", "access_key"])
+def test_what_was_typed_is_kept_exactly(name: str, text: str) -> None:
+    assert page([(name, text)], Problem("field_name", "", 100)).sent_again == [(name, text)]
+
+
+def test_every_field_is_kept_in_the_order_sent_and_names_that_come_twice_too() -> None:
+    pairs = [("colour", "red"), ("message", "Hi"), ("colour", "blue"), ("_next", "/x"), ("colour", "red"), ("z", "")]
+    it = page(pairs, Problem("TYPE_EMAIL", "email"))
+    assert it.sent_again[: len(pairs)] == pairs
+    identifiers = [each.attributes["id"] for each in it.controls if "id" in each.attributes]
+    assert len(identifiers) == len(set(identifiers))
+
+
+HIDDEN = [name for name, it in NAMES.items() if it.role is not Role.FIELD]
+
+
+@pytest.mark.parametrize("name", [*HIDDEN, "source", "form-name", "_url"])
+def test_what_the_page_set_and_nobody_typed_stays_hidden(name: str) -> None:
+    it = page([("message", "Hi"), (name, "x")], Problem("too_long", "message", 1))
+    assert it.control(name).attributes == {"type": "hidden", "name": name, "value": "x"}
+
+
+def test_what_is_hidden_and_at_fault_is_shown() -> None:
+    it = page_of([("message", "Hi"), ("form-name", "x" * 201)])
+    assert it.control("form-name").tag == "textarea"
+    assert it.label(it.control("form-name")) == "form-name"
+
+
+def test_a_long_text_or_one_of_several_lines_has_room() -> None:
+    it = page([("a", "x" * 80), ("b", "x" * 81), ("c", "x\ny"), ("message", ""), ("description", ""), ("name", "x")])
+    tags = {each.attributes["name"]: each.tag for each in it.controls}
+    assert tags == {
+        "a": "input",
+        "b": "textarea",
+        "c": "textarea",
+        "message": "textarea",
+        "description": "textarea",
+        "name": "input",
+    }
+
+
+@pytest.mark.parametrize("name", ["email", "_replyto", "replyto"])
+def test_an_address_is_asked_for_as_one(name: str) -> None:
+    assert page([(name, "nobody")], Problem("TYPE_EMAIL", name)).control(name).attributes["type"] == "email"
+
+
+# Mistakes
+
+
+def test_each_mistake_stands_beside_its_field_and_is_told_to_who_can_not_see() -> None:
+    pairs = [("name", "a\nb"), ("_replyto", "nobody"), ("message", " "), ("phone", "1"), ("x", "\x07")]
+    it = page_of(pairs)
+    expected = {
+        "name": EN["not_one_line"],
+        "_replyto": EN["TYPE_EMAIL"],
+        "message": EN["REQUIRED_FIELD_EMPTY"],
+        "x": EN["control_character"],
+    }
+    for name, words in expected.items():
+        control = it.control(name)
+        assert control.attributes["aria-invalid"] == "true"
+        beside = it.by_id(control.attributes["aria-describedby"])
+        assert (beside.tag, beside.said(), beside.attributes["class"]) == ("p", words, "error")
+        siblings = it.top.all("form")[0].children
+        assert siblings[siblings.index(control) + 1] is beside
+    assert "aria-invalid" not in it.control("phone").attributes
+    assert "aria-describedby" not in it.control("phone").attributes
+    assert len([each for each in it.top.all("p") if each.attributes.get("class") == "error"]) == len(expected)
+
+
+def test_the_number_in_a_mistakes_words_is_the_limits() -> None:
+    it = page_of([("name", "x" * 201), ("message", "Hi"), ("other", "x" * 10_241)])
+    assert "At most 200 characters, please." in it.top.said()
+    assert "At most 10 KiB, please." in it.top.said()
+    assert "{" not in it.top.all("main")[0].said()
+
+
+def test_every_control_that_is_seen_has_its_label_in_the_language() -> None:
+    pairs = [("name", "x"), ("email", "x"), ("subject", "x"), ("message", "x"), ("Größe", "x")]
+    it = page(pairs, Problem("TYPE_EMAIL", "email"), language="de")
+    assert [it.label(each) for each in it.controls] == ["Name", "E-Mail", "Betreff", "Nachricht", "Größe"]
+
+
+def test_a_field_named_like_a_text_of_ours_has_its_own_name_as_label() -> None:
+    """A booking form may well have a field `unavailable`, a survey `back`."""
+    names = sorted(set(EN) - set(NAMES))
+    it = page([("message", ""), *((name, "x") for name in names)], Problem("REQUIRED_FIELD_EMPTY", "message"))
+    assert [it.label(it.control(name)) for name in names] == names
+
+
+def test_the_first_field_at_fault_alone_has_the_focus() -> None:
+    pairs = [("phone", "1"), ("_replyto", "nobody"), ("message", "")]
+    it = page_of(pairs)
+    assert [each.attributes["name"] for each in it.controls if "autofocus" in each.attributes] == ["_replyto"]
+
+
+def test_a_field_that_comes_twice_has_the_focus_once() -> None:
+    """HTML, 6.6.7: one element alone may have it."""
+    it = page_of([("x", "\x07"), ("message", "Hi"), ("x", "\x07")])
+    assert len([each for each in it.controls if "autofocus" in each.attributes]) == 1
+
+
+@pytest.mark.parametrize("name", ["email", "message", "name", "phone", "Any other"])
+def test_a_required_field_that_was_not_sent_can_be_filled_in(name: str) -> None:
+    it = page_of([("x", "1")], name)
+    control = it.control(name)
+    assert value_of(control) == ""
+    assert it.by_id(control.attributes["aria-describedby"]).said() == EN["REQUIRED_FIELD_MISSING"]
+    assert it.sent_again[0] == ("x", "1")
+
+
+def test_of_a_form_without_any_field_the_required_one_is_named() -> None:
+    it = page_of([])
+    assert EN["REQUIRED_FIELD_MISSING"] in it.top.said()
+
+
+@pytest.mark.parametrize("name", ["message", "email", "other"])
+def test_of_a_body_that_could_not_be_read_every_mistake_is_named(name: str) -> None:
+    it = page([], Problem("TYPE_TEXT", name))
+    assert EN["TYPE_TEXT"] in it.top.said()
+
+
+def test_of_two_mistakes_of_one_field_one_at_least_is_named() -> None:
+    it = page([("message", "\x0b")], Problem("REQUIRED_FIELD_EMPTY", "message"), Problem("too_long", "message", 1))
+    assert it.control("message").attributes["aria-invalid"] == "true"
+    assert any(EN[code].format(limit=1) in it.top.said() for code in ("REQUIRED_FIELD_EMPTY", "too_long"))
+
+
+def test_a_mistake_of_no_field_stands_above_the_form() -> None:
+    it = page([("message", "Hi"), ("x" * 101, "1")], Problem("field_name", "", 100))
+    words = EN["field_name"].format(limit=100)
+    [main] = it.top.all("main")
+    assert [each.tag for each in main.children] == ["h1", "p", "p", "form"]
+    assert main.children[2].said() == words
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("code", ["unknown_site", "forbidden_origin", "body_too_large", "unavailable", "unexpected"])
+def test_without_what_was_typed_there_is_no_form_and_no_promise(code: str, language: str) -> None:
+    it = page([], code=code, language=language, limit=64)
+    words = texts(language)
+    assert it.top.all("form") == []
+    assert words[code].format(limit=64) in it.top.said()
+    assert words["page_lead"] not in it.top.said()
+
+
+def test_with_what_was_typed_the_page_says_that_nothing_is_lost() -> None:
+    assert EN["page_lead"] in page([("message", "Hi")], code="message_too_large").top.said()
+
+
+@pytest.mark.parametrize(
+    "written", ['{"message": "\\ud800"}', '{"\\ud800": {}}', '{"\\ud800": "x"}', '{"x": "\\udfff"}']
+)
+def test_a_page_can_be_encoded_whatever_was_sent(written: str) -> None:
+    pairs: Pairs = []
+    try:
+        pairs += read(JSON, written.encode(), LIMITS)
+        validate(sort(pairs), site(required=()), LIMITS)
+    except SubmissionError as caught:
+        html = refused(caught, pairs, EN, "en")
+    html.encode()
