@@ -5,8 +5,7 @@ from __future__ import annotations
 import warnings
 
 with warnings.catch_warnings():
-    # parliament leaves two of its own files open while it is imported.
+    # parliament leaves two of its own files open while it is imported, and stands on a part of setuptools that is old.
     warnings.simplefilter("ignore", ResourceWarning)
-    # It imports pkg_resources, of which newer releases of setuptools warn.
     warnings.simplefilter("ignore", DeprecationWarning)
     import parliament as parliament

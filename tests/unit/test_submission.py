@@ -259,9 +259,9 @@ def test_an_alias_is_as_long_as_the_field_that_it_stands_for() -> None:
 
 
 @pytest.mark.parametrize("character", ["a", "я", "中", "🚀", '"', "\n"])
-@pytest.mark.parametrize("name", ["message", "other"])
+@pytest.mark.parametrize("name", ["other", "Telefon"])
 def test_a_field_has_at_most_10_kib_as_utf_8(name: str, character: str) -> None:
-    it = site(required=(), longest={"message": 65_536})
+    it = site(required=())
     most = LIMITS.field // len(character.encode())
     text = "x" * (LIMITS.field - most * len(character.encode())) + character * most
     assert accepted([(name, text)], it) == {name: text}
@@ -271,8 +271,15 @@ def test_a_field_has_at_most_10_kib_as_utf_8(name: str, character: str) -> None:
 
 
 def test_how_large_a_field_may_be_is_the_stages_own() -> None:
-    error = refused([("message", "x" * 2049)], limits=replace(LIMITS, field=2048))
+    error = refused([("message", "m"), ("other", "x" * 2049)], limits=replace(LIMITS, field=2048))
     assert [(each.code, each.limit) for each in error.problems] == [("too_large", 2)]
+
+
+@pytest.mark.parametrize("character", ["a", "я", "中", "🚀"])
+def test_a_field_with_a_length_of_its_own_has_as_much_room_in_every_script(character: str) -> None:
+    it = site(longest={"message": 10_240})
+    assert accepted([("message", character * 10_240)], it)
+    assert named(refused([("message", character * 10_241)], it)) == [("message", "too_long")]
 
 
 # What characters
