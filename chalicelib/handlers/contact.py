@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import traceback
-import uuid
+from collections.abc import Mapping
 
 from chalice.app import Request, Response
 
@@ -74,7 +74,8 @@ def _accept(request: Request, site: Site | None, origin: str | None, pairs: Pair
     pairs += bodies.read(content_type, _bytes(request.raw_body), here.stage.limits)
     sent = submission.sort(pairs)
     submission.validate(sent, site, here.stage.limits)
-    message = submission.Message(str(uuid.uuid4()), site.name, here.now(), sent.fields, tuple(sent.signals))
+    message_id = submission.message_id(site.name, request.headers.get("idempotency-key", ""))
+    message = submission.Message(message_id, site.name, here.now(), sent.fields, tuple(sent.signals))
     text = message.serialize()
     logger.set_correlation_id(message.id)
     here.topic.publish(text, site=site.name, kind=KIND_CONTACT, function_arn=_function_arn(request))
@@ -82,7 +83,11 @@ def _accept(request: Request, site: Site | None, origin: str | None, pairs: Pair
     logger.info("Accepted", extra={"message_id": message.id, "site": site.name, **ignored})
     destination = origins.destination(site, sent.next)
     if _wants_json(request):
-        return _json(202, {"id": message.id, "status": "accepted", "next": destination, **ignored})
+        body: dict[str, object] = {"id": message.id, "status": "accepted", "next": destination, **ignored}
+        if _is_of_web3forms(pairs):
+            _, words = _words(request, site, pairs)
+            return _json(200, body | {"success": True, "message": words["accepted"]})
+        return _json(202, body)
     return Response(body="", status_code=303, headers={"Location": destination, "Cache-Control": "no-store"})
 
 
@@ -126,14 +131,7 @@ def _unavailable(request: Request, error: PublishError, site: Site | None, pairs
 
 def _said(request: Request, error: SubmissionError, site: Site | None, pairs: Pairs) -> Response:
     """An error in the words of the visitor's language, as a problem document or as a page."""
-    from chalicelib.texts import choose, texts
-
-    language = choose(
-        submission.sort(pairs).language,
-        request.headers.get("accept-language", ""),
-        site.language if site else "",
-    )
-    words = texts(language)
+    language, words = _words(request, site, pairs)
     headers: Headers = {"Content-Language": language}
     if not _wants_json(request):
         from chalicelib.logic import pages
@@ -155,7 +153,26 @@ def _said(request: Request, error: SubmissionError, site: Site | None, pairs: Pa
         ]
         or [{"code": error.code, "message": words[error.code].format(limit=error.limit)}],
     }
+    if _is_of_web3forms(pairs):
+        body |= {"success": False, "message": body["title"]}
     return _json(error.status, body, {**headers, "Content-Type": PROBLEM})
+
+
+def _words(request: Request, site: Site | None, pairs: Pairs) -> tuple[str, Mapping[str, str]]:
+    """The visitor's language, and the texts in it."""
+    from chalicelib.texts import choose, texts
+
+    wanted = submission.sort(pairs).language
+    language = choose(wanted, request.headers.get("accept-language", ""), site.language if site else "")
+    return language, texts(language)
+
+
+def _is_of_web3forms(pairs: Pairs) -> bool:
+    """Whether the form was written for Web3Forms, whose scripts look for status 200 and show ``message``.
+
+    https://docs.web3forms.com/how-to-guides/html-and-javascript
+    """
+    return any(name in ("access_key", "apikey") for name, _ in pairs)
 
 
 def _wants_json(request: Request) -> bool:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 import re
+import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -30,6 +31,8 @@ fit, inside an envelope, into an EventBridge entry of 256 KB."""
 MAX_NAME = 100
 """Characters that the name of a field may have."""
 
+_KEYS = uuid.UUID("6f0c5dd4-6d35-4b8e-9d1f-0f8b5f3f5b62")
+"""The namespace (RFC 9562, 5.5) of ids that are made from keys."""
 _LONE_SURROGATE = re.compile(r"[\ud800-\udfff]")
 """Half a character: JSON can write it (RFC 8259, 8.2), UTF-8 can't."""
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\x80-\x9f\u2028\u2029]")
@@ -108,6 +111,16 @@ def _size_on_the_bus(text: str) -> int:
     control characters are the worst, six bytes for one.
     """
     return len(json.dumps(text, ensure_ascii=False).encode())
+
+
+def message_id(site: str, idempotency_key: str) -> str:
+    """The id of a message: a new one, or with a key always the same for that site and key.
+
+    So whoever sends again because an answer was lost sends the same message, and ``destined`` sees it by its id. The
+    key is the sender's and should be hard to guess, such as a random UUID; without spaces around it, and cut nowhere.
+    """
+    key = idempotency_key.strip()
+    return str(uuid.uuid5(_KEYS, f"{site}\n{key}") if key else uuid.uuid4())
 
 
 def sort(pairs: Pairs) -> Submission:

@@ -15,6 +15,7 @@ TEXTS = {
     "replyto": "E-Mail",
     "_subject": "Betreff",
     # Was geschehen ist.
+    "accepted": "Danke: Ihre Nachricht ist unterwegs.",
     "invalid": "Einige Felder brauchen noch einen Blick.",
     "malformed": "Die Anfrage konnte nicht gelesen werden.",
     "forbidden_origin": "Dieses Formular darf von jener Seite aus nicht gesendet werden.",

@@ -13,7 +13,8 @@ TEXTS = {
     "_replyto": "Email",
     "replyto": "Email",
     "_subject": "Subject",
-    # What happened, by status.
+    # What happened.
+    "accepted": "Thank you: your message is on its way.",
     "invalid": "Some fields need another look.",
     "malformed": "The request could not be read.",
     "forbidden_origin": "This form may not be sent from that page.",

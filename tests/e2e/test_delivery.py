@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 
+import requests
+
 from tests.e2e.harness import Harness, marker, wait_for
 
 
@@ -76,6 +78,26 @@ def test_a_redelivered_message_rings_nobody_again(herald: Harness) -> None:
     )
     assert len(herald.pushes(word)) == 1
     assert herald.provider_requests() == 1
+
+
+def test_a_message_that_is_sent_twice_with_one_key_rings_once(herald: Harness) -> None:
+    word = marker()
+
+    def send_it() -> str:
+        answer = requests.post(
+            f"{herald.urls['api']}/contact",
+            json={"message": word},
+            headers={"Idempotency-Key": f"key of {word}"},
+            timeout=20,
+        )
+        assert answer.status_code == 202
+        return str(answer.json()["id"])
+
+    message_id = send_it()
+    herald.line("on_success", message_id=message_id, action="delivered")
+    assert send_it() == message_id
+    herald.line("on_success", message_id=message_id, action="duplicate")
+    assert len(herald.pushes(word)) == 1
 
 
 def test_an_answer_that_was_lost_rings_again_rather_than_never(herald: Harness) -> None:

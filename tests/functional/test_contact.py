@@ -155,6 +155,39 @@ def post(
         return client.http.post(path, headers=JSON if headers is None else headers, body=body)
 
 
+# Twice is once
+
+
+def test_a_key_makes_the_same_id_for_the_same_site_and_another_for_any_other(
+    client: Client, local: Stage, topic: RecordingTopic
+) -> None:
+    def id_of(key: str, path: str = "/contact", stage: Stage = local) -> str:
+        headers = {**JSON, **({"Idempotency-Key": key} if key else {})}
+        response = post(client, stage, topic, b'{"message": "Hi"}', headers, path)
+        assert response.status_code == 202
+        return str(response.json_body["id"])
+
+    key = "0e2d6f0a-77f8-4b49-9a0c-6a1f6c4f7f11"
+    first = id_of(key)
+    assert id_of(key) == first
+    assert id_of(f"  {key} ") == first
+    assert json.loads(topic.published[0].text)["id"] == first
+    assert id_of(key + "2") != first
+    other = replace(local, sites={**local.sites, "shop": replace(local.sites["default"], name="shop")})
+    assert id_of(key, "/contact/shop", other) != first
+    assert len({id_of(""), id_of(""), id_of("   "), first}) == 4
+    assert key not in first
+
+
+def test_a_refusal_of_a_form_of_web3forms_has_the_message_that_its_script_shows(
+    client: Client, local: Stage, topic: RecordingTopic
+) -> None:
+    response = post(client, local, topic, b'{"access_key": "k", "email": "nobody"}')
+    assert response.status_code == 422
+    assert response.json_body["success"] is False
+    assert response.json_body["message"] == "Some fields need another look."
+
+
 # Accepted
 
 
