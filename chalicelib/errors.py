@@ -48,13 +48,15 @@ class SubmissionError(HeraldError):
     Parameters
     ----------
     status:
-        HTTP status to answer: 400, 403, 404, 413, 415 or 422.
+        HTTP status to answer: 400, 403, 404, 413, 415, 422, or 500 and 503 for what is no mistake of the visitor.
     code:
         What happened, as a key of ``texts/``.
     problems:
         What is wrong, field by field.
     limit:
         The number that the words need.
+    pairs:
+        What could be read of the form all the same, so that nothing that was typed is lost.
     """
 
     def __init__(

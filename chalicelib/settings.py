@@ -103,6 +103,10 @@ class Stage:
         used = {channel for site in self.sites.values() for channel in site.channels}
         return any(channel.kind == kind for name, channel in self.channels.items() if name in used)
 
+    def log_group(self, name: str) -> str:
+        """Where the output of a function goes."""
+        return f"/aws/lambda/{self.function(name)}"
+
 
 def required(environ: Mapping[str, str], name: str, holds: str) -> str:
     """The environment variable ``name``, or a :class:`SettingsError` that says what it ``holds``."""

@@ -128,9 +128,7 @@ def run(root: Path, once: bool) -> None:
 def _load(root: Path, stage: str) -> tuple[dict[str, StageConfig], StageConfig]:
     overrides = Ports.of(os.environ).overrides() if stage == LOCAL else None
     stages = configuration.load(root, overrides)
-    if stage not in stages:
-        raise OpsError(f"herald.toml has no stage {stage!r}; it has: {', '.join(sorted(stages))}")
-    return stages, stages[stage]
+    return stages, configuration.named(stages, stage)
 
 
 def _deployment(root: Path, config: StageConfig) -> Deployment:

@@ -12,7 +12,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.session import Session
 
-from ops.config import StageConfig
+from ops.config import LOCAL_KEYS, StageConfig
 from ops.errors import OpsError
 from ops.policies import Where
 
@@ -44,8 +44,7 @@ def environment(config: StageConfig, environ: Mapping[str, str] = os.environ) ->
     region = config.region or ""
     return kept | {
         "AWS_ENDPOINT_URL": config.endpoint,
-        "AWS_ACCESS_KEY_ID": "test",
-        "AWS_SECRET_ACCESS_KEY": "test",
+        **LOCAL_KEYS,
         "AWS_REGION": region,
         "AWS_DEFAULT_REGION": region,
     }

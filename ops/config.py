@@ -27,6 +27,9 @@ FILE = "herald.toml"
 LOCAL = "local"
 """The stage of the local stack: the only one that may name an endpoint, an account and a region."""
 
+LOCAL_KEYS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
+"""What the local AWS takes for its root: no secret, and worth nothing anywhere else."""
+
 _NAME = re.compile(r"[a-z][a-z0-9_-]{0,19}")
 _STAGE = re.compile(r"[a-z][a-z0-9]{0,11}")
 _KINDS = tuple(spec.channel for spec in FUNCTIONS if spec.channel)
@@ -201,6 +204,13 @@ def load(root: Path, overrides: Overrides | None = None) -> dict[str, StageConfi
     if mistakes:
         raise ConfigError(f"{FILE} needs another look:\n" + "\n".join(f"  {m}" for m in dict.fromkeys(mistakes)))
     return loaded
+
+
+def named(stages: dict[str, StageConfig], name: str) -> StageConfig:
+    """One of the stages; raises :class:`ConfigError` that says which there are."""
+    if name not in stages:
+        raise ConfigError(f"{FILE} has no stage {name!r}; it has: {', '.join(sorted(stages))}")
+    return stages[name]
 
 
 def _stage(

@@ -14,14 +14,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from botocore.exceptions import ClientError
-
 from chalicelib.functions import functions_of
-from chalicelib.settings import APP
+from chalicelib.settings import APP, Stage
 from ops import record, render, stacks, wiring
 from ops.account import Account
 from ops.config import StageConfig
-from ops.errors import OpsError
+from ops.errors import OpsError, unless
 
 CHALICE = Path(__file__).with_name("chalice_cli.py")
 
@@ -40,13 +38,17 @@ class Deployment:
     say: Say
 
     @property
+    def stage(self) -> Stage:
+        return self.config.stage
+
+    @property
     def tags(self) -> dict[str, str]:
-        return {"app": APP, "stage": self.config.stage.name}
+        return {"app": APP, "stage": self.stage.name}
 
 
 def deploy(it: Deployment, stages: Mapping[str, StageConfig]) -> None:
     """Bring one stage into the account, or up to date there."""
-    stage = it.config.stage
+    stage = it.stage
     where = it.account.where
     it.say(f"Stage {stage.name} in account {where.account}, {where.region}")
     render.write(it.root, render.generated(stages))
@@ -61,7 +63,7 @@ def deploy(it: Deployment, stages: Mapping[str, StageConfig]) -> None:
 
 def destroy(it: Deployment, *, data: bool) -> None:
     """Undo :func:`deploy`; the messages stay unless ``data`` is true."""
-    cloudformation, ssm, stage = it.account.cloudformation, it.account.ssm, it.config.stage
+    cloudformation, ssm, stage = it.account.cloudformation, it.account.ssm, it.stage
     where = it.account.where
     it.say(f"Stage {stage.name} in account {where.account}, {where.region}")
     _said(it, "wiring", _deleted(stacks.delete(cloudformation, stacks.wiring(stage))))
@@ -73,7 +75,8 @@ def destroy(it: Deployment, *, data: bool) -> None:
     else:
         _said(it, "functions", "were not there")
     for spec in functions_of(stage):
-        _delete_logs(it, f"/aws/lambda/{stage.function(spec.name)}")
+        with unless("ResourceNotFoundException"):
+            it.account.logs.delete_log_group(logGroupName=stage.log_group(spec.name))
     _said(it, "foundation", _deleted(stacks.delete(cloudformation, stacks.foundation(stage))))
     _said(it, "secrets", f"kept: what you set under {stage.parameters}/ in Parameter Store")
     if stacks.status(cloudformation, stacks.data(stage)) is None:
@@ -85,11 +88,8 @@ def destroy(it: Deployment, *, data: bool) -> None:
         )
         return
     stacks.delete(cloudformation, stacks.data(stage))
-    try:
+    with unless("ResourceNotFoundException"):
         it.account.dynamodb.delete_table(TableName=stage.table)
-    except ClientError as error:
-        if error.response["Error"]["Code"] != "ResourceNotFoundException":
-            raise
     # Until it is gone, nothing of its name can be made.
     it.account.dynamodb.get_waiter("table_not_exists").wait(
         TableName=stage.table, WaiterConfig={"Delay": 2, "MaxAttempts": 150}
@@ -106,7 +106,7 @@ def _said(it: Deployment, step: str, what: str) -> None:
 
 
 def _data(it: Deployment) -> None:
-    stage = it.config.stage
+    stage = it.stage
     template = (it.root / "infra/data.yaml").read_text(encoding="utf-8")
     done = stacks.apply(
         it.account.cloudformation,
@@ -124,13 +124,13 @@ def _data(it: Deployment) -> None:
 
 
 def _foundation(it: Deployment) -> None:
-    stage = it.config.stage
+    stage = it.stage
     template = (it.root / "infra/foundation.yaml").read_text(encoding="utf-8")
     # A deployment of API Gateway is a snapshot that nothing updates: a new template needs a new one.
     fingerprint = hashlib.sha256(template.encode()).hexdigest()[:8]
     done = stacks.apply(
         it.account.cloudformation,
-        stacks.foundation(it.config.stage),
+        stacks.foundation(it.stage),
         template.replace("SendEventDeployment", f"SendEventDeployment{fingerprint}"),
         {
             "TopicName": stage.topic,
@@ -147,7 +147,7 @@ def _foundation(it: Deployment) -> None:
 
 
 def _chalice(it: Deployment) -> None:
-    ssm, stage = it.account.ssm, it.config.stage
+    ssm, stage = it.account.ssm, it.stage
     record.fetch(ssm, stage, it.root)
     try:
         _run_chalice(it, "deploy")
@@ -159,7 +159,7 @@ def _chalice(it: Deployment) -> None:
 
 def _run_chalice(it: Deployment, command: str) -> None:
     ran = subprocess.run(
-        [sys.executable, str(CHALICE), command, "--stage", it.config.stage.name],
+        [sys.executable, str(CHALICE), command, "--stage", it.stage.name],
         cwd=it.root,
         env=dict(it.environ),
         stdin=subprocess.DEVNULL,
@@ -169,17 +169,17 @@ def _run_chalice(it: Deployment, command: str) -> None:
     )
     if ran.returncode:
         raise OpsError(
-            f"chalice {command} --stage {it.config.stage.name} failed:\n{ran.stdout}{ran.stderr}\n"
+            f"chalice {command} --stage {it.stage.name} failed:\n{ran.stdout}{ran.stderr}\n"
             "What it made until then is recorded; run the same command again once this is mended."
         )
 
 
 def _wiring(it: Deployment) -> None:
-    template = (it.root / render.wiring_file(it.config.stage.name)).read_text(encoding="utf-8")
-    queues = stacks.outputs(it.account.cloudformation, stacks.data(it.config.stage))
+    template = (it.root / render.wiring_file(it.stage.name)).read_text(encoding="utf-8")
+    queues = stacks.outputs(it.account.cloudformation, stacks.data(it.stage))
     done = stacks.apply(
         it.account.cloudformation,
-        stacks.wiring(it.config.stage),
+        stacks.wiring(it.stage),
         template,
         {name: queues[name] for name in (wiring.RULE_DEAD_LETTERS, wiring.FAILED_EVENTS)},
         it.tags,
@@ -189,7 +189,7 @@ def _wiring(it: Deployment) -> None:
 
 def _attributes(it: Deployment) -> None:
     """What belongs to Chalice's resources and Chalice can't set; a redeploy by Chalice may have dropped it."""
-    stage = it.config.stage
+    stage = it.stage
     topic = stacks.outputs(it.account.cloudformation, stacks.foundation(stage))["TopicArn"]
     dead_letters = stacks.outputs(it.account.cloudformation, stacks.data(stage))["TopicDeadLettersArn"]
     sns = it.account.sns
@@ -215,7 +215,7 @@ def _attributes(it: Deployment) -> None:
     )
     _answer_throttled(it, api)
     for spec in functions_of(stage):
-        _keep_logs(it, f"/aws/lambda/{stage.function(spec.name)}")
+        _keep_logs(it, stage.log_group(spec.name))
     _said(it, "attributes", "dead letters of the subscription, throttling and its answer, log retention")
 
 
@@ -250,17 +250,6 @@ def _subscription(it: Deployment, topic: str, endpoint: str) -> str:
 
 
 def _keep_logs(it: Deployment, group: str) -> None:
-    try:
+    with unless("ResourceAlreadyExistsException"):
         it.account.logs.create_log_group(logGroupName=group, tags=it.tags)
-    except ClientError as error:
-        if error.response["Error"]["Code"] != "ResourceAlreadyExistsException":
-            raise
     it.account.logs.put_retention_policy(logGroupName=group, retentionInDays=it.config.log_retention_days)
-
-
-def _delete_logs(it: Deployment, group: str) -> None:
-    try:
-        it.account.logs.delete_log_group(logGroupName=group)
-    except ClientError as error:
-        if error.response["Error"]["Code"] != "ResourceNotFoundException":
-            raise

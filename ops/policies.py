@@ -35,8 +35,8 @@ def policy(spec: FunctionSpec, stage: Stage, where: Where) -> dict[str, Any]:
             "Effect": "Allow",
             "Action": ["logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents"],
             "Resource": [
-                where.arn("logs", f"log-group:/aws/lambda/{stage.function(spec.name)}"),
-                where.arn("logs", f"log-group:/aws/lambda/{stage.function(spec.name)}:*"),
+                where.arn("logs", f"log-group:{stage.log_group(spec.name)}"),
+                where.arn("logs", f"log-group:{stage.log_group(spec.name)}:*"),
             ],
         }
     ]

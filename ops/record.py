@@ -13,9 +13,8 @@ import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from botocore.exceptions import ClientError
-
 from chalicelib.settings import Stage
+from ops.errors import unless
 
 if TYPE_CHECKING:
     from types_boto3_ssm import SSMClient
@@ -27,14 +26,11 @@ def parameter(stage: Stage) -> str:
 
 def read(ssm: SSMClient, stage: Stage) -> dict[str, Any] | None:
     """What is deployed according to the account, or None."""
-    try:
+    with unless("ParameterNotFound"):
         value = ssm.get_parameter(Name=parameter(stage))["Parameter"]["Value"]
-    except ClientError as error:
-        if error.response["Error"]["Code"] == "ParameterNotFound":
-            return None
-        raise
-    record: dict[str, Any] = json.loads(zlib.decompress(base64.b64decode(value)))
-    return record
+        record: dict[str, Any] = json.loads(zlib.decompress(base64.b64decode(value)))
+        return record
+    return None
 
 
 def fetch(ssm: SSMClient, stage: Stage, root: Path) -> bool:
@@ -61,11 +57,8 @@ def store(ssm: SSMClient, stage: Stage, root: Path) -> None:
 
 
 def forget(ssm: SSMClient, stage: Stage) -> None:
-    try:
+    with unless("ParameterNotFound"):
         ssm.delete_parameter(Name=parameter(stage))
-    except ClientError as error:
-        if error.response["Error"]["Code"] != "ParameterNotFound":
-            raise
 
 
 def rest_api_id(record: dict[str, Any] | None) -> str | None:

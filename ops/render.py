@@ -17,7 +17,7 @@ import yaml
 from chalicelib.functions import functions_of, notifiers_of
 from chalicelib.settings import APP, Stage
 from ops import wiring
-from ops.config import LOCAL, StageConfig
+from ops.config import LOCAL, LOCAL_KEYS, StageConfig
 from ops.policies import Where, policy
 
 STAGES_MODULE = Path("chalicelib/stages.py")
@@ -108,8 +108,7 @@ def _chalice_stage(config: StageConfig) -> dict[str, Any]:
         # `chalice deploy --stage local` reach the local stack and no AWS account, whatever the shell holds.
         environment |= {
             "AWS_ENDPOINT_URL": config.endpoint,
-            "AWS_ACCESS_KEY_ID": "test",
-            "AWS_SECRET_ACCESS_KEY": "test",
+            **LOCAL_KEYS,
             "AWS_DEFAULT_REGION": config.region or "",
         }
     settings = {

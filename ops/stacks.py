@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError, WaiterError
 
 from chalicelib.settings import APP, Stage
-from ops.errors import OpsError
+from ops.errors import OpsError, unless
 
 if TYPE_CHECKING:
     from types_boto3_cloudformation import CloudFormationClient
+    from types_boto3_cloudformation.type_defs import StackTypeDef
 
 _NO_CHANGE = "No updates are to be performed"
 _NEVER_STOOD = ("ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED", "DELETE_FAILED", "REVIEW_IN_PROGRESS")
@@ -39,21 +40,22 @@ def wiring(stage: Stage) -> str:
     return f"{prefix(stage)}-wiring"
 
 
+def _described(cloudformation: CloudFormationClient, name: str) -> StackTypeDef | None:
+    with unless("ValidationError"):
+        return cloudformation.describe_stacks(StackName=name)["Stacks"][0]
+    return None
+
+
 def status(cloudformation: CloudFormationClient, name: str) -> str | None:
     """The stack's status, or None where there is no such stack."""
-    try:
-        return cloudformation.describe_stacks(StackName=name)["Stacks"][0]["StackStatus"]
-    except ClientError as error:
-        if error.response["Error"]["Code"] == "ValidationError":
-            return None
-        raise
+    stack = _described(cloudformation, name)
+    return stack["StackStatus"] if stack else None
 
 
 def outputs(cloudformation: CloudFormationClient, name: str) -> dict[str, str]:
     """The stack's outputs; empty where there is no such stack."""
-    if status(cloudformation, name) is None:
-        return {}
-    found = cloudformation.describe_stacks(StackName=name)["Stacks"][0].get("Outputs", [])
+    stack = _described(cloudformation, name)
+    found = stack.get("Outputs", []) if stack else []
     return {output["OutputKey"]: output["OutputValue"] for output in found}
 
 

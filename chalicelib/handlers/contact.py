@@ -13,6 +13,7 @@ from chalicelib.errors import PublishError, SubmissionError
 from chalicelib.logic import bodies, origins, submission
 from chalicelib.logic.bodies import Pairs
 from chalicelib.logic.events import KIND_CONTACT
+from chalicelib.logic.fields import NAMES, WEB3FORMS_KEYS
 from chalicelib.logs import logger
 from chalicelib.settings import Site
 
@@ -43,11 +44,12 @@ def answer(request: Request | None, site: str) -> Response:
         raise RuntimeError("there is no request: Chalice sets it before it calls a view")
     found = composition.root().site(site)
     origin = request.headers.get("origin")
+    allowed = found is not None and origins.may_send(found, origin, request.headers.get("host", ""))
     if request.method == "OPTIONS":
-        return _preflight(found, origin, _host(request))
+        return _preflight(origin if allowed else None)
     pairs: Pairs = []
     try:
-        response = _accept(request, found, origin, pairs)
+        response = _accept(request, found, allowed, pairs)
     except SubmissionError as error:
         response = _refused(request, error, found, pairs or error.pairs)
     except PublishError as error:
@@ -59,16 +61,16 @@ def answer(request: Request | None, site: str) -> Response:
         response = _refused(request, SubmissionError(500, "unexpected"), found, pairs)
     if found is not None and origin is not None:
         response.headers["Vary"] = "Origin"
-        if origins.may_send(found, origin, _host(request)):
+        if allowed:
             response.headers["Access-Control-Allow-Origin"] = origin
     return response
 
 
-def _accept(request: Request, site: Site | None, origin: str | None, pairs: Pairs) -> Response:
+def _accept(request: Request, site: Site | None, allowed: bool, pairs: Pairs) -> Response:
     here = composition.root()
     if site is None:
         raise SubmissionError(404, "unknown_site")
-    if not origins.may_send(site, origin, _host(request)):
+    if not allowed:
         raise SubmissionError(403, "forbidden_origin")
     content_type = request.headers.get("content-type", "")
     pairs += bodies.read(content_type, _bytes(request.raw_body), here.stage.limits)
@@ -91,10 +93,13 @@ def _accept(request: Request, site: Site | None, origin: str | None, pairs: Pair
     return Response(body="", status_code=303, headers={"Location": destination, "Cache-Control": "no-store"})
 
 
-def _preflight(site: Site | None, origin: str | None, host: str) -> Response:
-    """https://fetch.spec.whatwg.org/#http-responses: without these headers the browser sends nothing further."""
+def _preflight(origin: str | None) -> Response:
+    """Allow an origin, or nothing: without these headers the browser sends nothing further.
+
+    https://fetch.spec.whatwg.org/#http-responses
+    """
     headers: Headers = {"Vary": "Origin", "Cache-Control": "no-store"}
-    if site is None or origin is None or not origins.may_send(site, origin, host):
+    if origin is None:
         return Response(body="", status_code=403, headers=headers)
     return Response(
         body="",
@@ -111,8 +116,6 @@ def _preflight(site: Site | None, origin: str | None, host: str) -> Response:
 
 def _refused(request: Request, error: SubmissionError, site: Site | None, pairs: Pairs) -> Response:
     # Of a site that is not ours the name is a visitor's text, and so is the name of a field that we don't know.
-    from chalicelib.logic.fields import NAMES
-
     problems = [f"{each.field if each.field in NAMES else 'another'}: {each.code}" for each in error.problems]
     known = {"site": site.name} if site else {}
     logger.info("Refused", extra={"status": error.status, "code": error.code, "problems": problems, **known})
@@ -131,6 +134,8 @@ def _unavailable(request: Request, error: PublishError, site: Site | None, pairs
 
 def _said(request: Request, error: SubmissionError, site: Site | None, pairs: Pairs) -> Response:
     """An error in the words of the visitor's language, as a problem document or as a page."""
+    from chalicelib.texts import worded
+
     language, words = _words(request, site, pairs)
     headers: Headers = {"Content-Language": language}
     if not _wants_json(request):
@@ -143,18 +148,16 @@ def _said(request: Request, error: SubmissionError, site: Site | None, pairs: Pa
             "Cache-Control": "no-store",
         }
         return Response(body=page, status_code=error.status, headers=headers)
+    title = worded(words, error)
     body: dict[str, object] = {
         "type": "about:blank",
-        "title": words[error.code].format(limit=error.limit),
+        "title": title,
         "status": error.status,
-        "errors": [
-            {"code": each.code, "field": each.field, "message": words[each.code].format(limit=each.limit)}
-            for each in error.problems
-        ]
-        or [{"code": error.code, "message": words[error.code].format(limit=error.limit)}],
+        "errors": [{"code": each.code, "field": each.field, "message": worded(words, each)} for each in error.problems]
+        or [{"code": error.code, "message": title}],
     }
     if _is_of_web3forms(pairs):
-        body |= {"success": False, "message": body["title"]}
+        body |= {"success": False, "message": title}
     return _json(error.status, body, {**headers, "Content-Type": PROBLEM})
 
 
@@ -172,7 +175,7 @@ def _is_of_web3forms(pairs: Pairs) -> bool:
 
     https://docs.web3forms.com/how-to-guides/html-and-javascript
     """
-    return any(name in ("access_key", "apikey") for name, _ in pairs)
+    return any(name in WEB3FORMS_KEYS for name, _ in pairs)
 
 
 def _wants_json(request: Request) -> bool:
@@ -196,11 +199,6 @@ def _json(status: int, body: dict[str, object], headers: Headers | None = None) 
 
 def _bytes(body: str | bytes) -> bytes:
     return body.encode() if isinstance(body, str) else body
-
-
-def _host(request: Request) -> str:
-    host: str = request.headers.get("host", "")
-    return host
 
 
 def _function_arn(request: Request) -> str:

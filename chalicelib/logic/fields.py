@@ -41,6 +41,9 @@ class Meaning:
 SINGLE_LINE = ("source", "name", "email", "subject")
 KNOWN = (*SINGLE_LINE, "message")
 
+WEB3FORMS_KEYS = ("access_key", "apikey")
+"""By these a form of Web3Forms is known: each has one."""
+
 NAMES: dict[str, Meaning] = {
     **{name: Meaning(Role.FIELD, name) for name in KNOWN},
     "description": Meaning(Role.FIELD, "message"),
@@ -57,8 +60,7 @@ NAMES: dict[str, Meaning] = {
     ),
     **dict.fromkeys(
         (
-            "access_key",
-            "apikey",
+            *WEB3FORMS_KEYS,
             "from_name",
             "_captcha",
             "_template",

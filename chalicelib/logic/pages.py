@@ -12,6 +12,7 @@ from html import escape
 from chalicelib.errors import SubmissionError
 from chalicelib.logic.bodies import Pairs
 from chalicelib.logic.fields import NAMES, Role, meaning
+from chalicelib.texts import worded
 
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; form-action *; base-uri 'none'; frame-ancestors 'none'"
 """Content-Security-Policy of the page. The form leads back to where it was sent."""
@@ -32,7 +33,7 @@ _LONGEST_LINE = 80
 
 def refused(error: SubmissionError, pairs: Pairs, texts: Mapping[str, str], language: str) -> str:
     """The page as HTML."""
-    said = {problem.field: texts[problem.code].format(limit=problem.limit) for problem in error.problems}
+    said = {problem.field: worded(texts, problem) for problem in error.problems}
     shown = [*pairs, *((each.field, "") for each in error.problems if each.code == "REQUIRED_FIELD_MISSING")]
     first = next((number for number, (name, _) in enumerate(shown) if name in said), -1)
     fields = [
@@ -41,7 +42,7 @@ def refused(error: SubmissionError, pairs: Pairs, texts: Mapping[str, str], lang
     ]
     general = [text for field, text in said.items() if field not in dict(shown)]
     lead = texts["page_lead"] if pairs else ""
-    title = escape(texts[error.code].format(limit=error.limit))
+    title = escape(worded(texts, error))
     return (
         f'<!doctype html><html lang="{language}"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1"><meta name="robots" content="noindex">'

@@ -7,6 +7,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from importlib import import_module
+from typing import Protocol
+
+
+class Said(Protocol):
+    """Something that has words: a code, and the number that they need."""
+
+    @property
+    def code(self) -> str: ...
+
+    @property
+    def limit(self) -> int: ...
+
 
 LANGUAGES = ("en", "de")
 FALLBACK = "en"
@@ -26,6 +38,11 @@ def texts(language: str) -> Mapping[str, str]:
     """The texts of one of :data:`LANGUAGES`."""
     found: Mapping[str, str] = import_module(f"{__name__}.{language}").TEXTS
     return found
+
+
+def worded(words: Mapping[str, str], what: Said) -> str:
+    """The words for what happened or is wrong, with its number in them."""
+    return words[what.code].format(limit=what.limit)
 
 
 def _by_quality(header: str) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
 from pathlib import Path
@@ -22,8 +23,6 @@ READY = "Herald is ready"
 
 def run(root: Path, ports: Ports, *, watch: bool) -> int:
     """Run until Ctrl-C; returns the exit status of the command."""
-    import os
-
     stop = threading.Event()
 
     def ask_to_stop(number: int, frame: FrameType | None) -> None:
@@ -38,9 +37,9 @@ def run(root: Path, ports: Ports, *, watch: bool) -> int:
     with LocalStack(root, ports, pushover, name=name) as stack:
         found = stack.deploy(_indented)
         click.echo()
-        for name in ("site", "phone", "api", "send_event", "aws"):
-            if name in found:
-                click.echo(f"  {name:<11} {found[name]}")
+        for what in ("site", "phone", "api", "send_event", "aws"):
+            if what in found:
+                click.echo(f"  {what:<11} {found[what]}")
         if pushover.real:
             click.echo("  Notifications go to the real Pushover; the phone page stays empty.")
         if ports != Ports():

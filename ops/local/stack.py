@@ -58,12 +58,9 @@ class LocalStack:
         self.account = account_of(self.config(), self._environ)
         self._processes: list[Process] = []
 
-    def config(self, stage: str = LOCAL, root: Path | None = None) -> StageConfig:
+    def config(self, stage: str = LOCAL) -> StageConfig:
         """A stage as this stack runs it."""
-        stages = self._stages(root or self.root)
-        if stage not in stages:
-            raise OpsError(f"herald.toml has no stage {stage!r}; it has: {', '.join(sorted(stages))}")
-        return stages[stage]
+        return configuration.named(self._stages(self.root), stage)
 
     def __enter__(self) -> LocalStack:
         self.ports.claim()
@@ -115,7 +112,7 @@ class LocalStack:
         copy.mkdir(parents=True, exist_ok=True)
         mirror(self.root, copy)
         stages = self._stages(copy)
-        config = stages[stage]
+        config = configuration.named(stages, stage)
         environ = environment(stages[LOCAL], self._environ)
         deploy(Deployment(copy, config, self.account, environ, say), stages)
         found = addresses(config, self.account, self.ports.web_url)

@@ -39,7 +39,7 @@ class Steps:
 
     def __init__(self, account: Account, stage: Stage) -> None:
         self._logs = account.logs
-        self._groups = {f"/aws/lambda/{stage.function(spec.name)}": spec.name for spec in functions_of(stage)}
+        self._groups = {stage.log_group(spec.name): spec.name for spec in functions_of(stage)}
         self._since = int(time.time() * 1000)
         self._looked: dict[str, int] = {}
         self._seen: set[str] = set()

@@ -167,12 +167,12 @@ def test_missing_permission_is_not_taken_for_a_missing_stack(cloud: Cloud) -> No
 
 def test_outputs_are_read(cloud: Cloud) -> None:
     both = {"Outputs": [{"OutputKey": "TopicArn", "OutputValue": "arn"}]}
-    cloud.describes("CREATE_COMPLETE", "CREATE_COMPLETE", **both)
+    cloud.describes("CREATE_COMPLETE", **both)
     assert stacks.outputs(cloud.client, NAME) == {"TopicArn": "arn"}
 
 
 def test_a_stack_without_outputs_and_a_missing_one_have_none(cloud: Cloud) -> None:
-    cloud.describes("CREATE_COMPLETE", "CREATE_COMPLETE", None)
+    cloud.describes("CREATE_COMPLETE", None)
     assert stacks.outputs(cloud.client, NAME) == {}
     assert stacks.outputs(cloud.client, NAME) == {}
 
