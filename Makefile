@@ -3,6 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/installed
+NPM_PACKAGES := tests/node/node_modules/installed
 
 .PHONY: help setup run test test-full check render deploy destroy clean
 
@@ -22,7 +23,12 @@ $(INSTALLED): requirements.txt requirements-dev.txt
 run: $(INSTALLED) ## Run all of Herald on this machine: no AWS account, no Docker
 	@exec $(BIN)/python -m ops run
 
-test: $(INSTALLED) ## Run every test that a change needs
+$(NPM_PACKAGES): tests/node/package-lock.json
+	@if command -v npm > /dev/null; then \
+		npm ci --prefix tests/node --ignore-scripts --no-audit --no-fund --silent && touch $@; \
+	else echo "There is no npm: the tests that need one of its packages will be skipped."; fi
+
+test: $(INSTALLED) $(NPM_PACKAGES) ## Run every test that a change needs
 	@$(BIN)/python -m pytest -m "not full"
 
 test-full: test ## Run the longer matrices too
@@ -45,4 +51,4 @@ destroy: $(INSTALLED) ## Undo a deployment, keep the messages: make destroy STAG
 	@$(BIN)/python -m ops destroy --stage $(or $(STAGE),$(error say which stage: make destroy STAGE=dev)) --data $(or $(DATA),keep)
 
 clean: ## Remove what was installed and built
-	@rm -rf .venv .herald .chalice/deployments .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+	@rm -rf .venv .herald tests/node/node_modules .chalice/deployments .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
