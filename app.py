@@ -39,6 +39,14 @@ def contact_of_site(site: str) -> Response:
     return handlers.contact.answer(app.current_request, site)
 
 
+if stage.asks_for_work:
+
+    @app.route("/contact/{site}/challenge", methods=["GET"])
+    def challenge(site: str) -> Response:
+        """A puzzle for the visitor's browser, so that spam costs its sender time (ALTCHA)."""
+        return handlers.contact.challenge(app.current_request, site)
+
+
 @app.route("/health", methods=["GET"])
 def health() -> dict[str, str]:
     """Whether the function itself runs; asks nothing of any service."""

@@ -16,7 +16,10 @@ from typing import TYPE_CHECKING, Protocol
 from chalicelib.settings import Channel, Site, Stage, notifier_functions, required, stage_named
 
 if TYPE_CHECKING:
+    from types_boto3_dynamodb import DynamoDBClient
+
     from chalicelib.logic.delivery import MessageStore, Notifier
+    from chalicelib.logic.spam import Recent
 
 INVOKE_READ_TIMEOUT = 25
 """Seconds that ``destined`` waits for a notifier: longer than any notifier may run (see ``functions.py``)."""
@@ -27,6 +30,13 @@ class Topic(Protocol):
 
     def publish(self, text: str, *, site: str, kind: str, function_arn: str) -> None:
         """Return once the message is accepted; raise :class:`~chalicelib.errors.PublishError` otherwise."""
+
+
+class Secrets(Protocol):
+    """Values that nobody else may see."""
+
+    def read(self) -> dict[str, str]:
+        """Name → value; raises :class:`~chalicelib.errors.SecretsError`."""
 
 
 class Composition:
@@ -46,13 +56,33 @@ class Composition:
         return SnsTopic.connect(self.stage.topic)
 
     @cached_property
-    def messages(self) -> MessageStore:
+    def key(self) -> Secrets:
+        """The stage's key, named ``key``: it signs challenges and hides addresses."""
         from chalicelib.adapters.aws import client
-        from chalicelib.adapters.messages import MessageTable
+        from chalicelib.adapters.secrets import ParameterSecrets
+
+        path, _, name = self.stage.key.rpartition("/")
+        return ParameterSecrets(client("ssm", connect=1, read=2, attempts=2), path, (name,))
+
+    @cached_property
+    def _dynamodb(self) -> DynamoDBClient:
+        from chalicelib.adapters.aws import client
 
         # Short, so that a claim, a call and the record of its outcome fit into the time of a claim.
-        dynamodb = client("dynamodb", connect=1, read=2, attempts=2)
-        return MessageTable(dynamodb, self.stage.table, self.stage.sites)
+        dynamodb: DynamoDBClient = client("dynamodb", connect=1, read=2, attempts=2)
+        return dynamodb
+
+    @cached_property
+    def messages(self) -> MessageStore:
+        from chalicelib.adapters.messages import MessageTable
+
+        return MessageTable(self._dynamodb, self.stage.table, self.stage.sites)
+
+    @cached_property
+    def recent(self) -> Recent:
+        from chalicelib.adapters.recent import RecentTable
+
+        return RecentTable(self._dynamodb, self.stage.table)
 
     @cached_property
     def notifiers(self) -> Mapping[str, Notifier]:
@@ -72,14 +102,14 @@ class Composition:
 
         from chalicelib.adapters import pushover
         from chalicelib.adapters.aws import client
-        from chalicelib.adapters.secrets import Secrets
+        from chalicelib.adapters.secrets import ParameterSecrets
 
         session = requests.Session()
         # Neither a proxy nor a .netrc of the environment may see what is sent.
         session.trust_env = False
         # Together with the call of Pushover this must end before the function's own time does.
         ssm = client("ssm", connect=1, read=2, attempts=2)
-        secrets = Secrets(ssm, f"{self.stage.parameters}/{pushover.CHANNEL}", pushover.SECRETS)
+        secrets = ParameterSecrets(ssm, f"{self.stage.parameters}/{pushover.CHANNEL}", pushover.SECRETS)
         return pushover.PushoverNotifier(session, secrets, self.stage.channels[pushover.CHANNEL].url)
 
     def site(self, name: str) -> Site | None:

@@ -5,6 +5,7 @@
     HeraldError
     ├── SubmissionError            tell the visitor; nothing was published
     ├── PublishError               nothing was accepted; the visitor may try again
+    ├── SecretsError               a secret is missing or could not be read; its reader says what follows
     ├── StoreError                 the message table refused or could not be reached; Lambda tries again
     ├── DeliveryIncompleteError    a channel still waits; Lambda tries again
     ├── EventFailedError           a test event asked to fail
@@ -76,6 +77,10 @@ class PublishError(HeraldError):
     def __init__(self, reason: str) -> None:
         super().__init__(f"the topic did not accept the message: {reason}")
         self.reason = reason
+
+
+class SecretsError(HeraldError):
+    """A secret is missing in Parameter Store, or could not be read; the message names it."""
 
 
 class StoreError(HeraldError):

@@ -7,6 +7,7 @@ check`` proves it.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 
@@ -21,6 +22,7 @@ class Resource(Enum):
     BUS = "the stage's event bus"
     NOTIFIERS = "every notifier that a site of the stage uses"
     SECRETS = "the function's own secrets in Parameter Store"
+    KEY = "the stage's key in Parameter Store"
     RULE_DEAD_LETTERS = "the queue for events that a rule or its function could not handle"
 
 
@@ -32,6 +34,8 @@ class Grant:
     actions: tuple[str, ...]
     on: Resource
     why: str
+    needed: Callable[[Stage], bool] = lambda stage: True
+    """Whether a stage's configuration makes the code call them at all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +94,16 @@ FUNCTIONS = (
         trigger=Trigger("http"),
         memory=512,
         timeout=29,
-        grants=(Grant("PublishMessages", ("sns:Publish",), Resource.TOPIC, "hand an accepted message on"),),
+        grants=(
+            Grant("PublishMessages", ("sns:Publish",), Resource.TOPIC, "hand an accepted message on"),
+            Grant(
+                "ReadKey",
+                ("ssm:GetParameters",),
+                Resource.KEY,
+                "sign challenges, hash addresses",
+                needed=lambda stage: stage.needs_key,
+            ),
+        ),
     ),
     FunctionSpec(
         name="destined",
@@ -98,7 +111,7 @@ FUNCTIONS = (
         memory=512,
         timeout=120,
         grants=(
-            Grant("StoreMessages", ("dynamodb:PutItem",), Resource.TABLE, "remember each message once"),
+            Grant("StoreMessages", ("dynamodb:PutItem",), Resource.TABLE, "remember each message and content once"),
             Grant("RecordOutcomes", ("dynamodb:UpdateItem",), Resource.TABLE, "claim a channel, record its outcome"),
             Grant("InvokeNotifiers", ("lambda:InvokeFunction",), Resource.NOTIFIERS, "deliver"),
             Grant("TellTheBus", ("events:PutEvents",), Resource.BUS, "Lambda sends the outcome with this role"),
@@ -146,6 +159,11 @@ FUNCTIONS = (
 def functions_of(stage: Stage) -> tuple[FunctionSpec, ...]:
     """The functions that this stage has: a notifier only where a site uses its channel."""
     return tuple(spec for spec in FUNCTIONS if not spec.channel or stage.uses(spec.channel))
+
+
+def grants_of(spec: FunctionSpec, stage: Stage) -> tuple[Grant, ...]:
+    """What a function is granted in this stage: nothing that its configuration leaves unused."""
+    return tuple(grant for grant in spec.grants if grant.needed(stage))
 
 
 def notifiers_of(stage: Stage) -> dict[str, FunctionSpec]:

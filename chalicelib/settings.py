@@ -5,7 +5,7 @@ A person edits ``herald.toml``; ``python -m ops render`` compiles it to ``chalic
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 APP = "herald"
 
@@ -41,6 +41,29 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
+class Spam:
+    """What makes a message look like spam, and from when on it is quarantined. docs/spam.md has the meaning of each."""
+
+    points: Mapping[str, int] = field(default_factory=dict)
+    """What each sign counts: ``honeypot``, ``fill_time``, ``links``, ``rate``, ``proof_of_work``. Others are off."""
+    quarantine_from: int = 10
+    """The points from which on nobody is rung."""
+    fill_seconds: float = 0
+    """Filling in the form faster than this is a sign."""
+    most_links: int = 0
+    most_messages: int = 0
+    """Messages that one address may send within ``minutes``."""
+    minutes: int = 0
+    tries: int = 0
+    """How often a visitor's browser has to try on average until it has solved a challenge."""
+
+    @property
+    def needs_key(self) -> bool:
+        """Whether the API function has to read the stage's key: to sign challenges, and to hide addresses."""
+        return "rate" in self.points or "proof_of_work" in self.points
+
+
+@dataclass(frozen=True, slots=True)
 class Site:
     """One website whose forms are accepted."""
 
@@ -60,6 +83,9 @@ class Site:
     """The language of answers, unless the visitor's browser prefers one of the others that there are."""
     longest: Mapping[str, int]
     """Characters that a field may have, by its name."""
+    once_within: int
+    """Seconds within which the same content rings once; 0 for whenever it comes."""
+    spam: Spam
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +119,21 @@ class Stage:
     def parameters(self) -> str:
         """The path in SSM Parameter Store under which everything of this stage lies."""
         return f"/{APP}/{self.name}"
+
+    @property
+    def key(self) -> str:
+        """The parameter with the key that signs challenges and hides addresses."""
+        return f"{self.parameters}/spam/key"
+
+    @property
+    def needs_key(self) -> bool:
+        """Whether any site needs the stage's key."""
+        return any(site.spam.needs_key for site in self.sites.values())
+
+    @property
+    def asks_for_work(self) -> bool:
+        """Whether any site asks its visitors' browsers for a proof of work."""
+        return any("proof_of_work" in site.spam.points for site in self.sites.values())
 
     def function(self, name: str) -> str:
         """The Lambda function that Chalice makes of ``name``; its API function has no suffix."""

@@ -18,7 +18,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from chalicelib.functions import FUNCTIONS
 from chalicelib.logic.fields import Meaning, Role, meaning
 from chalicelib.logic.origins import origin_of
-from chalicelib.settings import Channel, Limits, Site, Stage
+from chalicelib.settings import Channel, Limits, Site, Spam, Stage
 from chalicelib.texts import FALLBACK, LANGUAGES
 from ops.errors import OpsError
 
@@ -97,6 +97,53 @@ _LONGEST = {"source": 200, "name": 200, "email": 254, "subject": 200, "message":
 """Characters unless set. 254 is the longest address that SMTP can carry (RFC 5321, 4.5.3.1.3)."""
 
 
+Points = Annotated[int, Field(ge=1, le=1000)]
+
+
+class _Sign(_Table):
+    points: Points
+
+
+class _FillTime(_Sign):
+    seconds: float = Field(default=3, gt=0, le=3600)
+
+
+class _Links(_Sign):
+    most: int = Field(default=2, ge=0, le=1000)
+
+
+class _Rate(_Sign):
+    most: int = Field(default=5, ge=1, le=100)
+    minutes: int = Field(default=60, ge=1, le=1440)
+
+
+class _ProofOfWork(_Sign):
+    tries: int = Field(default=200, ge=2, le=100_000)
+
+
+class _Spam(_Table):
+    """The signs of spam that a site looks at, each with its points."""
+
+    quarantine_from: Points = 10
+    honeypot: _Sign | None = None
+    fill_time: _FillTime | None = None
+    links: _Links | None = None
+    rate: _Rate | None = None
+    proof_of_work: _ProofOfWork | None = None
+
+    def compiled(self) -> Spam:
+        signs = {name: getattr(self, name) for name in type(self).model_fields if name != "quarantine_from"}
+        return Spam(
+            points={name: sign.points for name, sign in signs.items() if sign},
+            quarantine_from=self.quarantine_from,
+            fill_seconds=self.fill_time.seconds if self.fill_time else 0,
+            most_links=self.links.most if self.links else 0,
+            most_messages=self.rate.most if self.rate else 0,
+            minutes=self.rate.minutes if self.rate else 0,
+            tries=self.proof_of_work.tries if self.proof_of_work else 0,
+        )
+
+
 class _Site(_Table):
     thanks: WebAddress
     origins: list[Origin] = []
@@ -107,6 +154,8 @@ class _Site(_Table):
     channels: list[str] = Field(min_length=1)
     required: list[Annotated[str, Field(min_length=1, max_length=100), AfterValidator(_own_name)]] = ["message"]
     retention_days: int = Field(default=365, ge=1, le=_DAYS)
+    once_minutes: int = Field(default=10, ge=0, le=1440)
+    spam: _Spam = _Spam()
 
 
 class _Channel(_Table):
@@ -254,6 +303,8 @@ def _stage(
                     null_origin=spec.null_origin,
                     language=spec.language,
                     longest=_LONGEST | spec.longest,
+                    once_within=spec.once_minutes * 60,
+                    spam=spec.spam.compiled(),
                 )
                 for site, spec in sites.items()
             },

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import secrets
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
@@ -56,6 +57,7 @@ def deploy(it: Deployment, stages: Mapping[str, StageConfig]) -> None:
     it.say("rendered    policies and configuration")
     _data(it)
     _foundation(it)
+    _key(it)
     _chalice(it)
     _wiring(it)
     _attributes(it)
@@ -144,6 +146,22 @@ def _foundation(it: Deployment) -> None:
         it.tags,
     )
     _said(it, "foundation", done)
+
+
+def _key(it: Deployment) -> None:
+    """Make the stage's key, once: what it signed and hashed is worth nothing under another."""
+    if not it.stage.needs_key:
+        return
+    done = "unchanged"
+    with unless("ParameterAlreadyExists"):
+        it.account.ssm.put_parameter(
+            Name=it.stage.key,
+            Description="Herald: signs challenges and hides addresses; made by the deployment",
+            Value=secrets.token_hex(32),
+            Type="SecureString",
+        )
+        done = "created"
+    _said(it, "key", done)
 
 
 def _chalice(it: Deployment) -> None:

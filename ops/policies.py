@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from chalicelib.functions import FunctionSpec, Resource, notifiers_of
+from chalicelib.functions import FunctionSpec, Resource, grants_of, notifiers_of
 from chalicelib.settings import Stage
 
 VERSION = "2012-10-17"
@@ -40,7 +40,7 @@ def policy(spec: FunctionSpec, stage: Stage, where: Where) -> dict[str, Any]:
             ],
         }
     ]
-    for grant in spec.grants:
+    for grant in grants_of(spec, stage):
         arns = _arns(grant.on, spec, stage, where)
         if arns:
             statements.append({"Sid": grant.sid, "Effect": "Allow", "Action": sorted(grant.actions), "Resource": arns})
@@ -58,6 +58,8 @@ def _arns(on: Resource, spec: FunctionSpec, stage: Stage, where: Where) -> list[
         case Resource.NOTIFIERS:
             names = {notifier.name for notifier in notifiers_of(stage).values()}
             return [where.arn("lambda", f"function:{stage.function(name)}") for name in sorted(names)]
+        case Resource.KEY:
+            return [where.arn("ssm", f"parameter{stage.key}")]
         case Resource.RULE_DEAD_LETTERS:
             return [where.arn("sqs", stage.rule_dead_letters)]
         case Resource.SECRETS:

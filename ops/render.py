@@ -138,7 +138,7 @@ def _stages_module(stages: list[Stage]) -> str:
     lines = [
         f'"""{_DO_NOT_EDIT}"""',
         "",
-        "from chalicelib.settings import Channel, Limits, Site, Stage",
+        "from chalicelib.settings import Channel, Limits, Site, Spam, Stage",
         "",
         "STAGES = {",
     ]

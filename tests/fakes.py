@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
-from chalicelib.composition import Composition, Topic
-from chalicelib.errors import HeraldError, PublishError
+from chalicelib.composition import Composition, Secrets, Topic
+from chalicelib.errors import HeraldError, PublishError, SecretsError
 from chalicelib.logic.delivery import Delivery, MessageStore, Notifier, Record, State
 from chalicelib.logic.notification import Notification
+from chalicelib.logic.spam import Recent
 from chalicelib.logic.submission import Message
-from chalicelib.settings import Channel, Limits, Site, Stage
+from chalicelib.settings import Channel, Limits, Site, Spam, Stage
 
 NOW = 1_767_225_600
 """2026-01-01T00:00:00Z, at which every test happens."""
@@ -37,6 +38,8 @@ def site(
     null_origin: bool = False,
     language: str = "en",
     longest: Mapping[str, int] | None = None,
+    once_within: int = 600,
+    spam: Spam | None = None,
 ) -> Site:
     return Site(
         name=name,
@@ -49,6 +52,8 @@ def site(
         null_origin=null_origin,
         language=language,
         longest=LONGEST | dict(longest or {}),
+        once_within=once_within,
+        spam=spam or Spam(),
     )
 
 
@@ -84,14 +89,16 @@ class InMemoryMessages:
     """A message store with the conditional writes of the real one, and a journal of every change that was made."""
 
     records: dict[str, Record] = field(default_factory=dict)
+    kept: dict[str, Message] = field(default_factory=dict)
     journal: list[tuple[str, State, State]] = field(default_factory=list)
     before_change: Callable[[str, Delivery, Delivery], None] = lambda channel, before, after: None
     """Called before each change: here a test raises, or lets somebody else be quicker."""
 
-    def add(self, message: Message, deliveries: Mapping[str, Delivery], owner: str) -> Record | None:
+    def add(self, message: Message, record: Record) -> Record | None:
         if message.id in self.records:
             return self.records[message.id]
-        self.records[message.id] = Record(owner, dict(deliveries))
+        self.kept[message.id] = message
+        self.records[message.id] = record
         return None
 
     def change(self, message_id: str, channel: str, before: Delivery, after: Delivery) -> bool:
@@ -104,7 +111,44 @@ class InMemoryMessages:
 
     def put(self, message_id: str, channel: str, delivery: Delivery) -> None:
         record = self.records[message_id]
-        self.records[message_id] = Record(record.owner, {**record.deliveries, channel: delivery})
+        self.records[message_id] = replace(record, deliveries={**record.deliveries, channel: delivery})
+
+
+class InMemoryRecent:
+    """Remembers what came lately, as long as it is told to."""
+
+    def __init__(self) -> None:
+        self.firsts: dict[str, tuple[str, int]] = {}
+        self.senders: dict[str, set[tuple[int, str]]] = {}
+
+    def count(self, sender: str, message_id: str, at: int, seconds: int, most: int) -> int:
+        members = self.senders.setdefault(sender, set())
+        members.add((at, message_id))
+        return sum(time > at - seconds for time, _ in members)
+
+    def first(self, what: str, message_id: str, at: int, seconds: int) -> str:
+        there, until = self.firsts.get(what, (message_id, 0))
+        if there != message_id and until > at:
+            return there
+        self.firsts[what] = (message_id, at + seconds)
+        return message_id
+
+
+class Key:
+    """The stage's key, readable."""
+
+    def __init__(self, key: str = "0123456789abcdef" * 4) -> None:
+        self._key = key
+
+    def read(self) -> dict[str, str]:
+        return {"key": self._key}
+
+
+class MissingKey:
+    """A key that nobody has set."""
+
+    def read(self) -> dict[str, str]:
+        raise SecretsError("not set in Parameter Store: /herald/dev/spam/key")
 
 
 class RecordingNotifier:
@@ -181,12 +225,22 @@ class FakeComposition(Composition):
         *,
         topic: Topic | None = None,
         messages: MessageStore | None = None,
+        recent: Recent | None = None,
+        key: Secrets | None = None,
         notifiers: Mapping[str, Notifier] | None = None,
         pushover: Notifier | None = None,
         now: int = NOW,
     ) -> None:
         super().__init__({})
-        given = {"topic": topic, "messages": messages, "notifiers": notifiers, "pushover": pushover}
+        given = {
+            "topic": topic,
+            "messages": messages,
+            # What came lately is of interest to few tests: nothing did.
+            "recent": recent or InMemoryRecent(),
+            "key": key,
+            "notifiers": notifiers,
+            "pushover": pushover,
+        }
         # The cached properties of the parent find what is given here and make nothing.
         self.__dict__.update({"stage": stage} | {name: fake for name, fake in given.items() if fake is not None})
         self._now = now

@@ -1,7 +1,8 @@
 """The DynamoDB table that remembers every message and what became of it on each channel.
 
 One item per message, key ``id``. ``submission`` is the JSON text of the message as it was published, so its fields keep
-their order; ``deliveries`` maps each channel's name to its state.
+their order; ``deliveries`` maps each channel's name to its state; ``held`` says why nobody is rung, ``signals`` and
+``score`` what speaks against the message, ``duplicate_of`` which message had the same content.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from chalicelib.adapters.aws import reason
 from chalicelib.errors import StoreError
 from chalicelib.logic.delivery import Delivery, Record, State
+from chalicelib.logic.spam import Held, Verdict
 from chalicelib.logic.submission import Message
 from chalicelib.settings import Site
 
@@ -37,17 +39,25 @@ class MessageTable:
         self._table = table
         self._sites = sites
 
-    def add(self, message: Message, deliveries: Mapping[str, Delivery], owner: str) -> Record | None:
+    def add(self, message: Message, record: Record) -> Record | None:
         """Store a new message; where it is already there, change nothing and return its record."""
         item: dict[str, Any] = {
             "id": {"S": message.id},
             "site": {"S": message.site},
             "received_at": {"N": str(message.received_at)},
             "stored_at": {"N": str(int(time.time()))},
-            "owner": {"S": owner},
+            "owner": {"S": record.owner},
             "submission": {"S": message.serialize()},
-            "deliveries": {"M": {name: {"M": _encoded(delivery)} for name, delivery in deliveries.items()}},
+            "deliveries": {"M": {name: {"M": _encoded(delivery)} for name, delivery in record.deliveries.items()}},
         }
+        verdict = record.verdict
+        if verdict.signals:
+            item["signals"] = {"L": [{"S": signal} for signal in verdict.signals]}
+            item["score"] = {"N": str(verdict.score)}
+        if verdict.held:
+            item["held"] = {"S": str(verdict.held)}
+        if verdict.duplicate_of:
+            item["duplicate_of"] = {"S": verdict.duplicate_of}
         site = self._sites.get(message.site)
         days = site.retention_days if site else RETENTION_DAYS
         item["expires_at"] = {"N": str(message.received_at + days * DAY)}
@@ -59,10 +69,11 @@ class MessageTable:
                 ReturnValuesOnConditionCheckFailure="ALL_OLD",
             )
         except (BotoCoreError, ClientError) as error:
-            there = _item_in_the_way(error)
+            there = item_in_the_way(error)
             return Record(
                 owner=there["owner"]["S"],
                 deliveries={name: _decoded(value["M"]) for name, value in there["deliveries"]["M"].items()},
+                verdict=_verdict(there),
             )
         return None
 
@@ -85,18 +96,27 @@ class MessageTable:
                 ReturnValuesOnConditionCheckFailure="ALL_OLD",
             )
         except (BotoCoreError, ClientError) as error:
-            there = _item_in_the_way(error)
+            there = item_in_the_way(error)
             delivery = there.get("deliveries", {}).get("M", {}).get(channel)
             return delivery is not None and _decoded(delivery["M"]) == after
         return True
 
 
-def _item_in_the_way(error: BotoCoreError | ClientError) -> dict[str, Any]:
+def item_in_the_way(error: BotoCoreError | ClientError) -> dict[str, Any]:
     """The item that made a condition fail; any other error is a :class:`StoreError`."""
     if reason(error) != "ConditionalCheckFailedException" or not isinstance(error, ClientError):
         raise StoreError(reason(error)) from error
     item: dict[str, Any] = dict(error.response).get("Item", {})  # type: ignore[assignment]
     return item
+
+
+def _verdict(item: Mapping[str, Any]) -> Verdict:
+    return Verdict(
+        signals=tuple(signal["S"] for signal in item.get("signals", {}).get("L", [])),
+        score=int(item.get("score", {}).get("N", 0)),
+        held=Held(item["held"]["S"]) if "held" in item else None,
+        duplicate_of=item.get("duplicate_of", {}).get("S", ""),
+    )
 
 
 def _encoded(delivery: Delivery) -> dict[str, Any]:

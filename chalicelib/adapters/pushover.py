@@ -12,11 +12,12 @@ from collections.abc import Callable
 import requests
 from urllib3.exceptions import NewConnectionError
 
-from chalicelib.adapters.secrets import Secrets
+from chalicelib.adapters.secrets import ParameterSecrets
 from chalicelib.errors import (
     ChannelRejectedError,
     ChannelUnavailableError,
     ChannelUncertainError,
+    SecretsError,
 )
 from chalicelib.logic.notification import Notification, cut
 
@@ -39,7 +40,7 @@ class PushoverNotifier:
     def __init__(
         self,
         session: requests.Session,
-        secrets: Secrets,
+        secrets: ParameterSecrets,
         url: str = URL,
         clock: Callable[[], float] = time.time,
     ) -> None:
@@ -50,8 +51,13 @@ class PushoverNotifier:
 
     def notify(self, notification: Notification) -> str:
         """Send once; returns Pushover's request id, raises a :class:`~chalicelib.errors.NotifierError`."""
+        try:
+            secrets = self._secrets.read()
+        except SecretsError as error:
+            # Once the owner has set it, a later attempt delivers.
+            raise ChannelUnavailableError(str(error)) from error
         form: dict[str, str | int] = {
-            **self._secrets.read(),
+            **secrets,
             "title": cut(notification.title, MAX_TITLE),
             "message": cut(notification.message, MAX_MESSAGE),
         }

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import BotoCoreError, ClientError
 
 from chalicelib.adapters.aws import reason
-from chalicelib.errors import ChannelUnavailableError
+from chalicelib.errors import SecretsError
 
 if TYPE_CHECKING:
     from types_boto3_ssm import SSMClient
@@ -18,7 +18,7 @@ KEEP = 300
 """Seconds that a value is kept: a warm function takes up a changed secret within this time."""
 
 
-class Secrets:
+class ParameterSecrets:
     """The secrets below one path, read together and kept for a while."""
 
     def __init__(
@@ -31,17 +31,16 @@ class Secrets:
         self._until = 0.0
 
     def read(self) -> dict[str, str]:
-        """Name → value. A parameter that is missing raises :class:`ChannelUnavailableError` naming it: once the
-        owner has set it, a later attempt delivers."""
+        """Name → value; raises :class:`SecretsError`, which names the parameter that is missing."""
         if self._clock() < self._until:
             return self._values
         try:
             answer = self._ssm.get_parameters(Names=list(self._names), WithDecryption=True)
         except (BotoCoreError, ClientError) as error:
-            raise ChannelUnavailableError(f"the secrets could not be read: {reason(error)}") from error
+            raise SecretsError(f"the secrets could not be read: {reason(error)}") from error
         missing = answer.get("InvalidParameters", [])
         if missing:
-            raise ChannelUnavailableError(f"not set in Parameter Store: {', '.join(sorted(missing))}")
+            raise SecretsError(f"not set in Parameter Store: {', '.join(sorted(missing))}")
         self._values = {self._names[parameter["Name"]]: parameter["Value"] for parameter in answer["Parameters"]}
         self._until = self._clock() + KEEP
         return self._values

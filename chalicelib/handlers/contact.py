@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from chalice.app import Request, Response
 
 from chalicelib import composition
-from chalicelib.errors import PublishError, SubmissionError
-from chalicelib.logic import bodies, origins, submission
+from chalicelib.errors import PublishError, SecretsError, SubmissionError
+from chalicelib.logic import bodies, origins, spam, submission
 from chalicelib.logic.bodies import Pairs
 from chalicelib.logic.events import KIND_CONTACT
 from chalicelib.logic.fields import NAMES, WEB3FORMS_KEYS
@@ -28,8 +28,11 @@ PREFLIGHT_AGE = "7200"
 
 
 def prepare() -> None:
-    """Make the client that every request needs."""
-    _ = composition.root().topic
+    """Make the clients that requests need."""
+    here = composition.root()
+    _ = here.topic
+    if here.stage.needs_key:
+        _ = here.key
 
 
 def answer(request: Request | None, site: str) -> Response:
@@ -59,7 +62,43 @@ def answer(request: Request | None, site: str) -> Response:
         frames = [f"{frame.name}:{frame.lineno}" for frame in traceback.extract_tb(error.__traceback__)]
         logger.error("Unexpected", extra={"exception_name": type(error).__name__, "frames": frames})
         response = _refused(request, SubmissionError(500, "unexpected"), found, pairs)
-    if found is not None and origin is not None:
+    return _shared(response, found, origin, allowed)
+
+
+def challenge(request: Request | None, site: str) -> Response:
+    """A proof of work for a page's script to solve and to send along as ``altcha``: 200 with ALTCHA's JSON.
+
+    403, 404 for a site that doesn't ask for one, 503 when the stage's key can't be read. A form that is sent without a
+    solution is accepted all the same; what that counts is the site's setting.
+    """
+    if request is None:
+        raise RuntimeError("there is no request: Chalice sets it before it calls a view")
+    here = composition.root()
+    found = here.site(site)
+    origin = request.headers.get("origin")
+    allowed = found is not None and origins.may_send(found, origin, request.headers.get("host", ""))
+    try:
+        if found is None or "proof_of_work" not in found.spam.points:
+            raise SubmissionError(404, "unknown_site")
+        if not allowed:
+            raise SubmissionError(403, "forbidden_origin")
+        key = here.key.read()["key"]
+    except SubmissionError as error:
+        response = _problem(request, error, found, [])
+    except SecretsError as error:
+        logger.error("The key could not be read", extra={"reason": str(error), "site": site})
+        response = _problem(request, SubmissionError(503, "unavailable"), found, [])
+        response.headers["Retry-After"] = RETRY_AFTER
+    else:
+        from chalicelib.logic import proof
+
+        response = _json(200, proof.challenge(site, found.spam.tries, key, here.now()))
+    return _shared(response, found, origin, allowed)
+
+
+def _shared(response: Response, site: Site | None, origin: str | None, allowed: bool) -> Response:
+    """The response with what lets an allowed page's script read it, and no other's."""
+    if site is not None and origin is not None:
         response.headers["Vary"] = "Origin"
         if allowed:
             response.headers["Access-Control-Allow-Origin"] = origin
@@ -76,8 +115,18 @@ def _accept(request: Request, site: Site | None, allowed: bool, pairs: Pairs) ->
     pairs += bodies.read(content_type, _bytes(request.raw_body), here.stage.limits)
     sent = submission.sort(pairs)
     submission.validate(sent, site, here.stage.limits)
-    message_id = submission.message_id(site.name, request.headers.get("idempotency-key", ""))
-    message = submission.Message(message_id, site.name, here.now(), sent.fields, tuple(sent.signals))
+    key = request.headers.get("idempotency-key", "").strip()
+    signals, sender, proof = _signs(request, sent, site)
+    message = submission.Message(
+        id=submission.message_id(site.name, key),
+        site=site.name,
+        received_at=here.now(),
+        fields=sent.fields,
+        signals=tuple(signals),
+        keyed=bool(key),
+        sender=sender,
+        proof=proof,
+    )
     text = message.serialize()
     logger.set_correlation_id(message.id)
     here.topic.publish(text, site=site.name, kind=KIND_CONTACT, function_arn=_function_arn(request))
@@ -91,6 +140,35 @@ def _accept(request: Request, site: Site | None, allowed: bool, pairs: Pairs) ->
             return _json(200, body | {"success": True, "message": words["accepted"]})
         return _json(202, body)
     return Response(body="", status_code=303, headers={"Location": destination, "Cache-Control": "no-store"})
+
+
+def _signs(request: Request, sent: submission.Submission, site: Site) -> tuple[list[str], str, str]:
+    """What the request itself tells about spam: signals, the sender's hash, and the challenge that was solved.
+
+    Without the stage's key nothing can be said, and nothing is held against the message.
+    """
+    here = composition.root()
+    signals = spam.at_the_door(sent, site.spam)
+    if not site.spam.needs_key:
+        return signals, "", ""
+    try:
+        key = here.key.read()["key"]
+    except SecretsError as error:
+        logger.error("The key could not be read", extra={"reason": str(error), "site": site.name})
+        return [*signals, spam.Signal.UNCHECKED], "", ""
+    sender = ""
+    if "rate" in site.spam.points:
+        address = (request.context.get("identity") or {}).get("sourceIp") or ""
+        sender = spam.sender(address, site.name, key)
+    solved = ""
+    if "proof_of_work" in site.spam.points:
+        if sent.proof:
+            from chalicelib.logic import proof
+
+            solved = proof.solved(sent.proof, site.name, key)
+        if not solved:
+            signals.append(spam.Signal.WRONG_PROOF if sent.proof else spam.Signal.NO_PROOF)
+    return signals, sender, solved
 
 
 def _preflight(origin: str | None) -> Response:
@@ -134,20 +212,24 @@ def _unavailable(request: Request, error: PublishError, site: Site | None, pairs
 
 def _said(request: Request, error: SubmissionError, site: Site | None, pairs: Pairs) -> Response:
     """An error in the words of the visitor's language, as a problem document or as a page."""
+    if _wants_json(request):
+        return _problem(request, error, site, pairs)
+    from chalicelib.logic import pages
+
+    language, words = _words(request, site, pairs)
+    headers: Headers = {
+        "Content-Language": language,
+        "Content-Type": "text/html; charset=utf-8",
+        "Content-Security-Policy": pages.POLICY,
+        "Cache-Control": "no-store",
+    }
+    return Response(body=pages.refused(error, pairs, words, language), status_code=error.status, headers=headers)
+
+
+def _problem(request: Request, error: SubmissionError, site: Site | None, pairs: Pairs) -> Response:
     from chalicelib.texts import worded
 
     language, words = _words(request, site, pairs)
-    headers: Headers = {"Content-Language": language}
-    if not _wants_json(request):
-        from chalicelib.logic import pages
-
-        page = pages.refused(error, pairs, words, language)
-        headers |= {
-            "Content-Type": "text/html; charset=utf-8",
-            "Content-Security-Policy": pages.POLICY,
-            "Cache-Control": "no-store",
-        }
-        return Response(body=page, status_code=error.status, headers=headers)
     title = worded(words, error)
     body: dict[str, object] = {
         "type": "about:blank",
@@ -158,7 +240,7 @@ def _said(request: Request, error: SubmissionError, site: Site | None, pairs: Pa
     }
     if _is_of_web3forms(pairs):
         body |= {"success": False, "message": title}
-    return _json(error.status, body, {**headers, "Content-Type": PROBLEM})
+    return _json(error.status, body, {"Content-Language": language, "Content-Type": PROBLEM})
 
 
 def _words(request: Request, site: Site | None, pairs: Pairs) -> tuple[str, Mapping[str, str]]:

@@ -8,7 +8,7 @@ from typing import Any
 from aws_lambda_powertools.utilities.data_classes.sns_event import SNSEvent
 
 from chalicelib import composition
-from chalicelib.logic import delivery, events
+from chalicelib.logic import delivery, events, spam
 from chalicelib.logic.submission import Message
 from chalicelib.logs import logger
 
@@ -16,7 +16,7 @@ from chalicelib.logs import logger
 def prepare() -> None:
     """Make the clients that every message needs."""
     here = composition.root()
-    _ = here.messages, here.notifiers
+    _ = here.messages, here.recent, here.notifiers
 
 
 def handle(event: dict[str, Any], context: Any) -> dict[str, object]:
@@ -33,8 +33,10 @@ def handle(event: dict[str, Any], context: Any) -> dict[str, object]:
     message = Message.deserialize(record.sns.message)
     logger.set_correlation_id(message.id)
     here = composition.root()
+    verdict = spam.screen(message, here.site(message.site), here.recent)
     answer = delivery.deliver(
         message,
+        verdict,
         here.channels_of(message.site),
         here.notifiers,
         here.messages,
@@ -45,5 +47,8 @@ def handle(event: dict[str, Any], context: Any) -> dict[str, object]:
         ),
         here.now,
     )
-    logger.info("Handled", extra={"message_id": message.id, "site": message.site, "action": answer["action"]})
+    signals = {"signals": list(verdict.signals), "score": verdict.score} if verdict.signals else {}
+    logger.info(
+        "Handled", extra={"message_id": message.id, "site": message.site, "action": answer["action"], **signals}
+    )
     return answer

@@ -22,6 +22,7 @@ from chalicelib.errors import (
 )
 from chalicelib.logic import notification
 from chalicelib.logic.notification import Notification
+from chalicelib.logic.spam import NOTHING_FOUND, Verdict
 from chalicelib.logic.submission import Message
 from chalicelib.settings import Channel
 
@@ -50,6 +51,7 @@ class Action(StrEnum):
     UNDELIVERABLE = "undeliverable"
     UNCERTAIN = "uncertain"
     DUPLICATE = "duplicate"
+    QUARANTINED = "quarantined"
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +79,7 @@ class Record:
     owner: str
     """The request id of the invocation that stored it."""
     deliveries: Mapping[str, Delivery]
+    verdict: Verdict = NOTHING_FOUND
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,8 +97,8 @@ class Invocation:
 class MessageStore(Protocol):
     """Remembers messages and what became of them."""
 
-    def add(self, message: Message, deliveries: Mapping[str, Delivery], owner: str) -> Record | None:
-        """Store a new message; where it is already there, change nothing and return its record."""
+    def add(self, message: Message, record: Record) -> Record | None:
+        """Store a new message; where it is already there, change nothing and return the record that it has."""
 
     def change(self, message_id: str, channel: str, before: Delivery, after: Delivery) -> bool:
         """Replace one channel's delivery; False, and nothing changed, when it is no longer ``before``."""
@@ -110,6 +113,7 @@ class Notifier(Protocol):
 
 def deliver(
     message: Message,
+    verdict: Verdict,
     channels: Mapping[str, Channel],
     notifiers: Mapping[str, Notifier],
     store: MessageStore,
@@ -118,18 +122,25 @@ def deliver(
 ) -> dict[str, object]:
     """Store a message, try every channel that still has to deliver it, and say how it ended.
 
+    ``verdict`` is what was found of a new message. What the record holds counts, once there is one: a retry may find
+    something else, as by then more messages have come.
+
     Returns
     -------
-    ``{"source": "herald.contact", "action": …, "message": {"id": …, "site": …, "channels": {name: state}}}``
+    ``{"source": "herald.contact", "action": …, "message": {"id": …, "site": …, "channels": {name: state}}}``, and in
+    ``message``, where there are any, ``signals`` with their ``score``, and ``duplicate_of``.
 
     Raises
     ------
     DeliveryIncompleteError
         At least one channel still waits; to be run again.
     """
-    record = store.add(message, dict.fromkeys(channels, Delivery()), invocation.id)
-    first_seen = record is None or record.owner == invocation.id
-    deliveries = dict.fromkeys(channels, Delivery()) if record is None else dict(record.deliveries)
+    new = Record(invocation.id, dict.fromkeys(channels, Delivery()), verdict)
+    record = store.add(message.to_keep(), new) or new
+    first_seen = record.owner == invocation.id
+    deliveries = dict(record.deliveries)
+    if record.verdict.held:
+        return _answer(message, Action(record.verdict.held) if first_seen else Action.DUPLICATE, record)
     worked = False
     for name, recorded in deliveries.items():
         delivery = understood(recorded, now())
@@ -146,13 +157,20 @@ def deliver(
             store.change(message.id, name, recorded, delivery)
         deliveries[name] = delivery
     action = conclude(deliveries, channels) if first_seen or worked else Action.DUPLICATE
+    return _answer(message, action, replace(record, deliveries=deliveries))
+
+
+def _answer(message: Message, action: Action, record: Record) -> dict[str, object]:
+    verdict = record.verdict
     return {
         "source": SOURCE,
         "action": str(action),
         "message": {
             "id": message.id,
             "site": message.site,
-            "channels": {name: str(delivery.state) for name, delivery in deliveries.items()},
+            "channels": {name: str(delivery.state) for name, delivery in record.deliveries.items()},
+            **({"signals": list(verdict.signals), "score": verdict.score} if verdict.signals else {}),
+            **({"duplicate_of": verdict.duplicate_of} if verdict.duplicate_of else {}),
         },
     }
 

@@ -23,6 +23,10 @@ class Role(StrEnum):
     """The language of the answer."""
     HONEYPOT = "honeypot"
     """Empty unless a robot filled it; never a part of the message."""
+    FILL_TIME = "fill time"
+    """Seconds that the visitor took, as the page's script measured them."""
+    PROOF = "proof"
+    """A solved challenge of ALTCHA."""
     RECIPIENT = "recipient"
     """Would choose who hears of the message: ignored and reported."""
     SETTING = "setting"
@@ -55,6 +59,8 @@ NAMES: dict[str, Meaning] = {
     **dict.fromkeys(("_next", "redirect"), Meaning(Role.NEXT)),
     "_language": Meaning(Role.LANGUAGE),
     **dict.fromkeys(("_gotcha", "_honey", "botcheck", "bot-field"), Meaning(Role.HONEYPOT)),
+    "_fill_seconds": Meaning(Role.FILL_TIME),
+    "altcha": Meaning(Role.PROOF),
     **dict.fromkeys(
         ("_cc", "_bcc", "_to", "cc", "bcc", "ccemail", "_autoresponse", "_webhook", "webhook"), Meaning(Role.RECIPIENT)
     ),

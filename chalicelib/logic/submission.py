@@ -5,7 +5,9 @@ topic as one JSON object (version 1), its fields in the order in which they were
 
     {"version": 1, "id": "…", "site": "default", "received_at": 1767225600,
      "fields": {"source": "…", "name": "…", "email": "…", "message": "…", "Any other": "…"},
-     "signals": ["honeypot"]}
+     "signals": ["honeypot"], "keyed": true, "sender": "…", "proof": "…"}
+
+The last four stand there only where they say something.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ import json
 import re
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from chalicelib.errors import Problem, SubmissionError
 from chalicelib.logic.bodies import Pairs
@@ -22,8 +24,6 @@ from chalicelib.logic.fields import SINGLE_LINE, Role, meaning
 from chalicelib.settings import Limits, Site
 
 VERSION = 1
-HONEYPOT = "honeypot"
-"""The signal of a field that only robots fill."""
 
 MAX_PUBLISHED = 240 * 1024
 """Bytes that a serialized message may have: SNS takes 256 KiB together with its attributes, and the same payload must
@@ -49,7 +49,10 @@ class Submission:
     """The name under which each part was sent, for who must correct it."""
     next: str = ""
     language: str = ""
-    signals: list[str] = field(default_factory=list)
+    honeypot: bool = False
+    """Whether a field was filled that people don't see."""
+    fill_seconds: str = ""
+    proof: str = ""
     ignored: list[str] = field(default_factory=list)
     """Names of fields that would have chosen a recipient."""
 
@@ -64,7 +67,13 @@ class Message:
     """Seconds since the epoch, UTC."""
     fields: Mapping[str, str]
     signals: tuple[str, ...] = ()
-    """What makes it look like spam."""
+    """What makes it look like spam, as far as the API function could see."""
+    keyed: bool = False
+    """Whether its sender gave it an identity, by ``Idempotency-Key``: then the same content is no repetition."""
+    sender: str = ""
+    """A keyed hash of the address that it came from, for a site that counts."""
+    proof: str = ""
+    """The challenge that was solved for it, for a site that asks."""
 
     def serialize(self) -> str:
         """The JSON text that is published; raises :class:`SubmissionError` (413) when it is too large for SNS."""
@@ -76,6 +85,9 @@ class Message:
                 "received_at": self.received_at,
                 "fields": dict(self.fields),
                 **({"signals": self.signals} if self.signals else {}),
+                **({"keyed": True} if self.keyed else {}),
+                **({"sender": self.sender} if self.sender else {}),
+                **({"proof": self.proof} if self.proof else {}),
             },
             ensure_ascii=False,
             separators=(",", ":"),
@@ -83,6 +95,10 @@ class Message:
         if _size_on_the_bus(text) > MAX_PUBLISHED:
             raise SubmissionError(413, "message_too_large")
         return text
+
+    def to_keep(self) -> Message:
+        """The message as its record keeps it: without what only :func:`~chalicelib.logic.spam.screen` needs."""
+        return replace(self, sender="", proof="")
 
     @classmethod
     def deserialize(cls, text: str) -> Message:
@@ -98,6 +114,9 @@ class Message:
                 received_at=int(data["received_at"]),
                 fields={str(name): str(value) for name, value in fields.items()},
                 signals=tuple(map(str, data.get("signals", ()))),
+                keyed=data.get("keyed") is True,
+                sender=str(data.get("sender", "")),
+                proof=str(data.get("proof", "")),
             )
         except (KeyError, AttributeError, TypeError, ValueError) as error:
             # Without the error's own text, which quotes what was found.
@@ -135,8 +154,12 @@ def sort(pairs: Pairs) -> Submission:
                 sorted_.next = sorted_.next or text.strip()
             case Role.LANGUAGE:
                 sorted_.language = sorted_.language or text.strip()
-            case Role.HONEYPOT if text.strip() and HONEYPOT not in sorted_.signals:
-                sorted_.signals.append(HONEYPOT)
+            case Role.HONEYPOT:
+                sorted_.honeypot = sorted_.honeypot or bool(text.strip())
+            case Role.FILL_TIME:
+                sorted_.fill_seconds = sorted_.fill_seconds or text.strip()
+            case Role.PROOF:
+                sorted_.proof = sorted_.proof or text.strip()
             case Role.RECIPIENT if name not in sorted_.ignored:
                 sorted_.ignored.append(name)
     return sorted_

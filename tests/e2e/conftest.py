@@ -25,17 +25,49 @@ def free_ports() -> Ports:
         return Ports(one.getsockname()[1], two.getsockname()[1])
 
 
+GUARDED = """
+# A site with everything that there is against spam, each sign enough by itself.
+[stages.local.sites.guarded]
+thanks = "http://127.0.0.1:8080/thanks.html"
+origins = ["http://127.0.0.1:8080"]
+channels = ["pushover"]
+
+[stages.local.sites.guarded.spam]
+honeypot = { points = 10 }
+fill_time = { points = 10, seconds = 3 }
+links = { points = 10, most = 1 }
+proof_of_work = { points = 10, tries = 4 }
+
+[stages.local.sites.counted]
+thanks = "http://127.0.0.1:8080/thanks.html"
+origins = ["http://127.0.0.1:8080"]
+channels = ["pushover"]
+
+[stages.local.sites.counted.spam]
+rate = { points = 10, most = 2, minutes = 60 }
+"""
+
+
 @pytest.fixture(scope="session")
-def stack() -> Iterator[LocalStack]:
-    """The local stack with the stand-in for Pushover, whatever credentials the shell holds."""
-    name = f"test-e2e-{os.getpid()}"
-    environ = dict(os.environ) | {"HERALD_LOCAL_RETRY_SECONDS": "1,1"}
-    stack = LocalStack(ROOT, free_ports(), Pushover.of({}), environ, name)
+def checkout() -> Iterator[Path]:
+    """The checkout as it is, save that ``herald.toml`` has further sites."""
+    folder = ROOT / ".herald" / f"test-e2e-{os.getpid()}"
+    folder.mkdir(parents=True)
+    for name in ("app.py", "chalicelib", "infra", "ops", "requirements.txt", "web"):
+        (folder / name).symlink_to(ROOT / name)
+    (folder / "herald.toml").write_text((ROOT / "herald.toml").read_text(encoding="utf-8") + GUARDED, encoding="utf-8")
     try:
-        with stack:
-            yield stack
+        yield folder
     finally:
-        shutil.rmtree(stack.work, ignore_errors=True)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def stack(checkout: Path) -> Iterator[LocalStack]:
+    """The local stack with the stand-in for Pushover, whatever credentials the shell holds."""
+    environ = dict(os.environ) | {"HERALD_LOCAL_RETRY_SECONDS": "1,1"}
+    with LocalStack(checkout, free_ports(), Pushover.of({}), environ) as stack:
+        yield stack
 
 
 @pytest.fixture(scope="session")

@@ -53,6 +53,9 @@ class Harness:
     def post_json(self, body: object, path: str = "/contact") -> requests.Response:
         return requests.post(self.urls["api"] + path, json=body, timeout=PATIENCE)
 
+    def get(self, path: str, **headers: str) -> requests.Response:
+        return requests.get(self.urls["api"] + path, headers=headers, timeout=PATIENCE)
+
     def send_event(self, mode: str = "") -> requests.Response:
         return requests.get(self.urls["send_event"], params={"mode": mode} if mode else None, timeout=PATIENCE)
 

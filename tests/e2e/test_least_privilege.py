@@ -55,6 +55,15 @@ def gateway_answers_500(herald: Harness) -> None:
     assert (answer.status_code, answer.json()) == (500, {"message": "Internal server error"})
 
 
+def no_challenge(herald: Harness) -> None:
+    """Without the key a message is accepted all the same, and nothing is held against it."""
+    assert herald.get("/contact/guarded/challenge").status_code == 503
+    word = marker()
+    message_id = herald.post_json({"message": word}, "/contact/guarded").json()["id"]
+    wait_for(lambda: herald.pushes(word), "push")
+    assert herald.line("destined", message_id=message_id)["signals"] == ["unchecked"]
+
+
 def topic_dead_letter(herald: Harness) -> None:
     message_id = herald.post_json({"message": marker()}).json()["id"]
     letter = herald.dead_letter("topic-dead-letters")
@@ -104,6 +113,7 @@ Signal = Callable[[Harness], None]
 
 WITHOUT_STATEMENT: dict[tuple[str, str], Signal] = {
     ("api_handler", "PublishMessages"): api_answers_503,
+    ("api_handler", "ReadKey"): no_challenge,
     ("destined", "StoreMessages"): message_is_not_stored,
     ("destined", "RecordOutcomes"): message_is_not_claimed,
     ("destined", "InvokeNotifiers"): message_waits,

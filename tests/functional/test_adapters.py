@@ -126,6 +126,7 @@ MESSAGE = message("id-1", message="MARKER")
 SITES = {"default": replace(site(), retention_days=30)}
 CLAIM = Delivery(State.SENDING, 1, "request-1", NOW + LEASE)
 WAITING = Delivery(State.WAITING, 1, "request-1", 0, NOW + 5, "", "ChannelUnavailableError")
+NEW = Record("request-1", {"pushover": Delivery()})
 DONE = Delivery(State.DELIVERED, 1, "request-1", 0, 0, "ref")
 
 
@@ -194,13 +195,13 @@ def test_a_new_message_is_stored_whole_and_expires_by_its_sites_retention_or_tha
             "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
         },
     )
-    assert table(dynamodb).add(it, {"pushover": Delivery()}, "request-1") is None
+    assert table(dynamodb).add(it, NEW) is None
 
 
 def test_a_message_that_is_there_comes_back_as_it_was_recorded(stubbed: Stubbed) -> None:
     dynamodb, stub = stubbed("dynamodb")
     in_the_way(stub, "put_item", item("request-9", pushover=DONE, email=WAITING))
-    found = table(dynamodb).add(MESSAGE, {"pushover": Delivery()}, "request-1")
+    found = table(dynamodb).add(MESSAGE, NEW)
     assert found == Record("request-9", {"pushover": DONE, "email": WAITING})
 
 
@@ -209,7 +210,7 @@ def test_every_state_survives_the_table(stubbed: Stubbed, state: State) -> None:
     dynamodb, stub = stubbed("dynamodb")
     delivery = Delivery(state, 3, "request-1", 7, 8, "réf", "Interrupted")
     in_the_way(stub, "put_item", item(pushover=delivery))
-    found = table(dynamodb).add(MESSAGE, {}, "request-1")
+    found = table(dynamodb).add(MESSAGE, NEW)
     assert found is not None
     assert found.deliveries == {"pushover": delivery}
     assert found.deliveries["pushover"].state is state
@@ -274,7 +275,7 @@ def test_a_table_that_refuses_is_a_store_error_with_its_code(stubbed: Stubbed, c
     stub.add_client_error("put_item", code, "MARKER")
     stub.add_client_error("update_item", code, "MARKER")
     for call in (
-        lambda: table(dynamodb).add(MESSAGE, {}, "r"),
+        lambda: table(dynamodb).add(MESSAGE, NEW),
         lambda: table(dynamodb).change("id-1", "pushover", Delivery(), CLAIM),
     ):
         with pytest.raises(StoreError) as caught:
@@ -288,7 +289,7 @@ def test_a_table_that_cant_be_reached_is_a_store_error(aws: Callable[[str], Any]
     dynamodb = aws("dynamodb")
     break_at(dynamodb, "dynamodb", error)
     with pytest.raises(StoreError) as caught:
-        table(dynamodb).add(MESSAGE, {}, "r")
+        table(dynamodb).add(MESSAGE, NEW)
     assert caught.value.reason == type(error).__name__
     with pytest.raises(StoreError):
         table(dynamodb).change("id-1", "pushover", Delivery(), CLAIM)

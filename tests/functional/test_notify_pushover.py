@@ -23,7 +23,7 @@ from urllib3.connection import HTTPConnection
 from urllib3.exceptions import MaxRetryError, NameResolutionError
 
 from chalicelib.adapters.pushover import PushoverNotifier
-from chalicelib.adapters.secrets import Secrets
+from chalicelib.adapters.secrets import ParameterSecrets
 from chalicelib.composition import using
 from chalicelib.errors import (
     ChannelRejectedError,
@@ -65,7 +65,7 @@ class Pushover:
         self.ssm = aws("ssm")
         self.ssm.meta.events.register("before-parameter-build.ssm.GetParameters", self._ask)
         self.ssm.meta.events.register("before-send.ssm.GetParameters", self._answer)
-        secrets = Secrets(self.ssm, PATH, ("token", "user"), clock=lambda: self.now)
+        secrets = ParameterSecrets(self.ssm, PATH, ("token", "user"), clock=lambda: self.now)
         notifier = PushoverNotifier(session, secrets, url, clock=lambda: self.now)
         self.composition = FakeComposition(local, pushover=notifier)
 

@@ -98,7 +98,7 @@ def test_what_talks_to_aws_has_its_client_when_it_is_ready(modules: dict[str, se
     ("entry_point", "adapters"),
     [
         ("app.app", {"aws", "topic"}),
-        ("app.destined", {"aws", "messages", "notifiers"}),
+        ("app.destined", {"aws", "messages", "notifiers", "recent"}),
         ("app.notify_pushover", {"aws", "pushover", "secrets"}),
     ],
 )

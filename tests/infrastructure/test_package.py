@@ -143,6 +143,7 @@ def test_the_zip_holds_the_app_its_library_and_its_requirements_and_nothing_else
         "chalice",
         "charset_normalizer",
         "dns",
+        "altcha",
         "email_validator",
         "idna",
         "jmespath",

@@ -21,6 +21,7 @@ from chalicelib.errors import (
 from chalicelib.logic import delivery
 from chalicelib.logic.delivery import LEASE, Delivery, Invocation, Notifier, Record, State
 from chalicelib.logic.notification import Notification, of_contact
+from chalicelib.logic.spam import Verdict
 from chalicelib.settings import Channel
 from tests.fakes import (
     NOW,
@@ -56,9 +57,12 @@ class Run:
         self.notifiers: Mapping[str, Notifier] = notifiers
         self.store = InMemoryMessages()
         self.clock = Clock()
+        self.verdict = Verdict()
 
     def deliver(self, invocation: Invocation = FIRST) -> dict[str, Any]:
-        return delivery.deliver(MESSAGE, self.channels, self.notifiers, self.store, invocation, self.clock)
+        return delivery.deliver(
+            MESSAGE, self.verdict, self.channels, self.notifiers, self.store, invocation, self.clock
+        )
 
     def action(self, invocation: Invocation = FIRST) -> str:
         """The action, or ``again`` where Lambda is to run it again."""

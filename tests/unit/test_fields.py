@@ -17,6 +17,8 @@ MEANINGS = {
     "where it was sent from": Meaning(Role.FIELD, "source"),
     "where the browser goes afterwards": Meaning(Role.NEXT),
     "the language of the answer": Meaning(Role.LANGUAGE),
+    "how long it took": Meaning(Role.FILL_TIME),
+    "a solved challenge": Meaning(Role.PROOF),
     "honeypots": Meaning(Role.HONEYPOT),
     "would choose who hears of it": Meaning(Role.RECIPIENT),
     "settings of other services": Meaning(Role.SETTING),

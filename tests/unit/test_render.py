@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from chalicelib.settings import Limits, Site, Stage
+from chalicelib.settings import Limits, Site, Spam, Stage
 from ops import render
 from ops.config import StageConfig, load
 from ops.policies import Where
@@ -73,6 +73,8 @@ def test_the_compiled_stages_are_those_that_were_configured(tmp_path: Path) -> N
         null_origin=True,
         language="de",
         longest={"message": 1, "Straße 'quoted' \\": 2},
+        once_within=60,
+        spam=Spam({"rate": 7}, 9, 1.5, 2, 3, 4, 5),
     )
     few = Limits(body=1024, fields=1, field=2048)
     sites = {"odd": odd, "default": site()}

@@ -11,7 +11,7 @@ import pytest
 from chalicelib.errors import SubmissionError
 from chalicelib.logic.bodies import JSON, Pairs, read
 from chalicelib.logic.fields import KNOWN, NAMES, SINGLE_LINE, Role
-from chalicelib.logic.submission import HONEYPOT, MAX_NAME, MAX_PUBLISHED, Message, Submission, sort, validate
+from chalicelib.logic.submission import MAX_NAME, MAX_PUBLISHED, Message, Submission, sort, validate
 from chalicelib.settings import Limits, Site
 from tests.fakes import LIMITS, LONGEST, NOW, site
 
@@ -28,7 +28,7 @@ def accepted(pairs: Pairs, it: Site | None = None, limits: Limits = LIMITS) -> d
     """What arrives of a submission that is valid, after the whole way to the published text and back."""
     sent = sort(pairs)
     validate(sent, it or site(), limits)
-    message = Message("id", "default", 0, sent.fields, tuple(sent.signals))
+    message = Message("id", "default", 0, sent.fields)
     return dict(Message.deserialize(message.serialize()).fields)
 
 
@@ -107,18 +107,14 @@ def test_joined_values_are_measured_together() -> None:
 @pytest.mark.parametrize("name", HONEYPOTS)
 def test_a_honeypot_that_is_filled_is_a_signal_and_no_part_of_the_message(name: str) -> None:
     sent = sort([(name, "http://spam.example"), ("message", "Hi"), (name, "again")])
-    assert (sent.fields, sent.signals) == ({"message": "Hi"}, [HONEYPOT])
+    assert (sent.fields, sent.honeypot) == ({"message": "Hi"}, True)
 
 
 @pytest.mark.parametrize("blank", ["", " ", "\t\r\n", "\u00a0"])
 @pytest.mark.parametrize("name", HONEYPOTS)
 def test_a_honeypot_that_is_blank_is_none(name: str, blank: str) -> None:
     sent = sort([(name, blank), ("message", "Hi")])
-    assert (sent.fields, sent.signals) == ({"message": "Hi"}, [])
-
-
-def test_every_honeypot_together_is_one_signal() -> None:
-    assert sort([(name, "x") for name in HONEYPOTS]).signals == ["honeypot"]
+    assert (sent.fields, sent.honeypot) == ({"message": "Hi"}, False)
 
 
 def test_a_submission_with_a_signal_is_accepted() -> None:
@@ -474,7 +470,7 @@ def published_or_status(pairs: Pairs, limits: Limits = LIMITS) -> tuple[str, int
     sent = sort(pairs)
     try:
         validate(sent, site(required=(), longest={"message": 65_536}), limits)
-        return Message("i" * 36, "s" * 20, NOW, sent.fields, tuple(sent.signals)).serialize(), 0
+        return Message("i" * 36, "s" * 20, NOW, sent.fields).serialize(), 0
     except SubmissionError as error:
         return "", error.status
 
@@ -602,11 +598,23 @@ def test_the_error_of_what_is_no_json_never_quotes_it(text: str) -> None:
     assert "secret" not in str(caught.value)
 
 
-def test_signals_survive_publication_and_are_left_out_where_there_are_none() -> None:
-    message = Message("id", "default", NOW, {"message": "Hi"}, (HONEYPOT,))
+def test_what_is_known_of_a_message_survives_publication_and_is_left_out_where_there_is_nothing() -> None:
+    message = Message("id", "default", NOW, {"message": "Hi"}, ("honeypot",), True, "5e4de7", "c4a113")
     assert Message.deserialize(message.serialize()) == message
-    assert json.loads(message.serialize())["signals"] == ["honeypot"]
-    assert "signals" not in Message("id", "default", NOW, {"message": "Hi"}).serialize()
+    assert {name: json.loads(message.serialize())[name] for name in ("signals", "keyed", "sender", "proof")} == {
+        "signals": ["honeypot"],
+        "keyed": True,
+        "sender": "5e4de7",
+        "proof": "c4a113",
+    }
+    plain = Message("id", "default", NOW, {"message": "Hi"})
+    assert set(json.loads(plain.serialize())) == {"version", "id", "site", "received_at", "fields"}
+    assert Message.deserialize(plain.serialize()) == plain
+
+
+def test_a_record_keeps_neither_the_senders_hash_nor_the_challenge() -> None:
+    message = Message("id", "default", NOW, {"message": "Hi"}, ("honeypot",), True, "5e4de7", "c4a113")
+    assert message.to_keep() == Message("id", "default", NOW, {"message": "Hi"}, ("honeypot",), True)
 
 
 @pytest.mark.parametrize("signals", [None, 7, True])
