@@ -14,6 +14,7 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from chalicelib.functions import functions_of
 from chalicelib.settings import APP, Stage
@@ -22,7 +23,20 @@ from ops.account import Account
 from ops.config import StageConfig
 from ops.errors import OpsError, unless
 
+if TYPE_CHECKING:
+    from types_boto3_apigateway.literals import GatewayResponseTypeType
+
 CHALICE = Path(__file__).with_name("chalice_cli.py")
+
+GATEWAY_ANSWERS: dict[GatewayResponseTypeType, tuple[int | None, str, int | None]] = {
+    "THROTTLED": (429, "Too many requests; please try again.", 1),
+    "REQUEST_TOO_LARGE": (413, "The form is too large.", None),
+    # AWS's name for a path or method that there is not.
+    "MISSING_AUTHENTICATION_TOKEN": (404, "There is nothing at this address.", None),
+    "DEFAULT_4XX": (None, "The request could not be read.", None),
+    "DEFAULT_5XX": (None, "Something went wrong on our side. Please send it again in a minute.", 30),
+}
+"""Status (None: whichever it is), title, and seconds after which to try again."""
 
 Say = Callable[[str], None]
 """Takes one line for the person who watches."""
@@ -231,31 +245,33 @@ def _attributes(it: Deployment) -> None:
             {"op": "replace", "path": "/*/*/throttling/burstLimit", "value": str(it.config.burst)},
         ],
     )
-    _answer_throttled(it, api)
+    _gateway_answers(it, api)
     for spec in functions_of(stage):
         _keep_logs(it, stage.log_group(spec.name))
-    _said(it, "attributes", "dead letters of the subscription, throttling and its answer, log retention")
+    _said(it, "attributes", "dead letters of the subscription, throttling, the gateway's own answers, log retention")
 
 
-def _answer_throttled(it: Deployment, api: str) -> None:
-    """Let the gateway's own 429 say when to come again; Chalice's deploy drops this each time.
+def _gateway_answers(it: Deployment, api: str) -> None:
+    """Let the gateway's own answers be problem documents that a page's script may read; a deploy by Chalice drops them.
 
-    https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-gatewayResponse-definition.html
+    They come before any code of ours, so they can't know the site: several origins share ``*``, which gives away
+    nothing, as these answers hold nothing and no request has credentials.
+    https://docs.aws.amazon.com/apigateway/latest/developerguide/supported-gateway-response-types.html
     """
-    it.account.apis.put_gateway_response(
-        restApiId=api,
-        responseType="THROTTLED",
-        statusCode="429",
-        responseParameters={
-            "gatewayresponse.header.Retry-After": "'1'",
-            "gatewayresponse.header.Content-Type": "'application/problem+json'",
-        },
-        responseTemplates={
-            "application/json": json.dumps(
-                {"type": "about:blank", "title": "Too many requests; please try again.", "status": 429}
-            )
-        },
-    )
+    origins = {origin for site in it.stage.sites.values() for origin in site.origins}
+    allowed = origins.pop() if len(origins) == 1 else "*"
+    for kind, (status, title, retry_after) in GATEWAY_ANSWERS.items():
+        body = {"type": "about:blank", "title": title, **({"status": status} if status else {})}
+        headers = {"Content-Type": "application/problem+json", "Access-Control-Allow-Origin": allowed, "Vary": "Origin"}
+        if retry_after:
+            headers["Retry-After"] = str(retry_after)
+        it.account.apis.put_gateway_response(
+            restApiId=api,
+            responseType=kind,
+            **({"statusCode": str(status)} if status else {}),
+            responseParameters={f"gatewayresponse.header.{name}": f"'{value}'" for name, value in headers.items()},
+            responseTemplates={"application/json": json.dumps(body)},
+        )
     it.account.apis.create_deployment(restApiId=api, stageName=render.API_STAGE)
 
 

@@ -11,7 +11,9 @@ from typing import Any, TypeVar
 
 import requests
 
+from ops import record
 from ops.local.stack import LocalStack
+from ops.render import API_STAGE
 
 Found = TypeVar("Found")
 
@@ -163,6 +165,27 @@ class Harness:
         found = self.account.functions.get_function_configuration(FunctionName=name)["Environment"]["Variables"]
         self.account.functions.update_function_configuration(
             FunctionName=name, Environment={"Variables": {**found, "RESTARTED": str(time.time_ns())}}
+        )
+
+    @contextmanager
+    def throttled(self, rate: int, burst: int) -> Iterator[None]:
+        """Let the API take fewer requests a second than it is configured to."""
+        self._throttle(rate, burst)
+        try:
+            yield
+        finally:
+            self._throttle(self.config.rate, self.config.burst)
+
+    def _throttle(self, rate: int, burst: int) -> None:
+        api = record.rest_api_id(record.read(self.account.ssm, self.stage))
+        assert api is not None
+        self.account.apis.update_stage(
+            restApiId=api,
+            stageName=API_STAGE,
+            patchOperations=[
+                {"op": "replace", "path": "/*/*/throttling/rateLimit", "value": str(rate)},
+                {"op": "replace", "path": "/*/*/throttling/burstLimit", "value": str(burst)},
+            ],
         )
 
     @contextmanager
