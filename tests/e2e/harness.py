@@ -157,6 +157,17 @@ class Harness:
             for letter in letters:
                 sqs.delete_message(QueueUrl=url, ReceiptHandle=letter["ReceiptHandle"])
 
+    def publish(self, message: str, site: str = "default") -> None:
+        """Put a message on the topic, as the API function does."""
+        self.account.sns.publish(
+            TopicArn=self.account.where.arn("sns", self.stage.topic),
+            Message=message,
+            MessageAttributes={
+                "site": {"DataType": "String", "StringValue": site},
+                "kind": {"DataType": "String", "StringValue": "contact"},
+            },
+        )
+
     # Breaking one thing.
 
     def restart(self, function: str) -> None:

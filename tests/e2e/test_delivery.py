@@ -53,16 +53,8 @@ def test_a_redelivered_message_rings_nobody_again(herald: Harness) -> None:
     word, message_id = send(herald)
     wait_for(lambda: herald.pushes(word), "push")
     herald.line("on_success", message_id=message_id, action="delivered")
-    topic = herald.account.where.arn("sns", herald.stage.topic)
     for _ in range(3):
-        herald.account.sns.publish(
-            TopicArn=topic,
-            Message=herald.item(message_id)["submission"]["S"],
-            MessageAttributes={
-                "site": {"DataType": "String", "StringValue": "default"},
-                "kind": {"DataType": "String", "StringValue": "contact"},
-            },
-        )
+        herald.publish(herald.item(message_id)["submission"]["S"])
     wait_for(
         lambda: (
             len(

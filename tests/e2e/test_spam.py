@@ -74,6 +74,19 @@ def test_a_sign_of_spam_quarantines_and_the_sender_cant_tell(
     assert not herald.pushes(word)
 
 
+def test_what_was_let_out_of_quarantine_and_sent_again_rings(herald: Harness) -> None:
+    """As docs/spam.md says."""
+    word = marker()
+    message_id = send(herald, "guarded", message=word, _gotcha="x")
+    assert ended(herald, message_id)["action"] == "quarantined"
+    herald.account.dynamodb.update_item(
+        TableName=herald.stage.table, Key={"id": {"S": message_id}}, UpdateExpression="REMOVE held"
+    )
+    herald.publish(herald.item(message_id)["submission"]["S"], site="guarded")
+    wait_for(lambda: herald.pushes(word), "push")
+    wait_for(lambda: herald.delivery(message_id)["state"] == "delivered", "record of the delivery")
+
+
 def test_a_solution_is_taken_once(herald: Harness) -> None:
     solved = proof(herald)
     first, second = marker(), marker()
