@@ -56,10 +56,13 @@ def submit(herald: Harness) -> Submit:
 def fields_of(herald: Harness, word: str) -> dict[str, str]:
     """The fields of the message that rang the phone with this word, as its record has them."""
     wait_for(lambda: herald.pushes(word), "push")
-    found = [line for line in herald.lines("api_handler") if line.get("message") == "Accepted"]
-    texts = (herald.item(line["message_id"])["submission"]["S"] for line in reversed(found))
-    message = next(json.loads(text) for text in texts if word in text)
-    fields: dict[str, str] = message["fields"]
+
+    def look() -> dict[str, Any] | None:
+        accepted = (line["message_id"] for line in herald.lines("api_handler") if line.get("message") == "Accepted")
+        texts = (herald.item(message_id).get("submission", {}).get("S", "") for message_id in accepted)
+        return next((json.loads(text) for text in texts if word in text), None)
+
+    fields: dict[str, str] = wait_for(look, "record of the message")["fields"]
     return fields
 
 
