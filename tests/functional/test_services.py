@@ -31,6 +31,8 @@ FETCH = {"Accept": "*/*", "Sec-Fetch-Mode": "cors", "Sec-Fetch-Dest": "empty"}
 """``fetch`` without headers of its own. A redirect of another origin's answer would fail: the browser sends
 ``Origin: null`` there, which no page of a static site allows."""
 FETCH_FOR_JSON = {**FETCH, "Accept": "application/json"}
+AXIOS = {**FETCH, "Accept": "application/json, text/plain, */*"}
+"""What Axios sends unless told otherwise."""
 XHR_FOR_JSON = {**FETCH, "Accept": "application/json, text/javascript, */*; q=0.01"}
 """What jQuery sends for ``dataType: "json"``."""
 URLENCODED, MULTIPART, JSON = "application/x-www-form-urlencoded", "multipart/form-data", "application/json"
@@ -92,8 +94,10 @@ READ = ("message", "Hello,\nworld")
 
 FORMSPREE_README = "https://github.com/formspree/formspree"
 FORMSPREE_AJAX = "https://help.formspree.io/articles/building-your-form/submit-forms-with-javascript-ajax"
+FORMSPREE_HELP = "https://help.formspree.io/hc/en-us/articles"
 FORMSPREE_REACT = "https://help.formspree.io/hc/en-us/articles/360055613373-The-Formspree-React-library"
 WEB3FORMS = "https://github.com/surjithctly/web3forms-docs/blob/master/getting-started/examples"
+WEB3FORMS_GUIDES = "https://github.com/surjithctly/web3forms-docs/blob/master/how-to-guides"
 FORMSUBMIT = "https://formsubmit.co/documentation"
 FORMSUBMIT_AJAX = "https://formsubmit.co/ajax-documentation"
 NETLIFY = "https://docs.netlify.com/manage/forms/setup/"
@@ -168,6 +172,57 @@ ROWS = [
         {**FETCH_FOR_JSON, "Formspree-Session-Data": "eyJsb2FkZWRBdCI6MX0="},
         [MAIL, READ],
         [MAIL, READ],
+        path="/f/default",
+    ),
+    Row(
+        "Formspree, the React library with extraData",
+        FORMSPREE_REACT,
+        SITE,
+        MULTIPART,
+        {**FETCH_FOR_JSON, "Formspree-Session-Data": "eyJsb2FkZWRBdCI6MX0=", "Formspree-Client": "@formspree/react@3"},
+        [MAIL, TEXT, ("_subject", "New submission!"), ("plan", "free")],
+        [MAIL, READ, ("subject", "New submission!"), ("plan", "free")],
+        path="/f/default",
+    ),
+    Row(
+        "Formspree, the Ajax library with data of its own",
+        "https://github.com/formspree/formspree-js/blob/main/packages/formspree-ajax/README.md",
+        SITE,
+        MULTIPART,
+        {**FETCH_FOR_JSON, "Formspree-Session-Data": "eyJsb2FkZWRBdCI6MX0=", "Formspree-Client": "@formspree/ajax@1"},
+        [MAIL, ("source", "landing-page"), ("referrer", "https://example.org/")],
+        [MAIL, ("source", "landing-page"), ("referrer", "https://example.org/")],
+        path="/f/default",
+    ),
+    Row(
+        "Formspree, honeypot, a robot",
+        f"{FORMSPREE_HELP}/360013580813-Honeypot-spam-filtering",
+        SITE,
+        URLENCODED,
+        NAVIGATION,
+        [MAIL, TEXT, ("_gotcha", "https://spam.example")],
+        [MAIL, READ],
+        signals=("honeypot",),
+        path="/f/default",
+    ),
+    Row(
+        "Formspree, Cloudflare Turnstile",
+        f"{FORMSPREE_HELP}/46614263949331-Protecting-your-Forms-with-Cloudflare-Turnstile",
+        SITE,
+        URLENCODED,
+        NAVIGATION,
+        [MAIL, TEXT, ("cf-turnstile-response", "0.abc")],
+        [MAIL, READ],
+        path="/f/default",
+    ),
+    Row(
+        "Formspree, special fields of its plugins",
+        f"{FORMSPREE_HELP}/360062302854-Special-Fields",
+        SITE,
+        URLENCODED,
+        NAVIGATION,
+        [("firstName", "Ada"), ("lastName", "Lovelace"), ("company", "Engines"), ("address", "London"), MAIL, TEXT],
+        [("firstName", "Ada"), ("lastName", "Lovelace"), ("company", "Engines"), ("address", "London"), MAIL, READ],
         path="/f/default",
     ),
     # Web3Forms
@@ -248,6 +303,31 @@ ROWS = [
         [("access_key", "YOUR_ACCESS_KEY_HERE"), ("interest", "coding"), ("interest", "music"), ("check", "checked")],
         [("interest", "coding, music"), ("check", "checked")],
     ),
+    Row(
+        "Web3Forms, fetch with JSON and the key's newer name",
+        f"{WEB3FORMS_GUIDES}/html-and-javascript.md",
+        SITE,
+        JSON,
+        FETCH_FOR_JSON,
+        [
+            ("access_key", "YOUR_ACCESS_KEY_HERE"),
+            ("subject", "New Submission from Web3Forms"),
+            MAIL,
+            ADA,
+            ("phone", "+1 (555) 1234-567"),
+            READ,
+        ],
+        [("subject", "New Submission from Web3Forms"), MAIL, ADA, ("phone", "+1 (555) 1234-567"), READ],
+    ),
+    Row(
+        "Web3Forms, fetch with FormData in React",
+        f"{WEB3FORMS_GUIDES}/js-frameworks/react-js/simple-react-contact-form.md",
+        SITE,
+        MULTIPART,
+        FETCH,
+        [ADA, MAIL, TEXT, ("access_key", "YOUR_ACCESS_KEY_HERE")],
+        [ADA, MAIL, READ],
+    ),
     # FormSubmit
     Row(
         "FormSubmit, the basic form",
@@ -311,6 +391,25 @@ ROWS = [
         [("name", "FormSubmit"), ("message", "I'm from Devro LABS")],
         [("name", "FormSubmit"), ("message", "I'm from Devro LABS")],
     ),
+    Row(
+        "FormSubmit, Axios",
+        "https://gist.github.com/kesarawimal/863b2109514558ba4dd803372e035d89",
+        SITE,
+        JSON,
+        AXIOS,
+        [("name", "FormSubmit"), ("message", "I'm from Devro LABS")],
+        [("name", "FormSubmit"), ("message", "I'm from Devro LABS")],
+    ),
+    Row(
+        "FormSubmit, honeypot, a robot",
+        FORMSUBMIT,
+        SITE,
+        URLENCODED,
+        NAVIGATION,
+        [ADA, MAIL, ("_honey", "x")],
+        [ADA, MAIL],
+        signals=("honeypot",),
+    ),
     # Netlify Forms
     Row(
         "Netlify, the HTML form with a multiple choice",
@@ -366,6 +465,15 @@ ROWS = [
         FETCH,
         [("form-name", "fileForm"), ADA, ("file?", "")],
         [("source", "fileForm"), ADA],
+    ),
+    Row(
+        "Netlify, a success page in action, which ours takes the place of",
+        NETLIFY,
+        SITE,
+        URLENCODED,
+        NAVIGATION,
+        [("form-name", "contact"), ADA, MAIL, TEXT],
+        [("source", "contact"), ADA, MAIL, READ],
     ),
 ]
 
