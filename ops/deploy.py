@@ -261,7 +261,8 @@ def _gateway_answers(it: Deployment, api: str) -> None:
     origins = {origin for site in it.stage.sites.values() for origin in site.origins}
     allowed = origins.pop() if len(origins) == 1 else "*"
     for kind, (status, title, retry_after) in GATEWAY_ANSWERS.items():
-        body = {"type": "about:blank", "title": title, **({"status": status} if status else {})}
+        errors = [{"code": kind, "message": title}]
+        body = {"type": "about:blank", "title": title, **({"status": status} if status else {}), "errors": errors}
         headers = {"Content-Type": "application/problem+json", "Access-Control-Allow-Origin": allowed, "Vary": "Origin"}
         if retry_after:
             headers["Retry-After"] = str(retry_after)

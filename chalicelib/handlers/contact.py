@@ -79,7 +79,7 @@ def challenge(request: Request | None, site: str) -> Response:
     allowed = found is not None and origins.may_send(found, origin, request.headers.get("host", ""))
     try:
         if found is None or "proof_of_work" not in found.spam.points:
-            raise SubmissionError(404, "unknown_site")
+            raise SubmissionError(404, "FORM_NOT_FOUND")
         if not allowed:
             raise SubmissionError(403, "forbidden_origin")
         key = here.key.read()["key"]
@@ -108,7 +108,7 @@ def _shared(response: Response, site: Site | None, origin: str | None, allowed: 
 def _accept(request: Request, site: Site | None, allowed: bool, pairs: Pairs) -> Response:
     here = composition.root()
     if site is None:
-        raise SubmissionError(404, "unknown_site")
+        raise SubmissionError(404, "FORM_NOT_FOUND")
     if not allowed:
         raise SubmissionError(403, "forbidden_origin")
     content_type = request.headers.get("content-type", "")

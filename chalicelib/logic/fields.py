@@ -51,6 +51,7 @@ WEB3FORMS_KEYS = ("access_key", "apikey")
 NAMES: dict[str, Meaning] = {
     **{name: Meaning(Role.FIELD, name) for name in KNOWN},
     "description": Meaning(Role.FIELD, "message"),
+    "msg": Meaning(Role.FIELD, "message"),
     "_replyto": Meaning(Role.FIELD, "email"),
     "replyto": Meaning(Role.FIELD, "email"),
     "_subject": Meaning(Role.FIELD, "subject"),
@@ -80,9 +81,9 @@ NAMES: dict[str, Meaning] = {
         Meaning(Role.SETTING),
     ),
 }
-"""Every name with a meaning. Any other name is a part of the message under that name."""
+"""Every name with a meaning, in lower case. Any other name is a part of the message under that name."""
 
 
 def meaning(name: str) -> Meaning:
-    """What a field of this name stands for."""
-    return NAMES.get(name) or Meaning(Role.FIELD, name)
+    """What a field of this name stands for. Forms write ``Email`` as well as ``email``; both are the address."""
+    return NAMES.get(name.lower()) or Meaning(Role.FIELD, name)

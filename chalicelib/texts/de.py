@@ -19,7 +19,7 @@ TEXTS = {
     "invalid": "Einige Felder brauchen noch einen Blick.",
     "malformed": "Die Anfrage konnte nicht gelesen werden.",
     "forbidden_origin": "Dieses Formular darf von jener Seite aus nicht gesendet werden.",
-    "unknown_site": "Dieses Formular gibt es hier nicht.",
+    "FORM_NOT_FOUND": "Dieses Formular gibt es hier nicht.",
     "body_too_large": "Das Formular ist größer als {limit} KiB.",
     "too_many_fields": "Das Formular hat zu viele Felder.",
     "message_too_large": "Die Nachricht ist zu groß; bitte kürzen Sie sie.",

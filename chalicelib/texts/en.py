@@ -18,7 +18,7 @@ TEXTS = {
     "invalid": "Some fields need another look.",
     "malformed": "The request could not be read.",
     "forbidden_origin": "This form may not be sent from that page.",
-    "unknown_site": "There is no such form here.",
+    "FORM_NOT_FOUND": "There is no such form here.",
     "body_too_large": "The form holds more than {limit} KiB.",
     "too_many_fields": "The form has too many fields.",
     "message_too_large": "The message is too large to be delivered; please shorten it.",

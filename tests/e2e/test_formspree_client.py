@@ -173,7 +173,8 @@ def test_a_file_is_refused_in_words_that_the_caller_can_show(herald: Harness, su
 def test_an_unknown_site_is_an_error_of_the_form(herald: Harness, submit: Submit, own: str) -> None:
     result = submit("nowhere", fields={"message": marker()}, origin=own)
     assert (result["kind"], result["fieldErrors"]) == ("error", {})
-    assert [error["message"] for error in result["formErrors"]] == ["There is no such form here."]
+    (error,) = result["formErrors"]
+    assert (error["code"], error["message"]) == ("FORM_NOT_FOUND", "There is no such form here.")
 
 
 def test_a_foreign_page_gets_an_error_of_the_form_and_rings_nobody(herald: Harness, submit: Submit, own: str) -> None:

@@ -23,7 +23,13 @@ def test_an_address_or_method_that_there_is_not_is_404(herald: Harness, method: 
         method, herald.urls["api"] + path, headers={"Origin": origin_of(herald)}, timeout=PATIENCE
     )
     assert (answer.status_code, answer.headers["Content-Type"]) == (404, "application/problem+json")
-    assert answer.json() == {"type": "about:blank", "title": "There is nothing at this address.", "status": 404}
+    title = "There is nothing at this address."
+    assert answer.json() == {
+        "type": "about:blank",
+        "title": title,
+        "status": 404,
+        "errors": [{"code": "MISSING_AUTHENTICATION_TOKEN", "message": title}],
+    }
     assert answer.headers["Access-Control-Allow-Origin"] == origin_of(herald)
 
 

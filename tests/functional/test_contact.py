@@ -703,7 +703,7 @@ def test_an_unknown_site_is_404_whatever_is_sent(
         response = post(client, local, topic, body_of(**GOOD), headers, path)
         assert response.status_code == 404
         assert response.headers["Content-Type"] == "application/problem+json"
-        assert response.json_body["errors"] == [{"code": "unknown_site", "message": response.json_body["title"]}]
+        assert response.json_body["errors"] == [{"code": "FORM_NOT_FOUND", "message": response.json_body["title"]}]
         assert b"nowhere" not in response.body
     response = post(client, local, topic, body_of(**GOOD), FORM, path)
     assert response.status_code == 404

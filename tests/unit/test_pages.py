@@ -141,7 +141,7 @@ def test_nothing_runs_and_nothing_is_loaded_from_elsewhere() -> None:
     [style] = it.top.all("style")
     assert "url(" not in style.said()
     assert "@import" not in style.said()
-    assert not re.search(r"\b(href|src|action|on\w+)=", refused(SubmissionError(404, "unknown_site"), [], EN, "en"))
+    assert not re.search(r"\b(href|src|action|on\w+)=", refused(SubmissionError(404, "FORM_NOT_FOUND"), [], EN, "en"))
     assert "default-src 'none'" in POLICY
     assert "script-src" not in POLICY
 
@@ -357,7 +357,7 @@ def test_a_mistake_of_no_field_stands_above_the_form() -> None:
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-@pytest.mark.parametrize("code", ["unknown_site", "forbidden_origin", "body_too_large", "unavailable", "unexpected"])
+@pytest.mark.parametrize("code", ["FORM_NOT_FOUND", "forbidden_origin", "body_too_large", "unavailable", "unexpected"])
 def test_without_what_was_typed_there_is_no_form_and_no_promise(code: str, language: str) -> None:
     it = page([], code=code, language=language, limit=64)
     words = texts(language)

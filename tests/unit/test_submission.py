@@ -51,9 +51,7 @@ def test_fields_stay_in_the_order_sent() -> None:
     assert list(accepted(pairs).items()) == pairs
 
 
-@pytest.mark.parametrize(
-    "name", ["phone", "Name", "MESSAGE", "id", "site", "received_at", "version", "Straße", "🚀", "a b"]
-)
+@pytest.mark.parametrize("name", ["phone", "id", "site", "received_at", "version", "Straße", "🚀", "a b"])
 def test_a_field_that_nobody_knows_is_kept_as_it_is(name: str) -> None:
     assert accepted([("message", "Hi"), (name, "  a\tb\n c ")]) == {"message": "Hi", name: "  a\tb\n c "}
 
@@ -441,7 +439,8 @@ def test_what_is_no_address_is_422(name: str, address: str) -> None:
 
 
 def test_the_address_alone_is_looked_at_as_one() -> None:
-    assert accepted([("message", "Hi"), ("Email", "nobody"), ("work-email", "nobody")])["Email"] == "nobody"
+    assert accepted([("message", "Hi"), ("work-email", "nobody")])["work-email"] == "nobody"
+    assert refused([("message", "Hi"), ("Email", "nobody")]).problems == (Problem("TYPE_EMAIL", "Email"),)
 
 
 # Privacy

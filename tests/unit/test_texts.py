@@ -51,7 +51,7 @@ USED = set().union(
 def test_the_search_finds_what_it_should() -> None:
     assert keys_in('raise SubmissionError(413, "a", Problem("b", "body"))') == {"a", "b"}
     assert keys_in('code = "a" if x else "b"\n_malformed("c")\ntexts["d"]\nwords[error.code]') == {"a", "b", "c", "d"}
-    assert {"invalid", "unknown_site", "REQUIRED_FIELD_EMPTY", "TYPE_EMAIL", "not_json", "page_title"} <= USED
+    assert {"invalid", "FORM_NOT_FOUND", "REQUIRED_FIELD_EMPTY", "TYPE_EMAIL", "not_json", "page_title"} <= USED
     assert len(USED) > 25
 
 
