@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from chalicelib.errors import SubmissionError
+from chalicelib.errors import Problem, SubmissionError
 from chalicelib.logic.bodies import JSON, Pairs, read
 from chalicelib.logic.fields import KNOWN, NAMES, SINGLE_LINE, Role
 from chalicelib.logic.submission import MAX_NAME, MAX_PUBLISHED, Message, Submission, sort, validate
