@@ -64,7 +64,7 @@ if stage.uses("pushover"):
     @app.lambda_function()
     def notify_pushover(event: Any, context: Any) -> dict[str, str]:
         """Notify by Pushover; any program in the account may be granted this function."""
-        return handlers.notify_pushover.handle(event)
+        return handlers.notify.handle("pushover", event)
 
 
 @app.lambda_function()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, Protocol
@@ -16,8 +16,10 @@ from typing import TYPE_CHECKING, Protocol
 from chalicelib.settings import Channel, Site, Stage, notifier_functions, required, stage_named
 
 if TYPE_CHECKING:
+    import requests
     from types_boto3_dynamodb import DynamoDBClient
 
+    from chalicelib.adapters.secrets import Secrets
     from chalicelib.logic.delivery import MessageStore, Notifier
     from chalicelib.logic.spam import Recent
 
@@ -30,13 +32,6 @@ class Topic(Protocol):
 
     def publish(self, text: str, *, site: str, kind: str, function_arn: str) -> None:
         """Return once the message is accepted; raise :class:`~chalicelib.errors.PublishError` otherwise."""
-
-
-class Secrets(Protocol):
-    """Values that nobody else may see."""
-
-    def read(self) -> dict[str, str]:
-        """Name → value; raises :class:`~chalicelib.errors.SecretsError`."""
 
 
 class Composition:
@@ -58,11 +53,7 @@ class Composition:
     @cached_property
     def key(self) -> Secrets:
         """The stage's key, named ``key``: it signs challenges and hides addresses."""
-        from chalicelib.adapters.aws import client
-        from chalicelib.adapters.secrets import ParameterSecrets
-
-        path, _, name = self.stage.key.rpartition("/")
-        return ParameterSecrets(client("ssm", connect=1, read=2, attempts=2), path, (name,))
+        return self.secrets("spam", ("key",))
 
     @cached_property
     def _dynamodb(self) -> DynamoDBClient:
@@ -92,25 +83,29 @@ class Composition:
 
         invoke = client("lambda", read=INVOKE_READ_TIMEOUT, attempts=1)
         return {
-            channel: LambdaNotifier(invoke, function) for channel, function in notifier_functions(self._environ).items()
+            channel: LambdaNotifier(invoke, function, channel)
+            for channel, function in notifier_functions(self._environ).items()
         }
 
-    @cached_property
-    def pushover(self) -> Notifier:
-        """The notifier that talks to Pushover, as ``notify_pushover`` sees it."""
-        import requests
+    def notifier(self, channel: str) -> Notifier:
+        """The notifier that talks to a channel's provider, as ``notify_<kind>`` sees it."""
+        if channel not in self._providers:
+            it = self.stage.channels[channel]
+            self._providers[channel] = _PROVIDERS[it.kind](self, it)
+        return self._providers[channel]
 
-        from chalicelib.adapters import pushover
+    @cached_property
+    def _providers(self) -> dict[str, Notifier]:
+        return {}
+
+    def secrets(self, channel: str, names: tuple[str, ...]) -> Secrets:
+        """The secrets of a channel, below its own path in Parameter Store."""
         from chalicelib.adapters.aws import client
         from chalicelib.adapters.secrets import ParameterSecrets
 
-        session = requests.Session()
-        # Neither a proxy nor a .netrc of the environment may see what is sent.
-        session.trust_env = False
-        # Together with the call of Pushover this must end before the function's own time does.
+        # Together with the call of a provider this must end before the function's own time does.
         ssm = client("ssm", connect=1, read=2, attempts=2)
-        secrets = ParameterSecrets(ssm, f"{self.stage.parameters}/{pushover.CHANNEL}", pushover.SECRETS)
-        return pushover.PushoverNotifier(session, secrets, self.stage.channels[pushover.CHANNEL].url)
+        return ParameterSecrets(ssm, f"{self.stage.parameters}/{channel}", names)
 
     def site(self, name: str) -> Site | None:
         """The site of that name, if the stage has it."""
@@ -125,6 +120,24 @@ class Composition:
         """Seconds since the epoch."""
         return int(time.time())
 
+
+def _session() -> requests.Session:
+    import requests
+
+    session = requests.Session()
+    # Neither a proxy nor a .netrc of the environment may see what is sent.
+    session.trust_env = False
+    return session
+
+
+def _pushover(here: Composition, channel: Channel) -> Notifier:
+    from chalicelib.adapters import pushover
+
+    return pushover.PushoverNotifier(_session(), here.secrets(channel.name, pushover.SECRETS), channel)
+
+
+_PROVIDERS: Mapping[str, Callable[[Composition, Channel], Notifier]] = {"pushover": _pushover}
+"""What makes the notifier of each kind of channel."""
 
 _roots: list[Composition] = []
 

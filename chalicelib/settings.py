@@ -14,19 +14,24 @@ class SettingsError(RuntimeError):
     """A setting is missing or wrong; the message names it and says what it should hold."""
 
 
+Options = Mapping[str, str | int | bool | tuple[str, ...]]
+"""What only one kind of channel has; its adapter says what."""
+
+
 @dataclass(frozen=True, slots=True)
 class Channel:
-    """One way to reach the owner, such as ``pushover``."""
+    """One way to reach the owner."""
 
     name: str
     kind: str
-    """Which notifier serves it: ``notify_<kind>``."""
+    """Which notifier serves it, ``notify_<kind>``: such as ``pushover``."""
     ring_again: bool
     """What happens when the provider may or may not have accepted: ring again (True) or hold for the owner."""
     pause: int
     """Seconds to wait at least before an attempt that failed is repeated."""
     url: str
-    """Where the provider's API answers."""
+    """Where the provider's API answers; empty for AWS's own services."""
+    options: Options = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,8 +146,12 @@ class Stage:
 
     def uses(self, kind: str) -> bool:
         """Whether any site of this stage is served by a channel of this kind."""
+        return bool(self.channels_of(kind))
+
+    def channels_of(self, kind: str) -> tuple[str, ...]:
+        """The channels of this kind that any site is served by."""
         used = {channel for site in self.sites.values() for channel in site.channels}
-        return any(channel.kind == kind for name, channel in self.channels.items() if name in used)
+        return tuple(name for name, channel in self.channels.items() if name in used and channel.kind == kind)
 
     def log_group(self, name: str) -> str:
         """Where the output of a function goes."""

@@ -13,14 +13,15 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, get_args
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, Field, ValidationError
 
-from chalicelib.functions import FUNCTIONS
 from chalicelib.logic.fields import Meaning, Role, meaning
 from chalicelib.logic.origins import origin_of
-from chalicelib.settings import Channel, Limits, Site, Spam, Stage
+from chalicelib.settings import Limits, Site, Spam, Stage
 from chalicelib.texts import FALLBACK, LANGUAGES
+from ops.channels import KINDS, RESERVED, ChannelTable
 from ops.errors import OpsError
+from ops.tables import Table, WebAddress, web_address
 
 VERSION = 1
 FILE = "herald.toml"
@@ -32,9 +33,6 @@ LOCAL_KEYS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
 
 _NAME = re.compile(r"[a-z][a-z0-9_-]{0,19}")
 _STAGE = re.compile(r"[a-z][a-z0-9]{0,11}")
-_KINDS = tuple(spec.channel for spec in FUNCTIONS if spec.channel)
-_PROVIDER = {"pushover": "https://api.pushover.net"}
-_SHORTEST_PAUSE = {"pushover": 5}
 _DAYS = 3650
 
 _LIKE = {"account": "123456789012", "region": "eu-central-1"}
@@ -46,32 +44,8 @@ class ConfigError(OpsError):
     """``herald.toml`` can't be used; the message lists every mistake."""
 
 
-def _web_address(value: str) -> str:
-    if not value.isascii():
-        raise ValueError("must be ASCII: write other characters percent-encoded, and a host name as xn--…")
-    url = urlsplit(value)
-    try:
-        _ = url.port
-    except ValueError:
-        raise ValueError("must have a port from 0 to 65535, or none") from None
-    if url.scheme == "http" and url.hostname not in ("127.0.0.1", "localhost"):
-        raise ValueError("must begin with https:// (http:// is for 127.0.0.1 alone)")
-    if url.scheme not in ("http", "https") or not url.hostname or "@" in url.netloc:
-        raise ValueError("must be an absolute address such as https://www.example.com/thanks.html")
-    if re.search(r"[\s\x00-\x1f\x7f\\]", value):
-        raise ValueError("must not hold spaces or control characters, or a backslash")
-    return value
-
-
-WebAddress = Annotated[str, AfterValidator(_web_address)]
-
-
-class _Table(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
-
-
 def _origin(value: str) -> str:
-    _web_address(value)
+    web_address(value)
     if origin_of(value) != value:
         raise ValueError(
             f"must be an origin such as https://www.example.com, without a path; meant {origin_of(value)}?"
@@ -100,7 +74,7 @@ _LONGEST = {"source": 200, "name": 200, "email": 254, "subject": 200, "message":
 Points = Annotated[int, Field(ge=1, le=1000)]
 
 
-class _Sign(_Table):
+class _Sign(Table):
     points: Points
 
 
@@ -121,7 +95,7 @@ class _ProofOfWork(_Sign):
     tries: int = Field(default=200, ge=2, le=100_000)
 
 
-class _Spam(_Table):
+class _Spam(Table):
     """The signs of spam that a site looks at, each with its points."""
 
     quarantine_from: Points = 10
@@ -144,28 +118,23 @@ class _Spam(_Table):
         )
 
 
-class _Site(_Table):
+class _Site(Table):
     thanks: WebAddress
-    origins: list[Origin] = []
+    origins: list[Origin] = Field(default=[])
     without_origin: bool = True
     null_origin: bool = False
     language: Annotated[str, AfterValidator(_language)] = FALLBACK
-    longest: dict[str, Annotated[int, Field(ge=1, le=65_536)]] = {}
+    longest: dict[str, Annotated[int, Field(ge=1, le=65_536)]] = Field(default={})
     channels: list[str] = Field(min_length=1)
-    required: list[Annotated[str, Field(min_length=1, max_length=100), AfterValidator(_own_name)]] = ["message"]
+    required: list[Annotated[str, Field(min_length=1, max_length=100), AfterValidator(_own_name)]] = Field(
+        default=["message"]
+    )
     retention_days: int = Field(default=365, ge=1, le=_DAYS)
     once_minutes: int = Field(default=10, ge=0, le=1440)
     spam: _Spam = _Spam()
 
 
-class _Channel(_Table):
-    kind: str
-    uncertain: Literal["ring again", "hold"] = "ring again"
-    pause: int = Field(default=5, ge=1, le=3600)
-    url: WebAddress | None = None
-
-
-class _Limits(_Table):
+class _Limits(Table):
     """How much a submission may hold. SNS and EventBridge carry 256 KB, and text may double on its way there."""
 
     body_kib: int = Field(default=64, ge=1, le=64)
@@ -173,12 +142,12 @@ class _Limits(_Table):
     field_kib: int = Field(default=10, ge=1, le=64)
 
 
-class _Throttle(_Table):
+class _Throttle(Table):
     rate: int = Field(default=10, ge=1, le=10_000)
     burst: int = Field(default=20, ge=1, le=10_000)
 
 
-class _StageOptions(_Table):
+class _StageOptions(Table):
     """What only a stage has."""
 
     send_event: bool = False
@@ -189,11 +158,11 @@ class _StageOptions(_Table):
     region: str | None = Field(default=None, pattern=r"^[a-z]{2}(-[a-z]+)+-\d$")
 
 
-class _Merged(_Table):
+class _Merged(Table):
     """One stage after its own tables were laid over the common ones."""
 
     sites: dict[str, _Site]
-    channels: dict[str, _Channel]
+    channels: dict[str, dict[str, Any]]
     limits: _Limits = _Limits()
 
 
@@ -282,10 +251,11 @@ def _stage(
     if options is None or merged is None:
         return None
     _check_options(name, options, mistakes)
-    _check_tables(name, merged, lambda *key: _written_at(key, name, own), mistakes)
+    channels = _channels(merged.channels, lambda *key: _written_at(key, name, own), mistakes)
+    _check_tables(name, merged, channels, lambda *key: _written_at(key, name, own), mistakes)
     if len(mistakes) > before:
         return None
-    sites, channels = dict(merged.sites), dict(merged.channels)
+    sites = dict(merged.sites)
     if name == LOCAL:
         options, sites, channels = _overridden(options, sites, channels, overrides)
     return StageConfig(
@@ -313,16 +283,7 @@ def _stage(
                 fields=merged.limits.fields,
                 field=merged.limits.field_kib * 1024,
             ),
-            channels={
-                channel: Channel(
-                    name=channel,
-                    kind=spec.kind,
-                    ring_again=spec.uncertain == "ring again",
-                    pause=spec.pause,
-                    url=spec.url or _PROVIDER[spec.kind],
-                )
-                for channel, spec in channels.items()
-            },
+            channels={channel: spec.compiled(channel) for channel, spec in channels.items()},
             hint=_hint(name),
         ),
         send_event=options.send_event,
@@ -418,7 +379,31 @@ def _check_options(name: str, options: _StageOptions, mistakes: list[str]) -> No
             mistakes.append(f"stages.{name}.{key}: missing; the local stack needs it")
 
 
-def _check_tables(name: str, merged: _Merged, place: Callable[..., str], mistakes: list[str]) -> None:
+def _channels(
+    tables: dict[str, dict[str, Any]], place: Callable[..., str], mistakes: list[str]
+) -> dict[str, ChannelTable]:
+    """Each channel as the model of its kind; one that has mistakes is left out."""
+    channels: dict[str, ChannelTable] = {}
+    for name, table in tables.items():
+        kind = table.get("kind")
+        if kind is None:
+            mistakes.append(f"{place('channels', name, 'kind')}: missing; expected one of: {', '.join(KINDS)}")
+        elif kind not in KINDS:
+            mistakes.append(f"{place('channels', name, 'kind')}: found {kind!r}, expected one of: {', '.join(KINDS)}")
+        else:
+            checked = _checked(KINDS[kind], table, _below(place, "channels", name), mistakes)
+            if checked is not None:
+                channels[name] = checked
+    return channels
+
+
+def _below(place: Callable[..., str], *above: str) -> Callable[[tuple[str | int, ...]], str]:
+    return lambda key: place(*above, *key)
+
+
+def _check_tables(
+    name: str, merged: _Merged, channels: dict[str, ChannelTable], place: Callable[..., str], mistakes: list[str]
+) -> None:
     """What no table can tell alone. ``place`` says where a key is written."""
     if "default" not in merged.sites:
         mistakes.append("sites.default: missing; POST /contact is its form")
@@ -433,30 +418,23 @@ def _check_tables(name: str, merged: _Merged, place: Callable[..., str], mistake
                 mistakes.append(f"{place('sites', site, 'channels')}: found {channel!r}, expected one of: {known}")
         if len(set(spec.channels)) < len(spec.channels):
             mistakes.append(f"{place('sites', site, 'channels')}: names a channel twice")
-    for channel, options in merged.channels.items():
-        if options.kind not in _KINDS:
-            mistakes.append(
-                f"{place('channels', channel, 'kind')}: found {options.kind!r}, expected one of: {', '.join(_KINDS)}"
-            )
-            continue
-        if channel != options.kind:
-            mistakes.append(
-                f"{place('channels', channel)}: a channel of kind {options.kind!r} must be named {options.kind!r}"
-            )
-        if options.url is not None and name != LOCAL:
+    for channel, options in channels.items():
+        if channel in RESERVED:
+            mistakes.append(f"{place('channels', channel)}: this name is taken; choose another")
+        if options.url is not None and options.PROVIDER and name != LOCAL:
             mistakes.append(
                 f"{place('channels', channel, 'url')}: only stages.{LOCAL} may send elsewhere than to the provider"
             )
-        shortest = _SHORTEST_PAUSE[options.kind]
-        if options.url is None and options.pause < shortest:
+        shortest = options.SHORTEST_PAUSE
+        if (options.url is None or name != LOCAL) and options.pause < shortest:
             mistakes.append(
                 f"{place('channels', channel, 'pause')}: found {options.pause}, the provider wants at least {shortest}"
             )
 
 
 def _overridden(
-    options: _StageOptions, sites: dict[str, _Site], channels: dict[str, _Channel], overrides: Overrides
-) -> tuple[_StageOptions, dict[str, _Site], dict[str, _Channel]]:
+    options: _StageOptions, sites: dict[str, _Site], channels: dict[str, ChannelTable], overrides: Overrides
+) -> tuple[_StageOptions, dict[str, _Site], dict[str, ChannelTable]]:
     if overrides.aws:
         options = options.model_copy(update={"endpoint": overrides.aws})
     if overrides.web:
@@ -474,9 +452,13 @@ def _overridden(
             name: channel.model_copy(update={"url": _moved(channel.url, web)}) if channel.url else channel
             for name, channel in channels.items()
         }
-    if overrides.real_pushover and "pushover" in channels:
-        real = {"url": None, "pause": max(channels["pushover"].pause, _SHORTEST_PAUSE["pushover"])}
-        channels["pushover"] = channels["pushover"].model_copy(update=real)
+    if overrides.real_pushover:
+        channels = {
+            name: channel.model_copy(update={"url": None, "pause": max(channel.pause, channel.SHORTEST_PAUSE)})
+            if channel.kind == "pushover"
+            else channel
+            for name, channel in channels.items()
+        }
     return options, sites, channels
 
 

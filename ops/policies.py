@@ -63,5 +63,8 @@ def _arns(on: Resource, spec: FunctionSpec, stage: Stage, where: Where) -> list[
         case Resource.RULE_DEAD_LETTERS:
             return [where.arn("sqs", stage.rule_dead_letters)]
         case Resource.SECRETS:
-            path = f"{stage.parameters}/{spec.channel}"
-            return [where.arn("ssm", f"parameter{path}/{name}") for name in spec.secrets]
+            return [
+                where.arn("ssm", f"parameter{stage.parameters}/{channel}/{name}")
+                for channel in stage.channels_of(spec.channel)
+                for name in spec.secrets
+            ]

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
-from chalicelib.composition import Composition, Secrets, Topic
+from chalicelib.adapters.secrets import Secrets
+from chalicelib.composition import Composition, Topic
 from chalicelib.errors import HeraldError, PublishError, SecretsError
 from chalicelib.logic.delivery import Delivery, MessageStore, Notifier, Record, State
 from chalicelib.logic.notification import Notification
@@ -143,12 +144,18 @@ class Key:
     def read(self) -> dict[str, str]:
         return {"key": self._key}
 
+    def forget(self) -> None:
+        """It is always the same."""
+
 
 class MissingKey:
     """A key that nobody has set."""
 
     def read(self) -> dict[str, str]:
         raise SecretsError("not set in Parameter Store: /herald/dev/spam/key")
+
+    def forget(self) -> None:
+        """There is nothing to forget."""
 
 
 class RecordingNotifier:
@@ -228,7 +235,7 @@ class FakeComposition(Composition):
         recent: Recent | None = None,
         key: Secrets | None = None,
         notifiers: Mapping[str, Notifier] | None = None,
-        pushover: Notifier | None = None,
+        providers: Mapping[str, Notifier] | None = None,
         now: int = NOW,
     ) -> None:
         super().__init__({})
@@ -239,7 +246,7 @@ class FakeComposition(Composition):
             "recent": recent or InMemoryRecent(),
             "key": key,
             "notifiers": notifiers,
-            "pushover": pushover,
+            "_providers": providers,
         }
         # The cached properties of the parent find what is given here and make nothing.
         self.__dict__.update({"stage": stage} | {name: fake for name, fake in given.items() if fake is not None})

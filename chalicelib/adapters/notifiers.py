@@ -6,6 +6,7 @@ https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import (
@@ -33,16 +34,19 @@ _NEVER_ARRIVED = (EndpointConnectionError, ConnectTimeoutError, NoCredentialsErr
 class LambdaNotifier:
     """A notifier function. The client must not repeat a call that timed out: the function may have rung already."""
 
-    def __init__(self, client: LambdaClient, function: str) -> None:
+    def __init__(self, client: LambdaClient, function: str, channel: str) -> None:
         self._client = client
         self._function = function
+        self._channel = channel
 
     def notify(self, notification: Notification) -> str:
         """Invoke and wait; returns the provider's reference, raises a :class:`~chalicelib.errors.NotifierError`."""
         try:
             response = self._client.invoke(
                 FunctionName=self._function,
-                Payload=json.dumps(notification.as_request(), ensure_ascii=False).encode(),
+                Payload=json.dumps(
+                    replace(notification, channel=self._channel).as_request(), ensure_ascii=False
+                ).encode(),
             )
             payload = response["Payload"].read()
         except ClientError as error:

@@ -12,7 +12,7 @@ from collections.abc import Callable
 import requests
 from urllib3.exceptions import NewConnectionError
 
-from chalicelib.adapters.secrets import ParameterSecrets
+from chalicelib.adapters.secrets import Secrets
 from chalicelib.errors import (
     ChannelRejectedError,
     ChannelUnavailableError,
@@ -20,10 +20,9 @@ from chalicelib.errors import (
     SecretsError,
 )
 from chalicelib.logic.notification import Notification, cut
+from chalicelib.settings import Channel
 
-CHANNEL = "pushover"
 SECRETS = ("token", "user")
-URL = "https://api.pushover.net"
 MAX_TITLE = 250
 MAX_MESSAGE = 1024
 PAUSE = 5
@@ -40,13 +39,13 @@ class PushoverNotifier:
     def __init__(
         self,
         session: requests.Session,
-        secrets: ParameterSecrets,
-        url: str = URL,
+        secrets: Secrets,
+        channel: Channel,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._session = session
         self._secrets = secrets
-        self._endpoint = f"{url}/1/messages.json"
+        self._endpoint = f"{channel.url}/1/messages.json"
         self._clock = clock
 
     def notify(self, notification: Notification) -> str:

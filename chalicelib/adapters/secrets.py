@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -16,6 +16,16 @@ if TYPE_CHECKING:
 
 KEEP = 300
 """Seconds that a value is kept: a warm function takes up a changed secret within this time."""
+
+
+class Secrets(Protocol):
+    """Values that nobody else may see."""
+
+    def read(self) -> dict[str, str]:
+        """Name → value; raises :class:`SecretsError`."""
+
+    def forget(self) -> None:
+        """Read anew next time: the provider did not take these values."""
 
 
 class ParameterSecrets:

@@ -14,13 +14,13 @@ if TYPE_CHECKING:
 
     from chalicelib.handlers import contact as contact
     from chalicelib.handlers import destined as destined
-    from chalicelib.handlers import notify_pushover as notify_pushover
+    from chalicelib.handlers import notify as notify
     from chalicelib.handlers import outcomes as outcomes
 
 _HANDLER_OF = {
     "app": "contact",
     "destined": "destined",
-    "notify_pushover": "notify_pushover",
+    "notify_pushover": "notify",
     "on_success": "outcomes",
     "on_failure": "outcomes",
 }
@@ -37,6 +37,7 @@ def preload(entry_point: str) -> None:
 
     ``entry_point`` is what Lambda gives in ``_HANDLER``, such as ``app.destined``. Anything else loads nothing.
     """
-    module = _HANDLER_OF.get(entry_point.removeprefix("app."))
+    function = entry_point.removeprefix("app.")
+    module = _HANDLER_OF.get(function)
     if module and entry_point.startswith("app."):
-        import_module(f"{__name__}.{module}").prepare()
+        import_module(f"{__name__}.{module}").prepare(function)

@@ -27,7 +27,7 @@ PREFLIGHT_AGE = "7200"
 """Seconds that a browser may remember a preflight's answer: the most that Chromium honours."""
 
 
-def prepare() -> None:
+def prepare(function: str) -> None:
     """Make the clients that requests need."""
     here = composition.root()
     _ = here.topic

@@ -13,7 +13,7 @@ from chalicelib.logic.submission import Message
 from chalicelib.logs import logger
 
 
-def prepare() -> None:
+def prepare(function: str) -> None:
     """Make the clients that every message needs."""
     here = composition.root()
     _ = here.messages, here.recent, here.notifiers

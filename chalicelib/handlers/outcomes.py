@@ -11,7 +11,7 @@ from chalicelib.logic import events
 from chalicelib.logs import logger
 
 
-def prepare() -> None:
+def prepare(function: str) -> None:
     """Nothing to make: these functions call no service."""
 
 

@@ -2,14 +2,17 @@
 
 ::
 
-    request  {"version": 1, "id": "…", "title": "…", "message": "…", "timestamp": 1767225600}
+    request  {"version": 1, "id": "…", "title": "…", "message": "…", "timestamp": 1767225600, "channel": "pushover",
+              "reply_to": "ada@example.com", "fields": [{"name": "Name", "value": "Ada"}], "options": {"priority": 1}}
     answer   {"channel": "pushover", "status": "delivered", "reference": "…"}
+
+All from ``timestamp`` on is optional.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from chalicelib.errors import InvalidRequestError
 from chalicelib.logic.submission import Message
@@ -23,6 +26,8 @@ MAX_EXTRA = 120
 """Characters that each of them shows. The record has it whole."""
 
 _MAX_ID = 128
+_MAX_ADDRESS = 254
+_OPTIONAL = ("timestamp", "channel", "reply_to", "fields", "options")
 _LINES = (("Source", "source"), ("Name", "name"), ("Mail", "email"))
 _SHOWN = ("source", "name", "email", "message")
 
@@ -37,6 +42,14 @@ class Notification:
     message: str
     timestamp: int | None = None
     """Seconds since the epoch at which the thing happened; the provider shows it instead of its own time."""
+    channel: str = ""
+    """Which of the channels that the notifier serves; needed only where it serves several."""
+    reply_to: str = ""
+    """An e-mail address to answer to, for a channel that can."""
+    fields: tuple[tuple[str, str], ...] = ()
+    """What the message is made of, name and value, for a channel that shows it in its own way."""
+    options: Mapping[str, object] = field(default_factory=dict)
+    """What only this kind of channel knows; overrides the channel's own."""
 
     def as_request(self) -> dict[str, object]:
         """The JSON object that a notifier is invoked with."""
@@ -48,6 +61,14 @@ class Notification:
         }
         if self.timestamp is not None:
             request["timestamp"] = self.timestamp
+        if self.channel:
+            request["channel"] = self.channel
+        if self.reply_to:
+            request["reply_to"] = self.reply_to
+        if self.fields:
+            request["fields"] = [{"name": name, "value": value} for name, value in self.fields]
+        if self.options:
+            request["options"] = dict(self.options)
         return request
 
     @classmethod
@@ -58,11 +79,11 @@ class Notification:
         version = request.get("version")
         if version != VERSION or isinstance(version, bool):
             raise InvalidRequestError(f"version: expected {VERSION}", key="version")
-        unknown = set(request) - {"version", "id", "title", "message", "timestamp"}
+        unknown = set(request) - {"version", "id", "title", "message", *_OPTIONAL}
         if unknown:
             key = min(map(str, unknown))
             raise InvalidRequestError(
-                f"{key}: unknown; expected version, id, title, message and, optionally, timestamp", key=key
+                f"{key}: unknown; expected version, id, title, message and, optionally, {', '.join(_OPTIONAL)}", key=key
             )
         timestamp = request.get("timestamp")
         if timestamp is not None and (not isinstance(timestamp, int) or isinstance(timestamp, bool) or timestamp < 0):
@@ -72,7 +93,31 @@ class Notification:
             title=_text(request, "title"),
             message=_text(request, "message"),
             timestamp=timestamp,
+            channel=_text(request, "channel", _MAX_ID) if "channel" in request else "",
+            reply_to=_text(request, "reply_to", _MAX_ADDRESS) if "reply_to" in request else "",
+            fields=_fields(request.get("fields", [])),
+            options=_options(request.get("options", {})),
         )
+
+
+def _fields(found: object) -> tuple[tuple[str, str], ...]:
+    expected = InvalidRequestError('fields: expected a list of {"name": text, "value": text}', key="fields")
+    if not isinstance(found, list):
+        raise expected
+    fields: list[tuple[str, str]] = []
+    for each in found:
+        match each:
+            case {"name": str(name), "value": str(value), **rest} if not rest:
+                fields.append((name, value))
+            case _:
+                raise expected
+    return tuple(fields)
+
+
+def _options(found: object) -> Mapping[str, object]:
+    if not isinstance(found, Mapping) or not all(isinstance(name, str) for name in found):
+        raise InvalidRequestError("options: expected an object", key="options")
+    return found
 
 
 def _text(request: Mapping[object, object], key: str, longest: int | None = None) -> str:
@@ -100,7 +145,14 @@ def of_contact(message: Message) -> Notification:
     if len(extras) > MAX_EXTRAS:
         lines.append(f"{CUT_MARK} and {len(extras) - MAX_EXTRAS} more")
     lines.append(f"Desc: {fields.get('message', '')}")
-    return Notification(id=message.id, title=CONTACT_TITLE, message="\n".join(lines), timestamp=message.received_at)
+    return Notification(
+        id=message.id,
+        title=CONTACT_TITLE,
+        message="\n".join(lines),
+        timestamp=message.received_at,
+        reply_to=fields.get("email", ""),
+        fields=tuple(fields.items()),
+    )
 
 
 def _one_line(text: str) -> str:

@@ -308,9 +308,10 @@ def answer(payload: bytes, *, failed: str = "") -> dict[str, Any]:
 
 def notify(stubbed: Stubbed, payload: bytes, *, failed: str = "") -> str:
     client, stub = stubbed("lambda")
-    request = '{"version": 1, "id": "id-1", "title": "Title", "message": "Юлия MARKER", "timestamp": 1767225600}'
+    request = '{"version": 1, "id": "id-1", "title": "Title", "message": "Юлия MARKER", "timestamp": 1767225600,'
+    request += ' "channel": "pushover"}'
     stub.add_response("invoke", answer(payload, failed=failed), {"FunctionName": FUNCTION, "Payload": request.encode()})
-    return LambdaNotifier(client, FUNCTION).notify(NOTIFICATION)
+    return LambdaNotifier(client, FUNCTION, "pushover").notify(NOTIFICATION)
 
 
 def test_a_notifier_is_invoked_with_version_1_and_its_reference_returned(stubbed: Stubbed) -> None:
@@ -378,7 +379,7 @@ def test_what_lambda_refused_was_not_run(stubbed: Stubbed, code: str) -> None:
     client, stub = stubbed("lambda")
     stub.add_client_error("invoke", code, "MARKER", 400)
     with pytest.raises(ChannelUnavailableError) as caught:
-        LambdaNotifier(client, FUNCTION).notify(NOTIFICATION)
+        LambdaNotifier(client, FUNCTION, "pushover").notify(NOTIFICATION)
     assert code in str(caught.value)
     assert FUNCTION in str(caught.value)
     assert "MARKER" not in str(caught.value)
@@ -390,7 +391,7 @@ def test_an_internal_error_of_lambda_may_have_run_the_notifier(stubbed: Stubbed)
     client, stub = stubbed("lambda")
     stub.add_client_error("invoke", "ServiceException", "internal", 500)
     with pytest.raises(ChannelUncertainError):
-        LambdaNotifier(client, FUNCTION).notify(NOTIFICATION)
+        LambdaNotifier(client, FUNCTION, "pushover").notify(NOTIFICATION)
 
 
 @pytest.mark.parametrize(
@@ -411,7 +412,7 @@ def test_a_call_that_never_left_is_harmless_and_one_without_an_answer_uncertain(
     client = aws("lambda")
     break_at(client, "lambda.Invoke", error)
     with pytest.raises(NotifierError) as caught:
-        LambdaNotifier(client, FUNCTION).notify(NOTIFICATION)
+        LambdaNotifier(client, FUNCTION, "pushover").notify(NOTIFICATION)
     assert type(caught.value) is means
     assert "MARKER" not in str(caught.value)
 
@@ -430,7 +431,7 @@ def test_an_answer_that_breaks_off_is_uncertain(stubbed: Stubbed) -> None:
     body = StreamingBody(cast("IO[bytes]", Broken()), 10)
     stub.add_response("invoke", {"StatusCode": 200, "Payload": body})
     with pytest.raises(ChannelUncertainError):
-        LambdaNotifier(client, FUNCTION).notify(NOTIFICATION)
+        LambdaNotifier(client, FUNCTION, "pushover").notify(NOTIFICATION)
 
 
 def test_the_real_client_calls_a_notifier_once_even_when_the_connection_breaks(
@@ -496,7 +497,7 @@ def test_a_composition_makes_everything_at_most_once(monkeypatch: pytest.MonkeyP
     assert it.topic is it.topic
     assert it.messages is it.messages
     assert it.notifiers is it.notifiers
-    assert it.pushover is it.pushover
+    assert it.notifier("pushover") is it.notifier("pushover")
 
 
 def test_a_channel_of_a_site_that_has_left_is_none() -> None:

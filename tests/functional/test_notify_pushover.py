@@ -10,6 +10,7 @@ import io
 import json
 import socket
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -33,7 +34,7 @@ from chalicelib.errors import (
     NotifierError,
 )
 from chalicelib.settings import Stage
-from tests.fakes import NOW, FakeComposition, RecordingNotifier
+from tests.fakes import NOW, FakeComposition, RecordingNotifier, channel
 from tests.functional.conftest import Provider
 
 PATH = "/herald/local/pushover"
@@ -66,8 +67,8 @@ class Pushover:
         self.ssm.meta.events.register("before-parameter-build.ssm.GetParameters", self._ask)
         self.ssm.meta.events.register("before-send.ssm.GetParameters", self._answer)
         secrets = ParameterSecrets(self.ssm, PATH, ("token", "user"), clock=lambda: self.now)
-        notifier = PushoverNotifier(session, secrets, url, clock=lambda: self.now)
-        self.composition = FakeComposition(local, pushover=notifier)
+        notifier = PushoverNotifier(session, secrets, replace(channel(), url=url), clock=lambda: self.now)
+        self.composition = FakeComposition(local, providers={"pushover": notifier})
 
     def _ask(self, params: Any, **_: Any) -> None:
         self.asked = params
@@ -178,7 +179,7 @@ def test_a_request_that_does_not_fit_the_contract_reaches_nobody(
     client: Client, local: Stage, request_: object
 ) -> None:
     notifier = RecordingNotifier()
-    with using(FakeComposition(local, pushover=notifier)), pytest.raises(InvalidRequestError):
+    with using(FakeComposition(local, providers={"pushover": notifier})), pytest.raises(InvalidRequestError):
         client.lambda_.invoke("notify_pushover", request_)
     assert notifier.delivered == []
 

@@ -14,7 +14,7 @@ ENTRY_POINTS = ["app.app", "app.destined", "app.notify_pushover", "app.on_succes
 MINE = {
     "app.app": "chalicelib.handlers.contact",
     "app.destined": "chalicelib.handlers.destined",
-    "app.notify_pushover": "chalicelib.handlers.notify_pushover",
+    "app.notify_pushover": "chalicelib.handlers.notify",
     "app.on_success": "chalicelib.handlers.outcomes",
     "app.on_failure": "chalicelib.handlers.outcomes",
 }

@@ -325,8 +325,8 @@ DEV = "[stages.dev]\n"
             ["channels.pushover.url: only stages.local may send elsewhere than to the provider"],
         ),
         (
-            GOOD + '\n[channels.phone]\nkind = "pushover"\n',
-            ["channels.phone: a channel of kind 'pushover' must be named 'pushover'"],
+            GOOD + '\n[channels.spam]\nkind = "pushover"\n',
+            ["channels.spam: this name is taken"],
         ),
         # Below a stage the mistake is named where it is written
         (
@@ -357,7 +357,7 @@ def test_every_mistake_is_named_with_its_key_what_was_found_and_what_is_allowed(
         ('[stages.dev.channels.pushover]\nkind = "sms"\n', "stages.dev.channels.pushover.kind: "),
         ("[stages.dev.channels.pushover]\npause = 4\n", "stages.dev.channels.pushover.pause: "),
         ('[stages.dev.channels.pushover]\nurl = "https://example.com"\n', "stages.dev.channels.pushover.url: "),
-        ('[stages.dev.channels.phone]\nkind = "pushover"\n', "stages.dev.channels.phone: "),
+        ('[stages.dev.channels.spam]\nkind = "pushover"\n', "stages.dev.channels.spam: "),
     ],
 )
 def test_a_mistake_between_keys_is_named_below_the_stage_where_it_is_written(folder: Path, own: str, key: str) -> None:

@@ -1,0 +1,38 @@
+"""``notify_<kind>``: pure functions of the Lambda Invoke API, one for each kind of channel."""
+
+from __future__ import annotations
+
+from chalicelib import composition
+from chalicelib.errors import InvalidRequestError
+from chalicelib.logic.notification import Notification
+from chalicelib.logs import logger
+
+
+def prepare(function: str) -> None:
+    """Make the clients that every notification of this function needs."""
+    here = composition.root()
+    kind = function.removeprefix("notify_")
+    for channel in here.stage.channels_of(kind):
+        here.notifier(channel)
+
+
+def handle(kind: str, request: object) -> dict[str, str]:
+    """Deliver a notification request (version 1, see ``logic/notification.py``).
+
+    Returns ``{"channel": …, "status": "delivered", "reference": …}``; raises
+    :class:`~chalicelib.errors.NotifierError`.
+    """
+    notification = Notification.from_request(request)
+    logger.set_correlation_id(notification.id)
+    channel = _channel(kind, notification.channel)
+    reference = composition.root().notifier(channel).notify(notification)
+    logger.info("Delivered", extra={"message_id": notification.id, "channel": channel, "reference": reference})
+    return {"channel": channel, "status": "delivered", "reference": reference}
+
+
+def _channel(kind: str, wanted: str) -> str:
+    """The channel that a request names; it need not where there is one alone."""
+    there = composition.root().stage.channels_of(kind)
+    if wanted in there or (not wanted and len(there) == 1):
+        return wanted or there[0]
+    raise InvalidRequestError(f"channel: expected one of: {', '.join(there)}", key="channel")

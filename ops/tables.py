@@ -1,0 +1,35 @@
+"""What the tables of ``herald.toml`` have in common."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BaseModel, ConfigDict
+
+
+def web_address(value: str) -> str:
+    if not value.isascii():
+        raise ValueError("must be ASCII: write other characters percent-encoded, and a host name as xn--…")
+    url = urlsplit(value)
+    try:
+        _ = url.port
+    except ValueError:
+        raise ValueError("must have a port from 0 to 65535, or none") from None
+    if url.scheme == "http" and url.hostname not in ("127.0.0.1", "localhost"):
+        raise ValueError("must begin with https:// (http:// is for 127.0.0.1 alone)")
+    if url.scheme not in ("http", "https") or not url.hostname or "@" in url.netloc:
+        raise ValueError("must be an absolute address such as https://www.example.com/thanks.html")
+    if re.search(r"[\s\x00-\x1f\x7f\\]", value):
+        raise ValueError("must not hold spaces or control characters, or a backslash")
+    return value
+
+
+WebAddress = Annotated[str, AfterValidator(web_address)]
+
+
+class Table(BaseModel):
+    """Takes the keys that it names, of their very types, and no other."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
