@@ -12,7 +12,7 @@ What each function may do, how long it may run and where its outcome goes: ``cha
 import os
 from typing import Any
 
-from chalice.app import Chalice, ConvertToMiddleware, Response, SNSEvent
+from chalice.app import Chalice, CloudWatchEvent, ConvertToMiddleware, Rate, Response, SNSEvent
 
 from chalicelib import handlers
 from chalicelib.composition import root
@@ -57,6 +57,12 @@ def health() -> dict[str, str]:
 def destined(event: SNSEvent) -> dict[str, object]:
     """Deliver a message to its owner. Lambda itself tells the bus what this returns or raises."""
     return handlers.destined.handle(event.to_dict(), event.context)
+
+
+@app.schedule(Rate(stage.persistence.redrive, unit=Rate.MINUTES))
+def redrive(event: CloudWatchEvent) -> None:
+    """Have everything tried once more that is due, until it is delivered or too old."""
+    handlers.redrive.handle()
 
 
 if stage.uses("pushover"):

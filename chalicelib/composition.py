@@ -19,8 +19,10 @@ if TYPE_CHECKING:
     import requests
     from types_boto3_dynamodb import DynamoDBClient
 
+    from chalicelib.adapters.messages import MessageTable
     from chalicelib.adapters.secrets import Secrets
     from chalicelib.logic.delivery import MessageStore, Notifier
+    from chalicelib.logic.redrive import Destined, DueMessages
     from chalicelib.logic.spam import Recent
 
 INVOKE_READ_TIMEOUT = 25
@@ -64,10 +66,26 @@ class Composition:
         return dynamodb
 
     @cached_property
-    def messages(self) -> MessageStore:
+    def _table(self) -> MessageTable:
         from chalicelib.adapters.messages import MessageTable
 
-        return MessageTable(self._dynamodb, self.stage.table, self.stage.sites)
+        return MessageTable(self._dynamodb, self.stage)
+
+    @cached_property
+    def messages(self) -> MessageStore:
+        return self._table
+
+    @cached_property
+    def due_messages(self) -> DueMessages:
+        return self._table
+
+    @cached_property
+    def destined(self) -> Destined:
+        """``destined``, as the redrive runs it."""
+        from chalicelib.adapters.aws import client
+        from chalicelib.adapters.destined import AsynchronousDestined
+
+        return AsynchronousDestined(client("lambda", attempts=2), self.stage.function("destined"))
 
     @cached_property
     def recent(self) -> Recent:

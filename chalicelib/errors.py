@@ -7,6 +7,7 @@
     ├── PublishError               nothing was accepted; the visitor may try again
     ├── SecretsError               a secret is missing or could not be read; its reader says what follows
     ├── StoreError                 the message table refused or could not be reached; Lambda tries again
+    ├── RedriveError               a message could not be handed to ``destined``; the redrive comes again
     ├── DeliveryIncompleteError    a channel still waits; Lambda tries again
     ├── EventFailedError           a test event asked to fail
     └── NotifierError              what a notifier of the Lambda Invoke API answers
@@ -88,6 +89,14 @@ class StoreError(HeraldError):
 
     def __init__(self, reason: str) -> None:
         super().__init__(f"the message table did not answer: {reason}")
+        self.reason = reason
+
+
+class RedriveError(HeraldError):
+    """Lambda did not take a message that is to be tried again. ``reason`` is an error code, fit for a log."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"destined was not run: {reason}")
         self.reason = reason
 
 

@@ -19,6 +19,8 @@ class Resource(Enum):
 
     TOPIC = "the stage's topic"
     TABLE = "the stage's message table"
+    DUE = "the table's index of what is due"
+    DESTINED = "the function that delivers"
     BUS = "the stage's event bus"
     NOTIFIERS = "every notifier that a site of the stage uses"
     SECRETS = "the function's own secrets in Parameter Store"
@@ -40,21 +42,12 @@ class Grant:
 
 @dataclass(frozen=True, slots=True)
 class Trigger:
-    """What runs the function: ``http``, ``topic``, ``invoke`` (the Lambda Invoke API) or ``rule`` (on the bus)."""
+    """What runs the function: ``http``, ``topic``, ``invoke`` (the Lambda Invoke API), ``rule`` (on the bus), or
+    ``schedule``."""
 
     kind: str
     pattern: dict[str, object] | None = None
     """For a rule: the ``detail`` of the events that it matches."""
-
-
-@dataclass(frozen=True, slots=True)
-class Retries:
-    """What Lambda does when an asynchronous run fails: https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-configuring.html"""
-
-    attempts: int
-    """Retries after the first attempt: 0 to 2."""
-    max_age: int
-    """Seconds after which an event is given up: 60 to 21600."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +65,9 @@ class FunctionSpec:
     """Environment variables, beyond ``HERALD_STAGE``."""
     outcome_to: Resource | None = None
     """Where Lambda itself sends the outcome of an asynchronous run: to the bus every one, to a queue the failures."""
-    retries: Retries | None = None
+    persistent: bool = False
+    """Whether Lambda runs a failed event again, as often and long as ``[delivery]`` of ``herald.toml`` says:
+    https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-configuring.html"""
     channel: str = ""
     """For a notifier: the kind of channel that it serves. Without a site that uses it, the function doesn't exist."""
     secrets: tuple[str, ...] = ()
@@ -83,6 +78,7 @@ _SUCCESS = {"requestContext": {"condition": ["Success"]}}
 RETRIES_OVER: dict[str, object] = {"requestContext": {"condition": [{"anything-but": ["Success"]}]}}
 """What the bus tells of an event that Lambda has given up."""
 _NEEDS_ATTENTION = ["undeliverable", "uncertain"]
+_NO_SUCCESS = [*_NEEDS_ATTENTION, "waiting"]
 
 _LETTERS = Grant(
     "KeepWhatFailed", ("sqs:SendMessage",), Resource.RULE_DEAD_LETTERS, "Lambda sends a failed run with this role"
@@ -113,12 +109,24 @@ FUNCTIONS = (
         grants=(
             Grant("StoreMessages", ("dynamodb:PutItem",), Resource.TABLE, "remember each message and content once"),
             Grant("RecordOutcomes", ("dynamodb:UpdateItem",), Resource.TABLE, "claim a channel, record its outcome"),
+            Grant("RecallMessages", ("dynamodb:GetItem",), Resource.TABLE, "read what the redrive names"),
             Grant("InvokeNotifiers", ("lambda:InvokeFunction",), Resource.NOTIFIERS, "deliver"),
             Grant("TellTheBus", ("events:PutEvents",), Resource.BUS, "Lambda sends the outcome with this role"),
         ),
         settings=("LAMBDA_NOTIFICATIONS",),
         outcome_to=Resource.BUS,
-        retries=Retries(attempts=2, max_age=6 * 60 * 60),
+        persistent=True,
+    ),
+    FunctionSpec(
+        name="redrive",
+        trigger=Trigger("schedule"),
+        memory=256,
+        timeout=60,
+        grants=(
+            Grant("FindDue", ("dynamodb:Query",), Resource.DUE, "which messages still wait"),
+            Grant("PutOff", ("dynamodb:UpdateItem",), Resource.TABLE, "ask for none that was asked for just now"),
+            Grant("RunDestined", ("lambda:InvokeFunction",), Resource.DESTINED, "have them tried again"),
+        ),
     ),
     FunctionSpec(
         name="notify_pushover",
@@ -131,7 +139,7 @@ FUNCTIONS = (
     ),
     FunctionSpec(
         name="on_success",
-        trigger=Trigger("rule", {**_SUCCESS, "responsePayload": {"action": [{"anything-but": _NEEDS_ATTENTION}]}}),
+        trigger=Trigger("rule", {**_SUCCESS, "responsePayload": {"action": [{"anything-but": _NO_SUCCESS}]}}),
         memory=256,
         timeout=10,
         grants=(_LETTERS,),

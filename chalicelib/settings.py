@@ -94,6 +94,20 @@ class Site:
 
 
 @dataclass(frozen=True, slots=True)
+class Persistence:
+    """How long and how often a message is tried that can't be delivered."""
+
+    lambda_retries: int = 2
+    """What Lambda itself does after the first attempt."""
+    lambda_age: int = 6 * 3600
+    """Seconds after which Lambda gives an event up."""
+    redrive: int = 5
+    """Minutes between two runs of the redrive."""
+    give_up: int = 72 * 3600
+    """Seconds after which a message is not tried any more."""
+
+
+@dataclass(frozen=True, slots=True)
 class Stage:
     """One deployment of Herald, and the names of everything in it."""
 
@@ -101,6 +115,7 @@ class Stage:
     sites: Mapping[str, Site]
     channels: Mapping[str, Channel]
     limits: Limits
+    persistence: Persistence = field(default_factory=Persistence)
     hint: str = ""
     """What to tell a developer who runs ``chalice local`` when the topic can't be reached."""
 
@@ -111,6 +126,11 @@ class Stage:
     @property
     def table(self) -> str:
         return f"{APP}-{self.name}-messages"
+
+    @property
+    def due_index(self) -> str:
+        """The index of the table that holds what the redrive has to look at."""
+        return "due"
 
     @property
     def bus(self) -> str:

@@ -17,7 +17,7 @@ from pydantic import AfterValidator, BaseModel, Field, ValidationError
 
 from chalicelib.logic.fields import Meaning, Role, meaning
 from chalicelib.logic.origins import origin_of
-from chalicelib.settings import Limits, Site, Spam, Stage
+from chalicelib.settings import Limits, Persistence, Site, Spam, Stage
 from chalicelib.texts import FALLBACK, LANGUAGES
 from ops.channels import KINDS, RESERVED, ChannelTable
 from ops.errors import OpsError
@@ -30,6 +30,10 @@ LOCAL = "local"
 
 LOCAL_KEYS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
 """What the local AWS takes for its root: no secret, and worth nothing anywhere else."""
+
+_TABLES = ("sites", "channels")
+"""Tables of tables, one for each name."""
+_SINGLE = ("limits", "delivery")
 
 _NAME = re.compile(r"[a-z][a-z0-9_-]{0,19}")
 _STAGE = re.compile(r"[a-z][a-z0-9]{0,11}")
@@ -142,6 +146,23 @@ class _Limits(Table):
     field_kib: int = Field(default=10, ge=1, le=64)
 
 
+class _Delivery(Table):
+    """How long and how often a message is tried that can't be delivered."""
+
+    lambda_retries: int = Field(default=2, ge=0, le=2)
+    lambda_hours: int = Field(default=6, ge=1, le=6)
+    redrive_minutes: int = Field(default=5, ge=2, le=60)
+    give_up_hours: int = Field(default=72, ge=1, le=24 * 14)
+
+    def compiled(self) -> Persistence:
+        return Persistence(
+            lambda_retries=self.lambda_retries,
+            lambda_age=self.lambda_hours * 3600,
+            redrive=self.redrive_minutes,
+            give_up=self.give_up_hours * 3600,
+        )
+
+
 class _Throttle(Table):
     rate: int = Field(default=10, ge=1, le=10_000)
     burst: int = Field(default=20, ge=1, le=10_000)
@@ -164,6 +185,7 @@ class _Merged(Table):
     sites: dict[str, _Site]
     channels: dict[str, dict[str, Any]]
     limits: _Limits = _Limits()
+    delivery: _Delivery = _Delivery()
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,8 +226,8 @@ def load(root: Path, overrides: Overrides | None = None) -> dict[str, StageConfi
     mistakes: list[str] = []
     if data.get("version") != VERSION or type(data["version"]) is not int:
         raise ConfigError(f"{FILE}: version: found {data.get('version')!r}, expected {VERSION}")
-    for key in sorted(set(data) - {"version", "sites", "channels", "limits", "stages"}):
-        mistakes.append(f"{key}: unknown; expected version, sites, channels, limits or stages")
+    for key in sorted(set(data) - {"version", *_TABLES, *_SINGLE, "stages"}):
+        mistakes.append(f"{key}: unknown; expected version, {', '.join((*_TABLES, *_SINGLE))} or stages")
     stages = data.get("stages")
     if not isinstance(stages, dict) or not stages:
         raise ConfigError(f"{FILE}: stages: expected at least one table such as [stages.dev]")
@@ -234,18 +256,19 @@ def named(stages: dict[str, StageConfig], name: str) -> StageConfig:
 def _stage(
     name: str, data: dict[str, Any], own: dict[str, Any], overrides: Overrides, mistakes: list[str]
 ) -> StageConfig | None:
-    mine = {key: own[key] for key in own if key not in ("sites", "channels", "limits")}
+    mine = {key: own[key] for key in own if key not in (*_TABLES, *_SINGLE)}
     laid_over: dict[str, Any] = {
         table: _laid_over(data.get(table, {}), own.get(table, {}), f"stages.{name}.{table}", mistakes)
-        for table in ("sites", "channels")
+        for table in _TABLES
     }
     before = len(mistakes)
-    limits = data.get("limits", {}), own.get("limits", {})
-    if not all(isinstance(each, dict) for each in limits):
-        where = "limits" if isinstance(limits[1], dict) else f"stages.{name}.limits"
-        mistakes.append(f"{where}: expected a table")
-        return None
-    laid_over["limits"] = limits[0] | limits[1]
+    for table in _SINGLE:
+        common, here = data.get(table, {}), own.get(table, {})
+        if not isinstance(common, dict) or not isinstance(here, dict):
+            where = table if isinstance(here, dict) else f"stages.{name}.{table}"
+            mistakes.append(f"{where}: expected a table")
+            return None
+        laid_over[table] = common | here
     options = _checked(_StageOptions, mine, lambda key: _dotted("stages", name, *key), mistakes)
     merged = _checked(_Merged, laid_over, lambda key: _written_at(key, name, own), mistakes)
     if options is None or merged is None:

@@ -263,7 +263,12 @@ def _gateway_answers(it: Deployment, api: str) -> None:
     for kind, (status, title, retry_after) in GATEWAY_ANSWERS.items():
         errors = [{"code": kind, "message": title}]
         body = {"type": "about:blank", "title": title, **({"status": status} if status else {}), "errors": errors}
-        headers = {"Content-Type": "application/problem+json", "Access-Control-Allow-Origin": allowed, "Vary": "Origin"}
+        headers = {
+            "Content-Type": "application/problem+json",
+            "Access-Control-Allow-Origin": allowed,
+            "Access-Control-Expose-Headers": "Retry-After",
+            "Vary": "Origin",
+        }
         if retry_after:
             headers["Retry-After"] = str(retry_after)
         it.account.apis.put_gateway_response(

@@ -53,6 +53,10 @@ def _arns(on: Resource, spec: FunctionSpec, stage: Stage, where: Where) -> list[
             return [where.arn("sns", stage.topic)]
         case Resource.TABLE:
             return [where.arn("dynamodb", f"table/{stage.table}")]
+        case Resource.DUE:
+            return [where.arn("dynamodb", f"table/{stage.table}/index/{stage.due_index}")]
+        case Resource.DESTINED:
+            return [where.arn("lambda", f"function:{stage.function('destined')}")]
         case Resource.BUS:
             return [where.arn("events", f"event-bus/{stage.bus}")]
         case Resource.NOTIFIERS:

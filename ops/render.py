@@ -138,7 +138,7 @@ def _stages_module(stages: list[Stage]) -> str:
     lines = [
         f'"""{_DO_NOT_EDIT}"""',
         "",
-        "from chalicelib.settings import Channel, Limits, Site, Spam, Stage",
+        "from chalicelib.settings import Channel, Limits, Persistence, Site, Spam, Stage",
         "",
         "STAGES = {",
     ]
@@ -147,7 +147,13 @@ def _stages_module(stages: list[Stage]) -> str:
         lines += [f"            {name!r}: {site!r}," for name, site in stage.sites.items()]
         lines += ["        },", "        channels={"]
         lines += [f"            {name!r}: {channel!r}," for name, channel in stage.channels.items()]
-        lines += ["        },", f"        limits={stage.limits!r},", f"        hint={stage.hint!r},", "    ),"]
+        lines += [
+            "        },",
+            f"        limits={stage.limits!r},",
+            f"        persistence={stage.persistence!r},",
+            f"        hint={stage.hint!r},",
+            "    ),",
+        ]
     return "\n".join([*lines, "}", ""])
 
 

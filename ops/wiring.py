@@ -25,7 +25,7 @@ def template(stage: Stage) -> dict[str, Any]:
         logical = _logical(spec.name)
         if spec.trigger.kind == "invoke":
             resources[f"{logical}Entry"] = _directory_entry(spec, stage)
-        if spec.retries or spec.outcome_to:
+        if spec.persistent or spec.outcome_to:
             resources[f"{logical}Outcome"] = _event_invoke_config(spec, stage)
         if spec.trigger.kind == "rule":
             resources[f"{logical}Rule"] = _rule(spec, stage)
@@ -57,9 +57,9 @@ def _sub(service: str, resource: str) -> dict[str, str]:
 
 def _event_invoke_config(spec: FunctionSpec, stage: Stage) -> dict[str, Any]:
     properties: dict[str, Any] = {"FunctionName": stage.function(spec.name), "Qualifier": "$LATEST"}
-    if spec.retries:
-        properties["MaximumRetryAttempts"] = spec.retries.attempts
-        properties["MaximumEventAgeInSeconds"] = spec.retries.max_age
+    if spec.persistent:
+        properties["MaximumRetryAttempts"] = stage.persistence.lambda_retries
+        properties["MaximumEventAgeInSeconds"] = stage.persistence.lambda_age
     match spec.outcome_to:
         case Resource.BUS:
             bus = {"Destination": _sub("events", f"event-bus/{stage.bus}")}

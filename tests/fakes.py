@@ -67,7 +67,7 @@ def stage(
         {"default": replace(site(), channels=channels)},
         {one: channel(one) for one in channels},
         limits,
-        hint,
+        hint=hint,
     )
 
 
@@ -102,13 +102,25 @@ class InMemoryMessages:
         self.records[message.id] = record
         return None
 
-    def change(self, message_id: str, channel: str, before: Delivery, after: Delivery) -> bool:
+    def find(self, message_id: str) -> tuple[Message, Record] | None:
+        if message_id not in self.records:
+            return None
+        return self.kept[message_id], self.records[message_id]
+
+    def change(
+        self, message_id: str, channel: str, before: Delivery, after: Delivery, due_at: int | None = None
+    ) -> bool:
         self.before_change(channel, before, after)
         if self.records[message_id].deliveries[channel] != before:
             return False
         self.put(message_id, channel, after)
+        if due_at is not None:
+            self.postpone(message_id, due_at)
         self.journal.append((channel, before.state, after.state))
         return True
+
+    def postpone(self, message_id: str, due_at: int) -> None:
+        self.records[message_id] = replace(self.records[message_id], due_at=due_at)
 
     def put(self, message_id: str, channel: str, delivery: Delivery) -> None:
         record = self.records[message_id]

@@ -2,7 +2,9 @@
 
 One item per message, key ``id``. ``submission`` is the JSON text of the message as it was published, so its fields keep
 their order; ``deliveries`` maps each channel's name to its state; ``held`` says why nobody is rung, ``signals`` and
-``score`` what speaks against the message, ``duplicate_of`` which message had the same content.
+``score`` what speaks against the message, ``duplicate_of`` which message had the same content. ``history`` has a line
+for each outcome of each channel. ``due_at``, with ``due`` beside it, is there as long as the redrive has to look at the
+message: an index of these two holds nothing else.
 """
 
 from __future__ import annotations
@@ -17,16 +19,21 @@ from botocore.exceptions import BotoCoreError, ClientError
 from chalicelib.adapters.aws import reason
 from chalicelib.errors import StoreError
 from chalicelib.logic.delivery import Delivery, Record, State
+from chalicelib.logic.redrive import Due
 from chalicelib.logic.spam import Held, Verdict
 from chalicelib.logic.submission import Message
-from chalicelib.settings import Site
+from chalicelib.settings import Stage
 
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
+    from types_boto3_dynamodb.type_defs import AttributeValueTypeDef
 
 DAY = 24 * 60 * 60
 RETENTION_DAYS = 365
 """How long the message of a site is kept that has left the configuration."""
+_DUE: AttributeValueTypeDef = {"S": "yes"}
+"""The one value of the index's partition key: an index needs one, and few messages are due at any time."""
+_HISTORY = ("channel", "state", "attempts", "since", "error", "reference")
 _IDENTITY = ("state", "attempts", "owner")
 """What tells one delivery from the one that comes after it, whatever else a later release may store beside."""
 
@@ -34,10 +41,11 @@ _IDENTITY = ("state", "attempts", "owner")
 class MessageTable:
     """A :class:`~chalicelib.logic.delivery.MessageStore` in DynamoDB, by conditional writes alone."""
 
-    def __init__(self, dynamodb: DynamoDBClient, table: str, sites: Mapping[str, Site]) -> None:
+    def __init__(self, dynamodb: DynamoDBClient, stage: Stage) -> None:
         self._dynamodb = dynamodb
-        self._table = table
-        self._sites = sites
+        self._table = stage.table
+        self._due_index = stage.due_index
+        self._sites = stage.sites
 
     def add(self, message: Message, record: Record) -> Record | None:
         """Store a new message; where it is already there, change nothing and return its record."""
@@ -50,6 +58,8 @@ class MessageTable:
             "submission": {"S": message.serialize()},
             "deliveries": {"M": {name: {"M": _encoded(delivery)} for name, delivery in record.deliveries.items()}},
         }
+        if record.due_at:
+            item |= {"due": _DUE, "due_at": {"N": str(record.due_at)}}
         verdict = record.verdict
         if verdict.signals:
             item["signals"] = {"L": [{"S": signal} for signal in verdict.signals]}
@@ -69,30 +79,39 @@ class MessageTable:
                 ReturnValuesOnConditionCheckFailure="ALL_OLD",
             )
         except (BotoCoreError, ClientError) as error:
-            there = item_in_the_way(error)
-            return Record(
-                owner=there["owner"]["S"],
-                deliveries={name: _decoded(value["M"]) for name, value in there["deliveries"]["M"].items()},
-                verdict=_verdict(there),
-            )
+            return _record(item_in_the_way(error))
         return None
 
-    def change(self, message_id: str, channel: str, before: Delivery, after: Delivery) -> bool:
+    def change(
+        self, message_id: str, channel: str, before: Delivery, after: Delivery, due_at: int | None = None
+    ) -> bool:
         """Replace one channel's delivery; False, and nothing changed, when it is no longer ``before``.
 
         The SDK repeats a write whose answer was lost, and then fails on its own success: what stands there counts.
         """
+        sets, removes = ["deliveries.#channel = :after"], ""
+        values: dict[str, Any] = {
+            **{f":{name}": _encoded(before)[name] for name in _IDENTITY},
+            ":after": {"M": _encoded(after)},
+        }
+        if due_at is not None:
+            # With an outcome, and a claim is none.
+            line = {"channel": {"S": channel}, **_encoded(after)}
+            sets.append("history = list_append(if_not_exists(history, :none), :line)")
+            values |= {":none": {"L": []}, ":line": {"L": [{"M": {name: line[name] for name in _HISTORY}}]}}
+            if due_at:
+                sets.append("due = :due, due_at = :due_at")
+                values |= {":due": _DUE, ":due_at": {"N": str(due_at)}}
+            else:
+                removes = " REMOVE due, due_at"
         try:
             self._dynamodb.update_item(
                 TableName=self._table,
                 Key={"id": {"S": message_id}},
-                UpdateExpression="SET deliveries.#channel = :after",
+                UpdateExpression=f"SET {', '.join(sets)}{removes}",
                 ConditionExpression=" AND ".join(f"deliveries.#channel.#{name} = :{name}" for name in _IDENTITY),
                 ExpressionAttributeNames={"#channel": channel, **{f"#{name}": name for name in _IDENTITY}},
-                ExpressionAttributeValues={
-                    **{f":{name}": _encoded(before)[name] for name in _IDENTITY},
-                    ":after": {"M": _encoded(after)},
-                },
+                ExpressionAttributeValues=values,
                 ReturnValuesOnConditionCheckFailure="ALL_OLD",
             )
         except (BotoCoreError, ClientError) as error:
@@ -101,6 +120,51 @@ class MessageTable:
             return delivery is not None and _decoded(delivery["M"]) == after
         return True
 
+    def postpone(self, message_id: str, due_at: int) -> None:
+        """Change when the message is due, unless it has been deleted; 0 for never more."""
+        update: dict[str, Any] = {"UpdateExpression": "REMOVE due, due_at"}
+        if due_at:
+            update = {
+                "UpdateExpression": "SET due = :due, due_at = :due_at",
+                "ExpressionAttributeValues": {":due": _DUE, ":due_at": {"N": str(due_at)}},
+            }
+        try:
+            self._dynamodb.update_item(
+                TableName=self._table,
+                Key={"id": {"S": message_id}},
+                ConditionExpression="attribute_exists(id)",
+                **update,
+            )
+        except (BotoCoreError, ClientError) as error:
+            item_in_the_way(error)
+
+    def find(self, message_id: str) -> tuple[Message, Record] | None:
+        """A message and what is known of it; None when it is not there (any more)."""
+        try:
+            item = self._dynamodb.get_item(
+                TableName=self._table, Key={"id": {"S": message_id}}, ConsistentRead=True
+            ).get("Item")
+        except (BotoCoreError, ClientError) as error:
+            raise StoreError(reason(error)) from error
+        return (Message.deserialize(item["submission"]["S"]), _record(item)) if item else None
+
+    def due(self, now: int, most: int) -> list[Due]:
+        """Messages that something has to be done for, the longest overdue first.
+
+        The index holds little more than keys, and is a moment behind the table: a message may have ended since.
+        """
+        try:
+            page = self._dynamodb.query(
+                TableName=self._table,
+                IndexName=self._due_index,
+                KeyConditionExpression="due = :due AND due_at <= :now",
+                ExpressionAttributeValues={":due": _DUE, ":now": {"N": str(now)}},
+                Limit=most,
+            )
+        except (BotoCoreError, ClientError) as error:
+            raise StoreError(reason(error)) from error
+        return [Due(item["id"]["S"], item["site"]["S"]) for item in page["Items"]]
+
 
 def item_in_the_way(error: BotoCoreError | ClientError) -> dict[str, Any]:
     """The item that made a condition fail; any other error is a :class:`StoreError`."""
@@ -108,6 +172,15 @@ def item_in_the_way(error: BotoCoreError | ClientError) -> dict[str, Any]:
         raise StoreError(reason(error)) from error
     item: dict[str, Any] = dict(error.response).get("Item", {})  # type: ignore[assignment]
     return item
+
+
+def _record(item: Mapping[str, Any]) -> Record:
+    return Record(
+        owner=item["owner"]["S"],
+        deliveries={name: _decoded(value["M"]) for name, value in item["deliveries"]["M"].items()},
+        verdict=_verdict(item),
+        due_at=int(item.get("due_at", {}).get("N", 0)),
+    )
 
 
 def _verdict(item: Mapping[str, Any]) -> Verdict:

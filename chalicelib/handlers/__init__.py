@@ -16,11 +16,13 @@ if TYPE_CHECKING:
     from chalicelib.handlers import destined as destined
     from chalicelib.handlers import notify as notify
     from chalicelib.handlers import outcomes as outcomes
+    from chalicelib.handlers import redrive as redrive
 
 _HANDLER_OF = {
     "app": "contact",
     "destined": "destined",
     "notify_pushover": "notify",
+    "redrive": "redrive",
     "on_success": "outcomes",
     "on_failure": "outcomes",
 }

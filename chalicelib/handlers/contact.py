@@ -102,6 +102,8 @@ def _shared(response: Response, site: Site | None, origin: str | None, allowed: 
         response.headers["Vary"] = "Origin"
         if allowed:
             response.headers["Access-Control-Allow-Origin"] = origin
+            # Of its own a browser hides this header from a page's script (Fetch, 2.2.2).
+            response.headers["Access-Control-Expose-Headers"] = "Retry-After"
     return response
 
 

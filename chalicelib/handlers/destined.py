@@ -30,25 +30,38 @@ def handle(event: dict[str, Any], context: Any) -> dict[str, object]:
     if kind == events.KIND_EVENT:
         logger.set_correlation_id(record.sns.message_id)
         return events.answer(record.sns.message)
+    here = composition.root()
+    invocation = delivery.Invocation(
+        id=context.aws_request_id,
+        run=uuid.uuid4().hex,
+        ends_at=here.now() + context.get_remaining_time_in_millis() // 1000,
+    )
+    give_up = here.stage.persistence.give_up
+    if kind == events.KIND_REDRIVE:
+        logger.set_correlation_id(record.sns.message)
+        found = here.messages.find(record.sns.message)
+        if found is None:
+            return _handled(delivery.gone(record.sns.message, attributes["site"].value))
+        message, known = found
+        channels = here.channels_of(message.site)
+        return _handled(
+            delivery.deliver_again(
+                message, known, channels, here.notifiers, here.messages, invocation, here.now, give_up
+            )
+        )
     message = Message.deserialize(record.sns.message)
     logger.set_correlation_id(message.id)
-    here = composition.root()
     verdict = spam.screen(message, here.site(message.site), here.recent)
-    answer = delivery.deliver(
-        message,
-        verdict,
-        here.channels_of(message.site),
-        here.notifiers,
-        here.messages,
-        delivery.Invocation(
-            id=context.aws_request_id,
-            run=uuid.uuid4().hex,
-            ends_at=here.now() + context.get_remaining_time_in_millis() // 1000,
-        ),
-        here.now,
+    channels = here.channels_of(message.site)
+    return _handled(
+        delivery.deliver(message, verdict, channels, here.notifiers, here.messages, invocation, here.now, give_up)
     )
-    signals = {"signals": list(verdict.signals), "score": verdict.score} if verdict.signals else {}
+
+
+def _handled(answer: dict[str, Any]) -> dict[str, object]:
+    told = answer["message"]
+    signals = {name: told[name] for name in ("signals", "score") if name in told}
     logger.info(
-        "Handled", extra={"message_id": message.id, "site": message.site, "action": answer["action"], **signals}
+        "Handled", extra={"message_id": told["id"], "site": told["site"], "action": answer["action"], **signals}
     )
     return answer

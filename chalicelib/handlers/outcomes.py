@@ -35,11 +35,13 @@ def read(event: dict[str, Any]) -> events.Outcome:
     records = (detail.get("requestPayload") or {}).get("Records") or [{}]
     sns = records[0].get("Sns", {})
     kind = str(sns.get("MessageAttributes", {}).get("kind", {}).get("Value", ""))
-    return events.outcome(detail, _message_id(sns), kind)
+    return events.outcome(detail, _message_id(sns, kind), kind)
 
 
-def _message_id(sns: dict[str, Any]) -> str:
-    """A contact message carries its own id; anything else goes by the id that SNS gave it."""
+def _message_id(sns: dict[str, Any], kind: str) -> str:
+    """A contact message carries its own id, the redrive names it; anything else goes by the id that SNS gave it."""
+    if kind == events.KIND_REDRIVE:
+        return str(sns.get("Message", ""))
     try:
         return str(json.loads(sns["Message"])["id"])
     except (KeyError, TypeError, ValueError):

@@ -1,8 +1,8 @@
 """How one message is delivered to its channels: the state machine of docs/delivery.md, which is the law here.
 
-Per channel ``pending → sending → delivered | rejected | waiting | uncertain``. Before a channel's notifier is called,
-the channel is *claimed* in the message's record, and afterwards the outcome is recorded: whoever comes later, by
-retry, redelivery or replay, reads there what is known.
+Per channel ``pending → sending → delivered | rejected | waiting | uncertain``, and ``expired`` for what was tried for
+too long. Before a channel's notifier is called, the channel is *claimed* in the message's record, and afterwards the
+outcome is recorded: whoever comes later, by retry, redelivery, redrive or replay, reads there what is known.
 """
 
 from __future__ import annotations
@@ -32,6 +32,12 @@ LEASE = 50
 notifier called for 27 s at most and its outcome written within 7 s (``composition.py``); Lambda's first retry comes a
 minute after the run before it has ended."""
 
+GIVE_UP = 72 * 60 * 60
+LAMBDA_ATTEMPTS = 3
+FIRST_PAUSE = 5 * 60
+"""Seconds before the redrive's first attempt; twice as long before each further one."""
+LONGEST_PAUSE = 6 * 60 * 60
+
 
 class State(StrEnum):
     """What is known of one message on one channel."""
@@ -42,6 +48,7 @@ class State(StrEnum):
     REJECTED = "rejected"
     WAITING = "waiting"
     UNCERTAIN = "uncertain"
+    EXPIRED = "expired"
 
 
 class Action(StrEnum):
@@ -52,6 +59,8 @@ class Action(StrEnum):
     UNCERTAIN = "uncertain"
     DUPLICATE = "duplicate"
     QUARANTINED = "quarantined"
+    WAITING = "waiting"
+    """The redrive found that a channel still can't deliver."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +79,8 @@ class Delivery:
     """The provider's id of what it accepted."""
     error: str = ""
     """The class of the last error."""
+    since: int = 0
+    """The second at which this state began; 0 as long as nothing was tried."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +91,8 @@ class Record:
     """The request id of the invocation that stored it."""
     deliveries: Mapping[str, Delivery]
     verdict: Verdict = NOTHING_FOUND
+    due_at: int = 0
+    """The second from which the redrive looks at it; 0 when there is nothing to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,8 +113,19 @@ class MessageStore(Protocol):
     def add(self, message: Message, record: Record) -> Record | None:
         """Store a new message; where it is already there, change nothing and return the record that it has."""
 
-    def change(self, message_id: str, channel: str, before: Delivery, after: Delivery) -> bool:
-        """Replace one channel's delivery; False, and nothing changed, when it is no longer ``before``."""
+    def find(self, message_id: str) -> tuple[Message, Record] | None:
+        """A message and what is known of it; None when it is not there (any more)."""
+
+    def change(
+        self, message_id: str, channel: str, before: Delivery, after: Delivery, due_at: int | None = None
+    ) -> bool:
+        """Replace one channel's delivery; False, and nothing changed, when it is no longer ``before``.
+
+        ``due_at`` is when the message is due, 0 for never more; None leaves that as it is.
+        """
+
+    def postpone(self, message_id: str, due_at: int) -> None:
+        """Change when the message is due, and nothing else."""
 
 
 class Notifier(Protocol):
@@ -119,8 +143,11 @@ def deliver(
     store: MessageStore,
     invocation: Invocation,
     now: Callable[[], int],
+    give_up: int = GIVE_UP,
 ) -> dict[str, object]:
     """Store a message, try every channel that still has to deliver it, and say how it ended.
+
+    ``give_up`` is the age in seconds from which on a message is not tried any more.
 
     ``verdict`` is what was found of a new message. What the record holds counts, once there is one: a retry may find
     something else, as by then more messages have come.
@@ -135,29 +162,127 @@ def deliver(
     DeliveryIncompleteError
         At least one channel still waits; to be run again.
     """
-    new = Record(invocation.id, dict.fromkeys(channels, Delivery()), verdict)
+    due_at = 0 if verdict.held else now() + LEASE
+    new = Record(invocation.id, dict.fromkeys(channels, Delivery()), verdict, due_at)
     record = store.add(message.to_keep(), new) or new
     first_seen = record.owner == invocation.id
-    deliveries = dict(record.deliveries)
     if record.verdict.held:
         return _answer(message, Action(record.verdict.held) if first_seen else Action.DUPLICATE, record)
-    worked = False
-    for name, recorded in deliveries.items():
-        delivery = understood(recorded, now())
+    run = _Run(message, record, channels, notifiers, store, invocation, now, give_up)
+    run.every_channel()
+    action = conclude(run.deliveries, channels) if first_seen or run.worked else Action.DUPLICATE
+    return _answer(message, action, replace(record, deliveries=run.deliveries))
+
+
+def deliver_again(
+    message: Message,
+    record: Record,
+    channels: Mapping[str, Channel],
+    notifiers: Mapping[str, Notifier],
+    store: MessageStore,
+    invocation: Invocation,
+    now: Callable[[], int],
+    give_up: int = GIVE_UP,
+) -> dict[str, object]:
+    """Try every channel that is due of a message that was stored before: what the redrive asks for.
+
+    Returns what :func:`deliver` does, save that what still waits is no error but the action ``waiting``: the redrive
+    comes again by itself.
+    """
+    if record.verdict.held:
+        store.postpone(message.id, 0)
+        return _answer(message, Action(record.verdict.held), record)
+    run = _Run(message, record, channels, notifiers, store, invocation, now, give_up)
+    run.every_channel()
+    if not run.worked:
+        # It was due and there was nothing to do: another run has it, or its channel is gone.
+        store.postpone(message.id, run.due_at())
+    try:
+        action = conclude(run.deliveries, channels)
+    except DeliveryIncompleteError:
+        action = Action.WAITING
+    return _answer(message, action, replace(record, deliveries=run.deliveries))
+
+
+class _Run:
+    """One run on one message: what it found and does, channel by channel."""
+
+    def __init__(
+        self,
+        message: Message,
+        record: Record,
+        channels: Mapping[str, Channel],
+        notifiers: Mapping[str, Notifier],
+        store: MessageStore,
+        invocation: Invocation,
+        now: Callable[[], int],
+        give_up: int,
+    ) -> None:
+        self.deliveries = dict(record.deliveries)
+        self.worked = False
+        self._message = message
+        self._channels = channels
+        self._notifiers = notifiers
+        self._store = store
+        self._invocation = invocation
+        self._now = now
+        self._too_old_at = message.received_at + give_up
+
+    def every_channel(self) -> None:
+        """Try all of them side by side, so that a slow one delays no other; raises what any raised, once all ended."""
+        if len(self.deliveries) < 2:
+            for name in self.deliveries:
+                self._one(name)
+            return
+        # Loaded here alone: most sites have one channel.
+        from concurrent.futures import ThreadPoolExecutor
+
+        with ThreadPoolExecutor(len(self.deliveries)) as pool:
+            for done in [pool.submit(self._one, name) for name in self.deliveries]:
+                done.result()
+
+    def _one(self, name: str) -> None:
+        recorded, now = self.deliveries[name], self._now()
+        delivery = self.deliveries[name] = understood(recorded, now)
         # A channel that left the configuration since can't be rung; it stays as it is and is not forgotten.
-        channel, notifier = channels.get(name), notifiers.get(name)
-        in_time = now() + LEASE <= invocation.ends_at
-        if channel is not None and notifier is not None and in_time and may_send(delivery, channel, now()):
-            claimed = claim(delivery, invocation, now())
-            if store.change(message.id, name, recorded, claimed):
-                worked = True
-                delivery = attempt(notifier, notification.of_contact(message), claimed, channel, now)
-                store.change(message.id, name, claimed, delivery)
+        channel, notifier = self._channels.get(name), self._notifiers.get(name)
+        if now >= self._too_old_at and may_expire(delivery, channel):
+            delivery = replace(delivery, state=State.EXPIRED, next_attempt_at=0, since=now)
+            self.worked |= self._change(name, recorded, delivery)
+            return
+        in_time = now + LEASE <= self._invocation.ends_at
+        if channel is not None and notifier is not None and in_time and may_send(delivery, channel, now):
+            claimed = claim(delivery, self._invocation, now)
+            if not self._store.change(self._message.id, name, recorded, claimed):
+                return
+            self.worked = True
+            self.deliveries[name] = claimed
+            outcome = attempt(notifier, notification.of_contact(self._message), claimed, channel, self._now)
+            self._change(name, claimed, outcome)
         elif delivery is not recorded:
-            store.change(message.id, name, recorded, delivery)
-        deliveries[name] = delivery
-    action = conclude(deliveries, channels) if first_seen or worked else Action.DUPLICATE
-    return _answer(message, action, replace(record, deliveries=deliveries))
+            self._change(name, recorded, delivery)
+
+    def _change(self, name: str, before: Delivery, after: Delivery) -> bool:
+        self.deliveries[name] = after
+        return self._store.change(self._message.id, name, before, after, self.due_at())
+
+    def due_at(self) -> int:
+        """When the redrive has to look at the message, as far as this run knows.
+
+        Of channels that are tried side by side the last to end may not be the last to be written; then the redrive
+        looks once too often.
+        """
+        times = [due_at(each, self._channels.get(name), self._too_old_at) for name, each in self.deliveries.items()]
+        return min(filter(None, times), default=0)
+
+
+def gone(message_id: str, site: str) -> dict[str, object]:
+    """The answer where a message is to be tried again that was deleted in the meantime."""
+    return {
+        "source": SOURCE,
+        "action": str(Action.DUPLICATE),
+        "message": {"id": message_id, "site": site, "channels": {}},
+    }
 
 
 def _answer(message: Message, action: Action, record: Record) -> dict[str, object]:
@@ -178,8 +303,13 @@ def _answer(message: Message, action: Action, record: Record) -> dict[str, objec
 def understood(delivery: Delivery, now: int) -> Delivery:
     """The delivery as it must be taken: whoever claimed it and died may have reached the provider, or not."""
     if delivery.state is State.SENDING and delivery.until <= now:
-        return replace(delivery, state=State.UNCERTAIN, next_attempt_at=now, error="Interrupted")
+        return replace(delivery, state=State.UNCERTAIN, next_attempt_at=now, error="Interrupted", since=now)
     return delivery
+
+
+def may_expire(delivery: Delivery, channel: Channel | None) -> bool:
+    """Whether a channel of a message that is too old is given up: not what has ended, and nothing in mid-air."""
+    return not (_is_final(delivery.state) or _is_held(delivery, channel) or delivery.state is State.SENDING)
 
 
 def may_send(delivery: Delivery, channel: Channel, now: int) -> bool:
@@ -198,7 +328,29 @@ def claim(delivery: Delivery, invocation: Invocation, now: int) -> Delivery:
         attempts=delivery.attempts + 1,
         owner=invocation.run,
         until=now + LEASE,
+        since=now,
     )
+
+
+def due_at(delivery: Delivery, channel: Channel | None, too_old_at: int) -> int:
+    """The second from which there is something to do for a channel; 0 for never."""
+    if _is_final(delivery.state) or _is_held(delivery, channel):
+        return 0
+    match delivery.state:
+        case State.SENDING:
+            return delivery.until
+        case _ if channel is None:
+            return too_old_at
+        case State.PENDING:
+            return 1  # At once.
+    return min(delivery.next_attempt_at, too_old_at)
+
+
+def pause_after(attempts: int, channel: Channel, asked_for: int) -> int:
+    """Seconds until the next attempt: at least what the channel and the provider want, and from the fourth on longer
+    each time, as Lambda's own attempts are over."""
+    patience = min(FIRST_PAUSE * 2 ** min(attempts - LAMBDA_ATTEMPTS, 20), LONGEST_PAUSE)
+    return max(channel.pause, asked_for, patience if attempts >= LAMBDA_ATTEMPTS else 0)
 
 
 def attempt(
@@ -208,15 +360,17 @@ def attempt(
     try:
         reference = notifier.notify(what)
     except NotifierError as error:
-        wait = max(channel.pause, error.retry_after or 0)
+        state = state_after(error)
+        wait = pause_after(claimed.attempts, channel, error.retry_after or 0)
         return replace(
             claimed,
-            state=state_after(error),
+            state=state,
             until=0,
-            next_attempt_at=now() + wait if not _is_final(state_after(error)) else 0,
+            next_attempt_at=0 if _is_final(state) else now() + wait,
             error=type(error).__name__,
+            since=now(),
         )
-    return replace(claimed, state=State.DELIVERED, until=0, reference=reference)
+    return replace(claimed, state=State.DELIVERED, until=0, reference=reference, since=now())
 
 
 def state_after(error: NotifierError) -> State:
@@ -246,13 +400,13 @@ def conclude(deliveries: Mapping[str, Delivery], channels: Mapping[str, Channel]
         raise DeliveryIncompleteError(f"still to deliver: {', '.join(open_ones)}")
     states = {delivery.state for delivery in deliveries.values()}
     # Without any channel, as when its site has left the configuration, nobody was told.
-    if State.REJECTED in states or not states:
+    if states & {State.REJECTED, State.EXPIRED} or not states:
         return Action.UNDELIVERABLE
     return Action.UNCERTAIN if State.UNCERTAIN in states else Action.DELIVERED
 
 
 def _is_final(state: State) -> bool:
-    return state in (State.DELIVERED, State.REJECTED)
+    return state in (State.DELIVERED, State.REJECTED, State.EXPIRED)
 
 
 def _is_held(delivery: Delivery, channel: Channel | None) -> bool:

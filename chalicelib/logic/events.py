@@ -14,6 +14,8 @@ from chalicelib.errors import EventFailedError
 SOURCE = "herald.event"
 KIND_EVENT = "event"
 KIND_CONTACT = "contact"
+KIND_REDRIVE = "redrive"
+"""The message is in the table; the event holds its id alone."""
 PLEASE_FAIL = "please fail"
 
 

@@ -256,7 +256,9 @@ def test_every_action_that_destined_can_answer_is_heard_by_somebody(rules: dict[
     from chalicelib.logic.delivery import Action
 
     for action in (*map(str, Action), "message"):
-        assert len(told(rules, succeeded(CONTACT, {"source": "s", "action": action}))) == 1, action
+        # What the redrive will try again has not come to an end.
+        heard = 0 if action == Action.WAITING else 1
+        assert len(told(rules, succeeded(CONTACT, {"source": "s", "action": action}))) == heard, action
 
 
 # What an owner may match although no answer of destined exists

@@ -53,6 +53,7 @@ def test_who_sends_too_fast_is_told_when_to_come_again_and_nothing_was_taken(her
         assert answer.headers["Content-Type"] == "application/problem+json"
         assert answer.json()["title"] == "Too many requests; please try again."
         assert answer.headers["Access-Control-Allow-Origin"] == origin_of(herald)
+        assert answer.headers["Access-Control-Expose-Headers"] == "Retry-After"
     accepted = len(answers) - len(refused)
     wait_for(lambda: len(herald.pushes(word)) >= accepted, f"{accepted} pushes")
     assert len(herald.pushes(word)) == accepted

@@ -36,8 +36,10 @@ from chalicelib.errors import (
 )
 from chalicelib.logic.delivery import LEASE, Delivery, Record, State
 from chalicelib.logic.notification import Notification
+from chalicelib.logic.redrive import Due
+from chalicelib.logic.spam import Held, Verdict
 from chalicelib.settings import SettingsError
-from tests.fakes import FUNCTION_ARN, NOW, message, site
+from tests.fakes import FUNCTION_ARN, NOW, message, site, stage
 from tests.functional.conftest import Provider
 
 Stubbed = Callable[[str], tuple[Any, Stubber]]
@@ -127,6 +129,8 @@ SITES = {"default": replace(site(), retention_days=30)}
 CLAIM = Delivery(State.SENDING, 1, "request-1", NOW + LEASE)
 WAITING = Delivery(State.WAITING, 1, "request-1", 0, NOW + 5, "", "ChannelUnavailableError")
 NEW = Record("request-1", {"pushover": Delivery()})
+PUT = ("ConditionExpression", "ReturnValuesOnConditionCheckFailure")
+FIND = {"TableName": "herald-dev-messages", "Key": {"id": {"S": "id-1"}}, "ConsistentRead": True}
 DONE = Delivery(State.DELIVERED, 1, "request-1", 0, 0, "ref")
 
 
@@ -140,6 +144,7 @@ def encoded(delivery: Delivery) -> dict[str, Any]:
             "next_attempt_at": {"N": str(delivery.next_attempt_at)},
             "reference": {"S": delivery.reference},
             "error": {"S": delivery.error},
+            "since": {"N": str(delivery.since)},
         }
     }
 
@@ -165,7 +170,7 @@ def in_the_way(stub: Stubber, operation: str, there: dict[str, Any] | None) -> N
 
 
 def table(client: Any) -> MessageTable:
-    return MessageTable(client, "herald-dev-messages", SITES)
+    return MessageTable(client, replace(stage(), sites=SITES))
 
 
 @pytest.mark.parametrize(("site_", "days"), [("default", 30), ("gone", 365)])
@@ -196,6 +201,126 @@ def test_a_new_message_is_stored_whole_and_expires_by_its_sites_retention_or_tha
         },
     )
     assert table(dynamodb).add(it, NEW) is None
+
+
+def test_what_is_known_of_a_new_message_is_stored_with_it(stubbed: Stubbed) -> None:
+    dynamodb, stub = stubbed("dynamodb")
+    known = replace(NEW, verdict=Verdict(("links", "rate"), 15, Held.DUPLICATE, "id-0"), due_at=NOW + 50)
+    stub.add_response("put_item", {}, dict.fromkeys((*PUT, "TableName", "Item"), ANY))
+    stored: dict[str, Any] = {}
+    dynamodb.meta.events.register("before-parameter-build.dynamodb.PutItem", lambda params, **_: stored.update(params))
+    assert table(dynamodb).add(MESSAGE, known) is None
+    assert {name: stored["Item"][name] for name in ("signals", "score", "held", "duplicate_of", "due", "due_at")} == {
+        "signals": {"L": [{"S": "links"}, {"S": "rate"}]},
+        "score": {"N": "15"},
+        "held": {"S": "duplicate"},
+        "duplicate_of": {"S": "id-0"},
+        "due": {"S": "yes"},
+        "due_at": {"N": str(NOW + 50)},
+    }
+    # And it comes back as it was.
+    stub.add_response("get_item", {"Item": stored["Item"]}, FIND)
+    assert table(dynamodb).find("id-1") == (MESSAGE, known)
+
+
+def test_a_message_that_is_gone_is_none(stubbed: Stubbed) -> None:
+    dynamodb, stub = stubbed("dynamodb")
+    stub.add_response("get_item", {}, FIND)
+    assert table(dynamodb).find("id-1") is None
+
+
+@pytest.mark.parametrize(
+    ("due_at", "expression", "more"),
+    [
+        (
+            NOW + 5,
+            "SET deliveries.#channel = :after, history = list_append(if_not_exists(history, :none), :line), "
+            "due = :due, due_at = :due_at",
+            {":due": {"S": "yes"}, ":due_at": {"N": str(NOW + 5)}},
+        ),
+        (
+            0,
+            "SET deliveries.#channel = :after, history = list_append(if_not_exists(history, :none), :line) "
+            "REMOVE due, due_at",
+            {},
+        ),
+    ],
+)
+def test_an_outcome_adds_a_line_of_history_and_says_when_the_message_is_due(
+    stubbed: Stubbed, due_at: int, expression: str, more: dict[str, Any]
+) -> None:
+    dynamodb, stub = stubbed("dynamodb")
+    after = replace(WAITING, since=NOW + 1)
+    line = {
+        "channel": {"S": "pushover"},
+        "state": {"S": "waiting"},
+        "attempts": {"N": "1"},
+        "since": {"N": str(NOW + 1)},
+        "error": {"S": "ChannelUnavailableError"},
+        "reference": {"S": ""},
+    }
+    values = {
+        ":state": {"S": "sending"},
+        ":attempts": {"N": "1"},
+        ":owner": {"S": "request-1"},
+        ":after": encoded(after),
+        ":none": {"L": []},
+        ":line": {"L": [{"M": line}]},
+        **more,
+    }
+    stub.add_response(
+        "update_item",
+        {},
+        {
+            "TableName": "herald-dev-messages",
+            "Key": {"id": {"S": "id-1"}},
+            "UpdateExpression": expression,
+            "ConditionExpression": ANY,
+            "ExpressionAttributeNames": ANY,
+            "ExpressionAttributeValues": values,
+            "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+        },
+    )
+    assert table(dynamodb).change("id-1", "pushover", CLAIM, after, due_at) is True
+
+
+@pytest.mark.parametrize("due_at", [0, NOW])
+def test_postponing_never_makes_a_record_of_a_message_that_is_gone(stubbed: Stubbed, due_at: int) -> None:
+    dynamodb, stub = stubbed("dynamodb")
+    update: dict[str, Any] = {"UpdateExpression": "REMOVE due, due_at"}
+    if due_at:
+        update = {
+            "UpdateExpression": "SET due = :due, due_at = :due_at",
+            "ExpressionAttributeValues": {":due": {"S": "yes"}, ":due_at": {"N": str(due_at)}},
+        }
+    stub.add_client_error(
+        "update_item",
+        "ConditionalCheckFailedException",
+        expected_params={
+            "TableName": "herald-dev-messages",
+            "Key": {"id": {"S": "id-1"}},
+            "ConditionExpression": "attribute_exists(id)",
+            **update,
+        },
+    )
+    table(dynamodb).postpone("id-1", due_at)
+
+
+def test_what_is_due_is_read_from_its_index_oldest_first(stubbed: Stubbed) -> None:
+    """Ascending is a query's own order: https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_Query.html"""
+    dynamodb, stub = stubbed("dynamodb")
+    stub.add_response(
+        "query",
+        {"Items": [{"id": {"S": "id-1"}, "site": {"S": "default"}}, {"id": {"S": "id-2"}, "site": {"S": "shop"}}]},
+        {
+            "TableName": "herald-dev-messages",
+            "IndexName": "due",
+            "KeyConditionExpression": "due = :due AND due_at <= :now",
+            "ExpressionAttributeValues": {":due": {"S": "yes"}, ":now": {"N": str(NOW)}},
+            "Limit": 7,
+        },
+    )
+    assert table(dynamodb).due(NOW, 7) == [Due("id-1", "default"), Due("id-2", "shop")]
 
 
 def test_a_message_that_is_there_comes_back_as_it_was_recorded(stubbed: Stubbed) -> None:

@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 import yaml
 
-from chalicelib.functions import FUNCTIONS
 from ops.config import load
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -217,8 +216,7 @@ def test_send_event_publishes_the_attributes_that_destined_reads_and_nothing_of_
     assert method["Integration"]["PassthroughBehavior"] == "NEVER"
 
 
-def test_every_retried_function_is_within_what_lambda_allows() -> None:
-    for spec in FUNCTIONS:
-        if spec.retries:
-            assert 0 <= spec.retries.attempts <= 2
-            assert 60 <= spec.retries.max_age <= 21_600
+def test_what_lambda_retries_is_within_what_lambda_allows() -> None:
+    for config in load(ROOT).values():
+        assert 0 <= config.stage.persistence.lambda_retries <= 2
+        assert 60 <= config.stage.persistence.lambda_age <= 21_600

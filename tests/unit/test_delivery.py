@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import threading
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
@@ -19,9 +20,9 @@ from chalicelib.errors import (
     StoreError,
 )
 from chalicelib.logic import delivery
-from chalicelib.logic.delivery import LEASE, Delivery, Invocation, Notifier, Record, State
+from chalicelib.logic.delivery import GIVE_UP, LEASE, LONGEST_PAUSE, Delivery, Invocation, Notifier, Record, State
 from chalicelib.logic.notification import Notification, of_contact
-from chalicelib.logic.spam import Verdict
+from chalicelib.logic.spam import Held, Verdict
 from chalicelib.settings import Channel
 from tests.fakes import (
     NOW,
@@ -90,7 +91,7 @@ def test_a_fresh_message_rings_once_and_is_recorded_with_the_providers_reference
         "message": {"id": MESSAGE.id, "site": "default", "channels": {"pushover": "delivered"}},
     }
     assert [notification.id for notification in notifier.delivered] == [MESSAGE.id]
-    assert run.recorded() == Delivery(State.DELIVERED, 1, FIRST.run, 0, 0, "ref-7", "")
+    assert run.recorded() == Delivery(State.DELIVERED, 1, FIRST.run, 0, 0, "ref-7", "", NOW)
     assert run.store.records[MESSAGE.id].owner == FIRST.id
 
 
@@ -110,7 +111,7 @@ def test_the_channel_is_claimed_before_the_notifier_is_called() -> None:
 
     run.notifiers = {"pushover": LookingNotifier()}
     run.deliver()
-    assert seen == [Delivery(State.SENDING, 1, FIRST.run, NOW + LEASE)]
+    assert seen == [Delivery(State.SENDING, 1, FIRST.run, NOW + LEASE, since=NOW)]
 
 
 def test_nothing_rings_when_the_message_cant_be_stored() -> None:
@@ -472,7 +473,7 @@ def test_no_sequence_of_runs_rings_a_settled_channel_again(outcomes: tuple[str, 
     )
     for invocation in (FIRST, OTHER, FIRST, FIRST, OTHER, Invocation("request-3", "run-4", LONG)):
         run.action(invocation)
-        run.clock.now += 1_000
+        run.clock.now += LONGEST_PAUSE
     for name, outcome in pairs:
         if outcome in ("waiting", "ring again"):
             assert calls[name] == 6, "each run that found it due tried it"
@@ -544,7 +545,7 @@ def test_who_may_be_rung(state: State, due: bool, ring_again: bool, may: bool) -
 
 def test_a_claim_forgets_the_last_error_and_counts_on() -> None:
     before = Delivery(State.WAITING, 2, OTHER.run, 0, NOW - 1, "", "ChannelUnavailableError")
-    assert delivery.claim(before, FIRST, NOW) == Delivery(State.SENDING, 3, FIRST.run, NOW + LEASE)
+    assert delivery.claim(before, FIRST, NOW) == Delivery(State.SENDING, 3, FIRST.run, NOW + LEASE, since=NOW)
 
 
 @pytest.mark.parametrize("error", [UNAVAILABLE, UNCERTAIN, REJECTED, InvalidRequestError("x", key="id")])
@@ -554,3 +555,198 @@ def test_the_record_keeps_the_errors_class_and_nothing_of_its_text(error: Notifi
     assert after.error == type(error).__name__
     assert replace(after, error="").until == 0
     assert error.message not in str(after.error)
+
+
+# Side by side
+
+
+def test_a_slow_channel_delays_no_other() -> None:
+    """Each waits until the other has begun: one after the other, neither would end."""
+    both = threading.Barrier(2, timeout=5)
+
+    class Meeting:
+        def notify(self, notification: object) -> str:
+            both.wait()
+            return "ref"
+
+    run = Run(TWO, a=Meeting(), b=Meeting())
+    assert run.action() == "delivered"
+
+
+def test_every_channel_is_tried_before_an_error_of_one_escapes() -> None:
+    class BrokenNotifier:
+        def notify(self, notification: object) -> str:
+            raise RuntimeError("a fault of our own")
+
+    other = RecordingNotifier()
+    run = Run(TWO, a=BrokenNotifier(), b=other)
+    with pytest.raises(RuntimeError, match="a fault of our own"):
+        run.deliver()
+    assert len(other.delivered) == 1
+    assert run.recorded("b").state is State.DELIVERED
+    assert run.recorded("a").state is State.SENDING, "it may have rung, which the next run takes for uncertain"
+
+
+# What is due
+
+
+def due(run: Run) -> int:
+    return run.store.records[MESSAGE.id].due_at
+
+
+def test_a_message_is_due_from_the_moment_that_it_is_stored() -> None:
+    """Whoever stored it may die before it has done anything else."""
+    seen: list[int] = []
+    run = Run()
+
+    class LookingNotifier:
+        def notify(self, notification: object) -> str:
+            seen.append(due(run))
+            return "ref"
+
+    run.notifiers = {"pushover": LookingNotifier()}
+    run.deliver()
+    assert seen == [NOW + LEASE]
+    assert due(run) == 0, "and no more once it was delivered"
+
+
+@pytest.mark.parametrize(("error", "wait"), [(UNAVAILABLE, 5), (UNCERTAIN, 5), (REJECTED, 0)])
+def test_a_message_is_due_when_its_channel_is(error: NotifierError, wait: int) -> None:
+    run = Run(pushover=RefusingNotifier(error))
+    run.action()
+    assert due(run) == (NOW + wait if wait else 0)
+
+
+def test_a_message_is_due_with_the_first_of_its_channels() -> None:
+    later = ChannelUnavailableError("down", retry_after=600)
+    run = Run(TWO, a=RefusingNotifier(later), b=RefusingNotifier(UNAVAILABLE))
+    run.action()
+    assert due(run) == NOW + 5
+
+
+def test_what_is_held_is_never_due() -> None:
+    run = Run(HOLD, pushover=RefusingNotifier(UNCERTAIN))
+    run.action()
+    assert due(run) == 0
+    quarantined = Run(pushover=RecordingNotifier())
+    quarantined.verdict = Verdict(("links",), 10, Held.QUARANTINED)
+    assert quarantined.action() == "quarantined"
+    assert due(quarantined) == 0
+
+
+def test_the_pauses_grow_once_lambdas_own_attempts_are_over() -> None:
+    run = Run(pushover=RefusingNotifier(UNAVAILABLE))
+    waits = []
+    for number in range(12):
+        run.action(Invocation(f"request-{number}", f"run-{number}", LONG))
+        waits.append(due(run) - run.clock.now)
+        run.clock.now = due(run)
+    assert waits == [5, 5, 300, 600, 1_200, 2_400, 4_800, 9_600, 19_200, 21_600, 21_600, 21_600]
+
+
+def test_a_provider_that_wants_a_longer_wait_gets_it() -> None:
+    run = Run(pushover=RefusingNotifier(ChannelUnavailableError("over quota", retry_after=90_000)))
+    run.action()
+    assert due(run) == NOW + 90_000
+
+
+# The redrive
+
+
+def again(run: Run, number: int = 1) -> str:
+    """What ``destined`` answers when the redrive asks for the message."""
+    found = run.store.find(MESSAGE.id)
+    assert found is not None
+    invocation = Invocation(f"redrive-{number}", f"redrive-run-{number}", LONG)
+    answer = delivery.deliver_again(*found, run.channels, run.notifiers, run.store, invocation, run.clock)
+    return str(answer["action"])
+
+
+def test_the_redrive_delivers_what_has_waited() -> None:
+    notifier = RecoveringNotifier(UNAVAILABLE)
+    run = Run(pushover=notifier)
+    assert run.action() == "again"
+    run.clock.now = due(run)
+    assert again(run) == "delivered"
+    assert len(notifier.delivered) == 1
+    assert due(run) == 0
+
+
+def test_what_still_waits_is_no_error_for_the_redrive() -> None:
+    run = Run(pushover=RefusingNotifier(UNAVAILABLE))
+    run.action()
+    run.clock.now = due(run)
+    assert again(run) == "waiting"
+    assert due(run) > run.clock.now
+
+
+def test_a_redrive_that_comes_too_early_rings_nobody_and_keeps_the_time() -> None:
+    notifier = RecoveringNotifier(ChannelUnavailableError("over quota", retry_after=900))
+    run = Run(pushover=notifier)
+    run.action()
+    run.store.postpone(MESSAGE.id, NOW + 1)  # As the redrive does before it asks.
+    assert again(run) == "waiting"
+    assert (notifier.delivered, due(run)) == ([], NOW + 900)
+
+
+def test_the_redrive_finds_a_delivered_message_and_leaves_it_alone() -> None:
+    """The index is a moment behind the table."""
+    notifier = RecordingNotifier()
+    run = Run(pushover=notifier)
+    run.action()
+    run.store.postpone(MESSAGE.id, NOW + 1)
+    assert again(run) == "delivered"
+    assert (len(notifier.delivered), due(run)) == (1, 0)
+
+
+def test_the_redrive_rings_nobody_for_a_message_in_quarantine() -> None:
+    notifier = RecordingNotifier()
+    run = Run(pushover=notifier)
+    run.verdict = Verdict(("links",), 10, Held.QUARANTINED)
+    run.action()
+    run.store.postpone(MESSAGE.id, NOW + 1)
+    assert again(run) == "quarantined"
+    assert (notifier.delivered, due(run)) == ([], 0)
+
+
+@pytest.mark.parametrize("state", [State.PENDING, State.WAITING, State.UNCERTAIN])
+def test_a_message_that_is_too_old_is_given_up_and_the_owner_hears_it(state: State) -> None:
+    notifier = RecordingNotifier()
+    run = Run(pushover=notifier)
+    run.record(pushover=Delivery(state, 9, "run-0", 0, NOW, "", "ChannelUnavailableError"))
+    run.store.kept[MESSAGE.id] = MESSAGE
+    run.clock.now = MESSAGE.received_at + GIVE_UP
+    assert again(run) == "undeliverable"
+    assert run.recorded() == Delivery(State.EXPIRED, 9, "run-0", 0, 0, "", "ChannelUnavailableError", run.clock.now), (
+        "what was known last is still there"
+    )
+    assert (notifier.delivered, due(run)) == ([], 0)
+
+
+@pytest.mark.parametrize("state", [State.DELIVERED, State.REJECTED, State.SENDING])
+def test_what_has_ended_or_is_in_mid_air_does_not_grow_too_old(state: State) -> None:
+    run = Run(pushover=RecordingNotifier())
+    run.clock.now = MESSAGE.received_at + GIVE_UP
+    run.record(pushover=Delivery(state, 1, "run-0", run.clock.now + 1))
+    run.store.kept[MESSAGE.id] = MESSAGE
+    again(run)
+    assert run.recorded().state is state
+
+
+def test_what_is_held_as_uncertain_stays_so_however_old() -> None:
+    run = Run(HOLD)
+    run.clock.now = MESSAGE.received_at + GIVE_UP
+    run.record(pushover=Delivery(State.UNCERTAIN, 1))
+    run.store.kept[MESSAGE.id] = MESSAGE
+    assert again(run) == "uncertain"
+    assert run.recorded().state is State.UNCERTAIN
+
+
+def test_a_channel_that_has_left_is_given_up_in_the_end() -> None:
+    run = Run({})
+    run.record(pushover=Delivery(State.WAITING, 3))
+    run.store.kept[MESSAGE.id] = MESSAGE
+    assert again(run) == "waiting"
+    assert due(run) == MESSAGE.received_at + GIVE_UP
+    run.clock.now = due(run)
+    assert again(run) == "undeliverable"

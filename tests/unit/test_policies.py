@@ -46,11 +46,24 @@ def test_destined_may_store_record_invoke_and_tell_the_bus() -> None:
     assert statements("destined") == logs("herald-dev-destined") | {
         "StoreMessages": (["dynamodb:PutItem"], table),
         "RecordOutcomes": (["dynamodb:UpdateItem"], table),
+        "RecallMessages": (["dynamodb:GetItem"], table),
         "InvokeNotifiers": (
             ["lambda:InvokeFunction"],
             ["arn:aws:lambda:eu-central-1:123456789012:function:herald-dev-notify_pushover"],
         ),
         "TellTheBus": (["events:PutEvents"], ["arn:aws:events:eu-central-1:123456789012:event-bus/herald-dev"]),
+    }
+
+
+def test_the_redrive_may_find_put_off_and_have_run() -> None:
+    table = "arn:aws:dynamodb:eu-central-1:123456789012:table/herald-dev-messages"
+    assert statements("redrive") == logs("herald-dev-redrive") | {
+        "FindDue": (["dynamodb:Query"], [f"{table}/index/due"]),
+        "PutOff": (["dynamodb:UpdateItem"], [table]),
+        "RunDestined": (
+            ["lambda:InvokeFunction"],
+            ["arn:aws:lambda:eu-central-1:123456789012:function:herald-dev-destined"],
+        ),
     }
 
 
@@ -79,10 +92,10 @@ def test_nobody_else_may_send_to_a_queue() -> None:
 def test_without_the_channel_no_policy_speaks_of_invoking_or_of_secrets() -> None:
     files = policies(stage(channels=()), WHERE)
     assert {path.name for path in files} == {
-        f"policy-dev-{name}.json" for name in ("api_handler", "destined", "on_success", "on_failure")
+        f"policy-dev-{name}.json" for name in ("api_handler", "destined", "redrive", "on_success", "on_failure")
     }
     for text in files.values():
-        for trace in ("ssm:", "lambda:", "notify", "pushover", "InvokeNotifiers"):
+        for trace in ("ssm:", "notify", "pushover", "InvokeNotifiers"):
             assert trace not in text
         assert all(statement["Resource"] for statement in json.loads(text)["Statement"])
 

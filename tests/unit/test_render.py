@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from chalicelib.settings import Limits, Site, Spam, Stage
+from chalicelib.settings import Limits, Persistence, Site, Spam, Stage
 from ops import render
 from ops.config import StageConfig, load
 from ops.policies import Where
@@ -78,7 +78,11 @@ def test_the_compiled_stages_are_those_that_were_configured(tmp_path: Path) -> N
     )
     few = Limits(body=1024, fields=1, field=2048)
     sites = {"odd": odd, "default": site()}
-    stages = {"dev": config(Stage("dev", sites, {"pushover": channel(ring_again=False)}, few, "it's"))}
+    stages = {
+        "dev": config(
+            Stage("dev", sites, {"pushover": channel(ring_again=False)}, few, Persistence(1, 2, 3, 4), "it's")
+        )
+    }
     namespace: dict[str, dict[str, Stage]] = {}
     exec(compile(render.generated(stages)[render.STAGES_MODULE], "stages.py", "exec"), namespace)  # noqa: S102
     assert namespace["STAGES"] == {"dev": stages["dev"].stage}
@@ -86,7 +90,7 @@ def test_the_compiled_stages_are_those_that_were_configured(tmp_path: Path) -> N
 
 def test_each_function_has_its_own_policy_and_nothing_more_than_it_declares() -> None:
     functions = chalice(STAGES)["dev"]["lambda_functions"]  # type: ignore[index]
-    assert set(functions) == {"api_handler", "destined", "notify_pushover", "on_success", "on_failure"}
+    assert set(functions) == {"api_handler", "destined", "redrive", "notify_pushover", "on_success", "on_failure"}
     for name, options in functions.items():
         assert options["iam_policy_file"] == f"policy-dev-{name}.json"
     assert functions["destined"]["environment_variables"] == {
@@ -157,7 +161,7 @@ def test_templates_hold_no_yaml_alias_and_no_account() -> None:
 
 
 def test_a_function_that_is_registered_but_not_declared_is_named_and_the_reverse() -> None:
-    declared = {"api_handler", "destined", "notify_pushover", "on_success", "on_failure"}
+    declared = {"api_handler", "destined", "redrive", "notify_pushover", "on_success", "on_failure"}
     assert render.undeclared(stage(), declared) == []
     assert render.undeclared(stage(), declared | {"extra"}) == [
         "app.py registers extra, which chalicelib/functions.py lacks"

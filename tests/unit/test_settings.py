@@ -75,7 +75,7 @@ def test_a_notifier_exists_only_where_a_site_uses_its_channel() -> None:
     with_channel = {spec.name for spec in functions_of(stage())}
     without = {spec.name for spec in functions_of(stage(channels=()))}
     assert with_channel - without == {"notify_pushover"}
-    assert without == {"api_handler", "destined", "on_success", "on_failure"}
+    assert without == {"api_handler", "destined", "redrive", "on_success", "on_failure"}
     assert set(notifiers_of(stage())) == {"pushover"}
     assert notifiers_of(stage(channels=())) == {}
 

@@ -1,0 +1,48 @@
+"""``destined``, run asynchronously by the Lambda Invoke API with an event such as SNS gives it.
+
+https://docs.aws.amazon.com/lambda/latest/dg/with-sns.html
+"""
+
+from __future__ import annotations
+
+import json
+import uuid
+from typing import TYPE_CHECKING
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from chalicelib.adapters.aws import reason
+from chalicelib.errors import RedriveError
+from chalicelib.logic.events import KIND_REDRIVE
+from chalicelib.logic.redrive import Due
+
+if TYPE_CHECKING:
+    from types_boto3_lambda import LambdaClient
+
+
+class AsynchronousDestined:
+    """Queues a run. Asked twice it runs twice, which the claims of delivery bear."""
+
+    def __init__(self, client: LambdaClient, function: str) -> None:
+        self._client = client
+        self._function = function
+
+    def run(self, message: Due) -> None:
+        """Queue a run that reads the message from the table: the event holds its id alone."""
+        attributes = {"kind": KIND_REDRIVE, "site": message.site}
+        sns = {
+            "Type": "Notification",
+            "MessageId": str(uuid.uuid4()),
+            "Subject": None,
+            "Message": message.id,
+            "MessageAttributes": {name: {"Type": "String", "Value": value} for name, value in attributes.items()},
+        }
+        record = {"EventSource": "aws:sns", "EventVersion": "1.0", "Sns": sns}
+        try:
+            self._client.invoke(
+                FunctionName=self._function,
+                InvocationType="Event",
+                Payload=json.dumps({"Records": [record]}).encode(),
+            )
+        except (BotoCoreError, ClientError) as error:
+            raise RedriveError(reason(error)) from error
