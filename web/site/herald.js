@@ -87,6 +87,7 @@ document.querySelectorAll("form[data-herald]").forEach((form, number) => {
     }
     place.remove();
     errors.delete(first);
+    if (!errors.size) tell("", "");
   }
 
   function happened(name, detail) {
