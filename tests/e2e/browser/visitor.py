@@ -60,12 +60,9 @@ class Visitor:
         # Between the end of the document and the scripts that wait for it. A document that the test answers itself
         # would come from no address, and Chromium lets such a one reach nothing on this machine.
         page.add_init_script(
-            """document.addEventListener("readystatechange", () => {
-                if (document.readyState !== "interactive") return;
-                document.documentElement.lang = %s;
-                document.querySelector("form").outerHTML = %s;
-            })"""
-            % (json.dumps(language), json.dumps(form))
+            "document.addEventListener('readystatechange', () => { if (document.readyState === 'interactive') {"
+            f"document.documentElement.lang = {json.dumps(language)};"
+            f"document.querySelector('form').outerHTML = {json.dumps(form)}; }} }})"
         )
         page.goto(self.site)
         return page
