@@ -9,6 +9,7 @@ import pytest
 from playwright.sync_api import Page, Route, expect
 
 from tests.e2e.browser.visitor import Visitor, answering, button, error_of, hold, posted, status, until
+from tests.e2e.conftest import ROOT
 from tests.e2e.harness import Harness, marker, wait_for
 
 NOT_AN_ADDRESS = "This is not an email address such as name@example.com."
@@ -306,7 +307,7 @@ def test_a_page_may_say_everything_in_its_own_words(visitor: Visitor) -> None:
 
 
 GROUPS = """
-<form method="post" action="{action}" data-herald>
+<form method="post" action="{action}" data-herald id="order">
   <fieldset id="seats"><legend>Seat</legend>
     <label><input type="radio" name="seat" value="cane" required> Cane</label>
     <label><input type="radio" name="seat" value="rush" required> Rush</label>
@@ -319,6 +320,7 @@ GROUPS = """
   <label for="fruit">Fruit</label> <input id="fruit" name="fruit" form="elsewhere">
   <button name="way" value="post">Send</button>
 </form>
+<label for="size">Size</label> <input id="size" name="size" form="order" required>
 """
 
 
@@ -329,7 +331,7 @@ def test_choices_and_lists_are_checked_like_fields(visitor: Visitor, herald: Har
     page.get_by_label("Message").fill(word)
     button(page).click()
     expect(page.get_by_label("Cane")).to_be_focused()
-    expect(page.locator(".error")).to_have_count(4)
+    expect(page.locator(".error")).to_have_count(5)
     # One for the group, where it ends; one after the label of a box, or after the label that holds the field.
     expect(page.locator("#seats > .error:last-child")).to_have_text(REQUIRED)
     expect(page.locator("#wood + .error")).to_have_text(REQUIRED)
@@ -337,6 +339,9 @@ def test_choices_and_lists_are_checked_like_fields(visitor: Visitor, herald: Har
     # What isn't ours to word is said by the browser.
     expect(page.locator("#code + .error")).to_have_text("Please match the requested format.")
     expect(page.get_by_label("Rush")).to_have_accessible_description(REQUIRED)
+    # A field may stand outside of its form.
+    expect(page.locator("#size + .error")).to_have_text(REQUIRED)
+    page.get_by_label("Size").fill("7")
     page.get_by_label("Rush").check()
     page.get_by_label("Wood").select_option("Oak")
     page.get_by_label("I agree").check()
@@ -411,3 +416,27 @@ def test_a_script_of_the_page_may_stop_it(visitor: Visitor) -> None:
     button(page).click()
     expect(status(page)).to_be_empty()
     assert visitor.sent == []
+
+
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+SNIPPETS = {
+    "README": re.search("```html\n(.*?)```", README, re.DOTALL),
+    "snippet": re.search("-->\n(.*)", (ROOT / "web" / "snippet.html").read_text(encoding="utf-8"), re.DOTALL),
+}
+
+
+@pytest.mark.parametrize("name", SNIPPETS)
+def test_a_form_that_is_copied_works_as_it_stands(visitor: Visitor, herald: Harness, name: str) -> None:
+    word = marker()
+    found = SNIPPETS[name]
+    assert found
+    page = visitor.show(found[1].replace("https://YOUR-API", herald.urls["api"]))
+    page.get_by_label("Email").fill("a@b")
+    page.get_by_label("Message").fill(word)
+    button(page).click()
+    expect(page.get_by_label("Email")).to_be_focused()
+    page.get_by_label("Email").fill("ada@example.com")
+    button(page).click()
+    expect(status(page)).to_have_attribute("data-state", "sent")
+    push = wait_for(lambda: herald.pushes(word), "push")[0]
+    assert push["message"].startswith("Source: My website\n")
