@@ -11,7 +11,7 @@ import altcha
 import pytest
 from playwright.sync_api import BrowserContext, Page, Route, expect
 
-from tests.e2e.browser.visitor import Visitor, answering, button, hold, posted, status, until
+from tests.e2e.browser.visitor import Visitor, answering, button, posted, status, until
 
 SECRET = "of a test"
 LOST = "The connection failed. Nothing is lost: please send it again."
@@ -158,7 +158,7 @@ def test_nobody_waits_longer_than_20_seconds_for_a_challenge_that_does_not_come(
     context = visitor.context()
     context.clock.install()
     page = form(visitor, Challenges(visitor), context)
-    held = hold(page, f"{visitor.action}/challenge")
+    held = visitor.hold(page, f"{visitor.action}/challenge")
     page.route(visitor.action, answering(202, "{}"))
     send(page, "Hello")
     until(page, lambda: held)

@@ -38,7 +38,7 @@ def failed(visitor: Visitor, context: BrowserContext) -> Page:
 
 def sending(visitor: Visitor, context: BrowserContext) -> Page:
     page = at_rest(visitor, context)
-    page.route(visitor.action, lambda _: None)
+    visitor.hold(page, visitor.action)
     page.get_by_label("Message").fill("Hello")
     button(page).click()
     expect(status(page)).to_have_text("Sending …")

@@ -8,7 +8,7 @@ import re
 import pytest
 from playwright.sync_api import Page, Route, expect
 
-from tests.e2e.browser.visitor import Visitor, answering, button, error_of, hold, posted, status, until
+from tests.e2e.browser.visitor import Visitor, answering, button, error_of, posted, status, until
 from tests.e2e.conftest import ROOT
 from tests.e2e.harness import Harness, marker, wait_for
 
@@ -177,7 +177,7 @@ def test_the_same_words_after_success_are_another_message(visitor: Visitor) -> N
 def test_while_it_is_sent_the_page_says_so_and_sends_nothing_twice(visitor: Visitor, herald: Harness) -> None:
     word = marker()
     page = visitor.visit()
-    held = hold(page, visitor.action)
+    held = visitor.hold(page, visitor.action)
     write(page, word)
     button(page).dblclick()
     until(page, lambda: held)
@@ -200,7 +200,7 @@ def test_a_server_that_never_answers_is_given_up_after_20_seconds(visitor: Visit
     context.clock.install()
     page = context.new_page()
     page.goto(visitor.site)
-    held = hold(page, visitor.action)
+    held = visitor.hold(page, visitor.action)
     write(page, "Hello")
     button(page).click()
     until(page, lambda: held)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from email.parser import BytesParser
 from email.policy import HTTP
 from typing import Any, Literal
 
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Locator, Page, Request, Route
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Error, Locator, Page, Request, Route
 
 from tests import needs
 from tests.e2e.harness import Harness, wait_for
@@ -67,6 +67,19 @@ class Visitor:
         page.goto(self.site)
         return page
 
+    def hold(self, page: Page, url: str) -> list[Route]:
+        """Keep every request for this address from its server; they gather in the list."""
+        held: list[Route] = []
+
+        def release() -> None:
+            for route in held:
+                with suppress(Error):  # the test has let it go, or the page has given it up
+                    route.abort()
+
+        page.route(url, lambda route: held.append(route))
+        self._stack.callback(release)
+        return held
+
     def keys(self) -> list[str]:
         """The Idempotency-Key of everything that was posted."""
         return [request.headers["idempotency-key"] for request in self.sent]
@@ -117,13 +130,6 @@ def answering(status: int, body: str = "", headers: dict[str, str] | None = None
         route.fulfill(status=status, body=body, headers={**allowed, **(headers or {})})
 
     return answer
-
-
-def hold(page: Page, url: str) -> list[Route]:
-    """Keep every request for this address from its server; they gather in the list."""
-    held: list[Route] = []
-    page.route(url, lambda route: held.append(route))
-    return held
 
 
 def until(page: Page, look: Callable[[], object]) -> None:
