@@ -23,9 +23,9 @@ ARGUMENTS = [
 ]
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 def chromium() -> str:
-    """Asked for before anything is started, so that skipping takes no time."""
+    """Of the session, so that it is asked for before the stack is started and skipping takes no time."""
     return needs.chromium()
 
 
