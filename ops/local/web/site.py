@@ -15,8 +15,8 @@ from ops.local.web.settings import ApiAddress, origin_of
 PLACEHOLDER = "{{ herald_api }}"
 
 _POLICY = (
-    "default-src 'none'; style-src 'self'; img-src 'self' data:; base-uri 'none'; frame-ancestors 'none'; "
-    "form-action 'self'"
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; base-uri 'none'; "
+    "frame-ancestors 'none'; form-action 'self'"
 )
 _STARTING = """<!doctype html>
 <html lang="en">
@@ -61,7 +61,10 @@ class Site:
         address = self._api.get()
         if address is None:
             return _page(_STARTING, _POLICY, 503, {"Retry-After": "2"})
-        return _page(text.replace(PLACEHOLDER, html.escape(address, quote=True)), f"{_POLICY} {origin_of(address)}")
+        origin = origin_of(address)
+        # The browser sends the form there, or its script does.
+        policy = f"{_POLICY} {origin}; connect-src {origin}"
+        return _page(text.replace(PLACEHOLDER, html.escape(address, quote=True)), policy)
 
     def _file(self, path: str) -> Path:
         name = "index.html" if not path else f"{path}index.html" if path.endswith("/") else path

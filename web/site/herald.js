@@ -1,0 +1,224 @@
+// Herald: sends <form data-herald> without leaving the page. Without this script the browser sends the same form.
+// No dependency, no cookie, nothing stored. Attributes, events and texts: docs/site.md. Apache License 2.0.
+document.querySelectorAll("form[data-herald]").forEach((form, number) => {
+  "use strict";
+  const LIMIT = 20000; // milliseconds for an answer, or a solution; one that expires sooner might arrive late
+  const TEXTS = {
+    en: {
+      sending: "Sending …",
+      success: "Thank you: your message is on its way.",
+      faulty: "Some fields need another look.",
+      required: "This field is required.",
+      email: "This is not an email address such as name@example.com.",
+      offline: "The connection failed. Nothing is lost: please send it again.",
+      failed: "Something went wrong. Nothing is lost: please send it again.",
+      busy: "This is not possible right now. Nothing is lost: please send it again in {n}.",
+    },
+    de: {
+      sending: "Wird gesendet …",
+      success: "Danke: Ihre Nachricht ist unterwegs.",
+      faulty: "Einige Felder brauchen noch einen Blick.",
+      required: "Dieses Feld wird benötigt.",
+      email: "Das ist keine E-Mail-Adresse wie name@example.com.",
+      offline: "Keine Verbindung. Nichts ist verloren: bitte noch einmal senden.",
+      failed: "Etwas ist schiefgegangen. Nichts ist verloren: bitte noch einmal senden.",
+      busy: "Das geht gerade nicht. Nichts ist verloren: bitte in {n} noch einmal senden.",
+    },
+  };
+  const page = (form.closest("[lang]") || form).lang.slice(0, 2).toLowerCase();
+  const language = page in TEXTS ? page : "en";
+  const say = (key) => form.dataset[key] || TEXTS[language][key];
+  const errors = new Map(); // by the first field of a group
+  const attempts = new Map(); // content → key, seconds, solution: the same again is no second message
+  let count = 0;
+  let started, sending, ready; // ready: a solution that nothing was sent with yet
+
+  const set = (element, name, value) => value ? element.setAttribute(name, value) : element.removeAttribute(name);
+  const choice = (field) => /radio|checkbox/.test(field.type);
+  const hex = (bytes) => Array.from(new Uint8Array(bytes), (byte) => byte.toString(16).padStart(2, "0")).join("");
+  const bytes = (text) => Uint8Array.from(text.match(/../g), (pair) => parseInt(pair, 16));
+
+  form.noValidate = true;
+  // After the form: inside of something busy, screen readers may keep silent.
+  const status = document.createElement("p");
+  status.className = "herald-status";
+  set(status, "role", "status");
+  form.after(status);
+
+  function tell(state, text) {
+    status.dataset.state = state;
+    status.textContent = text;
+  }
+
+  function groupOf(field) {
+    if (!choice(field)) return [field];
+    return [...form.elements].filter((each) => each.name === field.name && each.type === field.type);
+  }
+
+  function fault(field) {
+    if (!field.willValidate || field.validity.valid) return "";
+    if (field.validity.valueMissing) return say("required");
+    return field.validity.typeMismatch && field.type === "email" ? say("email") : field.validationMessage;
+  }
+
+  function show(field, text) {
+    const group = groupOf(field);
+    if (errors.has(group[0])) return;
+    const place = document.createElement("p");
+    place.className = "error";
+    place.id = `herald-${number}-${++count}`;
+    place.textContent = text;
+    const last = group[group.length - 1];
+    const fieldset = last.closest("fieldset");
+    if (group[1] && fieldset?.elements.length === group.length) fieldset.append(place);
+    else (last.closest("label") || (choice(last) && last.labels[0]) || last).after(place);
+    for (const each of group) {
+      set(each, "aria-invalid", "true");
+      set(each, "aria-describedby", `${each.getAttribute("aria-describedby") || ""} ${place.id}`.trim());
+    }
+    errors.set(group[0], { text, group, place });
+  }
+
+  function clear(first) {
+    const { group, place } = errors.get(first);
+    for (const each of group) {
+      set(each, "aria-invalid");
+      set(each, "aria-describedby", each.getAttribute("aria-describedby").replace(place.id, "").trim());
+    }
+    place.remove();
+    errors.delete(first);
+    if (!errors.size) tell("", "");
+  }
+
+  function happened(name, detail) {
+    return form.dispatchEvent(new CustomEvent(`herald:${name}`, { bubbles: true, cancelable: true, detail }));
+  }
+
+  function focusFirst() {
+    [...form.elements].find((each) => errors.has(each))?.focus();
+  }
+
+  function failed(status, message, errors = []) {
+    tell("failed", message);
+    happened("failed", { status, message, errors });
+    focusFirst();
+  }
+
+  function sent({ id, next }) {
+    attempts.clear();
+    form.reset();
+    tell("sent", say("success"));
+    if (!happened("sent", { id, next })) return;
+    if ("redirect" in form.dataset && /^https?:/.test(next)) return location.assign(next);
+    form.remove();
+    status.tabIndex = -1;
+    status.focus();
+  }
+
+  // The answer, and its JSON if it is any; throws when there is none in time.
+  async function ask(url, options) {
+    const abort = new AbortController();
+    const timer = setTimeout(() => abort.abort(), LIMIT);
+    try {
+      const answer = await fetch(url, { ...options, signal: abort.signal });
+      return [answer, (await answer.json().catch(() => null)) || {}];
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  // A proof of work (ALTCHA, version 2). The browser derives the keys in a thread of its own.
+  async function solve(work) {
+    const [, challenge] = await ask(form.dataset.challenge, { cache: "no-store" });
+    const p = challenge.parameters;
+    const method = { name: "PBKDF2", hash: "SHA-256", salt: bytes(p.salt), iterations: p.cost };
+    const password = bytes(`${p.nonce}00000000`);
+    for (let counter = 0; p.algorithm === "PBKDF2/SHA-256" && Date.now() < work.until; counter++) {
+      new DataView(password.buffer).setUint32(password.length - 4, counter);
+      const key = await crypto.subtle.importKey("raw", password, "PBKDF2", false, ["deriveBits"]);
+      const derivedKey = hex(await crypto.subtle.deriveBits(method, key, p.keyLength * 8));
+      if (derivedKey.startsWith(p.keyPrefix)) {
+        // Not at once out of date where the person's clock is fast.
+        work.until = p.expiresAt ? Math.max(p.expiresAt * 1000 - LIMIT, work.until) : Infinity;
+        return btoa(JSON.stringify({ challenge, solution: { counter, derivedKey } }));
+      }
+    }
+  }
+
+  // From the first touch, not from loading: robots let a page rest, then fill it in at once.
+  function touched() {
+    started = started || performance.now();
+    if (!form.dataset.challenge || Date.now() < ready?.until) return;
+    const work = (ready = { until: Date.now() + LIMIT });
+    work.payload = solve(work).catch(() => {}); // without one the server decides
+  }
+
+  async function post(submitter) {
+    const body = new FormData(form);
+    if (submitter?.name) body.append(submitter.name, submitter.value);
+    const content = JSON.stringify([...body]);
+    if (!attempts.has(content)) {
+      touched();
+      const key = hex(crypto.getRandomValues(new Uint8Array(16)));
+      attempts.set(content, { key, seconds: ((performance.now() - started) / 1000).toFixed(1) });
+    }
+    const attempt = attempts.get(content);
+    body.set("_fill_seconds", attempt.seconds);
+    if (!attempt.work || Date.now() >= attempt.work.until) {
+      touched();
+      attempt.work = ready;
+      ready = null;
+    }
+    const payload = await attempt.work?.payload;
+    if (payload) body.set("altcha", payload);
+    const headers = { Accept: "application/json", "Accept-Language": language, "Idempotency-Key": attempt.key };
+    const [answer, said] = await ask(form.getAttribute("action"), { method: "POST", headers, body }).catch(() => []);
+    if (!answer) return failed(0, say("offline"));
+    if (answer.ok) return sent(said);
+    if (answer.status === 429 || answer.status === 503) {
+      const seconds = Number(answer.headers.get("Retry-After")) || 60; // a page may not be allowed to read it
+      const n = seconds.toLocaleString(language, { style: "unit", unit: "second", unitDisplay: "long" });
+      return failed(answer.status, say("busy").replace("{n}", n));
+    }
+    if (answer.status < 500) attempt.work = null; // it was looked at, and may count as used
+    const lines = new Set([said.title || say("failed")]);
+    for (const { field, message } of said.errors || []) {
+      const place = field && [...form.elements].find((each) => each.name === field && each.type !== "hidden");
+      if (place) show(place, message);
+      else lines.add(field ? `${field}: ${message}` : message);
+    }
+    failed(answer.status, [...lines].join(" "), said.errors);
+  }
+
+  function busy(is) {
+    sending = is;
+    set(form, "aria-busy", is);
+    // `disabled` would lose the focus.
+    for (const each of form.elements) if (each.type === "submit") set(each, "aria-disabled", is);
+  }
+
+  form.addEventListener("submit", async (event) => {
+    if (event.defaultPrevented) return;
+    event.preventDefault();
+    if (sending) return;
+    for (const first of [...errors.keys()]) clear(first);
+    for (const field of form.elements) if (fault(field)) show(field, fault(field));
+    if (errors.size) {
+      tell("failed", say("faulty"));
+      return focusFirst();
+    }
+    busy(true);
+    tell("sending", say("sending"));
+    await post(event.submitter).catch(() => failed(0, say("failed")));
+    busy(false);
+  });
+  // On the document, as a field may stand outside of its form.
+  const on = (type, act) => document.addEventListener(type, ({ target }) => target.form === form && act(target));
+  on("focusin", touched);
+  on("input", (field) => {
+    touched();
+    const [first] = groupOf(field);
+    // Corrected, or wrong in another way, which is said when it is sent.
+    if (errors.has(first) && errors.get(first).text !== fault(field)) clear(first);
+  });
+});
