@@ -126,17 +126,47 @@ class Harness:
 
     def metric(self, function: str, name: str) -> float:
         """The sum of one of Lambda's own metrics over the last hour."""
+        return self.metric_of("AWS/Lambda", name, FunctionName=self.stage.function(function))
+
+    def metric_of(self, namespace: str, name: str, **dimensions: str) -> float:
+        """The sum of a metric over the last hour."""
         now = time.time()
         points = self.account.client("cloudwatch").get_metric_statistics(
-            Namespace="AWS/Lambda",
+            Namespace=namespace,
             MetricName=name,
-            Dimensions=[{"Name": "FunctionName", "Value": self.stage.function(function)}],
+            Dimensions=[{"Name": dimension, "Value": value} for dimension, value in dimensions.items()],
             StartTime=now - 3600,
             EndTime=now + 60,
             Period=3600,
             Statistics=["Sum"],
         )["Datapoints"]
         return float(sum(point["Sum"] for point in points))
+
+    def redriven(self, message_id: str) -> dict[str, Any]:
+        """The event by which the redrive has a message tried again."""
+        attributes = {"kind": "redrive", "site": "default"}
+        sns = {
+            "MessageId": "95df01b4-ee98-5cb9-9903-4c221d41eb5e",
+            "Subject": None,
+            "Message": message_id,
+            "MessageAttributes": {name: {"Type": "String", "Value": value} for name, value in attributes.items()},
+        }
+        return {"Records": [{"EventSource": "aws:sns", "EventVersion": "1.0", "Sns": sns}]}
+
+    def scheduled(self) -> dict[str, Any]:
+        """What a schedule runs a function with:
+        https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-run-lambda-schedule.html"""
+        return {
+            "version": "0",
+            "id": "89d1a02d-5ec7-412e-82f5-13505f849b41",
+            "detail-type": "Scheduled Event",
+            "source": "aws.events",
+            "account": self.account.where.account,
+            "time": "2026-01-01T00:00:00Z",
+            "region": self.account.where.region,
+            "resources": [],
+            "detail": {},
+        }
 
     def dead_letter(self, queue: str) -> str:
         """Take the next letter out of a queue, as soon as one is there."""
@@ -156,6 +186,15 @@ class Harness:
         while letters := sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages"):
             for letter in letters:
                 sqs.delete_message(QueueUrl=url, ReceiptHandle=letter["ReceiptHandle"])
+
+    def invoke(self, function: str, event: dict[str, Any]) -> Any:
+        """What a function answers; it must not fail."""
+        answer = self.account.functions.invoke(
+            FunctionName=self.stage.function(function), Payload=json.dumps(event).encode()
+        )
+        payload = json.loads(answer["Payload"].read())
+        assert "FunctionError" not in answer, payload
+        return payload
 
     def publish(self, message: str, site: str = "default") -> None:
         """Put a message on the topic, as the API function does."""

@@ -7,7 +7,8 @@ which no signal stands here fails the first two tests.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -64,6 +65,65 @@ def no_challenge(herald: Harness) -> None:
     assert herald.line("destined", message_id=message_id)["signals"] == ["unchecked"]
 
 
+def not_recalled(herald: Harness) -> None:
+    assert failed_with(herald, "destined", herald.redriven(marker())) == "StoreError"
+
+
+def not_found(herald: Harness) -> None:
+    assert failed_with(herald, "redrive", herald.scheduled()) == "StoreError"
+
+
+def not_put_off(herald: Harness) -> None:
+    with one_due(herald):
+        assert failed_with(herald, "redrive", herald.scheduled()) == "StoreError"
+
+
+def not_run_again(herald: Harness) -> None:
+    with one_due(herald):
+        assert failed_with(herald, "redrive", herald.scheduled()) == "RedriveError"
+
+
+def schedule_runs_nothing(herald: Harness) -> None:
+    """A schedule fires every few minutes; with a pattern beside it its rule can be made to fire at once."""
+    events = herald.account.client("events")
+    target = herald.account.where.arn("lambda", f"function:{herald.stage.function('redrive')}")
+    (rule,) = events.list_rule_names_by_target(TargetArn=target)["RuleNames"]
+    schedule = events.describe_rule(Name=rule)["ScheduleExpression"]
+    before = rule_failures(herald, rule)
+    events.put_rule(Name=rule, ScheduleExpression=schedule, EventPattern='{"source": ["herald.test"]}')
+    try:
+        events.put_events(Entries=[{"Source": "herald.test", "DetailType": "test", "Detail": "{}"}])
+        wait_for(lambda: rule_failures(herald, rule) > before, "failed invocation")
+    finally:
+        events.put_rule(Name=rule, ScheduleExpression=schedule)
+
+
+def rule_failures(herald: Harness, rule: str) -> float:
+    """https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-monitoring.html"""
+    return herald.metric_of("AWS/Events", "FailedInvocations", RuleName=rule)
+
+
+def failed_with(herald: Harness, function: str, event: dict[str, Any]) -> str:
+    answer = herald.account.functions.invoke(
+        FunctionName=herald.stage.function(function), Payload=json.dumps(event).encode()
+    )
+    return str(json.loads(answer["Payload"].read()).get("errorType"))
+
+
+@contextmanager
+def one_due(herald: Harness) -> Iterator[None]:
+    """A message that the redrive finds; nobody knows its channel, so nothing rings."""
+    key = {"id": {"S": marker()}}
+    herald.account.dynamodb.put_item(
+        TableName=herald.stage.table,
+        Item={**key, "site": {"S": "default"}, "due": {"S": "yes"}, "due_at": {"N": "1"}},
+    )
+    try:
+        yield
+    finally:
+        herald.account.dynamodb.delete_item(TableName=herald.stage.table, Key=key)
+
+
 def topic_dead_letter(herald: Harness) -> None:
     message_id = herald.post_json({"message": marker()}).json()["id"]
     letter = herald.dead_letter("topic-dead-letters")
@@ -116,8 +176,12 @@ WITHOUT_STATEMENT: dict[tuple[str, str], Signal] = {
     ("api_handler", "ReadKey"): no_challenge,
     ("destined", "StoreMessages"): message_is_not_stored,
     ("destined", "RecordOutcomes"): message_is_not_claimed,
+    ("destined", "RecallMessages"): not_recalled,
     ("destined", "InvokeNotifiers"): message_waits,
     ("destined", "TellTheBus"): bus_hears_nothing,
+    ("redrive", "FindDue"): not_found,
+    ("redrive", "PutOff"): not_put_off,
+    ("redrive", "RunDestined"): not_run_again,
     ("notify_pushover", "ReadSecrets"): message_waits,
     ("on_success", "KeepWhatFailed"): failed_run_of_success_is_not_kept,
     ("on_failure", "KeepWhatFailed"): failed_run_is_not_kept,
@@ -125,6 +189,7 @@ WITHOUT_STATEMENT: dict[tuple[str, str], Signal] = {
 WITHOUT_PERMISSION: dict[tuple[str, str], Signal] = {
     ("api_handler", "apigateway.amazonaws.com"): gateway_answers_500,
     ("destined", "sns.amazonaws.com"): topic_dead_letter,
+    ("redrive", "events.amazonaws.com"): schedule_runs_nothing,
     ("on_success", "events.amazonaws.com"): rule_dead_letter_of_success,
     ("on_failure", "events.amazonaws.com"): rule_dead_letter_of_failure,
 }
