@@ -45,6 +45,12 @@ def health() -> dict[str, str]:
     return {"status": "ok"}
 
 
+@app.route("/openapi.json", methods=["GET"])
+def openapi() -> Response:
+    """This API, described for programs: docs/forms.md."""
+    return handlers.openapi.answer(app.current_request)
+
+
 @app.on_sns_message(topic=stage.topic)
 def destined(event: SNSEvent) -> dict[str, object]:
     """Deliver a message to its owner. Lambda itself tells the bus what this returns or raises."""
