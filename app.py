@@ -39,13 +39,13 @@ def contact_of_site(site: str) -> Response:
     return handlers.contact.answer(app.current_request, site)
 
 
-@app.route("/health", methods=["GET"])
+@app.route("/health", methods=["GET"], content_types=["*/*"])
 def health() -> dict[str, str]:
     """Whether the function itself runs; asks nothing of any service."""
     return {"status": "ok"}
 
 
-@app.route("/openapi.json", methods=["GET"])
+@app.route("/openapi.json", methods=["GET"], content_types=["*/*"])
 def openapi() -> Response:
     """This API, described for programs: docs/forms.md."""
     return handlers.openapi.answer(app.current_request)

@@ -67,10 +67,10 @@ _ROLES = {
     Role.SETTING: "A setting of another service: ignored.",
 }
 _FIELDS = {
-    "source": "Where the message was sent from. One line.",
-    "name": "The sender's name. One line.",
+    "source": "Where the message was sent from.",
+    "name": "The sender's name.",
     "email": "The sender's address, if any; international ones too.",
-    "subject": "What it is about. One line.",
+    "subject": "What it is about.",
     "message": "The text.",
 }
 
@@ -78,13 +78,11 @@ _SPACE = r"\s\x1c-\x1f\x85"
 """What is stripped: ``\\s`` of ECMA-262, and what only Python takes for a space."""
 _NO_LINE = r"\x00-\x1f\x7f-\x9f\u2028\u2029"
 _NO_TEXT = r"\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f"
-_PATTERNS = {
-    # One line, whatever spaces or line breaks stand around it; the second of each pair is not blank.
-    (True, False): f"^[{_SPACE}]*[^{_NO_LINE}]*[{_SPACE}]*$",
-    (True, True): f"^[{_SPACE}]*[^{_SPACE}{_NO_LINE}]([^{_NO_LINE}]*[^{_SPACE}{_NO_LINE}])?[{_SPACE}]*$",
-    (False, False): f"^[^{_NO_TEXT}]*$",
-    (False, True): f"^[^{_NO_TEXT}]*[^{_SPACE}{_NO_TEXT}][^{_NO_TEXT}]*$",
+_TEXT = {
+    False: f"^[^{_NO_TEXT}]*$",
+    True: f"^[^{_NO_TEXT}]*[^{_SPACE}{_NO_TEXT}][^{_NO_TEXT}]*$",
 }
+"""Text of any lines, and such that is not blank."""
 _BLANK = f"^[{_SPACE}]*$"
 _NAME = f"^[^{_NO_LINE}]*[^{_SPACE}{_NO_LINE}][^{_NO_LINE}]*$"
 
@@ -148,7 +146,7 @@ def document(stage: Stage, base: str) -> Json:
             "examples": {
                 f"{name}{whose}": example
                 for whose, sites in examples.items()
-                for name, example in _examples(sites).items()
+                for name, example in _examples(sites, stage.limits).items()
             },
             "parameters": _PARAMETERS,
             "headers": _HEADERS,
@@ -168,7 +166,7 @@ def _form(name: str, whose: str, path: list[Json], sites: tuple[Site, ...], exam
 
     ``examples`` is the end of the names of the examples that fit these sites.
     """
-    fitting = {name: _ref("examples", f"{name}{examples}") for name in _examples(sites)}
+    fitting = {name: _ref("examples", f"{name}{examples}") for name in _examples(sites, limits)}
     origins = list(dict.fromkeys(origin for site in sites for origin in _origins(site)))
     origin = {
         "name": "Origin",
@@ -246,22 +244,24 @@ def _any_of(sites: tuple[Site, ...], media_type: str) -> Json:
 def _fields(site: Site, limits: Limits, *, as_json: bool) -> Json:
     """The fields of a site's form: as the texts of an HTML form, or as the values of a JSON object."""
 
-    def value(name: str, own: str) -> Json:
-        return _value(name, own, site, limits, as_json=as_json)
+    def value(own: str) -> Json:
+        return _value(own, site, limits, as_json=as_json)
 
     properties: dict[str, Json] = {}
     for name, what in NAMES.items():
         if what.role is not Role.FIELD:
             properties[name] = {**_ref("schemas", _ANYTHING[as_json]), "description": _ROLES[what.role]}
         elif name == what.field:
-            properties[name] = {**value(name, name), "description": _FIELDS[name]}
+            longest = f" At most {site.longest[name]} characters" if name in site.longest else ""
+            line = f"{longest} on one line, without the spaces around it." if name in SINGLE_LINE else f"{longest}."
+            properties[name] = {**value(name), "description": f"{_FIELDS[name]}{line}"}
         else:
             properties[name] = {
-                **value(name, what.field),
+                **value(what.field),
                 "description": f"The same as `{what.field}`, which counts where both are given.",
             }
     for name in dict.fromkeys((*site.required, *site.longest)):
-        properties.setdefault(name, value(name, name))
+        properties.setdefault(name, value(name))
     required = [[name for name, what in NAMES.items() if what.field == own] or [own] for own in site.required]
     return {
         "type": "object",
@@ -275,7 +275,7 @@ def _fields(site: Site, limits: Limits, *, as_json: bool) -> Json:
             )
         ),
         "properties": properties,
-        "additionalProperties": value("", ""),
+        "additionalProperties": value(""),
         "propertyNames": {"maxLength": MAX_NAME, "pattern": _NAME},
         "maxProperties": limits.fields,
         **({"required": [names[0] for names in required if len(names) == 1]}),
@@ -287,8 +287,8 @@ def _fields(site: Site, limits: Limits, *, as_json: bool) -> Json:
     }
 
 
-def _value(name: str, own: str, site: Site, limits: Limits, *, as_json: bool) -> Json:
-    """What one part of a message may be, under one of its names."""
+def _value(own: str, site: Site, limits: Limits, *, as_json: bool) -> Json:
+    """What one part of a message may be, under any of its names; ``own`` is empty for a name that is not known."""
     needed = own in site.required
     text: Json = {"type": "string", "maxLength": site.longest.get(own, limits.field)}
     if own == "email":
@@ -299,7 +299,10 @@ def _value(name: str, own: str, site: Site, limits: Limits, *, as_json: bool) ->
         nothing = [] if needed else [{"type": "null"}]
         listed = {"type": "array", "minItems": int(needed), "maxItems": 1, "items": {"anyOf": one + nothing}}
         return {"anyOf": [*one, *nothing, listed]}
-    text["pattern"] = _PATTERNS[own in SINGLE_LINE, needed]
+    if own in SINGLE_LINE:
+        text = {"type": "string", "pattern": _line(site.longest.get(own, limits.field), needed)}
+    else:
+        text["pattern"] = _TEXT[needed]
     if not as_json:
         several = own not in SINGLE_LINE
         return {"anyOf": [text, {"type": "array", "minItems": 1, "items": text}]} if several else text
@@ -310,6 +313,13 @@ def _value(name: str, own: str, site: Site, limits: Limits, *, as_json: bool) ->
 _ANYTHING = {True: "Anything.json", False: "Anything.form"}
 
 
+def _line(longest: int, needed: bool) -> str:
+    """One line, with any spaces or line breaks around it; ``maxLength`` would count these too, and the form doesn't."""
+    end = f"[^{_SPACE}{_NO_LINE}]"
+    line = f"{end}([^{_NO_LINE}]{{0,{longest - 2}}}{end})?" if longest > 1 else end
+    return f"^[{_SPACE}]*{line if needed else f'({line})?'}[{_SPACE}]*$"
+
+
 def _anything(as_json: bool) -> Json:
     """What is not a part of the message: it only has to be text, or what becomes one."""
     if not as_json:
@@ -318,7 +328,7 @@ def _anything(as_json: bool) -> Json:
     return {"type": [*scalar, "array"], "items": {"type": scalar}}
 
 
-def _examples(sites: tuple[Site, ...]) -> Json:
+def _examples(sites: tuple[Site, ...], limits: Limits) -> Json:
     """Bodies that each of the sites accepts, as far as its own lengths allow."""
     whole = {
         "source": "https://www.example.com/contact",
@@ -328,23 +338,22 @@ def _examples(sites: tuple[Site, ...]) -> Json:
         "message": "Can your engine compose music?",
     }
     needed = {name: whole.get(name, "…") for site in sites for name in site.required}
-    longest = {
-        name: min(site.longest.get(name, len(text)) for site in sites) for name, text in (whole | needed).items()
-    }
+
+    def room(name: str) -> int:
+        own = NAMES[name].field if name in NAMES else name
+        return min(site.longest.get(own, limits.field) for site in sites)
 
     def fitting(fields: Json) -> Json:
-        """Without what a site has no room for; what it requires is cut."""
-        chosen: Json = {**needed, **fields}
-        roomy = {
-            name: text
-            for name, text in chosen.items()
-            if name in needed or not isinstance(text, str) or len(text) <= longest.get(name, len(text))
-        }
-        cut = {
-            name: text[: longest.get(name, len(text))] if isinstance(text, str) else text
-            for name, text in roomy.items()
-        }
-        return cut
+        """What is required, cut where that has to be, and of the others what there is room for."""
+        chosen: Json = {name: text[: room(name)] for name, text in needed.items()}
+        for name, text in fields.items():
+            if (
+                name not in needed
+                and len(chosen) < limits.fields
+                and (isinstance(text, list) or len(text) <= room(name))
+            ):
+                chosen[name] = text
+        return chosen
 
     extra: Json = {"Topics": ["Mathematics", "Music"]}
     found: dict[str, tuple[str, Json]] = {
