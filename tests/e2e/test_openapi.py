@@ -17,8 +17,8 @@ from tests.e2e.harness import PATIENCE, Harness, wait_for
 from tests.fuzzing import Mode
 from tests.openapi import Conformance, Document, operations
 
-EXAMPLES = {Mode.POSITIVE: 12, Mode.NEGATIVE: 25}
-"""How many cases of each operation are sent; fewer of those that ring."""
+EXAMPLES = {Mode.POSITIVE: 12, Mode.NEGATIVE: 30}
+"""How many cases of an operation are sent: fewer of those that ring."""
 
 
 @contextmanager
@@ -81,16 +81,13 @@ def test_what_is_too_much_is_answered_as_described(herald: Harness, document: Do
     """By the gateway, in words that deploying gave it."""
     with throttled(herald, 1, 1):
         answer = wait_for(
-            lambda: next(
-                (
-                    answer
-                    for answer in [requests.get(f"{herald.urls['api']}/health", timeout=PATIENCE)]
-                    if answer.status_code == 429
-                ),
-                None,
-            ),
+            lambda: [
+                answer
+                for answer in [requests.get(f"{herald.urls['api']}/health", timeout=PATIENCE)]
+                if answer.status_code == 429
+            ],
             "429",
-        )
+        )[0]
     assert int(answer.headers["Retry-After"]) > 0
     ours = {name: answer.headers[name] for name in ("Content-Type", "Retry-After")}
     for path, method, _ in operations(document):
@@ -113,7 +110,8 @@ def test_the_stage_does_what_its_document_says(herald: Harness, document: Docume
                     answer = fuzzing.call(case, herald.urls["api"], session, accept)
                     statuses[operation["operationId"], answer.status_code] += 1
 
-                examples = 1 if method == "GET" else EXAMPLES[mode]
+                # The same handler stands behind each form, so half as many are enough for all but the first.
+                examples = 1 if method == "GET" else EXAMPLES[mode] // (1 if path == "/contact" else 2)
                 fuzzing.run(schema[path][method], mode, examples, send)
     assert {operation for operation, _ in statuses} == {it["operationId"] for _, _, it in operations(document)}
     assert {status for _, status in statuses} >= {200, 202, 204, 303, 403, 404, 422}
