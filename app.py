@@ -41,16 +41,22 @@ def contact_of_site(site: str) -> Response:
 
 if stage.asks_for_work:
 
-    @app.route("/contact/{site}/challenge", methods=["GET"])
+    @app.route("/contact/{site}/challenge", methods=["GET"], content_types=["*/*"])
     def challenge(site: str) -> Response:
         """A puzzle for the visitor's browser, so that spam costs its sender time (ALTCHA)."""
         return handlers.contact.challenge(app.current_request, site)
 
 
-@app.route("/health", methods=["GET"])
+@app.route("/health", methods=["GET"], content_types=["*/*"])
 def health() -> dict[str, str]:
     """Whether the function itself runs; asks nothing of any service."""
     return {"status": "ok"}
+
+
+@app.route("/openapi.json", methods=["GET"], content_types=["*/*"])
+def openapi() -> Response:
+    """This API, described for programs: docs/forms.md."""
+    return handlers.openapi.answer(app.current_request)
 
 
 @app.on_sns_message(topic=stage.topic)

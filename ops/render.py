@@ -15,6 +15,7 @@ from typing import Any
 import yaml
 
 from chalicelib.functions import functions_of, notifiers_of
+from chalicelib.logic import openapi
 from chalicelib.settings import APP, Stage
 from ops import wiring
 from ops.config import LOCAL, LOCAL_KEYS, StageConfig
@@ -22,6 +23,7 @@ from ops.policies import Where, policy
 
 STAGES_MODULE = Path("chalicelib/stages.py")
 CHALICE_CONFIG = Path(".chalice/config.json")
+OPENAPI = Path("docs/openapi.json")
 ARCHITECTURE = "arm64"
 API_STAGE = "api"
 """The stage of the REST API, and so the first part of its paths: ``/api/contact``."""
@@ -43,12 +45,18 @@ def generated(stages: Mapping[str, StageConfig]) -> dict[Path, str]:
     files = {
         STAGES_MODULE: _stages_module([config.stage for config in ordered]),
         CHALICE_CONFIG: _json(_chalice_config(ordered)),
+        OPENAPI: _json(openapi.document(_described(ordered), f"/{API_STAGE}")),
     }
     for config in ordered:
         files[wiring_file(config.stage.name)] = _yaml(wiring.template(config.stage))
     if LOCAL in stages:
         files |= policies(stages[LOCAL].stage, local_where(stages[LOCAL]))
     return files
+
+
+def _described(stages: list[StageConfig]) -> Stage:
+    """The stage whose API is described for readers: the first by name that is deployed to AWS, if there is one."""
+    return next((config.stage for config in stages if config.stage.name != LOCAL), stages[0].stage)
 
 
 def policies(stage: Stage, where: Where) -> dict[Path, str]:
@@ -158,7 +166,7 @@ def _stages_module(stages: list[Stage]) -> str:
 
 
 def _json(data: Any) -> str:
-    return json.dumps(data, indent=2) + "\n"
+    return json.dumps(data, indent=2, ensure_ascii=False) + "\n"
 
 
 class _NoAliases(yaml.SafeDumper):

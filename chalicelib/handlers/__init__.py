@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from chalicelib.handlers import contact as contact
     from chalicelib.handlers import destined as destined
     from chalicelib.handlers import notify as notify
+    from chalicelib.handlers import openapi as openapi
     from chalicelib.handlers import outcomes as outcomes
     from chalicelib.handlers import redrive as redrive
 
@@ -26,10 +27,12 @@ _HANDLER_OF = {
     "on_success": "outcomes",
     "on_failure": "outcomes",
 }
+_SELDOM = ("openapi",)
+"""Loaded by the request that needs it: no function pays for it at its start."""
 
 
 def __getattr__(name: str) -> ModuleType:
-    if name in _HANDLER_OF.values():
+    if name in _HANDLER_OF.values() or name in _SELDOM:
         return import_module(f"{__name__}.{name}")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 

@@ -16,15 +16,18 @@ from typing import Any
 from urllib.parse import parse_qs
 
 import pytest
-from chalice.test import Client
+from chalice.test import Client, HTTPResponse, TestHTTPClient
 
 # app.py reads its stage while it is imported.
 os.environ["HERALD_STAGE"] = "local"
 
 import app as herald
+from chalicelib import composition
+from chalicelib.logic import openapi
 from chalicelib.logs import logger
 from chalicelib.settings import Stage, stage_named
 from tests.fakes import FUNCTION_ARN
+from tests.openapi import Conformance
 
 
 @pytest.fixture(scope="session")
@@ -33,10 +36,36 @@ def module() -> ModuleType:
     return herald
 
 
+class DescribedHTTP(TestHTTPClient):
+    """Holds every answer that any test gets against the document of the stage that gave it."""
+
+    _conformance: dict[str, Conformance] = {}  # noqa: RUF012
+
+    def request(self, method: str, path: str, headers: dict[str, str] | None = None, body: bytes = b"") -> HTTPResponse:
+        response = super().request(method, path, headers, body)
+        stage = composition.root().stage
+        if repr(stage) not in self._conformance:
+            self._conformance[repr(stage)] = Conformance(openapi.document(stage, ""))
+        self._conformance[repr(stage)].check(
+            method.upper(), path, response.status_code, response.headers, response.body
+        )
+        return response
+
+
+class DescribedClient(Client):
+    """Chalice's own test client."""
+
+    @property
+    def http(self) -> TestHTTPClient:
+        if self._http_client is None:
+            self._http_client = DescribedHTTP(self._app, self._chalice_config)
+        return self._http_client
+
+
 @pytest.fixture(scope="session")
 def client(root: Path) -> Client:
-    """Chalice's own test client on the real app."""
-    return Client(herald.app, stage_name="local", project_dir=str(root))
+    """Chalice's own test client on the real app; each answer must be as the API's document says."""
+    return DescribedClient(herald.app, stage_name="local", project_dir=str(root))
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,657 @@
+"""The HTTP API of one stage as an OpenAPI 3.1 document (https://spec.openapis.org/oas/v3.1.1).
+
+Made of what validates: the stage's sites, their ``required`` and ``longest``, its limits, the table of field names, and
+the texts. What nothing else holds stands here once: which status has which codes, and what the gateway answers by
+itself. Tests compare both with the code and with answers that were really given.
+
+A schema says as much as JSON Schema can and never more than what holds: where it can't count (bytes, the sum of a
+list) or where it would become a riddle (a field beside its alias), the description has the rule.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from chalicelib.logic.bodies import FORM, JSON, MULTIPART
+from chalicelib.logic.fields import KNOWN, NAMES, SINGLE_LINE, WEB3FORMS_KEYS, Role
+from chalicelib.logic.submission import MAX_NAME
+from chalicelib.settings import Limits, Site, Stage
+from chalicelib.texts import FALLBACK, LANGUAGES, texts
+
+Json = dict[str, Any]
+
+PATH = "/openapi.json"
+VERSION = "0.1.0"
+"""That of ``pyproject.toml``, which is not in the zip."""
+PROBLEM = "application/problem+json"
+PAGE = "text/html"
+
+REFUSALS: dict[int, tuple[str, tuple[str, ...]]] = {
+    400: (
+        "The body is not what its header says.",
+        ("not_in_charset", "not_json", "not_an_object", "no_boundary", "not_multipart"),
+    ),
+    403: ("The page's origin is not one of the site's.", ("forbidden_origin",)),
+    404: ("There is no such site.", ("unknown_site",)),
+    413: (
+        "Too many bytes or fields, or too large to be delivered.",
+        ("body_too_large", "too_many_fields", "message_too_large"),
+    ),
+    415: ("Another content type or charset.", ("unsupported_media_type", "unsupported_charset")),
+    422: (
+        "Fields need another look; each is named.",
+        (
+            "REQUIRED_FIELD_MISSING",
+            "REQUIRED_FIELD_EMPTY",
+            "TYPE_EMAIL",
+            "TYPE_TEXT",
+            "NO_FILE_UPLOADS",
+            "too_long",
+            "too_large",
+            "not_one_line",
+            "control_character",
+            "field_name",
+        ),
+    ),
+    500: ("Something went wrong on our side; nothing was accepted.", ("unexpected",)),
+    503: ("The topic did not accept the message; nothing was accepted.", ("unavailable",)),
+}
+"""What each status of a refusal means, and the codes that its ``errors`` may hold."""
+
+_ROLES = {
+    Role.NEXT: "Where the browser goes afterwards: followed to the site's own origins alone, else to its thanks page.",
+    Role.LANGUAGE: f"The language of the answer: {', '.join(LANGUAGES)}. It comes before Accept-Language.",
+    Role.HONEYPOT: "A honeypot: leave it out or empty. Filled, the message is marked as a robot's.",
+    Role.RECIPIENT: "Would choose who hears of the message: ignored, and named in the answer's `ignored`.",
+    Role.SETTING: "A setting of another service: ignored.",
+}
+_FIELDS = {
+    "source": "Where the message was sent from.",
+    "name": "The sender's name.",
+    "email": "The sender's address, if any; international ones too.",
+    "subject": "What it is about.",
+    "message": "The text.",
+}
+
+_SPACE = r"\s\x1c-\x1f\x85"
+"""What is stripped: ``\\s`` of ECMA-262, and what only Python takes for a space."""
+_NO_LINE = r"\x00-\x1f\x7f-\x9f\u2028\u2029"
+_NO_TEXT = r"\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f"
+_TEXT = {
+    False: f"^[^{_NO_TEXT}]*$",
+    True: f"^[^{_NO_TEXT}]*[^{_SPACE}{_NO_TEXT}][^{_NO_TEXT}]*$",
+}
+"""Text of any lines, and such that is not blank."""
+_BLANK = f"^[{_SPACE}]*$"
+_NAME = f"^[^{_NO_LINE}]*[^{_SPACE}{_NO_LINE}][^{_NO_LINE}]*$"
+
+
+def document(stage: Stage, base: str) -> Json:
+    """The document of a stage, whose addresses begin with ``base``: a path such as ``/api``, or empty."""
+    words = texts(FALLBACK)
+    every = tuple(stage.sites.values())
+    default = tuple(site for site in every if site.name == "default")
+    examples = {"": default} if default == every else {"": default, ".any": every}
+    any_ = list(examples)[-1]
+    site = {
+        "name": "site",
+        "in": "path",
+        "required": True,
+        "description": "A site of `herald.toml`.",
+        "schema": {"type": "string", "enum": list(stage.sites)},
+    }
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Herald",
+            "version": VERSION,
+            "summary": "A contact form for static sites",
+            "description": (
+                "What a form may send and what it gets back. A program gets JSON: with `Accept: application/json`, "
+                "with a JSON body unless it accepts `text/html`, or from a script's fetch. A form that a browser posts "
+                "without JavaScript gets a redirect, or a page that names each mistake.\n\n"
+                "A path or method that does not stand here is answered by API Gateway itself: 403 "
+                '`{"message": "Missing Authentication Token"}`.'
+            ),
+            "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
+        },
+        "servers": [{"url": base or "/", "description": f"Stage {stage.name}"}],
+        "tags": [
+            {"name": "forms", "description": "What a visitor's form is sent to"},
+            {"name": "service", "description": "About the API itself"},
+        ],
+        "paths": {
+            "/contact": _form("Default", "of site `default`", [], default, "", stage.limits),
+            "/contact/{site}": _form("Site", "of any site", [site], every, any_, stage.limits),
+            "/f/{site}": _form(
+                "Formspree",
+                "of any site, addressed as Formspree's client library does",
+                [site],
+                every,
+                any_,
+                stage.limits,
+            ),
+            # What else a site may offer beside its form, such as a challenge, goes here.
+            "/health": {"get": _health()},
+            PATH: {"get": _itself()},
+        },
+        "components": {
+            "schemas": {
+                **{_schema_name(site, JSON): _fields(site, stage.limits, as_json=True) for site in every},
+                **{_schema_name(site, FORM): _fields(site, stage.limits, as_json=False) for site in every},
+                **{_ANYTHING[as_json]: _anything(as_json) for as_json in _ANYTHING},
+                **_answers(words),
+            },
+            "examples": {
+                f"{name}{whose}": example
+                for whose, sites in examples.items()
+                for name, example in _examples(sites, stage.limits).items()
+            },
+            "parameters": _PARAMETERS,
+            "headers": _HEADERS,
+            "responses": {
+                **{f"Refused{status}": _refused(status, words) for status in REFUSALS},
+                **_GATEWAY,
+            },
+        },
+    }
+
+
+# What is sent
+
+
+def _form(name: str, whose: str, path: list[Json], sites: tuple[Site, ...], examples: str, limits: Limits) -> Json:
+    """The form of one site or of any of several, and a browser's question whether it may be sent.
+
+    ``examples`` is the end of the names of the examples that fit these sites.
+    """
+    fitting = {name: _ref("examples", f"{name}{examples}") for name in _examples(sites, limits)}
+    origins = list(dict.fromkeys(origin for site in sites for origin in _origins(site)))
+    origin = {
+        "name": "Origin",
+        "in": "header",
+        "description": "The page that sends; a browser names it by itself. Our own address may send too.",
+        "required": not any(site.without_origin for site in sites),
+        "schema": {"type": "string", "enum": origins},
+    }
+    others = [_ref("parameters", each) for each in _PARAMETERS]
+    refusals = {str(status): _ref("responses", f"Refused{status}") for status in REFUSALS}
+    return {
+        **({"parameters": path} if path else {}),
+        "post": {
+            "operationId": f"send{name}",
+            "tags": ["forms"],
+            "summary": f"Send the form {whose}",
+            "description": (
+                f"At most {limits.body // 1024} KiB and {limits.fields} fields. Charsets are UTF-8, US-ASCII and, for "
+                "forms, ISO-8859-1 and Windows-1252. The message is accepted (200, 202, 303) only after it was "
+                "published; what is refused was not."
+            ),
+            "parameters": [origin, *others],
+            "requestBody": {
+                "required": True,
+                "content": {
+                    media_type: {"schema": _any_of(sites, media_type), "examples": fitting}
+                    for media_type in (JSON, FORM, MULTIPART)
+                },
+            },
+            "responses": dict(sorted((_accepted(sites) | refusals | _GATEWAY_REFS).items())),
+        },
+        "options": {
+            "operationId": f"preflight{name}",
+            "tags": ["forms"],
+            "summary": f"Whether a page may send the form {whose}",
+            "description": "A browser's preflight (https://fetch.spec.whatwg.org/#http-cors-protocol).",
+            "parameters": [{**origin, "required": True}],
+            "responses": {
+                "204": {
+                    "description": "The page may send.",
+                    "headers": _headers(
+                        "Access-Control-Allow-Origin",
+                        "Access-Control-Allow-Methods",
+                        "Access-Control-Allow-Headers",
+                        "Access-Control-Max-Age",
+                        "Vary",
+                        "Cache-Control",
+                    ),
+                },
+                "403": {
+                    "description": "The page may not send, or there is no such site.",
+                    "headers": _headers("Vary", "Cache-Control"),
+                },
+                **_GATEWAY_REFS,
+                "500": _ref("responses", "GatewayFailed"),
+            },
+        },
+    }
+
+
+def _origins(site: Site) -> tuple[str, ...]:
+    return (*site.origins, "null") if site.null_origin else site.origins
+
+
+def _schema_name(site: Site, media_type: str) -> str:
+    return f"{site.name}.{'json' if media_type == JSON else 'form'}"
+
+
+def _any_of(sites: tuple[Site, ...], media_type: str) -> Json:
+    """The schema of one site, or of whichever of several: a path's parameter can't choose a body in OpenAPI."""
+    found = [_ref("schemas", _schema_name(site, media_type)) for site in sites]
+    return found[0] if len(found) == 1 else {"anyOf": found, "description": "The fields of the site that is addressed."}
+
+
+def _fields(site: Site, limits: Limits, *, as_json: bool) -> Json:
+    """The fields of a site's form: as the texts of an HTML form, or as the values of a JSON object."""
+
+    def value(own: str) -> Json:
+        return _value(own, site, limits, as_json=as_json)
+
+    properties: dict[str, Json] = {}
+    for name, what in NAMES.items():
+        if what.role is not Role.FIELD:
+            properties[name] = {**_ref("schemas", _ANYTHING[as_json]), "description": _ROLES[what.role]}
+        elif name == what.field:
+            longest = f" At most {site.longest[name]} characters" if name in site.longest else ""
+            line = f"{longest} on one line, without the spaces around it." if name in SINGLE_LINE else f"{longest}."
+            properties[name] = {**value(name), "description": f"{_FIELDS[name]}{line}"}
+        else:
+            properties[name] = {
+                **value(what.field),
+                "description": f"The same as `{what.field}`, which counts where both are given.",
+            }
+    for name in dict.fromkeys((*site.required, *site.longest)):
+        properties.setdefault(name, value(name))
+    required = [[name for name, what in NAMES.items() if what.field == own] or [own] for own in site.required]
+    return {
+        "type": "object",
+        "description": (
+            f"The form of site `{site.name}`. Any other name is kept and delivered as it is, with at most "
+            f"{limits.field // 1024} KiB of text as UTF-8. "
+            + (
+                "Numbers, booleans and lists become the text that a form would have sent."
+                if as_json
+                else "A name that comes more than once, as of check boxes, is joined with commas. Files are refused."
+            )
+        ),
+        "properties": properties,
+        "additionalProperties": value(""),
+        "propertyNames": {"maxLength": MAX_NAME, "pattern": _NAME},
+        "maxProperties": limits.fields,
+        **({"required": [names[0] for names in required if len(names) == 1]}),
+        **(
+            {"allOf": several}
+            if (several := [{"anyOf": [{"required": [name]} for name in names]} for names in required if names[1:]])
+            else {}
+        ),
+    }
+
+
+def _value(own: str, site: Site, limits: Limits, *, as_json: bool) -> Json:
+    """What one part of a message may be, under any of its names; ``own`` is empty for a name that is not known."""
+    needed = own in site.required
+    text: Json = {"type": "string", "maxLength": site.longest.get(own, limits.field)}
+    if own == "email":
+        address: Json = {**text, "format": "idn-email"}
+        one = [address] if needed else [address, {"type": "string", "pattern": _BLANK}]
+        if not as_json:
+            return address if needed else {"anyOf": one}
+        nothing = [] if needed else [{"type": "null"}]
+        listed = {"type": "array", "minItems": int(needed), "maxItems": 1, "items": {"anyOf": one + nothing}}
+        return {"anyOf": [*one, *nothing, listed]}
+    if own in SINGLE_LINE:
+        text = {"type": "string", "pattern": _line(site.longest.get(own, limits.field), needed)}
+    else:
+        text["pattern"] = _TEXT[needed]
+    if not as_json:
+        several = own not in SINGLE_LINE
+        return {"anyOf": [text, {"type": "array", "minItems": 1, "items": text}]} if several else text
+    one = [text, {"type": ["number", "boolean"]}, *([] if needed else [{"type": "null"}])]
+    return {"anyOf": [*one, {"type": "array", "minItems": int(needed), "items": {"anyOf": one}}]}
+
+
+_ANYTHING = {True: "Anything.json", False: "Anything.form"}
+
+
+def _line(longest: int, needed: bool) -> str:
+    """One line, with any spaces or line breaks around it; ``maxLength`` would count these too, and the form doesn't."""
+    end = f"[^{_SPACE}{_NO_LINE}]"
+    line = f"{end}([^{_NO_LINE}]{{0,{longest - 2}}}{end})?" if longest > 1 else end
+    return f"^[{_SPACE}]*{line if needed else f'({line})?'}[{_SPACE}]*$"
+
+
+def _anything(as_json: bool) -> Json:
+    """What is not a part of the message: it only has to be text, or what becomes one."""
+    if not as_json:
+        return {"type": "string"}
+    scalar = ["string", "number", "boolean", "null"]
+    return {"type": [*scalar, "array"], "items": {"type": scalar}}
+
+
+def _examples(sites: tuple[Site, ...], limits: Limits) -> Json:
+    """Bodies that each of the sites accepts, as far as its own lengths allow."""
+    whole = {
+        "source": "https://www.example.com/contact",
+        "name": "Ada Lovelace",
+        "email": "ada@example.com",
+        "subject": "A question",
+        "message": "Can your engine compose music?",
+    }
+    needed = {name: whole.get(name, "…") for site in sites for name in site.required}
+
+    def room(name: str) -> int:
+        own = NAMES[name].field if name in NAMES else name
+        return min(site.longest.get(own, limits.field) for site in sites)
+
+    def fitting(fields: Json) -> Json:
+        """What is required, cut where that has to be, and of the others what there is room for."""
+        chosen: Json = {name: text[: room(name)] for name, text in needed.items()}
+        for name, text in fields.items():
+            if (
+                name not in needed
+                and len(chosen) < limits.fields
+                and (isinstance(text, list) or len(text) <= room(name))
+            ):
+                chosen[name] = text
+        return chosen
+
+    extra: Json = {"Topics": ["Mathematics", "Music"]}
+    found: dict[str, tuple[str, Json]] = {
+        "herald": ("Herald's own names, and one that is the form's own", fitting(whole | extra)),
+        "least": ("No more than what is required", fitting({})),
+        "formspree": (
+            "As forms for Formspree are written",
+            fitting({"_replyto": "ada@example.com", "_subject": "A question", "_gotcha": ""}),
+        ),
+        "web3forms": (
+            "As forms for Web3Forms are written; a program gets 200",
+            fitting({WEB3FORMS_KEYS[0]: "none-is-needed", "name": whole["name"], "botcheck": ""}),
+        ),
+        "netlify": ("As forms for Netlify are written", fitting({"form-name": "contact", "bot-field": ""})),
+    }
+    return {name: {"summary": summary, "value": value} for name, (summary, value) in found.items()}
+
+
+_PARAMETERS: dict[str, Json] = {
+    "IdempotencyKey": {
+        "name": "Idempotency-Key",
+        "in": "header",
+        "description": (
+            "Any text that is hard to guess, such as a random UUID: a message that is sent again with it has the same "
+            "id, and rings nobody a second time."
+        ),
+        "schema": {"type": "string"},
+        "example": "0e2d6f0a-77f8-4b49-9a0c-6a1f6c4f7f11",
+    },
+    "AcceptLanguage": {
+        "name": "Accept-Language",
+        "in": "header",
+        "description": (
+            f"Which of the languages of the answers is preferred: {', '.join(LANGUAGES)}. Else the site's counts."
+        ),
+        "schema": {"type": "string"},
+        "example": "de-AT, de;q=0.9, en;q=0.8",
+    },
+}
+
+
+# What comes back
+
+
+def _answers(words: Mapping[str, str]) -> dict[str, Json]:
+    ignored = [name for name, what in NAMES.items() if what.role is Role.RECIPIENT]
+    accepted: Json = {
+        "type": "object",
+        "required": ["id", "status", "next"],
+        "properties": {
+            "id": {"type": "string", "format": "uuid", "description": "The message's id, in its record and every log."},
+            "status": {"const": "accepted"},
+            "next": {"type": "string", "format": "uri", "description": "The page to go to."},
+            "ignored": {
+                "type": "array",
+                "description": "Fields that would have chosen a recipient.",
+                "minItems": 1,
+                "items": {"enum": ignored},
+            },
+        },
+    }
+    codes = [code for _, each in REFUSALS.values() for code in each]
+    title = {"type": "string", "description": "What happened, in the language of the answer."}
+    return {
+        "Accepted": accepted,
+        "AcceptedForWeb3Forms": {
+            **accepted,
+            "description": "With what the scripts of Web3Forms look for.",
+            "required": [*accepted["required"], "success", "message"],
+            "properties": {
+                **accepted["properties"],
+                "success": {"const": True},
+                "message": {"type": "string", "examples": [words["accepted"]]},
+            },
+        },
+        "Problem": {
+            "type": "object",
+            "description": "A problem document (RFC 9457).",
+            "required": ["type", "title", "status", "errors"],
+            "properties": {
+                "type": {"const": "about:blank"},
+                "title": title,
+                "status": {"enum": list(REFUSALS)},
+                "errors": {
+                    "type": "array",
+                    "minItems": 1,
+                    "items": {
+                        "type": "object",
+                        "required": ["code", "message"],
+                        "properties": {
+                            "code": {"enum": codes, "description": _coded(codes, words)},
+                            "field": {
+                                "type": "string",
+                                "description": (
+                                    "The field's name as it was sent; empty where the name itself is wrong. `body` and "
+                                    "`content-type` stand for these."
+                                ),
+                            },
+                            "message": {"type": "string", "description": "What is wrong, for people."},
+                        },
+                    },
+                },
+                "success": {"const": False, "description": "For forms of Web3Forms alone."},
+                "message": {"type": "string", "description": "The title again, for forms of Web3Forms alone."},
+            },
+        },
+        "Throttled": {
+            "type": "object",
+            "description": "A problem document of the gateway, which knows nothing of forms.",
+            "required": ["type", "title", "status"],
+            "properties": {"type": {"const": "about:blank"}, "title": title, "status": {"const": 429}},
+        },
+        "Gateway": {
+            "type": "object",
+            "description": "What API Gateway says by itself.",
+            "required": ["message"],
+            "properties": {"message": {"type": ["string", "null"]}},
+        },
+    }
+
+
+def _coded(codes: Iterable[str], words: Mapping[str, str]) -> str:
+    """The codes with their words, a line each; those in capitals are those of Formspree's client library."""
+    return "\n".join(f"- `{code}`: {words[code].format(limit='…')}" for code in codes)
+
+
+def _accepted(sites: tuple[Site, ...]) -> dict[str, Json]:
+    body = {
+        "id": "1f9616af-9e1a-4c1f-8a53-3c8d3a0b7f21",
+        "status": "accepted",
+        "next": sites[0].thanks if sites else "https://www.example.com/thanks.html",
+    }
+    for_web3forms = body | {"success": True, "message": texts(FALLBACK)["accepted"]}
+    common = _headers("Cache-Control", "Vary", "Access-Control-Allow-Origin")
+
+    def said(description: str, schema: str, example: Json) -> Json:
+        content = {JSON: {"schema": _ref("schemas", schema), "examples": {"accepted": {"value": example}}}}
+        return {"description": description, "headers": common, "content": content}
+
+    return {
+        "200": said(
+            f"Accepted, from a program, with one of {', '.join(WEB3FORMS_KEYS)}: as the scripts of Web3Forms expect.",
+            "AcceptedForWeb3Forms",
+            for_web3forms,
+        ),
+        "202": said("Accepted, from a program.", "Accepted", body),
+        "303": {
+            "description": "Accepted, from a browser's form: on to the page that follows.",
+            "headers": {**_headers("Location"), **common},
+        },
+    }
+
+
+def _refused(status: int, words: Mapping[str, str]) -> Json:
+    """A refusal, as a problem document or as a page; 403 and 500 may be the gateway's own too."""
+    description, codes = REFUSALS[status]
+    title = words["invalid"] if status == 422 else words["malformed"] if status == 400 else words[codes[0]]
+    error: Json = {"code": codes[0], "message": words[codes[0]].format(limit=64)}
+    if status == 422:
+        error = {"code": codes[0], "field": KNOWN[-1], "message": words[codes[0]]}
+    elif status in (400, 415):
+        error = {"code": codes[0], "field": "body" if status == 400 else "content-type", "message": error["message"]}
+    example = {"type": "about:blank", "title": title.format(limit=64), "status": status, "errors": [error]}
+    content: Json = {
+        PROBLEM: {
+            "schema": {
+                "allOf": [_ref("schemas", "Problem")],
+                "properties": {
+                    "status": {"const": status},
+                    "errors": {"items": {"properties": {"code": {"enum": list(codes)}}}},
+                },
+            },
+            "examples": {codes[0]: {"value": example}},
+        },
+        PAGE: {
+            "schema": {
+                "type": "string",
+                "description": "A page that names each mistake beside its field and keeps what was typed.",
+            }
+        },
+    }
+    if status in (403, 500):
+        content[JSON] = {"schema": _ref("schemas", "Gateway")}
+    names = ["Content-Language", "Cache-Control", "Vary", "Access-Control-Allow-Origin", "Content-Security-Policy"]
+    return {
+        "description": f"{description} Codes: {', '.join(f'`{code}`' for code in codes)}.",
+        "headers": _headers(*names, *(["Retry-After"] if status == 503 else [])),
+        "content": content,
+    }
+
+
+def _health() -> Json:
+    return {
+        "operationId": "health",
+        "tags": ["service"],
+        "summary": "Whether the function runs",
+        "description": "It asks nothing of any other service.",
+        "responses": {
+            "200": {
+                "description": "It runs.",
+                "content": {
+                    JSON: {
+                        "schema": {
+                            "type": "object",
+                            "required": ["status"],
+                            "properties": {"status": {"const": "ok"}},
+                        },
+                        "examples": {"ok": {"value": {"status": "ok"}}},
+                    }
+                },
+            },
+            **_GATEWAY_REFS,
+            "500": _ref("responses", "GatewayFailed"),
+        },
+    }
+
+
+def _itself() -> Json:
+    return {
+        "operationId": "describe",
+        "tags": ["service"],
+        "summary": "This document",
+        "description": "Readable from any page.",
+        "responses": {
+            "200": {
+                "description": "An OpenAPI document.",
+                "headers": {
+                    "Access-Control-Allow-Origin": {"required": True, "schema": {"const": "*"}},
+                    **_headers("Cache-Control"),
+                },
+                "content": {
+                    JSON: {
+                        "schema": {
+                            "type": "object",
+                            "required": ["openapi", "info", "paths"],
+                            "properties": {"openapi": {"const": "3.1.0"}},
+                        }
+                    }
+                },
+            },
+            **_GATEWAY_REFS,
+            "500": _ref("responses", "GatewayFailed"),
+        },
+    }
+
+
+def _header(description: str, schema: Json | None = None) -> Json:
+    return {"description": description, "schema": schema or {"type": "string"}}
+
+
+_HEADERS: dict[str, Json] = {
+    "Access-Control-Allow-Headers": _header("The headers that a page may send along."),
+    "Access-Control-Allow-Methods": _header("The methods that a page may use.", {"const": "POST"}),
+    "Access-Control-Allow-Origin": _header("The page that sent, where it may."),
+    "Access-Control-Max-Age": _header("Seconds that a browser may remember this.", {"type": "integer"}),
+    "Cache-Control": _header("Whether the answer may be kept."),
+    "Content-Language": _header("The language of the answer.", {"enum": list(LANGUAGES)}),
+    "Content-Security-Policy": _header("Of a page: nothing of elsewhere is loaded and nothing executed."),
+    "Location": {**_header("The page that follows.", {"type": "string", "format": "uri"}), "required": True},
+    "Retry-After": {**_header("Seconds to wait before the next attempt.", {"type": "integer"}), "required": True},
+    "Vary": _header("`Origin`, as the answer depends on it."),
+}
+
+
+def _headers(*names: str) -> dict[str, Json]:
+    return {name: _ref("headers", name) for name in names}
+
+
+def _ref(kind: str, name: str) -> Json:
+    return {"$ref": f"#/components/{kind}/{name}"}
+
+
+_GATEWAY: dict[str, Json] = {
+    "Throttled": {
+        "description": "Too many requests at once. The gateway's own answer.",
+        "headers": _headers("Retry-After"),
+        "content": {
+            PROBLEM: {
+                "schema": _ref("schemas", "Throttled"),
+                "examples": {
+                    "throttled": {
+                        "value": {
+                            "type": "about:blank",
+                            "title": "Too many requests; please try again.",
+                            "status": 429,
+                        }
+                    }
+                },
+            }
+        },
+    },
+    "GatewayFailed": {
+        "description": "The function could not be run, or did not answer in time. The gateway's own answer.",
+        "content": {JSON: {"schema": _ref("schemas", "Gateway")}},
+    },
+}
+_GATEWAY_REFS = {
+    "429": _ref("responses", "Throttled"),
+    "502": _ref("responses", "GatewayFailed"),
+    "504": _ref("responses", "GatewayFailed"),
+}

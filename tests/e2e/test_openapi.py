@@ -1,0 +1,159 @@
+"""The document of the running stage, and the stage held against it by schemathesis, through the real gateway."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+import requests
+
+from chalicelib.logic import openapi
+from ops.render import API_STAGE
+from tests import fuzzing
+from tests.e2e.harness import PATIENCE, Harness, wait_for
+from tests.fuzzing import Mode
+from tests.openapi import Conformance, Document, operations
+
+EXAMPLES = {Mode.POSITIVE: 25, Mode.NEGATIVE: 40}
+"""How many cases of the first form are sent: fewer of those that ring."""
+SHARE = {"/contact": 1, "/contact/{site}": 2, "/f/{site}": 2}
+"""The part of these that the others get, as the same handler stands behind them."""
+
+
+@contextmanager
+def throttled(herald: Harness, rate: int, burst: int) -> Iterator[None]:
+    """Let the gateway take so many requests a second, and afterwards as many as the stage wants."""
+
+    def throttle(rate: int, burst: int) -> None:
+        herald.account.apis.update_stage(
+            restApiId=herald.urls["api"].partition("/restapis/")[2].partition("/")[0],
+            stageName=API_STAGE,
+            patchOperations=[
+                {"op": "replace", "path": "/*/*/throttling/rateLimit", "value": str(rate)},
+                {"op": "replace", "path": "/*/*/throttling/burstLimit", "value": str(burst)},
+            ],
+        )
+
+    throttle(rate, burst)
+    try:
+        yield
+    finally:
+        throttle(herald.config.rate, herald.config.burst)
+
+
+@contextmanager
+def one_at_a_time(herald: Harness, *functions: str) -> Iterator[None]:
+    """Let none of the functions run twice side by side. Lambda keeps what is throttled and runs it later."""
+    names = [herald.stage.function(function) for function in functions]
+    for name in names:
+        herald.account.functions.put_function_concurrency(FunctionName=name, ReservedConcurrentExecutions=1)
+    try:
+        yield
+    finally:
+        for name in names:
+            herald.account.functions.delete_function_concurrency(FunctionName=name)
+
+
+@pytest.fixture
+def document(herald: Harness) -> Document:
+    answer = requests.get(f"{herald.urls['api']}{openapi.PATH}", timeout=PATIENCE)
+    assert answer.status_code == 200
+    found: Document = answer.json()
+    return found
+
+
+def test_the_document_is_that_of_the_stage_and_any_page_may_read_it(herald: Harness, document: Document) -> None:
+    assert document == openapi.document(herald.stage, f"/{API_STAGE}")
+    answer = requests.get(
+        f"{herald.urls['api']}{openapi.PATH}", headers={"Origin": "https://editor.example.com"}, timeout=PATIENCE
+    )
+    assert answer.headers["Access-Control-Allow-Origin"] == "*"
+    assert answer.headers["Content-Type"] == "application/json"
+
+
+def test_a_path_or_method_that_is_not_described_is_answered_by_the_gateway_alone(
+    herald: Harness, document: Document
+) -> None:
+    described = {(path, method) for path, method, _ in operations(document)}
+    asked = [("/nowhere", "GET"), ("/", "GET"), ("/contact/default/more", "POST")]
+    asked += [
+        (path, method)
+        for path in document["paths"]
+        for method in ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS")
+        if (path, method) not in described
+    ]
+    for path, method in asked:
+        url = herald.urls["api"] + path.replace("{site}", "default")
+        answer = requests.request(method, url, timeout=PATIENCE)
+        assert answer.status_code == 403, (method, path)
+        assert method == "HEAD" or answer.json() == {"message": "Missing Authentication Token"}
+
+
+def test_what_is_too_much_is_answered_as_described(herald: Harness, document: Document) -> None:
+    """By the gateway, in words that deploying gave it."""
+    with throttled(herald, 1, 1):
+        answer = wait_for(
+            lambda: [
+                answer
+                for answer in [requests.get(f"{herald.urls['api']}/health", timeout=PATIENCE)]
+                if answer.status_code == 429
+            ],
+            "429",
+        )[0]
+    assert int(answer.headers["Retry-After"]) > 0
+    ours = {name: answer.headers[name] for name in ("Content-Type", "Retry-After")}
+    for path, method, _ in operations(document):
+        Conformance(document).check(method, path, 429, ours, answer.content)
+
+
+def test_the_stage_does_what_its_document_says(herald: Harness, document: Document) -> None:
+    """Every operation, with data as described and with data that breaks it; and what was accepted is delivered."""
+    schema = fuzzing.described(document)
+    statuses: Counter[tuple[str, int]] = Counter()
+    session = requests.Session()
+    before = accepted(herald)
+    with throttled(herald, 10_000, 10_000), one_at_a_time(herald, "destined", "on_success"):
+        for path, method, operation in operations(document):
+            for mode, examples in EXAMPLES.items():
+
+                def send(case: Any, operation: Document = operation) -> None:
+                    accept = "application/json" if sum(statuses.values()) % 2 else "text/html"
+                    answer = fuzzing.call(case, herald.urls["api"], session, accept)
+                    statuses[operation["operationId"], answer.status_code] += 1
+
+                if method == "POST":
+                    fuzzing.run(schema[path][method], mode, examples // SHARE[path], send)
+                elif "parameters" in operation or mode is Mode.POSITIVE:
+                    # What has one parameter or none has few cases.
+                    fuzzing.run(schema[path][method], mode, examples // 6, send)
+        assert {operation for operation, _ in statuses} == {it["operationId"] for _, _, it in operations(document)}
+        assert {status for _, status in statuses} >= {200, 202, 204, 303, 403, 404, 422}
+
+        sent = accepted(herald) - before
+        # A key that came twice is one message.
+        assert 0 < len(sent) <= sum(count for (name, status), count in statuses.items() if is_acceptance(name, status))
+        told = wait_for(lambda: outcomes(herald, sent), "word of every message", 60, pause=0.5)
+    assert set(told.values()) == {"on_success"}
+
+
+def is_acceptance(operation: str, status: int) -> bool:
+    return operation.startswith("send") and status in (200, 202, 303)
+
+
+def accepted(herald: Harness) -> set[str]:
+    """The ids of the messages that the form accepted."""
+    return {line["message_id"] for line in herald.lines("api_handler") if line["message"] == "Accepted"}
+
+
+def outcomes(herald: Harness, messages: set[str]) -> dict[str, str]:
+    """Which function heard of each of the messages; empty while that is not known of all."""
+    found = {
+        line["message_id"]: function
+        for function in ("on_success", "on_failure")
+        for line in herald.lines(function)
+        if line.get("message_id") in messages
+    }
+    return found if found.keys() == messages else {}
