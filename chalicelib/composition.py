@@ -21,9 +21,10 @@ if TYPE_CHECKING:
 
     from chalicelib.adapters.messages import MessageTable
     from chalicelib.adapters.secrets import Secrets
-    from chalicelib.logic.delivery import MessageStore, Notifier
+    from chalicelib.logic.delivery import Delivery, Means, MessageStore, Notifier
     from chalicelib.logic.redrive import Destined, DueMessages
     from chalicelib.logic.spam import Recent
+    from chalicelib.logic.submission import Message
 
 INVOKE_READ_TIMEOUT = 25
 """Seconds that ``destined`` waits for a notifier: longer than any notifier may run (see ``functions.py``)."""
@@ -55,7 +56,12 @@ class Composition:
     @cached_property
     def key(self) -> Secrets:
         """The stage's key, named ``key``: it signs challenges and hides addresses."""
-        return self.secrets("spam", ("key",))
+        from chalicelib.adapters.aws import client
+        from chalicelib.adapters.secrets import ParameterSecrets
+
+        # Together with the publication this must end before API Gateway's patience does.
+        path, _, name = self.stage.key.rpartition("/")
+        return ParameterSecrets(client("ssm", connect=1, read=2, attempts=1), path, (name,))
 
     @cached_property
     def _dynamodb(self) -> DynamoDBClient:
@@ -133,6 +139,38 @@ class Composition:
         """The channels that serve a site, by name. A site that has left ``herald.toml`` since has none."""
         found = self.stage.sites.get(site)
         return {name: self.stage.channels[name] for name in found.channels} if found else {}
+
+    def means(self, site: str) -> Means:
+        """What ``destined`` delivers a site's messages with."""
+        from chalicelib.logic.delivery import Means
+
+        return Means(
+            site=self.site(site),
+            channels=self.channels_of(site),
+            notifiers=self.notifiers,
+            store=self.messages,
+            recent=self.recent,
+            now=self.now,
+            give_up=self.stage.persistence.give_up,
+            told=self._told,
+        )
+
+    def _told(self, message: Message, channel: str, delivery: Delivery) -> None:
+        from chalicelib.logic.delivery import State
+        from chalicelib.metrics import Metric, emit
+
+        metric = {
+            State.DELIVERED: Metric.DELIVERED,
+            State.WAITING: Metric.WAITING,
+            State.UNCERTAIN: Metric.UNCERTAIN,
+            State.REJECTED: Metric.UNDELIVERABLE,
+            State.EXPIRED: Metric.UNDELIVERABLE,
+        }[delivery.state]
+        details = {"site": message.site, "message_id": message.id}
+        emit(self.stage, metric, details | ({"error": delivery.error} if delivery.error else {}), channel=channel)
+        if metric is Metric.DELIVERED:
+            seconds = delivery.since - message.received_at
+            emit(self.stage, Metric.SECONDS_TO_DELIVERY, details, channel=channel, value=seconds)
 
     def now(self) -> int:
         """Seconds since the epoch."""

@@ -116,6 +116,8 @@ class Stage:
     channels: Mapping[str, Channel]
     limits: Limits
     persistence: Persistence = field(default_factory=Persistence)
+    metrics: bool = True
+    """Whether numbers are written for CloudWatch."""
     hint: str = ""
     """What to tell a developer who runs ``chalice local`` when the topic can't be reached."""
 

@@ -13,6 +13,7 @@ STAGES = {
         },
         limits=Limits(body=65536, fields=50, field=10240),
         persistence=Persistence(lambda_retries=2, lambda_age=21600, redrive=5, give_up=259200),
+        metrics=True,
         hint='Is the stage deployed (make deploy STAGE=dev), and does the shell know its AWS account and region?',
     ),
     'local': Stage(
@@ -25,6 +26,7 @@ STAGES = {
         },
         limits=Limits(body=65536, fields=50, field=10240),
         persistence=Persistence(lambda_retries=2, lambda_age=21600, redrive=5, give_up=259200),
+        metrics=True,
         hint='Is the local stack running? Start it with: make run',
     ),
 }

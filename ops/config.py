@@ -172,6 +172,7 @@ class _StageOptions(Table):
     """What only a stage has."""
 
     send_event: bool = False
+    metrics: bool = True
     log_retention_days: Literal[1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365] = 30
     throttle: _Throttle = _Throttle()
     endpoint: WebAddress | None = None
@@ -330,10 +331,14 @@ def _laid_over(common: Any, own: Any, where: str, mistakes: list[str]) -> dict[s
     if not isinstance(common, dict) or not isinstance(own, dict):
         mistakes.append(f"{where}: expected tables, one for each name")
         return {}
-    return common | {
-        name: {**common[name], **table} if isinstance(table, dict) and isinstance(common.get(name), dict) else table
-        for name, table in own.items()
-    }
+    return {name: _merged(common.get(name), own.get(name)) for name in (*common, *(set(own) - set(common)))}
+
+
+def _merged(common: Any, own: Any) -> Any:
+    """``own`` laid over ``common``, table within table."""
+    if not isinstance(common, dict) or not isinstance(own, dict):
+        return common if own is None else own
+    return {name: _merged(common.get(name), own.get(name)) for name in (*common, *(set(own) - set(common)))}
 
 
 def _checked(

@@ -14,9 +14,10 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from chalicelib.functions import functions_of
+from chalicelib.logic import gateway
 from chalicelib.settings import APP, Stage
 from ops import record, render, stacks, wiring
 from ops.account import Account
@@ -27,16 +28,6 @@ if TYPE_CHECKING:
     from types_boto3_apigateway.literals import GatewayResponseTypeType
 
 CHALICE = Path(__file__).with_name("chalice_cli.py")
-
-GATEWAY_ANSWERS: dict[GatewayResponseTypeType, tuple[int | None, str, int | None]] = {
-    "THROTTLED": (429, "Too many requests; please try again.", 1),
-    "REQUEST_TOO_LARGE": (413, "The form is too large.", None),
-    # AWS's name for a path or method that there is not.
-    "MISSING_AUTHENTICATION_TOKEN": (404, "There is nothing at this address.", None),
-    "DEFAULT_4XX": (None, "The request could not be read.", None),
-    "DEFAULT_5XX": (None, "Something went wrong on our side. Please send it again in a minute.", 30),
-}
-"""Status (None: whichever it is), title, and seconds after which to try again."""
 
 Say = Callable[[str], None]
 """Takes one line for the person who watches."""
@@ -260,23 +251,21 @@ def _gateway_answers(it: Deployment, api: str) -> None:
     """
     origins = {origin for site in it.stage.sites.values() for origin in site.origins}
     allowed = origins.pop() if len(origins) == 1 else "*"
-    for kind, (status, title, retry_after) in GATEWAY_ANSWERS.items():
-        errors = [{"code": kind, "message": title}]
-        body = {"type": "about:blank", "title": title, **({"status": status} if status else {}), "errors": errors}
+    for answer in gateway.ANSWERS:
         headers = {
             "Content-Type": "application/problem+json",
             "Access-Control-Allow-Origin": allowed,
             "Access-Control-Expose-Headers": "Retry-After",
             "Vary": "Origin",
         }
-        if retry_after:
-            headers["Retry-After"] = str(retry_after)
+        if answer.retry_after:
+            headers["Retry-After"] = str(answer.retry_after)
         it.account.apis.put_gateway_response(
             restApiId=api,
-            responseType=kind,
-            **({"statusCode": str(status)} if status else {}),
+            responseType=cast("GatewayResponseTypeType", answer.code),
+            **({"statusCode": str(answer.status)} if answer.status else {}),
             responseParameters={f"gatewayresponse.header.{name}": f"'{value}'" for name, value in headers.items()},
-            responseTemplates={"application/json": json.dumps(body)},
+            responseTemplates={"application/json": json.dumps(answer.body())},
         )
     it.account.apis.create_deployment(restApiId=api, stageName=render.API_STAGE)
 

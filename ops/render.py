@@ -159,6 +159,7 @@ def _stages_module(stages: list[Stage]) -> str:
             "        },",
             f"        limits={stage.limits!r},",
             f"        persistence={stage.persistence!r},",
+            f"        metrics={stage.metrics!r},",
             f"        hint={stage.hint!r},",
             "    ),",
         ]

@@ -10,7 +10,7 @@ from chalicelib.composition import Composition, Topic
 from chalicelib.errors import HeraldError, PublishError, SecretsError
 from chalicelib.logic.delivery import Delivery, MessageStore, Notifier, Record, State
 from chalicelib.logic.notification import Notification
-from chalicelib.logic.spam import Recent
+from chalicelib.logic.spam import Held, Recent
 from chalicelib.logic.submission import Message
 from chalicelib.settings import Channel, Limits, Site, Spam, Stage
 
@@ -102,6 +102,11 @@ class InMemoryMessages:
         self.records[message.id] = record
         return None
 
+    def hold(self, message_id: str, duplicate_of: str) -> None:
+        record = self.records[message_id]
+        verdict = replace(record.verdict, held=Held.DUPLICATE, duplicate_of=duplicate_of)
+        self.records[message_id] = replace(record, verdict=verdict, due_at=0)
+
     def find(self, message_id: str) -> tuple[Message, Record] | None:
         if message_id not in self.records:
             return None
@@ -137,14 +142,18 @@ class InMemoryRecent:
     def count(self, sender: str, message_id: str, at: int, seconds: int, most: int) -> int:
         members = self.senders.setdefault(sender, set())
         members.add((at, message_id))
-        return sum(time > at - seconds for time, _ in members)
+        return len({one for time, one in members if at - seconds < time <= at})
 
     def first(self, what: str, message_id: str, at: int, seconds: int) -> str:
-        there, until = self.firsts.get(what, (message_id, 0))
-        if there != message_id and until > at:
+        there, came_at = self.firsts.get(what, (message_id, at))
+        if there != message_id and abs(came_at - at) < seconds:
             return there
-        self.firsts[what] = (message_id, at + seconds)
+        if at >= came_at:
+            self.take_over(what, message_id, at, seconds)
         return message_id
+
+    def take_over(self, what: str, message_id: str, at: int, seconds: int) -> None:
+        self.firsts[what] = (message_id, at)
 
 
 class Key:

@@ -50,7 +50,7 @@ def run(operation: Any, mode: Mode, examples: int, send: Callable[[Any], None]) 
 
 def excluded(case: Any) -> list[Any]:
     """The checks that can't be right, and only for the cases for which they can't."""
-    # API Gateway itself answers a method that a path lacks, with 403 where this check wants 405 and Allow.
+    # API Gateway itself answers a method that a path lacks, with 404 where this check wants 405 and Allow.
     found = [CHECKS.get_one("unsupported_method")]
     if isinstance(case.body, dict):
         own = [NAMES[name].field for name in case.body if name in NAMES and NAMES[name].field]

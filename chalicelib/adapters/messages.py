@@ -138,6 +138,19 @@ class MessageTable:
         except (BotoCoreError, ClientError) as error:
             item_in_the_way(error)
 
+    def hold(self, message_id: str, duplicate_of: str) -> None:
+        """Let a message ring nobody, because another one has its content; nothing is due for it any more."""
+        try:
+            self._dynamodb.update_item(
+                TableName=self._table,
+                Key={"id": {"S": message_id}},
+                UpdateExpression="SET held = :held, duplicate_of = :other REMOVE due, due_at",
+                ConditionExpression="attribute_exists(id)",
+                ExpressionAttributeValues={":held": {"S": str(Held.DUPLICATE)}, ":other": {"S": duplicate_of}},
+            )
+        except (BotoCoreError, ClientError) as error:
+            item_in_the_way(error)
+
     def find(self, message_id: str) -> tuple[Message, Record] | None:
         """A message and what is known of it; None when it is not there (any more)."""
         try:

@@ -6,6 +6,8 @@ deletes an expired item within days, so what is read is judged by its own times.
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -21,77 +23,111 @@ if TYPE_CHECKING:
 class RecentTable:
     """A :class:`~chalicelib.logic.spam.Recent` in DynamoDB. Every write may be repeated."""
 
-    def __init__(self, dynamodb: DynamoDBClient, table: str) -> None:
+    def __init__(self, dynamodb: DynamoDBClient, table: str, clock: Callable[[], float] = time.time) -> None:
         self._dynamodb = dynamodb
         self._table = table
+        self._clock = clock
 
     def first(self, what: str, message_id: str, at: int, seconds: int) -> str:
         """Leave this message's id, unless another's is there that has not expired."""
         try:
-            self._dynamodb.put_item(
-                TableName=self._table,
-                Item={
-                    "id": {"S": what},
-                    "message_id": {"S": message_id},
-                    "expires_at": {"N": str(at + seconds)},
-                },
+            self._note(
+                what,
+                message_id,
+                at,
+                seconds,
                 ConditionExpression="attribute_not_exists(id) OR message_id = :mine OR expires_at <= :at",
                 ExpressionAttributeValues={":mine": {"S": message_id}, ":at": {"N": str(at)}},
                 ReturnValuesOnConditionCheckFailure="ALL_OLD",
             )
         except (BotoCoreError, ClientError) as error:
-            return str(item_in_the_way(error)["message_id"]["S"])
+            there = item_in_the_way(error)
+            # A message that was held up may come long before the one that is noted.
+            came_at = int(there["came_at"]["N"])
+            return message_id if at + seconds <= came_at else str(there["message_id"]["S"])
         return message_id
+
+    def take_over(self, what: str, message_id: str, at: int, seconds: int) -> None:
+        """Leave this message's id, whatever is there."""
+        try:
+            self._note(what, message_id, at, seconds)
+        except (BotoCoreError, ClientError) as error:
+            raise StoreError(reason(error)) from error
+
+    def _note(self, what: str, message_id: str, at: int, seconds: int, **condition: Any) -> None:
+        self._dynamodb.put_item(
+            TableName=self._table,
+            Item={
+                "id": {"S": what},
+                "message_id": {"S": message_id},
+                "came_at": {"N": str(at)},
+                "expires_at": {"N": str(at + seconds)},
+            },
+            **condition,
+        )
 
     def count(self, sender: str, message_id: str, at: int, seconds: int, most: int) -> int:
         """Add this message to the sender's set, whose members tell their times, and count those within the time.
 
-        A set takes the same member once, so that a retry counts nothing. It is never larger than the limit needs, or a
-        flood would make each write dearer than the one before.
+        A set takes the same member once, so that a retry counts nothing; a message that is sent again under its key has
+        another time, and its id counts once. The set is never larger than the limit needs, or a flood would make each
+        write dearer than the one before.
         """
-        mine, item, old = f"{at} {message_id}", {}, []
-        for _ in range(2):
-            try:
-                item, added = self._add(sender, mine, at + seconds, most), True
-            except (BotoCoreError, ClientError) as error:
-                item, added = item_in_the_way(error), False
-            old = self._forget_old(sender, item, at - seconds)
-            if added or not old:
-                break
-        return len(_members(item)) - len(old) + (0 if added else 1)
+        member = f"{at} {message_id}"
+        item, added = self._add(sender, member, max(at, int(self._clock())) + seconds, most)
+        if not added and self._forget(sender, _of_no_use(item, at - seconds)):
+            item, added = self._add(sender, member, max(at, int(self._clock())) + seconds, most)
+        counted = {one for time, one in _members(item) if at - seconds < time <= at}
+        if added:
+            self._forget(sender, _of_no_use(item, at - seconds))
+        return len(counted | {message_id})
 
-    def _add(self, sender: str, member: str, expires_at: int, most: int) -> dict[str, Any]:
-        answer = self._dynamodb.update_item(
-            TableName=self._table,
-            Key={"id": {"S": f"rate#{sender}"}},
-            UpdateExpression="ADD members :one SET expires_at = :until",
-            ConditionExpression="attribute_not_exists(members) OR size(members) <= :most OR contains(members, :member)",
-            ExpressionAttributeValues={
-                ":one": {"SS": [member]},
-                ":member": {"S": member},
-                ":until": {"N": str(expires_at)},
-                ":most": {"N": str(most)},
-            },
-            ReturnValues="ALL_NEW",
-            ReturnValuesOnConditionCheckFailure="ALL_OLD",
-        )
-        return dict(answer["Attributes"])
+    def _add(self, sender: str, member: str, expires_at: int, most: int) -> tuple[dict[str, Any], bool]:
+        """The set's item and whether the member is in it; it is not where the set is full."""
+        try:
+            answer = self._dynamodb.update_item(
+                TableName=self._table,
+                Key={"id": {"S": f"rate#{sender}"}},
+                UpdateExpression="ADD members :one SET expires_at = :until",
+                ConditionExpression=(
+                    "attribute_not_exists(members) OR size(members) <= :most OR contains(members, :member)"
+                ),
+                ExpressionAttributeValues={
+                    ":one": {"SS": [member]},
+                    ":member": {"S": member},
+                    ":until": {"N": str(expires_at)},
+                    ":most": {"N": str(most)},
+                },
+                ReturnValues="ALL_NEW",
+                ReturnValuesOnConditionCheckFailure="ALL_OLD",
+            )
+        except (BotoCoreError, ClientError) as error:
+            return item_in_the_way(error), False
+        return dict(answer["Attributes"]), True
 
-    def _forget_old(self, sender: str, item: dict[str, Any], since: int) -> list[str]:
-        """Take members out that are of ``since`` or older; returns them."""
-        old = [member for member in _members(item) if int(member.split()[0]) <= since]
-        if old:
-            try:
-                self._dynamodb.update_item(
-                    TableName=self._table,
-                    Key={"id": {"S": f"rate#{sender}"}},
-                    UpdateExpression="DELETE members :old",
-                    ExpressionAttributeValues={":old": {"SS": old}},
-                )
-            except (BotoCoreError, ClientError) as error:
-                raise StoreError(reason(error)) from error
-        return old
+    def _forget(self, sender: str, members: list[str]) -> bool:
+        """Take members out of the set; False where there are none to take."""
+        if not members:
+            return False
+        try:
+            self._dynamodb.update_item(
+                TableName=self._table,
+                Key={"id": {"S": f"rate#{sender}"}},
+                UpdateExpression="DELETE members :old",
+                ExpressionAttributeValues={":old": {"SS": members}},
+            )
+        except (BotoCoreError, ClientError) as error:
+            raise StoreError(reason(error)) from error
+        return True
 
 
-def _members(item: dict[str, Any]) -> list[str]:
-    return list(item.get("members", {}).get("SS", []))
+def _members(item: dict[str, Any]) -> list[tuple[int, str]]:
+    """Time and message of each member, oldest first."""
+    pairs = (member.split(" ", 1) for member in item.get("members", {}).get("SS", []))
+    return sorted((int(at), message_id) for at, message_id in pairs)
+
+
+def _of_no_use(item: dict[str, Any], since: int) -> list[str]:
+    """Members that are of ``since`` or older, and all but the last of each message."""
+    last = {message_id: at for at, message_id in _members(item)}
+    return [f"{at} {one}" for at, one in _members(item) if at <= since or last[one] != at]

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 KEEP = 300
 """Seconds that a value is kept: a warm function takes up a changed secret within this time."""
+KEEP_STALE = 30
+"""Seconds that it is kept longer when it can't be read again."""
 
 
 class Secrets(Protocol):
@@ -47,6 +49,10 @@ class ParameterSecrets:
         try:
             answer = self._ssm.get_parameters(Names=list(self._names), WithDecryption=True)
         except (BotoCoreError, ClientError) as error:
+            if self._values:
+                # What was good five minutes ago is better than nothing.
+                self._until = self._clock() + KEEP_STALE
+                return self._values
             raise SecretsError(f"the secrets could not be read: {reason(error)}") from error
         missing = answer.get("InvalidParameters", [])
         if missing:
@@ -58,3 +64,4 @@ class ParameterSecrets:
     def forget(self) -> None:
         """Read anew next time: the provider did not take these values."""
         self._until = 0.0
+        self._values = {}

@@ -15,6 +15,7 @@ from chalicelib.logic.bodies import Pairs
 from chalicelib.logic.events import KIND_CONTACT
 from chalicelib.logic.fields import NAMES, WEB3FORMS_KEYS
 from chalicelib.logs import logger
+from chalicelib.metrics import Metric, emit
 from chalicelib.settings import Site
 
 Headers = dict[str, str | list[str]]
@@ -58,10 +59,7 @@ def answer(request: Request | None, site: str) -> Response:
     except PublishError as error:
         response = _unavailable(request, error, found, pairs)
     except Exception as error:
-        # Chalice would answer in its own words. The message is not with the topic, and the visitor must know.
-        frames = [f"{frame.name}:{frame.lineno}" for frame in traceback.extract_tb(error.__traceback__)]
-        logger.error("Unexpected", extra={"exception_name": type(error).__name__, "frames": frames})
-        response = _refused(request, SubmissionError(500, "unexpected"), found, pairs)
+        response = _refused(request, _unexpected(error), found, pairs)
     return _shared(response, found, origin, allowed)
 
 
@@ -83,16 +81,17 @@ def challenge(request: Request | None, site: str) -> Response:
         if not allowed:
             raise SubmissionError(403, "forbidden_origin")
         key = here.key.read()["key"]
+        from chalicelib.logic import proof
+
+        response = _json(200, proof.challenge(site, found.spam.tries, key, here.now()))
     except SubmissionError as error:
         response = _problem(request, error, found, [])
     except SecretsError as error:
         logger.error("The key could not be read", extra={"reason": str(error), "site": site})
         response = _problem(request, SubmissionError(503, "unavailable"), found, [])
         response.headers["Retry-After"] = RETRY_AFTER
-    else:
-        from chalicelib.logic import proof
-
-        response = _json(200, proof.challenge(site, found.spam.tries, key, here.now()))
+    except Exception as error:
+        response = _problem(request, _unexpected(error), found, [])
     return _shared(response, found, origin, allowed)
 
 
@@ -120,7 +119,7 @@ def _accept(request: Request, site: Site | None, allowed: bool, pairs: Pairs) ->
     key = request.headers.get("idempotency-key", "").strip()
     signals, sender, proof = _signs(request, sent, site)
     message = submission.Message(
-        id=submission.message_id(site.name, key),
+        id=submission.message_id(site.name, key, sent.fields),
         site=site.name,
         received_at=here.now(),
         fields=sent.fields,
@@ -134,6 +133,7 @@ def _accept(request: Request, site: Site | None, allowed: bool, pairs: Pairs) ->
     here.topic.publish(text, site=site.name, kind=KIND_CONTACT, function_arn=_function_arn(request))
     ignored = {"ignored": sent.ignored} if sent.ignored else {}
     logger.info("Accepted", extra={"message_id": message.id, "site": site.name, **ignored})
+    emit(here.stage, Metric.ACCEPTED, {"site": site.name, "message_id": message.id})
     destination = origins.destination(site, sent.next)
     if _wants_json(request):
         body: dict[str, object] = {"id": message.id, "status": "accepted", "next": destination, **ignored}
@@ -194,11 +194,19 @@ def _preflight(origin: str | None) -> Response:
     )
 
 
+def _unexpected(error: Exception) -> SubmissionError:
+    """A fault of ours: Chalice would answer in its own words. The visitor must know that nothing was taken."""
+    frames = [f"{frame.name}:{frame.lineno}" for frame in traceback.extract_tb(error.__traceback__)]
+    logger.error("Unexpected", extra={"exception_name": type(error).__name__, "frames": frames})
+    return SubmissionError(500, "unexpected")
+
+
 def _refused(request: Request, error: SubmissionError, site: Site | None, pairs: Pairs) -> Response:
     # Of a site that is not ours the name is a visitor's text, and so is the name of a field that we don't know.
     problems = [f"{each.field if each.field in NAMES else 'another'}: {each.code}" for each in error.problems]
     known = {"site": site.name} if site else {}
     logger.info("Refused", extra={"status": error.status, "code": error.code, "problems": problems, **known})
+    emit(composition.root().stage, Metric.REFUSED, {"reason": error.code, **known})
     return _said(request, error, site, pairs)
 
 
@@ -207,6 +215,7 @@ def _unavailable(request: Request, error: PublishError, site: Site | None, pairs
     known = {"site": site.name} if site else {}
     hint = {} if _function_arn(request) else {"hint": composition.root().stage.hint}
     logger.error("The topic did not accept the message", extra={"reason": error.reason, **known, **hint})
+    emit(composition.root().stage, Metric.REFUSED, {"reason": "unavailable", **known})
     response = _said(request, SubmissionError(503, "unavailable"), site, pairs)
     response.headers["Retry-After"] = RETRY_AFTER
     return response

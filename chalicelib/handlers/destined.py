@@ -9,8 +9,13 @@ from aws_lambda_powertools.utilities.data_classes.sns_event import SNSEvent
 
 from chalicelib import composition
 from chalicelib.logic import delivery, events, spam
+from chalicelib.logic.delivery import Action
 from chalicelib.logic.submission import Message
 from chalicelib.logs import logger
+from chalicelib.metrics import Metric, emit
+
+_COUNTED = {str(Action.QUARANTINED): Metric.QUARANTINED, str(Action.DUPLICATE): Metric.DUPLICATE}
+"""Ends in which nobody is rung; what becomes of the others is counted channel by channel."""
 
 
 def prepare(function: str) -> None:
@@ -36,26 +41,18 @@ def handle(event: dict[str, Any], context: Any) -> dict[str, object]:
         run=uuid.uuid4().hex,
         ends_at=here.now() + context.get_remaining_time_in_millis() // 1000,
     )
-    give_up = here.stage.persistence.give_up
     if kind == events.KIND_REDRIVE:
-        logger.set_correlation_id(record.sns.message)
-        found = here.messages.find(record.sns.message)
+        message_id = record.sns.message
+        logger.set_correlation_id(message_id)
+        found = here.messages.find(message_id)
         if found is None:
-            return _handled(delivery.gone(record.sns.message, attributes["site"].value))
+            return _handled(delivery.gone(message_id, attributes["site"].value))
         message, known = found
-        channels = here.channels_of(message.site)
-        return _handled(
-            delivery.deliver_again(
-                message, known, channels, here.notifiers, here.messages, invocation, here.now, give_up
-            )
-        )
+        return _handled(delivery.deliver_again(message, known, here.means(message.site), invocation))
     message = Message.deserialize(record.sns.message)
     logger.set_correlation_id(message.id)
     verdict = spam.screen(message, here.site(message.site), here.recent)
-    channels = here.channels_of(message.site)
-    return _handled(
-        delivery.deliver(message, verdict, channels, here.notifiers, here.messages, invocation, here.now, give_up)
-    )
+    return _handled(delivery.deliver(message, verdict, here.means(message.site), invocation))
 
 
 def _handled(answer: dict[str, Any]) -> dict[str, object]:
@@ -64,4 +61,7 @@ def _handled(answer: dict[str, Any]) -> dict[str, object]:
     logger.info(
         "Handled", extra={"message_id": told["id"], "site": told["site"], "action": answer["action"], **signals}
     )
+    if answer["action"] in _COUNTED:
+        details = {"site": told["site"], "message_id": told["id"]}
+        emit(composition.root().stage, _COUNTED[answer["action"]], details)
     return answer

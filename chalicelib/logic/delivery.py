@@ -22,9 +22,9 @@ from chalicelib.errors import (
 )
 from chalicelib.logic import notification
 from chalicelib.logic.notification import Notification
-from chalicelib.logic.spam import NOTHING_FOUND, Verdict
-from chalicelib.logic.submission import Message
-from chalicelib.settings import Channel
+from chalicelib.logic.spam import NOTHING_FOUND, Held, Recent, Verdict
+from chalicelib.logic.submission import Message, content
+from chalicelib.settings import Channel, Site
 
 SOURCE = "herald.contact"
 LEASE = 50
@@ -127,6 +127,9 @@ class MessageStore(Protocol):
     def postpone(self, message_id: str, due_at: int) -> None:
         """Change when the message is due, and nothing else."""
 
+    def hold(self, message_id: str, duplicate_of: str) -> None:
+        """Let a message that nobody was rung for ring nobody: another one has its content."""
+
 
 class Notifier(Protocol):
     """Delivers a notification to the owner by one channel."""
@@ -135,19 +138,25 @@ class Notifier(Protocol):
         """Deliver and return the provider's reference; raises a :class:`NotifierError`."""
 
 
-def deliver(
-    message: Message,
-    verdict: Verdict,
-    channels: Mapping[str, Channel],
-    notifiers: Mapping[str, Notifier],
-    store: MessageStore,
-    invocation: Invocation,
-    now: Callable[[], int],
-    give_up: int = GIVE_UP,
-) -> dict[str, object]:
-    """Store a message, try every channel that still has to deliver it, and say how it ended.
+@dataclass(frozen=True, slots=True)
+class Means:
+    """What a run works with, for the message's site."""
 
-    ``give_up`` is the age in seconds from which on a message is not tried any more.
+    site: Site | None
+    """None for a site that has left the configuration since."""
+    channels: Mapping[str, Channel]
+    notifiers: Mapping[str, Notifier]
+    store: MessageStore
+    recent: Recent
+    now: Callable[[], int]
+    give_up: int = GIVE_UP
+    """The age in seconds from which on a message is not tried any more."""
+    told: Callable[[Message, str, Delivery], None] = lambda message, channel, delivery: None
+    """Is told of each outcome of a channel, once it is recorded."""
+
+
+def deliver(message: Message, verdict: Verdict, means: Means, invocation: Invocation) -> dict[str, object]:
+    """Store a message, try every channel that still has to deliver it, and say how it ended.
 
     ``verdict`` is what was found of a new message. What the record holds counts, once there is one: a retry may find
     something else, as by then more messages have come.
@@ -162,71 +171,82 @@ def deliver(
     DeliveryIncompleteError
         At least one channel still waits; to be run again.
     """
-    due_at = 0 if verdict.held else now() + LEASE
-    new = Record(invocation.id, dict.fromkeys(channels, Delivery()), verdict, due_at)
-    record = store.add(message.to_keep(), new) or new
+    due_at = 0 if verdict.held else means.now() + LEASE
+    new = Record(invocation.id, dict.fromkeys(means.channels, Delivery()), verdict, due_at)
+    record = means.store.add(message.to_keep(), new) or new
     first_seen = record.owner == invocation.id
+    # Only once it is stored: whoever is told "another message has your content" must be able to rely on that one.
+    if not record.verdict.held and _is_untouched(record) and (first := same_content(message, means)):
+        means.store.hold(message.id, first)
+        record = replace(record, verdict=replace(record.verdict, held=Held.DUPLICATE, duplicate_of=first))
     if record.verdict.held:
         return _answer(message, Action(record.verdict.held) if first_seen else Action.DUPLICATE, record)
-    run = _Run(message, record, channels, notifiers, store, invocation, now, give_up)
+    run = _Run(message, record, means, invocation)
     run.every_channel()
-    action = conclude(run.deliveries, channels) if first_seen or run.worked else Action.DUPLICATE
+    action = conclude(run.deliveries, means.channels) if first_seen or run.worked else Action.DUPLICATE
     return _answer(message, action, replace(record, deliveries=run.deliveries))
 
 
-def deliver_again(
-    message: Message,
-    record: Record,
-    channels: Mapping[str, Channel],
-    notifiers: Mapping[str, Notifier],
-    store: MessageStore,
-    invocation: Invocation,
-    now: Callable[[], int],
-    give_up: int = GIVE_UP,
-) -> dict[str, object]:
+def deliver_again(message: Message, record: Record, means: Means, invocation: Invocation) -> dict[str, object]:
     """Try every channel that is due of a message that was stored before: what the redrive asks for.
 
     Returns what :func:`deliver` does, save that what still waits is no error but the action ``waiting``: the redrive
     comes again by itself.
     """
     if record.verdict.held:
-        store.postpone(message.id, 0)
+        means.store.postpone(message.id, 0)
         return _answer(message, Action(record.verdict.held), record)
-    run = _Run(message, record, channels, notifiers, store, invocation, now, give_up)
+    run = _Run(message, record, means, invocation)
     run.every_channel()
     if not run.worked:
         # It was due and there was nothing to do: another run has it, or its channel is gone.
-        store.postpone(message.id, run.due_at())
+        means.store.postpone(message.id, run.due_at())
     try:
-        action = conclude(run.deliveries, channels)
+        action = conclude(run.deliveries, means.channels)
     except DeliveryIncompleteError:
         action = Action.WAITING
     return _answer(message, action, replace(record, deliveries=run.deliveries))
 
 
+def same_content(message: Message, means: Means) -> str:
+    """The id of a message that said the same a short time before and rings in this one's stead; empty if there is none.
+
+    A message with a key of its own is no repetition. One that rings nobody, because it is in quarantine, was refused or
+    is not there any more, stands in for none.
+    """
+    site = means.site
+    if site is None or not site.once_within or message.keyed:
+        return ""
+    what = f"content#{content(site.name, message.fields)}"
+    first = means.recent.first(what, message.id, message.received_at, site.once_within)
+    if first == message.id:
+        return ""
+    found = means.store.find(first)
+    if found is not None and _rings(found[1]):
+        return first
+    means.recent.take_over(what, message.id, message.received_at, site.once_within)
+    return ""
+
+
+def _rings(record: Record) -> bool:
+    gone = (State.REJECTED, State.EXPIRED)
+    return not record.verdict.held and any(each.state not in gone for each in record.deliveries.values())
+
+
+def _is_untouched(record: Record) -> bool:
+    return all(each == Delivery() for each in record.deliveries.values())
+
+
 class _Run:
     """One run on one message: what it found and does, channel by channel."""
 
-    def __init__(
-        self,
-        message: Message,
-        record: Record,
-        channels: Mapping[str, Channel],
-        notifiers: Mapping[str, Notifier],
-        store: MessageStore,
-        invocation: Invocation,
-        now: Callable[[], int],
-        give_up: int,
-    ) -> None:
+    def __init__(self, message: Message, record: Record, means: Means, invocation: Invocation) -> None:
         self.deliveries = dict(record.deliveries)
         self.worked = False
         self._message = message
-        self._channels = channels
-        self._notifiers = notifiers
-        self._store = store
+        self._means = means
         self._invocation = invocation
-        self._now = now
-        self._too_old_at = message.received_at + give_up
+        self._too_old_at = message.received_at + means.give_up
 
     def every_channel(self) -> None:
         """Try all of them side by side, so that a slow one delays no other; raises what any raised, once all ended."""
@@ -242,10 +262,10 @@ class _Run:
                 done.result()
 
     def _one(self, name: str) -> None:
-        recorded, now = self.deliveries[name], self._now()
+        recorded, now = self.deliveries[name], self._means.now()
         delivery = self.deliveries[name] = understood(recorded, now)
         # A channel that left the configuration since can't be rung; it stays as it is and is not forgotten.
-        channel, notifier = self._channels.get(name), self._notifiers.get(name)
+        channel, notifier = self._means.channels.get(name), self._means.notifiers.get(name)
         if now >= self._too_old_at and may_expire(delivery, channel):
             delivery = replace(delivery, state=State.EXPIRED, next_attempt_at=0, since=now)
             self.worked |= self._change(name, recorded, delivery)
@@ -253,18 +273,21 @@ class _Run:
         in_time = now + LEASE <= self._invocation.ends_at
         if channel is not None and notifier is not None and in_time and may_send(delivery, channel, now):
             claimed = claim(delivery, self._invocation, now)
-            if not self._store.change(self._message.id, name, recorded, claimed):
+            if not self._means.store.change(self._message.id, name, recorded, claimed):
                 return
             self.worked = True
             self.deliveries[name] = claimed
-            outcome = attempt(notifier, notification.of_contact(self._message), claimed, channel, self._now)
+            outcome = attempt(notifier, notification.of_contact(self._message), claimed, channel, self._means.now)
             self._change(name, claimed, outcome)
         elif delivery is not recorded:
             self._change(name, recorded, delivery)
 
     def _change(self, name: str, before: Delivery, after: Delivery) -> bool:
         self.deliveries[name] = after
-        return self._store.change(self._message.id, name, before, after, self.due_at())
+        changed = self._means.store.change(self._message.id, name, before, after, self.due_at())
+        if changed:
+            self._means.told(self._message, name, after)
+        return changed
 
     def due_at(self) -> int:
         """When the redrive has to look at the message, as far as this run knows.
@@ -272,7 +295,9 @@ class _Run:
         Of channels that are tried side by side the last to end may not be the last to be written; then the redrive
         looks once too often.
         """
-        times = [due_at(each, self._channels.get(name), self._too_old_at) for name, each in self.deliveries.items()]
+        times = [
+            due_at(each, self._means.channels.get(name), self._too_old_at) for name, each in self.deliveries.items()
+        ]
         return min(filter(None, times), default=0)
 
 

@@ -13,8 +13,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from chalicelib.logic import gateway
 from chalicelib.logic.bodies import FORM, JSON, MULTIPART
 from chalicelib.logic.fields import KNOWN, NAMES, SINGLE_LINE, WEB3FORMS_KEYS, Role
+from chalicelib.logic.gateway import GatewayAnswer
 from chalicelib.logic.submission import MAX_NAME
 from chalicelib.settings import Limits, Site, Stage
 from chalicelib.texts import FALLBACK, LANGUAGES, texts
@@ -22,6 +24,7 @@ from chalicelib.texts import FALLBACK, LANGUAGES, texts
 Json = dict[str, Any]
 
 PATH = "/openapi.json"
+CHALLENGE = "/contact/{site}/challenge"
 VERSION = "0.1.0"
 """That of ``pyproject.toml``, which is not in the zip."""
 PROBLEM = "application/problem+json"
@@ -33,7 +36,7 @@ REFUSALS: dict[int, tuple[str, tuple[str, ...]]] = {
         ("not_in_charset", "not_json", "not_an_object", "no_boundary", "not_multipart"),
     ),
     403: ("The page's origin is not one of the site's.", ("forbidden_origin",)),
-    404: ("There is no such site.", ("unknown_site",)),
+    404: ("There is no such site.", ("FORM_NOT_FOUND",)),
     413: (
         "Too many bytes or fields, or too large to be delivered.",
         ("body_too_large", "too_many_fields", "message_too_large"),
@@ -63,6 +66,8 @@ _ROLES = {
     Role.NEXT: "Where the browser goes afterwards: followed to the site's own origins alone, else to its thanks page.",
     Role.LANGUAGE: f"The language of the answer: {', '.join(LANGUAGES)}. It comes before Accept-Language.",
     Role.HONEYPOT: "A honeypot: leave it out or empty. Filled, the message is marked as a robot's.",
+    Role.FILL_TIME: "How long it took to fill in the form, in seconds such as 7.5.",
+    Role.PROOF: "A solved challenge of ALTCHA, for a site that asks for one.",
     Role.RECIPIENT: "Would choose who hears of the message: ignored, and named in the answer's `ignored`.",
     Role.SETTING: "A setting of another service: ignored.",
 }
@@ -111,8 +116,8 @@ def document(stage: Stage, base: str) -> Json:
                 "What a form may send and what it gets back. A program gets JSON: with `Accept: application/json`, "
                 "with a JSON body unless it accepts `text/html`, or from a script's fetch. A form that a browser posts "
                 "without JavaScript gets a redirect, or a page that names each mistake.\n\n"
-                "A path or method that does not stand here is answered by API Gateway itself: 403 "
-                '`{"message": "Missing Authentication Token"}`.'
+                "A path or method that does not stand here is answered by API Gateway itself with 404. Names of fields "
+                "are known in capitals too."
             ),
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
@@ -132,7 +137,7 @@ def document(stage: Stage, base: str) -> Json:
                 any_,
                 stage.limits,
             ),
-            # What else a site may offer beside its form, such as a challenge, goes here.
+            **({CHALLENGE: _challenge(stage, site)} if stage.asks_for_work else {}),
             "/health": {"get": _health()},
             PATH: {"get": _itself()},
         },
@@ -167,14 +172,7 @@ def _form(name: str, whose: str, path: list[Json], sites: tuple[Site, ...], exam
     ``examples`` is the end of the names of the examples that fit these sites.
     """
     fitting = {name: _ref("examples", f"{name}{examples}") for name in _examples(sites, limits)}
-    origins = list(dict.fromkeys(origin for site in sites for origin in _origins(site)))
-    origin = {
-        "name": "Origin",
-        "in": "header",
-        "description": "The page that sends; a browser names it by itself. Our own address may send too.",
-        "required": not any(site.without_origin for site in sites),
-        "schema": {"type": "string", "enum": origins},
-    }
+    origin = _origin(sites)
     others = [_ref("parameters", each) for each in _PARAMETERS]
     refusals = {str(status): _ref("responses", f"Refused{status}") for status in REFUSALS}
     return {
@@ -224,6 +222,18 @@ def _form(name: str, whose: str, path: list[Json], sites: tuple[Site, ...], exam
                 "500": _ref("responses", "GatewayFailed"),
             },
         },
+    }
+
+
+def _origin(sites: tuple[Site, ...]) -> Json:
+    """The header by which a browser names the page that asks."""
+    origins = list(dict.fromkeys(origin for site in sites for origin in _origins(site)))
+    return {
+        "name": "Origin",
+        "in": "header",
+        "description": "The page that sends; a browser names it by itself. Our own address may send too.",
+        "required": not any(site.without_origin for site in sites),
+        "schema": {"type": "string", "enum": origins},
     }
 
 
@@ -306,8 +316,11 @@ def _value(own: str, site: Site, limits: Limits, *, as_json: bool) -> Json:
     if not as_json:
         several = own not in SINGLE_LINE
         return {"anyOf": [text, {"type": "array", "minItems": 1, "items": text}]} if several else text
-    one = [text, {"type": ["number", "boolean"]}, *([] if needed else [{"type": "null"}])]
-    return {"anyOf": [*one, {"type": "array", "minItems": int(needed), "items": {"anyOf": one}}]}
+    others = [{"type": ["number", "boolean"]}, *([] if needed else [{"type": "null"}])]
+    # What stands within a list is joined, and then no line break around it is stripped any more.
+    within = {**text, "allOf": [{"pattern": f"^[^{_NO_LINE}]*$"}]} if own in SINGLE_LINE else text
+    items = {"anyOf": [within, *others]}
+    return {"anyOf": [text, *others, {"type": "array", "minItems": int(needed), "items": items}]}
 
 
 _ANYTHING = {True: "Anything.json", False: "Anything.form"}
@@ -460,17 +473,28 @@ def _answers(words: Mapping[str, str]) -> dict[str, Json]:
                 "message": {"type": "string", "description": "The title again, for forms of Web3Forms alone."},
             },
         },
-        "Throttled": {
+        "GatewayProblem": {
             "type": "object",
-            "description": "A problem document of the gateway, which knows nothing of forms.",
-            "required": ["type", "title", "status"],
-            "properties": {"type": {"const": "about:blank"}, "title": title, "status": {"const": 429}},
-        },
-        "Gateway": {
-            "type": "object",
-            "description": "What API Gateway says by itself.",
-            "required": ["message"],
-            "properties": {"message": {"type": ["string", "null"]}},
+            "description": "A problem document of the gateway, in English; it knows nothing of forms.",
+            "required": ["type", "title", "errors"],
+            "properties": {
+                "type": {"const": "about:blank"},
+                "title": {"enum": [answer.title for answer in gateway.ANSWERS]},
+                "status": {"enum": [answer.status for answer in gateway.ANSWERS if answer.status]},
+                "errors": {
+                    "type": "array",
+                    "minItems": 1,
+                    "maxItems": 1,
+                    "items": {
+                        "type": "object",
+                        "required": ["code", "message"],
+                        "properties": {
+                            "code": {"enum": [answer.code for answer in gateway.ANSWERS]},
+                            "message": {"type": "string"},
+                        },
+                    },
+                },
+            },
         },
     }
 
@@ -487,7 +511,7 @@ def _accepted(sites: tuple[Site, ...]) -> dict[str, Json]:
         "next": sites[0].thanks if sites else "https://www.example.com/thanks.html",
     }
     for_web3forms = body | {"success": True, "message": texts(FALLBACK)["accepted"]}
-    common = _headers("Cache-Control", "Vary", "Access-Control-Allow-Origin")
+    common = _headers("Cache-Control", *_CORS)
 
     def said(description: str, schema: str, example: Json) -> Json:
         content = {JSON: {"schema": _ref("schemas", schema), "examples": {"accepted": {"value": example}}}}
@@ -508,7 +532,7 @@ def _accepted(sites: tuple[Site, ...]) -> dict[str, Json]:
 
 
 def _refused(status: int, words: Mapping[str, str]) -> Json:
-    """A refusal, as a problem document or as a page; 403 and 500 may be the gateway's own too."""
+    """A refusal, as a problem document or as a page; some statuses may be the gateway's own too."""
     description, codes = REFUSALS[status]
     title = words["invalid"] if status == 422 else words["malformed"] if status == 400 else words[codes[0]]
     error: Json = {"code": codes[0], "message": words[codes[0]].format(limit=64)}
@@ -517,15 +541,16 @@ def _refused(status: int, words: Mapping[str, str]) -> Json:
     elif status in (400, 415):
         error = {"code": codes[0], "field": "body" if status == 400 else "content-type", "message": error["message"]}
     example = {"type": "about:blank", "title": title.format(limit=64), "status": status, "errors": [error]}
+    ours: Json = {
+        "allOf": [_ref("schemas", "Problem")],
+        "properties": {
+            "status": {"const": status},
+            "errors": {"items": {"properties": {"code": {"enum": list(codes)}}}},
+        },
+    }
     content: Json = {
         PROBLEM: {
-            "schema": {
-                "allOf": [_ref("schemas", "Problem")],
-                "properties": {
-                    "status": {"const": status},
-                    "errors": {"items": {"properties": {"code": {"enum": list(codes)}}}},
-                },
-            },
+            "schema": {"anyOf": [ours, _ref("schemas", "GatewayProblem")]} if status in _GATEWAYS_TOO else ours,
             "examples": {codes[0]: {"value": example}},
         },
         PAGE: {
@@ -535,13 +560,60 @@ def _refused(status: int, words: Mapping[str, str]) -> Json:
             }
         },
     }
-    if status in (403, 500):
-        content[JSON] = {"schema": _ref("schemas", "Gateway")}
-    names = ["Content-Language", "Cache-Control", "Vary", "Access-Control-Allow-Origin", "Content-Security-Policy"]
+    retry = ["Retry-After"] if status == 503 else ["Retry-After.Gateway"] if status == 500 else []
     return {
         "description": f"{description} Codes: {', '.join(f'`{code}`' for code in codes)}.",
-        "headers": _headers(*names, *(["Retry-After"] if status == 503 else [])),
+        "headers": _headers("Content-Language", "Cache-Control", *_CORS, "Content-Security-Policy", *retry),
         "content": content,
+    }
+
+
+def _challenge(stage: Stage, site: Json) -> Json:
+    """The puzzle of a site that asks for proof of work."""
+    asking = [name for name, it in stage.sites.items() if "proof_of_work" in it.spam.points]
+    example = {
+        "parameters": {
+            "algorithm": "PBKDF2/SHA-256",
+            "cost": 5000,
+            "keyLength": 32,
+            "keyPrefix": "a1f0c2d39b5e4c7788f1e0a2b3c4d5e6",
+            "nonce": "0f3b1c7d9e2a4b6c8d0e1f2a3b4c5d6e",
+            "salt": "9a8b7c6d5e4f30211203f4e5d6c7b8a9",
+            "expiresAt": 1767312000,
+            "data": {"site": asking[0]},
+        },
+        "signature": "5d0c…",
+    }
+    return {
+        "parameters": [{**site, "schema": {"type": "string", "enum": asking}}],
+        "get": {
+            "operationId": "challenge",
+            "tags": ["forms"],
+            "summary": "A proof of work for the visitor's browser",
+            "description": (
+                "A challenge of ALTCHA, second version (https://altcha.org/docs/v2/), to be solved and sent along with "
+                "the form as `altcha`. What a form without one counts is the site's setting; none is refused."
+            ),
+            "parameters": [_origin(tuple(stage.sites[name] for name in asking))],
+            "responses": {
+                "200": {
+                    "description": "The challenge.",
+                    "headers": _headers("Cache-Control", *_CORS),
+                    "content": {
+                        JSON: {
+                            "schema": {
+                                "type": "object",
+                                "required": ["parameters", "signature"],
+                                "properties": {"parameters": {"type": "object"}, "signature": {"type": "string"}},
+                            },
+                            "examples": {"challenge": {"value": example}},
+                        }
+                    },
+                },
+                **{str(status): _ref("responses", f"Refused{status}") for status in (403, 404, 500, 503)},
+                **_GATEWAY_REFS,
+            },
+        },
     }
 
 
@@ -608,48 +680,47 @@ _HEADERS: dict[str, Json] = {
     "Access-Control-Allow-Headers": _header("The headers that a page may send along."),
     "Access-Control-Allow-Methods": _header("The methods that a page may use.", {"const": "POST"}),
     "Access-Control-Allow-Origin": _header("The page that sent, where it may."),
+    "Access-Control-Expose-Headers": _header("The headers that a page's script may read.", {"const": "Retry-After"}),
     "Access-Control-Max-Age": _header("Seconds that a browser may remember this.", {"type": "integer"}),
     "Cache-Control": _header("Whether the answer may be kept."),
     "Content-Language": _header("The language of the answer.", {"enum": list(LANGUAGES)}),
     "Content-Security-Policy": _header("Of a page: nothing of elsewhere is loaded and nothing executed."),
     "Location": {**_header("The page that follows.", {"type": "string", "format": "uri"}), "required": True},
     "Retry-After": {**_header("Seconds to wait before the next attempt.", {"type": "integer"}), "required": True},
+    "Retry-After.Gateway": _header("Seconds to wait, where the answer is the gateway's own.", {"type": "integer"}),
     "Vary": _header("`Origin`, as the answer depends on it."),
 }
 
 
+_CORS = ("Vary", "Access-Control-Allow-Origin", "Access-Control-Expose-Headers")
+
+
 def _headers(*names: str) -> dict[str, Json]:
-    return {name: _ref("headers", name) for name in names}
+    return {name.partition(".")[0]: _ref("headers", name) for name in names}
 
 
 def _ref(kind: str, name: str) -> Json:
     return {"$ref": f"#/components/{kind}/{name}"}
 
 
-_GATEWAY: dict[str, Json] = {
-    "Throttled": {
-        "description": "Too many requests at once. The gateway's own answer.",
-        "headers": _headers("Retry-After"),
+def _of_gateway(description: str, answer: GatewayAnswer) -> Json:
+    return {
+        "description": f"{description} The gateway's own answer.",
+        "headers": _headers(*_CORS, "Retry-After"),
         "content": {
             PROBLEM: {
-                "schema": _ref("schemas", "Throttled"),
-                "examples": {
-                    "throttled": {
-                        "value": {
-                            "type": "about:blank",
-                            "title": "Too many requests; please try again.",
-                            "status": 429,
-                        }
-                    }
-                },
+                "schema": _ref("schemas", "GatewayProblem"),
+                "examples": {answer.code: {"value": answer.body()}},
             }
         },
-    },
-    "GatewayFailed": {
-        "description": "The function could not be run, or did not answer in time. The gateway's own answer.",
-        "content": {JSON: {"schema": _ref("schemas", "Gateway")}},
-    },
+    }
+
+
+_GATEWAY: dict[str, Json] = {
+    "Throttled": _of_gateway("Too many requests at once.", gateway.THROTTLED),
+    "GatewayFailed": _of_gateway("The function could not be run, or did not answer in time.", gateway.FAILED),
 }
+_GATEWAYS_TOO = (413, 500)
 _GATEWAY_REFS = {
     "429": _ref("responses", "Throttled"),
     "502": _ref("responses", "GatewayFailed"),

@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import hmac
 import ipaddress
-import json
 import re
 from dataclasses import dataclass
 from enum import StrEnum
@@ -19,11 +18,12 @@ from typing import Protocol
 from chalicelib.logic.submission import Message, Submission
 from chalicelib.settings import Site, Spam
 
-PROOF_LIFE = 3600
-"""Seconds in which a challenge must be solved and sent; for as long its solution is remembered."""
+PROOF_LIFE = 24 * 3600
+"""Seconds in which a challenge must be solved and sent, a day for who writes slowly; for as long its solution is
+remembered."""
 
-_SECONDS = re.compile(r"\d{1,9}(\.\d{1,9})?")
-_LINK = re.compile(r"https?://|\bwww\.|\[url\b", re.IGNORECASE)
+_SECONDS = re.compile(r"\d{1,9}(\.\d{1,30})?")
+_LINK = re.compile(r"(\[url\b=?\s*)?(https?://(www\.)?|\bwww\.)|\[url\b", re.IGNORECASE)
 _WHERE_FROM = "source"
 """A field that may well hold the address of the form's own page."""
 
@@ -71,13 +71,17 @@ class Recent(Protocol):
     """Remembers for a while what came lately. Asked again about the same message it gives the same answer."""
 
     def count(self, sender: str, message_id: str, at: int, seconds: int, most: int) -> int:
-        """How many messages came from a sender within the ``seconds`` before ``at``, this one included.
+        """How many messages came from a sender within the ``seconds`` up to ``at``, this one included.
 
-        Beyond ``most`` the number need not be exact, only larger.
+        Those that came later don't count, so that a message that was held up gets the verdict that it would have got at
+        once. Beyond ``most`` the number need not be exact, only larger.
         """
 
     def first(self, what: str, message_id: str, at: int, seconds: int) -> str:
-        """The id of the message that came with ``what`` first, unless that was ``seconds`` ago: then it is this one."""
+        """The id of the message that came with ``what`` first, unless ``seconds`` lie between: then it is this one."""
+
+    def take_over(self, what: str, message_id: str, at: int, seconds: int) -> None:
+        """Let this message be the one that came with ``what`` first, whoever it was until now."""
 
 
 def at_the_door(submission: Submission, spam: Spam) -> list[str]:
@@ -127,19 +131,9 @@ def screen(message: Message, site: Site | None, recent: Recent) -> Verdict:
     score = sum(spam.points.get(COUNTS_AS.get(signal, signal), 0) for signal in signals)
     if score >= spam.quarantine_from:
         return Verdict(tuple(signals), score, Held.QUARANTINED)
-    # A quarantined message is no first of its kind: the same content, sent once more with a proof, has to ring.
-    if site.once_within and not message.keyed:
-        first = recent.first(f"content#{content(message)}", message.id, at, site.once_within)
-        if first != message.id:
-            return Verdict(tuple(signals), score, Held.DUPLICATE, first)
     return Verdict(tuple(signals), score)
 
 
 def links(message: Message) -> int:
     """How many links a message holds, in all of its fields but that which says where it is from."""
-    return sum(len(_LINK.findall(text)) for name, text in message.fields.items() if name != _WHERE_FROM)
-
-
-def content(message: Message) -> str:
-    """What is the same for two messages of the same site and content; spam fields are no part of a message."""
-    return hashlib.sha256(json.dumps([message.site, list(message.fields.items())]).encode()).hexdigest()
+    return sum(sum(1 for _ in _LINK.finditer(text)) for name, text in message.fields.items() if name != _WHERE_FROM)

@@ -12,6 +12,7 @@ The last four stand there only where they say something.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 import uuid
@@ -132,14 +133,20 @@ def _size_on_the_bus(text: str) -> int:
     return len(json.dumps(text, ensure_ascii=False).encode())
 
 
-def message_id(site: str, idempotency_key: str) -> str:
-    """The id of a message: a new one, or with a key always the same for that site and key.
+def message_id(site: str, idempotency_key: str, fields: Mapping[str, str]) -> str:
+    """The id of a message: a new one, or with a key always the same for that site, key and content.
 
     So whoever sends again because an answer was lost sends the same message, and ``destined`` sees it by its id. The
-    key is the sender's and should be hard to guess, such as a random UUID; without spaces around it, and cut nowhere.
+    content belongs to it: a page that sends another message with the same key has made a mistake, and must not lose it.
     """
-    key = idempotency_key.strip()
-    return str(uuid.uuid5(_KEYS, f"{site}\n{key}") if key else uuid.uuid4())
+    if not idempotency_key:
+        return str(uuid.uuid4())
+    return str(uuid.uuid5(_KEYS, f"{site}\n{idempotency_key}\n{content(site, fields)}"))
+
+
+def content(site: str, fields: Mapping[str, str]) -> str:
+    """What is the same for two messages of the same site and content; spam fields are no part of a message."""
+    return hashlib.sha256(json.dumps([site, list(fields.items())]).encode()).hexdigest()
 
 
 def sort(pairs: Pairs) -> Submission:

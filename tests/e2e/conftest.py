@@ -38,6 +38,14 @@ fill_time = { points = 10, seconds = 3 }
 links = { points = 10, most = 1 }
 proof_of_work = { points = 10, tries = 4 }
 
+[stages.local.sites.puzzled]
+thanks = "http://127.0.0.1:8080/thanks.html"
+origins = ["http://127.0.0.1:8080"]
+channels = ["pushover"]
+
+[stages.local.sites.puzzled.spam]
+proof_of_work = { points = 10, tries = 50 }
+
 [stages.local.sites.counted]
 thanks = "http://127.0.0.1:8080/thanks.html"
 origins = ["http://127.0.0.1:8080"]

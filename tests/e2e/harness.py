@@ -225,6 +225,7 @@ class Harness:
             yield
         finally:
             self._throttle(self.config.rate, self.config.burst)
+            wait_for(lambda: all(self.get("/health").ok for _ in range(5)), "room for whoever comes next")
 
     def _throttle(self, rate: int, burst: int) -> None:
         api = record.rest_api_id(record.read(self.account.ssm, self.stage))

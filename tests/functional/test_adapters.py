@@ -37,7 +37,7 @@ from chalicelib.errors import (
 from chalicelib.logic.delivery import LEASE, Delivery, Record, State
 from chalicelib.logic.notification import Notification
 from chalicelib.logic.redrive import Due
-from chalicelib.logic.spam import Held, Verdict
+from chalicelib.logic.spam import NOTHING_FOUND, Held, Verdict
 from chalicelib.settings import SettingsError
 from tests.fakes import FUNCTION_ARN, NOW, message, site, stage
 from tests.functional.conftest import Provider
@@ -328,6 +328,56 @@ def test_a_message_that_is_there_comes_back_as_it_was_recorded(stubbed: Stubbed)
     in_the_way(stub, "put_item", item("request-9", pushover=DONE, email=WAITING))
     found = table(dynamodb).add(MESSAGE, NEW)
     assert found == Record("request-9", {"pushover": DONE, "email": WAITING})
+
+
+VERDICTS: list[tuple[Verdict, dict[str, Any]]] = [
+    (NOTHING_FOUND, {}),
+    (Verdict(("links",), 0), {"signals": {"L": [{"S": "links"}]}, "score": {"N": "0"}}),
+    (
+        Verdict(("rate", "honeypot"), 12, Held.QUARANTINED),
+        {
+            "signals": {"L": [{"S": "rate"}, {"S": "honeypot"}]},
+            "score": {"N": "12"},
+            "held": {"S": "quarantined"},
+        },
+    ),
+    (Verdict((), 0, Held.DUPLICATE, "id-0"), {"held": {"S": "duplicate"}, "duplicate_of": {"S": "id-0"}}),
+]
+
+
+@pytest.mark.parametrize(("verdict", "attributes"), VERDICTS, ids=lambda value: str(value)[:40])
+def test_what_speaks_against_a_message_is_stored_with_it_and_only_then(
+    stubbed: Stubbed, verdict: Verdict, attributes: dict[str, Any]
+) -> None:
+    dynamodb, stub = stubbed("dynamodb")
+    plain = {
+        "id": {"S": "id-1"},
+        "site": {"S": "default"},
+        "received_at": {"N": str(NOW)},
+        "stored_at": {"N": ANY},
+        "owner": {"S": "request-1"},
+        "submission": {"S": MESSAGE.serialize()},
+        "deliveries": {"M": {"pushover": encoded(Delivery())}},
+        "expires_at": {"N": str(NOW + 30 * DAY)},
+    }
+    expected = {
+        "TableName": "herald-dev-messages",
+        "Item": plain | attributes,
+        "ConditionExpression": "attribute_not_exists(id)",
+        "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+    }
+    stub.add_response("put_item", {}, expected)
+    assert table(dynamodb).add(MESSAGE, replace(NEW, verdict=verdict)) is None
+
+
+@pytest.mark.parametrize(("verdict", "attributes"), VERDICTS, ids=lambda value: str(value)[:40])
+def test_the_verdict_of_the_record_comes_back_whatever_was_found_anew(
+    stubbed: Stubbed, verdict: Verdict, attributes: dict[str, Any]
+) -> None:
+    dynamodb, stub = stubbed("dynamodb")
+    in_the_way(stub, "put_item", item(pushover=DONE) | attributes)
+    found = table(dynamodb).add(MESSAGE, replace(NEW, verdict=Verdict(("honeypot",), 99, Held.QUARANTINED)))
+    assert found == Record("request-1", {"pushover": DONE}, verdict)
 
 
 @pytest.mark.parametrize("state", list(State))

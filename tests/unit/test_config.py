@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from chalicelib.settings import Limits
+from chalicelib.settings import Limits, Spam
 from ops.config import ConfigError, Overrides, load
 
 GOOD = """
@@ -68,6 +68,7 @@ def test_defaults_are_filled_in(folder: Path) -> None:
     assert (site.origins, site.without_origin, site.null_origin) == (("https://www.example.com",), True, False)
     assert site.language == "en"
     assert site.longest == {"source": 200, "name": 200, "email": 254, "subject": 200, "message": 10_240}
+    assert (site.once_within, site.spam) == (600, Spam())
     assert dev.stage.limits == Limits(body=64 * 1024, fields=50, field=10 * 1024)
     assert (dev.send_event, dev.log_retention_days, dev.rate, dev.burst) == (False, 30, 10, 20)
     assert (dev.endpoint, dev.account, dev.region) == (None, None, None)
@@ -347,6 +348,195 @@ def test_every_mistake_is_named_with_its_key_what_was_found_and_what_is_allowed(
     said = mistakes(folder, text)
     for words in named:
         assert words in said
+
+
+# Spam
+
+SPAM = "\n[sites.default.spam]\n"
+SIGNS = {
+    "honeypot": "",
+    "fill_time": ", seconds = 2.5",
+    "links": ", most = 4",
+    "rate": ", most = 7, minutes = 30",
+    "proof_of_work": ", tries = 300",
+}
+"""Each sign with what it has beside its points."""
+
+
+def signs(*names: str) -> str:
+    """The lines for some signs, each with points of its own."""
+    return "".join(
+        f"{name} = {{points = {points}{more}}}\n"
+        for points, (name, more) in enumerate(SIGNS.items(), 1)
+        if name in names
+    )
+
+
+def spam_of(folder: Path, text: str, stage: str = "dev") -> Spam:
+    return load(write(folder, text))[stage].stage.sites["default"].spam
+
+
+def test_every_sign_is_taken_over_with_all_that_it_has(folder: Path) -> None:
+    assert spam_of(folder, GOOD + SPAM + "quarantine_from = 12\n" + signs(*SIGNS)) == Spam(
+        points={"honeypot": 1, "fill_time": 2, "links": 3, "rate": 4, "proof_of_work": 5},
+        quarantine_from=12,
+        fill_seconds=2.5,
+        most_links=4,
+        most_messages=7,
+        minutes=30,
+        tries=300,
+    )
+
+
+@pytest.mark.parametrize(
+    ("sign", "expected"),
+    [
+        ("honeypot", Spam(points={"honeypot": 3})),
+        ("fill_time", Spam(points={"fill_time": 3}, fill_seconds=3)),
+        ("links", Spam(points={"links": 3}, most_links=2)),
+        ("rate", Spam(points={"rate": 3}, most_messages=5, minutes=60)),
+        ("proof_of_work", Spam(points={"proof_of_work": 3}, tries=200)),
+    ],
+)
+def test_a_sign_that_is_only_given_points_has_the_rest_by_default_and_no_other_is_on(
+    folder: Path, sign: str, expected: Spam
+) -> None:
+    assert spam_of(folder, GOOD + SPAM + f"{sign} = {{points = 3}}\n") == expected
+
+
+@pytest.mark.parametrize("empty", ["", SPAM])
+def test_without_a_sign_nothing_is_looked_at_and_no_key_needed(folder: Path, empty: str) -> None:
+    stage = load(write(folder, GOOD + empty))["dev"].stage
+    assert stage.sites["default"].spam == Spam(quarantine_from=10)
+    assert (stage.needs_key, stage.asks_for_work) == (False, False)
+
+
+@pytest.mark.parametrize(
+    ("sign", "needs_key", "asks_for_work"),
+    [
+        ("honeypot", False, False),
+        ("fill_time", False, False),
+        ("links", False, False),
+        ("rate", True, False),
+        ("proof_of_work", True, True),
+    ],
+)
+def test_a_key_is_needed_where_a_sign_needs_it(folder: Path, sign: str, needs_key: bool, asks_for_work: bool) -> None:
+    stages = load(write(folder, GOOD + f"\n[stages.dev.sites.default.spam]\n{signs(sign)}"))
+    dev, local = stages["dev"].stage, stages["local"].stage
+    assert (dev.needs_key, dev.asks_for_work) == (needs_key, asks_for_work)
+    assert (local.needs_key, local.asks_for_work) == (False, False), "and by no other stage"
+    assert dev.key == "/herald/dev/spam/key"
+
+
+def test_one_site_of_many_is_enough_for_a_key(folder: Path) -> None:
+    more = '\n[sites.blog]\nthanks = "https://blog.example.com/"\nchannels = ["pushover"]\n'
+    stage = load(write(folder, GOOD + more + f"[sites.blog.spam]\n{signs('proof_of_work')}"))["dev"].stage
+    assert (stage.needs_key, stage.asks_for_work) == (True, True)
+    assert not stage.sites["default"].spam.needs_key
+
+
+def test_a_stage_may_have_other_signs(folder: Path) -> None:
+    own = f"\n[stages.dev.sites.default.spam]\nquarantine_from = 99\n{signs('links', 'honeypot')}"
+    text = GOOD + SPAM + signs("honeypot") + own
+    assert spam_of(folder, text) == Spam(points={"honeypot": 1, "links": 3}, quarantine_from=99, most_links=4)
+    assert spam_of(folder, text, "local") == Spam(points={"honeypot": 1})
+
+
+@pytest.mark.parametrize(("minutes", "seconds"), [(0, 0), (1, 60), (10, 600), (1440, 86_400)])
+def test_minutes_within_which_the_same_content_rings_once(folder: Path, minutes: int, seconds: int) -> None:
+    stages = load(write(folder, changed(DEV, DEV + f"[stages.dev.sites.default]\nonce_minutes = {minutes}\n")))
+    assert stages["dev"].stage.sites["default"].once_within == seconds
+    assert stages["local"].stage.sites["default"].once_within == 600
+
+
+OUT_OF_BOUNDS = {
+    # Key: the least, the most, and whether a part is allowed.
+    "quarantine_from": (1, 1000, False),
+    **{f"{sign}.points": (1, 1000, False) for sign in SIGNS},
+    "fill_time.seconds": (0, 3600, True),
+    "links.most": (0, 1000, False),
+    "rate.most": (1, 100, False),
+    "rate.minutes": (1, 1440, False),
+    "proof_of_work.tries": (2, 100_000, False),
+}
+
+
+def one(key: str, value: str) -> str:
+    """The line that sets one key of the spam table."""
+    sign, _, inner = key.partition(".")
+    if not inner:
+        return f"{key} = {value}\n"
+    return f"{sign} = {{{inner} = {value}" + ("" if inner == "points" else ", points = 1") + "}\n"
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "what"),
+    [
+        *((key, str(most + 1), f"equal to {most}") for key, (_, most, _) in OUT_OF_BOUNDS.items()),
+        *((key, str(least - 1), "greater than") for key, (least, _, _) in OUT_OF_BOUNDS.items()),
+        *((key, "true", "valid") for key in OUT_OF_BOUNDS),
+        *((key, '"3"', "valid") for key in OUT_OF_BOUNDS),
+        *((key, "[]", "valid") for key in OUT_OF_BOUNDS),
+        *((key, "2.5", "valid integer") for key, (_, _, part) in OUT_OF_BOUNDS.items() if not part),
+        *(("fill_time.seconds", value, "") for value in ("0", "nan", "inf", "-inf", "-0.1")),
+    ],
+)
+def test_a_mistake_about_spam_is_named_with_its_key_what_was_found_and_what_is_allowed(
+    folder: Path, key: str, value: str, what: str
+) -> None:
+    shown = {"true": "True", '"3"': "'3'", "[]": "list"}.get(value, value)
+    (line,) = mistakes(folder, GOOD + SPAM + one(key, value)).splitlines()[1:]
+    assert line.startswith(f"  sites.default.spam.{key}: found {shown}; ")
+    assert what in line
+    (line,) = mistakes(folder, GOOD + "\n[stages.dev.sites.default.spam]\n" + one(key, value)).splitlines()[1:]
+    assert line.startswith(f"  stages.dev.sites.default.spam.{key}: found "), "where it is written"
+
+
+@pytest.mark.parametrize("key", OUT_OF_BOUNDS)
+def test_the_least_and_the_most_are_allowed(folder: Path, key: str) -> None:
+    least, most, part = OUT_OF_BOUNDS[key]
+    for value in (str(least + 0.001 if part else least), str(most)):
+        load(write(folder, GOOD + SPAM + one(key, value)))
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        (
+            SPAM + "captcha = {points = 1}",
+            "sites.default.spam.captcha: unknown key; expected quarantine_from, honeypot, fill_time, links, rate",
+        ),
+        (SPAM + "honeypot = {points = 1, name = 3}", "sites.default.spam.honeypot.name: unknown key; expected points"),
+        (
+            SPAM + "rate = {points = 1, per = 3}",
+            "sites.default.spam.rate.per: unknown key; expected points, most, minutes",
+        ),
+        (SPAM + "fill_time = {points = 1, most = 3}", "sites.default.spam.fill_time.most: unknown key"),
+        *((SPAM + f"{sign} = 10", f"sites.default.spam.{sign}: found 10; expected a table") for sign in SIGNS),
+        *((SPAM + f"{sign} = true", f"sites.default.spam.{sign}: found True; expected a table") for sign in SIGNS),
+        *((SPAM + f"{sign} = {{}}", f"sites.default.spam.{sign}.points: missing") for sign in SIGNS),
+    ],
+)
+def test_a_sign_that_is_unknown_or_no_table_is_named(folder: Path, text: str, named: str) -> None:
+    assert named in mistakes(folder, GOOD + text)
+
+
+@pytest.mark.parametrize(
+    ("line", "named"),
+    [
+        ("spam = 3", "sites.default.spam: found 3; expected a table"),
+        ("spam = []", "sites.default.spam: found []; expected a table"),
+        ("once_minutes = -1", "sites.default.once_minutes: found -1; Input should be greater than or equal to 0"),
+        ("once_minutes = 1441", "sites.default.once_minutes: found 1441; Input should be less than or equal to 1440"),
+        ("once_minutes = 2.5", "sites.default.once_minutes: found 2.5; Input should be a valid integer"),
+        ("once_minutes = true", "sites.default.once_minutes: found True; Input should be a valid integer"),
+        ('once_minutes = "10"', "sites.default.once_minutes: found '10'; Input should be a valid integer"),
+        ("once_seconds = 10", "sites.default.once_seconds: unknown key"),
+    ],
+)
+def test_a_mistake_about_what_rings_once_is_named(folder: Path, line: str, named: str) -> None:
+    assert named in mistakes(folder, changed(THANKS, f"{THANKS}\n{line}"))
 
 
 @pytest.mark.parametrize(

@@ -28,11 +28,13 @@ from tests.fakes import (
     NOW,
     Clock,
     InMemoryMessages,
+    InMemoryRecent,
     RecordingNotifier,
     RecoveringNotifier,
     RefusingNotifier,
     channel,
     message,
+    site,
 )
 
 MESSAGE = message()
@@ -59,11 +61,13 @@ class Run:
         self.store = InMemoryMessages()
         self.clock = Clock()
         self.verdict = Verdict()
+        self.recent = InMemoryRecent()
 
     def deliver(self, invocation: Invocation = FIRST) -> dict[str, Any]:
-        return delivery.deliver(
-            MESSAGE, self.verdict, self.channels, self.notifiers, self.store, invocation, self.clock
-        )
+        return delivery.deliver(MESSAGE, self.verdict, self.means(), invocation)
+
+    def means(self) -> delivery.Means:
+        return delivery.Means(site(), self.channels, self.notifiers, self.store, self.recent, self.clock)
 
     def action(self, invocation: Invocation = FIRST) -> str:
         """The action, or ``again`` where Lambda is to run it again."""
@@ -658,7 +662,7 @@ def again(run: Run, number: int = 1) -> str:
     found = run.store.find(MESSAGE.id)
     assert found is not None
     invocation = Invocation(f"redrive-{number}", f"redrive-run-{number}", LONG)
-    answer = delivery.deliver_again(*found, run.channels, run.notifiers, run.store, invocation, run.clock)
+    answer = delivery.deliver_again(*found, run.means(), invocation)
     return str(answer["action"])
 
 

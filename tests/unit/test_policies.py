@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from chalicelib.functions import FUNCTIONS, functions_of
+from chalicelib.settings import Spam, Stage
 from ops.policies import Where, policy
 from ops.render import policies
-from tests.fakes import stage
+from tests.fakes import site, stage
 
 WHERE = Where("aws", "eu-central-1", "123456789012")
 BY_NAME = {spec.name: spec for spec in FUNCTIONS}
@@ -115,3 +119,75 @@ def test_the_only_wildcard_is_the_streams_of_the_functions_own_log_group() -> No
             assert not any("*" in action for action in actions)
             for arn in resources:
                 assert "*" not in arn or (arn.endswith(":*") and "*" not in arn[:-1] and ":log-group:" in arn)
+
+
+# The stage's key, and the address of challenges
+
+
+def with_signs(*signs: str) -> Stage:
+    """A stage with two sites, of which the second looks for these signs."""
+    it = stage()
+    it.sites["shop"] = site("shop", spam=Spam(points=dict.fromkeys(signs, 1)))  # type: ignore[index]
+    return it
+
+
+NEEDED = [((), False), (("honeypot", "fill_time", "links"), False), (("rate",), True), (("proof_of_work",), True)]
+
+
+@pytest.mark.parametrize(("signs", "needed"), NEEDED, ids=str)
+def test_the_api_may_read_the_key_where_one_site_needs_it_and_this_one_parameter_alone(
+    signs: tuple[str, ...], needed: bool
+) -> None:
+    found = {
+        statement["Sid"]: (statement["Action"], statement["Resource"])
+        for statement in policy(BY_NAME["api_handler"], with_signs(*signs), WHERE)["Statement"]
+    }
+    key = (["ssm:GetParameters"], ["arn:aws:ssm:eu-central-1:123456789012:parameter/herald/dev/spam/key"])
+    assert found.get("ReadKey") == (key if needed else None)
+    assert set(found) - {"ReadKey"} == {"WriteLogs", "PublishMessages"}
+
+
+@pytest.mark.parametrize("signs", [signs for signs, _ in NEEDED], ids=str)
+def test_nobody_but_the_api_may_read_the_key_and_signs_change_no_other_policy(signs: tuple[str, ...]) -> None:
+    without, with_ = policies(stage(), WHERE), policies(with_signs(*signs), WHERE)
+    assert set(without) == set(with_)
+    changed = {path.name for path in with_ if with_[path] != without[path]}
+    assert changed <= {"policy-dev-api_handler.json"}
+    assert {path.name for path, text in with_.items() if "/spam/key" in text} == changed
+
+
+ROUTES = """
+import json, sys
+from dataclasses import replace
+from chalicelib import stages
+from chalicelib.settings import Spam
+local = stages.STAGES["local"]
+spam = Spam(points=dict.fromkeys(sys.argv[1:], 1))
+shop = replace(local.sites["default"], name="shop", spam=spam)
+stages.STAGES["local"] = replace(local, sites={**local.sites, "shop": shop})
+import app
+print(json.dumps({path: sorted(methods) for path, methods in app.app.routes.items()}))
+assert "altcha" not in sys.modules, "paid for by the first request that needs it"
+"""
+
+
+def routes(root: Path, *signs: str) -> dict[str, list[str]]:
+    """The addresses that ``app.py`` registers where a site looks for these signs, asked in a process of its own."""
+    ran = subprocess.run(
+        [sys.executable, "-c", ROUTES, *signs],
+        cwd=root,
+        env={"HERALD_STAGE": "local", "PATH": "", "AWS_CHALICE_CLI_MODE": "true"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert ran.returncode == 0, ran.stderr
+    found: dict[str, list[str]] = json.loads(ran.stdout)
+    return found
+
+
+def test_there_is_an_address_for_challenges_only_where_a_site_asks_for_work(root: Path) -> None:
+    without = routes(root, "honeypot", "fill_time", "links", "rate")
+    assert set(without) == {"/contact", "/contact/{site}", "/f/{site}", "/health"}
+    assert routes(root, "proof_of_work") == without | {"/contact/{site}/challenge": ["GET"]}

@@ -12,6 +12,7 @@ import pytest
 from playwright.sync_api import BrowserContext, Page, Route, expect
 
 from tests.e2e.browser.visitor import Visitor, answering, button, posted, status, until
+from tests.e2e.harness import Harness, marker, wait_for
 
 SECRET = "of a test"
 LOST = "The connection failed. Nothing is lost: please send it again."
@@ -66,6 +67,21 @@ def test_what_is_sent_is_a_solution(visitor: Visitor, prefix: str) -> None:
     sent = posted(visitor.sent[0])
     assert altcha.verify_solution(sent["altcha"], SECRET).verified
     assert sent["message"] == "Hello"
+
+
+def test_a_solution_of_the_stages_own_challenge_rings_the_phone(visitor: Visitor, herald: Harness) -> None:
+    """The real thing on both sides: where only solved messages ring, this one does."""
+    action = f"{herald.urls['api']}/contact/puzzled"
+    page = visitor.show(
+        f'<form method="post" action="{action}" data-herald data-challenge="{action}/challenge">'
+        '<label>Message <textarea name="message" required></textarea></label><button>Send</button></form>'
+    )
+    word = marker()
+    send(page, word)
+    expect(status(page)).to_have_attribute("data-state", "sent", timeout=20_000)
+    wait_for(lambda: herald.pushes(word), "push")
+    without = herald.post_json({"message": f"{word} without"}, "/contact/puzzled").json()["id"]
+    assert herald.line("destined", message_id=without)["signals"] == ["proof_missing"]
 
 
 def test_it_is_asked_for_at_the_first_touch_and_no_sooner(visitor: Visitor) -> None:

@@ -1,0 +1,49 @@
+"""Numbers for CloudWatch, written as log lines in the embedded metric format: no call, no permission, no client.
+
+https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
+
+CloudWatch bills each combination of name and dimensions, so there are few: the stage, and the channel where there is
+one. What else is known stands in the line and can be searched for. A stage with ``metrics = false`` writes none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+
+from aws_lambda_powertools.metrics import MetricUnit, single_metric
+
+from chalicelib.settings import Stage
+
+NAMESPACE = "Herald"
+
+
+class Metric(StrEnum):
+    """What is counted or measured; docs/metrics.md says when."""
+
+    ACCEPTED = "Accepted"
+    REFUSED = "Refused"
+    QUARANTINED = "Quarantined"
+    DUPLICATE = "Duplicate"
+    DELIVERED = "Delivered"
+    WAITING = "Waiting"
+    UNCERTAIN = "Uncertain"
+    UNDELIVERABLE = "Undeliverable"
+    SECONDS_TO_DELIVERY = "SecondsToDelivery"
+    """From the submission to the provider's acceptance."""
+
+
+_UNITS = {Metric.SECONDS_TO_DELIVERY: MetricUnit.Seconds}
+
+
+def emit(stage: Stage, metric: Metric, details: Mapping[str, str], *, channel: str = "", value: float = 1) -> None:
+    """Write one value; ``details`` are searchable and no dimensions."""
+    if not stage.metrics:
+        return
+    unit = _UNITS.get(metric, MetricUnit.Count)
+    with single_metric(name=metric, unit=unit, value=value, namespace=NAMESPACE) as line:
+        line.add_dimension("stage", stage.name)
+        if channel:
+            line.add_dimension("channel", channel)
+        for name, text in details.items():
+            line.add_metadata(name, text)

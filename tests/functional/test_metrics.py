@@ -1,0 +1,165 @@
+"""What CloudWatch counts: log lines in the embedded metric format, held against its specification.
+
+https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from dataclasses import replace
+from typing import Any
+
+import jsonschema_rs
+import pytest
+from chalice.test import Client
+
+from chalicelib import handlers
+from chalicelib.composition import using
+from chalicelib.errors import ChannelRejectedError, ChannelUnavailableError, ChannelUncertainError, HeraldError
+from chalicelib.logic.submission import Message
+from chalicelib.settings import Spam, Stage
+from tests.fakes import (
+    NOW,
+    FakeComposition,
+    InMemoryMessages,
+    RecordingNotifier,
+    RecordingTopic,
+    RefusingNotifier,
+    RefusingTopic,
+    message,
+    site,
+)
+
+SPECIFICATION = {
+    "type": "object",
+    "required": ["_aws"],
+    "properties": {
+        "_aws": {
+            "type": "object",
+            "required": ["Timestamp", "CloudWatchMetrics"],
+            "properties": {
+                "Timestamp": {"type": "integer"},
+                "CloudWatchMetrics": {
+                    "type": "array",
+                    "items": {
+                        "type": "object",
+                        "required": ["Namespace", "Dimensions", "Metrics"],
+                        "properties": {
+                            "Namespace": {"type": "string", "minLength": 1, "maxLength": 1024},
+                            "Dimensions": {
+                                "type": "array",
+                                "minItems": 1,
+                                "items": {"type": "array", "maxItems": 30, "items": {"type": "string"}},
+                            },
+                            "Metrics": {
+                                "type": "array",
+                                "items": {
+                                    "type": "object",
+                                    "required": ["Name"],
+                                    "properties": {"Name": {"type": "string"}, "Unit": {"type": "string"}},
+                                },
+                            },
+                        },
+                    },
+                },
+            },
+        }
+    },
+}
+"""The schema of that page, shortened."""
+
+Value = tuple[str, float, dict[str, str]]
+
+
+def values(captured: str) -> list[Value]:
+    """Name, value and dimensions of each metric among the lines that were written."""
+    found: list[Value] = []
+    for text in captured.splitlines():
+        line: dict[str, Any] = json.loads(text)
+        if "_aws" not in line:
+            continue
+        jsonschema_rs.validate(SPECIFICATION, line)
+        for directive in line["_aws"]["CloudWatchMetrics"]:
+            assert directive["Namespace"] == "Herald"
+            for metric in directive["Metrics"]:
+                [names] = directive["Dimensions"]
+                [value] = line[metric["Name"]]
+                found.append((metric["Name"], value, {name: line[name] for name in names}))
+    return found
+
+
+def handle(it: Stage, one: Message, notifier: Any, context: Any, now: int = NOW) -> FakeComposition:
+    composition = FakeComposition(it, messages=InMemoryMessages(), notifiers={"pushover": notifier}, now=now)
+    sns = {
+        "Message": one.serialize(),
+        "MessageId": "m",
+        "MessageAttributes": {"kind": {"Type": "String", "Value": "contact"}},
+    }
+    with using(composition):
+        handlers.destined.handle({"Records": [{"Sns": sns}]}, context)
+    return composition
+
+
+def test_an_accepted_message_and_a_refused_one_are_counted(
+    client: Client, local: Stage, capsys: pytest.CaptureFixture[str]
+) -> None:
+    headers = {"Content-Type": "application/json"}
+    with using(FakeComposition(local, topic=RecordingTopic())):
+        client.http.post("/contact", headers=headers, body=b'{"message": "Hello MARKER"}')
+        client.http.post("/contact", headers=headers, body=b'{"email": "MARKER"}')
+    with using(FakeComposition(local, topic=RefusingTopic())):
+        client.http.post("/contact", headers=headers, body=b'{"message": "Hello MARKER"}')
+    written = capsys.readouterr().out
+    stage = {"stage": "local"}
+    assert values(written) == [("Accepted", 1, stage), ("Refused", 1, stage), ("Refused", 1, stage)]
+    assert [line["reason"] for line in map(json.loads, written.splitlines()) if "Refused" in line] == [
+        "invalid",
+        "unavailable",
+    ]
+    assert "MARKER" not in written
+
+
+def test_a_delivery_is_counted_with_the_time_that_it_took(
+    local: Stage, context: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    handle(local, message(message="MARKER"), RecordingNotifier(), context, now=NOW + 7)
+    written = capsys.readouterr().out
+    where = {"stage": "local", "channel": "pushover"}
+    assert values(written) == [("Delivered", 1, where), ("SecondsToDelivery", 7, where)]
+    assert "MARKER" not in written
+
+
+@pytest.mark.parametrize(
+    ("error", "metric"),
+    [
+        (ChannelUnavailableError("down"), "Waiting"),
+        (ChannelUncertainError("no answer"), "Uncertain"),
+        (ChannelRejectedError("no"), "Undeliverable"),
+    ],
+)
+def test_every_other_outcome_is_counted_by_its_channel(
+    local: Stage, context: Any, capsys: pytest.CaptureFixture[str], error: HeraldError, metric: str
+) -> None:
+    with contextlib.suppress(HeraldError):
+        handle(local, message(), RefusingNotifier(error), context)
+    assert values(capsys.readouterr().out) == [(metric, 1, {"stage": "local", "channel": "pushover"})]
+
+
+def test_what_rings_nobody_is_counted_by_its_reason(
+    local: Stage, context: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    strict = replace(local, sites={"default": site(spam=Spam(points={"honeypot": 10}))})
+    spam = replace(message(), signals=("honeypot",))
+    handle(strict, spam, RecordingNotifier(), context)
+    assert values(capsys.readouterr().out) == [("Quarantined", 1, {"stage": "local"})]
+
+
+def test_a_stage_that_wants_no_metrics_writes_none(
+    client: Client, local: Stage, context: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    silent = replace(local, metrics=False)
+    with using(FakeComposition(silent, topic=RecordingTopic())):
+        client.http.post("/contact", headers={"Content-Type": "application/json"}, body=b'{"message": "Hi"}')
+    handle(silent, message(), RecordingNotifier(), context)
+    assert values(capsys.readouterr().out) == []

@@ -1,0 +1,513 @@
+"""What came lately, in DynamoDB: the exact requests, and what they do to a table that does as AWS documents.
+
+``Table`` stands behind a real client of botocore, which validates and serializes each request. It evaluates the
+expressions by AWS's own description and refuses what it doesn't know:
+https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Expressions.OperatorsAndFunctions.html
+https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Expressions.UpdateExpressions.html
+"""
+
+from __future__ import annotations
+
+import copy
+import itertools
+import json
+import random
+import re
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from botocore.exceptions import (
+    ConnectionClosedError,
+    ConnectTimeoutError,
+    EndpointConnectionError,
+    NoCredentialsError,
+    ReadTimeoutError,
+)
+from botocore.stub import Stubber
+
+from chalicelib.adapters.recent import RecentTable
+from chalicelib.errors import StoreError
+from tests.fakes import NOW
+
+Stubbed = Callable[[str], tuple[Any, Stubber]]
+Item = dict[str, Any]
+TABLE = "herald-dev-messages"
+HOUR = 3600
+RESERVED = {"ADD", "AND", "DELETE", "MEMBER", "OR", "SET", "SIZE", "STATE", "TIME", "TTL", "UNTIL", "USER", "VALUE"}
+"""Those of DynamoDB's reserved words that might come to one's mind here; the whole list:
+https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/ReservedWords.html"""
+
+
+# The exact requests
+
+
+def put(what: str, message_id: str, at: int, seconds: int) -> dict[str, Any]:
+    return {
+        "TableName": TABLE,
+        "Item": {"id": {"S": what}, "message_id": {"S": message_id}, "expires_at": {"N": str(at + seconds)}},
+        "ConditionExpression": "attribute_not_exists(id) OR message_id = :mine OR expires_at <= :at",
+        "ExpressionAttributeValues": {":mine": {"S": message_id}, ":at": {"N": str(at)}},
+        "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+    }
+
+
+def add(sender: str, member: str, expires_at: int, most: int) -> dict[str, Any]:
+    return {
+        "TableName": TABLE,
+        "Key": {"id": {"S": f"rate#{sender}"}},
+        "UpdateExpression": "ADD members :one SET expires_at = :until",
+        "ConditionExpression": "attribute_not_exists(members) OR size(members) <= :most OR contains(members, :member)",
+        "ExpressionAttributeValues": {
+            ":one": {"SS": [member]},
+            ":member": {"S": member},
+            ":until": {"N": str(expires_at)},
+            ":most": {"N": str(most)},
+        },
+        "ReturnValues": "ALL_NEW",
+        "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+    }
+
+
+def delete(sender: str, *members: str) -> dict[str, Any]:
+    return {
+        "TableName": TABLE,
+        "Key": {"id": {"S": f"rate#{sender}"}},
+        "UpdateExpression": "DELETE members :old",
+        "ExpressionAttributeValues": {":old": {"SS": list(members)}},
+    }
+
+
+def members(*texts: str) -> Item:
+    return {"id": {"S": "rate#s"}, "members": {"SS": list(texts)}, "expires_at": {"N": "1"}}
+
+
+def in_the_way(stub: Stubber, operation: str, there: Item | None, expected: dict[str, Any] | None = None) -> None:
+    stub.add_client_error(
+        operation,
+        "ConditionalCheckFailedException",
+        "The conditional request failed",
+        400,
+        modeled_fields={"Item": there} if there is not None else None,
+        expected_params=expected,
+    )
+
+
+def test_the_first_of_its_kind_is_one_conditional_write(stubbed: Stubbed) -> None:
+    dynamodb, stub = stubbed("dynamodb")
+    stub.add_response("put_item", {}, put("content#abc", "id-1", NOW, 600))
+    assert RecentTable(dynamodb, TABLE).first("content#abc", "id-1", NOW, 600) == "id-1"
+
+
+def test_whoever_was_first_is_named_by_the_write_that_failed(stubbed: Stubbed) -> None:
+    dynamodb, stub = stubbed("dynamodb")
+    there = {"id": {"S": "content#abc"}, "message_id": {"S": "id-1"}, "expires_at": {"N": str(NOW + 1)}}
+    in_the_way(stub, "put_item", there, put("content#abc", "id-2", NOW, 600))
+    assert RecentTable(dynamodb, TABLE).first("content#abc", "id-2", NOW, 600) == "id-1"
+
+
+def test_a_message_is_counted_by_one_conditional_write(stubbed: Stubbed) -> None:
+    dynamodb, stub = stubbed("dynamodb")
+    stub.add_response(
+        "update_item", {"Attributes": members(f"{NOW} id-1", f"{NOW - 9} id-0")}, add("s", f"{NOW} id-1", NOW + 60, 5)
+    )
+    assert RecentTable(dynamodb, TABLE).count("s", "id-1", NOW, 60, 5) == 2
+
+
+def test_what_is_too_old_is_taken_out_and_not_counted(stubbed: Stubbed) -> None:
+    dynamodb, stub = stubbed("dynamodb")
+    there = members(f"{NOW} id-1", f"{NOW - 59} id-0", f"{NOW - 60} id-old", f"{NOW - 99} id-older")
+    stub.add_response("update_item", {"Attributes": there}, add("s", f"{NOW} id-1", NOW + 60, 5))
+    stub.add_response("update_item", {}, delete("s", f"{NOW - 60} id-old", f"{NOW - 99} id-older"))
+    assert RecentTable(dynamodb, TABLE).count("s", "id-1", NOW, 60, 5) == 2
+
+
+def test_a_set_that_is_full_counts_without_a_further_write(stubbed: Stubbed) -> None:
+    dynamodb, stub = stubbed("dynamodb")
+    there = members(*(f"{NOW - n} id-{n}" for n in range(3)))
+    in_the_way(stub, "update_item", there, add("s", f"{NOW} id-9", NOW + 60, 2))
+    assert RecentTable(dynamodb, TABLE).count("s", "id-9", NOW, 60, 2) == 4
+
+
+def test_a_set_that_is_full_of_what_is_old_is_emptied_and_then_added_to(stubbed: Stubbed) -> None:
+    dynamodb, stub = stubbed("dynamodb")
+    old = [f"{NOW - 60 - n} id-{n}" for n in range(3)]
+    in_the_way(stub, "update_item", members(*old))
+    stub.add_response("update_item", {}, delete("s", *old))
+    stub.add_response("update_item", {"Attributes": members(f"{NOW} id-9")}, add("s", f"{NOW} id-9", NOW + 60, 2))
+    assert RecentTable(dynamodb, TABLE).count("s", "id-9", NOW, 60, 2) == 1
+
+
+def test_whoever_finds_the_place_taken_that_he_made_is_counted_beyond_the_limit(stubbed: Stubbed) -> None:
+    dynamodb, stub = stubbed("dynamodb")
+    in_the_way(stub, "update_item", members(f"{NOW - 99} old", f"{NOW} a", f"{NOW} b"))
+    stub.add_response("update_item", {}, delete("s", f"{NOW - 99} old"))
+    in_the_way(stub, "update_item", members(f"{NOW} a", f"{NOW} b", f"{NOW} c"))
+    assert RecentTable(dynamodb, TABLE).count("s", "id-9", NOW, 60, 2) == 4
+
+
+CALLS: list[Callable[[RecentTable], object]] = [
+    lambda table: table.first("content#abc", "id-1", NOW, 600),
+    lambda table: table.count("s", "id-1", NOW, 60, 5),
+]
+
+
+@pytest.mark.parametrize(
+    "code", ["ProvisionedThroughputExceededException", "ResourceNotFoundException", "ThrottlingException"]
+)
+@pytest.mark.parametrize("call", CALLS, ids=["first", "count"])
+def test_a_table_that_refuses_is_a_store_error_with_its_code(
+    stubbed: Stubbed, call: Callable[[RecentTable], object], code: str
+) -> None:
+    dynamodb, stub = stubbed("dynamodb")
+    stub.add_client_error("put_item" if call is CALLS[0] else "update_item", code, "MARKER")
+    with pytest.raises(StoreError) as caught:
+        call(RecentTable(dynamodb, TABLE))
+    assert caught.value.reason == code
+    assert "MARKER" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        EndpointConnectionError(endpoint_url="https://MARKER"),
+        ConnectTimeoutError(endpoint_url="https://MARKER"),
+        ReadTimeoutError(endpoint_url="https://MARKER"),
+        ConnectionClosedError(endpoint_url="https://MARKER"),
+        NoCredentialsError(),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+@pytest.mark.parametrize("call", CALLS, ids=["first", "count"])
+def test_a_table_that_cant_be_reached_is_a_store_error(
+    aws: Callable[[str], Any], call: Callable[[RecentTable], object], error: Exception
+) -> None:
+    def fail(**_: Any) -> None:
+        raise error
+
+    dynamodb = aws("dynamodb")
+    dynamodb.meta.events.register("before-send.dynamodb", fail)
+    with pytest.raises(StoreError) as caught:
+        call(RecentTable(dynamodb, TABLE))
+    assert caught.value.reason == type(error).__name__
+    assert "MARKER" not in str(caught.value)
+
+
+def test_old_members_that_cant_be_taken_out_are_a_store_error(stubbed: Stubbed) -> None:
+    dynamodb, stub = stubbed("dynamodb")
+    stub.add_response("update_item", {"Attributes": members(f"{NOW} id-1", f"{NOW - 99} old")})
+    stub.add_client_error("update_item", "InternalServerError", "MARKER", 500)
+    with pytest.raises(StoreError, match="InternalServerError"):
+        RecentTable(dynamodb, TABLE).count("s", "id-1", NOW, 60, 5)
+
+
+# A table that does as AWS documents
+
+
+class Table:
+    """Items and the conditional writes of DynamoDB, as far as they are needed here."""
+
+    def __init__(self, client: Any) -> None:
+        self.items: dict[str, Item] = {}
+        self.writes = 0
+        self.refused = 0
+        self.lose_answer_of: set[int] = set()
+        """Numbers of writes that are made, and whose answer never arrives."""
+        self.before_write: Callable[[int], None] = lambda number: None
+        client.meta.events.register("before-call.dynamodb", self._answer)
+
+    def _answer(self, model: Any, params: dict[str, Any], **_: Any) -> tuple[Any, dict[str, Any]]:
+        request = json.loads(params["body"])
+        assert request["TableName"] == TABLE
+        self.writes += 1
+        number = self.writes
+        self.before_write(number)
+        operation = {"PutItem": self._put, "UpdateItem": self._update}[model.name]
+        key = (request["Item"] if model.name == "PutItem" else request["Key"])["id"]["S"]
+        there = self.items.get(key)
+        values = dict(request.get("ExpressionAttributeValues", {}))
+        used = set(re.findall(r":\w+", request.get("ConditionExpression", "") + request.get("UpdateExpression", "")))
+        assert used == set(values), "DynamoDB refuses a value that no expression uses, and one that is missing"
+        if "ConditionExpression" in request and not self._holds(request["ConditionExpression"], there or {}, values):
+            self.refused += 1
+            self._lose(number)
+            assert request["ReturnValuesOnConditionCheckFailure"] == "ALL_OLD"
+            error: dict[str, Any] = {"Error": {"Code": "ConditionalCheckFailedException", "Message": "failed"}}
+            return SimpleNamespace(status_code=400), error | ({"Item": copy.deepcopy(there)} if there else {})
+        self.items[key] = operation(request, there, values)
+        assert json.dumps(self.items[key]).count('"SS": []') == 0, "a set is never empty: its attribute is gone"
+        self._lose(number)
+        new = {"Attributes": copy.deepcopy(self.items[key])} if request.get("ReturnValues") == "ALL_NEW" else {}
+        return SimpleNamespace(status_code=200), new
+
+    def _lose(self, number: int) -> None:
+        if number in self.lose_answer_of:
+            raise ReadTimeoutError(endpoint_url="https://dynamodb")
+
+    def _put(self, request: dict[str, Any], there: Item | None, values: Item) -> Item:
+        return dict(request["Item"])
+
+    def _update(self, request: dict[str, Any], there: Item | None, values: Item) -> Item:
+        item = copy.deepcopy(there or request["Key"])
+        clauses = re.split(r"\b(ADD|DELETE|SET)\b", request["UpdateExpression"])[1:]
+        for verb, clause in zip(clauses[::2], clauses[1::2], strict=True):
+            name, value = re.fullmatch(r"(\w+) (?:= )?(:\w+)", clause.strip()).groups()  # type: ignore[union-attr]
+            assert name.upper() not in RESERVED
+            if verb == "SET":
+                item[name] = values[value]
+                continue
+            (kind,) = values[value]
+            assert kind == "SS", "ADD and DELETE take sets, and ADD a number"
+            before = set(item.get(name, {"SS": []})["SS"])
+            after = before | set(values[value]["SS"]) if verb == "ADD" else before - set(values[value]["SS"])
+            item.pop(name, None)
+            if after:
+                item[name] = {"SS": sorted(after)}
+        return item
+
+    def _holds(self, expression: str, item: Item, values: Item) -> bool:
+        return any(self._one(condition, item, values) for condition in expression.split(" OR "))
+
+    def _one(self, condition: str, item: Item, values: Item) -> bool:
+        found = re.fullmatch(
+            r"(?:(?P<function>\w+)\((?P<of>\w+)(?:, (?P<operand>:\w+))?\)|(?P<name>\w+))"
+            r"(?: (?P<sign><=|=) (?P<value>:\w+))?",
+            condition,
+        )
+        assert found is not None, condition
+        name = found["of"] or found["name"]
+        assert name.upper() not in RESERVED
+        there = item.get(name)
+        function = found["function"]
+        if function == "attribute_not_exists":
+            return there is None
+        if there is None:
+            # Nothing is known of what isn't there: also its size is not 0, and each comparison is false.
+            return False
+        if function == "contains":
+            return values[found["operand"]]["S"] in there["SS"]
+        other = values[found["value"]]
+        if function == "size":
+            return len(there["SS"]) <= int(other["N"])
+        assert function is None, condition
+        assert set(other) == set(there), "two types are never equal"
+        return bool(there == other) if found["sign"] == "=" else int(there["N"]) <= int(other["N"])
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        return {key: len(item.get("members", {"SS": []})["SS"]) for key, item in self.items.items()}
+
+
+@pytest.fixture
+def table(aws: Callable[[str], Any]) -> tuple[Table, RecentTable]:
+    dynamodb = aws("dynamodb")
+    return Table(dynamodb), RecentTable(dynamodb, TABLE)
+
+
+Both = tuple[Table, RecentTable]
+
+
+@pytest.mark.parametrize(("later", "first"), [(0, "id-1"), (599, "id-1"), (600, "id-2"), (10_000, "id-2")])
+def test_the_first_stays_the_first_until_its_time_is_over(table: Both, later: int, first: str) -> None:
+    """Also where DynamoDB hasn't deleted yet what has expired, which takes it up to some days."""
+    _, recent = table
+    assert recent.first("content#a", "id-1", NOW, 600) == "id-1"
+    assert recent.first("content#a", "id-2", NOW + later, 600) == first
+
+
+def test_a_first_that_dynamodb_has_deleted_is_none(table: Both) -> None:
+    there, recent = table
+    recent.first("content#a", "id-1", NOW, 600)
+    there.items.clear()
+    assert recent.first("content#a", "id-2", NOW + 601, 600) == "id-2"
+
+
+def test_whoever_asks_again_is_still_the_first_also_late(table: Both) -> None:
+    there, recent = table
+    for later in (0, 60, 180, 1_000):
+        assert recent.first("content#a", "id-1", NOW, 600) == "id-1", later
+    assert there.items["content#a"]["expires_at"] == {"N": str(NOW + 600)}, "and for no longer than at first"
+
+
+def test_each_thing_has_a_first_of_its_own(table: Both) -> None:
+    _, recent = table
+    for what in ("content#a", "content#b", "proof#a", "proof#"):
+        assert recent.first(what, f"of {what}", NOW, 600) == f"of {what}"
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations(["id-1", "id-2", "id-3"])))
+def test_of_several_that_come_at_once_exactly_one_is_the_first_and_all_agree(
+    table: Both, order: tuple[str, ...]
+) -> None:
+    _, recent = table
+    found = [recent.first("content#a", message_id, NOW, 600) for message_id in (*order, *order)]
+    assert set(found) == {order[0]}
+
+
+def test_an_answer_that_was_lost_changes_nothing_of_what_the_retry_finds(table: Both) -> None:
+    there, recent = table
+    there.lose_answer_of = {1}
+    with pytest.raises(StoreError):
+        recent.first("content#a", "id-1", NOW, 600)
+    assert recent.first("content#a", "id-1", NOW, 600) == "id-1"
+    assert recent.first("content#a", "id-2", NOW, 600) == "id-1"
+
+
+def test_what_the_table_keeps_of_it_is_an_id_and_a_time(table: Both) -> None:
+    there, recent = table
+    recent.first("content#a", "id-1", NOW, 600)
+    recent.count("default#s", "id-1", NOW, 60, 5)
+    assert there.items == {
+        "content#a": {"id": {"S": "content#a"}, "message_id": {"S": "id-1"}, "expires_at": {"N": str(NOW + 600)}},
+        "rate#default#s": {
+            "id": {"S": "rate#default#s"},
+            "members": {"SS": [f"{NOW} id-1"]},
+            "expires_at": {"N": str(NOW + 60)},
+        },
+    }
+
+
+def test_messages_are_counted_up_and_beyond_the_limit_the_number_is_only_larger(table: Both) -> None:
+    _, recent = table
+    counts = [recent.count("s", f"id-{number}", NOW + number, HOUR, 3) for number in range(10)]
+    assert counts[:4] == [1, 2, 3, 4]
+    assert all(count > 3 for count in counts[4:])
+
+
+@pytest.mark.parametrize("most", [1, 2, 5, 100])
+def test_a_flood_makes_no_set_larger_than_the_limit_needs_and_no_message_costs_more_than_one_write(
+    table: Both, most: int
+) -> None:
+    there, recent = table
+    for number in range(3 * most + 10):
+        before = there.writes
+        recent.count("s", f"id-{number}", NOW + number // 10, HOUR, most)
+        assert there.writes - before == 1
+    assert there.sizes == {"rate#s": most + 1}
+    size = len(json.dumps(there.items["rate#s"]))
+    assert size < 100 + 60 * (most + 1), "an item of some KB at most, whoever floods"
+
+
+def test_a_message_costs_two_writes_at_most_while_its_sender_is_no_flood(table: Both) -> None:
+    there, recent = table
+    for number in range(50):
+        before = there.writes
+        assert recent.count("s", f"id-{number}", NOW + number * HOUR // 3, HOUR, 5) <= 3
+        assert there.writes - before <= 2
+    assert there.sizes == {"rate#s": 3}
+
+
+def test_a_full_set_lets_in_who_comes_after_the_time_is_over(table: Both) -> None:
+    there, recent = table
+    for number in range(10):
+        recent.count("s", f"id-{number}", NOW, HOUR, 2)
+    assert recent.count("s", "late", NOW + HOUR - 1, HOUR, 2) > 2
+    assert recent.count("s", "later", NOW + HOUR, HOUR, 2) == 1
+    assert there.sizes == {"rate#s": 1}
+
+
+def test_a_retry_counts_once(table: Both) -> None:
+    there, recent = table
+    assert [recent.count("s", "id-1", NOW, HOUR, 2) for _ in range(9)] == [1] * 9
+    assert recent.count("s", "id-2", NOW, HOUR, 2) == 2
+    assert recent.count("s", "id-1", NOW, HOUR, 2) == 2
+    assert there.sizes == {"rate#s": 2}
+
+
+def test_a_retry_finds_itself_also_in_a_full_set(table: Both) -> None:
+    there, recent = table
+    for number in range(6):
+        recent.count("s", f"id-{number}", NOW, HOUR, 2)
+    refused = there.refused
+    recent.count("s", "id-0", NOW, HOUR, 2)
+    assert there.refused == refused
+    assert there.sizes == {"rate#s": 3}
+
+
+def test_each_sender_has_a_set_of_his_own(table: Both) -> None:
+    _, recent = table
+    for sender in ("default#a", "default#b", "shop#a"):
+        assert recent.count(sender, f"of {sender}", NOW, HOUR, 1) == 1
+
+
+def test_what_is_old_is_forgotten(table: Both) -> None:
+    there, recent = table
+    recent.count("s", "old", NOW, 60, 5)
+    recent.count("s", "older", NOW - 1, 60, 5)
+    recent.count("s", "young", NOW + 1, 60, 5)
+    assert recent.count("s", "now", NOW + 60, 60, 5) == 2
+    assert there.items["rate#s"]["members"] == {"SS": [f"{NOW + 1} young", f"{NOW + 60} now"]}
+
+
+def test_a_set_from_which_somebody_took_the_last_one_is_begun_anew(table: Both) -> None:
+    there, recent = table
+    recent.count("s", "id-1", NOW, 60, 5)
+    del there.items["rate#s"]["members"]
+    assert recent.count("s", "id-2", NOW, 60, 5) == 1
+
+
+@pytest.mark.parametrize("lost", [1, 2, 3])
+def test_a_count_whose_answer_was_lost_counts_once_at_the_retry(table: Both, lost: int) -> None:
+    there, recent = table
+    for number in range(3):
+        recent.count("s", f"old-{number}", NOW - 100, 60, 2)
+    there.writes = 0
+    there.lose_answer_of = {lost}
+    with pytest.raises(StoreError):
+        recent.count("s", "id-1", NOW, 60, 2)
+    assert recent.count("s", "id-1", NOW, 60, 2) == 1
+    assert there.sizes == {"rate#s": 1}
+
+
+def test_two_that_empty_a_full_set_at_once_are_both_counted(table: Both) -> None:
+    there, recent = table
+    for number in range(3):
+        recent.count("s", f"old-{number}", NOW - 100, 60, 2)
+    counts: list[int] = []
+    there.writes = 0
+
+    def let_another_in_before(number: int) -> None:
+        if number == 2:
+            counts.append(recent.count("s", "quicker", NOW, 60, 2))
+
+    there.before_write = let_another_in_before
+    counts.append(recent.count("s", "id-1", NOW, 60, 2))
+    assert counts == [1, 2]
+    assert there.sizes == {"rate#s": 2}
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_a_message_is_counted_as_in_a_list_of_all_and_a_flood_is_never_taken_for_more_than_it_is(
+    table: Both, seed: int
+) -> None:
+    """Compared with the plain definition, for messages and retries that come in the order of their times.
+
+    The number is exact until the set was full once. From then on messages may be missing in it; whoever stays within
+    the limit is never counted beyond it.
+    """
+    there, recent = table
+    chance = random.Random(seed)  # noqa: S311
+    most, seconds, at = chance.randint(1, 4), 60, NOW
+    sent: list[int] = []
+    for number in range(120):
+        at += chance.choice([0, 1, 5, 20, 70])
+        sent.append(at)
+        truth = sum(time > at - seconds for time in sent)
+        count = recent.count("s", f"id-{number}", at, seconds, most)
+        if not there.refused:
+            assert count == truth
+        assert count <= max(truth, most) or (truth > most and count <= most + 2)
+        if chance.random() < 0.3:
+            recent.count("s", f"id-{number}", at, seconds, most)
+        assert there.sizes["rate#s"] <= most + 1
+
+
+@pytest.mark.parametrize("most", [1, 3, 10])
+def test_of_a_flood_that_doesnt_end_as_many_are_let_through_in_each_window_as_are_allowed(
+    table: Both, most: int
+) -> None:
+    _, recent = table
+    passed = [at for at in range(600) if recent.count("s", f"id-{at}", NOW + at, 60, most) <= most]
+    for begin in range(0, 600, 60):
+        assert sum(begin <= at < begin + 60 for at in passed) <= most

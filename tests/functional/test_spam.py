@@ -1,0 +1,842 @@
+"""Spam and the same message twice, as the form's address and ``destined`` see them, and as nobody outside can tell."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+from urllib.parse import urlencode
+
+import pytest
+from altcha import solve_challenge
+from altcha.v2 import Challenge, Payload
+from botocore.stub import Stubber
+from chalice.test import Client
+
+from chalicelib import handlers
+from chalicelib.adapters.secrets import ParameterSecrets, Secrets
+from chalicelib.composition import Topic, using
+from chalicelib.errors import ChannelUnavailableError, DeliveryIncompleteError, StoreError
+from chalicelib.logic import spam
+from chalicelib.logic.delivery import Record
+from chalicelib.logic.proof import challenge
+from chalicelib.logic.submission import Message
+from chalicelib.settings import Spam, Stage, stage_named
+from tests.fakes import (
+    NOW,
+    FakeComposition,
+    InMemoryMessages,
+    InMemoryRecent,
+    Key,
+    MissingKey,
+    RecordingNotifier,
+    RecordingTopic,
+    RecoveringNotifier,
+    RefusingTopic,
+    message,
+)
+from tests.functional.test_contact import FORM, UUID, Page, body_of, post
+from tests.functional.test_destined import sns_event
+
+HOME = "http://127.0.0.1:8080"
+"""The origin of the local stage's site."""
+FOREIGN = "https://evil.example"
+ADDRESS = "203.0.113.77"
+KEY = "0123456789abcdef" * 4
+"""That of the fake."""
+RATE = Spam(points={"rate": 10}, most_messages=2, minutes=60)
+PROOF = Spam(points={"proof_of_work": 10}, tries=2)
+BOTH = Spam(points={"rate": 10, "proof_of_work": 10}, most_messages=2, minutes=60, tries=2)
+ALL = Spam(
+    points=dict.fromkeys(("honeypot", "fill_time", "links", "rate", "proof_of_work"), 10),
+    fill_seconds=3,
+    most_links=1,
+    most_messages=2,
+    minutes=60,
+    tries=2,
+)
+RULES = {"nothing": Spam(), "rate": RATE, "proof": PROOF, "both": BOTH, "all": ALL}
+
+
+def guarded(local: Stage, rules: Spam, **more: Any) -> Stage:
+    """The local stage with rules for its site."""
+    return replace(local, sites={"default": replace(local.sites["default"], spam=rules, **more)})
+
+
+class Unreadable:
+    """A key that must not be read."""
+
+    def read(self) -> dict[str, str]:
+        raise AssertionError("nobody needs the key here")
+
+    def forget(self) -> None:
+        raise AssertionError("nobody needs the key here")
+
+
+class CountingKey(Key):
+    """Counts how often it is read."""
+
+    reads = 0
+
+    def read(self) -> dict[str, str]:
+        self.reads += 1
+        return super().read()
+
+
+def now() -> int:
+    """The library that verifies a solution looks at the real clock."""
+    return int(time.time())
+
+
+def solved(site: str = "default", key: str = KEY, at: int | None = None) -> tuple[str, str]:
+    """A solution as ALTCHA's widget sends it, and the id of its challenge."""
+    asked = Challenge.from_dict(challenge(site, 2, key, now() if at is None else at))
+    solution = solve_challenge(asked)
+    assert solution is not None
+    return Payload(asked, solution).to_base64(), asked.parameters.nonce
+
+
+@pytest.fixture
+def topic() -> RecordingTopic:
+    return RecordingTopic()
+
+
+@pytest.fixture
+def send(
+    module: ModuleType, local: Stage, topic: RecordingTopic, api_event: Callable[..., Any], context: Any
+) -> Callable[..., Any]:
+    """Sends a form from ``ADDRESS``, as API Gateway hands it to Lambda."""
+
+    def send(
+        rules: Spam,
+        body: dict[str, object],
+        *,
+        key: Secrets | None = None,
+        address: object = ADDRESS,
+        to: Topic | None = None,
+        form: bool = False,
+        **headers: str,
+    ) -> Any:
+        text = urlencode(body) if form else json.dumps(body)
+        kind, accept = (FORM["Content-Type"], FORM["Accept"]) if form else ("application/json", "*/*")
+        event = api_event(text, content_type=kind, accept=accept)
+        event["requestContext"]["identity"] = {**event["requestContext"]["identity"], "sourceIp": address}
+        if address is None:
+            del event["requestContext"]["identity"]
+        event["headers"].update(headers)
+        event["multiValueHeaders"].update({name: [value] for name, value in headers.items()})
+        with using(FakeComposition(guarded(local, rules), topic=to or topic, key=key)):
+            return module.app(event, context)
+
+    return send
+
+
+def published(topic: RecordingTopic) -> dict[str, Any]:
+    """The last message that was published."""
+    found: dict[str, Any] = json.loads(topic.published[-1].text)
+    return found
+
+
+BARE = {"version", "id", "site", "received_at", "fields"}
+
+
+# What the API function adds to a message
+
+
+def test_a_site_without_any_sign_reads_no_key_and_publishes_what_it_did_before(
+    send: Callable[..., Any], topic: RecordingTopic
+) -> None:
+    for rules in (Spam(), Spam(points={"honeypot": 1, "fill_time": 1, "links": 1}, fill_seconds=1)):
+        assert (
+            send(rules, {"message": "Hi", "altcha": "x", "_fill_seconds": "9"}, key=Unreadable())["statusCode"] == 202
+        )
+        assert set(published(topic)) == BARE
+
+
+def test_a_site_without_any_sign_needs_no_composition_with_a_key(
+    send: Callable[..., Any], topic: RecordingTopic
+) -> None:
+    assert send(Spam(), {"message": "Hi"})["statusCode"] == 202
+    assert set(published(topic)) == BARE
+
+
+@pytest.mark.parametrize(
+    ("rules", "body", "more"),
+    [
+        ("nothing", {}, set()),
+        ("rate", {}, {"sender"}),
+        ("rate", {"altcha": "{proof}"}, {"sender"}),
+        ("proof", {"altcha": "{proof}"}, {"proof"}),
+        ("proof", {}, {"signals"}),
+        ("both", {"altcha": "{proof}"}, {"sender", "proof"}),
+        ("both", {"altcha": "rubbish"}, {"sender", "signals"}),
+        ("all", {"altcha": "{proof}", "_fill_seconds": "9", "_gotcha": ""}, {"sender", "proof"}),
+        ("all", {"altcha": "{proof}", "_fill_seconds": "1", "_gotcha": "x"}, {"sender", "proof", "signals"}),
+    ],
+)
+def test_a_message_has_of_sender_proof_and_signals_what_there_is(
+    send: Callable[..., Any], topic: RecordingTopic, rules: str, body: dict[str, str], more: set[str]
+) -> None:
+    proof, nonce = solved()
+    sent = {name: text.replace("{proof}", proof) for name, text in body.items()}
+    assert send(RULES[rules], {"message": "Hi", **sent}, key=Key())["statusCode"] == 202
+    found = published(topic)
+    assert set(found) == BARE | more
+    assert found["fields"] == {"message": "Hi"}
+    assert found.get("proof", nonce) == nonce
+    assert found.get("sender", "") in ("", spam.sender(ADDRESS, "default", KEY))
+    assert proof not in topic.published[-1].text
+
+
+@pytest.mark.parametrize(
+    ("rules", "body", "signals"),
+    [
+        ("nothing", {"_gotcha": "x", "_fill_seconds": "0"}, ["honeypot"]),
+        ("all", {"_gotcha": "x", "_fill_seconds": "0", "altcha": ""}, ["honeypot", "fill_time", "proof_missing"]),
+        ("all", {"_fill_seconds": 0.4, "altcha": "x"}, ["fill_time", "proof_wrong"]),
+        ("all", {"_fill_seconds": 9, "altcha": "  "}, ["proof_missing"]),
+        ("proof", {"altcha": None}, ["proof_missing"]),
+        ("proof", {"altcha": [1, 2]}, ["proof_wrong"]),
+        ("proof", {"altcha": True}, ["proof_wrong"]),
+        ("proof", {"altcha": "A" * 60_000}, ["proof_wrong"]),
+    ],
+)
+def test_signals_are_published_in_the_order_found(
+    send: Callable[..., Any], topic: RecordingTopic, rules: str, body: dict[str, object], signals: list[str]
+) -> None:
+    assert send(RULES[rules], {"message": "Hi", **body}, key=Key())["statusCode"] == 202
+    assert published(topic)["signals"] == signals
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        lambda: solved("shop")[0],
+        lambda: solved(key="f" * 64)[0],
+        lambda: solved(at=now() - spam.PROOF_LIFE - 5)[0],
+        lambda: solved()[0][:-20],
+    ],
+    ids=["another site's", "of another key", "too old", "cut off"],
+)
+def test_a_solution_that_is_none_for_this_site_and_hour_is_wrong(
+    send: Callable[..., Any], topic: RecordingTopic, wrong: Callable[[], str]
+) -> None:
+    send(PROOF, {"message": "Hi", "altcha": wrong()}, key=Key())
+    assert (published(topic)["signals"], "proof" in published(topic)) == (["proof_wrong"], False)
+
+
+@pytest.mark.parametrize("rules", ["rate", "proof", "both", "all"])
+def test_without_the_key_a_message_is_accepted_unchecked_and_an_error_is_logged(
+    send: Callable[..., Any], topic: RecordingTopic, log: Any, rules: str
+) -> None:
+    answer = send(RULES[rules], {"message": "Hi", "altcha": "x"}, key=MissingKey())
+    assert answer["statusCode"] == 202
+    assert (set(published(topic)), published(topic)["signals"]) == (BARE | {"signals"}, ["unchecked"])
+    line = log.line("The key could not be read")
+    assert (line["level"], line["reason"]) == ("ERROR", "not set in Parameter Store: /herald/dev/spam/key")
+
+
+def test_a_key_that_aws_refuses_to_hand_out_is_one_that_cant_be_read(
+    send: Callable[..., Any], topic: RecordingTopic, stubbed: Callable[[str], tuple[Any, Stubber]], log: Any
+) -> None:
+    ssm, stub = stubbed("ssm")
+    stub.add_client_error("get_parameters", "AccessDeniedException", "MARKER")
+    key = ParameterSecrets(ssm, "/herald/local/spam", ("key",))
+    assert send(RATE, {"message": "Hi"}, key=key)["statusCode"] == 202
+    assert published(topic)["signals"] == ["unchecked"]
+    assert "MARKER" not in log.text
+
+
+def test_what_the_form_itself_shows_is_seen_without_the_key(send: Callable[..., Any], topic: RecordingTopic) -> None:
+    send(ALL, {"message": "Hi", "_gotcha": "x"}, key=MissingKey())
+    assert published(topic)["signals"] == ["honeypot", "unchecked"]
+
+
+@pytest.mark.parametrize("address", ["", None, "test-invoke-source-ip", "::1%lo"])
+def test_a_request_without_an_address_has_no_sender_or_one_of_its_own_and_is_accepted(
+    send: Callable[..., Any], topic: RecordingTopic, address: object
+) -> None:
+    assert send(RATE, {"message": "Hi"}, key=Key(), address=address)["statusCode"] == 202
+    assert ("sender" in published(topic)) is (address == "::1%lo")
+
+
+def test_no_header_of_the_request_chooses_the_address(send: Callable[..., Any], topic: RecordingTopic) -> None:
+    senders = set()
+    for forged in ("198.51.100.1", "198.51.100.2"):
+        named = dict.fromkeys(("X-Forwarded-For", "X-Real-IP", "Forwarded", "CF-Connecting-IP"), forged)
+        send(RATE, {"message": "Hi"}, key=Key(), **named)
+        senders.add(published(topic)["sender"])
+    assert senders == {spam.sender(ADDRESS, "default", KEY)}
+
+
+def test_no_field_of_the_form_is_taken_for_what_herald_adds(send: Callable[..., Any], topic: RecordingTopic) -> None:
+    own = {"sender": "x", "proof": "y", "keyed": "true", "signals": "z", "score": "9", "held": "quarantined"}
+    send(Spam(), {"message": "Hi", **own})
+    assert set(published(topic)) == BARE
+    assert published(topic)["fields"] == {"message": "Hi", **own}
+
+
+@pytest.mark.parametrize(
+    ("headers", "keyed"),
+    [
+        ({}, False),
+        ({"Idempotency-Key": "k"}, True),
+        ({"idempotency-KEY": " k "}, True),
+        ({"Idempotency-Key": "  "}, False),
+    ],
+)
+def test_a_message_says_that_it_has_a_key_and_never_which(
+    send: Callable[..., Any], topic: RecordingTopic, headers: dict[str, str], keyed: bool
+) -> None:
+    send(Spam(), {"message": "Hi"}, **{name: value.replace("k", "MARKER") for name, value in headers.items()})
+    assert published(topic).get("keyed", False) is keyed
+    assert "MARKER" not in topic.published[-1].text
+
+
+@pytest.mark.parametrize("address", [ADDRESS, "2001:db8:7777:8888::9"])
+def test_the_address_is_nowhere(
+    send: Callable[..., Any], topic: RecordingTopic, log: Any, capfd: pytest.CaptureFixture[str], address: str
+) -> None:
+    """Neither in what is published, nor in the log, nor in the answer: also when something goes wrong."""
+    answers = [
+        send(rules, body, key=key, address=address, to=to, form=form)
+        for rules in (BOTH, Spam())
+        for key in (Key(), MissingKey())
+        for to in (topic, RefusingTopic())
+        for body in ({"message": "Hi"}, {"message": "Hi", "altcha": "x"}, {})
+        for form in (True, False)
+    ]
+    said = json.dumps(answers) + log.text + "".join(capfd.readouterr()) + "".join(p.text for p in topic.published)
+    assert len(topic.published) == 16
+    for written in (address, "sourceIp", "8888"):
+        assert written not in said
+
+
+# What the sender is told
+
+
+@pytest.mark.parametrize("form", [False, True], ids=["program", "browser"])
+def test_the_senders_answer_is_the_same_whatever_was_found(
+    send: Callable[..., Any], topic: RecordingTopic, form: bool
+) -> None:
+    proof, _ = solved()
+    cases: list[tuple[Spam, dict[str, object], Secrets | None]] = [
+        (Spam(), {}, None),
+        (Spam(), {"_gotcha": "x"}, None),
+        (ALL, {"altcha": proof, "_fill_seconds": "9"}, Key()),
+        (ALL, {"altcha": proof, "_fill_seconds": "9"}, Key()),
+        (ALL, {"altcha": "rubbish"}, Key()),
+        (ALL, {}, Key()),
+        (ALL, {"_gotcha": "x", "_fill_seconds": "0", "more": "http://a " * 50}, Key()),
+        (ALL, {}, MissingKey()),
+    ]
+    told = []
+    for rules, body, key in cases:
+        answer = send(rules, {"message": "Hi", **body}, key=key, form=form, Origin=HOME)
+        text = UUID.sub("<id>", answer["body"])
+        told.append((answer["statusCode"], sorted(answer["headers"].items()), answer["multiValueHeaders"], text))
+    assert len(topic.published) == len(cases)
+    assert told.count(told[0]) == len(cases)
+    assert told[0][0] == (303 if form else 202)
+
+
+def test_a_refused_form_keeps_what_the_pages_script_put_in(send: Callable[..., Any], topic: RecordingTopic) -> None:
+    """Or who mistyped his address would have to solve another challenge, for which the page has no script."""
+    proof, nonce = solved()
+    typed = {"email": "nobody", "message": "Hi", "altcha": proof, "_fill_seconds": "12.5", "_gotcha": ""}
+    refused = send(ALL, typed, key=Key(), form=True)
+    assert refused["statusCode"] == 422
+    page = Page(refused["body"])
+    assert page.values == typed
+    assert page.hidden == {"altcha", "_fill_seconds", "_gotcha"}
+    assert topic.published == []
+    assert send(ALL, page.values | {"email": "ada@example.com"}, key=Key(), form=True)["statusCode"] == 303
+    assert (published(topic)["proof"], "signals" in published(topic)) == (nonce, False)
+
+
+def test_the_page_of_a_topic_that_did_not_accept_keeps_the_solution_too(send: Callable[..., Any]) -> None:
+    proof, _ = solved()
+    refused = send(ALL, {"message": "Hi", "altcha": proof}, key=Key(), form=True, to=RefusingTopic())
+    assert refused["statusCode"] == 503
+    assert Page(refused["body"]).values == {"message": "Hi", "altcha": proof}
+
+
+@pytest.mark.parametrize("body", [{}, {"message": "x" * 20_000}, {"message": "Hi", "email": "nobody"}])
+def test_who_is_refused_costs_no_reading_of_the_key(send: Callable[..., Any], body: dict[str, object]) -> None:
+    assert send(ALL, body, key=Unreadable())["statusCode"] == 422
+
+
+def test_the_key_is_read_once_for_each_message(send: Callable[..., Any]) -> None:
+    key = CountingKey()
+    send(BOTH, {"message": "Hi", "altcha": solved()[0]}, key=key)
+    assert key.reads == 1
+
+
+def test_nothing_that_a_visitor_sent_for_the_signs_is_logged(
+    send: Callable[..., Any], log: Any, capfd: pytest.CaptureFixture[str]
+) -> None:
+    body: dict[str, object] = {"message": "Hi", "altcha": "MARKER", "_fill_seconds": "MARKER", "_gotcha": "MARKER"}
+    for key in (Key(), MissingKey()):
+        for to in (None, RefusingTopic()):
+            answer = send(ALL, body, key=key, to=to, **{"Idempotency-Key": "MARKER"})
+            assert "MARKER" not in json.dumps(answer)
+    assert "MARKER" not in log.text + "".join(capfd.readouterr())
+
+
+# The challenge's address
+
+
+@pytest.fixture(scope="module")
+def asking(root: Path, local: Stage) -> Client:
+    """The app as it is for a stage with a site that asks for a proof of work: ``app.py`` once more, by another name."""
+    spec = importlib.util.spec_from_file_location("app_that_asks", root / "app.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    with using(FakeComposition(guarded(local, PROOF))):
+        spec.loader.exec_module(module)
+    return Client(module.app, stage_name="local", project_dir=str(root))
+
+
+ASK = "/contact/default/challenge"
+
+
+def ask(
+    client: Client,
+    local: Stage,
+    headers: dict[str, str] | None = None,
+    *,
+    key: Secrets | None = None,
+    path: str = ASK,
+    rules: Spam = PROOF,
+    method: str = "GET",
+    **more: Any,
+) -> Any:
+    it = FakeComposition(guarded(local, rules, **more), key=key or Key(), now=now())
+    with using(it):
+        return client.http.request(method, path, headers=headers or {})
+
+
+def test_a_page_gets_a_challenge_whose_solution_is_taken_with_its_message(
+    asking: Client, local: Stage, send: Callable[..., Any], topic: RecordingTopic
+) -> None:
+    given = ask(asking, local, {"Origin": HOME})
+    assert given.status_code == 200
+    solution = solve_challenge(Challenge.from_dict(given.json_body))
+    assert solution is not None
+    proof = Payload(Challenge.from_dict(given.json_body), solution).to_base64()
+    send(PROOF, {"message": "Hi", "altcha": proof}, key=Key())
+    assert published(topic)["proof"] == given.json_body["parameters"]["nonce"]
+    assert "signals" not in published(topic)
+
+
+def test_a_challenge_may_be_read_by_the_sites_pages_and_kept_by_nobody(asking: Client, local: Stage) -> None:
+    given = ask(asking, local, {"Origin": HOME})
+    assert given.headers["Access-Control-Allow-Origin"] == HOME
+    assert given.headers["Vary"] == "Origin"
+    assert given.headers["Cache-Control"] == "no-store"
+    assert given.headers["Content-Type"] == "application/json"
+    assert set(given.json_body) == {"parameters", "signature"}
+    assert given.json_body["parameters"]["data"] == {"site": "default"}
+
+
+def test_each_request_gets_a_challenge_of_its_own(asking: Client, local: Stage) -> None:
+    assert len({ask(asking, local).json_body["parameters"]["nonce"] for _ in range(3)}) == 3
+
+
+@pytest.mark.parametrize(
+    ("origin", "more", "status"),
+    [
+        (None, {}, 200),
+        (None, {"without_origin": False}, 403),
+        ("null", {}, 403),
+        ("null", {"null_origin": True}, 200),
+        (HOME, {}, 200),
+        (FOREIGN, {}, 403),
+        (FOREIGN, {"origins": (FOREIGN,)}, 200),
+        (f"{HOME}.evil.example", {}, 403),
+    ],
+)
+def test_a_challenge_is_for_whom_the_site_accepts_messages_from(
+    asking: Client, local: Stage, origin: str | None, more: dict[str, Any], status: int
+) -> None:
+    given = ask(asking, local, {"Origin": origin} if origin else {}, **more)
+    assert given.status_code == status
+    allowed = given.headers.get("Access-Control-Allow-Origin")
+    assert allowed == (origin if origin and status == 200 else None)
+    if status == 403:
+        assert given.headers["Content-Type"] == "application/problem+json"
+        assert given.json_body["errors"][0]["code"] == "forbidden_origin"
+        assert "signature" not in given.body.decode()
+
+
+@pytest.mark.parametrize(
+    ("path", "rules"),
+    [
+        (ASK, Spam()),
+        (ASK, RATE),
+        ("/contact/nowhere/challenge", PROOF),
+        ("/contact/Default/challenge", PROOF),
+        ("/contact/default%00/challenge", PROOF),
+    ],
+)
+@pytest.mark.parametrize("origin", [HOME, FOREIGN])
+def test_there_is_no_challenge_for_a_site_that_doesnt_ask_or_doesnt_exist(
+    asking: Client, local: Stage, path: str, rules: Spam, origin: str
+) -> None:
+    given = ask(asking, local, {"Origin": origin}, path=path, rules=rules, key=Unreadable())
+    assert given.status_code == 404
+    assert given.json_body["errors"][0]["code"] == "unknown_site"
+
+
+def test_a_foreign_page_makes_nobody_read_the_key(asking: Client, local: Stage) -> None:
+    assert ask(asking, local, {"Origin": FOREIGN}, key=Unreadable()).status_code == 403
+
+
+def test_without_the_key_there_is_no_challenge_for_now_and_an_error_is_logged(
+    asking: Client, local: Stage, log: Any
+) -> None:
+    given = ask(asking, local, {"Origin": HOME}, key=MissingKey())
+    assert given.status_code == 503
+    assert int(given.headers["Retry-After"]) > 0
+    assert given.headers["Content-Type"] == "application/problem+json"
+    assert given.headers["Cache-Control"] == "no-store"
+    assert given.headers["Access-Control-Allow-Origin"] == HOME, "or the page's script could not tell"
+    assert given.json_body["errors"][0]["code"] == "unavailable"
+    line = log.line("The key could not be read")
+    assert (line["level"], line["site"]) == ("ERROR", "default")
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH", "HEAD"])
+def test_a_challenge_is_fetched_and_nothing_else(asking: Client, local: Stage, method: str) -> None:
+    given = ask(asking, local, {"Origin": HOME}, method=method, key=Unreadable())
+    assert given.status_code >= 400
+    assert "signature" not in (given.body or b"").decode()
+
+
+@pytest.mark.parametrize("accept", ["*/*", "application/json", FORM["Accept"]])
+@pytest.mark.parametrize("status", [200, 403])
+def test_whoever_asks_gets_json_or_a_problem_document(asking: Client, local: Stage, accept: str, status: int) -> None:
+    given = ask(asking, local, {"Accept": accept, "Origin": HOME if status == 200 else FOREIGN})
+    expected = "application/json" if status == 200 else "application/problem+json"
+    assert (given.status_code, given.headers["Content-Type"]) == (status, expected)
+
+
+def test_a_form_of_a_site_called_challenge_is_no_challenge(asking: Client, local: Stage, topic: RecordingTopic) -> None:
+    here = local.sites["default"]
+    stage = replace(local, sites={"default": here, "challenge": replace(here, name="challenge")})
+    assert post(asking, stage, topic, body_of(message="Hi"), path="/contact/challenge").status_code == 202
+    assert published(topic)["site"] == "challenge"
+
+
+def test_a_stage_in_which_no_site_asks_has_no_such_address(client: Client, local: Stage) -> None:
+    given = ask(client, local, rules=Spam(), key=Unreadable())
+    assert given.status_code == 403, "as API Gateway answers for an address that it doesn't know"
+    assert b"MissingAuthentication" in given.body or b"Missing Authentication" in given.body
+
+
+# What destined makes of it
+
+
+class World:
+    """Everything around ``destined``, for a site with rules."""
+
+    def __init__(self, module: ModuleType, root: Path, local: Stage, rules: Spam, **more: Any) -> None:
+        self.module, self.root = module, root
+        self.stage = guarded(local, rules, **more)
+        self.notifier: Any = RecordingNotifier()
+        self.messages = InMemoryMessages()
+        self.recent: InMemoryRecent = InMemoryRecent()
+
+    def handle(self, it: Message, context: Any, request: str) -> dict[str, Any]:
+        context.aws_request_id = request
+        here = FakeComposition(
+            self.stage, messages=self.messages, recent=self.recent, notifiers={"pushover": self.notifier}
+        )
+        with using(here):
+            answer: dict[str, Any] = self.module.destined(sns_event(self.root, it.serialize()), context)
+        return answer
+
+
+@pytest.fixture
+def world(module: ModuleType, root: Path, local: Stage) -> Callable[..., World]:
+    def make(rules: Spam | None = None, **more: Any) -> World:
+        return World(module, root, local, rules or Spam(), **more)
+
+    return make
+
+
+Worlds = Callable[..., World]
+SPAMMY = replace(message("id-1", message="MARKER"), signals=("honeypot", "proof_missing"))
+TRAP = Spam(points={"honeypot": 10, "proof_of_work": 3})
+
+
+def test_a_quarantined_message_is_stored_rings_nobody_and_says_so(world: Worlds, context: Any) -> None:
+    here = world(TRAP)
+    assert here.handle(SPAMMY, context, "request-1") == {
+        "source": "herald.contact",
+        "action": "quarantined",
+        "message": {
+            "id": "id-1",
+            "site": "default",
+            "channels": {"pushover": "pending"},
+            "signals": ["honeypot", "proof_missing"],
+            "score": 13,
+        },
+    }
+    assert here.notifier.delivered == []
+    assert here.messages.kept == {"id-1": SPAMMY}
+    assert here.messages.records["id-1"].verdict == spam.Verdict(SPAMMY.signals, 13, spam.Held.QUARANTINED)
+
+
+def test_a_duplicate_is_stored_rings_nobody_and_names_the_first(world: Worlds, context: Any) -> None:
+    here = world()
+    one, other = message("id-1", message="MARKER"), message("id-2", message="MARKER")
+    assert here.handle(one, context, "request-1")["action"] == "delivered"
+    assert here.handle(other, context, "request-2") == {
+        "source": "herald.contact",
+        "action": "duplicate",
+        "message": {
+            "id": "id-2",
+            "site": "default",
+            "channels": {"pushover": "pending"},
+            "duplicate_of": "id-1",
+        },
+    }
+    assert [each.id for each in here.notifier.delivered] == ["id-1"]
+    assert set(here.messages.kept) == {"id-1", "id-2"}
+
+
+def test_signs_that_are_not_enough_are_told_and_the_message_rings(world: Worlds, context: Any) -> None:
+    here = world(TRAP)
+    answer = here.handle(replace(SPAMMY, signals=("proof_missing",)), context, "request-1")
+    assert answer["action"] == "delivered"
+    assert answer["message"] == {
+        "id": "id-1",
+        "site": "default",
+        "channels": {"pushover": "delivered"},
+        "signals": ["proof_missing"],
+        "score": 3,
+    }
+
+
+@pytest.mark.parametrize("rules", [TRAP, Spam()], ids=["quarantined", "duplicate"])
+def test_a_retry_ends_as_the_run_before_it_and_a_redelivery_as_a_duplicate(
+    world: Worlds, context: Any, rules: Spam
+) -> None:
+    here = world(rules)
+    here.handle(replace(SPAMMY, id="id-0", signals=()), context, "request-0")
+    first = here.handle(SPAMMY, context, "request-1")
+    assert first["action"] == ("quarantined" if rules is TRAP else "duplicate")
+    assert [here.handle(SPAMMY, context, "request-1") for _ in range(2)] == [first] * 2
+    again = here.handle(SPAMMY, context, "request-2")
+    assert again == first | {"action": "duplicate"}
+    assert [each.id for each in here.notifier.delivered] == ["id-0"]
+
+
+def test_what_the_record_says_counts_for_a_retry_whatever_is_found_by_then(world: Worlds, context: Any) -> None:
+    """The site's rules may have changed meanwhile, and more messages may have come."""
+    here = world()
+    it = replace(SPAMMY, sender="s")
+    here.notifier = RecoveringNotifier(ChannelUnavailableError("down"))
+    with pytest.raises(DeliveryIncompleteError):
+        here.handle(it, context, "request-1")
+    here.stage = guarded(here.stage, TRAP)
+    record = here.messages.records["id-1"]
+    here.messages.put("id-1", "pushover", replace(record.deliveries["pushover"], next_attempt_at=NOW))
+    assert here.handle(it, context, "request-1")["action"] == "delivered"
+
+
+def test_a_quarantined_message_stays_so_when_the_rules_become_milder(world: Worlds, context: Any) -> None:
+    here = world(TRAP)
+    here.handle(SPAMMY, context, "request-1")
+    here.stage = guarded(here.stage, Spam())
+    answer = here.handle(SPAMMY, context, "request-1")
+    assert (answer["action"], answer["message"]["score"]) == ("quarantined", 13)
+    assert here.notifier.delivered == []
+
+
+def test_of_a_flood_from_one_address_those_beyond_the_limit_are_quarantined(world: Worlds, context: Any) -> None:
+    here = world(RATE, once_within=0)
+    for number in range(4):
+        here.handle(replace(message(f"id-{number}"), sender="s"), context, f"request-{number}")
+    assert [each.id for each in here.notifier.delivered] == ["id-0", "id-1"]
+    assert len(here.messages.kept) == 4
+
+
+def test_a_solution_rings_once(world: Worlds, context: Any) -> None:
+    here = world(PROOF)
+    for number in range(2):
+        it = replace(message(f"id-{number}", message=f"text {number}"), proof="p")
+        answer = here.handle(it, context, f"request-{number}")
+    assert (answer["action"], answer["message"]["signals"]) == ("quarantined", ["proof_replayed"])
+    assert [each.id for each in here.notifier.delivered] == ["id-0"]
+
+
+@pytest.mark.parametrize("rules", [Spam(), TRAP])
+def test_the_record_keeps_neither_sender_nor_proof(world: Worlds, context: Any, rules: Spam) -> None:
+    here = world(rules)
+    here.handle(replace(SPAMMY, sender="SENDER", proof="PROOF"), context, "request-1")
+    kept = here.messages.kept["id-1"].serialize()
+    assert "SENDER" not in kept
+    assert "PROOF" not in kept
+
+
+def test_neither_sender_nor_proof_nor_what_was_typed_reaches_the_log_or_the_bus(
+    world: Worlds, context: Any, log: Any, capfd: pytest.CaptureFixture[str]
+) -> None:
+    here = world(ALL)
+    it = replace(SPAMMY, sender="MARKER-sender", proof="MARKER-proof", signals=())
+    answers = [here.handle(replace(it, id=f"id-{number}"), context, f"request-{number}") for number in range(4)]
+    assert [answer["action"] for answer in answers] == ["delivered", *["quarantined"] * 3]
+    assert "MARKER" not in json.dumps(answers) + log.text + "".join(capfd.readouterr())
+
+
+def test_the_log_says_what_was_found(world: Worlds, context: Any, log: Any) -> None:
+    world(TRAP).handle(SPAMMY, context, "request-1")
+    line = log.line("Handled")
+    assert (line["action"], line["signals"], line["score"]) == ("quarantined", ["honeypot", "proof_missing"], 13)
+
+
+def test_a_message_in_which_nothing_was_found_leaves_no_word_about_it_in_the_log(
+    world: Worlds, context: Any, log: Any
+) -> None:
+    world(ALL).handle(message(), context, "request-1")
+    assert not {"signals", "score"} & set(log.line("Handled"))
+
+
+class Failing(InMemoryRecent):
+    """Writes, and then its answer is lost."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.broken = True
+
+    def count(self, *arguments: Any) -> int:
+        found = super().count(*arguments)
+        if self.broken:
+            raise StoreError("ProvisionedThroughputExceededException")
+        return found
+
+    def first(self, *arguments: Any) -> str:
+        found = super().first(*arguments)
+        if self.broken:
+            raise StoreError("ProvisionedThroughputExceededException")
+        return found
+
+
+@pytest.mark.parametrize(
+    ("rules", "it"),
+    [
+        (Spam(), message("id-1")),
+        (RATE, replace(message("id-1"), sender="s")),
+        (PROOF, replace(message("id-1"), proof="p")),
+    ],
+    ids=["content", "rate", "proof"],
+)
+def test_what_cant_be_looked_up_makes_the_run_fail_and_the_retry_rings(
+    world: Worlds, context: Any, rules: Spam, it: Message
+) -> None:
+    here = world(rules)
+    recent = here.recent = Failing()
+    for _ in range(2):
+        with pytest.raises(StoreError):
+            here.handle(it, context, "request-1")
+    assert (here.notifier.delivered, here.messages.records) == ([], {})
+    recent.broken = False
+    assert here.handle(it, context, "request-1")["action"] == "delivered"
+
+
+class Unwritable(InMemoryMessages):
+    """Takes no new message, for a while."""
+
+    broken = True
+
+    def add(self, message: Message, record: Record) -> Record | None:
+        if self.broken:
+            raise StoreError("InternalServerError")
+        return super().add(message, record)
+
+
+def test_a_message_that_could_not_be_stored_after_it_was_looked_at_rings_at_the_retry(
+    world: Worlds, context: Any
+) -> None:
+    """Its own traces must not make it a repetition, a replay or one too many."""
+    here = world(replace(ALL, most_messages=1))
+    store = here.messages = Unwritable()
+    it = replace(message("id-1"), sender="s", proof="p")
+    for request in ("request-1", "request-1", "request-2"):
+        with pytest.raises(StoreError):
+            here.handle(it, context, request)
+    store.broken = False
+    assert here.handle(it, context, "request-1")["action"] == "delivered"
+    assert len(here.notifier.delivered) == 1
+
+
+def test_a_site_that_switches_nothing_on_makes_no_call_for_it(world: Worlds, context: Any) -> None:
+    class Silent(InMemoryRecent):
+        def count(self, *arguments: Any) -> int:
+            raise AssertionError("counted")
+
+        def first(self, *arguments: Any) -> str:
+            raise AssertionError("asked")
+
+    here = world(once_within=0)
+    here.recent = Silent()
+    assert here.handle(SPAMMY, context, "request-1")["action"] == "delivered"
+
+
+# From one end to the other
+
+
+def test_the_same_key_twice_is_the_same_id_and_one_notification(
+    send: Callable[..., Any], topic: RecordingTopic, world: Worlds, context: Any
+) -> None:
+    ids = {json.loads(send(Spam(), {"message": "Hi"}, **{"Idempotency-Key": "k-1"})["body"])["id"] for _ in range(2)}
+    assert len(ids) == 1
+    here = world()
+    actions = [
+        here.handle(Message.deserialize(one.text), context, f"request-{number}")["action"]
+        for number, one in enumerate(topic.published)
+    ]
+    assert actions == ["delivered", "duplicate"]
+    assert len(here.notifier.delivered) == 1
+    assert len(here.messages.kept) == 1
+
+
+def test_without_a_key_the_same_form_twice_is_two_ids_and_one_notification(
+    send: Callable[..., Any], topic: RecordingTopic, world: Worlds, context: Any
+) -> None:
+    for extra in ({}, {"_gotcha": "x"}, {"_fill_seconds": "1"}, {"altcha": "x"}, {"_next": HOME}, {"_language": "de"}):
+        send(Spam(), {"message": "Hi", **extra})
+    here = world()
+    for number, one in enumerate(topic.published):
+        here.handle(Message.deserialize(one.text), context, f"request-{number}")
+    assert len(here.notifier.delivered) == 1
+    assert len(here.messages.kept) == 6
+
+
+def test_a_function_that_starts_makes_the_client_of_the_key_only_where_a_site_needs_it(
+    local: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
+
+    for rules, made in ((Spam(), False), (RATE, True)):
+        it = FakeComposition(guarded(local, rules), topic=RecordingTopic())
+        with using(it):
+            handlers.contact.prepare("app")
+        assert ("key" in vars(it)) is made
+
+
+def test_the_key_lies_where_the_deployment_puts_it(stubbed: Callable[[str], tuple[Any, Stubber]]) -> None:
+    stage = stage_named("dev")
+    ssm, stub = stubbed("ssm")
+    answer = {"Parameters": [{"Name": stage.key, "Value": "abc"}]}
+    stub.add_response("get_parameters", answer, {"Names": ["/herald/dev/spam/key"], "WithDecryption": True})
+    path, _, name = stage.key.rpartition("/")
+    assert ParameterSecrets(ssm, path, (name,)).read() == {"key": "abc"}
