@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from chalicelib.adapters.messages import MessageTable
     from chalicelib.adapters.secrets import Secrets
+    from chalicelib.logic.alarm import AlarmLog
     from chalicelib.logic.delivery import Delivery, Means, MessageStore, Notifier
     from chalicelib.logic.redrive import Destined, DueMessages
     from chalicelib.logic.spam import Recent
@@ -92,6 +93,12 @@ class Composition:
         from chalicelib.adapters.destined import AsynchronousDestined
 
         return AsynchronousDestined(client("lambda", attempts=2), self.stage.function("destined"))
+
+    @cached_property
+    def alarm_log(self) -> AlarmLog:
+        from chalicelib.adapters.alarms import AlarmItem
+
+        return AlarmItem(self._dynamodb, self.stage.table)
 
     @cached_property
     def recent(self) -> Recent:

@@ -23,6 +23,7 @@ class Resource(Enum):
     DESTINED = "the function that delivers"
     BUS = "the stage's event bus"
     NOTIFIERS = "every notifier that a site of the stage uses"
+    ALARM_NOTIFIERS = "the notifiers by which the owner hears of failures"
     SECRETS = "the function's own secrets in Parameter Store"
     KEY = "the stage's key in Parameter Store"
     RULE_DEAD_LETTERS = "the queue for events that a rule or its function could not handle"
@@ -61,8 +62,6 @@ class FunctionSpec:
     timeout: int
     """Seconds."""
     grants: tuple[Grant, ...] = ()
-    settings: tuple[str, ...] = ()
-    """Environment variables, beyond ``HERALD_STAGE``."""
     outcome_to: Resource | None = None
     """Where Lambda itself sends the outcome of an asynchronous run: to the bus every one, to a queue the failures."""
     persistent: bool = False
@@ -82,6 +81,23 @@ _NO_SUCCESS = [*_NEEDS_ATTENTION, "waiting"]
 
 _LETTERS = Grant(
     "KeepWhatFailed", ("sqs:SendMessage",), Resource.RULE_DEAD_LETTERS, "Lambda sends a failed run with this role"
+)
+
+_ALARM = (
+    Grant(
+        "CountFailures",
+        ("dynamodb:UpdateItem",),
+        Resource.TABLE,
+        "tell many failures at once",
+        needed=lambda stage: bool(stage.alarm_channels),
+    ),
+    Grant(
+        "TellTheOwner",
+        ("lambda:InvokeFunction",),
+        Resource.ALARM_NOTIFIERS,
+        "that something was not delivered",
+        needed=lambda stage: bool(stage.alarm_channels),
+    ),
 )
 
 FUNCTIONS = (
@@ -113,7 +129,6 @@ FUNCTIONS = (
             Grant("InvokeNotifiers", ("lambda:InvokeFunction",), Resource.NOTIFIERS, "deliver"),
             Grant("TellTheBus", ("events:PutEvents",), Resource.BUS, "Lambda sends the outcome with this role"),
         ),
-        settings=("LAMBDA_NOTIFICATIONS",),
         outcome_to=Resource.BUS,
         persistent=True,
     ),
@@ -126,6 +141,7 @@ FUNCTIONS = (
             Grant("FindDue", ("dynamodb:Query",), Resource.DUE, "which messages still wait"),
             Grant("PutOff", ("dynamodb:UpdateItem",), Resource.TABLE, "ask for none that was asked for just now"),
             Grant("RunDestined", ("lambda:InvokeFunction",), Resource.DESTINED, "have them tried again"),
+            _ALARM[1],
         ),
     ),
     FunctionSpec(
@@ -157,8 +173,18 @@ FUNCTIONS = (
             },
         ),
         memory=256,
-        timeout=10,
-        grants=(_LETTERS,),
+        timeout=60,
+        grants=(
+            _LETTERS,
+            Grant(
+                "LookUpMessages",
+                ("dynamodb:GetItem",),
+                Resource.TABLE,
+                "which channels failed",
+                needed=lambda stage: bool(stage.alarm_channels),
+            ),
+            *_ALARM,
+        ),
         outcome_to=Resource.RULE_DEAD_LETTERS,
     ),
 )
@@ -174,8 +200,15 @@ def grants_of(spec: FunctionSpec, stage: Stage) -> tuple[Grant, ...]:
     return tuple(grant for grant in spec.grants if grant.needed(stage))
 
 
+def settings_of(spec: FunctionSpec, stage: Stage) -> dict[str, str]:
+    """Environment variables of a function beyond ``HERALD_STAGE``: whoever may invoke notifiers is told which."""
+    if not any(grant.on in (Resource.NOTIFIERS, Resource.ALARM_NOTIFIERS) for grant in grants_of(spec, stage)):
+        return {}
+    pairs = (f"{channel}={stage.function(it.name)}" for channel, it in notifiers_of(stage).items())
+    return {"LAMBDA_NOTIFICATIONS": ",".join(pairs)}
+
+
 def notifiers_of(stage: Stage) -> dict[str, FunctionSpec]:
     """Which function serves each channel of the stage, by the channel's name."""
     by_kind = {spec.channel: spec for spec in FUNCTIONS if spec.channel}
-    used = {name for site in stage.sites.values() for name in site.channels}
-    return {name: by_kind[channel.kind] for name, channel in sorted(stage.channels.items()) if name in used}
+    return {name: by_kind[stage.channels[name].kind] for name in sorted(stage.used_channels)}

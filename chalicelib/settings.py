@@ -116,6 +116,8 @@ class Stage:
     channels: Mapping[str, Channel]
     limits: Limits
     persistence: Persistence = field(default_factory=Persistence)
+    alarm_channels: tuple[str, ...] = ()
+    """The channels by which the owner hears of what was not delivered, in the order of preference."""
     metrics: bool = True
     """Whether numbers are written for CloudWatch."""
     hint: str = ""
@@ -167,13 +169,18 @@ class Stage:
         return f"{APP}-{self.name}" if name == "api_handler" else f"{APP}-{self.name}-{name}"
 
     def uses(self, kind: str) -> bool:
-        """Whether any site of this stage is served by a channel of this kind."""
+        """Whether any site or alarm of this stage is served by a channel of this kind."""
         return bool(self.channels_of(kind))
 
     def channels_of(self, kind: str) -> tuple[str, ...]:
-        """The channels of this kind that any site is served by."""
-        used = {channel for site in self.sites.values() for channel in site.channels}
-        return tuple(name for name, channel in self.channels.items() if name in used and channel.kind == kind)
+        """The channels of this kind that any site or alarm is served by."""
+        return tuple(name for name in self.used_channels if self.channels[name].kind == kind)
+
+    @property
+    def used_channels(self) -> tuple[str, ...]:
+        """The channels that any site or alarm is served by."""
+        used = {channel for site in self.sites.values() for channel in site.channels} | set(self.alarm_channels)
+        return tuple(name for name in self.channels if name in used)
 
     def log_group(self, name: str) -> str:
         """Where the output of a function goes."""

@@ -33,7 +33,7 @@ LOCAL_KEYS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
 
 _TABLES = ("sites", "channels")
 """Tables of tables, one for each name."""
-_SINGLE = ("limits", "delivery")
+_SINGLE = ("limits", "delivery", "alarms")
 
 _NAME = re.compile(r"[a-z][a-z0-9_-]{0,19}")
 _STAGE = re.compile(r"[a-z][a-z0-9]{0,11}")
@@ -163,6 +163,12 @@ class _Delivery(Table):
         )
 
 
+class _Alarms(Table):
+    """How the owner hears of what was not delivered."""
+
+    channels: list[str] = Field(default=[])
+
+
 class _Throttle(Table):
     rate: int = Field(default=10, ge=1, le=10_000)
     burst: int = Field(default=20, ge=1, le=10_000)
@@ -187,6 +193,7 @@ class _Merged(Table):
     channels: dict[str, dict[str, Any]]
     limits: _Limits = _Limits()
     delivery: _Delivery = _Delivery()
+    alarms: _Alarms = _Alarms()
 
 
 @dataclass(frozen=True, slots=True)
@@ -446,6 +453,10 @@ def _check_tables(
                 mistakes.append(f"{place('sites', site, 'channels')}: found {channel!r}, expected one of: {known}")
         if len(set(spec.channels)) < len(spec.channels):
             mistakes.append(f"{place('sites', site, 'channels')}: names a channel twice")
+    for channel in merged.alarms.channels:
+        if channel not in merged.channels:
+            known = ", ".join(sorted(merged.channels)) or "none"
+            mistakes.append(f"{place('alarms', 'channels')}: found {channel!r}, expected one of: {known}")
     for channel, options in channels.items():
         if channel in RESERVED:
             mistakes.append(f"{place('channels', channel)}: this name is taken; choose another")

@@ -64,6 +64,9 @@ def _arns(on: Resource, spec: FunctionSpec, stage: Stage, where: Where) -> list[
             return [where.arn("lambda", f"function:{stage.function(name)}") for name in sorted(names)]
         case Resource.KEY:
             return [where.arn("ssm", f"parameter{stage.key}")]
+        case Resource.ALARM_NOTIFIERS:
+            names = {notifiers_of(stage)[channel].name for channel in stage.alarm_channels}
+            return [where.arn("lambda", f"function:{stage.function(name)}") for name in sorted(names)]
         case Resource.RULE_DEAD_LETTERS:
             return [where.arn("sqs", stage.rule_dead_letters)]
         case Resource.SECRETS:

@@ -14,7 +14,7 @@ from typing import Any
 
 import yaml
 
-from chalicelib.functions import functions_of, notifiers_of
+from chalicelib.functions import functions_of, settings_of
 from chalicelib.logic import openapi
 from chalicelib.settings import APP, Stage
 from ops import wiring
@@ -119,11 +119,6 @@ def _chalice_stage(config: StageConfig) -> dict[str, Any]:
             **LOCAL_KEYS,
             "AWS_DEFAULT_REGION": config.region or "",
         }
-    settings = {
-        "LAMBDA_NOTIFICATIONS": ",".join(
-            f"{channel}={stage.function(spec.name)}" for channel, spec in notifiers_of(stage).items()
-        )
-    }
     return {
         "api_gateway_stage": API_STAGE,
         "environment_variables": environment,
@@ -132,9 +127,7 @@ def _chalice_stage(config: StageConfig) -> dict[str, Any]:
                 "iam_policy_file": policy_file(stage.name, spec.name).name,
                 "lambda_memory_size": spec.memory,
                 "lambda_timeout": spec.timeout,
-                **(
-                    {"environment_variables": {name: settings[name] for name in spec.settings}} if spec.settings else {}
-                ),
+                **({"environment_variables": settings} if (settings := settings_of(spec, stage)) else {}),
             }
             for spec in functions_of(stage)
         },
@@ -159,6 +152,7 @@ def _stages_module(stages: list[Stage]) -> str:
             "        },",
             f"        limits={stage.limits!r},",
             f"        persistence={stage.persistence!r},",
+            f"        alarm_channels={stage.alarm_channels!r},",
             f"        metrics={stage.metrics!r},",
             f"        hint={stage.hint!r},",
             "    ),",

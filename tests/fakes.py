@@ -8,8 +8,10 @@ from dataclasses import dataclass, field, replace
 from chalicelib.adapters.secrets import Secrets
 from chalicelib.composition import Composition, Topic
 from chalicelib.errors import HeraldError, PublishError, SecretsError
+from chalicelib.logic.alarm import AlarmLog
 from chalicelib.logic.delivery import Delivery, MessageStore, Notifier, Record, State
 from chalicelib.logic.notification import Notification
+from chalicelib.logic.redrive import Destined, DueMessages
 from chalicelib.logic.spam import Held, Recent
 from chalicelib.logic.submission import Message
 from chalicelib.settings import Channel, Limits, Site, Spam, Stage
@@ -156,6 +158,32 @@ class InMemoryRecent:
         self.firsts[what] = (message_id, at)
 
 
+class InMemoryAlarms:
+    """Remembers when the owner was told, as long as it lives."""
+
+    def __init__(self) -> None:
+        self.told_at: int | None = None
+        self.waiting = 0
+
+    def failed(self, now: int, quiet: int) -> int:
+        if self.told_at is not None and self.told_at > now - quiet:
+            self.waiting += 1
+            return 0
+        return self._tell(now) + 1
+
+    def untold(self, now: int, quiet: int) -> int:
+        if not self.waiting or (self.told_at is not None and self.told_at > now - quiet):
+            return 0
+        return self._tell(now)
+
+    def put_back(self, number: int) -> None:
+        self.told_at, self.waiting = 0, self.waiting + number
+
+    def _tell(self, now: int) -> int:
+        waiting, self.waiting, self.told_at = self.waiting, 0, now
+        return waiting
+
+
 class Key:
     """The stage's key, readable."""
 
@@ -255,6 +283,9 @@ class FakeComposition(Composition):
         messages: MessageStore | None = None,
         recent: Recent | None = None,
         key: Secrets | None = None,
+        alarm_log: AlarmLog | None = None,
+        due_messages: DueMessages | None = None,
+        destined: Destined | None = None,
         notifiers: Mapping[str, Notifier] | None = None,
         providers: Mapping[str, Notifier] | None = None,
         now: int = NOW,
@@ -266,6 +297,9 @@ class FakeComposition(Composition):
             # What came lately is of interest to few tests: nothing did.
             "recent": recent or InMemoryRecent(),
             "key": key,
+            "alarm_log": alarm_log,
+            "due_messages": due_messages,
+            "destined": destined,
             "notifiers": notifiers,
             "_providers": providers,
         }

@@ -78,6 +78,7 @@ class Conformance:
         if path in self.document["paths"]:
             return path
         head, _, last = path.rpartition("/")
-        if last == "challenge":
-            return f"{head.rpartition('/')[0]}/{{site}}/challenge"
+        above, _, site = head.rpartition("/")
+        if last == "challenge" and site:
+            return f"{above}/{{site}}/challenge" if above else f"{head}/{{site}}"
         return f"{head}/{{site}}"

@@ -1,4 +1,5 @@
-"""``on_success`` and ``on_failure``: what the rules on the bus run, one structured log line each."""
+"""``on_success`` and ``on_failure``: what the rules on the bus run. One structured log line each; and of a failure the
+owner hears, where ``herald.toml`` says by which channels."""
 
 from __future__ import annotations
 
@@ -7,12 +8,16 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.data_classes import EventBridgeEvent
 
+from chalicelib import composition
 from chalicelib.logic import events
 from chalicelib.logs import logger
 
 
 def prepare(function: str) -> None:
-    """Nothing to make: these functions call no service."""
+    """Make what an alarm needs, where there is one; otherwise these functions call no service."""
+    here = composition.root()
+    if function == "on_failure" and here.stage.alarm_channels:
+        _ = here.messages, here.alarm_log, here.notifiers
 
 
 def success(event: dict[str, Any]) -> None:
@@ -27,6 +32,26 @@ def failure(event: dict[str, Any]) -> None:
     outcome = read(event)
     logger.set_correlation_id(outcome.id)
     logger.error("Message not delivered", extra=outcome.as_log())
+    if composition.root().stage.alarm_channels:
+        _tell_owner(outcome)
+
+
+def _tell_owner(outcome: events.Outcome) -> None:
+    """Tell, or count for later. What escapes makes Lambda run the event again, and then keep it in a queue."""
+    from chalicelib.logic import alarm
+
+    here = composition.root()
+    now = here.now()
+    number = here.alarm_log.failed(now, alarm.QUIET)
+    if not number:
+        return
+    found = here.messages.find(outcome.id)
+    record = found[1] if found else None
+    channels = alarm.channels_for(here.stage.alarm_channels, record)
+    what = alarm.of_failure(outcome, record, number, now)
+    # Of these the one at hand is counted again when Lambda runs the event again.
+    channel = alarm.tell(what, channels, here.notifiers, here.alarm_log, number - 1)
+    logger.info("Owner told", extra={"message_id": outcome.id, "channel": channel, "failures": number})
 
 
 def read(event: dict[str, Any]) -> events.Outcome:

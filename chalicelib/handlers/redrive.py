@@ -11,11 +11,29 @@ def prepare(function: str) -> None:
     """Make the clients that every run needs."""
     here = composition.root()
     _ = here.due_messages, here.destined
+    if here.stage.alarm_channels:
+        _ = here.alarm_log, here.notifiers
 
 
 def handle() -> None:
-    """Have everything run once more that is due."""
+    """Have everything run once more that is due, and tell the owner of failures that nobody has told yet."""
     here = composition.root()
-    run = redrive(here.due_messages, here.destined, here.now())
-    if run:
-        logger.info("Redriven", extra={"messages": run})
+    try:
+        run = redrive(here.due_messages, here.destined, here.now())
+        if run:
+            logger.info("Redriven", extra={"messages": run})
+    finally:
+        if here.stage.alarm_channels:
+            _tell_owner()
+
+
+def _tell_owner() -> None:
+    from chalicelib.logic import alarm
+
+    here = composition.root()
+    now = here.now()
+    number = here.alarm_log.untold(now, alarm.QUIET)
+    if number:
+        what = alarm.of_many(number, now)
+        channel = alarm.tell(what, here.stage.alarm_channels, here.notifiers, here.alarm_log, number)
+        logger.info("Owner told", extra={"channel": channel, "failures": number})

@@ -306,6 +306,27 @@ def test_postponing_never_makes_a_record_of_a_message_that_is_gone(stubbed: Stub
     table(dynamodb).postpone("id-1", due_at)
 
 
+HOLD = {
+    "TableName": "herald-dev-messages",
+    "Key": {"id": {"S": "id-1"}},
+    "UpdateExpression": "SET held = :held, duplicate_of = :other REMOVE due, due_at",
+    "ConditionExpression": "attribute_exists(id)",
+    "ExpressionAttributeValues": {":held": {"S": "duplicate"}, ":other": {"S": "id-0"}},
+}
+
+
+def test_a_duplicate_is_marked_by_one_write_after_which_nothing_is_due(stubbed: Stubbed) -> None:
+    dynamodb, stub = stubbed("dynamodb")
+    stub.add_response("update_item", {}, HOLD)
+    table(dynamodb).hold("id-1", "id-0")
+
+
+def test_holding_never_makes_a_record_of_a_message_that_is_gone(stubbed: Stubbed) -> None:
+    dynamodb, stub = stubbed("dynamodb")
+    stub.add_client_error("update_item", "ConditionalCheckFailedException", expected_params=HOLD)
+    table(dynamodb).hold("id-1", "id-0")
+
+
 def test_what_is_due_is_read_from_its_index_oldest_first(stubbed: Stubbed) -> None:
     """Ascending is a query's own order: https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_Query.html"""
     dynamodb, stub = stubbed("dynamodb")
@@ -449,9 +470,11 @@ def test_a_table_that_refuses_is_a_store_error_with_its_code(stubbed: Stubbed, c
     dynamodb, stub = stubbed("dynamodb")
     stub.add_client_error("put_item", code, "MARKER")
     stub.add_client_error("update_item", code, "MARKER")
+    stub.add_client_error("update_item", code, "MARKER")
     for call in (
         lambda: table(dynamodb).add(MESSAGE, NEW),
         lambda: table(dynamodb).change("id-1", "pushover", Delivery(), CLAIM),
+        lambda: table(dynamodb).hold("id-1", "id-0"),
     ):
         with pytest.raises(StoreError) as caught:
             call()

@@ -158,12 +158,12 @@ def post(
 # Twice is once
 
 
-def test_a_key_makes_the_same_id_for_the_same_site_and_another_for_any_other(
+def test_a_key_makes_the_same_id_for_the_same_message_and_another_for_any_other(
     client: Client, local: Stage, topic: RecordingTopic
 ) -> None:
-    def id_of(key: str, path: str = "/contact", stage: Stage = local) -> str:
+    def id_of(key: str, path: str = "/contact", stage: Stage = local, body: bytes = b'{"message": "Hi"}') -> str:
         headers = {**JSON, **({"Idempotency-Key": key} if key else {})}
-        response = post(client, stage, topic, b'{"message": "Hi"}', headers, path)
+        response = post(client, stage, topic, body, headers, path)
         assert response.status_code == 202
         return str(response.json_body["id"])
 
@@ -173,6 +173,7 @@ def test_a_key_makes_the_same_id_for_the_same_site_and_another_for_any_other(
     assert id_of(f"  {key} ") == first
     assert json.loads(topic.published[0].text)["id"] == first
     assert id_of(key + "2") != first
+    assert id_of(key, body=b'{"message": "Hi!"}') != first
     other = replace(local, sites={**local.sites, "shop": replace(local.sites["default"], name="shop")})
     assert id_of(key, "/contact/shop", other) != first
     assert len({id_of(""), id_of(""), id_of("   "), first}) == 4
@@ -478,6 +479,14 @@ def test_a_preflight_of_an_unknown_site_allows_nothing(client: Client, local: St
 def test_a_page_that_may_send_can_read_that_the_topic_refused(client: Client, local: Stage) -> None:
     response = post(client, local, RefusingTopic(), body_of(**GOOD), {**JSON, "Origin": HOME})
     assert (response.status_code, response.headers["Access-Control-Allow-Origin"]) == (503, HOME)
+    assert response.headers["Access-Control-Expose-Headers"] == "Retry-After", "and when it may try again"
+
+
+@pytest.mark.parametrize("origin", ["https://evil.example", "null", None])
+def test_no_page_of_elsewhere_may_read_a_header(client: Client, local: Stage, origin: str | None) -> None:
+    headers = {**JSON, **({"Origin": origin} if origin else {})}
+    response = post(client, local, RefusingTopic(), body_of(**GOOD), headers)
+    assert not [name for name in response.headers if name.startswith("Access-Control-")]
 
 
 # Languages

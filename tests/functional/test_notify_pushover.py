@@ -392,6 +392,55 @@ def test_secrets_that_cant_be_read_are_tried_again_later(pushover: Pushover, pro
     assert provider.forms == []
 
 
+def test_secrets_that_cant_be_read_again_are_kept_half_a_minute_longer_each_time(
+    pushover: Pushover, provider: Provider
+) -> None:
+    pushover.invoke()
+    pushover.values["token"] = "n" * 30
+    pushover.now += 301
+    pushover.refused = "ThrottlingException"
+    reads = []
+    for wait in (0, 29, 2, 29, 2):
+        pushover.now += wait
+        assert pushover.invoke()["status"] == "delivered"
+        reads.append(pushover.reads)
+    assert reads == [2, 2, 3, 3, 4], "and Parameter Store is not asked for each message"
+    pushover.refused = ""
+    pushover.now += 31
+    pushover.invoke()
+    assert [form["token"][0][0] for form in provider.forms] == ["t"] * 6 + ["n"]
+
+
+@pytest.mark.parametrize("error", [EndpointConnectionError, ReadTimeoutError])
+def test_secrets_are_also_kept_when_parameter_store_cant_be_reached(
+    pushover: Pushover, error: type[HTTPClientError]
+) -> None:
+    pushover.invoke()
+    pushover.now += 301
+    pushover.broken = error(endpoint_url="https://MARKER")
+    assert pushover.invoke()["status"] == "delivered"
+
+
+def test_a_secret_that_pushover_refused_is_not_kept_when_it_cant_be_read_again(
+    pushover: Pushover, provider: Provider
+) -> None:
+    pushover.invoke()
+    provider.status, provider.body = 400, b'{"errors": ["application token is invalid"], "status": 0}'
+    pushover.fails(ChannelRejectedError)
+    pushover.refused = "ThrottlingException"
+    assert "ThrottlingException" in pushover.fails(ChannelUnavailableError).message
+    assert len(provider.forms) == 2
+
+
+def test_a_secret_that_was_deleted_is_not_kept(pushover: Pushover, provider: Provider) -> None:
+    pushover.invoke()
+    del pushover.values["token"]
+    pushover.invalid = [f"{PATH}/token"]
+    pushover.now += 301
+    assert f"{PATH}/token" in pushover.fails(ChannelUnavailableError).message
+    assert len(provider.forms) == 1
+
+
 @pytest.mark.parametrize("error", [EndpointConnectionError, ReadTimeoutError])
 def test_a_parameter_store_that_cant_be_reached_is_tried_again_later(
     pushover: Pushover, provider: Provider, error: type[HTTPClientError]

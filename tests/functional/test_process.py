@@ -61,7 +61,8 @@ def test_neither_output_stream_ever_holds_what_a_visitor_typed_and_each_line_is_
     assert ran.returncode == 0, ran.stderr
     assert "MARKER" not in ran.stdout + ran.stderr
     assert ran.stderr == ""
-    lines = [json.loads(line)["message"] for line in ran.stdout.splitlines()]
+    written = [json.loads(line) for line in ran.stdout.splitlines()]
+    lines = [line["message"] for line in written if "_aws" not in line]
     assert lines == [
         "Accepted",
         "Refused",

@@ -29,7 +29,7 @@ from botocore.stub import Stubber
 
 from chalicelib.adapters.recent import RecentTable
 from chalicelib.errors import StoreError
-from tests.fakes import NOW
+from tests.fakes import NOW, Clock, InMemoryRecent
 
 Stubbed = Callable[[str], tuple[Any, Stubber]]
 Item = dict[str, Any]
@@ -43,10 +43,19 @@ https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/ReservedWords.h
 # The exact requests
 
 
+def noted(what: str, message_id: str, at: int, seconds: int) -> Item:
+    return {
+        "id": {"S": what},
+        "message_id": {"S": message_id},
+        "came_at": {"N": str(at)},
+        "expires_at": {"N": str(at + seconds)},
+    }
+
+
 def put(what: str, message_id: str, at: int, seconds: int) -> dict[str, Any]:
     return {
         "TableName": TABLE,
-        "Item": {"id": {"S": what}, "message_id": {"S": message_id}, "expires_at": {"N": str(at + seconds)}},
+        "Item": noted(what, message_id, at, seconds),
         "ConditionExpression": "attribute_not_exists(id) OR message_id = :mine OR expires_at <= :at",
         "ExpressionAttributeValues": {":mine": {"S": message_id}, ":at": {"N": str(at)}},
         "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
@@ -102,9 +111,25 @@ def test_the_first_of_its_kind_is_one_conditional_write(stubbed: Stubbed) -> Non
 
 def test_whoever_was_first_is_named_by_the_write_that_failed(stubbed: Stubbed) -> None:
     dynamodb, stub = stubbed("dynamodb")
-    there = {"id": {"S": "content#abc"}, "message_id": {"S": "id-1"}, "expires_at": {"N": str(NOW + 1)}}
-    in_the_way(stub, "put_item", there, put("content#abc", "id-2", NOW, 600))
+    in_the_way(stub, "put_item", noted("content#abc", "id-1", NOW - 599, 600), put("content#abc", "id-2", NOW, 600))
     assert RecentTable(dynamodb, TABLE).first("content#abc", "id-2", NOW, 600) == "id-1"
+
+
+@pytest.mark.parametrize(("later", "first"), [(1, "id-1"), (599, "id-1"), (600, "id-2"), (9_999, "id-2")])
+def test_whoever_came_long_after_a_message_was_not_there_before_it(stubbed: Stubbed, later: int, first: str) -> None:
+    dynamodb, stub = stubbed("dynamodb")
+    in_the_way(stub, "put_item", noted("content#abc", "id-1", NOW + later, 600), put("content#abc", "id-2", NOW, 600))
+    assert RecentTable(dynamodb, TABLE).first("content#abc", "id-2", NOW, 600) == first
+
+
+def test_taking_over_is_one_write_without_a_condition(stubbed: Stubbed) -> None:
+    dynamodb, stub = stubbed("dynamodb")
+    stub.add_response("put_item", {}, {"TableName": TABLE, "Item": noted("content#abc", "id-2", NOW, 600)})
+    RecentTable(dynamodb, TABLE).take_over("content#abc", "id-2", NOW, 600)
+
+
+def counting(dynamodb: Any) -> RecentTable:
+    return RecentTable(dynamodb, TABLE, Clock())
 
 
 def test_a_message_is_counted_by_one_conditional_write(stubbed: Stubbed) -> None:
@@ -112,31 +137,53 @@ def test_a_message_is_counted_by_one_conditional_write(stubbed: Stubbed) -> None
     stub.add_response(
         "update_item", {"Attributes": members(f"{NOW} id-1", f"{NOW - 9} id-0")}, add("s", f"{NOW} id-1", NOW + 60, 5)
     )
-    assert RecentTable(dynamodb, TABLE).count("s", "id-1", NOW, 60, 5) == 2
+    assert counting(dynamodb).count("s", "id-1", NOW, 60, 5) == 2
 
 
 def test_what_is_too_old_is_taken_out_and_not_counted(stubbed: Stubbed) -> None:
     dynamodb, stub = stubbed("dynamodb")
     there = members(f"{NOW} id-1", f"{NOW - 59} id-0", f"{NOW - 60} id-old", f"{NOW - 99} id-older")
     stub.add_response("update_item", {"Attributes": there}, add("s", f"{NOW} id-1", NOW + 60, 5))
-    stub.add_response("update_item", {}, delete("s", f"{NOW - 60} id-old", f"{NOW - 99} id-older"))
-    assert RecentTable(dynamodb, TABLE).count("s", "id-1", NOW, 60, 5) == 2
+    stub.add_response("update_item", {}, delete("s", f"{NOW - 99} id-older", f"{NOW - 60} id-old"))
+    assert counting(dynamodb).count("s", "id-1", NOW, 60, 5) == 2
+
+
+def test_of_a_message_that_came_more_than_once_all_but_the_last_are_taken_out(stubbed: Stubbed) -> None:
+    dynamodb, stub = stubbed("dynamodb")
+    there = members(f"{NOW - 9} id-1", f"{NOW} id-1", f"{NOW - 5} id-1", f"{NOW - 7} id-0")
+    stub.add_response("update_item", {"Attributes": there}, add("s", f"{NOW} id-1", NOW + 60, 5))
+    stub.add_response("update_item", {}, delete("s", f"{NOW - 9} id-1", f"{NOW - 5} id-1"))
+    assert counting(dynamodb).count("s", "id-1", NOW, 60, 5) == 2
+
+
+def test_what_came_later_is_not_counted_and_stays(stubbed: Stubbed) -> None:
+    dynamodb, stub = stubbed("dynamodb")
+    there = members(f"{NOW - 900} id-1", f"{NOW} id-2", f"{NOW - 899} id-3", f"{NOW - 901} id-0")
+    stub.add_response("update_item", {"Attributes": there}, add("s", f"{NOW - 900} id-1", NOW + 60, 5))
+    assert counting(dynamodb).count("s", "id-1", NOW - 900, 60, 5) == 2
 
 
 def test_a_set_that_is_full_counts_without_a_further_write(stubbed: Stubbed) -> None:
     dynamodb, stub = stubbed("dynamodb")
     there = members(*(f"{NOW - n} id-{n}" for n in range(3)))
     in_the_way(stub, "update_item", there, add("s", f"{NOW} id-9", NOW + 60, 2))
-    assert RecentTable(dynamodb, TABLE).count("s", "id-9", NOW, 60, 2) == 4
+    assert counting(dynamodb).count("s", "id-9", NOW, 60, 2) == 4
 
 
-def test_a_set_that_is_full_of_what_is_old_is_emptied_and_then_added_to(stubbed: Stubbed) -> None:
+@pytest.mark.parametrize(
+    "of_no_use",
+    [[f"{NOW - 62} id-2", f"{NOW - 61} id-1", f"{NOW - 60} id-0"], [f"{NOW - 9} id-9", f"{NOW - 8} id-9"]],
+    ids=["old", "of one message"],
+)
+def test_a_set_that_is_full_of_what_is_of_no_use_is_emptied_and_then_added_to(
+    stubbed: Stubbed, of_no_use: list[str]
+) -> None:
     dynamodb, stub = stubbed("dynamodb")
-    old = [f"{NOW - 60 - n} id-{n}" for n in range(3)]
-    in_the_way(stub, "update_item", members(*old))
-    stub.add_response("update_item", {}, delete("s", *old))
-    stub.add_response("update_item", {"Attributes": members(f"{NOW} id-9")}, add("s", f"{NOW} id-9", NOW + 60, 2))
-    assert RecentTable(dynamodb, TABLE).count("s", "id-9", NOW, 60, 2) == 1
+    in_the_way(stub, "update_item", members(*of_no_use, f"{NOW - 7} id-9"))
+    stub.add_response("update_item", {}, delete("s", *of_no_use))
+    there = members(f"{NOW - 7} id-9", f"{NOW} id-10")
+    stub.add_response("update_item", {"Attributes": there}, add("s", f"{NOW} id-10", NOW + 60, 2))
+    assert counting(dynamodb).count("s", "id-10", NOW, 60, 2) == 2
 
 
 def test_whoever_finds_the_place_taken_that_he_made_is_counted_beyond_the_limit(stubbed: Stubbed) -> None:
@@ -150,18 +197,20 @@ def test_whoever_finds_the_place_taken_that_he_made_is_counted_beyond_the_limit(
 CALLS: list[Callable[[RecentTable], object]] = [
     lambda table: table.first("content#abc", "id-1", NOW, 600),
     lambda table: table.count("s", "id-1", NOW, 60, 5),
+    lambda table: table.take_over("content#abc", "id-1", NOW, 600),
 ]
+NAMES = ["first", "count", "take_over"]
 
 
 @pytest.mark.parametrize(
     "code", ["ProvisionedThroughputExceededException", "ResourceNotFoundException", "ThrottlingException"]
 )
-@pytest.mark.parametrize("call", CALLS, ids=["first", "count"])
+@pytest.mark.parametrize("call", CALLS, ids=NAMES)
 def test_a_table_that_refuses_is_a_store_error_with_its_code(
     stubbed: Stubbed, call: Callable[[RecentTable], object], code: str
 ) -> None:
     dynamodb, stub = stubbed("dynamodb")
-    stub.add_client_error("put_item" if call is CALLS[0] else "update_item", code, "MARKER")
+    stub.add_client_error("update_item" if call is CALLS[1] else "put_item", code, "MARKER")
     with pytest.raises(StoreError) as caught:
         call(RecentTable(dynamodb, TABLE))
     assert caught.value.reason == code
@@ -179,7 +228,7 @@ def test_a_table_that_refuses_is_a_store_error_with_its_code(
     ],
     ids=lambda error: type(error).__name__,
 )
-@pytest.mark.parametrize("call", CALLS, ids=["first", "count"])
+@pytest.mark.parametrize("call", CALLS, ids=NAMES)
 def test_a_table_that_cant_be_reached_is_a_store_error(
     aws: Callable[[str], Any], call: Callable[[RecentTable], object], error: Exception
 ) -> None:
@@ -209,6 +258,7 @@ class Table:
     """Items and the conditional writes of DynamoDB, as far as they are needed here."""
 
     def __init__(self, client: Any) -> None:
+        self.client = client
         self.items: dict[str, Item] = {}
         self.writes = 0
         self.refused = 0
@@ -302,7 +352,7 @@ class Table:
 @pytest.fixture
 def table(aws: Callable[[str], Any]) -> tuple[Table, RecentTable]:
     dynamodb = aws("dynamodb")
-    return Table(dynamodb), RecentTable(dynamodb, TABLE)
+    return Table(dynamodb), RecentTable(dynamodb, TABLE, Clock())
 
 
 Both = tuple[Table, RecentTable]
@@ -354,12 +404,12 @@ def test_an_answer_that_was_lost_changes_nothing_of_what_the_retry_finds(table: 
     assert recent.first("content#a", "id-2", NOW, 600) == "id-1"
 
 
-def test_what_the_table_keeps_of_it_is_an_id_and_a_time(table: Both) -> None:
+def test_what_the_table_keeps_of_it_are_an_id_and_times(table: Both) -> None:
     there, recent = table
     recent.first("content#a", "id-1", NOW, 600)
     recent.count("default#s", "id-1", NOW, 60, 5)
     assert there.items == {
-        "content#a": {"id": {"S": "content#a"}, "message_id": {"S": "id-1"}, "expires_at": {"N": str(NOW + 600)}},
+        "content#a": noted("content#a", "id-1", NOW, 600),
         "rate#default#s": {
             "id": {"S": "rate#default#s"},
             "members": {"SS": [f"{NOW} id-1"]},
@@ -511,3 +561,115 @@ def test_of_a_flood_that_doesnt_end_as_many_are_let_through_in_each_window_as_ar
     passed = [at for at in range(600) if recent.count("s", f"id-{at}", NOW + at, 60, most) <= most]
     for begin in range(0, 600, 60):
         assert sum(begin <= at < begin + 60 for at in passed) <= most
+
+
+# Out of order, and sent again
+
+
+def test_a_message_that_was_held_up_is_not_counted_with_those_that_came_later(table: Both) -> None:
+    _, recent = table
+    for number in range(1, 6):
+        recent.count("s", f"id-{number}", NOW + number, HOUR, 9)
+    assert recent.count("s", "late", NOW, HOUR, 9) == 1
+    assert recent.count("s", "later", NOW + 3, HOUR, 9) == 5
+
+
+def test_a_retry_after_a_crash_finds_what_it_would_have_found_at_once(table: Both) -> None:
+    _, recent = table
+    assert [recent.count("s", f"id-{number}", NOW + number, HOUR, 3) for number in range(4)] == [1, 2, 3, 4]
+    for number in (2, 0, 1, 3):
+        assert recent.count("s", f"id-{number}", NOW + number, HOUR, 3) == number + 1
+
+
+def test_a_message_that_was_held_up_makes_nobody_forgotten(table: Both) -> None:
+    there, recent = table
+    recent.count("s", "id-1", NOW - 50, 60, 5)
+    recent.count("s", "id-2", NOW, 60, 5)
+    before = there.items["rate#s"]["expires_at"]
+    assert recent.count("s", "late", NOW - 3_000, 60, 5) == 1
+    assert there.items["rate#s"]["expires_at"] == before, "nor sooner, by DynamoDB itself"
+    assert recent.count("s", "id-3", NOW + 1, 60, 5) == 3
+
+
+def test_a_set_is_kept_as_long_as_anybody_in_it_counts(table: Both) -> None:
+    there, _ = table
+    clock = Clock()
+    recent = RecentTable(there.client, TABLE, clock)
+    times = []
+    for clock.now, at in ((NOW, NOW), (NOW + 5, NOW - 900), (NOW + 9, NOW + 3), (NOW + 20, NOW + 20)):
+        recent.count("s", f"id-{at}", at, 60, 5)
+        times.append(int(there.items["rate#s"]["expires_at"]["N"]))
+        assert times[-1] >= at + 60
+    assert times == sorted(times)
+
+
+def test_a_message_that_is_sent_again_under_its_key_counts_once_and_takes_one_place(table: Both) -> None:
+    there, recent = table
+    for seconds in range(20):
+        assert recent.count("s", "keyed", NOW + seconds, HOUR, 2) == 1
+        assert there.sizes == {"rate#s": 1}
+    assert recent.count("s", "other", NOW + 20, HOUR, 2) == 2
+    assert recent.count("s", "third", NOW + 21, HOUR, 2) == 3
+
+
+@pytest.mark.parametrize("most", [1, 2, 5])
+def test_a_flood_under_one_key_hides_no_other_message_of_its_sender(table: Both, most: int) -> None:
+    """Also where all of them were written at once, before anybody forgot any: then the set is full of one id."""
+    there, recent = table
+    there.items["rate#s"] = members(*(f"{NOW + second} keyed" for second in range(most + 1)))
+    counts = [recent.count("s", f"id-{number}", NOW + 30 + number, HOUR, most) for number in range(most + 3)]
+    assert counts[:most] == list(range(2, most + 2))
+    assert all(count > most for count in counts[most:])
+    assert there.sizes == {"rate#s": most + 1}
+
+
+def test_a_message_that_is_sent_again_is_counted_from_its_last_time_on(table: Both) -> None:
+    _, recent = table
+    recent.count("s", "keyed", NOW, 60, 5)
+    recent.count("s", "keyed", NOW + 50, 60, 5)
+    assert recent.count("s", "other", NOW + 70, 60, 5) == 2
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_whatever_the_order_no_set_grows_beyond_its_bound_and_nobody_is_counted_for_more_than_came_before(
+    table: Both, seed: int
+) -> None:
+    there, recent = table
+    chance = random.Random(seed)  # noqa: S311
+    most, seconds = chance.randint(1, 4), 60
+    sent: set[tuple[int, str]] = set()
+    for _ in range(200):
+        at, one = NOW + chance.randint(0, 300), f"id-{chance.randint(0, 60)}"
+        sent.add((at, one))
+        truth = len({each for time, each in sent if at - seconds < time <= at})
+        # In a full set there is no place for who comes: it may have to be counted beyond the limit by one.
+        assert recent.count("s", one, at, seconds, most) <= truth
+        assert there.sizes.get("rate#s", 0) <= most + 1
+
+
+# The fake of the unit tests
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_the_fake_says_of_the_first_what_the_table_says(table: Both, seed: int) -> None:
+    _, recent = table
+    fake, chance = InMemoryRecent(), random.Random(seed)  # noqa: S311
+    came = {f"id-{number}": NOW + chance.randint(0, 2_000) for number in range(12)}
+    for _ in range(120):
+        one = chance.choice(list(came))
+        what = f"content#{chance.randint(0, 1)}"
+        if chance.random() < 0.1:
+            recent.take_over(what, one, came[one], 600)
+            fake.take_over(what, one, came[one], 600)
+        assert recent.first(what, one, came[one], 600) == fake.first(what, one, came[one], 600)
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_the_fake_counts_as_the_table_does_as_long_as_there_is_room(table: Both, seed: int) -> None:
+    _, recent = table
+    fake, chance = InMemoryRecent(), random.Random(seed)  # noqa: S311
+    at = NOW
+    for number in range(60):
+        at += chance.choice([0, 1, 5, 20, 70])
+        arguments = ("s", f"id-{number - chance.choice([0, 0, 0, 1])}", at, 60, 100)
+        assert recent.count(*arguments) == fake.count(*arguments)

@@ -16,19 +16,21 @@ import pytest
 from altcha import solve_challenge
 from altcha.v2 import Challenge, Payload
 from botocore.stub import Stubber
+from chalice.app import Chalice
 from chalice.test import Client
 
 from chalicelib import handlers
 from chalicelib.adapters.secrets import ParameterSecrets, Secrets
 from chalicelib.composition import Topic, using
 from chalicelib.errors import ChannelUnavailableError, DeliveryIncompleteError, StoreError
-from chalicelib.logic import spam
+from chalicelib.logic import openapi, spam
 from chalicelib.logic.delivery import Record
 from chalicelib.logic.proof import challenge
 from chalicelib.logic.submission import Message
 from chalicelib.settings import Spam, Stage, stage_named
 from tests.fakes import (
     NOW,
+    Clock,
     FakeComposition,
     InMemoryMessages,
     InMemoryRecent,
@@ -40,8 +42,10 @@ from tests.fakes import (
     RefusingTopic,
     message,
 )
+from tests.functional.conftest import DescribedClient
 from tests.functional.test_contact import FORM, UUID, Page, body_of, post
 from tests.functional.test_destined import sns_event
+from tests.openapi import operations
 
 HOME = "http://127.0.0.1:8080"
 """The origin of the local stage's site."""
@@ -223,7 +227,7 @@ def test_signals_are_published_in_the_order_found(
     ],
     ids=["another site's", "of another key", "too old", "cut off"],
 )
-def test_a_solution_that_is_none_for_this_site_and_hour_is_wrong(
+def test_a_solution_that_is_none_for_this_site_and_day_is_wrong(
     send: Callable[..., Any], topic: RecordingTopic, wrong: Callable[[], str]
 ) -> None:
     send(PROOF, {"message": "Hi", "altcha": wrong()}, key=Key())
@@ -250,6 +254,21 @@ def test_a_key_that_aws_refuses_to_hand_out_is_one_that_cant_be_read(
     assert send(RATE, {"message": "Hi"}, key=key)["statusCode"] == 202
     assert published(topic)["signals"] == ["unchecked"]
     assert "MARKER" not in log.text
+
+
+def test_a_key_that_was_read_once_is_kept_while_it_cant_be_read_again(
+    send: Callable[..., Any], topic: RecordingTopic, stubbed: Callable[[str], tuple[Any, Stubber]]
+) -> None:
+    ssm, stub = stubbed("ssm")
+    stub.add_response("get_parameters", {"Parameters": [{"Name": "/herald/local/spam/key", "Value": KEY}]})
+    stub.add_client_error("get_parameters", "ThrottlingException")
+    clock = Clock()
+    key = ParameterSecrets(ssm, "/herald/local/spam", ("key",), clock)
+    for clock.now in (NOW, NOW + 301):
+        send(RATE, {"message": "Hi"}, key=key)
+    first, second = (json.loads(one.text) for one in topic.published)
+    assert first["sender"] == second["sender"]
+    assert "signals" not in second
 
 
 def test_what_the_form_itself_shows_is_seen_without_the_key(send: Callable[..., Any], topic: RecordingTopic) -> None:
@@ -392,7 +411,7 @@ def test_nothing_that_a_visitor_sent_for_the_signs_is_logged(
 
 
 @pytest.fixture(scope="module")
-def asking(root: Path, local: Stage) -> Client:
+def app_that_asks(root: Path, local: Stage) -> Chalice:
     """The app as it is for a stage with a site that asks for a proof of work: ``app.py`` once more, by another name."""
     spec = importlib.util.spec_from_file_location("app_that_asks", root / "app.py")
     assert spec is not None
@@ -400,7 +419,23 @@ def asking(root: Path, local: Stage) -> Client:
     module = importlib.util.module_from_spec(spec)
     with using(FakeComposition(guarded(local, PROOF))):
         spec.loader.exec_module(module)
-    return Client(module.app, stage_name="local", project_dir=str(root))
+    app: Chalice = module.app
+    return app
+
+
+@pytest.fixture(scope="module")
+def asking(root: Path, app_that_asks: Chalice) -> Client:
+    """Its client; each answer must be as the document of the API says."""
+    return DescribedClient(app_that_asks, stage_name="local", project_dir=str(root))
+
+
+def test_the_document_of_such_a_stage_describes_every_address_of_the_app_and_no_other(
+    app_that_asks: Chalice, local: Stage
+) -> None:
+    routes = {(path, method) for path, methods in app_that_asks.routes.items() for method in methods}
+    described = {(path, method) for path, method, _ in operations(openapi.document(guarded(local, PROOF), ""))}
+    assert described == routes
+    assert ("/contact/{site}/challenge", "GET") in described
 
 
 ASK = "/contact/default/challenge"
@@ -491,7 +526,8 @@ def test_there_is_no_challenge_for_a_site_that_doesnt_ask_or_doesnt_exist(
 ) -> None:
     given = ask(asking, local, {"Origin": origin}, path=path, rules=rules, key=Unreadable())
     assert given.status_code == 404
-    assert given.json_body["errors"][0]["code"] == "unknown_site"
+    assert given.headers["Content-Type"] == "application/problem+json"
+    assert given.json_body["errors"][0]["code"] == "FORM_NOT_FOUND"
 
 
 def test_a_foreign_page_makes_nobody_read_the_key(asking: Client, local: Stage) -> None:
@@ -507,9 +543,59 @@ def test_without_the_key_there_is_no_challenge_for_now_and_an_error_is_logged(
     assert given.headers["Content-Type"] == "application/problem+json"
     assert given.headers["Cache-Control"] == "no-store"
     assert given.headers["Access-Control-Allow-Origin"] == HOME, "or the page's script could not tell"
+    assert given.headers["Access-Control-Expose-Headers"] == "Retry-After", "or not for how long"
     assert given.json_body["errors"][0]["code"] == "unavailable"
     line = log.line("The key could not be read")
     assert (line["level"], line["site"]) == ("ERROR", "default")
+
+
+class BrokenKey(Key):
+    """Fails as nobody expects."""
+
+    def read(self) -> dict[str, str]:
+        raise ZeroDivisionError("MARKER")
+
+
+def test_an_unexpected_fault_is_a_problem_document_that_the_page_can_read(
+    asking: Client, local: Stage, log: Any, capfd: pytest.CaptureFixture[str]
+) -> None:
+    given = ask(asking, local, {"Origin": HOME, "Accept-Language": "de"}, key=BrokenKey())
+    assert given.status_code == 500
+    assert given.headers["Content-Type"] == "application/problem+json"
+    assert given.headers["Content-Language"] == "de"
+    assert given.headers["Access-Control-Allow-Origin"] == HOME
+    assert given.headers["Vary"] == "Origin"
+    assert given.headers["Cache-Control"] == "no-store"
+    assert given.json_body["errors"] == [{"code": "unexpected", "message": given.json_body["title"]}]
+    line = log.line("Unexpected")
+    assert (line["level"], line["exception_name"]) == ("ERROR", "ZeroDivisionError")
+    assert "MARKER" not in given.body.decode() + log.text + "".join(capfd.readouterr())
+
+
+def test_a_key_of_another_shape_is_such_a_fault(asking: Client, local: Stage) -> None:
+    class Nameless(Key):
+        def read(self) -> dict[str, str]:
+            return {}
+
+    given = ask(asking, local, {"Origin": HOME}, key=Nameless())
+    assert (given.status_code, given.json_body["errors"][0]["code"]) == (500, "unexpected")
+
+
+@pytest.mark.parametrize("content_type", ["text/plain", "application/json", "nonsense", "multipart/form-data"])
+def test_a_challenge_is_given_whatever_type_the_request_says_that_it_has(
+    asking: Client, local: Stage, content_type: str
+) -> None:
+    """Some libraries name one with every request; Chalice answered 415 in its own words."""
+    given = ask(asking, local, {"Origin": HOME, "Content-Type": content_type})
+    assert (given.status_code, set(given.json_body)) == (200, {"parameters", "signature"})
+
+
+@pytest.mark.parametrize(("status", "origin"), [(200, HOME), (403, FOREIGN)])
+def test_only_a_page_of_the_site_may_read_the_headers(asking: Client, local: Stage, status: int, origin: str) -> None:
+    given = ask(asking, local, {"Origin": origin})
+    assert given.status_code == status
+    assert given.headers.get("Access-Control-Expose-Headers") == ("Retry-After" if status == 200 else None)
+    assert "Access-Control-Expose-Headers" not in ask(asking, local).headers
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH", "HEAD"])
@@ -527,14 +613,18 @@ def test_whoever_asks_gets_json_or_a_problem_document(asking: Client, local: Sta
     assert (given.status_code, given.headers["Content-Type"]) == (status, expected)
 
 
-def test_a_form_of_a_site_called_challenge_is_no_challenge(asking: Client, local: Stage, topic: RecordingTopic) -> None:
+def test_a_form_of_a_site_called_challenge_is_no_challenge(
+    app_that_asks: Chalice, root: Path, local: Stage, topic: RecordingTopic
+) -> None:
+    client = Client(app_that_asks, stage_name="local", project_dir=str(root))
     here = local.sites["default"]
     stage = replace(local, sites={"default": here, "challenge": replace(here, name="challenge")})
-    assert post(asking, stage, topic, body_of(message="Hi"), path="/contact/challenge").status_code == 202
+    assert post(client, stage, topic, body_of(message="Hi"), path="/contact/challenge").status_code == 202
     assert published(topic)["site"] == "challenge"
 
 
-def test_a_stage_in_which_no_site_asks_has_no_such_address(client: Client, local: Stage) -> None:
+def test_a_stage_in_which_no_site_asks_has_no_such_address(module: ModuleType, root: Path, local: Stage) -> None:
+    client = Client(module.app, stage_name="local", project_dir=str(root))
     given = ask(client, local, rules=Spam(), key=Unreadable())
     assert given.status_code == 403, "as API Gateway answers for an address that it doesn't know"
     assert b"MissingAuthentication" in given.body or b"Missing Authentication" in given.body
@@ -703,6 +793,34 @@ def test_the_log_says_what_was_found(world: Worlds, context: Any, log: Any) -> N
     assert (line["action"], line["signals"], line["score"]) == ("quarantined", ["honeypot", "proof_missing"], 13)
 
 
+def test_the_log_of_a_retry_says_what_the_record_says(world: Worlds, context: Any, log: Any) -> None:
+    """More may be found by then: what was decided counts, and is what somebody looks for."""
+    here = world(RATE, once_within=0)
+    it = replace(message("id-1"), sender="s")
+    here.notifier = RecoveringNotifier(ChannelUnavailableError("down"))
+    with pytest.raises(DeliveryIncompleteError):
+        here.handle(it, context, "request-1")
+    record = here.messages.records["id-1"]
+    here.messages.put("id-1", "pushover", replace(record.deliveries["pushover"], next_attempt_at=NOW))
+    here.stage = guarded(here.stage, replace(TRAP, points={"links": 4}, most_links=-1), once_within=0)
+    assert here.handle(replace(it, signals=("honeypot",)), context, "request-1")["action"] == "delivered"
+    assert not {"signals", "score"} & set(log.line("Handled"))
+
+
+def test_the_log_of_a_redelivery_has_the_signals_of_the_record_and_no_others(
+    world: Worlds, context: Any, log: Any
+) -> None:
+    here = world(TRAP)
+    here.handle(SPAMMY, context, "request-1")
+    here.stage = guarded(here.stage, Spam())
+    here.handle(replace(SPAMMY, signals=("fill_time",)), context, "request-2")
+    lines = [line for line in log.lines if line["message"] == "Handled"]
+    assert [(line["action"], line["signals"], line["score"]) for line in lines] == [
+        ("quarantined", ["honeypot", "proof_missing"], 13),
+        ("duplicate", ["honeypot", "proof_missing"], 13),
+    ]
+
+
 def test_a_message_in_which_nothing_was_found_leaves_no_word_about_it_in_the_log(
     world: Worlds, context: Any, log: Any
 ) -> None:
@@ -747,7 +865,7 @@ def test_what_cant_be_looked_up_makes_the_run_fail_and_the_retry_rings(
     for _ in range(2):
         with pytest.raises(StoreError):
             here.handle(it, context, "request-1")
-    assert (here.notifier.delivered, here.messages.records) == ([], {})
+    assert here.notifier.delivered == []
     recent.broken = False
     assert here.handle(it, context, "request-1")["action"] == "delivered"
 
@@ -807,6 +925,33 @@ def test_the_same_key_twice_is_the_same_id_and_one_notification(
     assert actions == ["delivered", "duplicate"]
     assert len(here.notifier.delivered) == 1
     assert len(here.messages.kept) == 1
+
+
+def test_another_message_under_the_same_key_is_not_swallowed(
+    send: Callable[..., Any], topic: RecordingTopic, world: Worlds, context: Any
+) -> None:
+    """A page that never changes its key has made a mistake; its visitors must not pay for it."""
+    for text in ("Hello", "Something else", "Hello"):
+        assert send(Spam(), {"message": text}, **{"Idempotency-Key": "k-1"})["statusCode"] == 202
+    here = world()
+    actions = [
+        here.handle(Message.deserialize(one.text), context, f"request-{number}")["action"]
+        for number, one in enumerate(topic.published)
+    ]
+    assert actions == ["delivered", "delivered", "duplicate"]
+    assert [it.fields["message"] for it in here.messages.kept.values()] == ["Hello", "Something else"]
+    assert len(here.notifier.delivered) == 2
+
+
+def test_what_is_no_part_of_a_message_makes_no_other_one_under_the_same_key(
+    send: Callable[..., Any], topic: RecordingTopic
+) -> None:
+    """A retry has been on the page for longer, and may have solved another challenge."""
+    proofs = [solved()[0] for _ in range(2)]
+    for seconds, proof in zip(("4", "9"), proofs, strict=True):
+        body = {"message": "Hi", "_fill_seconds": seconds, "altcha": proof}
+        send(ALL, body, key=Key(), **{"Idempotency-Key": "k-1"})
+    assert len({json.loads(one.text)["id"] for one in topic.published}) == 1
 
 
 def test_without_a_key_the_same_form_twice_is_two_ids_and_one_notification(

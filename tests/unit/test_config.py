@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -111,7 +113,7 @@ DEV = "[stages.dev]\n"
         ("= broken", ["not valid TOML", "line 1"]),
         (
             changed("version = 1", "version = 1\nsite = 3"),
-            ["site: unknown; expected version, sites, channels, limits, delivery or stages"],
+            ["site: unknown; expected version, sites, channels, limits, delivery, alarms or stages"],
         ),
         # Stages
         (changed("[stages.dev]", "[stages.Dev]"), ["stages.Dev", "a-z"]),
@@ -441,6 +443,58 @@ def test_a_stage_may_have_other_signs(folder: Path) -> None:
     text = GOOD + SPAM + signs("honeypot") + own
     assert spam_of(folder, text) == Spam(points={"honeypot": 1, "links": 3}, quarantine_from=99, most_links=4)
     assert spam_of(folder, text, "local") == Spam(points={"honeypot": 1})
+
+
+@pytest.mark.parametrize(
+    ("own", "changes"),
+    [
+        ("quarantine_from = 99\n", {"quarantine_from": 99}),
+        ("links = {most = 9}\n", {"most_links": 9}),
+        ("rate = {minutes = 5}\n", {"minutes": 5}),
+        ("fill_time = {points = 20}\n", {"points": {"fill_time": 20}}),
+        ("[stages.dev.sites.default.spam.proof_of_work]\ntries = 50\n", {"tries": 50}),
+    ],
+)
+def test_a_stage_that_changes_one_key_of_the_spam_table_keeps_the_rest(
+    folder: Path, own: str, changes: dict[str, Any]
+) -> None:
+    text = GOOD + SPAM + "quarantine_from = 12\n" + signs(*SIGNS)
+    common = spam_of(folder, text)
+    found = spam_of(folder, text + "\n[stages.dev.sites.default.spam]\n" + own)
+    points = {**common.points, **changes.get("points", {})}
+    assert found == replace(common, **(changes | {"points": points}))
+    assert found != common
+    assert spam_of(folder, text, "local") == common
+
+
+def test_a_stage_may_change_one_key_of_one_sign_where_the_common_table_has_none(folder: Path) -> None:
+    own = "\n[stages.dev.sites.default.spam]\nlinks = {points = 3}\n"
+    assert spam_of(folder, GOOD + own) == Spam(points={"links": 3}, most_links=2)
+
+
+def test_a_stage_that_changes_one_length_keeps_the_others(folder: Path) -> None:
+    text = changed(DEV, DEV + "[stages.dev.sites.default]\nlongest = {name = 7}\n")
+    text += "\n[sites.default.longest]\nname = 50\nmessage = 900\nPhone = 20\n"
+    stages = load(write(folder, text))
+    common = stages["local"].stage.sites["default"].longest
+    assert {name: common[name] for name in ("name", "message", "Phone")} == {"name": 50, "message": 900, "Phone": 20}
+    assert stages["dev"].stage.sites["default"].longest == {**common, "name": 7}
+
+
+def test_a_list_of_a_stage_replaces_the_common_one(folder: Path) -> None:
+    text = changed(THANKS, THANKS + '\nrequired = ["name", "message"]')
+    text = text.replace(DEV, DEV + '[stages.dev.sites.default]\nrequired = ["email"]\n', 1)
+    stages = load(write(folder, text))
+    assert stages["dev"].stage.sites["default"].required == ("email",)
+    assert stages["local"].stage.sites["default"].required == ("name", "message")
+
+
+def test_a_mistake_in_what_a_stage_laid_over_is_named_where_it_is_written(folder: Path) -> None:
+    text = GOOD + SPAM + "links = {points = 0, most = 3}\n\n[stages.dev.sites.default.spam]\nlinks = {most = -1}\n"
+    said = mistakes(folder, text)
+    assert "stages.dev.sites.default.spam.links.most: found -1" in said
+    assert " sites.default.spam.links.points: found 0" in said
+    assert "stages.dev.sites.default.spam.links.points" not in said
 
 
 @pytest.mark.parametrize(("minutes", "seconds"), [(0, 0), (1, 60), (10, 600), (1440, 86_400)])

@@ -22,8 +22,9 @@ from chalicelib.errors import (
 from chalicelib.logic import delivery
 from chalicelib.logic.delivery import GIVE_UP, LEASE, LONGEST_PAUSE, Delivery, Invocation, Notifier, Record, State
 from chalicelib.logic.notification import Notification, of_contact
-from chalicelib.logic.spam import Held, Verdict
-from chalicelib.settings import Channel
+from chalicelib.logic.spam import Held, Verdict, screen
+from chalicelib.logic.submission import Message
+from chalicelib.settings import Channel, Spam
 from tests.fakes import (
     NOW,
     Clock,
@@ -754,3 +755,425 @@ def test_a_channel_that_has_left_is_given_up_in_the_end() -> None:
     assert due(run) == MESSAGE.received_at + GIVE_UP
     run.clock.now = due(run)
     assert again(run) == "undeliverable"
+
+
+# The same content
+
+
+def same(number: int, at: int = NOW, **more: Any) -> Message:
+    """One of many messages that say the same."""
+    return replace(message(f"id-{number}", message="same"), received_at=at, **more)
+
+
+HONEYPOT = Spam(points={"honeypot": 10}, quarantine_from=10)
+SPAMMY = ("honeypot",)
+NO_TIME = NOW
+"""When a run ends that can store a message and call nobody."""
+
+
+class Form:
+    """Messages of one site, each looked at, stored and delivered as ``destined`` does it."""
+
+    def __init__(self, notifier: Notifier | None = None, *, once_within: int = 600, channels: int = 1) -> None:
+        self.site = site(once_within=once_within, spam=HONEYPOT)
+        self.channels = {name: channel(name) for name in ("pushover", "email")[:channels]}
+        self.notifier = notifier or RecordingNotifier()
+        self.store = InMemoryMessages()
+        self.recent = InMemoryRecent()
+        self.runs = 0
+
+    def deliver(self, it: Message, request: str = "", ends_at: int = LONG) -> dict[str, Any]:
+        self.runs += 1
+        means = delivery.Means(
+            site=self.site,
+            channels=self.channels,
+            notifiers=dict.fromkeys(self.channels, self.notifier),
+            store=self.store,
+            recent=self.recent,
+            now=Clock(),
+        )
+        verdict = screen(it, self.site, self.recent)
+        invocation = Invocation(request or f"request of {it.id}", f"run-{self.runs}", ends_at)
+        return delivery.deliver(it, verdict, means, invocation)
+
+    def store_only(self, it: Message) -> None:
+        """A run that ends after it has stored the message and looked at its content."""
+        with pytest.raises(DeliveryIncompleteError):
+            self.deliver(it, ends_at=NO_TIME)
+
+    def duplicate_of(self, it: Message) -> str:
+        """Which message this one is held for; empty when it rang."""
+        told = self.deliver(it)
+        assert (told["action"] == "duplicate") == ("duplicate_of" in told["message"])
+        return str(told["message"].get("duplicate_of", ""))
+
+    def erase(self, it: Message) -> None:
+        del self.store.records[it.id], self.store.kept[it.id]
+
+    def due(self, it: Message) -> int:
+        return self.store.records[it.id].due_at
+
+    @property
+    def rang(self) -> list[str]:
+        assert isinstance(self.notifier, RecordingNotifier)
+        return [each.id for each in self.notifier.delivered]
+
+
+def test_the_same_content_once_more_is_stored_and_held_as_a_duplicate_of_the_first() -> None:
+    form = Form()
+    assert form.deliver(same(1))["action"] == "delivered"
+    for number in (2, 3):
+        assert form.deliver(same(number, NOW + number)) == {
+            "source": "herald.contact",
+            "action": "duplicate",
+            "message": {
+                "id": f"id-{number}",
+                "site": "default",
+                "channels": {"pushover": "pending"},
+                "duplicate_of": "id-1",
+            },
+        }
+        assert form.store.records[f"id-{number}"].verdict == Verdict((), 0, Held.DUPLICATE, "id-1")
+        assert form.due(same(number)) == 0, "the redrive has nothing to do for it"
+    assert form.rang == ["id-1"]
+    assert set(form.store.kept) == {"id-1", "id-2", "id-3"}
+
+
+def test_another_text_is_another_message() -> None:
+    form = Form()
+    for number, text in enumerate(["one", "One", "one "]):
+        assert form.duplicate_of(replace(same(number), fields={"message": text})) == ""
+    assert form.rang == ["id-0", "id-1", "id-2"]
+
+
+def test_the_same_words_on_another_site_are_another_message() -> None:
+    form = Form()
+    form.deliver(same(1))
+    form.site = site("shop", once_within=600)
+    assert form.duplicate_of(replace(same(2), site="shop")) == ""
+    assert form.rang == ["id-1", "id-2"]
+
+
+@pytest.mark.parametrize(("later", "held"), [(0, True), (1, True), (599, True), (600, False), (601, False)])
+def test_the_window_begins_with_the_first_and_has_no_edge_of_a_clock(later: int, held: bool) -> None:
+    for start in range(NOW, NOW + 600, 97):
+        form = Form()
+        form.deliver(same(1, start))
+        assert (form.duplicate_of(same(2, start + later)) == "id-1") is held
+
+
+def test_repetitions_dont_make_the_window_longer() -> None:
+    """Or a form that says the same each minute, such as one without any text, would ring once and never again."""
+    form = Form()
+    for minute in range(25):
+        form.deliver(same(minute, NOW + 60 * minute))
+    assert form.rang == ["id-0", "id-10", "id-20"]
+
+
+def test_without_a_window_every_message_rings_and_nothing_is_noted() -> None:
+    form = Form(once_within=0)
+    assert [form.duplicate_of(same(number)) for number in range(3)] == [""] * 3
+    assert form.recent.firsts == {}
+    assert len(form.rang) == 3
+
+
+def test_messages_with_a_key_of_their_own_are_what_their_sender_says_they_are() -> None:
+    form = Form()
+    form.deliver(same(1))
+    noted = dict(form.recent.firsts)
+    assert [form.duplicate_of(same(number, keyed=True)) for number in (2, 3)] == ["", ""]
+    assert form.recent.firsts == noted, "and make none without a key a duplicate"
+    assert form.rang == ["id-1", "id-2", "id-3"]
+
+
+def test_a_message_of_a_site_that_has_left_is_compared_with_none() -> None:
+    form = Form()
+    form.deliver(same(1))
+    means = delivery.Means(None, {}, {}, form.store, form.recent, Clock())
+    told: Any = delivery.deliver(same(2), Verdict(), means, FIRST)
+    assert (told["action"], told["message"].get("duplicate_of")) == ("undeliverable", None)
+
+
+def test_a_repetition_that_looks_like_spam_is_quarantined_rather_than_a_duplicate() -> None:
+    form = Form()
+    form.deliver(same(1))
+    told = form.deliver(same(2, signals=SPAMMY))
+    assert (told["action"], told["message"].get("duplicate_of")) == ("quarantined", None)
+
+
+def test_a_duplicate_keeps_the_signs_that_were_not_enough() -> None:
+    form = Form()
+    form.site = site(spam=replace(HONEYPOT, quarantine_from=11))
+    form.deliver(same(1))
+    told = form.deliver(same(2, signals=SPAMMY))
+    assert (told["message"]["signals"], told["message"]["score"]) == (["honeypot"], 10)
+    assert form.store.records["id-2"].verdict == Verdict(SPAMMY, 10, Held.DUPLICATE, "id-1")
+
+
+def test_a_double_click_rings_once_also_while_the_first_is_still_pending() -> None:
+    form = Form()
+    form.store_only(same(1))
+    assert form.duplicate_of(same(2)) == "id-1"
+    assert form.duplicate_of(same(1)) == ""
+    assert form.rang == ["id-1"]
+
+
+def test_of_two_that_were_stored_at_once_and_compared_afterwards_one_rings() -> None:
+    form, compared = Form(), InMemoryRecent()
+
+    class Slow(InMemoryRecent):
+        """Lets the other message come, from its store to its end, before it answers for this one."""
+
+        def first(self, what: str, message_id: str, at: int, seconds: int) -> str:
+            if message_id == "id-1":
+                form.recent = compared
+                assert form.duplicate_of(same(2)) == ""
+            return compared.first(what, message_id, at, seconds)
+
+    form.recent = Slow()
+    assert form.duplicate_of(same(1)) == "id-2"
+    assert form.rang == ["id-2"]
+
+
+# Whom nobody heard of stands in for nobody
+
+
+def test_no_message_is_a_duplicate_of_one_in_quarantine() -> None:
+    """Whoever sends the same again with a solution is heard."""
+    form = Form()
+    assert form.deliver(same(1, signals=SPAMMY))["action"] == "quarantined"
+    assert form.duplicate_of(same(2)) == ""
+    assert form.duplicate_of(same(3)) == "id-2"
+    assert form.rang == ["id-2"]
+
+
+def test_no_message_is_a_duplicate_of_one_that_was_put_into_quarantine_afterwards() -> None:
+    form = Form()
+    form.store_only(same(1))
+    record = form.store.records["id-1"]
+    form.store.records["id-1"] = replace(record, verdict=Verdict(held=Held.QUARANTINED))
+    assert form.duplicate_of(same(2)) == ""
+    assert form.duplicate_of(same(3)) == "id-2"
+
+
+def test_no_message_is_a_duplicate_of_one_that_was_never_stored() -> None:
+    class Unwritable(InMemoryMessages):
+        def add(self, message: Message, record: Record) -> Record | None:
+            if message.id == "id-1":
+                raise StoreError("InternalServerError")
+            return super().add(message, record)
+
+    form = Form()
+    form.store = Unwritable()
+    for _ in range(delivery.LAMBDA_ATTEMPTS):
+        with pytest.raises(StoreError):
+            form.deliver(same(1))
+    assert form.duplicate_of(same(2)) == ""
+    assert form.duplicate_of(same(3)) == "id-2"
+    assert form.rang == ["id-2"]
+
+
+@pytest.mark.parametrize("error", [REJECTED, InvalidRequestError("no")])
+def test_no_message_is_a_duplicate_of_one_that_was_refused_for_good(error: NotifierError) -> None:
+    form = Form(RecoveringNotifier(error))
+    assert form.deliver(same(1))["action"] == "undeliverable"
+    assert form.duplicate_of(same(2)) == ""
+    assert form.duplicate_of(same(3)) == "id-2"
+    assert form.rang == ["id-2"]
+
+
+def test_a_message_that_one_of_its_channels_still_has_makes_a_duplicate() -> None:
+    form = Form(channels=2)
+    form.store_only(same(1))
+    for state in State:
+        form.store.put("id-1", "pushover", Delivery(State.REJECTED, 1))
+        form.store.put("id-1", "email", Delivery(state, 1))
+        number = 2 + list(State).index(state)
+        rings = state in (State.REJECTED, State.EXPIRED)
+        assert form.duplicate_of(same(number)) == ("" if rings else "id-1"), state
+        form.recent.firsts = dict.fromkeys(form.recent.firsts, ("id-1", NOW))
+
+
+def test_no_message_is_a_duplicate_of_one_that_was_erased() -> None:
+    form = Form()
+    form.deliver(same(1))
+    form.erase(same(1))
+    assert form.duplicate_of(same(2)) == ""
+    assert form.duplicate_of(same(3)) == "id-2"
+    assert form.rang == ["id-1", "id-2"]
+
+
+def test_the_window_of_one_that_took_over_begins_with_itself() -> None:
+    form = Form()
+    form.deliver(same(1))
+    form.erase(same(1))
+    form.deliver(same(2, NOW + 500))
+    assert form.duplicate_of(same(3, NOW + 1_000)) == "id-2"
+    assert form.duplicate_of(same(4, NOW + 1_100)) == ""
+
+
+@pytest.mark.parametrize("before", [600, 601, 6 * 3600])
+def test_a_message_that_was_held_up_is_no_duplicate_of_one_that_came_long_after_it(before: int) -> None:
+    form = Form()
+    form.deliver(same(2))
+    held_up = same(1, NOW - before)
+    assert form.duplicate_of(held_up) == ""
+    assert form.duplicate_of(same(3, NOW + 599)) == "id-2", "nor does it take the later one's place"
+    assert form.rang == ["id-2", "id-1"]
+
+
+@pytest.mark.parametrize("before", [1, 599])
+def test_a_message_that_was_overtaken_by_its_repetition_is_the_duplicate(before: int) -> None:
+    form = Form()
+    form.deliver(same(2))
+    assert form.duplicate_of(same(1, NOW - before)) == "id-2"
+    assert form.rang == ["id-2"]
+
+
+# One of them rings
+
+
+ORDERS = list(itertools.permutations(range(4)))
+
+
+def nth(number: int) -> Message:
+    return same(number, NOW + 100 * number)
+
+
+@pytest.mark.parametrize("order", ORDERS, ids=str)
+def test_whatever_the_order_in_which_they_come_one_of_the_same_content_rings(order: tuple[int, ...]) -> None:
+    form = Form()
+    told = {form.duplicate_of(nth(number)) for number in (*order, *order, *reversed(order))}
+    assert form.rang == [f"id-{order[0]}"]
+    assert told == {"", f"id-{order[0]}"}
+
+
+@pytest.mark.parametrize("order", ORDERS, ids=str)
+@pytest.mark.parametrize("fate", ["quarantined", "refused", "erased", "never stored"])
+def test_whatever_the_order_one_rings_of_those_that_can(order: tuple[int, ...], fate: str) -> None:
+    """The second in time is lost, in one way or another, and none is lost with it."""
+
+    class Unwritable(InMemoryMessages):
+        def add(self, message: Message, record: Record) -> Record | None:
+            if message.id == "id-1":
+                raise StoreError("InternalServerError")
+            return super().add(message, record)
+
+    class Choosy(RecordingNotifier):
+        def notify(self, notification: Notification) -> str:
+            if notification.id == "id-1":
+                raise REJECTED
+            return super().notify(notification)
+
+    form = Form(Choosy() if fate == "refused" else None)
+    form.store = Unwritable() if fate == "never stored" else form.store
+    for number in order:
+        it = nth(number)
+        if number == 1 and fate == "quarantined":
+            form.deliver(replace(it, signals=SPAMMY))
+        elif number == 1 and fate == "never stored":
+            with pytest.raises(StoreError):
+                form.deliver(it)
+        else:
+            form.deliver(it)
+        if number == 1 and fate == "erased":
+            form.erase(it)
+    others = [one for one in form.rang if one != "id-1"]
+    assert len(others) == 1
+    assert others[0] == f"id-{next(number for number in order if number != 1)}"
+    assert ("id-1" in form.rang) is (fate == "erased" and order[0] == 1)
+
+
+@pytest.mark.parametrize("order", ORDERS, ids=str)
+def test_one_rings_also_when_each_run_crashes_once_after_it_has_stored(order: tuple[int, ...]) -> None:
+    class CrashesOnce(InMemoryRecent):
+        """Notes what it is asked, and its first answer for each message is lost."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.crashed: set[str] = set()
+
+        def first(self, what: str, message_id: str, at: int, seconds: int) -> str:
+            found = super().first(what, message_id, at, seconds)
+            if message_id not in self.crashed:
+                self.crashed.add(message_id)
+                raise StoreError("ProvisionedThroughputExceededException")
+            return found
+
+    form = Form()
+    form.recent = CrashesOnce()
+    for number in order:
+        with pytest.raises(StoreError):
+            form.deliver(nth(number))
+    for number in reversed(order):
+        form.deliver(nth(number))
+    assert form.rang == [f"id-{order[0]}"], "the one whose claim was written, though its answer was lost"
+    assert {record.verdict.duplicate_of for record in form.store.records.values()} == {"", *form.rang}
+
+
+@pytest.mark.parametrize("crash", ["before", "after"])
+def test_one_that_takes_over_and_crashes_rings_at_its_retry(crash: str) -> None:
+    class CrashesOnce(InMemoryRecent):
+        broken = True
+
+        def take_over(self, what: str, message_id: str, at: int, seconds: int) -> None:
+            broken, self.broken = self.broken and message_id == "id-2", False
+            if broken and crash == "before":
+                raise StoreError("InternalServerError")
+            super().take_over(what, message_id, at, seconds)
+            if broken:
+                raise StoreError("InternalServerError")
+
+    form = Form()
+    form.deliver(same(1))
+    form.erase(same(1))
+    noted, form.recent = form.recent.firsts, CrashesOnce()
+    form.recent.firsts = noted
+    with pytest.raises(StoreError):
+        form.deliver(same(2))
+    assert form.due(same(2)) > 0, "or the redrive, where there is no retry"
+    assert form.duplicate_of(same(2)) == ""
+    assert form.duplicate_of(same(3)) == "id-2"
+
+
+def test_a_retry_is_no_duplicate_of_what_came_after_it() -> None:
+    form = Form()
+    form.store_only(same(1))
+    assert [form.duplicate_of(same(number)) for number in (2, 1, 2, 2, 1)] == ["id-1", "", "id-1", "id-1", ""]
+    assert form.rang == ["id-1"]
+
+
+def test_a_message_that_waits_for_its_channel_is_not_compared_again() -> None:
+    """It has been tried: whoever is held in its stead relies on it."""
+    form = Form(RecoveringNotifier(UNAVAILABLE))
+    with pytest.raises(DeliveryIncompleteError):
+        form.deliver(same(1))
+    form.recent.firsts = dict.fromkeys(form.recent.firsts, ("id-9", NOW))
+    form.store.records["id-9"] = Record("request-9", {"pushover": Delivery(State.DELIVERED, 1)})
+    form.store.kept["id-9"] = same(9)
+    form.store.put("id-1", "pushover", replace(form.store.records["id-1"].deliveries["pushover"], next_attempt_at=NOW))
+    assert form.deliver(same(1))["action"] == "delivered"
+    assert form.rang == ["id-1"]
+
+
+def test_the_redrive_rings_nobody_for_a_duplicate() -> None:
+    form = Form()
+    form.deliver(same(1))
+    form.deliver(same(2))
+    found = form.store.find("id-2")
+    assert found is not None
+    means = delivery.Means(
+        form.site, form.channels, {"pushover": form.notifier}, form.store, form.recent, Clock(NOW + 10**6)
+    )
+    told: Any = delivery.deliver_again(*found, means, OTHER)
+    assert (told["action"], told["message"]["duplicate_of"]) == ("duplicate", "id-1")
+    assert form.rang == ["id-1"]
+
+
+def test_what_the_record_says_of_a_duplicate_counts_whatever_has_become_of_the_first() -> None:
+    form = Form()
+    form.deliver(same(1))
+    form.deliver(same(2))
+    form.erase(same(1))
+    assert form.duplicate_of(same(2)) == "id-1"
+    assert form.rang == ["id-1"]

@@ -189,5 +189,5 @@ def routes(root: Path, *signs: str) -> dict[str, list[str]]:
 
 def test_there_is_an_address_for_challenges_only_where_a_site_asks_for_work(root: Path) -> None:
     without = routes(root, "honeypot", "fill_time", "links", "rate")
-    assert set(without) == {"/contact", "/contact/{site}", "/f/{site}", "/health"}
+    assert set(without) == {"/contact", "/contact/{site}", "/f/{site}", "/health", "/openapi.json"}
     assert routes(root, "proof_of_work") == without | {"/contact/{site}/challenge": ["GET"]}

@@ -80,7 +80,16 @@ def test_the_compiled_stages_are_those_that_were_configured(tmp_path: Path) -> N
     sites = {"odd": odd, "default": site()}
     stages = {
         "dev": config(
-            Stage("dev", sites, {"pushover": channel(ring_again=False)}, few, Persistence(1, 2, 3, 4), False, "it's")
+            Stage(
+                "dev",
+                sites,
+                {"pushover": channel(ring_again=False)},
+                few,
+                Persistence(1, 2, 3, 4),
+                ("pushover",),
+                False,
+                "it's",
+            )
         )
     }
     namespace: dict[str, dict[str, Stage]] = {}

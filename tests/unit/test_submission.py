@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
+import uuid
 from dataclasses import replace
 
 import pytest
@@ -11,9 +13,18 @@ import pytest
 from chalicelib.errors import Problem, SubmissionError
 from chalicelib.logic.bodies import JSON, Pairs, read
 from chalicelib.logic.fields import KNOWN, NAMES, SINGLE_LINE, Role
-from chalicelib.logic.submission import MAX_NAME, MAX_PUBLISHED, Message, Submission, sort, validate
+from chalicelib.logic.submission import (
+    MAX_NAME,
+    MAX_PUBLISHED,
+    Message,
+    Submission,
+    content,
+    message_id,
+    sort,
+    validate,
+)
 from chalicelib.settings import Limits, Site
-from tests.fakes import LIMITS, LONGEST, NOW, site
+from tests.fakes import LIMITS, LONGEST, NOW, message, site
 
 SNS_LIMIT = 256 * 1024
 """https://docs.aws.amazon.com/sns/latest/api/API_Publish.html: 256 KB, attributes included."""
@@ -627,3 +638,109 @@ def test_the_fields_of_a_published_message_stay_in_the_order_sent() -> None:
     fields = {"z": "1", "message": "2", "a": "3", "Ä": "4"}
     message = Message.deserialize(Message("id", "default", NOW, fields).serialize())
     assert list(message.fields.items()) == list(fields.items())
+
+
+# Content, and the ids made of it
+
+
+def said(it: Message) -> str:
+    return content(it.site, it.fields)
+
+
+def test_the_same_site_and_fields_are_the_same_content_whatever_else_differs() -> None:
+    one = message("id-1", name="Ada", message="Hi")
+    other = replace(
+        message("id-2", name="Ada", message="Hi"),
+        received_at=NOW + 500,
+        signals=("honeypot",),
+        sender="s",
+        proof="p",
+        keyed=True,
+    )
+    assert said(one) == said(other)
+
+
+def test_another_order_site_name_or_text_is_another_content() -> None:
+    them = [
+        message(name="Ada", message="Hi"),
+        message(message="Hi", name="Ada"),
+        message(site="shop", name="Ada", message="Hi"),
+        message(name="Ada", message="Hi "),
+        message(name="Ada", message="hi"),
+        message(name="ada", message="Hi"),
+        message(Name="Ada", message="Hi"),
+        message(message="Hi"),
+        message(name="", message="Hi"),
+        message(name="Ada"),
+        message(name="Ada", message="Hi", more=""),
+    ]
+    assert len({said(it) for it in them}) == len(them)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ({"a": "b", "c": "d"}, {"a": "bcd"}),
+        ({"a": "b", "c": "d"}, {"ab": "cd"}),
+        ({"a": 'b", "c": "d'}, {"a": "b", "c": "d"}),
+        ({"a": 'b"], ["c", "d'}, {"a": "b", "c": "d"}),
+        ({"a": "b\nc"}, {"a": "b\\nc"}),
+        ({"a": "b\x00c"}, {"a": "bc"}),
+        ({"a": "é"}, {"a": "\\u00e9"}),
+        ({"a": "é"}, {"a": "e\u0301"}),
+        ({"": "a"}, {"a": ""}),
+    ],
+)
+def test_no_separator_in_a_field_makes_two_contents_one(one: dict[str, str], other: dict[str, str]) -> None:
+    assert content("default", one) != content("default", other)
+
+
+def test_a_content_can_be_named_even_for_half_a_character() -> None:
+    assert content("default", {"message": "\ud800"}) != content("default", {"message": "\udfff"})
+
+
+def test_of_a_content_nothing_is_legible() -> None:
+    found = content("default", {"message": "MARKER"})
+    assert "MARKER" not in found
+    assert len(found) == 64
+
+
+KEY = "0e2d6f0a-77f8-4b49-9a0c-6a1f6c4f7f11"
+HELLO = {"name": "Ada", "message": "Hello"}
+
+
+def test_the_same_message_under_the_same_key_has_the_same_id_on_any_day_and_in_any_release() -> None:
+    assert message_id("default", KEY, HELLO) == message_id("default", KEY, dict(HELLO))
+    assert message_id("default", "k", {"message": "Hi"}) == str(
+        uuid.uuid5(
+            uuid.UUID("6f0c5dd4-6d35-4b8e-9d1f-0f8b5f3f5b62"),
+            "default\nk\n" + hashlib.sha256(b'["default", [["message", "Hi"]]]').hexdigest(),
+        )
+    )
+
+
+def test_another_message_under_the_same_key_is_another_message() -> None:
+    ids = {
+        message_id("default", KEY, fields)
+        for fields in (HELLO, HELLO | {"message": "Hello again"}, HELLO | {"Phone": "1"}, {"message": "Hello"}, {})
+    }
+    assert len(ids) == 5
+
+
+def test_another_key_or_another_site_is_another_message() -> None:
+    assert len({message_id(name, key, HELLO) for name in ("default", "shop") for key in (KEY, KEY[:-1], "k")}) == 6
+
+
+def test_no_key_can_be_written_so_that_it_is_taken_for_another_site_or_text() -> None:
+    assert message_id("a", "b\nc", HELLO) != message_id("a\nb", "c", HELLO)
+    assert message_id("a", f"k\n{content('a', HELLO)}", {}) != message_id("a", "k", HELLO)
+
+
+def test_without_a_key_each_message_has_an_id_of_its_own() -> None:
+    assert len({message_id("default", "", HELLO) for _ in range(9)}) == 9
+
+
+def test_no_id_tells_the_key_or_the_text() -> None:
+    found = message_id("default", "MARKER", {"message": "MARKER"})
+    assert str(uuid.UUID(found)) == found
+    assert "MARKER" not in found

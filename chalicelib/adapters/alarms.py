@@ -1,0 +1,76 @@
+"""When the owner was last told of a failure: one item of the message table."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from chalicelib.adapters.aws import reason
+from chalicelib.adapters.messages import item_in_the_way
+from chalicelib.errors import StoreError
+
+if TYPE_CHECKING:
+    from types_boto3_dynamodb import DynamoDBClient
+
+_KEY = "alarm#"
+
+
+class AlarmItem:
+    """An :class:`~chalicelib.logic.alarm.AlarmLog` in DynamoDB."""
+
+    def __init__(self, dynamodb: DynamoDBClient, table: str) -> None:
+        self._dynamodb = dynamodb
+        self._table = table
+
+    def failed(self, now: int, quiet: int) -> int:
+        """Count a failure; returns how many to tell now, this one included."""
+        told = self._tell(now, "attribute_not_exists(told_at) OR told_at <= :since", now - quiet)
+        if told is not None:
+            return told + 1
+        try:
+            self._dynamodb.update_item(
+                TableName=self._table,
+                Key={"id": {"S": _KEY}},
+                UpdateExpression="ADD untold :one",
+                ExpressionAttributeValues={":one": {"N": "1"}},
+            )
+        except (BotoCoreError, ClientError) as error:
+            raise StoreError(reason(error)) from error
+        return 0
+
+    def untold(self, now: int, quiet: int) -> int:
+        """How many failures to tell now."""
+        return self._tell(now, "told_at <= :since AND untold > :none", now - quiet) or 0
+
+    def put_back(self, number: int) -> None:
+        """End the quiet time, and keep the failures for who comes next."""
+        try:
+            self._dynamodb.update_item(
+                TableName=self._table,
+                Key={"id": {"S": _KEY}},
+                UpdateExpression="SET told_at = :never ADD untold :number",
+                ExpressionAttributeValues={":never": {"N": "0"}, ":number": {"N": str(number)}},
+            )
+        except (BotoCoreError, ClientError) as error:
+            raise StoreError(reason(error)) from error
+
+    def _tell(self, now: int, condition: str, since: int) -> int | None:
+        """Begin a quiet time, if the condition holds; returns how many were untold, or None where it doesn't hold."""
+        try:
+            before = self._dynamodb.update_item(
+                TableName=self._table,
+                Key={"id": {"S": _KEY}},
+                UpdateExpression="SET told_at = :now, untold = :none",
+                ConditionExpression=condition,
+                ExpressionAttributeValues={
+                    ":now": {"N": str(now)},
+                    ":none": {"N": "0"},
+                    ":since": {"N": str(since)},
+                },
+                ReturnValues="ALL_OLD",
+            )
+        except (BotoCoreError, ClientError) as error:
+            item_in_the_way(error)
+            return None
+        return int(before.get("Attributes", {}).get("untold", {}).get("N", 0))

@@ -1,0 +1,77 @@
+"""Telling the owner that something was not delivered: at once, and once rather than for each message.
+
+The first failure is told when it happens. Those within :data:`QUIET` after it are counted, and told together by whoever
+comes first afterwards: the next failure, or the redrive on its schedule. An alarm goes by a channel that did not fail
+itself, as long as there is one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+from chalicelib.errors import NotifierError
+from chalicelib.logic.delivery import Notifier, Record, State
+from chalicelib.logic.events import Outcome
+from chalicelib.logic.notification import Notification
+
+QUIET = 15 * 60
+"""Seconds after an alarm in which there is no other."""
+TITLE = "Herald: not delivered"
+
+
+class AlarmLog(Protocol):
+    """Remembers when the owner was last told, and how many failures there were since."""
+
+    def failed(self, now: int, quiet: int) -> int:
+        """Count a failure. Returns how many to tell now, this one included; 0 while it is quiet."""
+
+    def untold(self, now: int, quiet: int) -> int:
+        """How many failures to tell now, once it was quiet for long enough; 0 if there are none."""
+
+    def put_back(self, number: int) -> None:
+        """Nobody could be told: let the next one tell these failures, without any quiet time."""
+
+
+def of_failure(outcome: Outcome, record: Record | None, number: int, now: int) -> Notification:
+    """What the owner is told of a failure. Nothing of what a visitor wrote: ids, states and error classes alone."""
+    what = outcome.action or outcome.error_type or outcome.condition
+    lines = [f"A message is not delivered: {what}."]
+    if record is not None:
+        lines += [f"{name}: {each.state} {each.error}".rstrip() for name, each in sorted(record.deliveries.items())]
+    if outcome.condition not in ("", "Success"):
+        lines.append("It is kept, and what still waits is tried again.")
+    lines.append(f"Message {outcome.id}")
+    if number > 1:
+        lines.append(f"{number - 1} more since the last alarm.")
+    return Notification(id=f"alarm-{outcome.id}"[:128], title=TITLE, message="\n".join(lines), timestamp=now)
+
+
+def of_many(number: int, now: int) -> Notification:
+    """What the owner is told of failures that came while it was quiet."""
+    message = f"{number} more failures since the last alarm. What still waits is tried again."
+    return Notification(id=f"alarm-{now}", title=TITLE, message=message, timestamp=now)
+
+
+def channels_for(wanted: Sequence[str], record: Record | None) -> list[str]:
+    """The alarm's channels in the order to try them: those that did not fail first."""
+    failed = {name for name, it in record.deliveries.items() if it.state is not State.DELIVERED} if record else set()
+    return sorted(wanted, key=lambda name: name in failed)
+
+
+def tell(
+    what: Notification, channels: Sequence[str], notifiers: Mapping[str, Notifier], log: AlarmLog, untold: int
+) -> str:
+    """Tell by the first channel that takes it; returns its name.
+
+    Where none does, the last error is raised and ``untold`` failures are put back for who comes next.
+    """
+    for number, channel in enumerate(channels, 1):
+        try:
+            notifiers[channel].notify(what)
+            return channel
+        except NotifierError:
+            if number == len(channels):
+                log.put_back(untold)
+                raise
+    raise ValueError("there is no channel to tell the owner by")

@@ -1,0 +1,231 @@
+"""``on_failure`` and ``redrive`` telling the owner; and the item that keeps it from being told too often."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from botocore.stub import Stubber
+from chalice.test import Client
+
+from chalicelib.adapters.alarms import AlarmItem
+from chalicelib.composition import using
+from chalicelib.errors import ChannelUnavailableError, StoreError
+from chalicelib.logic.alarm import QUIET
+from chalicelib.logic.delivery import Delivery, Notifier, Record, State
+from chalicelib.logic.redrive import Due
+from chalicelib.settings import Stage
+from tests.fakes import (
+    NOW,
+    FakeComposition,
+    InMemoryAlarms,
+    InMemoryMessages,
+    RecordingNotifier,
+    RefusingNotifier,
+    message,
+)
+
+Stubbed = Callable[[str], tuple[Any, Stubber]]
+TABLE = "herald-dev-messages"
+KEY = {"id": {"S": "alarm#"}}
+
+
+class NothingDue:
+    """Knows of no message that waits."""
+
+    def due(self, now: int, most: int) -> list[Due]:
+        return []
+
+    def postpone(self, message_id: str, due_at: int) -> None:
+        raise AssertionError("nothing was due")
+
+
+class NobodyRuns:
+    """Must not be asked to run anything."""
+
+    def run(self, message: Due) -> None:
+        raise AssertionError("nothing was due")
+
+
+class World:
+    """Everything around ``on_failure``, in a stage that tells its owner by ``channels``."""
+
+    def __init__(self, local: Stage, *channels: str, **notifiers: Notifier) -> None:
+        self.stage = replace(local, alarm_channels=channels)
+        self.log = InMemoryAlarms()
+        self.messages = InMemoryMessages()
+        self.notifiers = notifiers
+
+    def at(self, now: int) -> FakeComposition:
+        return FakeComposition(
+            self.stage,
+            messages=self.messages,
+            notifiers=self.notifiers,
+            alarm_log=self.log,
+            due_messages=NothingDue(),
+            destined=NobodyRuns(),
+            now=now,
+        )
+
+
+@pytest.fixture
+def event(root: Path) -> dict[str, Any]:
+    """A failure as Lambda puts it on the bus."""
+    found: dict[str, Any] = json.loads((root / "tests/contract/samples/failure.json").read_text(encoding="utf-8"))
+    one = message("id-1", message="MARKER")
+    sns = {
+        "MessageId": "sns-1",
+        "Message": one.serialize(),
+        "MessageAttributes": {"kind": {"Type": "String", "Value": "contact"}},
+    }
+    found["detail"]["requestPayload"] = {"Records": [{"Sns": sns}]}
+    return found
+
+
+def test_the_first_failure_is_told_at_once_and_those_after_it_together(
+    client: Client, local: Stage, event: dict[str, Any]
+) -> None:
+    owner = RecordingNotifier()
+    world = World(local, "email", email=owner)
+    for seconds in range(4):
+        with using(world.at(NOW + seconds)):
+            client.lambda_.invoke("on_failure", event)
+    assert len(owner.delivered) == 1
+    with using(world.at(NOW + QUIET)):
+        client.lambda_.invoke("on_failure", event)
+    assert len(owner.delivered) == 2
+    assert "3 more since the last alarm." in owner.delivered[1].message
+    assert not any("MARKER" in told.message + told.title for told in owner.delivered)
+
+
+def test_what_nobody_has_told_is_told_by_the_redrive(client: Client, local: Stage, event: dict[str, Any]) -> None:
+    owner = RecordingNotifier()
+    world = World(local, "email", email=owner)
+    with using(world.at(NOW)):
+        for _ in range(3):
+            client.lambda_.invoke("on_failure", event)
+    for now in (NOW + QUIET - 1, NOW + QUIET, NOW + QUIET + 1):
+        with using(world.at(now)):
+            redrive(client)
+    assert [told.message for told in owner.delivered[1:]] == [
+        "2 more failures since the last alarm. What still waits is tried again."
+    ]
+
+
+def test_the_alarm_goes_by_a_channel_that_did_not_fail_itself(
+    client: Client, local: Stage, event: dict[str, Any]
+) -> None:
+    phone, mail = RecordingNotifier(), RecordingNotifier()
+    world = World(local, "pushover", "email", pushover=phone, email=mail)
+    world.messages.add(message("id-1"), Record("request-1", {"pushover": Delivery(State.WAITING, 3)}))
+    with using(world.at(NOW)):
+        client.lambda_.invoke("on_failure", event)
+    assert (len(phone.delivered), len(mail.delivered)) == (0, 1)
+
+
+def test_an_alarm_that_nobody_took_is_an_error_and_lambdas_retry_tells_it(
+    client: Client, local: Stage, event: dict[str, Any]
+) -> None:
+    world = World(local, "email", email=RefusingNotifier(ChannelUnavailableError("down")))
+    with using(world.at(NOW)), pytest.raises(ChannelUnavailableError):
+        client.lambda_.invoke("on_failure", event)
+    owner = RecordingNotifier()
+    world.notifiers = {"email": owner}
+    with using(world.at(NOW + 60)):
+        client.lambda_.invoke("on_failure", event)
+    assert len(owner.delivered) == 1
+    assert "more since" not in owner.delivered[0].message
+
+
+def test_a_stage_without_alarm_channels_asks_for_nothing(client: Client, local: Stage, event: dict[str, Any]) -> None:
+    """A composition without table and notifiers would fail if it were asked for one."""
+    with using(FakeComposition(local)):
+        client.lambda_.invoke("on_failure", event)
+
+
+def redrive(client: Client) -> None:
+    event = {
+        "version": "0",
+        "id": "1",
+        "detail-type": "Scheduled Event",
+        "source": "aws.events",
+        "account": "123456789012",
+        "time": "2026-01-01T00:00:00Z",
+        "region": "eu-central-1",
+        "resources": [],
+        "detail": {},
+    }
+    client.lambda_.invoke("redrive", event)
+
+
+# The item
+
+
+def begin(stub: Stubber, condition: str, before: dict[str, Any] | None) -> None:
+    """The conditional write by which a quiet time begins; None where its condition doesn't hold."""
+    expected = {
+        "TableName": TABLE,
+        "Key": KEY,
+        "UpdateExpression": "SET told_at = :now, untold = :none",
+        "ConditionExpression": condition,
+        "ExpressionAttributeValues": {
+            ":now": {"N": str(NOW)},
+            ":none": {"N": "0"},
+            ":since": {"N": str(NOW - QUIET)},
+        },
+        "ReturnValues": "ALL_OLD",
+    }
+    if before is None:
+        stub.add_client_error("update_item", "ConditionalCheckFailedException", expected_params=expected)
+    else:
+        stub.add_response("update_item", {"Attributes": before} if before else {}, expected)
+
+
+FAILED = "attribute_not_exists(told_at) OR told_at <= :since"
+UNTOLD = "told_at <= :since AND untold > :none"
+
+
+@pytest.mark.parametrize(("before", "number"), [({}, 1), ({"untold": {"N": "4"}}, 5), ({"told_at": {"N": "1"}}, 1)])
+def test_a_failure_after_a_quiet_time_is_told_with_those_within_it(
+    stubbed: Stubbed, before: dict[str, Any], number: int
+) -> None:
+    dynamodb, stub = stubbed("dynamodb")
+    begin(stub, FAILED, before)
+    assert AlarmItem(dynamodb, TABLE).failed(NOW, QUIET) == number
+
+
+def test_a_failure_within_a_quiet_time_is_counted(stubbed: Stubbed) -> None:
+    dynamodb, stub = stubbed("dynamodb")
+    begin(stub, FAILED, None)
+    count = {"UpdateExpression": "ADD untold :one", "ExpressionAttributeValues": {":one": {"N": "1"}}}
+    stub.add_response("update_item", {}, {"TableName": TABLE, "Key": KEY, **count})
+    assert AlarmItem(dynamodb, TABLE).failed(NOW, QUIET) == 0
+
+
+@pytest.mark.parametrize(("before", "number"), [(None, 0), ({"untold": {"N": "4"}}, 4)])
+def test_what_is_untold_is_told_once(stubbed: Stubbed, before: dict[str, Any] | None, number: int) -> None:
+    dynamodb, stub = stubbed("dynamodb")
+    begin(stub, UNTOLD, before)
+    assert AlarmItem(dynamodb, TABLE).untold(NOW, QUIET) == number
+
+
+def test_what_could_not_be_told_is_put_back_without_a_quiet_time(stubbed: Stubbed) -> None:
+    dynamodb, stub = stubbed("dynamodb")
+    update = {
+        "UpdateExpression": "SET told_at = :never ADD untold :number",
+        "ExpressionAttributeValues": {":never": {"N": "0"}, ":number": {"N": "3"}},
+    }
+    stub.add_response("update_item", {}, {"TableName": TABLE, "Key": KEY, **update})
+    AlarmItem(dynamodb, TABLE).put_back(3)
+
+
+@pytest.mark.parametrize("call", ["failed", "untold"])
+def test_a_table_that_refuses_is_a_store_error(stubbed: Stubbed, call: str) -> None:
+    dynamodb, stub = stubbed("dynamodb")
+    stub.add_client_error("update_item", "AccessDeniedException")
+    with pytest.raises(StoreError, match="AccessDeniedException"):
+        getattr(AlarmItem(dynamodb, TABLE), call)(NOW, QUIET)

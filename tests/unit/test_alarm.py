@@ -1,0 +1,82 @@
+"""What the owner is told of failures, by which channel, and how often."""
+
+from __future__ import annotations
+
+import pytest
+
+from chalicelib.errors import ChannelRejectedError, ChannelUnavailableError
+from chalicelib.logic import alarm
+from chalicelib.logic.delivery import Delivery, Record, State
+from chalicelib.logic.events import Outcome
+from tests.fakes import NOW, InMemoryAlarms, RecordingNotifier, RefusingNotifier
+
+OUTCOME = Outcome("id-1", "contact", "RetriesExhausted", 3, error_type="DeliveryIncompleteError")
+RECORD = Record(
+    "request-1",
+    {
+        "pushover": Delivery(State.WAITING, 3, error="ChannelUnavailableError"),
+        "email": Delivery(State.DELIVERED, 1, reference="ref"),
+    },
+)
+WHAT = alarm.of_many(2, NOW)
+DOWN = ChannelUnavailableError("down")
+
+
+def test_an_alarm_names_the_message_the_states_and_what_becomes_of_it() -> None:
+    told = alarm.of_failure(OUTCOME, RECORD, 1, NOW)
+    assert (told.title, told.timestamp) == ("Herald: not delivered", NOW)
+    assert told.message.splitlines() == [
+        "A message is not delivered: DeliveryIncompleteError.",
+        "email: delivered",
+        "pushover: waiting ChannelUnavailableError",
+        "It is kept, and what still waits is tried again.",
+        "Message id-1",
+    ]
+
+
+def test_an_alarm_says_how_many_others_there_were() -> None:
+    refused = Outcome("id-1", "contact", "Success", 1, source="herald.contact", action="undeliverable")
+    assert alarm.of_failure(refused, None, 5, NOW).message.splitlines() == [
+        "A message is not delivered: undeliverable.",
+        "Message id-1",
+        "4 more since the last alarm.",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("record", "order"),
+    [
+        (None, ["pushover", "email"]),
+        (RECORD, ["email", "pushover"]),
+        (Record("r", {"pushover": Delivery(State.REJECTED), "email": Delivery(State.EXPIRED)}), ["pushover", "email"]),
+        (Record("r", {}), ["pushover", "email"]),
+    ],
+)
+def test_a_channel_that_failed_itself_comes_last(record: Record | None, order: list[str]) -> None:
+    assert alarm.channels_for(("pushover", "email"), record) == order
+
+
+def test_the_first_channel_that_takes_it_is_the_only_one() -> None:
+    one, other = RecordingNotifier(), RecordingNotifier()
+    assert alarm.tell(WHAT, ["a", "b"], {"a": one, "b": other}, InMemoryAlarms(), 1) == "a"
+    assert (len(one.delivered), other.delivered) == (1, [])
+
+
+@pytest.mark.parametrize("error", [DOWN, ChannelRejectedError("no")])
+def test_where_one_fails_the_next_is_tried(error: Exception) -> None:
+    other, log = RecordingNotifier(), InMemoryAlarms()
+    assert alarm.tell(WHAT, ["a", "b"], {"a": RefusingNotifier(error), "b": other}, log, 1) == "b"
+    assert (other.delivered, log.waiting) == ([WHAT], 0)
+
+
+def test_where_all_fail_nothing_is_forgotten_and_the_error_escapes() -> None:
+    log = InMemoryAlarms()
+    assert log.failed(NOW, alarm.QUIET) == 1
+    with pytest.raises(ChannelUnavailableError):
+        alarm.tell(WHAT, ["a"], {"a": RefusingNotifier(DOWN)}, log, 3)
+    assert log.untold(NOW, alarm.QUIET) == 3, "at once, without any quiet time"
+
+
+def test_an_alarm_without_any_channel_is_a_mistake_that_shows() -> None:
+    with pytest.raises(ValueError, match="no channel"):
+        alarm.tell(WHAT, [], {}, InMemoryAlarms(), 1)
