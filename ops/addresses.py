@@ -31,7 +31,7 @@ class Sender(NamedTuple):
         if self.name.isascii():
             return formataddr((self.name, self.address))
         # An encoded word has at most 75 characters (RFC 2047, 2), so a long name is several.
-        return f"{Header(self.name, 'utf-8').encode(linesep='')} <{self.address}>"
+        return f"{Header(self.name, 'utf-8', maxlinelen=75).encode(linesep='')} <{self.address}>"
 
 
 def address(value: str) -> str:
