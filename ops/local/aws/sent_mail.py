@@ -3,7 +3,7 @@
 Service authorization reference, Amazon SES v2: ``SendEmail`` has the required resource type ``identity*``, the optional
 one ``configuration-set``, and the condition keys ``ses:FromAddress`` and ``ses:Recipients``. MiniStack authorizes it on
 ``*`` and without keys, so that a policy with exact ARNs would be refused here and work on AWS. In the sandbox the
-identities of the recipients are asked for too; that is what SES is seen to do, no page of AWS says so.
+verified identities of the recipients are asked for too; that is what SES is seen to do, no page of AWS says so.
 
 MiniStack's list of mails, ``/_ministack/ses/messages``, lacks the addresses that an answer goes to (``ReplyTo``).
 
@@ -60,12 +60,13 @@ def _each_resource(
     recipients = [
         parseaddr(address)[1] for kind in ("To", "Cc", "Bcc") for address in destination.get(f"{kind}Addresses") or ()
     ]
-    names = [f"identity/{_identity(sender)}"]
+    identities = [_identity(sender) or sender]
+    if not _ses._production_access_enabled():
+        identities += filter(None, map(_identity, recipients))
+    names = [f"identity/{name}" for name in dict.fromkeys(identities)]
     if asked.get("ConfigurationSetName"):
         names.append(f"configuration-set/{asked['ConfigurationSetName']}")
-    if not _ses._production_access_enabled():
-        names += [f"identity/{_identity(recipient)}" for recipient in recipients]
-    for name in dict.fromkeys(names):
+    for name in names:
         arn = f"arn:aws:ses:{app.extract_region(headers, query)}:{responses.get_account_id()}:{name}"
         denied = app._enforce_data_plane(
             "sesv2",
@@ -83,9 +84,9 @@ def _each_resource(
 
 
 def _identity(address: str) -> str:
-    """The identity that stands for an address: itself, else its domain or the nearest above it."""
+    """The identity that stands for an address: itself, else its domain or the nearest above it, else none."""
     names = [address, *_ses._domain_and_parents(address.rpartition("@")[2].lower())]
-    return next((name for name in names if _ses._identities.get(name) or _ses_v2._identities.get(name)), address)
+    return next((name for name in names if _ses._identities.get(name) or _ses_v2._identities.get(name)), "")
 
 
 async def _remembered(
