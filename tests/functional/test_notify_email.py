@@ -287,6 +287,12 @@ def test_a_request_that_is_wrong_even_without_reply_to_is_refused_for_good(ses_:
     assert ses_.fails(ChannelRejectedError).message == "SES refused the message: BadRequestException"
 
 
+def test_a_request_without_reply_to_that_is_wrong_is_refused_at_once(ses_: Post) -> None:
+    ses_.refuses("BadRequestException")
+    ses_.fails(ChannelRejectedError, {**REQUEST, "reply_to": "nobody"})
+    assert len(ses_.sent) == 1
+
+
 @pytest.mark.parametrize("status", [500, 502, 504])
 def test_after_a_failure_inside_ses_nobody_knows(ses_: Post, status: int) -> None:
     ses_.refuses("InternalServiceErrorException", status=status)

@@ -119,6 +119,7 @@ def test_a_time_that_there_is_not_has_no_line(timestamp: int | None) -> None:
 def test_the_html_part_says_the_same_as_the_plain_one() -> None:
     it = of_contact(message("id-1", name="Ada", phone="1\n2", message="Hi\r\nthere\n\n  indented"))
     seen = page(it)
+    assert "Hi<br>there<br><br>  indented</dd>" in mail.html(it, "h"), "not every program keeps a text's own breaks"
     assert seen.rows == {"Name": "Ada", "phone": "1\n2", "Message": "Hi\nthere\n\n  indented"}
     assert seen.cells["title"] == seen.cells["h1"] == ["New /contact submission received"]
     assert seen.cells["p"] == ["Received: 2026-01-01 00:00 UTC\nId: id-1"]
