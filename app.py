@@ -79,6 +79,14 @@ if stage.uses("pushover"):
         return handlers.notify.handle("pushover", event)
 
 
+if stage.uses("email"):
+
+    @app.lambda_function()
+    def notify_email(event: Any, context: Any) -> dict[str, str]:
+        """Notify by e-mail through Amazon SES; any program in the account may be granted this function."""
+        return handlers.notify.handle("email", event)
+
+
 @app.lambda_function()
 def on_success(event: dict[str, Any], context: Any) -> None:
     """A message reached its owner, or an event was answered."""

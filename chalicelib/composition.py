@@ -199,7 +199,16 @@ def _pushover(here: Composition, channel: Channel) -> Notifier:
     return pushover.PushoverNotifier(_session(), here.secrets(channel.name, pushover.SECRETS), channel)
 
 
-_PROVIDERS: Mapping[str, Callable[[Composition, Channel], Notifier]] = {"pushover": _pushover}
+def _email(here: Composition, channel: Channel) -> Notifier:
+    from chalicelib.adapters import ses
+    from chalicelib.adapters.aws import client
+
+    # What timed out may have been sent: never a second attempt.
+    sesv2 = client("sesv2", connect=ses.CONNECT_TIMEOUT, read=ses.READ_TIMEOUT, attempts=1)
+    return ses.SesNotifier(sesv2, channel)
+
+
+_PROVIDERS: Mapping[str, Callable[[Composition, Channel], Notifier]] = {"pushover": _pushover, "email": _email}
 """What makes the notifier of each kind of channel."""
 
 _roots: list[Composition] = []

@@ -26,6 +26,7 @@ class Resource(Enum):
     ALARM_NOTIFIERS = "the notifiers by which the owner hears of failures"
     SECRETS = "the function's own secrets in Parameter Store"
     KEY = "the stage's key in Parameter Store"
+    IDENTITIES = "what the function's channels send e-mails with: verified identities and configuration sets"
     RULE_DEAD_LETTERS = "the queue for events that a rule or its function could not handle"
 
 
@@ -152,6 +153,14 @@ FUNCTIONS = (
         grants=(Grant("ReadSecrets", ("ssm:GetParameters",), Resource.SECRETS, "the token and the user key"),),
         channel="pushover",
         secrets=("token", "user"),
+    ),
+    FunctionSpec(
+        name="notify_email",
+        trigger=Trigger("invoke"),
+        memory=512,
+        timeout=22,
+        grants=(Grant("SendMail", ("ses:SendEmail",), Resource.IDENTITIES, "deliver, to the channel's recipients"),),
+        channel="email",
     ),
     FunctionSpec(
         name="on_success",

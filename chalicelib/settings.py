@@ -33,6 +33,11 @@ class Channel:
     """Where the provider's API answers; empty for AWS's own services."""
     options: Options = field(default_factory=dict)
 
+    def texts(self, option: str) -> tuple[str, ...]:
+        """The texts of an option that holds one or a list of them; none where it is empty or not set."""
+        found = self.options.get(option, "")
+        return found if isinstance(found, tuple) else (str(found),) if found else ()
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:

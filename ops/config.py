@@ -384,7 +384,7 @@ def _allowed(model: type[BaseModel], key: tuple[str | int, ...]) -> list[str]:
             continue  # The name of a site or channel: its table has the fields.
         inner = [each for each in (field.annotation, *get_args(field.annotation)) if isinstance(each, type)]
         model = next((each for each in inner if issubclass(each, BaseModel)), model)
-    return list(model.model_fields)
+    return [field.alias or name for name, field in model.model_fields.items()]
 
 
 def _explained(detail: Any, allowed: list[str]) -> str:

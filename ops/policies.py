@@ -43,7 +43,11 @@ def policy(spec: FunctionSpec, stage: Stage, where: Where) -> dict[str, Any]:
     for grant in grants_of(spec, stage):
         arns = _arns(grant.on, spec, stage, where)
         if arns:
-            statements.append({"Sid": grant.sid, "Effect": "Allow", "Action": sorted(grant.actions), "Resource": arns})
+            condition = _condition(grant.on, spec, stage)
+            statements.append(
+                {"Sid": grant.sid, "Effect": "Allow", "Action": sorted(grant.actions), "Resource": arns}
+                | ({"Condition": condition} if condition else {})
+            )
     return {"Version": VERSION, "Statement": statements}
 
 
@@ -75,3 +79,28 @@ def _arns(on: Resource, spec: FunctionSpec, stage: Stage, where: Where) -> list[
                 for channel in stage.channels_of(spec.channel)
                 for name in spec.secrets
             ]
+        case Resource.IDENTITIES:
+            return [
+                *(where.arn("ses", f"identity/{name}") for name in _options(spec, stage, "identities")),
+                *(where.arn("ses", f"configuration-set/{name}") for name in _options(spec, stage, "configuration_set")),
+            ]
+
+
+def _condition(on: Resource, spec: FunctionSpec, stage: Stage) -> dict[str, Any]:
+    """What else must be so. For e-mails: from and to the addresses of the channels, and no others.
+
+    ``ForAllValues`` is true of a request without recipients too; such a mail reaches nobody.
+    https://docs.aws.amazon.com/ses/latest/dg/control-user-access.html
+    """
+    if on is not Resource.IDENTITIES:
+        return {}
+    return {
+        "StringEquals": {"ses:FromAddress": _options(spec, stage, "from_address")},
+        "ForAllValues:StringEquals": {"ses:Recipients": _options(spec, stage, "to")},
+    }
+
+
+def _options(spec: FunctionSpec, stage: Stage, name: str) -> list[str]:
+    """What the function's channels hold in one option, together."""
+    channels = (stage.channels[channel] for channel in stage.channels_of(spec.channel))
+    return sorted({text for channel in channels for text in channel.texts(name)})

@@ -25,6 +25,18 @@ def channel(name: str = "pushover", *, ring_again: bool = True, pause: int = 5) 
     return Channel(name, "pushover", ring_again, pause, "https://api.pushover.net")
 
 
+def mail_channel(name: str = "email", **options: str | tuple[str, ...]) -> Channel:
+    found: dict[str, str | tuple[str, ...]] = {
+        "from": "Herald <herald@example.com>",
+        "from_address": "herald@example.com",
+        "to": ("owner@example.org",),
+        "subject": "",
+        "configuration_set": "",
+        "identities": ("example.com",),
+    }
+    return Channel(name, "email", True, 5, "", found | options)
+
+
 LIMITS = Limits(body=64 * 1024, fields=50, field=10 * 1024)
 """Those of ``herald.toml``."""
 LONGEST = {"source": 200, "name": 200, "email": 254, "subject": 200, "message": 10_240}
@@ -71,6 +83,12 @@ def stage(
         limits,
         hint=hint,
     )
+
+
+def mailing_stage(*channels: Channel, name: str = "dev") -> Stage:
+    """A stage whose one site is served by channels of kind ``email``, and by nothing else."""
+    found = {one.name: one for one in channels or (mail_channel(),)}
+    return replace(stage(name), sites={"default": replace(site(), channels=tuple(found))}, channels=found)
 
 
 def message(message_id: str = "11111111-1111-4111-8111-111111111111", site: str = "default", **fields: str) -> Message:

@@ -6,8 +6,17 @@ from functools import cache
 from typing import Any
 
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    ConnectTimeoutError,
+    EndpointConnectionError,
+    NoCredentialsError,
+)
 from botocore.session import Session, get_session
+
+NEVER_ARRIVED = (EndpointConnectionError, ConnectTimeoutError, NoCredentialsError)
+"""Errors of the client's side after which it is certain that the service has seen nothing."""
 
 
 @cache

@@ -9,15 +9,9 @@ import json
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from botocore.exceptions import (
-    BotoCoreError,
-    ClientError,
-    ConnectTimeoutError,
-    EndpointConnectionError,
-    NoCredentialsError,
-)
+from botocore.exceptions import BotoCoreError, ClientError
 
-from chalicelib.adapters.aws import reason
+from chalicelib.adapters.aws import NEVER_ARRIVED, reason
 from chalicelib.errors import (
     ChannelUnavailableError,
     ChannelUncertainError,
@@ -27,8 +21,6 @@ from chalicelib.logic.notification import Notification
 
 if TYPE_CHECKING:
     from types_boto3_lambda import LambdaClient
-
-_NEVER_ARRIVED = (EndpointConnectionError, ConnectTimeoutError, NoCredentialsError)
 
 
 class LambdaNotifier:
@@ -54,7 +46,7 @@ class LambdaNotifier:
                 raise ChannelUncertainError(f"{self._function} may have run: {reason(error)}") from error
             # Lambda refused before it ran anything: no permission, throttled, no such function.
             raise ChannelUnavailableError(f"{self._function} was not invoked: {reason(error)}") from error
-        except _NEVER_ARRIVED as error:
+        except NEVER_ARRIVED as error:
             raise ChannelUnavailableError(f"{self._function} was not reached: {reason(error)}") from error
         except BotoCoreError as error:
             raise ChannelUncertainError(f"{self._function} did not answer: {reason(error)}") from error

@@ -6,6 +6,7 @@ import json
 import os
 import urllib.request
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
@@ -115,6 +116,7 @@ class LocalStack:
         config = configuration.named(stages, stage)
         environ = environment(stages[LOCAL], self._environ)
         deploy(Deployment(copy, config, self.account, environ, say), stages)
+        keep_identities(self.account, config.stage)
         found = addresses(config, self.account, self.ports.web_url)
         self._tell_web(found["api"])
         return found
@@ -147,3 +149,12 @@ def keep_pushover_secrets(account: Account, stage: Stage, pushover: Pushover) ->
         account.ssm.put_parameter(
             Name=f"{stage.parameters}/pushover/{name}", Value=value, Type="SecureString", Overwrite=True
         )
+
+
+def keep_identities(account: Account, stage: Stage) -> None:
+    """Let the local SES know as verified what the stage's channels send mails with."""
+    sesv2 = account.client("sesv2")
+    for channel in stage.channels_of("email"):
+        for identity in stage.channels[channel].texts("identities"):
+            with suppress(sesv2.exceptions.AlreadyExistsException):
+                sesv2.create_email_identity(EmailIdentity=identity)

@@ -55,6 +55,22 @@ channels = ["pushover"]
 rate = { points = 10, most = 2, minutes = 60 }
 """
 
+MAILED = """
+# A site whose messages come by e-mail, and by nothing else.
+[channels.email]
+kind = "email"
+from = "Herald <herald@mail.example.com>"
+to = ["owner@example.org", "second@example.net"]
+subject = "[{source}] {name}"
+configuration_set = "own"
+identities = ["example.com"]
+
+[stages.local.sites.mailed]
+thanks = "http://127.0.0.1:8080/thanks.html"
+origins = ["http://127.0.0.1:8080"]
+channels = ["email"]
+"""
+
 
 @pytest.fixture(scope="session")
 def checkout() -> Iterator[Path]:
@@ -63,7 +79,9 @@ def checkout() -> Iterator[Path]:
     folder.mkdir(parents=True)
     for name in ("app.py", "chalicelib", "infra", "ops", "requirements.txt", "web"):
         (folder / name).symlink_to(ROOT / name)
-    (folder / "herald.toml").write_text((ROOT / "herald.toml").read_text(encoding="utf-8") + GUARDED, encoding="utf-8")
+    (folder / "herald.toml").write_text(
+        (ROOT / "herald.toml").read_text(encoding="utf-8") + GUARDED + MAILED, encoding="utf-8"
+    )
     try:
         yield folder
     finally:

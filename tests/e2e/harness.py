@@ -68,6 +68,11 @@ class Harness:
         shown = requests.get(f"{self._web}/phone/messages.json", timeout=PATIENCE).json()
         return [push for push in shown if word in push["message"]]
 
+    def mails(self, word: str) -> list[dict[str, Any]]:
+        """What SES took with this word in its plain part."""
+        listed = requests.get(f"{self.stack.ports.aws_url}/_ministack/ses/messages", timeout=PATIENCE).json()
+        return [mail for mails in listed["messages"].values() for mail in mails if word in mail["BodyText"]]
+
     def faults(self, *faults: dict[str, Any], seed: int = 0) -> None:
         """Make the provider fail, in this order; ``seed`` is for those that fail by chance."""
         requests.put(

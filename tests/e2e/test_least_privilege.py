@@ -43,6 +43,21 @@ def message_waits(herald: Harness) -> None:
     assert not herald.pushes(word)
 
 
+def send_mail_that_waits(herald: Harness) -> str:
+    """What only the owner can mend keeps the message, which waits longer than Lambda's own retries take. Its id."""
+    word = marker()
+    message_id: str = herald.post_json({"message": word}, "/contact/mailed").json()["id"]
+    assert herald.line("on_failure", message_id=message_id)["error_type"] == "DeliveryIncompleteError"
+    delivery = herald.delivery(message_id, "email")
+    assert (delivery["state"], delivery["attempts"], delivery["error"]) == ("waiting", "1", "ChannelUnavailableError")
+    assert not herald.mails(word)
+    return message_id
+
+
+def mail_waits(herald: Harness) -> None:
+    send_mail_that_waits(herald)
+
+
 def bus_hears_nothing(herald: Harness) -> None:
     word, before = marker(), herald.metric("destined", "DestinationDeliveryFailures")
     message_id = herald.post_json({"message": word}).json()["id"]
@@ -183,6 +198,7 @@ WITHOUT_STATEMENT: dict[tuple[str, str], Signal] = {
     ("redrive", "PutOff"): not_put_off,
     ("redrive", "RunDestined"): not_run_again,
     ("notify_pushover", "ReadSecrets"): message_waits,
+    ("notify_email", "SendMail"): mail_waits,
     ("on_success", "KeepWhatFailed"): failed_run_of_success_is_not_kept,
     ("on_failure", "KeepWhatFailed"): failed_run_is_not_kept,
 }

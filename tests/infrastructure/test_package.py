@@ -20,7 +20,18 @@ from ops.local.mirror import mirror
 
 LAMBDA_BRINGS = ("boto3", "botocore", "s3transfer", "jmespath", "dateutil", "six", "urllib3")
 """boto3 and what it needs: https://docs.aws.amazon.com/lambda/latest/dg/lambda-python.html (runtime-included SDKs)."""
-HANDLERS = ["app.app", "app.destined", "app.notify_pushover", "app.on_success", "app.on_failure"]
+HANDLERS = ["app.app", "app.destined", "app.notify_pushover", "app.notify_email", "app.on_success", "app.on_failure"]
+EVERY_CHANNEL = """
+[channels.email]
+kind = "email"
+from = "herald@example.com"
+to = ["owner@example.org"]
+
+[stages.local.sites.every-channel]
+thanks = "http://127.0.0.1:8080/thanks.html"
+channels = ["pushover", "email"]
+"""
+"""A site of stage ``local`` that has a channel of each kind, so that the zip is asked for every function."""
 
 # Isolated (-I: no PYTHON* variables, no user site, no current folder) and without site-packages (-S).
 LOAD = """
@@ -66,6 +77,8 @@ def package(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The zip of ``chalice package``, from a copy of the project. Its dependencies come from the package index."""
     project = tmp_path_factory.mktemp("project")
     mirror(root, project)
+    shipped = (project / "herald.toml").read_text(encoding="utf-8")
+    (project / "herald.toml").write_text(shipped + EVERY_CHANNEL, encoding="utf-8")
     render.write(project, render.generated(load(project)))
     # What a checkout also holds must not find its way into the zip.
     for name in ("ops", "tests"):

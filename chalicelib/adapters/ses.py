@@ -1,0 +1,129 @@
+"""Amazon SES, API version 2: https://docs.aws.amazon.com/ses/latest/APIReference-V2/API_SendEmail.html
+
+The content is ``Simple``: SES makes the MIME message and its headers, so nothing that is sent here can become one.
+
+What an error means is decided by what helps, not by its status. Whatever the owner can mend (an identity, a right, the
+sandbox, a pause, a quota) leaves the message waiting; only what is wrong with this very message is refused for good.
+docs/channels/email.md has the table.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from chalicelib.adapters.aws import NEVER_ARRIVED, reason
+from chalicelib.errors import (
+    ChannelRejectedError,
+    ChannelUnavailableError,
+    ChannelUncertainError,
+    InvalidRequestError,
+)
+from chalicelib.logic import mail
+from chalicelib.logic.notification import Notification
+from chalicelib.settings import Channel
+
+CONNECT_TIMEOUT = 2.0
+READ_TIMEOUT = 7.0
+"""Seconds. Two calls at most (the second without Reply-To) end before the function itself does."""
+BUSY = 30
+"""Seconds to wait when SES takes no more just now: over the sending rate, or the day's quota.
+
+AWS says "an interval of up to 10 minutes"; this one lets Lambda's own retries, after one and two minutes, try:
+https://docs.aws.amazon.com/ses/latest/dg/manage-sending-quotas-errors.html
+"""
+UNTIL_MENDED = 10 * 60
+"""Seconds to wait for what only a person can mend."""
+
+_BUSY = ("TooManyRequestsException", "ThrottlingException", "Throttling", "RequestLimitExceeded")
+_NOT_VERIFIED = "not verified"
+"""MessageRejected stands for two things. Of an identity that isn't verified, be it the sender's or, in the sandbox, a
+recipient's, AWS documents the words: https://docs.aws.amazon.com/ses/latest/dg/troubleshoot-error-messages.html"""
+
+
+class Ses(Protocol):
+    """What is used of botocore's client of ``sesv2``."""
+
+    def send_email(self, **request: Any) -> Any:
+        """Returns ``{"MessageId": …}``."""
+
+
+class SesNotifier:
+    """Delivers notifications as e-mails, to the recipients of the channel and nobody else."""
+
+    def __init__(self, client: Ses, channel: Channel) -> None:
+        self._client = client
+        (self._sender,) = channel.texts("from")
+        self._to = list(channel.texts("to"))
+        self._subject = "".join(channel.texts("subject"))
+        self._configuration_set = "".join(channel.texts("configuration_set"))
+
+    def notify(self, notification: Notification) -> str:
+        """Send once; returns SES's message id, raises a :class:`~chalicelib.errors.NotifierError`."""
+        if notification.options:
+            raise InvalidRequestError("options: a channel of kind email has none", key="options")
+        request = self._request(notification)
+        try:
+            try:
+                answer = self._client.send_email(**request)
+            except ClientError as error:
+                # Of all that SES checks, only this address is not ours. It stands in the text as well, and what was
+                # refused as a whole was sent to nobody.
+                if reason(error) != "BadRequestException" or "ReplyToAddresses" not in request:
+                    raise
+                del request["ReplyToAddresses"]
+                answer = self._client.send_email(**request)
+        except ClientError as error:
+            raise _meaning(error) from error
+        except NEVER_ARRIVED as error:
+            raise ChannelUnavailableError(f"SES was not reached: {reason(error)}") from error
+        except BotoCoreError as error:
+            raise ChannelUncertainError(f"SES did not answer: {reason(error)}") from error
+        try:
+            return str(answer["MessageId"])
+        except (KeyError, TypeError):
+            raise ChannelUncertainError("SES's answer can't be understood") from None
+
+    def _request(self, notification: Notification) -> dict[str, Any]:
+        subject = mail.subject(notification, self._subject)
+        request: dict[str, Any] = {
+            "FromEmailAddress": self._sender,
+            "Destination": {"ToAddresses": self._to},
+            "Content": {
+                "Simple": {
+                    "Subject": _content(subject),
+                    "Body": {
+                        "Text": _content(mail.text(notification)),
+                        "Html": _content(mail.html(notification, subject)),
+                    },
+                }
+            },
+        }
+        if answer_to := mail.reply_to(notification.reply_to):
+            request["ReplyToAddresses"] = [answer_to]
+        if self._configuration_set:
+            request["ConfigurationSetName"] = self._configuration_set
+        return request
+
+
+def _content(text: str) -> dict[str, str]:
+    return {"Data": text, "Charset": "UTF-8"}
+
+
+def _meaning(error: ClientError) -> ChannelRejectedError | ChannelUnavailableError | ChannelUncertainError:
+    """What SES's refusal means. Its own words name addresses, so only the code is passed on."""
+    code = reason(error)
+    status = int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
+    words = str(error.response.get("Error", {}).get("Message", "")).lower()
+    if code in _BUSY or status == 429:
+        return ChannelUnavailableError(f"SES takes no more just now: {code}", retry_after=BUSY)
+    if code == "MessageRejected" and _NOT_VERIFIED in words:
+        return ChannelUnavailableError(f"SES knows an address as not verified: {code}", retry_after=UNTIL_MENDED)
+    if code in ("MessageRejected", "BadRequestException") or status == 413:
+        return ChannelRejectedError(f"SES refused the message: {code}")
+    if status == 503:
+        return ChannelUnavailableError(f"SES is down: {code}", retry_after=BUSY)
+    if status >= 500 or not status:
+        return ChannelUncertainError(f"SES may have sent it: {code}")
+    return ChannelUnavailableError(f"SES did not take it: {code}", retry_after=UNTIL_MENDED)

@@ -1,0 +1,117 @@
+"""Who may send a mail by SES's API v2, and what is remembered of it.
+
+Service authorization reference, Amazon SES v2: ``SendEmail`` has the required resource type ``identity*``, the optional
+one ``configuration-set``, and the condition keys ``ses:FromAddress`` and ``ses:Recipients``. MiniStack authorizes it on
+``*`` and without keys, so that a policy with exact ARNs would be refused here and work on AWS. In the sandbox the
+verified identities of the recipients are asked for too; that is what SES is seen to do, no page of AWS says so.
+
+MiniStack's list of mails, ``/_ministack/ses/messages``, lacks the addresses that an answer goes to (``ReplyTo``).
+
+https://docs.aws.amazon.com/service-authorization/latest/reference/list_sesv2.html
+https://docs.aws.amazon.com/ses/latest/dg/control-user-access.html
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+from collections.abc import Callable
+from email.utils import parseaddr
+from typing import Any
+
+from ops.local.aws.parts import app, responses, wrap
+
+EXTENDS = (
+    "ministack.app:_enforce_data_plane",
+    "ministack.app:_enforce_ses_v2",
+    "ministack.app:_handle_ses_messages_request",
+    "ministack.app:extract_region",
+    "ministack.core.responses:get_account_id",
+    "ministack.services.ses:_domain_and_parents",
+    "ministack.services.ses:_identities",
+    "ministack.services.ses:_production_access_enabled",
+    "ministack.services.ses_v2:_identities",
+    "ministack.services.ses_v2:handle_request",
+)
+
+_ses: Any = importlib.import_module("ministack.services.ses")
+_ses_v2: Any = importlib.import_module("ministack.services.ses_v2")
+
+_SEND = "/v2/email/outbound-emails"
+_reply_to: dict[str, list[str]] = {}
+"""Of each mail, by its id."""
+
+
+def install() -> None:
+    """Ask for each resource with the request's keys, and remember what the list lacks."""
+    wrap(app, "_enforce_ses_v2", _each_resource)
+    wrap(_ses_v2, "handle_request", _remembered)
+    wrap(app, "_handle_ses_messages_request", _complete)
+
+
+def _each_resource(
+    enforce: Callable[..., Any], method: str, path: str, headers: Any, body: bytes, query: Any, request_id: str
+) -> Any:
+    if (method, path.rstrip("/")) != ("POST", _SEND) or not app.AUTH:
+        return enforce(method, path, headers, body, query, request_id)
+    asked = _parsed(body)
+    sender = parseaddr(str(asked.get("FromEmailAddress", "")))[1]
+    destination = asked.get("Destination") or {}
+    recipients = [
+        parseaddr(address)[1] for kind in ("To", "Cc", "Bcc") for address in destination.get(f"{kind}Addresses") or ()
+    ]
+    identities = [_identity(sender) or sender]
+    if not _ses._production_access_enabled():
+        identities += filter(None, map(_identity, recipients))
+    names = [f"identity/{name}" for name in dict.fromkeys(identities)]
+    if asked.get("ConfigurationSetName"):
+        names.append(f"configuration-set/{asked['ConfigurationSetName']}")
+    for name in names:
+        arn = f"arn:aws:ses:{app.extract_region(headers, query)}:{responses.get_account_id()}:{name}"
+        denied = app._enforce_data_plane(
+            "sesv2",
+            "ses:SendEmail",
+            headers,
+            query,
+            request_id,
+            resource_arn=arn,
+            service_context={"ses:FromAddress": sender, "ses:Recipients": recipients},
+            named_resource=arn,
+        )
+        if denied:
+            return denied
+    return None
+
+
+def _identity(address: str) -> str:
+    """The identity that stands for an address: itself, else its domain or the nearest above it, else none."""
+    names = [address, *_ses._domain_and_parents(address.rpartition("@")[2].lower())]
+    return next((name for name in names if _ses._identities.get(name) or _ses_v2._identities.get(name)), "")
+
+
+async def _remembered(
+    handle: Callable[..., Any], method: str, path: str, headers: Any, body: bytes, *rest: Any
+) -> tuple[Any, ...]:
+    answer: tuple[Any, ...] = await handle(method, path, headers, body, *rest)
+    if (method, path.rstrip("/")) == ("POST", _SEND) and answer[0] == 200:
+        _reply_to[_parsed(answer[2])["MessageId"]] = _parsed(body).get("ReplyToAddresses") or []
+    return answer
+
+
+async def _complete(handle: Callable[..., Any], *request: Any) -> Any:
+    answer = await handle(*request)
+    if not answer or answer[0] != 200:
+        return answer
+    found = _parsed(answer[2])
+    for mails in found["messages"].values():
+        for mail in mails:
+            mail["ReplyTo"] = _reply_to.get(mail["MessageId"], [])
+    return answer[0], answer[1], json.dumps(found).encode()
+
+
+def _parsed(body: bytes) -> dict[str, Any]:
+    try:
+        found = json.loads(body)
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}

@@ -1,0 +1,411 @@
+"""``notify_email``: a pure function of the Invoke API, in front of an Amazon SES that answers as documented.
+
+https://docs.aws.amazon.com/ses/latest/APIReference-V2/API_SendEmail.html
+https://docs.aws.amazon.com/ses/latest/dg/troubleshoot-error-messages.html
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    ConnectionClosedError,
+    ConnectTimeoutError,
+    EndpointConnectionError,
+    NoCredentialsError,
+    ReadTimeoutError,
+    SSLError,
+)
+from botocore.stub import Stubber
+from chalice.test import Client
+
+from chalicelib.adapters import ses
+from chalicelib.adapters.ses import SesNotifier
+from chalicelib.composition import Composition, using
+from chalicelib.errors import (
+    ChannelRejectedError,
+    ChannelUnavailableError,
+    ChannelUncertainError,
+    InvalidRequestError,
+    NotifierError,
+)
+from chalicelib.functions import FUNCTIONS
+from chalicelib.logic.notification import Notification, of_contact
+from tests.fakes import NOW, FakeComposition, RecordingNotifier, mail_channel, mailing_stage, message
+from tests.functional.conftest import Provider
+
+Stubbed = Callable[[str], tuple[Any, Stubber]]
+NOTIFICATION = of_contact(
+    message("id-1", name="MARKER-name", email="ada@example.com", message="MARKER-message", phone="MARKER-phone")
+)
+REQUEST = NOTIFICATION.as_request()
+
+
+@pytest.fixture(scope="module")
+def mailing(root: Path) -> ModuleType:
+    """``app.py`` as a stage has it whose one site is served by e-mail: it asks for its stage while it is imported."""
+    spec = importlib.util.spec_from_file_location("mailing_app", root / "app.py")
+    assert spec
+    assert spec.loader
+    module = importlib.util.module_from_spec(spec)
+    with using(FakeComposition(mailing_stage(name="local"))):
+        spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def post(mailing: ModuleType, root: Path) -> Client:
+    return Client(mailing.app, stage_name="local", project_dir=str(root))
+
+
+class Post:
+    """``notify_email`` with a stubbed SES, and what SES was asked to send."""
+
+    def __init__(self, client: Client, stubbed: Stubbed, **options: str | tuple[str, ...]) -> None:
+        self._client = client
+        self.sesv2, self.stub = stubbed("sesv2")
+        self.sent: list[dict[str, Any]] = []
+        self.sesv2.meta.events.register_first("before-parameter-build.sesv2.SendEmail", self._keep)
+        plain = mail_channel()
+        channel = replace(plain, options={**plain.options, **options})
+        self.composition = FakeComposition(
+            mailing_stage(channel, name="local"), providers={"email": SesNotifier(self.sesv2, channel)}
+        )
+
+    def _keep(self, params: Any, **_: Any) -> None:
+        self.sent.append(json.loads(json.dumps(params)))
+
+    def accepts(self) -> None:
+        self.stub.add_response("send_email", {"MessageId": "ses-1"})
+
+    def refuses(self, code: str, words: str = "MARKER", status: int = 400) -> None:
+        self.stub.add_client_error("send_email", code, words, http_status_code=status)
+
+    def breaks(self, error: BotoCoreError) -> None:
+        def broken(**_: Any) -> None:
+            raise error
+
+        self.stub.deactivate()
+        self.sesv2.meta.events.register("before-send.sesv2.SendEmail", broken)
+
+    def invoke(self, request: object = REQUEST) -> Any:
+        with using(self.composition):
+            return self._client.lambda_.invoke("notify_email", request).payload
+
+    def fails(self, means: type[NotifierError], request: object = REQUEST) -> NotifierError:
+        with pytest.raises(NotifierError) as caught:
+            self.invoke(request)
+        assert type(caught.value) is means
+        for secret in ("MARKER", "ada@example.com", "owner@example.org"):
+            assert secret not in str(caught.value), "an error's text reaches logs and the bus"
+        return caught.value
+
+
+@pytest.fixture
+def ses_(post: Client, stubbed: Stubbed) -> Post:
+    return Post(post, stubbed)
+
+
+# Delivered
+
+
+def test_a_mail_is_sent_once_as_documented_and_answered_by_the_contract(ses_: Post) -> None:
+    ses_.accepts()
+    assert ses_.invoke() == {"channel": "email", "status": "delivered", "reference": "ses-1"}
+    (sent,) = ses_.sent
+    assert sent["FromEmailAddress"] == "Herald <herald@example.com>"
+    assert sent["Destination"] == {"ToAddresses": ["owner@example.org"]}
+    assert sent["ReplyToAddresses"] == ["ada@example.com"]
+    assert set(sent) == {"FromEmailAddress", "Destination", "ReplyToAddresses", "Content"}
+    assert set(sent["Content"]) == {"Simple"}, "SES makes the headers"
+    simple = sent["Content"]["Simple"]
+    assert simple["Subject"] == {"Data": "New /contact submission received", "Charset": "UTF-8"}
+    assert set(simple) == {"Subject", "Body"}
+    assert set(simple["Body"]) == {"Text", "Html"}
+    for part in simple["Body"].values():
+        assert part["Charset"] == "UTF-8"
+        for word in ("MARKER-name", "ada@example.com", "MARKER-phone", "MARKER-message"):
+            assert word in part["Data"]
+
+
+def test_the_channels_options_decide_sender_recipients_subject_and_configuration_set(
+    post: Client, stubbed: Stubbed
+) -> None:
+    it = Post(
+        post,
+        stubbed,
+        **{"from": "a@example.net"},
+        to=("b@example.org", "c@example.org"),
+        subject="{name} writes",
+        configuration_set="own",
+    )
+    it.accepts()
+    it.invoke()
+    (sent,) = it.sent
+    assert sent["FromEmailAddress"] == "a@example.net"
+    assert sent["Destination"] == {"ToAddresses": ["b@example.org", "c@example.org"]}
+    assert sent["ConfigurationSetName"] == "own"
+    assert sent["Content"]["Simple"]["Subject"]["Data"] == "MARKER-name writes"
+    assert "<title>MARKER-name writes</title>" in sent["Content"]["Simple"]["Body"]["Html"]["Data"]
+
+
+HOSTILE = "x@example.com\r\nBcc: victim@example.com\r\n\r\n"
+
+
+def test_nothing_that_is_typed_becomes_a_header_or_a_recipient(ses_: Post) -> None:
+    fields = [{"name": name, "value": HOSTILE} for name in ("name", "email", "subject", "to", "Bcc", HOSTILE)]
+    ses_.accepts()
+    ses_.invoke({**REQUEST, "title": HOSTILE, "reply_to": HOSTILE, "fields": fields})
+    (sent,) = ses_.sent
+    simple = sent.pop("Content")["Simple"]
+    assert sent == {
+        "FromEmailAddress": "Herald <herald@example.com>",
+        "Destination": {"ToAddresses": ["owner@example.org"]},
+    }
+    assert simple["Subject"]["Data"] == "x@example.com Bcc: victim@example.com"
+
+
+@pytest.mark.parametrize("reply_to", ["юля@example.com", "a,b@example.com", "Ada <ada@example.com>", "nobody"])
+def test_an_address_that_ses_does_not_take_is_no_reply_to(ses_: Post, reply_to: str) -> None:
+    ses_.accepts()
+    ses_.invoke({**REQUEST, "reply_to": reply_to})
+    assert "ReplyToAddresses" not in ses_.sent[0]
+
+
+def test_an_address_that_ses_refuses_after_all_does_not_cost_the_message(ses_: Post) -> None:
+    ses_.refuses("BadRequestException")
+    ses_.accepts()
+    assert ses_.invoke()["status"] == "delivered"
+    first, second = ses_.sent
+    assert first.pop("ReplyToAddresses") == ["ada@example.com"]
+    assert first == second
+
+
+@pytest.mark.parametrize("code", ["MessageRejected", "NotFoundException", "TooManyRequestsException"])
+def test_after_any_other_error_there_is_no_second_call(ses_: Post, code: str) -> None:
+    ses_.refuses(code)
+    with pytest.raises(NotifierError):
+        ses_.invoke()
+    assert len(ses_.sent) == 1
+
+
+# The request
+
+
+@pytest.mark.parametrize(
+    ("request_", "key"),
+    [
+        ({**REQUEST, "version": 2}, "version"),
+        ({**REQUEST, "to": "x@example.com"}, "to"),
+        ({**REQUEST, "id": ""}, "id"),
+        ({**REQUEST, "channel": "other"}, "channel"),
+        ({**REQUEST, "options": {"to": "x@example.com"}}, "options"),
+    ],
+)
+def test_a_request_that_does_not_fit_the_contract_reaches_nobody(ses_: Post, request_: object, key: str) -> None:
+    assert ses_.fails(InvalidRequestError, request_).key == key
+    assert ses_.sent == []
+
+
+def test_of_several_channels_a_request_names_one(post: Client) -> None:
+    one, other = RecordingNotifier("ref-1"), RecordingNotifier("ref-2")
+    stage = mailing_stage(mail_channel("one"), mail_channel("other"), name="local")
+    with using(FakeComposition(stage, providers={"one": one, "other": other})):
+        answer = post.lambda_.invoke("notify_email", {**REQUEST, "channel": "other"}).payload
+        assert answer == {"channel": "other", "status": "delivered", "reference": "ref-2"}
+        with pytest.raises(InvalidRequestError, match="expected one of: one, other"):
+            post.lambda_.invoke("notify_email", REQUEST)
+    assert (len(one.delivered), len(other.delivered)) == (0, 1)
+
+
+# What SES's answers mean
+
+NOT_VERIFIED = "Email address is not verified. The following identities failed the check in region EU-WEST-1: MARKER@a"
+
+
+@pytest.mark.parametrize(
+    ("code", "status", "words", "wait"),
+    [
+        # Too much just now
+        ("TooManyRequestsException", 429, "Too many requests", ses.BUSY),
+        ("ThrottlingException", 400, "Maximum sending rate exceeded", ses.BUSY),
+        ("ThrottlingException", 400, "Daily message quota exceeded", ses.BUSY),
+        ("Throttling", 400, "Rate exceeded", ses.BUSY),
+        ("Unheard", 429, "", ses.BUSY),
+        ("ServiceUnavailable", 503, "", ses.BUSY),
+        # What the owner can mend
+        ("MessageRejected", 400, NOT_VERIFIED, ses.UNTIL_MENDED),
+        ("MailFromDomainNotVerifiedException", 400, "", ses.UNTIL_MENDED),
+        ("AccountSuspendedException", 400, "", ses.UNTIL_MENDED),
+        ("SendingPausedException", 400, "", ses.UNTIL_MENDED),
+        ("LimitExceededException", 400, "", ses.UNTIL_MENDED),
+        ("NotFoundException", 404, "Configuration set <own> does not exist", ses.UNTIL_MENDED),
+        ("AccessDeniedException", 403, "not authorized to perform ses:SendEmail", ses.UNTIL_MENDED),
+        ("AccessDenied", 403, "", ses.UNTIL_MENDED),
+        ("ExpiredTokenException", 403, "", ses.UNTIL_MENDED),
+        ("UnrecognizedClientException", 403, "", ses.UNTIL_MENDED),
+        ("OptInRequired", 403, "", ses.UNTIL_MENDED),
+        ("Unheard", 400, "", ses.UNTIL_MENDED),
+    ],
+)
+def test_what_is_not_this_messages_fault_waits_until_it_is_mended(
+    ses_: Post, code: str, status: int, words: str, wait: int
+) -> None:
+    ses_.refuses(code, words, status)
+    error = ses_.fails(ChannelUnavailableError)
+    assert error.retry_after == wait
+    assert error.message.endswith(f": {code}"), "the one word by which the owner finds it in docs/channels/email.md"
+
+
+@pytest.mark.parametrize(
+    ("code", "status", "words"),
+    [
+        ("MessageRejected", 400, "Transaction failed: MARKER contains a virus"),
+        ("MessageRejected", 400, ""),
+        ("RequestEntityTooLarge", 413, ""),
+    ],
+)
+def test_what_is_wrong_with_this_very_message_is_refused_for_good(
+    ses_: Post, code: str, status: int, words: str
+) -> None:
+    ses_.refuses(code, words, status)
+    assert ses_.fails(ChannelRejectedError).message == f"SES refused the message: {code}"
+
+
+def test_a_request_that_is_wrong_even_without_reply_to_is_refused_for_good(ses_: Post) -> None:
+    ses_.refuses("BadRequestException")
+    ses_.refuses("BadRequestException")
+    assert ses_.fails(ChannelRejectedError).message == "SES refused the message: BadRequestException"
+
+
+def test_a_request_without_reply_to_that_is_wrong_is_refused_at_once(ses_: Post) -> None:
+    ses_.refuses("BadRequestException")
+    ses_.fails(ChannelRejectedError, {**REQUEST, "reply_to": "nobody"})
+    assert len(ses_.sent) == 1
+
+
+@pytest.mark.parametrize("status", [500, 502, 504])
+def test_after_a_failure_inside_ses_nobody_knows(ses_: Post, status: int) -> None:
+    ses_.refuses("InternalServiceErrorException", status=status)
+    ses_.fails(ChannelUncertainError)
+
+
+@pytest.mark.parametrize("answer", [{}, None, [], {"messageid": "x"}])
+def test_an_answer_that_is_none_of_sess_is_uncertain(answer: object) -> None:
+    class Odd:
+        def send_email(self, **request: Any) -> Any:
+            return answer
+
+    with pytest.raises(ChannelUncertainError):
+        SesNotifier(Odd(), mail_channel()).notify(NOTIFICATION)
+
+
+@pytest.mark.parametrize("response", [{}, {"Error": {}}, {"Error": {"Code": "Odd"}, "ResponseMetadata": {}}])
+def test_an_error_without_a_status_is_uncertain(response: Any) -> None:
+    class Odd:
+        def send_email(self, **request: Any) -> Any:
+            raise ClientError(response, "SendEmail")
+
+    with pytest.raises(ChannelUncertainError):
+        SesNotifier(Odd(), mail_channel()).notify(NOTIFICATION)
+
+
+# The connection
+
+
+@pytest.mark.parametrize(
+    ("error", "means"),
+    [
+        (EndpointConnectionError(endpoint_url="https://MARKER"), ChannelUnavailableError),
+        (ConnectTimeoutError(endpoint_url="https://MARKER"), ChannelUnavailableError),
+        (NoCredentialsError(), ChannelUnavailableError),
+        (ReadTimeoutError(endpoint_url="https://MARKER"), ChannelUncertainError),
+        (ConnectionClosedError(endpoint_url="https://MARKER"), ChannelUncertainError),
+        (SSLError(endpoint_url="https://MARKER", error=OSError()), ChannelUncertainError),
+    ],
+    ids=lambda value: value.__name__ if isinstance(value, type) else type(value).__name__,
+)
+def test_a_call_that_never_left_is_harmless_and_one_without_an_answer_uncertain(
+    ses_: Post, error: BotoCoreError, means: type[NotifierError]
+) -> None:
+    ses_.breaks(error)
+    ses_.fails(means)
+
+
+@pytest.fixture
+def real(provider: Provider, monkeypatch: pytest.MonkeyPatch) -> Composition:
+    """The composition as it runs, with a provider on this machine in the place of SES."""
+    monkeypatch.setenv("AWS_ENDPOINT_URL_SESV2", provider.url)
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
+    return FakeComposition(mailing_stage(), providers={})
+
+
+def test_the_real_client_sends_once_even_when_the_connection_breaks(real: Composition, provider: Provider) -> None:
+    provider.hang_up = True
+    with pytest.raises(ChannelUncertainError):
+        real.notifier("email").notify(NOTIFICATION)
+    assert provider.paths == ["/v2/email/outbound-emails"]
+
+
+@pytest.mark.parametrize("status", [500, 503, 429])
+def test_the_real_client_sends_once_even_when_it_is_told_to_come_back(
+    real: Composition, provider: Provider, status: int
+) -> None:
+    provider.status, provider.body = status, b'{"message": "MARKER"}'
+    with pytest.raises(NotifierError):
+        real.notifier("email").notify(NOTIFICATION)
+    assert len(provider.paths) == 1
+
+
+def test_both_calls_end_before_the_function_does(real: Composition) -> None:
+    limits = real.notifier("email")._client.meta.config  # type: ignore[attr-defined]
+    function = next(spec for spec in FUNCTIONS if spec.name == "notify_email")
+    assert limits.retries["total_max_attempts"] == 1
+    assert 2 * (limits.connect_timeout + limits.read_timeout) + 2 < function.timeout
+
+
+# The log
+
+
+def test_the_log_has_the_messages_id_and_sess_and_nothing_of_the_visitors(
+    ses_: Post, log: Any, capfd: pytest.CaptureFixture[str]
+) -> None:
+    ses_.accepts()
+    ses_.invoke()
+    line = log.line("Delivered")
+    assert (line["correlation_id"], line["channel"], line["reference"]) == ("id-1", "email", "ses-1")
+    said = log.text + "".join(capfd.readouterr())
+    for secret in ("MARKER", "ada@example.com", "owner@example.org"):
+        assert secret not in said
+
+
+@pytest.mark.parametrize("status", [400, 403, 429, 500])
+def test_no_answer_of_ses_puts_an_address_or_text_into_the_log(
+    ses_: Post, log: Any, capfd: pytest.CaptureFixture[str], status: int
+) -> None:
+    ses_.refuses("MessageRejected", NOT_VERIFIED, status)
+    with pytest.raises(NotifierError):
+        ses_.invoke()
+    said = log.text + "".join(capfd.readouterr())
+    for secret in ("MARKER", "ada@example.com", "owner@example.org"):
+        assert secret not in said
+
+
+def test_a_message_from_another_program_is_mailed_as_it_is(ses_: Post) -> None:
+    ses_.accepts()
+    ses_.invoke(Notification("id-1", "Backup", "It has finished.", NOW).as_request())
+    simple = ses_.sent[0]["Content"]["Simple"]
+    assert simple["Subject"]["Data"] == "Backup"
+    assert simple["Body"]["Text"]["Data"].endswith("\n\nIt has finished.\n")
+    assert "ReplyToAddresses" not in ses_.sent[0]

@@ -1,0 +1,92 @@
+"""A stage with an e-mail channel, which the project's own ``herald.toml`` has not: policies, imports, templates."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from chalicelib.functions import functions_of
+from ops import render
+from ops.check import mistakes, policy_faults, registered
+from ops.config import StageConfig, load
+from ops.policies import Where
+from tests.fakes import mail_channel, mailing_stage
+from tests.infrastructure.test_imports import loaded
+from tests.infrastructure.test_policies import PLACES
+from tests.infrastructure.test_templates import cfn_lint
+
+CHANNEL = """
+[channels.email]
+kind = "email"
+from = "Herald <herald@example.com>"
+to = ["owner@example.org"]
+configuration_set = "own"
+
+[stages.local.sites.mailed]
+thanks = "http://127.0.0.1:8080/thanks.html"
+channels = ["email"]
+"""
+
+
+@pytest.fixture(scope="session")
+def checkout(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the project whose stage ``local`` has a site with an e-mail channel, rendered."""
+    folder = tmp_path_factory.mktemp("mailing")
+    for name in ("app.py", "ops"):
+        (folder / name).symlink_to(root / name)
+    shutil.copytree(root / "chalicelib", folder / "chalicelib", ignore=shutil.ignore_patterns("__pycache__"))
+    (folder / "herald.toml").write_text((root / "herald.toml").read_text(encoding="utf-8") + CHANNEL, encoding="utf-8")
+    render.write(folder, render.generated(load(folder)))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def stages(checkout: Path) -> dict[str, StageConfig]:
+    return load(checkout)
+
+
+def test_what_is_generated_is_declared_registered_and_sound(checkout: Path, stages: dict[str, StageConfig]) -> None:
+    assert list(mistakes(checkout, stages)) == []
+    assert "notify_email" in registered(checkout, "local")
+
+
+def test_a_stage_without_such_a_site_has_no_such_function(checkout: Path, stages: dict[str, StageConfig]) -> None:
+    assert "notify_email" not in registered(checkout, "dev")
+    assert "ses" not in (checkout / "infra/wiring-dev.yaml").read_text()
+
+
+def test_cfn_lint_finds_nothing_in_the_wiring(checkout: Path) -> None:
+    ran = cfn_lint(checkout / "infra/wiring-local.yaml")
+    assert (ran.returncode, ran.stdout) == (0, ""), ran.stdout + ran.stderr
+
+
+@pytest.mark.parametrize("where", PLACES, ids=lambda where: where.partition)
+def test_parliament_finds_no_fault_in_any_partition(where: Where) -> None:
+    stage = mailing_stage(mail_channel(configuration_set="own"))
+    files = render.policies(stage, where)
+    assert len(files) == len(functions_of(stage))
+    for path, text in files.items():
+        assert policy_faults(text) == [], path
+    assert f"arn:{where.partition}:ses:{where.region}:{where.account}:identity/example.com" in "".join(files.values())
+
+
+@pytest.fixture(scope="session")
+def modules(checkout: Path) -> set[str]:
+    return loaded(checkout, "app.notify_email")
+
+
+def test_notify_email_has_its_handler_its_adapters_and_its_client_when_it_is_ready(modules: set[str]) -> None:
+    own = {name for name in modules if name.startswith(("chalicelib.handlers.", "chalicelib.adapters."))}
+    assert own == {"chalicelib.handlers.notify", "chalicelib.adapters.aws", "chalicelib.adapters.ses"}
+    assert "botocore.client" in modules
+
+
+def test_notify_email_loads_neither_http_of_its_own_nor_what_only_some_addresses_need(modules: set[str]) -> None:
+    top = {name.partition(".")[0] for name in modules}
+    assert not top & {"requests", "idna", "email_validator", "boto3", "pydantic", "ops"}
+
+
+def test_the_api_function_loads_nothing_more_for_it(checkout: Path) -> None:
+    assert not {"chalicelib.logic.mail", "chalicelib.adapters.ses"} & loaded(checkout, "app.app")
