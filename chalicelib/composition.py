@@ -136,7 +136,14 @@ def _pushover(here: Composition, channel: Channel) -> Notifier:
     return pushover.PushoverNotifier(_session(), here.secrets(channel.name, pushover.SECRETS), channel)
 
 
-_PROVIDERS: Mapping[str, Callable[[Composition, Channel], Notifier]] = {"pushover": _pushover}
+def _webhook(here: Composition, channel: Channel) -> Notifier:
+    from chalicelib.adapters import webhook
+
+    secrets = here.secrets(channel.name, webhook.secrets_of(channel))
+    return webhook.WebhookNotifier(_session(), secrets, channel, local=here.stage.name == "local")
+
+
+_PROVIDERS: Mapping[str, Callable[[Composition, Channel], Notifier]] = {"pushover": _pushover, "webhook": _webhook}
 """What makes the notifier of each kind of channel."""
 
 _roots: list[Composition] = []

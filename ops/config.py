@@ -361,6 +361,8 @@ def _explained(detail: Any, allowed: list[str]) -> str:
             return f"found {found!r}; expected a table"
         case "string_pattern_mismatch":
             return f"found {found!r}; expected something like {_LIKE[detail['loc'][-1]]}"
+        case "quiet":
+            return str(detail["msg"])
         case "extra_forbidden":
             return f"unknown key; expected {', '.join(allowed)}"
         case _:
@@ -419,6 +421,8 @@ def _check_tables(
         if len(set(spec.channels)) < len(spec.channels):
             mistakes.append(f"{place('sites', site, 'channels')}: names a channel twice")
     for channel, options in channels.items():
+        for key, mistake in options.mistakes().items():
+            mistakes.append(f"{place('channels', channel, key)}: {mistake}")
         if channel in RESERVED:
             mistakes.append(f"{place('channels', channel)}: this name is taken; choose another")
         if options.url is not None and options.PROVIDER and name != LOCAL:

@@ -21,6 +21,7 @@ _HANDLER_OF = {
     "app": "contact",
     "destined": "destined",
     "notify_pushover": "notify",
+    "notify_webhook": "notify",
     "on_success": "outcomes",
     "on_failure": "outcomes",
 }

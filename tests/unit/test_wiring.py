@@ -122,7 +122,10 @@ def test_every_rule_of_the_manifest_is_there_and_nothing_besides() -> None:
     assert found == {f"herald-dev-{name}" for name in rules} | {"herald-dev-failed-events"}
     asynchronous = {spec.name for spec in FUNCTIONS if spec.retries or spec.outcome_to}
     notifiers = {spec.name for spec in FUNCTIONS if spec.channel}
-    assert (asynchronous, notifiers) == ({"destined", "on_success", "on_failure"}, {"notify_pushover"})
+    assert (asynchronous, notifiers) == (
+        {"destined", "on_success", "on_failure"},
+        {"notify_pushover", "notify_webhook"},
+    )
     assert len(RESOURCES) == 1 + len(asynchronous) + len(notifiers) + 2 * len(rules)
 
 
