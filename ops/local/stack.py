@@ -6,6 +6,7 @@ import json
 import os
 import urllib.request
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
@@ -19,7 +20,7 @@ from ops.errors import OpsError
 from ops.local.mirror import mirror
 from ops.local.ports import Ports
 from ops.local.processes import Process
-from ops.local.web.settings import LOCAL_TOKEN, LOCAL_USER
+from ops.local.web.settings import LOCAL_TOKEN, LOCAL_USER, LOCAL_WEBHOOK_SECRET
 from ops.urls import addresses
 
 WORK = Path(".herald")
@@ -114,6 +115,7 @@ class LocalStack:
         stages = self._stages(copy)
         config = configuration.named(stages, stage)
         environ = environment(stages[LOCAL], self._environ)
+        keep_webhook_secrets(self.account, config.stage, self.ports)
         deploy(Deployment(copy, config, self.account, environ, say), stages)
         found = addresses(config, self.account, self.ports.web_url)
         self._tell_web(found["api"])
@@ -147,3 +149,13 @@ def keep_pushover_secrets(account: Account, stage: Stage, pushover: Pushover) ->
         account.ssm.put_parameter(
             Name=f"{stage.parameters}/pushover/{name}", Value=value, Type="SecureString", Overwrite=True
         )
+
+
+def keep_webhook_secrets(account: Account, stage: Stage, ports: Ports) -> None:
+    """Let each webhook channel lead to the stand-in, unless somebody has set an address of their own."""
+    for channel in stage.channels_of("webhook"):
+        for name, value in (("url", f"{ports.web_url}/webhooks/{channel}"), ("secret", LOCAL_WEBHOOK_SECRET)):
+            with suppress(account.ssm.exceptions.ParameterAlreadyExists):
+                account.ssm.put_parameter(
+                    Name=f"{stage.parameters}/{channel}/{name}", Value=value, Type="SecureString", Overwrite=False
+                )
