@@ -42,6 +42,14 @@ def message_waits(herald: Harness) -> None:
     assert not herald.pushes(word)
 
 
+def webhook_waits(herald: Harness) -> None:
+    word = marker()
+    message_id = herald.post_json({"message": word}, "/contact/signed").json()["id"]
+    assert herald.line("on_failure", message_id=message_id)["error_type"] == "DeliveryIncompleteError"
+    assert herald.delivery(message_id, "own")["error"] == "ChannelUnavailableError"
+    assert not herald.hooks(word)
+
+
 def bus_hears_nothing(herald: Harness) -> None:
     word, before = marker(), herald.metric("destined", "DestinationDeliveryFailures")
     message_id = herald.post_json({"message": word}).json()["id"]
@@ -119,6 +127,7 @@ WITHOUT_STATEMENT: dict[tuple[str, str], Signal] = {
     ("destined", "InvokeNotifiers"): message_waits,
     ("destined", "TellTheBus"): bus_hears_nothing,
     ("notify_pushover", "ReadSecrets"): message_waits,
+    ("notify_webhook", "ReadSecrets"): webhook_waits,
     ("on_success", "KeepWhatFailed"): failed_run_of_success_is_not_kept,
     ("on_failure", "KeepWhatFailed"): failed_run_is_not_kept,
 }

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from chalicelib.functions import FUNCTIONS, functions_of
+from chalicelib.settings import Channel, Stage
 from ops.policies import Where, policy
-from ops.render import policies
-from tests.fakes import stage
+from ops.render import policies, policy_file
+from tests.fakes import LIMITS, site, stage
 
 WHERE = Where("aws", "eu-central-1", "123456789012")
 BY_NAME = {spec.name: spec for spec in FUNCTIONS}
@@ -102,3 +104,33 @@ def test_the_only_wildcard_is_the_streams_of_the_functions_own_log_group() -> No
             assert not any("*" in action for action in actions)
             for arn in resources:
                 assert "*" not in arn or (arn.endswith(":*") and "*" not in arn[:-1] and ":log-group:" in arn)
+
+
+def hooked(*used: str) -> Stage:
+    """A stage with three webhook channels, of which a site is served by those in ``used``."""
+    options = {"own": True, "slack": False, "spare": True}
+    channels = {name: Channel(name, "webhook", True, 5, "", {"signed": signed}) for name, signed in options.items()}
+    return Stage("dev", {"default": site("default", *used)}, channels, LIMITS)
+
+
+def test_notify_webhook_may_read_the_parameters_of_the_channels_in_use_and_nothing_else() -> None:
+    texts = policies(hooked("own", "slack"), WHERE)
+    (read,) = (
+        statement
+        for statement in json.loads(texts[policy_file("dev", "notify_webhook")])["Statement"]
+        if statement["Sid"] != "WriteLogs"
+    )
+    path = "arn:aws:ssm:eu-central-1:123456789012:parameter/herald/dev"
+    assert read["Action"] == ["ssm:GetParameters"]
+    assert read["Resource"] == [f"{path}/own/url", f"{path}/own/secret", f"{path}/slack/url"]
+    for function, text in texts.items():
+        assert ("ssm:" in text) == (function == policy_file("dev", "notify_webhook"))
+
+
+def test_without_a_webhook_in_use_there_is_neither_function_nor_policy_nor_grant() -> None:
+    it = replace(hooked("pushover"), channels={**hooked("own").channels, **stage().channels})
+    assert "notify_webhook" not in {spec.name for spec in functions_of(it)}
+    for path, text in policies(it, WHERE).items():
+        assert "webhook" not in path.name
+        for trace in ("webhook", "/own/", "/slack/", "/spare/"):
+            assert trace not in text

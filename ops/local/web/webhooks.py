@@ -19,6 +19,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
+from chalicelib.logic.webhooks import EVENT
 from ops.local.web.inbox import KEPT
 from ops.local.web.pushover import faults
 from ops.local.web.pushover.api import FaultyEndpoint, proxy_page
@@ -71,7 +72,7 @@ class Receivers:
         if not isinstance(body, dict):
             return PlainTextResponse("invalid_payload", 400)
         verified: bool | None = None
-        if "webhook-signature" in headers or "type" in body:
+        if "webhook-signature" in headers or body.get("type") == EVENT:
             try:
                 Webhook(LOCAL_WEBHOOK_SECRET).verify(content, headers, json_parse=False)
                 verified = True
