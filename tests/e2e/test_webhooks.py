@@ -7,6 +7,7 @@ import time
 
 from chalicelib.functions import functions_of
 from chalicelib.logic.webhooks import webhook_id
+from ops.local.stack import keep_webhook_secrets
 from ops.local.web.settings import LOCAL_WEBHOOK_SECRET
 from tests.e2e.harness import Harness, marker, wait_for
 
@@ -128,3 +129,14 @@ def test_no_log_holds_a_visitors_text_an_address_or_a_secret(herald: Harness) ->
     assert message_id in written
     for secret in (word, "/webhooks", LOCAL_WEBHOOK_SECRET):
         assert secret not in written
+
+
+def test_an_address_that_somebody_has_set_is_left_alone(herald: Harness) -> None:
+    ssm, name = herald.account.ssm, f"{herald.stage.parameters}/held/url"
+    before = ssm.get_parameter(Name=name, WithDecryption=True)["Parameter"]["Value"]
+    ssm.put_parameter(Name=name, Value="https://example.com/mine", Type="SecureString", Overwrite=True)
+    try:
+        keep_webhook_secrets(herald.account, herald.stage, herald.stack.ports)
+        assert ssm.get_parameter(Name=name, WithDecryption=True)["Parameter"]["Value"] == "https://example.com/mine"
+    finally:
+        ssm.put_parameter(Name=name, Value=before, Type="SecureString", Overwrite=True)
