@@ -10,6 +10,7 @@ import logging
 import socket
 import ssl
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass, field
@@ -92,7 +93,9 @@ def receiver() -> Iterator[Receiver]:
             if told.fault == "drip":
                 # Each byte comes in time; the head of the answer never ends.
                 self.wfile.write(b"HTTP/1.0 200 OK\r\n")
-                while not told.released.wait(0.01):
+                for _ in range(500):
+                    if told.released.wait(0.01):
+                        return
                     try:
                         self.wfile.write(b"x")
                     except OSError:
@@ -338,7 +341,8 @@ def test_fixed_headers_are_sent(hooked: Hooked, receiver: Receiver) -> None:
         ("discord", b"<html>", {}, ""),
         ("discord", b'{"id": {"a": 1}}', {}, ""),
         ("discord", b'{"id": "MARKER with spaces"}', {}, ""),
-        ("ntfy", b'{"id": "' + b"x" * 20_000 + b'"}', {}, ""),
+        ("ntfy", b'{"id": "abc"' + b" " * (16 * 1024 - 13) + b"}", {}, "abc"),
+        pytest.param("ntfy", b'{"id": "abc"' + b" " * 16 * 1024 + b"}", {}, "", id="longer than what is read"),
         ("slack", b"ok", {}, ""),
         ("standard", b'{"id": "theirs"}', {}, ""),
     ],
@@ -347,7 +351,8 @@ def test_the_reference_is_the_services_id_of_it_or_the_webhook_id(
     hooked: Hooked, receiver: Receiver, kind: str, body: bytes, headers: dict[str, str], reference: str
 ) -> None:
     receiver.body, receiver.headers = body, headers
-    assert hooked.invoke(REQUEST, channel(format=kind))["reference"] == reference or webhook_id("id-1", "own")
+    found = hooked.invoke(REQUEST, channel(format=kind))["reference"]
+    assert found == (reference or webhook_id("id-1", "own"))
 
 
 def test_the_request_says_which_of_several_channels(hooked: Hooked, receiver: Receiver) -> None:
@@ -509,8 +514,15 @@ def test_the_whole_has_a_bound_even_where_each_byte_comes_in_time(
     hooked: Hooked, receiver: Receiver, fault: str
 ) -> None:
     receiver.fault, hooked.whole = fault, 0.3
+    before = time.monotonic()
     assert hooked.fails(ChannelUncertainError).message == "own did not answer in time"
+    assert time.monotonic() - before < 2
     assert len(receiver.bodies) == 1
+
+
+def test_a_read_that_takes_too_long_is_told_as_such(hooked: Hooked) -> None:
+    hooked.session.mount("http://", RaisingAdapter(requests.exceptions.ReadTimeout("PATHSECRET")))
+    assert hooked.fails(ChannelUncertainError).message == "own did not answer in time"
 
 
 def test_all_bounds_together_end_before_the_function_does() -> None:
