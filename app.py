@@ -87,6 +87,14 @@ if stage.uses("email"):
         return handlers.notify.handle("email", event)
 
 
+if stage.uses("webhook"):
+
+    @app.lambda_function()
+    def notify_webhook(event: Any, context: Any) -> dict[str, str]:
+        """Notify a receiver of one's own, Slack, Discord, Teams or ntfy; the request names the channel."""
+        return handlers.notify.handle("webhook", event)
+
+
 @app.lambda_function()
 def on_success(event: dict[str, Any], context: Any) -> None:
     """A message reached its owner, or an event was answered."""

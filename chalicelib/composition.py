@@ -208,7 +208,18 @@ def _email(here: Composition, channel: Channel) -> Notifier:
     return ses.SesNotifier(sesv2, channel)
 
 
-_PROVIDERS: Mapping[str, Callable[[Composition, Channel], Notifier]] = {"pushover": _pushover, "email": _email}
+def _webhook(here: Composition, channel: Channel) -> Notifier:
+    from chalicelib.adapters import webhook
+
+    secrets = here.secrets(channel.name, webhook.secrets_of(channel))
+    return webhook.WebhookNotifier(_session(), secrets, channel, local=here.stage.name == "local")
+
+
+_PROVIDERS: Mapping[str, Callable[[Composition, Channel], Notifier]] = {
+    "pushover": _pushover,
+    "email": _email,
+    "webhook": _webhook,
+}
 """What makes the notifier of each kind of channel."""
 
 _roots: list[Composition] = []

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 
-from chalicelib.settings import Stage
+from chalicelib.settings import Channel, Stage
 
 
 class Resource(Enum):
@@ -72,6 +72,8 @@ class FunctionSpec:
     """For a notifier: the kind of channel that it serves. Without a site that uses it, the function doesn't exist."""
     secrets: tuple[str, ...] = ()
     """Names of the parameters below ``/herald/<stage>/<channel>/``."""
+    needs_secret: Callable[[Channel, str], bool] = lambda channel, name: True
+    """Whether a channel needs the secret of this name: by its options it may do without."""
 
 
 _SUCCESS = {"requestContext": {"condition": ["Success"]}}
@@ -161,6 +163,16 @@ FUNCTIONS = (
         timeout=22,
         grants=(Grant("SendMail", ("ses:SendEmail",), Resource.IDENTITIES, "deliver, to the channel's recipients"),),
         channel="email",
+    ),
+    FunctionSpec(
+        name="notify_webhook",
+        trigger=Trigger("invoke"),
+        memory=512,
+        timeout=22,
+        grants=(Grant("ReadSecrets", ("ssm:GetParameters",), Resource.SECRETS, "the addresses, and what signs"),),
+        channel="webhook",
+        secrets=("url", "secret"),
+        needs_secret=lambda channel, name: name != "secret" or bool(channel.options["signed"]),
     ),
     FunctionSpec(
         name="on_success",

@@ -396,6 +396,8 @@ def _explained(detail: Any, allowed: list[str]) -> str:
             return f"found {found!r}; expected a table"
         case "string_pattern_mismatch":
             return f"found {found!r}; expected something like {_LIKE[detail['loc'][-1]]}"
+        case "quiet":
+            return str(detail["msg"])
         case "extra_forbidden":
             return f"unknown key; expected {', '.join(allowed)}"
         case _:
@@ -458,6 +460,8 @@ def _check_tables(
             known = ", ".join(sorted(merged.channels)) or "none"
             mistakes.append(f"{place('alarms', 'channels')}: found {channel!r}, expected one of: {known}")
     for channel, options in channels.items():
+        for key, mistake in options.mistakes().items():
+            mistakes.append(f"{place('channels', channel, key)}: {mistake}")
         if channel in RESERVED:
             mistakes.append(f"{place('channels', channel)}: this name is taken; choose another")
         if options.url is not None and options.PROVIDER and name != LOCAL:

@@ -78,6 +78,7 @@ def _arns(on: Resource, spec: FunctionSpec, stage: Stage, where: Where) -> list[
                 where.arn("ssm", f"parameter{stage.parameters}/{channel}/{name}")
                 for channel in stage.channels_of(spec.channel)
                 for name in spec.secrets
+                if spec.needs_secret(stage.channels[channel], name)
             ]
         case Resource.IDENTITIES:
             return [

@@ -23,6 +23,7 @@ _HANDLER_OF = {
     "app": "contact",
     "destined": "destined",
     "notify_pushover": "notify",
+    "notify_webhook": "notify",
     "notify_email": "notify",
     "redrive": "redrive",
     "on_success": "outcomes",

@@ -20,7 +20,7 @@ from ops.errors import OpsError
 from ops.local.mirror import mirror
 from ops.local.ports import Ports
 from ops.local.processes import Process
-from ops.local.web.settings import LOCAL_TOKEN, LOCAL_USER
+from ops.local.web.settings import LOCAL_TOKEN, LOCAL_USER, LOCAL_WEBHOOK_SECRET
 from ops.urls import addresses
 
 WORK = Path(".herald")
@@ -115,6 +115,7 @@ class LocalStack:
         stages = self._stages(copy)
         config = configuration.named(stages, stage)
         environ = environment(stages[LOCAL], self._environ)
+        keep_webhook_secrets(self.account, config.stage, self.ports)
         deploy(Deployment(copy, config, self.account, environ, say), stages)
         keep_identities(self.account, config.stage)
         found = addresses(config, self.account, self.ports.web_url)
@@ -158,3 +159,13 @@ def keep_identities(account: Account, stage: Stage) -> None:
         for identity in stage.channels[channel].texts("identities"):
             with suppress(sesv2.exceptions.AlreadyExistsException):
                 sesv2.create_email_identity(EmailIdentity=identity)
+
+
+def keep_webhook_secrets(account: Account, stage: Stage, ports: Ports) -> None:
+    """Let each webhook channel lead to the stand-in, unless somebody has set an address of their own."""
+    for channel in stage.channels_of("webhook"):
+        for name, value in (("url", f"{ports.web_url}/webhooks/{channel}"), ("secret", LOCAL_WEBHOOK_SECRET)):
+            with suppress(account.ssm.exceptions.ParameterAlreadyExists):
+                account.ssm.put_parameter(
+                    Name=f"{stage.parameters}/{channel}/{name}", Value=value, Type="SecureString", Overwrite=False
+                )

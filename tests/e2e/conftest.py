@@ -71,6 +71,33 @@ origins = ["http://127.0.0.1:8080"]
 channels = ["email"]
 """
 
+HOOKED = """
+# Sites with webhooks: one of every format, one that is signed, one that holds what is uncertain.
+[stages.local.sites.hooked]
+thanks = "http://127.0.0.1:8080/thanks.html"
+origins = ["http://127.0.0.1:8080"]
+channels = ["own", "slack", "discord", "teams", "ntfy", "chat"]
+
+[stages.local.sites.signed]
+thanks = "http://127.0.0.1:8080/thanks.html"
+origins = ["http://127.0.0.1:8080"]
+channels = ["own"]
+
+[stages.local.sites.held]
+thanks = "http://127.0.0.1:8080/thanks.html"
+origins = ["http://127.0.0.1:8080"]
+channels = ["held"]
+
+[stages.local.channels]
+own = { kind = "webhook", pause = 1, headers = { X-Tag = "test" } }
+held = { kind = "webhook", pause = 1, uncertain = "hold" }
+slack = { kind = "webhook", pause = 1, format = "slack" }
+discord = { kind = "webhook", pause = 1, format = "discord" }
+teams = { kind = "webhook", pause = 1, format = "teams" }
+ntfy = { kind = "webhook", pause = 1, format = "ntfy", priority = 4 }
+chat = { kind = "webhook", pause = 1, format = "template", template = { text = "{title}: {fields.message}" } }
+"""
+
 
 @pytest.fixture(scope="session")
 def checkout() -> Iterator[Path]:
@@ -80,7 +107,7 @@ def checkout() -> Iterator[Path]:
     for name in ("app.py", "chalicelib", "infra", "ops", "requirements.txt", "web"):
         (folder / name).symlink_to(ROOT / name)
     (folder / "herald.toml").write_text(
-        (ROOT / "herald.toml").read_text(encoding="utf-8") + GUARDED + MAILED, encoding="utf-8"
+        (ROOT / "herald.toml").read_text(encoding="utf-8") + GUARDED + MAILED + HOOKED, encoding="utf-8"
     )
     try:
         yield folder

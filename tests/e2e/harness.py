@@ -88,9 +88,25 @@ class Harness:
         """How many messages the provider was asked to deliver."""
         return int(self.provider()["requests"])
 
+    def hooks(self, word: str) -> list[dict[str, Any]]:
+        """What receivers of webhooks took with this word in it, escaped or not."""
+        found = requests.get(f"{self._web}/webhooks/messages.json", timeout=PATIENCE).json()
+        return [hook for hook in found if word in json.dumps(hook["body"]).replace("\\", "")]
+
+    def hook_faults(self, *faults: dict[str, Any]) -> None:
+        """Make the receivers of webhooks fail, in this order."""
+        requests.put(
+            f"{self._web}/webhooks/_control", json={"faults": list(faults)}, timeout=PATIENCE
+        ).raise_for_status()
+
+    def hook_requests(self) -> int:
+        """How many requests the receivers of webhooks had."""
+        return int(requests.get(f"{self._web}/webhooks/_control", timeout=PATIENCE).json()["requests"])
+
     def clear(self) -> None:
         requests.delete(f"{self._web}/phone/messages.json", timeout=PATIENCE).raise_for_status()
         requests.delete(f"{self._web}/pushover/_control", timeout=PATIENCE).raise_for_status()
+        requests.delete(f"{self._web}/webhooks/_control", timeout=PATIENCE).raise_for_status()
 
     # What the account holds.
 

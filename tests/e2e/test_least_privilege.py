@@ -58,6 +58,14 @@ def mail_waits(herald: Harness) -> None:
     send_mail_that_waits(herald)
 
 
+def webhook_waits(herald: Harness) -> None:
+    word = marker()
+    message_id = herald.post_json({"message": word}, "/contact/signed").json()["id"]
+    assert herald.line("on_failure", message_id=message_id)["error_type"] == "DeliveryIncompleteError"
+    assert herald.delivery(message_id, "own")["error"] == "ChannelUnavailableError"
+    assert not herald.hooks(word)
+
+
 def bus_hears_nothing(herald: Harness) -> None:
     word, before = marker(), herald.metric("destined", "DestinationDeliveryFailures")
     message_id = herald.post_json({"message": word}).json()["id"]
@@ -199,6 +207,7 @@ WITHOUT_STATEMENT: dict[tuple[str, str], Signal] = {
     ("redrive", "RunDestined"): not_run_again,
     ("notify_pushover", "ReadSecrets"): message_waits,
     ("notify_email", "SendMail"): mail_waits,
+    ("notify_webhook", "ReadSecrets"): webhook_waits,
     ("on_success", "KeepWhatFailed"): failed_run_of_success_is_not_kept,
     ("on_failure", "KeepWhatFailed"): failed_run_is_not_kept,
 }

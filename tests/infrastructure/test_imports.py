@@ -20,8 +20,11 @@ MINE = {
 }
 
 
-def loaded(root: Path, entry_point: str, *, stage: str = "local") -> set[str]:
-    """The modules that a fresh process has loaded when the function is ready for its first request."""
+def loaded(root: Path, entry_point: str, *, stage: str = "local", before: str = "") -> set[str]:
+    """The modules that a fresh process has loaded when the function is ready for its first request.
+
+    ``before`` is run first.
+    """
     environ = {
         "HERALD_STAGE": stage,
         "_HANDLER": entry_point,
@@ -33,7 +36,7 @@ def loaded(root: Path, entry_point: str, *, stage: str = "local") -> set[str]:
     if entry_point == "app.destined":
         environ["LAMBDA_NOTIFICATIONS"] = "pushover=herald-local-notify_pushover"
     ran = subprocess.run(
-        [sys.executable, "-W", "error", "-c", PRINT],
+        [sys.executable, "-W", "error", "-c", before + PRINT],
         cwd=root,
         env=environ,
         capture_output=True,
@@ -142,3 +145,31 @@ def test_the_import_rules_hold(root: Path) -> None:
     )
     assert ran.returncode == 0, ran.stdout + ran.stderr
     assert "Contracts: " in ran.stdout
+
+
+HOOKED = """
+from chalicelib import stages
+from chalicelib.settings import Channel
+from tests.fakes import LIMITS, site
+from chalicelib.settings import Stage
+options = {"format": "standard", "signed": True, "headers": (), "priority": 0, "template": "", "longest": 0}
+own = Channel("own", "webhook", True, 5, "", options)
+stages.STAGES["hooked"] = Stage("hooked", {"default": site("default", "own")}, {"own": own}, LIMITS)
+import sys
+for name in [name for name in sys.modules if name.startswith(("chalicelib.", "requests", "urllib3"))]:
+    if name not in ("chalicelib.stages", "chalicelib.settings"):
+        del sys.modules[name]
+"""
+"""A stage with a webhook, put beside those of ``herald.toml``."""
+
+
+def test_the_webhook_notifier_is_ready_with_its_own_adapters_and_no_other_function_has_them(
+    root: Path, modules: dict[str, set[str]]
+) -> None:
+    mine = loaded(root, "app.notify_webhook", stage="hooked", before=HOOKED)
+    adapters = {name.removeprefix("chalicelib.adapters.") for name in mine if name.startswith("chalicelib.adapters.")}
+    assert adapters == {"aws", "secrets", "webhook"}
+    assert {name for name in mine if name.startswith("chalicelib.handlers.")} == {"chalicelib.handlers.notify"}
+    assert {"requests", "standardwebhooks", "botocore.client"} <= mine
+    for others in modules.values():
+        assert not {"standardwebhooks", "chalicelib.adapters.webhook", "chalicelib.logic.webhooks"} & others

@@ -72,6 +72,15 @@ assert "dns.resolver" not in sys.modules
 """What is loaded only when a form needs it."""
 
 
+HOOK = """
+import sys
+sys.path[:0] = sys.argv[1:3]
+from chalicelib.adapters import webhook
+for name in ("requests", "standardwebhooks"):
+    assert sys.modules[name].__file__.startswith(sys.argv[1]), name
+"""
+
+
 @pytest.fixture(scope="session")
 def package(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The zip of ``chalice package``, from a copy of the project. Its dependencies come from the package index."""
@@ -162,6 +171,7 @@ def test_the_zip_holds_the_app_its_library_and_its_requirements_and_nothing_else
         "jmespath",
         "multipart.py",
         "requests",
+        "standardwebhooks",
         "typing_extensions.py",
         "urllib3",
     }
@@ -222,6 +232,18 @@ def test_the_zip_and_the_runtime_are_enough_for_every_handler(task: Path, runtim
 def test_the_zip_is_enough_for_a_form_that_needs_more(task: Path, runtime: Path) -> None:
     ran = subprocess.run(
         [sys.executable, "-I", "-S", "-B", "-W", "error", "-c", NEED, str(task), str(runtime)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert ran.returncode == 0, ran.stderr
+
+
+def test_the_zip_is_enough_for_a_webhook(task: Path, runtime: Path) -> None:
+    """No stage of ``herald.toml`` has one, so no handler above loads it."""
+    ran = subprocess.run(
+        [sys.executable, "-I", "-S", "-B", "-W", "error", "-c", HOOK, str(task), str(runtime)],
         capture_output=True,
         text=True,
         timeout=60,

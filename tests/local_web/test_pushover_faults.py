@@ -224,3 +224,10 @@ def test_wrong_control_input_is_told_what_is_right_and_changes_nothing(
 
 def test_control_input_that_is_no_json_is_400(client: httpx.Client) -> None:
     assert client.put(CONTROL, content=b"{").status_code == 400
+
+
+def test_a_redirect_on_command_accepts_nothing(client: httpx.Client, message: Message) -> None:
+    command(client, {"do": "redirect"})
+    answer = client.post(URL, data=message)
+    assert (answer.status_code, answer.headers["Location"]) == (302, "/")
+    assert counts(client)["accepted"] == 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import pytest
 
 from chalicelib.settings import Limits, Spam
 from ops.config import ConfigError, Overrides, load
+from ops.render import STAGES_MODULE, generated
 
 GOOD = """
 version = 1
@@ -35,6 +37,10 @@ thanks = "http://127.0.0.1:8080/thanks.html"
 url = "http://127.0.0.1:8080/pushover"
 pause = 1
 """
+
+
+SITE = 'channels = ["pushover"]'
+HOOKED = GOOD.replace(SITE, 'channels = ["pushover", "own"]', 1) + '\n[channels.own]\nkind = "webhook"\n'
 
 
 @pytest.fixture
@@ -331,6 +337,31 @@ DEV = "[stages.dev]\n"
             GOOD + '\n[channels.spam]\nkind = "pushover"\n',
             ["channels.spam: this name is taken"],
         ),
+        # Webhooks
+        *(
+            (HOOKED.replace('kind = "webhook"', f'kind = "webhook"\n{line}'), [f"channels.own.{key}", words])
+            for line, key, words in [
+                ('format = "xml"', "format: found 'xml'", "'standard', 'slack'"),
+                ('url = "https://MARKER"', "url: an address is a secret", "/herald/<stage>/<channel>/url"),
+                ('secret = "whsec_MARKER"', "secret: unknown key", "expected kind, uncertain, pause, url, format"),
+                ("signed = true", "signed: only for format", "template"),
+                ("longest = 10", "longest: only for format", "template"),
+                ("priority = 3", "priority: only for format", "ntfy"),
+                ('format = "ntfy"\npriority = 6', "priority: found 6", "equal to 5"),
+                ('format = "template"', "template: format =", "go together"),
+                ('template = { text = "{title}" }', "template: format =", "go together"),
+                ('format = "template"\ntemplate = { text = "{titel}" }', "template: found dict", "{titel} is no"),
+                ('format = "template"\ntemplate = { at = 2026-01-01 }', "template: found dict", "what JSON has"),
+                ('format = "template"\ntemplate = "{title}"', "template: found '{title}'", "dictionary"),
+                ('headers = { Authorization = "Bearer MARKER" }', "headers: a secret can't stand here", "address"),
+                ('headers = { X-Api-Key = "MARKER" }', "headers: a secret can't stand here", "address"),
+                ('headers = { "X Tag" = "a" }', "headers: found dict", "names such as X-Tag"),
+                ('headers = { X-Tag = "a\\r\\nb" }', "headers: found dict", "printable ASCII"),
+                ('headers = { X-Tag = "ä" }', "headers: found dict", "printable ASCII"),
+                ('headers = { Host = "a" }', "headers: found dict", "Host is set by Herald"),
+                ('headers = { webhook-id = "a" }', "headers: found dict", "webhook-id is set by Herald"),
+            ]
+        ),
         # Below a stage the mistake is named where it is written
         (
             changed(DEV, DEV + "[stages.dev.sites.default]\nretention_days = 0\n"),
@@ -350,6 +381,7 @@ def test_every_mistake_is_named_with_its_key_what_was_found_and_what_is_allowed(
     said = mistakes(folder, text)
     for words in named:
         assert words in said
+    assert "MARKER" not in said, "what should be a secret isn't repeated"
 
 
 # Spam
@@ -765,3 +797,49 @@ def test_the_web_override_moves_the_origins_too(folder: Path) -> None:
         stages = load(folder, Overrides(web="http://127.0.0.1:6"))
         assert stages["local"].stage.sites["default"].origins == ("http://127.0.0.1:6",)
         assert stages["dev"].stage.sites["default"].origins == ("https://www.example.com",)
+
+
+def test_a_webhook_is_signed_and_standard_unless_told_otherwise(folder: Path) -> None:
+    it = load(write(folder, HOOKED))["dev"].stage.channels["own"]
+    assert (it.kind, it.url, it.ring_again, it.pause) == ("webhook", "", True, 5)
+    assert it.options == {
+        "format": "standard",
+        "signed": True,
+        "headers": (),
+        "priority": 0,
+        "template": "",
+        "longest": 0,
+    }
+
+
+@pytest.mark.parametrize("kind", ["slack", "discord", "teams", "ntfy"])
+def test_what_a_service_takes_is_not_signed(folder: Path, kind: str) -> None:
+    text = HOOKED.replace('kind = "webhook"', f'kind = "webhook"\nformat = "{kind}"')
+    assert load(write(folder, text))["dev"].stage.channels["own"].options["signed"] is False
+
+
+def test_every_key_of_a_webhook_arrives_and_a_template_as_json(folder: Path) -> None:
+    own = """
+format = "template"
+signed = true
+longest = 4000
+pause = 1
+headers = { X-Tag = "a: b", User-Agent = "mine" }
+template = { text = "{title}: {message}", card = { lines = ["{fields.Phone number}", "{{}}"], n = 1.5, on = true } }
+"""
+    it = load(write(folder, HOOKED.replace('kind = "webhook"', f'kind = "webhook"{own}')))["dev"].stage.channels["own"]
+    assert it.pause == 1
+    assert it.options["headers"] == ("X-Tag: a: b", "User-Agent: mine")
+    assert (it.options["signed"], it.options["longest"]) == (True, 4000)
+    assert json.loads(str(it.options["template"])) == {
+        "text": "{title}: {message}",
+        "card": {"lines": ["{fields.Phone number}", "{{}}"], "n": 1.5, "on": True},
+    }
+
+
+def test_the_stages_module_holds_a_webhook_as_it_was_compiled(folder: Path) -> None:
+    own = 'kind = "webhook"\nformat = "template"\ntemplate = { text = "\\"{title}\\" ü" }'
+    stages = load(write(folder, HOOKED.replace('kind = "webhook"', own)))
+    namespace: dict[str, Any] = {}
+    exec(generated(stages)[STAGES_MODULE], namespace)  # noqa: S102
+    assert namespace["STAGES"]["dev"] == stages["dev"].stage

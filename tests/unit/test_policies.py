@@ -5,16 +5,17 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from chalicelib.functions import FUNCTIONS, functions_of
-from chalicelib.settings import Spam, Stage
+from chalicelib.settings import Channel, Spam, Stage
 from ops.policies import Where, policy
-from ops.render import policies
-from tests.fakes import site, stage
+from ops.render import policies, policy_file
+from tests.fakes import LIMITS, site, stage
 
 WHERE = Where("aws", "eu-central-1", "123456789012")
 BY_NAME = {spec.name: spec for spec in FUNCTIONS}
@@ -191,3 +192,33 @@ def test_there_is_an_address_for_challenges_only_where_a_site_asks_for_work(root
     without = routes(root, "honeypot", "fill_time", "links", "rate")
     assert set(without) == {"/contact", "/contact/{site}", "/f/{site}", "/health", "/openapi.json"}
     assert routes(root, "proof_of_work") == without | {"/contact/{site}/challenge": ["GET"]}
+
+
+def hooked(*used: str) -> Stage:
+    """A stage with three webhook channels, of which a site is served by those in ``used``."""
+    options = {"own": True, "slack": False, "spare": True}
+    channels = {name: Channel(name, "webhook", True, 5, "", {"signed": signed}) for name, signed in options.items()}
+    return Stage("dev", {"default": site("default", *used)}, channels, LIMITS)
+
+
+def test_notify_webhook_may_read_the_parameters_of_the_channels_in_use_and_nothing_else() -> None:
+    texts = policies(hooked("own", "slack"), WHERE)
+    (read,) = (
+        statement
+        for statement in json.loads(texts[policy_file("dev", "notify_webhook")])["Statement"]
+        if statement["Sid"] != "WriteLogs"
+    )
+    path = "arn:aws:ssm:eu-central-1:123456789012:parameter/herald/dev"
+    assert read["Action"] == ["ssm:GetParameters"]
+    assert read["Resource"] == [f"{path}/own/url", f"{path}/own/secret", f"{path}/slack/url"]
+    for function, text in texts.items():
+        assert ("ssm:" in text) == (function == policy_file("dev", "notify_webhook"))
+
+
+def test_without_a_webhook_in_use_there_is_neither_function_nor_policy_nor_grant() -> None:
+    it = replace(hooked("pushover"), channels={**hooked("own").channels, **stage().channels})
+    assert "notify_webhook" not in {spec.name for spec in functions_of(it)}
+    for path, text in policies(it, WHERE).items():
+        assert "webhook" not in path.name
+        for trace in ("webhook", "/own/", "/slack/", "/spare/"):
+            assert trace not in text

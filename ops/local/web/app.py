@@ -13,6 +13,8 @@ from ops.local.web.pushover import api as pushover
 from ops.local.web.pushover.stand_in import StandIn
 from ops.local.web.settings import ApiAddress, WebSettings
 from ops.local.web.site import Site
+from ops.local.web.webhooks import Receivers
+from ops.local.web.webhooks import routes as webhooks
 
 
 def create_app(settings: WebSettings) -> Starlette:
@@ -24,11 +26,13 @@ def create_app(settings: WebSettings) -> Starlette:
     api = ApiAddress(settings.api)
     inbox = Inbox()
     stand_in = StandIn(settings, inbox)
+    receivers = Receivers(settings.clock)
     app = Starlette(
         routes=[
             Mount("/_herald", routes=herald.routes(api)),
             *phone.routes(inbox, settings.phone_directory, settings.app_name),
             Mount("/pushover", routes=pushover.routes(stand_in)),
+            Mount("/webhooks", routes=webhooks(receivers)),
             Route("/{path:path}", Site(settings.site_directory, api).endpoint),
         ],
         middleware=[Middleware(LoopbackGuard)],
@@ -37,6 +41,7 @@ def create_app(settings: WebSettings) -> Starlette:
     def close() -> None:
         inbox.close()
         stand_in.close()
+        receivers.close()
 
     app.state.api = api
     app.state.close = close

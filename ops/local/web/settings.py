@@ -12,6 +12,8 @@ LOCAL_TOKEN = "a" * 30
 """The application token that the stand-in for Pushover knows unless told otherwise. It opens nothing else."""
 LOCAL_USER = "u" * 30
 """The user key that goes with :data:`LOCAL_TOKEN`."""
+LOCAL_WEBHOOK_SECRET = "whsec_" + "aGVyYWxk" * 4
+"""What the stand-in for webhook receivers verifies signatures with. It opens nothing else."""
 
 _WEB = Path(__file__).resolve().parents[3] / "web"
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")

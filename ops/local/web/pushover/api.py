@@ -5,17 +5,19 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-from typing import Any, cast
+from abc import ABC, abstractmethod
+from contextlib import AbstractContextManager
+from typing import Any, Protocol, cast
 
 from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from ops.local.web.pushover import faults
-from ops.local.web.pushover.faults import Fault
+from ops.local.web.pushover.faults import Fault, FaultPlan
 from ops.local.web.pushover.stand_in import Answer, StandIn
 
 MAX_BODY = 8 * 1024 * 1024
@@ -63,11 +65,32 @@ def routes(stand_in: StandIn) -> list[Route]:
     ]
 
 
-class MessagesEndpoint:
-    """``POST /1/messages.json``. Spoken in plain ASGI, because its faults reach below a response object."""
+class Faulty(Protocol):
+    """A stand-in that fails on command, and counts."""
 
-    def __init__(self, stand_in: StandIn) -> None:
+    plan: FaultPlan
+    closing: asyncio.Event
+
+    def request(self) -> AbstractContextManager[None]:
+        """Count one request for as long as it is in progress."""
+
+    def count_fault(self, kind: str) -> None:
+        """Count one fault."""
+
+
+class FaultyEndpoint(ABC):
+    """An endpoint of a stand-in. Spoken in plain ASGI, because its faults reach below a response object."""
+
+    def __init__(self, stand_in: Faulty) -> None:
         self._stand_in = stand_in
+
+    @abstractmethod
+    async def right_answer(self, request: Request) -> Response:
+        """What the request is answered when nothing is to go wrong."""
+
+    @abstractmethod
+    def wrong_answer(self, fault: Fault) -> Response:
+        """What it is answered by a fault that does not accept."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         # A client that goes away while it still sends has made a request, and gets no answer.
@@ -75,13 +98,10 @@ class MessagesEndpoint:
             request = Request(scope, receive)
             fault = self._stand_in.plan.next()
             if fault is None or fault.do in faults.ACCEPTING:
-                try:
-                    response = _response(self._stand_in.take(await parameters_of(request)))
-                except Unreadable as error:
-                    response = _unreadable(error)
+                response = await self.right_answer(request)
             else:
                 await _body(request)  # read, so that a disconnect can be told from the rest of the body
-                response = self._wrong_answer(fault)
+                response = RedirectResponse("/", 302) if fault.do == "redirect" else self.wrong_answer(fault)
             if fault is None:
                 await response(scope, receive, send)
                 return
@@ -92,16 +112,6 @@ class MessagesEndpoint:
                 await self._slowly(response, fault.seconds, receive, send)
             elif fault.do not in ("stall", "accept_then_stall") or await self._pause(fault.seconds, receive):
                 await response(scope, receive, send)
-
-    def _wrong_answer(self, fault: Fault) -> Response:
-        if fault.do == "status" and fault.status < 500:
-            return _response(self._stand_in.refusal(fault.status, fault.reset_in))
-        if fault.do == "not_ok":
-            return _response(Answer(200, self._stand_in.refusal(400, None).body, self._stand_in.limits()))
-        if fault.do == "garbage":
-            return Response(b"\x00<!-- not JSON", media_type="application/json")
-        status = fault.status or 503
-        return Response(_PROXY_PAGE.format(status), status, media_type="text/html")
 
     async def _slowly(self, response: Response, seconds: float, receive: Receive, send: Send) -> None:
         body = bytes(response.body)
@@ -122,6 +132,35 @@ class MessagesEndpoint:
         finally:
             gone.cancel()
             closing.cancel()
+
+
+class MessagesEndpoint(FaultyEndpoint):
+    """``POST /1/messages.json``."""
+
+    def __init__(self, stand_in: StandIn) -> None:
+        super().__init__(stand_in)
+        self._pushover = stand_in
+
+    async def right_answer(self, request: Request) -> Response:
+        try:
+            return _response(self._pushover.take(await parameters_of(request)))
+        except Unreadable as error:
+            return _unreadable(error)
+
+    def wrong_answer(self, fault: Fault) -> Response:
+        if fault.do == "status" and fault.status < 500:
+            return _response(self._pushover.refusal(fault.status, fault.reset_in))
+        if fault.do == "not_ok":
+            return _response(Answer(200, self._pushover.refusal(400, None).body, self._pushover.limits()))
+        if fault.do == "garbage":
+            return Response(b"\x00<!-- not JSON", media_type="application/json")
+        status = fault.status or 503
+        return proxy_page(status)
+
+
+def proxy_page(status: int) -> Response:
+    """What a proxy answers for a server that it doesn't reach."""
+    return Response(_PROXY_PAGE.format(status), status, media_type="text/html")
 
 
 async def parameters_of(request: Request) -> dict[str, Any]:

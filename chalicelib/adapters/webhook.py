@@ -1,0 +1,297 @@
+"""Webhooks: a signed request to a receiver of one's own, or what Slack, Discord, Teams and ntfy take.
+
+What an answer means is the table in docs/channels/webhook.md. In short: 2xx is delivered; what is wrong with the very
+message is refused for good; what its owner can mend (the address, the secret, a webhook that is gone) makes it wait.
+
+The address is a secret. So no error of a library, which would name it, leaves this module.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from math import ceil
+from ssl import SSLCertVerificationError
+
+import requests
+from standardwebhooks import Webhook
+from urllib3.exceptions import LocationParseError, NewConnectionError
+
+from chalicelib.adapters.secrets import Secrets
+from chalicelib.errors import (
+    ChannelRejectedError,
+    ChannelUnavailableError,
+    ChannelUncertainError,
+    SecretsError,
+)
+from chalicelib.logic import webhooks
+from chalicelib.logic.notification import Notification
+from chalicelib.settings import Channel
+
+CONNECT_TIMEOUT = 3.05
+READ_TIMEOUT = 10.0
+WHOLE = 14.0
+"""Seconds for everything, name look-up included. A read time-out starts anew with each byte, so it is no bound."""
+MOST_READ = 16 * 1024
+"""Bytes of an answer that are read: enough for an error's name."""
+UNTIL_MENDED = 60 * 60
+"""Seconds to wait before what only the owner can mend is tried again."""
+WITHOUT_WAIT = 60
+"""Seconds to wait when a receiver is over its limit and doesn't say until when."""
+LONGEST_WAIT = 24 * 60 * 60
+"""Seconds that a receiver may make a message wait at most: a mistake there must not bury it here."""
+
+_THIS_MESSAGE = (400, 413, 422)
+_LATER = (408, 409, 425)
+_UNKNOWN = (502, 504, 520, 524)
+"""A proxy's words, who knows as little as we do; the last two are Cloudflare's, which is in front of Discord:
+https://developers.cloudflare.com/support/troubleshooting/http-status-codes/cloudflare-5xx-errors/"""
+
+_WORD = re.compile(r"[A-Za-z_]{1,64}")
+_REFERENCE = re.compile(r"[A-Za-z0-9_.:-]{1,128}")
+
+# Its debug lines hold the path of each request, which is a secret here.
+logging.getLogger("urllib3").setLevel(logging.INFO)
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    status: int
+    headers: Mapping[str, str]
+    body: bytes = b""
+
+    @property
+    def json(self) -> Mapping[str, object]:
+        """The body as an object; empty where it is none."""
+        try:
+            found = json.loads(self.body)
+        except (ValueError, RecursionError):
+            return {}
+        return found if isinstance(found, dict) else {}
+
+
+def secrets_of(channel: Channel) -> tuple[str, ...]:
+    """The parameters that a channel needs: its address, and a secret where it signs."""
+    return ("url", "secret") if channel.options["signed"] else ("url",)
+
+
+class WebhookNotifier:
+    """Delivers notifications to one channel's webhook.
+
+    ``channel.options``: ``format``, ``signed``, ``headers`` (each ``Name: value``), ``priority`` (0 for none),
+    ``template`` (JSON, empty for none) and ``longest`` (characters of ``{message}``, 0 for all).
+    """
+
+    def __init__(
+        self,
+        session: requests.Session,
+        secrets: Secrets,
+        channel: Channel,
+        *,
+        local: bool = False,
+        clock: Callable[[], float] = time.time,
+        whole: float = WHOLE,
+    ) -> None:
+        options = channel.options
+        self._session = session
+        self._secrets = secrets
+        self._channel = channel.name
+        self._local = local
+        self._clock = clock
+        self._whole = whole
+        self._format = str(options["format"])
+        self._signed = bool(options["signed"])
+        self._priority = int(str(options["priority"])) or None
+        self._longest = int(str(options["longest"]))
+        self._template = json.loads(str(options["template"])) if options["template"] else None
+        fixed = options["headers"]
+        self._headers = dict(each.split(": ", 1) for each in fixed) if isinstance(fixed, tuple) else {}
+
+    def notify(self, notification: Notification) -> str:
+        """Send once; returns the service's id of it or else the ``webhook-id``.
+
+        Raises a :class:`~chalicelib.errors.NotifierError`.
+        """
+        now = int(self._clock())
+        priority = webhooks.priority_of(notification, self._format, self._priority)
+        signers, address, topic = self._configured()
+        body = webhooks.encoded(self._body(notification, now, topic, priority))
+        identity = webhooks.webhook_id(notification.id, self._channel)
+        headers = {
+            "User-Agent": "Herald",
+            **self._headers,
+            "Content-Type": "application/json",
+            # What is compressed could be any size once it is not.
+            "Accept-Encoding": "identity",
+            "webhook-id": identity,
+        }
+        if signers:
+            at = datetime.fromtimestamp(now, UTC)
+            headers["webhook-timestamp"] = str(now)
+            headers["webhook-signature"] = " ".join(
+                signer.sign(msg_id=identity, timestamp=at, data=body.decode()) for signer in signers
+            )
+        answer = self._answer(address, body, headers)
+        if 200 <= answer.status < 300:
+            return _reference(self._format, answer) or identity
+        raise self._refusal(answer)
+
+    def _configured(self) -> tuple[list[Webhook], str, str]:
+        """What signs, where it goes, and ntfy's topic."""
+        try:
+            values = self._secrets.read()
+        except SecretsError as error:
+            # Once the owner has set it, a later attempt delivers.
+            raise ChannelUnavailableError(str(error)) from error
+        name = "url"
+        try:
+            address, topic = webhooks.target(self._format, webhooks.checked_address(values["url"], local=self._local))
+            name = "secret"
+            signers = [Webhook(each) for each in webhooks.signing_secrets(values["secret"])] if self._signed else []
+        except webhooks.WebhookMistake as mistake:
+            self._secrets.forget()
+            raise ChannelUnavailableError(
+                f"the parameter {self._channel}/{name} can't be used: {mistake}", retry_after=UNTIL_MENDED
+            ) from None
+        return signers, address, topic
+
+    def _body(self, notification: Notification, now: int, topic: str, priority: int | None) -> object:
+        match self._format:
+            case "slack":
+                return webhooks.slack(notification)
+            case "discord":
+                return webhooks.discord(notification)
+            case "teams":
+                return webhooks.teams(notification)
+            case "ntfy":
+                return webhooks.ntfy(notification, topic, priority)
+            case "template":
+                return webhooks.filled(self._template, notification, self._channel, now, self._longest)
+            case _:
+                return webhooks.standard(notification, now)
+
+    def _answer(self, address: str, body: bytes, headers: Mapping[str, str]) -> _Answer:
+        """What came back within the whole time. A status counts as soon as it is there, whatever follows."""
+        answers: list[_Answer] = []
+        errors: list[Exception] = []
+
+        def exchange() -> None:
+            try:
+                with self._session.post(
+                    address,
+                    data=body,
+                    headers=headers,
+                    timeout=(CONNECT_TIMEOUT, READ_TIMEOUT),
+                    allow_redirects=False,
+                    stream=True,
+                ) as response:
+                    answers.append(_Answer(response.status_code, response.headers))
+                    answers.append(_Answer(response.status_code, response.headers, _start_of(response)))
+            except Exception as error:
+                errors.append(error)
+
+        aside = threading.Thread(target=exchange, daemon=True)
+        aside.start()
+        aside.join(self._whole)
+        if answers:
+            return answers[-1]
+        raise self._failure(errors[0] if errors else None)
+
+    def _failure(self, error: Exception | None) -> ChannelUnavailableError | ChannelUncertainError:
+        """What it means that no answer came. Only what failed before anything was sent is certain."""
+        if error is None or isinstance(error, requests.exceptions.ReadTimeout):
+            return ChannelUncertainError(f"{self._channel} did not answer in time")
+        if isinstance(error, requests.exceptions.ConnectTimeout) or _caused_by(error, NewConnectionError):
+            return ChannelUnavailableError(f"{self._channel} could not be reached")
+        if _caused_by(error, SSLCertVerificationError):
+            self._secrets.forget()
+            return ChannelUnavailableError(
+                f"the certificate of {self._channel} is not valid for its address", retry_after=UNTIL_MENDED
+            )
+        if isinstance(error, requests.exceptions.InvalidURL | LocationParseError):
+            self._secrets.forget()
+            return ChannelUnavailableError(f"the parameter {self._channel}/url is no address", retry_after=UNTIL_MENDED)
+        return ChannelUncertainError(f"the connection to {self._channel} broke")
+
+    def _refusal(self, answer: _Answer) -> ChannelRejectedError | ChannelUnavailableError | ChannelUncertainError:
+        status, word = answer.status, _word(answer)
+        said = f"{self._channel} answered {status}{f' ({word})' if word else ''}"
+        if 300 <= status < 400:
+            self._secrets.forget()
+            return ChannelUnavailableError(f"{said}: a redirect is never followed", retry_after=UNTIL_MENDED)
+        # A body that is the owner's own is the owner's to mend, too.
+        if status in _THIS_MESSAGE and self._format != "template":
+            return ChannelRejectedError(said)
+        if status == 429:
+            return ChannelUnavailableError(said, retry_after=self._wait(answer) or WITHOUT_WAIT)
+        if status in _LATER:
+            return ChannelUnavailableError(said, retry_after=self._wait(answer))
+        if status in _UNKNOWN:
+            return ChannelUncertainError(said)
+        if 500 <= status < 600:
+            return ChannelUnavailableError(said, retry_after=self._wait(answer))
+        if 400 <= status < 500:
+            # All the others too: to wait loses nothing, to refuse would.
+            self._secrets.forget()
+            return ChannelUnavailableError(said, retry_after=UNTIL_MENDED)
+        return ChannelUncertainError(f"{said}, which can't be understood")
+
+    def _wait(self, answer: _Answer) -> int | None:
+        """Seconds, from Discord's ``retry_after`` or ``Retry-After`` (RFC 9110, 10.2.3: seconds or a date)."""
+        told = answer.json.get("retry_after", answer.headers.get("Retry-After"))
+        try:
+            seconds = float(str(told))
+        except ValueError:
+            try:
+                seconds = parsedate_to_datetime(str(told)).timestamp() - self._clock()
+            except (ValueError, TypeError, OverflowError):
+                return None
+        if not seconds > 0:
+            return None
+        return ceil(min(seconds, LONGEST_WAIT))
+
+
+def _start_of(response: requests.Response) -> bytes:
+    read = b""
+    for part in response.iter_content(MOST_READ):
+        read += part
+        if len(read) >= MOST_READ:
+            break
+    return read[:MOST_READ]
+
+
+def _reference(kind: str, answer: _Answer) -> str:
+    """The service's own id of what it took: Discord's and ntfy's ``id``, Power Automate's run."""
+    if kind == "teams":
+        found: object = answer.headers.get("x-ms-workflow-run-id")
+    else:
+        found = answer.json.get("id") if kind in ("discord", "ntfy") else None
+    return str(found) if found and _REFERENCE.fullmatch(str(found)) else ""
+
+
+def _word(answer: _Answer) -> str:
+    """A service's own name of an error, as long as it is one word or number: a sentence may quote the message.
+
+    Slack answers the bare word; Discord and ntfy ``{"code": 10015}``; Power Automate ``{"error": {"code": "…"}}``.
+    """
+    bare = answer.body[:65].decode("ascii", "replace").strip()
+    if _WORD.fullmatch(bare):
+        return bare
+    inner = answer.json.get("error")
+    code = answer.json.get("code") or (inner.get("code") if isinstance(inner, dict) else None)
+    if isinstance(code, int) and not isinstance(code, bool) and 0 < code < 1_000_000:
+        return str(code)
+    return code if isinstance(code, str) and _WORD.fullmatch(code) else ""
+
+
+def _caused_by(error: Exception, kind: type[Exception]) -> bool:
+    """Whether this is what ended all attempts to connect: requests wraps urllib3's error, and that the reason."""
+    reason = getattr(error.args[0] if error.args else None, "reason", None)
+    return isinstance(reason, kind) or any(isinstance(each, kind) for each in getattr(reason, "args", ()))

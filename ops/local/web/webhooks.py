@@ -1,0 +1,162 @@
+"""A stand-in for whoever receives webhooks: ``/webhooks/<channel>`` takes them, ``/webhooks/messages.json`` shows them.
+
+It does what a receiver should: verifies a signature by the library, knows a repetition by its id, and answers with the
+shape that the service has whose body it is given. ``/webhooks/_control`` makes it fail, as with the one for Pushover.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import uuid
+from collections import Counter, deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from standardwebhooks import Webhook, WebhookVerificationError
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import Route
+
+from chalicelib.logic.webhooks import EVENT
+from ops.local.web.inbox import KEPT
+from ops.local.web.pushover import faults
+from ops.local.web.pushover.api import FaultyEndpoint, proxy_page
+from ops.local.web.pushover.faults import Control, Fault, FaultPlan
+from ops.local.web.settings import LOCAL_WEBHOOK_SECRET
+
+
+class Receivers:
+    """What all receivers together were sent, counted and told to get wrong."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self.closing = asyncio.Event()
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget everything."""
+        self.plan = FaultPlan()
+        self.received: deque[dict[str, Any]] = deque(maxlen=KEPT)
+        self._ids: set[tuple[str, str]] = set()
+        self._requests = 0
+        self._faulted: Counter[str] = Counter()
+
+    def control(self, control: Control) -> None:
+        """Replace the faults to come."""
+        self.plan = FaultPlan(control.faults, control.seed)
+
+    def counts(self) -> dict[str, Any]:
+        return {"requests": self._requests, "faulted": dict(self._faulted), "pending": self.plan.pending()}
+
+    def close(self) -> None:
+        """Let every stalled answer end."""
+        self.closing.set()
+
+    @contextmanager
+    def request(self) -> Iterator[None]:
+        """Count one request."""
+        self._requests += 1
+        yield
+
+    def count_fault(self, kind: str) -> None:
+        self._faulted[kind] += 1
+
+    def take(self, channel: str, headers: dict[str, str], content: bytes) -> Response:
+        """Keep what came, or refuse it."""
+        try:
+            body = json.loads(content)
+        except (ValueError, RecursionError):
+            return PlainTextResponse("invalid_payload", 400)
+        if not isinstance(body, dict):
+            return PlainTextResponse("invalid_payload", 400)
+        verified: bool | None = None
+        if "webhook-signature" in headers or body.get("type") == EVENT:
+            try:
+                Webhook(LOCAL_WEBHOOK_SECRET).verify(content, headers, json_parse=False)
+                verified = True
+            except (WebhookVerificationError, ValueError):
+                return JSONResponse({"error": "the signature does not verify"}, 401)
+        if channel == "":  # ntfy's root
+            channel = str(body.get("topic", ""))
+        answer = _answer(body, len(content))
+        identity = headers.get("webhook-id", "")
+        if answer.status_code < 300:
+            self.received.append(
+                {
+                    "channel": channel,
+                    "id": identity,
+                    "verified": verified,
+                    "repeated": (channel, identity) in self._ids,
+                    "headers": headers,
+                    "body": body,
+                    "received_at": round(self._clock(), 3),
+                }
+            )
+            self._ids.add((channel, identity))
+        return answer
+
+
+def _answer(body: dict[str, Any], size: int) -> Response:
+    """What the service answers whose body this is: docs/channels/webhook.md names the pages."""
+    if "content" in body:
+        if len(str(body["content"]).encode("utf-16-le")) > 2 * 2000:
+            return JSONResponse({"message": "Invalid Form Body", "code": 50035}, 400)
+        return JSONResponse({"id": str(uuid.uuid4().int % 10**18)})
+    if "topic" in body:
+        if len(str(body["message"]).encode()) > 4096:
+            return JSONResponse({"code": 40014, "http": 400, "error": "attachments not allowed"}, 400)
+        return JSONResponse({"id": uuid.uuid4().hex[:12], "event": "message", "topic": body["topic"]})
+    if "attachments" in body:
+        if size > 28 * 1024:
+            return JSONResponse({"error": {"code": "RequestEntityTooLarge", "message": "too large"}}, 413)
+        return Response(status_code=202, headers={"x-ms-workflow-run-id": uuid.uuid4().hex})
+    return PlainTextResponse("ok")
+
+
+class ReceiverEndpoint(FaultyEndpoint):
+    """``POST /webhooks/<channel>``."""
+
+    def __init__(self, receivers: Receivers) -> None:
+        super().__init__(receivers)
+        self._receivers = receivers
+
+    async def right_answer(self, request: Request) -> Response:
+        channel = str(request.path_params.get("channel", ""))
+        return self._receivers.take(channel, dict(request.headers), await request.body())
+
+    def wrong_answer(self, fault: Fault) -> Response:
+        if fault.do == "status" and fault.status < 500:
+            wait = {} if fault.reset_in is None else {"Retry-After": str(int(fault.reset_in))}
+            return PlainTextResponse("on_command", fault.status, wait)
+        if fault.do in ("garbage", "not_ok"):
+            return Response(b"\x00<!-- not JSON")
+        return proxy_page(fault.status or 503)
+
+
+def routes(receivers: Receivers) -> list[Route]:
+    """The routes below ``/webhooks``."""
+
+    async def messages(request: Request) -> Response:
+        return JSONResponse(list(receivers.received))
+
+    async def control(request: Request) -> Response:
+        if request.method == "PUT":
+            try:
+                receivers.control(faults.parse(json.loads(await request.body())))
+            except faults.ControlError as error:
+                return JSONResponse({"error": str(error), "problems": error.problems}, 400)
+            except (ValueError, RecursionError):
+                return JSONResponse({"error": 'body: not JSON, expected {"faults": [...]}'}, 400)
+        elif request.method == "DELETE":
+            receivers.reset()
+        return JSONResponse(receivers.counts())
+
+    endpoint = ReceiverEndpoint(receivers)
+    return [
+        Route("/messages.json", messages),
+        Route("/_control", control, methods=["GET", "PUT", "DELETE"]),
+        Route("/{channel}", endpoint, methods=["POST"]),
+        Route("/", endpoint, methods=["POST"]),
+    ]

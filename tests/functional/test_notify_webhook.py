@@ -1,0 +1,673 @@
+"""``notify_webhook``: a pure function of the Invoke API, in front of receivers that answer as they like.
+
+https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md, and docs/channels/webhook.md
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import nullcontext
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import pytest
+import requests
+import urllib3
+from chalice.app import Chalice
+from chalice.test import Client
+from standardwebhooks import Webhook
+from urllib3 import HTTPConnectionPool
+from urllib3.connection import HTTPConnection
+from urllib3.exceptions import LocationParseError, MaxRetryError, NameResolutionError
+
+from chalicelib import handlers
+from chalicelib.adapters import webhook
+from chalicelib.adapters.webhook import WebhookNotifier
+from chalicelib.composition import using
+from chalicelib.errors import (
+    ChannelRejectedError,
+    ChannelUnavailableError,
+    ChannelUncertainError,
+    InvalidRequestError,
+    NotifierError,
+    SecretsError,
+)
+from chalicelib.functions import FUNCTIONS
+from chalicelib.logic.webhooks import webhook_id
+from chalicelib.settings import Channel, Stage
+from tests.fakes import LIMITS, NOW, FakeComposition, site
+
+SECRET = "whsec_" + "c2VjcmV0" * 4
+OLD_SECRET = "whsec_" + "b2xkb2xk" * 4
+PATH = "/hook/PATHSECRET"
+REQUEST = {
+    "version": 1,
+    "id": "id-1",
+    "channel": "own",
+    "title": "MARKER-title",
+    "message": "MARKER-message 🚀 & <b>",
+    "timestamp": NOW,
+    "reply_to": "MARKER@example.com",
+    "fields": [{"name": "name", "value": "MARKER-name"}],
+}
+
+
+@dataclass
+class Receiver:
+    """A receiver on the loopback interface: answers as told, keeps what it was asked."""
+
+    url: str = ""
+    status: int = 200
+    body: bytes = b""
+    headers: dict[str, str] = field(default_factory=dict)
+    fault: str = ""
+    paths: list[str] = field(default_factory=list)
+    bodies: list[bytes] = field(default_factory=list)
+    sent: list[dict[str, str]] = field(default_factory=list)
+    released: threading.Event = field(default_factory=threading.Event)
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    told = Receiver()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            told.bodies.append(self.rfile.read(int(self.headers.get("Content-Length", 0))))
+            told.paths.append(self.path)
+            told.sent.append(dict(self.headers.items()))
+            self.close_connection = True
+            if told.fault == "hang up":
+                return
+            if told.fault == "silent":
+                told.released.wait(20)
+                return
+            if told.fault == "drip":
+                # Each byte comes in time; the head of the answer never ends.
+                self.wfile.write(b"HTTP/1.0 200 OK\r\n")
+                for _ in range(500):
+                    if told.released.wait(0.01):
+                        return
+                    try:
+                        self.wfile.write(b"x")
+                    except OSError:
+                        return
+                return
+            self.send_response(told.status)
+            for name, value in told.headers.items():
+                self.send_header(name, value)
+            if told.fault == "endless":
+                self.end_headers()
+                while not told.released.is_set():
+                    try:
+                        self.wfile.write(b"x" * 4096)
+                    except OSError:
+                        return
+                return
+            self.send_header("Content-Length", str(len(told.body) * (2 if told.fault == "cut short" else 1)))
+            self.end_headers()
+            self.wfile.write(told.body)
+            if told.fault == "body stalls":
+                told.released.wait(20)
+
+        do_GET = do_POST
+
+        def log_message(self, *arguments: object) -> None:
+            """Be quiet."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+    thread.start()
+    told.url = f"http://127.0.0.1:{server.server_port}{PATH}"
+    yield told
+    told.released.set()
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@dataclass
+class Parameters:
+    """Readable secrets that count how often they were forgotten."""
+
+    values: dict[str, str]
+    error: SecretsError | None = None
+    forgotten: int = 0
+
+    def read(self) -> dict[str, str]:
+        if self.error:
+            raise self.error
+        return self.values
+
+    def forget(self) -> None:
+        self.forgotten += 1
+
+
+def channel(name: str = "own", **options: Any) -> Channel:
+    usual: dict[str, Any] = {
+        "format": "standard",
+        "signed": options.get("format", "standard") == "standard",
+        "headers": (),
+        "priority": 0,
+        "template": "",
+        "longest": 0,
+    }
+    return Channel(name, "webhook", True, 5, "", usual | options)
+
+
+@pytest.fixture
+def session() -> Iterator[requests.Session]:
+    with requests.Session() as found:
+        found.trust_env = False
+        yield found
+
+
+class Hooked:
+    """``notify_webhook`` on a stage with one webhook channel, or more."""
+
+    def __init__(self, session: requests.Session, url: str) -> None:
+        self.session = session
+        self.parameters = Parameters({"url": url, "secret": SECRET})
+        self.now = float(NOW)
+        self.whole = webhook.WHOLE
+        self.local = True
+        app = Chalice("herald", configure_logs=False)
+
+        # As app.py declares it, which the stage of these tests has no such channel for.
+        @app.lambda_function()
+        def notify_webhook(event: Any, context: Any) -> dict[str, str]:
+            return handlers.notify.handle("webhook", event)
+
+        self.client = Client(app)
+
+    def invoke(self, request: object = REQUEST, *channels: Channel) -> Any:
+        channels = channels or (channel(),)
+        it = {each.name: each for each in channels}
+        stage = Stage("local", {"default": site("default", *it)}, it, LIMITS)
+        providers = {
+            name: WebhookNotifier(
+                self.session, self.parameters, each, local=self.local, clock=lambda: self.now, whole=self.whole
+            )
+            for name, each in it.items()
+        }
+        with using(FakeComposition(stage, providers=providers)):
+            return self.client.lambda_.invoke("notify_webhook", request).payload
+
+    def fails(self, error: type[NotifierError], request: object = REQUEST, *channels: Channel) -> NotifierError:
+        with pytest.raises(NotifierError) as caught:
+            self.invoke(request, *channels)
+        assert type(caught.value) is error
+        assert caught.value.__cause__ is None or isinstance(caught.value.__cause__, SecretsError)
+        assert caught.value.__context__ is caught.value.__cause__ or caught.value.__suppress_context__
+        for secret in (SECRET, "PATHSECRET", "127.0.0.1", "MARKER"):
+            assert secret not in str(caught.value), "an error's text reaches logs and the bus"
+        return caught.value
+
+
+@pytest.fixture
+def hooked(session: requests.Session, receiver: Receiver) -> Hooked:
+    return Hooked(session, receiver.url)
+
+
+def verified(receiver: Receiver, index: int = 0, secret: str = SECRET) -> Any:
+    """What a receiver reads that verifies as the library does. Its clock is set to the message's."""
+    headers = {name.lower(): value for name, value in receiver.sent[index].items()}
+    return AtThatTime(secret).verify(receiver.bodies[index], headers)
+
+
+class AtThatTime(Webhook):
+    """The library's own verification, save that every timestamp is recent: these tests happen at a fixed time."""
+
+    def _Webhook__verify_timestamp(self, text: str) -> Any:
+        return datetime.fromtimestamp(int(text), UTC)
+
+
+# Delivered
+
+
+def test_a_notification_is_sent_once_signed_as_the_librarys_receiver_verifies(
+    hooked: Hooked, receiver: Receiver
+) -> None:
+    answer = hooked.invoke()
+    assert answer == {"channel": "own", "status": "delivered", "reference": webhook_id("id-1", "own")}
+    assert receiver.paths == [PATH]
+    assert verified(receiver) == {
+        "type": "message.received",
+        "timestamp": "2026-01-01T00:00:00Z",
+        "data": {
+            "id": "id-1",
+            "title": "MARKER-title",
+            "message": "MARKER-message 🚀 & <b>",
+            "reply_to": "MARKER@example.com",
+            "fields": [{"name": "name", "value": "MARKER-name"}],
+        },
+    }
+    headers = receiver.sent[0]
+    assert headers["webhook-id"] == webhook_id("id-1", "own")
+    assert headers["webhook-timestamp"] == str(NOW)
+    assert headers["Content-Type"] == "application/json"
+    assert headers["Accept-Encoding"] == "identity"
+
+
+def test_a_repetition_has_the_same_id_a_new_time_and_a_signature_of_its_own(hooked: Hooked, receiver: Receiver) -> None:
+    hooked.invoke()
+    hooked.now += 100
+    hooked.invoke()
+    first, second = receiver.sent
+    assert first["webhook-id"] == second["webhook-id"]
+    assert (first["webhook-timestamp"], second["webhook-timestamp"]) == (str(NOW), str(NOW + 100))
+    assert verified(receiver, 0) == verified(receiver, 1)
+    assert first["webhook-signature"] != second["webhook-signature"]
+
+
+def test_while_a_secret_changes_both_verify(hooked: Hooked, receiver: Receiver) -> None:
+    hooked.parameters.values["secret"] = f"{SECRET} {OLD_SECRET}"
+    hooked.invoke()
+    assert verified(receiver, secret=SECRET) == verified(receiver, secret=OLD_SECRET)
+
+
+def test_what_was_tampered_with_does_not_verify(hooked: Hooked, receiver: Receiver) -> None:
+    hooked.invoke()
+    receiver.bodies[0] = receiver.bodies[0].replace(b"MARKER", b"FORGED")
+    with pytest.raises(Exception, match="No matching signature"):
+        verified(receiver)
+
+
+@pytest.mark.parametrize("status", [200, 201, 202, 204, 299])
+def test_every_2xx_is_delivered(hooked: Hooked, receiver: Receiver, status: int) -> None:
+    receiver.status = status
+    assert hooked.invoke()["status"] == "delivered"
+
+
+@pytest.mark.parametrize("fault", ["cut short", "body stalls", "endless"])
+def test_a_2xx_counts_whatever_becomes_of_its_body(hooked: Hooked, receiver: Receiver, fault: str) -> None:
+    receiver.fault, receiver.body, hooked.whole = fault, b'{"id": "x"', 0.5
+    assert hooked.invoke()["status"] == "delivered"
+
+
+@pytest.mark.parametrize(
+    ("kind", "key"), [("slack", "text"), ("discord", "content"), ("teams", "attachments"), ("ntfy", "topic")]
+)
+def test_each_format_is_sent_unsigned_in_its_services_form(
+    hooked: Hooked, receiver: Receiver, kind: str, key: str
+) -> None:
+    hooked.invoke(REQUEST, channel(format=kind))
+    assert key in json.loads(receiver.bodies[0])
+    assert "webhook-signature" not in receiver.sent[0]
+    expected = {"discord": f"{PATH}?wait=true", "ntfy": "/hook/"}
+    assert receiver.paths == [expected.get(kind, PATH)]
+
+
+def test_ntfys_priority_is_the_channels_or_the_requests(hooked: Hooked, receiver: Receiver) -> None:
+    it = channel(format="ntfy", priority=2)
+    hooked.invoke(REQUEST, it)
+    hooked.invoke({**REQUEST, "options": {"priority": 5}}, it)
+    assert [json.loads(body)["priority"] for body in receiver.bodies] == [2, 5]
+    assert json.loads(receiver.bodies[0])["topic"] == "PATHSECRET"
+
+
+def test_a_template_is_filled_in_and_signed_if_so_wished(hooked: Hooked, receiver: Receiver) -> None:
+    template = json.dumps({"text": "{title}", "from": ["{fields.name}"]})
+    hooked.invoke(REQUEST, channel(format="template", template=template, signed=False))
+    hooked.invoke(REQUEST, channel(format="template", template=template, signed=True))
+    assert json.loads(receiver.bodies[0]) == {"text": "MARKER-title", "from": ["MARKER-name"]}
+    assert "webhook-signature" not in receiver.sent[0]
+    assert verified(receiver, 1) == json.loads(receiver.bodies[0])
+
+
+def test_fixed_headers_are_sent(hooked: Hooked, receiver: Receiver) -> None:
+    hooked.invoke(REQUEST, channel(headers=("X-Tag: a: b", "User-Agent: mine")))
+    assert receiver.sent[0]["X-Tag"] == "a: b"
+    assert receiver.sent[0]["User-Agent"] == "mine"
+
+
+@pytest.mark.parametrize(
+    ("kind", "body", "headers", "reference"),
+    [
+        ("discord", b'{"id": "1234567890"}', {}, "1234567890"),
+        ("ntfy", b'{"id": "sPs71M8A2T"}', {}, "sPs71M8A2T"),
+        ("teams", b"", {"x-ms-workflow-run-id": "0858"}, "0858"),
+        ("discord", b"{}", {}, ""),
+        ("discord", b"[1]", {}, ""),
+        ("discord", b"<html>", {}, ""),
+        ("discord", b'{"id": {"a": 1}}', {}, ""),
+        ("discord", b'{"id": "MARKER with spaces"}', {}, ""),
+        ("ntfy", b'{"id": "abc"' + b" " * (16 * 1024 - 13) + b"}", {}, "abc"),
+        pytest.param("ntfy", b'{"id": "abc"' + b" " * 16 * 1024 + b"}", {}, "", id="longer than what is read"),
+        ("slack", b"ok", {}, ""),
+        ("standard", b'{"id": "theirs"}', {}, ""),
+    ],
+)
+def test_the_reference_is_the_services_id_of_it_or_the_webhook_id(
+    hooked: Hooked, receiver: Receiver, kind: str, body: bytes, headers: dict[str, str], reference: str
+) -> None:
+    receiver.body, receiver.headers = body, headers
+    found = hooked.invoke(REQUEST, channel(format=kind))["reference"]
+    assert found == (reference or webhook_id("id-1", "own"))
+
+
+def test_the_request_says_which_of_several_channels(hooked: Hooked, receiver: Receiver) -> None:
+    both = channel("slack", format="slack"), channel("own")
+    assert hooked.invoke({**REQUEST, "channel": "slack"}, *both)["channel"] == "slack"
+    assert "text" in json.loads(receiver.bodies[0])
+    without = {name: value for name, value in REQUEST.items() if name != "channel"}
+    assert hooked.fails(InvalidRequestError, without, *both).key == "channel"
+    assert len(receiver.bodies) == 1
+
+
+def test_an_option_that_there_is_not_reaches_nobody(hooked: Hooked, receiver: Receiver) -> None:
+    assert hooked.fails(InvalidRequestError, {**REQUEST, "options": {"priority": 3}}).key == "options"
+    assert receiver.bodies == []
+
+
+# What answers mean
+
+
+@pytest.mark.parametrize("status", [400, 413, 422])
+def test_what_is_wrong_with_the_very_message_is_refused_for_good(
+    hooked: Hooked, receiver: Receiver, status: int
+) -> None:
+    receiver.status = status
+    assert hooked.fails(ChannelRejectedError).message == f"own answered {status}"
+    assert len(receiver.bodies) == 1
+
+
+@pytest.mark.parametrize("status", [400, 413, 422])
+def test_a_body_of_the_owners_own_is_the_owners_to_mend(hooked: Hooked, receiver: Receiver, status: int) -> None:
+    receiver.status = status
+    it = channel(format="template", template='{"a": "{title}"}')
+    assert hooked.fails(ChannelUnavailableError, REQUEST, it).retry_after == 3600
+
+
+@pytest.mark.parametrize("status", [401, 402, 403, 404, 405, 407, 410, 415, 418, 451, 499])
+def test_what_its_owner_can_mend_waits_for_long_and_reads_the_address_anew(
+    hooked: Hooked, receiver: Receiver, status: int
+) -> None:
+    receiver.status = status
+    error = hooked.fails(ChannelUnavailableError)
+    assert (error.message, error.retry_after) == (f"own answered {status}", 3600)
+    assert hooked.parameters.forgotten == 1
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308, 304])
+def test_a_redirect_is_not_followed_and_waits(hooked: Hooked, receiver: Receiver, status: int) -> None:
+    receiver.status, receiver.headers = status, {"Location": f"{receiver.url}/elsewhere"}
+    error = hooked.fails(ChannelUnavailableError)
+    assert error.message == f"own answered {status}: a redirect is never followed"
+    assert error.retry_after == 3600
+    assert receiver.paths == [PATH]
+
+
+@pytest.mark.parametrize(
+    ("status", "means"),
+    [
+        (500, ChannelUnavailableError),
+        (501, ChannelUnavailableError),
+        (502, ChannelUncertainError),
+        (503, ChannelUnavailableError),
+        (504, ChannelUncertainError),
+        (520, ChannelUncertainError),
+        (521, ChannelUnavailableError),
+        (522, ChannelUnavailableError),
+        (524, ChannelUncertainError),
+        (599, ChannelUnavailableError),
+        (600, ChannelUncertainError),
+        (999, ChannelUncertainError),
+        (408, ChannelUnavailableError),
+        (409, ChannelUnavailableError),
+        (425, ChannelUnavailableError),
+    ],
+)
+def test_a_failure_of_the_moment_is_tried_again_and_a_proxys_is_uncertain(
+    hooked: Hooked, receiver: Receiver, status: int, means: type[NotifierError]
+) -> None:
+    receiver.status = status
+    error = hooked.fails(means)
+    assert error.retry_after is None
+    assert error.message.startswith(f"own answered {status}")
+    assert len(receiver.bodies) == 1
+
+
+@pytest.mark.parametrize("status", [429, 503])
+@pytest.mark.parametrize(
+    ("told", "body", "wait"),
+    [
+        ("30", b"", 30),
+        ("0.3", b"", 1),
+        ("Thu, 01 Jan 2026 00:02:00 GMT", b"", 120),
+        ("", b'{"message": "x", "retry_after": 1.337, "global": false}', 2),
+        ("99", b'{"retry_after": 5}', 5),
+        ("99999999999", b"", 86_400),
+        ("inf", b"", 86_400),
+        ("0", b"", None),
+        ("-1", b"", None),
+        ("nan", b"", None),
+        ("soon", b"", None),
+        ("Thu, 01 Jan 2025 00:00:00 GMT", b"", None),
+        ("", b'{"retry_after": true}', None),
+        ("", b"[1]", None),
+        ("", b"", None),
+    ],
+)
+def test_a_receivers_own_wait_counts_within_a_day(
+    hooked: Hooked, receiver: Receiver, status: int, told: str, body: bytes, wait: int | None
+) -> None:
+    receiver.status, receiver.body = status, body
+    receiver.headers = {"Retry-After": told} if told else {}
+    found = hooked.fails(ChannelUnavailableError).retry_after
+    assert found == (wait or (60 if status == 429 else None))
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        (b"no_service", "own answered 410 (no_service)"),
+        (b"invalid_payload\n", "own answered 410 (invalid_payload)"),
+        (b'{"message": "Unknown Webhook MARKER", "code": 10015}', "own answered 410 (10015)"),
+        (b'{"code":40301,"http":403,"error":"forbidden"}', "own answered 410 (40301)"),
+        (b'{"error": {"code": "WorkflowNotFound", "message": "MARKER"}}', "own answered 410 (WorkflowNotFound)"),
+        (b"MARKER wrote this", "own answered 410"),
+        (b'{"code": "MARKER wrote this"}', "own answered 410"),
+        (b'{"code": 99999999999}', "own answered 410"),
+        (b'{"code": true}', "own answered 410"),
+        (b"[" * 10_000, "own answered 410"),
+        (b"\xff\xfe", "own answered 410"),
+        (b"x" * 65, "own answered 410"),
+    ],
+)
+def test_a_services_word_for_an_error_is_told_and_no_sentence_of_it(
+    hooked: Hooked, receiver: Receiver, body: bytes, said: str
+) -> None:
+    receiver.status, receiver.body = 410, body
+    assert hooked.fails(ChannelUnavailableError).message == said
+
+
+# The connection
+
+
+def test_a_refused_connection_means_that_nothing_was_sent(session: requests.Session) -> None:
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        hooked = Hooked(session, f"http://127.0.0.1:{nobody.getsockname()[1]}{PATH}")
+        assert hooked.fails(ChannelUnavailableError).retry_after is None
+
+
+def test_a_connection_that_ends_without_an_answer_is_uncertain_and_not_repeated(
+    hooked: Hooked, receiver: Receiver
+) -> None:
+    receiver.fault = "hang up"
+    hooked.fails(ChannelUncertainError)
+    assert len(receiver.bodies) == 1
+
+
+@pytest.mark.parametrize("fault", ["silent", "drip"])
+def test_the_whole_has_a_bound_even_where_each_byte_comes_in_time(
+    hooked: Hooked, receiver: Receiver, fault: str
+) -> None:
+    receiver.fault, hooked.whole = fault, 0.3
+    before = time.monotonic()
+    assert hooked.fails(ChannelUncertainError).message == "own did not answer in time"
+    assert time.monotonic() - before < 2
+    assert len(receiver.bodies) == 1
+
+
+def test_a_read_that_takes_too_long_is_told_as_such(hooked: Hooked) -> None:
+    hooked.session.mount("http://", RaisingAdapter(requests.exceptions.ReadTimeout("PATHSECRET")))
+    assert hooked.fails(ChannelUncertainError).message == "own did not answer in time"
+
+
+def test_all_bounds_together_end_before_the_function_does() -> None:
+    (spec,) = (spec for spec in FUNCTIONS if spec.name == "notify_webhook")
+    reading_secrets = 7
+    assert webhook.WHOLE + reading_secrets < spec.timeout
+    assert webhook.CONNECT_TIMEOUT + webhook.READ_TIMEOUT < webhook.WHOLE
+
+
+class RaisingAdapter(requests.adapters.BaseAdapter):
+    """A transport that fails."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__()
+        self.error = error
+        self.options: list[dict[str, Any]] = []
+
+    def send(self, request: Any, *arguments: Any, **options: Any) -> Any:
+        self.options.append(options)
+        raise self.error
+
+    def close(self) -> None:
+        """Nothing to close."""
+
+
+POOL = HTTPConnectionPool("PATHSECRET.invalid")
+UNKNOWN_NAME = MaxRetryError(
+    POOL, PATH, NameResolutionError("PATHSECRET", HTTPConnection("PATHSECRET.invalid"), socket.gaierror())
+)
+BROKEN_TLS = MaxRetryError(POOL, PATH, urllib3.exceptions.SSLError(ssl.SSLError("PATHSECRET")))
+
+
+@pytest.mark.parametrize(
+    ("error", "means"),
+    [
+        (requests.exceptions.ConnectTimeout("PATHSECRET"), ChannelUnavailableError),
+        (requests.exceptions.ConnectionError(UNKNOWN_NAME), ChannelUnavailableError),
+        (requests.exceptions.InvalidURL("PATHSECRET"), ChannelUnavailableError),
+        (LocationParseError("PATHSECRET"), ChannelUnavailableError),
+        (requests.exceptions.ReadTimeout("PATHSECRET"), ChannelUncertainError),
+        (requests.exceptions.ConnectionError("PATHSECRET"), ChannelUncertainError),
+        (requests.exceptions.ConnectionError(), ChannelUncertainError),
+        (requests.exceptions.SSLError(BROKEN_TLS), ChannelUncertainError),
+        (requests.exceptions.ChunkedEncodingError("PATHSECRET"), ChannelUncertainError),
+        (ZeroDivisionError("PATHSECRET"), ChannelUncertainError),
+    ],
+)
+def test_what_fails_before_the_connection_is_harmless_and_anything_later_uncertain(
+    hooked: Hooked,
+    session: requests.Session,
+    capfd: pytest.CaptureFixture[str],
+    error: Exception,
+    means: type[NotifierError],
+) -> None:
+    adapter = RaisingAdapter(error)
+    session.mount("http://", adapter)
+    hooked.fails(means)
+    (options,) = adapter.options
+    assert options["timeout"] == (3.05, 10.0)
+    assert options["stream"]
+    assert "PATHSECRET" not in "".join(capfd.readouterr())
+
+
+def test_a_certificate_that_is_not_valid_waits_for_the_owner(hooked: Hooked, session: requests.Session) -> None:
+    # In the very wrapping in which requests hands it on, as it was seen with a self-signed certificate.
+    told = urllib3.exceptions.SSLError(ssl.SSLCertVerificationError(1, "PATHSECRET: self-signed certificate"))
+    session.mount("http://", RaisingAdapter(requests.exceptions.SSLError(MaxRetryError(POOL, PATH, told))))
+    error = hooked.fails(ChannelUnavailableError)
+    assert error.message == "the certificate of own is not valid for its address"
+    assert (error.retry_after, hooked.parameters.forgotten) == (3600, 1)
+
+
+# What the parameters hold
+
+
+def test_a_channel_reads_the_parameters_that_its_policy_grants() -> None:
+    (spec,) = (spec for spec in FUNCTIONS if spec.name == "notify_webhook")
+    for it in (channel(), channel(format="slack"), channel(format="template", signed=True)):
+        granted = tuple(name for name in spec.secrets if spec.needs_secret(it, name))
+        assert webhook.secrets_of(it) == granted
+    assert webhook.secrets_of(channel()) == ("url", "secret")
+    assert webhook.secrets_of(channel(format="slack")) == ("url",)
+
+
+def test_a_parameter_that_is_missing_is_named_and_nothing_is_sent(hooked: Hooked, receiver: Receiver) -> None:
+    hooked.parameters.error = SecretsError("not set in Parameter Store: /herald/dev/own/url")
+    assert hooked.fails(ChannelUnavailableError).message == "not set in Parameter Store: /herald/dev/own/url"
+    assert receiver.bodies == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "value"),
+    [
+        ("standard", "url", "http://PATHSECRET.example.com/"),
+        ("standard", "url", "https://user:PATHSECRET@example.com/"),
+        ("standard", "url", "PATHSECRET"),
+        ("ntfy", "url", "https://ntfy.sh/"),
+        ("standard", "secret", "PATHSECRET"),
+        ("standard", "secret", "whsec_c2hvcnQ="),
+    ],
+)
+def test_a_parameter_that_cant_be_used_is_named_waits_and_is_read_anew(
+    hooked: Hooked, receiver: Receiver, kind: str, name: str, value: str
+) -> None:
+    hooked.parameters.values[name] = value
+    error = hooked.fails(ChannelUnavailableError, REQUEST, channel(format=kind))
+    assert error.message.startswith(f"the parameter own/{name} can't be used: expected ")
+    assert (error.retry_after, hooked.parameters.forgotten) == (3600, 1)
+    assert receiver.bodies == []
+
+
+def test_plain_http_is_for_stage_local_alone(hooked: Hooked, receiver: Receiver) -> None:
+    hooked.local = False
+    hooked.fails(ChannelUnavailableError)
+    assert receiver.bodies == []
+
+
+# The log
+
+
+@pytest.mark.parametrize("status", [200, 302, 400, 404, 429, 500])
+def test_neither_text_nor_address_nor_secret_reaches_the_log(
+    hooked: Hooked, receiver: Receiver, log: Any, capfd: pytest.CaptureFixture[str], status: int
+) -> None:
+    receiver.status, receiver.body = status, b"MARKER garbage"
+    with nullcontext() if status == 200 else pytest.raises(NotifierError):
+        hooked.invoke()
+    said = log.text + "".join(capfd.readouterr())
+    for secret in ("MARKER", SECRET, "PATHSECRET", receiver.url):
+        assert secret not in said
+
+
+def test_even_a_log_of_everything_names_no_address(hooked: Hooked, receiver: Receiver, log: Any) -> None:
+    root = logging.getLogger()
+    before = root.level
+    root.setLevel(logging.DEBUG)
+    try:
+        hooked.invoke()
+    finally:
+        root.setLevel(before)
+    assert "PATHSECRET" not in log.text
+
+
+def test_the_log_has_the_messages_id_the_channel_and_the_reference(hooked: Hooked, log: Any) -> None:
+    hooked.invoke()
+    line = log.line("Delivered")
+    assert (line["correlation_id"], line["message_id"], line["channel"]) == ("id-1", "id-1", "own")
+    assert line["reference"] == webhook_id("id-1", "own")

@@ -1,0 +1,136 @@
+"""The stand-in for receivers of webhooks: it verifies, knows repetitions, and fails on command."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import httpx
+import pytest
+from standardwebhooks import Webhook
+
+from ops.local.web.settings import LOCAL_WEBHOOK_SECRET, WebSettings
+from tests.local_web.conftest import running
+
+EVENT = {"type": "message.received", "timestamp": "2026-01-01T00:00:00Z", "data": {"message": "Hello"}}
+CONTROL = "/webhooks/_control"
+
+
+@pytest.fixture(scope="module")
+def address() -> Iterator[str]:
+    with running(WebSettings()) as found:
+        yield found
+
+
+@pytest.fixture
+def receivers(address: str) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=address, timeout=10, trust_env=False) as client:
+        client.delete(CONTROL).raise_for_status()
+        yield client
+
+
+def signed(
+    body: bytes, identity: str = "msg_1", secret: str = LOCAL_WEBHOOK_SECRET, at: datetime | None = None
+) -> dict[str, str]:
+    at = at or datetime.now(UTC)
+    return {
+        "webhook-id": identity,
+        "webhook-timestamp": str(int(at.timestamp())),
+        "webhook-signature": Webhook(secret).sign(identity, at, body.decode()),
+    }
+
+
+def post(client: httpx.Client, body: Any = EVENT, channel: str = "own", **changed: Any) -> httpx.Response:
+    content = json.dumps(body).encode()
+    return client.post(f"/webhooks/{channel}", content=content, headers=signed(content, **changed))
+
+
+def received(client: httpx.Client) -> Any:
+    return client.get("/webhooks/messages.json").json()
+
+
+def test_what_verifies_is_taken_and_a_repetition_is_known(receivers: httpx.Client) -> None:
+    assert [post(receivers).status_code, post(receivers).status_code] == [200, 200]
+    assert post(receivers, identity="msg_2").status_code == 200
+    assert post(receivers, channel="other").status_code == 200
+    found = received(receivers)
+    assert [(hook["channel"], hook["id"], hook["verified"], hook["repeated"]) for hook in found] == [
+        ("own", "msg_1", True, False),
+        ("own", "msg_1", True, True),
+        ("own", "msg_2", True, False),
+        ("other", "msg_1", True, False),
+    ]
+    assert found[0]["body"] == EVENT
+
+
+def test_what_does_not_verify_is_refused(receivers: httpx.Client) -> None:
+    other = "whsec_" + "b3RoZXIh" * 4
+    assert post(receivers, secret=other).status_code == 401
+    assert post(receivers, at=datetime.now(UTC) - timedelta(minutes=6)).status_code == 401
+    assert receivers.post("/webhooks/own", json=EVENT).status_code == 401, "an event without a signature"
+    content = json.dumps(EVENT).encode()
+    assert receivers.post("/webhooks/own", content=content + b" ", headers=signed(content)).status_code == 401
+    broken = signed(content) | {"webhook-signature": "v1"}
+    assert receivers.post("/webhooks/own", content=content, headers=broken).status_code == 401
+    assert received(receivers) == []
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        ({"text": "Hello"}, 200),
+        ({"content": "x" * 2000}, 200),
+        ({"content": "x" * 2001}, 400),
+        ({"content": "🚀" * 1001}, 400),
+        ({"topic": "t", "message": "я" * 2048}, 200),
+        ({"topic": "t", "message": "я" * 2049}, 400),
+        ({"attachments": []}, 202),
+        ({"attachments": ["x" * 28 * 1024]}, 413),
+        ([1], 400),
+    ],
+)
+def test_a_services_body_is_answered_as_the_service_does(receivers: httpx.Client, body: object, status: int) -> None:
+    assert receivers.post("/webhooks/any", json=body).status_code == status
+    assert len(received(receivers)) == (status < 300)
+
+
+def test_ntfys_topic_names_the_channel_at_its_root(receivers: httpx.Client) -> None:
+    receivers.post("/webhooks/", json={"topic": "alerts", "message": "m"}).raise_for_status()
+    assert [hook["channel"] for hook in received(receivers)] == ["alerts"]
+
+
+def test_faults_come_in_order_and_then_all_is_well(receivers: httpx.Client) -> None:
+    faults = [
+        {"do": "status", "status": 410},
+        {"do": "status", "status": 429, "reset_in": 7},
+        {"do": "status", "status": 502},
+        {"do": "redirect"},
+    ]
+    receivers.put(CONTROL, json={"faults": faults}).raise_for_status()
+    answers = [post(receivers) for _ in range(5)]
+    assert [answer.status_code for answer in answers] == [410, 429, 502, 302, 200]
+    assert answers[1].headers["Retry-After"] == "7"
+    assert answers[3].headers["Location"] == "/"
+    assert receivers.get(CONTROL).json() == {
+        "requests": 5,
+        "faulted": {"status_410": 1, "status_429": 1, "status_502": 1, "redirect": 1},
+        "pending": [],
+    }
+    assert len(received(receivers)) == 1
+
+
+def test_a_lost_answer_is_one_after_it_was_taken_and_a_refused_one_before(receivers: httpx.Client) -> None:
+    receivers.put(CONTROL, json={"faults": [{"do": "refuse"}, {"do": "accept_then_stall", "seconds": 60}]})
+    with pytest.raises(httpx.RemoteProtocolError):
+        post(receivers)
+    assert received(receivers) == []
+    with pytest.raises(httpx.ReadTimeout):
+        receivers.post("/webhooks/any", json={"text": "x"}, timeout=httpx.Timeout(0.3))
+    assert len(received(receivers)) == 1
+
+
+@pytest.mark.parametrize("control", [b"", b"[", b'{"faults": [{"do": "dance"}]}'])
+def test_a_command_that_is_wrong_is_told_so(receivers: httpx.Client, control: bytes) -> None:
+    assert receivers.put(CONTROL, content=control).status_code == 400

@@ -1,0 +1,408 @@
+"""What a webhook says in each format, and what it takes for an address, a secret and a template."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from standardwebhooks import Webhook
+
+from chalicelib.errors import InvalidRequestError
+from chalicelib.logic import webhooks
+from chalicelib.logic.notification import CUT_MARK, Notification
+from chalicelib.logic.webhooks import WebhookMistake
+from tests.fakes import NOW
+
+IT = Notification(
+    "id-1", "A title", "Line 1\nLine 2", NOW, reply_to="ada@example.com", fields=(("name", "Ada"), ("message", "Hi"))
+)
+HOSTILE = [
+    "<!channel> <@U1> <https://evil.example|bank>",
+    "@everyone @here [bank](https://evil.example) **bold** `x` <@1> <:a:1> ||spoiler||",
+    '"}, {"text": "broken out',
+    "\\",
+    "{title} {{x}} {fields.name}",
+    "{{DATE(2017-02-14T06:00:00Z)}}",
+    "\ud800 half a pair",
+    "\x00\x1b[31m",
+]
+
+
+def with_message(text: str) -> Notification:
+    return replace(IT, message=text)
+
+
+# The id
+
+
+def test_the_id_is_the_same_for_each_attempt_and_another_for_each_message_and_channel() -> None:
+    one = webhooks.webhook_id("id-1", "own")
+    assert one == webhooks.webhook_id("id-1", "own") == "msg_cb483cd1d07fbccc0dff77dba021a84c"
+    others = {webhooks.webhook_id(*pair) for pair in (("id-2", "own"), ("id-1", "other"), ("own", "id-1"))}
+    assert len(others | {one}) == 4
+
+
+@pytest.mark.parametrize("text", ["a.b", "1.2.{", "line\r\nwebhook-signature: x", "я" * 128, "\ud800", " "])
+def test_no_text_of_a_caller_puts_a_full_stop_or_a_line_break_into_the_id(text: str) -> None:
+    found = webhooks.webhook_id(text, "own")
+    assert found.removeprefix("msg_").isalnum()
+    assert found.isascii()
+
+
+# The secret
+
+
+def secret(size: int) -> str:
+    return "whsec_" + base64.b64encode(bytes(range(size))).decode()
+
+
+@pytest.mark.parametrize("size", [24, 32, 64])
+def test_a_secret_of_the_specification_is_taken_and_the_library_takes_it_too(size: int) -> None:
+    assert webhooks.signing_secrets(f" {secret(size)}\n") == [secret(size)]
+    Webhook(secret(size))
+
+
+def test_two_secrets_stand_between_spaces_while_a_receiver_changes_to_a_new_one() -> None:
+    assert webhooks.signing_secrets(f"{secret(24)} {secret(32)}") == [secret(24), secret(32)]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        " ",
+        secret(23),
+        secret(65),
+        secret(32)[6:],
+        "whsec_",
+        "whsec_MARKER!",
+        f"{secret(32)} MARKER",
+        "whsk_" + "A" * 32,
+    ],
+)
+def test_any_other_secret_is_refused_without_being_quoted(text: str) -> None:
+    with pytest.raises(WebhookMistake) as caught:
+        webhooks.signing_secrets(text)
+    assert "MARKER" not in str(caught.value)
+
+
+# The address
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "https://hooks.slack.com/services/T/B/x",
+        "https://example.com:8443/a?b=c&d=%20",
+        "https://10.0.0.1/inside-a-vpc",
+        "https://[2001:db8::1]/",
+    ],
+)
+def test_an_https_address_is_taken_on_every_stage(address: str) -> None:
+    assert webhooks.checked_address(f"{address}\n", local=False) == address
+    assert webhooks.checked_address(address, local=True) == address
+
+
+@pytest.mark.parametrize("address", ["http://127.0.0.1:8080/x", "http://localhost/x", "https://127.0.0.1/x"])
+def test_this_machine_is_for_stage_local_alone(address: str) -> None:
+    assert webhooks.checked_address(address, local=True) == address
+    with pytest.raises(WebhookMistake):
+        webhooks.checked_address(address, local=False)
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "",
+        "MARKER",
+        "http://MARKER.example.com/",
+        "ftp://MARKER.example.com/",
+        "//MARKER.example.com/",
+        "https:///MARKER",
+        "https://MARKER@example.com/",
+        "https://user:MARKER@example.com/",
+        "https://example.com/MARKER a",
+        "https://example.com/MARKER\r\nHost: x",
+        "https://example.com\\MARKER",
+        "https://exämple.com/MARKER",
+        "https://example.com:65536/MARKER",
+        "https://[::1/MARKER",
+        "https://localhost/MARKER",
+        "https://127.0.0.1/MARKER",
+        "https://127.9.9.9/MARKER",
+        "https://[::1]/MARKER",
+        "https://169.254.169.254/MARKER",
+        "https://[fe80::1]/MARKER",
+        "https://0.0.0.0/MARKER",
+        "https://224.0.0.1/MARKER",
+    ],
+)
+def test_any_other_address_is_refused_without_being_quoted(address: str) -> None:
+    with pytest.raises(WebhookMistake) as caught:
+        webhooks.checked_address(address, local=False)
+    assert "MARKER" not in str(caught.value)
+
+
+def test_on_stage_local_http_leads_nowhere_but_to_this_machine() -> None:
+    for address in ("http://example.com/", "http://10.0.0.1/", "http://127.0.0.1.example.com/", "ftp://127.0.0.1/"):
+        with pytest.raises(WebhookMistake):
+            webhooks.checked_address(address, local=True)
+
+
+@pytest.mark.parametrize(
+    ("kind", "address", "goes_to", "topic"),
+    [
+        ("standard", "https://e.example/a?b=c", "https://e.example/a?b=c", ""),
+        ("slack", "https://hooks.slack.com/services/T/B/x", "https://hooks.slack.com/services/T/B/x", ""),
+        ("discord", "https://discord.com/api/webhooks/1/x", "https://discord.com/api/webhooks/1/x?wait=true", ""),
+        ("discord", "https://d.example/1/x?thread_id=2", "https://d.example/1/x?thread_id=2&wait=true", ""),
+        ("discord", "https://d.example/1/x?wait=false", "https://d.example/1/x?wait=false", ""),
+        ("ntfy", "https://ntfy.sh/my-Topic_1", "https://ntfy.sh/", "my-Topic_1"),
+        ("ntfy", "https://n.example/topic?auth=abc", "https://n.example/?auth=abc", "topic"),
+        ("ntfy", "https://n.example/below/topic", "https://n.example/below/", "topic"),
+    ],
+)
+def test_where_a_request_goes(kind: str, address: str, goes_to: str, topic: str) -> None:
+    assert webhooks.target(kind, address) == (goes_to, topic)
+
+
+@pytest.mark.parametrize("path", ["", "/", "/topic/", "/to.pic", f"/{'t' * 65}", "/t%20"])
+def test_ntfys_address_ends_in_a_topic(path: str) -> None:
+    with pytest.raises(WebhookMistake, match="ends in a topic"):
+        webhooks.target("ntfy", f"https://ntfy.sh{path}")
+
+
+# Bodies
+
+
+def test_the_standard_body_holds_everything_and_cuts_nothing() -> None:
+    long = "x" * 100_000
+    assert webhooks.standard(with_message(long), NOW + 5) == {
+        "type": "message.received",
+        "timestamp": "2026-01-01T00:00:00Z",
+        "data": {
+            "id": "id-1",
+            "title": "A title",
+            "message": long,
+            "reply_to": "ada@example.com",
+            "fields": [{"name": "name", "value": "Ada"}, {"name": "message", "value": "Hi"}],
+        },
+    }
+
+
+def test_the_standard_body_has_the_same_keys_whatever_is_missing() -> None:
+    bare = webhooks.standard(Notification("id-1", "t", "m"), NOW)
+    assert bare == {
+        "type": "message.received",
+        "timestamp": "2026-01-01T00:00:00Z",
+        "data": {"id": "id-1", "title": "t", "message": "m", "reply_to": None, "fields": []},
+    }
+
+
+def test_a_moment_that_no_calendar_has_is_the_callers_mistake() -> None:
+    with pytest.raises(InvalidRequestError):
+        webhooks.moment(replace(IT, timestamp=10**15), NOW)
+
+
+def body(kind: str, notification: Notification) -> dict[str, Any]:
+    match kind:
+        case "slack":
+            made = webhooks.slack(notification)
+        case "discord":
+            made = webhooks.discord(notification)
+        case "teams":
+            made = webhooks.teams(notification)
+        case "ntfy":
+            made = webhooks.ntfy(notification, "topic", None)
+        case _:
+            made = webhooks.standard(notification, NOW)
+    found: dict[str, Any] = json.loads(webhooks.encoded(made))
+    return found
+
+
+def test_slack_is_given_a_text_and_opens_no_link() -> None:
+    assert body("slack", with_message("a < b & c > d")) == {
+        "text": "*A title*\na &lt; b &amp; c &gt; d",
+        "unfurl_links": False,
+        "unfurl_media": False,
+    }
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_nobody_rings_a_slack_channel_or_hides_a_link(text: str) -> None:
+    said = body("slack", replace(IT, title=text, message=text))["text"]
+    assert "<" not in said
+    assert ">" not in said
+
+
+def test_discord_is_given_a_content_that_mentions_nobody() -> None:
+    assert body("discord", with_message("1 * 2")) == {
+        "content": "**A title**\n1 \\* 2",
+        "allowed_mentions": {"parse": []},
+        "flags": 4,
+    }
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_no_markdown_of_a_visitor_is_left_for_discord(text: str) -> None:
+    said = body("discord", with_message(text))["content"].removeprefix("**A title**\n")
+    for mark in "*_~`|#[]()<@:":
+        assert said.count(mark) == said.count(f"\\{mark}") == text.count(mark)
+
+
+def test_teams_is_given_a_card_with_a_run_of_plain_text_for_each_line() -> None:
+    made = body("teams", with_message("Line 1\n\nLine 3"))
+    assert made["type"] == "message"
+    (attachment,) = made["attachments"]
+    assert attachment["contentType"] == "application/vnd.microsoft.card.adaptive"
+    card = attachment["content"]
+    assert (card["type"], card["version"]) == ("AdaptiveCard", "1.4")
+    assert {block["type"] for block in card["body"]} == {"RichTextBlock"}
+    runs = [run for block in card["body"] for run in block["inlines"]]
+    assert [run["text"] for run in runs] == ["A title", "Line 1", " ", "Line 3"]
+    assert runs[0]["weight"] == "Bolder"
+
+
+def test_ntfy_is_given_its_topic_and_the_priority_only_if_there_is_one() -> None:
+    plain = {"topic": "t", "title": "A title", "message": "Line 1\nLine 2"}
+    assert webhooks.ntfy(IT, "t", None) == plain
+    assert webhooks.ntfy(IT, "t", 5) == plain | {"priority": 5}
+
+
+SIZES: dict[str, tuple[Callable[[Any], int], int]] = {
+    "slack": (lambda made: len(made["text"]), webhooks.SLACK_TEXT),
+    "discord": (lambda made: len(made["content"].encode("utf-16-le")) // 2, webhooks.DISCORD_CONTENT),
+    "teams": (lambda made: len(webhooks.encoded(made)), webhooks.TEAMS_BODY),
+    "ntfy": (lambda made: len(made["message"].encode()), webhooks.NTFY_MESSAGE),
+}
+
+
+@pytest.mark.parametrize("kind", SIZES)
+@pytest.mark.parametrize("piece", ["a", "&", "*", "я", "🚀", "\x00", '"', "a\n", "<b>&"])
+def test_what_is_too_long_is_cut_within_the_limit_and_marked(kind: str, piece: str) -> None:
+    size, limit = SIZES[kind]
+    made = body(kind, replace(IT, title=piece * 500, message=f"start {piece * 40_000}"))
+    assert limit * 0.95 <= size(made) <= limit
+    assert json.dumps(made, ensure_ascii=False).count(CUT_MARK) == 2
+    assert "start" in json.dumps(made)
+
+
+@pytest.mark.parametrize(("kind", "room"), [("slack", 4_000 - 10), ("discord", 2_000 - 12), ("ntfy", 4_096)])
+def test_what_just_fits_is_left_alone(kind: str, room: int) -> None:
+    text = json.dumps(body(kind, with_message("a" * room)))
+    assert "a" * room in text
+    assert "a" * room not in json.dumps(body(kind, with_message("a" * (room + 1))))
+
+
+def test_no_escape_is_cut_in_half() -> None:
+    said = body("slack", with_message("&" * 4_000))["text"]
+    assert said.replace("&amp;", "") == "*A title*\n" + CUT_MARK
+    said = body("discord", with_message("*" * 4_000))["content"]
+    assert said.removeprefix("**A title**\n").replace("\\*", "") == CUT_MARK
+
+
+@pytest.mark.parametrize("kind", ["standard", *SIZES])
+@pytest.mark.parametrize("text", HOSTILE)
+def test_any_text_stays_a_value_and_any_body_is_json(kind: str, text: str) -> None:
+    shape = body(kind, with_message("x"))
+    made = body(kind, replace(IT, title=text, message=text, reply_to=text))
+    assert set(made) == set(shape)
+    if kind in ("standard", "ntfy"):
+        assert text.replace("\ud800", "?") in json.dumps(made) or json.dumps(text.replace("\ud800", "?"))[1:-1] in (
+            json.dumps(made)
+        )
+
+
+# Options
+
+
+def test_the_requests_own_priority_goes_before_the_channels() -> None:
+    assert webhooks.priority_of(IT, "ntfy", 2) == 2
+    assert webhooks.priority_of(IT, "ntfy", None) is None
+    assert webhooks.priority_of(replace(IT, options={"priority": 5}), "ntfy", 2) == 5
+
+
+@pytest.mark.parametrize(
+    ("kind", "options"),
+    [
+        ("slack", {"priority": 3}),
+        ("ntfy", {"priority": 0}),
+        ("ntfy", {"priority": 6}),
+        ("ntfy", {"priority": "5"}),
+        ("ntfy", {"priority": True}),
+        ("ntfy", {"priority": [1]}),
+        ("ntfy", {"priority": 3.0}),
+        ("ntfy", {"topic": "x"}),
+        ("ntfy", {"priority": 1, "topic": "x"}),
+    ],
+)
+def test_an_option_that_a_webhook_doesnt_have_is_refused(kind: str, options: dict[str, object]) -> None:
+    with pytest.raises(InvalidRequestError) as caught:
+        webhooks.priority_of(replace(IT, options=options), kind, None)
+    assert caught.value.key == "options"
+
+
+# Templates
+
+
+def fill(template: object, notification: Notification = IT, longest: int = 0) -> object:
+    webhooks.check_template(template)
+    return webhooks.filled(template, notification, "own", NOW, longest)
+
+
+def test_placeholders_are_filled_in_values_at_any_depth_and_the_rest_is_left_alone() -> None:
+    template = {
+        "text": "{title}: {message}",
+        "n": 1,
+        "yes": True,
+        "list": ["{fields.name}", {"to": "{reply_to}", "at": "{time}", "half": 0.5}],
+        "ids": "{id} {webhook_id}",
+        "braces": "{{title}} {{ }}",
+        "missing": "[{fields.phone number}]",
+    }
+    assert fill(template) == {
+        "text": "A title: Line 1\nLine 2",
+        "n": 1,
+        "yes": True,
+        "list": ["Ada", {"to": "ada@example.com", "at": "2026-01-01T00:00:00Z", "half": 0.5}],
+        "ids": f"id-1 {webhooks.webhook_id('id-1', 'own')}",
+        "braces": "{title} { }",
+        "missing": "[]",
+    }
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_no_text_of_a_visitor_breaks_out_of_its_place_or_is_read_again(text: str) -> None:
+    made = fill({"a": "{message}", "b": "{fields.name}"}, replace(IT, message=text, fields=(("name", text),)))
+    assert made == {"a": text, "b": text}
+
+
+def test_the_message_of_a_template_is_cut_on_request() -> None:
+    assert fill({"a": "{message}"}, with_message("x" * 11), longest=10) == {"a": "x" * 9 + CUT_MARK}
+
+
+@pytest.mark.parametrize(
+    ("template", "words"),
+    [
+        ({"a": "{nam}"}, "{nam} is no placeholder; there are {id}, {webhook_id}, {title}"),
+        ({"a": "{"}, "{ stands alone; write {{"),
+        ({"a": "x}"}, "} stands alone; write }}"),
+        ({"a": "{Title}"}, "stands alone"),
+        ({"a": "{fields.}"}, "stands alone"),
+        ({"a": ["{x}"]}, "{x} is no placeholder"),
+        ({"{title}": "a"}, "stands in a key"),
+        ({"a": {"b}": 1}}, "stands in a key"),
+        ({"a": float("nan")}, "what JSON has"),
+        ({"a": float("inf")}, "what JSON has"),
+        ({"a": None}, "what JSON has"),
+        ({"a": object()}, "what JSON has"),
+    ],
+)
+def test_a_template_that_would_not_work_is_told_what_is_wrong(template: object, words: str) -> None:
+    with pytest.raises(WebhookMistake) as caught:
+        webhooks.check_template(template)
+    assert words in str(caught.value)
