@@ -338,14 +338,14 @@ def _laid_over(common: Any, own: Any, where: str, mistakes: list[str]) -> dict[s
     if not isinstance(common, dict) or not isinstance(own, dict):
         mistakes.append(f"{where}: expected tables, one for each name")
         return {}
-    return {name: _merged(common.get(name), own.get(name)) for name in (*common, *(set(own) - set(common)))}
+    return {name: _merged(common.get(name), own.get(name)) for name in {**common, **own}}
 
 
 def _merged(common: Any, own: Any) -> Any:
     """``own`` laid over ``common``, table within table."""
     if not isinstance(common, dict) or not isinstance(own, dict):
         return common if own is None else own
-    return {name: _merged(common.get(name), own.get(name)) for name in (*common, *(set(own) - set(common)))}
+    return {name: _merged(common.get(name), own.get(name)) for name in {**common, **own}}
 
 
 def _checked(

@@ -56,6 +56,7 @@ class ParameterSecrets:
             raise SecretsError(f"the secrets could not be read: {reason(error)}") from error
         missing = answer.get("InvalidParameters", [])
         if missing:
+            self._values = {}
             raise SecretsError(f"not set in Parameter Store: {', '.join(sorted(missing))}")
         self._values = {self._names[parameter["Name"]]: parameter["Value"] for parameter in answer["Parameters"]}
         self._until = self._clock() + KEEP

@@ -175,10 +175,7 @@ def deliver(message: Message, verdict: Verdict, means: Means, invocation: Invoca
     new = Record(invocation.id, dict.fromkeys(means.channels, Delivery()), verdict, due_at)
     record = means.store.add(message.to_keep(), new) or new
     first_seen = record.owner == invocation.id
-    # Only once it is stored: whoever is told "another message has your content" must be able to rely on that one.
-    if not record.verdict.held and _is_untouched(record) and (first := same_content(message, means)):
-        means.store.hold(message.id, first)
-        record = replace(record, verdict=replace(record.verdict, held=Held.DUPLICATE, duplicate_of=first))
+    record = _compared(message, record, means)
     if record.verdict.held:
         return _answer(message, Action(record.verdict.held) if first_seen else Action.DUPLICATE, record)
     run = _Run(message, record, means, invocation)
@@ -193,6 +190,7 @@ def deliver_again(message: Message, record: Record, means: Means, invocation: In
     Returns what :func:`deliver` does, save that what still waits is no error but the action ``waiting``: the redrive
     comes again by itself.
     """
+    record = _compared(message, record, means)
     if record.verdict.held:
         means.store.postpone(message.id, 0)
         return _answer(message, Action(record.verdict.held), record)
@@ -206,6 +204,17 @@ def deliver_again(message: Message, record: Record, means: Means, invocation: In
     except DeliveryIncompleteError:
         action = Action.WAITING
     return _answer(message, action, replace(record, deliveries=run.deliveries))
+
+
+def _compared(message: Message, record: Record, means: Means) -> Record:
+    """The record, held as a duplicate if nothing was tried yet and another message stands for this one.
+
+    Only once it is stored: whoever is told "another message has your content" must be able to rely on that one.
+    """
+    if record.verdict.held or not _is_untouched(record) or not (first := same_content(message, means)):
+        return record
+    means.store.hold(message.id, first)
+    return replace(record, verdict=replace(record.verdict, held=Held.DUPLICATE, duplicate_of=first))
 
 
 def same_content(message: Message, means: Means) -> str:

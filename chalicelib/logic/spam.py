@@ -23,7 +23,7 @@ PROOF_LIFE = 24 * 3600
 remembered."""
 
 _SECONDS = re.compile(r"\d{1,9}(\.\d{1,30})?")
-_LINK = re.compile(r"(\[url\b=?\s*)?(https?://(www\.)?|\bwww\.)|\[url\b", re.IGNORECASE)
+_LINK = re.compile(r"(\[url\b[^\]\s]{0,3}\]?\s{0,3}[\"']?)?(https?://|\bwww\.)[^\s,;<>\"'\]]*|\[url\b", re.IGNORECASE)
 _WHERE_FROM = "source"
 """A field that may well hold the address of the form's own page."""
 

@@ -26,9 +26,13 @@ from tests.e2e.harness import Harness, marker, wait_for
 NOT_CLONED = (".git", ".venv", ".herald", "deployed", "deployments", "__pycache__", "policy-dev-*", ".*_cache")
 
 
-def fresh_clone(target: Path) -> Path:
-    """What `git clone` gives: the project without anything that was installed, built or deployed."""
-    shutil.copytree(ROOT, target, ignore=shutil.ignore_patterns(*NOT_CLONED))
+def fresh_clone(target: Path, checkout: Path) -> Path:
+    """What `git clone` gives: the project without anything that was installed, built or deployed.
+
+    With the sites of the shared stack, as some tests deploy to it.
+    """
+    shutil.copytree(ROOT, target, ignore=shutil.ignore_patterns(*NOT_CLONED, "node_modules"))
+    shutil.copyfile(checkout / "herald.toml", target / "herald.toml")
     return target
 
 
@@ -92,8 +96,8 @@ def processes_with(variable: str) -> list[int]:
 
 
 @pytest.fixture
-def clone(tmp_path: Path) -> Path:
-    return fresh_clone(tmp_path / "herald")
+def clone(tmp_path: Path, checkout: Path) -> Path:
+    return fresh_clone(tmp_path / "herald", checkout)
 
 
 def test_run_is_ready_redeploys_on_a_change_and_ends_without_a_trace(clone: Path) -> None:
@@ -148,7 +152,7 @@ def test_urls_of_a_stage_that_is_not_there_say_what_to_do(clone: Path) -> None:
 
 
 def test_chalice_local_serves_against_the_running_stack_and_says_what_is_missing_without_it(
-    herald: Harness, tmp_path: Path
+    herald: Harness, tmp_path: Path, checkout: Path
 ) -> None:
     project = herald.stack.work / "project"
     environ = dict(os.environ)
@@ -162,7 +166,7 @@ def test_chalice_local_serves_against_the_running_stack_and_says_what_is_missing
         assert answer.status_code == 202, "".join(lines)
         wait_for(lambda: herald.pushes(word), "push")
 
-    alone = fresh_clone(tmp_path / "alone")
+    alone = fresh_clone(tmp_path / "alone", checkout)
     shutil.rmtree(alone / "ops")  # `chalice local` needs nothing of it.
     nobody = free_ports()
     config = alone / ".chalice" / "config.json"
@@ -188,22 +192,22 @@ def served(port: int, word: str) -> requests.Response:
     return wait_for(lambda: [answer] if (answer := post()) is not None else None, "answer of chalice local")[0]
 
 
-def test_two_stages_survive_the_loss_of_their_checkout(herald: Harness, tmp_path: Path) -> None:
+def test_two_stages_survive_the_loss_of_their_checkout(herald: Harness, tmp_path: Path, checkout: Path) -> None:
     environ = environment(herald.config, shell(herald.stack.ports))
     account = Account(environ)
 
-    def deploy_both(checkout: Path) -> dict[str, Any]:
+    def deploy_both(project: Path) -> dict[str, Any]:
         urls = {}
         for stage in ("local", "dev"):
-            answer = ops(checkout, environ, "deploy", "--stage", stage)
+            answer = ops(project, environ, "deploy", "--stage", stage)
             assert answer.returncode == 0, answer.stdout + answer.stderr
-            urls[stage] = json.loads(ops(checkout, environ, "urls", "--stage", stage, "--json").stdout)
+            urls[stage] = json.loads(ops(project, environ, "urls", "--stage", stage, "--json").stdout)
         return urls
 
-    first = fresh_clone(tmp_path / "first")
+    first = fresh_clone(tmp_path / "first", checkout)
     urls, resources = deploy_both(first), inventory(account)
     shutil.rmtree(first)
-    second = fresh_clone(tmp_path / "second")
+    second = fresh_clone(tmp_path / "second", checkout)
     assert deploy_both(second) == urls
     assert inventory(account) == resources
     assert urls["local"]["api"] == herald.urls["api"]

@@ -23,7 +23,7 @@ from chalicelib.logic import delivery
 from chalicelib.logic.delivery import GIVE_UP, LEASE, LONGEST_PAUSE, Delivery, Invocation, Notifier, Record, State
 from chalicelib.logic.notification import Notification, of_contact
 from chalicelib.logic.spam import Held, Verdict, screen
-from chalicelib.logic.submission import Message
+from chalicelib.logic.submission import Message, content
 from chalicelib.settings import Channel, Spam
 from tests.fakes import (
     NOW,
@@ -1177,3 +1177,14 @@ def test_what_the_record_says_of_a_duplicate_counts_whatever_has_become_of_the_f
     form.erase(same(1))
     assert form.duplicate_of(same(2)) == "id-1"
     assert form.rang == ["id-1"]
+
+
+def test_a_repetition_whose_run_died_at_once_is_none_of_the_redrives_either() -> None:
+    """Stored, and nothing more: the redrive comes before Lambda's retry, and looks at the content first."""
+    notifier = RecordingNotifier()
+    run = Run(pushover=notifier)
+    run.recent.first(f"content#{content('default', MESSAGE.fields)}", "id-0", NOW, 600)
+    run.store.add(replace(MESSAGE, id="id-0"), Record("request-0", {"pushover": Delivery(State.DELIVERED, 1)}))
+    run.store.add(MESSAGE, Record(FIRST.id, {"pushover": Delivery()}, due_at=NOW))
+    assert again(run) == "duplicate"
+    assert (notifier.delivered, due(run)) == ([], 0)

@@ -242,7 +242,11 @@ def test_each_purpose_has_a_key_of_its_own_from_which_no_other_follows() -> None
         ("[url=https://www.a.example]A[/url] [url=https://www.b.example]B[/url]", 2),
         ("[url]a.example[/url]", 1),
         ("[URL=a.example]A[/URL]", 1),
-        ("http://http://", 2),
+        ("[url]https://a.example[/url]", 1),
+        ('[url="https://a.example"]A[/url]', 1),
+        ("https://www.a.example/www.html", 1),
+        ("http://a.example,http://b.example", 2),
+        ("http://http://", 1),
         ("h\u200bttp://example.com", 0),
     ],
 )
