@@ -200,10 +200,16 @@ def test_two_stages_survive_the_loss_of_their_checkout(herald: Harness, tmp_path
             urls[stage] = json.loads(ops(checkout, environ, "urls", "--stage", stage, "--json").stdout)
         return urls
 
-    first = fresh_clone(tmp_path / "first")
+    def clone_of_the_stack(target: Path) -> Path:
+        """With the stack's own sites, else the tests that come later would miss them."""
+        found = fresh_clone(target)
+        shutil.copy(herald.stack.root / "herald.toml", found)
+        return found
+
+    first = clone_of_the_stack(tmp_path / "first")
     urls, resources = deploy_both(first), inventory(account)
     shutil.rmtree(first)
-    second = fresh_clone(tmp_path / "second")
+    second = clone_of_the_stack(tmp_path / "second")
     assert deploy_both(second) == urls
     assert inventory(account) == resources
     assert urls["local"]["api"] == herald.urls["api"]
