@@ -22,6 +22,7 @@ from typing import Any
 from ops.local.aws.parts import app, responses, wrap
 
 EXTENDS = (
+    "ministack.app:AUTH",
     "ministack.app:_enforce_data_plane",
     "ministack.app:_enforce_ses_v2",
     "ministack.app:_handle_ses_messages_request",
