@@ -44,8 +44,11 @@ _LONGEST_ADDRESS = 254
 def subject(notification: Notification, template: str = "") -> str:
     """One line of at most :data:`MAX_SUBJECT` characters: the title, or the owner's ``template`` with its placeholders.
 
-    A placeholder becomes at most :data:`MAX_WORD` characters, and what it becomes is not looked at again.
+    A placeholder becomes at most :data:`MAX_WORD` characters, and what it becomes is not looked at again. What comes of
+    no form, such as an alarm, has nothing for a template to show, and is called by its title.
     """
+    if not notification.fields:
+        template = ""
     said = {"title": notification.title, "id": notification.id, **dict.fromkeys(FIELDS, "")}
     said |= {name: value for name, value in notification.fields if name in FIELDS}
     filled = _PLACEHOLDER.sub(lambda found: cut(_one_line(said[found[1]]), MAX_WORD), template)

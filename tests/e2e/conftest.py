@@ -56,6 +56,9 @@ rate = { points = 10, most = 2, minutes = 60 }
 """
 
 MAILED = """
+[stages.local.alarms]
+channels = ["email"]
+
 # A site whose messages come by e-mail, and by nothing else.
 [channels.email]
 kind = "email"

@@ -106,6 +106,53 @@ def not_run_again(herald: Harness) -> None:
         assert failed_with(herald, "redrive", herald.scheduled()) == "RedriveError"
 
 
+def failure_is_not_counted(herald: Harness) -> None:
+    assert failed_with(herald, "on_failure", a_failure(herald)) == "StoreError"
+
+
+def failure_is_not_looked_up(herald: Harness) -> None:
+    with no_alarm_yet(herald):
+        assert failed_with(herald, "on_failure", a_failure(herald)) == "StoreError"
+
+
+def owner_is_not_told(herald: Harness) -> None:
+    with no_alarm_yet(herald):
+        assert failed_with(herald, "on_failure", a_failure(herald)) == "ChannelUnavailableError"
+
+
+def summary_is_not_told(herald: Harness) -> None:
+    with no_alarm_yet(herald, untold=3):
+        assert failed_with(herald, "redrive", herald.scheduled()) == "ChannelUnavailableError"
+
+
+def a_failure(herald: Harness) -> dict[str, Any]:
+    """An event of the bus, as on_failure gets it."""
+    return {
+        "version": "0",
+        "id": "1",
+        "source": "lambda",
+        "detail-type": "Lambda Function Invocation Result - Failure",
+        "detail": {
+            "requestContext": {"condition": "RetriesExhausted", "approximateInvokeCount": 3},
+            "requestPayload": herald.redriven(marker()),
+            "responsePayload": {"errorType": "StoreError"},
+        },
+    }
+
+
+@contextmanager
+def no_alarm_yet(herald: Harness, untold: int = 0) -> Iterator[None]:
+    """As if the owner had not been told anything for long."""
+    key = {"id": {"S": "alarm#"}}
+    herald.account.dynamodb.put_item(
+        TableName=herald.stage.table, Item={**key, "told_at": {"N": "1"}, "untold": {"N": str(untold)}}
+    )
+    try:
+        yield
+    finally:
+        herald.account.dynamodb.delete_item(TableName=herald.stage.table, Key=key)
+
+
 def schedule_runs_nothing(herald: Harness) -> None:
     """A schedule fires every few minutes; with a pattern beside it its rule can be made to fire at once."""
     events = herald.account.client("events")
@@ -210,6 +257,10 @@ WITHOUT_STATEMENT: dict[tuple[str, str], Signal] = {
     ("notify_webhook", "ReadSecrets"): webhook_waits,
     ("on_success", "KeepWhatFailed"): failed_run_of_success_is_not_kept,
     ("on_failure", "KeepWhatFailed"): failed_run_is_not_kept,
+    ("on_failure", "CountFailures"): failure_is_not_counted,
+    ("on_failure", "LookUpMessages"): failure_is_not_looked_up,
+    ("on_failure", "TellTheOwner"): owner_is_not_told,
+    ("redrive", "TellTheOwner"): summary_is_not_told,
 }
 WITHOUT_PERMISSION: dict[tuple[str, str], Signal] = {
     ("api_handler", "apigateway.amazonaws.com"): gateway_answers_500,

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from chalicelib.settings import Limits, Spam
+from chalicelib.settings import Limits, Persistence, Spam
 from ops.config import ConfigError, Overrides, load
 from ops.render import STAGES_MODULE, generated
 
@@ -843,3 +843,49 @@ def test_the_stages_module_holds_a_webhook_as_it_was_compiled(folder: Path) -> N
     namespace: dict[str, Any] = {}
     exec(generated(stages)[STAGES_MODULE], namespace)  # noqa: S102
     assert namespace["STAGES"]["dev"] == stages["dev"].stage
+
+
+# Delivery, alarms, metrics
+
+
+def test_without_a_word_a_message_is_tried_as_long_as_the_settings_say_by_themselves(folder: Path) -> None:
+    stage = load(write(folder, GOOD))["dev"].stage
+    assert stage.persistence == Persistence()
+    assert (stage.alarm_channels, stage.metrics) == ((), True)
+
+
+def test_how_long_and_how_often_is_taken_over_and_a_stage_may_differ(folder: Path) -> None:
+    text = GOOD + (
+        "\n[delivery]\nlambda_retries = 1\nlambda_hours = 2\nredrive_minutes = 3\ngive_up_hours = 4\n"
+        "[stages.dev.delivery]\ngive_up_hours = 5\n"
+    )
+    stages = load(write(folder, text))
+    assert stages["local"].stage.persistence == Persistence(1, 2 * 3600, 3, 4 * 3600)
+    assert stages["dev"].stage.persistence == Persistence(1, 2 * 3600, 3, 5 * 3600)
+
+
+def test_alarm_channels_are_taken_over_in_their_order_and_count_as_used(folder: Path) -> None:
+    more = '\n[channels.phone]\nkind = "pushover"\n[alarms]\nchannels = ["phone", "pushover"]\n'
+    stage = load(write(folder, GOOD + more))["dev"].stage
+    assert stage.alarm_channels == ("phone", "pushover")
+    assert stage.channels_of("pushover") == ("pushover", "phone")
+
+
+def test_a_stage_may_do_without_metrics(folder: Path) -> None:
+    stages = load(write(folder, changed(DEV, DEV + "metrics = false\n")))
+    assert (stages["dev"].stage.metrics, stages["local"].stage.metrics) == (False, True)
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ("[delivery]\nlambda_retries = 3\n", "delivery.lambda_retries: found 3"),
+        ("[delivery]\nlambda_hours = 7\n", "delivery.lambda_hours: found 7"),
+        ("[delivery]\nredrive_minutes = 1\n", "delivery.redrive_minutes: found 1"),
+        ("[delivery]\ngive_up_hours = 0\n", "delivery.give_up_hours: found 0"),
+        ("[stages.dev.delivery]\ngive_up = 1\n", "stages.dev.delivery.give_up: unknown key; expected lambda_retries"),
+        ('[alarms]\nchannels = ["sms"]\n', "alarms.channels: found 'sms', expected one of: pushover"),
+    ],
+)
+def test_a_mistake_in_delivery_or_alarms_is_named(folder: Path, more: str, said: str) -> None:
+    assert said in mistakes(folder, f"{GOOD}\n{more}")
