@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, get_args
 from urllib.parse import urlsplit
 
+from email_validator import EmailNotValidError, validate_email
 from pydantic import AfterValidator, BaseModel, Field, ValidationError
 
 from chalicelib.logic.fields import Meaning, Role, meaning
@@ -33,7 +34,7 @@ LOCAL_KEYS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
 
 _TABLES = ("sites", "channels")
 """Tables of tables, one for each name."""
-_SINGLE = ("limits", "delivery")
+_SINGLE = ("limits", "delivery", "alarms")
 
 _NAME = re.compile(r"[a-z][a-z0-9_-]{0,19}")
 _STAGE = re.compile(r"[a-z][a-z0-9]{0,11}")
@@ -67,6 +68,14 @@ def _own_name(value: str) -> str:
     if meaning(value) != Meaning(Role.FIELD, value):
         raise ValueError("expected a field's own name")
     return value
+
+
+def _address(value: str) -> str:
+    try:
+        found = validate_email(value, check_deliverability=False, allow_smtputf8=False)
+    except EmailNotValidError:
+        raise ValueError("expected an e-mail address such as owner@example.com") from None
+    return found.ascii_email or value
 
 
 Origin = Annotated[str, AfterValidator(_origin)]
@@ -163,6 +172,12 @@ class _Delivery(Table):
         )
 
 
+class _Alarms(Table):
+    """Who is told by CloudWatch that something is wrong."""
+
+    email: Annotated[str, AfterValidator(_address)] | None = None
+
+
 class _Throttle(Table):
     rate: int = Field(default=10, ge=1, le=10_000)
     burst: int = Field(default=20, ge=1, le=10_000)
@@ -187,6 +202,7 @@ class _Merged(Table):
     channels: dict[str, dict[str, Any]]
     limits: _Limits = _Limits()
     delivery: _Delivery = _Delivery()
+    alarms: _Alarms = _Alarms()
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,6 +218,8 @@ class StageConfig:
     endpoint: str | None
     account: str | None
     region: str | None
+    alarms_to: str | None = None
+    """The address that alarms are sent to; None for a stage without alarms."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -317,6 +335,8 @@ def _stage(
         endpoint=options.endpoint,
         account=options.account,
         region=options.region,
+        # No mail comes from the local stack, so it has alarms only where its own table asks for them.
+        alarms_to=merged.alarms.email if name != LOCAL or "alarms" in own else None,
     )
 
 
