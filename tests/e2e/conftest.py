@@ -55,15 +55,22 @@ channels = ["pushover"]
 rate = { points = 10, most = 2, minutes = 60 }
 """
 
+ALARMS = """
+[stages.local.alarms]
+email = "owner@example.com"
+"""
+
 
 @pytest.fixture(scope="session")
 def checkout() -> Iterator[Path]:
-    """The checkout as it is, save that ``herald.toml`` has further sites."""
+    """The checkout as it is, save that ``herald.toml`` has further sites, and alarms."""
     folder = ROOT / ".herald" / f"test-e2e-{os.getpid()}"
     folder.mkdir(parents=True)
     for name in ("app.py", "chalicelib", "infra", "ops", "requirements.txt", "web"):
         (folder / name).symlink_to(ROOT / name)
-    (folder / "herald.toml").write_text((ROOT / "herald.toml").read_text(encoding="utf-8") + GUARDED, encoding="utf-8")
+    (folder / "herald.toml").write_text(
+        (ROOT / "herald.toml").read_text(encoding="utf-8") + GUARDED + ALARMS, encoding="utf-8"
+    )
     try:
         yield folder
     finally:
