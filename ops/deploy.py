@@ -65,7 +65,7 @@ def deploy(it: Deployment, stages: Mapping[str, StageConfig]) -> None:
     _key(it)
     _chalice(it)
     _wiring(it)
-    _alarms(it)
+    subscribe_to_alarms(it)
     _attributes(it)
 
 
@@ -212,7 +212,7 @@ def _wiring(it: Deployment) -> None:
     _said(it, "wiring", done)
 
 
-def _alarms(it: Deployment) -> None:
+def subscribe_to_alarms(it: Deployment) -> None:
     """Say whether alarms reach their address, and ask it again for its confirmation where SNS has given up waiting.
 
     SNS deletes a subscription that nobody confirms within 48 hours, and CloudFormation doesn't see that:
