@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, get_args
 from urllib.parse import urlsplit
 
+from email_validator import EmailNotValidError, validate_email
 from pydantic import AfterValidator, BaseModel, Field, ValidationError
 
 from chalicelib.logic.fields import Meaning, Role, meaning
@@ -67,6 +68,14 @@ def _own_name(value: str) -> str:
     if meaning(value) != Meaning(Role.FIELD, value):
         raise ValueError("expected a field's own name")
     return value
+
+
+def _address(value: str) -> str:
+    try:
+        found = validate_email(value, check_deliverability=False, allow_smtputf8=False)
+    except EmailNotValidError:
+        raise ValueError("expected an e-mail address such as owner@example.com") from None
+    return found.ascii_email or value
 
 
 Origin = Annotated[str, AfterValidator(_origin)]
@@ -164,9 +173,10 @@ class _Delivery(Table):
 
 
 class _Alarms(Table):
-    """How the owner hears of what was not delivered."""
+    """How the owner hears of what was not delivered: from Herald by channels, from CloudWatch by mail."""
 
     channels: list[str] = Field(default=[])
+    email: Annotated[str, AfterValidator(_address)] | None = None
 
 
 class _Throttle(Table):
@@ -209,6 +219,8 @@ class StageConfig:
     endpoint: str | None
     account: str | None
     region: str | None
+    alarms_to: str | None = None
+    """The address that alarms are sent to; None for a stage without alarms."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -327,6 +339,8 @@ def _stage(
         endpoint=options.endpoint,
         account=options.account,
         region=options.region,
+        # No mail comes from the local stack, so it has alarms only where its own table asks for them.
+        alarms_to=merged.alarms.email if name != LOCAL or "alarms" in own else None,
     )
 
 

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, cast
 from chalicelib.functions import functions_of
 from chalicelib.logic import gateway
 from chalicelib.settings import APP, Stage
-from ops import record, render, stacks, wiring
+from ops import alarms, record, render, stacks, wiring
 from ops.account import Account
 from ops.config import StageConfig
 from ops.errors import OpsError, unless
@@ -65,6 +65,7 @@ def deploy(it: Deployment, stages: Mapping[str, StageConfig]) -> None:
     _key(it)
     _chalice(it)
     _wiring(it)
+    subscribe_to_alarms(it)
     _attributes(it)
 
 
@@ -204,10 +205,31 @@ def _wiring(it: Deployment) -> None:
         it.account.cloudformation,
         stacks.wiring(it.stage),
         template,
-        {name: queues[name] for name in (wiring.RULE_DEAD_LETTERS, wiring.FAILED_EVENTS)},
+        {name: queues[name] for name in (wiring.RULE_DEAD_LETTERS, wiring.FAILED_EVENTS)}
+        | ({alarms.EMAIL: it.config.alarms_to} if it.config.alarms_to else {}),
         it.tags,
     )
     _said(it, "wiring", done)
+
+
+def subscribe_to_alarms(it: Deployment) -> None:
+    """Say whether alarms reach their address, and ask it again for its confirmation where SNS has given up waiting.
+
+    SNS deletes a subscription that nobody confirms within 48 hours, and CloudFormation doesn't see that:
+    https://aws.amazon.com/about-aws/whats-new/2023/05/amazon-sns-automatic-deletion-unconfirmed-subscriptions/
+    """
+    address = it.config.alarms_to
+    if address is None:
+        return
+    topic = stacks.outputs(it.account.cloudformation, stacks.wiring(it.stage))[alarms.TOPIC]
+    found = _subscriptions(it, topic).get(address)
+    if found in (None, "Deleted"):
+        found = it.account.sns.subscribe(TopicArn=topic, Protocol="email", Endpoint=address)["SubscriptionArn"]
+    # Until then there stands `PendingConfirmation` or `pending confirmation` in the place of an ARN.
+    if found.startswith("arn:"):
+        _said(it, "alarms", f"go to {address}")
+    else:
+        _said(it, "alarms", f"go to {address} ONCE the link in the mail from AWS was opened, within 48 hours")
 
 
 def _attributes(it: Deployment) -> None:
@@ -271,11 +293,16 @@ def _gateway_answers(it: Deployment, api: str) -> None:
 
 
 def _subscription(it: Deployment, topic: str, endpoint: str) -> str:
-    for page in it.account.sns.get_paginator("list_subscriptions_by_topic").paginate(TopicArn=topic):
-        for subscription in page["Subscriptions"]:
-            if subscription["Endpoint"] == endpoint:
-                return subscription["SubscriptionArn"]
-    raise OpsError(f"{endpoint} is not subscribed to {topic}; run the same command again")
+    found = _subscriptions(it, topic).get(endpoint)
+    if found is None:
+        raise OpsError(f"{endpoint} is not subscribed to {topic}; run the same command again")
+    return found
+
+
+def _subscriptions(it: Deployment, topic: str) -> dict[str, str]:
+    """The subscriptions of a topic, by their endpoints."""
+    pages = it.account.sns.get_paginator("list_subscriptions_by_topic").paginate(TopicArn=topic)
+    return {each["Endpoint"]: each["SubscriptionArn"] for page in pages for each in page["Subscriptions"]}
 
 
 def _keep_logs(it: Deployment, group: str) -> None:

@@ -48,7 +48,9 @@ def generated(stages: Mapping[str, StageConfig]) -> dict[Path, str]:
         OPENAPI: _json(openapi.document(_described(ordered), f"/{API_STAGE}")),
     }
     for config in ordered:
-        files[wiring_file(config.stage.name)] = _yaml(wiring.template(config.stage))
+        files[wiring_file(config.stage.name)] = _yaml(
+            wiring.template(config.stage, with_alarms=config.alarms_to is not None)
+        )
     if LOCAL in stages:
         files |= policies(stages[LOCAL].stage, local_where(stages[LOCAL]))
     return files

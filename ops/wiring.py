@@ -11,6 +11,7 @@ from typing import Any
 
 from chalicelib.functions import RETRIES_OVER, FunctionSpec, Resource, functions_of
 from chalicelib.settings import Stage
+from ops import alarms
 
 RULE_DEAD_LETTERS = "RuleDeadLettersArn"
 """The parameter with the queue for events that a rule or its function could not handle."""
@@ -18,7 +19,7 @@ FAILED_EVENTS = "FailedEventsArn"
 """The parameter with the queue that keeps every event whose retries are over, whole."""
 
 
-def template(stage: Stage) -> dict[str, Any]:
+def template(stage: Stage, *, with_alarms: bool = False) -> dict[str, Any]:
     """The CloudFormation template of one stage."""
     resources: dict[str, Any] = {"FailedEventsRule": _failed_events(stage)}
     for spec in functions_of(stage):
@@ -30,6 +31,8 @@ def template(stage: Stage) -> dict[str, Any]:
         if spec.trigger.kind == "rule":
             resources[f"{logical}Rule"] = _rule(spec, stage)
             resources[f"{logical}Permission"] = _permission(spec, stage)
+    if with_alarms:
+        resources |= alarms.resources(stage)
     return {
         "AWSTemplateFormatVersion": "2010-09-09",
         "Description": f"Herald, stage {stage.name}: destinations, rules and permissions of its functions",
@@ -42,8 +45,10 @@ def template(stage: Stage) -> dict[str, Any]:
                 "Type": "String",
                 "Description": "Queue that keeps every event whose retries are over",
             },
+            **(alarms.parameters() if with_alarms else {}),
         },
         "Resources": resources,
+        **({"Outputs": alarms.outputs()} if with_alarms else {}),
     }
 
 

@@ -57,6 +57,7 @@ rate = { points = 10, most = 2, minutes = 60 }
 
 MAILED = """
 [stages.local.alarms]
+email = "owner@example.com"
 channels = ["email"]
 
 # A site whose messages come by e-mail, and by nothing else.
@@ -104,7 +105,7 @@ chat = { kind = "webhook", pause = 1, format = "template", template = { text = "
 
 @pytest.fixture(scope="session")
 def checkout() -> Iterator[Path]:
-    """The checkout as it is, save that ``herald.toml`` has further sites."""
+    """The checkout as it is, save that ``herald.toml`` has further sites, and alarms."""
     folder = ROOT / ".herald" / f"test-e2e-{os.getpid()}"
     folder.mkdir(parents=True)
     for name in ("app.py", "chalicelib", "infra", "ops", "requirements.txt", "web"):

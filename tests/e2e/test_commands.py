@@ -204,12 +204,14 @@ def test_two_stages_survive_the_loss_of_their_checkout(herald: Harness, tmp_path
             urls[stage] = json.loads(ops(project, environ, "urls", "--stage", stage, "--json").stdout)
         return urls
 
-    first = fresh_clone(tmp_path / "first", checkout)
+    first = with_alarms(fresh_clone(tmp_path / "first", checkout))
     urls, resources = deploy_both(first), inventory(account)
     shutil.rmtree(first)
-    second = fresh_clone(tmp_path / "second", checkout)
+    second = with_alarms(fresh_clone(tmp_path / "second", checkout))
     assert deploy_both(second) == urls
     assert inventory(account) == resources
+    assert len([name for name in resources["alarms"] if name.startswith("herald-dev-")]) == 10
+    assert "dev@example.com" in resources["subscriptions"]
     assert urls["local"]["api"] == herald.urls["api"]
     assert "send_event" not in urls["dev"]
 
@@ -244,6 +246,14 @@ def test_two_stages_survive_the_loss_of_their_checkout(herald: Harness, tmp_path
     assert inventory(account) == of_local
 
 
+def with_alarms(project: Path) -> Path:
+    """The same project, whose stage ``dev`` tells somebody of its alarms."""
+    path = project / "herald.toml"
+    alarms = '\n[stages.dev.alarms]\nemail = "dev@example.com"\n'
+    path.write_text(path.read_text(encoding="utf-8") + alarms, encoding="utf-8")
+    return project
+
+
 def inventory(account: Account) -> dict[str, list[str]]:
     """Everything that stands in the account, by kind and name, a name once for each thing that bears it."""
     events = account.client("events")
@@ -263,6 +273,9 @@ def inventory(account: Account) -> dict[str, list[str]]:
             each["StackName"]
             for each in account.cloudformation.list_stacks()["StackSummaries"]
             if each["StackStatus"] != "DELETE_COMPLETE" and not each["StackName"].endswith("-data")
+        ],
+        "alarms": [
+            each["AlarmName"] for each in account.client("cloudwatch").describe_alarms(MaxRecords=100)["MetricAlarms"]
         ],
         "logs": [each["logGroupName"] for each in account.logs.describe_log_groups()["logGroups"]],
     }

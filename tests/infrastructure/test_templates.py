@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+from ops import alarms, render
 from ops.config import load
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -74,6 +77,15 @@ def cfn_lint(*paths: Path) -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.fixture
+def with_alarms(tmp_path: Path) -> Path:
+    """The wiring template of a stage that has an address for its alarms."""
+    stages = {name: replace(config, alarms_to="owner@example.com") for name, config in load(ROOT).items()}
+    path = tmp_path / "wiring-dev.yaml"
+    path.write_text(render.generated(stages)[render.wiring_file("dev")], encoding="utf-8")
+    return path
+
+
 def test_cfn_lint_finds_nothing_in_any_template() -> None:
     assert [path.name for path in TEMPLATES] == [
         "data.yaml",
@@ -83,6 +95,24 @@ def test_cfn_lint_finds_nothing_in_any_template() -> None:
     ]
     ran = cfn_lint(*TEMPLATES)
     assert (ran.returncode, ran.stdout) == (0, ""), ran.stdout + ran.stderr
+
+
+def test_cfn_lint_finds_nothing_in_a_template_with_alarms(with_alarms: Path) -> None:
+    ran = cfn_lint(with_alarms)
+    assert (ran.returncode, ran.stdout) == (0, ""), ran.stdout + ran.stderr
+
+
+def test_cfn_lint_would_find_a_mistake_in_an_alarm(with_alarms: Path) -> None:
+    text = with_alarms.read_text(encoding="utf-8")
+    assert "TreatMissingData: notBreaching" in text
+    with_alarms.write_text(text.replace("notBreaching", "harmless"), encoding="utf-8")
+    assert "harmless" in cfn_lint(with_alarms).stdout
+
+
+def test_a_template_with_alarms_fits_any_partition_and_account(with_alarms: Path) -> None:
+    text = with_alarms.read_text(encoding="utf-8")
+    assert "arn:aws:" not in text
+    assert not re.search(r"\d{12}|@", text)
 
 
 def test_cfn_lint_would_find_a_mistake(tmp_path: Path) -> None:
@@ -196,7 +226,7 @@ def test_names_of_queues_and_rules_are_the_same_on_both_sides(stage: str) -> Non
     """Between two stacks no reference holds: what the data stack names must be what the others mean."""
     it = load(ROOT)[stage].stage
     wiring = read(f"wiring-{stage}.yaml")
-    assert set(wiring["Parameters"]) <= set(read("data.yaml")["Outputs"])
+    assert set(wiring["Parameters"]) - {alarms.EMAIL} <= set(read("data.yaml")["Outputs"])
     prefix = it.rule_dead_letters.removesuffix(f"-{QUEUES['RuleDeadLetters']}")
     assert prefix == f"herald-{stage}"
     rule = wiring["Resources"]["FailedEventsRule"]["Properties"]

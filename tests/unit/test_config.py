@@ -297,6 +297,25 @@ DEV = "[stages.dev]\n"
         (changed("version = 1", "version = 1\nlimits = []"), ["limits", "expected a table"]),
         (changed("version = 1", 'version = 1\nlimits = "64"'), ["limits", "expected a table"]),
         (changed(DEV, DEV + "limits = 3\n"), ["stages.dev.limits", "expected a table"]),
+        # Alarms
+        *(
+            (GOOD + f"\n[alarms]\nemail = {value}\n", ["alarms.email: found", what])
+            for value, what in [
+                ('""', "an e-mail address such as owner@example.com"),
+                ('"owner"', "an e-mail address such as"),
+                ('"owner@localhost"', "an e-mail address such as"),
+                ('"Owner <owner@example.com>"', "an e-mail address such as"),
+                ('"a@example.com, b@example.com"', "an e-mail address such as"),
+                ('"owner@example.com\\n"', "an e-mail address such as"),
+                ('"müller@example.com"', "an e-mail address such as"),
+                ("3", "valid string"),
+                ("[]", "valid string"),
+            ]
+        ),
+        (GOOD + '\n[alarms]\nmail = "owner@example.com"\n', ["alarms.mail: unknown key; expected channels, email"]),
+        (changed(DEV, DEV + "alarms = {email = 3}\n"), ["stages.dev.alarms.email: found 3"]),
+        (changed("version = 1", "version = 1\nalarms = true"), ["alarms", "expected a table"]),
+        (changed(DEV, DEV + 'alarms = "owner@example.com"\n'), ["stages.dev.alarms", "expected a table"]),
         (changed(THANKS, THANKS + "\nretention_days = 0"), ["sites.default.retention_days: found 0", "equal to 1"]),
         (changed(THANKS, THANKS + "\nretention_days = 3651"), ["sites.default.retention_days: found 3651", "3650"]),
         (changed(THANKS, THANKS + "\nretention_days = 1.5"), ["sites.default.retention_days: found 1.5", "integer"]),
@@ -788,6 +807,34 @@ def test_a_stage_lays_its_own_limits_over_the_common_ones(folder: Path) -> None:
     stages = load(write(folder, text))
     assert stages["dev"].stage.limits == Limits(body=32 * 1024, fields=7, field=1024)
     assert stages["local"].stage.limits == Limits(body=32 * 1024, fields=9, field=1024)
+
+
+def test_without_an_address_no_stage_has_alarms(folder: Path) -> None:
+    for text in (GOOD, GOOD + "\n[alarms]\n", changed(DEV, DEV + "alarms = {}\n")):
+        assert {config.alarms_to for config in load(write(folder, text)).values()} == {None}
+
+
+def test_the_common_address_is_that_of_every_stage_but_the_local_one(folder: Path) -> None:
+    common = '\n[alarms]\nemail = "owner@example.com"\n'
+    stages = load(write(folder, GOOD + "\n[stages.prod]\n" + common))
+    assert {name: it.alarms_to for name, it in stages.items()} == {
+        "dev": "owner@example.com",
+        "prod": "owner@example.com",
+        "local": None,
+    }
+    stages = load(write(folder, GOOD + '\n[stages.local.alarms]\nemail = "me@example.com"\n' + common))
+    assert (stages["local"].alarms_to, stages["dev"].alarms_to) == ("me@example.com", "owner@example.com")
+
+
+def test_a_stage_may_have_an_address_of_its_own_or_alone(folder: Path) -> None:
+    own = changed(DEV, DEV + 'alarms = {email = "dev@bücher.example.com"}\n') + "\n[stages.prod]\n"
+    stages = load(write(folder, own))
+    assert (stages["dev"].alarms_to, stages["prod"].alarms_to) == ("dev@xn--bcher-kva.example.com", None)
+    stages = load(write(folder, own + '\n[alarms]\nemail = "owner@example.com"\n'))
+    assert (stages["dev"].alarms_to, stages["prod"].alarms_to) == (
+        "dev@xn--bcher-kva.example.com",
+        "owner@example.com",
+    )
 
 
 def test_the_web_override_moves_the_origins_too(folder: Path) -> None:

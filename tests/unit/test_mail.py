@@ -260,6 +260,5 @@ def test_an_address_that_can_not_be_replied_to_is_in_the_text_all_the_same() -> 
 
 
 def test_what_comes_of_no_form_is_called_by_its_title_whatever_the_template() -> None:
-    assert (
-        subject(Notification("alarm-1", "Herald: not delivered", "…"), "[{source}] {name}") == "Herald: not delivered"
-    )
+    alarm = Notification("alarm-1", "Herald: not delivered", "A message is not delivered.")
+    assert mail.subject(alarm, "[{source}] {name}") == "Herald: not delivered"

@@ -157,6 +157,13 @@ def test_a_template_that_somebody_wrote_by_hand_is_never_left_over(tmp_path: Pat
     assert Path("infra/wiring-x.yaml") in render.left_over(tmp_path, files), "a generated one is, whatever its name"
 
 
+def test_a_stage_with_an_address_has_alarms_and_its_template_does_not_hold_the_address() -> None:
+    files = render.generated({**STAGES, "prod": replace(STAGES["prod"], alarms_to="owner@example.com")})
+    assert "herald-prod-alarms" in files[render.wiring_file("prod")]
+    assert "alarm" not in files[render.wiring_file("dev")].lower()
+    assert not any("owner@example.com" in text for text in files.values())
+
+
 def test_policies_of_other_stages_are_not_taken_for_left_over(tmp_path: Path) -> None:
     render.write(tmp_path, render.policies(stage("dev"), Where("aws", "eu-central-1", "123456789012")))
     assert render.left_over(tmp_path, render.generated(STAGES)) == []

@@ -1,0 +1,84 @@
+"""What the deployment says of the address that alarms go to, and what it does where SNS has forgotten it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from ops.account import Account
+from ops.config import StageConfig
+from ops.deploy import Deployment, subscribe_to_alarms
+from tests.fakes import stage
+
+TOPIC = "arn:aws:sns:eu-central-1:123456789012:herald-dev-alarms"
+OWNER = "owner@example.com"
+
+
+class Wiring:
+    """CloudFormation with one stack, which knows the topic."""
+
+    def describe_stacks(self, **arguments: Any) -> dict[str, Any]:
+        assert arguments == {"StackName": "herald-dev-wiring"}
+        return {"Stacks": [{"Outputs": [{"OutputKey": "AlarmsTopicArn", "OutputValue": TOPIC}]}]}
+
+
+class Mail:
+    """SNS as it is with e-mail: each new subscription waits for its confirmation."""
+
+    def __init__(self, subscriptions: dict[str, str]) -> None:
+        self._subscriptions = subscriptions
+        self.asked: list[str] = []
+
+    def get_paginator(self, operation: str) -> Mail:
+        assert operation == "list_subscriptions_by_topic"
+        return self
+
+    def paginate(self, **arguments: Any) -> Iterator[dict[str, Any]]:
+        assert arguments == {"TopicArn": TOPIC}
+        for endpoint, arn in self._subscriptions.items():
+            yield {"Subscriptions": [{"Endpoint": endpoint, "SubscriptionArn": arn}]}
+
+    def subscribe(self, **arguments: Any) -> dict[str, str]:
+        assert arguments == {"TopicArn": TOPIC, "Protocol": "email", "Endpoint": OWNER}
+        self.asked.append(arguments["Endpoint"])
+        return {"SubscriptionArn": "pending confirmation"}
+
+
+def said(mail: Mail, address: str | None = OWNER) -> list[str]:
+    config = StageConfig(stage(), False, 30, 10, 20, None, None, None, alarms_to=address)
+    account = cast(Account, SimpleNamespace(cloudformation=Wiring(), sns=mail))
+    lines: list[str] = []
+    subscribe_to_alarms(Deployment(Path(), config, account, {}, lines.append))
+    return lines
+
+
+ONCE = f"alarms      go to {OWNER} ONCE the link in the mail from AWS was opened, within 48 hours"
+
+
+def test_an_address_that_has_not_confirmed_is_told_to_and_not_asked_twice() -> None:
+    mail = Mail({OWNER: "PendingConfirmation"})
+    assert said(mail) == [ONCE]
+    assert mail.asked == []
+
+
+@pytest.mark.parametrize("left", [{}, {OWNER: "Deleted"}, {"other@example.com": f"{TOPIC}:1"}])
+def test_an_address_that_sns_has_given_up_is_asked_again(left: dict[str, str]) -> None:
+    mail = Mail(left)
+    assert said(mail) == [ONCE]
+    assert mail.asked == [OWNER]
+
+
+def test_an_address_that_has_confirmed_is_left_alone() -> None:
+    mail = Mail({"other@example.com": "PendingConfirmation", OWNER: f"{TOPIC}:1"})
+    assert said(mail) == [f"alarms      go to {OWNER}"]
+    assert mail.asked == []
+
+
+def test_a_stage_without_alarms_asks_and_says_nothing() -> None:
+    mail = Mail({})
+    assert said(mail, address=None) == []
+    assert mail.asked == []

@@ -1,0 +1,183 @@
+"""The alarms of a stage, as the wiring template holds them: what each looks at, when it sounds, and whom it tells."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from chalicelib.functions import FUNCTIONS, functions_of
+from chalicelib.settings import Persistence, Stage
+from ops import alarms, wiring
+from tests.fakes import stage
+
+DEV = stage()
+
+
+def resources(of: Stage = DEV) -> dict[str, Any]:
+    found: dict[str, Any] = wiring.template(of, with_alarms=True)["Resources"]
+    return found
+
+
+def alarms_of(of: Stage = DEV) -> dict[str, dict[str, Any]]:
+    """The properties of each alarm, by its name without the stage."""
+    found = [it["Properties"] for it in resources(of).values() if it["Type"] == "AWS::CloudWatch::Alarm"]
+    return {it["AlarmName"].removeprefix(f"herald-{of.name}-"): it for it in found}
+
+
+def what_it_watches(it: dict[str, Any]) -> tuple[str, str, dict[str, str]]:
+    return it["Namespace"], it["MetricName"], {each["Name"]: each["Value"] for each in it["Dimensions"]}
+
+
+def when_it_sounds(it: dict[str, Any]) -> tuple[object, ...]:
+    keys = ("Statistic", "ComparisonOperator", "Threshold", "Period", "EvaluationPeriods", "DatapointsToAlarm")
+    return tuple(it[key] for key in keys)
+
+
+AT_LEAST, LESS = "GreaterThanOrEqualToThreshold", "LessThanThreshold"
+
+
+def test_a_letter_in_any_queue_of_what_failed_sounds_its_alarm(root: Path) -> None:
+    queues = re.findall(r"QueueName: !Sub \$\{Prefix\}-(\S+)", (root / "infra/data.yaml").read_text(encoding="utf-8"))
+    assert len(queues) == 3
+    for queue in queues:
+        alarm = alarms_of()[queue]
+        assert what_it_watches(alarm) == (
+            "AWS/SQS",
+            "ApproximateNumberOfMessagesVisible",
+            {"QueueName": f"herald-dev-{queue}"},
+        )
+        assert when_it_sounds(alarm) == ("Maximum", AT_LEAST, 1, 300, 1, 1)
+
+
+@pytest.mark.parametrize(
+    ("name", "function", "metric", "when"),
+    [
+        ("destined-errors", "herald-dev-destined", "Errors", (AT_LEAST, 3, 900, 1, 1)),
+        ("outcomes-lost", "herald-dev-destined", "DestinationDeliveryFailures", (AT_LEAST, 1, 300, 1, 1)),
+        ("destined-throttled", "herald-dev-destined", "Throttles", (AT_LEAST, 1, 300, 3, 2)),
+        ("redrive-stopped", "herald-dev-redrive", "Invocations", (LESS, 1, 300, 3, 3)),
+        ("redrive-errors", "herald-dev-redrive", "Errors", (AT_LEAST, 3, 900, 1, 1)),
+        ("api-errors", "herald-dev", "Errors", (AT_LEAST, 1, 300, 1, 1)),
+        ("api-throttled", "herald-dev", "Throttles", (AT_LEAST, 1, 300, 1, 1)),
+    ],
+)
+def test_each_alarm_on_a_function_looks_at_one_number_of_lambdas(
+    name: str, function: str, metric: str, when: tuple[object, ...]
+) -> None:
+    alarm = alarms_of()[name]
+    assert what_it_watches(alarm) == ("AWS/Lambda", metric, {"FunctionName": function})
+    assert when_it_sounds(alarm) == ("Sum", *when)
+
+
+def test_every_function_is_watched_whose_failure_nothing_else_tells() -> None:
+    """A notifier's failure is one of `destined`; what a rule runs and fails at is a letter in `rule-dead-letters`."""
+    told = {spec.name for spec in functions_of(DEV) if spec.trigger.kind in ("invoke", "rule")}
+    watched = {what_it_watches(it)[2].get("FunctionName") for it in alarms_of().values()} - {None}
+    assert watched == {DEV.function(spec.name) for spec in functions_of(DEV) if spec.name not in told}
+
+
+def test_silence_is_bad_news_of_the_redrives_running_alone() -> None:
+    treated = {name: it["TreatMissingData"] for name, it in alarms_of().items()}
+    assert treated.pop("redrive-stopped") == "breaching"
+    assert set(treated.values()) == {"notBreaching"}
+
+
+@pytest.mark.parametrize("retries", [0, 1, 2])
+def test_what_heals_by_lambdas_retries_is_no_alarm(retries: int) -> None:
+    """All attempts at one event must fail, or as many at several."""
+    of = replace(DEV, persistence=Persistence(lambda_retries=retries))
+    assert alarms_of(of)["destined-errors"]["Threshold"] == retries + 1
+    assert alarms_of(of)["redrive-errors"]["Threshold"] == 3, "[delivery] says nothing of the redrive's own retries"
+
+
+@pytest.mark.parametrize("minutes", [2, 5, 60])
+def test_the_redrive_may_miss_two_of_its_runs_whatever_its_pace(minutes: int) -> None:
+    alarm = alarms_of(replace(DEV, persistence=Persistence(redrive=minutes)))["redrive-stopped"]
+    assert (alarm["Period"], alarm["EvaluationPeriods"], alarm["DatapointsToAlarm"]) == (minutes * 60, 3, 3)
+
+
+def test_the_window_of_errors_holds_every_attempt_at_one_event() -> None:
+    spans = {spec.name: spec.timeout for spec in FUNCTIONS}
+    for name in ("destined", "redrive"):
+        last_begins = 2 * spans[name] + (1 + 2) * 60
+        assert alarms_of()[f"{name}-errors"]["Period"] > last_begins
+
+
+def test_every_alarm_tells_the_topic_and_only_the_end_of_a_lasting_one_is_told_too() -> None:
+    topic = [{"Ref": "AlarmsTopic"}]
+    assert all(it["AlarmActions"] == topic for it in alarms_of().values())
+    ends = {name: it["OKActions"] for name, it in alarms_of().items() if "OKActions" in it}
+    assert ends == dict.fromkeys((*alarms.QUEUES, "redrive-stopped"), topic)
+
+
+def test_there_are_as_many_alarms_as_are_free_in_an_account() -> None:
+    assert len(alarms_of()) == 10
+
+
+def test_each_description_says_what_happened_and_where_to_read_on(root: Path) -> None:
+    page = (root / "docs/alarms.md").read_text(encoding="utf-8")
+    for name, it in alarms_of().items():
+        says = it["AlarmDescription"]
+        assert says.endswith(f"What to do: docs/alarms.md#{name}")
+        assert f"\n### {name}\n" in page
+        # https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutMetricAlarm.html
+        assert len(says) <= 1024
+
+
+def test_alarms_of_this_stage_alone_may_publish_and_no_key_stands_in_their_way() -> None:
+    source = "arn:${AWS::Partition}:cloudwatch:${AWS::Region}:${AWS::AccountId}:alarm:herald-dev-*"
+    assert resources()["AlarmsTopicPolicy"]["Properties"] == {
+        "Topics": [{"Ref": "AlarmsTopic"}],
+        "PolicyDocument": {
+            "Version": "2012-10-17",
+            "Statement": [
+                {
+                    "Sid": "AlarmsOfThisStagePublish",
+                    "Effect": "Allow",
+                    "Principal": {"Service": "cloudwatch.amazonaws.com"},
+                    "Action": "sns:Publish",
+                    "Resource": {"Ref": "AlarmsTopic"},
+                    "Condition": {
+                        "StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}},
+                        "ArnLike": {"aws:SourceArn": {"Fn::Sub": source}},
+                    },
+                }
+            ],
+        },
+    }
+    assert resources()["AlarmsTopic"]["Properties"] == {
+        "TopicName": "herald-dev-alarms",
+        "DisplayName": "Herald dev",
+    }
+    assert all(it["AlarmName"].startswith("herald-dev-") for it in alarms_of().values())
+
+
+def test_the_address_is_a_parameter_and_the_template_holds_none() -> None:
+    template = wiring.template(DEV, with_alarms=True)
+    assert template["Parameters"]["AlarmsEmail"] == {"Type": "String", "Description": "Who is told of alarms"}
+    assert resources()["AlarmsSubscription"]["Properties"] == {
+        "TopicArn": {"Ref": "AlarmsTopic"},
+        "Protocol": "email",
+        "Endpoint": {"Ref": "AlarmsEmail"},
+    }
+    assert template["Outputs"] == {"AlarmsTopicArn": {"Value": {"Ref": "AlarmsTopic"}}}
+    assert "@" not in json.dumps(template)
+    assert "arn:aws:" not in json.dumps(template)
+
+
+def test_without_an_address_there_is_nothing_of_alarms() -> None:
+    plain = wiring.template(DEV)
+    assert "larm" not in json.dumps(plain)
+    more = wiring.template(DEV, with_alarms=True)
+    assert {name: it for name, it in more["Resources"].items() if "Alarm" not in name} == plain["Resources"]
+
+
+def test_each_stage_has_alarms_of_its_own() -> None:
+    ours, theirs = json.dumps(alarms_of()), json.dumps(alarms_of(stage("prod")))
+    assert ours.replace("herald-dev", "herald-prod") == theirs
+    assert ours != theirs
