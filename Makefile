@@ -29,7 +29,7 @@ $(NPM_PACKAGES): tests/node/package-lock.json
 	else echo "There is no npm: the tests that need one of its packages will be skipped."; fi
 
 test: $(INSTALLED) $(NPM_PACKAGES) ## Run every test that a change needs
-	@$(BIN)/python -m pytest -m "not full"
+	@$(BIN)/python -m pytest -m "not full" --numprocesses 2 --dist loadfile
 
 test-full: test ## Run the longer matrices too
 	@$(BIN)/python -m pytest -m full
