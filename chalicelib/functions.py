@@ -86,21 +86,15 @@ _LETTERS = Grant(
     "KeepWhatFailed", ("sqs:SendMessage",), Resource.RULE_DEAD_LETTERS, "Lambda sends a failed run with this role"
 )
 
-_ALARM = (
-    Grant(
-        "CountFailures",
-        ("dynamodb:UpdateItem",),
-        Resource.TABLE,
-        "tell many failures at once",
-        needed=lambda stage: bool(stage.alarm_channels),
-    ),
-    Grant(
-        "TellTheOwner",
-        ("lambda:InvokeFunction",),
-        Resource.ALARM_NOTIFIERS,
-        "that something was not delivered",
-        needed=lambda stage: bool(stage.alarm_channels),
-    ),
+
+def _tells_owner(stage: Stage) -> bool:
+    return bool(stage.alarm_channels)
+
+
+_LOOK_UP = Grant("LookUpMessages", ("dynamodb:GetItem",), Resource.TABLE, "which channels failed", needed=_tells_owner)
+_COUNT = Grant("CountFailures", ("dynamodb:UpdateItem",), Resource.TABLE, "tell many at once", needed=_tells_owner)
+_TELL = Grant(
+    "TellTheOwner", ("lambda:InvokeFunction",), Resource.ALARM_NOTIFIERS, "what was not delivered", needed=_tells_owner
 )
 
 FUNCTIONS = (
@@ -144,7 +138,7 @@ FUNCTIONS = (
             Grant("FindDue", ("dynamodb:Query",), Resource.DUE, "which messages still wait"),
             Grant("PutOff", ("dynamodb:UpdateItem",), Resource.TABLE, "ask for none that was asked for just now"),
             Grant("RunDestined", ("lambda:InvokeFunction",), Resource.DESTINED, "have them tried again"),
-            _ALARM[1],
+            _TELL,
         ),
     ),
     FunctionSpec(
@@ -195,17 +189,7 @@ FUNCTIONS = (
         ),
         memory=256,
         timeout=60,
-        grants=(
-            _LETTERS,
-            Grant(
-                "LookUpMessages",
-                ("dynamodb:GetItem",),
-                Resource.TABLE,
-                "which channels failed",
-                needed=lambda stage: bool(stage.alarm_channels),
-            ),
-            *_ALARM,
-        ),
+        grants=(_LETTERS, _LOOK_UP, _COUNT, _TELL),
         outcome_to=Resource.RULE_DEAD_LETTERS,
     ),
 )
@@ -221,12 +205,28 @@ def grants_of(spec: FunctionSpec, stage: Stage) -> tuple[Grant, ...]:
     return tuple(grant for grant in spec.grants if grant.needed(stage))
 
 
+def channels_for(on: Resource, stage: Stage) -> tuple[str, ...]:
+    """The channels whose notifiers a grant on this resource is for; none for any other resource."""
+    match on:
+        case Resource.NOTIFIERS:
+            return stage.site_channels
+        case Resource.ALARM_NOTIFIERS:
+            return stage.alarm_channels
+    return ()
+
+
 def settings_of(spec: FunctionSpec, stage: Stage) -> dict[str, str]:
     """Environment variables of a function beyond ``HERALD_STAGE``: whoever may invoke notifiers is told which."""
-    if not any(grant.on in (Resource.NOTIFIERS, Resource.ALARM_NOTIFIERS) for grant in grants_of(spec, stage)):
+    granted = [grant.on for grant in grants_of(spec, stage) if grant.on in _OF_NOTIFIERS]
+    if not granted:
         return {}
-    pairs = (f"{channel}={stage.function(it.name)}" for channel, it in notifiers_of(stage).items())
+    functions = notifiers_of(stage)
+    channels = dict.fromkeys(channel for on in granted for channel in channels_for(on, stage))
+    pairs = (f"{channel}={stage.function(functions[channel].name)}" for channel in sorted(channels))
     return {"LAMBDA_NOTIFICATIONS": ",".join(pairs)}
+
+
+_OF_NOTIFIERS = (Resource.NOTIFIERS, Resource.ALARM_NOTIFIERS)
 
 
 def notifiers_of(stage: Stage) -> dict[str, FunctionSpec]:

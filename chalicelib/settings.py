@@ -184,7 +184,12 @@ class Stage:
     @property
     def used_channels(self) -> tuple[str, ...]:
         """The channels that any site or alarm is served by."""
-        used = {channel for site in self.sites.values() for channel in site.channels} | set(self.alarm_channels)
+        return tuple(name for name in self.channels if name in {*self.site_channels, *self.alarm_channels})
+
+    @property
+    def site_channels(self) -> tuple[str, ...]:
+        """The channels that any site is served by."""
+        used = {channel for site in self.sites.values() for channel in site.channels}
         return tuple(name for name in self.channels if name in used)
 
     def log_group(self, name: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from chalicelib.functions import FunctionSpec, Resource, grants_of, notifiers_of
+from chalicelib.functions import FunctionSpec, Resource, channels_for, grants_of, notifiers_of
 from chalicelib.settings import Stage
 
 VERSION = "2012-10-17"
@@ -63,14 +63,11 @@ def _arns(on: Resource, spec: FunctionSpec, stage: Stage, where: Where) -> list[
             return [where.arn("lambda", f"function:{stage.function('destined')}")]
         case Resource.BUS:
             return [where.arn("events", f"event-bus/{stage.bus}")]
-        case Resource.NOTIFIERS:
-            names = {notifier.name for notifier in notifiers_of(stage).values()}
+        case Resource.NOTIFIERS | Resource.ALARM_NOTIFIERS:
+            names = {notifiers_of(stage)[channel].name for channel in channels_for(on, stage)}
             return [where.arn("lambda", f"function:{stage.function(name)}") for name in sorted(names)]
         case Resource.KEY:
             return [where.arn("ssm", f"parameter{stage.key}")]
-        case Resource.ALARM_NOTIFIERS:
-            names = {notifiers_of(stage)[channel].name for channel in stage.alarm_channels}
-            return [where.arn("lambda", f"function:{stage.function(name)}") for name in sorted(names)]
         case Resource.RULE_DEAD_LETTERS:
             return [where.arn("sqs", stage.rule_dead_letters)]
         case Resource.SECRETS:

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from chalicelib.functions import FUNCTIONS, functions_of
+from chalicelib.functions import FUNCTIONS, functions_of, settings_of
 from chalicelib.settings import Channel, Spam, Stage
 from ops.policies import Where, policy
 from ops.render import policies, policy_file
@@ -222,3 +222,22 @@ def test_without_a_webhook_in_use_there_is_neither_function_nor_policy_nor_grant
         assert "webhook" not in path.name
         for trace in ("webhook", "/own/", "/slack/", "/spare/"):
             assert trace not in text
+
+
+def test_a_channel_that_is_for_alarms_alone_is_none_that_messages_are_delivered_by() -> None:
+    two = {
+        name: Channel(name, "pushover" if name == "pushover" else "webhook", True, 5, "", {"signed": True})
+        for name in ("pushover", "alarm")
+    }
+    it = replace(stage(), channels=two, alarm_channels=("alarm",))
+    by_sid = {
+        (function, statement["Sid"]): statement["Resource"]
+        for function in ("destined", "on_failure", "redrive")
+        for statement in policy(BY_NAME[function], it, WHERE)["Statement"]
+    }
+    function = "arn:aws:lambda:eu-central-1:123456789012:function:herald-dev-notify"
+    assert by_sid["destined", "InvokeNotifiers"] == [f"{function}_pushover"]
+    assert by_sid["on_failure", "TellTheOwner"] == by_sid["redrive", "TellTheOwner"] == [f"{function}_webhook"]
+    assert settings_of(BY_NAME["destined"], it) == {"LAMBDA_NOTIFICATIONS": "pushover=herald-dev-notify_pushover"}
+    assert settings_of(BY_NAME["on_failure"], it) == {"LAMBDA_NOTIFICATIONS": "alarm=herald-dev-notify_webhook"}
+    assert settings_of(BY_NAME["on_failure"], stage()) == {}
