@@ -99,8 +99,10 @@ def test_what_is_left_of_the_quota_is_told_and_warned_of_when_it_is_little(heral
     herald.faults(quota=100_000)
     word, _ = send(herald)
     wait_for(lambda: herald.pushes(word), "push")
-    told = herald.line("notify_pushover", QuotaRemaining=[99_999.0])
-    assert (told["stage"], told["channel"], told["limit"]) == ("local", "urgent", "100000")
+    metric = wait_for(
+        lambda: [json.loads(text) for text in herald.texts("notify_pushover") if '"limit":"100000"' in text], "metric"
+    )[0]
+    assert (metric["stage"], metric["channel"], metric["QuotaRemaining"]) == ("local", "urgent", [99_999])
     herald.faults(quota=1)
     word, message_id = send(herald)
     warning = herald.line("notify_pushover", code="QUOTA_LOW", correlation_id=message_id)
