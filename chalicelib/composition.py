@@ -10,7 +10,7 @@ import os
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Protocol
 
 from chalicelib.settings import Channel, Site, Stage, notifier_functions, required, stage_named
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from chalicelib.adapters.secrets import Secrets
     from chalicelib.logic.alarm import AlarmLog
     from chalicelib.logic.delivery import Delivery, Means, MessageStore, Notifier
+    from chalicelib.logic.pushover import Quota
     from chalicelib.logic.redrive import Destined, DueMessages
     from chalicelib.logic.spam import Recent
     from chalicelib.logic.submission import Message
@@ -196,7 +197,21 @@ def _session() -> requests.Session:
 def _pushover(here: Composition, channel: Channel) -> Notifier:
     from chalicelib.adapters import pushover
 
-    return pushover.PushoverNotifier(_session(), here.secrets(channel.name, pushover.SECRETS), channel)
+    secrets = here.secrets(channel.name, pushover.SECRETS)
+    return pushover.PushoverNotifier(_session(), secrets, channel, saw=partial(saw_quota, here.stage, channel))
+
+
+def saw_quota(stage: Stage, channel: Channel, quota: Quota) -> None:
+    """Write what is left of a provider's quota for CloudWatch, and warn in the log when it is little."""
+    from chalicelib.logic.pushover import QUOTA_ALERT
+    from chalicelib.logs import logger
+    from chalicelib.metrics import Metric, emit
+
+    emit(stage, Metric.QUOTA_REMAINING, {"limit": str(quota.limit)}, channel=channel.name, value=quota.remaining)
+    percent = int(str(channel.options.get("quota_alert", QUOTA_ALERT)))
+    if quota.is_below(percent):
+        found = {"remaining": quota.remaining, "limit": quota.limit, "reset": quota.reset}
+        logger.warning("Quota low", extra={"code": "QUOTA_LOW", "channel": channel.name, **found})
 
 
 def _email(here: Composition, channel: Channel) -> Notifier:

@@ -31,6 +31,8 @@ class Metric(StrEnum):
     UNDELIVERABLE = "Undeliverable"
     SECONDS_TO_DELIVERY = "SecondsToDelivery"
     """From the submission to the provider's acceptance."""
+    QUOTA_REMAINING = "QuotaRemaining"
+    """What the provider still takes until its quota is reset."""
 
 
 _UNITS = {Metric.SECONDS_TO_DELIVERY: MetricUnit.Seconds}

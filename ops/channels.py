@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import json
 import re
+from functools import partial
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
+from chalicelib.logic import pushover
 from chalicelib.logic.mail import PLACEHOLDERS
 from chalicelib.logic.webhooks import WebhookMistake, check_template
 from chalicelib.settings import Channel, Options
@@ -60,6 +62,27 @@ class Pushover(ChannelTable):
 
     PROVIDER: ClassVar[str] = "https://api.pushover.net"
     SHORTEST_PAUSE: ClassVar[int] = 5
+
+    priority: Annotated[int | None, BeforeValidator(partial(pushover.checked, "priority"))] = None
+    retry: Annotated[int | None, BeforeValidator(partial(pushover.checked, "retry"))] = None
+    expire: Annotated[int | None, BeforeValidator(partial(pushover.checked, "expire"))] = None
+    ttl: Annotated[int | None, BeforeValidator(partial(pushover.checked, "ttl"))] = None
+    sound: Annotated[str | None, BeforeValidator(partial(pushover.checked, "sound"))] = None
+    device: Annotated[str | None, BeforeValidator(partial(pushover.checked, "device"))] = None
+    tags: Annotated[str | None, BeforeValidator(partial(pushover.checked, "tags"))] = None
+    link: Annotated[str | None, BeforeValidator(partial(pushover.checked, "link"))] = None
+    callback: Annotated[str | None, BeforeValidator(partial(pushover.checked, "callback"))] = None
+    link_title: Annotated[str | None, BeforeValidator(partial(pushover.checked, "link_title"))] = None
+    monospace: Annotated[bool | None, BeforeValidator(partial(pushover.checked, "monospace"))] = None
+    quota_alert: int | None = Field(default=None, ge=0, le=100)
+
+    def mistakes(self) -> dict[str, str]:
+        return pushover.misplaced(self.options())
+
+    def options(self) -> Options:
+        return {
+            name: value for name in (*pushover.OPTIONS, "quota_alert") if (value := getattr(self, name)) is not None
+        }
 
 
 def _sender(value: str) -> str:

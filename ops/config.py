@@ -162,6 +162,7 @@ class _Delivery(Table):
     lambda_hours: int = Field(default=6, ge=1, le=6)
     redrive_minutes: int = Field(default=5, ge=2, le=60)
     give_up_hours: int = Field(default=72, ge=1, le=24 * 14)
+    reserved: int | None = Field(default=None, ge=1, le=1000)
 
     def compiled(self) -> Persistence:
         return Persistence(
@@ -219,6 +220,8 @@ class StageConfig:
     endpoint: str | None
     account: str | None
     region: str | None
+    reserved: int | None = None
+    """How many runs of ``destined`` there may be at once; None for as many as Lambda likes."""
     alarms_to: str | None = None
     """The address that alarms are sent to; None for a stage without alarms."""
 
@@ -340,6 +343,7 @@ def _stage(
         account=options.account,
         region=options.region,
         # No mail comes from the local stack, so it has alarms only where its own table asks for them.
+        reserved=merged.delivery.reserved,
         alarms_to=merged.alarms.email if name != LOCAL or "alarms" in own else None,
     )
 

@@ -193,9 +193,23 @@ def _run_chalice(it: Deployment, command: str) -> None:
     )
     if ran.returncode:
         raise OpsError(
-            f"chalice {command} --stage {it.stage.name} failed:\n{ran.stdout}{ran.stderr}\n"
+            f"chalice {command} --stage {it.stage.name} failed:\n{ran.stdout}{ran.stderr}\n{advice(ran.stderr)}"
             "What it made until then is recorded; run the same command again once this is mended."
         )
+
+
+def advice(said: str) -> str:
+    """What to do about an error of Chalice that the owner's own settings cause; empty for any other.
+
+    Lambda keeps some concurrency of an account unreserved, all that a new account has:
+    https://docs.aws.amazon.com/lambda/latest/dg/configuration-concurrency.html
+    """
+    if "UnreservedConcurrentExecution" not in said:
+        return ""
+    return (
+        "This account can't reserve so much concurrency. Take `reserved` out of [delivery] in herald.toml, or ask AWS\n"
+        "for more: Service Quotas, AWS Lambda, Concurrent executions.\n"
+    )
 
 
 def _wiring(it: Deployment) -> None:

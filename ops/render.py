@@ -130,6 +130,8 @@ def _chalice_stage(config: StageConfig) -> dict[str, Any]:
                 "lambda_memory_size": spec.memory,
                 "lambda_timeout": spec.timeout,
                 **({"environment_variables": settings} if (settings := settings_of(spec, stage)) else {}),
+                # Without the key Chalice takes a reservation away that was there before.
+                **({"reserved_concurrency": config.reserved} if spec.name == "destined" and config.reserved else {}),
             }
             for spec in functions_of(stage)
         },

@@ -1,13 +1,14 @@
 """Pushover's message API: https://pushover.net/api
 
-What an answer means: 200 with ``status`` 1 is delivered; 429 is over quota until ``X-Limit-App-Reset``; any other 4xx
+What an answer means: 200 with ``status`` 1 is delivered, unless there is no device to deliver to; 429 is over quota
+until ``X-Limit-App-Reset``; a 4xx that names the token or the user waits for the owner, who can mend it; any other 4xx
 must never be repeated; 5xx or no answer may be, not sooner than five seconds later (the channel's ``pause``).
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import requests
 from urllib3.exceptions import NewConnectionError
@@ -17,24 +18,41 @@ from chalicelib.errors import (
     ChannelRejectedError,
     ChannelUnavailableError,
     ChannelUncertainError,
+    InvalidRequestError,
     SecretsError,
 )
-from chalicelib.logic.notification import Notification, cut
+from chalicelib.logic.notification import Notification
+from chalicelib.logic.pushover import (
+    MAX_MESSAGE,
+    MAX_TITLE,
+    OptionMistake,
+    Quota,
+    parameters,
+    text,
+    until_reset,
+)
 from chalicelib.settings import Channel
 
 SECRETS = ("token", "user")
-MAX_TITLE = 250
-MAX_MESSAGE = 1024
 PAUSE = 5
 """Seconds that Pushover wants between attempts."""
-WITHOUT_RESET = 60 * 60
-"""Seconds to wait when Pushover is over quota and doesn't say until when."""
+UNTIL_MENDED = 60 * 60
+"""Seconds before Pushover is asked again about something that only the owner can mend: it blocks for a while who sends
+"many failed requests that result in 4xx responses within a few minutes", https://pushover.net/api#friendly."""
+NO_DEVICES = "no active devices"
+"""``info`` of a 200 with ``status`` 1 to a message that went nowhere: the account's devices are disabled or gone. Not
+in the documentation; seen in https://github.com/influxdata/kapacitor/issues/1483 and
+https://github.com/openhab/openhab1-addons/issues/5201."""
 CONNECT_TIMEOUT = 3.05
 READ_TIMEOUT = 10.0
 
 
+def nobody_looks(quota: Quota) -> None:
+    """For whom the quota is of no interest."""
+
+
 class PushoverNotifier:
-    """Delivers notifications by Pushover."""
+    """Delivers notifications by Pushover; ``saw`` is told the quota of each answer that has one."""
 
     def __init__(
         self,
@@ -42,26 +60,37 @@ class PushoverNotifier:
         secrets: Secrets,
         channel: Channel,
         clock: Callable[[], float] = time.time,
+        saw: Callable[[Quota], None] = nobody_looks,
     ) -> None:
         self._session = session
         self._secrets = secrets
         self._endpoint = f"{channel.url}/1/messages.json"
+        self._options = channel.options
         self._clock = clock
+        self._saw = saw
 
     def notify(self, notification: Notification) -> str:
-        """Send once; returns Pushover's request id, raises a :class:`~chalicelib.errors.NotifierError`."""
+        """Send once; raises a :class:`~chalicelib.errors.NotifierError`.
+
+        Returns the receipt of a message of priority 2, by which it can be asked after and cancelled
+        (https://pushover.net/api/receipts); Pushover's request id of any other.
+        """
+        form: dict[str, str | int] = {
+            "title": text(notification.title, MAX_TITLE),
+            "message": text(notification.message, MAX_MESSAGE),
+        }
         try:
-            secrets = self._secrets.read()
+            form |= parameters(self._options, notification.options)
+        except OptionMistake as mistake:
+            key = f"options.{mistake.option}"
+            raise InvalidRequestError(f"{key}: {mistake}", key=key) from None
+        if notification.timestamp is not None:
+            form["timestamp"] = notification.timestamp
+        try:
+            form |= self._secrets.read()
         except SecretsError as error:
             # Once the owner has set it, a later attempt delivers.
             raise ChannelUnavailableError(str(error)) from error
-        form: dict[str, str | int] = {
-            **secrets,
-            "title": cut(notification.title, MAX_TITLE),
-            "message": cut(notification.message, MAX_MESSAGE),
-        }
-        if notification.timestamp is not None:
-            form["timestamp"] = notification.timestamp
         try:
             response = self._session.post(
                 self._endpoint, data=form, timeout=(CONNECT_TIMEOUT, READ_TIMEOUT), allow_redirects=False
@@ -75,40 +104,61 @@ class PushoverNotifier:
             raise ChannelUncertainError("the connection to Pushover broke") from error
         except requests.exceptions.RequestException as error:
             raise ChannelUncertainError("Pushover did not answer in time") from error
+        quota = Quota.of(response.headers)
+        if quota is not None:
+            self._saw(quota)
         return self._reference(response)
 
     def _reference(self, response: requests.Response) -> str:
         if response.status_code == 429:
-            raise ChannelUnavailableError("over Pushover's quota", retry_after=self._until_reset(response))
+            # Its body names the token too, which is in order.
+            wait = until_reset(response.headers, self._clock(), PAUSE)
+            raise ChannelUnavailableError("over Pushover's quota", retry_after=wait)
+        answer = _answer(response)
         if 400 <= response.status_code < 500:
-            self._secrets.forget()
-            raise ChannelRejectedError(f"Pushover refused the message: {_errors(response)}")
+            raise self._refusal(response, answer)
         if response.status_code in (502, 504):
             # A proxy's words, who knows as little as we do whether Pushover accepted.
             raise ChannelUncertainError(f"Pushover answered {response.status_code}")
         if response.status_code >= 500:
             raise ChannelUnavailableError(f"Pushover answered {response.status_code}")
-        try:
-            answer = response.json()
-            if response.status_code == 200 and answer["status"] == 1:
-                return str(answer["request"])
-        except (ValueError, TypeError, KeyError):
-            pass
-        raise ChannelUncertainError("Pushover's answer can't be understood")
+        if response.status_code != 200 or answer.get("status") != 1 or not answer.get("request"):
+            raise ChannelUncertainError("Pushover's answer can't be understood")
+        if NO_DEVICES in str(answer.get("info", "")):
+            raise ChannelUnavailableError(
+                "Pushover has no active device of this user to deliver to", retry_after=UNTIL_MENDED
+            )
+        return str(answer.get("receipt") or answer["request"])
 
-    def _until_reset(self, response: requests.Response) -> int:
-        try:
-            return max(PAUSE, int(response.headers["X-Limit-App-Reset"]) - int(self._clock()))
-        except (KeyError, ValueError):
-            return WITHOUT_RESET
+    def _refusal(
+        self, response: requests.Response, answer: Mapping[str, object]
+    ) -> ChannelRejectedError | ChannelUnavailableError:
+        """A parameter that is wrong stands in the answer as a key: https://pushover.net/api#response"""
+        self._secrets.forget()
+        wrong = [name for name in SECRETS if name in answer]
+        if wrong:
+            return ChannelUnavailableError(
+                f"Pushover refused the secret {' and '.join(wrong)}: {_errors(response, answer)}",
+                retry_after=UNTIL_MENDED,
+            )
+        return ChannelRejectedError(f"Pushover refused the message: {_errors(response, answer)}")
 
 
-def _errors(response: requests.Response) -> str:
-    """Pushover's own words, which name parameters and never quote a message."""
+def _answer(response: requests.Response) -> Mapping[str, object]:
+    """The JSON object of an answer; empty where it is none."""
     try:
-        return "; ".join(str(error)[:200] for error in response.json()["errors"][:3])
-    except (ValueError, TypeError, KeyError):
+        answer = response.json()
+    except ValueError:
+        return {}
+    return answer if isinstance(answer, dict) else {}
+
+
+def _errors(response: requests.Response, answer: Mapping[str, object]) -> str:
+    """Pushover's own words, which name parameters and never quote a message."""
+    errors = answer.get("errors")
+    if not isinstance(errors, list):
         return f"status {response.status_code}"
+    return "; ".join(str(error)[:200] for error in errors[:3])
 
 
 def _never_connected(error: requests.exceptions.ConnectionError) -> bool:

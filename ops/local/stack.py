@@ -145,11 +145,12 @@ class LocalStack:
 
 
 def keep_pushover_secrets(account: Account, stage: Stage, pushover: Pushover) -> None:
-    """Put the credentials where ``notify_pushover`` reads them."""
-    for name, value in (("token", pushover.token), ("user", pushover.user)):
-        account.ssm.put_parameter(
-            Name=f"{stage.parameters}/pushover/{name}", Value=value, Type="SecureString", Overwrite=True
-        )
+    """Put the credentials where ``notify_pushover`` reads those of each channel."""
+    for channel in (name for name, it in stage.channels.items() if it.kind == "pushover"):
+        for name, value in (("token", pushover.token), ("user", pushover.user)):
+            account.ssm.put_parameter(
+                Name=f"{stage.parameters}/{channel}/{name}", Value=value, Type="SecureString", Overwrite=True
+            )
 
 
 def keep_identities(account: Account, stage: Stage) -> None:

@@ -102,6 +102,28 @@ ntfy = { kind = "webhook", pause = 1, format = "ntfy", priority = 4 }
 chat = { kind = "webhook", pause = 1, format = "template", template = { text = "{title}: {fields.message}" } }
 """
 
+URGENT = """
+# A site whose messages ring until somebody has acknowledged them, and a limit for all sites.
+[stages.local.sites.urgent]
+thanks = "http://127.0.0.1:8080/thanks.html"
+origins = ["http://127.0.0.1:8080"]
+channels = ["urgent"]
+
+[stages.local.channels.urgent]
+kind = "pushover"
+url = "http://127.0.0.1:8080/pushover"
+pause = 1
+priority = 2
+retry = 30
+sound = "siren"
+link = "https://www.example.com/inbox"
+link_title = "Inbox"
+tags = "contact"
+
+[stages.local.delivery]
+reserved = 10
+"""
+
 
 @pytest.fixture(scope="session")
 def checkout() -> Iterator[Path]:
@@ -111,7 +133,7 @@ def checkout() -> Iterator[Path]:
     for name in ("app.py", "chalicelib", "infra", "ops", "requirements.txt", "web"):
         (folder / name).symlink_to(ROOT / name)
     (folder / "herald.toml").write_text(
-        (ROOT / "herald.toml").read_text(encoding="utf-8") + GUARDED + MAILED + HOOKED, encoding="utf-8"
+        (ROOT / "herald.toml").read_text(encoding="utf-8") + GUARDED + MAILED + HOOKED + URGENT, encoding="utf-8"
     )
     try:
         yield folder

@@ -73,10 +73,11 @@ class Harness:
         listed = requests.get(f"{self.stack.ports.aws_url}/_ministack/ses/messages", timeout=PATIENCE).json()
         return [mail for mails in listed["messages"].values() for mail in mails if word in mail["BodyText"]]
 
-    def faults(self, *faults: dict[str, Any], seed: int = 0) -> None:
-        """Make the provider fail, in this order; ``seed`` is for those that fail by chance."""
+    def faults(self, *faults: dict[str, Any], seed: int = 0, quota: int | None = None) -> None:
+        """Make the provider fail, in this order; ``seed`` is for those that fail by chance, ``quota`` a new one."""
+        more = {} if quota is None else {"quota": quota}
         requests.put(
-            f"{self._web}/pushover/_control", json={"faults": list(faults), "seed": seed}, timeout=PATIENCE
+            f"{self._web}/pushover/_control", json={"faults": list(faults), "seed": seed, **more}, timeout=PATIENCE
         ).raise_for_status()
 
     def provider(self) -> dict[str, Any]:

@@ -50,7 +50,9 @@ def test_no_message_is_lost_while_a_third_of_the_providers_answers_are_wrong(her
         }
 
     wait_for(lambda: {message_id for _, message_id in sent} <= told().keys(), "word of every message", 120, pause=1)
-    herald.account.functions.delete_function_concurrency(FunctionName=destined)
+    herald.account.functions.put_function_concurrency(
+        FunctionName=destined, ReservedConcurrentExecutions=herald.config.reserved or 1000
+    )
     heard = told()
     states = {message_id: herald.delivery(message_id)["state"] for _, message_id in sent}
     for word, message_id in sent:

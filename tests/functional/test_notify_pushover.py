@@ -6,11 +6,13 @@ https://pushover.net/api: 200 with ``status`` 1 is a success; 4xx must not be re
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import socket
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import pytest
@@ -25,7 +27,7 @@ from urllib3.exceptions import MaxRetryError, NameResolutionError
 
 from chalicelib.adapters.pushover import PushoverNotifier
 from chalicelib.adapters.secrets import ParameterSecrets
-from chalicelib.composition import using
+from chalicelib.composition import saw_quota, using
 from chalicelib.errors import (
     ChannelRejectedError,
     ChannelUnavailableError,
@@ -33,9 +35,10 @@ from chalicelib.errors import (
     InvalidRequestError,
     NotifierError,
 )
-from chalicelib.settings import Stage
+from chalicelib.settings import Options, Stage
 from tests.fakes import NOW, FakeComposition, RecordingNotifier, channel
 from tests.functional.conftest import Provider
+from tests.functional.test_metrics import values
 
 PATH = "/herald/local/pushover"
 TOKEN, USER = "t" * 30, "u" * 30
@@ -67,8 +70,16 @@ class Pushover:
         self.ssm.meta.events.register("before-parameter-build.ssm.GetParameters", self._ask)
         self.ssm.meta.events.register("before-send.ssm.GetParameters", self._answer)
         secrets = ParameterSecrets(self.ssm, PATH, ("token", "user"), clock=lambda: self.now)
-        notifier = PushoverNotifier(session, secrets, replace(channel(), url=url), clock=lambda: self.now)
-        self.composition = FakeComposition(local, providers={"pushover": notifier})
+        self.channel = replace(channel(), url=url)
+        self._session, self._secrets, self._local = session, secrets, local
+        self.set_options({})
+
+    def set_options(self, options: Options) -> None:
+        """As ``herald.toml`` says of the channel."""
+        it = replace(self.channel, options=options)
+        saw = partial(saw_quota, self._local, it)
+        notifier = PushoverNotifier(self._session, self._secrets, it, clock=lambda: self.now, saw=saw)
+        self.composition = FakeComposition(self._local, providers={"pushover": notifier})
 
     def _ask(self, params: Any, **_: Any) -> None:
         self.asked = params
@@ -169,6 +180,132 @@ def test_what_just_fits_is_left_alone(pushover: Pushover, provider: Provider) ->
     assert provider.forms[0]["message"] == ["🚀" * 1024]
 
 
+def test_what_utf_8_cant_carry_is_left_out_and_the_rest_is_delivered(pushover: Pushover, provider: Provider) -> None:
+    pushover.invoke({**REQUEST, "title": "half \ud83d pair", "message": "nul \x00 bell \x07\r\nend"})
+    assert provider.forms[0]["title"] == ["half  pair"]
+    assert provider.forms[0]["message"] == ["nul  bell \nend"]
+
+
+# Options
+
+
+def test_a_channels_options_are_sent_with_every_message(pushover: Pushover, provider: Provider) -> None:
+    pushover.set_options({"priority": 1, "sound": "siren", "link": "https://x/", "link_title": "X", "quota_alert": 5})
+    pushover.invoke()
+    sent = {name: values[0] for name, values in provider.forms[0].items()}
+    assert sent == {
+        "token": TOKEN,
+        "user": USER,
+        "title": "MARKER-title",
+        "message": "MARKER-message",
+        "timestamp": str(NOW),
+        "priority": "1",
+        "sound": "siren",
+        "url": "https://x/",
+        "url_title": "X",
+    }
+
+
+def test_a_requests_options_override_them(pushover: Pushover, provider: Provider) -> None:
+    pushover.set_options({"priority": 2, "retry": 30, "sound": "siren"})
+    pushover.invoke({**REQUEST, "options": {"priority": 0, "device": "phone"}})
+    assert (provider.forms[0]["priority"], provider.forms[0]["sound"]) == (["0"], ["siren"])
+    assert provider.forms[0]["device"] == ["phone"]
+    assert "retry" not in provider.forms[0]
+
+
+@pytest.mark.parametrize(
+    ("options", "key", "said"),
+    [
+        ({"priority": 3}, "options.priority", "expected a whole number from -2 to 2"),
+        ({"retry": 60}, "options.retry", "only with priority 2"),
+        ({"html": 1}, "options.html", "markup"),
+        ({"link": "https://x/" + "MARKER" * 100}, "options.link", "up to 512 characters"),
+        ({"user": "MARKER"}, "options.user", "unknown; expected one of: priority, retry"),
+        ({"timestamp": 1}, "options.timestamp", "unknown"),
+    ],
+)
+def test_an_option_that_cant_be_is_named_and_nothing_is_sent(
+    pushover: Pushover, provider: Provider, options: dict[str, object], key: str, said: str
+) -> None:
+    error = pushover.fails(InvalidRequestError, {**REQUEST, "options": options})
+    assert error.key == key
+    assert error.message.startswith(f"{key}: ")
+    assert said in error.message
+    assert provider.forms == []
+
+
+def test_html_is_never_sent_whatever_a_channel_holds(pushover: Pushover, provider: Provider) -> None:
+    pushover.set_options({"html": 1, "monospace": True})
+    pushover.invoke({**REQUEST, "message": "<b>MARKER</b>"})
+    assert "html" not in provider.forms[0]
+    assert provider.forms[0]["monospace"] == ["1"]
+
+
+def test_of_an_emergency_the_receipt_is_kept(pushover: Pushover, provider: Provider) -> None:
+    provider.body = b'{"receipt": "KAWXTswy4cekx6vZbHBKbCKk1c1fdf", "status": 1, "request": "r"}'
+    answer = pushover.invoke({**REQUEST, "options": {"priority": 2}})
+    assert answer["reference"] == "KAWXTswy4cekx6vZbHBKbCKk1c1fdf"
+    assert (provider.forms[0]["retry"], provider.forms[0]["expire"]) == (["120"], ["3600"])
+
+
+@pytest.mark.parametrize("receipt", [b"null", b'""'])
+def test_without_a_receipt_the_request_is_kept(pushover: Pushover, provider: Provider, receipt: bytes) -> None:
+    provider.body = b'{"receipt": %s, "status": 1, "request": "r"}' % receipt
+    assert pushover.invoke({**REQUEST, "options": {"priority": 2}})["reference"] == "r"
+
+
+# The quota
+
+
+def quota(remaining: int) -> dict[str, str]:
+    return {
+        "X-Limit-App-Limit": "10000",
+        "X-Limit-App-Remaining": str(remaining),
+        "X-Limit-App-Reset": str(NOW + 60),
+    }
+
+
+@pytest.mark.parametrize("status", [200, 400, 429, 500])
+def test_every_answer_with_a_quota_is_a_metric(
+    pushover: Pushover, provider: Provider, capsys: pytest.CaptureFixture[str], status: int
+) -> None:
+    provider.status, provider.headers = status, quota(7496)
+    with contextlib.suppress(NotifierError):
+        pushover.invoke()
+    assert values(capsys.readouterr().out) == [("QuotaRemaining", 7496, {"stage": "local", "channel": "pushover"})]
+
+
+def test_an_answer_without_a_quota_is_none(
+    pushover: Pushover, provider: Provider, capsys: pytest.CaptureFixture[str]
+) -> None:
+    provider.headers = {"X-Limit-App-Remaining": "5"}
+    pushover.invoke()
+    assert values(capsys.readouterr().out) == []
+
+
+@pytest.mark.parametrize(
+    ("options", "remaining", "warned"),
+    [({}, 1000, False), ({}, 999, True), ({"quota_alert": 50}, 4999, True), ({"quota_alert": 0}, 0, False)],
+)
+def test_a_warning_is_logged_before_the_quota_is_used_up(
+    pushover: Pushover, provider: Provider, log: Any, options: Options, remaining: int, warned: bool
+) -> None:
+    pushover.set_options(options)
+    provider.headers = quota(remaining)
+    pushover.invoke()
+    lines = [line for line in log.lines if line.get("code") == "QUOTA_LOW"]
+    assert len(lines) == warned
+    for line in lines:
+        assert (line["level"], line["channel"], line["remaining"], line["limit"], line["reset"]) == (
+            "WARNING",
+            "pushover",
+            remaining,
+            10_000,
+            NOW + 60,
+        )
+
+
 # The request
 
 
@@ -190,10 +327,53 @@ def test_a_request_that_does_not_fit_the_contract_reaches_nobody(
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 408, 413, 418, 499])
 def test_a_4xx_is_refused_for_good_in_pushovers_own_words(pushover: Pushover, provider: Provider, status: int) -> None:
     provider.status = status
-    provider.body = b'{"user": "invalid", "errors": ["user identifier is invalid", "b"], "status": 0, "request": "r"}'
+    provider.body = b'{"sound": "invalid", "errors": ["sound is invalid", "b"], "status": 0, "request": "r"}'
     error = pushover.fails(ChannelRejectedError)
-    assert error.message == "Pushover refused the message: user identifier is invalid; b"
+    assert error.message == "Pushover refused the message: sound is invalid; b"
     assert len(provider.forms) == 1
+
+
+@pytest.mark.parametrize("status", [400, 401, 403])
+@pytest.mark.parametrize(
+    ("body", "named"),
+    [
+        (b'{"token": "invalid", "errors": ["application token is invalid"], "status": 0}', "token"),
+        (b'{"user": "invalid", "errors": ["any other words"], "status": 0}', "user"),
+        (b'{"user": "invalid", "token": "invalid", "sound": "invalid", "status": 0}', "token and user"),
+    ],
+)
+def test_a_4xx_that_names_a_secret_waits_an_hour_for_who_can_mend_it(
+    pushover: Pushover, provider: Provider, status: int, body: bytes, named: str
+) -> None:
+    provider.status, provider.body = status, body
+    error = pushover.fails(ChannelUnavailableError)
+    assert error.retry_after == 3600
+    assert error.message.startswith(f"Pushover refused the secret {named}: ")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"errors": ["application token is invalid"], "status": 0}',
+        b'{"errors": ["user key is invalid"], "message": "token", "status": 0}',
+        b'["token", "user"]',
+    ],
+)
+def test_words_alone_name_no_secret(pushover: Pushover, provider: Provider, body: bytes) -> None:
+    provider.status, provider.body = 400, body
+    pushover.fails(ChannelRejectedError)
+
+
+def test_a_message_of_which_no_device_hears_is_not_delivered(pushover: Pushover, provider: Provider) -> None:
+    provider.body = b'{"info": "no active devices to send to", "status": 1, "request": "r"}'
+    error = pushover.fails(ChannelUnavailableError)
+    assert error.retry_after == 3600
+    assert "no active device" in error.message
+
+
+def test_any_other_info_changes_nothing(pushover: Pushover, provider: Provider) -> None:
+    provider.body = b'{"info": "something new", "status": 1, "request": "r"}'
+    assert pushover.invoke()["reference"] == "r"
 
 
 @pytest.mark.parametrize(
@@ -205,12 +385,13 @@ def test_a_4xx_without_words_is_still_refused_for_good(pushover: Pushover, provi
 
 
 @pytest.mark.parametrize(
-    ("reset", "wait"), [(NOW + 3600, 3600), (NOW + 2, 5), (NOW - 100, 5), ("soon", 3600), ("", 3600), (None, 3600)]
+    ("reset", "wait"),
+    [(NOW + 3600, 3600), (NOW + 2, 5), (NOW - 100, 5), ("soon", 3600), ("", 3600), (None, 3600), (NOW * 1000, 3600)],
 )
 def test_over_quota_waits_until_pushovers_reset(
     pushover: Pushover, provider: Provider, reset: object, wait: int
 ) -> None:
-    provider.status, provider.body = 429, b'{"status": 0, "errors": ["limit reached"]}'
+    provider.status, provider.body = 429, b'{"token": "invalid", "status": 0, "errors": ["limit reached"]}'
     if reset is not None:
         provider.headers = {"X-Limit-App-Limit": "10000", "X-Limit-App-Remaining": "0", "X-Limit-App-Reset": str(reset)}
     assert pushover.fails(ChannelUnavailableError).retry_after == wait
@@ -358,8 +539,8 @@ def test_secrets_are_read_once_and_anew_after_a_while(pushover: Pushover, provid
 
 
 def test_secrets_that_pushover_refused_are_read_anew_next_time(pushover: Pushover, provider: Provider) -> None:
-    provider.status, provider.body = 400, b'{"errors": ["application token is invalid"], "status": 0}'
-    pushover.fails(ChannelRejectedError)
+    provider.status, provider.body = 400, b'{"token": "invalid", "errors": ["x"], "status": 0}'
+    pushover.fails(ChannelUnavailableError)
     provider.status, provider.body = 200, b'{"status": 1, "request": "r"}'
     pushover.values["token"] = "n" * 30
     pushover.invoke()
@@ -425,8 +606,8 @@ def test_a_secret_that_pushover_refused_is_not_kept_when_it_cant_be_read_again(
     pushover: Pushover, provider: Provider
 ) -> None:
     pushover.invoke()
-    provider.status, provider.body = 400, b'{"errors": ["application token is invalid"], "status": 0}'
-    pushover.fails(ChannelRejectedError)
+    provider.status, provider.body = 400, b'{"token": "invalid", "errors": ["x"], "status": 0}'
+    pushover.fails(ChannelUnavailableError)
     pushover.refused = "ThrottlingException"
     assert "ThrottlingException" in pushover.fails(ChannelUnavailableError).message
     assert len(provider.forms) == 2

@@ -112,6 +112,15 @@ def test_garbage_is_200_without_json(client: httpx.Client, message: Message) -> 
     assert client.get("/phone/messages.json").json() == []
 
 
+def test_no_device_is_200_with_status_1_and_on_no_phone(client: httpx.Client, message: Message) -> None:
+    command(client, {"do": "no_device"})
+    answer = client.post(URL, data=message)
+    assert (answer.status_code, answer.json()["status"]) == (200, 1)
+    assert answer.json()["info"] == "no active devices to send to"
+    assert client.get("/phone/messages.json").json() == []
+    assert counts(client)["accepted"] == 0
+
+
 def test_not_ok_is_200_with_status_0(client: httpx.Client, message: Message) -> None:
     command(client, {"do": "not_ok"})
     answer = client.post(URL, data=message)

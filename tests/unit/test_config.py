@@ -911,6 +911,11 @@ def test_how_long_and_how_often_is_taken_over_and_a_stage_may_differ(folder: Pat
     assert stages["dev"].stage.persistence == Persistence(1, 2 * 3600, 3, 5 * 3600)
 
 
+def test_concurrency_is_reserved_where_a_stage_says_so_and_nowhere_else(folder: Path) -> None:
+    stages = load(write(folder, GOOD + "\n[stages.dev.delivery]\nreserved = 2\n"))
+    assert (stages["dev"].reserved, stages["local"].reserved) == (2, None)
+
+
 def test_alarm_channels_are_taken_over_in_their_order_and_count_as_used(folder: Path) -> None:
     more = '\n[channels.phone]\nkind = "pushover"\n[alarms]\nchannels = ["phone", "pushover"]\n'
     stage = load(write(folder, GOOD + more))["dev"].stage
@@ -929,6 +934,8 @@ def test_a_stage_may_do_without_metrics(folder: Path) -> None:
         ("[delivery]\nlambda_retries = 3\n", "delivery.lambda_retries: found 3"),
         ("[delivery]\nlambda_hours = 7\n", "delivery.lambda_hours: found 7"),
         ("[delivery]\nredrive_minutes = 1\n", "delivery.redrive_minutes: found 1"),
+        ("[delivery]\nreserved = 0\n", "delivery.reserved: found 0"),
+        ("[delivery]\nreserved = 1001\n", "delivery.reserved: found 1001"),
         ("[delivery]\ngive_up_hours = 0\n", "delivery.give_up_hours: found 0"),
         ("[stages.dev.delivery]\ngive_up = 1\n", "stages.dev.delivery.give_up: unknown key; expected lambda_retries"),
         ('[alarms]\nchannels = ["sms"]\n', "alarms.channels: found 'sms', expected one of: pushover"),

@@ -44,6 +44,17 @@ def test_the_same_configuration_gives_the_same_text_in_any_order() -> None:
     assert render.generated(STAGES) == render.generated(STAGES)
 
 
+def test_concurrency_is_reserved_for_what_delivers_and_nothing_else() -> None:
+    stages = {"dev": replace(STAGES["dev"], reserved=2), "prod": STAGES["prod"]}
+    reserved = {
+        (name, function): settings["reserved_concurrency"]
+        for name, found in json.loads(render.generated(stages)[render.CHALICE_CONFIG])["stages"].items()
+        for function, settings in found["lambda_functions"].items()
+        if "reserved_concurrency" in settings
+    }
+    assert reserved == {("dev", "destined"): 2}
+
+
 def test_what_is_committed_is_what_is_generated(root: Path) -> None:
     for path, text in render.generated(load(root)).items():
         assert (root / path).read_text(encoding="utf-8") == text, f"{path} is stale; run: python -m ops render"

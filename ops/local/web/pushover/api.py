@@ -150,6 +150,8 @@ class MessagesEndpoint(FaultyEndpoint):
     def wrong_answer(self, fault: Fault) -> Response:
         if fault.do == "status" and fault.status < 500:
             return _response(self._pushover.refusal(fault.status, fault.reset_in))
+        if fault.do == "no_device":
+            return _response(self._pushover.without_device())
         if fault.do == "not_ok":
             return _response(Answer(200, self._pushover.refusal(400, None).body, self._pushover.limits()))
         if fault.do == "garbage":

@@ -27,6 +27,7 @@ KINDS: dict[str, tuple[str, ...]] = {
     "garbage": (),
     "slow_body": ("seconds",),
     "not_ok": (),
+    "no_device": (),
     "redirect": (),
 }
 """What a fault can do, and the keys that it takes besides ``do``, ``times`` and ``share``.
@@ -41,6 +42,7 @@ accept_then_stall   accepts (the phone shows it), but answers only after ``secon
 garbage             answers 200 with something that is not JSON; not accepted
 slow_body           accepts, answers 200 at once, but takes ``seconds`` for the body, byte by byte
 not_ok              answers 200 with ``status`` 0; not accepted
+no_device           answers 200 with ``status`` 1, and that there is no device to send to; not accepted
 redirect            answers 302 and leads to ``/``; not accepted
 =================== =======================================================================================
 """

@@ -164,6 +164,11 @@ class StandIn:
             headers["X-Limit-App-Reset"] = str(int(self._settings.clock() + reset_in))
         return Answer(429, rules.over_quota(self._quota).body(request), headers)
 
+    def without_device(self) -> Answer:
+        """The answer to a message of which no device hears, https://github.com/influxdata/kapacitor/issues/1483."""
+        body = {"info": "no active devices to send to", "status": 1, "request": str(uuid.uuid4())}
+        return Answer(200, body, self.limits())
+
     def limits(self) -> dict[str, str]:
         """The headers of https://pushover.net/api#limits."""
         return {
