@@ -6,9 +6,7 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from chalicelib.adapters.aws import reason
-from chalicelib.adapters.messages import item_in_the_way
-from chalicelib.errors import StoreError
+from chalicelib.adapters.messages import item_in_the_way, store_errors
 
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
@@ -28,15 +26,13 @@ class AlarmItem:
         told = self._tell(now, "attribute_not_exists(told_at) OR told_at <= :since", now - quiet)
         if told is not None:
             return told + 1
-        try:
+        with store_errors():
             self._dynamodb.update_item(
                 TableName=self._table,
                 Key={"id": {"S": _KEY}},
                 UpdateExpression="ADD untold :one",
                 ExpressionAttributeValues={":one": {"N": "1"}},
             )
-        except (BotoCoreError, ClientError) as error:
-            raise StoreError(reason(error)) from error
         return 0
 
     def untold(self, now: int, quiet: int) -> int:
@@ -45,15 +41,13 @@ class AlarmItem:
 
     def put_back(self, number: int) -> None:
         """End the quiet time, and keep the failures for who comes next."""
-        try:
+        with store_errors():
             self._dynamodb.update_item(
                 TableName=self._table,
                 Key={"id": {"S": _KEY}},
                 UpdateExpression="SET told_at = :never ADD untold :number",
                 ExpressionAttributeValues={":never": {"N": "0"}, ":number": {"N": str(number)}},
             )
-        except (BotoCoreError, ClientError) as error:
-            raise StoreError(reason(error)) from error
 
     def _tell(self, now: int, condition: str, since: int) -> int | None:
         """Begin a quiet time, if the condition holds; returns how many were untold, or None where it doesn't hold."""

@@ -10,7 +10,8 @@ message: an index of these two holds nothing else.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
@@ -153,12 +154,10 @@ class MessageTable:
 
     def find(self, message_id: str) -> tuple[Message, Record] | None:
         """A message and what is known of it; None when it is not there (any more)."""
-        try:
+        with store_errors():
             item = self._dynamodb.get_item(
                 TableName=self._table, Key={"id": {"S": message_id}}, ConsistentRead=True
             ).get("Item")
-        except (BotoCoreError, ClientError) as error:
-            raise StoreError(reason(error)) from error
         return (Message.deserialize(item["submission"]["S"]), _record(item)) if item else None
 
     def due(self, now: int, most: int) -> list[Due]:
@@ -166,7 +165,7 @@ class MessageTable:
 
         The index holds little more than keys, and is a moment behind the table: a message may have ended since.
         """
-        try:
+        with store_errors():
             page = self._dynamodb.query(
                 TableName=self._table,
                 IndexName=self._due_index,
@@ -174,9 +173,16 @@ class MessageTable:
                 ExpressionAttributeValues={":due": _DUE, ":now": {"N": str(now)}},
                 Limit=most,
             )
-        except (BotoCoreError, ClientError) as error:
-            raise StoreError(reason(error)) from error
         return [Due(item["id"]["S"], item["site"]["S"]) for item in page["Items"]]
+
+
+@contextmanager
+def store_errors() -> Iterator[None]:
+    """Let every failure of the table be a :class:`StoreError`."""
+    try:
+        yield
+    except (BotoCoreError, ClientError) as error:
+        raise StoreError(reason(error)) from error
 
 
 def item_in_the_way(error: BotoCoreError | ClientError) -> dict[str, Any]:

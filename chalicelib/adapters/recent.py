@@ -12,9 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from chalicelib.adapters.aws import reason
-from chalicelib.adapters.messages import item_in_the_way
-from chalicelib.errors import StoreError
+from chalicelib.adapters.messages import item_in_the_way, store_errors
 
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
@@ -49,10 +47,8 @@ class RecentTable:
 
     def take_over(self, what: str, message_id: str, at: int, seconds: int) -> None:
         """Leave this message's id, whatever is there."""
-        try:
+        with store_errors():
             self._note(what, message_id, at, seconds)
-        except (BotoCoreError, ClientError) as error:
-            raise StoreError(reason(error)) from error
 
     def _note(self, what: str, message_id: str, at: int, seconds: int, **condition: Any) -> None:
         self._dynamodb.put_item(
@@ -109,15 +105,13 @@ class RecentTable:
         """Take members out of the set; False where there are none to take."""
         if not members:
             return False
-        try:
+        with store_errors():
             self._dynamodb.update_item(
                 TableName=self._table,
                 Key={"id": {"S": f"rate#{sender}"}},
                 UpdateExpression="DELETE members :old",
                 ExpressionAttributeValues={":old": {"SS": members}},
             )
-        except (BotoCoreError, ClientError) as error:
-            raise StoreError(reason(error)) from error
         return True
 
 
