@@ -44,11 +44,7 @@ def answer(request: Request | None, site: str) -> Response:
     site's thanks page. Errors are problem documents (RFC 9457) or, for a browser without JavaScript, a page: 400, 403,
     404, 413, 415, 422, and 503 when the topic did not accept.
     """
-    if request is None:
-        raise RuntimeError("there is no request: Chalice sets it before it calls a view")
-    found = composition.root().site(site)
-    origin = request.headers.get("origin")
-    allowed = found is not None and origins.may_send(found, origin, request.headers.get("host", ""))
+    request, found, origin, allowed = _asked(request, site)
     if request.method == "OPTIONS":
         return _preflight(origin if allowed else None)
     pairs: Pairs = []
@@ -69,12 +65,8 @@ def challenge(request: Request | None, site: str) -> Response:
     403, 404 for a site that doesn't ask for one, 503 when the stage's key can't be read. A form that is sent without a
     solution is accepted all the same; what that counts is the site's setting.
     """
-    if request is None:
-        raise RuntimeError("there is no request: Chalice sets it before it calls a view")
+    request, found, origin, allowed = _asked(request, site)
     here = composition.root()
-    found = here.site(site)
-    origin = request.headers.get("origin")
-    allowed = found is not None and origins.may_send(found, origin, request.headers.get("host", ""))
     try:
         if found is None or "proof_of_work" not in found.spam.points:
             raise SubmissionError(404, "FORM_NOT_FOUND")
@@ -93,6 +85,20 @@ def challenge(request: Request | None, site: str) -> Response:
     except Exception as error:
         response = _problem(request, _unexpected(error), found, [])
     return _shared(response, found, origin, allowed)
+
+
+def _asked(request: Request | None, site: str) -> tuple[Request, Site | None, str | None, bool]:
+    """The request, the site that it is about, the page that it comes from, and whether that page may ask."""
+    if request is None:
+        raise RuntimeError("there is no request: Chalice sets it before it calls a view")
+    found = composition.root().site(site)
+    origin = request.headers.get("origin")
+    return (
+        request,
+        found,
+        origin,
+        found is not None and origins.may_send(found, origin, request.headers.get("host", "")),
+    )
 
 
 def _shared(response: Response, site: Site | None, origin: str | None, allowed: bool) -> Response:
