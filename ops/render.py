@@ -17,13 +17,15 @@ import yaml
 from chalicelib.functions import functions_of, settings_of
 from chalicelib.logic import openapi
 from chalicelib.settings import APP, Stage
-from ops import wiring
+from ops import cli, wiring
+from ops.commands.document import document
 from ops.config import LOCAL, LOCAL_KEYS, StageConfig
 from ops.policies import Where, policy
 
 STAGES_MODULE = Path("chalicelib/stages.py")
 CHALICE_CONFIG = Path(".chalice/config.json")
 OPENAPI = Path("docs/openapi.json")
+COMMANDS = Path("docs/commands.md")
 ARCHITECTURE = "arm64"
 API_STAGE = "api"
 """The stage of the REST API, and so the first part of its paths: ``/api/contact``."""
@@ -46,6 +48,7 @@ def generated(stages: Mapping[str, StageConfig]) -> dict[Path, str]:
         STAGES_MODULE: _stages_module([config.stage for config in ordered]),
         CHALICE_CONFIG: _json(_chalice_config(ordered)),
         OPENAPI: _json(openapi.document(_described(ordered), f"/{API_STAGE}")),
+        COMMANDS: document(cli.main),
     }
     for config in ordered:
         files[wiring_file(config.stage.name)] = _yaml(

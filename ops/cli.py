@@ -1,0 +1,23 @@
+"""Herald's commands for the person at the terminal. This file is their map; docs/commands.md is made of it."""
+
+from __future__ import annotations
+
+import click
+
+from ops.commands import Sections, deployment, project
+
+SECTIONS: dict[str, list[click.Command]] = {
+    "Build and deploy": [
+        project.render,
+        project.check,
+        deployment.deploy,
+        deployment.urls,
+        deployment.destroy,
+        deployment.run,
+    ],
+}
+
+
+@click.group(cls=Sections, sections=SECTIONS, context_settings={"help_option_names": ["-h", "--help"]})
+def main() -> None:
+    """Build, deploy and look after Herald."""

@@ -1,0 +1,151 @@
+"""The commands of ``python -m ops``: each reads what was typed, calls one function and prints what it returns.
+
+What they do stands in modules that know nothing of a terminal. A command module imports those where it calls them:
+``--help`` must not wait for boto3.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from ops.errors import OpsError
+
+if TYPE_CHECKING:
+    from chalicelib.settings import Stage
+    from ops.account import Account
+    from ops.config import StageConfig
+    from ops.deploy import Deployment
+
+NOT_WELL = 1
+"""Exit status: it could not be done, or was done and something is not as it should be."""
+
+STAGE = click.option("--stage", required=True, help="A stage of herald.toml, such as local or dev.")
+PROJECT = click.option(
+    "--project",
+    "root",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    default=Path(),
+    help="The checkout to work on; the current folder by default.",
+)
+AS_JSON = click.option("--json", "as_json", is_flag=True, help="JSON, for scripts.")
+YES = click.option("--yes", is_flag=True, help="Don't ask.")
+
+
+class Commands(click.Group):
+    """Turns the errors that a person can mend into one message and exit status 1."""
+
+    def invoke(self, ctx: click.Context) -> object:
+        try:
+            return super().invoke(ctx)
+        except OpsError as error:
+            raise click.ClickException(str(error)) from error
+        except Exception as error:
+            words = _of_aws(error)
+            if words:
+                raise click.ClickException(words) from error
+            raise
+
+
+class Sections(Commands):
+    """A group whose help lists its commands under headings."""
+
+    def __init__(self, *args: object, sections: Mapping[str, Sequence[click.Command]], **kwargs: object) -> None:
+        super().__init__(*args, **kwargs)  # type: ignore[arg-type]
+        self.sections = {heading: [str(command.name) for command in found] for heading, found in sections.items()}
+        for found in sections.values():
+            for command in found:
+                self.add_command(command)
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return [name for names in self.sections.values() for name in names]
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        width = max(map(len, self.commands))
+        for heading, names in self.sections.items():
+            with formatter.section(heading):
+                room = formatter.width - width - 6
+                formatter.write_dl(
+                    [(name.ljust(width), self.commands[name].get_short_help_str(room)) for name in names]
+                )
+
+
+def _of_aws(error: Exception) -> str:
+    """What to say of an error that AWS answered with, or that kept us from asking; empty for any other."""
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    from chalicelib.errors import HeraldError
+
+    if isinstance(error, (BotoCoreError, ClientError)):
+        return f"AWS refused or did not answer: {error}"
+    return str(error) if isinstance(error, HeraldError) else ""
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A stage of a checkout, and the account that it is in."""
+
+    root: Path
+    stages: Mapping[str, StageConfig]
+    config: StageConfig
+
+    @property
+    def stage(self) -> Stage:
+        return self.config.stage
+
+    @cached_property
+    def account(self) -> Account:
+        from ops.account import account_of
+
+        return account_of(self.config)
+
+    @property
+    def deployment(self) -> Deployment:
+        from ops.account import environment
+        from ops.deploy import Deployment
+
+        return Deployment(self.root, self.config, self.account, environment(self.config), click.echo)
+
+    @cached_property
+    def addresses(self) -> dict[str, str]:
+        """Where the stage answers; an :class:`OpsError` where it is not deployed."""
+        from ops.config import LOCAL
+        from ops.local.ports import Ports
+        from ops.urls import addresses
+
+        _ = self.account.where  # Says what is missing where there is no account, or no local stack.
+        found = addresses(self.config, self.account, Ports.of(os.environ).web_url)
+        if "api" not in found:
+            name = self.stage.name
+            start = "make run" if name == LOCAL else f"make deploy STAGE={name}"
+            raise OpsError(f"stage {name} is not deployed; start with: {start}")
+        return found
+
+
+def opened(root: Path, stage: str) -> Opened:
+    """The stage of that name; an :class:`OpsError` for one that ``herald.toml`` lacks, or a file with mistakes."""
+    from ops import config as configuration
+    from ops.config import LOCAL
+    from ops.local.ports import Ports
+
+    overrides = Ports.of(os.environ).overrides() if stage == LOCAL else None
+    stages = configuration.load(root, overrides)
+    return Opened(root, stages, configuration.named(stages, stage))
+
+
+def echo_json(found: object) -> None:
+    """One JSON value on standard output."""
+    click.echo(json.dumps(found, indent=2, ensure_ascii=False))
+
+
+def echo_lines(found: Mapping[str, str], echo: Callable[[str], None] = click.echo) -> None:
+    """One line for each name, with what belongs to it."""
+    for name, text in found.items():
+        echo(f"{name:<11} {text}")

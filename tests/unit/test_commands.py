@@ -1,0 +1,111 @@
+"""What all commands have in common: help, its page, wrong input, errors, and how soon they start."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import pytest
+from botocore.exceptions import NoCredentialsError
+from click.testing import CliRunner
+
+from chalicelib.errors import StoreError
+from ops import render
+from ops.cli import main
+from ops.commands import Commands
+from ops.commands.document import document
+from ops.errors import OpsError
+
+
+def every_command(group: click.Group = main, above: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    for name, command in group.commands.items():
+        yield (*above, name)
+        if isinstance(command, click.Group):
+            yield from every_command(command, (*above, name))
+
+
+COMMANDS = list(every_command())
+
+
+@pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
+def test_each_command_s_help_is_documented(words: tuple[str, ...], root: Path) -> None:
+    page = (root / render.COMMANDS).read_text(encoding="utf-8")
+    said = CliRunner().invoke(main, [*words, "--help"], prog_name="python -m ops", terminal_width=100)
+    assert said.exit_code == 0
+    assert f"### {' '.join(words)}\n\n```\n{said.output.strip()}\n```\n" in page
+
+
+def test_the_page_is_what_the_commands_say(root: Path) -> None:
+    assert (root / render.COMMANDS).read_text(encoding="utf-8") == document(main)
+
+
+def test_the_map_lists_each_command_and_says_what_it_does() -> None:
+    said = CliRunner().invoke(main, ["--help"], prog_name="python -m ops").output
+    for name, command in main.commands.items():
+        assert f"\n  {name} " in said, name
+        assert command.help, name
+
+
+@pytest.mark.parametrize(
+    ("words", "named"),
+    [
+        (["fly"], "fly"),
+        (["urls"], "--stage"),
+        (["urls", "--stage", "local", "--wings"], "--wings"),
+        (["render", "--project", "/nowhere"], "/nowhere"),
+    ],
+)
+def test_a_command_line_that_can_t_be_understood_ends_with_status_2(words: list[str], named: str) -> None:
+    answer = CliRunner().invoke(main, words)
+    assert answer.exit_code == 2
+    assert named in answer.stderr
+    assert answer.stdout == ""
+
+
+def test_a_stage_that_there_is_not_is_named_with_those_that_there_are(root: Path) -> None:
+    answer = CliRunner().invoke(main, ["urls", "--stage", "nowhere", "--project", str(root)])
+    assert answer.exit_code == 1
+    assert "'nowhere'; it has: dev, local" in answer.stderr
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (OpsError("start it with: make run"), "start it with: make run"),
+        (NoCredentialsError(), "AWS refused or did not answer: Unable to locate credentials"),
+        (StoreError("Throttled"), "the message table did not answer: Throttled"),
+    ],
+)
+def test_what_a_person_can_mend_is_one_message_and_status_1(error: Exception, said: str) -> None:
+    @click.group(cls=Commands)
+    def group() -> None:
+        pass
+
+    @group.command()
+    def fail() -> None:
+        raise error
+
+    answer = CliRunner().invoke(group, ["fail"])
+    assert (answer.exit_code, answer.stderr) == (1, f"Error: {said}\n")
+
+
+def test_a_mistake_in_the_code_is_not_hidden() -> None:
+    @click.group(cls=Commands)
+    def group() -> None:
+        pass
+
+    @group.command()
+    def fail() -> None:
+        raise ZeroDivisionError
+
+    assert isinstance(CliRunner().invoke(group, ["fail"]).exception, ZeroDivisionError)
+
+
+def test_help_waits_for_no_library_that_is_slow_to_load() -> None:
+    slow = ("boto3", "pydantic", "requests", "rich")
+    code = f"import sys, ops.cli; print([name for name in {slow} if name in sys.modules])"
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    assert ran.stdout.strip() == "[]"
