@@ -53,6 +53,8 @@ class Connections:
             answer = response.read(MOST + 1)
             if len(answer) > MOST:
                 raise UnansweredError("ResponseTooLarge")
+            if response.length:  # It broke off, which a limited read doesn't tell.
+                raise UnansweredError("ConnectionClosedError")
             kept = not response.will_close
         except TimeoutError as error:
             raise UnansweredError("ReadTimeoutError") from error
@@ -64,6 +66,11 @@ class Connections:
             else:
                 connection.close()
         return Answer(response.status, {name.lower(): value for name, value in response.getheaders()}, answer)
+
+    def close(self) -> None:
+        """Close what is idle."""
+        while self._idle:
+            self._idle.pop()[0].close()
 
     def _waiting(self) -> http.client.HTTPConnection | None:
         """A connection from before that still stands."""

@@ -79,7 +79,6 @@ class Caller:
         complete = signed(
             "POST",
             path,
-            "",
             {"Host": here.authority, **headers},
             body,
             here.credentials,
@@ -159,7 +158,7 @@ class Lambda:
 
     def invoke(self, *, FunctionName: str, Payload: bytes, InvocationType: str = "RequestResponse") -> dict[str, Any]:
         path = f"/2015-03-31/functions/{quote(FunctionName, safe='')}/invocations"
-        headers = {"Content-Type": "application/octet-stream", "X-Amz-Invocation-Type": InvocationType}
+        headers = {"X-Amz-Invocation-Type": InvocationType}
         answer = self._caller.post(path, headers, Payload, _refusal_in_json)
         told: dict[str, Any] = {"StatusCode": answer.status, "Payload": io.BytesIO(answer.body)}
         if failed := answer.headers.get("x-amz-function-error"):

@@ -9,7 +9,7 @@ import hmac
 import time
 from collections.abc import Mapping
 from hashlib import sha256
-from urllib.parse import parse_qsl, quote
+from urllib.parse import quote
 
 from chalicelib.adapters.aws.environment import Credentials
 
@@ -19,7 +19,6 @@ _ALGORITHM = "AWS4-HMAC-SHA256"
 def signed(
     method: str,
     path: str,
-    query: str,
     headers: Mapping[str, str],
     body: bytes,
     credentials: Credentials,
@@ -29,8 +28,8 @@ def signed(
 ) -> dict[str, str]:
     """The headers of a request with the date, the session's token, and the signature in ``Authorization``.
 
-    Every header that is given is signed, so ``Host`` has to be among them. ``path`` and ``query`` are as they are sent,
-    escaped. ``now`` is in seconds since the epoch; AWS takes a signature for five minutes.
+    Every header that is given is signed, so ``Host`` has to be among them. ``path`` is as it is sent, escaped; no call
+    of Herald's has a query. ``now`` is in seconds since the epoch; AWS takes a signature for five minutes.
     """
     date = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(now))
     complete = {**headers, "X-Amz-Date": date}
@@ -43,8 +42,8 @@ def signed(
         (
             method,
             # Of every service but S3 the path is escaped once more.
-            quote(path or "/", safe="/~"),
-            _canonical(query),
+            quote(path, safe="/~"),
+            "",
             *(f"{name}:{lower[name]}" for name in sorted(lower)),
             "",
             names,
@@ -61,10 +60,3 @@ def signed(
         f"{_ALGORITHM} Credential={credentials.access_key}/{scope}, SignedHeaders={names}, Signature={signature}"
     )
     return complete
-
-
-def _canonical(query: str) -> str:
-    pairs = (
-        (quote(name, safe="~"), quote(value, safe="~")) for name, value in parse_qsl(query, keep_blank_values=True)
-    )
-    return "&".join(f"{name}={value}" for name, value in sorted(pairs))
