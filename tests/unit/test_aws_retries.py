@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import pytest
@@ -28,16 +28,17 @@ CODES = sorted(
 
 def test_the_lists_and_numbers_are_botocores() -> None:
     """A release of botocore that changes one fails here."""
-    transient, throttled = standard.TransientRetryableChecker, standard.ThrottledRetryableChecker
+    theirs: Any = standard
+    transient, throttled = theirs.TransientRetryableChecker, theirs.ThrottledRetryableChecker
     assert list(retries.TRANSIENT_STATUS) == transient._TRANSIENT_STATUS_CODES
     assert list(retries.TRANSIENT) == transient._TRANSIENT_ERROR_CODES
     assert list(retries.THROTTLED) == throttled._THROTTLED_ERROR_CODES
-    quota = standard.RetryQuotaChecker
+    quota = theirs.RetryQuotaChecker
     assert (quota._RETRY_COST, quota._TIMEOUT_RETRY_REQUEST) == (retries.COST, retries.COST_OF_TIMEOUT)
     assert tuple(one.__name__ for one in quota._TIMEOUT_EXCEPTIONS) == retries.TIMED_OUT
-    assert standard.quota.RetryQuota.INITIAL_CAPACITY == retries.QUOTA
-    assert standard.ExponentialBackoff._MAX_BACKOFF == retries.LONGEST_PAUSE
-    assert not standard.NEW_RETRIES_ENABLED, "botocore has another standard mode to come"
+    assert theirs.quota.RetryQuota.INITIAL_CAPACITY == retries.QUOTA
+    assert theirs.ExponentialBackoff._MAX_BACKOFF == retries.LONGEST_PAUSE
+    assert not theirs.NEW_RETRIES_ENABLED, "botocore has another standard mode to come"
 
 
 @pytest.mark.parametrize("service", OPERATIONS)
@@ -92,8 +93,8 @@ def test_an_answer_that_cant_be_understood_is_not_repeated() -> None:
 def test_pauses_grow_up_to_their_limit_and_are_spread_by_chance() -> None:
     error = ServiceError("Throttling", 400)
     for chance in (0.0, 0.5, 0.999):
-        backoff = standard.ExponentialBackoff(random=lambda chance=chance: chance)
-        it = Retries(99, lambda chance=chance: chance)
+        same = partial(float, chance)
+        backoff, it = standard.ExponentialBackoff(random=same), Retries(99, same)
         for attempt in range(1, 9):
             context: Any = standard.RetryContext(attempt)
             assert it.pause(attempt, error) == backoff.delay_amount(context)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import calendar
 import time
+from typing import Any
 from urllib.parse import quote
 
 import pytest
@@ -119,7 +120,7 @@ def test_any_request_is_signed_as_botocore_signs_it(
     request.headers["X-Amz-Date"] = stamp
     if token:
         request.headers["X-Amz-Security-Token"] = token
-    theirs = SigV4Auth(BotocoreCredentials("AKID", secret, token or None), service, region)
+    theirs: Any = SigV4Auth(BotocoreCredentials("AKID", secret, token or None), service, region)
     theirs._inject_signature_to_request(
         request, theirs.signature(theirs.string_to_sign(request, theirs.canonical_request(request)), request)
     )
