@@ -145,8 +145,7 @@ class Composition:
 
     def channels_of(self, site: str) -> Mapping[str, Channel]:
         """The channels that serve a site, by name. A site that has left ``herald.toml`` since has none."""
-        found = self.stage.sites.get(site)
-        return {name: self.stage.channels[name] for name in found.channels} if found else {}
+        return self.stage.channels_serving(site)
 
     def means(self, site: str) -> Means:
         """What ``destined`` delivers a site's messages with."""

@@ -116,7 +116,7 @@ class MessageTable:
         except AwsError as error:
             there = item_in_the_way(error)
             delivery = there.get("deliveries", {}).get("M", {}).get(channel)
-            return delivery is not None and _decoded(delivery["M"]) == after
+            return delivery is not None and decoded(delivery["M"]) == after
         return True
 
     def postpone(self, message_id: str, due_at: int) -> None:
@@ -194,13 +194,14 @@ def item_in_the_way(error: AwsError) -> dict[str, Any]:
 def _record(item: Mapping[str, Any]) -> Record:
     return Record(
         owner=item["owner"]["S"],
-        deliveries={name: _decoded(value["M"]) for name, value in item["deliveries"]["M"].items()},
-        verdict=_verdict(item),
+        deliveries={name: decoded(value["M"]) for name, value in item["deliveries"]["M"].items()},
+        verdict=verdict_of(item),
         due_at=int(item.get("due_at", {}).get("N", 0)),
     )
 
 
-def _verdict(item: Mapping[str, Any]) -> Verdict:
+def verdict_of(item: Mapping[str, Any]) -> Verdict:
+    """What an item says against its message."""
     return Verdict(
         signals=tuple(signal["S"] for signal in item.get("signals", {}).get("L", [])),
         score=int(item.get("score", {}).get("N", 0)),
@@ -217,7 +218,8 @@ def _encoded(delivery: Delivery) -> dict[str, Any]:
     return encoded
 
 
-def _decoded(attributes: Mapping[str, Any]) -> Delivery:
+def decoded(attributes: Mapping[str, Any]) -> Delivery:
+    """One channel's delivery, as an item holds it; what a later release stores beside is left out."""
     known = {field.name for field in fields(Delivery)}
     values: dict[str, Any] = {
         name: int(value["N"]) if "N" in value else value["S"] for name, value in attributes.items() if name in known
