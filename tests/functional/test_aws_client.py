@@ -171,6 +171,7 @@ OPEN: list[Callable[[], None]] = []
 
 @pytest.fixture(autouse=True)
 def _closed() -> Iterator[None]:
+    connections._trusting.cache_clear()
     yield
     while OPEN:
         OPEN.pop()()
@@ -603,7 +604,9 @@ def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def over_tls(certificates: Path, name: str) -> Service:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificates / f"{name}.pem", certificates / f"{name}.key")
-    return Service(context)
+    service = Service(context)
+    OPEN.append(service.close)
+    return service
 
 
 def with_bundle(url: str, bundle: Path | None) -> Any:
@@ -618,7 +621,6 @@ def test_a_certificate_of_a_trusted_authority_is_taken_and_the_connection_kept(c
     client = with_bundle(service.url, certificates / "ca.pem")
     for _ in range(3):
         assert client.query(**QUERY) == {}
-    service.close()
     assert service.connections == 1
 
 
@@ -629,7 +631,6 @@ def test_any_other_certificate_is_refused_before_anything_is_sent(
     service = over_tls(certificates, name)
     with pytest.raises(NotSentError, match="SSLError"):
         with_bundle(service.url, certificates / bundle if bundle else None).query(**QUERY)
-    service.close()
     assert service.got == []
 
 
@@ -647,7 +648,6 @@ def test_an_authority_that_the_system_trusts_is_trusted_too(
     else:
         with pytest.raises(NotSentError, match="SSLError"):
             client.query(**QUERY)
-    service.close()
     assert service.connections == 2
     assert len({one.connection for one in service.got}) == (name == "right")
 

@@ -7,6 +7,7 @@ import select
 import ssl
 import time
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -118,8 +119,12 @@ class Connections:
         return connection
 
 
+@cache
 def _trusting(authorities: str) -> ssl.SSLContext:
-    """What verifies certificates and names, by the authorities in a file or else by those that the system trusts."""
+    """What verifies certificates and names, by the authorities in a file or else by those that the system trusts.
+
+    Clients share it, as reading many takes long.
+    """
     try:
         return ssl.create_default_context(cafile=authorities or None)
     except OSError as error:
