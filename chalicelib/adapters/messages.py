@@ -15,9 +15,7 @@ from contextlib import contextmanager
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
-from botocore.exceptions import BotoCoreError, ClientError
-
-from chalicelib.adapters.aws import reason
+from chalicelib.adapters.aws import AwsError, ServiceError
 from chalicelib.errors import StoreError
 from chalicelib.logic.delivery import Delivery, Record, State
 from chalicelib.logic.redrive import Due
@@ -79,7 +77,7 @@ class MessageTable:
                 ConditionExpression="attribute_not_exists(id)",
                 ReturnValuesOnConditionCheckFailure="ALL_OLD",
             )
-        except (BotoCoreError, ClientError) as error:
+        except AwsError as error:
             return _record(item_in_the_way(error))
         return None
 
@@ -115,7 +113,7 @@ class MessageTable:
                 ExpressionAttributeValues=values,
                 ReturnValuesOnConditionCheckFailure="ALL_OLD",
             )
-        except (BotoCoreError, ClientError) as error:
+        except AwsError as error:
             there = item_in_the_way(error)
             delivery = there.get("deliveries", {}).get("M", {}).get(channel)
             return delivery is not None and decoded(delivery["M"]) == after
@@ -136,7 +134,7 @@ class MessageTable:
                 ConditionExpression="attribute_exists(id)",
                 **update,
             )
-        except (BotoCoreError, ClientError) as error:
+        except AwsError as error:
             item_in_the_way(error)
 
     def hold(self, message_id: str, duplicate_of: str) -> None:
@@ -149,7 +147,7 @@ class MessageTable:
                 ConditionExpression="attribute_exists(id)",
                 ExpressionAttributeValues={":held": {"S": str(Held.DUPLICATE)}, ":other": {"S": duplicate_of}},
             )
-        except (BotoCoreError, ClientError) as error:
+        except AwsError as error:
             item_in_the_way(error)
 
     def find(self, message_id: str) -> tuple[Message, Record] | None:
@@ -181,15 +179,15 @@ def store_errors() -> Iterator[None]:
     """Let every failure of the table be a :class:`StoreError`."""
     try:
         yield
-    except (BotoCoreError, ClientError) as error:
-        raise StoreError(reason(error)) from error
+    except AwsError as error:
+        raise StoreError(error.reason) from error
 
 
-def item_in_the_way(error: BotoCoreError | ClientError) -> dict[str, Any]:
+def item_in_the_way(error: AwsError) -> dict[str, Any]:
     """The item that made a condition fail; any other error is a :class:`StoreError`."""
-    if reason(error) != "ConditionalCheckFailedException" or not isinstance(error, ClientError):
-        raise StoreError(reason(error)) from error
-    item: dict[str, Any] = dict(error.response).get("Item", {})  # type: ignore[assignment]
+    if not isinstance(error, ServiceError) or error.code != "ConditionalCheckFailedException":
+        raise StoreError(error.reason) from error
+    item: dict[str, Any] = error.fields.get("Item", {})
     return item
 
 

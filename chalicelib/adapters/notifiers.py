@@ -9,9 +9,7 @@ import json
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from botocore.exceptions import BotoCoreError, ClientError
-
-from chalicelib.adapters.aws import NEVER_ARRIVED, reason
+from chalicelib.adapters.aws import AwsError, NotSentError, ServiceError
 from chalicelib.errors import (
     ChannelUnavailableError,
     ChannelUncertainError,
@@ -41,15 +39,15 @@ class LambdaNotifier:
                 ).encode(),
             )
             payload = response["Payload"].read()
-        except ClientError as error:
-            if error.response["ResponseMetadata"]["HTTPStatusCode"] >= 500:
-                raise ChannelUncertainError(f"{self._function} may have run: {reason(error)}") from error
+        except ServiceError as error:
+            if error.status >= 500:
+                raise ChannelUncertainError(f"{self._function} may have run: {error.reason}") from error
             # Lambda refused before it ran anything: no permission, throttled, no such function.
-            raise ChannelUnavailableError(f"{self._function} was not invoked: {reason(error)}") from error
-        except NEVER_ARRIVED as error:
-            raise ChannelUnavailableError(f"{self._function} was not reached: {reason(error)}") from error
-        except BotoCoreError as error:
-            raise ChannelUncertainError(f"{self._function} did not answer: {reason(error)}") from error
+            raise ChannelUnavailableError(f"{self._function} was not invoked: {error.reason}") from error
+        except NotSentError as error:
+            raise ChannelUnavailableError(f"{self._function} was not reached: {error.reason}") from error
+        except AwsError as error:
+            raise ChannelUncertainError(f"{self._function} did not answer: {error.reason}") from error
         try:
             answer = json.loads(payload)
             if "FunctionError" in response:

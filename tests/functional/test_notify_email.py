@@ -310,13 +310,14 @@ def test_an_answer_that_is_none_of_sess_is_uncertain(answer: object) -> None:
 
 
 @pytest.mark.parametrize("response", [{}, {"Error": {}}, {"Error": {"Code": "Odd"}, "ResponseMetadata": {}}])
-def test_an_error_without_a_status_is_uncertain(response: Any) -> None:
-    class Odd:
-        def send_email(self, **request: Any) -> Any:
-            raise ClientError(response, "SendEmail")
+def test_an_error_without_a_status_is_uncertain(aws: Callable[[str], Any], response: Any) -> None:
+    def odd(**_: Any) -> None:
+        raise ClientError(response, "SendEmail")
 
+    sesv2 = aws("sesv2")
+    sesv2.meta.events.register("before-send.sesv2.SendEmail", odd)
     with pytest.raises(ChannelUncertainError):
-        SesNotifier(Odd(), mail_channel()).notify(NOTIFICATION)
+        SesNotifier(sesv2, mail_channel()).notify(NOTIFICATION)
 
 
 # The connection
