@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from chalicelib.adapters.messages import MessageTable
     from chalicelib.adapters.secrets import Secrets
     from chalicelib.logic.alarm import AlarmLog
+    from chalicelib.logic.archive import Archive
     from chalicelib.logic.delivery import Delivery, Means, MessageStore, Notifier
     from chalicelib.logic.pushover import Quota
     from chalicelib.logic.redrive import Destined, DueMessages
@@ -82,6 +83,12 @@ class Composition:
     @cached_property
     def messages(self) -> MessageStore:
         return self._table
+
+    @cached_property
+    def archive(self) -> Archive:
+        from chalicelib.adapters.archive import MessageArchive
+
+        return MessageArchive(self._dynamodb, self.stage, self.now)
 
     @cached_property
     def due_messages(self) -> DueMessages:

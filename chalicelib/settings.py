@@ -127,6 +127,8 @@ class Stage:
     """Whether numbers are written for CloudWatch."""
     hint: str = ""
     """What to tell a developer who runs ``chalice local`` when the topic can't be reached."""
+    function_url: bool = False
+    """Whether messages can be read by HTTP, at a function URL."""
 
     @property
     def topic(self) -> str:

@@ -158,6 +158,7 @@ def _stages_module(stages: list[Stage]) -> str:
             f"        persistence={stage.persistence!r},",
             f"        alarm_channels={stage.alarm_channels!r},",
             f"        metrics={stage.metrics!r},",
+            f"        function_url={stage.function_url!r},",
             f"        hint={stage.hint!r},",
             "    ),",
         ]

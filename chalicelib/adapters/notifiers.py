@@ -30,7 +30,7 @@ class LambdaNotifier:
         self._channel = channel
 
     def notify(self, notification: Notification) -> str:
-        """Invoke and wait; returns the provider's reference, raises a :class:`~chalicelib.errors.NotifierError`."""
+        """Invoke and wait; returns the provider's reference, raises an :class:`~chalicelib.errors.InvokeError`."""
         try:
             response = self._client.invoke(
                 FunctionName=self._function,

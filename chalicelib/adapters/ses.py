@@ -58,7 +58,7 @@ class SesNotifier:
         self._configuration_set = "".join(channel.texts("configuration_set"))
 
     def notify(self, notification: Notification) -> str:
-        """Send once; returns SES's message id, raises a :class:`~chalicelib.errors.NotifierError`."""
+        """Send once; returns SES's message id, raises an :class:`~chalicelib.errors.InvokeError`."""
         if notification.options:
             raise InvalidRequestError("options: a channel of kind email has none", key="options")
         request = self._request(notification)

@@ -15,14 +15,13 @@ from enum import StrEnum
 from typing import Protocol
 
 from chalicelib.errors import DeliveryIncompleteError, InvalidRequestError
+from chalicelib.logic.contract import MAX_ID
 from chalicelib.logic.delivery import Delivery, State, conclude, understood
 from chalicelib.logic.spam import Verdict
 from chalicelib.settings import Channel
 
 MOST = 50
 """Messages of a page at most, and items that are read for one."""
-MAX_ID = 128
-"""Characters that the id of a message may have."""
 MAX_CURSOR = 1024
 """Characters: what an id of the greatest length needs, whatever script it is in."""
 LATEST = 2**53 - 1

@@ -36,7 +36,7 @@ from chalicelib.errors import (
     ChannelUnavailableError,
     ChannelUncertainError,
     InvalidRequestError,
-    NotifierError,
+    InvokeError,
 )
 from chalicelib.functions import FUNCTIONS
 from chalicelib.logic.notification import Notification, of_contact
@@ -101,8 +101,8 @@ class Post:
         with using(self.composition):
             return self._client.lambda_.invoke("notify_email", request).payload
 
-    def fails(self, means: type[NotifierError], request: object = REQUEST) -> NotifierError:
-        with pytest.raises(NotifierError) as caught:
+    def fails(self, means: type[InvokeError], request: object = REQUEST) -> InvokeError:
+        with pytest.raises(InvokeError) as caught:
             self.invoke(request)
         assert type(caught.value) is means
         for secret in ("MARKER", "ada@example.com", "owner@example.org"):
@@ -193,7 +193,7 @@ def test_an_address_that_ses_refuses_after_all_does_not_cost_the_message(ses_: P
 @pytest.mark.parametrize("code", ["MessageRejected", "NotFoundException", "TooManyRequestsException"])
 def test_after_any_other_error_there_is_no_second_call(ses_: Post, code: str) -> None:
     ses_.refuses(code)
-    with pytest.raises(NotifierError):
+    with pytest.raises(InvokeError):
         ses_.invoke()
     assert len(ses_.sent) == 1
 
@@ -336,7 +336,7 @@ def test_an_error_without_a_status_is_uncertain(aws: Callable[[str], Any], respo
     ids=lambda value: value.__name__ if isinstance(value, type) else type(value).__name__,
 )
 def test_a_call_that_never_left_is_harmless_and_one_without_an_answer_uncertain(
-    ses_: Post, error: BotoCoreError, means: type[NotifierError]
+    ses_: Post, error: BotoCoreError, means: type[InvokeError]
 ) -> None:
     ses_.breaks(error)
     ses_.fails(means)
@@ -364,7 +364,7 @@ def test_the_real_client_sends_once_even_when_it_is_told_to_come_back(
     real: Composition, provider: Provider, status: int
 ) -> None:
     provider.status, provider.body = status, b'{"message": "MARKER"}'
-    with pytest.raises(NotifierError):
+    with pytest.raises(InvokeError):
         real.notifier("email").notify(NOTIFICATION)
     assert len(provider.paths) == 1
 
@@ -396,7 +396,7 @@ def test_no_answer_of_ses_puts_an_address_or_text_into_the_log(
     ses_: Post, log: Any, capfd: pytest.CaptureFixture[str], status: int
 ) -> None:
     ses_.refuses("MessageRejected", NOT_VERIFIED, status)
-    with pytest.raises(NotifierError):
+    with pytest.raises(InvokeError):
         ses_.invoke()
     said = log.text + "".join(capfd.readouterr())
     for secret in ("MARKER", "ada@example.com", "owner@example.org"):

@@ -10,14 +10,17 @@ from pathlib import Path
 import pytest
 
 PRINT = "import json, sys, app; print(json.dumps(sorted(sys.modules)))"
-ENTRY_POINTS = ["app.app", "app.destined", "app.notify_pushover", "app.on_success", "app.on_failure"]
 MINE = {
-    "app.app": "chalicelib.handlers.contact",
-    "app.destined": "chalicelib.handlers.destined",
-    "app.notify_pushover": "chalicelib.handlers.notify",
-    "app.on_success": "chalicelib.handlers.outcomes",
-    "app.on_failure": "chalicelib.handlers.outcomes",
+    "app.app": {"contact"},
+    "app.destined": {"destined"},
+    "app.notify_pushover": {"notify"},
+    "app.get_message": {"messages"},
+    "app.list_messages": {"messages"},
+    "app.get_message_url": {"messages", "message_url"},
+    "app.on_success": {"outcomes"},
+    "app.on_failure": {"outcomes"},
 }
+ENTRY_POINTS = list(MINE)
 
 
 def loaded(root: Path, entry_point: str, *, stage: str = "local", before: str = "") -> set[str]:
@@ -64,7 +67,7 @@ def test_a_function_has_its_own_handler_when_it_is_ready_and_no_others(
     modules: dict[str, set[str]], entry_point: str
 ) -> None:
     handlers = {name for name in modules[entry_point] if name.startswith("chalicelib.handlers.")}
-    assert handlers == {MINE[entry_point]}
+    assert handlers == {f"chalicelib.handlers.{name}" for name in MINE[entry_point]}
 
 
 @pytest.mark.parametrize("entry_point", [one for one in ENTRY_POINTS if one != "app.notify_pushover"])
@@ -122,6 +125,8 @@ def test_outside_lambda_the_client_is_botocores(root: Path) -> None:
         ("app.app", {"aws", "topic"}),
         ("app.destined", {"aws", "messages", "notifiers", "recent"}),
         ("app.notify_pushover", {"aws", "pushover", "secrets"}),
+        ("app.get_message", {"aws", "archive", "messages"}),
+        ("app.list_messages", {"aws", "archive", "messages"}),
     ],
 )
 def test_each_function_loads_only_its_own_adapters(

@@ -15,7 +15,6 @@ from chalicelib.errors import InvalidRequestError
 from chalicelib.logic.archive import (
     LATEST,
     MAX_CURSOR,
-    MAX_ID,
     MOST,
     ListedMessage,
     MessageState,
@@ -27,6 +26,7 @@ from chalicelib.logic.archive import (
     shown,
     state_of,
 )
+from chalicelib.logic.contract import MAX_ID
 from chalicelib.logic.delivery import Action, Delivery, State
 from chalicelib.logic.spam import NOTHING_FOUND, Held, Verdict
 from tests.fakes import NOW, channel

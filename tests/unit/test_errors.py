@@ -12,6 +12,7 @@ from chalicelib.errors import (
     ChannelUncertainError,
     HeraldError,
     InvalidRequestError,
+    InvokeError,
     NotifierError,
     PublishError,
     StoreError,
@@ -23,7 +24,7 @@ CLASSES = [InvalidRequestError, ChannelRejectedError, ChannelUnavailableError, C
 
 @pytest.mark.parametrize("cls", CLASSES)
 @pytest.mark.parametrize(("key", "retry_after"), [("", None), ("title", None), ("", 0), ("", 3600), ("é", 5)])
-def test_an_error_comes_back_as_it_was_raised(cls: type[NotifierError], key: str, retry_after: int | None) -> None:
+def test_an_error_comes_back_as_it_was_raised(cls: type[InvokeError], key: str, retry_after: int | None) -> None:
     raised = cls("what went “wrong”", key=key, retry_after=retry_after)
     back = notifier_error(type(raised).__name__, str(raised))
     assert type(back) is cls
@@ -39,7 +40,7 @@ def test_the_error_message_is_json_that_any_program_can_read() -> None:
 
 @pytest.mark.parametrize(
     "error_type",
-    ["", "KeyError", "Runtime.ExitError", "Sandbox.Timedout", "Runtime.HandlerError", "NotifierError", "HeraldError"],
+    ["", "KeyError", "Runtime.ExitError", "Sandbox.Timedout", "Runtime.HandlerError", "NotifierError", "NotFoundError"],
 )
 def test_an_error_that_is_not_of_the_contract_is_uncertain(error_type: str) -> None:
     assert type(notifier_error(error_type, '{"message": "x"}')) is ChannelUncertainError
@@ -68,15 +69,16 @@ def test_an_unknown_errors_text_is_not_repeated() -> None:
         '{"message": "m", "retry_after": 1e999}',
     ],
 )
-def test_an_error_message_of_another_shape_keeps_its_class(cls: type[NotifierError], error_message: str) -> None:
+def test_an_error_message_of_another_shape_keeps_its_class(cls: type[InvokeError], error_message: str) -> None:
     back = notifier_error(cls.__name__, error_message)
     assert type(back) is cls
     assert back.retry_after is None
 
 
 def test_every_error_has_a_place_in_the_one_tree() -> None:
-    assert issubclass(NotifierError, HeraldError)
-    assert {cls.__name__ for cls in NotifierError.__subclasses__()} == {cls.__name__ for cls in CLASSES}
+    assert issubclass(NotifierError, InvokeError)
+    assert issubclass(InvokeError, HeraldError)
+    assert {InvalidRequestError, *NotifierError.__subclasses__()} == set(CLASSES)
 
 
 def test_errors_that_are_logged_say_their_reason() -> None:
