@@ -2,86 +2,160 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from bench import events, packages
 from bench.runs import Job, Peer
 
 PEERS = Path(__file__).with_name("peers")
-HERALD, BARE, POWERTOOLS, FASTAPI, FLOOR = (
+HERALD, BARE, POWERTOOLS, FASTAPI, FLOOR, LIBRARIES = (
     "Herald",
     "boto3 alone",
-    "Powertools resolver, boto3",
+    "Powertools' resolver, boto3",
     "FastAPI, Mangum, boto3",
-    "floor: standard library, unsigned",
+    "standard library, unsigned",
+    "Chalice and Powertools' logger alone",
 )
+HTTP, TLS, STEPS = "contact over HTTP", "contact over TLS", "contact over TLS, step by step"
+WITH_BOTOCORE, WITHOUT_BYTECODE, WITH_NEITHER = (
+    "with botocore's client",
+    "without bytecode in the zip",
+    "with botocore's client and without bytecode",
+)
+FUNCTIONS = ("destined", "notify_pushover", "notify_webhook", "notify_email", "redrive")
+"""Those that call AWS, beside the API function."""
+OUTCOMES = {"on_success": ("Success", "delivered"), "on_failure": ("RetriesExhausted", "undeliverable")}
 
-
-def contact(root: Path, work: Path, herald: Peer) -> tuple[Peer, ...]:
-    """Those that accept a submission."""
-    runtime = packages.runtime(work)
-    powertools = packages.installed(
-        [one for one in packages.requirements(root / "requirements.txt") if one.startswith("aws-lambda-powertools")],
-        "powertools",
-        work,
-    )
-    fastapi = packages.installed(packages.requirements(root / "bench/requirements.txt"), "fastapi", work)
-    return (
-        herald,
-        _peer(BARE, "bare.handler", work, runtime),
-        _peer(POWERTOOLS, "powertools_resolver.handler", work, runtime, powertools),
-        _peer(FASTAPI, "fastapi_mangum.handler", work, runtime, fastapi),
-        _peer(FLOOR, "floor.handler", work),
-    )
-
-
-def of_functions(root: Path, work: Path, herald: Peer, web: str) -> list[Job]:
-    """Each other function, beside a bare handler that makes the same calls and a floor that makes them unsigned."""
-    runtime = packages.runtime(work)
-    provider = {"PROVIDER": f"{web}/pushover/1/messages.json"}
-    found = []
-    for function, event, expected in (
-        ("destined", events.record(root), "delivered"),
-        ("notify_pushover", events.notification("pushover"), "request-1"),
-        ("notify_webhook", events.notification("team"), "delivered"),
-        ("notify_email", events.notification("email"), "message-1"),
-        ("redrive", events.schedule(), "null"),
-    ):
-        peers: tuple[Peer, ...] = (
-            _named(herald, function),
-            _peer(BARE, f"bare_{function}.handler", work, runtime, environ=provider),
-            _peer(FLOOR, f"floor_functions.{function}", work, environ=provider),
-        )
-        found.append(Job(function, event, expected, peers))
-    for function, condition, action in (
-        ("on_success", "Success", "delivered"),
-        ("on_failure", "RetriesExhausted", "undeliverable"),
-    ):
-        peers = (_named(herald, function), _peer(FLOOR, "floor_outcome.handler", work))
-        found.append(Job(function, events.outcome(root, condition, action), "null", peers))
-    return found
-
-
-def _named(herald: Peer, function: str) -> Peer:
-    """Herald, started as one of its functions."""
-    handler = f"app.{function}"
-    environ = herald.environ | {"_HANDLER": handler}
-    if function == "destined":
-        pairs = (f"{name}=herald-local-notify_{kind}" for name, kind in _KIND.items())
-        environ["LAMBDA_NOTIFICATIONS"] = ",".join(pairs)
-    return Peer(HERALD, handler, herald.path, environ, herald.zip_size)
-
-
+TOPIC_ARN = "arn:aws:sns:us-east-1:123456789012:herald-local-messages"
 _KIND = {"pushover": "pushover", "email": "email", "team": "webhook"}
 
 
-def _peer(name: str, handler: str, work: Path, *packages_: Path, environ: dict[str, str] | None = None) -> Peer:
-    """A program of one file, alone in its folder, with its packages."""
-    module = handler.partition(".")[0]
-    folder = work / "peers" / module
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / f"{module}.py").write_bytes((PEERS / f"{module}.py").read_bytes())
-    packages.compile_all(folder)
-    own = [folder, *(path for path in packages_ if path.name != "runtime")]
-    size = packages.zipped(own, work / "peers" / f"{module}.zip")
-    return Peer(name, handler, (folder, *packages_), environ or {}, size)
+def environment(bundle: Path) -> dict[str, str]:
+    """What Lambda sets, and what the peers take from their environment."""
+    return {
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_REGION": "us-east-1",
+        "AWS_ACCESS_KEY_ID": "ASIAIOSFODNN7EXAMPLE",
+        "AWS_SECRET_ACCESS_KEY": "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
+        "AWS_SESSION_TOKEN": "token" * 100,
+        "AWS_LAMBDA_FUNCTION_NAME": "herald-local",
+        "AWS_EXECUTION_ENV": "AWS_Lambda_python3.11",
+        "AWS_CA_BUNDLE": str(bundle),
+        "TOPIC_ARN": TOPIC_ARN,
+        "TABLE": "herald-local-messages",
+        "NOTIFIER": "herald-local-notify_pushover",
+        "PATH": "",
+    }
+
+
+class Jobs:
+    """The programs, made ready in the folder ``work``. ``http`` and ``https`` are where the endpoint answers."""
+
+    def __init__(self, root: Path, work: Path, http: str, https: str) -> None:
+        self._root = root
+        self._work = work
+        self._http = http
+        self._https = https
+        self._runtime = packages.runtime(work)
+        package = packages.herald(root, work, http)
+        self._task = packages.unpacked(package, work / "task")
+        self.zip_size = package.stat().st_size
+
+    def all(self) -> list[Job]:
+        return [*self.contact(), self.steps(), *self.functions(), *self.outcomes()]
+
+    def contact(self) -> list[Job]:
+        """Accepting a submission, beside what people would pick instead."""
+        own = packages.requirements(self._root / "requirements.txt")
+        powertools = packages.installed(
+            [one for one in own if one.startswith("aws-lambda-powertools")], "powertools", self._work
+        )
+        fastapi = packages.installed(
+            packages.requirements(self._root / "bench/requirements.txt"), "fastapi", self._work
+        )
+        peers = (
+            self._herald("app"),
+            self._peer(BARE, "bare", self._runtime),
+            self._peer(POWERTOOLS, "powertools_resolver", self._runtime, powertools),
+            self._peer(FASTAPI, "fastapi_mangum", self._runtime, fastapi),
+            self._peer(FLOOR, "floor"),
+        )
+        return [self._accepting(HTTP, peers, self._http), self._accepting(TLS, peers, self._https)]
+
+    def steps(self) -> Job:
+        """The API function without what made it faster: its own client, and the bytecode in the zip."""
+        bare = self._work / "task-without-bytecode"
+        packages.copied_without_bytecode(self._task, bare)
+        # Any of the variables that our client leaves to botocore; this one changes nothing else.
+        botocore = {"BOTOCORE_TCP_KEEPALIVE": "false"}
+        herald = self._herald("app")
+        peers = (
+            herald,
+            replace(herald, name=WITHOUT_BYTECODE, path=(bare, self._runtime)),
+            replace(herald, name=WITH_BOTOCORE, environ=herald.environ | botocore),
+            replace(herald, name=WITH_NEITHER, path=(bare, self._runtime), environ=herald.environ | botocore),
+        )
+        return self._accepting(STEPS, peers, self._https)
+
+    def functions(self) -> list[Job]:
+        """Each other function, beside a bare handler that makes the same calls and one that makes them unsigned."""
+        provider = {"PROVIDER": f"{self._http}/pushover/1/messages.json"}
+        made: Mapping[str, tuple[dict[str, Any], str]] = {
+            "destined": (events.record(self._root), "delivered"),
+            "notify_pushover": (events.notification("pushover"), "request-1"),
+            "notify_webhook": (events.notification("team"), "delivered"),
+            "notify_email": (events.notification("email"), "message-1"),
+            "redrive": (events.schedule(), "null"),
+        }
+        jobs = []
+        for function in FUNCTIONS:
+            event, expected = made[function]
+            floor = self._peer(FLOOR, "floor_functions", function=function)
+            peers = (self._herald(function), self._peer(BARE, f"bare_{function}", self._runtime), floor)
+            job = Job(function, event, expected, tuple(_with(peer, provider) for peer in peers))
+            jobs.append(_at(job, self._https))
+        return jobs
+
+    def outcomes(self) -> list[Job]:
+        """The functions that write one line of log and call nobody."""
+        jobs = []
+        for function, (condition, action) in OUTCOMES.items():
+            event = events.outcome(self._root, condition, action)
+            libraries = self._peer(LIBRARIES, "libraries_outcome", self._task)
+            jobs.append(
+                Job(function, event, "null", (self._herald(function), libraries, self._peer(FLOOR, "floor_outcome")))
+            )
+        return jobs
+
+    def _accepting(self, name: str, peers: tuple[Peer, ...], address: str) -> Job:
+        return _at(Job(name, events.submission(self._root), "thanks.html", peers, warm=50), address)
+
+    def _herald(self, function: str) -> Peer:
+        """Herald from its zip, started as one of its functions."""
+        handler = f"app.{function}"
+        environ = {"HERALD_STAGE": "local", "_HANDLER": handler}
+        if function == "destined":
+            pairs = (f"{name}=herald-local-notify_{kind}" for name, kind in _KIND.items())
+            environ["LAMBDA_NOTIFICATIONS"] = ",".join(pairs)
+        return Peer(HERALD, handler, (self._task, self._runtime), environ, self.zip_size)
+
+    def _peer(self, name: str, module: str, *packages_: Path, function: str = "handler") -> Peer:
+        """A program of one file, alone in its folder, with its packages."""
+        folder = self._work / "peers" / module
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / f"{module}.py").write_bytes((PEERS / f"{module}.py").read_bytes())
+        packages.compile_all(folder)
+        own = [folder, *(path for path in packages_ if path not in (self._runtime, self._task))]
+        size = packages.zipped(own, folder.with_suffix(".zip"))
+        return Peer(name, f"{module}.{function}", (folder, *packages_), {}, size)
+
+
+def _at(job: Job, address: str) -> Job:
+    return replace(job, peers=tuple(_with(peer, {"AWS_ENDPOINT_URL": address}) for peer in job.peers))
+
+
+def _with(peer: Peer, environ: dict[str, str]) -> Peer:
+    return replace(peer, environ=peer.environ | environ)

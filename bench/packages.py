@@ -63,6 +63,12 @@ def unpacked(package: Path, folder: Path) -> Path:
     return folder
 
 
+def copied_without_bytecode(source: Path, folder: Path) -> None:
+    """The same files, as Chalice alone would have packed them."""
+    shutil.rmtree(folder, ignore_errors=True)
+    shutil.copytree(source, folder, ignore=shutil.ignore_patterns("__pycache__"))
+
+
 def runtime(work: Path) -> Path:
     """A folder that holds what the Lambda runtime brings, and nothing else: like /var/runtime, bytecode included."""
     folder = work / "runtime"

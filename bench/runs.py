@@ -83,21 +83,18 @@ def measure(jobs: Sequence[Job], rounds: int, environ: dict[str, str], work: Pat
 
 
 def run(job: Job, peer: Peer, environ: dict[str, str], work: Path, options: Iterable[str] = ()) -> dict[str, Any]:
-    """What one fresh process tells."""
+    """What one fresh process tells, and as ``stderr`` what it wrote there."""
     spec, result = work / "spec.json", work / "result.json"
     result.unlink(missing_ok=True)
-    spec.write_text(
-        json.dumps(
-            {
-                "event": job.event,
-                "expected": job.expected,
-                "handler": peer.handler,
-                "path": [str(path) for path in peer.path],
-                "warm": job.warm,
-                "arn": "arn:aws:lambda:us-east-1:123456789012:function:herald-local",
-            }
-        )
-    )
+    told = {
+        "event": job.event,
+        "expected": job.expected,
+        "handler": peer.handler,
+        "path": [str(path) for path in peer.path],
+        "warm": job.warm,
+        "arn": "arn:aws:lambda:us-east-1:123456789012:function:herald-local",
+    }
+    spec.write_text(json.dumps(told), encoding="utf-8")
     ran = subprocess.run(
         [sys.executable, "-I", "-S", "-B", *options, str(PROCESS), str(spec), str(result)],
         env=environ | peer.environ,
@@ -109,8 +106,8 @@ def run(job: Job, peer: Peer, environ: dict[str, str], work: Path, options: Iter
     )
     if ran.returncode:
         raise SystemExit(f"{job.name}: {peer.name} failed:\n{ran.stderr}")
-    told: dict[str, Any] = json.loads(result.read_text())
-    return told | {"stderr": ran.stderr}
+    found: dict[str, Any] = json.loads(result.read_text(encoding="utf-8"))
+    return found | {"stderr": ran.stderr}
 
 
 @dataclass(frozen=True, slots=True)

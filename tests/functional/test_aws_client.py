@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import socket
 import ssl
 import subprocess
@@ -17,6 +18,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
 
+import botocore
 import pytest
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
@@ -169,6 +171,7 @@ OPEN: list[Callable[[], None]] = []
 
 @pytest.fixture(autouse=True)
 def _closed() -> Iterator[None]:
+    connections._trusting.cache_clear()
     yield
     while OPEN:
         OPEN.pop()()
@@ -601,7 +604,9 @@ def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def over_tls(certificates: Path, name: str) -> Service:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificates / f"{name}.pem", certificates / f"{name}.key")
-    return Service(context)
+    service = Service(context)
+    OPEN.append(service.close)
+    return service
 
 
 def with_bundle(url: str, bundle: Path | None) -> Any:
@@ -616,7 +621,6 @@ def test_a_certificate_of_a_trusted_authority_is_taken_and_the_connection_kept(c
     client = with_bundle(service.url, certificates / "ca.pem")
     for _ in range(3):
         assert client.query(**QUERY) == {}
-    service.close()
     assert service.connections == 1
 
 
@@ -627,8 +631,36 @@ def test_any_other_certificate_is_refused_before_anything_is_sent(
     service = over_tls(certificates, name)
     with pytest.raises(NotSentError, match="SSLError"):
         with_bundle(service.url, certificates / bundle if bundle else None).query(**QUERY)
-    service.close()
     assert service.got == []
+
+
+@pytest.mark.parametrize("name", ["right", "wrong"])
+def test_an_authority_that_the_system_trusts_is_trusted_too(
+    certificates: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """AWS's own authorities are tried first, and are all that is tried for AWS's own endpoints."""
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificates / "ca.pem"))
+    service = over_tls(certificates, name)
+    client = with_bundle(service.url, None)
+    if name == "right":
+        for _ in range(2):
+            assert client.query(**QUERY) == {}
+    else:
+        with pytest.raises(NotSentError, match="SSLError"):
+            client.query(**QUERY)
+    assert service.connections == 2
+    assert len({one.connection for one in service.got}) == (name == "right")
+
+
+def test_the_authorities_of_aws_are_those_that_botocore_has_of_them() -> None:
+    """A release of botocore that knows another fails here."""
+    theirs = Path(botocore.__file__).with_name("cacert.pem").read_text(encoding="utf-8")
+    found = re.findall(
+        r'# Label: "(?:Amazon|Starfield Services).*?(-----BEGIN.*?END CERTIFICATE-----)', theirs, re.DOTALL
+    )
+    mine = re.findall(r"-----BEGIN.*?END CERTIFICATE-----", Path(connections.AMAZON).read_text(), re.DOTALL)
+    assert mine == found
+    assert len(mine) == 5
 
 
 def test_a_bundle_that_cant_be_read_is_an_error_of_ours(certificates: Path) -> None:

@@ -1,4 +1,4 @@
-"""The deployment zip, built by Chalice itself: what is in it, and that it is enough."""
+"""The deployment zip, built as ``make deploy`` builds it: what is in it, and that it is enough."""
 
 from __future__ import annotations
 
@@ -9,13 +9,14 @@ import subprocess
 import sys
 import zipfile
 from importlib.metadata import PackageNotFoundError, requires
-from importlib.util import find_spec
+from importlib.util import MAGIC_NUMBER, cache_from_source, find_spec
 from pathlib import Path
 
 import pytest
 
 from ops import render
 from ops.config import load
+from ops.deploy import CHALICE
 from ops.local.mirror import mirror
 
 LAMBDA_BRINGS = ("boto3", "botocore", "s3transfer", "jmespath", "dateutil", "six", "urllib3")
@@ -108,7 +109,7 @@ for name in ("requests", "standardwebhooks"):
 
 @pytest.fixture(scope="session")
 def package(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The zip of ``chalice package``, from a copy of the project. Its dependencies come from the package index."""
+    """The zip, from a copy of the project. Its dependencies come from the package index."""
     project = tmp_path_factory.mktemp("project")
     mirror(root, project)
     shipped = (project / "herald.toml").read_text(encoding="utf-8")
@@ -119,7 +120,7 @@ def package(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         (project / name).mkdir()
         (project / name / "secret.py").write_text("")
     ran = subprocess.run(
-        [sys.executable, "-c", "from chalice.cli import main; main()", "package", "--stage", "local", "out"],
+        [sys.executable, str(CHALICE), "package", "--stage", "local", "out"],
         cwd=project,
         capture_output=True,
         text=True,
@@ -182,14 +183,14 @@ def test_the_runtimes_folder_holds_all_that_boto3_needs() -> None:
 
 
 def test_the_zip_holds_the_app_its_library_and_its_requirements_and_nothing_else(root: Path, names: set[str]) -> None:
-    own = {"app.py"} | {path.relative_to(root).as_posix() for path in (root / "chalicelib").rglob("*.py")}
+    ours = (path for suffix in ("py", "pem") for path in (root / "chalicelib").rglob(f"*.{suffix}"))
+    own = {"app.py"} | {path.relative_to(root).as_posix() for path in ours}
     top = {name.split("/")[0] for name in names}
     installed = {
         "aws_lambda_powertools",
         "certifi",
         "chalice",
         "charset_normalizer",
-        "dns",
         "altcha",
         "email_validator",
         "idna",
@@ -222,7 +223,25 @@ def test_the_zip_is_small_and_its_size_is_told(package: Path, capsys: pytest.Cap
     size = package.stat().st_size
     with capsys.disabled():
         print(f"\n    deployment zip: {size / 1_000_000:.2f} MB")  # noqa: T201
-    assert size < 2_500_000
+    assert size < 2_300_000
+
+
+def test_whoever_lambda_is_may_read_every_file(package: Path) -> None:
+    """https://docs.aws.amazon.com/lambda/latest/dg/python-package.html: Lambda uses POSIX file permissions."""
+    with zipfile.ZipFile(package) as archive:
+        assert [one.filename for one in archive.infolist() if (one.external_attr >> 16) & 0o044 != 0o044] == []
+
+
+def test_every_module_has_its_bytecode_beside_it_which_needs_no_look_at_the_source(package: Path) -> None:
+    """Lambda unpacks to where nothing can be written: what is not there is compiled again at every start."""
+    with zipfile.ZipFile(package) as archive:
+        names = archive.namelist()
+        modules = [name for name in names if name.endswith(".py")]
+        assert {name for name in names if name.endswith(".pyc")} == {cache_from_source(name) for name in modules}
+        for name in modules:
+            head = archive.read(cache_from_source(name))[:8]
+            # https://peps.python.org/pep-0552/: a hash, and not to be checked.
+            assert head == MAGIC_NUMBER + (1).to_bytes(4, "little"), name
 
 
 def test_compiled_parts_are_for_the_architecture_that_is_deployed(names: set[str]) -> None:
