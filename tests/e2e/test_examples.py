@@ -69,9 +69,7 @@ def test_the_report_is_sent_with_the_grants_of_its_readme(herald: Harness, progr
     assert (ran.returncode, ran.stderr) == (0, "")
     (push,) = herald.pushes("delivered")
     assert push["title"] == "urgent: the last 24 hours"
-    assert herald.line("list_messages", message="Messages listed", site="urgent")["correlation_id"].startswith(
-        "report-"
-    )
+    assert any(str(line.get("correlation_id")).startswith("report-") for line in herald.lines("list_messages"))
 
 
 @pytest.mark.parametrize("left_out", range(4))
