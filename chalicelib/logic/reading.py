@@ -35,7 +35,7 @@ class GetMessage:
     def from_request(cls, request: object) -> GetMessage:
         """Check a request; raises :class:`InvalidRequestError` naming the key at fault and what it should be."""
         request = keys(request, REQUIRED_TO_GET, OPTIONAL_TO_GET)
-        message_id = text(request, "id", MAX_ID)
+        message_id = _id(request, "id")
         return cls(message_id, _correlation_id(request) or message_id)
 
 
@@ -51,7 +51,7 @@ class ListMessages:
         """Check a request; raises :class:`InvalidRequestError` naming the key at fault and what it should be."""
         request = keys(request, REQUIRED_TO_LIST, OPTIONAL_TO_LIST)
         wanted = Wanted(
-            site=text(request, "site", MAX_ID),
+            site=_id(request, "site"),
             state=_state(request) if "state" in request else None,
             since=whole(request, "since", 0, LATEST - 1) if "since" in request else 0,
             until=whole(request, "until", 1, LATEST) if "until" in request else LATEST,
@@ -76,5 +76,15 @@ def _state(request: Mapping[str, object]) -> MessageState:
         raise InvalidRequestError(f"state: expected one of: {', '.join(MessageState)}", key="state") from None
 
 
+def _id(request: Mapping[str, object], key: str) -> str:
+    found = text(request, key, MAX_ID)
+    try:
+        found.encode()
+    except UnicodeEncodeError:
+        # Half a character: JSON can write it (RFC 8259, 8.2), UTF-8 and so the table can't.
+        raise InvalidRequestError(f"{key}: expected whole characters", key=key) from None
+    return found
+
+
 def _correlation_id(request: Mapping[str, object]) -> str:
-    return text(request, "correlation_id", MAX_ID) if "correlation_id" in request else ""
+    return _id(request, "correlation_id") if "correlation_id" in request else ""

@@ -160,6 +160,8 @@ WRONG: list[tuple[str, object, str]] = [
         for wrong in ("", 7, None, "x" * (MAX_ID + 1))
     ),
     ("get_message", GET | {"site": "default"}, "site"),
+    ("get_message", GET | {"id": "half \ud83d a character"}, "id"),
+    ("list_messages", LIST | {"site": "\udcff"}, "site"),
     ("list_messages", LIST | {"id": "id-1"}, "id"),
 ]
 
