@@ -157,26 +157,3 @@ class ChannelUnavailableError(NotifierError):
 
 class ChannelUncertainError(NotifierError):
     """The provider may have delivered, but its answer was lost."""
-
-
-def notifier_error(error_type: str, error_message: str) -> InvokeError:
-    """Turn a function error of the Lambda Invoke API back into the exception that was raised there.
-
-    An ``error_type`` that no notifier of ours raises is a fault in the notifier. It may have come after the provider
-    accepted, so it counts as uncertain.
-    """
-    classes: list[type[InvokeError]] = [InvalidRequestError, *NotifierError.__subclasses__()]
-    known = {cls.__name__: cls for cls in classes}
-    cls = known.get(error_type)
-    if cls is None:
-        return ChannelUncertainError(f"the notifier failed with {error_type or 'no error type'}")
-    try:
-        detail = json.loads(error_message)
-        wait = detail.get("retry_after")
-        return cls(
-            str(detail["message"]),
-            key=str(detail.get("key", "")),
-            retry_after=int(wait) if wait is not None else None,
-        )
-    except (ValueError, TypeError, KeyError, AttributeError, OverflowError):
-        return cls(error_message)

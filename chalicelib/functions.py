@@ -90,9 +90,6 @@ _LETTERS = Grant(
 )
 
 
-_READ = Grant("ReadMessages", ("dynamodb:GetItem",), Resource.TABLE, "answer with the message that is asked for")
-
-
 def _tells_owner(stage: Stage) -> bool:
     return bool(stage.alarm_channels)
 
@@ -102,6 +99,7 @@ _COUNT = Grant("CountFailures", ("dynamodb:UpdateItem",), Resource.TABLE, "tell 
 _TELL = Grant(
     "TellTheOwner", ("lambda:InvokeFunction",), Resource.ALARM_NOTIFIERS, "what was not delivered", needed=_tells_owner
 )
+_READ = Grant("ReadMessages", ("dynamodb:GetItem",), Resource.TABLE, "answer with the message that is asked for")
 
 FUNCTIONS = (
     FunctionSpec(

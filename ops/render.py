@@ -17,13 +17,14 @@ import yaml
 from chalicelib.functions import functions_of, settings_of
 from chalicelib.logic import openapi
 from chalicelib.settings import APP, Stage
-from ops import wiring
+from ops import contracts, wiring
 from ops.config import LOCAL, LOCAL_KEYS, StageConfig
 from ops.policies import Where, policy
 
 STAGES_MODULE = Path("chalicelib/stages.py")
 CHALICE_CONFIG = Path(".chalice/config.json")
 OPENAPI = Path("docs/openapi.json")
+CONTRACTS = Path("docs/contracts")
 ARCHITECTURE = "arm64"
 API_STAGE = "api"
 """The stage of the REST API, and so the first part of its paths: ``/api/contact``."""
@@ -47,6 +48,7 @@ def generated(stages: Mapping[str, StageConfig]) -> dict[Path, str]:
         CHALICE_CONFIG: _json(_chalice_config(ordered)),
         OPENAPI: _json(openapi.document(_described(ordered), f"/{API_STAGE}")),
     }
+    files |= {CONTRACTS / name: _json(contract) for name, contract in contracts.contracts().items()}
     for config in ordered:
         files[wiring_file(config.stage.name)] = _yaml(
             wiring.template(config.stage, with_alarms=config.alarms_to is not None)
@@ -90,6 +92,7 @@ def left_over(root: Path, files: Mapping[Path, str]) -> list[Path]:
     found = [
         *(root / ".chalice").glob(f"policy-{LOCAL}-*.json"),
         *(root / "infra").glob("wiring-*.yaml"),
+        *(root / CONTRACTS).glob("*.json"),
     ]
     return sorted(
         path.relative_to(root)

@@ -26,8 +26,10 @@ MAX_EXTRA = 120
 """Characters that each of them shows. The record has it whole."""
 MAX_ADDRESS = 254
 """Characters of the longest address that SMTP can carry (RFC 5321, 4.5.3.1.3)."""
+REQUIRED = ("id", "title", "message")
+OPTIONAL = ("timestamp", "channel", "reply_to", "fields", "options")
+"""Keys of a request beside its version."""
 
-_OPTIONAL = ("timestamp", "channel", "reply_to", "fields", "options")
 _LINES = (("Source", "source"), ("Name", "name"), ("Mail", "email"))
 _SHOWN = ("source", "name", "email", "message")
 
@@ -74,7 +76,7 @@ class Notification:
     @classmethod
     def from_request(cls, request: object) -> Notification:
         """Check a request; raises :class:`InvalidRequestError` naming the key at fault and what it should be."""
-        request = keys(request, ("id", "title", "message"), _OPTIONAL)
+        request = keys(request, REQUIRED, OPTIONAL)
         return cls(
             id=text(request, "id", MAX_ID),
             title=text(request, "title"),

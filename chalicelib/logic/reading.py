@@ -18,7 +18,10 @@ from chalicelib.errors import InvalidRequestError, NotFoundError
 from chalicelib.logic.archive import LATEST, MAX_CURSOR, MOST, Archive, MessageState, Position, Wanted
 from chalicelib.logic.contract import MAX_ID, keys, text, whole
 
-LISTED_BY = ("state", "since", "until", "limit", "cursor")
+REQUIRED_TO_GET = ("id",)
+OPTIONAL_TO_GET = ("correlation_id",)
+REQUIRED_TO_LIST = ("site",)
+OPTIONAL_TO_LIST = ("state", "since", "until", "limit", "cursor", "correlation_id")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +34,8 @@ class GetMessage:
     @classmethod
     def from_request(cls, request: object) -> GetMessage:
         """Check a request; raises :class:`InvalidRequestError` naming the key at fault and what it should be."""
-        request = keys(request, ("id",), ("correlation_id",))
-        message_id = text(request, "id", MAX_ID)
+        request = keys(request, REQUIRED_TO_GET, OPTIONAL_TO_GET)
+        message_id = _id(request, "id")
         return cls(message_id, _correlation_id(request) or message_id)
 
 
@@ -46,12 +49,12 @@ class ListMessages:
     @classmethod
     def from_request(cls, request: object) -> ListMessages:
         """Check a request; raises :class:`InvalidRequestError` naming the key at fault and what it should be."""
-        request = keys(request, ("site",), (*LISTED_BY, "correlation_id"))
+        request = keys(request, REQUIRED_TO_LIST, OPTIONAL_TO_LIST)
         wanted = Wanted(
-            site=text(request, "site", MAX_ID),
+            site=_id(request, "site"),
             state=_state(request) if "state" in request else None,
-            since=whole(request, "since", 0, LATEST) if "since" in request else 0,
-            until=whole(request, "until", 0, LATEST) if "until" in request else LATEST,
+            since=whole(request, "since", 0, LATEST - 1) if "since" in request else 0,
+            until=whole(request, "until", 1, LATEST) if "until" in request else LATEST,
             limit=whole(request, "limit", 1, MOST) if "limit" in request else MOST,
             after=Position.of_cursor(text(request, "cursor", MAX_CURSOR)) if "cursor" in request else None,
         )
@@ -73,5 +76,15 @@ def _state(request: Mapping[str, object]) -> MessageState:
         raise InvalidRequestError(f"state: expected one of: {', '.join(MessageState)}", key="state") from None
 
 
+def _id(request: Mapping[str, object], key: str) -> str:
+    found = text(request, key, MAX_ID)
+    try:
+        found.encode()
+    except UnicodeEncodeError:
+        # Half a character: JSON can write it (RFC 8259, 8.2), UTF-8 and so the table can't.
+        raise InvalidRequestError(f"{key}: expected whole characters", key=key) from None
+    return found
+
+
 def _correlation_id(request: Mapping[str, object]) -> str:
-    return text(request, "correlation_id", MAX_ID) if "correlation_id" in request else ""
+    return _id(request, "correlation_id") if "correlation_id" in request else ""

@@ -14,6 +14,7 @@ import requests
 from ops import record
 from ops.local.stack import LocalStack
 from ops.render import API_STAGE
+from tests.contracts import error_fits, fits
 
 Found = TypeVar("Found")
 
@@ -220,13 +221,16 @@ class Harness:
         return payload
 
     def ask(self, function: str, request: object) -> tuple[Any, str]:
-        """What a function answers, and the class of its error, if it failed."""
+        """What a pure function answers, and the class of its error if it failed: each as its contract says."""
         answer = self.account.functions.invoke(
             FunctionName=self.stage.function(function), Payload=json.dumps(request).encode()
         )
         payload = json.loads(answer["Payload"].read())
+        contract = "notify" if function.startswith("notify_") else function
         if "FunctionError" not in answer:
+            fits(contract, "answer", payload)
             return payload, ""
+        error_fits(contract, payload["errorType"], payload["errorMessage"])
         return json.loads(payload["errorMessage"]), payload["errorType"]
 
     @contextmanager

@@ -26,6 +26,7 @@ from chalicelib.logic.contract import MAX_ID
 from chalicelib.logic.delivery import Delivery, State
 from chalicelib.logic.spam import NOTHING_FOUND
 from chalicelib.settings import Stage
+from tests.contracts import error_fits, fits
 from tests.fakes import NOW, FakeComposition, InMemoryArchive, UnreachableArchive
 from tests.functional.conftest import Log
 
@@ -63,12 +64,16 @@ class Functions:
 
     def invoke(self, function: str, request: object) -> Any:
         with using(self._composition):
-            return self._client.lambda_.invoke(function, request).payload
+            answer = self._client.lambda_.invoke(function, request).payload
+        if function != "get_message_url":
+            fits(function, "answer", answer)
+        return answer
 
     def fails(self, function: str, request: object, means: type[InvokeError]) -> InvokeError:
         with pytest.raises(InvokeError) as caught:
             self.invoke(function, request)
         assert type(caught.value) is means
+        error_fits(function, means.__name__, str(caught.value))
         return caught.value
 
 
@@ -155,6 +160,8 @@ WRONG: list[tuple[str, object, str]] = [
         for wrong in ("", 7, None, "x" * (MAX_ID + 1))
     ),
     ("get_message", GET | {"site": "default"}, "site"),
+    ("get_message", GET | {"id": "half \ud83d a character"}, "id"),
+    ("list_messages", LIST | {"site": "\udcff"}, "site"),
     ("list_messages", LIST | {"id": "id-1"}, "id"),
 ]
 

@@ -40,6 +40,7 @@ from chalicelib.errors import (
 )
 from chalicelib.functions import FUNCTIONS
 from chalicelib.logic.notification import Notification, of_contact
+from tests.contracts import error_fits, fits
 from tests.fakes import NOW, FakeComposition, RecordingNotifier, mail_channel, mailing_stage, message
 from tests.functional.conftest import Provider
 
@@ -99,7 +100,9 @@ class Post:
 
     def invoke(self, request: object = REQUEST) -> Any:
         with using(self.composition):
-            return self._client.lambda_.invoke("notify_email", request).payload
+            answer = self._client.lambda_.invoke("notify_email", request).payload
+        fits("notify", "answer", answer)
+        return answer
 
     def fails(self, means: type[InvokeError], request: object = REQUEST) -> InvokeError:
         with pytest.raises(InvokeError) as caught:
@@ -107,6 +110,7 @@ class Post:
         assert type(caught.value) is means
         for secret in ("MARKER", "ada@example.com", "owner@example.org"):
             assert secret not in str(caught.value), "an error's text reaches logs and the bus"
+        error_fits("notify", type(caught.value).__name__, str(caught.value))
         return caught.value
 
 

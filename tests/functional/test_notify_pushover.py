@@ -36,6 +36,7 @@ from chalicelib.errors import (
     InvokeError,
 )
 from chalicelib.settings import Options, Stage
+from tests.contracts import error_fits, fits
 from tests.fakes import NOW, FakeComposition, RecordingNotifier, channel
 from tests.functional.conftest import Provider
 from tests.functional.test_metrics import values
@@ -100,7 +101,9 @@ class Pushover:
 
     def invoke(self, request: object = REQUEST) -> Any:
         with using(self.composition):
-            return self._client.lambda_.invoke("notify_pushover", request).payload
+            answer = self._client.lambda_.invoke("notify_pushover", request).payload
+        fits("notify", "answer", answer)
+        return answer
 
     def fails(self, error: type[InvokeError], request: object = REQUEST) -> InvokeError:
         with pytest.raises(InvokeError) as caught:
@@ -108,6 +111,7 @@ class Pushover:
         assert type(caught.value) is error
         for secret in (TOKEN, USER, "MARKER"):
             assert secret not in str(caught.value), "an error's text reaches logs and the bus"
+        error_fits("notify", type(caught.value).__name__, str(caught.value))
         return caught.value
 
 

@@ -43,6 +43,7 @@ from chalicelib.errors import (
 from chalicelib.functions import FUNCTIONS
 from chalicelib.logic.webhooks import webhook_id
 from chalicelib.settings import Channel, Stage
+from tests.contracts import error_fits, fits
 from tests.fakes import LIMITS, NOW, FakeComposition, site
 
 SECRET = "whsec_" + "c2VjcmV0" * 4
@@ -200,7 +201,9 @@ class Hooked:
             for name, each in it.items()
         }
         with using(FakeComposition(stage, providers=providers)):
-            return self.client.lambda_.invoke("notify_webhook", request).payload
+            answer = self.client.lambda_.invoke("notify_webhook", request).payload
+        fits("notify", "answer", answer)
+        return answer
 
     def fails(self, error: type[InvokeError], request: object = REQUEST, *channels: Channel) -> InvokeError:
         with pytest.raises(InvokeError) as caught:
@@ -210,6 +213,7 @@ class Hooked:
         assert caught.value.__context__ is caught.value.__cause__ or caught.value.__suppress_context__
         for secret in (SECRET, "PATHSECRET", "127.0.0.1", "MARKER"):
             assert secret not in str(caught.value), "an error's text reaches logs and the bus"
+        error_fits("notify", type(caught.value).__name__, str(caught.value))
         return caught.value
 
 

@@ -123,7 +123,7 @@ def test_outside_lambda_the_client_is_botocores(root: Path) -> None:
     ("entry_point", "adapters"),
     [
         ("app.app", {"aws", "topic"}),
-        ("app.destined", {"aws", "messages", "notifiers", "recent"}),
+        ("app.destined", {"aws", "invoke", "messages", "notifiers", "recent"}),
         ("app.notify_pushover", {"aws", "pushover", "secrets"}),
         ("app.get_message", {"aws", "archive", "messages"}),
         ("app.list_messages", {"aws", "archive", "messages"}),

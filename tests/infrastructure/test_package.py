@@ -14,6 +14,8 @@ from pathlib import Path
 
 import pytest
 
+from chalicelib.functions import functions_of
+from chalicelib.settings import stage_named
 from ops import render
 from ops.config import load
 from ops.deploy import CHALICE
@@ -53,6 +55,9 @@ FORBIDDEN = {
     "app.redrive": (*EVERYWHERE, *HTTP_OF_OTHERS),
     "app.notify_pushover": (*EVERYWHERE, "standardwebhooks"),
     "app.notify_email": (*EVERYWHERE, *HTTP_OF_OTHERS),
+    "app.get_message": (*EVERYWHERE, *HTTP_OF_OTHERS, "aws_lambda_powertools.utilities.data_classes"),
+    "app.list_messages": (*EVERYWHERE, *HTTP_OF_OTHERS, "aws_lambda_powertools.utilities.data_classes"),
+    "app.get_message_url": (*EVERYWHERE, *HTTP_OF_OTHERS),
     "app.on_success": (*EVERYWHERE, *HTTP_OF_OTHERS, *NO_CALL),
     "app.on_failure": (*EVERYWHERE, *HTTP_OF_OTHERS, *NO_CALL),
 }
@@ -247,6 +252,11 @@ def test_every_module_has_its_bytecode_beside_it_which_needs_no_look_at_the_sour
 def test_compiled_parts_are_for_the_architecture_that_is_deployed(names: set[str]) -> None:
     compiled = [name for name in names if name.endswith(".so")]
     assert all("aarch64" in name for name in compiled), compiled
+
+
+def test_every_function_is_started_from_the_zip() -> None:
+    local = {f"app.{spec.name}" for spec in functions_of(stage_named("local"))} - {"app.api_handler"} | {"app.app"}
+    assert local <= set(FORBIDDEN)
 
 
 @pytest.mark.parametrize("handler", FORBIDDEN)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from chalicelib.functions import FUNCTIONS, functions_of, notifiers_of
@@ -69,6 +71,11 @@ def test_a_stage_uses_a_channel_only_where_a_site_does() -> None:
     assert unused.uses("pushover"), "by its kind, whatever its name"
     nobody = Stage("dev", {}, {"pushover": channel()}, LIMITS)
     assert not nobody.uses("pushover")
+
+
+def test_the_function_behind_the_function_url_exists_only_where_the_stage_asks_for_it() -> None:
+    plain, asked = (functions_of(replace(stage(), function_url=wanted)) for wanted in (False, True))
+    assert {spec.name for spec in asked} - {spec.name for spec in plain} == {"get_message_url"}
 
 
 def test_a_notifier_exists_only_where_a_site_uses_its_channel() -> None:
