@@ -45,6 +45,7 @@ _UNUSED = (
     "auth_alpha",
     "batch",
     "circuit_breaker",
+    "data_classes",
     "data_masking",
     "feature_flags",
     "idempotency",
@@ -54,25 +55,11 @@ _UNUSED = (
     "streaming",
     "validation",
 )
-_EVENTS = (
-    "active_mq",
-    "api_gateway_authorizer",
-    "appsync_authorizer",
-    "cognito_user_pool",
-    "iot_registry",
-    "rabbit_mq",
-    "s3_object",
-)
-"""The data classes that their package doesn't load whenever one of them is asked for."""
 LEFT_OUT = {
     "dns/*": "email-validator needs it to ask name servers, which Herald never does",
     "dnspython-*": "the same",
     "aws_lambda_powertools/event_handler/*": "Chalice routes the requests",
-    **{f"aws_lambda_powertools/utilities/{name}/*": "nothing here is used but data_classes" for name in _UNUSED},
-    **{
-        f"aws_lambda_powertools/utilities/data_classes/{name}_event.py": "nothing here is run by that"
-        for name in _EVENTS
-    },
+    **{f"aws_lambda_powertools/utilities/{name}/*": "the logger and the metrics alone are used" for name in _UNUSED},
     "charset_normalizer/*.so": "the same modules are there in Python; it guesses encodings, which nobody asks it for",
     "charset_normalizer/cli/*": "no command is run in Lambda",
     "*.data/scripts/*": "no command is run in Lambda",

@@ -6,8 +6,6 @@ import json
 from http import HTTPStatus
 from typing import Any
 
-from aws_lambda_powertools.utilities.data_classes import LambdaFunctionUrlEvent
-
 from chalicelib.errors import InvalidRequestError, NotFoundError, UnavailableError
 from chalicelib.handlers import messages
 from chalicelib.logs import logger
@@ -27,10 +25,10 @@ def answer(event: dict[str, Any]) -> dict[str, object]:
     The query holds what the request of the Invoke API does. Lambda lets in only who signs the request and may:
     https://docs.aws.amazon.com/lambda/latest/dg/urls-auth.html
     """
-    asked = LambdaFunctionUrlEvent(event)
-    if asked.http_method != "GET" or asked.raw_path != "/":
+    # https://docs.aws.amazon.com/lambda/latest/dg/urls-invocation.html#urls-request-payload
+    if event["requestContext"]["http"]["method"] != "GET" or event["rawPath"] != "/":
         return _failed(HTTPStatus.BAD_REQUEST)
-    query: dict[str, object] = dict(asked.query_string_parameters)
+    query: dict[str, object] = dict(event.get("queryStringParameters") or {})
     if query.get("version") == "1":
         query["version"] = 1
     try:
