@@ -18,6 +18,21 @@ _REQUEST_ID = "b25f48e8-84fd-11e6-80d9-574e0c4664cb"
 _PUBLISHED = f"""<PublishResponse xmlns="http://sns.amazonaws.com/doc/2010-03-31/"><PublishResult>
 <MessageId>94f20ce6-13c5-43a0-9a9e-ca52d816e90b</MessageId></PublishResult>
 <ResponseMetadata><RequestId>{_REQUEST_ID}</RequestId></ResponseMetadata></PublishResponse>"""
+_DELIVERY = {
+    **{name: {"S": text} for name, text in {"state": "delivered", "owner": "o", "reference": "r", "error": ""}.items()},
+    **{name: {"N": "1"} for name in ("attempts", "until", "next_attempt_at", "since")},
+}
+_ITEM = {
+    "id": {"S": "message-1"},
+    "site": {"S": "default"},
+    "owner": {"S": "o"},
+    **{name: {"N": "1"} for name in ("received_at", "stored_at", "expires_at")},
+    "submission": {
+        "S": '{"version": 1, "id": "message-1", "site": "default", "received_at": 1, "fields": {"message": "x"}}'
+    },
+    "deliveries": {"M": {"pushover": {"M": _DELIVERY}}},
+}
+"""A message as its record holds it: chalicelib/adapters/messages.py."""
 _XML, _JSON = "text/xml", "application/x-amz-json-1.0"
 
 
@@ -53,7 +68,9 @@ class Calls(Counter[str]):
 
     @staticmethod
     def table(target: str) -> bytes:
-        return b'{"Items": [], "Count": 0, "ScannedCount": 0}' if target.endswith(".Query") else b"{}"
+        if target.endswith(".Query"):
+            return b'{"Items": [], "Count": 0, "ScannedCount": 0}'
+        return json.dumps({"Item": _ITEM}).encode() if target.endswith(".GetItem") else b"{}"
 
 
 class Connection(asyncio.Protocol):

@@ -104,6 +104,20 @@ def schedule() -> dict[str, Any]:
     }
 
 
+def signed_request(message_id: str) -> dict[str, Any]:
+    """What a function URL hands to ``get_message_url``:
+    https://docs.aws.amazon.com/lambda/latest/dg/urls-invocation.html#urls-request-payload"""
+    return {
+        "version": "2.0",
+        "rawPath": "/",
+        "rawQueryString": f"version=1&id={message_id}",
+        "headers": {"host": "example.lambda-url.us-east-1.on.aws"},
+        "queryStringParameters": {"version": "1", "id": message_id},
+        "requestContext": {"http": {"method": "GET", "path": "/"}},
+        "isBase64Encoded": False,
+    }
+
+
 def _sample(root: Path, name: str) -> dict[str, Any]:
     found: dict[str, Any] = json.loads((root / f"tests/contract/samples/{name}.json").read_text(encoding="utf-8"))
     return found

@@ -25,7 +25,10 @@ WITH_BOTOCORE, WITHOUT_BYTECODE, WITH_NEITHER = (
     "without bytecode in the zip",
     "with botocore's client and without bytecode",
 )
-FUNCTIONS = ("destined", "notify_pushover", "notify_webhook", "notify_email", "redrive")
+FUNCTIONS = (
+    *("destined", "notify_pushover", "notify_webhook", "notify_email", "redrive"),
+    *("get_message", "get_message_url", "list_messages"),
+)
 """Those that call AWS, beside the API function."""
 OUTCOMES = {"on_success": ("Success", "delivered"), "on_failure": ("RetriesExhausted", "undeliverable")}
 
@@ -109,6 +112,9 @@ class Jobs:
             "notify_webhook": (events.notification("team"), "delivered"),
             "notify_email": (events.notification("email"), "message-1"),
             "redrive": (events.schedule(), "null"),
+            "get_message": ({"version": 1, "id": "message-1"}, "message-1"),
+            "get_message_url": (events.signed_request("message-1"), "message-1"),
+            "list_messages": ({"version": 1, "site": "default"}, "messages"),
         }
         jobs = []
         for function in FUNCTIONS:

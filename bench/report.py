@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench import imports, jobs
+from bench import cost, imports, jobs
 from bench.chart import drawn
 from bench.pages import fill, table
 from bench.runs import Job, Measured, Spread, percentile
@@ -54,6 +54,8 @@ def write(root: Path, results: Results) -> None:
             "steps": _compared(results, jobs.STEPS, jobs.WITH_NEITHER),
             "functions": _functions(results),
             "imports": _imports(results),
+            "memory": _by_memory(results),
+            "cost compared": cost.compared(),
         },
     )
     shown = [(peer.name, results.found[jobs.TLS][peer.name]) for peer in results.job(jobs.TLS).peers]
@@ -123,6 +125,11 @@ def _imports(results: Results) -> str:
     return table(["function", *imports.GROUPS, "sum", "longest by themselves"], rows)
 
 
+def _by_memory(results: Results) -> str:
+    names = (jobs.TLS, "destined", "notify_pushover", "on_success")
+    return cost.by_memory({name: Spread.of(results.found[name][jobs.HERALD].computed).median / 1000 for name in names})
+
+
 def _targets(results: Results) -> str:
     api = results.found[jobs.TLS][jobs.HERALD]
     peers = [peer.name for peer in results.job(jobs.TLS).peers if peer.name not in (jobs.HERALD, jobs.FLOOR)]
@@ -167,3 +174,6 @@ def differing(results: Results) -> Iterable[str]:
         for name, calls in told.items():
             if calls != told[jobs.HERALD]:
                 yield f"{job.name}: {name} calls {dict(calls)}, Herald {dict(told[jobs.HERALD])}"
+        priced = cost.CALLS.get(job.name, told[jobs.HERALD])
+        if priced != told[jobs.HERALD]:
+            yield f"{job.name}: README.md prices {dict(priced)}, Herald calls {dict(told[jobs.HERALD])}"

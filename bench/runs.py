@@ -49,6 +49,8 @@ class Measured:
     imported: list[float] = field(default_factory=list)
     first: list[float] = field(default_factory=list)
     warm: list[float] = field(default_factory=list)
+    computed: list[float] = field(default_factory=list)
+    """Of the processor's time, import and first request together."""
     memory: list[float] = field(default_factory=list)
     """MB of 10⁶ bytes, at its peak."""
     modules: tuple[str, ...] = ()
@@ -61,6 +63,7 @@ class Measured:
         self.imported.append(told["import"] * 1000)
         self.first.append(told["first"] * 1000)
         self.warm.extend(seconds * 1000 for seconds in told["warm"])
+        self.computed.append(told["computed"] * 1000)
         self.memory.append(told["memory"] * 1024 / 1_000_000)
         self.modules = tuple(told["modules"])
 

@@ -85,3 +85,17 @@ def notify_email(event, context):
 def redrive(event, context):
     for _ in _dynamodb("Query", IndexName="due")["Items"]:
         pass
+
+
+def get_message(event, context):
+    item = _dynamodb("GetItem", Key={"id": {"S": event["id"]}})["Item"]
+    return {"id": item["id"]["S"], "fields": json.loads(item["submission"]["S"])["fields"]}
+
+
+def get_message_url(event, context):
+    return {"statusCode": 200, "body": json.dumps(get_message(event["queryStringParameters"], context))}
+
+
+def list_messages(event, context):
+    page = _dynamodb("Query", IndexName="site", ExpressionAttributeValues={":site": {"S": event["site"]}})
+    return {"messages": [item["id"]["S"] for item in page["Items"]]}
