@@ -27,7 +27,7 @@ from botocore.credentials import Credentials
 from botocore.session import Session
 
 from chalicelib.adapters import aws as package
-from chalicelib.adapters.aws import connections, direct
+from chalicelib.adapters.aws import connections, direct, retries
 from chalicelib.adapters.aws.connections import Connections
 from chalicelib.adapters.aws.environment import endpoint
 from chalicelib.adapters.aws.errors import AwsError, NotSentError, ServiceError, UnansweredError
@@ -119,8 +119,8 @@ class Service:
             connection.close()
 
     def _answer(self, connection: socket.socket, stream: Any, number: int) -> bool:
-        line = stream.readline().decode().strip()
-        if not line:
+        line = stream.readline().decode("latin-1").strip()
+        if not line.endswith("HTTP/1.1"):
             return False
         headers = {}
         while text := stream.readline().decode().strip():
@@ -264,6 +264,7 @@ CALLS: list[tuple[str, str, dict[str, Any], Say]] = [
         {"FunctionName": ARN, "Payload": b"{}"},
         Say(body=b'{"errorType": "X"}', headers={"X-Amz-Function-Error": "Unhandled"}),
     ),
+    ("lambda", "invoke", {"FunctionName": "a/../b", "Payload": b"{}"}, Say()),
     (
         "lambda",
         "invoke",
@@ -461,6 +462,8 @@ def test_a_call_is_repeated_with_pauses_until_it_succeeds_and_signed_anew(servic
     assert [one.headers["amz-sdk-request"] for one in service.got] == [f"attempt={n}; max=4" for n in (1, 2, 3, 4)]
     for one in service.got:
         assert_signed(one, service.url, "sns")
+    spent = retries.QUOTA - client._caller._retries._quota
+    assert spent == retries.COST + retries.COST, "the last retry, which helped, costs nothing"
 
 
 def test_a_call_that_keeps_failing_ends_with_its_last_error(service: Service) -> None:
@@ -495,6 +498,8 @@ def test_a_connection_is_kept_for_the_next_call(service: Service) -> None:
     for _ in range(3):
         client.query(**QUERY)
     assert service.connections == 1
+    (waiting, _) = client._caller._connections._idle[0]
+    assert waiting.sock.gettimeout() == 5, "the time to connect is over"
 
 
 def test_a_connection_that_the_service_has_closed_is_replaced_before_anything_is_sent_on_it(service: Service) -> None:
@@ -661,6 +666,11 @@ def test_the_authorities_of_aws_are_those_that_botocore_has_of_them() -> None:
     mine = re.findall(r"-----BEGIN.*?END CERTIFICATE-----", Path(connections.AMAZON).read_text(), re.DOTALL)
     assert mine == found
     assert len(mine) == 5
+
+
+def test_what_speaks_no_tls_is_sent_nothing(certificates: Path, service: Service) -> None:
+    with pytest.raises(NotSentError, match="SSLError"):
+        with_bundle(service.url.replace("http:", "https:"), certificates / "ca.pem").query(**QUERY)
 
 
 def test_a_bundle_that_cant_be_read_is_an_error_of_ours(certificates: Path) -> None:

@@ -471,6 +471,7 @@ def test_nearly_everybodys_address_is_accepted_without_the_library() -> None:
     """It would make the first request of a cold function a fifth longer."""
     for address in ("ada@example.com", "Ada.Lovelace+news@mail.example.co.uk", "ada_1@sub-domain.example.org"):
         assert PLAIN.fullmatch(address)
+    assert not PLAIN.fullmatch(f"{'a' * 65}@example.com"), "RFC 5321, 4.5.3.1.1"
 
 
 def test_the_address_alone_is_looked_at_as_one() -> None:
