@@ -29,7 +29,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 VERSION = 1
 CONNECT_TIMEOUT = 2
@@ -38,6 +38,28 @@ READ_TIMEOUT = 25
 
 Answer = dict[str, Any]
 """A JSON object. It may have more keys than this release knows."""
+Failure = tuple[bool, str]
+"""Of a call that did not succeed: whether it is certain that nothing ran, and a word that is fit for a log, as an
+error's own text may quote the request."""
+
+if TYPE_CHECKING:
+    # Not when it runs: making such classes would cost more of a start than all else here.
+    from typing import TypedDict
+
+    class Delivered(TypedDict):
+        """What a notifier says of a delivery."""
+
+        channel: str
+        status: str
+        reference: str
+        """The provider's id of what it accepted."""
+
+    class Page(TypedDict):
+        """Some of a site's messages."""
+
+        messages: list[Answer]
+        cursor: str | None
+        """Where the next page begins; None behind the last."""
 
 
 class CallError(Exception):
@@ -97,31 +119,6 @@ class ChannelUncertainError(FunctionError):
 _CLASSES = {cls.__name__: cls for cls in FunctionError.__subclasses__()}
 
 
-class Delivered(NamedTuple):
-    """What a notifier says of a delivery."""
-
-    channel: str
-    reference: str
-    """The provider's id of what it accepted."""
-
-
-class Page(NamedTuple):
-    """Some of a site's messages."""
-
-    messages: list[Answer]
-    cursor: str | None
-    """Where the next page begins; None behind the last."""
-
-
-class Failure(NamedTuple):
-    """What is known of a call that did not succeed."""
-
-    ran_nothing: bool
-    """Whether that is certain."""
-    reason: str
-    """A word that is fit for a log: an error's own text may quote the request."""
-
-
 def failure(error: Exception) -> Failure | None:
     """What an error of botocore's means; None for any other, which is a mistake of the program's own."""
     from botocore import exceptions
@@ -129,7 +126,7 @@ def failure(error: Exception) -> Failure | None:
     if isinstance(error, exceptions.ClientError):
         told = error.response
         # Lambda's own failures have a status of 5xx, and its page doesn't say that nothing ran.
-        return Failure(told["ResponseMetadata"]["HTTPStatusCode"] < 500, str(told["Error"].get("Code")))
+        return told["ResponseMetadata"]["HTTPStatusCode"] < 500, str(told["Error"].get("Code"))
     not_sent = (
         exceptions.EndpointConnectionError,
         exceptions.ConnectTimeoutError,
@@ -137,7 +134,7 @@ def failure(error: Exception) -> Failure | None:
         exceptions.ParamValidationError,
     )
     if isinstance(error, exceptions.BotoCoreError):
-        return Failure(isinstance(error, not_sent), type(error).__name__)
+        return isinstance(error, not_sent), type(error).__name__
     return None
 
 
@@ -158,9 +155,10 @@ def call(
         found = understand(error)
         if found is None:
             raise
-        if found.ran_nothing:
-            raise NotRunError(f"{function} was not invoked", found.reason) from error
-        raise UnknownOutcomeError(f"{function} may have run: {found.reason}") from error
+        ran_nothing, reason = found
+        if ran_nothing:
+            raise NotRunError(f"{function} was not invoked", reason) from error
+        raise UnknownOutcomeError(f"{function} may have run: {reason}") from error
     try:
         answer = json.loads(payload)
         if "FunctionError" in response:
@@ -213,8 +211,8 @@ class Herald:
         ``more`` are the optional keys of the contract: timestamp, channel, reply_to, fields, options.
         """
         request = {"version": VERSION, "id": id, "title": title, "message": message, **more}
-        answer = self.call(f"notify_{kind}", request)
-        return Delivered(str(answer.get("channel", "")), str(answer.get("reference", "")))
+        delivered: Any = self.call(f"notify_{kind}", request)
+        return delivered  # type: ignore[no-any-return]
 
     def get_message(self, message_id: str) -> Answer:
         """A message with all that is known of it; raises :class:`NotFoundError`."""
@@ -225,16 +223,16 @@ class Herald:
 
         ``more`` are the optional keys of the contract: state, since, until, limit, cursor.
         """
-        answer = self.call("list_messages", {"version": VERSION, "site": site, **self._correlation, **more})
-        return Page(list(answer.get("messages", [])), answer.get("cursor"))
+        page: Any = self.call("list_messages", {"version": VERSION, "site": site, **self._correlation, **more})
+        return page  # type: ignore[no-any-return]
 
     def messages(self, site: str, **more: object) -> Iterator[Answer]:
         """All of a site's messages, newest first, each page read when it is come to."""
         page = self.list_messages(site, **more)
-        yield from page.messages
-        while page.cursor:
-            page = self.list_messages(site, **{**more, "cursor": page.cursor})
-            yield from page.messages
+        yield from page["messages"]
+        while page["cursor"]:
+            page = self.list_messages(site, **{**more, "cursor": page["cursor"]})
+            yield from page["messages"]
 
     def call(self, name: str, request: Mapping[str, object]) -> Answer:
         """Invoke a function by its name in the directory."""
@@ -257,7 +255,7 @@ class Herald:
             failed = failure(error)
             if failed is None:
                 raise
-            raise NotRunError(f"{parameter} could not be read", failed.reason) from error
+            raise NotRunError(f"{parameter} could not be read", failed[1]) from error
         self._arns[name] = str(found["Parameter"]["Value"])
         return self._arns[name]
 

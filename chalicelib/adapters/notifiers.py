@@ -53,7 +53,7 @@ def _failure(error: Exception) -> invoke.Failure | None:
     match error:
         case ServiceError():
             # 4xx is a refusal: no permission, throttled, no such function.
-            return invoke.Failure(error.status < 500, error.reason)
+            return error.status < 500, error.reason
         case AwsError():
-            return invoke.Failure(isinstance(error, NotSentError), error.reason)
+            return isinstance(error, NotSentError), error.reason
     return None
