@@ -41,7 +41,10 @@ def client(service: str, connect: float, read: float, attempts: int) -> Any:
 
 
 class Sdk:
-    """A client of botocore whose calls raise an :class:`AwsError` alone, and return a streamed payload read."""
+    """A client of botocore or boto3 whose calls raise an :class:`AwsError` alone, and return a streamed payload read.
+
+    Whoever hands a client of their own to an adapter, as a command does, hands it over in this.
+    """
 
     def __init__(self, client: Any) -> None:
         self._client = client
