@@ -33,7 +33,7 @@ def main() -> None:
         modules = {
             job.name: imports.measured(replace(job, warm=0), job.peers[0], environ, WORK, 5)
             for job in chosen
-            if job.name not in (jobs.HTTP, jobs.STEPS)
+            if job.name in (jobs.TLS, *jobs.FUNCTIONS, *jobs.OUTCOMES)
         }
     _show(chosen, found)
     results = Results(machine.described(ROOT), told.rounds, chosen, found, calls, modules, made.zip_size)

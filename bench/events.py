@@ -48,17 +48,17 @@ def submission(root: Path) -> dict[str, Any]:
     }
 
 
-def record(root: Path) -> dict[str, Any]:
+def record(root: Path, site: str = "default") -> dict[str, Any]:
     """The same submission, as SNS hands it to ``destined``."""
     event = _sample(root, "sns-event")
     message = {
         "version": 1,
         "id": MESSAGE_ID,
-        "site": "default",
+        "site": site,
         "received_at": int(time.time()),
         "fields": FIELDS,
     }
-    attributes = {"site": "default", "kind": "contact"}
+    attributes = {"site": site, "kind": "contact"}
     event["Records"][0]["Sns"] |= {
         "Message": json.dumps(message),
         "MessageAttributes": {name: {"Type": "String", "Value": value} for name, value in attributes.items()},

@@ -32,6 +32,12 @@ FUNCTIONS = (
 """Those that call AWS, beside the API function."""
 OUTCOMES = {"on_success": ("Success", "delivered"), "on_failure": ("RetriesExhausted", "undeliverable")}
 
+
+def with_channels(count: int) -> str:
+    """The name of the job of a site with so many channels."""
+    return f"destined, {count} channel{'s' if count > 1 else ''}"
+
+
 TOPIC_ARN = "arn:aws:sns:us-east-1:123456789012:herald-local-messages"
 _KIND = {"pushover": "pushover", "email": "email", "team": "webhook"}
 
@@ -68,7 +74,7 @@ class Jobs:
         self.zip_size = package.stat().st_size
 
     def all(self) -> list[Job]:
-        return [*self.contact(), self.steps(), *self.functions(), *self.outcomes()]
+        return [*self.contact(), self.steps(), *self.functions(), *self.outcomes(), *self.channels()]
 
     def contact(self) -> list[Job]:
         """Accepting a submission, beside what people would pick instead."""
@@ -124,6 +130,17 @@ class Jobs:
             job = Job(function, event, expected, tuple(_with(peer, provider) for peer in peers))
             jobs.append(_at(job, self._https))
         return jobs
+
+    def channels(self) -> list[Job]:
+        """``destined`` for sites with so many channels."""
+        herald = self._herald("destined")
+        pairs = (f"hook{number}=herald-many-notify_webhook" for number in range(max(packages.MANY)))
+        many = {"HERALD_STAGE": "many", "LAMBDA_NOTIFICATIONS": ",".join(pairs)}
+        peer = replace(herald, environ=herald.environ | many)
+        return [
+            _at(Job(with_channels(count), events.record(self._root, f"site{count}"), "delivered", (peer,)), self._https)
+            for count in packages.MANY
+        ]
 
     def outcomes(self) -> list[Job]:
         """The functions that write one line of log and call nobody."""

@@ -6,6 +6,7 @@ Whatever a package index is needed for is kept below ``.herald/bench`` and fetch
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import re
 import shutil
@@ -37,6 +38,18 @@ thanks = "http://127.0.0.1:8080/thanks.html"
 channels = ["pushover", "email", "team"]
 """
 """A site of stage ``local`` that has a channel of each kind, so that the zip has every function."""
+MANY = (1, 2, 4, 8)
+"""How many channels the sites of stage ``many`` have."""
+
+
+def _many() -> str:
+    """A stage whose sites ``site1`` to ``site8`` have so many channels."""
+    hooks = [f"hook{number}" for number in range(max(MANY))]
+    text = "".join(f'[stages.many.channels.{hook}]\nkind = "webhook"\nformat = "slack"\n' for hook in hooks)
+    for count in MANY:
+        text += f"[stages.many.sites.site{count}]\n"
+        text += f'thanks = "https://www.example.com/thanks.html"\nchannels = {json.dumps(hooks[:count])}\n'
+    return text
 
 
 def herald(root: Path, work: Path, web: str) -> Path:
@@ -46,7 +59,7 @@ def herald(root: Path, work: Path, web: str) -> Path:
     project.mkdir(parents=True)
     mirror(root, project)
     with (project / "herald.toml").open("a", encoding="utf-8") as file:
-        file.write(CHANNELS)
+        file.write(CHANNELS + _many())
     render.write(project, render.generated(load(project, Overrides(web=web))))
     wheels = _wheels(root / "requirements.txt", work)
     environ = {**os.environ, "PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(wheels), "PIP_DISABLE_PIP_VERSION_CHECK": "1"}

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench import cost, imports, jobs
+from bench import cost, imports, jobs, packages
 from bench.chart import drawn
 from bench.pages import fill, table
 from bench.runs import Job, Measured, Spread, percentile
@@ -55,6 +55,7 @@ def write(root: Path, results: Results) -> None:
             "functions": _functions(results),
             "imports": _imports(results),
             "memory": _by_memory(results),
+            "calls by channels": _by_channels(results),
             "cost compared": cost.compared(),
         },
     )
@@ -89,7 +90,7 @@ def _compared(results: Results, name: str, base: str) -> str:
 def _functions(results: Results) -> str:
     rows = []
     for job in results.jobs:
-        if job.name in (jobs.HTTP, jobs.TLS, jobs.STEPS):
+        if job.name not in (*jobs.FUNCTIONS, *jobs.OUTCOMES):
             continue
         herald = results.found[job.name][jobs.HERALD]
         other = jobs.LIBRARIES if job.name in jobs.OUTCOMES else jobs.BARE
@@ -123,6 +124,17 @@ def _imports(results: Results) -> str:
             [f"`{name}`", *(f"{groups[group]:.0f}" for group in imports.GROUPS), f"{sum(groups.values()):.0f}", most]
         )
     return table(["function", *imports.GROUPS, "sum", "longest by themselves"], rows)
+
+
+def _by_channels(results: Results) -> str:
+    rows = []
+    for count in packages.MANY:
+        name = jobs.with_channels(count)
+        calls = results.calls[name][jobs.HERALD]
+        told = ", ".join(f"{times} × {call}" for call, times in sorted(calls.items()))
+        cold, warm = results.cold(name, jobs.HERALD), results.warm(name, jobs.HERALD)
+        rows.append([str(count), str(sum(calls.values())), told, f"{cold:.1f}", f"{warm:.2f}"])
+    return table(["channels", "calls of AWS by `destined`", "which", "cold, ms", "warm, ms"], rows)
 
 
 def _by_memory(results: Results) -> str:
