@@ -5,10 +5,10 @@ BIN := .venv/bin
 INSTALLED := .venv/installed
 NPM_PACKAGES := tests/node/node_modules/installed
 
-.PHONY: help setup run test test-full check render deploy destroy clean
+.PHONY: help setup run test test-full check bench bench-path render deploy destroy clean
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(INSTALLED) ## Install everything into .venv
 
@@ -40,6 +40,12 @@ check: $(INSTALLED) ## Style, types, import rules, generated files, policies
 	@$(BIN)/mypy --no-error-summary
 	@$(BIN)/lint-imports --no-logo --cache-dir .herald/import-linter
 	@$(BIN)/python -m ops check
+
+bench: $(INSTALLED) ## Measure cold starts beside what others pick, and write docs/benchmarks.md
+	@$(BIN)/python -m bench
+
+bench-path: $(INSTALLED) ## Measure from the form to the phone on the local stack, for the same page
+	@$(BIN)/python -m bench.path
 
 render: $(INSTALLED) ## Make the generated files from herald.toml and the manifest
 	@$(BIN)/python -m ops render

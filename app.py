@@ -96,6 +96,26 @@ if stage.uses("webhook"):
 
 
 @app.lambda_function()
+def get_message(event: Any, context: Any) -> dict[str, object]:
+    """Answer with a message; any program in the account may be granted this function."""
+    return handlers.messages.get(event)
+
+
+@app.lambda_function()
+def list_messages(event: Any, context: Any) -> dict[str, object]:
+    """Answer with a page of a site's messages; any program in the account may be granted this function."""
+    return handlers.messages.list_page(event, context)
+
+
+if stage.function_url:
+
+    @app.lambda_function()
+    def get_message_url(event: dict[str, Any], context: Any) -> dict[str, object]:
+        """Answer with a message by HTTP, to who signs the request: a function URL, no gateway."""
+        return handlers.message_url.answer(event)
+
+
+@app.lambda_function()
 def on_success(event: dict[str, Any], context: Any) -> None:
     """A message reached its owner, or an event was answered."""
     handlers.outcomes.success(event)

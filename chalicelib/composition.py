@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from chalicelib.adapters.messages import MessageTable
     from chalicelib.adapters.secrets import Secrets
     from chalicelib.logic.alarm import AlarmLog
+    from chalicelib.logic.archive import Archive
     from chalicelib.logic.delivery import Delivery, Means, MessageStore, Notifier
     from chalicelib.logic.pushover import Quota
     from chalicelib.logic.redrive import Destined, DueMessages
@@ -82,6 +83,12 @@ class Composition:
     @cached_property
     def messages(self) -> MessageStore:
         return self._table
+
+    @cached_property
+    def archive(self) -> Archive:
+        from chalicelib.adapters.archive import MessageArchive
+
+        return MessageArchive(self._dynamodb, self.stage, self.now)
 
     @cached_property
     def due_messages(self) -> DueMessages:
@@ -145,8 +152,7 @@ class Composition:
 
     def channels_of(self, site: str) -> Mapping[str, Channel]:
         """The channels that serve a site, by name. A site that has left ``herald.toml`` since has none."""
-        found = self.stage.sites.get(site)
-        return {name: self.stage.channels[name] for name in found.channels} if found else {}
+        return self.stage.channels_serving(site)
 
     def means(self, site: str) -> Means:
         """What ``destined`` delivers a site's messages with."""

@@ -10,11 +10,14 @@
     ├── RedriveError               a message could not be handed to ``destined``; the redrive comes again
     ├── DeliveryIncompleteError    a channel still waits; Lambda tries again
     ├── EventFailedError           a test event asked to fail
-    └── NotifierError              what a notifier of the Lambda Invoke API answers
+    └── InvokeError                what a function of the Lambda Invoke API answers
         ├── InvalidRequestError    the caller's mistake: never again
-        ├── ChannelRejectedError   the provider said no: never again
-        ├── ChannelUnavailableError   nothing was delivered: again, after a pause
-        └── ChannelUncertainError  the provider may have accepted: the channel's setting decides
+        ├── NotFoundError          there is no such message
+        ├── UnavailableError       nothing could be read: again, after a pause
+        └── NotifierError          what only a notifier answers
+            ├── ChannelRejectedError      the provider said no: never again
+            ├── ChannelUnavailableError   nothing was delivered: again, after a pause
+            └── ChannelUncertainError     the provider may have accepted: the channel's setting decides
 
 No message here may hold anything that a visitor typed: messages reach logs and the bus.
 """
@@ -108,8 +111,8 @@ class EventFailedError(HeraldError):
     """A test event asked for a failure."""
 
 
-class NotifierError(HeraldError):
-    """An error of the Lambda Invoke API.
+class InvokeError(HeraldError):
+    """An error of the Lambda Invoke API: part of its contract (docs/contracts), as a request is.
 
     Lambda hands a caller two strings, ``errorType`` and ``errorMessage``. ``errorType`` is the class name here;
     ``errorMessage`` is a JSON object with ``message`` for people and, where there is any, data for programs:
@@ -128,8 +131,20 @@ class NotifierError(HeraldError):
         self.retry_after = retry_after
 
 
-class InvalidRequestError(NotifierError):
+class InvalidRequestError(InvokeError):
     """The request does not fit the contract; ``key`` names the part that doesn't."""
+
+
+class NotFoundError(InvokeError):
+    """There is no such message: it never came, is not stored yet, or was deleted."""
+
+
+class UnavailableError(InvokeError):
+    """Nothing could be read now, and a later attempt may succeed."""
+
+
+class NotifierError(InvokeError):
+    """An error of the delivery itself."""
 
 
 class ChannelRejectedError(NotifierError):
@@ -142,25 +157,3 @@ class ChannelUnavailableError(NotifierError):
 
 class ChannelUncertainError(NotifierError):
     """The provider may have delivered, but its answer was lost."""
-
-
-def notifier_error(error_type: str, error_message: str) -> NotifierError:
-    """Turn a function error of the Lambda Invoke API back into the exception that was raised there.
-
-    An ``error_type`` that no notifier of ours raises is a fault in the notifier. It may have come after the provider
-    accepted, so it counts as uncertain.
-    """
-    known: dict[str, type[NotifierError]] = {cls.__name__: cls for cls in NotifierError.__subclasses__()}
-    cls = known.get(error_type)
-    if cls is None:
-        return ChannelUncertainError(f"the notifier failed with {error_type or 'no error type'}")
-    try:
-        detail = json.loads(error_message)
-        wait = detail.get("retry_after")
-        return cls(
-            str(detail["message"]),
-            key=str(detail.get("key", "")),
-            retry_after=int(wait) if wait is not None else None,
-        )
-    except (ValueError, TypeError, KeyError, AttributeError, OverflowError):
-        return cls(error_message)

@@ -20,6 +20,7 @@ class Resource(Enum):
     TOPIC = "the stage's topic"
     TABLE = "the stage's message table"
     DUE = "the table's index of what is due"
+    LISTS = "the table's index of each site's messages"
     DESTINED = "the function that delivers"
     BUS = "the stage's event bus"
     NOTIFIERS = "every notifier that a site of the stage uses"
@@ -44,8 +45,8 @@ class Grant:
 
 @dataclass(frozen=True, slots=True)
 class Trigger:
-    """What runs the function: ``http``, ``topic``, ``invoke`` (the Lambda Invoke API), ``rule`` (on the bus), or
-    ``schedule``."""
+    """What runs the function: ``http``, ``topic``, ``invoke`` (the Lambda Invoke API), ``url`` (a function URL),
+    ``rule`` (on the bus), or ``schedule``."""
 
     kind: str
     pattern: dict[str, object] | None = None
@@ -74,6 +75,8 @@ class FunctionSpec:
     """Names of the parameters below ``/herald/<stage>/<channel>/``."""
     needs_secret: Callable[[Channel, str], bool] = lambda channel, name: True
     """Whether a channel needs the secret of this name: by its options it may do without."""
+    needed: Callable[[Stage], bool] = lambda stage: True
+    """Whether a stage's configuration asks for the function at all."""
 
 
 _SUCCESS = {"requestContext": {"condition": ["Success"]}}
@@ -96,6 +99,7 @@ _COUNT = Grant("CountFailures", ("dynamodb:UpdateItem",), Resource.TABLE, "tell 
 _TELL = Grant(
     "TellTheOwner", ("lambda:InvokeFunction",), Resource.ALARM_NOTIFIERS, "what was not delivered", needed=_tells_owner
 )
+_READ = Grant("ReadMessages", ("dynamodb:GetItem",), Resource.TABLE, "answer with the message that is asked for")
 
 FUNCTIONS = (
     FunctionSpec(
@@ -169,6 +173,28 @@ FUNCTIONS = (
         needs_secret=lambda channel, name: name != "secret" or bool(channel.options["signed"]),
     ),
     FunctionSpec(
+        name="get_message",
+        trigger=Trigger("invoke"),
+        memory=512,
+        timeout=10,
+        grants=(_READ,),
+    ),
+    FunctionSpec(
+        name="list_messages",
+        trigger=Trigger("invoke"),
+        memory=512,
+        timeout=10,
+        grants=(Grant("ListMessages", ("dynamodb:Query",), Resource.LISTS, "answer with a page of a site's messages"),),
+    ),
+    FunctionSpec(
+        name="get_message_url",
+        trigger=Trigger("url"),
+        memory=512,
+        timeout=10,
+        grants=(_READ,),
+        needed=lambda stage: stage.function_url,
+    ),
+    FunctionSpec(
         name="on_success",
         trigger=Trigger("rule", {**_SUCCESS, "responsePayload": {"action": [{"anything-but": _NO_SUCCESS}]}}),
         memory=256,
@@ -196,8 +222,8 @@ FUNCTIONS = (
 
 
 def functions_of(stage: Stage) -> tuple[FunctionSpec, ...]:
-    """The functions that this stage has: a notifier only where a site uses its channel."""
-    return tuple(spec for spec in FUNCTIONS if not spec.channel or stage.uses(spec.channel))
+    """The functions that this stage has: a notifier only where a site uses its channel, others as it is configured."""
+    return tuple(spec for spec in FUNCTIONS if spec.needed(stage) and (not spec.channel or stage.uses(spec.channel)))
 
 
 def grants_of(spec: FunctionSpec, stage: Stage) -> tuple[Grant, ...]:

@@ -127,6 +127,8 @@ class Stage:
     """Whether numbers are written for CloudWatch."""
     hint: str = ""
     """What to tell a developer who runs ``chalice local`` when the topic can't be reached."""
+    function_url: bool = False
+    """Whether messages can be read by HTTP, at a function URL."""
 
     @property
     def topic(self) -> str:
@@ -140,6 +142,11 @@ class Stage:
     def due_index(self) -> str:
         """The index of the table that holds what the redrive has to look at."""
         return "due"
+
+    @property
+    def site_index(self) -> str:
+        """The index of the table that holds a site's messages by time."""
+        return "site"
 
     @property
     def bus(self) -> str:
@@ -191,6 +198,11 @@ class Stage:
         """The channels that any site is served by."""
         used = {channel for site in self.sites.values() for channel in site.channels}
         return tuple(name for name in self.channels if name in used)
+
+    def channels_serving(self, site: str) -> Mapping[str, Channel]:
+        """The channels that serve a site, by name. A site that has left ``herald.toml`` since has none."""
+        found = self.sites.get(site)
+        return {name: self.channels[name] for name in found.channels} if found else {}
 
     def log_group(self, name: str) -> str:
         """Where the output of a function goes."""

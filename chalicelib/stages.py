@@ -15,6 +15,7 @@ STAGES = {
         persistence=Persistence(lambda_retries=2, lambda_age=21600, redrive=5, give_up=259200),
         alarm_channels=(),
         metrics=True,
+        function_url=False,
         hint='Is the stage deployed (make deploy STAGE=dev), and does the shell know its AWS account and region?',
     ),
     'local': Stage(
@@ -29,6 +30,7 @@ STAGES = {
         persistence=Persistence(lambda_retries=2, lambda_age=21600, redrive=5, give_up=259200),
         alarm_channels=(),
         metrics=True,
+        function_url=True,
         hint='Is the local stack running? Start it with: make run',
     ),
 }

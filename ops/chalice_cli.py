@@ -6,14 +6,21 @@ Run as a program, with Chalice's words as arguments, in the project's folder. Ag
   record knows, and the next run would make a second one. Here what was made until then is recorded too.
 - `chalice delete` fails at what is gone already; here that is no error.
 - Chalice's exit status is 0 whatever happened; here it is Chalice's own word for it.
+- Chalice packs requirements whole and without bytecode; here what no function loads is left out, and each module's
+  bytecode lies beside it, as Lambda can't keep what it compiles at a start: docs/decisions/0027-the-zip.md.
 """
 
 from __future__ import annotations
 
+import py_compile
 import sys
+import tempfile
 from collections.abc import Callable
+from fnmatch import fnmatchcase
+from importlib.util import cache_from_source
 from pathlib import Path
 from typing import Any
+from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
 # The project's own app.py is imported, and nothing of this folder.
 sys.path[0] = str(Path.cwd())
@@ -21,7 +28,7 @@ sys.path[0] = str(Path.cwd())
 from botocore.exceptions import ClientError  # noqa: E402
 from chalice import awsclient  # noqa: E402
 from chalice.cli import main  # noqa: E402
-from chalice.deploy import deployer  # noqa: E402
+from chalice.deploy import deployer, packager  # noqa: E402
 
 DELETIONS = (
     "delete_function",
@@ -32,6 +39,75 @@ DELETIONS = (
 )
 GONE = ("NoSuchEntity", "NotFound", "NotFoundException", "ResourceNotFoundException")
 """How AWS services say that a thing is not there."""
+
+
+_UNUSED = (
+    "auth_alpha",
+    "batch",
+    "circuit_breaker",
+    "data_classes",
+    "data_masking",
+    "feature_flags",
+    "idempotency",
+    "kafka",
+    "parameters",
+    "parser",
+    "streaming",
+    "validation",
+)
+LEFT_OUT = {
+    "dns/*": "email-validator needs it to ask name servers, which Herald never does",
+    "dnspython-*": "the same",
+    "aws_lambda_powertools/event_handler/*": "Chalice routes the requests",
+    **{f"aws_lambda_powertools/utilities/{name}/*": "the logger and the metrics alone are used" for name in _UNUSED},
+    "charset_normalizer/*.so": "the same modules are there in Python; it guesses encodings, which nobody asks it for",
+    "charset_normalizer/cli/*": "no command is run in Lambda",
+    "*.data/scripts/*": "no command is run in Lambda",
+}
+"""What of the requirements stays out of the zip, and why nobody misses it. No function loads any of it, also not for a
+request: tests/infrastructure/test_package.py runs them from the zip."""
+
+
+class LeanPackager(packager.LambdaDeploymentPackager):
+    """Makes a zip that is smaller and starts sooner."""
+
+    def create_deployment_package(self, project_dir: str, python_version: str) -> str:
+        package: str = super().create_deployment_package(project_dir, python_version)
+        finish(Path(package))
+        return package
+
+
+def finish(package: Path) -> None:
+    """Leave out what is in ``LEFT_OUT``, and put bytecode beside every module; a package that has it stays as it is.
+
+    The bytecode is not checked against its source when it is loaded (PEP 552), as the times of files don't survive a
+    zip. Python takes it only where it is of the very version that made it, and otherwise compiles the source.
+    """
+    with ZipFile(package) as old:
+        if cache_from_source("app.py") in old.namelist():
+            return
+    arriving = package.with_suffix(".new")
+    with ZipFile(package) as old, ZipFile(arriving, "w", ZIP_DEFLATED, compresslevel=9) as new:
+        for entry in old.infolist():
+            if entry.filename.endswith(".pyc") or any(fnmatchcase(entry.filename, pattern) for pattern in LEFT_OUT):
+                continue
+            content = old.read(entry)
+            new.writestr(entry, content, ZIP_DEFLATED)
+            if entry.filename.endswith(".py") and (bytecode := compiled(content, entry.filename)):
+                beside = ZipInfo(cache_from_source(entry.filename), entry.date_time)
+                beside.external_attr = entry.external_attr
+                new.writestr(beside, bytecode, ZIP_DEFLATED)
+    arriving.replace(package)
+
+
+def compiled(source: bytes, name: str) -> bytes | None:
+    """The bytecode of a module; None for what only looks like one."""
+    with tempfile.TemporaryDirectory() as folder:
+        file, cache = Path(folder) / "module.py", Path(folder) / "module.pyc"
+        file.write_bytes(source)
+        mode = py_compile.PycInvalidationMode.UNCHECKED_HASH
+        py_compile.compile(str(file), str(cache), name, invalidation_mode=mode, quiet=2)
+        return cache.read_bytes() if cache.exists() else None
 
 
 class RecordingDeployer(deployer.Deployer):
@@ -69,6 +145,7 @@ def unless_gone(delete: Callable[..., Any]) -> Callable[..., Any]:
 
 if __name__ == "__main__":
     setattr(deployer, "Deployer", RecordingDeployer)  # noqa: B010 - mypy takes a class for a constant
+    setattr(deployer, "LambdaDeploymentPackager", LeanPackager)  # noqa: B010
     for name in DELETIONS:
         setattr(awsclient.TypedAWSClient, name, unless_gone(getattr(awsclient.TypedAWSClient, name)))
     sys.exit(main())

@@ -189,6 +189,7 @@ class _StageOptions(Table):
     """What only a stage has."""
 
     send_event: bool = False
+    function_url: bool = False
     metrics: bool = True
     log_retention_days: Literal[1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365] = 30
     throttle: _Throttle = _Throttle()
@@ -333,6 +334,7 @@ def _stage(
             persistence=merged.delivery.compiled(),
             alarm_channels=tuple(merged.alarms.channels),
             metrics=options.metrics,
+            function_url=options.function_url,
             hint=_hint(name),
         ),
         send_event=options.send_event,

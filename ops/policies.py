@@ -59,6 +59,8 @@ def _arns(on: Resource, spec: FunctionSpec, stage: Stage, where: Where) -> list[
             return [where.arn("dynamodb", f"table/{stage.table}")]
         case Resource.DUE:
             return [where.arn("dynamodb", f"table/{stage.table}/index/{stage.due_index}")]
+        case Resource.LISTS:
+            return [where.arn("dynamodb", f"table/{stage.table}/index/{stage.site_index}")]
         case Resource.DESTINED:
             return [where.arn("lambda", f"function:{stage.function('destined')}")]
         case Resource.BUS:

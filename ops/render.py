@@ -17,7 +17,7 @@ import yaml
 from chalicelib.functions import functions_of, settings_of
 from chalicelib.logic import openapi
 from chalicelib.settings import APP, Stage
-from ops import cli, wiring
+from ops import cli, contracts, wiring
 from ops.commands.document import document
 from ops.config import LOCAL, LOCAL_KEYS, StageConfig
 from ops.policies import Where, policy
@@ -26,6 +26,7 @@ STAGES_MODULE = Path("chalicelib/stages.py")
 CHALICE_CONFIG = Path(".chalice/config.json")
 OPENAPI = Path("docs/openapi.json")
 COMMANDS = Path("docs/commands.md")
+CONTRACTS = Path("docs/contracts")
 ARCHITECTURE = "arm64"
 API_STAGE = "api"
 """The stage of the REST API, and so the first part of its paths: ``/api/contact``."""
@@ -50,6 +51,7 @@ def generated(stages: Mapping[str, StageConfig]) -> dict[Path, str]:
         OPENAPI: _json(openapi.document(_described(ordered), f"/{API_STAGE}")),
         COMMANDS: document(cli.main),
     }
+    files |= {CONTRACTS / name: _json(contract) for name, contract in contracts.contracts().items()}
     for config in ordered:
         files[wiring_file(config.stage.name)] = _yaml(
             wiring.template(config.stage, with_alarms=config.alarms_to is not None)
@@ -93,6 +95,7 @@ def left_over(root: Path, files: Mapping[Path, str]) -> list[Path]:
     found = [
         *(root / ".chalice").glob(f"policy-{LOCAL}-*.json"),
         *(root / "infra").glob("wiring-*.yaml"),
+        *(root / CONTRACTS).glob("*.json"),
     ]
     return sorted(
         path.relative_to(root)
@@ -161,6 +164,7 @@ def _stages_module(stages: list[Stage]) -> str:
             f"        persistence={stage.persistence!r},",
             f"        alarm_channels={stage.alarm_channels!r},",
             f"        metrics={stage.metrics!r},",
+            f"        function_url={stage.function_url!r},",
             f"        hint={stage.hint!r},",
             "    ),",
         ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ops import record, stacks
+from ops import record, stacks, wiring
 from ops.account import Account
 from ops.config import LOCAL, StageConfig
 from ops.render import API_STAGE
@@ -11,8 +11,8 @@ _DOMAIN = {"aws-cn": "amazonaws.com.cn"}
 
 
 def addresses(config: StageConfig, account: Account, web: str) -> dict[str, str]:
-    """``api`` (below it ``/contact``), ``send_event`` where the stage has it; for stage ``local`` also ``site``,
-    ``phone`` and ``aws``."""
+    """``api`` (below it ``/contact``), ``send_event`` and ``get_message`` where the stage has them; for stage ``local``
+    also ``site``, ``phone`` and ``aws``."""
     found: dict[str, str] = {}
     api = record.rest_api_id(record.read(account.ssm, config.stage))
     if api:
@@ -20,9 +20,19 @@ def addresses(config: StageConfig, account: Account, web: str) -> dict[str, str]
     send_event = stacks.outputs(account.cloudformation, stacks.foundation(config.stage)).get("SendEventApiId")
     if send_event:
         found["send_event"] = f"{_base(account, send_event)}/SendEvent"
+    url = stacks.outputs(account.cloudformation, stacks.wiring(config.stage)).get(wiring.FUNCTION_URL)
+    if url:
+        found["get_message"] = _function_url(account, url)
     if config.stage.name == LOCAL:
         found |= {"site": f"{web}/", "phone": f"{web}/phone", "aws": account.endpoint or ""}
     return found
+
+
+def _function_url(account: Account, url: str) -> str:
+    """The address of a function URL; the local stack has no host names and serves it by its id."""
+    if not account.endpoint:
+        return url
+    return f"{account.endpoint}/_aws/lambda-url/{url.removeprefix('https://').partition('.')[0]}/"
 
 
 def _base(account: Account, api: str) -> str:

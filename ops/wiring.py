@@ -1,8 +1,8 @@
 """The wiring template: what stands beside Chalice's functions and needs them to exist, made from the manifest.
 
 Destinations and retries of asynchronous functions, the rules on the bus, the permissions by which a rule may run its
-function, and the directory of notifiers in Parameter Store. It holds names and pseudo parameters alone, so it fits any
-account, region and partition.
+function, the directory of pure functions in Parameter Store, and the function URL. It holds names and pseudo
+parameters alone, so it fits any account, region and partition.
 """
 
 from __future__ import annotations
@@ -17,15 +17,21 @@ RULE_DEAD_LETTERS = "RuleDeadLettersArn"
 """The parameter with the queue for events that a rule or its function could not handle."""
 FAILED_EVENTS = "FailedEventsArn"
 """The parameter with the queue that keeps every event whose retries are over, whole."""
+FUNCTION_URL = "GetMessageUrl"
+"""The output with the address of ``get_message_url``, where the stage has it."""
 
 
 def template(stage: Stage, *, with_alarms: bool = False) -> dict[str, Any]:
     """The CloudFormation template of one stage."""
     resources: dict[str, Any] = {"FailedEventsRule": _failed_events(stage)}
+    outputs: dict[str, Any] = {}
     for spec in functions_of(stage):
         logical = _logical(spec.name)
         if spec.trigger.kind == "invoke":
             resources[f"{logical}Entry"] = _directory_entry(spec, stage)
+        if spec.trigger.kind == "url":
+            resources[f"{logical}Address"] = _function_url(spec, stage)
+            outputs[logical] = {"Value": {"Fn::GetAtt": [f"{logical}Address", "FunctionUrl"]}}
         if spec.persistent or spec.outcome_to:
             resources[f"{logical}Outcome"] = _event_invoke_config(spec, stage)
         if spec.trigger.kind == "rule":
@@ -33,6 +39,7 @@ def template(stage: Stage, *, with_alarms: bool = False) -> dict[str, Any]:
             resources[f"{logical}Permission"] = _permission(spec, stage)
     if with_alarms:
         resources |= alarms.resources(stage)
+        outputs |= alarms.outputs()
     return {
         "AWSTemplateFormatVersion": "2010-09-09",
         "Description": f"Herald, stage {stage.name}: destinations, rules and permissions of its functions",
@@ -48,7 +55,7 @@ def template(stage: Stage, *, with_alarms: bool = False) -> dict[str, Any]:
             **(alarms.parameters() if with_alarms else {}),
         },
         "Resources": resources,
-        **({"Outputs": alarms.outputs()} if with_alarms else {}),
+        **({"Outputs": outputs} if outputs else {}),
     }
 
 
@@ -122,6 +129,15 @@ def _directory_entry(spec: FunctionSpec, stage: Stage) -> dict[str, Any]:
             "Description": f"Where {spec.name} is, for programs that are granted it",
             "Value": _sub("lambda", f"function:{stage.function(spec.name)}"),
         },
+    }
+
+
+def _function_url(spec: FunctionSpec, stage: Stage) -> dict[str, Any]:
+    """An address of the function's own. No resource policy lets anybody in, so a caller's own policy has to, in both
+    its actions: https://docs.aws.amazon.com/lambda/latest/dg/urls-auth.html"""
+    return {
+        "Type": "AWS::Lambda::Url",
+        "Properties": {"TargetFunctionArn": stage.function(spec.name), "AuthType": "AWS_IAM"},
     }
 
 

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field, replace
 
 from chalicelib.adapters.secrets import Secrets
 from chalicelib.composition import Composition, Topic
-from chalicelib.errors import HeraldError, PublishError, SecretsError
+from chalicelib.errors import HeraldError, PublishError, SecretsError, StoreError
 from chalicelib.logic.alarm import AlarmLog
+from chalicelib.logic.archive import Archive, Page, Position, StoredMessage, Wanted
 from chalicelib.logic.delivery import Delivery, MessageStore, Notifier, Record, State
 from chalicelib.logic.notification import Notification
 from chalicelib.logic.redrive import Destined, DueMessages
@@ -37,6 +38,16 @@ def mail_channel(name: str = "email", **options: str | tuple[str, ...]) -> Chann
     return Channel(name, "email", True, 5, "", found | options)
 
 
+EVERYWHERE = {
+    "api_handler",
+    "destined",
+    "redrive",
+    "get_message",
+    "list_messages",
+    "on_success",
+    "on_failure",
+}
+"""The functions that every stage has, whatever is configured."""
 LIMITS = Limits(body=64 * 1024, fields=50, field=10 * 1024)
 """Those of ``herald.toml``."""
 LONGEST = {"source": 200, "name": 200, "email": 254, "subject": 200, "message": 10_240}
@@ -150,6 +161,33 @@ class InMemoryMessages:
     def put(self, message_id: str, channel: str, delivery: Delivery) -> None:
         record = self.records[message_id]
         self.records[message_id] = replace(record, deliveries={**record.deliveries, channel: delivery})
+
+
+class InMemoryArchive:
+    """Shows what it was given, and keeps what it was asked."""
+
+    def __init__(self, *messages: StoredMessage) -> None:
+        self._messages = {message.listed.id: message for message in messages}
+        self.asked: list[str | Wanted] = []
+
+    def get(self, message_id: str) -> StoredMessage | None:
+        self.asked.append(message_id)
+        return self._messages.get(message_id)
+
+    def page(self, wanted: Wanted) -> Page:
+        self.asked.append(wanted)
+        listed = tuple(message.listed for message in self._messages.values())[: wanted.limit]
+        return Page(listed, Position(listed[-1].received_at, listed[-1].id) if listed else None)
+
+
+class UnreachableArchive:
+    """Shows nothing."""
+
+    def get(self, message_id: str) -> StoredMessage | None:
+        raise StoreError("ProvisionedThroughputExceededException")
+
+    def page(self, wanted: Wanted) -> Page:
+        raise StoreError("ProvisionedThroughputExceededException")
 
 
 class InMemoryRecent:
@@ -299,6 +337,7 @@ class FakeComposition(Composition):
         *,
         topic: Topic | None = None,
         messages: MessageStore | None = None,
+        archive: Archive | None = None,
         recent: Recent | None = None,
         key: Secrets | None = None,
         alarm_log: AlarmLog | None = None,
@@ -312,6 +351,7 @@ class FakeComposition(Composition):
         given = {
             "topic": topic,
             "messages": messages,
+            "archive": archive,
             # What came lately is of interest to few tests: nothing did.
             "recent": recent or InMemoryRecent(),
             "key": key,

@@ -22,6 +22,11 @@ def node() -> str:
     return _program("node")
 
 
+def openssl() -> str:
+    """The path of openssl; without it the test is skipped."""
+    return _program("openssl")
+
+
 def npm_package(name: str) -> Path:
     """The folder of a package of ``tests/node/package.json``; where it isn't installed the test is skipped."""
     folder = NODE_PACKAGES / name

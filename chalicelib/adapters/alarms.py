@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from botocore.exceptions import BotoCoreError, ClientError
-
+from chalicelib.adapters.aws import AwsError
 from chalicelib.adapters.messages import item_in_the_way, store_errors
 
 if TYPE_CHECKING:
@@ -64,7 +63,7 @@ class AlarmItem:
                 },
                 ReturnValues="ALL_OLD",
             )
-        except (BotoCoreError, ClientError) as error:
+        except AwsError as error:
             item_in_the_way(error)
             return None
         return int(before.get("Attributes", {}).get("untold", {}).get("N", 0))

@@ -9,9 +9,7 @@ import json
 import uuid
 from typing import TYPE_CHECKING
 
-from botocore.exceptions import BotoCoreError, ClientError
-
-from chalicelib.adapters.aws import reason
+from chalicelib.adapters.aws import AwsError
 from chalicelib.errors import RedriveError
 from chalicelib.logic.events import KIND_REDRIVE
 from chalicelib.logic.redrive import Due
@@ -44,5 +42,5 @@ class AsynchronousDestined:
                 InvocationType="Event",
                 Payload=json.dumps({"Records": [record]}).encode(),
             )
-        except (BotoCoreError, ClientError) as error:
-            raise RedriveError(reason(error)) from error
+        except AwsError as error:
+            raise RedriveError(error.reason) from error

@@ -15,9 +15,7 @@ from contextlib import contextmanager
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
-from botocore.exceptions import BotoCoreError, ClientError
-
-from chalicelib.adapters.aws import reason
+from chalicelib.adapters.aws import AwsError, ServiceError
 from chalicelib.errors import StoreError
 from chalicelib.logic.delivery import Delivery, Record, State
 from chalicelib.logic.redrive import Due
@@ -79,7 +77,7 @@ class MessageTable:
                 ConditionExpression="attribute_not_exists(id)",
                 ReturnValuesOnConditionCheckFailure="ALL_OLD",
             )
-        except (BotoCoreError, ClientError) as error:
+        except AwsError as error:
             return _record(item_in_the_way(error))
         return None
 
@@ -115,10 +113,10 @@ class MessageTable:
                 ExpressionAttributeValues=values,
                 ReturnValuesOnConditionCheckFailure="ALL_OLD",
             )
-        except (BotoCoreError, ClientError) as error:
+        except AwsError as error:
             there = item_in_the_way(error)
             delivery = there.get("deliveries", {}).get("M", {}).get(channel)
-            return delivery is not None and _decoded(delivery["M"]) == after
+            return delivery is not None and decoded(delivery["M"]) == after
         return True
 
     def postpone(self, message_id: str, due_at: int) -> None:
@@ -136,7 +134,7 @@ class MessageTable:
                 ConditionExpression="attribute_exists(id)",
                 **update,
             )
-        except (BotoCoreError, ClientError) as error:
+        except AwsError as error:
             item_in_the_way(error)
 
     def hold(self, message_id: str, duplicate_of: str) -> None:
@@ -149,7 +147,7 @@ class MessageTable:
                 ConditionExpression="attribute_exists(id)",
                 ExpressionAttributeValues={":held": {"S": str(Held.DUPLICATE)}, ":other": {"S": duplicate_of}},
             )
-        except (BotoCoreError, ClientError) as error:
+        except AwsError as error:
             item_in_the_way(error)
 
     def find(self, message_id: str) -> tuple[Message, Record] | None:
@@ -181,28 +179,29 @@ def store_errors() -> Iterator[None]:
     """Let every failure of the table be a :class:`StoreError`."""
     try:
         yield
-    except (BotoCoreError, ClientError) as error:
-        raise StoreError(reason(error)) from error
+    except AwsError as error:
+        raise StoreError(error.reason) from error
 
 
-def item_in_the_way(error: BotoCoreError | ClientError) -> dict[str, Any]:
+def item_in_the_way(error: AwsError) -> dict[str, Any]:
     """The item that made a condition fail; any other error is a :class:`StoreError`."""
-    if reason(error) != "ConditionalCheckFailedException" or not isinstance(error, ClientError):
-        raise StoreError(reason(error)) from error
-    item: dict[str, Any] = dict(error.response).get("Item", {})  # type: ignore[assignment]
+    if not isinstance(error, ServiceError) or error.code != "ConditionalCheckFailedException":
+        raise StoreError(error.reason) from error
+    item: dict[str, Any] = error.fields.get("Item", {})
     return item
 
 
 def _record(item: Mapping[str, Any]) -> Record:
     return Record(
         owner=item["owner"]["S"],
-        deliveries={name: _decoded(value["M"]) for name, value in item["deliveries"]["M"].items()},
-        verdict=_verdict(item),
+        deliveries={name: decoded(value["M"]) for name, value in item["deliveries"]["M"].items()},
+        verdict=verdict_of(item),
         due_at=int(item.get("due_at", {}).get("N", 0)),
     )
 
 
-def _verdict(item: Mapping[str, Any]) -> Verdict:
+def verdict_of(item: Mapping[str, Any]) -> Verdict:
+    """What an item says against its message."""
     return Verdict(
         signals=tuple(signal["S"] for signal in item.get("signals", {}).get("L", [])),
         score=int(item.get("score", {}).get("N", 0)),
@@ -219,7 +218,8 @@ def _encoded(delivery: Delivery) -> dict[str, Any]:
     return encoded
 
 
-def _decoded(attributes: Mapping[str, Any]) -> Delivery:
+def decoded(attributes: Mapping[str, Any]) -> Delivery:
+    """One channel's delivery, as an item holds it; what a later release stores beside is left out."""
     known = {field.name for field in fields(Delivery)}
     values: dict[str, Any] = {
         name: int(value["N"]) if "N" in value else value["S"] for name, value in attributes.items() if name in known

@@ -1,26 +1,26 @@
-"""Notifiers that are Lambda functions, called through the Lambda Invoke API.
-
-https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html
-"""
+"""Notifiers that are Lambda functions, called through the Lambda Invoke API."""
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from botocore.exceptions import BotoCoreError, ClientError
-
-from chalicelib.adapters.aws import NEVER_ARRIVED, reason
-from chalicelib.errors import (
-    ChannelUnavailableError,
-    ChannelUncertainError,
-    notifier_error,
-)
+from chalicelib import errors
+from chalicelib.adapters import invoke
+from chalicelib.adapters.aws import AwsError, NotSentError, ServiceError
+from chalicelib.errors import ChannelUnavailableError, ChannelUncertainError, InvokeError
 from chalicelib.logic.notification import Notification
 
 if TYPE_CHECKING:
     from types_boto3_lambda import LambdaClient
+
+_ERRORS: dict[type[invoke.FunctionError], type[InvokeError]] = {
+    invoke.InvalidRequestError: errors.InvalidRequestError,
+    invoke.ChannelRejectedError: errors.ChannelRejectedError,
+    invoke.ChannelUnavailableError: errors.ChannelUnavailableError,
+    invoke.ChannelUncertainError: errors.ChannelUncertainError,
+}
+"""Those of a notifier's contract, as they are raised at its caller and here."""
 
 
 class LambdaNotifier:
@@ -32,30 +32,28 @@ class LambdaNotifier:
         self._channel = channel
 
     def notify(self, notification: Notification) -> str:
-        """Invoke and wait; returns the provider's reference, raises a :class:`~chalicelib.errors.NotifierError`."""
+        """Invoke and wait; returns the provider's reference, raises an :class:`~chalicelib.errors.InvokeError`."""
+        request = replace(notification, channel=self._channel).as_request()
         try:
-            response = self._client.invoke(
-                FunctionName=self._function,
-                Payload=json.dumps(
-                    replace(notification, channel=self._channel).as_request(), ensure_ascii=False
-                ).encode(),
-            )
-            payload = response["Payload"].read()
-        except ClientError as error:
-            if error.response["ResponseMetadata"]["HTTPStatusCode"] >= 500:
-                raise ChannelUncertainError(f"{self._function} may have run: {reason(error)}") from error
-            # Lambda refused before it ran anything: no permission, throttled, no such function.
-            raise ChannelUnavailableError(f"{self._function} was not invoked: {reason(error)}") from error
-        except NEVER_ARRIVED as error:
-            raise ChannelUnavailableError(f"{self._function} was not reached: {reason(error)}") from error
-        except BotoCoreError as error:
-            raise ChannelUncertainError(f"{self._function} did not answer: {reason(error)}") from error
-        try:
-            answer = json.loads(payload)
-            if "FunctionError" in response:
-                raise notifier_error(str(answer.get("errorType", "")), str(answer.get("errorMessage", "")))
-            if answer["status"] != "delivered":
-                raise ChannelUncertainError(f"{self._function} answered with a status that is not of the contract")
-            return str(answer["reference"])
-        except (ValueError, TypeError, KeyError, AttributeError):
-            raise ChannelUncertainError(f"{self._function} gave an answer that is not of the contract") from None
+            answer = invoke.call(self._client, self._function, request, _failure)
+        except invoke.NotRunError as error:
+            raise ChannelUnavailableError(str(error)) from error
+        except invoke.FunctionError as error:
+            kind = _ERRORS.get(type(error), ChannelUncertainError)
+            raise kind(error.message, key=error.key, retry_after=error.retry_after) from None
+        except invoke.CallError as error:
+            raise ChannelUncertainError(str(error)) from error
+        if answer.get("status") != "delivered" or "reference" not in answer:
+            raise ChannelUncertainError(f"{self._function} gave an answer that is not of the contract")
+        return str(answer["reference"])
+
+
+def _failure(error: Exception) -> invoke.Failure | None:
+    """What an error of Herald's own client means."""
+    match error:
+        case ServiceError():
+            # 4xx is a refusal: no permission, throttled, no such function.
+            return error.status < 500, error.reason
+        case AwsError():
+            return isinstance(error, NotSentError), error.reason
+    return None

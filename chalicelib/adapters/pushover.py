@@ -70,7 +70,7 @@ class PushoverNotifier:
         self._saw = saw
 
     def notify(self, notification: Notification) -> str:
-        """Send once; raises a :class:`~chalicelib.errors.NotifierError`.
+        """Send once; raises an :class:`~chalicelib.errors.InvokeError`.
 
         Returns the receipt of a message of priority 2, by which it can be asked after and cancelled
         (https://pushover.net/api/receipts); Pushover's request id of any other.

@@ -10,8 +10,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from botocore.exceptions import BotoCoreError, ClientError
-
+from chalicelib.adapters.aws import AwsError
 from chalicelib.adapters.messages import item_in_the_way, store_errors
 
 if TYPE_CHECKING:
@@ -38,7 +37,7 @@ class RecentTable:
                 ExpressionAttributeValues={":mine": {"S": message_id}, ":at": {"N": str(at)}},
                 ReturnValuesOnConditionCheckFailure="ALL_OLD",
             )
-        except (BotoCoreError, ClientError) as error:
+        except AwsError as error:
             there = item_in_the_way(error)
             # A message that was held up may come long before the one that is noted.
             came_at = int(there["came_at"]["N"])
@@ -97,7 +96,7 @@ class RecentTable:
                 ReturnValues="ALL_NEW",
                 ReturnValuesOnConditionCheckFailure="ALL_OLD",
             )
-        except (BotoCoreError, ClientError) as error:
+        except AwsError as error:
             return item_in_the_way(error), False
         return dict(answer["Attributes"]), True
 

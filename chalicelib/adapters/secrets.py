@@ -6,9 +6,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
-from botocore.exceptions import BotoCoreError, ClientError
-
-from chalicelib.adapters.aws import reason
+from chalicelib.adapters.aws import AwsError
 from chalicelib.errors import SecretsError
 
 if TYPE_CHECKING:
@@ -48,12 +46,12 @@ class ParameterSecrets:
             return self._values
         try:
             answer = self._ssm.get_parameters(Names=list(self._names), WithDecryption=True)
-        except (BotoCoreError, ClientError) as error:
+        except AwsError as error:
             if self._values:
                 # What was good five minutes ago is better than nothing.
                 self._until = self._clock() + KEEP_STALE
                 return self._values
-            raise SecretsError(f"the secrets could not be read: {reason(error)}") from error
+            raise SecretsError(f"the secrets could not be read: {error.reason}") from error
         missing = answer.get("InvalidParameters", [])
         if missing:
             self._values = {}

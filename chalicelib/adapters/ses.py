@@ -11,9 +11,7 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
-from botocore.exceptions import BotoCoreError, ClientError
-
-from chalicelib.adapters.aws import NEVER_ARRIVED, reason
+from chalicelib.adapters.aws import AwsError, NotSentError, ServiceError
 from chalicelib.errors import (
     ChannelRejectedError,
     ChannelUnavailableError,
@@ -60,26 +58,26 @@ class SesNotifier:
         self._configuration_set = "".join(channel.texts("configuration_set"))
 
     def notify(self, notification: Notification) -> str:
-        """Send once; returns SES's message id, raises a :class:`~chalicelib.errors.NotifierError`."""
+        """Send once; returns SES's message id, raises an :class:`~chalicelib.errors.InvokeError`."""
         if notification.options:
             raise InvalidRequestError("options: a channel of kind email has none", key="options")
         request = self._request(notification)
         try:
             try:
                 answer = self._client.send_email(**request)
-            except ClientError as error:
+            except ServiceError as error:
                 # Of all that SES checks, only this address is not ours. It stands in the text as well, and what was
                 # refused as a whole was sent to nobody.
-                if reason(error) != "BadRequestException" or "ReplyToAddresses" not in request:
+                if error.code != "BadRequestException" or "ReplyToAddresses" not in request:
                     raise
                 del request["ReplyToAddresses"]
                 answer = self._client.send_email(**request)
-        except ClientError as error:
+        except ServiceError as error:
             raise _meaning(error) from error
-        except NEVER_ARRIVED as error:
-            raise ChannelUnavailableError(f"SES was not reached: {reason(error)}") from error
-        except BotoCoreError as error:
-            raise ChannelUncertainError(f"SES did not answer: {reason(error)}") from error
+        except NotSentError as error:
+            raise ChannelUnavailableError(f"SES was not reached: {error.reason}") from error
+        except AwsError as error:
+            raise ChannelUncertainError(f"SES did not answer: {error.reason}") from error
         try:
             return str(answer["MessageId"])
         except (KeyError, TypeError):
@@ -111,11 +109,9 @@ def _content(text: str) -> dict[str, str]:
     return {"Data": text, "Charset": "UTF-8"}
 
 
-def _meaning(error: ClientError) -> ChannelRejectedError | ChannelUnavailableError | ChannelUncertainError:
+def _meaning(error: ServiceError) -> ChannelRejectedError | ChannelUnavailableError | ChannelUncertainError:
     """What SES's refusal means. Its own words name addresses, so only the code is passed on."""
-    code = reason(error)
-    status = int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
-    words = str(error.response.get("Error", {}).get("Message", "")).lower()
+    code, status, words = error.code, error.status, error.message.lower()
     if code in _BUSY or status == 429:
         return ChannelUnavailableError(f"SES takes no more just now: {code}", retry_after=BUSY)
     if code == "MessageRejected" and _NOT_VERIFIED in words:

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from botocore.exceptions import BotoCoreError, ClientError
-
-from chalicelib.adapters.aws import arn_beside, client, reason
+from chalicelib.adapters.aws import AwsError, arn_beside, client
 from chalicelib.errors import PublishError
 
 if TYPE_CHECKING:
@@ -26,8 +24,8 @@ class SnsTopic:
         """The topic with a client of its own; raises :class:`PublishError` where no region is known."""
         try:
             return cls(client("sns"), name)
-        except BotoCoreError as error:
-            raise PublishError(reason(error)) from error
+        except AwsError as error:
+            raise PublishError(error.reason) from error
 
     def publish(self, text: str, *, site: str, kind: str, function_arn: str) -> None:
         """Publish; returns once SNS has accepted the message, raises :class:`PublishError` otherwise.
@@ -46,5 +44,5 @@ class SnsTopic:
                     "kind": {"DataType": "String", "StringValue": kind},
                 },
             )
-        except (BotoCoreError, ClientError) as error:
-            raise PublishError(reason(error)) from error
+        except AwsError as error:
+            raise PublishError(error.reason) from error

@@ -117,7 +117,7 @@ class WebhookNotifier:
     def notify(self, notification: Notification) -> str:
         """Send once; returns the service's id of it or else the ``webhook-id``.
 
-        Raises a :class:`~chalicelib.errors.NotifierError`.
+        Raises an :class:`~chalicelib.errors.InvokeError`.
         """
         now = int(self._clock())
         priority = webhooks.priority_of(notification, self._format, self._priority)

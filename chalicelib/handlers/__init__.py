@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
     from chalicelib.handlers import contact as contact
     from chalicelib.handlers import destined as destined
+    from chalicelib.handlers import message_url as message_url
+    from chalicelib.handlers import messages as messages
     from chalicelib.handlers import notify as notify
     from chalicelib.handlers import openapi as openapi
     from chalicelib.handlers import outcomes as outcomes
@@ -25,6 +27,9 @@ _HANDLER_OF = {
     "notify_pushover": "notify",
     "notify_webhook": "notify",
     "notify_email": "notify",
+    "get_message": "messages",
+    "list_messages": "messages",
+    "get_message_url": "message_url",
     "redrive": "redrive",
     "on_success": "outcomes",
     "on_failure": "outcomes",

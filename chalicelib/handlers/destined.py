@@ -5,8 +5,6 @@ from __future__ import annotations
 import uuid
 from typing import Any
 
-from aws_lambda_powertools.utilities.data_classes.sns_event import SNSEvent
-
 from chalicelib import composition
 from chalicelib.logic import delivery, events, spam
 from chalicelib.logic.delivery import Action
@@ -29,12 +27,12 @@ def handle(event: dict[str, Any], context: Any) -> dict[str, object]:
 
     Returns ``{"source", "action", "message"}`` for the bus; what escapes makes Lambda try again and then tell the bus.
     """
-    record = SNSEvent(event).record
-    attributes = record.sns.message_attributes
-    kind = attributes["kind"].value if "kind" in attributes else ""
+    sns: dict[str, Any] = event["Records"][0]["Sns"]
+    attributes = {name: attribute["Value"] for name, attribute in sns["MessageAttributes"].items()}
+    kind = attributes.get("kind", "")
     if kind == events.KIND_EVENT:
-        logger.set_correlation_id(record.sns.message_id)
-        return events.answer(record.sns.message)
+        logger.set_correlation_id(sns["MessageId"])
+        return events.answer(sns["Message"])
     here = composition.root()
     invocation = delivery.Invocation(
         id=context.aws_request_id,
@@ -42,14 +40,14 @@ def handle(event: dict[str, Any], context: Any) -> dict[str, object]:
         ends_at=here.now() + context.get_remaining_time_in_millis() // 1000,
     )
     if kind == events.KIND_REDRIVE:
-        message_id = record.sns.message
+        message_id = sns["Message"]
         logger.set_correlation_id(message_id)
         found = here.messages.find(message_id)
         if found is None:
-            return _handled(delivery.gone(message_id, attributes["site"].value))
+            return _handled(delivery.gone(message_id, attributes["site"]))
         message, known = found
         return _handled(delivery.deliver_again(message, known, here.means(message.site), invocation))
-    message = Message.deserialize(record.sns.message)
+    message = Message.deserialize(sns["Message"])
     logger.set_correlation_id(message.id)
     verdict = spam.screen(message, here.site(message.site), here.recent)
     return _handled(delivery.deliver(message, verdict, here.means(message.site), invocation))

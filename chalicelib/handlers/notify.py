@@ -20,7 +20,7 @@ def handle(kind: str, request: object) -> dict[str, str]:
     """Deliver a notification request (version 1, see ``logic/notification.py``).
 
     Returns ``{"channel": …, "status": "delivered", "reference": …}``; raises
-    :class:`~chalicelib.errors.NotifierError`.
+    :class:`~chalicelib.errors.InvokeError`.
     """
     notification = Notification.from_request(request)
     logger.set_correlation_id(notification.id)

@@ -6,8 +6,6 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from aws_lambda_powertools.utilities.data_classes import EventBridgeEvent
-
 from chalicelib import composition
 from chalicelib.logic import events
 from chalicelib.logs import logger
@@ -56,7 +54,7 @@ def _tell_owner(outcome: events.Outcome) -> None:
 
 def read(event: dict[str, Any]) -> events.Outcome:
     """The outcome that a destination's event tells, whose request is the SNS event that ``destined`` got."""
-    detail = EventBridgeEvent(event).detail
+    detail: dict[str, Any] = event["detail"]
     records = (detail.get("requestPayload") or {}).get("Records") or [{}]
     sns = records[0].get("Sns", {})
     kind = str(sns.get("MessageAttributes", {}).get("kind", {}).get("Value", ""))

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from chalicelib.errors import NotifierError
+from chalicelib.errors import InvokeError
 from chalicelib.logic.delivery import Notifier, Record, State
 from chalicelib.logic.events import Outcome
 from chalicelib.logic.notification import Notification
@@ -70,7 +70,7 @@ def tell(
         try:
             notifiers[channel].notify(what)
             return channel
-        except NotifierError:
+        except InvokeError:
             if number == len(channels):
                 log.put_back(untold)
                 raise

@@ -18,7 +18,7 @@ from chalicelib.errors import (
     ChannelUncertainError,
     DeliveryIncompleteError,
     InvalidRequestError,
-    NotifierError,
+    InvokeError,
 )
 from chalicelib.logic import notification
 from chalicelib.logic.notification import Notification
@@ -135,7 +135,7 @@ class Notifier(Protocol):
     """Delivers a notification to the owner by one channel."""
 
     def notify(self, notification: Notification) -> str:
-        """Deliver and return the provider's reference; raises a :class:`NotifierError`."""
+        """Deliver and return the provider's reference; raises an :class:`InvokeError`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -393,7 +393,7 @@ def attempt(
     """Call the notifier once and say what is known afterwards."""
     try:
         reference = notifier.notify(what)
-    except NotifierError as error:
+    except InvokeError as error:
         state = state_after(error)
         wait = pause_after(claimed.attempts, channel, error.retry_after or 0)
         return replace(
@@ -407,7 +407,7 @@ def attempt(
     return replace(claimed, state=State.DELIVERED, until=0, reference=reference, since=now())
 
 
-def state_after(error: NotifierError) -> State:
+def state_after(error: InvokeError) -> State:
     """What a notifier's error says about the delivery."""
     match error:
         case InvalidRequestError() | ChannelRejectedError():

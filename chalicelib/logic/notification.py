@@ -15,19 +15,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from chalicelib.errors import InvalidRequestError
+from chalicelib.logic.contract import MAX_ID, VERSION, keys, text, whole
 from chalicelib.logic.submission import Message
 
-VERSION = 1
 CONTACT_TITLE = "New /contact submission received"
 CUT_MARK = "…"
 MAX_EXTRAS = 4
 """Fields that are shown beyond name, mail, source and message, so that the message itself has room."""
 MAX_EXTRA = 120
 """Characters that each of them shows. The record has it whole."""
+MAX_ADDRESS = 254
+"""Characters of the longest address that SMTP can carry (RFC 5321, 4.5.3.1.3)."""
+REQUIRED = ("id", "title", "message")
+OPTIONAL = ("timestamp", "channel", "reply_to", "fields", "options")
+"""Keys of a request beside its version."""
 
-_MAX_ID = 128
-_MAX_ADDRESS = 254
-_OPTIONAL = ("timestamp", "channel", "reply_to", "fields", "options")
 _LINES = (("Source", "source"), ("Name", "name"), ("Mail", "email"))
 _SHOWN = ("source", "name", "email", "message")
 
@@ -74,27 +76,14 @@ class Notification:
     @classmethod
     def from_request(cls, request: object) -> Notification:
         """Check a request; raises :class:`InvalidRequestError` naming the key at fault and what it should be."""
-        if not isinstance(request, Mapping):
-            raise InvalidRequestError("the request must be a JSON object", key="request")
-        version = request.get("version")
-        if version != VERSION or isinstance(version, bool):
-            raise InvalidRequestError(f"version: expected {VERSION}", key="version")
-        unknown = set(request) - {"version", "id", "title", "message", *_OPTIONAL}
-        if unknown:
-            key = min(map(str, unknown))
-            raise InvalidRequestError(
-                f"{key}: unknown; expected version, id, title, message and, optionally, {', '.join(_OPTIONAL)}", key=key
-            )
-        timestamp = request.get("timestamp")
-        if timestamp is not None and (not isinstance(timestamp, int) or isinstance(timestamp, bool) or timestamp < 0):
-            raise InvalidRequestError("timestamp: expected whole seconds since the epoch", key="timestamp")
+        request = keys(request, REQUIRED, OPTIONAL)
         return cls(
-            id=_text(request, "id", _MAX_ID),
-            title=_text(request, "title"),
-            message=_text(request, "message"),
-            timestamp=timestamp,
-            channel=_text(request, "channel", _MAX_ID) if "channel" in request else "",
-            reply_to=_text(request, "reply_to", _MAX_ADDRESS) if "reply_to" in request else "",
+            id=text(request, "id", MAX_ID),
+            title=text(request, "title"),
+            message=text(request, "message"),
+            timestamp=whole(request, "timestamp", 0) if request.get("timestamp") is not None else None,
+            channel=text(request, "channel", MAX_ID) if "channel" in request else "",
+            reply_to=text(request, "reply_to", MAX_ADDRESS) if "reply_to" in request else "",
             fields=_fields(request.get("fields", [])),
             options=_options(request.get("options", {})),
         )
@@ -118,15 +107,6 @@ def _options(found: object) -> Mapping[str, object]:
     if not isinstance(found, Mapping) or not all(isinstance(name, str) for name in found):
         raise InvalidRequestError("options: expected an object", key="options")
     return found
-
-
-def _text(request: Mapping[object, object], key: str, longest: int | None = None) -> str:
-    value = request.get(key)
-    if not isinstance(value, str) or not value.strip():
-        raise InvalidRequestError(f"{key}: expected a text that is not empty", key=key)
-    if longest is not None and len(value) > longest:
-        raise InvalidRequestError(f"{key}: expected at most {longest} characters, found {len(value)}", key=key)
-    return value
 
 
 def of_contact(message: Message) -> Notification:

@@ -54,5 +54,5 @@ def _context(command: click.Command, name: str, above: click.Context | None) -> 
         info_name=name,
         terminal_width=_WIDTH,
         max_content_width=_WIDTH,
-        **command.context_settings,  # type: ignore[arg-type]
+        **command.context_settings,
     )

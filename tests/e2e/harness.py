@@ -14,6 +14,7 @@ import requests
 from ops import record
 from ops.local.stack import LocalStack
 from ops.render import API_STAGE
+from tests.contracts import error_fits, fits
 
 Found = TypeVar("Found")
 
@@ -218,6 +219,46 @@ class Harness:
         payload = json.loads(answer["Payload"].read())
         assert "FunctionError" not in answer, payload
         return payload
+
+    def ask(self, function: str, request: object) -> tuple[Any, str]:
+        """What a pure function answers, and the class of its error if it failed: each as its contract says."""
+        answer = self.account.functions.invoke(
+            FunctionName=self.stage.function(function), Payload=json.dumps(request).encode()
+        )
+        payload = json.loads(answer["Payload"].read())
+        contract = "notify" if function.startswith("notify_") else function
+        if "FunctionError" not in answer:
+            fits(contract, "answer", payload)
+            return payload, ""
+        error_fits(contract, payload["errorType"], payload["errorMessage"])
+        return json.loads(payload["errorMessage"]), payload["errorType"]
+
+    @contextmanager
+    def program(self, *statements: dict[str, Any]) -> Iterator[dict[str, str]]:
+        """The environment of a program of the account whose role may do what the statements say, and nothing else."""
+        iam, account = self.account.client("iam"), self.account.where
+        name = f"program-{uuid.uuid4().hex[:8]}"
+        principal = {"AWS": f"arn:aws:iam::{account.account}:root"}
+        assumed = {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": principal}
+        trust = json.dumps({"Version": "2012-10-17", "Statement": [assumed]})
+        role = iam.create_role(RoleName=name, AssumeRolePolicyDocument=trust)["Role"]["Arn"]
+        if statements:
+            policy = json.dumps({"Version": "2012-10-17", "Statement": list(statements)})
+            iam.put_role_policy(RoleName=name, PolicyName="granted", PolicyDocument=policy)
+        try:
+            keys = self.account.sts.assume_role(RoleArn=role, RoleSessionName=name)["Credentials"]
+            yield {
+                "AWS_ENDPOINT_URL": self.stack.ports.aws_url,
+                "AWS_REGION": account.region,
+                "AWS_DEFAULT_REGION": account.region,
+                "AWS_ACCESS_KEY_ID": keys["AccessKeyId"],
+                "AWS_SECRET_ACCESS_KEY": keys["SecretAccessKey"],
+                "AWS_SESSION_TOKEN": keys["SessionToken"],
+            }
+        finally:
+            if statements:
+                iam.delete_role_policy(RoleName=name, PolicyName="granted")
+            iam.delete_role(RoleName=name)
 
     def publish(self, message: str, site: str = "default") -> None:
         """Put a message on the topic, as the API function does."""

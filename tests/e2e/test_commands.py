@@ -107,7 +107,7 @@ def test_run_is_ready_redeploys_on_a_change_and_ends_without_a_trace(clone: Path
     with running(clone, ["-m", "ops", "run"], environ) as (process, lines):
         printed(lines, "Herald is ready")
         urls = json.loads(ops(clone, environ, "urls", "--stage", "local", "--json").stdout)
-        assert set(urls) == {"api", "send_event", "site", "phone", "aws"}
+        assert set(urls) == {"api", "send_event", "get_message", "site", "phone", "aws"}
         page = requests.get(urls["site"], timeout=20).text
         assert f'action="{urls["api"]}/contact"' in page
 

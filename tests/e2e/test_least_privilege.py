@@ -125,6 +125,20 @@ def summary_is_not_told(herald: Harness) -> None:
         assert failed_with(herald, "redrive", herald.scheduled()) == "ChannelUnavailableError"
 
 
+def message_is_not_read(herald: Harness) -> None:
+    assert herald.ask("get_message", {"version": 1, "id": marker()})[1] == "UnavailableError"
+
+
+def messages_are_not_listed(herald: Harness) -> None:
+    assert herald.ask("list_messages", {"version": 1, "site": "default"})[1] == "UnavailableError"
+
+
+def message_is_not_read_by_url(herald: Harness) -> None:
+    query = {"version": "1", "id": marker()}
+    event = {"rawPath": "/", "requestContext": {"http": {"method": "GET"}}, "queryStringParameters": query}
+    assert herald.invoke("get_message_url", event)["statusCode"] == 503
+
+
 def a_failure(herald: Harness) -> dict[str, Any]:
     """An event of the bus, as on_failure gets it."""
     return {
@@ -255,6 +269,9 @@ WITHOUT_STATEMENT: dict[tuple[str, str], Signal] = {
     ("notify_pushover", "ReadSecrets"): message_waits,
     ("notify_email", "SendMail"): mail_waits,
     ("notify_webhook", "ReadSecrets"): webhook_waits,
+    ("get_message", "ReadMessages"): message_is_not_read,
+    ("list_messages", "ListMessages"): messages_are_not_listed,
+    ("get_message_url", "ReadMessages"): message_is_not_read_by_url,
     ("on_success", "KeepWhatFailed"): failed_run_of_success_is_not_kept,
     ("on_failure", "KeepWhatFailed"): failed_run_is_not_kept,
     ("on_failure", "CountFailures"): failure_is_not_counted,

@@ -23,11 +23,18 @@ os.environ["HERALD_STAGE"] = "local"
 
 import app as herald
 from chalicelib import composition
+from chalicelib.adapters.aws.sdk import Sdk
 from chalicelib.logic import openapi
 from chalicelib.logs import logger
 from chalicelib.settings import Stage, stage_named
 from tests.fakes import FUNCTION_ARN
 from tests.openapi import Conformance
+
+
+@pytest.fixture
+def aws(aws: Callable[[str], Any]) -> Callable[[str], Any]:
+    """The same clients as adapters have them outside Lambda; ``stubbed`` stubs these."""
+    return lambda service: Sdk(aws(service))
 
 
 @pytest.fixture(scope="session")

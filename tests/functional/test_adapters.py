@@ -30,7 +30,7 @@ from chalicelib.errors import (
     ChannelUnavailableError,
     ChannelUncertainError,
     InvalidRequestError,
-    NotifierError,
+    InvokeError,
     PublishError,
     StoreError,
 )
@@ -527,7 +527,7 @@ def test_a_notifier_is_invoked_with_version_1_and_its_reference_returned(stubbed
     ],
 )
 def test_an_error_of_the_contract_is_raised_here_as_it_was_there(
-    stubbed: Stubbed, error: type[NotifierError], key: str, retry_after: int | None
+    stubbed: Stubbed, error: type[InvokeError], key: str, retry_after: int | None
 ) -> None:
     there = error("what was wrong", key=key, retry_after=retry_after)
     payload = {
@@ -536,7 +536,7 @@ def test_an_error_of_the_contract_is_raised_here_as_it_was_there(
         "requestId": "r",
         "stackTrace": ['  File "/var/task/app.py", line 1, in f\n'],
     }
-    with pytest.raises(NotifierError) as caught:
+    with pytest.raises(InvokeError) as caught:
         notify(stubbed, json.dumps(payload).encode(), failed="Unhandled")
     assert type(caught.value) is error
     assert (caught.value.message, caught.value.key, caught.value.retry_after) == ("what was wrong", key, retry_after)
@@ -605,11 +605,11 @@ def test_an_internal_error_of_lambda_may_have_run_the_notifier(stubbed: Stubbed)
     ids=lambda value: value.__name__ if isinstance(value, type) else type(value).__name__,
 )
 def test_a_call_that_never_left_is_harmless_and_one_without_an_answer_uncertain(
-    aws: Callable[[str], Any], error: Exception, means: type[NotifierError]
+    aws: Callable[[str], Any], error: Exception, means: type[InvokeError]
 ) -> None:
     client = aws("lambda")
     break_at(client, "lambda.Invoke", error)
-    with pytest.raises(NotifierError) as caught:
+    with pytest.raises(InvokeError) as caught:
         LambdaNotifier(client, FUNCTION, "pushover").notify(NOTIFICATION)
     assert type(caught.value) is means
     assert "MARKER" not in str(caught.value)

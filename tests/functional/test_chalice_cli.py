@@ -6,8 +6,10 @@ import json
 import shutil
 import subprocess
 import sys
+from importlib.util import cache_from_source
 from pathlib import Path
 from typing import Any
+from zipfile import ZipFile
 
 import pytest
 from botocore.exceptions import ClientError
@@ -23,9 +25,69 @@ from chalice.deploy.deployer import ChaliceDeploymentError, ResultsRecorder
 from chalice.utils import OSUtils
 
 from ops import render
-from ops.chalice_cli import DELETIONS, RecordingDeployer, unless_gone
+from ops.chalice_cli import DELETIONS, RecordingDeployer, finish, unless_gone
 from ops.config import load
 from ops.local.mirror import mirror
+
+# The zip
+
+
+def zipped(folder: Path, **files: str) -> Path:
+    package = folder / "deployment.zip"
+    with ZipFile(package, "w") as archive:
+        for name, text in files.items():
+            archive.writestr(name, text)
+    return package
+
+
+FILES = {
+    "app.py": "import lib.part\nfound = lib.part.answer()\n",
+    "lib/__init__.py": "",
+    "lib/part.py": "def answer():\n    return 42\n\ndef fail():\n    raise RuntimeError\n",
+    "lib/__pycache__/part.cpython-39.pyc": "of another time",
+    "lib/data.pem": "text",
+    "lib/template.py": "def {{ name }}(:\n",
+    "dns/resolver.py": "raise RuntimeError",
+    "charset_normalizer/md.cpython-311-aarch64-linux-gnu.so": "machine code",
+}
+
+
+def test_a_package_loses_what_no_function_loads_and_gains_bytecode(tmp_path: Path) -> None:
+    package = zipped(tmp_path, **FILES)
+    finish(package)
+    with ZipFile(package) as archive:
+        names = archive.namelist()
+        assert archive.testzip() is None
+    caches = {cache_from_source(name) for name in ("app.py", "lib/__init__.py", "lib/part.py")}
+    assert set(names) == {"app.py", "lib/__init__.py", "lib/part.py", "lib/data.pem", "lib/template.py", *caches}
+    assert len(names) == len(set(names))
+    assert list(tmp_path.iterdir()) == [package]
+
+
+def test_a_package_that_was_finished_stays_as_it_is(tmp_path: Path) -> None:
+    """Chalice takes up a package again whose code and requirements are the same."""
+    package = zipped(tmp_path, **FILES)
+    finish(package)
+    before = package.stat()
+    finish(package)
+    assert package.stat() == before
+    assert list(tmp_path.iterdir()) == [package]
+
+
+def test_python_takes_the_bytecode_without_a_look_at_the_source_and_names_the_file_where_it_lies(
+    tmp_path: Path,
+) -> None:
+    package = zipped(tmp_path, **FILES)
+    finish(package)
+    task = tmp_path / "task"
+    with ZipFile(package) as archive:
+        archive.extractall(task)
+    # Whatever its time, and even if it were another source.
+    (task / "lib" / "part.py").write_text("def answer():\n    return 0\n")
+    look = "import app, lib.part; print(app.found, lib.part.answer.__code__.co_filename)"
+    ran = subprocess.run([sys.executable, "-c", look], cwd=task, capture_output=True, text=True, timeout=60, check=True)
+    assert ran.stdout.split() == ["42", str(task / "lib" / "part.py")]
+
 
 # The program
 

@@ -36,10 +36,11 @@ from chalicelib.errors import (
     ChannelUnavailableError,
     ChannelUncertainError,
     InvalidRequestError,
-    NotifierError,
+    InvokeError,
 )
 from chalicelib.functions import FUNCTIONS
 from chalicelib.logic.notification import Notification, of_contact
+from tests.contracts import error_fits, fits
 from tests.fakes import NOW, FakeComposition, RecordingNotifier, mail_channel, mailing_stage, message
 from tests.functional.conftest import Provider
 
@@ -99,14 +100,17 @@ class Post:
 
     def invoke(self, request: object = REQUEST) -> Any:
         with using(self.composition):
-            return self._client.lambda_.invoke("notify_email", request).payload
+            answer = self._client.lambda_.invoke("notify_email", request).payload
+        fits("notify", "answer", answer)
+        return answer
 
-    def fails(self, means: type[NotifierError], request: object = REQUEST) -> NotifierError:
-        with pytest.raises(NotifierError) as caught:
+    def fails(self, means: type[InvokeError], request: object = REQUEST) -> InvokeError:
+        with pytest.raises(InvokeError) as caught:
             self.invoke(request)
         assert type(caught.value) is means
         for secret in ("MARKER", "ada@example.com", "owner@example.org"):
             assert secret not in str(caught.value), "an error's text reaches logs and the bus"
+        error_fits("notify", type(caught.value).__name__, str(caught.value))
         return caught.value
 
 
@@ -193,7 +197,7 @@ def test_an_address_that_ses_refuses_after_all_does_not_cost_the_message(ses_: P
 @pytest.mark.parametrize("code", ["MessageRejected", "NotFoundException", "TooManyRequestsException"])
 def test_after_any_other_error_there_is_no_second_call(ses_: Post, code: str) -> None:
     ses_.refuses(code)
-    with pytest.raises(NotifierError):
+    with pytest.raises(InvokeError):
         ses_.invoke()
     assert len(ses_.sent) == 1
 
@@ -310,13 +314,14 @@ def test_an_answer_that_is_none_of_sess_is_uncertain(answer: object) -> None:
 
 
 @pytest.mark.parametrize("response", [{}, {"Error": {}}, {"Error": {"Code": "Odd"}, "ResponseMetadata": {}}])
-def test_an_error_without_a_status_is_uncertain(response: Any) -> None:
-    class Odd:
-        def send_email(self, **request: Any) -> Any:
-            raise ClientError(response, "SendEmail")
+def test_an_error_without_a_status_is_uncertain(aws: Callable[[str], Any], response: Any) -> None:
+    def odd(**_: Any) -> None:
+        raise ClientError(response, "SendEmail")
 
+    sesv2 = aws("sesv2")
+    sesv2.meta.events.register("before-send.sesv2.SendEmail", odd)
     with pytest.raises(ChannelUncertainError):
-        SesNotifier(Odd(), mail_channel()).notify(NOTIFICATION)
+        SesNotifier(sesv2, mail_channel()).notify(NOTIFICATION)
 
 
 # The connection
@@ -335,7 +340,7 @@ def test_an_error_without_a_status_is_uncertain(response: Any) -> None:
     ids=lambda value: value.__name__ if isinstance(value, type) else type(value).__name__,
 )
 def test_a_call_that_never_left_is_harmless_and_one_without_an_answer_uncertain(
-    ses_: Post, error: BotoCoreError, means: type[NotifierError]
+    ses_: Post, error: BotoCoreError, means: type[InvokeError]
 ) -> None:
     ses_.breaks(error)
     ses_.fails(means)
@@ -363,7 +368,7 @@ def test_the_real_client_sends_once_even_when_it_is_told_to_come_back(
     real: Composition, provider: Provider, status: int
 ) -> None:
     provider.status, provider.body = status, b'{"message": "MARKER"}'
-    with pytest.raises(NotifierError):
+    with pytest.raises(InvokeError):
         real.notifier("email").notify(NOTIFICATION)
     assert len(provider.paths) == 1
 
@@ -395,7 +400,7 @@ def test_no_answer_of_ses_puts_an_address_or_text_into_the_log(
     ses_: Post, log: Any, capfd: pytest.CaptureFixture[str], status: int
 ) -> None:
     ses_.refuses("MessageRejected", NOT_VERIFIED, status)
-    with pytest.raises(NotifierError):
+    with pytest.raises(InvokeError):
         ses_.invoke()
     said = log.text + "".join(capfd.readouterr())
     for secret in ("MARKER", "ada@example.com", "owner@example.org"):

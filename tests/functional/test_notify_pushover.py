@@ -33,9 +33,10 @@ from chalicelib.errors import (
     ChannelUnavailableError,
     ChannelUncertainError,
     InvalidRequestError,
-    NotifierError,
+    InvokeError,
 )
 from chalicelib.settings import Options, Stage
+from tests.contracts import error_fits, fits
 from tests.fakes import NOW, FakeComposition, RecordingNotifier, channel
 from tests.functional.conftest import Provider
 from tests.functional.test_metrics import values
@@ -100,14 +101,17 @@ class Pushover:
 
     def invoke(self, request: object = REQUEST) -> Any:
         with using(self.composition):
-            return self._client.lambda_.invoke("notify_pushover", request).payload
+            answer = self._client.lambda_.invoke("notify_pushover", request).payload
+        fits("notify", "answer", answer)
+        return answer
 
-    def fails(self, error: type[NotifierError], request: object = REQUEST) -> NotifierError:
-        with pytest.raises(NotifierError) as caught:
+    def fails(self, error: type[InvokeError], request: object = REQUEST) -> InvokeError:
+        with pytest.raises(InvokeError) as caught:
             self.invoke(request)
         assert type(caught.value) is error
         for secret in (TOKEN, USER, "MARKER"):
             assert secret not in str(caught.value), "an error's text reaches logs and the bus"
+        error_fits("notify", type(caught.value).__name__, str(caught.value))
         return caught.value
 
 
@@ -271,7 +275,7 @@ def test_every_answer_with_a_quota_is_a_metric(
     pushover: Pushover, provider: Provider, capsys: pytest.CaptureFixture[str], status: int
 ) -> None:
     provider.status, provider.headers = status, quota(7496)
-    with contextlib.suppress(NotifierError):
+    with contextlib.suppress(InvokeError):
         pushover.invoke()
     assert values(capsys.readouterr().out) == [("QuotaRemaining", 7496, {"stage": "local", "channel": "pushover"})]
 
@@ -410,7 +414,7 @@ def test_over_quota_waits_until_pushovers_reset(
     ],
 )
 def test_a_5xx_is_tried_again_later_and_not_at_once_but_a_proxys_is_uncertain(
-    pushover: Pushover, provider: Provider, status: int, means: type[NotifierError]
+    pushover: Pushover, provider: Provider, status: int, means: type[InvokeError]
 ) -> None:
     provider.status, provider.body = status, b'{"status": 1, "request": "r"}'
     assert pushover.fails(means).message == f"Pushover answered {status}"
@@ -510,7 +514,7 @@ class RaisingAdapter(requests.adapters.BaseAdapter):
     ],
 )
 def test_a_time_out_before_the_connection_is_harmless_and_any_later_one_uncertain(
-    pushover: Pushover, session: requests.Session, error: Exception, means: type[NotifierError]
+    pushover: Pushover, session: requests.Session, error: Exception, means: type[InvokeError]
 ) -> None:
     adapter = RaisingAdapter(error)
     session.mount("http://", adapter)
@@ -655,7 +659,7 @@ def test_no_answer_of_pushover_puts_a_secret_or_text_into_the_log(
     pushover: Pushover, provider: Provider, log: Any, capfd: pytest.CaptureFixture[str], status: int
 ) -> None:
     provider.status, provider.body = status, b"garbage"
-    with pytest.raises(NotifierError):
+    with pytest.raises(InvokeError):
         pushover.invoke()
     said = log.text + "".join(capfd.readouterr())
     for secret in ("MARKER", TOKEN, USER):

@@ -37,12 +37,13 @@ from chalicelib.errors import (
     ChannelUnavailableError,
     ChannelUncertainError,
     InvalidRequestError,
-    NotifierError,
+    InvokeError,
     SecretsError,
 )
 from chalicelib.functions import FUNCTIONS
 from chalicelib.logic.webhooks import webhook_id
 from chalicelib.settings import Channel, Stage
+from tests.contracts import error_fits, fits
 from tests.fakes import LIMITS, NOW, FakeComposition, site
 
 SECRET = "whsec_" + "c2VjcmV0" * 4
@@ -200,16 +201,19 @@ class Hooked:
             for name, each in it.items()
         }
         with using(FakeComposition(stage, providers=providers)):
-            return self.client.lambda_.invoke("notify_webhook", request).payload
+            answer = self.client.lambda_.invoke("notify_webhook", request).payload
+        fits("notify", "answer", answer)
+        return answer
 
-    def fails(self, error: type[NotifierError], request: object = REQUEST, *channels: Channel) -> NotifierError:
-        with pytest.raises(NotifierError) as caught:
+    def fails(self, error: type[InvokeError], request: object = REQUEST, *channels: Channel) -> InvokeError:
+        with pytest.raises(InvokeError) as caught:
             self.invoke(request, *channels)
         assert type(caught.value) is error
         assert caught.value.__cause__ is None or isinstance(caught.value.__cause__, SecretsError)
         assert caught.value.__context__ is caught.value.__cause__ or caught.value.__suppress_context__
         for secret in (SECRET, "PATHSECRET", "127.0.0.1", "MARKER"):
             assert secret not in str(caught.value), "an error's text reaches logs and the bus"
+        error_fits("notify", type(caught.value).__name__, str(caught.value))
         return caught.value
 
 
@@ -428,7 +432,7 @@ def test_a_redirect_is_not_followed_and_waits(hooked: Hooked, receiver: Receiver
     ],
 )
 def test_a_failure_of_the_moment_is_tried_again_and_a_proxys_is_uncertain(
-    hooked: Hooked, receiver: Receiver, status: int, means: type[NotifierError]
+    hooked: Hooked, receiver: Receiver, status: int, means: type[InvokeError]
 ) -> None:
     receiver.status = status
     error = hooked.fails(means)
@@ -575,7 +579,7 @@ def test_what_fails_before_the_connection_is_harmless_and_anything_later_uncerta
     session: requests.Session,
     capfd: pytest.CaptureFixture[str],
     error: Exception,
-    means: type[NotifierError],
+    means: type[InvokeError],
 ) -> None:
     adapter = RaisingAdapter(error)
     session.mount("http://", adapter)
@@ -648,7 +652,7 @@ def test_neither_text_nor_address_nor_secret_reaches_the_log(
     hooked: Hooked, receiver: Receiver, log: Any, capfd: pytest.CaptureFixture[str], status: int
 ) -> None:
     receiver.status, receiver.body = status, b"MARKER garbage"
-    with nullcontext() if status == 200 else pytest.raises(NotifierError):
+    with nullcontext() if status == 200 else pytest.raises(InvokeError):
         hooked.invoke()
     said = log.text + "".join(capfd.readouterr())
     for secret in ("MARKER", SECRET, "PATHSECRET", receiver.url):

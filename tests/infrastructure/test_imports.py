@@ -10,14 +10,17 @@ from pathlib import Path
 import pytest
 
 PRINT = "import json, sys, app; print(json.dumps(sorted(sys.modules)))"
-ENTRY_POINTS = ["app.app", "app.destined", "app.notify_pushover", "app.on_success", "app.on_failure"]
 MINE = {
-    "app.app": "chalicelib.handlers.contact",
-    "app.destined": "chalicelib.handlers.destined",
-    "app.notify_pushover": "chalicelib.handlers.notify",
-    "app.on_success": "chalicelib.handlers.outcomes",
-    "app.on_failure": "chalicelib.handlers.outcomes",
+    "app.app": {"contact"},
+    "app.destined": {"destined"},
+    "app.notify_pushover": {"notify"},
+    "app.get_message": {"messages"},
+    "app.list_messages": {"messages"},
+    "app.get_message_url": {"messages", "message_url"},
+    "app.on_success": {"outcomes"},
+    "app.on_failure": {"outcomes"},
 }
+ENTRY_POINTS = list(MINE)
 
 
 def loaded(root: Path, entry_point: str, *, stage: str = "local", before: str = "") -> set[str]:
@@ -28,6 +31,7 @@ def loaded(root: Path, entry_point: str, *, stage: str = "local", before: str = 
     environ = {
         "HERALD_STAGE": stage,
         "_HANDLER": entry_point,
+        "AWS_LAMBDA_FUNCTION_NAME": "herald-local",
         "AWS_DEFAULT_REGION": "eu-central-1",
         "AWS_ACCESS_KEY_ID": "test",
         "AWS_SECRET_ACCESS_KEY": "test",
@@ -48,6 +52,11 @@ def loaded(root: Path, entry_point: str, *, stage: str = "local", before: str = 
     return set(json.loads(ran.stdout.splitlines()[-1]))
 
 
+def adapters_of(modules: set[str]) -> set[str]:
+    """The adapters among them, a package as one."""
+    return {name.split(".")[2] for name in modules if name.startswith("chalicelib.adapters.")}
+
+
 @pytest.fixture(scope="session")
 def modules(root: Path) -> dict[str, set[str]]:
     return {entry_point: loaded(root, entry_point) for entry_point in ENTRY_POINTS}
@@ -58,7 +67,7 @@ def test_a_function_has_its_own_handler_when_it_is_ready_and_no_others(
     modules: dict[str, set[str]], entry_point: str
 ) -> None:
     handlers = {name for name in modules[entry_point] if name.startswith("chalicelib.handlers.")}
-    assert handlers == {MINE[entry_point]}
+    assert handlers == {f"chalicelib.handlers.{name}" for name in MINE[entry_point]}
 
 
 @pytest.mark.parametrize("entry_point", [one for one in ENTRY_POINTS if one != "app.notify_pushover"])
@@ -89,30 +98,41 @@ def test_nobody_loads_what_only_some_forms_need(modules: dict[str, set[str]], en
 
 @pytest.mark.parametrize("entry_point", ["app.on_success", "app.on_failure"])
 def test_the_rules_handlers_load_no_aws_client_and_no_http(modules: dict[str, set[str]], entry_point: str) -> None:
-    # Powertools imports the bare package for a user agent, which costs nothing; no part of it may be loaded.
-    assert not any(name.startswith("botocore.") for name in modules[entry_point])
     assert not {"urllib3", "http.client", "ssl"} & modules[entry_point]
     assert not any(name.startswith("chalicelib.adapters") for name in modules[entry_point])
 
 
 @pytest.mark.parametrize("entry_point", ["app.app", "app.destined", "app.notify_pushover"])
 def test_what_talks_to_aws_has_its_client_when_it_is_ready(modules: dict[str, set[str]], entry_point: str) -> None:
-    assert "botocore.client" in modules[entry_point]
+    assert {"chalicelib.adapters.aws.direct", "http.client"} <= modules[entry_point]
+
+
+@pytest.mark.parametrize("entry_point", ENTRY_POINTS)
+def test_nobody_loads_botocore(modules: dict[str, set[str]], entry_point: str) -> None:
+    """Powertools imports the bare package for a user agent, which costs nothing."""
+    assert not any(name.startswith("botocore.") for name in modules[entry_point])
+
+
+def test_outside_lambda_the_client_is_botocores(root: Path) -> None:
+    """As under ``chalice local``, where credentials may be of any kind."""
+    before = "import os; del os.environ['AWS_LAMBDA_FUNCTION_NAME']; "
+    assert "botocore.client" in loaded(root, "app.app", before=before)
 
 
 @pytest.mark.parametrize(
     ("entry_point", "adapters"),
     [
         ("app.app", {"aws", "topic"}),
-        ("app.destined", {"aws", "messages", "notifiers", "recent"}),
+        ("app.destined", {"aws", "invoke", "messages", "notifiers", "recent"}),
         ("app.notify_pushover", {"aws", "pushover", "secrets"}),
+        ("app.get_message", {"aws", "archive", "messages"}),
+        ("app.list_messages", {"aws", "archive", "messages"}),
     ],
 )
 def test_each_function_loads_only_its_own_adapters(
     modules: dict[str, set[str]], entry_point: str, adapters: set[str]
 ) -> None:
-    found = {name for name in modules[entry_point] if name.startswith("chalicelib.adapters.")}
-    assert found == {f"chalicelib.adapters.{name}" for name in adapters}
+    assert adapters_of(modules[entry_point]) == adapters
 
 
 def test_the_map_alone_loads_no_handler_and_no_client(root: Path) -> None:
@@ -167,9 +187,8 @@ def test_the_webhook_notifier_is_ready_with_its_own_adapters_and_no_other_functi
     root: Path, modules: dict[str, set[str]]
 ) -> None:
     mine = loaded(root, "app.notify_webhook", stage="hooked", before=HOOKED)
-    adapters = {name.removeprefix("chalicelib.adapters.") for name in mine if name.startswith("chalicelib.adapters.")}
-    assert adapters == {"aws", "secrets", "webhook"}
+    assert adapters_of(mine) == {"aws", "secrets", "webhook"}
     assert {name for name in mine if name.startswith("chalicelib.handlers.")} == {"chalicelib.handlers.notify"}
-    assert {"requests", "standardwebhooks", "botocore.client"} <= mine
+    assert {"requests", "standardwebhooks", "chalicelib.adapters.aws.direct"} <= mine
     for others in modules.values():
         assert not {"standardwebhooks", "chalicelib.adapters.webhook", "chalicelib.logic.webhooks"} & others

@@ -79,6 +79,7 @@ def test_defaults_are_filled_in(folder: Path) -> None:
     assert (site.once_within, site.spam) == (600, Spam())
     assert dev.stage.limits == Limits(body=64 * 1024, fields=50, field=10 * 1024)
     assert (dev.send_event, dev.log_retention_days, dev.rate, dev.burst) == (False, 30, 10, 20)
+    assert dev.stage.function_url is False
     assert (dev.endpoint, dev.account, dev.region) == (None, None, None)
 
 
@@ -128,6 +129,7 @@ DEV = "[stages.dev]\n"
         (changed("[stages.dev]\n", "[stages]\ndev = 3\n"), ["stages.dev: found 3, expected a table [stages.dev]"]),
         (changed(DEV, DEV + "colour = 3\n"), ["stages.dev.colour: unknown key"]),
         (changed(DEV, DEV + "send_event = 1\n"), ["stages.dev.send_event: found 1", "boolean"]),
+        (changed(DEV, DEV + "function_url = 'yes'\n"), ["stages.dev.function_url: found 'yes'", "boolean"]),
         (changed(DEV, DEV + "log_retention_days = 2\n"), ["stages.dev.log_retention_days: found 2", "1, 3, 5"]),
         (changed(DEV, DEV + "throttle = {rate = 0}\n"), ["stages.dev.throttle.rate: found 0", "equal to 1"]),
         (changed(DEV, DEV + "throttle = {rate = true}\n"), ["stages.dev.throttle.rate: found True", "integer"]),

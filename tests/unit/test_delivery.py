@@ -16,7 +16,7 @@ from chalicelib.errors import (
     ChannelUncertainError,
     DeliveryIncompleteError,
     InvalidRequestError,
-    NotifierError,
+    InvokeError,
     StoreError,
 )
 from chalicelib.logic import delivery
@@ -215,7 +215,7 @@ def test_another_run_before_it_is_due_is_a_duplicate_and_rings_nobody() -> None:
 )
 @pytest.mark.parametrize("error", [ChannelUnavailableError, ChannelUncertainError])
 def test_the_longer_of_the_channels_pause_and_the_providers_wait_counts_from_the_answer(
-    error: type[NotifierError], pause: int, retry_after: int | None, wait: int
+    error: type[InvokeError], pause: int, retry_after: int | None, wait: int
 ) -> None:
     run = Run({"pushover": channel(pause=pause)})
 
@@ -554,7 +554,7 @@ def test_a_claim_forgets_the_last_error_and_counts_on() -> None:
 
 
 @pytest.mark.parametrize("error", [UNAVAILABLE, UNCERTAIN, REJECTED, InvalidRequestError("x", key="id")])
-def test_the_record_keeps_the_errors_class_and_nothing_of_its_text(error: NotifierError) -> None:
+def test_the_record_keeps_the_errors_class_and_nothing_of_its_text(error: InvokeError) -> None:
     claimed = Delivery(State.SENDING, 1, FIRST.run, NOW + LEASE)
     after = delivery.attempt(RefusingNotifier(error), of_contact(MESSAGE), claimed, RING["pushover"], Clock())
     assert after.error == type(error).__name__
@@ -616,7 +616,7 @@ def test_a_message_is_due_from_the_moment_that_it_is_stored() -> None:
 
 
 @pytest.mark.parametrize(("error", "wait"), [(UNAVAILABLE, 5), (UNCERTAIN, 5), (REJECTED, 0)])
-def test_a_message_is_due_when_its_channel_is(error: NotifierError, wait: int) -> None:
+def test_a_message_is_due_when_its_channel_is(error: InvokeError, wait: int) -> None:
     run = Run(pushover=RefusingNotifier(error))
     run.action()
     assert due(run) == (NOW + wait if wait else 0)
@@ -974,7 +974,7 @@ def test_no_message_is_a_duplicate_of_one_that_was_never_stored() -> None:
 
 
 @pytest.mark.parametrize("error", [REJECTED, InvalidRequestError("no")])
-def test_no_message_is_a_duplicate_of_one_that_was_refused_for_good(error: NotifierError) -> None:
+def test_no_message_is_a_duplicate_of_one_that_was_refused_for_good(error: InvokeError) -> None:
     form = Form(RecoveringNotifier(error))
     assert form.deliver(same(1))["action"] == "undeliverable"
     assert form.duplicate_of(same(2)) == ""

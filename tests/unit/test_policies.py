@@ -15,7 +15,7 @@ from chalicelib.functions import FUNCTIONS, functions_of, settings_of
 from chalicelib.settings import Channel, Spam, Stage
 from ops.policies import Where, policy
 from ops.render import policies, policy_file
-from tests.fakes import LIMITS, site, stage
+from tests.fakes import EVERYWHERE, LIMITS, site, stage
 
 WHERE = Where("aws", "eu-central-1", "123456789012")
 BY_NAME = {spec.name: spec for spec in FUNCTIONS}
@@ -96,9 +96,7 @@ def test_nobody_else_may_send_to_a_queue() -> None:
 
 def test_without_the_channel_no_policy_speaks_of_invoking_or_of_secrets() -> None:
     files = policies(stage(channels=()), WHERE)
-    assert {path.name for path in files} == {
-        f"policy-dev-{name}.json" for name in ("api_handler", "destined", "redrive", "on_success", "on_failure")
-    }
+    assert {path.name for path in files} == {f"policy-dev-{name}.json" for name in EVERYWHERE}
     for text in files.values():
         for trace in ("ssm:", "notify", "pushover", "InvokeNotifiers"):
             assert trace not in text
@@ -241,3 +239,9 @@ def test_a_channel_that_is_for_alarms_alone_is_none_that_messages_are_delivered_
     assert settings_of(BY_NAME["destined"], it) == {"LAMBDA_NOTIFICATIONS": "pushover=herald-dev-notify_pushover"}
     assert settings_of(BY_NAME["on_failure"], it) == {"LAMBDA_NOTIFICATIONS": "alarm=herald-dev-notify_webhook"}
     assert settings_of(BY_NAME["on_failure"], stage()) == {}
+
+
+def test_no_function_may_scan_the_table() -> None:
+    assert not [
+        (spec.name, grant.sid) for spec in FUNCTIONS for grant in spec.grants if "dynamodb:Scan" in grant.actions
+    ]

@@ -13,7 +13,7 @@ from chalicelib.settings import Limits, Persistence, Site, Spam, Stage
 from ops import render
 from ops.config import StageConfig, load
 from ops.policies import Where
-from tests.fakes import channel, site, stage
+from tests.fakes import EVERYWHERE, channel, site, stage
 
 
 def config(it: Stage) -> StageConfig:
@@ -110,7 +110,7 @@ def test_the_compiled_stages_are_those_that_were_configured(tmp_path: Path) -> N
 
 def test_each_function_has_its_own_policy_and_nothing_more_than_it_declares() -> None:
     functions = chalice(STAGES)["dev"]["lambda_functions"]  # type: ignore[index]
-    assert set(functions) == {"api_handler", "destined", "redrive", "notify_pushover", "on_success", "on_failure"}
+    assert set(functions) == EVERYWHERE | {"notify_pushover"}
     for name, options in functions.items():
         assert options["iam_policy_file"] == f"policy-dev-{name}.json"
     assert functions["destined"]["environment_variables"] == {
@@ -188,7 +188,7 @@ def test_templates_hold_no_yaml_alias_and_no_account() -> None:
 
 
 def test_a_function_that_is_registered_but_not_declared_is_named_and_the_reverse() -> None:
-    declared = {"api_handler", "destined", "redrive", "notify_pushover", "on_success", "on_failure"}
+    declared = EVERYWHERE | {"notify_pushover"}
     assert render.undeclared(stage(), declared) == []
     assert render.undeclared(stage(), declared | {"extra"}) == [
         "app.py registers extra, which chalicelib/functions.py lacks"

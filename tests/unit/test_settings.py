@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from chalicelib.functions import FUNCTIONS, functions_of, notifiers_of
 from chalicelib.settings import SettingsError, Stage, notifier_functions, required, stage_named
-from tests.fakes import LIMITS, channel, site, stage
+from tests.fakes import EVERYWHERE, LIMITS, channel, site, stage
 
 
 def test_a_required_variable_is_returned() -> None:
@@ -71,11 +73,16 @@ def test_a_stage_uses_a_channel_only_where_a_site_does() -> None:
     assert not nobody.uses("pushover")
 
 
+def test_the_function_behind_the_function_url_exists_only_where_the_stage_asks_for_it() -> None:
+    plain, asked = (functions_of(replace(stage(), function_url=wanted)) for wanted in (False, True))
+    assert {spec.name for spec in asked} - {spec.name for spec in plain} == {"get_message_url"}
+
+
 def test_a_notifier_exists_only_where_a_site_uses_its_channel() -> None:
     with_channel = {spec.name for spec in functions_of(stage())}
     without = {spec.name for spec in functions_of(stage(channels=()))}
     assert with_channel - without == {"notify_pushover"}
-    assert without == {"api_handler", "destined", "redrive", "on_success", "on_failure"}
+    assert without == EVERYWHERE
     assert set(notifiers_of(stage())) == {"pushover"}
     assert notifiers_of(stage(channels=())) == {}
 

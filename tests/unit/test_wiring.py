@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from chalicelib.functions import FUNCTIONS, RETRIES_OVER, Resource, functions_of
-from ops.wiring import template
+from ops.wiring import FUNCTION_URL, template
 from tests.fakes import stage
 
 TEMPLATE = template(stage())
@@ -75,20 +76,35 @@ def test_what_is_kept_is_told_to_on_failure_too() -> None:
     assert RESOURCES["FailedEventsRule"]["Properties"]["EventPattern"]["detail"] == RETRIES_OVER == told[0]
 
 
-def test_each_notifier_stands_in_the_directory_under_its_stage() -> None:
+PURE = {"NotifyPushover": "notify_pushover", "GetMessage": "get_message", "ListMessages": "list_messages"}
+
+
+def test_each_pure_function_stands_in_the_directory_under_its_stage() -> None:
     entries = {name: it for name, it in RESOURCES.items() if it["Type"] == "AWS::SSM::Parameter"}
-    arn = "arn:${AWS::Partition}:lambda:${AWS::Region}:${AWS::AccountId}:function:herald-dev-notify_pushover"
+    arn = "arn:${AWS::Partition}:lambda:${AWS::Region}:${AWS::AccountId}:function:herald-dev-"
     assert entries == {
-        "NotifyPushoverEntry": {
+        f"{logical}Entry": {
             "Type": "AWS::SSM::Parameter",
             "Properties": {
-                "Name": "/herald/dev/functions/notify_pushover",
+                "Name": f"/herald/dev/functions/{name}",
                 "Type": "String",
-                "Description": "Where notify_pushover is, for programs that are granted it",
-                "Value": {"Fn::Sub": arn},
+                "Description": f"Where {name} is, for programs that are granted it",
+                "Value": {"Fn::Sub": arn + name},
             },
         }
+        for logical, name in PURE.items()
     }
+
+
+def test_a_function_url_asks_for_a_signature_and_is_told_by_the_stack_where_the_stage_has_it() -> None:
+    with_url = template(replace(stage(), function_url=True))
+    assert set(with_url["Resources"]) - set(RESOURCES) == {"GetMessageUrlAddress"}
+    assert with_url["Resources"]["GetMessageUrlAddress"] == {
+        "Type": "AWS::Lambda::Url",
+        "Properties": {"TargetFunctionArn": "herald-dev-get_message_url", "AuthType": "AWS_IAM"},
+    }
+    assert with_url["Outputs"] == {FUNCTION_URL: {"Value": {"Fn::GetAtt": ["GetMessageUrlAddress", "FunctionUrl"]}}}
+    assert "Outputs" not in TEMPLATE
 
 
 def test_without_the_channel_there_is_no_entry_of_a_notifier() -> None:
@@ -121,9 +137,9 @@ def test_every_rule_of_the_manifest_is_there_and_nothing_besides() -> None:
     found = {it["Properties"]["Name"] for it in RESOURCES.values() if it["Type"] == "AWS::Events::Rule"}
     assert found == {f"herald-dev-{name}" for name in rules} | {"herald-dev-failed-events"}
     asynchronous = {spec.name for spec in FUNCTIONS if spec.persistent or spec.outcome_to}
-    notifiers = {spec.name for spec in functions_of(stage()) if spec.channel}
-    assert (asynchronous, notifiers) == ({"destined", "on_success", "on_failure"}, {"notify_pushover"})
-    assert len(RESOURCES) == 1 + len(asynchronous) + len(notifiers) + 2 * len(rules)
+    pure = {spec.name for spec in functions_of(stage()) if spec.trigger.kind == "invoke"}
+    assert (asynchronous, pure) == ({"destined", "on_success", "on_failure"}, set(PURE.values()))
+    assert len(RESOURCES) == 1 + len(asynchronous) + len(pure) + 2 * len(rules)
 
 
 def test_the_template_holds_names_alone() -> None:

@@ -1,0 +1,286 @@
+"""What a message costs: counted calls × one table of prices. ``python -m bench.cost`` writes it into README.md.
+
+AWS's pricing pages fill in their numbers by script, so these are from published lists of the same prices; README.md
+says which could not be verified. US dollars, us-east-1, arm64, on demand, without any free tier.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.pages import filled, table
+
+README, PAGE = Path("README.md"), Path("docs/benchmarks.md")
+FULL_PROCESSOR = 1769
+"""MB at which a function has one processor: https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html"""
+RUNTIME_START = 0.1
+"""Seconds assumed for what Lambda does before a function's own code, which it bills too."""
+AWS_CALL, PROVIDER = 0.01, 0.3
+"""Seconds assumed to wait for a service of AWS in the same region, and for Pushover."""
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """A list price."""
+
+    dollars: float
+    per: float
+    """How many units it is for."""
+    said: str
+    page: str
+    """The reference of AWS's own page in README.md."""
+    of: str
+    """The month or year of the list that it is from."""
+
+    @property
+    def each(self) -> float:
+        return self.dollars / self.per
+
+    def link(self, text: str = "") -> str:
+        return f"[{text or self.said}][{self.page}]"
+
+
+PRICES = {
+    "request": Price(3.50, 1e6, "$3.50 per million", "p-api", "2026"),
+    "run": Price(0.20, 1e6, "$0.20 per million", "p-lambda", "2024 and later"),
+    "GB-s": Price(0.0000133334, 1, "$0.0000133334 per GB-s", "p-lambda", "2024 and later"),
+    "publish": Price(0.50, 1e6, "$0.50 per million", "p-sns", "June 2026"),
+    "to Lambda": Price(0, 1, "free", "p-sns", "June 2026"),
+    "write": Price(0.625, 1e6, "$0.625 per million", "p-ddb", "2025"),
+    "event": Price(1.00, 1e6, "$1.00 per million", "p-eb", "March 2026"),
+    "parameter": Price(0, 1, "free", "p-ssm", "March 2026"),
+    "decryption": Price(0.03, 1e4, "$0.03 per 10,000", "p-kms", "March 2026"),
+    "log": Price(0.50, 1e9, "$0.50 per GB", "p-logs", "June 2026"),
+    "out": Price(0.09, 1e9, "$0.09 per GB", "p-ec2", "not verified"),
+    "queue": Price(0.40, 1e6, "$0.40 per million", "p-sqs", "March 2026"),
+    "stored": Price(0.45, 1e9, "$0.25 + $0.20 per GB", "p-ddb", "not verified"),
+    "log kept": Price(0.03, 1e9, "$0.03 per GB", "p-logs", "June 2026"),
+}
+METRIC, ALARM = 0.30, 0.10
+"""Dollars for a month of a custom metric, and of an alarm, beyond the ten of each that are free."""
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One run of a function: its memory in MB, and the seconds that Lambda bills, cold and warm."""
+
+    memory: int
+    cold: float
+    warm: float
+    waits: str = ""
+
+    def gb_s(self, seconds: float) -> float:
+        return self.memory / 1024 * seconds
+
+
+RUNS: Mapping[str, Run] = {
+    "api_handler": Run(512, 0.5, 0.05),
+    "destined": Run(512, 1.5, 0.4, ", of which it waits 0.9 s for the notifier"),
+    "notify_pushover": Run(512, 0.9, 0.3),
+    "on_success": Run(256, 0.5, 0.01),
+}
+"""Seconds estimated as docs/benchmarks.md says, and rounded up."""
+SIMPLEST = Run(512, 0.6, 0.31)
+"""One function that calls Pushover before it answers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """What a message causes, 1,000 times."""
+
+    what: str
+    counted: str
+    units: float
+    price: str
+    shown: str = ""
+    the_same: bool = False
+    when_warm: float | None = None
+    """Units of a function that is warm, where they differ."""
+
+    def dollars(self, *, warm: bool = False) -> float:
+        units = self.units if not warm or self.when_warm is None else self.when_warm
+        return units * PRICES[self.price].each
+
+    def row(self) -> list[str]:
+        said = "the same" if self.the_same else PRICES[self.price].link()
+        return [self.what, self.counted, self.shown or f"{self.units:,.0f}", said, f"${self.dollars():.4f}"]
+
+
+def _run(name: str, *, the_same: bool) -> Line:
+    run = RUNS[name]
+    units, warm = run.gb_s(run.cold) * 1000, run.gb_s(run.warm) * 1000
+    counted = f"{run.memory} MB × {run.cold} s{run.waits}"
+    return Line(f"Lambda, `{name}`", counted, units, "GB-s", f"{units:,.0f} GB-s", the_same, warm)
+
+
+MESSAGE = (
+    Line("1 REST request", "`POST /contact`", 1000, "request"),
+    Line("4 Lambda requests", ", ".join(f"`{name}`" for name in RUNS), 4000, "run"),
+    *(_run(name, the_same=number > 0) for number, name in enumerate(RUNS)),
+    Line("1 SNS publish", "`sns:Publish`, up to 64 KB", 1000, "publish"),
+    Line("1 SNS delivery to Lambda", "the subscription of `destined`", 1000, "to Lambda"),
+    Line(
+        "3 DynamoDB writes × 2 units",
+        "PutItem, and UpdateItem twice: the claim and the outcome "
+        "([0009](docs/decisions/0009-claim-before-each-call.md)); an item of 1 to 2 KB",
+        6000,
+        "write",
+    ),
+    Line(
+        "5 writes of its indexes × 1 unit",
+        "each of these by site and time; when it is due, set and taken away",
+        5000,
+        "write",
+        the_same=True,
+    ),
+    Line(
+        "1 DynamoDB write × 1 unit",
+        "PutItem: [the same message twice](docs/spam.md#the-same-message-twice)",
+        1000,
+        "write",
+        the_same=True,
+    ),
+    Line("1 EventBridge event", "the outcome of `destined`, up to 64 KB", 1000, "event"),
+    Line("1 Parameter Store read", "`ssm:GetParameters`, standard parameters and throughput", 1000, "parameter"),
+    Line(
+        "2 KMS decryptions",
+        "one for each SecureString, at a cold start and every 5 minutes after",
+        2000,
+        "decryption",
+        when_warm=0,
+    ),
+    Line("logs of 4 functions", "3.5 KB measured on the local stack, 4 KB assumed", 4e6, "log", "4 MB"),
+    Line("data to the internet", "answer, and the call of Pushover: 8 KB assumed", 8e6, "out", "8 MB"),
+    Line("0 SQS requests", "the queues are used by failures only", 0, "queue"),
+)
+KEPT = (
+    Line(
+        "storage, each month that they are kept",
+        "the table (1,000 × 1.2 KB), with point-in-time recovery",
+        1.2e6,
+        "stored",
+        "1.2 MB",
+    ),
+    Line("storage of their logs", "`log_retention_days`, 30 unless set", 4e6, "log kept", "4 MB"),
+)
+BESIDE = (
+    Line("1 REST request", "", 1000, "request"),
+    Line("1 Lambda request", "", 1000, "run"),
+    Line("Lambda", "", SIMPLEST.gb_s(SIMPLEST.cold) * 1000, "GB-s", when_warm=SIMPLEST.gb_s(SIMPLEST.warm) * 1000),
+    Line("logs", "", 0.5e6, "log"),
+    Line("data to the internet", "", 8e6, "out"),
+)
+"""The same of the simplest design."""
+CALLS: Mapping[str, Mapping[str, int]] = {
+    "contact over TLS": {"sns:Publish": 1},
+    "destined": {"dynamodb:PutItem": 2, "dynamodb:UpdateItem": 2, "lambda:Invoke": 1},
+    "notify_pushover": {"ssm:GetParameters": 1, "Pushover": 1},
+    "on_success": {},
+}
+"""What the functions call for one message: the lines above are made of these, and ``make bench`` counts them again."""
+
+
+def total(lines: Iterable[Line], *, warm: bool = False) -> float:
+    """Dollars for 1,000 messages."""
+    return sum(line.dollars(warm=warm) for line in lines)
+
+
+def lambda_time(*, warm: bool = False) -> float:
+    """Dollars for the time of functions alone."""
+    return total((line for line in MESSAGE if line.price == "GB-s"), warm=warm)
+
+
+def parts() -> dict[str, str]:
+    """What stands in README.md, by the name of its place."""
+    cold, warm = total(MESSAGE), total(MESSAGE, warm=True)
+    a_month = 10 * 30 * 24 * 3600 / 1000 * warm
+    head = ["what one message causes", "counted from", "per 1,000 messages", "list price", ""]
+    rows = [
+        *(line.row() for line in MESSAGE),
+        ["**sum**", "", "", "", f"**${cold:.4f}**"],
+        *(line.row() for line in KEPT),
+    ]
+    milliseconds = [f"{run.warm * 1000:.0f}" for run in RUNS.values()]
+    return {
+        "cost in short": (
+            f"**Per 1,000 messages: about ${cold:.2f}**, with the free tier left aside and every function starting "
+            "cold, which is the\ndearest case and the usual one for a contact form. List prices in US dollars, "
+            "us-east-1, arm64, one channel."
+        ),
+        "cost": table(head, rows, right=False),
+        "cost when warm": (
+            f"With every function warm ({', '.join(milliseconds[:-1])} and {milliseconds[-1]} ms) Lambda's time costs "
+            f"${lambda_time(warm=True):.4f} instead of ${lambda_time():.4f},\nthe decryptions fall away, and the sum "
+            f"is ${warm:.4f}. A message that fails runs `destined` and the notifier three times.\n"
+            "`throttle` limits the rate and not the bill: a flood at 10 requests a second for a whole month is 26 "
+            "million messages,\n"
+            f"about ${a_month:,.0f} when warm."
+        ),
+    }
+
+
+def compared() -> str:
+    """Herald beside the simplest design, for docs/benchmarks.md."""
+    runs = RUNS.values()
+    calls = sum(times for job in CALLS.values() for name, times in job.items() if ":" in name)
+    rows = [
+        [
+            "Herald",
+            str(calls),
+            f"{sum(run.cold for run in runs) * 1000:,.0f} / {sum(run.warm for run in runs) * 1000:,.0f}",
+            f"${total(MESSAGE):.4f} / ${total(MESSAGE, warm=True):.4f}",
+            f"$0.01, and up to ${10 * METRIC:.2f} for metrics and ${10 * ALARM:.2f} for alarms",
+        ],
+        [
+            "one function",
+            "0",
+            f"{SIMPLEST.cold * 1000:,.0f} / {SIMPLEST.warm * 1000:,.0f}",
+            f"${total(BESIDE):.4f} / ${total(BESIDE, warm=True):.4f}",
+            "$0.00",
+        ],
+    ]
+    head = ["design", "calls of AWS", "billed ms, cold / warm", "1,000 messages, cold / warm", "fixed, a month"]
+    return table(head, rows)
+
+
+def estimated(processor: float, waiting: float, memory: int) -> float:
+    """Seconds that a cold run takes with so much memory: what it computes takes longer with less of a processor."""
+    return RUNTIME_START + processor * max(1.0, FULL_PROCESSOR / memory) + waiting
+
+
+def by_memory(processor: Mapping[str, float]) -> str:
+    """Estimates for several settings of memory, from the processor's seconds of a cold start measured here."""
+    sizes = (128, 256, 512, 1024, FULL_PROCESSOR)
+    rows = []
+    for name, function in (
+        ("contact over TLS", "api_handler"),
+        ("destined", "destined"),
+        ("notify_pushover", "notify_pushover"),
+        ("on_success", "on_success"),
+    ):
+        cells = []
+        for memory in sizes:
+            waiting = sum(AWS_CALL for call in CALLS[name] if ":" in call)
+            if function == "notify_pushover":
+                waiting += PROVIDER
+            if function == "destined":
+                waiting += RUNS["notify_pushover"].cold
+            seconds = estimated(processor[name], waiting, memory)
+            dollars = memory / 1024 * seconds * 1000 * PRICES["GB-s"].each
+            cell = f"{seconds * 1000:.0f} ms, ${dollars:.4f}"
+            cells.append(f"**{cell}**" if memory == RUNS[function].memory else cell)
+        rows.append([f"`{function}`", *cells])
+    return table(["cold", *(f"{memory:,} MB" for memory in sizes)], rows)
+
+
+def main() -> None:
+    root = Path(__file__).parents[1]
+    for page, texts in ((README, parts()), (PAGE, {"cost compared": compared()})):
+        path = root / page
+        path.write_text(filled(path.read_text(encoding="utf-8"), texts, str(page)), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

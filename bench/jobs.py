@@ -1,0 +1,184 @@
+"""Which jobs are measured, and who does them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from bench import events, packages
+from bench.runs import Job, Peer
+
+PEERS = Path(__file__).with_name("peers")
+HERALD, BARE, POWERTOOLS, FASTAPI, FLOOR, LIBRARIES = (
+    "Herald",
+    "boto3 alone",
+    "Powertools' resolver, boto3",
+    "FastAPI, Mangum, boto3",
+    "standard library, unsigned",
+    "Chalice and Powertools' logger alone",
+)
+HTTP, TLS, STEPS = "contact over HTTP", "contact over TLS", "contact over TLS, step by step"
+WITH_BOTOCORE, WITHOUT_BYTECODE, WITH_NEITHER = (
+    "with botocore's client",
+    "without bytecode in the zip",
+    "with botocore's client and without bytecode",
+)
+FUNCTIONS = (
+    *("destined", "notify_pushover", "notify_webhook", "notify_email", "redrive"),
+    *("get_message", "get_message_url", "list_messages"),
+)
+"""Those that call AWS, beside the API function."""
+OUTCOMES = {"on_success": ("Success", "delivered"), "on_failure": ("RetriesExhausted", "undeliverable")}
+
+
+def with_channels(count: int) -> str:
+    """The name of the job of a site with so many channels."""
+    return f"destined, {count} channel{'s' if count > 1 else ''}"
+
+
+TOPIC_ARN = "arn:aws:sns:us-east-1:123456789012:herald-local-messages"
+_KIND = {"pushover": "pushover", "email": "email", "team": "webhook"}
+
+
+def environment(bundle: Path) -> dict[str, str]:
+    """What Lambda sets, and what the peers take from their environment."""
+    return {
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_REGION": "us-east-1",
+        "AWS_ACCESS_KEY_ID": "ASIAIOSFODNN7EXAMPLE",
+        "AWS_SECRET_ACCESS_KEY": "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
+        "AWS_SESSION_TOKEN": "token" * 100,
+        "AWS_LAMBDA_FUNCTION_NAME": "herald-local",
+        "AWS_EXECUTION_ENV": "AWS_Lambda_python3.11",
+        "AWS_CA_BUNDLE": str(bundle),
+        "TOPIC_ARN": TOPIC_ARN,
+        "TABLE": "herald-local-messages",
+        "NOTIFIER": "herald-local-notify_pushover",
+        "PATH": "",
+    }
+
+
+class Jobs:
+    """The programs, made ready in the folder ``work``. ``http`` and ``https`` are where the endpoint answers."""
+
+    def __init__(self, root: Path, work: Path, http: str, https: str) -> None:
+        self._root = root
+        self._work = work
+        self._http = http
+        self._https = https
+        self._runtime = packages.runtime(work)
+        package = packages.herald(root, work, http)
+        self._task = packages.unpacked(package, work / "task")
+        self.zip_size = package.stat().st_size
+
+    def all(self) -> list[Job]:
+        return [*self.contact(), self.steps(), *self.functions(), *self.outcomes(), *self.channels()]
+
+    def contact(self) -> list[Job]:
+        """Accepting a submission, beside what people would pick instead."""
+        own = packages.requirements(self._root / "requirements.txt")
+        powertools = packages.installed(
+            [one for one in own if one.startswith("aws-lambda-powertools")], "powertools", self._work
+        )
+        fastapi = packages.installed(
+            packages.requirements(self._root / "bench/requirements.txt"), "fastapi", self._work
+        )
+        peers = (
+            self._herald("app"),
+            self._peer(BARE, "bare", self._runtime),
+            self._peer(POWERTOOLS, "powertools_resolver", self._runtime, powertools),
+            self._peer(FASTAPI, "fastapi_mangum", self._runtime, fastapi),
+            self._peer(FLOOR, "floor"),
+        )
+        return [self._accepting(HTTP, peers, self._http), self._accepting(TLS, peers, self._https)]
+
+    def steps(self) -> Job:
+        """The API function without what made it faster: its own client, and the bytecode in the zip."""
+        bare = self._work / "task-without-bytecode"
+        packages.copied_without_bytecode(self._task, bare)
+        # Any of the variables that our client leaves to botocore; this one changes nothing else.
+        botocore = {"BOTOCORE_TCP_KEEPALIVE": "false"}
+        herald = self._herald("app")
+        peers = (
+            herald,
+            replace(herald, name=WITHOUT_BYTECODE, path=(bare, self._runtime)),
+            replace(herald, name=WITH_BOTOCORE, environ=herald.environ | botocore),
+            replace(herald, name=WITH_NEITHER, path=(bare, self._runtime), environ=herald.environ | botocore),
+        )
+        return self._accepting(STEPS, peers, self._https)
+
+    def functions(self) -> list[Job]:
+        """Each other function, beside a bare handler that makes the same calls and one that makes them unsigned."""
+        provider = {"PROVIDER": f"{self._http}/pushover/1/messages.json"}
+        made: Mapping[str, tuple[dict[str, Any], str]] = {
+            "destined": (events.record(self._root), "delivered"),
+            "notify_pushover": (events.notification("pushover"), "request-1"),
+            "notify_webhook": (events.notification("team"), "delivered"),
+            "notify_email": (events.notification("email"), "message-1"),
+            "redrive": (events.schedule(), "null"),
+            "get_message": ({"version": 1, "id": "message-1"}, "message-1"),
+            "get_message_url": (events.signed_request("message-1"), "message-1"),
+            "list_messages": ({"version": 1, "site": "default"}, "messages"),
+        }
+        jobs = []
+        for function in FUNCTIONS:
+            event, expected = made[function]
+            floor = self._peer(FLOOR, "floor_functions", function=function)
+            peers = (self._herald(function), self._peer(BARE, f"bare_{function}", self._runtime), floor)
+            job = Job(function, event, expected, tuple(_with(peer, provider) for peer in peers))
+            jobs.append(_at(job, self._https))
+        return jobs
+
+    def channels(self) -> list[Job]:
+        """``destined`` for sites with so many channels."""
+        herald = self._herald("destined")
+        pairs = (f"hook{number}=herald-many-notify_webhook" for number in range(max(packages.MANY)))
+        many = {"HERALD_STAGE": "many", "LAMBDA_NOTIFICATIONS": ",".join(pairs)}
+        peer = replace(herald, environ=herald.environ | many)
+        return [
+            _at(Job(with_channels(count), events.record(self._root, f"site{count}"), "delivered", (peer,)), self._https)
+            for count in packages.MANY
+        ]
+
+    def outcomes(self) -> list[Job]:
+        """The functions that write one line of log and call nobody."""
+        jobs = []
+        for function, (condition, action) in OUTCOMES.items():
+            event = events.outcome(self._root, condition, action)
+            libraries = self._peer(LIBRARIES, "libraries_outcome", self._task)
+            jobs.append(
+                Job(function, event, "null", (self._herald(function), libraries, self._peer(FLOOR, "floor_outcome")))
+            )
+        return jobs
+
+    def _accepting(self, name: str, peers: tuple[Peer, ...], address: str) -> Job:
+        return _at(Job(name, events.submission(self._root), "thanks.html", peers, warm=50), address)
+
+    def _herald(self, function: str) -> Peer:
+        """Herald from its zip, started as one of its functions."""
+        handler = f"app.{function}"
+        environ = {"HERALD_STAGE": "local", "_HANDLER": handler}
+        if function == "destined":
+            pairs = (f"{name}=herald-local-notify_{kind}" for name, kind in _KIND.items())
+            environ["LAMBDA_NOTIFICATIONS"] = ",".join(pairs)
+        return Peer(HERALD, handler, (self._task, self._runtime), environ, self.zip_size)
+
+    def _peer(self, name: str, module: str, *packages_: Path, function: str = "handler") -> Peer:
+        """A program of one file, alone in its folder, with its packages."""
+        folder = self._work / "peers" / module
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / f"{module}.py").write_bytes((PEERS / f"{module}.py").read_bytes())
+        packages.compile_all(folder)
+        own = [folder, *(path for path in packages_ if path not in (self._runtime, self._task))]
+        size = packages.zipped(own, folder.with_suffix(".zip"))
+        return Peer(name, f"{module}.{function}", (folder, *packages_), {}, size)
+
+
+def _at(job: Job, address: str) -> Job:
+    return replace(job, peers=tuple(_with(peer, {"AWS_ENDPOINT_URL": address}) for peer in job.peers))
+
+
+def _with(peer: Peer, environ: dict[str, str]) -> Peer:
+    return replace(peer, environ=peer.environ | environ)

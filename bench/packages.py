@@ -1,0 +1,160 @@
+"""The code that is measured: Herald's deployment zip, unpacked as Lambda unpacks it, and each peer's packages.
+
+Whatever a package index is needed for is kept below ``.herald/bench`` and fetched once, so a second run needs none.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import zipfile
+from importlib.util import find_spec
+from pathlib import Path
+
+from ops import render
+from ops.config import Overrides, load
+from ops.deploy import CHALICE
+from ops.local.mirror import mirror
+
+RUNTIME = ("boto3", "botocore", "s3transfer", "jmespath", "dateutil", "six", "urllib3")
+"""boto3 and what it needs: https://docs.aws.amazon.com/lambda/latest/dg/lambda-python.html (runtime-included SDKs)."""
+CHANNELS = """
+[channels.email]
+kind = "email"
+from = "herald@example.com"
+to = ["owner@example.org"]
+
+[channels.team]
+kind = "webhook"
+format = "standard"
+
+[stages.local.sites.every-channel]
+thanks = "http://127.0.0.1:8080/thanks.html"
+channels = ["pushover", "email", "team"]
+"""
+"""A site of stage ``local`` that has a channel of each kind, so that the zip has every function."""
+MANY = (1, 2, 4, 8)
+"""How many channels the sites of stage ``many`` have."""
+
+
+def _many() -> str:
+    """A stage whose sites ``site1`` to ``site8`` have so many channels."""
+    hooks = [f"hook{number}" for number in range(max(MANY))]
+    text = "".join(f'[stages.many.channels.{hook}]\nkind = "webhook"\nformat = "slack"\n' for hook in hooks)
+    for count in MANY:
+        text += f"[stages.many.sites.site{count}]\n"
+        text += f'thanks = "https://www.example.com/thanks.html"\nchannels = {json.dumps(hooks[:count])}\n'
+    return text
+
+
+def herald(root: Path, work: Path, web: str) -> Path:
+    """Herald's deployment zip, made as ``make deploy`` makes it, with every kind of channel at the address ``web``."""
+    project = work / "project"
+    shutil.rmtree(project, ignore_errors=True)
+    project.mkdir(parents=True)
+    mirror(root, project)
+    with (project / "herald.toml").open("a", encoding="utf-8") as file:
+        file.write(CHANNELS + _many())
+    render.write(project, render.generated(load(project, Overrides(web=web))))
+    wheels = _wheels(root / "requirements.txt", work)
+    environ = {**os.environ, "PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(wheels), "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
+    _run([sys.executable, str(CHALICE), "package", "--stage", "local", "out"], cwd=project, environ=environ)
+    return project / "out" / "deployment.zip"
+
+
+def unpacked(package: Path, folder: Path) -> Path:
+    """A zip's content in a folder of its own, with the times that stand in the zip."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    with zipfile.ZipFile(package) as archive:
+        archive.extractall(folder)
+    return folder
+
+
+def copied_without_bytecode(source: Path, folder: Path) -> None:
+    """The same files, as Chalice alone would have packed them."""
+    shutil.rmtree(folder, ignore_errors=True)
+    shutil.copytree(source, folder, ignore=shutil.ignore_patterns("__pycache__"))
+
+
+def runtime(work: Path) -> Path:
+    """A folder that holds what the Lambda runtime brings, and nothing else: like /var/runtime, bytecode included."""
+    folder = work / "runtime"
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in RUNTIME:
+        spec = find_spec(name)
+        if spec is None or spec.origin is None:
+            raise RuntimeError(f"{name} is not installed; run make setup")
+        origin = Path(spec.origin)
+        source = origin.parent if origin.name == "__init__.py" else origin
+        link = folder / source.name
+        link.unlink(missing_ok=True)
+        link.symlink_to(source)
+    compile_all(*(path.resolve() for path in folder.iterdir()))
+    return folder
+
+
+def compile_all(*folders: Path) -> None:
+    """Put bytecode beside every module that has none."""
+    _run([sys.executable, "-m", "compileall", "-q", *map(str, folders)])
+
+
+def installed(requirements: list[str], name: str, work: Path) -> Path:
+    """A folder with packages and their bytecode, as ``pip install --target`` makes it."""
+    folder = work / f"{name}-{_digest(' '.join(requirements))}"
+    if not folder.exists():
+        arriving = folder.with_suffix(".new")
+        shutil.rmtree(arriving, ignore_errors=True)
+        _pip("install", "--target", str(arriving), *requirements)
+        arriving.rename(folder)
+    return folder
+
+
+def requirements(file: Path) -> list[str]:
+    """The requirements of a file, without its comments."""
+    lines = (line.partition("#")[0].strip() for line in file.read_text(encoding="utf-8").splitlines())
+    return [line for line in lines if line and not line.startswith("-")]
+
+
+def zipped(sources: list[Path], target: Path) -> int:
+    """Bytes of a zip of these files and folders without bytecode, as pip's wheels have none."""
+    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
+        for source in sources:
+            files = [source] if source.is_file() else [path for path in source.rglob("*") if path.is_file()]
+            for path in files:
+                if "__pycache__" not in path.parts:
+                    archive.write(path, path.relative_to(source.parent if source.is_file() else source))
+    return target.stat().st_size
+
+
+def _wheels(file: Path, work: Path) -> Path:
+    """Every wheel that Chalice asks pip for: for this machine, and for the architecture that is deployed."""
+    folder = work / f"wheels-{_digest(file.read_text(encoding='utf-8'))}"
+    if not folder.exists():
+        arriving = folder.with_suffix(".new")
+        shutil.rmtree(arriving, ignore_errors=True)
+        for platform in ([], ["--only-binary=:all:", "--platform", "manylinux2014_aarch64"]):
+            _pip("download", "--dest", str(arriving), *platform, "-r", str(file))
+        arriving.rename(folder)
+    return folder
+
+
+def _pip(*words: str) -> None:
+    _run([sys.executable, "-m", "pip", *words, "--quiet", "--disable-pip-version-check"])
+
+
+def _run(command: list[str], cwd: Path | None = None, environ: dict[str, str] | None = None) -> None:
+    ran = subprocess.run(command, cwd=cwd, env=environ, capture_output=True, text=True, check=False, timeout=600)
+    if ran.returncode:
+        if re.search(r"No matching distribution|Could not find a version|ConnectionError|Max retries", ran.stderr):
+            raise SystemExit(f"The package index can't be reached, which the first run needs:\n{ran.stderr}")
+        raise SystemExit(f"{' '.join(command[:4])} … failed:\n{ran.stdout}{ran.stderr}")
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(f"{sys.version} {text}".encode()).hexdigest()[:12]

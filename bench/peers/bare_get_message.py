@@ -1,0 +1,13 @@
+"""One message by its id, with boto3 and nothing around it."""
+
+import json
+import os
+
+import boto3
+
+dynamodb = boto3.client("dynamodb")
+
+
+def handler(event, context):
+    item = dynamodb.get_item(TableName=os.environ["TABLE"], Key={"id": {"S": event["id"]}}, ConsistentRead=True)["Item"]
+    return {"id": item["id"]["S"], "fields": json.loads(item["submission"]["S"])["fields"]}

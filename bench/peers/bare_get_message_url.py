@@ -1,0 +1,15 @@
+"""One message by its id over HTTP, with boto3 and nothing around it."""
+
+import json
+import os
+
+import boto3
+
+dynamodb = boto3.client("dynamodb")
+
+
+def handler(event, context):
+    key = {"id": {"S": event["queryStringParameters"]["id"]}}
+    item = dynamodb.get_item(TableName=os.environ["TABLE"], Key=key, ConsistentRead=True)["Item"]
+    body = {"id": item["id"]["S"], "fields": json.loads(item["submission"]["S"])["fields"]}
+    return {"statusCode": 200, "headers": {"Content-Type": "application/json"}, "body": json.dumps(body)}

@@ -1,0 +1,101 @@
+"""The floor of every other function: the same calls with the standard library alone, unsigned."""
+
+import http.client
+import json
+import os
+import time
+from urllib.parse import urlencode, urlsplit
+
+
+def _connected(url):
+    address = urlsplit(url)
+    if address.scheme != "https":
+        return http.client.HTTPConnection(address.netloc, timeout=5)
+    import ssl
+
+    context = ssl.create_default_context(cafile=os.environ["AWS_CA_BUNDLE"])
+    return http.client.HTTPSConnection(address.netloc, timeout=5, context=context)
+
+
+aws = _connected(os.environ["AWS_ENDPOINT_URL"])
+
+
+def _call(connection, path, body, headers):
+    connection.request("POST", path, body, headers)
+    response = connection.getresponse()
+    text = response.read()
+    if response.status >= 300:
+        raise RuntimeError(response.status)
+    return text
+
+
+def _dynamodb(operation, **request):
+    target = {"X-Amz-Target": f"DynamoDB_20120810.{operation}", "Content-Type": "application/x-amz-json-1.0"}
+    return json.loads(_call(aws, "/", json.dumps({"TableName": os.environ["TABLE"], **request}), target))
+
+
+def _secrets(*names):
+    target = {"X-Amz-Target": "AmazonSSM.GetParameters", "Content-Type": "application/x-amz-json-1.1"}
+    found = json.loads(_call(aws, "/", json.dumps({"Names": names, "WithDecryption": True}), target))["Parameters"]
+    return {each["Name"].rpartition("/")[2]: each["Value"] for each in found}
+
+
+kept = {}
+
+
+def destined(event, context):
+    message = json.loads(event["Records"][0]["Sns"]["Message"])
+    now = str(int(time.time()))
+    _dynamodb("PutItem", Item={"id": {"S": f"content#{hash(str(message['fields']))}"}, "at": {"N": now}})
+    _dynamodb("PutItem", Item={"id": {"S": message["id"]}, "submission": {"S": json.dumps(message)}})
+    _dynamodb("UpdateItem", Key={"id": {"S": message["id"]}}, UpdateExpression="SET s = :s")
+    request = {"version": 1, "id": message["id"], "title": "New submission", "message": str(message["fields"])}
+    path = f"/2015-03-31/functions/{os.environ['NOTIFIER']}/invocations"
+    answer = json.loads(_call(aws, path, json.dumps(request), {}))
+    _dynamodb("UpdateItem", Key={"id": {"S": message["id"]}}, UpdateExpression="SET s = :s")
+    return {"action": answer["status"]}
+
+
+def notify_pushover(event, context):
+    if not kept:
+        kept.update(_secrets("/herald/local/pushover/token", "/herald/local/pushover/user"))
+        kept["connection"] = _connected(os.environ["PROVIDER"])
+    form = {"title": event["title"], "message": event["message"], "token": kept["token"], "user": kept["user"]}
+    headers = {"Content-Type": "application/x-www-form-urlencoded"}
+    told = json.loads(_call(kept["connection"], urlsplit(os.environ["PROVIDER"]).path, urlencode(form), headers))
+    return {"status": "delivered", "reference": told["request"]}
+
+
+def notify_webhook(event, context):
+    if not kept:
+        kept.update(_secrets("/herald/local/team/url", "/herald/local/team/secret"))
+        kept["connection"] = _connected(kept["url"])
+    body = json.dumps({"title": event["title"], "message": event["message"]})
+    _call(kept["connection"], urlsplit(kept["url"]).path, body, {"webhook-id": event["id"]})
+    return {"status": "delivered", "reference": event["id"]}
+
+
+def notify_email(event, context):
+    content = {"Simple": {"Subject": {"Data": event["title"]}, "Body": {"Text": {"Data": event["message"]}}}}
+    request = {"FromEmailAddress": "herald@example.com", "Content": content}
+    told = json.loads(_call(aws, "/v2/email/outbound-emails", json.dumps(request), {}))
+    return {"status": "delivered", "reference": told["MessageId"]}
+
+
+def redrive(event, context):
+    for _ in _dynamodb("Query", IndexName="due")["Items"]:
+        pass
+
+
+def get_message(event, context):
+    item = _dynamodb("GetItem", Key={"id": {"S": event["id"]}})["Item"]
+    return {"id": item["id"]["S"], "fields": json.loads(item["submission"]["S"])["fields"]}
+
+
+def get_message_url(event, context):
+    return {"statusCode": 200, "body": json.dumps(get_message(event["queryStringParameters"], context))}
+
+
+def list_messages(event, context):
+    page = _dynamodb("Query", IndexName="site", ExpressionAttributeValues={":site": {"S": event["site"]}})
+    return {"messages": [item["id"]["S"] for item in page["Items"]]}

@@ -1,0 +1,75 @@
+"""One cold start and some warm requests, measured from inside a fresh process.
+
+Run as a program by itself, isolated and without site-packages, so that nothing but the function's own files and the
+runtime's can be found: ``python -I -S -B process.py SPEC RESULT``. It loads nothing that it does not need.
+"""
+
+import json
+import os
+import sys
+from time import perf_counter, process_time
+
+
+class Context:
+    """What Lambda hands to a function beside its event."""
+
+    aws_request_id = "8476a536-e9f4-11e8-9739-2dfe598c3fcd"
+    function_name = "herald-local"
+    function_version = "$LATEST"
+    memory_limit_in_mb = 512
+    log_group_name = "/aws/lambda/herald-local"
+    log_stream_name = "2026/01/01/[$LATEST]0"
+
+    def __init__(self, function_arn):
+        self.invoked_function_arn = function_arn
+
+    def get_remaining_time_in_millis(self):
+        return 60_000
+
+
+def peak():
+    """kB of memory at the most (proc_pid_status(5)); what getrusage tells includes the process that forked this one."""
+    with open("/proc/self/status") as file:
+        return next(int(line.split()[1]) for line in file if line.startswith("VmHWM"))
+
+
+def main(spec_file, result_file):
+    with open(spec_file) as file:
+        spec = json.load(file)
+    event = json.dumps(spec["event"])
+    expected = spec["expected"]
+    context = Context(spec["arn"])
+    sys.path[:0] = spec["path"]
+    os.chdir(spec["path"][0])
+    module, _, name = spec["handler"].rpartition(".")
+    at_start = set(sys.modules)
+
+    start, computed = perf_counter(), process_time()
+    handler = getattr(__import__(module), name)
+    imported = perf_counter()
+    answer = handler(json.loads(event), context)
+    first, computed = perf_counter(), process_time() - computed
+
+    modules = sorted(set(sys.modules) - at_start)
+    warm = []
+    for _ in range(spec["warm"]):
+        fresh = json.loads(event)
+        before = perf_counter()
+        answer = handler(fresh, context)
+        warm.append(perf_counter() - before)
+    if expected not in json.dumps(answer):
+        raise SystemExit(f"{spec['handler']} answered {answer}")
+    result = {
+        "import": imported - start,
+        "first": first - imported,
+        "computed": computed,
+        "warm": warm,
+        "modules": modules,
+        "memory": peak(),
+    }
+    with open(result_file, "w") as file:
+        json.dump(result, file)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

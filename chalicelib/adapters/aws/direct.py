@@ -1,0 +1,236 @@
+"""Clients of the few operations that Herald calls, signed and sent without an SDK.
+
+Each method has the name, the keyword arguments and the answer that botocore gives it. Nothing is validated here: the
+adapters' tests hold every request against botocore's models.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import time
+import uuid
+import zlib
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any
+from urllib.parse import quote, urlencode
+
+from chalicelib.adapters.aws.connections import Answer, Connections
+from chalicelib.adapters.aws.environment import Endpoint, endpoint
+from chalicelib.adapters.aws.errors import AwsError, ServiceError, UnansweredError
+from chalicelib.adapters.aws.retries import Retries
+from chalicelib.adapters.aws.signature import signed
+
+USER_AGENT = "herald"
+
+
+def client(service: str, environ: Mapping[str, str], connect: float, read: float, attempts: int) -> Any:
+    """A client of a service, or None where botocore has to answer: outside Lambda, and for what is not known here."""
+    if service not in _SERVICES:
+        return None
+    kind, prefix, service_id, signing_name = _SERVICES[service]
+    found = endpoint(environ, prefix, service_id, signing_name)
+    return kind(Caller(found, Connections(found, connect, read), Retries(attempts))) if found else None
+
+
+class Caller:
+    """Signs, sends, and repeats what may be repeated."""
+
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        connections: Connections,
+        retries: Retries,
+        clock: Callable[[], float] = time.time,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._endpoint = endpoint
+        self._connections = connections
+        self._retries = retries
+        self._clock = clock
+        self._sleep = sleep
+
+    def post(
+        self, path: str, headers: Mapping[str, str], body: bytes, refusal: Callable[[Answer], ServiceError]
+    ) -> Answer:
+        """What the service answers to a request; raises an :class:`AwsError`, made by ``refusal`` of its own answer."""
+        attempt, failure = 1, None
+        invocation = str(uuid.uuid4())
+        while True:
+            try:
+                told = {"amz-sdk-invocation-id": invocation, "amz-sdk-request": self._retries.told(attempt)}
+                answer = self._attempt(path, {**headers, **told}, body)
+                if answer.status >= 300:
+                    raise refusal(answer)
+            except AwsError as error:
+                pause = self._retries.pause(attempt, error)
+                if pause is None:
+                    raise
+                attempt, failure = attempt + 1, error
+                self._sleep(pause)
+            else:
+                self._retries.succeeded(failure)
+                return answer
+
+    def _attempt(self, path: str, headers: Mapping[str, str], body: bytes) -> Answer:
+        here = self._endpoint
+        complete = signed(
+            "POST",
+            path,
+            {"Host": here.authority, **headers},
+            body,
+            here.credentials,
+            here.region,
+            here.signing_name,
+            self._clock(),
+        )
+        complete["User-Agent"] = USER_AGENT
+        # By it Lambda sees a loop of functions and stops it:
+        # https://docs.aws.amazon.com/lambda/latest/dg/invocation-recursion.html
+        if trace := os.environ.get("_X_AMZN_TRACE_ID"):
+            complete["X-Amzn-Trace-Id"] = quote(trace, safe="-=;:+&[]{}\"',")
+        answer = self._connections.exchange("POST", path, complete, body)
+        checksum = answer.headers.get("x-amz-crc32")
+        if checksum and int(checksum) != zlib.crc32(answer.body):
+            raise UnansweredError("ChecksumError")
+        return answer
+
+
+class Sns:
+    """https://docs.aws.amazon.com/sns/latest/api/API_Publish.html, by the query protocol."""
+
+    def __init__(self, caller: Caller) -> None:
+        self._caller = caller
+
+    def publish(
+        self, *, TopicArn: str, Message: str, MessageAttributes: Mapping[str, Mapping[str, str]]
+    ) -> dict[str, Any]:
+        form = {"Action": "Publish", "Version": "2010-03-31", "TopicArn": TopicArn, "Message": Message}
+        for number, (name, attribute) in enumerate(MessageAttributes.items(), 1):
+            entry = f"MessageAttributes.entry.{number}"
+            form[f"{entry}.Name"] = name
+            form |= {f"{entry}.Value.{key}": value for key, value in attribute.items()}
+        headers = {"Content-Type": "application/x-www-form-urlencoded; charset=utf-8"}
+        answer = self._caller.post("/", headers, urlencode(form).encode(), _refusal_in_xml)
+        _, found, rest = answer.body.partition(b"<MessageId>")
+        message_id, end, _ = rest.partition(b"</MessageId>")
+        if not (found and end):
+            raise UnansweredError("ResponseParserError")
+        return {"MessageId": message_id.decode()}
+
+
+class Json:
+    """Operations whose request and answer are JSON objects, as botocore takes and gives them: no bytes, no times.
+
+    https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_Operations.html
+    https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_GetParameters.html
+    """
+
+    def __init__(self, caller: Caller, target: str, version: str, *operations: str) -> None:
+        self._caller = caller
+        self._target = target
+        self._version = version
+        self._operations = operations
+
+    def __getattr__(self, method: str) -> Callable[..., dict[str, Any]]:
+        """``put_item`` for ``PutItem``."""
+        operation = method.title().replace("_", "")
+        if operation not in self._operations:
+            raise AttributeError(f"{self._target} has no {operation} here; add it to {__name__}")
+        return partial(self._call, operation)
+
+    def _call(self, operation: str, **request: Any) -> dict[str, Any]:
+        headers = {
+            "X-Amz-Target": f"{self._target}.{operation}",
+            "Content-Type": f"application/x-amz-json-{self._version}",
+        }
+        answer = self._caller.post("/", headers, json.dumps(request).encode(), _refusal_in_json)
+        return _object(answer.body)
+
+
+class Lambda:
+    """https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html"""
+
+    def __init__(self, caller: Caller) -> None:
+        self._caller = caller
+
+    def invoke(self, *, FunctionName: str, Payload: bytes, InvocationType: str = "RequestResponse") -> dict[str, Any]:
+        path = f"/2015-03-31/functions/{quote(FunctionName, safe='')}/invocations"
+        headers = {"X-Amz-Invocation-Type": InvocationType}
+        answer = self._caller.post(path, headers, Payload, _refusal_in_json)
+        told: dict[str, Any] = {"StatusCode": answer.status, "Payload": io.BytesIO(answer.body)}
+        if failed := answer.headers.get("x-amz-function-error"):
+            told["FunctionError"] = failed
+        return told
+
+
+class SesV2:
+    """https://docs.aws.amazon.com/ses/latest/APIReference-V2/API_SendEmail.html"""
+
+    def __init__(self, caller: Caller) -> None:
+        self._caller = caller
+
+    def send_email(self, **request: Any) -> dict[str, Any]:
+        headers = {"Content-Type": "application/json"}
+        body = json.dumps(request).encode()
+        return _object(self._caller.post("/v2/email/outbound-emails", headers, body, _refusal_in_json).body)
+
+
+def _dynamodb(caller: Caller) -> Json:
+    return Json(
+        caller, "DynamoDB_20120810", "1.0", "PutItem", "GetItem", "UpdateItem", "DeleteItem", "Query", "Scan",
+        "BatchGetItem", "BatchWriteItem", "TransactWriteItems",
+    )  # fmt: skip
+
+
+def _ssm(caller: Caller) -> Json:
+    return Json(caller, "AmazonSSM", "1.1", "GetParameters")
+
+
+_SERVICES: Mapping[str, tuple[Callable[[Caller], Any], str, str, str]] = {
+    "sns": (Sns, "sns", "SNS", "sns"),
+    "ssm": (_ssm, "ssm", "SSM", "ssm"),
+    "dynamodb": (_dynamodb, "dynamodb", "DYNAMODB", "dynamodb"),
+    "lambda": (Lambda, "lambda", "LAMBDA", "lambda"),
+    "sesv2": (SesV2, "email", "SESV2", "ses"),
+}
+"""What makes a client; how the service's endpoints begin; its id; and what its signatures name."""
+
+
+def _object(body: bytes) -> dict[str, Any]:
+    try:
+        found = json.loads(body or b"{}")
+    except ValueError as error:
+        raise UnansweredError("ResponseParserError") from error
+    if not isinstance(found, dict):
+        raise UnansweredError("ResponseParserError")
+    return found
+
+
+def _refusal_in_json(answer: Answer) -> ServiceError:
+    """https://smithy.io/2.0/aws/protocols/aws-json-1_0-protocol.html#operation-error-serialization"""
+    try:
+        told = json.loads(answer.body or b"{}")
+    except ValueError:
+        told = {}
+    if not isinstance(told, dict):
+        told = {}
+    code = answer.headers.get("x-amzn-errortype") or told.pop("__type", None) or told.pop("code", None)
+    message = told.pop("message", None) or told.pop("Message", None) or ""
+    # "aws.protocoltests#FooError:http://…" and the like.
+    word = str(code or answer.status).partition(":")[0].rpartition("#")[2]
+    return ServiceError(word, answer.status, str(message), told)
+
+
+def _refusal_in_xml(answer: Answer) -> ServiceError:
+    """https://smithy.io/2.0/aws/protocols/aws-query-protocol.html#operation-error-serialization"""
+    from xml.etree import ElementTree
+
+    try:
+        root = ElementTree.fromstring(answer.body)  # noqa: S314 - AWS's own words, over TLS
+    except ElementTree.ParseError:
+        return ServiceError(str(answer.status), answer.status)
+    found = {element.tag.rpartition("}")[2]: element.text or "" for element in root.iter()}
+    return ServiceError(found.get("Code") or str(answer.status), answer.status, found.get("Message", ""))

@@ -1,0 +1,62 @@
+"""AWS Signature Version 4, in a header.
+
+https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html
+"""
+
+from __future__ import annotations
+
+import hmac
+import time
+from collections.abc import Mapping
+from hashlib import sha256
+from urllib.parse import quote
+
+from chalicelib.adapters.aws.environment import Credentials
+
+_ALGORITHM = "AWS4-HMAC-SHA256"
+
+
+def signed(
+    method: str,
+    path: str,
+    headers: Mapping[str, str],
+    body: bytes,
+    credentials: Credentials,
+    region: str,
+    service: str,
+    now: float,
+) -> dict[str, str]:
+    """The headers of a request with the date, the session's token, and the signature in ``Authorization``.
+
+    Every header that is given is signed, so ``Host`` has to be among them. ``path`` is as it is sent, escaped; no call
+    of Herald's has a query. ``now`` is in seconds since the epoch; AWS takes a signature for five minutes.
+    """
+    date = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(now))
+    complete = {**headers, "X-Amz-Date": date}
+    if credentials.token:
+        complete["X-Amz-Security-Token"] = credentials.token
+    # Runs of spaces count as one.
+    lower = {name.lower(): " ".join(value.split()) for name, value in complete.items()}
+    names = ";".join(sorted(lower))
+    canonical = "\n".join(
+        (
+            method,
+            # Of every service but S3 the path is escaped once more.
+            quote(path, safe="/~"),
+            "",
+            *(f"{name}:{lower[name]}" for name in sorted(lower)),
+            "",
+            names,
+            sha256(body).hexdigest(),
+        )
+    )
+    scope = f"{date[:8]}/{region}/{service}/aws4_request"
+    text = "\n".join((_ALGORITHM, date, scope, sha256(canonical.encode()).hexdigest()))
+    key = f"AWS4{credentials.secret_key}".encode()
+    for part in scope.split("/"):
+        key = hmac.digest(key, part.encode(), "sha256")
+    signature = hmac.digest(key, text.encode(), "sha256").hex()
+    complete["Authorization"] = (
+        f"{_ALGORITHM} Credential={credentials.access_key}/{scope}, SignedHeaders={names}, Signature={signature}"
+    )
+    return complete

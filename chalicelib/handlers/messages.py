@@ -1,0 +1,47 @@
+"""``get_message`` and ``list_messages``, pure functions of the Lambda Invoke API."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from chalicelib import composition
+from chalicelib.errors import StoreError, UnavailableError
+from chalicelib.logic import reading
+from chalicelib.logic.reading import GetMessage, ListMessages
+from chalicelib.logs import logger
+
+
+def prepare(function: str) -> None:
+    """Make the client that every request needs."""
+    _ = composition.root().archive
+
+
+def get(request: object) -> dict[str, object]:
+    """Answer a request for a message (``logic/reading.py``); raises InvalidRequestError, NotFoundError or
+    UnavailableError, which are the contract's."""
+    asked = GetMessage.from_request(request)
+    logger.set_correlation_id(asked.correlation_id)
+    with _unavailable():
+        found = reading.get_message(asked, composition.root().archive)
+    logger.info("Message read", extra={"message_id": asked.id})
+    return found
+
+
+def list_page(request: object, context: Any) -> dict[str, object]:
+    """Answer a request for a page of a site's messages; raises InvalidRequestError or UnavailableError."""
+    asked = ListMessages.from_request(request)
+    logger.set_correlation_id(asked.correlation_id or context.aws_request_id)
+    with _unavailable():
+        page = composition.root().archive.page(asked.wanted)
+    logger.info("Messages listed", extra={"site": asked.wanted.site, "messages": len(page.messages)})
+    return page.as_json()
+
+
+@contextmanager
+def _unavailable() -> Iterator[None]:
+    try:
+        yield
+    except StoreError as error:
+        raise UnavailableError(f"the messages can't be read now: {error.reason}") from error

@@ -1,0 +1,238 @@
+"""Reading the messages that are stored: one by its id, or a site's, newest first, page by page.
+
+The same objects and the same JSON answer the Lambda Invoke API, its function URL and the operator's commands. Reading
+changes nothing. docs/delivery.md has the meaning of each state.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import Protocol
+
+from chalicelib.errors import DeliveryIncompleteError, InvalidRequestError
+from chalicelib.logic.contract import MAX_ID
+from chalicelib.logic.delivery import Delivery, State, conclude, understood
+from chalicelib.logic.spam import Verdict
+from chalicelib.settings import Channel
+
+MOST = 50
+"""Messages of a page at most, and items that are read for one."""
+MAX_CURSOR = 1024
+"""Characters: what an id of the greatest length needs, whatever script it is in."""
+LATEST = 2**53 - 1
+"""The last second that JSON carries exactly everywhere (RFC 8259, 6)."""
+_CURSOR_VERSION = 1
+
+
+class MessageState(StrEnum):
+    """What is known of a message as a whole: the states of docs/delivery.md, from ``stored`` on."""
+
+    STORED = "stored"
+    """Nothing was tried yet."""
+    WAITING = "waiting"
+    """At least one channel still has to deliver, and will be tried."""
+    DELIVERED = "delivered"
+    UNDELIVERABLE = "undeliverable"
+    UNCERTAIN = "uncertain"
+    QUARANTINED = "quarantined"
+    DUPLICATE = "duplicate"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """A line of a message's history: how one attempt of one channel ended."""
+
+    channel: str
+    state: State
+    attempts: int
+    """The number of the attempt, from 1."""
+    since: int
+    """The second at which it ended."""
+    error: str = ""
+    reference: str = ""
+
+    def as_json(self) -> dict[str, object]:
+        return {
+            "channel": self.channel,
+            "state": str(self.state),
+            "attempts": self.attempts,
+            "since": self.since,
+            "error": self.error or None,
+            "reference": self.reference or None,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class ListedMessage:
+    """What a list shows of a message: what the table's index by site holds. Nothing that a visitor typed."""
+
+    id: str
+    site: str
+    received_at: int
+    """Seconds since the epoch, as every time here."""
+    state: MessageState
+    channels: Mapping[str, Delivery]
+    verdict: Verdict
+
+    def as_json(self) -> dict[str, object]:
+        """The object of the contract: each key is always there, and null where there is nothing to say."""
+        return {
+            "id": self.id,
+            "site": self.site,
+            "received_at": self.received_at,
+            "state": str(self.state),
+            "channels": {name: _channel(delivery) for name, delivery in self.channels.items()},
+            "held": str(self.verdict.held) if self.verdict.held else None,
+            "signals": list(self.verdict.signals),
+            "score": self.verdict.score,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class StoredMessage:
+    """A message with all that is known of it."""
+
+    listed: ListedMessage
+    fields: Mapping[str, str]
+    """What the visitor typed, in the order sent."""
+    stored_at: int
+    expires_at: int
+    """When it is deleted; DynamoDB does so within days after."""
+    due_at: int
+    """When the redrive looks at it; 0 for never more."""
+    history: tuple[Outcome, ...]
+    """Oldest first."""
+
+    def as_json(self) -> dict[str, object]:
+        """That of the list, and more."""
+        return {
+            **self.listed.as_json(),
+            "duplicate_of": self.listed.verdict.duplicate_of or None,
+            "fields": dict(self.fields),
+            "stored_at": self.stored_at,
+            "expires_at": self.expires_at,
+            "due_at": self.due_at or None,
+            "history": [line.as_json() for line in self.history],
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """A place in a site's messages: behind this one."""
+
+    received_at: int
+    id: str
+
+    def as_cursor(self) -> str:
+        """An opaque text from which the next page is asked for. Of the message it tells time and id alone."""
+        text = json.dumps([_CURSOR_VERSION, self.received_at, self.id], separators=(",", ":"), ensure_ascii=False)
+        return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
+
+    @classmethod
+    def of_cursor(cls, cursor: str) -> Position:
+        """Read what :meth:`as_cursor` wrote; raises :class:`InvalidRequestError` for anything else.
+
+        The site is not in it but always the request's own, so no cursor leads to another site's messages.
+        """
+        try:
+            if len(cursor) > MAX_CURSOR:
+                raise ValueError
+            found = json.loads(base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True))
+            match found:
+                case [int(version), int(received_at), str(message_id)] if (
+                    version == _CURSOR_VERSION
+                    and not isinstance(version, bool)
+                    and not isinstance(received_at, bool)
+                    and 0 <= received_at <= LATEST
+                    and 0 < len(message_id) <= MAX_ID
+                    and cls(received_at, message_id).as_cursor() == cursor
+                ):
+                    return cls(received_at, message_id)
+            raise ValueError
+        except (ValueError, RecursionError, binascii.Error):
+            # From nothing, so that no trace quotes what was sent.
+            raise InvalidRequestError("cursor: expected the cursor of the page before", key="cursor") from None
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which messages of a site, newest first."""
+
+    site: str
+    state: MessageState | None = None
+    since: int = 0
+    """The first second."""
+    until: int = LATEST
+    """The second after the last one."""
+    limit: int = MOST
+    after: Position | None = None
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.limit <= MOST:
+            raise InvalidRequestError(f"limit: expected 1 to {MOST}", key="limit")
+        if not 0 <= self.since < self.until <= LATEST:
+            raise InvalidRequestError("until: expected a later second than since", key="until")
+        # DynamoDB refuses a start outside of what is asked for.
+        if self.after and not self.since <= self.after.received_at < self.until:
+            raise InvalidRequestError("cursor: expected one of the same since and until", key="cursor")
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Some of what is wanted. With a state wanted it may hold few or none, and there is more all the same."""
+
+    messages: tuple[ListedMessage, ...]
+    next: Position | None
+    """Where the next page begins; None behind the last."""
+
+    def as_json(self) -> dict[str, object]:
+        return {
+            "messages": [message.as_json() for message in self.messages],
+            "cursor": self.next.as_cursor() if self.next else None,
+        }
+
+
+class Archive(Protocol):
+    """Shows what is stored; raises :class:`~chalicelib.errors.StoreError` where it can't."""
+
+    def get(self, message_id: str) -> StoredMessage | None:
+        """A message; None when there is none of this id (any more)."""
+
+    def page(self, wanted: Wanted) -> Page:
+        """The newest messages that are wanted and stand behind ``wanted.after``; reads :data:`MOST` at most."""
+
+
+def state_of(
+    deliveries: Mapping[str, Delivery], verdict: Verdict, channels: Mapping[str, Channel], now: int
+) -> MessageState:
+    """The message's state, by the same rules as its next run would find it; ``channels`` are its site's."""
+    if verdict.held:
+        return MessageState(verdict.held)
+    if deliveries and all(each == Delivery() for each in deliveries.values()):
+        return MessageState.STORED
+    try:
+        return MessageState(conclude({name: understood(each, now) for name, each in deliveries.items()}, channels))
+    except DeliveryIncompleteError:
+        return MessageState.WAITING
+
+
+def shown(delivery: Delivery, now: int) -> Delivery:
+    """The delivery as it must be taken now: a claim that is over is uncertain, from its end on."""
+    taken = understood(delivery, now)
+    return delivery if taken is delivery else replace(taken, since=delivery.until, next_attempt_at=delivery.until)
+
+
+def _channel(delivery: Delivery) -> dict[str, object]:
+    return {
+        "state": str(delivery.state),
+        "attempts": delivery.attempts,
+        "since": delivery.since or None,
+        "next_attempt_at": delivery.next_attempt_at or None,
+        "error": delivery.error or None,
+        "reference": delivery.reference or None,
+    }

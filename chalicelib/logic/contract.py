@@ -1,0 +1,54 @@
+"""What every request of the Lambda Invoke API has in common, and how it is checked by hand.
+
+docs/contracts has each as a JSON Schema, made by ``ops/contracts.py``; a test holds the two against each other. A
+check by hand costs no import, and says what is wrong in words that name the key.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from chalicelib.errors import InvalidRequestError
+
+VERSION = 1
+MAX_ID = 128
+"""Characters of an id, of whatever it is."""
+
+
+def keys(request: object, required: tuple[str, ...], optional: tuple[str, ...]) -> Mapping[str, object]:
+    """A request that is an object of this version and has no key but these; raises :class:`InvalidRequestError`.
+
+    That a required key is there is left to who reads it.
+    """
+    if not isinstance(request, Mapping):
+        raise InvalidRequestError("the request must be a JSON object", key="request")
+    version = request.get("version")
+    if version != VERSION or isinstance(version, bool):
+        raise InvalidRequestError(f"version: expected {VERSION}", key="version")
+    unknown = set(request) - {"version", *required, *optional}
+    if unknown:
+        key = min(map(str, unknown))
+        known = ", ".join(("version", *required))
+        raise InvalidRequestError(f"{key}: unknown; expected {known} and, optionally, {', '.join(optional)}", key=key)
+    return request
+
+
+def text(request: Mapping[str, object], key: str, longest: int | None = None) -> str:
+    """A text that is more than white space."""
+    value = request.get(key)
+    if not isinstance(value, str) or not value.strip():
+        raise InvalidRequestError(f"{key}: expected a text that is not empty", key=key)
+    if longest is not None and len(value) > longest:
+        raise InvalidRequestError(f"{key}: expected at most {longest} characters, found {len(value)}", key=key)
+    return value
+
+
+def whole(request: Mapping[str, object], key: str, least: int, most: int | None = None) -> int:
+    """A whole number. JSON knows no integers, so ``7.0`` is one (JSON Schema, Core, 4.2.3)."""
+    value = request.get(key)
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    if not isinstance(value, int) or isinstance(value, bool) or value < least or (most is not None and value > most):
+        bounds = f"{least} to {most}" if most is not None else f"{least} or more"
+        raise InvalidRequestError(f"{key}: expected a whole number, {bounds}", key=key)
+    return value

@@ -1,0 +1,90 @@
+"""The requests by which other programs read messages, and what answers them (version 1).
+
+::
+
+    get_message    {"version": 1, "id": "…"}
+    list_messages  {"version": 1, "site": "default", "state": "waiting", "since": 1767225600, "until": 1767312000,
+                    "limit": 20, "cursor": "…"}
+
+Of ``list_messages`` all from ``state`` on is optional. Both take a ``correlation_id``, which their log lines then have.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from chalicelib.errors import InvalidRequestError, NotFoundError
+from chalicelib.logic.archive import LATEST, MAX_CURSOR, MOST, Archive, MessageState, Position, Wanted
+from chalicelib.logic.contract import MAX_ID, keys, text, whole
+
+REQUIRED_TO_GET = ("id",)
+OPTIONAL_TO_GET = ("correlation_id",)
+REQUIRED_TO_LIST = ("site",)
+OPTIONAL_TO_LIST = ("state", "since", "until", "limit", "cursor", "correlation_id")
+
+
+@dataclass(frozen=True, slots=True)
+class GetMessage:
+    """A request for one message."""
+
+    id: str
+    correlation_id: str
+
+    @classmethod
+    def from_request(cls, request: object) -> GetMessage:
+        """Check a request; raises :class:`InvalidRequestError` naming the key at fault and what it should be."""
+        request = keys(request, REQUIRED_TO_GET, OPTIONAL_TO_GET)
+        message_id = _id(request, "id")
+        return cls(message_id, _correlation_id(request) or message_id)
+
+
+@dataclass(frozen=True, slots=True)
+class ListMessages:
+    """A request for a page of a site's messages."""
+
+    wanted: Wanted
+    correlation_id: str
+
+    @classmethod
+    def from_request(cls, request: object) -> ListMessages:
+        """Check a request; raises :class:`InvalidRequestError` naming the key at fault and what it should be."""
+        request = keys(request, REQUIRED_TO_LIST, OPTIONAL_TO_LIST)
+        wanted = Wanted(
+            site=_id(request, "site"),
+            state=_state(request) if "state" in request else None,
+            since=whole(request, "since", 0, LATEST - 1) if "since" in request else 0,
+            until=whole(request, "until", 1, LATEST) if "until" in request else LATEST,
+            limit=whole(request, "limit", 1, MOST) if "limit" in request else MOST,
+            after=Position.of_cursor(text(request, "cursor", MAX_CURSOR)) if "cursor" in request else None,
+        )
+        return cls(wanted, _correlation_id(request))
+
+
+def get_message(asked: GetMessage, archive: Archive) -> dict[str, object]:
+    """The message as JSON; raises :class:`NotFoundError`."""
+    found = archive.get(asked.id)
+    if found is None:
+        raise NotFoundError("there is no message of this id")
+    return found.as_json()
+
+
+def _state(request: Mapping[str, object]) -> MessageState:
+    try:
+        return MessageState(text(request, "state"))
+    except ValueError:
+        raise InvalidRequestError(f"state: expected one of: {', '.join(MessageState)}", key="state") from None
+
+
+def _id(request: Mapping[str, object], key: str) -> str:
+    found = text(request, key, MAX_ID)
+    try:
+        found.encode()
+    except UnicodeEncodeError:
+        # Half a character: JSON can write it (RFC 8259, 8.2), UTF-8 and so the table can't.
+        raise InvalidRequestError(f"{key}: expected whole characters", key=key) from None
+    return found
+
+
+def _correlation_id(request: Mapping[str, object]) -> str:
+    return _id(request, "correlation_id") if "correlation_id" in request else ""

@@ -1,0 +1,158 @@
+"""The examples, run as their readers run them, with what they are granted and without."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.e2e.conftest import ROOT
+from tests.e2e.harness import Harness, marker, wait_for
+
+Statement = dict[str, Any]
+
+
+def granted(herald: Harness, *functions: str) -> list[Statement]:
+    """What the entries of README.md render: the function, and where it is."""
+    arn, stage = herald.account.where.arn, herald.stage
+    return [
+        statement
+        for name in functions
+        for statement in (
+            {
+                "Effect": "Allow",
+                "Action": "lambda:InvokeFunction",
+                "Resource": arn("lambda", f"function:{stage.function(name)}"),
+            },
+            {
+                "Effect": "Allow",
+                "Action": "ssm:GetParameter",
+                "Resource": arn("ssm", f"parameter{stage.parameters}/functions/{name}"),
+            },
+        )
+    ]
+
+
+@pytest.fixture(scope="module")
+def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The example program with its copy of the client."""
+    folder = tmp_path_factory.mktemp("report")
+    shutil.copyfile(ROOT / "examples/report/report.py", folder / "report.py")
+    shutil.copyfile(ROOT / "chalicelib/adapters/invoke.py", folder / "herald_client.py")
+    return folder
+
+
+def run(program: Path, herald: Harness, statements: list[Statement]) -> subprocess.CompletedProcess[str]:
+    with herald.program(*statements) as environ:
+        return subprocess.run(
+            [sys.executable, "report.py", herald.stage.name, "urgent", "pushover", "pushover"],
+            cwd=program,
+            env=environ | {"PATH": "", "AWS_EC2_METADATA_DISABLED": "true"},
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+
+
+def test_the_report_is_sent_with_the_grants_of_its_readme(herald: Harness, program: Path) -> None:
+    message_id = herald.post_json({"message": marker()}, "/contact/urgent").json()["id"]
+    herald.line("on_success", message_id=message_id, action="delivered")
+    herald.clear()
+    ran = run(program, herald, granted(herald, "list_messages", "notify_pushover"))
+    assert (ran.returncode, ran.stderr) == (0, "")
+    (push,) = herald.pushes("delivered")
+    assert push["title"] == "urgent: the last 24 hours"
+    assert any(str(line.get("correlation_id")).startswith("report-") for line in herald.lines("list_messages"))
+
+
+@pytest.mark.parametrize("left_out", range(4))
+def test_without_one_of_the_grants_nothing_is_sent_and_the_program_says_why(
+    herald: Harness, program: Path, left_out: int
+) -> None:
+    statements = granted(herald, "list_messages", "notify_pushover")
+    missing = statements.pop(left_out)
+    ran = run(program, herald, statements)
+    assert ran.returncode == 75
+    assert "AccessDenied" in ran.stderr
+    assert missing["Resource"].rpartition(":")[2].removeprefix("parameter") in ran.stderr
+    assert herald.provider_requests() == 0
+
+
+# The state machine
+
+
+@pytest.fixture(scope="module")
+def machine(deployed: Harness) -> Iterator[Callable[[dict[str, str]], dict[str, Any]]]:
+    """Starts an execution and waits for its end.
+
+    The pause between two attempts is a second instead of five; and of this stage's channels one has to be named.
+    """
+    states, iam = deployed.account.client("stepfunctions"), deployed.account.client("iam")
+    trusted = {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"Service": "states.amazonaws.com"}}
+    trust = json.dumps({"Version": "2012-10-17", "Statement": [trusted]})
+    role = iam.create_role(RoleName="state-machine", AssumeRolePolicyDocument=trust)["Role"]["Arn"]
+    definition = (ROOT / "examples/state-machine/notify.asl.json").read_text(encoding="utf-8")
+    arn = deployed.account.where.arn("lambda", f"function:{deployed.stage.function('notify_pushover')}")
+    definition = definition.replace("${Notifier}", arn).replace('"IntervalSeconds": 5', '"IntervalSeconds": 1')
+    definition = definition.replace('"version": 1,', '"version": 1, "channel": "pushover",')
+    made = states.create_state_machine(name="notify", definition=definition, roleArn=role)["stateMachineArn"]
+
+    def start(asked: dict[str, str]) -> dict[str, Any]:
+        execution = states.start_execution(stateMachineArn=made, input=json.dumps(asked))["executionArn"]
+
+        def ended() -> dict[str, Any] | None:
+            found: dict[str, Any] = states.describe_execution(executionArn=execution)
+            return found if found["status"] != "RUNNING" else None
+
+        return wait_for(ended, "end of the execution")
+
+    yield start
+    states.delete_state_machine(stateMachineArn=made)
+    iam.delete_role(RoleName="state-machine")
+
+
+def asked(word: str) -> dict[str, str]:
+    return {"id": f"id-{time.time_ns()}", "title": "From a state machine", "message": word}
+
+
+Start = Callable[[dict[str, str]], dict[str, Any]]
+
+
+def test_a_state_machine_notifies(herald: Harness, machine: Start) -> None:
+    word = marker()
+    ended = machine(asked(word))
+    assert ended["status"] == "SUCCEEDED"
+    (push,) = herald.pushes(word)
+    assert json.loads(ended["output"])["notified"] == {"status": "delivered", "reference": push["request"]}
+
+
+def test_a_state_machine_tries_again_what_delivered_nothing(herald: Harness, machine: Start) -> None:
+    word = marker()
+    herald.faults({"do": "status", "status": 503})
+    ended = machine(asked(word))
+    assert ended["status"] == "SUCCEEDED"
+    assert json.loads(ended["output"])["notified"]["status"] == "delivered"
+    assert len(herald.pushes(word)) == 1
+
+
+def test_a_state_machine_fails_with_the_error_of_the_contract(herald: Harness, machine: Start) -> None:
+    herald.faults({"do": "status", "status": 400})
+    ended = machine(asked(marker()))
+    assert (ended["status"], ended["error"]) == ("FAILED", "ChannelRejectedError")
+    assert json.loads(ended["cause"])["errorType"] == "ChannelRejectedError"
+    assert machine({"id": "x", "title": " ", "message": "x"})["error"] == "InvalidRequestError"
+
+
+def test_a_state_machine_does_not_ring_twice_where_the_first_may_have_rung(herald: Harness, machine: Start) -> None:
+    herald.faults({"do": "status", "status": 502})
+    ended = machine(asked(marker()))
+    assert ended["status"] == "SUCCEEDED"
+    assert json.loads(ended["output"])["notified"] == {"status": "uncertain"}
+    assert herald.provider_requests() == 1

@@ -1,0 +1,200 @@
+"""Reading messages by the Lambda Invoke API and by the function URL, as a program of the account does."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import pytest
+import requests
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
+
+from chalicelib.adapters.archive import MessageArchive
+from chalicelib.logic.archive import MOST, MessageState, Wanted
+from chalicelib.settings import Stage
+from ops import stacks
+from tests.e2e.harness import Harness, marker
+
+MANY = 10_000
+BATCH = 25
+"""Items that one call may write: https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchWriteItem.html"""
+
+
+def delivered(herald: Harness, word: str, **fields: str) -> str:
+    """The id of a message that has reached the phone."""
+    message_id: str = herald.post_json({"message": word, **fields}).json()["id"]
+    herald.line("on_success", message_id=message_id, action="delivered")
+    return message_id
+
+
+# get_message and list_messages
+
+
+def test_a_delivered_message_is_read_with_all_that_became_of_it(herald: Harness) -> None:
+    word = marker()
+    message_id = delivered(herald, word, name="Ada", topic="offer")
+    found, error = herald.ask("get_message", {"version": 1, "id": message_id})
+    assert error == ""
+    assert (found["id"], found["site"], found["state"]) == (message_id, "default", "delivered")
+    assert list(found["fields"].items()) == [("message", word), ("name", "Ada"), ("topic", "offer")]
+    reference = herald.pushes(word)[0]["request"]
+    channel = found["channels"]["pushover"]
+    assert (channel["state"], channel["attempts"], channel["reference"]) == ("delivered", 1, reference)
+    assert [(line["channel"], line["state"], line["reference"]) for line in found["history"]] == [
+        ("pushover", "delivered", reference)
+    ]
+    assert found["received_at"] <= found["stored_at"] <= channel["since"] <= time.time() < found["expires_at"]
+    assert (found["due_at"], found["duplicate_of"], found["held"]) == (None, None, None)
+    assert herald.line("get_message", message="Message read", message_id=message_id)
+
+
+def test_messages_are_listed_newest_first_page_by_page_and_by_state(herald: Harness) -> None:
+    site = "urgent"
+    first, second = (herald.post_json({"message": marker()}, f"/contact/{site}").json()["id"] for _ in range(2))
+    for message_id in (first, second):
+        herald.line("on_success", message_id=message_id, action="delivered")
+    one = {"version": 1, "site": site, "limit": 1}
+    seen, request = [], one
+    while True:
+        page, error = herald.ask("list_messages", request)
+        assert error == ""
+        seen += page["messages"]
+        if not page["cursor"]:
+            break
+        request = one | {"cursor": page["cursor"]}
+    assert {first, second} <= {message["id"] for message in seen}
+    assert len({message["id"] for message in seen}) == len(seen)
+    assert [message["received_at"] for message in seen] == sorted((m["received_at"] for m in seen), reverse=True)
+    assert all(message["site"] == site for message in seen)
+    everything, _ = herald.ask("list_messages", {"version": 1, "site": site})
+    assert everything["messages"] == seen
+    waiting, _ = herald.ask("list_messages", {"version": 1, "site": site, "state": "quarantined"})
+    assert waiting["messages"] == []
+    later, _ = herald.ask("list_messages", {"version": 1, "site": site, "since": int(time.time()) + 60})
+    assert later == {"messages": [], "cursor": None}
+
+
+@pytest.mark.parametrize(
+    ("function", "request_", "error_type", "key"),
+    [
+        ("get_message", {"version": 1, "id": "no-such-message"}, "NotFoundError", None),
+        ("get_message", {"version": 1, "id": "alarm#"}, "NotFoundError", None),
+        ("get_message", {"version": 2, "id": "x"}, "InvalidRequestError", "version"),
+        ("get_message", {"version": 1}, "InvalidRequestError", "id"),
+        ("get_message", {"version": 1, "id": "x", "more": 1}, "InvalidRequestError", "more"),
+        ("list_messages", {"version": 1}, "InvalidRequestError", "site"),
+        ("list_messages", {"version": 1, "site": "default", "limit": 51}, "InvalidRequestError", "limit"),
+        ("list_messages", {"version": 1, "site": "default", "cursor": "x"}, "InvalidRequestError", "cursor"),
+        ("list_messages", {"version": 1, "site": "default", "state": "lost"}, "InvalidRequestError", "state"),
+    ],
+)
+def test_an_error_of_the_contract_comes_with_its_class_and_key(
+    herald: Harness, function: str, request_: object, error_type: str, key: str | None
+) -> None:
+    told, found = herald.ask(function, request_)
+    assert found == error_type
+    assert told.get("key") == key
+    assert told["message"]
+
+
+# By HTTP
+
+
+def signed(address: str, query: Mapping[str, str], environ: Mapping[str, str] | None) -> requests.Response:
+    request = AWSRequest("GET", address, params=dict(query))
+    if environ:
+        keys = [environ[f"AWS_{name}"] for name in ("ACCESS_KEY_ID", "SECRET_ACCESS_KEY", "SESSION_TOKEN")]
+        SigV4Auth(Credentials(*keys), "lambda", environ["AWS_REGION"]).add_auth(request)
+    return requests.get(address, params=query, headers=dict(request.headers), timeout=20)
+
+
+def grants(herald: Harness, *actions: str) -> list[dict[str, Any]]:
+    """What docs/invoke-api.md tells to give to a program that reads by the function URL."""
+    arn = herald.account.where.arn("lambda", f"function:{herald.stage.function('get_message_url')}")
+    return [{"Effect": "Allow", "Action": list(actions), "Resource": arn}]
+
+
+def test_a_signed_request_reads_a_message_by_http(herald: Harness) -> None:
+    message_id = delivered(herald, marker())
+    address = herald.urls["get_message"]
+    with herald.program(*grants(herald, "lambda:InvokeFunctionUrl", "lambda:InvokeFunction")) as program:
+        answer = signed(address, {"version": "1", "id": message_id}, program)
+        assert (answer.status_code, answer.headers["Content-Type"]) == (200, "application/json")
+        assert answer.json() == herald.ask("get_message", {"version": 1, "id": message_id})[0]
+        missing = signed(address, {"version": "1", "id": "no-such-message"}, program)
+        assert (missing.status_code, missing.json()) == (404, {"error": "Not found."})
+        for query in ({}, {"id": message_id}, {"version": "2", "id": message_id}, {"version": "1"}):
+            wrong = signed(address, query, program)
+            assert (wrong.status_code, wrong.json()) == (400, {"error": "Bad request."})
+
+
+def test_who_does_not_sign_or_may_not_reads_nothing_by_http(herald: Harness) -> None:
+    message_id = delivered(herald, marker())
+    query = {"version": "1", "id": message_id}
+    assert signed(herald.urls["get_message"], query, None).status_code == 403
+    for actions in (["lambda:InvokeFunctionUrl"], ["lambda:InvokeFunction"]):
+        with herald.program(*grants(herald, *actions)) as program:
+            assert signed(herald.urls["get_message"], query, program).status_code == 403
+
+
+# Ten thousand messages
+
+
+@pytest.fixture(scope="module")
+def many(deployed: Harness) -> Iterator[Stage]:
+    """A stage whose table holds ten thousand messages."""
+    stage = Stage("many", deployed.stage.sites, deployed.stage.channels, deployed.stage.limits)
+    template = (deployed.stack.root / "infra/data.yaml").read_text(encoding="utf-8")
+    names = {"TableName": stage.table, "TopicName": stage.topic, "BusName": stage.bus, "Prefix": "herald-many"}
+    stacks.apply(deployed.account.cloudformation, stacks.data(stage), template, names, {})
+    dynamodb = deployed.account.dynamodb
+    for begin in range(0, MANY, BATCH):
+        puts: list[Any] = [{"PutRequest": {"Item": item(number)}} for number in range(begin, begin + BATCH)]
+        assert not dynamodb.batch_write_item(RequestItems={stage.table: puts})["UnprocessedItems"]
+    yield stage
+    stacks.delete(deployed.account.cloudformation, stacks.data(stage))
+    dynamodb.delete_table(TableName=stage.table)
+
+
+def item(number: int) -> dict[str, Any]:
+    """A message, every fortieth of which is in quarantine; ten came in each second."""
+    return {
+        "id": {"S": f"id-{number:05}"},
+        "site": {"S": "default"},
+        "received_at": {"N": str(1_700_000_000 + number // 10)},
+        "deliveries": {"M": {"pushover": {"M": {"state": {"S": "delivered"}, "attempts": {"N": "1"}}}}},
+        **({"held": {"S": "quarantined"}, "score": {"N": "10"}} if number % 40 == 0 else {}),
+    }
+
+
+def test_a_page_of_ten_thousand_messages_is_one_query_of_fifty_and_never_a_scan(herald: Harness, many: Stage) -> None:
+    client = herald.account.client("dynamodb")
+    calls: list[tuple[str, dict[str, Any]]] = []
+    client.meta.events.register(
+        "before-parameter-build.dynamodb.*", lambda params, model, **_: calls.append((model.name, dict(params)))
+    )
+    archive = MessageArchive(client, many)
+    first = archive.page(Wanted("default"))
+    assert [(name, params["Limit"]) for name, params in calls] == [("Query", MOST)]
+    assert len(first.messages) == MOST
+    assert {message.received_at for message in first.messages} == {1_700_000_999 - second for second in range(5)}
+
+    seen = {message.id for message in first.messages}
+    page = first
+    for _ in range(2):
+        assert page.next
+        page = archive.page(Wanted("default", after=page.next))
+        seen |= {message.id for message in page.messages}
+    assert len(seen) == 3 * MOST, "a page repeats or leaves out what the one before had"
+
+    held = archive.page(Wanted("default", MessageState.QUARANTINED, limit=1))
+    assert [message.id for message in held.messages] == ["id-09960"]
+    assert [(name, params["Limit"]) for name, params in calls] == [("Query", MOST)] * 4
+
+
+def test_what_the_urls_say_of_the_function_url_answers(herald: Harness) -> None:
+    assert herald.urls["get_message"].startswith(f"{herald.stack.ports.aws_url}/_aws/lambda-url/")
+    assert requests.get(herald.urls["get_message"], timeout=20).status_code == 403

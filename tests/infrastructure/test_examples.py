@@ -1,0 +1,55 @@
+"""The examples are sound: the state machine by the schema that AWS's own linter has of the states language."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cfnlint.api import lint
+from cfnlint.config import ManualArgs
+
+from chalicelib.adapters import invoke
+from chalicelib.functions import FUNCTIONS
+from tests.contracts import validator
+
+ROLE = "arn:aws:iam::123456789012:role/notify"
+
+
+@pytest.fixture(scope="module")
+def machine(root: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((root / "examples/state-machine/notify.asl.json").read_text(encoding="utf-8"))
+    return found
+
+
+def faults(definition: dict[str, Any]) -> list[str]:
+    properties = {"RoleArn": ROLE, "Definition": definition, "DefinitionSubstitutions": {"Notifier": "herald"}}
+    resources = {"Machine": {"Type": "AWS::StepFunctions::StateMachine", "Properties": properties}}
+    template = json.dumps({"AWSTemplateFormatVersion": "2010-09-09", "Resources": resources})
+    return [str(match) for match in lint(template, config=ManualArgs(regions=["eu-central-1"]))]
+
+
+def test_the_state_machine_is_of_the_states_language(machine: dict[str, Any]) -> None:
+    assert faults(machine) == []
+    broken = json.loads(json.dumps(machine))
+    broken["States"]["Notify"]["Retry"][0]["IntervalSeconds"] = "soon"
+    assert faults(broken)
+
+
+def test_the_state_machine_asks_as_the_contract_says_and_knows_every_error_of_it(machine: dict[str, Any]) -> None:
+    task = machine["States"]["Notify"]
+    request = {key.removesuffix(".$"): value for key, value in task["Parameters"]["Payload"].items()}
+    validator("notify", "request").validate(request)
+    kinds = [kind["const"] for kind in validator_errors()]
+    caught = [name for each in task["Catch"] for name in each["ErrorEquals"]]
+    assert set(kinds) - set(caught) == {"ChannelUncertainError"}, "which States.ALL is for"
+    assert "ChannelUncertainError" not in task["Retry"][0]["ErrorEquals"]
+    assert task["TimeoutSeconds"] == invoke.READ_TIMEOUT > max(spec.timeout for spec in FUNCTIONS if spec.channel)
+
+
+def validator_errors() -> list[dict[str, Any]]:
+    from ops.contracts import contracts
+
+    found: list[dict[str, Any]] = contracts()["notify.v1.json"]["$defs"]["error"]["properties"]["errorType"]["oneOf"]
+    return found

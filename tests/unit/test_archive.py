@@ -1,0 +1,217 @@
+"""What is shown of stored messages, and the cursor from page to page."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import json
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chalicelib.errors import InvalidRequestError
+from chalicelib.logic.archive import (
+    LATEST,
+    MAX_CURSOR,
+    MOST,
+    ListedMessage,
+    MessageState,
+    Outcome,
+    Page,
+    Position,
+    StoredMessage,
+    Wanted,
+    shown,
+    state_of,
+)
+from chalicelib.logic.contract import MAX_ID
+from chalicelib.logic.delivery import Action, Delivery, State
+from chalicelib.logic.spam import NOTHING_FOUND, Held, Verdict
+from tests.fakes import NOW, channel
+
+RINGS, HOLDS = channel("rings"), channel("holds", ring_again=False)
+CHANNELS = {"rings": RINGS, "holds": HOLDS}
+
+
+def delivery(state: State) -> Delivery:
+    return Delivery(state, 0 if state is State.PENDING else 1, until=NOW + 50 if state is State.SENDING else 0)
+
+
+@pytest.mark.parametrize(
+    ("channels", "state"),
+    [
+        ({"rings": State.PENDING}, "stored"),
+        ({"rings": State.PENDING, "holds": State.PENDING}, "stored"),
+        ({"rings": State.PENDING, "holds": State.DELIVERED}, "waiting"),
+        ({"rings": State.SENDING}, "waiting"),
+        ({"rings": State.WAITING}, "waiting"),
+        ({"rings": State.UNCERTAIN}, "waiting"),
+        ({"holds": State.UNCERTAIN}, "uncertain"),
+        ({"rings": State.DELIVERED, "holds": State.UNCERTAIN}, "uncertain"),
+        ({"rings": State.REJECTED, "holds": State.UNCERTAIN}, "undeliverable"),
+        ({"rings": State.REJECTED, "holds": State.SENDING}, "waiting"),
+        ({"rings": State.DELIVERED, "holds": State.REJECTED}, "undeliverable"),
+        ({"rings": State.EXPIRED}, "undeliverable"),
+        ({}, "undeliverable"),
+        ({"rings": State.DELIVERED, "holds": State.DELIVERED}, "delivered"),
+        ({"left": State.DELIVERED}, "delivered"),
+        ({"left": State.UNCERTAIN}, "waiting"),
+    ],
+)
+def test_a_message_has_one_state_by_the_rules_of_delivery(channels: dict[str, State], state: str) -> None:
+    deliveries = {name: delivery(each) for name, each in channels.items()}
+    assert state_of(deliveries, NOTHING_FOUND, CHANNELS, NOW) == state
+
+
+@pytest.mark.parametrize("held", list(Held))
+def test_a_message_that_is_held_says_why_whatever_its_channels_are(held: Held) -> None:
+    assert state_of({"rings": Delivery()}, Verdict(held=held), CHANNELS, NOW) == str(held)
+
+
+def test_whatever_a_message_can_end_in_is_a_state() -> None:
+    assert {str(action) for action in Action} <= {str(state) for state in MessageState}
+
+
+def test_a_claim_that_is_over_is_shown_as_uncertain_since_its_end() -> None:
+    claimed = Delivery(State.SENDING, 1, "run", NOW + 50)
+    assert shown(claimed, NOW + 49) == claimed
+    over = shown(claimed, NOW + 5_000)
+    assert (over.state, over.since, over.next_attempt_at) == (State.UNCERTAIN, NOW + 50, NOW + 50)
+    assert state_of({"holds": claimed}, NOTHING_FOUND, CHANNELS, NOW + 50) == "uncertain"
+    assert state_of({"rings": claimed}, NOTHING_FOUND, CHANNELS, NOW + 50) == "waiting"
+
+
+LISTED = ListedMessage(
+    "id-1",
+    "default",
+    NOW,
+    MessageState.WAITING,
+    {"rings": Delivery(State.WAITING, 2, "run", 0, NOW + 9, "", "ChannelUnavailableError", NOW + 4)},
+    Verdict(("links",), 5),
+)
+
+
+def test_a_list_shows_nothing_that_a_visitor_typed() -> None:
+    assert LISTED.as_json() == {
+        "id": "id-1",
+        "site": "default",
+        "received_at": NOW,
+        "state": "waiting",
+        "channels": {
+            "rings": {
+                "state": "waiting",
+                "attempts": 2,
+                "since": NOW + 4,
+                "next_attempt_at": NOW + 9,
+                "error": "ChannelUnavailableError",
+                "reference": None,
+            }
+        },
+        "held": None,
+        "signals": ["links"],
+        "score": 5,
+    }
+
+
+def test_a_message_is_shown_whole_with_its_fields_in_the_order_sent() -> None:
+    outcome = Outcome("rings", State.DELIVERED, 1, NOW + 1, "", "ref")
+    listed = replace(LISTED, verdict=Verdict(held=Held.DUPLICATE, duplicate_of="id-0"))
+    stored = StoredMessage(listed, {"zeta": "1", "alpha": "2"}, NOW + 1, NOW + 99, 0, (outcome,))
+    found = stored.as_json()
+    assert list(found["fields"]) == ["zeta", "alpha"]  # type: ignore[call-overload]
+    assert found == listed.as_json() | {
+        "held": "duplicate",
+        "duplicate_of": "id-0",
+        "fields": {"alpha": "2", "zeta": "1"},
+        "stored_at": NOW + 1,
+        "expires_at": NOW + 99,
+        "due_at": None,
+        "history": [
+            {
+                "channel": "rings",
+                "state": "delivered",
+                "attempts": 1,
+                "since": NOW + 1,
+                "error": None,
+                "reference": "ref",
+            }
+        ],
+    }
+
+
+def test_a_page_says_where_the_next_one_begins() -> None:
+    assert Page((LISTED,), None).as_json() == {"messages": [LISTED.as_json()], "cursor": None}
+    cursor = Page((), Position(NOW, "id-1")).as_json()["cursor"]
+    assert Position.of_cursor(str(cursor)) == Position(NOW, "id-1")
+
+
+@given(st.integers(0, LATEST), st.text(st.characters(codec="utf-8"), min_size=1, max_size=MAX_ID))
+def test_every_position_comes_back_from_its_cursor(received_at: int, message_id: str) -> None:
+    position = Position(received_at, message_id)
+    assert len(position.as_cursor()) <= MAX_CURSOR
+    assert Position.of_cursor(position.as_cursor()) == position
+
+
+def encoded(value: object) -> str:
+    return base64.urlsafe_b64encode(json.dumps(value, separators=(",", ":")).encode()).decode().rstrip("=")
+
+
+@pytest.mark.parametrize(
+    "cursor",
+    [
+        "",
+        "x",
+        "not base64 at all",
+        "é",
+        encoded([2, NOW, "id-1"]),
+        encoded([True, NOW, "id-1"]),
+        encoded([1, True, "id-1"]),
+        encoded([1, str(NOW), "id-1"]),
+        encoded([1, -1, "id-1"]),
+        encoded([1, LATEST + 1, "id-1"]),
+        encoded([1, NOW, ""]),
+        encoded([1, NOW, "x" * (MAX_ID + 1)]),
+        encoded([1, NOW, 7]),
+        encoded([1, NOW]),
+        encoded([1, NOW, "id-1", "shop"]),
+        encoded({"version": 1}),
+        encoded([1, NOW, "id-1"]) + "=",
+        encoded([1, NOW, "id-1"]).replace("W", "\n", 1),
+        encoded([[[]]]) * 1000,
+        base64.urlsafe_b64encode(b"[" * 700).decode(),
+        base64.urlsafe_b64encode(b'[1, 1767225600, "id-1"]').decode().rstrip("="),
+        base64.urlsafe_b64encode(b"\xff\xfe").decode().rstrip("="),
+    ],
+    ids=lambda cursor: repr(cursor[:24]),
+)
+def test_a_cursor_that_no_page_gave_is_refused(cursor: str) -> None:
+    with pytest.raises(InvalidRequestError) as caught:
+        Position.of_cursor(cursor)
+    assert caught.value.key == "cursor"
+    assert caught.value.__cause__ is None
+
+
+@given(st.text(max_size=200))
+def test_no_text_breaks_the_cursor(text: str) -> None:
+    with contextlib.suppress(InvalidRequestError):
+        Position.of_cursor(text)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "key"),
+    [
+        ({"limit": 0}, "limit"),
+        ({"limit": MOST + 1}, "limit"),
+        ({"since": NOW, "until": NOW}, "until"),
+        ({"since": -1}, "until"),
+        ({"until": LATEST + 1}, "until"),
+        ({"since": NOW, "after": Position(NOW - 1, "id-1")}, "cursor"),
+        ({"until": NOW, "after": Position(NOW, "id-1")}, "cursor"),
+    ],
+)
+def test_a_page_that_makes_no_sense_is_refused(wanted: dict[str, int], key: str) -> None:
+    with pytest.raises(InvalidRequestError) as caught:
+        Wanted("default", **wanted)  # type: ignore[arg-type]
+    assert caught.value.key == key

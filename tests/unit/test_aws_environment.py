@@ -1,0 +1,160 @@
+"""Where a function calls AWS, and with which credentials: as botocore would, or botocore itself."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from botocore.configprovider import BOTOCORE_DEFAUT_SESSION_VARIABLES
+from botocore.endpoint_provider import EndpointProvider
+from botocore.session import Session
+
+from chalicelib.adapters.aws import direct
+from chalicelib.adapters.aws.environment import BEYOND_OURS, endpoint
+
+LAMBDA = {
+    "AWS_LAMBDA_FUNCTION_NAME": "herald-dev",
+    "AWS_DEFAULT_REGION": "eu-central-1",
+    "AWS_REGION": "eu-central-1",
+    "AWS_ACCESS_KEY_ID": "ASIAEXAMPLE",
+    "AWS_SECRET_ACCESS_KEY": "secret",
+    "AWS_SESSION_TOKEN": "token",
+}
+"""What Lambda sets: https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html"""
+SERVICES = {"sns": "sns", "ssm": "ssm", "dynamodb": "dynamodb", "lambda": "lambda", "sesv2": "email"}
+NOT_OURS = {
+    # Given by the client itself, so the environment has no say.
+    "AWS_RETRY_MODE",
+    "AWS_MAX_ATTEMPTS",
+    "AWS_DEFAULTS_MODE",
+    # Of other services, of where credentials are looked for, or of what Herald never does.
+    "AWS_METADATA_SERVICE_TIMEOUT",
+    "AWS_METADATA_SERVICE_NUM_ATTEMPTS",
+    "AWS_EC2_METADATA_SERVICE_ENDPOINT",
+    "AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE",
+    "AWS_EC2_METADATA_V1_DISABLED",
+    "AWS_IMDS_USE_IPV6",
+    "AWS_STS_REGIONAL_ENDPOINTS",
+    "AWS_SDK_UA_APP_ID",
+    "AWS_REQUEST_MIN_COMPRESSION_SIZE_BYTES",
+    "AWS_DISABLE_REQUEST_COMPRESSION",
+    "AWS_REQUEST_CHECKSUM_CALCULATION",
+    "AWS_RESPONSE_CHECKSUM_VALIDATION",
+    "AWS_DISABLE_HOST_PREFIX_INJECTION",
+    "AWS_S3_DISABLE_EXPRESS_SESSION_AUTH",
+    "AWS_CSM_HOST",
+    "AWS_CSM_PORT",
+    "AWS_CSM_CLIENT_ID",
+}
+"""Variables of botocore's that change nothing about the calls that Herald makes."""
+OBEYED = {"AWS_DEFAULT_REGION", "AWS_CA_BUNDLE"}
+
+
+def partitions() -> Any:
+    return Session().get_component("data_loader").load_data("partitions")
+
+
+REGIONS = [
+    (partition["id"], region)
+    for partition in partitions()["partitions"]
+    for region in partition["regions"]
+    if not region.endswith("-global")
+]
+
+
+@pytest.fixture(scope="module")
+def rules() -> dict[str, EndpointProvider]:
+    loader = Session().get_component("data_loader")
+    return {
+        service: EndpointProvider(loader.load_service_model(service, "endpoint-rule-set-1"), partitions())
+        for service in SERVICES
+    }
+
+
+@pytest.mark.parametrize(("partition", "region"), REGIONS)
+def test_a_service_answers_where_botocore_would_look_for_it(
+    rules: dict[str, EndpointProvider], partition: str, region: str
+) -> None:
+    for service, prefix in SERVICES.items():
+        found = endpoint(LAMBDA | {"AWS_DEFAULT_REGION": region}, prefix, service.upper(), service)
+        theirs = rules[service].resolve_endpoint(Region=region, UseFIPS=False, UseDualStack=False)
+        if partition in ("aws", "aws-cn", "aws-us-gov"):
+            assert found is not None
+            assert f"https://{found.authority}" == theirs.url
+            assert found.region == region
+        else:
+            assert found is None, "botocore knows these partitions"
+
+
+@pytest.mark.parametrize("region", ["", "us-east-1-fips", "aws-global", "fips-us-east-1", "us-east", "evil.example/x"])
+def test_a_region_that_is_none_is_left_to_botocore(region: str) -> None:
+    assert endpoint(LAMBDA | {"AWS_DEFAULT_REGION": region, "AWS_REGION": region}, "sns", "SNS", "sns") is None
+
+
+@pytest.mark.parametrize("name", ["AWS_LAMBDA_FUNCTION_NAME", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"])
+def test_outside_lambda_and_without_its_keys_botocore_answers(name: str) -> None:
+    """At a developer's terminal, for SSO and profiles; in Lambda with SnapStart, whose keys come by another way."""
+    assert endpoint({**LAMBDA, name: ""}, "sns", "SNS", "sns") is None
+    assert endpoint({key: value for key, value in LAMBDA.items() if key != name}, "sns", "SNS", "sns") is None
+
+
+@pytest.mark.parametrize("name", BEYOND_OURS)
+def test_what_only_botocore_obeys_is_left_to_botocore(name: str) -> None:
+    assert endpoint(LAMBDA | {name: "x"}, "sns", "SNS", "sns") is None
+
+
+def test_botocore_has_no_variable_that_was_not_thought_of() -> None:
+    """A release that adds one fails here, and somebody decides."""
+    theirs: set[str] = set()
+    for _, variable, *_ in BOTOCORE_DEFAUT_SESSION_VARIABLES.values():
+        theirs |= {variable} if isinstance(variable, str) else set(variable or ())
+    assert theirs <= {*BEYOND_OURS, *NOT_OURS, *OBEYED}
+    assert not {*BEYOND_OURS} & {*NOT_OURS, *OBEYED}
+
+
+@pytest.mark.parametrize(
+    ("environ", "authority", "secure"),
+    [
+        ({"AWS_ENDPOINT_URL": "http://127.0.0.1:4566"}, "127.0.0.1:4566", False),
+        ({"AWS_ENDPOINT_URL": "http://127.0.0.1:4566/"}, "127.0.0.1:4566", False),
+        ({"AWS_ENDPOINT_URL": "https://vpce-1.example.com"}, "vpce-1.example.com", True),
+        ({"AWS_ENDPOINT_URL": "https://vpce-1.example.com:443"}, "vpce-1.example.com", True),
+        ({"AWS_ENDPOINT_URL": "http://[::1]:4566"}, "[::1]:4566", False),
+        ({"AWS_ENDPOINT_URL": "https://a.example", "AWS_ENDPOINT_URL_SNS": "https://b.example"}, "b.example", True),
+        ({"AWS_ENDPOINT_URL_SSM": "https://b.example"}, "sns.eu-central-1.amazonaws.com", True),
+    ],
+)
+def test_an_endpoint_may_be_named_for_all_services_or_for_one(
+    environ: dict[str, str], authority: str, secure: bool
+) -> None:
+    found = endpoint(LAMBDA | environ, "sns", "SNS", "sns")
+    assert found is not None
+    assert (found.authority, found.secure) == (authority, secure)
+
+
+@pytest.mark.parametrize(
+    "url", ["ftp://a", "a.example", "https://a/prefix", "https://a/?x=1", "https://me@a/", "https:"]
+)
+def test_an_endpoint_of_another_kind_is_left_to_botocore(url: str) -> None:
+    assert endpoint(LAMBDA | {"AWS_ENDPOINT_URL": url}, "sns", "SNS", "sns") is None
+
+
+def test_credentials_and_the_bundle_are_those_of_the_environment() -> None:
+    found = endpoint(LAMBDA | {"AWS_CA_BUNDLE": "/etc/ca.pem"}, "sns", "SNS", "sns")
+    assert found is not None
+    it = found.credentials
+    assert (it.access_key, it.secret_key, it.token) == ("ASIAEXAMPLE", "secret", "token")
+    assert found.ca_bundle == "/etc/ca.pem"
+    assert "secret" not in repr(it), "an error's text reaches logs"
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_a_service_has_the_names_that_botocore_knows_it_by(service: str) -> None:
+    _, prefix, service_id, signing_name = direct._SERVICES[service]
+    model = Session().get_service_model(service)
+    assert service_id == model.service_id.hyphenize().upper().replace("-", "_")
+    assert (prefix, signing_name) == (model.endpoint_prefix, model.signing_name)
+
+
+def test_a_service_that_is_not_ours_is_botocores() -> None:
+    assert direct.client("sts", LAMBDA, 1, 1, 1) is None

@@ -1,0 +1,195 @@
+"""The contracts of the Lambda Invoke API and the code that checks requests say the same."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import jsonschema_rs
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from chalicelib.errors import InvalidRequestError, InvokeError, NotifierError
+from chalicelib.logic.archive import LATEST, MAX_CURSOR, MOST, MessageState, Position
+from chalicelib.logic.contract import MAX_ID
+from chalicelib.logic.notification import Notification, of_contact
+from chalicelib.logic.reading import GetMessage, ListMessages
+from ops import contracts
+from tests.contracts import error_fits, validator
+from tests.fakes import NOW, message
+
+READERS: dict[str, Callable[[object], object]] = {
+    "notify": Notification.from_request,
+    "get_message": GetMessage.from_request,
+    "list_messages": ListMessages.from_request,
+}
+WHOLE: dict[str, dict[str, Any]] = {
+    "notify": {
+        "version": 1,
+        "id": "id-1",
+        "title": "Backup",
+        "message": "Finished",
+        "timestamp": NOW,
+        "channel": "pushover",
+        "reply_to": "ada@example.com",
+        "fields": [{"name": "Name", "value": ""}],
+        "options": {"priority": 1},
+    },
+    "get_message": {"version": 1, "id": "id-1", "correlation_id": "mine"},
+    "list_messages": {
+        "version": 1,
+        "site": "default",
+        "state": "waiting",
+        "since": NOW,
+        "until": NOW + 9,
+        "limit": 7,
+        "cursor": Position(NOW, "id-1").as_cursor(),
+        "correlation_id": "mine",
+    },
+}
+"""Requests with every key that there is."""
+
+BLANK = "".join(chr(code) for code in range(0x110000) if chr(code).isspace())
+EDGES: list[Any] = [
+    *(None, True, False, [], {}, "", " ", BLANK, BLANK + "x", "\ufeff", "\x00", "😀" * MAX_ID, "😀" * (MAX_ID + 1)),
+    *("x" * length for length in (1, MAX_ID, MAX_ID + 1, 254, 255, MAX_CURSOR + 1)),
+    *(-1, 0, 1, 1.0, -0.0, 0.5, 2, MOST, MOST + 1, float(MOST), NOW, NOW + 8.0, LATEST - 1, LATEST, LATEST + 1, 1e300),
+    *(*MessageState, "accepted", "1", "id=", Position(NOW, "é").as_cursor(), Position(0, "x").as_cursor()),
+    [{"name": "", "value": ""}],
+    [{"name": "", "value": ""}, {"name": "", "value": 1}],
+    [{"name": ""}],
+    [{"name": None, "value": ""}],
+    [[]],
+    [{}],
+    [{"name": "", "value": "", "more": ""}],
+    {"priority": []},
+]
+values = st.one_of(
+    st.sampled_from(EDGES),
+    st.text(st.sampled_from(BLANK + "aé😀\x00\ufeff\u200b"), max_size=4),
+    st.integers(),
+    st.floats(allow_nan=False, allow_infinity=False),
+)
+
+
+@st.composite
+def requests(draw: st.DrawFn, function: str) -> Any:
+    """A request as it should be, with some keys left out, and up to two changed or added."""
+    whole = WHOLE[function]
+    left_out = draw(st.sets(st.sampled_from(sorted(whole)), max_size=2))
+    changed = draw(st.dictionaries(st.sampled_from([*sorted(whole), "other", "Version", ""]), values, max_size=2))
+    return {key: value for key, value in whole.items() if key not in left_out} | changed
+
+
+def accepted(function: str, request: object) -> bool:
+    try:
+        READERS[function](request)
+    except InvalidRequestError as error:
+        return _is_said_in_words(request, error.key)
+    return True
+
+
+def _is_said_in_words(request: Any, key: str) -> bool:
+    """Whether it is one of two faults that no schema can tell, which its descriptions say."""
+    if key not in ("until", "cursor") or not validator("list_messages", "request").is_valid(request):
+        return False
+    return key == "cursor" or bool(request.get("since", 0) >= request.get("until", LATEST))
+
+
+@pytest.mark.parametrize("function", READERS)
+def test_a_request_with_every_key_and_one_with_none_but_the_required_fit_both(function: str) -> None:
+    required = validator(function, "request")
+    for key in WHOLE[function]:
+        less = {each: value for each, value in WHOLE[function].items() if each != key}
+        assert accepted(function, less) == required.is_valid(less)
+    assert accepted(function, WHOLE[function])
+    assert required.is_valid(WHOLE[function])
+
+
+@pytest.mark.parametrize("function", READERS)
+def test_the_schema_takes_the_values_of_a_key_that_the_function_takes(function: str) -> None:
+    for key in (*WHOLE[function], "other"):
+        for value in EDGES:
+            request = WHOLE[function] | {key: value}
+            assert validator(function, "request").is_valid(request) == accepted(function, request), (key, value)
+
+
+@settings(max_examples=100, deadline=None)
+@given(request=requests("notify"))
+@example(request=[])
+@example(request="x")
+def test_the_schema_takes_what_a_notifier_takes_and_nothing_else(request: Any) -> None:
+    assert validator("notify", "request").is_valid(request) == accepted("notify", request)
+
+
+@settings(max_examples=100, deadline=None)
+@given(request=requests("get_message"))
+@example(request=[])
+def test_the_schema_takes_what_get_message_takes_and_nothing_else(request: Any) -> None:
+    assert validator("get_message", "request").is_valid(request) == accepted("get_message", request)
+
+
+@settings(max_examples=100, deadline=None)
+@given(request=requests("list_messages"))
+@example(request=None)
+def test_the_schema_takes_what_list_messages_takes_and_nothing_else(request: Any) -> None:
+    assert validator("list_messages", "request").is_valid(request) == accepted("list_messages", request)
+
+
+def test_white_space_is_the_same_to_the_schema_and_the_code() -> None:
+    blank = jsonschema_rs.Draft202012Validator({"pattern": contracts.NOT_BLANK})
+    characters = [chr(code) for code in range(0x110000) if not 0xD800 <= code < 0xE000]
+    assert [one for one in characters if blank.is_valid(one) == one.isspace()] == []
+
+
+def test_what_destined_asks_a_notifier_fits_the_contract() -> None:
+    notification = of_contact(message("id-1", email="ada@example.com", message="Hello", topic="Offer"))
+    validator("notify", "request").validate(notification.as_request())
+
+
+def test_a_key_that_the_contract_lacks_is_named() -> None:
+    with pytest.raises(ValueError, match=r"other keys than a request has: check$"):
+        contracts._request(("id",), ("check",), {"id": {}})
+
+
+@pytest.mark.parametrize("function", READERS)
+def test_every_contract_is_a_valid_schema_in_all_its_parts(function: str) -> None:
+    contract = contracts.contracts()[f"{function}.v1.json"]
+    jsonschema_rs.meta.validate(contract)
+    assert set(contract["$defs"]) == {"request", "answer", "error"}
+
+
+ERRORS = {
+    "notify": {
+        "InvalidRequestError",
+        "ChannelRejectedError",
+        "ChannelUnavailableError",
+        "ChannelUncertainError",
+    },
+    "get_message": {"InvalidRequestError", "NotFoundError", "UnavailableError"},
+    "list_messages": {"InvalidRequestError", "UnavailableError"},
+}
+
+
+def test_each_error_of_the_tree_is_of_a_contract_and_the_reverse() -> None:
+    classes = {*InvokeError.__subclasses__(), *NotifierError.__subclasses__()} - {NotifierError}
+    found = {}
+    for function in READERS:
+        kinds = contracts.contracts()[f"{function}.v1.json"]["$defs"]["error"]["properties"]["errorType"]["oneOf"]
+        found[function] = {kind["const"] for kind in kinds}
+        assert all(kind["description"] for kind in kinds)
+    assert found == ERRORS
+    assert {cls.__name__ for cls in classes} == set().union(*found.values())
+    for function, names in found.items():
+        for cls in classes:
+            if cls.__name__ in names:
+                error_fits(function, cls.__name__, str(cls("what is wrong", key="id", retry_after=5)))
+                error_fits(function, cls.__name__, str(cls("what is wrong")))
+
+
+def test_the_committed_contracts_are_those(root: Path) -> None:
+    for name, contract in contracts.contracts().items():
+        assert json.loads((root / "docs/contracts" / name).read_text(encoding="utf-8")) == contract
