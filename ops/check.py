@@ -25,7 +25,7 @@ _SAMPLES = (
     Where("aws-cn", "cn-north-1", "123456789012"),
 )
 
-# The one wildcard with a reason: Lambda names the streams of a function's own log group, one for each environment.
+# A wildcard with a reason: Lambda names the streams of a function's own log group, one for each environment.
 _STREAMS_OF_ONE_GROUP = re.compile(r"(?<=:log-group:)(/aws/lambda/[a-z0-9_-]+):\*$")
 
 _WITHOUT_RESOURCE = {"ses:GetAccount"}
