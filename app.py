@@ -74,7 +74,7 @@ def redrive(event: CloudWatchEvent) -> None:
 if stage.uses("pushover"):
 
     @app.lambda_function()
-    def notify_pushover(event: Any, context: Any) -> dict[str, str]:
+    def notify_pushover(event: Any, context: Any) -> dict[str, object]:
         """Notify by Pushover; any program in the account may be granted this function."""
         return handlers.notify.handle("pushover", event)
 
@@ -82,7 +82,7 @@ if stage.uses("pushover"):
 if stage.uses("email"):
 
     @app.lambda_function()
-    def notify_email(event: Any, context: Any) -> dict[str, str]:
+    def notify_email(event: Any, context: Any) -> dict[str, object]:
         """Notify by e-mail through Amazon SES; any program in the account may be granted this function."""
         return handlers.notify.handle("email", event)
 
@@ -90,7 +90,7 @@ if stage.uses("email"):
 if stage.uses("webhook"):
 
     @app.lambda_function()
-    def notify_webhook(event: Any, context: Any) -> dict[str, str]:
+    def notify_webhook(event: Any, context: Any) -> dict[str, object]:
         """Notify a receiver of one's own, Slack, Discord, Teams or ntfy; the request names the channel."""
         return handlers.notify.handle("webhook", event)
 

@@ -27,7 +27,9 @@ class Resource(Enum):
     ALARM_NOTIFIERS = "the notifiers by which the owner hears of failures"
     SECRETS = "the function's own secrets in Parameter Store"
     KEY = "the stage's key in Parameter Store"
-    IDENTITIES = "what the function's channels send e-mails with: verified identities and configuration sets"
+    SENDING = "what the function's channels send e-mails with: verified identities and configuration sets"
+    IDENTITIES = "the verified identities of the function's channels"
+    SES = "Amazon SES in this account and region, of which AWS names no part"
     RULE_DEAD_LETTERS = "the queue for events that a rule or its function could not handle"
 
 
@@ -159,7 +161,11 @@ FUNCTIONS = (
         trigger=Trigger("invoke"),
         memory=512,
         timeout=22,
-        grants=(Grant("SendMail", ("ses:SendEmail",), Resource.IDENTITIES, "deliver, to the channel's recipients"),),
+        grants=(
+            Grant("SendMail", ("ses:SendEmail",), Resource.SENDING, "deliver, to the channel's recipients"),
+            Grant("CheckSender", ("ses:GetEmailIdentity",), Resource.IDENTITIES, "a check: is the sender verified"),
+            Grant("CheckAccount", ("ses:GetAccount",), Resource.SES, "a check: may the account send, and how much"),
+        ),
         channel="email",
     ),
     FunctionSpec(

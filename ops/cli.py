@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from ops.commands import Sections, deployment, messages, project
+from ops.commands import Sections, deployment, messages, policies, project
 
 SECTIONS: dict[str, list[click.Command]] = {
     "Messages": [
@@ -14,6 +14,7 @@ SECTIONS: dict[str, list[click.Command]] = {
     "Build and deploy": [
         project.render,
         project.check,
+        policies.policies,
         deployment.deploy,
         deployment.urls,
         deployment.destroy,

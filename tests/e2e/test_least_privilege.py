@@ -58,6 +58,12 @@ def mail_waits(herald: Harness) -> None:
     send_mail_that_waits(herald)
 
 
+def mail_is_not_checked(herald: Harness) -> None:
+    request = {"version": 1, "id": "check-1", "title": "Check", "message": "Check", "check": True}
+    told, error = herald.ask("notify_email", request)
+    assert (error, told["message"]) == ("ChannelUnavailableError", "SES could not be asked: AccessDeniedException")
+
+
 def webhook_waits(herald: Harness) -> None:
     word = marker()
     message_id = herald.post_json({"message": word}, "/contact/signed").json()["id"]
@@ -268,6 +274,8 @@ WITHOUT_STATEMENT: dict[tuple[str, str], Signal] = {
     ("redrive", "RunDestined"): not_run_again,
     ("notify_pushover", "ReadSecrets"): message_waits,
     ("notify_email", "SendMail"): mail_waits,
+    ("notify_email", "CheckSender"): mail_is_not_checked,
+    ("notify_email", "CheckAccount"): mail_is_not_checked,
     ("notify_webhook", "ReadSecrets"): webhook_waits,
     ("get_message", "ReadMessages"): message_is_not_read,
     ("list_messages", "ListMessages"): messages_are_not_listed,
