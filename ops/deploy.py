@@ -70,6 +70,7 @@ def deploy(it: Deployment, stages: Mapping[str, StageConfig]) -> None:
             Step("wiring", f"stack {stacks.wiring(it.stage)}: rules, destinations, permissions", lambda: _wiring(it)),
             *([Step("alarms", "by mail", lambda: subscribe_to_alarms(it))] if it.config.alarms_to else []),
             Step("attributes", "what Chalice can't set", lambda: _attributes(it)),
+            *([Step("canary", "the first one, at once", lambda: _canary(it))] if it.stage.canary else []),
         ]
         take(steps, it.say, _advice(it, "deploy"))
 
@@ -347,6 +348,20 @@ def _attributes(it: Deployment) -> str:
         _keep_logs(it, stage.log_group(spec.name))
     rest_api.tag(it.account, api, it.tags)
     return "dead letters of the subscription, throttling, the gateway's own answers, log retention, tags"
+
+
+def _canary(it: Deployment) -> str:
+    """Send the first one now: its schedule begins with an interval, and until then the alarm would sound."""
+    it.account.functions.invoke(FunctionName=it.stage.function("canary"), InvocationType="Event", Payload=_scheduled())
+    return "sent; if it gets through, on_success logs it"
+
+
+def _scheduled() -> bytes:
+    """What a schedule runs a function with, as far as Chalice reads it:
+    https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-run-lambda-schedule.html"""
+    texts = dict.fromkeys(("version", "id", "account", "time", "region"), "")
+    named = {"detail-type": "Scheduled Event", "source": "aws.events", "resources": [], "detail": {}}
+    return json.dumps(texts | named).encode()
 
 
 def _gateway_answers(it: Deployment, api: str) -> None:
