@@ -7,6 +7,7 @@ Run as a program, with Chalice's words as arguments, in the project's folder. Ag
 - Deleting what is gone already is an error of Chalice's; here it is none.
 - Chalice takes up a package again of which a killed run wrote a part, and changes a function that is still being made;
   here the package is made anew, and the function waited for.
+- It can switch X-Ray on and not off; here a stage without it is not traced.
 - It lives on when the deployment that started it is killed; with `--until-stdin-closes` before Chalice's words it ends.
 
 `--package` alone makes the package and prints its name, `--package-name` prints the name alone.
@@ -181,6 +182,15 @@ def here() -> tuple[LeanPackager, str, str]:
     return LeanPackager(osutils, dependencies, silent, architecture=architecture), project, python
 
 
+def traced_or_not(change: Callable[..., Any]) -> Callable[..., Any]:
+    """The same change of a function's settings, in which no word of X-Ray means that it is off."""
+
+    def configure(client: Any, function_name: str, settings: dict[str, Any]) -> Any:
+        return change(client, function_name, {"TracingConfig": {"Mode": "PassThrough"}, **settings})
+
+    return configure
+
+
 def end_with_standard_input() -> None:
     """End this process when whoever started it is gone: two must never deploy at the same time."""
 
@@ -205,5 +215,7 @@ if __name__ == "__main__":
     setattr(deployer, "LambdaDeploymentPackager", LeanPackager)  # noqa: B010
     for name in DELETIONS:
         setattr(awsclient.TypedAWSClient, name, unless_gone(getattr(awsclient.TypedAWSClient, name)))
-    setattr(awsclient.TypedAWSClient, "update_function", when_it_has_settled(awsclient.TypedAWSClient.update_function))  # noqa: B010
+    client: Any = awsclient.TypedAWSClient
+    client.update_function = when_it_has_settled(client.update_function)
+    client._do_update_function_config = traced_or_not(client._do_update_function_config)
     sys.exit(main())

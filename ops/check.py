@@ -14,7 +14,7 @@ import parliament
 from ops import render
 from ops.config import LOCAL, StageConfig
 from ops.errors import OpsError
-from ops.policies import Where
+from ops.policies import XRAY, Where
 
 _RENDER = "run: python -m ops render"
 
@@ -28,9 +28,10 @@ _SAMPLES = (
 # A wildcard with a reason: Lambda names the streams of a function's own log group, one for each environment.
 _STREAMS_OF_ONE_GROUP = re.compile(r"(?<=:log-group:)(/aws/lambda/[a-z0-9_-]+):\*$")
 
-_WITHOUT_RESOURCE = {"ses:GetAccount"}
-"""Actions for which AWS knows no resource, so that ``*`` is all that can be granted. It only reads.
-https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonsimpleemailservicev2.html"""
+_WITHOUT_RESOURCE = {"ses:GetAccount", *XRAY}
+"""Actions for which AWS knows no resource, so that ``*`` is all that can be granted. Of SES it only reads.
+https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonsimpleemailservicev2.html
+https://docs.aws.amazon.com/service-authorization/latest/reference/list_awsx-ray.html"""
 
 _REGISTERED = """
 import json, app

@@ -214,6 +214,7 @@ def _delete_data(it: Deployment, delete: bool) -> str:
     if not delete:
         return f"kept: messages and dead letters. To delete them: make destroy STAGE={stage.name} DATA=delete"
     stacks.delete(cloudformation, stacks.data(stage))
+    _protect(it, protected=False)
     with unless("ResourceNotFoundException"):
         it.account.dynamodb.delete_table(TableName=stage.table)
     # Until it is gone, nothing of its name can be made.
@@ -229,7 +230,24 @@ def _deleted(cloudformation: CloudFormationClient, stack: str) -> str:
 
 
 def _data(it: Deployment) -> str:
-    return _apply(it, data(it.root, it.stage))
+    """The table and the queues. CloudFormation itself must not protect the table: it undoes a creation that failed."""
+    done = _apply(it, data(it.root, it.stage))
+    _protect(it, protected=True)
+    return done
+
+
+def _protect(it: Deployment, *, protected: bool) -> None:
+    """Let nobody delete the table by one call, or let it be deleted.
+
+    https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/WorkingWithTables.Basics.html
+    """
+    with unless("ResourceNotFoundException"):
+        found = it.account.dynamodb.describe_table(TableName=it.stage.table)["Table"]
+        if found.get("DeletionProtectionEnabled", False) != protected:
+            it.account.dynamodb.update_table(TableName=it.stage.table, DeletionProtectionEnabled=protected)
+            it.account.dynamodb.get_waiter("table_exists").wait(
+                TableName=it.stage.table, WaiterConfig={"Delay": 2, "MaxAttempts": 150}
+            )
 
 
 def _apply(it: Deployment, plan: StackPlan) -> str:
@@ -362,6 +380,7 @@ def _attributes(it: Deployment, release: Release) -> str:
         patchOperations=[
             {"op": "replace", "path": "/*/*/throttling/rateLimit", "value": str(release.rate)},
             {"op": "replace", "path": "/*/*/throttling/burstLimit", "value": str(release.burst)},
+            {"op": "replace", "path": "/tracingEnabled", "value": str(release.xray).lower()},
         ],
     )
     for name, answer in release.answers.items():  # A deploy by Chalice drops them.

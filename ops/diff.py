@@ -95,7 +95,7 @@ def _wanted(release: Release, table: StackPlan, account: Account, stage: Stage) 
     outputs = stacks.outputs(account.cloudformation, stacks.data(stage))
     found: Table = {("stack", each.name): _stack(each, outputs) for each in (table, release.foundation, release.wiring)}
     for each in release.functions:
-        found["function", each.function] = _function(each, release.python)
+        found["function", each.function] = _function(each, release)
         found["policy", each.role] = policy(each.policy)
         found["log", each.log_group] = [f"kept for {release.log_retention_days} days"]
     found["api", "throttle"] = [f"{release.rate} a second, burst {release.burst}"]
@@ -112,18 +112,26 @@ def _template(template: str, parameters: Mapping[str, str]) -> Lines:
     return [*(f"parameter {name} = {value}" for name, value in sorted(parameters.items())), *template.splitlines()]
 
 
-def _function(each: FunctionPlan, python: str) -> Lines:
-    return _settings(python, ARCHITECTURE, each.memory, each.timeout, each.reserved, each.environment)
+def _function(each: FunctionPlan, release: Release) -> Lines:
+    python, traced = release.python, release.xray
+    return _settings(python, ARCHITECTURE, each.memory, each.timeout, each.reserved, traced, each.environment)
 
 
 def _settings(
-    python: str, architecture: str, memory: int, timeout: int, reserved: int | None, environment: Mapping[str, str]
+    python: str,
+    architecture: str,
+    memory: int,
+    timeout: int,
+    reserved: int | None,
+    traced: bool,
+    environment: Mapping[str, str],
 ) -> Lines:
     return [
         f"{python}, {architecture}",
         f"{memory} MB",
         f"{timeout} s at most",
         *([f"reserved concurrency {reserved}"] if reserved is not None else []),
+        *(["traced by X-Ray"] if traced else []),
         *(f"{name}={value}" for name, value in sorted(environment.items())),
     ]
 
@@ -190,6 +198,7 @@ def _standing_function(account: Account, stage: Stage, name: str) -> Table:
             settings["MemorySize"],
             settings["Timeout"],
             answer.get("Concurrency", {}).get("ReservedConcurrentExecutions"),
+            settings.get("TracingConfig", {}).get("Mode") == "Active",
             settings.get("Environment", {}).get("Variables", {}),
         )
     with unless("NoSuchEntity"):

@@ -90,6 +90,7 @@ class Release:
     """What the API gateway itself answers, by its name for the case."""
     log_retention_days: int
     alarms_to: str | None
+    xray: bool
     code: Code = Code("", {})
     """Nothing until it is packed."""
 
@@ -150,6 +151,7 @@ def plan(root: Path, config: StageConfig) -> Release:
         answers=_answers(stage),
         log_retention_days=config.log_retention_days,
         alarms_to=config.alarms_to,
+        xray=stage.xray,
     )
 
 

@@ -27,6 +27,7 @@ RELEASE = Release(
     answers={"THROTTLED": {"statusCode": "429"}},
     log_retention_days=30,
     alarms_to=None,
+    xray=False,
     code=Code("abc=", {"app.py": "1"}),
 )
 
