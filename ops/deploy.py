@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, cast
 from chalicelib.functions import functions_of
 from chalicelib.logic import gateway
 from chalicelib.settings import APP, Stage
-from ops import alarms, record, render, stacks, wiring
+from ops import alarms, partitions, record, render, stacks, wiring
 from ops.account import Account
 from ops.config import StageConfig
 from ops.errors import OpsError, unless
@@ -57,6 +57,7 @@ def deploy(it: Deployment, stages: Mapping[str, StageConfig]) -> None:
     stage = it.stage
     where = it.account.where
     it.say(f"Stage {stage.name} in account {where.account}, {where.region}")
+    partitions.refuse_lacking(it.config, where)
     render.write(it.root, render.generated(stages))
     render.write(it.root, render.policies(stage, where))
     it.say("rendered    policies and configuration")
