@@ -119,8 +119,12 @@ def _arns(on: Resource, spec: FunctionSpec, stage: Stage, where: Where) -> list[
                 if spec.needs_secret(stage.channels[channel], name)
             ]
         case Resource.IDENTITIES:
+            return [where.arn("ses", f"identity/{name}") for name in _options(spec, stage, "identities")]
+        case Resource.SES:
+            return ["*"]
+        case Resource.SENDING:
             return [
-                *(where.arn("ses", f"identity/{name}") for name in _options(spec, stage, "identities")),
+                *_arns(Resource.IDENTITIES, spec, stage, where),
                 *(where.arn("ses", f"configuration-set/{name}") for name in _options(spec, stage, "configuration_set")),
             ]
 
@@ -131,7 +135,7 @@ def _condition(on: Resource, spec: FunctionSpec, stage: Stage) -> dict[str, Any]
     ``ForAllValues`` is true of a request without recipients too; such a mail reaches nobody.
     https://docs.aws.amazon.com/ses/latest/dg/control-user-access.html
     """
-    if on is not Resource.IDENTITIES:
+    if on is not Resource.SENDING:
         return {}
     return {
         "StringEquals": {"ses:FromAddress": _options(spec, stage, "from_address")},
