@@ -14,7 +14,13 @@ from ops.config import StageConfig, load
 CHANNELS = ("pushover", "email", "webhook", "all")
 """Each kind of channel alone, and all."""
 
-_TOGETHER = {"proof_of_work": 0b0000, "send_event": 0b0101, "function_url": 0b0011, "tells_owner": 0b0110}
+_TOGETHER = {
+    "proof_of_work": 0b0000,
+    "send_event": 0b0101,
+    "function_url": 0b0011,
+    "tells_owner": 0b0110,
+    "canary": 0b1000,
+}
 """What is on or off, and the mask by which :func:`pairwise` combines it: none is another's, nor its complement."""
 SWITCHES = tuple(_TOGETHER)
 
@@ -39,7 +45,8 @@ class Configuration:
                 _SITE.format(channels=names),
                 _SPAM if "proof_of_work" in self.on else "",
                 *(_TABLES[kind] for kind in kinds),
-                f'[alarms]\nemail = "owner@example.com"\nchannels = ["{names[0]}"]' if "tells_owner" in self.on else "",
+                _ALARMS.format(channels=names[:1] if "tells_owner" in self.on else []) if self.has_alarms else "",
+                "[canary]" if "canary" in self.on else "",
                 *(
                     _STAGE.format(
                         name=name,
@@ -51,6 +58,11 @@ class Configuration:
                 _STAND_IN if "pushover" in kinds else "",
             ]
         )
+
+    @property
+    def has_alarms(self) -> bool:
+        """Whether there is somebody to hear of alarms; a canary's silence is one."""
+        return bool(self.on & {"tells_owner", "canary"})
 
     def load(self, folder: Path) -> dict[str, StageConfig]:
         """The stages ``dev`` and ``local`` of this configuration, by way of a file in the folder."""
@@ -93,6 +105,11 @@ kind = "webhook"
 format = "slack"
 """,
 }
+_ALARMS = """
+[alarms]
+email = "owner@example.com"
+channels = {channels}
+"""
 _STAGE = """
 [stages.{name}]
 send_event = {send_event}

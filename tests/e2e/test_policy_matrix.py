@@ -21,7 +21,7 @@ from ops.local.aws.access_log import VARIABLE
 from ops.local.stack import LocalStack, Pushover
 from ops.policies import policy
 from tests.e2e.conftest import ROOT, free_ports
-from tests.e2e.harness import Harness, marker
+from tests.e2e.harness import Harness, marker, wait_for
 from tests.e2e.test_least_privilege import a_failure, no_alarm_yet, put_unreadable
 from tests.matrix import Configuration, pairwise
 from tests.recorded import Call, calls, differences
@@ -41,9 +41,11 @@ class Recorder:
     def live(self, it: Configuration) -> tuple[Harness, Policies, set[Call]]:
         """Deploy a configuration and let it live; its policies, and the calls that were made meanwhile."""
         (self._stack.root / "herald.toml").write_text(it.toml(), encoding="utf-8")
+        before = self._log.stat().st_size
         herald = Harness(self._stack, self._stack.deploy(print))
         herald.clear()
-        before = self._log.stat().st_size
+        if herald.stage.canary:
+            _has_ended(herald, herald.line("canary", message="Canary sent")["message_id"])
         live(herald)
         with self._log.open(encoding="utf-8") as file:
             file.seek(before)
@@ -61,6 +63,7 @@ def live(herald: Harness) -> None:
     _fail_an_event(herald)
     _tell_of_a_failure(herald)
     _redrive(herald, message_id)
+    _check(herald)
     assert herald.ask("get_message", {"version": 1, "id": message_id})[1] == ""
     assert herald.ask("list_messages", {"version": 1, "site": "default"})[1] == ""
     if herald.stage.function_url:
@@ -70,6 +73,7 @@ def live(herald: Harness) -> None:
     for condition in ("Success", "RetriesExhausted"):
         put_unreadable(herald, condition)
         herald.dead_letter("rule-dead-letters")
+    _lose_logs(herald)  # Nothing that the next life waits for may have been said in this one.
 
 
 def _lose_logs(herald: Harness) -> None:
@@ -109,6 +113,34 @@ def _redrive(herald: Harness, message_id: str) -> None:
     )
     herald.invoke("redrive", herald.scheduled())
     herald.line("on_success", message_id=message_id, kind="redrive")
+
+
+def _check(herald: Harness) -> None:
+    """A program asks each channel whether it could deliver, and a canary does."""
+    for name in herald.stage.site_channels:
+        request = {"version": 1, "id": "check-1", "title": "Check", "message": "Check", "check": True, "channel": name}
+        assert herald.ask(f"notify_{herald.stage.channels[name].kind}", request)[1] == ""
+    if herald.stage.canary:
+        before = {line["message_id"] for line in herald.lines("canary")}
+        herald.invoke("canary", herald.scheduled())
+        (sent,) = {line["message_id"] for line in herald.lines("canary")} - before
+        assert _has_ended(herald, sent)["action"] == "arrived"
+
+
+def _has_ended(herald: Harness, message_id: str) -> dict[str, Any]:
+    """How it ended; the first canary, which the deployment sends, may come before a channel is ready for it."""
+    return wait_for(
+        lambda: next(
+            (
+                line
+                for function in ("on_success", "on_failure")
+                for line in herald.lines(function)
+                if line.get("message_id") == message_id
+            ),
+            None,
+        ),
+        "end of the canary",
+    )
 
 
 def deployed(herald: Harness) -> Policies:

@@ -21,7 +21,7 @@ from ops.config import StageConfig
 from ops.errors import OpsError
 from ops.partitions import lacking, refuse_lacking
 from ops.permissions import Permission, permissions
-from ops.policies import Where, policy
+from ops.policies import WITHOUT_RESOURCE, Where, policy
 from tests.infrastructure.test_templates import cfn_lint
 from tests.matrix import CHANNELS, SWITCHES, Configuration, everything, pairwise
 
@@ -88,6 +88,7 @@ def test_every_function_and_grant_is_needed_in_some_configuration_and_each_condi
         "notify_email",
         "notify_webhook",
         "get_message_url",
+        "canary",
     }
 
 
@@ -130,6 +131,9 @@ def test_no_resource_is_a_wildcard_without_a_reason(where: Where) -> None:
     for text, name in policies(where).items():
         for statement in json.loads(text)["Statement"]:
             assert not any("*" in action for action in statement["Action"]), name
+            if set(statement["Action"]) <= set(WITHOUT_RESOURCE):
+                assert statement["Resource"] == ["*"], name
+                continue
             for arn in statement["Resource"]:
                 assert "*" not in arn or any(re.fullmatch(known, arn) for known in WILDCARDS), (name, arn)
     for it in everyone_let_in(where):
