@@ -110,15 +110,15 @@ def _each(ids: Sequence[str], do: Callable[[str], Replayed], as_json: bool, what
                 errors[message_id] = str(error)
             step()
     if as_json:
-        told = [{"id": message_id, "error": error} for message_id, error in errors.items()]
+        told = [{"id": message_id, "error": text} for message_id, text in errors.items()]
         echo_json({"replayed": [one.as_json() for one in done], "errors": told})
     else:
         for one in done:
             click.echo(f"{one.id} {_said(one)}")
         if not ids:
             click.echo("Nothing to replay.")
-        for error in errors.values():
-            click.echo(error, err=True)
+        for text in errors.values():
+            click.echo(text, err=True)
     if errors:
         sys.exit(NOT_WELL)
 

@@ -99,7 +99,8 @@ class Operations:
 
     def feed_back(self) -> Fed:
         """Have ``destined`` run once more with the events of dead letters (docs/delivery.md)."""
-        return letters.feed_back(self.account.client("sqs"), self.account.functions, self.stage)
+        now = int(self._clock())
+        return letters.feed_back(self.account.client("sqs"), self.account.functions, self.stage, now)
 
     def erase(self, message_id: str) -> Erased:
         """Delete a message, and the dead letters that hold it; says which copies remain.

@@ -12,7 +12,9 @@ Whoever looks at a letter hides it from everybody else for a while, and puts it 
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -66,7 +68,7 @@ class Fed:
     test_events: int
     """Letters of test events, which hold no message and were thrown away."""
     left: int
-    """Letters that nobody can read, or that Lambda didn't take; they stay."""
+    """Letters that nobody can read, that Lambda didn't take, or that came meanwhile; they stay."""
     errors: tuple[str, ...] = ()
 
     def as_json(self) -> dict[str, object]:
@@ -151,7 +153,7 @@ def put_back(sqs: SQSClient, stage: Stage, letters: Collection[Letter]) -> None:
         sqs.change_message_visibility(QueueUrl=url, ReceiptHandle=letter.handle, VisibilityTimeout=0)
 
 
-def feed_back(sqs: SQSClient, functions: LambdaClient, stage: Stage) -> Fed:
+def feed_back(sqs: SQSClient, functions: LambdaClient, stage: Stage, now: int) -> Fed:
     """Have ``destined`` run with each event once more; a letter is deleted once Lambda has taken its event.
 
     What has become of the message meanwhile decides what is rung, by its id: docs/delivery.md.
@@ -162,7 +164,8 @@ def feed_back(sqs: SQSClient, functions: LambdaClient, stage: Stage) -> Fed:
     test_events = 0
     for queue in FED_BACK:
         for letter in every(sqs, stage, queue):
-            if letter.event is None:
+            # One that came just now may be of an event that was fed back just now.
+            if letter.event is None or letter.sent_at > now:
                 left.append(letter)
                 continue
             if letter.kind == events.KIND_EVENT:
@@ -187,17 +190,24 @@ def feed_back(sqs: SQSClient, functions: LambdaClient, stage: Stage) -> Fed:
 
 def erase(sqs: SQSClient, stage: Stage, ids: Collection[str]) -> dict[str, int]:
     """Delete every letter that holds one of these messages; returns how many of each."""
-    found = dict.fromkeys(ids, 0)
-    for queue in QUEUES:
+    wanted = frozenset(ids)
+
+    def erase_in(queue: str) -> list[str]:
+        found: list[str] = []
         others: list[Letter] = []
         for letter in every(sqs, stage, queue):
-            if letter.id in found:
+            if letter.id in wanted:
                 delete(sqs, stage, letter)
-                found[letter.id] += 1
+                found.append(letter.id)
             else:
                 others.append(letter)
         put_back(sqs, stage, others)
-    return found
+        return found
+
+    # Side by side, as each queue is waited for.
+    with ThreadPoolExecutor(len(QUEUES)) as pool:
+        numbers = Counter(one for found in pool.map(erase_in, QUEUES) for one in found)
+    return {one: numbers[one] for one in ids}
 
 
 def _url(sqs: SQSClient, stage: Stage, queue: str) -> str:
