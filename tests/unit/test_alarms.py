@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from chalicelib.functions import FUNCTIONS, functions_of
-from chalicelib.settings import Persistence, Stage
+from chalicelib.settings import Digest, Persistence, Stage
 from ops import alarms, canary, wiring
 from tests.fakes import stage
 
@@ -103,9 +103,9 @@ def test_the_redrive_may_miss_two_of_its_runs_whatever_its_pace(minutes: int) ->
 
 def test_the_window_of_errors_holds_every_attempt_at_one_event() -> None:
     spans = {spec.name: spec.timeout for spec in FUNCTIONS}
-    for name in ("destined", "redrive"):
+    for name in ("destined", "redrive", "digest"):
         last_begins = 2 * spans[name] + (1 + 2) * 60
-        assert alarms_of()[f"{name}-errors"]["Period"] > last_begins
+        assert alarms_of(WITH_ALL)[f"{name}-errors"]["Period"] > last_begins
 
 
 def test_every_alarm_tells_the_topic_and_only_the_end_of_a_lasting_one_is_told_too() -> None:
@@ -120,6 +120,14 @@ def test_there_are_as_many_alarms_as_are_free_in_an_account() -> None:
 
 
 CANARY = replace(DEV, canary=24)
+WITH_ALL = replace(CANARY, digest=Digest(7))
+
+
+def test_a_digest_that_fails_as_often_as_lambda_tries_is_heard() -> None:
+    alarm = alarms_of(WITH_ALL)["digest-errors"]
+    assert what_it_watches(alarm) == ("AWS/Lambda", "Errors", {"FunctionName": "herald-dev-digest"})
+    assert when_it_sounds(alarm) == ("Sum", AT_LEAST, 3, 900, 1, 1)
+    assert "digest-errors" not in alarms_of(CANARY)
 
 
 def test_a_canary_that_does_not_come_is_heard_two_hours_after_it_should_have() -> None:
@@ -147,7 +155,7 @@ def test_the_canarys_alarm_looks_back_no_further_than_it_may(hours: int) -> None
 
 def test_each_description_says_what_happened_and_where_to_read_on(root: Path) -> None:
     page = (root / "docs/alarms.md").read_text(encoding="utf-8")
-    for name, it in alarms_of(CANARY).items():
+    for name, it in alarms_of(WITH_ALL).items():
         says = it["AlarmDescription"]
         assert says.endswith(f"What to do: docs/alarms.md#{name}")
         assert f"\n### {name}\n" in page
