@@ -75,10 +75,11 @@ def test_each_alarm_on_a_function_looks_at_one_number_of_lambdas(
 
 
 def test_every_function_is_watched_whose_failure_nothing_else_tells() -> None:
-    """A notifier's failure is one of `destined`; what a rule runs and fails at is a letter in `rule-dead-letters`."""
-    told = {spec.name for spec in functions_of(DEV) if spec.trigger.kind in ("invoke", "rule")}
-    watched = {what_it_watches(it)[2].get("FunctionName") for it in alarms_of().values()} - {None}
-    assert watched == {DEV.function(spec.name) for spec in functions_of(DEV) if spec.name not in told}
+    """A notifier's failure is one of `destined`; what a rule runs and fails at is a letter in `rule-dead-letters`; and
+    a canary that is not sent does not get through."""
+    told = {spec.name for spec in functions_of(WITH_ALL) if spec.trigger.kind in ("invoke", "rule")} | {"canary"}
+    watched = {what_it_watches(it)[2].get("FunctionName") for it in alarms_of(WITH_ALL).values()} - {None}
+    assert watched == {DEV.function(spec.name) for spec in functions_of(WITH_ALL) if spec.name not in told}
 
 
 def test_silence_is_bad_news_of_the_redrives_running_alone() -> None:
