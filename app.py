@@ -71,6 +71,22 @@ def redrive(event: CloudWatchEvent) -> None:
     handlers.redrive.handle()
 
 
+if stage.canary:
+
+    @app.schedule(Rate(stage.canary, unit=Rate.HOURS))
+    def canary(event: CloudWatchEvent) -> None:
+        """Send what goes the whole path and rings nobody: an alarm sounds when it doesn't arrive."""
+        handlers.canary.send(event.context)
+
+
+if stage.digest:
+
+    @app.schedule(Rate(1, unit=Rate.HOURS))
+    def digest(event: CloudWatchEvent) -> None:
+        """Tell each site's owner once a day what happened, if anything did."""
+        handlers.digest.handle()
+
+
 if stage.uses("pushover"):
 
     @app.lambda_function()

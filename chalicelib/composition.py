@@ -23,7 +23,9 @@ if TYPE_CHECKING:
     from chalicelib.adapters.secrets import Secrets
     from chalicelib.logic.alarm import AlarmLog
     from chalicelib.logic.archive import Archive
+    from chalicelib.logic.canary import CanaryLog
     from chalicelib.logic.delivery import CheckingNotifier, Delivery, Means, MessageStore
+    from chalicelib.logic.digest import DigestLog
     from chalicelib.logic.notification import Quota
     from chalicelib.logic.redrive import Destined, DueMessages
     from chalicelib.logic.spam import Recent
@@ -101,6 +103,18 @@ class Composition:
         from chalicelib.adapters.destined import AsynchronousDestined
 
         return AsynchronousDestined(client("lambda", attempts=2), self.stage.function("destined"))
+
+    @cached_property
+    def canary_log(self) -> CanaryLog:
+        from chalicelib.adapters.canary import CanaryItem
+
+        return CanaryItem(self._dynamodb, self.stage.table)
+
+    @cached_property
+    def digest_log(self) -> DigestLog:
+        from chalicelib.adapters.digest import DigestItems
+
+        return DigestItems(self._dynamodb, self.stage.table)
 
     @cached_property
     def alarm_log(self) -> AlarmLog:

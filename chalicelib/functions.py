@@ -25,6 +25,7 @@ class Resource(Enum):
     BUS = "the stage's event bus"
     NOTIFIERS = "every notifier that a site of the stage uses"
     ALARM_NOTIFIERS = "the notifiers by which the owner hears of failures"
+    DIGEST_NOTIFIERS = "the notifiers by which digests are sent, and of which they tell"
     SECRETS = "the function's own secrets in Parameter Store"
     KEY = "the stage's key in Parameter Store"
     SENDING = "what the function's channels send e-mails with: verified identities and configuration sets"
@@ -81,11 +82,13 @@ class FunctionSpec:
     """Whether a stage's configuration asks for the function at all."""
 
 
-_SUCCESS = {"requestContext": {"condition": ["Success"]}}
+SUCCESS: dict[str, object] = {"requestContext": {"condition": ["Success"]}}
 RETRIES_OVER: dict[str, object] = {"requestContext": {"condition": [{"anything-but": ["Success"]}]}}
 """What the bus tells of an event that Lambda has given up."""
 _NEEDS_ATTENTION = ["undeliverable", "uncertain"]
-_NO_SUCCESS = [*_NEEDS_ATTENTION, "waiting"]
+CANARY_ARRIVED: dict[str, object] = {"source": ["herald.canary"], "action": ["arrived"]}
+"""The answer of a canary that got through; a rule of its own hands it to ``on_success``, and is counted."""
+_NOT_FOR_SUCCESS = [*_NEEDS_ATTENTION, "waiting", "arrived"]
 
 _LETTERS = Grant(
     "KeepWhatFailed", ("sqs:SendMessage",), Resource.RULE_DEAD_LETTERS, "Lambda sends a failed run with this role"
@@ -148,6 +151,27 @@ FUNCTIONS = (
         ),
     ),
     FunctionSpec(
+        name="canary",
+        trigger=Trigger("schedule"),
+        memory=256,
+        timeout=30,
+        grants=(Grant("PublishCanary", ("sns:Publish",), Resource.TOPIC, "send what goes the whole path"),),
+        needed=lambda stage: bool(stage.canary),
+    ),
+    FunctionSpec(
+        name="digest",
+        trigger=Trigger("schedule"),
+        memory=256,
+        timeout=120,
+        grants=(
+            Grant("CountMessages", ("dynamodb:Query",), Resource.LISTS, "what became of each site's messages"),
+            Grant("KnowWhatWasTold", ("dynamodb:GetItem",), Resource.TABLE, "until when a site was told"),
+            Grant("TellOnce", ("dynamodb:UpdateItem",), Resource.TABLE, "let no run tell what another has told"),
+            Grant("SendDigests", ("lambda:InvokeFunction",), Resource.DIGEST_NOTIFIERS, "tell, and ask for the quota"),
+        ),
+        needed=lambda stage: stage.digest is not None,
+    ),
+    FunctionSpec(
         name="notify_pushover",
         trigger=Trigger("invoke"),
         memory=512,
@@ -202,7 +226,7 @@ FUNCTIONS = (
     ),
     FunctionSpec(
         name="on_success",
-        trigger=Trigger("rule", {**_SUCCESS, "responsePayload": {"action": [{"anything-but": _NO_SUCCESS}]}}),
+        trigger=Trigger("rule", {**SUCCESS, "responsePayload": {"action": [{"anything-but": _NOT_FOR_SUCCESS}]}}),
         memory=256,
         timeout=10,
         grants=(_LETTERS,),
@@ -244,6 +268,8 @@ def channels_for(on: Resource, stage: Stage) -> tuple[str, ...]:
             return stage.site_channels
         case Resource.ALARM_NOTIFIERS:
             return stage.alarm_channels
+        case Resource.DIGEST_NOTIFIERS:
+            return stage.digest_channels
     return ()
 
 
@@ -258,7 +284,7 @@ def settings_of(spec: FunctionSpec, stage: Stage) -> dict[str, str]:
     return {"LAMBDA_NOTIFICATIONS": ",".join(pairs)}
 
 
-_OF_NOTIFIERS = (Resource.NOTIFIERS, Resource.ALARM_NOTIFIERS)
+_OF_NOTIFIERS = (Resource.NOTIFIERS, Resource.ALARM_NOTIFIERS, Resource.DIGEST_NOTIFIERS)
 
 
 def notifiers_of(stage: Stage) -> dict[str, FunctionSpec]:

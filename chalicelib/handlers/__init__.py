@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from types import ModuleType
 
+    from chalicelib.handlers import canary as canary
     from chalicelib.handlers import contact as contact
     from chalicelib.handlers import destined as destined
+    from chalicelib.handlers import digest as digest
     from chalicelib.handlers import message_url as message_url
     from chalicelib.handlers import messages as messages
     from chalicelib.handlers import notify as notify
@@ -31,6 +33,8 @@ _HANDLER_OF = {
     "list_messages": "messages",
     "get_message_url": "message_url",
     "redrive": "redrive",
+    "canary": "canary",
+    "digest": "digest",
     "on_success": "outcomes",
     "on_failure": "outcomes",
 }

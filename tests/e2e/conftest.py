@@ -124,6 +124,23 @@ tags = "contact"
 reserved = 10
 """
 
+WATCHED = """
+[stages.local.canary]
+every_hours = 24
+
+# A day of theirs ends at midnight, so nothing of today is told; and a site for which a test has an older day.
+[stages.local.digest]
+hour = 0
+
+[stages.local.sites.digested]
+thanks = "http://127.0.0.1:8080/thanks.html"
+origins = ["http://127.0.0.1:8080"]
+channels = ["pushover"]
+
+[stages.local.sites.digested.spam]
+honeypot = { points = 10 }
+"""
+
 
 @pytest.fixture(scope="session")
 def checkout() -> Iterator[Path]:
@@ -133,7 +150,8 @@ def checkout() -> Iterator[Path]:
     for name in ("app.py", "chalicelib", "infra", "ops", "requirements.txt", "web"):
         (folder / name).symlink_to(ROOT / name)
     (folder / "herald.toml").write_text(
-        (ROOT / "herald.toml").read_text(encoding="utf-8") + GUARDED + MAILED + HOOKED + URGENT, encoding="utf-8"
+        (ROOT / "herald.toml").read_text(encoding="utf-8") + GUARDED + MAILED + HOOKED + URGENT + WATCHED,
+        encoding="utf-8",
     )
     try:
         yield folder
