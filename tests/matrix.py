@@ -20,6 +20,7 @@ _TOGETHER = {
     "function_url": 0b0011,
     "tells_owner": 0b0110,
     "canary": 0b1000,
+    "digest": 0b0100,
 }
 """What is on or off, and the mask by which :func:`pairwise` combines it: none is another's, nor its complement."""
 SWITCHES = tuple(_TOGETHER)
@@ -46,7 +47,7 @@ class Configuration:
                 _SPAM if "proof_of_work" in self.on else "",
                 *(_TABLES[kind] for kind in kinds),
                 _ALARMS.format(channels=names[:1] if "tells_owner" in self.on else []) if self.has_alarms else "",
-                "[canary]" if "canary" in self.on else "",
+                *(f"[{table}]" for table in ("canary", "digest") if table in self.on),
                 *(
                     _STAGE.format(
                         name=name,

@@ -22,6 +22,7 @@ from ops.local.stack import LocalStack, Pushover
 from ops.policies import policy
 from tests.e2e.conftest import ROOT, free_ports
 from tests.e2e.harness import Harness, marker, wait_for
+from tests.e2e.test_digest import let_be_told, yesterday
 from tests.e2e.test_least_privilege import a_failure, no_alarm_yet, put_unreadable
 from tests.matrix import Configuration, pairwise
 from tests.recorded import Call, calls, differences
@@ -64,6 +65,8 @@ def live(herald: Harness) -> None:
     _tell_of_a_failure(herald)
     _redrive(herald, message_id)
     _check(herald)
+    if herald.stage.digest is not None:
+        _send_digest(herald, message_id)
     assert herald.ask("get_message", {"version": 1, "id": message_id})[1] == ""
     assert herald.ask("list_messages", {"version": 1, "site": "default"})[1] == ""
     if herald.stage.function_url:
@@ -113,6 +116,20 @@ def _redrive(herald: Harness, message_id: str) -> None:
     )
     herald.invoke("redrive", herald.scheduled())
     herald.line("on_success", message_id=message_id, kind="redrive")
+
+
+def _send_digest(herald: Harness, message_id: str) -> None:
+    """Let the message be of a day that has ended, and that the owner was not told of."""
+    at = yesterday()
+    herald.account.dynamodb.update_item(
+        TableName=herald.stage.table,
+        Key={"id": {"S": message_id}},
+        UpdateExpression="SET received_at = :at",
+        ExpressionAttributeValues={":at": {"N": str(at)}},
+    )
+    let_be_told(herald, at - 60, "default")
+    herald.invoke("digest", herald.scheduled())
+    herald.line("digest", message="Digest sent")
 
 
 def _check(herald: Harness) -> None:

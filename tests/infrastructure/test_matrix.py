@@ -89,6 +89,7 @@ def test_every_function_and_grant_is_needed_in_some_configuration_and_each_condi
         "notify_webhook",
         "get_message_url",
         "canary",
+        "digest",
     }
 
 
