@@ -137,8 +137,8 @@ def pairwise() -> list[Configuration]:
 
 
 def everything() -> list[Configuration]:
-    """Every configuration of the factors."""
+    """Every configuration of the factors, those with the most first."""
     return [
         Configuration(channels, frozenset(name for name, on in zip(SWITCHES, levels, strict=True) if on))
-        for channels, levels in product(CHANNELS, product((False, True), repeat=len(SWITCHES)))
+        for channels, levels in product(reversed(CHANNELS), product((True, False), repeat=len(SWITCHES)))
     ]
