@@ -18,6 +18,7 @@ STAGES = {
         xray=False,
         function_url=False,
         canary=0,
+        digest=None,
         hint='Is the stage deployed (make deploy STAGE=dev), and does the shell know its AWS account and region?',
     ),
     'local': Stage(
@@ -35,6 +36,7 @@ STAGES = {
         xray=False,
         function_url=True,
         canary=0,
+        digest=None,
         hint='Is the local stack running? Start it with: make run',
     ),
 }

@@ -20,7 +20,7 @@ from typing import IO, TYPE_CHECKING, cast
 
 from chalicelib.functions import functions_of
 from chalicelib.settings import APP, Stage
-from ops import alarms, lock, record, recorded, render, rest_api, stacks
+from ops import alarms, lock, partitions, record, recorded, render, rest_api, stacks
 from ops.account import Account
 from ops.config import StageConfig
 from ops.errors import OpsError, unless
@@ -61,6 +61,7 @@ class Deployment:
 
 def deploy(it: Deployment, stages: Mapping[str, StageConfig]) -> None:
     """Bring one stage into the account, or up to date there."""
+    partitions.refuse_lacking(it.config, it.account.where)
     with _alone(it, "deploy"):
         recorded.record(it.root, it.config, it.account.where)
         render.write(it.root, render.generated(stages))
