@@ -5,7 +5,7 @@ BIN := .venv/bin
 INSTALLED := .venv/installed
 NPM_PACKAGES := tests/node/node_modules/installed
 
-.PHONY: help setup run test test-full check bench bench-path render diff deploy destroy rollback clean
+.PHONY: help setup run test test-full check bench bench-path render diff deploy destroy smoke rollback clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -58,6 +58,9 @@ deploy: $(INSTALLED) ## Deploy a stage to the AWS account of the shell's credent
 
 destroy: $(INSTALLED) ## Undo a deployment, keep the messages: make destroy STAGE=dev [DATA=delete]
 	@$(BIN)/python -m ops destroy --stage $(or $(STAGE),$(error say which stage: make destroy STAGE=dev)) --data $(or $(DATA),keep)
+
+smoke: $(INSTALLED) ## Send through a deployed stage, check each step and permission: make smoke STAGE=dev
+	@$(BIN)/python -m ops smoke --stage $(or $(STAGE),$(error say which stage: make smoke STAGE=dev))
 
 rollback: $(INSTALLED) ## Put the deployment before the last back: make rollback STAGE=dev [TO=release]
 	@$(BIN)/python -m ops rollback --stage $(or $(STAGE),$(error say which stage: make rollback STAGE=dev)) $(if $(TO),--to $(TO))

@@ -22,6 +22,7 @@ import io
 import json
 import os
 import py_compile
+import signal
 import sys
 import tempfile
 import threading
@@ -210,6 +211,8 @@ if __name__ == "__main__":
         sys.exit()
     if sys.argv[1:2] == ["--until-stdin-closes"]:
         del sys.argv[1]
+        # Whoever runs in the background of a shell inherits that an interrupt is ignored.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         end_with_standard_input()
     setattr(deployer, "Deployer", RecordingDeployer)  # noqa: B010 - mypy takes a class for a constant
     setattr(deployer, "LambdaDeploymentPackager", LeanPackager)  # noqa: B010

@@ -21,6 +21,7 @@ SECTIONS: dict[str, list[click.Command]] = {
         deployment.deploy,
         deployment.urls,
         deployment.destroy,
+        deployment.smoke,
         deployment.rollback,
         deployment.releases,
         deployment.unlock,

@@ -12,11 +12,12 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, cast
+from typing import IO, TYPE_CHECKING, NoReturn, cast
 
 from chalicelib.functions import functions_of
 from chalicelib.settings import APP, Stage
@@ -166,8 +167,25 @@ def _alone(it: Deployment, command: str) -> Iterator[None]:
     where = it.account.where
     recorded.confirm(it.root, it.config, where)
     it.say(f"Stage {it.stage.name} in account {where.account}, {where.region}")
-    with lock.held(it.account.ssm, it.stage, command, it.say):
+    with _ends_in_order(), lock.held(it.account.ssm, it.stage, command, it.say):
         yield
+
+
+@contextmanager
+def _ends_in_order() -> Iterator[None]:
+    """Let SIGTERM, with which a pipeline ends what it runs, do what Ctrl-C does."""
+
+    def end(number: int, frame: object) -> NoReturn:
+        raise KeyboardInterrupt
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _advice(it: Deployment, command: str) -> str:

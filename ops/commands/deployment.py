@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from ops.commands import AS_JSON, PROJECT, STAGE, YES, echo_json, echo_lines, opened
+from ops.commands import AS_JSON, NOT_WELL, PROJECT, STAGE, YES, echo_json, echo_lines, opened
 
 DIFFERENT = 4
 """Exit status of ``diff --exit-code`` where something would change."""
@@ -101,6 +101,30 @@ def releases(stage: str, root: Path, as_json: bool) -> None:
         return
     for each in found:
         click.echo(f"{each['release']}{'  stands' if each['stands'] else ''}")
+
+
+@click.command()
+@STAGE
+@PROJECT
+def smoke(stage: str, root: Path) -> None:
+    """Send a message and a test event of each kind, look at every step, and ask IAM about every permission.
+
+    It rings your channels once. What fails is repeated by Lambda, so it takes about four minutes on AWS.
+    """
+    from datetime import UTC, datetime
+
+    from ops.smoke import Smoke, to_add
+
+    it = opened(root, stage)
+    checks = []
+    for check in Smoke(it.operations, it.addresses).checks():
+        checks.append(check)
+        click.echo(f"{'well ' if check.well else 'WRONG'}  {check.name}: {check.found}")
+    if it.config.endpoint is None and it.account.endpoint is None:
+        click.echo("\nAdd to the README, below What has been run on AWS:\n")
+        click.echo(to_add(checks, it.stage, it.account.where, f"{datetime.now(UTC):%Y-%m-%d}"))
+    if not all(check.well for check in checks):
+        sys.exit(NOT_WELL)
 
 
 @click.command()

@@ -79,7 +79,7 @@ def test_a_stage_is_interrupted_mended_changed_put_back_and_destroyed(herald: Ha
         assert step in said.splitlines()[-1], said
         shutil.rmtree(clone / ".chalice" / "deployed", ignore_errors=True)  # The account alone knows what was made.
     (clone / "herald.toml").write_text(plain)
-    stopped = interrupted(clone, environ, ports, "iam PutRolePolicy", "deploy", *STAGE, by=signal.SIGINT)
+    stopped = interrupted(clone, environ, ports, "iam PutRolePolicy", "deploy", *STAGE, by=signal.SIGTERM)
     assert "Stopped at: functions, which may be done in part" in stopped
     assert "Not begun:  wiring, attributes" in stopped
     assert "Run next:   make deploy STAGE=dev" in stopped
