@@ -58,7 +58,7 @@ class Smoke:
         yield from self._message()
         yield from self._event("", "on_success")
         yield from self._event("fail", "on_failure")
-        yield from self._permissions()
+        yield from self.permissions()
 
     def _health(self) -> Check:
         answer = requests.get(f"{self._urls['api']}/health", timeout=_TIMEOUT)
@@ -110,7 +110,8 @@ class Smoke:
         found = logs.lines(self._account.logs, self._stage, function, since, time.time() + 60)
         return (line for line in found if line.entry.get("kind") == events.KIND_EVENT)
 
-    def _permissions(self) -> Iterator[Check]:
+    def permissions(self) -> Iterator[Check]:
+        """Whether each role may do what its policy says, and nothing that only another function's says."""
         where = self._account.where
         asked = {spec.name: list(statements(spec, self._stage, where)) for spec in functions_of(self._stage)}
         every = sorted({action for found in asked.values() for each in found for action in each.actions})

@@ -13,6 +13,8 @@ import requests
 from chalicelib.functions import functions_of
 from ops.account import Account, environment
 from ops.config import load, named
+from ops.operations.facade import Operations
+from ops.smoke import Smoke
 from tests.e2e.harness import Harness
 from tests.e2e.interruption import interrupted
 from tests.e2e.test_commands import fresh_clone, inventory, ops, shell
@@ -135,3 +137,16 @@ def test_a_stage_is_interrupted_mended_changed_put_back_and_destroyed(herald: Ha
     gone = ops(clone, environ, "destroy", *STAGE, "--yes", "--data", "delete")
     assert gone.returncode == 0, gone.stdout + gone.stderr
     assert inventory(account) == before
+
+
+def test_the_smoke_test_finds_a_deployed_stage_well_and_a_missing_permission(herald: Harness) -> None:
+    """The local simulator knows no condition, so of e-mail it can't say that it is allowed."""
+    smoke = Smoke(Operations(herald.stage, herald.account), herald.urls, patience=30, pause=0.1)
+    checks = {check.name: check for check in smoke.checks()}
+    assert {name for name, check in checks.items() if not check.well} == {"permissions of notify_email"}
+    assert checks["the message is stored and delivered"].found.endswith("delivered")
+    assert checks["GET /SendEvent?mode=fail reaches on_failure"].found == "RetriesExhausted"
+    assert {f"permissions of {spec.name}" for spec in functions_of(herald.stage)} <= set(checks)
+    with herald.without_statement("redrive", "FindDue"):
+        wrong = {check.name: check for check in smoke.permissions() if not check.well}
+    assert "dynamodb:Query" in wrong["permissions of redrive"].found
