@@ -15,9 +15,9 @@ from ops.account import Account, environment
 from ops.config import load, named
 from ops.operations.facade import Operations
 from ops.smoke import Smoke
-from tests.e2e.harness import Harness
+from tests.e2e.harness import Harness, marker, wait_for
 from tests.e2e.interruption import interrupted
-from tests.e2e.test_commands import fresh_clone, inventory, ops, shell
+from tests.e2e.test_commands import fresh_clone, inventory, ops, running, shell
 
 STAGE = ("--stage", "dev")
 
@@ -137,6 +137,21 @@ def test_a_stage_is_interrupted_mended_changed_put_back_and_destroyed(herald: Ha
     gone = ops(clone, environ, "destroy", *STAGE, "--yes", "--data", "delete")
     assert gone.returncode == 0, gone.stdout + gone.stderr
     assert inventory(account) == before
+
+
+def test_nothing_that_was_accepted_during_a_deployment_is_lost(herald: Harness, clone: Path) -> None:
+    environ = environment(herald.config, shell(herald.stack.ports))
+    word, accepted, refused = marker(), [], []
+    with running(clone, ["-m", "ops", "deploy", "--stage", "local"], environ) as (process, lines):
+        number = 0
+        while process.poll() is None:
+            number += 1
+            answer = herald.post_form(message=f"{word} {number}.")
+            (accepted if answer.status_code == 303 else refused).append(number)
+        assert process.wait() == 0, "".join(lines)
+    assert len(accepted) >= 5, f"{len(accepted)} accepted, {len(refused)} refused"
+    for number in accepted:
+        wait_for(lambda text=f"{word} {number}.": herald.pushes(text), f"push {number}")
 
 
 def test_the_smoke_test_finds_a_deployed_stage_well_and_a_missing_permission(herald: Harness) -> None:
