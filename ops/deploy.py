@@ -21,6 +21,7 @@ from chalicelib.logic import gateway
 from chalicelib.settings import APP, Stage
 from ops import alarms, record, render, stacks, wiring
 from ops.account import Account
+from ops.additions import let_in
 from ops.config import StageConfig
 from ops.errors import OpsError, unless
 
@@ -57,6 +58,7 @@ def deploy(it: Deployment, stages: Mapping[str, StageConfig]) -> None:
     stage = it.stage
     where = it.account.where
     it.say(f"Stage {stage.name} in account {where.account}, {where.region}")
+    let_in.check(it.account, it.config.additions)
     render.write(it.root, render.generated(stages))
     render.write(it.root, render.policies(stage, where))
     it.say("rendered    policies and configuration")
@@ -64,6 +66,7 @@ def deploy(it: Deployment, stages: Mapping[str, StageConfig]) -> None:
     _foundation(it)
     _key(it)
     _chalice(it)
+    _let_in(it)
     _wiring(it)
     subscribe_to_alarms(it)
     _attributes(it)
@@ -74,6 +77,7 @@ def destroy(it: Deployment, *, data: bool) -> None:
     cloudformation, ssm, stage = it.account.cloudformation, it.account.ssm, it.stage
     where = it.account.where
     it.say(f"Stage {stage.name} in account {where.account}, {where.region}")
+    let_in.take_back(it.account, stage)
     _said(it, "wiring", _deleted(stacks.delete(cloudformation, stacks.wiring(stage))))
     if record.fetch(ssm, stage, it.root):
         render.write(it.root, render.policies(stage, where))
@@ -212,6 +216,13 @@ def advice(said: str) -> str:
     )
 
 
+def _let_in(it: Deployment) -> None:
+    """Where rules and the topic send to something of the owner's, it has to let them in."""
+    changed = let_in.settle(it.account, it.stage, it.config.additions)
+    if changed:
+        _said(it, "let in", ", ".join(changed))
+
+
 def _wiring(it: Deployment) -> None:
     template = (it.root / render.wiring_file(it.stage.name)).read_text(encoding="utf-8")
     queues = stacks.outputs(it.account.cloudformation, stacks.data(it.stage))
@@ -219,7 +230,7 @@ def _wiring(it: Deployment) -> None:
         it.account.cloudformation,
         stacks.wiring(it.stage),
         template,
-        {name: queues[name] for name in (wiring.RULE_DEAD_LETTERS, wiring.FAILED_EVENTS)}
+        {name: queues[name] for name in wiring.queues(it.config.additions)}
         | ({alarms.EMAIL: it.config.alarms_to} if it.config.alarms_to else {}),
         it.tags,
     )

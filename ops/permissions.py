@@ -44,7 +44,12 @@ def permissions(root: Path, config: StageConfig, where: Where) -> list[Permissio
     stage = config.stage
     return [
         *_of_chalice(stage, where),
-        *_of_template(wiring.template(stage, with_alarms=config.alarms_to is not None), "wiring", stage, where),
+        *_of_template(
+            wiring.template(stage, with_alarms=config.alarms_to is not None, additions=config.additions),
+            "wiring",
+            stage,
+            where,
+        ),
         *_of_template(read(root / DATA), "data", stage, where),
         *_of_template(read(root / FOUNDATION), "foundation", stage, where, without=_conditions(config)),
     ]
@@ -109,6 +114,12 @@ def _of_template(
                 for policy in properties.get("Policies", []):
                     found = policy["PolicyDocument"]["Statement"]
                     yield from (_permission(each, of, made_by, who=role) for each in found)
+            case "AWS::IAM::ManagedPolicy":
+                found = properties["PolicyDocument"]["Statement"]
+                who = (
+                    f"{properties['ManagedPolicyName']}: {', '.join(properties.get('Roles', ['whoever attaches it']))}"
+                )
+                yield from (_permission(each, of, made_by, who=who) for each in found)
             case _ if "PolicyDocument" in properties:
                 found = properties["PolicyDocument"]["Statement"]
                 yield from (_permission(each, of, made_by, who=_who(each, of)) for each in found)
@@ -158,6 +169,7 @@ class _Resolver:
             "Prefix": prefix,
             wiring.RULE_DEAD_LETTERS: where.arn("sqs", f"{prefix}-rule-dead-letters"),
             wiring.FAILED_EVENTS: where.arn("sqs", f"{prefix}-failed-events"),
+            wiring.SUBSCRIBER_DEAD_LETTERS: where.arn("sqs", f"{prefix}-subscriber-dead-letters"),
         }
 
     def text(self, found: Any) -> str:

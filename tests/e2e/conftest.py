@@ -12,6 +12,7 @@ import pytest
 
 from ops.local.ports import Ports
 from ops.local.stack import LocalStack, Pushover
+from tests.e2e import owner
 from tests.e2e.harness import Harness
 
 ROOT = Path(__file__).parents[2]
@@ -133,7 +134,8 @@ def checkout() -> Iterator[Path]:
     for name in ("app.py", "chalicelib", "infra", "ops", "requirements.txt", "web"):
         (folder / name).symlink_to(ROOT / name)
     (folder / "herald.toml").write_text(
-        (ROOT / "herald.toml").read_text(encoding="utf-8") + GUARDED + MAILED + HOOKED + URGENT, encoding="utf-8"
+        (ROOT / "herald.toml").read_text(encoding="utf-8") + GUARDED + MAILED + HOOKED + URGENT + owner.ADDED,
+        encoding="utf-8",
     )
     try:
         yield folder
@@ -151,7 +153,8 @@ def stack(checkout: Path) -> Iterator[LocalStack]:
 
 @pytest.fixture(scope="session")
 def deployed(stack: LocalStack) -> Harness:
-    """Stage ``local``, deployed."""
+    """Stage ``local``, deployed, in an account that has what it names of the owner's."""
+    owner.prepare(stack.account)
     return Harness(stack, stack.deploy(print))
 
 
