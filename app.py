@@ -71,6 +71,14 @@ def redrive(event: CloudWatchEvent) -> None:
     handlers.redrive.handle()
 
 
+if stage.canary:
+
+    @app.schedule(Rate(stage.canary, unit=Rate.HOURS))
+    def canary(event: CloudWatchEvent) -> None:
+        """Send what goes the whole path and rings nobody: an alarm sounds when it doesn't arrive."""
+        handlers.canary.send(event.context)
+
+
 if stage.uses("pushover"):
 
     @app.lambda_function()

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from chalicelib.adapters.secrets import Secrets
     from chalicelib.logic.alarm import AlarmLog
     from chalicelib.logic.archive import Archive
+    from chalicelib.logic.canary import CanaryLog
     from chalicelib.logic.delivery import CheckingNotifier, Delivery, Means, MessageStore
     from chalicelib.logic.notification import Quota
     from chalicelib.logic.redrive import Destined, DueMessages
@@ -101,6 +102,12 @@ class Composition:
         from chalicelib.adapters.destined import AsynchronousDestined
 
         return AsynchronousDestined(client("lambda", attempts=2), self.stage.function("destined"))
+
+    @cached_property
+    def canary_log(self) -> CanaryLog:
+        from chalicelib.adapters.canary import CanaryItem
+
+        return CanaryItem(self._dynamodb, self.stage.table)
 
     @cached_property
     def alarm_log(self) -> AlarmLog:

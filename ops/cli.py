@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import click
 
-from ops.commands import Sections, deployment, policies, project
+from ops.commands import Sections, deployment, messages, policies, project
 
 SECTIONS: dict[str, list[click.Command]] = {
+    "Messages": [
+        messages.messages,
+        messages.trace,
+    ],
     "Build and deploy": [
         project.render,
         project.check,

@@ -11,7 +11,7 @@ from typing import Any
 
 from chalicelib.functions import RETRIES_OVER, FunctionSpec, Resource, functions_of
 from chalicelib.settings import Stage
-from ops import alarms
+from ops import alarms, canary
 from ops.additions import Additions
 
 RULE_DEAD_LETTERS = "RuleDeadLettersArn"
@@ -41,6 +41,8 @@ def template(stage: Stage, *, with_alarms: bool = False, additions: Additions | 
         if spec.trigger.kind == "rule":
             resources[f"{logical}Rule"] = _rule(spec, stage)
             resources[f"{logical}Permission"] = _permission(spec, stage)
+    if stage.canary:
+        resources |= canary.resources(stage, RULE_DEAD_LETTERS)
     resources |= additions.resources(
         stage,
         rule_dead_letters={"Ref": RULE_DEAD_LETTERS},
@@ -132,7 +134,11 @@ def _failed_events(stage: Stage) -> dict[str, Any]:
             "Name": f"{stage.bus}-failed-events",
             "Description": "Keeps every event whose retries are over",
             "EventBusName": stage.bus,
-            "EventPattern": {"source": ["lambda"], "detail": RETRIES_OVER},
+            # Of a canary nothing is to be sent again.
+            "EventPattern": {
+                "source": ["lambda"],
+                "detail": RETRIES_OVER | ({"requestPayload": canary.NO_CANARY} if stage.canary else {}),
+            },
             "Targets": [
                 {
                     "Id": "queue",
