@@ -18,6 +18,7 @@ import yaml
 from chalicelib.functions import FunctionSpec, functions_of
 from chalicelib.settings import Stage
 from ops import stacks, wiring
+from ops.additions import let_in
 from ops.config import StageConfig
 from ops.policies import Where
 
@@ -50,6 +51,7 @@ def permissions(root: Path, config: StageConfig, where: Where) -> list[Permissio
             stage,
             where,
         ),
+        *_of_owners(config, where),
         *_of_template(read(root / DATA), "data", stage, where),
         *_of_template(read(root / FOUNDATION), "foundation", stage, where, without=_conditions(config)),
     ]
@@ -73,6 +75,13 @@ def _of_chalice(stage: Stage, where: Where) -> Iterator[Permission]:
                 f"ArnLike aws:SourceArn {arn}",
                 "Chalice",
             )
+
+
+def _of_owners(config: StageConfig, where: Where) -> Iterator[Permission]:
+    """What a deployment lays into the policies of the owner's own queues and topics."""
+    of = _Resolver({}, config.stage, where)
+    for found in let_in.statements(config.additions, config.stage, where).values():
+        yield from (_permission(each, of, f"deploy: {each['Sid']}", who=_who(each, of)) for each in found)
 
 
 def _source(spec: FunctionSpec, stage: Stage, where: Where) -> tuple[str, str] | None:

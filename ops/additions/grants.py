@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any
 
-from pydantic import Field, StringConstraints
+from pydantic import AfterValidator, Field
 
 from chalicelib.functions import functions_of
 from chalicelib.settings import Stage
@@ -13,8 +14,15 @@ from ops.policies import ANYWHERE, VERSION, Where
 from ops.stacks import prefix
 from ops.tables import Table
 
-Role = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9+=,.@_-]{1,64}$")]
-"""The name of a role, without a path: https://docs.aws.amazon.com/IAM/latest/APIReference/API_Role.html"""
+
+def _role(value: str) -> str:
+    """https://docs.aws.amazon.com/IAM/latest/APIReference/API_Role.html"""
+    if not re.fullmatch(r"[A-Za-z0-9+=,.@_-]{1,64}", value):
+        raise ValueError("expected the name of a role, without a path")
+    return value
+
+
+Role = Annotated[str, AfterValidator(_role)]
 
 
 class GrantTable(Table):

@@ -10,7 +10,7 @@ https://docs.aws.amazon.com/sns/latest/dg/subscribe-sqs-queue-to-sns-topic.html
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from chalicelib.settings import Stage
@@ -40,16 +40,16 @@ def statements(additions: Additions, stage: Stage, where: Where) -> dict[Target,
 
 
 def _statement(target: Target, where: Where, service: str, source: str, sid: str) -> Statement:
-    """One right: of this source alone, save that of a rule on a topic AWS says "You can't use Condition blocks in
-    Amazon SNS topic policies for EventBridge"."""
-    of_a_rule_on_a_topic = target.service == "sns"
+    """One right, of this source alone. That of EventBridge on a topic is for every rule, as AWS says of it: "You can't
+    use Condition blocks in Amazon SNS topic policies for EventBridge" (eb-use-resource-based.html)."""
+    to_topic = target.service == "sns"
     return {
         "Sid": sid,
         "Effect": "Allow",
         "Principal": {"Service": service},
-        "Action": "sns:Publish" if target.service == "sns" else "sqs:SendMessage",
+        "Action": "sns:Publish" if to_topic else "sqs:SendMessage",
         "Resource": target.arn(where),
-        **({} if of_a_rule_on_a_topic else {"Condition": {"ArnEquals": {"aws:SourceArn": source}}}),
+        **({} if to_topic else {"Condition": {"ArnEquals": {"aws:SourceArn": source}}}),
     }
 
 
@@ -102,17 +102,27 @@ def _lay(account: Account, stage: Stage, target: Target, wanted: Mapping[Target,
     """Whether the policy had to be changed."""
     if not _is_there(account, target):
         return False
-    policy = _read(account, target)
-    found = policy.get("Statement", [])
-    found = found if isinstance(found, list) else [found]
-    kinds = tuple(f"{_ours(stage)}{kind}" for kind in ("Rule", "Subscriber"))
-    others = [each for each in found if not str(each.get("Sid", "")).startswith(kinds)]
-    # Whoever manages the policy elsewhere can put the statement there, under a name of their own.
-    missing = [each for each in wanted.get(target, []) if _nameless(each) not in map(_nameless, others)]
-    if [*others, *missing] == found:
+    before = _read(account, target)
+    after = laid(before, wanted.get(target, []), stage)
+    if after == before:
         return False
-    _write(account, target, {"Version": VERSION, **policy, "Statement": [*others, *missing]})
+    _write(account, target, after)
     return True
+
+
+def laid(policy: Mapping[str, Any], wanted: Sequence[Statement], stage: Stage) -> dict[str, Any]:
+    """The policy with the statements that are wanted, without others of the stage's, and all else as it stands.
+
+    Whoever manages a policy elsewhere may put the statement there by another ``Sid``: then it is not laid again.
+    """
+    found = policy.get("Statement", [])
+    listed: list[Statement] = found if isinstance(found, list) else [found]
+    ours = tuple(f"{_ours(stage)}{table}" for table in ("Rule", "Subscriber"))
+    others = [each for each in listed if not str(each.get("Sid", "")).startswith(ours)]
+    missing = [each for each in wanted if _nameless(each) not in map(_nameless, others)]
+    if [*others, *missing] == listed:
+        return dict(policy)
+    return {"Version": VERSION, **policy, "Statement": [*others, *missing]}
 
 
 def _nameless(statement: Statement) -> Statement:

@@ -20,11 +20,11 @@ Action = Literal["delivered", "duplicate", "quarantined", "waiting", "undelivera
 Condition = Literal["Success", "RetriesExhausted", "EventAgeExceeded"]
 Kind = Literal["contact", "event", "canary"]
 
-Sources = Annotated[list[Source], BeforeValidator(one_or_more), Field(min_length=1)]
-Actions = Annotated[list[Action], BeforeValidator(one_or_more), Field(min_length=1)]
-Conditions = Annotated[list[Condition], BeforeValidator(one_or_more), Field(min_length=1)]
-Kinds = Annotated[list[Kind], BeforeValidator(one_or_more), Field(min_length=1)]
-Sites = Annotated[list[str], BeforeValidator(one_or_more), Field(min_length=1)]
+Sources = Annotated[list[Source], Field(min_length=1), BeforeValidator(one_or_more)]
+Actions = Annotated[list[Action], Field(min_length=1), BeforeValidator(one_or_more)]
+Conditions = Annotated[list[Condition], Field(min_length=1), BeforeValidator(one_or_more)]
+Kinds = Annotated[list[Kind], Field(min_length=1), BeforeValidator(one_or_more)]
+Sites = Annotated[list[str], Field(min_length=1), BeforeValidator(one_or_more)]
 
 
 class RuleTable(Table):
