@@ -182,6 +182,10 @@ class Stage:
         """The Lambda function that Chalice makes of ``name``; its API function has no suffix."""
         return f"{APP}-{self.name}" if name == "api_handler" else f"{APP}-{self.name}-{name}"
 
+    def role(self, name: str) -> str:
+        """The role that Chalice makes for a function."""
+        return f"{APP}-{self.name}-{name}"
+
     def uses(self, kind: str) -> bool:
         """Whether any site or alarm of this stage is served by a channel of this kind."""
         return bool(self.channels_of(kind))

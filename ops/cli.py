@@ -18,6 +18,7 @@ SECTIONS: dict[str, list[click.Command]] = {
         deployment.deploy,
         deployment.urls,
         deployment.destroy,
+        deployment.unlock,
         deployment.run,
     ],
 }

@@ -34,7 +34,7 @@ from ops.tables import Table, WebAddress, web_address
 VERSION = 1
 FILE = "herald.toml"
 LOCAL = "local"
-"""The stage of the local stack: the only one that may name an endpoint, an account and a region."""
+"""The stage of the local stack: the only one that may name an endpoint, and must name account and region."""
 
 LOCAL_KEYS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
 """What the local AWS takes for its root: no secret, and worth nothing anywhere else."""
@@ -463,13 +463,12 @@ def _explained(detail: Any, allowed: list[str]) -> str:
 
 
 def _check_options(name: str, options: _StageOptions, mistakes: list[str]) -> None:
+    if name != LOCAL and options.endpoint is not None:
+        mistakes.append(
+            f"stages.{name}.endpoint: only stages.{LOCAL} has it; elsewhere the AWS credentials of the shell decide"
+        )
     for key in ("endpoint", "account", "region"):
-        found = getattr(options, key)
-        if name != LOCAL and found is not None:
-            mistakes.append(
-                f"stages.{name}.{key}: only stages.{LOCAL} has it; elsewhere the AWS credentials of the shell decide"
-            )
-        if name == LOCAL and found is None:
+        if name == LOCAL and getattr(options, key) is None:
             mistakes.append(f"stages.{name}.{key}: missing; the local stack needs it")
 
 
