@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import click
 
-from ops.commands import Sections, deployment, messages, policies, project
+from ops.commands import Sections, deployment, messages, policies, project, replay
 
 SECTIONS: dict[str, list[click.Command]] = {
     "Messages": [
         messages.messages,
         messages.trace,
+        replay.replay,
+        replay.quarantine,
     ],
     "Build and deploy": [
         project.render,

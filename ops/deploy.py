@@ -22,7 +22,7 @@ from typing import IO, TYPE_CHECKING, cast
 from chalicelib.functions import functions_of
 from chalicelib.logic import gateway
 from chalicelib.settings import APP, Stage
-from ops import alarms, lock, record, recorded, render, rest_api, stacks, wiring
+from ops import alarms, lock, partitions, record, recorded, render, rest_api, stacks, wiring
 from ops.account import Account
 from ops.additions import let_in
 from ops.config import StageConfig
@@ -60,6 +60,7 @@ class Deployment:
 
 def deploy(it: Deployment, stages: Mapping[str, StageConfig]) -> None:
     """Bring one stage into the account, or up to date there."""
+    partitions.refuse_lacking(it.config, it.account.where)
     with _alone(it, "deploy"):
         let_in.check(it.account, it.config.additions)
         recorded.record(it.root, it.config, it.account.where)

@@ -23,6 +23,11 @@ AWS_ITSELF: Mapping[str, str] = {
 }
 """What no code of Herald's calls: AWS itself does, with the function's role, and the page that says so."""
 
+WITHOUT_RESOURCE: Mapping[str, str] = {
+    "ses:GetAccount": "https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonsimpleemailservicev2.html",
+}
+"""Actions for which AWS knows no resource, so that ``*`` is all that can be granted, and the page that says so."""
+
 
 @dataclass(frozen=True, slots=True)
 class Where:
@@ -104,7 +109,7 @@ def _arns(on: Resource, spec: FunctionSpec, stage: Stage, where: Where) -> list[
             return [where.arn("lambda", f"function:{stage.function('destined')}")]
         case Resource.BUS:
             return [where.arn("events", f"event-bus/{stage.bus}")]
-        case Resource.NOTIFIERS | Resource.ALARM_NOTIFIERS:
+        case Resource.NOTIFIERS | Resource.ALARM_NOTIFIERS | Resource.DIGEST_NOTIFIERS:
             names = {notifiers_of(stage)[channel].name for channel in channels_for(on, stage)}
             return [where.arn("lambda", f"function:{stage.function(name)}") for name in sorted(names)]
         case Resource.KEY:

@@ -121,8 +121,8 @@ DEV = "[stages.dev]\n"
         (
             changed("version = 1", "version = 1\nsite = 3"),
             [
-                "site: unknown; expected version, sites, channels, limits, delivery, alarms, canary, rule, subscriber,"
-                " grant or stages"
+                "site: unknown; expected version, sites, channels, limits, delivery, alarms, canary, digest, rule,"
+                " subscriber, grant or stages"
             ],
         ),
         # Stages
