@@ -15,7 +15,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from ops.local.web.server import listen
+from ops.loopback import listen
 from ops.local.web.settings import LOCAL_TOKEN, LOCAL_USER
 
 ROOT = Path(__file__).parents[2]
