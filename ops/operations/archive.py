@@ -1,0 +1,146 @@
+"""Messages of one site or of all, newest first, page by page; and whole ones, many at once. Never a scan.
+
+A page of one site is one query of the index ``site``. Of all sites it is one query for each, merged by time. A site
+that has left ``herald.toml`` since is found by its name alone.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from chalicelib.adapters.archive import MessageArchive
+from chalicelib.adapters.messages import store_errors
+from chalicelib.errors import InvalidRequestError
+from chalicelib.logic.archive import (
+    LATEST,
+    MOST,
+    Archive,
+    ListedMessage,
+    MessageState,
+    Position,
+    StoredMessage,
+    Wanted,
+)
+
+_CURSOR_VERSION = 1
+_KEYS_AT_ONCE = 100
+"""Of BatchGetItem: https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchGetItem.html"""
+_ROUNDS = 10
+"""How often is asked again for what DynamoDB left out of an answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Which messages, newest first."""
+
+    site: str | None = None
+    """None for every site of ``herald.toml``."""
+    state: MessageState | None = None
+    since: int = 0
+    """The first second."""
+    until: int = LATEST
+    """The second after the last one."""
+    limit: int = MOST
+    """Messages of a page, from 1 to :data:`~chalicelib.logic.archive.MOST`."""
+    cursor: str = ""
+    """That of the page before; empty for the first one. It fits the same site, state and times alone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """A page. With a state wanted it may hold few or none, and there is more all the same."""
+
+    messages: tuple[ListedMessage, ...]
+    cursor: str
+    """Where the next page begins; empty behind the last."""
+
+    def as_json(self) -> dict[str, object]:
+        """``{"messages": [{…}, …], "cursor": "…" | null}``, each message as the contract of ``list_messages`` has it."""
+        return {"messages": [message.as_json() for message in self.messages], "cursor": self.cursor or None}
+
+
+def page(archive: Archive, sites: Sequence[str], selection: Selection) -> Listing:
+    """The next page; raises :class:`InvalidRequestError` for a cursor or times that don't fit."""
+    if selection.site is not None:
+        sites = [selection.site]
+    starts = _read(selection.cursor) if selection.cursor else dict.fromkeys(sites)
+    found: list[ListedMessage] = []
+    ends: dict[str, Position | None] = {}
+    for site, after in starts.items():
+        wanted = Wanted(site, selection.state, selection.since, selection.until, selection.limit, after)
+        part = archive.page(wanted)
+        found.extend(part.messages)
+        ends[site] = part.next
+    # Two sites' messages of one second: any order, but always the same.
+    found.sort(key=lambda message: message.received_at, reverse=True)
+    shown, left = found[: selection.limit], found[selection.limit :]
+    following: dict[str, Position] = {}
+    for site, end in ends.items():
+        if any(message.site == site for message in left):
+            own = [message for message in shown if message.site == site]
+            end = Position(own[-1].received_at, own[-1].id) if own else starts[site]
+            following[site] = end or _BEGINNING
+        elif end:
+            following[site] = end
+    return Listing(tuple(shown), _written(following) if following else "")
+
+
+_BEGINNING = Position(0, "")
+"""Stands in a cursor for a site of which nothing was shown yet."""
+
+
+def _written(positions: Mapping[str, Position]) -> str:
+    ends = {site: None if end is _BEGINNING else end.as_cursor() for site, end in positions.items()}
+    text = json.dumps([_CURSOR_VERSION, ends], separators=(",", ":"), ensure_ascii=False)
+    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
+
+
+def _read(cursor: str) -> dict[str, Position | None]:
+    try:
+        text = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
+        match json.loads(text):
+            case [int(version), dict(ends)] if version == _CURSOR_VERSION and ends:
+                return {str(site): None if end is None else Position.of_cursor(str(end)) for site, end in ends.items()}
+        raise ValueError
+    except (ValueError, RecursionError, binascii.Error):
+        raise InvalidRequestError("cursor: expected the cursor of the page before", key="cursor") from None
+
+
+def every(archive: Archive, sites: Sequence[str], selection: Selection) -> Iterator[ListedMessage]:
+    """All that are selected, from as many pages as there are; each page is read when it is needed."""
+    selection = replace(selection, limit=MOST)
+    while True:
+        found = page(archive, sites, selection)
+        yield from found.messages
+        if not found.cursor:
+            return
+        selection = replace(selection, cursor=found.cursor)
+
+
+class OperatorArchive(MessageArchive):
+    """The archive that functions read, and whole messages many at once."""
+
+    def several(self, ids: Sequence[str]) -> dict[str, StoredMessage]:
+        """Messages by their ids, as they stand in the table now; those that are gone are left out.
+
+        One BatchGetItem for each hundred.
+        """
+        found: dict[str, StoredMessage] = {}
+        for start in range(0, len(ids), _KEYS_AT_ONCE):
+            keys: Sequence[Mapping[str, Any]] = [{"id": {"S": one}} for one in ids[start : start + _KEYS_AT_ONCE]]
+            for _ in range(_ROUNDS):
+                table = self._stage.table
+                with store_errors():
+                    answer = self._dynamodb.batch_get_item(RequestItems={table: {"Keys": keys, "ConsistentRead": True}})
+                for item in answer["Responses"].get(table, []):
+                    if "submission" in item:
+                        found[item["id"]["S"]] = self._stored(item)
+                keys = answer.get("UnprocessedKeys", {}).get(table, {}).get("Keys", [])
+                if not keys:
+                    break
+        return found
