@@ -71,10 +71,18 @@ def redrive(event: CloudWatchEvent) -> None:
     handlers.redrive.handle()
 
 
+if stage.canary:
+
+    @app.schedule(Rate(stage.canary, unit=Rate.HOURS))
+    def canary(event: CloudWatchEvent) -> None:
+        """Send what goes the whole path and rings nobody: an alarm sounds when it doesn't arrive."""
+        handlers.canary.send(event.context)
+
+
 if stage.uses("pushover"):
 
     @app.lambda_function()
-    def notify_pushover(event: Any, context: Any) -> dict[str, str]:
+    def notify_pushover(event: Any, context: Any) -> dict[str, object]:
         """Notify by Pushover; any program in the account may be granted this function."""
         return handlers.notify.handle("pushover", event)
 
@@ -82,7 +90,7 @@ if stage.uses("pushover"):
 if stage.uses("email"):
 
     @app.lambda_function()
-    def notify_email(event: Any, context: Any) -> dict[str, str]:
+    def notify_email(event: Any, context: Any) -> dict[str, object]:
         """Notify by e-mail through Amazon SES; any program in the account may be granted this function."""
         return handlers.notify.handle("email", event)
 
@@ -90,7 +98,7 @@ if stage.uses("email"):
 if stage.uses("webhook"):
 
     @app.lambda_function()
-    def notify_webhook(event: Any, context: Any) -> dict[str, str]:
+    def notify_webhook(event: Any, context: Any) -> dict[str, object]:
         """Notify a receiver of one's own, Slack, Discord, Teams or ntfy; the request names the channel."""
         return handlers.notify.handle("webhook", event)
 

@@ -23,8 +23,9 @@ if TYPE_CHECKING:
     from chalicelib.adapters.secrets import Secrets
     from chalicelib.logic.alarm import AlarmLog
     from chalicelib.logic.archive import Archive
-    from chalicelib.logic.delivery import Delivery, Means, MessageStore, Notifier
-    from chalicelib.logic.pushover import Quota
+    from chalicelib.logic.canary import CanaryLog
+    from chalicelib.logic.delivery import CheckingNotifier, Delivery, Means, MessageStore
+    from chalicelib.logic.notification import Quota
     from chalicelib.logic.redrive import Destined, DueMessages
     from chalicelib.logic.spam import Recent
     from chalicelib.logic.submission import Message
@@ -103,6 +104,12 @@ class Composition:
         return AsynchronousDestined(client("lambda", attempts=2), self.stage.function("destined"))
 
     @cached_property
+    def canary_log(self) -> CanaryLog:
+        from chalicelib.adapters.canary import CanaryItem
+
+        return CanaryItem(self._dynamodb, self.stage.table)
+
+    @cached_property
     def alarm_log(self) -> AlarmLog:
         from chalicelib.adapters.alarms import AlarmItem
 
@@ -115,7 +122,7 @@ class Composition:
         return RecentTable(self._dynamodb, self.stage.table)
 
     @cached_property
-    def notifiers(self) -> Mapping[str, Notifier]:
+    def notifiers(self) -> Mapping[str, CheckingNotifier]:
         """The notifier of each channel, as ``destined`` sees them: other functions."""
         from chalicelib.adapters.aws import client
         from chalicelib.adapters.notifiers import LambdaNotifier
@@ -126,7 +133,7 @@ class Composition:
             for channel, function in notifier_functions(self._environ).items()
         }
 
-    def notifier(self, channel: str) -> Notifier:
+    def notifier(self, channel: str) -> CheckingNotifier:
         """The notifier that talks to a channel's provider, as ``notify_<kind>`` sees it."""
         if channel not in self._providers:
             it = self.stage.channels[channel]
@@ -134,7 +141,7 @@ class Composition:
         return self._providers[channel]
 
     @cached_property
-    def _providers(self) -> dict[str, Notifier]:
+    def _providers(self) -> dict[str, CheckingNotifier]:
         return {}
 
     def secrets(self, channel: str, names: tuple[str, ...]) -> Secrets:
@@ -200,7 +207,7 @@ def _session() -> requests.Session:
     return session
 
 
-def _pushover(here: Composition, channel: Channel) -> Notifier:
+def _pushover(here: Composition, channel: Channel) -> CheckingNotifier:
     from chalicelib.adapters import pushover
 
     secrets = here.secrets(channel.name, pushover.SECRETS)
@@ -220,7 +227,7 @@ def saw_quota(stage: Stage, channel: Channel, quota: Quota) -> None:
         logger.warning("Quota low", extra={"code": "QUOTA_LOW", "channel": channel.name, **found})
 
 
-def _email(here: Composition, channel: Channel) -> Notifier:
+def _email(here: Composition, channel: Channel) -> CheckingNotifier:
     from chalicelib.adapters import ses
     from chalicelib.adapters.aws import client
 
@@ -229,14 +236,14 @@ def _email(here: Composition, channel: Channel) -> Notifier:
     return ses.SesNotifier(sesv2, channel)
 
 
-def _webhook(here: Composition, channel: Channel) -> Notifier:
+def _webhook(here: Composition, channel: Channel) -> CheckingNotifier:
     from chalicelib.adapters import webhook
 
     secrets = here.secrets(channel.name, webhook.secrets_of(channel))
     return webhook.WebhookNotifier(_session(), secrets, channel, local=here.stage.name == "local")
 
 
-_PROVIDERS: Mapping[str, Callable[[Composition, Channel], Notifier]] = {
+_PROVIDERS: Mapping[str, Callable[[Composition, Channel], CheckingNotifier]] = {
     "pushover": _pushover,
     "email": _email,
     "webhook": _webhook,

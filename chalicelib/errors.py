@@ -10,6 +10,7 @@
     ├── RedriveError               a message could not be handed to ``destined``; the redrive comes again
     ├── DeliveryIncompleteError    a channel still waits; Lambda tries again
     ├── EventFailedError           a test event asked to fail
+    ├── CanaryError                a channel could not have delivered; Lambda tries again
     └── InvokeError                what a function of the Lambda Invoke API answers
         ├── InvalidRequestError    the caller's mistake: never again
         ├── NotFoundError          there is no such message
@@ -109,6 +110,10 @@ class DeliveryIncompleteError(HeraldError):
 
 class EventFailedError(HeraldError):
     """A test event asked for a failure."""
+
+
+class CanaryError(HeraldError):
+    """A canary found a channel that could not have delivered; the message says which, in its notifier's words."""
 
 
 class InvokeError(HeraldError):

@@ -27,7 +27,9 @@ class Resource(Enum):
     ALARM_NOTIFIERS = "the notifiers by which the owner hears of failures"
     SECRETS = "the function's own secrets in Parameter Store"
     KEY = "the stage's key in Parameter Store"
-    IDENTITIES = "what the function's channels send e-mails with: verified identities and configuration sets"
+    SENDING = "what the function's channels send e-mails with: verified identities and configuration sets"
+    IDENTITIES = "the verified identities of the function's channels"
+    SES = "Amazon SES in this account and region, of which AWS names no part"
     RULE_DEAD_LETTERS = "the queue for events that a rule or its function could not handle"
 
 
@@ -79,11 +81,13 @@ class FunctionSpec:
     """Whether a stage's configuration asks for the function at all."""
 
 
-_SUCCESS = {"requestContext": {"condition": ["Success"]}}
+SUCCESS: dict[str, object] = {"requestContext": {"condition": ["Success"]}}
 RETRIES_OVER: dict[str, object] = {"requestContext": {"condition": [{"anything-but": ["Success"]}]}}
 """What the bus tells of an event that Lambda has given up."""
 _NEEDS_ATTENTION = ["undeliverable", "uncertain"]
-_NO_SUCCESS = [*_NEEDS_ATTENTION, "waiting"]
+CANARY_ARRIVED: dict[str, object] = {"source": ["herald.canary"], "action": ["arrived"]}
+"""The answer of a canary that got through; a rule of its own hands it to ``on_success``, and is counted."""
+_NOT_FOR_SUCCESS = [*_NEEDS_ATTENTION, "waiting", "arrived"]
 
 _LETTERS = Grant(
     "KeepWhatFailed", ("sqs:SendMessage",), Resource.RULE_DEAD_LETTERS, "Lambda sends a failed run with this role"
@@ -146,6 +150,14 @@ FUNCTIONS = (
         ),
     ),
     FunctionSpec(
+        name="canary",
+        trigger=Trigger("schedule"),
+        memory=256,
+        timeout=30,
+        grants=(Grant("PublishCanary", ("sns:Publish",), Resource.TOPIC, "send what goes the whole path"),),
+        needed=lambda stage: bool(stage.canary),
+    ),
+    FunctionSpec(
         name="notify_pushover",
         trigger=Trigger("invoke"),
         memory=512,
@@ -159,7 +171,11 @@ FUNCTIONS = (
         trigger=Trigger("invoke"),
         memory=512,
         timeout=22,
-        grants=(Grant("SendMail", ("ses:SendEmail",), Resource.IDENTITIES, "deliver, to the channel's recipients"),),
+        grants=(
+            Grant("SendMail", ("ses:SendEmail",), Resource.SENDING, "deliver, to the channel's recipients"),
+            Grant("CheckSender", ("ses:GetEmailIdentity",), Resource.IDENTITIES, "a check: is the sender verified"),
+            Grant("CheckAccount", ("ses:GetAccount",), Resource.SES, "a check: may the account send, and how much"),
+        ),
         channel="email",
     ),
     FunctionSpec(
@@ -196,7 +212,7 @@ FUNCTIONS = (
     ),
     FunctionSpec(
         name="on_success",
-        trigger=Trigger("rule", {**_SUCCESS, "responsePayload": {"action": [{"anything-but": _NO_SUCCESS}]}}),
+        trigger=Trigger("rule", {**SUCCESS, "responsePayload": {"action": [{"anything-but": _NOT_FOR_SUCCESS}]}}),
         memory=256,
         timeout=10,
         grants=(_LETTERS,),

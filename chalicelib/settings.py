@@ -129,6 +129,8 @@ class Stage:
     """What to tell a developer who runs ``chalice local`` when the topic can't be reached."""
     function_url: bool = False
     """Whether messages can be read by HTTP, at a function URL."""
+    canary: int = 0
+    """Hours between two canaries; 0 for none."""
 
     @property
     def topic(self) -> str:

@@ -16,6 +16,7 @@ STAGES = {
         alarm_channels=(),
         metrics=True,
         function_url=False,
+        canary=0,
         hint='Is the stage deployed (make deploy STAGE=dev), and does the shell know its AWS account and region?',
     ),
     'local': Stage(
@@ -31,6 +32,7 @@ STAGES = {
         alarm_channels=(),
         metrics=True,
         function_url=True,
+        canary=0,
         hint='Is the local stack running? Start it with: make run',
     ),
 }

@@ -7,10 +7,12 @@ docs/alarms.md says of each what it means and what to do; a description names it
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from chalicelib.settings import Stage
+from ops import canary
 from ops.stacks import prefix
 
 EMAIL = "AlarmsEmail"
@@ -44,8 +46,8 @@ class _Alarm:
 
     name: str
     says: str
-    of: tuple[str, str]
-    """The dimension and its value."""
+    of: Mapping[str, str]
+    """The dimensions and their values."""
     namespace: str
     metric: str
     threshold: int
@@ -60,7 +62,6 @@ class _Alarm:
 
     def resource(self, stage: Stage) -> dict[str, Any]:
         to_topic = [{"Ref": "AlarmsTopic"}]
-        dimension, value = self.of
         return {
             "Type": "AWS::CloudWatch::Alarm",
             "Properties": {
@@ -68,7 +69,7 @@ class _Alarm:
                 "AlarmDescription": f"{self.says} What to do: {_PAGE}#{self.name}",
                 "Namespace": self.namespace,
                 "MetricName": self.metric,
-                "Dimensions": [{"Name": dimension, "Value": value}],
+                "Dimensions": [{"Name": dimension, "Value": value} for dimension, value in self.of.items()],
                 "Statistic": self.statistic,
                 "Period": self.period,
                 "EvaluationPeriods": self.periods,
@@ -150,13 +151,14 @@ def _topic(stage: Stage) -> dict[str, Any]:
 
 
 def _alarms(stage: Stage) -> list[_Alarm]:
-    """Ten: that many are free in each account."""
+    """Ten, as many as are free in each account, and one each for what a stage may have besides."""
     return [
+        *([_canary(stage)] if stage.canary else []),
         *(
             _Alarm(
                 name,
                 says,
-                ("QueueName", f"{prefix(stage)}-{name}"),
+                {"QueueName": f"{prefix(stage)}-{name}"},
                 "AWS/SQS",
                 "ApproximateNumberOfMessagesVisible",
                 threshold=1,
@@ -235,10 +237,33 @@ def _alarms(stage: Stage) -> list[_Alarm]:
     ]
 
 
+def _canary(stage: Stage) -> _Alarm:
+    """Hours in which nothing arrived, two more than lie between two canaries: for what is late, and for the number
+    itself, which EventBridge writes as well as it can. Of an hour or more a period may be part of up to seven days.
+
+    https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutMetricAlarm.html
+    https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-monitoring.html
+    """
+    hours = stage.canary + canary.LATE
+    return _Alarm(
+        "canary-missing",
+        f"No canary got through in {hours} hours. What visitors send is perhaps not delivered.",
+        {"EventBusName": stage.bus, "RuleName": canary.rule(stage)},
+        "AWS/Events",
+        "Invocations",
+        threshold=1,
+        fewer=True,
+        period=60 * _MINUTE,
+        periods=hours,
+        breaching=hours,
+        mended=True,
+    )
+
+
 def _function(
     stage: Stage, function: str, name: str, says: str, metric: str, threshold: int = 1, **more: Any
 ) -> _Alarm:
     """An alarm on one of the numbers that Lambda has of each function:
     https://docs.aws.amazon.com/lambda/latest/dg/monitoring-metrics-types.html"""
-    of = ("FunctionName", stage.function(function))
+    of = {"FunctionName": stage.function(function)}
     return _Alarm(name, says, of, "AWS/Lambda", metric, threshold=threshold, **more)

@@ -25,8 +25,12 @@ _SAMPLES = (
     Where("aws-cn", "cn-north-1", "123456789012"),
 )
 
-# The one wildcard with a reason: Lambda names the streams of a function's own log group, one for each environment.
+# A wildcard with a reason: Lambda names the streams of a function's own log group, one for each environment.
 _STREAMS_OF_ONE_GROUP = re.compile(r"(?<=:log-group:)(/aws/lambda/[a-z0-9_-]+):\*$")
+
+_WITHOUT_RESOURCE = {"ses:GetAccount"}
+"""Actions for which AWS knows no resource, so that ``*`` is all that can be granted. It only reads.
+https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonsimpleemailservicev2.html"""
 
 _REGISTERED = """
 import json, app
@@ -78,6 +82,8 @@ def policy_faults(text: str) -> list[str]:
     for statement in json.loads(text)["Statement"]:
         if any("*" in action for action in statement["Action"]):
             faults.append(f"{statement['Sid']}: an action with a wildcard")
-        if any("*" in _STREAMS_OF_ONE_GROUP.sub("", arn) for arn in statement["Resource"]):
+        if not set(statement["Action"]) <= _WITHOUT_RESOURCE and any(
+            "*" in _STREAMS_OF_ONE_GROUP.sub("", arn) for arn in statement["Resource"]
+        ):
             faults.append(f"{statement['Sid']}: a resource with a wildcard")
     return faults

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import click
 
-from ops.commands import Sections, deployment, project
+from ops.commands import Sections, deployment, messages, policies, project
 
 SECTIONS: dict[str, list[click.Command]] = {
+    "Messages": [
+        messages.messages,
+        messages.trace,
+    ],
     "Build and deploy": [
         project.render,
         project.check,
+        policies.policies,
         deployment.deploy,
         deployment.urls,
         deployment.destroy,

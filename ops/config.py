@@ -20,6 +20,7 @@ from chalicelib.logic.fields import Meaning, Role, meaning
 from chalicelib.logic.origins import origin_of
 from chalicelib.settings import Limits, Persistence, Site, Spam, Stage
 from chalicelib.texts import FALLBACK, LANGUAGES
+from ops.canary import LONGEST
 from ops.channels import KINDS, RESERVED, ChannelTable
 from ops.errors import OpsError
 from ops.tables import Table, WebAddress, web_address
@@ -34,7 +35,7 @@ LOCAL_KEYS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
 
 _TABLES = ("sites", "channels")
 """Tables of tables, one for each name."""
-_SINGLE = ("limits", "delivery", "alarms")
+_SINGLE = ("limits", "delivery", "alarms", "canary")
 
 _NAME = re.compile(r"[a-z][a-z0-9_-]{0,19}")
 _STAGE = re.compile(r"[a-z][a-z0-9]{0,11}")
@@ -180,6 +181,12 @@ class _Alarms(Table):
     email: Annotated[str, AfterValidator(_address)] | None = None
 
 
+class _Canary(Table):
+    """What goes the whole path on a schedule, and whose silence is an alarm."""
+
+    every_hours: int = Field(default=24, ge=0, le=LONGEST)
+
+
 class _Throttle(Table):
     rate: int = Field(default=10, ge=1, le=10_000)
     burst: int = Field(default=20, ge=1, le=10_000)
@@ -206,6 +213,7 @@ class _Merged(Table):
     limits: _Limits = _Limits()
     delivery: _Delivery = _Delivery()
     alarms: _Alarms = _Alarms()
+    canary: _Canary | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -292,7 +300,8 @@ def _stage(
             where = table if isinstance(here, dict) else f"stages.{name}.{table}"
             mistakes.append(f"{where}: expected a table")
             return None
-        laid_over[table] = common | here
+        if table in data or table in own:
+            laid_over[table] = common | here
     options = _checked(_StageOptions, mine, lambda key: _dotted("stages", name, *key), mistakes)
     merged = _checked(_Merged, laid_over, lambda key: _written_at(key, name, own), mistakes)
     if options is None or merged is None:
@@ -335,6 +344,7 @@ def _stage(
             alarm_channels=tuple(merged.alarms.channels),
             metrics=options.metrics,
             function_url=options.function_url,
+            canary=merged.canary.every_hours if merged.canary else 0,
             hint=_hint(name),
         ),
         send_event=options.send_event,
@@ -482,6 +492,8 @@ def _check_tables(
         if channel not in merged.channels:
             known = ", ".join(sorted(merged.channels)) or "none"
             mistakes.append(f"{place('alarms', 'channels')}: found {channel!r}, expected one of: {known}")
+    if merged.canary and merged.canary.every_hours and not merged.alarms.email and name != LOCAL:
+        mistakes.append(f"{place('canary')}: it needs {place('alarms', 'email')}, as nobody would hear its silence")
     for channel, options in channels.items():
         for key, mistake in options.mistakes().items():
             mistakes.append(f"{place('channels', channel, key)}: {mistake}")

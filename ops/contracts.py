@@ -165,14 +165,37 @@ NOTIFY: dict[str, Schema] = {
     "fields": _list(_object({"name": _text(), "value": _text()}) | {"additionalProperties": False})
     | {"description": "What the message is made of, for a channel that shows it in its own way"},
     "options": {"type": "object", "description": "What only one kind of channel knows; each kind checks its own"},
+    "check": {"type": "boolean", "description": "True: only find out whether it could be delivered, and ring nobody"},
 }
-NOTIFIED = _object(
-    {
-        "channel": _text("The channel that it went to"),
-        "status": {"const": "delivered"},
-        "reference": _text("The provider's id of what it accepted"),
-    }
-)
+NOTIFIED: Schema = {
+    "oneOf": [
+        _object(
+            {
+                "channel": _text("The channel that it went to"),
+                "status": {"const": "delivered"},
+                "reference": _text("The provider's id of what it accepted"),
+            }
+        ),
+        _object(
+            {
+                "channel": _text("The channel that it would go to"),
+                "checked": {"const": True, "description": "Only to a request with `check`: it could be delivered"},
+                "quota": _or_null(
+                    _object(
+                        {
+                            "limit": _number("Messages that the provider takes in all"),
+                            "remaining": _number("Those that it still takes"),
+                            "reset": _or_null(
+                                _number(f"When all may be sent again, {_SECONDS}; null where that moves along")
+                            ),
+                        }
+                    )
+                )
+                | {"description": "What is left; null where there is none, or none is known"},
+            }
+        ),
+    ]
+}
 GET: dict[str, Schema] = {
     "id": _id("The message's id, as the form's answer, the log and the bus tell it"),
     "correlation_id": _CORRELATION,

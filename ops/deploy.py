@@ -67,6 +67,7 @@ def deploy(it: Deployment, stages: Mapping[str, StageConfig]) -> None:
     _wiring(it)
     subscribe_to_alarms(it)
     _attributes(it)
+    _canary(it)
 
 
 def destroy(it: Deployment, *, data: bool) -> None:
@@ -276,6 +277,22 @@ def _attributes(it: Deployment) -> None:
     for spec in functions_of(stage):
         _keep_logs(it, stage.log_group(spec.name))
     _said(it, "attributes", "dead letters of the subscription, throttling, the gateway's own answers, log retention")
+
+
+def _canary(it: Deployment) -> None:
+    """Send the first one now: its schedule begins with an interval, and until then the alarm would sound."""
+    if not it.stage.canary:
+        return
+    it.account.functions.invoke(FunctionName=it.stage.function("canary"), InvocationType="Event", Payload=_scheduled())
+    _said(it, "canary", "sent; if it gets through, on_success logs it")
+
+
+def _scheduled() -> bytes:
+    """What a schedule runs a function with, as far as Chalice reads it:
+    https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-run-lambda-schedule.html"""
+    texts = dict.fromkeys(("version", "id", "account", "time", "region"), "")
+    named = {"detail-type": "Scheduled Event", "source": "aws.events", "resources": [], "detail": {}}
+    return json.dumps(texts | named).encode()
 
 
 def _gateway_answers(it: Deployment, api: str) -> None:

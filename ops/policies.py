@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from chalicelib.functions import FunctionSpec, Resource, channels_for, grants_of, notifiers_of
 from chalicelib.settings import Stage
 
 VERSION = "2012-10-17"
+
+LOGS_PAGE = "https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs.html"
+DESTINATIONS_PAGE = "https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html"
+
+AWS_ITSELF: Mapping[str, str] = {
+    "logs:CreateLogGroup": LOGS_PAGE,
+    "logs:CreateLogStream": LOGS_PAGE,
+    "logs:PutLogEvents": LOGS_PAGE,
+    "events:PutEvents": DESTINATIONS_PAGE,
+    "sqs:SendMessage": DESTINATIONS_PAGE,
+}
+"""What no code of Herald's calls: AWS itself does, with the function's role, and the page that says so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,32 +36,58 @@ class Where:
         return f"arn:{self.partition}:{service}:{self.region}:{self.account}:{resource}"
 
 
-def policy(spec: FunctionSpec, stage: Stage, where: Where) -> dict[str, Any]:
-    """The policy document of one function's role.
+ANYWHERE = Where("${AWS::Partition}", "${AWS::Region}", "${AWS::AccountId}")
+"""No account: CloudFormation's own names for what differs between accounts."""
 
-    The log statement is not a grant of the manifest: every function has it. The log group is the function's own, and
-    the runtime makes it when it doesn't exist: https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs.html
-    """
-    statements: list[dict[str, Any]] = [
-        {
-            "Sid": "WriteLogs",
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """One statement of a function's policy, and what it is for."""
+
+    sid: str
+    actions: tuple[str, ...]
+    resources: tuple[str, ...]
+    why: str
+    condition: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def used_by(self) -> str:
+        """Who makes the calls with the function's role: its code, or AWS itself."""
+        return "AWS" if set(self.actions) <= set(AWS_ITSELF) else "code"
+
+    def document(self) -> dict[str, Any]:
+        return {
+            "Sid": self.sid,
             "Effect": "Allow",
-            "Action": ["logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents"],
-            "Resource": [
-                where.arn("logs", f"log-group:{stage.log_group(spec.name)}"),
-                where.arn("logs", f"log-group:{stage.log_group(spec.name)}:*"),
-            ],
+            "Action": sorted(self.actions),
+            "Resource": list(self.resources),
+            **({"Condition": dict(self.condition)} if self.condition else {}),
         }
-    ]
+
+
+def policy(spec: FunctionSpec, stage: Stage, where: Where) -> dict[str, Any]:
+    """The policy document of one function's role."""
+    return {"Version": VERSION, "Statement": [each.document() for each in statements(spec, stage, where)]}
+
+
+def statements(spec: FunctionSpec, stage: Stage, where: Where) -> Iterator[Statement]:
+    """What a function's role may do: write its log, and what its grants say.
+
+    The log statement is no grant of the manifest, as every function has it. The log group is the function's own, and
+    Lambda makes it where it doesn't exist. Its ARN ends in ``:*`` for all of these actions:
+    https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/iam-access-control-overview-cwl.html
+    """
+    yield Statement(
+        "WriteLogs",
+        ("logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents"),
+        (where.arn("logs", f"log-group:{stage.log_group(spec.name)}:*"),),
+        "Lambda writes down what the function says",
+    )
     for grant in grants_of(spec, stage):
         arns = _arns(grant.on, spec, stage, where)
         if arns:
             condition = _condition(grant.on, spec, stage)
-            statements.append(
-                {"Sid": grant.sid, "Effect": "Allow", "Action": sorted(grant.actions), "Resource": arns}
-                | ({"Condition": condition} if condition else {})
-            )
-    return {"Version": VERSION, "Statement": statements}
+            yield Statement(grant.sid, grant.actions, tuple(arns), grant.why, condition)
 
 
 def _arns(on: Resource, spec: FunctionSpec, stage: Stage, where: Where) -> list[str]:
@@ -80,8 +119,12 @@ def _arns(on: Resource, spec: FunctionSpec, stage: Stage, where: Where) -> list[
                 if spec.needs_secret(stage.channels[channel], name)
             ]
         case Resource.IDENTITIES:
+            return [where.arn("ses", f"identity/{name}") for name in _options(spec, stage, "identities")]
+        case Resource.SES:
+            return ["*"]
+        case Resource.SENDING:
             return [
-                *(where.arn("ses", f"identity/{name}") for name in _options(spec, stage, "identities")),
+                *_arns(Resource.IDENTITIES, spec, stage, where),
                 *(where.arn("ses", f"configuration-set/{name}") for name in _options(spec, stage, "configuration_set")),
             ]
 
@@ -92,7 +135,7 @@ def _condition(on: Resource, spec: FunctionSpec, stage: Stage) -> dict[str, Any]
     ``ForAllValues`` is true of a request without recipients too; such a mail reaches nobody.
     https://docs.aws.amazon.com/ses/latest/dg/control-user-access.html
     """
-    if on is not Resource.IDENTITIES:
+    if on is not Resource.SENDING:
         return {}
     return {
         "StringEquals": {"ses:FromAddress": _options(spec, stage, "from_address")},

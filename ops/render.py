@@ -165,6 +165,7 @@ def _stages_module(stages: list[Stage]) -> str:
             f"        alarm_channels={stage.alarm_channels!r},",
             f"        metrics={stage.metrics!r},",
             f"        function_url={stage.function_url!r},",
+            f"        canary={stage.canary!r},",
             f"        hint={stage.hint!r},",
             "    ),",
         ]

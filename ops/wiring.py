@@ -11,7 +11,7 @@ from typing import Any
 
 from chalicelib.functions import RETRIES_OVER, FunctionSpec, Resource, functions_of
 from chalicelib.settings import Stage
-from ops import alarms
+from ops import alarms, canary
 
 RULE_DEAD_LETTERS = "RuleDeadLettersArn"
 """The parameter with the queue for events that a rule or its function could not handle."""
@@ -37,6 +37,8 @@ def template(stage: Stage, *, with_alarms: bool = False) -> dict[str, Any]:
         if spec.trigger.kind == "rule":
             resources[f"{logical}Rule"] = _rule(spec, stage)
             resources[f"{logical}Permission"] = _permission(spec, stage)
+    if stage.canary:
+        resources |= canary.resources(stage, RULE_DEAD_LETTERS)
     if with_alarms:
         resources |= alarms.resources(stage)
         outputs |= alarms.outputs()
@@ -108,7 +110,11 @@ def _failed_events(stage: Stage) -> dict[str, Any]:
             "Name": f"{stage.bus}-failed-events",
             "Description": "Keeps every event whose retries are over",
             "EventBusName": stage.bus,
-            "EventPattern": {"source": ["lambda"], "detail": RETRIES_OVER},
+            # Of a canary nothing is to be sent again.
+            "EventPattern": {
+                "source": ["lambda"],
+                "detail": RETRIES_OVER | ({"requestPayload": canary.NO_CANARY} if stage.canary else {}),
+            },
             "Targets": [
                 {
                     "Id": "queue",

@@ -11,7 +11,7 @@ from chalicelib.errors import HeraldError, PublishError, SecretsError, StoreErro
 from chalicelib.logic.alarm import AlarmLog
 from chalicelib.logic.archive import Archive, Page, Position, StoredMessage, Wanted
 from chalicelib.logic.delivery import Delivery, MessageStore, Notifier, Record, State
-from chalicelib.logic.notification import Notification
+from chalicelib.logic.notification import Notification, Quota
 from chalicelib.logic.redrive import Destined, DueMessages
 from chalicelib.logic.spam import Held, Recent
 from chalicelib.logic.submission import Message
@@ -266,13 +266,19 @@ class MissingKey:
 class RecordingNotifier:
     """Delivers everything and keeps it."""
 
-    def __init__(self, reference: str = "ref-1") -> None:
+    def __init__(self, reference: str = "ref-1", quota: Quota | None = None) -> None:
         self.delivered: list[Notification] = []
+        self.checked: list[Notification] = []
         self._reference = reference
+        self._quota = quota
 
     def notify(self, notification: Notification) -> str:
         self.delivered.append(notification)
         return self._reference
+
+    def check(self, notification: Notification) -> Quota | None:
+        self.checked.append(notification)
+        return self._quota
 
 
 class RefusingNotifier:
@@ -286,6 +292,10 @@ class RefusingNotifier:
         self.calls += 1
         raise self._errors.pop(0) if len(self._errors) > 1 else self._errors[0]
 
+    def check(self, notification: Notification) -> Quota | None:
+        self.notify(notification)
+        return None
+
 
 class RecoveringNotifier(RecordingNotifier):
     """Raises its errors first, then delivers."""
@@ -298,6 +308,11 @@ class RecoveringNotifier(RecordingNotifier):
         if self._errors:
             raise self._errors.pop(0)
         return super().notify(notification)
+
+    def check(self, notification: Notification) -> Quota | None:
+        if self._errors:
+            raise self._errors.pop(0)
+        return super().check(notification)
 
 
 @dataclass(frozen=True)

@@ -54,6 +54,14 @@ if TYPE_CHECKING:
         reference: str
         """The provider's id of what it accepted."""
 
+    class Checked(TypedDict):
+        """What a notifier says of a check that was passed."""
+
+        channel: str
+        checked: bool
+        quota: dict[str, int | None] | None
+        """What its provider still takes: ``limit``, ``remaining``, ``reset``. None where that isn't known."""
+
     class Page(TypedDict):
         """Some of a site's messages."""
 
@@ -213,6 +221,15 @@ class Herald:
         request = {"version": VERSION, "id": id, "title": title, "message": message, **more}
         delivered: Any = self.call(f"notify_{kind}", request)
         return delivered  # type: ignore[no-any-return]
+
+    def check(self, kind: str, *, id: str = "check", **more: object) -> Checked:
+        """Whether a channel of this kind could deliver now, by its notifier; raises what a notification would.
+
+        Nobody is rung. ``more`` are the optional keys of the contract, such as ``channel``.
+        """
+        request = {"version": VERSION, "id": id, "title": "Check", "message": "Check", "check": True, **more}
+        checked: Any = self.call(f"notify_{kind}", request)
+        return checked  # type: ignore[no-any-return]
 
     def get_message(self, message_id: str) -> Answer:
         """A message with all that is known of it; raises :class:`NotFoundError`."""

@@ -9,7 +9,7 @@ from chalicelib import errors
 from chalicelib.adapters import invoke
 from chalicelib.adapters.aws import AwsError, NotSentError, ServiceError
 from chalicelib.errors import ChannelUnavailableError, ChannelUncertainError, InvokeError
-from chalicelib.logic.notification import Notification
+from chalicelib.logic.notification import Notification, Quota
 
 if TYPE_CHECKING:
     from types_boto3_lambda import LambdaClient
@@ -33,9 +33,24 @@ class LambdaNotifier:
 
     def notify(self, notification: Notification) -> str:
         """Invoke and wait; returns the provider's reference, raises an :class:`~chalicelib.errors.InvokeError`."""
-        request = replace(notification, channel=self._channel).as_request()
+        answer = self._answer(replace(notification, channel=self._channel, check=False))
+        if answer.get("status") != "delivered" or "reference" not in answer:
+            raise self._strange()
+        return str(answer["reference"])
+
+    def check(self, notification: Notification) -> Quota | None:
+        """Have the notifier find out whether it could deliver; returns what it knows of its provider's quota."""
+        answer = self._answer(replace(notification, channel=self._channel, check=True))
         try:
-            answer = invoke.call(self._client, self._function, request, _failure)
+            quota = answer["quota"]
+            return Quota(quota["limit"], quota["remaining"], quota["reset"]) if quota else None
+        except (KeyError, TypeError):
+            raise self._strange() from None
+
+    def _answer(self, notification: Notification) -> invoke.Answer:
+        """What the function answers; raises an :class:`~chalicelib.errors.InvokeError`."""
+        try:
+            return invoke.call(self._client, self._function, notification.as_request(), _failure)
         except invoke.NotRunError as error:
             raise ChannelUnavailableError(str(error)) from error
         except invoke.FunctionError as error:
@@ -43,9 +58,9 @@ class LambdaNotifier:
             raise kind(error.message, key=error.key, retry_after=error.retry_after) from None
         except invoke.CallError as error:
             raise ChannelUncertainError(str(error)) from error
-        if answer.get("status") != "delivered" or "reference" not in answer:
-            raise ChannelUncertainError(f"{self._function} gave an answer that is not of the contract")
-        return str(answer["reference"])
+
+    def _strange(self) -> ChannelUncertainError:
+        return ChannelUncertainError(f"{self._function} gave an answer that is not of the contract")
 
 
 def _failure(error: Exception) -> invoke.Failure | None:

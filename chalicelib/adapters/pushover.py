@@ -7,6 +7,7 @@ must never be repeated; 5xx or no answer may be, not sooner than five seconds la
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Mapping
 
@@ -21,13 +22,14 @@ from chalicelib.errors import (
     InvalidRequestError,
     SecretsError,
 )
-from chalicelib.logic.notification import Notification
+from chalicelib.logic.notification import Notification, Quota
 from chalicelib.logic.pushover import (
     MAX_MESSAGE,
     MAX_TITLE,
     OptionMistake,
-    Quota,
     parameters,
+    quota_in,
+    quota_of,
     text,
     until_reset,
 )
@@ -45,6 +47,11 @@ in the documentation; seen in https://github.com/influxdata/kapacitor/issues/148
 https://github.com/openhab/openhab1-addons/issues/5201."""
 CONNECT_TIMEOUT = 3.05
 READ_TIMEOUT = 10.0
+CHECK_TIMEOUT = (2.0, 4.0)
+"""Seconds to connect and to answer. A check is two calls, and ends before the function's own time does."""
+
+# Its debug lines hold the path of each request, and one has the token in it.
+logging.getLogger("urllib3").setLevel(logging.INFO)
 
 
 def nobody_looks(quota: Quota) -> None:
@@ -64,7 +71,7 @@ class PushoverNotifier:
     ) -> None:
         self._session = session
         self._secrets = secrets
-        self._endpoint = f"{channel.url}/1/messages.json"
+        self._api = f"{channel.url}/1"
         self._options = channel.options
         self._clock = clock
         self._saw = saw
@@ -75,6 +82,58 @@ class PushoverNotifier:
         Returns the receipt of a message of priority 2, by which it can be asked after and cancelled
         (https://pushover.net/api/receipts); Pushover's request id of any other.
         """
+        form = self._form(notification)
+        try:
+            response = self._session.post(
+                f"{self._api}/messages.json", data=form, timeout=(CONNECT_TIMEOUT, READ_TIMEOUT), allow_redirects=False
+            )
+        except requests.exceptions.ConnectTimeout as error:
+            raise ChannelUnavailableError("Pushover could not be reached") from error
+        except requests.exceptions.ConnectionError as error:
+            # The connection may have broken before or after the request was sent; only a refused one is certain.
+            if _never_connected(error):
+                raise ChannelUnavailableError("Pushover could not be reached") from error
+            raise ChannelUncertainError("the connection to Pushover broke") from error
+        except requests.exceptions.RequestException as error:
+            raise ChannelUncertainError("Pushover did not answer in time") from error
+        quota = quota_in(response.headers)
+        if quota is not None:
+            self._saw(quota)
+        return self._reference(response)
+
+    def check(self, notification: Notification) -> Quota | None:
+        """Whether options, both secrets, a device and the quota would let it be sent. Nothing is, so it can only fail
+        as what could not be sent now: https://pushover.net/api#validate
+        """
+        form = self._form(notification)
+        response = self._ask(self._session.post, "users/validate.json", data={name: form[name] for name in SECRETS})
+        answer = _answer(response)
+        if 400 <= response.status_code < 500 and response.status_code != 429:
+            self._secrets.forget()
+            raise ChannelUnavailableError(
+                f"Pushover would not deliver: {_errors(response, answer)}", retry_after=UNTIL_MENDED
+            )
+        if response.status_code != 200 or answer.get("status") != 1:
+            raise ChannelUnavailableError(f"Pushover could not check the secrets: status {response.status_code}")
+        limits = _answer(self._ask(self._session.get, "apps/limits.json", params={"token": form["token"]}))
+        quota = quota_of(*(limits.get(name) for name in ("limit", "remaining", "reset")))
+        if quota is not None:
+            self._saw(quota)
+            if not quota.remaining:
+                raise self._over_quota(quota.reset)
+        return quota
+
+    def _ask(
+        self, method: Callable[..., requests.Response], path: str, **more: Mapping[str, str | int]
+    ) -> requests.Response:
+        try:
+            return method(f"{self._api}/{path}", timeout=CHECK_TIMEOUT, allow_redirects=False, **more)
+        except requests.exceptions.RequestException:
+            # From nothing, as such an error names the address, and with it the token.
+            raise ChannelUnavailableError("Pushover could not be asked") from None
+
+    def _form(self, notification: Notification) -> dict[str, str | int]:
+        """Everything that is sent, secrets included; raises what makes that impossible."""
         form: dict[str, str | int] = {
             "title": text(notification.title, MAX_TITLE),
             "message": text(notification.message, MAX_MESSAGE),
@@ -91,29 +150,15 @@ class PushoverNotifier:
         except SecretsError as error:
             # Once the owner has set it, a later attempt delivers.
             raise ChannelUnavailableError(str(error)) from error
-        try:
-            response = self._session.post(
-                self._endpoint, data=form, timeout=(CONNECT_TIMEOUT, READ_TIMEOUT), allow_redirects=False
-            )
-        except requests.exceptions.ConnectTimeout as error:
-            raise ChannelUnavailableError("Pushover could not be reached") from error
-        except requests.exceptions.ConnectionError as error:
-            # The connection may have broken before or after the request was sent; only a refused one is certain.
-            if _never_connected(error):
-                raise ChannelUnavailableError("Pushover could not be reached") from error
-            raise ChannelUncertainError("the connection to Pushover broke") from error
-        except requests.exceptions.RequestException as error:
-            raise ChannelUncertainError("Pushover did not answer in time") from error
-        quota = Quota.of(response.headers)
-        if quota is not None:
-            self._saw(quota)
-        return self._reference(response)
+        return form
+
+    def _over_quota(self, reset: object) -> ChannelUnavailableError:
+        return ChannelUnavailableError("over Pushover's quota", retry_after=until_reset(reset, self._clock(), PAUSE))
 
     def _reference(self, response: requests.Response) -> str:
         if response.status_code == 429:
             # Its body names the token too, which is in order.
-            wait = until_reset(response.headers, self._clock(), PAUSE)
-            raise ChannelUnavailableError("over Pushover's quota", retry_after=wait)
+            raise self._over_quota(response.headers.get("X-Limit-App-Reset"))
         answer = _answer(response)
         if 400 <= response.status_code < 500:
             raise self._refusal(response, answer)

@@ -9,6 +9,7 @@ docs/channels/email.md has the table.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Protocol
 
 from chalicelib.adapters.aws import AwsError, NotSentError, ServiceError
@@ -19,7 +20,7 @@ from chalicelib.errors import (
     InvalidRequestError,
 )
 from chalicelib.logic import mail
-from chalicelib.logic.notification import Notification
+from chalicelib.logic.notification import Notification, Quota
 from chalicelib.settings import Channel
 
 CONNECT_TIMEOUT = 2.0
@@ -46,6 +47,12 @@ class Ses(Protocol):
     def send_email(self, **request: Any) -> Any:
         """Returns ``{"MessageId": …}``."""
 
+    def get_email_identity(self, *, EmailIdentity: str) -> Any:
+        """Returns ``{"VerifiedForSendingStatus": …}``, among others."""
+
+    def get_account(self) -> Any:
+        """Returns ``{"SendingEnabled": …, "SendQuota": {…}}``, among others."""
+
 
 class SesNotifier:
     """Delivers notifications as e-mails, to the recipients of the channel and nobody else."""
@@ -53,14 +60,13 @@ class SesNotifier:
     def __init__(self, client: Ses, channel: Channel) -> None:
         self._client = client
         (self._sender,) = channel.texts("from")
+        self._identity = _identity("".join(channel.texts("from_address")), channel.texts("identities"))
         self._to = list(channel.texts("to"))
         self._subject = "".join(channel.texts("subject"))
         self._configuration_set = "".join(channel.texts("configuration_set"))
 
     def notify(self, notification: Notification) -> str:
         """Send once; returns SES's message id, raises an :class:`~chalicelib.errors.InvokeError`."""
-        if notification.options:
-            raise InvalidRequestError("options: a channel of kind email has none", key="options")
         request = self._request(notification)
         try:
             try:
@@ -83,7 +89,32 @@ class SesNotifier:
         except (KeyError, TypeError):
             raise ChannelUncertainError("SES's answer can't be understood") from None
 
+    def check(self, notification: Notification) -> Quota | None:
+        """Whether SES would take it: the identity that it is sent from is verified, the account may send, and the day's
+        quota is not used up. Nothing is sent, so it can only fail as what could not be sent now.
+
+        https://docs.aws.amazon.com/ses/latest/APIReference-V2/API_GetEmailIdentity.html
+        https://docs.aws.amazon.com/ses/latest/APIReference-V2/API_GetAccount.html
+        """
+        self._request(notification)
+        try:
+            identity = self._client.get_email_identity(EmailIdentity=self._identity)
+            account = self._client.get_account()
+        except AwsError as error:
+            raise ChannelUnavailableError(f"SES could not be asked: {error.reason}") from error
+        if not identity.get("VerifiedForSendingStatus"):
+            raise ChannelUnavailableError("SES knows the sender as not verified", retry_after=UNTIL_MENDED)
+        if not account.get("SendingEnabled"):
+            raise ChannelUnavailableError("SES lets this account send nothing", retry_after=UNTIL_MENDED)
+        quota = _quota(account.get("SendQuota") or {})
+        if quota is not None and not quota.remaining:
+            raise ChannelUnavailableError("the day's quota of SES is used up", retry_after=BUSY)
+        return quota
+
     def _request(self, notification: Notification) -> dict[str, Any]:
+        """What is sent; raises what makes that impossible."""
+        if notification.options:
+            raise InvalidRequestError("options: a channel of kind email has none", key="options")
         subject = mail.subject(notification, self._subject)
         request: dict[str, Any] = {
             "FromEmailAddress": self._sender,
@@ -103,6 +134,24 @@ class SesNotifier:
         if self._configuration_set:
             request["ConfigurationSetName"] = self._configuration_set
         return request
+
+
+def _identity(address: str, identities: tuple[str, ...]) -> str:
+    """The identity that SES sends from: the address itself, or else the nearest domain above it.
+
+    https://docs.aws.amazon.com/ses/latest/dg/creating-identities.html
+    """
+    domain = f".{address.rpartition('@')[2]}"
+    return max((name for name in identities if name == address or domain.endswith(f".{name}")), key=len)
+
+
+def _quota(told: Mapping[str, float]) -> Quota | None:
+    """The mails of any 24 hours; None where they are without limit, -1, or not told.
+
+    https://docs.aws.amazon.com/ses/latest/APIReference-V2/API_SendQuota.html
+    """
+    limit, sent = int(told.get("Max24HourSend", -1)), int(told.get("SentLast24Hours", 0))
+    return Quota(limit, max(limit - sent, 0)) if limit > 0 else None
 
 
 def _content(text: str) -> dict[str, str]:

@@ -32,7 +32,7 @@ from chalicelib.errors import (
     SecretsError,
 )
 from chalicelib.logic import webhooks
-from chalicelib.logic.notification import Notification
+from chalicelib.logic.notification import Notification, Quota
 from chalicelib.settings import Channel
 
 CONNECT_TIMEOUT = 3.05
@@ -120,9 +120,7 @@ class WebhookNotifier:
         Raises an :class:`~chalicelib.errors.InvokeError`.
         """
         now = int(self._clock())
-        priority = webhooks.priority_of(notification, self._format, self._priority)
-        signers, address, topic = self._configured()
-        body = webhooks.encoded(self._body(notification, now, topic, priority))
+        signers, address, body = self._prepared(notification, now)
         identity = webhooks.webhook_id(notification.id, self._channel)
         headers = {
             "User-Agent": "Herald",
@@ -142,6 +140,19 @@ class WebhookNotifier:
         if 200 <= answer.status < 300:
             return _reference(self._format, answer) or identity
         raise self._refusal(answer)
+
+    def check(self, notification: Notification) -> Quota | None:
+        """Whether it could be sent, as far as that shows here: the secrets are set, the address is one that may be used
+        and the body can be made. Whether the receiver takes it, only a message can show. No receiver tells a quota.
+        """
+        self._prepared(notification, int(self._clock()))
+        return None
+
+    def _prepared(self, notification: Notification, now: int) -> tuple[list[Webhook], str, bytes]:
+        """What signs, where it goes, and the body; raises what makes that impossible."""
+        priority = webhooks.priority_of(notification, self._format, self._priority)
+        signers, address, topic = self._configured()
+        return signers, address, webhooks.encoded(self._body(notification, now, topic, priority))
 
     def _configured(self) -> tuple[list[Webhook], str, str]:
         """What signs, where it goes, and ntfy's topic."""

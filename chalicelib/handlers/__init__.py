@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from types import ModuleType
 
+    from chalicelib.handlers import canary as canary
     from chalicelib.handlers import contact as contact
     from chalicelib.handlers import destined as destined
     from chalicelib.handlers import message_url as message_url
@@ -31,6 +32,7 @@ _HANDLER_OF = {
     "list_messages": "messages",
     "get_message_url": "message_url",
     "redrive": "redrive",
+    "canary": "canary",
     "on_success": "outcomes",
     "on_failure": "outcomes",
 }

@@ -33,6 +33,8 @@ def handle(event: dict[str, Any], context: Any) -> dict[str, object]:
     if kind == events.KIND_EVENT:
         logger.set_correlation_id(sns["MessageId"])
         return events.answer(sns["Message"])
+    if kind == events.KIND_CANARY:
+        return _canary(sns["Message"])
     here = composition.root()
     invocation = delivery.Invocation(
         id=context.aws_request_id,
@@ -51,6 +53,18 @@ def handle(event: dict[str, Any], context: Any) -> dict[str, object]:
     logger.set_correlation_id(message.id)
     verdict = spam.screen(message, here.site(message.site), here.recent)
     return _handled(delivery.deliver(message, verdict, here.means(message.site), invocation))
+
+
+def _canary(text: str) -> dict[str, object]:
+    """What comes once a day; no message pays for it at its start."""
+    from chalicelib.logic.canary import Canary, arrive
+
+    here = composition.root()
+    canary = Canary.deserialize(text)
+    logger.set_correlation_id(canary.id)
+    answer = arrive(canary, here.stage.site_channels, here.notifiers, here.canary_log, here.now)
+    logger.info("Canary arrived", extra={"message_id": canary.id, "seconds": here.now() - canary.sent_at})
+    return answer
 
 
 def _handled(answer: dict[str, Any]) -> dict[str, object]:

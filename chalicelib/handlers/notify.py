@@ -16,16 +16,21 @@ def prepare(function: str) -> None:
         here.notifier(channel)
 
 
-def handle(kind: str, request: object) -> dict[str, str]:
-    """Deliver a notification request (version 1, see ``logic/notification.py``).
+def handle(kind: str, request: object) -> dict[str, object]:
+    """Deliver a notification request (version 1, see ``logic/notification.py``), or find out whether it could be.
 
-    Returns ``{"channel": …, "status": "delivered", "reference": …}``; raises
-    :class:`~chalicelib.errors.InvokeError`.
+    Returns ``{"channel": …, "status": "delivered", "reference": …}``, and for a request with ``check``
+    ``{"channel": …, "checked": True, "quota": …}``; raises :class:`~chalicelib.errors.InvokeError`.
     """
     notification = Notification.from_request(request)
     logger.set_correlation_id(notification.id)
     channel = _channel(kind, notification.channel)
-    reference = composition.root().notifier(channel).notify(notification)
+    notifier = composition.root().notifier(channel)
+    if notification.check:
+        quota = notifier.check(notification)
+        logger.info("Checked", extra={"message_id": notification.id, "channel": channel})
+        return {"channel": channel, "checked": True, "quota": quota.as_json() if quota else None}
+    reference = notifier.notify(notification)
     logger.info("Delivered", extra={"message_id": notification.id, "channel": channel, "reference": reference})
     return {"channel": channel, "status": "delivered", "reference": reference}
 

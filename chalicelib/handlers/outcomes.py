@@ -29,7 +29,10 @@ def failure(event: dict[str, Any]) -> None:
     """Log that a message did not reach its owner; for a test event with all that is needed to send it again."""
     outcome = read(event)
     logger.set_correlation_id(outcome.id)
-    logger.error("Message not delivered", extra=outcome.as_log())
+    if outcome.kind == events.KIND_CANARY:
+        logger.warning("Canary did not get through", extra=outcome.as_log())
+    else:
+        logger.error("Message not delivered", extra=outcome.as_log())
     if composition.root().stage.alarm_channels:
         _tell_owner(outcome)
 

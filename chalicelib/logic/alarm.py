@@ -12,12 +12,13 @@ from typing import Protocol
 
 from chalicelib.errors import InvokeError
 from chalicelib.logic.delivery import Notifier, Record, State
-from chalicelib.logic.events import Outcome
+from chalicelib.logic.events import KIND_CANARY, Outcome
 from chalicelib.logic.notification import Notification
 
 QUIET = 15 * 60
 """Seconds after an alarm in which there is no other."""
 TITLE = "Herald: not delivered"
+CANARY = "Herald: canary"
 
 
 class AlarmLog(Protocol):
@@ -36,15 +37,20 @@ class AlarmLog(Protocol):
 def of_failure(outcome: Outcome, record: Record | None, number: int, now: int) -> Notification:
     """What the owner is told of a failure. Nothing of what a visitor wrote: ids, states and error classes alone."""
     what = outcome.action or outcome.error_type or outcome.condition
-    lines = [f"A message is not delivered: {what}."]
-    if record is not None:
-        lines += [f"{name}: {each.state} {each.error}".rstrip() for name, each in sorted(record.deliveries.items())]
-    if outcome.condition not in ("", "Success"):
-        lines.append("It is kept, and what still waits is tried again.")
-    lines.append(f"Message {outcome.id}")
+    if outcome.kind == KIND_CANARY:
+        # Its error is made of channels' names and their notifiers' words.
+        words = str((outcome.error or {}).get("errorMessage", ""))[:500]
+        title, lines = CANARY, [f"The canary did not get through: {what}.", *([words] if words else [])]
+    else:
+        title, lines = TITLE, [f"A message is not delivered: {what}."]
+        if record is not None:
+            lines += [f"{name}: {each.state} {each.error}".rstrip() for name, each in sorted(record.deliveries.items())]
+        if outcome.condition not in ("", "Success"):
+            lines.append("It is kept, and what still waits is tried again.")
+        lines.append(f"Message {outcome.id}")
     if number > 1:
         lines.append(f"{number - 1} more since the last alarm.")
-    return Notification(id=f"alarm-{outcome.id}"[:128], title=TITLE, message="\n".join(lines), timestamp=now)
+    return Notification(id=f"alarm-{outcome.id}"[:128], title=title, message="\n".join(lines), timestamp=now)
 
 
 def of_many(number: int, now: int) -> Notification:

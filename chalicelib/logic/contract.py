@@ -43,6 +43,14 @@ def text(request: Mapping[str, object], key: str, longest: int | None = None) ->
     return value
 
 
+def flag(request: Mapping[str, object], key: str) -> bool:
+    """True or false; a key that is not there is false."""
+    value = request.get(key, False)
+    if not isinstance(value, bool):
+        raise InvalidRequestError(f"{key}: expected true or false", key=key)
+    return value
+
+
 def whole(request: Mapping[str, object], key: str, least: int, most: int | None = None) -> int:
     """A whole number. JSON knows no integers, so ``7.0`` is one (JSON Schema, Core, 4.2.3)."""
     value = request.get(key)

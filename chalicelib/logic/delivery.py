@@ -21,7 +21,7 @@ from chalicelib.errors import (
     InvokeError,
 )
 from chalicelib.logic import notification
-from chalicelib.logic.notification import Notification
+from chalicelib.logic.notification import Notification, Quota
 from chalicelib.logic.spam import NOTHING_FOUND, Held, Recent, Verdict
 from chalicelib.logic.submission import Message, content
 from chalicelib.settings import Channel, Site
@@ -136,6 +136,16 @@ class Notifier(Protocol):
 
     def notify(self, notification: Notification) -> str:
         """Deliver and return the provider's reference; raises an :class:`InvokeError`."""
+
+
+class CheckingNotifier(Notifier, Protocol):
+    """A notifier that can be asked beforehand."""
+
+    def check(self, notification: Notification) -> Quota | None:
+        """Find out whether it could be delivered, and ring nobody; raises an :class:`InvokeError` where it could not.
+
+        Returns what is left of the provider's quota; None where there is none, or none is known.
+        """
 
 
 @dataclass(frozen=True, slots=True)

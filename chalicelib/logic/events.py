@@ -16,6 +16,8 @@ KIND_EVENT = "event"
 KIND_CONTACT = "contact"
 KIND_REDRIVE = "redrive"
 """The message is in the table; the event holds its id alone."""
+KIND_CANARY = "canary"
+"""It goes the whole path and rings nobody: ``logic/canary.py``."""
 PLEASE_FAIL = "please fail"
 
 
@@ -33,7 +35,7 @@ class Outcome:
     id: str
     """The message's id; a test event has the id that SNS gave it."""
     kind: str
-    """``contact`` or ``event``, from the SNS message attributes."""
+    """``contact``, ``event``, ``redrive`` or ``canary``, from the SNS message attributes."""
     condition: str
     """``Success``, ``RetriesExhausted`` or ``EventAgeExceeded``."""
     attempts: int
@@ -85,7 +87,7 @@ def outcome(detail: Mapping[str, object], message_id: str, kind: str) -> Outcome
         source="" if failed else str(response.get("source", "")),
         action="" if failed else str(response.get("action", "")),
         error_type=str(response.get("errorType", "")) if failed else "",
-        error=response if replayable else None,
+        error=response if failed and kind in (KIND_EVENT, KIND_CANARY) else None,
         request=detail.get("requestPayload") if replayable else None,
     )
 

@@ -6,7 +6,8 @@
               "reply_to": "ada@example.com", "fields": [{"name": "Name", "value": "Ada"}], "options": {"priority": 1}}
     answer   {"channel": "pushover", "status": "delivered", "reference": "…"}
 
-All from ``timestamp`` on is optional.
+All from ``timestamp`` on is optional. With ``"check": true`` nothing is delivered and nobody rung; the answer is
+``{"channel": "pushover", "checked": true, "quota": {"limit": 10000, "remaining": 7496, "reset": 1767225600}}``.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from chalicelib.errors import InvalidRequestError
-from chalicelib.logic.contract import MAX_ID, VERSION, keys, text, whole
+from chalicelib.logic.contract import MAX_ID, VERSION, flag, keys, text, whole
 from chalicelib.logic.submission import Message
 
 CONTACT_TITLE = "New /contact submission received"
@@ -27,7 +28,7 @@ MAX_EXTRA = 120
 MAX_ADDRESS = 254
 """Characters of the longest address that SMTP can carry (RFC 5321, 4.5.3.1.3)."""
 REQUIRED = ("id", "title", "message")
-OPTIONAL = ("timestamp", "channel", "reply_to", "fields", "options")
+OPTIONAL = ("timestamp", "channel", "reply_to", "fields", "options", "check")
 """Keys of a request beside its version."""
 
 _LINES = (("Source", "source"), ("Name", "name"), ("Mail", "email"))
@@ -52,6 +53,8 @@ class Notification:
     """What the message is made of, name and value, for a channel that shows it in its own way."""
     options: Mapping[str, object] = field(default_factory=dict)
     """What only this kind of channel knows; overrides the channel's own."""
+    check: bool = False
+    """Only to find out whether it could be delivered: nobody is rung."""
 
     def as_request(self) -> dict[str, object]:
         """The JSON object that a notifier is invoked with."""
@@ -71,6 +74,8 @@ class Notification:
             request["fields"] = [{"name": name, "value": value} for name, value in self.fields]
         if self.options:
             request["options"] = dict(self.options)
+        if self.check:
+            request["check"] = True
         return request
 
     @classmethod
@@ -86,7 +91,25 @@ class Notification:
             reply_to=text(request, "reply_to", MAX_ADDRESS) if "reply_to" in request else "",
             fields=_fields(request.get("fields", [])),
             options=_options(request.get("options", {})),
+            check=flag(request, "check"),
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Quota:
+    """How much a provider still takes."""
+
+    limit: int
+    """Messages in all."""
+    remaining: int
+    reset: int | None = None
+    """The second, since the epoch, at which all may be sent again; None where the time that counts moves along."""
+
+    def is_below(self, percent: int) -> bool:
+        return self.remaining * 100 < self.limit * percent
+
+    def as_json(self) -> dict[str, int | None]:
+        return {"limit": self.limit, "remaining": self.remaining, "reset": self.reset}
 
 
 def _fields(found: object) -> tuple[tuple[str, str], ...]:

@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 
-from chalicelib.logic.notification import cut
+from chalicelib.logic.notification import Quota, cut
 from chalicelib.settings import Options
 
 MAX_MESSAGE = 1024
@@ -152,33 +151,27 @@ def text(value: str, longest: int) -> str:
     return cut(_NO_TEXT.sub("", _LINE_BREAK.sub("\n", value)), longest)
 
 
-@dataclass(frozen=True, slots=True)
-class Quota:
-    """How many messages may be sent until when, as the headers of an answer say: https://pushover.net/api#limits"""
+def quota_of(limit: object, remaining: object, reset: object) -> Quota | None:
+    """How many messages may be sent until when, as Pushover says it: https://pushover.net/api#limits
 
-    limit: int
-    """Messages a month."""
-    remaining: int
-    reset: int
-    """Seconds since the epoch."""
-
-    @classmethod
-    def of(cls, headers: Mapping[str, str]) -> Quota | None:
-        """What the headers say; None where they say nothing that makes sense, as when the token is unknown."""
-        try:
-            limit, remaining, reset = (int(headers[f"X-Limit-App-{name}"]) for name in ("Limit", "Remaining", "Reset"))
-        except (KeyError, ValueError):
-            return None
-        return cls(limit, remaining, reset) if 0 <= remaining <= limit and limit > 0 else None
-
-    def is_below(self, percent: int) -> bool:
-        return self.remaining * 100 < self.limit * percent
-
-
-def until_reset(headers: Mapping[str, str], now: float, least: int) -> int:
-    """Seconds until the quota is reset, at least ``least``; an hour where the headers make no sense."""
+    None where it says nothing that makes sense, as when the token is unknown.
+    """
     try:
-        wait = int(headers["X-Limit-App-Reset"]) - int(now)
-    except (KeyError, ValueError):
+        found = Quota(*(int(str(number)) for number in (limit, remaining, reset)))
+    except ValueError:
+        return None
+    return found if 0 <= found.remaining <= found.limit and found.limit > 0 else None
+
+
+def quota_in(headers: Mapping[str, str]) -> Quota | None:
+    """What is said of the quota with every message that is taken or refused."""
+    return quota_of(*(headers.get(f"X-Limit-App-{name}") for name in ("Limit", "Remaining", "Reset")))
+
+
+def until_reset(reset: object, now: float, least: int) -> int:
+    """Seconds until the quota is reset, at least ``least``; an hour where that second makes no sense."""
+    try:
+        wait = int(str(reset)) - int(now)
+    except ValueError:
         return WITHOUT_RESET
     return max(least, wait) if wait <= LONGEST_RESET else WITHOUT_RESET

@@ -23,9 +23,12 @@ if TYPE_CHECKING:
     from ops.account import Account
     from ops.config import StageConfig
     from ops.deploy import Deployment
+    from ops.operations import Operations
 
 NOT_WELL = 1
 """Exit status: it could not be done, or was done and something is not as it should be."""
+TOO_LATE = 3
+"""Exit status: the time to wait was over before the end was known."""
 
 STAGE = click.option("--stage", required=True, help="A stage of herald.toml, such as local or dev.")
 PROJECT = click.option(
@@ -105,6 +108,14 @@ class Opened:
         from ops.account import account_of
 
         return account_of(self.config)
+
+    @cached_property
+    def operations(self) -> Operations:
+        """What can be done with the stage's messages; an :class:`OpsError` where the account can't be reached."""
+        from ops.operations import Operations
+
+        _ = self.account.where
+        return Operations(self.stage, self.account)
 
     @property
     def deployment(self) -> Deployment:

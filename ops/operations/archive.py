@@ -9,13 +9,14 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import Any
 
 from chalicelib.adapters.archive import MessageArchive
 from chalicelib.adapters.messages import store_errors
-from chalicelib.errors import InvalidRequestError
+from chalicelib.errors import InvalidRequestError, StoreError
 from chalicelib.logic.archive import (
     LATEST,
     MOST,
@@ -60,7 +61,7 @@ class Listing:
     """Where the next page begins; empty behind the last."""
 
     def as_json(self) -> dict[str, object]:
-        """``{"messages": [{…}, …], "cursor": "…" | null}``, each message as the contract of ``list_messages`` has it."""
+        """``{"messages": [{…}, …], "cursor": "…" | null}``; each message as in the contract of ``list_messages``."""
         return {"messages": [message.as_json() for message in self.messages], "cursor": self.cursor or None}
 
 
@@ -68,34 +69,27 @@ def page(archive: Archive, sites: Sequence[str], selection: Selection) -> Listin
     """The next page; raises :class:`InvalidRequestError` for a cursor or times that don't fit."""
     if selection.site is not None:
         sites = [selection.site]
-    starts = _read(selection.cursor) if selection.cursor else dict.fromkeys(sites)
+    starts: dict[str, Position | None] = _read(selection.cursor) if selection.cursor else dict.fromkeys(sites)
     found: list[ListedMessage] = []
     ends: dict[str, Position | None] = {}
     for site, after in starts.items():
         wanted = Wanted(site, selection.state, selection.since, selection.until, selection.limit, after)
         part = archive.page(wanted)
         found.extend(part.messages)
-        ends[site] = part.next
-    # Two sites' messages of one second: any order, but always the same.
+        if part.next:
+            ends[site] = part.next
+    # Of one second in two sites: any order, but always the same.
     found.sort(key=lambda message: message.received_at, reverse=True)
     shown, left = found[: selection.limit], found[selection.limit :]
-    following: dict[str, Position] = {}
-    for site, end in ends.items():
-        if any(message.site == site for message in left):
-            own = [message for message in shown if message.site == site]
-            end = Position(own[-1].received_at, own[-1].id) if own else starts[site]
-            following[site] = end or _BEGINNING
-        elif end:
-            following[site] = end
-    return Listing(tuple(shown), _written(following) if following else "")
+    for site in {message.site for message in left}:
+        own = [message for message in shown if message.site == site]
+        ends[site] = Position(own[-1].received_at, own[-1].id) if own else starts[site]
+    return Listing(tuple(shown), _written(ends) if ends else "")
 
 
-_BEGINNING = Position(0, "")
-"""Stands in a cursor for a site of which nothing was shown yet."""
-
-
-def _written(positions: Mapping[str, Position]) -> str:
-    ends = {site: None if end is _BEGINNING else end.as_cursor() for site, end in positions.items()}
+def _written(positions: Mapping[str, Position | None]) -> str:
+    """A cursor: for each site of which there is more the place to go on from, None for its beginning."""
+    ends = {site: end.as_cursor() if end else None for site, end in sorted(positions.items())}
     text = json.dumps([_CURSOR_VERSION, ends], separators=(",", ":"), ensure_ascii=False)
     return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
 
@@ -122,25 +116,48 @@ def every(archive: Archive, sites: Sequence[str], selection: Selection) -> Itera
         selection = replace(selection, cursor=found.cursor)
 
 
+def whole(archive: OperatorArchive, listed: Iterable[ListedMessage]) -> Iterator[StoredMessage]:
+    """The listed messages with all that is known of them, in their order; what is gone meanwhile is left out."""
+    for some in _batches(listed, _KEYS_AT_ONCE):
+        found = archive.several([message.id for message in some])
+        yield from (found[message.id] for message in some if message.id in found)
+
+
+def is_of(address: str, message: StoredMessage) -> bool:
+    """Whether one of the message's fields is this e-mail address, however its letters are written.
+
+    Not whether it is mentioned: somebody else's message is not theirs.
+    """
+    return any(text.strip().casefold() == address.strip().casefold() for text in message.fields.values())
+
+
+def _batches(listed: Iterable[ListedMessage], size: int) -> Iterator[list[ListedMessage]]:
+    iterator = iter(listed)
+    while some := list(islice(iterator, size)):
+        yield some
+
+
 class OperatorArchive(MessageArchive):
     """The archive that functions read, and whole messages many at once."""
 
     def several(self, ids: Sequence[str]) -> dict[str, StoredMessage]:
         """Messages by their ids, as they stand in the table now; those that are gone are left out.
 
-        One BatchGetItem for each hundred.
+        One BatchGetItem for each hundred. Raises :class:`StoreError`.
         """
         found: dict[str, StoredMessage] = {}
         for start in range(0, len(ids), _KEYS_AT_ONCE):
-            keys: Sequence[Mapping[str, Any]] = [{"id": {"S": one}} for one in ids[start : start + _KEYS_AT_ONCE]]
+            keys = [{"id": {"S": one}} for one in ids[start : start + _KEYS_AT_ONCE]]
+            wanted: Any = {self._stage.table: {"Keys": keys, "ConsistentRead": True}}
             for _ in range(_ROUNDS):
-                table = self._stage.table
+                if not wanted:
+                    break
                 with store_errors():
-                    answer = self._dynamodb.batch_get_item(RequestItems={table: {"Keys": keys, "ConsistentRead": True}})
-                for item in answer["Responses"].get(table, []):
+                    answer = self._dynamodb.batch_get_item(RequestItems=wanted)
+                for item in answer["Responses"].get(self._stage.table, []):
                     if "submission" in item:
                         found[item["id"]["S"]] = self._stored(item)
-                keys = answer.get("UnprocessedKeys", {}).get(table, {}).get("Keys", [])
-                if not keys:
-                    break
+                wanted = answer.get("UnprocessedKeys")
+            if wanted:
+                raise StoreError("UnprocessedKeys")
         return found

@@ -5,16 +5,21 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from functools import cached_property
+from typing import TYPE_CHECKING, cast
 
 from chalicelib.adapters.aws.sdk import Sdk
 from chalicelib.logic.archive import ListedMessage, StoredMessage
 from chalicelib.settings import Stage
 from ops.account import Account
 from ops.operations import archive
+from ops.operations import trace as tracing
 from ops.operations.archive import Listing, OperatorArchive, Selection
 from ops.operations.copies import Erased
 from ops.operations.replays import Replayed
 from ops.operations.trace import Trace
+
+if TYPE_CHECKING:
+    from types_boto3_dynamodb import DynamoDBClient
 
 
 class Operations:
@@ -43,9 +48,20 @@ class Operations:
         """A message with all that is known of it; None where there is none of this id (any more)."""
         return self._archive.get(message_id)
 
+    def whole(self, selection: Selection) -> Iterator[StoredMessage]:
+        """All that are selected, with what visitors typed: beside the pages one BatchGetItem for each hundred."""
+        return archive.whole(self._archive, self.every(selection))
+
+    def of_address(self, address: str, selection: Selection) -> Iterator[StoredMessage]:
+        """Those of the selected messages of which a field is this e-mail address (docs/decisions/0024): reads all."""
+        return (message for message in self.whole(selection) if archive.is_of(address, message))
+
     def trace(self, message_id: str, *, logs: bool = True) -> Trace:
         """The message's way as a timeline. Without ``logs``, and so without outcomes and targets, it reads one item."""
-        raise NotImplementedError
+        message = self.get(message_id)
+        if not logs:
+            return tracing.of_table(message_id, message)
+        return tracing.trace(message_id, message, self.stage, self.account, self._clock())
 
     # Changing: docs/delivery.md.
 
@@ -73,4 +89,8 @@ class Operations:
 
     @cached_property
     def _archive(self) -> OperatorArchive:
-        return OperatorArchive(Sdk(self.account.dynamodb), self.stage, self._clock)
+        return OperatorArchive(self._dynamodb, self.stage, self._clock)
+
+    @cached_property
+    def _dynamodb(self) -> DynamoDBClient:
+        return cast("DynamoDBClient", Sdk(self.account.dynamodb))

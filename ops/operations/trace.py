@@ -2,11 +2,53 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from enum import StrEnum
+from typing import TYPE_CHECKING, Any
 
-from chalicelib.logic.archive import MessageState, StoredMessage
+from botocore.exceptions import ClientError
+
+from chalicelib.functions import functions_of
+from chalicelib.logic import delivery, events
+from chalicelib.logic.archive import MessageState, Outcome, StoredMessage
+from chalicelib.logic.delivery import State
+from chalicelib.settings import Stage
+from ops.account import Account
+from ops.operations import logs
+from ops.operations.logs import Line
+
+if TYPE_CHECKING:
+    from types_boto3_events import EventBridgeClient
+
+LOOK_BACK = 14 * 24 * 3600
+"""Seconds that logs are searched for a message that the table doesn't know."""
+_AROUND = 3600
+"""Seconds around what the table knows in which its lines stand: retries of Lambda's and of the bus are over by then."""
+_ENDED = (
+    MessageState.DELIVERED,
+    MessageState.UNDELIVERABLE,
+    MessageState.UNCERTAIN,
+    MessageState.QUARANTINED,
+    MessageState.DUPLICATE,
+)
+_NO_DETAILS = (
+    "level",
+    "location",
+    "message",
+    "timestamp",
+    "service",
+    "cold_start",
+    "function_name",
+    "function_memory_size",
+    "function_arn",
+    "xray_trace_id",
+    "correlation_id",
+    "message_id",
+)
+"""What Powertools writes into each line, and what stands elsewhere in a step."""
 
 
 class StepKind(StrEnum):
@@ -100,3 +142,157 @@ class Trace:
             "targets": [target.as_json() for target in self.targets],
             "notes": list(self.notes),
         }
+
+
+def trace(message_id: str, message: StoredMessage | None, stage: Stage, account: Account, now: float) -> Trace:
+    """The timeline of a message, with what logs and rules add to what the table holds."""
+    notes: list[str] = []
+    found = list(_logged(message_id, message, stage, account, now, notes))
+    steps = sorted([*recorded(message), *found], key=_order)
+    targets = _targets(message, steps, stage, account, notes)
+    return Trace(message_id, message, tuple(steps), targets, tuple(notes))
+
+
+def of_table(message_id: str, message: StoredMessage | None) -> Trace:
+    """The timeline as far as the table knows it."""
+    return Trace(message_id, message, tuple(sorted(recorded(message), key=_order)), (), ())
+
+
+def recorded(message: StoredMessage | None) -> Iterator[Step]:
+    """The steps that a message's record holds."""
+    if message is None:
+        return
+    yield Step(message.listed.received_at, StepKind.ACCEPTED, "table")
+    verdict = message.listed.verdict
+    held = {"held": str(verdict.held)} if verdict.held else {}
+    signs = {"signals": list(verdict.signals), "score": verdict.score} if verdict.signals else {}
+    other = {"duplicate_of": verdict.duplicate_of} if verdict.duplicate_of else {}
+    yield Step(message.stored_at, StepKind.STORED, "table", details={**held, **signs, **other})
+    for line in message.history:
+        yield _attempt(line)
+
+
+def _attempt(line: Outcome) -> Step:
+    kind = {State.PENDING: StepKind.REPLAYED, State.EXPIRED: StepKind.EXPIRED}.get(line.state, StepKind.ATTEMPT)
+    return Step(line.since, kind, "table", line.channel, str(line.state), line.attempts, line.error, line.reference)
+
+
+_RANK = list(StepKind)
+
+
+def _order(step: Step) -> tuple[int, int]:
+    """By the second, and within one second in the order in which things happen: the table knows seconds alone."""
+    return int(step.at), _RANK.index(step.kind)
+
+
+def _logged(
+    message_id: str, message: StoredMessage | None, stage: Stage, account: Account, now: float, notes: list[str]
+) -> Iterator[Step]:
+    since, until = now - LOOK_BACK, now
+    if message is not None:
+        since = message.listed.received_at - _AROUND
+        if message.listed.state in _ENDED:
+            until = min(now, max(message.stored_at, *(line.since for line in message.history), 0) + _AROUND)
+    for spec in functions_of(stage):
+        if spec.trigger.kind not in ("http", "topic", "rule") and not spec.channel:
+            continue
+        try:
+            for line in logs.lines(account.logs, stage, spec.name, since, until, message_id):
+                if step := _step(line, message_id, known=message is not None):
+                    yield step
+        except ClientError as error:
+            notes.append(f"the log of {spec.name} could not be read: {error}")
+
+
+def _step(line: Line, message_id: str, *, known: bool) -> Step | None:
+    """What a log line says of the message; None for what the table says too, and for lines that only name its id."""
+    entry = line.entry
+    if line.is_metric or message_id not in (entry.get("message_id"), entry.get("correlation_id")):
+        return None
+    details = {name: value for name, value in entry.items() if name not in _NO_DETAILS}
+    match entry.get("message"):
+        case "Accepted":
+            return None if known else Step(line.at, StepKind.ACCEPTED, line.function, details=details)
+        case "Delivered":
+            if known:
+                return None
+            channel, reference = str(details.pop("channel", "")), str(details.pop("reference", ""))
+            return Step(line.at, StepKind.ATTEMPT, line.function, channel, "delivered", 0, "", reference, details)
+        case "Handled":
+            return Step(line.at, StepKind.ENDED, line.function, details=details)
+        case "Message handled" | "Message not delivered":
+            return Step(line.at, StepKind.TOLD, line.function, details=details)
+        case text:
+            said = {"message": text, "level": entry.get("level")}
+            return Step(line.at, StepKind.LOGGED, line.function, details={**said, **details})
+
+
+def _targets(
+    message: StoredMessage | None, steps: Sequence[Step], stage: Stage, account: Account, notes: list[str]
+) -> tuple[Target, ...]:
+    outcome = _outcome(message, steps)
+    if outcome is None:
+        return ()
+    site = message.listed.site if message else str(outcome.get("site", ""))
+    event = json.dumps(_event(outcome, site, stage, account))
+    try:
+        return tuple(_matching(account.client("events"), stage.bus, event))
+    except ClientError as error:
+        notes.append(f"the rules of the bus could not be read: {error}")
+        return ()
+
+
+def _outcome(message: StoredMessage | None, steps: Sequence[Step]) -> Mapping[str, object] | None:
+    """The last outcome that the bus was told: what a log says of it, or else what follows from the state."""
+    for step in reversed(steps):
+        if step.kind is StepKind.TOLD:
+            return step.details
+        if step.kind is StepKind.ENDED:
+            return {"condition": "Success", "source": delivery.SOURCE, **step.details}
+    if message is not None and message.listed.state in _ENDED:
+        return {"condition": "Success", "source": delivery.SOURCE, "action": str(message.listed.state)}
+    return None
+
+
+def _event(outcome: Mapping[str, object], site: str, stage: Stage, account: Account) -> dict[str, Any]:
+    """The event as Lambda's destination puts it on the bus, as far as a rule can match it: docs/bus.md."""
+    where = account.where
+    arn = where.arn("lambda", f"function:{stage.function('destined')}") + ":$LATEST"
+    succeeded = outcome.get("condition") == "Success"
+    attributes = {"site": site, "kind": str(outcome.get("kind", events.KIND_CONTACT))}
+    now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    sns = {"MessageAttributes": {name: {"Type": "String", "Value": value} for name, value in attributes.items()}}
+    response = {name: outcome[name] for name in ("source", "action") if name in outcome}
+    return {
+        "version": "0",
+        "id": "00000000-0000-4000-8000-000000000000",
+        "detail-type": f"Lambda Function Invocation Result - {'Success' if succeeded else 'Failure'}",
+        "source": "lambda",
+        "account": where.account,
+        "time": now,
+        "region": where.region,
+        "resources": [where.arn("events", f"event-bus/{stage.bus}"), arn],
+        "detail": {
+            "version": "1.0",
+            "timestamp": now,
+            "requestContext": {
+                "functionArn": arn,
+                "condition": outcome.get("condition"),
+                "approximateInvokeCount": outcome.get("attempts", 1),
+            },
+            "requestPayload": {"Records": [{"EventSource": "aws:sns", "Sns": sns}]},
+            "responsePayload": response if succeeded else {"errorType": outcome.get("error_type", "")},
+        },
+    }
+
+
+def _matching(bridge: EventBridgeClient, bus: str, event: str) -> Iterator[Target]:
+    for page in bridge.get_paginator("list_rules").paginate(EventBusName=bus):
+        for rule in page["Rules"]:
+            pattern = rule.get("EventPattern", "")
+            if rule.get("State") == "DISABLED" or not pattern:
+                continue
+            if not bridge.test_event_pattern(EventPattern=pattern, Event=event)["Result"]:
+                continue
+            for target in bridge.list_targets_by_rule(Rule=rule["Name"], EventBusName=bus)["Targets"]:
+                yield Target(rule["Name"], target["Arn"])

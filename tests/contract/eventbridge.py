@@ -6,7 +6,7 @@
   pattern array and the event array is non-empty."
 - ``anything-but`` and ``$or``: https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-create-pattern-operators.html
 - A field that the pattern names must be there: "Comparison operators only work on leaf nodes, with the exception of $or
-  and anything-but" (the same page), and only ``exists`` (not used here) matches what is absent.
+  and anything-but" (the same page), and only ``exists`` matches what is absent.
 - Objects in an array, as in ``Records``: EventBridge's own implementation flattens them, one element at a time ("array
   consistency", https://github.com/aws/event-ruler).
 """
@@ -42,12 +42,20 @@ def _field(key: str, wanted: Any, event: Any) -> bool:
     there = isinstance(event, Mapping) and key in event
     found = event[key] if there else None
     if isinstance(wanted, Mapping):
-        return matches(wanted, found if there else {})
+        return matches(wanted, found if isinstance(found, Mapping | list) else {})
     if not wanted:
         raise UnknownPattern(f"{key}: an empty list")
     candidates = found if isinstance(found, list) else [found]
-    checked = [_checked(one) for one in wanted]
+    checked = [_checked(one) for one in wanted if not _is_exists(one)]
+    is_leaf = there and not isinstance(found, Mapping)
+    if any(_is_exists(one) and one["exists"] is is_leaf for one in wanted):
+        return True
     return there and any(_leaf(one, value) for one in checked for value in candidates)
+
+
+def _is_exists(wanted: Any) -> bool:
+    """``{"exists": true}`` or ``{"exists": false}``, which look at whether there is a leaf at all."""
+    return isinstance(wanted, Mapping) and set(wanted) == {"exists"} and isinstance(wanted["exists"], bool)
 
 
 def _checked(wanted: Any) -> Any:

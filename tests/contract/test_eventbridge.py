@@ -36,7 +36,7 @@ def test_objects_in_an_array_match_one_element_at_a_time() -> None:
         {"a": []},
         {"a": {}},
         {"a": [{"prefix": "x"}]},
-        {"a": [{"exists": False}]},
+        {"a": [{"exists": "no"}]},
         {"a": [{"anything-but": {"prefix": "x"}}]},
         {"a": [{"anything-but": []}]},
         {"$or": [{"a": ["b"]}]},

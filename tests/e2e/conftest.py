@@ -124,6 +124,11 @@ tags = "contact"
 reserved = 10
 """
 
+WATCHED = """
+[stages.local.canary]
+every_hours = 24
+"""
+
 
 @pytest.fixture(scope="session")
 def checkout() -> Iterator[Path]:
@@ -133,7 +138,8 @@ def checkout() -> Iterator[Path]:
     for name in ("app.py", "chalicelib", "infra", "ops", "requirements.txt", "web"):
         (folder / name).symlink_to(ROOT / name)
     (folder / "herald.toml").write_text(
-        (ROOT / "herald.toml").read_text(encoding="utf-8") + GUARDED + MAILED + HOOKED + URGENT, encoding="utf-8"
+        (ROOT / "herald.toml").read_text(encoding="utf-8") + GUARDED + MAILED + HOOKED + URGENT + WATCHED,
+        encoding="utf-8",
     )
     try:
         yield folder

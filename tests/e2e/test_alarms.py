@@ -70,12 +70,13 @@ def ear(herald: Harness) -> Iterator[Any]:
 def test_each_alarm_looks_at_something_that_is_there_and_tells_the_topic(alarmed: Harness) -> None:
     account = alarmed.account
     functions = {each["FunctionName"] for each in account.functions.list_functions()["Functions"]}
-    queues = {url.rpartition("/")[2] for url in account.client("sqs").list_queues()["QueueUrls"]}
+    rules = {each["Name"] for each in account.client("events").list_rules(EventBusName=alarmed.stage.bus)["Rules"]}
+    there = {"FunctionName": functions, "RuleName": rules, "EventBusName": {alarmed.stage.bus}}
+    there["QueueName"] = {url.rpartition("/")[2] for url in account.client("sqs").list_queues()["QueueUrls"]}
     found = [alarm for alarm in standing(alarmed) if alarm["AlarmName"].startswith("herald-local-")]
-    assert len(found) == 10
+    assert len(found) == 11
     for alarm in found:
-        ((dimension, value),) = ((each["Name"], each["Value"]) for each in alarm["Dimensions"])
-        assert value in {"FunctionName": functions, "QueueName": queues}[dimension], alarm["AlarmName"]
+        assert all(each["Value"] in there[each["Name"]] for each in alarm["Dimensions"]), alarm["AlarmName"]
         assert alarm["ActionsEnabled"]
         assert alarm["AlarmActions"] == [topic_of(alarmed)]
     tags = account.client("cloudwatch").list_tags_for_resource(ResourceARN=found[0]["AlarmArn"])["Tags"]

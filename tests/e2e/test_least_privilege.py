@@ -9,11 +9,13 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import pytest
 
 from chalicelib.functions import FUNCTIONS, functions_of
+from ops import canary
 from tests.e2e.harness import Harness, marker, wait_for
 
 
@@ -56,6 +58,12 @@ def send_mail_that_waits(herald: Harness) -> str:
 
 def mail_waits(herald: Harness) -> None:
     send_mail_that_waits(herald)
+
+
+def mail_is_not_checked(herald: Harness) -> None:
+    request = {"version": 1, "id": "check-1", "title": "Check", "message": "Check", "check": True}
+    told, error = herald.ask("notify_email", request)
+    assert (error, told["message"]) == ("ChannelUnavailableError", "SES could not be asked: AccessDeniedException")
 
 
 def webhook_waits(herald: Harness) -> None:
@@ -167,10 +175,10 @@ def no_alarm_yet(herald: Harness, untold: int = 0) -> Iterator[None]:
         herald.account.dynamodb.delete_item(TableName=herald.stage.table, Key=key)
 
 
-def schedule_runs_nothing(herald: Harness) -> None:
-    """A schedule fires every few minutes; with a pattern beside it its rule can be made to fire at once."""
+def schedule_runs_nothing(herald: Harness, function: str) -> None:
+    """A schedule fires seldom; with a pattern beside it its rule can be made to fire at once."""
     events = herald.account.client("events")
-    target = herald.account.where.arn("lambda", f"function:{herald.stage.function('redrive')}")
+    target = herald.account.where.arn("lambda", f"function:{herald.stage.function(function)}")
     (rule,) = events.list_rule_names_by_target(TargetArn=target)["RuleNames"]
     schedule = events.describe_rule(Name=rule)["ScheduleExpression"]
     before = rule_failures(herald, rule)
@@ -224,6 +232,16 @@ def rule_dead_letter_of_success(herald: Harness) -> None:
     assert not [line for line in herald.lines("on_success") if line.get("message_id") == message_id]
 
 
+def canary_is_a_dead_letter(herald: Harness) -> None:
+    herald.invoke("canary", herald.scheduled())
+    event = json.loads(herald.dead_letter("rule-dead-letters"))
+    assert event["detail"]["responsePayload"]["source"] == "herald.canary"
+
+
+def canary_is_not_sent(herald: Harness) -> None:
+    assert failed_with(herald, "canary", herald.scheduled()) == "PublishError"
+
+
 def rule_dead_letter_of_failure(herald: Harness) -> None:
     herald.send_event("fail")
     event = json.loads(herald.dead_letter("rule-dead-letters"))
@@ -266,8 +284,11 @@ WITHOUT_STATEMENT: dict[tuple[str, str], Signal] = {
     ("redrive", "FindDue"): not_found,
     ("redrive", "PutOff"): not_put_off,
     ("redrive", "RunDestined"): not_run_again,
+    ("canary", "PublishCanary"): canary_is_not_sent,
     ("notify_pushover", "ReadSecrets"): message_waits,
     ("notify_email", "SendMail"): mail_waits,
+    ("notify_email", "CheckSender"): mail_is_not_checked,
+    ("notify_email", "CheckAccount"): mail_is_not_checked,
     ("notify_webhook", "ReadSecrets"): webhook_waits,
     ("get_message", "ReadMessages"): message_is_not_read,
     ("list_messages", "ListMessages"): messages_are_not_listed,
@@ -282,7 +303,8 @@ WITHOUT_STATEMENT: dict[tuple[str, str], Signal] = {
 WITHOUT_PERMISSION: dict[tuple[str, str], Signal] = {
     ("api_handler", "apigateway.amazonaws.com"): gateway_answers_500,
     ("destined", "sns.amazonaws.com"): topic_dead_letter,
-    ("redrive", "events.amazonaws.com"): schedule_runs_nothing,
+    ("redrive", "events.amazonaws.com"): partial(schedule_runs_nothing, function="redrive"),
+    ("canary", "events.amazonaws.com"): partial(schedule_runs_nothing, function="canary"),
     ("on_success", "events.amazonaws.com"): rule_dead_letter_of_success,
     ("on_failure", "events.amazonaws.com"): rule_dead_letter_of_failure,
 }
@@ -315,7 +337,8 @@ def test_without_a_permission_the_path_fails_and_with_it_works_again(
 ) -> None:
     for statement in _of_service(herald, function, service):
         with herald.without_permission(function, statement):
-            WITHOUT_PERMISSION[function, service](herald)
+            canarys = str(statement["Condition"]).count(canary.rule(herald.stage))
+            (canary_is_a_dead_letter if canarys else WITHOUT_PERMISSION[function, service])(herald)
     _path_works(herald)
 
 

@@ -149,6 +149,12 @@ class Provider:
     paths: list[str] = field(default_factory=list)
     forms: list[dict[str, list[str]]] = field(default_factory=list)
     sent: list[dict[str, str]] = field(default_factory=list)
+    next: list[bytes] = field(default_factory=list)
+    """What is answered before ``body``, once each."""
+
+    def answers(self, *answers: object, status: int = 200) -> None:
+        """Answer with these, one after the other."""
+        self.status, self.next = status, [json.dumps(answer).encode() for answer in answers]
 
 
 @pytest.fixture
@@ -164,12 +170,13 @@ def provider() -> Iterator[Provider]:
             if told.hang_up:
                 self.close_connection = True
                 return
+            answer = told.next.pop(0) if told.next else told.body
             self.send_response(told.status)
             for name, value in told.headers.items():
                 self.send_header(name, value)
-            self.send_header("Content-Length", str(len(told.body) * (2 if told.cut_short else 1)))
+            self.send_header("Content-Length", str(len(answer) * (2 if told.cut_short else 1)))
             self.end_headers()
-            self.wfile.write(told.body)
+            self.wfile.write(answer)
             self.close_connection = True
 
         do_GET = do_POST

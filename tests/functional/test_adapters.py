@@ -517,6 +517,45 @@ def test_a_notifier_is_invoked_with_version_1_and_its_reference_returned(stubbed
     assert notify(stubbed, payload) == "ref-1"
 
 
+@pytest.mark.parametrize("quota", [None, {"limit": 200, "remaining": 7, "reset": None}])
+def test_a_notifier_is_asked_whether_it_could_deliver(stubbed: Stubbed, quota: object) -> None:
+    client, stub = stubbed("lambda")
+    payload = json.dumps({"channel": "pushover", "checked": True, "quota": quota}).encode()
+    stub.add_response("invoke", answer(payload))
+    found = LambdaNotifier(client, FUNCTION, "pushover").check(NOTIFICATION)
+    assert (found.as_json() if found else None) == quota
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        {"channel": "pushover", "status": "delivered", "reference": "ref-1"},
+        {"quota": {"limit": 1}},
+        {"quota": [1]},
+    ],
+)
+def test_a_check_that_is_answered_by_anything_else_was_none(stubbed: Stubbed, told: object) -> None:
+    client, stub = stubbed("lambda")
+    stub.add_response("invoke", answer(json.dumps(told).encode()))
+    with pytest.raises(ChannelUncertainError):
+        LambdaNotifier(client, FUNCTION, "pushover").check(NOTIFICATION)
+
+
+def test_a_delivery_asks_for_no_check_and_a_check_for_no_delivery(stubbed: Stubbed) -> None:
+    client, stub = stubbed("lambda")
+    asked: list[bool] = []
+    client.meta.events.register(
+        "before-parameter-build.lambda.Invoke",
+        lambda params, **_: asked.append(json.loads(params["Payload"]).get("check", False)),
+    )
+    notifier = LambdaNotifier(client, FUNCTION, "pushover")
+    stub.add_response("invoke", answer(b'{"channel": "p", "status": "delivered", "reference": "r"}'))
+    notifier.notify(replace(NOTIFICATION, check=True))
+    stub.add_response("invoke", answer(b'{"channel": "p", "checked": true, "quota": null}'))
+    notifier.check(NOTIFICATION)
+    assert asked == [False, True]
+
+
 @pytest.mark.parametrize(
     ("error", "key", "retry_after"),
     [

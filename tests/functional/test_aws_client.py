@@ -272,6 +272,13 @@ CALLS: list[tuple[str, str, dict[str, Any], Say]] = [
         Say(status=202, body=b""),
     ),
     ("sesv2", "send_email", MAIL, Say(body=b'{"MessageId": "m"}')),
+    (
+        "sesv2",
+        "get_email_identity",
+        {"EmailIdentity": "a+b/c@exämple.com"},
+        Say(body=b'{"VerifiedForSendingStatus": true}'),
+    ),
+    ("sesv2", "get_account", {}, Say(body=b'{"SendingEnabled": true, "SendQuota": {"Max24HourSend": 200.0}}')),
 ]
 IDS = [f"{name}.{operation}-{number}" for number, (name, operation, _, _) in enumerate(CALLS)]
 
@@ -286,7 +293,7 @@ def assert_signed(request: Request, url: str, name: str) -> None:
     """As the service itself checks it: by the headers that the signature names, with the same secret."""
     names = request.headers["authorization"].partition("SignedHeaders=")[2].partition(",")[0].split(";")
     path = request.line.split()[1]
-    again = AWSRequest("POST", url + path, {one: request.headers[one] for one in names}, request.body)
+    again = AWSRequest(request.line.split()[0], url + path, {one: request.headers[one] for one in names}, request.body)
     again.context["timestamp"] = request.headers["x-amz-date"]
     auth = SigV4Auth(Credentials("ASIAEXAMPLE", "secret", "token"), name, "eu-central-1")
     signature = auth.signature(auth.string_to_sign(again, auth.canonical_request(again)), again)

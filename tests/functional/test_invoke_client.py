@@ -89,6 +89,15 @@ def test_a_notification_is_sent_by_the_function_that_the_directory_names(program
     assert told == answer
 
 
+def test_a_check_asks_the_same_function_and_rings_nobody(program: Program) -> None:
+    program.finds("notify_pushover")
+    request = {"id": "check", "title": "Check", "message": "Check", "check": True, "channel": "phone"}
+    answer = {"channel": "phone", "checked": True, "quota": {"limit": 10, "remaining": 7, "reset": None}}
+    program.answers("notify_pushover", request, answer)
+    told = program.herald.check("pushover", channel="phone")
+    assert told == answer
+
+
 def test_a_function_is_looked_up_once(program: Program) -> None:
     program.finds("get_message")
     for message_id in ("id-1", "id-2"):

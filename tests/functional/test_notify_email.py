@@ -309,6 +309,12 @@ def test_an_answer_that_is_none_of_sess_is_uncertain(answer: object) -> None:
         def send_email(self, **request: Any) -> Any:
             return answer
 
+        def get_email_identity(self, *, EmailIdentity: str) -> Any:
+            raise NotImplementedError
+
+        def get_account(self) -> Any:
+            raise NotImplementedError
+
     with pytest.raises(ChannelUncertainError):
         SesNotifier(Odd(), mail_channel()).notify(NOTIFICATION)
 

@@ -185,7 +185,7 @@ class Hooked:
 
         # As app.py declares it, which the stage of these tests has no such channel for.
         @app.lambda_function()
-        def notify_webhook(event: Any, context: Any) -> dict[str, str]:
+        def notify_webhook(event: Any, context: Any) -> dict[str, object]:
             return handlers.notify.handle("webhook", event)
 
         self.client = Client(app)

@@ -32,6 +32,8 @@ to = ["owner@example.org"]
 [stages.local.sites.every-channel]
 thanks = "http://127.0.0.1:8080/thanks.html"
 channels = ["pushover", "email"]
+
+[stages.local.canary]
 """
 """A site of stage ``local`` that has a channel of each kind, so that the zip is asked for every function."""
 
@@ -53,6 +55,7 @@ FORBIDDEN = {
     "app.app": (*EVERYWHERE, *HTTP_OF_OTHERS),
     "app.destined": (*EVERYWHERE, *HTTP_OF_OTHERS),
     "app.redrive": (*EVERYWHERE, *HTTP_OF_OTHERS),
+    "app.canary": (*EVERYWHERE, *HTTP_OF_OTHERS),
     "app.notify_pushover": (*EVERYWHERE, "standardwebhooks"),
     "app.notify_email": (*EVERYWHERE, *HTTP_OF_OTHERS),
     "app.get_message": (*EVERYWHERE, *HTTP_OF_OTHERS, "aws_lambda_powertools.utilities.data_classes"),

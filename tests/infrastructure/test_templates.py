@@ -11,9 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
-from ops import alarms, render
+from ops import alarms, permissions, render
 from ops.config import load
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -25,27 +24,8 @@ QUEUES = {
 }
 
 
-class _Loader(yaml.SafeLoader):
-    """Reads CloudFormation's short forms as their long ones."""
-
-
-def _long_form(loader: yaml.SafeLoader, suffix: str, node: yaml.Node) -> Any:
-    if isinstance(node, yaml.ScalarNode):
-        value: Any = loader.construct_scalar(node)
-        value = value.split(".", 1) if suffix == "GetAtt" else value
-    elif isinstance(node, yaml.SequenceNode):
-        value = loader.construct_sequence(node, deep=True)
-    else:
-        value = loader.construct_mapping(node, deep=True)  # type: ignore[arg-type]
-    return {"Ref" if suffix == "Ref" else "Condition" if suffix == "Condition" else f"Fn::{suffix}": value}
-
-
-_Loader.add_multi_constructor("!", _long_form)
-
-
 def read(name: str) -> dict[str, Any]:
-    found: dict[str, Any] = yaml.load((ROOT / "infra" / name).read_text(), Loader=_Loader)  # noqa: S506
-    return found
+    return permissions.read(ROOT / "infra" / name)
 
 
 def resources(name: str, kind: str) -> dict[str, Any]:

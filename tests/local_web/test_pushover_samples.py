@@ -84,6 +84,18 @@ def test_a_receipt_tells_what_the_documentation_lists(start: Start) -> None:
     assert answer.json()["expired"] == 0
 
 
+def test_the_quota_is_told_as_the_documentation_lists_it(documented: httpx.Client) -> None:
+    documented.put("/pushover/_control", json={"faults": [], "quota": 2}).raise_for_status()
+    documented.post("/pushover/1/messages.json", data=sample("message-success")["request"]["parameters"])
+
+    answer = documented.get("/pushover/1/apps/limits.json", params={"token": TOKEN})
+
+    assert answer.status_code == 200
+    assert sorted(answer.json()) == sorted(sample("limits.keys")["keys"])
+    assert (answer.json()["limit"], answer.json()["remaining"], answer.json()["status"]) == (2, 1, 1)
+    assert documented.get("/pushover/1/apps/limits.json", params={"token": USER}).status_code == 400
+
+
 def test_an_unknown_receipt_is_not_found(documented: httpx.Client) -> None:
     answer = documented.get(f"/pushover/1/receipts/{'r' * 30}.json", params={"token": TOKEN})
     assert answer.status_code == 404

@@ -12,7 +12,7 @@ import pytest
 
 from chalicelib.functions import FUNCTIONS, functions_of
 from chalicelib.settings import Persistence, Stage
-from ops import alarms, wiring
+from ops import alarms, canary, wiring
 from tests.fakes import stage
 
 DEV = stage()
@@ -119,9 +119,35 @@ def test_there_are_as_many_alarms_as_are_free_in_an_account() -> None:
     assert len(alarms_of()) == 10
 
 
+CANARY = replace(DEV, canary=24)
+
+
+def test_a_canary_that_does_not_come_is_heard_two_hours_after_it_should_have() -> None:
+    alarm = alarms_of(CANARY)["canary-missing"]
+    rule = wiring.template(CANARY)["Resources"]["CanaryRule"]["Properties"]
+    assert what_it_watches(alarm) == (
+        "AWS/Events",
+        "Invocations",
+        {"EventBusName": rule["EventBusName"], "RuleName": rule["Name"]},
+    )
+    assert when_it_sounds(alarm) == ("Sum", LESS, 1, 3600, 26, 26)
+    assert alarm["TreatMissingData"] == "breaching"
+    assert alarm["AlarmActions"] == alarm["OKActions"] == [{"Ref": "AlarmsTopic"}]
+    assert "canary-missing" not in alarms_of()
+
+
+@pytest.mark.parametrize("hours", [1, 24, canary.LONGEST])
+def test_the_canarys_alarm_looks_back_no_further_than_it_may(hours: int) -> None:
+    """https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutMetricAlarm.html: seven days, for a
+    period of an hour or more."""
+    alarm = alarms_of(replace(DEV, canary=hours))["canary-missing"]
+    assert alarm["Period"] >= 3600
+    assert alarm["Period"] * alarm["EvaluationPeriods"] <= 604_800
+
+
 def test_each_description_says_what_happened_and_where_to_read_on(root: Path) -> None:
     page = (root / "docs/alarms.md").read_text(encoding="utf-8")
-    for name, it in alarms_of().items():
+    for name, it in alarms_of(CANARY).items():
         says = it["AlarmDescription"]
         assert says.endswith(f"What to do: docs/alarms.md#{name}")
         assert f"\n### {name}\n" in page

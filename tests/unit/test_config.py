@@ -120,7 +120,7 @@ DEV = "[stages.dev]\n"
         ("= broken", ["not valid TOML", "line 1"]),
         (
             changed("version = 1", "version = 1\nsite = 3"),
-            ["site: unknown; expected version, sites, channels, limits, delivery, alarms or stages"],
+            ["site: unknown; expected version, sites, channels, limits, delivery, alarms, canary or stages"],
         ),
         # Stages
         (changed("[stages.dev]", "[stages.Dev]"), ["stages.Dev", "a-z"]),
@@ -317,6 +317,10 @@ DEV = "[stages.dev]\n"
         (GOOD + '\n[alarms]\nmail = "owner@example.com"\n', ["alarms.mail: unknown key; expected channels, email"]),
         (changed(DEV, DEV + "alarms = {email = 3}\n"), ["stages.dev.alarms.email: found 3"]),
         (changed("version = 1", "version = 1\nalarms = true"), ["alarms", "expected a table"]),
+        (GOOD + "\n[canary]\nevery_hours = 167\n", ["canary.every_hours: found 167", "166"]),
+        (GOOD + "\n[canary]\nevery_hours = -1\n", ["canary.every_hours: found -1"]),
+        (GOOD + "\n[canary]\n", ["canary: it needs alarms.email, as nobody would hear its silence"]),
+        (changed(DEV, DEV + "canary = {}\n"), ["stages.dev.canary: it needs alarms.email"]),
         (changed(DEV, DEV + 'alarms = "owner@example.com"\n'), ["stages.dev.alarms", "expected a table"]),
         (changed(THANKS, THANKS + "\nretention_days = 0"), ["sites.default.retention_days: found 0", "equal to 1"]),
         (changed(THANKS, THANKS + "\nretention_days = 3651"), ["sites.default.retention_days: found 3651", "3650"]),
@@ -895,6 +899,14 @@ def test_the_stages_module_holds_a_webhook_as_it_was_compiled(folder: Path) -> N
 
 
 # Delivery, alarms, metrics
+
+
+def test_a_canary_is_sent_where_its_table_is_and_once_a_day_unless_said(folder: Path) -> None:
+    heard = GOOD + '\n[alarms]\nemail = "owner@example.com"\n'
+    assert {it.stage.canary for it in load(write(folder, heard)).values()} == {0}
+    assert {it.stage.canary for it in load(write(folder, heard + "[canary]\n")).values()} == {24}
+    own = heard.replace(DEV, DEV + "canary = {every_hours = 0}\n") + "[canary]\nevery_hours = 6\n"
+    assert {name: it.stage.canary for name, it in load(write(folder, own)).items()} == {"dev": 0, "local": 6}
 
 
 def test_without_a_word_a_message_is_tried_as_long_as_the_settings_say_by_themselves(folder: Path) -> None:

@@ -208,8 +208,9 @@ def test_an_unknown_kind_is_told_that_there_is_email(tmp_path: Path) -> None:
 
 def send_mail(*channels: Channel, where: Where = WHERE) -> Mapping[str, Any]:
     document = policy(NOTIFY_EMAIL, mailing_stage(*channels), where)
-    assert [statement["Sid"] for statement in document["Statement"]] == ["WriteLogs", "SendMail"]
-    found: Mapping[str, Any] = document["Statement"][1]
+    found: Mapping[str, Any]
+    _, found, *checks = document["Statement"]
+    assert [statement["Sid"] for statement in checks] == ["CheckSender", "CheckAccount"]
     return found
 
 
@@ -224,6 +225,14 @@ def test_notify_email_may_send_from_one_identity_and_sender_to_the_recipients_al
             "ForAllValues:StringEquals": {"ses:Recipients": ["owner@example.org"]},
         },
     }
+
+
+def test_what_a_check_reads_is_the_identities_and_what_aws_names_no_part_of() -> None:
+    document = policy(NOTIFY_EMAIL, mailing_stage(mail_channel(configuration_set="own")), WHERE)
+    assert [(statement["Action"], statement["Resource"]) for statement in document["Statement"][2:]] == [
+        (["ses:GetEmailIdentity"], ["arn:aws:ses:eu-central-1:123456789012:identity/example.com"]),
+        (["ses:GetAccount"], ["*"]),
+    ]
 
 
 def test_a_configuration_set_is_in_the_policy_where_one_is_used() -> None:

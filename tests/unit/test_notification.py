@@ -95,6 +95,13 @@ def test_the_request_is_version_1_and_without_a_timestamp_where_there_is_none() 
     assert Notification("id-1", "T", "M", 7).as_request()["timestamp"] == 7
 
 
+def test_a_check_survives_the_invoke_api_and_nothing_else_is_one() -> None:
+    asked = Notification("id-1", "T", "M", check=True)
+    assert Notification.from_request(json.loads(json.dumps(asked.as_request()))) == asked
+    assert "check" not in Notification("id-1", "T", "M").as_request()
+    assert not Notification.from_request({**GOOD, "check": False}).check
+
+
 @pytest.mark.parametrize("request_", [None, [], "text", 7, True])
 def test_a_request_that_is_no_object_is_refused(request_: object) -> None:
     with pytest.raises(InvalidRequestError) as caught:
@@ -105,11 +112,13 @@ def test_a_request_that_is_no_object_is_refused(request_: object) -> None:
 NO_VERSIONS: list[object] = [0, 2, "1", None, True, [1]]
 NO_TEXTS: list[object] = ["", " ", "\n", None, 7, True, ["x"], {}]
 NO_TIMES: list[object] = [-1, 1.5, "1767225600", True, [], {}]
+NO_FLAGS: list[object] = [None, 0, 1, "true", []]
 BAD: list[tuple[str, object]] = [
     *(("version", value) for value in NO_VERSIONS),
     *((key, value) for key in ("id", "title", "message") for value in NO_TEXTS),
     ("id", "i" * 129),
     *(("timestamp", value) for value in NO_TIMES),
+    *(("check", value) for value in NO_FLAGS),
     ("priority", 2),
     ("user", "somebody else's key"),
     ("token", "t"),

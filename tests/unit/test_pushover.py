@@ -6,13 +6,14 @@ from pathlib import Path
 
 import pytest
 
+from chalicelib.logic.notification import Quota
 from chalicelib.logic.pushover import (
     EXPIRE,
     OPTIONS,
     RETRY,
     OptionMistake,
-    Quota,
     parameters,
+    quota_in,
     text,
     until_reset,
 )
@@ -199,8 +200,8 @@ def headers(limit: object = 10_000, remaining: object = 7_496, reset: object = N
 
 
 def test_a_quota_is_read_from_the_headers() -> None:
-    assert Quota.of(headers()) == Quota(10_000, 7_496, NOW + 60)
-    assert Quota.of(headers(remaining=0)) == Quota(10_000, 0, NOW + 60)
+    assert quota_in(headers()) == Quota(10_000, 7_496, NOW + 60)
+    assert quota_in(headers(remaining=0)) == Quota(10_000, 0, NOW + 60)
 
 
 @pytest.mark.parametrize(
@@ -219,7 +220,7 @@ def test_a_quota_is_read_from_the_headers() -> None:
     ],
 )
 def test_headers_that_make_no_sense_are_no_quota(strange: dict[str, str]) -> None:
-    assert Quota.of(strange) is None
+    assert quota_in(strange) is None
 
 
 @pytest.mark.parametrize(("remaining", "low"), [(1000, False), (999, True), (0, True), (10_000, False)])
@@ -245,7 +246,7 @@ def test_a_quota_is_low_below_its_share(remaining: int, low: bool) -> None:
     ],
 )
 def test_a_wait_ends_at_the_reset_and_is_never_absurd(reset: object, wait: int) -> None:
-    assert until_reset(headers(reset=reset), NOW + 0.9, 5) == wait
+    assert until_reset(reset, NOW + 0.9, 5) == wait
 
 
 # herald.toml

@@ -107,6 +107,18 @@ def test_a_function_url_asks_for_a_signature_and_is_told_by_the_stack_where_the_
     assert "Outputs" not in TEMPLATE
 
 
+def test_a_canary_has_a_rule_that_runs_on_success_and_may() -> None:
+    resources = template(replace(stage(), canary=24))["Resources"]
+    assert set(resources) - set(RESOURCES) == {"CanaryRule", "CanaryPermission"}
+    rule = resources["CanaryRule"]["Properties"]
+    assert (rule["Name"], rule["EventBusName"]) == ("herald-dev-canary-arrived", "herald-dev")
+    assert rule["Targets"] == RESOURCES["OnSuccessRule"]["Properties"]["Targets"]
+    permission = resources["CanaryPermission"]["Properties"]
+    assert permission == RESOURCES["OnSuccessPermission"]["Properties"] | {
+        "SourceArn": {"Fn::GetAtt": ["CanaryRule", "Arn"]}
+    }
+
+
 def test_without_the_channel_there_is_no_entry_of_a_notifier() -> None:
     resources = template(stage(channels=()))["Resources"]
     assert set(RESOURCES) - set(resources) == {"NotifyPushoverEntry"}

@@ -54,7 +54,7 @@ class Connections:
         connection = self._waiting() or self._new()
         kept = False
         try:
-            connection.request(method, target, body, dict(headers))
+            connection.request(method, target, body or None, dict(headers))
             response = connection.getresponse()
             answer = response.read(MOST + 1)
             if len(answer) > MOST:

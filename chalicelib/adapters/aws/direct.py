@@ -55,13 +55,24 @@ class Caller:
     def post(
         self, path: str, headers: Mapping[str, str], body: bytes, refusal: Callable[[Answer], ServiceError]
     ) -> Answer:
+        """What the service answers to a request that is posted; raises an :class:`AwsError`."""
+        return self.send("POST", path, headers, body, refusal)
+
+    def send(
+        self,
+        method: str,
+        path: str,
+        headers: Mapping[str, str],
+        body: bytes,
+        refusal: Callable[[Answer], ServiceError],
+    ) -> Answer:
         """What the service answers to a request; raises an :class:`AwsError`, made by ``refusal`` of its own answer."""
         attempt, failure = 1, None
         invocation = str(uuid.uuid4())
         while True:
             try:
                 told = {"amz-sdk-invocation-id": invocation, "amz-sdk-request": self._retries.told(attempt)}
-                answer = self._attempt(path, {**headers, **told}, body)
+                answer = self._attempt(method, path, {**headers, **told}, body)
                 if answer.status >= 300:
                     raise refusal(answer)
             except AwsError as error:
@@ -74,10 +85,10 @@ class Caller:
                 self._retries.succeeded(failure)
                 return answer
 
-    def _attempt(self, path: str, headers: Mapping[str, str], body: bytes) -> Answer:
+    def _attempt(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> Answer:
         here = self._endpoint
         complete = signed(
-            "POST",
+            method,
             path,
             {"Host": here.authority, **headers},
             body,
@@ -91,7 +102,7 @@ class Caller:
         # https://docs.aws.amazon.com/lambda/latest/dg/invocation-recursion.html
         if trace := os.environ.get("_X_AMZN_TRACE_ID"):
             complete["X-Amzn-Trace-Id"] = quote(trace, safe="-=;:+&[]{}\"',")
-        answer = self._connections.exchange("POST", path, complete, body)
+        answer = self._connections.exchange(method, path, complete, body)
         checksum = answer.headers.get("x-amz-crc32")
         if checksum and int(checksum) != zlib.crc32(answer.body):
             raise UnansweredError("ChecksumError")
@@ -167,7 +178,7 @@ class Lambda:
 
 
 class SesV2:
-    """https://docs.aws.amazon.com/ses/latest/APIReference-V2/API_SendEmail.html"""
+    """https://docs.aws.amazon.com/ses/latest/APIReference-V2/API_Operations.html"""
 
     def __init__(self, caller: Caller) -> None:
         self._caller = caller
@@ -176,6 +187,15 @@ class SesV2:
         headers = {"Content-Type": "application/json"}
         body = json.dumps(request).encode()
         return _object(self._caller.post("/v2/email/outbound-emails", headers, body, _refusal_in_json).body)
+
+    def get_email_identity(self, *, EmailIdentity: str) -> dict[str, Any]:
+        return self._get(f"/v2/email/identities/{quote(EmailIdentity, safe='')}")
+
+    def get_account(self) -> dict[str, Any]:
+        return self._get("/v2/email/account")
+
+    def _get(self, path: str) -> dict[str, Any]:
+        return _object(self._caller.send("GET", path, {}, b"", _refusal_in_json).body)
 
 
 def _dynamodb(caller: Caller) -> Json:

@@ -46,8 +46,9 @@ def _if_allowed(emit: Callable[..., None], func: Result, *args: Any, **kwargs: A
         if not role.may(credentials, action, f"{arn}:log-stream:local")
     ]
     # Policies name a group with and without ":*", and AWS takes both.
-    may_create = any(role.may(credentials, "logs:CreateLogGroup", each) for each in (arn, f"{arn}:*"))
-    if group not in _cloudwatch_logs._log_groups and not may_create:
+    if group not in _cloudwatch_logs._log_groups and not any(
+        role.may(credentials, "logs:CreateLogGroup", each) for each in (f"{arn}:*", arn)
+    ):
         missing.append("logs:CreateLogGroup")
     if missing:
         logger.warning("%s's role lacks %s on %s: no log", config["FunctionName"], ", ".join(missing), arn)

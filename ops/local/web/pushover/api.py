@@ -42,6 +42,9 @@ def routes(stand_in: StandIn) -> list[Route]:
         except Unreadable as error:
             return _unreadable(error)
 
+    async def limits(request: Request) -> Response:
+        return _response(stand_in.quota(dict(request.query_params)))
+
     async def receipt(request: Request) -> Response:
         return _response(stand_in.receipt(str(request.path_params["receipt"]), dict(request.query_params)))
 
@@ -60,6 +63,7 @@ def routes(stand_in: StandIn) -> list[Route]:
     return [
         Route("/1/messages.json", MessagesEndpoint(stand_in), methods=["POST"]),
         Route("/1/users/validate.json", validate, methods=["POST"]),
+        Route("/1/apps/limits.json", limits),
         Route("/1/receipts/{receipt}.json", receipt),
         Route("/_control", control, methods=["GET", "PUT", "DELETE"]),
     ]

@@ -127,6 +127,16 @@ class StandIn:
         }
         return Answer(200, body, {})
 
+    def quota(self, parameters: Mapping[str, Any]) -> Answer:
+        """``apps/limits.json``, https://pushover.net/api#limits."""
+        request = str(uuid.uuid4())
+        faults = rules.token_faults(parameters, self._settings.token)
+        if faults:
+            return Answer(400, faults.body(request), {})
+        reset = rules.next_reset(self._settings.clock())
+        left = {"limit": self._quota, "remaining": self._remaining, "reset": reset}
+        return Answer(200, {**left, "status": 1, "request": request}, {})
+
     def receipt(self, receipt: str, parameters: Mapping[str, Any]) -> Answer:
         """``receipts/….json``, https://pushover.net/api/receipts. Nobody ever acknowledges on this phone."""
         request = str(uuid.uuid4())

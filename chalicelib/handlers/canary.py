@@ -1,0 +1,25 @@
+"""``canary``: what its schedule runs."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+from chalicelib import composition
+from chalicelib.logic.canary import NO_SITE, Canary
+from chalicelib.logic.events import KIND_CANARY
+from chalicelib.logs import logger
+
+
+def prepare(function: str) -> None:
+    """Make the client that every run needs."""
+    _ = composition.root().topic
+
+
+def send(context: Any) -> None:
+    """Publish a canary to the topic, from where it goes the way of every message."""
+    here = composition.root()
+    canary = Canary(f"canary-{uuid.uuid4()}", here.now())
+    logger.set_correlation_id(canary.id)
+    here.topic.publish(canary.serialize(), site=NO_SITE, kind=KIND_CANARY, function_arn=context.invoked_function_arn)
+    logger.info("Canary sent", extra={"message_id": canary.id})

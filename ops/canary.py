@@ -1,0 +1,65 @@
+"""The rule that counts canaries which got through, and runs ``on_success`` for them: part of the wiring template.
+
+It matches nothing else, so its number of runs, which EventBridge writes by itself, is what the alarm ``canary-missing``
+watches (``ops/alarms.py``): silence anywhere on the way is silence there.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from chalicelib.functions import CANARY_ARRIVED, SUCCESS
+from chalicelib.logic.events import KIND_CANARY
+from chalicelib.settings import Stage
+
+NO_CANARY: dict[str, Any] = {
+    "Records": {"Sns": {"MessageAttributes": {"kind": {"Value": [{"anything-but": [KIND_CANARY]}, {"exists": False}]}}}}
+}
+"""Matches the request of every event but a canary's: of whatever kind, and of none."""
+LATE = 2
+"""Hours that one may be late."""
+LONGEST = 7 * 24 - LATE
+"""Hours between two, so that the alarm looks back on seven days, the most that it may."""
+
+
+def rule(stage: Stage) -> str:
+    """The rule's name."""
+    return f"{stage.bus}-canary-arrived"
+
+
+def resources(stage: Stage, rule_dead_letters: str) -> dict[str, Any]:
+    """The rule and the permission by which it runs ``on_success``."""
+    on_success = stage.function("on_success")
+    return {
+        "CanaryRule": {
+            "Type": "AWS::Events::Rule",
+            "Properties": {
+                "Name": rule(stage),
+                "Description": "Canaries that got through; the alarm canary-missing watches how often it runs",
+                "EventBusName": stage.bus,
+                "EventPattern": {
+                    "source": ["lambda"],
+                    "detail": {**SUCCESS, "responsePayload": CANARY_ARRIVED},
+                },
+                "Targets": [
+                    {
+                        "Id": "on_success",
+                        "Arn": {
+                            "Fn::Sub": "arn:${AWS::Partition}:lambda:${AWS::Region}:${AWS::AccountId}:"
+                            f"function:{on_success}"
+                        },
+                        "DeadLetterConfig": {"Arn": {"Ref": rule_dead_letters}},
+                    }
+                ],
+            },
+        },
+        "CanaryPermission": {
+            "Type": "AWS::Lambda::Permission",
+            "Properties": {
+                "FunctionName": on_success,
+                "Action": "lambda:InvokeFunction",
+                "Principal": "events.amazonaws.com",
+                "SourceArn": {"Fn::GetAtt": ["CanaryRule", "Arn"]},
+            },
+        },
+    }

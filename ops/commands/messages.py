@@ -1,0 +1,282 @@
+"""``messages`` and ``trace``: what is stored, one by one or many."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from ops.commands import AS_JSON, NOT_WELL, PROJECT, STAGE, YES, Opened, echo_json, opened
+from ops.commands.times import When, shown
+
+if TYPE_CHECKING:
+    from chalicelib.logic.archive import ListedMessage, StoredMessage
+    from ops.operations import Selection, Step
+
+STATES = ("stored", "waiting", "delivered", "undeliverable", "uncertain", "quarantined", "duplicate")
+MOST = 50
+"""Messages of a page. Both are those of ``logic/archive.py``, which ``--help`` need not load; a test compares them."""
+_MOST_PAGES = 20
+"""Pages that are looked through for one page of a state."""
+
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+
+
+def selecting(command: _Command) -> _Command:
+    """The options that say which messages."""
+    options = [
+        click.option("--site", help="Only this site's; also one that has left herald.toml."),
+        click.option("--state", type=click.Choice(STATES), help="Only those in this state."),
+        click.option("--since", type=When(), help="Not older than this: a time, or an age such as 2h or 7d."),
+        click.option("--until", type=When(), help="Older than this: a time, or an age."),
+    ]
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+EMAIL = click.option("--email", help="Only those of which a field is this e-mail address; reads every one.")
+
+
+def selection(
+    site: str | None, state: str | None, since: int | None, until: int | None, limit: int = MOST, cursor: str = ""
+) -> Selection:
+    from chalicelib.logic.archive import LATEST, MessageState
+    from ops.operations import Selection
+
+    wanted = MessageState(state) if state else None
+    return Selection(site, wanted, since or 0, LATEST if until is None else until, limit, cursor)
+
+
+@click.group()
+def messages() -> None:
+    """Look at messages, take them elsewhere, erase them."""
+
+
+@messages.command("list")
+@STAGE
+@PROJECT
+@selecting
+@EMAIL
+@click.option("--limit", type=click.IntRange(1, MOST), default=MOST, show_default=True, help="Messages of a page.")
+@click.option("--cursor", default="", help="Where the page before ended.")
+@AS_JSON
+def list_(
+    stage: str,
+    root: Path,
+    site: str | None,
+    state: str | None,
+    since: int | None,
+    until: int | None,
+    email: str | None,
+    limit: int,
+    cursor: str,
+    as_json: bool,
+) -> None:
+    """List messages, newest first, with their states; nothing of what visitors typed.
+
+    JSON: {"messages": [...], "cursor": "..." or null}, each message as `list_messages` answers it (docs/contracts).
+    """
+    from ops.operations import Listing
+
+    it = opened(root, stage)
+    asked = selection(site, state, since, until, limit, cursor)
+    if email:
+        if cursor:
+            raise click.UsageError("--email reads every message and has no cursor.")
+        found = Listing(tuple(message.listed for message in it.operations.of_address(email, asked)), "")
+    else:
+        found = _page(it, asked)
+    if as_json:
+        echo_json(found.as_json())
+        return
+    _print_list(found.messages)
+    if found.cursor:
+        click.echo(f"There are more: --cursor {found.cursor}", err=True)
+
+
+def _page(it: Opened, asked: Selection) -> Any:
+    """A page; of a state it is looked for in as many pages as it takes, up to a limit."""
+    from dataclasses import replace
+
+    from ops.operations import Listing
+
+    found: list[ListedMessage] = []
+    for _ in range(_MOST_PAGES):
+        part = it.operations.page(replace(asked, limit=asked.limit - len(found)))
+        found.extend(part.messages)
+        asked = replace(asked, limit=asked.limit, cursor=part.cursor)
+        if asked.state is None or not part.cursor or len(found) >= asked.limit:
+            break
+    return Listing(tuple(found), asked.cursor)
+
+
+def _print_list(found: Sequence[ListedMessage]) -> None:
+    from ops.commands.screen import table
+
+    if not found:
+        click.echo("No messages.", err=True)
+        return
+    rows = [
+        (
+            shown(message.received_at),
+            message.id,
+            message.site,
+            str(message.state),
+            ", ".join(
+                f"{name} {delivery.state}" + (f" ({delivery.error})" if delivery.error else "")
+                for name, delivery in message.channels.items()
+            ),
+            ", ".join(message.verdict.signals),
+        )
+        for message in found
+    ]
+    table(("received", "id", "site", "state", "channels", "signs of spam"), rows)
+
+
+@messages.command("show")
+@STAGE
+@PROJECT
+@click.argument("message_id", metavar="ID")
+@AS_JSON
+def show(stage: str, root: Path, message_id: str, as_json: bool) -> None:
+    """Show one message with what its visitor typed.
+
+    JSON: the object that `get_message` answers (docs/contracts).
+    """
+    message = _stored(opened(root, stage), message_id)
+    if as_json:
+        echo_json(message.as_json())
+        return
+    from ops.commands.screen import printable, table
+
+    listed, verdict = message.listed, message.listed.verdict
+    facts = {
+        "id": listed.id,
+        "site": listed.site,
+        "state": str(listed.state),
+        "received": shown(listed.received_at),
+        "expires": shown(message.expires_at),
+        **({"next try": shown(message.due_at)} if message.due_at else {}),
+        **({"signs": f"{', '.join(verdict.signals)} ({verdict.score})"} if verdict.signals else {}),
+        **({"duplicate of": verdict.duplicate_of} if verdict.duplicate_of else {}),
+    }
+    for name, text in facts.items():
+        click.echo(f"{name:<12} {printable(text)}")
+    table(
+        ("channel", "state", "attempts", "since", "error", "reference"),
+        [
+            (
+                name,
+                str(delivery.state),
+                str(delivery.attempts),
+                shown(delivery.since) if delivery.since else "",
+                delivery.error,
+                delivery.reference,
+            )
+            for name, delivery in listed.channels.items()
+        ],
+    )
+    table(("field", "text"), list(message.fields.items()))
+
+
+def _stored(it: Opened, message_id: str) -> StoredMessage:
+    found = it.operations.get(message_id)
+    if found is None:
+        raise click.ClickException(f"there is no message {message_id} in stage {it.stage.name}; perhaps it has expired")
+    return found
+
+
+@messages.command("export")
+@STAGE
+@PROJECT
+@selecting
+@EMAIL
+@click.option("--format", "form", type=click.Choice(["csv", "jsonl"]), default="csv", show_default=True)
+@click.option("--output", type=click.Path(dir_okay=False, path_type=Path), help="A new file; standard output without.")
+@YES
+def export(
+    stage: str,
+    root: Path,
+    site: str | None,
+    state: str | None,
+    since: int | None,
+    until: int | None,
+    email: str | None,
+    form: str,
+    output: Path | None,
+    yes: bool,
+) -> None:
+    """Write messages with all that visitors typed, newest first, as CSV or as one JSON object a line.
+
+    In CSV a cell that a spreadsheet would take for a formula begins with an apostrophe. A file is readable by you
+    alone; one that is there already is replaced after a question, or with --yes.
+    """
+    from ops.commands.export import write
+
+    it = opened(root, stage)
+    asked = selection(site, state, since, until)
+    found = it.operations.of_address(email, asked) if email else it.operations.whole(asked)
+    if output and output.exists() and not yes:
+        click.confirm(f"Replace {output}?", abort=True, err=True)
+    with _opened_for_writing(output) as file:
+        number = write(found, form, file)
+    click.echo(f"{number} messages", err=True)
+
+
+@contextmanager
+def _opened_for_writing(path: Path | None) -> Iterator[IO[str]]:
+    if path is None:
+        yield sys.stdout
+        return
+    part = path.with_name(f"{path.name}.part")
+    part.unlink(missing_ok=True)
+    # Readable by nobody else from its beginning, and the old file is there until the new one is whole.
+    handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
+        yield file
+    part.replace(path)
+
+
+@click.command()
+@STAGE
+@PROJECT
+@click.argument("message_id", metavar="ID")
+@click.option("--no-logs", is_flag=True, help="Only what the table holds: neither outcomes nor rules.")
+@AS_JSON
+def trace(stage: str, root: Path, message_id: str, no_logs: bool, as_json: bool) -> None:
+    """Explain what happened to a message: accepted, stored, each attempt, outcome, and the rules that match it.
+
+    JSON: {"id", "state", "message", "steps", "targets", "notes"}; each step has "at", "kind", "source", "channel",
+    "state", "attempt", "error", "reference" and "details". Status 1 when nobody knows of such a message.
+    """
+    found = opened(root, stage).operations.trace(message_id, logs=not no_logs)
+    if as_json:
+        echo_json(found.as_json())
+    else:
+        from ops.commands.screen import table
+
+        click.echo(f"{message_id} is {found.state or 'not in the table'}")
+        table(
+            ("time", "step", "from", "what"),
+            [(shown(step.at), str(step.kind), step.source, _said(step)) for step in found.steps],
+        )
+        for target in found.targets:
+            click.echo(f"rule {target.rule} tells {target.arn}")
+        for note in found.notes:
+            click.echo(f"note: {note}", err=True)
+    if found.message is None and not found.steps:
+        click.echo(f"nobody knows of a message {message_id}", err=True)
+        sys.exit(NOT_WELL)
+
+
+def _said(step: Step) -> str:
+    attempt = f"attempt {step.attempt}" if step.attempt and step.kind == "attempt" else ""
+    state = step.state if step.kind == "attempt" else ""
+    details = (f"{name}={value}" for name, value in step.details.items())
+    return " ".join(filter(None, (step.channel, attempt, state, step.error, step.reference, *details)))

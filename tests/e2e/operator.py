@@ -1,0 +1,61 @@
+"""The operator's commands on the session's stack, in this process: what a person types, and what comes back."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from ops.cli import main
+from ops.local.ports import AWS_PORT, WEB_PORT
+from tests.e2e.harness import Harness
+
+
+class Operator:
+    """Somebody at a terminal, whose stage is the one that the test sends to."""
+
+    def __init__(self, herald: Harness, checkout: Path) -> None:
+        ports = herald.stack.ports
+        self._runner = CliRunner(env={AWS_PORT: str(ports.aws), WEB_PORT: str(ports.web)})
+        self._project = ["--stage", herald.stage.name, "--project", str(checkout)]
+
+    def types(self, *words: str, typed: str = "") -> Result:
+        """The command with these words, however it ends; a fault of its own escapes."""
+        result = self._runner.invoke(main, [*words, *self._project], input=typed, prog_name="python -m ops")
+        if result.exception is not None and not isinstance(result.exception, SystemExit):
+            raise result.exception
+        return result
+
+    def gets(self, *words: str, typed: str = "") -> str:
+        """What a command prints that goes well."""
+        result = self.types(*words, typed=typed)
+        assert result.exit_code == 0, result.output
+        return result.stdout
+
+    def json(self, *words: str) -> Any:
+        """The value that a command prints for scripts, and nothing else."""
+        return json.loads(self.gets(*words, "--json"))
+
+    def fails(self, *words: str, status: int = 1, typed: str = "") -> str:
+        """What a command says that ends with this status."""
+        result = self.types(*words, typed=typed)
+        assert result.exit_code == status, result.output
+        return result.stderr
+
+
+@contextmanager
+def calls(caplog: pytest.LogCaptureFixture) -> Iterator[list[str]]:
+    """The names of the operations that are asked of AWS, in their order, by whichever client of botocore."""
+    found: list[str] = []
+    with caplog.at_level(logging.DEBUG, "botocore.endpoint"):
+        before = len(caplog.records)
+        yield found
+    for record in caplog.records[before:]:
+        if record.name == "botocore.endpoint" and str(record.msg).startswith("Making request for"):
+            found.append(record.args[0].name)  # type: ignore[index, union-attr]

@@ -1,0 +1,82 @@
+"""A canary on the deployed stage: it goes the whole path, rings nobody, and is silent where a message would be lost."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from ops import canary
+from tests.e2e.harness import Harness, wait_for
+from tests.e2e.test_pushover import secret
+
+KEY = {"id": {"S": "canary#"}}
+
+
+def send(herald: Harness) -> str:
+    """Let the schedule's function run; returns the canary's id."""
+    before = {line["message_id"] for line in herald.lines("canary") if line["message"] == "Canary sent"}
+    herald.invoke("canary", herald.scheduled())
+    (sent,) = wait_for(
+        lambda: {line["message_id"] for line in herald.lines("canary") if line["message"] == "Canary sent"} - before,
+        "canary",
+    )
+    return str(sent)
+
+
+def last(herald: Harness) -> dict[str, Any]:
+    """What the table has of the last canary."""
+    return dict(herald.account.dynamodb.get_item(TableName=herald.stage.table, Key=KEY).get("Item", {}))
+
+
+def listed(herald: Harness) -> set[str]:
+    found = (herald.ask("list_messages", {"version": 1, "site": site})[0] for site in (*herald.stage.sites, "-"))
+    return {message["id"] for page in found for message in page["messages"]}
+
+
+def test_the_deployment_has_sent_the_first_one(herald: Harness) -> None:
+    assert herald.line("on_success", source="herald.canary", action="arrived")
+
+
+def test_it_gets_through_by_a_rule_of_its_own_and_rings_nobody(herald: Harness) -> None:
+    before = listed(herald)
+    sent = send(herald)
+    arrived = herald.line("on_success", message_id=sent)
+    assert (arrived["kind"], arrived["source"], arrived["action"]) == ("canary", "herald.canary", "arrived")
+    item = last(herald)
+    assert item["canary"] == {"S": sent}
+    assert {name: error["S"] for name, error in item["channels"]["M"].items()} == dict.fromkeys(
+        herald.stage.site_channels, ""
+    )
+    assert int(item["came_at"]["N"]) <= int(item["ended_at"]["N"]) <= time.time()
+    assert herald.provider_requests() == herald.hook_requests() == 0
+    assert not herald.pushes("")
+    assert not herald.mails("Nobody is to read this")
+    assert listed(herald) == before
+    assert herald.ask("get_message", {"version": 1, "id": sent})[1] == "NotFoundError"
+    assert not [text for text in herald.texts("destined") if sent in text and "_aws" in text], "no metric"
+    # The rule whose runs the alarm watches is what has run on_success: its own pattern leaves canaries out.
+    rule = herald.account.client("events").describe_rule(Name=canary.rule(herald.stage), EventBusName=herald.stage.bus)
+    assert rule["State"] == "ENABLED"
+
+
+def test_with_a_secret_that_was_revoked_it_does_not_get_through_and_on_failure_warns(herald: Harness) -> None:
+    with secret(herald, "token", "x" * 30):
+        sent = send(herald)
+        warned = herald.line("on_failure", message_id=sent)
+    assert (warned["level"], warned["message"]) == ("WARNING", "Canary did not get through")
+    assert (warned["condition"], warned["error_type"]) == ("RetriesExhausted", "CanaryError")
+    assert warned["error"]["errorMessage"].startswith("urgent: Pushover would not deliver: ")
+    assert "x" * 30 not in str(warned)
+    assert last(herald)["channels"]["M"]["urgent"] == {"S": "ChannelUnavailableError"}
+    assert not [line for line in herald.lines("on_success") if line.get("message_id") == sent]
+    assert not kept(herald, sent), "there is nothing to send again"
+    assert not herald.pushes("")
+
+
+def kept(herald: Harness, sent: str) -> bool:
+    sqs = herald.account.client("sqs")
+    url = sqs.get_queue_url(QueueName=f"herald-{herald.stage.name}-failed-events")["QueueUrl"]
+    while letters := sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10, VisibilityTimeout=2).get("Messages"):
+        if any(sent in letter["Body"] for letter in letters):
+            return True
+    return False

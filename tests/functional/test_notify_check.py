@@ -1,0 +1,270 @@
+"""``check``: each notifier finds out whether it could deliver, and rings nobody.
+
+https://pushover.net/api#validate, https://pushover.net/api#limits;
+https://docs.aws.amazon.com/ses/latest/APIReference-V2/API_GetEmailIdentity.html and API_GetAccount.html
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import requests
+from botocore.exceptions import ReadTimeoutError
+from botocore.stub import Stubber
+
+from chalicelib.adapters.pushover import UNTIL_MENDED, PushoverNotifier
+from chalicelib.adapters.ses import SesNotifier
+from chalicelib.adapters.webhook import WebhookNotifier
+from chalicelib.composition import using
+from chalicelib.errors import ChannelUnavailableError, InvalidRequestError, SecretsError
+from chalicelib.handlers import notify
+from chalicelib.logic.notification import Notification, Quota
+from tests.contracts import fits
+from tests.fakes import NOW, FakeComposition, RecordingNotifier, channel, mail_channel, stage
+from tests.functional.conftest import Provider
+from tests.functional.test_notify_webhook import Parameters
+from tests.functional.test_notify_webhook import channel as hook
+
+TOKEN, USER = "t" * 30, "u" * 30
+ASKED = Notification("id-1", "Check", "Check", NOW, check=True)
+VALID = {"status": 1, "group": 0, "devices": ["phone"], "licenses": ["iOS"], "request": "req-1"}
+LIMITS = {"limit": 10_000, "remaining": 7_496, "reset": NOW + 60, "status": 1, "request": "req-2"}
+
+
+@pytest.fixture
+def session() -> Iterator[requests.Session]:
+    with requests.Session() as found:
+        found.trust_env = False
+        yield found
+
+
+# The function
+
+
+def test_a_check_is_answered_by_the_contract_and_delivers_nothing() -> None:
+    notifier = RecordingNotifier(quota=Quota(10, 7, NOW))
+    with using(FakeComposition(stage(), providers={"pushover": notifier})):
+        answer = notify.handle("pushover", ASKED.as_request())
+    assert answer == {"channel": "pushover", "checked": True, "quota": {"limit": 10, "remaining": 7, "reset": NOW}}
+    fits("notify", "answer", answer)
+    assert (notifier.delivered, notifier.checked) == ([], [ASKED])
+
+
+def test_a_quota_that_nobody_knows_is_null() -> None:
+    with using(FakeComposition(stage(), providers={"pushover": RecordingNotifier()})):
+        answer = notify.handle("pushover", ASKED.as_request())
+    assert answer == {"channel": "pushover", "checked": True, "quota": None}
+    fits("notify", "answer", answer)
+
+
+# Pushover
+
+
+class Pushover:
+    """A notifier whose Pushover answers as told."""
+
+    def __init__(self, session: requests.Session, url: str) -> None:
+        self.saw: list[Quota] = []
+        self.secrets = Parameters({"token": TOKEN, "user": USER})
+        self.notifier = PushoverNotifier(
+            session, self.secrets, replace(channel(), url=url), clock=lambda: float(NOW), saw=self.saw.append
+        )
+
+    def fails(self, notification: Notification = ASKED) -> ChannelUnavailableError:
+        with pytest.raises(ChannelUnavailableError) as caught:
+            self.notifier.check(notification)
+        for secret in (TOKEN, USER):
+            assert secret not in str(caught.value)
+        assert caught.value.__cause__ is None or isinstance(caught.value.__cause__, SecretsError)
+        return caught.value
+
+
+@pytest.fixture
+def pushover(session: requests.Session, provider: Provider) -> Pushover:
+    return Pushover(session, provider.url)
+
+
+def test_pushover_is_asked_for_both_secrets_and_the_quota_and_sent_no_message(
+    pushover: Pushover, provider: Provider
+) -> None:
+    provider.answers(VALID, LIMITS)
+    assert pushover.notifier.check(ASKED) == Quota(10_000, 7_496, NOW + 60)
+    assert provider.paths == ["/1/users/validate.json", f"/1/apps/limits.json?token={TOKEN}"]
+    assert provider.forms[0] == {"token": [TOKEN], "user": [USER]}
+    assert pushover.saw == [Quota(10_000, 7_496, NOW + 60)]
+
+
+@pytest.mark.parametrize("wrong", ["token", "user"])
+def test_a_secret_that_pushover_refuses_is_read_anew_next_time(
+    pushover: Pushover, provider: Provider, wrong: str
+) -> None:
+    provider.answers({wrong: "invalid", "errors": [f"{wrong} is invalid"], "status": 0, "request": "r"}, status=400)
+    error = pushover.fails()
+    assert error.message == f"Pushover would not deliver: {wrong} is invalid"
+    assert error.retry_after == UNTIL_MENDED
+    assert pushover.secrets.forgotten == 1
+
+
+@pytest.mark.parametrize("status", [200, 302, 429, 500, 502, 504])
+def test_any_other_answer_is_no_check(pushover: Pushover, provider: Provider, status: int) -> None:
+    provider.answers({"status": 0}, status=status)
+    pushover.fails()
+    assert pushover.secrets.forgotten == 0
+
+
+def test_a_quota_that_is_used_up_fails_until_its_reset(pushover: Pushover, provider: Provider) -> None:
+    provider.answers(VALID, {**LIMITS, "remaining": 0})
+    error = pushover.fails()
+    assert (error.message, error.retry_after) == ("over Pushover's quota", 60)
+
+
+@pytest.mark.parametrize("limits", [{}, {**LIMITS, "limit": "many"}, {"status": 0}])
+def test_a_quota_that_pushover_does_not_tell_is_none(
+    pushover: Pushover, provider: Provider, limits: dict[str, Any]
+) -> None:
+    provider.answers(VALID, limits)
+    assert pushover.notifier.check(ASKED) is None
+    assert pushover.saw == []
+
+
+def test_a_pushover_that_is_not_there_delivers_nothing(session: requests.Session) -> None:
+    assert Pushover(session, "http://127.0.0.1:9").fails().message == "Pushover could not be asked"
+
+
+def test_a_secret_that_is_missing_and_an_option_that_cant_be_fail_as_a_message_would(
+    pushover: Pushover, provider: Provider
+) -> None:
+    pushover.secrets.error = SecretsError("not set in Parameter Store: /herald/dev/pushover/token")
+    assert "not set" in pushover.fails().message
+    with pytest.raises(InvalidRequestError, match=r"options\.priority"):
+        pushover.notifier.check(Notification("id-1", "T", "M", options={"priority": 9}, check=True))
+    assert provider.paths == []
+
+
+def test_no_library_logs_the_address_with_the_token(
+    pushover: Pushover, provider: Provider, caplog: pytest.LogCaptureFixture
+) -> None:
+    provider.answers(VALID, LIMITS)
+    with caplog.at_level(logging.DEBUG):
+        pushover.notifier.check(ASKED)
+    assert TOKEN not in caplog.text
+
+
+# SES
+
+
+class Ses:
+    """A notifier whose SES answers as told."""
+
+    def __init__(self, stubbed: Callable[[str], tuple[Any, Stubber]], **options: Any) -> None:
+        self.sesv2, self.stub = stubbed("sesv2")
+        self.notifier = SesNotifier(self.sesv2, mail_channel(**options))
+
+    def knows(self, identity: str = "example.com", *, verified: bool = True) -> None:
+        self.stub.add_response(
+            "get_email_identity", {"VerifiedForSendingStatus": verified}, {"EmailIdentity": identity}
+        )
+
+    def lets(self, *, enabled: bool = True, limit: float = 200.0, sent: float = 13.0) -> None:
+        quota = {"Max24HourSend": limit, "SentLast24Hours": sent, "MaxSendRate": 1.0}
+        self.stub.add_response("get_account", {"SendingEnabled": enabled, "SendQuota": quota}, {})
+
+    def fails(self) -> ChannelUnavailableError:
+        with pytest.raises(ChannelUnavailableError) as caught:
+            self.notifier.check(ASKED)
+        assert "example" not in str(caught.value), "an address of the owner's"
+        self.stub.assert_no_pending_responses()
+        return caught.value
+
+
+@pytest.fixture
+def ses(stubbed: Callable[[str], tuple[Any, Stubber]]) -> Ses:
+    return Ses(stubbed)
+
+
+def test_ses_is_asked_for_the_senders_identity_and_the_account(ses: Ses) -> None:
+    ses.knows()
+    ses.lets()
+    assert ses.notifier.check(ASKED) == Quota(200, 187)
+    ses.stub.assert_no_pending_responses()
+
+
+@pytest.mark.parametrize(
+    ("identities", "asked"),
+    [
+        (("example.com", "herald@mail.example.com", "mail.example.com"), "herald@mail.example.com"),
+        (("example.com", "mail.example.com", "owner@example.org"), "mail.example.com"),
+        (("ail.example.com", "example.com"), "example.com"),
+    ],
+)
+def test_the_identity_is_the_one_that_ses_takes(
+    stubbed: Callable[[str], tuple[Any, Stubber]], identities: tuple[str, ...], asked: str
+) -> None:
+    ses = Ses(stubbed, from_address="herald@mail.example.com", identities=identities)
+    ses.knows(asked)
+    ses.lets()
+    ses.notifier.check(ASKED)
+
+
+def test_an_unlimited_quota_is_none(ses: Ses) -> None:
+    ses.knows()
+    ses.lets(limit=-1.0)
+    assert ses.notifier.check(ASKED) is None
+
+
+def test_an_identity_that_is_not_verified_an_account_that_may_not_send_and_a_full_day_fail(ses: Ses) -> None:
+    ses.knows(verified=False)
+    ses.lets()
+    assert ses.fails().message == "SES knows the sender as not verified"
+    ses.knows()
+    ses.lets(enabled=False)
+    assert ses.fails().message == "SES lets this account send nothing"
+    ses.knows()
+    ses.lets(sent=200.0)
+    assert ses.fails().message == "the day's quota of SES is used up"
+
+
+@pytest.mark.parametrize("code", ["NotFoundException", "AccessDeniedException", "TooManyRequestsException"])
+def test_what_ses_refuses_to_tell_is_told_by_its_code(ses: Ses, code: str) -> None:
+    ses.stub.add_client_error("get_email_identity", code, "example.com is MARKER", 400)
+    assert ses.fails().message == f"SES could not be asked: {code}"
+
+
+def test_an_answer_that_was_lost_is_no_uncertain_delivery(aws: Callable[[str], Any]) -> None:
+    def lost(**_: Any) -> None:
+        raise ReadTimeoutError(endpoint_url="https://email")
+
+    sesv2 = aws("sesv2")
+    sesv2.meta.events.register("before-send.sesv2.GetEmailIdentity", lost)
+    with pytest.raises(ChannelUnavailableError):
+        SesNotifier(sesv2, mail_channel()).check(ASKED)
+
+
+# Webhooks
+
+
+def test_a_webhook_is_prepared_and_not_posted(session: requests.Session, provider: Provider) -> None:
+    secrets = Parameters({"url": provider.url, "secret": "whsec_" + "QUJD" * 8})
+    assert WebhookNotifier(session, secrets, hook(), local=True).check(ASKED) is None
+    assert provider.paths == []
+
+
+@pytest.mark.parametrize(
+    ("values", "says"),
+    [
+        ({"url": "http://www.example.com/hook", "secret": "whsec_" + "QUJD" * 8}, "own/url"),
+        ({"url": "https://www.example.com/hook", "secret": "short"}, "own/secret"),
+    ],
+)
+def test_a_webhook_whose_secrets_cant_be_used_fails(
+    session: requests.Session, values: dict[str, str], says: str
+) -> None:
+    with pytest.raises(ChannelUnavailableError, match=says) as caught:
+        WebhookNotifier(session, Parameters(values), hook()).check(ASKED)
+    assert json.loads(str(caught.value))["retry_after"] > 0
+    assert "example.com" not in str(caught.value)

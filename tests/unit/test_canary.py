@@ -1,0 +1,103 @@
+"""The canary: what it does instead of ringing, and what counts as having got through."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pytest
+
+from chalicelib.errors import CanaryError, ChannelUnavailableError, StoreError
+from chalicelib.functions import CANARY_ARRIVED, FUNCTIONS, functions_of
+from chalicelib.logic import alarm, canary
+from chalicelib.logic.canary import Canary, arrive
+from chalicelib.logic.delivery import CheckingNotifier
+from chalicelib.logic.events import KIND_CANARY, Outcome
+from ops.config import _NAME
+from tests.fakes import NOW, Clock, RecordingNotifier, RefusingNotifier, stage
+
+CANARY = Canary("canary-1", NOW - 2)
+
+
+class RecordingLog:
+    """Keeps what it was told."""
+
+    def __init__(self) -> None:
+        self.told: list[object] = []
+
+    def came(self, canary: Canary, at: int) -> None:
+        self.told.append((canary, at))
+
+    def ended(self, canary: Canary, channels: Mapping[str, str], at: int) -> None:
+        self.told.append((canary, dict(channels), at))
+
+
+class FullLog(RecordingLog):
+    """Has no room for anything."""
+
+    def came(self, canary: Canary, at: int) -> None:
+        raise StoreError("ProvisionedThroughputExceededException")
+
+
+def run(log: canary.CanaryLog, **notifiers: CheckingNotifier) -> dict[str, object]:
+    return arrive(CANARY, tuple(notifiers), notifiers, log, Clock())
+
+
+def test_it_asks_every_channel_whether_it_could_deliver_and_rings_nobody() -> None:
+    one, other, log = RecordingNotifier(), RecordingNotifier(), RecordingLog()
+    answer = run(log, pushover=one, email=other)
+    assert answer == {
+        "source": "herald.canary",
+        "action": "arrived",
+        "message": {"id": "canary-1", "channels": {"pushover": "checked", "email": "checked"}},
+    }
+    for notifier in (one, other):
+        (asked,) = notifier.checked
+        assert asked.check
+        assert notifier.delivered == []
+    assert log.told == [(CANARY, NOW), (CANARY, {"pushover": "", "email": ""}, NOW)]
+
+
+def test_a_channel_that_could_not_deliver_is_an_error_once_all_were_asked_and_written_down() -> None:
+    good, log = RecordingNotifier(), RecordingLog()
+    bad = RefusingNotifier(ChannelUnavailableError("Pushover would not deliver: user key is invalid"))
+    with pytest.raises(CanaryError, match=r"^a: Pushover would not deliver: user key is invalid$"):
+        run(log, a=bad, b=good)
+    assert len(good.checked) == 1
+    assert log.told[-1] == (CANARY, {"a": "ChannelUnavailableError", "b": ""}, NOW)
+
+
+def test_what_can_not_be_written_down_has_not_arrived() -> None:
+    notifier = RecordingNotifier()
+    with pytest.raises(StoreError):
+        run(FullLog(), pushover=notifier)
+    assert notifier.checked == []
+
+
+def test_it_survives_the_topic() -> None:
+    assert Canary.deserialize(CANARY.serialize()) == CANARY
+
+
+def test_the_rule_matches_the_answer_and_no_site_can_have_its_name() -> None:
+    assert CANARY_ARRIVED == {"source": [canary.SOURCE], "action": [canary.ARRIVED]}
+    assert not _NAME.fullmatch(canary.NO_SITE)
+
+
+def test_the_function_exists_only_where_the_stage_asks_for_it() -> None:
+    assert "canary" in {spec.name for spec in FUNCTIONS}
+    assert "canary" not in {spec.name for spec in functions_of(stage())}
+
+
+def test_the_owner_is_told_in_the_notifiers_words() -> None:
+    error = {"errorType": "CanaryError", "errorMessage": "pushover: over Pushover's quota"}
+    outcome = Outcome("canary-1", KIND_CANARY, "RetriesExhausted", 3, error_type="CanaryError", error=error)
+    told = alarm.of_failure(outcome, None, 1, NOW)
+    assert told.title == "Herald: canary"
+    assert told.message.splitlines() == [
+        "The canary did not get through: CanaryError.",
+        "pushover: over Pushover's quota",
+    ]
+
+
+def test_one_that_was_given_up_before_it_ran_is_told_too() -> None:
+    told = alarm.of_failure(Outcome("canary-1", KIND_CANARY, "EventAgeExceeded", 0), None, 1, NOW)
+    assert told.message == "The canary did not get through: EventAgeExceeded."

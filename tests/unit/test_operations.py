@@ -1,0 +1,212 @@
+"""What an operator does with messages, apart from any account: pages over sites, timelines, files, times."""
+
+from __future__ import annotations
+
+import csv
+import io
+import itertools
+import json
+import re
+import time
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+import click
+import pytest
+
+from chalicelib.errors import InvalidRequestError
+from chalicelib.logic.archive import (
+    MOST,
+    ListedMessage,
+    MessageState,
+    Outcome,
+    Page,
+    Position,
+    StoredMessage,
+    Wanted,
+)
+from chalicelib.logic.delivery import Delivery, State
+from chalicelib.logic.spam import Held, Verdict
+from ops.commands import messages as commands
+from ops.commands.export import COLUMNS, harmless, write
+from ops.commands.screen import printable
+from ops.commands.times import When, stamp
+from ops.operations import Selection
+from ops.operations.archive import every, is_of, page
+from ops.operations.trace import StepKind, recorded
+from tests.fakes import NOW
+
+
+def listed(message_id: str, site: str = "default", at: int = NOW, verdict: Verdict = Verdict()) -> ListedMessage:  # noqa: B008
+    return ListedMessage(message_id, site, at, MessageState.DELIVERED, {"pushover": Delivery(State.DELIVERED)}, verdict)
+
+
+def stored(one: ListedMessage, *history: Outcome, **fields: str) -> StoredMessage:
+    return StoredMessage(one, fields, one.received_at + 1, NOW + 99, 0, history)
+
+
+class PagedArchive:
+    """Holds some messages of each site and shows them as the table does, page by page."""
+
+    def __init__(self, **sites: list[ListedMessage]) -> None:
+        self.asked: list[Wanted] = []
+        self._sites: Mapping[str, list[ListedMessage]] = {
+            name: sorted(found, key=lambda one: (one.received_at, one.id), reverse=True)
+            for name, found in sites.items()
+        }
+
+    def get(self, message_id: str) -> StoredMessage | None:
+        raise NotImplementedError
+
+    def page(self, wanted: Wanted) -> Page:
+        self.asked.append(wanted)
+        found = self._sites.get(wanted.site, [])
+        if wanted.after:
+            before = (wanted.after.received_at, wanted.after.id)
+            found = [one for one in found if (one.received_at, one.id) < before]
+        shown = tuple(found[: wanted.limit])
+        more = len(found) > wanted.limit
+        return Page(shown, Position(shown[-1].received_at, shown[-1].id) if more else None)
+
+
+def archive() -> PagedArchive:
+    """Two busy sites, one second each, and one with a single old message."""
+    return PagedArchive(
+        a=[listed(f"a{number:02}", "a", NOW + 2 * number) for number in range(30)],
+        b=[listed(f"b{number:02}", "b", NOW + 3 * number) for number in range(30)],
+        c=[listed("c00", "c", NOW - 1)],
+    )
+
+
+SITES = ("a", "b", "c", "empty")
+
+
+@pytest.mark.parametrize("limit", [1, 2, 7, MOST])
+def test_pages_over_all_sites_show_each_message_once_newest_first(limit: int) -> None:
+    it, cursor = archive(), ""
+    shown: list[ListedMessage] = []
+    sizes: list[int] = []
+    for _ in range(100):
+        found = page(it, SITES, Selection(limit=limit, cursor=cursor))
+        shown += found.messages
+        sizes.append(len(found.messages))
+        cursor = found.cursor
+        if not cursor:
+            break
+    assert len(shown) == len({message.id for message in shown}) == 61
+    assert all(one.received_at >= other.received_at for one, other in itertools.pairwise(shown))
+    assert set(sizes[:-1]) <= {limit}
+
+
+def test_a_page_of_one_site_is_one_query_of_as_many_as_are_wanted() -> None:
+    it = archive()
+    found = page(it, SITES, Selection("b", limit=5))
+    assert [message.id for message in found.messages] == ["b29", "b28", "b27", "b26", "b25"]
+    assert it.asked == [Wanted("b", limit=5)]
+    following = page(it, SITES, Selection("b", limit=5, cursor=found.cursor))
+    assert following.messages[0].id == "b24"
+
+
+def test_every_message_comes_page_by_page_and_only_as_far_as_it_is_taken() -> None:
+    it = archive()
+    first = next(every(it, SITES, Selection()))
+    assert (first.id, len(it.asked)) == ("b29", len(SITES))
+    assert len(list(every(it, SITES, Selection(limit=3)))) == 61
+
+
+@pytest.mark.parametrize("cursor", ["x", "W10", "WzEse31d", "WzIsIHsiYSI6bnVsbH1d", "WzEseyJhIjoieCJ9XQ", "é"])
+def test_a_cursor_that_no_page_gave_is_refused(cursor: str) -> None:
+    with pytest.raises(InvalidRequestError, match="cursor"):
+        page(archive(), SITES, Selection(cursor=cursor))
+
+
+def test_an_address_finds_messages_of_which_a_field_is_it_and_not_those_that_mention_it() -> None:
+    one = listed("1")
+    assert is_of("Alice@Example.com", stored(one, email="alice@example.com "))
+    assert is_of("alice@example.com", stored(one, **{"Billing address": "ALICE@example.com"}))
+    assert not is_of("alice@example.com", stored(one, message="Ask alice@example.com"))
+    assert not is_of("alice@example.com", stored(one, email="malice@example.com"))
+
+
+def test_the_record_is_told_as_steps() -> None:
+    verdict = Verdict(("links",), 12, Held.QUARANTINED)
+    history = (
+        Outcome("pushover", State.WAITING, 1, NOW + 2, "ChannelUnavailableError"),
+        Outcome("pushover", State.EXPIRED, 1, NOW + 3, "ChannelUnavailableError"),
+        Outcome("pushover", State.PENDING, 1, NOW + 4),
+        Outcome("pushover", State.DELIVERED, 2, NOW + 5, "", "ref"),
+    )
+    steps = list(recorded(stored(listed("1", verdict=verdict), *history)))
+    assert [(step.at - NOW, step.kind) for step in steps] == [
+        (0, StepKind.ACCEPTED),
+        (1, StepKind.STORED),
+        (2, StepKind.ATTEMPT),
+        (3, StepKind.EXPIRED),
+        (4, StepKind.REPLAYED),
+        (5, StepKind.ATTEMPT),
+    ]
+    assert steps[1].details == {"held": "quarantined", "signals": ["links"], "score": 12}
+    assert (steps[5].state, steps[5].attempt, steps[5].reference) == ("delivered", 2, "ref")
+
+
+# Files
+
+
+@pytest.mark.parametrize("cell", ["=1", "+1", "-1", "@SUM(1)", "\t=1", "\r=1", "\n=1", " =1", "＝1", "－1", "＠a"])
+def test_a_cell_that_a_spreadsheet_would_calculate_begins_with_an_apostrophe(cell: str) -> None:
+    assert harmless(cell) == f"'{cell}"
+
+
+@pytest.mark.parametrize("cell", ["", "a=1", "'", "1-1", "alice@example.com"])
+def test_other_cells_stay_as_they_are(cell: str) -> None:
+    assert harmless(cell) == cell
+
+
+def test_every_field_is_in_the_file_and_the_file_is_whole_csv() -> None:
+    file = io.StringIO()
+    text = 'two\nlines, "quoted"'
+    number = write([stored(listed("1"), message=text, Company="=cmd"), stored(listed("2"))], "csv", file)
+    rows = list(csv.DictReader(io.StringIO(file.getvalue())))
+    assert (number, tuple(rows[0])) == (2, COLUMNS)
+    assert (rows[0]["message"], json.loads(rows[0]["other"])) == (text, {"Company": "=cmd"})
+    assert rows[0]["received_at"] == "2026-01-01T00:00:00Z"
+    assert rows[1]["message"] == ""
+
+
+# The terminal
+
+
+def test_the_options_name_every_state_and_the_size_of_a_page() -> None:
+    assert tuple(MessageState) == commands.STATES
+    assert commands.MOST == MOST
+
+
+def test_what_a_visitor_typed_can_t_write_on_the_terminal_as_it_likes() -> None:
+    assert printable("a\x1b[2Jb\x9bc\u202ed\r") == "a\ufffd[2Jb\ufffdc\ufffdd\ufffd"
+    assert printable("Zoë\n\t☺") == "Zoë\n\t☺"
+
+
+@pytest.mark.parametrize(
+    ("typed", "second"),
+    [
+        ("2026-01-01T00:00:00Z", NOW),
+        ("2026-01-01T01:00+01:00", NOW),
+        ("2026-01-01", int(datetime(2026, 1, 1).astimezone().timestamp())),
+    ],
+)
+def test_a_time_is_of_the_zone_that_it_names_or_of_this_machine(typed: str, second: int) -> None:
+    assert When().convert(typed, None, None) == second
+    assert datetime.fromisoformat(stamp(NOW)) == datetime.fromtimestamp(NOW, UTC)
+
+
+@pytest.mark.parametrize(("age", "seconds"), [("90s", 90), ("90m", 5400), ("2h", 7200), ("7d", 604800), ("1w", 604800)])
+def test_an_age_is_a_time_before_now(age: str, seconds: int) -> None:
+    before = int(time.time())
+    found = When().convert(age, None, None)
+    assert before - seconds <= found <= int(time.time()) - seconds
+
+
+@pytest.mark.parametrize("typed", ["", "yesterday", "2x", "-2h", "9999999d", "2026-13-01", "99999-01-01"])
+def test_any_other_time_is_refused_with_an_example(typed: str) -> None:
+    with pytest.raises(click.BadParameter, match=re.escape("2026-01-31T18:30")):
+        When().convert(typed, None, None)

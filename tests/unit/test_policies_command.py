@@ -1,0 +1,132 @@
+"""``python -m ops policies``: what it prints is what is deployed, and no account is asked for it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from chalicelib.functions import functions_of
+from ops.cli import main
+from ops.config import load
+from ops.policies import ANYWHERE, AWS_ITSELF, policy
+
+ARN = "arn:${AWS::Partition}:%s:${AWS::Region}:${AWS::AccountId}:%s"
+
+
+def run(root: Path, *words: str, columns: int = 250) -> Result:
+    return CliRunner().invoke(main, ["policies", "--project", str(root), *words], env={"COLUMNS": str(columns)})
+
+
+def shown(root: Path, *words: str) -> Any:
+    ran = run(root, "--json", *words)
+    assert ran.exit_code == 0, ran.output
+    return json.loads(ran.stdout)
+
+
+@pytest.mark.parametrize("stage", ["dev", "local"])
+def test_each_function_is_shown_with_the_very_statements_of_its_policy(root: Path, stage: str) -> None:
+    it = load(root)[stage].stage
+    found = shown(root, "--stage", stage)["functions"]
+    assert list(found) == [spec.name for spec in functions_of(it)]
+    for spec in functions_of(it):
+        deployed = policy(spec, it, ANYWHERE)["Statement"]
+        assert [_as_deployed(each) for each in found[spec.name]] == deployed
+        assert all(each["why"] and each["used_by"] in ("code", "AWS") for each in found[spec.name])
+
+
+def _as_deployed(shown: Mapping[str, Any]) -> dict[str, Any]:
+    condition = {"Condition": shown["condition"]} if "condition" in shown else {}
+    return {
+        "Sid": shown["grant"],
+        "Effect": "Allow",
+        "Action": shown["actions"],
+        "Resource": shown["resources"],
+        **condition,
+    }
+
+
+def test_what_aws_itself_uses_is_told_from_what_the_code_calls(root: Path) -> None:
+    by = {
+        (function, each["grant"]): each["used_by"]
+        for function, statements in shown(root, "--stage", "local")["functions"].items()
+        for each in statements
+    }
+    assert {grant for (_, grant), who in by.items() if who == "AWS"} == {"WriteLogs", "TellTheBus", "KeepWhatFailed"}
+    assert by["destined", "InvokeNotifiers"] == "code"
+    assert all(page.startswith("https://docs.aws.amazon.com/") for page in AWS_ITSELF.values())
+
+
+@pytest.mark.parametrize(("stage", "has_send_event"), [("dev", False), ("local", True)])
+def test_who_is_let_in_follows_from_the_templates_and_the_triggers(
+    root: Path, stage: str, has_send_event: bool
+) -> None:
+    prefix, invoke = f"herald-{stage}", "lambda:InvokeFunction"
+    function = {name: ARN % ("lambda", f"function:{prefix}{name}") for name in ("", "-destined", "-redrive")}
+    outcome = {name: ARN % ("lambda", f"function:{prefix}-{name}") for name in ("on_success", "on_failure")}
+    queue = {
+        name: ARN % ("sqs", f"{prefix}-{name}") for name in ("topic-dead-letters", "failed-events", "rule-dead-letters")
+    }
+    rule = ARN % ("events", f"rule/{prefix}/")
+    topic = ARN % ("sns", f"{prefix}-messages")
+    role = "arn:${AWS::Partition}:iam::${AWS::AccountId}:role/" + f"{prefix}-send-event"
+    source = "aws:SourceArn"
+    expected = {
+        ("apigateway.amazonaws.com", invoke, function[""], f"ArnLike {source} {ARN % ('execute-api', '<api>/*')}"),
+        ("sns.amazonaws.com", invoke, function["-destined"], f"ArnLike {source} {topic}"),
+        (
+            "events.amazonaws.com",
+            invoke,
+            function["-redrive"],
+            f"ArnLike {source} {ARN % ('events', f'rule/{prefix}-redrive-event')}",
+        ),
+        *(
+            ("events.amazonaws.com", invoke, arn, f"ArnLike {source} {rule}{prefix}-{name}")
+            for name, arn in outcome.items()
+        ),
+        ("sns.amazonaws.com", "sqs:SendMessage", queue["topic-dead-letters"], f"ArnEquals {source} {topic}"),
+        (
+            "events.amazonaws.com",
+            "sqs:SendMessage",
+            queue["failed-events"],
+            f"ArnEquals {source} {rule}{prefix}-failed-events",
+        ),
+        ("events.amazonaws.com", "sqs:SendMessage", queue["rule-dead-letters"], f"ArnLike {source} {rule}*"),
+    }
+    if has_send_event:
+        expected |= {("apigateway.amazonaws.com", "sts:AssumeRole", role, ""), (role, "sns:Publish", topic, "")}
+    found = shown(root, "--stage", stage)["permissions"]
+    allowed = {(each["who"], *each["actions"], each["on"], each["only"]) for each in found if each["effect"] == "Allow"}
+    assert allowed == expected
+    (denied,) = (each for each in found if each["effect"] == "Deny")
+    assert (denied["who"], denied["actions"], denied["on"]) == ("*", ["sns:Publish", "sns:Subscribe"], topic)
+
+
+def test_one_function_alone_is_shown_with_who_may_have_it_run(root: Path) -> None:
+    found = shown(root, "--stage", "dev", "--function", "on_failure")
+    assert list(found["functions"]) == ["on_failure"]
+    assert [each["made_by"] for each in found["permissions"]] == ["wiring: OnFailurePermission"]
+
+
+def test_the_table_has_each_action_and_name_whole_and_leaves_out_what_they_have_in_common(root: Path) -> None:
+    said = run(root, "--stage", "local").output
+    for function, statements in shown(root, "--stage", "local")["functions"].items():
+        assert function in said
+        for each in statements:
+            for text in (each["grant"], each["why"], *each["actions"]):
+                assert text in said
+            for arn in each["resources"]:
+                assert arn.rpartition("${AWS::AccountId}:")[2] in said
+    assert "arn:" not in said
+    narrow = run(root, "--stage", "local", columns=80).output
+    assert "…" not in narrow, "half a name would be worse than two lines"
+
+
+def test_a_function_that_the_stage_lacks_is_told_with_those_that_it_has(root: Path) -> None:
+    ran = run(root, "--stage", "dev", "--function", "notify_email")
+    assert ran.exit_code == 1
+    assert "stage dev has no function 'notify_email'; it has: api_handler, destined" in ran.stderr
