@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import click
 
-from ops.commands import Sections, deployment, messages, policies, project
+from ops.commands import Sections, deployment, inbox, messages, policies, project
 
 SECTIONS: dict[str, list[click.Command]] = {
     "Messages": [
         messages.messages,
         messages.trace,
+        inbox.inbox,
     ],
     "Build and deploy": [
         project.render,

@@ -7,11 +7,13 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
 from urllib.parse import urlencode
 
-from chalicelib.errors import InvalidRequestError
-from chalicelib.logic.archive import LATEST, MessageState, Position, Wanted
+from chalicelib.logic.archive import LATEST, MessageState
+from ops.operations import Selection
 
 SHOWN = 20
 """Messages of a page."""
+_MOST = 4096
+"""Characters of a cursor."""
 
 
 class FilterError(ValueError):
@@ -20,21 +22,22 @@ class FilterError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """Messages of one site."""
+    """Some of the stage's messages."""
 
-    site: str
+    site: str | None = None
+    """None for all."""
     state: MessageState | None = None
     since: date | None = None
     """The first day, as this machine counts days."""
     until: date | None = None
     """The last day."""
-    after: Position | None = None
+    cursor: str = ""
 
     @classmethod
     def of(cls, query: Mapping[str, str], sites: Sequence[str]) -> Filter:
         """Read what :meth:`query` wrote, or what the page's form did; raises :class:`FilterError`."""
-        site = query.get("site") or next(iter(sites), "")
-        if site not in sites:
+        site = query.get("site") or None
+        if site and site not in sites:
             raise FilterError(f"The stage has no site of that name. It has: {', '.join(sites)}.")
         try:
             state = MessageState(query["state"]) if query.get("state") else None
@@ -43,43 +46,47 @@ class Filter:
         since, until = _day(query.get("since", "")), _day(query.get("until", ""))
         if since and until and since > until:
             raise FilterError("The first day comes after the last one.")
-        try:
-            after = Position.of_cursor(query["cursor"]) if query.get("cursor") else None
-            found = cls(site, state, since, until, after)
-            found.wanted()
-        except InvalidRequestError:
-            raise FilterError("This page of the list is not known. Start again with the newest.") from None
-        return found
+        cursor = query.get("cursor", "")
+        if len(cursor) > _MOST:
+            raise FilterError("This page of the list is not known.")
+        return cls(site, state, since, until, cursor)
 
-    def wanted(self) -> Wanted:
-        """The same, as the archive is asked."""
-        return Wanted(
-            self.site,
-            self.state,
-            since=max(0, _first_second(self.since)) if self.since else 0,
+    def selection(self) -> Selection:
+        """The same, as the operations are asked."""
+        return Selection(
+            site=self.site,
+            state=self.state,
+            since=_first_second(self.since) if self.since else 0,
             until=_first_second(self.until + timedelta(days=1)) if self.until else LATEST,
             limit=SHOWN,
-            after=self.after,
+            cursor=self.cursor,
         )
 
-    def without_place(self) -> Filter:
-        """The first page of the same."""
-        return replace(self, after=None)
-
     def having(self, state: MessageState | None) -> Filter:
-        """The first page of the same in this state."""
-        return replace(self, state=state, after=None)
+        """The newest of the same in this state."""
+        return replace(self, state=state, cursor="")
 
-    def query(self) -> str:
-        """What stands behind the question mark, with the mark."""
+    def going_on_from(self, cursor: str) -> Filter:
+        """Another page of the same; the newest without a cursor."""
+        return replace(self, cursor=cursor)
+
+    @property
+    def is_narrowed(self) -> bool:
+        """Whether it leaves out anything but what another state has."""
+        return bool(self.site or self.since or self.until)
+
+    def query(self, **more: str) -> str:
+        """What stands behind the path of an address; empty for everything. ``more`` stands before it."""
         found = {
-            "site": self.site,
+            **more,
+            "site": self.site or "",
             "state": str(self.state or ""),
             "since": self.since.isoformat() if self.since else "",
             "until": self.until.isoformat() if self.until else "",
-            "cursor": self.after.as_cursor() if self.after else "",
+            "cursor": self.cursor,
         }
-        return "?" + urlencode({name: value for name, value in found.items() if value})
+        text = urlencode({name: value for name, value in found.items() if value})
+        return f"?{text}" if text else ""
 
 
 def _day(text: str) -> date | None:
@@ -88,7 +95,7 @@ def _day(text: str) -> date | None:
     try:
         found = date.fromisoformat(text)
     except ValueError:
-        raise FilterError("A day is written like 2026-11-25.") from None
+        found = date.min
     # What is far from our time has no second since the epoch everywhere.
     if not 1971 <= found.year <= 9000:
         raise FilterError("A day is written like 2026-11-25.")

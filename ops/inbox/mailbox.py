@@ -1,11 +1,12 @@
-"""What the page needs of a stage: a port, with the objects that the Invoke API and the commands show too."""
+"""What the page needs of a stage: a part of :class:`~ops.operations.Operations`, as a port."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from chalicelib.logic.archive import Page, StoredMessage, Wanted
+from chalicelib.logic.archive import StoredMessage
+from ops.operations import Listing, Replayed, Selection, Trace
 
 
 class Mailbox(Protocol):
@@ -14,14 +15,17 @@ class Mailbox(Protocol):
     Every method asks AWS, and may raise whatever says that it did not answer: ``words.trouble`` knows these errors.
     """
 
-    def page(self, wanted: Wanted) -> Page:
-        """A page of a site's messages, newest first."""
+    def page(self, selection: Selection) -> Listing:
+        """A page of messages, newest first."""
 
-    def get_all(self, ids: Sequence[str]) -> Sequence[StoredMessage | None]:
-        """Messages by their ids, in the same order; None for what is not there (any more)."""
+    def several(self, ids: Sequence[str]) -> Mapping[str, StoredMessage]:
+        """Messages by their ids; those that are gone are left out."""
 
-    def replay(self, message_id: str) -> None:
-        """Have every channel tried once more that has not delivered; returns when that is over."""
+    def trace(self, message_id: str, *, logs: bool = True) -> Trace:
+        """A message with the steps of its way; without ``logs`` it reads one item."""
 
-    def release(self, message_id: str) -> None:
-        """Let a message that was held ring after all."""
+    def replay(self, message_id: str) -> Replayed:
+        """Have every channel tried now that has not delivered."""
+
+    def release(self, message_id: str) -> Replayed:
+        """Let a message out that is held, and have it delivered."""

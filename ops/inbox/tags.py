@@ -12,7 +12,7 @@ _NEVER = frozenset({"script", "style", "iframe", "object", "embed"})
 """What these hold is not text, and is not escaped."""
 
 
-def tag(name: str, *content: Content, **attributes: str | int | bool | None) -> Element:
+def tag(name: str, /, *content: Content, **attributes: str | int | bool | None) -> Element:
     """An element.
 
     An attribute that is a word of Python takes an underscore at its end, and a hyphen is an underscore: ``class_``,

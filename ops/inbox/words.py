@@ -16,6 +16,7 @@ from chalicelib.logic.delivery import State
 from chalicelib.logic.spam import Signal
 from ops.config import LOCAL
 from ops.errors import OpsError
+from ops.operations import Replayed
 
 MESSAGE_STATES: dict[MessageState, str] = {
     MessageState.QUARANTINED: "Held as spam: nobody was rung. Release what is none.",
@@ -58,6 +59,17 @@ def counted(number: int, one: str, many: str = "") -> str:
 def listed(names: list[str]) -> str:
     """Names in a sentence."""
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}" if names else ""
+
+
+def replayed(done: Replayed) -> str:
+    """What a replay or a release did."""
+    left = [f"{name} ({why})" for name, why in done.left.items()]
+    alone = f" Left alone: {listed(left)}." if left else ""
+    if not done.channels:
+        return f"There was nothing to ring.{alone}"
+    if not done.asked:
+        return f"Will ring {listed(list(done.channels))} within 15 minutes: destined could not be asked now.{alone}"
+    return f"Asked to ring {listed(list(done.channels))}.{alone}"
 
 
 def moment(at: int) -> str:
