@@ -25,6 +25,7 @@ _SHAPES = {
     "duplicate": ("M-6.5 -6.5H3V3H-6.5zM-3 3V6.5H6.5V-3H3", False, ""),
     "stored": (_ROUND, False, "M-3 0H3"),
     "pending": (_ROUND, False, ""),
+    "all": ("M-7 -0.5L-4.5 -6H4.5L7 -0.5V6H-7zM-7 -0.5H-3L-1.5 2H1.5L3 -0.5H7", False, ""),
     "next": (_ROUND, False, ""),
 }
 _DOT = ("M-3.5 0a3.5 3.5 0 1 1 7 0a3.5 3.5 0 1 1 -7 0z", True, "")

@@ -21,9 +21,10 @@ from ops.operations.trace import StepKind
 _LANE = 26
 """Between two lanes, in pixels of a page whose text is 16 pixels high, as all lengths here."""
 _ROW = 44
+_LINE = 17
 _TOP = 22
 _LETTER = 7.4
-"""The width of a letter, about, of 13 pixels' text: more room than it needs does no harm."""
+"""The width of a letter of 14 pixels, about: more room than it needs does no harm."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +38,8 @@ class Event:
     channel: str = ""
     """The lane; empty for the message as a whole."""
     attempt: int = 0
-    detail: str = ""
-    """The error, or the provider's reference."""
+    error: str = ""
+    reference: str = ""
     is_ahead: bool = False
     """Whether it has not happened yet."""
 
@@ -57,16 +58,18 @@ def picture(found: Sequence[Event]) -> Element:
     heights, below = [], _TOP
     for number, event in enumerate(found):
         if number:
-            below += _ROW + _pause(event.at - found[number - 1].at)
+            below += _ROW + _pause(event.at - found[number - 1].at) + (_LINE if found[number - 1].error else 0)
         heights.append(below)
     width = math.ceil(text_at + max((_width(event, _since(found, number)) for number, event in enumerate(found))) + 8)
-    height = heights[-1] + 30
+    height = heights[-1] + 30 + _LINE
     rows: list[Content] = []
     for number, (event, y) in enumerate(zip(found, heights, strict=True)):
         name = f"{event.channel}: {event.what}" if event.channel else event.what
         rows.append(glyph(event.glyph, transform=f"translate({lanes[event.channel]} {y})"))
         rows.append(tag("text", name, x=text_at, y=y + 1, class_="what"))
-        rows.append(tag("text", _line(event, _since(found, number)), x=text_at, y=y + 18, class_="when"))
+        rows.append(tag("text", _line(event, _since(found, number)), x=text_at, y=y + 17, class_="when"))
+        if event.error:
+            rows.append(tag("text", event.error, x=text_at, y=y + 17 + _LINE, class_="when"))
     return tag(
         "svg",
         tag("title", "Timeline of the message", id="timeline-title"),
@@ -104,7 +107,7 @@ def _event(step: Step) -> Event:
             shape, what = "logged", f"{step.source}: {step.details.get('message', 'logged a line')}"
         case _:
             shape, what = state, state or str(step.kind)
-    return Event(step.at, shape, what, step.channel, step.attempt, step.error or step.reference)
+    return Event(step.at, shape, what, step.channel, step.attempt, step.error, step.reference)
 
 
 def _open(message: StoredMessage, found: Sequence[Event]) -> Iterator[Event]:
@@ -154,11 +157,11 @@ def _since(found: Sequence[Event], number: int) -> str:
 def _line(event: Event, since: str) -> str:
     later = f"{since} later" if since else words.moment(int(event.at))
     attempt = f"attempt {event.attempt}" if event.attempt else ""
-    return " · ".join(part for part in (later, attempt, event.detail) if part)
+    return " · ".join(part for part in (later, attempt) if part)
 
 
 def _width(event: Event, since: str) -> float:
-    return _LETTER * max(len(event.channel) + 2 + len(event.what), len(_line(event, since)))
+    return _LETTER * max(len(event.channel) + 2 + len(event.what), len(_line(event, since)), len(event.error))
 
 
 def _described(found: Sequence[Event]) -> str:

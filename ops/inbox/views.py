@@ -141,7 +141,8 @@ def _row(message: ListedMessage, whole: StoredMessage | None, shell: Shell, show
     excerpt = tag("p", tag("strong", subject, " ") if subject else None, text, class_="excerpt", dir="auto")
     return tag(
         "li",
-        tag("div", link, excerpt, class_="text"),
+        link,
+        excerpt,
         tag("p", _badge(message.state), class_="state"),
         tag("p", " · ".join(fact for fact in facts if fact), class_="facts"),
         _time(message.received_at, words.short(message.received_at, now)),
@@ -202,7 +203,7 @@ def message(shell: Shell, trace: Trace, back: Filter, csrf: str, now: int, *, lo
     listed = stored.listed
     head = tag(
         "div",
-        tag("p", tag("a", "Back to the list", href=f"/{back.query()}"), class_="back"),
+        tag("p", tag("a", "← Back to the list", href=f"/{back.query()}"), class_="back"),
         tag("h1", _from(stored.fields), dir="auto"),
         tag(
             "p",
@@ -342,11 +343,15 @@ def _way(trace: Trace, back: Filter, *, logs: bool) -> Element:
     return tag(
         "section",
         tag("h2", "Its way", id="way"),
-        # A region that scrolls must be reachable by keyboard.
-        tag("div", timeline.picture(found), class_="scroll", tabindex=0, role="group", aria_labelledby="way")
-        if found
-        else None,
-        tag("details", tag("summary", "The same as a table"), _table(found), class_="as-table"),
+        tag(
+            "div",
+            # What scrolls must be reachable by keyboard.
+            tag("div", timeline.picture(found), class_="scroll", tabindex=0, role="group", aria_labelledby="way")
+            if found
+            else None,
+            tag("details", tag("summary", "The same as a table"), _table(found), open=True),
+            class_="both",
+        ),
         tag("h3", "Rules of the bus that its outcome fits") if targets else None,
         tag("ul", *targets) if targets else None,
         *(tag("p", note, class_="hint") for note in trace.notes),
@@ -370,7 +375,7 @@ def _table(found: Sequence[timeline.Event]) -> Element:
             tag("td", event.channel or "–"),
             tag("td", event.what),
             tag("td", str(event.attempt or "–")),
-            tag("td", event.detail or "–"),
+            tag("td", event.error or event.reference or "–"),
         )
         for event in found
     ]

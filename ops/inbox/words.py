@@ -204,11 +204,13 @@ def trouble(error: Exception, stage: str) -> Trouble | None:
             )
         if isinstance(cause, OpsError):
             return Trouble("It could not be done", str(cause))
-    for cause in _causes(error):
+    # The innermost knows best.
+    for cause in reversed(list(_causes(error))):
         if code := _code(cause):
-            return Trouble("AWS refused", "Try again; if it stays so, look the name below up.", code)
+            return Trouble("AWS refused", "Try again; if it stays so, look up what it is called.", code)
         if isinstance(cause, aws.BotoCoreError):
-            return Trouble("AWS could not be asked", "Try again; if it stays so, look below.", type(cause).__name__)
+            advice = "Try again; if it stays so, look up what it is called."
+            return Trouble("AWS could not be asked", advice, type(cause).__name__)
         if isinstance(cause, HeraldError):
             return Trouble("It could not be done", f"{cause}. Try again.", type(cause).__name__)
     return None
