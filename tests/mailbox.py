@@ -77,9 +77,9 @@ class InMemoryMailbox:
 class FailingMailbox(InMemoryMailbox):
     """Raises its error, whatever it is asked, until it is mended."""
 
-    def __init__(self, error: Exception, *messages: StoredMessage) -> None:
+    def __init__(self, error: Exception | None, *messages: StoredMessage) -> None:
         super().__init__(*messages)
-        self.error: Exception | None = error
+        self.error = error
 
     def page(self, selection: Selection) -> Listing:
         self._fail()

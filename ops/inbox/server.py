@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import os
 import signal
 import sys
@@ -54,7 +55,8 @@ class InboxServer(uvicorn.Server):
         yield
 
     def stop(self) -> None:
-        """End; to be called in the event loop."""
+        """End; to be called in the event loop. What is cut off by that is no error."""
+        logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
         self.should_exit = True
 
 
