@@ -17,6 +17,7 @@ STAGES = {
         metrics=True,
         function_url=False,
         canary=0,
+        digest=None,
         hint='Is the stage deployed (make deploy STAGE=dev), and does the shell know its AWS account and region?',
     ),
     'local': Stage(
@@ -33,6 +34,7 @@ STAGES = {
         metrics=True,
         function_url=True,
         canary=0,
+        digest=None,
         hint='Is the local stack running? Start it with: make run',
     ),
 }

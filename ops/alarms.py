@@ -154,6 +154,7 @@ def _alarms(stage: Stage) -> list[_Alarm]:
     """Ten, as many as are free in each account, and one each for what a stage may have besides."""
     return [
         *([_canary(stage)] if stage.canary else []),
+        *([_digest(stage)] if stage.digest else []),
         *(
             _Alarm(
                 name,
@@ -257,6 +258,18 @@ def _canary(stage: Stage) -> _Alarm:
         periods=hours,
         breaching=hours,
         mended=True,
+    )
+
+
+def _digest(stage: Stage) -> _Alarm:
+    return _function(
+        stage,
+        "digest",
+        "digest-errors",
+        "`digest` runs and fails. A site's owner is not told what happened in a day.",
+        "Errors",
+        threshold=_LAMBDAS_RETRIES + 1,
+        period=_ALL_ATTEMPTS,
     )
 
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import click
 
-from ops.commands import Sections, deployment, inbox, messages, policies, project
+from ops.commands import Sections, deployment, inbox, messages, policies, project, replay
 
 SECTIONS: dict[str, list[click.Command]] = {
     "Messages": [
         messages.messages,
         messages.trace,
+        replay.replay,
+        replay.quarantine,
         inbox.inbox,
     ],
     "Build and deploy": [
@@ -19,6 +21,7 @@ SECTIONS: dict[str, list[click.Command]] = {
         deployment.deploy,
         deployment.urls,
         deployment.destroy,
+        deployment.unlock,
         deployment.run,
     ],
 }

@@ -18,7 +18,7 @@ from pydantic import AfterValidator, BaseModel, Field, ValidationError
 
 from chalicelib.logic.fields import Meaning, Role, meaning
 from chalicelib.logic.origins import origin_of
-from chalicelib.settings import Limits, Persistence, Site, Spam, Stage
+from chalicelib.settings import Digest, Limits, Persistence, Site, Spam, Stage
 from chalicelib.texts import FALLBACK, LANGUAGES
 from ops.canary import LONGEST
 from ops.channels import KINDS, RESERVED, ChannelTable
@@ -28,14 +28,14 @@ from ops.tables import Table, WebAddress, web_address
 VERSION = 1
 FILE = "herald.toml"
 LOCAL = "local"
-"""The stage of the local stack: the only one that may name an endpoint, an account and a region."""
+"""The stage of the local stack: the only one that may name an endpoint, and must name account and region."""
 
 LOCAL_KEYS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
 """What the local AWS takes for its root: no secret, and worth nothing anywhere else."""
 
 _TABLES = ("sites", "channels")
 """Tables of tables, one for each name."""
-_SINGLE = ("limits", "delivery", "alarms", "canary")
+_SINGLE = ("limits", "delivery", "alarms", "canary", "digest")
 
 _NAME = re.compile(r"[a-z][a-z0-9_-]{0,19}")
 _STAGE = re.compile(r"[a-z][a-z0-9]{0,11}")
@@ -187,6 +187,17 @@ class _Canary(Table):
     every_hours: int = Field(default=24, ge=0, le=LONGEST)
 
 
+class _Digest(Table):
+    """Once a day, what happened: by the channels that are named, or each site's own."""
+
+    enabled: bool = True
+    hour: int = Field(default=7, ge=0, le=23)
+    channels: list[str] = Field(default=[])
+
+    def compiled(self) -> Digest | None:
+        return Digest(self.hour, tuple(self.channels)) if self.enabled else None
+
+
 class _Throttle(Table):
     rate: int = Field(default=10, ge=1, le=10_000)
     burst: int = Field(default=20, ge=1, le=10_000)
@@ -214,6 +225,7 @@ class _Merged(Table):
     delivery: _Delivery = _Delivery()
     alarms: _Alarms = _Alarms()
     canary: _Canary | None = None
+    digest: _Digest | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -345,6 +357,7 @@ def _stage(
             metrics=options.metrics,
             function_url=options.function_url,
             canary=merged.canary.every_hours if merged.canary else 0,
+            digest=merged.digest.compiled() if merged.digest else None,
             hint=_hint(name),
         ),
         send_event=options.send_event,
@@ -439,13 +452,12 @@ def _explained(detail: Any, allowed: list[str]) -> str:
 
 
 def _check_options(name: str, options: _StageOptions, mistakes: list[str]) -> None:
+    if name != LOCAL and options.endpoint is not None:
+        mistakes.append(
+            f"stages.{name}.endpoint: only stages.{LOCAL} has it; elsewhere the AWS credentials of the shell decide"
+        )
     for key in ("endpoint", "account", "region"):
-        found = getattr(options, key)
-        if name != LOCAL and found is not None:
-            mistakes.append(
-                f"stages.{name}.{key}: only stages.{LOCAL} has it; elsewhere the AWS credentials of the shell decide"
-            )
-        if name == LOCAL and found is None:
+        if name == LOCAL and getattr(options, key) is None:
             mistakes.append(f"stages.{name}.{key}: missing; the local stack needs it")
 
 
@@ -488,10 +500,12 @@ def _check_tables(
                 mistakes.append(f"{place('sites', site, 'channels')}: found {channel!r}, expected one of: {known}")
         if len(set(spec.channels)) < len(spec.channels):
             mistakes.append(f"{place('sites', site, 'channels')}: names a channel twice")
-    for channel in merged.alarms.channels:
-        if channel not in merged.channels:
-            known = ", ".join(sorted(merged.channels)) or "none"
-            mistakes.append(f"{place('alarms', 'channels')}: found {channel!r}, expected one of: {known}")
+    of_tables = {"alarms": merged.alarms.channels, "digest": merged.digest.channels if merged.digest else []}
+    for table, wanted in of_tables.items():
+        for channel in wanted:
+            if channel not in merged.channels:
+                known = ", ".join(sorted(merged.channels)) or "none"
+                mistakes.append(f"{place(table, 'channels')}: found {channel!r}, expected one of: {known}")
     if merged.canary and merged.canary.every_hours and not merged.alarms.email and name != LOCAL:
         mistakes.append(f"{place('canary')}: it needs {place('alarms', 'email')}, as nobody would hear its silence")
     for channel, options in channels.items():

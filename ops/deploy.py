@@ -9,23 +9,28 @@ from __future__ import annotations
 import hashlib
 import json
 import secrets
+import signal
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import IO, TYPE_CHECKING, cast
 
 from chalicelib.functions import functions_of
 from chalicelib.logic import gateway
 from chalicelib.settings import APP, Stage
-from ops import alarms, record, render, stacks, wiring
+from ops import alarms, lock, record, recorded, render, rest_api, stacks, wiring
 from ops.account import Account
 from ops.config import StageConfig
 from ops.errors import OpsError, unless
+from ops.steps import Step, take
 
 if TYPE_CHECKING:
     from types_boto3_apigateway.literals import GatewayResponseTypeType
+    from types_boto3_cloudformation import CloudFormationClient
 
 CHALICE = Path(__file__).with_name("chalice_cli.py")
 
@@ -54,48 +59,92 @@ class Deployment:
 
 def deploy(it: Deployment, stages: Mapping[str, StageConfig]) -> None:
     """Bring one stage into the account, or up to date there."""
-    stage = it.stage
-    where = it.account.where
-    it.say(f"Stage {stage.name} in account {where.account}, {where.region}")
-    render.write(it.root, render.generated(stages))
-    render.write(it.root, render.policies(stage, where))
-    it.say("rendered    policies and configuration")
-    _data(it)
-    _foundation(it)
-    _key(it)
-    _chalice(it)
-    _wiring(it)
-    subscribe_to_alarms(it)
-    _attributes(it)
-    _canary(it)
+    with _alone(it, "deploy"):
+        recorded.record(it.root, it.config, it.account.where)
+        steps = [
+            Step("rendered", "policies and configuration", lambda: _rendered(it, stages)),
+            Step("data", f"stack {stacks.data(it.stage)}: table, dead letters", lambda: _data(it)),
+            Step("foundation", f"stack {stacks.foundation(it.stage)}: topic, bus", lambda: _foundation(it)),
+            *([Step("key", f"parameter {it.stage.key}", lambda: _key(it))] if it.stage.needs_key else []),
+            Step("functions", "chalice deploy: functions, their roles, the API", lambda: _chalice(it)),
+            Step("wiring", f"stack {stacks.wiring(it.stage)}: rules, destinations, permissions", lambda: _wiring(it)),
+            *([Step("alarms", "by mail", lambda: subscribe_to_alarms(it))] if it.config.alarms_to else []),
+            Step("attributes", "what Chalice can't set", lambda: _attributes(it)),
+            *([Step("canary", "the first one, at once", lambda: _canary(it))] if it.stage.canary else []),
+        ]
+        take(steps, it.say, _advice(it, "deploy"))
 
 
 def destroy(it: Deployment, *, data: bool) -> None:
     """Undo :func:`deploy`; the messages stay unless ``data`` is true."""
-    cloudformation, ssm, stage = it.account.cloudformation, it.account.ssm, it.stage
+    cloudformation, stage = it.account.cloudformation, it.stage
+    with _alone(it, "destroy"):
+        steps = [
+            Step("wiring", f"stack {stacks.wiring(stage)}", lambda: _deleted(cloudformation, stacks.wiring(stage))),
+            Step("functions", "chalice delete: functions, their roles, the API", lambda: _chalice_delete(it)),
+            Step("logs", "the functions' log groups", lambda: _delete_logs(it)),
+            Step(
+                "foundation",
+                f"stack {stacks.foundation(stage)}",
+                lambda: _deleted(cloudformation, stacks.foundation(stage)),
+            ),
+            Step("secrets", f"what you set under {stage.parameters}/ in Parameter Store", lambda: "kept"),
+            Step("data", f"stack {stacks.data(stage)}: table, dead letters", lambda: _delete_data(it, data)),
+        ]
+        take(steps, it.say, _advice(it, "destroy"))
+
+
+@contextmanager
+def _alone(it: Deployment, command: str) -> Iterator[None]:
+    """Work on the stage where it is recorded to be, and nobody else at the same time."""
     where = it.account.where
-    it.say(f"Stage {stage.name} in account {where.account}, {where.region}")
-    _said(it, "wiring", _deleted(stacks.delete(cloudformation, stacks.wiring(stage))))
-    if record.fetch(ssm, stage, it.root):
-        render.write(it.root, render.policies(stage, where))
-        _run_chalice(it, "delete")
-        record.forget(ssm, stage)
-        _said(it, "functions", "deleted")
-    else:
-        _said(it, "functions", "were not there")
-    for spec in functions_of(stage):
+    recorded.confirm(it.root, it.config, where)
+    it.say(f"Stage {it.stage.name} in account {where.account}, {where.region}")
+    with lock.held(it.account.ssm, it.stage, command, it.say):
+        yield
+
+
+def _advice(it: Deployment, command: str) -> str:
+    """What to run after an end before the end."""
+    again = {
+        "deploy": f"make deploy STAGE={it.stage.name}",
+        "destroy": f"make destroy STAGE={it.stage.name}, with DATA=delete if it was given",
+    }
+    other = " To take all of it away instead: " + f"make destroy STAGE={it.stage.name}" if command == "deploy" else ""
+    return f"Run next:   {again[command]}. Every step finds what is there and goes on from it.{other}\n"
+
+
+def _rendered(it: Deployment, stages: Mapping[str, StageConfig]) -> str:
+    written = render.write(it.root, render.generated(stages))
+    written += render.write(it.root, render.policies(it.stage, it.account.where))
+    return f"{len(written)} files written" if written else "unchanged"
+
+
+def _chalice_delete(it: Deployment) -> str:
+    ssm, stage = it.account.ssm, it.stage
+    known = record.read(ssm, stage)
+    api = rest_api.of_stage(it.account.apis, it.tags)
+    if known is None and api is None:
+        return "were not there"
+    record.keep(ssm, stage, it.root, record.expecting(known, stage, it.account.where, api))
+    render.write(it.root, render.policies(stage, it.account.where))
+    _run_chalice(it, "delete")
+    record.forget(ssm, stage)
+    return "deleted"
+
+
+def _delete_logs(it: Deployment) -> None:
+    for spec in functions_of(it.stage):
         with unless("ResourceNotFoundException"):
-            it.account.logs.delete_log_group(logGroupName=stage.log_group(spec.name))
-    _said(it, "foundation", _deleted(stacks.delete(cloudformation, stacks.foundation(stage))))
-    _said(it, "secrets", f"kept: what you set under {stage.parameters}/ in Parameter Store")
+            it.account.logs.delete_log_group(logGroupName=it.stage.log_group(spec.name))
+
+
+def _delete_data(it: Deployment, delete: bool) -> str:
+    cloudformation, stage = it.account.cloudformation, it.stage
     if stacks.status(cloudformation, stacks.data(stage)) is None:
-        _said(it, "data", _deleted(False))
-        return
-    if not data:
-        _said(
-            it, "data", f"kept: messages and dead letters. To delete them: make destroy STAGE={stage.name} DATA=delete"
-        )
-        return
+        return "was not there"
+    if not delete:
+        return f"kept: messages and dead letters. To delete them: make destroy STAGE={stage.name} DATA=delete"
     stacks.delete(cloudformation, stacks.data(stage))
     with unless("ResourceNotFoundException"):
         it.account.dynamodb.delete_table(TableName=stage.table)
@@ -103,21 +152,18 @@ def destroy(it: Deployment, *, data: bool) -> None:
     it.account.dynamodb.get_waiter("table_not_exists").wait(
         TableName=stage.table, WaiterConfig={"Delay": 2, "MaxAttempts": 150}
     )
-    _said(it, "data", "deleted")
+    recorded.forget(it.root, stage.name)
+    return "deleted"
 
 
-def _deleted(there: bool) -> str:
-    return "deleted" if there else "was not there"
+def _deleted(cloudformation: CloudFormationClient, stack: str) -> str:
+    return "deleted" if stacks.delete(cloudformation, stack) else "was not there"
 
 
-def _said(it: Deployment, step: str, what: str) -> None:
-    it.say(f"{step:<11} {what}")
-
-
-def _data(it: Deployment) -> None:
+def _data(it: Deployment) -> str:
     stage = it.stage
     template = (it.root / "infra/data.yaml").read_text(encoding="utf-8")
-    done = stacks.apply(
+    return stacks.apply(
         it.account.cloudformation,
         stacks.data(stage),
         template,
@@ -129,15 +175,14 @@ def _data(it: Deployment) -> None:
         },
         it.tags,
     )
-    _said(it, "data", done)
 
 
-def _foundation(it: Deployment) -> None:
+def _foundation(it: Deployment) -> str:
     stage = it.stage
     template = (it.root / "infra/foundation.yaml").read_text(encoding="utf-8")
     # A deployment of API Gateway is a snapshot that nothing updates: a new template needs a new one.
     fingerprint = hashlib.sha256(template.encode()).hexdigest()[:8]
-    done = stacks.apply(
+    return stacks.apply(
         it.account.cloudformation,
         stacks.foundation(it.stage),
         template.replace("SendEventDeployment", f"SendEventDeployment{fingerprint}"),
@@ -152,14 +197,10 @@ def _foundation(it: Deployment) -> None:
         },
         it.tags,
     )
-    _said(it, "foundation", done)
 
 
-def _key(it: Deployment) -> None:
+def _key(it: Deployment) -> str:
     """Make the stage's key, once: what it signed and hashed is worth nothing under another."""
-    if not it.stage.needs_key:
-        return
-    done = "unchanged"
     with unless("ParameterAlreadyExists"):
         it.account.ssm.put_parameter(
             Name=it.stage.key,
@@ -167,36 +208,67 @@ def _key(it: Deployment) -> None:
             Value=secrets.token_hex(32),
             Type="SecureString",
         )
-        done = "created"
-    _said(it, "key", done)
+        return "created"
+    return "unchanged"
 
 
-def _chalice(it: Deployment) -> None:
+def _chalice(it: Deployment) -> str:
+    """Have Chalice deploy, after everything that it may make is written down in the account.
+
+    Chalice finds functions, roles, rules and subscriptions by their names, but the API by its record alone. So the API
+    is made here, with tags by which it is found again, and Chalice fills it.
+    """
     ssm, stage = it.account.ssm, it.stage
-    record.fetch(ssm, stage, it.root)
+    known = record.read(ssm, stage)
+    api = rest_api.standing(it.account.apis, record.rest_api_id(known)) or rest_api.of_stage(it.account.apis, it.tags)
+    if api is None:
+        api = rest_api.create(it.account.apis, it.tags)
+    record.keep(ssm, stage, it.root, record.expecting(known, stage, it.account.where, api))
     try:
         _run_chalice(it, "deploy")
     finally:
         # Also after a failure: Chalice has written down what it made until then.
         record.store(ssm, stage, it.root)
-    _said(it, "functions", f"deployed: {', '.join(spec.name for spec in functions_of(stage))}")
+    return f"deployed: {', '.join(spec.name for spec in functions_of(stage))}"
 
 
 def _run_chalice(it: Deployment, command: str) -> None:
-    ran = subprocess.run(
-        [sys.executable, str(CHALICE), command, "--stage", it.stage.name],
+    """Run Chalice in a process that ends with this one, and that a Ctrl-C lets write down what it has made."""
+    with tempfile.TemporaryFile("w+") as said:
+        code = _run_to_its_end(it, command, said)
+        said.seek(0)
+        words = said.read()
+    if code:
+        raise OpsError(f"chalice {command} --stage {it.stage.name} failed:\n{words}\n{advice(words)}".rstrip())
+
+
+def _run_to_its_end(it: Deployment, command: str, said: IO[str]) -> int:
+    """The exit status. Standard input stays open while this process lives; its own session keeps Ctrl-C away."""
+    process = subprocess.Popen(
+        [sys.executable, str(CHALICE), "--until-stdin-closes", command, "--stage", it.stage.name],
         cwd=it.root,
         env=dict(it.environ),
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
+        stdin=subprocess.PIPE,
+        stdout=said,
+        stderr=subprocess.STDOUT,
         text=True,
-        timeout=900,
+        start_new_session=True,
     )
-    if ran.returncode:
-        raise OpsError(
-            f"chalice {command} --stage {it.stage.name} failed:\n{ran.stdout}{ran.stderr}\n{advice(ran.stderr)}"
-            "What it made until then is recorded; run the same command again once this is mended."
-        )
+    try:
+        return process.wait(900)
+    except BaseException as error:
+        process.send_signal(signal.SIGINT)
+        try:
+            process.wait(30)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        if isinstance(error, subprocess.TimeoutExpired):
+            raise OpsError(f"chalice {command} has not come to an end within 15 minutes") from None
+        raise
+    finally:
+        if process.stdin:
+            process.stdin.close()
 
 
 def advice(said: str) -> str:
@@ -213,10 +285,10 @@ def advice(said: str) -> str:
     )
 
 
-def _wiring(it: Deployment) -> None:
+def _wiring(it: Deployment) -> str:
     template = (it.root / render.wiring_file(it.stage.name)).read_text(encoding="utf-8")
     queues = stacks.outputs(it.account.cloudformation, stacks.data(it.stage))
-    done = stacks.apply(
+    return stacks.apply(
         it.account.cloudformation,
         stacks.wiring(it.stage),
         template,
@@ -224,10 +296,9 @@ def _wiring(it: Deployment) -> None:
         | ({alarms.EMAIL: it.config.alarms_to} if it.config.alarms_to else {}),
         it.tags,
     )
-    _said(it, "wiring", done)
 
 
-def subscribe_to_alarms(it: Deployment) -> None:
+def subscribe_to_alarms(it: Deployment) -> str | None:
     """Say whether alarms reach their address, and ask it again for its confirmation where SNS has given up waiting.
 
     SNS deletes a subscription that nobody confirms within 48 hours, and CloudFormation doesn't see that:
@@ -235,19 +306,18 @@ def subscribe_to_alarms(it: Deployment) -> None:
     """
     address = it.config.alarms_to
     if address is None:
-        return
+        return None
     topic = stacks.outputs(it.account.cloudformation, stacks.wiring(it.stage))[alarms.TOPIC]
     found = _subscriptions(it, topic).get(address)
     if found in (None, "Deleted"):
         found = it.account.sns.subscribe(TopicArn=topic, Protocol="email", Endpoint=address)["SubscriptionArn"]
     # Until then there stands `PendingConfirmation` or `pending confirmation` in the place of an ARN.
     if found.startswith("arn:"):
-        _said(it, "alarms", f"go to {address}")
-    else:
-        _said(it, "alarms", f"go to {address} ONCE the link in the mail from AWS was opened, within 48 hours")
+        return f"go to {address}"
+    return f"go to {address} ONCE the link in the mail from AWS was opened, within 48 hours"
 
 
-def _attributes(it: Deployment) -> None:
+def _attributes(it: Deployment) -> str:
     """What belongs to Chalice's resources and Chalice can't set; a redeploy by Chalice may have dropped it."""
     stage = it.stage
     topic = stacks.outputs(it.account.cloudformation, stacks.foundation(stage))["TopicArn"]
@@ -276,15 +346,14 @@ def _attributes(it: Deployment) -> None:
     _gateway_answers(it, api)
     for spec in functions_of(stage):
         _keep_logs(it, stage.log_group(spec.name))
-    _said(it, "attributes", "dead letters of the subscription, throttling, the gateway's own answers, log retention")
+    rest_api.tag(it.account, api, it.tags)
+    return "dead letters of the subscription, throttling, the gateway's own answers, log retention, tags"
 
 
-def _canary(it: Deployment) -> None:
+def _canary(it: Deployment) -> str:
     """Send the first one now: its schedule begins with an interval, and until then the alarm would sound."""
-    if not it.stage.canary:
-        return
     it.account.functions.invoke(FunctionName=it.stage.function("canary"), InvocationType="Event", Payload=_scheduled())
-    _said(it, "canary", "sent; if it gets through, on_success logs it")
+    return "sent; if it gets through, on_success logs it"
 
 
 def _scheduled() -> bytes:

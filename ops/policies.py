@@ -104,7 +104,7 @@ def _arns(on: Resource, spec: FunctionSpec, stage: Stage, where: Where) -> list[
             return [where.arn("lambda", f"function:{stage.function('destined')}")]
         case Resource.BUS:
             return [where.arn("events", f"event-bus/{stage.bus}")]
-        case Resource.NOTIFIERS | Resource.ALARM_NOTIFIERS:
+        case Resource.NOTIFIERS | Resource.ALARM_NOTIFIERS | Resource.DIGEST_NOTIFIERS:
             names = {notifiers_of(stage)[channel].name for channel in channels_for(on, stage)}
             return [where.arn("lambda", f"function:{stage.function(name)}") for name in sorted(names)]
         case Resource.KEY:

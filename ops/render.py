@@ -146,10 +146,13 @@ def _chalice_stage(config: StageConfig) -> dict[str, Any]:
 
 def _stages_module(stages: list[Stage]) -> str:
     """A module of literals: nothing is parsed when a function starts."""
+    names = ["Channel", "Limits", "Persistence", "Site", "Spam", "Stage"]
+    if any(stage.digest for stage in stages):
+        names.insert(1, "Digest")
     lines = [
         f'"""{_DO_NOT_EDIT}"""',
         "",
-        "from chalicelib.settings import Channel, Limits, Persistence, Site, Spam, Stage",
+        f"from chalicelib.settings import {', '.join(names)}",
         "",
         "STAGES = {",
     ]
@@ -166,6 +169,7 @@ def _stages_module(stages: list[Stage]) -> str:
             f"        metrics={stage.metrics!r},",
             f"        function_url={stage.function_url!r},",
             f"        canary={stage.canary!r},",
+            f"        digest={stage.digest!r},",
             f"        hint={stage.hint!r},",
             "    ),",
         ]

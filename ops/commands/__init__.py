@@ -105,9 +105,13 @@ class Opened:
 
     @cached_property
     def account(self) -> Account:
+        """The stage's account; an :class:`OpsError` where the shell's credentials lead to another than is recorded."""
+        from ops import recorded
         from ops.account import account_of
 
-        return account_of(self.config)
+        account = account_of(self.config)
+        recorded.confirm(self.root, self.config, account.where)
+        return account
 
     @cached_property
     def operations(self) -> Operations:

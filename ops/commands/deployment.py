@@ -42,6 +42,18 @@ def destroy(stage: str, root: Path, data: str, yes: bool) -> None:
 @click.command()
 @STAGE
 @PROJECT
+def unlock(stage: str, root: Path) -> None:
+    """Let a stage be deployed again after a run that was killed on another machine."""
+    from ops import lock
+
+    it = opened(root, stage)
+    holder = lock.release(it.account.ssm, it.stage)
+    click.echo(f"unlocked; it was held by: {holder}" if holder else "was not locked")
+
+
+@click.command()
+@STAGE
+@PROJECT
 @AS_JSON
 def urls(stage: str, root: Path, as_json: bool) -> None:
     """Print the addresses of a deployed stage."""

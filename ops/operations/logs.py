@@ -75,3 +75,8 @@ def lines(
         if found >= MOST_LINES or "nextToken" not in answer:
             return
         asked["nextToken"] = answer["nextToken"]
+
+
+def printed(text: str) -> str:
+    """A name from outside, fit for one line of a message."""
+    return text if text.isprintable() else ascii(text)

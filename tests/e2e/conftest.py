@@ -127,6 +127,18 @@ reserved = 10
 WATCHED = """
 [stages.local.canary]
 every_hours = 24
+
+# A day of theirs ends at midnight, so nothing of today is told; and a site for which a test has an older day.
+[stages.local.digest]
+hour = 0
+
+[stages.local.sites.digested]
+thanks = "http://127.0.0.1:8080/thanks.html"
+origins = ["http://127.0.0.1:8080"]
+channels = ["pushover"]
+
+[stages.local.sites.digested.spam]
+honeypot = { points = 10 }
 """
 
 

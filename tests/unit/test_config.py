@@ -120,7 +120,7 @@ DEV = "[stages.dev]\n"
         ("= broken", ["not valid TOML", "line 1"]),
         (
             changed("version = 1", "version = 1\nsite = 3"),
-            ["site: unknown; expected version, sites, channels, limits, delivery, alarms, canary or stages"],
+            ["site: unknown; expected version, sites, channels, limits, delivery, alarms, canary, digest or stages"],
         ),
         # Stages
         (changed("[stages.dev]", "[stages.Dev]"), ["stages.Dev", "a-z"]),
@@ -138,8 +138,6 @@ DEV = "[stages.dev]\n"
         (changed(DEV, DEV + 'throttle = "10"\n'), ["stages.dev.throttle: found '10'; expected a table"]),
         (changed(DEV, DEV + "throttle = {max = 1}\n"), ["stages.dev.throttle.max: unknown key"]),
         (changed(DEV, DEV + 'endpoint = "http://127.0.0.1:1"\n'), ["stages.dev.endpoint: only stages.local has it"]),
-        (changed(DEV, DEV + 'account = "000000000000"\n'), ["stages.dev.account: only stages.local has it"]),
-        (changed(DEV, DEV + 'region = "us-east-1"\n'), ["stages.dev.region: only stages.local has it"]),
         (changed('account = "000000000000"\n', ""), ["stages.local.account: missing"]),
         (changed('region = "us-east-1"\n', ""), ["stages.local.region: missing"]),
         (changed(":4566", ":45660000"), ["stages.local.endpoint: found", "must have a port from 0 to 65535, or none"]),
