@@ -198,7 +198,7 @@ def one_of_each() -> list[StoredMessage]:
     ]
 
 
-SHELL = Shell("local", "the local stack", ("default", "shop"))
+SHELL = Shell("local", "the local stack", {"default": ("pushover", "email", "team"), "shop": ("pushover",)})
 
 
 @contextmanager

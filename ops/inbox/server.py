@@ -94,7 +94,7 @@ def run(it: Opened, port: int, *, browser: bool) -> None:
 def shell_of(it: Opened) -> Shell:
     """What each page says of its stage."""
     region = "the local stack" if it.config.endpoint else it.config.region or "your AWS account"
-    return Shell(it.stage.name, region, tuple(it.stage.sites))
+    return Shell(it.stage.name, region, {name: site.channels for name, site in it.stage.sites.items()})
 
 
 def connect(it: Opened) -> Mailbox:

@@ -29,7 +29,12 @@ class Shell:
     stage: str
     where: str
     """The region, or that it is this machine."""
-    sites: Sequence[str]
+    channels: Mapping[str, Sequence[str]]
+    """Each site of ``herald.toml``, with the channels that serve it."""
+
+    @property
+    def sites(self) -> Sequence[str]:
+        return tuple(self.channels)
 
     def page(self, title: str, *main: Content, nav: Element | None = None, refresh: bool = False) -> Element:
         """A whole document around ``main``."""
@@ -221,7 +226,7 @@ def message(shell: Shell, trace: Trace, back: Filter, csrf: str, now: int, *, lo
         tag(
             "div",
             tag("div", _fields(stored), _record(stored), class_="left"),
-            tag("div", _doing(stored, back, csrf), _signals(stored), _channels(stored), class_="right"),
+            tag("div", _doing(shell, stored, back, csrf), _signals(stored), _channels(stored), class_="right"),
             class_="columns",
         ),
         _way(trace, back, logs=logs),
@@ -259,26 +264,35 @@ def _record(stored: StoredMessage) -> Element:
     return tag("section", tag("h2", "Its record", class_="hidden", id="record"), rows, aria_labelledby="record")
 
 
-def _doing(stored: StoredMessage, back: Filter, csrf: str) -> Element:
+def _doing(shell: Shell, stored: StoredMessage, back: Filter, csrf: str) -> Element:
     """What state it is in, and what its owner can do about it."""
     listed = stored.listed
-    parts: list[Content] = [tag("h2", "What to do", id="doing"), tag("p", words.MESSAGE_STATES[listed.state])]
-    names = [name for name, each in listed.channels.items() if each.state in _OPEN]
-    unsure = [name for name, each in listed.channels.items() if each.state is State.UNCERTAIN]
-    if listed.verdict.held:
-        rings = f"Releasing it rings {words.listed(list(listed.channels))}." if listed.channels else ""
-        parts += [tag("p", rings, class_="hint"), _button("release", "Release", stored, back, csrf)]
-    elif names:
-        done = [name for name, each in listed.channels.items() if each.state is State.DELIVERED]
-        rings = f"Replaying it rings {words.listed(names)}, and nothing else."
-        if done:
-            rings += f" Not again: {words.listed(done)}, which delivered."
-        if unsure:
-            rings += f" {words.listed(unsure).capitalize()} may have rung already, and would ring a second time."
-        parts += [tag("p", rings, class_="hint"), _button("replay", "Replay", stored, back, csrf)]
-    elif listed.channels:
-        parts.append(tag("p", "Nothing is left to do: what was delivered is never sent again.", class_="hint"))
-    return tag("section", *parts, class_="card", aria_labelledby="doing")
+    serving = shell.channels.get(listed.site, ())
+    names = [name for name, each in listed.channels.items() if each.state in _OPEN and name in serving]
+    said, button = [], None
+    if not names:
+        said.append("Nothing is left to do.")
+    elif listed.verdict.held:
+        said.append(f"Releasing it rings {words.listed(names)}.")
+        button = _button("release", "Release", stored, back, csrf)
+    else:
+        said.append(f"Replaying it rings {words.listed(names)}, and nothing else.")
+        button = _button("replay", "Replay", stored, back, csrf)
+        if unsure := [name for name in names if listed.channels[name].state is State.UNCERTAIN]:
+            said.append(f"Of these {words.listed(unsure)} may have rung already, and would ring a second time.")
+    if done := [name for name, each in listed.channels.items() if each.state is State.DELIVERED]:
+        said.append(f"What {words.listed(done)} delivered is never sent again.")
+    if gone := [name for name, each in listed.channels.items() if each.state in _OPEN and name not in serving]:
+        said.append(f"No longer a channel of this site, and so out of reach: {words.listed(gone)}.")
+    return tag(
+        "section",
+        tag("h2", "What to do", id="doing"),
+        tag("p", words.MESSAGE_STATES[listed.state]),
+        tag("p", " ".join(said), class_="hint"),
+        button,
+        class_="card",
+        aria_labelledby="doing",
+    )
 
 
 def _button(action: str, label: str, stored: StoredMessage, back: Filter, csrf: str) -> Element:

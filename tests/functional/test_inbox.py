@@ -261,7 +261,7 @@ def test_following_every_link_changes_nothing(owner: Person, mailbox: InMemoryMa
 
 def test_replay_asks_once_and_says_what_it_did(owner: Person, mailbox: InMemoryMailbox) -> None:
     page = owner.gets("/message?id=waiting-1&state=waiting")
-    assert "Replaying it rings email, and nothing else. Not again: pushover, which delivered." in page.text
+    assert "Replaying it rings email, and nothing else. What pushover delivered is never sent again." in page.text
     form = re.search(r'action="(/message/replay[^"]*)"', page.text)
     assert form
     assert f'value="{owner.session.csrf}"' in page.text
@@ -274,6 +274,14 @@ def test_replay_asks_once_and_says_what_it_did(owner: Person, mailbox: InMemoryM
     assert "Nothing is left to do" in after.text
     assert "Asked to ring" not in owner.gets(answer.headers["location"]).text, "it is said once"
     assert mailbox.changes == [("replay", "waiting-1")]
+
+
+def test_a_channel_that_has_left_the_site_is_not_offered(mailbox: InMemoryMailbox) -> None:
+    for person in met(mailbox, Shell("local", "", {"default": ("pushover",)})):
+        person.opens()
+        page = person.gets("/message?id=waiting-1").text
+        assert "No longer a channel of this site, and so out of reach: email." in page
+        assert "<button" not in page
 
 
 def test_what_is_held_is_released_and_not_replayed(owner: Person, mailbox: InMemoryMailbox) -> None:
@@ -459,7 +467,7 @@ def unanswered(cause: Exception) -> Exception:
 )
 def test_what_to_do_is_said_and_tried_again(error: Exception, stage: str, title: str, advice: str) -> None:
     mailbox = FailingMailbox(error, *one_of_each())
-    for person in met(mailbox, Shell(stage, "eu-central-1", ("default",))):
+    for person in met(mailbox, Shell(stage, "eu-central-1", {"default": ("pushover",)})):
         person.opens()
         for path in ("/?state=waiting", "/message?id=waiting-1"):
             answer = person.gets(path)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+import signal
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from threading import Thread
 from typing import Any
 
@@ -18,6 +20,9 @@ from chalicelib.logic.archive import MessageState
 from chalicelib.logic.delivery import Delivery, State
 from ops.operations import Listing, Selection
 from tests.e2e.browser.visitor import DESKTOP, PHONE, Scheme, violations
+from tests.e2e.harness import Harness, marker, wait_for
+from tests.e2e.test_commands import printed, shell
+from tests.e2e.test_commands import running as command
 from tests.mailbox import FailingMailbox, many, one_of_each, running, stored
 
 LONG = "Donaudampfschifffahrtsgesellschaftskapitänsmützenabzeichen" * 3
@@ -306,3 +311,57 @@ def test_a_page_of_another_server_on_this_machine_changes_nothing(owner: Owner) 
         server.shutdown()
         thread.join(10)
         server.server_close()
+
+
+# On the local stack: the command as it is typed, and the operations behind the page.
+
+
+@pytest.fixture
+def at_work(browser: Browser, herald: Harness, checkout: Path) -> Iterator[Page]:
+    """A browser at the inbox of the session's stack, without a script."""
+    words = ["-m", "ops", "inbox", "--stage", herald.stage.name, "--no-browser"]
+    with command(checkout, words, shell(herald.stack.ports)) as (process, lines):
+        printed(lines, "Ctrl-C")
+        address = re.search(r"http://\S+", "".join(lines))
+        assert address
+        context = browser.new_context(java_script_enabled=False)
+        page = context.new_page()
+        page.goto(address[0])
+        expect(page.get_by_role("heading", level=1)).to_have_text("All messages")
+        yield page
+        context.close()
+        process.send_signal(signal.SIGINT)
+        assert process.wait(30) == 0
+
+
+def test_replay_by_button_rings_exactly_the_missing_channel_and_release_rings(at_work: Page, herald: Harness) -> None:
+    page, failed, held = at_work, marker(), marker()
+    channels = sorted(herald.stage.sites["hooked"].channels)
+    herald.hook_faults({"do": "status", "status": 400})
+    message_id: str = herald.post_json({"name": failed, "message": failed}, "/contact/hooked").json()["id"]
+    assert herald.line("on_failure", message_id=message_id)["action"] == "undeliverable"
+    rung = [hook["channel"] for hook in herald.hooks(failed)]
+    missing = next(name for name in channels if name not in rung)
+    quarantined: str = herald.post_json({"name": held, "message": held, "_gotcha": "x"}, "/contact/guarded").json()[
+        "id"
+    ]
+    herald.line("on_success", message_id=quarantined, action="quarantined")
+
+    page.get_by_role("link", name="Undeliverable").click()
+    page.get_by_role("link", name=failed).click()
+    expect(page.get_by_text(f"Replaying it rings {missing}, and nothing else.")).to_be_visible()
+    page.get_by_role("button", name="Replay").click()
+    expect(page.get_by_role("status")).to_contain_text(f"Asked to ring {missing}.")
+    herald.line("on_success", message_id=message_id, action="delivered")
+    assert sorted(hook["channel"] for hook in herald.hooks(failed)) == channels
+    page.get_by_role("link", name="Read the logs too").click()
+    expect(page.get_by_role("cell", name="on_success was told")).to_be_visible()
+    expect(page.get_by_text("Nothing is left to do.")).to_be_visible()
+
+    page.goto(f"{page.url.partition('/message')[0]}/?state=quarantined&site=guarded")
+    page.get_by_role("link", name=held).click()
+    expect(page.get_by_text("honeypot: filled in a field that people don't see")).to_be_visible()
+    page.get_by_role("button", name="Release").click()
+    expect(page.get_by_role("status")).to_contain_text("Asked to ring pushover.")
+    wait_for(lambda: herald.pushes(held), "push")
+    assert len(herald.pushes(held)) == 1
