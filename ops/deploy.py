@@ -22,7 +22,7 @@ from typing import IO, TYPE_CHECKING, cast
 from chalicelib.functions import functions_of
 from chalicelib.logic import gateway
 from chalicelib.settings import APP, Stage
-from ops import alarms, lock, record, recorded, render, rest_api, stacks, wiring
+from ops import alarms, lock, partitions, record, recorded, render, rest_api, stacks, wiring
 from ops.account import Account
 from ops.config import StageConfig
 from ops.errors import OpsError, unless
@@ -59,6 +59,7 @@ class Deployment:
 
 def deploy(it: Deployment, stages: Mapping[str, StageConfig]) -> None:
     """Bring one stage into the account, or up to date there."""
+    partitions.refuse_lacking(it.config, it.account.where)
     with _alone(it, "deploy"):
         recorded.record(it.root, it.config, it.account.where)
         steps = [

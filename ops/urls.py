@@ -5,6 +5,7 @@ from __future__ import annotations
 from ops import record, stacks, wiring
 from ops.account import Account
 from ops.config import LOCAL, StageConfig
+from ops.policies import Where
 from ops.render import API_STAGE
 
 _DOMAIN = {"aws-cn": "amazonaws.com.cn"}
@@ -38,6 +39,10 @@ def _function_url(account: Account, url: str) -> str:
 def _base(account: Account, api: str) -> str:
     if account.endpoint:
         return f"{account.endpoint}/restapis/{api}/{API_STAGE}/_user_request_"
-    where = account.where
+    return rest_api(account.where, api)
+
+
+def rest_api(where: Where, api: str) -> str:
+    """Where a REST API of API Gateway answers: https://docs.aws.amazon.com/general/latest/gr/apigateway.html"""
     domain = _DOMAIN.get(where.partition, "amazonaws.com")
     return f"https://{api}.execute-api.{where.region}.{domain}/{API_STAGE}"

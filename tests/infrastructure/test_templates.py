@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -46,8 +47,8 @@ def statements() -> list[tuple[str, dict[str, Any]]]:
     return found
 
 
-def cfn_lint(*paths: Path) -> subprocess.CompletedProcess[str]:
-    options = ["--format", "parseable", "--"]
+def cfn_lint(*paths: Path, regions: Sequence[str] = ()) -> subprocess.CompletedProcess[str]:
+    options = ["--format", "parseable", *(["--regions", *regions] if regions else []), "--"]
     return subprocess.run(
         [sys.executable, "-c", "from cfnlint.runner import main; main()", *options, *map(str, paths)],
         capture_output=True,
