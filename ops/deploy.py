@@ -24,6 +24,7 @@ from chalicelib.logic import gateway
 from chalicelib.settings import APP, Stage
 from ops import alarms, lock, partitions, record, recorded, render, rest_api, stacks, wiring
 from ops.account import Account
+from ops.additions import let_in
 from ops.config import StageConfig
 from ops.errors import OpsError, unless
 from ops.steps import Step, take
@@ -61,6 +62,7 @@ def deploy(it: Deployment, stages: Mapping[str, StageConfig]) -> None:
     """Bring one stage into the account, or up to date there."""
     partitions.refuse_lacking(it.config, it.account.where)
     with _alone(it, "deploy"):
+        let_in.check(it.account, it.config.additions)
         recorded.record(it.root, it.config, it.account.where)
         steps = [
             Step("rendered", "policies and configuration", lambda: _rendered(it, stages)),
@@ -81,7 +83,7 @@ def destroy(it: Deployment, *, data: bool) -> None:
     cloudformation, stage = it.account.cloudformation, it.stage
     with _alone(it, "destroy"):
         steps = [
-            Step("wiring", f"stack {stacks.wiring(stage)}", lambda: _deleted(cloudformation, stacks.wiring(stage))),
+            Step("wiring", f"stack {stacks.wiring(stage)}", lambda: _delete_wiring(it)),
             Step("functions", "chalice delete: functions, their roles, the API", lambda: _chalice_delete(it)),
             Step("logs", "the functions' log groups", lambda: _delete_logs(it)),
             Step(
@@ -287,16 +289,24 @@ def advice(said: str) -> str:
 
 
 def _wiring(it: Deployment) -> str:
+    # First, so that nothing is sent that is not let in.
+    changed = let_in.settle(it.account, it.stage, it.config.additions)
     template = (it.root / render.wiring_file(it.stage.name)).read_text(encoding="utf-8")
     queues = stacks.outputs(it.account.cloudformation, stacks.data(it.stage))
-    return stacks.apply(
+    done = stacks.apply(
         it.account.cloudformation,
         stacks.wiring(it.stage),
         template,
-        {name: queues[name] for name in (wiring.RULE_DEAD_LETTERS, wiring.FAILED_EVENTS)}
+        {name: queues[name] for name in wiring.queues(it.config.additions)}
         | ({alarms.EMAIL: it.config.alarms_to} if it.config.alarms_to else {}),
         it.tags,
     )
+    return f"{done}; let in at {', '.join(changed)}" if changed else done
+
+
+def _delete_wiring(it: Deployment) -> str:
+    let_in.take_back(it.account, it.stage)
+    return _deleted(it.account.cloudformation, stacks.wiring(it.stage))
 
 
 def subscribe_to_alarms(it: Deployment) -> str | None:
