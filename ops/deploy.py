@@ -23,6 +23,7 @@ from chalicelib.functions import functions_of
 from chalicelib.settings import APP, Stage
 from ops import alarms, lock, partitions, record, recorded, render, rest_api, stacks
 from ops.account import Account
+from ops.additions import let_in
 from ops.config import StageConfig
 from ops.errors import OpsError, unless
 from ops.release import PYTHON, Release, StackPlan, data, plan
@@ -64,11 +65,12 @@ def deploy(it: Deployment, stages: Mapping[str, StageConfig]) -> None:
     """Bring one stage into the account, or up to date there."""
     partitions.refuse_lacking(it.config, it.account.where)
     with _alone(it, "deploy"):
+        let_in.check(it.account, it.config.additions)
         recorded.record(it.root, it.config, it.account.where)
         render.write(it.root, render.generated(stages))
         render.write(it.root, render.policies(it.stage, it.account.where))
         it.say("rendered    policies and configuration")
-        release, kept = plan(it.root, it.config), Releases(it.stage, it.account)
+        release, kept = plan(it.root, it.config, it.account.where), Releases(it.stage, it.account)
         kept.say(Standing(kept.standing().release, whole=False))
         take(
             [
@@ -119,7 +121,7 @@ def _steps(it: Deployment, release: Release) -> list[Step]:
         Step("foundation", f"stack {names[0]}: topic, bus, releases", lambda: _apply(it, release.foundation)),
         *([Step("key", f"parameter {it.stage.key}", lambda: _key(it))] if it.stage.needs_key else []),
         Step("functions", "chalice deploy: functions, their roles, the API", lambda: _chalice(it, release)),
-        Step("wiring", f"stack {names[1]}: rules, destinations, permissions", lambda: _apply(it, release.wiring)),
+        Step("wiring", f"stack {names[1]}: rules, destinations, permissions", lambda: _wiring(it, release)),
         *([Step("alarms", "by mail", lambda: subscribe_to_alarms(it, alarms_to))] if alarms_to else []),
         Step("attributes", "what Chalice can't set", lambda: _attributes(it, release)),
     ]
@@ -146,7 +148,7 @@ def destroy(it: Deployment, *, data: bool) -> None:
     cloudformation, stage = it.account.cloudformation, it.stage
     with _alone(it, "destroy"):
         steps = [
-            Step("wiring", f"stack {stacks.wiring(stage)}", lambda: _deleted(cloudformation, stacks.wiring(stage))),
+            Step("wiring", f"stack {stacks.wiring(stage)}", lambda: _delete_wiring(it)),
             Step("functions", "chalice delete: functions, their roles, the API", lambda: _chalice_delete(it)),
             Step("releases", "what a rollback needs", lambda: Releases(stage, it.account).delete_all()),
             Step("logs", "the functions' log groups", lambda: _delete_logs(it)),
@@ -359,6 +361,18 @@ def advice(said: str) -> str:
         "This account can't reserve so much concurrency. Take `reserved` out of [delivery] in herald.toml, or ask AWS\n"
         "for more: Service Quotas, AWS Lambda, Concurrent executions.\n"
     )
+
+
+def _wiring(it: Deployment, release: Release) -> str:
+    # First, so that nothing is sent that is not let in.
+    changed = let_in.lay(it.account, it.stage, let_in.read(release.let_in))
+    done = _apply(it, release.wiring)
+    return f"{done}; let in at {', '.join(changed)}" if changed else done
+
+
+def _delete_wiring(it: Deployment) -> str:
+    let_in.take_back(it.account, it.stage)
+    return _deleted(it.account.cloudformation, stacks.wiring(it.stage))
 
 
 def subscribe_to_alarms(it: Deployment, address: str) -> str:

@@ -85,7 +85,7 @@ def planned(it: Deployment, stages: Mapping[str, StageConfig]) -> Release:
     )
     if packed.returncode:
         raise OpsError(f"the code can't be packed:\n{packed.stdout}{packed.stderr}")
-    return plan(copy, it.config).packed(packages / packed.stdout.strip())
+    return plan(copy, it.config, it.account.where).packed(packages / packed.stdout.strip())
 
 
 # What is wanted

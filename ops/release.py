@@ -20,7 +20,9 @@ from chalicelib.functions import functions_of
 from chalicelib.logic import gateway
 from chalicelib.settings import Stage
 from ops import alarms, render, stacks, wiring
+from ops.additions import let_in
 from ops.config import StageConfig
+from ops.policies import Where
 
 PYTHON = f"python{sys.version_info.major}.{sys.version_info.minor}"
 """What Chalice deploys for: the Python that runs it."""
@@ -91,6 +93,8 @@ class Release:
     log_retention_days: int
     alarms_to: str | None
     xray: bool
+    let_in: Mapping[str, list[dict[str, Any]]]
+    """What queues and topics of the owner's have to allow, by their names in ``herald.toml``."""
     code: Code = Code("", {})
     """Nothing until it is packed."""
 
@@ -132,7 +136,7 @@ def data(root: Path, stage: Stage) -> StackPlan:
     )
 
 
-def plan(root: Path, config: StageConfig) -> Release:
+def plan(root: Path, config: StageConfig, where: Where) -> Release:
     """The release that the rendered files of a checkout make."""
     stage = config.stage
     return Release(
@@ -143,7 +147,7 @@ def plan(root: Path, config: StageConfig) -> Release:
             stacks.wiring(stage),
             (root / render.wiring_file(stage.name)).read_text(encoding="utf-8"),
             {alarms.EMAIL: config.alarms_to} if config.alarms_to else {},
-            (wiring.RULE_DEAD_LETTERS, wiring.FAILED_EVENTS),
+            tuple(wiring.queues(config.additions)),
         ),
         functions=tuple(_functions(root, stage)),
         rate=config.rate,
@@ -152,6 +156,7 @@ def plan(root: Path, config: StageConfig) -> Release:
         log_retention_days=config.log_retention_days,
         alarms_to=config.alarms_to,
         xray=stage.xray,
+        let_in=let_in.written(config.additions, stage, where),
     )
 
 

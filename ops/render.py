@@ -54,7 +54,7 @@ def generated(stages: Mapping[str, StageConfig]) -> dict[Path, str]:
     files |= {CONTRACTS / name: _json(contract) for name, contract in contracts.contracts().items()}
     for config in ordered:
         files[wiring_file(config.stage.name)] = _yaml(
-            wiring.template(config.stage, with_alarms=config.alarms_to is not None)
+            wiring.template(config.stage, with_alarms=config.alarms_to is not None, additions=config.additions)
         )
     if LOCAL in stages:
         files |= policies(stages[LOCAL].stage, local_where(stages[LOCAL]))

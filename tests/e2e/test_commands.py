@@ -101,6 +101,8 @@ def clone(tmp_path: Path, checkout: Path) -> Path:
 
 
 def test_run_is_ready_redeploys_on_a_change_and_ends_without_a_trace(clone: Path) -> None:
+    # Its stack is a new one, which has nothing of the owner's that the shared one has.
+    shutil.copyfile(ROOT / "herald.toml", clone / "herald.toml")
     ports, mark = free_ports(), f"HERALD_TEST_RUN={marker()}"
     name, _, value = mark.partition("=")
     environ = shell(ports, **{name: value})

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import signal
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -141,7 +142,9 @@ def test_a_stage_is_interrupted_mended_changed_put_back_and_destroyed(herald: Ha
 
 def test_nothing_that_was_accepted_during_a_deployment_is_lost(herald: Harness, clone: Path) -> None:
     environ = environment(herald.config, shell(herald.stack.ports))
-    word, accepted, refused = marker(), [], []
+    word = marker()
+    accepted: list[int] = []
+    refused: list[int] = []
     with running(clone, ["-m", "ops", "deploy", "--stage", "local"], environ) as (process, lines):
         number = 0
         while process.poll() is None:
@@ -151,7 +154,7 @@ def test_nothing_that_was_accepted_during_a_deployment_is_lost(herald: Harness, 
         assert process.wait() == 0, "".join(lines)
     assert len(accepted) >= 5, f"{len(accepted)} accepted, {len(refused)} refused"
     for number in accepted:
-        wait_for(lambda text=f"{word} {number}.": herald.pushes(text), f"push {number}")
+        wait_for(partial(herald.pushes, f"{word} {number}."), f"push {number}")
 
 
 def test_the_smoke_test_finds_a_deployed_stage_well_and_a_missing_permission(herald: Harness) -> None:

@@ -122,7 +122,10 @@ DEV = "[stages.dev]\n"
         ("= broken", ["not valid TOML", "line 1"]),
         (
             changed("version = 1", "version = 1\nsite = 3"),
-            ["site: unknown; expected version, sites, channels, limits, delivery, alarms, canary, digest or stages"],
+            [
+                "site: unknown; expected version, sites, channels, limits, delivery, alarms, canary, digest, rule,"
+                " subscriber, grant or stages"
+            ],
         ),
         # Stages
         (changed("[stages.dev]", "[stages.Dev]"), ["stages.Dev", "a-z"]),

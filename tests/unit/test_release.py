@@ -28,6 +28,7 @@ RELEASE = Release(
     log_retention_days=30,
     alarms_to=None,
     xray=False,
+    let_in={"sqs:inbox": [{"Sid": "HeraldDevRuleInbox"}]},
     code=Code("abc=", {"app.py": "1"}),
 )
 
