@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 import shutil
 import signal
+from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 import requests
 
 from chalicelib.functions import functions_of
+from ops import pipeline
 from ops.account import Account, environment
 from ops.config import load, named
 from ops.operations.facade import Operations
@@ -52,6 +55,15 @@ DESTROYING = (
 @pytest.fixture
 def clone(tmp_path: Path, checkout: Path) -> Path:
     return fresh_clone(tmp_path / "herald", checkout)
+
+
+def granted(herald: Harness, statements: list[dict[str, Any]]) -> AbstractContextManager[dict[str, str]]:
+    """The environment of a pipeline's role. What CloudFormation does for it nobody asks here."""
+    where = herald.account.where
+    text = json.dumps(statements)
+    for name, value in (("Partition", where.partition), ("Region", where.region), ("AccountId", where.account)):
+        text = text.replace(f"${{AWS::{name}}}", value)
+    return herald.program(*json.loads(text))
 
 
 def says(urls: dict[str, str]) -> str:
@@ -98,8 +110,9 @@ def test_a_stage_is_interrupted_mended_changed_put_back_and_destroyed(herald: Ha
     }
     assert len(found["apis"]) == len(before["apis"]) + 1
     assert len(of_dev(found)["subscriptions"]) == 1
-    again = ops(clone, environ, "deploy", *STAGE)
-    assert again.returncode == 0, again.stderr
+    with granted(herald, pipeline.deploying(stage)) as role:
+        again = ops(clone, environ | role, "deploy", *STAGE)
+    assert again.returncode == 0, again.stdout + again.stderr
     assert inventory(account) == found
 
     # What was deployed before comes back: code, configuration and wiring.
@@ -107,7 +120,8 @@ def test_a_stage_is_interrupted_mended_changed_put_back_and_destroyed(herald: Ha
     code = app.read_text(encoding="utf-8")
     app.write_text(code.replace('{"status": "ok"}', '{"status": "changed"}'), encoding="utf-8")
     (clone / "herald.toml").write_text(plain.replace("[stages.dev]", CHANGED))
-    seen = ops(clone, environ, "diff", *STAGE, "--json", "--exit-code")
+    with granted(herald, pipeline.comparing(stage)) as role:
+        seen = ops(clone, environ | role, "diff", *STAGE, "--json", "--exit-code")
     assert seen.returncode == 4, seen.stderr
     lines = {each["name"]: each["lines"] for each in json.loads(seen.stdout)}
     assert "+- app.py" in next(found for name, found in lines.items() if name.startswith("since "))
@@ -122,7 +136,8 @@ def test_a_stage_is_interrupted_mended_changed_put_back_and_destroyed(herald: Ha
     assert ops(clone, environ, "diff", *STAGE, "--exit-code").stdout.endswith("\nnothing\n")
     assert "herald-dev-send-event" in inventory(account)["roles"]
     interrupted(clone, environ, ports, "cloudformation UpdateStack .*herald-dev-foundation", "rollback", *STAGE)
-    back = ops(clone, environ, "rollback", *STAGE)
+    with granted(herald, pipeline.deploying(stage)) as role:
+        back = ops(clone, environ | role, "rollback", *STAGE)
     assert back.returncode == 0, back.stdout + back.stderr
     assert says(urls) == "ok"
     assert inventory(account) == found
@@ -142,19 +157,16 @@ def test_a_stage_is_interrupted_mended_changed_put_back_and_destroyed(herald: Ha
 
 def test_nothing_that_was_accepted_during_a_deployment_is_lost(herald: Harness, clone: Path) -> None:
     environ = environment(herald.config, shell(herald.stack.ports))
-    word = marker()
-    accepted: list[int] = []
-    refused: list[int] = []
+    delivered = 0
     with running(clone, ["-m", "ops", "deploy", "--stage", "local"], environ) as (process, lines):
-        number = 0
         while process.poll() is None:
-            number += 1
-            answer = herald.post_form(message=f"{word} {number}.")
-            (accepted if answer.status_code == 303 else refused).append(number)
+            word = marker()
+            # Also refused is an answer, which a visitor sees; but none may be told "sent" whose message is gone.
+            if herald.post_form(message=word).status_code == 303:
+                wait_for(partial(herald.pushes, word), f"push of {word}, the one after {delivered}")
+                delivered += 1
         assert process.wait() == 0, "".join(lines)
-    assert len(accepted) >= 5, f"{len(accepted)} accepted, {len(refused)} refused"
-    for number in accepted:
-        wait_for(partial(herald.pushes, f"{word} {number}."), f"push {number}")
+    assert delivered >= 3
 
 
 def test_the_smoke_test_finds_a_deployed_stage_well_and_a_missing_permission(herald: Harness) -> None:
