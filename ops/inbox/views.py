@@ -429,7 +429,7 @@ def troubled(shell: Shell, it: Trouble, again: str) -> Element:
             "div",
             tag("h1", it.title),
             tag("p", it.advice),
-            tag("p", "Its name: ", tag("code", it.reason), class_="hint") if it.reason else None,
+            tag("p", "AWS calls it ", tag("code", it.reason), class_="hint") if it.reason else None,
             tag("p", tag("a", "Try again", href=again, class_="button"), class_="links"),
             class_="said",
             role="alert",
