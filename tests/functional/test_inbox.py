@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import replace
 from html.parser import HTMLParser
@@ -77,9 +77,9 @@ class Person:
         return self.client.request("POST", path, data=form, headers={"Origin": self.address, **headers})
 
 
-def met(mailbox: Mailbox, shell: Shell = SHELL) -> Iterator[Person]:
+def met(mailbox: Mailbox, shell: Shell = SHELL, connect: Callable[[], Mailbox] | None = None) -> Iterator[Person]:
     session = Session(PORT)
-    app = create_app(shell, session, lambda: mailbox, lambda: NOW)
+    app = create_app(shell, session, connect or (lambda: mailbox), lambda: NOW)
     with asyncio.Runner() as loop, closing(Client(app, loop)) as client:
         yield Person(mailbox, ADDRESS, session, client)
 
@@ -478,3 +478,26 @@ def test_what_to_do_is_said_and_tried_again(error: Exception, stage: str, title:
         assert title in person.presses(CHANGE[0]).text
         mailbox.error = None
         assert person.gets("/?state=waiting").status_code == 200
+
+
+def test_after_an_error_the_credentials_are_read_anew_and_else_they_are_kept(mailbox: InMemoryMailbox) -> None:
+    stale = FailingMailbox(refused("ExpiredTokenException"))
+    made: list[Mailbox] = []
+
+    def connect() -> Mailbox:
+        made.append(mailbox if made else stale)
+        return made[-1]
+
+    for person in met(mailbox, connect=connect):
+        person.opens()
+        assert [person.gets("/").status_code for _ in range(3)] == [503, 200, 200]
+        assert made == [stale, mailbox]
+
+
+def test_credentials_that_are_missing_at_the_start_are_said_on_the_page_too(mailbox: InMemoryMailbox) -> None:
+    def connect() -> Mailbox:
+        raise NoCredentialsError
+
+    for person in met(mailbox, connect=connect):
+        person.opens()
+        assert "There are no AWS credentials" in person.gets("/").text
