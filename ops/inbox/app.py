@@ -93,13 +93,14 @@ class Inbox:
     async def _change(self, request: Request, change: Callable[[Mailbox, str], Replayed]) -> Response:
         message_id, back = self._id(request), self._filter(request)
 
-        def carry_out(mailbox: Mailbox) -> Replayed:
+        def carry_out(mailbox: Mailbox) -> None:
             done = change(mailbox, message_id)
+            # First of all: it is done, also if AWS does not answer from now on.
+            self._notices[message_id] = words.replayed(done)
             if done.asked:
                 self._wait(mailbox, done)
-            return done
 
-        self._notices[message_id] = words.replayed(await self._asked(carry_out))
+        await self._asked(carry_out)
         # 303: the page that follows can be loaded again, and nothing is done twice.
         return RedirectResponse(f"/message{back.query(id=message_id)}", 303)
 

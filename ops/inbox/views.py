@@ -70,16 +70,13 @@ class Shell:
 # The list.
 
 
-def mailbox(
-    shell: Shell, shown: Filter, listing: Listing, whole: Mapping[str, StoredMessage], now: int, notice: str = ""
-) -> Element:
+def mailbox(shell: Shell, shown: Filter, listing: Listing, whole: Mapping[str, StoredMessage], now: int) -> Element:
     """A page of messages."""
     title = str(shown.state).capitalize() if shown.state else "All messages"
     lead = words.MESSAGE_STATES[shown.state] if shown.state else "Newest first, with what became of each."
     rows = [_row(message, whole.get(message.id), shell, shown, now) for message in listing.messages]
     return shell.page(
         title,
-        _notice(notice),
         tag("h1", title),
         tag("p", lead, class_="lead"),
         _form(shell, shown),

@@ -31,7 +31,7 @@ from ops.inbox.app import create_app
 from ops.inbox.guard import Session
 from ops.inbox.mailbox import Mailbox
 from ops.inbox.views import Shell
-from ops.operations import Listing, Selection
+from ops.operations import Listing, Replayed, Selection
 from tests.fakes import NOW
 from tests.mailbox import SHELL, FailingMailbox, InMemoryMailbox, many, one_of_each, stored
 
@@ -291,6 +291,21 @@ def test_what_is_held_is_released_and_not_replayed(owner: Person, mailbox: InMem
     assert owner.presses(CHANGE[1]).status_code == 303
     assert mailbox.changes == [("release", "quarantined-1")]
     assert "Asked to ring pushover and email." in owner.gets("/message?id=quarantined-1").text
+
+
+def test_what_was_asked_for_is_said_even_if_nothing_answers_afterwards() -> None:
+    class Silent(FailingMailbox):
+        def replay(self, message_id: str) -> Replayed:
+            done = super().replay(message_id)
+            self.error = refused("ThrottlingException")
+            return done
+
+    mailbox = Silent(None, *one_of_each())
+    for person in met(mailbox):
+        person.opens()
+        assert "asks for a pause" in person.presses(CHANGE[0]).text
+        mailbox.error = None
+        assert "Asked to ring email." in person.gets("/message?id=waiting-1").text
 
 
 def test_a_refusal_of_the_operation_is_shown(owner: Person) -> None:
