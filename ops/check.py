@@ -12,6 +12,7 @@ from pathlib import Path
 import parliament
 
 from ops import render
+from ops.additions import grants
 from ops.config import LOCAL, StageConfig
 from ops.errors import OpsError
 from ops.policies import WITHOUT_RESOURCE, Where
@@ -54,6 +55,9 @@ def mistakes(root: Path, stages: Mapping[str, StageConfig]) -> Iterator[str]:
             for path, text in render.policies(config.stage, where).items():
                 for fault in policy_faults(text):
                     yield f"{path}: {fault}"
+            for grant, table in config.additions.grants.items():
+                for fault in policy_faults(json.dumps(grants.policy(table, config.stage, where))):
+                    yield f"grant.{grant}: {fault}"
 
 
 def registered(root: Path, stage: str) -> set[str]:

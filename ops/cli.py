@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from ops.commands import Sections, deployment, messages, policies, project, replay
+from ops.commands import Sections, deployment, inbox, messages, policies, project, replay
 
 SECTIONS: dict[str, list[click.Command]] = {
     "Messages": [
@@ -12,14 +12,19 @@ SECTIONS: dict[str, list[click.Command]] = {
         messages.trace,
         replay.replay,
         replay.quarantine,
+        inbox.inbox,
     ],
     "Build and deploy": [
         project.render,
         project.check,
         policies.policies,
+        deployment.diff,
         deployment.deploy,
         deployment.urls,
         deployment.destroy,
+        deployment.smoke,
+        deployment.rollback,
+        deployment.releases,
         deployment.unlock,
         deployment.run,
     ],

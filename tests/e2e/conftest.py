@@ -15,6 +15,7 @@ from ops.local.aws.access_log import VARIABLE
 from ops.local.ports import Ports
 from ops.local.stack import LocalStack, Pushover
 from ops.policies import policy
+from tests.e2e import owner
 from tests.e2e.harness import Harness
 from tests.recorded import calls, unpermitted
 
@@ -154,7 +155,7 @@ def checkout() -> Iterator[Path]:
     for name in ("app.py", "chalicelib", "infra", "ops", "requirements.txt", "web"):
         (folder / name).symlink_to(ROOT / name)
     (folder / "herald.toml").write_text(
-        (ROOT / "herald.toml").read_text(encoding="utf-8") + GUARDED + MAILED + HOOKED + URGENT + WATCHED,
+        (ROOT / "herald.toml").read_text(encoding="utf-8") + GUARDED + MAILED + HOOKED + URGENT + WATCHED + owner.ADDED,
         encoding="utf-8",
     )
     try:
@@ -173,7 +174,11 @@ def stack(checkout: Path) -> Iterator[LocalStack]:
 
 @pytest.fixture(scope="session")
 def deployed(stack: LocalStack, checkout: Path) -> Iterator[Harness]:
-    """Stage ``local``, deployed. In the end none of its functions must have asked for more than its policy allows."""
+    """Stage ``local``, deployed in an account that has what it names of the owner's.
+
+    In the end none of its functions must have asked for more than its policy allows.
+    """
+    owner.prepare(stack.account)
     herald = Harness(stack, stack.deploy(print))
     yield herald
     stage, where = herald.stage, herald.account.where

@@ -22,6 +22,7 @@ QUEUES = {
     "TopicDeadLetters": "topic-dead-letters",
     "FailedEvents": "failed-events",
     "RuleDeadLetters": "rule-dead-letters",
+    "SubscriberDeadLetters": "subscriber-dead-letters",
 }
 
 
@@ -173,6 +174,13 @@ RULES = "rule/${BusName}/"
             "events.amazonaws.com",
             "ArnLike",
             ARN % ("events", RULES + "*"),
+        ),
+        (
+            "SubscriberDeadLetters",
+            "TopicSendsWhatSubscribersCouldNotTake",
+            "sns.amazonaws.com",
+            "ArnEquals",
+            ARN % ("sns", "${TopicName}"),
         ),
     ],
 )
