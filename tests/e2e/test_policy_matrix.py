@@ -199,6 +199,8 @@ def test_no_permission_is_unused_and_no_call_unpermitted(recorder: Recorder, it:
     assert "\n".join(differences(policies, made)) == ""
     _is_rendered(herald, policies)
     _lets_in_what_is_shown(herald)
+    if herald.stage.xray:
+        _is_not_traced_without_its_statement(herald)
     _would_be_seen(policies, made)
 
 
@@ -231,6 +233,18 @@ def _lets_in_what_is_shown(herald: Harness) -> None:
                 only = f"{operator} {key.replace('AWS:', 'aws:')} {source}"
                 found.add((arn, each["Principal"]["Service"], (each["Action"],), only))
     assert found == shown
+
+
+def _is_not_traced_without_its_statement(herald: Harness) -> None:
+    functions = herald.account.functions
+    for spec in functions_of(herald.stage):
+        name = herald.stage.function(spec.name)
+        assert functions.get_function_configuration(FunctionName=name)["TracingConfig"]["Mode"] == "Active"
+        with (
+            herald.without_statement(spec.name, "TraceRuns"),
+            pytest.raises(functions.exceptions.InvalidParameterValueException, match="PutTraceSegments on XRAY"),
+        ):
+            functions.update_function_configuration(FunctionName=name, TracingConfig={"Mode": "Active"})
 
 
 def _would_be_seen(policies: Policies, made: set[Call]) -> None:
