@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from ops.commands import Sections, deployment, messages, policies, project, replay
+from ops.commands import Sections, deployment, look, messages, policies, project, replay, secrets
 
 SECTIONS: dict[str, list[click.Command]] = {
     "Messages": [
@@ -12,6 +12,12 @@ SECTIONS: dict[str, list[click.Command]] = {
         messages.trace,
         replay.replay,
         replay.quarantine,
+    ],
+    "Look after a stage": [
+        look.send,
+        look.doctor,
+        look.logs,
+        secrets.secrets,
     ],
     "Build and deploy": [
         project.render,
