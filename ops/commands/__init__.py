@@ -116,10 +116,8 @@ class Opened:
     @cached_property
     def operations(self) -> Operations:
         """What can be done with the stage's messages; an :class:`OpsError` where the account can't be reached."""
-        from ops import recorded
         from ops.operations import Operations
 
-        recorded.confirm(self.root, self.config, self.account.where)
         return Operations(self.stage, self.account)
 
     @property

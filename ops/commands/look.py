@@ -42,7 +42,8 @@ def send(stage: str, root: Path, site: str, text: str | None, timeout: int, as_j
     if site not in it.stage.sites:
         raise click.UsageError(f"{site!r} is no site of stage {stage}; it has: {', '.join(it.stage.sites)}")
     operations, api = it.operations, it.addresses["api"]
-    text = text or f"A test by `ops send`, {time.strftime('%Y-%m-%d %H:%M:%S')}"
+    if text is None:
+        text = f"A test by `ops send`, {time.strftime('%Y-%m-%d %H:%M:%S')}"
     begin = time.monotonic()
     message_id = sending.post(api, it.stage.sites[site], text)
     if not as_json:
@@ -82,12 +83,12 @@ def doctor(stage: str, root: Path, as_json: bool) -> None:
 
     JSON: [{"level": "well", "warning" or "wrong", "what", "mend"}]. Status 1 when anything is wrong; not for warnings.
     """
-    from ops.operations.doctor import Level, Patient, examine
+    from ops.operations.doctor import Level, examine
 
     it = opened(root, stage)
     found = []
     signs = {Level.WELL: "ok", Level.WARNING: "warning", Level.WRONG: "WRONG"}
-    for finding in examine(Patient(it.config, it.account), _stale(it)):
+    for finding in examine(it.config, lambda: it.account, _stale(it)):
         found.append(finding)
         if not as_json:
             click.echo(

@@ -65,14 +65,19 @@ class Patient:
         return "make run" if self.stage.name == LOCAL else f"make deploy STAGE={self.stage.name}"
 
 
-def examine(it: Patient, stale: Iterable[str]) -> Iterator[Finding]:
-    """Everything, one by one; ``stale`` are the generated files that don't fit ``herald.toml``."""
+def examine(config: StageConfig, account: Callable[[], Account], stale: Iterable[str]) -> Iterator[Finding]:
+    """Everything, one by one.
+
+    ``account`` gives the stage's account or raises an :class:`OpsError`; ``stale`` are the generated files that don't
+    fit ``herald.toml``.
+    """
     files = list(stale)
     if files:
         yield Finding(Level.WARNING, f"generated files are stale: {', '.join(files)}", "python -m ops render")
     else:
         yield Finding(Level.WELL, "generated files fit herald.toml")
     try:
+        it = Patient(config, account())
         where = it.account.where
     except OpsError as error:
         yield Finding(Level.WRONG, str(error), "sign in, or start the local stack")
@@ -153,8 +158,9 @@ def _subscription(it: Patient) -> Iterator[Finding]:
 def _destinations(it: Patient) -> Iterator[Finding]:
     """The destinations of `destined`."""
     found: dict[str, Any] = {}
+    destined = it.stage.function("destined")
     with unless("ResourceNotFoundException"):
-        found = dict(it.account.functions.get_function_event_invoke_config(FunctionName=it.stage.function("destined")))
+        found = dict(it.account.functions.get_function_event_invoke_config(FunctionName=destined, Qualifier="$LATEST"))
     bus = it.account.where.arn("events", f"event-bus/{it.stage.bus}")
     set_ = {name: one.get("Destination") for name, one in found.get("DestinationConfig", {}).items()}
     if set_.get("OnSuccess") == set_.get("OnFailure") == bus:
@@ -223,9 +229,7 @@ def _channels(it: Patient) -> Iterator[Finding]:
     for one in secrets.check(it.stage, it.account):
         setting = f"python -m ops secrets set --stage {it.stage.name} {one.channel}"
         for parameter in one.missing:
-            yield Finding(
-                Level.WRONG, f"the secret {parameter} is not set: its messages wait", f"{setting} {one.channel}"
-            )
+            yield Finding(Level.WRONG, f"the secret {parameter} is not set: its messages wait", setting)
         for parameter in one.readable:
             yield Finding(Level.WARNING, f"{parameter} is not encrypted (SecureString)", setting)
         if one.error:

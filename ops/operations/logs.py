@@ -132,15 +132,15 @@ def followed(
     CloudWatch shows a line some seconds after it was written, so each look goes back a little further than the last.
     """
     end = None if seconds is None else time.monotonic() + seconds
-    seen: dict[str, float] = {}
+    seen: set[Line] = set()
     while True:
         now = time.time()
         for line in merged(logs, stage, functions, since, now + 1, phrase):
-            if line.id not in seen:
-                seen[line.id] = line.at
+            if line not in seen:
+                seen.add(line)
                 yield line
         since = max(since, now - _LATE)
-        seen = {one: at for one, at in seen.items() if at >= since}
+        seen = {line for line in seen if line.at >= since}
         if end is not None and time.monotonic() >= end:
             return
         time.sleep(_PAUSE)

