@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from ops.commands import Sections, deployment, look, messages, policies, project, replay, secrets
+from ops.commands import Sections, deployment, inbox, look, messages, policies, project, replay, secrets
 
 SECTIONS: dict[str, list[click.Command]] = {
     "Messages": [
@@ -12,6 +12,7 @@ SECTIONS: dict[str, list[click.Command]] = {
         messages.trace,
         replay.replay,
         replay.quarantine,
+        inbox.inbox,
     ],
     "Look after a stage": [
         look.send,
@@ -23,9 +24,13 @@ SECTIONS: dict[str, list[click.Command]] = {
         project.render,
         project.check,
         policies.policies,
+        deployment.diff,
         deployment.deploy,
         deployment.urls,
         deployment.destroy,
+        deployment.smoke,
+        deployment.rollback,
+        deployment.releases,
         deployment.unlock,
         deployment.run,
     ],

@@ -54,6 +54,10 @@ class Operations:
         """A message with all that is known of it; None where there is none of this id (any more)."""
         return self._archive.get(message_id)
 
+    def several(self, ids: Sequence[str]) -> dict[str, StoredMessage]:
+        """Messages by their ids; those that are gone are left out. One BatchGetItem for each hundred."""
+        return self._archive.several(ids)
+
     def whole(self, selection: Selection) -> Iterator[StoredMessage]:
         """All that are selected, with what visitors typed: beside the pages one BatchGetItem for each hundred."""
         return archive.whole(self._archive, self.every(selection))

@@ -134,10 +134,13 @@ class Harness:
                 yield entry
 
     def texts(self, function: str) -> list[str]:
-        """Everything that a function wrote."""
+        """Everything that a function wrote; nothing where its log group was deleted and it has not written since."""
         group = f"/aws/lambda/{self.stage.function(function)}"
         pages = self.account.logs.get_paginator("filter_log_events").paginate(logGroupName=group)
-        return [event["message"] for page in pages for event in page["events"]]
+        try:
+            return [event["message"] for page in pages for event in page["events"]]
+        except self.account.logs.exceptions.ResourceNotFoundException:
+            return []
 
     def line(self, function: str, **fields: object) -> dict[str, Any]:
         """The function's log line with these fields, as soon as it is there."""

@@ -13,19 +13,24 @@ import pytest
 from chalicelib.functions import FUNCTIONS, functions_of
 from chalicelib.settings import Digest, Persistence, Stage
 from ops import alarms, canary, wiring
+from ops.additions import Additions
+from ops.additions.subscribers import SubscriberTable
 from tests.fakes import stage
 
 DEV = stage()
 
 
-def resources(of: Stage = DEV) -> dict[str, Any]:
-    found: dict[str, Any] = wiring.template(of, with_alarms=True)["Resources"]
+SUBSCRIBED = Additions(subscribers={"copies": SubscriberTable.model_validate({"to": "sqs:copies"})})
+
+
+def resources(of: Stage = DEV, additions: Additions | None = None) -> dict[str, Any]:
+    found: dict[str, Any] = wiring.template(of, with_alarms=True, additions=additions)["Resources"]
     return found
 
 
-def alarms_of(of: Stage = DEV) -> dict[str, dict[str, Any]]:
+def alarms_of(of: Stage = DEV, additions: Additions | None = None) -> dict[str, dict[str, Any]]:
     """The properties of each alarm, by its name without the stage."""
-    found = [it["Properties"] for it in resources(of).values() if it["Type"] == "AWS::CloudWatch::Alarm"]
+    found = [it["Properties"] for it in resources(of, additions).values() if it["Type"] == "AWS::CloudWatch::Alarm"]
     return {it["AlarmName"].removeprefix(f"herald-{of.name}-"): it for it in found}
 
 
@@ -43,9 +48,9 @@ AT_LEAST, LESS = "GreaterThanOrEqualToThreshold", "LessThanThreshold"
 
 def test_a_letter_in_any_queue_of_what_failed_sounds_its_alarm(root: Path) -> None:
     queues = re.findall(r"QueueName: !Sub \$\{Prefix\}-(\S+)", (root / "infra/data.yaml").read_text(encoding="utf-8"))
-    assert len(queues) == 3
+    assert len(queues) == 4
     for queue in queues:
-        alarm = alarms_of()[queue]
+        alarm = alarms_of(additions=SUBSCRIBED)[queue]
         assert what_it_watches(alarm) == (
             "AWS/SQS",
             "ApproximateNumberOfMessagesVisible",
@@ -113,7 +118,8 @@ def test_every_alarm_tells_the_topic_and_only_the_end_of_a_lasting_one_is_told_t
     topic = [{"Ref": "AlarmsTopic"}]
     assert all(it["AlarmActions"] == topic for it in alarms_of().values())
     ends = {name: it["OKActions"] for name, it in alarms_of().items() if "OKActions" in it}
-    assert ends == dict.fromkeys((*alarms.QUEUES, "redrive-stopped"), topic)
+    queues = set(alarms.QUEUES) - {alarms.SUBSCRIBERS_QUEUE}
+    assert ends == dict.fromkeys((*queues, "redrive-stopped"), topic)
 
 
 def test_there_are_as_many_alarms_as_are_free_in_an_account() -> None:
