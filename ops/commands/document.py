@@ -21,7 +21,8 @@ with `--help`.
   standard error then.
 - **What destroys asks first**, or takes `--yes`.
 - **Exit status:** 0 when all is well; 1 when it could not be done, or when something is not as it should be; 2 for a
-  command line that can't be understood; 3 when the time to wait was over before the end was known.
+  command line that can't be understood; 3 when the time to wait was over before the end was known;
+  4 of `diff --exit-code` when something would change.
 """
 
 
