@@ -141,6 +141,8 @@ class Stage:
     """Whether messages can be read by HTTP, at a function URL."""
     canary: int = 0
     """Hours between two canaries; 0 for none."""
+    xray: bool = False
+    """Whether AWS X-Ray traces the API and every function."""
     digest: Digest | None = None
     """None for a stage without digests."""
 

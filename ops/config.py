@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, get_args
@@ -217,6 +217,7 @@ class _StageOptions(Table):
     send_event: bool = False
     function_url: bool = False
     metrics: bool = True
+    xray: bool = False
     log_retention_days: Literal[1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365] = 30
     throttle: _Throttle = _Throttle()
     endpoint: WebAddress | None = None
@@ -281,8 +282,8 @@ def load(root: Path, overrides: Overrides | None = None) -> dict[str, StageConfi
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{FILE} is not valid TOML: {error}") from None
     mistakes: list[str] = []
-    if data.get("version") != VERSION or type(data["version"]) is not int:
-        raise ConfigError(f"{FILE}: version: found {data.get('version')!r}, expected {VERSION}")
+    if mistake := version_mistake(data.get("version")):
+        raise ConfigError(f"{FILE}: version: {mistake}")
     for key in sorted(set(data) - {"version", *_TABLES, *_SINGLE, *_ENTRIES, "stages"}):
         mistakes.append(f"{key}: unknown; expected version, {', '.join((*_TABLES, *_SINGLE, *_ENTRIES))} or stages")
     stages = data.get("stages")
@@ -301,6 +302,30 @@ def load(root: Path, overrides: Overrides | None = None) -> dict[str, StageConfi
     if mistakes:
         raise ConfigError(f"{FILE} needs another look:\n" + "\n".join(f"  {m}" for m in dict.fromkeys(mistakes)))
     return loaded
+
+
+CHANGES: dict[int, str] = {}
+"""What to change in a file of each older version, so that it is one of the next."""
+
+
+def version_mistake(found: object, current: int = VERSION, changes: Mapping[int, str] = CHANGES) -> str:
+    """Why a file of this version can't be read, and what to change; empty for the current one."""
+    match found:
+        case bool():
+            pass
+        case int() if found == current:
+            return ""
+        case int() if found > current:
+            return (
+                f"found {found}, and this Herald reads {current}. The file is of a newer Herald: update this checkout"
+                " (docs/deploying.md#upgrades), or take the file that belongs to it"
+            )
+        case int() if set(range(found, current)) <= set(changes):
+            steps = "".join(f"\n  {step} → {step + 1}: {changes[step]}" for step in range(found, current))
+            return f"found {found}, and this Herald reads {current}. Change, then set version = {current}:{steps}"
+        case None:
+            return f"missing; the first line of the file is: version = {current}"
+    return f"found {found!r}, expected {current}"
 
 
 def named(stages: dict[str, StageConfig], name: str) -> StageConfig:
@@ -372,6 +397,7 @@ def _stage(
             persistence=merged.delivery.compiled(),
             alarm_channels=tuple(merged.alarms.channels),
             metrics=options.metrics,
+            xray=options.xray,
             function_url=options.function_url,
             canary=merged.canary.every_hours if merged.canary else 0,
             digest=merged.digest.compiled() if merged.digest else None,

@@ -11,10 +11,10 @@ from __future__ import annotations
 import base64
 import json
 import zlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from chalicelib.functions import functions_of
 from chalicelib.settings import APP, Stage
 from ops.errors import unless
 from ops.policies import Where
@@ -36,35 +36,37 @@ def read(ssm: SSMClient, stage: Stage) -> dict[str, Any] | None:
     return None
 
 
-def expecting(known: dict[str, Any] | None, stage: Stage, where: Where, api: str | None) -> dict[str, Any]:
+def expecting(
+    known: dict[str, Any] | None, schedules: Mapping[str, bool], stage: Stage, where: Where, api: str | None
+) -> dict[str, Any]:
     """The record of what stands and of what Chalice is about to make, so that nothing can be made that no record knows.
 
-    Names are fixed, so a function that was never made does no harm: Chalice asks whether it is there, and finds it
-    deleted already.
+    ``schedules`` has the functions by name, and whether a schedule runs each. Their names are fixed, so one that was
+    never made does no harm: Chalice asks whether it is there, and finds it deleted already.
     """
     resources = {each["name"]: each for each in (known or {}).get("resources", [])}
-    for spec in functions_of(stage):
+    for name, scheduled in schedules.items():
         # As Chalice 1.34 names what it deploys; tests/functional/test_chalice_cli.py compares.
-        role, function = stage.role(spec.name), stage.function(spec.name)
+        role, function = stage.role(name), stage.function(name)
         expected: list[dict[str, Any]] = [
             {
-                "name": f"{spec.name}_role",
+                "name": f"{name}_role",
                 "resource_type": "iam_role",
                 "role_arn": f"arn:{where.partition}:iam::{where.account}:role/{role}",
                 "role_name": role,
             },
             {
-                "name": spec.name,
+                "name": name,
                 "resource_type": "lambda_function",
                 "lambda_arn": where.arn("lambda", f"function:{function}"),
             },
         ]
-        if spec.trigger.kind == "schedule":
+        if scheduled:
             expected.append(
                 {
-                    "name": f"{spec.name}-event",
+                    "name": f"{name}-event",
                     "resource_type": "cloudwatch_event",
-                    "rule_name": f"{APP}-{stage.name}-{spec.name}-event",
+                    "rule_name": f"{APP}-{stage.name}-{name}-event",
                 }
             )
         for each in expected:

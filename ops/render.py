@@ -130,6 +130,8 @@ def _chalice_stage(config: StageConfig) -> dict[str, Any]:
     return {
         "api_gateway_stage": API_STAGE,
         "environment_variables": environment,
+        "tags": {"app": APP, "stage": stage.name},
+        **({"xray": True} if stage.xray else {}),
         "lambda_functions": {
             spec.name: {
                 "iam_policy_file": policy_file(stage.name, spec.name).name,
@@ -167,6 +169,7 @@ def _stages_module(stages: list[Stage]) -> str:
             f"        persistence={stage.persistence!r},",
             f"        alarm_channels={stage.alarm_channels!r},",
             f"        metrics={stage.metrics!r},",
+            f"        xray={stage.xray!r},",
             f"        function_url={stage.function_url!r},",
             f"        canary={stage.canary!r},",
             f"        digest={stage.digest!r},",

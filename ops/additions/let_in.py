@@ -78,12 +78,27 @@ def check(account: Account, additions: Additions) -> None:
         raise OpsError("\n".join(["herald.toml names what can't be sent to:", *lines]))
 
 
+def written(additions: Additions, stage: Stage, where: Where) -> dict[str, list[Statement]]:
+    """:func:`statements` by the names of the targets, as a release keeps them."""
+    return {str(target): found for target, found in statements(additions, stage, where).items()}
+
+
+def read(kept: Mapping[str, list[Statement]]) -> dict[Target, list[Statement]]:
+    """What was :func:`written`."""
+    pairs = ((name.partition(":"), found) for name, found in kept.items())
+    return {Target(service, name): found for (service, _, name), found in pairs}
+
+
 def settle(account: Account, stage: Stage, additions: Additions) -> list[str]:
-    """Let every rule and the topic in where they send to, and nobody else that was; the names of what was changed.
+    """Let every rule and the topic in where they send to, and nobody else that was; the names of what was changed."""
+    return lay(account, stage, statements(additions, stage, account.where))
+
+
+def lay(account: Account, stage: Stage, wanted: Mapping[Target, list[Statement]]) -> list[str]:
+    """Lay the statements that are wanted, and take the stage's others away; the names of what was changed.
 
     To be called before the wiring is applied: then nothing is sent that is not let in.
     """
-    wanted = statements(additions, stage, account.where)
     return [str(target) for target in {**_before(account, stage), **wanted} if _lay(account, stage, target, wanted)]
 
 

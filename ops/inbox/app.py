@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from threading import Lock
 from typing import TypeVar
 from xml.etree.ElementTree import Element
 
@@ -34,6 +35,10 @@ WEB = Path(__file__).resolve().parents[2] / "web"
 _PATIENCE = 10.0
 """Seconds that a replay is waited for, so that the page shows its outcome; it goes on without us."""
 _LOOK_AGAIN = 0.5
+_NO_MESSAGE = (
+    "There is no message of this id: it was erased, its time was over, or it was never stored. "
+    "What the logs know of it says: python -m ops trace"
+)
 
 Answer = TypeVar("Answer")
 
@@ -56,6 +61,7 @@ class Inbox:
         self.session = session
         self._connect = connect
         self._connected: Mailbox | None = None
+        self._connecting = Lock()
         self._notices: dict[str, str] = {}
         self._clock = clock
 
@@ -73,7 +79,7 @@ class Inbox:
         message_id, back, logs = self._id(request), self._filter(request), request.query_params.get("logs") == "yes"
         trace = await self._asked(lambda mailbox: mailbox.trace(message_id, logs=logs))
         if trace.message is None:
-            raise HTTPException(404, "There is no message of this id: it was erased, or its time was over.")
+            raise HTTPException(404, _NO_MESSAGE)
         notice = self._notices.pop(message_id, "")
         csrf = self.session.csrf
         return _page(views.message(self.shell, trace, back, csrf, self._now(), logs=logs, notice=notice))
@@ -87,13 +93,14 @@ class Inbox:
     async def _change(self, request: Request, change: Callable[[Mailbox, str], Replayed]) -> Response:
         message_id, back = self._id(request), self._filter(request)
 
-        def carry_out(mailbox: Mailbox) -> Replayed:
+        def carry_out(mailbox: Mailbox) -> None:
             done = change(mailbox, message_id)
+            # First of all: it is done, also if AWS does not answer from now on.
+            self._notices[message_id] = words.replayed(done)
             if done.asked:
                 self._wait(mailbox, done)
-            return done
 
-        self._notices[message_id] = words.replayed(await self._asked(carry_out))
+        await self._asked(carry_out)
         # 303: the page that follows can be loaded again, and nothing is done twice.
         return RedirectResponse(f"/message{back.query(id=message_id)}", 303)
 
@@ -153,9 +160,9 @@ class Inbox:
 
         def run() -> Answer:
             try:
-                if self._connected is None:
-                    self._connected = self._connect()
-                return ask(self._connected)
+                with self._connecting:
+                    mailbox = self._connected = self._connected or self._connect()
+                return ask(mailbox)
             except InvalidRequestError:
                 raise
             except Exception as error:

@@ -102,4 +102,8 @@ def connect(it: Opened) -> Mailbox:
     from ops.account import account_of
     from ops.operations import Operations
 
-    return Operations(it.stage, account_of(it.config))
+    account = account_of(it.config)
+    # Made here, one after the other: a session of boto3 is not for several threads, its clients are.
+    # https://boto3.amazonaws.com/v1/documentation/api/latest/guide/session.html
+    _ = account.dynamodb, account.functions
+    return Operations(it.stage, account)

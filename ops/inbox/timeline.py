@@ -112,8 +112,6 @@ def _event(step: Step) -> Event:
 
 def _open(message: StoredMessage, found: Sequence[Event]) -> Iterator[Event]:
     """What is not in the history: what is being sent, a claim that is over, and the next attempt."""
-    if message.listed.verdict.held:
-        return
     for name, delivery in message.listed.channels.items():
         last = next((event for event in reversed(found) if event.channel == name), None)
         if delivery.state in (State.SENDING, State.UNCERTAIN) and (last is None or last.attempt != delivery.attempts):

@@ -70,16 +70,13 @@ class Shell:
 # The list.
 
 
-def mailbox(
-    shell: Shell, shown: Filter, listing: Listing, whole: Mapping[str, StoredMessage], now: int, notice: str = ""
-) -> Element:
+def mailbox(shell: Shell, shown: Filter, listing: Listing, whole: Mapping[str, StoredMessage], now: int) -> Element:
     """A page of messages."""
     title = str(shown.state).capitalize() if shown.state else "All messages"
     lead = words.MESSAGE_STATES[shown.state] if shown.state else "Newest first, with what became of each."
     rows = [_row(message, whole.get(message.id), shell, shown, now) for message in listing.messages]
     return shell.page(
         title,
-        _notice(notice),
         tag("h1", title),
         tag("p", lead, class_="lead"),
         _form(shell, shown),
@@ -429,7 +426,7 @@ def troubled(shell: Shell, it: Trouble, again: str) -> Element:
             "div",
             tag("h1", it.title),
             tag("p", it.advice),
-            tag("p", "Its name: ", tag("code", it.reason), class_="hint") if it.reason else None,
+            tag("p", "AWS calls it ", tag("code", it.reason), class_="hint") if it.reason else None,
             tag("p", tag("a", "Try again", href=again, class_="button"), class_="links"),
             class_="said",
             role="alert",

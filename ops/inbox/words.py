@@ -19,7 +19,7 @@ from ops.errors import OpsError
 from ops.operations import Replayed
 
 MESSAGE_STATES: dict[MessageState, str] = {
-    MessageState.QUARANTINED: "Held as spam: nobody was rung. Release what is none.",
+    MessageState.QUARANTINED: "Held as spam: nobody was rung. Release what is not spam.",
     MessageState.UNDELIVERABLE: "A channel is lost for good: its provider said never, or it was tried for too long.",
     MessageState.UNCERTAIN: "A provider may or may not have accepted it, and its channel waits for you to decide.",
     MessageState.WAITING: "At least one channel still has to deliver, and will be tried again by itself.",
@@ -154,7 +154,7 @@ def trouble(error: Exception, stage: str) -> Trouble | None:
         if isinstance(cause, (aws.NoCredentialsError, aws.PartialCredentialsError, aws.CredentialRetrievalError)):
             return Trouble(
                 "There are no AWS credentials",
-                "Sign in in a terminal (aws sso login, or access keys by aws configure), then try again here. If you"
+                "In a terminal, sign in (aws sso login, or access keys by aws configure), then try again here. If you"
                 " use a profile other than the default one, stop this command with Ctrl-C and start it with"
                 " AWS_PROFILE set.",
                 type(cause).__name__,
@@ -207,9 +207,9 @@ def trouble(error: Exception, stage: str) -> Trouble | None:
     # The innermost knows best.
     for cause in reversed(list(_causes(error))):
         if code := _code(cause):
-            return Trouble("AWS refused", "Try again; if it stays so, look up what it is called.", code)
+            return Trouble("AWS refused", "Try again; if it stays so, look up the name below.", code)
         if isinstance(cause, aws.BotoCoreError):
-            advice = "Try again; if it stays so, look up what it is called."
+            advice = "Try again; if it stays so, look up the name below."
             return Trouble("AWS could not be asked", advice, type(cause).__name__)
         if isinstance(cause, HeraldError):
             return Trouble("It could not be done", f"{cause}. Try again.", type(cause).__name__)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import replace
 from html.parser import HTMLParser
@@ -31,7 +31,7 @@ from ops.inbox.app import create_app
 from ops.inbox.guard import Session
 from ops.inbox.mailbox import Mailbox
 from ops.inbox.views import Shell
-from ops.operations import Listing, Selection
+from ops.operations import Listing, Replayed, Selection
 from tests.fakes import NOW
 from tests.mailbox import SHELL, FailingMailbox, InMemoryMailbox, many, one_of_each, stored
 
@@ -77,9 +77,9 @@ class Person:
         return self.client.request("POST", path, data=form, headers={"Origin": self.address, **headers})
 
 
-def met(mailbox: Mailbox, shell: Shell = SHELL) -> Iterator[Person]:
+def met(mailbox: Mailbox, shell: Shell = SHELL, connect: Callable[[], Mailbox] | None = None) -> Iterator[Person]:
     session = Session(PORT)
-    app = create_app(shell, session, lambda: mailbox, lambda: NOW)
+    app = create_app(shell, session, connect or (lambda: mailbox), lambda: NOW)
     with asyncio.Runner() as loop, closing(Client(app, loop)) as client:
         yield Person(mailbox, ADDRESS, session, client)
 
@@ -293,6 +293,21 @@ def test_what_is_held_is_released_and_not_replayed(owner: Person, mailbox: InMem
     assert "Asked to ring pushover and email." in owner.gets("/message?id=quarantined-1").text
 
 
+def test_what_was_asked_for_is_said_even_if_nothing_answers_afterwards() -> None:
+    class Silent(FailingMailbox):
+        def replay(self, message_id: str) -> Replayed:
+            done = super().replay(message_id)
+            self.error = refused("ThrottlingException")
+            return done
+
+    mailbox = Silent(None, *one_of_each())
+    for person in met(mailbox):
+        person.opens()
+        assert "asks for a pause" in person.presses(CHANGE[0]).text
+        mailbox.error = None
+        assert "Asked to ring email." in person.gets("/message?id=waiting-1").text
+
+
 def test_a_refusal_of_the_operation_is_shown(owner: Person) -> None:
     answer = owner.presses("/message/replay?id=gone")
     assert answer.status_code == 503
@@ -478,3 +493,26 @@ def test_what_to_do_is_said_and_tried_again(error: Exception, stage: str, title:
         assert title in person.presses(CHANGE[0]).text
         mailbox.error = None
         assert person.gets("/?state=waiting").status_code == 200
+
+
+def test_after_an_error_the_credentials_are_read_anew_and_else_they_are_kept(mailbox: InMemoryMailbox) -> None:
+    stale = FailingMailbox(refused("ExpiredTokenException"))
+    made: list[Mailbox] = []
+
+    def connect() -> Mailbox:
+        made.append(mailbox if made else stale)
+        return made[-1]
+
+    for person in met(mailbox, connect=connect):
+        person.opens()
+        assert [person.gets("/").status_code for _ in range(3)] == [503, 200, 200]
+        assert made == [stale, mailbox]
+
+
+def test_credentials_that_are_missing_at_the_start_are_said_on_the_page_too(mailbox: InMemoryMailbox) -> None:
+    def connect() -> Mailbox:
+        raise NoCredentialsError
+
+    for person in met(mailbox, connect=connect):
+        person.opens()
+        assert "There are no AWS credentials" in person.gets("/").text

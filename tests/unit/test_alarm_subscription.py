@@ -48,10 +48,10 @@ class Mail:
         return {"SubscriptionArn": "pending confirmation"}
 
 
-def said(mail: Mail, address: str | None = OWNER) -> str | None:
-    config = StageConfig(stage(), False, 30, 10, 20, None, None, None, alarms_to=address)
+def said(mail: Mail) -> str:
+    config = StageConfig(stage(), False, 30, 10, 20, None, None, None, alarms_to=OWNER)
     account = cast(Account, SimpleNamespace(cloudformation=Wiring(), sns=mail))
-    return subscribe_to_alarms(Deployment(Path(), config, account, {}, print))
+    return subscribe_to_alarms(Deployment(Path(), config, account, {}, print), OWNER)
 
 
 ONCE = f"go to {OWNER} ONCE the link in the mail from AWS was opened, within 48 hours"
@@ -73,10 +73,4 @@ def test_an_address_that_sns_has_given_up_is_asked_again(left: dict[str, str]) -
 def test_an_address_that_has_confirmed_is_left_alone() -> None:
     mail = Mail({"other@example.com": "PendingConfirmation", OWNER: f"{TOPIC}:1"})
     assert said(mail) == f"go to {OWNER}"
-    assert mail.asked == []
-
-
-def test_a_stage_without_alarms_asks_and_says_nothing() -> None:
-    mail = Mail({})
-    assert said(mail, address=None) is None
     assert mail.asked == []

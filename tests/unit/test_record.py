@@ -21,6 +21,7 @@ from tests.fakes import stage
 Stubbed = Callable[[str], tuple[Any, Stubber]]
 STAGE = stage("dev")
 NAME = "/herald/dev/deployed"
+SCHEDULES = {spec.name: spec.trigger.kind == "schedule" for spec in functions_of(STAGE)}
 WHERE = Where("aws", "eu-central-1", "123456789012")
 RECORD = {
     "resources": [
@@ -82,7 +83,7 @@ def test_what_is_kept_lies_in_the_account_and_where_chalice_looks(stubbed: Stubb
 
 
 def test_all_that_chalice_may_make_is_expected_before_it_does() -> None:
-    found = record.expecting(None, STAGE, WHERE, None)["resources"]
+    found = record.expecting(None, SCHEDULES, STAGE, WHERE, None)["resources"]
     by_name = {each["name"]: each for each in found}
     names = {spec.name for spec in functions_of(STAGE)}
     assert set(by_name) == {*names, *(f"{name}_role" for name in names), "redrive-event"}
@@ -93,10 +94,10 @@ def test_all_that_chalice_may_make_is_expected_before_it_does() -> None:
 
 def test_what_stands_stays_expected_also_what_this_configuration_would_not_make() -> None:
     known = {"resources": [{"name": "notify_gone", "resource_type": "lambda_function", "lambda_arn": "arn"}]}
-    found = {each["name"]: each for each in record.expecting(known, STAGE, WHERE, "abc")["resources"]}
+    found = {each["name"]: each for each in record.expecting(known, SCHEDULES, STAGE, WHERE, "abc")["resources"]}
     assert found["notify_gone"]["lambda_arn"] == "arn"
     assert found["rest_api"] == {"name": "rest_api", "resource_type": "rest_api", "rest_api_id": "abc"}
-    again = record.expecting({"resources": list(found.values())}, STAGE, WHERE, "abc")
+    again = record.expecting({"resources": list(found.values())}, SCHEDULES, STAGE, WHERE, "abc")
     assert {each["name"]: each for each in again["resources"]} == found
 
 
