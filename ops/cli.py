@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from ops.commands import Sections, deployment, inbox, messages, policies, project, replay
+from ops.commands import Sections, deployment, inbox, look, messages, policies, project, replay, secrets
 
 SECTIONS: dict[str, list[click.Command]] = {
     "Messages": [
@@ -13,6 +13,12 @@ SECTIONS: dict[str, list[click.Command]] = {
         replay.replay,
         replay.quarantine,
         inbox.inbox,
+    ],
+    "Look after a stage": [
+        look.send,
+        look.doctor,
+        look.logs,
+        secrets.secrets,
     ],
     "Build and deploy": [
         project.render,

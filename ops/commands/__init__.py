@@ -118,7 +118,6 @@ class Opened:
         """What can be done with the stage's messages; an :class:`OpsError` where the account can't be reached."""
         from ops.operations import Operations
 
-        _ = self.account.where
         return Operations(self.stage, self.account)
 
     @property

@@ -333,7 +333,7 @@ def trace(stage: str, root: Path, message_id: str, no_logs: bool, as_json: bool)
         click.echo(f"{message_id} is {found.state or 'not in the table'}")
         table(
             ("time", "step", "from", "what"),
-            [(shown(step.at), str(step.kind), step.source, _said(step)) for step in found.steps],
+            [(shown(step.at), str(step.kind), step.source, said(step)) for step in found.steps],
         )
         for target in found.targets:
             click.echo(f"rule {target.rule} tells {target.arn}")
@@ -344,7 +344,8 @@ def trace(stage: str, root: Path, message_id: str, no_logs: bool, as_json: bool)
         sys.exit(NOT_WELL)
 
 
-def _said(step: Step) -> str:
+def said(step: Step) -> str:
+    """A step in one line."""
     attempt = f"attempt {step.attempt}" if step.attempt and step.kind == "attempt" else ""
     state = step.state if step.kind == "attempt" else ""
     details = (f"{name}={value}" for name, value in step.details.items())

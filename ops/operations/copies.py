@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +14,6 @@ from chalicelib.logic.delivery import State
 from chalicelib.logic.submission import content
 from chalicelib.settings import Stage
 from ops.account import Account
-from ops.operations import letters
 
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
@@ -54,24 +53,20 @@ class Erased:
 def delete(dynamodb: DynamoDBClient, stage: Stage, message: StoredMessage) -> None:
     """Delete a message's item, and so what the indexes hold of it, and the record of its content's hash."""
     with store_errors():
-        dynamodb.delete_item(TableName=stage.table, Key={"id": {"S": message.listed.id}})
         # adapters/recent.py: another message may have taken the place of this one there.
         hashed = f"content#{content(message.listed.site, message.fields)}"
         found = dynamodb.get_item(TableName=stage.table, Key={"id": {"S": hashed}}, ConsistentRead=True).get("Item", {})
         if found.get("message_id", {}).get("S") == message.listed.id:
             dynamodb.delete_item(TableName=stage.table, Key={"id": {"S": hashed}})
+        dynamodb.delete_item(TableName=stage.table, Key={"id": {"S": message.listed.id}})
 
 
-def erased(
-    ids: Sequence[str], messages: Iterable[StoredMessage], stage: Stage, account: Account, now: int
-) -> tuple[Erased, ...]:
-    """Delete the letters of messages that are deleted already, and say for each what remains."""
-    deleted = {message.listed.id: message for message in messages}
-    found = letters.erase(account.client("sqs"), stage, ids)
+def remaining(
+    messages: Mapping[str, StoredMessage], stage: Stage, account: Account, now: int
+) -> dict[str, tuple[Copy, ...]]:
+    """The copies that remain of messages that were deleted, by their ids."""
     of_all = tuple(_backups(stage, account, now))
-    return tuple(
-        Erased(one, found[one], (*of_all, *_of(deleted[one], stage, now)) if one in deleted else of_all) for one in ids
-    )
+    return {one: (*of_all, *_of(message, stage, now)) for one, message in messages.items()}
 
 
 def _backups(stage: Stage, account: Account, now: int) -> Iterable[Copy]:

@@ -120,17 +120,16 @@ class Operations:
         """The same for many, whose letters are looked for once. ``each`` is told of each message that was deleted."""
         ids = list(dict.fromkeys(ids))
         messages = self._archive.several(ids)
+        # Letters first: as long as the message is there, whoever may not see them can be sent to somebody who may.
+        with_letters = letters.erase(self.account.client("sqs"), self.stage, ids)
         for message in messages.values():
             copies.delete(self._dynamodb, self.stage, message)
             each(message.listed.id)
-        found = copies.erased(ids, messages.values(), self.stage, self.account, int(self._clock()))
-        for erased in found:
-            if erased.id not in messages and not erased.letters:
-                raise OpsError(
-                    f"there is neither a message nor a dead letter {erased.id} in stage {self.stage.name}; perhaps it"
-                    " has expired"
-                )
-        return found
+        remaining = copies.remaining(messages, self.stage, self.account, int(self._clock()))
+        for one in ids:
+            if one not in messages and not with_letters[one]:
+                raise OpsError(f"there is neither a message nor a dead letter {one} in stage {self.stage.name}")
+        return tuple(Erased(one, with_letters[one], remaining.get(one, ())) for one in ids)
 
     def _replay_means(self) -> replays.Means:
         destined = AsynchronousDestined(
