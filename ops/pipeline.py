@@ -88,13 +88,17 @@ def _role(stage: Stage, does: str, subject: str, statements: list[Statement]) ->
                     "PolicyDocument": {
                         "Version": "2012-10-17",
                         "Statement": [
-                            {**one, "Resource": [{"Fn::Sub": arn} for arn in one["Resource"]]} for one in statements
+                            {**one, "Resource": [_sub(arn) for arn in one["Resource"]]} for one in statements
                         ],
                     },
                 }
             ],
         },
     }
+
+
+def _sub(arn: str) -> str | dict[str, str]:
+    return {"Fn::Sub": arn} if "${" in arn else arn
 
 
 def comparing(stage: Stage) -> list[Statement]:
