@@ -120,6 +120,12 @@ def test_a_cursor_that_no_page_gave_is_refused(cursor: str) -> None:
         page(archive(), SITES, Selection(cursor=cursor))
 
 
+def test_a_cursor_leads_to_no_other_site() -> None:
+    cursor = page(archive(), SITES, Selection("b", limit=5)).cursor
+    with pytest.raises(InvalidRequestError, match="same site"):
+        page(archive(), SITES, Selection("a", cursor=cursor))
+
+
 def test_an_address_finds_messages_of_which_a_field_is_it_and_not_those_that_mention_it() -> None:
     one = listed("1")
     assert is_of("Alice@Example.com", stored(one, email="alice@example.com "))
@@ -234,6 +240,7 @@ def records(notification: Mapping[str, object]) -> dict[str, object]:
         ({"detail": {"requestPayload": records(CONTACT)}}, "contact", "id-1"),
         ({"requestPayload": {"detail": {"requestPayload": records(CONTACT)}}}, "contact", "id-1"),
         (records(CONTACT), "contact", "id-1"),
+        (json.loads(message("id-1").serialize()), "contact", "id-1"),
         (records(REDRIVE), "redrive", "id-2"),
         (records(TEST), "event", ""),
     ],
