@@ -320,7 +320,7 @@ class Harness:
     def kill(self, function: str) -> None:
         """Kill every process in which the function runs, as a lost machine would. They are this stack's alone."""
         name = self.stage.function(function)
-        folder = rf"{re.escape(str(self.stack.work))}/tmp/[^/]+/ministack-lambda-{re.escape(name)}-\w{{8}}/"
+        folder = rf"{re.escape(str(self.stack.work))}/tmp/[^/]+/ministack-lambda-{re.escape(name)}-\w{{8}}/"  # noqa: S108
         command = ["ps", "-axww", "-o", "pid=,args="]
         listed = subprocess.run(command, check=True, capture_output=True, text=True).stdout
         found = re.findall(rf"^\s*(\d+) .*{folder}", listed, re.MULTILINE)

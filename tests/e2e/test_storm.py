@@ -171,7 +171,7 @@ class Storm:
             )
             return str(answer.json()["id"]), word
 
-        with self._herald.throttled(rate=6, burst=6), ThreadPoolExecutor(4) as visitors:
+        with self._herald.throttled(rate=8, burst=8), ThreadPoolExecutor(4) as visitors:
             return dict(visitors.map(send, range(messages)))
 
     def _end(self) -> None:
@@ -276,9 +276,7 @@ class Storm:
             assert states == {each: said[each]["message"]["channels"][channel] for each in said}, "the bus says so, too"
             # Every call is an attempt in the table, and every attempt a call.
             assert self.counted[stand_in]["requests"] == self.attempts(channel) == sum(history.values())
-            assert history["uncertain"] == self.faulted(stand_in, *LEAVE_IT_OPEN[stand_in]) + self.ended_by_lambda(
-                channel
-            )
+            assert history["uncertain"] == self.faulted(stand_in, *left_open[stand_in]) + self.ended_by_lambda(channel)
             assert history["rejected"] == self.faulted(stand_in, "status_400")
             for metric, of in METRICS.items():
                 assert self.metrics[metric, channel] == sum(history[state] for state in of), f"{metric} of {channel}"
