@@ -5,7 +5,7 @@ BIN := .venv/bin
 INSTALLED := .venv/installed
 NPM_PACKAGES := tests/node/node_modules/installed
 
-.PHONY: help setup run test test-full check bench bench-path render deploy destroy clean
+.PHONY: help setup run test test-full check bench bench-path render diff deploy destroy smoke rollback clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -50,11 +50,20 @@ bench-path: $(INSTALLED) ## Measure from the form to the phone on the local stac
 render: $(INSTALLED) ## Make the generated files from herald.toml and the manifest
 	@$(BIN)/python -m ops render
 
+diff: $(INSTALLED) ## Show what deploying would change, policies included: make diff STAGE=dev
+	@$(BIN)/python -m ops diff --stage $(or $(STAGE),$(error say which stage: make diff STAGE=dev))
+
 deploy: $(INSTALLED) ## Deploy a stage to the AWS account of the shell's credentials: make deploy STAGE=dev
 	@$(BIN)/python -m ops deploy --stage $(or $(STAGE),$(error say which stage: make deploy STAGE=dev))
 
 destroy: $(INSTALLED) ## Undo a deployment, keep the messages: make destroy STAGE=dev [DATA=delete]
 	@$(BIN)/python -m ops destroy --stage $(or $(STAGE),$(error say which stage: make destroy STAGE=dev)) --data $(or $(DATA),keep)
+
+smoke: $(INSTALLED) ## Send through a deployed stage, check each step and permission: make smoke STAGE=dev
+	@$(BIN)/python -m ops smoke --stage $(or $(STAGE),$(error say which stage: make smoke STAGE=dev))
+
+rollback: $(INSTALLED) ## Put the deployment before the last back: make rollback STAGE=dev [TO=release]
+	@$(BIN)/python -m ops rollback --stage $(or $(STAGE),$(error say which stage: make rollback STAGE=dev)) $(if $(TO),--to $(TO))
 
 clean: ## Remove what was installed and built
 	@rm -rf .venv .herald tests/node/node_modules .chalice/deployments .mypy_cache .pytest_cache .ruff_cache .import_linter_cache

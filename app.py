@@ -79,6 +79,14 @@ if stage.canary:
         handlers.canary.send(event.context)
 
 
+if stage.digest:
+
+    @app.schedule(Rate(1, unit=Rate.HOURS))
+    def digest(event: CloudWatchEvent) -> None:
+        """Tell each site's owner once a day what happened, if anything did."""
+        handlers.digest.handle()
+
+
 if stage.uses("pushover"):
 
     @app.lambda_function()

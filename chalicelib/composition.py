@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from chalicelib.logic.archive import Archive
     from chalicelib.logic.canary import CanaryLog
     from chalicelib.logic.delivery import CheckingNotifier, Delivery, Means, MessageStore
+    from chalicelib.logic.digest import DigestLog
     from chalicelib.logic.notification import Quota
     from chalicelib.logic.redrive import Destined, DueMessages
     from chalicelib.logic.spam import Recent
@@ -108,6 +109,12 @@ class Composition:
         from chalicelib.adapters.canary import CanaryItem
 
         return CanaryItem(self._dynamodb, self.stage.table)
+
+    @cached_property
+    def digest_log(self) -> DigestLog:
+        from chalicelib.adapters.digest import DigestItems
+
+        return DigestItems(self._dynamodb, self.stage.table)
 
     @cached_property
     def alarm_log(self) -> AlarmLog:

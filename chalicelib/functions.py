@@ -25,6 +25,7 @@ class Resource(Enum):
     BUS = "the stage's event bus"
     NOTIFIERS = "every notifier that a site of the stage uses"
     ALARM_NOTIFIERS = "the notifiers by which the owner hears of failures"
+    DIGEST_NOTIFIERS = "the notifiers by which digests are sent, and of which they tell"
     SECRETS = "the function's own secrets in Parameter Store"
     KEY = "the stage's key in Parameter Store"
     SENDING = "what the function's channels send e-mails with: verified identities and configuration sets"
@@ -158,6 +159,19 @@ FUNCTIONS = (
         needed=lambda stage: bool(stage.canary),
     ),
     FunctionSpec(
+        name="digest",
+        trigger=Trigger("schedule"),
+        memory=256,
+        timeout=120,
+        grants=(
+            Grant("CountMessages", ("dynamodb:Query",), Resource.LISTS, "what became of each site's messages"),
+            Grant("KnowWhatWasTold", ("dynamodb:GetItem",), Resource.TABLE, "until when a site was told"),
+            Grant("TellOnce", ("dynamodb:UpdateItem",), Resource.TABLE, "let no run tell what another has told"),
+            Grant("SendDigests", ("lambda:InvokeFunction",), Resource.DIGEST_NOTIFIERS, "tell, and ask for the quota"),
+        ),
+        needed=lambda stage: stage.digest is not None,
+    ),
+    FunctionSpec(
         name="notify_pushover",
         trigger=Trigger("invoke"),
         memory=512,
@@ -254,6 +268,8 @@ def channels_for(on: Resource, stage: Stage) -> tuple[str, ...]:
             return stage.site_channels
         case Resource.ALARM_NOTIFIERS:
             return stage.alarm_channels
+        case Resource.DIGEST_NOTIFIERS:
+            return stage.digest_channels
     return ()
 
 
@@ -268,7 +284,7 @@ def settings_of(spec: FunctionSpec, stage: Stage) -> dict[str, str]:
     return {"LAMBDA_NOTIFICATIONS": ",".join(pairs)}
 
 
-_OF_NOTIFIERS = (Resource.NOTIFIERS, Resource.ALARM_NOTIFIERS)
+_OF_NOTIFIERS = (Resource.NOTIFIERS, Resource.ALARM_NOTIFIERS, Resource.DIGEST_NOTIFIERS)
 
 
 def notifiers_of(stage: Stage) -> dict[str, FunctionSpec]:

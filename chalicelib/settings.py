@@ -113,6 +113,16 @@ class Persistence:
 
 
 @dataclass(frozen=True, slots=True)
+class Digest:
+    """When a site's owner is told what happened in a day, and how."""
+
+    hour: int
+    """The hour, in UTC, at which a day ends."""
+    channels: tuple[str, ...] = ()
+    """In the order of preference; none for each site's own."""
+
+
+@dataclass(frozen=True, slots=True)
 class Stage:
     """One deployment of Herald, and the names of everything in it."""
 
@@ -131,6 +141,10 @@ class Stage:
     """Whether messages can be read by HTTP, at a function URL."""
     canary: int = 0
     """Hours between two canaries; 0 for none."""
+    xray: bool = False
+    """Whether AWS X-Ray traces the API and every function."""
+    digest: Digest | None = None
+    """None for a stage without digests."""
 
     @property
     def topic(self) -> str:
@@ -182,18 +196,29 @@ class Stage:
         """The Lambda function that Chalice makes of ``name``; its API function has no suffix."""
         return f"{APP}-{self.name}" if name == "api_handler" else f"{APP}-{self.name}-{name}"
 
+    def role(self, name: str) -> str:
+        """The role that Chalice makes for a function."""
+        return f"{APP}-{self.name}-{name}"
+
     def uses(self, kind: str) -> bool:
-        """Whether any site or alarm of this stage is served by a channel of this kind."""
+        """Whether any site, alarm or digest of this stage is served by a channel of this kind."""
         return bool(self.channels_of(kind))
 
     def channels_of(self, kind: str) -> tuple[str, ...]:
-        """The channels of this kind that any site or alarm is served by."""
+        """The channels of this kind that any site, alarm or digest is served by."""
         return tuple(name for name in self.used_channels if self.channels[name].kind == kind)
 
     @property
     def used_channels(self) -> tuple[str, ...]:
-        """The channels that any site or alarm is served by."""
-        return tuple(name for name in self.channels if name in {*self.site_channels, *self.alarm_channels})
+        """The channels that any site, alarm or digest is served by."""
+        used = {*self.site_channels, *self.alarm_channels, *self.digest_channels}
+        return tuple(name for name in self.channels if name in used)
+
+    @property
+    def digest_channels(self) -> tuple[str, ...]:
+        """The channels that a digest is sent by, or tells of; none where there are no digests."""
+        used = {*self.site_channels, *self.digest.channels} if self.digest else ()
+        return tuple(name for name in self.channels if name in used)
 
     @property
     def site_channels(self) -> tuple[str, ...]:

@@ -15,8 +15,10 @@ STAGES = {
         persistence=Persistence(lambda_retries=2, lambda_age=21600, redrive=5, give_up=259200),
         alarm_channels=(),
         metrics=True,
+        xray=False,
         function_url=False,
         canary=0,
+        digest=None,
         hint='Is the stage deployed (make deploy STAGE=dev), and does the shell know its AWS account and region?',
     ),
     'local': Stage(
@@ -31,8 +33,10 @@ STAGES = {
         persistence=Persistence(lambda_retries=2, lambda_age=21600, redrive=5, give_up=259200),
         alarm_channels=(),
         metrics=True,
+        xray=False,
         function_url=True,
         canary=0,
+        digest=None,
         hint='Is the local stack running? Start it with: make run',
     ),
 }

@@ -96,7 +96,9 @@ class Account:
 
     @cached_property
     def sts(self) -> STSClient:
-        return self._session.client("sts", config=_CONFIG, endpoint_url=self.endpoint)
+        # The first call of every command. Whether a local stack runs is clear at once.
+        config = _CONFIG.merge(Config(retries={"total_max_attempts": 1})) if self.endpoint else _CONFIG
+        return self._session.client("sts", config=config, endpoint_url=self.endpoint)
 
     @cached_property
     def cloudformation(self) -> CloudFormationClient:

@@ -36,8 +36,11 @@ QUEUES = {
     "topic-dead-letters": "SNS could not hand a message to `destined`. It was accepted, and nobody was rung.",
     "failed-events": "Lambda's attempts at a message are over, and its event is kept here. Perhaps nobody was rung.",
     "rule-dead-letters": "A rule of the bus, or the function that it runs, failed for good. An outcome was not told.",
+    "subscriber-dead-letters": "SNS could not hand a message to a subscriber of yours. Its delivery goes its own way.",
 }
 """The queues of infra/data.yaml, and what a letter in each means."""
+SUBSCRIBERS_QUEUE = "subscriber-dead-letters"
+"""The one of them that only a stage with subscribers of the owner's sends to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,9 +89,10 @@ class _Alarm:
         }
 
 
-def resources(stage: Stage) -> dict[str, Any]:
+def resources(stage: Stage, *, with_subscribers: bool = False) -> dict[str, Any]:
     """The topic, its subscription, and each alarm, as resources of the wiring template."""
-    return {**_topic(stage), **{_logical(alarm.name): alarm.resource(stage) for alarm in _alarms(stage)}}
+    alarms = [alarm for alarm in _alarms(stage) if with_subscribers or alarm.name != SUBSCRIBERS_QUEUE]
+    return {**_topic(stage), **{_logical(alarm.name): alarm.resource(stage) for alarm in alarms}}
 
 
 def parameters() -> dict[str, Any]:
@@ -154,6 +158,7 @@ def _alarms(stage: Stage) -> list[_Alarm]:
     """Ten, as many as are free in each account, and one each for what a stage may have besides."""
     return [
         *([_canary(stage)] if stage.canary else []),
+        *([_digest(stage)] if stage.digest else []),
         *(
             _Alarm(
                 name,
@@ -257,6 +262,18 @@ def _canary(stage: Stage) -> _Alarm:
         periods=hours,
         breaching=hours,
         mended=True,
+    )
+
+
+def _digest(stage: Stage) -> _Alarm:
+    return _function(
+        stage,
+        "digest",
+        "digest-errors",
+        "`digest` runs and fails. A site's owner is not told what happened in a day.",
+        "Errors",
+        threshold=_LAMBDAS_RETRIES + 1,
+        period=_ALL_ATTEMPTS,
     )
 
 

@@ -4,7 +4,13 @@ Run as a program, with Chalice's words as arguments, in the project's folder. Ag
 
 - Chalice writes down what it deployed only when all of it succeeded; a failure half way would leave a REST API that no
   record knows, and the next run would make a second one. Here what was made until then is recorded too.
-- `chalice delete` fails at what is gone already; here that is no error.
+- Deleting what is gone already is an error of Chalice's; here it is none.
+- Chalice takes up a package again of which a killed run wrote a part, and changes a function that is still being made;
+  here the package is made anew, and the function waited for.
+- It can switch X-Ray on and not off; here a stage without it is not traced.
+- It lives on when the deployment that started it is killed; with `--until-stdin-closes` before Chalice's words it ends.
+
+`--package` alone makes the package and prints its name, `--package-name` prints the name alone.
 - Chalice's exit status is 0 whatever happened; here it is Chalice's own word for it.
 - Chalice packs requirements whole and without bytecode; here what no function loads is left out, and each module's
   bytecode lies beside it, as Lambda can't keep what it compiles at a start: docs/decisions/0027-the-zip.md.
@@ -12,15 +18,20 @@ Run as a program, with Chalice's words as arguments, in the project's folder. Ag
 
 from __future__ import annotations
 
+import io
+import json
+import os
 import py_compile
+import signal
 import sys
 import tempfile
+import threading
 from collections.abc import Callable
 from fnmatch import fnmatchcase
 from importlib.util import cache_from_source
 from pathlib import Path
 from typing import Any
-from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
+from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo, is_zipfile
 
 # The project's own app.py is imported, and nothing of this folder.
 sys.path[0] = str(Path.cwd())
@@ -29,11 +40,13 @@ from botocore.exceptions import ClientError  # noqa: E402
 from chalice import awsclient  # noqa: E402
 from chalice.cli import main  # noqa: E402
 from chalice.deploy import deployer, packager  # noqa: E402
+from chalice.utils import UI, OSUtils  # noqa: E402
 
 DELETIONS = (
     "delete_function",
     "delete_rest_api",
     "delete_role",
+    "delete_rule",
     "unsubscribe_from_topic",
     "remove_permission_for_sns_topic",
 )
@@ -72,8 +85,12 @@ class LeanPackager(packager.LambdaDeploymentPackager):
     """Makes a zip that is smaller and starts sooner."""
 
     def create_deployment_package(self, project_dir: str, python_version: str) -> str:
+        started = Path(self.deployment_package_filename(project_dir, python_version))
+        if started.exists() and not is_zipfile(started):
+            started.unlink()
         package: str = super().create_deployment_package(project_dir, python_version)
         finish(Path(package))
+        started.with_name("current").write_text(started.name, encoding="utf-8")
         return package
 
 
@@ -143,9 +160,65 @@ def unless_gone(delete: Callable[..., Any]) -> Callable[..., Any]:
     return deletion
 
 
+def when_it_has_settled(update: Callable[..., Any]) -> Callable[..., Any]:
+    """The same change of a function, once nothing else is under way: while it is being made or changed, Lambda refuses.
+    https://docs.aws.amazon.com/lambda/latest/dg/functions-states.html"""
+
+    def change(client: Any, function_name: str, *arguments: Any, **more: Any) -> Any:
+        for state in ("function_active_v2", "function_updated_v2"):
+            client._client("lambda").get_waiter(state).wait(FunctionName=function_name)
+        return update(client, function_name, *arguments, **more)
+
+    return change
+
+
+def here() -> tuple[LeanPackager, str, str]:
+    """What packs the project of the current folder, that folder, and the Python that it packs for."""
+    project = str(Path.cwd())
+    architecture = json.loads(Path(".chalice/config.json").read_text(encoding="utf-8"))["lambda_architecture"]
+    osutils, silent = OSUtils(), UI(out=io.StringIO())
+    pip = packager.PipRunner(pip=packager.SubprocessPip(osutils=osutils), osutils=osutils)
+    dependencies = packager.DependencyBuilder(osutils=osutils, pip_runner=pip, architecture=architecture)
+    python = f"python{sys.version_info.major}.{sys.version_info.minor}"
+    return LeanPackager(osutils, dependencies, silent, architecture=architecture), project, python
+
+
+def traced_or_not(change: Callable[..., Any]) -> Callable[..., Any]:
+    """The same change of a function's settings, in which no word of X-Ray means that it is off."""
+
+    def configure(client: Any, function_name: str, settings: dict[str, Any]) -> Any:
+        return change(client, function_name, {"TracingConfig": {"Mode": "PassThrough"}, **settings})
+
+    return configure
+
+
+def end_with_standard_input() -> None:
+    """End this process when whoever started it is gone: two must never deploy at the same time."""
+
+    def watch() -> None:
+        while os.read(0, 1):  # Not through sys.stdin, whose lock would be held at the end.
+            pass
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
 if __name__ == "__main__":
+    if sys.argv[1:] in (["--package"], ["--package-name"]):
+        packer, project, python = here()
+        make = packer.create_deployment_package if sys.argv[1] == "--package" else packer.deployment_package_filename
+        print(Path(make(project, python)).name)
+        sys.exit()
+    if sys.argv[1:2] == ["--until-stdin-closes"]:
+        del sys.argv[1]
+        # Whoever runs in the background of a shell inherits that an interrupt is ignored.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        end_with_standard_input()
     setattr(deployer, "Deployer", RecordingDeployer)  # noqa: B010 - mypy takes a class for a constant
     setattr(deployer, "LambdaDeploymentPackager", LeanPackager)  # noqa: B010
     for name in DELETIONS:
         setattr(awsclient.TypedAWSClient, name, unless_gone(getattr(awsclient.TypedAWSClient, name)))
+    client: Any = awsclient.TypedAWSClient
+    client.update_function = when_it_has_settled(client.update_function)
+    client._do_update_function_config = traced_or_not(client._do_update_function_config)
     sys.exit(main())

@@ -12,9 +12,10 @@ from pathlib import Path
 import parliament
 
 from ops import render
+from ops.additions import grants
 from ops.config import LOCAL, StageConfig
 from ops.errors import OpsError
-from ops.policies import Where
+from ops.policies import WITHOUT_RESOURCE, Where
 
 _RENDER = "run: python -m ops render"
 
@@ -27,10 +28,6 @@ _SAMPLES = (
 
 # A wildcard with a reason: Lambda names the streams of a function's own log group, one for each environment.
 _STREAMS_OF_ONE_GROUP = re.compile(r"(?<=:log-group:)(/aws/lambda/[a-z0-9_-]+):\*$")
-
-_WITHOUT_RESOURCE = {"ses:GetAccount"}
-"""Actions for which AWS knows no resource, so that ``*`` is all that can be granted. It only reads.
-https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonsimpleemailservicev2.html"""
 
 _REGISTERED = """
 import json, app
@@ -58,6 +55,9 @@ def mistakes(root: Path, stages: Mapping[str, StageConfig]) -> Iterator[str]:
             for path, text in render.policies(config.stage, where).items():
                 for fault in policy_faults(text):
                     yield f"{path}: {fault}"
+            for grant, table in config.additions.grants.items():
+                for fault in policy_faults(json.dumps(grants.policy(table, config.stage, where))):
+                    yield f"grant.{grant}: {fault}"
 
 
 def registered(root: Path, stage: str) -> set[str]:
@@ -82,7 +82,7 @@ def policy_faults(text: str) -> list[str]:
     for statement in json.loads(text)["Statement"]:
         if any("*" in action for action in statement["Action"]):
             faults.append(f"{statement['Sid']}: an action with a wildcard")
-        if not set(statement["Action"]) <= _WITHOUT_RESOURCE and any(
+        if not set(statement["Action"]) <= set(WITHOUT_RESOURCE) and any(
             "*" in _STREAMS_OF_ONE_GROUP.sub("", arn) for arn in statement["Resource"]
         ):
             faults.append(f"{statement['Sid']}: a resource with a wildcard")

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, get_args
 from urllib.parse import urlsplit
@@ -18,24 +18,32 @@ from pydantic import AfterValidator, BaseModel, Field, ValidationError
 
 from chalicelib.logic.fields import Meaning, Role, meaning
 from chalicelib.logic.origins import origin_of
-from chalicelib.settings import Limits, Persistence, Site, Spam, Stage
+from chalicelib.settings import Digest, Limits, Persistence, Site, Spam, Stage
 from chalicelib.texts import FALLBACK, LANGUAGES
+from ops import additions
+from ops.additions import Additions
+from ops.additions.grants import GrantTable
+from ops.additions.rules import RuleTable
+from ops.additions.subscribers import SubscriberTable
 from ops.canary import LONGEST
 from ops.channels import KINDS, RESERVED, ChannelTable
 from ops.errors import OpsError
+from ops.policies import Where
 from ops.tables import Table, WebAddress, web_address
 
 VERSION = 1
 FILE = "herald.toml"
 LOCAL = "local"
-"""The stage of the local stack: the only one that may name an endpoint, an account and a region."""
+"""The stage of the local stack: the only one that may name an endpoint, and must name account and region."""
 
 LOCAL_KEYS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
 """What the local AWS takes for its root: no secret, and worth nothing anywhere else."""
 
 _TABLES = ("sites", "channels")
 """Tables of tables, one for each name."""
-_SINGLE = ("limits", "delivery", "alarms", "canary")
+_SINGLE = ("limits", "delivery", "alarms", "canary", "digest")
+_ENTRIES = additions.TABLES
+"""Entries with a name each. What they name is in the owner's account, so ``local`` has those of its own alone."""
 
 _NAME = re.compile(r"[a-z][a-z0-9_-]{0,19}")
 _STAGE = re.compile(r"[a-z][a-z0-9]{0,11}")
@@ -187,6 +195,17 @@ class _Canary(Table):
     every_hours: int = Field(default=24, ge=0, le=LONGEST)
 
 
+class _Digest(Table):
+    """Once a day, what happened: by the channels that are named, or each site's own."""
+
+    enabled: bool = True
+    hour: int = Field(default=7, ge=0, le=23)
+    channels: list[str] = Field(default=[])
+
+    def compiled(self) -> Digest | None:
+        return Digest(self.hour, tuple(self.channels)) if self.enabled else None
+
+
 class _Throttle(Table):
     rate: int = Field(default=10, ge=1, le=10_000)
     burst: int = Field(default=20, ge=1, le=10_000)
@@ -198,6 +217,7 @@ class _StageOptions(Table):
     send_event: bool = False
     function_url: bool = False
     metrics: bool = True
+    xray: bool = False
     log_retention_days: Literal[1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365] = 30
     throttle: _Throttle = _Throttle()
     endpoint: WebAddress | None = None
@@ -213,7 +233,11 @@ class _Merged(Table):
     limits: _Limits = _Limits()
     delivery: _Delivery = _Delivery()
     alarms: _Alarms = _Alarms()
+    rule: dict[str, RuleTable] = Field(default={})
+    subscriber: dict[str, SubscriberTable] = Field(default={})
+    grant: dict[str, GrantTable] = Field(default={})
     canary: _Canary | None = None
+    digest: _Digest | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,6 +257,8 @@ class StageConfig:
     """How many runs of ``destined`` there may be at once; None for as many as Lambda likes."""
     alarms_to: str | None = None
     """The address that alarms are sent to; None for a stage without alarms."""
+    additions: Additions = field(default_factory=Additions)
+    """The owner's own rules, subscribers and grants."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,10 +282,10 @@ def load(root: Path, overrides: Overrides | None = None) -> dict[str, StageConfi
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{FILE} is not valid TOML: {error}") from None
     mistakes: list[str] = []
-    if data.get("version") != VERSION or type(data["version"]) is not int:
-        raise ConfigError(f"{FILE}: version: found {data.get('version')!r}, expected {VERSION}")
-    for key in sorted(set(data) - {"version", *_TABLES, *_SINGLE, "stages"}):
-        mistakes.append(f"{key}: unknown; expected version, {', '.join((*_TABLES, *_SINGLE))} or stages")
+    if mistake := version_mistake(data.get("version")):
+        raise ConfigError(f"{FILE}: version: {mistake}")
+    for key in sorted(set(data) - {"version", *_TABLES, *_SINGLE, *_ENTRIES, "stages"}):
+        mistakes.append(f"{key}: unknown; expected version, {', '.join((*_TABLES, *_SINGLE, *_ENTRIES))} or stages")
     stages = data.get("stages")
     if not isinstance(stages, dict) or not stages:
         raise ConfigError(f"{FILE}: stages: expected at least one table such as [stages.dev]")
@@ -278,6 +304,30 @@ def load(root: Path, overrides: Overrides | None = None) -> dict[str, StageConfi
     return loaded
 
 
+CHANGES: dict[int, str] = {}
+"""What to change in a file of each older version, so that it is one of the next."""
+
+
+def version_mistake(found: object, current: int = VERSION, changes: Mapping[int, str] = CHANGES) -> str:
+    """Why a file of this version can't be read, and what to change; empty for the current one."""
+    match found:
+        case bool():
+            pass
+        case int() if found == current:
+            return ""
+        case int() if found > current:
+            return (
+                f"found {found}, and this Herald reads {current}. The file is of a newer Herald: update this checkout"
+                " (docs/deploying.md#upgrades), or take the file that belongs to it"
+            )
+        case int() if set(range(found, current)) <= set(changes):
+            steps = "".join(f"\n  {step} → {step + 1}: {changes[step]}" for step in range(found, current))
+            return f"found {found}, and this Herald reads {current}. Change, then set version = {current}:{steps}"
+        case None:
+            return f"missing; the first line of the file is: version = {current}"
+    return f"found {found!r}, expected {current}"
+
+
 def named(stages: dict[str, StageConfig], name: str) -> StageConfig:
     """One of the stages; raises :class:`ConfigError` that says which there are."""
     if name not in stages:
@@ -288,12 +338,16 @@ def named(stages: dict[str, StageConfig], name: str) -> StageConfig:
 def _stage(
     name: str, data: dict[str, Any], own: dict[str, Any], overrides: Overrides, mistakes: list[str]
 ) -> StageConfig | None:
-    mine = {key: own[key] for key in own if key not in (*_TABLES, *_SINGLE)}
+    mine = {key: own[key] for key in own if key not in (*_TABLES, *_SINGLE, *_ENTRIES)}
+    before = len(mistakes)
+    own = own | {key: additions.by_name(own[key], f"stages.{name}.{key}", mistakes) for key in _ENTRIES if key in own}
     laid_over: dict[str, Any] = {
         table: _laid_over(data.get(table, {}), own.get(table, {}), f"stages.{name}.{table}", mistakes)
         for table in _TABLES
     }
-    before = len(mistakes)
+    for table in _ENTRIES:
+        common = {} if name == LOCAL else additions.by_name(data.get(table, []), table, mistakes)
+        laid_over[table] = _laid_over(common, own.get(table, {}), f"stages.{name}.{table}", mistakes)
     for table in _SINGLE:
         common, here = data.get(table, {}), own.get(table, {})
         if not isinstance(common, dict) or not isinstance(here, dict):
@@ -314,7 +368,7 @@ def _stage(
     sites = dict(merged.sites)
     if name == LOCAL:
         options, sites, channels = _overridden(options, sites, channels, overrides)
-    return StageConfig(
+    config = StageConfig(
         stage=Stage(
             name=name,
             sites={
@@ -343,8 +397,10 @@ def _stage(
             persistence=merged.delivery.compiled(),
             alarm_channels=tuple(merged.alarms.channels),
             metrics=options.metrics,
+            xray=options.xray,
             function_url=options.function_url,
             canary=merged.canary.every_hours if merged.canary else 0,
+            digest=merged.digest.compiled() if merged.digest else None,
             hint=_hint(name),
         ),
         send_event=options.send_event,
@@ -357,7 +413,14 @@ def _stage(
         # No mail comes from the local stack, so it has alarms only where its own table asks for them.
         reserved=merged.delivery.reserved,
         alarms_to=merged.alarms.email if name != LOCAL or "alarms" in own else None,
+        additions=Additions(merged.rule, merged.subscriber, merged.grant),
     )
+    for key, mistake in config.additions.mistakes(config.stage):
+        mistakes.append(f"{_written_at(key, name, own)}: {mistake}")
+    if config.region and config.account:
+        for key, mistake in config.additions.foreign(Where("aws", config.region, config.account)):
+            mistakes.append(f"{_written_at(key, name, own)}: {mistake}")
+    return config
 
 
 def _hint(stage: str) -> str:
@@ -439,13 +502,12 @@ def _explained(detail: Any, allowed: list[str]) -> str:
 
 
 def _check_options(name: str, options: _StageOptions, mistakes: list[str]) -> None:
+    if name != LOCAL and options.endpoint is not None:
+        mistakes.append(
+            f"stages.{name}.endpoint: only stages.{LOCAL} has it; elsewhere the AWS credentials of the shell decide"
+        )
     for key in ("endpoint", "account", "region"):
-        found = getattr(options, key)
-        if name != LOCAL and found is not None:
-            mistakes.append(
-                f"stages.{name}.{key}: only stages.{LOCAL} has it; elsewhere the AWS credentials of the shell decide"
-            )
-        if name == LOCAL and found is None:
+        if name == LOCAL and getattr(options, key) is None:
             mistakes.append(f"stages.{name}.{key}: missing; the local stack needs it")
 
 
@@ -488,10 +550,12 @@ def _check_tables(
                 mistakes.append(f"{place('sites', site, 'channels')}: found {channel!r}, expected one of: {known}")
         if len(set(spec.channels)) < len(spec.channels):
             mistakes.append(f"{place('sites', site, 'channels')}: names a channel twice")
-    for channel in merged.alarms.channels:
-        if channel not in merged.channels:
-            known = ", ".join(sorted(merged.channels)) or "none"
-            mistakes.append(f"{place('alarms', 'channels')}: found {channel!r}, expected one of: {known}")
+    of_tables = {"alarms": merged.alarms.channels, "digest": merged.digest.channels if merged.digest else []}
+    for table, wanted in of_tables.items():
+        for channel in wanted:
+            if channel not in merged.channels:
+                known = ", ".join(sorted(merged.channels)) or "none"
+                mistakes.append(f"{place(table, 'channels')}: found {channel!r}, expected one of: {known}")
     if merged.canary and merged.canary.every_hours and not merged.alarms.email and name != LOCAL:
         mistakes.append(f"{place('canary')}: it needs {place('alarms', 'email')}, as nobody would hear its silence")
     for channel, options in channels.items():

@@ -6,28 +6,37 @@ Nothing here knows whether AWS or the local stack answers.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import secrets
+import signal
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+import tempfile
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import IO, TYPE_CHECKING, NoReturn, cast
 
 from chalicelib.functions import functions_of
-from chalicelib.logic import gateway
 from chalicelib.settings import APP, Stage
-from ops import alarms, record, render, stacks, wiring
+from ops import alarms, lock, partitions, record, recorded, render, rest_api, stacks
 from ops.account import Account
+from ops.additions import let_in
 from ops.config import StageConfig
 from ops.errors import OpsError, unless
+from ops.release import PYTHON, Release, StackPlan, data, plan
+from ops.releases import Releases, Standing, before
+from ops.steps import Step, take
 
 if TYPE_CHECKING:
     from types_boto3_apigateway.literals import GatewayResponseTypeType
+    from types_boto3_cloudformation import CloudFormationClient
 
 CHALICE = Path(__file__).with_name("chalice_cli.py")
+PACKAGE = Path(".chalice/deployments/current")
+"""The file in which ``chalice_cli.py`` writes the name of the package that it made or took up."""
 
 Say = Callable[[str], None]
 """Takes one line for the person who watches."""
@@ -54,112 +63,222 @@ class Deployment:
 
 def deploy(it: Deployment, stages: Mapping[str, StageConfig]) -> None:
     """Bring one stage into the account, or up to date there."""
-    stage = it.stage
-    where = it.account.where
-    it.say(f"Stage {stage.name} in account {where.account}, {where.region}")
-    render.write(it.root, render.generated(stages))
-    render.write(it.root, render.policies(stage, where))
-    it.say("rendered    policies and configuration")
-    _data(it)
-    _foundation(it)
-    _key(it)
-    _chalice(it)
-    _wiring(it)
-    subscribe_to_alarms(it)
-    _attributes(it)
-    _canary(it)
+    partitions.refuse_lacking(it.config, it.account.where)
+    with _alone(it, "deploy"):
+        let_in.check(it.account, it.config.additions)
+        recorded.record(it.root, it.config, it.account.where)
+        render.write(it.root, render.generated(stages))
+        render.write(it.root, render.policies(it.stage, it.account.where))
+        it.say("rendered    policies and configuration")
+        release, kept = plan(it.root, it.config, it.account.where), Releases(it.stage, it.account)
+        kept.say(Standing(kept.standing().release, whole=False))
+        take(
+            [
+                Step("data", f"stack {stacks.data(it.stage)}: table, dead letters", lambda: _data(it)),
+                *_steps(it, release),
+                *([Step("canary", "the first one, at once", lambda: _canary(it))] if it.stage.canary else []),
+                Step("kept", "what a rollback needs", lambda: _keep(it, release, kept)),
+            ],
+            it.say,
+            _advice(it, "deploy"),
+        )
+
+
+def rollback(it: Deployment, to: str | None = None) -> None:
+    """Put the code, configuration and wiring of an earlier release back; the table and what is in it stay.
+
+    Without ``to`` it is the one before what stands, or what stood before a deployment that broke off. Nothing of the
+    checkout is used, and nothing in it changes.
+    """
+    kept = Releases(it.stage, it.account)
+    with _alone(it, "rollback"):
+        target = to or before(kept.standing(), kept.ids(), it.stage)
+        release = kept.get(target)
+        if release.python != PYTHON:
+            raise OpsError(
+                f"release {target} was made for {release.python}, and this is {PYTHON}. Nothing was done.\n"
+                f"Run: make clean, then: make rollback STAGE={it.stage.name} PYTHON={release.python}"
+            )
+        there = replace(it, root=it.root / ".herald" / "rollback" / it.stage.name)
+        kept.say(Standing(target, whole=False))
+        take(
+            [
+                Step("fetched", f"release {target}", lambda: _unpack(there, kept, target)),
+                *_steps(there, release),
+                Step("recorded", f"that {target} stands", lambda: kept.say(Standing(target, whole=True))),
+            ],
+            it.say,
+            _advice(it, "rollback"),
+        )
+        it.say(f"The checkout is as it was; make deploy STAGE={it.stage.name} brings what it holds.")
+
+
+def _steps(it: Deployment, release: Release) -> list[Step]:
+    """What brings a release about, on top of the data stack."""
+    names = [release.foundation.name, release.wiring.name]
+    alarms_to = release.alarms_to
+    return [
+        Step("foundation", f"stack {names[0]}: topic, bus, releases", lambda: _apply(it, release.foundation)),
+        *([Step("key", f"parameter {it.stage.key}", lambda: _key(it))] if it.stage.needs_key else []),
+        Step("functions", "chalice deploy: functions, their roles, the API", lambda: _chalice(it, release)),
+        Step("wiring", f"stack {names[1]}: rules, destinations, permissions", lambda: _wiring(it, release)),
+        *([Step("alarms", "by mail", lambda: subscribe_to_alarms(it, alarms_to))] if alarms_to else []),
+        Step("attributes", "what Chalice can't set", lambda: _attributes(it, release)),
+    ]
+
+
+def _keep(it: Deployment, release: Release, kept: Releases) -> str:
+    package = it.root / ".chalice" / "deployments" / (it.root / PACKAGE).read_text(encoding="utf-8")
+    return f"release {kept.keep(release.packed(package), it.root, package)}"
+
+
+def _unpack(it: Deployment, kept: Releases, target: str) -> None:
+    """Lay a release out, its package under the name by which Chalice takes it up instead of making another."""
+    package = kept.unpack(target, it.root)
+    asked = subprocess.run(
+        [sys.executable, str(CHALICE), "--package-name"], cwd=it.root, capture_output=True, text=True, timeout=60
+    )
+    if asked.returncode:
+        raise OpsError(f"the package of release {target} can't be named:\n{asked.stderr}")
+    package.rename(package.with_name(asked.stdout.strip()))
 
 
 def destroy(it: Deployment, *, data: bool) -> None:
     """Undo :func:`deploy`; the messages stay unless ``data`` is true."""
-    cloudformation, ssm, stage = it.account.cloudformation, it.account.ssm, it.stage
+    cloudformation, stage = it.account.cloudformation, it.stage
+    with _alone(it, "destroy"):
+        steps = [
+            Step("wiring", f"stack {stacks.wiring(stage)}", lambda: _delete_wiring(it)),
+            Step("functions", "chalice delete: functions, their roles, the API", lambda: _chalice_delete(it)),
+            Step("releases", "what a rollback needs", lambda: Releases(stage, it.account).delete_all()),
+            Step("logs", "the functions' log groups", lambda: _delete_logs(it)),
+            Step(
+                "foundation",
+                f"stack {stacks.foundation(stage)}",
+                lambda: _deleted(cloudformation, stacks.foundation(stage)),
+            ),
+            Step("secrets", f"what you set under {stage.parameters}/ in Parameter Store", lambda: "kept"),
+            Step("data", f"stack {stacks.data(stage)}: table, dead letters", lambda: _delete_data(it, data)),
+        ]
+        take(steps, it.say, _advice(it, "destroy"))
+
+
+@contextmanager
+def _alone(it: Deployment, command: str) -> Iterator[None]:
+    """Work on the stage where it is recorded to be, and nobody else at the same time."""
     where = it.account.where
-    it.say(f"Stage {stage.name} in account {where.account}, {where.region}")
-    _said(it, "wiring", _deleted(stacks.delete(cloudformation, stacks.wiring(stage))))
-    if record.fetch(ssm, stage, it.root):
-        render.write(it.root, render.policies(stage, where))
-        _run_chalice(it, "delete")
-        record.forget(ssm, stage)
-        _said(it, "functions", "deleted")
-    else:
-        _said(it, "functions", "were not there")
-    for spec in functions_of(stage):
-        with unless("ResourceNotFoundException"):
-            it.account.logs.delete_log_group(logGroupName=stage.log_group(spec.name))
-    _said(it, "foundation", _deleted(stacks.delete(cloudformation, stacks.foundation(stage))))
-    _said(it, "secrets", f"kept: what you set under {stage.parameters}/ in Parameter Store")
+    recorded.confirm(it.root, it.config, where)
+    it.say(f"Stage {it.stage.name} in account {where.account}, {where.region}")
+    with _ends_in_order(), lock.held(it.account.ssm, it.stage, command, it.say):
+        yield
+
+
+@contextmanager
+def _ends_in_order() -> Iterator[None]:
+    """Let SIGTERM, with which a pipeline ends what it runs, do what Ctrl-C does."""
+
+    def end(number: int, frame: object) -> NoReturn:
+        raise KeyboardInterrupt
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _advice(it: Deployment, command: str) -> str:
+    """What to run after an end before the end."""
+    again = {
+        "deploy": f"make deploy STAGE={it.stage.name}",
+        "rollback": f"make rollback STAGE={it.stage.name}",
+        "destroy": f"make destroy STAGE={it.stage.name}, with DATA=delete if it was given",
+    }
+    other = " To take all of it away instead: " + f"make destroy STAGE={it.stage.name}" if command == "deploy" else ""
+    return f"Run next:   {again[command]}. Every step finds what is there and goes on from it.{other}\n"
+
+
+def _chalice_delete(it: Deployment) -> str:
+    ssm, stage = it.account.ssm, it.stage
+    known = record.read(ssm, stage)
+    api = rest_api.of_stage(it.account.apis, it.tags)
+    if known is None and api is None:
+        return "were not there"
+    record.keep(ssm, stage, it.root, record.expecting(known, _schedules(stage), stage, it.account.where, api))
+    render.write(it.root, render.policies(stage, it.account.where))
+    _run_chalice(it, "delete")
+    record.forget(ssm, stage)
+    return "deleted"
+
+
+def _schedules(stage: Stage) -> dict[str, bool]:
+    return {spec.name: spec.trigger.kind == "schedule" for spec in functions_of(stage)}
+
+
+def _delete_logs(it: Deployment) -> None:
+    """Of all functions that the stage ever had: one that its configuration has left keeps its log until now."""
+    first = it.stage.log_group("api_handler")
+    pages = it.account.logs.get_paginator("describe_log_groups").paginate(logGroupNamePrefix=first)
+    for group in [each["logGroupName"] for page in pages for each in page["logGroups"]]:
+        if group == first or group.startswith(f"{first}-"):
+            with unless("ResourceNotFoundException"):
+                it.account.logs.delete_log_group(logGroupName=group)
+
+
+def _delete_data(it: Deployment, delete: bool) -> str:
+    cloudformation, stage = it.account.cloudformation, it.stage
     if stacks.status(cloudformation, stacks.data(stage)) is None:
-        _said(it, "data", _deleted(False))
-        return
-    if not data:
-        _said(
-            it, "data", f"kept: messages and dead letters. To delete them: make destroy STAGE={stage.name} DATA=delete"
-        )
-        return
+        return "was not there"
+    if not delete:
+        return f"kept: messages and dead letters. To delete them: make destroy STAGE={stage.name} DATA=delete"
     stacks.delete(cloudformation, stacks.data(stage))
+    _protect(it, protected=False)
     with unless("ResourceNotFoundException"):
         it.account.dynamodb.delete_table(TableName=stage.table)
     # Until it is gone, nothing of its name can be made.
     it.account.dynamodb.get_waiter("table_not_exists").wait(
         TableName=stage.table, WaiterConfig={"Delay": 2, "MaxAttempts": 150}
     )
-    _said(it, "data", "deleted")
+    recorded.forget(it.root, stage.name)
+    return "deleted"
 
 
-def _deleted(there: bool) -> str:
-    return "deleted" if there else "was not there"
+def _deleted(cloudformation: CloudFormationClient, stack: str) -> str:
+    return "deleted" if stacks.delete(cloudformation, stack) else "was not there"
 
 
-def _said(it: Deployment, step: str, what: str) -> None:
-    it.say(f"{step:<11} {what}")
+def _data(it: Deployment) -> str:
+    """The table and the queues. CloudFormation itself must not protect the table: it undoes a creation that failed."""
+    done = _apply(it, data(it.root, it.stage))
+    _protect(it, protected=True)
+    return done
 
 
-def _data(it: Deployment) -> None:
-    stage = it.stage
-    template = (it.root / "infra/data.yaml").read_text(encoding="utf-8")
-    done = stacks.apply(
-        it.account.cloudformation,
-        stacks.data(stage),
-        template,
-        {
-            "TableName": stage.table,
-            "TopicName": stage.topic,
-            "BusName": stage.bus,
-            "Prefix": stacks.prefix(stage),
-        },
-        it.tags,
-    )
-    _said(it, "data", done)
+def _protect(it: Deployment, *, protected: bool) -> None:
+    """Let nobody delete the table by one call, or let it be deleted.
+
+    https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/WorkingWithTables.Basics.html
+    """
+    with unless("ResourceNotFoundException"):
+        found = it.account.dynamodb.describe_table(TableName=it.stage.table)["Table"]
+        if found.get("DeletionProtectionEnabled", False) != protected:
+            it.account.dynamodb.update_table(TableName=it.stage.table, DeletionProtectionEnabled=protected)
+            it.account.dynamodb.get_waiter("table_exists").wait(
+                TableName=it.stage.table, WaiterConfig={"Delay": 2, "MaxAttempts": 150}
+            )
 
 
-def _foundation(it: Deployment) -> None:
-    stage = it.stage
-    template = (it.root / "infra/foundation.yaml").read_text(encoding="utf-8")
-    # A deployment of API Gateway is a snapshot that nothing updates: a new template needs a new one.
-    fingerprint = hashlib.sha256(template.encode()).hexdigest()[:8]
-    done = stacks.apply(
-        it.account.cloudformation,
-        stacks.foundation(it.stage),
-        template.replace("SendEventDeployment", f"SendEventDeployment{fingerprint}"),
-        {
-            "TopicName": stage.topic,
-            "BusName": stage.bus,
-            "Prefix": stacks.prefix(stage),
-            "SendEvent": "on" if it.config.send_event else "off",
-            "ApiStage": render.API_STAGE,
-            "ThrottleRate": str(it.config.rate),
-            "ThrottleBurst": str(it.config.burst),
-        },
-        it.tags,
-    )
-    _said(it, "foundation", done)
+def _apply(it: Deployment, plan: StackPlan) -> str:
+    outputs = stacks.outputs(it.account.cloudformation, stacks.data(it.stage)) if plan.of_data else {}
+    parameters = {**plan.parameters, **{name: outputs[name] for name in plan.of_data}}
+    return stacks.apply(it.account.cloudformation, plan.name, plan.template, parameters, it.tags)
 
 
-def _key(it: Deployment) -> None:
+def _key(it: Deployment) -> str:
     """Make the stage's key, once: what it signed and hashed is worth nothing under another."""
-    if not it.stage.needs_key:
-        return
-    done = "unchanged"
     with unless("ParameterAlreadyExists"):
         it.account.ssm.put_parameter(
             Name=it.stage.key,
@@ -167,36 +286,67 @@ def _key(it: Deployment) -> None:
             Value=secrets.token_hex(32),
             Type="SecureString",
         )
-        done = "created"
-    _said(it, "key", done)
+        return "created"
+    return "unchanged"
 
 
-def _chalice(it: Deployment) -> None:
+def _chalice(it: Deployment, release: Release) -> str:
+    """Have Chalice deploy, after everything that it may make is written down in the account.
+
+    Chalice finds functions, roles, rules and subscriptions by their names, but the API by its record alone. So the API
+    is made here, with tags by which it is found again, and Chalice fills it.
+    """
     ssm, stage = it.account.ssm, it.stage
-    record.fetch(ssm, stage, it.root)
+    known = record.read(ssm, stage)
+    api = rest_api.standing(it.account.apis, record.rest_api_id(known)) or rest_api.of_stage(it.account.apis, it.tags)
+    if api is None:
+        api = rest_api.create(it.account.apis, it.tags)
+    record.keep(ssm, stage, it.root, record.expecting(known, release.schedules, stage, it.account.where, api))
     try:
         _run_chalice(it, "deploy")
     finally:
         # Also after a failure: Chalice has written down what it made until then.
         record.store(ssm, stage, it.root)
-    _said(it, "functions", f"deployed: {', '.join(spec.name for spec in functions_of(stage))}")
+    return f"deployed: {', '.join(each.name for each in release.functions)}"
 
 
 def _run_chalice(it: Deployment, command: str) -> None:
-    ran = subprocess.run(
-        [sys.executable, str(CHALICE), command, "--stage", it.stage.name],
+    """Run Chalice in a process that ends with this one, and that a Ctrl-C lets write down what it has made."""
+    with tempfile.TemporaryFile("w+") as said:
+        code = _run_to_its_end(it, command, said)
+        said.seek(0)
+        words = said.read()
+    if code:
+        raise OpsError(f"chalice {command} --stage {it.stage.name} failed:\n{words}\n{advice(words)}".rstrip())
+
+
+def _run_to_its_end(it: Deployment, command: str, said: IO[str]) -> int:
+    """The exit status. Standard input stays open while this process lives; its own session keeps Ctrl-C away."""
+    process = subprocess.Popen(
+        [sys.executable, str(CHALICE), "--until-stdin-closes", command, "--stage", it.stage.name],
         cwd=it.root,
         env=dict(it.environ),
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
+        stdin=subprocess.PIPE,
+        stdout=said,
+        stderr=subprocess.STDOUT,
         text=True,
-        timeout=900,
+        start_new_session=True,
     )
-    if ran.returncode:
-        raise OpsError(
-            f"chalice {command} --stage {it.stage.name} failed:\n{ran.stdout}{ran.stderr}\n{advice(ran.stderr)}"
-            "What it made until then is recorded; run the same command again once this is mended."
-        )
+    try:
+        return process.wait(900)
+    except BaseException as error:
+        process.send_signal(signal.SIGINT)
+        try:
+            process.wait(30)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        if isinstance(error, subprocess.TimeoutExpired):
+            raise OpsError(f"chalice {command} has not come to an end within 15 minutes") from None
+        raise
+    finally:
+        if process.stdin:
+            process.stdin.close()
 
 
 def advice(said: str) -> str:
@@ -213,52 +363,44 @@ def advice(said: str) -> str:
     )
 
 
-def _wiring(it: Deployment) -> None:
-    template = (it.root / render.wiring_file(it.stage.name)).read_text(encoding="utf-8")
-    queues = stacks.outputs(it.account.cloudformation, stacks.data(it.stage))
-    done = stacks.apply(
-        it.account.cloudformation,
-        stacks.wiring(it.stage),
-        template,
-        {name: queues[name] for name in (wiring.RULE_DEAD_LETTERS, wiring.FAILED_EVENTS)}
-        | ({alarms.EMAIL: it.config.alarms_to} if it.config.alarms_to else {}),
-        it.tags,
-    )
-    _said(it, "wiring", done)
+def _wiring(it: Deployment, release: Release) -> str:
+    # First, so that nothing is sent that is not let in.
+    changed = let_in.lay(it.account, it.stage, let_in.read(release.let_in))
+    done = _apply(it, release.wiring)
+    return f"{done}; let in at {', '.join(changed)}" if changed else done
 
 
-def subscribe_to_alarms(it: Deployment) -> None:
+def _delete_wiring(it: Deployment) -> str:
+    let_in.take_back(it.account, it.stage)
+    return _deleted(it.account.cloudformation, stacks.wiring(it.stage))
+
+
+def subscribe_to_alarms(it: Deployment, address: str) -> str:
     """Say whether alarms reach their address, and ask it again for its confirmation where SNS has given up waiting.
 
     SNS deletes a subscription that nobody confirms within 48 hours, and CloudFormation doesn't see that:
     https://aws.amazon.com/about-aws/whats-new/2023/05/amazon-sns-automatic-deletion-unconfirmed-subscriptions/
     """
-    address = it.config.alarms_to
-    if address is None:
-        return
     topic = stacks.outputs(it.account.cloudformation, stacks.wiring(it.stage))[alarms.TOPIC]
     found = _subscriptions(it, topic).get(address)
     if found in (None, "Deleted"):
         found = it.account.sns.subscribe(TopicArn=topic, Protocol="email", Endpoint=address)["SubscriptionArn"]
     # Until then there stands `PendingConfirmation` or `pending confirmation` in the place of an ARN.
     if found.startswith("arn:"):
-        _said(it, "alarms", f"go to {address}")
-    else:
-        _said(it, "alarms", f"go to {address} ONCE the link in the mail from AWS was opened, within 48 hours")
+        return f"go to {address}"
+    return f"go to {address} ONCE the link in the mail from AWS was opened, within 48 hours"
 
 
-def _attributes(it: Deployment) -> None:
+def _attributes(it: Deployment, release: Release) -> str:
     """What belongs to Chalice's resources and Chalice can't set; a redeploy by Chalice may have dropped it."""
     stage = it.stage
     topic = stacks.outputs(it.account.cloudformation, stacks.foundation(stage))["TopicArn"]
     dead_letters = stacks.outputs(it.account.cloudformation, stacks.data(stage))["TopicDeadLettersArn"]
-    sns = it.account.sns
-    for spec in functions_of(stage):
-        if spec.trigger.kind == "topic":
-            endpoint = it.account.where.arn("lambda", f"function:{stage.function(spec.name)}")
-            subscription = _subscription(it, topic, endpoint)
-            sns.set_subscription_attributes(
-                SubscriptionArn=subscription,
+    for each in release.functions:
+        _keep_logs(it, each.log_group, release.log_retention_days)
+        if each.subscribed:
+            it.account.sns.set_subscription_attributes(
+                SubscriptionArn=_subscription(it, topic, it.account.where.arn("lambda", f"function:{each.function}")),
                 AttributeName="RedrivePolicy",
                 AttributeValue=json.dumps({"deadLetterTargetArn": dead_letters}),
             )
@@ -269,22 +411,24 @@ def _attributes(it: Deployment) -> None:
         restApiId=api,
         stageName=render.API_STAGE,
         patchOperations=[
-            {"op": "replace", "path": "/*/*/throttling/rateLimit", "value": str(it.config.rate)},
-            {"op": "replace", "path": "/*/*/throttling/burstLimit", "value": str(it.config.burst)},
+            {"op": "replace", "path": "/*/*/throttling/rateLimit", "value": str(release.rate)},
+            {"op": "replace", "path": "/*/*/throttling/burstLimit", "value": str(release.burst)},
+            {"op": "replace", "path": "/tracingEnabled", "value": str(release.xray).lower()},
         ],
     )
-    _gateway_answers(it, api)
-    for spec in functions_of(stage):
-        _keep_logs(it, stage.log_group(spec.name))
-    _said(it, "attributes", "dead letters of the subscription, throttling, the gateway's own answers, log retention")
+    for name, answer in release.answers.items():  # A deploy by Chalice drops them.
+        it.account.apis.put_gateway_response(
+            restApiId=api, responseType=cast("GatewayResponseTypeType", name), **answer
+        )
+    it.account.apis.create_deployment(restApiId=api, stageName=render.API_STAGE)
+    rest_api.tag(it.account, api, it.tags)
+    return "dead letters of the subscription, throttling, the gateway's own answers, log retention, tags"
 
 
-def _canary(it: Deployment) -> None:
+def _canary(it: Deployment) -> str:
     """Send the first one now: its schedule begins with an interval, and until then the alarm would sound."""
-    if not it.stage.canary:
-        return
     it.account.functions.invoke(FunctionName=it.stage.function("canary"), InvocationType="Event", Payload=_scheduled())
-    _said(it, "canary", "sent; if it gets through, on_success logs it")
+    return "sent; if it gets through, on_success logs it"
 
 
 def _scheduled() -> bytes:
@@ -293,34 +437,6 @@ def _scheduled() -> bytes:
     texts = dict.fromkeys(("version", "id", "account", "time", "region"), "")
     named = {"detail-type": "Scheduled Event", "source": "aws.events", "resources": [], "detail": {}}
     return json.dumps(texts | named).encode()
-
-
-def _gateway_answers(it: Deployment, api: str) -> None:
-    """Let the gateway's own answers be problem documents that a page's script may read; a deploy by Chalice drops them.
-
-    They come before any code of ours, so they can't know the site: several origins share ``*``, which gives away
-    nothing, as these answers hold nothing and no request has credentials.
-    https://docs.aws.amazon.com/apigateway/latest/developerguide/supported-gateway-response-types.html
-    """
-    origins = {origin for site in it.stage.sites.values() for origin in site.origins}
-    allowed = origins.pop() if len(origins) == 1 else "*"
-    for answer in gateway.ANSWERS:
-        headers = {
-            "Content-Type": "application/problem+json",
-            "Access-Control-Allow-Origin": allowed,
-            "Access-Control-Expose-Headers": "Retry-After",
-            "Vary": "Origin",
-        }
-        if answer.retry_after:
-            headers["Retry-After"] = str(answer.retry_after)
-        it.account.apis.put_gateway_response(
-            restApiId=api,
-            responseType=cast("GatewayResponseTypeType", answer.code),
-            **({"statusCode": str(answer.status)} if answer.status else {}),
-            responseParameters={f"gatewayresponse.header.{name}": f"'{value}'" for name, value in headers.items()},
-            responseTemplates={"application/json": json.dumps(answer.body())},
-        )
-    it.account.apis.create_deployment(restApiId=api, stageName=render.API_STAGE)
 
 
 def _subscription(it: Deployment, topic: str, endpoint: str) -> str:
@@ -336,7 +452,7 @@ def _subscriptions(it: Deployment, topic: str) -> dict[str, str]:
     return {each["Endpoint"]: each["SubscriptionArn"] for page in pages for each in page["Subscriptions"]}
 
 
-def _keep_logs(it: Deployment, group: str) -> None:
+def _keep_logs(it: Deployment, group: str, days: int) -> None:
     with unless("ResourceAlreadyExistsException"):
         it.account.logs.create_log_group(logGroupName=group, tags=it.tags)
-    it.account.logs.put_retention_policy(logGroupName=group, retentionInDays=it.config.log_retention_days)
+    it.account.logs.put_retention_policy(logGroupName=group, retentionInDays=days)

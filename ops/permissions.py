@@ -10,6 +10,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ import yaml
 from chalicelib.functions import FunctionSpec, functions_of
 from chalicelib.settings import Stage
 from ops import stacks, wiring
+from ops.additions import let_in
 from ops.config import StageConfig
 from ops.policies import Where
 
@@ -44,7 +46,13 @@ def permissions(root: Path, config: StageConfig, where: Where) -> list[Permissio
     stage = config.stage
     return [
         *_of_chalice(stage, where),
-        *_of_template(wiring.template(stage, with_alarms=config.alarms_to is not None), "wiring", stage, where),
+        *_of_template(
+            wiring.template(stage, with_alarms=config.alarms_to is not None, additions=config.additions),
+            "wiring",
+            stage,
+            where,
+        ),
+        *_of_owners(config, where),
         *_of_template(read(root / DATA), "data", stage, where),
         *_of_template(read(root / FOUNDATION), "foundation", stage, where, without=_conditions(config)),
     ]
@@ -68,6 +76,13 @@ def _of_chalice(stage: Stage, where: Where) -> Iterator[Permission]:
                 f"ArnLike aws:SourceArn {arn}",
                 "Chalice",
             )
+
+
+def _of_owners(config: StageConfig, where: Where) -> Iterator[Permission]:
+    """What a deployment lays into the policies of the owner's own queues and topics."""
+    of = _Resolver({}, config.stage, where)
+    for found in let_in.statements(config.additions, config.stage, where).values():
+        yield from (_permission(each, of, f"deploy: {each['Sid']}", who=_who(each, of)) for each in found)
 
 
 def _source(spec: FunctionSpec, stage: Stage, where: Where) -> tuple[str, str] | None:
@@ -109,6 +124,12 @@ def _of_template(
                 for policy in properties.get("Policies", []):
                     found = policy["PolicyDocument"]["Statement"]
                     yield from (_permission(each, of, made_by, who=role) for each in found)
+            case "AWS::IAM::ManagedPolicy":
+                found = properties["PolicyDocument"]["Statement"]
+                who = (
+                    f"{properties['ManagedPolicyName']}: {', '.join(properties.get('Roles', ['whoever attaches it']))}"
+                )
+                yield from (_permission(each, of, made_by, who=who) for each in found)
             case _ if "PolicyDocument" in properties:
                 found = properties["PolicyDocument"]["Statement"]
                 yield from (_permission(each, of, made_by, who=_who(each, of)) for each in found)
@@ -158,6 +179,7 @@ class _Resolver:
             "Prefix": prefix,
             wiring.RULE_DEAD_LETTERS: where.arn("sqs", f"{prefix}-rule-dead-letters"),
             wiring.FAILED_EVENTS: where.arn("sqs", f"{prefix}-failed-events"),
+            wiring.SUBSCRIBER_DEAD_LETTERS: where.arn("sqs", f"{prefix}-subscriber-dead-letters"),
         }
 
     def text(self, found: Any) -> str:
@@ -210,5 +232,10 @@ _Loader.add_multi_constructor("!", _long_form)
 
 def read(path: Path) -> dict[str, Any]:
     """A template, its short forms as their long ones."""
-    found: dict[str, Any] = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)  # noqa: S506
+    return _parsed(path.read_text(encoding="utf-8"))
+
+
+@cache
+def _parsed(text: str) -> dict[str, Any]:
+    found: dict[str, Any] = yaml.load(text, Loader=_Loader)  # noqa: S506
     return found

@@ -14,14 +14,24 @@ VERSION = "2012-10-17"
 LOGS_PAGE = "https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs.html"
 DESTINATIONS_PAGE = "https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html"
 
+XRAY_PAGE = "https://docs.aws.amazon.com/lambda/latest/dg/services-xray.html"
+XRAY = ("xray:PutTraceSegments", "xray:PutTelemetryRecords")
+
 AWS_ITSELF: Mapping[str, str] = {
     "logs:CreateLogGroup": LOGS_PAGE,
     "logs:CreateLogStream": LOGS_PAGE,
     "logs:PutLogEvents": LOGS_PAGE,
     "events:PutEvents": DESTINATIONS_PAGE,
     "sqs:SendMessage": DESTINATIONS_PAGE,
+    **dict.fromkeys(XRAY, XRAY_PAGE),
 }
 """What no code of Herald's calls: AWS itself does, with the function's role, and the page that says so."""
+
+WITHOUT_RESOURCE: Mapping[str, str] = {
+    "ses:GetAccount": "https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonsimpleemailservicev2.html",
+    **dict.fromkeys(XRAY, "https://docs.aws.amazon.com/service-authorization/latest/reference/list_awsx-ray.html"),
+}
+"""Actions for which AWS knows no resource, so that ``*`` is all that can be granted, and the page that says so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +93,8 @@ def statements(spec: FunctionSpec, stage: Stage, where: Where) -> Iterator[State
         (where.arn("logs", f"log-group:{stage.log_group(spec.name)}:*"),),
         "Lambda writes down what the function says",
     )
+    if stage.xray:
+        yield Statement("TraceRuns", XRAY, ("*",), "Lambda sends traces; X-Ray knows no resource for them")
     for grant in grants_of(spec, stage):
         arns = _arns(grant.on, spec, stage, where)
         if arns:
@@ -104,7 +116,7 @@ def _arns(on: Resource, spec: FunctionSpec, stage: Stage, where: Where) -> list[
             return [where.arn("lambda", f"function:{stage.function('destined')}")]
         case Resource.BUS:
             return [where.arn("events", f"event-bus/{stage.bus}")]
-        case Resource.NOTIFIERS | Resource.ALARM_NOTIFIERS:
+        case Resource.NOTIFIERS | Resource.ALARM_NOTIFIERS | Resource.DIGEST_NOTIFIERS:
             names = {notifiers_of(stage)[channel].name for channel in channels_for(on, stage)}
             return [where.arn("lambda", f"function:{stage.function(name)}") for name in sorted(names)]
         case Resource.KEY:

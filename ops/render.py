@@ -54,7 +54,7 @@ def generated(stages: Mapping[str, StageConfig]) -> dict[Path, str]:
     files |= {CONTRACTS / name: _json(contract) for name, contract in contracts.contracts().items()}
     for config in ordered:
         files[wiring_file(config.stage.name)] = _yaml(
-            wiring.template(config.stage, with_alarms=config.alarms_to is not None)
+            wiring.template(config.stage, with_alarms=config.alarms_to is not None, additions=config.additions)
         )
     if LOCAL in stages:
         files |= policies(stages[LOCAL].stage, local_where(stages[LOCAL]))
@@ -130,6 +130,8 @@ def _chalice_stage(config: StageConfig) -> dict[str, Any]:
     return {
         "api_gateway_stage": API_STAGE,
         "environment_variables": environment,
+        "tags": {"app": APP, "stage": stage.name},
+        **({"xray": True} if stage.xray else {}),
         "lambda_functions": {
             spec.name: {
                 "iam_policy_file": policy_file(stage.name, spec.name).name,
@@ -146,10 +148,13 @@ def _chalice_stage(config: StageConfig) -> dict[str, Any]:
 
 def _stages_module(stages: list[Stage]) -> str:
     """A module of literals: nothing is parsed when a function starts."""
+    names = ["Channel", "Limits", "Persistence", "Site", "Spam", "Stage"]
+    if any(stage.digest for stage in stages):
+        names.insert(1, "Digest")
     lines = [
         f'"""{_DO_NOT_EDIT}"""',
         "",
-        "from chalicelib.settings import Channel, Limits, Persistence, Site, Spam, Stage",
+        f"from chalicelib.settings import {', '.join(names)}",
         "",
         "STAGES = {",
     ]
@@ -164,8 +169,10 @@ def _stages_module(stages: list[Stage]) -> str:
             f"        persistence={stage.persistence!r},",
             f"        alarm_channels={stage.alarm_channels!r},",
             f"        metrics={stage.metrics!r},",
+            f"        xray={stage.xray!r},",
             f"        function_url={stage.function_url!r},",
             f"        canary={stage.canary!r},",
+            f"        digest={stage.digest!r},",
             f"        hint={stage.hint!r},",
             "    ),",
         ]

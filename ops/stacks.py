@@ -59,6 +59,13 @@ def outputs(cloudformation: CloudFormationClient, name: str) -> dict[str, str]:
     return {output["OutputKey"]: output["OutputValue"] for output in found}
 
 
+def parameters(cloudformation: CloudFormationClient, name: str) -> dict[str, str]:
+    """The stack's parameters; empty where there is no such stack."""
+    stack = _described(cloudformation, name)
+    found = stack.get("Parameters", []) if stack else []
+    return {each["ParameterKey"]: each["ParameterValue"] for each in found}
+
+
 def apply(
     cloudformation: CloudFormationClient,
     name: str,

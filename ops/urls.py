@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from ops import record, stacks, wiring
 from ops.account import Account
+from ops.additions.targets import logical
 from ops.config import LOCAL, StageConfig
+from ops.policies import Where
 from ops.render import API_STAGE
 
 _DOMAIN = {"aws-cn": "amazonaws.com.cn"}
 
 
 def addresses(config: StageConfig, account: Account, web: str) -> dict[str, str]:
-    """``api`` (below it ``/contact``), ``send_event`` and ``get_message`` where the stage has them; for stage ``local``
-    also ``site``, ``phone`` and ``aws``."""
+    """``api`` (below it ``/contact``), ``send_event`` and ``get_message`` where the stage has them, and the policy of
+    each grant; for stage ``local`` also ``site``, ``phone`` and ``aws``."""
     found: dict[str, str] = {}
     api = record.rest_api_id(record.read(account.ssm, config.stage))
     if api:
@@ -20,9 +22,13 @@ def addresses(config: StageConfig, account: Account, web: str) -> dict[str, str]
     send_event = stacks.outputs(account.cloudformation, stacks.foundation(config.stage)).get("SendEventApiId")
     if send_event:
         found["send_event"] = f"{_base(account, send_event)}/SendEvent"
-    url = stacks.outputs(account.cloudformation, stacks.wiring(config.stage)).get(wiring.FUNCTION_URL)
-    if url:
-        found["get_message"] = _function_url(account, url)
+    wired = stacks.outputs(account.cloudformation, stacks.wiring(config.stage))
+    if wiring.FUNCTION_URL in wired:
+        found["get_message"] = _function_url(account, wired[wiring.FUNCTION_URL])
+    for name in config.additions.grants:
+        output = logical("grant", name)
+        if output in wired:
+            found[f"grant {name}"] = wired[output]
     if config.stage.name == LOCAL:
         found |= {"site": f"{web}/", "phone": f"{web}/phone", "aws": account.endpoint or ""}
     return found
@@ -38,6 +44,10 @@ def _function_url(account: Account, url: str) -> str:
 def _base(account: Account, api: str) -> str:
     if account.endpoint:
         return f"{account.endpoint}/restapis/{api}/{API_STAGE}/_user_request_"
-    where = account.where
+    return rest_api(account.where, api)
+
+
+def rest_api(where: Where, api: str) -> str:
+    """Where a REST API of API Gateway answers: https://docs.aws.amazon.com/general/latest/gr/apigateway.html"""
     domain = _DOMAIN.get(where.partition, "amazonaws.com")
     return f"https://{api}.execute-api.{where.region}.{domain}/{API_STAGE}"

@@ -1,8 +1,8 @@
 """The wiring template: what stands beside Chalice's functions and needs them to exist, made from the manifest.
 
 Destinations and retries of asynchronous functions, the rules on the bus, the permissions by which a rule may run its
-function, the directory of pure functions in Parameter Store, and the function URL. It holds names and pseudo
-parameters alone, so it fits any account, region and partition.
+function, the directory of pure functions in Parameter Store, the function URL, and what the owner adds
+(``ops/additions``). It holds names and pseudo parameters alone, so it fits any account, region and partition.
 """
 
 from __future__ import annotations
@@ -12,17 +12,21 @@ from typing import Any
 from chalicelib.functions import RETRIES_OVER, FunctionSpec, Resource, functions_of
 from chalicelib.settings import Stage
 from ops import alarms, canary
+from ops.additions import Additions
 
 RULE_DEAD_LETTERS = "RuleDeadLettersArn"
 """The parameter with the queue for events that a rule or its function could not handle."""
 FAILED_EVENTS = "FailedEventsArn"
 """The parameter with the queue that keeps every event whose retries are over, whole."""
+SUBSCRIBER_DEAD_LETTERS = "SubscriberDeadLettersArn"
+"""The parameter with the queue for messages that a subscriber of the owner's could not be given."""
 FUNCTION_URL = "GetMessageUrl"
 """The output with the address of ``get_message_url``, where the stage has it."""
 
 
-def template(stage: Stage, *, with_alarms: bool = False) -> dict[str, Any]:
-    """The CloudFormation template of one stage."""
+def template(stage: Stage, *, with_alarms: bool = False, additions: Additions | None = None) -> dict[str, Any]:
+    """The CloudFormation template of one stage, with what its owner adds."""
+    additions = additions or Additions()
     resources: dict[str, Any] = {"FailedEventsRule": _failed_events(stage)}
     outputs: dict[str, Any] = {}
     for spec in functions_of(stage):
@@ -39,8 +43,14 @@ def template(stage: Stage, *, with_alarms: bool = False) -> dict[str, Any]:
             resources[f"{logical}Permission"] = _permission(spec, stage)
     if stage.canary:
         resources |= canary.resources(stage, RULE_DEAD_LETTERS)
+    resources |= additions.resources(
+        stage,
+        rule_dead_letters={"Ref": RULE_DEAD_LETTERS},
+        subscriber_dead_letters={"Ref": SUBSCRIBER_DEAD_LETTERS},
+    )
+    outputs |= additions.outputs()
     if with_alarms:
-        resources |= alarms.resources(stage)
+        resources |= alarms.resources(stage, with_subscribers=bool(additions.subscribers))
         outputs |= alarms.outputs()
     return {
         "AWSTemplateFormatVersion": "2010-09-09",
@@ -54,11 +64,25 @@ def template(stage: Stage, *, with_alarms: bool = False) -> dict[str, Any]:
                 "Type": "String",
                 "Description": "Queue that keeps every event whose retries are over",
             },
+            **(_SUBSCRIBERS if additions.subscribers else {}),
             **(alarms.parameters() if with_alarms else {}),
         },
         "Resources": resources,
         **({"Outputs": outputs} if outputs else {}),
     }
+
+
+def queues(additions: Additions) -> list[str]:
+    """The parameters that are queues: outputs of the data stack of the same names."""
+    return [RULE_DEAD_LETTERS, FAILED_EVENTS, *(_SUBSCRIBERS if additions.subscribers else ())]
+
+
+_SUBSCRIBERS = {
+    SUBSCRIBER_DEAD_LETTERS: {
+        "Type": "String",
+        "Description": "Queue for messages that a subscriber could not be given",
+    }
+}
 
 
 def _logical(name: str) -> str:

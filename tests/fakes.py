@@ -13,6 +13,7 @@ from chalicelib.logic.archive import Archive, Page, Position, StoredMessage, Wan
 from chalicelib.logic.delivery import Delivery, MessageStore, Notifier, Record, State
 from chalicelib.logic.notification import Notification, Quota
 from chalicelib.logic.redrive import Destined, DueMessages
+from chalicelib.logic.replay import Revival
 from chalicelib.logic.spam import Held, Recent
 from chalicelib.logic.submission import Message
 from chalicelib.settings import Channel, Limits, Site, Spam, Stage
@@ -116,6 +117,11 @@ class Clock:
         return self.now
 
 
+def identity(delivery: Delivery) -> tuple[State, int, str]:
+    """What a conditional write compares."""
+    return delivery.state, delivery.attempts, delivery.owner
+
+
 @dataclass
 class InMemoryMessages:
     """A message store with the conditional writes of the real one, and a journal of every change that was made."""
@@ -125,6 +131,8 @@ class InMemoryMessages:
     journal: list[tuple[str, State, State]] = field(default_factory=list)
     before_change: Callable[[str, Delivery, Delivery], None] = lambda channel, before, after: None
     """Called before each change: here a test raises, or lets somebody else be quicker."""
+    before_revival: Callable[[], None] = lambda: None
+    """The same, before a replay's write."""
 
     def add(self, message: Message, record: Record) -> Record | None:
         if message.id in self.records:
@@ -153,6 +161,23 @@ class InMemoryMessages:
         if due_at is not None:
             self.postpone(message_id, due_at)
         self.journal.append((channel, before.state, after.state))
+        return True
+
+    def revive(self, message_id: str, revival: Revival) -> bool:
+        self.before_revival()
+        record = self.records[message_id]
+        known = {name: identity(record.deliveries[name]) for name in revival.before}
+        if known != {name: identity(before) for name, before in revival.before.items()}:
+            return False
+        if record.verdict.held is not revival.held:
+            return False
+        self.records[message_id] = replace(
+            record,
+            deliveries={**record.deliveries, **revival.after},
+            verdict=replace(record.verdict, held=None),
+            due_at=revival.due_at,
+            replayed_at=revival.at,
+        )
         return True
 
     def postpone(self, message_id: str, due_at: int) -> None:

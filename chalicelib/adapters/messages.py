@@ -4,7 +4,7 @@ One item per message, key ``id``. ``submission`` is the JSON text of the message
 their order; ``deliveries`` maps each channel's name to its state; ``held`` says why nobody is rung, ``signals`` and
 ``score`` what speaks against the message, ``duplicate_of`` which message had the same content. ``history`` has a line
 for each outcome of each channel. ``due_at``, with ``due`` beside it, is there as long as the redrive has to look at the
-message: an index of these two holds nothing else.
+message: an index of these two holds nothing else. ``replayed_at`` is when a person had it tried anew.
 """
 
 from __future__ import annotations
@@ -30,10 +30,11 @@ if TYPE_CHECKING:
 DAY = 24 * 60 * 60
 RETENTION_DAYS = 365
 """How long the message of a site is kept that has left the configuration."""
-_DUE: AttributeValueTypeDef = {"S": "yes"}
+DUE: AttributeValueTypeDef = {"S": "yes"}
 """The one value of the index's partition key: an index needs one, and few messages are due at any time."""
-_HISTORY = ("channel", "state", "attempts", "since", "error", "reference")
-_IDENTITY = ("state", "attempts", "owner")
+HISTORY = ("channel", "state", "attempts", "since", "error", "reference")
+"""What a line of the history has."""
+IDENTITY = ("state", "attempts", "owner")
 """What tells one delivery from the one that comes after it, whatever else a later release may store beside."""
 
 
@@ -55,10 +56,10 @@ class MessageTable:
             "stored_at": {"N": str(int(time.time()))},
             "owner": {"S": record.owner},
             "submission": {"S": message.serialize()},
-            "deliveries": {"M": {name: {"M": _encoded(delivery)} for name, delivery in record.deliveries.items()}},
+            "deliveries": {"M": {name: {"M": encoded(delivery)} for name, delivery in record.deliveries.items()}},
         }
         if record.due_at:
-            item |= {"due": _DUE, "due_at": {"N": str(record.due_at)}}
+            item |= {"due": DUE, "due_at": {"N": str(record.due_at)}}
         verdict = record.verdict
         if verdict.signals:
             item["signals"] = {"L": [{"S": signal} for signal in verdict.signals]}
@@ -90,17 +91,17 @@ class MessageTable:
         """
         sets, removes = ["deliveries.#channel = :after"], ""
         values: dict[str, Any] = {
-            **{f":{name}": _encoded(before)[name] for name in _IDENTITY},
-            ":after": {"M": _encoded(after)},
+            **{f":{name}": encoded(before)[name] for name in IDENTITY},
+            ":after": {"M": encoded(after)},
         }
         if due_at is not None:
             # With an outcome, and a claim is none.
-            line = {"channel": {"S": channel}, **_encoded(after)}
+            line = {"channel": {"S": channel}, **encoded(after)}
             sets.append("history = list_append(if_not_exists(history, :none), :line)")
-            values |= {":none": {"L": []}, ":line": {"L": [{"M": {name: line[name] for name in _HISTORY}}]}}
+            values |= {":none": {"L": []}, ":line": {"L": [{"M": {name: line[name] for name in HISTORY}}]}}
             if due_at:
                 sets.append("due = :due, due_at = :due_at")
-                values |= {":due": _DUE, ":due_at": {"N": str(due_at)}}
+                values |= {":due": DUE, ":due_at": {"N": str(due_at)}}
             else:
                 removes = " REMOVE due, due_at"
         try:
@@ -108,8 +109,8 @@ class MessageTable:
                 TableName=self._table,
                 Key={"id": {"S": message_id}},
                 UpdateExpression=f"SET {', '.join(sets)}{removes}",
-                ConditionExpression=" AND ".join(f"deliveries.#channel.#{name} = :{name}" for name in _IDENTITY),
-                ExpressionAttributeNames={"#channel": channel, **{f"#{name}": name for name in _IDENTITY}},
+                ConditionExpression=" AND ".join(f"deliveries.#channel.#{name} = :{name}" for name in IDENTITY),
+                ExpressionAttributeNames={"#channel": channel, **{f"#{name}": name for name in IDENTITY}},
                 ExpressionAttributeValues=values,
                 ReturnValuesOnConditionCheckFailure="ALL_OLD",
             )
@@ -125,7 +126,7 @@ class MessageTable:
         if due_at:
             update = {
                 "UpdateExpression": "SET due = :due, due_at = :due_at",
-                "ExpressionAttributeValues": {":due": _DUE, ":due_at": {"N": str(due_at)}},
+                "ExpressionAttributeValues": {":due": DUE, ":due_at": {"N": str(due_at)}},
             }
         try:
             self._dynamodb.update_item(
@@ -168,7 +169,7 @@ class MessageTable:
                 TableName=self._table,
                 IndexName=self._due_index,
                 KeyConditionExpression="due = :due AND due_at <= :now",
-                ExpressionAttributeValues={":due": _DUE, ":now": {"N": str(now)}},
+                ExpressionAttributeValues={":due": DUE, ":now": {"N": str(now)}},
                 Limit=most,
             )
         return [Due(item["id"]["S"], item["site"]["S"]) for item in page["Items"]]
@@ -197,6 +198,7 @@ def _record(item: Mapping[str, Any]) -> Record:
         deliveries={name: decoded(value["M"]) for name, value in item["deliveries"]["M"].items()},
         verdict=verdict_of(item),
         due_at=int(item.get("due_at", {}).get("N", 0)),
+        replayed_at=int(item.get("replayed_at", {}).get("N", 0)),
     )
 
 
@@ -210,12 +212,13 @@ def verdict_of(item: Mapping[str, Any]) -> Verdict:
     )
 
 
-def _encoded(delivery: Delivery) -> dict[str, Any]:
-    encoded: dict[str, Any] = {}
+def encoded(delivery: Delivery) -> dict[str, Any]:
+    """One channel's delivery as attributes of an item."""
+    found: dict[str, Any] = {}
     for field in fields(delivery):
         value = getattr(delivery, field.name)
-        encoded[field.name] = {"N": str(value)} if isinstance(value, int) else {"S": str(value)}
-    return encoded
+        found[field.name] = {"N": str(value)} if isinstance(value, int) else {"S": str(value)}
+    return found
 
 
 def decoded(attributes: Mapping[str, Any]) -> Delivery:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from chalicelib.handlers import canary as canary
     from chalicelib.handlers import contact as contact
     from chalicelib.handlers import destined as destined
+    from chalicelib.handlers import digest as digest
     from chalicelib.handlers import message_url as message_url
     from chalicelib.handlers import messages as messages
     from chalicelib.handlers import notify as notify
@@ -33,6 +34,7 @@ _HANDLER_OF = {
     "get_message_url": "message_url",
     "redrive": "redrive",
     "canary": "canary",
+    "digest": "digest",
     "on_success": "outcomes",
     "on_failure": "outcomes",
 }

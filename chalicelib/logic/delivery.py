@@ -94,6 +94,8 @@ class Record:
     verdict: Verdict = NOTHING_FOUND
     due_at: int = 0
     """The second from which the redrive looks at it; 0 when there is nothing to do."""
+    replayed_at: int = 0
+    """The second at which a person had it tried anew, from which its age counts; 0 if nobody has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,7 +272,7 @@ class _Run:
         self._message = message
         self._means = means
         self._invocation = invocation
-        self._too_old_at = message.received_at + means.give_up
+        self._too_old_at = max(message.received_at, record.replayed_at) + means.give_up
         self._lock = threading.Lock()
         self._writing = 0
         self._crossed = False
@@ -296,7 +298,9 @@ class _Run:
         delivery = self.deliveries[name] = understood(recorded, now)
         # A channel that left the configuration since can't be rung; it stays as it is and is not forgotten.
         channel, notifier = self._means.channels.get(name), self._means.notifiers.get(name)
-        if now >= self._too_old_at and may_expire(delivery, channel):
+        # What was never tried is tried once, however long it lay in a queue.
+        untried = delivery.state is State.PENDING and channel is not None and notifier is not None
+        if now >= self._too_old_at and may_expire(delivery, channel) and not untried:
             delivery = replace(delivery, state=State.EXPIRED, next_attempt_at=0, since=now)
             self.worked |= self._change(name, recorded, delivery)
             return

@@ -1,4 +1,5 @@
-"""Every text that a visitor may read, by language. Another language is another module like ``en.py``.
+"""Every text that a visitor may read, and an owner in a digest, by language. Another language is another module like
+``en.py``.
 
 Loaded when something has to be said, which is seldom: an accepted message needs no words.
 """

@@ -44,4 +44,17 @@ TEXTS = {
     "not_an_object": "Der Inhalt muss ein JSON-Objekt aus Feldern sein.",
     "no_boundary": "Die Grenze (boundary) des Formulars fehlt oder ist falsch.",
     "not_multipart": "Der Inhalt ist kein multipart-Formular.",
+    # Die Zusammenfassung, die der Inhaber liest.
+    "digest_messages": "Nachrichten",
+    "digest_delivered": "Zugestellt",
+    "digest_waiting": "Wird noch versucht",
+    "digest_stored": "Noch nicht versucht",
+    "digest_undeliverable": "Nicht zugestellt",
+    "digest_uncertain": "Vielleicht zugestellt",
+    "digest_quarantined": "In Quarantäne",
+    "digest_duplicate": "Doppelt gesendet, einmal gemeldet",
+    "digest_failed": "Gescheitert über",
+    "digest_quota": "Rest des Kontingents von",
+    "digest_not_ready": "Kann gerade nicht zustellen:",
+    "digest_period": "Eingegangen",
 }

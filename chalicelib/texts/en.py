@@ -42,4 +42,17 @@ TEXTS = {
     "not_an_object": "The body must be a JSON object of fields.",
     "no_boundary": "The multipart boundary is missing or wrong.",
     "not_multipart": "The body is not a multipart form.",
+    # The digest, which the owner reads.
+    "digest_messages": "Messages",
+    "digest_delivered": "Delivered",
+    "digest_waiting": "Still tried",
+    "digest_stored": "Not tried yet",
+    "digest_undeliverable": "Not delivered",
+    "digest_uncertain": "Perhaps delivered",
+    "digest_quarantined": "In quarantine",
+    "digest_duplicate": "Sent twice, rung once",
+    "digest_failed": "Failed by",
+    "digest_quota": "Quota left of",
+    "digest_not_ready": "Can't deliver now:",
+    "digest_period": "Received",
 }

@@ -105,16 +105,19 @@ class Opened:
 
     @cached_property
     def account(self) -> Account:
+        """The stage's account; an :class:`OpsError` where the shell's credentials lead to another than is recorded."""
+        from ops import recorded
         from ops.account import account_of
 
-        return account_of(self.config)
+        account = account_of(self.config)
+        recorded.confirm(self.root, self.config, account.where)
+        return account
 
     @cached_property
     def operations(self) -> Operations:
         """What can be done with the stage's messages; an :class:`OpsError` where the account can't be reached."""
         from ops.operations import Operations
 
-        _ = self.account.where
         return Operations(self.stage, self.account)
 
     @property

@@ -16,12 +16,14 @@ with `--help`.
 
 - **`--stage` alone decides where a command works.** `local` is the [local stack](local-stack.md) on this machine,
   whatever the shell holds. Any other stage of `herald.toml` is in the AWS account and region of the shell's
-  credentials; [which rights they need](deploying.md#rights-that-the-deploying-person-needs).
+  credentials. Which rights they need: [deploying](deploying.md#rights-that-the-deploying-person-needs),
+  [all others](deploying.md#rights-that-the-operators-commands-need).
 - **`--json`** prints JSON on standard output, one value, or one a line where it says so. Messages for people go to
   standard error then.
 - **What destroys asks first**, or takes `--yes`.
 - **Exit status:** 0 when all is well; 1 when it could not be done, or when something is not as it should be; 2 for a
-  command line that can't be understood; 3 when the time to wait was over before the end was known.
+  command line that can't be understood; 3 when the time to wait was over before the end was known;
+  4 of `diff --exit-code` when something would change.
 """
 
 

@@ -16,7 +16,7 @@ from ops.commands.times import When, shown
 
 if TYPE_CHECKING:
     from chalicelib.logic.archive import ListedMessage, StoredMessage
-    from ops.operations import Selection, Step
+    from ops.operations import Erased, Listing, Selection, Step
 
 STATES = ("stored", "waiting", "delivered", "undeliverable", "uncertain", "quarantined", "duplicate")
 MOST = 50
@@ -91,7 +91,11 @@ def list_(
             raise click.UsageError("--email reads every message and has no cursor.")
         found = Listing(tuple(message.listed for message in it.operations.of_address(email, asked)), "")
     else:
-        found = _page(it, asked)
+        found = some_pages(it, asked)
+    print_page(found, as_json)
+
+
+def print_page(found: Listing, as_json: bool) -> None:
     if as_json:
         echo_json(found.as_json())
         return
@@ -100,7 +104,7 @@ def list_(
         click.echo(f"There are more: --cursor {found.cursor}", err=True)
 
 
-def _page(it: Opened, asked: Selection) -> Any:
+def some_pages(it: Opened, asked: Selection) -> Listing:
     """A page; of a state it is looked for in as many pages as it takes, up to a limit."""
     from dataclasses import replace
 
@@ -243,6 +247,71 @@ def _opened_for_writing(path: Path | None) -> Iterator[IO[str]]:
     part.replace(path)
 
 
+@messages.command("erase")
+@STAGE
+@PROJECT
+@click.argument("message_ids", metavar="[ID]...", nargs=-1)
+@selecting
+@EMAIL
+@YES
+@AS_JSON
+def erase(
+    stage: str,
+    root: Path,
+    message_ids: tuple[str, ...],
+    site: str | None,
+    state: str | None,
+    since: int | None,
+    until: int | None,
+    email: str | None,
+    yes: bool,
+    as_json: bool,
+) -> None:
+    """Erase messages for good: by their IDs, or those of an e-mail address, or by their age (--until 90d).
+
+    Dead letters that hold one go with it. Says which copies remain, and until when.
+
+    JSON: [{"id", "letters", "copies": [{"where", "expires_at", "note"}]}].
+    """
+    narrowed = bool(email) or until is not None
+    if bool(message_ids) is narrowed or (message_ids and any((site, state, since))):
+        raise click.UsageError("Say which: IDs, or --email or --until, with --site, --state and --since if you like.")
+    it = opened(root, stage)
+    ids = list(message_ids)
+    if not ids:
+        asked = selection(site, state, since, until)
+        found = it.operations.of_address(email, asked) if email else None
+        listed = (message.listed for message in found) if found is not None else it.operations.every(asked)
+        ids = [message.id for message in listed]
+    if ids and not yes:
+        many = f"{len(ids)} messages" if len(ids) > 1 else f"message {ids[0]}"
+        click.confirm(f"Erase {many} of stage {stage} in account {it.account.where.account}?", abort=True, err=True)
+    from ops.commands.screen import progress
+
+    with progress("Erasing", len(ids)) as step:
+        erased = it.operations.erase_all(ids, lambda message_id: step()) if ids else ()
+    if as_json:
+        echo_json([one.as_json() for one in erased])
+        return
+    click.echo(f"{len(erased)} erased, with {sum(one.letters for one in erased)} dead letters")
+    _print_copies(erased)
+
+
+def _print_copies(erased: Sequence[Erased]) -> None:
+    """Each place once, with the last time at which something is there."""
+    from ops.commands.screen import table
+
+    copies = {copy.where: copy for one in erased for copy in sorted(one.copies, key=lambda copy: copy.expires_at or 0)}
+    if not copies:
+        return
+    click.echo("Copies that remain, or may remain:")
+    table(
+        ("where", "until", ""),
+        [(copy.where, shown(copy.expires_at) if copy.expires_at else "", copy.note) for copy in copies.values()],
+    )
+    click.echo("The log has ids and states of it, and nothing that its visitor typed.")
+
+
 @click.command()
 @STAGE
 @PROJECT
@@ -264,7 +333,7 @@ def trace(stage: str, root: Path, message_id: str, no_logs: bool, as_json: bool)
         click.echo(f"{message_id} is {found.state or 'not in the table'}")
         table(
             ("time", "step", "from", "what"),
-            [(shown(step.at), str(step.kind), step.source, _said(step)) for step in found.steps],
+            [(shown(step.at), str(step.kind), step.source, said(step)) for step in found.steps],
         )
         for target in found.targets:
             click.echo(f"rule {target.rule} tells {target.arn}")
@@ -275,7 +344,8 @@ def trace(stage: str, root: Path, message_id: str, no_logs: bool, as_json: bool)
         sys.exit(NOT_WELL)
 
 
-def _said(step: Step) -> str:
+def said(step: Step) -> str:
+    """A step in one line."""
     attempt = f"attempt {step.attempt}" if step.attempt and step.kind == "attempt" else ""
     state = step.state if step.kind == "attempt" else ""
     details = (f"{name}={value}" for name, value in step.details.items())

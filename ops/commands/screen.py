@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -38,3 +39,16 @@ def table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
 def printable(text: str) -> str:
     """The text without what a terminal would take for a command: ECMA-48's control functions begin with such."""
     return "".join(one if one.isprintable() or one in "\n\t" else "\N{REPLACEMENT CHARACTER}" for one in text)
+
+
+@contextmanager
+def progress(what: str, number: int) -> Iterator[Callable[[], None]]:
+    """A bar on standard error, where that is a terminal; call what you get after each step."""
+    if number < 2 or not sys.stderr.isatty():
+        yield lambda: None
+        return
+    from rich.progress import Progress
+
+    with Progress(console=console(err=True), transient=True) as bar:
+        task = bar.add_task(what, total=number)
+        yield lambda: bar.advance(task)

@@ -17,6 +17,7 @@ from ops.operations.archive import Selection as Selection
 from ops.operations.copies import Copy as Copy
 from ops.operations.copies import Erased as Erased
 from ops.operations.facade import Operations as Operations
+from ops.operations.letters import Fed as Fed
 from ops.operations.replays import Replayed as Replayed
 from ops.operations.trace import Step as Step
 from ops.operations.trace import Target as Target

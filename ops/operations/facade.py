@@ -3,23 +3,29 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, cast
 
 from chalicelib.adapters.aws.sdk import Sdk
-from chalicelib.logic.archive import ListedMessage, StoredMessage
+from chalicelib.adapters.destined import AsynchronousDestined
+from chalicelib.adapters.replays import RevivalTable
+from chalicelib.logic.archive import ListedMessage, MessageState, StoredMessage
+from chalicelib.logic.delivery import LAMBDA_ATTEMPTS
 from chalicelib.settings import Stage
 from ops.account import Account
-from ops.operations import archive
+from ops.errors import OpsError
+from ops.operations import archive, copies, letters, replays
 from ops.operations import trace as tracing
 from ops.operations.archive import Listing, OperatorArchive, Selection
 from ops.operations.copies import Erased
+from ops.operations.letters import Fed
 from ops.operations.replays import Replayed
 from ops.operations.trace import Trace
 
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
+    from types_boto3_lambda import LambdaClient
 
 
 class Operations:
@@ -48,6 +54,10 @@ class Operations:
         """A message with all that is known of it; None where there is none of this id (any more)."""
         return self._archive.get(message_id)
 
+    def several(self, ids: Sequence[str]) -> dict[str, StoredMessage]:
+        """Messages by their ids; those that are gone are left out. One BatchGetItem for each hundred."""
+        return self._archive.several(ids)
+
     def whole(self, selection: Selection) -> Iterator[StoredMessage]:
         """All that are selected, with what visitors typed: beside the pages one BatchGetItem for each hundred."""
         return archive.whole(self._archive, self.every(selection))
@@ -71,21 +81,62 @@ class Operations:
         Raises :class:`~ops.errors.OpsError` where there is no such message, or where it is held: that takes
         :meth:`release`.
         """
-        raise NotImplementedError
+        return replays.again(self.get(message_id), message_id, self._replay_means(), held=False)
 
     def release(self, message_id: str) -> Replayed:
         """Let a message out that is held, in quarantine or as a duplicate, and have it delivered.
 
         Raises :class:`~ops.errors.OpsError` where there is no such message, or where it isn't held.
         """
-        raise NotImplementedError
+        return replays.again(self.get(message_id), message_id, self._replay_means(), held=True)
+
+    def failed(self, since: int, site: str | None = None) -> Iterator[ListedMessage]:
+        """What was not delivered and that nobody is at: undeliverable, uncertain and held, or waiting after the last
+        attempt of Lambda's own."""
+        for message in self.every(Selection(site, since=since)):
+            state = message.state
+            if state in (MessageState.UNDELIVERABLE, MessageState.UNCERTAIN) or (
+                state is MessageState.WAITING
+                and any(each.attempts >= LAMBDA_ATTEMPTS for each in message.channels.values())
+            ):
+                yield message
+
+    def feed_back(self) -> Fed:
+        """Have ``destined`` run once more with the events of dead letters (docs/delivery.md)."""
+        now = int(self._clock())
+        return letters.feed_back(self.account.client("sqs"), self.account.functions, self.stage, now)
 
     def erase(self, message_id: str) -> Erased:
         """Delete a message, and the dead letters that hold it; says which copies remain.
 
         Raises :class:`~ops.errors.OpsError` where there is neither message nor letter.
         """
-        raise NotImplementedError
+        (erased,) = self.erase_all([message_id])
+        return erased
+
+    def erase_all(
+        self, ids: Sequence[str], each: Callable[[str], None] = lambda message_id: None
+    ) -> tuple[Erased, ...]:
+        """The same for many, whose letters are looked for once. ``each`` is told of each message that was deleted."""
+        ids = list(dict.fromkeys(ids))
+        messages = self._archive.several(ids)
+        # Letters first: as long as the message is there, whoever may not see them can be sent to somebody who may.
+        with_letters = letters.erase(self.account.client("sqs"), self.stage, ids)
+        for message in messages.values():
+            copies.delete(self._dynamodb, self.stage, message)
+            each(message.listed.id)
+        remaining = copies.remaining(messages, self.stage, self.account, int(self._clock()))
+        for one in ids:
+            if one not in messages and not with_letters[one]:
+                raise OpsError(f"there is neither a message nor a dead letter {one} in stage {self.stage.name}")
+        return tuple(Erased(one, with_letters[one], remaining.get(one, ())) for one in ids)
+
+    def _replay_means(self) -> replays.Means:
+        destined = AsynchronousDestined(
+            cast("LambdaClient", Sdk(self.account.functions)), self.stage.function("destined")
+        )
+        revivals = RevivalTable(self._dynamodb, self.stage)
+        return replays.Means(self.stage, revivals, destined, int(self._clock()))
 
     @cached_property
     def _archive(self) -> OperatorArchive:

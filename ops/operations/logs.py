@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,25 @@ MOST_REQUESTS = 50
 https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_FilterLogEvents.html"""
 MOST_LINES = 1000
 """For one log group."""
+_LATE = 30
+"""Seconds that a line may come late."""
+_PAUSE = 2
+"""Seconds between two looks at what is new. CloudWatch takes ten requests a second or fewer, by region:
+https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/cloudwatch_limits_cwl.html"""
+OF_EACH_LINE = (
+    "level",
+    "location",
+    "message",
+    "timestamp",
+    "service",
+    "cold_start",
+    "function_name",
+    "function_memory_size",
+    "function_arn",
+    "function_request_id",
+    "xray_trace_id",
+)
+"""What Powertools writes into each line, and a person need not read in each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +60,15 @@ class Line:
         except ValueError:
             return {}
         return found if isinstance(found, dict) else {}
+
+    @property
+    def told(self) -> str:
+        """The line for a person: its level and words, and what else it says."""
+        entry = self.entry
+        if not entry:
+            return self.text.rstrip()
+        rest = (f"{name}={value}" for name, value in entry.items() if name not in OF_EACH_LINE and value is not None)
+        return " ".join([str(entry.get("level", "")), str(entry.get("message", "")), *rest])
 
     @property
     def is_metric(self) -> bool:
@@ -75,3 +104,43 @@ def lines(
         if found >= MOST_LINES or "nextToken" not in answer:
             return
         asked["nextToken"] = answer["nextToken"]
+
+
+def printed(text: str) -> str:
+    """A name from outside, fit for one line of a message."""
+    return text if text.isprintable() else ascii(text)
+
+
+def merged(
+    logs: CloudWatchLogsClient, stage: Stage, functions: Sequence[str], since: float, until: float, phrase: str = ""
+) -> list[Line]:
+    """The lines of several functions, oldest first."""
+    found = [line for function in functions for line in lines(logs, stage, function, since, until, phrase)]
+    return sorted(found, key=lambda line: line.at)
+
+
+def followed(
+    logs: CloudWatchLogsClient,
+    stage: Stage,
+    functions: Sequence[str],
+    since: float,
+    phrase: str = "",
+    seconds: float | None = None,
+) -> Iterator[Line]:
+    """The same, and then what is written from now on, for ``seconds`` or without end.
+
+    CloudWatch shows a line some seconds after it was written, so each look goes back a little further than the last.
+    """
+    end = None if seconds is None else time.monotonic() + seconds
+    seen: set[Line] = set()
+    while True:
+        now = time.time()
+        for line in merged(logs, stage, functions, since, now + 1, phrase):
+            if line not in seen:
+                seen.add(line)
+                yield line
+        since = max(since, now - _LATE)
+        seen = {line for line in seen if line.at >= since}
+        if end is not None and time.monotonic() >= end:
+            return
+        time.sleep(_PAUSE)

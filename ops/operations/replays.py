@@ -5,6 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from chalicelib.errors import RedriveError
+from chalicelib.logic import replay
+from chalicelib.logic.archive import StoredMessage
+from chalicelib.logic.redrive import Destined, Due
+from chalicelib.logic.replay import Revivals
+from chalicelib.settings import Stage
+from ops.errors import OpsError
+
 
 @dataclass(frozen=True, slots=True)
 class Replayed:
@@ -22,3 +30,44 @@ class Replayed:
 
     def as_json(self) -> dict[str, object]:
         return {"id": self.id, "channels": list(self.channels), "left": dict(self.left), "asked": self.asked}
+
+
+def again(message: StoredMessage | None, message_id: str, it: Means, *, held: bool) -> Replayed:
+    """Change the record, then ask for a run; ``held`` for a release."""
+    if message is None:
+        raise OpsError(f"there is no message {message_id} in stage {it.stage.name}; perhaps it has expired")
+    if (message.listed.verdict.held is not None) is not held:
+        raise _otherwise(message, held)
+    site = message.listed.site
+    try:
+        done = replay.revive(message_id, held, it.stage.channels_serving(site), it.revivals, it.now)
+    except LookupError:
+        raise OpsError(f"message {message_id} was erased, released or held a moment ago; look again") from None
+    asked = False
+    if done.channels:
+        try:
+            it.destined.run(Due(message_id, site))
+            asked = True
+        except RedriveError:
+            # The record says when it is due; the redrive needs nobody to ask.
+            asked = False
+    return Replayed(message_id, done.channels, {name: str(why) for name, why in done.left.items()}, asked)
+
+
+@dataclass(frozen=True, slots=True)
+class Means:
+    """What a replay works with."""
+
+    stage: Stage
+    revivals: Revivals
+    destined: Destined
+    now: int
+
+
+def _otherwise(message: StoredMessage, held: bool) -> OpsError:
+    listed = message.listed
+    if held:
+        return OpsError(f"message {listed.id} is {listed.state} and not held; to try it again: replay {listed.id}")
+    return OpsError(
+        f"message {listed.id} is held ({listed.verdict.held}); to deliver it: quarantine release {listed.id}"
+    )

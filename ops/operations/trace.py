@@ -34,21 +34,8 @@ _ENDED = (
     MessageState.QUARANTINED,
     MessageState.DUPLICATE,
 )
-_NO_DETAILS = (
-    "level",
-    "location",
-    "message",
-    "timestamp",
-    "service",
-    "cold_start",
-    "function_name",
-    "function_memory_size",
-    "function_arn",
-    "xray_trace_id",
-    "correlation_id",
-    "message_id",
-)
-"""What Powertools writes into each line, and what stands elsewhere in a step."""
+_NO_DETAILS = (*logs.OF_EACH_LINE, "correlation_id", "message_id")
+"""What stands elsewhere in a step, or says nothing of it."""
 
 
 class StepKind(StrEnum):

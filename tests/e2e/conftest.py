@@ -10,9 +10,14 @@ from pathlib import Path
 
 import pytest
 
+from chalicelib.functions import functions_of
+from ops.local.aws.access_log import VARIABLE
 from ops.local.ports import Ports
 from ops.local.stack import LocalStack, Pushover
+from ops.policies import policy
+from tests.e2e import owner
 from tests.e2e.harness import Harness
+from tests.recorded import calls, unpermitted
 
 ROOT = Path(__file__).parents[2]
 
@@ -167,6 +172,18 @@ pause = 1
 WATCHED = """
 [stages.local.canary]
 every_hours = 24
+
+# A day of theirs ends at midnight, so nothing of today is told; and a site for which a test has an older day.
+[stages.local.digest]
+hour = 0
+
+[stages.local.sites.digested]
+thanks = "http://127.0.0.1:8080/thanks.html"
+origins = ["http://127.0.0.1:8080"]
+channels = ["pushover"]
+
+[stages.local.sites.digested.spam]
+honeypot = { points = 10 }
 """
 
 
@@ -177,8 +194,9 @@ def checkout() -> Iterator[Path]:
     folder.mkdir(parents=True)
     for name in ("app.py", "chalicelib", "infra", "ops", "requirements.txt", "web"):
         (folder / name).symlink_to(ROOT / name)
+    shipped = (ROOT / "herald.toml").read_text(encoding="utf-8")
     (folder / "herald.toml").write_text(
-        (ROOT / "herald.toml").read_text(encoding="utf-8") + GUARDED + MAILED + HOOKED + URGENT + STORMY + WATCHED,
+        "".join([shipped, GUARDED, MAILED, HOOKED, URGENT, STORMY, WATCHED, owner.ADDED]),
         encoding="utf-8",
     )
     try:
@@ -190,15 +208,25 @@ def checkout() -> Iterator[Path]:
 @pytest.fixture(scope="session")
 def stack(checkout: Path) -> Iterator[LocalStack]:
     """The local stack with the stand-in for Pushover, whatever credentials the shell holds."""
-    environ = dict(os.environ) | {"HERALD_LOCAL_RETRY_SECONDS": "1,1"}
+    environ = dict(os.environ) | {"HERALD_LOCAL_RETRY_SECONDS": "1,1", VARIABLE: str(checkout / "access.jsonl")}
     with LocalStack(checkout, free_ports(), Pushover.of({}), environ) as stack:
         yield stack
 
 
 @pytest.fixture(scope="session")
-def deployed(stack: LocalStack) -> Harness:
-    """Stage ``local``, deployed."""
-    return Harness(stack, stack.deploy(print))
+def deployed(stack: LocalStack, checkout: Path) -> Iterator[Harness]:
+    """Stage ``local``, deployed in an account that has what it names of the owner's.
+
+    In the end none of its functions must have asked for more than its policy allows.
+    """
+    owner.prepare(stack.account)
+    herald = Harness(stack, stack.deploy(print))
+    yield herald
+    stage, where = herald.stage, herald.account.where
+    policies = {f"herald-{stage.name}-{spec.name}": policy(spec, stage, where) for spec in functions_of(stage)}
+    with (checkout / "access.jsonl").open(encoding="utf-8") as log:
+        made = {call for call in calls(log) if call.role in policies}
+    assert "\n".join(unpermitted(policies, made)) == ""
 
 
 @pytest.fixture

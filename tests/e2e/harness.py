@@ -168,11 +168,17 @@ class Harness:
         return self.texts_of(f"/aws/lambda/{self.stage.function(function)}", since)
 
     def texts_of(self, group: str, since: float = 0) -> list[str]:
-        """Everything in a log group. Of more than there are in a page the local AWS gives no token."""
+        """Everything in a log group; nothing where it was deleted and nobody has written since.
+
+        Of more than there are in a page the local AWS gives no token.
+        """
         texts: list[str] = []
         start = int(since * 1000)
         while True:
-            events = self.account.logs.filter_log_events(logGroupName=group, startTime=start)["events"]
+            try:
+                events = self.account.logs.filter_log_events(logGroupName=group, startTime=start)["events"]
+            except self.account.logs.exceptions.ResourceNotFoundException:
+                return texts
             if len(events) < LOG_PAGE:
                 return texts + [event["message"] for event in events]
             # Of the last moment there may be more.

@@ -12,18 +12,31 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
+from ops.account import environment
 from ops.cli import main
-from ops.local.ports import AWS_PORT, WEB_PORT
+from ops.local.ports import AWS_PORT, WEB_PORT, Ports
+from tests.e2e.conftest import free_ports
 from tests.e2e.harness import Harness
 
 
 class Operator:
     """Somebody at a terminal, whose stage is the one that the test sends to."""
 
-    def __init__(self, herald: Harness, checkout: Path) -> None:
-        ports = herald.stack.ports
-        self._runner = CliRunner(env={AWS_PORT: str(ports.aws), WEB_PORT: str(ports.web)})
-        self._project = ["--stage", herald.stage.name, "--project", str(checkout)]
+    def __init__(self, herald: Harness, checkout: Path, stage: str = "local", ports: Ports | None = None) -> None:
+        self._herald, self._checkout = herald, checkout
+        ports = ports or herald.stack.ports
+        # As in a shell that is signed in to the local stack, for a stage whose account is that of the shell.
+        signed_in = environment(herald.config, {AWS_PORT: str(ports.aws), WEB_PORT: str(ports.web)})
+        self._runner = CliRunner(env=signed_in)
+        self._project = ["--stage", stage, "--project", str(checkout)]
+
+    def on(self, stage: str) -> Operator:
+        """The same person, who works on another stage."""
+        return Operator(self._herald, self._checkout, stage)
+
+    def without_stack(self) -> Operator:
+        """The same person, where no local stack runs."""
+        return Operator(self._herald, self._checkout, "local", free_ports())
 
     def types(self, *words: str, typed: str = "") -> Result:
         """The command with these words, however it ends; a fault of its own escapes."""

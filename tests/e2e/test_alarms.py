@@ -74,7 +74,7 @@ def test_each_alarm_looks_at_something_that_is_there_and_tells_the_topic(alarmed
     there = {"FunctionName": functions, "RuleName": rules, "EventBusName": {alarmed.stage.bus}}
     there["QueueName"] = {url.rpartition("/")[2] for url in account.client("sqs").list_queues()["QueueUrls"]}
     found = [alarm for alarm in standing(alarmed) if alarm["AlarmName"].startswith("herald-local-")]
-    assert len(found) == 11
+    assert len(found) == 12
     for alarm in found:
         assert all(each["Value"] in there[each["Name"]] for each in alarm["Dimensions"]), alarm["AlarmName"]
         assert alarm["ActionsEnabled"]

@@ -101,6 +101,8 @@ def clone(tmp_path: Path, checkout: Path) -> Path:
 
 
 def test_run_is_ready_redeploys_on_a_change_and_ends_without_a_trace(clone: Path) -> None:
+    # Its stack is a new one, which has nothing of the owner's that the shared one has.
+    shutil.copyfile(ROOT / "herald.toml", clone / "herald.toml")
     ports, mark = free_ports(), f"HERALD_TEST_RUN={marker()}"
     name, _, value = mark.partition("=")
     environ = shell(ports, **{name: value})
@@ -258,6 +260,7 @@ def inventory(account: Account) -> dict[str, list[str]]:
     """Everything that stands in the account, by kind and name, a name once for each thing that bears it."""
     events = account.client("events")
     sqs = account.client("sqs")
+    parameters = account.ssm.get_paginator("get_parameters_by_path").paginate(Path="/herald", Recursive=True)
     buses = [bus["Name"] for bus in events.list_event_buses()["EventBuses"] if bus["Name"] != "default"]
     found = {
         "functions": [each["FunctionName"] for each in account.functions.list_functions()["Functions"]],
@@ -268,6 +271,8 @@ def inventory(account: Account) -> dict[str, list[str]]:
         "buses": buses,
         "rules": [rule["Name"] for bus in buses for rule in events.list_rules(EventBusName=bus)["Rules"]],
         "queues": sqs.list_queues().get("QueueUrls", []),
+        "parameters": [each["Name"] for page in parameters for each in page["Parameters"]],
+        "buckets": [each["Name"] for each in account.client("s3").list_buckets()["Buckets"]],
         "tables": account.dynamodb.list_tables()["TableNames"],
         "stacks": [
             each["StackName"]

@@ -34,6 +34,8 @@ thanks = "http://127.0.0.1:8080/thanks.html"
 channels = ["pushover", "email"]
 
 [stages.local.canary]
+
+[stages.local.digest]
 """
 """A site of stage ``local`` that has a channel of each kind, so that the zip is asked for every function."""
 
@@ -56,6 +58,7 @@ FORBIDDEN = {
     "app.destined": (*EVERYWHERE, *HTTP_OF_OTHERS),
     "app.redrive": (*EVERYWHERE, *HTTP_OF_OTHERS),
     "app.canary": (*EVERYWHERE, *HTTP_OF_OTHERS),
+    "app.digest": (*EVERYWHERE, *HTTP_OF_OTHERS),
     "app.notify_pushover": (*EVERYWHERE, "standardwebhooks"),
     "app.notify_email": (*EVERYWHERE, *HTTP_OF_OTHERS),
     "app.get_message": (*EVERYWHERE, *HTTP_OF_OTHERS, "aws_lambda_powertools.utilities.data_classes"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -96,3 +97,9 @@ def test_what_is_generated_is_current_and_declared() -> None:
 @pytest.mark.parametrize("stage", sorted(STAGES))
 def test_app_py_registers_what_the_manifest_declares(stage: str) -> None:
     assert registered(ROOT, stage) == {spec.name for spec in functions_of(STAGES[stage].stage)}
+
+
+def test_policies_with_traces_are_sound_too() -> None:
+    for where in PLACES:
+        for text in render.policies(replace(STAGES["dev"].stage, xray=True), where).values():
+            assert policy_faults(text) == []

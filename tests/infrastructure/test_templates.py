@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ QUEUES = {
     "TopicDeadLetters": "topic-dead-letters",
     "FailedEvents": "failed-events",
     "RuleDeadLetters": "rule-dead-letters",
+    "SubscriberDeadLetters": "subscriber-dead-letters",
 }
 
 
@@ -46,8 +48,8 @@ def statements() -> list[tuple[str, dict[str, Any]]]:
     return found
 
 
-def cfn_lint(*paths: Path) -> subprocess.CompletedProcess[str]:
-    options = ["--format", "parseable", "--"]
+def cfn_lint(*paths: Path, regions: Sequence[str] = ()) -> subprocess.CompletedProcess[str]:
+    options = ["--format", "parseable", *(["--regions", *regions] if regions else []), "--"]
     return subprocess.run(
         [sys.executable, "-c", "from cfnlint.runner import main; main()", *options, *map(str, paths)],
         capture_output=True,
@@ -172,6 +174,13 @@ RULES = "rule/${BusName}/"
             "events.amazonaws.com",
             "ArnLike",
             ARN % ("events", RULES + "*"),
+        ),
+        (
+            "SubscriberDeadLetters",
+            "TopicSendsWhatSubscribersCouldNotTake",
+            "sns.amazonaws.com",
+            "ArnEquals",
+            ARN % ("sns", "${TopicName}"),
         ),
     ],
 )

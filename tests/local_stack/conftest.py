@@ -25,10 +25,25 @@ def scratch() -> Iterator[Path]:
 
 
 @pytest.fixture(scope="session")
-def aws(scratch: Path) -> Iterator[LocalAws]:
+def access_log(scratch: Path) -> Path:
+    """Where the local AWS writes down what IAM was asked."""
+    path = scratch / "access.jsonl"
+    path.touch()
+    return path
+
+
+@pytest.fixture(scope="session")
+def aws(scratch: Path, access_log: Path) -> Iterator[LocalAws]:
     """A local AWS whose retries take a moment."""
     port = free_port()
     without = os.environ.get("HERALD_LOCAL_WITHOUT", "")
-    process = start(port, scratch / "session", "--without", without, HERALD_LOCAL_RETRY_SECONDS="0.05,0.1")
+    process = start(
+        port,
+        scratch / "session",
+        "--without",
+        without,
+        HERALD_LOCAL_RETRY_SECONDS="0.05,0.1",
+        HERALD_LOCAL_ACCESS_LOG=str(access_log),
+    )
     yield LocalAws(port)
     stop(process)

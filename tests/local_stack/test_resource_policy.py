@@ -64,6 +64,24 @@ def test_what_sns_could_not_deliver_goes_to_the_subscriptions_dead_letters(aws: 
     assert (kept["Type"], kept["TopicArn"], kept["Message"]) == ("Notification", topic, "hello")
 
 
+def test_what_a_queue_does_not_take_from_sns_goes_to_the_subscriptions_dead_letters(aws: LocalAws) -> None:
+    """The endpoint's owner changed its policy, or deleted it:
+    https://docs.aws.amazon.com/sns/latest/dg/sns-dead-letter-queues.html"""
+    url, letters = aws.queue(lets_in="sns.amazonaws.com")
+    closed, queue = aws.queue()
+    topic, _ = aws.topic()
+    policy = json.dumps({"deadLetterTargetArn": letters})
+    for endpoint in (queue, f"{queue}-that-is-gone"):
+        aws.client("sns").subscribe(
+            TopicArn=topic, Protocol="sqs", Endpoint=endpoint, Attributes={"RedrivePolicy": policy}
+        )
+
+    aws.client("sns").publish(TopicArn=topic, Message="hello")
+
+    assert [aws.body(url)["Message"], aws.body(url)["Message"]] == ["hello", "hello"]
+    assert aws.is_empty(closed)
+
+
 def test_dead_letters_need_the_queues_permission(aws: LocalAws) -> None:
     url, queue = aws.queue()
     function, _ = watched(aws)

@@ -11,8 +11,9 @@ import httpx
 import pytest
 
 from ops.local.web.app import create_app
-from ops.local.web.server import LocalServer, listen
+from ops.local.web.server import LocalServer
 from ops.local.web.settings import LOCAL_TOKEN, LOCAL_USER, WebSettings
+from ops.loopback import listen
 
 Message = dict[str, object]
 Start = Callable[[WebSettings], httpx.Client]

@@ -15,8 +15,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from ops.local.web.server import listen
 from ops.local.web.settings import LOCAL_TOKEN, LOCAL_USER
+from ops.loopback import listen
 
 ROOT = Path(__file__).parents[2]
 COMMAND = [sys.executable, "-m", "ops.local.web", "--port", "0"]

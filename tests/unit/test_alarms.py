@@ -11,21 +11,26 @@ from typing import Any
 import pytest
 
 from chalicelib.functions import FUNCTIONS, functions_of
-from chalicelib.settings import Persistence, Stage
+from chalicelib.settings import Digest, Persistence, Stage
 from ops import alarms, canary, wiring
+from ops.additions import Additions
+from ops.additions.subscribers import SubscriberTable
 from tests.fakes import stage
 
 DEV = stage()
 
 
-def resources(of: Stage = DEV) -> dict[str, Any]:
-    found: dict[str, Any] = wiring.template(of, with_alarms=True)["Resources"]
+SUBSCRIBED = Additions(subscribers={"copies": SubscriberTable.model_validate({"to": "sqs:copies"})})
+
+
+def resources(of: Stage = DEV, additions: Additions | None = None) -> dict[str, Any]:
+    found: dict[str, Any] = wiring.template(of, with_alarms=True, additions=additions)["Resources"]
     return found
 
 
-def alarms_of(of: Stage = DEV) -> dict[str, dict[str, Any]]:
+def alarms_of(of: Stage = DEV, additions: Additions | None = None) -> dict[str, dict[str, Any]]:
     """The properties of each alarm, by its name without the stage."""
-    found = [it["Properties"] for it in resources(of).values() if it["Type"] == "AWS::CloudWatch::Alarm"]
+    found = [it["Properties"] for it in resources(of, additions).values() if it["Type"] == "AWS::CloudWatch::Alarm"]
     return {it["AlarmName"].removeprefix(f"herald-{of.name}-"): it for it in found}
 
 
@@ -43,9 +48,9 @@ AT_LEAST, LESS = "GreaterThanOrEqualToThreshold", "LessThanThreshold"
 
 def test_a_letter_in_any_queue_of_what_failed_sounds_its_alarm(root: Path) -> None:
     queues = re.findall(r"QueueName: !Sub \$\{Prefix\}-(\S+)", (root / "infra/data.yaml").read_text(encoding="utf-8"))
-    assert len(queues) == 3
+    assert len(queues) == 4
     for queue in queues:
-        alarm = alarms_of()[queue]
+        alarm = alarms_of(additions=SUBSCRIBED)[queue]
         assert what_it_watches(alarm) == (
             "AWS/SQS",
             "ApproximateNumberOfMessagesVisible",
@@ -75,10 +80,11 @@ def test_each_alarm_on_a_function_looks_at_one_number_of_lambdas(
 
 
 def test_every_function_is_watched_whose_failure_nothing_else_tells() -> None:
-    """A notifier's failure is one of `destined`; what a rule runs and fails at is a letter in `rule-dead-letters`."""
-    told = {spec.name for spec in functions_of(DEV) if spec.trigger.kind in ("invoke", "rule")}
-    watched = {what_it_watches(it)[2].get("FunctionName") for it in alarms_of().values()} - {None}
-    assert watched == {DEV.function(spec.name) for spec in functions_of(DEV) if spec.name not in told}
+    """A notifier's failure is one of `destined`; what a rule runs and fails at is a letter in `rule-dead-letters`; and
+    a canary that is not sent does not get through."""
+    told = {spec.name for spec in functions_of(WITH_ALL) if spec.trigger.kind in ("invoke", "rule")} | {"canary"}
+    watched = {what_it_watches(it)[2].get("FunctionName") for it in alarms_of(WITH_ALL).values()} - {None}
+    assert watched == {DEV.function(spec.name) for spec in functions_of(WITH_ALL) if spec.name not in told}
 
 
 def test_silence_is_bad_news_of_the_redrives_running_alone() -> None:
@@ -103,16 +109,17 @@ def test_the_redrive_may_miss_two_of_its_runs_whatever_its_pace(minutes: int) ->
 
 def test_the_window_of_errors_holds_every_attempt_at_one_event() -> None:
     spans = {spec.name: spec.timeout for spec in FUNCTIONS}
-    for name in ("destined", "redrive"):
+    for name in ("destined", "redrive", "digest"):
         last_begins = 2 * spans[name] + (1 + 2) * 60
-        assert alarms_of()[f"{name}-errors"]["Period"] > last_begins
+        assert alarms_of(WITH_ALL)[f"{name}-errors"]["Period"] > last_begins
 
 
 def test_every_alarm_tells_the_topic_and_only_the_end_of_a_lasting_one_is_told_too() -> None:
     topic = [{"Ref": "AlarmsTopic"}]
     assert all(it["AlarmActions"] == topic for it in alarms_of().values())
     ends = {name: it["OKActions"] for name, it in alarms_of().items() if "OKActions" in it}
-    assert ends == dict.fromkeys((*alarms.QUEUES, "redrive-stopped"), topic)
+    queues = set(alarms.QUEUES) - {alarms.SUBSCRIBERS_QUEUE}
+    assert ends == dict.fromkeys((*queues, "redrive-stopped"), topic)
 
 
 def test_there_are_as_many_alarms_as_are_free_in_an_account() -> None:
@@ -120,6 +127,14 @@ def test_there_are_as_many_alarms_as_are_free_in_an_account() -> None:
 
 
 CANARY = replace(DEV, canary=24)
+WITH_ALL = replace(CANARY, digest=Digest(7))
+
+
+def test_a_digest_that_fails_as_often_as_lambda_tries_is_heard() -> None:
+    alarm = alarms_of(WITH_ALL)["digest-errors"]
+    assert what_it_watches(alarm) == ("AWS/Lambda", "Errors", {"FunctionName": "herald-dev-digest"})
+    assert when_it_sounds(alarm) == ("Sum", AT_LEAST, 3, 900, 1, 1)
+    assert "digest-errors" not in alarms_of(CANARY)
 
 
 def test_a_canary_that_does_not_come_is_heard_two_hours_after_it_should_have() -> None:
@@ -147,7 +162,7 @@ def test_the_canarys_alarm_looks_back_no_further_than_it_may(hours: int) -> None
 
 def test_each_description_says_what_happened_and_where_to_read_on(root: Path) -> None:
     page = (root / "docs/alarms.md").read_text(encoding="utf-8")
-    for name, it in alarms_of(CANARY).items():
+    for name, it in alarms_of(WITH_ALL).items():
         says = it["AlarmDescription"]
         assert says.endswith(f"What to do: docs/alarms.md#{name}")
         assert f"\n### {name}\n" in page

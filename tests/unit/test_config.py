@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from chalicelib.settings import Limits, Persistence, Spam
+from ops import config
 from ops.config import ConfigError, Overrides, load
 from ops.render import STAGES_MODULE, generated
 
@@ -109,8 +110,9 @@ DEV = "[stages.dev]\n"
     ("text", "named"),
     [
         # The file as a whole
-        ("", ["version: found None, expected 1"]),
-        ("version = 2", ["version: found 2, expected 1"]),
+        ("", ["version: missing; the first line of the file is: version = 1"]),
+        ("version = 2", ["version: found 2, and this Herald reads 1", "update this checkout"]),
+        ("version = 0", ["version: found 0, expected 1"]),
         ('version = "1"', ["version: found '1', expected 1"]),
         ("version = true", ["version: found True, expected 1"]),
         (changed("version = 1", "version = true"), ["version: found True, expected 1"]),
@@ -120,7 +122,10 @@ DEV = "[stages.dev]\n"
         ("= broken", ["not valid TOML", "line 1"]),
         (
             changed("version = 1", "version = 1\nsite = 3"),
-            ["site: unknown; expected version, sites, channels, limits, delivery, alarms, canary or stages"],
+            [
+                "site: unknown; expected version, sites, channels, limits, delivery, alarms, canary, digest, rule,"
+                " subscriber, grant or stages"
+            ],
         ),
         # Stages
         (changed("[stages.dev]", "[stages.Dev]"), ["stages.Dev", "a-z"]),
@@ -138,8 +143,6 @@ DEV = "[stages.dev]\n"
         (changed(DEV, DEV + 'throttle = "10"\n'), ["stages.dev.throttle: found '10'; expected a table"]),
         (changed(DEV, DEV + "throttle = {max = 1}\n"), ["stages.dev.throttle.max: unknown key"]),
         (changed(DEV, DEV + 'endpoint = "http://127.0.0.1:1"\n'), ["stages.dev.endpoint: only stages.local has it"]),
-        (changed(DEV, DEV + 'account = "000000000000"\n'), ["stages.dev.account: only stages.local has it"]),
-        (changed(DEV, DEV + 'region = "us-east-1"\n'), ["stages.dev.region: only stages.local has it"]),
         (changed('account = "000000000000"\n', ""), ["stages.local.account: missing"]),
         (changed('region = "us-east-1"\n', ""), ["stages.local.region: missing"]),
         (changed(":4566", ":45660000"), ["stages.local.endpoint: found", "must have a port from 0 to 65535, or none"]),
@@ -957,3 +960,25 @@ def test_a_stage_may_do_without_metrics(folder: Path) -> None:
 )
 def test_a_mistake_in_delivery_or_alarms_is_named(folder: Path, more: str, said: str) -> None:
     assert said in mistakes(folder, f"{GOOD}\n{more}")
+
+
+def test_a_file_of_an_older_version_is_told_every_change_up_to_the_current_one() -> None:
+    changes = {1: "rename channels.pushover.sound to tone", 2: "add origins to every site"}
+    said = config.version_mistake(1, 3, changes)
+    assert said.splitlines() == [
+        "found 1, and this Herald reads 3. Change, then set version = 3:",
+        "  1 → 2: rename channels.pushover.sound to tone",
+        "  2 → 3: add origins to every site",
+    ]
+    assert config.version_mistake(3, 3, changes) == ""
+    assert config.version_mistake(0, 3, changes) == "found 0, expected 3"
+
+
+def test_every_version_before_the_current_one_says_what_to_change() -> None:
+    assert set(config.CHANGES) == set(range(1, config.VERSION))
+
+
+def test_tracing_is_off_unless_a_stage_asks_for_it(tmp_path: Path) -> None:
+    (tmp_path / "herald.toml").write_text(changed(DEV, DEV + "xray = true\n"))
+    loaded = config.load(tmp_path)
+    assert (loaded["dev"].stage.xray, loaded["local"].stage.xray) == (True, False)

@@ -739,7 +739,7 @@ def test_the_redrive_rings_nobody_for_a_message_in_quarantine() -> None:
     assert (notifier.delivered, due(run)) == ([], 0)
 
 
-@pytest.mark.parametrize("state", [State.PENDING, State.WAITING, State.UNCERTAIN])
+@pytest.mark.parametrize("state", [State.WAITING, State.UNCERTAIN])
 def test_a_message_that_is_too_old_is_given_up_and_the_owner_hears_it(state: State) -> None:
     notifier = RecordingNotifier()
     run = Run(pushover=notifier)
@@ -751,6 +751,24 @@ def test_a_message_that_is_too_old_is_given_up_and_the_owner_hears_it(state: Sta
         "what was known last is still there"
     )
     assert (notifier.delivered, due(run)) == ([], 0)
+
+
+def test_what_was_never_tried_is_tried_once_however_long_it_lay_in_a_queue() -> None:
+    notifier = RefusingNotifier(UNAVAILABLE)
+    run = Run(pushover=notifier)
+    run.clock.now = MESSAGE.received_at + 3 * GIVE_UP
+    assert run.action() == "again"
+    assert run.action() == "undeliverable", "and then it is too old"
+    assert (notifier.calls, run.recorded().state) == (1, State.EXPIRED)
+
+
+def test_what_was_never_tried_and_can_t_be_is_given_up_when_it_is_too_old() -> None:
+    run = Run({})
+    run.record(pushover=Delivery())
+    run.store.kept[MESSAGE.id] = MESSAGE
+    run.clock.now = MESSAGE.received_at + GIVE_UP
+    assert again(run) == "undeliverable"
+    assert run.recorded().state is State.EXPIRED
 
 
 @pytest.mark.parametrize("state", [State.DELIVERED, State.REJECTED, State.SENDING])

@@ -31,10 +31,10 @@ from ops.commands import messages as commands
 from ops.commands.export import COLUMNS, harmless, write
 from ops.commands.screen import printable
 from ops.commands.times import When, stamp
-from ops.operations import Selection
+from ops.operations import Selection, letters
 from ops.operations.archive import every, is_of, page
 from ops.operations.trace import StepKind, recorded
-from tests.fakes import NOW
+from tests.fakes import NOW, message
 
 
 def listed(message_id: str, site: str = "default", at: int = NOW, verdict: Verdict = Verdict()) -> ListedMessage:  # noqa: B008
@@ -210,3 +210,43 @@ def test_an_age_is_a_time_before_now(age: str, seconds: int) -> None:
 def test_any_other_time_is_refused_with_an_example(typed: str) -> None:
     with pytest.raises(click.BadParameter, match=re.escape("2026-01-31T18:30")):
         When().convert(typed, None, None)
+
+
+# Dead letters
+
+
+CONTACT = {
+    "Message": message("id-1").serialize(),
+    "MessageAttributes": {"kind": {"Type": "String", "Value": "contact"}},
+}
+REDRIVE = {"Message": "id-2", "MessageAttributes": {"kind": {"Type": "String", "Value": "redrive"}}}
+TEST = {"Message": "please fail", "MessageAttributes": {"kind": {"Type": "String", "Value": "event"}}}
+
+
+def records(notification: Mapping[str, object]) -> dict[str, object]:
+    return {"Records": [{"Sns": notification}]}
+
+
+@pytest.mark.parametrize(
+    ("body", "kind", "message_id"),
+    [
+        ({"Type": "Notification", **CONTACT}, "contact", "id-1"),
+        ({"detail": {"requestPayload": records(CONTACT)}}, "contact", "id-1"),
+        ({"requestPayload": {"detail": {"requestPayload": records(CONTACT)}}}, "contact", "id-1"),
+        (records(CONTACT), "contact", "id-1"),
+        (records(REDRIVE), "redrive", "id-2"),
+        (records(TEST), "event", ""),
+    ],
+)
+def test_a_letter_of_any_queue_tells_its_message(body: object, kind: str, message_id: str) -> None:
+    letter = letters.read(json.dumps(body), "failed-events")
+    assert (letter.kind, letter.id) == (kind, message_id)
+    assert letter.event
+    assert letter.event["Records"][0]["Sns"]["Message"]
+
+
+@pytest.mark.parametrize(
+    "body", ["", "1", "{", "[]", '{"Records": []}', json.dumps(records({"Message": "x"})), json.dumps({"detail": None})]
+)
+def test_any_other_letter_is_left_where_it_is(body: str) -> None:
+    assert letters.read(body, "failed-events").event is None

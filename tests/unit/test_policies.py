@@ -245,3 +245,12 @@ def test_no_function_may_scan_the_table() -> None:
     assert not [
         (spec.name, grant.sid) for spec in FUNCTIONS for grant in spec.grants if "dynamodb:Scan" in grant.actions
     ]
+
+
+def test_only_a_traced_stage_may_send_traces() -> None:
+    plain, traced = stage(), replace(stage(), xray=True)
+    for function, text in policies(traced, WHERE).items():
+        found = {each["Sid"]: each for each in json.loads(text)["Statement"]}
+        assert found["TraceRuns"]["Action"] == ["xray:PutTelemetryRecords", "xray:PutTraceSegments"]
+        assert found["TraceRuns"]["Resource"] == ["*"]
+        assert "xray" not in policies(plain, WHERE)[function]

@@ -69,7 +69,8 @@ def test_who_is_let_in_follows_from_the_templates_and_the_triggers(
     function = {name: ARN % ("lambda", f"function:{prefix}{name}") for name in ("", "-destined", "-redrive")}
     outcome = {name: ARN % ("lambda", f"function:{prefix}-{name}") for name in ("on_success", "on_failure")}
     queue = {
-        name: ARN % ("sqs", f"{prefix}-{name}") for name in ("topic-dead-letters", "failed-events", "rule-dead-letters")
+        name: ARN % ("sqs", f"{prefix}-{name}")
+        for name in ("topic-dead-letters", "subscriber-dead-letters", "failed-events", "rule-dead-letters")
     }
     rule = ARN % ("events", f"rule/{prefix}/")
     topic = ARN % ("sns", f"{prefix}-messages")
@@ -88,7 +89,10 @@ def test_who_is_let_in_follows_from_the_templates_and_the_triggers(
             ("events.amazonaws.com", invoke, arn, f"ArnLike {source} {rule}{prefix}-{name}")
             for name, arn in outcome.items()
         ),
-        ("sns.amazonaws.com", "sqs:SendMessage", queue["topic-dead-letters"], f"ArnEquals {source} {topic}"),
+        *(
+            ("sns.amazonaws.com", "sqs:SendMessage", queue[name], f"ArnEquals {source} {topic}")
+            for name in ("topic-dead-letters", "subscriber-dead-letters")
+        ),
         (
             "events.amazonaws.com",
             "sqs:SendMessage",

@@ -13,12 +13,16 @@ import pytest
 from botocore.exceptions import ClientError
 from botocore.stub import ANY, Stubber
 
+from chalicelib.functions import functions_of
 from ops import record
+from ops.policies import Where
 from tests.fakes import stage
 
 Stubbed = Callable[[str], tuple[Any, Stubber]]
 STAGE = stage("dev")
 NAME = "/herald/dev/deployed"
+SCHEDULES = {spec.name: spec.trigger.kind == "schedule" for spec in functions_of(STAGE)}
+WHERE = Where("aws", "eu-central-1", "123456789012")
 RECORD = {
     "resources": [
         {"name": "destined", "resource_type": "lambda_function"},
@@ -57,49 +61,54 @@ class Kept:
 
 def test_a_record_that_is_stored_is_fetched_as_it_was(stubbed: Stubbed, tmp_path: Path) -> None:
     ssm, stub = stubbed("ssm")
-    here, there = tmp_path / "here", tmp_path / "there"
+    here = tmp_path / "here"
     place(here).write_text(json.dumps(RECORD))
     kept = Kept()
     stub.add_response("put_parameter", {}, {"Name": NAME, "Value": kept, "Type": "String", "Overwrite": True})
     record.store(ssm, STAGE, here)
     assert kept.value
     stub.add_response("get_parameter", answer(kept.value), {"Name": NAME})
-    assert record.fetch(ssm, STAGE, there) is True
-    assert json.loads(place(there).read_text()) == RECORD
+    assert record.read(ssm, STAGE) == RECORD
 
 
-def test_a_large_record_fits_a_free_parameter(stubbed: Stubbed, tmp_path: Path) -> None:
-    """A standard parameter holds 4 KB:
-    https://docs.aws.amazon.com/systems-manager/latest/userguide/parameter-store-advanced-parameters.html"""
+def test_what_is_kept_lies_in_the_account_and_where_chalice_looks(stubbed: Stubbed, tmp_path: Path) -> None:
     ssm, stub = stubbed("ssm")
-    arns = "arn:aws:lambda:eu-central-1:123456789012:function:herald-dev-"
-    resources = [
-        {"name": f"notify_{n}", "resource_type": "lambda_function", "lambda_arn": f"{arns}notify_{n}"}
-        for n in range(30)
-    ]
-    place(tmp_path).write_text(json.dumps({"resources": resources, "schema_version": "2.0"}))
+    place(tmp_path).write_text("of elsewhere")
     kept = Kept()
     stub.add_response("put_parameter", {}, {"Name": NAME, "Value": kept, "Type": "String", "Overwrite": True})
-    record.store(ssm, STAGE, tmp_path)
-    assert len(kept.value) <= 4096
+    record.keep(ssm, STAGE, tmp_path, RECORD)
+    assert json.loads(place(tmp_path).read_text()) == RECORD
+    stub.add_response("get_parameter", answer(kept.value), {"Name": NAME})
+    assert record.read(ssm, STAGE) == RECORD
 
 
-def test_without_a_record_in_the_account_what_lies_there_from_elsewhere_goes(stubbed: Stubbed, tmp_path: Path) -> None:
-    ssm, stub = stubbed("ssm")
-    place(tmp_path).write_text(json.dumps(RECORD))
-    stub.add_client_error("get_parameter", "ParameterNotFound")
-    assert record.fetch(ssm, STAGE, tmp_path) is False
-    assert not place(tmp_path).exists()
+def test_all_that_chalice_may_make_is_expected_before_it_does() -> None:
+    found = record.expecting(None, SCHEDULES, STAGE, WHERE, None)["resources"]
+    by_name = {each["name"]: each for each in found}
+    names = {spec.name for spec in functions_of(STAGE)}
+    assert set(by_name) == {*names, *(f"{name}_role" for name in names), "redrive-event"}
+    assert by_name["destined"]["lambda_arn"] == "arn:aws:lambda:eu-central-1:123456789012:function:herald-dev-destined"
+    assert by_name["api_handler"]["lambda_arn"].endswith(":function:herald-dev")
+    assert by_name["api_handler_role"]["role_name"] == "herald-dev-api_handler"
 
 
-def test_any_other_refusal_escapes_and_touches_nothing(stubbed: Stubbed, tmp_path: Path) -> None:
+def test_what_stands_stays_expected_also_what_this_configuration_would_not_make() -> None:
+    known = {"resources": [{"name": "notify_gone", "resource_type": "lambda_function", "lambda_arn": "arn"}]}
+    found = {each["name"]: each for each in record.expecting(known, SCHEDULES, STAGE, WHERE, "abc")["resources"]}
+    assert found["notify_gone"]["lambda_arn"] == "arn"
+    assert found["rest_api"] == {"name": "rest_api", "resource_type": "rest_api", "rest_api_id": "abc"}
+    again = record.expecting({"resources": list(found.values())}, SCHEDULES, STAGE, WHERE, "abc")
+    assert {each["name"]: each for each in again["resources"]} == found
+
+
+def test_no_record_in_the_account_is_none_and_any_other_refusal_escapes(stubbed: Stubbed) -> None:
     """Else a missing permission would look like a first deployment, and make a second API."""
     ssm, stub = stubbed("ssm")
-    place(tmp_path).write_text(json.dumps(RECORD))
+    stub.add_client_error("get_parameter", "ParameterNotFound")
+    assert record.read(ssm, STAGE) is None
     stub.add_client_error("get_parameter", "AccessDeniedException")
     with pytest.raises(ClientError):
-        record.fetch(ssm, STAGE, tmp_path)
-    assert place(tmp_path).exists()
+        record.read(ssm, STAGE)
 
 
 @pytest.mark.parametrize("content", [None, {}, {"resources": []}])

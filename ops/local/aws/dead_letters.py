@@ -1,4 +1,4 @@
-"""Dead-letter queues of an SNS subscription and of an EventBridge target, used when a function may not be invoked.
+"""Dead-letter queues of an SNS subscription and of an EventBridge target, used when the target may not be reached.
 
 "Amazon SNS dead-letter queues": client-side errors, such as a missing permission of the subscribed endpoint, aren't
 retried; the message goes to the subscription's queue, whose own policy must let SNS send. "Using dead-letter queues to
@@ -13,15 +13,17 @@ from __future__ import annotations
 import json
 import logging
 import os
+from collections.abc import Callable
 from typing import Any
 
 from ops.local.aws import resource_policy, role
-from ops.local.aws.parts import responses, sns, sqs
+from ops.local.aws.parts import responses, sns, sqs, wrap
 
 EXTENDS = (
     "ministack.core.responses:get_account_id",
     "ministack.services.sns:_deliver_to_sqs",
     "ministack.services.sns:_find_subscription",
+    "ministack.services.sns:_topic_by_arn_any_scope",
     "ministack.services.sqs:queue_policy_allows",
 )
 
@@ -32,6 +34,19 @@ def install() -> None:
     """Keep what ``resource_policy`` refuses, where the owner set a queue for it."""
     resource_policy.on_sns_refused.append(keep_notification)
     resource_policy.on_event_refused.append(keep_event)
+    wrap(sns, "_deliver_to_sqs", _to_queue)
+
+
+def _to_queue(deliver: Callable[..., None], queue: str, envelope: str, *args: Any, topic_arn: str, **more: Any) -> None:
+    """Deliver to a queue, or keep for it what its policy refuses or what finds no queue."""
+    if sqs.queue_policy_allows(queue, "sns.amazonaws.com", topic_arn, responses.get_account_id()):
+        deliver(queue, envelope, *args, topic_arn=topic_arn, **more)
+        return
+    subscriptions = (sns._topic_by_arn_any_scope(topic_arn) or {}).get("subscriptions", [])
+    for subscription in subscriptions:
+        if subscription["endpoint"] == queue:
+            logger.warning("%s doesn't let sns.amazonaws.com in for %s", queue, topic_arn)
+            keep_notification(topic_arn, subscription["arn"], envelope)
 
 
 def keep_notification(topic_arn: str, subscription_arn: str, envelope: str) -> None:

@@ -13,6 +13,7 @@ from hypercorn.asyncio import serve
 from hypercorn.config import Config
 
 from ops.local.aws import (
+    access_log,
     async_invoke,
     dead_letters,
     event_size,
@@ -38,6 +39,7 @@ from ops.local.aws.parts import app
 
 # In the order of installation: what asks for permission stands in front of what delivers.
 EXTENSIONS: tuple[ModuleType, ...] = (
+    access_log,
     worker_process,
     python_runtime,
     function_state,

@@ -22,8 +22,8 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from ops.local.web.app import create_app
 from ops.local.web.pushover.api import HANG_UP
 from ops.local.web.settings import WebSettings, checked_address
+from ops.loopback import HOST, listen
 
-HOST = "127.0.0.1"
 PORT = 8080
 
 _LOOK_FOR_PARENT = 0.2
@@ -121,20 +121,6 @@ class LocalServer(uvicorn.Server):
         while os.getppid() == parent:
             await asyncio.sleep(_LOOK_FOR_PARENT)
         self.stop()
-
-
-def listen(port: int) -> socket.socket:
-    """A listening socket on 127.0.0.1; raises OSError when the port is taken. Port 0 takes any free one."""
-    # asyncio sets TCP_NODELAY only where the protocol is named; without it each answer takes 40 ms.
-    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind((HOST, port))
-        listener.listen(128)
-    except OSError:
-        listener.close()
-        raise
-    return listener
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

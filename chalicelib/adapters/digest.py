@@ -1,0 +1,72 @@
+"""Until when each site was told: an item of the message table for each, which is in no index."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from chalicelib.adapters.aws import AwsError
+from chalicelib.adapters.messages import item_in_the_way, store_errors
+
+if TYPE_CHECKING:
+    from types_boto3_dynamodb import DynamoDBClient
+
+KEEP = 30 * 24 * 60 * 60
+"""Seconds after which an item is deleted that nobody renews: of a site that has left, or a stage without digests."""
+
+
+class DigestItems:
+    """A :class:`~chalicelib.logic.digest.DigestLog` in DynamoDB, by conditional writes."""
+
+    def __init__(
+        self, dynamodb: DynamoDBClient, table: str, new_run: Callable[[], str] = lambda: uuid.uuid4().hex
+    ) -> None:
+        self._dynamodb = dynamodb
+        self._table = table
+        self._new_run = new_run
+
+    def told_until(self, site: str) -> int | None:
+        with store_errors():
+            item = self._dynamodb.get_item(TableName=self._table, Key=_key(site), ConsistentRead=True).get("Item", {})
+        return int(item["told_until"]["N"]) if "told_until" in item else None
+
+    def claim(self, site: str, before: int | None, until: int) -> bool:
+        """The client repeats a write whose answer was lost, and then fails on its own success: ``run`` tells."""
+        run = self._new_run()
+        values: dict[str, Any] = {":until": {"N": str(until)}, ":run": {"S": run}, ":end": {"N": str(until + KEEP)}}
+        condition = "attribute_not_exists(told_until)"
+        if before is not None:
+            condition, values[":before"] = "told_until = :before", {"N": str(before)}
+        try:
+            self._dynamodb.update_item(
+                TableName=self._table,
+                Key=_key(site),
+                UpdateExpression="SET told_until = :until, run = :run, expires_at = :end",
+                ConditionExpression=condition,
+                ExpressionAttributeValues=values,
+                ReturnValuesOnConditionCheckFailure="ALL_OLD",
+            )
+        except AwsError as error:
+            return bool(item_in_the_way(error).get("run") == {"S": run})
+        return True
+
+    def put_back(self, site: str, until: int, before: int | None) -> None:
+        values: dict[str, Any] = {":until": {"N": str(until)}}
+        update = "REMOVE told_until"
+        if before is not None:
+            update, values[":before"] = "SET told_until = :before", {"N": str(before)}
+        try:
+            self._dynamodb.update_item(
+                TableName=self._table,
+                Key=_key(site),
+                UpdateExpression=update,
+                ConditionExpression="told_until = :until",
+                ExpressionAttributeValues=values,
+            )
+        except AwsError as error:
+            item_in_the_way(error)
+
+
+def _key(site: str) -> dict[str, Any]:
+    return {"id": {"S": f"digest#{site}"}}

@@ -1,0 +1,115 @@
+"""What an owner adds to a stage in ``herald.toml``: rules on the bus, subscribers of the topic, grants for programs."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from chalicelib.settings import Stage
+from ops.additions import grants, rules, subscribers
+from ops.additions.grants import GrantTable
+from ops.additions.rules import RuleTable
+from ops.additions.subscribers import SubscriberTable
+from ops.additions.targets import Target
+from ops.policies import Where
+
+TABLES = ("rule", "subscriber", "grant")
+"""Entries with a name each: ``[[rule]]``."""
+LET_IN = "LetIn"
+"""The output of the wiring that names every queue and topic in whose policy a statement of ours may be."""
+
+Key = tuple[str, ...]
+"""Where something is written, such as ``("rule", "inbox", "to")``."""
+
+_NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z][a-z0-9]*)*")
+"""Such names stay different when they become the names of CloudFormation's resources, which have no hyphens."""
+_LONGEST = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Additions:
+    """Each by its name."""
+
+    rules: Mapping[str, RuleTable] = field(default_factory=dict)
+    subscribers: Mapping[str, SubscriberTable] = field(default_factory=dict)
+    grants: Mapping[str, GrantTable] = field(default_factory=dict)
+
+    @property
+    def targets(self) -> Iterator[tuple[Key, Target]]:
+        """Every target, with the key that it is written at."""
+        yield from ((("rule", name, "to"), rule.to) for name, rule in self.rules.items())
+        yield from ((("subscriber", name, "to"), subscriber.to) for name, subscriber in self.subscribers.items())
+
+    def mistakes(self, stage: Stage) -> Iterator[tuple[Key, str]]:
+        """What no table can tell alone: where it is written, and what is wrong."""
+        for key, target in self.targets:
+            if target.is_heralds(stage):
+                yield key, f"found {str(target)!r}, which is Herald's own; name something of yours"
+        for table, tables in (("rule", self.rules), ("subscriber", self.subscribers)):
+            for name, it in tables.items():
+                for site in it.site:
+                    if site not in stage.sites:
+                        known = ", ".join(sorted(stage.sites))
+                        yield (table, name, "site"), f"found {site!r}, expected one of: {known}"
+        for name, subscriber in self.subscribers.items():
+            if subscriber.raw and subscriber.to.service != "sqs":
+                yield ("subscriber", name, "raw"), "only a queue can have messages without SNS's envelope"
+        there = grants.functions(stage)
+        for name, grant in self.grants.items():
+            for function in grant.functions:
+                if function not in there:
+                    yield ("grant", name, "functions"), f"found {function!r}, expected one of: {', '.join(there)}"
+            if len(set(grant.functions)) < len(grant.functions):
+                yield ("grant", name, "functions"), "names a function twice"
+
+    def foreign(self, where: Where) -> Iterator[tuple[Key, str]]:
+        """Every target that is written as an ARN of another partition, region or account."""
+        for key, target in self.targets:
+            if not target.is_in(where):
+                here = f"{where.partition}:{target.service}:{where.region}:{where.account}"
+                yield key, f"found {str(target)!r}, expected an ARN that begins with arn:{here}:"
+
+    def resources(self, stage: Stage, *, rule_dead_letters: Any, subscriber_dead_letters: Any) -> dict[str, Any]:
+        """All of it in the wiring template."""
+        found: dict[str, Any] = {}
+        for name, rule in self.rules.items():
+            found |= rules.resources(name, rule, stage, rule_dead_letters)
+        for name, subscriber in self.subscribers.items():
+            found |= subscribers.resources(name, subscriber, stage, subscriber_dead_letters)
+        for name, grant in self.grants.items():
+            found |= grants.resources(name, grant, stage)
+        return found
+
+    def outputs(self) -> dict[str, Any]:
+        """Of the wiring template: the ARN of each grant's policy, and where the next deployment looks for statements
+        that are not needed any more."""
+        found = {output: value for name in self.grants for output, value in grants.outputs(name).items()}
+        let_in = sorted({str(target.here) for _, target in self.targets if target.service != "lambda"})
+        return found | ({LET_IN: {"Value": " ".join(let_in)}} if let_in else {})
+
+
+def by_name(entries: Any, table: str, mistakes: list[str]) -> dict[str, Any]:
+    """The entries ``[[rule]]`` of one file or stage as tables by their names."""
+    if not isinstance(entries, list):
+        mistakes.append(f"{table}: expected entries such as [[{table}]]")
+        return {}
+    found: dict[str, Any] = {}
+    for number, entry in enumerate(entries, 1):
+        where = f"{table}[{number}]"
+        name = entry.get("name") if isinstance(entry, dict) else None
+        if not isinstance(entry, dict):
+            mistakes.append(f"{where}: found {entry!r}, expected a table [[{table}]]")
+        elif name is None:
+            mistakes.append(f"{where}.name: missing; each has a name of its own")
+        elif not isinstance(name, str) or not _NAME.fullmatch(name) or len(name) > _LONGEST:
+            mistakes.append(
+                f"{where}.name: found {name!r}; a name has up to {_LONGEST} of a-z, 0-9 and -, a letter first and"
+                " after each hyphen"
+            )
+        elif name in found:
+            mistakes.append(f"{where}.name: there are two of the name {name!r}")
+        else:
+            found[name] = {key: value for key, value in entry.items() if key != "name"}
+    return found

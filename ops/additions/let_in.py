@@ -1,0 +1,191 @@
+"""What a queue or topic of the owner's must allow, before a rule or Herald's topic can send there.
+
+CloudFormation has no way to add to a policy that is not the stack's own: ``AWS::SQS::QueuePolicy`` and
+``AWS::SNS::TopicPolicy`` set the whole of it. So a deployment lays one statement for each rule and subscriber beside
+what stands there, by a ``Sid`` of its own, and takes away those that are not needed any more. docs/decisions/0017.
+https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-use-resource-based.html
+https://docs.aws.amazon.com/sns/latest/dg/subscribe-sqs-queue-to-sns-topic.html
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from chalicelib.settings import Stage
+from ops import stacks
+from ops.account import Account
+from ops.additions import LET_IN, Additions
+from ops.additions.rules import rule_name
+from ops.additions.targets import Target, logical
+from ops.errors import OpsError, unless
+from ops.policies import VERSION, Where
+
+Statement = dict[str, Any]
+
+
+def statements(additions: Additions, stage: Stage, where: Where) -> dict[Target, list[Statement]]:
+    """What each queue and topic has to allow."""
+    found: dict[Target, list[Statement]] = {}
+    for name, rule in additions.rules.items():
+        source = where.arn("events", f"rule/{stage.bus}/{rule_name(name, stage)}")
+        statement = _statement(rule.to, where, "events.amazonaws.com", source, _sid(stage, "rule", name))
+        found.setdefault(rule.to.here, []).append(statement)
+    for name, subscriber in additions.subscribers.items():
+        source = where.arn("sns", stage.topic)
+        statement = _statement(subscriber.to, where, "sns.amazonaws.com", source, _sid(stage, "subscriber", name))
+        found.setdefault(subscriber.to.here, []).append(statement)
+    return {target: each for target, each in found.items() if target.service != "lambda"}
+
+
+def _statement(target: Target, where: Where, service: str, source: str, sid: str) -> Statement:
+    """One right, of this source alone. That of EventBridge on a topic is for every rule, as AWS says of it: "You can't
+    use Condition blocks in Amazon SNS topic policies for EventBridge" (eb-use-resource-based.html)."""
+    to_topic = target.service == "sns"
+    return {
+        "Sid": sid,
+        "Effect": "Allow",
+        "Principal": {"Service": service},
+        "Action": "sns:Publish" if to_topic else "sqs:SendMessage",
+        "Resource": target.arn(where),
+        **({} if to_topic else {"Condition": {"ArnEquals": {"aws:SourceArn": source}}}),
+    }
+
+
+def _sid(stage: Stage, table: str, name: str) -> str:
+    return f"{_ours(stage)}{logical(table, name)}"
+
+
+def _ours(stage: Stage) -> str:
+    """What every ``Sid`` of the stage begins with. ``Rule`` or ``Subscriber`` follows, so no other stage's does."""
+    return f"Herald{stage.name.capitalize()}"
+
+
+def check(account: Account, additions: Additions) -> None:
+    """Raise an :class:`OpsError` that names every target which is not there, before anything is changed."""
+    where = account.where
+    mistakes = list(additions.foreign(where))
+    if not mistakes:
+        missing = f"in account {where.account}, {where.region}"
+        mistakes = [
+            (key, f"there is no {target.here} {missing}")
+            for key, target in additions.targets
+            if not _is_there(account, target)
+        ]
+    if mistakes:
+        lines = (f"  {'.'.join(key)}: {mistake}" for key, mistake in mistakes)
+        raise OpsError("\n".join(["herald.toml names what can't be sent to:", *lines]))
+
+
+def written(additions: Additions, stage: Stage, where: Where) -> dict[str, list[Statement]]:
+    """:func:`statements` by the names of the targets, as a release keeps them."""
+    return {str(target): found for target, found in statements(additions, stage, where).items()}
+
+
+def read(kept: Mapping[str, list[Statement]]) -> dict[Target, list[Statement]]:
+    """What was :func:`written`."""
+    pairs = ((name.partition(":"), found) for name, found in kept.items())
+    return {Target(service, name): found for (service, _, name), found in pairs}
+
+
+def settle(account: Account, stage: Stage, additions: Additions) -> list[str]:
+    """Let every rule and the topic in where they send to, and nobody else that was; the names of what was changed."""
+    return lay(account, stage, statements(additions, stage, account.where))
+
+
+def lay(account: Account, stage: Stage, wanted: Mapping[Target, list[Statement]]) -> list[str]:
+    """Lay the statements that are wanted, and take the stage's others away; the names of what was changed.
+
+    To be called before the wiring is applied: then nothing is sent that is not let in.
+    """
+    return [str(target) for target in {**_before(account, stage), **wanted} if _lay(account, stage, target, wanted)]
+
+
+def take_back(account: Account, stage: Stage) -> list[str]:
+    """Take every statement of the stage out again; to be called while the wiring stack still says where they are."""
+    return settle(account, stage, Additions())
+
+
+def _before(account: Account, stage: Stage) -> dict[Target, None]:
+    found = stacks.outputs(account.cloudformation, stacks.wiring(stage)).get(LET_IN, "")
+    pairs = (name.partition(":") for name in found.split())
+    return {Target(service, name): None for service, _, name in pairs}
+
+
+def _lay(account: Account, stage: Stage, target: Target, wanted: Mapping[Target, list[Statement]]) -> bool:
+    """Whether the policy had to be changed."""
+    if not _is_there(account, target):
+        return False
+    before = _read(account, target)
+    after = laid(before, wanted.get(target, []), stage)
+    if after == before:
+        return False
+    _write(account, target, after)
+    return True
+
+
+def laid(policy: Mapping[str, Any], wanted: Sequence[Statement], stage: Stage) -> dict[str, Any]:
+    """The policy with the statements that are wanted, without others of the stage's, and all else as it stands.
+
+    Whoever manages a policy elsewhere may put the statement there by another ``Sid``: then it is not laid again.
+    """
+    found = policy.get("Statement", [])
+    listed: list[Statement] = found if isinstance(found, list) else [found]
+    ours = tuple(f"{_ours(stage)}{table}" for table in ("Rule", "Subscriber"))
+    others = [each for each in listed if not str(each.get("Sid", "")).startswith(ours)]
+    missing = [each for each in wanted if _nameless(each) not in map(_nameless, others)]
+    if [*others, *missing] == listed:
+        return dict(policy)
+    return {"Version": VERSION, **policy, "Statement": [*others, *missing]}
+
+
+def _nameless(statement: Statement) -> Statement:
+    return {key: value for key, value in statement.items() if key != "Sid"}
+
+
+def _is_there(account: Account, target: Target) -> bool:
+    arn = target.arn(account.where)
+    match target.service:
+        case "lambda":
+            with unless("ResourceNotFoundException"):
+                return bool(account.functions.get_function_configuration(FunctionName=arn))
+        case "sns":
+            with unless("NotFound"):
+                return bool(account.sns.get_topic_attributes(TopicArn=arn))
+        case "sqs":
+            # Its older protocol had another name for it, which SQS still gives.
+            with unless("AWS.SimpleQueueService.NonExistentQueue"), unless("QueueDoesNotExist"):
+                return bool(_queue_url(account, target))
+    return False
+
+
+def _queue_url(account: Account, target: Target) -> str:
+    url: str = account.client("sqs").get_queue_url(QueueName=target.name)["QueueUrl"]
+    return url
+
+
+def _read(account: Account, target: Target) -> dict[str, Any]:
+    if target.service == "sns":
+        attributes: Mapping[str, str] = account.sns.get_topic_attributes(TopicArn=target.arn(account.where))[
+            "Attributes"
+        ]
+    else:
+        attributes = (
+            account.client("sqs")
+            .get_queue_attributes(QueueUrl=_queue_url(account, target), AttributeNames=["Policy"])
+            .get("Attributes", {})
+        )
+    policy: dict[str, Any] = json.loads(attributes.get("Policy") or "{}")
+    return policy
+
+
+def _write(account: Account, target: Target, policy: dict[str, Any]) -> None:
+    # Without any statement it is none; the topics of SNS always have one that came before ours.
+    text = json.dumps(policy) if policy["Statement"] else ""
+    if target.service == "sns":
+        account.sns.set_topic_attributes(
+            TopicArn=target.arn(account.where), AttributeName="Policy", AttributeValue=text
+        )
+    else:
+        account.client("sqs").set_queue_attributes(QueueUrl=_queue_url(account, target), Attributes={"Policy": text})

@@ -1,0 +1,173 @@
+"""``send``, ``doctor`` and ``logs``: does it work, what is wrong, what was written."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from ops.commands import AS_JSON, NOT_WELL, PROJECT, STAGE, TOO_LATE, Opened, echo_json, opened
+from ops.commands.times import When
+
+if TYPE_CHECKING:
+    from ops.operations.logs import Line
+
+
+@click.command()
+@STAGE
+@PROJECT
+@click.option("--site", default="default", show_default=True, help="Whose form is sent.")
+@click.option("--message", "text", help="What to write; something with the time in it by default.")
+@click.option("--timeout", type=click.IntRange(1, 3600), default=60, show_default=True, help="Seconds to wait at most.")
+@AS_JSON
+def send(stage: str, root: Path, site: str, text: str | None, timeout: int, as_json: bool) -> None:
+    """Send a test message through the deployed path, and tell of each step until its outcome is known.
+
+    It is a message like any other: it rings, and stays in the table. The seconds are those after sending at which a
+    step was seen; they are no measure of it.
+
+    JSON: {"id", "state", "seconds", "steps"}, each step as in `trace`, with "seconds". Status 1 unless it was
+    delivered, 3 when the time was over before its end was known.
+    """
+    from ops.commands.messages import said
+    from ops.commands.screen import printable
+    from ops.operations import sending
+    from ops.operations.sending import Sent
+
+    it = opened(root, stage)
+    if site not in it.stage.sites:
+        raise click.UsageError(f"{site!r} is no site of stage {stage}; it has: {', '.join(it.stage.sites)}")
+    operations, api = it.operations, it.addresses["api"]
+    if text is None:
+        text = f"A test by `ops send`, {time.strftime('%Y-%m-%d %H:%M:%S')}"
+    begin = time.monotonic()
+    message_id = sending.post(api, it.stage.sites[site], text)
+    if not as_json:
+        click.echo(f"{message_id} was accepted after {time.monotonic() - begin:.1f} s")
+    seen: list[Sent] = []
+
+    def saw(one: Sent) -> None:
+        seen.append(one)
+        if not as_json:
+            click.echo(f"{one.seconds:6.1f} s  {one.step.kind:<9} {one.step.source:<12} {printable(said(one.step))}")
+
+    state = sending.follow(operations, message_id, timeout, saw)
+    if as_json:
+        seconds = round(time.monotonic() - begin, 3)
+        steps = [one.as_json() for one in seen]
+        echo_json({"id": message_id, "state": str(state) if state else None, "seconds": seconds, "steps": steps})
+    elif state:
+        click.echo(f"{message_id} is {state}")
+    if state is None:
+        later = f"python -m ops trace --stage {stage} {message_id}"
+        click.echo(f"after {timeout} s its end was not known yet; later: {later}", err=True)
+        sys.exit(TOO_LATE)
+    if state != "delivered":
+        sys.exit(NOT_WELL)
+
+
+@click.command()
+@STAGE
+@PROJECT
+@AS_JSON
+def doctor(stage: str, root: Path, as_json: bool) -> None:
+    """Say what is wrong with a stage, and how to mend it; changes nothing.
+
+    Looks at credentials, generated files, stacks, functions, the subscription, destinations, rules and the redrive's
+    schedule, messages that are overdue, dead letters, secrets, channels (each notifier asks its provider; nobody is
+    rung), SES's sandbox and alarms.
+
+    JSON: [{"level": "well", "warning" or "wrong", "what", "mend"}]. Status 1 when anything is wrong; not for warnings.
+    """
+    from ops.operations.doctor import Level, examine
+
+    it = opened(root, stage)
+    found = []
+    signs = {Level.WELL: "ok", Level.WARNING: "warning", Level.WRONG: "WRONG"}
+    for finding in examine(it.config, lambda: it.account, _stale(it)):
+        found.append(finding)
+        if not as_json:
+            click.echo(
+                f"{signs[finding.level]:<8} {finding.what}" + (f"\n{'':<8} → {finding.mend}" if finding.mend else "")
+            )
+    if as_json:
+        echo_json([finding.as_json() for finding in found])
+    if any(finding.level is Level.WRONG for finding in found):
+        sys.exit(NOT_WELL)
+
+
+def _stale(it: Opened) -> Iterator[str]:
+    """The generated files that are not as ``ops render`` would make them."""
+    from ops import config as configuration
+    from ops import render
+
+    # As the file says, without what a run of the local stack changes.
+    for path, text in render.generated(configuration.load(it.root)).items():
+        target = it.root / path
+        if not target.exists() or target.read_text(encoding="utf-8") != text:
+            yield str(path)
+
+
+@click.command()
+@STAGE
+@PROJECT
+@click.option("--message", "message_id", metavar="ID", default="", help="Only lines with this message's id in them.")
+@click.option("--function", "functions", multiple=True, help="Only this function's; may be given several times.")
+@click.option("--since", type=When(), default="10m", show_default=True, help="A time, or an age such as 2h.")
+@click.option("--follow", is_flag=True, help="Go on with what is written from now on, until Ctrl-C.")
+@click.option("--for", "seconds", type=click.IntRange(1), help="With --follow: end after so many seconds.")
+@AS_JSON
+def logs(
+    stage: str,
+    root: Path,
+    message_id: str,
+    functions: tuple[str, ...],
+    since: int,
+    follow: bool,
+    seconds: int | None,
+    as_json: bool,
+) -> None:
+    """Show what the functions wrote, all of them side by side; no line holds anything that a visitor typed.
+
+    JSON: one object a line, {"at", "function", "line"}, "line" an object where the function wrote one, otherwise text.
+    Shows 1000 lines of a function at most; with --follow as many each time that it looks.
+    """
+    from chalicelib.functions import functions_of
+    from ops.operations.logs import followed, merged
+
+    if seconds and not follow:
+        raise click.UsageError("--for is for --follow.")
+    it = opened(root, stage)
+    there = [spec.name for spec in functions_of(it.stage)]
+    unknown = set(functions) - set(there)
+    if unknown:
+        raise click.UsageError(f"no function {', '.join(sorted(unknown))}; there are: {', '.join(there)}")
+    wanted = functions or tuple(there)
+    client = it.operations.account.logs
+    found: Iterable[Line]
+    if follow:
+        found = followed(client, it.stage, wanted, since, message_id, seconds)
+    else:
+        found = merged(client, it.stage, wanted, since, time.time(), message_id)
+    try:
+        for line in found:
+            _print(line, as_json)
+    except KeyboardInterrupt:
+        return
+
+
+def _print(line: Line, as_json: bool) -> None:
+    import json
+
+    from ops.commands.screen import printable
+    from ops.commands.times import shown
+
+    if as_json:
+        told = {"at": line.at, "function": line.function, "line": dict(line.entry) or line.text.rstrip()}
+        click.echo(json.dumps(told, ensure_ascii=False))
+    elif not line.is_metric:
+        click.echo(f"{shown(line.at)} {line.function:<16} {printable(line.told)}")

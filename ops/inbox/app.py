@@ -1,0 +1,214 @@
+"""The map of the inbox: every route, and what answers it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from threading import Lock
+from typing import TypeVar
+from xml.etree.ElementTree import Element
+
+import anyio.to_thread
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import FileResponse, RedirectResponse, Response
+from starlette.routing import Route
+
+from chalicelib.errors import InvalidRequestError
+from chalicelib.logic.contract import MAX_ID
+from chalicelib.logic.delivery import State
+from ops.inbox import guard, views, words
+from ops.inbox.filters import Filter, FilterError
+from ops.inbox.guard import Session, SessionGuard
+from ops.inbox.mailbox import Mailbox
+from ops.inbox.tags import document
+from ops.inbox.views import Shell
+from ops.inbox.words import Trouble
+from ops.local.web.guard import LoopbackGuard
+from ops.operations import Replayed
+
+WEB = Path(__file__).resolve().parents[2] / "web"
+_PATIENCE = 10.0
+"""Seconds that a replay is waited for, so that the page shows its outcome; it goes on without us."""
+_LOOK_AGAIN = 0.5
+_NO_MESSAGE = (
+    "There is no message of this id: it was erased, its time was over, or it was never stored. "
+    "What the logs know of it says: python -m ops trace"
+)
+
+Answer = TypeVar("Answer")
+
+
+class TroubleError(Exception):
+    """What AWS answered, in words."""
+
+    def __init__(self, trouble: Trouble) -> None:
+        super().__init__(trouble.title)
+        self.trouble = trouble
+
+
+class Inbox:
+    """The pages of one stage."""
+
+    def __init__(
+        self, shell: Shell, session: Session, connect: Callable[[], Mailbox], clock: Callable[[], float]
+    ) -> None:
+        self.shell = shell
+        self.session = session
+        self._connect = connect
+        self._connected: Mailbox | None = None
+        self._connecting = Lock()
+        self._notices: dict[str, str] = {}
+        self._clock = clock
+
+    async def list(self, request: Request) -> Response:
+        shown = self._filter(request)
+
+        def look(mailbox: Mailbox) -> Element:
+            listing = mailbox.page(shown.selection())
+            whole = mailbox.several([message.id for message in listing.messages]) if listing.messages else {}
+            return views.mailbox(self.shell, shown, listing, whole, self._now())
+
+        return _page(await self._asked(look))
+
+    async def message(self, request: Request) -> Response:
+        message_id, back, logs = self._id(request), self._filter(request), request.query_params.get("logs") == "yes"
+        trace = await self._asked(lambda mailbox: mailbox.trace(message_id, logs=logs))
+        if trace.message is None:
+            raise HTTPException(404, _NO_MESSAGE)
+        notice = self._notices.pop(message_id, "")
+        csrf = self.session.csrf
+        return _page(views.message(self.shell, trace, back, csrf, self._now(), logs=logs, notice=notice))
+
+    async def replay(self, request: Request) -> Response:
+        return await self._change(request, lambda mailbox, message_id: mailbox.replay(message_id))
+
+    async def release(self, request: Request) -> Response:
+        return await self._change(request, lambda mailbox, message_id: mailbox.release(message_id))
+
+    async def _change(self, request: Request, change: Callable[[Mailbox, str], Replayed]) -> Response:
+        message_id, back = self._id(request), self._filter(request)
+
+        def carry_out(mailbox: Mailbox) -> None:
+            done = change(mailbox, message_id)
+            # First of all: it is done, also if AWS does not answer from now on.
+            self._notices[message_id] = words.replayed(done)
+            if done.asked:
+                self._wait(mailbox, done)
+
+        await self._asked(carry_out)
+        # 303: the page that follows can be loaded again, and nothing is done twice.
+        return RedirectResponse(f"/message{back.query(id=message_id)}", 303)
+
+    def _wait(self, mailbox: Mailbox, done: Replayed) -> None:
+        """Until each channel that is tried has ended that, or patience has."""
+        until = time.monotonic() + _PATIENCE
+        while time.monotonic() < until:
+            found = mailbox.trace(done.id, logs=False).message
+            states = [found.listed.channels[name].state for name in done.channels] if found else []
+            if not {State.PENDING, State.SENDING} & set(states):
+                return
+            time.sleep(_LOOK_AGAIN)
+
+    async def open(self, request: Request) -> Response:
+        response = _page(views.opened(self.shell))
+        if request.method == "GET" and self.session.exchange(request.query_params.get("token", ""), response):
+            return response
+        return self.refusal(
+            403,
+            "This address opens the inbox once, and was used before or is not complete. For a new one stop the command"
+            " with Ctrl-C and start it again. If it was not you who used it, do that now.",
+        )
+
+    def refusal(self, status: int, reason: str) -> Response:
+        return _page(views.refused(self.shell, reason), status)
+
+    async def lacking(self, request: Request, error: Exception) -> Response:
+        """An address that there is not, or a way of asking that it doesn't know."""
+        status = error.status_code if isinstance(error, HTTPException) else 400
+        reason = error.detail if isinstance(error, HTTPException) else str(error)
+        titles = {404: "There is no such page", 405: "That is not how it is asked for"}
+        return _page(views.lacking(self.shell, titles.get(status, "That can't be shown"), reason), status)
+
+    async def stale(self, request: Request, error: Exception) -> Response:
+        reason = "This page of the list is not known any more. Start again with the newest."
+        return _page(views.lacking(self.shell, "That can't be shown", reason), 400)
+
+    async def troubled(self, request: Request, error: Exception) -> Response:
+        """AWS did not answer, or refused."""
+        assert isinstance(error, TroubleError)  # noqa: S101 - it is registered for these
+        # After a POST the message's own page is what can be loaded again.
+        path = request.url.path if request.method in ("GET", "HEAD") else request.url.path.rpartition("/")[0]
+        again = f"{path}?{request.url.query}" if request.url.query else path
+        return _page(views.troubled(self.shell, error.trouble, again), 503)
+
+    def _filter(self, request: Request) -> Filter:
+        return Filter.of(request.query_params, self.shell.sites)
+
+    def _id(self, request: Request) -> str:
+        message_id = request.query_params.get("id", "")
+        if not 0 < len(message_id) <= MAX_ID:
+            raise HTTPException(404, "There is no message of this id.")
+        return message_id
+
+    async def _asked(self, ask: Callable[[Mailbox], Answer]) -> Answer:
+        """What the mailbox answers. After an error it is made anew: by then its owner may have signed in."""
+
+        def run() -> Answer:
+            try:
+                with self._connecting:
+                    mailbox = self._connected = self._connected or self._connect()
+                return ask(mailbox)
+            except InvalidRequestError:
+                raise
+            except Exception as error:
+                self._connected = None
+                if found := words.trouble(error, self.shell.stage):
+                    raise TroubleError(found) from error
+                raise
+
+        # Nobody waits for a call of AWS that hangs when the command is to end.
+        return await anyio.to_thread.run_sync(run, abandon_on_cancel=True)
+
+    def _now(self) -> int:
+        return int(self._clock())
+
+
+def create_app(
+    shell: Shell, session: Session, connect: Callable[[], Mailbox], clock: Callable[[], float] = time.time
+) -> Starlette:
+    """The ASGI application. ``connect`` makes the mailbox when a page first needs it; it may raise what AWS answers."""
+    inbox = Inbox(shell, session, connect, clock)
+    return Starlette(
+        routes=[
+            Route(guard.OPEN, inbox.open),
+            Route("/", inbox.list),
+            Route("/message", inbox.message),
+            Route("/message/replay", inbox.replay, methods=["POST"]),
+            Route("/message/release", inbox.release, methods=["POST"]),
+            Route("/inbox.css", partial(_file, WEB / "inbox" / "inbox.css")),
+            Route("/icon.svg", partial(_file, WEB / "inbox" / "icon.svg")),
+        ],
+        middleware=[
+            Middleware(LoopbackGuard),
+            Middleware(SessionGuard, session=session, refusal=inbox.refusal),
+        ],
+        exception_handlers={
+            HTTPException: inbox.lacking,
+            FilterError: inbox.lacking,
+            InvalidRequestError: inbox.stale,
+            TroubleError: inbox.troubled,
+        },
+    )
+
+
+async def _file(path: Path, request: Request) -> Response:
+    return FileResponse(path)
+
+
+def _page(root: Element, status: int = 200) -> Response:
+    return Response(document(root), status, media_type="text/html")

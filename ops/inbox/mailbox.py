@@ -1,0 +1,31 @@
+"""What the page needs of a stage: a part of :class:`~ops.operations.Operations`, as a port."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+from chalicelib.logic.archive import StoredMessage
+from ops.operations import Listing, Replayed, Selection, Trace
+
+
+class Mailbox(Protocol):
+    """A stage's messages, and what its owner may do with them.
+
+    Every method asks AWS, and may raise whatever says that it did not answer: ``words.trouble`` knows these errors.
+    """
+
+    def page(self, selection: Selection) -> Listing:
+        """A page of messages, newest first."""
+
+    def several(self, ids: Sequence[str]) -> Mapping[str, StoredMessage]:
+        """Messages by their ids; those that are gone are left out."""
+
+    def trace(self, message_id: str, *, logs: bool = True) -> Trace:
+        """A message with the steps of its way; without ``logs`` it reads one item."""
+
+    def replay(self, message_id: str) -> Replayed:
+        """Have every channel tried now that has not delivered."""
+
+    def release(self, message_id: str) -> Replayed:
+        """Let a message out that is held, and have it delivered."""

@@ -1,0 +1,169 @@
+"""A message's steps as a picture: one lane for each channel, from top to bottom, longer gaps for longer pauses.
+
+The picture holds no word that the table below it doesn't have too, and nothing that a visitor typed.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from xml.etree.ElementTree import Element
+
+from chalicelib.logic.archive import StoredMessage
+from chalicelib.logic.delivery import State
+from ops.inbox import words
+from ops.inbox.glyphs import glyph
+from ops.inbox.tags import Content, tag
+from ops.operations import Step, Trace
+from ops.operations.trace import StepKind
+
+_LANE = 26
+"""Between two lanes, in pixels of a page whose text is 16 pixels high, as all lengths here."""
+_ROW = 44
+_LINE = 17
+_TOP = 22
+_LETTER = 7.4
+"""The width of a letter of 14 pixels, about: more room than it needs does no harm."""
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One line of the timeline."""
+
+    at: float
+    glyph: str
+    """The name of its shape."""
+    what: str
+    channel: str = ""
+    """The lane; empty for the message as a whole."""
+    attempt: int = 0
+    error: str = ""
+    reference: str = ""
+    is_ahead: bool = False
+    """Whether it has not happened yet."""
+
+
+def events(trace: Trace) -> list[Event]:
+    """What happened, oldest first; then what happens now, and what is due."""
+    found = [_event(step) for step in trace.steps]
+    return found + sorted(_open(trace.message, found), key=lambda event: event.at) if trace.message else found
+
+
+def picture(found: Sequence[Event]) -> Element:
+    """The timeline as SVG."""
+    channels = list(dict.fromkeys(event.channel for event in found if event.channel))
+    lanes = {"": 12, **{name: 12 + _LANE * number for number, name in enumerate(channels, start=1)}}
+    text_at = 12 + _LANE * len(channels) + 20
+    heights, below = [], _TOP
+    for number, event in enumerate(found):
+        if number:
+            below += _ROW + _pause(event.at - found[number - 1].at) + (_LINE if found[number - 1].error else 0)
+        heights.append(below)
+    width = math.ceil(text_at + max((_width(event, _since(found, number)) for number, event in enumerate(found))) + 8)
+    height = heights[-1] + 30 + _LINE
+    rows: list[Content] = []
+    for number, (event, y) in enumerate(zip(found, heights, strict=True)):
+        name = f"{event.channel}: {event.what}" if event.channel else event.what
+        rows.append(glyph(event.glyph, transform=f"translate({lanes[event.channel]} {y})"))
+        rows.append(tag("text", name, x=text_at, y=y + 1, class_="what"))
+        rows.append(tag("text", _line(event, _since(found, number)), x=text_at, y=y + 17, class_="when"))
+        if event.error:
+            rows.append(tag("text", event.error, x=text_at, y=y + 17 + _LINE, class_="when"))
+    return tag(
+        "svg",
+        tag("title", "Timeline of the message", id="timeline-title"),
+        tag("desc", _described(found), id="timeline-desc"),
+        *_lines(found, heights, lanes),
+        *rows,
+        class_="timeline",
+        role="img",
+        aria_labelledby="timeline-title",
+        aria_describedby="timeline-desc",
+        viewBox=f"0 0 {width} {height}",
+        width=f"{width / 16:g}rem",
+        height=f"{height / 16:g}rem",
+    )
+
+
+def _event(step: Step) -> Event:
+    action, state = str(step.details.get("action", "")), step.state
+    match step.kind:
+        case StepKind.ACCEPTED:
+            shape, what = "accepted", "Accepted"
+        case StepKind.STORED:
+            held = str(step.details.get("held", ""))
+            shape = held or "stored"
+            what = {"quarantined": "Stored, and held as spam", "duplicate": "Stored, and held as a duplicate"}.get(
+                held, "Stored"
+            )
+        case StepKind.REPLAYED:
+            shape, what = "pending", "to be tried again"
+        case StepKind.ENDED:
+            shape, what = "ended", f"A run ended: {action or state}" if action or state else "A run ended"
+        case StepKind.TOLD:
+            shape, what = "told", f"{step.source} was told"
+        case StepKind.LOGGED:
+            shape, what = "logged", f"{step.source}: {step.details.get('message', 'logged a line')}"
+        case _:
+            shape, what = state, state or str(step.kind)
+    return Event(step.at, shape, what, step.channel, step.attempt, step.error, step.reference)
+
+
+def _open(message: StoredMessage, found: Sequence[Event]) -> Iterator[Event]:
+    """What is not in the history: what is being sent, a claim that is over, and the next attempt."""
+    for name, delivery in message.listed.channels.items():
+        last = next((event for event in reversed(found) if event.channel == name), None)
+        if delivery.state in (State.SENDING, State.UNCERTAIN) and (last is None or last.attempt != delivery.attempts):
+            what = "being sent" if delivery.state is State.SENDING else "uncertain"
+            yield Event(delivery.since, str(delivery.state), what, name, delivery.attempts, delivery.error)
+        # The redrive looks no more at what its owner must decide.
+        if delivery.state in (State.WAITING, State.UNCERTAIN) and delivery.next_attempt_at and message.due_at:
+            yield Event(delivery.next_attempt_at, "next", "next attempt", name, is_ahead=True)
+
+
+def _lines(found: Sequence[Event], heights: Sequence[int], lanes: dict[str, int]) -> Iterator[Element]:
+    trunk = [y for event, y in zip(found, heights, strict=True) if not event.channel]
+    begin = trunk[1] if len(trunk) > 1 else heights[0]
+    if len(trunk) > 1:
+        yield tag("path", d=f"M{lanes['']} {trunk[0]}V{trunk[-1]}", class_="lane")
+    for name, x in lanes.items():
+        own = [(event, y) for event, y in zip(found, heights, strict=True) if event.channel == name]
+        if not name or not own:
+            continue
+        bend = f"M{lanes['']} {begin}C{lanes['']} {begin + 26} {x} {begin + 10} {x} {begin + 36}"
+        past = [y for event, y in own if not event.is_ahead]
+        ahead = [y for event, y in own if event.is_ahead]
+        if past:
+            yield tag("path", d=f"{bend}V{past[-1]}", class_="lane")
+        if ahead:
+            start = f"M{x} {past[-1]}" if past else bend
+            yield tag("path", d=f"{start}V{ahead[-1]}", class_="lane ahead")
+
+
+def _pause(seconds: float) -> int:
+    """A second is 4 pixels more, an hour about 40, three days about 60."""
+    return round(11 * math.log10(1 + max(0.0, seconds)))
+
+
+def _since(found: Sequence[Event], number: int) -> str:
+    if not number:
+        return ""
+    return words.lasting(round(found[number].at - found[number - 1].at))
+
+
+def _line(event: Event, since: str) -> str:
+    later = f"{since} later" if since else words.moment(int(event.at))
+    attempt = f"attempt {event.attempt}" if event.attempt else ""
+    return " · ".join(part for part in (later, attempt) if part)
+
+
+def _width(event: Event, since: str) -> float:
+    return _LETTER * max(len(event.channel) + 2 + len(event.what), len(_line(event, since)), len(event.error))
+
+
+def _described(found: Sequence[Event]) -> str:
+    told = [
+        f"{words.moment(int(event.at))}: {f'{event.channel} ' if event.channel else ''}{event.what}" for event in found
+    ]
+    return f"{words.counted(len(found), 'step')}. {'; '.join(told)}."

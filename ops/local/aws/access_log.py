@@ -1,0 +1,69 @@
+"""Every decision of IAM, written down: who asked for which action on which resource, and whether it was allowed.
+
+Where ``HERALD_LOCAL_ACCESS_LOG`` names a file, it gets one JSON line for each request that identity policies were
+evaluated for; what resources' own policies said is left out. AWS answers the same question with CloudTrail's events and
+IAM's "last accessed" information; both come late and name no resource for many services:
+
+https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-event-reference-record-contents.html
+https://docs.aws.amazon.com/IAM/latest/UserGuide/access_policies_last-accessed.html
+"""
+
+from __future__ import annotations
+
+import contextvars
+import json
+import os
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from ops.local.aws.parts import iam_evaluator, wrap
+
+EXTENDS = (
+    "ministack.core.iam_evaluator:EvalContext",
+    "ministack.core.iam_evaluator:EvalResult",
+    "ministack.core.iam_evaluator:evaluate",
+    "ministack.core.iam_evaluator:evaluate_resource_policy",
+)
+
+VARIABLE = "HERALD_LOCAL_ACCESS_LOG"
+
+_writing = threading.Lock()
+_of_a_resource = contextvars.ContextVar("herald_local_of_a_resource", default=False)
+
+
+def install() -> None:
+    """Write decisions down, if a file for them is named."""
+    path = os.environ.get(VARIABLE)
+    if path:
+        wrap(iam_evaluator, "evaluate", _noting(Path(path)))
+        wrap(iam_evaluator, "evaluate_resource_policy", _unnoted)
+
+
+def _unnoted(evaluate_resource_policy: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    token = _of_a_resource.set(True)
+    try:
+        return evaluate_resource_policy(*args, **kwargs)
+    finally:
+        _of_a_resource.reset(token)
+
+
+def _noting(path: Path) -> Callable[..., Any]:
+    def noted(evaluate: Callable[..., Any], context: Any, *policies: Any) -> Any:
+        result = evaluate(context, *policies)
+        if _of_a_resource.get():
+            return result
+        line = json.dumps(
+            {
+                "principal": context.principal_arn,
+                "action": context.action,
+                "resource": context.resource_arn,
+                "decision": result.decision,
+            }
+        )
+        with _writing, path.open("a", encoding="utf-8") as file:
+            file.write(line + "\n")
+        return result
+
+    return noted

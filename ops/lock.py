@@ -1,0 +1,121 @@
+"""One deployment of a stage at a time: a lock in Parameter Store, which is made only where there is none.
+
+The parameter says who holds the lock and since when. Whoever was killed can't let go of it: on the machine that it ran
+on, the next run sees that the process is gone and takes the lock over; from elsewhere a person has to say so.
+"""
+
+from __future__ import annotations
+
+import getpass
+import json
+import os
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from chalicelib.settings import Stage
+from ops.errors import OpsError, unless
+
+if TYPE_CHECKING:
+    from types_boto3_ssm import SSMClient
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """Who works on a stage."""
+
+    command: str
+    user: str
+    host: str
+    process: int
+    since: str
+    """UTC, to the second."""
+
+    @classmethod
+    def here(cls, command: str) -> Holder:
+        """This process."""
+        try:
+            user = getpass.getuser()
+        except (KeyError, OSError):  # A container's user need not have a name.
+            user = str(os.getuid())
+        return cls(command, user, socket.gethostname(), os.getpid(), f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S}")
+
+    def __str__(self) -> str:
+        return f"{self.command} by {self.user} on {self.host} (process {self.process}), since {self.since} UTC"
+
+    def is_gone(self, here: Holder, lives: Callable[[int], bool]) -> bool:
+        """Whether it can be told from ``here`` that the holder has ended."""
+        return self.host == here.host and not lives(self.process)
+
+
+def lives(process: int) -> bool:
+    """Whether a process of this machine runs."""
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def parameter(stage: Stage) -> str:
+    return f"{stage.parameters}/deployed/lock"
+
+
+@contextmanager
+def held(
+    ssm: SSMClient,
+    stage: Stage,
+    command: str,
+    say: Callable[[str], None],
+    lives: Callable[[int], bool] = lives,
+) -> Iterator[None]:
+    """Hold the stage's lock; an :class:`OpsError` says who has it."""
+    me = Holder.here(command)
+    _take(ssm, stage, me, say, lives)
+    try:
+        yield
+    finally:
+        release(ssm, stage)
+
+
+def release(ssm: SSMClient, stage: Stage) -> Holder | None:
+    """Let go of the lock, whoever has it; returns who had it."""
+    holder = _holder(ssm, stage)
+    with unless("ParameterNotFound"):
+        ssm.delete_parameter(Name=parameter(stage))
+    return holder[0] if holder else None
+
+
+def _take(ssm: SSMClient, stage: Stage, me: Holder, say: Callable[[str], None], lives: Callable[[int], bool]) -> None:
+    arguments: Any = {"Name": parameter(stage), "Value": json.dumps(asdict(me)), "Type": "String"}
+    # Without Overwrite, Parameter Store refuses a name that exists:
+    # https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_PutParameter.html
+    with unless("ParameterAlreadyExists"):
+        ssm.put_parameter(**arguments, Overwrite=False)
+        return
+    found = _holder(ssm, stage)
+    if found is None:
+        raise OpsError(f"another run on stage {stage.name} has just ended; run the same command again")
+    holder, version = found
+    if not holder.is_gone(me, lives):
+        raise OpsError(
+            f"stage {stage.name} is being worked on: {holder}. Nothing was done.\n"
+            "Wait for it. If it was killed, or its machine is gone, say so and then run the same command again:\n"
+            f"  python -m ops unlock --stage {stage.name}"
+        )
+    taken = ssm.put_parameter(**arguments, Overwrite=True)["Version"]
+    if taken != version + 1:
+        raise OpsError(f"another run has just taken stage {stage.name} over; look what it does before the next one")
+    say(f"Takes over from {holder}, which was killed")
+
+
+def _holder(ssm: SSMClient, stage: Stage) -> tuple[Holder, int] | None:
+    with unless("ParameterNotFound"):
+        found = ssm.get_parameter(Name=parameter(stage))["Parameter"]
+        return Holder(**json.loads(found["Value"])), found["Version"]
+    return None

@@ -1,0 +1,290 @@
+"""What is wrong with a stage, and how to mend it. Looks only; each examination stands for itself."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from chalicelib.functions import functions_of
+from chalicelib.settings import Stage
+from ops import alarms, record, stacks
+from ops.account import Account
+from ops.config import LOCAL, StageConfig
+from ops.errors import OpsError, unless
+from ops.operations import secrets
+from ops.operations.letters import QUEUES
+from ops.stacks import prefix
+
+if TYPE_CHECKING:
+    from types_boto3_sns import SNSClient
+
+OVERDUE = 3600
+"""Seconds after which the redrive should long have come."""
+
+
+class Level(StrEnum):
+    """How a finding is to be taken."""
+
+    WELL = "well"
+    WARNING = "warning"
+    """Works; somebody should look."""
+    WRONG = "wrong"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What one look found."""
+
+    level: Level
+    what: str
+    mend: str = ""
+    """What to do about it."""
+
+    def as_json(self) -> dict[str, object]:
+        return {"level": str(self.level), "what": self.what, "mend": self.mend or None}
+
+
+@dataclass(frozen=True, slots=True)
+class Patient:
+    """The stage that is examined."""
+
+    config: StageConfig
+    account: Account
+
+    @property
+    def stage(self) -> Stage:
+        return self.config.stage
+
+    @property
+    def deploy(self) -> str:
+        return "make run" if self.stage.name == LOCAL else f"make deploy STAGE={self.stage.name}"
+
+
+def examine(config: StageConfig, account: Callable[[], Account], stale: Iterable[str]) -> Iterator[Finding]:
+    """Everything, one by one.
+
+    ``account`` gives the stage's account or raises an :class:`OpsError`; ``stale`` are the generated files that don't
+    fit ``herald.toml``.
+    """
+    files = list(stale)
+    if files:
+        yield Finding(Level.WARNING, f"generated files are stale: {', '.join(files)}", "python -m ops render")
+    else:
+        yield Finding(Level.WELL, "generated files fit herald.toml")
+    try:
+        it = Patient(config, account())
+        where = it.account.where
+    except OpsError as error:
+        yield Finding(Level.WRONG, str(error), "sign in, or start the local stack")
+        return
+    yield Finding(Level.WELL, f"account {where.account}, {where.region}")
+    deployed = list(_looked(_deployed, it))
+    yield from deployed
+    if any(finding.level is Level.WRONG for finding in deployed):
+        return
+    for look in _EXAMINATIONS:
+        yield from _looked(look, it)
+
+
+def _looked(look: Callable[[Patient], Iterator[Finding]], it: Patient) -> Iterator[Finding]:
+    """What a look finds; what it may not see is a finding too."""
+    try:
+        yield from look(it)
+    except (BotoCoreError, ClientError) as error:
+        what = str(look.__doc__).partition(".")[0].strip()
+        rights = "docs/deploying.md, rights that the operator's commands need"
+        yield Finding(Level.WARNING, f"{what}: could not be looked at ({error})", rights)
+
+
+def _deployed(it: Patient) -> Iterator[Finding]:
+    """The deployment."""
+    if record.rest_api_id(record.read(it.account.ssm, it.stage)) is None:
+        yield Finding(Level.WRONG, f"stage {it.stage.name} is not deployed in this account and region", it.deploy)
+        return
+    for name in (stacks.data(it.stage), stacks.foundation(it.stage), stacks.wiring(it.stage)):
+        status = stacks.status(it.account.cloudformation, name)
+        if status not in ("CREATE_COMPLETE", "UPDATE_COMPLETE"):
+            yield Finding(Level.WRONG, f"the stack {name} is {status or 'not there'}", it.deploy)
+            return
+    yield Finding(Level.WELL, "deployed")
+
+
+def _functions(it: Patient) -> Iterator[Finding]:
+    """The functions."""
+    well = True
+    for spec in functions_of(it.stage):
+        name = it.stage.function(spec.name)
+        found: dict[str, Any] = {}
+        with unless("ResourceNotFoundException"):
+            found = dict(it.account.functions.get_function_configuration(FunctionName=name))
+        wrong = ""
+        if not found:
+            wrong = "is not there"
+        elif found.get("State", "Active") not in ("Active", "Inactive"):
+            # Inactive is idle for long: https://docs.aws.amazon.com/lambda/latest/dg/functions-states.html
+            wrong = f"is {found['State']}"
+        elif found.get("LastUpdateStatus", "Successful") == "Failed":
+            wrong = "could not be updated"
+        elif found.get("Environment", {}).get("Variables", {}).get("HERALD_STAGE") != it.stage.name:
+            wrong = f"has another HERALD_STAGE than {it.stage.name}"
+        elif it.account.functions.get_function_concurrency(FunctionName=name).get("ReservedConcurrentExecutions") == 0:
+            wrong = "is throttled to nothing: its reserved concurrency is 0"
+        if wrong:
+            well = False
+            yield Finding(Level.WRONG, f"the function {name} {wrong}", it.deploy)
+    if well:
+        yield Finding(Level.WELL, "functions stand")
+
+
+def _subscription(it: Patient) -> Iterator[Finding]:
+    """The subscription of `destined`."""
+    topic = stacks.outputs(it.account.cloudformation, stacks.foundation(it.stage))["TopicArn"]
+    endpoint = it.account.where.arn("lambda", f"function:{it.stage.function('destined')}")
+    arn = dict(_subscriptions(it.account.sns, topic)).get(endpoint)
+    if arn is None:
+        yield Finding(Level.WRONG, "`destined` is not subscribed to the topic: messages reach nobody", it.deploy)
+    elif "RedrivePolicy" not in it.account.sns.get_subscription_attributes(SubscriptionArn=arn)["Attributes"]:
+        what = "the subscription of `destined` has no dead-letter queue: what SNS can't hand over is lost"
+        yield Finding(Level.WRONG, what, it.deploy)
+    else:
+        yield Finding(Level.WELL, "`destined` is subscribed")
+
+
+def _destinations(it: Patient) -> Iterator[Finding]:
+    """The destinations of `destined`."""
+    found: dict[str, Any] = {}
+    destined = it.stage.function("destined")
+    with unless("ResourceNotFoundException"):
+        found = dict(it.account.functions.get_function_event_invoke_config(FunctionName=destined, Qualifier="$LATEST"))
+    bus = it.account.where.arn("events", f"event-bus/{it.stage.bus}")
+    set_ = {name: one.get("Destination") for name, one in found.get("DestinationConfig", {}).items()}
+    if set_.get("OnSuccess") == set_.get("OnFailure") == bus:
+        yield Finding(Level.WELL, "outcomes go to the bus")
+    else:
+        yield Finding(Level.WRONG, "outcomes of `destined` don't go to the bus: failures are not heard", it.deploy)
+
+
+def _rules(it: Patient) -> Iterator[Finding]:
+    """The rules."""
+    events = it.account.client("events")
+    wanted = {it.stage.function("on_success"), it.stage.function("on_failure"), f"{it.stage.bus}-failed-events"}
+    pages = events.get_paginator("list_rules").paginate(EventBusName=it.stage.bus)
+    states = {rule["Name"]: rule["State"] for page in pages for rule in page["Rules"]}
+    well = True
+    for name in sorted(wanted | {name for name in states if name.startswith(f"{it.stage.bus}-")}):
+        if states.get(name) != "ENABLED":
+            well = False
+            yield Finding(Level.WRONG, f"the rule {name} is {states.get(name, 'not there').lower()}", it.deploy)
+    redrive = it.account.where.arn("lambda", f"function:{it.stage.function('redrive')}")
+    names = events.list_rule_names_by_target(TargetArn=redrive)["RuleNames"]
+    if not any(events.describe_rule(Name=name).get("State") == "ENABLED" for name in names):
+        well = False
+        what = "the redrive has no schedule that is enabled: what could not be delivered is not tried again"
+        rule = names[0] if names else ""
+        yield Finding(Level.WRONG, what, f"aws events enable-rule --name {rule}" if rule else it.deploy)
+    if well:
+        yield Finding(Level.WELL, "rules and schedule are enabled")
+
+
+def _overdue(it: Patient) -> Iterator[Finding]:
+    """What is overdue."""
+    found = it.account.dynamodb.query(
+        TableName=it.stage.table,
+        IndexName=it.stage.due_index,
+        KeyConditionExpression="due = :due AND due_at <= :then",
+        ExpressionAttributeValues={":due": {"S": "yes"}, ":then": {"N": str(int(time.time()) - OVERDUE)}},
+        Limit=1,
+    )["Items"]
+    if found:
+        what = f"messages have been overdue for more than an hour, such as {found[0]['id']['S']}: the redrive fails"
+        yield Finding(Level.WRONG, what, f"python -m ops logs --stage {it.stage.name} --function redrive --since 2h")
+    else:
+        yield Finding(Level.WELL, "nothing is overdue")
+
+
+def _letters(it: Patient) -> Iterator[Finding]:
+    """The queues of dead letters."""
+    sqs = it.account.client("sqs")
+    well = True
+    for queue in QUEUES:
+        url = sqs.get_queue_url(QueueName=f"{prefix(it.stage)}-{queue}")["QueueUrl"]
+        name = "ApproximateNumberOfMessages"
+        number = int(sqs.get_queue_attributes(QueueUrl=url, AttributeNames=[name])["Attributes"][name])
+        if number:
+            well = False
+            yield Finding(
+                Level.WARNING, f"{number} letters in {queue}: {alarms.QUEUES[queue]}", f"docs/alarms.md#{queue}"
+            )
+    if well:
+        yield Finding(Level.WELL, "no dead letters")
+
+
+def _channels(it: Patient) -> Iterator[Finding]:
+    """The channels and their secrets."""
+    for one in secrets.check(it.stage, it.account):
+        setting = f"python -m ops secrets set --stage {it.stage.name} {one.channel}"
+        for parameter in one.missing:
+            yield Finding(Level.WRONG, f"the secret {parameter} is not set: its messages wait", setting)
+        for parameter in one.readable:
+            yield Finding(Level.WARNING, f"{parameter} is not encrypted (SecureString)", setting)
+        if one.error:
+            page = f"docs/channels/{one.kind}.md"
+            yield Finding(Level.WRONG, f"the channel {one.channel} could not deliver: {one.error}", page)
+        elif one.is_well:
+            left = f", {one.quota.remaining} of {one.quota.limit} left" if one.quota else ""
+            yield Finding(Level.WELL, f"the channel {one.channel} could deliver{left}")
+
+
+def _mail(it: Patient) -> Iterator[Finding]:
+    """The sandbox of SES."""
+    if it.stage.uses("email") and not it.account.client("sesv2").get_account().get("ProductionAccessEnabled"):
+        what = "SES keeps this account in its sandbox: mails reach verified recipients only"
+        yield Finding(Level.WARNING, what, "docs/channels/email.md")
+
+
+def _alarms(it: Patient) -> Iterator[Finding]:
+    """The alarms."""
+    address = it.config.alarms_to
+    if address is None:
+        what = "nobody is told by mail when something is wrong: there is no address in [alarms]"
+        yield Finding(Level.WARNING, what, "docs/alarms.md")
+        return
+    topic = stacks.outputs(it.account.cloudformation, stacks.wiring(it.stage)).get(alarms.TOPIC, "")
+    # Until somebody opens the link there stands `PendingConfirmation` in the place of an ARN.
+    if not topic or not dict(_subscriptions(it.account.sns, topic)).get(address, "").startswith("arn:"):
+        yield Finding(Level.WRONG, f"{address} has not confirmed that it wants to hear of alarms", it.deploy)
+    cloudwatch = it.account.client("cloudwatch")
+    pages = cloudwatch.get_paginator("describe_alarms").paginate(
+        AlarmNamePrefix=f"{prefix(it.stage)}-", StateValue="ALARM"
+    )
+    sounding = [alarm["AlarmName"] for page in pages for alarm in page["MetricAlarms"]]
+    for name in sounding:
+        page = f"docs/alarms.md#{name.removeprefix(f'{prefix(it.stage)}-')}"
+        yield Finding(Level.WRONG, f"the alarm {name} sounds", page)
+    if not sounding:
+        yield Finding(Level.WELL, "no alarm sounds")
+
+
+_EXAMINATIONS = (
+    _functions,
+    _subscription,
+    _destinations,
+    _rules,
+    _overdue,
+    _letters,
+    _channels,
+    _mail,
+    _alarms,
+)
+
+
+def _subscriptions(sns: SNSClient, topic: str) -> Iterator[tuple[str, str]]:
+    """Endpoint and ARN of each subscription of a topic."""
+    for page in sns.get_paginator("list_subscriptions_by_topic").paginate(TopicArn=topic):
+        for one in page["Subscriptions"]:
+            yield one["Endpoint"], one["SubscriptionArn"]

@@ -1,0 +1,217 @@
+"""Dead letters: the events that are kept in a stage's queues because nobody could handle them.
+
+- ``topic-dead-letters``: SNS's notification, which it could not hand to ``destined``
+  (https://docs.aws.amazon.com/sns/latest/dg/sns-dead-letter-queues.html)
+- ``failed-events``: the event of the bus that tells of an invocation whose retries are over, with the request in it
+  (https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html)
+- ``rule-dead-letters``: an event of the bus that a rule could not hand to its target, or that its function failed at
+
+Whoever looks at a letter hides it from everybody else for a while, and puts it back afterwards.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from chalicelib.logic import events
+from chalicelib.logic.submission import Message
+from chalicelib.settings import Stage
+from ops.operations.logs import printed
+from ops.stacks import prefix
+
+if TYPE_CHECKING:
+    from types_boto3_lambda import LambdaClient
+    from types_boto3_sqs import SQSClient
+
+FED_BACK = ("topic-dead-letters", "failed-events")
+"""The queues whose letters are events of ``destined``."""
+QUEUES = (*FED_BACK, "rule-dead-letters")
+KEPT = 14 * 24 * 3600
+"""Seconds that a letter is kept: infra/data.yaml."""
+MOST = 10_000
+"""Letters of a queue that are looked at."""
+_HIDDEN = 120
+"""Seconds that a letter is hidden from others while it is looked at."""
+_AT_ONCE = 10
+"""https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_ReceiveMessage.html"""
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """One dead letter."""
+
+    queue: str
+    handle: str
+    sent_at: int
+    """Seconds since the epoch."""
+    event: Mapping[str, Any] | None = field(repr=False)
+    """What ``destined`` was to be run with; None for a letter that can't be read."""
+    kind: str = ""
+    """``contact``, ``redrive`` or ``event``, from the attributes of the message."""
+    id: str = ""
+    """The message's id; empty for a test event."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fed:
+    """What feeding back did."""
+
+    messages: tuple[str, ...]
+    """The ids of the messages whose events ``destined`` took; their letters are gone."""
+    test_events: int
+    """Letters of test events, which hold no message and were thrown away."""
+    left: int
+    """Letters that nobody can read, that Lambda didn't take, or that came meanwhile; they stay."""
+    errors: tuple[str, ...] = ()
+
+    def as_json(self) -> dict[str, object]:
+        return {
+            "messages": list(self.messages),
+            "test_events": self.test_events,
+            "left": self.left,
+            "errors": list(self.errors),
+        }
+
+
+def read(body: str, queue: str, handle: str = "", sent_at: int = 0) -> Letter:
+    """Understand a letter, of whichever queue."""
+    try:
+        event = _event(json.loads(body))
+    except (ValueError, RecursionError):
+        event = None
+    if event is None:
+        return Letter(queue, handle, sent_at, None)
+    sns = event["Records"][0]["Sns"]
+    attributes = sns.get("MessageAttributes") or {}
+    kind = str((attributes.get("kind") or {}).get("Value", ""))
+    if kind == events.KIND_EVENT:
+        return Letter(queue, handle, sent_at, event, kind)
+    if kind == events.KIND_REDRIVE:
+        return Letter(queue, handle, sent_at, event, kind, str(sns["Message"]))
+    try:
+        return Letter(queue, handle, sent_at, event, events.KIND_CONTACT, Message.deserialize(sns["Message"]).id)
+    except ValueError:
+        return Letter(queue, handle, sent_at, None)
+
+
+def _event(found: Any) -> dict[str, Any] | None:
+    """The event of ``destined`` in a letter: of the bus, of SNS, or as Lambda had it; None for anything else."""
+    match found:
+        case {"detail": {"requestPayload": {"Records": [{"Sns": {"Message": str()}}]} as event}}:
+            return dict(event)
+        # A rule's own function failed: Lambda's record of that, with the event of the bus as its request.
+        case {"requestPayload": {"detail": {"requestPayload": {"Records": [{"Sns": {"Message": str()}}]} as event}}}:
+            return dict(event)
+        case {"Records": [{"Sns": {"Message": str()}}]}:
+            return dict(found)
+        case {"Type": "Notification", "Message": str()}:
+            sns = {"Subject": None, "MessageAttributes": {}, **found}
+            return {"Records": [{"EventSource": "aws:sns", "EventVersion": "1.0", "Sns": sns}]}
+    return None
+
+
+def every(sqs: SQSClient, stage: Stage, queue: str) -> Iterator[Letter]:
+    """The letters of a queue, as many as can be found, and :data:`MOST` at most; none for a queue that there is not.
+
+    Each stays hidden from others until it is put back or deleted, or for two minutes.
+    """
+    url = _url(sqs, stage, queue)
+    seen = 0
+    while url and seen < MOST:
+        # To wait a second is to ask all of SQS's servers, not some:
+        # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-short-and-long-polling.html
+        found = sqs.receive_message(
+            QueueUrl=url,
+            MaxNumberOfMessages=_AT_ONCE,
+            WaitTimeSeconds=1,
+            VisibilityTimeout=_HIDDEN,
+            AttributeNames=["SentTimestamp"],
+        ).get("Messages", [])
+        if not found:
+            return
+        for one in found:
+            sent_at = int(one.get("Attributes", {}).get("SentTimestamp", 0)) // 1000
+            yield read(one["Body"], queue, one["ReceiptHandle"], sent_at)
+        seen += len(found)
+
+
+def delete(sqs: SQSClient, stage: Stage, letter: Letter) -> None:
+    sqs.delete_message(QueueUrl=_url(sqs, stage, letter.queue), ReceiptHandle=letter.handle)
+
+
+def put_back(sqs: SQSClient, stage: Stage, letters: Collection[Letter]) -> None:
+    """Let others see the letters again."""
+    for letter in letters:
+        url = _url(sqs, stage, letter.queue)
+        sqs.change_message_visibility(QueueUrl=url, ReceiptHandle=letter.handle, VisibilityTimeout=0)
+
+
+def feed_back(sqs: SQSClient, functions: LambdaClient, stage: Stage, now: int) -> Fed:
+    """Have ``destined`` run with each event once more; a letter is deleted once Lambda has taken its event.
+
+    What has become of the message meanwhile decides what is rung, by its id: docs/delivery.md.
+    """
+    messages: list[str] = []
+    errors: list[str] = []
+    left: list[Letter] = []
+    test_events = 0
+    for queue in FED_BACK:
+        for letter in every(sqs, stage, queue):
+            # One that came just now may be of an event that was fed back just now.
+            if letter.event is None or letter.sent_at > now:
+                left.append(letter)
+                continue
+            if letter.kind == events.KIND_EVENT:
+                test_events += 1
+                delete(sqs, stage, letter)
+                continue
+            try:
+                functions.invoke(
+                    FunctionName=stage.function("destined"),
+                    InvocationType="Event",
+                    Payload=json.dumps(letter.event, ensure_ascii=False).encode(),
+                )
+            except (BotoCoreError, ClientError) as error:
+                left.append(letter)
+                errors.append(f"message {printed(letter.id)}: {error}")
+                continue
+            delete(sqs, stage, letter)
+            messages.append(letter.id)
+    put_back(sqs, stage, left)
+    return Fed(tuple(messages), test_events, len(left), tuple(errors))
+
+
+def erase(sqs: SQSClient, stage: Stage, ids: Collection[str]) -> dict[str, int]:
+    """Delete every letter that holds one of these messages; returns how many of each."""
+    wanted = frozenset(ids)
+
+    def erase_in(queue: str) -> list[str]:
+        found: list[str] = []
+        others: list[Letter] = []
+        for letter in every(sqs, stage, queue):
+            if letter.id in wanted:
+                delete(sqs, stage, letter)
+                found.append(letter.id)
+            else:
+                others.append(letter)
+        put_back(sqs, stage, others)
+        return found
+
+    # Side by side, as each queue is waited for.
+    with ThreadPoolExecutor(len(QUEUES)) as pool:
+        numbers = Counter(one for found in pool.map(erase_in, QUEUES) for one in found)
+    return {one: numbers[one] for one in ids}
+
+
+def _url(sqs: SQSClient, stage: Stage, queue: str) -> str:
+    try:
+        return sqs.get_queue_url(QueueName=f"{prefix(stage)}-{queue}")["QueueUrl"]
+    except sqs.exceptions.QueueDoesNotExist:
+        return ""

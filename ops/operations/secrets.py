@@ -1,0 +1,136 @@
+"""The secrets of a stage's channels in Parameter Store: which there are to be, setting one, and whether they work."""
+
+from __future__ import annotations
+
+import re
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, cast
+
+from chalicelib.adapters.aws.sdk import Sdk
+from chalicelib.adapters.notifiers import LambdaNotifier
+from chalicelib.errors import InvokeError
+from chalicelib.functions import notifiers_of
+from chalicelib.logic import webhooks
+from chalicelib.logic.notification import Notification, Quota
+from chalicelib.logic.webhooks import WebhookMistake
+from chalicelib.settings import Stage
+from ops.account import Account
+from ops.errors import OpsError
+
+if TYPE_CHECKING:
+    from types_boto3_lambda import LambdaClient
+    from types_boto3_ssm import SSMClient
+
+LONGEST = 4096
+"""Bytes of a standard parameter: https://docs.aws.amazon.com/systems-manager/latest/userguide/parameter-store-advanced-parameters.html"""
+_PUSHOVER = re.compile(r"[A-Za-z0-9]{30}")
+"""Both, the token and the user or group key: https://pushover.net/api#registration and #identifiers"""
+_AT_ONCE = 10
+"""Names of GetParameters: https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_GetParameters.html"""
+
+
+@dataclass(frozen=True, slots=True)
+class Secret:
+    """One parameter that a channel needs."""
+
+    channel: str
+    kind: str
+    name: str
+    parameter: str
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What is known of one channel's secrets, and whether it could deliver. Holds no secret."""
+
+    channel: str
+    kind: str
+    missing: tuple[str, ...]
+    """Parameters that are not set."""
+    readable: tuple[str, ...]
+    """Parameters that are set, and not as SecureString."""
+    error: str
+    """What the notifier says is wrong; empty if nothing is, and where it was not asked because a secret is missing."""
+    quota: Quota | None = field(default=None)
+
+    @property
+    def is_well(self) -> bool:
+        return not (self.missing or self.readable or self.error)
+
+    def as_json(self) -> dict[str, object]:
+        return {
+            "channel": self.channel,
+            "kind": self.kind,
+            "well": self.is_well,
+            "missing": list(self.missing),
+            "readable": list(self.readable),
+            "error": self.error or None,
+            "quota": self.quota.as_json() if self.quota else None,
+        }
+
+
+def needed(stage: Stage) -> Iterator[Secret]:
+    """The secrets of every channel that a site or an alarm uses."""
+    for channel, spec in notifiers_of(stage).items():
+        for name in spec.secrets:
+            if spec.needs_secret(stage.channels[channel], name):
+                yield Secret(channel, spec.channel, name, f"{stage.parameters}/{channel}/{name}")
+
+
+def fault(secret: Secret, value: str, *, local: bool) -> str:
+    """What is wrong with a value as far as its form shows it, without the value; empty if nothing is."""
+    if not value or not value.isprintable() or len(value.encode()) > LONGEST:
+        return f"expected one line of up to {LONGEST} bytes"
+    try:
+        match secret.kind, secret.name:
+            case "pushover", _ if not _PUSHOVER.fullmatch(value):
+                return "expected 30 letters and digits"
+            case "webhook", "url":
+                webhooks.checked_address(value, local=local)
+            case "webhook", "secret":
+                webhooks.signing_secrets(value)
+    except WebhookMistake as error:
+        return str(error)
+    return ""
+
+
+def put(ssm: SSMClient, stage: Stage, secret: Secret, value: str) -> None:
+    """Set a secret; raises :class:`OpsError` for a value that can't be right. Functions take it up within 5 minutes."""
+    wrong = fault(secret, value, local=stage.name == "local")
+    if wrong:
+        raise OpsError(f"{secret.parameter} is not set: {wrong}")
+    ssm.put_parameter(Name=secret.parameter, Value=value, Type="SecureString", Overwrite=True)
+
+
+def check(stage: Stage, account: Account) -> Iterator[Checked]:
+    """Look at each channel's parameters, then have its notifier find out whether it could deliver. Nobody is rung."""
+    by_channel: dict[str, list[Secret]] = {name: [] for name in notifiers_of(stage)}
+    for secret in needed(stage):
+        by_channel[secret.channel].append(secret)
+    types = _types(account.ssm, [secret.parameter for found in by_channel.values() for secret in found])
+    functions = cast("LambdaClient", Sdk(account.functions))
+    for channel, secrets in by_channel.items():
+        missing = tuple(one.parameter for one in secrets if one.parameter not in types)
+        readable = tuple(one.parameter for one in secrets if types.get(one.parameter, "SecureString") != "SecureString")
+        kind = stage.channels[channel].kind
+        if missing:
+            yield Checked(channel, kind, missing, readable, "")
+            continue
+        spec = notifiers_of(stage)[channel]
+        notifier = LambdaNotifier(functions, stage.function(spec.name), channel)
+        try:
+            quota = notifier.check(Notification(f"check-{uuid.uuid4()}", "Check", "Nobody is to read this."))
+            yield Checked(channel, kind, missing, readable, "", quota)
+        except InvokeError as error:
+            yield Checked(channel, kind, missing, readable, error.message)
+
+
+def _types(ssm: SSMClient, names: list[str]) -> dict[str, str]:
+    """The type of each parameter that there is. No value is decrypted."""
+    found: dict[str, str] = {}
+    for start in range(0, len(names), _AT_ONCE):
+        answer = ssm.get_parameters(Names=names[start : start + _AT_ONCE], WithDecryption=False)
+        found |= {parameter["Name"]: parameter["Type"] for parameter in answer["Parameters"]}
+    return found

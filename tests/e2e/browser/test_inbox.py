@@ -1,0 +1,367 @@
+"""The inbox in a browser: on messages in memory each page in each state, and on the local stack its two buttons."""
+
+from __future__ import annotations
+
+import re
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+import pytest
+from botocore.exceptions import NoCredentialsError
+from playwright.sync_api import Browser, BrowserContext, Page, StorageState, expect
+
+from chalicelib.logic.archive import MessageState
+from chalicelib.logic.delivery import Delivery, State
+from ops.operations import Listing, Selection
+from tests.e2e.browser.visitor import DESKTOP, PHONE, Scheme, violations
+from tests.e2e.harness import Harness, marker, wait_for
+from tests.e2e.test_commands import printed, shell
+from tests.e2e.test_commands import running as command
+from tests.mailbox import FailingMailbox, many, one_of_each, running, stored
+
+LONG = "Donaudampfschifffahrtsgesellschaftskapitänsmützenabzeichen" * 3
+
+
+class Mailbox(FailingMailbox):
+    """Has a message in each state and two pages of others, and does not fail until it is told to."""
+
+    def __init__(self) -> None:
+        super().__init__(None)
+        self.reset()
+
+    def reset(self) -> None:
+        self.messages = {one.listed.id: one for one in [*one_of_each(), *many(30)]}
+        self.error, self.changes = None, []
+        self.is_far_behind = False
+
+    def page(self, selection: Selection) -> Listing:
+        return Listing((), "20") if self.is_far_behind else super().page(selection)
+
+
+class Owner:
+    """Somebody whose browser has the session."""
+
+    def __init__(self, browser: Browser, address: str, mailbox: Mailbox, session: StorageState) -> None:
+        self.address = address
+        self.mailbox = mailbox
+        self.complaints: list[str] = []
+        self._browser = browser
+        self._session = session
+        self._stack = ExitStack()
+
+    def context(
+        self,
+        *,
+        width: int = DESKTOP,
+        scheme: Scheme = "light",
+        script: bool = True,
+        session: bool = True,
+        bypass_csp: bool = False,
+    ) -> BrowserContext:
+        context = self._browser.new_context(
+            java_script_enabled=script,
+            viewport={"width": width, "height": 800},
+            color_scheme=scheme,
+            bypass_csp=bypass_csp,
+            storage_state=self._session if session else None,
+        )
+        self._stack.callback(context.close)
+        context.on("console", lambda message: self.complaints.append(message.text))
+        context.on("weberror", lambda error: self.complaints.append(str(error.error)))
+        return context
+
+    def sees(self, path: str = "/", context: BrowserContext | None = None, **options: Any) -> Page:
+        page = (context or self.context(**options)).new_page()
+        page.goto(self.address + path)
+        return page
+
+    def close(self) -> None:
+        self._stack.close()
+
+
+@pytest.fixture(scope="module")
+def served(browser: Browser) -> Iterator[tuple[str, Mailbox, StorageState]]:
+    """One inbox for the module, opened once as a person does, without a script."""
+    mailbox = Mailbox()
+    with running(mailbox) as (address, session):
+        context = browser.new_context(java_script_enabled=False)
+        page = context.new_page()
+        page.goto(f"{address}/open?token={session.token}")
+        page.wait_for_url(f"{address}/")
+        expect(page.get_by_role("heading", level=1)).to_have_text("All messages")
+        found = context.storage_state()
+        context.close()
+        yield address, mailbox, found
+
+
+@pytest.fixture
+def owner(browser: Browser, served: tuple[str, Mailbox, StorageState]) -> Iterator[Owner]:
+    address, mailbox, session = served
+    mailbox.reset()
+    owner = Owner(browser, address, mailbox, session)
+    yield owner
+    owner.close()
+
+
+def the_list(owner: Owner, context: BrowserContext) -> Page:
+    return owner.sees("/", context)
+
+
+def filtered(owner: Owner, context: BrowserContext) -> Page:
+    return owner.sees("/?site=default&state=quarantined&since=2025-01-01", context)
+
+
+def empty(owner: Owner, context: BrowserContext) -> Page:
+    owner.mailbox.messages = {}
+    return owner.sees("/", context)
+
+
+def far_behind(owner: Owner, context: BrowserContext) -> Page:
+    """What is wanted is not among the newest, and may be among older ones."""
+    owner.mailbox.is_far_behind = True
+    page = owner.sees("/?state=uncertain&cursor=20", context)
+    expect(page.get_by_role("heading", name="None among these")).to_be_visible()
+    return page
+
+
+def of(message_id: str) -> State_:
+    def message(owner: Owner, context: BrowserContext) -> Page:
+        return owner.sees(f"/message?id={message_id}", context)
+
+    message.__name__ = message_id
+    return message
+
+
+def replayed(owner: Owner, context: BrowserContext) -> Page:
+    page = owner.sees("/message?id=waiting-1", context)
+    page.get_by_role("button", name="Replay").click()
+    expect(page.get_by_role("status")).to_have_text("Asked to ring email. Left alone: pushover (delivered).")
+    return page
+
+
+def long(owner: Owner, context: BrowserContext) -> Page:
+    channels = {f"channel_{number}": Delivery(State.REJECTED, 1, error="X" * 60, reference=LONG) for number in range(6)}
+    one = stored("long-1", MessageState.UNDELIVERABLE, channels, site=LONG)
+    owner.mailbox.messages = {"long-1": replace(one, fields={"name": LONG, LONG: LONG, "message": LONG})}
+    owner.sees("/", context)
+    return owner.sees("/message?id=long-1", context)
+
+
+def without_credentials(owner: Owner, context: BrowserContext) -> Page:
+    owner.mailbox.error = NoCredentialsError()
+    page = owner.sees("/", context)
+    expect(page.get_by_role("alert")).to_contain_text("There are no AWS credentials")
+    return page
+
+
+def not_there(owner: Owner, context: BrowserContext) -> Page:
+    return owner.sees("/message?id=gone", context)
+
+
+def without_session(owner: Owner, context: BrowserContext) -> Page:
+    context.clear_cookies()
+    page = owner.sees("/", context)
+    expect(page.get_by_role("main")).to_contain_text("Open the address that the command printed")
+    return page
+
+
+State_ = Callable[[Owner, BrowserContext], Page]
+STATES = [
+    the_list,
+    filtered,
+    empty,
+    far_behind,
+    *(of(f"{state}-1") for state in MessageState),
+    replayed,
+    long,
+    without_credentials,
+    not_there,
+    without_session,
+]
+
+
+@pytest.mark.parametrize("state", STATES)
+def test_each_state_is_readable_in_light_and_dark_and_on_every_screen(owner: Owner, state: State_) -> None:
+    page = state(owner, owner.context(bypass_csp=True))
+    schemes: list[Scheme] = ["light", "dark"]
+    for scheme in schemes:
+        page.emulate_media(color_scheme=scheme)
+        assert violations(page) == [], scheme
+    for width in (DESKTOP, PHONE):
+        page.set_viewport_size({"width": width, "height": 800})
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_everything_works_without_a_script_and_loads_nothing_from_elsewhere(owner: Owner) -> None:
+    context = owner.context(script=False)
+    loaded: list[str] = []
+    context.on("request", lambda request: loaded.append(request.url))
+    page = owner.sees("/", context)
+    page.get_by_role("link", name="Older").click()
+    expect(page.get_by_role("listitem").filter(has_text="Message number")).not_to_have_count(0)
+    page.get_by_role("link", name="Newest").click()
+    page.get_by_role("link", name="Quarantined", exact=True).click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Quarantined")
+    page.get_by_label("Site").select_option("shop")
+    page.get_by_role("button", name="Show").click()
+    expect(page.get_by_text("No message fits what is asked for above.")).to_be_visible()
+    page.get_by_role("link", name="Show all days and sites").click()
+    page.get_by_role("link", name="Best Rates").click()
+    page.get_by_role("button", name="Release").click()
+    expect(page.get_by_role("status")).to_have_text("Asked to ring pushover and email.")
+    page.get_by_role("link", name="Back to the list").click()
+    expect(page.get_by_text("The quarantine is empty")).to_be_visible()
+    assert owner.mailbox.changes == [("release", "quarantined-1")]
+    assert all(url.startswith(owner.address) for url in loaded)
+    assert owner.complaints == []
+
+
+def test_everything_is_reached_by_keyboard_and_shows_where_it_is(owner: Owner) -> None:
+    page = owner.sees("/?state=waiting")
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("link", name="Skip to the content")).to_be_focused()
+    expect(page.get_by_role("link", name="Skip to the content")).to_be_in_viewport()
+    page.keyboard.press("Enter")
+    message = page.get_by_role("link", name="Ines Carvalho")
+    for _ in range(20):
+        page.keyboard.press("Tab")
+        if message.evaluate("each => each === document.activeElement"):
+            break
+    assert message.evaluate("each => getComputedStyle(each.closest('li')).outlineStyle") == "solid"
+    page.keyboard.press("Enter")
+    replay = page.get_by_role("button", name="Replay")
+    for _ in range(20):
+        page.keyboard.press("Tab")
+        if replay.evaluate("each => each === document.activeElement"):
+            break
+    assert replay.evaluate("each => getComputedStyle(each).outlineStyle") == "solid"
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("status")).to_contain_text("Asked to ring email.")
+
+
+def test_the_whole_row_leads_to_its_message(owner: Owner) -> None:
+    page = owner.sees("/?state=waiting")
+    page.get_by_role("listitem").filter(has_text="Ines Carvalho").click(position={"x": 400, "y": 40})
+    expect(page.get_by_role("heading", level=1)).to_have_text("Ines Carvalho")
+
+
+def test_the_timeline_is_a_picture_with_words_and_a_table(owner: Owner) -> None:
+    page = owner.sees("/message?id=waiting-1")
+    picture = page.get_by_role("img", name="Timeline of the message")
+    said = str(picture.evaluate("each => document.getElementById(each.getAttribute('aria-describedby')).textContent"))
+    assert re.fullmatch(r"8 steps\. .*email waiting.*email next attempt\.", said)
+    rows = page.get_by_role("row")
+    expect(rows).to_have_count(9)
+    expect(rows.nth(4).get_by_role("cell")).to_contain_text(["", "email", "waiting", "1", "ChannelUnavailableError"])
+    states = picture.locator("g.glyph").evaluate_all("all => all.map(each => each.dataset.state)")
+    assert states == ["accepted", "stored", "delivered", "waiting", "waiting", "waiting", "waiting", "next"]
+
+
+def test_what_a_stranger_wrote_runs_nowhere(owner: Owner) -> None:
+    """With the page's own policy out of the way, as it is the second line of defence."""
+    nasty = "\"'></title></textarea></dd><script>hurt=1</script><img src=x onerror=hurt=1><svg onload=hurt=1>"
+    link = "https://evil.example/ javascript:hurt=1"
+    one = stored("nasty-1", MessageState.DELIVERED, {"pushover": Delivery(State.DELIVERED, 1)})
+    fields = {"name": nasty, "subject": nasty, "message": f"{nasty} {link}", nasty: nasty}
+    owner.mailbox.messages = {"nasty-1": replace(one, fields=fields)}
+    page = owner.sees("/", bypass_csp=True)
+    expect(page.locator("main")).to_contain_text("<img src=x onerror=hurt=1>")
+    page.get_by_role("link", name="onerror").click()
+    expect(page.locator("dd").nth(2)).to_have_text(f"{nasty} {link}")
+    assert page.evaluate("typeof hurt") == "undefined"
+    assert page.locator("script, main img, main [onerror], main [onload]").count() == 0
+    links = page.locator("a").evaluate_all("all => all.map(each => each.href)")
+    assert all(link.startswith(owner.address) for link in links)
+
+
+def test_a_page_of_another_server_on_this_machine_changes_nothing(owner: Owner) -> None:
+    """Sites know no ports: the browser sends it the session's cookie, and still it may do nothing."""
+    target = f"{owner.address}/message/replay?id=waiting-1"
+
+    class Elsewhere(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            body = f'<form method="post" action="{target}"><button>Win</button></form><iframe src="{owner.address}/">'
+            self.send_response(200)
+            self.send_header("Content-Type", "text/html")
+            self.end_headers()
+            self.wfile.write(body.encode())
+
+        def log_message(self, *words: object) -> None:
+            """Says nothing."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Elsewhere)
+    thread = Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        page = owner.context().new_page()
+        page.goto(f"http://127.0.0.1:{server.server_port}/")
+        assert "Herald inbox" not in str([frame.name or frame.title() for frame in page.frames])
+        with page.expect_response(target) as answer:
+            page.get_by_role("button", name="Win").click()
+        assert answer.value.request.all_headers()["sec-fetch-site"] == "same-site"
+        assert owner.mailbox.changes == []
+        assert answer.value.status == 403
+    finally:
+        server.shutdown()
+        thread.join(10)
+        server.server_close()
+
+
+# On the local stack: the command as it is typed, and the operations behind the page.
+
+
+@pytest.fixture
+def at_work(browser: Browser, herald: Harness, checkout: Path) -> Iterator[Page]:
+    """A browser at the inbox of the session's stack, without a script."""
+    words = ["-m", "ops", "inbox", "--stage", herald.stage.name, "--no-browser"]
+    with command(checkout, words, shell(herald.stack.ports)) as (process, lines):
+        printed(lines, "Ctrl-C")
+        address = re.search(r"http://\S+", "".join(lines))
+        assert address
+        context = browser.new_context(java_script_enabled=False)
+        page = context.new_page()
+        page.goto(address[0])
+        expect(page.get_by_role("heading", level=1)).to_have_text("All messages")
+        yield page
+        context.close()
+        process.send_signal(signal.SIGINT)
+        assert process.wait(30) == 0
+
+
+def test_replay_by_button_rings_exactly_the_missing_channel_and_release_rings(at_work: Page, herald: Harness) -> None:
+    page, failed, held = at_work, marker(), marker()
+    channels = sorted(herald.stage.sites["hooked"].channels)
+    herald.hook_faults({"do": "status", "status": 400})
+    message_id: str = herald.post_json({"name": failed, "message": failed}, "/contact/hooked").json()["id"]
+    assert herald.line("on_failure", message_id=message_id)["action"] == "undeliverable"
+    rung = [hook["channel"] for hook in herald.hooks(failed)]
+    missing = next(name for name in channels if name not in rung)
+    quarantined: str = herald.post_json({"name": held, "message": held, "_gotcha": "x"}, "/contact/guarded").json()[
+        "id"
+    ]
+    herald.line("on_success", message_id=quarantined, action="quarantined")
+
+    page.get_by_role("link", name="Undeliverable").click()
+    page.get_by_role("link", name=failed).click()
+    expect(page.get_by_text(f"Replaying it rings {missing}, and nothing else.")).to_be_visible()
+    page.get_by_role("button", name="Replay").click()
+    expect(page.get_by_role("status")).to_contain_text(f"Asked to ring {missing}.")
+    herald.line("on_success", message_id=message_id, action="delivered")
+    assert sorted(hook["channel"] for hook in herald.hooks(failed)) == channels
+    page.get_by_role("link", name="Read the logs too").click()
+    expect(page.get_by_role("cell", name="on_success was told")).to_be_visible()
+    expect(page.get_by_text("Nothing is left to do.")).to_be_visible()
+
+    page.goto(f"{page.url.partition('/message')[0]}/?state=quarantined&site=guarded")
+    page.get_by_role("link", name=held).click()
+    expect(page.get_by_text("honeypot: filled in a field that people don't see")).to_be_visible()
+    page.get_by_role("button", name="Release").click()
+    expect(page.get_by_role("status")).to_contain_text("Asked to ring pushover.")
+    wait_for(lambda: herald.pushes(held), "push")
+    assert len(herald.pushes(held)) == 1

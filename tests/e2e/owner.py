@@ -1,0 +1,116 @@
+"""What the account has besides Herald: the queues, functions, topic and role that ``herald.toml`` names."""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from typing import Any
+
+from ops.account import Account
+
+ADDED = """
+# A site whose events and messages go to things of the owner's.
+[stages.local.sites.ruled]
+thanks = "http://127.0.0.1:8080/thanks.html"
+origins = ["http://127.0.0.1:8080"]
+channels = ["pushover"]
+
+[[stages.local.rule]]
+name = "inbox"
+action = ["delivered", "undeliverable"]
+site = "ruled"
+kind = "contact"
+to = "sqs:owner-inbox"
+
+[[stages.local.rule]]
+name = "failures"
+action = "undeliverable"
+condition = ["RetriesExhausted", "EventAgeExceeded"]
+site = "ruled"
+to = "lambda:owner-failures"
+
+[[stages.local.rule]]
+name = "team"
+action = "undeliverable"
+site = "ruled"
+to = "sns:owner-team"
+
+[[stages.local.subscriber]]
+name = "copies"
+to = "sqs:owner-copies"
+site = "ruled"
+kind = "contact"
+raw = true
+
+[[stages.local.subscriber]]
+name = "crm"
+to = "lambda:owner-crm"
+site = "ruled"
+
+[[stages.local.grant]]
+name = "report"
+functions = ["list_messages", "notify_pushover"]
+roles = ["owner-report"]
+"""
+
+QUEUES = ("owner-inbox", "owner-copies", "owner-team-copies")
+TOPIC = "owner-team"
+FUNCTIONS = ("owner-failures", "owner-crm")
+ROLE = "owner-report"
+READERS = {"Sid": "OwnersOwn", "Effect": "Allow", "Principal": {"AWS": "*"}, "Action": "sqs:ReceiveMessage"}
+"""What the policy of ``owner-inbox`` says already."""
+
+_SAYS = """
+import json
+
+def handler(event, context):
+    print(json.dumps(event))
+"""
+
+
+def prepare(account: Account) -> None:
+    """Make all of it, as an owner would have before they name it."""
+    sqs, iam, arn = account.client("sqs"), account.client("iam"), account.where.arn
+    urls = {name: sqs.create_queue(QueueName=name)["QueueUrl"] for name in QUEUES}
+    _policy(sqs, urls["owner-inbox"], {**READERS, "Resource": arn("sqs", "owner-inbox")})
+    topic = account.sns.create_topic(Name=TOPIC)["TopicArn"]
+    from_topic = {
+        "Effect": "Allow",
+        "Principal": {"Service": "sns.amazonaws.com"},
+        "Action": "sqs:SendMessage",
+        "Resource": arn("sqs", "owner-team-copies"),
+        "Condition": {"ArnEquals": {"aws:SourceArn": topic}},
+    }
+    _policy(sqs, urls["owner-team-copies"], from_topic)
+    account.sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn("sqs", "owner-team-copies"))
+    account_root = f"arn:{account.where.partition}:iam::{account.where.account}:root"
+    iam.create_role(RoleName=ROLE, AssumeRolePolicyDocument=_trust({"AWS": account_root}))
+    role = iam.create_role(RoleName="owner", AssumeRolePolicyDocument=_trust({"Service": "lambda.amazonaws.com"}))
+    logs = {"Effect": "Allow", "Action": ["logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents"]}
+    iam.put_role_policy(
+        RoleName="owner",
+        PolicyName="logs",
+        PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [{**logs, "Resource": "*"}]}),
+    )
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr("main.py", _SAYS)
+    for name in FUNCTIONS:
+        account.functions.create_function(
+            FunctionName=name,
+            Runtime="python3.13",
+            Handler="main.handler",
+            Role=role["Role"]["Arn"],
+            Code={"ZipFile": packed.getvalue()},
+        )
+
+
+def _policy(sqs: Any, url: str, statement: dict[str, Any]) -> None:
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    sqs.set_queue_attributes(QueueUrl=url, Attributes={"Policy": policy})
+
+
+def _trust(principal: dict[str, str]) -> str:
+    statement = {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": principal}
+    return json.dumps({"Version": "2012-10-17", "Statement": [statement]})

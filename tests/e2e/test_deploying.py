@@ -1,0 +1,170 @@
+"""A stage's whole life: interrupted in each step and mended, compared, put back, destroyed."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import signal
+from functools import partial
+from pathlib import Path
+
+import pytest
+import requests
+
+from chalicelib.functions import functions_of
+from ops.account import Account, environment
+from ops.config import load, named
+from ops.operations.facade import Operations
+from ops.smoke import Smoke
+from tests.e2e.harness import Harness, marker, wait_for
+from tests.e2e.interruption import interrupted
+from tests.e2e.test_commands import fresh_clone, inventory, ops, running, shell
+
+STAGE = ("--stage", "dev")
+
+DEPLOYING = (
+    # The call after which it is killed, and the step that it belongs to.
+    ("ssm PutParameter .*deployed/lock", "Stage dev"),
+    ("cloudformation CreateStack .*herald-dev-data", "data"),
+    ("cloudformation CreateStack .*herald-dev-foundation", "foundation"),
+    ("apigateway POST /restapis ", "functions"),
+    ("lambda POST /2015-03-31/functions .*herald-dev-get_message_url", "functions"),
+    ("iam CreateRole .*herald-dev-destined", "functions"),
+    ("apigateway POST /restapis/[^/]+/deployments", "functions"),
+    ("cloudformation CreateStack .*herald-dev-wiring", "wiring"),
+    ("apigateway PUT /restapis/[^/]+/gatewayresponses", "attributes"),
+)
+
+
+CHANGED = """\
+[stages.dev]
+function_url = true
+send_event = true
+throttle = { rate = 7, burst = 8 }"""
+
+DESTROYING = (
+    "cloudformation DeleteStack .*herald-dev-wiring",
+    "lambda DELETE .*herald-dev-destined",
+    "logs DeleteLogGroup",
+)
+
+
+@pytest.fixture
+def clone(tmp_path: Path, checkout: Path) -> Path:
+    return fresh_clone(tmp_path / "herald", checkout)
+
+
+def says(urls: dict[str, str]) -> str:
+    """What the API's own code answers."""
+    return str(requests.get(f"{urls['api']}/health", timeout=20).json()["status"])
+
+
+def throttle(account: Account, urls: dict[str, str]) -> tuple[float, int]:
+    api = urls["api"].split("/restapis/")[1].partition("/")[0]
+    settings = account.apis.get_stage(restApiId=api, stageName="api")["methodSettings"]["*/*"]
+    return settings["throttlingRateLimit"], settings["throttlingBurstLimit"]
+
+
+def of_dev(found: dict[str, list[str]], *kinds: str) -> dict[str, list[str]]:
+    """What belongs to the stage, by its name; of all kinds unless some are named."""
+    return {kind: [name for name in found[kind] if "dev" in name] for kind in kinds or found}
+
+
+def test_a_stage_is_interrupted_mended_changed_put_back_and_destroyed(herald: Harness, clone: Path) -> None:
+    environ = environment(herald.config, shell(herald.stack.ports))
+    ports, account = herald.stack.ports, Account(environ)
+    before = inventory(account)
+    plain = (clone / "herald.toml").read_text(encoding="utf-8")
+    # While it is interrupted, the stage is to have one function more than in the end: none of it may be left.
+    (clone / "herald.toml").write_text(plain.replace("[stages.dev]", "[stages.dev]\nfunction_url = true"))
+    for at, step in DEPLOYING:
+        said = interrupted(clone, environ, ports, at, "deploy", *STAGE)
+        assert step in said.splitlines()[-1], said
+        shutil.rmtree(clone / ".chalice" / "deployed", ignore_errors=True)  # The account alone knows what was made.
+    (clone / "herald.toml").write_text(plain)
+    stopped = interrupted(clone, environ, ports, "iam PutRolePolicy", "deploy", *STAGE, by=signal.SIGTERM)
+    assert "Stopped at: functions, which may be done in part" in stopped
+    assert "Not begun:  wiring, attributes" in stopped
+    assert "Run next:   make deploy STAGE=dev" in stopped
+
+    mended = ops(clone, environ, "deploy", *STAGE)
+    assert mended.returncode == 0, mended.stdout + mended.stderr
+    found = inventory(account)
+    stage = named(load(clone), "dev").stage
+    names = {spec.name for spec in functions_of(stage)}
+    assert of_dev(found, "functions", "roles") == {
+        "functions": sorted(stage.function(name) for name in names),
+        "roles": sorted(stage.role(name) for name in names),
+    }
+    assert len(found["apis"]) == len(before["apis"]) + 1
+    assert len(of_dev(found)["subscriptions"]) == 1
+    again = ops(clone, environ, "deploy", *STAGE)
+    assert again.returncode == 0, again.stderr
+    assert inventory(account) == found
+
+    # What was deployed before comes back: code, configuration and wiring.
+    app = clone / "app.py"
+    code = app.read_text(encoding="utf-8")
+    app.write_text(code.replace('{"status": "ok"}', '{"status": "changed"}'), encoding="utf-8")
+    (clone / "herald.toml").write_text(plain.replace("[stages.dev]", CHANGED))
+    seen = ops(clone, environ, "diff", *STAGE, "--json", "--exit-code")
+    assert seen.returncode == 4, seen.stderr
+    lines = {each["name"]: each["lines"] for each in json.loads(seen.stdout)}
+    assert "+- app.py" in next(found for name, found in lines.items() if name.startswith("since "))
+    assert lines["throttle"] == ["- 10 a second, burst 20", "+ 7 a second, burst 8"]
+    assert "+ parameter SendEvent = on" in lines["herald-dev-foundation"]
+    assert any(line.startswith("+ Allow dynamodb:GetItem on arn:aws:") for line in lines["herald-dev-get_message_url"])
+    assert inventory(account) == found
+    changed = ops(clone, environ, "deploy", *STAGE)
+    assert changed.returncode == 0, changed.stderr
+    urls = json.loads(ops(clone, environ, "urls", *STAGE, "--json").stdout)
+    assert says(urls) == "changed"
+    assert ops(clone, environ, "diff", *STAGE, "--exit-code").stdout.endswith("\nnothing\n")
+    assert "herald-dev-send-event" in inventory(account)["roles"]
+    interrupted(clone, environ, ports, "cloudformation UpdateStack .*herald-dev-foundation", "rollback", *STAGE)
+    back = ops(clone, environ, "rollback", *STAGE)
+    assert back.returncode == 0, back.stdout + back.stderr
+    assert says(urls) == "ok"
+    assert inventory(account) == found
+    assert throttle(account, urls) == (10, 20)
+    # A deployment that broke off is undone as well, by what stood before it and not by what came before that.
+    interrupted(clone, environ, ports, "lambda PUT .*herald-dev-redrive.*configuration", "deploy", *STAGE)
+    assert ops(clone, environ, "rollback", *STAGE).returncode == 0
+    assert says(urls) == "ok"
+    assert inventory(account) == found
+
+    for at in DESTROYING:
+        interrupted(clone, environ, ports, at, "destroy", *STAGE, "--yes")
+    gone = ops(clone, environ, "destroy", *STAGE, "--yes", "--data", "delete")
+    assert gone.returncode == 0, gone.stdout + gone.stderr
+    assert inventory(account) == before
+
+
+def test_nothing_that_was_accepted_during_a_deployment_is_lost(herald: Harness, clone: Path) -> None:
+    environ = environment(herald.config, shell(herald.stack.ports))
+    word = marker()
+    accepted: list[int] = []
+    refused: list[int] = []
+    with running(clone, ["-m", "ops", "deploy", "--stage", "local"], environ) as (process, lines):
+        number = 0
+        while process.poll() is None:
+            number += 1
+            answer = herald.post_form(message=f"{word} {number}.")
+            (accepted if answer.status_code == 303 else refused).append(number)
+        assert process.wait() == 0, "".join(lines)
+    assert len(accepted) >= 5, f"{len(accepted)} accepted, {len(refused)} refused"
+    for number in accepted:
+        wait_for(partial(herald.pushes, f"{word} {number}."), f"push {number}")
+
+
+def test_the_smoke_test_finds_a_deployed_stage_well_and_a_missing_permission(herald: Harness) -> None:
+    """The local simulator knows no condition, so of e-mail it can't say that it is allowed."""
+    smoke = Smoke(Operations(herald.stage, herald.account), herald.urls, patience=30, pause=0.1)
+    checks = {check.name: check for check in smoke.checks()}
+    assert {name for name, check in checks.items() if not check.well} == {"permissions of notify_email"}
+    assert checks["the message is stored and delivered"].found.endswith("delivered")
+    assert checks["GET /SendEvent?mode=fail reaches on_failure"].found == "RetriesExhausted"
+    assert {f"permissions of {spec.name}" for spec in functions_of(herald.stage)} <= set(checks)
+    with herald.without_statement("redrive", "FindDue"):
+        wrong = {check.name: check for check in smoke.permissions() if not check.well}
+    assert "dynamodb:Query" in wrong["permissions of redrive"].found

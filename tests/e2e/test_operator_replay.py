@@ -1,0 +1,185 @@
+"""What failed, was held or was never handled is delivered after all, and nothing twice; and what is erased is gone."""
+
+from __future__ import annotations
+
+import json
+import time
+import uuid
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.harness import Harness, marker, wait_for
+from tests.e2e.operator import Operator
+
+
+@pytest.fixture
+def operator(herald: Harness, checkout: Path) -> Operator:
+    return Operator(herald, checkout)
+
+
+DOWN = {"do": "status", "status": 500, "times": 1000}
+
+
+def letters(herald: Harness, queue: str) -> int:
+    """How many letters a queue holds, seen or hidden."""
+    sqs = herald.account.client("sqs")
+    url = sqs.get_queue_url(QueueName=f"herald-{herald.stage.name}-{queue}")["QueueUrl"]
+    names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+    return sum(map(int, sqs.get_queue_attributes(QueueUrl=url, AttributeNames=names)["Attributes"].values()))
+
+
+def index(herald: Harness, message_id: str, site: str) -> list[str]:
+    """What the index by site holds of a message."""
+    pages = herald.account.dynamodb.get_paginator("query").paginate(
+        TableName=herald.stage.table,
+        IndexName=herald.stage.site_index,
+        KeyConditionExpression="site = :site",
+        ExpressionAttributeValues={":site": {"S": site}},
+    )
+    return [item["id"]["S"] for page in pages for item in page["Items"] if item["id"]["S"] == message_id]
+
+
+def test_a_failed_message_is_replayed_to_exactly_the_missing_channel(herald: Harness, operator: Operator) -> None:
+    word = marker()
+    herald.hook_faults({"do": "status", "status": 400})
+    message_id: str = herald.post_json({"message": word}, "/contact/hooked").json()["id"]
+    assert herald.line("on_failure", message_id=message_id)["action"] == "undeliverable"
+    missing = [name for name in herald.stage.sites["hooked"].channels if herald.delivery(message_id, name)["error"]]
+    assert (len(missing), len(herald.hooks(word))) == (1, 5)
+
+    done = operator.json("replay", message_id)
+    left = {name: "delivered" for name in herald.stage.sites["hooked"].channels if name not in missing}
+    assert done == {
+        "replayed": [{"id": message_id, "channels": missing, "left": left, "asked": True}],
+        "errors": [],
+    }
+    herald.line("on_success", message_id=message_id, action="delivered", kind="redrive")
+    rung = [hook["channel"] for hook in herald.hooks(word)]
+    assert sorted(rung) == sorted(herald.stage.sites["hooked"].channels)
+
+    assert "nothing to try" in operator.gets("replay", message_id)
+    again = operator.json("trace", message_id)["steps"]
+    assert [step["channel"] for step in again if step["kind"] == "replayed"] == missing
+    assert len(herald.hooks(word)) == 6
+
+
+def test_all_that_failed_is_replayed_and_the_rest_is_left_alone(herald: Harness, operator: Operator) -> None:
+    good, word, begin = marker(), marker(), time.strftime("%Y-%m-%dT%H:%M:%S+00:00", time.gmtime())
+    delivered: str = herald.post_json({"message": good}).json()["id"]
+    herald.line("on_success", message_id=delivered)
+    herald.faults(DOWN)
+    failed: str = herald.post_json({"message": word}).json()["id"]
+    assert herald.line("on_failure", message_id=failed)["error_type"] == "DeliveryIncompleteError"
+    assert int(herald.delivery(failed)["next_attempt_at"]) > time.time() + 60
+    herald.faults()
+    nobody = str(uuid.uuid4())
+    assert nobody in operator.fails("replay", failed, nobody)
+    herald.line("on_success", message_id=failed, action="delivered")
+    operator.gets("replay", "--failed", "--since", begin, "--site", "default")
+    assert (len(herald.pushes(word)), len(herald.pushes(good))) == (1, 1)
+    for words in ([], ["--failed"], [failed, "--letters"], ["--letters", "--since", "1h"]):
+        operator.fails("replay", *words, status=2)
+
+
+def test_dead_letters_are_fed_back_and_ring_once_however_many_there_are(herald: Harness, operator: Operator) -> None:
+    for queue in ("failed-events", "topic-dead-letters"):
+        herald.empty(queue)
+    stored_never, handed_never = marker(), marker()
+    with herald.without_statement("destined", "StoreMessages"):
+        first: str = herald.post_json({"message": stored_never}).json()["id"]
+        body = herald.dead_letter("failed-events")
+    policy = json.loads(herald.account.functions.get_policy(FunctionName=herald.stage.function("destined"))["Policy"])
+    by_sns = next(one for one in policy["Statement"] if one["Principal"].get("Service") == "sns.amazonaws.com")
+    with herald.without_permission("destined", by_sns):
+        second: str = herald.post_json({"message": handed_never}).json()["id"]
+        wait_for(lambda: letters(herald, "topic-dead-letters"), "letter of the topic")
+    sqs = herald.account.client("sqs")
+    url = sqs.get_queue_url(QueueName=f"herald-{herald.stage.name}-failed-events")["QueueUrl"]
+    for text in (body, body, "not a letter"):
+        sqs.send_message(QueueUrl=url, MessageBody=text)
+
+    fed = operator.json("replay", "--letters")
+    assert sorted(fed["messages"]) == sorted([first, first, second])
+    assert (fed["left"], fed["errors"]) == (1, [])
+    for message_id in (first, second):
+        herald.line("on_success", message_id=message_id, action="delivered")
+    herald.line("on_success", message_id=first, action="duplicate")
+    assert (len(herald.pushes(stored_never)), len(herald.pushes(handed_never))) == (1, 1)
+    assert (letters(herald, "failed-events"), letters(herald, "topic-dead-letters")) == (1, 0)
+    herald.empty("failed-events")
+
+
+def test_what_is_in_quarantine_is_listed_and_rings_once_it_is_released(herald: Harness, operator: Operator) -> None:
+    word = marker()
+    message_id: str = herald.post_json({"message": word, "_gotcha": "x"}, "/contact/guarded").json()["id"]
+    herald.line("on_success", message_id=message_id, action="quarantined")
+    listed = operator.json("quarantine", "list", "--site", "guarded")["messages"]
+    assert [one["signals"] for one in listed if one["id"] == message_id] == [["honeypot", "proof_missing"]]
+    assert "honeypot" in operator.gets("quarantine", "list")
+    assert "quarantine release" in operator.fails("replay", message_id)
+    assert herald.pushes(word) == []
+
+    operator.gets("quarantine", "release", message_id)
+    wait_for(lambda: herald.pushes(word), "push")
+    assert "not held" in operator.fails("quarantine", "release", message_id)
+    assert operator.json("messages", "show", message_id)["signals"] == ["honeypot", "proof_missing"]
+
+
+def test_an_erased_message_is_gone_with_its_letters_and_what_remains_is_listed(
+    herald: Harness, operator: Operator
+) -> None:
+    word = marker()
+    herald.faults(DOWN)
+    message_id: str = herald.post_json({"message": word}).json()["id"]
+    herald.line("on_failure", message_id=message_id)
+    wait_for(lambda: letters(herald, "failed-events"), "letter")
+    other = letters(herald, "failed-events") - 1
+    assert index(herald, message_id, "default") == [message_id]
+
+    operator.fails("messages", "erase", message_id, typed="n\n")
+    assert herald.item(message_id)
+    # The local stack makes the table without them, whatever its template says.
+    herald.account.dynamodb.update_continuous_backups(
+        TableName=herald.stage.table, PointInTimeRecoverySpecification={"PointInTimeRecoveryEnabled": True}
+    )
+    before = int(time.time())
+    (erased,) = operator.json("messages", "erase", message_id, "--yes")
+    assert herald.item(message_id) == {}
+    assert index(herald, message_id, "default") == []
+    assert (erased["id"], erased["letters"], letters(herald, "failed-events")) == (message_id, 1, other)
+    copies = {copy["where"]: copy["expires_at"] for copy in erased["copies"]}
+    assert copies["backups of the table (point-in-time recovery)"] >= before + 35 * 86400
+    assert copies["Lambda's queue of `destined`"] >= before
+    assert copies["whoever `pushover` leads to"] is None
+    assert message_id in operator.fails("messages", "erase", message_id, "--yes")
+    operator.fails("messages", "show", message_id)
+
+    herald.faults()
+    repeated: str = herald.post_json({"message": word}).json()["id"]
+    wait_for(lambda: herald.pushes(word), "push, as nothing remembers the content")
+    assert "point-in-time recovery" in operator.gets("messages", "erase", repeated, "--yes")
+
+
+def test_messages_are_erased_by_address_and_by_age(herald: Harness, operator: Operator) -> None:
+    address = f"{marker()}@example.com"
+    ids = [herald.post_json({"message": marker(), "email": address}).json()["id"] for _ in range(2)]
+    kept: str = herald.post_json({"message": f"not of {address}"}).json()["id"]
+    for message_id in (*ids, kept):
+        herald.line("on_success", message_id=message_id)
+    erased = operator.json("messages", "erase", "--email", address.upper(), "--site", "default", "--yes")
+    assert sorted(one["id"] for one in erased) == sorted(ids)
+    assert herald.item(kept)
+
+    old = f"{marker()}-old"
+    item = herald.item(kept)
+    submission = json.loads(item["submission"]["S"]) | {"id": old, "received_at": 1000}
+    herald.account.dynamodb.put_item(
+        TableName=herald.stage.table,
+        Item={**item, "id": {"S": old}, "received_at": {"N": "1000"}, "submission": {"S": json.dumps(submission)}},
+    )
+    assert [one["id"] for one in operator.json("messages", "erase", "--until", "90d", "--yes")] == [old]
+    assert operator.json("messages", "erase", "--until", "90d", "--yes") == []
+    for words in ([], ["--site", "default"], [kept, "--email", address], [kept, "--site", "default"]):
+        operator.fails("messages", "erase", *words, "--yes", status=2)
+    assert herald.item(kept)

@@ -1,0 +1,100 @@
+"""The table of rights in docs/deploying.md: with a row's actions its command works, and without any one of them not."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from chalicelib.errors import HeraldError
+from ops.account import Account
+from ops.errors import OpsError
+from ops.operations import Operations, Selection, secrets
+from tests.e2e.harness import Harness, marker
+
+TABLE = "arn:aws:dynamodb:us-east-1:000000000000:table/herald-local-messages"
+INDEX = f"{TABLE}/index/site"
+DESTINED = "arn:aws:lambda:us-east-1:000000000000:function:herald-local-destined"
+NOTIFIERS = "arn:aws:lambda:us-east-1:000000000000:function:herald-local-notify_*"
+QUEUES = "arn:aws:sqs:us-east-1:000000000000:herald-local-*"
+PARAMETERS = "arn:aws:ssm:us-east-1:000000000000:parameter/herald/local/*"
+LOOK = {"dynamodb:GetItem": TABLE}
+LETTERS = {f"sqs:{action}": QUEUES for action in ("GetQueueUrl", "ReceiveMessage")}
+
+Do = Callable[[Operations, str], Any]
+ROWS: dict[str, tuple[dict[str, str], Do]] = {
+    "messages list": ({"dynamodb:Query": INDEX}, lambda it, one: it.page(Selection("default"))),
+    "messages show": (LOOK, lambda it, one: it.get(one)),
+    "messages export": (
+        {"dynamodb:Query": INDEX, "dynamodb:BatchGetItem": TABLE},
+        lambda it, one: next(it.whole(Selection("default"))),
+    ),
+    "replay": (
+        LOOK | {"dynamodb:UpdateItem": TABLE, "lambda:InvokeFunction": DESTINED},
+        lambda it, one: must_ask(it, one),
+    ),
+    "messages erase": (
+        LOOK | LETTERS | {"dynamodb:BatchGetItem": TABLE, "dynamodb:DeleteItem": TABLE},
+        lambda it, one: it.erase(one),
+    ),
+    "secrets check": (
+        {"ssm:GetParameters": PARAMETERS, "lambda:InvokeFunction": NOTIFIERS},
+        lambda it, one: must_be_well(it),
+    ),
+}
+
+
+def must_ask(it: Operations, message_id: str) -> None:
+    if not it.replay(message_id).asked:
+        raise OpsError("destined was not asked")
+
+
+def must_be_well(it: Operations) -> None:
+    wrong = [one for one in secrets.check(it.stage, it.account) if not one.is_well]
+    if wrong:
+        raise OpsError(str(wrong))
+
+
+def failed(herald: Harness) -> str:
+    """The id of a message that the provider refused."""
+    # Many times, as a replay that an earlier test asked for may still be under way.
+    herald.faults({"do": "status", "status": 400, "times": 1000})
+    message_id: str = herald.post_json({"message": marker()}).json()["id"]
+    herald.line("on_failure", message_id=message_id)
+    herald.faults()
+    return message_id
+
+
+@pytest.mark.parametrize("command", ROWS)
+def test_a_command_needs_what_its_row_says_and_nothing_else(herald: Harness, command: str, root: Path) -> None:
+    actions, do = ROWS[command]
+    documented = rows(root / "docs/deploying.md")[command]
+    assert set(actions) <= documented, "the page says what is needed"
+    message_id = failed(herald) if command != "secrets check" else ""
+    for left_out in (*actions, ""):
+        rest = {action: on for action, on in actions.items() if action != left_out}
+        granted = [{"Effect": "Allow", "Action": action, "Resource": on} for action, on in rest.items()]
+        with herald.program(*granted) as environ:
+            operations = Operations(herald.stage, Account(environ))
+            if not left_out:
+                do(operations, message_id)
+                continue
+            with pytest.raises((HeraldError, OpsError, ClientError)):
+                do(operations, message_id)
+
+
+def rows(page: Path) -> dict[str, set[str]]:
+    """The actions that each command's row names."""
+    text = page.read_text(encoding="utf-8").partition("## Rights that the operator's commands need")[2]
+    found: dict[str, set[str]] = {}
+    for line in text.partition("\n## ")[0].splitlines():
+        cells = line.split("|")
+        if len(cells) < 4:
+            continue
+        for command in re.findall(r"`([a-z -]+)`", cells[1]):
+            found[command] = set(re.findall(r"`([a-z]+:[A-Za-z]+)`", cells[2]))
+    return found

@@ -1,0 +1,229 @@
+"""No permission unused, no call unpermitted, in every configuration of a matrix.
+
+Each configuration is deployed to one local stack and lives through all that a stage can: messages, failures, a redrive,
+questions, letters. What IAM was asked meanwhile is held against the very policies that were deployed.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from chalicelib.functions import functions_of
+from ops.config import LOCAL
+from ops.local.aws.access_log import VARIABLE
+from ops.local.stack import LocalStack, Pushover
+from ops.policies import policy
+from tests.e2e.conftest import ROOT, free_ports
+from tests.e2e.harness import Harness, marker, wait_for
+from tests.e2e.test_digest import let_be_told, yesterday
+from tests.e2e.test_least_privilege import a_failure, no_alarm_yet, put_unreadable
+from tests.matrix import Configuration, pairwise
+from tests.recorded import Call, calls, differences
+
+pytestmark = pytest.mark.full
+
+Policies = dict[str, dict[str, Any]]
+
+
+class Recorder:
+    """A local stack to which one configuration after the other is deployed, and what IAM was asked there."""
+
+    def __init__(self, stack: LocalStack, log: Path) -> None:
+        self._stack = stack
+        self._log = log
+
+    def live(self, it: Configuration) -> tuple[Harness, Policies, set[Call]]:
+        """Deploy a configuration and let it live; its policies, and the calls that were made meanwhile."""
+        (self._stack.root / "herald.toml").write_text(it.toml(), encoding="utf-8")
+        before = self._log.stat().st_size
+        herald = Harness(self._stack, self._stack.deploy(print))
+        herald.clear()
+        if herald.stage.canary:
+            _has_ended(herald, herald.line("canary", message="Canary sent")["message_id"])
+        live(herald)
+        with self._log.open(encoding="utf-8") as file:
+            file.seek(before)
+            return herald, deployed(herald), calls(file)
+
+
+def live(herald: Harness) -> None:
+    """Everything that a stage does in its life. Each thing is waited for, so that none falls into the next life."""
+    _lose_logs(herald)
+    word = marker()
+    message_id = herald.post_json({"message": word}).json()["id"]
+    herald.line("on_success", message_id=message_id, action="delivered")
+    if herald.stage.asks_for_work:
+        assert herald.get("/contact/default/challenge").status_code == 200
+    _fail_an_event(herald)
+    _tell_of_a_failure(herald)
+    _redrive(herald, message_id)
+    _check(herald)
+    if herald.stage.digest is not None:
+        _send_digest(herald, message_id)
+    assert herald.ask("get_message", {"version": 1, "id": message_id})[1] == ""
+    assert herald.ask("list_messages", {"version": 1, "site": "default"})[1] == ""
+    if herald.stage.function_url:
+        query = {"version": "1", "id": message_id}
+        event = {"rawPath": "/", "requestContext": {"http": {"method": "GET"}}, "queryStringParameters": query}
+        assert herald.invoke("get_message_url", event)["statusCode"] == 200
+    for condition in ("Success", "RetriesExhausted"):
+        put_unreadable(herald, condition)
+        herald.dead_letter("rule-dead-letters")
+    _lose_logs(herald)  # Nothing that the next life waits for may have been said in this one.
+
+
+def _lose_logs(herald: Harness) -> None:
+    """Somebody deletes the log groups: Lambda makes them again."""
+    for spec in functions_of(herald.stage):
+        herald.account.logs.delete_log_group(logGroupName=herald.stage.log_group(spec.name))
+
+
+def _fail_an_event(herald: Harness) -> None:
+    if herald.config.send_event:
+        assert herald.send_event("fail").status_code == 200
+    else:
+        herald.account.sns.publish(
+            TopicArn=herald.account.where.arn("sns", herald.stage.topic),
+            Message="please fail",
+            MessageAttributes={"kind": {"DataType": "String", "StringValue": "event"}},
+        )
+    herald.line("on_failure", error_type="EventFailedError")
+
+
+def _tell_of_a_failure(herald: Harness) -> None:
+    if herald.stage.alarm_channels:
+        herald.line("on_failure", message="Owner told")
+        with no_alarm_yet(herald):
+            herald.invoke("on_failure", a_failure(herald))
+        with no_alarm_yet(herald, untold=3):
+            herald.invoke("redrive", herald.scheduled())
+
+
+def _redrive(herald: Harness, message_id: str) -> None:
+    """Let a message be due that needs nothing more: the redrive finds it, and destined sees that it is done."""
+    herald.account.dynamodb.update_item(
+        TableName=herald.stage.table,
+        Key={"id": {"S": message_id}},
+        UpdateExpression="SET due = :yes, due_at = :past",
+        ExpressionAttributeValues={":yes": {"S": "yes"}, ":past": {"N": "1"}},
+    )
+    herald.invoke("redrive", herald.scheduled())
+    herald.line("on_success", message_id=message_id, kind="redrive")
+
+
+def _send_digest(herald: Harness, message_id: str) -> None:
+    """Let the message be of a day that has ended, and that the owner was not told of."""
+    at = yesterday()
+    herald.account.dynamodb.update_item(
+        TableName=herald.stage.table,
+        Key={"id": {"S": message_id}},
+        UpdateExpression="SET received_at = :at",
+        ExpressionAttributeValues={":at": {"N": str(at)}},
+    )
+    let_be_told(herald, at - 60, "default")
+    herald.invoke("digest", herald.scheduled())
+    herald.line("digest", message="Digest sent")
+
+
+def _check(herald: Harness) -> None:
+    """A program asks each channel whether it could deliver, and a canary does."""
+    for name in herald.stage.site_channels:
+        request = {"version": 1, "id": "check-1", "title": "Check", "message": "Check", "check": True, "channel": name}
+        assert herald.ask(f"notify_{herald.stage.channels[name].kind}", request)[1] == ""
+    if herald.stage.canary:
+        before = {line["message_id"] for line in herald.lines("canary")}
+        herald.invoke("canary", herald.scheduled())
+        (sent,) = {line["message_id"] for line in herald.lines("canary")} - before
+        assert _has_ended(herald, sent)["action"] == "arrived"
+
+
+def _has_ended(herald: Harness, message_id: str) -> dict[str, Any]:
+    """How it ended; the first canary, which the deployment sends, may come before a channel is ready for it."""
+    return wait_for(
+        lambda: next(
+            (
+                line
+                for function in ("on_success", "on_failure")
+                for line in herald.lines(function)
+                if line.get("message_id") == message_id
+            ),
+            None,
+        ),
+        "end of the canary",
+    )
+
+
+def deployed(herald: Harness) -> Policies:
+    """The policy of each role of the stage, asked of IAM."""
+    iam = herald.account.client("iam")
+    found = {}
+    prefix = f"herald-{herald.stage.name}-"
+    for page in iam.get_paginator("list_roles").paginate():
+        for role in (role["RoleName"] for role in page["Roles"] if role["RoleName"].startswith(prefix)):
+            assert iam.list_attached_role_policies(RoleName=role)["AttachedPolicies"] == []
+            (name,) = iam.list_role_policies(RoleName=role)["PolicyNames"]
+            found[role] = iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"]
+    return found
+
+
+@pytest.fixture(scope="module")
+def recorder() -> Iterator[Recorder]:
+    folder = ROOT / ".herald" / f"test-matrix-{os.getpid()}"
+    folder.mkdir(parents=True)
+    for name in ("app.py", "chalicelib", "infra", "ops", "requirements.txt", "web"):
+        (folder / name).symlink_to(ROOT / name)
+    shutil.copyfile(ROOT / "herald.toml", folder / "herald.toml")
+    log = folder / "access.jsonl"
+    log.touch()
+    environ = dict(os.environ) | {"HERALD_LOCAL_RETRY_SECONDS": "0.1,0.1", VARIABLE: str(log)}
+    try:
+        with LocalStack(folder, free_ports(), Pushover.of({}), environ) as stack:
+            yield Recorder(stack, log)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.mark.parametrize("it", pairwise(), ids=str)
+def test_no_permission_is_unused_and_no_call_unpermitted(recorder: Recorder, it: Configuration) -> None:
+    herald, policies, made = recorder.live(it)
+    assert "\n".join(differences(policies, made)) == ""
+    _is_rendered(herald, policies)
+    _would_be_seen(policies, made)
+
+
+def _is_rendered(herald: Harness, policies: Policies) -> None:
+    """What was deployed is what was rendered, for the functions and nobody else but /SendEvent."""
+    where = herald.account.where
+    rendered = {f"herald-{LOCAL}-{spec.name}": policy(spec, herald.stage, where) for spec in functions_of(herald.stage)}
+    others = {f"herald-{LOCAL}-send-event"} if herald.config.send_event else set()
+    assert {role: found for role, found in policies.items() if role not in others} == rendered
+    assert set(policies) == set(rendered) | others
+
+
+def _would_be_seen(policies: Policies, made: set[Call]) -> None:
+    """One action more or less in any statement is one difference, of that role and action."""
+    other = "dynamodb:DeleteItem"
+    for role, document in policies.items():
+        for number, statement in enumerate(document["Statement"]):
+            actions = statement["Action"] if isinstance(statement["Action"], list) else [statement["Action"]]
+            for action in actions:
+                rest = [each for each in actions if each != action]
+                missed = differences(_with(policies, role, number, rest), made)
+                assert missed
+                assert all(each.startswith(f"{role}: {action} ") and "not permitted" in each for each in missed)
+            unused = differences(_with(policies, role, number, [*actions, other]), made)
+            assert unused
+            assert all(each.startswith(f"{role}: {other} ") and "not used" in each for each in unused)
+
+
+def _with(policies: Policies, role: str, number: int, actions: list[str]) -> Policies:
+    changed = deepcopy(policies)
+    changed[role]["Statement"][number]["Action"] = actions
+    return changed

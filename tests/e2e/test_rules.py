@@ -1,0 +1,232 @@
+"""Rules, subscribers and grants of ``herald.toml``: what the owner's own queues, functions, topic and role get."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import boto3
+import pytest
+from botocore.exceptions import ClientError
+
+from ops.additions import let_in
+from tests.e2e import owner
+from tests.e2e.harness import Harness, marker, wait_for
+
+
+class Owner:
+    """Looks into what the owner has."""
+
+    def __init__(self, herald: Harness) -> None:
+        self._herald = herald
+        self._sqs = herald.account.client("sqs")
+        self._taken: dict[str, list[str]] = {}
+
+    def url(self, queue: str) -> str:
+        url: str = self._sqs.get_queue_url(QueueName=queue)["QueueUrl"]
+        return url
+
+    def letters(self, queue: str) -> list[str]:
+        """Every letter that has come into the queue since the test began."""
+        letters = self._taken.setdefault(queue, [])
+        while found := self._sqs.receive_message(QueueUrl=self.url(queue), MaxNumberOfMessages=10).get("Messages"):
+            for letter in found:
+                letters.append(letter["Body"])
+                self._sqs.delete_message(QueueUrl=self.url(queue), ReceiptHandle=letter["ReceiptHandle"])
+        return letters
+
+    def letter(self, queue: str, word: str) -> str:
+        """The letter with this word in it, as soon as it is there."""
+        return wait_for(
+            lambda: next((each for each in self.letters(queue) if word in each), None), f"{word} in {queue}"
+        )
+
+    def ran(self, function: str, word: str) -> str:
+        """What the function was run with that has this word in it, as soon as it was."""
+        return wait_for(lambda: next(iter(self.runs(function, word)), None), f"run of {function} with {word}")
+
+    def runs(self, function: str, word: str) -> list[str]:
+        logs = self._herald.account.logs
+        try:
+            pages = logs.get_paginator("filter_log_events").paginate(logGroupName=f"/aws/lambda/{function}")
+            return [event["message"] for page in pages for event in page["events"] if word in event["message"]]
+        except logs.exceptions.ResourceNotFoundException:
+            return []
+
+    def policy(self, queue: str) -> list[dict[str, Any]]:
+        """The statements of a queue's policy."""
+        found = self._sqs.get_queue_attributes(QueueUrl=self.url(queue), AttributeNames=["Policy"])["Attributes"]
+        statements: list[dict[str, Any]] = json.loads(found["Policy"])["Statement"]
+        return statements
+
+    @contextmanager
+    def without(self, queue: str, sid: str) -> Iterator[None]:
+        """Take one statement out of a queue's policy, and let the next deployment put it back."""
+        rest = [each for each in self.policy(queue) if each.get("Sid") != sid]
+        assert len(rest) == len(self.policy(queue)) - 1
+        policy = json.dumps({"Version": "2012-10-17", "Statement": rest}) if rest else ""
+        self._sqs.set_queue_attributes(QueueUrl=self.url(queue), Attributes={"Policy": policy})
+        try:
+            yield
+        finally:
+            herald = self._herald
+            assert let_in.settle(herald.account, herald.stage, herald.config.additions) == [f"sqs:{queue}"]
+
+
+@pytest.fixture
+def things(herald: Harness) -> Iterator[Owner]:
+    """With empty queues, before and after."""
+    for queue in owner.QUEUES:
+        Owner(herald).letters(queue)
+    yield Owner(herald)
+    for queue in owner.QUEUES:
+        Owner(herald).letters(queue)
+
+
+def send(herald: Harness, site: str, word: str) -> str:
+    message_id: str = herald.post_json({"message": word}, f"/contact/{site}").json()["id"]
+    return message_id
+
+
+def test_a_rule_hands_on_what_it_names_and_nothing_else(herald: Harness, things: Owner) -> None:
+    other = send(herald, "default", marker())
+    herald.line("on_success", message_id=other)
+    wanted = send(herald, "ruled", marker())
+    event = json.loads(things.letter("owner-inbox", wanted))
+    assert event["detail"]["responsePayload"]["action"] == "delivered"
+    assert not [each for each in things.letters("owner-inbox") if other in each]
+    assert not things.runs("owner-failures", wanted)
+
+
+def test_one_failure_reaches_the_queue_the_function_and_the_topic_that_ask_for_it(
+    herald: Harness, things: Owner
+) -> None:
+    herald.faults({"do": "status", "status": 400})
+    message_id = send(herald, "ruled", marker())
+    for text in (
+        things.letter("owner-inbox", message_id),
+        things.ran("owner-failures", message_id),
+        json.loads(things.letter("owner-team-copies", message_id))["Message"],
+    ):
+        assert json.loads(text)["detail"]["responsePayload"]["action"] == "undeliverable"
+
+
+def test_what_has_no_answer_is_heard_by_condition_and_site(herald: Harness, things: Owner) -> None:
+    with herald.without_statement("destined", "StoreMessages"):
+        message_id = send(herald, "ruled", marker())
+        event = json.loads(things.ran("owner-failures", message_id))
+        assert event["detail"]["requestContext"]["condition"] == "RetriesExhausted"
+    assert not [each for each in things.letters("owner-inbox") if message_id in each]
+    herald.empty("failed-events")
+
+
+def test_without_the_rules_permission_the_function_is_not_run_and_the_event_is_kept(
+    herald: Harness, things: Owner
+) -> None:
+    name = "owner-failures"
+    policy = json.loads(herald.account.functions.get_policy(FunctionName=name)["Policy"])
+    (statement,) = policy["Statement"]
+    source = {key.lower(): value for key, value in statement["Condition"]["ArnLike"].items()}["aws:sourcearn"]
+    assert source.endswith(":rule/herald-local/herald-local-rule-failures")
+    herald.account.functions.remove_permission(FunctionName=name, StatementId=statement["Sid"])
+    herald.faults({"do": "status", "status": 400})
+    try:
+        message_id = send(herald, "ruled", marker())
+        assert message_id in herald.dead_letter("rule-dead-letters")
+    finally:
+        herald.account.functions.add_permission(
+            FunctionName=name,
+            StatementId=statement["Sid"],
+            Action=statement["Action"],
+            Principal=statement["Principal"]["Service"],
+            SourceArn=source,
+        )
+    assert not things.runs(name, message_id)
+
+
+def test_without_its_statement_the_queue_gets_nothing_and_the_event_is_kept(herald: Harness, things: Owner) -> None:
+    with things.without("owner-inbox", "HeraldLocalRuleInbox"):
+        message_id = send(herald, "ruled", marker())
+        assert message_id in herald.dead_letter("rule-dead-letters")
+        assert not [each for each in things.letters("owner-inbox") if message_id in each]
+    things.letter("owner-inbox", send(herald, "ruled", marker()))
+
+
+def test_a_statement_stands_beside_the_owners_own_and_names_one_rule(herald: Harness, things: Owner) -> None:
+    own, ours = things.policy("owner-inbox")
+    assert own["Sid"] == "OwnersOwn"
+    rule = herald.account.where.arn("events", "rule/herald-local/herald-local-rule-inbox")
+    assert ours["Condition"] == {"ArnEquals": {"aws:SourceArn": rule}}
+    assert let_in.settle(herald.account, herald.stage, herald.config.additions) == []
+
+
+def test_a_subscriber_gets_the_message_itself_of_its_site_alone(herald: Harness, things: Owner) -> None:
+    other, word = marker(), marker()
+    send(herald, "default", other)
+    message_id = send(herald, "ruled", word)
+    assert json.loads(things.letter("owner-copies", word))["id"] == message_id
+    sns = json.loads(things.ran("owner-crm", word))["Records"][0]["Sns"]
+    assert sns["MessageAttributes"]["site"]["Value"] == "ruled"
+    assert not [each for each in things.letters("owner-copies") if other in each]
+    assert not things.runs("owner-crm", other)
+    assert herald.line("on_success", message_id=message_id)["action"] == "delivered"
+
+
+def test_what_a_subscriber_does_not_take_is_kept_and_the_message_is_delivered(herald: Harness, things: Owner) -> None:
+    with things.without("owner-copies", "HeraldLocalSubscriberCopies"):
+        word = marker()
+        message_id = send(herald, "ruled", word)
+        assert word in herald.dead_letter("subscriber-dead-letters")
+    herald.line("on_success", message_id=message_id, action="delivered")
+    assert len(herald.pushes(word)) == 1
+
+
+@pytest.fixture
+def as_granted(herald: Harness) -> Callable[[str], Any]:
+    """Clients of whoever has the role that is granted ``report``."""
+    account = herald.account
+    role = account.client("iam").get_role(RoleName=owner.ROLE)["Role"]["Arn"]
+    keys = account.sts.assume_role(RoleArn=role, RoleSessionName="report")["Credentials"]
+
+    def client(service: str) -> Any:
+        return boto3.client(  # type: ignore[call-overload]
+            service,
+            region_name=account.where.region,
+            endpoint_url=account.endpoint,
+            aws_access_key_id=keys["AccessKeyId"],
+            aws_secret_access_key=keys["SecretAccessKey"],
+            aws_session_token=keys["SessionToken"],
+        )
+
+    return client
+
+
+def test_a_granted_role_may_call_what_is_granted_and_look_it_up_and_nothing_else(
+    herald: Harness, as_granted: Callable[[str], Any]
+) -> None:
+    request = json.dumps({"version": 1, "site": "default"}).encode()
+
+    def call(function: str) -> str:
+        try:
+            as_granted("lambda").invoke(FunctionName=herald.stage.function(function), Payload=request)
+        except ClientError as error:
+            return error.response["Error"]["Code"]
+        return "called"
+
+    def look_up(path: str) -> str:
+        try:
+            as_granted("ssm").get_parameter(Name=f"{herald.stage.parameters}/{path}")
+        except ClientError as error:
+            return error.response["Error"]["Code"]
+        return "found"
+
+    assert [call("list_messages"), call("get_message"), call("destined")] == ["called", *["AccessDeniedException"] * 2]
+    assert look_up("functions/list_messages") == "found"
+    assert [look_up("functions/get_message"), look_up("pushover/token")] == ["AccessDeniedException"] * 2
+
+
+def test_the_policy_of_a_grant_is_among_the_addresses(herald: Harness) -> None:
+    attached = herald.account.client("iam").list_attached_role_policies(RoleName=owner.ROLE)["AttachedPolicies"]
+    assert [policy["PolicyArn"] for policy in attached] == [herald.urls["grant report"]]

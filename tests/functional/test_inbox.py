@@ -1,0 +1,518 @@
+"""The inbox page over HTTP: who may look, what each page says, and that nothing changes but by its own buttons."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import replace
+from html.parser import HTMLParser
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import httpx
+import pytest
+from botocore.exceptions import (
+    EndpointConnectionError,
+    NoCredentialsError,
+    ProfileNotFound,
+    ReadTimeoutError,
+    UnauthorizedSSOTokenError,
+)
+from starlette.applications import Starlette
+
+from chalicelib.adapters.aws import ServiceError
+from chalicelib.errors import InvalidRequestError, StoreError
+from chalicelib.logic.archive import MessageState
+from chalicelib.logic.delivery import Delivery, State
+from ops.errors import OpsError
+from ops.inbox.app import create_app
+from ops.inbox.guard import Session
+from ops.inbox.mailbox import Mailbox
+from ops.inbox.views import Shell
+from ops.operations import Listing, Replayed, Selection
+from tests.fakes import NOW
+from tests.mailbox import SHELL, FailingMailbox, InMemoryMailbox, many, one_of_each, stored
+
+READ = ["/", "/message?id=waiting-1", "/message?id=waiting-1&logs=yes", "/?state=quarantined"]
+PORT = 4711
+ADDRESS = f"http://127.0.0.1:{PORT}"
+CHANGE = ["/message/replay?id=waiting-1", "/message/release?id=quarantined-1"]
+
+
+class Client:
+    """A browser, as far as cookies and requests go, that talks to the application without a socket."""
+
+    def __init__(self, app: Starlette, loop: asyncio.Runner) -> None:
+        self._loop = loop
+        self._client = httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=ADDRESS)
+        self.cookies = self._client.cookies
+
+    def request(self, method: str, path: str, **more: Any) -> httpx.Response:
+        return self._loop.run(self._client.request(method, path, **more))
+
+    def close(self) -> None:
+        self._loop.run(self._client.aclose())
+
+
+class Person:
+    """Somebody with a browser, and the inbox that it talks to."""
+
+    def __init__(self, mailbox: Mailbox, address: str, session: Session, client: Client) -> None:
+        self.mailbox = mailbox
+        self.session = session
+        self.address = address
+        self.client = client
+
+    def opens(self, token: str | None = None) -> httpx.Response:
+        return self.client.request("GET", "/open", params={"token": self.session.token if token is None else token})
+
+    def gets(self, path: str, **headers: str) -> httpx.Response:
+        return self.client.request("GET", path, headers=headers)
+
+    def presses(self, path: str, csrf: str | None = None, **headers: str) -> httpx.Response:
+        """What a form of the page sends."""
+        form = {"csrf": self.session.csrf if csrf is None else csrf}
+        return self.client.request("POST", path, data=form, headers={"Origin": self.address, **headers})
+
+
+def met(mailbox: Mailbox, shell: Shell = SHELL, connect: Callable[[], Mailbox] | None = None) -> Iterator[Person]:
+    session = Session(PORT)
+    app = create_app(shell, session, connect or (lambda: mailbox), lambda: NOW)
+    with asyncio.Runner() as loop, closing(Client(app, loop)) as client:
+        yield Person(mailbox, ADDRESS, session, client)
+
+
+@pytest.fixture
+def mailbox() -> InMemoryMailbox:
+    return InMemoryMailbox(*one_of_each())
+
+
+@pytest.fixture
+def stranger(mailbox: InMemoryMailbox) -> Iterator[Person]:
+    """Without a session."""
+    yield from met(mailbox)
+
+
+@pytest.fixture
+def owner(stranger: Person) -> Person:
+    """With one."""
+    assert stranger.opens().status_code == 200
+    return stranger
+
+
+class Structure(HTMLParser):
+    """Elements with their attributes, save the values that tell one message from another; and the text."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.elements: list[Any] = []
+        self.links: list[str] = []
+        self.text = ""
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, sorted(name for name, _ in attrs)))
+        self.links += [str(value) for name, value in attrs if name in ("href", "src", "action")]
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+# Who may look.
+
+
+@pytest.mark.parametrize("path", [*READ, "/nowhere"])
+def test_without_a_session_nothing_is_shown(stranger: Person, mailbox: InMemoryMailbox, path: str) -> None:
+    answer = stranger.gets(path)
+    assert answer.status_code == 403
+    assert "Open the address that the command printed" in answer.text
+    assert mailbox.selections == []
+
+
+@pytest.mark.parametrize("path", CHANGE)
+def test_without_a_session_nothing_is_changed(stranger: Person, mailbox: InMemoryMailbox, path: str) -> None:
+    assert stranger.presses(path).status_code == 403
+    assert mailbox.changes == []
+
+
+def test_the_token_opens_the_inbox_once(stranger: Person) -> None:
+    assert stranger.opens().status_code == 200
+    assert stranger.gets("/").status_code == 200
+    again = stranger.opens()
+    assert again.status_code == 403
+    assert "was used before" in again.text
+    assert "set-cookie" not in again.headers
+    assert stranger.gets("/").status_code == 200, "the session goes on"
+    stranger.client.cookies.clear()
+    assert stranger.opens().status_code == 403
+    assert stranger.gets("/").status_code == 403, "another browser has none"
+
+
+@pytest.mark.parametrize("token", ["", "x", "é", "a" * 5000])
+def test_a_wrong_token_opens_nothing_and_uses_nothing_up(stranger: Person, token: str) -> None:
+    assert stranger.opens(token).status_code == 403
+    assert stranger.gets("/").status_code == 403
+    assert stranger.opens().status_code == 200
+
+
+def test_looking_at_the_address_without_opening_it_uses_nothing_up(stranger: Person) -> None:
+    address = f"/open?token={stranger.session.token}"
+    assert stranger.client.request("HEAD", address).status_code == 403
+    assert stranger.client.request("POST", address).status_code == 403
+    assert stranger.opens().status_code == 200
+
+
+def test_the_session_is_a_cookie_that_neither_scripts_nor_other_sites_have(stranger: Person) -> None:
+    cookie = stranger.opens().headers["set-cookie"]
+    name, *attributes = cookie.lower().split("; ")
+    assert set(attributes) == {"httponly", "samesite=strict", "path=/"}
+    assert stranger.session.token not in cookie
+    assert str(urlsplit(stranger.address).port) in name, "browsers give a cookie to every port of a host"
+
+
+def test_another_cookie_is_no_session(stranger: Person) -> None:
+    for value in ("", "x", stranger.session.token, stranger.session.csrf):
+        assert stranger.gets("/", Cookie=f"{stranger.session.name}={value}").status_code == 403
+
+
+@pytest.mark.parametrize("host", ["evil.example", "127.0.0.1.evil.example", "192.168.1.10", "[::1]", ""])
+@pytest.mark.parametrize("path", [*READ, "/open", "/inbox.css"])
+def test_a_foreign_host_is_refused(owner: Person, path: str, host: str) -> None:
+    assert owner.gets(path, Host=host).status_code == 400
+
+
+@pytest.mark.parametrize("site", ["cross-site", "same-site"])
+def test_what_another_page_started_is_refused(owner: Person, mailbox: InMemoryMailbox, site: str) -> None:
+    for path in READ:
+        assert owner.gets(path, **{"Sec-Fetch-Site": site}).status_code == 403
+    for path in CHANGE:
+        assert owner.presses(path, **{"Sec-Fetch-Site": site}).status_code == 403
+    assert (mailbox.selections, mailbox.changes) == ([], [])
+    for site in ("same-origin", "none"):
+        assert owner.gets("/", **{"Sec-Fetch-Site": site}).status_code == 200
+
+
+# What changes something.
+
+
+@pytest.mark.parametrize("path", CHANGE)
+@pytest.mark.parametrize("origin", ["https://evil.example", "null", "", "http://127.0.0.1:1", "https://{own}"])
+def test_a_form_of_another_origin_changes_nothing(
+    owner: Person, mailbox: InMemoryMailbox, path: str, origin: str
+) -> None:
+    own = urlsplit(owner.address).netloc
+    assert owner.presses(path, Origin=origin.format(own=own)).status_code == 403
+    assert mailbox.changes == []
+
+
+@pytest.mark.parametrize("path", CHANGE)
+def test_without_an_origin_nothing_is_changed(owner: Person, mailbox: InMemoryMailbox, path: str) -> None:
+    assert owner.client.request("POST", path, data={"csrf": owner.session.csrf}).status_code == 403
+    assert mailbox.changes == []
+
+
+@pytest.mark.parametrize("path", CHANGE)
+@pytest.mark.parametrize("csrf", ["", "x", "é"])
+def test_without_the_form_s_token_nothing_is_changed(
+    owner: Person, mailbox: InMemoryMailbox, path: str, csrf: str
+) -> None:
+    assert owner.presses(path, csrf).status_code == 403
+    assert owner.presses(path, owner.session.token).status_code == 403
+    assert mailbox.changes == []
+
+
+def test_a_body_that_is_no_form_of_the_page_changes_nothing(owner: Person, mailbox: InMemoryMailbox) -> None:
+    def sent(body: bytes, kind: str = "application/x-www-form-urlencoded") -> int:
+        headers = {"Origin": owner.address, "Content-Type": kind}
+        return owner.client.request("POST", CHANGE[0], content=body, headers=headers).status_code
+
+    right = f"csrf={owner.session.csrf}".encode()
+    assert sent(right + b"&x=" + b"y" * 5000) == 413
+    assert sent(right + b"&x=1" * 10) == 403
+    assert sent(b"\xff\xfe") == 403
+    assert sent(b'{"csrf": "' + owner.session.csrf.encode() + b'"}', "application/json") == 403
+    assert mailbox.changes == []
+
+
+@pytest.mark.parametrize("path", CHANGE)
+@pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "DELETE", "OPTIONS", "PATCH"])
+def test_no_other_method_changes_anything(owner: Person, mailbox: InMemoryMailbox, path: str, method: str) -> None:
+    answer = owner.client.request(method, path, params={"csrf": owner.session.csrf}, headers={"Origin": owner.address})
+    assert answer.status_code in (403, 405)
+    assert mailbox.changes == []
+
+
+def test_following_every_link_changes_nothing(owner: Person, mailbox: InMemoryMailbox) -> None:
+    seen, ahead = set(), ["/"]
+    while ahead:
+        path = ahead.pop()
+        answer = owner.gets(path)
+        assert answer.status_code in (200, 405), path
+        found = Structure(answer.text).links if "text/html" in answer.headers["content-type"] else []
+        assert all(link.startswith(("/", "#")) and not link.startswith("//") for link in found)
+        found = [link.partition("#")[0] for link in found if not link.startswith("#")]
+        ahead += [link for link in found if link not in seen]
+        seen |= set(found)
+    assert {"/message/replay?id=waiting-1", "/message?id=duplicate-1"} <= seen
+    assert mailbox.changes == []
+
+
+def test_replay_asks_once_and_says_what_it_did(owner: Person, mailbox: InMemoryMailbox) -> None:
+    page = owner.gets("/message?id=waiting-1&state=waiting")
+    assert "Replaying it rings email, and nothing else. What pushover delivered is never sent again." in page.text
+    form = re.search(r'action="(/message/replay[^"]*)"', page.text)
+    assert form
+    assert f'value="{owner.session.csrf}"' in page.text
+    answer = owner.presses(form[1].replace("&amp;", "&"))
+    assert answer.status_code == 303
+    assert parse_qs(urlsplit(answer.headers["location"]).query) == {"id": ["waiting-1"], "state": ["waiting"]}
+    assert mailbox.changes == [("replay", "waiting-1")]
+    after = owner.gets(answer.headers["location"])
+    assert "Asked to ring email. Left alone: pushover (delivered)." in after.text
+    assert "Nothing is left to do" in after.text
+    assert "Asked to ring" not in owner.gets(answer.headers["location"]).text, "it is said once"
+    assert mailbox.changes == [("replay", "waiting-1")]
+
+
+def test_a_channel_that_has_left_the_site_is_not_offered(mailbox: InMemoryMailbox) -> None:
+    for person in met(mailbox, Shell("local", "", {"default": ("pushover",)})):
+        person.opens()
+        page = person.gets("/message?id=waiting-1").text
+        assert "No longer a channel of this site, and so out of reach: email." in page
+        assert "<button" not in page
+
+
+def test_what_is_held_is_released_and_not_replayed(owner: Person, mailbox: InMemoryMailbox) -> None:
+    page = owner.gets("/message?id=quarantined-1").text
+    assert "/message/release?id=quarantined-1" in page
+    assert "/message/replay" not in page
+    assert owner.presses(CHANGE[1]).status_code == 303
+    assert mailbox.changes == [("release", "quarantined-1")]
+    assert "Asked to ring pushover and email." in owner.gets("/message?id=quarantined-1").text
+
+
+def test_what_was_asked_for_is_said_even_if_nothing_answers_afterwards() -> None:
+    class Silent(FailingMailbox):
+        def replay(self, message_id: str) -> Replayed:
+            done = super().replay(message_id)
+            self.error = refused("ThrottlingException")
+            return done
+
+    mailbox = Silent(None, *one_of_each())
+    for person in met(mailbox):
+        person.opens()
+        assert "asks for a pause" in person.presses(CHANGE[0]).text
+        mailbox.error = None
+        assert "Asked to ring email." in person.gets("/message?id=waiting-1").text
+
+
+def test_a_refusal_of_the_operation_is_shown(owner: Person) -> None:
+    answer = owner.presses("/message/replay?id=gone")
+    assert answer.status_code == 503
+    assert "there is no message gone" in answer.text
+    assert 'href="/message?id=gone"' in answer.text, "what can be loaded again is a page, not the form"
+
+
+# What strangers wrote.
+
+NASTY = [
+    "<script>alert(1)</script>",
+    '"><img src=x onerror=alert(1)>',
+    "'-alert(1)-'",
+    "</dd></dl></title></textarea><svg onload=alert(1)>",
+    "<!--",
+    "]]>",
+    "javascript:alert(1)",
+    "&lt;b&gt; &amp;#60;",
+    "{{7*7}}${7*7}",
+    "\u202egnp.exe",
+    "nul\x00 and \x1b[31m",
+]
+
+
+@pytest.mark.parametrize("text", NASTY)
+def test_what_a_visitor_wrote_is_text_and_nothing_else(text: str) -> None:
+    def pages(word: str) -> list[Structure]:
+        channels = {"pushover": Delivery(State.REJECTED, 1, error="ChannelRejectedError", since=NOW)}
+        one = stored("waiting-1", MessageState.UNDELIVERABLE, channels)
+        one = replace(one, fields=dict.fromkeys(("name", "email", "subject", "message", word), word))
+        for person in met(InMemoryMailbox(one)):
+            person.opens()
+            return [Structure(person.gets(path).text) for path in READ[:2]]
+        raise AssertionError
+
+    nasty, harmless = pages(text), pages("harmless")
+    assert [page.elements for page in nasty] == [page.elements for page in harmless]
+    assert [page.links for page in nasty] == [page.links for page in harmless]
+    for page in nasty:
+        # An HTML parser of a browser drops NUL in text.
+        assert " ".join(text.split()).replace("\x00", "") in page.text.replace("\x00", "")
+
+
+def test_an_id_of_another_publisher_leads_to_its_own_page() -> None:
+    name = "../a b/?&<\"'#%2F"
+    for person in met(
+        InMemoryMailbox(stored(name, MessageState.DELIVERED, {"pushover": Delivery(State.DELIVERED, 1)}))
+    ):
+        person.opens()
+        link = next(link for link in Structure(person.gets("/").text).links if link.startswith("/message"))
+        assert name in Structure(person.gets(link).text).text
+
+
+@pytest.mark.parametrize(
+    "path", [*READ, "/nowhere", "/message?id=gone", "/open?token=x", "/inbox.css", "/icon.svg", "/?state=odd"]
+)
+def test_every_answer_forbids_scripts_strangers_and_copies(owner: Person, path: str) -> None:
+    headers = owner.gets(path).headers
+    policy = headers["content-security-policy"]
+    assert "default-src 'none'" in policy
+    assert "frame-ancestors 'none'" in policy
+    assert "base-uri 'none'" in policy
+    assert not re.search(r"script-src|unsafe|\*|https?:|data:", policy)
+    assert headers["cache-control"] == "no-store"
+    assert headers["x-content-type-options"] == "nosniff"
+    assert headers["referrer-policy"] == "same-origin"
+    assert headers["cross-origin-resource-policy"] == "same-origin"
+    assert headers["x-frame-options"] == "DENY"
+    assert "access-control-allow-origin" not in headers
+
+
+# What is shown.
+
+
+def test_a_list_says_who_what_when_and_what_became_of_it(owner: Person) -> None:
+    text = Structure(owner.gets("/").text).text
+    for word in ("Ines Carvalho", "A rocking chair", "the cane of my", "email waiting", "2 signs of spam", "Waiting"):
+        assert word in text
+
+
+def test_filters_are_what_is_asked_for(owner: Person, mailbox: InMemoryMailbox) -> None:
+    page = owner.gets("/?site=shop&state=waiting&since=2025-12-30&until=2025-12-31").text
+    asked = mailbox.selections[-1]
+    assert (asked.site, asked.state) == ("shop", MessageState.WAITING)
+    assert asked.until - asked.since == 2 * 24 * 3600
+    assert asked.since <= NOW - 1.5 * 24 * 3600 <= asked.until
+    assert "No message fits what is asked for above." in page
+    assert 'value="2025-12-30"' in page, "the form keeps what was asked for"
+
+
+@pytest.mark.parametrize(
+    ("query", "said"),
+    [
+        ("site=elsewhere", "It has: default, shop."),
+        ("state=odd", "There is no such state."),
+        ("since=yesterday", "A day is written like"),
+        ("since=0001-01-01", "A day is written like"),
+        ("until=9999-12-31", "A day is written like"),
+        ("since=2026-01-02&until=2026-01-01", "The first day comes after the last one."),
+        ("cursor=" + "x" * 5000, "This page of the list is not known."),
+    ],
+)
+def test_what_can_not_be_shown_is_said_in_words(owner: Person, query: str, said: str) -> None:
+    answer = owner.gets(f"/?{query}")
+    assert answer.status_code == 400
+    assert said in answer.text
+
+
+def test_a_cursor_that_the_stage_does_not_know_leads_back_to_the_newest() -> None:
+    class Forgetful(InMemoryMailbox):
+        def page(self, selection: Selection) -> Listing:
+            raise InvalidRequestError("cursor: expected the cursor of the page before", key="cursor")
+
+    for person in met(Forgetful()):
+        person.opens()
+        answer = person.gets("/?cursor=abc")
+        assert (answer.status_code, "Start again with the newest" in answer.text) == (400, True)
+
+
+def test_all_messages_are_reached_page_by_page() -> None:
+    mailbox = InMemoryMailbox(*many(45))
+    for person in met(mailbox):
+        person.opens()
+        path, seen, pages = "/", set(), 0
+        while path:
+            page = person.gets(path).text
+            seen |= set(re.findall(r"Message number \d+", page))
+            older = re.search(r'<a class="button quiet" rel="next" href="([^"]+)"', page)
+            path, pages = older[1].replace("&amp;", "&") if older else "", pages + 1
+        assert (len(seen), pages) == (45, 3)
+        assert all(selection.limit <= 50 for selection in mailbox.selections)
+
+
+@pytest.mark.parametrize("path", ["/message?id=gone", "/message", "/message?id=" + "x" * 5000, "/nowhere"])
+def test_what_there_is_not_is_said(owner: Person, path: str) -> None:
+    assert owner.gets(path).status_code == 404
+
+
+# When AWS does not answer.
+
+
+def refused(code: str) -> Exception:
+    error = StoreError(code)
+    error.__cause__ = ServiceError(code, 400)
+    return error
+
+
+def unanswered(cause: Exception) -> Exception:
+    error = StoreError(type(cause).__name__)
+    error.__cause__ = cause
+    return error
+
+
+@pytest.mark.parametrize(
+    ("error", "stage", "title", "advice"),
+    [
+        (unanswered(NoCredentialsError()), "dev", "There are no AWS credentials", "aws sso login"),
+        (unanswered(UnauthorizedSSOTokenError()), "dev", "Your sign-in to AWS has expired", "aws sso login"),
+        (refused("ExpiredTokenException"), "dev", "Your sign-in to AWS has expired", "Sign in again"),
+        (refused("UnrecognizedClientException"), "dev", "does not know your credentials", "get-caller-identity"),
+        (refused("AccessDeniedException"), "dev", "may not do this", "docs/inbox.md"),
+        (refused("ProvisionedThroughputExceededException"), "dev", "asks for a pause", "Wait a few seconds"),
+        (refused("ResourceNotFoundException"), "dev", "Stage dev is not there", "make deploy STAGE=dev"),
+        (refused("ResourceNotFoundException"), "local", "Stage local is not there", "make run"),
+        (refused("InternalServerError"), "dev", "AWS refused", "Try again"),
+        (unanswered(EndpointConnectionError(endpoint_url="x")), "local", "local stack does not answer", "make run"),
+        (unanswered(ReadTimeoutError(endpoint_url="x")), "dev", "AWS does not answer", "network"),
+        (ProfileNotFound(profile="x"), "dev", "AWS is not set up", "AWS_PROFILE"),
+        (StoreError("UnprocessedKeys"), "dev", "It could not be done", "UnprocessedKeys"),
+        (OpsError("no AWS region: set AWS_REGION"), "dev", "It could not be done", "set AWS_REGION"),
+    ],
+)
+def test_what_to_do_is_said_and_tried_again(error: Exception, stage: str, title: str, advice: str) -> None:
+    mailbox = FailingMailbox(error, *one_of_each())
+    for person in met(mailbox, Shell(stage, "eu-central-1", {"default": ("pushover",)})):
+        person.opens()
+        for path in ("/?state=waiting", "/message?id=waiting-1"):
+            answer = person.gets(path)
+            assert answer.status_code == 503
+            assert title in answer.text
+            assert advice in answer.text
+            assert f'href="{path}"' in answer.text
+        assert title in person.presses(CHANGE[0]).text
+        mailbox.error = None
+        assert person.gets("/?state=waiting").status_code == 200
+
+
+def test_after_an_error_the_credentials_are_read_anew_and_else_they_are_kept(mailbox: InMemoryMailbox) -> None:
+    stale = FailingMailbox(refused("ExpiredTokenException"))
+    made: list[Mailbox] = []
+
+    def connect() -> Mailbox:
+        made.append(mailbox if made else stale)
+        return made[-1]
+
+    for person in met(mailbox, connect=connect):
+        person.opens()
+        assert [person.gets("/").status_code for _ in range(3)] == [503, 200, 200]
+        assert made == [stale, mailbox]
+
+
+def test_credentials_that_are_missing_at_the_start_are_said_on_the_page_too(mailbox: InMemoryMailbox) -> None:
+    def connect() -> Mailbox:
+        raise NoCredentialsError
+
+    for person in met(mailbox, connect=connect):
+        person.opens()
+        assert "There are no AWS credentials" in person.gets("/").text

@@ -1,0 +1,104 @@
+"""The command ``inbox`` as a process: it starts without asking AWS anything, and ends at Ctrl-C whatever AWS does."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import httpx
+import pytest
+
+from ops.local.ports import AWS_PORT
+
+ROOT = Path(__file__).parents[2]
+
+
+@contextmanager
+def inbox(aws: socket.socket) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """The command and the address that it prints; ``aws`` stands where its local stack should be."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "ops", "inbox", "--stage", "local", "--no-browser"],
+        cwd=ROOT,
+        env=dict(os.environ) | {AWS_PORT: str(aws.getsockname()[1])},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert process.stdout
+        found = re.search(r"http://127\.0\.0\.1:\d+/open\?token=\S+", process.stdout.readline())
+        assert found, process.communicate(timeout=20)
+        yield process, found[0]
+    finally:
+        if process.poll() is None:
+            process.kill()
+        process.communicate(timeout=20)
+
+
+@contextmanager
+def person(address: str) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=address.partition("/open")[0], trust_env=False, timeout=20) as client:
+        assert client.get(address).status_code == 200
+        yield client
+
+
+@pytest.fixture
+def refusing() -> Iterator[socket.socket]:
+    """A port that nobody else gets, and on which nobody listens."""
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        yield server
+
+
+@pytest.fixture
+def silent(refusing: socket.socket) -> socket.socket:
+    """Takes connections and never answers."""
+    refusing.listen()
+    return refusing
+
+
+def test_it_says_what_is_missing_and_ends_at_once_without_a_word(refusing: socket.socket) -> None:
+    with inbox(refusing) as (process, address):
+        with person(address) as client:
+            answer = client.get("/")
+            assert answer.status_code == 503
+            assert "The local stack does not answer" in answer.text
+            assert "make run" in answer.text
+            assert "server" not in answer.headers
+        process.send_signal(signal.SIGINT)
+        _, complained = process.communicate(timeout=20)
+    assert (process.returncode, complained) == (0, "")
+
+
+def test_it_ends_while_aws_keeps_it_waiting(silent: socket.socket) -> None:
+    with inbox(silent) as (process, address), person(address) as client, ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(client.get, "/")
+        with silent.accept()[0]:
+            process.send_signal(signal.SIGTERM)
+            # The call of AWS would be waited for 60 seconds, and five times.
+            _, complained = process.communicate(timeout=20)
+        assert (process.returncode, complained) == (0, "")
+        with suppress(httpx.HTTPError):
+            waiting.result(20)
+
+
+def test_a_port_that_is_taken_is_named(silent: socket.socket) -> None:
+    port = silent.getsockname()[1]
+    ran = subprocess.run(
+        [sys.executable, "-m", "ops", "inbox", "--stage", "local", "--no-browser", "--port", str(port)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert ran.returncode == 1
+    assert f"port {port} of 127.0.0.1 can't be used" in ran.stderr
+    assert "--port" in ran.stderr

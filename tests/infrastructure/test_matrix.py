@@ -1,0 +1,247 @@
+"""Every configuration, rendered for every partition: policies, templates, addresses, and who may act."""
+
+from __future__ import annotations
+
+import json
+import re
+from functools import cache
+from itertools import combinations, product
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import pytest
+from botocore.session import Session
+from chalice.awsclient import TypedAWSClient
+
+from chalicelib.functions import FUNCTIONS, functions_of
+from ops import render, urls, wiring
+from ops.check import policy_faults
+from ops.config import StageConfig
+from ops.errors import OpsError
+from ops.partitions import lacking, refuse_lacking
+from ops.permissions import Permission, permissions
+from ops.policies import WITHOUT_RESOURCE, Where, policy
+from tests.infrastructure.test_templates import cfn_lint
+from tests.matrix import CHANNELS, SWITCHES, Configuration, everything, pairwise
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+ACCOUNT = "123456789012"
+PLACES = [
+    Where(*place, ACCOUNT)
+    for place in (("aws", "eu-central-1"), ("aws-us-gov", "us-gov-west-1"), ("aws-cn", "cn-north-1"))
+]
+PARTITIONS = [where.partition for where in PLACES]
+
+
+@cache
+def stages() -> dict[Configuration, StageConfig]:
+    """Stage ``dev`` of every configuration."""
+    with TemporaryDirectory() as folder:
+        return {it: it.load(Path(folder))["dev"] for it in everything()}
+
+
+@cache
+def templates() -> dict[str, StageConfig]:
+    """Each wiring template that any configuration renders, once, with a stage that renders it."""
+    return {
+        render._yaml(wiring.template(config.stage, with_alarms=config.alarms_to is not None)): config
+        for config in stages().values()
+    }
+
+
+@cache
+def policies(where: Where) -> dict[str, str]:
+    """Each policy that any configuration renders, once, with its file's name."""
+    return {
+        text: path.name for config in stages().values() for path, text in render.policies(config.stage, where).items()
+    }
+
+
+# What the few that are run stand for.
+
+
+def test_each_level_of_a_factor_meets_each_of_every_other_in_the_configurations_that_are_run() -> None:
+    rows = [{"channels": it.channels, **{name: name in it.on for name in SWITCHES}} for it in pairwise()]
+    levels = {"channels": CHANNELS, **dict.fromkeys(SWITCHES, (False, True))}
+    for one, other in combinations(levels, 2):
+        assert {(row[one], row[other]) for row in rows} == set(product(levels[one], levels[other])), (one, other)
+
+
+def test_every_policy_of_every_configuration_is_one_of_those_that_are_run() -> None:
+    """So what the recorded calls prove of eight configurations holds for all of them."""
+    run = {text for it in pairwise() for text in render.policies(stages()[it].stage, PLACES[0]).values()}
+    assert set(policies(PLACES[0])) == run
+
+
+def test_every_function_and_grant_is_needed_in_some_configuration_and_each_condition_is_also_not_met() -> None:
+    """Whoever makes a grant depend on a new key of herald.toml adds a factor to tests/matrix.py."""
+    found = [config.stage for config in stages().values()]
+    for spec in FUNCTIONS:
+        having = [stage for stage in found if spec in functions_of(stage)]
+        assert having, spec.name
+        for grant in spec.grants:
+            assert any(grant.needed(stage) for stage in having), (spec.name, grant.sid)
+    always = {spec.name for spec in FUNCTIONS if all(spec in functions_of(stage) for stage in found)}
+    assert {spec.name for spec in FUNCTIONS} - always == {
+        "notify_pushover",
+        "notify_email",
+        "notify_webhook",
+        "get_message_url",
+        "canary",
+        "digest",
+    }
+
+
+# Faults.
+
+
+@pytest.mark.parametrize("where", PLACES, ids=PARTITIONS)
+def test_parliament_finds_no_fault_in_any_policy_of_any_configuration(where: Where) -> None:
+    found = policies(where)
+    assert len(found) > len(FUNCTIONS)
+    assert [(name, fault) for text, name in found.items() for fault in policy_faults(text)] == []
+
+
+def test_cfn_lint_finds_nothing_in_any_resource_of_any_configuration_for_any_partition(tmp_path: Path) -> None:
+    """But for function URLs, which GovCloud doesn't have: ops/partitions.py refuses them there."""
+    seen: set[str] = set()
+    with_url = set()
+    for number, (text, config) in enumerate(templates().items()):
+        template = wiring.template(config.stage, with_alarms=config.alarms_to is not None)
+        resources = {json.dumps(each) for each in template["Resources"].items()}
+        if not resources <= seen:  # One template for each that a configuration adds will do.
+            seen |= resources
+            path = tmp_path / f"wiring-{number}.yaml"
+            path.write_text(text, encoding="utf-8")
+            with_url |= {path.name} if config.stage.function_url else set()
+    paths = [*tmp_path.iterdir(), ROOT / "infra/data.yaml", ROOT / "infra/foundation.yaml"]
+    found = cfn_lint(*paths, regions=[where.region for where in PLACES]).stdout.splitlines()
+    missing = "E3006:Resource type 'AWS::Lambda::Url' does not exist in 'us-gov-west-1'"
+    assert [line for line in found if not line.endswith(missing)] == []
+    assert {Path(line.partition(":")[0]).name for line in found} == with_url
+
+
+# Wildcards.
+
+WILDCARDS = {
+    # Lambda names the streams of a function's own log group, one for each environment.
+    r"arn:[a-z-]+:logs:[a-z0-9-]+:\d{12}:log-group:/aws/lambda/herald-dev[a-z_-]*:\*",
+}
+"""The resources with a wildcard that a policy may have, each with its reason."""
+
+
+@pytest.mark.parametrize("where", PLACES, ids=PARTITIONS)
+def test_no_resource_is_a_wildcard_without_a_reason(where: Where) -> None:
+    for text, name in policies(where).items():
+        for statement in json.loads(text)["Statement"]:
+            assert not any("*" in action for action in statement["Action"]), name
+            if set(statement["Action"]) <= set(WITHOUT_RESOURCE):
+                assert statement["Resource"] == ["*"], name
+                continue
+            for arn in statement["Resource"]:
+                assert "*" not in arn or any(re.fullmatch(known, arn) for known in WILDCARDS), (name, arn)
+    for it in everyone_let_in(where):
+        assert it.effect == "Deny" or "*" not in (it.who, *it.actions)
+        assert "*" not in it.on
+
+
+@cache
+def everyone_let_in(where: Where) -> set[Permission]:
+    return {each for config in stages().values() for each in permissions(ROOT, config, where)}
+
+
+# Partitions.
+
+ARN = re.compile(r"\barn:[^\s\"',;]+")
+
+
+@pytest.mark.parametrize("where", PLACES, ids=PARTITIONS)
+def test_every_arn_is_of_its_partition_region_and_account(where: Where) -> None:
+    texts = [*policies(where), *(f"{it.who} {it.on} {it.only}" for it in everyone_let_in(where))]
+    found = {arn for text in texts for arn in ARN.findall(text)}
+    assert len(found) > 30
+    for arn in found:
+        _, partition, service, region, account, _ = arn.split(":", 5)
+        assert (partition, account) == (where.partition, ACCOUNT), arn
+        assert region == ("" if service == "iam" else where.region), arn
+
+
+def test_no_template_names_a_partition_a_region_or_an_account() -> None:
+    texts = [
+        *templates(),
+        *((ROOT / f"infra/{name}.yaml").read_text(encoding="utf-8") for name in ("data", "foundation")),
+    ]
+    session = Session()
+    regions = {region for name in PARTITIONS for region in session.get_available_regions("lambda", name)}
+    for text in texts:
+        assert set(re.findall(r"\barn:.{16}", text)) <= {"arn:${AWS::Partition}"[:20]}
+        assert not [region for region in regions if region in text]
+        assert not re.search(r"\b\d{12}\b", text)
+
+
+@pytest.mark.parametrize("where", PLACES, ids=PARTITIONS)
+def test_every_service_acts_under_the_name_that_it_has_in_the_partition(where: Where) -> None:
+    """The authority is Chalice's table, which is that of the AWS CDK. Of what Herald names none differs in China."""
+    suffix = dns_suffix(where)
+    found = {it.who for it in everyone_let_in(where) if not it.who.startswith("arn:")} - {"*"}
+    assert found == {f"{service}.amazonaws.com" for service in ("apigateway", "sns", "events", "cloudwatch")}
+    table = TypedAWSClient(Session())
+    for who in found:
+        assert table.service_principal(who.partition(".")[0], where.region, suffix) == who
+
+
+def dns_suffix(where: Where) -> str:
+    found: list[dict[str, Any]] = Session().get_component("data_loader").load_data("partitions")["partitions"]
+    return next(str(each["outputs"]["dnsSuffix"]) for each in found if each["id"] == where.partition)
+
+
+@pytest.mark.parametrize("where", PLACES, ids=PARTITIONS)
+def test_an_api_has_the_domain_of_its_partition(where: Where) -> None:
+    assert urls.rest_api(where, "abc") == f"https://abc.execute-api.{where.region}.{dns_suffix(where)}/api"
+
+
+@pytest.mark.parametrize("where", PLACES, ids=PARTITIONS)
+def test_what_a_partition_lacks_is_said_before_anything_is_deployed(where: Where) -> None:
+    for it, config in stages().items():
+        said = " ".join(lacking(config, where))
+        assert ("function URLs" in said) == (where.partition == "aws-us-gov" and "function_url" in it.on)
+        assert ("SES" in said) == (where.partition == "aws-cn" and it.channels in ("email", "all"))
+        if said:
+            with pytest.raises(OpsError, match=f"stage dev in {where.region}: AWS "):
+                refuse_lacking(config, where)
+        else:
+            refuse_lacking(config, where)
+
+
+def test_botocore_knows_no_region_of_china_with_ses_and_every_other_service_there() -> None:
+    """Where one comes, ops/partitions.py and docs/policies.md have something to take back."""
+    services = (
+        "sesv2",
+        "sns",
+        "sqs",
+        "events",
+        "lambda",
+        "apigateway",
+        "dynamodb",
+        "ssm",
+        "logs",
+        "cloudwatch",
+        "xray",
+    )
+    session = Session()
+    for where, service in product(PLACES, services):
+        there = where.region in session.get_available_regions(service, where.partition)
+        assert there == ((where.partition, service) != ("aws-cn", "sesv2")), (where.region, service)
+
+
+def test_a_policy_is_the_same_in_every_partition_but_for_its_name() -> None:
+    for config in stages().values():
+        for spec in functions_of(config.stage):
+            texts = {
+                json.dumps(policy(spec, config.stage, where))
+                .replace(where.region, "")
+                .replace(f"arn:{where.partition}:", "arn:")
+                for where in PLACES
+            }
+            assert len(texts) == 1

@@ -1,0 +1,144 @@
+"""The configurations that decide which functions there are and what each may do, and a few that stand for all.
+
+Every key of ``herald.toml`` that a grant's ``needed``, a function's ``needed`` or a template looks at is a factor here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+
+from ops.config import StageConfig, load
+
+CHANNELS = ("pushover", "email", "webhook", "all")
+"""Each kind of channel alone, and all."""
+
+_TOGETHER = {
+    "proof_of_work": 0b0000,
+    "send_event": 0b0101,
+    "function_url": 0b0011,
+    "tells_owner": 0b0110,
+    "canary": 0b1000,
+    "digest": 0b0100,
+}
+"""What is on or off, and the mask by which :func:`pairwise` combines it: none is another's, nor its complement."""
+SWITCHES = tuple(_TOGETHER)
+
+
+@dataclass(frozen=True, slots=True)
+class Configuration:
+    """What a ``herald.toml`` asks for."""
+
+    channels: str
+    on: frozenset[str]
+
+    def __str__(self) -> str:
+        return ", ".join([self.channels, *sorted(self.on)])
+
+    def toml(self) -> str:
+        """A ``herald.toml`` with the stages ``dev`` and ``local``, both of this configuration."""
+        kinds = CHANNELS[:-1] if self.channels == "all" else (self.channels,)
+        names = [name for kind in kinds for name in _NAMES[kind]]
+        return "\n".join(
+            [
+                "version = 1",
+                _SITE.format(channels=names),
+                _SPAM if "proof_of_work" in self.on else "",
+                *(_TABLES[kind] for kind in kinds),
+                _ALARMS.format(channels=names[:1] if "tells_owner" in self.on else []) if self.has_alarms else "",
+                *(f"[{table}]" for table in ("canary", "digest") if table in self.on),
+                *(
+                    _STAGE.format(
+                        name=name,
+                        more=more,
+                        **{switch: str(switch in self.on).lower() for switch in ("send_event", "function_url")},
+                    )
+                    for name, more in (("dev", ""), ("local", _LOCAL))
+                ),
+                _STAND_IN if "pushover" in kinds else "",
+            ]
+        )
+
+    @property
+    def has_alarms(self) -> bool:
+        """Whether there is somebody to hear of alarms; a canary's silence is one."""
+        return bool(self.on & {"tells_owner", "canary"})
+
+    def load(self, folder: Path) -> dict[str, StageConfig]:
+        """The stages ``dev`` and ``local`` of this configuration, by way of a file in the folder."""
+        (folder / "herald.toml").write_text(self.toml(), encoding="utf-8")
+        return load(folder)
+
+
+_NAMES = {"pushover": ("pushover",), "email": ("email",), "webhook": ("own", "slack")}
+
+_SITE = """
+[sites.default]
+thanks = "http://127.0.0.1:8080/thanks.html"
+origins = ["http://127.0.0.1:8080"]
+channels = {channels}
+"""
+_SPAM = """
+[sites.default.spam]
+proof_of_work = { points = 1, tries = 2 }
+"""
+_TABLES = {
+    "pushover": """
+[channels.pushover]
+kind = "pushover"
+pause = 5
+""",
+    "email": """
+[channels.email]
+kind = "email"
+from = "Herald <herald@mail.example.com>"
+to = ["owner@example.org"]
+configuration_set = "own"
+identities = ["example.com"]
+""",
+    "webhook": """
+[channels.own]
+kind = "webhook"
+
+[channels.slack]
+kind = "webhook"
+format = "slack"
+""",
+}
+_ALARMS = """
+[alarms]
+email = "owner@example.com"
+channels = {channels}
+"""
+_STAGE = """
+[stages.{name}]
+send_event = {send_event}
+function_url = {function_url}
+{more}"""
+_LOCAL = """
+endpoint = "http://127.0.0.1:4566"
+account = "000000000000"
+region = "us-east-1"
+"""
+_STAND_IN = """
+[stages.local.channels.pushover]
+url = "http://127.0.0.1:8080/pushover"
+"""
+
+
+def pairwise() -> list[Configuration]:
+    """Eight configurations in which each level of each factor meets each level of every other one."""
+    return [
+        Configuration(channels, frozenset(name for name, mask in _TOGETHER.items() if half ^ (mask >> index & 1)))
+        for index, channels in enumerate(CHANNELS)
+        for half in (0, 1)
+    ]
+
+
+def everything() -> list[Configuration]:
+    """Every configuration of the factors, those with the most first."""
+    return [
+        Configuration(channels, frozenset(name for name, on in zip(SWITCHES, levels, strict=True) if on))
+        for channels, levels in product(reversed(CHANNELS), product((True, False), repeat=len(SWITCHES)))
+    ]

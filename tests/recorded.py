@@ -1,0 +1,81 @@
+"""What IAM decided while a stage lived, held against the policies that the stage was given."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One request that IAM was asked about: a line of the local AWS's access log."""
+
+    role: str
+    action: str
+    resource: str
+    allowed: bool
+
+
+def calls(lines: Iterable[str]) -> set[Call]:
+    """The calls that were made under a role; what people and tests do as the account's root is none."""
+    found = set()
+    for line in lines:
+        entry = json.loads(line)
+        kind, _, rest = entry["principal"].rpartition(":")[2].partition("/")
+        if kind == "assumed-role":
+            role = rest.partition("/")[0]
+            found.add(Call(role, entry["action"], entry["resource"], entry["decision"] == "Allow"))
+    return found
+
+
+def differences(policies: Mapping[str, Mapping[str, Any]], made: Iterable[Call]) -> list[str]:
+    """What is permitted and was not used, and what was done and is not permitted, by role; nothing where all is well.
+
+    Each resource of a statement counts by itself, with each of its actions.
+    """
+    made = set(made)
+    unused = [
+        f"{role}: {action} on {resource} is permitted and was not used"
+        for role, action, resource in sorted(_permitted(policies))
+        if not any((call.role, call.action) == (role, action) and _covers(resource, call.resource) for call in made)
+    ]
+    refused = [
+        f"{call.role}: {call.action} on {call.resource} was tried and refused" for call in made if not call.allowed
+    ]
+    return unused + sorted(refused) + unpermitted(policies, made)
+
+
+def unpermitted(policies: Mapping[str, Mapping[str, Any]], made: Iterable[Call]) -> list[str]:
+    """Calls that no policy of their role permits, whatever IAM said to them at the time."""
+    permitted = _permitted(policies)
+    return sorted(
+        f"{call.role}: {call.action} on {call.resource} is not permitted"
+        for call in set(made)
+        if not any(
+            (role, action) == (call.role, call.action) and _covers(resource, call.resource)
+            for role, action, resource in permitted
+        )
+    )
+
+
+def _permitted(policies: Mapping[str, Mapping[str, Any]]) -> set[tuple[str, str, str]]:
+    return {(role, *pair) for role, policy in policies.items() for pair in _pairs(policy)}
+
+
+def _pairs(policy: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    for statement in policy["Statement"]:
+        actions, resources = (
+            found if isinstance(found, list) else [found] for found in (statement["Action"], statement["Resource"])
+        )
+        yield from ((action, resource) for action in actions for resource in resources)
+
+
+@cache
+def _covers(resource: str, asked: str) -> bool:
+    """https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_resource.html"""
+    pattern = "".join({"*": ".*", "?": "."}.get(each, re.escape(each)) for each in resource)
+    return re.fullmatch(pattern, asked) is not None

@@ -1,0 +1,357 @@
+"""``[[rule]]``, ``[[subscriber]]`` and ``[[grant]]``: every mistake by its key, and what they become in the wiring."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ops.additions import LET_IN, Additions, grants, let_in
+from ops.config import StageConfig, load
+from ops.policies import Where
+from ops.wiring import template
+from tests.fakes import stage
+from tests.unit.test_config import GOOD, mistakes, write
+
+HERE = Where("aws", "eu-central-1", "123456789012")
+
+
+def entry(table: str, **keys: object) -> str:
+    lines = [f"{key} = {json.dumps(value)}" for key, value in keys.items()]
+    return "\n".join(["", f"[[{table}]]", *lines, ""])
+
+
+def rule(**keys: object) -> str:
+    return entry("rule", **({"name": "mine", "to": "sqs:inbox"} | keys))
+
+
+def subscriber(**keys: object) -> str:
+    return entry("subscriber", **({"name": "mine", "to": "sqs:inbox"} | keys))
+
+
+def grant(**keys: object) -> str:
+    return entry("grant", **({"name": "mine", "functions": ["list_messages"]} | keys))
+
+
+def own(table: str, **keys: object) -> str:
+    """An entry of stage ``dev`` alone."""
+    return entry(f"stages.dev.{table}", **keys)
+
+
+ARN = "arn:aws:sqs:us-east-1:%s:inbox"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        # Entries and their names
+        ("rule = 3", "rule: expected entries such as [[rule]]"),
+        ("rule = [3]", "rule[1]: found 3, expected a table [[rule]]"),
+        ("[rule]\nname = 'a'", "rule: expected entries such as [[rule]]"),
+        ("[stages.dev.rule]\nname = 'a'", "stages.dev.rule: expected entries such as [[stages.dev.rule]]"),
+        (entry("rule", to="sqs:inbox"), "rule[1].name: missing; each has a name of its own"),
+        (rule(name=3), "rule[1].name: found 3; a name has up to 20 of a-z, 0-9 and -"),
+        (rule(name="Mine"), "rule[1].name: found 'Mine'; a name has up to 20"),
+        (rule(name="a_b"), "rule[1].name: found 'a_b'; a name has up to 20"),
+        (rule(name="a-1"), "rule[1].name: found 'a-1'; a name has up to 20"),
+        (rule(name="a" * 21), "a name has up to 20 of a-z"),
+        (rule() + rule(), "rule[2].name: there are two of the name 'mine'"),
+        (
+            own("rule", name="a", to="sqs:x") + own("rule", name="a", to="sqs:x"),
+            "stages.dev.rule[2].name: there are two of the name 'a'",
+        ),
+        # Targets
+        (entry("rule", name="mine"), "rule.mine.to: missing"),
+        (rule(to=3), "rule.mine.to: found 3; expected text such as sqs:inbox"),
+        (rule(to="inbox"), "rule.mine.to: found 'inbox'; expected one of lambda, sqs, sns, such as sqs:inbox"),
+        (rule(to="sqs:"), "rule.mine.to: found 'sqs:'; expected something like sqs:inbox"),
+        (rule(to="sqs:a b"), "rule.mine.to: found 'sqs:a b'; expected something like"),
+        (rule(to="sqs:" + "a" * 81), "expected something like"),
+        (rule(to="sqs:orders.fifo"), "a FIFO queue or topic can't be served; name a standard one"),
+        (rule(to="sns:orders.fifo"), "a FIFO queue or topic can't be served"),
+        (rule(to="lambda:f:$LATEST"), "rule.mine.to: found 'lambda:f:$LATEST'"),
+        (rule(to="events:bus"), "expected one of lambda, sqs, sns"),
+        (rule(to="arn:aws:s3:::bucket"), "expected one of lambda, sqs, sns"),
+        (rule(to="arn:aws:lambda:eu-central-1:123456789012:layer:x"), "expected one of lambda, sqs, sns"),
+        (rule(to="lambda:herald-dev-destined"), "found 'lambda:herald-dev-destined', which is Herald's own"),
+        (rule(to="lambda:herald-dev-destined:live"), "which is Herald's own; name something of yours"),
+        (rule(to="lambda:herald-dev"), "which is Herald's own"),
+        (rule(to="sns:herald-dev-messages"), "rule.mine.to: found 'sns:herald-dev-messages', which is Herald's own"),
+        (rule(to="sns:herald-dev-alarms"), "which is Herald's own"),
+        (rule(to="sqs:herald-dev-failed-events"), "which is Herald's own"),
+        (rule(to="arn:aws:sqs:eu-central-1:123456789012:herald-dev-rule-dead-letters"), "which is Herald's own"),
+        # What a rule names
+        (rule(action="lost"), "rule.mine.action.0: found 'lost'; Input should be 'delivered', 'duplicate'"),
+        (rule(action=["delivered", "lost"]), "rule.mine.action.1: found 'lost'"),
+        (rule(action=[]), "rule.mine.action: found list; List should have at least 1 item"),
+        (rule(source="lambda"), "rule.mine.source.0: found 'lambda'; Input should be 'herald.contact', 'herald.event'"),
+        (
+            rule(condition="Failure"),
+            "rule.mine.condition.0: found 'Failure'; Input should be 'Success', 'RetriesExhausted' or 'EventAge",
+        ),
+        (rule(kind="redrive"), "rule.mine.kind.0: found 'redrive'; Input should be 'contact', 'event' or 'canary'"),
+        (rule(site="shop"), "rule.mine.site: found 'shop', expected one of: default"),
+        (rule(colour=3), "rule.mine.colour: unknown key; expected to, source, action, condition, site, kind"),
+        (own("rule", name="mine", to="sqs:x", site="shop"), "stages.dev.rule.mine.site: found 'shop', expected one of"),
+        (rule() + own("rule", name="mine", kind="x"), "stages.dev.rule.mine.kind.0: found 'x'"),
+        # Subscribers
+        (subscriber(to="sns:team"), "subscriber.mine.to: found 'sns:team'; expected one of lambda, sqs"),
+        (subscriber(to="https://example.com"), "subscriber.mine.to: found 'https://example.com'; expected one of"),
+        (subscriber(to="owner@example.com"), "expected one of lambda, sqs"),
+        (subscriber(to="lambda:crm", raw=True), "subscriber.mine.raw: only a queue can have messages without"),
+        (subscriber(to="lambda:herald-dev-destined"), "subscriber.mine.to: found 'lambda:herald-dev-destined', which"),
+        (subscriber(raw="yes"), "subscriber.mine.raw: found 'yes'"),
+        (subscriber(site="shop"), "subscriber.mine.site: found 'shop', expected one of: default"),
+        (subscriber(action="delivered"), "subscriber.mine.action: unknown key; expected to, site, kind, raw"),
+        # Grants
+        (entry("grant", name="mine"), "grant.mine.functions: missing"),
+        (grant(functions=[]), "grant.mine.functions: found list; List should have at least 1 item"),
+        (
+            grant(functions=["destined"]),
+            "grant.mine.functions: found 'destined', expected one of: notify_pushover, get_message, list_messages",
+        ),
+        (grant(functions=["notify_email"]), "found 'notify_email', expected one of"),
+        (grant(functions=["get_message", "get_message"]), "grant.mine.functions: names a function twice"),
+        (grant(roles=["arn:aws:iam::123456789012:role/x"]), "grant.mine.roles.0: found 'arn:aws:iam"),
+        (grant(role="x"), "grant.mine.role: unknown key; expected functions, roles"),
+        # The local stack's account is known.
+        (
+            entry("stages.local.rule", name="mine", to=ARN % "123456789012"),
+            "stages.local.rule.mine.to: found 'arn:aws:sqs:us-east-1:123456789012:inbox', expected an ARN that begins"
+            " with arn:aws:sqs:us-east-1:000000000000:",
+        ),
+    ],
+)
+def test_every_mistake_is_named_with_its_key_what_was_found_and_what_is_allowed(
+    tmp_path: Path, text: str, said: str
+) -> None:
+    # What is no table of its own has to stand before the first that is.
+    text = f"{GOOD}{text}" if text.lstrip().startswith("[") else GOOD.replace("version = 1", f"version = 1\n{text}")
+    assert said in mistakes(tmp_path, text)
+
+
+def dev(folder: Path, text: str) -> StageConfig:
+    return load(write(folder, GOOD + text))["dev"]
+
+
+def wired(it: StageConfig) -> dict[str, Any]:
+    found: dict[str, Any] = template(it.stage, additions=it.additions)
+    return found
+
+
+def test_a_stage_lays_its_own_keys_over_the_entry_of_the_same_name_and_adds_others(tmp_path: Path) -> None:
+    text = rule(action="delivered") + own("rule", name="mine", to="sqs:other") + own("rule", name="more", to="sns:t")
+    found = dev(tmp_path, text).additions.rules
+    assert {name: (str(it.to), it.action) for name, it in found.items()} == {
+        "mine": ("sqs:other", ["delivered"]),
+        "more": ("sns:t", []),
+    }
+
+
+def test_the_local_stack_has_those_of_its_own_table_alone_as_it_has_nothing_of_the_owners(tmp_path: Path) -> None:
+    text = rule() + subscriber() + grant()
+    assert load(write(tmp_path, GOOD + text))["local"].additions == Additions()
+    text += entry("stages.local.rule", name="here", to=ARN % "000000000000")
+    assert set(load(write(tmp_path, GOOD + text))["local"].additions.rules) == {"here"}
+
+
+def test_names_that_differ_stay_different_as_resources(tmp_path: Path) -> None:
+    names = ["ab", "a-b", "a", "a-permission", "permission-of-rule-a", "b2", "b-b2"]
+    it = dev(tmp_path, "".join(rule(name=name, to="lambda:f") for name in names))
+    added = set(wired(it)["Resources"]) - set(template(it.stage)["Resources"])
+    assert len(added) == 2 * len(names)
+
+
+@pytest.mark.parametrize(
+    ("to", "arn"),
+    [
+        ("sqs:inbox", "sqs:${AWS::Region}:${AWS::AccountId}:inbox"),
+        ("sns:team", "sns:${AWS::Region}:${AWS::AccountId}:team"),
+        ("lambda:crm", "lambda:${AWS::Region}:${AWS::AccountId}:function:crm"),
+        ("lambda:crm:live", "lambda:${AWS::Region}:${AWS::AccountId}:function:crm:live"),
+        (ARN % "123456789012", "sqs:${AWS::Region}:${AWS::AccountId}:inbox"),
+        (
+            "arn:aws:lambda:eu-central-1:123456789012:function:crm:7",
+            "lambda:${AWS::Region}:${AWS::AccountId}:function:crm:7",
+        ),
+    ],
+)
+def test_a_rule_sends_to_its_target_and_what_that_refuses_to_the_rules_queue(tmp_path: Path, to: str, arn: str) -> None:
+    found = wired(dev(tmp_path, rule(to=to, action="delivered")))
+    assert "123456789012" not in json.dumps(found)
+    properties = found["Resources"]["RuleMine"]["Properties"]
+    assert (properties["Name"], properties["EventBusName"]) == ("herald-dev-rule-mine", "herald-dev")
+    assert properties["Targets"] == [
+        {
+            "Id": "mine",
+            "Arn": {"Fn::Sub": f"arn:${{AWS::Partition}}:{arn}"},
+            "DeadLetterConfig": {"Arn": {"Ref": "RuleDeadLettersArn"}},
+        }
+    ]
+
+
+def test_a_function_lets_in_the_one_rule_that_names_it_and_a_queue_is_remembered(tmp_path: Path) -> None:
+    found = wired(dev(tmp_path, rule(to="lambda:crm:live") + rule(name="other") + rule(name="third", to="sns:team")))
+    assert found["Resources"]["PermissionOfRuleMine"]["Properties"] == {
+        "FunctionName": "crm:live",
+        "Action": "lambda:InvokeFunction",
+        "Principal": "events.amazonaws.com",
+        "SourceArn": {"Fn::GetAtt": ["RuleMine", "Arn"]},
+    }
+    assert not {"PermissionOfRuleOther", "PermissionOfRuleThird"} & set(found["Resources"])
+    assert found["Outputs"] == {LET_IN: {"Value": "sns:team sqs:inbox"}}
+
+
+def test_a_subscriber_gets_what_its_filter_lets_through_and_has_a_queue_for_the_rest(tmp_path: Path) -> None:
+    found = wired(dev(tmp_path, subscriber(site="default", kind=["contact", "event"], raw=True)))
+    topic = {"Fn::Sub": "arn:${AWS::Partition}:sns:${AWS::Region}:${AWS::AccountId}:herald-dev-messages"}
+    assert found["Resources"]["SubscriberMine"]["Properties"] == {
+        "TopicArn": topic,
+        "Protocol": "sqs",
+        "Endpoint": {"Fn::Sub": "arn:${AWS::Partition}:sqs:${AWS::Region}:${AWS::AccountId}:inbox"},
+        "FilterPolicy": {"site": ["default"], "kind": ["contact", "event"]},
+        "RawMessageDelivery": True,
+        "RedrivePolicy": {"deadLetterTargetArn": {"Ref": "SubscriberDeadLettersArn"}},
+    }
+    assert "SubscriberDeadLettersArn" in found["Parameters"]
+    plain = wired(dev(tmp_path, subscriber(to="lambda:crm")))["Resources"]
+    assert not {"FilterPolicy", "RawMessageDelivery"} & set(plain["SubscriberMine"]["Properties"])
+    assert plain["PermissionOfSubscriberMine"]["Properties"] == {
+        "FunctionName": "crm",
+        "Action": "lambda:InvokeFunction",
+        "Principal": "sns.amazonaws.com",
+        "SourceArn": topic,
+    }
+    assert "SubscriberDeadLettersArn" not in template(stage())["Parameters"]
+
+
+def test_a_grant_is_the_call_of_each_function_and_its_entry_in_the_directory(tmp_path: Path) -> None:
+    it = dev(tmp_path, grant(functions=["list_messages", "notify_pushover"], roles=["nightly"]))
+    assert grants.policy(it.additions.grants["mine"], it.stage, HERE)["Statement"] == [
+        {"Sid": sid, "Effect": "Allow", "Action": [action], "Resource": [f"arn:aws:{arn}"]}
+        for sid, action, arn in (
+            (
+                "InvokeListMessages",
+                "lambda:InvokeFunction",
+                "lambda:eu-central-1:123456789012:function:herald-dev-list_messages",
+            ),
+            (
+                "FindListMessages",
+                "ssm:GetParameter",
+                "ssm:eu-central-1:123456789012:parameter/herald/dev/functions/list_messages",
+            ),
+            (
+                "InvokeNotifyPushover",
+                "lambda:InvokeFunction",
+                "lambda:eu-central-1:123456789012:function:herald-dev-notify_pushover",
+            ),
+            (
+                "FindNotifyPushover",
+                "ssm:GetParameter",
+                "ssm:eu-central-1:123456789012:parameter/herald/dev/functions/notify_pushover",
+            ),
+        )
+    ]
+    found = wired(it)
+    properties = found["Resources"]["GrantMine"]["Properties"]
+    assert (properties["ManagedPolicyName"], properties["Roles"]) == ("herald-dev-grant-mine", ["nightly"])
+    assert found["Outputs"] == {"GrantMine": {"Value": {"Ref": "GrantMine"}}}
+    assert "Roles" not in wired(dev(tmp_path, grant()))["Resources"]["GrantMine"]["Properties"]
+
+
+# What queues and topics have to allow
+
+RULE_ARN = "arn:aws:events:eu-central-1:123456789012:rule/herald-dev/herald-dev-rule-mine"
+WANTED: dict[str, Any] = {
+    "Sid": "HeraldDevRuleMine",
+    "Effect": "Allow",
+    "Principal": {"Service": "events.amazonaws.com"},
+    "Action": "sqs:SendMessage",
+    "Resource": "arn:aws:sqs:eu-central-1:123456789012:inbox",
+    "Condition": {"ArnEquals": {"aws:SourceArn": RULE_ARN}},
+}
+OTHER = {"Effect": "Allow", "Principal": {"AWS": "123456789012"}, "Action": "sqs:*", "Resource": WANTED["Resource"]}
+
+
+def test_a_queue_lets_in_one_rule_or_the_topic_and_a_topic_every_rule(tmp_path: Path) -> None:
+    it = dev(tmp_path, rule() + rule(name="team", to="sns:team") + subscriber() + rule(name="f", to="lambda:f"))
+    found = {str(target): each for target, each in let_in.statements(it.additions, it.stage, HERE).items()}
+    topic = "arn:aws:sns:eu-central-1:123456789012:"
+    from_topic = {
+        "Sid": "HeraldDevSubscriberMine",
+        "Principal": {"Service": "sns.amazonaws.com"},
+        "Condition": {"ArnEquals": {"aws:SourceArn": f"{topic}herald-dev-messages"}},
+    }
+    assert found["sqs:inbox"] == [WANTED, WANTED | from_topic]
+    # "You can't use Condition blocks in Amazon SNS topic policies for EventBridge."
+    assert found["sns:team"] == [
+        {
+            "Sid": "HeraldDevRuleTeam",
+            "Effect": "Allow",
+            "Principal": {"Service": "events.amazonaws.com"},
+            "Action": "sns:Publish",
+            "Resource": f"{topic}team",
+        }
+    ]
+    assert set(found) == {"sqs:inbox", "sns:team"}
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ({}, {"Version": "2012-10-17", "Statement": [WANTED]}),
+        # All else stands: an old version, an Id, a statement that is no list.
+        (
+            {"Version": "2008-10-17", "Id": "mine", "Statement": OTHER},
+            {"Version": "2008-10-17", "Id": "mine", "Statement": [OTHER, WANTED]},
+        ),
+        # What is there is left as it is.
+        ({"Statement": [OTHER, WANTED]}, {"Statement": [OTHER, WANTED]}),
+        # The same by another name, as who manages the policy has put it there.
+        ({"Statement": [WANTED | {"Sid": "ByTerraform"}]}, {"Statement": [WANTED | {"Sid": "ByTerraform"}]}),
+        # One that somebody has changed is put right, and one that is not needed any more is taken out.
+        (
+            {"Version": "2012-10-17", "Statement": [WANTED | {"Effect": "Deny"}, OTHER]},
+            {"Version": "2012-10-17", "Statement": [OTHER, WANTED]},
+        ),
+        (
+            {"Version": "2012-10-17", "Statement": [WANTED, WANTED | {"Sid": "HeraldDevSubscriberGone"}]},
+            {"Version": "2012-10-17", "Statement": [WANTED]},
+        ),
+        # Another stage's is not ours.
+        (
+            {"Version": "2012-10-17", "Statement": [WANTED | {"Sid": "HeraldDev2RuleMine", "Resource": "x"}]},
+            {"Version": "2012-10-17", "Statement": [WANTED | {"Sid": "HeraldDev2RuleMine", "Resource": "x"}, WANTED]},
+        ),
+    ],
+)
+def test_a_statement_is_laid_beside_what_stands_there(before: dict[str, Any], after: dict[str, Any]) -> None:
+    assert let_in.laid(before, [WANTED], stage()) == after
+
+
+def test_what_is_taken_out_leaves_the_rest_and_what_is_not_ours_is_not_touched() -> None:
+    assert let_in.laid({"Version": "v", "Statement": [OTHER, WANTED]}, [], stage()) == {
+        "Version": "v",
+        "Statement": [OTHER],
+    }
+    assert let_in.laid({"Statement": OTHER}, [], stage()) == {"Statement": OTHER}
+    assert let_in.laid({}, [], stage()) == {}
+
+
+@pytest.mark.parametrize(
+    ("partition", "region", "account"),
+    [
+        ("aws-cn", "eu-central-1", "123456789012"),
+        ("aws", "us-east-1", "123456789012"),
+        ("aws", "eu-central-1", "210987654321"),
+    ],
+)
+def test_a_target_elsewhere_is_named(tmp_path: Path, partition: str, region: str, account: str) -> None:
+    arn = f"arn:{partition}:sqs:{region}:{account}:inbox"
+    additions = dev(tmp_path, rule(to=arn)).additions
+    ((key, mistake),) = additions.foreign(HERE)
+    assert key == ("rule", "mine", "to")
+    assert mistake == f"found {arn!r}, expected an ARN that begins with arn:aws:sqs:eu-central-1:123456789012:"
+    assert not list(additions.foreign(Where(partition, region, account)))

@@ -1,0 +1,91 @@
+"""One deployment of a stage at a time."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict, replace
+from typing import Any
+
+import pytest
+from botocore.stub import ANY, Stubber
+
+from ops import lock
+from ops.errors import OpsError
+from ops.lock import Holder
+from tests.fakes import stage
+
+Stubbed = Callable[[str], tuple[Any, Stubber]]
+STAGE = stage("dev")
+NAME = "/herald/dev/deployed/lock"
+HERE = Holder.here("deploy")
+ELSEWHERE = replace(HERE, host="another-machine")
+CREATES = {"Name": NAME, "Value": ANY, "Type": "String", "Overwrite": False}
+TAKES_OVER = {**CREATES, "Overwrite": True}
+
+
+def never(process: int) -> bool:
+    return False
+
+
+def always(process: int) -> bool:
+    return True
+
+
+def held_by(stub: Stubber, holder: Holder, version: int = 1) -> None:
+    value = json.dumps(asdict(holder))
+    found = {"Parameter": {"Name": NAME, "Type": "String", "Value": value, "Version": version}}
+    stub.add_response("get_parameter", found, {"Name": NAME})
+
+
+def released(stub: Stubber) -> None:
+    held_by(stub, HERE)
+    stub.add_response("delete_parameter", {}, {"Name": NAME})
+
+
+def test_the_lock_is_held_for_as_long_as_the_work_takes_and_let_go_after_a_failure(stubbed: Stubbed) -> None:
+    ssm, stub = stubbed("ssm")
+    stub.add_response("put_parameter", {"Version": 1}, CREATES)
+    released(stub)
+    with pytest.raises(RuntimeError), lock.held(ssm, STAGE, "deploy", print):
+        raise RuntimeError
+
+
+@pytest.mark.parametrize(("holder", "lives"), [(HERE, always), (ELSEWHERE, always), (ELSEWHERE, never)])
+def test_whoever_may_still_work_keeps_the_lock_and_the_way_out_is_said(
+    stubbed: Stubbed, holder: Holder, lives: Callable[[int], bool]
+) -> None:
+    ssm, stub = stubbed("ssm")
+    stub.add_client_error("put_parameter", "ParameterAlreadyExists")
+    held_by(stub, holder)
+    with pytest.raises(OpsError) as caught, lock.held(ssm, STAGE, "deploy", print, lives):
+        pytest.fail("it worked nevertheless")
+    assert f"on {holder.host} (process {holder.process}), since {holder.since} UTC" in str(caught.value)
+    assert "python -m ops unlock --stage dev" in str(caught.value)
+
+
+def test_who_was_killed_on_this_machine_is_taken_over_from(stubbed: Stubbed) -> None:
+    ssm, stub = stubbed("ssm")
+    stub.add_client_error("put_parameter", "ParameterAlreadyExists")
+    held_by(stub, HERE, 3)
+    stub.add_response("put_parameter", {"Version": 4}, TAKES_OVER)
+    released(stub)
+    said: list[str] = []
+    with lock.held(ssm, STAGE, "deploy", said.append, never):
+        assert said == [f"Takes over from {HERE}, which was killed"]
+
+
+def test_of_two_that_take_over_at_the_same_time_one_gives_way(stubbed: Stubbed) -> None:
+    ssm, stub = stubbed("ssm")
+    stub.add_client_error("put_parameter", "ParameterAlreadyExists")
+    held_by(stub, HERE, 3)
+    stub.add_response("put_parameter", {"Version": 5}, TAKES_OVER)
+    with pytest.raises(OpsError, match="another run"), lock.held(ssm, STAGE, "deploy", print, never):
+        pytest.fail("it worked nevertheless")
+
+
+def test_letting_go_of_what_nobody_holds_says_so(stubbed: Stubbed) -> None:
+    ssm, stub = stubbed("ssm")
+    stub.add_client_error("get_parameter", "ParameterNotFound")
+    stub.add_client_error("delete_parameter", "ParameterNotFound")
+    assert lock.release(ssm, STAGE) is None

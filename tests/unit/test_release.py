@@ -1,0 +1,103 @@
+"""A release is data: it is read back as it was, and the one to go back to is found."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from zipfile import ZipFile
+
+import pytest
+
+from ops.diff import Change, as_markdown, files, policy
+from ops.errors import OpsError
+from ops.release import Code, FunctionPlan, Release, StackPlan
+from ops.releases import Standing, before
+from tests.fakes import stage
+
+RELEASE = Release(
+    stage="dev",
+    python="python3.11",
+    foundation=StackPlan("herald-dev-foundation", "Resources: {}", {"Prefix": "herald-dev"}),
+    wiring=StackPlan("herald-dev-wiring", "Resources: {}", {}, ("RuleDeadLettersArn",)),
+    functions=(
+        FunctionPlan("destined", "herald-dev-destined", "role", "/log", 512, 120, {"A": "b"}, None, {}, False, True),
+        FunctionPlan("redrive", "herald-dev-redrive", "role", "/log", 256, 60, {}, 2, {"Version": "1"}, True, False),
+    ),
+    rate=10,
+    burst=20,
+    answers={"THROTTLED": {"statusCode": "429"}},
+    log_retention_days=30,
+    alarms_to=None,
+    xray=False,
+    let_in={"sqs:inbox": [{"Sid": "HeraldDevRuleInbox"}]},
+    code=Code("abc=", {"app.py": "1"}),
+)
+
+
+def test_what_is_kept_is_read_as_it_was() -> None:
+    assert Release.from_json(RELEASE.to_json()) == RELEASE
+    assert RELEASE.schedules == {"destined": False, "redrive": True}
+
+
+@pytest.mark.parametrize(
+    ("standing", "ids", "target"),
+    [
+        (Standing("3", whole=True), ["3", "2", "1"], "2"),
+        (Standing("2", whole=True), ["3", "2", "1"], "1"),
+        (Standing("3", whole=False), ["3", "2", "1"], "3"),
+        (Standing("2", whole=False), ["3", "2", "1"], "2"),
+    ],
+    ids=["the one before", "one further back", "what stood before it broke off", "a rollback broke off"],
+)
+def test_the_release_to_go_back_to(standing: Standing, ids: list[str], target: str) -> None:
+    assert before(standing, ids, stage("dev")) == target
+
+
+@pytest.mark.parametrize(
+    ("standing", "ids"),
+    [(Standing("1", whole=True), ["1"]), (Standing(None, whole=False), []), (Standing("9", whole=False), [])],
+)
+def test_where_there_is_none_it_says_what_there_is(standing: Standing, ids: list[str]) -> None:
+    with pytest.raises(OpsError, match="python -m ops releases --stage dev"):
+        before(standing, ids, stage("dev"))
+
+
+def test_the_same_code_has_the_same_hashes_however_it_was_packed(tmp_path: Path) -> None:
+    packages = []
+    for number, names in enumerate((("app.py", "lib.py", "__pycache__/app.pyc"), ("lib.py", "app.py"))):
+        packages.append(tmp_path / f"{number}.zip")
+        with ZipFile(packages[-1], "w") as archive:
+            for name in names:
+                archive.writestr(name, f"text of {name}")
+    one, other = map(Code.of, packages)
+    assert one.files == other.files
+    assert one.sha256 != other.sha256
+
+
+def test_files_that_differ_are_named_and_many_are_counted() -> None:
+    one = Code("", {"app.py": "1", "gone.py": "1", "same.py": "1"})
+    other = Code("", {"app.py": "2", "new.py": "1", "same.py": "1"})
+    assert list(files(one, other)) == ["+- app.py", "- gone.py", "+ new.py"]
+    many = Code("", {f"urllib3/{number}.py": "1" for number in range(30)})
+    assert list(files(many, Code("", {}))) == ["+ urllib3: 30 files differ"]
+
+
+def test_a_policy_is_shown_as_what_may_be_done_to_what() -> None:
+    document = {
+        "Statement": [
+            {"Sid": "B", "Effect": "Allow", "Action": ["s:Two", "s:One"], "Resource": "arn:b"},
+            {"Sid": "A", "Effect": "Deny", "Action": "s:Any", "Resource": ["arn:a"], "Condition": {"Bool": {"k": "v"}}},
+        ]
+    }
+    assert policy(document) == [
+        "Allow s:One on arn:b  (B)",
+        "Allow s:Two on arn:b  (B)",
+        'Deny s:Any on arn:a only if {"Bool": {"k": "v"}}  (A)',
+    ]
+
+
+def test_a_comment_stays_within_what_github_takes() -> None:
+    long = tuple(f"+ line {number}" for number in range(1000))
+    text = "\n".join(as_markdown([Change("stack", "herald-dev-wiring", long)], "Heading"))
+    assert "+ line 59\n  … and 940 more lines\n```" in text
+    assert text.startswith("### Heading\n")
+    assert "Nothing would change" in "\n".join(as_markdown([], "Heading"))

@@ -1,0 +1,267 @@
+"""A person's replay and release: the tables of docs/delivery.md, and that nothing which was delivered rings again."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from chalicelib.errors import ChannelUnavailableError, DeliveryIncompleteError, StoreError
+from chalicelib.logic import delivery, replay
+from chalicelib.logic.delivery import GIVE_UP, LEASE, Delivery, Invocation, Means, Notifier, Record, State
+from chalicelib.logic.replay import DUE_AFTER, TRIES, Left, Revived
+from chalicelib.logic.spam import Held, Verdict
+from chalicelib.logic.submission import content
+from chalicelib.settings import Channel
+from tests.fakes import NOW, Clock, InMemoryMessages, InMemoryRecent, RecordingNotifier, channel, message, site
+
+MESSAGE = message()
+LONG = NOW + 10**9
+FOUND: dict[str, Delivery] = {
+    "delivered": Delivery(State.DELIVERED, 1, "run-0", reference="ref"),
+    "sending": Delivery(State.SENDING, 1, "run-0", NOW + LEASE),
+    "died": Delivery(State.SENDING, 1, "run-0", NOW - 1),
+    "rejected": Delivery(State.REJECTED, 1, "run-0", error="ChannelRejectedError"),
+    "expired": Delivery(State.EXPIRED, 9, "run-0", error="ChannelUnavailableError"),
+    "waiting": Delivery(State.WAITING, 4, "run-0", next_attempt_at=NOW + 9999),
+    "uncertain": Delivery(State.UNCERTAIN, 4, "run-0", next_attempt_at=NOW + 9999),
+    "pending": Delivery(),
+}
+"""Every state in which a replay may find a channel."""
+LEFT = {"delivered": Left.DELIVERED, "sending": Left.SENDING}
+"""The law: these are left alone, all others are tried."""
+
+
+class World:
+    """One message with a record, its channels, and whom they ring."""
+
+    def __init__(self, *, ring_again: bool = True, held: Held | None = None, **deliveries: Delivery) -> None:
+        self.channels: dict[str, Channel] = {name: channel(name, ring_again=ring_again) for name in deliveries}
+        self.notifiers = {name: RecordingNotifier() for name in deliveries}
+        self.store = InMemoryMessages()
+        self.clock = Clock()
+        self.recent = InMemoryRecent()
+        self.store.kept[MESSAGE.id] = MESSAGE
+        self.store.records[MESSAGE.id] = Record("request-1", deliveries, Verdict(("links",) if held else (), 9, held))
+
+    def revive(self, *, held: bool = False) -> Revived:
+        return replay.revive(MESSAGE.id, held, self.channels, self.store, self.clock())
+
+    def run(self, name: str = "run-9", notifiers: dict[str, Notifier] | None = None) -> str:
+        """The run that is asked for, as ``destined`` does it; its action."""
+        found = self.store.find(MESSAGE.id)
+        assert found is not None
+        notifiers = notifiers or dict(self.notifiers)
+        means = Means(site(), self.channels, notifiers, self.store, self.recent, self.clock)
+        return str(delivery.deliver_again(*found, means, Invocation("request-9", name, LONG))["action"])
+
+    def rung(self) -> dict[str, int]:
+        return {name: len(notifier.delivered) for name, notifier in self.notifiers.items()}
+
+    @property
+    def record(self) -> Record:
+        return self.store.records[MESSAGE.id]
+
+
+# One channel
+
+
+@pytest.mark.parametrize("state", FOUND)
+@pytest.mark.parametrize("ring_again", [True, False])
+def test_a_replay_tries_what_has_not_delivered_and_nothing_else(state: str, ring_again: bool) -> None:
+    world = World(ring_again=ring_again, a=FOUND[state])
+    before = world.record
+    done = world.revive()
+    if state in LEFT:
+        assert done == Revived((), {"a": LEFT[state]})
+        assert world.record == before, "nothing is changed, not even its age"
+        return
+    assert done == Revived(("a",), {})
+    assert world.record.deliveries["a"] == Delivery(State.PENDING, FOUND[state].attempts, since=NOW)
+    assert (world.record.due_at, world.record.replayed_at) == (NOW + DUE_AFTER, NOW)
+    assert world.run() == "delivered"
+    assert world.rung() == {"a": 1}
+    assert world.record.deliveries["a"].attempts == FOUND[state].attempts + 1
+    assert world.record.due_at == 0
+
+
+@pytest.mark.parametrize("state", FOUND)
+def test_a_channel_that_no_longer_serves_the_site_is_left_alone(state: str) -> None:
+    world = World(a=FOUND[state])
+    world.channels = {}
+    assert world.revive() == Revived((), {"a": LEFT.get(state, Left.GONE)})
+
+
+# Two channels
+
+
+@pytest.mark.parametrize(("a", "b"), list(itertools.product(FOUND, repeat=2)))
+def test_of_two_channels_exactly_the_missing_ones_ring_and_once(a: str, b: str) -> None:
+    world = World(a=FOUND[a], b=FOUND[b])
+    for _ in range(2):
+        world.revive()
+        world.run()
+        world.run()
+    expected = {name: 0 if state in LEFT else 1 for name, state in (("a", a), ("b", b))}
+    assert world.rung() == expected
+    if "sending" not in (a, b):
+        assert {each.state for each in world.record.deliveries.values()} == {State.DELIVERED}
+
+
+def test_what_was_delivered_never_rings_again_however_often_it_is_replayed() -> None:
+    world = World(a=FOUND["rejected"], b=FOUND["delivered"])
+    for number in range(5):
+        world.revive()
+        world.run(f"run-{number}")
+        world.clock.now += 10 * GIVE_UP
+    assert world.rung() == {"a": 1, "b": 0}
+    assert world.run() == "delivered"
+
+
+# What happens at the same time
+
+
+def test_a_run_that_read_the_record_before_the_replay_can_not_claim_it_after() -> None:
+    world = World(a=replace(FOUND["waiting"], next_attempt_at=NOW))
+    world.store.before_change = lambda *_: _once(world, world.revive)
+    assert world.run("run-8") == "waiting"
+    assert world.rung() == {"a": 0}
+    assert world.run("run-9") == "delivered"
+    assert world.rung() == {"a": 1}
+
+
+def test_a_replay_that_comes_second_to_a_claim_leaves_the_channel_alone() -> None:
+    world = World(a=FOUND["waiting"], b=FOUND["rejected"])
+    claimed = Delivery(State.SENDING, 5, "run-8", NOW + LEASE)
+    world.store.before_revival = lambda: _once(world, lambda: world.store.put(MESSAGE.id, "a", claimed))
+    assert world.revive() == Revived(("b",), {"a": Left.SENDING})
+    assert world.record.deliveries["a"] == claimed
+
+
+def test_a_replay_that_is_always_second_gives_up_and_changes_nothing() -> None:
+    world = World(a=FOUND["waiting"])
+    looked = 0
+
+    def be_quicker() -> None:
+        nonlocal looked
+        looked += 1
+        world.store.put(MESSAGE.id, "a", replace(FOUND["waiting"], attempts=10 + looked))
+
+    world.store.before_revival = be_quicker
+    with pytest.raises(StoreError):
+        world.revive()
+    assert (looked, world.record.replayed_at) == (TRIES, 0)
+
+
+def test_two_replays_at_once_ring_once() -> None:
+    world = World(a=FOUND["rejected"])
+    world.store.before_revival = lambda: _once(world, world.revive)
+    assert world.revive() == Revived(("a",), {})
+    assert [world.run("run-8"), world.run("run-9")] == ["delivered", "delivered"]
+    assert world.rung() == {"a": 1}
+
+
+def test_a_claimant_that_comes_back_from_the_dead_does_not_undo_the_replay() -> None:
+    world = World(a=FOUND["died"])
+    world.revive()
+    late = replace(FOUND["died"], state=State.DELIVERED, until=0)
+    assert world.store.change(MESSAGE.id, "a", FOUND["died"], late) is False
+
+
+def _once(world: World, do: Callable[[], object]) -> None:
+    world.store.before_change = lambda *_: None
+    world.store.before_revival = lambda: None
+    do()
+
+
+# Age
+
+
+def test_the_age_counts_from_the_replay_on() -> None:
+    class Down:
+        def notify(self, notification: object) -> str:
+            raise ChannelUnavailableError("down")
+
+    world = World(a=FOUND["expired"])
+    world.clock.now = replayed = NOW + 3 * GIVE_UP
+    world.revive()
+    assert world.run(notifiers={"a": Down()}) == "waiting"
+    world.clock.now = replayed + GIVE_UP - 1
+    assert world.run(notifiers={"a": Down()}) == "waiting"
+    world.clock.now = replayed + GIVE_UP
+    assert world.run(notifiers={"a": Down()}) == "undeliverable"
+
+
+# Release
+
+
+@pytest.mark.parametrize("held", Held)
+def test_a_release_rings_and_keeps_what_was_found(held: Held) -> None:
+    world = World(held=held, a=Delivery(), b=Delivery())
+    assert world.run() == held
+    assert world.revive(held=True) == Revived(("a", "b"), {})
+    assert world.run() == "delivered"
+    assert world.rung() == {"a": 1, "b": 1}
+    assert world.record.verdict == Verdict(("links",), 9, None)
+
+
+def test_what_is_released_is_not_held_again_because_another_has_its_content() -> None:
+    world = World(held=Held.DUPLICATE, a=Delivery())
+    other = message("22222222-2222-4222-8222-222222222222")
+    world.store.add(other, Record("request-2", {"a": FOUND["delivered"]}))
+    what = f"content#{content('default', MESSAGE.fields)}"
+    world.recent.take_over(what, other.id, NOW - 1, 600)
+    world.revive(held=True)
+    assert world.run() == "delivered"
+    assert world.rung() == {"a": 1}
+
+
+def test_a_replay_refuses_what_is_held_and_a_release_what_is_not() -> None:
+    with pytest.raises(LookupError):
+        World(held=Held.QUARANTINED, a=Delivery()).revive()
+    with pytest.raises(LookupError):
+        World(a=FOUND["rejected"]).revive(held=True)
+
+
+def test_what_is_not_there_is_neither_replayed_nor_released() -> None:
+    world = World(a=FOUND["rejected"])
+    world.store.records.clear()
+    with pytest.raises(LookupError):
+        world.revive()
+
+
+# Lambda's own attempts
+
+
+def test_lambda_s_retry_of_the_first_event_after_a_replay_rings_once_with_it() -> None:
+    world = World(a=FOUND["rejected"])
+    world.revive()
+    means = Means(site(), world.channels, dict(world.notifiers), world.store, world.recent, world.clock)
+    first = Invocation("request-1", "run-7", LONG)
+    assert delivery.deliver(MESSAGE, Verdict(), means, first)["action"] == "delivered"
+    assert world.run() == "delivered"
+    assert world.rung() == {"a": 1}
+
+
+def test_a_letter_that_is_fed_back_rings_nothing_that_has_ended() -> None:
+    """Another request id, the same event: what SNS's redelivery is."""
+    for state in ("delivered", "rejected", "expired", "sending"):
+        world = World(a=FOUND[state])
+        means = Means(site(), world.channels, dict(world.notifiers), world.store, world.recent, world.clock)
+        assert delivery.deliver(MESSAGE, Verdict(), means, Invocation("letter", "run-7", LONG))["action"] == "duplicate"
+        assert world.rung() == {"a": 0}
+
+
+def test_a_letter_of_a_message_that_was_never_stored_delivers_it_however_old_it_is() -> None:
+    world = World(a=Delivery())
+    world.store.records.clear()
+    world.clock.now = NOW + 10 * GIVE_UP
+    means = Means(site(), world.channels, dict(world.notifiers), world.store, world.recent, world.clock)
+    for number in range(2):
+        try:
+            delivery.deliver(MESSAGE, Verdict(), means, Invocation(f"letter-{number}", f"run-{number}", LONG))
+        except DeliveryIncompleteError:
+            pytest.fail("it can be delivered")
+    assert world.rung() == {"a": 1}

@@ -1,0 +1,80 @@
+"""Which secrets a stage needs, and what can't be one; and the form that a test message is sent by."""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import replace
+
+import pytest
+
+from chalicelib.settings import Channel
+from ops.operations import sending
+from ops.operations.secrets import Secret, fault, needed
+from tests.fakes import site, stage
+
+
+def secret(kind: str, name: str) -> Secret:
+    return Secret("channel", kind, name, f"/herald/dev/channel/{name}")
+
+
+SIGNING = f"whsec_{base64.b64encode(bytes(24)).decode()}"
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "value"),
+    [
+        ("pushover", "token", "a" * 30),
+        ("pushover", "user", "Az09" * 7 + "ab"),
+        ("webhook", "url", "https://hooks.example.com/services/T0/B0/xyz"),
+        ("webhook", "secret", SIGNING),
+        ("webhook", "secret", f"{SIGNING} {SIGNING}"),
+    ],
+)
+def test_what_can_be_a_secret_is_taken(kind: str, name: str, value: str) -> None:
+    assert fault(secret(kind, name), value, local=False) == ""
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "value"),
+    [
+        ("pushover", "token", ""),
+        ("pushover", "token", "a" * 29),
+        ("pushover", "user", "a" * 29 + "-"),
+        ("pushover", "user", "é" * 30),
+        ("webhook", "url", "hooks.example.com"),
+        ("webhook", "url", "http://hooks.example.com/"),
+        ("webhook", "secret", "whsec_short"),
+        ("webhook", "url", f"https://example.com/{'a' * 5000}"),
+        ("webhook", "url", "https://example.com/\x1b[2J"),
+    ],
+)
+def test_what_can_t_be_a_secret_is_refused_and_not_repeated(kind: str, name: str, value: str) -> None:
+    said = fault(secret(kind, name), value, local=False)
+    assert said
+    assert not value or value not in said
+
+
+def test_a_stage_needs_the_secrets_of_the_channels_that_it_uses() -> None:
+    unsigned = Channel("team", "webhook", True, 5, "", {"signed": False, "format": "slack"})
+    signed = Channel("own", "webhook", True, 5, "", {"signed": True, "format": "herald"})
+    it = replace(
+        stage(channels=("pushover",)),
+        sites={"default": site("default", "pushover", "team", "own")},
+        channels={**stage().channels, "team": unsigned, "own": signed, "unused": replace(signed, name="unused")},
+    )
+    assert sorted(one.parameter for one in needed(it)) == [
+        "/herald/dev/own/secret",
+        "/herald/dev/own/url",
+        "/herald/dev/pushover/token",
+        "/herald/dev/pushover/user",
+        "/herald/dev/team/url",
+    ]
+
+
+def test_a_test_message_fills_in_what_the_site_requires() -> None:
+    assert sending.form(site(required=("message", "email", "Company")), "Hello") == {
+        "name": "Herald",
+        "email": "herald@example.com",
+        "Company": "Herald",
+        "message": "Hello",
+    }

@@ -1,0 +1,89 @@
+"""What the smoke test asks of IAM's policy simulator, which the local stack has in part only."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+from botocore.stub import Stubber
+
+from chalicelib.functions import functions_of
+from ops.operations.facade import Operations
+from ops.policies import Where, statements
+from ops.smoke import Check, Smoke, context, to_add
+from tests.fakes import mailing_stage, stage
+
+Stubbed = Callable[[str], tuple[Any, Stubber]]
+WHERE = Where("aws", "eu-central-1", "123456789012")
+
+
+def smoke(iam: Any, it: Any) -> Smoke:
+    account = SimpleNamespace(where=WHERE, client=lambda service: iam)
+    return Smoke(cast(Operations, SimpleNamespace(stage=it, account=account)), {}, patience=0, pause=0)
+
+
+def decides(stub: Stubber, role: str, actions: list[str], resources: list[str], entries: list[Any], said: str) -> None:
+    results = [{"EvalActionName": action, "EvalDecision": said, "EvalResourceName": "r"} for action in actions]
+    asked = {
+        "PolicySourceArn": f"arn:aws:iam::123456789012:role/herald-dev-{role}",
+        "ActionNames": actions,
+        "ResourceArns": resources,
+        "ContextEntries": entries,
+    }
+    stub.add_response("simulate_principal_policy", {"EvaluationResults": results, "IsTruncated": False}, asked)
+
+
+@pytest.mark.parametrize(
+    ("own", "others", "well"),
+    [
+        ("allowed", "implicitDeny", True),
+        ("implicitDeny", "implicitDeny", False),
+        ("allowed", "allowed", False),
+    ],
+)
+def test_what_each_role_may_is_allowed_and_what_others_may_is_not(
+    stubbed: Stubbed, own: str, others: str, well: bool
+) -> None:
+    iam, stub = stubbed("iam")
+    it = mailing_stage()
+    asked = {spec.name: list(statements(spec, it, WHERE)) for spec in functions_of(it)}
+    every = {action for found in asked.values() for each in found for action in each.actions}
+    for name, found in asked.items():
+        for each in found:
+            decides(stub, name, list(each.actions), list(each.resources), context(each.condition), own)
+        rest = sorted(every - {action for each in found for action in each.actions})
+        decides(stub, name, rest, ["*"], [], others)
+    checks = list(smoke(iam, it).permissions())
+    assert [check.name for check in checks] == [f"permissions of {name}" for name in asked]
+    assert {check.well for check in checks} == {well}
+
+
+def test_a_condition_is_asked_with_the_request_that_it_allows() -> None:
+    condition = {
+        "StringEquals": {"ses:FromAddress": ["from@example.com"]},
+        "ForAllValues:StringEquals": {"ses:Recipients": ["a@example.com", "b@example.com"]},
+    }
+    assert context(condition) == [
+        {"ContextKeyName": "ses:FromAddress", "ContextKeyValues": ["from@example.com"], "ContextKeyType": "string"},
+        {
+            "ContextKeyName": "ses:Recipients",
+            "ContextKeyValues": ["a@example.com", "b@example.com"],
+            "ContextKeyType": "stringList",
+        },
+    ]
+    assert context({}) == []
+
+
+def test_what_goes_into_the_readme_says_what_was_looked_at_and_what_failed() -> None:
+    checks = [
+        Check("GET /health", True, "200"),
+        Check("GET /SendEvent reaches on_success", True, "not looked at: this stage has no send_event"),
+        Check("permissions of destined", True, ""),
+        Check("permissions of redrive", False, "…"),
+    ]
+    assert to_add(checks, stage(), WHERE, "2026-01-02") == (
+        "- 2026-01-02, eu-central-1: `make deploy`, then `make smoke` (GET /health, permissions of 2 functions): "
+        "failed: permissions of redrive."
+    )
