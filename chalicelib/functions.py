@@ -63,7 +63,8 @@ class FunctionSpec:
     name: str
     trigger: Trigger
     memory: int
-    """MB. More memory is also more CPU, and so a shorter cold start."""
+    """MB. More memory is also more CPU, and so a shorter cold start. Chosen from what was measured: docs/benchmarks.md,
+    "Memory"."""
     timeout: int
     """Seconds."""
     grants: tuple[Grant, ...] = ()

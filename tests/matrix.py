@@ -21,6 +21,7 @@ _TOGETHER = {
     "tells_owner": 0b0110,
     "canary": 0b1000,
     "digest": 0b0100,
+    "xray": 0b0010,
 }
 """What is on or off, and the mask by which :func:`pairwise` combines it: none is another's, nor its complement."""
 SWITCHES = tuple(_TOGETHER)
@@ -32,6 +33,8 @@ class Configuration:
 
     channels: str
     on: frozenset[str]
+    added: bool = False
+    """Whether the owner has rules, subscribers and grants besides: docs/rules.md."""
 
     def __str__(self) -> str:
         return ", ".join([self.channels, *sorted(self.on)])
@@ -52,11 +55,12 @@ class Configuration:
                     _STAGE.format(
                         name=name,
                         more=more,
-                        **{switch: str(switch in self.on).lower() for switch in ("send_event", "function_url")},
+                        **{switch: str(switch in self.on).lower() for switch in ("send_event", "function_url", "xray")},
                     )
                     for name, more in (("dev", ""), ("local", _LOCAL))
                 ),
                 _STAND_IN if "pushover" in kinds else "",
+                _ADDED if self.added else "",
             ]
         )
 
@@ -115,6 +119,7 @@ _STAGE = """
 [stages.{name}]
 send_event = {send_event}
 function_url = {function_url}
+xray = {xray}
 {more}"""
 _LOCAL = """
 endpoint = "http://127.0.0.1:4566"
@@ -124,6 +129,35 @@ region = "us-east-1"
 _STAND_IN = """
 [stages.local.channels.pushover]
 url = "http://127.0.0.1:8080/pushover"
+"""
+_ADDED = """
+[[rule]]
+name = "inbox"
+action = "undeliverable"
+to = "sqs:inbox"
+
+[[rule]]
+name = "team"
+to = "sns:team"
+
+[[rule]]
+name = "slack"
+condition = "RetriesExhausted"
+to = "lambda:slack"
+
+[[subscriber]]
+name = "copies"
+raw = true
+to = "sqs:copies"
+
+[[subscriber]]
+name = "crm"
+to = "lambda:crm"
+
+[[grant]]
+name = "report"
+functions = ["list_messages", "get_message"]
+roles = ["nightly-report"]
 """
 
 
@@ -137,8 +171,19 @@ def pairwise() -> list[Configuration]:
 
 
 def everything() -> list[Configuration]:
-    """Every configuration of the factors, those with the most first."""
+    """Every configuration of the factors, those with the most first: of all, one to which the owner has added more.
+
+    X-Ray changes one statement of every policy and nothing else, so it is on in one half and off in the other.
+    """
+    switches = [switch for switch in SWITCHES if switch != "xray"]
+    combinations = (
+        {name for name, on in zip(switches, levels, strict=True) if on}
+        for levels in product((True, False), repeat=len(switches))
+    )
     return [
-        Configuration(channels, frozenset(name for name, on in zip(SWITCHES, levels, strict=True) if on))
-        for channels, levels in product(reversed(CHANNELS), product((True, False), repeat=len(SWITCHES)))
+        Configuration("all", frozenset(SWITCHES), added=True),
+        *(
+            Configuration(channels, frozenset(on | ({"xray"} if "function_url" in on else set())))
+            for on, channels in product(combinations, reversed(CHANNELS))
+        ),
     ]

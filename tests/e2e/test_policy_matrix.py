@@ -7,8 +7,10 @@ questions, letters. What IAM was asked meanwhile is held against the very polici
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from collections.abc import Iterator
+from contextlib import suppress
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
@@ -19,6 +21,7 @@ from chalicelib.functions import functions_of
 from ops.config import LOCAL
 from ops.local.aws.access_log import VARIABLE
 from ops.local.stack import LocalStack, Pushover
+from ops.permissions import permissions
 from ops.policies import policy
 from tests.e2e.conftest import ROOT, free_ports
 from tests.e2e.harness import Harness, marker, wait_for
@@ -195,6 +198,9 @@ def test_no_permission_is_unused_and_no_call_unpermitted(recorder: Recorder, it:
     herald, policies, made = recorder.live(it)
     assert "\n".join(differences(policies, made)) == ""
     _is_rendered(herald, policies)
+    _lets_in_what_is_shown(herald)
+    if herald.stage.xray:
+        _is_not_traced_without_its_statement(herald)
     _would_be_seen(policies, made)
 
 
@@ -205,6 +211,40 @@ def _is_rendered(herald: Harness, policies: Policies) -> None:
     others = {f"herald-{LOCAL}-send-event"} if herald.config.send_event else set()
     assert {role: found for role, found in policies.items() if role not in others} == rendered
     assert set(policies) == set(rendered) | others
+
+
+def _lets_in_what_is_shown(herald: Harness) -> None:
+    """Each function lets in whom ``python -m ops policies`` shows, and nobody else."""
+    where, functions = herald.account.where, herald.account.functions
+    shown = {
+        (each.on, each.who, each.actions, each.only)
+        for each in permissions(herald.stack.root, herald.config, where)
+        if each.on.split(":")[2] == "lambda"
+    }
+    found = set()
+    for spec in functions_of(herald.stage):
+        with suppress(functions.exceptions.ResourceNotFoundException):  # Nobody is let in.
+            for each in herald.permissions(spec.name):
+                ((operator, keys),) = each["Condition"].items()
+                ((key, source),) = keys.items()
+                arn = where.arn("lambda", f"function:{herald.stage.function(spec.name)}")
+                source = re.sub(r"(?<=:)[a-z0-9]+(?=/\*$)", "<api>", source)  # Nobody knows its id before.
+                # Names of condition keys are those of any case.
+                only = f"{operator} {key.replace('AWS:', 'aws:')} {source}"
+                found.add((arn, each["Principal"]["Service"], (each["Action"],), only))
+    assert found == shown
+
+
+def _is_not_traced_without_its_statement(herald: Harness) -> None:
+    functions = herald.account.functions
+    for spec in functions_of(herald.stage):
+        name = herald.stage.function(spec.name)
+        assert functions.get_function_configuration(FunctionName=name)["TracingConfig"]["Mode"] == "Active"
+        with (
+            herald.without_statement(spec.name, "TraceRuns"),
+            pytest.raises(functions.exceptions.InvalidParameterValueException, match="PutTraceSegments on XRAY"),
+        ):
+            functions.update_function_configuration(FunctionName=name, TracingConfig={"Mode": "Active"})
 
 
 def _would_be_seen(policies: Policies, made: set[Call]) -> None:

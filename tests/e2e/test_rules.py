@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import boto3
@@ -12,6 +13,8 @@ import pytest
 from botocore.exceptions import ClientError
 
 from ops.additions import let_in
+from ops.additions.rules import RuleTable
+from ops.errors import OpsError
 from tests.e2e import owner
 from tests.e2e.harness import Harness, marker, wait_for
 
@@ -57,8 +60,9 @@ class Owner:
 
     def policy(self, queue: str) -> list[dict[str, Any]]:
         """The statements of a queue's policy."""
-        found = self._sqs.get_queue_attributes(QueueUrl=self.url(queue), AttributeNames=["Policy"])["Attributes"]
-        statements: list[dict[str, Any]] = json.loads(found["Policy"])["Statement"]
+        answer = self._sqs.get_queue_attributes(QueueUrl=self.url(queue), AttributeNames=["Policy"])
+        found = answer.get("Attributes", {})
+        statements: list[dict[str, Any]] = json.loads(found.get("Policy") or '{"Statement": []}')["Statement"]
         return statements
 
     @contextmanager
@@ -160,6 +164,30 @@ def test_a_statement_stands_beside_the_owners_own_and_names_one_rule(herald: Har
     rule = herald.account.where.arn("events", "rule/herald-local/herald-local-rule-inbox")
     assert ours["Condition"] == {"ArnEquals": {"aws:SourceArn": rule}}
     assert let_in.settle(herald.account, herald.stage, herald.config.additions) == []
+
+
+def test_what_is_taken_back_leaves_the_owners_own_and_comes_again(herald: Harness, things: Owner) -> None:
+    own = things.policy("owner-inbox")[0]
+    changed = {"sqs:owner-inbox", "sqs:owner-copies", "sns:owner-team"}
+    assert set(let_in.take_back(herald.account, herald.stage)) == changed
+    try:
+        assert things.policy("owner-inbox") == [own]
+        assert things.policy("owner-copies") == []
+    finally:
+        assert set(let_in.settle(herald.account, herald.stage, herald.config.additions)) == changed
+    assert len(things.policy("owner-inbox")) == 2
+
+
+def test_a_target_that_is_not_there_is_named_before_anything_is_changed(herald: Harness) -> None:
+    gone = {"queue": "sqs:gone", "topic": "sns:gone", "function": "lambda:gone"}
+    there = herald.config.additions
+    let_in.check(herald.account, there)
+    rules = {name: RuleTable.model_validate({"to": to}) for name, to in gone.items()}
+    with pytest.raises(OpsError) as caught:
+        let_in.check(herald.account, replace(there, rules=rules))
+    assert str(caught.value).splitlines()[1:] == [
+        f"  rule.{name}.to: there is no {to} in account 000000000000, us-east-1" for name, to in gone.items()
+    ]
 
 
 def test_a_subscriber_gets_the_message_itself_of_its_site_alone(herald: Harness, things: Owner) -> None:

@@ -33,6 +33,7 @@ from ops.local.aws import (
     sns_integration,
     sns_limits,
     sns_record,
+    trace_permission,
     worker_process,
 )
 from ops.local.aws.parts import app
@@ -44,6 +45,7 @@ EXTENSIONS: tuple[ModuleType, ...] = (
     python_runtime,
     function_state,
     log_permission,
+    trace_permission,
     parameter_batch,
     function_url,
     sent_mail,

@@ -1,0 +1,68 @@
+"""A function is traced only if its role may send traces to X-Ray.
+
+"Visualize Lambda function invocations using AWS X-Ray": "Your function needs permission to upload trace data to X-Ray",
+which are PutTraceSegments and PutTelemetryRecords, of the managed policy AWSXRayDaemonWriteAccess. Lambda refuses to
+switch active tracing on for a role without the first; the refusal's words are those that people report of it.
+
+https://docs.aws.amazon.com/lambda/latest/dg/services-xray.html
+https://docs.aws.amazon.com/aws-managed-policy/latest/reference/AWSXRayDaemonWriteAccess.html
+https://github.com/functionalone/serverless-iam-roles-per-function/issues/39
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+from ops.local.aws import role
+from ops.local.aws.parts import lambda_runtime, lambda_svc, wrap
+
+EXTENDS = (
+    "ministack.core.lambda_runtime:execution_credentials",
+    "ministack.services.lambda_svc:_create_function",
+    "ministack.services.lambda_svc:_emit_lambda_logs",
+    "ministack.services.lambda_svc:_functions",
+    "ministack.services.lambda_svc:_update_config",
+    "ministack.services.lambda_svc:error_response_json",
+)
+
+logger = logging.getLogger("herald.local.trace_permission")
+
+_REFUSAL = "The provided execution role does not have permissions to call PutTraceSegments on XRAY"
+_SEGMENTS = "xray:PutTraceSegments"
+_TELEMETRY = "xray:PutTelemetryRecords"
+
+
+def install() -> None:
+    """Ask the function's role before it is traced, and when a trace would be sent."""
+    wrap(lambda_svc, "_create_function", _create)
+    wrap(lambda_svc, "_update_config", _update)
+    wrap(lambda_svc, "_emit_lambda_logs", _send_trace)
+
+
+def _create(create: Callable[..., Any], data: dict[str, Any]) -> Any:
+    return _refused(data, data.get("Role", "")) or create(data)
+
+
+def _update(update: Callable[..., Any], name: str, data: dict[str, Any]) -> Any:
+    known = (lambda_svc._functions.get(name) or {}).get("config", {})
+    return _refused(data, data.get("Role") or known.get("Role", "")) or update(name, data)
+
+
+def _refused(data: dict[str, Any], role_arn: str) -> Any:
+    if (data.get("TracingConfig") or {}).get("Mode") != "Active" or not role_arn:
+        return None
+    if role.may(role.assume(role_arn, "tracing"), _SEGMENTS, "*"):
+        return None
+    return lambda_svc.error_response_json("InvalidParameterValueException", _REFUSAL, 400)
+
+
+def _send_trace(emit: Callable[..., None], func: dict[str, Any], *args: Any, **kwargs: Any) -> None:
+    emit(func, *args, **kwargs)
+    config = func.get("config") or func
+    if (config.get("TracingConfig") or {}).get("Mode") == "Active":
+        credentials = role.credentials_from_environment(lambda_runtime.execution_credentials(config))
+        missing = [action for action in (_SEGMENTS, _TELEMETRY) if not role.may(credentials, action, "*")]
+        if missing:
+            logger.warning("%s's role lacks %s: no trace", config["FunctionName"], ", ".join(missing))

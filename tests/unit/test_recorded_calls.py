@@ -1,0 +1,66 @@
+"""The comparison of policies with the calls that were made, by hand-written lines of the local AWS's access log."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.recorded import calls, differences, unpermitted
+
+TOPIC = "arn:aws:sns:us-east-1:000000000000:topic"
+GROUP = "arn:aws:logs:us-east-1:000000000000:log-group:/aws/lambda/f"
+
+
+def line(action: str, resource: str, decision: str = "Allow", role: str = "f") -> str:
+    principal = f"arn:aws:sts::000000000000:assumed-role/{role}/session"
+    return json.dumps({"principal": principal, "action": action, "resource": resource, "decision": decision})
+
+
+def policy(*statements: tuple[str | list[str], str | list[str]]) -> dict[str, Any]:
+    return {"f": {"Statement": [{"Action": action, "Resource": resource} for action, resource in statements]}}
+
+
+USED = [line("sns:Publish", TOPIC), line("logs:PutLogEvents", f"{GROUP}:log-stream:1")]
+FITTING = policy(("sns:Publish", TOPIC), (["logs:PutLogEvents"], [f"{GROUP}:*"]))
+
+
+def test_there_is_no_difference_where_each_is_used_and_nothing_else() -> None:
+    assert differences(FITTING, calls(USED)) == []
+    root = json.dumps(
+        {"principal": "arn:aws:iam::000000000000:root", "action": "x:Y", "resource": "*", "decision": "Allow"}
+    )
+    assert differences(FITTING, calls([*USED, root])) == [], "what people do is no function's"
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        (("sns:Subscribe", TOPIC), f"f: sns:Subscribe on {TOPIC} is permitted and was not used"),
+        (("sns:Publish", f"{TOPIC}2"), f"f: sns:Publish on {TOPIC}2 is permitted and was not used"),
+    ],
+)
+def test_one_action_or_resource_too_many_is_said(more: tuple[str, str], said: str) -> None:
+    document = policy(("sns:Publish", TOPIC), (["logs:PutLogEvents"], [f"{GROUP}:*"]), more)
+    assert differences(document, calls(USED)) == [said]
+
+
+@pytest.mark.parametrize(
+    ("made", "what"),
+    [
+        (line("sns:Subscribe", TOPIC), f"f: sns:Subscribe on {TOPIC}"),
+        (line("sns:Publish", f"{TOPIC}2"), f"f: sns:Publish on {TOPIC}2"),
+        (line("sns:Publish", TOPIC, role="g"), f"g: sns:Publish on {TOPIC}"),
+    ],
+)
+def test_a_call_that_no_policy_permits_is_said_whatever_iam_said(made: str, what: str) -> None:
+    assert differences(FITTING, calls([*USED, made])) == [f"{what} is not permitted"]
+    assert unpermitted(FITTING, calls([*USED, made])) == [f"{what} is not permitted"]
+
+
+def test_a_call_that_was_refused_is_said_though_the_policy_permits_it() -> None:
+    """By a condition, say."""
+    refused = line("sns:Publish", TOPIC, "ImplicitDeny")
+    assert differences(FITTING, calls([*USED, refused])) == [f"f: sns:Publish on {TOPIC} was tried and refused"]
+    assert unpermitted(FITTING, calls([*USED, refused])) == []
