@@ -212,6 +212,16 @@ class Harness:
         )["Datapoints"]
         return float(sum(point["Sum"] for point in points))
 
+    def let_time_pass(self, message_id: str) -> None:
+        """Let the message be due now, and so each of its channels: those that have ended don't care."""
+        due = [f"deliveries.{name}.next_attempt_at" for name in self.item(message_id)["deliveries"]["M"]]
+        self.account.dynamodb.update_item(
+            TableName=self.stage.table,
+            Key={"id": {"S": message_id}},
+            UpdateExpression="SET " + ", ".join(f"{each} = :past" for each in ("due_at", *due)),
+            ExpressionAttributeValues={":past": {"N": str(int(time.time()) - 1)}},
+        )
+
     def redriven(self, message_id: str) -> dict[str, Any]:
         """The event by which the redrive has a message tried again."""
         attributes = {"kind": "redrive", "site": "default"}

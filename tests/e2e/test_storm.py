@@ -178,12 +178,12 @@ class Storm:
         """Let Lambda's retries end, and the redrive take up what they leave until nothing is left."""
         self._hear(dict.fromkeys(self.words, 1))
         for _ in range(20):
-            waiting = {each: item for each, item in self._records().items() if "due" in item}
+            waiting = [each for each, item in self._records().items() if "due" in item]
             if not waiting:
                 return
             heard = self._tap.heard()
-            for message_id, item in waiting.items():
-                self._let_time_pass(message_id, item)
+            for message_id in waiting:
+                self._herald.let_time_pass(message_id)
             self._herald.invoke("redrive", self._herald.scheduled())
             self._hear({each: len(heard[each]) + 1 for each in waiting})
         raise AssertionError(f"{len(waiting)} messages wait for ever")
@@ -196,16 +196,6 @@ class Storm:
             return all(len(heard.get(each, ())) >= number for each, number in outcomes.items())
 
         wait_for(all_told, "word of every message", 90, pause=0.5)
-
-    def _let_time_pass(self, message_id: str, item: Mapping[str, Any]) -> None:
-        """Let the message be due, and its channels: those that have ended don't care."""
-        due = [f"deliveries.{name}.next_attempt_at" for name in item["deliveries"]["M"]]
-        self._herald.account.dynamodb.update_item(
-            TableName=self._herald.stage.table,
-            Key={"id": {"S": message_id}},
-            UpdateExpression="SET " + ", ".join(f"{each} = :past" for each in ("due_at", *due)),
-            ExpressionAttributeValues={":past": {"N": str(int(time.time()) - 1)}},
-        )
 
     def _records(self) -> dict[str, dict[str, Any]]:
         pages = self._herald.account.dynamodb.get_paginator("scan").paginate(TableName=self._herald.stage.table)
