@@ -244,5 +244,5 @@ STORED: dict[str, Schema] = {
     "expires_at": _number(f"When it is deleted, {_SECONDS}; DynamoDB does so within days after"),
     "due_at": _or_null(_number(f"When it is looked at again, {_SECONDS}; null for never more")),
     "history": _list(_object(OUTCOME | {"channel": _text()}))
-    | {"description": "How each attempt of each channel ended, oldest first"},
+    | {"description": "How each attempt of each channel ended, oldest first; a line with state pending is its replay"},
 }

@@ -45,7 +45,7 @@ class MessageState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """A line of a message's history: how one attempt of one channel ended."""
+    """A line of a message's history: how one attempt of one channel ended, or with state ``pending`` its replay."""
 
     channel: str
     state: State

@@ -84,11 +84,18 @@ def _of_aws(error: Exception) -> str:
     """What to say of an error that AWS answered with, or that kept us from asking; empty for any other."""
     from botocore.exceptions import BotoCoreError, ClientError
 
-    from chalicelib.errors import HeraldError
+    from chalicelib.errors import HeraldError, InvokeError, StoreError
 
-    if isinstance(error, (BotoCoreError, ClientError)):
-        return f"AWS refused or did not answer: {error}"
-    return str(error) if isinstance(error, HeraldError) else ""
+    match error:
+        case BotoCoreError() | ClientError():
+            return f"AWS refused or did not answer: {error}"
+        case StoreError(reason="ResourceNotFoundException"):
+            return "there is no message table; is the stage deployed, in this account and region?"
+        case InvokeError():
+            return error.message
+        case HeraldError():
+            return str(error)
+    return ""
 
 
 @dataclass(frozen=True)

@@ -70,6 +70,8 @@ def page(archive: Archive, sites: Sequence[str], selection: Selection) -> Listin
     if selection.site is not None:
         sites = [selection.site]
     starts: dict[str, Position | None] = _read(selection.cursor) if selection.cursor else dict.fromkeys(sites)
+    if not starts.keys() <= set(sites):
+        raise InvalidRequestError("cursor: expected one of the same site", key="cursor")
     found: list[ListedMessage] = []
     ends: dict[str, Position | None] = {}
     for site, after in starts.items():

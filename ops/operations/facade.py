@@ -11,7 +11,7 @@ from chalicelib.adapters.aws.sdk import Sdk
 from chalicelib.adapters.destined import AsynchronousDestined
 from chalicelib.adapters.replays import RevivalTable
 from chalicelib.logic.archive import ListedMessage, MessageState, StoredMessage
-from chalicelib.logic.delivery import LAMBDA_ATTEMPTS
+from chalicelib.logic.delivery import LAMBDA_ATTEMPTS, State
 from chalicelib.settings import Stage
 from ops.account import Account
 from ops.errors import OpsError
@@ -97,7 +97,10 @@ class Operations:
             state = message.state
             if state in (MessageState.UNDELIVERABLE, MessageState.UNCERTAIN) or (
                 state is MessageState.WAITING
-                and any(each.attempts >= LAMBDA_ATTEMPTS for each in message.channels.values())
+                and any(
+                    each.attempts >= LAMBDA_ATTEMPTS and each.state in (State.WAITING, State.UNCERTAIN)
+                    for each in message.channels.values()
+                )
             ):
                 yield message
 

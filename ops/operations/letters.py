@@ -12,6 +12,7 @@ Whoever looks at a letter hides it from everybody else for a while, and puts it 
 from __future__ import annotations
 
 import json
+import uuid
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -83,7 +84,7 @@ class Fed:
 def read(body: str, queue: str, handle: str = "", sent_at: int = 0) -> Letter:
     """Understand a letter, of whichever queue."""
     try:
-        event = _event(json.loads(body))
+        event = _event(json.loads(body), body)
     except (ValueError, RecursionError):
         event = None
     if event is None:
@@ -101,8 +102,9 @@ def read(body: str, queue: str, handle: str = "", sent_at: int = 0) -> Letter:
         return Letter(queue, handle, sent_at, None)
 
 
-def _event(found: Any) -> dict[str, Any] | None:
-    """The event of ``destined`` in a letter: of the bus, of SNS, or as Lambda had it; None for anything else."""
+def _event(found: Any, body: str) -> dict[str, Any] | None:
+    """The event of ``destined`` in a letter: of the bus, of SNS, as Lambda had it, or as the message alone; None for
+    anything else."""
     match found:
         case {"detail": {"requestPayload": {"Records": [{"Sns": {"Message": str()}}]} as event}}:
             return dict(event)
@@ -112,9 +114,23 @@ def _event(found: Any) -> dict[str, Any] | None:
         case {"Records": [{"Sns": {"Message": str()}}]}:
             return dict(found)
         case {"Type": "Notification", "Message": str()}:
-            sns = {"Subject": None, "MessageAttributes": {}, **found}
-            return {"Records": [{"EventSource": "aws:sns", "EventVersion": "1.0", "Sns": sns}]}
+            return _record({"Subject": None, "MessageAttributes": {}, **found})
+        case {"version": int(), "id": str(), "site": str(site), "fields": dict()}:
+            attributes = {"kind": events.KIND_CONTACT, "site": site}
+            return _record(
+                {
+                    "Type": "Notification",
+                    "MessageId": str(uuid.uuid4()),
+                    "Subject": None,
+                    "Message": body,
+                    "MessageAttributes": {name: {"Type": "String", "Value": text} for name, text in attributes.items()},
+                }
+            )
     return None
+
+
+def _record(sns: Mapping[str, Any]) -> dict[str, Any]:
+    return {"Records": [{"EventSource": "aws:sns", "EventVersion": "1.0", "Sns": sns}]}
 
 
 def every(sqs: SQSClient, stage: Stage, queue: str) -> Iterator[Letter]:

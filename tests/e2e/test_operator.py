@@ -9,6 +9,7 @@ import stat
 import time
 import uuid
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -128,11 +129,11 @@ def test_of_ten_thousand_messages_a_page_is_one_query_and_nothing_is_scanned(
 
     with calls(caplog) as asked:
         following = operator.json("messages", "list", "--site", site, "--cursor", page["cursor"])
-        rare = operator.json("messages", "list", "--site", site, "--state", "quarantined")
-        everything = operator.gets("messages", "export", "--site", site, "--since", str_of(now - 200))
+        rare = operator.json("messages", "list", "--site", site, "--state", "quarantined", "--since", str_of(now - 80))
+        everything = operator.gets("messages", "export", "--site", site, "--since", str_of(now - 80))
     assert following["messages"][0]["received_at"] == now - 1 - MOST
-    assert (rare["messages"], bool(rare["cursor"])) == ([], True), "it gives up looking, and says where to go on"
-    assert len(everything.splitlines()) == 201
+    assert rare == {"messages": [], "cursor": None}
+    assert len(everything.splitlines()) == 81
     assert set(asked) == {"GetCallerIdentity", "Query", "BatchGetItem"}
 
 
@@ -141,23 +142,26 @@ def str_of(second: int) -> str:
 
 
 def fill(herald: Harness, site: str, number: int, now: int) -> None:
-    """Put so many delivered messages into the table, one a second until now."""
+    """Put so many messages into the table, one a second until now. Only the last are whole, as that takes long."""
     words = {"state": {"S": "delivered"}, "owner": {"S": "run"}, "reference": {"S": "r"}, "error": {"S": ""}}
     numbers = {name: {"N": "1"} for name in ("attempts", "until", "next_attempt_at", "since")}
-    for start in range(0, number, 25):
-        puts = []
-        for one in range(start, min(start + 25, number)):
-            message_id, received_at = f"{site}-{one}", now - number + one
+    items: list[Any] = []
+    for one in range(number):
+        message_id, received_at = f"{site}-{one}", now - number + one
+        item: dict[str, Any] = {
+            "id": {"S": message_id},
+            "site": {"S": site},
+            "received_at": {"N": str(received_at)},
+            "deliveries": {"M": {}},
+        }
+        if one >= number - 100:
             submission = {"version": 1, "id": message_id, "site": site, "received_at": received_at, "fields": {}}
-            item = {
-                "id": {"S": message_id},
-                "site": {"S": site},
-                "received_at": {"N": str(received_at)},
+            item |= {
                 "stored_at": {"N": str(received_at)},
                 "expires_at": {"N": str(now + 3600)},
-                "owner": {"S": "request"},
                 "submission": {"S": json.dumps(submission)},
                 "deliveries": {"M": {"pushover": {"M": words | numbers}}},
             }
-            puts.append({"PutRequest": {"Item": item}})
-        herald.account.dynamodb.batch_write_item(RequestItems={herald.stage.table: puts})  # type: ignore[dict-item]
+        items.append({"PutRequest": {"Item": item}})
+    for start in range(0, number, 25):
+        herald.account.dynamodb.batch_write_item(RequestItems={herald.stage.table: items[start : start + 25]})

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.contracts import fits
 from tests.e2e.harness import Harness, marker, wait_for
 from tests.e2e.operator import Operator
 
@@ -61,6 +62,7 @@ def test_a_failed_message_is_replayed_to_exactly_the_missing_channel(herald: Har
     assert "nothing to try" in operator.gets("replay", message_id)
     again = operator.json("trace", message_id)["steps"]
     assert [step["channel"] for step in again if step["kind"] == "replayed"] == missing
+    fits("get_message", "answer", operator.json("messages", "show", message_id))
     assert len(herald.hooks(word)) == 6
 
 

@@ -187,7 +187,7 @@ def test_no_template_names_a_partition_a_region_or_an_account() -> None:
     session = Session()
     regions = {region for name in PARTITIONS for region in session.get_available_regions("lambda", name)}
     for text in texts:
-        assert set(re.findall(r"\barn:.{16}", text)) <= {"arn:${AWS::Partition}"[:20]}
+        assert len(re.findall(r"\barn:", text)) == text.count("arn:${AWS::Partition}:")
         assert not [region for region in regions if region in text]
         assert not re.search(r"\b\d{12}\b", text)
 

@@ -12,7 +12,7 @@ import pytest
 from botocore.exceptions import NoCredentialsError
 from click.testing import CliRunner
 
-from chalicelib.errors import StoreError
+from chalicelib.errors import InvalidRequestError, StoreError
 from ops import render
 from ops.cli import main
 from ops.commands import Commands
@@ -77,6 +77,11 @@ def test_a_stage_that_there_is_not_is_named_with_those_that_there_are(root: Path
         (OpsError("start it with: make run"), "start it with: make run"),
         (NoCredentialsError(), "AWS refused or did not answer: Unable to locate credentials"),
         (StoreError("Throttled"), "the message table did not answer: Throttled"),
+        (
+            StoreError("ResourceNotFoundException"),
+            "there is no message table; is the stage deployed, in this account and region?",
+        ),
+        (InvalidRequestError("limit: expected 1 to 50", key="limit"), "limit: expected 1 to 50"),
     ],
 )
 def test_what_a_person_can_mend_is_one_message_and_status_1(error: Exception, said: str) -> None:

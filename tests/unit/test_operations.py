@@ -10,6 +10,7 @@ import re
 import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from types import SimpleNamespace
 
 import click
 import pytest
@@ -31,7 +32,7 @@ from ops.commands import messages as commands
 from ops.commands.export import COLUMNS, harmless, write
 from ops.commands.screen import printable
 from ops.commands.times import When, stamp
-from ops.operations import Selection, letters
+from ops.operations import Listing, Selection, letters
 from ops.operations.archive import every, is_of, page
 from ops.operations.trace import StepKind, recorded
 from tests.fakes import NOW, message
@@ -118,6 +119,35 @@ def test_every_message_comes_page_by_page_and_only_as_far_as_it_is_taken() -> No
 def test_a_cursor_that_no_page_gave_is_refused(cursor: str) -> None:
     with pytest.raises(InvalidRequestError, match="cursor"):
         page(archive(), SITES, Selection(cursor=cursor))
+
+
+def test_a_cursor_leads_to_no_other_site() -> None:
+    cursor = page(archive(), SITES, Selection("b", limit=5)).cursor
+    with pytest.raises(InvalidRequestError, match="same site"):
+        page(archive(), SITES, Selection("a", cursor=cursor))
+
+
+class Busy:
+    """A stage with one busy site, of whose messages none is in the state that is looked for."""
+
+    def __init__(self) -> None:
+        self.pages = 0
+
+    def page(self, selection: Selection) -> Listing:
+        self.pages += 1
+        return Listing((), f"cursor-{self.pages}")
+
+
+def test_a_rare_state_is_looked_for_in_a_few_pages_and_then_it_is_said_where_to_go_on() -> None:
+    busy = Busy()
+    found = commands.some_pages(SimpleNamespace(operations=busy), Selection(state=MessageState.UNCERTAIN))  # type: ignore[arg-type]
+    assert (found.messages, found.cursor, busy.pages) == ((), "cursor-20", 20)
+
+
+def test_without_a_state_a_page_is_one_page_however_empty() -> None:
+    busy = Busy()
+    found = commands.some_pages(SimpleNamespace(operations=busy), Selection())  # type: ignore[arg-type]
+    assert (found.cursor, busy.pages) == ("cursor-1", 1)
 
 
 def test_an_address_finds_messages_of_which_a_field_is_it_and_not_those_that_mention_it() -> None:
@@ -234,6 +264,7 @@ def records(notification: Mapping[str, object]) -> dict[str, object]:
         ({"detail": {"requestPayload": records(CONTACT)}}, "contact", "id-1"),
         ({"requestPayload": {"detail": {"requestPayload": records(CONTACT)}}}, "contact", "id-1"),
         (records(CONTACT), "contact", "id-1"),
+        (json.loads(message("id-1").serialize()), "contact", "id-1"),
         (records(REDRIVE), "redrive", "id-2"),
         (records(TEST), "event", ""),
     ],
