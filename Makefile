@@ -32,7 +32,7 @@ test: $(INSTALLED) $(NPM_PACKAGES) ## Run every test that a change needs
 	@$(BIN)/python -m pytest -m "not full" --numprocesses 2 --dist loadfile
 
 test-full: test ## Run the longer matrices too
-	@$(BIN)/python -m pytest -m full
+	@$(BIN)/python -m pytest -m full --numprocesses 2 --dist loadfile
 
 check: $(INSTALLED) ## Style, types, import rules, generated files, policies
 	@$(BIN)/ruff check --quiet .

@@ -29,6 +29,8 @@ class Metric(StrEnum):
     WAITING = "Waiting"
     UNCERTAIN = "Uncertain"
     UNDELIVERABLE = "Undeliverable"
+    FAILED = "Failed"
+    """A message, not a channel: ``on_failure`` heard of it."""
     SECONDS_TO_DELIVERY = "SecondsToDelivery"
     """From the submission to the provider's acceptance."""
     QUOTA_REMAINING = "QuotaRemaining"

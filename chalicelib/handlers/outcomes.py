@@ -1,5 +1,5 @@
-"""``on_success`` and ``on_failure``: what the rules on the bus run. One structured log line each; and of a failure the
-owner hears, where ``herald.toml`` says by which channels."""
+"""``on_success`` and ``on_failure``: what the rules on the bus run. One structured log line each; a failure is
+counted, and the owner hears of it, where ``herald.toml`` says by which channels."""
 
 from __future__ import annotations
 
@@ -26,15 +26,26 @@ def success(event: dict[str, Any]) -> None:
 
 
 def failure(event: dict[str, Any]) -> None:
-    """Log that a message did not reach its owner; for a test event with all that is needed to send it again."""
+    """Log and count that a message did not reach its owner; for a test event with all that is needed to send it again.
+
+    What is known of each channel stands in the message's record by then: ``destined`` writes that as it happens.
+    """
     outcome = read(event)
     logger.set_correlation_id(outcome.id)
     if outcome.kind == events.KIND_CANARY:
         logger.warning("Canary did not get through", extra=outcome.as_log())
     else:
         logger.error("Message not delivered", extra=outcome.as_log())
+        _count(outcome)
     if composition.root().stage.alarm_channels:
         _tell_owner(outcome)
+
+
+def _count(outcome: events.Outcome) -> None:
+    from chalicelib.metrics import Metric, emit
+
+    reason = outcome.action or outcome.error_type or outcome.condition
+    emit(composition.root().stage, Metric.FAILED, {"message_id": outcome.id, "kind": outcome.kind, "reason": reason})
 
 
 def _tell_owner(outcome: events.Outcome) -> None:

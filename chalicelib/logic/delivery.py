@@ -7,6 +7,7 @@ outcome is recorded: whoever comes later, by retry, redelivery, redrive or repla
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -200,7 +201,7 @@ def deliver_again(message: Message, record: Record, means: Means, invocation: In
     """Try every channel that is due of a message that was stored before: what the redrive asks for.
 
     Returns what :func:`deliver` does, save that what still waits is no error but the action ``waiting``: the redrive
-    comes again by itself.
+    comes again by itself, and that what has ended before is ``duplicate``, as its end was told then.
     """
     record = _compared(message, record, means)
     if record.verdict.held:
@@ -215,6 +216,10 @@ def deliver_again(message: Message, record: Record, means: Means, invocation: In
         action = conclude(run.deliveries, means.channels)
     except DeliveryIncompleteError:
         action = Action.WAITING
+    else:
+        # What is held as uncertain may have become so by a change of herald.toml alone: rather told twice than never.
+        if not run.worked and action is not Action.UNCERTAIN:
+            action = Action.DUPLICATE
     return _answer(message, action, replace(record, deliveries=run.deliveries))
 
 
@@ -268,6 +273,10 @@ class _Run:
         self._means = means
         self._invocation = invocation
         self._too_old_at = max(message.received_at, record.replayed_at) + means.give_up
+        self._lock = threading.Lock()
+        self._writing = 0
+        self._crossed = False
+        """Whether two outcomes were written at once, of which the first may have come last."""
 
     def every_channel(self) -> None:
         """Try all of them side by side, so that a slow one delays no other; raises what any raised, once all ended."""
@@ -281,6 +290,8 @@ class _Run:
         with ThreadPoolExecutor(len(self.deliveries)) as pool:
             for done in [pool.submit(self._one, name) for name in self.deliveries]:
                 done.result()
+        if self._crossed and not self.due_at():
+            self._means.store.postpone(self._message.id, 0)
 
     def _one(self, name: str) -> None:
         recorded, now = self.deliveries[name], self._means.now()
@@ -303,21 +314,23 @@ class _Run:
             outcome = attempt(notifier, notification.of_contact(self._message), claimed, channel, self._means.now)
             self._change(name, claimed, outcome)
         elif delivery is not recorded:
-            self._change(name, recorded, delivery)
+            self.worked |= self._change(name, recorded, delivery)
 
     def _change(self, name: str, before: Delivery, after: Delivery) -> bool:
-        self.deliveries[name] = after
-        changed = self._means.store.change(self._message.id, name, before, after, self.due_at())
+        with self._lock:
+            self.deliveries[name] = after
+            due_at = self.due_at()
+            self._crossed |= self._writing > 0
+            self._writing += 1
+        changed = self._means.store.change(self._message.id, name, before, after, due_at)
+        with self._lock:
+            self._writing -= 1
         if changed:
             self._means.told(self._message, name, after)
         return changed
 
     def due_at(self) -> int:
-        """When the redrive has to look at the message, as far as this run knows.
-
-        Of channels that are tried side by side the last to end may not be the last to be written; then the redrive
-        looks once too often.
-        """
+        """When the redrive has to look at the message, as far as this run knows; 0 for never more."""
         times = [
             due_at(each, self._means.channels.get(name), self._too_old_at) for name, each in self.deliveries.items()
         ]

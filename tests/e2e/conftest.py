@@ -129,6 +129,46 @@ tags = "contact"
 reserved = 10
 """
 
+STORMY = """
+# Two sites with a channel of each kind, one that holds what is uncertain and one that rings again; and one that holds
+# with one channel.
+[stages.local.sites.holding]
+thanks = "http://127.0.0.1:8080/thanks.html"
+origins = ["http://127.0.0.1:8080"]
+channels = ["push_held", "mail_held", "held"]
+
+[stages.local.sites.ringing]
+thanks = "http://127.0.0.1:8080/thanks.html"
+origins = ["http://127.0.0.1:8080"]
+channels = ["pushover", "mail_again", "own"]
+
+[stages.local.sites.patient]
+thanks = "http://127.0.0.1:8080/thanks.html"
+origins = ["http://127.0.0.1:8080"]
+channels = ["push_held"]
+
+[stages.local.channels.push_held]
+kind = "pushover"
+url = "http://127.0.0.1:8080/pushover"
+pause = 1
+uncertain = "hold"
+
+[channels.mail_held]
+kind = "email"
+from = "Herald <herald@mail.example.com>"
+to = ["owner@example.org"]
+identities = ["example.com"]
+pause = 1
+uncertain = "hold"
+
+[channels.mail_again]
+kind = "email"
+from = "Herald <herald@mail.example.com>"
+to = ["owner@example.org"]
+identities = ["example.com"]
+pause = 1
+"""
+
 WATCHED = """
 [stages.local.canary]
 every_hours = 24
@@ -154,8 +194,9 @@ def checkout() -> Iterator[Path]:
     folder.mkdir(parents=True)
     for name in ("app.py", "chalicelib", "infra", "ops", "requirements.txt", "web"):
         (folder / name).symlink_to(ROOT / name)
+    shipped = (ROOT / "herald.toml").read_text(encoding="utf-8")
     (folder / "herald.toml").write_text(
-        (ROOT / "herald.toml").read_text(encoding="utf-8") + GUARDED + MAILED + HOOKED + URGENT + WATCHED + owner.ADDED,
+        "".join([shipped, GUARDED, MAILED, HOOKED, URGENT, STORMY, WATCHED, owner.ADDED]),
         encoding="utf-8",
     )
     try:

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import re
+import signal
+import subprocess
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -20,6 +24,9 @@ Found = TypeVar("Found")
 
 PATIENCE = 20.0
 """Seconds after which something that should happen hasn't: a bound against hanging, not a measure."""
+
+LOG_PAGE = 10_000
+"""https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_FilterLogEvents.html"""
 
 
 def wait_for(look: Callable[[], Found | None], what: str, seconds: float = PATIENCE, pause: float = 0.05) -> Found:
@@ -105,10 +112,33 @@ class Harness:
         """How many requests the receivers of webhooks had."""
         return int(requests.get(f"{self._web}/webhooks/_control", timeout=PATIENCE).json()["requests"])
 
+    @contextmanager
+    def mail_stand_in(self) -> Iterator[None]:
+        """Let every mail go to the stand-in that fails on command, instead of the local AWS's SES."""
+        with self.led_to("notify_email", "SESV2", self._web):
+            yield
+
+    def taken_mails(self) -> list[dict[str, Any]]:
+        """What that stand-in accepted."""
+        found: list[dict[str, Any]] = requests.get(f"{self._web}/ses/messages.json", timeout=PATIENCE).json()
+        return found
+
+    def control(self, stand_in: str, *faults: dict[str, Any], seed: int = 0) -> None:
+        """Make ``pushover``, ``ses`` or ``webhooks`` fail, in this order or by chance."""
+        requests.put(
+            f"{self._web}/{stand_in}/_control", json={"faults": list(faults), "seed": seed}, timeout=PATIENCE
+        ).raise_for_status()
+
+    def counted(self, stand_in: str) -> dict[str, Any]:
+        """What ``pushover``, ``ses`` or ``webhooks`` counted."""
+        counts: dict[str, Any] = requests.get(f"{self._web}/{stand_in}/_control", timeout=PATIENCE).json()
+        return counts
+
     def clear(self) -> None:
         requests.delete(f"{self._web}/phone/messages.json", timeout=PATIENCE).raise_for_status()
         requests.delete(f"{self._web}/pushover/_control", timeout=PATIENCE).raise_for_status()
         requests.delete(f"{self._web}/webhooks/_control", timeout=PATIENCE).raise_for_status()
+        requests.delete(f"{self._web}/ses/_control", timeout=PATIENCE).raise_for_status()
 
     # What the account holds.
 
@@ -133,14 +163,27 @@ class Harness:
             if isinstance(entry, dict) and "_aws" not in entry:
                 yield entry
 
-    def texts(self, function: str) -> list[str]:
-        """Everything that a function wrote; nothing where its log group was deleted and it has not written since."""
-        group = f"/aws/lambda/{self.stage.function(function)}"
-        pages = self.account.logs.get_paginator("filter_log_events").paginate(logGroupName=group)
-        try:
-            return [event["message"] for page in pages for event in page["events"]]
-        except self.account.logs.exceptions.ResourceNotFoundException:
-            return []
+    def texts(self, function: str, since: float = 0) -> list[str]:
+        """Everything that a function wrote, from a second since the epoch on."""
+        return self.texts_of(f"/aws/lambda/{self.stage.function(function)}", since)
+
+    def texts_of(self, group: str, since: float = 0) -> list[str]:
+        """Everything in a log group; nothing where it was deleted and nobody has written since.
+
+        Of more than there are in a page the local AWS gives no token.
+        """
+        texts: list[str] = []
+        start = int(since * 1000)
+        while True:
+            try:
+                events = self.account.logs.filter_log_events(logGroupName=group, startTime=start)["events"]
+            except self.account.logs.exceptions.ResourceNotFoundException:
+                return texts
+            if len(events) < LOG_PAGE:
+                return texts + [event["message"] for event in events]
+            # Of the last moment there may be more.
+            start = events[-1]["timestamp"]
+            texts += [event["message"] for event in events if event["timestamp"] < start]
 
     def line(self, function: str, **fields: object) -> dict[str, Any]:
         """The function's log line with these fields, as soon as it is there."""
@@ -168,6 +211,16 @@ class Harness:
             Statistics=["Sum"],
         )["Datapoints"]
         return float(sum(point["Sum"] for point in points))
+
+    def let_time_pass(self, message_id: str) -> None:
+        """Let the message be due now, and so each of its channels: those that have ended don't care."""
+        due = [f"deliveries.{name}.next_attempt_at" for name in self.item(message_id)["deliveries"]["M"]]
+        self.account.dynamodb.update_item(
+            TableName=self.stage.table,
+            Key={"id": {"S": message_id}},
+            UpdateExpression="SET " + ", ".join(f"{each} = :past" for each in ("due_at", *due)),
+            ExpressionAttributeValues={":past": {"N": str(int(time.time()) - 1)}},
+        )
 
     def redriven(self, message_id: str) -> dict[str, Any]:
         """The event by which the redrive has a message tried again."""
@@ -278,10 +331,39 @@ class Harness:
 
     def restart(self, function: str) -> None:
         """Let the function's next run be a cold one: a change of its environment does that."""
+        self._change_environment(function, RESTARTED=str(time.time_ns()))
+
+    def kill(self, function: str) -> None:
+        """Kill every process in which the function runs, as a lost machine would. They are this stack's alone."""
+        name = self.stage.function(function)
+        folder = rf"{re.escape(str(self.stack.work))}/tmp/[^/]+/ministack-lambda-{re.escape(name)}-\w{{8}}/"  # noqa: S108
+        command = ["ps", "-axww", "-o", "pid=,args="]
+        listed = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+        found = re.findall(rf"^\s*(\d+) .*{folder}", listed, re.MULTILINE)
+        assert found, f"{name} runs in no process"
+        for pid in found:
+            os.kill(int(pid), signal.SIGKILL)
+
+    @contextmanager
+    def led_to(self, function: str, service: str, url: str) -> Iterator[None]:
+        """Let a function find one service of AWS elsewhere, as the SDKs' own variables can:
+        https://docs.aws.amazon.com/sdkref/latest/guide/feature-ss-endpoints.html"""
+        before = self._change_environment(function, **{f"AWS_ENDPOINT_URL_{service}": url})
+        try:
+            yield
+        finally:
+            self._set_environment(function, before)
+
+    def _change_environment(self, function: str, **changed: str) -> dict[str, str]:
+        """Returns what it was before."""
         name = self.stage.function(function)
         found = self.account.functions.get_function_configuration(FunctionName=name)["Environment"]["Variables"]
+        self._set_environment(function, {**found, **changed})
+        return found
+
+    def _set_environment(self, function: str, variables: dict[str, str]) -> None:
         self.account.functions.update_function_configuration(
-            FunctionName=name, Environment={"Variables": {**found, "RESTARTED": str(time.time_ns())}}
+            FunctionName=self.stage.function(function), Environment={"Variables": variables}
         )
 
     @contextmanager

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import json
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import jsonschema_rs
@@ -153,6 +154,19 @@ def test_what_rings_nobody_is_counted_by_its_reason(
     spam = replace(message(), signals=("honeypot",))
     handle(strict, spam, RecordingNotifier(), context)
     assert values(capsys.readouterr().out) == [("Quarantined", 1, {"stage": "local"})]
+
+
+def test_a_message_of_which_on_failure_hears_is_counted(
+    client: Client, local: Stage, root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sns = {"Message": message(message="MARKER").serialize(), "MessageAttributes": {"kind": {"Value": "contact"}}}
+    event = json.loads((root / "tests/contract/samples/failure.json").read_text(encoding="utf-8"))
+    event["detail"]["requestPayload"] = {"Records": [{"Sns": sns}]}
+    with using(FakeComposition(local)):
+        client.lambda_.invoke("on_failure", event)
+    written = capsys.readouterr().out
+    assert values(written) == [("Failed", 1, {"stage": "local"})]
+    assert "MARKER" not in written
 
 
 def test_a_stage_that_wants_no_metrics_writes_none(

@@ -75,6 +75,24 @@ def test_refuse_closes_the_connection_without_an_answer(client: httpx.Client, me
     assert counts(client)["faulted"] == {"refuse": 1}
 
 
+@pytest.mark.parametrize("accept", [False, True])
+def test_a_reset_breaks_the_connection_off_before_or_after_acceptance(
+    client: httpx.Client, message: Message, accept: bool
+) -> None:
+    command(client, {"do": "reset", "accept": accept})
+    with pytest.raises(httpx.ReadError):
+        client.post(URL, data=message)
+    assert len(client.get("/phone/messages.json").json()) == accept
+    assert counts(client)["faulted"] == {"reset_accepted" if accept else "reset": 1}
+
+
+def test_a_wrong_answer_may_follow_on_acceptance(client: httpx.Client, message: Message) -> None:
+    command(client, {"do": "status", "status": 502, "accept": True}, {"do": "garbage", "accept": True})
+    assert client.post(URL, data=message).status_code == 502
+    assert b"not JSON" in client.post(URL, data=message).content
+    assert counts(client)["accepted"] == 2
+
+
 def test_a_stall_is_not_accepted_and_ends_when_the_client_goes(client: httpx.Client, message: Message) -> None:
     command(client, {"do": "stall", "seconds": 60})
     with pytest.raises(httpx.ReadTimeout):

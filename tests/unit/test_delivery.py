@@ -592,6 +592,31 @@ def test_every_channel_is_tried_before_an_error_of_one_escapes() -> None:
     assert run.recorded("a").state is State.SENDING, "it may have rung, which the next run takes for uncertain"
 
 
+def test_channels_that_end_at_once_leave_nothing_due_whichever_is_written_last() -> None:
+    begun, over = threading.Event(), threading.Event()
+
+    class CrossingStore(InMemoryMessages):
+        def change(self, message_id: str, channel: str, before: Delivery, after: Delivery, *due: Any) -> bool:
+            """The write of a's outcome, which knows nothing of b's, ends after b's."""
+            if (channel, after.state) == ("a", State.DELIVERED):
+                begun.set()
+                assert over.wait(5)
+            changed = super().change(message_id, channel, before, after, *due)
+            if (channel, after.state) == ("b", State.DELIVERED):
+                over.set()
+            return changed
+
+    class SecondNotifier(RecordingNotifier):
+        def notify(self, notification: Notification) -> str:
+            assert begun.wait(5)
+            return super().notify(notification)
+
+    run = Run(TWO, a=RecordingNotifier(), b=SecondNotifier())
+    run.store = CrossingStore()
+    assert run.action() == "delivered"
+    assert due(run) == 0
+
+
 # What is due
 
 
@@ -700,7 +725,7 @@ def test_the_redrive_finds_a_delivered_message_and_leaves_it_alone() -> None:
     run = Run(pushover=notifier)
     run.action()
     run.store.postpone(MESSAGE.id, NOW + 1)
-    assert again(run) == "delivered"
+    assert again(run) == "duplicate", "its end was told before"
     assert (len(notifier.delivered), due(run)) == (1, 0)
 
 
@@ -763,6 +788,14 @@ def test_what_is_held_as_uncertain_stays_so_however_old() -> None:
     run.store.kept[MESSAGE.id] = MESSAGE
     assert again(run) == "uncertain"
     assert run.recorded().state is State.UNCERTAIN
+
+
+def test_a_claim_that_is_over_and_held_is_told_by_the_redrive_that_finds_it() -> None:
+    run = Run(HOLD)
+    run.record(pushover=Delivery(State.SENDING, 1, "run-0", NOW - 1))
+    run.store.kept[MESSAGE.id] = MESSAGE
+    assert again(run) == "uncertain"
+    assert run.recorded().error == "Interrupted"
 
 
 def test_a_channel_that_has_left_is_given_up_in_the_end() -> None:

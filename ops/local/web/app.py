@@ -9,6 +9,9 @@ from starlette.routing import Mount, Route
 from ops.local.web import herald, phone
 from ops.local.web.guard import LoopbackGuard
 from ops.local.web.inbox import Inbox
+from ops.local.web.mail import OUTBOUND, Ses
+from ops.local.web.mail import endpoint as ses_endpoint
+from ops.local.web.mail import routes as ses
 from ops.local.web.pushover import api as pushover
 from ops.local.web.pushover.stand_in import StandIn
 from ops.local.web.settings import ApiAddress, WebSettings
@@ -27,12 +30,15 @@ def create_app(settings: WebSettings) -> Starlette:
     inbox = Inbox()
     stand_in = StandIn(settings, inbox)
     receivers = Receivers(settings.clock)
+    mail = Ses(settings.clock)
     app = Starlette(
         routes=[
             Mount("/_herald", routes=herald.routes(api)),
             *phone.routes(inbox, settings.phone_directory, settings.app_name),
             Mount("/pushover", routes=pushover.routes(stand_in)),
             Mount("/webhooks", routes=webhooks(receivers)),
+            Mount("/ses", routes=ses(mail)),
+            Route(OUTBOUND, ses_endpoint(mail), methods=["POST"]),
             Route("/{path:path}", Site(settings.site_directory, api).endpoint),
         ],
         middleware=[Middleware(LoopbackGuard)],
@@ -42,6 +48,7 @@ def create_app(settings: WebSettings) -> Starlette:
         inbox.close()
         stand_in.close()
         receivers.close()
+        mail.close()
 
     app.state.api = api
     app.state.close = close

@@ -8,6 +8,7 @@ import contextlib
 import os
 import signal
 import socket
+import struct
 import sys
 from collections.abc import Generator, Sequence
 from dataclasses import replace
@@ -55,8 +56,15 @@ class Connections:
 
         return Protocol
 
-    def hang_up(self, client: Any) -> None:
-        self._open[tuple(client)].close()
+    def hang_up(self, client: Any, broken: bool) -> None:
+        """Close the client's connection; ``broken`` lets it see that as a reset (TCP's RST) and not as an end."""
+        transport = self._open[tuple(client)]
+        if not broken:
+            transport.close()
+            return
+        # Not to linger is to reset: socket(7), SO_LINGER.
+        transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        transport.abort()
 
 
 class LocalServer(uvicorn.Server):
@@ -67,7 +75,7 @@ class LocalServer(uvicorn.Server):
 
         async def with_hang_up(scope: Scope, receive: Receive, send: Send) -> None:
             if scope["type"] == "http":
-                extensions = {HANG_UP: lambda: connections.hang_up(scope["client"])}
+                extensions = {HANG_UP: lambda broken: connections.hang_up(scope["client"], broken)}
                 scope = {**scope, "extensions": {**scope.get("extensions", {}), **extensions}}
             await app(scope, receive, send)
 

@@ -21,8 +21,7 @@ from starlette.routing import Route
 
 from chalicelib.logic.webhooks import EVENT
 from ops.local.web.inbox import KEPT
-from ops.local.web.pushover import faults
-from ops.local.web.pushover.api import FaultyEndpoint, proxy_page
+from ops.local.web.pushover.api import FaultyEndpoint, control, proxy_page
 from ops.local.web.pushover.faults import Control, Fault, FaultPlan
 from ops.local.web.settings import LOCAL_WEBHOOK_SECRET
 
@@ -141,22 +140,10 @@ def routes(receivers: Receivers) -> list[Route]:
     async def messages(request: Request) -> Response:
         return JSONResponse(list(receivers.received))
 
-    async def control(request: Request) -> Response:
-        if request.method == "PUT":
-            try:
-                receivers.control(faults.parse(json.loads(await request.body())))
-            except faults.ControlError as error:
-                return JSONResponse({"error": str(error), "problems": error.problems}, 400)
-            except (ValueError, RecursionError):
-                return JSONResponse({"error": 'body: not JSON, expected {"faults": [...]}'}, 400)
-        elif request.method == "DELETE":
-            receivers.reset()
-        return JSONResponse(receivers.counts())
-
     endpoint = ReceiverEndpoint(receivers)
     return [
         Route("/messages.json", messages),
-        Route("/_control", control, methods=["GET", "PUT", "DELETE"]),
+        control(receivers),
         Route("/{channel}", endpoint, methods=["POST"]),
         Route("/", endpoint, methods=["POST"]),
     ]

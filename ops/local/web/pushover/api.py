@@ -17,13 +17,13 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from ops.local.web.pushover import faults
-from ops.local.web.pushover.faults import Fault, FaultPlan
+from ops.local.web.pushover.faults import Control, Fault, FaultPlan
 from ops.local.web.pushover.stand_in import Answer, StandIn
 
 MAX_BODY = 8 * 1024 * 1024
 """Bytes of a request: an attachment may have 5 MiB, and Base64 adds a third."""
 HANG_UP = "herald.hang_up"
-"""The key of the ASGI scope under which the server gives a function that closes the connection."""
+"""The key of the ASGI scope under which the server gives a function that closes the connection, or breaks it off."""
 
 _FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
 _PROXY_PAGE = "<html><head><title>{0}</title></head><body><center><h1>{0}</h1></center></body></html>\n"
@@ -48,7 +48,41 @@ def routes(stand_in: StandIn) -> list[Route]:
     async def receipt(request: Request) -> Response:
         return _response(stand_in.receipt(str(request.path_params["receipt"]), dict(request.query_params)))
 
-    async def control(request: Request) -> Response:
+    return [
+        Route("/1/messages.json", MessagesEndpoint(stand_in), methods=["POST"]),
+        Route("/1/users/validate.json", validate, methods=["POST"]),
+        Route("/1/apps/limits.json", limits),
+        Route("/1/receipts/{receipt}.json", receipt),
+        control(stand_in),
+    ]
+
+
+class Faulty(Protocol):
+    """A stand-in that fails on command, and counts."""
+
+    plan: FaultPlan
+    closing: asyncio.Event
+
+    def control(self, control: Control) -> None:
+        """Replace the faults to come."""
+
+    def reset(self) -> None:
+        """Forget faults and counts."""
+
+    def counts(self) -> dict[str, Any]:
+        """What there was so far, as JSON."""
+
+    def request(self) -> AbstractContextManager[None]:
+        """Count one request for as long as it is in progress."""
+
+    def count_fault(self, kind: str) -> None:
+        """Count one fault."""
+
+
+def control(stand_in: Faulty) -> Route:
+    """``/_control``: GET tells what was counted, PUT the faults to come, DELETE forgets both."""
+
+    async def endpoint(request: Request) -> Response:
         if request.method == "PUT":
             try:
                 stand_in.control(faults.parse(json.loads(await request.body())))
@@ -60,26 +94,7 @@ def routes(stand_in: StandIn) -> list[Route]:
             stand_in.reset()
         return JSONResponse(stand_in.counts())
 
-    return [
-        Route("/1/messages.json", MessagesEndpoint(stand_in), methods=["POST"]),
-        Route("/1/users/validate.json", validate, methods=["POST"]),
-        Route("/1/apps/limits.json", limits),
-        Route("/1/receipts/{receipt}.json", receipt),
-        Route("/_control", control, methods=["GET", "PUT", "DELETE"]),
-    ]
-
-
-class Faulty(Protocol):
-    """A stand-in that fails on command, and counts."""
-
-    plan: FaultPlan
-    closing: asyncio.Event
-
-    def request(self) -> AbstractContextManager[None]:
-        """Count one request for as long as it is in progress."""
-
-    def count_fault(self, kind: str) -> None:
-        """Count one fault."""
+    return Route("/_control", endpoint, methods=["GET", "PUT", "DELETE"])
 
 
 class FaultyEndpoint(ABC):
@@ -101,17 +116,18 @@ class FaultyEndpoint(ABC):
         with self._stand_in.request(), contextlib.suppress(ClientDisconnect):
             request = Request(scope, receive)
             fault = self._stand_in.plan.next()
-            if fault is None or fault.do in faults.ACCEPTING:
+            if fault is None:
+                await (await self.right_answer(request))(scope, receive, send)
+                return
+            if fault.accepts:
                 response = await self.right_answer(request)
             else:
                 await _body(request)  # read, so that a disconnect can be told from the rest of the body
+            if fault.do not in faults.ACCEPTING:
                 response = RedirectResponse("/", 302) if fault.do == "redirect" else self.wrong_answer(fault)
-            if fault is None:
-                await response(scope, receive, send)
-                return
             self._stand_in.count_fault(fault.kind)
-            if fault.do == "refuse":
-                await _hang_up(scope, receive)
+            if fault.do in ("refuse", "reset"):
+                await _hang_up(scope, receive, broken=fault.do == "reset")
             elif fault.do == "slow_body":
                 await self._slowly(response, fault.seconds, receive, send)
             elif fault.do not in ("stall", "accept_then_stall") or await self._pause(fault.seconds, receive):
@@ -214,11 +230,13 @@ async def _body(request: Request) -> bytes:
     return body
 
 
-async def _hang_up(scope: Scope, receive: Receive) -> None:
+async def _hang_up(scope: Scope, receive: Receive, broken: bool) -> None:
     hang_up = scope.get("extensions", {}).get(HANG_UP)
     if hang_up is None:
-        raise RuntimeError("`refuse` needs ops.local.web.server, which can close a connection without an answer")
-    hang_up()
+        raise RuntimeError(
+            "`refuse` and `reset` need ops.local.web.server, which can close a connection without an answer"
+        )
+    hang_up(broken)
     await _disconnect(receive)
 
 

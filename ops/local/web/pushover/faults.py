@@ -9,7 +9,8 @@
 
 Each message request takes the first fault of the list that has times left. A fault with a ``share`` hits that
 part of the requests that come to it, at random from ``seed`` on; the others pass on to the next fault.
-``times`` is how often a fault hits: 1 unless given, without limit for one with a share.
+``times`` is how often a fault hits: 1 unless given, without limit for one with a share. With ``"accept": true`` the
+message is accepted first, as when only the answer is lost, and is counted as, say, ``reset_accepted``.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ KINDS: dict[str, tuple[str, ...]] = {
     "status": ("status", "reset_in"),
     "stall": ("seconds",),
     "refuse": (),
+    "reset": (),
     "accept_then_stall": ("seconds",),
     "garbage": (),
     "slow_body": ("seconds",),
@@ -30,7 +32,7 @@ KINDS: dict[str, tuple[str, ...]] = {
     "no_device": (),
     "redirect": (),
 }
-"""What a fault can do, and the keys that it takes besides ``do``, ``times`` and ``share``.
+"""What a fault can do, and the keys that it takes besides ``do``, ``times``, ``share`` and ``accept``.
 
 =================== =======================================================================================
 status              answers with ``status`` (400 to 599): an error as documented below 500, above it a proxy's
@@ -38,6 +40,7 @@ status              answers with ``status`` (400 to 599): an error as documented
                     given, until the month ends); not accepted
 stall               does nothing for ``seconds``, then answers 503; the message is not accepted
 refuse              closes the connection without an answer; not accepted
+reset               breaks the connection off (TCP's RST); not accepted
 accept_then_stall   accepts (the phone shows it), but answers only after ``seconds``
 garbage             answers 200 with something that is not JSON; not accepted
 slow_body           accepts, answers 200 at once, but takes ``seconds`` for the body, byte by byte
@@ -71,13 +74,20 @@ class Fault:
     seconds: float = _DEFAULT_SECONDS
     reset_in: float | None = None
     share: float | None = None
+    accept: bool = False
+    """Whether the message is accepted before this goes wrong."""
     left: int | None = 1
     """How often it still hits; None is without limit."""
 
     @property
     def kind(self) -> str:
         """The name under which it is counted, such as ``stall`` or ``status_500``."""
-        return f"status_{self.status}" if self.do == "status" else self.do
+        kind = f"status_{self.status}" if self.do == "status" else self.do
+        return f"{kind}_accepted" if self.accept else kind
+
+    @property
+    def accepts(self) -> bool:
+        return self.accept or self.do in ACCEPTING
 
     def describe(self) -> dict[str, Any]:
         entry: dict[str, Any] = {"do": self.do}
@@ -86,6 +96,8 @@ class Fault:
                 entry[key] = value
         if self.share is not None:
             entry["share"] = self.share
+        if self.accept:
+            entry["accept"] = True
         return {**entry, "left": self.left}
 
 
@@ -154,7 +166,7 @@ def _fault(at: str, entry: object, wrong: Any) -> Fault | None:
     if not isinstance(do, str) or do not in KINDS:
         wrong(f"{at}.do", do, f"one of {', '.join(KINDS)}")
         return None
-    allowed = ("do", "times", "share", *KINDS[do])
+    allowed = ("do", "times", "share", *(() if do in ACCEPTING else ("accept",)), *KINDS[do])
     for key in entry:
         if key not in allowed:
             wrong(f"{at}.{key}", entry[key], f"only the keys {', '.join(allowed)} with {do}")
@@ -164,7 +176,10 @@ def _fault(at: str, entry: object, wrong: Any) -> Fault | None:
     times = entry.get("times", 1 if share is None else None)
     if times is not None and not _whole(times, 1, _MANY):
         wrong(f"{at}.times", times, f"a whole number from 1 to {_MANY}")
-    fault = Fault(do, share=share, left=times)
+    accept = entry.get("accept", False)
+    if not isinstance(accept, bool):
+        wrong(f"{at}.accept", accept, "true or false")
+    fault = Fault(do, share=share, left=times, accept=accept is True)
     if do == "status":
         fault.status = entry.get("status", 0)
         if not _whole(fault.status, 400, 599):
