@@ -35,7 +35,9 @@ Table = dict[tuple[str, str], Lines]
 
 SECTIONS = ("code", "function", "policy", "stack", "api", "log")
 _MOST_FILES = 20
-_RESOURCE = re.compile(r"^  (\w+):\n(?:    .*\n)*?    Type: (\S+)", re.MULTILINE)
+_NAME = re.compile(r"  (\w+):")
+_KIND = re.compile(r"    Type: (AWS::\S+)")
+_CONDITION = re.compile(r"    Condition: (\w+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +59,7 @@ def diff(it: Deployment, stages: Mapping[str, StageConfig]) -> list[Change]:
     found = _found(release, table, it.account, it.stage, known)
     code, drifted = _code(release, it)
     changes = [
-        Change(section, name, tuple(_compared(section, found.get((section, name)), wanted.get((section, name)))))
+        Change(section, name, tuple(compared(section, found.get((section, name)), wanted.get((section, name)))))
         for section, name in sorted({*wanted, *found}, key=lambda part: (SECTIONS.index(part[0]), part[1]))
         if found.get((section, name)) != wanted.get((section, name))
     ]
@@ -230,7 +232,8 @@ def _standing_api(account: Account, api: str) -> Table:
 # The differences
 
 
-def _compared(section: str, before: Lines | None, after: Lines | None) -> Iterator[str]:
+def compared(section: str, before: Lines | None, after: Lines | None) -> Iterator[str]:
+    """The lines that differ, with + or - before each; of a template with those around it."""
     if section == "stack" and (before is None or after is None):
         for line in _resources(before or after or []):
             yield f"{'+' if before is None else '-'} {line}"
@@ -246,8 +249,16 @@ def _compared(section: str, before: Lines | None, after: Lines | None) -> Iterat
 
 def _resources(lines: Lines) -> Iterator[str]:
     """What a whole template makes: its text would say too much."""
-    for name, kind in _RESOURCE.findall("\n".join(lines) + "\n"):
-        yield f"{name} {kind}"
+    found: dict[str, list[str]] = {}
+    name = ""
+    for line in lines:
+        if match := _NAME.fullmatch(line):
+            name = match[1]
+        elif match := _KIND.fullmatch(line):
+            found[name] = [name, match[1]]
+        elif name in found and (match := _CONDITION.fullmatch(line)):
+            found[name].append(f"(if {match[1]})")
+    return (" ".join(words) for words in found.values())
 
 
 def _code(release: Release, it: Deployment) -> tuple[list[Change], list[Change]]:

@@ -17,7 +17,7 @@ import yaml
 from chalicelib.functions import functions_of, settings_of
 from chalicelib.logic import openapi
 from chalicelib.settings import APP, Stage
-from ops import cli, contracts, wiring
+from ops import cli, contracts, pipeline, wiring
 from ops.commands.document import document
 from ops.config import LOCAL, LOCAL_KEYS, StageConfig
 from ops.policies import Where, policy
@@ -56,6 +56,8 @@ def generated(stages: Mapping[str, StageConfig]) -> dict[Path, str]:
         files[wiring_file(config.stage.name)] = _yaml(
             wiring.template(config.stage, with_alarms=config.alarms_to is not None, additions=config.additions)
         )
+        if config.stage.name != LOCAL:
+            files[Path(f"infra/pipeline-{config.stage.name}.yaml")] = _yaml(pipeline.template(config.stage))
     if LOCAL in stages:
         files |= policies(stages[LOCAL].stage, local_where(stages[LOCAL]))
     return files
@@ -95,6 +97,7 @@ def left_over(root: Path, files: Mapping[Path, str]) -> list[Path]:
     found = [
         *(root / ".chalice").glob(f"policy-{LOCAL}-*.json"),
         *(root / "infra").glob("wiring-*.yaml"),
+        *(root / "infra").glob("pipeline-*.yaml"),
         *(root / CONTRACTS).glob("*.json"),
     ]
     return sorted(

@@ -135,7 +135,9 @@ def _say_fed(fed: Fed, as_json: bool) -> None:
     if as_json:
         echo_json(fed.as_json())
     else:
-        click.echo(f"{len(fed.messages)} fed back, {fed.test_events} test events thrown away, {fed.left} left")
+        click.echo(
+            f"{len(fed.messages)} fed back, {fed.test_events} test events and canaries thrown away, {fed.left} left"
+        )
         for message_id in fed.messages:
             click.echo(message_id)
         for error in fed.errors:

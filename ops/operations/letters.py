@@ -16,7 +16,7 @@ import uuid
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -24,6 +24,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from chalicelib.logic import events
 from chalicelib.logic.submission import Message
 from chalicelib.settings import Stage
+from ops.errors import OpsError
 from ops.operations.logs import printed
 from ops.stacks import prefix
 
@@ -34,12 +35,12 @@ if TYPE_CHECKING:
 FED_BACK = ("topic-dead-letters", "failed-events")
 """The queues whose letters are events of ``destined``."""
 QUEUES = (*FED_BACK, "rule-dead-letters")
-KEPT = 14 * 24 * 3600
-"""Seconds that a letter is kept: infra/data.yaml."""
-MOST = 10_000
+MOST = 5000
 """Letters of a queue that are looked at."""
-_HIDDEN = 120
-"""Seconds that a letter is hidden from others while it is looked at."""
+_HIDDEN = 600
+"""Seconds that a letter is hidden from others while it is looked at: more than it takes to look at as many."""
+_NO_MESSAGE = (events.KIND_EVENT, events.KIND_CANARY)
+"""Kinds of events that hold no message."""
 _AT_ONCE = 10
 """https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_ReceiveMessage.html"""
 
@@ -48,16 +49,16 @@ _AT_ONCE = 10
 class Letter:
     """One dead letter."""
 
-    queue: str
-    handle: str
-    sent_at: int
-    """Seconds since the epoch."""
     event: Mapping[str, Any] | None = field(repr=False)
     """What ``destined`` was to be run with; None for a letter that can't be read."""
     kind: str = ""
-    """``contact``, ``redrive`` or ``event``, from the attributes of the message."""
+    """``contact``, ``redrive``, ``event`` or ``canary``, from the attributes of the message."""
     id: str = ""
-    """The message's id; empty for a test event."""
+    """The message's id; empty for a test event and a canary."""
+    handle: str = ""
+    """By which it is deleted or put back."""
+    sent_at: int = 0
+    """Seconds since the epoch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +68,7 @@ class Fed:
     messages: tuple[str, ...]
     """The ids of the messages whose events ``destined`` took; their letters are gone."""
     test_events: int
-    """Letters of test events, which hold no message and were thrown away."""
+    """Letters of test events and canaries, which hold no message and were thrown away."""
     left: int
     """Letters that nobody can read, that Lambda didn't take, or that came meanwhile; they stay."""
     errors: tuple[str, ...] = ()
@@ -81,25 +82,25 @@ class Fed:
         }
 
 
-def read(body: str, queue: str, handle: str = "", sent_at: int = 0) -> Letter:
+def read(body: str) -> Letter:
     """Understand a letter, of whichever queue."""
     try:
         event = _event(json.loads(body), body)
     except (ValueError, RecursionError):
         event = None
     if event is None:
-        return Letter(queue, handle, sent_at, None)
+        return Letter(None)
     sns = event["Records"][0]["Sns"]
     attributes = sns.get("MessageAttributes") or {}
     kind = str((attributes.get("kind") or {}).get("Value", ""))
-    if kind == events.KIND_EVENT:
-        return Letter(queue, handle, sent_at, event, kind)
+    if kind in _NO_MESSAGE:
+        return Letter(event, kind)
     if kind == events.KIND_REDRIVE:
-        return Letter(queue, handle, sent_at, event, kind, str(sns["Message"]))
+        return Letter(event, kind, str(sns["Message"]))
     try:
-        return Letter(queue, handle, sent_at, event, events.KIND_CONTACT, Message.deserialize(sns["Message"]).id)
+        return Letter(event, events.KIND_CONTACT, Message.deserialize(sns["Message"]).id)
     except ValueError:
-        return Letter(queue, handle, sent_at, None)
+        return Letter(None)
 
 
 def _event(found: Any, body: str) -> dict[str, Any] | None:
@@ -133,40 +134,43 @@ def _record(sns: Mapping[str, Any]) -> dict[str, Any]:
     return {"Records": [{"EventSource": "aws:sns", "EventVersion": "1.0", "Sns": sns}]}
 
 
-def every(sqs: SQSClient, stage: Stage, queue: str) -> Iterator[Letter]:
-    """The letters of a queue, as many as can be found, and :data:`MOST` at most; none for a queue that there is not.
+class Queue:
+    """One queue of a stage."""
 
-    Each stays hidden from others until it is put back or deleted, or for two minutes.
-    """
-    url = _url(sqs, stage, queue)
-    seen = 0
-    while url and seen < MOST:
-        # To wait a second is to ask all of SQS's servers, not some:
-        # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-short-and-long-polling.html
-        found = sqs.receive_message(
-            QueueUrl=url,
-            MaxNumberOfMessages=_AT_ONCE,
-            WaitTimeSeconds=1,
-            VisibilityTimeout=_HIDDEN,
-            AttributeNames=["SentTimestamp"],
-        ).get("Messages", [])
-        if not found:
-            return
-        for one in found:
-            sent_at = int(one.get("Attributes", {}).get("SentTimestamp", 0)) // 1000
-            yield read(one["Body"], queue, one["ReceiptHandle"], sent_at)
-        seen += len(found)
+    def __init__(self, sqs: SQSClient, stage: Stage, name: str) -> None:
+        self._sqs = sqs
+        self._url = sqs.get_queue_url(QueueName=f"{prefix(stage)}-{name}")["QueueUrl"]
 
+    def __iter__(self) -> Iterator[Letter]:
+        """The letters, as many as can be found, and :data:`MOST` at most.
 
-def delete(sqs: SQSClient, stage: Stage, letter: Letter) -> None:
-    sqs.delete_message(QueueUrl=_url(sqs, stage, letter.queue), ReceiptHandle=letter.handle)
+        Each stays hidden from others until it is put back or deleted, or for ten minutes.
+        """
+        seen = 0
+        while seen < MOST:
+            # To wait a second is to ask all of SQS's servers, not some:
+            # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-short-and-long-polling.html
+            found = self._sqs.receive_message(
+                QueueUrl=self._url,
+                MaxNumberOfMessages=_AT_ONCE,
+                WaitTimeSeconds=1,
+                VisibilityTimeout=_HIDDEN,
+                AttributeNames=["SentTimestamp"],
+            ).get("Messages", [])
+            if not found:
+                return
+            for one in found:
+                sent_at = int(one.get("Attributes", {}).get("SentTimestamp", 0)) // 1000
+                yield replace(read(one["Body"]), handle=one["ReceiptHandle"], sent_at=sent_at)
+            seen += len(found)
 
+    def delete(self, letter: Letter) -> None:
+        self._sqs.delete_message(QueueUrl=self._url, ReceiptHandle=letter.handle)
 
-def put_back(sqs: SQSClient, stage: Stage, letters: Collection[Letter]) -> None:
-    """Let others see the letters again."""
-    for letter in letters:
-        url = _url(sqs, stage, letter.queue)
-        sqs.change_message_visibility(QueueUrl=url, ReceiptHandle=letter.handle, VisibilityTimeout=0)
+    def put_back(self, letters: Collection[Letter]) -> None:
+        """Let others see the letters again."""
+        for letter in letters:
+            self._sqs.change_message_visibility(QueueUrl=self._url, ReceiptHandle=letter.handle, VisibilityTimeout=0)
 
 
 def feed_back(sqs: SQSClient, functions: LambdaClient, stage: Stage, now: int) -> Fed:
@@ -176,17 +180,17 @@ def feed_back(sqs: SQSClient, functions: LambdaClient, stage: Stage, now: int) -
     """
     messages: list[str] = []
     errors: list[str] = []
-    left: list[Letter] = []
-    test_events = 0
-    for queue in FED_BACK:
-        for letter in every(sqs, stage, queue):
+    number_left = test_events = 0
+    for queue in (Queue(sqs, stage, name) for name in FED_BACK):
+        left: list[Letter] = []
+        for letter in queue:
             # One that came just now may be of an event that was fed back just now.
             if letter.event is None or letter.sent_at > now:
                 left.append(letter)
                 continue
-            if letter.kind == events.KIND_EVENT:
+            if letter.kind in _NO_MESSAGE:
+                queue.delete(letter)
                 test_events += 1
-                delete(sqs, stage, letter)
                 continue
             try:
                 functions.invoke(
@@ -198,36 +202,39 @@ def feed_back(sqs: SQSClient, functions: LambdaClient, stage: Stage, now: int) -
                 left.append(letter)
                 errors.append(f"message {printed(letter.id)}: {error}")
                 continue
-            delete(sqs, stage, letter)
+            queue.delete(letter)
             messages.append(letter.id)
-    put_back(sqs, stage, left)
-    return Fed(tuple(messages), test_events, len(left), tuple(errors))
+        queue.put_back(left)
+        number_left += len(left)
+    return Fed(tuple(messages), test_events, number_left, tuple(errors))
 
 
 def erase(sqs: SQSClient, stage: Stage, ids: Collection[str]) -> dict[str, int]:
-    """Delete every letter that holds one of these messages; returns how many of each."""
+    """Delete every letter that holds one of these messages; returns how many of each.
+
+    Raises :class:`OpsError` where a queue holds more letters than are looked at.
+    """
     wanted = frozenset(ids)
 
-    def erase_in(queue: str) -> list[str]:
+    def erase_in(name: str) -> list[str]:
+        queue = Queue(sqs, stage, name)
         found: list[str] = []
         others: list[Letter] = []
-        for letter in every(sqs, stage, queue):
+        for letter in queue:
             if letter.id in wanted:
-                delete(sqs, stage, letter)
+                queue.delete(letter)
                 found.append(letter.id)
             else:
                 others.append(letter)
-        put_back(sqs, stage, others)
+        queue.put_back(others)
+        if len(found) + len(others) >= MOST:
+            raise OpsError(
+                f"{name} holds {MOST} letters or more; feed them back first (replay --letters), or nobody can say that"
+                " none is left of what is erased"
+            )
         return found
 
     # Side by side, as each queue is waited for.
     with ThreadPoolExecutor(len(QUEUES)) as pool:
         numbers = Counter(one for found in pool.map(erase_in, QUEUES) for one in found)
     return {one: numbers[one] for one in ids}
-
-
-def _url(sqs: SQSClient, stage: Stage, queue: str) -> str:
-    try:
-        return sqs.get_queue_url(QueueName=f"{prefix(stage)}-{queue}")["QueueUrl"]
-    except sqs.exceptions.QueueDoesNotExist:
-        return ""

@@ -43,27 +43,27 @@ def index(herald: Harness, message_id: str, site: str) -> list[str]:
 
 def test_a_failed_message_is_replayed_to_exactly_the_missing_channel(herald: Harness, operator: Operator) -> None:
     word = marker()
+
+    def rung() -> tuple[int, int, int]:
+        return len(herald.pushes(word)), len(herald.mails(word)), len(herald.hooks(word))
+
     herald.hook_faults({"do": "status", "status": 400})
-    message_id: str = herald.post_json({"message": word}, "/contact/hooked").json()["id"]
+    message_id: str = herald.post_json({"message": word}, "/contact/ringing").json()["id"]
     assert herald.line("on_failure", message_id=message_id)["action"] == "undeliverable"
-    missing = [name for name in herald.stage.sites["hooked"].channels if herald.delivery(message_id, name)["error"]]
-    assert (len(missing), len(herald.hooks(word))) == (1, 5)
+    assert rung() == (1, 1, 0)
 
     done = operator.json("replay", message_id)
-    left = {name: "delivered" for name in herald.stage.sites["hooked"].channels if name not in missing}
-    assert done == {
-        "replayed": [{"id": message_id, "channels": missing, "left": left, "asked": True}],
-        "errors": [],
-    }
+    left = {"pushover": "delivered", "mail_again": "delivered"}
+    replayed = {"id": message_id, "channels": ["own"], "left": left, "asked": True}
+    assert done == {"replayed": [replayed], "errors": []}
     herald.line("on_success", message_id=message_id, action="delivered", kind="redrive")
-    rung = [hook["channel"] for hook in herald.hooks(word)]
-    assert sorted(rung) == sorted(herald.stage.sites["hooked"].channels)
+    assert rung() == (1, 1, 1)
 
     assert "nothing to try" in operator.gets("replay", message_id)
-    again = operator.json("trace", message_id)["steps"]
-    assert [step["channel"] for step in again if step["kind"] == "replayed"] == missing
+    steps = operator.json("trace", message_id)["steps"]
+    assert [step["channel"] for step in steps if step["kind"] == "replayed"] == ["own"]
     fits("get_message", "answer", operator.json("messages", "show", message_id))
-    assert len(herald.hooks(word)) == 6
+    assert rung() == (1, 1, 1)
 
 
 def test_all_that_failed_is_replayed_and_the_rest_is_left_alone(herald: Harness, operator: Operator) -> None:
@@ -102,11 +102,12 @@ def test_dead_letters_are_fed_back_and_ring_once_however_many_there_are(herald: 
         sqs.send_message(QueueUrl=url, MessageBody=text)
 
     fed = operator.json("replay", "--letters")
-    assert sorted(fed["messages"]) == sorted([first, first, second])
+    assert (fed["messages"].count(first), fed["messages"].count(second)) == (2, 1)
     assert (fed["left"], fed["errors"]) == (1, [])
     for message_id in (first, second):
         herald.line("on_success", message_id=message_id, action="delivered")
-    herald.line("on_success", message_id=first, action="duplicate")
+    # Whichever of the two runs claimed the channel, the other found it claimed or delivered.
+    wait_for(lambda: len([line for line in herald.lines("on_success") if line.get("message_id") == first]) == 2, "ends")
     assert (len(herald.pushes(stored_never)), len(herald.pushes(handed_never))) == (1, 1)
     assert (letters(herald, "failed-events"), letters(herald, "topic-dead-letters")) == (1, 0)
     herald.empty("failed-events")
@@ -132,11 +133,11 @@ def test_an_erased_message_is_gone_with_its_letters_and_what_remains_is_listed(
     herald: Harness, operator: Operator
 ) -> None:
     word = marker()
+    herald.empty("failed-events")
     herald.faults(DOWN)
     message_id: str = herald.post_json({"message": word}).json()["id"]
     herald.line("on_failure", message_id=message_id)
     wait_for(lambda: letters(herald, "failed-events"), "letter")
-    other = letters(herald, "failed-events") - 1
     assert index(herald, message_id, "default") == [message_id]
 
     operator.fails("messages", "erase", message_id, typed="n\n")
@@ -149,7 +150,7 @@ def test_an_erased_message_is_gone_with_its_letters_and_what_remains_is_listed(
     (erased,) = operator.json("messages", "erase", message_id, "--yes")
     assert herald.item(message_id) == {}
     assert index(herald, message_id, "default") == []
-    assert (erased["id"], erased["letters"], letters(herald, "failed-events")) == (message_id, 1, other)
+    assert (erased["id"], erased["letters"]) == (message_id, 1)
     copies = {copy["where"]: copy["expires_at"] for copy in erased["copies"]}
     assert copies["backups of the table (point-in-time recovery)"] >= before + 35 * 86400
     assert copies["Lambda's queue of `destined`"] >= before

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import json
 import shutil
 import subprocess
 import sys
 from importlib.util import cache_from_source
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from zipfile import ZipFile
 
 import pytest
@@ -22,10 +23,18 @@ from chalice.awsclient import (
 )
 from chalice.config import Config
 from chalice.deploy.deployer import ChaliceDeploymentError, ResultsRecorder
-from chalice.utils import OSUtils
+from chalice.utils import UI, OSUtils
 
 from ops import render
-from ops.chalice_cli import DELETIONS, RecordingDeployer, finish, unless_gone
+from ops.chalice_cli import (
+    DELETIONS,
+    LeanPackager,
+    RecordingDeployer,
+    finish,
+    traced_or_not,
+    unless_gone,
+    when_it_has_settled,
+)
 from ops.config import load
 from ops.local.mirror import mirror
 
@@ -89,6 +98,76 @@ def test_python_takes_the_bytecode_without_a_look_at_the_source_and_names_the_fi
     assert ran.stdout.split() == ["42", str(task / "lib" / "part.py")]
 
 
+class NoRequirements:
+    """Finds nothing to install."""
+
+    def build_site_packages(self, *arguments: object, **more: object) -> None:
+        pass
+
+
+def lean_packager() -> LeanPackager:
+    return LeanPackager(OSUtils(), cast(Any, NoRequirements()), UI(out=io.StringIO()), architecture="arm64")
+
+
+def test_what_a_killed_run_wrote_of_a_package_is_made_anew_and_its_name_is_written_down(tmp_path: Path) -> None:
+    (tmp_path / "app.py").write_text("found = 42\n")
+    packer = lean_packager()
+    begun = Path(packer.deployment_package_filename(str(tmp_path), "python3.11"))
+    begun.parent.mkdir(parents=True)
+    begun.write_bytes(b"PK\x03\x04 the beginning of a zip")
+    assert packer.create_deployment_package(str(tmp_path), "python3.11") == str(begun)
+    with ZipFile(begun) as archive:
+        assert archive.testzip() is None
+        assert "app.py" in archive.namelist()
+    assert (begun.parent / "current").read_text() == begun.name
+
+
+# Changes of functions
+
+
+class Waiter:
+    def __init__(self, journal: list[str], state: str) -> None:
+        self._journal, self._state = journal, state
+
+    def wait(self, FunctionName: str) -> None:
+        self._journal.append(f"{FunctionName} {self._state}")
+
+
+class Client:
+    """As much of Chalice's client as a change needs."""
+
+    def __init__(self) -> None:
+        self.journal: list[str] = []
+
+    def _client(self, service: str) -> Client:
+        assert service == "lambda"
+        return self
+
+    def get_waiter(self, state: str) -> Waiter:
+        return Waiter(self.journal, state)
+
+
+def test_a_function_is_changed_once_it_is_neither_being_made_nor_changed() -> None:
+    client = Client()
+
+    def update(it: Client, function_name: str, **more: object) -> str:
+        it.journal.append(f"{function_name} changed {more}")
+        return "changed"
+
+    assert when_it_has_settled(update)(client, function_name="f", timeout=1) == "changed"
+    assert client.journal == ["f function_active_v2", "f function_updated_v2", "f changed {'timeout': 1}"]
+
+
+@pytest.mark.parametrize(
+    ("asked", "mode"),
+    [({}, "PassThrough"), ({"TracingConfig": {"Mode": "Active"}}, "Active")],
+)
+def test_a_function_that_is_not_to_be_traced_any_more_is_told_so(asked: dict[str, Any], mode: str) -> None:
+    told: list[dict[str, Any]] = []
+    traced_or_not(lambda client, name, settings: told.append(settings))(None, "f", {"Timeout": 1, **asked})
+    assert told == [{"Timeout": 1, "TracingConfig": {"Mode": mode}}]
+
+
 # The program
 
 
@@ -147,6 +226,25 @@ def test_an_unknown_command_is_an_error(project: Path) -> None:
     ran = chalice(project, "deploi", "--stage", "dev")
     assert ran.returncode != 0
     assert "deploi" in ran.stderr
+
+
+def test_it_ends_with_whoever_started_it(project: Path) -> None:
+    """Else it would go on deploying beside the run that mends."""
+    (project / "app.py").write_text("import time\nprint('imported', flush=True)\ntime.sleep(60)\n", encoding="utf-8")
+    process = subprocess.Popen(
+        [sys.executable, "ops/chalice_cli.py", "--until-stdin-closes", "deploy", "--stage", "dev"],
+        cwd=project,
+        env={"PATH": "", "HOME": str(project), "AWS_DEFAULT_REGION": "eu-central-1"},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdin
+    assert process.stdout
+    with process:
+        assert process.stdout.readline() == "imported\n"
+        process.stdin.close()
+        assert process.wait(20) == 1
 
 
 def test_what_succeeds_has_the_status_0(project: Path) -> None:

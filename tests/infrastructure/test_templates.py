@@ -37,7 +37,7 @@ def resources(name: str, kind: str) -> dict[str, Any]:
 def statements() -> list[tuple[str, dict[str, Any]]]:
     """Every statement of every policy that a template attaches."""
     found = []
-    for path in TEMPLATES:
+    for path in (each for each in TEMPLATES if not each.name.startswith("pipeline-")):  # tests/…/test_pipeline.py
         for key, it in read(path.name)["Resources"].items():
             properties = it["Properties"]
             policies = [properties.get("PolicyDocument"), properties.get("AssumeRolePolicyDocument")]
@@ -72,6 +72,7 @@ def test_cfn_lint_finds_nothing_in_any_template() -> None:
     assert [path.name for path in TEMPLATES] == [
         "data.yaml",
         "foundation.yaml",
+        "pipeline-dev.yaml",
         "wiring-dev.yaml",
         "wiring-local.yaml",
     ]

@@ -252,6 +252,8 @@ CONTACT = {
 REDRIVE = {"Message": "id-2", "MessageAttributes": {"kind": {"Type": "String", "Value": "redrive"}}}
 TEST = {"Message": "please fail", "MessageAttributes": {"kind": {"Type": "String", "Value": "event"}}}
 
+CANARY = {"Message": '{"id": "c"}', "MessageAttributes": {"kind": {"Type": "String", "Value": "canary"}}}
+
 
 def records(notification: Mapping[str, object]) -> dict[str, object]:
     return {"Records": [{"Sns": notification}]}
@@ -267,10 +269,11 @@ def records(notification: Mapping[str, object]) -> dict[str, object]:
         (json.loads(message("id-1").serialize()), "contact", "id-1"),
         (records(REDRIVE), "redrive", "id-2"),
         (records(TEST), "event", ""),
+        (records(CANARY), "canary", ""),
     ],
 )
 def test_a_letter_of_any_queue_tells_its_message(body: object, kind: str, message_id: str) -> None:
-    letter = letters.read(json.dumps(body), "failed-events")
+    letter = letters.read(json.dumps(body))
     assert (letter.kind, letter.id) == (kind, message_id)
     assert letter.event
     assert letter.event["Records"][0]["Sns"]["Message"]
@@ -280,4 +283,4 @@ def test_a_letter_of_any_queue_tells_its_message(body: object, kind: str, messag
     "body", ["", "1", "{", "[]", '{"Records": []}', json.dumps(records({"Message": "x"})), json.dumps({"detail": None})]
 )
 def test_any_other_letter_is_left_where_it_is(body: str) -> None:
-    assert letters.read(body, "failed-events").event is None
+    assert letters.read(body).event is None

@@ -7,7 +7,7 @@ from zipfile import ZipFile
 
 import pytest
 
-from ops.diff import Change, as_markdown, files, policy
+from ops.diff import Change, as_markdown, compared, files, policy
 from ops.errors import OpsError
 from ops.release import Code, FunctionPlan, Release, StackPlan
 from ops.releases import Standing, before
@@ -101,3 +101,39 @@ def test_a_comment_stays_within_what_github_takes() -> None:
     assert "+ line 59\n  … and 940 more lines\n```" in text
     assert text.startswith("### Heading\n")
     assert "Nothing would change" in "\n".join(as_markdown([], "Heading"))
+
+
+TEMPLATE = """\
+Parameters:
+  SendEvent:
+    Type: String
+Resources:
+  Topic:
+    Type: AWS::SNS::Topic
+    Properties:
+      TopicName: !Ref TopicName
+  Api:
+    Type: AWS::ApiGateway::RestApi
+    Condition: HasSendEvent
+""".splitlines()
+
+
+def test_a_stack_that_is_new_or_gone_shows_its_resources_and_one_that_changes_its_lines() -> None:
+    resources = ["Topic AWS::SNS::Topic", "Api AWS::ApiGateway::RestApi (if HasSendEvent)"]
+    assert list(compared("stack", None, TEMPLATE)) == [f"+ {line}" for line in resources]
+    assert list(compared("stack", TEMPLATE, None)) == [f"- {line}" for line in resources]
+    changed = [line.replace("!Ref TopicName", "other") for line in TEMPLATE]
+    found = list(compared("stack", TEMPLATE, changed))
+    assert [line for line in found if line[0] in "+-"] == [
+        "-       TopicName: !Ref TopicName",
+        "+       TopicName: other",
+    ]
+
+
+def test_of_other_parts_each_line_that_differs_is_shown_alone() -> None:
+    assert list(compared("function", ["512 MB", "10 s at most"], ["1024 MB", "10 s at most"])) == [
+        "- 512 MB",
+        "+ 1024 MB",
+    ]
+    assert list(compared("log", None, ["kept for 30 days"])) == ["+ kept for 30 days"]
+    assert list(compared("policy", ["Allow a on b"], None)) == ["- Allow a on b"]

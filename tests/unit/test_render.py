@@ -149,6 +149,7 @@ def test_files_of_a_stage_or_function_that_is_gone_are_left_over(tmp_path: Path)
     fewer = {"dev": STAGES["dev"], "local": config(stage("local", channels=()))}
     assert render.left_over(tmp_path, render.generated(fewer)) == [
         Path(".chalice/policy-local-notify_pushover.json"),
+        Path("infra/pipeline-prod.yaml"),
         Path("infra/wiring-prod.yaml"),
     ]
     assert render.left_over(tmp_path, render.generated(STAGES)) == []
@@ -161,6 +162,7 @@ def test_a_template_that_somebody_wrote_by_hand_is_never_left_over(tmp_path: Pat
     mine.write_text("# Written by hand\nResources: {}\n", encoding="utf-8")
     assert Path("infra/wiring-x.yaml") not in render.left_over(tmp_path, files)
     assert {path for path in render.left_over(tmp_path, files) if path.suffix == ".yaml"} == {
+        Path("infra/pipeline-prod.yaml"),
         Path("infra/wiring-local.yaml"),
         Path("infra/wiring-prod.yaml"),
     }
