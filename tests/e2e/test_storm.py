@@ -290,7 +290,7 @@ def _by_word(accepted: list[dict[str, Any]]) -> Counter[str]:
 
 @pytest.fixture
 def quiet(herald: Harness) -> Harness:
-    """The stage while the owner was told of failures just now, so that no alarm's mail is among the messages'; and while
+    """The stage when the owner was told of failures just now, so that no alarm's mail is among the messages'; and when
     nothing waits that other tests have sent."""
     herald.forget_what_is_due()
     herald.account.dynamodb.update_item(
