@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 
 from chalicelib.functions import functions_of
+from chalicelib.logic.digest import DAY
 from ops.config import LOCAL
 from ops.local.aws.access_log import VARIABLE
 from ops.local.stack import LocalStack, Pushover
@@ -123,7 +124,7 @@ def _redrive(herald: Harness, message_id: str) -> None:
 
 def _send_digest(herald: Harness, message_id: str) -> None:
     """Let the message be of a day that has ended, and that the owner was not told of."""
-    at = yesterday()
+    at = yesterday() - DAY  # Before the digest's hour yesterday has not ended yet.
     herald.account.dynamodb.update_item(
         TableName=herald.stage.table,
         Key={"id": {"S": message_id}},
