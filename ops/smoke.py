@@ -90,7 +90,8 @@ class Smoke:
 
     def _told(self, message_id: str) -> str | None:
         steps = self._operations.trace(message_id).steps
-        return next((f"{step.source}: {step.kind}" for step in steps if step.kind is StepKind.TOLD), None)
+        told = [step for step in steps if step.kind is StepKind.TOLD and step.source == "on_success"]
+        return str(told[0].details.get("action", "told")) if told else None
 
     def _event(self, mode: str, function: str) -> Iterator[Check]:
         name = f"GET /SendEvent{'?mode=fail' if mode else ''} reaches {function}"

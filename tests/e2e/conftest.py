@@ -60,6 +60,7 @@ channels = ["pushover"]
 rate = { points = 10, most = 2, minutes = 60 }
 """
 
+SENDER = "herald@mail.example.com"
 MAILED = """
 [stages.local.alarms]
 email = "owner@example.com"
@@ -225,7 +226,8 @@ def deployed(stack: LocalStack, checkout: Path) -> Iterator[Harness]:
     stage, where = herald.stage, herald.account.where
     policies = {f"herald-{stage.name}-{spec.name}": policy(spec, stage, where) for spec in functions_of(stage)}
     with (checkout / "access.jsonl").open(encoding="utf-8") as log:
-        made = {call for call in calls(log) if call.role in policies}
+        # Of an identity that a test has taken away SES asks for the sender's own address.
+        made = {call for call in calls(log) if call.role in policies and not call.resource.endswith(f"/{SENDER}")}
     assert "\n".join(unpermitted(policies, made)) == ""
 
 

@@ -15,7 +15,7 @@ import pytest
 import requests
 
 from chalicelib.functions import functions_of
-from ops import pipeline
+from ops import lock, pipeline, recorded
 from ops.account import Account, environment
 from ops.config import load, named
 from ops.operations.facade import Operations
@@ -118,6 +118,20 @@ def test_a_stage_is_interrupted_mended_changed_put_back_and_destroyed(herald: Ha
     assert again.returncode == 0, again.stdout + again.stderr
     assert inventory(account) == found
 
+    # Neither two at once, nor into another account than the stage's.
+    with lock.held(account.ssm, stage, "deploy", print):
+        second = ops(clone, environ, "deploy", *STAGE)
+    assert second.returncode == 1
+    assert "stage dev is being worked on: deploy by" in second.stderr
+    recorded_where = clone / recorded.file("dev")
+    before_that = recorded_where.read_text(encoding="utf-8")
+    recorded_where.write_text('{"account": "999999999999", "region": "us-east-1"}', encoding="utf-8")
+    elsewhere = ops(clone, environ, "deploy", *STAGE)
+    assert elsewhere.returncode == 1
+    assert "account 999999999999" in elsewhere.stderr
+    assert f"account {account.where.account}" in elsewhere.stderr
+    recorded_where.write_text(before_that, encoding="utf-8")
+
     # What was deployed before comes back: code, configuration and wiring.
     app = clone / "app.py"
     code = app.read_text(encoding="utf-8")
@@ -207,6 +221,7 @@ def test_the_smoke_test_finds_a_deployed_stage_well_and_a_missing_permission(her
     checks = {check.name: check for check in smoke.checks()}
     assert {name for name, check in checks.items() if not check.well} == {"permissions of notify_email"}
     assert checks["the message is stored and delivered"].found.endswith("delivered")
+    assert checks["the bus tells on_success"].found == "delivered"
     assert checks["GET /SendEvent?mode=fail reaches on_failure"].found == "RetriesExhausted"
     assert {f"permissions of {spec.name}" for spec in functions_of(herald.stage)} <= set(checks)
     with herald.without_statement("redrive", "FindDue"):

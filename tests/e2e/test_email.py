@@ -117,7 +117,7 @@ def test_a_mail_from_an_identity_that_is_gone_waits(herald: Harness) -> None:
 
 def test_any_program_may_send_a_mail_by_the_invoke_api_and_chooses_no_recipient(herald: Harness) -> None:
     word = marker()
-    request = {"version": 1, "id": "backup-1", "title": "Backup", "message": word}
+    request = {"version": 1, "id": "backup-1", "channel": "email", "title": "Backup", "message": word}
     function = herald.stage.function("notify_email")
 
     def invoke(**more: object) -> dict[str, object]:

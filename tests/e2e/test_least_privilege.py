@@ -62,7 +62,7 @@ def mail_waits(herald: Harness) -> None:
 
 
 def mail_is_not_checked(herald: Harness) -> None:
-    request = {"version": 1, "id": "check-1", "title": "Check", "message": "Check", "check": True}
+    request = {"version": 1, "id": "check-1", "channel": "email", "title": "Check", "message": "Check", "check": True}
     told, error = herald.ask("notify_email", request)
     assert (error, told["message"]) == ("ChannelUnavailableError", "SES could not be asked: AccessDeniedException")
 

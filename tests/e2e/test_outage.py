@@ -43,6 +43,7 @@ def quiet_time_passes(herald: Harness) -> None:
 
 @pytest.mark.full
 def test_an_outage_is_told_once_and_heals_by_itself(herald: Harness) -> None:
+    herald.forget_what_is_due()
     herald.account.dynamodb.delete_item(TableName=herald.stage.table, Key=ALARM)
     summaries = len(alarms(herald, set()))
     herald.faults({"do": "status", "status": 503, "times": 100_000})

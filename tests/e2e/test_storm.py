@@ -290,7 +290,9 @@ def _by_word(accepted: list[dict[str, Any]]) -> Counter[str]:
 
 @pytest.fixture
 def quiet(herald: Harness) -> Harness:
-    """The stage while the owner was told of failures just now: no alarm's mail is among the messages'."""
+    """The stage when the owner was told of failures just now, so that no alarm's mail is among the messages'; and when
+    nothing waits that other tests have sent."""
+    herald.forget_what_is_due()
     herald.account.dynamodb.update_item(
         TableName=herald.stage.table,
         Key={"id": {"S": "alarm#"}},

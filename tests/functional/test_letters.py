@@ -1,0 +1,98 @@
+"""In which order letters are fed back and deleted, and what becomes of those that can't be."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from ops.errors import OpsError
+from ops.operations import letters
+from tests.fakes import NOW, message, stage
+
+
+class Post:
+    """Queues and a function in one, which keep a journal of what was done with them."""
+
+    def __init__(self, *bodies: str, sent_at: int = NOW - 60, endless: bool = False, takes: bool = True) -> None:
+        self.journal: list[str] = []
+        self._bodies = list(bodies)
+        self._sent_at = sent_at
+        self._endless = endless
+        self._takes = takes
+
+    def get_queue_url(self, QueueName: str) -> dict[str, str]:
+        return {"QueueUrl": QueueName}
+
+    def receive_message(self, QueueUrl: str, MaxNumberOfMessages: int, **more: Any) -> dict[str, Any]:
+        if not QueueUrl.endswith("failed-events"):
+            return {}
+        found = self._bodies[:MaxNumberOfMessages]
+        if not self._endless:
+            self._bodies = self._bodies[MaxNumberOfMessages:]
+        attributes = {"SentTimestamp": str(self._sent_at * 1000)}
+        return {"Messages": [{"Body": body, "ReceiptHandle": body[-9:], "Attributes": attributes} for body in found]}
+
+    def delete_message(self, QueueUrl: str, ReceiptHandle: str) -> None:
+        self.journal.append("deleted")
+
+    def change_message_visibility(self, QueueUrl: str, ReceiptHandle: str, VisibilityTimeout: int) -> None:
+        assert VisibilityTimeout == 0
+        self.journal.append("put back")
+
+    def invoke(self, FunctionName: str, InvocationType: str, Payload: bytes) -> None:
+        assert (FunctionName, InvocationType) == ("herald-dev-destined", "Event")
+        event = json.loads(Payload)
+        self.journal.append(f"ran {json.loads(event['Records'][0]['Sns']['Message'])['id']}")
+        if not self._takes:
+            raise ClientError({"Error": {"Code": "TooManyRequestsException", "Message": "later"}}, "Invoke")
+
+
+def letter(message_id: str) -> str:
+    """What the rule keeps of an event whose retries are over."""
+    kind = {"kind": {"Type": "String", "Value": "contact"}}
+    sns = {"Message": message(message_id, message="Grüße").serialize(), "MessageAttributes": kind}
+    return json.dumps({"detail": {"requestPayload": {"Records": [{"Sns": sns}]}}})
+
+
+def fed(post: Any) -> letters.Fed:
+    return letters.feed_back(post, post, stage(), NOW)
+
+
+def test_a_letter_is_deleted_after_its_event_was_taken_and_not_before() -> None:
+    post = Post(letter("id-1"), letter("id-2"))
+    assert fed(post).messages == ("id-1", "id-2")
+    assert post.journal == ["ran id-1", "deleted", "ran id-2", "deleted"]
+
+
+def test_a_letter_whose_event_is_not_taken_stays_and_is_said() -> None:
+    post = Post(letter("id-1"), takes=False)
+    found = fed(post)
+    assert (found.messages, found.left) == ((), 1)
+    assert "id-1" in found.errors[0]
+    assert post.journal == ["ran id-1", "put back"]
+
+
+def test_a_letter_that_nobody_can_read_stays() -> None:
+    post = Post("not a letter")
+    assert (fed(post).left, post.journal) == (1, ["put back"])
+
+
+def test_a_letter_that_came_after_the_beginning_is_left_for_the_next_time() -> None:
+    """It may be of an event that was fed back a moment ago, and would go round for ever."""
+    post = Post(letter("id-1"), sent_at=NOW + 1)
+    assert (fed(post).left, post.journal) == (1, ["put back"])
+
+
+def test_of_an_erased_message_no_letter_is_left_and_others_stay() -> None:
+    post: Any = Post(letter("id-1"), letter("id-2"), "not a letter", letter("id-1"))
+    assert letters.erase(post, stage(), ["id-1", "id-3"]) == {"id-1": 2, "id-3": 0}
+    assert post.journal == ["deleted", "deleted", "put back", "put back"]
+
+
+def test_a_queue_that_is_too_long_to_be_looked_through_is_said_before_anything_is_called_erased() -> None:
+    post: Any = Post(*[letter("id-2")] * 10, endless=True)
+    with pytest.raises(OpsError, match="failed-events holds 5000 letters or more"):
+        letters.erase(post, stage(), ["id-1"])
