@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import sys
 import time
 from collections.abc import Iterable, Iterator
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 @STAGE
 @PROJECT
 @click.option("--site", default="default", show_default=True, help="Whose form is sent.")
-@click.option("--message", "text", help="What to write; something with the time in it by default.")
+@click.option("--message", "text", help="What to write; the time and a random word by default.")
 @click.option("--timeout", type=click.IntRange(1, 3600), default=60, show_default=True, help="Seconds to wait at most.")
 @AS_JSON
 def send(stage: str, root: Path, site: str, text: str | None, timeout: int, as_json: bool) -> None:
@@ -43,7 +44,8 @@ def send(stage: str, root: Path, site: str, text: str | None, timeout: int, as_j
         raise click.UsageError(f"{site!r} is no site of stage {stage}; it has: {', '.join(it.stage.sites)}")
     operations, api = it.operations, it.addresses["api"]
     if text is None:
-        text = f"A test by `ops send`, {time.strftime('%Y-%m-%d %H:%M:%S')}"
+        # What was sent twice with the same content rings once, also within one second.
+        text = f"A test by `ops send`, {time.strftime('%Y-%m-%d %H:%M:%S')}, {secrets.token_hex(3)}"
     begin = time.monotonic()
     message_id = sending.post(api, it.stage.sites[site], text)
     if not as_json:

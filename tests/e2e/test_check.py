@@ -35,7 +35,7 @@ def test_a_secret_that_pushover_does_not_know_is_found(herald: Harness, name: st
 
 
 def test_ses_knows_the_sender_and_tells_the_quota_and_sends_no_mail(herald: Harness) -> None:
-    told, _ = check(herald, "email")
+    told, _ = check(herald, "email", channel="email")
     assert told["checked"] is True
     assert told["quota"]["limit"] >= told["quota"]["remaining"] > 0
     assert told["quota"]["reset"] is None
@@ -46,7 +46,7 @@ def test_a_sender_that_ses_does_not_know_is_found(herald: Harness) -> None:
     sesv2 = herald.account.client("sesv2")
     sesv2.delete_email_identity(EmailIdentity="example.com")
     try:
-        told, error = check(herald, "email")
+        told, error = check(herald, "email", channel="email")
     finally:
         sesv2.create_email_identity(EmailIdentity="example.com")
     assert (error, told["message"]) == ("ChannelUnavailableError", "SES could not be asked: NotFoundException")

@@ -26,7 +26,9 @@ def operator(herald: Harness, checkout: Path) -> Operator:
 
 def sent(herald: Harness, path: str = "/contact", **fields: str) -> str:
     """The id of a message that has come to its end."""
-    message_id: str = herald.post_json(fields, path).json()["id"]
+    answer = herald.post_json(fields, path)
+    assert answer.status_code == 202, answer.text
+    message_id: str = answer.json()["id"]
     wait_for(lambda: herald.item(message_id) and "due" not in herald.item(message_id), "end of the message")
     return message_id
 
@@ -68,7 +70,9 @@ def test_a_message_from_the_form_is_listed_shown_and_explained(herald: Harness, 
 
 def test_what_failed_is_explained_attempt_by_attempt(herald: Harness, operator: Operator) -> None:
     herald.faults({"do": "status", "status": 500, "times": 1000})
-    message_id: str = herald.post_json({"message": marker()}).json()["id"]
+    answer = herald.post_json({"message": marker()})
+    assert answer.status_code == 202, answer.text
+    message_id: str = answer.json()["id"]
     herald.line("on_failure", message_id=message_id)
     trace = operator.json("trace", message_id)
     attempts = [(step["attempt"], step["state"], step["error"]) for step in trace["steps"] if step["kind"] == "attempt"]
