@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 
 from chalicelib.functions import functions_of
@@ -125,10 +124,10 @@ def test_no_log_holds_a_visitors_text_an_address_or_a_secret(herald: Harness) ->
     herald.hook_faults({"do": "refuse"}, {"do": "status", "status": 404}, {"do": "garbage"}, {"do": "redirect"})
     word, message_id = send(herald, "hooked")
     herald.line("on_failure", message_id=message_id)
-    written = json.dumps([herald.texts(spec.name) for spec in functions_of(herald.stage)])
-    assert message_id in written
-    for secret in (word, "/webhooks", LOCAL_WEBHOOK_SECRET):
-        assert secret not in written
+    written = [(spec.name, text) for spec in functions_of(herald.stage) for text in herald.texts(spec.name)]
+    assert any(message_id in text for _, text in written)
+    for secret in (word, "/webhooks/", LOCAL_WEBHOOK_SECRET):
+        assert not [(name, text) for name, text in written if secret in text]
 
 
 def test_an_address_that_somebody_has_set_is_left_alone(herald: Harness) -> None:
