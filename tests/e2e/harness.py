@@ -147,6 +147,11 @@ class Harness:
         answer = self.account.dynamodb.get_item(TableName=self.stage.table, Key={"id": {"S": message_id}})
         return dict(answer.get("Item", {}))
 
+    def items(self) -> list[dict[str, Any]]:
+        """All that the table holds; other tests leave more there than one answer has room for."""
+        pages = self.account.dynamodb.get_paginator("scan").paginate(TableName=self.stage.table)
+        return [dict(item) for page in pages for item in page["Items"]]
+
     def delivery(self, message_id: str, channel: str = "pushover") -> dict[str, Any]:
         """One channel's state in the record, as plain values."""
         found = self.item(message_id).get("deliveries", {}).get("M", {}).get(channel, {}).get("M", {})

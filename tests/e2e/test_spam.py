@@ -39,7 +39,7 @@ def ended(herald: Harness, message_id: str) -> dict[str, Any]:
 def forget_senders(herald: Harness) -> None:
     """Every test comes from one address."""
     dynamodb, table = herald.account.dynamodb, herald.stage.table
-    for item in dynamodb.scan(TableName=table)["Items"]:
+    for item in herald.items():
         if item["id"]["S"].startswith("rate#"):
             dynamodb.delete_item(TableName=table, Key={"id": item["id"]})
 
@@ -129,7 +129,7 @@ def test_from_some_number_on_messages_of_one_address_are_quarantined(herald: Har
 def test_no_address_is_written_down(herald: Harness) -> None:
     message_id = send(herald, "counted", message=marker())
     ended(herald, message_id)
-    found = herald.account.dynamodb.scan(TableName=herald.stage.table)["Items"]
+    found = herald.items()
     assert any(item["id"]["S"].startswith("rate#counted#") for item in found)
     assert "127.0.0.1" not in json.dumps([item for item in found if "#" in item["id"]["S"]])
     assert not [text for text in herald.texts("destined") + herald.texts("api_handler") if "sourceIp" in text]
