@@ -380,6 +380,26 @@ class Harness:
         )
 
     @contextmanager
+    def reserved(self, most: int, *functions: str) -> Iterator[None]:
+        """Let each function run at most so often side by side. Lambda keeps what is throttled and runs it later."""
+        client = self.account.functions
+        names = [self.stage.function(function) for function in functions]
+        before = {
+            name: client.get_function_concurrency(FunctionName=name).get("ReservedConcurrentExecutions")
+            for name in names
+        }
+        for name in names:
+            client.put_function_concurrency(FunctionName=name, ReservedConcurrentExecutions=most)
+        try:
+            yield
+        finally:
+            for name, found in before.items():
+                if found is None:
+                    client.delete_function_concurrency(FunctionName=name)
+                else:
+                    client.put_function_concurrency(FunctionName=name, ReservedConcurrentExecutions=found)
+
+    @contextmanager
     def throttled(self, rate: int, burst: int) -> Iterator[None]:
         """Let the API take fewer requests a second than it is configured to."""
         self._throttle(rate, burst)

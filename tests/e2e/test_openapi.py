@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -21,19 +19,6 @@ EXAMPLES = {Mode.POSITIVE: 25, Mode.NEGATIVE: 40}
 """How many cases of the first form are sent: fewer of those that ring."""
 SHARE = {"/contact": 1, "/contact/{site}": 2, "/f/{site}": 2}
 """The part of these that the others get, as the same handler stands behind them."""
-
-
-@contextmanager
-def one_at_a_time(herald: Harness, *functions: str) -> Iterator[None]:
-    """Let none of the functions run twice side by side. Lambda keeps what is throttled and runs it later."""
-    names = [herald.stage.function(function) for function in functions]
-    for name in names:
-        herald.account.functions.put_function_concurrency(FunctionName=name, ReservedConcurrentExecutions=1)
-    try:
-        yield
-    finally:
-        for name in names:
-            herald.account.functions.delete_function_concurrency(FunctionName=name)
 
 
 @pytest.fixture
@@ -98,7 +83,7 @@ def test_the_stage_does_what_its_document_says(herald: Harness, document: Docume
     statuses: Counter[tuple[str, int]] = Counter()
     session = requests.Session()
     before = accepted(herald)
-    with herald.throttled(10_000, 10_000), one_at_a_time(herald, "destined", "on_success"):
+    with herald.throttled(10_000, 10_000), herald.reserved(1, "destined", "on_success"):
         for path, method, operation in operations(document):
             for mode, examples in EXAMPLES.items():
 

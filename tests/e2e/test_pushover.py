@@ -116,15 +116,9 @@ def test_concurrency_is_reserved_as_herald_toml_says(herald: Harness) -> None:
 
 
 def test_with_two_reserved_there_are_never_more_than_two_connections(herald: Harness) -> None:
-    functions, destined = herald.account.functions, herald.stage.function("destined")
     herald.faults({"do": "accept_then_stall", "seconds": 1, "times": 6})
-    functions.put_function_concurrency(FunctionName=destined, ReservedConcurrentExecutions=2)
-    try:
+    with herald.reserved(2, "destined"):
         with ThreadPoolExecutor(6) as visitors:
             sent = list(visitors.map(lambda _: send(herald), range(6)))
         wait_for(lambda: all(herald.pushes(word) for word, _ in sent), "every push", 90)
-    finally:
-        functions.put_function_concurrency(
-            FunctionName=destined, ReservedConcurrentExecutions=herald.config.reserved or 10
-        )
     assert herald.provider()["max_concurrent"] == 2
