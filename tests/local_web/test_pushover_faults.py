@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
-from ops.local.web.pushover.faults import FaultPlan, parse
+from ops.local.web.faults import FaultPlan, parse
 from ops.local.web.settings import WebSettings
 
 Message = dict[str, object]

@@ -8,21 +8,19 @@ with the stand-in for Pushover.
 
 from __future__ import annotations
 
-import asyncio
 import json
 import uuid
-from collections import Counter, deque
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections import deque
+from collections.abc import Callable
 from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from ops.local.web.faults import Fault, Faulty
+from ops.local.web.faulty import FaultyEndpoint, control
 from ops.local.web.inbox import KEPT
-from ops.local.web.pushover.api import FaultyEndpoint, control
-from ops.local.web.pushover.faults import Control, Fault, FaultPlan
 
 OUTBOUND = "/v2/email/outbound-emails"
 
@@ -31,45 +29,20 @@ _ERRORS = {400: "MessageRejected", 429: "TooManyRequestsException"}
 https://docs.aws.amazon.com/ses/latest/APIReference-V2/CommonErrors.html"""
 
 
-class Ses:
+class Ses(Faulty):
     """What it was sent, counted and told to get wrong."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
-        self.closing = asyncio.Event()
-        self.reset()
+        super().__init__()
 
     def reset(self) -> None:
         """Forget everything."""
-        self.plan = FaultPlan()
+        super().reset()
         self.accepted: deque[dict[str, Any]] = deque(maxlen=KEPT)
-        self._requests = 0
-        self._faulted: Counter[str] = Counter()
-
-    def control(self, control: Control) -> None:
-        """Replace the faults to come."""
-        self.plan = FaultPlan(control.faults, control.seed)
 
     def counts(self) -> dict[str, Any]:
-        return {
-            "requests": self._requests,
-            "accepted": len(self.accepted),
-            "faulted": dict(self._faulted),
-            "pending": self.plan.pending(),
-        }
-
-    def close(self) -> None:
-        """Let every stalled answer end."""
-        self.closing.set()
-
-    @contextmanager
-    def request(self) -> Iterator[None]:
-        """Count one request."""
-        self._requests += 1
-        yield
-
-    def count_fault(self, kind: str) -> None:
-        self._faulted[kind] += 1
+        return super().counts() | {"accepted": len(self.accepted)}
 
     def take(self, content: bytes) -> Response:
         """Keep a mail, or refuse what is none."""

@@ -6,12 +6,10 @@ shape that the service has whose body it is given. ``/webhooks/_control`` makes 
 
 from __future__ import annotations
 
-import asyncio
 import json
 import uuid
-from collections import Counter, deque
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections import deque
+from collections.abc import Callable
 from typing import Any
 
 from standardwebhooks import Webhook, WebhookVerificationError
@@ -20,47 +18,24 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from chalicelib.logic.webhooks import EVENT
+from ops.local.web.faults import Fault, Faulty
+from ops.local.web.faulty import FaultyEndpoint, control, proxy_page
 from ops.local.web.inbox import KEPT
-from ops.local.web.pushover.api import FaultyEndpoint, control, proxy_page
-from ops.local.web.pushover.faults import Control, Fault, FaultPlan
 from ops.local.web.settings import LOCAL_WEBHOOK_SECRET
 
 
-class Receivers:
+class Receivers(Faulty):
     """What all receivers together were sent, counted and told to get wrong."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
-        self.closing = asyncio.Event()
-        self.reset()
+        super().__init__()
 
     def reset(self) -> None:
         """Forget everything."""
-        self.plan = FaultPlan()
+        super().reset()
         self.received: deque[dict[str, Any]] = deque(maxlen=KEPT)
         self._ids: set[tuple[str, str]] = set()
-        self._requests = 0
-        self._faulted: Counter[str] = Counter()
-
-    def control(self, control: Control) -> None:
-        """Replace the faults to come."""
-        self.plan = FaultPlan(control.faults, control.seed)
-
-    def counts(self) -> dict[str, Any]:
-        return {"requests": self._requests, "faulted": dict(self._faulted), "pending": self.plan.pending()}
-
-    def close(self) -> None:
-        """Let every stalled answer end."""
-        self.closing.set()
-
-    @contextmanager
-    def request(self) -> Iterator[None]:
-        """Count one request."""
-        self._requests += 1
-        yield
-
-    def count_fault(self, kind: str) -> None:
-        self._faulted[kind] += 1
 
     def take(self, channel: str, headers: dict[str, str], content: bytes) -> Response:
         """Keep what came, or refuse it."""

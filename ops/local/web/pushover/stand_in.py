@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 import secrets
 import string
 import uuid
-from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from ops.local.web.faults import Control, Faulty
 from ops.local.web.inbox import Inbox
 from ops.local.web.pushover import rules
-from ops.local.web.pushover.faults import Control, FaultPlan
 from ops.local.web.settings import WebSettings
 
 _LETTERS = string.ascii_letters + string.digits
@@ -35,7 +33,7 @@ class _Receipt:
     expires_at: int
 
 
-class StandIn:
+class StandIn(Faulty):
     """What one imagined Pushover has accepted, counted and been told to get wrong."""
 
     def __init__(self, settings: WebSettings, inbox: Inbox) -> None:
@@ -46,54 +44,42 @@ class StandIn:
         self._inbox = inbox
         self._receipts: dict[str, _Receipt] = {}
         self._in_progress = 0
-        self.closing = asyncio.Event()
-        self.reset()
+        super().__init__()
 
     def reset(self) -> None:
         """Forget faults, counts and the used quota; what the phone shows stays."""
-        self.plan = FaultPlan()
+        super().reset()
         self._quota = self._settings.quota
         self._used = 0
-        self._requests = self._accepted = self._rejected = 0
-        self._faulted: Counter[str] = Counter()
+        self._accepted = self._rejected = 0
         self._max_concurrent = self._in_progress
 
     def control(self, control: Control) -> None:
         """Replace the faults to come. A quota, if given, counts from now on."""
-        self.plan = FaultPlan(control.faults, control.seed)
+        super().control(control)
         if control.quota is not None:
             self._quota, self._used = control.quota, 0
 
     def counts(self) -> dict[str, Any]:
-        return {
-            "requests": self._requests,
+        return super().counts() | {
             "accepted": self._accepted,
             "rejected": self._rejected,
-            "faulted": dict(self._faulted),
             "max_concurrent": self._max_concurrent,
             "in_progress": self._in_progress,
             "quota": self._quota,
             "remaining": self._remaining,
-            "pending": self.plan.pending(),
         }
-
-    def close(self) -> None:
-        """Let every stalled answer end."""
-        self.closing.set()
 
     @contextmanager
     def request(self) -> Iterator[None]:
         """Count one message request for as long as it is in progress."""
-        self._requests += 1
         self._in_progress += 1
         self._max_concurrent = max(self._max_concurrent, self._in_progress)
         try:
-            yield
+            with super().request():
+                yield
         finally:
             self._in_progress -= 1
-
-    def count_fault(self, kind: str) -> None:
-        self._faulted[kind] += 1
 
     def take(self, parameters: Mapping[str, Any]) -> Answer:
         """Accept or reject a message, https://pushover.net/api#response."""

@@ -15,8 +15,11 @@ message is accepted first, as when only the answer is lost, and is counted as, s
 
 from __future__ import annotations
 
+import asyncio
 import random
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -129,6 +132,42 @@ class FaultPlan:
 
     def pending(self) -> list[dict[str, Any]]:
         return [fault.describe() for fault in self._faults if fault.left != 0]
+
+
+class Faulty:
+    """A stand-in: the faults to come, and what there was so far."""
+
+    def __init__(self) -> None:
+        self.closing = asyncio.Event()
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget faults and counts."""
+        self.plan = FaultPlan()
+        self._requests = 0
+        self._faulted: Counter[str] = Counter()
+
+    def control(self, control: Control) -> None:
+        """Replace the faults to come."""
+        self.plan = FaultPlan(control.faults, control.seed)
+
+    def counts(self) -> dict[str, Any]:
+        """What there was so far, as JSON."""
+        return {"requests": self._requests, "faulted": dict(self._faulted), "pending": self.plan.pending()}
+
+    def close(self) -> None:
+        """Let every stalled answer end."""
+        self.closing.set()
+
+    @contextmanager
+    def request(self) -> Iterator[None]:
+        """Count one request for as long as it is in progress."""
+        self._requests += 1
+        yield
+
+    def count_fault(self, kind: str) -> None:
+        """Count one fault."""
+        self._faulted[kind] += 1
 
 
 def parse(data: object) -> Control:
