@@ -11,6 +11,7 @@ from typing import Any
 from chalicelib.functions import CANARY_ARRIVED, SUCCESS
 from chalicelib.logic.events import KIND_CANARY
 from chalicelib.settings import Stage
+from ops import templates
 
 NO_CANARY: dict[str, Any] = {
     "Records": {"Sns": {"MessageAttributes": {"kind": {"Value": [{"anything-but": [KIND_CANARY]}, {"exists": False}]}}}}
@@ -31,35 +32,13 @@ def resources(stage: Stage, rule_dead_letters: str) -> dict[str, Any]:
     """The rule and the permission by which it runs ``on_success``."""
     on_success = stage.function("on_success")
     return {
-        "CanaryRule": {
-            "Type": "AWS::Events::Rule",
-            "Properties": {
-                "Name": rule(stage),
-                "Description": "Canaries that got through; the alarm canary-missing watches how often it runs",
-                "EventBusName": stage.bus,
-                "EventPattern": {
-                    "source": ["lambda"],
-                    "detail": {**SUCCESS, "responsePayload": CANARY_ARRIVED},
-                },
-                "Targets": [
-                    {
-                        "Id": "on_success",
-                        "Arn": {
-                            "Fn::Sub": "arn:${AWS::Partition}:lambda:${AWS::Region}:${AWS::AccountId}:"
-                            f"function:{on_success}"
-                        },
-                        "DeadLetterConfig": {"Arn": {"Ref": rule_dead_letters}},
-                    }
-                ],
-            },
-        },
-        "CanaryPermission": {
-            "Type": "AWS::Lambda::Permission",
-            "Properties": {
-                "FunctionName": on_success,
-                "Action": "lambda:InvokeFunction",
-                "Principal": "events.amazonaws.com",
-                "SourceArn": {"Fn::GetAtt": ["CanaryRule", "Arn"]},
-            },
-        },
+        "CanaryRule": templates.rule(
+            stage.bus,
+            rule(stage),
+            "Canaries that got through; the alarm canary-missing watches how often it runs",
+            {"source": ["lambda"], "detail": {**SUCCESS, "responsePayload": CANARY_ARRIVED}},
+            ("on_success", templates.here("lambda", f"function:{on_success}")),
+            {"Ref": rule_dead_letters},
+        ),
+        "CanaryPermission": templates.permission(on_success, "events", {"Fn::GetAtt": ["CanaryRule", "Arn"]}),
     }

@@ -13,6 +13,7 @@ from typing import Any
 
 from chalicelib.settings import APP, Stage
 from ops import stacks
+from ops.policies import ANYWHERE
 
 Statement = dict[str, Any]
 
@@ -256,7 +257,7 @@ class _Arns:
         self.bucket = f"arn:${{AWS::Partition}}:s3:::{self.prefix}-releases-${{AWS::AccountId}}-${{AWS::Region}}"
 
     def arn(self, service: str, resource: str) -> str:
-        return f"arn:${{AWS::Partition}}:{service}:${{AWS::Region}}:${{AWS::AccountId}}:{resource}"
+        return ANYWHERE.arn(service, resource)
 
     def api(self, path: str) -> str:
         return f"arn:${{AWS::Partition}}:apigateway:${{AWS::Region}}::/{path}"

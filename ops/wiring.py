@@ -11,8 +11,9 @@ from typing import Any
 
 from chalicelib.functions import RETRIES_OVER, FunctionSpec, Resource, functions_of
 from chalicelib.settings import Stage
-from ops import alarms, canary
+from ops import alarms, canary, templates
 from ops.additions import Additions
+from ops.templates import here
 
 RULE_DEAD_LETTERS = "RuleDeadLettersArn"
 """The parameter with the queue for events that a rule or its function could not handle."""
@@ -89,10 +90,6 @@ def _logical(name: str) -> str:
     return "".join(part.capitalize() for part in name.split("_"))
 
 
-def _sub(service: str, resource: str) -> dict[str, str]:
-    return {"Fn::Sub": f"arn:${{AWS::Partition}}:{service}:${{AWS::Region}}:${{AWS::AccountId}}:{resource}"}
-
-
 def _event_invoke_config(spec: FunctionSpec, stage: Stage) -> dict[str, Any]:
     properties: dict[str, Any] = {"FunctionName": stage.function(spec.name), "Qualifier": "$LATEST"}
     if spec.persistent:
@@ -100,7 +97,7 @@ def _event_invoke_config(spec: FunctionSpec, stage: Stage) -> dict[str, Any]:
         properties["MaximumEventAgeInSeconds"] = stage.persistence.lambda_age
     match spec.outcome_to:
         case Resource.BUS:
-            bus = {"Destination": _sub("events", f"event-bus/{stage.bus}")}
+            bus = {"Destination": here("events", f"event-bus/{stage.bus}")}
             properties["DestinationConfig"] = {"OnSuccess": bus, "OnFailure": bus}
         case Resource.RULE_DEAD_LETTERS:
             properties["DestinationConfig"] = {"OnFailure": {"Destination": {"Ref": RULE_DEAD_LETTERS}}}
@@ -108,46 +105,30 @@ def _event_invoke_config(spec: FunctionSpec, stage: Stage) -> dict[str, Any]:
 
 
 def _rule(spec: FunctionSpec, stage: Stage) -> dict[str, Any]:
-    return {
-        "Type": "AWS::Events::Rule",
-        "Properties": {
-            "Name": stage.function(spec.name),
-            "Description": f"Outcomes that {spec.name} is told of",
-            "EventBusName": stage.bus,
-            "EventPattern": {"source": ["lambda"], "detail": spec.trigger.pattern},
-            "Targets": [
-                {
-                    "Id": spec.name,
-                    "Arn": _sub("lambda", f"function:{stage.function(spec.name)}"),
-                    "DeadLetterConfig": {"Arn": {"Ref": RULE_DEAD_LETTERS}},
-                }
-            ],
-        },
-    }
+    return templates.rule(
+        stage.bus,
+        stage.function(spec.name),
+        f"Outcomes that {spec.name} is told of",
+        {"source": ["lambda"], "detail": spec.trigger.pattern},
+        (spec.name, here("lambda", f"function:{stage.function(spec.name)}")),
+        {"Ref": RULE_DEAD_LETTERS},
+    )
 
 
 def _failed_events(stage: Stage) -> dict[str, Any]:
     """Nothing that a visitor sent may exist only in a log line: what `destined` could not even store is kept here."""
-    return {
-        "Type": "AWS::Events::Rule",
-        "Properties": {
-            "Name": f"{stage.bus}-failed-events",
-            "Description": "Keeps every event whose retries are over",
-            "EventBusName": stage.bus,
+    return templates.rule(
+        stage.bus,
+        f"{stage.bus}-failed-events",
+        "Keeps every event whose retries are over",
+        {
+            "source": ["lambda"],
             # Of a canary nothing is to be sent again.
-            "EventPattern": {
-                "source": ["lambda"],
-                "detail": RETRIES_OVER | ({"requestPayload": canary.NO_CANARY} if stage.canary else {}),
-            },
-            "Targets": [
-                {
-                    "Id": "queue",
-                    "Arn": {"Ref": FAILED_EVENTS},
-                    "DeadLetterConfig": {"Arn": {"Ref": RULE_DEAD_LETTERS}},
-                }
-            ],
+            "detail": RETRIES_OVER | ({"requestPayload": canary.NO_CANARY} if stage.canary else {}),
         },
-    }
+        ("queue", {"Ref": FAILED_EVENTS}),
+        {"Ref": RULE_DEAD_LETTERS},
+    )
 
 
 def _directory_entry(spec: FunctionSpec, stage: Stage) -> dict[str, Any]:
@@ -157,7 +138,7 @@ def _directory_entry(spec: FunctionSpec, stage: Stage) -> dict[str, Any]:
             "Name": f"{stage.parameters}/functions/{spec.name}",
             "Type": "String",
             "Description": f"Where {spec.name} is, for programs that are granted it",
-            "Value": _sub("lambda", f"function:{stage.function(spec.name)}"),
+            "Value": here("lambda", f"function:{stage.function(spec.name)}"),
         },
     }
 
@@ -172,12 +153,5 @@ def _function_url(spec: FunctionSpec, stage: Stage) -> dict[str, Any]:
 
 
 def _permission(spec: FunctionSpec, stage: Stage) -> dict[str, Any]:
-    return {
-        "Type": "AWS::Lambda::Permission",
-        "Properties": {
-            "FunctionName": stage.function(spec.name),
-            "Action": "lambda:InvokeFunction",
-            "Principal": "events.amazonaws.com",
-            "SourceArn": {"Fn::GetAtt": [f"{_logical(spec.name)}Rule", "Arn"]},
-        },
-    }
+    source = {"Fn::GetAtt": [f"{_logical(spec.name)}Rule", "Arn"]}
+    return templates.permission(stage.function(spec.name), "events", source)

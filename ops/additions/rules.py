@@ -9,6 +9,7 @@ from pydantic import BeforeValidator, Field
 
 from chalicelib.logic import events
 from chalicelib.settings import Stage
+from ops import templates
 from ops.additions.targets import RuleTarget, logical, one_or_more
 from ops.policies import ANYWHERE
 from ops.tables import Table
@@ -82,32 +83,11 @@ def rule_name(name: str, stage: Stage) -> str:
 def resources(name: str, rule: RuleTable, stage: Stage, dead_letters: Any) -> dict[str, Any]:
     """The rule and, for a function, the permission to run it. What queues and topics have to allow: ``let_in.py``."""
     key = logical("rule", name)
-    found: dict[str, Any] = {
-        key: {
-            "Type": "AWS::Events::Rule",
-            "Properties": {
-                "Name": rule_name(name, stage),
-                "Description": f"The owner's rule {name}",
-                "EventBusName": stage.bus,
-                "EventPattern": pattern(rule),
-                "Targets": [
-                    {
-                        "Id": name,
-                        "Arn": {"Fn::Sub": rule.to.arn(ANYWHERE)},
-                        "DeadLetterConfig": {"Arn": dead_letters},
-                    }
-                ],
-            },
-        }
+    target = (name, {"Fn::Sub": rule.to.arn(ANYWHERE)})
+    described = f"The owner's rule {name}"
+    found = {
+        key: templates.rule(stage.bus, rule_name(name, stage), described, pattern(rule), target, dead_letters),
     }
     if rule.to.service == "lambda":
-        found[f"PermissionOf{key}"] = {
-            "Type": "AWS::Lambda::Permission",
-            "Properties": {
-                "FunctionName": rule.to.name,
-                "Action": "lambda:InvokeFunction",
-                "Principal": "events.amazonaws.com",
-                "SourceArn": {"Fn::GetAtt": [key, "Arn"]},
-            },
-        }
+        found[f"PermissionOf{key}"] = templates.permission(rule.to.name, "events", {"Fn::GetAtt": [key, "Arn"]})
     return found

@@ -7,6 +7,7 @@ from typing import Any
 from pydantic import Field
 
 from chalicelib.settings import Stage
+from ops import templates
 from ops.additions.rules import Kinds, Sites
 from ops.additions.targets import SubscriberTarget, logical
 from ops.policies import ANYWHERE
@@ -26,7 +27,7 @@ class SubscriberTable(Table):
 def resources(name: str, subscriber: SubscriberTable, stage: Stage, dead_letters: Any) -> dict[str, Any]:
     """The subscription and, for a function, the permission to run it. What a queue has to allow: ``let_in.py``."""
     key = logical("subscriber", name)
-    topic = {"Fn::Sub": ANYWHERE.arn("sns", stage.topic)}
+    topic = templates.here("sns", stage.topic)
     wanted = {"site": list(subscriber.site), "kind": list(subscriber.kind)}
     wanted = {attribute: values for attribute, values in wanted.items() if values}
     found: dict[str, Any] = {
@@ -43,13 +44,5 @@ def resources(name: str, subscriber: SubscriberTable, stage: Stage, dead_letters
         }
     }
     if subscriber.to.service == "lambda":
-        found[f"PermissionOf{key}"] = {
-            "Type": "AWS::Lambda::Permission",
-            "Properties": {
-                "FunctionName": subscriber.to.name,
-                "Action": "lambda:InvokeFunction",
-                "Principal": "sns.amazonaws.com",
-                "SourceArn": topic,
-            },
-        }
+        found[f"PermissionOf{key}"] = templates.permission(subscriber.to.name, "sns", topic)
     return found
