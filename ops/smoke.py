@@ -17,9 +17,10 @@ from chalicelib.logic import events
 from chalicelib.logic.archive import MessageState
 from chalicelib.settings import Stage
 from ops.account import Account
-from ops.operations import logs
+from ops.errors import OpsError
+from ops.operations import logs, sending
 from ops.operations.facade import Operations
-from ops.operations.trace import StepKind
+from ops.operations.trace import ENDED, StepKind
 from ops.policies import Where, statements
 
 PATIENCE = 420
@@ -66,16 +67,13 @@ class Smoke:
 
     def _message(self) -> Iterator[Check]:
         site = self._stage.sites["default"]
-        word = f"smoke test {uuid.uuid4()}"
-        fields = {"source": "Herald's smoke test", "message": word} | {
-            name: "smoke@example.com" if name == "email" else word for name in site.required
-        }
-        headers = {"Origin": site.origins[0]}
-        answer = requests.post(f"{self._urls['api']}/contact", json=fields, headers=headers, timeout=_TIMEOUT)
-        yield Check("POST /contact is accepted", answer.status_code == 202, f"{answer.status_code} {answer.text[:200]}")
-        if answer.status_code != 202:
+        fields = sending.form(site, f"smoke test {uuid.uuid4()}") | {"source": "Herald's smoke test"}
+        try:
+            message_id = sending.post(f"{self._urls['api']}/contact", site, fields)
+        except OpsError as error:
+            yield Check("POST /contact is accepted", False, str(error))
             return
-        message_id = str(answer.json()["id"])
+        yield Check("POST /contact is accepted", True, message_id)
         state = self._wait(lambda: self._ended(message_id))
         # A site that asks for a proof of work keeps what comes without one in quarantine, and rings nobody.
         well = state in (MessageState.DELIVERED, MessageState.QUARANTINED)
@@ -85,8 +83,7 @@ class Smoke:
 
     def _ended(self, message_id: str) -> MessageState | None:
         trace = self._operations.trace(message_id, logs=False)
-        waits = (None, MessageState.STORED, MessageState.WAITING)
-        return None if trace.state in waits else trace.state
+        return trace.state if trace.state in ENDED else None
 
     def _told(self, message_id: str) -> str | None:
         steps = self._operations.trace(message_id).steps

@@ -42,12 +42,12 @@ def send(stage: str, root: Path, site: str, text: str | None, timeout: int, as_j
     it = opened(root, stage)
     if site not in it.stage.sites:
         raise click.UsageError(f"{site!r} is no site of stage {stage}; it has: {', '.join(it.stage.sites)}")
-    operations, api = it.operations, it.addresses["api"]
+    operations, api, where = it.operations, it.addresses["api"], it.stage.sites[site]
     if text is None:
         # What was sent twice with the same content rings once, also within one second.
         text = f"A test by `ops send`, {time.strftime('%Y-%m-%d %H:%M:%S')}, {secrets.token_hex(3)}"
     begin = time.monotonic()
-    message_id = sending.post(api, it.stage.sites[site], text)
+    message_id = sending.post(f"{api}/contact/{site}", where, sending.form(where, text))
     if not as_json:
         click.echo(f"{message_id} was accepted after {time.monotonic() - begin:.1f} s")
     seen: list[Sent] = []

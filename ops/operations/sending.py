@@ -6,14 +6,14 @@ import json
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from chalicelib.logic.archive import MessageState
 from chalicelib.settings import Site
 from ops.errors import OpsError
-from ops.operations.trace import Step, StepKind
+from ops.operations.trace import ENDED, Step, StepKind
 
 if TYPE_CHECKING:
     from ops.operations.facade import Operations
@@ -25,13 +25,6 @@ _LONGER = 1
 _ANSWER = 35
 """Seconds that the API is waited for; API Gateway itself waits 29."""
 _SAMPLES = {"email": "herald@example.com", "source": "https://www.example.com/"}
-ENDED = (
-    MessageState.DELIVERED,
-    MessageState.UNDELIVERABLE,
-    MessageState.UNCERTAIN,
-    MessageState.QUARANTINED,
-    MessageState.DUPLICATE,
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,14 +44,15 @@ def form(site: Site, text: str) -> dict[str, str]:
     return {"name": "Herald", **required, "message": text}
 
 
-def post(api: str, site: Site, text: str) -> str:
-    """Send the form as a script of the site's page does; returns the message's id. Raises :class:`OpsError`."""
+def post(address: str, site: Site, fields: Mapping[str, str]) -> str:
+    """Send a form to its address as a script of the site's page does; returns the message's id.
+
+    Raises :class:`OpsError` where it is not accepted.
+    """
     headers = {"Content-Type": "application/json", "Accept": "application/json"}
     if site.origins:
         headers["Origin"] = site.origins[0]
-    request = urllib.request.Request(
-        f"{api}/contact/{site.name}", json.dumps(form(site, text)).encode(), headers, method="POST"
-    )
+    request = urllib.request.Request(address, json.dumps(fields).encode(), headers, method="POST")
     try:
         with urllib.request.urlopen(request, timeout=_ANSWER) as answer:
             message_id: str = json.loads(answer.read())["id"]

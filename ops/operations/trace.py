@@ -27,7 +27,7 @@ LOOK_BACK = 14 * 24 * 3600
 """Seconds that logs are searched for a message that the table doesn't know."""
 _AROUND = 3600
 """Seconds around what the table knows in which its lines stand: retries of Lambda's and of the bus are over by then."""
-_ENDED = (
+ENDED = (
     MessageState.DELIVERED,
     MessageState.UNDELIVERABLE,
     MessageState.UNCERTAIN,
@@ -178,7 +178,7 @@ def _logged(
     since, until = now - LOOK_BACK, now
     if message is not None:
         since = message.listed.received_at - _AROUND
-        if message.listed.state in _ENDED:
+        if message.listed.state in ENDED:
             until = min(now, max(message.stored_at, *(line.since for line in message.history), 0) + _AROUND)
     for spec in functions_of(stage):
         if spec.trigger.kind not in ("http", "topic", "rule") and not spec.channel:
@@ -236,7 +236,7 @@ def _outcome(message: StoredMessage | None, steps: Sequence[Step]) -> Mapping[st
             return step.details
         if step.kind is StepKind.ENDED:
             return {"condition": "Success", "source": delivery.SOURCE, **step.details}
-    if message is not None and message.listed.state in _ENDED:
+    if message is not None and message.listed.state in ENDED:
         return {"condition": "Success", "source": delivery.SOURCE, "action": str(message.listed.state)}
     return None
 
