@@ -15,7 +15,7 @@ from urllib.parse import parse_qs
 import requests
 
 from ops.local.ports import Ports
-from tests.e2e.harness import PATIENCE, wait_for
+from tests.e2e.harness import PATIENCE, processes_with, wait_for
 
 
 def call(method: str, path: str, headers: dict[str, str], body: bytes) -> str:
@@ -104,17 +104,5 @@ def interrupted(
         assert process.returncode != 0, said
         # Chalice, in a process of its own, ends as well.
         mark = f"AWS_ENDPOINT_URL={between.url}"
-        wait_for(lambda: not alive(mark), "end of every process")
+        wait_for(lambda: not processes_with(mark), "end of every process")
     return said
-
-
-def alive(variable: str) -> list[int]:
-    """The processes whose environment holds this, from Linux's own list; none where there is no such list."""
-    found = []
-    for path in Path("/proc").glob("[0-9]*/environ"):
-        try:
-            if variable.encode() in path.read_bytes().split(b"\0"):
-                found.append(int(path.parent.name))
-        except OSError:
-            continue
-    return found

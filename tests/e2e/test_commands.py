@@ -21,7 +21,7 @@ import requests
 from ops.account import Account, environment
 from ops.local.ports import AWS_PORT, WEB_PORT, Ports
 from tests.e2e.conftest import ROOT, free_ports
-from tests.e2e.harness import Harness, marker, wait_for
+from tests.e2e.harness import Harness, marker, processes_with, wait_for
 
 NOT_CLONED = (".git", ".venv", ".herald", "deployed", "deployments", "__pycache__", "policy-dev-*", ".*_cache")
 
@@ -81,18 +81,6 @@ def running(project: Path, words: list[str], environ: dict[str, str]) -> Iterato
 def printed(lines: list[str], word: str, times: int = 1, seconds: float = 60) -> None:
     """Wait until a word was printed."""
     wait_for(lambda: "".join(lines).count(word) >= times, f"{word!r} in:\n{''.join(lines)}", seconds)
-
-
-def processes_with(variable: str) -> list[int]:
-    """The processes whose environment holds this, from Linux's own list."""
-    found = []
-    for path in Path("/proc").glob("[0-9]*/environ"):
-        try:
-            if variable.encode() in path.read_bytes().split(b"\0"):
-                found.append(int(path.parent.name))
-        except OSError:
-            continue
-    return found
 
 
 @pytest.fixture

@@ -13,11 +13,12 @@ import uuid
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
 
-from tests.e2e.gate import Gate, Stop
+from tests.e2e.gate import Call, Gate, Stop
 from tests.e2e.harness import Harness, marker, wait_for
 
 pytestmark = pytest.mark.full
@@ -119,30 +120,31 @@ class Sent:
             assert (self.ends(), self.state, self.rings) == ("uncertain", "uncertain", before)
 
 
-def test_before_the_item_was_written_the_next_run_stores_and_delivers(herald: Harness, table: Gate) -> None:
-    with table.stopping(storing, Stop.BEFORE):
-        sent = Sent(herald, "default")
+@contextmanager
+def killed(herald: Harness, table: Gate, call: Call, stop: Stop, site: str = "default") -> Iterator[Sent]:
+    """A message whose run is killed at a call; until the block ends no other run gets past it."""
+    with table.stopping(call, stop):
+        sent = Sent(herald, site)
         table.wait()
         herald.kill("destined")
+        yield sent
+
+
+def test_before_the_item_was_written_the_next_run_stores_and_delivers(herald: Harness, table: Gate) -> None:
+    with killed(herald, table, storing, Stop.BEFORE) as sent:
         assert sent.state == ""
     assert (sent.ends(), sent.state, sent.rings) == ("delivered", "delivered", 1)
 
 
 def test_before_the_claim_the_next_run_delivers(herald: Harness, table: Gate) -> None:
-    with table.stopping(claiming, Stop.BEFORE):
-        sent = Sent(herald, "default")
-        table.wait()
-        herald.kill("destined")
+    with killed(herald, table, claiming, Stop.BEFORE) as sent:
         assert sent.state == "pending"
     assert (sent.ends(), sent.state, sent.rings) == ("delivered", "delivered", 1)
 
 
 @both
 def test_after_the_claim_nobody_knows_that_it_has_not_rung(herald: Harness, table: Gate, site: str) -> None:
-    with table.stopping(claiming, Stop.AFTER):
-        sent = Sent(herald, site)
-        table.wait()
-        herald.kill("destined")
+    with killed(herald, table, claiming, Stop.AFTER, site) as sent:
         assert (sent.state, sent.rings) == ("sending", 0)
         sent.let_the_claim_end()
     sent.ends_uncertain(site, before=0)
@@ -150,10 +152,7 @@ def test_after_the_claim_nobody_knows_that_it_has_not_rung(herald: Harness, tabl
 
 @both
 def test_after_acceptance_it_rings_a_second_time_or_is_held(herald: Harness, table: Gate, site: str) -> None:
-    with table.stopping(recording, Stop.BEFORE):
-        sent = Sent(herald, site)
-        table.wait()
-        herald.kill("destined")
+    with killed(herald, table, recording, Stop.BEFORE, site) as sent:
         assert (sent.state, sent.rings) == ("sending", 1)
         sent.let_the_claim_end()
     sent.ends_uncertain(site, before=1)
@@ -161,10 +160,7 @@ def test_after_acceptance_it_rings_a_second_time_or_is_held(herald: Harness, tab
 
 @both
 def test_after_the_record_the_retry_only_tells_of_it(herald: Harness, table: Gate, site: str) -> None:
-    with table.stopping(recording, Stop.AFTER):
-        sent = Sent(herald, site)
-        table.wait()
-        herald.kill("destined")
+    with killed(herald, table, recording, Stop.AFTER, site) as sent:
         assert (sent.state, sent.rings) == ("delivered", 1)
     assert (sent.ends(), sent.rings) == ("delivered", 1)
 

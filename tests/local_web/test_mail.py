@@ -8,9 +8,6 @@ from typing import Any
 import httpx
 import pytest
 
-from ops.local.web.settings import WebSettings
-from tests.local_web.conftest import running
-
 SEND = "/v2/email/outbound-emails"
 CONTROL = "/ses/_control"
 MAIL = {
@@ -21,15 +18,9 @@ MAIL = {
 }
 
 
-@pytest.fixture(scope="module")
-def address() -> Iterator[str]:
-    with running(WebSettings()) as found:
-        yield found
-
-
 @pytest.fixture
-def ses(address: str) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=address, timeout=10, trust_env=False) as client:
+def ses(shared: str) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=shared, timeout=10, trust_env=False) as client:
         client.delete(CONTROL).raise_for_status()
         yield client
 

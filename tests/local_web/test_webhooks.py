@@ -11,22 +11,15 @@ import httpx
 import pytest
 from standardwebhooks import Webhook
 
-from ops.local.web.settings import LOCAL_WEBHOOK_SECRET, WebSettings
-from tests.local_web.conftest import running
+from ops.local.web.settings import LOCAL_WEBHOOK_SECRET
 
 EVENT = {"type": "message.received", "timestamp": "2026-01-01T00:00:00Z", "data": {"message": "Hello"}}
 CONTROL = "/webhooks/_control"
 
 
-@pytest.fixture(scope="module")
-def address() -> Iterator[str]:
-    with running(WebSettings()) as found:
-        yield found
-
-
 @pytest.fixture
-def receivers(address: str) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=address, timeout=10, trust_env=False) as client:
+def receivers(shared: str) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=shared, timeout=10, trust_env=False) as client:
         client.delete(CONTROL).raise_for_status()
         yield client
 
