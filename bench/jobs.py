@@ -11,13 +11,12 @@ from bench import events, packages
 from bench.runs import Job, Peer
 
 PEERS = Path(__file__).with_name("peers")
-HERALD, BARE, POWERTOOLS, FASTAPI, FLOOR, LIBRARIES = (
+HERALD, BARE, POWERTOOLS, FASTAPI, FLOOR = (
     "Herald",
     "boto3 alone",
     "Powertools' resolver, boto3",
     "FastAPI, Mangum, boto3",
     "standard library, unsigned",
-    "Chalice and Powertools' logger alone",
 )
 HTTP, TLS, STEPS = "contact over HTTP", "contact over TLS", "contact over TLS, step by step"
 WITH_BOTOCORE, WITHOUT_BYTECODE, WITH_NEITHER = (
@@ -25,9 +24,10 @@ WITH_BOTOCORE, WITHOUT_BYTECODE, WITH_NEITHER = (
     "without bytecode in the zip",
     "with botocore's client and without bytecode",
 )
+TELLING = "on_failure, telling the owner"
 FUNCTIONS = (
-    *("destined", "notify_pushover", "notify_webhook", "notify_email", "redrive"),
-    *("get_message", "get_message_url", "list_messages"),
+    *("destined", "notify_pushover", "notify_webhook", "notify_email", "redrive", "canary", "digest"),
+    *("get_message", "get_message_url", "list_messages", TELLING),
 )
 """Those that call AWS, beside the API function."""
 OUTCOMES = {"on_success": ("Success", "delivered"), "on_failure": ("RetriesExhausted", "undeliverable")}
@@ -121,13 +121,17 @@ class Jobs:
             "get_message": ({"version": 1, "id": "message-1"}, "message-1"),
             "get_message_url": (events.signed_request("message-1"), "message-1"),
             "list_messages": ({"version": 1, "site": "default"}, "messages"),
+            "canary": (events.schedule(), "null"),
+            "digest": (events.schedule(), "null"),
+            TELLING: (events.outcome(self._root, *OUTCOMES["on_failure"]), "null"),
         }
         jobs = []
-        for function in FUNCTIONS:
-            event, expected = made[function]
+        for name in FUNCTIONS:
+            event, expected = made[name]
+            function = name.partition(",")[0]
             floor = self._peer(FLOOR, "floor_functions", function=function)
-            peers = (self._herald(function), self._peer(BARE, f"bare_{function}", self._runtime), floor)
-            job = Job(function, event, expected, tuple(_with(peer, provider) for peer in peers))
+            peers = (self._herald(name), self._peer(BARE, f"bare_{function}", self._runtime), floor)
+            job = Job(name, event, expected, tuple(_with(peer, provider) for peer in peers))
             jobs.append(_at(job, self._https))
         return jobs
 
@@ -143,24 +147,26 @@ class Jobs:
         ]
 
     def outcomes(self) -> list[Job]:
-        """The functions that write one line of log and call nobody."""
-        jobs = []
-        for function, (condition, action) in OUTCOMES.items():
-            event = events.outcome(self._root, condition, action)
-            libraries = self._peer(LIBRARIES, "libraries_outcome", self._task)
-            jobs.append(
-                Job(function, event, "null", (self._herald(function), libraries, self._peer(FLOOR, "floor_outcome")))
+        """The functions that write one line of log and call nobody; a bare handler of the same would be the floor."""
+        return [
+            Job(
+                function,
+                events.outcome(self._root, condition, action),
+                "null",
+                (self._herald(function), self._peer(FLOOR, "floor_outcome")),
             )
-        return jobs
+            for function, (condition, action) in OUTCOMES.items()
+        ]
 
     def _accepting(self, name: str, peers: tuple[Peer, ...], address: str) -> Job:
         return _at(Job(name, events.submission(self._root), "thanks.html", peers, warm=50), address)
 
-    def _herald(self, function: str) -> Peer:
+    def _herald(self, name: str) -> Peer:
         """Herald from its zip, started as one of its functions."""
-        handler = f"app.{function}"
-        environ = {"HERALD_STAGE": "local", "_HANDLER": handler}
-        if function == "destined":
+        function = name.partition(",")[0]
+        handler = f"{'outcomes' if function in OUTCOMES else 'app'}.{function}"
+        environ = {"HERALD_STAGE": "watched" if name in ("canary", "digest", TELLING) else "local", "_HANDLER": handler}
+        if name in ("destined", "digest", TELLING):
             pairs = (f"{name}=herald-local-notify_{kind}" for name, kind in _KIND.items())
             environ["LAMBDA_NOTIFICATIONS"] = ",".join(pairs)
         return Peer(HERALD, handler, (self._task, self._runtime), environ, self.zip_size)

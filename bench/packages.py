@@ -38,6 +38,16 @@ thanks = "http://127.0.0.1:8080/thanks.html"
 channels = ["pushover", "email", "team"]
 """
 """A site of stage ``local`` that has a channel of each kind, so that the zip has every function."""
+WATCHED = """
+[stages.watched.alarms]
+email = "owner@example.org"
+channels = ["pushover"]
+
+[stages.watched.canary]
+
+[stages.watched.digest]
+"""
+"""A stage that sends canaries and digests, and whose owner hears of failures."""
 MANY = (1, 2, 4, 8)
 """How many channels the sites of stage ``many`` have."""
 
@@ -59,7 +69,7 @@ def herald(root: Path, work: Path, web: str) -> Path:
     project.mkdir(parents=True)
     mirror(root, project)
     with (project / "herald.toml").open("a", encoding="utf-8") as file:
-        file.write(CHANNELS + _many())
+        file.write(CHANNELS + WATCHED + _many())
     render.write(project, render.generated(load(project, Overrides(web=web))))
     wheels = _wheels(root / "requirements.txt", work)
     environ = {**os.environ, "PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(wheels), "PIP_DISABLE_PIP_VERSION_CHECK": "1"}

@@ -93,18 +93,17 @@ def _functions(results: Results) -> str:
         if job.name not in (*jobs.FUNCTIONS, *jobs.OUTCOMES):
             continue
         herald = results.found[job.name][jobs.HERALD]
-        other = jobs.LIBRARIES if job.name in jobs.OUTCOMES else jobs.BARE
+        other = jobs.FLOOR if job.name in jobs.OUTCOMES else jobs.BARE
         cold, memory = Spread.of(herald.cold), Spread.of(herald.memory).median
         calls = results.calls[job.name][jobs.HERALD]
         rows.append(
             [
                 f"`{job.name}`",
-                f"**{cold.median:.1f}** ({cold.low:.1f}–{cold.high:.1f})",
-                f"{results.cold(job.name, other):.1f}",
+                f"**{_ms(cold.median)}** ({_ms(cold.low)}–{_ms(cold.high)})",
+                _ms(results.cold(job.name, other)),
                 f"**{cold.median / results.cold(job.name, other):.2f}**",
-                f"{results.cold(job.name, jobs.FLOOR):.1f}",
-                f"{results.warm(job.name, jobs.HERALD):.2f}",
-                f"{results.warm(job.name, other):.2f}",
+                _ms(results.cold(job.name, jobs.FLOOR)),
+                *(f"{results.warm(job.name, name):.2f}" for name in (jobs.HERALD, other)),
                 f"{memory:.1f}",
                 str(len(herald.modules)),
                 ", ".join(name if times == 1 else f"{times} × {name}" for name, times in sorted(calls.items()))
@@ -119,10 +118,8 @@ def _imports(results: Results) -> str:
     rows = []
     for name, modules in results.imports.items():
         groups = imports.by_owner(modules)
-        most = ", ".join(f"`{module}` {took:.1f}" for module, took in imports.longest(modules, 4))
-        rows.append(
-            [f"`{name}`", *(f"{groups[group]:.0f}" for group in imports.GROUPS), f"{sum(groups.values()):.0f}", most]
-        )
+        most = ", ".join(f"`{module}` {_ms(took)}" for module, took in imports.longest(modules, 4))
+        rows.append([f"`{name}`", *(_ms(groups[group]) for group in imports.GROUPS), _ms(sum(groups.values())), most])
     return table(["function", *imports.GROUPS, "sum", "longest by themselves"], rows)
 
 
@@ -159,15 +156,21 @@ def _targets(results: Results) -> str:
         _target(f"any other that calls AWS (`{slowest}`), cold ÷ boto3 alone", others[slowest], OTHERS_COLD),
         *(
             _target(
-                f"`{name}`, cold ÷ {base}", results.cold(name, jobs.HERALD) / results.cold(name, base), OUTCOMES_COLD
+                f"`{name}`, cold ÷ {jobs.FLOOR}",
+                results.cold(name, jobs.HERALD) / results.cold(name, jobs.FLOOR),
+                OUTCOMES_COLD,
             )
-            for base in (jobs.LIBRARIES, jobs.FLOOR)
             for name in jobs.OUTCOMES
         ),
         _target("zip, MB", results.zip_size / 1e6, ZIP_MB),
         _target("memory of the API at its peak, MB", Spread.of(api.memory).median, API_MB),
     ]
     return table(["", "measured", "at most", ""], lines)
+
+
+def _ms(milliseconds: float) -> str:
+    """As many digits as a person reads."""
+    return f"{milliseconds:.1f}" if milliseconds >= 1 else f"{milliseconds:.2f}" if milliseconds else "0"
 
 
 def _target(what: str, measured: float, most: float) -> list[str]:

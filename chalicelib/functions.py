@@ -81,6 +81,9 @@ class FunctionSpec:
     """Whether a channel needs the secret of this name: by its options it may do without."""
     needed: Callable[[Stage], bool] = lambda stage: True
     """Whether a stage's configuration asks for the function at all."""
+    alone: bool = False
+    """Whether Lambda starts it without ``app.py`` and the compiled settings, from ``vendor/outcomes.py``. Its
+    environment has what it must know of the stage."""
 
 
 SUCCESS: dict[str, object] = {"requestContext": {"condition": ["Success"]}}
@@ -228,10 +231,11 @@ FUNCTIONS = (
     FunctionSpec(
         name="on_success",
         trigger=Trigger("rule", {**SUCCESS, "responsePayload": {"action": [{"anything-but": _NOT_FOR_SUCCESS}]}}),
-        memory=256,
+        memory=128,
         timeout=10,
         grants=(_LETTERS,),
         outcome_to=Resource.RULE_DEAD_LETTERS,
+        alone=True,
     ),
     FunctionSpec(
         name="on_failure",
@@ -248,6 +252,7 @@ FUNCTIONS = (
         timeout=60,
         grants=(_LETTERS, _LOOK_UP, _COUNT, _TELL),
         outcome_to=Resource.RULE_DEAD_LETTERS,
+        alone=True,
     ),
 )
 
@@ -276,13 +281,14 @@ def channels_for(on: Resource, stage: Stage) -> tuple[str, ...]:
 
 def settings_of(spec: FunctionSpec, stage: Stage) -> dict[str, str]:
     """Environment variables of a function beyond ``HERALD_STAGE``: whoever may invoke notifiers is told which."""
+    found = {"HERALD_METRICS": "off"} if spec.alone and not stage.metrics else {}
     granted = [grant.on for grant in grants_of(spec, stage) if grant.on in _OF_NOTIFIERS]
     if not granted:
-        return {}
+        return found
     functions = notifiers_of(stage)
     channels = dict.fromkeys(channel for on in granted for channel in channels_for(on, stage))
     pairs = (f"{channel}={stage.function(functions[channel].name)}" for channel in sorted(channels))
-    return {"LAMBDA_NOTIFICATIONS": ",".join(pairs)}
+    return found | {"LAMBDA_NOTIFICATIONS": ",".join(pairs)}
 
 
 _OF_NOTIFIERS = (Resource.NOTIFIERS, Resource.ALARM_NOTIFIERS, Resource.DIGEST_NOTIFIERS)

@@ -65,7 +65,8 @@ def registered(root: Path, stage: str) -> set[str]:
     ran = subprocess.run(
         [sys.executable, "-c", _REGISTERED],
         cwd=root,
-        env={"HERALD_STAGE": stage, "PATH": "", "AWS_CHALICE_CLI_MODE": "true"},
+        # As Chalice does, so that what is in vendor/ is found where the zip has it.
+        env={"HERALD_STAGE": stage, "PATH": "", "PYTHONPATH": "vendor", "AWS_CHALICE_CLI_MODE": "true"},
         capture_output=True,
         text=True,
         timeout=60,

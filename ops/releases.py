@@ -143,7 +143,7 @@ def _list(stage: Stage) -> str:
 def _project(release: Release, root: Path, package: Path) -> bytes:
     """What Chalice deploys from, with the package that it made."""
     policies = [render.policy_file(release.stage, each.name) for each in release.functions]
-    sources = [path.relative_to(root) for path in (root / "chalicelib").rglob("*.py")]
+    sources = [path.relative_to(root) for name in ("chalicelib", "vendor") for path in (root / name).rglob("*.py")]
     content = io.BytesIO()
     with ZipFile(content, "w", ZIP_DEFLATED) as archive:
         for path in sorted([Path("app.py"), Path("requirements.txt"), render.CHALICE_CONFIG, *policies, *sources]):

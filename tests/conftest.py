@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
@@ -59,3 +60,27 @@ def stubbed(aws: Callable[[str], Any]) -> Iterator[Callable[[str], tuple[Any, St
     yield make
     for stubber in stubbers:
         stubber.assert_no_pending_responses()
+
+
+class Printed:
+    """What was printed, which in Lambda is the log."""
+
+    def __init__(self, capsys: pytest.CaptureFixture[str]) -> None:
+        self._capsys = capsys
+        self._text = ""
+
+    @property
+    def text(self) -> str:
+        self._text += self._capsys.readouterr().out
+        return self._text
+
+    @property
+    def lines(self) -> list[dict[str, Any]]:
+        """The lines of the log, without those that are metrics."""
+        return [line for line in map(json.loads, self.text.splitlines()) if "_aws" not in line]
+
+
+@pytest.fixture
+def printed(capsys: pytest.CaptureFixture[str]) -> Printed:
+    """What ``on_success`` and ``on_failure`` write, who have no logger."""
+    return Printed(capsys)

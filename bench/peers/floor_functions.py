@@ -87,6 +87,27 @@ def redrive(event, context):
         pass
 
 
+def canary(event, context):
+    form = {"Action": "Publish", "Version": "2010-03-31", "TopicArn": os.environ["TOPIC_ARN"], "Message": "canary"}
+    _call(aws, "/", urlencode(form), {"Content-Type": "application/x-www-form-urlencoded"})
+
+
+def digest(event, context):
+    _dynamodb("GetItem", Key={"id": {"S": "digest#default"}})
+    counted = len(_dynamodb("Query", IndexName="site")["Items"])
+    _dynamodb("UpdateItem", Key={"id": {"S": "digest#default"}}, UpdateExpression="SET told_until = :until")
+    assert not counted
+
+
+def on_failure(event, context):
+    print(json.dumps({"level": "ERROR", "condition": event["detail"]["requestContext"]["condition"]}))
+    _dynamodb("UpdateItem", Key={"id": {"S": "alarm#"}}, UpdateExpression="SET told_at = :now")
+    sns = event["detail"]["requestPayload"]["Records"][0]["Sns"]
+    item = _dynamodb("GetItem", Key={"id": {"S": json.loads(sns["Message"])["id"]}})["Item"]
+    request = {"version": 1, "id": "alarm", "title": "Not delivered", "message": item["id"]["S"]}
+    _call(aws, f"/2015-03-31/functions/{os.environ['NOTIFIER']}/invocations", json.dumps(request), {})
+
+
 def get_message(event, context):
     item = _dynamodb("GetItem", Key={"id": {"S": event["id"]}})["Item"]
     return {"id": item["id"]["S"], "fields": json.loads(item["submission"]["S"])["fields"]}

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from types import ModuleType
 
+    from chalicelib.handlers import alarm as alarm
     from chalicelib.handlers import canary as canary
     from chalicelib.handlers import contact as contact
     from chalicelib.handlers import destined as destined
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from chalicelib.handlers import messages as messages
     from chalicelib.handlers import notify as notify
     from chalicelib.handlers import openapi as openapi
-    from chalicelib.handlers import outcomes as outcomes
     from chalicelib.handlers import redrive as redrive
 
 _HANDLER_OF = {
@@ -35,11 +35,9 @@ _HANDLER_OF = {
     "redrive": "redrive",
     "canary": "canary",
     "digest": "digest",
-    "on_success": "outcomes",
-    "on_failure": "outcomes",
 }
-_SELDOM = ("openapi",)
-"""Loaded by the request that needs it: no function pays for it at its start."""
+_SELDOM = ("alarm", "openapi")
+"""Loaded by the event that needs it: no function pays for it at its start."""
 
 
 def __getattr__(name: str) -> ModuleType:

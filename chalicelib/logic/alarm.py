@@ -8,11 +8,12 @@ itself, as long as there is one.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 from chalicelib.errors import InvokeError
 from chalicelib.logic.delivery import Notifier, Record, State
-from chalicelib.logic.events import KIND_CANARY, Outcome
+from chalicelib.logic.events import KIND_CANARY
 from chalicelib.logic.notification import Notification
 
 QUIET = 15 * 60
@@ -34,23 +35,53 @@ class AlarmLog(Protocol):
         """Nobody could be told: let the next one tell these failures, without any quiet time."""
 
 
-def of_failure(outcome: Outcome, record: Record | None, number: int, now: int) -> Notification:
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """What ``on_failure`` heard, as far as the owner is told of it."""
+
+    id: str
+    """The message's; a test event has the id that SNS gave it."""
+    kind: str
+    condition: str
+    """``Success`` (of a run that says itself what is not delivered), ``RetriesExhausted`` or ``EventAgeExceeded``."""
+    reason: str
+    """The action, or the error's class, or else the condition."""
+    words: str = ""
+    """Of a canary alone: channels' names and their notifiers' words."""
+
+    @classmethod
+    def read(cls, outcome: Mapping[str, object]) -> Failure:
+        """Of the fields that ``on_failure`` logs (``outcome`` in ``vendor/outcomes.py``), and ``reason``."""
+
+        def text(name: str) -> str:
+            return str(outcome.get(name, ""))
+
+        error = outcome.get("error")
+        thrown = error if isinstance(error, Mapping) and text("kind") == KIND_CANARY else {}
+        return cls(
+            id=text("message_id"),
+            kind=text("kind"),
+            condition=text("condition"),
+            reason=text("reason"),
+            words=str(thrown.get("errorMessage", ""))[:500],
+        )
+
+
+def of_failure(failure: Failure, record: Record | None, number: int, now: int) -> Notification:
     """What the owner is told of a failure. Nothing of what a visitor wrote: ids, states and error classes alone."""
-    what = outcome.action or outcome.error_type or outcome.condition
-    if outcome.kind == KIND_CANARY:
-        # Its error is made of channels' names and their notifiers' words.
-        words = str((outcome.error or {}).get("errorMessage", ""))[:500]
-        title, lines = CANARY, [f"The canary did not get through: {what}.", *([words] if words else [])]
+    if failure.kind == KIND_CANARY:
+        title, lines = CANARY, [f"The canary did not get through: {failure.reason}."]
+        lines += [failure.words] if failure.words else []
     else:
-        title, lines = TITLE, [f"A message is not delivered: {what}."]
+        title, lines = TITLE, [f"A message is not delivered: {failure.reason}."]
         if record is not None:
             lines += [f"{name}: {each.state} {each.error}".rstrip() for name, each in sorted(record.deliveries.items())]
-        if outcome.condition not in ("", "Success"):
+        if failure.condition not in ("", "Success"):
             lines.append("It is kept, and what still waits is tried again.")
-        lines.append(f"Message {outcome.id}")
+        lines.append(f"Message {failure.id}")
     if number > 1:
         lines.append(f"{number - 1} more since the last alarm.")
-    return Notification(id=f"alarm-{outcome.id}"[:128], title=title, message="\n".join(lines), timestamp=now)
+    return Notification(id=f"alarm-{failure.id}"[:128], title=title, message="\n".join(lines), timestamp=now)
 
 
 def of_many(number: int, now: int) -> Notification:

@@ -7,11 +7,9 @@ them: the request is what was published, the answer is what the real ``destined`
 from __future__ import annotations
 
 import copy
-import io
 import json
-import logging
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -24,6 +22,7 @@ os.environ["HERALD_STAGE"] = "local"
 from botocore.stub import Stubber
 
 import app as herald
+import outcomes
 from chalicelib.adapters.topic import SnsTopic
 from chalicelib.composition import using
 from chalicelib.errors import (
@@ -33,7 +32,6 @@ from chalicelib.errors import (
     DeliveryIncompleteError,
 )
 from chalicelib.logic.delivery import Notifier
-from chalicelib.logs import logger
 from chalicelib.settings import Channel, Stage, stage_named
 from tests.contract.eventbridge import matches
 from tests.fakes import FUNCTION_ARN, FakeComposition, InMemoryMessages, RecordingNotifier, RefusingNotifier, message
@@ -77,16 +75,6 @@ def rules(root: Path) -> dict[str, Any]:
         if it["Type"] == "AWS::Events::Rule":
             found[it["Properties"]["Targets"][0]["Id"]] = it["Properties"]["EventPattern"]
     return found
-
-
-@pytest.fixture
-def lines() -> Iterator[Callable[[], list[dict[str, Any]]]]:
-    stream = io.StringIO()
-    handler = logging.StreamHandler(stream)
-    handler.setFormatter(logger.registered_formatter)
-    logging.getLogger(logger.name).addHandler(handler)
-    yield lambda: [json.loads(line) for line in stream.getvalue().splitlines()]
-    logging.getLogger(logger.name).removeHandler(handler)
 
 
 def told(rules: dict[str, Any], event: dict[str, Any]) -> list[str]:
@@ -158,7 +146,7 @@ EVENT = sns_event("hello world", "event")
 )
 def test_each_answer_of_destined_reaches_exactly_one_function(
     rules: dict[str, Any],
-    lines: Callable[[], list[dict[str, Any]]],
+    printed: Any,
     request_: dict[str, Any],
     notifier: Notifier,
     options: dict[str, Any],
@@ -169,8 +157,8 @@ def test_each_answer_of_destined_reaches_exactly_one_function(
     assert answer["action"] == action
     event = succeeded(request_, answer)
     assert told(rules, event) == [function]
-    getattr(herald, function)(event, Context())
-    line = lines()[-1]
+    getattr(outcomes, function)(event, Context())
+    line = printed.lines[-1]
     assert (line["action"], line["condition"], line["source"]) == (action, "Success", answer["source"])
     assert "MARKER" not in json.dumps(line)
 
@@ -180,7 +168,7 @@ def test_each_answer_of_destined_reaches_exactly_one_function(
 @pytest.mark.parametrize("with_answer", [True, False])
 def test_each_failure_reaches_on_failure_and_the_queue_that_keeps_it_alone(
     rules: dict[str, Any],
-    lines: Callable[[], list[dict[str, Any]]],
+    printed: Any,
     condition: str,
     request_: dict[str, Any],
     kind: str,
@@ -189,8 +177,8 @@ def test_each_failure_reaches_on_failure_and_the_queue_that_keeps_it_alone(
     error = DeliveryIncompleteError("still to deliver: pushover waiting") if with_answer else None
     event = failed(request_, error, condition)
     assert told(rules, event) == ["on_failure", "queue"]
-    herald.on_failure(event, Context())
-    (line,) = lines()
+    outcomes.on_failure(event, Context())
+    (line,) = printed.lines
     assert (line["condition"], line["kind"], line["level"]) == (condition, kind, "ERROR")
     assert line.get("error_type", "") == ("DeliveryIncompleteError" if with_answer else "")
     assert ("request" in line) == (kind == "event")
@@ -209,13 +197,13 @@ def test_what_destined_raises_is_what_the_failure_tells() -> None:
 
 @pytest.mark.parametrize("record", ["success", "failure"])
 def test_the_documented_sample_itself_reaches_the_right_functions_and_is_logged(
-    rules: dict[str, Any], lines: Callable[[], list[dict[str, Any]]], record: str
+    rules: dict[str, Any], printed: Any, record: str
 ) -> None:
     """The sample of a success has a text for an answer, which has no action: nobody of ours is told of it."""
     event = sample(record)
     assert told(rules, event) == ([] if record == "success" else ["on_failure", "queue"])
-    (herald.on_success if record == "success" else herald.on_failure)(event, Context())
-    assert len(lines()) == 1
+    (outcomes.on_success if record == "success" else outcomes.on_failure)(event, Context())
+    assert len(printed.lines) == 1
 
 
 @pytest.mark.parametrize("source", ["aws.lambda", "herald", "custom"])

@@ -73,6 +73,12 @@ class World:
 
 
 @pytest.fixture
+def channels_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As ``ops render`` does for ``on_failure`` where ``herald.toml`` says by what the owner hears of failures."""
+    monkeypatch.setenv("LAMBDA_NOTIFICATIONS", "pushover=herald-local-notify_pushover,email=herald-local-notify_email")
+
+
+@pytest.fixture
 def event(root: Path) -> dict[str, Any]:
     """A failure as Lambda puts it on the bus."""
     found: dict[str, Any] = json.loads((root / "tests/contract/samples/failure.json").read_text(encoding="utf-8"))
@@ -86,6 +92,7 @@ def event(root: Path) -> dict[str, Any]:
     return found
 
 
+@pytest.mark.usefixtures("channels_are_named")
 def test_the_first_failure_is_told_at_once_and_those_after_it_together(
     client: Client, local: Stage, event: dict[str, Any]
 ) -> None:
@@ -94,7 +101,12 @@ def test_the_first_failure_is_told_at_once_and_those_after_it_together(
     for seconds in range(4):
         with using(world.at(NOW + seconds)):
             client.lambda_.invoke("on_failure", event)
-    assert len(owner.delivered) == 1
+    (told,) = owner.delivered
+    assert told.message.splitlines() == [
+        "A message is not delivered: RetriesExhausted.",
+        "It is kept, and what still waits is tried again.",
+        "Message id-1",
+    ]
     with using(world.at(NOW + QUIET)):
         client.lambda_.invoke("on_failure", event)
     assert len(owner.delivered) == 2
@@ -102,6 +114,7 @@ def test_the_first_failure_is_told_at_once_and_those_after_it_together(
     assert not any("MARKER" in told.message + told.title for told in owner.delivered)
 
 
+@pytest.mark.usefixtures("channels_are_named")
 def test_what_nobody_has_told_is_told_by_the_redrive(client: Client, local: Stage, event: dict[str, Any]) -> None:
     owner = RecordingNotifier()
     world = World(local, "email", email=owner)
@@ -116,6 +129,7 @@ def test_what_nobody_has_told_is_told_by_the_redrive(client: Client, local: Stag
     ]
 
 
+@pytest.mark.usefixtures("channels_are_named")
 def test_the_alarm_goes_by_a_channel_that_did_not_fail_itself(
     client: Client, local: Stage, event: dict[str, Any]
 ) -> None:
@@ -127,6 +141,7 @@ def test_the_alarm_goes_by_a_channel_that_did_not_fail_itself(
     assert (len(phone.delivered), len(mail.delivered)) == (0, 1)
 
 
+@pytest.mark.usefixtures("channels_are_named")
 def test_an_alarm_that_nobody_took_is_an_error_and_lambdas_retry_tells_it(
     client: Client, local: Stage, event: dict[str, Any]
 ) -> None:

@@ -266,6 +266,24 @@ def test_the_projects_own_app_is_imported_and_no_module_beside_the_program(proje
     assert "No module named 'beside'" in ran.stderr
 
 
+def test_a_package_is_named_by_sources_and_not_by_the_bytecode_that_python_leaves_beside_them(project: Path) -> None:
+    """Else a rollback would find that its package has another name once ``app.py`` was imported."""
+    beside = project / "vendor" / "outcomes.py"
+
+    def name() -> str:
+        ran = chalice(project, "--package-name")
+        assert ran.returncode == 0, ran.stderr
+        return ran.stdout
+
+    before = name()
+    cache = Path(cache_from_source(str(beside)))
+    cache.parent.mkdir()
+    cache.write_bytes(b"bytecode")
+    assert name() == before
+    beside.write_text("changed = True\n", encoding="utf-8")
+    assert name() != before
+
+
 # The deployer
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
 from chalice.test import Client
 
+from chalicelib.functions import FUNCTIONS
 from tests.fakes import message
 
 MESSAGE = message(source="MARKER-source", name="MARKER-name", email="MARKER@example.com", message="MARKER-message")
@@ -45,7 +47,7 @@ def ours(line: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in line.items() if name in OURS}
 
 
-def test_a_delivered_message_leaves_one_line(client: Client, root: Path, log: Any) -> None:
+def test_a_delivered_message_leaves_one_line(client: Client, root: Path, printed: Any) -> None:
     answer = {"source": "herald.contact", "action": "delivered", "message": {"id": MESSAGE.id, "channels": {}}}
     assert (
         client.lambda_.invoke(
@@ -53,7 +55,7 @@ def test_a_delivered_message_leaves_one_line(client: Client, root: Path, log: An
         ).payload
         is None
     )
-    (line,) = log.lines
+    (line,) = printed.lines
     assert line["level"] == "INFO"
     assert ours(line) == {
         "message_id": MESSAGE.id,
@@ -64,13 +66,13 @@ def test_a_delivered_message_leaves_one_line(client: Client, root: Path, log: An
         "condition": "Success",
         "attempts": 1,
     }
-    assert "MARKER" not in log.text
+    assert "MARKER" not in printed.text
 
 
-def test_an_answered_test_event_leaves_one_line(client: Client, root: Path, log: Any) -> None:
+def test_an_answered_test_event_leaves_one_line(client: Client, root: Path, printed: Any) -> None:
     answer = {"source": "herald.event", "action": "message", "message": "hello world"}
     client.lambda_.invoke("on_success", event(root, "success.json", "hello world", "event", responsePayload=answer))
-    (line,) = log.lines
+    (line,) = printed.lines
     assert ours(line) == {
         "message_id": "95df01b4-ee98-5cb9-9903-4c221d41eb5e",
         "correlation_id": "95df01b4-ee98-5cb9-9903-4c221d41eb5e",
@@ -83,12 +85,12 @@ def test_an_answered_test_event_leaves_one_line(client: Client, root: Path, log:
 
 
 def test_a_failed_test_event_is_logged_with_all_that_is_needed_to_send_it_again(
-    client: Client, root: Path, log: Any
+    client: Client, root: Path, printed: Any
 ) -> None:
     error = {"errorMessage": "the event asked to fail", "errorType": "EventFailedError", "stackTrace": ["line"]}
     failed = event(root, "failure.json", "please fail", "event", responsePayload=error)
     client.lambda_.invoke("on_failure", failed)
-    (line,) = log.lines
+    (line,) = printed.lines
     assert line["level"] == "ERROR"
     assert ours(line) == {
         "message_id": "95df01b4-ee98-5cb9-9903-4c221d41eb5e",
@@ -136,42 +138,50 @@ def test_a_failed_test_event_is_logged_with_all_that_is_needed_to_send_it_again(
 def test_a_failed_contact_message_is_logged_by_its_id_and_never_with_its_payload(
     client: Client,
     root: Path,
-    log: Any,
-    capfd: pytest.CaptureFixture[str],
+    printed: Any,
     sample: str,
     more: dict[str, Any],
     expected: dict[str, Any],
 ) -> None:
     client.lambda_.invoke("on_failure", event(root, sample, MESSAGE.serialize(), "contact", **more))
-    (line,) = log.lines
+    (line,) = printed.lines
     assert line["level"] == "ERROR"
     assert ours(line) == {"message_id": MESSAGE.id, "correlation_id": MESSAGE.id, "kind": "contact", **expected}
-    assert "MARKER" not in log.text + "".join(capfd.readouterr())
+    assert "MARKER" not in printed.text
 
 
 @pytest.mark.parametrize("kind", ["", "Event", "other"])
 def test_a_kind_that_is_not_known_to_be_without_personal_data_is_treated_as_personal(
-    client: Client, root: Path, log: Any, kind: str
+    client: Client, root: Path, printed: Any, kind: str
 ) -> None:
     client.lambda_.invoke("on_failure", event(root, "failure.json", MESSAGE.serialize(), kind))
-    assert "MARKER" not in log.text
+    assert "MARKER" not in printed.text
 
 
 @pytest.mark.parametrize("text", ["", "hello", "7", "null", "[1]", '{"x": 1}', '"id"'])
 def test_a_message_without_an_id_of_its_own_goes_by_the_one_of_sns(
-    client: Client, root: Path, log: Any, text: str
+    client: Client, root: Path, printed: Any, text: str
 ) -> None:
     client.lambda_.invoke("on_failure", event(root, "failure.json", text, "event"))
-    assert log.lines[0]["message_id"] == "95df01b4-ee98-5cb9-9903-4c221d41eb5e"
+    assert printed.lines[0]["message_id"] == "95df01b4-ee98-5cb9-9903-4c221d41eb5e"
 
 
 @pytest.mark.parametrize("request_", [None, {}, {"Records": []}, {"Records": [{}]}, {"Records": None}])
 @pytest.mark.parametrize("function", ["on_success", "on_failure"])
 def test_an_outcome_of_another_request_is_logged_all_the_same(
-    client: Client, root: Path, log: Any, function: str, request_: object
+    client: Client, root: Path, printed: Any, function: str, request_: object
 ) -> None:
     found = event(root, "failure.json", "", "")
     found["detail"]["requestPayload"] = request_
     client.lambda_.invoke(function, found)
-    assert len(log.lines) == 1
-    assert log.lines[0]["condition"] == "RetriesExhausted"
+    assert len(printed.lines) == 1
+    assert printed.lines[0]["condition"] == "RetriesExhausted"
+
+
+def test_lambda_starts_what_stands_alone_without_the_app(module: ModuleType) -> None:
+    alone = {spec.name for spec in FUNCTIONS if spec.alone}
+    registered = {it.name: it.handler_string for it in module.app.pure_lambda_functions}
+    registered |= {it.name: it.handler_string for it in module.app.event_sources}
+    assert alone == {"on_success", "on_failure"} <= set(registered)
+    for name, handler in registered.items():
+        assert handler == f"{'outcomes' if name in alone else 'app'}.{name}"

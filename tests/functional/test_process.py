@@ -52,7 +52,7 @@ def test_neither_output_stream_ever_holds_what_a_visitor_typed_and_each_line_is_
     ran = subprocess.run(
         [sys.executable, "-W", "error", "-c", SCRIPT],
         cwd=root,
-        env={"HERALD_STAGE": "local", "PATH": "", "PYTHONPATH": str(root)},
+        env={"HERALD_STAGE": "local", "PATH": "", "PYTHONPATH": f"{root}:vendor"},
         capture_output=True,
         text=True,
         timeout=60,

@@ -7,10 +7,9 @@ import pytest
 from chalicelib.errors import ChannelRejectedError, ChannelUnavailableError
 from chalicelib.logic import alarm
 from chalicelib.logic.delivery import Delivery, Record, State
-from chalicelib.logic.events import Outcome
 from tests.fakes import NOW, InMemoryAlarms, RecordingNotifier, RefusingNotifier
 
-OUTCOME = Outcome("id-1", "contact", "RetriesExhausted", 3, error_type="DeliveryIncompleteError")
+FAILURE = alarm.Failure("id-1", "contact", "RetriesExhausted", "DeliveryIncompleteError")
 RECORD = Record(
     "request-1",
     {
@@ -23,7 +22,7 @@ DOWN = ChannelUnavailableError("down")
 
 
 def test_an_alarm_names_the_message_the_states_and_what_becomes_of_it() -> None:
-    told = alarm.of_failure(OUTCOME, RECORD, 1, NOW)
+    told = alarm.of_failure(FAILURE, RECORD, 1, NOW)
     assert (told.title, told.timestamp) == ("Herald: not delivered", NOW)
     assert told.message.splitlines() == [
         "A message is not delivered: DeliveryIncompleteError.",
@@ -35,7 +34,7 @@ def test_an_alarm_names_the_message_the_states_and_what_becomes_of_it() -> None:
 
 
 def test_an_alarm_says_how_many_others_there_were() -> None:
-    refused = Outcome("id-1", "contact", "Success", 1, source="herald.contact", action="undeliverable")
+    refused = alarm.Failure("id-1", "contact", "Success", "undeliverable")
     assert alarm.of_failure(refused, None, 5, NOW).message.splitlines() == [
         "A message is not delivered: undeliverable.",
         "Message id-1",

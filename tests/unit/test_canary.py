@@ -11,7 +11,7 @@ from chalicelib.functions import CANARY_ARRIVED, FUNCTIONS, functions_of
 from chalicelib.logic import alarm, canary
 from chalicelib.logic.canary import Canary, arrive
 from chalicelib.logic.delivery import CheckingNotifier
-from chalicelib.logic.events import KIND_CANARY, Outcome
+from chalicelib.logic.events import KIND_CANARY
 from ops.config import _NAME
 from tests.fakes import NOW, Clock, RecordingNotifier, RefusingNotifier, stage
 
@@ -88,9 +88,9 @@ def test_the_function_exists_only_where_the_stage_asks_for_it() -> None:
 
 
 def test_the_owner_is_told_in_the_notifiers_words() -> None:
-    error = {"errorType": "CanaryError", "errorMessage": "pushover: over Pushover's quota"}
-    outcome = Outcome("canary-1", KIND_CANARY, "RetriesExhausted", 3, error_type="CanaryError", error=error)
-    told = alarm.of_failure(outcome, None, 1, NOW)
+    words = "pushover: over Pushover's quota"
+    failure = alarm.Failure("canary-1", KIND_CANARY, "RetriesExhausted", "CanaryError", words)
+    told = alarm.of_failure(failure, None, 1, NOW)
     assert told.title == "Herald: canary"
     assert told.message.splitlines() == [
         "The canary did not get through: CanaryError.",
@@ -99,5 +99,7 @@ def test_the_owner_is_told_in_the_notifiers_words() -> None:
 
 
 def test_one_that_was_given_up_before_it_ran_is_told_too() -> None:
-    told = alarm.of_failure(Outcome("canary-1", KIND_CANARY, "EventAgeExceeded", 0), None, 1, NOW)
+    told = alarm.of_failure(
+        alarm.Failure("canary-1", KIND_CANARY, "EventAgeExceeded", "EventAgeExceeded"), None, 1, NOW
+    )
     assert told.message == "The canary did not get through: EventAgeExceeded."

@@ -175,7 +175,7 @@ def routes(root: Path, *signs: str) -> dict[str, list[str]]:
     ran = subprocess.run(
         [sys.executable, "-c", ROUTES, *signs],
         cwd=root,
-        env={"HERALD_STAGE": "local", "PATH": "", "AWS_CHALICE_CLI_MODE": "true"},
+        env={"HERALD_STAGE": "local", "PATH": "", "PYTHONPATH": "vendor", "AWS_CHALICE_CLI_MODE": "true"},
         capture_output=True,
         text=True,
         timeout=60,
@@ -239,6 +239,13 @@ def test_a_channel_that_is_for_alarms_alone_is_none_that_messages_are_delivered_
     assert settings_of(BY_NAME["destined"], it) == {"LAMBDA_NOTIFICATIONS": "pushover=herald-dev-notify_pushover"}
     assert settings_of(BY_NAME["on_failure"], it) == {"LAMBDA_NOTIFICATIONS": "alarm=herald-dev-notify_webhook"}
     assert settings_of(BY_NAME["on_failure"], stage()) == {}
+
+
+def test_what_stands_alone_is_told_that_its_stage_wants_no_metrics() -> None:
+    silent = replace(stage(), metrics=False)
+    told = {spec.name for spec in functions_of(silent) if "HERALD_METRICS" in settings_of(spec, silent)}
+    assert told == {"on_success", "on_failure"}
+    assert settings_of(BY_NAME["on_failure"], silent) == {"HERALD_METRICS": "off"}
 
 
 def test_no_function_may_scan_the_table() -> None:
