@@ -133,6 +133,7 @@ if stage.function_url:
 
 
 # What the rules run stands alone, in vendor/outcomes.py: Lambda starts it without this file and without Chalice.
+# Until a deployment of an older stage has come to its handlers, Lambda still looks for both by their names here.
 outcomes = Blueprint("outcomes")
 outcomes.lambda_function()(on_success)
 outcomes.lambda_function()(on_failure)

@@ -85,6 +85,13 @@ class FunctionSpec:
     """Whether Lambda starts it without ``app.py`` and the compiled settings, from ``vendor/outcomes.py``. Its
     environment has what it must know of the stage."""
 
+    @property
+    def handler(self) -> str:
+        """What Lambda calls, by the name that Chalice gives it."""
+        if self.trigger.kind == "http":
+            return "app.app"
+        return f"{'outcomes' if self.alone else 'app'}.{self.name}"
+
 
 SUCCESS: dict[str, object] = {"requestContext": {"condition": ["Success"]}}
 RETRIES_OVER: dict[str, object] = {"requestContext": {"condition": [{"anything-but": ["Success"]}]}}

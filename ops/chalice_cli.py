@@ -26,7 +26,7 @@ import signal
 import sys
 import tempfile
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from fnmatch import fnmatchcase
 from importlib.util import cache_from_source
 from pathlib import Path
@@ -93,10 +93,17 @@ class LeanPackager(packager.LambdaDeploymentPackager):
         started.with_name("current").write_text(started.name, encoding="utf-8")
         return package
 
+    # Bytecode stays out of what the package is named by: it would have another name once ``app.py`` was imported.
+
+    def _iter_chalice_lib_if_needed(self, project_dir: str) -> Iterator[tuple[str, str]]:
+        for file, name in super()._iter_chalice_lib_if_needed(project_dir):
+            if "__pycache__" not in Path(name).parts:
+                yield file, name
+
     def _hash_vendor_dir(self, vendor_dir: str, md5: Any) -> None:
-        """By its sources alone: Chalice would give the package another name once Python has left bytecode there."""
-        for source in sorted(Path(vendor_dir).rglob("*.py")):
-            md5.update(source.read_bytes())
+        for file in sorted(Path(vendor_dir).rglob("*")):
+            if file.is_file() and "__pycache__" not in file.parts:
+                md5.update(f"{file.relative_to(vendor_dir).as_posix()}\n".encode() + file.read_bytes())
 
 
 def finish(package: Path) -> None:

@@ -26,7 +26,7 @@ from ops.account import Account
 from ops.additions import let_in
 from ops.config import StageConfig
 from ops.errors import OpsError, unless
-from ops.release import PYTHON, Release, StackPlan, data, plan
+from ops.release import PYTHON, FunctionPlan, Release, StackPlan, data, plan
 from ops.releases import Releases, Standing, before
 from ops.steps import Step, take
 
@@ -397,6 +397,7 @@ def _attributes(it: Deployment, release: Release) -> str:
     topic = stacks.outputs(it.account.cloudformation, stacks.foundation(stage))["TopicArn"]
     dead_letters = stacks.outputs(it.account.cloudformation, stacks.data(stage))["TopicDeadLettersArn"]
     for each in release.functions:
+        _call(it, each)
         _keep_logs(it, each.log_group, release.log_retention_days)
         if each.subscribed:
             it.account.sns.set_subscription_attributes(
@@ -422,7 +423,15 @@ def _attributes(it: Deployment, release: Release) -> str:
         )
     it.account.apis.create_deployment(restApiId=api, stageName=render.API_STAGE)
     rest_api.tag(it.account, api, it.tags)
-    return "dead letters of the subscription, throttling, the gateway's own answers, log retention, tags"
+    return "handlers, dead letters of the subscription, throttling, the gateway's own answers, log retention, tags"
+
+
+def _call(it: Deployment, each: FunctionPlan) -> None:
+    """Let Lambda call the right handler: another release's may be in another module, and Chalice leaves what is set."""
+    functions = it.account.functions
+    if functions.get_function(FunctionName=each.function)["Configuration"]["Handler"] != each.handler:
+        functions.get_waiter("function_updated_v2").wait(FunctionName=each.function)
+        functions.update_function_configuration(FunctionName=each.function, Handler=each.handler)
 
 
 def _canary(it: Deployment) -> str:

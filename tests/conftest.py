@@ -68,10 +68,13 @@ class Printed:
     def __init__(self, capsys: pytest.CaptureFixture[str]) -> None:
         self._capsys = capsys
         self._text = ""
+        self.err = ""
 
     @property
     def text(self) -> str:
-        self._text += self._capsys.readouterr().out
+        out, err = self._capsys.readouterr()
+        self._text += out
+        self.err += err
         return self._text
 
     @property

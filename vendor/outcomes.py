@@ -108,7 +108,7 @@ def _log(level: str, message: str, found: "dict[str, Any]", context: "Any") -> N
         "function_memory_size": context.memory_limit_in_mb,
         "function_arn": context.invoked_function_arn,
         "function_request_id": context.aws_request_id,
-        "correlation_id": found.get("message_id"),
+        "correlation_id": found.get("message_id", ""),
         **found,
     }
     _cold_start = False
@@ -130,7 +130,7 @@ def _count(found: "dict[str, Any]", reason: str) -> None:
     _write(
         {
             "_aws": {"Timestamp": int(time.time() * 1000), "CloudWatchMetrics": [directive]},
-            "stage": os.environ["HERALD_STAGE"],
+            "stage": os.environ.get("HERALD_STAGE", ""),
             "message_id": found.get("message_id", ""),
             "kind": found.get("kind", ""),
             "reason": reason,
@@ -140,4 +140,4 @@ def _count(found: "dict[str, Any]", reason: str) -> None:
 
 
 def _write(line: "dict[str, Any]") -> None:
-    print(json.dumps(line, ensure_ascii=False, separators=(",", ":")), flush=True)
+    print(json.dumps(line, separators=(",", ":")), flush=True)

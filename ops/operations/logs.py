@@ -37,7 +37,7 @@ OF_EACH_LINE = (
     "function_request_id",
     "xray_trace_id",
 )
-"""What Powertools writes into each line, and a person need not read in each."""
+"""What stands in the line of any function, and a person need not read in each."""
 
 
 @dataclass(frozen=True, slots=True)

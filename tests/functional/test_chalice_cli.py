@@ -276,12 +276,20 @@ def test_a_package_is_named_by_sources_and_not_by_the_bytecode_that_python_leave
         return ran.stdout
 
     before = name()
-    cache = Path(cache_from_source(str(beside)))
-    cache.parent.mkdir()
-    cache.write_bytes(b"bytecode")
+    for source in (beside, project / "chalicelib" / "errors.py"):
+        cache = Path(cache_from_source(str(source)))
+        cache.parent.mkdir(exist_ok=True)
+        cache.write_bytes(b"bytecode")
+    assert name() == before
+    data = project / "vendor" / "data.json"
+    data.write_text("{}", encoding="utf-8")
+    with_data = name()
+    data.rename(data.with_name("other.json"))
+    with_other = name()
+    data.with_name("other.json").unlink()
     assert name() == before
     beside.write_text("changed = True\n", encoding="utf-8")
-    assert name() != before
+    assert len({before, with_data, with_other, name()}) == 4
 
 
 # The deployer

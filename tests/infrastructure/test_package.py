@@ -273,8 +273,7 @@ def test_compiled_parts_are_for_the_architecture_that_is_deployed(names: set[str
 
 
 def test_every_function_is_started_from_the_zip() -> None:
-    local = {f"{'outcomes' if it.alone else 'app'}.{it.name}" for it in functions_of(stage_named("local"))}
-    assert local - {"app.api_handler"} | {"app.app"} <= set(FORBIDDEN)
+    assert {it.handler for it in functions_of(stage_named("local"))} <= set(FORBIDDEN)
 
 
 @pytest.mark.parametrize("handler", FORBIDDEN)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from zipfile import ZipFile
 
@@ -19,8 +20,34 @@ RELEASE = Release(
     foundation=StackPlan("herald-dev-foundation", "Resources: {}", {"Prefix": "herald-dev"}),
     wiring=StackPlan("herald-dev-wiring", "Resources: {}", {}, ("RuleDeadLettersArn",)),
     functions=(
-        FunctionPlan("destined", "herald-dev-destined", "role", "/log", 512, 120, {"A": "b"}, None, {}, False, True),
-        FunctionPlan("redrive", "herald-dev-redrive", "role", "/log", 256, 60, {}, 2, {"Version": "1"}, True, False),
+        FunctionPlan(
+            "destined",
+            "herald-dev-destined",
+            "role",
+            "/log",
+            512,
+            120,
+            {"A": "b"},
+            None,
+            {},
+            False,
+            True,
+            "app.destined",
+        ),
+        FunctionPlan(
+            "redrive",
+            "herald-dev-redrive",
+            "role",
+            "/log",
+            256,
+            60,
+            {},
+            2,
+            {"Version": "1"},
+            True,
+            False,
+            "app.redrive",
+        ),
     ),
     rate=10,
     burst=20,
@@ -36,6 +63,15 @@ RELEASE = Release(
 def test_what_is_kept_is_read_as_it_was() -> None:
     assert Release.from_json(RELEASE.to_json()) == RELEASE
     assert RELEASE.schedules == {"destined": False, "redrive": True}
+
+
+def test_a_release_that_was_kept_before_handlers_were_has_them_in_the_app() -> None:
+    kept = json.loads(RELEASE.to_json())
+    for each in kept["functions"]:
+        del each["handler"]
+    assert Release.from_json(json.dumps(kept)) == RELEASE
+    kept["functions"][0]["name"] = "api_handler"
+    assert Release.from_json(json.dumps(kept)).functions[0].handler == "app.app"
 
 
 @pytest.mark.parametrize(
