@@ -221,8 +221,8 @@ class _StageOptions(Table):
     log_retention_days: Literal[1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365] = 30
     throttle: _Throttle = _Throttle()
     endpoint: WebAddress | None = None
-    account: str | None = Field(default=None, pattern=r"^\d{12}$")
-    region: str | None = Field(default=None, pattern=r"^[a-z]{2}(-[a-z]+)+-\d$")
+    account: str | None = Field(default=None, pattern=r"^[0-9]{12}$")
+    region: str | None = Field(default=None, pattern=r"^[a-z]{2,4}(-[a-z]+)+-[0-9]$")
 
 
 class _Merged(Table):
@@ -279,7 +279,7 @@ def load(root: Path, overrides: Overrides | None = None) -> dict[str, StageConfi
         data = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ConfigError(f"{path} can't be read: {error.strerror}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # Also a number, or arrays in arrays, beyond what Python reads.
         raise ConfigError(f"{FILE} is not valid TOML: {error}") from None
     mistakes: list[str] = []
     if mistake := version_mistake(data.get("version")):
@@ -320,7 +320,7 @@ def version_mistake(found: object, current: int = VERSION, changes: Mapping[int,
                 f"found {found}, and this Herald reads {current}. The file is of a newer Herald: update this checkout"
                 " (docs/deploying.md#upgrades), or take the file that belongs to it"
             )
-        case int() if set(range(found, current)) <= set(changes):
+        case int() if found > 0 and all(step in changes for step in range(found, current)):
             steps = "".join(f"\n  {step} → {step + 1}: {changes[step]}" for step in range(found, current))
             return f"found {found}, and this Herald reads {current}. Change, then set version = {current}:{steps}"
         case None:
@@ -520,7 +520,7 @@ def _channels(
         kind = table.get("kind")
         if kind is None:
             mistakes.append(f"{place('channels', name, 'kind')}: missing; expected one of: {', '.join(KINDS)}")
-        elif kind not in KINDS:
+        elif not isinstance(kind, str) or kind not in KINDS:
             mistakes.append(f"{place('channels', name, 'kind')}: found {kind!r}, expected one of: {', '.join(KINDS)}")
         else:
             checked = _checked(KINDS[kind], table, _below(place, "channels", name), mistakes)

@@ -21,7 +21,7 @@ from typing import IO, TYPE_CHECKING, NoReturn, cast
 
 from chalicelib.functions import functions_of
 from chalicelib.settings import APP, Stage
-from ops import alarms, lock, partitions, record, recorded, render, rest_api, stacks
+from ops import alarms, lock, partitions, record, recorded, render, rest_api, stacks, wired
 from ops.account import Account
 from ops.additions import let_in
 from ops.config import StageConfig
@@ -219,31 +219,43 @@ def _schedules(stage: Stage) -> dict[str, bool]:
 
 
 def _delete_logs(it: Deployment) -> None:
-    """Of all functions that the stage ever had: one that its configuration has left keeps its log until now."""
+    """Of all functions that the stage ever had: one that its configuration has left keeps its log until now.
+
+    None of them stands any more. A function of the owner's whose name begins like theirs does, and keeps its log.
+    """
     first = it.stage.log_group("api_handler")
     pages = it.account.logs.get_paginator("describe_log_groups").paginate(logGroupNamePrefix=first)
     for group in [each["logGroupName"] for page in pages for each in page["logGroups"]]:
-        if group == first or group.startswith(f"{first}-"):
+        if (group == first or group.startswith(f"{first}-")) and not _stands(it, group.rpartition("/")[2]):
             with unless("ResourceNotFoundException"):
                 it.account.logs.delete_log_group(logGroupName=group)
 
 
+def _stands(it: Deployment, function: str) -> bool:
+    with unless("ResourceNotFoundException"):
+        it.account.functions.get_function(FunctionName=function)
+        return True
+    return False
+
+
 def _delete_data(it: Deployment, delete: bool) -> str:
     cloudformation, stage = it.account.cloudformation, it.stage
-    if stacks.status(cloudformation, stacks.data(stage)) is None:
-        return "was not there"
     if not delete:
+        if stacks.status(cloudformation, stacks.data(stage)) is None:
+            return "was not there"
         return f"kept: messages and dead letters. To delete them: make destroy STAGE={stage.name} DATA=delete"
-    stacks.delete(cloudformation, stacks.data(stage))
+    # The stack leaves the table, and a run that broke off may have left the table alone.
+    found = stacks.delete(cloudformation, stacks.data(stage))
     _protect(it, protected=False)
     with unless("ResourceNotFoundException"):
         it.account.dynamodb.delete_table(TableName=stage.table)
+        found = True
     # Until it is gone, nothing of its name can be made.
     it.account.dynamodb.get_waiter("table_not_exists").wait(
         TableName=stage.table, WaiterConfig={"Delay": 2, "MaxAttempts": 150}
     )
     recorded.forget(it.root, stage.name)
-    return "deleted"
+    return "deleted" if found else "was not there"
 
 
 def _deleted(cloudformation: CloudFormationClient, stack: str) -> str:
@@ -364,15 +376,23 @@ def advice(said: str) -> str:
 
 
 def _wiring(it: Deployment, release: Release) -> str:
+    wanted = let_in.read(release.let_in)
     # First, so that nothing is sent that is not let in.
-    changed = let_in.lay(it.account, it.stage, let_in.read(release.let_in))
+    changed = let_in.lay(it.account, it.stage, wanted)
+    lacking = wired.look(it.account, it.stage, release.wiring.template)
+    if lacking.gone:
+        _apply(it, replace(release.wiring, template=wired.without(release.wiring.template, lacking.gone)))
     done = _apply(it, release.wiring)
-    return f"{done}; let in at {', '.join(changed)}" if changed else done
+    wired.enable(it.account, lacking)
+    changed += let_in.take_away(it.account, it.stage, wanted)
+    let_in_at = [f"let in at {', '.join(dict.fromkeys(changed))}"] if changed else []
+    return "; ".join([done, *(f"mended: {line}" for line in lacking.lines()), *let_in_at])
 
 
 def _delete_wiring(it: Deployment) -> str:
-    let_in.take_back(it.account, it.stage)
-    return _deleted(it.account.cloudformation, stacks.wiring(it.stage))
+    done = _deleted(it.account.cloudformation, stacks.wiring(it.stage))
+    let_in.take_away(it.account, it.stage, {})
+    return done
 
 
 def subscribe_to_alarms(it: Deployment, address: str) -> str:

@@ -19,13 +19,13 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from chalicelib.settings import Stage
-from ops import record, render, stacks
+from ops import record, render, stacks, wired
 from ops.account import Account
 from ops.config import StageConfig
 from ops.deploy import CHALICE, Deployment
 from ops.errors import OpsError, unless
 from ops.local.mirror import mirror
-from ops.release import Code, FunctionPlan, Release, StackPlan, data, plan
+from ops.release import Code, FunctionPlan, Release, StackPlan, UnreadableRelease, data, plan
 from ops.releases import Releases
 from ops.render import API_STAGE, ARCHITECTURE
 
@@ -63,6 +63,9 @@ def diff(it: Deployment, stages: Mapping[str, StageConfig]) -> list[Change]:
         for section, name in sorted({*wanted, *found}, key=lambda part: (SECTIONS.index(part[0]), part[1]))
         if found.get((section, name)) != wanted.get((section, name))
     ]
+    lacking = wired.look(it.account, it.stage, release.wiring.template).lines()
+    if lacking:
+        changes.append(Change("stack", f"{release.wiring.name}, as it stands", tuple(f"- {line}" for line in lacking)))
     return [*code, *drifted, *changes]
 
 
@@ -272,7 +275,10 @@ def _code(release: Release, it: Deployment) -> tuple[list[Change], list[Change]]
     standing = kept.standing()
     if standing.release is None:
         return [Change("code", "all of it", ("+ no deployment of this stage has recorded its code",))], []
-    before = kept.get(standing.release).code
+    try:
+        before = kept.get(standing.release).code
+    except UnreadableRelease as error:
+        return [Change("code", "all of it", (f"+ {error}",))], []
     lines = tuple(files(before, release.code))
     changes = [Change("code", f"since {standing.release}", lines)] if lines else []
     if not standing.whole:

@@ -1,7 +1,8 @@
 """One deployment of a stage at a time: a lock in Parameter Store, which is made only where there is none.
 
 The parameter says who holds the lock and since when. Whoever was killed can't let go of it: on the machine that it ran
-on, the next run sees that the process is gone and takes the lock over; from elsewhere a person has to say so.
+on, until it starts anew, the next run sees that the process is gone and takes the lock over; from elsewhere a person
+has to say so.
 """
 
 from __future__ import annotations
@@ -10,10 +11,12 @@ import getpass
 import json
 import os
 import socket
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from chalicelib.settings import Stage
@@ -33,6 +36,8 @@ class Holder:
     process: int
     since: str
     """UTC, to the second."""
+    machine: str = ""
+    """Which machine, as a host's name may be that of many; empty where that can't be told."""
 
     @classmethod
     def here(cls, command: str) -> Holder:
@@ -41,14 +46,33 @@ class Holder:
             user = getpass.getuser()
         except (KeyError, OSError):  # A container's user need not have a name.
             user = str(os.getuid())
-        return cls(command, user, socket.gethostname(), os.getpid(), f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S}")
+        now = f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S}"
+        return cls(command, user, socket.gethostname(), os.getpid(), now, machine())
 
     def __str__(self) -> str:
         return f"{self.command} by {self.user} on {self.host} (process {self.process}), since {self.since} UTC"
 
+    def is_process(self, other: Holder) -> bool:
+        """Whether both are the same process."""
+        return (self.host, self.machine, self.process) == (other.host, other.machine, other.process)
+
     def is_gone(self, here: Holder, lives: Callable[[int], bool]) -> bool:
         """Whether it can be told from ``here`` that the holder has ended."""
-        return self.host == here.host and not lives(self.process)
+        return bool(self.machine) and self.machine == here.machine and not lives(self.process)
+
+
+def machine() -> str:
+    """What no other machine has, and no other container on this one: process numbers mean something within it alone.
+
+    random(4) on Linux, where each start of the kernel has an id; elsewhere the number of the network's hardware.
+    """
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+        return f"{boot}/{os.stat('/proc/self/ns/pid').st_ino}"
+    except OSError:
+        number = uuid.getnode()
+        # This bit says that it was made up, for this process.
+        return "" if number >> 40 & 1 else f"{socket.gethostname()}/{number:x}"
 
 
 def lives(process: int) -> bool:
@@ -80,12 +104,14 @@ def held(
     try:
         yield
     finally:
-        release(ssm, stage)
+        release(ssm, stage, me)
 
 
-def release(ssm: SSMClient, stage: Stage) -> Holder | None:
-    """Let go of the lock, whoever has it; returns who had it."""
+def release(ssm: SSMClient, stage: Stage, me: Holder | None = None) -> Holder | None:
+    """Let go of the lock, whoever has it, or only if I have; returns who had it."""
     holder = _holder(ssm, stage)
+    if me and holder and not holder[0].is_process(me):
+        return holder[0]
     with unless("ParameterNotFound"):
         ssm.delete_parameter(Name=parameter(stage))
     return holder[0] if holder else None

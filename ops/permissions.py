@@ -80,7 +80,7 @@ def _of_chalice(stage: Stage, where: Where) -> Iterator[Permission]:
 
 def _of_owners(config: StageConfig, where: Where) -> Iterator[Permission]:
     """What a deployment lays into the policies of the owner's own queues and topics."""
-    of = _Resolver({}, config.stage, where)
+    of = Resolver({}, config.stage, where)
     for found in let_in.statements(config.additions, config.stage, where).values():
         yield from (_permission(each, of, f"deploy: {each['Sid']}", who=_who(each, of)) for each in found)
 
@@ -102,7 +102,7 @@ def _of_template(
     resources = {
         key: it for key, it in template["Resources"].items() if not without or it.get("Condition") not in without
     }
-    of = _Resolver(resources, stage, where)
+    of = Resolver(resources, stage, where)
     for key, it in resources.items():
         properties, made_by = it.get("Properties", {}), f"{name}: {key}"
         match it["Type"]:
@@ -135,14 +135,14 @@ def _of_template(
                 yield from (_permission(each, of, made_by, who=_who(each, of)) for each in found)
 
 
-def _who(statement: Mapping[str, Any], of: _Resolver) -> str:
+def _who(statement: Mapping[str, Any], of: Resolver) -> str:
     principal = statement["Principal"]
     if not isinstance(principal, dict):
         return of.text(principal)
     return ", ".join(of.text(one) for found in principal.values() for one in _listed(found))
 
 
-def _permission(statement: Mapping[str, Any], of: _Resolver, made_by: str, *, who: str, on: str = "") -> Permission:
+def _permission(statement: Mapping[str, Any], of: Resolver, made_by: str, *, who: str, on: str = "") -> Permission:
     conditions = statement.get("Condition", {})
     return Permission(
         who,
@@ -162,7 +162,7 @@ def _listed(found: Any) -> list[Any]:
     return found if isinstance(found, list) else [found]
 
 
-class _Resolver:
+class Resolver:
     """Says what CloudFormation's references of one template stand for."""
 
     def __init__(self, resources: Mapping[str, Any], stage: Stage, where: Where) -> None:

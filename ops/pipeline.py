@@ -107,7 +107,12 @@ def comparing(stage: Stage) -> list[Statement]:
     own = _Arns(stage)
     return [
         _allow("ReadStacks", own.stacks, "cloudformation:DescribeStacks", "cloudformation:GetTemplate"),
-        _allow("ReadFunctions", own.functions, "lambda:GetFunction"),
+        _allow(
+            "ReadFunctions",
+            own.functions,
+            *_of("lambda", "GetFunction GetPolicy GetFunctionEventInvokeConfig GetFunctionUrlConfig"),
+        ),
+        _allow("ReadRules", [own.arn("events", f"rule/{stage.bus}/*")], "events:DescribeRule"),
         _allow("ReadPolicies", own.roles, "iam:GetRolePolicy"),
         _allow("ReadApis", [f"{own.apis}/*"], "apigateway:GET"),
         _allow("ReadLogGroups", ["*"], "logs:DescribeLogGroups"),
@@ -128,7 +133,9 @@ def deploying(stage: Stage) -> list[Statement]:
             "Stacks",
             own.stacks,
             *_of(
-                "cloudformation", "CreateStack UpdateStack DeleteStack DescribeStacks DescribeStackEvents GetTemplate"
+                "cloudformation",
+                "CreateStack UpdateStack ContinueUpdateRollback DeleteStack DescribeStacks DescribeStackEvents"
+                " GetTemplate",
             ),
         ),
         _allow(
@@ -167,7 +174,7 @@ def deploying(stage: Stage) -> list[Statement]:
             ],
             *_of(
                 "events",
-                "CreateEventBus DescribeEventBus PutRule DescribeRule DeleteRule PutTargets RemoveTargets"
+                "CreateEventBus DescribeEventBus PutRule DescribeRule EnableRule DeleteRule PutTargets RemoveTargets"
                 " ListTargetsByRule ListTagsForResource TagResource UntagResource",
             ),
         ),

@@ -22,10 +22,15 @@ from chalicelib.settings import Stage
 from ops import alarms, render, stacks, wiring
 from ops.additions import let_in
 from ops.config import StageConfig
+from ops.errors import OpsError
 from ops.policies import Where
 
 PYTHON = f"python{sys.version_info.major}.{sys.version_info.minor}"
 """What Chalice deploys for: the Python that runs it."""
+
+
+class UnreadableRelease(OpsError):
+    """What was kept can't be read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,11 +123,15 @@ class Release:
 
     @classmethod
     def from_json(cls, text: str) -> Release:
-        found = json.loads(text)
-        found["foundation"], found["wiring"] = (_stack(found[name]) for name in ("foundation", "wiring"))
-        found["functions"] = tuple(map(FunctionPlan.read, found["functions"]))
-        found["code"] = Code(**found["code"])
-        return cls(**found)
+        """Raises :class:`UnreadableRelease` for one that another version of Herald kept, with other things in it."""
+        try:
+            found = json.loads(text)
+            found["foundation"], found["wiring"] = (_stack(found[name]) for name in ("foundation", "wiring"))
+            found["functions"] = tuple(map(FunctionPlan.read, found["functions"]))
+            found["code"] = Code(**found["code"])
+            return cls(**found)
+        except (ValueError, TypeError, KeyError) as error:
+            raise UnreadableRelease(f"it was kept by another version of Herald: {error}") from None
 
 
 def _stack(found: dict[str, Any]) -> StackPlan:

@@ -23,7 +23,7 @@ from ops import render, stacks
 from ops.account import Account
 from ops.errors import OpsError, unless
 from ops.policies import Where
-from ops.release import Release
+from ops.release import Release, UnreadableRelease
 
 KEPT = 10
 """How many releases are kept; older ones are deleted. Each has about 3 MB."""
@@ -82,7 +82,11 @@ class Releases:
         return sorted((key.split("/")[1] for key in keys if key.endswith("/release.json")), reverse=True)
 
     def get(self, release: str) -> Release:
-        return Release.from_json(self._read(release, "release.json").decode())
+        """Raises :class:`OpsError` where there is none, and :class:`UnreadableRelease`."""
+        try:
+            return Release.from_json(self._read(release, "release.json").decode())
+        except UnreadableRelease as error:
+            raise UnreadableRelease(f"release {release} can't be read: {error}") from None
 
     def unpack(self, release: str, folder: Path) -> Path:
         """Lay the release's project out in a folder, in place of whatever is there; returns the package in it."""

@@ -19,7 +19,7 @@ from chalicelib.logic import openapi
 from chalicelib.settings import APP, Stage
 from ops import cli, contracts, pipeline, wiring
 from ops.commands.document import document
-from ops.config import LOCAL, LOCAL_KEYS, StageConfig
+from ops.config import FILE, LOCAL, LOCAL_KEYS, ConfigError, StageConfig
 from ops.policies import Where, policy
 
 STAGES_MODULE = Path("chalicelib/stages.py")
@@ -27,6 +27,8 @@ CHALICE_CONFIG = Path(".chalice/config.json")
 OPENAPI = Path("docs/openapi.json")
 COMMANDS = Path("docs/commands.md")
 CONTRACTS = Path("docs/contracts")
+LARGEST_TEMPLATE = 51_200
+"""Bytes: https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html"""
 ARCHITECTURE = "arm64"
 API_STAGE = "api"
 """The stage of the REST API, and so the first part of its paths: ``/api/contact``."""
@@ -53,14 +55,25 @@ def generated(stages: Mapping[str, StageConfig]) -> dict[Path, str]:
     }
     files |= {CONTRACTS / name: _json(contract) for name, contract in contracts.contracts().items()}
     for config in ordered:
-        files[wiring_file(config.stage.name)] = _yaml(
-            wiring.template(config.stage, with_alarms=config.alarms_to is not None, additions=config.additions)
-        )
+        files[wiring_file(config.stage.name)] = _template(config)
         if config.stage.name != LOCAL:
             files[Path(f"infra/pipeline-{config.stage.name}.yaml")] = _yaml(pipeline.template(config.stage))
     if LOCAL in stages:
         files |= policies(stages[LOCAL].stage, local_where(stages[LOCAL]))
     return files
+
+
+def _template(config: StageConfig) -> str:
+    found = wiring.template(config.stage, with_alarms=config.alarms_to is not None, additions=config.additions)
+    text = _yaml(found)
+    size = len(text.encode())
+    if size > LARGEST_TEMPLATE:
+        raise ConfigError(
+            f"{FILE}: what stage {config.stage.name} has, rules and subscribers above all, makes a template of "
+            f"{size:,} bytes, and CloudFormation takes {LARGEST_TEMPLATE:,}. Let one rule send to a topic of yours, "
+            "whose subscriptions tell apart what each wants"
+        )
+    return text
 
 
 def _described(stages: list[StageConfig]) -> Stage:

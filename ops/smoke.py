@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -21,7 +21,7 @@ from ops.errors import OpsError
 from ops.operations import logs, sending
 from ops.operations.facade import Operations
 from ops.operations.trace import ENDED, StepKind
-from ops.policies import Where, statements
+from ops.policies import Statement, Where, statements
 
 PATIENCE = 420
 """Seconds for a step. Lambda repeats a failed event after one and two minutes before it gives up:
@@ -62,7 +62,10 @@ class Smoke:
         yield from self.permissions()
 
     def _health(self) -> Check:
-        answer = requests.get(f"{self._urls['api']}/health", timeout=_TIMEOUT)
+        try:
+            answer = requests.get(f"{self._urls['api']}/health", timeout=_TIMEOUT)
+        except requests.RequestException as error:
+            return Check("GET /health", False, str(error))
         return Check("GET /health", answer.ok, str(answer.status_code))
 
     def _message(self) -> Iterator[Check]:
@@ -97,7 +100,11 @@ class Smoke:
             return
         since = time.time() - 5
         seen = {line.id for line in self._lines(function, since)}
-        answer = requests.get(self._urls["send_event"], params={"mode": mode} if mode else None, timeout=_TIMEOUT)
+        try:
+            answer = requests.get(self._urls["send_event"], params={"mode": mode} if mode else None, timeout=_TIMEOUT)
+        except requests.RequestException as error:
+            yield Check(name, False, str(error))
+            return
         if not answer.ok:
             yield Check(name, False, f"{answer.status_code} {answer.text[:200]}")
             return
@@ -112,17 +119,17 @@ class Smoke:
         """Whether each role may do what its policy says, and nothing that only another function's says."""
         where = self._account.where
         asked = {spec.name: list(statements(spec, self._stage, where)) for spec in functions_of(self._stage)}
-        every = sorted({action for found in asked.values() for each in found for action in each.actions})
         for name, found in asked.items():
             wrong = []
             for each in found:
                 results = self._simulate(name, each.actions, each.resources, context(each.condition))
                 wrong += [f"{one} is {decision}" for one, decision in results if decision != "allowed"]
-            own = {action for each in found for action in each.actions}
-            others = [action for action in every if action not in own]
-            results = self._simulate(name, others, ("*",), []) if others else []
-            wrong += [f"{one} is {decision}" for one, decision in results if decision == "allowed"]
-            count = f"{sum(len(each.actions) for each in found)} allowed, {len(others)} of other functions denied"
+            denied = 0
+            for action, resources, condition in of_others(asked, name):
+                results = self._simulate(name, (action,), resources, context(condition))
+                wrong += [f"{one} is {decision}" for one, decision in results if decision == "allowed"]
+                denied += len(resources)
+            count = f"{sum(len(each.actions) for each in found)} allowed, {denied} of other functions denied"
             yield Check(f"permissions of {name}", not wrong, "; ".join(wrong) or count)
 
     def _simulate(
@@ -157,6 +164,24 @@ class Smoke:
 
 def role_arn(stage: Stage, function: str, where: Where) -> str:
     return f"arn:{where.partition}:iam::{where.account}:role/{stage.role(function)}"
+
+
+def of_others(
+    asked: Mapping[str, Sequence[Statement]], name: str
+) -> Iterator[tuple[str, tuple[str, ...], Mapping[str, Any]]]:
+    """What other functions may do and this one may not: each action by itself, as the simulator takes only some
+    together, on the very resources that the others may use it on."""
+    own = {(action, resource) for each in asked[name] for action in each.actions for resource in each.resources}
+    found: dict[str, dict[str, Mapping[str, Any]]] = {}
+    for each in (each for other, theirs in asked.items() if other != name for each in theirs):
+        for action in each.actions:
+            if (action, "*") not in own:
+                found.setdefault(action, {}).update(
+                    {resource: each.condition for resource in each.resources if (action, resource) not in own}
+                )
+    for action, resources in sorted(found.items()):
+        if resources:
+            yield action, tuple(resources), next(iter(resources.values()))
 
 
 def context(condition: Mapping[str, Any]) -> list[dict[str, Any]]:

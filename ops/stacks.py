@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from types_boto3_cloudformation.type_defs import StackTypeDef
 
 _NO_CHANGE = "No updates are to be performed"
-_NEVER_STOOD = ("ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED", "DELETE_FAILED", "REVIEW_IN_PROGRESS")
+NEVER_STOOD = ("ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED", "DELETE_FAILED", "REVIEW_IN_PROGRESS")
 """States of a stack that can only be deleted."""
 _POLL = {"Delay": 2, "MaxAttempts": 450}
 
@@ -83,7 +83,12 @@ def apply(
         "Tags": [{"Key": key, "Value": value} for key, value in tags.items()],
     }
     before = status(cloudformation, name)
-    if before in _NEVER_STOOD:
+    if before == "UPDATE_ROLLBACK_FAILED":
+        # No change is taken before its rollback has come to an end:
+        # https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/using-cfn-updating-stacks-continueupdaterollback.html
+        cloudformation.continue_update_rollback(StackName=name)
+        _wait(cloudformation, name, "stack_rollback_complete")
+    if before in NEVER_STOOD:
         delete(cloudformation, name)
         before = None
     if before is None:
@@ -101,7 +106,11 @@ def apply(
 
 
 def delete(cloudformation: CloudFormationClient, name: str) -> bool:
-    """Delete the stack and wait until it is gone; False where there was none."""
+    """Delete the stack and wait until it is gone; False where there was none.
+
+    One that changes can't be deleted, so what an interrupted run began comes to its end first.
+    """
+    _settle(cloudformation, name)
     if status(cloudformation, name) is None:
         return False
     cloudformation.delete_stack(StackName=name)

@@ -17,9 +17,6 @@ from ops.policies import Where
 
 TABLES = ("rule", "subscriber", "grant")
 """Entries with a name each: ``[[rule]]``."""
-LET_IN = "LetIn"
-"""The output of the wiring that names every queue and topic in whose policy a statement of ours may be."""
-
 Key = tuple[str, ...]
 """Where something is written, such as ``("rule", "inbox", "to")``."""
 
@@ -83,11 +80,8 @@ class Additions:
         return found
 
     def outputs(self) -> dict[str, Any]:
-        """Of the wiring template: the ARN of each grant's policy, and where the next deployment looks for statements
-        that are not needed any more."""
-        found = {output: value for name in self.grants for output, value in grants.outputs(name).items()}
-        let_in = sorted({str(target.here) for _, target in self.targets if target.service != "lambda"})
-        return found | ({LET_IN: {"Value": " ".join(let_in)}} if let_in else {})
+        """Of the wiring template: the ARN of each grant's policy."""
+        return {output: value for name in self.grants for output, value in grants.outputs(name).items()}
 
 
 def by_name(entries: Any, table: str, mistakes: list[str]) -> dict[str, Any]:

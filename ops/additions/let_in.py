@@ -2,7 +2,8 @@
 
 CloudFormation has no way to add to a policy that is not the stack's own: ``AWS::SQS::QueuePolicy`` and
 ``AWS::SNS::TopicPolicy`` set the whole of it. So a deployment lays one statement for each rule and subscriber beside
-what stands there, by a ``Sid`` of its own, and takes away those that are not needed any more. docs/decisions/0017.
+what stands there, by a ``Sid`` of its own, before rules and subscriptions are made, and takes away those that are not
+needed any more when these are gone. Where any may lie is written down first, in Parameter Store. docs/decisions/0017.
 https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-use-resource-based.html
 https://docs.aws.amazon.com/sns/latest/dg/subscribe-sqs-queue-to-sns-topic.html
 """
@@ -10,13 +11,12 @@ https://docs.aws.amazon.com/sns/latest/dg/subscribe-sqs-queue-to-sns-topic.html
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from chalicelib.settings import Stage
-from ops import stacks
 from ops.account import Account
-from ops.additions import LET_IN, Additions
+from ops.additions import Additions
 from ops.additions.rules import rule_name
 from ops.additions.targets import Target, logical
 from ops.errors import OpsError, unless
@@ -89,55 +89,82 @@ def read(kept: Mapping[str, list[Statement]]) -> dict[Target, list[Statement]]:
     return {Target(service, name): found for (service, _, name), found in pairs}
 
 
-def settle(account: Account, stage: Stage, additions: Additions) -> list[str]:
-    """Let every rule and the topic in where they send to, and nobody else that was; the names of what was changed."""
-    return lay(account, stage, statements(additions, stage, account.where))
+Wanted = Mapping[Target, list[Statement]]
 
 
-def lay(account: Account, stage: Stage, wanted: Mapping[Target, list[Statement]]) -> list[str]:
-    """Lay the statements that are wanted, and take the stage's others away; the names of what was changed.
+def lay(account: Account, stage: Stage, wanted: Wanted) -> list[str]:
+    """Lay the statements that are wanted, and leave the stage's others; the names of what was changed.
 
     To be called before the wiring is applied: then nothing is sent that is not let in.
     """
-    return [str(target) for target in {**_before(account, stage), **wanted} if _lay(account, stage, target, wanted)]
+    _write_down(account, stage, {**_lying(account, stage), **wanted})
+    return [str(target) for target in wanted if _lay(account, stage, target, wanted[target], others=True)]
 
 
-def take_back(account: Account, stage: Stage) -> list[str]:
-    """Take every statement of the stage out again; to be called while the wiring stack still says where they are."""
-    return settle(account, stage, Additions())
+def take_away(account: Account, stage: Stage, wanted: Wanted) -> list[str]:
+    """Take the stage's statements away that are not wanted; the names of what was changed.
+
+    To be called after the wiring was applied: then nothing is taken from what still sends.
+    """
+    lying = {**_lying(account, stage), **wanted}
+    changed = [str(target) for target in lying if _lay(account, stage, target, wanted.get(target, []), others=False)]
+    _write_down(account, stage, wanted)
+    return changed
 
 
-def _before(account: Account, stage: Stage) -> dict[Target, None]:
-    found = stacks.outputs(account.cloudformation, stacks.wiring(stage)).get(LET_IN, "")
-    pairs = (name.partition(":") for name in found.split())
-    return {Target(service, name): None for service, _, name in pairs}
+def _parameter(stage: Stage) -> str:
+    return f"{stage.parameters}/deployed/let-in"
 
 
-def _lay(account: Account, stage: Stage, target: Target, wanted: Mapping[Target, list[Statement]]) -> bool:
+def _lying(account: Account, stage: Stage) -> dict[Target, None]:
+    """Where statements of the stage may lie."""
+    with unless("ParameterNotFound"):
+        found = account.ssm.get_parameter(Name=_parameter(stage))["Parameter"]["Value"]
+        return {Target(service, name): None for service, _, name in (each.partition(":") for each in found.split())}
+    return {}
+
+
+def _write_down(account: Account, stage: Stage, targets: Iterable[Target]) -> None:
+    names = " ".join(sorted(map(str, targets)))
+    if names:
+        account.ssm.put_parameter(Name=_parameter(stage), Value=names, Type="String", Overwrite=True)
+        return
+    with unless("ParameterNotFound"):
+        account.ssm.delete_parameter(Name=_parameter(stage))
+
+
+def _lay(account: Account, stage: Stage, target: Target, wanted: Sequence[Statement], *, others: bool) -> bool:
     """Whether the policy had to be changed."""
     if not _is_there(account, target):
         return False
     before = _read(account, target)
-    after = laid(before, wanted.get(target, []), stage)
+    after = laid(before, wanted, stage, others=others)
     if after == before:
         return False
     _write(account, target, after)
     return True
 
 
-def laid(policy: Mapping[str, Any], wanted: Sequence[Statement], stage: Stage) -> dict[str, Any]:
-    """The policy with the statements that are wanted, without others of the stage's, and all else as it stands.
+def laid(
+    policy: Mapping[str, Any], wanted: Sequence[Statement], stage: Stage, *, others: bool = False
+) -> dict[str, Any]:
+    """The policy with the statements that are wanted, with or without ``others`` of the stage's, and all else as it is.
 
     Whoever manages a policy elsewhere may put the statement there by another ``Sid``: then it is not laid again.
     """
     found = policy.get("Statement", [])
     listed: list[Statement] = found if isinstance(found, list) else [found]
     ours = tuple(f"{_ours(stage)}{table}" for table in ("Rule", "Subscriber"))
-    others = [each for each in listed if not str(each.get("Sid", "")).startswith(ours)]
-    missing = [each for each in wanted if _nameless(each) not in map(_nameless, others)]
-    if [*others, *missing] == listed:
+    replaced = {each["Sid"] for each in wanted}
+
+    def stays(sid: str) -> bool:
+        return not sid.startswith(ours) or (others and sid not in replaced)
+
+    left = [each for each in listed if stays(str(each.get("Sid", "")))]
+    missing = [each for each in wanted if _nameless(each) not in map(_nameless, left)]
+    if [*left, *missing] == listed:
         return dict(policy)
-    return {"Version": VERSION, **policy, "Statement": [*others, *missing]}
+    return {"Version": VERSION, **policy, "Statement": [*left, *missing]}
 
 
 def _nameless(statement: Statement) -> Statement:

@@ -5,6 +5,7 @@
 - ``failed-events``: the event of the bus that tells of an invocation whose retries are over, with the request in it
   (https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html)
 - ``rule-dead-letters``: an event of the bus that a rule could not hand to its target, or that its function failed at
+- ``subscriber-dead-letters``: SNS's notification, which it could not hand to a subscriber of the owner's
 
 Whoever looks at a letter hides it from everybody else for a while, and puts it back afterwards.
 """
@@ -24,6 +25,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from chalicelib.logic import events
 from chalicelib.logic.submission import Message
 from chalicelib.settings import Stage
+from ops import alarms
 from ops.errors import OpsError
 from ops.operations.logs import printed
 from ops.stacks import prefix
@@ -34,7 +36,8 @@ if TYPE_CHECKING:
 
 FED_BACK = ("topic-dead-letters", "failed-events")
 """The queues whose letters are events of ``destined``."""
-QUEUES = (*FED_BACK, "rule-dead-letters")
+QUEUES = tuple(alarms.QUEUES)
+"""All of them. An erased message must be in none."""
 MOST = 5000
 """Letters of a queue that are looked at."""
 _HIDDEN = 600

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import shutil
@@ -10,6 +11,7 @@ import socket
 import subprocess
 import sys
 import threading
+import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -296,6 +298,29 @@ def somebody_without(account: Account, denied: dict[str, Any]) -> Iterator[dict[
         iam.delete_user(UserName=name)
 
 
+@contextmanager
+def function_of_the_owner(account: Account, name: str) -> Iterator[str]:
+    """A function that is none of Herald's; yields its log group."""
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr("main.py", "def handler(event, context): pass")
+    role = account.client("iam").get_role(RoleName="herald-local-destined")["Role"]["Arn"]
+    account.functions.create_function(
+        FunctionName=name,
+        Runtime="python3.13",
+        Handler="main.handler",
+        Role=role,
+        Code={"ZipFile": packed.getvalue()},
+    )
+    log_group = f"/aws/lambda/{name}"
+    account.logs.create_log_group(logGroupName=log_group)
+    try:
+        yield log_group
+    finally:
+        account.functions.delete_function(FunctionName=name)
+        account.logs.delete_log_group(logGroupName=log_group)
+
+
 def test_a_deployment_that_fails_half_way_says_so_and_is_mended_by_the_next(herald: Harness, clone: Path) -> None:
     environ = environment(herald.config, shell(herald.stack.ports))
     account = Account(environ)
@@ -317,8 +342,15 @@ def test_a_deployment_that_fails_half_way_says_so_and_is_mended_by_the_next(hera
     with somebody_without(account, {"Action": "lambda:DeleteFunction", "Resource": "*"}) as credentials:
         refused = ops(clone, environ | credentials, "destroy", "--stage", "dev", "--yes")
     assert refused.returncode == 1, refused.stdout
-    gone = ops(clone, environ, "destroy", "--stage", "dev", "--yes", "--data", "delete")
-    assert gone.returncode == 0, gone.stderr
+    # What is the owner's own stays, by whatever name; and a table whose stack is gone already does not.
+    with function_of_the_owner(account, "herald-dev-archive") as log_group:
+        with somebody_without(account, {"Action": "dynamodb:DeleteTable", "Resource": "*"}) as credentials:
+            broken_off = ops(clone, environ | credentials, "destroy", "--stage", "dev", "--yes", "--data", "delete")
+        assert broken_off.returncode == 1, broken_off.stdout
+        assert "herald-dev-messages" in inventory(account)["tables"]
+        gone = ops(clone, environ, "destroy", "--stage", "dev", "--yes", "--data", "delete")
+        assert gone.returncode == 0, gone.stderr
+        assert inventory(account)["logs"].count(log_group) == 1
     assert not any("dev" in name for names in inventory(account).values() for name in names)
 
 

@@ -6,6 +6,7 @@ import json
 import shutil
 import signal
 import time
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
@@ -80,6 +81,30 @@ def throttle(account: Account, urls: dict[str, str]) -> tuple[float, int]:
     return settings["throttlingRateLimit"], settings["throttlingBurstLimit"]
 
 
+def undo(account: Account) -> Callable[[], list[bool]]:
+    """Take away by hand what CloudFormation made and doesn't look at again; returns what tells whether it is back."""
+    functions, events = account.functions, account.client("events")
+    (sid,) = [
+        each["Sid"]
+        for each in json.loads(functions.get_policy(FunctionName="herald-dev-on_failure")["Policy"])["Statement"]
+    ]
+    functions.remove_permission(FunctionName="herald-dev-on_failure", StatementId=sid)
+    functions.delete_function_event_invoke_config(FunctionName="herald-dev-destined", Qualifier="$LATEST")
+    events.disable_rule(Name="herald-dev-failed-events", EventBusName="herald-dev")
+
+    def back() -> list[bool]:
+        config = functions.get_function_event_invoke_config(FunctionName="herald-dev-destined", Qualifier="$LATEST")
+        policy = functions.get_policy(FunctionName="herald-dev-on_failure")["Policy"]
+        rule = events.describe_rule(Name="herald-dev-failed-events", EventBusName="herald-dev")
+        return [
+            set(config["DestinationConfig"]) == {"OnSuccess", "OnFailure"},
+            "rule/herald-dev/herald-dev-on_failure" in policy,
+            rule["State"] == "ENABLED",
+        ]
+
+    return back
+
+
 def handler(account: Account, name: str) -> str:
     """What Lambda calls."""
     return account.functions.get_function_configuration(FunctionName=f"herald-dev-{name}")["Handler"]
@@ -144,6 +169,7 @@ def test_a_stage_is_interrupted_mended_changed_put_back_and_destroyed(herald: Ha
     (clone / "herald.toml").write_text(plain.replace("[stages.dev]", CHANGED))
     # As a stage of an older Herald has it: Chalice leaves the handler of a function that stands.
     account.functions.update_function_configuration(FunctionName="herald-dev-on_success", Handler="app.on_success")
+    undone = undo(account)
     with granted(herald, pipeline.comparing(stage)) as role:
         seen = ops(clone, environ | role, "diff", *STAGE, "--json", "--exit-code")
     assert seen.returncode == 4, seen.stderr
@@ -152,6 +178,11 @@ def test_a_stage_is_interrupted_mended_changed_put_back_and_destroyed(herald: Ha
     assert lines["throttle"] == ["- 10 a second, burst 20", "+ 7 a second, burst 8"]
     assert "+ parameter SendEvent = on" in lines["herald-dev-foundation"]
     assert lines["herald-dev-on_success"] == ["- calls app.on_success", "+ calls outcomes.on_success"]
+    assert lines["herald-dev-wiring, as it stands"] == [
+        "- DestinedOutcome is gone",
+        "- OnFailurePermission is gone",
+        "- the rule herald-dev-failed-events is disabled",
+    ]
     assert any(line.startswith("+ Allow dynamodb:GetItem on arn:aws:") for line in lines["herald-dev-get_message_url"])
     assert inventory(account) == found
     changed = ops(clone, environ, "deploy", *STAGE)
@@ -159,6 +190,7 @@ def test_a_stage_is_interrupted_mended_changed_put_back_and_destroyed(herald: Ha
     urls = json.loads(ops(clone, environ, "urls", *STAGE, "--json").stdout)
     assert says(urls) == "changed"
     assert handler(account, "on_success") == "outcomes.on_success"
+    assert undone() == [True, True, True], changed.stdout
     assert ops(clone, environ, "diff", *STAGE, "--exit-code").stdout.endswith("\nnothing\n")
     assert "herald-dev-send-event" in inventory(account)["roles"]
     interrupted(clone, environ, ports, "cloudformation UpdateStack .*herald-dev-foundation", "rollback", *STAGE)

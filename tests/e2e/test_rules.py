@@ -76,7 +76,12 @@ class Owner:
             yield
         finally:
             herald = self._herald
-            assert let_in.settle(herald.account, herald.stage, herald.config.additions) == [f"sqs:{queue}"]
+            assert let_in.lay(herald.account, herald.stage, wanted(herald)) == [f"sqs:{queue}"]
+
+
+def wanted(herald: Harness) -> let_in.Wanted:
+    """What the owner's queues and topics have to allow."""
+    return let_in.statements(herald.config.additions, herald.stage, herald.account.where)
 
 
 @pytest.fixture
@@ -163,18 +168,19 @@ def test_a_statement_stands_beside_the_owners_own_and_names_one_rule(herald: Har
     assert own["Sid"] == "OwnersOwn"
     rule = herald.account.where.arn("events", "rule/herald-local/herald-local-rule-inbox")
     assert ours["Condition"] == {"ArnEquals": {"aws:SourceArn": rule}}
-    assert let_in.settle(herald.account, herald.stage, herald.config.additions) == []
+    assert let_in.lay(herald.account, herald.stage, wanted(herald)) == []
+    assert let_in.take_away(herald.account, herald.stage, wanted(herald)) == []
 
 
 def test_what_is_taken_back_leaves_the_owners_own_and_comes_again(herald: Harness, things: Owner) -> None:
     own = things.policy("owner-inbox")[0]
     changed = {"sqs:owner-inbox", "sqs:owner-copies", "sns:owner-team"}
-    assert set(let_in.take_back(herald.account, herald.stage)) == changed
+    assert set(let_in.take_away(herald.account, herald.stage, {})) == changed
     try:
         assert things.policy("owner-inbox") == [own]
         assert things.policy("owner-copies") == []
     finally:
-        assert set(let_in.settle(herald.account, herald.stage, herald.config.additions)) == changed
+        assert set(let_in.lay(herald.account, herald.stage, wanted(herald))) == changed
     assert len(things.policy("owner-inbox")) == 2
 
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from botocore.exceptions import ClientError
 
 from ops.errors import OpsError
@@ -16,8 +19,16 @@ from tests.fakes import NOW, message, stage
 class Post:
     """Queues and a function in one, which keep a journal of what was done with them."""
 
-    def __init__(self, *bodies: str, sent_at: int = NOW - 60, endless: bool = False, takes: bool = True) -> None:
+    def __init__(
+        self,
+        *bodies: str,
+        queue: str = "failed-events",
+        sent_at: int = NOW - 60,
+        endless: bool = False,
+        takes: bool = True,
+    ) -> None:
         self.journal: list[str] = []
+        self._queue = queue
         self._bodies = list(bodies)
         self._sent_at = sent_at
         self._endless = endless
@@ -27,7 +38,7 @@ class Post:
         return {"QueueUrl": QueueName}
 
     def receive_message(self, QueueUrl: str, MaxNumberOfMessages: int, **more: Any) -> dict[str, Any]:
-        if not QueueUrl.endswith("failed-events"):
+        if QueueUrl != f"herald-dev-{self._queue}":
             return {}
         found = self._bodies[:MaxNumberOfMessages]
         if not self._endless:
@@ -90,6 +101,18 @@ def test_of_an_erased_message_no_letter_is_left_and_others_stay() -> None:
     post: Any = Post(letter("id-1"), letter("id-2"), "not a letter", letter("id-1"))
     assert letters.erase(post, stage(), ["id-1", "id-3"]) == {"id-1": 2, "id-3": 0}
     assert post.journal == ["deleted", "deleted", "put back", "put back"]
+
+
+@pytest.mark.parametrize(
+    "queue", ["topic-dead-letters", "failed-events", "rule-dead-letters", "subscriber-dead-letters"]
+)
+def test_an_erased_message_is_in_no_queue_of_the_stage(root: Path, queue: str) -> None:
+    made = yaml.safe_load(re.sub(r"!\w+ ", "", (root / "infra/data.yaml").read_text(encoding="utf-8")))["Resources"]
+    names = {it["Properties"]["QueueName"] for it in made.values() if it["Type"] == "AWS::SQS::Queue"}
+    assert names == {f"${{Prefix}}-{name}" for name in letters.QUEUES}
+    post: Any = Post(letter("id-1"), queue=queue)
+    assert letters.erase(post, stage(), ["id-1"]) == {"id-1": 1}
+    assert post.journal == ["deleted"]
 
 
 def test_a_queue_that_is_too_long_to_be_looked_through_is_said_before_anything_is_called_erased() -> None:

@@ -120,6 +120,9 @@ DEV = "[stages.dev]\n"
         ("version = 1", ["stages", "[stages.dev]"]),
         ("version = 1\nstages = 3", ["stages", "[stages.dev]"]),
         ("= broken", ["not valid TOML", "line 1"]),
+        ("version = 1\nx = " + "9" * 5000, ["not valid TOML"]),
+        ("version = 1\nx = " + "[" * 5000 + "]" * 5000, ["not valid TOML"]),
+        ("version = -1000000000", ["version: found -1000000000, expected 1"]),
         (
             changed("version = 1", "version = 1\nsite = 3"),
             [
@@ -340,6 +343,10 @@ DEV = "[stages.dev]\n"
         ("version = 1\n[sites]\ndefault = 3\n[stages.dev]", ["sites.default: found 3; expected a table"]),
         # Channels
         (changed('kind = "pushover"', ""), ["channels.pushover.kind: missing"]),
+        (
+            changed('kind = "pushover"', 'kind = ["pushover"]'),
+            ["channels.pushover.kind: found ['pushover'], expected one of: pushover"],
+        ),
         (
             changed('kind = "pushover"', 'kind = "sms"'),
             ["channels.pushover.kind: found 'sms', expected one of: pushover"],

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import asdict, replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,7 +22,9 @@ Stubbed = Callable[[str], tuple[Any, Stubber]]
 STAGE = stage("dev")
 NAME = "/herald/dev/deployed/lock"
 HERE = Holder.here("deploy")
-ELSEWHERE = replace(HERE, host="another-machine")
+ELSEWHERE = replace(HERE, host="another-machine", machine="another")
+NAMESAKE = replace(HERE, machine="another")
+"""As the machines of one kind of pipeline are, whose names are all the same."""
 CREATES = {"Name": NAME, "Value": ANY, "Type": "String", "Overwrite": False}
 TAKES_OVER = {**CREATES, "Overwrite": True}
 
@@ -51,7 +56,10 @@ def test_the_lock_is_held_for_as_long_as_the_work_takes_and_let_go_after_a_failu
         raise RuntimeError
 
 
-@pytest.mark.parametrize(("holder", "lives"), [(HERE, always), (ELSEWHERE, always), (ELSEWHERE, never)])
+@pytest.mark.parametrize(
+    ("holder", "lives"),
+    [(HERE, always), (ELSEWHERE, always), (ELSEWHERE, never), (NAMESAKE, never), (replace(HERE, machine=""), never)],
+)
 def test_whoever_may_still_work_keeps_the_lock_and_the_way_out_is_said(
     stubbed: Stubbed, holder: Holder, lives: Callable[[int], bool]
 ) -> None:
@@ -82,6 +90,31 @@ def test_of_two_that_take_over_at_the_same_time_one_gives_way(stubbed: Stubbed) 
     stub.add_response("put_parameter", {"Version": 5}, TAKES_OVER)
     with pytest.raises(OpsError, match="another run"), lock.held(ssm, STAGE, "deploy", print, never):
         pytest.fail("it worked nevertheless")
+
+
+def test_a_lock_that_somebody_else_has_by_now_is_left(stubbed: Stubbed) -> None:
+    """Unlocked by a person, and taken by another run."""
+    ssm, stub = stubbed("ssm")
+    stub.add_response("put_parameter", {"Version": 1}, CREATES)
+    held_by(stub, ELSEWHERE, 2)
+    with lock.held(ssm, STAGE, "deploy", print):
+        pass
+
+
+def test_what_an_older_herald_wrote_is_read_and_not_taken_over_from(stubbed: Stubbed) -> None:
+    ssm, stub = stubbed("ssm")
+    stub.add_client_error("put_parameter", "ParameterAlreadyExists")
+    value = json.dumps({name: text for name, text in asdict(HERE).items() if name != "machine"})
+    found = {"Parameter": {"Name": NAME, "Type": "String", "Value": value, "Version": 1}}
+    stub.add_response("get_parameter", found, {"Name": NAME})
+    with pytest.raises(OpsError, match="is being worked on"), lock.held(ssm, STAGE, "deploy", print, never):
+        pytest.fail("it worked nevertheless")
+
+
+def test_a_machine_is_the_same_for_every_process_on_it() -> None:
+    asked = [sys.executable, "-c", "from ops import lock; print(lock.machine())"]
+    told = subprocess.run(asked, capture_output=True, text=True, timeout=60, check=True, cwd=Path(__file__).parents[2])
+    assert told.stdout.strip() == lock.machine()
 
 
 def test_letting_go_of_what_nobody_holds_says_so(stubbed: Stubbed) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from ops.diff import Change, as_markdown, compared, files, policy
 from ops.errors import OpsError
-from ops.release import Code, FunctionPlan, Release, StackPlan
+from ops.release import Code, FunctionPlan, Release, StackPlan, UnreadableRelease
 from ops.releases import Standing, before
 from tests.fakes import stage
 
@@ -72,6 +72,20 @@ def test_a_release_that_was_kept_before_handlers_were_has_them_in_the_app() -> N
     assert Release.from_json(json.dumps(kept)) == RELEASE
     kept["functions"][0]["name"] = "api_handler"
     assert Release.from_json(json.dumps(kept)).functions[0].handler == "app.app"
+
+
+@pytest.mark.parametrize("change", ["without", "with more", "other", "no JSON"])
+def test_a_release_of_another_version_is_an_error_in_words(change: str) -> None:
+    kept = json.loads(RELEASE.to_json())
+    if change == "without":
+        del kept["xray"]
+    elif change == "with more":
+        kept["more"] = 1
+    elif change == "other":
+        kept = [kept]
+    text = "{" if change == "no JSON" else json.dumps(kept)
+    with pytest.raises(UnreadableRelease, match="kept by another version of Herald"):
+        Release.from_json(text)
 
 
 @pytest.mark.parametrize(

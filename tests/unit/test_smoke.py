@@ -11,8 +11,8 @@ from botocore.stub import Stubber
 
 from chalicelib.functions import functions_of
 from ops.operations.facade import Operations
-from ops.policies import Where, statements
-from ops.smoke import Check, Smoke, context, to_add
+from ops.policies import Statement, Where, statements
+from ops.smoke import Check, Smoke, context, of_others, to_add
 from tests.fakes import mailing_stage, stage
 
 Stubbed = Callable[[str], tuple[Any, Stubber]]
@@ -49,15 +49,29 @@ def test_what_each_role_may_is_allowed_and_what_others_may_is_not(
     iam, stub = stubbed("iam")
     it = mailing_stage()
     asked = {spec.name: list(statements(spec, it, WHERE)) for spec in functions_of(it)}
-    every = {action for found in asked.values() for each in found for action in each.actions}
     for name, found in asked.items():
         for each in found:
             decides(stub, name, list(each.actions), list(each.resources), context(each.condition), own)
-        rest = sorted(every - {action for each in found for action in each.actions})
-        decides(stub, name, rest, ["*"], [], others)
+        for action, resources, condition in of_others(asked, name):
+            decides(stub, name, [action], list(resources), context(condition), others)
     checks = list(smoke(iam, it).permissions())
     assert [check.name for check in checks] == [f"permissions of {name}" for name in asked]
     assert {check.well for check in checks} == {well}
+
+
+def test_each_action_of_others_is_asked_on_what_they_may_use_it_on_and_own_rights_are_not() -> None:
+    def one(*actions: str, on: str) -> Statement:
+        return Statement("Sid", actions, (on,), "")
+
+    asked = {
+        "mine": [one("sqs:SendMessage", on="queue"), one("ses:SendEmail", on="*")],
+        "other": [one("sqs:SendMessage", "sqs:ReceiveMessage", on="queue"), one("sqs:SendMessage", on="elsewhere")],
+        "third": [one("ses:SendEmail", on="identity"), one("sqs:ReceiveMessage", on="elsewhere")],
+    }
+    assert list(of_others(asked, "mine")) == [
+        ("sqs:ReceiveMessage", ("queue", "elsewhere"), {}),
+        ("sqs:SendMessage", ("elsewhere",), {}),
+    ]
 
 
 def test_a_condition_is_asked_with_the_request_that_it_allows() -> None:

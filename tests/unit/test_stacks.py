@@ -94,7 +94,7 @@ def test_a_stack_without_differences_is_unchanged(cloud: Cloud) -> None:
     "before", ["ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED", "DELETE_FAILED", "REVIEW_IN_PROGRESS"]
 )
 def test_a_stack_that_never_stood_is_deleted_and_made_anew(cloud: Cloud, before: str) -> None:
-    cloud.describes(before, before, before).deletes().describes(None).creates().describes("CREATE_COMPLETE")
+    cloud.describes(before, before, before, before).deletes().describes(None).creates().describes("CREATE_COMPLETE")
     assert cloud.apply() == "created"
 
 
@@ -120,7 +120,7 @@ def test_a_deletion_under_way_is_waited_for_before_the_stack_is_made(cloud: Clou
 
 def test_a_rollback_under_way_ends_and_the_stack_is_made_anew(cloud: Cloud) -> None:
     ended = "ROLLBACK_COMPLETE"
-    cloud.describes("ROLLBACK_IN_PROGRESS", ended, ended, ended).deletes().describes(None)
+    cloud.describes("ROLLBACK_IN_PROGRESS", ended, ended, ended, ended).deletes().describes(None)
     cloud.creates().describes("CREATE_COMPLETE")
     assert cloud.apply() == "created"
 
@@ -178,7 +178,22 @@ def test_a_stack_without_outputs_and_a_missing_one_have_none(cloud: Cloud) -> No
 
 
 def test_deleting_says_whether_there_was_anything(cloud: Cloud) -> None:
-    cloud.describes("CREATE_COMPLETE").deletes().describes(None)
+    cloud.describes("CREATE_COMPLETE", "CREATE_COMPLETE").deletes().describes(None)
     assert stacks.delete(cloud.client, NAME) is True
-    cloud.describes(None)
+    cloud.describes(None, None)
     assert stacks.delete(cloud.client, NAME) is False
+
+
+def test_a_change_whose_rollback_failed_is_brought_to_its_end_before_the_next(cloud: Cloud) -> None:
+    cloud.describes("UPDATE_ROLLBACK_FAILED", "UPDATE_ROLLBACK_FAILED")
+    cloud.stub.add_response("continue_update_rollback", {}, {"StackName": NAME})
+    cloud.describes("UPDATE_ROLLBACK_COMPLETE").updates().describes("UPDATE_COMPLETE")
+    assert cloud.apply() == "changed"
+
+
+@pytest.mark.parametrize(
+    ("found", "settled"), [("UPDATE_IN_PROGRESS", "UPDATE_COMPLETE"), ("CREATE_IN_PROGRESS", "CREATE_COMPLETE")]
+)
+def test_a_stack_that_changes_is_deleted_once_it_has_changed(cloud: Cloud, found: str, settled: str) -> None:
+    cloud.describes(found, settled, settled).deletes().describes(None)
+    assert stacks.delete(cloud.client, NAME)

@@ -1,0 +1,113 @@
+"""In which order statements are laid and taken away, and that none is forgotten where a deployment breaks off."""
+
+from __future__ import annotations
+
+import json
+from types import SimpleNamespace
+from typing import Any, cast
+
+from botocore.exceptions import ClientError
+
+from ops.account import Account
+from ops.additions import let_in
+from ops.additions.targets import Target
+from tests.fakes import stage
+
+INBOX, TEAM = Target("sqs", "inbox"), Target("sqs", "team")
+NAME = "/herald/dev/deployed/let-in"
+
+
+def statement(sid: str) -> dict[str, Any]:
+    return {"Sid": sid, "Effect": "Allow", "Action": "sqs:SendMessage", "Resource": sid}
+
+
+class Parameters:
+    """Of Parameter Store, what is needed here."""
+
+    def __init__(self) -> None:
+        self.values: dict[str, str] = {}
+
+    def put_parameter(self, Name: str, Value: str, **more: Any) -> None:
+        self.values[Name] = Value
+
+    def get_parameter(self, Name: str) -> dict[str, Any]:
+        return {"Parameter": {"Value": self._found(Name)}}
+
+    def delete_parameter(self, Name: str) -> None:
+        self._found(Name)
+        del self.values[Name]
+
+    def _found(self, name: str) -> str:
+        if name not in self.values:
+            raise ClientError({"Error": {"Code": "ParameterNotFound", "Message": name}}, "GetParameter")
+        return self.values[name]
+
+
+class Queues:
+    """Queues with their policies."""
+
+    def __init__(self, *names: str) -> None:
+        self.policies: dict[str, str] = dict.fromkeys(names, "")
+
+    def get_queue_url(self, QueueName: str) -> dict[str, str]:
+        if QueueName not in self.policies:
+            raise ClientError({"Error": {"Code": "QueueDoesNotExist", "Message": QueueName}}, "GetQueueUrl")
+        return {"QueueUrl": QueueName}
+
+    def get_queue_attributes(self, QueueUrl: str, AttributeNames: list[str]) -> dict[str, Any]:
+        return {"Attributes": {"Policy": self.policies[QueueUrl]}}
+
+    def set_queue_attributes(self, QueueUrl: str, Attributes: dict[str, str]) -> None:
+        self.policies[QueueUrl] = Attributes["Policy"]
+
+    def sids(self, name: str) -> list[str]:
+        return [each["Sid"] for each in json.loads(self.policies[name] or '{"Statement": []}')["Statement"]]
+
+
+class World:
+    """An account with two queues."""
+
+    def __init__(self) -> None:
+        self.parameters, self.queues = Parameters(), Queues("inbox", "team")
+        where = SimpleNamespace(arn=lambda service, name: f"arn:{service}:{name}")
+        it = SimpleNamespace(where=where, ssm=self.parameters, client=lambda service: self.queues)
+        self.account = cast(Account, it)
+
+    def lay(self, wanted: let_in.Wanted) -> list[str]:
+        return let_in.lay(self.account, stage(), wanted)
+
+    def take_away(self, wanted: let_in.Wanted) -> list[str]:
+        return let_in.take_away(self.account, stage(), wanted)
+
+
+ONE, OTHER = {INBOX: [statement("HeraldDevRuleOne")]}, {TEAM: [statement("HeraldDevRuleOther")]}
+
+
+def test_what_was_needed_until_now_stays_until_the_rules_have_changed() -> None:
+    world = World()
+    assert world.lay(ONE) == ["sqs:inbox"]
+    assert world.take_away(ONE) == []
+    assert world.lay(OTHER) == ["sqs:team"]
+    assert (world.queues.sids("inbox"), world.queues.sids("team")) == (["HeraldDevRuleOne"], ["HeraldDevRuleOther"])
+    assert world.take_away(OTHER) == ["sqs:inbox"]
+    assert (world.queues.sids("inbox"), world.queues.sids("team")) == ([], ["HeraldDevRuleOther"])
+
+
+def test_what_a_deployment_laid_that_broke_off_is_found_by_the_next_and_by_destroy() -> None:
+    world = World()
+    world.lay(ONE)  # And then the rules could not be made.
+    assert world.take_away({}) == ["sqs:inbox"]
+    assert world.queues.sids("inbox") == []
+    assert world.parameters.values == {}
+
+
+def test_where_it_may_lie_is_written_down_before_it_is_laid() -> None:
+    world = World()
+    del world.queues.policies["inbox"]  # Gone meanwhile; nothing can be laid.
+    assert world.lay(ONE) == []
+    assert world.parameters.values == {NAME: "sqs:inbox"}
+
+
+def test_a_stage_that_lays_nothing_writes_nothing() -> None:
+    world = World()
+    assert (world.lay({}), world.take_away({}), world.parameters.values) == ([], [], {})
