@@ -13,11 +13,12 @@ import subprocess
 import sys
 import tempfile
 import threading
+import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, NoReturn, cast
+from typing import IO, TYPE_CHECKING, Any, NoReturn, cast
 
 from chalicelib.functions import functions_of
 from chalicelib.settings import APP, Stage
@@ -319,6 +320,8 @@ def _chalice(it: Deployment, release: Release) -> str:
     finally:
         # Also after a failure: Chalice has written down what it made until then.
         record.store(ssm, stage, it.root)
+    for each in release.functions:
+        _call(it, each)
     return f"deployed: {', '.join(each.name for each in release.functions)}"
 
 
@@ -379,7 +382,8 @@ def _wiring(it: Deployment, release: Release) -> str:
     wanted = let_in.read(release.let_in)
     # First, so that nothing is sent that is not let in.
     changed = let_in.lay(it.account, it.stage, wanted)
-    lacking = wired.look(it.account, it.stage, release.wiring.template)
+    stacks.settle(it.account.cloudformation, release.wiring.name)
+    lacking = wired.look(it.account, it.stage)
     if lacking.gone:
         _apply(it, replace(release.wiring, template=wired.without(release.wiring.template, lacking.gone)))
     done = _apply(it, release.wiring)
@@ -417,7 +421,6 @@ def _attributes(it: Deployment, release: Release) -> str:
     topic = stacks.outputs(it.account.cloudformation, stacks.foundation(stage))["TopicArn"]
     dead_letters = stacks.outputs(it.account.cloudformation, stacks.data(stage))["TopicDeadLettersArn"]
     for each in release.functions:
-        _call(it, each)
         _keep_logs(it, each.log_group, release.log_retention_days)
         if each.subscribed:
             it.account.sns.set_subscription_attributes(
@@ -425,6 +428,7 @@ def _attributes(it: Deployment, release: Release) -> str:
                 AttributeName="RedrivePolicy",
                 AttributeValue=json.dumps({"deadLetterTargetArn": dead_letters}),
             )
+            _let_topic_in(it, topic, each.function)
     api = record.rest_api_id(record.read(it.account.ssm, stage))
     if api is None:
         raise OpsError("chalice deploy recorded no REST API; run the same command again")
@@ -443,7 +447,23 @@ def _attributes(it: Deployment, release: Release) -> str:
         )
     it.account.apis.create_deployment(restApiId=api, stageName=render.API_STAGE)
     rest_api.tag(it.account, api, it.tags)
-    return "handlers, dead letters of the subscription, throttling, the gateway's own answers, log retention, tags"
+    return "dead letters of the subscription, throttling, the gateway's own answers, log retention, tags"
+
+
+def _let_topic_in(it: Deployment, topic: str, function: str) -> None:
+    """Let the topic run its subscriber. Chalice does so when it subscribes a function, and not when it makes one anew
+    whose subscription still stands."""
+    statements: list[dict[str, Any]] = []
+    with unless("ResourceNotFoundException"):
+        statements = json.loads(it.account.functions.get_policy(FunctionName=function)["Policy"])["Statement"]
+    if not any(wired.lets_in(each, topic) for each in statements):
+        it.account.functions.add_permission(
+            FunctionName=function,
+            StatementId=str(uuid.uuid4()),
+            Action="lambda:InvokeFunction",
+            Principal="sns.amazonaws.com",
+            SourceArn=topic,
+        )
 
 
 def _call(it: Deployment, each: FunctionPlan) -> None:

@@ -63,7 +63,7 @@ def diff(it: Deployment, stages: Mapping[str, StageConfig]) -> list[Change]:
         for section, name in sorted({*wanted, *found}, key=lambda part: (SECTIONS.index(part[0]), part[1]))
         if found.get((section, name)) != wanted.get((section, name))
     ]
-    lacking = wired.look(it.account, it.stage, release.wiring.template).lines()
+    lacking = wired.look(it.account, it.stage).lines()
     if lacking:
         changes.append(Change("stack", f"{release.wiring.name}, as it stands", tuple(f"- {line}" for line in lacking)))
     return [*code, *drifted, *changes]

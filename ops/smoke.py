@@ -149,11 +149,7 @@ class Smoke:
                 ContextEntries=entries,
             )
         )
-        return [
-            (f"{each['EvalActionName']} on {each.get('EvalResourceName', '*')}", str(each["EvalDecision"]))
-            for page in pages
-            for each in page["EvaluationResults"]
-        ]
+        return [decided for page in pages for each in page["EvaluationResults"] for decided in _decisions(each)]
 
     def _wait(self, look: Callable[[], Found | None]) -> Found | None:
         deadline = time.monotonic() + self._patience
@@ -164,6 +160,15 @@ class Smoke:
 
 def role_arn(stage: Stage, function: str, where: Where) -> str:
     return f"arn:{where.partition}:iam::{where.account}:role/{stage.role(function)}"
+
+
+def _decisions(result: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """What the simulator says of an action, of each resource that was asked for: what stands above these is of all."""
+    specific = [
+        (each["EvalResourceName"], each["EvalResourceDecision"]) for each in result.get("ResourceSpecificResults", [])
+    ]
+    for resource, decision in specific or [(result.get("EvalResourceName", "*"), result["EvalDecision"])]:
+        yield f"{result['EvalActionName']} on {resource}", str(decision)
 
 
 def of_others(

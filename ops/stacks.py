@@ -74,7 +74,7 @@ def apply(
     tags: Mapping[str, str],
 ) -> str:
     """Make the stack as the template says; returns ``created``, ``changed`` or ``unchanged``."""
-    _settle(cloudformation, name)
+    settle(cloudformation, name)
     arguments: dict[str, Any] = {
         "StackName": name,
         "TemplateBody": template,
@@ -110,7 +110,7 @@ def delete(cloudformation: CloudFormationClient, name: str) -> bool:
 
     One that changes can't be deleted, so what an interrupted run began comes to its end first.
     """
-    _settle(cloudformation, name)
+    settle(cloudformation, name)
     if status(cloudformation, name) is None:
         return False
     cloudformation.delete_stack(StackName=name)
@@ -118,7 +118,7 @@ def delete(cloudformation: CloudFormationClient, name: str) -> bool:
     return True
 
 
-def _settle(cloudformation: CloudFormationClient, name: str) -> None:
+def settle(cloudformation: CloudFormationClient, name: str) -> None:
     """Let an operation that an interrupted run began come to its end."""
     match status(cloudformation, name):
         case "CREATE_IN_PROGRESS" | "ROLLBACK_IN_PROGRESS":

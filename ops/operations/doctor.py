@@ -108,10 +108,10 @@ def _deployed(it: Patient) -> Iterator[Finding]:
         return
     for name in (stacks.data(it.stage), stacks.foundation(it.stage), stacks.wiring(it.stage)):
         status = stacks.status(it.account.cloudformation, name)
-        if status is None:
-            yield Finding(Level.WRONG, f"the stack {name} is not there", it.deploy)
+        if status is None or status in stacks.NEVER_STOOD:
+            yield Finding(Level.WRONG, f"the stack {name} is {status or 'not there'}", it.deploy)
             return
-        if not status.endswith("_COMPLETE") or status in stacks.NEVER_STOOD:
+        if not status.endswith("_COMPLETE"):
             yield Finding(Level.WARNING, f"the stack {name} is {status}", it.deploy)
         # A change that failed leaves what stood before it: UPDATE_ROLLBACK_COMPLETE is as good as any.
     yield Finding(Level.WELL, "deployed")

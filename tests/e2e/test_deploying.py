@@ -84,11 +84,10 @@ def throttle(account: Account, urls: dict[str, str]) -> tuple[float, int]:
 def undo(account: Account) -> Callable[[], list[bool]]:
     """Take away by hand what CloudFormation made and doesn't look at again; returns what tells whether it is back."""
     functions, events = account.functions, account.client("events")
-    (sid,) = [
-        each["Sid"]
-        for each in json.loads(functions.get_policy(FunctionName="herald-dev-on_failure")["Policy"])["Statement"]
-    ]
-    functions.remove_permission(FunctionName="herald-dev-on_failure", StatementId=sid)
+    # That of the topic is of Chalice's making, who leaves it alone while the subscription stands.
+    for name in ("herald-dev-on_failure", "herald-dev-destined"):
+        for each in json.loads(functions.get_policy(FunctionName=name)["Policy"])["Statement"]:
+            functions.remove_permission(FunctionName=name, StatementId=each["Sid"])
     functions.delete_function_event_invoke_config(FunctionName="herald-dev-destined", Qualifier="$LATEST")
     events.disable_rule(Name="herald-dev-failed-events", EventBusName="herald-dev")
 
@@ -100,6 +99,7 @@ def undo(account: Account) -> Callable[[], list[bool]]:
             set(config["DestinationConfig"]) == {"OnSuccess", "OnFailure"},
             "rule/herald-dev/herald-dev-on_failure" in policy,
             rule["State"] == "ENABLED",
+            "herald-dev-messages" in functions.get_policy(FunctionName="herald-dev-destined")["Policy"],
         ]
 
     return back
@@ -190,7 +190,7 @@ def test_a_stage_is_interrupted_mended_changed_put_back_and_destroyed(herald: Ha
     urls = json.loads(ops(clone, environ, "urls", *STAGE, "--json").stdout)
     assert says(urls) == "changed"
     assert handler(account, "on_success") == "outcomes.on_success"
-    assert undone() == [True, True, True], changed.stdout
+    assert undone() == [True, True, True, True], changed.stdout
     assert ops(clone, environ, "diff", *STAGE, "--exit-code").stdout.endswith("\nnothing\n")
     assert "herald-dev-send-event" in inventory(account)["roles"]
     interrupted(clone, environ, ports, "cloudformation UpdateStack .*herald-dev-foundation", "rollback", *STAGE)

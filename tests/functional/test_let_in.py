@@ -6,6 +6,7 @@ import json
 from types import SimpleNamespace
 from typing import Any, cast
 
+import pytest
 from botocore.exceptions import ClientError
 
 from ops.account import Account
@@ -48,6 +49,7 @@ class Queues:
 
     def __init__(self, *names: str) -> None:
         self.policies: dict[str, str] = dict.fromkeys(names, "")
+        self.refuses = False
 
     def get_queue_url(self, QueueName: str) -> dict[str, str]:
         if QueueName not in self.policies:
@@ -58,6 +60,8 @@ class Queues:
         return {"Attributes": {"Policy": self.policies[QueueUrl]}}
 
     def set_queue_attributes(self, QueueUrl: str, Attributes: dict[str, str]) -> None:
+        if self.refuses:
+            raise ClientError({"Error": {"Code": "AccessDenied", "Message": "no"}}, "SetQueueAttributes")
         self.policies[QueueUrl] = Attributes["Policy"]
 
     def sids(self, name: str) -> list[str]:
@@ -103,8 +107,18 @@ def test_what_a_deployment_laid_that_broke_off_is_found_by_the_next_and_by_destr
 
 def test_where_it_may_lie_is_written_down_before_it_is_laid() -> None:
     world = World()
-    del world.queues.policies["inbox"]  # Gone meanwhile; nothing can be laid.
-    assert world.lay(ONE) == []
+    world.queues.refuses = True
+    with pytest.raises(ClientError):
+        world.lay(ONE)
+    assert world.parameters.values == {NAME: "sqs:inbox"}
+
+
+def test_where_it_lay_is_forgotten_after_it_was_taken_away_and_not_before() -> None:
+    world = World()
+    world.lay(ONE)
+    world.queues.refuses = True
+    with pytest.raises(ClientError):
+        world.take_away({})
     assert world.parameters.values == {NAME: "sqs:inbox"}
 
 

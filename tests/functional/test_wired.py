@@ -1,15 +1,23 @@
-"""What is taken out of the wiring before it is made anew: what is gone, and what refers to it."""
+"""What is found to be gone of the wiring, and what is taken out of it before it is made anew."""
 
 from __future__ import annotations
 
 import json
-from typing import Any
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
+from botocore.exceptions import ClientError
 
-from ops import wired, wiring
+from ops import stacks, wired, wiring
+from ops.account import Account
 from ops.additions import Additions
+from ops.additions.rules import RuleTable
+from ops.policies import Where
 from tests.fakes import stage
+
+WHERE = Where("aws", "eu-central-1", "123456789012")
 
 TEMPLATE = json.dumps(
     {
@@ -59,3 +67,117 @@ def test_something_is_left_whatever_of_the_functions_is_gone() -> None:
     on_functions = [name for name, it in found["Resources"].items() if it["Type"].startswith("AWS::Lambda")]
     assert on_functions
     assert json.loads(wired.without(json.dumps(found), on_functions))["Resources"]
+
+
+class World:
+    """An account in which the wiring of stage dev stands, and what was taken away since."""
+
+    def __init__(self, template: dict[str, Any], status: str = "UPDATE_COMPLETE") -> None:
+        self._template, self._status = template, status
+        self.gone: set[str] = set()
+        self.disabled: set[str] = set()
+        self.policies: dict[str, list[dict[str, Any]]] = {}
+        self.secret: set[str] = set()
+        for it in template["Resources"].values():
+            if it["Type"] == "AWS::Lambda::Permission":
+                properties = it["Properties"]
+                rule = template["Resources"][properties["SourceArn"]["Fn::GetAtt"][0]]["Properties"]["Name"]
+                statement = self.statement(f"arn:aws:events:eu-central-1:123456789012:rule/herald-dev/{rule}")
+                self.policies.setdefault(properties["FunctionName"], []).append(statement)
+
+    @staticmethod
+    def statement(source: str) -> dict[str, Any]:
+        return {"Effect": "Allow", "Condition": {"ArnLike": {"AWS:SourceArn": source}}}
+
+    def look(self) -> wired.Lacking:
+        it = SimpleNamespace(where=WHERE, cloudformation=self, functions=self, client=lambda service: self)
+        return wired.look(cast(Account, it), stage())
+
+    # Of AWS, what is asked
+
+    def describe_stacks(self, StackName: str) -> dict[str, Any]:
+        if not self._status:
+            raise _error("ValidationError")
+        return {"Stacks": [{"StackStatus": self._status}]}
+
+    def get_template(self, StackName: str) -> dict[str, Any]:
+        return {"TemplateBody": json.dumps(self._template)}
+
+    def describe_rule(self, Name: str, EventBusName: str) -> dict[str, str]:
+        self._found(Name)
+        return {"State": "DISABLED" if Name in self.disabled else "ENABLED"}
+
+    def get_function_event_invoke_config(self, FunctionName: str, Qualifier: str) -> None:
+        self._found(f"outcome of {FunctionName}")
+
+    def get_function_url_config(self, FunctionName: str) -> None:
+        self._found(f"address of {FunctionName}")
+
+    def get_policy(self, FunctionName: str) -> dict[str, str]:
+        if FunctionName in self.secret:
+            raise _error("AccessDeniedException")
+        if not self.policies.get(FunctionName):
+            raise _error("ResourceNotFoundException")
+        return {"Policy": json.dumps({"Statement": self.policies[FunctionName]})}
+
+    def _found(self, name: str) -> None:
+        if name in self.gone:
+            raise _error("ResourceNotFoundException")
+
+
+def _error(code: str) -> ClientError:
+    return ClientError({"Error": {"Code": code, "Message": "no"}}, "Any")
+
+
+def standing(*rules: str) -> dict[str, Any]:
+    """The wiring of a stage with everything, and rules of the owner's that run one function."""
+    it = replace(stage(), function_url=True, canary=24)
+    tables = {name: RuleTable.model_validate({"to": "lambda:crm"}) for name in rules}
+    return wiring.template(it, additions=Additions(rules=tables))
+
+
+def test_where_nothing_is_gone_nothing_is_found() -> None:
+    assert World(standing("form")).look() == wired.Lacking()
+
+
+@pytest.mark.parametrize("status", ["", *stacks.NEVER_STOOD])
+def test_a_stack_that_never_stood_lacks_nothing(status: str) -> None:
+    world = World(standing(), status)
+    world.gone = {"outcome of herald-dev-destined"}
+    assert world.look() == wired.Lacking()
+
+
+def test_each_kind_of_what_is_gone_is_found() -> None:
+    world = World(standing())
+    world.gone = {"outcome of herald-dev-destined", "address of herald-dev-get_message_url", "herald-dev-on_failure"}
+    world.disabled = {"herald-dev-failed-events"}
+    world.policies["herald-dev-on_success"].clear()
+    found = world.look()
+    assert set(found.gone) == {
+        "DestinedOutcome",
+        "GetMessageUrlAddress",
+        "OnFailureRule",
+        "OnSuccessPermission",
+        "CanaryPermission",
+    }
+    assert found.disabled == (("herald-dev", "herald-dev-failed-events"),)
+    assert found.lines()[-1] == "the rule herald-dev-failed-events is disabled"
+
+
+def test_a_permission_of_a_rule_whose_name_begins_alike_is_another() -> None:
+    world = World(standing("form", "form-shop"))
+    kept = [each for each in world.policies["crm"] if "form-shop" in json.dumps(each)]
+    world.policies["crm"] = kept
+    assert world.look().gone == ("PermissionOfRuleForm",)
+
+
+def test_what_denies_is_no_permission() -> None:
+    world = World(standing("form"))
+    world.policies["crm"] = [{**each, "Effect": "Deny"} for each in world.policies["crm"]]
+    assert world.look().gone == ("PermissionOfRuleForm",)
+
+
+def test_a_function_of_somebodys_whose_policy_may_not_be_read_is_taken_for_well() -> None:
+    world = World(standing("form"))
+    world.secret = {"crm"}
+    assert world.look() == wired.Lacking()

@@ -25,7 +25,12 @@ def smoke(iam: Any, it: Any) -> Smoke:
 
 
 def decides(stub: Stubber, role: str, actions: list[str], resources: list[str], entries: list[Any], said: str) -> None:
-    results = [{"EvalActionName": action, "EvalDecision": said, "EvalResourceName": "r"} for action in actions]
+    of_each = [{"EvalResourceName": one, "EvalResourceDecision": said} for one in resources]
+    # What stands above is of all resources together: https://docs.aws.amazon.com/IAM/latest/APIReference/API_EvaluationResult.html
+    results = [
+        {"EvalActionName": action, "EvalDecision": "implicitDeny", "ResourceSpecificResults": of_each}
+        for action in actions
+    ]
     asked = {
         "PolicySourceArn": f"arn:aws:iam::123456789012:role/herald-dev-{role}",
         "ActionNames": actions,
@@ -72,6 +77,37 @@ def test_each_action_of_others_is_asked_on_what_they_may_use_it_on_and_own_right
         ("sqs:ReceiveMessage", ("queue", "elsewhere"), {}),
         ("sqs:SendMessage", ("elsewhere",), {}),
     ]
+
+
+def test_one_resource_of_several_that_is_allowed_is_wrong(stubbed: Stubbed) -> None:
+    iam, stub = stubbed("iam")
+    it = stage()
+    first, *_ = functions_of(it)
+    asked = {spec.name: list(statements(spec, it, WHERE)) for spec in functions_of(it)}
+    for each in asked[first.name]:
+        decides(stub, first.name, list(each.actions), list(each.resources), context(each.condition), "allowed")
+    several = 0
+    for action, resources, condition in of_others(asked, first.name):
+        decisions = ["implicitDeny"] * (len(resources) - 1) + ["allowed" if len(resources) > 1 else "implicitDeny"]
+        several += len(resources) > 1
+        of_each = [
+            {"EvalResourceName": resource, "EvalResourceDecision": decision}
+            for resource, decision in zip(resources, decisions, strict=True)
+        ]
+        result = {"EvalActionName": action, "EvalDecision": "implicitDeny", "ResourceSpecificResults": of_each}
+        stub.add_response(
+            "simulate_principal_policy",
+            {"EvaluationResults": [result], "IsTruncated": False},
+            {
+                "PolicySourceArn": f"arn:aws:iam::123456789012:role/herald-dev-{first.name}",
+                "ActionNames": [action],
+                "ResourceArns": list(resources),
+                "ContextEntries": context(condition),
+            },
+        )
+    check = next(smoke(iam, it).permissions())
+    assert not check.well
+    assert check.found.count("is allowed") == several > 0
 
 
 def test_a_condition_is_asked_with_the_request_that_it_allows() -> None:
