@@ -83,12 +83,13 @@ class MessageArchive:
         deliveries = {name: decoded(value["M"]) for name, value in item["deliveries"]["M"].items()}
         verdict = verdict_of(item)
         site = item["site"]["S"]
+        channels = self._stage.channels_serving(site)
         return ListedMessage(
             id=item["id"]["S"],
             site=site,
             received_at=int(item["received_at"]["N"]),
-            state=state_of(deliveries, verdict, self._stage.channels_serving(site), now),
-            channels={name: shown(delivery, now) for name, delivery in sorted(deliveries.items())},
+            state=state_of(deliveries, verdict, channels, now),
+            channels={name: shown(delivery, now, channels.get(name)) for name, delivery in sorted(deliveries.items())},
             verdict=verdict,
         )
 

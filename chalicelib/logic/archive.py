@@ -221,10 +221,15 @@ def state_of(
         return MessageState.WAITING
 
 
-def shown(delivery: Delivery, now: int) -> Delivery:
-    """The delivery as it must be taken now: a claim that is over is uncertain, from its end on."""
+def shown(delivery: Delivery, now: int, channel: Channel | None) -> Delivery:
+    """The delivery as it must be taken now: a claim that is over is uncertain, from its end on; and what a channel
+    holds for its owner has no next attempt."""
     taken = understood(delivery, now)
-    return delivery if taken is delivery else replace(taken, since=delivery.until, next_attempt_at=delivery.until)
+    if taken is not delivery:
+        taken = replace(taken, since=delivery.until, next_attempt_at=delivery.until)
+    if taken.state is State.UNCERTAIN and not (channel and channel.ring_again):
+        return replace(taken, next_attempt_at=0)
+    return taken
 
 
 def _channel(delivery: Delivery) -> dict[str, object]:

@@ -125,7 +125,12 @@ class Opened:
         """What can be done with the stage's messages; an :class:`OpsError` where the account can't be reached."""
         from ops.operations import Operations
 
-        return Operations(self.stage, self.account)
+        return Operations(self.stage, self.account, sent_to=self.sent_to)
+
+    @property
+    def sent_to(self) -> tuple[str, ...]:
+        """What of the owner's hears of messages, by the names in ``herald.toml``."""
+        return tuple(dict.fromkeys(str(target) for _, target in self.config.additions.targets))
 
     @property
     def deployment(self) -> Deployment:

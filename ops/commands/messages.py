@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import sys
+import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, TypeVar
 
 import click
+from click.core import ParameterSource
 
 from ops.commands import AS_JSON, NOT_WELL, PROJECT, STAGE, YES, Opened, echo_json, opened
 from ops.commands.times import When, shown
@@ -87,8 +89,8 @@ def list_(
     it = opened(root, stage)
     asked = selection(site, state, since, until, limit, cursor)
     if email:
-        if cursor:
-            raise click.UsageError("--email reads every message and has no cursor.")
+        if cursor or click.get_current_context().get_parameter_source("limit") is ParameterSource.COMMANDLINE:
+            raise click.UsageError("--email reads every message: it has neither --cursor nor --limit.")
         found = Listing(tuple(message.listed for message in it.operations.of_address(email, asked)), "")
     else:
         found = some_pages(it, asked)
@@ -186,7 +188,7 @@ def show(stage: str, root: Path, message_id: str, as_json: bool) -> None:
             for name, delivery in listed.channels.items()
         ],
     )
-    table(("field", "text"), list(message.fields.items()))
+    table(("field", "text"), list(message.fields.items()), whole=0)
 
 
 def _stored(it: Opened, message_id: str) -> StoredMessage:
@@ -238,13 +240,20 @@ def _opened_for_writing(path: Path | None) -> Iterator[IO[str]]:
     if path is None:
         yield sys.stdout
         return
-    part = path.with_name(f"{path.name}.part")
-    part.unlink(missing_ok=True)
-    # Readable by nobody else from its beginning, and the old file is there until the new one is whole.
-    handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
-        yield file
-    part.replace(path)
+    try:
+        # Readable by nobody else from its beginning, and the old file is there until the new one is whole.
+        handle, part = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    except OSError as error:
+        raise click.ClickException(f"{path} can't be written: {error.strerror}") from None
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
+            yield file
+        os.replace(part, path)
+    except BaseException as error:
+        Path(part).unlink(missing_ok=True)  # It holds what visitors typed.
+        if isinstance(error, OSError):
+            raise click.ClickException(f"{path} can't be written: {error.strerror}") from None
+        raise
 
 
 @messages.command("erase")
@@ -269,7 +278,8 @@ def erase(
 ) -> None:
     """Erase messages for good: by their IDs, or those of an e-mail address, or by their age (--until 90d).
 
-    Dead letters that hold one go with it. Says which copies remain, and until when.
+    Dead letters that hold one go with it, and those of such an address or age are looked for too. Says which copies
+    remain, and until when. Status 1 when there is no message of an ID; the others are erased.
 
     JSON: [{"id", "letters", "copies": [{"where", "expires_at", "note"}]}].
     """
@@ -277,31 +287,39 @@ def erase(
     if bool(message_ids) is narrowed or (message_ids and any((site, state, since))):
         raise click.UsageError("Say which: IDs, or --email or --until, with --site, --state and --since if you like.")
     it = opened(root, stage)
-    ids = list(message_ids)
+    ids, seen = list(message_ids), False
     if not ids:
         asked = selection(site, state, since, until)
         found = it.operations.of_address(email, asked) if email else None
         listed = (message.listed for message in found) if found is not None else it.operations.every(asked)
         ids = [message.id for message in listed]
+        if seen := state is None:  # Of a letter nobody knows a state.
+            ids = list(dict.fromkeys([*ids, *it.operations.in_letters(email, asked)]))
     if ids and not yes:
         many = f"{len(ids)} messages" if len(ids) > 1 else f"message {ids[0]}"
         click.confirm(f"Erase {many} of stage {stage} in account {it.account.where.account}?", abort=True, err=True)
     from ops.commands.screen import progress
+    from ops.operations.logs import printed
 
     with progress("Erasing", len(ids)) as step:
-        erased = it.operations.erase_all(ids, lambda message_id: step()) if ids else ()
+        erased = it.operations.erase_all(ids, lambda message_id: step(), letters_seen=seen) if ids else ()
     if as_json:
         echo_json([one.as_json() for one in erased])
-        return
-    click.echo(f"{len(erased)} erased, with {sum(one.letters for one in erased)} dead letters")
-    _print_copies(erased)
+    else:
+        click.echo(f"{len(erased)} erased, with {sum(one.letters for one in erased)} dead letters")
+        _print_copies(erased)
+    for unknown in sorted(set(message_ids) - {one.id for one in erased}):
+        click.echo(f"there is neither a message nor a dead letter {printed(unknown)} in stage {stage}", err=True)
+    if len(erased) < len(set(message_ids)):
+        sys.exit(NOT_WELL)
 
 
 def _print_copies(erased: Sequence[Erased]) -> None:
     """Each place once, with the last time at which something is there."""
     from ops.commands.screen import table
 
-    copies = {copy.where: copy for one in erased for copy in sorted(one.copies, key=lambda copy: copy.expires_at or 0)}
+    every = (copy for one in erased for copy in one.copies)
+    copies = {copy.where: copy for copy in sorted(every, key=lambda copy: copy.expires_at or 0)}
     if not copies:
         return
     click.echo("Copies that remain, or may remain:")

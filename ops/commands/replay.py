@@ -132,6 +132,8 @@ def _said(one: Replayed) -> str:
 
 
 def _say_fed(fed: Fed, as_json: bool) -> None:
+    from ops.operations.logs import printed
+
     if as_json:
         echo_json(fed.as_json())
     else:
@@ -139,8 +141,8 @@ def _say_fed(fed: Fed, as_json: bool) -> None:
             f"{len(fed.messages)} fed back, {fed.test_events} test events and canaries thrown away, {fed.left} left"
         )
         for message_id in fed.messages:
-            click.echo(message_id)
+            click.echo(printed(message_id))
         for error in fed.errors:
             click.echo(error, err=True)
-    if fed.errors:
+    if fed.errors or fed.left:
         sys.exit(NOT_WELL)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -22,23 +23,37 @@ def console(*, err: bool = False) -> Console:
     return Console(file=stream, width=width, highlight=False, markup=False, emoji=False, soft_wrap=False)
 
 
-def table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """Print a table; its first two columns are never folded."""
+def table(heads: Sequence[str], rows: Iterable[Sequence[str]], *, whole: int = 2) -> None:
+    """Print a table. Its first ``whole`` columns are never folded, so what doesn't fit of these is cut off: for short
+    words of ours alone."""
     from rich.box import SIMPLE
     from rich.table import Table
     from rich.text import Text
 
     found = Table(box=SIMPLE, pad_edge=False, header_style="bold")
     for number, head in enumerate(heads):
-        found.add_column(head, no_wrap=number < 2, overflow="fold")
+        found.add_column(head, no_wrap=number < whole, overflow="fold")
     for row in rows:
         found.add_row(*(Text(printable(cell)) for cell in row))
     console().print(found)
 
 
 def printable(text: str) -> str:
-    """The text without what a terminal would take for a command: ECMA-48's control functions begin with such."""
-    return "".join(one if one.isprintable() or one in "\n\t" else "\N{REPLACEMENT CHARACTER}" for one in text)
+    """The text without what a terminal would take for a command (ECMA-48's control functions begin with such), and
+    without what turns the direction of writing, so that a text could seem to be another."""
+    return "".join(_replaced(one) for one in text)
+
+
+_TURNING = "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
+"""https://www.unicode.org/reports/tr9/#Directional_Formatting_Characters"""
+
+
+def _replaced(one: str) -> str:
+    category = unicodedata.category(one)
+    if category in ("Zl", "Zp"):
+        return "\n"
+    allowed = one in "\n\t" or (category not in ("Cc", "Cs") and one not in _TURNING)
+    return one if allowed else "\N{REPLACEMENT CHARACTER}"
 
 
 @contextmanager

@@ -24,9 +24,9 @@ class When(click.ParamType[int]):
             return value
         age = _AGE.fullmatch(value)
         if age:
-            return int(time.time()) - int(age[1]) * _SECONDS[age[2]]
+            return max(0, int(time.time()) - int(age[1]) * _SECONDS[age[2]])
         try:
-            return int(datetime.fromisoformat(value).astimezone().timestamp())
+            return max(0, int(datetime.fromisoformat(value).astimezone().timestamp()))
         except (ValueError, OverflowError, OSError):
             self.fail(f"{value!r} is no time such as 2026-01-31, 2026-01-31T18:30 or 2h (s, m, h, d, w).", param, ctx)
 

@@ -12,7 +12,7 @@ from ops.operations import Selection
 
 SHOWN = 20
 """Messages of a page."""
-_MOST = 4096
+_MOST = 49_152
 """Characters of a cursor."""
 
 

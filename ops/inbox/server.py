@@ -99,11 +99,13 @@ def shell_of(it: Opened) -> Shell:
 
 def connect(it: Opened) -> Mailbox:
     """The stage's operations, with the credentials that the shell has by now."""
+    from ops import recorded
     from ops.account import account_of
     from ops.operations import Operations
 
     account = account_of(it.config)
+    recorded.confirm(it.root, it.config, account.where)
     # Made here, one after the other: a session of boto3 is not for several threads, its clients are.
     # https://boto3.amazonaws.com/v1/documentation/api/latest/guide/session.html
     _ = account.dynamodb, account.functions
-    return Operations(it.stage, account)
+    return Operations(it.stage, account, sent_to=it.sent_to)

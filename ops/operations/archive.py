@@ -9,10 +9,11 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from chalicelib.adapters.archive import MessageArchive
 from chalicelib.adapters.messages import store_errors
@@ -27,12 +28,17 @@ from chalicelib.logic.archive import (
     StoredMessage,
     Wanted,
 )
+from chalicelib.settings import Stage
+
+if TYPE_CHECKING:
+    from types_boto3_dynamodb import DynamoDBClient
 
 _CURSOR_VERSION = 1
 _KEYS_AT_ONCE = 100
 """Of BatchGetItem: https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchGetItem.html"""
-_ROUNDS = 10
-"""How often is asked again for what DynamoDB left out of an answer."""
+_FRUITLESS = 8
+"""How often is asked once more after an answer that brought nothing. One that brought a part is no failure: DynamoDB
+leaves out what would be more than 1 MB of a partition, or 16 MB together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +88,11 @@ def page(archive: Archive, sites: Sequence[str], selection: Selection) -> Listin
             ends[site] = part.next
     # Of one second in two sites: any order, but always the same.
     found.sort(key=lambda message: message.received_at, reverse=True)
-    shown, left = found[: selection.limit], found[selection.limit :]
+    # What is older than the place to which a site was read may be older than what that site has next.
+    horizon = max((end.received_at for end in ends.values() if end), default=0)
+    known = [message for message in found if message.received_at >= horizon]
+    shown = known[: selection.limit]
+    left = found[len(shown) :]
     for site in {message.site for message in left}:
         own = [message for message in shown if message.site == site]
         ends[site] = Position(own[-1].received_at, own[-1].id) if own else starts[site]
@@ -125,12 +135,12 @@ def whole(archive: OperatorArchive, listed: Iterable[ListedMessage]) -> Iterator
         yield from (found[message.id] for message in some if message.id in found)
 
 
-def is_of(address: str, message: StoredMessage) -> bool:
-    """Whether one of the message's fields is this e-mail address, however its letters are written.
+def is_of(address: str, fields: Mapping[str, str]) -> bool:
+    """Whether one of a message's fields is this e-mail address, however its letters are written.
 
     Not whether it is mentioned: somebody else's message is not theirs.
     """
-    return any(text.strip().casefold() == address.strip().casefold() for text in message.fields.values())
+    return any(text.strip().casefold() == address.strip().casefold() for text in fields.values())
 
 
 def _batches(listed: Iterable[ListedMessage], size: int) -> Iterator[list[ListedMessage]]:
@@ -142,6 +152,16 @@ def _batches(listed: Iterable[ListedMessage], size: int) -> Iterator[list[Listed
 class OperatorArchive(MessageArchive):
     """The archive that functions read, and whole messages many at once."""
 
+    def __init__(
+        self,
+        dynamodb: DynamoDBClient,
+        stage: Stage,
+        clock: Callable[[], float] = time.time,
+        pause: Callable[[float], None] = time.sleep,
+    ) -> None:
+        super().__init__(dynamodb, stage, clock)
+        self._pause = pause
+
     def several(self, ids: Sequence[str]) -> dict[str, StoredMessage]:
         """Messages by their ids, as they stand in the table now; those that are gone are left out.
 
@@ -151,15 +171,18 @@ class OperatorArchive(MessageArchive):
         for start in range(0, len(ids), _KEYS_AT_ONCE):
             keys = [{"id": {"S": one}} for one in ids[start : start + _KEYS_AT_ONCE]]
             wanted: Any = {self._stage.table: {"Keys": keys, "ConsistentRead": True}}
-            for _ in range(_ROUNDS):
-                if not wanted:
-                    break
+            fruitless = 0
+            while wanted:
                 with store_errors():
                     answer = self._dynamodb.batch_get_item(RequestItems=wanted)
-                for item in answer["Responses"].get(self._stage.table, []):
+                items = answer["Responses"].get(self._stage.table, [])
+                for item in items:
                     if "submission" in item:
                         found[item["id"]["S"]] = self._stored(item)
                 wanted = answer.get("UnprocessedKeys")
-            if wanted:
-                raise StoreError("UnprocessedKeys")
+                if wanted and not items:
+                    fruitless += 1
+                    if fruitless > _FRUITLESS:
+                        raise StoreError("UnprocessedKeys")
+                    self._pause(0.05 * 2**fruitless)
         return found

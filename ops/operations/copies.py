@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -62,11 +62,19 @@ def delete(dynamodb: DynamoDBClient, stage: Stage, message: StoredMessage) -> No
 
 
 def remaining(
-    messages: Mapping[str, StoredMessage], stage: Stage, account: Account, now: int
+    ids: Iterable[str],
+    messages: Mapping[str, StoredMessage],
+    stage: Stage,
+    account: Account,
+    sent_to: Iterable[str],
+    now: int,
 ) -> dict[str, tuple[Copy, ...]]:
-    """The copies that remain of messages that were deleted, by their ids."""
-    of_all = tuple(_backups(stage, account, now))
-    return {one: (*of_all, *_of(message, stage, now)) for one, message in messages.items()}
+    """The copies that remain of what was deleted, by its ids: ``messages`` has those that were in the table."""
+    of_all = (
+        *_backups(stage, account, now),
+        *(Copy(target, None, "what your rule or subscriber sent") for target in sent_to),
+    )
+    return {one: (*of_all, *(_of(messages[one], stage, now) if one in messages else ())) for one in ids}
 
 
 def _backups(stage: Stage, account: Account, now: int) -> Iterable[Copy]:
@@ -80,17 +88,33 @@ def _backups(stage: Stage, account: Account, now: int) -> Iterable[Copy]:
     except ClientError as error:
         yield Copy(recovery, now + _RECOVERY_DAYS * DAY, f"perhaps: it could not be asked ({error})")
     try:
-        for backup in account.dynamodb.list_backups(TableName=stage.table).get("BackupSummaries", []):
+        for backup in _every(account.dynamodb.list_backups, "BackupSummaries", _BACKUPS, TableName=stage.table):
             yield Copy(f"backup {backup['BackupName']}", None, "until somebody deletes it")
+        # https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_ListBackups.html
+        yield Copy("backups that AWS Backup has made", None, "perhaps: nobody but AWS Backup lists them")
     except ClientError as error:
         yield Copy("backups that somebody made of the table", None, f"perhaps: they could not be listed ({error})")
     bus = account.where.arn("events", f"event-bus/{stage.bus}")
     try:
-        for archive in account.client("events").list_archives(EventSourceArn=bus)["Archives"]:
+        for archive in _every(account.client("events").list_archives, "Archives", _ARCHIVES, EventSourceArn=bus):
             days = archive.get("RetentionDays", 0)
             yield Copy(f"archive {archive['ArchiveName']} of the bus", now + days * DAY if days else None)
     except ClientError as error:
         yield Copy("archives of the bus", None, f"perhaps: they could not be listed ({error})")
+
+
+_BACKUPS = ("LastEvaluatedBackupArn", "ExclusiveStartBackupArn")
+_ARCHIVES = ("NextToken", "NextToken")
+
+
+def _every(ask: Callable[..., Any], name: str, token: tuple[str, str], **asked: str) -> Iterator[Any]:
+    """All of a list that is answered page by page; ``token``: how the answer and the next request call its place."""
+    while True:
+        answer = ask(**asked)
+        yield from answer.get(name, [])
+        if not answer.get(token[0]):
+            return
+        asked[token[1]] = answer[token[0]]
 
 
 def _of(message: StoredMessage, stage: Stage, now: int) -> Iterable[Copy]:

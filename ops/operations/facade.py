@@ -12,6 +12,7 @@ from chalicelib.adapters.destined import AsynchronousDestined
 from chalicelib.adapters.replays import RevivalTable
 from chalicelib.logic.archive import ListedMessage, MessageState, StoredMessage
 from chalicelib.logic.delivery import LAMBDA_ATTEMPTS, State
+from chalicelib.logic.submission import Message
 from chalicelib.settings import Stage
 from ops.account import Account
 from ops.errors import OpsError
@@ -31,10 +32,14 @@ if TYPE_CHECKING:
 class Operations:
     """What an operator can do with the messages of one stage."""
 
-    def __init__(self, stage: Stage, account: Account, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self, stage: Stage, account: Account, clock: Callable[[], float] = time.time, sent_to: Sequence[str] = ()
+    ) -> None:
+        """``sent_to``: the owner's own targets of rules and subscribers, who have a copy of what they were sent."""
         self.stage = stage
         self.account = account
         self._clock = clock
+        self._sent_to = tuple(sent_to)
 
     # Looking: changes nothing.
 
@@ -64,7 +69,7 @@ class Operations:
 
     def of_address(self, address: str, selection: Selection) -> Iterator[StoredMessage]:
         """Those of the selected messages of which a field is this e-mail address (docs/decisions/0024): reads all."""
-        return (message for message in self.whole(selection) if archive.is_of(address, message))
+        return (message for message in self.whole(selection) if archive.is_of(address, message.fields))
 
     def trace(self, message_id: str, *, logs: bool = True) -> Trace:
         """The message's way as a timeline. Without ``logs``, and so without outcomes and targets, it reads one item."""
@@ -114,25 +119,39 @@ class Operations:
 
         Raises :class:`~ops.errors.OpsError` where there is neither message nor letter.
         """
-        (erased,) = self.erase_all([message_id])
-        return erased
+        for erased in self.erase_all([message_id]):
+            return erased
+        raise OpsError(f"there is neither a message nor a dead letter {message_id} in stage {self.stage.name}")
+
+    def in_letters(self, address: str | None, selection: Selection) -> list[str]:
+        """The ids of messages in dead letters that are of this site, time and, if one is given, address; their state
+        is not known. They may be in the table as well."""
+
+        def wanted(message: Message) -> bool:
+            return (
+                selection.site in (None, message.site)
+                and selection.since <= message.received_at < selection.until
+                and (address is None or archive.is_of(address, message.fields))
+            )
+
+        return letters.ids_of(self.account.client("sqs"), self.stage, wanted)
 
     def erase_all(
-        self, ids: Sequence[str], each: Callable[[str], None] = lambda message_id: None
+        self, ids: Sequence[str], each: Callable[[str], None] = lambda message_id: None, *, letters_seen: bool = False
     ) -> tuple[Erased, ...]:
-        """The same for many, whose letters are looked for once. ``each`` is told of each message that was deleted."""
+        """The same for many, whose letters are looked for once; those that are neither message nor letter are left
+        out. ``each`` is told of each message that was deleted; ``letters_seen``: :meth:`in_letters` came just before.
+        """
         ids = list(dict.fromkeys(ids))
         messages = self._archive.several(ids)
         # Letters first: as long as the message is there, whoever may not see them can be sent to somebody who may.
-        with_letters = letters.erase(self.account.client("sqs"), self.stage, ids)
+        with_letters = letters.erase(self.account.client("sqs"), self.stage, ids, seen=letters_seen)
         for message in messages.values():
             copies.delete(self._dynamodb, self.stage, message)
             each(message.listed.id)
-        remaining = copies.remaining(messages, self.stage, self.account, int(self._clock()))
-        for one in ids:
-            if one not in messages and not with_letters[one]:
-                raise OpsError(f"there is neither a message nor a dead letter {one} in stage {self.stage.name}")
-        return tuple(Erased(one, with_letters[one], remaining.get(one, ())) for one in ids)
+        gone = [one for one in ids if one in messages or with_letters[one]]
+        remaining = copies.remaining(gone, messages, self.stage, self.account, self._sent_to, int(self._clock()))
+        return tuple(Erased(one, with_letters[one], remaining[one]) for one in gone)
 
     def _replay_means(self) -> replays.Means:
         destined = AsynchronousDestined(

@@ -15,8 +15,9 @@ from __future__ import annotations
 import json
 import uuid
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -62,6 +63,21 @@ class Letter:
     """By which it is deleted or put back."""
     sent_at: int = 0
     """Seconds since the epoch."""
+    body: str = field(default="", repr=False)
+
+    def holds(self, ids: Collection[str]) -> Iterator[str]:
+        """Which of these messages it holds; one that can't be read, where their ids stand in it."""
+        if self.id in ids:
+            yield self.id
+        elif self.event is None:
+            yield from (one for one in ids if one in self.body)
+
+    @property
+    def message(self) -> Message | None:
+        """The message, where it is a form's and can be read."""
+        if self.event is None or self.kind != events.KIND_CONTACT:
+            return None
+        return Message.deserialize(self.event["Records"][0]["Sns"]["Message"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,11 +159,12 @@ class Queue:
     def __init__(self, sqs: SQSClient, stage: Stage, name: str) -> None:
         self._sqs = sqs
         self._url = sqs.get_queue_url(QueueName=f"{prefix(stage)}-{name}")["QueueUrl"]
+        self._deleted: set[str] = set()
 
     def __iter__(self) -> Iterator[Letter]:
         """The letters, as many as can be found, and :data:`MOST` at most.
 
-        Each stays hidden from others until it is put back or deleted, or for ten minutes.
+        Each stays hidden from others for ten minutes: :meth:`looked_through` puts them back.
         """
         seen = 0
         while seen < MOST:
@@ -164,16 +181,40 @@ class Queue:
                 return
             for one in found:
                 sent_at = int(one.get("Attributes", {}).get("SentTimestamp", 0)) // 1000
-                yield replace(read(one["Body"]), handle=one["ReceiptHandle"], sent_at=sent_at)
+                letter = read(one["Body"])
+                yield replace(letter, handle=one["ReceiptHandle"], sent_at=sent_at, body=one["Body"])
             seen += len(found)
 
     def delete(self, letter: Letter) -> None:
         self._sqs.delete_message(QueueUrl=self._url, ReceiptHandle=letter.handle)
+        self._deleted.add(letter.handle)
 
-    def put_back(self, letters: Collection[Letter]) -> None:
-        """Let others see the letters again."""
-        for letter in letters:
-            self._sqs.change_message_visibility(QueueUrl=self._url, ReceiptHandle=letter.handle, VisibilityTimeout=0)
+    @property
+    def hidden(self) -> int:
+        """About how many letters somebody looks at, or has looked at and not put back."""
+        answer = self._sqs.get_queue_attributes(
+            QueueUrl=self._url, AttributeNames=["ApproximateNumberOfMessagesNotVisible"]
+        )
+        return int(answer["Attributes"]["ApproximateNumberOfMessagesNotVisible"])
+
+    @contextmanager
+    def looked_through(self) -> Iterator[Iterator[Letter]]:
+        """The letters, of which those are put back at the end, however it comes, that weren't deleted meanwhile."""
+        taken: list[Letter] = []
+
+        def each() -> Iterator[Letter]:
+            for letter in self:
+                taken.append(letter)
+                yield letter
+
+        try:
+            yield each()
+        finally:
+            for letter in taken:
+                if letter.handle not in self._deleted:
+                    self._sqs.change_message_visibility(
+                        QueueUrl=self._url, ReceiptHandle=letter.handle, VisibilityTimeout=0
+                    )
 
 
 def feed_back(sqs: SQSClient, functions: LambdaClient, stage: Stage, now: int) -> Fed:
@@ -185,59 +226,77 @@ def feed_back(sqs: SQSClient, functions: LambdaClient, stage: Stage, now: int) -
     errors: list[str] = []
     number_left = test_events = 0
     for queue in (Queue(sqs, stage, name) for name in FED_BACK):
-        left: list[Letter] = []
-        for letter in queue:
-            # One that came just now may be of an event that was fed back just now.
-            if letter.event is None or letter.sent_at > now:
-                left.append(letter)
-                continue
-            if letter.kind in _NO_MESSAGE:
+        with queue.looked_through() as letters:
+            for letter in letters:
+                # One that came just now may be of an event that was fed back just now.
+                if letter.event is None or letter.sent_at > now:
+                    number_left += 1
+                    continue
+                if letter.kind in _NO_MESSAGE:
+                    queue.delete(letter)
+                    test_events += 1
+                    continue
+                try:
+                    functions.invoke(
+                        FunctionName=stage.function("destined"),
+                        InvocationType="Event",
+                        Payload=json.dumps(letter.event, ensure_ascii=False).encode(),
+                    )
+                except (BotoCoreError, ClientError) as error:
+                    number_left += 1
+                    errors.append(f"message {printed(letter.id)}: {error}")
+                    continue
                 queue.delete(letter)
-                test_events += 1
-                continue
-            try:
-                functions.invoke(
-                    FunctionName=stage.function("destined"),
-                    InvocationType="Event",
-                    Payload=json.dumps(letter.event, ensure_ascii=False).encode(),
-                )
-            except (BotoCoreError, ClientError) as error:
-                left.append(letter)
-                errors.append(f"message {printed(letter.id)}: {error}")
-                continue
-            queue.delete(letter)
-            messages.append(letter.id)
-        queue.put_back(left)
-        number_left += len(left)
+                messages.append(letter.id)
     return Fed(tuple(messages), test_events, number_left, tuple(errors))
 
 
-def erase(sqs: SQSClient, stage: Stage, ids: Collection[str]) -> dict[str, int]:
+def erase(sqs: SQSClient, stage: Stage, ids: Collection[str], *, seen: bool = False) -> dict[str, int]:
     """Delete every letter that holds one of these messages; returns how many of each.
 
-    Raises :class:`OpsError` where a queue holds more letters than are looked at.
+    Raises :class:`OpsError` where a queue holds more letters than are looked at, or some that can't be seen now. With
+    ``seen`` all were looked at a moment ago by whoever calls, and SQS may still count these as out of sight.
     """
     wanted = frozenset(ids)
 
-    def erase_in(name: str) -> list[str]:
+    def erase_in(queue: Queue, letter: Letter) -> list[str]:
+        held = list(letter.holds(wanted))
+        if held:
+            queue.delete(letter)
+        return held
+
+    numbers = Counter(one for held in _in_all(sqs, stage, erase_in, seen=seen) for one in held)
+    return {one: numbers[one] for one in ids}
+
+
+def ids_of(sqs: SQSClient, stage: Stage, wanted: Callable[[Message], bool]) -> list[str]:
+    """The ids of the messages in letters that are wanted; raises :class:`OpsError` as :func:`erase` does."""
+
+    def look(queue: Queue, letter: Letter) -> list[str]:
+        message = letter.message
+        return [message.id] if message and wanted(message) else []
+
+    return list(dict.fromkeys(one for found in _in_all(sqs, stage, look, seen=False) for one in found))
+
+
+def _in_all(sqs: SQSClient, stage: Stage, each: Callable[[Queue, Letter], list[str]], *, seen: bool) -> list[list[str]]:
+    """What ``each`` says of every letter, of all queues; side by side, as each queue is waited for."""
+
+    def through(name: str) -> list[list[str]]:
         queue = Queue(sqs, stage, name)
-        found: list[str] = []
-        others: list[Letter] = []
-        for letter in queue:
-            if letter.id in wanted:
-                queue.delete(letter)
-                found.append(letter.id)
-            else:
-                others.append(letter)
-        queue.put_back(others)
-        if len(found) + len(others) >= MOST:
+        if not seen and queue.hidden:
+            raise OpsError(
+                f"{name} holds letters that somebody looks at, or has not put back: nobody can say what is in them."
+                f" Try again within {_HIDDEN // 60} minutes"
+            )
+        with queue.looked_through() as letters:
+            found = [each(queue, letter) for letter in letters]
+        if len(found) >= MOST:
             raise OpsError(
                 f"{name} holds {MOST} letters or more; feed them back first (replay --letters), or nobody can say that"
                 " none is left of what is erased"
             )
         return found
 
-    # Side by side, as each queue is waited for.
     with ThreadPoolExecutor(len(QUEUES)) as pool:
-        numbers = Counter(one for found in pool.map(erase_in, QUEUES) for one in found)
-    return {one: numbers[one] for one in ids}
+        return [one for found in pool.map(through, QUEUES) for one in found]

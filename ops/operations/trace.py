@@ -164,12 +164,15 @@ def _attempt(line: Outcome) -> Step:
     return Step(line.since, kind, "table", line.channel, str(line.state), line.attempts, line.error, line.reference)
 
 
-_RANK = list(StepKind)
+_RANK = {kind: number for number, kind in enumerate(StepKind)} | dict.fromkeys(
+    (StepKind.ATTEMPT, StepKind.EXPIRED, StepKind.REPLAYED), list(StepKind).index(StepKind.ATTEMPT)
+)
+"""Of one rank are those that a message's history has in their order."""
 
 
 def _order(step: Step) -> tuple[int, int]:
     """By the second, and within one second in the order in which things happen: the table knows seconds alone."""
-    return int(step.at), _RANK.index(step.kind)
+    return int(step.at), _RANK[step.kind]
 
 
 def _logged(

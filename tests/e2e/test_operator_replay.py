@@ -101,7 +101,9 @@ def test_dead_letters_are_fed_back_and_ring_once_however_many_there_are(herald: 
     for text in (body, body, "not a letter"):
         sqs.send_message(QueueUrl=url, MessageBody=text)
 
-    fed = operator.json("replay", "--letters")
+    result = operator.types("replay", "--letters", "--json")
+    assert result.exit_code == 1, "one can't be read"
+    fed = json.loads(result.stdout)
     assert (fed["messages"].count(first), fed["messages"].count(second)) == (2, 1)
     assert (fed["left"], fed["errors"]) == (1, [])
     for message_id in (first, second):
@@ -157,6 +159,11 @@ def test_an_erased_message_is_gone_with_its_letters_and_what_remains_is_listed(
     assert copies["whoever `pushover` leads to"] is None
     assert message_id in operator.fails("messages", "erase", message_id, "--yes")
     operator.fails("messages", "show", message_id)
+    # One that there is not keeps none of the others from being erased.
+    other: str = herald.post_json({"message": marker()}).json()["id"]
+    wait_for(lambda: herald.item(other), "item")
+    assert "dead letter unknown" in operator.fails("messages", "erase", other, "unknown", "--yes")
+    assert herald.item(other) == {}
 
     herald.faults()
     repeated: str = herald.post_json({"message": word}).json()["id"]

@@ -23,7 +23,7 @@ NOTIFIERS = "arn:aws:lambda:us-east-1:000000000000:function:herald-local-notify_
 QUEUES = "arn:aws:sqs:us-east-1:000000000000:herald-local-*"
 PARAMETERS = "arn:aws:ssm:us-east-1:000000000000:parameter/herald/local/*"
 LOOK = {"dynamodb:GetItem": TABLE}
-LETTERS = {f"sqs:{action}": QUEUES for action in ("GetQueueUrl", "ReceiveMessage")}
+LETTERS = {f"sqs:{action}": QUEUES for action in ("GetQueueUrl", "GetQueueAttributes", "ReceiveMessage")}
 
 Do = Callable[[Operations, str], Any]
 ROWS: dict[str, tuple[dict[str, str], Do]] = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 from pathlib import Path
@@ -28,6 +29,8 @@ class Post:
         takes: bool = True,
     ) -> None:
         self.journal: list[str] = []
+        self.hidden = 0
+        self._handles = itertools.count()
         self._queue = queue
         self._bodies = list(bodies)
         self._sent_at = sent_at
@@ -44,7 +47,14 @@ class Post:
         if not self._endless:
             self._bodies = self._bodies[MaxNumberOfMessages:]
         attributes = {"SentTimestamp": str(self._sent_at * 1000)}
-        return {"Messages": [{"Body": body, "ReceiptHandle": body[-9:], "Attributes": attributes} for body in found]}
+        return {
+            "Messages": [
+                {"Body": body, "ReceiptHandle": str(next(self._handles)), "Attributes": attributes} for body in found
+            ]
+        }
+
+    def get_queue_attributes(self, QueueUrl: str, AttributeNames: list[str]) -> dict[str, Any]:
+        return {"Attributes": {name: str(self.hidden) for name in AttributeNames}}
 
     def delete_message(self, QueueUrl: str, ReceiptHandle: str) -> None:
         self.journal.append("deleted")
@@ -113,6 +123,44 @@ def test_an_erased_message_is_in_no_queue_of_the_stage(root: Path, queue: str) -
     post: Any = Post(letter("id-1"), queue=queue)
     assert letters.erase(post, stage(), ["id-1"]) == {"id-1": 1}
     assert post.journal == ["deleted"]
+
+
+def test_a_letter_that_nobody_can_read_is_erased_where_the_id_stands_in_it() -> None:
+    post: Any = Post('{"something": "else", "id": "id-1"}', "id-2 alone")
+    assert letters.erase(post, stage(), ["id-1"]) == {"id-1": 1}
+    assert post.journal == ["deleted", "put back"]
+
+
+def test_whoever_is_interrupted_puts_back_what_was_looked_at() -> None:
+    class Interrupted(Post):
+        def invoke(self, FunctionName: str, InvocationType: str, Payload: bytes) -> None:
+            super().invoke(FunctionName, InvocationType, Payload)
+            raise KeyboardInterrupt
+
+    post = Interrupted(letter("id-1"), letter("id-2"))
+    with pytest.raises(KeyboardInterrupt):
+        fed(post)
+    assert post.journal == ["ran id-1", "put back"]
+
+
+def test_letters_that_are_out_of_sight_are_not_called_erased() -> None:
+    post: Any = Post(letter("id-1"))
+    post.hidden = 2
+    with pytest.raises(OpsError, match="somebody looks at"):
+        letters.erase(post, stage(), ["id-1"])
+    with pytest.raises(OpsError, match="somebody looks at"):
+        letters.ids_of(post, stage(), lambda message: True)
+    assert post.journal == []
+    # SQS counts what the same command put back a moment ago.
+    assert letters.erase(post, stage(), ["id-1"], seen=True) == {"id-1": 1}
+
+
+def test_messages_in_letters_are_found_by_what_is_in_them() -> None:
+    kinds = {"kind": {"Type": "String", "Value": "event"}}
+    test_event = json.dumps({"Type": "Notification", "Message": "please fail", "MessageAttributes": kinds})
+    post: Any = Post(letter("id-1"), letter("id-2"), letter("id-1"), "no letter", test_event)
+    assert letters.ids_of(post, stage(), lambda message: message.id == "id-1") == ["id-1"]
+    assert post.journal == ["put back"] * 5
 
 
 def test_a_queue_that_is_too_long_to_be_looked_through_is_said_before_anything_is_called_erased() -> None:
