@@ -11,6 +11,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from chalicelib.logic.bodies import CHARSET_FIELD
+
 
 class Role(StrEnum):
     """What is done with a field."""
@@ -68,6 +70,7 @@ NAMES: dict[str, Meaning] = {
     **dict.fromkeys(
         (
             *WEB3FORMS_KEYS,
+            CHARSET_FIELD,
             "from_name",
             "_captcha",
             "_template",

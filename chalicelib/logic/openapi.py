@@ -53,7 +53,6 @@ REFUSALS: dict[int, tuple[str, tuple[str, ...]]] = {
             "too_long",
             "too_large",
             "not_one_line",
-            "control_character",
             "field_name",
         ),
     ),

@@ -14,8 +14,9 @@ from chalicelib.logic.bodies import Pairs
 from chalicelib.logic.fields import NAMES, Role, meaning
 from chalicelib.texts import worded
 
-POLICY = "default-src 'none'; style-src 'unsafe-inline'; form-action *; base-uri 'none'; frame-ancestors 'none'"
-"""Content-Security-Policy of the page. The form leads back to where it was sent."""
+POLICY = "default-src 'none'; style-src 'unsafe-inline'; form-action *; base-uri 'none'"
+"""Content-Security-Policy of the page. The form leads back to where it was sent. A form may stand in a frame, and then
+so does the page: without a session and a script there is nothing in it to be misled into."""
 
 _STYLE = (
     "body{font:1.05rem/1.6 system-ui,sans-serif;max-width:36rem;margin:2rem auto;padding:0 1rem;color:#1c1c1a;"

@@ -37,7 +37,11 @@ _KEYS = uuid.UUID("6f0c5dd4-6d35-4b8e-9d1f-0f8b5f3f5b62")
 _LONE_SURROGATE = re.compile(r"[\ud800-\udfff]")
 """Half a character: JSON can write it (RFC 8259, 8.2), UTF-8 can't."""
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\x80-\x9f\u2028\u2029]")
-_CONTROL_BUT_LINES = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\x80-\x9f]")
+_SPACING = re.compile(r"[\t\x0b\x0c\x85\u2028\u2029]")
+_BREAKS = re.compile(r"[\x0b\x0c\x85]")
+_INVISIBLE = re.compile(r"[\x00-\x08\x0e-\x1f\x7f-\x9f]")
+_UNTICKED = ("", "false", "0")
+"""What a script sends of a check box that nobody ticked, where a form would send nothing."""
 
 
 @dataclass(slots=True)
@@ -150,45 +154,69 @@ def content(site: str, fields: Mapping[str, str]) -> str:
 
 
 def sort(pairs: Pairs) -> Submission:
-    """Sort the fields of a form by what they mean. A name that comes twice, as of check boxes, is joined."""
+    """Sort the fields of a form by what they mean.
+
+    A name that comes twice, as of check boxes, is joined; of an address the last counts. Where two names stand for one
+    field, the field's own name counts; beside the message another text stays as a field of the name it was sent with.
+    """
     sorted_ = Submission()
     for name, text in pairs:
         what = meaning(name)
         match what.role:
             case Role.FIELD:
-                _add(sorted_, name, what.field, _lines(text))
+                _add(sorted_, name, what.field, _clean(text, what.field))
             case Role.NEXT:
                 sorted_.next = sorted_.next or text.strip()
             case Role.LANGUAGE:
                 sorted_.language = sorted_.language or text.strip()
             case Role.HONEYPOT:
-                sorted_.honeypot = sorted_.honeypot or bool(text.strip())
+                sorted_.honeypot = sorted_.honeypot or text.strip().lower() not in _UNTICKED
             case Role.FILL_TIME:
                 sorted_.fill_seconds = sorted_.fill_seconds or text.strip()
             case Role.PROOF:
                 sorted_.proof = sorted_.proof or text.strip()
-            case Role.RECIPIENT if name not in sorted_.ignored:
-                sorted_.ignored.append(name)
+            case Role.RECIPIENT if name.lower() not in sorted_.ignored:
+                sorted_.ignored.append(name.lower())
     return sorted_
 
 
 def _add(sorted_: Submission, name: str, own: str, text: str) -> None:
-    text = text.strip() if own in SINGLE_LINE else text
-    before = sorted_.fields.get(own, "")
-    if not before:
-        sorted_.fields[own] = text
-        sorted_.sent_as[own] = name
-    elif sorted_.sent_as[own] == name and own not in SINGLE_LINE and text:
-        sorted_.fields[own] = f"{before}, {text}"
+    before, sent_as = sorted_.fields.get(own, ""), sorted_.sent_as.get(own, name)
+    if not before or (own == "email" and sent_as == name and text):
+        _put(sorted_, own, name, text)
+    elif sent_as == name:
+        _put(sorted_, own, name, f"{before}, {text}" if text else before)
     elif name == own and text:
         # A field itself comes before its aliases.
-        sorted_.fields[own] = text
-        sorted_.sent_as[own] = name
+        _put(sorted_, own, name, text)
+        _add_other(sorted_, own, sent_as, before)
+    elif text:
+        _add_other(sorted_, own, name, text)
 
 
-def _lines(text: str) -> str:
-    """The text with line breaks of one kind; a browser sends CR LF (HTML, 4.10.21.4)."""
-    return text.replace("\r\n", "\n").replace("\r", "\n")
+def _put(sorted_: Submission, own: str, name: str, text: str) -> None:
+    sorted_.fields[own] = text
+    sorted_.sent_as[own] = name
+
+
+def _add_other(sorted_: Submission, own: str, name: str, text: str) -> None:
+    """Keep a second text: a project's form has a description beside the message. The others' second names are settings
+    of the page's author, whom they tell nothing new."""
+    if own == "message" and text != sorted_.fields[own]:
+        before = sorted_.fields.get(name, "")
+        _put(sorted_, name, name, f"{before}, {text}" if before else text)
+
+
+def _clean(text: str, own: str) -> str:
+    """The text as a person meant it: with line breaks of one kind, and without characters that nobody sees.
+
+    A browser sends CR LF (HTML, 4.10.21.4). What is pasted from a spreadsheet, a PDF or an office program brings tabs,
+    form feeds and others along, of which whoever pasted it can know nothing.
+    """
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    if own in SINGLE_LINE:
+        text = _SPACING.sub(" ", text).strip()
+    return _INVISIBLE.sub("", _BREAKS.sub("\n", text))
 
 
 def validate(submission: Submission, site: Site, limits: Limits) -> None:
@@ -220,8 +248,6 @@ def _fault(name: str, text: str, sent_as: str, site: Site, limits: Limits) -> Pr
         return Problem("too_large", sent_as, limits.field // 1024)
     if name in SINGLE_LINE and _CONTROL.search(text):
         return Problem("not_one_line", sent_as)
-    if _CONTROL_BUT_LINES.search(text):
-        return Problem("control_character", sent_as)
     if name == "email" and text and not _is_address(text):
         return Problem("TYPE_EMAIL", sent_as)
     return None

@@ -37,7 +37,6 @@ TEXTS = {
     "too_long": "Bitte höchstens {limit} Zeichen.",
     "too_large": "Bitte höchstens {limit} KiB.",
     "not_one_line": "Hier darf nur eine Zeile stehen.",
-    "control_character": "Hier steht ein Zeichen, das nicht gesendet werden kann.",
     "field_name": "Der Name eines Feldes kann nicht verwendet werden; höchstens {limit} Zeichen in einer Zeile.",
     "not_in_charset": "Der Text hat nicht den Zeichensatz, den die Anfrage nennt.",
     "not_json": "Der Inhalt ist kein gültiges JSON.",

@@ -35,7 +35,6 @@ TEXTS = {
     "too_long": "At most {limit} characters, please.",
     "too_large": "At most {limit} KiB, please.",
     "not_one_line": "This must be a single line.",
-    "control_character": "This holds a character that can't be sent.",
     "field_name": "A field has a name that can't be used; at most {limit} characters on one line.",
     "not_in_charset": "The text is not in the character set that the request names.",
     "not_json": "The body is not valid JSON.",

@@ -596,7 +596,7 @@ def test_a_request_without_any_body_is_refused(
             415,
             [("content-type", "unsupported_charset")],
         ),
-        (PROGRAM, b"message=%FF", 400, [("body", "not_in_charset")]),
+        (PROGRAM, b"message=%81", 400, [("body", "not_in_charset")]),
         (PROGRAM | MULTIPART, b"Hi", 400, [("body", "not_multipart")]),
         (PROGRAM | MULTIPART, parts(("message", "Hi"))[:-6], 400, [("body", "not_multipart")]),
         ({**PROGRAM, "Content-Type": "multipart/form-data"}, parts(("message", "Hi")), 400, [("body", "no_boundary")]),
@@ -633,9 +633,8 @@ def test_a_request_without_any_body_is_refused(
         (JSON, body_of(message="Hi", _replyto="nobody@"), 422, [("_replyto", "TYPE_EMAIL")]),
         (JSON, body_of(message="Hi", name="a\nb"), 422, [("name", "not_one_line")]),
         (JSON, body_of(message="Hi", _subject="a\r\nBcc: b"), 422, [("_subject", "not_one_line")]),
-        (JSON, body_of(message="Hi\x00"), 422, [("message", "control_character")]),
         (JSON, body_of(message={"a": 7}), 422, [("message", "TYPE_TEXT")]),
-        (JSON, body_of(message=[["a"]], name={}), 422, [("message", "TYPE_TEXT"), ("name", "TYPE_TEXT")]),
+        (JSON, body_of(message=[["a"]], name={"a": 1}), 422, [("message", "TYPE_TEXT"), ("name", "TYPE_TEXT")]),
         (JSON, body_of(message="x" * 10_241), 422, [("message", "too_long")]),
         (JSON, body_of(message="Hi", other="ü" * 5_121), 422, [("other", "too_large")]),
         (JSON, body_of(message="Hi", other="x" * 10_241), 422, [("other", "too_large")]),
@@ -675,18 +674,18 @@ def test_a_bad_submission_is_a_problem_document_and_nothing_is_published(
 
 
 @pytest.mark.parametrize("lone", ["\\ud800", "\\udc00\\ud800"])
-def test_half_a_surrogate_pair_is_the_visitors_mistake_and_no_fault_of_ours(
+def test_a_text_that_was_cut_within_an_emoji_is_taken_without_the_half_of_it(
     client: Client, local: Stage, topic: RecordingTopic, lone: str
 ) -> None:
     response = post(client, local, topic, f'{{"message": "{lone}"}}'.encode())
-    assert response.status_code == 400
-    assert response.json_body["errors"][0]["code"] == "not_json"
-    assert topic.published == []
+    assert response.status_code == 202
+    assert set(fields_of(topic)["message"]) == {"\ufffd"}
 
 
 @pytest.mark.parametrize("accept", ["application/json", "text/html"])
 @pytest.mark.parametrize(
-    "body", [b'{"message": "\\ud800"}', b'{"\\ud800": "x", "message": "Hi"}', b'{"\\ud800": {}, "message": "Hi"}']
+    "body",
+    [b'{"message": "", "x": "\\ud800"}', b'{"\\ud800": "x"}', b'{"\\ud800": {"x": 1}, "message": "Hi"}'],
 )
 def test_half_a_surrogate_pair_never_stands_in_an_answer_which_must_be_utf_8(
     module: ModuleType,
@@ -699,7 +698,7 @@ def test_half_a_surrogate_pair_never_stands_in_an_answer_which_must_be_utf_8(
 ) -> None:
     with using(FakeComposition(local, topic=topic)):
         response = module.app(api_event(body.decode(), accept=accept), context)
-    assert response["statusCode"] == 400
+    assert response["statusCode"] == 422
     assert response["body"].encode("utf-8")
     assert topic.published == []
 
@@ -784,7 +783,7 @@ def test_what_the_page_sends_again_is_accepted_from_our_own_origin(
 @pytest.mark.parametrize(
     ("headers", "body", "status"),
     [
-        (FORM, b"message=%FF", 400),
+        (FORM, b"message=%81", 400),
         ({**FORM, "Origin": FOREIGN}, b"message=Hi", 403),
         (FORM, b"message=" + b"x" * 70_000, 413),
         ({**FORM, "Content-Type": "text/plain"}, b"message=Hi", 415),

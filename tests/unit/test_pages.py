@@ -184,7 +184,7 @@ def test_what_was_typed_is_text_and_kept(name: str, text: str) -> None:
 @pytest.mark.parametrize("text", ["x", "a\nb"])
 def test_a_fields_name_is_text_and_kept(name: str, text: str) -> None:
     pairs = [(name, text), ("tail", "end")]
-    it = page(pairs, Problem("control_character", name))
+    it = page(pairs, Problem("TYPE_TEXT", name))
     assert it.sent_again == pairs
     assert it.label(it.controls[0]) == name
 
@@ -270,13 +270,13 @@ def test_an_address_is_asked_for_as_one(name: str) -> None:
 
 
 def test_each_mistake_stands_beside_its_field_and_is_told_to_who_can_not_see() -> None:
-    pairs = [("name", "a\nb"), ("_replyto", "nobody"), ("message", " "), ("phone", "1"), ("x", "\x07")]
+    pairs = [("name", "a\nb"), ("_replyto", "nobody"), ("message", " "), ("phone", "1"), ("x", "x" * 10_241)]
     it = page_of(pairs)
     expected = {
         "name": EN["not_one_line"],
         "_replyto": EN["TYPE_EMAIL"],
         "message": EN["REQUIRED_FIELD_EMPTY"],
-        "x": EN["control_character"],
+        "x": EN["too_large"].format(limit=10),
     }
     for name, words in expected.items():
         control = it.control(name)
@@ -318,7 +318,7 @@ def test_the_first_field_at_fault_alone_has_the_focus() -> None:
 
 def test_a_field_that_comes_twice_has_the_focus_once() -> None:
     """HTML, 6.6.7: one element alone may have it."""
-    it = page_of([("x", "\x07"), ("message", "Hi"), ("x", "\x07")])
+    it = page_of([("x", "x" * 6_000), ("message", "Hi"), ("x", "x" * 6_000)])
     assert len([each for each in it.controls if "autofocus" in each.attributes]) == 1
 
 
@@ -379,5 +379,6 @@ def test_a_page_can_be_encoded_whatever_was_sent(written: str) -> None:
         pairs += read(JSON, written.encode(), LIMITS)
         validate(sort(pairs), site(required=()), LIMITS)
     except SubmissionError as caught:
-        html = refused(caught, pairs, EN, "en")
-    html.encode()
+        refused(caught, pairs, EN, "en").encode()
+    else:
+        refused(SubmissionError(503, "unavailable"), pairs, EN, "en").encode()

@@ -153,14 +153,15 @@ document.querySelectorAll("form[data-herald]").forEach((form, number) => {
     work.payload = solve(work).catch(() => {}); // without one the server decides
   }
 
+  const fresh = () => hex(crypto.getRandomValues(new Uint8Array(16)));
+
   async function post(submitter) {
     const body = new FormData(form);
     if (submitter?.name) body.append(submitter.name, submitter.value);
     const content = JSON.stringify([...body]);
     if (!attempts.has(content)) {
       touched();
-      const key = hex(crypto.getRandomValues(new Uint8Array(16)));
-      attempts.set(content, { key, seconds: ((performance.now() - started) / 1000).toFixed(1) });
+      attempts.set(content, { key: fresh(), seconds: ((performance.now() - started) / 1000).toFixed(1) });
     }
     const attempt = attempts.get(content);
     body.set("_fill_seconds", attempt.seconds);
@@ -171,6 +172,9 @@ document.querySelectorAll("form[data-herald]").forEach((form, number) => {
     }
     const payload = await attempt.work?.payload;
     if (payload) body.set("altcha", payload);
+    // What went without a solution may be in quarantine: only another message can come out of it.
+    if (payload && attempt.went === "bare") attempt.key = fresh();
+    attempt.went = payload ? "solved" : "bare";
     const headers = { Accept: "application/json", "Accept-Language": language, "Idempotency-Key": attempt.key };
     const [answer, said] = await ask(form.getAttribute("action"), { method: "POST", headers, body }).catch(() => []);
     if (!answer) return failed(0, say("offline"));
