@@ -206,12 +206,9 @@ class Composition:
 
 
 def _session() -> requests.Session:
-    import requests
+    from chalicelib.adapters.sessions import Session
 
-    session = requests.Session()
-    # Neither a proxy nor a .netrc of the environment may see what is sent.
-    session.trust_env = False
-    return session
+    return Session()
 
 
 def _pushover(here: Composition, channel: Channel) -> CheckingNotifier:

@@ -548,6 +548,12 @@ def _check_tables(
             if channel not in merged.channels:
                 known = ", ".join(sorted(merged.channels)) or "none"
                 mistakes.append(f"{place('sites', site, 'channels')}: found {channel!r}, expected one of: {known}")
+        if spec.retention_days * 24 < merged.delivery.give_up_hours:
+            days = -(-merged.delivery.give_up_hours // 24)
+            mistakes.append(
+                f"{place('sites', site, 'retention_days')}: found {spec.retention_days}, expected at least {days}: "
+                f"a message is tried for {merged.delivery.give_up_hours} hours, and must not expire before"
+            )
         if len(set(spec.channels)) < len(spec.channels):
             mistakes.append(f"{place('sites', site, 'channels')}: names a channel twice")
     of_tables = {"alarms": merged.alarms.channels, "digest": merged.digest.channels if merged.digest else []}

@@ -257,8 +257,8 @@ class InMemoryAlarms:
             return 0
         return self._tell(now)
 
-    def put_back(self, number: int) -> None:
-        self.told_at, self.waiting = 0, self.waiting + number
+    def put_back(self, number: int, told_at: int) -> None:
+        self.told_at, self.waiting = told_at, self.waiting + number
 
     def _tell(self, now: int) -> int:
         waiting, self.waiting, self.told_at = self.waiting, 0, now

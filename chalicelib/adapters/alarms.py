@@ -38,14 +38,14 @@ class AlarmItem:
         """How many failures to tell now."""
         return self._tell(now, "told_at <= :since AND untold > :none", now - quiet) or 0
 
-    def put_back(self, number: int) -> None:
-        """End the quiet time, and keep the failures for who comes next."""
+    def put_back(self, number: int, told_at: int) -> None:
+        """Let the quiet time have begun at ``told_at``, and keep the failures for who comes after it."""
         with store_errors():
             self._dynamodb.update_item(
                 TableName=self._table,
                 Key={"id": {"S": _KEY}},
-                UpdateExpression="SET told_at = :never ADD untold :number",
-                ExpressionAttributeValues={":never": {"N": "0"}, ":number": {"N": str(number)}},
+                UpdateExpression="SET told_at = :then ADD untold :number",
+                ExpressionAttributeValues={":then": {"N": str(told_at)}, ":number": {"N": str(number)}},
             )
 
     def _tell(self, now: int, condition: str, since: int) -> int | None:

@@ -10,7 +10,7 @@ message: an index of these two holds nothing else. ``replayed_at`` is when a per
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any
@@ -41,19 +41,22 @@ IDENTITY = ("state", "attempts", "owner")
 class MessageTable:
     """A :class:`~chalicelib.logic.delivery.MessageStore` in DynamoDB, by conditional writes alone."""
 
-    def __init__(self, dynamodb: DynamoDBClient, stage: Stage) -> None:
+    def __init__(self, dynamodb: DynamoDBClient, stage: Stage, clock: Callable[[], float] = time.time) -> None:
+        self._clock = clock
         self._dynamodb = dynamodb
         self._table = stage.table
         self._due_index = stage.due_index
         self._sites = stage.sites
+        self._give_up = stage.persistence.give_up
 
     def add(self, message: Message, record: Record) -> Record | None:
         """Store a new message; where it is already there, change nothing and return its record."""
+        now = int(self._clock())
         item: dict[str, Any] = {
             "id": {"S": message.id},
             "site": {"S": message.site},
             "received_at": {"N": str(message.received_at)},
-            "stored_at": {"N": str(int(time.time()))},
+            "stored_at": {"N": str(now)},
             "owner": {"S": record.owner},
             "submission": {"S": message.serialize()},
             "deliveries": {"M": {name: {"M": encoded(delivery)} for name, delivery in record.deliveries.items()}},
@@ -70,7 +73,8 @@ class MessageTable:
             item["duplicate_of"] = {"S": verdict.duplicate_of}
         site = self._sites.get(message.site)
         days = site.retention_days if site else RETENTION_DAYS
-        item["expires_at"] = {"N": str(message.received_at + days * DAY)}
+        # However long it lay in a queue before: nothing is deleted that may still be delivered.
+        item["expires_at"] = {"N": str(max(message.received_at + days * DAY, now + self._give_up))}
         try:
             self._dynamodb.put_item(
                 TableName=self._table,

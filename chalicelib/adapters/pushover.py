@@ -10,11 +10,13 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Mapping
+from ssl import SSLCertVerificationError
 
 import requests
 from urllib3.exceptions import NewConnectionError
 
 from chalicelib.adapters.secrets import Secrets
+from chalicelib.adapters.sessions import caused_by
 from chalicelib.errors import (
     ChannelRejectedError,
     ChannelUnavailableError,
@@ -38,6 +40,8 @@ from chalicelib.settings import Channel
 SECRETS = ("token", "user")
 PAUSE = 5
 """Seconds that Pushover wants between attempts."""
+AT_ONCE = 30
+"""Seconds to wait after too many requests at once."""
 UNTIL_MENDED = 60 * 60
 """Seconds before Pushover is asked again about something that only the owner can mend: it blocks for a while who sends
 "many failed requests that result in 4xx responses within a few minutes", https://pushover.net/api#friendly."""
@@ -51,7 +55,7 @@ CHECK_TIMEOUT = (2.0, 4.0)
 """Seconds to connect and to answer. A check is two calls, and ends before the function's own time does."""
 
 # Its debug lines hold the path of each request, and one has the token in it.
-logging.getLogger("urllib3").setLevel(logging.INFO)
+logging.getLogger("urllib3").setLevel(logging.ERROR)
 
 
 def nobody_looks(quota: Quota) -> None:
@@ -91,8 +95,10 @@ class PushoverNotifier:
             raise ChannelUnavailableError("Pushover could not be reached") from error
         except requests.exceptions.ConnectionError as error:
             # The connection may have broken before or after the request was sent; only a refused one is certain.
-            if _never_connected(error):
+            if caused_by(error, NewConnectionError):
                 raise ChannelUnavailableError("Pushover could not be reached") from error
+            if caused_by(error, SSLCertVerificationError):
+                raise ChannelUnavailableError("Pushover's certificate is not valid") from error
             raise ChannelUncertainError("the connection to Pushover broke") from error
         except requests.exceptions.RequestException as error:
             raise ChannelUncertainError("Pushover did not answer in time") from error
@@ -156,10 +162,9 @@ class PushoverNotifier:
         return ChannelUnavailableError("over Pushover's quota", retry_after=until_reset(reset, self._clock(), PAUSE))
 
     def _reference(self, response: requests.Response) -> str:
-        if response.status_code == 429:
-            # Its body names the token too, which is in order.
-            raise self._over_quota(response.headers.get("X-Limit-App-Reset"))
         answer = _answer(response)
+        if response.status_code == 429:
+            raise self._too_many(response, answer)
         if 400 <= response.status_code < 500:
             raise self._refusal(response, answer)
         if response.status_code in (502, 504):
@@ -175,6 +180,14 @@ class PushoverNotifier:
             )
         return str(answer.get("receipt") or answer["request"])
 
+    def _too_many(self, response: requests.Response, answer: Mapping[str, object]) -> ChannelUnavailableError:
+        """The month's quota is over, or there were too many requests at once: then a proxy of Pushover's answers."""
+        left = response.headers.get("X-Limit-App-Remaining")
+        # Its body names the token too, which is in order.
+        if left == "0" or (left is None and _is_pushovers(answer)):
+            return self._over_quota(response.headers.get("X-Limit-App-Reset"))
+        return ChannelUnavailableError("too many requests at once for Pushover", retry_after=AT_ONCE)
+
     def _refusal(
         self, response: requests.Response, answer: Mapping[str, object]
     ) -> ChannelRejectedError | ChannelUnavailableError:
@@ -185,6 +198,11 @@ class PushoverNotifier:
             return ChannelUnavailableError(
                 f"Pushover refused the secret {' and '.join(wrong)}: {_errors(response, answer)}",
                 retry_after=UNTIL_MENDED,
+            )
+        if not _is_pushovers(answer):
+            # Of a proxy or a firewall on the way, which knows nothing of the message.
+            return ChannelUnavailableError(
+                f"something before Pushover answered {response.status_code}", retry_after=UNTIL_MENDED
             )
         return ChannelRejectedError(f"Pushover refused the message: {_errors(response, answer)}")
 
@@ -198,14 +216,14 @@ def _answer(response: requests.Response) -> Mapping[str, object]:
     return answer if isinstance(answer, dict) else {}
 
 
+def _is_pushovers(answer: Mapping[str, object]) -> bool:
+    """Whether Pushover itself refused: https://pushover.net/api#response"""
+    return answer.get("status") == 0 and isinstance(answer.get("errors"), list)
+
+
 def _errors(response: requests.Response, answer: Mapping[str, object]) -> str:
     """Pushover's own words, which name parameters and never quote a message."""
     errors = answer.get("errors")
     if not isinstance(errors, list):
         return f"status {response.status_code}"
     return "; ".join(str(error)[:200] for error in errors[:3])
-
-
-def _never_connected(error: requests.exceptions.ConnectionError) -> bool:
-    reason = getattr(error.args[0] if error.args else None, "reason", None)
-    return isinstance(reason, NewConnectionError)

@@ -25,6 +25,7 @@ from standardwebhooks import Webhook
 from urllib3.exceptions import LocationParseError, NewConnectionError
 
 from chalicelib.adapters.secrets import Secrets
+from chalicelib.adapters.sessions import caused_by
 from chalicelib.errors import (
     ChannelRejectedError,
     ChannelUnavailableError,
@@ -48,7 +49,10 @@ WITHOUT_WAIT = 60
 LONGEST_WAIT = 24 * 60 * 60
 """Seconds that a receiver may make a message wait at most: a mistake there must not bury it here."""
 
-_THIS_MESSAGE = (400, 413, 422)
+_THIS_MESSAGE = (413, 422)
+_THIS_BODY = ("invalid_payload", "no_text", "50035", "50006")
+"""What Slack and Discord call a body that they will never take. Any other 400 may be the owner's to mend, such as a
+signature that doesn't fit, and to wait loses nothing."""
 _LATER = (408, 409, 425)
 _UNKNOWN = (502, 504, 520, 524)
 """A proxy's words, who knows as little as we do; the last two are Cloudflare's, which is in front of Discord:
@@ -57,8 +61,8 @@ https://developers.cloudflare.com/support/troubleshooting/http-status-codes/clou
 _WORD = re.compile(r"[A-Za-z_]{1,64}")
 _REFERENCE = re.compile(r"[A-Za-z0-9_.:-]{1,128}")
 
-# Its debug lines hold the path of each request, which is a secret here.
-logging.getLogger("urllib3").setLevel(logging.INFO)
+# Its lines hold the path of a request, which is a secret here, down from its warnings.
+logging.getLogger("urllib3").setLevel(logging.ERROR)
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,9 +223,9 @@ class WebhookNotifier:
         """What it means that no answer came. Only what failed before anything was sent is certain."""
         if error is None or isinstance(error, requests.exceptions.ReadTimeout):
             return ChannelUncertainError(f"{self._channel} did not answer in time")
-        if isinstance(error, requests.exceptions.ConnectTimeout) or _caused_by(error, NewConnectionError):
+        if isinstance(error, requests.exceptions.ConnectTimeout) or caused_by(error, NewConnectionError):
             return ChannelUnavailableError(f"{self._channel} could not be reached")
-        if _caused_by(error, SSLCertVerificationError):
+        if caused_by(error, SSLCertVerificationError):
             self._secrets.forget()
             return ChannelUnavailableError(
                 f"the certificate of {self._channel} is not valid for its address", retry_after=UNTIL_MENDED
@@ -238,7 +242,7 @@ class WebhookNotifier:
             self._secrets.forget()
             return ChannelUnavailableError(f"{said}: a redirect is never followed", retry_after=UNTIL_MENDED)
         # A body that is the owner's own is the owner's to mend, too.
-        if status in _THIS_MESSAGE and self._format != "template":
+        if (status in _THIS_MESSAGE or (status == 400 and word in _THIS_BODY)) and self._format != "template":
             return ChannelRejectedError(said)
         if status == 429:
             return ChannelUnavailableError(said, retry_after=self._wait(answer) or WITHOUT_WAIT)
@@ -300,9 +304,3 @@ def _word(answer: _Answer) -> str:
     if isinstance(code, int) and not isinstance(code, bool) and 0 < code < 1_000_000:
         return str(code)
     return code if isinstance(code, str) and _WORD.fullmatch(code) else ""
-
-
-def _caused_by(error: Exception, kind: type[Exception]) -> bool:
-    """Whether this is what ended all attempts to connect: requests wraps urllib3's error, and that the reason."""
-    reason = getattr(error.args[0] if error.args else None, "reason", None)
-    return isinstance(reason, kind) or any(isinstance(each, kind) for each in getattr(reason, "args", ()))

@@ -20,13 +20,14 @@ def handle(outcome: Mapping[str, Any], context: Any) -> None:
     logger.set_correlation_id(failure.id)
     here = composition.root()
     now = here.now()
+    # Before it is counted: what fails from then on would be counted and never told.
+    found = here.messages.find(failure.id)
     number = here.alarm_log.failed(now, alarm.QUIET)
     if not number:
         return
-    found = here.messages.find(failure.id)
     record = found[1] if found else None
     channels = alarm.channels_for(here.stage.alarm_channels, record)
     what = alarm.of_failure(failure, record, number, now)
     # Of these the one at hand is counted again when Lambda runs the event again.
-    channel = alarm.tell(what, channels, here.notifiers, here.alarm_log, number - 1)
+    channel = alarm.tell(what, channels, here.notifiers, here.alarm_log, number - 1, now, alarm.BEFORE_LAMBDAS_RETRY)
     logger.info("Owner told", extra={"message_id": failure.id, "channel": channel, "failures": number})

@@ -35,5 +35,7 @@ def _tell_owner() -> None:
     number = here.alarm_log.untold(now, alarm.QUIET)
     if number:
         what = alarm.of_many(number, now)
-        channel = alarm.tell(what, here.stage.alarm_channels, here.notifiers, here.alarm_log, number)
+        channel = alarm.tell(
+            what, here.stage.alarm_channels, here.notifiers, here.alarm_log, number, now, alarm.BEFORE_THE_NEXT_REDRIVE
+        )
         logger.info("Owner told", extra={"channel": channel, "failures": number})

@@ -11,13 +11,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from chalicelib.errors import InvokeError
+from chalicelib.errors import ChannelUncertainError, InvokeError
 from chalicelib.logic.delivery import Notifier, Record, State
 from chalicelib.logic.events import KIND_CANARY
 from chalicelib.logic.notification import Notification
 
 QUIET = 15 * 60
 """Seconds after an alarm in which there is no other."""
+BEFORE_LAMBDAS_RETRY, BEFORE_THE_NEXT_REDRIVE = 45, 4 * 60
+"""Seconds at least after which it is tried again to tell what nobody took: by Lambda's first retry of ``on_failure``,
+which knows the message, and by the redrive's next run and not by Lambda's retries of it."""
 TITLE = "Herald: not delivered"
 CANARY = "Herald: canary"
 
@@ -31,8 +34,8 @@ class AlarmLog(Protocol):
     def untold(self, now: int, quiet: int) -> int:
         """How many failures to tell now, once it was quiet for long enough; 0 if there are none."""
 
-    def put_back(self, number: int) -> None:
-        """Nobody could be told: let the next one tell these failures, without any quiet time."""
+    def put_back(self, number: int, told_at: int) -> None:
+        """Nobody could be told: let these failures be told by whoever comes when it was quiet since ``told_at``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,18 +100,34 @@ def channels_for(wanted: Sequence[str], record: Record | None) -> list[str]:
 
 
 def tell(
-    what: Notification, channels: Sequence[str], notifiers: Mapping[str, Notifier], log: AlarmLog, untold: int
+    what: Notification,
+    channels: Sequence[str],
+    notifiers: Mapping[str, Notifier],
+    log: AlarmLog,
+    untold: int,
+    now: int,
+    least: int,
 ) -> str:
     """Tell by the first channel that takes it; returns its name.
 
-    Where none does, the last error is raised and ``untold`` failures are put back for who comes next.
+    Where none does, one that may have taken it will do: else the owner might be rung again and again. Where none may
+    have, the last error is raised, and ``untold`` failures are put back for who comes ``least`` seconds from ``now``
+    or, if that is longer, after the provider's wait.
     """
-    for number, channel in enumerate(channels, 1):
+    perhaps = ""
+    failed: InvokeError | None = None
+    for channel in channels:
         try:
             notifiers[channel].notify(what)
             return channel
-        except InvokeError:
-            if number == len(channels):
-                log.put_back(untold)
-                raise
-    raise ValueError("there is no channel to tell the owner by")
+        except ChannelUncertainError:
+            perhaps = perhaps or channel
+        except InvokeError as error:
+            failed = error
+    if perhaps:
+        return perhaps
+    if failed is None:
+        raise ValueError("there is no channel to tell the owner by")
+    wait = max(getattr(failed, "retry_after", None) or 0, least)
+    log.put_back(untold, now + wait - QUIET)
+    raise failed

@@ -23,6 +23,8 @@ HOUR = 60 * 60
 DAY = 24 * HOUR
 LONGEST = 7 * DAY
 """Seconds that one digest looks back at most, however long there was none."""
+SETTLED = HOUR // 2
+"""Seconds that a day has to be over: what came in its last minutes is stored and delivered then, or fails."""
 PAGES = 40
 """Queries for one site's digest at most, of 50 messages each."""
 
@@ -97,7 +99,7 @@ def _one(site: Site, digest: Digest, now: int, means: Means, ready: _Ready) -> N
 
 def due(told_until: int | None, now: int, hour: int) -> tuple[int, int] | None:
     """From which second until before which one there is something to tell; None where the last day was told."""
-    end = now - (now - hour * HOUR) % DAY
+    end = now - SETTLED - (now - SETTLED - hour * HOUR) % DAY
     begin = max(end - DAY if told_until is None else told_until, end - LONGEST)
     return (begin, end) if begin < end else None
 

@@ -134,8 +134,12 @@ def target(kind: str, address: str) -> tuple[str, str]:
     apart. Discord is asked to wait until the message is saved, because it reports no error otherwise.
     """
     url = urlsplit(address)
-    if kind == "discord" and "wait=" not in url.query:
-        return url._replace(query=f"{url.query}&wait=true".removeprefix("&")).geturl(), ""
+    if kind == "discord":
+        # The address that Discord hands out means an old version, which tells waiting times in milliseconds:
+        # https://discord.com/developers/docs/reference#api-versioning
+        path = url.path.replace("/api/webhooks/", "/api/v10/webhooks/", 1)
+        query = url.query if "wait=" in url.query else f"{url.query}&wait=true".removeprefix("&")
+        return url._replace(path=path, query=query).geturl(), ""
     if kind == "ntfy":
         base, _, topic = url.path.rpartition("/")
         if not _TOPIC.fullmatch(topic):

@@ -47,7 +47,7 @@ def test_a_failed_message_is_replayed_to_exactly_the_missing_channel(herald: Har
     def rung() -> tuple[int, int, int]:
         return len(herald.pushes(word)), len(herald.mails(word)), len(herald.hooks(word))
 
-    herald.hook_faults({"do": "status", "status": 400})
+    herald.hook_faults({"do": "status", "status": 422})
     message_id: str = herald.post_json({"message": word}, "/contact/ringing").json()["id"]
     assert herald.line("on_failure", message_id=message_id)["action"] == "undeliverable"
     assert rung() == (1, 1, 0)

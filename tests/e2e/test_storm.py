@@ -54,7 +54,7 @@ HELD: Faults = {
     ],
     "webhooks": [
         {"do": "status", "status": 500, "share": 0.1},
-        REFUSED,
+        {**REFUSED, "status": 422},
         *BEFORE_ACCEPTANCE,
         *AFTER_ACCEPTANCE,
         {"do": "accept_then_stall", "seconds": 12, "share": 0.03},

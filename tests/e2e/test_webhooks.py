@@ -98,7 +98,7 @@ def test_a_redirect_is_not_followed(herald: Harness) -> None:
 
 
 def test_a_refusal_is_never_repeated(herald: Harness) -> None:
-    herald.hook_faults({"do": "status", "status": 400})
+    herald.hook_faults({"do": "status", "status": 422})
     _, message_id = send(herald, "signed")
     failed = herald.line("on_failure", message_id=message_id)
     assert (failed["condition"], failed["action"]) == ("Success", "undeliverable")

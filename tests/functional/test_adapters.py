@@ -170,7 +170,7 @@ def in_the_way(stub: Stubber, operation: str, there: dict[str, Any] | None) -> N
 
 
 def table(client: Any) -> MessageTable:
-    return MessageTable(client, replace(stage(), sites=SITES))
+    return MessageTable(client, replace(stage(), sites=SITES), lambda: NOW)
 
 
 @pytest.mark.parametrize(("site_", "days"), [("default", 30), ("gone", 365)])
@@ -184,7 +184,7 @@ def test_a_new_message_is_stored_whole_and_expires_by_its_sites_retention_or_tha
         "id": {"S": "id-1"},
         "site": {"S": it.site},
         "received_at": {"N": str(NOW)},
-        "stored_at": {"N": ANY},
+        "stored_at": {"N": str(NOW)},
         "owner": {"S": "request-1"},
         "submission": {"S": it.serialize()},
         "deliveries": {"M": {"pushover": encoded(Delivery())}},
@@ -201,6 +201,17 @@ def test_a_new_message_is_stored_whole_and_expires_by_its_sites_retention_or_tha
         },
     )
     assert table(dynamodb).add(it, NEW) is None
+
+
+def test_what_lay_in_a_queue_for_longer_than_it_is_kept_does_not_expire_before_it_can_be_delivered(
+    stubbed: Stubbed,
+) -> None:
+    dynamodb, stub = stubbed("dynamodb")
+    stub.add_response("put_item", {}, dict.fromkeys((*PUT, "TableName", "Item"), ANY))
+    stored: dict[str, Any] = {}
+    dynamodb.meta.events.register("before-parameter-build.dynamodb.PutItem", lambda params, **_: stored.update(params))
+    assert table(dynamodb).add(replace(MESSAGE, received_at=NOW - 40 * DAY), NEW) is None
+    assert stored["Item"]["expires_at"] == {"N": str(NOW + 72 * 3600)}
 
 
 def test_what_is_known_of_a_new_message_is_stored_with_it(stubbed: Stubbed) -> None:

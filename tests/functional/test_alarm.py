@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 from botocore.stub import Stubber
@@ -156,6 +156,26 @@ def test_an_alarm_that_nobody_took_is_an_error_and_lambdas_retry_tells_it(
     assert "more since" not in owner.delivered[0].message
 
 
+@pytest.mark.usefixtures("channels_are_named")
+def test_a_table_that_can_not_be_read_forgets_no_failure(client: Client, local: Stage, event: dict[str, Any]) -> None:
+    owner = RecordingNotifier()
+    world = World(local, "email", email=owner)
+    world.log.waiting = 7
+
+    class Unreadable(InMemoryMessages):
+        def find(self, message_id: str) -> NoReturn:
+            raise StoreError("Throttled")
+
+    readable, world.messages = world.messages, Unreadable()
+    with using(world.at(NOW)), pytest.raises(StoreError):
+        client.lambda_.invoke("on_failure", event)
+    world.messages = readable
+    with using(world.at(NOW + 60)):
+        client.lambda_.invoke("on_failure", event)
+    (told,) = owner.delivered
+    assert "7 more since the last alarm." in told.message
+
+
 def test_a_stage_without_alarm_channels_asks_for_nothing(client: Client, local: Stage, event: dict[str, Any]) -> None:
     """A composition without table and notifiers would fail if it were asked for one."""
     with using(FakeComposition(local)):
@@ -228,14 +248,14 @@ def test_what_is_untold_is_told_once(stubbed: Stubbed, before: dict[str, Any] | 
     assert AlarmItem(dynamodb, TABLE).untold(NOW, QUIET) == number
 
 
-def test_what_could_not_be_told_is_put_back_without_a_quiet_time(stubbed: Stubbed) -> None:
+def test_what_could_not_be_told_is_put_back(stubbed: Stubbed) -> None:
     dynamodb, stub = stubbed("dynamodb")
     update = {
-        "UpdateExpression": "SET told_at = :never ADD untold :number",
-        "ExpressionAttributeValues": {":never": {"N": "0"}, ":number": {"N": "3"}},
+        "UpdateExpression": "SET told_at = :then ADD untold :number",
+        "ExpressionAttributeValues": {":then": {"N": str(NOW - 9)}, ":number": {"N": "3"}},
     }
     stub.add_response("update_item", {}, {"TableName": TABLE, "Key": KEY, **update})
-    AlarmItem(dynamodb, TABLE).put_back(3)
+    AlarmItem(dynamodb, TABLE).put_back(3, NOW - 9)
 
 
 @pytest.mark.parametrize("call", ["failed", "untold"])

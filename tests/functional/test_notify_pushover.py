@@ -360,7 +360,6 @@ def test_a_4xx_that_names_a_secret_waits_an_hour_for_who_can_mend_it(
     [
         b'{"errors": ["application token is invalid"], "status": 0}',
         b'{"errors": ["user key is invalid"], "message": "token", "status": 0}',
-        b'["token", "user"]',
     ],
 )
 def test_words_alone_name_no_secret(pushover: Pushover, provider: Provider, body: bytes) -> None:
@@ -380,12 +379,31 @@ def test_any_other_info_changes_nothing(pushover: Pushover, provider: Provider) 
     assert pushover.invoke()["reference"] == "r"
 
 
+@pytest.mark.parametrize("status", [400, 403, 404, 408, 413, 421, 425])
+@pytest.mark.parametrize("body", [b"", b"<html>", b"[]", b"{}", b'{"errors": []}', b'{"status": 0}', b"\xff\xfe"])
+def test_what_a_proxy_or_a_firewall_refuses_is_no_verdict_on_the_message(
+    pushover: Pushover, provider: Provider, status: int, body: bytes
+) -> None:
+    provider.status, provider.body = status, body
+    error = pushover.fails(ChannelUnavailableError)
+    assert (error.message, error.retry_after) == (f"something before Pushover answered {status}", 3600)
+
+
 @pytest.mark.parametrize(
-    "body", [b"", b"<html>", b"[]", b"{}", b'{"errors": null}', b'{"errors": {}}', b'{"errors": []}', b"\xff\xfe"]
+    ("body", "left"),
+    [
+        (b"<html>429 Too Many Requests nginx</html>", None),
+        (b"", None),
+        (b'{"token": "invalid", "status": 0, "errors": ["slow down"]}', "9000"),
+    ],
 )
-def test_a_4xx_without_words_is_still_refused_for_good(pushover: Pushover, provider: Provider, body: bytes) -> None:
-    provider.status, provider.body = 400, body
-    pushover.fails(ChannelRejectedError)
+def test_too_many_requests_at_once_are_not_the_months_quota(
+    pushover: Pushover, provider: Provider, body: bytes, left: str | None
+) -> None:
+    provider.status, provider.body = 429, body
+    provider.headers = {"X-Limit-App-Remaining": left, "X-Limit-App-Reset": str(NOW + 9_999)} if left else {}
+    error = pushover.fails(ChannelUnavailableError)
+    assert (error.message, error.retry_after) == ("too many requests at once for Pushover", 30)
 
 
 @pytest.mark.parametrize(

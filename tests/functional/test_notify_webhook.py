@@ -376,13 +376,28 @@ def test_an_option_that_there_is_not_reaches_nobody(hooked: Hooked, receiver: Re
 # What answers mean
 
 
-@pytest.mark.parametrize("status", [400, 413, 422])
+@pytest.mark.parametrize("status", [413, 422])
 def test_what_is_wrong_with_the_very_message_is_refused_for_good(
     hooked: Hooked, receiver: Receiver, status: int
 ) -> None:
     receiver.status = status
     assert hooked.fails(ChannelRejectedError).message == f"own answered {status}"
     assert len(receiver.bodies) == 1
+
+
+@pytest.mark.parametrize("body", [b"invalid_payload", b"no_text", b'{"code": 50035}', b'{"code": 50006}'])
+def test_a_body_that_slack_or_discord_will_never_take_is_refused_for_good(
+    hooked: Hooked, receiver: Receiver, body: bytes
+) -> None:
+    receiver.status, receiver.body = 400, body
+    hooked.fails(ChannelRejectedError)
+
+
+@pytest.mark.parametrize("body", [b"", b"bad signature", b'{"code": 220001}', b'{"error": {"code": "Disabled"}}'])
+def test_any_other_400_waits_as_the_owner_may_mend_it(hooked: Hooked, receiver: Receiver, body: bytes) -> None:
+    """Such as a signature that doesn't fit: frameworks answer 400."""
+    receiver.status, receiver.body = 400, body
+    assert hooked.fails(ChannelUnavailableError).retry_after == 3600
 
 
 @pytest.mark.parametrize("status", [400, 413, 422])
@@ -675,3 +690,11 @@ def test_the_log_has_the_messages_id_the_channel_and_the_reference(hooked: Hooke
     line = log.line("Delivered")
     assert (line["correlation_id"], line["message_id"], line["channel"]) == ("id-1", "id-1", "own")
     assert line["reference"] == webhook_id("id-1", "own")
+
+
+def test_an_answer_with_a_line_that_is_no_header_shows_nobody_the_address(
+    hooked: Hooked, receiver: Receiver, caplog: pytest.LogCaptureFixture
+) -> None:
+    receiver.headers = {"X-Broken\r\nno header": "x"}
+    hooked.invoke()
+    assert "127.0.0.1" not in caplog.text

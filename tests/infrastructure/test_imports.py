@@ -145,7 +145,7 @@ def test_outside_lambda_the_client_is_botocores(root: Path) -> None:
     [
         ("app.app", {"aws", "topic"}),
         ("app.destined", {"aws", "invoke", "messages", "notifiers", "recent"}),
-        ("app.notify_pushover", {"aws", "pushover", "secrets"}),
+        ("app.notify_pushover", {"aws", "pushover", "secrets", "sessions"}),
         ("app.get_message", {"aws", "archive", "messages"}),
         ("app.list_messages", {"aws", "archive", "messages"}),
     ],
@@ -208,7 +208,7 @@ def test_the_webhook_notifier_is_ready_with_its_own_adapters_and_no_other_functi
     root: Path, modules: dict[str, set[str]]
 ) -> None:
     mine = loaded(root, "app.notify_webhook", stage="hooked", before=HOOKED)
-    assert adapters_of(mine) == {"aws", "secrets", "webhook"}
+    assert adapters_of(mine) == {"aws", "secrets", "sessions", "webhook"}
     assert {name for name in mine if name.startswith("chalicelib.handlers.")} == {"chalicelib.handlers.notify"}
     assert {"requests", "standardwebhooks", "chalicelib.adapters.aws.direct"} <= mine
     for others in modules.values():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from chalicelib.errors import ChannelRejectedError, ChannelUnavailableError
+from chalicelib.errors import ChannelRejectedError, ChannelUnavailableError, ChannelUncertainError
 from chalicelib.logic import alarm
 from chalicelib.logic.delivery import Delivery, Record, State
 from tests.fakes import NOW, InMemoryAlarms, RecordingNotifier, RefusingNotifier
@@ -57,25 +57,38 @@ def test_a_channel_that_failed_itself_comes_last(record: Record | None, order: l
 
 def test_the_first_channel_that_takes_it_is_the_only_one() -> None:
     one, other = RecordingNotifier(), RecordingNotifier()
-    assert alarm.tell(WHAT, ["a", "b"], {"a": one, "b": other}, InMemoryAlarms(), 1) == "a"
+    assert alarm.tell(WHAT, ["a", "b"], {"a": one, "b": other}, InMemoryAlarms(), 1, NOW, 60) == "a"
     assert (len(one.delivered), other.delivered) == (1, [])
 
 
-@pytest.mark.parametrize("error", [DOWN, ChannelRejectedError("no")])
+@pytest.mark.parametrize("error", [DOWN, ChannelRejectedError("no"), ChannelUncertainError("?")])
 def test_where_one_fails_the_next_is_tried(error: Exception) -> None:
     other, log = RecordingNotifier(), InMemoryAlarms()
-    assert alarm.tell(WHAT, ["a", "b"], {"a": RefusingNotifier(error), "b": other}, log, 1) == "b"
+    assert alarm.tell(WHAT, ["a", "b"], {"a": RefusingNotifier(error), "b": other}, log, 1, NOW, 60) == "b"
     assert (other.delivered, log.waiting) == ([WHAT], 0)
 
 
-def test_where_all_fail_nothing_is_forgotten_and_the_error_escapes() -> None:
+@pytest.mark.parametrize(("said", "wait"), [(None, 60), (5, 60), (3600, 3600)])
+def test_where_all_fail_nothing_is_forgotten_and_the_provider_is_left_alone_for_as_long_as_it_said(
+    said: int | None, wait: int
+) -> None:
     log = InMemoryAlarms()
     assert log.failed(NOW, alarm.QUIET) == 1
     with pytest.raises(ChannelUnavailableError):
-        alarm.tell(WHAT, ["a"], {"a": RefusingNotifier(DOWN)}, log, 3)
-    assert log.untold(NOW, alarm.QUIET) == 3, "at once, without any quiet time"
+        alarm.tell(
+            WHAT, ["a"], {"a": RefusingNotifier(ChannelUnavailableError("down", retry_after=said))}, log, 3, NOW, 60
+        )
+    assert log.untold(NOW + wait - 1, alarm.QUIET) == 0
+    assert log.untold(NOW + wait, alarm.QUIET) == 3
+
+
+def test_what_may_have_rung_is_not_rung_again_and_again() -> None:
+    log = InMemoryAlarms()
+    notifiers = {"a": RefusingNotifier(ChannelUncertainError("?")), "b": RefusingNotifier(DOWN)}
+    assert alarm.tell(WHAT, ["a", "b"], notifiers, log, 3, NOW, 60) == "a"
+    assert log.waiting == 0
 
 
 def test_an_alarm_without_any_channel_is_a_mistake_that_shows() -> None:
     with pytest.raises(ValueError, match="no channel"):
-        alarm.tell(WHAT, [], {}, InMemoryAlarms(), 1)
+        alarm.tell(WHAT, [], {}, InMemoryAlarms(), 1, NOW, 60)

@@ -120,6 +120,11 @@ DEV = "[stages.dev]\n"
         ("version = 1", ["stages", "[stages.dev]"]),
         ("version = 1\nstages = 3", ["stages", "[stages.dev]"]),
         ("= broken", ["not valid TOML", "line 1"]),
+        (
+            changed('channels = ["pushover"]\n', 'channels = ["pushover"]\nretention_days = 3\n')
+            + "\n[delivery]\ngive_up_hours = 73\n",
+            ["sites.default.retention_days: found 3, expected at least 4: a message is tried for 73 hours"],
+        ),
         ("version = 1\nx = " + "9" * 5000, ["not valid TOML"]),
         ("version = 1\nx = " + "[" * 5000 + "]" * 5000, ["not valid TOML"]),
         ("version = -1000000000", ["version: found -1000000000, expected 1"]),

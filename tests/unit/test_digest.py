@@ -18,7 +18,7 @@ from chalicelib.functions import FUNCTIONS, functions_of
 from chalicelib.logic import digest
 from chalicelib.logic.archive import ListedMessage, MessageState, Page, Position, Wanted
 from chalicelib.logic.delivery import CheckingNotifier, Delivery, State
-from chalicelib.logic.digest import DAY, HOUR, LONGEST, PAGES, Means, due
+from chalicelib.logic.digest import DAY, HOUR, LONGEST, PAGES, SETTLED, Means, due
 from chalicelib.logic.notification import Quota
 from chalicelib.logic.spam import NOTHING_FOUND
 from chalicelib.settings import Digest, Site
@@ -104,7 +104,7 @@ def run(
     archive: Messages = SOME,
     sites: tuple[Site, ...] = (site(),),
     settings: Digest = AT_SEVEN,
-    now: int = SEVEN + 60,
+    now: int = SEVEN + SETTLED + 60,
 ) -> list[tuple[str, str]]:
     told: list[tuple[str, str]] = []
     means = Means(archive, log, notifiers, texts, lambda *it: told.append(it))
@@ -134,13 +134,13 @@ def run(
 def test_a_day_is_told_once_it_has_ended_and_what_was_missed_with_it(
     told_until: int | None, now: int, span: tuple[int, int] | None
 ) -> None:
-    assert due(told_until, now, 7) == span
+    assert due(told_until, now + SETTLED, 7) == span
 
 
 @pytest.mark.parametrize("hour", [0, 7, 23])
 def test_a_day_ends_at_its_hour(hour: int) -> None:
     for now in range(NOW, NOW + 2 * DAY, 1800):
-        span = due(None, now, hour)
+        span = due(None, now + SETTLED, hour)
         assert span is not None
         begin, end = span
         assert end % DAY == hour * HOUR
@@ -230,7 +230,7 @@ def test_of_too_many_it_counts_the_newest_and_says_so() -> None:
 def test_a_second_run_tells_nothing() -> None:
     log, notifier = InMemoryLog(), RecordingNotifier()
     run(log, {"pushover": notifier})
-    assert run(log, {"pushover": notifier}, now=SEVEN + DAY - 1) == []
+    assert run(log, {"pushover": notifier}, now=SEVEN + SETTLED + DAY - 1) == []
     assert len(notifier.delivered) == 1
 
 

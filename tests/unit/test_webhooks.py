@@ -158,7 +158,8 @@ def test_on_stage_local_http_leads_nowhere_but_to_this_machine() -> None:
     [
         ("standard", "https://e.example/a?b=c", "https://e.example/a?b=c", ""),
         ("slack", "https://hooks.slack.com/services/T/B/x", "https://hooks.slack.com/services/T/B/x", ""),
-        ("discord", "https://discord.com/api/webhooks/1/x", "https://discord.com/api/webhooks/1/x?wait=true", ""),
+        ("discord", "https://discord.com/api/webhooks/1/x", "https://discord.com/api/v10/webhooks/1/x?wait=true", ""),
+        ("discord", "https://discord.com/api/v9/webhooks/1/x", "https://discord.com/api/v9/webhooks/1/x?wait=true", ""),
         ("discord", "https://d.example/1/x?thread_id=2", "https://d.example/1/x?thread_id=2&wait=true", ""),
         ("discord", "https://d.example/1/x?wait=false", "https://d.example/1/x?wait=false", ""),
         ("ntfy", "https://ntfy.sh/my-Topic_1", "https://ntfy.sh/", "my-Topic_1"),

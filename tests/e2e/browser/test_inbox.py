@@ -337,7 +337,7 @@ def at_work(browser: Browser, herald: Harness, checkout: Path) -> Iterator[Page]
 def test_replay_by_button_rings_exactly_the_missing_channel_and_release_rings(at_work: Page, herald: Harness) -> None:
     page, failed, held = at_work, marker(), marker()
     channels = sorted(herald.stage.sites["hooked"].channels)
-    herald.hook_faults({"do": "status", "status": 400})
+    herald.hook_faults({"do": "status", "status": 422})
     message_id: str = herald.post_json({"name": failed, "message": failed}, "/contact/hooked").json()["id"]
     assert herald.line("on_failure", message_id=message_id)["action"] == "undeliverable"
     rung = [hook["channel"] for hook in herald.hooks(failed)]
