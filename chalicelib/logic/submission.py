@@ -39,7 +39,7 @@ _LONE_SURROGATE = re.compile(r"[\ud800-\udfff]")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\x80-\x9f\u2028\u2029]")
 _SPACING = re.compile(r"[\t\x0b\x0c\x85\u2028\u2029]")
 _BREAKS = re.compile(r"[\x0b\x0c\x85]")
-_INVISIBLE = re.compile(r"[\x00-\x08\x0e-\x1f\x7f-\x9f]")
+_INVISIBLE = re.compile(r"[\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f]")
 _UNTICKED = ("", "false", "0")
 """What a script sends of a check box that nobody ticked, where a form would send nothing."""
 
@@ -213,10 +213,8 @@ def _clean(text: str, own: str) -> str:
     A browser sends CR LF (HTML, 4.10.21.4). What is pasted from a spreadsheet, a PDF or an office program brings tabs,
     form feeds and others along, of which whoever pasted it can know nothing.
     """
-    text = text.replace("\r\n", "\n").replace("\r", "\n")
-    if own in SINGLE_LINE:
-        text = _SPACING.sub(" ", text).strip()
-    return _INVISIBLE.sub("", _BREAKS.sub("\n", text))
+    text = _INVISIBLE.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))
+    return _SPACING.sub(" ", text).strip() if own in SINGLE_LINE else _BREAKS.sub("\n", text)
 
 
 def validate(submission: Submission, site: Site, limits: Limits) -> None:

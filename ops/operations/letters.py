@@ -13,6 +13,7 @@ Whoever looks at a letter hides it from everybody else for a while, and puts it 
 from __future__ import annotations
 
 import json
+import re
 import uuid
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping
@@ -66,11 +67,12 @@ class Letter:
     body: str = field(default="", repr=False)
 
     def holds(self, ids: Collection[str]) -> Iterator[str]:
-        """Which of these messages it holds; one that can't be read, where their ids stand in it."""
+        """Which of these messages it holds; one that can't be read, where their ids stand in it as texts of their own,
+        within other JSON or not."""
         if self.id in ids:
             yield self.id
         elif self.event is None:
-            yield from (one for one in ids if one in self.body)
+            yield from (one for one in ids if re.search(rf'"{re.escape(one)}\\*"', self.body))
 
     @property
     def message(self) -> Message | None:

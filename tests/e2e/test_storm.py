@@ -267,7 +267,7 @@ class Storm:
             # Every call is an attempt in the table, and every attempt a call.
             assert self.counted[stand_in]["requests"] == self.attempts(channel) == sum(history.values())
             assert history["uncertain"] == self.faulted(stand_in, *left_open[stand_in]) + self.ended_by_lambda(channel)
-            assert history["rejected"] == self.faulted(stand_in, "status_400")
+            assert history["rejected"] == self.faulted(stand_in, "status_400", "status_422")
             for metric, of in METRICS.items():
                 assert self.metrics[metric, channel] == sum(history[state] for state in of), f"{metric} of {channel}"
             if "accepted" in self.counted[stand_in]:

@@ -126,9 +126,10 @@ def test_an_erased_message_is_in_no_queue_of_the_stage(root: Path, queue: str) -
 
 
 def test_a_letter_that_nobody_can_read_is_erased_where_the_id_stands_in_it() -> None:
-    post: Any = Post('{"something": "else", "id": "id-1"}', "id-2 alone")
-    assert letters.erase(post, stage(), ["id-1"]) == {"id-1": 1}
-    assert post.journal == ["deleted", "put back"]
+    within = json.dumps({"body": json.dumps({"id": "id-1"})})
+    post: Any = Post('{"something": "else", "id": "id-1"}', within, '{"id": "id-10"}', "id-1 alone")
+    assert letters.erase(post, stage(), ["id-1"]) == {"id-1": 2}
+    assert post.journal == ["deleted", "deleted", "put back", "put back"]
 
 
 def test_whoever_is_interrupted_puts_back_what_was_looked_at() -> None:

@@ -29,9 +29,9 @@ document.querySelectorAll("form[data-herald]").forEach((form, number) => {
   const language = page in TEXTS ? page : "en";
   const say = (key) => form.dataset[key] || TEXTS[language][key];
   const errors = new Map(); // by the first field of a group
-  const attempts = new Map(); // content → key, seconds, solution: the same again is no second message
+  const attempts = new Map(); // content → key, seconds, solution: the same is no second message
   let count = 0;
-  let started, sending, ready; // ready: a solution that nothing was sent with yet
+  let started, sending, ready; // ready: a solution that was not sent yet
 
   const set = (element, name, value) => value ? element.setAttribute(name, value) : element.removeAttribute(name);
   const choice = (field) => /radio|checkbox/.test(field.type);
@@ -153,15 +153,13 @@ document.querySelectorAll("form[data-herald]").forEach((form, number) => {
     work.payload = solve(work).catch(() => {}); // without one the server decides
   }
 
-  const fresh = () => hex(crypto.getRandomValues(new Uint8Array(16)));
-
   async function post(submitter) {
     const body = new FormData(form);
     if (submitter?.name) body.append(submitter.name, submitter.value);
     const content = JSON.stringify([...body]);
     if (!attempts.has(content)) {
       touched();
-      attempts.set(content, { key: fresh(), seconds: ((performance.now() - started) / 1000).toFixed(1) });
+      attempts.set(content, { seconds: ((performance.now() - started) / 1000).toFixed(1) });
     }
     const attempt = attempts.get(content);
     body.set("_fill_seconds", attempt.seconds);
@@ -172,19 +170,19 @@ document.querySelectorAll("form[data-herald]").forEach((form, number) => {
     }
     const payload = await attempt.work?.payload;
     if (payload) body.set("altcha", payload);
-    // What went without a solution may be in quarantine: only another message can come out of it.
-    if (payload && attempt.went === "bare") attempt.key = fresh();
-    attempt.went = payload ? "solved" : "bare";
+    if (payload && attempt.bare) attempt.key = 0; // once held, it stays so
+    attempt.bare = !payload;
+    attempt.key ||= hex(crypto.getRandomValues(new Uint8Array(16)));
     const headers = { Accept: "application/json", "Accept-Language": language, "Idempotency-Key": attempt.key };
     const [answer, said] = await ask(form.getAttribute("action"), { method: "POST", headers, body }).catch(() => []);
     if (!answer) return failed(0, say("offline"));
     if (answer.ok) return sent(said);
     if (answer.status === 429 || answer.status === 503) {
-      const seconds = Number(answer.headers.get("Retry-After")) || 60; // a page may not be allowed to read it
+      const seconds = Number(answer.headers.get("Retry-After")) || 60; // a page may not read it
       const n = seconds.toLocaleString(language, { style: "unit", unit: "second", unitDisplay: "long" });
       return failed(answer.status, say("busy").replace("{n}", n));
     }
-    if (answer.status < 500) attempt.work = null; // it was looked at, and may count as used
+    if (answer.status < 500) attempt.work = null; // looked at, it may count as used
     const lines = new Set([said.title || say("failed")]);
     for (const { field, message } of said.errors || []) {
       const place = field && [...form.elements].find((each) => each.name === field && each.type !== "hidden");
