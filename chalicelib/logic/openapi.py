@@ -81,10 +81,13 @@ _FIELDS = {
 _SPACE = r"\s\x1c-\x1f\x85"
 """What is stripped: ``\\s`` of ECMA-262, and what only Python takes for a space."""
 _NO_LINE = r"\x00-\x1f\x7f-\x9f\u2028\u2029"
-_INVISIBLE = r"\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f"
-"""What is dropped, and so neither counts nor makes a text."""
-_SOMETHING = f"[^{_SPACE}{_INVISIBLE}]"
-_BLANK = f"^[{_SPACE}{_INVISIBLE}]*$"
+_NO_TEXT = r"\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f"
+_TEXT = {
+    False: f"^[^{_NO_TEXT}]*$",
+    True: f"^[^{_NO_TEXT}]*[^{_SPACE}{_NO_TEXT}][^{_NO_TEXT}]*$",
+}
+"""Text of any lines, and such that is not blank."""
+_BLANK = f"^[{_SPACE}]*$"
 _NAME = f"^[^{_NO_LINE}]*[^{_SPACE}{_NO_LINE}][^{_NO_LINE}]*$"
 
 
@@ -302,36 +305,31 @@ def _value(own: str, site: Site, limits: Limits, *, as_json: bool) -> Json:
         one = [address] if needed else [address, {"type": "string", "pattern": _BLANK}]
         if not as_json:
             return address if needed else {"anyOf": one}
-        nothing = [] if needed else _NOTHING
+        nothing = [] if needed else [{"type": "null"}]
         listed = {"type": "array", "minItems": int(needed), "maxItems": 1, "items": {"anyOf": one + nothing}}
         return {"anyOf": [*one, *nothing, listed]}
     if own in SINGLE_LINE:
         text = {"type": "string", "pattern": _line(site.longest.get(own, limits.field), needed)}
     else:
-        text |= {"pattern": _SOMETHING} if needed else {}
+        text["pattern"] = _TEXT[needed]
     if not as_json:
         several = own not in SINGLE_LINE
         return {"anyOf": [text, {"type": "array", "minItems": 1, "items": text}]} if several else text
-    others = [{"type": ["number", "boolean"]}, *([] if needed else _NOTHING)]
+    others = [{"type": ["number", "boolean"]}, *([] if needed else [{"type": "null"}])]
     # What stands within a list is joined, and then no line break around it is stripped any more.
-    within = {**text, "allOf": [{"pattern": r"^[^\n\r]*$"}]} if own in SINGLE_LINE else text
+    within = {**text, "allOf": [{"pattern": f"^[^{_NO_LINE}]*$"}]} if own in SINGLE_LINE else text
     items = {"anyOf": [within, *others]}
     return {"anyOf": [text, *others, {"type": "array", "minItems": int(needed), "items": items}]}
 
 
-_NOTHING: list[Json] = [{"type": "null"}, {"type": "object", "maxProperties": 0}]
-"""What a script sends of a field that was left empty; ``{}`` is that of a file field."""
 _ANYTHING = {True: "Anything.json", False: "Anything.form"}
 
 
 def _line(longest: int, needed: bool) -> str:
-    """One line, with any spaces or line breaks around it; ``maxLength`` would count these too, and what is dropped."""
-    around = f"[{_SPACE}{_INVISIBLE}]*"
-    more = (
-        rf"(([{_INVISIBLE}]*[^{_INVISIBLE}\n\r]){{0,{longest - 2}}}[{_INVISIBLE}]*{_SOMETHING})?" if longest > 1 else ""
-    )
-    line = f"{_SOMETHING}{more}"
-    return f"^{around}{line if needed else f'({line})?'}{around}$"
+    """One line, with any spaces or line breaks around it; ``maxLength`` would count these too, and the form doesn't."""
+    end = f"[^{_SPACE}{_NO_LINE}]"
+    line = f"{end}([^{_NO_LINE}]{{0,{longest - 2}}}{end})?" if longest > 1 else end
+    return f"^[{_SPACE}]*{line if needed else f'({line})?'}[{_SPACE}]*$"
 
 
 def _anything(as_json: bool) -> Json:
@@ -339,7 +337,7 @@ def _anything(as_json: bool) -> Json:
     if not as_json:
         return {"type": "string"}
     scalar = ["string", "number", "boolean", "null"]
-    return {"anyOf": [{"type": [*scalar, "array"], "items": {"type": scalar}}, *_NOTHING[1:]]}
+    return {"type": [*scalar, "array"], "items": {"type": scalar}}
 
 
 def _examples(sites: tuple[Site, ...], limits: Limits) -> Json:

@@ -264,22 +264,6 @@ def accepted(fields: dict[str, Any], of: Site, limits: Limits = LIMITS) -> bool:
         {"message": "Hi", "email": ["ada@example.com"]},
         {"message": "Hi", "email": ["ada@example.com", "b@example.com"]},
         {"message": "Hi", "_replyto": "nobody"},
-        {"message": "\x00Hi"},
-        {"message": "\x00 \x07"},
-        {"message": "a\x85b"},
-        {"message": "\x85"},
-        {"message": {}},
-        {"message": "Hi", "name": "A\u2028da"},
-        {"message": "Hi", "name": "A\x7f"},
-        {"message": "Hi", "name": "x\x00" * 200},
-        {"message": "Hi", "name": "x\x00" * 201},
-        {"message": "Hi", "name": "\x00 A\tda \x07\n"},
-        {"message": "Hi", "name": {}},
-        {"message": "Hi", "email": {}},
-        {"message": "Hi", "other": "x\x00"},
-        {"message": "Hi", "other": {}},
-        {"message": "Hi", "access_key": {}},
-        {"message": "Hi", "access_key": {"a": 1}},
         {"message": "Hi", "other": ""},
         {"message": "Hi", "other": [1, None, "x"]},
         {"message": "Hi", "other": {"a": 1}},
@@ -314,6 +298,26 @@ def test_the_schema_takes_what_the_form_takes_and_refuses_what_it_refuses(name: 
     except jsonschema_rs.ValidationError:
         fits = False
     assert fits is accepted(fields, TWO.sites[name])
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"message": "\x00Hi"},
+        {"message": "a\x85b"},
+        {"message": "Hi", "name": "A\u2028da"},
+        {"message": "Hi", "name": "A\x7f"},
+        {"message": "Hi", "other": "x\x00"},
+        {"message": "Hi", "other": {}},
+        {"message": "Hi", "access_key": {}},
+    ],
+)
+def test_the_form_forgives_what_the_schema_refuses_of_what_nobody_can_see(fields: dict[str, Any]) -> None:
+    """Decision 0034. A program has no reason to send it, so its contract stays as it was."""
+    document = openapi.document(TWO, "")
+    with pytest.raises(jsonschema_rs.ValidationError):
+        validator(document, {"$ref": "#/components/schemas/default.json"})(fields)
+    assert accepted(fields, TWO.sites["default"])
 
 
 def test_a_form_of_texts_has_the_rules_of_the_json_object() -> None:
