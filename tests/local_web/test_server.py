@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import httpx
@@ -52,7 +53,9 @@ def run(processes: list[subprocess.Popen[str]], *command: str) -> tuple[subproce
 
 def ask_until(deadline: float, address: str) -> None:
     while time.monotonic() < deadline:
-        httpx.get(f"{address}/_herald/health", trust_env=False)
+        # It may end in the middle of an answer.
+        with suppress(httpx.RemoteProtocolError, httpx.ReadError):
+            httpx.get(f"{address}/_herald/health", trust_env=False)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
