@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, NoReturn, cast
+from typing import IO, TYPE_CHECKING, NoReturn, cast
 
 from chalicelib.functions import functions_of
 from chalicelib.settings import APP, Stage
@@ -453,10 +453,7 @@ def _attributes(it: Deployment, release: Release) -> str:
 def _let_topic_in(it: Deployment, topic: str, function: str) -> None:
     """Let the topic run its subscriber. Chalice does so when it subscribes a function, and not when it makes one anew
     whose subscription still stands."""
-    statements: list[dict[str, Any]] = []
-    with unless("ResourceNotFoundException"):
-        statements = json.loads(it.account.functions.get_policy(FunctionName=function)["Policy"])["Statement"]
-    if not any(wired.lets_in(each, topic) for each in statements):
+    if not wired.permits(it.account, function, topic):
         it.account.functions.add_permission(
             FunctionName=function,
             StatementId=str(uuid.uuid4()),

@@ -125,15 +125,22 @@ def _is_there(account: Account, kind: str, properties: Mapping[str, Any], of: Re
 def _is_permitted(account: Account, function: str, source: str) -> bool:
     """Whether the function's own policy lets the source run it; True of somebody's whose policy may not be read."""
     try:
-        policy = json.loads(account.functions.get_policy(FunctionName=function)["Policy"])
+        return permits(account, function, source)
     except ClientError as error:
         if error.response["Error"]["Code"] != "AccessDeniedException":
             raise
         return True
-    return any(lets_in(statement, source) for statement in policy["Statement"])
 
 
-def lets_in(statement: Mapping[str, Any], source: str) -> bool:
+def permits(account: Account, function: str, source: str) -> bool:
+    """Whether the function has a policy that lets the source run it."""
+    with unless("ResourceNotFoundException"):
+        policy = json.loads(account.functions.get_policy(FunctionName=function)["Policy"])
+        return any(_lets_in(statement, source) for statement in policy["Statement"])
+    return False
+
+
+def _lets_in(statement: Mapping[str, Any], source: str) -> bool:
     """Whether a statement of a resource's policy allows what this source asks for."""
     values = (
         value

@@ -23,6 +23,20 @@ NOW = 1_767_225_600
 FUNCTION_ARN = "arn:aws:lambda:eu-central-1:123456789012:function:herald-local"
 
 
+@dataclass
+class Context:
+    """What Lambda hands to a function beside its event."""
+
+    aws_request_id: str = "request-1"
+    function_name: str = "herald-local"
+    memory_limit_in_mb: int = 512
+    invoked_function_arn: str = FUNCTION_ARN
+    remaining: int = 60_000
+
+    def get_remaining_time_in_millis(self) -> int:
+        return self.remaining
+
+
 def channel(name: str = "pushover", *, ring_again: bool = True, pause: int = 5) -> Channel:
     return Channel(name, "pushover", ring_again, pause, "https://api.pushover.net")
 

@@ -7,7 +7,6 @@ must never be repeated; 5xx or no answer may be, not sooner than five seconds la
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Callable, Mapping
 from ssl import SSLCertVerificationError
@@ -53,9 +52,6 @@ CONNECT_TIMEOUT = 3.05
 READ_TIMEOUT = 10.0
 CHECK_TIMEOUT = (2.0, 4.0)
 """Seconds to connect and to answer. A check is two calls, and ends before the function's own time does."""
-
-# Its debug lines hold the path of each request, and one has the token in it.
-logging.getLogger("urllib3").setLevel(logging.ERROR)
 
 
 def nobody_looks(quota: Quota) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable
 from typing import Any
@@ -11,6 +12,9 @@ import requests
 IDLE = 30
 """Seconds after which an idle connection isn't used any more. Between two requests Lambda freezes a function, for
 minutes; the provider closes its end meanwhile, and a request on such a connection would have an unknown outcome."""
+
+# Its debug lines and warnings hold the path of a request, which may be a secret or have the token in it.
+logging.getLogger("urllib3").setLevel(logging.ERROR)
 
 
 class Session(requests.Session):

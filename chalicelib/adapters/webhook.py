@@ -9,7 +9,6 @@ The address is a secret. So no error of a library, which would name it, leaves t
 from __future__ import annotations
 
 import json
-import logging
 import re
 import threading
 import time
@@ -60,9 +59,6 @@ https://developers.cloudflare.com/support/troubleshooting/http-status-codes/clou
 
 _WORD = re.compile(r"[A-Za-z_]{1,64}")
 _REFERENCE = re.compile(r"[A-Za-z0-9_.:-]{1,128}")
-
-# Its lines hold the path of a request, which is a secret here, down from its warnings.
-logging.getLogger("urllib3").setLevel(logging.ERROR)
 
 
 @dataclass(frozen=True, slots=True)

@@ -128,6 +128,6 @@ def tell(
         return perhaps
     if failed is None:
         raise ValueError("there is no channel to tell the owner by")
-    wait = max(getattr(failed, "retry_after", None) or 0, least)
+    wait = max(failed.retry_after or 0, least)
     log.put_back(untold, now + wait - QUIET)
     raise failed

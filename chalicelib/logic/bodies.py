@@ -25,7 +25,7 @@ _OLD_PAGES = "cp1252"
 """What a form is taken for that names no charset and isn't UTF-8."""
 _ENCODED = 3
 """Bytes that one byte of a text has in a form without files, at the most: %D0."""
-_HALF_CHARACTER = re.compile(r"[\ud800-\udfff]")
+HALF_CHARACTER = re.compile(r"[\ud800-\udfff]")
 """JSON can write it (RFC 8259, 8.2), where a text was cut within an emoji; UTF-8 can't."""
 
 _BOUNDARY = re.compile(r"[0-9A-Za-z'()+_,./:=? -]{0,69}[0-9A-Za-z'()+_,./:=?-]")
@@ -123,7 +123,7 @@ def _json(body: bytes, limits: Limits) -> Pairs:
 
 
 def _whole(text: str) -> str:
-    return _HALF_CHARACTER.sub("\N{REPLACEMENT CHARACTER}", text)
+    return HALF_CHARACTER.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
 def _text(value: object) -> str:

@@ -20,7 +20,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from chalicelib.errors import Problem, SubmissionError
-from chalicelib.logic.bodies import Pairs
+from chalicelib.logic.bodies import HALF_CHARACTER, Pairs
 from chalicelib.logic.fields import SINGLE_LINE, Role, meaning
 from chalicelib.settings import Limits, Site
 
@@ -34,8 +34,6 @@ MAX_NAME = 100
 
 _KEYS = uuid.UUID("6f0c5dd4-6d35-4b8e-9d1f-0f8b5f3f5b62")
 """The namespace (RFC 9562, 5.5) of ids that are made from keys."""
-_LONE_SURROGATE = re.compile(r"[\ud800-\udfff]")
-"""Half a character: JSON can write it (RFC 8259, 8.2), UTF-8 can't."""
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\x80-\x9f\u2028\u2029]")
 _SPACING = re.compile(r"[\t\x0b\x0c\x85\u2028\u2029]")
 _BREAKS = re.compile(r"[\x0b\x0c\x85]")
@@ -233,9 +231,9 @@ def validate(submission: Submission, site: Site, limits: Limits) -> None:
 
 
 def _fault(name: str, text: str, sent_as: str, site: Site, limits: Limits) -> Problem | None:
-    if len(sent_as) > MAX_NAME or not sent_as.strip() or _CONTROL.search(sent_as) or _LONE_SURROGATE.search(sent_as):
+    if len(sent_as) > MAX_NAME or not sent_as.strip() or _CONTROL.search(sent_as) or HALF_CHARACTER.search(sent_as):
         return Problem("field_name", "", MAX_NAME)
-    if _LONE_SURROGATE.search(text):
+    if HALF_CHARACTER.search(text):
         return Problem("TYPE_TEXT", sent_as)
     # A field with a length of its own is counted in characters, so that no script has less room than another.
     longest = site.longest.get(name)

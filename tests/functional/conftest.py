@@ -27,7 +27,7 @@ from chalicelib.adapters.aws.sdk import Sdk
 from chalicelib.logic import openapi
 from chalicelib.logs import logger
 from chalicelib.settings import Stage, stage_named
-from tests.fakes import FUNCTION_ARN
+from tests.fakes import Context
 from tests.openapi import Conformance
 
 
@@ -78,20 +78,6 @@ def client(root: Path) -> Client:
 @pytest.fixture(scope="session")
 def local() -> Stage:
     return stage_named("local")
-
-
-@dataclass
-class Context:
-    """What Lambda hands to a function beside its event."""
-
-    aws_request_id: str = "request-1"
-    function_name: str = "herald-local"
-    memory_limit_in_mb: int = 512
-    invoked_function_arn: str = FUNCTION_ARN
-    remaining: int = 60_000
-
-    def get_remaining_time_in_millis(self) -> int:
-        return self.remaining
 
 
 @pytest.fixture

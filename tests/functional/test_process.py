@@ -14,7 +14,7 @@ import app
 from chalicelib.composition import using
 from chalicelib.errors import ChannelUncertainError
 from tests.fakes import FakeComposition, InMemoryMessages, RecordingTopic, RefusingNotifier, RefusingTopic
-from tests.functional.conftest import Context
+from tests.fakes import Context
 
 sample = json.loads(Path("tests/contract/samples/api-gateway-proxy-request.json").read_text())
 def post(body, content_type="application/json"):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import logging
 import time
-from dataclasses import dataclass
 from datetime import datetime
 from importlib.util import module_from_spec, spec_from_file_location
 from typing import Any
@@ -16,7 +15,7 @@ import outcomes
 from chalicelib.logic import events
 from chalicelib.logs import logger
 from chalicelib.metrics import Metric, emit
-from tests.fakes import FUNCTION_ARN, stage
+from tests.fakes import Context, stage
 
 
 def sent(message_id: str, kind: str) -> dict[str, Any]:
@@ -109,16 +108,6 @@ def test_the_redrive_names_the_message_itself() -> None:
 
 
 # Its lines beside those of Powertools
-
-
-@dataclass
-class Context:
-    """What Lambda hands to a function beside its event."""
-
-    aws_request_id: str = "request-1"
-    function_name: str = "herald-dev-on_success"
-    memory_limit_in_mb: int = 128
-    invoked_function_arn: str = FUNCTION_ARN
 
 
 SUCCESS = {
