@@ -404,17 +404,19 @@ def test_a_refusal_is_the_error_that_botocore_makes_of_it(
 
 
 BROKEN = [
-    (Say(hang_up=True), "ConnectionClosedError"),
-    (Say(hang=True), "ReadTimeoutError"),
+    (Say(hang_up=True), PATIENCE, "ConnectionClosedError"),
+    (Say(hang=True), 0.05, "ReadTimeoutError"),
 ]
 
 
-@pytest.mark.parametrize(("say", "reason"), BROKEN)
-def test_a_call_without_an_answer_is_named_as_botocore_names_it(service: Service, say: Say, reason: str) -> None:
+@pytest.mark.parametrize(("say", "read", "reason"), BROKEN)
+def test_a_call_without_an_answer_is_named_as_botocore_names_it(
+    service: Service, say: Say, read: float, reason: str
+) -> None:
     for make in (ours, theirs):
         service.script = [say]
         with pytest.raises(UnansweredError) as caught:
-            make("lambda", service.url, read=0.05).invoke(FunctionName="f", Payload=b"{}")
+            make("lambda", service.url, read=read).invoke(FunctionName="f", Payload=b"{}")
         assert caught.value.reason == reason
 
 
