@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import secrets
+import signal
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -150,16 +152,35 @@ def logs(
         raise click.UsageError(f"no function {', '.join(sorted(unknown))}; there are: {', '.join(there)}")
     wanted = functions or tuple(there)
     client = it.operations.account.logs
-    found: Iterable[Line]
-    if follow:
-        found = followed(client, it.stage, wanted, since, message_id, seconds)
-    else:
-        found = merged(client, it.stage, wanted, since, time.time(), message_id)
-    try:
+    with _until_interrupted() as stopped:
+        found: Iterable[Line]
+        if follow:
+            found = followed(client, it.stage, wanted, since, message_id, seconds, stopped)
+        else:
+            found = merged(client, it.stage, wanted, since, time.time(), message_id)
         for line in found:
+            if stopped():
+                return
             _print(line, as_json)
+
+
+@contextmanager
+def _until_interrupted() -> Iterator[Callable[[], bool]]:
+    """End at Ctrl-C; gives whether it was pressed. Its exception alone could be lost: Python ignores one that comes
+    while it clears away what is no longer used, and ``--follow`` would go on."""
+    pressed: list[int] = []
+
+    def interrupt(number: int, frame: object) -> None:
+        pressed.append(number)
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGINT, interrupt)
+    try:
+        yield lambda: bool(pressed)
     except KeyboardInterrupt:
         return
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _print(line: Line, as_json: bool) -> None:

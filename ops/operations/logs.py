@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -126,14 +126,15 @@ def followed(
     since: float,
     phrase: str = "",
     seconds: float | None = None,
+    stopped: Callable[[], bool] = lambda: False,
 ) -> Iterator[Line]:
-    """The same, and then what is written from now on, for ``seconds`` or without end.
+    """The same, and then what is written from now on, for ``seconds`` or without end, or until ``stopped`` says so.
 
     CloudWatch shows a line some seconds after it was written, so each look goes back a little further than the last.
     """
     end = None if seconds is None else time.monotonic() + seconds
     seen: set[Line] = set()
-    while True:
+    while not stopped():
         now = time.time()
         for line in merged(logs, stage, functions, since, now + 1, phrase):
             if line not in seen:
