@@ -9,6 +9,8 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 LOST = """
 import signal
+# A shell starts background jobs with SIGINT ignored; whoever runs the tests may be one.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 from ops.commands.look import _until_interrupted
 
 class Unused:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import socket
 import threading
 from collections.abc import Iterator
+from http.client import parse_headers
+from io import BufferedReader
 
 import pytest
 import requests
@@ -34,9 +36,9 @@ class Provider:
             threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
 
     def _serve(self, connection: socket.socket) -> None:
-        with connection:
+        with connection, connection.makefile("rb") as requests:
             first = True
-            while connection.recv(65_536):
+            while _read_request(requests):
                 if self.breaks and not first:
                     return
                 connection.sendall(ANSWER)
@@ -44,6 +46,15 @@ class Provider:
 
     def close(self) -> None:
         self._listener.close()
+
+
+def _read_request(stream: BufferedReader) -> bool:
+    """Read one request to its end, as its head and its body may come apart; False where the client hung up."""
+    if not stream.readline():
+        return False
+    head = parse_headers(stream)
+    stream.read(int(head.get("Content-Length", 0)))
+    return True
 
 
 @pytest.fixture
