@@ -1,5 +1,13 @@
-"""``python -m ops``"""
+"""``./herald``, and the same as ``python -m ops``."""
+
+import os
+import sys
+
+if not __package__:
+    # Run by the path of this file, as ./herald does: modules are found in the checkout, whatever the current folder is.
+    sys.path[0] = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 from ops.cli import main
+from ops.commands import PROGRAM
 
-main(prog_name="python -m ops")
+main(prog_name=PROGRAM)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 
 from ops.commands import Sections, deployment, inbox, look, messages, policies, project, replay, secrets
@@ -37,6 +39,25 @@ SECTIONS: dict[str, list[click.Command]] = {
 }
 
 
+def _print_version(context: click.Context, _: click.Parameter, wanted: bool) -> None:
+    if not wanted or context.resilient_parsing:
+        return
+    import platform
+    import tomllib
+
+    project = tomllib.loads(Path(__file__).parents[1].joinpath("pyproject.toml").read_text(encoding="utf-8"))
+    click.echo(f"Herald {project['project']['version']}, Python {platform.python_version()}")
+    context.exit()
+
+
 @click.group(cls=Sections, sections=SECTIONS, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_print_version,
+    help="Show the version and exit.",
+)
 def main() -> None:
     """Build, deploy and look after Herald."""

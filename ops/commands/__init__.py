@@ -1,4 +1,4 @@
-"""The commands of ``python -m ops``: each reads what was typed, calls one function and prints what it returns.
+"""The commands of ``./herald``: each reads what was typed, calls one function and prints what it returns.
 
 What they do stands in modules that know nothing of a terminal. A command module imports those where it calls them:
 ``--help`` must not wait for boto3.
@@ -30,13 +30,23 @@ NOT_WELL = 1
 TOO_LATE = 3
 """Exit status: the time to wait was over before the end was known."""
 
+PROGRAM = "./herald"
+"""What a person types before a command; ``python -m ops`` is the same."""
+
+
+def _checkout() -> Path:
+    """The checkout that these commands belong to, by the short name that messages have for the current folder."""
+    checkout = Path(__file__).resolve().parents[2]
+    return Path() if checkout == Path.cwd() else checkout
+
+
 STAGE = click.option("--stage", required=True, help="A stage of herald.toml, such as local or dev.")
 PROJECT = click.option(
     "--project",
     "root",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
-    default=Path(),
-    help="The checkout to work on; the current folder by default.",
+    default=_checkout,
+    help="The checkout to work on; the one of this command by default.",
 )
 AS_JSON = click.option("--json", "as_json", is_flag=True, help="JSON, for scripts.")
 YES = click.option("--yes", is_flag=True, help="Don't ask.")

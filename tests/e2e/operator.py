@@ -14,6 +14,7 @@ from click.testing import CliRunner, Result
 
 from ops.account import environment
 from ops.cli import main
+from ops.commands import PROGRAM
 from ops.local.ports import AWS_PORT, WEB_PORT, Ports
 from tests.e2e.conftest import free_ports
 from tests.e2e.harness import Harness
@@ -40,7 +41,7 @@ class Operator:
 
     def types(self, *words: str, typed: str = "") -> Result:
         """The command with these words, however it ends; a fault of its own escapes."""
-        result = self._runner.invoke(main, [*words, *self._project], input=typed, prog_name="python -m ops")
+        result = self._runner.invoke(main, [*words, *self._project], input=typed, prog_name=PROGRAM)
         if result.exception is not None and not isinstance(result.exception, SystemExit):
             raise result.exception
         return result

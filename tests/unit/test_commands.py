@@ -15,7 +15,7 @@ from click.testing import CliRunner
 from chalicelib.errors import InvalidRequestError, StoreError
 from ops import render
 from ops.cli import main
-from ops.commands import Commands
+from ops.commands import PROGRAM, Commands
 from ops.commands.document import document
 from ops.errors import OpsError
 
@@ -33,7 +33,7 @@ COMMANDS = list(every_command())
 @pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
 def test_each_command_s_help_is_documented(words: tuple[str, ...], root: Path) -> None:
     page = (root / render.COMMANDS).read_text(encoding="utf-8")
-    said = CliRunner().invoke(main, [*words, "--help"], prog_name="python -m ops", terminal_width=100)
+    said = CliRunner().invoke(main, [*words, "--help"], prog_name=PROGRAM, terminal_width=100)
     assert said.exit_code == 0
     assert f"### {' '.join(words)}\n\n```\n{said.output.strip()}\n```\n" in page
 
@@ -43,7 +43,7 @@ def test_the_page_is_what_the_commands_say(root: Path) -> None:
 
 
 def test_the_map_lists_each_command_and_says_what_it_does() -> None:
-    said = CliRunner().invoke(main, ["--help"], prog_name="python -m ops").output
+    said = CliRunner().invoke(main, ["--help"], prog_name=PROGRAM).output
     for name, command in main.commands.items():
         assert f"\n  {name} " in said, name
         assert command.help, name
