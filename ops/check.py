@@ -6,8 +6,9 @@ import json
 import re
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import parliament
 
@@ -15,7 +16,7 @@ from ops import render
 from ops.additions import grants
 from ops.config import LOCAL, StageConfig
 from ops.errors import OpsError
-from ops.policies import WITHOUT_RESOURCE, Where
+from ops.policies import WILDCARDS, Where
 
 _RENDER = "run: python -m ops render"
 
@@ -26,8 +27,11 @@ _SAMPLES = (
     Where("aws-cn", "cn-north-1", "123456789012"),
 )
 
-# A wildcard with a reason: Lambda names the streams of a function's own log group, one for each environment.
-_STREAMS_OF_ONE_GROUP = re.compile(r"(?<=:log-group:)(/aws/lambda/[a-z0-9_-]+):\*$")
+# How AWS itself ends what a person named: a log group's ARN, and a secret's with six characters of chance.
+# https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/iam-access-control-overview-cwl.html
+# https://docs.aws.amazon.com/secretsmanager/latest/userguide/auth-and-access_iam-policies.html
+_ENDED_BY_AWS = re.compile(r"(:log-group:[^*?:]+:\*|:secret:[^*?]+-\?{6})$")
+_PLACEHOLDER = re.compile(r"\$\{[^}]+\}")
 
 _REGISTERED = """
 import json, app
@@ -77,14 +81,70 @@ def registered(root: Path, stage: str) -> set[str]:
 
 
 def policy_faults(text: str) -> list[str]:
-    """What parliament says against a policy, and any wildcard or missing Sid."""
-    policy = parliament.analyze_policy_string(text)
-    faults = [f"{finding.issue} {finding.detail} {finding.location}" for finding in policy.findings]
-    for statement in json.loads(text)["Statement"]:
-        if any("*" in action for action in statement["Action"]):
+    """What parliament says against a policy, and each wildcard without a reason.
+
+    A wildcard needs none where it stands for what lies below one named resource, such as ``bucket/*``.
+    """
+    document = json.loads(text)
+    faults = [
+        f"{finding.issue} {finding.detail} {finding.location}"
+        for finding in parliament.analyze_policy_string(_without_colons(document)).findings
+    ]
+    for statement in document["Statement"]:
+        actions = statement["Action"]
+        if any(re.search(r"[*?]", action) for action in actions):
             faults.append(f"{statement['Sid']}: an action with a wildcard")
-        if not set(statement["Action"]) <= set(WITHOUT_RESOURCE) and any(
-            "*" in _STREAMS_OF_ONE_GROUP.sub("", arn) for arn in statement["Resource"]
-        ):
-            faults.append(f"{statement['Sid']}: a resource with a wildcard")
+        if set(actions) <= set(WILDCARDS):
+            continue
+        for arn in statement["Resource"]:
+            if re.search(r"[*?]", arn) and not _ENDED_BY_AWS.search(arn) and not _below_a_named_one(arn, actions):
+                faults.append(
+                    f"{statement['Sid']}: {arn} is a resource with a wildcard. Name all of it; if AWS can't have it"
+                    f" named, say for {', '.join(actions)} in WILDCARDS of ops/policies.py which page says so"
+                )
     return faults
+
+
+def _below_a_named_one(arn: str, actions: Collection[str]) -> bool:
+    """Whether only the last name in an ARN has a wildcard, below another: an object of a bucket, a table's stream."""
+    return any(
+        len(_PLACEHOLDER.findall(known.split(":", 5)[5])) > 1 and _pattern(known, r"[^*?]+").fullmatch(arn)
+        for known in _formats(actions)
+    )
+
+
+def _without_colons(document: Mapping[str, Any]) -> str:
+    """The policy for parliament, which takes no colon in a name, as a DynamoDB stream's has: the time of its making."""
+
+    def renamed(arn: str, actions: Collection[str]) -> str:
+        *head, name = arn.split(":", 5)
+        known = [each.split(":", 5)[5] for each in _formats(actions) if _pattern(each, ".+").fullmatch(arn)]
+        return ":".join([*head, name.replace(":", "-")]) if any(":" not in each for each in known) else arn
+
+    statements = [
+        {**each, "Resource": [renamed(arn, each["Action"]) for arn in each["Resource"]]}
+        for each in document["Statement"]
+    ]
+    return json.dumps({**document, "Statement": statements})
+
+
+def _pattern(known: str, name: str) -> re.Pattern[str]:
+    """What matches ARNs of one type: each name as ``name`` says, the last one whatever it is."""
+    *first, before_last, end = _PLACEHOLDER.split(known)
+    return re.compile(name.join(map(re.escape, [*first, before_last])) + ".+" + re.escape(end))
+
+
+def _formats(actions: Collection[str]) -> Iterator[str]:
+    """The ARNs of what these actions are on, with ``${…}`` for each name: AWS's list of each service's actions and
+    types of resources, which parliament has.
+
+    https://docs.aws.amazon.com/service-authorization/latest/reference/reference_policies_actions-resources-contextkeys.html
+    """
+    for service in parliament.iam_definition:
+        types = {
+            each["resource_type"].rstrip("*")
+            for privilege in service["privileges"]
+            if f"{service['prefix']}:{privilege['privilege']}" in actions
+            for each in privilege["resource_types"]
+        }
+        yield from (each["arn"] for each in service["resources"] if each["resource"] in types)

@@ -18,7 +18,7 @@ from pydantic import AfterValidator, BaseModel, Field, ValidationError
 
 from chalicelib.logic.fields import Meaning, Role, meaning
 from chalicelib.logic.origins import origin_of
-from chalicelib.settings import Digest, Limits, Persistence, Site, Spam, Stage
+from chalicelib.settings import APP, Digest, Limits, Persistence, Site, Spam, Stage
 from chalicelib.texts import FALLBACK, LANGUAGES
 from ops import additions
 from ops.additions import Additions
@@ -47,6 +47,12 @@ _ENTRIES = additions.TABLES
 
 _NAME = re.compile(r"[a-z][a-z0-9_-]{0,19}")
 _STAGE = re.compile(r"[a-z][a-z0-9]{0,11}")
+_OF_PIPELINES = {
+    "deploy": "the role that deploys stage dev from a pipeline",
+    "diff": "the role that compares stage dev in a pipeline",
+    "pipeline": "the stack of both roles, as docs/pipeline.md makes it",
+}
+"""What else is called ``herald-<this>-<stage>``: a stage of such a name could change what belongs to another."""
 _DAYS = 3650
 
 _LIKE = {"account": "123456789012", "region": "eu-central-1"}
@@ -291,8 +297,8 @@ def load(root: Path, overrides: Overrides | None = None) -> dict[str, StageConfi
         raise ConfigError(f"{FILE}: stages: expected at least one table such as [stages.dev]")
     loaded: dict[str, StageConfig] = {}
     for name, own in stages.items():
-        if not _STAGE.fullmatch(name):
-            mistakes.append(f"stages.{name}: a stage's name has up to 12 of a-z and 0-9, the first a letter")
+        if mistake := _name_mistake(name):
+            mistakes.append(f"stages.{name}: {mistake}")
         elif not isinstance(own, dict):
             mistakes.append(f"stages.{name}: found {own!r}, expected a table [stages.{name}]")
         else:
@@ -302,6 +308,19 @@ def load(root: Path, overrides: Overrides | None = None) -> dict[str, StageConfi
     if mistakes:
         raise ConfigError(f"{FILE} needs another look:\n" + "\n".join(f"  {m}" for m in dict.fromkeys(mistakes)))
     return loaded
+
+
+def _name_mistake(stage: str) -> str:
+    """Why a stage can't have this name; empty if it can. Everything of a stage is called ``herald-<stage>-…``."""
+    if stage in _OF_PIPELINES:
+        return f"choose another name: {APP}-{stage}-dev is {_OF_PIPELINES[stage]}, and would count as this stage's own"
+    if _STAGE.fullmatch(stage):
+        return ""
+    expected = "a stage's name has up to 12 of a-z and 0-9, the first a letter"
+    first, hyphen, rest = stage.partition("-")
+    if hyphen and _STAGE.fullmatch(first) and rest:
+        return f"{expected}: {APP}-{stage} would count as {rest} of stage {first}"
+    return expected
 
 
 CHANGES: dict[int, str] = {}

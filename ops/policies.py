@@ -27,11 +27,11 @@ AWS_ITSELF: Mapping[str, str] = {
 }
 """What no code of Herald's calls: AWS itself does, with the function's role, and the page that says so."""
 
-WITHOUT_RESOURCE: Mapping[str, str] = {
+WILDCARDS: Mapping[str, str] = {
     "ses:GetAccount": "https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonsimpleemailservicev2.html",
     **dict.fromkeys(XRAY, "https://docs.aws.amazon.com/service-authorization/latest/reference/list_awsx-ray.html"),
 }
-"""Actions for which AWS knows no resource, so that ``*`` is all that can be granted, and the page that says so."""
+"""Actions that are granted on a wildcard because AWS can't have their resource named, and the page that says so."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,8 @@ Key = tuple[str, ...]
 _NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z][a-z0-9]*)*")
 """Such names stay different when they become the names of CloudFormation's resources, which have no hyphens."""
 _LONGEST = 20
+_TAKEN = "dead-letters-arn"
+"""With the table before it, this is a parameter of the wiring template: no resource can have the same name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +103,10 @@ def by_name(entries: Any, table: str, mistakes: list[str]) -> dict[str, Any]:
             mistakes.append(
                 f"{where}.name: found {name!r}; a name has up to {_LONGEST} of a-z, 0-9 and -, a letter first and"
                 " after each hyphen"
+            )
+        elif name == _TAKEN:
+            mistakes.append(
+                f"{where}.name: found {name!r}, by which the {table}'s template knows a queue; choose another"
             )
         elif name in found:
             mistakes.append(f"{where}.name: there are two of the name {name!r}")

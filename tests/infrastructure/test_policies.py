@@ -69,6 +69,54 @@ def test_a_policy_at_fault_would_be_found(change: dict[str, Any], fault: str) ->
     assert any(fault in found for found in policy_faults(json.dumps(bad)))
 
 
+def statement(action: str, arn: str) -> str:
+    found = {"Sid": "Read", "Effect": "Allow", "Action": [action], "Resource": [arn]}
+    return json.dumps({"Version": "2012-10-17", "Statement": [found]})
+
+
+@pytest.mark.parametrize(
+    ("action", "below"),
+    [
+        ("s3:GetObject", "arn:aws:s3:::bucket/*"),
+        ("s3:PutObject", "arn:aws:s3:::bucket/photos/*.jpg"),
+        ("dynamodb:GetRecords", "arn:aws:dynamodb:eu-central-1:123456789012:table/mine/stream/*"),
+        ("dynamodb:Query", "arn:aws:dynamodb:eu-central-1:123456789012:table/mine/index/*"),
+        ("kinesis:SubscribeToShard", "arn:aws:kinesis:eu-central-1:123456789012:stream/mine/consumer/its:*"),
+        ("execute-api:ManageConnections", "arn:aws:execute-api:eu-central-1:123456789012:id/prod/POST/*"),
+        ("states:StopExecution", "arn:aws:states:eu-central-1:123456789012:execution:machine:*"),
+        ("logs:PutLogEvents", "arn:aws:logs:eu-central-1:123456789012:log-group:/mine:*"),
+        ("secretsmanager:GetSecretValue", "arn:aws:secretsmanager:eu-central-1:123456789012:secret:mine-??????"),
+        # No wildcard, but colons that parliament takes for more than a name.
+        ("dynamodb:GetRecords", "arn:aws:dynamodb:eu-central-1:123456789012:table/mine/stream/2026-01-02T03:04:05.678"),
+        ("s3:GetObject", "arn:aws:s3:::bucket/a:b/c:d"),
+        ("kinesis:GetRecords", "arn:aws:kinesis:eu-central-1:123456789012:stream/mine"),
+    ],
+)
+def test_what_lies_below_a_named_resource_needs_no_name_of_its_own(action: str, below: str) -> None:
+    assert policy_faults(statement(action, below)) == []
+
+
+@pytest.mark.parametrize(
+    ("action", "arn"),
+    [
+        ("s3:GetObject", "arn:aws:s3:::*/*"),
+        ("s3:GetObject", "arn:aws:s3:::buck*/*"),
+        ("s3:GetObject", "arn:aws:s3:::bucket*"),
+        ("s3:ListBucket", "arn:aws:s3:::buck?t"),
+        ("dynamodb:GetRecords", "arn:aws:dynamodb:eu-central-1:123456789012:table/*/stream/*"),
+        ("dynamodb:GetRecords", "arn:aws:dynamodb:eu-central-1:*:table/mine/stream/*"),
+        ("dynamodb:GetItem", "arn:aws:dynamodb:eu-central-1:123456789012:table/mine*"),
+        ("kinesis:GetRecords", "arn:aws:kinesis:eu-central-1:123456789012:stream/*"),
+        ("ssm:GetParameter", "arn:aws:ssm:eu-central-1:123456789012:parameter/herald/*"),
+        ("logs:PutLogEvents", "arn:aws:logs:eu-central-1:123456789012:log-group:*"),
+        ("secretsmanager:GetSecretValue", "arn:aws:secretsmanager:eu-central-1:123456789012:secret:mine*"),
+        ("cloudwatch:PutMetricData", "*"),
+    ],
+)
+def test_any_other_wildcard_needs_a_reason(action: str, arn: str) -> None:
+    assert f"Read: {arn} is a resource with a wildcard" in "\n".join(policy_faults(statement(action, arn)))
+
+
 @pytest.mark.parametrize(("function", "where", "text"), DOCUMENTS, ids=IDS)
 def test_a_policy_allows_exactly_the_actions_of_the_manifest_and_logs(function: str, where: str, text: str) -> None:
     spec = next(spec for spec in FUNCTIONS if spec.name == function)

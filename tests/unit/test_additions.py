@@ -58,6 +58,7 @@ ARN = "arn:aws:sqs:us-east-1:%s:inbox"
         (rule(name="a_b"), "rule[1].name: found 'a_b'; a name has up to 20"),
         (rule(name="a-1"), "rule[1].name: found 'a-1'; a name has up to 20"),
         (rule(name="a" * 21), "a name has up to 20 of a-z"),
+        (rule(name="dead-letters-arn"), "rule[1].name: found 'dead-letters-arn', by which the rule's template knows"),
         (rule() + rule(), "rule[2].name: there are two of the name 'mine'"),
         (
             own("rule", name="a", to="sqs:x") + own("rule", name="a", to="sqs:x"),

@@ -138,7 +138,15 @@ DEV = "[stages.dev]\n"
         # Stages
         (changed("[stages.dev]", "[stages.Dev]"), ["stages.Dev", "a-z"]),
         (changed("[stages.dev]", "[stages.abcdefghijklm]"), ["stages.abcdefghijklm", "up to 12"]),
-        (changed("[stages.dev]", "[stages.my-stage]"), ["stages.my-stage", "0-9"]),
+        (changed("[stages.dev]", "[stages.my_stage]"), ["stages.my_stage", "0-9"]),
+        (
+            changed("[stages.dev]", "[stages.dev-destined]"),
+            ["stages.dev-destined: ", "herald-dev-destined would count as destined of stage dev"],
+        ),
+        (
+            changed("[stages.dev]", "[stages.deploy]"),
+            ["stages.deploy: choose another name: herald-deploy-dev is the role that deploys stage dev"],
+        ),
         (changed("[stages.dev]\n", "[stages]\ndev = 3\n"), ["stages.dev: found 3, expected a table [stages.dev]"]),
         (changed(DEV, DEV + "colour = 3\n"), ["stages.dev.colour: unknown key"]),
         (changed(DEV, DEV + "send_event = 1\n"), ["stages.dev.send_event: found 1", "boolean"]),
