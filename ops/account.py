@@ -9,9 +9,25 @@ from typing import TYPE_CHECKING, Any
 
 import boto3
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    ConnectionError,
+    CredentialRetrievalError,
+    HTTPClientError,
+    InvalidRegionError,
+    LoginError,
+    NoCredentialsError,
+    NoRegionError,
+    PartialCredentialsError,
+    ProfileNotFound,
+    SSOError,
+    TokenRetrievalError,
+)
+from botocore.parsers import ResponseParserError
 from botocore.session import Session
 
+from ops import regions
 from ops.config import LOCAL_KEYS, StageConfig
 from ops.errors import OpsError
 from ops.policies import Where
@@ -50,6 +66,63 @@ def environment(config: StageConfig, environ: Mapping[str, str] = os.environ) ->
     }
 
 
+def explained(error: Exception) -> str:
+    """Why AWS, or the local stack, could not be asked, and what to do; empty where it was asked and said no."""
+    match error:
+        case ConnectionError() | HTTPClientError():
+            url = str(error.kwargs.get("endpoint_url") or "")
+            if url.startswith("http://"):
+                return f"no local stack at {_address(url)}. Start it: make run. For another port, set {_PORT}"
+            return f"AWS can't be reached: is this machine online, and is a proxy needed (HTTPS_PROXY)? {error}"
+        case ResponseParserError():
+            return "what answered is not AWS: is a proxy, or the network's sign-in page, in between?"
+        case NoCredentialsError():
+            return f"there are no AWS credentials in this shell. {_SIGN_IN}"
+        case PartialCredentialsError():
+            return f"half of the AWS credentials is missing: {error}"
+        case ProfileNotFound():
+            there = ", ".join(Session().available_profiles) or "none"
+            return f"there is no AWS profile {error.kwargs['profile']!r}; there are: {there}. Set AWS_PROFILE to one"
+        case SSOError() | TokenRetrievalError() | LoginError():
+            return f"your AWS session is over or was never begun. Sign in, then run this again: aws sso login ({error})"
+        case CredentialRetrievalError():
+            return f"the AWS profile's credentials could not be fetched: {error}"
+        case NoRegionError():
+            return _NO_REGION
+        case InvalidRegionError():
+            return regions.mistake(str(error.kwargs["region_name"]))
+        case ClientError():
+            return _REFUSALS.get(error.response["Error"]["Code"], "")
+    return ""
+
+
+UNANSWERED = (BotoCoreError, ClientError, ResponseParserError)
+"""What a client of AWS raises for whatever reason."""
+_UNREACHED = (ConnectionError, HTTPClientError)
+
+_PORT = "HERALD_AWS_PORT"
+_NO_REGION = "no AWS region: set AWS_REGION, such as eu-central-1, or `region` in the AWS profile that you use"
+_SIGN_IN = "Sign in (aws sso login), or set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
+_OVER = f"the AWS credentials of this shell have expired. {_SIGN_IN} anew"
+_UNKNOWN = f"AWS doesn't know the access key of this shell, or its region isn't enabled in the account. {_SIGN_IN}"
+_UNSIGNED = "AWS refuses the signature: the secret access key is not that of the key, or this machine's clock is wrong"
+_REFUSALS = {
+    "ExpiredToken": _OVER,
+    "ExpiredTokenException": _OVER,
+    "InvalidClientTokenId": _UNKNOWN,
+    "UnrecognizedClientException": _UNKNOWN,
+    "SignatureDoesNotMatch": _UNSIGNED,
+    "InvalidSignatureException": _UNSIGNED,
+    "RequestTimeTooSkewed": _UNSIGNED,
+}
+"""By the error codes that all services have in common:
+https://docs.aws.amazon.com/STS/latest/APIReference/CommonErrors.html"""
+
+
+def _address(url: str) -> str:
+    return url.removeprefix("http://").split("/")[0]
+
+
 def _isolated_session() -> Session:
     nothing = {"profile": None, "config_file": os.devnull, "credentials_file": os.devnull}
     return Session(session_vars={name: (None, None, value, None) for name, value in nothing.items()})
@@ -79,15 +152,20 @@ class Account:
         """Partition, region and account; an :class:`OpsError` says what is missing."""
         region = self._session.region_name
         if not region:
-            raise OpsError("no AWS region: set AWS_REGION, or `region` in the AWS profile that you use")
+            raise OpsError(_NO_REGION)
         try:
             identity = self.sts.get_caller_identity()
-        except (BotoCoreError, ClientError) as error:
-            at = self.endpoint or f"AWS in {region}"
-            raise OpsError(
-                f"{at} does not know who you are ({error}). Sign in (aws sso login, AWS_PROFILE or access keys), or"
-                " start the local stack with: make run"
-            ) from error
+        except UNANSWERED as error:
+            if self.endpoint and not isinstance(error, _UNREACHED):
+                why = (
+                    error.response["Error"]["Code"] if isinstance(error, ClientError) else "it doesn't talk as AWS does"
+                )
+                raise OpsError(
+                    f"what answers at {_address(self.endpoint)} is not the local stack of this checkout ({why}). Choose"
+                    f" a port for it with {_PORT}, then start it: make run"
+                ) from error
+            misspelt = "" if self.endpoint else regions.mistake(region)
+            raise OpsError(misspelt or explained(error) or f"AWS in {region} refused: {error}") from error
         return Where(identity["Arn"].split(":")[1], region, identity["Account"])
 
     def client(self, service: str) -> Any:
@@ -97,7 +175,7 @@ class Account:
     @cached_property
     def sts(self) -> STSClient:
         # The first call of every command. Whether a local stack runs is clear at once.
-        config = _CONFIG.merge(Config(retries={"total_max_attempts": 1})) if self.endpoint else _CONFIG
+        config = _CONFIG.merge(Config(retries={"total_max_attempts": 1 if self.endpoint else 2}))
         return self._session.client("sts", config=config, endpoint_url=self.endpoint)
 
     @cached_property

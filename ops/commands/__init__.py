@@ -92,13 +92,12 @@ class Sections(Commands):
 
 def _of_aws(error: Exception) -> str:
     """What to say of an error that AWS answered with, or that kept us from asking; empty for any other."""
-    from botocore.exceptions import BotoCoreError, ClientError
-
     from chalicelib.errors import HeraldError, InvokeError, StoreError
+    from ops.account import UNANSWERED, explained
 
+    if isinstance(error, UNANSWERED):
+        return explained(error) or f"AWS refused or did not answer: {error}"
     match error:
-        case BotoCoreError() | ClientError():
-            return f"AWS refused or did not answer: {error}"
         case StoreError(reason="ResourceNotFoundException"):
             return "there is no message table; is the stage deployed, in this account and region?"
         case InvokeError():

@@ -22,4 +22,6 @@ def inbox(stage: str, root: Path, port: int, browser: bool) -> None:
     """
     from ops.inbox.server import run
 
-    run(opened(root, stage), port, browser=browser)
+    it = opened(root, stage)
+    _ = it.account  # Without one, nothing is opened.
+    run(it, port, browser=browser)

@@ -80,7 +80,7 @@ def examine(config: StageConfig, account: Callable[[], Account], stale: Iterable
         it = Patient(config, account())
         where = it.account.where
     except OpsError as error:
-        yield Finding(Level.WRONG, str(error), "sign in, or start the local stack")
+        yield Finding(Level.WRONG, str(error))
         return
     yield Finding(Level.WELL, f"account {where.account}, {where.region}")
     deployed = list(_looked(_deployed, it))

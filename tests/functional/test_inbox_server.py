@@ -1,4 +1,4 @@
-"""The command ``inbox`` as a process: it starts without asking AWS anything, and ends at Ctrl-C whatever AWS does."""
+"""The command ``inbox`` as a process: it asks who it works as, serves, and ends at Ctrl-C whatever AWS does."""
 
 from __future__ import annotations
 
@@ -50,27 +50,40 @@ def person(address: str) -> Iterator[httpx.Client]:
         yield client
 
 
+IDENTITY = (
+    "<GetCallerIdentityResponse><GetCallerIdentityResult><Arn>arn:aws:iam::000000000000:root</Arn>"
+    "<Account>000000000000</Account></GetCallerIdentityResult></GetCallerIdentityResponse>"
+)
+"""https://docs.aws.amazon.com/STS/latest/APIReference/API_GetCallerIdentity.html"""
+
+
+def _answer_once(server: socket.socket) -> None:
+    with server.accept()[0] as connection:
+        asked = b""
+        while b"Action=GetCallerIdentity" not in asked:
+            asked += connection.recv(65_536)
+        head = f"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: {len(IDENTITY)}\r\n\r\n"
+        connection.sendall(f"{head}{IDENTITY}".encode())
+
+
 @pytest.fixture
-def refusing() -> Iterator[socket.socket]:
-    """A port that nobody else gets, and on which nobody listens."""
-    with socket.socket() as server:
+def silent() -> Iterator[socket.socket]:
+    """A stack that says once who asks; then it takes connections and never answers."""
+    with socket.socket() as server, ThreadPoolExecutor(1) as pool:
         server.bind(("127.0.0.1", 0))
+        server.listen()
+        server.settimeout(60)
+        pool.submit(_answer_once, server)
         yield server
 
 
-@pytest.fixture
-def silent(refusing: socket.socket) -> socket.socket:
-    """Takes connections and never answers."""
-    refusing.listen()
-    return refusing
-
-
-def test_it_says_what_is_missing_and_ends_at_once_without_a_word(refusing: socket.socket) -> None:
-    with inbox(refusing) as (process, address):
+def test_a_stack_that_ends_later_is_told_on_the_page(silent: socket.socket) -> None:
+    with inbox(silent) as (process, address):
+        silent.close()
         with person(address) as client:
             answer = client.get("/")
             assert answer.status_code == 503
-            assert "stack" in answer.text
+            assert "no local stack" in answer.text
             assert "make run" in answer.text
             assert "server" not in answer.headers
         process.send_signal(signal.SIGINT)
@@ -95,6 +108,7 @@ def test_a_port_that_is_taken_is_named(silent: socket.socket) -> None:
     ran = subprocess.run(
         [sys.executable, "-m", "ops", "inbox", "--stage", "local", "--no-browser", "--port", str(port)],
         cwd=ROOT,
+        env=dict(os.environ) | {AWS_PORT: str(port)},
         capture_output=True,
         text=True,
         timeout=60,

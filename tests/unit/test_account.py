@@ -5,9 +5,22 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from botocore.exceptions import ProfileNotFound
+from botocore.exceptions import (
+    ClientError,
+    ConnectTimeoutError,
+    EndpointConnectionError,
+    InvalidRegionError,
+    LoginRefreshRequired,
+    NoCredentialsError,
+    NoRegionError,
+    ProfileNotFound,
+    ReadTimeoutError,
+    SSOTokenLoadError,
+    UnauthorizedSSOTokenError,
+)
+from botocore.parsers import ResponseParserError
 
-from ops.account import account_of, environment
+from ops.account import account_of, environment, explained
 from ops.config import StageConfig
 from tests.fakes import stage
 
@@ -107,3 +120,38 @@ def test_the_commands_that_run_beside_see_no_profile_or_token_either(shell: dict
         "AWS_REGION": "us-east-1",
         "AWS_DEFAULT_REGION": "us-east-1",
     }
+
+
+def refusal(code: str) -> ClientError:
+    return ClientError({"Error": {"Code": code, "Message": "m"}}, "GetCallerIdentity")
+
+
+AWS = "https://sts.eu-central-1.amazonaws.com/"
+LOCAL = "http://127.0.0.1:5566/"
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (NoCredentialsError(), "there are no AWS credentials in this shell. Sign in (aws sso login)"),
+        (SSOTokenLoadError(error_msg="m"), "Sign in, then run this again: aws sso login"),
+        (UnauthorizedSSOTokenError(), "Sign in, then run this again: aws sso login"),
+        (LoginRefreshRequired(), "your AWS session is over"),
+        (refusal("ExpiredToken"), "have expired. Sign in"),
+        (refusal("ExpiredTokenException"), "have expired. Sign in"),
+        (refusal("InvalidClientTokenId"), "doesn't know the access key"),
+        (refusal("SignatureDoesNotMatch"), "or this machine's clock is wrong"),
+        (refusal("AccessDenied"), ""),
+        (ProfileNotFound(profile="of-nobody"), "there is no AWS profile 'of-nobody'; there are: "),
+        (NoRegionError(), "no AWS region: set AWS_REGION, such as eu-central-1"),
+        (InvalidRegionError(region_name="eu_central-1"), "did you mean eu-central-1?"),
+        (EndpointConnectionError(endpoint_url=AWS), "AWS can't be reached: is this machine online"),
+        (ConnectTimeoutError(endpoint_url=AWS), "AWS can't be reached: is this machine online"),
+        (ReadTimeoutError(endpoint_url=LOCAL), "no local stack at 127.0.0.1:5566. Start it: make run"),
+        (ResponseParserError("m"), "what answered is not AWS: is a proxy"),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, Exception) else "",
+)
+def test_why_aws_could_not_be_asked_is_one_sentence_with_what_to_do(error: Exception, said: str) -> None:
+    assert said in explained(error)
+    assert bool(said) is bool(explained(error))

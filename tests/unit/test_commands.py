@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 import pytest
-from botocore.exceptions import NoCredentialsError
+from botocore.exceptions import ClientError
 from click.testing import CliRunner
 
 from chalicelib.errors import InvalidRequestError, StoreError
@@ -75,7 +75,10 @@ def test_a_stage_that_there_is_not_is_named_with_those_that_there_are(root: Path
     ("error", "said"),
     [
         (OpsError("start it with: make run"), "start it with: make run"),
-        (NoCredentialsError(), "AWS refused or did not answer: Unable to locate credentials"),
+        (
+            ClientError({"Error": {"Code": "AccessDenied", "Message": "no"}}, "Query"),
+            "AWS refused or did not answer: An error occurred (AccessDenied) when calling the Query operation: no",
+        ),
         (StoreError("Throttled"), "the message table did not answer: Throttled"),
         (
             StoreError("ResourceNotFoundException"),

@@ -1,0 +1,90 @@
+"""Commands for stage ``local`` where no local stack runs, or something else has its port."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from ops.cli import main
+from ops.local.ports import AWS_PORT
+
+
+def every_command(
+    group: click.Group = main, above: tuple[str, ...] = ()
+) -> Iterator[tuple[tuple[str, ...], click.Command]]:
+    for name, command in group.commands.items():
+        if isinstance(command, click.Group):
+            yield from every_command(command, (*above, name))
+        else:
+            yield (*above, name), command
+
+
+NEEDED = {
+    "trace": ["x"],
+    "replay": ["--letters"],
+    "messages show": ["x"],
+    "messages export": ["--output", "never"],
+    "messages erase": ["--until", "1d", "--yes"],
+    "quarantine release": ["x"],
+    "secrets set": ["pushover"],
+    "destroy": ["--yes"],
+    "inbox": ["--browser"],
+}
+"""What a command wants besides its stage, and what it would open or make."""
+OF_A_STAGE = [
+    words
+    for words, command in every_command()
+    if any(option.name == "stage" for option in command.params) and words != ("policies",)
+]
+
+
+@pytest.mark.parametrize("words", OF_A_STAGE, ids=" ".join)
+def test_without_a_local_stack_each_command_says_how_to_start_it_before_it_opens_anything(
+    words: tuple[str, ...], root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))  # Nobody listens there.
+        port = str(taken.getsockname()[1])
+        command = [*words, "--stage", "local", "--project", str(root), *NEEDED.get(" ".join(words), ())]
+        answer = CliRunner().invoke(main, command, input="secret\n", env={AWS_PORT: port})
+        assert not list(tmp_path.iterdir())
+    said = answer.stdout if words == ("doctor",) else answer.stderr
+    assert answer.exit_code == 1, answer.output
+    assert f"no local stack at 127.0.0.1:{port}. Start it: make run. For another port, set {AWS_PORT}" in said
+    assert "sso" not in answer.output
+    assert "/open?token=" not in answer.output
+
+
+class Page(BaseHTTPRequestHandler):
+    """Some other program's answer to whatever it is asked."""
+
+    def do_POST(self) -> None:
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(b"<html><p>Hello</html>")
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def other_program() -> Iterator[int]:
+    with ThreadingHTTPServer(("127.0.0.1", 0), Page) as server:
+        Thread(target=server.serve_forever, args=(0.01,)).start()
+        yield server.server_port
+        server.shutdown()
+
+
+def test_another_program_on_the_local_stacks_port_is_told_from_a_stack(other_program: int) -> None:
+    answer = CliRunner().invoke(main, ["urls", "--stage", "local"], env={AWS_PORT: str(other_program)})
+    assert answer.exit_code == 1, answer.output
+    assert f"what answers at 127.0.0.1:{other_program} is not the local stack of this checkout" in answer.stderr
+    assert AWS_PORT in answer.stderr
