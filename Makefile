@@ -1,29 +1,32 @@
-# Herald's commands. Each installs what it needs into .venv first.
+# Herald's commands. Each installs what it needs into .venv first, by ops/packages.py.
 .DEFAULT_GOAL := help
 PYTHON ?= python3
 BIN := .venv/bin
-INSTALLED := .venv/installed
+# A Python that is missing or too old can't say so itself.
+INSTALL = installed() { $(PYTHON) -m ops.packages install $$1 && return; \
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2> /dev/null || \
+	echo "Herald needs Python 3.11 or newer; $(PYTHON) is older or missing. Name another: make PYTHON=python3.12" >&2; \
+	exit 1; }; installed
 NPM_PACKAGES := tests/node/node_modules/installed
 
 # Three processes on two cores: a third of their time is waiting.
 PARALLEL := --numprocesses 3 --dist loadfile --no-loadscope-reorder
 
-.PHONY: help setup run test test-full check bench bench-path render diff deploy destroy smoke rollback clean
+.PHONY: help setup run-packages lock run test test-full check bench bench-path render diff deploy destroy smoke rollback clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-setup: $(INSTALLED) ## Install everything into .venv
+setup: ## Install everything into .venv, each package by its hash in locks/
+	@$(INSTALL) dev
 
-$(INSTALLED): requirements.txt requirements-dev.txt
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
-		{ echo "Herald needs Python 3.11 or newer; $(PYTHON) is older. Name another: make PYTHON=python3.12"; exit 1; }
-	@echo "Installing into .venv …"
-	@$(PYTHON) -m venv .venv
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
-	@touch $@
+run-packages:
+	@$(INSTALL) run
 
-run: $(INSTALLED) ## Run all of Herald on this machine: no AWS account, no Docker
+lock: run-packages ## Update locks/ after a change of requirements*.txt; UPGRADE=1 takes newer packages that those need
+	@$(BIN)/python -m ops.packages lock $(if $(UPGRADE),--upgrade)
+
+run: run-packages ## Run all of Herald on this machine: no AWS account, no Docker
 	@exec $(BIN)/python -m ops run
 
 $(NPM_PACKAGES): tests/node/package-lock.json
@@ -31,41 +34,41 @@ $(NPM_PACKAGES): tests/node/package-lock.json
 		npm ci --prefix tests/node --ignore-scripts --no-audit --no-fund --silent && touch $@; \
 	else echo "There is no npm: the tests that need one of its packages will be skipped."; fi
 
-test: $(INSTALLED) $(NPM_PACKAGES) ## Run every test that a change needs
+test: setup $(NPM_PACKAGES) ## Run every test that a change needs
 	@$(BIN)/python -m pytest -m "not full" $(PARALLEL)
 
-test-full: $(INSTALLED) $(NPM_PACKAGES) ## Run the longer matrices too
+test-full: setup $(NPM_PACKAGES) ## Run the longer matrices too
 	@$(BIN)/python -m pytest $(PARALLEL)
 
-check: $(INSTALLED) ## Style, types, import rules, generated files, policies
+check: setup ## Style, types, import rules, generated files, policies
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/ruff format --quiet --check .
 	@$(BIN)/mypy --no-error-summary
 	@$(BIN)/lint-imports --no-logo --cache-dir .herald/import-linter
 	@$(BIN)/python -m ops check
 
-bench: $(INSTALLED) ## Measure cold starts beside what others pick, and write docs/benchmarks.md
+bench: setup ## Measure cold starts beside what others pick, and write docs/benchmarks.md
 	@$(BIN)/python -m bench
 
-bench-path: $(INSTALLED) ## Measure from the form to the phone on the local stack, for the same page
+bench-path: setup ## Measure from the form to the phone on the local stack, for the same page
 	@$(BIN)/python -m bench.path
 
-render: $(INSTALLED) ## Make the generated files from herald.toml and the manifest
+render: run-packages ## Make the generated files from herald.toml and the manifest
 	@$(BIN)/python -m ops render
 
-diff: $(INSTALLED) ## Show what deploying would change, policies included: make diff STAGE=dev
+diff: run-packages ## Show what deploying would change, policies included: make diff STAGE=dev
 	@$(BIN)/python -m ops diff --stage $(or $(STAGE),$(error say which stage: make diff STAGE=dev))
 
-deploy: $(INSTALLED) ## Deploy a stage to the AWS account of the shell's credentials: make deploy STAGE=dev
+deploy: run-packages ## Deploy a stage to the AWS account of the shell's credentials: make deploy STAGE=dev
 	@$(BIN)/python -m ops deploy --stage $(or $(STAGE),$(error say which stage: make deploy STAGE=dev))
 
-destroy: $(INSTALLED) ## Undo a deployment, keep the messages: make destroy STAGE=dev [DATA=delete]
+destroy: run-packages ## Undo a deployment, keep the messages: make destroy STAGE=dev [DATA=delete]
 	@$(BIN)/python -m ops destroy --stage $(or $(STAGE),$(error say which stage: make destroy STAGE=dev)) --data $(or $(DATA),keep)
 
-smoke: $(INSTALLED) ## Send through a deployed stage, check each step and permission: make smoke STAGE=dev
+smoke: run-packages ## Send through a deployed stage, check each step and permission: make smoke STAGE=dev
 	@$(BIN)/python -m ops smoke --stage $(or $(STAGE),$(error say which stage: make smoke STAGE=dev))
 
-rollback: $(INSTALLED) ## Put the deployment before the last back: make rollback STAGE=dev [TO=release]
+rollback: run-packages ## Put the deployment before the last back: make rollback STAGE=dev [TO=release]
 	@$(BIN)/python -m ops rollback --stage $(or $(STAGE),$(error say which stage: make rollback STAGE=dev)) $(if $(TO),--to $(TO))
 
 clean: ## Remove what was installed and built

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
 import shutil
 import subprocess
@@ -71,9 +70,7 @@ def herald(root: Path, work: Path, web: str) -> Path:
     with (project / "herald.toml").open("a", encoding="utf-8") as file:
         file.write(CHANNELS + WATCHED + _many())
     render.write(project, render.generated(load(project, Overrides(web=web))))
-    wheels = _wheels(root / "requirements.txt", work)
-    environ = {**os.environ, "PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(wheels), "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
-    _run([sys.executable, str(CHALICE), "package", "--stage", "local", "out"], cwd=project, environ=environ)
+    _run([sys.executable, str(CHALICE), "package", "--stage", "local", "out"], cwd=project)
     return project / "out" / "deployment.zip"
 
 
@@ -142,24 +139,12 @@ def zipped(sources: list[Path], target: Path) -> int:
     return target.stat().st_size
 
 
-def _wheels(file: Path, work: Path) -> Path:
-    """Every wheel that Chalice asks pip for: for this machine, and for the architecture that is deployed."""
-    folder = work / f"wheels-{_digest(file.read_text(encoding='utf-8'))}"
-    if not folder.exists():
-        arriving = folder.with_suffix(".new")
-        shutil.rmtree(arriving, ignore_errors=True)
-        for platform in ([], ["--only-binary=:all:", "--platform", "manylinux2014_aarch64"]):
-            _pip("download", "--dest", str(arriving), *platform, "-r", str(file))
-        arriving.rename(folder)
-    return folder
-
-
 def _pip(*words: str) -> None:
     _run([sys.executable, "-m", "pip", *words, "--quiet", "--disable-pip-version-check"])
 
 
-def _run(command: list[str], cwd: Path | None = None, environ: dict[str, str] | None = None) -> None:
-    ran = subprocess.run(command, cwd=cwd, env=environ, capture_output=True, text=True, check=False, timeout=600)
+def _run(command: list[str], cwd: Path | None = None) -> None:
+    ran = subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False, timeout=600)
     if ran.returncode:
         if re.search(r"No matching distribution|Could not find a version|ConnectionError|Max retries", ran.stderr):
             raise SystemExit(f"The package index can't be reached, which the first run needs:\n{ran.stderr}")

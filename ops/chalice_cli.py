@@ -14,17 +14,19 @@ Run as a program, with Chalice's words as arguments, in the project's folder. Ag
 - Chalice's exit status is 0 whatever happened; here it is Chalice's own word for it.
 - Chalice packs requirements whole and without bytecode; here what no function loads is left out, and each module's
   bytecode lies beside it, as Lambda can't keep what it compiles at a start: docs/decisions/0027-the-zip.md.
+- Chalice asks pip for whatever ``requirements.txt`` lets in; here packages are those of ``locks/``, held against their
+  hashes, and two zips of the same sources are the same bit for bit: docs/decisions/0043-locks-and-the-same-zip.md.
 """
 
 from __future__ import annotations
 
 import io
 import json
+import marshal
 import os
-import py_compile
 import signal
+import subprocess
 import sys
-import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from fnmatch import fnmatchcase
@@ -68,6 +70,7 @@ _UNUSED = (
     "streaming",
     "validation",
 )
+_OF_INSTALLERS = ("INSTALLER", "RECORD", "REQUESTED", "direct_url.json", "uv_cache.json")
 LEFT_OUT = {
     "dns/*": "email-validator needs it to ask name servers, which Herald never does",
     "dnspython-*": "the same",
@@ -75,7 +78,9 @@ LEFT_OUT = {
     **{f"aws_lambda_powertools/utilities/{name}/*": "the logger and the metrics alone are used" for name in _UNUSED},
     "charset_normalizer/*.so": "the same modules are there in Python; it guesses encodings, which nobody asks it for",
     "charset_normalizer/cli/*": "no command is run in Lambda",
-    "*.data/scripts/*": "no command is run in Lambda",
+    "bin/*": "no command is run in Lambda",
+    ".lock": "uv's, for the folder into which it installs",
+    **{f"*.dist-info/{name}": "says how it was installed" for name in _OF_INSTALLERS},
 }
 """What of the requirements stays out of the zip, and why nobody misses it. No function loads any of it, also not for a
 request: tests/infrastructure/test_package.py runs them from the zip."""
@@ -93,10 +98,14 @@ class LeanPackager(packager.LambdaDeploymentPackager):
         started.with_name("current").write_text(started.name, encoding="utf-8")
         return package
 
-    # Bytecode stays out of what the package is named by: it would have another name once ``app.py`` was imported.
+    # What the package is named by: the lock instead of the requirements, as it says all that is packed; no bytecode, as
+    # it would have another name once ``app.py`` was imported; and files in an order that no file system chooses.
+
+    def _get_requirements_filename(self, project_dir: str) -> str:
+        return str(Path(project_dir, "locks/requirements.txt"))
 
     def _iter_chalice_lib_if_needed(self, project_dir: str) -> Iterator[tuple[str, str]]:
-        for file, name in super()._iter_chalice_lib_if_needed(project_dir):
+        for file, name in sorted(super()._iter_chalice_lib_if_needed(project_dir)):
             if "__pycache__" not in Path(name).parts:
                 yield file, name
 
@@ -106,37 +115,75 @@ class LeanPackager(packager.LambdaDeploymentPackager):
                 md5.update(f"{file.relative_to(vendor_dir).as_posix()}\n".encode() + file.read_bytes())
 
 
+class LockedDependencies:
+    """Lays the packages of a lock out, each held against its hash; in place of Chalice's builder, which asks pip."""
+
+    def __init__(self, osutils: object = None, pip_runner: object = None, architecture: str = "x86_64") -> None:
+        self._machine = {"arm64": "aarch64"}.get(architecture, architecture)
+
+    def build_site_packages(self, abi: str, requirements_filepath: str, target_directory: str) -> None:
+        python = f"{abi[2]}.{abi[3:]}"  # Of cp312.
+        unpack = ["unpack", target_directory, requirements_filepath, python, self._machine]
+        if subprocess.run([sys.executable, "-P", str(_PACKAGES), *unpack]).returncode:
+            sys.exit("Chalice got no packages for the zip; nothing was deployed.")
+
+
+_PACKAGES = Path(__file__).resolve().with_name("packages.py")
+_TIME = (1980, 1, 1, 0, 0, 0)
+"""Of every file in the zip: the first that the format knows."""
+_MODE = 0o100644 << 16
+
+
 def finish(package: Path) -> None:
     """Leave out what is in ``LEFT_OUT``, and put bytecode beside every module; a package that has it stays as it is.
 
     The bytecode is not checked against its source when it is loaded (PEP 552), as the times of files don't survive a
     zip. Python takes it only where it is of the very version that made it, and otherwise compiles the source.
+    Order, times and permissions are always the same, so the same files make the same zip.
     """
     with ZipFile(package) as old:
         if cache_from_source("app.py") in old.namelist():
             return
+        files = {
+            name: old.read(name)
+            for name in old.namelist()
+            if not name.endswith((".pyc", "/")) and not any(fnmatchcase(name, pattern) for pattern in LEFT_OUT)
+        }
+    files |= compiled({name: files[name] for name in sorted(files) if name.endswith(".py")})
     arriving = package.with_suffix(".new")
-    with ZipFile(package) as old, ZipFile(arriving, "w", ZIP_DEFLATED, compresslevel=9) as new:
-        for entry in old.infolist():
-            if entry.filename.endswith(".pyc") or any(fnmatchcase(entry.filename, pattern) for pattern in LEFT_OUT):
-                continue
-            content = old.read(entry)
-            new.writestr(entry, content, ZIP_DEFLATED)
-            if entry.filename.endswith(".py") and (bytecode := compiled(content, entry.filename)):
-                beside = ZipInfo(cache_from_source(entry.filename), entry.date_time)
-                beside.external_attr = entry.external_attr
-                new.writestr(beside, bytecode, ZIP_DEFLATED)
+    with ZipFile(arriving, "w", ZIP_DEFLATED, compresslevel=9) as new:
+        for name in sorted(files):
+            entry = ZipInfo(name, _TIME)
+            entry.create_system, entry.external_attr = 3, _MODE
+            new.writestr(entry, files[name], ZIP_DEFLATED)
     arriving.replace(package)
 
 
-def compiled(source: bytes, name: str) -> bytes | None:
-    """The bytecode of a module; None for what only looks like one."""
-    with tempfile.TemporaryDirectory() as folder:
-        file, cache = Path(folder) / "module.py", Path(folder) / "module.pyc"
-        file.write_bytes(source)
-        mode = py_compile.PycInvalidationMode.UNCHECKED_HASH
-        py_compile.compile(str(file), str(cache), name, invalidation_mode=mode, quiet=2)
-        return cache.read_bytes() if cache.exists() else None
+_COMPILE = """
+import marshal, sys
+from importlib.util import MAGIC_NUMBER, cache_from_source, source_hash
+found = {}
+for name, source in marshal.load(sys.stdin.buffer).items():
+    try:
+        code = compile(source, name, "exec", dont_inherit=True)
+    except (SyntaxError, ValueError):
+        continue
+    head = MAGIC_NUMBER + (1).to_bytes(4, "little") + source_hash(source)
+    found[cache_from_source(name)] = head + marshal.dumps(code)
+marshal.dump(found, sys.stdout.buffer)
+"""
+
+
+def compiled(sources: dict[str, bytes]) -> dict[str, bytes]:
+    """The bytecode of modules, by its name; nothing for what only looks like a module.
+
+    It is made in a process of its own, as marshal writes a string in another way where something else in the process
+    holds it too: https://github.com/python/cpython/issues/78274
+    """
+    command = [sys.executable, "-I", "-S", "-W", "ignore", "-c", _COMPILE]
+    ran = subprocess.run(command, input=marshal.dumps(sources), stdout=subprocess.PIPE, timeout=300, check=True)
+    found: dict[str, bytes] = marshal.loads(ran.stdout)  # noqa: S302 - of our own process
+    return found
 
 
 class RecordingDeployer(deployer.Deployer):
@@ -189,8 +236,7 @@ def here() -> tuple[LeanPackager, str, str]:
     project = str(Path.cwd())
     architecture = json.loads(Path(".chalice/config.json").read_text(encoding="utf-8"))["lambda_architecture"]
     osutils, silent = OSUtils(), UI(out=io.StringIO())
-    pip = packager.PipRunner(pip=packager.SubprocessPip(osutils=osutils), osutils=osutils)
-    dependencies = packager.DependencyBuilder(osutils=osutils, pip_runner=pip, architecture=architecture)
+    dependencies: Any = LockedDependencies(architecture=architecture)
     python = f"python{sys.version_info.major}.{sys.version_info.minor}"
     return LeanPackager(osutils, dependencies, silent, architecture=architecture), project, python
 
@@ -228,6 +274,7 @@ if __name__ == "__main__":
         end_with_standard_input()
     setattr(deployer, "Deployer", RecordingDeployer)  # noqa: B010 - mypy takes a class for a constant
     setattr(deployer, "LambdaDeploymentPackager", LeanPackager)  # noqa: B010
+    setattr(deployer, "PipDependencyBuilder", LockedDependencies)  # noqa: B010
     for name in DELETIONS:
         setattr(awsclient.TypedAWSClient, name, unless_gone(getattr(awsclient.TypedAWSClient, name)))
     client: Any = awsclient.TypedAWSClient

@@ -12,7 +12,7 @@ from typing import Any
 
 import parliament
 
-from ops import render
+from ops import packages, render
 from ops.additions import grants
 from ops.config import LOCAL, StageConfig
 from ops.errors import OpsError
@@ -44,6 +44,7 @@ print(json.dumps(sorted(functions)))
 
 def mistakes(root: Path, stages: Mapping[str, StageConfig]) -> Iterator[str]:
     """Everything that is wrong, in words that say what to do."""
+    yield from packages.mistakes(root)
     files = render.generated(stages)
     for path, text in files.items():
         target = root / path

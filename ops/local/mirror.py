@@ -10,7 +10,7 @@ import shutil
 from pathlib import Path
 
 _FILES = ("app.py", "herald.toml", "requirements.txt")
-_FOLDERS = ("chalicelib", "infra", "vendor")
+_FOLDERS = ("chalicelib", "infra", "locks", "vendor")
 
 WATCHED = (*_FILES, *_FOLDERS)
 """What a redeployment depends on."""

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import subprocess
 import sys
 import zipfile
+from hashlib import sha256
 from importlib.metadata import PackageNotFoundError, requires
 from importlib.util import MAGIC_NUMBER, cache_from_source, find_spec
 from pathlib import Path
@@ -240,6 +242,28 @@ def test_nothing_of_the_terminals_side_and_no_secret_is_in_the_zip(names: set[st
     assert not [
         name for name in names if name.split("/")[0] in ("boto3", "botocore", "s3transfer", "pydantic", "click")
     ]
+
+
+def test_the_same_sources_make_the_same_zip_bit_for_bit(package: Path, root: Path, tmp_path: Path) -> None:
+    """In another folder, by another command, with other times, permissions and hash seed, and by pip instead of uv."""
+    other = tmp_path / "an other" / "clone"
+    shutil.copytree(package.parent.parent, other, ignore=shutil.ignore_patterns("out", "deployments"))
+    for path in sorted(other.rglob("*")):
+        path.chmod(0o700)
+        os.utime(path, (1_000_000_000, 1_000_000_000))
+    ran = subprocess.run(
+        [sys.executable, str(CHALICE), "--package"],
+        cwd=other,
+        env={**os.environ, "PYTHONHASHSEED": "7", "TZ": "Asia/Kathmandu", "UV_OFFLINE": "1", "UV_NO_CACHE": "1"},
+        umask=0o077,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=True,
+    )
+    assert "pip does it, with the same hashes" in ran.stderr
+    again = other / ".chalice" / "deployments" / ran.stdout.strip()
+    assert sha256(again.read_bytes()).hexdigest() == sha256(package.read_bytes()).hexdigest()
 
 
 def test_the_zip_is_small_and_its_size_is_told(package: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -86,6 +86,7 @@ def project(tmp_path: Path) -> Path:
         "chalicelib/a.py",
         "chalicelib/logic/b.py",
         "infra/c.yaml",
+        "locks/requirements.txt",
         "vendor/d.py",
     ):
         (root / name).parent.mkdir(parents=True, exist_ok=True)
@@ -111,6 +112,7 @@ def test_the_copy_holds_what_deploying_needs_and_nothing_else(project: Path, tmp
         "chalicelib/a.py",
         "chalicelib/logic/b.py",
         "infra/c.yaml",
+        "locks/requirements.txt",
         "vendor/d.py",
     }
     assert (copy / ".chalice").is_dir()

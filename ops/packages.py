@@ -1,0 +1,270 @@
+"""The packages that Herald needs, each with its hash: installed, locked, and the locks compared with the requirements.
+
+    python3 -m ops.packages install run     into .venv, what running and deploying need
+    python3 -m ops.packages install dev     that, and what tests and checks need
+    python -m ops.packages lock [--upgrade] makes locks/ anew, after a change of requirements*.txt
+    python ops/packages.py unpack FOLDER LOCK 3.12 aarch64    what goes into the zip, for Lambda's Python and machine
+
+uv installs, and pip where uv can't: with the same hashes, and it says so. No package is built on this machine, so none
+runs code of its own while it is installed. It runs before anything is installed: it imports the standard library alone.
+"""
+
+from __future__ import annotations
+
+import ast
+import fcntl
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import sys
+import venv
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+OLDEST = (3, 11)
+LOCKS = Path("locks")
+ZIP, RUN, DEV, UV = "requirements.txt", "requirements-run.txt", "requirements-dev.txt", "requirements-uv.txt"
+"""For people. The lock of each has the same name, in ``locks/``."""
+_SETS = {"run": RUN, "dev": DEV}
+_LONGEST = 1200
+"""Seconds that an installation may take: pip's, on a slow line."""
+
+_OF_PIP = {
+    "index-url": "UV_DEFAULT_INDEX",
+    "extra-index-url": "UV_INDEX",
+    "find-links": "UV_FIND_LINKS",
+    "trusted-host": "UV_INSECURE_HOST",
+    "cert": "SSL_CERT_FILE",
+    "client-cert": "SSL_CLIENT_CERT",
+    "proxy": "ALL_PROXY",
+    "timeout": "UV_HTTP_TIMEOUT",
+    "default-timeout": "UV_HTTP_TIMEOUT",
+}
+"""What pip is told of registries, and what uv calls it, which reads nothing of pip's.
+https://docs.astral.sh/uv/pip/compatibility/#configuration-files-and-environment-variables"""
+
+
+class NotInstalled(Exception):
+    """Packages could not be installed; the installer has said why."""
+
+
+def install(root: Path, wanted: str) -> None:
+    """Have ``.venv`` hold the packages of a set, ``run`` or ``dev``. Quick where it does already.
+
+    Raises :class:`NotInstalled`.
+    """
+    lock = os.open(root, os.O_RDONLY)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # `make run` and `make test` may begin at the same time.
+        _install(root, wanted)
+    finally:
+        os.close(lock)
+
+
+def _install(root: Path, wanted: str) -> None:
+    python, stamp = root / ".venv/bin/python", root / ".venv/installed"
+    locks = hashlib.sha256(b"".join((root / LOCKS / name).read_bytes() for name in (RUN, DEV))).hexdigest()
+    has = stamp.read_text(encoding="utf-8").split() if python.exists() and stamp.exists() else []
+    if has[1:] == [locks] and has[0] in (wanted, "dev"):
+        return
+    print("Installing into .venv …", flush=True)
+    stamp.unlink(missing_ok=True)
+    if not python.exists():
+        shutil.rmtree(root / ".venv", ignore_errors=True)
+        venv.create(root / ".venv", symlinks=True)
+    into_environment(python, root / LOCKS / _SETS[wanted], root / LOCKS / UV)
+    stamp.write_text(f"{wanted} {locks}\n", encoding="utf-8")
+
+
+def into_environment(python: Path, lock: Path, uv: Path) -> None:
+    """Install a lock's packages for a Python."""
+    if not _by_pip(python, ["-r", str(uv)]) or not _by_uv(python, ["--python", str(python), "-r", str(lock)]):
+        print("uv can't install here: pip does it, with the same hashes. It takes a minute or two.", file=sys.stderr)
+        if not _by_pip(python, ["-r", str(lock)]):
+            raise NotInstalled(f"the packages of {lock.name} could not be installed")
+
+
+def into_folder(folder: Path, lock: Path, python: str, machine: str) -> None:
+    """Lay a lock's packages into a folder, for Lambda's Python (``3.12``) and machine (``aarch64``, ``x86_64``).
+
+    Lambda's oldest system has glibc 2.26; packages for manylinux2014 ask for 2.17.
+    Raises :class:`NotInstalled`.
+    """
+    what = ["--target", str(folder), "--python-version", python, "-r", str(lock)]
+    here = Path(sys.executable)
+    if not _by_uv(here, ["--python", str(here), "--python-platform", f"{machine}-manylinux2014", *what]):
+        print("uv can't fetch the zip's packages: pip does it, with the same hashes.", file=sys.stderr)
+        if not _by_pip(here, ["--platform", f"manylinux2014_{machine}", "--no-compile", *what]):
+            raise NotInstalled(f"the packages of {lock.name} could not be installed")
+
+
+def _by_uv(python: Path, arguments: list[str]) -> bool:
+    """Whether uv did it, the one beside a Python. Of several registries it takes the one that has what is locked."""
+    settings = pip_settings(_pip(python))
+    return _ran(
+        [str(python.parent / "uv"), "pip", "install", "--quiet", "--require-hashes", "--only-binary", ":all:"]
+        + ["--index-strategy", "unsafe-best-match"]
+        + (["--no-index"] if settings.get("no-index", "").lower() in ("1", "true", "yes", "on") else [])
+        + arguments,
+        for_uv(settings, os.environ),
+    )
+
+
+def _by_pip(python: Path, arguments: list[str]) -> bool:
+    """Whether pip did it."""
+    install = ["install", "-qq", "--disable-pip-version-check", "--require-hashes", "--only-binary", ":all:"]
+    return _ran([*_pip(python), *install, *arguments], os.environ)
+
+
+def _pip(python: Path) -> list[str]:
+    """What runs pip for a Python: its own, or that of the Python that runs this; if neither has one, it gets one."""
+    for command in ([str(python)], [sys.executable]):
+        if subprocess.run([*command, "-c", "import pip"], capture_output=True, timeout=60).returncode == 0:
+            return [*command, "-m", "pip", *([] if command == [str(python)] else ["--python", str(python)])]
+    if subprocess.run([str(python), "-m", "ensurepip"], capture_output=True, timeout=_LONGEST).returncode:
+        raise NotInstalled(
+            "this Python has no pip. Debian and Ubuntu have it apart: apt install python3-pip python3-venv"
+        )
+    return [str(python), "-m", "pip"]
+
+
+def pip_settings(pip: list[str]) -> dict[str, str]:
+    """What pip is told, by option: in the environment, for ``install`` alone, or for all that it does."""
+    ran = subprocess.run([*pip, "config", "list"], capture_output=True, text=True, timeout=60)
+    found: dict[str, dict[str, str]] = {"global": {}, "install": {}, ":env:": {}}
+    for line in ran.stdout.splitlines():
+        name, _, value = line.partition("=")
+        where, _, option = name.rpartition(".")
+        if where in found:
+            found[where][option] = str(ast.literal_eval(value))
+    return {**found["global"], **found["install"], **found[":env:"]}
+
+
+def for_uv(settings: Mapping[str, str], environment: Mapping[str, str]) -> dict[str, str]:
+    """An environment in which uv asks the registries that pip would; what uv has been told itself comes first."""
+    own = (Path(environment.get("XDG_CONFIG_HOME") or "~/.config").expanduser() / "uv/uv.toml", Path("/etc/uv/uv.toml"))
+    if {"UV_CONFIG_FILE", "UV_INDEX", "UV_DEFAULT_INDEX", "UV_INDEX_URL"} & environment.keys() or any(
+        map(Path.exists, own)
+    ):
+        return dict(environment)
+    told = {}
+    for option, variable in _OF_PIP.items():
+        if option in settings:
+            told[variable] = ("," if variable == "UV_FIND_LINKS" else " ").join(settings[option].split())
+    return {**told, **environment}
+
+
+def _ran(command: list[str], environment: Mapping[str, str], folder: Path | None = None) -> bool:
+    try:
+        return subprocess.run(command, env=dict(environment), cwd=folder, timeout=_LONGEST).returncode == 0
+    except (OSError, subprocess.TimeoutExpired) as error:
+        print(error, file=sys.stderr)
+        return False
+
+
+def lock(root: Path, *, upgrade: bool = False) -> None:
+    """Make every lock anew. What is locked and still fits stays, unless ``upgrade``.
+
+    The others follow the widest, as uv prefers the versions that it finds in the file that it writes. Hashes are those
+    of the main registry: a further one may hold only some of a version's files.
+    """
+    (root / LOCKS).mkdir(exist_ok=True)
+    python = Path(sys.executable)
+    settings = pip_settings(_pip(python))
+    main = {option: value for option, value in settings.items() if option not in ("extra-index-url", "find-links")}
+    widest = root / LOCKS / DEV
+    for name in (DEV, RUN, ZIP, UV):
+        target = root / LOCKS / name
+        if name in (RUN, ZIP):
+            shutil.copyfile(widest, target)
+        if not _ran(
+            [str(python.parent / "uv"), "pip", "compile", "--quiet", "--universal", "--python-version", "3.11"]
+            + ["--generate-hashes", "--no-strip-extras", "--only-binary", ":all:", "--no-emit-index-url"]
+            + ["--custom-compile-command", "make lock"]
+            + (["--upgrade"] if upgrade and name == DEV else [])
+            + [name, "--output-file", str(LOCKS / name)],
+            for_uv(main, os.environ),
+            root,
+        ):
+            raise NotInstalled(f"{name} can't be locked")
+
+
+def mistakes(root: Path) -> Iterator[str]:
+    """Where a lock does not fit its requirements, or another lock, or has a package without a hash; offline."""
+    locks = {name: read_lock((root / LOCKS / name).read_text(encoding="utf-8")) for name in (DEV, RUN, ZIP, UV)}
+    for name, locked in locks.items():
+        wanted, named = set(required(root, name)), {each for each, package in locked.items() if package.direct}
+        for requirement in sorted(wanted ^ named):
+            yield f"{LOCKS / name}: {requirement} is in only one of it and {name}; run: make lock"
+        for requirement, package in locked.items():
+            if name in (RUN, ZIP) and requirement not in locks[DEV]:
+                yield f"{LOCKS / name}: {requirement} is not in {LOCKS / DEV}; run: make lock"
+            if not package.hashes:
+                yield f"{LOCKS / name}: {requirement} has no hash; run: make lock"
+
+
+@dataclass
+class Locked:
+    """A package of a lock."""
+
+    direct: bool = False
+    """Whether a file of requirements names it; otherwise another package needs it."""
+    hashes: list[str] = field(default_factory=list)
+
+
+def read_lock(text: str) -> dict[str, Locked]:
+    """The packages of a lock, by ``name==version``."""
+    found: dict[str, Locked] = {}
+    package = Locked()
+    for line in text.splitlines():
+        if line and not line[0].isspace() and not line.startswith("#"):
+            package = found.setdefault(_plain(line), Locked())
+        elif "--hash=" in line:
+            package.hashes.append(line.strip(" \\").removeprefix("--hash="))
+        elif line.startswith("    #") and " -r " in line:
+            package.direct = True
+    return found
+
+
+def required(root: Path, name: str) -> Iterator[str]:
+    """The requirements of a file and of those that it includes, as a lock writes them."""
+    for line in (root / name).read_text(encoding="utf-8").splitlines():
+        requirement = line.partition("#")[0].strip()
+        if requirement.startswith("-r"):
+            yield from required(root, requirement.removeprefix("-r").strip())
+        elif requirement:
+            yield _plain(requirement)
+
+
+def _plain(requirement: str) -> str:
+    """As names are compared: https://packaging.python.org/en/latest/specifications/name-normalization/"""
+    requirement = re.split(r"[;\\]", requirement, maxsplit=1)[0].replace(" ", "")
+    name, separator, version = requirement.partition("==")
+    return re.sub(r"[-_.]+", "-", name).lower() + separator + version
+
+
+def main(arguments: list[str]) -> int:
+    if sys.version_info < OLDEST:
+        return 1  # The Makefile says so, for one that is missing too.
+    root = Path(__file__).resolve().parent.parent
+    try:
+        if arguments[:1] == ["install"] and arguments[1:] in ([each] for each in _SETS):
+            install(root, arguments[1])
+        elif arguments[:1] == ["unpack"] and len(arguments) == 5:
+            into_folder(Path(arguments[1]), Path(arguments[2]), python=arguments[3], machine=arguments[4])
+        elif arguments in (["lock"], ["lock", "--upgrade"]):
+            lock(root, upgrade="--upgrade" in arguments)
+        else:
+            print(__doc__, file=sys.stderr)
+            return 2
+    except NotInstalled as error:
+        print(f"Error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
