@@ -12,12 +12,11 @@ What each function may do, how long it may run and where its outcome goes: ``cha
 import os
 from typing import Any
 
-from chalice.app import Blueprint, Chalice, CloudWatchEvent, ConvertToMiddleware, Rate, Response, SNSEvent
+from chalice.app import Chalice, CloudWatchEvent, ConvertToMiddleware, Rate, Response, SNSEvent
 
 from chalicelib import handlers
 from chalicelib.composition import root
 from chalicelib.logs import logger
-from outcomes import on_failure, on_success
 
 app = Chalice(app_name="herald", configure_logs=False)
 app.api.binary_types.append("multipart/form-data")  # API Gateway would take it for text and break other charsets.
@@ -132,12 +131,16 @@ if stage.function_url:
         return handlers.message_url.answer(event)
 
 
-# What the rules run stands alone, in vendor/outcomes.py: Lambda starts it without this file and without Chalice.
-# Until a deployment of an older stage has come to its handlers, Lambda still looks for both by their names here.
-outcomes = Blueprint("outcomes")
-outcomes.lambda_function()(on_success)
-outcomes.lambda_function()(on_failure)
-app.register_blueprint(outcomes)
+@app.lambda_function()
+def on_success(event: dict[str, Any], context: Any) -> None:
+    """Log a message that was handled; rules on the bus run it."""
+    handlers.on_success.handle(event)
+
+
+@app.lambda_function()
+def on_failure(event: dict[str, Any], context: Any) -> None:
+    """Log and count a message that did not reach its owner, and notify the owner; rules on the bus run it."""
+    handlers.on_failure.handle(event)
 
 
 handlers.preload(os.environ.get("_HANDLER", ""))

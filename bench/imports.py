@@ -24,7 +24,7 @@ _OWNERS: Mapping[str, tuple[str, ...]] = {
     POWERTOOLS: ("aws_lambda_powertools", "jmespath", "typing_extensions", "botocore"),
     REQUESTS: ("requests", "urllib3", "certifi", "charset_normalizer", "idna"),
     CALLING: ("chalicelib.adapters.aws", "http", "ssl", "_ssl", "socket", "_socket", "email", "hmac"),
-    OURS: ("app", "chalicelib", "outcomes"),
+    OURS: ("app", "chalicelib"),
 }
 GROUPS = (PYTHON, CHALICE, POWERTOOLS, OURS, CALLING, REQUESTS)
 

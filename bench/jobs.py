@@ -11,12 +11,13 @@ from bench import events, packages
 from bench.runs import Job, Peer
 
 PEERS = Path(__file__).with_name("peers")
-HERALD, BARE, POWERTOOLS, FASTAPI, FLOOR = (
+HERALD, BARE, POWERTOOLS, FASTAPI, FLOOR, EMPTY = (
     "Herald",
     "boto3 alone",
     "Powertools' resolver, boto3",
     "FastAPI, Mangum, boto3",
     "standard library, unsigned",
+    "empty Chalice app with Powertools' logger",
 )
 HTTP, TLS, STEPS = "contact over HTTP", "contact over TLS", "contact over TLS, step by step"
 WITH_BOTOCORE, WITHOUT_BYTECODE, WITH_NEITHER = (
@@ -147,13 +148,13 @@ class Jobs:
         ]
 
     def outcomes(self) -> list[Job]:
-        """The functions that write one line of log and call nobody; a bare handler of the same would be the floor."""
+        """The functions that write one line of log and call nobody; beside an app that does no more."""
         return [
             Job(
                 function,
                 events.outcome(self._root, condition, action),
                 "null",
-                (self._herald(function), self._peer(FLOOR, "floor_outcome")),
+                (self._herald(function), self._peer(EMPTY, "empty_app", self._task, self._runtime)),
             )
             for function, (condition, action) in OUTCOMES.items()
         ]
@@ -164,7 +165,7 @@ class Jobs:
     def _herald(self, name: str) -> Peer:
         """Herald from its zip, started as one of its functions."""
         function = name.partition(",")[0]
-        handler = f"{'outcomes' if function in OUTCOMES else 'app'}.{function}"
+        handler = f"app.{function}"
         environ = {"HERALD_STAGE": "watched" if name in ("canary", "digest", TELLING) else "local", "_HANDLER": handler}
         if name in ("destined", "digest", TELLING):
             pairs = (f"{name}=herald-local-notify_{kind}" for name, kind in _KIND.items())

@@ -137,7 +137,7 @@ def stack() -> Iterator[LocalStack]:
     """A local stack of this checkout, with sites of one to eight channels and no limit at the door."""
     shutil.rmtree(WORK, ignore_errors=True)
     WORK.mkdir(parents=True)
-    for name in ("app.py", "chalicelib", "infra", "locks", "ops", "requirements.txt", "vendor", "web"):
+    for name in ("app.py", "chalicelib", "infra", "locks", "ops", "requirements.txt", "web"):
         (WORK / name).symlink_to(ROOT / name)
     text = (ROOT / "herald.toml").read_text(encoding="utf-8") + SITES
     text += "".join(_CHANNEL.format(number=number) for number in range(max(CHANNELS)))

@@ -81,16 +81,11 @@ class FunctionSpec:
     """Whether a channel needs the secret of this name: by its options it may do without."""
     needed: Callable[[Stage], bool] = lambda stage: True
     """Whether a stage's configuration asks for the function at all."""
-    alone: bool = False
-    """Whether Lambda starts it without ``app.py`` and the compiled settings, from ``vendor/outcomes.py``. Its
-    environment has what it must know of the stage."""
 
     @property
     def handler(self) -> str:
         """What Lambda calls, by the name that Chalice gives it."""
-        if self.trigger.kind == "http":
-            return "app.app"
-        return f"{'outcomes' if self.alone else 'app'}.{self.name}"
+        return "app.app" if self.trigger.kind == "http" else f"app.{self.name}"
 
 
 SUCCESS: dict[str, object] = {"requestContext": {"condition": ["Success"]}}
@@ -238,11 +233,10 @@ FUNCTIONS = (
     FunctionSpec(
         name="on_success",
         trigger=Trigger("rule", {**SUCCESS, "responsePayload": {"action": [{"anything-but": _NOT_FOR_SUCCESS}]}}),
-        memory=128,
+        memory=256,
         timeout=10,
         grants=(_LETTERS,),
         outcome_to=Resource.RULE_DEAD_LETTERS,
-        alone=True,
     ),
     FunctionSpec(
         name="on_failure",
@@ -259,7 +253,6 @@ FUNCTIONS = (
         timeout=60,
         grants=(_LETTERS, _LOOK_UP, _COUNT, _TELL),
         outcome_to=Resource.RULE_DEAD_LETTERS,
-        alone=True,
     ),
 )
 
@@ -288,14 +281,13 @@ def channels_for(on: Resource, stage: Stage) -> tuple[str, ...]:
 
 def settings_of(spec: FunctionSpec, stage: Stage) -> dict[str, str]:
     """Environment variables of a function beyond ``HERALD_STAGE``: whoever may invoke notifiers is told which."""
-    found = {"HERALD_METRICS": "off"} if spec.alone and not stage.metrics else {}
     granted = [grant.on for grant in grants_of(spec, stage) if grant.on in _OF_NOTIFIERS]
     if not granted:
-        return found
+        return {}
     functions = notifiers_of(stage)
     channels = dict.fromkeys(channel for on in granted for channel in channels_for(on, stage))
     pairs = (f"{channel}={stage.function(functions[channel].name)}" for channel in sorted(channels))
-    return found | {"LAMBDA_NOTIFICATIONS": ",".join(pairs)}
+    return {"LAMBDA_NOTIFICATIONS": ",".join(pairs)}
 
 
 _OF_NOTIFIERS = (Resource.NOTIFIERS, Resource.ALARM_NOTIFIERS, Resource.DIGEST_NOTIFIERS)

@@ -27,7 +27,7 @@ from ops.account import Account
 from ops.additions import let_in
 from ops.config import StageConfig
 from ops.errors import OpsError, unless
-from ops.release import PYTHON, FunctionPlan, Release, StackPlan, data, plan
+from ops.release import PYTHON, Release, StackPlan, data, plan
 from ops.releases import Releases, Standing, before
 from ops.steps import Step, take
 
@@ -320,8 +320,6 @@ def _chalice(it: Deployment, release: Release) -> str:
     finally:
         # Also after a failure: Chalice has written down what it made until then.
         record.store(ssm, stage, it.root)
-    for each in release.functions:
-        _call(it, each)
     return f"deployed: {', '.join(each.name for each in release.functions)}"
 
 
@@ -461,14 +459,6 @@ def _let_topic_in(it: Deployment, topic: str, function: str) -> None:
             Principal="sns.amazonaws.com",
             SourceArn=topic,
         )
-
-
-def _call(it: Deployment, each: FunctionPlan) -> None:
-    """Let Lambda call the right handler: another release's may be in another module, and Chalice leaves what is set."""
-    functions = it.account.functions
-    if functions.get_function(FunctionName=each.function)["Configuration"]["Handler"] != each.handler:
-        functions.get_waiter("function_updated_v2").wait(FunctionName=each.function)
-        functions.update_function_configuration(FunctionName=each.function, Handler=each.handler)
 
 
 def _canary(it: Deployment) -> str:

@@ -119,15 +119,12 @@ def _template(template: str, parameters: Mapping[str, str]) -> Lines:
 
 def _function(each: FunctionPlan, release: Release) -> Lines:
     python, traced = release.python, release.xray
-    return _settings(
-        python, ARCHITECTURE, each.handler, each.memory, each.timeout, each.reserved, traced, each.environment
-    )
+    return _settings(python, ARCHITECTURE, each.memory, each.timeout, each.reserved, traced, each.environment)
 
 
 def _settings(
     python: str,
     architecture: str,
-    handler: str,
     memory: int,
     timeout: int,
     reserved: int | None,
@@ -136,7 +133,6 @@ def _settings(
 ) -> Lines:
     return [
         f"{python}, {architecture}",
-        f"calls {handler}",
         f"{memory} MB",
         f"{timeout} s at most",
         *([f"reserved concurrency {reserved}"] if reserved is not None else []),
@@ -204,7 +200,6 @@ def _standing_function(account: Account, stage: Stage, name: str) -> Table:
         found["function", stage.function(name)] = _settings(
             settings.get("Runtime", ""),
             settings.get("Architectures", ["x86_64"])[0],
-            settings.get("Handler", ""),
             settings["MemorySize"],
             settings["Timeout"],
             answer.get("Concurrency", {}).get("ReservedConcurrentExecutions"),

@@ -60,13 +60,6 @@ class FunctionPlan:
     scheduled: bool
     subscribed: bool
     """Whether it is subscribed to the topic."""
-    handler: str
-    """What Lambda calls. Chalice sets it when it makes a function, and leaves it when it changes one."""
-
-    @classmethod
-    def read(cls, found: Mapping[str, Any]) -> FunctionPlan:
-        """As it was kept; before decision 0032 no handler was, as all were in ``app.py``."""
-        return cls(**{"handler": "app.app" if found["name"] == "api_handler" else f"app.{found['name']}", **found})
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +120,7 @@ class Release:
         try:
             found = json.loads(text)
             found["foundation"], found["wiring"] = (_stack(found[name]) for name in ("foundation", "wiring"))
-            found["functions"] = tuple(map(FunctionPlan.read, found["functions"]))
+            found["functions"] = tuple(FunctionPlan(**each) for each in found["functions"])
             found["code"] = Code(**found["code"])
             return cls(**found)
         except (ValueError, TypeError, KeyError) as error:
@@ -215,7 +208,6 @@ def _functions(root: Path, stage: Stage) -> list[FunctionPlan]:
                 policy=json.loads((root / render.policy_file(stage.name, spec.name)).read_text(encoding="utf-8")),
                 scheduled=spec.trigger.kind == "schedule",
                 subscribed=spec.trigger.kind == "topic",
-                handler=spec.handler,
             )
         )
     return found

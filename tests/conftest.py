@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
+import logging
 from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
@@ -13,6 +15,8 @@ from botocore.client import BaseClient
 from botocore.config import Config
 from botocore.session import Session
 from botocore.stub import Stubber
+
+from chalicelib.logs import logger
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -62,28 +66,38 @@ def stubbed(aws: Callable[[str], Any]) -> Iterator[Callable[[str], tuple[Any, St
         stubber.assert_no_pending_responses()
 
 
-class Printed:
-    """What was printed, which in Lambda is the log."""
+class Log:
+    """What the functions log, in the very format that they log it."""
 
-    def __init__(self, capsys: pytest.CaptureFixture[str]) -> None:
-        self._capsys = capsys
-        self._text = ""
-        self.err = ""
+    def __init__(self) -> None:
+        self.stream = io.StringIO()
 
     @property
     def text(self) -> str:
-        out, err = self._capsys.readouterr()
-        self._text += out
-        self.err += err
-        return self._text
+        return self.stream.getvalue()
 
     @property
     def lines(self) -> list[dict[str, Any]]:
-        """The lines of the log, without those that are metrics."""
-        return [line for line in map(json.loads, self.text.splitlines()) if "_aws" not in line]
+        return [json.loads(line) for line in self.text.splitlines()]
+
+    def line(self, message: str) -> dict[str, Any]:
+        found = [line for line in self.lines if line["message"] == message]
+        assert len(found) == 1, f"{message!r} stands {len(found)} times in {self.lines}"
+        return found[0]
 
 
 @pytest.fixture
-def printed(capsys: pytest.CaptureFixture[str]) -> Printed:
-    """What ``on_success`` and ``on_failure`` write, who have no logger."""
-    return Printed(capsys)
+def log() -> Iterator[Log]:
+    """A second handler beside the one that writes to standard output. Every library's lines are kept too."""
+    found = Log()
+    ours, others = logging.StreamHandler(found.stream), logging.StreamHandler(found.stream)
+    for handler in (ours, others):
+        handler.setFormatter(logger.registered_formatter)
+    # Herald's own lines pass on to the root logger, where they would stand a second time.
+    others.addFilter(lambda record: record.name != logger.name)
+    logging.getLogger(logger.name).addHandler(ours)
+    logging.getLogger().addHandler(others)
+    logger.set_correlation_id(None)
+    yield found
+    logging.getLogger(logger.name).removeHandler(ours)
+    logging.getLogger().removeHandler(others)

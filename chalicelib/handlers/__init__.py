@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from types import ModuleType
 
-    from chalicelib.handlers import alarm as alarm
     from chalicelib.handlers import canary as canary
     from chalicelib.handlers import contact as contact
     from chalicelib.handlers import destined as destined
@@ -20,6 +19,8 @@ if TYPE_CHECKING:
     from chalicelib.handlers import message_url as message_url
     from chalicelib.handlers import messages as messages
     from chalicelib.handlers import notify as notify
+    from chalicelib.handlers import on_failure as on_failure
+    from chalicelib.handlers import on_success as on_success
     from chalicelib.handlers import openapi as openapi
     from chalicelib.handlers import redrive as redrive
 
@@ -35,8 +36,10 @@ _HANDLER_OF = {
     "redrive": "redrive",
     "canary": "canary",
     "digest": "digest",
+    "on_success": "on_success",
+    "on_failure": "on_failure",
 }
-_SELDOM = ("alarm", "openapi")
+_SELDOM = ("openapi",)
 """Loaded by the event that needs it: no function pays for it at its start."""
 
 

@@ -54,7 +54,7 @@ class Failure:
 
     @classmethod
     def read(cls, outcome: Mapping[str, object]) -> Failure:
-        """Of the fields that ``on_failure`` logs (``outcome`` in ``vendor/outcomes.py``), and ``reason``."""
+        """Of the fields that ``on_failure`` logs (:func:`chalicelib.logic.outcome.outcome`), and ``reason``."""
 
         def text(name: str) -> str:
             return str(outcome.get(name, ""))

@@ -1,4 +1,4 @@
-"""Test events, and the kinds of what is published to the topic. What the bus tells of each: ``vendor/outcomes.py``."""
+"""Test events, and the kinds of what is published to the topic. How each ends: ``outcome.py``."""
 
 from __future__ import annotations
 

@@ -22,7 +22,6 @@ os.environ["HERALD_STAGE"] = "local"
 from botocore.stub import Stubber
 
 import app as herald
-import outcomes
 from chalicelib.adapters.topic import SnsTopic
 from chalicelib.composition import using
 from chalicelib.errors import (
@@ -146,7 +145,7 @@ EVENT = sns_event("hello world", "event")
 )
 def test_each_answer_of_destined_reaches_exactly_one_function(
     rules: dict[str, Any],
-    printed: Any,
+    log: Any,
     request_: dict[str, Any],
     notifier: Notifier,
     options: dict[str, Any],
@@ -157,8 +156,8 @@ def test_each_answer_of_destined_reaches_exactly_one_function(
     assert answer["action"] == action
     event = succeeded(request_, answer)
     assert told(rules, event) == [function]
-    getattr(outcomes, function)(event, Context())
-    line = printed.lines[-1]
+    getattr(herald, function)(event, Context())
+    line = log.lines[-1]
     assert (line["action"], line["condition"], line["source"]) == (action, "Success", answer["source"])
     assert "MARKER" not in json.dumps(line)
 
@@ -168,7 +167,7 @@ def test_each_answer_of_destined_reaches_exactly_one_function(
 @pytest.mark.parametrize("with_answer", [True, False])
 def test_each_failure_reaches_on_failure_and_the_queue_that_keeps_it_alone(
     rules: dict[str, Any],
-    printed: Any,
+    log: Any,
     condition: str,
     request_: dict[str, Any],
     kind: str,
@@ -177,8 +176,8 @@ def test_each_failure_reaches_on_failure_and_the_queue_that_keeps_it_alone(
     error = DeliveryIncompleteError("still to deliver: pushover waiting") if with_answer else None
     event = failed(request_, error, condition)
     assert told(rules, event) == ["on_failure", "queue"]
-    outcomes.on_failure(event, Context())
-    (line,) = printed.lines
+    herald.on_failure(event, Context())
+    (line,) = log.lines
     assert (line["condition"], line["kind"], line["level"]) == (condition, kind, "ERROR")
     assert line.get("error_type", "") == ("DeliveryIncompleteError" if with_answer else "")
     assert ("request" in line) == (kind == "event")
@@ -197,13 +196,13 @@ def test_what_destined_raises_is_what_the_failure_tells() -> None:
 
 @pytest.mark.parametrize("record", ["success", "failure"])
 def test_the_documented_sample_itself_reaches_the_right_functions_and_is_logged(
-    rules: dict[str, Any], printed: Any, record: str
+    rules: dict[str, Any], log: Any, record: str
 ) -> None:
     """The sample of a success has a text for an answer, which has no action: nobody of ours is told of it."""
     event = sample(record)
     assert told(rules, event) == ([] if record == "success" else ["on_failure", "queue"])
-    (outcomes.on_success if record == "success" else outcomes.on_failure)(event, Context())
-    assert len(printed.lines) == 1
+    (herald.on_success if record == "success" else herald.on_failure)(event, Context())
+    assert len(log.lines) == 1
 
 
 @pytest.mark.parametrize("source", ["aws.lambda", "herald", "custom"])

@@ -208,7 +208,7 @@ def checkout() -> Iterator[Path]:
     """The checkout as it is, save that ``herald.toml`` has further sites, and alarms."""
     folder = ROOT / ".herald" / f"test-e2e-{os.getpid()}"
     folder.mkdir(parents=True)
-    for name in ("app.py", "chalicelib", "infra", "locks", "ops", "requirements.txt", "vendor", "web"):
+    for name in ("app.py", "chalicelib", "infra", "locks", "ops", "requirements.txt", "web"):
         (folder / name).symlink_to(ROOT / name)
     shipped = (ROOT / "herald.toml").read_text(encoding="utf-8")
     (folder / "herald.toml").write_text(

@@ -105,11 +105,6 @@ def undo(account: Account) -> Callable[[], list[bool]]:
     return back
 
 
-def handler(account: Account, name: str) -> str:
-    """What Lambda calls."""
-    return account.functions.get_function_configuration(FunctionName=f"herald-dev-{name}")["Handler"]
-
-
 def of_dev(found: dict[str, list[str]], *kinds: str) -> dict[str, list[str]]:
     """What belongs to the stage, by its name; of all kinds unless some are named."""
     return {kind: [name for name in found[kind] if "dev" in name] for kind in kinds or found}
@@ -167,8 +162,6 @@ def test_a_stage_is_interrupted_mended_changed_put_back_and_destroyed(herald: Ha
     code = app.read_text(encoding="utf-8")
     app.write_text(code.replace('{"status": "ok"}', '{"status": "changed"}'), encoding="utf-8")
     (clone / "herald.toml").write_text(plain.replace("[stages.dev]", CHANGED))
-    # As a stage of an older Herald has it: Chalice leaves the handler of a function that stands.
-    account.functions.update_function_configuration(FunctionName="herald-dev-on_success", Handler="app.on_success")
     undone = undo(account)
     with granted(herald, pipeline.comparing(stage)) as role:
         seen = ops(clone, environ | role, "diff", *STAGE, "--json", "--exit-code")
@@ -177,7 +170,6 @@ def test_a_stage_is_interrupted_mended_changed_put_back_and_destroyed(herald: Ha
     assert "+- app.py" in next(found for name, found in lines.items() if name.startswith("since "))
     assert lines["throttle"] == ["- 10 a second, burst 20", "+ 7 a second, burst 8"]
     assert "+ parameter SendEvent = on" in lines["herald-dev-foundation"]
-    assert lines["herald-dev-on_success"] == ["- calls app.on_success", "+ calls outcomes.on_success"]
     assert lines["herald-dev-wiring, as it stands"] == [
         "- DestinedOutcome is gone",
         "- OnFailurePermission is gone",
@@ -189,7 +181,6 @@ def test_a_stage_is_interrupted_mended_changed_put_back_and_destroyed(herald: Ha
     assert changed.returncode == 0, changed.stderr
     urls = json.loads(ops(clone, environ, "urls", *STAGE, "--json").stdout)
     assert says(urls) == "changed"
-    assert handler(account, "on_success") == "outcomes.on_success"
     assert undone() == [True, True, True, True], changed.stdout
     assert ops(clone, environ, "diff", *STAGE, "--exit-code").stdout.endswith("\nnothing\n")
     assert "herald-dev-send-event" in inventory(account)["roles"]

@@ -181,7 +181,7 @@ def deployed(herald: Harness) -> Policies:
 def recorder() -> Iterator[Recorder]:
     folder = ROOT / ".herald" / f"test-matrix-{os.getpid()}"
     folder.mkdir(parents=True)
-    for name in ("app.py", "chalicelib", "infra", "locks", "ops", "requirements.txt", "vendor", "web"):
+    for name in ("app.py", "chalicelib", "infra", "locks", "ops", "requirements.txt", "web"):
         (folder / name).symlink_to(ROOT / name)
     shutil.copyfile(ROOT / "herald.toml", folder / "herald.toml")
     log = folder / "access.jsonl"

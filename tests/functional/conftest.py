@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import io
 import json
-import logging
 import os
 import threading
 from collections.abc import Callable, Iterator
@@ -25,7 +23,6 @@ import app as herald
 from chalicelib import composition
 from chalicelib.adapters.aws.sdk import Sdk
 from chalicelib.logic import openapi
-from chalicelib.logs import logger
 from chalicelib.settings import Stage, stage_named
 from tests.fakes import Context
 from tests.openapi import Conformance
@@ -83,43 +80,6 @@ def local() -> Stage:
 @pytest.fixture
 def context() -> Context:
     return Context()
-
-
-class Log:
-    """What the functions log, in the very format that they log it."""
-
-    def __init__(self) -> None:
-        self.stream = io.StringIO()
-
-    @property
-    def text(self) -> str:
-        return self.stream.getvalue()
-
-    @property
-    def lines(self) -> list[dict[str, Any]]:
-        return [json.loads(line) for line in self.text.splitlines()]
-
-    def line(self, message: str) -> dict[str, Any]:
-        found = [line for line in self.lines if line["message"] == message]
-        assert len(found) == 1, f"{message!r} stands {len(found)} times in {self.lines}"
-        return found[0]
-
-
-@pytest.fixture
-def log() -> Iterator[Log]:
-    """A second handler beside the one that writes to standard output. Every library's lines are kept too."""
-    found = Log()
-    ours, others = logging.StreamHandler(found.stream), logging.StreamHandler(found.stream)
-    for handler in (ours, others):
-        handler.setFormatter(logger.registered_formatter)
-    # Herald's own lines pass on to the root logger, where they would stand a second time.
-    others.addFilter(lambda record: record.name != logger.name)
-    logging.getLogger(logger.name).addHandler(ours)
-    logging.getLogger().addHandler(others)
-    logger.set_correlation_id(None)
-    yield found
-    logging.getLogger(logger.name).removeHandler(ours)
-    logging.getLogger().removeHandler(others)
 
 
 @dataclass

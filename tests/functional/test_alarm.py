@@ -73,12 +73,6 @@ class World:
 
 
 @pytest.fixture
-def channels_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As ``ops render`` does for ``on_failure`` where ``herald.toml`` says by what the owner hears of failures."""
-    monkeypatch.setenv("LAMBDA_NOTIFICATIONS", "pushover=herald-local-notify_pushover,email=herald-local-notify_email")
-
-
-@pytest.fixture
 def event(root: Path) -> dict[str, Any]:
     """A failure as Lambda puts it on the bus."""
     found: dict[str, Any] = json.loads((root / "tests/contract/samples/failure.json").read_text(encoding="utf-8"))
@@ -92,7 +86,6 @@ def event(root: Path) -> dict[str, Any]:
     return found
 
 
-@pytest.mark.usefixtures("channels_are_named")
 def test_the_first_failure_is_told_at_once_and_those_after_it_together(
     client: Client, local: Stage, event: dict[str, Any]
 ) -> None:
@@ -114,7 +107,6 @@ def test_the_first_failure_is_told_at_once_and_those_after_it_together(
     assert not any("MARKER" in told.message + told.title for told in owner.delivered)
 
 
-@pytest.mark.usefixtures("channels_are_named")
 def test_what_nobody_has_told_is_told_by_the_redrive(client: Client, local: Stage, event: dict[str, Any]) -> None:
     owner = RecordingNotifier()
     world = World(local, "email", email=owner)
@@ -129,7 +121,6 @@ def test_what_nobody_has_told_is_told_by_the_redrive(client: Client, local: Stag
     ]
 
 
-@pytest.mark.usefixtures("channels_are_named")
 def test_the_alarm_goes_by_a_channel_that_did_not_fail_itself(
     client: Client, local: Stage, event: dict[str, Any]
 ) -> None:
@@ -141,7 +132,6 @@ def test_the_alarm_goes_by_a_channel_that_did_not_fail_itself(
     assert (len(phone.delivered), len(mail.delivered)) == (0, 1)
 
 
-@pytest.mark.usefixtures("channels_are_named")
 def test_an_alarm_that_nobody_took_is_an_error_and_lambdas_retry_tells_it(
     client: Client, local: Stage, event: dict[str, Any]
 ) -> None:
@@ -156,7 +146,6 @@ def test_an_alarm_that_nobody_took_is_an_error_and_lambdas_retry_tells_it(
     assert "more since" not in owner.delivered[0].message
 
 
-@pytest.mark.usefixtures("channels_are_named")
 def test_a_table_that_can_not_be_read_forgets_no_failure(client: Client, local: Stage, event: dict[str, Any]) -> None:
     owner = RecordingNotifier()
     world = World(local, "email", email=owner)

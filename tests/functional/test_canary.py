@@ -94,18 +94,15 @@ def failure(root: Path) -> dict[str, Any]:
     return event(root, "failure.json", CANARY.serialize(), "canary", responsePayload=thrown)
 
 
-def test_on_failure_warns_in_the_notifiers_words(client: Client, root: Path, printed: Any) -> None:
+def test_on_failure_warns_in_the_notifiers_words(client: Client, root: Path, log: Any) -> None:
     client.lambda_.invoke("on_failure", failure(root))
-    (line,) = printed.lines
+    (line,) = log.lines
     assert (line["level"], line["message"], line["message_id"]) == ("WARNING", "Canary did not get through", "canary-1")
     assert line["error"]["errorMessage"] == "pushover: down"
     assert "request" not in line
 
 
-def test_the_owner_hears_of_it_by_a_channel_that_works(
-    client: Client, root: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("LAMBDA_NOTIFICATIONS", "pushover=a,email=b")
+def test_the_owner_hears_of_it_by_a_channel_that_works(client: Client, root: Path) -> None:
     broken, working = RefusingNotifier(ChannelUnavailableError("down")), RecordingNotifier()
     it = FakeComposition(
         replace(stage(name="local", channels=("pushover", "email")), alarm_channels=("pushover", "email")),

@@ -268,7 +268,7 @@ def test_the_projects_own_app_is_imported_and_no_module_beside_the_program(proje
 
 def test_a_package_is_named_by_sources_and_not_by_the_bytecode_that_python_leaves_beside_them(project: Path) -> None:
     """Else a rollback would find that its package has another name once ``app.py`` was imported."""
-    beside = project / "vendor" / "outcomes.py"
+    beside = project / "vendor" / "beside.py"
 
     def name() -> str:
         ran = chalice(project, "--package-name")

@@ -26,9 +26,9 @@ from chalicelib.logic.contract import MAX_ID
 from chalicelib.logic.delivery import Delivery, State
 from chalicelib.logic.spam import NOTHING_FOUND
 from chalicelib.settings import Stage
+from tests.conftest import Log
 from tests.contracts import error_fits, fits
 from tests.fakes import NOW, FakeComposition, InMemoryArchive, UnreachableArchive
-from tests.functional.conftest import Log
 
 STORED = StoredMessage(
     ListedMessage(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -10,8 +11,10 @@ from typing import Any
 import pytest
 from chalice.test import Client
 
+from chalicelib.composition import using
 from chalicelib.functions import FUNCTIONS
-from tests.fakes import message
+from chalicelib.settings import Stage
+from tests.fakes import FakeComposition, message
 
 MESSAGE = message(source="MARKER-source", name="MARKER-name", email="MARKER@example.com", message="MARKER-message")
 OURS = {
@@ -47,7 +50,7 @@ def ours(line: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in line.items() if name in OURS}
 
 
-def test_a_delivered_message_leaves_one_line(client: Client, root: Path, printed: Any, log: Any) -> None:
+def test_a_delivered_message_leaves_one_line(client: Client, root: Path, log: Any) -> None:
     answer = {"source": "herald.contact", "action": "delivered", "message": {"id": MESSAGE.id, "channels": {}}}
     assert (
         client.lambda_.invoke(
@@ -55,7 +58,7 @@ def test_a_delivered_message_leaves_one_line(client: Client, root: Path, printed
         ).payload
         is None
     )
-    (line,) = printed.lines
+    (line,) = log.lines
     assert line["level"] == "INFO"
     assert ours(line) == {
         "message_id": MESSAGE.id,
@@ -66,13 +69,13 @@ def test_a_delivered_message_leaves_one_line(client: Client, root: Path, printed
         "condition": "Success",
         "attempts": 1,
     }
-    assert "MARKER" not in printed.text + printed.err + log.text
+    assert "MARKER" not in log.text
 
 
-def test_an_answered_test_event_leaves_one_line(client: Client, root: Path, printed: Any) -> None:
+def test_an_answered_test_event_leaves_one_line(client: Client, root: Path, log: Any) -> None:
     answer = {"source": "herald.event", "action": "message", "message": "hello world"}
     client.lambda_.invoke("on_success", event(root, "success.json", "hello world", "event", responsePayload=answer))
-    (line,) = printed.lines
+    (line,) = log.lines
     assert ours(line) == {
         "message_id": "95df01b4-ee98-5cb9-9903-4c221d41eb5e",
         "correlation_id": "95df01b4-ee98-5cb9-9903-4c221d41eb5e",
@@ -85,12 +88,12 @@ def test_an_answered_test_event_leaves_one_line(client: Client, root: Path, prin
 
 
 def test_a_failed_test_event_is_logged_with_all_that_is_needed_to_send_it_again(
-    client: Client, root: Path, printed: Any
+    client: Client, root: Path, log: Any
 ) -> None:
     error = {"errorMessage": "the event asked to fail", "errorType": "EventFailedError", "stackTrace": ["line"]}
     failed = event(root, "failure.json", "please fail", "event", responsePayload=error)
     client.lambda_.invoke("on_failure", failed)
-    (line,) = printed.lines
+    (line,) = log.lines
     assert line["level"] == "ERROR"
     assert ours(line) == {
         "message_id": "95df01b4-ee98-5cb9-9903-4c221d41eb5e",
@@ -138,53 +141,67 @@ def test_a_failed_test_event_is_logged_with_all_that_is_needed_to_send_it_again(
 def test_a_failed_contact_message_is_logged_by_its_id_and_never_with_its_payload(
     client: Client,
     root: Path,
-    printed: Any,
     log: Any,
     sample: str,
     more: dict[str, Any],
     expected: dict[str, Any],
 ) -> None:
     client.lambda_.invoke("on_failure", event(root, sample, MESSAGE.serialize(), "contact", **more))
-    (line,) = printed.lines
+    (line,) = log.lines
     assert line["level"] == "ERROR"
     assert ours(line) == {"message_id": MESSAGE.id, "correlation_id": MESSAGE.id, "kind": "contact", **expected}
-    assert "MARKER" not in printed.text + printed.err + log.text
+    assert "MARKER" not in log.text
 
 
 @pytest.mark.parametrize("kind", ["", "Event", "other"])
 def test_a_kind_that_is_not_known_to_be_without_personal_data_is_treated_as_personal(
-    client: Client, root: Path, printed: Any, log: Any, kind: str
+    client: Client, root: Path, log: Any, kind: str
 ) -> None:
     client.lambda_.invoke("on_failure", event(root, "failure.json", MESSAGE.serialize(), kind))
-    assert "MARKER" not in printed.text + printed.err + log.text
+    assert "MARKER" not in log.text
 
 
 @pytest.mark.parametrize("text", ["", "hello", "7", "null", "[1]", '{"x": 1}', '"id"'])
 def test_a_message_without_an_id_of_its_own_goes_by_the_one_of_sns(
-    client: Client, root: Path, printed: Any, text: str
+    client: Client, root: Path, log: Any, text: str
 ) -> None:
     client.lambda_.invoke("on_failure", event(root, "failure.json", text, "event"))
-    assert printed.lines[0]["message_id"] == "95df01b4-ee98-5cb9-9903-4c221d41eb5e"
+    assert log.lines[0]["message_id"] == "95df01b4-ee98-5cb9-9903-4c221d41eb5e"
 
 
 @pytest.mark.parametrize("request_", [None, {}, {"Records": []}, {"Records": [{}]}, {"Records": None}])
 @pytest.mark.parametrize("function", ["on_success", "on_failure"])
 def test_an_outcome_of_another_request_is_logged_all_the_same(
-    client: Client, root: Path, printed: Any, function: str, request_: object
+    client: Client, root: Path, log: Any, function: str, request_: object
 ) -> None:
     found = event(root, "failure.json", "", "")
     found["detail"]["requestPayload"] = request_
     client.lambda_.invoke(function, found)
-    assert len(printed.lines) == 1
-    assert printed.lines[0]["condition"] == "RetriesExhausted"
+    assert len(log.lines) == 1
+    assert log.lines[0]["condition"] == "RetriesExhausted"
 
 
-def test_lambda_starts_what_stands_alone_without_the_app(module: ModuleType) -> None:
+def test_lambda_calls_what_the_manifest_names(module: ModuleType) -> None:
     declared = {spec.name: spec.handler for spec in FUNCTIONS}
     registered = {it.name: it.handler_string for it in module.app.pure_lambda_functions}
     registered |= {it.name: it.handler_string for it in module.app.event_sources}
     assert registered == {name: declared[name] for name in registered}
-    assert (registered["on_success"], registered["on_failure"]) == ("outcomes.on_success", "outcomes.on_failure")
     assert declared["api_handler"] == "app.app"
-    for name in ("on_success", "on_failure"):
-        assert callable(getattr(module, name)), "where Lambda looks until an older stage's handlers are set"
+
+
+@pytest.mark.parametrize(("metrics", "counted"), [(True, ["Failed"]), (False, [])])
+def test_a_failure_is_counted_unless_its_stage_wants_no_metrics(
+    client: Client, root: Path, local: Stage, capsys: pytest.CaptureFixture[str], metrics: bool, counted: list[str]
+) -> None:
+    with using(FakeComposition(replace(local, metrics=metrics))):
+        client.lambda_.invoke("on_failure", event(root, "failure.json", MESSAGE.serialize(), "contact"))
+    printed = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [name for line in printed if "_aws" in line for name in line if name == "Failed"] == counted
+
+
+def test_a_text_with_half_a_character_can_be_logged(client: Client, root: Path, log: Any) -> None:
+    """JSON can hold one, and no encoding can."""
+    failed = event(root, "failure.json", "please fail", "event")
+    failed["detail"]["requestPayload"]["Records"][0]["Sns"]["Subject"] = "\ud83d"
+    client.lambda_.invoke("on_failure", failed)
+    assert log.lines[0]["request"] == failed["detail"]["requestPayload"]

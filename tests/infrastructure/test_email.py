@@ -34,7 +34,7 @@ channels = ["email"]
 def checkout(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the project whose stage ``local`` has a site with an e-mail channel, rendered."""
     folder = tmp_path_factory.mktemp("mailing")
-    for name in ("app.py", "ops", "vendor"):
+    for name in ("app.py", "ops"):
         (folder / name).symlink_to(root / name)
     shutil.copytree(root / "chalicelib", folder / "chalicelib", ignore=shutil.ignore_patterns("__pycache__"))
     (folder / "herald.toml").write_text((root / "herald.toml").read_text(encoding="utf-8") + CHANNEL, encoding="utf-8")

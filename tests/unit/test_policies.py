@@ -234,13 +234,6 @@ def test_a_channel_that_is_for_alarms_alone_is_none_that_messages_are_delivered_
     assert settings_of(BY_NAME["on_failure"], stage()) == {}
 
 
-def test_what_stands_alone_is_told_that_its_stage_wants_no_metrics() -> None:
-    silent = replace(stage(), metrics=False)
-    told = {spec.name for spec in functions_of(silent) if "HERALD_METRICS" in settings_of(spec, silent)}
-    assert told == {"on_success", "on_failure"}
-    assert settings_of(BY_NAME["on_failure"], silent) == {"HERALD_METRICS": "off"}
-
-
 def test_no_function_may_scan_the_table() -> None:
     assert not [
         (spec.name, grant.sid) for spec in FUNCTIONS for grant in spec.grants if "dynamodb:Scan" in grant.actions

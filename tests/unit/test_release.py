@@ -32,7 +32,6 @@ RELEASE = Release(
             {},
             False,
             True,
-            "app.destined",
         ),
         FunctionPlan(
             "redrive",
@@ -46,7 +45,6 @@ RELEASE = Release(
             {"Version": "1"},
             True,
             False,
-            "app.redrive",
         ),
     ),
     rate=10,
@@ -63,15 +61,6 @@ RELEASE = Release(
 def test_what_is_kept_is_read_as_it_was() -> None:
     assert Release.from_json(RELEASE.to_json()) == RELEASE
     assert RELEASE.schedules == {"destined": False, "redrive": True}
-
-
-def test_a_release_that_was_kept_before_handlers_were_has_them_in_the_app() -> None:
-    kept = json.loads(RELEASE.to_json())
-    for each in kept["functions"]:
-        del each["handler"]
-    assert Release.from_json(json.dumps(kept)) == RELEASE
-    kept["functions"][0]["name"] = "api_handler"
-    assert Release.from_json(json.dumps(kept)).functions[0].handler == "app.app"
 
 
 @pytest.mark.parametrize("change", ["without", "with more", "other", "no JSON"])

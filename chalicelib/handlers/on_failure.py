@@ -1,0 +1,55 @@
+"""``on_failure``: what the rules for messages that did not reach their owner run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from chalicelib import composition
+from chalicelib.logic.events import KIND_CANARY
+from chalicelib.logic.outcome import outcome, reason
+from chalicelib.logs import logger
+from chalicelib.metrics import Metric, emit
+
+
+def prepare(function: str) -> None:
+    """Nothing: failures are seldom and nobody waits, so clients are made when there is somebody to notify."""
+
+
+def handle(event: dict[str, Any]) -> None:
+    """Log and count the failure, of a test event with all that is needed to send it again, and notify the owner.
+
+    ``destined`` has written each channel's state into the message's record by then. The owner is notified where
+    ``herald.toml`` names channels for that. An exception makes Lambda run the event again, and then keep it in a queue.
+    """
+    found = outcome(event)
+    why = reason(found)
+    logger.set_correlation_id(found.get("message_id", ""))
+    if found.get("kind") == KIND_CANARY:
+        logger.warning("Canary did not get through", extra=found)
+    else:
+        logger.error("Message not delivered", extra=found)
+        details = {"message_id": found.get("message_id", ""), "kind": found.get("kind", ""), "reason": why}
+        emit(composition.root().stage, Metric.FAILED, details)
+    if composition.root().stage.alarm_channels:
+        _notify_owner({**found, "reason": why})
+
+
+def _notify_owner(found: Mapping[str, Any]) -> None:
+    """Notify, or count for the next notification."""
+    from chalicelib.logic import alarm
+
+    failure = alarm.Failure.read(found)
+    here = composition.root()
+    now = here.now()
+    # Before it is counted: after a failure between counting and notifying, it would never be notified.
+    stored = here.messages.find(failure.id)
+    number = here.alarm_log.failed(now, alarm.QUIET)
+    if not number:
+        return
+    record = stored[1] if stored else None
+    channels = alarm.channels_for(here.stage.alarm_channels, record)
+    what = alarm.of_failure(failure, record, number, now)
+    # When Lambda runs the event again, this failure is counted again.
+    channel = alarm.tell(what, channels, here.notifiers, here.alarm_log, number - 1, now, alarm.BEFORE_LAMBDAS_RETRY)
+    logger.info("Owner told", extra={"message_id": failure.id, "channel": channel, "failures": number})

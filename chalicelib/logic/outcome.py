@@ -1,0 +1,68 @@
+"""How a run of ``destined`` ended, read from the event that Lambda Destinations put on the bus.
+
+The event's shape is Lambda's: https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from chalicelib.logic.events import KIND_CANARY, KIND_EVENT, KIND_REDRIVE
+
+_WITHOUT_PERSONAL_DATA = (KIND_EVENT, KIND_CANARY)
+"""Kinds whose error may be logged. Of any other kind, no error text and no payload is."""
+
+
+def outcome(event: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of a log line; those without a value are left out.
+
+    Returns
+    -------
+    ``message_id`` (a test event has the id that SNS gave it), ``kind`` (``contact``, ``event``, ``redrive`` or
+    ``canary``, from the SNS message attributes), ``condition`` (``Success``, ``RetriesExhausted`` or
+    ``EventAgeExceeded``), ``attempts``; of a success ``source`` and ``action``; of a failure ``error_type``, for a
+    kind without personal data ``error``, and for a test event ``request``: enough to send it again.
+    """
+    detail = event["detail"]
+    context = _mapping(detail.get("requestContext"))
+    response = _mapping(detail.get("responsePayload"))
+    request = detail.get("requestPayload")
+    records = (request or {}).get("Records") or [{}]
+    sns = records[0].get("Sns", {})
+    kind = str(sns.get("MessageAttributes", {}).get("kind", {}).get("Value", ""))
+    attempts = context.get("approximateInvokeCount")
+    # An event that grew too old before its first run has neither response nor error.
+    failed = context.get("condition") != "Success"
+    fields = {
+        "message_id": _message_id(sns, kind),
+        "kind": kind,
+        "source": "" if failed else str(response.get("source", "")),
+        "action": "" if failed else str(response.get("action", "")),
+        "condition": str(context.get("condition", "")),
+        "error_type": str(response.get("errorType", "")) if failed else "",
+        "attempts": attempts if isinstance(attempts, int) else 0,
+        "error": response if failed and kind in _WITHOUT_PERSONAL_DATA else None,
+        "request": request if failed and kind == KIND_EVENT else None,
+    }
+    return {name: value for name, value in fields.items() if value not in ("", None)}
+
+
+def reason(outcome: Mapping[str, Any]) -> str:
+    """Why a message did not reach its owner: the action, else the error's class, else Lambda's condition."""
+    return str(outcome.get("action") or outcome.get("error_type") or outcome.get("condition", ""))
+
+
+def _message_id(sns: Mapping[str, Any], kind: str) -> str:
+    """A contact message carries its own id, a redrive is one; anything else goes by the id that SNS gave it."""
+    if kind == KIND_REDRIVE:
+        return str(sns.get("Message", ""))
+    try:
+        return str(json.loads(sns["Message"])["id"])
+    except (KeyError, TypeError, ValueError):
+        return str(sns.get("MessageId", ""))
+
+
+def _mapping(value: object) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}

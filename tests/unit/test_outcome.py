@@ -1,0 +1,100 @@
+"""What ``on_success`` and ``on_failure`` read of the events that Lambda Destinations put on the bus."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from chalicelib.logic import events
+from chalicelib.logic.outcome import outcome
+
+
+def sent(message_id: str, kind: str) -> dict[str, Any]:
+    """What ``destined`` was run with, as SNS hands it over."""
+    sns = {"Message": json.dumps({"id": message_id}), "MessageAttributes": {"kind": {"Value": kind}}}
+    return {"Records": [{"Sns": sns}]}
+
+
+def read(condition: str, response: object, attempts: object = 1, *, kind: str = "contact") -> dict[str, Any]:
+    """What is read of the event that a destination made of such a run."""
+    detail = {
+        "requestContext": {"requestId": "r", "condition": condition, "approximateInvokeCount": attempts},
+        "requestPayload": sent("m", kind),
+        "responseContext": {"statusCode": 200, "executedVersion": "$LATEST"},
+        "responsePayload": response,
+    }
+    return outcome({"detail": detail})
+
+
+def test_a_success_tells_source_and_action() -> None:
+    response = {"source": "herald.contact", "action": "delivered", "message": {"id": "m"}}
+    assert read("Success", response) == {
+        "message_id": "m",
+        "kind": "contact",
+        "source": "herald.contact",
+        "action": "delivered",
+        "condition": "Success",
+        "attempts": 1,
+    }
+
+
+ERROR = {"errorType": "EventFailedError", "errorMessage": "the event asked to fail", "stackTrace": ["line"]}
+
+
+def test_a_failed_event_tells_its_error_and_all_that_is_needed_to_send_it_again() -> None:
+    assert read("RetriesExhausted", ERROR, 3, kind=events.KIND_EVENT) == {
+        "message_id": "m",
+        "kind": "event",
+        "condition": "RetriesExhausted",
+        "error_type": "EventFailedError",
+        "attempts": 3,
+        "error": ERROR,
+        "request": sent("m", "event"),
+    }
+
+
+def test_a_failed_canary_tells_its_error_and_is_nothing_to_send_again() -> None:
+    found = read("RetriesExhausted", ERROR, 3, kind=events.KIND_CANARY)
+    assert found["error"] == ERROR
+    assert "request" not in found
+
+
+@pytest.mark.parametrize("kind", [events.KIND_CONTACT, events.KIND_REDRIVE, "", "Event", "anything"])
+def test_of_any_other_kind_neither_error_text_nor_payload_is_told(kind: str) -> None:
+    found = read("RetriesExhausted", ERROR, 3, kind=kind)
+    assert found["error_type"] == "EventFailedError"
+    assert not {"error", "request"} & set(found)
+
+
+def test_an_event_that_succeeded_tells_no_payload() -> None:
+    assert not {"error", "request"} & set(read("Success", {}, kind=events.KIND_EVENT))
+
+
+@pytest.mark.parametrize("response", [None, "text", 7, [], {}])
+def test_an_age_limit_leaves_no_answer_and_is_told_all_the_same(response: object) -> None:
+    assert read("EventAgeExceeded", response, 0) == {
+        "message_id": "m",
+        "kind": "contact",
+        "condition": "EventAgeExceeded",
+        "attempts": 0,
+    }
+
+
+def test_a_failure_whose_payload_holds_an_action_is_not_told_as_one() -> None:
+    assert not {"action", "source"} & set(read("RetriesExhausted", {"action": "delivered", "source": "x"}))
+
+
+@pytest.mark.parametrize("broken", [{}, {"requestContext": None}, {"requestContext": {"approximateInvokeCount": "3"}}])
+def test_an_event_of_another_shape_is_told_as_far_as_it_goes(broken: dict[str, Any]) -> None:
+    assert outcome({"detail": {**broken, "requestPayload": sent("m", "contact")}}) == {
+        "message_id": "m",
+        "kind": "contact",
+        "attempts": 0,
+    }
+
+
+def test_the_redrive_names_the_message_itself() -> None:
+    request = {"Records": [{"Sns": {"Message": "m", "MessageAttributes": {"kind": {"Value": events.KIND_REDRIVE}}}}]}
+    assert outcome({"detail": {"requestPayload": request}})["message_id"] == "m"
