@@ -62,7 +62,7 @@ def run(root: Path, ports: Ports, *, watch: bool) -> int:
 
 
 def _redeploy_on_change(stack: LocalStack, stop: threading.Event) -> None:
-    paths = [stack.root / name for name in WATCHED]
+    paths = [path for name in WATCHED if (path := stack.root / name).exists()]
     for changes in watchfiles.watch(
         *paths, stop_event=stop, watch_filter=watchfiles.PythonFilter(extra_extensions=(".toml", ".yaml", ".txt"))
     ):
