@@ -90,7 +90,7 @@ def explained(error: Exception) -> str:
         case NoRegionError():
             return _NO_REGION
         case InvalidRegionError():
-            return regions.mistake(str(error.kwargs["region_name"]))
+            return _misspelt(str(error.kwargs["region_name"]))
         case ClientError():
             return _REFUSALS.get(error.response["Error"]["Code"], "")
     return ""
@@ -117,6 +117,11 @@ _REFUSALS = {
 }
 """By the error codes that all services have in common:
 https://docs.aws.amazon.com/STS/latest/APIReference/CommonErrors.html"""
+
+
+def _misspelt(region: str) -> str:
+    mistake = regions.mistake(region)
+    return f"AWS_REGION, or the profile's region, is {region!r}; {mistake}" if mistake else ""
 
 
 def _address(url: str) -> str:
@@ -164,7 +169,7 @@ class Account:
                     f"what answers at {_address(self.endpoint)} is not the local stack of this checkout ({why}). Choose"
                     f" a port for it with {_PORT}, then start it: make run"
                 ) from error
-            misspelt = "" if self.endpoint else regions.mistake(region)
+            misspelt = "" if self.endpoint else _misspelt(region)
             raise OpsError(misspelt or explained(error) or f"AWS in {region} refused: {error}") from error
         return Where(identity["Arn"].split(":")[1], region, identity["Account"])
 

@@ -183,7 +183,9 @@ def _template(found: dict[str, Any]) -> dict[str, Any]:
 def _no_address(found: object) -> None:
     # Whatever was written here is a secret by now: it isn't repeated.
     raise PydanticCustomError(
-        "quiet", "an address is a secret: it stands in Parameter Store, /herald/<stage>/<channel>/url"
+        "quiet",
+        "an address is a secret: it stands in Parameter Store, /herald/<stage>/<channel>/url. Put it there with: "
+        "./herald secrets set --stage <stage> <channel>",
     )
 
 

@@ -16,20 +16,21 @@ from urllib.parse import urlsplit
 from email_validator import EmailNotValidError, validate_email
 from pydantic import AfterValidator, BaseModel, Field, ValidationError
 
-from chalicelib.logic.fields import Meaning, Role, meaning
+from chalicelib.logic.fields import Role, meaning
 from chalicelib.logic.origins import origin_of
 from chalicelib.settings import APP, Digest, Limits, Persistence, Site, Spam, Stage
 from chalicelib.texts import FALLBACK, LANGUAGES
-from ops import additions
+from ops import additions, regions
 from ops.additions import Additions
 from ops.additions.grants import GrantTable
 from ops.additions.rules import RuleTable
 from ops.additions.subscribers import SubscriberTable
 from ops.canary import LONGEST
-from ops.channels import KINDS, RESERVED, ChannelTable
+from ops.channels import KINDS, RESERVED, ChannelTable, Webhook
 from ops.errors import OpsError
+from ops.mistakes import decoded, explained, nearest, syntax, unknown_key
 from ops.policies import Where
-from ops.tables import Table, WebAddress, web_address
+from ops.tables import Table, WebAddress, is_loopback, web_address
 
 VERSION = 1
 FILE = "herald.toml"
@@ -55,8 +56,6 @@ _OF_PIPELINES = {
 """What else is called ``herald-<this>-<stage>``: a stage of such a name could change what belongs to another."""
 _DAYS = 3650
 
-_LIKE = {"account": "123456789012", "region": "eu-central-1"}
-
 _Model = TypeVar("_Model", bound=BaseModel)
 
 
@@ -65,6 +64,19 @@ class ConfigError(OpsError):
 
 
 def _origin(value: str) -> str:
+    if value == "null":
+        raise ValueError("pages without an origin are let in by null_origin = true")
+    if "*" in value:
+        raise ValueError(
+            "no wildcards: list each origin whose pages may send, such as https://www.example.com. With * a forgotten"
+            " subdomain that somebody else took over could send, too"
+        )
+    if re.fullmatch(r"[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+(:[0-9]+)?|localhost(:[0-9]+)?", value):
+        raise ValueError(
+            f"expected an origin; meant {'http' if is_loopback(value.split(':')[0]) else 'https'}://{value}?"
+        )
+    if "://" not in value:
+        raise ValueError("expected an origin such as https://www.example.com")
     web_address(value)
     if origin_of(value) != value:
         raise ValueError(
@@ -80,8 +92,17 @@ def _language(value: str) -> str:
 
 
 def _own_name(value: str) -> str:
-    if meaning(value) != Meaning(Role.FIELD, value):
-        raise ValueError("expected a field's own name")
+    found = meaning(value)
+    if found.role is not Role.FIELD:
+        raise ValueError("expected a field of the message; what has this name never becomes one")
+    if found.field != value:
+        raise ValueError(f"expected a field's own name; it arrives as {found.field}, so write {found.field}")
+    return value
+
+
+def _region(value: str) -> str:
+    if mistake := regions.mistake(value):
+        raise ValueError(mistake)
     return value
 
 
@@ -94,6 +115,7 @@ def _address(value: str) -> str:
 
 
 Origin = Annotated[str, AfterValidator(_origin)]
+_OwnName = Annotated[str, Field(min_length=1, max_length=100), AfterValidator(_own_name)]
 
 _LONGEST = {"source": 200, "name": 200, "email": 254, "subject": 200, "message": 10_240}
 """Characters unless set. 254 is the longest address that SMTP can carry (RFC 5321, 4.5.3.1.3)."""
@@ -152,11 +174,9 @@ class _Site(Table):
     without_origin: bool = True
     null_origin: bool = False
     language: Annotated[str, AfterValidator(_language)] = FALLBACK
-    longest: dict[str, Annotated[int, Field(ge=1, le=65_536)]] = Field(default={})
+    longest: dict[_OwnName, Annotated[int, Field(ge=1, le=65_536)]] = Field(default={})
     channels: list[str] = Field(min_length=1)
-    required: list[Annotated[str, Field(min_length=1, max_length=100), AfterValidator(_own_name)]] = Field(
-        default=["message"]
-    )
+    required: list[_OwnName] = Field(default=["message"])
     retention_days: int = Field(default=365, ge=1, le=_DAYS)
     once_minutes: int = Field(default=10, ge=0, le=1440)
     spam: _Spam = _Spam()
@@ -228,7 +248,7 @@ class _StageOptions(Table):
     throttle: _Throttle = _Throttle()
     endpoint: WebAddress | None = None
     account: str | None = Field(default=None, pattern=r"^[0-9]{12}$")
-    region: str | None = Field(default=None, pattern=r"^[a-z]{2,4}(-[a-z]+)+-[0-9]$")
+    region: Annotated[str, AfterValidator(_region)] | None = None
 
 
 class _Merged(Table):
@@ -244,6 +264,20 @@ class _Merged(Table):
     grant: dict[str, GrantTable] = Field(default={})
     canary: _Canary | None = None
     digest: _Digest | None = None
+
+
+_HOMES = {
+    key: place
+    for place, keys in (
+        ("[limits]", _Limits.model_fields),
+        ("[delivery]", _Delivery.model_fields),
+        ("[sites.<name>.spam]", _Spam.model_fields),
+        ("[stages.<name>]", _StageOptions.model_fields),
+        ("[sites.<name>]", _Site.model_fields),
+    )
+    for key in keys
+}
+"""Which table a key belongs to that was written into another."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -282,19 +316,27 @@ def load(root: Path, overrides: Overrides | None = None) -> dict[str, StageConfi
     """Every stage of ``root/herald.toml``, by name; raises :class:`ConfigError` with all mistakes at once."""
     path = root / FILE
     try:
-        data = tomllib.loads(path.read_text(encoding="utf-8"))
+        text = decoded(path.read_bytes(), FILE)
     except OSError as error:
         raise ConfigError(f"{path} can't be read: {error.strerror}") from None
-    except (ValueError, RecursionError) as error:  # Also a number, or arrays in arrays, beyond what Python reads.
-        raise ConfigError(f"{FILE} is not valid TOML: {error}") from None
+    except OpsError as error:
+        raise ConfigError(str(error)) from None
+    try:
+        data = tomllib.loads(text)
+    except ValueError as error:  # Also a number beyond what Python reads.
+        raise ConfigError(f"{FILE} is not valid TOML, {syntax(text, error)}") from None
+    except RecursionError:
+        raise ConfigError(f"{FILE} is not valid TOML: too many brackets within each other") from None
     mistakes: list[str] = []
     if mistake := version_mistake(data.get("version")):
         raise ConfigError(f"{FILE}: version: {mistake}")
-    for key in sorted(set(data) - {"version", *_TABLES, *_SINGLE, *_ENTRIES, "stages"}):
-        mistakes.append(f"{key}: unknown; expected version, {', '.join((*_TABLES, *_SINGLE, *_ENTRIES))} or stages")
     stages = data.get("stages")
+    allowed = ["version", "stages", *_TABLES, *_SINGLE, *_ENTRIES]
+    homes = _HOMES | {stage: f"stages, as [stages.{stage}]" for stage in (stages if isinstance(stages, dict) else ())}
+    for key in sorted(set(data) - set(allowed)):
+        mistakes.append(f"{key}: {unknown_key(key, allowed, homes)}")
     if not isinstance(stages, dict) or not stages:
-        raise ConfigError(f"{FILE}: stages: expected at least one table such as [stages.dev]")
+        raise ConfigError("\n".join([f"{FILE}: stages: expected at least one table such as [stages.dev]", *mistakes]))
     loaded: dict[str, StageConfig] = {}
     for name, own in stages.items():
         if mistake := _name_mistake(name):
@@ -471,7 +513,9 @@ def _checked(
         return model.model_validate(data)
     except ValidationError as error:
         for detail in error.errors():
-            mistakes.append(f"{place(detail['loc'])}: {_explained(detail, _allowed(model, detail['loc']))}")
+            key = detail["loc"][:-1] if detail["loc"][-1:] == ("[key]",) else detail["loc"]
+            where = place(key)
+            mistakes.append(f"{where}: {_explained(detail, where, _allowed(model, key))}")
         return None
 
 
@@ -499,25 +543,19 @@ def _allowed(model: type[BaseModel], key: tuple[str | int, ...]) -> list[str]:
             continue  # The name of a site or channel: its table has the fields.
         inner = [each for each in (field.annotation, *get_args(field.annotation)) if isinstance(each, type)]
         model = next((each for each in inner if issubclass(each, BaseModel)), model)
-    return [field.alias or name for name, field in model.model_fields.items()]
+    found = [field.alias or name for name, field in model.model_fields.items()]
+    return [*found, *_TABLES, *_SINGLE, *_ENTRIES] if model is _StageOptions else found
 
 
-def _explained(detail: Any, allowed: list[str]) -> str:
-    found = detail["input"]
+def _explained(detail: Any, where: str, allowed: list[str]) -> str:
     match detail["type"]:
         case "missing":
             return "missing"
-        case "model_type" | "model_attributes_type":
-            return f"found {found!r}; expected a table"
-        case "string_pattern_mismatch":
-            return f"found {found!r}; expected something like {_LIKE[detail['loc'][-1]]}"
         case "quiet":
             return str(detail["msg"])
         case "extra_forbidden":
-            return f"unknown key; expected {', '.join(allowed)}"
-        case _:
-            shown = repr(found) if not isinstance(found, dict | list) else type(found).__name__
-            return f"found {shown}; {detail['msg'].removeprefix('Value error, ')}"
+            return unknown_key(where, allowed, _HOMES)
+    return explained(detail)
 
 
 def _check_options(name: str, options: _StageOptions, mistakes: list[str]) -> None:
@@ -540,12 +578,21 @@ def _channels(
         if kind is None:
             mistakes.append(f"{place('channels', name, 'kind')}: missing; expected one of: {', '.join(KINDS)}")
         elif not isinstance(kind, str) or kind not in KINDS:
-            mistakes.append(f"{place('channels', name, 'kind')}: found {kind!r}, expected one of: {', '.join(KINDS)}")
+            mistakes.append(f"{place('channels', name, 'kind')}: found {kind!r}, {_kinds(kind)}")
         else:
             checked = _checked(KINDS[kind], table, _below(place, "channels", name), mistakes)
             if checked is not None:
                 channels[name] = checked
     return channels
+
+
+def _kinds(found: object) -> str:
+    """Which kinds there are, and the one that was probably meant: a service that a webhook reaches is none."""
+    expected = f"expected one of: {', '.join(KINDS)}"
+    if found in get_args(Webhook.model_fields["format"].annotation):
+        return f'{expected}. Write kind = "webhook" and format = "{found}"'
+    near = nearest(found, KINDS) if isinstance(found, str) else ""
+    return f"{expected}. Did you mean {near}?" if near else expected
 
 
 def _below(place: Callable[..., str], *above: str) -> Callable[[tuple[str | int, ...]], str]:
@@ -573,8 +620,8 @@ def _check_tables(
                 f"{place('sites', site, 'retention_days')}: found {spec.retention_days}, expected at least {days}: "
                 f"a message is tried for {merged.delivery.give_up_hours} hours, and must not expire before"
             )
-        if len(set(spec.channels)) < len(spec.channels):
-            mistakes.append(f"{place('sites', site, 'channels')}: names a channel twice")
+        for channel in {channel for channel in spec.channels if spec.channels.count(channel) > 1}:
+            mistakes.append(f"{place('sites', site, 'channels')}: names a channel twice: {channel!r}")
     of_tables = {"alarms": merged.alarms.channels, "digest": merged.digest.channels if merged.digest else []}
     for table, wanted in of_tables.items():
         for channel in wanted:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from difflib import get_close_matches
 from functools import cache
 
 from botocore.session import Session
+
+from ops.mistakes import nearest
 
 
 @cache
@@ -19,6 +20,5 @@ def mistake(region: str) -> str:
     """What is wrong with a region's name, with the one that was probably meant; empty for a region that there is."""
     if region in _known():
         return ""
-    near = get_close_matches(region.strip().lower(), _known(), 1)
-    likely = f"did you mean {near[0]}?" if near else "expected one such as eu-central-1"
-    return f"there is no AWS region {region!r}; {likely}"
+    near = nearest(region, _known())
+    return f"there is no such AWS region; {f'did you mean {near}?' if near else 'expected one such as eu-central-1'}"

@@ -9,6 +9,11 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BaseModel, ConfigDict
 
 
+def is_loopback(host: str | None) -> bool:
+    """Whether a name is one of this machine, to which browsers may go without TLS."""
+    return host in ("127.0.0.1", "localhost")
+
+
 def web_address(value: str) -> str:
     if not value.isascii():
         raise ValueError("must be ASCII: write other characters percent-encoded, and a host name as xn--…")
@@ -17,10 +22,12 @@ def web_address(value: str) -> str:
         _ = url.port
     except ValueError:
         raise ValueError("must have a port from 0 to 65535, or none") from None
-    if url.scheme == "http" and url.hostname not in ("127.0.0.1", "localhost"):
+    if url.scheme == "http" and not is_loopback(url.hostname):
         raise ValueError("must begin with https:// (http:// is for 127.0.0.1 alone)")
     if url.scheme not in ("http", "https") or not url.hostname or "@" in url.netloc:
         raise ValueError("must be an absolute address such as https://www.example.com/thanks.html")
+    if "*" in url.netloc:
+        raise ValueError("must have one host, without *")
     if re.search(r"[\s\x00-\x1f\x7f\\]", value):
         raise ValueError("must not hold spaces or control characters, or a backslash")
     return value

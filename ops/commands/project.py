@@ -13,16 +13,21 @@ from ops.commands import NOT_WELL, PROJECT
 @click.command()
 @PROJECT
 def render(root: Path) -> None:
-    """Make every generated file from herald.toml and the manifest."""
+    """Make every generated file from herald.toml and the manifest, and say which were changed by that."""
     from ops import config as configuration
     from ops import render as rendering
 
-    files = rendering.generated(configuration.load(root))
-    for path in rendering.write(root, files):
-        click.echo(f"wrote {path}")
+    stages = configuration.load(root)
+    files = rendering.generated(stages)
+    written = rendering.write(root, files)
+    for path in sorted(files):
+        click.echo(f"{'wrote' if path in written else 'unchanged':<9} {path}")
     for path in rendering.left_over(root, files):
         (root / path).unlink()
-        click.echo(f"deleted {path}")
+        click.echo(f"{'deleted':<9} {path}")
+    click.echo(f"{len(written)} of {len(files)} files written, for the stages {', '.join(sorted(stages))}.")
+    for stage in sorted(set(stages) - {configuration.LOCAL}):
+        click.echo(f"make deploy STAGE={stage} writes the policies of {stage}: they name its account.")
 
 
 @click.command()

@@ -131,8 +131,8 @@ DEV = "[stages.dev]\n"
         (
             changed("version = 1", "version = 1\nsite = 3"),
             [
-                "site: unknown; expected version, sites, channels, limits, delivery, alarms, canary, digest, rule,"
-                " subscriber, grant or stages"
+                "site: unknown key; expected version, stages, sites, channels, limits, delivery, alarms, canary,"
+                " digest, rule, subscriber, grant. Did you mean sites?"
             ],
         ),
         # Stages
@@ -170,9 +170,17 @@ DEV = "[stages.dev]\n"
         *(
             (
                 changed('"us-east-1"', f'"{region}"'),
-                [f"stages.local.region: found '{region}'; expected something like eu-central-1"],
+                [f"stages.local.region: found '{region}'; there is no such AWS region; {meant}"],
             )
-            for region in ("Virginia", "", "us-east", "US-EAST-1", "us-east-1 ")
+            for region, meant in [
+                ("Virginia", "expected one such as eu-central-1"),
+                ("", "expected one such as eu-central-1"),
+                ("us-east", "did you mean us-east-"),
+                ("US-EAST-1", "did you mean us-east-1?"),
+                ("us-east-1 ", "did you mean us-east-1?"),
+                ("eu-centra-1", "did you mean eu-central-1?"),
+                ("eu-central-1a", "did you mean eu-central-1?"),
+            ]
         ),
         # Sites
         (changed("[sites.default]", "[sites.blog]"), ["sites.default: missing; POST /contact is its form"]),
@@ -233,15 +241,20 @@ DEV = "[stages.dev]\n"
         *(
             (changed(THANKS, THANKS + f'\norigins = ["{origin}"]'), ["sites.default.origins.0: found", allowed])
             for origin, allowed in [
-                ("", "absolute address"),
-                ("*", "absolute address"),
-                ("null", "absolute address"),
-                ("www.example.com", "absolute address"),
-                ("//www.example.com", "absolute address"),
+                ("", "expected an origin such as https://www.example.com"),
+                ("*", "no wildcards: list each origin"),
+                ("null", "null_origin = true"),
+                ("www.example.com", "meant https://www.example.com?"),
+                ("example.com:8443", "meant https://example.com:8443?"),
+                ("localhost:1313", "meant http://localhost:1313?"),
+                ("//www.example.com", "expected an origin such as https://www.example.com"),
                 ("http://www.example.com", "must begin with https://"),
                 ("ftp://www.example.com", "absolute address"),
-                ("javascript:alert(1)", "absolute address"),
-                ("https://*.example.com/", "without a path; meant https://*.example.com?"),
+                ("javascript:alert(1)", "expected an origin such as https://www.example.com"),
+                *(
+                    (f"{star}example.com", "no wildcards: list each origin")
+                    for star in ("https://*.", "*.", "https://*")
+                ),
                 ("https://www.example.com/", "without a path; meant https://www.example.com?"),
                 ("https://www.example.com/contact.html", "without a path; meant https://www.example.com?"),
                 ("https://www.example.com?a=b", "without a path; meant https://www.example.com?"),
@@ -297,7 +310,7 @@ DEV = "[stages.dev]\n"
                 ('"100"', "integer"),
             ]
         ),
-        (changed(THANKS, THANKS + "\nlongest = 200"), ["sites.default.longest: found 200", "dictionary"]),
+        (changed(THANKS, THANKS + "\nlongest = 200"), ["sites.default.longest: found 200", "table"]),
         # Limits
         *(
             (GOOD + f"\n[limits]\n{key} = {value}\n", [f"limits.{key}: found", what])
@@ -364,7 +377,10 @@ DEV = "[stages.dev]\n"
             changed('kind = "pushover"', 'kind = "sms"'),
             ["channels.pushover.kind: found 'sms', expected one of: pushover"],
         ),
-        (changed('kind = "pushover"', 'kind = "pushover"\ntoken = "x"'), ["channels.pushover.token: unknown key"]),
+        (
+            changed('kind = "pushover"', 'kind = "pushover"\ntoken = "x"'),
+            ["channels.pushover.token: unknown key; a secret never", "./herald secrets set --stage <stage> pushover"],
+        ),
         (
             changed('kind = "pushover"', 'kind = "pushover"\nuncertain = "maybe"'),
             ["channels.pushover.uncertain: found 'maybe'", "'ring again' or 'hold'"],
@@ -391,7 +407,7 @@ DEV = "[stages.dev]\n"
             for line, key, words in [
                 ('format = "xml"', "format: found 'xml'", "'standard', 'slack'"),
                 ('url = "https://MARKER"', "url: an address is a secret", "/herald/<stage>/<channel>/url"),
-                ('secret = "whsec_MARKER"', "secret: unknown key", "expected kind, uncertain, pause, url, format"),
+                ('secret = "whsec_MARKER"', "secret: unknown key", "./herald secrets set --stage <stage> own"),
                 ("signed = true", "signed: only for format", "template"),
                 ("longest = 10", "longest: only for format", "template"),
                 ("priority = 3", "priority: only for format", "ntfy"),
@@ -400,7 +416,7 @@ DEV = "[stages.dev]\n"
                 ('template = { text = "{title}" }', "template: format =", "go together"),
                 ('format = "template"\ntemplate = { text = "{titel}" }', "template: found dict", "{titel} is no"),
                 ('format = "template"\ntemplate = { at = 2026-01-01 }', "template: found dict", "what JSON has"),
-                ('format = "template"\ntemplate = "{title}"', "template: found '{title}'", "dictionary"),
+                ('format = "template"\ntemplate = "{title}"', "template: found '{title}'", "table"),
                 ('headers = { Authorization = "Bearer MARKER" }', "headers: a secret can't stand here", "address"),
                 ('headers = { X-Api-Key = "MARKER" }', "headers: a secret can't stand here", "address"),
                 ('headers = { "X Tag" = "a" }', "headers: found dict", "names such as X-Tag"),
@@ -711,7 +727,7 @@ def test_what_a_stage_sets_is_never_ignored_in_silence(folder: Path, own: str, k
 def test_an_unknown_key_is_told_what_is_allowed(folder: Path, text: str) -> None:
     said = mistakes(folder, text)
     assert "unknown" in said
-    assert any(known in said for known in ("send_event", "retention_days", "uncertain"))
+    assert any(known in said for known in ("send_event", "retention_days", "secrets set"))
 
 
 def test_all_mistakes_are_listed_at_once_and_none_twice(folder: Path) -> None:
@@ -1002,3 +1018,79 @@ def test_tracing_is_off_unless_a_stage_asks_for_it(tmp_path: Path) -> None:
     (tmp_path / "herald.toml").write_text(changed(DEV, DEV + "xray = true\n"))
     loaded = config.load(tmp_path)
     assert (loaded["dev"].stage.xray, loaded["local"].stage.xray) == (True, False)
+
+
+@pytest.mark.parametrize(
+    ("text", "meant"),
+    [
+        (changed(THANKS, THANKS.replace("thanks", "thank")), "Did you mean sites.default.thanks?"),
+        (GOOD + "[stages.dev.site.default]\nretention_days = 30\n", "Did you mean stages.dev.sites?"),
+        (GOOD + "[stages.dev.channel.pushover]\npause = 10\n", "Did you mean stages.dev.channels?"),
+        (changed(DEV, "[stage.dev]\n"), "Did you mean stages?"),
+        (changed(DEV, DEV + 'thanks = "https://www.example.com/"\n'), "It belongs below [sites.<name>]"),
+        (changed(THANKS, THANKS + '\nregion = "eu-central-1"'), "It belongs below [stages.<name>]"),
+        (GOOD + '[dev]\nregion = "eu-central-1"\n', "It belongs below stages, as [stages.dev]"),
+        (changed('kind = "pushover"', 'kind = "Pushover"'), "Did you mean pushover?"),
+        (changed('kind = "pushover"', 'kind = "slack"'), 'Write kind = "webhook" and format = "slack"'),
+        (changed(SITE, 'channels = "pushover"'), 'list: ["pushover"]'),
+        (changed(THANKS, THANKS + '\nrequired = "email"'), 'list: ["email"]'),
+        (changed(THANKS, THANKS + '\nrequired = ["Email"]'), "it arrives as email, so write email"),
+        (changed(THANKS, THANKS + '\nrequired = ["description"]'), "it arrives as message, so write message"),
+        (changed(THANKS, THANKS + "\nlongest = {msg = 5}"), "longest.msg: found 'msg'; expected a field's own name"),
+        (changed(THANKS, 'thanks = "https://*.example.com/"'), "must have one host, without *"),
+        (changed(THANKS, THANKS + '\nretention_days = "30"'), "without quotation marks"),
+        (changed(DEV, DEV + "account = 123456789012\n"), 'in quotation marks: "123456789012"'),
+        (changed("[sites.default]", "[[sites.default]]"), "its name stands in [ ], not in [[ ]]"),
+    ],
+)
+def test_what_was_meant_is_said(folder: Path, text: str, meant: str) -> None:
+    assert meant in mistakes(folder, text)
+
+
+@pytest.mark.parametrize(
+    ("line", "right"),
+    [
+        ("null_origin = True", "write null_origin = true"),
+        ("null_origin = no", "write null_origin = false"),
+        ("language = None", "language has no value; write one, or leave the key out"),
+        ("language =", "language has no value"),
+        ("language = en", 'text stands in quotation marks: language = "en"'),
+        ("origins = [https://a.example]", 'text stands in quotation marks: origins = ["https://a.example"]'),
+        ("language = “en”", "straight quotation marks"),
+        ('language = "en', "the closing quotation mark is missing"),
+        ('language: "en"', "a key, = and its value stand on one line"),
+        ('language = "en",', "nothing follows a value on its line but a comment, which begins with #"),
+        ('language = "en" // English', "nothing follows a value on its line but a comment, which begins with #"),
+        ("spam = {\nquarantine_from = 10\n}", "a table in braces stands on one line: spam = { … }"),
+        ("retention_days = 030", "without commas and leading zeros: retention_days = 30"),
+        ("retention_days = 1,000", "without commas and leading zeros: retention_days = 1000"),
+        (r'language = "C:\dir"', "write a backslash twice"),
+        (THANKS, "thanks is there already; keep one of the two"),
+        ("[sites.default]", "[sites.default] is there already; write a table once"),
+        ("[[sites]]", "[[sites]] is written as a table, or was before: [sites]"),
+        ("[limits", "a table's name stands between brackets, alone on its line"),
+    ],
+)
+def test_a_line_that_is_no_toml_is_named_with_what_to_write(folder: Path, line: str, right: str) -> None:
+    number = GOOD.split("\n").index(THANKS) + 2
+    said = mistakes(folder, changed(THANKS, f"{THANKS}\n{line}"))
+    assert said.startswith(f"herald.toml is not valid TOML, line {number}: ")
+    assert right in said
+    assert "\n" not in said
+
+
+def test_a_list_that_is_never_closed_and_a_value_that_looks_like_a_secret(folder: Path) -> None:
+    assert "not closed with ]" in mistakes(folder, changed(SITE, 'channels = ["pushover"'))
+    said = mistakes(folder, changed('kind = "pushover"', 'kind = "pushover"\ntoken = MARKER'))
+    assert 'token = "…"' in said
+    assert "MARKER" not in said
+
+
+@pytest.mark.parametrize(
+    ("encoding", "named"), [("utf-8-sig", "byte-order mark (UTF-8)"), ("utf-16", "byte-order mark (UTF-16)")]
+)
+def test_a_byte_order_mark_is_named(folder: Path, encoding: str, named: str) -> None:
+    (folder / "herald.toml").write_text(GOOD, encoding=encoding)
+    with pytest.raises(ConfigError, match="save it as UTF-8 without BOM") as caught:
+        load(folder)
+    assert named in str(caught.value)
