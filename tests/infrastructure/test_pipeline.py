@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
 from collections import defaultdict
 from collections.abc import Iterator
 from fnmatch import fnmatchcase
@@ -18,7 +20,7 @@ from ministack.core import iam_evaluator
 from ministack.services.cloudformation import engine
 
 from chalicelib.functions import functions_of
-from ops import permissions, pipeline, wiring
+from ops import permissions, pipeline, sign_in, wiring
 from ops.check import policy_faults
 from ops.config import ConfigError, load
 from ops.policies import Where, policy
@@ -475,49 +477,100 @@ def steps(workflow: dict[str, Any]) -> list[dict[str, Any]]:
     return [step for job in workflow["jobs"].values() for step in job["steps"]]
 
 
-def test_actions_of_others_are_pinned_by_their_commit(workflow: dict[str, Any]) -> None:
-    used = [step["uses"] for step in steps(workflow) if "uses" in step]
-    assert used
-    for action in used:
-        assert re.fullmatch(r"actions/[a-z-]+@[0-9a-f]{40}", action), action
-
-
 def test_no_step_writes_what_an_event_says_into_a_shell(workflow: dict[str, Any]) -> None:
     assert [step["run"] for step in steps(workflow) if "${{" in step.get("run", "")] == []
     assert workflow["on"] == {"pull_request": None, "push": {"branches": ["main"]}, "workflow_dispatch": None}
 
 
-def test_only_what_signs_in_has_a_token_and_a_fork_never_has(workflow: dict[str, Any]) -> None:
-    assert workflow["permissions"] == {"contents": "read"}
+def test_a_fork_signs_in_nowhere_and_only_main_deploys(workflow: dict[str, Any]) -> None:
     jobs = workflow["jobs"]
-    signed_in = {name for name, job in jobs.items() if job.get("permissions", {}).get("id-token") == "write"}
-    assert signed_in == {"diff", "deploy"}
+    assert workflow["permissions"] == {}
+    assert signing_in(workflow) == {"diff", "deploy"}
     assert "github.event.pull_request.head.repo.full_name == github.repository" in jobs["diff"]["if"]
     assert "github.ref == 'refs/heads/main' && github.event_name != 'pull_request'" in jobs["deploy"]["if"]
     assert jobs["deploy"]["environment"]
     assert jobs["deploy"]["concurrency"]["cancel-in-progress"] is False
     assert all(job["timeout-minutes"] for job in jobs.values())
-    for step in steps(workflow):
-        if step.get("uses", "").startswith("actions/checkout@"):
-            assert step["with"] == {"persist-credentials": False}
+
+
+def signing_in(workflow: dict[str, Any]) -> set[str]:
+    return {name for name, job in workflow["jobs"].items() if job["permissions"].get("id-token") == "write"}
+
+
+def test_what_signs_in_asks_no_registry_and_may_write_nothing_on_github(workflow: dict[str, Any]) -> None:
+    """Actions of GitHub's own alone run there, pinned by their commits."""
+    for name in signing_in(workflow):
+        job = workflow["jobs"][name]
+        assert job["permissions"] == {"contents": "read", "id-token": "write"}
+        assert job["env"]["PIP_NO_INDEX"] == "1"
+        assert job["env"]["PIP_FIND_LINKS"] == workflow["env"]["PACKAGES"]
+        assert "packages" in job["needs"]
+        for action in (step["uses"] for step in job["steps"] if "uses" in step):
+            assert re.fullmatch(r"actions/(checkout|download-artifact|upload-artifact)@[0-9a-f]{40}", action)
 
 
 def test_what_is_deployed_was_checked_and_tested_and_is_compared_first(workflow: dict[str, Any]) -> None:
     jobs = workflow["jobs"]
     assert [step["run"] for step in jobs["test"]["steps"] if "run" in step] == ["make setup", "make check", "make test"]
-    assert jobs["deploy"]["needs"] == "test"
+    assert "test" in jobs["deploy"]["needs"]
     runs = [step["run"] for step in jobs["deploy"]["steps"] if "run" in step]
-    assert [run.split()[1] for run in runs if run.startswith("make ")] == ["setup", "diff", "deploy", "smoke"]
+    assert [run.split()[1] for run in runs if run.startswith("make ")] == ["run-packages", "diff", "deploy", "smoke"]
+
+
+def test_keys_are_lent_once_and_for_longer_than_the_job_may_last(workflow: dict[str, Any]) -> None:
+    for name in signing_in(workflow):
+        job = workflow["jobs"][name]
+        (step,) = (step for step in job["steps"] if "ops.sign_in" in step.get("run", ""))
+        assert step["run"] == '.venv/bin/python -m ops.sign_in "$AWS_SHARED_CREDENTIALS_FILE"'
+        assert job["timeout-minutes"] * 60 < sign_in.SECONDS
+        assert not {"AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_ACCESS_KEY_ID"} & {*workflow["env"], *job["env"]}
+    for role in ("Deploy", "Compare"):
+        assert pipeline.template(STAGE)["Resources"][role]["Properties"]["MaxSessionDuration"] >= sign_in.SECONDS
 
 
 def test_every_command_of_the_workflow_exists(workflow: dict[str, Any]) -> None:
-    targets = set(re.findall(r"^([a-z-]+):.*##", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
     for step in steps(workflow):
         words = step.get("run", "").split()
         if words[:1] == ["make"]:
             assert words[1] in targets, step
-        elif words and words[0].startswith(".github/"):
+        elif words and words[0].startswith("./"):
             assert (ROOT / words[0]).stat().st_mode & 0o111, step
+        elif words[:1] == ["python3"]:
+            assert (ROOT / words[1]).exists(), step
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "found"),
+    [
+        ("persist-credentials: false", "persist-credentials: true", "artipacked"),
+        ("@3d3c42e5aac5ba805825da76410c181273ba90b1", "@v7", "unpinned-uses"),
+        ("permissions: {}", "permissions: write-all", "excessive-permissions"),
+        ('gh pr comment "$NUMBER"', 'gh pr comment "${{ github.event.pull_request.title }}"', "template-injection"),
+        ("  pull_request:\n", "  pull_request_target:\n", "dangerous-triggers"),
+        ("needs: diff", "needs: dif", "job-needs"),
+        ("vars.HERALD_SMOKE == 'true'", "var.HERALD_SMOKE == 'true'", "expression"),
+    ],
+)
+def test_make_check_finds_what_is_wrong_with_a_workflow(tmp_path: Path, before: str, after: str, found: str) -> None:
+    text = WORKFLOW.read_text(encoding="utf-8")
+    assert before in text
+    folder = tmp_path / ".github/workflows"
+    folder.mkdir(parents=True)
+    (folder / "deploy.yml").write_text(text.replace(before, after), encoding="utf-8")
+    commands = re.findall(r"\$\(BIN\)/((?:zizmor|jactionlint) .*)", (ROOT / "Makefile").read_text(encoding="utf-8"))
+    ran = [
+        subprocess.run(
+            [str(Path(sys.executable).parent / name), *options],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+        for name, *options in map(str.split, commands)
+    ]
+    assert any(each.returncode for each in ran)
+    assert found in "".join(each.stdout + each.stderr for each in ran)
 
 
 def test_no_stage_may_have_a_name_that_makes_a_role_or_stack_of_a_pipeline_its_own(tmp_path: Path) -> None:
