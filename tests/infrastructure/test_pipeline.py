@@ -548,8 +548,8 @@ def test_every_command_of_the_workflow_exists(workflow: dict[str, Any]) -> None:
         ("permissions: {}", "permissions: write-all", "excessive-permissions"),
         ('gh pr comment "$NUMBER"', 'gh pr comment "${{ github.event.pull_request.title }}"', "template-injection"),
         ("  pull_request:\n", "  pull_request_target:\n", "dangerous-triggers"),
-        ("needs: diff", "needs: dif", "job-needs"),
-        ("vars.HERALD_SMOKE == 'true'", "var.HERALD_SMOKE == 'true'", "expression"),
+        ("needs: diff", "needs: dif", "undefined-job-needs"),
+        ("vars.HERALD_SMOKE == 'true'", "var.HERALD_SMOKE == 'true'", "undefined-property"),
     ],
 )
 def test_make_check_finds_what_is_wrong_with_a_workflow(tmp_path: Path, before: str, after: str, found: str) -> None:
