@@ -26,9 +26,9 @@ from botocore.credentials import Credentials
 
 from bench.runs import percentile
 from ops import record
-from ops.config import LOCAL_KEYS
 from ops.local.ports import Ports
 from ops.local.stack import LocalStack, Pushover
+from ops.loopback import credentials
 from ops.render import API_STAGE
 
 ROOT = Path(__file__).parents[1]
@@ -86,7 +86,7 @@ def ways_of(stack: LocalStack, urls: dict[str, str]) -> dict[str, Callable[[], N
 
     def message_by_url() -> None:
         request = AWSRequest("GET", urls["get_message"], params=query)
-        keys = Credentials(LOCAL_KEYS["AWS_ACCESS_KEY_ID"], LOCAL_KEYS["AWS_SECRET_ACCESS_KEY"])
+        keys = Credentials(*credentials.keys(stack.ports.aws_url).values())
         SigV4Auth(keys, "lambda", stack.account.where.region).add_auth(request)
         headers = dict(request.headers)
         assert session.get(urls["get_message"], params=query, headers=headers, timeout=TIMEOUT).ok

@@ -28,8 +28,9 @@ from botocore.parsers import ResponseParserError
 from botocore.session import Session
 
 from ops import regions
-from ops.config import LOCAL_KEYS, StageConfig
+from ops.config import StageConfig
 from ops.errors import OpsError
+from ops.loopback import credentials
 from ops.policies import Where
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ def environment(config: StageConfig, environ: Mapping[str, str] = os.environ) ->
     """The environment of commands that work on a stage.
 
     The local stack is reached with its own credentials, whatever the shell holds: no profile, token or certificate
-    bundle of a real account may come near it, nor the reverse.
+    bundle of a real account may come near it, nor the reverse. Raises :class:`OpsError` where none runs.
     """
     if config.endpoint is None:
         # boto3 and Chalice read AWS_DEFAULT_REGION alone, other tools AWS_REGION first: let all see the same.
@@ -60,7 +61,7 @@ def environment(config: StageConfig, environ: Mapping[str, str] = os.environ) ->
     region = config.region or ""
     return kept | {
         "AWS_ENDPOINT_URL": config.endpoint,
-        **LOCAL_KEYS,
+        **credentials.keys(config.endpoint),
         "AWS_REGION": region,
         "AWS_DEFAULT_REGION": region,
     }
@@ -72,7 +73,7 @@ def explained(error: Exception) -> str:
         case ConnectionError() | HTTPClientError():
             url = str(error.kwargs.get("endpoint_url") or "")
             if url.startswith("http://"):
-                return f"no local stack at {_address(url)}. Start it: make run. For another port, set {_PORT}"
+                return credentials.missing(url)
             return f"AWS can't be reached: is this machine online, and is a proxy needed (HTTPS_PROXY)? {error}"
         case ResponseParserError():
             return "what answered is not AWS: is a proxy, or the network's sign-in page, in between?"
@@ -100,7 +101,6 @@ UNANSWERED = (BotoCoreError, ClientError, ResponseParserError)
 """What a client of AWS raises for whatever reason."""
 _UNREACHED = (ConnectionError, HTTPClientError)
 
-_PORT = "HERALD_AWS_PORT"
 _NO_REGION = "no AWS region: set AWS_REGION, such as eu-central-1, or `region` in the AWS profile that you use"
 _SIGN_IN = "Sign in (aws sso login), or set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
 _OVER = f"the AWS credentials of this shell have expired. {_SIGN_IN} anew"
@@ -122,10 +122,6 @@ https://docs.aws.amazon.com/STS/latest/APIReference/CommonErrors.html"""
 def _misspelt(region: str) -> str:
     mistake = regions.mistake(region)
     return f"AWS_REGION, or the profile's region, is {region!r}; {mistake}" if mistake else ""
-
-
-def _address(url: str) -> str:
-    return url.removeprefix("http://").split("/")[0]
 
 
 def _isolated_session() -> Session:
@@ -165,10 +161,7 @@ class Account:
                 why = (
                     error.response["Error"]["Code"] if isinstance(error, ClientError) else "it doesn't talk as AWS does"
                 )
-                raise OpsError(
-                    f"what answers at {_address(self.endpoint)} is not the local stack of this checkout ({why}). Choose"
-                    f" a port for it with {_PORT}, then start it: make run"
-                ) from error
+                raise OpsError(credentials.foreign(self.endpoint, why)) from error
             misspelt = "" if self.endpoint else _misspelt(region)
             raise OpsError(misspelt or explained(error) or f"AWS in {region} refused: {error}") from error
         return Where(identity["Arn"].split(":")[1], region, identity["Account"])

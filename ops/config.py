@@ -37,9 +37,6 @@ FILE = "herald.toml"
 LOCAL = "local"
 """The stage of the local stack: the only one that may name an endpoint, and must name account and region."""
 
-LOCAL_KEYS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
-"""What the local AWS takes for its root: no secret, and worth nothing anywhere else."""
-
 _TABLES = ("sites", "channels")
 """Tables of tables, one for each name."""
 _SINGLE = ("limits", "delivery", "alarms", "canary", "digest")
@@ -51,8 +48,7 @@ _STAGE = re.compile(r"[a-z][a-z0-9]{0,11}")
 _OF_PIPELINES = {
     "deploy": "the role that deploys stage dev from a pipeline",
     "diff": "the role that compares stage dev in a pipeline",
-    "boundary": "the most that any role of stage dev may do where it has a pipeline",
-    "pipeline": "the stack of all that, as docs/pipeline.md makes it",
+    "pipeline": "the stack of both roles, as docs/pipeline.md makes it",
 }
 """What else is called ``herald-<this>-<stage>``: a stage of such a name could change what belongs to another."""
 _DAYS = 3650

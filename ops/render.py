@@ -19,7 +19,8 @@ from chalicelib.logic import openapi
 from chalicelib.settings import APP, Stage
 from ops import cli, contracts, pipeline, wiring
 from ops.commands.document import document
-from ops.config import FILE, LOCAL, LOCAL_KEYS, ConfigError, StageConfig
+from ops.config import FILE, LOCAL, ConfigError, StageConfig
+from ops.loopback import credentials
 from ops.policies import Where, policy
 
 STAGES_MODULE = Path("chalicelib/stages.py")
@@ -140,7 +141,7 @@ def _chalice_stage(config: StageConfig) -> dict[str, Any]:
         # `chalice deploy --stage local` reach the local stack and no AWS account, whatever the shell holds.
         environment |= {
             "AWS_ENDPOINT_URL": config.endpoint,
-            **LOCAL_KEYS,
+            "AWS_SHARED_CREDENTIALS_FILE": credentials.file_name(credentials.port_of(config.endpoint)),
             "AWS_DEFAULT_REGION": config.region or "",
         }
     return {

@@ -28,7 +28,7 @@ from ops.inbox.mailbox import Mailbox
 from ops.inbox.tags import document
 from ops.inbox.views import Shell
 from ops.inbox.words import Trouble
-from ops.local.web.guard import LoopbackGuard
+from ops.loopback.guard import LoopbackGuard
 from ops.operations import Replayed
 
 WEB = Path(__file__).resolve().parents[2] / "web"

@@ -3,7 +3,7 @@
 The page shows what strangers wrote and can ring phones, with its owner's AWS credentials behind it. It stands on the
 loopback address, to which any page of the web, and any program of this machine, can send requests. In this order:
 
-1. :class:`~ops.local.web.guard.LoopbackGuard` refuses a foreign ``Host`` (DNS rebinding) and a foreign ``Origin``.
+1. :class:`~ops.loopback.guard.LoopbackGuard` refuses a foreign ``Host`` (DNS rebinding) and a foreign ``Origin``.
 2. The address that the command prints holds a token. It is good for one exchange, for the cookie of a session:
    ``HttpOnly``, and ``SameSite=Strict``, so that no other site's page can have it sent.
 3. Nothing else is answered without that cookie, nor to what another page started (``Sec-Fetch-Site``): cookies and

@@ -21,6 +21,7 @@ from ops.local.mirror import mirror
 from ops.local.ports import Ports
 from ops.local.processes import Process
 from ops.local.web.settings import LOCAL_TOKEN, LOCAL_USER, LOCAL_WEBHOOK_SECRET
+from ops.loopback import credentials
 from ops.urls import addresses
 
 WORK = Path(".herald")
@@ -56,7 +57,6 @@ class LocalStack:
         self._pushover = pushover
         self._environ = dict(environ)
         self.work = root / WORK / name
-        self.account = account_of(self.config(), self._environ)
         self._processes: list[Process] = []
 
     def config(self, stage: str = LOCAL) -> StageConfig:
@@ -87,6 +87,8 @@ class LocalStack:
                     f"{self.ports.web_url}/_herald/health",
                 ),
             )
+            # Only now: its keys are made when it starts.
+            self.account = account_of(self.config(), self._environ)
             self._keep_secrets()
         except BaseException:
             self.__exit__(None, None, None)
@@ -114,6 +116,11 @@ class LocalStack:
         mirror(self.root, copy)
         stages = self._stages(copy)
         config = configuration.named(stages, stage)
+        # Where plain `chalice local` looks for them, when it is run in the copy.
+        keys = copy / credentials.file_name(self.ports.aws)
+        keys.parent.mkdir(parents=True, exist_ok=True)
+        keys.unlink(missing_ok=True)
+        keys.symlink_to(credentials.file_of(self.ports.aws))
         environ = environment(stages[LOCAL], self._environ)
         keep_webhook_secrets(self.account, config.stage, self.ports)
         deploy(Deployment(copy, config, self.account, environ, say), stages)

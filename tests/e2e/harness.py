@@ -19,6 +19,7 @@ import requests
 from ops import record
 from ops.local.stack import LocalStack
 from ops.render import API_STAGE
+from tests import signed
 from tests.contracts import error_fits, fits
 
 Found = TypeVar("Found")
@@ -79,7 +80,7 @@ class Harness:
 
     def mails(self, word: str) -> list[dict[str, Any]]:
         """What SES took with this word in its plain part."""
-        listed = requests.get(f"{self.stack.ports.aws_url}/_ministack/ses/messages", timeout=PATIENCE).json()
+        listed = signed.get(self.stack.ports.aws_url, "/_ministack/ses/messages")
         return [mail for mails in listed["messages"].values() for mail in mails if word in mail["BodyText"]]
 
     def faults(self, *faults: dict[str, Any], seed: int = 0, quota: int | None = None) -> None:

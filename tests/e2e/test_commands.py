@@ -31,10 +31,13 @@ NOT_CLONED = (".git", ".venv", ".herald", "deployed", "deployments", "__pycache_
 def fresh_clone(target: Path, checkout: Path) -> Path:
     """What `git clone` gives: the project without anything that was installed, built or deployed.
 
-    With the sites of the shared stack, as some tests deploy to it.
+    With the sites and the keys of the shared stack, as some tests deploy to it.
     """
     shutil.copytree(ROOT, target, ignore=shutil.ignore_patterns(*NOT_CLONED, "node_modules"))
     shutil.copyfile(checkout / "herald.toml", target / "herald.toml")
+    (target / ".herald").mkdir()
+    for keys in (ROOT / ".herald").glob("aws-*"):
+        (target / ".herald" / keys.name).symlink_to(keys)
     return target
 
 

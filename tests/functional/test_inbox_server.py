@@ -17,6 +17,7 @@ import httpx
 import pytest
 
 from ops.local.ports import AWS_PORT
+from ops.loopback import credentials
 
 ROOT = Path(__file__).parents[2]
 
@@ -74,7 +75,10 @@ def silent() -> Iterator[socket.socket]:
         server.listen()
         server.settimeout(60)
         pool.submit(_answer_once, server)
+        port = server.getsockname()[1]
+        credentials.create(port)
         yield server
+        credentials.remove(port)
 
 
 def test_a_stack_that_ends_later_is_told_on_the_page(silent: socket.socket) -> None:

@@ -13,7 +13,9 @@ import pytest
 from click.testing import CliRunner
 
 from ops.cli import main
+from ops.errors import OpsError
 from ops.local.ports import AWS_PORT
+from ops.loopback import credentials
 
 
 def every_command(
@@ -88,3 +90,15 @@ def test_another_program_on_the_local_stacks_port_is_told_from_a_stack(other_pro
     assert answer.exit_code == 1, answer.output
     assert f"what answers at 127.0.0.1:{other_program} is not the local stack of this checkout" in answer.stderr
     assert AWS_PORT in answer.stderr
+
+
+@pytest.mark.parametrize("content", ["", "[default]\n", "[default]\naws_access_key_id = test\n", "\xff"])
+def test_keys_that_cannot_be_read_are_none(content: str) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        port = taken.getsockname()[1]
+        credentials.create(port)
+        credentials.file_of(port).write_text(content, encoding="utf-8")
+        with pytest.raises(OpsError, match=f"no local stack at 127.0.0.1:{port}"):
+            credentials.keys(f"http://127.0.0.1:{port}")
+        credentials.remove(port)

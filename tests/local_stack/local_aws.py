@@ -18,6 +18,8 @@ from typing import Any, TypeVar
 import boto3
 from botocore.config import Config
 
+from ops.loopback import credentials
+
 ROOT = Path(__file__).parents[2]
 SAMPLES = Path(__file__).with_name("samples")
 REGION = "us-east-1"
@@ -111,8 +113,7 @@ class LocalAws:
                 service,
                 region_name=REGION,
                 endpoint_url=self.endpoint,
-                aws_access_key_id="test",
-                aws_secret_access_key="test",
+                **{name.lower(): value for name, value in credentials.keys(self.endpoint).items()},
                 config=Config(retries={"total_max_attempts": 1}),
             )
         return self._clients[service]

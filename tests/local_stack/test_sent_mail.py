@@ -6,13 +6,12 @@ https://docs.aws.amazon.com/ses/latest/dg/control-user-access.html
 
 from __future__ import annotations
 
-import json
-import urllib.request
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
+from tests import signed
 from tests.local_stack.local_aws import LocalAws
 
 SENDS = """
@@ -117,8 +116,8 @@ def test_the_list_of_mails_says_where_an_answer_goes(aws: LocalAws) -> None:
     sesv2 = aws.client("sesv2")
     with_one = sesv2.send_email(**mail(ReplyToAddresses=["ada@example.com"]))["MessageId"]
     without = sesv2.send_email(**mail())["MessageId"]
-    with urllib.request.urlopen(f"{aws.endpoint}/_ministack/ses/messages") as answer:
-        listed = {each["MessageId"]: each for each in json.load(answer)["messages"]["000000000000"]}
+    messages = signed.get(aws.endpoint, "/_ministack/ses/messages")["messages"]["000000000000"]
+    listed = {each["MessageId"]: each for each in messages}
     assert listed[with_one]["ReplyTo"] == ["ada@example.com"]
     assert listed[without]["ReplyTo"] == []
     assert listed[without]["To"] == ["owner@reads.example"], "and the rest stands as it did"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -22,6 +24,7 @@ from botocore.parsers import ResponseParserError
 
 from ops.account import account_of, environment, explained
 from ops.config import StageConfig
+from ops.loopback import credentials
 from tests.fakes import stage
 
 SERVICES = (
@@ -36,7 +39,19 @@ SERVICES = (
 )
 
 
-def config(name: str) -> StageConfig:
+PORT = 1 + os.getpid() % 1023
+"""No local stack's, as those begin at 1024: only the file with its keys is made here."""
+
+
+@pytest.fixture
+def endpoint() -> Iterator[str]:
+    """The address of a local AWS as far as its keys go."""
+    credentials.create(PORT)
+    yield f"http://127.0.0.1:{PORT}"
+    credentials.remove(PORT)
+
+
+def config(name: str, endpoint: str | None = None) -> StageConfig:
     local = name == "local"
     return StageConfig(
         stage(name),
@@ -44,7 +59,7 @@ def config(name: str) -> StageConfig:
         log_retention_days=30,
         rate=10,
         burst=20,
-        endpoint="http://127.0.0.1:4566" if local else None,
+        endpoint=endpoint,
         account="000000000000" if local else None,
         region="us-east-1" if local else None,
     )
@@ -71,24 +86,27 @@ def shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     return environ
 
 
-def test_the_local_stage_looks_at_no_profile_and_no_credentials_but_its_own(shell: dict[str, str]) -> None:
-    account = account_of(config("local"), shell)
+def test_the_local_stage_looks_at_no_profile_and_no_credentials_but_its_own(
+    shell: dict[str, str], endpoint: str
+) -> None:
+    account = account_of(config("local", endpoint), shell)
     for service in SERVICES:
         client = getattr(account, service)
-        assert client.meta.endpoint_url == "http://127.0.0.1:4566", service
+        assert client.meta.endpoint_url == endpoint, service
         assert client.meta.region_name == "us-east-1", service
-        credentials = client._request_signer._credentials
-        assert (credentials.access_key, credentials.secret_key, credentials.token) == ("test", "test", None), service
+        used = client._request_signer._credentials
+        own = credentials.keys(endpoint)["AWS_SECRET_ACCESS_KEY"]
+        assert (used.access_key, used.secret_key, used.token) == ("test", own, None), service
 
 
 @pytest.mark.parametrize("profile", ["of-nobody", "real"])
 def test_the_environment_of_the_process_itself_is_not_looked_at_either(
-    shell: dict[str, str], monkeypatch: pytest.MonkeyPatch, profile: str
+    shell: dict[str, str], monkeypatch: pytest.MonkeyPatch, profile: str, endpoint: str
 ) -> None:
     """botocore reads a profile from the process's environment, whatever environment it was not told of."""
     monkeypatch.setenv("AWS_PROFILE", profile)
-    client = account_of(config("local"), {}).client("sqs")
-    assert (client.meta.endpoint_url, client.meta.region_name) == ("http://127.0.0.1:4566", "us-east-1")
+    client = account_of(config("local", endpoint), {}).client("sqs")
+    assert (client.meta.endpoint_url, client.meta.region_name) == (endpoint, "us-east-1")
     assert client._request_signer._credentials.access_key == "test"
 
 
@@ -109,14 +127,13 @@ def test_another_stage_uses_the_shells_profile(shell: dict[str, str], monkeypatc
     assert client._request_signer._credentials.access_key == "REAL"
 
 
-def test_the_commands_that_run_beside_see_no_profile_or_token_either(shell: dict[str, str]) -> None:
-    environ = environment(config("local"), shell | {"AWS_SECURITY_TOKEN": "REAL", "AWS_ROLE_ARN": "REAL"})
+def test_the_commands_that_run_beside_see_no_profile_or_token_either(shell: dict[str, str], endpoint: str) -> None:
+    environ = environment(config("local", endpoint), shell | {"AWS_SECURITY_TOKEN": "REAL", "AWS_ROLE_ARN": "REAL"})
     assert {name: value for name, value in environ.items() if name.startswith("AWS_")} == {
         "AWS_CONFIG_FILE": shell["AWS_CONFIG_FILE"],
         "AWS_SHARED_CREDENTIALS_FILE": shell["AWS_SHARED_CREDENTIALS_FILE"],
-        "AWS_ENDPOINT_URL": "http://127.0.0.1:4566",
-        "AWS_ACCESS_KEY_ID": "test",
-        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_ENDPOINT_URL": endpoint,
+        **credentials.keys(endpoint),
         "AWS_REGION": "us-east-1",
         "AWS_DEFAULT_REGION": "us-east-1",
     }

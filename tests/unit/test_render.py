@@ -130,8 +130,7 @@ def test_only_the_local_stage_points_at_the_local_stack() -> None:
     assert environments["local"] == {
         "HERALD_STAGE": "local",
         "AWS_ENDPOINT_URL": "http://127.0.0.1:4566",
-        "AWS_ACCESS_KEY_ID": "test",
-        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_SHARED_CREDENTIALS_FILE": ".herald/aws-4566/credentials",
         "AWS_DEFAULT_REGION": "us-east-1",
     }
 

@@ -6,10 +6,11 @@ import argparse
 import asyncio
 import os
 import shutil
-import socket
 import sys
 import tempfile
 from pathlib import Path
+
+from ops.loopback import HOST, credentials, listen
 
 PREFIX = "herald-aws-"
 # Of the caller's environment, what would change how MiniStack works, or tie it to a real account.
@@ -17,14 +18,14 @@ _FORGOTTEN = ("AWS_", "MINISTACK_", "LAMBDA_", "LOCALSTACK_", "SMTP_", "DOCKER_"
 _FORGOTTEN_NAMES = ("SERVICES", "EDGE_PORT", "PERSIST_STATE", "S3_PERSIST", "USE_SSL", "CLOUDTRAIL_RECORDING")
 
 
-def environment(port: int, region: str, directory: Path, log_level: str) -> dict[str, str]:
+def environment(port: int, region: str, directory: Path, log_level: str, secret: str) -> dict[str, str]:
     """What MiniStack reads from its environment, at import."""
     return {
         "AUTH": "true",
-        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_ACCESS_KEY_ID": credentials.ACCESS_KEY,
         "AWS_DEFAULT_REGION": region,
         "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}",
-        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_SECRET_ACCESS_KEY": secret,
         "BIND_HOST": "127.0.0.1",
         # A socket that isn't there: no container engine is looked for.
         "DOCKER_HOST": f"unix://{directory}/no-docker.sock",
@@ -66,9 +67,10 @@ def main() -> None:
     parser.add_argument("--check", action="store_true", help="check that MiniStack is the pinned one, and exit")
     arguments = parser.parse_args()
 
-    with socket.socket() as probe:
-        if not arguments.check and probe.connect_ex(("127.0.0.1", arguments.port)) == 0:
-            sys.exit(f"127.0.0.1:{arguments.port} is in use: choose another with --port")
+    try:
+        listener = listen(0 if arguments.check else arguments.port)
+    except OSError:
+        sys.exit(f"{HOST}:{arguments.port} is in use: choose another with --port")
     parent = Path(tempfile.gettempdir())
     sweep(parent)
     directory = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-", dir=parent))
@@ -76,7 +78,8 @@ def main() -> None:
         for name in list(os.environ):
             if name.startswith(_FORGOTTEN) or name in _FORGOTTEN_NAMES:
                 del os.environ[name]
-        os.environ.update(environment(arguments.port, arguments.region, directory, arguments.log_level))
+        secret = "" if arguments.check else credentials.create(arguments.port)
+        os.environ.update(environment(arguments.port, arguments.region, directory, arguments.log_level, secret))
         tempfile.tempdir = str(directory)
         # Only now: MiniStack reads its environment when it is imported.
         from ops.local.aws import pin, server
@@ -89,9 +92,11 @@ def main() -> None:
             count = len(server.extended_parts())
             sys.stdout.write(f"MiniStack {pin.MINISTACK_VERSION}, {count} parts as they were extended\n")
             return
-        asyncio.run(server.run(arguments.port, arguments.until_stdin_closes))
+        asyncio.run(server.run(listener, arguments.until_stdin_closes))
     finally:
         shutil.rmtree(directory, ignore_errors=True)
+        if not arguments.check:
+            credentials.remove(arguments.port)
     # Threads that still wait for something would hold up the interpreter's end; nothing of theirs is kept.
     sys.stdout.flush()
     os._exit(0)

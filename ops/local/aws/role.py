@@ -11,9 +11,10 @@ https://docs.aws.amazon.com/lambda/latest/dg/lambda-intro-execution-role.html
 from __future__ import annotations
 
 import functools
-import hashlib
+import hmac
 import json
 import os
+import secrets
 import threading
 from typing import Any, NamedTuple
 
@@ -31,6 +32,7 @@ EXTENDS = (
     "ministack.services.sts:register_session",
 )
 
+_KEY = secrets.token_bytes(32)
 _client_lock = threading.Lock()
 
 
@@ -54,8 +56,9 @@ def credentials_from_environment(environment: dict[str, str]) -> Credentials:
 def assume(role_arn: str, session_name: str) -> Credentials:
     """A session of the role, registered with MiniStack's STS. Doesn't ask the trust policy: see ``trusts``."""
     account, name = role_arn.split(":")[4], role_arn.rsplit("/", 1)[-1]
-    digest = hashlib.sha256(f"{role_arn}:{session_name}".encode()).hexdigest()
-    session = Credentials(f"ASIA{digest[:16].upper()}", digest[16:56], digest)
+    # The same at each call, and nothing that somebody else could work out.
+    digest = hmac.digest(_KEY, f"{role_arn}:{session_name}".encode(), "sha512").hex()
+    session = Credentials(f"ASIA{digest[:16].upper()}", digest[16:56], digest[56:])
     sts.register_session(
         session.access_key,
         {

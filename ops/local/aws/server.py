@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
+import socket
 import sys
 import threading
 from types import ModuleType
+from typing import Any
 
 from hypercorn.asyncio import serve
 from hypercorn.config import Config
@@ -30,6 +32,7 @@ from ops.local.aws import (
     rest_api_view,
     role,
     sent_mail,
+    signed_requests,
     sns_integration,
     sns_limits,
     sns_record,
@@ -41,6 +44,7 @@ from ops.local.aws.parts import app
 # In the order of installation: what asks for permission stands in front of what delivers.
 EXTENSIONS: tuple[ModuleType, ...] = (
     access_log,
+    signed_requests,
     worker_process,
     python_runtime,
     function_state,
@@ -93,8 +97,8 @@ def install(without: frozenset[str] = frozenset()) -> None:
             extension.install()
 
 
-async def run(port: int, until_stdin_closes: bool) -> None:
-    """Serve on 127.0.0.1 until SIGTERM or SIGINT; says on standard output when it is ready."""
+async def run(listener: socket.socket, until_stdin_closes: bool) -> None:
+    """Serve on the socket until SIGTERM or SIGINT; says on standard output when it is ready."""
     loop = asyncio.get_running_loop()
     stopping = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -102,7 +106,6 @@ async def run(port: int, until_stdin_closes: bool) -> None:
     if until_stdin_closes:
         threading.Thread(target=_wait_for_stdin, args=(loop, stopping), daemon=True).start()
     config = Config()
-    config.bind = [f"127.0.0.1:{port}"]
     config.keep_alive_timeout = 75
     config.graceful_timeout = 1
     config.loglevel = "WARNING"
@@ -112,11 +115,14 @@ async def run(port: int, until_stdin_closes: bool) -> None:
         # First of all: whoever waits for a function's answer would hold up the end.
         await asyncio.to_thread(worker_process.close)
 
-    announcing = asyncio.create_task(_announce(port))
+    host, port = listener.getsockname()
+    config.bind = [f"fd://{listener.detach()}"]  # Hypercorn closes it.
+    # Connections are queued already.
+    print(f"local AWS is ready at http://{host}:{port}", flush=True)
+    application: Any = signed_requests.guarded(app.app)
     try:
-        await serve(app.app, config, shutdown_trigger=stop)
+        await serve(application, config, shutdown_trigger=stop)
     finally:
-        announcing.cancel()
         worker_process.close()
 
 
@@ -125,16 +131,3 @@ def _wait_for_stdin(loop: asyncio.AbstractEventLoop, stopping: asyncio.Event) ->
         pass
     with contextlib.suppress(RuntimeError):  # already stopped
         loop.call_soon_threadsafe(stopping.set)
-
-
-async def _announce(port: int) -> None:
-    while True:
-        try:
-            _, writer = await asyncio.open_connection("127.0.0.1", port)
-        except OSError:
-            await asyncio.sleep(0.01)
-            continue
-        writer.close()
-        sys.stdout.write(f"local AWS is ready at http://127.0.0.1:{port}\n")
-        sys.stdout.flush()
-        return

@@ -7,7 +7,6 @@ from starlette.middleware import Middleware
 from starlette.routing import Mount, Route
 
 from ops.local.web import herald, phone
-from ops.local.web.guard import LoopbackGuard
 from ops.local.web.inbox import Inbox
 from ops.local.web.mail import OUTBOUND, Ses
 from ops.local.web.mail import endpoint as ses_endpoint
@@ -18,6 +17,7 @@ from ops.local.web.settings import ApiAddress, WebSettings
 from ops.local.web.site import Site
 from ops.local.web.webhooks import Receivers
 from ops.local.web.webhooks import routes as webhooks
+from ops.loopback.guard import LoopbackGuard
 
 
 def create_app(settings: WebSettings) -> Starlette:

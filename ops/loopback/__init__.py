@@ -1,4 +1,4 @@
-"""A listening socket that nobody but this machine reaches."""
+"""What every server of ours on this machine has: a socket that only this machine reaches, and :mod:`.guard`."""
 
 from __future__ import annotations
 

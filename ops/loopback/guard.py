@@ -1,0 +1,95 @@
+"""Who may talk to a server on the loopback address: programs and pages of this machine, no page of the web.
+
+Any web page may make a browser send requests to 127.0.0.1. These checks stand against that:
+
+- a ``Host`` other than 127.0.0.1 or localhost is refused (RFC 9110, 7.2), so a name that its owner points
+  at 127.0.0.1 (DNS rebinding) reaches nothing;
+- a request with an ``Origin`` other than this server's own is refused: browsers send one with whatever a page of
+  another origin may read or change, programs don't (https://fetch.spec.whatwg.org/#origin-header);
+- a request that browsers mark as started by a page of another origin is refused, which is how images, frames and
+  scripts are known; but a link may be followed, which only shows the answer to the person
+  (``Sec-Fetch-*``, https://www.w3.org/TR/fetch-metadata/);
+- a WebSocket, which no rule of browsers keeps within an origin, is refused;
+- no answer says that other origins may read it.
+
+What other origins may use by design, as the form's API, is ``open_to_pages``: of these only the ``Host`` is checked,
+and they have CORS rules of their own.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import PlainTextResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+_HOST = re.compile(r"(127\.0\.0\.1|localhost)(:\d{1,5})?", re.IGNORECASE)
+_CORS = "access-control-"
+
+_HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cache-Control": "no-store",
+}
+
+FOREIGN_HOST = "This server answers to 127.0.0.1 and localhost only.\n"
+
+
+def closed_to_pages(scope: Scope) -> bool:
+    """Nothing is for pages of other origins."""
+    return False
+
+
+class LoopbackGuard:
+    """Middleware that answers 400 to a foreign Host, and 403 to pages of other origins."""
+
+    def __init__(self, app: ASGIApp, open_to_pages: Callable[[Scope], bool] = closed_to_pages) -> None:
+        self._app = app
+        self._open_to_pages = open_to_pages
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "websocket":
+            await receive()
+            await send({"type": "websocket.close", "code": 1008})
+            return
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        if not is_loopback(headers.getlist("host")):
+            await PlainTextResponse(FOREIGN_HOST, 400)(scope, receive, send)
+            return
+        if self._open_to_pages(scope):
+            await self._app(scope, receive, send)
+            return
+
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                answered = MutableHeaders(scope=message)
+                for name in [name for name in answered if name.startswith(_CORS)]:
+                    del answered[name]
+                for name, value in _HEADERS.items():
+                    answered.setdefault(name, value)
+            await send(message)
+
+        app = self._app
+        if _of_another_origin(scope["method"], headers):
+            app = PlainTextResponse("Another site's page may not do this.\n", 403)
+        await app(scope, receive, send_with_headers)
+
+
+def is_loopback(hosts: Sequence[str]) -> bool:
+    """Whether these values of ``Host`` are one, and a name of this machine."""
+    return len(hosts) == 1 and _HOST.fullmatch(hosts[0]) is not None
+
+
+def _of_another_origin(method: str, headers: Headers) -> bool:
+    origins = headers.getlist("origin")
+    if any(origin.lower() != f"http://{headers['host'].lower()}" for origin in origins):
+        return True
+    if headers.get("sec-fetch-site", "none") in ("none", "same-origin"):
+        return False
+    follows_a_link = method in ("GET", "HEAD") and headers.get("sec-fetch-dest") == "document"
+    return not follows_a_link
