@@ -7,6 +7,8 @@ INSTALL = installed() { $(PYTHON) -m ops.packages install $$1 && return; \
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2> /dev/null || \
 	echo "Herald needs Python 3.11 or newer; $(PYTHON) is older or missing. Name another: make PYTHON=python3.12" >&2; \
 	exit 1; }; installed
+# An option for a variable that was given, also if it is empty: the command refuses that, rather than take it for none.
+given = $(if $(filter-out undefined,$(origin $(2))),$(1) "$($(2))")
 NPM_PACKAGES := tests/node/node_modules/installed
 
 # Three processes on two cores: a third of their time is waiting.
@@ -57,19 +59,19 @@ render: run-packages ## Make the generated files from herald.toml and the manife
 	@$(BIN)/python -m ops render
 
 diff: run-packages ## Show what deploying would change, policies included: make diff STAGE=dev
-	@$(BIN)/python -m ops diff --stage $(or $(STAGE),$(error say which stage: make diff STAGE=dev))
+	@$(BIN)/python -m ops diff --stage "$(or $(STAGE),$(error say which stage: make diff STAGE=dev))"
 
 deploy: run-packages ## Deploy a stage to the AWS account of the shell's credentials: make deploy STAGE=dev
-	@$(BIN)/python -m ops deploy --stage $(or $(STAGE),$(error say which stage: make deploy STAGE=dev))
+	@$(BIN)/python -m ops deploy --stage "$(or $(STAGE),$(error say which stage: make deploy STAGE=dev))"
 
 destroy: run-packages ## Undo a deployment, keep the messages: make destroy STAGE=dev [DATA=delete]
-	@$(BIN)/python -m ops destroy --stage $(or $(STAGE),$(error say which stage: make destroy STAGE=dev)) --data $(or $(DATA),keep)
+	@$(BIN)/python -m ops destroy --stage "$(or $(STAGE),$(error say which stage: make destroy STAGE=dev))" $(call given,--data,DATA)
 
 smoke: run-packages ## Send through a deployed stage, check each step and permission: make smoke STAGE=dev
-	@$(BIN)/python -m ops smoke --stage $(or $(STAGE),$(error say which stage: make smoke STAGE=dev))
+	@$(BIN)/python -m ops smoke --stage "$(or $(STAGE),$(error say which stage: make smoke STAGE=dev))"
 
 rollback: run-packages ## Put the deployment before the last back: make rollback STAGE=dev [TO=release]
-	@$(BIN)/python -m ops rollback --stage $(or $(STAGE),$(error say which stage: make rollback STAGE=dev)) $(if $(TO),--to $(TO))
+	@$(BIN)/python -m ops rollback --stage "$(or $(STAGE),$(error say which stage: make rollback STAGE=dev))" $(call given,--to,TO)
 
 clean: ## Remove what was installed and built
 	@rm -rf .venv .herald tests/node/node_modules .chalice/deployments .mypy_cache .pytest_cache .ruff_cache .import_linter_cache

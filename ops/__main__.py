@@ -7,7 +7,9 @@ if not __package__:
     # Run by the path of this file, as ./herald does: modules are found in the checkout, whatever the current folder is.
     sys.path[0] = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
+from ops import terminal
 from ops.cli import main
 from ops.commands import PROGRAM
 
+terminal.take_over()
 main(prog_name=PROGRAM)

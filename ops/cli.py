@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from ops.commands import Sections, deployment, inbox, look, messages, policies, project, replay, secrets
+from ops.terminal import echo
 
 SECTIONS: dict[str, list[click.Command]] = {
     "Messages": [
@@ -46,7 +47,7 @@ def _print_version(context: click.Context, _: click.Parameter, wanted: bool) -> 
     import tomllib
 
     project = tomllib.loads(Path(__file__).parents[1].joinpath("pyproject.toml").read_text(encoding="utf-8"))
-    click.echo(f"Herald {project['project']['version']}, Python {platform.python_version()}")
+    echo(f"Herald {project['project']['version']}, Python {platform.python_version()}")
     context.exit()
 
 

@@ -6,16 +6,18 @@ What they do stands in modules that know nothing of a terminal. A command module
 
 from __future__ import annotations
 
-import json
 import os
-from collections.abc import Callable, Mapping, Sequence
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from ops import terminal
 from ops.errors import OpsError
 
 if TYPE_CHECKING:
@@ -53,18 +55,65 @@ YES = click.option("--yes", is_flag=True, help="Don't ask.")
 
 
 class Commands(click.Group):
-    """Turns the errors that a person can mend into one message and exit status 1."""
+    """Turns the errors that a person can mend into one message and exit status 1, and refuses empty words."""
+
+    def main(self, *args: Any, **kwargs: Any) -> Any:
+        terminal.prepare()
+        try:
+            return super().main(*args, **kwargs)
+        except OSError as error:
+            # A pipe that nobody reads any more has ended it before, as Unix tools end: without a word.
+            if error.errno not in terminal.OUTPUT_ERRORS:
+                raise
+            with suppress(OSError):
+                what = error.filename or "the output"
+                terminal.echo(f"Error: {what} can't be written: {error.strerror}", err=True)
+            sys.exit(NOT_WELL)
+        finally:
+            terminal.finish()
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        # Here stand the words of the whole command line, whichever commands and options there will ever be.
+        refuse_blank(args)
+        with _words_of_errors():
+            return super().parse_args(ctx, args)
 
     def invoke(self, ctx: click.Context) -> object:
-        try:
+        with _words_of_errors():
             return super().invoke(ctx)
-        except OpsError as error:
-            raise click.ClickException(str(error)) from error
-        except Exception as error:
-            words = _of_aws(error)
-            if words:
-                raise click.ClickException(words) from error
-            raise
+
+
+def refuse_blank(words: Sequence[str]) -> None:
+    """Refuse a command line with an empty word, by a :class:`click.UsageError`: it is no way to leave an option out.
+
+    A script writes one where it meant ``"$ADDRESS"`` and that isn't set. Blank is what shows nothing, spaces too.
+    """
+    for before, word in zip(("", *words), words, strict=False):
+        option, equals, value = word.partition("=")
+        if not (equals and option.startswith("-")):
+            option, value = before if before.startswith("-") else "", word
+        if not any(one.isprintable() and not one.isspace() for one in value):
+            what = f"the value of {option}" if option else "an argument"
+            raise click.UsageError(f"{what} is empty. Give it a value, or leave it out; is a shell variable not set?")
+
+
+@contextmanager
+def _words_of_errors() -> Iterator[None]:
+    try:
+        yield
+    except OpsError as error:
+        raise click.ClickException(terminal.printable(str(error))) from error
+    except click.ClickException as error:
+        if error.message:
+            error.message = terminal.printable(error.message)  # type: ignore[misc]  # set, so that it keeps its kind
+        raise
+    except (click.exceptions.Exit, click.Abort):
+        raise
+    except Exception as error:
+        words = _of_aws(error)
+        if words:
+            raise click.ClickException(terminal.printable(words)) from error
+        raise
 
 
 class Sections(Commands):
@@ -146,7 +195,7 @@ class Opened:
         from ops.account import environment
         from ops.deploy import Deployment
 
-        return Deployment(self.root, self.config, self.account, environment(self.config), click.echo)
+        return Deployment(self.root, self.config, self.account, environment(self.config), terminal.echo)
 
     @cached_property
     def addresses(self) -> dict[str, str]:
@@ -177,10 +226,10 @@ def opened(root: Path, stage: str) -> Opened:
 
 def echo_json(found: object) -> None:
     """One JSON value on standard output."""
-    click.echo(json.dumps(found, indent=2, ensure_ascii=False))
+    terminal.echo(terminal.json_text(found, indent=2))
 
 
-def echo_lines(found: Mapping[str, str], echo: Callable[[str], None] = click.echo) -> None:
+def echo_lines(found: Mapping[str, str]) -> None:
     """One line for each name, with what belongs to it."""
     for name, text in found.items():
-        echo(f"{name:<11} {text}")
+        terminal.echo(f"{name:<11} {terminal.one_line(text)}")

@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from ops.commands import AS_JSON, NOT_WELL, PROJECT, STAGE, YES, echo_json, echo_lines, opened
+from ops.terminal import confirm, echo
 
 DIFFERENT = 4
 """Exit status of ``diff --exit-code`` where something would change."""
@@ -38,7 +39,7 @@ def destroy(stage: str, root: Path, data: str, yes: bool) -> None:
     it = opened(root, stage)
     what = "and every message in it " if data == "delete" else ""
     if not yes:
-        click.confirm(f"Destroy stage {stage} {what}in account {it.account.where.account}?", abort=True)
+        confirm(f"Destroy stage {stage} {what}in account {it.account.where.account}?")
     destroy(it.deployment, data=data == "delete")
 
 
@@ -62,10 +63,10 @@ def diff(stage: str, root: Path, as_json: bool, markdown: bool, exit_code: bool)
     if as_json:
         echo_json(comparing.as_json(found))
     elif markdown:
-        click.echo("\n".join(comparing.as_markdown(found, heading)))
+        echo("\n".join(comparing.as_markdown(found, heading)))
     else:
-        click.echo(heading)
-        click.echo("\n".join(comparing.as_text(found)) if found else "nothing")
+        echo(heading)
+        echo("\n".join(comparing.as_text(found)) if found else "nothing")
     if found and exit_code:
         sys.exit(DIFFERENT)
 
@@ -100,7 +101,7 @@ def releases(stage: str, root: Path, as_json: bool) -> None:
         echo_json(found)
         return
     for each in found:
-        click.echo(f"{each['release']}{'  stands' if each['stands'] else ''}")
+        echo(f"{each['release']}{'  stands' if each['stands'] else ''}")
 
 
 @click.command()
@@ -119,10 +120,10 @@ def smoke(stage: str, root: Path) -> None:
     checks = []
     for check in Smoke(it.operations, it.addresses).checks():
         checks.append(check)
-        click.echo(f"{'well ' if check.well else 'WRONG'}  {check.name}: {check.found}")
+        echo(f"{'well ' if check.well else 'WRONG'}  {check.name}: {check.found}")
     if it.config.endpoint is None and it.account.endpoint is None:
-        click.echo("\nAdd to the README, below What has been run on AWS:\n")
-        click.echo(to_add(checks, it.stage, it.account.where, f"{datetime.now(UTC):%Y-%m-%d}"))
+        echo("\nAdd to the README, below What has been run on AWS:\n")
+        echo(to_add(checks, it.stage, it.account.where, f"{datetime.now(UTC):%Y-%m-%d}"))
     if not all(check.well for check in checks):
         sys.exit(NOT_WELL)
 
@@ -136,7 +137,7 @@ def unlock(stage: str, root: Path) -> None:
 
     it = opened(root, stage)
     holder = lock.release(it.account.ssm, it.stage)
-    click.echo(f"unlocked; it was held by: {holder}" if holder else "was not locked")
+    echo(f"unlocked; it was held by: {holder}" if holder else "was not locked")
 
 
 @click.command()

@@ -24,6 +24,9 @@ Each command prints its part of this page with `--help`; `./herald --version` sa
 - **`--json`** prints JSON on standard output, one value, or one a line where it says so. Messages for people go to
   standard error then.
 - **What destroys asks first**, or takes `--yes`.
+- **An ID** may be shortened to how it begins, from 4 characters on, as long as no other of the 1000 newest messages
+  begins so.
+- **An empty or blank value** of an option or argument is refused, never taken for none.
 - **Exit status:** 0 when all is well; 1 when it could not be done, or when something is not as it should be; 2 for a
   command line that can't be understood; 3 when the time to wait was over before the end was known;
   4 of `diff --exit-code` when something would change.

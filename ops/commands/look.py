@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 import click
 
 from ops.commands import AS_JSON, NOT_WELL, PROJECT, STAGE, TOO_LATE, Opened, echo_json, opened
-from ops.commands.times import When
+from ops.commands.times import When, shown
+from ops.terminal import echo, json_text, one_line
 
 if TYPE_CHECKING:
     from ops.operations.logs import Line
@@ -37,7 +38,6 @@ def send(stage: str, root: Path, site: str, text: str | None, timeout: int, as_j
     delivered, 3 when the time was over before its end was known.
     """
     from ops.commands.messages import said
-    from ops.commands.screen import printable
     from ops.operations import sending
     from ops.operations.sending import Sent
 
@@ -51,13 +51,13 @@ def send(stage: str, root: Path, site: str, text: str | None, timeout: int, as_j
     begin = time.monotonic()
     message_id = sending.post(f"{api}/contact/{site}", where, sending.form(where, text))
     if not as_json:
-        click.echo(f"{message_id} was accepted after {time.monotonic() - begin:.1f} s")
+        echo(f"{message_id} was accepted after {time.monotonic() - begin:.1f} s")
     seen: list[Sent] = []
 
     def saw(one: Sent) -> None:
         seen.append(one)
         if not as_json:
-            click.echo(f"{one.seconds:6.1f} s  {one.step.kind:<9} {one.step.source:<12} {printable(said(one.step))}")
+            echo(f"{one.seconds:6.1f} s  {one.step.kind:<9} {one.step.source:<12} {one_line(said(one.step))}")
 
     state = sending.follow(operations, message_id, timeout, saw)
     if as_json:
@@ -65,10 +65,10 @@ def send(stage: str, root: Path, site: str, text: str | None, timeout: int, as_j
         steps = [one.as_json() for one in seen]
         echo_json({"id": message_id, "state": str(state) if state else None, "seconds": seconds, "steps": steps})
     elif state:
-        click.echo(f"{message_id} is {state}")
+        echo(f"{message_id} is {state}")
     if state is None:
         later = f"python -m ops trace --stage {stage} {message_id}"
-        click.echo(f"after {timeout} s its end was not known yet; later: {later}", err=True)
+        echo(f"after {timeout} s its end was not known yet; later: {later}", err=True)
         sys.exit(TOO_LATE)
     if state != "delivered":
         sys.exit(NOT_WELL)
@@ -95,9 +95,7 @@ def doctor(stage: str, root: Path, as_json: bool) -> None:
     for finding in examine(it.config, lambda: it.account, _stale(it)):
         found.append(finding)
         if not as_json:
-            click.echo(
-                f"{signs[finding.level]:<8} {finding.what}" + (f"\n{'':<8} → {finding.mend}" if finding.mend else "")
-            )
+            echo(f"{signs[finding.level]:<8} {finding.what}" + (f"\n{'':<8} → {finding.mend}" if finding.mend else ""))
     if as_json:
         echo_json([finding.as_json() for finding in found])
     if any(finding.level is Level.WRONG for finding in found):
@@ -119,7 +117,7 @@ def _stale(it: Opened) -> Iterator[str]:
 @click.command()
 @STAGE
 @PROJECT
-@click.option("--message", "message_id", metavar="ID", default="", help="Only lines with this message's id in them.")
+@click.option("--message", "message_id", metavar="ID", help="Only lines with this message's id in them.")
 @click.option("--function", "functions", multiple=True, help="Only this function's; may be given several times.")
 @click.option("--since", type=When(), default="10m", show_default=True, help="A time, or an age such as 2h.")
 @click.option("--follow", is_flag=True, help="Go on with what is written from now on, until Ctrl-C.")
@@ -128,7 +126,7 @@ def _stale(it: Opened) -> Iterator[str]:
 def logs(
     stage: str,
     root: Path,
-    message_id: str,
+    message_id: str | None,
     functions: tuple[str, ...],
     since: int,
     follow: bool,
@@ -151,13 +149,14 @@ def logs(
     if unknown:
         raise click.UsageError(f"no function {', '.join(sorted(unknown))}; there are: {', '.join(there)}")
     wanted = functions or tuple(there)
+    (phrase,) = it.operations.whole_ids([message_id]) if message_id is not None else ("",)
     client = it.operations.account.logs
     with _until_interrupted() as stopped:
         found: Iterable[Line]
         if follow:
-            found = followed(client, it.stage, wanted, since, message_id, seconds, stopped)
+            found = followed(client, it.stage, wanted, since, phrase, seconds, stopped)
         else:
-            found = merged(client, it.stage, wanted, since, time.time(), message_id)
+            found = merged(client, it.stage, wanted, since, time.time(), phrase)
         for line in found:
             if stopped():
                 return
@@ -184,13 +183,8 @@ def _until_interrupted() -> Iterator[Callable[[], bool]]:
 
 
 def _print(line: Line, as_json: bool) -> None:
-    import json
-
-    from ops.commands.screen import printable
-    from ops.commands.times import shown
-
     if as_json:
         told = {"at": line.at, "function": line.function, "line": dict(line.entry) or line.text.rstrip()}
-        click.echo(json.dumps(told, ensure_ascii=False))
+        echo(json_text(told))
     elif not line.is_metric:
-        click.echo(f"{shown(line.at)} {line.function:<16} {printable(line.told)}")
+        echo(f"{shown(line.at)} {line.function:<16} {line.told}")

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import os
 import sys
-import tempfile
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections import Counter
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 from click.core import ParameterSource
 
 from ops.commands import AS_JSON, NOT_WELL, PROJECT, STAGE, YES, Opened, echo_json, opened
 from ops.commands.times import When, shown
+from ops.terminal import confirm, echo, one_line, progress, table
 
 if TYPE_CHECKING:
     from chalicelib.logic.archive import ListedMessage, StoredMessage
@@ -25,6 +24,8 @@ MOST = 50
 """Messages of a page. Both are those of ``logic/archive.py``, which ``--help`` need not load; a test compares them."""
 _MOST_PAGES = 20
 """Pages that are looked through for one page of a state."""
+_SOME = 10
+"""Sites, senders and ids that are named before an erasure."""
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
@@ -42,17 +43,41 @@ def selecting(command: _Command) -> _Command:
     return command
 
 
-EMAIL = click.option("--email", help="Only those of which a field is this e-mail address; reads every one.")
+class Address(click.ParamType[str]):
+    """An e-mail address, as visitors may have: also with letters that are not ASCII."""
+
+    name = "address"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        from ops.operations.archive import ADDRESS
+
+        found = str(value).strip()
+        if not ADDRESS.fullmatch(found):
+            self.fail(f"{value!r} is no e-mail address such as you@example.com.", param, ctx)
+        return found
+
+
+EMAIL = click.option(
+    "--email", type=Address(), help="Only those of which a field is this e-mail address; reads every one."
+)
+CURSOR = click.option("--cursor", help="Where the page before ended.")
+ID = click.argument("message_id", metavar="ID")
+IDS = click.argument("message_ids", metavar="[ID]...", nargs=-1)
 
 
 def selection(
-    site: str | None, state: str | None, since: int | None, until: int | None, limit: int = MOST, cursor: str = ""
+    site: str | None,
+    state: str | None,
+    since: int | None,
+    until: int | None,
+    limit: int = MOST,
+    cursor: str | None = None,
 ) -> Selection:
     from chalicelib.logic.archive import LATEST, MessageState
     from ops.operations import Selection
 
-    wanted = MessageState(state) if state else None
-    return Selection(site, wanted, since or 0, LATEST if until is None else until, limit, cursor)
+    wanted = None if state is None else MessageState(state)
+    return Selection(site, wanted, since or 0, LATEST if until is None else until, limit, cursor or "")
 
 
 @click.group()
@@ -66,7 +91,7 @@ def messages() -> None:
 @selecting
 @EMAIL
 @click.option("--limit", type=click.IntRange(1, MOST), default=MOST, show_default=True, help="Messages of a page.")
-@click.option("--cursor", default="", help="Where the page before ended.")
+@CURSOR
 @AS_JSON
 def list_(
     stage: str,
@@ -77,7 +102,7 @@ def list_(
     until: int | None,
     email: str | None,
     limit: int,
-    cursor: str,
+    cursor: str | None,
     as_json: bool,
 ) -> None:
     """List messages, newest first, with their states; nothing of what visitors typed.
@@ -88,8 +113,11 @@ def list_(
 
     it = opened(root, stage)
     asked = selection(site, state, since, until, limit, cursor)
-    if email:
-        if cursor or click.get_current_context().get_parameter_source("limit") is ParameterSource.COMMANDLINE:
+    if email is not None:
+        if (
+            cursor is not None
+            or click.get_current_context().get_parameter_source("limit") is ParameterSource.COMMANDLINE
+        ):
             raise click.UsageError("--email reads every message: it has neither --cursor nor --limit.")
         found = Listing(tuple(message.listed for message in it.operations.of_address(email, asked)), "")
     else:
@@ -103,7 +131,7 @@ def print_page(found: Listing, as_json: bool) -> None:
         return
     _print_list(found.messages)
     if found.cursor:
-        click.echo(f"There are more: --cursor {found.cursor}", err=True)
+        echo(f"There are more: --cursor {found.cursor}", err=True)
 
 
 def some_pages(it: Opened, asked: Selection) -> Listing:
@@ -123,10 +151,8 @@ def some_pages(it: Opened, asked: Selection) -> Listing:
 
 
 def _print_list(found: Sequence[ListedMessage]) -> None:
-    from ops.commands.screen import table
-
     if not found:
-        click.echo("No messages.", err=True)
+        echo("No messages.", err=True)
         return
     rows = [
         (
@@ -148,7 +174,7 @@ def _print_list(found: Sequence[ListedMessage]) -> None:
 @messages.command("show")
 @STAGE
 @PROJECT
-@click.argument("message_id", metavar="ID")
+@ID
 @AS_JSON
 def show(stage: str, root: Path, message_id: str, as_json: bool) -> None:
     """Show one message with what its visitor typed.
@@ -159,8 +185,6 @@ def show(stage: str, root: Path, message_id: str, as_json: bool) -> None:
     if as_json:
         echo_json(message.as_json())
         return
-    from ops.commands.screen import printable, table
-
     listed, verdict = message.listed, message.listed.verdict
     facts = {
         "id": listed.id,
@@ -173,7 +197,7 @@ def show(stage: str, root: Path, message_id: str, as_json: bool) -> None:
         **({"duplicate of": verdict.duplicate_of} if verdict.duplicate_of else {}),
     }
     for name, text in facts.items():
-        click.echo(f"{name:<12} {printable(text)}")
+        echo(f"{name:<12} {one_line(text)}")
     table(
         ("channel", "state", "attempts", "since", "error", "reference"),
         [
@@ -192,9 +216,12 @@ def show(stage: str, root: Path, message_id: str, as_json: bool) -> None:
 
 
 def _stored(it: Opened, message_id: str) -> StoredMessage:
+    from ops.operations.short_ids import no_message
+
+    (message_id,) = it.operations.whole_ids([message_id])
     found = it.operations.get(message_id)
     if found is None:
-        raise click.ClickException(f"there is no message {message_id} in stage {it.stage.name}; perhaps it has expired")
+        raise click.ClickException(no_message(message_id, it.stage))
     return found
 
 
@@ -204,7 +231,11 @@ def _stored(it: Opened, message_id: str) -> StoredMessage:
 @selecting
 @EMAIL
 @click.option("--format", "form", type=click.Choice(["csv", "jsonl"]), default="csv", show_default=True)
-@click.option("--output", type=click.Path(dir_okay=False, path_type=Path), help="A new file; standard output without.")
+@click.option(
+    "--output",
+    type=click.Path(dir_okay=False, readable=False, path_type=Path),
+    help="A file, or a pipe or device to write into; standard output without.",
+)
 @YES
 def export(
     stage: str,
@@ -220,46 +251,26 @@ def export(
 ) -> None:
     """Write messages with all that visitors typed, newest first, as CSV or as one JSON object a line.
 
-    In CSV a cell that a spreadsheet would take for a formula begins with an apostrophe. A file is readable by you
-    alone; one that is there already is replaced after a question, or with --yes.
+    CSV is for spreadsheets: it begins with a byte-order mark, and what would become a formula is text by an apostrophe
+    (docs/export.md). JSON Lines hold each text unchanged. A file is readable by you alone; one that is there already
+    is replaced after a question, or with --yes, also where a link leads to it.
     """
-    from ops.commands.export import write
+    from ops.commands.export import is_file, opened_for_writing, write
 
     it = opened(root, stage)
     asked = selection(site, state, since, until)
-    found = it.operations.of_address(email, asked) if email else it.operations.whole(asked)
-    if output and output.exists() and not yes:
-        click.confirm(f"Replace {output}?", abort=True, err=True)
-    with _opened_for_writing(output) as file:
+    found = it.operations.whole(asked) if email is None else it.operations.of_address(email, asked)
+    if output is not None and is_file(output) and not yes:
+        confirm(f"Replace {output}?")
+    with opened_for_writing(output) as file:
         number = write(found, form, file)
-    click.echo(f"{number} messages", err=True)
-
-
-@contextmanager
-def _opened_for_writing(path: Path | None) -> Iterator[IO[str]]:
-    if path is None:
-        yield sys.stdout
-        return
-    try:
-        # Readable by nobody else from its beginning, and the old file is there until the new one is whole.
-        handle, part = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    except OSError as error:
-        raise click.ClickException(f"{path} can't be written: {error.strerror}") from None
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
-            yield file
-        os.replace(part, path)
-    except BaseException as error:
-        Path(part).unlink(missing_ok=True)  # It holds what visitors typed.
-        if isinstance(error, OSError):
-            raise click.ClickException(f"{path} can't be written: {error.strerror}") from None
-        raise
+    echo(f"{number} messages", err=True)
 
 
 @messages.command("erase")
 @STAGE
 @PROJECT
-@click.argument("message_ids", metavar="[ID]...", nargs=-1)
+@IDS
 @selecting
 @EMAIL
 @YES
@@ -278,62 +289,85 @@ def erase(
 ) -> None:
     """Erase messages for good: by their IDs, or those of an e-mail address, or by their age (--until 90d).
 
-    Dead letters that hold one go with it, and those of such an address or age are looked for too. Says which copies
-    remain, and until when. Status 1 when there is no message of an ID; the others are erased.
+    Says first how many there are, of which sites and from whom. Dead letters that hold one go with it, and those of
+    such an address or age are looked for too. Says which copies remain, and until when. Status 1 when there is no
+    message of an ID; the others are erased. Where the beginning of an ID fits several, nothing is.
 
     JSON: [{"id", "letters", "copies": [{"where", "expires_at", "note"}]}].
     """
-    narrowed = bool(email) or until is not None
-    if bool(message_ids) is narrowed or (message_ids and any((site, state, since))):
+    narrowed = email is not None or until is not None
+    others = [given for given in (site, state, since) if given is not None]
+    if bool(message_ids) is narrowed or (message_ids and others):
         raise click.UsageError("Say which: IDs, or --email or --until, with --site, --state and --since if you like.")
     it = opened(root, stage)
-    ids, seen = list(message_ids), False
-    if not ids:
+    ids, seen = it.operations.whole_ids(message_ids), False
+    if ids:
+        found = list(it.operations.several(ids).values())
+    else:
         asked = selection(site, state, since, until)
-        found = it.operations.of_address(email, asked) if email else None
-        listed = (message.listed for message in found) if found is not None else it.operations.every(asked)
-        ids = [message.id for message in listed]
+        found = list(it.operations.whole(asked) if email is None else it.operations.of_address(email, asked))
+        ids = [message.listed.id for message in found]
         if seen := state is None:  # Of a letter nobody knows a state.
             ids = list(dict.fromkeys([*ids, *it.operations.in_letters(email, asked)]))
-    if ids and not yes:
-        many = f"{len(ids)} messages" if len(ids) > 1 else f"message {ids[0]}"
-        click.confirm(f"Erase {many} of stage {stage} in account {it.account.where.account}?", abort=True, err=True)
-    from ops.commands.screen import progress
-    from ops.operations.logs import printed
-
+    if ids:
+        _print_whose(found, ids)
+        if not yes:
+            many = f"{len(ids)} messages" if len(ids) > 1 else f"message {ids[0]}"
+            confirm(f"Erase {many} of stage {stage} in account {it.account.where.account}?")
     with progress("Erasing", len(ids)) as step:
         erased = it.operations.erase_all(ids, lambda message_id: step(), letters_seen=seen) if ids else ()
     if as_json:
         echo_json([one.as_json() for one in erased])
     else:
-        click.echo(f"{len(erased)} erased, with {sum(one.letters for one in erased)} dead letters")
+        echo(f"{len(erased)} erased, with {sum(one.letters for one in erased)} dead letters")
         _print_copies(erased)
-    for unknown in sorted(set(message_ids) - {one.id for one in erased}):
-        click.echo(f"there is neither a message nor a dead letter {printed(unknown)} in stage {stage}", err=True)
-    if len(erased) < len(set(message_ids)):
+    from ops.operations.short_ids import no_message
+
+    missing = sorted(set(ids) - {one.id for one in erased}) if message_ids else []
+    for message_id in missing:
+        echo(no_message(message_id, it.stage, "neither a message nor a dead letter"), err=True)
+    if missing:
         sys.exit(NOT_WELL)
+
+
+def _print_whose(found: Sequence[StoredMessage], ids: Sequence[str]) -> None:
+    """What is to be erased: how many messages, from when, of which sites and from whom; of a few also their ids."""
+    if found:
+        times = sorted(message.listed.received_at for message in found)
+        echo(f"{len(found)} stored, received {shown(times[0])} to {shown(times[-1])}", err=True)
+        for what, names in {
+            "of site": Counter(message.listed.site for message in found),
+            "from": Counter(message.fields.get("email") or "nobody who gave an address" for message in found),
+        }.items():
+            some = ", ".join(f"{one_line(name)} ({number})" for name, number in names.most_common(_SOME))
+            more = f" and {len(names) - _SOME} others" if len(names) > _SOME else ""
+            echo(f"  {what} {some}{more}", err=True)
+    stored = {message.listed.id for message in found}
+    if letters := [one for one in ids if one not in stored]:
+        echo(f"{len(letters)} not in the table, and to be looked for in dead letters", err=True)
+    if len(ids) <= _SOME:
+        for message_id in ids:
+            echo(f"  {one_line(message_id)}", err=True)
 
 
 def _print_copies(erased: Sequence[Erased]) -> None:
     """Each place once, with the last time at which something is there."""
-    from ops.commands.screen import table
-
     every = (copy for one in erased for copy in one.copies)
     copies = {copy.where: copy for copy in sorted(every, key=lambda copy: copy.expires_at or 0)}
     if not copies:
         return
-    click.echo("Copies that remain, or may remain:")
+    echo("Copies that remain, or may remain:")
     table(
         ("where", "until", ""),
         [(copy.where, shown(copy.expires_at) if copy.expires_at else "", copy.note) for copy in copies.values()],
     )
-    click.echo("The log has ids and states of it, and nothing that its visitor typed.")
+    echo("The log has ids and states of it, and nothing that its visitor typed.")
 
 
 @click.command()
 @STAGE
 @PROJECT
-@click.argument("message_id", metavar="ID")
+@ID
 @click.option("--no-logs", is_flag=True, help="Only what the table holds: neither outcomes nor rules.")
 @AS_JSON
 def trace(stage: str, root: Path, message_id: str, no_logs: bool, as_json: bool) -> None:
@@ -342,23 +376,25 @@ def trace(stage: str, root: Path, message_id: str, no_logs: bool, as_json: bool)
     JSON: {"id", "state", "message", "steps", "targets", "notes"}; each step has "at", "kind", "source", "channel",
     "state", "attempt", "error", "reference" and "details". Status 1 when nobody knows of such a message.
     """
-    found = opened(root, stage).operations.trace(message_id, logs=not no_logs)
+    from ops.operations.short_ids import no_message
+
+    it = opened(root, stage)
+    (message_id,) = it.operations.whole_ids([message_id])
+    found = it.operations.trace(message_id, logs=not no_logs)
     if as_json:
         echo_json(found.as_json())
     else:
-        from ops.commands.screen import table
-
-        click.echo(f"{message_id} is {found.state or 'not in the table'}")
+        echo(f"{one_line(message_id)} is {found.state or 'not in the table'}")
         table(
             ("time", "step", "from", "what"),
             [(shown(step.at), str(step.kind), step.source, said(step)) for step in found.steps],
         )
         for target in found.targets:
-            click.echo(f"rule {target.rule} tells {target.arn}")
+            echo(one_line(f"rule {target.rule} tells {target.arn}"))
         for note in found.notes:
-            click.echo(f"note: {note}", err=True)
+            echo(f"note: {note}", err=True)
     if found.message is None and not found.steps:
-        click.echo(f"nobody knows of a message {message_id}", err=True)
+        echo(f"no log knows of it, and {no_message(message_id, it.stage)}", err=True)
         sys.exit(NOT_WELL)
 
 

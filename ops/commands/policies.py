@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from ops.commands import AS_JSON, PROJECT, STAGE, echo_json, opened
+from ops.terminal import table
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from rich.table import Table
-
     from ops.permissions import Permission
     from ops.policies import Statement
 
@@ -81,34 +79,21 @@ def _permission(it: Permission) -> dict[str, Any]:
 
 
 def _show(may: dict[str, list[Statement]], lets_in: Iterable[Permission]) -> None:
-    from rich.console import Console
-
-    console = Console()
     for function, found in may.items():
-        table = _table(function, "action", "resource", "used by", "grant", "why")
+        rows = []
         for each in found:
             only = [f"only {operator} {json.dumps(keys)}" for operator, keys in each.condition.items()]
             # The action says which service it is.
             resources = [_short(arn).partition(":")[2] or arn for arn in each.resources]
-            table.add_row(
-                "\n".join(sorted(each.actions)), "\n".join([*resources, *only]), each.used_by, each.sid, each.why
+            rows.append(
+                ["\n".join(sorted(each.actions)), "\n".join([*resources, *only]), each.used_by, each.sid, each.why]
             )
-        console.print(table)
-    table = _table("Who is let in", "who", "may", "on", "only", "made by")
+        table(("action", "resource", "used by", "grant", "why"), rows, whole=0, title=function)
+    rows = []
     for it in lets_in:
         actions = "\n".join(action if it.effect == "Allow" else f"never {action}" for action in it.actions)
-        table.add_row(_short(it.who), actions, _short(it.on), _short(it.only), it.made_by)
-    console.print(table)
-
-
-def _table(title: str, *columns: str) -> Table:
-    from rich import box
-    from rich.table import Table
-
-    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD)
-    for column in columns:
-        table.add_column(column, overflow="fold")  # Half a name would be worse than two lines.
-    return table
+        rows.append([_short(it.who), actions, _short(it.on), _short(it.only), it.made_by])
+    table(("who", "may", "on", "only", "made by"), rows, whole=0, title="Who is let in")
 
 
 def _short(text: str) -> str:

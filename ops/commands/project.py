@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from ops.commands import NOT_WELL, PROJECT
+from ops.terminal import echo
 
 
 @click.command()
@@ -21,13 +22,13 @@ def render(root: Path) -> None:
     files = rendering.generated(stages)
     written = rendering.write(root, files)
     for path in sorted(files):
-        click.echo(f"{'wrote' if path in written else 'unchanged':<9} {path}")
+        echo(f"{'wrote' if path in written else 'unchanged':<9} {path}")
     for path in rendering.left_over(root, files):
         (root / path).unlink()
-        click.echo(f"{'deleted':<9} {path}")
-    click.echo(f"{len(written)} of {len(files)} files written, for the stages {', '.join(sorted(stages))}.")
+        echo(f"{'deleted':<9} {path}")
+    echo(f"{len(written)} of {len(files)} files written, for the stages {', '.join(sorted(stages))}.")
     for stage in sorted(set(stages) - {configuration.LOCAL}):
-        click.echo(f"make deploy STAGE={stage} writes the policies of {stage}: they name its account.")
+        echo(f"make deploy STAGE={stage} writes the policies of {stage}: they name its account.")
 
 
 @click.command()
@@ -39,7 +40,7 @@ def check(root: Path) -> None:
 
     found = list(mistakes(root, configuration.load(root)))
     for mistake in found:
-        click.echo(mistake, err=True)
+        echo(mistake, err=True)
     if found:
         sys.exit(NOT_WELL)
-    click.echo("generated files are current, functions declared, policies sound")
+    echo("generated files are current, functions declared, policies sound")

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 import click
 
 from ops.commands import AS_JSON, NOT_WELL, PROJECT, STAGE, echo_json, opened
-from ops.commands.messages import MOST, print_page, selection, some_pages
+from ops.commands.messages import CURSOR, IDS, MOST, print_page, selection, some_pages
 from ops.commands.times import When
+from ops.terminal import echo, one_line, progress
 
 if TYPE_CHECKING:
     from ops.operations import Fed, Replayed
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 @click.command()
 @STAGE
 @PROJECT
-@click.argument("message_ids", metavar="[ID]...", nargs=-1)
+@IDS
 @click.option("--failed", is_flag=True, help="Every message that was not delivered; --since says how far back.")
 @click.option("--since", type=When(), help="With --failed: not older than this, a time or an age such as 2d.")
 @click.option("--site", help="With --failed: only this site's.")
@@ -47,13 +48,13 @@ def replay(
     ways = [bool(message_ids), failed, letters]
     if sum(ways) != 1:
         raise click.UsageError("Say what: IDs, or --failed, or --letters.")
-    if failed is (since is None) or (site and not failed):
+    if failed is (since is None) or (site is not None and not failed):
         raise click.UsageError("--failed needs --since, and --since and --site are for --failed alone.")
     operations = opened(root, stage).operations
     if letters:
         _say_fed(operations.feed_back(), as_json)
         return
-    ids = list(message_ids) or [message.id for message in operations.failed(since or 0, site)]
+    ids = operations.whole_ids(message_ids) or [message.id for message in operations.failed(since or 0, site)]
     _each(ids, operations.replay, as_json, "Replaying")
 
 
@@ -68,10 +69,10 @@ def quarantine() -> None:
 @click.option("--site", help="Only this site's.")
 @click.option("--since", type=When(), help="Not older than this: a time, or an age such as 2h or 7d.")
 @click.option("--until", type=When(), help="Older than this: a time, or an age.")
-@click.option("--cursor", default="", help="Where the page before ended.")
+@CURSOR
 @AS_JSON
 def quarantine_list(
-    stage: str, root: Path, site: str | None, since: int | None, until: int | None, cursor: str, as_json: bool
+    stage: str, root: Path, site: str | None, since: int | None, until: int | None, cursor: str | None, as_json: bool
 ) -> None:
     """List what is in quarantine, newest first, with the signs that speak against it.
 
@@ -91,13 +92,13 @@ def quarantine_release(stage: str, root: Path, message_ids: tuple[str, ...], as_
 
     JSON: as `replay`.
     """
-    _each(message_ids, opened(root, stage).operations.release, as_json, "Releasing")
+    operations = opened(root, stage).operations
+    _each(operations.whole_ids(message_ids), operations.release, as_json, "Releasing")
 
 
 def _each(ids: Sequence[str], do: Callable[[str], Replayed], as_json: bool, what: str) -> None:
     """Do it with each message, whatever becomes of the others."""
     from chalicelib.errors import HeraldError
-    from ops.commands.screen import progress
     from ops.errors import OpsError
 
     done: list[Replayed] = []
@@ -114,11 +115,11 @@ def _each(ids: Sequence[str], do: Callable[[str], Replayed], as_json: bool, what
         echo_json({"replayed": [one.as_json() for one in done], "errors": told})
     else:
         for one in done:
-            click.echo(f"{one.id} {_said(one)}")
+            echo(f"{one_line(one.id)} {_said(one)}")
         if not ids:
-            click.echo("Nothing to replay.")
+            echo("Nothing to replay.")
         for text in errors.values():
-            click.echo(text, err=True)
+            echo(text, err=True)
     if errors:
         sys.exit(NOT_WELL)
 
@@ -132,17 +133,13 @@ def _said(one: Replayed) -> str:
 
 
 def _say_fed(fed: Fed, as_json: bool) -> None:
-    from ops.operations.logs import printed
-
     if as_json:
         echo_json(fed.as_json())
     else:
-        click.echo(
-            f"{len(fed.messages)} fed back, {fed.test_events} test events and canaries thrown away, {fed.left} left"
-        )
+        echo(f"{len(fed.messages)} fed back, {fed.test_events} test events and canaries thrown away, {fed.left} left")
         for message_id in fed.messages:
-            click.echo(printed(message_id))
+            echo(one_line(message_id))
         for error in fed.errors:
-            click.echo(error, err=True)
+            echo(error, err=True)
     if fed.errors or fed.left:
         sys.exit(NOT_WELL)

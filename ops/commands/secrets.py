@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from ops.commands import AS_JSON, NOT_WELL, PROJECT, STAGE, echo_json, opened
+from ops.terminal import ask_hidden, echo, one_line
 
 
 @click.group()
@@ -43,16 +44,9 @@ def set_(stage: str, root: Path, channel: str, names: tuple[str, ...]) -> None:
     for secret in needed:
         if names and secret.name not in names:
             continue
-        operations.put(operations_of.account.ssm, it.stage, secret, _asked(secret.parameter))
-        click.echo(f"{secret.parameter} is set")
-    click.echo(f"Whether it works: python -m ops secrets check --stage {stage}", err=True)
-
-
-def _asked(parameter: str) -> str:
-    if sys.stdin.isatty():
-        typed: str = click.prompt(parameter, hide_input=True, err=True)
-        return typed.strip()
-    return sys.stdin.readline().strip()
+        operations.put(operations_of.account.ssm, it.stage, secret, ask_hidden(secret.parameter))
+        echo(f"{secret.parameter} is set")
+    echo(f"Whether it works: python -m ops secrets check --stage {stage}", err=True)
 
 
 @secrets.command("check")
@@ -81,6 +75,6 @@ def check(stage: str, root: Path, as_json: bool) -> None:
                 *(f"{parameter} is not encrypted (SecureString)" for parameter in one.readable),
                 *([one.error] if one.error else []),
             ]
-            click.echo(f"{one.channel:<12} {'; '.join(said) or f'well{left}'}")
+            echo(f"{one.channel:<12} {one_line('; '.join(said)) or f'well{left}'}")
     if not all(one.is_well for one in found):
         sys.exit(NOT_WELL)

@@ -7,7 +7,6 @@ import contextlib
 import logging
 import os
 import signal
-import sys
 import threading
 import webbrowser
 from collections.abc import Generator
@@ -22,6 +21,7 @@ from ops.inbox.app import create_app
 from ops.inbox.guard import Session
 from ops.inbox.views import Shell
 from ops.loopback import HOST, listen
+from ops.terminal import echo
 
 if TYPE_CHECKING:
     from ops.commands import Opened
@@ -43,6 +43,7 @@ class InboxServer(uvicorn.Server):
                 loop="asyncio",
                 http="h11",
                 log_level="error",
+                log_config=None,  # What goes wrong goes the way of every text to the terminal.
                 access_log=False,  # Addresses hold the token, and ids.
                 server_header=False,
                 timeout_graceful_shutdown=_GRACE,
@@ -75,9 +76,7 @@ def run(it: Opened, port: int, *, browser: bool) -> None:
             asyncio.get_running_loop().add_signal_handler(number, server.stop)
         address = f"http://{HOST}:{port}{guard.OPEN}?token={session.token}"
         # Connections are queued already.
-        print(
-            f"The inbox of stage {it.stage.name}: {address}\nThe address opens once. Ctrl-C ends the inbox.", flush=True
-        )
+        echo(f"The inbox of stage {it.stage.name}: {address}\nThe address opens once. Ctrl-C ends the inbox.")
         if browser:
             # A browser of the terminal would keep us until it ends.
             threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
@@ -85,7 +84,6 @@ def run(it: Opened, port: int, *, browser: bool) -> None:
 
     with contextlib.suppress(asyncio.CancelledError):
         asyncio.run(serve())
-    sys.stdout.flush()
     if threading.active_count() > 1:
         # A call of AWS that hangs can't be interrupted, and Python would wait for its thread.
         os._exit(0)

@@ -8,7 +8,6 @@ import threading
 from pathlib import Path
 from types import FrameType
 
-import click
 import watchfiles
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -17,6 +16,7 @@ from ops.local.mirror import WATCHED
 from ops.local.ports import AWS_PORT, WEB_PORT, Ports
 from ops.local.stack import LocalStack, Pushover
 from ops.local.steps import Steps
+from ops.terminal import echo
 
 READY = "Herald is ready"
 
@@ -31,23 +31,23 @@ def run(root: Path, ports: Ports, *, watch: bool) -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, ask_to_stop)
     pushover = Pushover.of(os.environ)
-    click.echo("Starting the local stack …")
+    echo("Starting the local stack …")
     # Two stacks of one checkout, on ports of their own, deploy from folders of their own.
     name = "local" if ports == Ports() else f"local-{ports.aws}-{ports.web}"
     with LocalStack(root, ports, pushover, name=name) as stack:
         found = stack.deploy(_indented)
-        click.echo()
+        echo()
         for what in ("site", "phone", "api", "send_event", "aws"):
             if what in found:
-                click.echo(f"  {what:<11} {found[what]}")
+                echo(f"  {what:<11} {found[what]}")
         if pushover.real:
-            click.echo("  Notifications go to the real Pushover; the phone page stays empty.")
+            echo("  Notifications go to the real Pushover; the phone page stays empty.")
         if ports != Ports():
-            click.echo(f"  In another shell: export {AWS_PORT}={ports.aws} {WEB_PORT}={ports.web}")
-            click.echo(f"  HTTP loop: chalice --project-dir {stack.work / 'project'} local --stage local")
-        click.echo(f"\n{READY}. Open the site, send the form, and watch the phone. Ctrl-C ends everything.\n")
+            echo(f"  In another shell: export {AWS_PORT}={ports.aws} {WEB_PORT}={ports.web}")
+            echo(f"  HTTP loop: chalice --project-dir {stack.work / 'project'} local --stage local")
+        echo(f"\n{READY}. Open the site, send the form, and watch the phone. Ctrl-C ends everything.\n")
         steps = Steps(stack.account, stack.config().stage)
-        follower = threading.Thread(target=steps.follow, args=(click.echo, stop.is_set), daemon=True)
+        follower = threading.Thread(target=steps.follow, args=(echo, stop.is_set), daemon=True)
         follower.start()
         if watch:
             watcher = threading.Thread(target=_redeploy_on_change, args=(stack, stop), daemon=True)
@@ -57,7 +57,7 @@ def run(root: Path, ports: Ports, *, watch: bool) -> int:
             if gone:
                 raise OpsError(gone)
         follower.join(2)
-        click.echo("\nEnding …")
+        echo("\nEnding …")
     return 0
 
 
@@ -67,13 +67,13 @@ def _redeploy_on_change(stack: LocalStack, stop: threading.Event) -> None:
         *paths, stop_event=stop, watch_filter=watchfiles.PythonFilter(extra_extensions=(".toml", ".yaml", ".txt"))
     ):
         names = sorted({str(Path(path).relative_to(stack.root)) for _, path in changes})
-        click.echo(f"\nChanged: {', '.join(names)}. Deploying …")
+        echo(f"\nChanged: {', '.join(names)}. Deploying …")
         try:
             stack.deploy(_indented)
-            click.echo(f"{READY}\n")
+            echo(f"{READY}\n")
         except (OpsError, OSError, BotoCoreError, ClientError) as error:
-            click.echo(f"Not deployed: {error}\nMend it and save again.\n", err=True)
+            echo(f"Not deployed: {error}\nMend it and save again.\n", err=True)
 
 
 def _indented(line: str) -> None:
-    click.echo(f"  {line}")
+    echo(f"  {line}")

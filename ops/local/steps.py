@@ -12,6 +12,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from chalicelib.functions import functions_of
 from chalicelib.settings import Stage
 from ops.account import Account
+from ops.terminal import one_line
 
 if TYPE_CHECKING:
     from types_boto3_logs.type_defs import FilteredLogEventTypeDef
@@ -53,7 +54,7 @@ class Steps:
                 identity = event.get("eventId") or f"{event['logStreamName']} {event['timestamp']} {event['message']}"
                 if identity not in self._seen:
                     self._seen.add(identity)
-                    line = told(function, event["message"])
+                    line = one_line(told(function, event["message"]))
                     if line:
                         found.append((event["timestamp"], line))
         yield from (line for _, line in sorted(found))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -39,6 +40,10 @@ _KEYS_AT_ONCE = 100
 _FRUITLESS = 8
 """How often is asked once more after an answer that brought nothing. One that brought a part is no failure: DynamoDB
 leaves out what would be more than 1 MB of a partition, or 16 MB together."""
+
+
+ADDRESS = re.compile(r"[^\s@]{1,64}@[^\s@]{1,255}")
+"""What may be somebody's e-mail address, in any script: less would match what is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,8 +143,11 @@ def whole(archive: OperatorArchive, listed: Iterable[ListedMessage]) -> Iterator
 def is_of(address: str, fields: Mapping[str, str]) -> bool:
     """Whether one of a message's fields is this e-mail address, however its letters are written.
 
-    Not whether it is mentioned: somebody else's message is not theirs.
+    Not whether it is mentioned: somebody else's message is not theirs. Raises :class:`InvalidRequestError` for what is
+    no address, such as an empty text: whoever left a field empty would be meant by it.
     """
+    if not ADDRESS.fullmatch(address.strip()):
+        raise InvalidRequestError("email: expected an address such as you@example.com", key="email")
     return any(text.strip().casefold() == address.strip().casefold() for text in fields.values())
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
+from itertools import islice
 from typing import TYPE_CHECKING, cast
 
 from chalicelib.adapters.aws.sdk import Sdk
@@ -16,7 +17,7 @@ from chalicelib.logic.submission import Message
 from chalicelib.settings import Stage
 from ops.account import Account
 from ops.errors import OpsError
-from ops.operations import archive, copies, letters, replays
+from ops.operations import archive, copies, letters, replays, short_ids
 from ops.operations import trace as tracing
 from ops.operations.archive import Listing, OperatorArchive, Selection
 from ops.operations.copies import Erased
@@ -58,6 +59,16 @@ class Operations:
     def get(self, message_id: str) -> StoredMessage | None:
         """A message with all that is known of it; None where there is none of this id (any more)."""
         return self._archive.get(message_id)
+
+    def whole_ids(self, typed: Sequence[str]) -> list[str]:
+        """The ids that are meant by ids, or by how they begin: looked for among the newest messages of all sites.
+
+        What begins none of these is given back as it is: logs and dead letters may know it. Raises
+        :class:`~ops.errors.OpsError` for what begins several.
+        """
+        return short_ids.whole_ids(
+            typed, lambda one: self.get(one) is not None, lambda: islice(self.every(Selection()), short_ids.NEWEST)
+        )
 
     def several(self, ids: Sequence[str]) -> dict[str, StoredMessage]:
         """Messages by their ids; those that are gone are left out. One BatchGetItem for each hundred."""
@@ -143,6 +154,8 @@ class Operations:
         out. ``each`` is told of each message that was deleted; ``letters_seen``: :meth:`in_letters` came just before.
         """
         ids = list(dict.fromkeys(ids))
+        if not all(ids):
+            raise OpsError("an id is empty: dead letters without a message would be taken for it")
         messages = self._archive.several(ids)
         # Letters first: as long as the message is there, whoever may not see them can be sent to somebody who may.
         with_letters = letters.erase(self.account.client("sqs"), self.stage, ids, seen=letters_seen)

@@ -12,6 +12,7 @@ from chalicelib.logic.redrive import Destined, Due
 from chalicelib.logic.replay import Revivals
 from chalicelib.settings import Stage
 from ops.errors import OpsError
+from ops.operations.short_ids import no_message
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +36,7 @@ class Replayed:
 def again(message: StoredMessage | None, message_id: str, it: Means, *, held: bool) -> Replayed:
     """Change the record, then ask for a run; ``held`` for a release."""
     if message is None:
-        raise OpsError(f"there is no message {message_id} in stage {it.stage.name}; perhaps it has expired")
+        raise OpsError(no_message(message_id, it.stage))
     if (message.listed.verdict.held is not None) is not held:
         raise _otherwise(message, held)
     site = message.listed.site

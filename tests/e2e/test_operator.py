@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from chalicelib.logic.archive import MOST
+from ops.operations.short_ids import NEWEST
 from tests.contracts import fits
 from tests.e2e.harness import Harness, marker, wait_for
 from tests.e2e.operator import Operator, calls
@@ -43,6 +44,10 @@ def test_a_message_from_the_form_is_listed_shown_and_explained(herald: Harness, 
     assert (listed["state"], listed["channels"]["pushover"]["state"]) == ("delivered", "delivered")
     assert word not in json.dumps(page)
     assert message_id in operator.gets("messages", "list")
+    # As `make run` shows it; of several that begin so, the longer beginning is unlike.
+    assert operator.json("messages", "show", message_id[:8]) == operator.json("messages", "show", message_id)
+    assert operator.json("trace", message_id[:13])["id"] == message_id
+    assert message_id in operator.gets("logs", "--message", message_id[:8])
 
     shown = operator.json("messages", "show", message_id)
     fits("get_message", "answer", shown)
@@ -98,7 +103,7 @@ def test_messages_are_exported_and_no_cell_is_a_formula(herald: Harness, operato
     file = tmp_path / "messages.csv"
     operator.gets("messages", "export", "--since", "1h", "--output", str(file))
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
-    rows = {row["id"]: row for row in csv.DictReader(io.StringIO(file.read_text(encoding="utf-8")))}
+    rows = {row["id"]: row for row in csv.DictReader(io.StringIO(file.read_text(encoding="utf-8-sig")))}
     row = rows[message_id]
     assert (row["message"], row["email"], row["channels"]) == (f"'=1+1 {word}", address, "pushover=delivered")
     assert json.loads(row["other"]) == {"Company": "Äpfel"}
@@ -114,6 +119,14 @@ def test_what_is_not_there_or_can_t_be_asked_is_said(operator: Operator) -> None
     nobody = str(uuid.uuid4())
     assert nobody in operator.fails("messages", "show", nobody)
     assert nobody in operator.fails("trace", nobody)
+    for words in (
+        ["messages", "show"],
+        ["trace"],
+        ["replay"],
+        ["quarantine", "release"],
+        ["messages", "erase", "--yes"],
+    ):
+        assert f"the {NEWEST} newest" in operator.fails(*words, "ffffffff")
     assert operator.json("messages", "list", "--site", "nowhere") == {"messages": [], "cursor": None}
     assert "cursor" in operator.fails("messages", "list", "--cursor", "wrong")
     assert "2h" in operator.fails("messages", "list", "--since", "yesterday", status=2)

@@ -142,7 +142,9 @@ def test_an_erased_message_is_gone_with_its_letters_and_what_remains_is_listed(
     wait_for(lambda: letters(herald, "failed-events"), "letter")
     assert index(herald, message_id, "default") == [message_id]
 
-    operator.fails("messages", "erase", message_id, typed="n\n")
+    said = operator.fails("messages", "erase", message_id[:8], typed="n\n")
+    for part in ("1 stored", "of site default (1)", "from nobody who gave an address (1)", message_id):
+        assert part in said
     assert herald.item(message_id)
     # The local stack makes the table without them, whatever its template says.
     herald.account.dynamodb.update_continuous_backups(
@@ -177,6 +179,10 @@ def test_messages_are_erased_by_address_and_by_age(herald: Harness, operator: Op
     kept: str = herald.post_json({"message": f"not of {address}"}).json()["id"]
     for message_id in (*ids, kept):
         herald.line("on_success", message_id=message_id)
+    for blank in ("", " "):
+        operator.fails("messages", "erase", "--email", blank, "--until", "0s", "--yes", status=2)
+    operator.fails("messages", "erase", "--email", "ada", "--until", "0s", "--yes", status=2)
+    assert "2 stored, received" in operator.fails("messages", "erase", "--email", address, typed="n\n")
     erased = operator.json("messages", "erase", "--email", address.upper(), "--site", "default", "--yes")
     assert sorted(one["id"] for one in erased) == sorted(ids)
     assert herald.item(kept)

@@ -50,7 +50,7 @@ def test_a_test_message_that_fails_is_no_success_and_one_that_takes_too_long_is_
     assert "nowhere" in operator.fails("send", "--site", "nowhere", status=2)
     # A form without its proof of work.
     assert operator.types("send", "--site", "guarded").exit_code == 1
-    assert "422" in operator.fails("send", "--message", "")
+    assert "422" in operator.fails("send", "--message", "x" * 10_241)
 
 
 # logs

@@ -65,6 +65,48 @@ def test_a_command_line_that_can_t_be_understood_ends_with_status_2(words: list[
     assert answer.stdout == ""
 
 
+def command_of(words: tuple[str, ...]) -> click.Command:
+    command: click.Command = main
+    for word in words:
+        assert isinstance(command, click.Group)
+        command = command.commands[word]
+    return command
+
+
+PARAMETERS = [
+    (words, parameter)
+    for words in [(), *COMMANDS]
+    for parameter in command_of(words).params
+    if not getattr(parameter, "is_flag", False)
+]
+
+
+@pytest.mark.parametrize("blank", ["", " ", "\t\u3000", "\u200b"], ids=ascii)
+@pytest.mark.parametrize(("words", "parameter"), PARAMETERS, ids=str)
+def test_an_empty_word_is_no_way_to_leave_an_option_out(
+    words: tuple[str, ...], parameter: click.Parameter, blank: str
+) -> None:
+    option = parameter.opts[0]
+    lines = [[blank]] if isinstance(parameter, click.Argument) else [[option, blank], [f"{option}={blank}"]]
+    for line in lines:
+        answer = CliRunner().invoke(main, [*words, *line, "--yes"])
+        said = "an argument" if len(line) == 1 and "=" not in line[0] else f"the value of {option}"
+        assert (answer.exit_code, answer.stdout) == (2, "")
+        assert f"{said} is empty" in answer.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "variable"),
+    [("destroy STAGE=dev DATA=", "--data"), ("rollback STAGE=dev TO=", "--to"), ("destroy STAGE= DATA=", "stage")],
+)
+def test_make_takes_no_empty_variable_for_one_that_was_not_given(root: Path, words: str, variable: str) -> None:
+    make = ["/usr/bin/env", "make", "-o", "run-packages", f"BIN={Path(sys.executable).parent}", *words.split()]
+    ran = subprocess.run(make, cwd=root, capture_output=True, text=True, timeout=120, stdin=subprocess.DEVNULL)
+    assert ran.returncode == 2
+    assert variable in ran.stderr
+    assert ran.stdout == ""
+
+
 def test_a_stage_that_there_is_not_is_named_with_those_that_there_are(root: Path) -> None:
     answer = CliRunner().invoke(main, ["urls", "--stage", "nowhere", "--project", str(root)])
     assert answer.exit_code == 1

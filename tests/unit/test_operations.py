@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from types import SimpleNamespace
+from typing import Any
 
 import click
 import pytest
@@ -31,10 +32,11 @@ from chalicelib.logic.delivery import Delivery, State
 from chalicelib.logic.spam import Held, Verdict
 from ops.commands import messages as commands
 from ops.commands.export import COLUMNS, harmless, write
-from ops.commands.screen import printable
 from ops.commands.times import When, stamp
+from ops.errors import OpsError
 from ops.operations import Listing, Selection, letters
 from ops.operations.archive import every, is_of, page
+from ops.operations.short_ids import whole_ids
 from ops.operations.trace import StepKind, recorded
 from tests.fakes import NOW, message
 
@@ -174,6 +176,51 @@ def test_an_address_finds_messages_of_which_a_field_is_it_and_not_those_that_men
     assert not is_of("alice@example.com", {"email": "malice@example.com"})
 
 
+@pytest.mark.parametrize("address", ["", " ", "ada", "ada@", "@example.com", "a b@example.com", "a@b@c", "--until"])
+def test_what_is_no_address_is_refused_and_matches_nobody(address: str) -> None:
+    with pytest.raises(InvalidRequestError, match=r"you@example\.com"):
+        is_of(address, {"name": address, "email": ""})
+    with pytest.raises(click.BadParameter, match=r"you@example\.com"):
+        commands.Address().convert(address, None, None)
+
+
+# Shortened ids
+
+
+def ids_meant(*typed: str, there: tuple[str, ...] = ()) -> list[str]:
+    newest = [listed(one, at=NOW - number) for number, one in enumerate((ONE, OTHER, "0a1b-own", "abcd"))]
+    return whole_ids(typed, lambda message_id: message_id in (*there, "abcd", "0a1b-own"), lambda: newest)
+
+
+ONE, OTHER = "0a1b2c3d-1111-4222-8333-444455556666", "0a1b2c3e-1111-4222-8333-444455556666"
+
+
+def test_the_beginning_of_an_id_is_that_id() -> None:
+    assert ids_meant("0a1b2c3d") == [ONE]
+    assert ids_meant(OTHER[:-1], ONE, "0a1b2c3d") == [OTHER, ONE]
+    assert ids_meant("abcd", "0a1b-own") == ["abcd", "0a1b-own"], "an id of its own, though others may begin so"
+
+
+def test_what_begins_no_id_stays_as_it_is() -> None:
+    for typed in ("ffffffff", "0a1", "0A1B2C3D", "", "%", ONE.replace("0a", "ff")):
+        assert ids_meant(typed) == [typed]
+
+
+def test_what_begins_several_ids_is_none_of_them_and_each_is_named() -> None:
+    with pytest.raises(OpsError, match="0a1b2c3 begins several ids") as refused:
+        ids_meant(ONE, "0a1b2c3", "ffffffff")
+    assert ONE in str(refused.value)
+    assert OTHER in str(refused.value)
+
+
+def test_whole_ids_are_not_looked_for() -> None:
+    def fail(*_: object) -> Any:
+        pytest.fail("it was asked for")
+
+    assert whole_ids([ONE, OTHER, ONE], fail, fail) == [ONE, OTHER]
+    assert whole_ids([], fail, fail) == []
+
+
 def test_the_record_is_told_as_steps() -> None:
     verdict = Verdict(("links",), 12, Held.QUARANTINED)
     history = (
@@ -198,12 +245,29 @@ def test_the_record_is_told_as_steps() -> None:
 # Files
 
 
-@pytest.mark.parametrize("cell", ["=1", "+1", "-1", "@SUM(1)", "\t=1", "\r=1", "\n=1", " =1", "＝1", "－1", "＠a"])
+@pytest.mark.parametrize("cell", ["=1", "+1", "-1", "@SUM(1)", "\ta", "\na", " =1", "＝1", "－1", "＠a"])
 def test_a_cell_that_a_spreadsheet_would_calculate_begins_with_an_apostrophe(cell: str) -> None:
     assert harmless(cell) == f"'{cell}"
 
 
-@pytest.mark.parametrize("cell", ["", "a=1", "'", "1-1", "alice@example.com"])
+@pytest.mark.parametrize("before", ["", "a", "a\nb", "it's", 'he said "no"'])
+@pytest.mark.parametrize("between", [";", "\t", "\n", "\r", "\r\n", "; ", ';"', ";''", ";;", '\n"  "'])
+def test_no_cell_is_a_formula_whatever_a_spreadsheet_separates_cells_by(before: str, between: str) -> None:
+    file = io.StringIO()
+    write(
+        [stored(listed("1"), message=f"{before}{between}{sign}1+1", name="Z") for sign in "=+-@＝＋－＠"], "csv", file
+    )
+    for separator in ";\t,":
+        rows = csv.reader(io.StringIO(file.getvalue().removeprefix("\ufeff"), newline=""), delimiter=separator)
+        for cell in (cell for row in rows for cell in row):
+            assert not cell.lstrip(' "').startswith(tuple("=+-@＝＋－＠")), (separator, cell)
+
+
+def test_a_long_text_takes_no_longer_than_its_length() -> None:
+    assert len(harmless(" ;\n'\"" * 20_000)) == 100_000
+
+
+@pytest.mark.parametrize("cell", ["", "a=1", "'", "1-1", "alice@example.com", "a; b", "one\ntwo", "x,=1", "a  -1"])
 def test_other_cells_stay_as_they_are(cell: str) -> None:
     assert harmless(cell) == cell
 
@@ -212,7 +276,9 @@ def test_every_field_is_in_the_file_and_the_file_is_whole_csv() -> None:
     file = io.StringIO()
     text = 'two\nlines, "quoted"'
     number = write([stored(listed("1"), message=text, Company="=cmd"), stored(listed("2"))], "csv", file)
-    rows = list(csv.DictReader(io.StringIO(file.getvalue())))
+    as_excel_takes_it = file.getvalue().encode().decode("utf-8-sig")
+    assert as_excel_takes_it != file.getvalue(), "it begins with a byte-order mark"
+    rows = list(csv.DictReader(io.StringIO(as_excel_takes_it)))
     assert (number, tuple(rows[0])) == (2, COLUMNS)
     assert (rows[0]["message"], json.loads(rows[0]["other"])) == (text, {"Company": "=cmd"})
     assert rows[0]["received_at"] == "2026-01-01T00:00:00Z"
@@ -225,15 +291,6 @@ def test_every_field_is_in_the_file_and_the_file_is_whole_csv() -> None:
 def test_the_options_name_every_state_and_the_size_of_a_page() -> None:
     assert tuple(MessageState) == commands.STATES
     assert commands.MOST == MOST
-
-
-def test_what_a_visitor_typed_can_t_write_on_the_terminal_as_it_likes() -> None:
-    assert printable("a\x1b[2Jb\x9bc\u202ed\r") == "a\ufffd[2Jb\ufffdc\ufffdd\ufffd"
-    assert printable("Zoë\n\t☺") == "Zoë\n\t☺"
-    # Of ordinary writing: spaces that don't break, and those of Japanese; what joins signs, in emoji and in Persian.
-    for ordinary in ("10\u202f000\u00a0€", "山田\u3000太郎", "👨\u200d👩\u200d👧", "می\u200cخواهم", "Wort\u00adteil"):
-        assert printable(ordinary) == ordinary
-    assert printable("one\u2028two") == "one\ntwo"
 
 
 @pytest.mark.parametrize(

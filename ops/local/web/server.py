@@ -9,7 +9,6 @@ import os
 import signal
 import socket
 import struct
-import sys
 from collections.abc import Generator, Sequence
 from dataclasses import replace
 from typing import Any
@@ -23,6 +22,7 @@ from ops.local.web.app import create_app
 from ops.local.web.faulty import HANG_UP
 from ops.local.web.settings import WebSettings, checked_address
 from ops.loopback import HOST, listen
+from ops.terminal import echo
 
 PORT = 8080
 
@@ -110,7 +110,7 @@ class LocalServer(uvicorn.Server):
         for signal_number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(signal_number, self.stop)
         # Connections are queued already, and whoever reads the line may send a signal at once.
-        print(f"Listening on http://{HOST}:{listener.getsockname()[1]}", flush=True)
+        echo(f"Listening on http://{HOST}:{listener.getsockname()[1]}")
         watch = asyncio.ensure_future(self._watch(parent)) if parent is not None else None
         await self.serve([listener])
         if watch is not None:
@@ -135,10 +135,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         listener = listen(options.port)
     except OSError as error:
-        print(
-            f"Port {options.port} of {HOST} can't be used: {error.strerror}. Choose another with --port.",
-            file=sys.stderr,
-        )
+        echo(f"Port {options.port} of {HOST} can't be used: {error.strerror}. Choose another with --port.", err=True)
         return 1
     server = LocalServer(create_app(settings))
     asyncio.run(server.serve_until_stopped(listener, options.exit_with_parent))
