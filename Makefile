@@ -47,6 +47,8 @@ check: setup ## Style, types, import rules, generated files, policies
 	@$(BIN)/ruff format --quiet --check .
 	@$(BIN)/mypy --no-error-summary
 	@$(BIN)/lint-imports --no-logo --cache-dir .herald/import-linter
+	@$(BIN)/zizmor --offline --quiet --persona=auditor .github
+	@$(BIN)/jactionlint --shellcheck= .github/workflows/deploy.yml
 	@$(BIN)/python -m ops check
 
 bench: setup ## Measure cold starts beside what others pick, and write docs/benchmarks.md

@@ -8,6 +8,7 @@ Run as a program, with Chalice's words as arguments, in the project's folder. Ag
 - Chalice takes up a package again of which a killed run wrote a part, and changes a function that is still being made;
   here the package is made anew, and the function waited for.
 - It can switch X-Ray on and not off; here a stage without it is not traced.
+- It knows no permissions boundary; with `--within ARN` before its words every role gets that one before any right.
 - It lives on when the deployment that started it is killed; with `--until-stdin-closes` before Chalice's words it ends.
 
 `--package` alone makes the package and prints its name, `--package-name` prints the name alone.
@@ -250,6 +251,27 @@ def traced_or_not(change: Callable[..., Any]) -> Callable[..., Any]:
     return configure
 
 
+def within(boundary: str, client: Callable[..., Any]) -> Callable[..., Any]:
+    """The same making of a client; IAM's makes each role within the boundary, and puts one that stands within it."""
+
+    def make(self: Any, service_name: str) -> Any:
+        new = service_name not in self._client_cache
+        made = client(self, service_name)
+        if new and service_name == "iam":
+
+            def create(params: dict[str, Any], **_: Any) -> None:
+                params["PermissionsBoundary"] = boundary
+
+            def put(params: dict[str, Any], **_: Any) -> None:
+                made.put_role_permissions_boundary(RoleName=params["RoleName"], PermissionsBoundary=boundary)
+
+            made.meta.events.register("provide-client-params.iam.CreateRole", create)
+            made.meta.events.register("provide-client-params.iam.PutRolePolicy", put)
+        return made
+
+    return make
+
+
 def end_with_standard_input() -> None:
     """End this process when whoever started it is gone: two must never deploy at the same time."""
 
@@ -278,6 +300,9 @@ if __name__ == "__main__":
     for name in DELETIONS:
         setattr(awsclient.TypedAWSClient, name, unless_gone(getattr(awsclient.TypedAWSClient, name)))
     client: Any = awsclient.TypedAWSClient
+    if sys.argv[1:2] == ["--within"]:
+        client._client = within(sys.argv[2], client._client)
+        del sys.argv[1:3]
     client.update_function = when_it_has_settled(client.update_function)
     client._do_update_function_config = traced_or_not(client._do_update_function_config)
     sys.exit(main())

@@ -48,7 +48,8 @@ _STAGE = re.compile(r"[a-z][a-z0-9]{0,11}")
 _OF_PIPELINES = {
     "deploy": "the role that deploys stage dev from a pipeline",
     "diff": "the role that compares stage dev in a pipeline",
-    "pipeline": "the stack of both roles, as docs/pipeline.md makes it",
+    "boundary": "the most that any role of stage dev may do where it has a pipeline",
+    "pipeline": "the stack of all that, as docs/pipeline.md makes it",
 }
 """What else is called ``herald-<this>-<stage>``: a stage of such a name could change what belongs to another."""
 _DAYS = 3650

@@ -22,12 +22,12 @@ from typing import IO, TYPE_CHECKING, NoReturn, cast
 
 from chalicelib.functions import functions_of
 from chalicelib.settings import APP, Stage
-from ops import alarms, lock, partitions, record, recorded, render, rest_api, stacks, wired
+from ops import alarms, lock, partitions, pipeline, record, recorded, render, rest_api, stacks, wired
 from ops.account import Account
 from ops.additions import let_in
 from ops.config import StageConfig
 from ops.errors import OpsError, unless
-from ops.release import PYTHON, Release, StackPlan, data, plan
+from ops.release import BOUNDARY, PYTHON, Release, StackPlan, data, plan
 from ops.releases import Releases, Standing, before
 from ops.steps import Step, take
 
@@ -286,8 +286,22 @@ def _protect(it: Deployment, *, protected: bool) -> None:
 
 def _apply(it: Deployment, plan: StackPlan) -> str:
     outputs = stacks.outputs(it.account.cloudformation, stacks.data(it.stage)) if plan.of_data else {}
-    parameters = {**plan.parameters, **{name: outputs[name] for name in plan.of_data}}
+    parameters = {**of_account(it, plan), **{name: outputs[name] for name in plan.of_data}}
     return stacks.apply(it.account.cloudformation, plan.name, plan.template, parameters, it.tags)
+
+
+def of_account(it: Deployment, plan: StackPlan) -> dict[str, str]:
+    """A stack's parameters, with the boundary that the account has now, whenever the plan was made."""
+    return {**plan.parameters, **({BOUNDARY: boundary_of(it)} if BOUNDARY in plan.parameters else {})}
+
+
+def boundary_of(it: Deployment) -> str:
+    """The ARN of the permissions boundary of the stage's roles; empty where the stage has no pipeline to bound."""
+    arn = pipeline.boundary(it.stage, it.account.where)
+    with unless("NoSuchEntity"):
+        it.account.client("iam").get_policy(PolicyArn=arn)
+        return arn
+    return ""
 
 
 def _key(it: Deployment) -> str:
@@ -335,8 +349,13 @@ def _run_chalice(it: Deployment, command: str) -> None:
 
 def _run_to_its_end(it: Deployment, command: str, said: IO[str]) -> int:
     """The exit status. Standard input stays open while this process lives; its own session keeps Ctrl-C away."""
+    boundary = boundary_of(it)
     process = subprocess.Popen(
-        [sys.executable, str(CHALICE), "--until-stdin-closes", command, "--stage", it.stage.name],
+        [
+            *(sys.executable, str(CHALICE), "--until-stdin-closes"),
+            *(("--within", boundary) if boundary else ()),
+            *(command, "--stage", it.stage.name),
+        ],
         cwd=it.root,
         env=dict(it.environ),
         stdin=subprocess.PIPE,

@@ -13,7 +13,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -22,7 +22,7 @@ from chalicelib.settings import Stage
 from ops import record, render, stacks, wired
 from ops.account import Account
 from ops.config import StageConfig
-from ops.deploy import CHALICE, Deployment
+from ops.deploy import CHALICE, Deployment, of_account
 from ops.errors import OpsError, unless
 from ops.local.mirror import mirror
 from ops.release import Code, FunctionPlan, Release, StackPlan, UnreadableRelease, data, plan
@@ -55,7 +55,7 @@ def diff(it: Deployment, stages: Mapping[str, StageConfig]) -> list[Change]:
     release = planned(it, stages)
     table = data(it.root, it.stage)
     known = record.read(it.account.ssm, it.stage)
-    wanted = _wanted(release, table, it.account, it.stage)
+    wanted = _wanted(release, table, it)
     found = _found(release, table, it.account, it.stage, known)
     code, drifted = _code(release, it)
     changes = [
@@ -96,9 +96,12 @@ def planned(it: Deployment, stages: Mapping[str, StageConfig]) -> Release:
 # What is wanted
 
 
-def _wanted(release: Release, table: StackPlan, account: Account, stage: Stage) -> Table:
-    outputs = stacks.outputs(account.cloudformation, stacks.data(stage))
-    found: Table = {("stack", each.name): _stack(each, outputs) for each in (table, release.foundation, release.wiring)}
+def _wanted(release: Release, table: StackPlan, it: Deployment) -> Table:
+    outputs = stacks.outputs(it.account.cloudformation, stacks.data(it.stage))
+    found: Table = {
+        ("stack", each.name): _stack(replace(each, parameters=of_account(it, each)), outputs)
+        for each in (table, release.foundation, release.wiring)
+    }
     for each in release.functions:
         found["function", each.function] = _function(each, release)
         found["policy", each.role] = policy(each.policy)

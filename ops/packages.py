@@ -3,6 +3,7 @@
     python3 -m ops.packages install run     into .venv, what running and deploying need
     python3 -m ops.packages install dev     that, and what tests and checks need
     python -m ops.packages lock [--upgrade] makes locks/ anew, after a change of requirements*.txt
+    python3 ops/packages.py fetch FOLDER    the files of what deploying needs, for a machine that may ask no registry
     python ops/packages.py unpack FOLDER LOCK 3.12 aarch64    what goes into the zip, for Lambda's Python and machine
 
 uv installs, and pip where uv can't: with the same hashes, and it says so. No package is built on this machine, so none
@@ -99,6 +100,24 @@ def into_folder(folder: Path, lock: Path, python: str, machine: str) -> None:
         print("uv can't fetch the zip's packages: pip does it, with the same hashes.", file=sys.stderr)
         if not _by_pip(here, ["--platform", f"manylinux2014_{machine}", "--no-compile", *what]):
             raise NotInstalled(f"the packages of {lock.name} could not be installed")
+
+
+def fetch(root: Path, folder: Path, machine: str) -> None:
+    """Download the files that running, deploying and the zip for Lambda's machine need; nothing of them is run.
+
+    With ``PIP_NO_INDEX=1`` and ``PIP_FIND_LINKS=<folder>`` everything is installed from there, by the same hashes.
+    Raises :class:`NotInstalled`.
+    """
+    here, python = Path(sys.executable), f"{sys.version_info.major}.{sys.version_info.minor}"
+    download = ["download", "-qq", "--disable-pip-version-check", "--require-hashes", "--only-binary", ":all:"]
+    for name, target in (
+        (UV, []),
+        (RUN, []),
+        (ZIP, ["--platform", f"manylinux2014_{machine}", "--python-version", python]),
+    ):
+        command = [*_pip(here), *download, "--dest", str(folder), "-r", str(root / LOCKS / name), *target]
+        if not _ran(command, os.environ):
+            raise NotInstalled(f"the packages of {LOCKS / name} can't be fetched")
 
 
 def _by_uv(python: Path, arguments: list[str]) -> bool:
@@ -253,6 +272,8 @@ def main(arguments: list[str]) -> int:
     try:
         if arguments[:1] == ["install"] and arguments[1:] in ([each] for each in _SETS):
             install(root, arguments[1])
+        elif arguments[:1] == ["fetch"] and len(arguments) == 2:
+            fetch(root, Path(arguments[1]), "aarch64")
         elif arguments[:1] == ["unpack"] and len(arguments) == 5:
             into_folder(Path(arguments[1]), Path(arguments[2]), python=arguments[3], machine=arguments[4])
         elif arguments in (["lock"], ["lock", "--upgrade"]):

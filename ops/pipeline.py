@@ -1,25 +1,34 @@
 """The roles that a pipeline works with, as a CloudFormation template: one that deploys a stage, one that compares.
 
 Both are for GitHub's OpenID Connect, so no key is kept anywhere. The role that deploys lets in one environment of one
-repository, whose owner decides what runs there; the one that compares is for pull requests and may only read.
-https://docs.github.com/en/actions/security-for-github-actions/security-hardening-your-deployments/about-security-hardening-with-openid-connect
+repository, on its branch ``main`` alone; the one that compares is for pull requests and may only read. A third part is
+the permissions boundary: the most that any role which the pipeline makes can do, whatever policy it is given.
+https://docs.github.com/en/actions/reference/security/oidc
+https://docs.aws.amazon.com/IAM/latest/UserGuide/access_policies_boundaries.html
 
-Their names don't begin as those of the stage's own roles do, so the one that deploys can't change itself.
+Their names don't begin as those of the stage's own roles do, so the role that deploys can change none of them.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
+from chalicelib.functions import FUNCTIONS
 from chalicelib.settings import APP, Stage
 from ops import stacks
-from ops.policies import ANYWHERE
+from ops.policies import ANYWHERE, AWS_ITSELF, VERSION, WILDCARDS, Where
 
 Statement = dict[str, Any]
 
 
-def role(stage: Stage, does: str) -> str:
+def name(stage: Stage, does: str) -> str:
     return f"{APP}-{does}-{stage.name}"
+
+
+def boundary(stage: Stage, where: Where = ANYWHERE) -> str:
+    """The ARN of the permissions boundary of a stage's roles, which is there where the stage has a pipeline."""
+    return f"arn:{where.partition}:iam::{where.account}:policy/{name(stage, 'boundary')}"
 
 
 def template(stage: Stage) -> dict[str, Any]:
@@ -28,10 +37,21 @@ def template(stage: Stage) -> dict[str, Any]:
         "AWSTemplateFormatVersion": "2010-09-09",
         "Description": f"Herald, stage {stage.name}: the roles of its pipeline",
         "Parameters": {
-            "Repository": {"Type": "String", "Description": "owner/name on GitHub"},
+            "Repository": {
+                "Type": "String",
+                "Description": "owner/name on GitHub, in its very letters",
+                "AllowedPattern": _REPOSITORY,
+            },
+            "RepositoryIds": {
+                "Type": "String",
+                "Description": "owner's id/repository's id, as GitHub names them in a subject; empty lets in any",
+                "AllowedPattern": "([0-9]+/[0-9]+)?",
+                "Default": "",
+            },
             "Environment": {
                 "Type": "String",
                 "Description": "The repository's environment that may deploy",
+                "AllowedPattern": "[A-Za-z0-9._-]+",
                 "Default": stage.name,
             },
             "Provider": {
@@ -41,7 +61,10 @@ def template(stage: Stage) -> dict[str, Any]:
                 "Default": "new",
             },
         },
-        "Conditions": {"NewProvider": {"Fn::Equals": [{"Ref": "Provider"}, "new"]}},
+        "Conditions": {
+            "NewProvider": {"Fn::Equals": [{"Ref": "Provider"}, "new"]},
+            "AnyIds": {"Fn::Equals": [{"Ref": "RepositoryIds"}, ""]},
+        },
         "Resources": {
             "GitHub": {
                 "Type": "AWS::IAM::OIDCProvider",
@@ -50,56 +73,137 @@ def template(stage: Stage) -> dict[str, Any]:
                 "UpdateReplacePolicy": "Retain",
                 "Properties": {"Url": f"https://{_ISSUER}", "ClientIdList": ["sts.amazonaws.com"]},
             },
-            "Deploy": _role(stage, "deploy", "environment:${Environment}", deploying(stage)),
-            "Compare": _role(stage, "diff", "pull_request", comparing(stage)),
+            "Boundary": {
+                "Type": "AWS::IAM::ManagedPolicy",
+                "Properties": {
+                    "ManagedPolicyName": name(stage, "boundary"),
+                    "Description": f"The most that a role of {stacks.prefix(stage)} can do",
+                    "PolicyDocument": _document(bounding(stage)),
+                },
+            },
+            "Deploy": _role(
+                stage,
+                "deploy",
+                "environment:${Environment}",
+                {"environment": {"Ref": "Environment"}, "ref": "refs/heads/main"},
+                deploying(stage),
+            ),
+            "Compare": _role(stage, "diff", "pull_request", {}, comparing(stage)),
         },
-        "Outputs": {name: {"Value": {"Fn::GetAtt": [name, "Arn"]}} for name in ("Deploy", "Compare")},
+        "Outputs": {output: {"Value": {"Fn::GetAtt": [output, "Arn"]}} for output in ("Deploy", "Compare")},
     }
 
 
 _ISSUER = "token.actions.githubusercontent.com"
+_REPOSITORY = "[A-Za-z0-9_-]+/[A-Za-z0-9._-]+"
+"""Neither part can hold what a pattern of IAM's takes for a wildcard, nor the ``@`` that stands before an id."""
 
 
-def _role(stage: Stage, does: str, subject: str, statements: list[Statement]) -> dict[str, Any]:
+def _role(stage: Stage, does: str, context: str, claims: Mapping[str, Any], statements: list[Statement]) -> Statement:
     provider = f"arn:${{AWS::Partition}}:iam::${{AWS::AccountId}}:oidc-provider/{_ISSUER}"
     return {
         "Type": "AWS::IAM::Role",
         "Properties": {
-            "RoleName": role(stage, does),
+            "RoleName": name(stage, does),
             "MaxSessionDuration": 3600,
             "AssumeRolePolicyDocument": {
-                "Version": "2012-10-17",
+                "Version": VERSION,
                 "Statement": [
                     {
                         "Effect": "Allow",
                         "Principal": {"Federated": {"Fn::Sub": provider}},
                         "Action": "sts:AssumeRoleWithWebIdentity",
-                        "Condition": {
-                            "StringEquals": {
-                                f"{_ISSUER}:aud": "sts.amazonaws.com",
-                                f"{_ISSUER}:sub": {"Fn::Sub": f"repo:${{Repository}}:{subject}"},
-                            }
-                        },
+                        "Condition": _trust(context, claims),
                     }
                 ],
             },
-            "Policies": [
-                {
-                    "PolicyName": does,
-                    "PolicyDocument": {
-                        "Version": "2012-10-17",
-                        "Statement": [
-                            {**one, "Resource": [_sub(arn) for arn in one["Resource"]]} for one in statements
-                        ],
-                    },
-                }
-            ],
+            "Policies": [{"PolicyName": does, "PolicyDocument": _document(statements)}],
         },
     }
 
 
-def _sub(arn: str) -> str | dict[str, str]:
-    return {"Fn::Sub": arn} if "${" in arn else arn
+def _trust(context: str, claims: Mapping[str, Any]) -> dict[str, Any]:
+    """The conditions by which a token of GitHub's is let in.
+
+    GitHub writes ids into the subjects of newer repositories, and none into those of older ones. With the ids given,
+    one subject fits and no other. Without them ``*`` stands for each id, and it matches ``/`` and ``:`` too: that
+    nothing of another repository gets in follows from the claim ``repository``, which must be exactly the one.
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_iam-condition-keys.html#condition-keys-wif
+    """
+    parts = {
+        f"{part}{what}": {"Fn::Select": [number, {"Fn::Split": ["/", {"Ref": parameter}]}]}
+        for what, parameter in (("", "Repository"), ("Id", "RepositoryIds"))
+        for number, part in enumerate(("Owner", "Name"))
+    }
+    names = {part: parts[part] for part in ("Owner", "Name")}
+    return {
+        "StringEquals": {
+            f"{_ISSUER}:aud": "sts.amazonaws.com",
+            f"{_ISSUER}:repository": {"Ref": "Repository"},
+            **{f"{_ISSUER}:{claim}": value for claim, value in claims.items()},
+        },
+        "StringLike": {
+            f"{_ISSUER}:sub": {
+                "Fn::If": [
+                    "AnyIds",
+                    [
+                        {"Fn::Sub": f"repo:${{Repository}}:{context}"},
+                        {"Fn::Sub": [f"repo:${{Owner}}@*/${{Name}}@*:{context}", names]},
+                    ],
+                    {"Fn::Sub": [f"repo:${{Owner}}@${{OwnerId}}/${{Name}}@${{NameId}}:{context}", parts]},
+                ]
+            }
+        },
+    }
+
+
+def _document(statements: list[Statement]) -> dict[str, Any]:
+    return {"Version": VERSION, "Statement": _substituted(statements)}
+
+
+def _substituted(found: Any) -> Any:
+    """The same, for CloudFormation to put the account's own values in."""
+    match found:
+        case str():
+            return {"Fn::Sub": found} if "${" in found else found
+        case dict():
+            return {key: _substituted(value) for key, value in found.items()}
+        case list():
+            return [_substituted(each) for each in found]
+    return found
+
+
+def bounding(stage: Stage) -> list[Statement]:
+    """The most that any role of the stage can do: every action of the manifest, on all that is the stage's.
+
+    It depends on no configuration, so that a change of ``herald.toml`` needs nobody who may change it. Identities of
+    SES are the owner's to name, so there no stage can be told apart.
+    """
+    own = _Arns(stage)
+    logs = [own.arn("logs", f"log-group:{stage.log_group('api_handler')}{end}") for end in (":*", "-*")]
+    table = own.arn("dynamodb", f"table/{stage.table}")
+    resources = {
+        "dynamodb": [table, f"{table}/index/*"],
+        "events": [own.arn("events", f"event-bus/{stage.bus}")],
+        "lambda": own.functions,
+        "logs": logs,
+        "ses": [own.arn("ses", "identity/*"), own.arn("ses", "configuration-set/*")],
+        "sns": [own.arn("sns", stage.topic)],
+        "sqs": [own.arn("sqs", f"{own.prefix}-*")],
+        "ssm": [own.parameter("*")],
+    }
+    actions = {action for spec in FUNCTIONS for grant in spec.grants for action in grant.actions} | set(AWS_ITSELF)
+    return [
+        *(
+            _allow(
+                service.capitalize(),
+                on,
+                *sorted(each for each in actions - set(WILDCARDS) if each.startswith(f"{service}:")),
+            )
+            for service, on in resources.items()
+        ),
+        _allow("WithoutResource", ["*"], *sorted(actions & set(WILDCARDS))),
+    ]
 
 
 def comparing(stage: Stage) -> list[Statement]:
@@ -114,6 +218,7 @@ def comparing(stage: Stage) -> list[Statement]:
         ),
         _allow("ReadRules", [own.arn("events", f"rule/{stage.bus}/*")], "events:DescribeRule"),
         _allow("ReadPolicies", own.roles, "iam:GetRolePolicy"),
+        _allow("SeeBoundary", [boundary(stage)], "iam:GetPolicy"),
         _allow("ReadApis", [f"{own.apis}/*"], "apigateway:GET"),
         _allow("ReadLogGroups", ["*"], "logs:DescribeLogGroups"),
         _allow("ReadRecords", [own.parameter("deployed"), own.parameter("deployed/*")], "ssm:GetParameter"),
@@ -124,8 +229,10 @@ def comparing(stage: Stage) -> list[Statement]:
 def deploying(stage: Stage) -> list[Statement]:
     """What `make deploy`, `make rollback` and `make smoke` call, themselves and through CloudFormation.
 
-    It can delete what a deployment replaces or may have to make anew, and neither the table, the queues, the bus nor
-    the logs: `make destroy` is for a person. The ids of APIs are AWS's to choose, so there no stage can be told apart.
+    The table, the queues, the bus and the bucket it can delete through CloudFormation alone, which undoes a creation
+    that failed: `make destroy` is for a person. The ids of APIs are AWS's to choose, so there no stage can be told
+    apart. What CloudFormation needs is in the handlers of its resource schemas; tests/infrastructure/test_pipeline.py
+    holds this against them.
     """
     own = _Arns(stage)
     return [
@@ -145,7 +252,7 @@ def deploying(stage: Stage) -> list[Statement]:
                 "dynamodb",
                 "CreateTable UpdateTable DescribeTable UpdateTimeToLive DescribeTimeToLive UpdateContinuousBackups"
                 " DescribeContinuousBackups DescribeContributorInsights DescribeKinesisStreamingDestination"
-                " ListTagsOfResource TagResource UntagResource GetItem",
+                " GetResourcePolicy ListTagsOfResource TagResource UntagResource GetItem",
             ),
         ),
         _allow(
@@ -174,8 +281,8 @@ def deploying(stage: Stage) -> list[Statement]:
             ],
             *_of(
                 "events",
-                "CreateEventBus DescribeEventBus PutRule DescribeRule EnableRule DeleteRule PutTargets RemoveTargets"
-                " ListTargetsByRule ListTagsForResource TagResource UntagResource",
+                "CreateEventBus DescribeEventBus UpdateEventBus PutRule DescribeRule EnableRule DeleteRule PutTargets"
+                " RemoveTargets ListTargetsByRule ListTagsForResource TagResource UntagResource",
             ),
         ),
         _allow(
@@ -197,10 +304,18 @@ def deploying(stage: Stage) -> list[Statement]:
             own.roles,
             *_of(
                 "iam",
-                "CreateRole GetRole UpdateAssumeRolePolicy DeleteRole PutRolePolicy GetRolePolicy DeleteRolePolicy"
-                " ListRolePolicies ListAttachedRolePolicies TagRole UntagRole SimulatePrincipalPolicy",
+                "GetRole UpdateRole UpdateRoleDescription UpdateAssumeRolePolicy DeleteRole GetRolePolicy"
+                " DeleteRolePolicy ListRolePolicies ListAttachedRolePolicies ListRoleTags TagRole UntagRole"
+                " SimulatePrincipalPolicy",
             ),
         ),
+        {
+            **_allow(
+                "RolesWithinBoundary", own.roles, *_of("iam", "CreateRole PutRolePolicy PutRolePermissionsBoundary")
+            ),
+            "Condition": {"StringEquals": {"iam:PermissionsBoundary": boundary(stage)}},
+        },
+        _allow("SeeBoundary", [boundary(stage)], "iam:GetPolicy"),
         {
             **_allow("HandRolesOn", own.roles, "iam:PassRole"),
             "Condition": {
@@ -243,11 +358,34 @@ def deploying(stage: Stage) -> list[Statement]:
             [own.bucket],
             *_of(
                 "s3",
-                "CreateBucket ListBucket GetEncryptionConfiguration PutEncryptionConfiguration"
-                " GetBucketPublicAccessBlock PutBucketPublicAccessBlock GetBucketTagging PutBucketTagging",
+                "CreateBucket ListBucket PutEncryptionConfiguration PutBucketPublicAccessBlock GetBucketTagging"
+                " PutBucketTagging ListTagsForResource TagResource UntagResource"
+                # CloudFormation looks at all that a bucket can have.
+                " GetAccelerateConfiguration GetAnalyticsConfiguration GetBucketAbac GetBucketCORS GetBucketLogging"
+                " GetBucketMetadataTableConfiguration GetBucketNotification GetBucketObjectLockConfiguration"
+                " GetBucketOwnershipControls GetBucketPublicAccessBlock GetBucketVersioning GetBucketWebsite"
+                " GetEncryptionConfiguration GetIntelligentTieringConfiguration GetInventoryConfiguration"
+                " GetLifecycleConfiguration GetMetricsConfiguration GetReplicationConfiguration",
             ),
         ),
         _allow("ReleaseFiles", [f"{own.bucket}/*"], *_of("s3", "GetObject PutObject DeleteObject")),
+        {
+            **_allow(
+                "UndoFailedCreation",
+                [
+                    own.arn("dynamodb", f"table/{stage.table}"),
+                    own.arn("sqs", f"{own.prefix}-*"),
+                    own.arn("events", f"event-bus/{stage.bus}"),
+                    own.bucket,
+                ],
+                "dynamodb:DeleteTable",
+                "sqs:DeleteQueue",
+                "events:DeleteEventBus",
+                "s3:DeleteBucket",
+            ),
+            # https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/fas-requests-and-permission-evaluation.html
+            "Condition": {"ForAnyValue:StringEquals": {"aws:CalledVia": ["cloudformation.amazonaws.com"]}},
+        },
     ]
 
 

@@ -27,6 +27,8 @@ from ops.policies import Where
 
 PYTHON = f"python{sys.version_info.major}.{sys.version_info.minor}"
 """What Chalice deploys for: the Python that runs it."""
+BOUNDARY = "RoleBoundary"
+"""The foundation's parameter for the permissions boundary of its role. What it is, the account says at each time."""
 
 
 class UnreadableRelease(OpsError):
@@ -185,6 +187,7 @@ def _foundation(root: Path, config: StageConfig) -> StackPlan:
             "ApiStage": render.API_STAGE,
             "ThrottleRate": str(config.rate),
             "ThrottleBurst": str(config.burst),
+            BOUNDARY: "",
         },
     )
 

@@ -12,8 +12,10 @@ from pathlib import Path
 from typing import Any, cast
 from zipfile import ZipFile
 
+import botocore.session
 import pytest
 from botocore.exceptions import ClientError
+from botocore.stub import Stubber
 from chalice.app import Chalice
 from chalice.awsclient import (
     LambdaClientError,
@@ -34,6 +36,7 @@ from ops.chalice_cli import (
     traced_or_not,
     unless_gone,
     when_it_has_settled,
+    within,
 )
 from ops.config import load
 from ops.local.mirror import mirror
@@ -434,6 +437,53 @@ def test_the_next_deployment_reads_in_chalices_own_record_what_the_failed_one_ma
     known = it.deployed_resources("dev")
     assert known.resource_names() == ["r", "rest_api"]
     assert known.resource_values("rest_api") == API
+
+
+# Roles
+
+
+BOUNDARY = "arn:aws:iam::123456789012:policy/herald-boundary-dev"
+ROLE = {"RoleName": "herald-dev-destined"}
+ALLOWS: dict[str, Any] = {"Version": "2012-10-17", "Statement": []}
+
+
+class Bounded(TypedAWSClient):
+    """Chalice's client, as a deployment with a boundary has it; its ``iam`` can be stubbed."""
+
+    _client = within(BOUNDARY, TypedAWSClient._client)
+
+    def __init__(self) -> None:
+        session = botocore.session.get_session()
+        session.set_credentials("key", "secret")
+        super().__init__(session)
+        self.iam = self._client("iam")
+
+
+def test_a_role_has_its_boundary_from_its_making_on_and_before_any_right() -> None:
+    chalice = Bounded()
+    arn = "arn:aws:iam::123456789012:role/herald-dev-destined"
+    made = {"Role": {**ROLE, "Path": "/", "RoleId": "A" * 16, "Arn": arn, "CreateDate": 0}}
+    with Stubber(chalice.iam) as iam:
+        iam.add_response(
+            "create_role",
+            made,
+            {**ROLE, "AssumeRolePolicyDocument": json.dumps(ALLOWS), "PermissionsBoundary": BOUNDARY},
+        )
+        iam.add_response("put_role_permissions_boundary", {}, {**ROLE, "PermissionsBoundary": BOUNDARY})
+        iam.add_response("put_role_policy", {}, {**ROLE, "PolicyName": ROLE["RoleName"], "PolicyDocument": "{}"})
+        assert chalice.create_role(ROLE["RoleName"], ALLOWS, {}) == arn
+        iam.assert_no_pending_responses()
+
+
+def test_a_role_that_stands_is_put_within_the_boundary_before_its_rights_change() -> None:
+    chalice = Bounded()
+    with Stubber(chalice.iam) as iam:
+        for _ in range(2):
+            iam.add_response("put_role_permissions_boundary", {}, {**ROLE, "PermissionsBoundary": BOUNDARY})
+            iam.add_response("put_role_policy", {}, {**ROLE, "PolicyName": "p", "PolicyDocument": "{}"})
+        chalice.put_role_policy(ROLE["RoleName"], "p", {})
+        chalice.put_role_policy(ROLE["RoleName"], "p", {})
+        iam.assert_no_pending_responses()
 
 
 # Deletions

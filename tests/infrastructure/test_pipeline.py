@@ -4,19 +4,31 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
+from collections import defaultdict
+from collections.abc import Iterator
 from fnmatch import fnmatchcase
+from importlib.resources import files
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from ministack.core import iam_evaluator
+from ministack.services.cloudformation import engine
 
-from ops import pipeline
+from chalicelib.functions import functions_of
+from ops import permissions, pipeline, sign_in, wiring
 from ops.check import policy_faults
 from ops.config import ConfigError, load
+from ops.policies import Where, policy
+from tests.matrix import Configuration, everything, pairwise
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 STAGE = load(ROOT)["dev"].stage
+WHERE = Where("aws", "eu-central-1", "123456789012")
 WORKFLOW = ROOT / ".github" / "workflows" / "deploy.yml"
 WITHOUT_A_NAME = {
     "Apis": "AWS chooses the ids of APIs",
@@ -29,24 +41,62 @@ WITHOUT_A_NAME = {
 
 
 def resolved(statements: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    text = json.dumps(statements).replace("${AWS::Partition}", "aws").replace("${AWS::Region}", "eu-central-1")
-    found: list[dict[str, Any]] = json.loads(text.replace("${AWS::AccountId}", "123456789012"))
+    text = json.dumps(statements)
+    for name, value in (("Partition", WHERE.partition), ("Region", WHERE.region), ("AccountId", WHERE.account)):
+        text = text.replace(f"${{AWS::{name}}}", value)
+    found: list[dict[str, Any]] = json.loads(text)
     return found
 
 
 ROLES = {"deploy": resolved(pipeline.deploying(STAGE)), "diff": resolved(pipeline.comparing(STAGE))}
+BOUNDARY = resolved(pipeline.bounding(STAGE))
+
+
+def allows(
+    statements: list[dict[str, Any]],
+    action: str,
+    resource: str,
+    within: list[dict[str, Any]] | None = None,
+    **keys: str | list[str],
+) -> bool:
+    """What an IAM that is not ours says to a call; ``keys`` are condition keys, ``_`` for their colon."""
+    context = iam_evaluator.EvalContext(
+        principal_arn="arn:aws:sts::123456789012:assumed-role/some/session",
+        principal_type="AssumedRole",
+        principal_account=WHERE.account,
+        action=action,
+        resource_arn=resource,
+        region=WHERE.region,
+        service_context={key.replace("_", ":").lower(): value for key, value in keys.items()},
+    )
+    layers = [
+        [iam_evaluator.parse_policy_document({"Version": "2012-10-17", "Statement": each})]
+        for each in (statements, within)
+        if each is not None
+    ]
+    return bool(iam_evaluator.evaluate(context, *layers).decision == "Allow")
+
+
+WRONGLY_FOUND = {
+    "a resource with a wildcard": "WITHOUT_A_NAME and the next test look at those",
+    "UNKNOWN_ACTION Unknown action s3:GetBucketAbac": "it is newer than parliament's list",
+    "'action': 'dynamodb:GetResourcePolicy', 'required_format'": "it works on a table or a stream, and not on both",
+    "MISMATCHED_TYPE_BUT_USABLE Type mismatch: StringEquals requires": (
+        "as AWS writes it: https://docs.aws.amazon.com/IAM/latest/UserGuide/access_policies_boundaries.html"
+    ),
+}
 
 
 @pytest.mark.parametrize("role", ROLES)
 def test_parliament_knows_every_action_and_its_resource(role: str) -> None:
     faults = policy_faults(json.dumps({"Version": "2012-10-17", "Statement": ROLES[role]}))
-    assert [fault for fault in faults if "a resource with a wildcard" not in fault] == []
+    assert [fault for fault in faults if not any(known in fault for known in WRONGLY_FOUND)] == []
 
 
 @pytest.mark.parametrize("role", ROLES)
 def test_every_resource_is_the_stages_own(role: str) -> None:
     for statement in ROLES[role]:
-        own = all(re.search(r"[:/]herald(-|/)dev\b", arn) for arn in statement["Resource"])
+        own = all(re.search(r"[:/]herald(-|/)(boundary-)?dev\b", arn) for arn in statement["Resource"])
         assert own != (statement["Sid"] in WITHOUT_A_NAME), statement
 
 
@@ -82,25 +132,330 @@ def test_the_role_of_a_pull_request_only_reads() -> None:
     assert {action for action in actions if not action.startswith(("Get", "Describe", "GET"))} == set()
 
 
-def test_no_pipeline_deletes_what_holds_messages() -> None:
-    actions = {action for statement in ROLES["deploy"] for action in statement["Action"]}
-    assert actions.isdisjoint({"dynamodb:DeleteTable", "sqs:DeleteQueue", "logs:DeleteLogGroup"})
+@pytest.mark.parametrize(
+    ("action", "resource"),
+    [
+        ("dynamodb:DeleteTable", "arn:aws:dynamodb:eu-central-1:123456789012:table/herald-dev-messages"),
+        ("sqs:DeleteQueue", "arn:aws:sqs:eu-central-1:123456789012:herald-dev-failed-events"),
+        ("events:DeleteEventBus", "arn:aws:events:eu-central-1:123456789012:event-bus/herald-dev"),
+        ("s3:DeleteBucket", f"arn:aws:s3:::herald-dev-releases-{WHERE.account}-{WHERE.region}"),
+    ],
+)
+def test_what_holds_messages_is_deleted_through_cloudformation_alone(action: str, resource: str) -> None:
+    assert not allows(ROLES["deploy"], action, resource)
+    assert not allows(ROLES["deploy"], action, resource, aws_CalledVia=["athena.amazonaws.com"])
+    assert allows(ROLES["deploy"], action, resource, aws_CalledVia=["cloudformation.amazonaws.com"])
 
 
-def test_each_role_lets_in_one_repository_and_there_one_environment_or_pull_requests() -> None:
-    made = pipeline.template(STAGE)["Resources"]
-    for name, subject in (
-        ("Deploy", "environment:${Environment}"),
-        ("Compare", "pull_request"),
+def test_no_pipeline_deletes_logs() -> None:
+    assert not {"logs:DeleteLogGroup"} & {action for statement in ROLES["deploy"] for action in statement["Action"]}
+
+
+# What CloudFormation does for its caller
+
+
+NOT_SET = {
+    ("AWS::ApiGateway::RestApi", "Policy"): "apigateway:UpdateRestApiPolicy",
+    ("AWS::DynamoDB::Table", "ContributorInsightsSpecification"): "dynamodb:UpdateContributorInsights",
+    ("AWS::DynamoDB::Table", "ImportSourceSpecification"): (
+        "dynamodb:ImportTable dynamodb:DescribeImport logs:* s3:GetObjectMetadata s3:ListBucket"
+    ),
+    ("AWS::DynamoDB::Table", "KinesisStreamSpecification"): (
+        "kinesis:* dynamodb:EnableKinesisStreamingDestination dynamodb:DisableKinesisStreamingDestination"
+        " dynamodb:UpdateKinesisStreamingDestination iam:CreateServiceLinkedRole"
+    ),
+    ("AWS::DynamoDB::Table", "Replicas"): (
+        "dynamodb:*TableReplica dynamodb:Scan dynamodb:Query dynamodb:*Item iam:CreateServiceLinkedRole"
+    ),
+    ("AWS::DynamoDB::Table", "ResourcePolicy"): "dynamodb:PutResourcePolicy dynamodb:DeleteResourcePolicy",
+    ("AWS::DynamoDB::Table", "SSESpecification"): "kms:*",
+    ("AWS::Events::EventBus", "KmsKeyIdentifier"): "kms:*",
+    ("AWS::Events::EventBus", "Policy"): "events:PutPermission events:RemovePermission",
+    ("AWS::IAM::Role", "ManagedPolicyArns"): "iam:AttachRolePolicy iam:DetachRolePolicy",
+    ("AWS::S3::Bucket", "AbacStatus"): "s3:PutBucketAbac",
+    ("AWS::S3::Bucket", "AccelerateConfiguration"): "s3:PutAccelerateConfiguration",
+    ("AWS::S3::Bucket", "AccessControl"): "s3:PutObjectAcl s3:PutBucketAcl s3:GetBucketAcl",
+    ("AWS::S3::Bucket", "AnalyticsConfigurations"): (
+        "s3:PutAnalyticsConfiguration s3:DeleteBucketAnalyticsConfiguration"
+    ),
+    ("AWS::S3::Bucket", "CorsConfiguration"): "s3:PutBucketCORS s3:DeleteBucketCors",
+    ("AWS::S3::Bucket", "IntelligentTieringConfigurations"): "s3:PutIntelligentTieringConfiguration",
+    ("AWS::S3::Bucket", "InventoryConfigurations"): "s3:PutInventoryConfiguration",
+    ("AWS::S3::Bucket", "LifecycleConfiguration"): "s3:PutLifecycleConfiguration s3:DeleteBucketLifecycle",
+    ("AWS::S3::Bucket", "LoggingConfiguration"): "s3:PutBucketLogging",
+    ("AWS::S3::Bucket", "MetadataConfiguration"): "s3:*BucketMetadata* s3tables:*",
+    ("AWS::S3::Bucket", "MetadataTableConfiguration"): "s3:*BucketMetadata* s3tables:*",
+    ("AWS::S3::Bucket", "MetricsConfigurations"): "s3:PutMetricsConfiguration s3:DeleteBucketMetricsConfiguration",
+    ("AWS::S3::Bucket", "NotificationConfiguration"): "s3:PutBucketNotification",
+    ("AWS::S3::Bucket", "ObjectLockConfiguration"): "s3:Put*ObjectLockConfiguration",
+    ("AWS::S3::Bucket", "OwnershipControls"): "s3:PutBucketOwnershipControls",
+    ("AWS::S3::Bucket", "ReplicationConfiguration"): (
+        "s3:PutReplicationConfiguration s3:PutBucketReplication s3:DeleteBucketReplication"
+    ),
+    ("AWS::S3::Bucket", "VersioningConfiguration"): "s3:PutBucketVersioning",
+    ("AWS::S3::Bucket", "WebsiteConfiguration"): "s3:PutBucketWebsite s3:DeleteBucketWebsite",
+    ("AWS::SNS::Topic", "DataProtectionPolicy"): "sns:PutDataProtectionPolicy",
+}
+"""Properties that no template sets, and the actions that CloudFormation makes, changes or deletes them by."""
+NEVER = {
+    ("AWS::IAM::Role", "iam:DeleteRolePermissionsBoundary"): "no role leaves its boundary",
+    ("AWS::S3::Bucket", "s3:DeleteBucketEncryption"): "what is kept stays encrypted",
+    ("AWS::S3::Bucket", "s3:DeleteBucketTagging"): "IAM has no such action: who may put tags may delete them",
+}
+ADMINISTRATORS = {
+    "AWS::IAM::ManagedPolicy": "grants are attached to roles of any name: docs/pipeline.md, What the roles may do",
+}
+"""Types whose resources no name of the stage limits: who uses them adds the rights for names of their own."""
+
+
+def in_templates(folder: Path) -> dict[str, set[str]]:
+    """Every type of a stage's templates with all that can be on, and the properties that are set of it."""
+    found: dict[str, set[str]] = defaultdict(set)
+    config = everything()[0].load(folder)["dev"]
+    for template in (
+        permissions.read(ROOT / permissions.DATA),
+        permissions.read(ROOT / permissions.FOUNDATION),
+        wiring.template(config.stage, with_alarms=True, additions=config.additions),
     ):
-        (trust,) = made[name]["Properties"]["AssumeRolePolicyDocument"]["Statement"]
-        assert trust["Action"] == "sts:AssumeRoleWithWebIdentity"
-        assert trust["Condition"] == {
-            "StringEquals": {
-                "token.actions.githubusercontent.com:aud": "sts.amazonaws.com",
-                "token.actions.githubusercontent.com:sub": {"Fn::Sub": f"repo:${{Repository}}:{subject}"},
-            }
+        for resource in template["Resources"].values():
+            found[resource["Type"]] |= set(resource["Properties"])
+    return found
+
+
+def schemas() -> Iterator[dict[str, Any]]:
+    """CloudFormation's own descriptions of its resource types, as cfn-lint brings them."""
+    for file in (files("cfnlint") / "data" / "schemas" / "resources").iterdir():
+        if file.name.endswith(".json"):
+            yield json.loads(file.read_text(encoding="utf-8"))
+
+
+def test_the_deploying_role_has_what_cloudformation_s_handlers_need(tmp_path: Path) -> None:
+    """What a handler reads is needed whatever is set. Conditions and resources of the statements aren't looked at."""
+    has = {action for statement in ROLES["deploy"] for action in statement["Action"]}
+    used = in_templates(tmp_path)
+    missing, seen = [], set()
+    for schema in schemas():
+        kind = schema["typeName"]
+        if kind not in used or kind in ADMINISTRATORS:
+            continue
+        seen.add(kind)
+        needed = {(action, "tag") for action in schema.get("tagging", {}).get("permissions", [])}
+        needed |= {
+            (action, does)
+            for does in ("create", "read", "update", "delete")
+            for action in schema["handlers"].get(does, {}).get("permissions", [])
         }
+        for action, does in sorted(needed):
+            spared = does != "read" and any(
+                fnmatchcase(action, pattern)
+                for (type_, name), patterns in NOT_SET.items()
+                if type_ == kind and name not in used[kind]
+                for pattern in patterns.split()
+            )
+            if action not in has and not spared and (kind, action) not in NEVER:
+                missing.append(f"{kind} {does}: {action}")
+    assert missing == []
+    assert seen == set(used) - set(ADMINISTRATORS)
+
+
+# The boundary
+
+
+def test_parliament_knows_every_action_of_the_boundary() -> None:
+    faults = policy_faults(json.dumps({"Version": "2012-10-17", "Statement": BOUNDARY}))
+    assert [fault for fault in faults if "a resource with a wildcard" not in fault] == []
+
+
+def test_a_managed_policy_holds_the_boundary() -> None:
+    """https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html: 6,144 characters without blanks."""
+    assert len(json.dumps({"Version": "2012-10-17", "Statement": BOUNDARY}, separators=(",", ":"))) <= 6_144
+
+
+@pytest.mark.parametrize("configuration", pairwise(), ids=str)
+def test_every_function_can_do_within_the_boundary_what_its_policy_says(
+    configuration: Configuration, tmp_path: Path
+) -> None:
+    stage = configuration.load(tmp_path)["dev"].stage
+    for spec in functions_of(stage):
+        for statement in policy(spec, stage, WHERE)["Statement"]:
+            for action, resource in product(statement["Action"], statement["Resource"]):
+                assert allows(BOUNDARY, action, resource), f"{spec.name}: {action} on {resource}"
+
+
+@pytest.mark.parametrize(
+    ("action", "resource"),
+    [
+        ("dynamodb:GetItem", "arn:aws:dynamodb:eu-central-1:123456789012:table/herald-dev2-messages"),
+        ("dynamodb:DeleteTable", "arn:aws:dynamodb:eu-central-1:123456789012:table/herald-dev-messages"),
+        ("ssm:GetParameters", "arn:aws:ssm:eu-central-1:123456789012:parameter/herald/prod/pushover/token"),
+        ("lambda:InvokeFunction", "arn:aws:lambda:eu-central-1:123456789012:function:herald-dev2"),
+        ("lambda:UpdateFunctionCode", "arn:aws:lambda:eu-central-1:123456789012:function:herald-dev-destined"),
+        ("iam:PutRolePolicy", "arn:aws:iam::123456789012:role/herald-dev-destined"),
+        ("sts:AssumeRole", "arn:aws:iam::123456789012:role/herald-deploy-dev"),
+        ("s3:GetObject", "arn:aws:s3:::somebody-s/secrets"),
+    ],
+)
+def test_no_role_can_do_more_than_the_boundary_whatever_its_policy_says(action: str, resource: str) -> None:
+    anything = [{"Sid": "All", "Effect": "Allow", "Action": ["*"], "Resource": ["*"]}]
+    assert allows(anything, action, resource)
+    assert not allows(anything, action, resource, BOUNDARY)
+
+
+@pytest.mark.parametrize("action", ["iam:CreateRole", "iam:PutRolePolicy", "iam:PutRolePermissionsBoundary"])
+def test_the_pipeline_gives_rights_to_roles_within_the_boundary_alone(action: str) -> None:
+    role, boundary = "arn:aws:iam::123456789012:role/herald-dev-destined", pipeline.boundary(STAGE, WHERE)
+    assert allows(ROLES["deploy"], action, role, iam_PermissionsBoundary=boundary)
+    assert not allows(ROLES["deploy"], action, role)
+    other = "arn:aws:iam::aws:policy/AdministratorAccess"
+    assert not allows(ROLES["deploy"], action, role, iam_PermissionsBoundary=other)
+    away = "arn:aws:iam::123456789012:role/herald-deploy-dev"
+    assert not allows(ROLES["deploy"], action, away, iam_PermissionsBoundary=boundary)
+
+
+def test_each_role_of_the_stages_own_templates_stands_within_the_boundary() -> None:
+    foundation = permissions.read(ROOT / permissions.FOUNDATION)
+    roles = [each["Properties"] for each in foundation["Resources"].values() if each["Type"] == "AWS::IAM::Role"]
+    assert [each["PermissionsBoundary"] for each in roles] == [
+        {"Fn::If": ["HasBoundary", {"Ref": "RoleBoundary"}, {"Ref": "AWS::NoValue"}]}
+    ]
+
+
+@pytest.mark.parametrize(
+    "action",
+    [
+        "iam:DeleteRolePermissionsBoundary",
+        "iam:AttachRolePolicy",
+        "iam:CreatePolicy",
+        "iam:CreatePolicyVersion",
+        "iam:DeletePolicy",
+        "iam:SetDefaultPolicyVersion",
+    ],
+)
+def test_the_pipeline_can_neither_change_the_boundary_nor_take_it_away(action: str) -> None:
+    for resource in (pipeline.boundary(STAGE, WHERE), "arn:aws:iam::123456789012:role/herald-dev-destined"):
+        assert not allows(ROLES["deploy"], action, resource, iam_PermissionsBoundary=pipeline.boundary(STAGE, WHERE))
+
+
+# Whom the roles let in
+
+
+def trusts(role: str, claims: dict[str, str], **parameters: str) -> bool:
+    """What an STS that is not ours says to a token's claims, where the template was deployed with some parameters."""
+    template = pipeline.template(STAGE)
+    given = engine._resolve_parameters(
+        template, [{"Key": key, "Value": value} for key, value in ({"Repository": "Owner/na.me"} | parameters).items()]
+    )
+    conditions = engine._evaluate_conditions(template, given)
+    document = engine._resolve_refs(
+        template["Resources"][role]["Properties"]["AssumeRolePolicyDocument"], {}, given, conditions, {}, "stack", "id"
+    )
+    (statement,) = document["Statement"]
+    context = iam_evaluator.EvalContext(
+        principal_arn=statement["Principal"]["Federated"],
+        principal_type="WebIdentityUser",
+        principal_account=WHERE.account,
+        action="sts:AssumeRoleWithWebIdentity",
+        resource_arn="*",
+        region=WHERE.region,
+        service_context={f"token.actions.githubusercontent.com:{claim}": value for claim, value in claims.items()},
+    )
+    return bool(iam_evaluator.evaluate_trust_policy(document, statement["Principal"]["Federated"], context))
+
+
+def deploying(subject: str, **other: str) -> dict[str, str]:
+    """The claims of a token for a deployment. https://docs.github.com/en/actions/reference/security/oidc"""
+    token = {"aud": "sts.amazonaws.com", "repository": "Owner/na.me", "environment": "dev", "ref": "refs/heads/main"}
+    return token | {"sub": subject} | other
+
+
+IDS = "123/4567"
+OLD, NEW = "repo:Owner/na.me:environment:dev", "repo:Owner@123/na.me@4567:environment:dev"
+
+
+def test_old_and_new_subjects_of_the_repository_may_deploy() -> None:
+    assert trusts("Deploy", deploying(OLD))
+    assert trusts("Deploy", deploying(NEW))
+    assert trusts("Deploy", deploying(NEW), RepositoryIds=IDS)
+
+
+def test_with_ids_no_other_subject_may_deploy() -> None:
+    assert not trusts("Deploy", deploying(OLD), RepositoryIds=IDS)
+    assert not trusts("Deploy", deploying(NEW.replace("123", "124")), RepositoryIds=IDS)
+    assert not trusts("Deploy", deploying(NEW.replace("4567", "45678")), RepositoryIds=IDS)
+
+
+EVIL = {"repository": "Owner/evil"}
+HOSTILE = {
+    "another repository of the owner": deploying("repo:Owner@123/evil@9:environment:dev", **EVIL),
+    # Whose template for subjects puts the branch before the environment.
+    "a branch that looks like the repository": deploying(
+        "repo:Owner@123/evil@9:ref:refs/heads/x/na.me@4567:environment:dev", **EVIL
+    ),
+    "an environment that looks like one": deploying(
+        "repo:Owner@123/evil@9:environment:x/na.me@4567:environment:dev", **EVIL
+    ),
+    "an owner whose name begins the same": deploying(
+        "repo:Owner2@9/na.me@9:environment:dev", repository="Owner2/na.me"
+    ),
+    "a repository whose name begins the same": deploying(
+        "repo:Owner@123/na.me2@9:environment:dev", repository="Owner/na.me2"
+    ),
+    "a dot that stands for another letter": deploying("repo:Owner/naxme:environment:dev", repository="Owner/naxme"),
+    "another environment": deploying("repo:Owner@123/na.me@4567:environment:prod", environment="prod"),
+    "an environment that ends the same": deploying(
+        "repo:Owner@123/na.me@4567:environment:x:environment:dev", environment="x:environment:dev"
+    ),
+    "another branch": deploying(NEW, ref="refs/heads/feature"),
+    "a tag of the branch's name": deploying(NEW, ref="refs/tags/main"),
+    "a pull request's code": deploying(NEW, ref="refs/pull/1/merge"),
+    "no environment": deploying("repo:Owner@123/na.me@4567:ref:refs/heads/main", environment=""),
+    "another audience": deploying(NEW, aud="https://github.com/Owner"),
+}
+
+
+@pytest.mark.parametrize("who", HOSTILE)
+@pytest.mark.parametrize("ids", ["", IDS])
+def test_nobody_else_may_deploy(who: str, ids: str) -> None:
+    assert not trusts("Deploy", HOSTILE[who], RepositoryIds=ids)
+
+
+@pytest.mark.parametrize("claim", ["aud", "sub", "repository", "environment", "ref"])
+def test_a_token_without_a_claim_may_not_deploy(claim: str) -> None:
+    token = deploying(NEW)
+    del token[claim]
+    assert not trusts("Deploy", token)
+
+
+@pytest.mark.parametrize("subject", ["repo:Owner/na.me:pull_request", "repo:Owner@123/na.me@4567:pull_request"])
+def test_pull_requests_of_the_repository_are_compared_and_no_others(subject: str) -> None:
+    token = {"aud": "sts.amazonaws.com", "repository": "Owner/na.me", "sub": subject, "ref": "refs/pull/1/merge"}
+    assert trusts("Compare", token)
+    assert trusts("Compare", token, RepositoryIds=IDS) == ("@" in subject)
+    assert not trusts("Compare", token | EVIL)
+    assert not trusts("Compare", token | {"sub": "repo:Owner@123/evil@9:ref:refs/heads/x/na.me@1:pull_request"} | EVIL)
+    assert not trusts("Compare", token | {"sub": "repo:Owner@123/na.me@4567:ref:refs/heads/main"})
+    assert not trusts("Deploy", token)
+
+
+@pytest.mark.parametrize(
+    ("parameter", "value"),
+    [
+        ("Repository", "Owner/*"),
+        ("Repository", "*/na.me"),
+        ("Repository", "Owner/na?me"),
+        ("Repository", "Owner/na.me:x"),
+        ("Repository", "Owner@1/na.me@2"),
+        ("Repository", "Owner/na.me/x"),
+        ("Repository", "na.me"),
+        ("RepositoryIds", "123"),
+        ("RepositoryIds", "*/*"),
+        ("Environment", "*"),
+        ("Environment", ""),
+    ],
+)
+def test_no_parameter_holds_a_wildcard_or_half_a_name(parameter: str, value: str) -> None:
+    pattern = pipeline.template(STAGE)["Parameters"][parameter]["AllowedPattern"]
+    assert not re.fullmatch(pattern, value)
 
 
 def test_policies_fit_into_a_role() -> None:
@@ -122,57 +477,109 @@ def steps(workflow: dict[str, Any]) -> list[dict[str, Any]]:
     return [step for job in workflow["jobs"].values() for step in job["steps"]]
 
 
-def test_actions_of_others_are_pinned_by_their_commit(workflow: dict[str, Any]) -> None:
-    used = [step["uses"] for step in steps(workflow) if "uses" in step]
-    assert used
-    for action in used:
-        assert re.fullmatch(r"actions/[a-z-]+@[0-9a-f]{40}", action), action
-
-
 def test_no_step_writes_what_an_event_says_into_a_shell(workflow: dict[str, Any]) -> None:
     assert [step["run"] for step in steps(workflow) if "${{" in step.get("run", "")] == []
     assert workflow["on"] == {"pull_request": None, "push": {"branches": ["main"]}, "workflow_dispatch": None}
 
 
-def test_only_what_signs_in_has_a_token_and_a_fork_never_has(workflow: dict[str, Any]) -> None:
-    assert workflow["permissions"] == {"contents": "read"}
+def test_a_fork_signs_in_nowhere_and_only_main_deploys(workflow: dict[str, Any]) -> None:
     jobs = workflow["jobs"]
-    signed_in = {name for name, job in jobs.items() if job.get("permissions", {}).get("id-token") == "write"}
-    assert signed_in == {"diff", "deploy"}
+    assert workflow["permissions"] == {}
+    assert signing_in(workflow) == {"diff", "deploy"}
     assert "github.event.pull_request.head.repo.full_name == github.repository" in jobs["diff"]["if"]
     assert "github.ref == 'refs/heads/main' && github.event_name != 'pull_request'" in jobs["deploy"]["if"]
     assert jobs["deploy"]["environment"]
     assert jobs["deploy"]["concurrency"]["cancel-in-progress"] is False
     assert all(job["timeout-minutes"] for job in jobs.values())
-    for step in steps(workflow):
-        if step.get("uses", "").startswith("actions/checkout@"):
-            assert step["with"] == {"persist-credentials": False}
+
+
+def signing_in(workflow: dict[str, Any]) -> set[str]:
+    return {name for name, job in workflow["jobs"].items() if job["permissions"].get("id-token") == "write"}
+
+
+def test_what_signs_in_asks_no_registry_and_may_write_nothing_on_github(workflow: dict[str, Any]) -> None:
+    """Actions of GitHub's own alone run there, pinned by their commits."""
+    for name in signing_in(workflow):
+        job = workflow["jobs"][name]
+        assert job["permissions"] == {"contents": "read", "id-token": "write"}
+        assert job["env"]["PIP_NO_INDEX"] == "1"
+        assert job["env"]["PIP_FIND_LINKS"] == workflow["env"]["PACKAGES"]
+        assert "packages" in job["needs"]
+        for action in (step["uses"] for step in job["steps"] if "uses" in step):
+            assert re.fullmatch(r"actions/(checkout|download-artifact|upload-artifact)@[0-9a-f]{40}", action)
 
 
 def test_what_is_deployed_was_checked_and_tested_and_is_compared_first(workflow: dict[str, Any]) -> None:
     jobs = workflow["jobs"]
     assert [step["run"] for step in jobs["test"]["steps"] if "run" in step] == ["make setup", "make check", "make test"]
-    assert jobs["deploy"]["needs"] == "test"
+    assert "test" in jobs["deploy"]["needs"]
     runs = [step["run"] for step in jobs["deploy"]["steps"] if "run" in step]
-    assert [run.split()[1] for run in runs if run.startswith("make ")] == ["setup", "diff", "deploy", "smoke"]
+    assert [run.split()[1] for run in runs if run.startswith("make ")] == ["run-packages", "diff", "deploy", "smoke"]
+
+
+def test_keys_are_lent_once_and_for_longer_than_the_job_may_last(workflow: dict[str, Any]) -> None:
+    for name in signing_in(workflow):
+        job = workflow["jobs"][name]
+        (step,) = (step for step in job["steps"] if "ops.sign_in" in step.get("run", ""))
+        assert step["run"] == '.venv/bin/python -m ops.sign_in "$AWS_SHARED_CREDENTIALS_FILE"'
+        assert job["timeout-minutes"] * 60 < sign_in.SECONDS
+        assert not {"AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_ACCESS_KEY_ID"} & {*workflow["env"], *job["env"]}
+    for role in ("Deploy", "Compare"):
+        assert pipeline.template(STAGE)["Resources"][role]["Properties"]["MaxSessionDuration"] >= sign_in.SECONDS
 
 
 def test_every_command_of_the_workflow_exists(workflow: dict[str, Any]) -> None:
-    targets = set(re.findall(r"^([a-z-]+):.*##", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
     for step in steps(workflow):
         words = step.get("run", "").split()
         if words[:1] == ["make"]:
             assert words[1] in targets, step
-        elif words and words[0].startswith(".github/"):
+        elif words and words[0].startswith("./"):
             assert (ROOT / words[0]).stat().st_mode & 0o111, step
+        elif words[:1] == ["python3"]:
+            assert (ROOT / words[1]).exists(), step
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "found"),
+    [
+        ("persist-credentials: false", "persist-credentials: true", "artipacked"),
+        ("@3d3c42e5aac5ba805825da76410c181273ba90b1", "@v7", "unpinned-uses"),
+        ("permissions: {}", "permissions: write-all", "excessive-permissions"),
+        ('gh pr comment "$NUMBER"', 'gh pr comment "${{ github.event.pull_request.title }}"', "template-injection"),
+        ("  pull_request:\n", "  pull_request_target:\n", "dangerous-triggers"),
+        ("needs: diff", "needs: dif", "undefined-job-needs"),
+        ("vars.HERALD_SMOKE == 'true'", "var.HERALD_SMOKE == 'true'", "undefined-property"),
+    ],
+)
+def test_make_check_finds_what_is_wrong_with_a_workflow(tmp_path: Path, before: str, after: str, found: str) -> None:
+    text = WORKFLOW.read_text(encoding="utf-8")
+    assert before in text
+    folder = tmp_path / ".github/workflows"
+    folder.mkdir(parents=True)
+    (folder / "deploy.yml").write_text(text.replace(before, after), encoding="utf-8")
+    commands = re.findall(r"\$\(BIN\)/((?:zizmor|jactionlint) .*)", (ROOT / "Makefile").read_text(encoding="utf-8"))
+    ran = [
+        subprocess.run(
+            [str(Path(sys.executable).parent / name), *options],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+        for name, *options in map(str.split, commands)
+    ]
+    assert any(each.returncode for each in ran)
+    assert found in "".join(each.stdout + each.stderr for each in ran)
 
 
 def test_no_stage_may_have_a_name_that_makes_a_role_or_stack_of_a_pipeline_its_own(tmp_path: Path) -> None:
     """A role that is called as what is the stage's own is, could change itself."""
     resources = pipeline.template(STAGE)["Resources"].values()
-    roles = {each["Properties"]["RoleName"] for each in resources if each["Type"] == "AWS::IAM::Role"}
+    names = ("RoleName", "ManagedPolicyName")
+    roles = {each["Properties"][name] for each in resources for name in names if name in each["Properties"]}
     stacks = set(re.findall(r"--stack-name (\S+-dev)\b", (ROOT / "docs/pipeline.md").read_text(encoding="utf-8")))
-    assert len(roles) == 2
+    assert len(roles) == 3
     assert stacks
     text = (ROOT / "herald.toml").read_text(encoding="utf-8")
     for name in roles | stacks:
