@@ -106,6 +106,7 @@ ELSEWHERE = {
     "terminal.py": "it is the way",
     "packages.py": "runs before anything is installed, with its own words and those of uv and pip",
     "chalice_cli.py": "a process whose output ops/deploy.py and ops/release.py read",
+    "sign_in.py": "runs in a job of the pipeline, whose log masks what it is told to",
     "local/aws": "processes whose output is a file of the local stack, or the log of a function",
 }
 PRINTING = {
