@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.pages import filled, table
+from chalicelib.metrics import Metric
 
 README, PAGE = Path("README.md"), Path("docs/benchmarks.md")
 FULL_PROCESSOR = 1769
@@ -231,7 +232,7 @@ def compared() -> str:
             str(calls),
             f"{sum(run.cold for run in runs) * 1000:,.0f} / {sum(run.warm for run in runs) * 1000:,.0f}",
             f"${total(MESSAGE):.4f} / ${total(MESSAGE, warm=True):.4f}",
-            f"$0.01, and up to ${11 * METRIC:.2f} for metrics and ${10 * ALARM:.2f} for alarms",
+            f"$0.01, and up to ${len(Metric) * METRIC:.2f} for metrics and ${10 * ALARM:.2f} for alarms",
         ],
         [
             "one function",

@@ -52,6 +52,7 @@ def environment(bundle: Path) -> dict[str, str]:
         "AWS_SECRET_ACCESS_KEY": "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
         "AWS_SESSION_TOKEN": "token" * 100,
         "AWS_LAMBDA_FUNCTION_NAME": "herald-local",
+        "HERALD_AWS_CLIENT": "own",
         "AWS_EXECUTION_ENV": "AWS_Lambda_python3.11",
         "AWS_CA_BUNDLE": str(bundle),
         "TOPIC_ARN": TOPIC_ARN,
@@ -99,8 +100,7 @@ class Jobs:
         """The API function without what made it faster: its own client, and the bytecode in the zip."""
         bare = self._work / "task-without-bytecode"
         packages.copied_without_bytecode(self._task, bare)
-        # Any of the variables that our client leaves to botocore; this one changes nothing else.
-        botocore = {"BOTOCORE_TCP_KEEPALIVE": "false"}
+        botocore = {"HERALD_AWS_CLIENT": "botocore"}
         herald = self._herald("app")
         peers = (
             herald,

@@ -12,16 +12,14 @@ import shutil
 import subprocess
 import sys
 import zipfile
-from importlib.util import find_spec
 from pathlib import Path
 
 from ops import render
 from ops.config import Overrides, load
 from ops.deploy import CHALICE
 from ops.local.mirror import mirror
+from ops.local.runtime_packages import link_runtime_packages
 
-RUNTIME = ("boto3", "botocore", "s3transfer", "jmespath", "dateutil", "six", "urllib3")
-"""boto3 and what it needs: https://docs.aws.amazon.com/lambda/latest/dg/lambda-python.html (runtime-included SDKs)."""
 CHANNELS = """
 [channels.email]
 kind = "email"
@@ -92,16 +90,7 @@ def copied_without_bytecode(source: Path, folder: Path) -> None:
 def runtime(work: Path) -> Path:
     """A folder that holds what the Lambda runtime brings, and nothing else: like /var/runtime, bytecode included."""
     folder = work / "runtime"
-    folder.mkdir(parents=True, exist_ok=True)
-    for name in RUNTIME:
-        spec = find_spec(name)
-        if spec is None or spec.origin is None:
-            raise RuntimeError(f"{name} is not installed; run make setup")
-        origin = Path(spec.origin)
-        source = origin.parent if origin.name == "__init__.py" else origin
-        link = folder / source.name
-        link.unlink(missing_ok=True)
-        link.symlink_to(source)
+    link_runtime_packages(folder)
     compile_all(*(path.resolve() for path in folder.iterdir()))
     return folder
 

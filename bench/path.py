@@ -209,6 +209,16 @@ def simplest(it: LocalStack) -> str:
     return f"{account.endpoint}/restapis/{api}/api/_user_request_/contact"
 
 
+def refuse_a_fallback(it: LocalStack, design: Design) -> None:
+    """Send a message, and stop if a function that it met called AWS with another client than it would on AWS."""
+    design.wait(design.send(1, 1))
+    stage = it.config().stage
+    for name in ("api_handler", "destined", "notify_pushover"):
+        for event in it.account.logs.filter_log_events(logGroupName=stage.log_group(name))["events"]:
+            if "AWS_CLIENT_FALLBACK" in event["message"]:
+                raise SystemExit(f"{name} does not call AWS as it would on AWS: {event['message']}")
+
+
 def seconds(value: float) -> str:
     return f"{value:.2f}" if value < 10 else f"{value:.1f}"
 
@@ -319,6 +329,7 @@ def main() -> None:
             HERALD: Design(it, f"{urls['api']}/contact"),
             SIMPLEST: Design(it, simplest(it)),
         }
+        refuse_a_fallback(it, designs[HERALD])
         designs[HERALD].clear()
         parts = {
             "path machine": "\n".join(machine.described(ROOT)[:1]),

@@ -35,6 +35,8 @@ class Metric(StrEnum):
     """From the submission to the provider's acceptance."""
     QUOTA_REMAINING = "QuotaRemaining"
     """What the provider still takes until its quota is reset."""
+    AWS_CLIENT_FALLBACK = "AwsClientFallback"
+    """A process in which botocore stands in for Herald's own client."""
 
 
 _UNITS = {Metric.SECONDS_TO_DELIVERY: MetricUnit.Seconds}

@@ -242,6 +242,7 @@ class _StageOptions(Table):
     function_url: bool = False
     metrics: bool = True
     xray: bool = False
+    aws_client: Literal["own", "botocore"] = "own"
     log_retention_days: Literal[1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365] = 30
     throttle: _Throttle = _Throttle()
     endpoint: WebAddress | None = None
@@ -291,6 +292,8 @@ class StageConfig:
     endpoint: str | None
     account: str | None
     region: str | None
+    aws_client: str = "own"
+    """Which client its functions call AWS with: ``own`` or ``botocore``."""
     reserved: int | None = None
     """How many runs of ``destined`` there may be at once; None for as many as Lambda likes."""
     alarms_to: str | None = None
@@ -464,6 +467,7 @@ def _stage(
         ),
         send_event=options.send_event,
         log_retention_days=options.log_retention_days,
+        aws_client=options.aws_client,
         rate=options.throttle.rate,
         burst=options.throttle.burst,
         endpoint=options.endpoint,

@@ -154,7 +154,7 @@ def _chalice_stage(config: StageConfig) -> dict[str, Any]:
                 "iam_policy_file": policy_file(stage.name, spec.name).name,
                 "lambda_memory_size": spec.memory,
                 "lambda_timeout": spec.timeout,
-                **({"environment_variables": settings} if (settings := settings_of(spec, stage)) else {}),
+                "environment_variables": {"HERALD_AWS_CLIENT": config.aws_client} | settings_of(spec, stage),
                 # Without the key Chalice takes a reservation away that was there before.
                 **({"reserved_concurrency": config.reserved} if spec.name == "destined" and config.reserved else {}),
             }

@@ -9,6 +9,11 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
+from chalicelib.adapters.aws.direct import USER_AGENT as OWN_CLIENT
+
+AWS_ITSELF = "AWS Internal"
+"""How the local AWS begins to name itself where it acts under a function's role (ops/local/aws/role.py)."""
+
 
 @dataclass(frozen=True, slots=True)
 class Call:
@@ -30,6 +35,27 @@ def calls(lines: Iterable[str]) -> set[Call]:
             role = rest.partition("/")[0]
             found.add(Call(role, entry["action"], entry["resource"], entry["decision"] == "Allow"))
     return found
+
+
+def other_clients(roles: Iterable[str], lines: Iterable[str]) -> list[str]:
+    """Calls under these roles that neither Herald's own client made nor AWS itself: a stand-in for what runs on AWS.
+
+    What Lambda does for a function under its role without a call, logging and tracing, has no client.
+    """
+    found = set()
+    for line in lines:
+        entry = json.loads(line)
+        kind, _, rest = entry["principal"].rpartition(":")[2].partition("/")
+        role = rest.partition("/")[0]
+        if (
+            kind == "assumed-role"
+            and role in roles
+            and not entry["action"].startswith(("logs:", "xray:"))
+            and entry["user_agent"] != OWN_CLIENT
+            and not entry["user_agent"].startswith(AWS_ITSELF)
+        ):
+            found.add(f"{role}: {entry['action']} by {entry['user_agent'] or 'an unnamed client'}")
+    return sorted(found)
 
 
 def differences(policies: Mapping[str, Mapping[str, Any]], made: Iterable[Call]) -> list[str]:

@@ -7,6 +7,7 @@ import shutil
 import socket
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TextIO
 
 import pytest
 
@@ -17,7 +18,7 @@ from ops.local.stack import LocalStack, Pushover
 from ops.policies import policy
 from tests.e2e import owner
 from tests.e2e.harness import Harness
-from tests.recorded import calls, unpermitted
+from tests.recorded import calls, other_clients, unpermitted
 
 ROOT = Path(__file__).parents[2]
 
@@ -224,7 +225,9 @@ def checkout() -> Iterator[Path]:
 @pytest.fixture(scope="session")
 def stack(checkout: Path) -> Iterator[LocalStack]:
     """The local stack with the stand-in for Pushover, whatever credentials the shell holds."""
-    environ = dict(os.environ) | {"HERALD_LOCAL_RETRY_SECONDS": "1,1", VARIABLE: str(checkout / "access.jsonl")}
+    log = checkout / "access.jsonl"
+    log.touch()
+    environ = dict(os.environ) | {"HERALD_LOCAL_RETRY_SECONDS": "1,1", VARIABLE: str(log)}
     with LocalStack(checkout, free_ports(), Pushover.of({}), environ) as stack:
         yield stack
 
@@ -246,9 +249,21 @@ def deployed(stack: LocalStack, checkout: Path) -> Iterator[Harness]:
     assert "\n".join(unpermitted(policies, made)) == ""
 
 
+@pytest.fixture(scope="session")
+def access_log(deployed: Harness, checkout: Path) -> Iterator[TextIO]:
+    """What IAM was asked. Whoever reads it gets what was written since somebody last did."""
+    with (checkout / "access.jsonl").open(encoding="utf-8") as log:
+        yield log
+
+
 @pytest.fixture
-def herald(deployed: Harness) -> Iterator[Harness]:
-    """The deployed stage, with a phone that is empty and a provider that works."""
+def herald(deployed: Harness, access_log: TextIO) -> Iterator[Harness]:
+    """The deployed stage, with a phone that is empty and a provider that works.
+
+    In the end each of its functions must have called AWS with the client that it has on AWS.
+    """
     deployed.clear()
     yield deployed
     deployed.clear()
+    roles = {deployed.stage.role(spec.name) for spec in functions_of(deployed.stage)}
+    assert other_clients(roles, access_log) == []

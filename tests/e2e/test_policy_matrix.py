@@ -29,7 +29,7 @@ from tests.e2e.harness import Harness, marker, wait_for
 from tests.e2e.test_digest import let_be_told, yesterday
 from tests.e2e.test_least_privilege import a_failure, no_alarm_yet, put_unreadable
 from tests.matrix import Configuration, pairwise
-from tests.recorded import Call, calls, differences
+from tests.recorded import Call, calls, differences, other_clients
 
 pytestmark = pytest.mark.full
 
@@ -54,7 +54,11 @@ class Recorder:
         live(herald)
         with self._log.open(encoding="utf-8") as file:
             file.seek(before)
-            return herald, deployed(herald), calls(file)
+            lines = list(file)
+        policies = deployed(herald)
+        roles = {herald.stage.role(spec.name) for spec in functions_of(herald.stage)}
+        assert other_clients(roles, lines) == []
+        return herald, policies, calls(lines)
 
 
 def live(herald: Harness) -> None:

@@ -7,6 +7,7 @@ import re
 import socket
 import ssl
 import subprocess
+import sys
 import threading
 import time
 import zlib
@@ -26,7 +27,6 @@ from botocore.config import Config
 from botocore.credentials import Credentials
 from botocore.session import Session
 
-from chalicelib.adapters import aws as package
 from chalicelib.adapters.aws import connections, direct, retries
 from chalicelib.adapters.aws.connections import Connections
 from chalicelib.adapters.aws.environment import endpoint
@@ -579,18 +579,62 @@ def test_an_operation_that_is_not_ours_is_no_method() -> None:
         client.create_table(TableName="t")
 
 
-def test_the_client_is_ours_inside_lambda_and_botocores_outside(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("AWS_LAMBDA_FUNCTION_NAME", raising=False)
-    for name in ("REQUESTS_CA_BUNDLE", "AWS_CA_BUNDLE", "HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
-    assert isinstance(package.client("dynamodb"), Sdk)
-    for name, value in LAMBDA.items():
-        monkeypatch.setenv(name, value)
-    assert isinstance(package.client("dynamodb"), direct.Json)
-    assert isinstance(package.client("sts"), Sdk)
-    monkeypatch.setenv("HTTPS_PROXY", "http://proxy.example:3128")
-    assert isinstance(package.client("dynamodb"), Sdk)
+CLIENTS = """
+from chalicelib.adapters.aws import client
+print([type(client(service)).__name__ for service in ("sns", "dynamodb", "lambda", "ssm")])
+"""
+
+
+def clients(root: Path, **more: str) -> tuple[list[dict[str, Any]], str]:
+    """What a fresh process writes while it makes four clients, as its structured lines and the last line."""
+    ran = subprocess.run(
+        [sys.executable, "-W", "error", "-c", CLIENTS],
+        cwd=root,
+        env={"HERALD_STAGE": "dev", "PATH": "", **more},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert ran.returncode == 0, ran.stderr
+    *lines, last = ran.stdout.splitlines()
+    return [json.loads(line) for line in lines], last
+
+
+@pytest.mark.parametrize("chosen", [LAMBDA, LAMBDA | {"HERALD_AWS_CLIENT": "own"}])
+def test_in_lambda_the_client_is_ours_and_nothing_is_said(root: Path, chosen: dict[str, str]) -> None:
+    assert clients(root, **chosen) == ([], "['Sns', 'Json', 'Lambda', 'Json']")
+
+
+@pytest.mark.parametrize(
+    "chosen", [{"AWS_DEFAULT_REGION": "eu-central-1"}, LAMBDA | {"HERALD_AWS_CLIENT": "botocore", "HTTPS_PROXY": "x"}]
+)
+def test_outside_lambda_and_where_it_is_chosen_the_client_is_botocores_and_nothing_is_said(
+    root: Path, chosen: dict[str, str]
+) -> None:
+    assert clients(root, **chosen) == ([], "['Sdk', 'Sdk', 'Sdk', 'Sdk']")
+
+
+@pytest.mark.parametrize(
+    ("environ", "variables"),
+    [
+        (LAMBDA | {"HTTPS_PROXY": "http://proxy.example:3128"}, ["HTTPS_PROXY"]),
+        (LAMBDA | {"AWS_CONFIG_FILE": "/x", "AWS_CSM_ENABLED": "true"}, ["AWS_CONFIG_FILE", "AWS_CSM_ENABLED"]),
+        (
+            {"HERALD_AWS_CLIENT": "own", "AWS_DEFAULT_REGION": "eu-central-1"},
+            ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"],
+        ),
+        (LAMBDA | {"AWS_DEFAULT_REGION": "us-iso-east-1"}, ["AWS_DEFAULT_REGION"]),
+    ],
+)
+def test_where_ours_cannot_answer_one_warning_and_one_metric_name_the_variables(
+    root: Path, environ: dict[str, str], variables: list[str]
+) -> None:
+    (warning, metric), last = clients(root, **environ)
+    assert last == "['Sdk', 'Sdk', 'Sdk', 'Sdk']"
+    assert (warning["level"], warning["code"], warning["variables"]) == ("WARNING", "AWS_CLIENT_FALLBACK", variables)
+    assert ", ".join(variables) in warning["message"]
+    assert (metric["AwsClientFallback"], metric["variables"]) == ([1.0], ", ".join(variables))
 
 
 # TLS

@@ -11,7 +11,7 @@ import sys
 import zipfile
 from hashlib import sha256
 from importlib.metadata import PackageNotFoundError, requires
-from importlib.util import MAGIC_NUMBER, cache_from_source, find_spec
+from importlib.util import MAGIC_NUMBER, cache_from_source
 from pathlib import Path
 
 import pytest
@@ -22,9 +22,8 @@ from ops import render
 from ops.config import load
 from ops.deploy import CHALICE
 from ops.local.mirror import mirror
+from ops.local.runtime_packages import RUNTIME_PACKAGES, link_runtime_packages
 
-LAMBDA_BRINGS = ("boto3", "botocore", "s3transfer", "jmespath", "dateutil", "six", "urllib3")
-"""boto3 and what it needs: https://docs.aws.amazon.com/lambda/latest/dg/lambda-python.html (runtime-included SDKs)."""
 EVERY_CHANNEL = """
 [channels.email]
 kind = "email"
@@ -167,15 +166,7 @@ def task(package: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def runtime(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What the Lambda runtime brings, and nothing else: like /var/runtime."""
     folder = tmp_path_factory.mktemp("runtime")
-    for name in LAMBDA_BRINGS:
-        spec = find_spec(name)
-        assert spec is not None, name
-        assert spec.origin is not None
-        origin = Path(spec.origin)
-        if origin.name == "__init__.py":
-            shutil.copytree(origin.parent, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
-        else:
-            shutil.copy(origin, folder / origin.name)
+    link_runtime_packages(folder)
     return folder
 
 
@@ -191,7 +182,7 @@ def test_the_runtimes_folder_holds_all_that_boto3_needs() -> None:
             continue
         plain = {re.split(r"[^A-Za-z0-9_.-]", one)[0] for one in found if "extra ==" not in one}
         asked |= plain - needed
-    assert {name.replace("python-", "") for name in needed} == set(LAMBDA_BRINGS)
+    assert {name.replace("python-", "") for name in needed} == set(RUNTIME_PACKAGES)
 
 
 def test_the_zip_holds_the_app_its_library_and_its_requirements_and_nothing_else(root: Path, names: set[str]) -> None:

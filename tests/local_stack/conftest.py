@@ -33,7 +33,17 @@ def access_log(scratch: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def aws(scratch: Path, access_log: Path) -> Iterator[LocalAws]:
+def person(scratch: Path) -> Path:
+    """The home of somebody with AWS profiles."""
+    folder = scratch / "person" / ".aws"
+    folder.mkdir(parents=True)
+    for name in ("config", "credentials"):
+        (folder / name).write_text("[default]\naws_access_key_id = AKIAPERSON\naws_secret_access_key = theirs\n")
+    return folder.parent
+
+
+@pytest.fixture(scope="session")
+def aws(scratch: Path, access_log: Path, person: Path) -> Iterator[LocalAws]:
     """A local AWS whose retries take a moment."""
     port = free_port()
     without = os.environ.get("HERALD_LOCAL_WITHOUT", "")
@@ -44,6 +54,8 @@ def aws(scratch: Path, access_log: Path) -> Iterator[LocalAws]:
         without,
         HERALD_LOCAL_RETRY_SECONDS="0.05,0.1",
         HERALD_LOCAL_ACCESS_LOG=str(access_log),
+        HOME=str(person),
+        AWS_CONFIG_FILE=str(person / ".aws" / "config"),
     )
     yield LocalAws(port)
     stop(process)

@@ -49,6 +49,23 @@ def test_each_call_is_noted_with_its_role_resource_and_decision(aws: LocalAws, a
     }
 
 
+def test_each_call_is_noted_with_the_client_that_made_it(aws: LocalAws, access_log: Path) -> None:
+    """Also where Lambda calls under the function's role."""
+    queue, arn = aws.queue()
+    send = {"Effect": "Allow", "Action": "sqs:SendMessage", "Resource": arn}
+    function = aws.function(SOURCE, send, Timeout=20)
+    role = aws.client("lambda").get_function_configuration(FunctionName=function)["Role"].rpartition("/")[2]
+    aws.client("lambda").put_function_event_invoke_config(
+        FunctionName=function, DestinationConfig={"OnSuccess": {"Destination": arn}}
+    )
+    aws.client("lambda").invoke(FunctionName=function, InvocationType="Event")
+    aws.message(queue)
+    entries = [json.loads(line) for line in access_log.read_text(encoding="utf-8").splitlines()]
+    clients = {each["action"]: each["user_agent"] for each in entries if f":assumed-role/{role}/" in each["principal"]}
+    assert clients["ssm:GetParameters"].startswith("Boto3/")
+    assert clients["sqs:SendMessage"].startswith("AWS Internal ")
+
+
 def test_what_the_resources_own_policy_says_is_not_noted(aws: LocalAws, access_log: Path) -> None:
     """A topic's default policy denies nothing and allows nothing more than the role's does."""
     topic, _ = aws.topic()

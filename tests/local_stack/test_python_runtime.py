@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from chalicelib.adapters.aws.environment import endpoint
+from ops.local.runtime_packages import RUNTIME_PACKAGES
 from tests.local_stack.local_aws import LocalAws, sample
 
 RAISES = """
@@ -94,6 +96,10 @@ def handler(event, context):
 """
 
 
+LEAD_TO_OTHER_KEYS = ("AWS_SHARED_CREDENTIALS_FILE", "AWS_CONFIG_FILE", "AWS_PROFILE", "AWS_CREDENTIAL_EXPIRATION")
+"""Variables that a stage may have for Chalice's own commands; a function has its role's keys alone."""
+
+
 @pytest.fixture(scope="module")
 def shown(aws: LocalAws) -> dict[str, Any]:
     """What a function with variables of its own sees."""
@@ -106,6 +112,7 @@ def shown(aws: LocalAws) -> dict[str, Any]:
         "AWS_SESSION_TOKEN": "x",
         "AWS_LAMBDA_FUNCTION_NAME": "other",
         "_HANDLER": "other",
+        **dict.fromkeys(LEAD_TO_OTHER_KEYS, "/credentials"),
     }
     function = aws.function(SHOWS, Role=role, MemorySize=256, Timeout=5, Environment={"Variables": variables})
     payload, error = aws.invoke(function)
@@ -138,6 +145,41 @@ def test_the_runtime_sets_what_a_function_can_not(aws: LocalAws, shown: dict[str
 def test_a_function_does_not_see_the_machine(shown: dict[str, Any]) -> None:
     inherited = {"AUTH", "GATEWAY_PORT", "STATE_DIR", "HERALD_LOCAL_RETRY_SECONDS", "USER", "PWD", "OLDPWD"}
     assert inherited.isdisjoint(shown["environment"])
+
+
+def test_nothing_in_a_functions_environment_makes_botocore_answer_in_the_place_of_our_client(
+    shown: dict[str, Any],
+) -> None:
+    for environment in (shown["begun"], shown["environment"]):
+        endpoint(environment, "sns", "SNS", "sns")
+        assert not {*LEAD_TO_OTHER_KEYS} & {*environment}
+
+
+MACHINE = """
+import sys
+loaded = set(sys.modules)
+import importlib.util, os
+import botocore.session
+def handler(event, context):
+    return {
+        "loaded": sorted(name for name in loaded if name.split(".")[0] in ("botocore", "boto3", "site", "urllib3")),
+        "profiles": botocore.session.get_session().full_config["profiles"],
+        "home": os.listdir(os.path.expanduser("~")),
+        "found": {name: getattr(importlib.util.find_spec(name), "origin", "") for name in event},
+        "path": sys.path,
+    }
+"""
+
+
+def test_a_function_finds_no_profile_of_the_person_and_no_package_but_its_own_and_lambdas(aws: LocalAws) -> None:
+    """https://docs.aws.amazon.com/lambda/latest/dg/lambda-python.html: the runtime brings boto3."""
+    function = aws.function(MACHINE, Timeout=20)
+    checkouts = ("click", "chalice", "pydantic", "pytest", "requests", "ministack", "ops", "pip", "_worker")
+    told, error = aws.invoke(function, [*checkouts, *RUNTIME_PACKAGES, "main"])
+    assert error is None, told
+    assert (told["profiles"], told["home"], told["loaded"]) == ({}, [], [])
+    assert {name for name, origin in told["found"].items() if origin} == {*RUNTIME_PACKAGES, "main"}
+    assert not [folder for folder in told["path"] if "site-packages" in folder or not folder]
 
 
 def test_the_context_is_the_one_of_the_runtime(shown: dict[str, Any]) -> None:

@@ -10,7 +10,8 @@ from botocore.endpoint_provider import EndpointProvider
 from botocore.session import Session
 
 from chalicelib.adapters.aws import direct
-from chalicelib.adapters.aws.environment import BEYOND_OURS, endpoint
+from chalicelib.adapters.aws.environment import BEYOND_OURS, UnsupportedEnvironment, endpoint, wants_own_client
+from chalicelib.settings import SettingsError
 
 LAMBDA = {
     "AWS_LAMBDA_FUNCTION_NAME": "herald-dev",
@@ -62,6 +63,14 @@ REGIONS = [
 ]
 
 
+def unsupported(environ: dict[str, str]) -> tuple[str, ...]:
+    """The variables by which our client can't go, and botocore must."""
+    with pytest.raises(UnsupportedEnvironment) as raised:
+        endpoint(environ, "sns", "SNS", "sns")
+    assert all(name in str(raised.value) for name in raised.value.variables)
+    return raised.value.variables
+
+
 @pytest.fixture(scope="module")
 def rules() -> dict[str, EndpointProvider]:
     loader = Session().get_component("data_loader")
@@ -76,31 +85,52 @@ def test_a_service_answers_where_botocore_would_look_for_it(
     rules: dict[str, EndpointProvider], partition: str, region: str
 ) -> None:
     for service, prefix in SERVICES.items():
-        found = endpoint(LAMBDA | {"AWS_DEFAULT_REGION": region}, prefix, service.upper(), service)
+        environ = LAMBDA | {"AWS_DEFAULT_REGION": region}
         theirs = rules[service].resolve_endpoint(Region=region, UseFIPS=False, UseDualStack=False)
         if partition in ("aws", "aws-cn", "aws-us-gov"):
-            assert found is not None
+            found = endpoint(environ, prefix, service.upper(), service)
             assert f"https://{found.authority}" == theirs.url
             assert found.region == region
         else:
-            assert found is None, "botocore knows these partitions"
+            assert unsupported(environ) == ("AWS_DEFAULT_REGION",), "botocore knows these partitions"
 
 
 @pytest.mark.parametrize("region", ["", "us-east-1-fips", "aws-global", "fips-us-east-1", "us-east", "evil.example/x"])
 def test_a_region_that_is_none_is_left_to_botocore(region: str) -> None:
-    assert endpoint(LAMBDA | {"AWS_DEFAULT_REGION": region, "AWS_REGION": region}, "sns", "SNS", "sns") is None
+    assert unsupported(LAMBDA | {"AWS_DEFAULT_REGION": region, "AWS_REGION": region}) == ("AWS_DEFAULT_REGION",)
 
 
-@pytest.mark.parametrize("name", ["AWS_LAMBDA_FUNCTION_NAME", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"])
-def test_outside_lambda_and_without_its_keys_botocore_answers(name: str) -> None:
+@pytest.mark.parametrize("name", ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"])
+def test_without_keys_in_the_environment_botocore_answers(name: str) -> None:
     """At a developer's terminal, for SSO and profiles; in Lambda with SnapStart, whose keys come by another way."""
-    assert endpoint({**LAMBDA, name: ""}, "sns", "SNS", "sns") is None
-    assert endpoint({key: value for key, value in LAMBDA.items() if key != name}, "sns", "SNS", "sns") is None
+    assert unsupported({**LAMBDA, name: ""}) == (name,)
+    assert unsupported({key: value for key, value in LAMBDA.items() if key != name}) == (name,)
+
+
+@pytest.mark.parametrize(
+    ("environ", "own"),
+    [
+        ({"AWS_LAMBDA_FUNCTION_NAME": "f"}, True),
+        ({}, False),
+        ({"AWS_LAMBDA_FUNCTION_NAME": "f", "HERALD_AWS_CLIENT": "botocore"}, False),
+        ({"HERALD_AWS_CLIENT": "own"}, True),
+    ],
+)
+def test_the_client_is_the_one_that_is_named_and_otherwise_ours_in_lambda_alone(
+    environ: dict[str, str], own: bool
+) -> None:
+    assert wants_own_client(environ) is own
+
+
+@pytest.mark.parametrize("value", ["", " ", "Own", "boto3", "own,botocore"])
+def test_another_name_of_a_client_is_refused_with_those_that_there_are(value: str) -> None:
+    with pytest.raises(SettingsError, match=f"HERALD_AWS_CLIENT is '{value}'; it holds own or botocore"):
+        wants_own_client(LAMBDA | {"HERALD_AWS_CLIENT": value})
 
 
 @pytest.mark.parametrize("name", BEYOND_OURS)
 def test_what_only_botocore_obeys_is_left_to_botocore(name: str) -> None:
-    assert endpoint(LAMBDA | {name: "x"}, "sns", "SNS", "sns") is None
+    assert unsupported(LAMBDA | {name: "x"}) == (name,)
 
 
 def test_botocore_has_no_variable_that_was_not_thought_of() -> None:
@@ -128,7 +158,6 @@ def test_an_endpoint_may_be_named_for_all_services_or_for_one(
     environ: dict[str, str], authority: str, secure: bool
 ) -> None:
     found = endpoint(LAMBDA | environ, "sns", "SNS", "sns")
-    assert found is not None
     assert (found.authority, found.secure) == (authority, secure)
 
 
@@ -136,12 +165,12 @@ def test_an_endpoint_may_be_named_for_all_services_or_for_one(
     "url", ["ftp://a", "a.example", "https://a/prefix", "https://a/?x=1", "https://me@a/", "https:"]
 )
 def test_an_endpoint_of_another_kind_is_left_to_botocore(url: str) -> None:
-    assert endpoint(LAMBDA | {"AWS_ENDPOINT_URL": url}, "sns", "SNS", "sns") is None
+    assert unsupported(LAMBDA | {"AWS_ENDPOINT_URL": url}) == ("AWS_ENDPOINT_URL",)
+    assert unsupported(LAMBDA | {"AWS_ENDPOINT_URL_SNS": url}) == ("AWS_ENDPOINT_URL_SNS",)
 
 
 def test_credentials_and_the_bundle_are_those_of_the_environment() -> None:
     found = endpoint(LAMBDA | {"AWS_CA_BUNDLE": "/etc/ca.pem"}, "sns", "SNS", "sns")
-    assert found is not None
     it = found.credentials
     assert (it.access_key, it.secret_key, it.token) == ("ASIAEXAMPLE", "secret", "token")
     assert found.ca_bundle == "/etc/ca.pem"
@@ -156,5 +185,6 @@ def test_a_service_has_the_names_that_botocore_knows_it_by(service: str) -> None
     assert (prefix, signing_name) == (model.endpoint_prefix, model.signing_name)
 
 
-def test_a_service_that_is_not_ours_is_botocores() -> None:
-    assert direct.client("sts", LAMBDA, 1, 1, 1) is None
+def test_a_service_that_is_not_ours_is_refused_and_not_botocores() -> None:
+    with pytest.raises(ValueError, match="knows no sts; add it to"):
+        direct.client("sts", LAMBDA, 1, 1, 1)

@@ -7,15 +7,16 @@ from typing import Any
 
 import pytest
 
-from tests.recorded import calls, differences, unpermitted
+from tests.recorded import calls, differences, other_clients, unpermitted
 
 TOPIC = "arn:aws:sns:us-east-1:000000000000:topic"
 GROUP = "arn:aws:logs:us-east-1:000000000000:log-group:/aws/lambda/f"
 
 
-def line(action: str, resource: str, decision: str = "Allow", role: str = "f") -> str:
+def line(action: str, resource: str, decision: str = "Allow", role: str = "f", client: str = "herald") -> str:
     principal = f"arn:aws:sts::000000000000:assumed-role/{role}/session"
-    return json.dumps({"principal": principal, "action": action, "resource": resource, "decision": decision})
+    entry = {"principal": principal, "action": action, "resource": resource, "decision": decision}
+    return json.dumps(entry | {"user_agent": client})
 
 
 def policy(*statements: tuple[str | list[str], str | list[str]]) -> dict[str, Any]:
@@ -64,3 +65,19 @@ def test_a_call_that_was_refused_is_said_though_the_policy_permits_it() -> None:
     refused = line("sns:Publish", TOPIC, "ImplicitDeny")
     assert differences(FITTING, calls([*USED, refused])) == [f"f: sns:Publish on {TOPIC} was tried and refused"]
     assert unpermitted(FITTING, calls([*USED, refused])) == []
+
+
+def test_a_call_by_another_client_than_on_aws_is_said_and_what_aws_itself_does_is_not() -> None:
+    made = [
+        line("sns:Publish", TOPIC),
+        line("events:PutEvents", "bus", client="AWS Internal Botocore/1.43.0"),
+        line("logs:PutLogEvents", GROUP, client=""),
+        line("sns:Publish", TOPIC, role="g", client="Boto3/1.43.0"),
+    ]
+    assert other_clients({"f"}, made) == []
+    assert other_clients(
+        {"f"}, [*made, line("sns:Publish", TOPIC, client="Boto3/1.43.0"), line("ssm:X", "p", client="")]
+    ) == [
+        "f: sns:Publish by Boto3/1.43.0",
+        "f: ssm:X by an unnamed client",
+    ]

@@ -113,10 +113,18 @@ def test_each_function_has_its_own_policy_and_nothing_more_than_it_declares() ->
     assert set(functions) == EVERYWHERE | {"notify_pushover"}
     for name, options in functions.items():
         assert options["iam_policy_file"] == f"policy-dev-{name}.json"
-    assert functions["destined"]["environment_variables"] == {
-        "LAMBDA_NOTIFICATIONS": "pushover=herald-dev-notify_pushover"
+    environments = {name: options["environment_variables"] for name, options in functions.items()}
+    assert environments.pop("destined") == {
+        "HERALD_AWS_CLIENT": "own",
+        "LAMBDA_NOTIFICATIONS": "pushover=herald-dev-notify_pushover",
     }
-    assert [name for name, options in functions.items() if "environment_variables" in options] == ["destined"]
+    assert all(environment == {"HERALD_AWS_CLIENT": "own"} for environment in environments.values())
+
+
+def test_each_function_of_a_stage_calls_aws_with_the_client_that_is_chosen() -> None:
+    chosen = replace(config(stage()), aws_client="botocore")
+    functions = chalice({"dev": chosen})["dev"]["lambda_functions"]  # type: ignore[index]
+    assert {options["environment_variables"]["HERALD_AWS_CLIENT"] for options in functions.values()} == {"botocore"}
 
 
 def test_without_the_channel_there_is_no_notifier_function() -> None:

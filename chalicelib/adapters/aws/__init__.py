@@ -1,15 +1,17 @@
 """Clients of AWS services, with time limits, a limit on attempts, and one tree of errors.
 
-Inside Lambda the client is Herald's own, :mod:`~chalicelib.adapters.aws.direct`: it signs and sends the few calls that
-Herald makes and loads nothing of botocore, whose start is most of a cold start. Everywhere else, and for whatever the
-environment asks that ours does not know, it is botocore's, :mod:`~chalicelib.adapters.aws.sdk`. Which one it is makes
-no difference to a caller: the methods, their keyword arguments, what they return and what they raise are the same.
-docs/decisions/0026-own-aws-client.md has the reasons, and how one is tested against the other.
+``HERALD_AWS_CLIENT`` chooses. ``own`` is Herald's own, :mod:`~chalicelib.adapters.aws.direct`: it signs and sends the
+few calls that Herald makes and loads nothing of botocore, whose start is most of a cold start. ``botocore`` is
+botocore's, :mod:`~chalicelib.adapters.aws.sdk`. Where the environment asks for what ``own`` can't do, botocore answers,
+with a warning and a metric. Which one it is makes no difference to a caller: the methods, their keyword arguments, what
+they return and what they raise are the same. docs/decisions/0026-own-aws-client.md has the reasons, and how one is
+tested against the other; docs/decisions/0035-the-client-is-chosen.md has who chooses.
 """
 
 from __future__ import annotations
 
 import os
+from functools import cache
 from typing import Any
 
 from chalicelib.adapters.aws.errors import AwsError as AwsError
@@ -19,31 +21,53 @@ from chalicelib.adapters.aws.errors import UnansweredError as UnansweredError
 
 
 def client(service: str, *, connect: float = 2, read: float = 5, attempts: int = 3) -> Any:
-    """A client of ``sns``, ``ssm``, ``dynamodb``, ``lambda``, ``sesv2`` or any other service.
+    """A client of ``sns``, ``ssm``, ``dynamodb``, ``lambda`` or ``sesv2``.
 
     It has time limits (seconds) and a limit on attempts, and repeats only what may be repeated. Every failure of its
     calls is an :class:`AwsError`. The region comes from the environment or the shared configuration, as with any AWS
     SDK.
     """
-    from chalicelib.adapters.aws import direct
+    from chalicelib.adapters.aws import environment
 
-    found = direct.client(service, os.environ, connect, read, attempts)
-    if found is not None:
-        return found
+    if environment.wants_own_client(os.environ):
+        from chalicelib.adapters.aws import direct
+
+        try:
+            return direct.client(service, os.environ, connect, read, attempts)
+        except environment.UnsupportedEnvironment as error:
+            _report_fallback(str(error), error.variables)
     from chalicelib.adapters.aws import sdk
 
     return sdk.client(service, connect, read, attempts)
 
 
+@cache
+def _report_fallback(why: str, variables: tuple[str, ...]) -> None:
+    """Warn and count, once in a process, that botocore stands in for our client, which makes a start longer."""
+    from chalicelib.logs import logger
+    from chalicelib.metrics import Metric, emit
+    from chalicelib.settings import required, stage_named
+
+    logger.warning(
+        f"botocore calls AWS in the place of Herald's own client: {why}",
+        extra={"code": "AWS_CLIENT_FALLBACK", "variables": variables},
+    )
+    stage = stage_named(required(os.environ, "HERALD_STAGE", "the name of a stage in herald.toml"))
+    emit(stage, Metric.AWS_CLIENT_FALLBACK, {"variables": ", ".join(variables)})
+
+
 def arn_beside(function_arn: str, service: str, resource: str) -> str:
     """The ARN of a resource in the partition, region and account of the running function.
 
-    ``chalice local`` runs without a function's ARN; then the credentials tell (sts:GetCallerIdentity needs no grant).
+    ``chalice local`` runs without a function's ARN; then the credentials tell (sts:GetCallerIdentity needs no grant),
+    by botocore, as no Lambda function asks that.
     """
     if function_arn:
         partition, _, region, account = function_arn.split(":")[1:5]
     else:
-        sts = client("sts", attempts=1)
+        from chalicelib.adapters.aws import sdk
+
+        sts = sdk.client("sts", connect=2, read=5, attempts=1)
         identity = sts.get_caller_identity()
         partition, account = identity["Arn"].split(":")[1], identity["Account"]
         region = sts.meta.region_name

@@ -27,12 +27,12 @@ USER_AGENT = "herald"
 
 
 def client(service: str, environ: Mapping[str, str], connect: float, read: float, attempts: int) -> Any:
-    """A client of a service, or None where botocore has to answer: outside Lambda, and for what is not known here."""
+    """A client of a service; raises :class:`~chalicelib.adapters.aws.environment.UnsupportedEnvironment`."""
     if service not in _SERVICES:
-        return None
+        raise ValueError(f"Herald's own client knows no {service}; add it to {__name__}")
     kind, prefix, service_id, signing_name = _SERVICES[service]
     found = endpoint(environ, prefix, service_id, signing_name)
-    return kind(Caller(found, Connections(found, connect, read), Retries(attempts))) if found else None
+    return kind(Caller(found, Connections(found, connect, read), Retries(attempts)))
 
 
 class Caller:

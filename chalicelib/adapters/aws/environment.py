@@ -9,6 +9,11 @@ import re
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
+from chalicelib.settings import SettingsError
+
+CHOICE = "HERALD_AWS_CLIENT"
+"""Names the client that calls AWS: ``own`` or ``botocore``."""
+
 BEYOND_OURS = (
     # Credentials that don't stand in the environment, or that expire within an environment's life.
     "AWS_PROFILE",
@@ -46,6 +51,28 @@ _DOMAINS = (
 )
 """Regions of the partitions aws, aws-us-gov and aws-cn, and the domains of their endpoints:
 https://docs.aws.amazon.com/general/latest/gr/rande.html"""
+
+
+class UnsupportedEnvironment(Exception):
+    """Our client can't do what the environment asks: ``variables`` stand in its way, and the message says why."""
+
+    def __init__(self, why: str, *variables: str) -> None:
+        self.variables = variables
+        super().__init__(f"{', '.join(variables)} {why}")
+
+
+def wants_own_client(environ: Mapping[str, str]) -> bool:
+    """Whether Herald's own client is to call AWS, as against botocore.
+
+    Without ``HERALD_AWS_CLIENT`` it is in a Lambda function, and isn't at a terminal, where credentials are of any
+    kind. Raises :class:`~chalicelib.settings.SettingsError` for another value than ``own`` and ``botocore``.
+    """
+    chosen = environ.get(CHOICE)
+    if chosen is None:
+        return bool(environ.get("AWS_LAMBDA_FUNCTION_NAME"))
+    if chosen not in ("own", "botocore"):
+        raise SettingsError(f"the environment variable {CHOICE} is {chosen!r}; it holds own or botocore")
+    return chosen == "own"
 
 
 class Credentials:
@@ -90,33 +117,40 @@ class Endpoint:
         return host if self.port in (None, 443 if self.secure else 80) else f"{host}:{self.port}"
 
 
-def endpoint(environ: Mapping[str, str], prefix: str, service_id: str, signing_name: str) -> Endpoint | None:
-    """Where a service answers a Lambda function, or None where that is for botocore to find out.
+def endpoint(environ: Mapping[str, str], prefix: str, service_id: str, signing_name: str) -> Endpoint:
+    """Where a service answers, and how to sign; raises :class:`UnsupportedEnvironment` where botocore has to find out.
 
     ``prefix`` begins the name of its endpoints, ``service_id`` ends ``AWS_ENDPOINT_URL_…``:
     https://docs.aws.amazon.com/sdkref/latest/guide/feature-ss-endpoints.html
     """
-    access_key, secret_key = environ.get("AWS_ACCESS_KEY_ID", ""), environ.get("AWS_SECRET_ACCESS_KEY", "")
-    region = environ.get("AWS_DEFAULT_REGION", "") or environ.get("AWS_REGION", "")
-    if not (environ.get("AWS_LAMBDA_FUNCTION_NAME") and access_key and secret_key):
-        return None
-    if any(environ.get(name) for name in BEYOND_OURS):
-        return None
+    if beyond := [name for name in BEYOND_OURS if environ.get(name)]:
+        raise UnsupportedEnvironment("is obeyed by botocore alone", *beyond)
+    if missing := [name for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY") if not environ.get(name)]:
+        raise UnsupportedEnvironment("is not set", *missing)
+    named = next((name for name in ("AWS_DEFAULT_REGION", "AWS_REGION") if environ.get(name)), "AWS_DEFAULT_REGION")
+    region = environ.get(named, "")
     domain = next((domain for pattern, domain in _DOMAINS if pattern.fullmatch(region)), "")
     if not domain:
-        return None
-    url = environ.get(f"AWS_ENDPOINT_URL_{service_id}") or environ.get("AWS_ENDPOINT_URL")
-    address = urlsplit(url or f"https://{prefix}.{region}.{domain}")
-    if address.scheme not in ("http", "https") or not address.hostname or address.path not in ("", "/"):
-        return None
-    if address.query or address.fragment or address.username:
-        return None
+        raise UnsupportedEnvironment("names no region of aws, aws-us-gov or aws-cn", named)
+    named = next((name for name in (f"AWS_ENDPOINT_URL_{service_id}", "AWS_ENDPOINT_URL") if environ.get(name)), "")
+    address = urlsplit(environ[named] if named else f"https://{prefix}.{region}.{domain}")
+    if (
+        address.scheme not in ("http", "https")
+        or not address.hostname
+        or address.path not in ("", "/")
+        or address.query
+        or address.fragment
+        or address.username
+    ):
+        raise UnsupportedEnvironment("is no http:// or https:// address of a host and a port alone", named)
     return Endpoint(
         address.scheme == "https",
         address.hostname,
         address.port,
         region,
         signing_name,
-        Credentials(access_key, secret_key, environ.get("AWS_SESSION_TOKEN", "")),
+        Credentials(
+            environ["AWS_ACCESS_KEY_ID"], environ["AWS_SECRET_ACCESS_KEY"], environ.get("AWS_SESSION_TOKEN", "")
+        ),
         environ.get("AWS_CA_BUNDLE", ""),
     )

@@ -1,4 +1,5 @@
-"""Every decision of IAM, written down: who asked for which action on which resource, and whether it was allowed.
+"""Every decision of IAM, written down: who asked for which action on which resource, whether it was allowed, and with
+which client it was asked, as it names itself.
 
 Where ``HERALD_LOCAL_ACCESS_LOG`` names a file, it gets one JSON line for each request that identity policies were
 evaluated for; what resources' own policies said is left out. AWS answers the same question with CloudTrail's events and
@@ -18,9 +19,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from ops.local.aws.parts import iam_evaluator, wrap
+from ops.local.aws.parts import app, iam_evaluator, wrap
 
 EXTENDS = (
+    "ministack.app:pin_signed_request",
     "ministack.core.iam_evaluator:EvalContext",
     "ministack.core.iam_evaluator:EvalResult",
     "ministack.core.iam_evaluator:evaluate",
@@ -31,6 +33,7 @@ VARIABLE = "HERALD_LOCAL_ACCESS_LOG"
 
 _writing = threading.Lock()
 _of_a_resource = contextvars.ContextVar("herald_local_of_a_resource", default=False)
+_user_agent = contextvars.ContextVar("herald_local_user_agent", default="")
 
 
 def install() -> None:
@@ -39,6 +42,15 @@ def install() -> None:
     if path:
         wrap(iam_evaluator, "evaluate", _noting(Path(path)))
         wrap(iam_evaluator, "evaluate_resource_policy", _unnoted)
+        wrap(app, "pin_signed_request", _remember_user_agent)
+
+
+def _remember_user_agent(
+    pin: Callable[..., None], method: str, path: str, query: Any, headers: list[tuple[bytes, bytes]], **kwargs: Any
+) -> None:
+    named = (value.decode("latin-1") for name, value in headers if name.lower() == b"user-agent")
+    _user_agent.set(next(named, ""))
+    pin(method, path, query, headers, **kwargs)
 
 
 def _unnoted(evaluate_resource_policy: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
@@ -60,6 +72,7 @@ def _noting(path: Path) -> Callable[..., Any]:
                 "action": context.action,
                 "resource": context.resource_arn,
                 "decision": result.decision,
+                "user_agent": _user_agent.get(),
             }
         )
         with _writing, path.open("a", encoding="utf-8") as file:

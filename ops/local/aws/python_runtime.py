@@ -94,6 +94,8 @@ def _herald_outlive_nobody(parent=os.getppid()):
 
 # What is replaced in MiniStack's worker script, and by what.
 _REPLACEMENTS = (
+    # Imports botocore, to count how deep functions call each other: Lambda's runtime loads none.
+    ("    _ms_install_invoke_depth()\n    try:\n", "    try:\n"),
     (
         "def run():\n",
         _HELPERS + "\ndef run():\n    threading.Thread(target=_herald_outlive_nobody, daemon=True).start()\n",

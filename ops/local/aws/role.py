@@ -32,6 +32,10 @@ EXTENDS = (
     "ministack.services.sts:register_session",
 )
 
+USER_AGENT = "AWS Internal"
+"""What CloudTrail shows of calls that AWS's services make:
+https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-event-reference-record-contents.html"""
+
 _KEY = secrets.token_bytes(32)
 _client_lock = threading.Lock()
 
@@ -138,7 +142,7 @@ def _client(service: str, region: str, credentials: Credentials) -> Any:
             aws_access_key_id=credentials.access_key,
             aws_secret_access_key=credentials.secret_key,
             aws_session_token=credentials.token or None,
-            config=Config(retries={"total_max_attempts": 1}),
+            config=Config(retries={"total_max_attempts": 1}, user_agent=USER_AGENT),
         )
 
 

@@ -1,0 +1,26 @@
+"""What Lambda's Python runtime brings beside the standard library: boto3 and what it needs, and nothing else.
+
+https://docs.aws.amazon.com/lambda/latest/dg/lambda-python.html (runtime-included SDKs)
+"""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from pathlib import Path
+
+RUNTIME_PACKAGES = ("boto3", "botocore", "s3transfer", "jmespath", "dateutil", "six", "urllib3")
+"""Names by which they are imported."""
+
+
+def link_runtime_packages(folder: Path) -> None:
+    """Fill ``folder`` with links to these packages as they are installed here: it then is like ``/var/runtime``."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in RUNTIME_PACKAGES:
+        spec = find_spec(name)
+        if spec is None or spec.origin is None:
+            raise RuntimeError(f"{name} is not installed; run: make setup")
+        origin = Path(spec.origin)
+        source = origin.parent if origin.name == "__init__.py" else origin
+        link = folder / source.name
+        link.unlink(missing_ok=True)
+        link.symlink_to(source)
