@@ -10,6 +10,7 @@ What each function may do, how long it may run and where its outcome goes: ``cha
 """
 
 import os
+import sys
 from typing import Any
 
 from chalice.app import Chalice, CloudWatchEvent, ConvertToMiddleware, Rate, Response, SNSEvent
@@ -17,6 +18,12 @@ from chalice.app import Chalice, CloudWatchEvent, ConvertToMiddleware, Rate, Res
 from chalicelib import handlers
 from chalicelib.composition import root
 from chalicelib.logs import logger
+
+if "AWS_CHALICE_CLI_MODE" in os.environ and os.path.isdir("ops"):
+    # Chalice's command line loads this file too, in the checkout; in Lambda there is neither.
+    from ops import plain_chalice
+
+    plain_chalice.check(sys.argv)
 
 app = Chalice(app_name="herald", configure_logs=False)
 app.api.binary_types.append("multipart/form-data")  # API Gateway would take it for text and break other charsets.

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import shlex
 import signal
+import sys
 import threading
 from pathlib import Path
 from types import FrameType
@@ -44,7 +46,8 @@ def run(root: Path, ports: Ports, *, watch: bool) -> int:
             echo("  Notifications go to the real Pushover; the phone page stays empty.")
         if ports != Ports():
             echo(f"  In another shell: export {AWS_PORT}={ports.aws} {WEB_PORT}={ports.web}")
-            echo(f"  HTTP loop: chalice --project-dir {stack.work / 'project'} local --stage local")
+        chalice = [str(Path(sys.executable).with_name("chalice")), "--project-dir", str(stack.work / "project")]
+        echo(f"  HTTP loop   {shlex.join([*chalice, 'local', '--stage', 'local'])}")
         echo(f"\n{READY}. Open the site, send the form, and watch the phone. Ctrl-C ends everything.\n")
         steps = Steps(stack.account, stack.config().stage)
         follower = threading.Thread(target=steps.follow, args=(echo, stop.is_set), daemon=True)
