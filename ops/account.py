@@ -24,6 +24,7 @@ from botocore.exceptions import (
     SSOError,
     TokenRetrievalError,
 )
+from botocore.model import OperationModel
 from botocore.parsers import ResponseParserError
 from botocore.session import Session
 
@@ -168,7 +169,17 @@ class Account:
 
     def client(self, service: str) -> Any:
         """A client of a service that no command needs often enough for a name of its own."""
-        return self._session.client(service, config=_CONFIG, endpoint_url=self.endpoint)  # type: ignore[call-overload]
+        found = self._session.client(service, config=_CONFIG, endpoint_url=self.endpoint)  # type: ignore[call-overload]
+        if service == "s3":
+            found.meta.events.register("provide-client-params.s3", self._in_own_buckets)
+        return found
+
+    def _in_own_buckets(self, params: Mapping[str, Any], model: OperationModel, **_: Any) -> dict[str, Any] | None:
+        """Every call of S3 names the account whose bucket it means, and S3 refuses it where another owns that name.
+        https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucket-owner-condition.html"""
+        if model.input_shape is None or "ExpectedBucketOwner" not in model.input_shape.members:
+            return None
+        return {**params, "ExpectedBucketOwner": self.where.account}
 
     @cached_property
     def sts(self) -> STSClient:

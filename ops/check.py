@@ -6,11 +6,15 @@ import json
 import re
 import subprocess
 import sys
+import warnings
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import parliament
+with warnings.catch_warnings():
+    # Python 3.12 says of its patterns, when it compiles them, that they hold unknown escapes.
+    warnings.simplefilter("ignore", SyntaxWarning)
+    import parliament
 
 from ops import packages, render
 from ops.additions import grants

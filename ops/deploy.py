@@ -287,7 +287,8 @@ def _protect(it: Deployment, *, protected: bool) -> None:
 def _apply(it: Deployment, plan: StackPlan) -> str:
     outputs = stacks.outputs(it.account.cloudformation, stacks.data(it.stage)) if plan.of_data else {}
     parameters = {**of_account(it, plan), **{name: outputs[name] for name in plan.of_data}}
-    return stacks.apply(it.account.cloudformation, plan.name, plan.template, parameters, it.tags)
+    upload = Releases(it.stage, it.account).upload_template
+    return stacks.apply(it.account.cloudformation, plan.name, plan.template, parameters, it.tags, upload)
 
 
 def of_account(it: Deployment, plan: StackPlan) -> dict[str, str]:

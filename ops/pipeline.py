@@ -399,7 +399,8 @@ class _Arns:
         self.functions = [self.arn("lambda", f"function:{name}") for name in (self.prefix, f"{self.prefix}-*")]
         self.roles = [f"arn:${{AWS::Partition}}:iam::${{AWS::AccountId}}:role/{self.prefix}-*"]
         self.apis = self.api("restapis")
-        self.bucket = f"arn:${{AWS::Partition}}:s3:::{self.prefix}-releases-${{AWS::AccountId}}-${{AWS::Region}}"
+        self.bucket = f"arn:${{AWS::Partition}}:s3:::{self.prefix}-releases-${{AWS::AccountId}}-*"
+        """Each foundation stack that is made has a bucket with another end of its name."""
 
     def arn(self, service: str, resource: str) -> str:
         return ANYWHERE.arn(service, resource)

@@ -153,7 +153,7 @@ def plan(root: Path, config: StageConfig, where: Where) -> Release:
     return Release(
         stage=stage.name,
         python=PYTHON,
-        foundation=_foundation(root, config),
+        foundation=foundation(root, config),
         wiring=StackPlan(
             stacks.wiring(stage),
             (root / render.wiring_file(stage.name)).read_text(encoding="utf-8"),
@@ -171,7 +171,7 @@ def plan(root: Path, config: StageConfig, where: Where) -> Release:
     )
 
 
-def _foundation(root: Path, config: StageConfig) -> StackPlan:
+def foundation(root: Path, config: StageConfig) -> StackPlan:
     stage = config.stage
     template = (root / "infra/foundation.yaml").read_text(encoding="utf-8")
     # A deployment of API Gateway is a snapshot that nothing updates: a new template needs a new one.

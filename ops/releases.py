@@ -16,13 +16,10 @@ from pathlib import Path
 from typing import Any
 from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile
 
-from botocore.exceptions import ClientError
-
 from chalicelib.settings import Stage
 from ops import render, stacks
 from ops.account import Account
 from ops.errors import OpsError, unless
-from ops.policies import Where
 from ops.release import Release, UnreadableRelease
 
 KEPT = 10
@@ -41,9 +38,9 @@ class Standing:
     """False from the beginning of a deployment until its end."""
 
 
-def bucket(stage: Stage, where: Where) -> str:
-    """As infra/foundation.yaml names it."""
-    return f"{stacks.prefix(stage)}-releases-{where.account}-{where.region}"
+def bucket(account: Account, stage: Stage) -> str | None:
+    """The bucket of the foundation stack; None where no such stack stands."""
+    return stacks.outputs(account.cloudformation, stacks.foundation(stage)).get("ReleasesBucket")
 
 
 class Releases:
@@ -52,7 +49,6 @@ class Releases:
     def __init__(self, stage: Stage, account: Account) -> None:
         self._stage = stage
         self._account = account
-        self._bucket = bucket(stage, account.where)
         self._s3 = account.client("s3")
 
     @property
@@ -72,13 +68,8 @@ class Releases:
 
     def ids(self) -> list[str]:
         """Newest first; none where there is no bucket."""
-        try:
-            pages = self._s3.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=_PREFIX)
-            keys = [each["Key"] for page in pages for each in page.get("Contents", [])]
-        except ClientError as error:
-            if error.response["Error"]["Code"] != "NoSuchBucket":
-                raise
-            return []
+        found = bucket(self._account, self._stage)
+        keys = self._keys(found, _PREFIX) if found else []
         return sorted((key.split("/")[1] for key in keys if key.endswith("/release.json")), reverse=True)
 
     def get(self, release: str) -> Release:
@@ -101,33 +92,46 @@ class Releases:
         name = f"{datetime.now(UTC):%Y-%m-%dT%H-%M-%SZ}-{release.code.sha256[:6]}"
         name = "".join(letter if letter.isalnum() or letter == "-" else "_" for letter in name)
         # The description comes last: without it, what was uploaded in part is no release.
+        into = bucket(self._account, self._stage)
+        if into is None:
+            raise OpsError(f"stage {self._stage.name} has no bucket for releases; run the same command again")
         for part, content in (("project.zip", _project(release, root, package)), ("release.json", release.to_json())):
-            self._s3.put_object(Bucket=self._bucket, Key=f"{_PREFIX}{name}/{part}", Body=content)
+            self._s3.put_object(Bucket=into, Key=f"{_PREFIX}{name}/{part}", Body=content)
         self.say(Standing(name, whole=True))
         for old in self.ids()[KEPT:]:
-            self._delete(f"{_PREFIX}{old}/")
+            self._delete(into, f"{_PREFIX}{old}/")
         return name
+
+    def upload_template(self, stack: str, template: str) -> str:
+        """Put a template where CloudFormation can read it, with the rights of whoever asks for the stack."""
+        into, key = bucket(self._account, self._stage), f"templates/{stack}.yaml"
+        if into is None:
+            raise OpsError(f"the template of {stack} goes by the bucket of the foundation stack, which doesn't stand")
+        self._s3.put_object(Bucket=into, Key=key, Body=template.encode())
+        return f"{self._s3.meta.endpoint_url}/{into}/{key}"
 
     def delete_all(self) -> None:
         """Empty the bucket, as only an empty one can be deleted; forget what stands."""
-        self._delete("")
+        self._delete(bucket(self._account, self._stage), "")
         with unless("ParameterNotFound"):
             self._account.ssm.delete_parameter(Name=self._parameter)
 
-    def _delete(self, prefix: str) -> None:
+    def _keys(self, bucket: str, prefix: str) -> list[str]:
         with unless("NoSuchBucket"):
-            for page in self._s3.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=prefix):
-                for each in page.get("Contents", []):
-                    self._s3.delete_object(Bucket=self._bucket, Key=each["Key"])
+            pages = self._s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
+            return [each["Key"] for page in pages for each in page.get("Contents", [])]
+        return []
+
+    def _delete(self, bucket: str | None, prefix: str) -> None:
+        for key in self._keys(bucket, prefix) if bucket else []:
+            self._s3.delete_object(Bucket=bucket, Key=key)
 
     def _read(self, release: str, part: str) -> bytes:
-        try:
-            found: bytes = self._s3.get_object(Bucket=self._bucket, Key=f"{_PREFIX}{release}/{part}")["Body"].read()
-        except ClientError as error:
-            if error.response["Error"]["Code"] not in ("NoSuchKey", "NoSuchBucket"):
-                raise
-            raise OpsError(f"stage {self._stage.name} has no release {release}; see: {_list(self._stage)}") from None
-        return found
+        with unless("NoSuchKey"), unless("NoSuchBucket"):
+            if found := bucket(self._account, self._stage):
+                content: bytes = self._s3.get_object(Bucket=found, Key=f"{_PREFIX}{release}/{part}")["Body"].read()
+                return content
+        raise OpsError(f"stage {self._stage.name} has no release {release}; see: {_list(self._stage)}")
 
 
 def before(standing: Standing, ids: list[str], stage: Stage) -> str:

@@ -17,9 +17,9 @@ import yaml
 from chalicelib.functions import functions_of, settings_of
 from chalicelib.logic import openapi
 from chalicelib.settings import APP, Stage
-from ops import cli, contracts, pipeline, wiring
+from ops import cli, contracts, pipeline, quotas, wiring
 from ops.commands.document import document
-from ops.config import FILE, LOCAL, ConfigError, StageConfig
+from ops.config import LOCAL, StageConfig
 from ops.loopback import credentials
 from ops.policies import Where, policy
 
@@ -27,9 +27,8 @@ STAGES_MODULE = Path("chalicelib/stages.py")
 CHALICE_CONFIG = Path(".chalice/config.json")
 OPENAPI = Path("docs/openapi.json")
 COMMANDS = Path("docs/commands.md")
+QUOTAS = Path("docs/quotas.md")
 CONTRACTS = Path("docs/contracts")
-LARGEST_TEMPLATE = 51_200
-"""Bytes: https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html"""
 ARCHITECTURE = "arm64"
 API_STAGE = "api"
 """The stage of the REST API, and so the first part of its paths: ``/api/contact``."""
@@ -53,6 +52,7 @@ def generated(stages: Mapping[str, StageConfig]) -> dict[Path, str]:
         CHALICE_CONFIG: _json(_chalice_config(ordered)),
         OPENAPI: _json(openapi.document(_described(ordered), f"/{API_STAGE}")),
         COMMANDS: document(cli.main),
+        QUOTAS: quotas.document(),
     }
     files |= {CONTRACTS / name: _json(contract) for name, contract in contracts.contracts().items()}
     for config in ordered:
@@ -67,14 +67,17 @@ def generated(stages: Mapping[str, StageConfig]) -> dict[Path, str]:
 def _template(config: StageConfig) -> str:
     found = wiring.template(config.stage, with_alarms=config.alarms_to is not None, additions=config.additions)
     text = _yaml(found)
-    size = len(text.encode())
-    if size > LARGEST_TEMPLATE:
-        raise ConfigError(
-            f"{FILE}: what stage {config.stage.name} has, rules and subscribers above all, makes a template of "
-            f"{size:,} bytes, and CloudFormation takes {LARGEST_TEMPLATE:,}. Let one rule send to a topic of yours, "
-            "whose subscriptions tell apart what each wants"
-        )
+    quotas.check(config, found, len(text.encode()), environments(config))
     return text
+
+
+def environments(config: StageConfig) -> dict[str, dict[str, str]]:
+    """The variables of each function, by its name."""
+    chalice = _chalice_stage(config)
+    return {
+        name: chalice["environment_variables"] | function.get("environment_variables", {})
+        for name, function in chalice["lambda_functions"].items()
+    }
 
 
 def _described(stages: list[StageConfig]) -> Stage:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError, WaiterError
@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from types_boto3_cloudformation import CloudFormationClient
     from types_boto3_cloudformation.type_defs import StackTypeDef
 
+LARGEST_BODY = 51_200
+"""Bytes of a template in a request; a larger one is read from S3:
+https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html"""
 _NO_CHANGE = "No updates are to be performed"
 NEVER_STOOD = ("ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED", "DELETE_FAILED", "REVIEW_IN_PROGRESS")
 """States of a stack that can only be deleted."""
@@ -72,12 +75,17 @@ def apply(
     template: str,
     parameters: Mapping[str, str],
     tags: Mapping[str, str],
+    upload: Callable[[str, str], str],
 ) -> str:
-    """Make the stack as the template says; returns ``created``, ``changed`` or ``unchanged``."""
+    """Make the stack as the template says; returns ``created``, ``changed`` or ``unchanged``.
+
+    ``upload`` puts a template that is too large for a request, given after the stack's name, into S3; returns its URL.
+    """
     settle(cloudformation, name)
+    too_large = len(template.encode()) > LARGEST_BODY
     arguments: dict[str, Any] = {
         "StackName": name,
-        "TemplateBody": template,
+        **({"TemplateURL": upload(name, template)} if too_large else {"TemplateBody": template}),
         "Parameters": [{"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()],
         "Capabilities": ["CAPABILITY_NAMED_IAM"],
         "Tags": [{"Key": key, "Value": value} for key, value in tags.items()],

@@ -149,7 +149,7 @@ def many(deployed: Harness) -> Iterator[Stage]:
     stage = Stage("many", deployed.stage.sites, deployed.stage.channels, deployed.stage.limits)
     template = (deployed.stack.root / "infra/data.yaml").read_text(encoding="utf-8")
     names = {"TableName": stage.table, "TopicName": stage.topic, "BusName": stage.bus, "Prefix": "herald-many"}
-    stacks.apply(deployed.account.cloudformation, stacks.data(stage), template, names, {})
+    stacks.apply(deployed.account.cloudformation, stacks.data(stage), template, names, {}, lambda name, text: "")
     dynamodb = deployed.account.dynamodb
     for begin in range(0, MANY, BATCH):
         puts: list[Any] = [{"PutRequest": {"Item": item(number)}} for number in range(begin, begin + BATCH)]

@@ -25,6 +25,7 @@ from botocore.parsers import ResponseParserError
 from ops.account import account_of, environment, explained
 from ops.config import StageConfig
 from ops.loopback import credentials
+from ops.policies import Where
 from tests.fakes import stage
 
 SERVICES = (
@@ -172,3 +173,16 @@ LOCAL = "http://127.0.0.1:5566/"
 def test_why_aws_could_not_be_asked_is_one_sentence_with_what_to_do(error: Exception, said: str) -> None:
     assert said in explained(error)
     assert bool(said) is bool(explained(error))
+
+
+def test_every_call_of_s3_names_the_account_that_the_bucket_must_be_of(shell: dict[str, str], endpoint: str) -> None:
+    """Whatever operation is called: each that can say it does."""
+    account = account_of(config("local", endpoint), shell)
+    account.where = Where("aws", "us-east-1", "123456789012")
+    client = account.client("s3")
+    for name in client.meta.service_model.operation_names:
+        model = client.meta.service_model.operation_model(name)
+        can = model.input_shape is not None and "ExpectedBucketOwner" in model.input_shape.members
+        given = client._emit_api_params({"Bucket": "b"}, model, {})
+        assert given.get("ExpectedBucketOwner") == ("123456789012" if can else None), name
+        assert given["Bucket"] == "b", name

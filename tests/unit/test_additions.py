@@ -8,9 +8,8 @@ from typing import Any
 
 import pytest
 
-from ops import render
 from ops.additions import Additions, grants, let_in
-from ops.config import ConfigError, StageConfig, load
+from ops.config import StageConfig, load
 from ops.policies import Where
 from ops.wiring import template
 from tests.fakes import stage
@@ -150,15 +149,6 @@ def test_a_stage_lays_its_own_keys_over_the_entry_of_the_same_name_and_adds_othe
         "mine": ("sqs:other", ["delivered"]),
         "more": ("sns:t", []),
     }
-
-
-def test_more_than_cloudformation_takes_is_said_before_anything_is_deployed(tmp_path: Path) -> None:
-    def rules(number: int) -> str:
-        return "".join(rule(name=f"number{each}", to="sqs:inbox", site=["default"]) for each in range(number))
-
-    render.generated({"dev": dev(tmp_path, rules(5))})
-    with pytest.raises(ConfigError, match=r"stage dev has, .* makes a template of .* and CloudFormation takes 51,200"):
-        render.generated({"dev": dev(tmp_path, rules(80))})
 
 
 def test_the_local_stack_has_those_of_its_own_table_alone_as_it_has_nothing_of_the_owners(tmp_path: Path) -> None:
