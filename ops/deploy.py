@@ -14,7 +14,7 @@ import sys
 import tempfile
 import threading
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -330,33 +330,30 @@ def _chalice(it: Deployment, release: Release) -> str:
     if api is None:
         api = rest_api.create(it.account.apis, it.tags)
     record.keep(ssm, stage, it.root, record.expecting(known, release.schedules, stage, it.account.where, api))
+    boundary = boundary_of(it)
     try:
-        _run_chalice(it, "deploy")
+        _run_chalice(it, *(("--within", boundary) if boundary else ()), "deploy")
     finally:
         # Also after a failure: Chalice has written down what it made until then.
         record.store(ssm, stage, it.root)
-    return f"deployed: {', '.join(each.name for each in release.functions)}"
+    within = f"; their roles within {boundary.rpartition('/')[2]}" if boundary else ""
+    return f"deployed: {', '.join(each.name for each in release.functions)}{within}"
 
 
-def _run_chalice(it: Deployment, command: str) -> None:
+def _run_chalice(it: Deployment, *command: str) -> None:
     """Run Chalice in a process that ends with this one, and that a Ctrl-C lets write down what it has made."""
     with tempfile.TemporaryFile("w+") as said:
         code = _run_to_its_end(it, command, said)
         said.seek(0)
         words = said.read()
     if code:
-        raise OpsError(f"chalice {command} --stage {it.stage.name} failed:\n{words}\n{advice(words)}".rstrip())
+        raise OpsError(f"chalice {command[-1]} --stage {it.stage.name} failed:\n{words}\n{advice(words)}".rstrip())
 
 
-def _run_to_its_end(it: Deployment, command: str, said: IO[str]) -> int:
+def _run_to_its_end(it: Deployment, command: Sequence[str], said: IO[str]) -> int:
     """The exit status. Standard input stays open while this process lives; its own session keeps Ctrl-C away."""
-    boundary = boundary_of(it)
     process = subprocess.Popen(
-        [
-            *(sys.executable, str(CHALICE), "--until-stdin-closes"),
-            *(("--within", boundary) if boundary else ()),
-            *(command, "--stage", it.stage.name),
-        ],
+        [sys.executable, str(CHALICE), "--until-stdin-closes", *command, "--stage", it.stage.name],
         cwd=it.root,
         env=dict(it.environ),
         stdin=subprocess.PIPE,
@@ -375,7 +372,7 @@ def _run_to_its_end(it: Deployment, command: str, said: IO[str]) -> int:
             process.kill()
             process.wait()
         if isinstance(error, subprocess.TimeoutExpired):
-            raise OpsError(f"chalice {command} has not come to an end within 15 minutes") from None
+            raise OpsError(f"chalice {command[-1]} has not come to an end within 15 minutes") from None
         raise
     finally:
         if process.stdin:

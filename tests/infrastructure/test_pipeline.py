@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections import defaultdict
 from collections.abc import Iterator
+from dataclasses import replace
 from fnmatch import fnmatchcase
 from importlib.resources import files
 from itertools import product
@@ -266,11 +267,6 @@ def test_parliament_knows_every_action_of_the_boundary() -> None:
     assert [fault for fault in faults if "a resource with a wildcard" not in fault] == []
 
 
-def test_a_managed_policy_holds_the_boundary() -> None:
-    """https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html: 6,144 characters without blanks."""
-    assert len(json.dumps({"Version": "2012-10-17", "Statement": BOUNDARY}, separators=(",", ":"))) <= 6_144
-
-
 @pytest.mark.parametrize("configuration", pairwise(), ids=str)
 def test_every_function_can_do_within_the_boundary_what_its_policy_says(
     configuration: Configuration, tmp_path: Path
@@ -339,16 +335,22 @@ def test_the_pipeline_can_neither_change_the_boundary_nor_take_it_away(action: s
 # Whom the roles let in
 
 
-def trusts(role: str, claims: dict[str, str], **parameters: str) -> bool:
-    """What an STS that is not ours says to a token's claims, where the template was deployed with some parameters."""
+def trust_policy(role: str, **parameters: str) -> dict[str, Any]:
+    """As a CloudFormation that is not ours makes it of the template."""
     template = pipeline.template(STAGE)
     given = engine._resolve_parameters(
         template, [{"Key": key, "Value": value} for key, value in ({"Repository": "Owner/na.me"} | parameters).items()]
     )
     conditions = engine._evaluate_conditions(template, given)
-    document = engine._resolve_refs(
+    document: dict[str, Any] = engine._resolve_refs(
         template["Resources"][role]["Properties"]["AssumeRolePolicyDocument"], {}, given, conditions, {}, "stack", "id"
     )
+    return document
+
+
+def trusts(role: str, claims: dict[str, str], **parameters: str) -> bool:
+    """What an STS that is not ours says to a token's claims, where the template was deployed with some parameters."""
+    document = trust_policy(role, **parameters)
     (statement,) = document["Statement"]
     context = iam_evaluator.EvalContext(
         principal_arn=statement["Principal"]["Federated"],
@@ -458,10 +460,23 @@ def test_no_parameter_holds_a_wildcard_or_half_a_name(parameter: str, value: str
     assert not re.fullmatch(pattern, value)
 
 
-def test_policies_fit_into_a_role() -> None:
-    """https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html: 10,240 characters without blanks."""
-    for statements in ROLES.values():
-        assert len(json.dumps({"Version": "2012-10-17", "Statement": statements}, separators=(",", ":"))) <= 10_240
+def length(document: Any) -> int:
+    """Characters, as IAM counts them: without blanks, and with the longest names that there are."""
+    text = json.dumps(document, separators=(",", ":"))
+    for name, value in (("Partition", "aws-us-gov"), ("Region", "ap-southeast-1"), ("AccountId", WHERE.account)):
+        text = text.replace(f"${{AWS::{name}}}", value)
+    return len(text)
+
+
+def test_policies_fit_into_roles_and_the_boundary_into_a_policy() -> None:
+    """https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html"""
+    stage = replace(STAGE, name="s" * 12)
+    for statements in (pipeline.deploying(stage), pipeline.comparing(stage)):
+        assert length({"Version": "2012-10-17", "Statement": statements}) <= 10_240
+    assert length({"Version": "2012-10-17", "Statement": pipeline.bounding(stage)}) <= 6_144
+    # A name of an owner has up to 39 characters, of a repository up to 100.
+    trust = trust_policy("Deploy", Repository=f"{'o' * 39}/{'n' * 100}", Environment="e" * 100)
+    assert length(trust) <= 2_048
 
 
 # The workflow
