@@ -26,6 +26,7 @@ SECTIONS: dict[str, list[click.Command]] = {
     "Build and deploy": [
         project.render,
         project.check,
+        project.pin,
         policies.policies,
         deployment.diff,
         deployment.deploy,

@@ -44,3 +44,26 @@ def check(root: Path) -> None:
     if found:
         sys.exit(NOT_WELL)
     echo("generated files are current, functions declared, policies sound")
+
+
+@click.command()
+@click.option(
+    "--candidate",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="A folder that holds another MiniStack. The installed one unless given.",
+)
+def pin(candidate: Path | None) -> None:
+    """Say which parts of MiniStack that the local AWS extends have changed, and what to read: docs/ministack-pin.md."""
+    from ops.local.aws.pin_report import moved_parts
+
+    moved = moved_parts(candidate)
+    for each in moved:
+        echo(f"{'gone' if each.gone else 'moved'}  {each.part}")
+        for file in each.extensions:
+            echo(f"  read {file}, which replaces or calls it, and the pages of AWS that it names")
+        for line in each.difference:
+            echo(f"  | {line}")
+    if moved:
+        echo(f"{len(moved)} parts differ from the pinned ones. docs/ministack-pin.md says how to go on.", err=True)
+        sys.exit(NOT_WELL)
+    echo("Every part of MiniStack that the local AWS extends is as it was pinned.")

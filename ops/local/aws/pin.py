@@ -2,8 +2,7 @@
 
 An extension reaches into another program's internals, so it holds for one version only. ``verify`` compares the
 version and a fingerprint of each part named in an extension's ``EXTENDS``, and names the first that moved.
-After a deliberate change of version, read what moved, adapt the extension, run its tests, and only then write the new
-fingerprints: ``python -m ops.local.aws.pin --write``.
+docs/ministack-pin.md has the way to another version.
 """
 
 from __future__ import annotations
@@ -26,8 +25,8 @@ class MovedPart(RuntimeError):
     """MiniStack is not the one that was extended; the message names the part and what to do."""
 
 
-def fingerprint(part: str) -> str:
-    """A short hash of the part ``"module:attribute.path"``.
+def source(part: str) -> str:
+    """What is pinned of the part ``"module:attribute.path"``; raises AttributeError or ImportError where it is gone.
 
     The source text (signature included) of a function or class, the text of a string, the type alone of a container,
     whose content changes while MiniStack runs.
@@ -37,12 +36,20 @@ def fingerprint(part: str) -> str:
     for name in path.split("."):
         found = getattr(found, name)
     if isinstance(found, str):
-        text = found
-    elif inspect.isroutine(found) or inspect.isclass(found):
-        text = inspect.getsource(found)
-    else:
-        text = type(found).__qualname__
+        return found
+    if inspect.isroutine(found) or inspect.isclass(found):
+        return inspect.getsource(found)
+    return type(found).__qualname__
+
+
+def fingerprint_of(text: str) -> str:
+    """A short hash of a part's source."""
     return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def fingerprint(part: str) -> str:
+    """A short hash of the part ``"module:attribute.path"``."""
+    return fingerprint_of(source(part))
 
 
 def verify(parts: Iterable[str], installed_version: str, pinned: dict[str, str]) -> None:
@@ -50,7 +57,7 @@ def verify(parts: Iterable[str], installed_version: str, pinned: dict[str, str])
     if installed_version != MINISTACK_VERSION:
         raise MovedPart(
             f"MiniStack {installed_version} is installed, the local AWS extends {MINISTACK_VERSION}: "
-            f"pip install ministack=={MINISTACK_VERSION}"
+            "run make setup, or see docs/ministack-pin.md"
         )
     for part in parts:
         try:
@@ -59,7 +66,8 @@ def verify(parts: Iterable[str], installed_version: str, pinned: dict[str, str])
             raise MovedPart(f"MiniStack has no {part} any more ({error})") from error
         if found != pinned.get(part):
             raise MovedPart(
-                f"MiniStack's {part} is not the one that was extended (found {found}, pinned {pinned.get(part)})"
+                f"MiniStack's {part} is not the one that was extended (found {found}, pinned {pinned.get(part)}); "
+                "see docs/ministack-pin.md"
             )
 
 
@@ -68,15 +76,24 @@ def check(parts: Iterable[str]) -> None:
     verify(parts, importlib.metadata.version("ministack"), json.loads(FINGERPRINTS.read_text()))
 
 
+def _source_or_none(part: str) -> str | None:
+    try:
+        return source(part)
+    except (AttributeError, ImportError):
+        return None
+
+
 def main() -> None:
-    """Print the fingerprints of all extended parts, or with ``--write`` keep them."""
+    """Print the source of each extended part as JSON, or with ``--write`` keep their fingerprints."""
     from ops.local.aws import server
 
-    text = json.dumps({part: fingerprint(part) for part in server.extended_parts()}, indent=1) + "\n"
+    parts = server.extended_parts()
     if "--write" in sys.argv[1:]:
-        FINGERPRINTS.write_text(text)
+        FINGERPRINTS.write_text(json.dumps({part: fingerprint(part) for part in parts}, indent=1) + "\n")
     else:
-        sys.stdout.write(text)
+        extensions = {server.name_of(module): module.EXTENDS for module in server.extending_modules()}
+        sources = {part: _source_or_none(part) for part in parts}
+        json.dump({"extensions": extensions, "sources": sources}, sys.stdout)
 
 
 if __name__ == "__main__":

@@ -72,10 +72,14 @@ EXTENDS = (
 )
 
 
+def extending_modules() -> tuple[ModuleType, ...]:
+    """All modules of this package that replace or call parts of MiniStack."""
+    return (sys.modules[__name__], role, *EXTENSIONS)
+
+
 def extended_parts() -> list[str]:
     """All parts of MiniStack that this package replaces or calls."""
-    modules = (sys.modules[__name__], role, *EXTENSIONS)
-    return sorted({part for module in modules for part in module.EXTENDS})
+    return sorted({part for module in extending_modules() for part in module.EXTENDS})
 
 
 def name_of(extension: ModuleType) -> str:
