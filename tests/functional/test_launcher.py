@@ -15,16 +15,17 @@ import os, sys
 print(os.getpid(), sys.argv[1:], os.getcwd(), sep="|", flush=True)
 sys.exit(int(sys.argv[1]))
 """
-MAKEFILE = """\
-.PHONY: run-packages setup
-setup: run-packages
-	@echo "Installing what checks need, too …"
-run-packages: .venv/bin/python
-.venv/bin/python:
-	@echo "Installing into .venv …"
-	@mkdir -p .venv/bin
-	@ln -sf "$(PYTHON)" .venv/bin/python
+PACKAGES = """\
+import os, sys
+from pathlib import Path
+python = Path(__file__).parents[1] / ".venv/bin/python"
+if not python.exists() or sys.argv[2] == "dev":
+    print("Installing", *sys.argv[1:])
+    python.parent.mkdir(parents=True, exist_ok=True)
+    python.unlink(missing_ok=True)
+    python.symlink_to(sys.executable)
 """
+"""As ops/packages.py, with nothing to install but Python itself."""
 
 
 @pytest.fixture
@@ -34,7 +35,7 @@ def checkout(tmp_path: Path, root: Path) -> Path:
     (folder / "ops").mkdir(parents=True)
     shutil.copy(root / "herald", folder)
     (folder / "ops" / "__main__.py").write_text(PROGRAM, encoding="utf-8")
-    (folder / "Makefile").write_text(MAKEFILE, encoding="utf-8")
+    (folder / "ops" / "packages.py").write_text(PACKAGES, encoding="utf-8")
     return folder
 
 
@@ -42,8 +43,7 @@ def start(launcher: Path | str, *words: str, cwd: Path, python: str = sys.execut
     return subprocess.Popen(
         [launcher, *words],
         cwd=cwd,
-        # A make around it must not change what ours does.
-        env={"PATH": os.environ["PATH"], "PYTHON": python, "MAKEFLAGS": "n"},
+        env={"PATH": os.environ["PATH"], "PYTHON": python},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -53,7 +53,7 @@ def start(launcher: Path | str, *words: str, cwd: Path, python: str = sys.execut
 def test_it_installs_once_and_says_so_beside_what_the_command_prints(checkout: Path) -> None:
     with start(checkout / "herald", "0", cwd=checkout) as first:
         printed, said = first.communicate(timeout=60)
-    assert said == "Installing into .venv …\n"
+    assert said == "Installing install run\n"
     assert printed.count("\n") == 1, "scripts read standard output"
     with start(checkout / "herald", "0", cwd=checkout) as again:
         assert again.communicate(timeout=60)[1] == ""
@@ -73,21 +73,50 @@ def test_it_becomes_the_program_so_that_signals_words_and_status_are_its_own(che
 
 def test_checks_get_their_own_packages_too(checkout: Path) -> None:
     with start(checkout / "herald", "check", cwd=checkout) as process:
-        assert "Installing what checks need, too" in process.communicate(timeout=60)[1]
+        assert process.communicate(timeout=60)[1].startswith("Installing install dev\n")
 
 
-def test_a_python_that_is_too_old_or_missing_is_named_with_what_to_do(checkout: Path, root: Path) -> None:
-    shutil.copy(root / "Makefile", checkout)
-    old = checkout / "python3.9"
-    old.write_text("#!/bin/sh\nexit 1\n", encoding="utf-8")
+def test_an_environment_whose_python_is_gone_is_installed_anew(checkout: Path) -> None:
+    (checkout / ".venv" / "bin").mkdir(parents=True)
+    (checkout / ".venv" / "bin" / "python").symlink_to("/nowhere/python3")
+    with start(checkout / "herald", "0", cwd=checkout) as process:
+        assert process.communicate(timeout=60)[1] == "Installing install run\n"
+    assert process.returncode == 0
+
+
+def test_what_could_not_be_installed_ends_it(checkout: Path) -> None:
+    (checkout / "ops" / "packages.py").write_text("import sys\nsys.exit('no network')\n", encoding="utf-8")
+    with start(checkout / "herald", "0", cwd=checkout) as process:
+        assert process.communicate(timeout=60) == ("", "no network\n")
+    assert process.returncode == 1
+
+
+def test_a_python_that_is_too_old_or_missing_is_one_sentence_with_what_to_do(checkout: Path) -> None:
+    old = checkout / "python 3.9"
+    old.write_text("#!/bin/sh\necho Python 3.9\nexit 1\n", encoding="utf-8")
     old.chmod(0o755)
     for python in (str(old), "/nowhere/python3"):
         with start(checkout / "herald", "0", cwd=checkout, python=python) as process:
             printed, said = process.communicate(timeout=60)
-        assert process.returncode != 0
-        assert printed == ""
-        assert f"Herald needs Python 3.11 or newer; {python} is" in said
-        assert "PYTHON=python3.12" in said
+        assert (process.returncode, printed) == (1, "")
+        assert said == (
+            f"Herald needs Python 3.11 or newer; {python} is older or missing. Name another: PYTHON=python3.12"
+            f" {checkout}/herald\n"
+        )
+
+
+def test_without_a_choice_a_newer_python_beside_an_old_one_is_found(checkout: Path, tmp_path: Path) -> None:
+    path = tmp_path / "bin"
+    path.mkdir()
+    for tool in ("dirname", "readlink"):
+        (path / tool).symlink_to(str(shutil.which(tool)))
+    (path / "python3").write_text("#!/bin/sh\nexit 1\n", encoding="utf-8")
+    (path / "python3").chmod(0o755)
+    (path / "python3.12").write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n', encoding="utf-8")
+    (path / "python3.12").chmod(0o755)
+    environ = {"PATH": str(path)}
+    ran = subprocess.run([checkout / "herald", "0"], env=environ, capture_output=True, text=True, timeout=60)
+    assert (ran.returncode, ran.stderr) == (0, "Installing install run\n")
 
 
 def test_modules_are_those_of_the_checkout_whatever_the_folder(root: Path, tmp_path: Path) -> None:
