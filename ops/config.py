@@ -37,6 +37,10 @@ FILE = "herald.toml"
 LOCAL = "local"
 """The stage of the local stack: the only one that may name an endpoint, and must name account and region."""
 
+EXAMPLE = "http://127.0.0.1:8080"
+"""Where the example site, the phone page and the stand-ins are, unless ``HERALD_WEB_PORT`` moves them. A site of one's
+own may be at ``http://localhost:8080``, which is another origin."""
+
 _TABLES = ("sites", "channels")
 """Tables of tables, one for each name."""
 _SINGLE = ("limits", "delivery", "alarms", "canary", "digest")
@@ -309,7 +313,7 @@ class Overrides:
     aws: str | None = None
     """Address of the local AWS."""
     web: str | None = None
-    """Address of the local web server: the example site and the stand-in for Pushover."""
+    """Where the local web server is, instead of at :data:`EXAMPLE`. Only what leads there moves along."""
     real_pushover: bool = False
 
 
@@ -679,6 +683,6 @@ def _overridden(
 
 
 def _moved(address: str, web: str) -> str:
-    """The same page on another server."""
+    """The same page of the example's server where that is now; any other server's address as it is."""
     old, new = urlsplit(address), urlsplit(web)
-    return old._replace(scheme=new.scheme, netloc=new.netloc).geturl()
+    return old._replace(netloc=new.netloc).geturl() if origin_of(address) == EXAMPLE else address

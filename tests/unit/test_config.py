@@ -11,7 +11,7 @@ import pytest
 
 from chalicelib.settings import Limits, Persistence, Spam
 from ops import config
-from ops.config import ConfigError, Overrides, load
+from ops.config import EXAMPLE, ConfigError, Overrides, load
 from ops.render import STAGES_MODULE, generated
 
 GOOD = """
@@ -788,6 +788,22 @@ def test_the_web_override_keeps_the_rest_of_the_address(folder: Path) -> None:
     text = changed("http://127.0.0.1:8080/thanks.html", "http://127.0.0.1:8080/thanks.html?lang=de#top")
     local = load(write(folder, text), Overrides(web="http://127.0.0.1:6"))["local"]
     assert local.stage.sites["default"].thanks == "http://127.0.0.1:6/thanks.html?lang=de#top"
+
+
+OWN_SITES = ["http://localhost:1313", "http://localhost:4321", "http://localhost:8080", "http://127.0.0.1:5173"]
+"""Where Hugo, Astro, Eleventy and Vite serve a site of one's own."""
+
+
+def test_the_web_override_moves_nothing_but_what_leads_to_the_examples_server(folder: Path) -> None:
+    origins = [EXAMPLE, *OWN_SITES]
+    text = changed("http://127.0.0.1:8080/thanks.html", "http://localhost:1313/thanks/")
+    text = text.replace('url = "http://127.0.0.1:8080/pushover"', 'url = "http://127.0.0.1:9999/pushover"')
+    named = f"[stages.local.sites.default]\norigins = {json.dumps(origins)}"
+    text = text.replace("[stages.local.sites.default]", named)
+    local = load(write(folder, text), Overrides(web="http://127.0.0.1:6"))["local"].stage
+    assert local.sites["default"].thanks == "http://localhost:1313/thanks/"
+    assert local.sites["default"].origins == ("http://127.0.0.1:6", *OWN_SITES)
+    assert local.channels["pushover"].url == "http://127.0.0.1:9999/pushover"
 
 
 def test_the_real_pushover_is_asked_at_its_own_address_and_pace(folder: Path) -> None:

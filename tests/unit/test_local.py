@@ -12,6 +12,7 @@ import pytest
 from botocore.stub import Stubber
 
 from ops.account import Account
+from ops.config import EXAMPLE
 from ops.errors import OpsError
 from ops.local.mirror import mirror
 from ops.local.ports import Ports
@@ -28,7 +29,7 @@ def test_the_default_ports() -> None:
     assert Ports.of({}) == Ports(4566, 8080)
     assert Ports.of({"HERALD_AWS_PORT": "", "HERALD_WEB_PORT": ""}) == Ports()
     assert Ports().aws_url == "http://127.0.0.1:4566"
-    assert Ports().web_url == "http://127.0.0.1:8080"
+    assert Ports().web_url == EXAMPLE == "http://127.0.0.1:8080"
 
 
 def test_ports_come_from_the_environment() -> None:
