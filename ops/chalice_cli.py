@@ -12,6 +12,7 @@ Run as a program, with Chalice's words as arguments, in the project's folder. Ag
 - It lives on when the deployment that started it is killed; with `--until-stdin-closes` before Chalice's words it ends.
 
 `--package` alone makes the package and prints its name, `--package-name` prints the name alone.
+- Chalice doesn't know the manifest; here a function that only one of it and ``app.py`` has is named at once.
 - Chalice's exit status is 0 whatever happened; here it is Chalice's own word for it.
 - Chalice packs requirements whole and without bytecode; here what no function loads is left out, and each module's
   bytecode lies beside it, as Lambda can't keep what it compiles at a start: docs/decisions/0027-the-zip.md.
@@ -187,8 +188,26 @@ def compiled(sources: dict[str, bytes]) -> dict[str, bytes]:
     return found
 
 
+def undeclared(app: Any, declared: set[str]) -> list[str]:
+    """Functions that ``app.py`` has and the manifest hasn't, or the reverse, in words. Of the former Chalice would miss
+    a policy, of the latter Herald a function, and both would say so in the words of another fault."""
+    registered = {each.name for each in (*app.event_sources, *app.pure_lambda_functions)}
+    registered |= {"api_handler"} if app.routes else set()
+    manifest = "chalicelib/functions.py"
+    return [
+        *(f"app.py registers {name}, which {manifest} lacks" for name in sorted(registered - declared)),
+        *(f"{manifest} declares {name}, which app.py lacks" for name in sorted(declared - registered)),
+    ]
+
+
 class RecordingDeployer(deployer.Deployer):
-    """Records also what a failed deployment has made."""
+    """Records also what a failed deployment has made, and makes nothing where ``app.py`` and the manifest differ."""
+
+    def _validate_config(self, config: Any) -> None:
+        declared = config.config_from_disk["stages"][config.chalice_stage].get("lambda_functions", {})
+        if mistakes := undeclared(config.chalice_app, set(declared)):
+            raise RuntimeError("\n".join(mistakes))
+        super()._validate_config(config)
 
     def _deploy(self, config: Any, chalice_stage_name: str) -> Any:
         try:

@@ -25,8 +25,8 @@ from chalicelib.settings import APP, Stage
 from ops import alarms, lock, partitions, pipeline, record, recorded, render, rest_api, stacks, wired
 from ops.account import Account
 from ops.additions import let_in
-from ops.config import StageConfig
-from ops.errors import OpsError, unless
+from ops.config import LOCAL, StageConfig
+from ops.errors import OpsError, short_traceback, unless
 from ops.release import BOUNDARY, PYTHON, Release, StackPlan, data, plan
 from ops.releases import Releases, Standing, before
 from ops.steps import Step, take
@@ -192,7 +192,9 @@ def _ends_in_order() -> Iterator[None]:
 
 
 def _advice(it: Deployment, command: str) -> str:
-    """What to run after an end before the end."""
+    """What to run after an end before the end; nothing for the local stack, where ``make run`` says it."""
+    if it.stage.name == LOCAL:
+        return ""
     again = {
         "deploy": f"make deploy STAGE={it.stage.name}",
         "rollback": f"make rollback STAGE={it.stage.name}",
@@ -347,7 +349,8 @@ def _run_chalice(it: Deployment, *command: str) -> None:
         said.seek(0)
         words = said.read()
     if code:
-        raise OpsError(f"chalice {command[-1]} --stage {it.stage.name} failed:\n{words}\n{advice(words)}".rstrip())
+        short = short_traceback(words, it.root)
+        raise OpsError(f"chalice {command[-1]} --stage {it.stage.name} failed:\n{short}\n{advice(words)}".rstrip())
 
 
 def _run_to_its_end(it: Deployment, command: Sequence[str], said: IO[str]) -> int:

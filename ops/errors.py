@@ -1,7 +1,9 @@
 """Errors that end a command with a message for the person who typed it, and those of AWS that are an answer."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from botocore.exceptions import ClientError
 
@@ -18,3 +20,25 @@ def unless(code: str) -> Iterator[None]:
     except ClientError as error:
         if error.response["Error"]["Code"] != code:
             raise
+
+
+def short_traceback(text: str, root: Path) -> str:
+    """What a Python program wrote when it broke, without the way there: the place in the person's own code below
+    ``root``, if that is on the way, and the error. A text without a traceback is returned as it is."""
+    _, found, rest = text.rpartition("Traceback (most recent call last):\n")
+    own = list(
+        re.finditer(
+            rf'^  File "{re.escape(str(root.resolve()))}/((?:app|chalicelib|vendor)\b.*)", (line \d+).*\n', text, re.M
+        )
+    )
+    if own:
+        rest = text[own[-1].end() :]
+    elif not found:
+        return text.strip()
+    error = re.search(r"^\S.*(?:\n.+)*", rest, re.M)
+    if not error:
+        return text.strip()
+    if not own:
+        return error[0].strip()
+    code = [line for line in rest[: error.start()].partition("  File ")[0].splitlines() if line.strip()]
+    return "\n".join([f"{own[-1][1]}, {own[-1][2]}:", *code, error[0].strip()])

@@ -26,7 +26,8 @@ def take(steps: Sequence[Step], say: Callable[[str], None], advice: str) -> None
         except BaseException:
             for line in _standing(steps, position):
                 say(line)
-            say(advice)
+            if advice:
+                say(advice)
             raise
         if done:
             say(f"{'':<11} {done}")

@@ -44,6 +44,10 @@ class Ports:
     def web_url(self) -> str:
         return f"http://{HOST}:{self.web}"
 
+    def environ(self) -> dict[str, str]:
+        """The variables of which :meth:`of` makes the same."""
+        return {AWS_PORT: str(self.aws), WEB_PORT: str(self.web)}
+
     def overrides(self, *, real_pushover: bool = False) -> Overrides:
         """What these ports change in stage ``local``."""
         return Overrides(aws=self.aws_url, web=self.web_url, real_pushover=real_pushover)

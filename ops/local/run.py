@@ -10,34 +10,40 @@ import threading
 from pathlib import Path
 from types import FrameType
 
-import watchfiles
-from botocore.exceptions import BotoCoreError, ClientError
-
 from ops.errors import OpsError
-from ops.local.mirror import WATCHED
+from ops.local.mirror import Changes
 from ops.local.ports import AWS_PORT, WEB_PORT, Ports
 from ops.local.stack import LocalStack, Pushover
 from ops.local.steps import Steps
 from ops.terminal import echo
 
 READY = "Herald is ready"
+_NAMED = 5
+"""Changed files that are named; a `git checkout` may change hundreds."""
 
 
 def run(root: Path, ports: Ports, *, watch: bool) -> int:
     """Run until Ctrl-C; returns the exit status of the command."""
-    stop = threading.Event()
+    pushover = Pushover.of(os.environ)
+    # Two stacks of one checkout, on ports of their own, deploy from folders of their own.
+    name = "local" if ports == Ports() else f"local-{ports.aws}-{ports.web}"
+    stack, stop = LocalStack(root, ports, pushover, name=name), threading.Event()
 
     def ask_to_stop(number: int, frame: FrameType | None) -> None:
         stop.set()
+        stack.interrupt()
 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, ask_to_stop)
-    pushover = Pushover.of(os.environ)
     echo("Starting the local stack …")
-    # Two stacks of one checkout, on ports of their own, deploy from folders of their own.
-    name = "local" if ports == Ports() else f"local-{ports.aws}-{ports.web}"
-    with LocalStack(root, ports, pushover, name=name) as stack:
-        found = stack.deploy(_indented)
+    changes = Changes(root)
+    with stack:
+        try:
+            found = stack.deploy(_indented)
+        except OpsError:
+            if stop.is_set():
+                return 0
+            raise
         echo()
         for what in ("site", "phone", "api", "send_event", "aws"):
             if what in found:
@@ -53,7 +59,7 @@ def run(root: Path, ports: Ports, *, watch: bool) -> int:
         follower = threading.Thread(target=steps.follow, args=(echo, stop.is_set), daemon=True)
         follower.start()
         if watch:
-            watcher = threading.Thread(target=_redeploy_on_change, args=(stack, stop), daemon=True)
+            watcher = threading.Thread(target=_redeploy_on_change, args=(stack, changes, stop), daemon=True)
             watcher.start()
         while not stop.wait(0.5):
             gone = stack.ended()
@@ -64,18 +70,16 @@ def run(root: Path, ports: Ports, *, watch: bool) -> int:
     return 0
 
 
-def _redeploy_on_change(stack: LocalStack, stop: threading.Event) -> None:
-    paths = [path for name in WATCHED if (path := stack.root / name).exists()]
-    for changes in watchfiles.watch(
-        *paths, stop_event=stop, watch_filter=watchfiles.PythonFilter(extra_extensions=(".toml", ".yaml", ".txt"))
-    ):
-        names = sorted({str(Path(path).relative_to(stack.root)) for _, path in changes})
-        echo(f"\nChanged: {', '.join(names)}. Deploying …")
+def _redeploy_on_change(stack: LocalStack, changes: Changes, stop: threading.Event) -> None:
+    while names := changes.wait(stop):
+        more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+        echo(f"\nChanged: {', '.join(names[:_NAMED])}{more}. Deploying …")
         try:
             stack.deploy(_indented)
             echo(f"{READY}\n")
-        except (OpsError, OSError, BotoCoreError, ClientError) as error:
-            echo(f"Not deployed: {error}\nMend it and save again.\n", err=True)
+        except (OpsError, OSError) as error:
+            if not stop.is_set():
+                echo(f"Not deployed: {error}\nMend it and save again.\n", err=True)
 
 
 def _indented(line: str) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 import urllib.request
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -11,18 +13,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 
-from chalicelib.settings import Stage
 from ops import config as configuration
-from ops.account import Account, account_of, environment
+from ops.account import account_of
 from ops.config import LOCAL, StageConfig
-from ops.deploy import Deployment, deploy
 from ops.errors import OpsError
-from ops.local.mirror import mirror
 from ops.local.ports import Ports
 from ops.local.processes import Process
-from ops.local.web.settings import LOCAL_TOKEN, LOCAL_USER, LOCAL_WEBHOOK_SECRET
-from ops.loopback import credentials
-from ops.urls import addresses
+from ops.local.web.settings import LOCAL_TOKEN, LOCAL_USER
+
+_END = 15
+"""Seconds that a deployment has for ending in order."""
 
 WORK = Path(".herald")
 """Everything that the local stack writes lies below this folder of the checkout."""
@@ -45,6 +45,12 @@ class Pushover:
             raise OpsError(f"{missing} is not set; set both to use the real Pushover, or neither for the stand-in")
         return cls(token or LOCAL_TOKEN, user or LOCAL_USER, real=bool(token))
 
+    def environ(self) -> dict[str, str]:
+        """The variables of which :meth:`of` makes the same."""
+        return dict(
+            zip(("PUSHOVER_TOKEN", "PUSHOVER_USER"), (self.token, self.user) if self.real else ("", ""), strict=True)
+        )
+
 
 class LocalStack:
     """Runs inside a ``with`` block; ``deploy`` may be called again after any change."""
@@ -58,6 +64,7 @@ class LocalStack:
         self._environ = dict(environ)
         self.work = root / WORK / name
         self._processes: list[Process] = []
+        self._deploying: subprocess.Popen[str] | None = None
 
     def config(self, stage: str = LOCAL) -> StageConfig:
         """A stage as this stack runs it."""
@@ -69,6 +76,7 @@ class LocalStack:
         temporary.mkdir(parents=True, exist_ok=True)
         environ = self._environ | {"TMPDIR": str(temporary)}
         try:
+            self._deployer()
             self._start(
                 Process(
                     "the local AWS",
@@ -89,7 +97,6 @@ class LocalStack:
             )
             # Only now: its keys are made when it starts.
             self.account = account_of(self.config(), self._environ)
-            self._keep_secrets()
         except BaseException:
             self.__exit__(None, None, None)
             raise
@@ -98,6 +105,11 @@ class LocalStack:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if self._deploying:
+            self._deploying.terminate()
+            with suppress(subprocess.TimeoutExpired):
+                self._deploying.wait(_END)
+            self._deploying.kill()
         for process in reversed(self._processes):
             process.end()
         self._processes.clear()
@@ -110,24 +122,58 @@ class LocalStack:
         return None
 
     def deploy(self, say: Callable[[str], None], stage: str = LOCAL) -> dict[str, str]:
-        """Deploy a stage as it stands in the checkout; returns its addresses."""
-        copy = self.work / "project"
-        copy.mkdir(parents=True, exist_ok=True)
-        mirror(self.root, copy)
-        stages = self._stages(copy)
-        config = configuration.named(stages, stage)
-        # Where plain `chalice local` looks for them, when it is run in the copy.
-        keys = copy / credentials.file_name(self.ports.aws)
-        keys.parent.mkdir(parents=True, exist_ok=True)
-        keys.unlink(missing_ok=True)
-        keys.symlink_to(credentials.file_of(self.ports.aws))
-        environ = environment(stages[LOCAL], self._environ)
-        keep_webhook_secrets(self.account, config.stage, self.ports)
-        deploy(Deployment(copy, config, self.account, environ, say), stages)
-        keep_identities(self.account, config.stage)
-        found = addresses(config, self.account, self.ports.web_url)
-        self._tell_web(found["api"])
-        return found
+        """Deploy a stage as it stands in the checkout; returns its addresses.
+
+        An :class:`OpsError` says why it could not be done, and the next call may be after any change.
+        """
+        result = self._result
+        result.unlink(missing_ok=True)
+        with self._deployer() as process:
+            try:
+                if process.stdin:
+                    process.stdin.write(f"{stage}\n")
+                    process.stdin.close()
+                for line in process.stdout or ():
+                    say(line.rstrip("\n"))
+            except BaseException:
+                process.terminate()
+                raise
+        self._deployer()  # The next one loads while nobody waits for it.
+        if not result.exists():
+            raise OpsError(f"the deployment ended with status {process.returncode}")
+        found = json.loads(result.read_text(encoding="utf-8"))
+        if "error" in found:
+            raise OpsError(found["error"])
+        addresses: dict[str, str] = found["addresses"]
+        self._tell_web(addresses["api"])
+        return addresses
+
+    def interrupt(self) -> None:
+        """Let a deployment that is under way come to its end now."""
+        if self._deploying:
+            self._deploying.terminate()
+
+    @property
+    def _result(self) -> Path:
+        return self.work / "deployed.json"
+
+    def _deployer(self) -> subprocess.Popen[str]:
+        """The process that makes the next deployment, started unless it waits already."""
+        if self._deploying is None or self._deploying.poll() is not None:
+            paths = ["--copy", str(self.work / "project"), "--result", str(self._result)]
+            self._deploying = subprocess.Popen(
+                [sys.executable, "-m", "ops.local.deployment", *paths],
+                cwd=self.root,
+                env=self._environ | self.ports.environ() | self._pushover.environ() | {"PYTHONIOENCODING": "utf-8"},
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                encoding="utf-8",
+                errors="replace",
+                start_new_session=True,
+            )
+        return self._deploying
 
     def _stages(self, root: Path) -> dict[str, StageConfig]:
         overrides = replace(self.ports.overrides(), real_pushover=self._pushover.real)
@@ -138,9 +184,6 @@ class LocalStack:
         for process in processes:
             process.wait()
 
-    def _keep_secrets(self) -> None:
-        keep_pushover_secrets(self.account, self.config().stage, self._pushover)
-
     def _tell_web(self, api: str) -> None:
         request = urllib.request.Request(
             f"{self.ports.web_url}/_herald/api",
@@ -149,31 +192,3 @@ class LocalStack:
             method="PUT",
         )
         urllib.request.urlopen(request, timeout=5).close()
-
-
-def keep_pushover_secrets(account: Account, stage: Stage, pushover: Pushover) -> None:
-    """Put the credentials where ``notify_pushover`` reads those of each channel."""
-    for channel in (name for name, it in stage.channels.items() if it.kind == "pushover"):
-        for name, value in (("token", pushover.token), ("user", pushover.user)):
-            account.ssm.put_parameter(
-                Name=f"{stage.parameters}/{channel}/{name}", Value=value, Type="SecureString", Overwrite=True
-            )
-
-
-def keep_identities(account: Account, stage: Stage) -> None:
-    """Let the local SES know as verified what the stage's channels send mails with."""
-    sesv2 = account.client("sesv2")
-    for channel in stage.channels_of("email"):
-        for identity in stage.channels[channel].texts("identities"):
-            with suppress(sesv2.exceptions.AlreadyExistsException):
-                sesv2.create_email_identity(EmailIdentity=identity)
-
-
-def keep_webhook_secrets(account: Account, stage: Stage, ports: Ports) -> None:
-    """Let each webhook channel lead to the stand-in, unless somebody has set an address of their own."""
-    for channel in stage.channels_of("webhook"):
-        for name, value in (("url", f"{ports.web_url}/webhooks/{channel}"), ("secret", LOCAL_WEBHOOK_SECRET)):
-            with suppress(account.ssm.exceptions.ParameterAlreadyExists):
-                account.ssm.put_parameter(
-                    Name=f"{stage.parameters}/{channel}/{name}", Value=value, Type="SecureString", Overwrite=False
-                )

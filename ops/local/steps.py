@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from chalicelib.functions import functions_of
 from chalicelib.settings import Stage
 from ops.account import Account
 from ops.terminal import one_line
@@ -40,7 +40,7 @@ class Steps:
 
     def __init__(self, account: Account, stage: Stage) -> None:
         self._logs = account.logs
-        self._groups = {stage.log_group(spec.name): spec.name for spec in functions_of(stage)}
+        self._first = stage.log_group("api_handler")
         self._since = int(time.time() * 1000)
         self._looked: dict[str, int] = {}
         self._seen: set[str] = set()
@@ -48,7 +48,7 @@ class Steps:
     def new(self) -> Iterator[str]:
         """One line for each step since the last call, oldest first."""
         found: list[tuple[int, str]] = []
-        for group, function in self._groups.items():
+        for group, function in self._groups():
             for event in self._events(group):
                 # The local stack gives events no id of their own.
                 identity = event.get("eventId") or f"{event['logStreamName']} {event['timestamp']} {event['message']}"
@@ -58,6 +58,16 @@ class Steps:
                     if line:
                         found.append((event["timestamp"], line))
         yield from (line for _, line in sorted(found))
+
+    def _groups(self) -> Iterator[tuple[str, str]]:
+        """The log of each function that the stage has by now, with the function's name."""
+        pages = self._logs.get_paginator("describe_log_groups").paginate(logGroupNamePrefix=self._first)
+        with suppress(BotoCoreError, ClientError):  # The stack is ending.
+            for name in [group["logGroupName"] for page in pages for group in page["logGroups"]]:
+                if name == self._first:
+                    yield name, "api_handler"
+                elif name.startswith(f"{self._first}-"):
+                    yield name, name.removeprefix(f"{self._first}-")
 
     def _events(self, group: str) -> list[FilteredLogEventTypeDef]:
         """What was logged since the last look, and a little before it: events of one moment may arrive apart."""

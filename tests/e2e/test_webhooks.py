@@ -6,7 +6,8 @@ import time
 
 from chalicelib.functions import functions_of
 from chalicelib.logic.webhooks import webhook_id
-from ops.local.stack import keep_webhook_secrets
+from ops.local.deployment import keep_secrets
+from ops.local.stack import Pushover
 from ops.local.web.settings import LOCAL_WEBHOOK_SECRET
 from tests.e2e.harness import Harness, marker, wait_for
 
@@ -135,7 +136,7 @@ def test_an_address_that_somebody_has_set_is_left_alone(herald: Harness) -> None
     before = ssm.get_parameter(Name=name, WithDecryption=True)["Parameter"]["Value"]
     ssm.put_parameter(Name=name, Value="https://example.com/mine", Type="SecureString", Overwrite=True)
     try:
-        keep_webhook_secrets(herald.account, herald.stage, herald.stack.ports)
+        keep_secrets(herald.account, herald.stage, herald.stack.ports, Pushover.of({}))
         assert ssm.get_parameter(Name=name, WithDecryption=True)["Parameter"]["Value"] == "https://example.com/mine"
     finally:
         ssm.put_parameter(Name=name, Value=before, Type="SecureString", Overwrite=True)

@@ -439,6 +439,20 @@ def test_the_next_deployment_reads_in_chalices_own_record_what_the_failed_one_ma
     assert known.resource_values("rest_api") == API
 
 
+def test_nothing_is_made_where_app_py_and_the_manifest_differ_and_the_functions_are_named(tmp_path: Path) -> None:
+    it = config(tmp_path)
+    it.chalice_app.lambda_function(name="extra")(print)
+    it.config_from_disk["stages"]["dev"]["lambda_functions"] = {"destined": {}}
+    recorder = Recorder()
+    with pytest.raises(RuntimeError) as refused:
+        deployer(Executor(role("r")), recorder).deploy(it, "dev")
+    assert str(refused.value).splitlines() == [
+        "app.py registers extra, which chalicelib/functions.py lacks",
+        "chalicelib/functions.py declares destined, which app.py lacks",
+    ]
+    assert recorder.recorded == []
+
+
 # Roles
 
 

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import shutil
+import subprocess
+import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -13,8 +17,8 @@ from botocore.stub import Stubber
 
 from ops.account import Account
 from ops.config import EXAMPLE
-from ops.errors import OpsError
-from ops.local.mirror import mirror
+from ops.errors import OpsError, short_traceback
+from ops.local.mirror import Changes, mirror
 from ops.local.ports import Ports
 from ops.local.steps import Steps, told
 from tests.fakes import stage
@@ -102,6 +106,13 @@ def files(folder: Path) -> set[str]:
     return {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
 
 
+def save(file: Path, text: str) -> None:
+    """As most editors do: the text into a new file, which then takes the old one's place."""
+    new = file.with_name(f"{file.name}.new")
+    new.write_text(text)
+    new.replace(file)
+
+
 def test_the_copy_holds_what_deploying_needs_and_nothing_else(project: Path, tmp_path: Path) -> None:
     copy = tmp_path / "copy"
     copy.mkdir()
@@ -131,6 +142,131 @@ def test_what_was_changed_or_deleted_is_so_in_the_copy_and_chalices_files_stay(p
     assert (copy / "app.py").read_text() == "changed"
     assert "chalicelib/a.py" not in files(copy)
     assert ".chalice/deployed/local.json" in files(copy)
+
+
+def test_a_file_that_is_missing_is_named(project: Path, tmp_path: Path) -> None:
+    (project / "app.py").unlink()
+    with pytest.raises(OpsError, match=r"app\.py is missing"):
+        mirror(project, tmp_path)
+
+
+# Changes
+
+
+def seen(changes: Changes, seconds: float = 0.3) -> list[str]:
+    """What has changed since the last time; nothing, when nothing does for these seconds."""
+    stop = threading.Event()
+    end = threading.Timer(seconds, stop.set)
+    end.start()
+    try:
+        return changes.wait(stop, pause=0.01)
+    finally:
+        end.cancel()
+
+
+def test_a_file_is_seen_each_time_that_it_is_saved_in_whatever_way(project: Path) -> None:
+    changes = Changes(project)
+    for file in (project / "herald.toml", project / "chalicelib" / "logic" / "b.py"):
+        name = file.relative_to(project).as_posix()
+        for text in ("first", "other", "third"):  # Of one length, and perhaps within one tick of the clock.
+            save(file, text)
+            assert seen(changes) == [name]
+        file.write_text("in place")
+        assert seen(changes) == [name]
+        file.unlink()
+        assert seen(changes) == [name]
+        file.write_text("there again")
+        assert seen(changes) == [name]
+    assert seen(changes) == []
+
+
+def test_what_is_made_moved_or_removed_is_seen(project: Path) -> None:
+    changes = Changes(project)
+    (project / "chalicelib" / "new").mkdir()
+    (project / "chalicelib" / "new" / "c.py").write_text("c")
+    assert seen(changes) == ["chalicelib/new/c.py"]
+    (project / "chalicelib" / "new").rename(project / "chalicelib" / "newer")
+    assert seen(changes) == ["chalicelib/new/c.py", "chalicelib/newer/c.py"]
+    save(project / "chalicelib" / "newer" / "c.py", "again")
+    assert seen(changes) == ["chalicelib/newer/c.py"], "a folder that was made since is looked into, too"
+    shutil.rmtree(project / "vendor")
+    assert seen(changes) == ["vendor/d.py"]
+    (project / "vendor").mkdir()
+    (project / "vendor" / "d.py").write_text("anew")
+    assert seen(changes) == ["vendor/d.py"], "and one that was removed and made anew"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "chalicelib/.a.py.swp",
+        "chalicelib/4913",
+        "chalicelib/a.py~",
+        "chalicelib/#a.py#",
+        "chalicelib/a.py.bak",
+        "chalicelib/a.py.tmp",
+        "chalicelib/__pycache__/a.cpython-311.pyc",
+        ".herald.toml.swp",
+        "herald.toml~",
+        "notes.txt",
+        "docs/page.md",
+        ".herald/local/aws.log",
+    ],
+)
+def test_what_editors_leave_and_what_is_not_deployed_is_no_change(project: Path, name: str, tmp_path: Path) -> None:
+    changes = Changes(project)
+    (project / name).parent.mkdir(parents=True, exist_ok=True)
+    (project / name).write_text("…")
+    assert seen(changes, 0.1) == []
+    mirror(project, tmp_path)
+    assert name not in files(tmp_path)
+
+
+def test_a_link_to_nowhere_is_no_fault(project: Path) -> None:
+    """Emacs locks a file by one."""
+    changes = Changes(project)
+    (project / "chalicelib" / "lock").symlink_to("user@host.1")
+    assert seen(changes, 0.1) == []
+
+
+# What is said of a deployment that failed
+
+
+def broken(tmp_path: Path, code: str) -> str:
+    (tmp_path / "chalicelib").mkdir()
+    (tmp_path / "chalicelib" / "functions.py").write_text(code)
+    (tmp_path / "app.py").write_text("import chalicelib.functions\n")
+    ran = subprocess.run([sys.executable, "app.py"], cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    assert "Traceback" in ran.stderr
+    return short_traceback(ran.stderr, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("code", "line", "error"),
+    [
+        ("a = 1\nFUNCTIONS = (\n", 2, "SyntaxError: '(' was never closed"),
+        ("a = b\n", 1, "NameError: name 'b' is not defined"),
+        ("import json\n\njson.loads('x')\n", 3, "json.decoder.JSONDecodeError: Expecting value"),
+        ("try:\n    1 / 0\nexcept ZeroDivisionError:\n    int('x')\n", 4, "ValueError: invalid literal"),
+        ("from chalicelib import nothing\n", 1, "ImportError: cannot import name 'nothing'"),
+        ("raise ValueError('two\\nlines')\n", 1, "ValueError: two\nlines"),
+    ],
+)
+def test_a_mistake_in_ones_own_code_is_told_with_its_place_and_without_the_way_there(
+    tmp_path: Path, code: str, line: int, error: str
+) -> None:
+    told = broken(tmp_path, code)
+    assert told.startswith(f"chalicelib/functions.py, line {line}:\n    ")
+    assert error in told
+    assert "Traceback" not in told
+    assert "app.py" not in told
+    assert "Error" not in told.partition(error)[2]
+
+
+def test_an_error_elsewhere_is_told_alone_and_a_text_of_another_kind_as_it_is(tmp_path: Path) -> None:
+    text = 'Words.\nTraceback (most recent call last):\n  File "/usr/lib/x.py", line 1, in x\n    x()\nOSError: full\n'
+    assert short_traceback(text, tmp_path) == "OSError: full"
+    assert short_traceback("Some words.\n", tmp_path) == "Some words."
 
 
 # Steps
@@ -191,33 +327,39 @@ def steps_of(stubbed: Stubbed) -> tuple[Steps, Stubber]:
     return Steps(account, stage("dev", channels=())), stub
 
 
-def test_steps_of_all_functions_are_told_oldest_first_and_once(stubbed: Stubbed) -> None:
+def logs_of(stub: Stubber, *functions: str) -> None:
+    names = [f"/aws/lambda/herald-dev{function}" for function in functions]
+    stub.add_response("describe_log_groups", {"logGroups": [{"logGroupName": name} for name in names]})
+
+
+def test_steps_of_all_functions_are_told_oldest_first_and_once_also_of_one_that_came_later(stubbed: Stubbed) -> None:
     steps, stub = steps_of(stubbed)
-    groups = {
-        "api_handler": [event(30, line(message="Accepted"), "1")],
-        "destined": [event(10, line(message="Handled")), event(40, line(message="Again"))],
-        "on_success": [],
-    }
 
-    def round_of(answers: dict[str, list[dict[str, Any]]]) -> None:
-        for name in ("api_handler", "destined", "on_success"):
-            stub.add_response("filter_log_events", {"events": answers[name]})
-        stub.add_client_error("filter_log_events", "ResourceNotFoundException")
+    def round_of(**answers: list[dict[str, Any]]) -> list[str]:
+        logs_of(stub, "", *(f"-{name}" for name in answers), "2-notify", "ing")
+        stub.add_response("filter_log_events", {"events": [event(30, line(message="Accepted"), "1")]})
+        for events in answers.values():
+            stub.add_response("filter_log_events", {"events": events})
+        found = [told_.split() for told_ in steps.new()]
+        stub.assert_no_pending_responses()
+        return [f"{words[0]} {words[-1]}" for words in found]
 
-    round_of(groups)
-    assert [told_.split()[-1] for told_ in steps.new()] == ["Handled", "Accepted", "Again"]
-    groups["destined"].append(event(50, line(message="New")))
-    round_of(groups)
-    assert [told_.split()[-1] for told_ in steps.new()] == ["New"]
+    handled = [event(10, line(message="Handled")), event(40, line(message="Again"))]
+    assert round_of(destined=handled) == ["destined Handled", "api_handler Accepted", "destined Again"]
+    assert round_of(destined=handled, notify_own=[event(50, line(message="New"))]) == ["notify_own New"]
+    logs_of(stub, "")
+    stub.add_client_error("filter_log_events", "ResourceNotFoundException")
+    assert list(steps.new()) == [], "it was removed just now"
+    stub.add_client_error("describe_log_groups", "InternalFailure")
+    assert list(steps.new()) == []
 
 
 def test_steps_beyond_the_first_page_of_a_log_are_told(stubbed: Stubbed) -> None:
     """https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_FilterLogEvents.html: a page may be
     partial, or empty, while ``nextToken`` says that there is more."""
     steps, stub = steps_of(stubbed)
+    logs_of(stub, "")
     stub.add_response("filter_log_events", {"events": [], "nextToken": "more"})
     stub.add_response("filter_log_events", {"events": [event(10, line(message="Second"), "2")]})
-    for _ in range(3):
-        stub.add_response("filter_log_events", {"events": []})
     (step,) = steps.new()
     assert step.split()[0] == "api_handler", "the second page is of the same log"

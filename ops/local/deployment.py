@@ -1,0 +1,119 @@
+"""``python -m ops.local.deployment``: one deployment to the running local stack, in a process of its own.
+
+Python imports a module once. So a process that lives on would deploy the manifest that it began with, whatever was
+saved since: docs/decisions/0038-deployed-by-a-process-of-its-own.md. It is started ahead, loads what no save changes,
+and waits until standard input names the stage. What is done is told on standard output; the result is JSON in a file.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import traceback
+from contextlib import suppress
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ops.errors import OpsError, short_traceback
+from ops.local.mirror import mirror
+from ops.terminal import echo
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from chalicelib.settings import Stage
+    from ops.account import Account
+    from ops.local.ports import Ports
+    from ops.local.stack import Pushover
+
+
+_LIBRARIES = ("boto3", "click", "email_validator", "pydantic.main", "starlette.applications", "yaml")
+"""What takes longest of what a deployment imports."""
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Deploy, and write ``{"addresses": {…}}`` or ``{"error": "…"}``; returns the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m ops.local.deployment")
+    parser.add_argument("--copy", type=Path, required=True, help="where the checkout is copied to and deployed from")
+    parser.add_argument("--result", type=Path, required=True, help="the file that tells how it ended")
+    given = parser.parse_args(arguments)
+    for name in _LIBRARIES:
+        import_module(name)
+    stage = sys.stdin.readline().strip()
+    if not stage:
+        return 0  # Whoever started it has ended.
+    found: dict[str, object]
+    try:
+        found = {"addresses": deploy(Path.cwd(), given.copy, stage, echo)}
+    except OpsError as error:
+        found = {"error": str(error)}
+    except KeyboardInterrupt:
+        found = {"error": "it was interrupted"}
+    except Exception:
+        found = {"error": short_traceback(traceback.format_exc(), given.copy)}
+        given.result.with_suffix(".log").write_text(traceback.format_exc(), encoding="utf-8")
+    given.result.write_text(json.dumps(found), encoding="utf-8")
+    return "error" in found
+
+
+def deploy(root: Path, copy: Path, name: str, say: Callable[[str], None]) -> dict[str, str]:
+    """Deploy a stage as the checkout at ``root`` is now; returns its addresses.
+
+    Everything is read from the copy, the manifest too: what is deployed is of one moment.
+    """
+    mirror(root, copy)
+    sys.path.insert(0, str(copy))
+    from ops import config as configuration
+    from ops.account import account_of, environment
+    from ops.deploy import Deployment
+    from ops.deploy import deploy as deploy_stage
+    from ops.local.ports import Ports
+    from ops.local.stack import Pushover
+    from ops.loopback import credentials
+    from ops.urls import addresses
+
+    ports, pushover = Ports.of(os.environ), Pushover.of(os.environ)
+    stages = configuration.load(copy, ports.overrides(real_pushover=pushover.real))
+    config, local = configuration.named(stages, name), stages[configuration.LOCAL]
+    account = account_of(local)
+    # Where plain `chalice local` looks for them, when it is run in the copy.
+    keys = copy / credentials.file_name(ports.aws)
+    keys.parent.mkdir(parents=True, exist_ok=True)
+    keys.unlink(missing_ok=True)
+    keys.symlink_to(credentials.file_of(ports.aws))
+    keep_secrets(account, config.stage, ports, pushover)
+    deploy_stage(Deployment(copy, config, account, environment(local), say), stages)
+    keep_identities(account, config.stage)
+    return addresses(config, account, ports.web_url)
+
+
+def keep_secrets(account: Account, stage: Stage, ports: Ports, pushover: Pushover) -> None:
+    """Give each channel the secrets of the stand-ins, or the person's own, unless somebody has set it others."""
+    from ops.local.web.settings import LOCAL_WEBHOOK_SECRET
+
+    wanted: dict[str, str] = {}
+    for channel in stage.channels_of("pushover"):
+        wanted |= {f"{channel}/token": pushover.token, f"{channel}/user": pushover.user}
+    for channel in stage.channels_of("webhook"):
+        wanted |= {f"{channel}/url": f"{ports.web_url}/webhooks/{channel}", f"{channel}/secret": LOCAL_WEBHOOK_SECRET}
+    for name, value in wanted.items():
+        with suppress(account.ssm.exceptions.ParameterAlreadyExists):
+            account.ssm.put_parameter(
+                Name=f"{stage.parameters}/{name}", Value=value, Type="SecureString", Overwrite=False
+            )
+
+
+def keep_identities(account: Account, stage: Stage) -> None:
+    """Let the local SES know as verified what the stage's channels send mails with."""
+    sesv2 = account.client("sesv2")
+    for channel in stage.channels_of("email"):
+        for identity in stage.channels[channel].texts("identities"):
+            with suppress(sesv2.exceptions.AlreadyExistsException):
+                sesv2.create_email_identity(EmailIdentity=identity)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
