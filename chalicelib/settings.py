@@ -96,6 +96,8 @@ class Site:
     once_within: int
     """Seconds within which the same content rings once; 0 for whenever it comes."""
     spam: Spam
+    origins_in: str = ""
+    """The table of ``herald.toml`` that names the origins; empty where the one of ``thanks`` is taken for them."""
 
 
 @dataclass(frozen=True, slots=True)

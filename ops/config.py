@@ -451,6 +451,9 @@ def _stage(
                     longest=_LONGEST | spec.longest,
                     once_within=spec.once_minutes * 60,
                     spam=spec.spam.compiled(),
+                    origins_in=_written_at(("sites", site, "origins"), name, own).removesuffix(".origins")
+                    if spec.origins
+                    else "",
                 )
                 for site, spec in sites.items()
             },

@@ -46,6 +46,8 @@ def answer(request: Request | None, site: str) -> Response:
     """
     request, found, origin, allowed = _asked(request, site)
     if request.method == "OPTIONS":
+        if found and origin and not allowed:
+            _log_refused(SubmissionError(403, "forbidden_origin"), found, origin)
         return _preflight(origin if allowed else None)
     pairs: Pairs = []
     try:
@@ -71,7 +73,9 @@ def challenge(request: Request | None, site: str) -> Response:
         if found is None or "proof_of_work" not in found.spam.points:
             raise SubmissionError(404, "FORM_NOT_FOUND")
         if not allowed:
-            raise SubmissionError(403, "forbidden_origin")
+            forbidden = SubmissionError(403, "forbidden_origin")
+            _log_refused(forbidden, found, origin)
+            raise forbidden
         key = here.key.read()["key"]
         from chalicelib.logic import proof
 
@@ -114,12 +118,12 @@ def _shared(response: Response, site: Site | None, origin: str | None, allowed: 
 
 def _accept(request: Request, site: Site | None, allowed: bool, pairs: Pairs) -> Response:
     here = composition.root()
-    if site is None:
-        raise SubmissionError(404, "FORM_NOT_FOUND")
-    if not allowed:
-        raise SubmissionError(403, "forbidden_origin")
-    content_type = request.headers.get("content-type", "")
-    pairs += bodies.read(content_type, _bytes(request.raw_body), here.stage.limits)
+    try:
+        pairs += bodies.read(request.headers.get("content-type", ""), _bytes(request.raw_body), here.stage.limits)
+    except SubmissionError as unread:
+        _admitted(site, allowed, unread.pairs)
+        raise
+    site = _admitted(site, allowed, pairs)
     sent = submission.sort(pairs)
     submission.validate(sent, site, here.stage.limits)
     key = request.headers.get("idempotency-key", "").strip()
@@ -148,6 +152,15 @@ def _accept(request: Request, site: Site | None, allowed: bool, pairs: Pairs) ->
             return _json(200, body | {"success": True, "message": words["accepted"]})
         return _json(202, body)
     return Response(body="", status_code=303, headers={"Location": destination, "Cache-Control": "no-store"})
+
+
+def _admitted(site: Site | None, allowed: bool, pairs: Pairs) -> Site:
+    """The site, if there is one and the page may send to it. What was typed goes with the refusal: it is shown."""
+    if site is None:
+        raise SubmissionError(404, "FORM_NOT_FOUND", pairs=pairs)
+    if not allowed:
+        raise SubmissionError(403, "forbidden_origin", pairs=pairs)
+    return site
 
 
 def _signs(request: Request, sent: submission.Submission, site: Site) -> tuple[list[str], str, str]:
@@ -208,12 +221,20 @@ def _unexpected(error: Exception) -> SubmissionError:
 
 
 def _refused(request: Request, error: SubmissionError, site: Site | None, pairs: Pairs) -> Response:
-    # Of a site that is not ours the name is a visitor's text, and so is the name of a field that we don't know.
-    problems = [f"{each.field if each.field in NAMES else 'another'}: {each.code}" for each in error.problems]
+    _log_refused(error, site, request.headers.get("origin"))
     known = {"site": site.name} if site else {}
-    logger.info("Refused", extra={"status": error.status, "code": error.code, "problems": problems, **known})
     emit(composition.root().stage, Metric.REFUSED, {"reason": error.code, **known})
     return _said(request, error, site, pairs)
+
+
+def _log_refused(error: SubmissionError, site: Site | None, origin: str | None) -> None:
+    # Of a site that is not ours the name is a visitor's text, and so is the name of a field that we don't know.
+    problems = [f"{each.field if each.field in NAMES else 'another'}: {each.code}" for each in error.problems]
+    more = {"site": site.name} if site else {}
+    if site and error.code == "forbidden_origin":
+        stage = composition.root().stage.name
+        more |= {"origin": origins.shown(origin) or "malformed", "hint": origins.to_let_in(site, origin, stage)}
+    logger.info("Refused", extra={"status": error.status, "code": error.code, "problems": problems, **more})
 
 
 def _unavailable(request: Request, error: PublishError, site: Site | None, pairs: Pairs) -> Response:
@@ -240,7 +261,9 @@ def _said(request: Request, error: SubmissionError, site: Site | None, pairs: Pa
         "Content-Security-Policy": pages.POLICY,
         "Cache-Control": "no-store",
     }
-    return Response(body=pages.refused(error, pairs, words, language), status_code=error.status, headers=headers)
+    origin = origins.shown(request.headers.get("origin"))
+    back = origin if "://" in origin else ""
+    return Response(body=pages.refused(error, pairs, words, language, back), status_code=error.status, headers=headers)
 
 
 def _problem(request: Request, error: SubmissionError, site: Site | None, pairs: Pairs) -> Response:

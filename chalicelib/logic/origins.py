@@ -5,10 +5,14 @@ An origin is scheme, host and port of a page (RFC 6454); a browser names it in t
 
 from __future__ import annotations
 
+import json
+import re
 from urllib.parse import urlsplit
 
 from chalicelib.settings import Site
 
+_HOST = re.compile(r"[a-z0-9._-]{1,253}|\[[0-9a-f:.]{2,45}\]")
+"""What a browser makes of a host's name. A program may send anything, and it would stand in the log."""
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
@@ -23,6 +27,29 @@ def may_send(site: Site, origin: str | None, host: str) -> bool:
     if origin == "null":
         return site.null_origin
     return origin in site.origins or (bool(host) and origin in (f"https://{host}", f"http://{host}"))
+
+
+def shown(origin: str | None) -> str:
+    """A request's ``Origin`` as it may stand in a log and on a page; empty for one that no browser sends."""
+    if origin is None or origin == "null":
+        return origin or "none"
+    host = urlsplit(origin).hostname or "" if origin_of(origin) == origin else ""
+    return origin if _HOST.fullmatch(f"[{host}]" if ":" in host else host) else ""
+
+
+def to_let_in(site: Site, origin: str | None, stage: str) -> str:
+    """What to write in ``herald.toml``, so that :func:`may_send` lets an origin in that it refuses; empty for one that
+    can't be written there."""
+    own = f"[stages.{stage}.sites.{site.name}] of herald.toml"
+    if origin is None or origin == "null":
+        return f"to let it in, set {'null' if origin else 'without'}_origin = true in {own}"
+    if not shown(origin):
+        return ""
+    if origin.startswith("http://") and urlsplit(origin).hostname not in ("127.0.0.1", "localhost"):
+        return "it can't be let in: http:// is for localhost and 127.0.0.1 alone"
+    if site.origins_in:
+        return f'to let it in, add "{origin}" to origins in [{site.origins_in}] of herald.toml'
+    return f"to let it in, set origins = {json.dumps([*site.origins, origin])} in {own}"
 
 
 def destination(site: Site, wanted: str) -> str:

@@ -1,7 +1,8 @@
 """The page that a browser without JavaScript gets when a form was not accepted.
 
-It names each mistake beside its field, keeps what the person typed, and can be sent again from where it is. No script,
-no style from elsewhere, nothing that a visitor typed unescaped.
+It names each mistake beside its field, keeps what the person typed, and can be sent again from where it is; where that
+would be of no use, it leads back to the page that the form is on. No script, no style from elsewhere, nothing that a
+visitor typed unescaped.
 """
 
 from __future__ import annotations
@@ -28,12 +29,16 @@ _STYLE = (
     "outline-offset:2px}@media(prefers-color-scheme:dark){body{color:#eee;background:#181818}.error{color:#ffb4ab}"
     "[aria-invalid]{border-color:#ffb4ab}button{color:#10241e;background:#8fd3bf}}"
 )
+_FOR_GOOD = ("forbidden_origin", "FORM_NOT_FOUND")
+"""What sending again doesn't help against. From here it would even be accepted, as our own origin may send."""
 _LONGEST_LINE = 80
 """Characters of a text from which on it is shown in a text area."""
 
 
-def refused(error: SubmissionError, pairs: Pairs, texts: Mapping[str, str], language: str) -> str:
-    """The page as HTML."""
+def refused(error: SubmissionError, pairs: Pairs, texts: Mapping[str, str], language: str, back: str = "") -> str:
+    """The page as HTML. ``back`` is the origin that the form was sent from, if a browser has named one."""
+    if error.code in _FOR_GOOD:
+        return _document(error, texts, language, texts["page_kept"] if pairs else "", _kept(pairs, texts, back))
     said = {problem.field: worded(texts, problem) for problem in error.problems}
     shown = [*pairs, *((each.field, "") for each in error.problems if each.code == "REQUIRED_FIELD_MISSING")]
     first = next((number for number, (name, _) in enumerate(shown) if name in said), -1)
@@ -42,35 +47,60 @@ def refused(error: SubmissionError, pairs: Pairs, texts: Mapping[str, str], lang
         for number, (name, text) in enumerate(shown)
     ]
     general = [text for field, text in said.items() if field not in dict(shown)]
-    lead = texts["page_lead"] if pairs else ""
+    form = f'<form method="post">{"".join(fields)}<button type="submit">{escape(texts["send"])}</button></form>'
+    rest = "".join(f'<p class="error">{escape(text)}</p>' for text in general) + (form if shown else "")
+    return _document(error, texts, language, texts["page_lead"] if pairs else "", rest)
+
+
+def _document(error: SubmissionError, texts: Mapping[str, str], language: str, lead: str, rest: str) -> str:
     title = escape(worded(texts, error))
     return (
         f'<!doctype html><html lang="{language}"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1"><meta name="robots" content="noindex">'
         f"<title>{escape(texts['page_title'])}</title><style>{_STYLE}</style></head><body><main>"
-        f"<h1>{escape(texts['page_title'])}</h1><p>{title} {escape(lead)}</p>"
-        + "".join(f'<p class="error">{escape(text)}</p>' for text in general)
-        + (
-            f'<form method="post">{"".join(fields)}<button type="submit">{escape(texts["send"])}</button></form>'
-            if shown
-            else ""
-        )
-        + "</main></body></html>"
+        f"<h1>{escape(texts['page_title'])}</h1><p>{title} {escape(lead)}</p>{rest}</main></body></html>"
     )
+
+
+def _kept(pairs: Pairs, texts: Mapping[str, str], back: str) -> str:
+    """What was typed, to be copied, and the way back."""
+    fields = [
+        f'<label for="f{number}">{escape(_label(name, texts))}</label>'
+        f'<textarea id="f{number}" name="{escape(name)}" rows="{8 if _is_long(text) else 1}" readonly>'
+        f"\n{escape(text)}</textarea>"
+        for number, (name, text) in enumerate(pairs)
+        if text and not _hidden(name, texts)
+    ]
+    link = f'<p><a href="{escape(back)}/">{escape(texts["page_back"])}</a></p>' if back else ""
+    return "".join(fields) + link
+
+
+def _hidden(name: str, texts: Mapping[str, str]) -> bool:
+    """Whether the page set the field, and nobody typed it."""
+    what = meaning(name)
+    return what.role is not Role.FIELD or (name not in texts and what.field == "source")
+
+
+def _is_long(text: str) -> bool:
+    return "\n" in text or len(text) > _LONGEST_LINE
+
+
+def _label(name: str, texts: Mapping[str, str]) -> str:
+    return texts.get(name, name) if name in NAMES else name
 
 
 def _field(number: int, name: str, text: str, error: str, first: bool, texts: Mapping[str, str]) -> str:
     what = meaning(name)
     quoted = f'name="{escape(name)}"'
-    if what.role is not Role.FIELD or (name not in texts and not error and what.field == "source"):
+    if _hidden(name, texts) and not (error and what.role is Role.FIELD):
         return f'<input type="hidden" {quoted} value="{escape(text)}">'
     state = f' aria-invalid="true" aria-describedby="e{number}"' if error else ""
     state += " autofocus" if first else ""
-    if what.field == "message" or "\n" in text or len(text) > _LONGEST_LINE:
+    if what.field == "message" or _is_long(text):
         # A line break right after the tag is not a part of the text (HTML, 13.1.2.5), so one is given.
         control = f'<textarea id="f{number}" {quoted} rows="8"{state}>\n{escape(text)}</textarea>'
     else:
         kind = "email" if what.field == "email" else "text"
         control = f'<input id="f{number}" type="{kind}" {quoted} value="{escape(text)}"{state}>'
     said = f'<p class="error" id="e{number}">{escape(error)}</p>' if error else ""
-    return f'<label for="f{number}">{escape(texts.get(name, name) if name in NAMES else name)}</label>{control}{said}'
+    return f'<label for="f{number}">{escape(_label(name, texts))}</label>{control}{said}'

@@ -5,6 +5,8 @@ TEXTS = {
     "page_title": "Ihre Nachricht wurde nicht gesendet",
     "page_lead": "Nichts ist verloren: Ihre Eingaben stehen unten. Bitte prüfen Sie, was markiert ist, und senden Sie"
     " noch einmal.",
+    "page_kept": "Nichts ist verloren: Ihre Eingaben stehen unten, damit Sie sie kopieren können.",
+    "page_back": "Zurück zu der Seite, von der Sie kamen",
     "send": "Senden",
     "name": "Name",
     "email": "E-Mail",

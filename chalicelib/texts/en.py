@@ -4,6 +4,8 @@ TEXTS = {
     # The page.
     "page_title": "Your message was not sent",
     "page_lead": "Nothing is lost: what you typed is below. Please look at what is marked and send it once more.",
+    "page_kept": "Nothing is lost: what you typed is below, for you to copy.",
+    "page_back": "Back to the page that you came from",
     "send": "Send",
     "name": "Name",
     "email": "Email",

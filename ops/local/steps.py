@@ -28,6 +28,7 @@ _SHOWN = (
     "attempts",
     "status",
     "problems",
+    "origin",
 )
 
 
@@ -95,6 +96,7 @@ def told(function: str, message: str) -> str:
     try:
         entry: Any = json.loads(text)
         details = [f"{key} {_value(entry[key])}" for key in _SHOWN if entry.get(key) not in (None, "", [])]
+        details += [entry["hint"]] if entry.get("hint") else []
         identity = str(entry.get("message_id") or entry.get("correlation_id") or "")[:8]
         return f"{function:<16} {identity:<8}  {entry['message']}{': ' if details else ''}{', '.join(details)}"
     except (ValueError, TypeError, KeyError, AttributeError):

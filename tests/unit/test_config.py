@@ -806,6 +806,17 @@ def test_the_web_override_moves_nothing_but_what_leads_to_the_examples_server(fo
     assert local.channels["pushover"].url == "http://127.0.0.1:9999/pushover"
 
 
+def test_where_the_origins_are_written_is_known_to_each_stage(folder: Path) -> None:
+    own, table = '\norigins = ["https://www.example.com"]', "[stages.local.sites.default]"
+    for text, dev, local in (
+        (GOOD, "", ""),
+        (changed(THANKS, THANKS + own), "sites.default", "sites.default"),
+        (changed(table, table + own), "", "stages.local.sites.default"),
+    ):
+        stages = load(write(folder, text))
+        assert [stages[name].stage.sites["default"].origins_in for name in ("dev", "local")] == [dev, local]
+
+
 def test_the_real_pushover_is_asked_at_its_own_address_and_pace(folder: Path) -> None:
     local = load(write(folder, GOOD), Overrides(web="http://127.0.0.1:6", real_pushover=True))["local"]
     assert local.stage.channels["pushover"].url == "https://api.pushover.net"

@@ -285,6 +285,13 @@ def test_a_step_without_details_has_no_colon() -> None:
     assert told("destined", line(correlation_id="22222222-2")) == "destined         22222222  Accepted"
 
 
+def test_a_refused_page_is_told_with_the_line_that_lets_it_in() -> None:
+    text = line(message="Refused", site="default", status=403, origin="http://localhost:1313", hint="to let it in, …")
+    assert told("api_handler", text).endswith(
+        "Refused: site default, status 403, origin http://localhost:1313, to let it in, …"
+    )
+
+
 def test_a_list_is_told_in_one_line() -> None:
     text = line(problems=["name: required", "email: invalid_email"], status=422, reason=None, action="")
     assert told("api_handler", text).endswith("Accepted: status 422, problems name: required, email: invalid_email")

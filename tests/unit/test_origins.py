@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from chalicelib.logic.origins import destination, may_send, origin_of
+from chalicelib.logic.origins import destination, may_send, origin_of, shown, to_let_in
 from tests.fakes import site
 
 HOST = "abc123.execute-api.eu-central-1.amazonaws.com"
@@ -232,3 +234,62 @@ def test_an_origin_is_scheme_host_and_port(url: str, origin: str) -> None:
 @pytest.mark.parametrize("url", HOSTILE, ids=ascii)
 def test_an_origin_is_empty_or_its_own_origin(url: str) -> None:
     assert origin_of(url) in ("", origin_of(origin_of(url)))
+
+
+# What the owner is told of a page that was refused
+
+LINE = "[stages.local.sites.default] of herald.toml"
+
+
+@pytest.mark.parametrize(
+    ("origins_in", "origin", "told"),
+    [
+        (
+            "stages.local.sites.default",
+            "http://localhost:1313",
+            f'to let it in, add "http://localhost:1313" to origins in {LINE}',
+        ),
+        (
+            "sites.default",
+            "https://example.com",
+            'to let it in, add "https://example.com" to origins in [sites.default] of herald.toml',
+        ),
+        ("", "https://example.com", f'to let it in, set origins = ["{OWN}", "https://example.com"] in {LINE}'),
+        ("", "null", f"to let it in, set null_origin = true in {LINE}"),
+        ("", None, f"to let it in, set without_origin = true in {LINE}"),
+        ("", "http://192.168.1.5:1313", "it can't be let in: http:// is for localhost and 127.0.0.1 alone"),
+    ],
+)
+def test_the_owner_is_told_the_line_that_lets_a_refused_page_in(origins_in: str, origin: str | None, told: str) -> None:
+    assert to_let_in(replace(site(origins=(OWN,)), origins_in=origins_in), origin, "local") == told
+
+
+@pytest.mark.parametrize(
+    "origin",
+    [
+        "",
+        "x",
+        "*",
+        "null\n",
+        'https://"]; evil = ["x',
+        "https://example.com/path",
+        "https://user@example.com",
+        "https://example.com\n{}",
+        "https://a\u202eb.example",
+        "https://a\x9b31mb.example",
+        "https://$(x).example",
+        "https://" + "a" * 254,
+        "https://[::1%0]",
+        "chrome-extension://abcdefgh",
+        "https://EXAMPLE.com",
+        "https://a,b",
+    ],
+)
+def test_what_no_browser_names_as_its_page_is_neither_logged_nor_shown(origin: str) -> None:
+    assert shown(origin) == ""
+    assert to_let_in(site(), origin, "local") == ""
+
+
+@pytest.mark.parametrize("origin", ["http://localhost:4321", "https://xn--mnchen-3ya.example", "http://[::1]:8080"])
+def test_a_pages_origin_is_shown_as_it_is(origin: str) -> None:
+    assert shown(origin) == origin
