@@ -330,7 +330,7 @@ def _chalice(it: Deployment, release: Release) -> str:
     known = record.read(ssm, stage)
     api = rest_api.standing(it.account.apis, record.rest_api_id(known)) or rest_api.of_stage(it.account.apis, it.tags)
     if api is None:
-        api = rest_api.create(it.account.apis, it.tags)
+        api = rest_api.create(it.account.apis, it.tags | (rest_api.SAME_ADDRESS if it.stage.name == LOCAL else {}))
     record.keep(ssm, stage, it.root, record.expecting(known, release.schedules, stage, it.account.where, api))
     boundary = boundary_of(it)
     try:

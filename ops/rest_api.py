@@ -12,6 +12,10 @@ from ops.errors import OpsError, unless
 if TYPE_CHECKING:
     from types_boto3_apigateway import APIGatewayClient
 
+SAME_ADDRESS = {"ms-custom-id": APP}
+"""The tag by which MiniStack gives an API this id, so that a site may name its address: any other would be a new one at
+each start."""
+
 
 def standing(apis: APIGatewayClient, api: str | None) -> str | None:
     """The same id, if there is such an API."""
