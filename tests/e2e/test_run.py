@@ -3,6 +3,7 @@ the next save."""
 
 from __future__ import annotations
 
+import configparser
 import json
 import shutil
 import signal
@@ -11,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from ops.account import Account, account_of
-from ops.config import load
+from ops.account import Account
 from ops.local.ports import Ports
+from ops.loopback import credentials
 from tests.e2e.conftest import ROOT, free_ports
 from tests.e2e.harness import wait_for
 from tests.e2e.test_commands import fresh_clone, printed, running, shell
@@ -38,7 +39,10 @@ class Run:
     def __init__(self, checkout: Path, ports: Ports, lines: list[str]) -> None:
         self.checkout = checkout
         self.lines = lines
-        self.account: Account = account_of(load(checkout, ports.overrides())["local"])
+        keys = configparser.ConfigParser()
+        keys.read(checkout / credentials.file_name(ports.aws), encoding="ascii")
+        environ = {name.upper(): value for name, value in keys["default"].items()}
+        self.account = Account(environ | {"AWS_ENDPOINT_URL": ports.aws_url, "AWS_REGION": "us-east-1"}, isolated=True)
 
     def save(self, name: str, old: str, new: str, *, answer: str = READY) -> str:
         """Put ``new`` in place of ``old``, as most editors do, by a new file; returns what was printed thereupon."""
