@@ -38,6 +38,7 @@ def run(root: Path, ports: Ports, *, watch: bool) -> int:
     echo("Starting the local stack …")
     changes = Changes(root)
     with stack:
+        steps = Steps(stack.account, stack.config().stage)
         try:
             found = stack.deploy(_indented)
         except OpsError:
@@ -55,7 +56,6 @@ def run(root: Path, ports: Ports, *, watch: bool) -> int:
         chalice = [str(Path(sys.executable).with_name("chalice")), "--project-dir", str(stack.work / "project")]
         echo(f"  HTTP loop   {shlex.join([*chalice, 'local', '--stage', 'local'])}")
         echo(f"\n{READY}. Open the site, send the form, and watch the phone. Ctrl-C ends everything.\n")
-        steps = Steps(stack.account, stack.config().stage)
         follower = threading.Thread(target=steps.follow, args=(echo, stop.is_set), daemon=True)
         follower.start()
         if watch:
