@@ -288,17 +288,17 @@ def _protect(it: Deployment, *, protected: bool) -> None:
 
 def _apply(it: Deployment, plan: StackPlan) -> str:
     outputs = stacks.outputs(it.account.cloudformation, stacks.data(it.stage)) if plan.of_data else {}
-    parameters = {**of_account(it, plan), **{name: outputs[name] for name in plan.of_data}}
+    parameters = {**current_parameters(it, plan), **{name: outputs[name] for name in plan.of_data}}
     upload = Releases(it.stage, it.account).upload_template
     return stacks.apply(it.account.cloudformation, plan.name, plan.template, parameters, it.tags, upload)
 
 
-def of_account(it: Deployment, plan: StackPlan) -> dict[str, str]:
+def current_parameters(it: Deployment, plan: StackPlan) -> dict[str, str]:
     """A stack's parameters, with the boundary that the account has now, whenever the plan was made."""
-    return {**plan.parameters, **({BOUNDARY: boundary_of(it)} if BOUNDARY in plan.parameters else {})}
+    return {**plan.parameters, **({BOUNDARY: find_boundary(it)} if BOUNDARY in plan.parameters else {})}
 
 
-def boundary_of(it: Deployment) -> str:
+def find_boundary(it: Deployment) -> str:
     """The ARN of the permissions boundary of the stage's roles; empty where the stage has no pipeline to bound."""
     arn = pipeline.boundary(it.stage, it.account.where)
     with unless("NoSuchEntity"):
@@ -332,7 +332,7 @@ def _chalice(it: Deployment, release: Release) -> str:
     if api is None:
         api = rest_api.create(it.account.apis, it.tags | (rest_api.SAME_ADDRESS if it.stage.name == LOCAL else {}))
     record.keep(ssm, stage, it.root, record.expecting(known, release.schedules, stage, it.account.where, api))
-    boundary = boundary_of(it)
+    boundary = find_boundary(it)
     try:
         _run_chalice(it, *(("--within", boundary) if boundary else ()), "deploy")
     finally:

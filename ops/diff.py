@@ -22,7 +22,7 @@ from chalicelib.settings import Stage
 from ops import record, render, stacks, wired
 from ops.account import Account
 from ops.config import StageConfig
-from ops.deploy import CHALICE, Deployment, of_account
+from ops.deploy import CHALICE, Deployment, current_parameters
 from ops.errors import OpsError, unless
 from ops.local.mirror import mirror
 from ops.release import Code, FunctionPlan, Release, StackPlan, UnreadableRelease, data, plan
@@ -99,7 +99,7 @@ def planned(it: Deployment, stages: Mapping[str, StageConfig]) -> Release:
 def _wanted(release: Release, table: StackPlan, it: Deployment) -> Table:
     outputs = stacks.outputs(it.account.cloudformation, stacks.data(it.stage))
     found: Table = {
-        ("stack", each.name): _stack(replace(each, parameters=of_account(it, each)), outputs)
+        ("stack", each.name): _stack(replace(each, parameters=current_parameters(it, each)), outputs)
         for each in (table, release.foundation, release.wiring)
     }
     for each in release.functions:

@@ -17,6 +17,7 @@ from typing import Any
 from chalicelib.functions import FUNCTIONS
 from chalicelib.settings import APP, Stage
 from ops import stacks
+from ops.errors import OpsError
 from ops.policies import ANYWHERE, AWS_ITSELF, VERSION, WILDCARDS, Where
 
 Statement = dict[str, Any]
@@ -39,7 +40,7 @@ def template(stage: Stage) -> dict[str, Any]:
         "Parameters": {
             "Repository": {
                 "Type": "String",
-                "Description": "owner/name on GitHub, in its very letters",
+                "Description": "owner/name on GitHub, upper and lower case as there",
                 "AllowedPattern": _REPOSITORY,
             },
             "RepositoryIds": {
@@ -99,7 +100,9 @@ _REPOSITORY = "[A-Za-z0-9_-]+/[A-Za-z0-9._-]+"
 """Neither part can hold what a pattern of IAM's takes for a wildcard, nor the ``@`` that stands before an id."""
 
 
-def _role(stage: Stage, does: str, context: str, claims: Mapping[str, Any], statements: list[Statement]) -> Statement:
+def _role(
+    stage: Stage, does: str, context: str, claims: Mapping[str, Any], statements: list[Statement]
+) -> dict[str, Any]:
     provider = f"arn:${{AWS::Partition}}:iam::${{AWS::AccountId}}:oidc-provider/{_ISSUER}"
     return {
         "Type": "AWS::IAM::Role",
@@ -161,48 +164,51 @@ def _document(statements: list[Statement]) -> dict[str, Any]:
     return {"Version": VERSION, "Statement": _substituted(statements)}
 
 
-def _substituted(found: Any) -> Any:
-    """The same, for CloudFormation to put the account's own values in."""
-    match found:
+def _substituted(value: Any) -> Any:
+    """Let CloudFormation put the account's own values in, wherever a text asks for them."""
+    match value:
         case str():
-            return {"Fn::Sub": found} if "${" in found else found
+            return {"Fn::Sub": value} if "${" in value else value
         case dict():
-            return {key: _substituted(value) for key, value in found.items()}
+            return {key: _substituted(part) for key, part in value.items()}
         case list():
-            return [_substituted(each) for each in found]
-    return found
+            return [_substituted(part) for part in value]
+    return value
 
 
 def bounding(stage: Stage) -> list[Statement]:
     """The most that any role of the stage can do: every action of the manifest, on all that is the stage's.
 
-    It depends on no configuration, so that a change of ``herald.toml`` needs nobody who may change it. Identities of
-    SES are the owner's to name, so there no stage can be told apart.
+    It depends on no configuration: a change of ``herald.toml`` never needs the administrator who deploys the template.
+    Identities of SES are the owner's to name, so there no stage can be told apart.
+
+    Raises :class:`OpsError` for an action of a service of which it isn't said what is the stage's.
     """
     own = _Arns(stage)
-    logs = [own.arn("logs", f"log-group:{stage.log_group('api_handler')}{end}") for end in (":*", "-*")]
+    log_group = stage.log_group("api_handler")
     table = own.arn("dynamodb", f"table/{stage.table}")
     resources = {
         "dynamodb": [table, f"{table}/index/*"],
         "events": [own.arn("events", f"event-bus/{stage.bus}")],
         "lambda": own.functions,
-        "logs": logs,
+        "logs": [own.arn("logs", f"log-group:{log_group}{end}") for end in (":*", "-*")],
         "ses": [own.arn("ses", "identity/*"), own.arn("ses", "configuration-set/*")],
         "sns": [own.arn("sns", stage.topic)],
         "sqs": [own.arn("sqs", f"{own.prefix}-*")],
         "ssm": [own.parameter("*")],
     }
-    actions = {action for spec in FUNCTIONS for grant in spec.grants for action in grant.actions} | set(AWS_ITSELF)
+    used = {action for spec in FUNCTIONS for grant in spec.grants for action in grant.actions} | set(AWS_ITSELF)
+    actions: dict[str, list[str]] = {}
+    for action in sorted(used - set(WILDCARDS)):
+        actions.setdefault(action.partition(":")[0], []).append(action)
+    if unknown := sorted(actions.keys() - resources.keys()):
+        raise OpsError(
+            f"functions may use {', '.join(unknown)}, and the boundary of their roles doesn't know of what: say it in "
+            "`bounding` of ops/pipeline.py"
+        )
     return [
-        *(
-            _allow(
-                service.capitalize(),
-                on,
-                *sorted(each for each in actions - set(WILDCARDS) if each.startswith(f"{service}:")),
-            )
-            for service, on in resources.items()
-        ),
-        _allow("WithoutResource", ["*"], *sorted(actions & set(WILDCARDS))),
+        *(_allow(service.capitalize(), resources[service], *names) for service, names in actions.items()),
+        _allow("WithoutResource", ["*"], *sorted(used & set(WILDCARDS))),
     ]
 
 

@@ -52,7 +52,9 @@ def sign_in(file: Path, environ: Mapping[str, str]) -> None:
     print(f"This job's subject: {claims.get('sub')}, on {claims.get('ref')}", flush=True)
     config = Config(signature_version=UNSIGNED, connect_timeout=5, read_timeout=20, retries={"total_max_attempts": 3})
     try:
-        found = boto3.client("sts", region_name=environ["AWS_REGION"], config=config).assume_role_with_web_identity(
+        credentials = boto3.client(
+            "sts", region_name=environ["AWS_REGION"], config=config
+        ).assume_role_with_web_identity(
             RoleArn=environ["AWS_ROLE_ARN"],
             RoleSessionName=f"github-{environ.get('GITHUB_RUN_ID', 'run')}",
             WebIdentityToken=token,
@@ -65,14 +67,14 @@ def sign_in(file: Path, environ: Mapping[str, str]) -> None:
         ) from error
     keys = configparser.RawConfigParser()
     keys["default"] = {
-        "aws_access_key_id": found["AccessKeyId"],
-        "aws_secret_access_key": found["SecretAccessKey"],
-        "aws_session_token": found["SessionToken"],
+        "aws_access_key_id": credentials["AccessKeyId"],
+        "aws_secret_access_key": credentials["SecretAccessKey"],
+        "aws_session_token": credentials["SessionToken"],
     }
     file.unlink(missing_ok=True)  # One that is there may let others read it.
     with open(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as target:
         keys.write(target)
-    print(f"Signed in until {found['Expiration']:%H:%M:%S} UTC")
+    print(f"Signed in until {credentials['Expiration']:%H:%M:%S} UTC")
 
 
 def _token(url: str, bearer: str) -> str:
@@ -94,10 +96,10 @@ def _claims(token: str) -> dict[str, Any]:
     """What the token says, to be shown. Whether it is true, AWS checks."""
     try:
         body = token.split(".")[1]
-        found: dict[str, Any] = json.loads(base64.urlsafe_b64decode(body + "=" * (-len(body) % 4)))
+        claims: dict[str, Any] = json.loads(base64.urlsafe_b64decode(body + "=" * (-len(body) % 4)))
     except (IndexError, ValueError, binascii.Error):
         return {}
-    return found
+    return claims
 
 
 if __name__ == "__main__":

@@ -45,8 +45,8 @@ def resolved(statements: list[dict[str, Any]]) -> list[dict[str, Any]]:
     text = json.dumps(statements)
     for name, value in (("Partition", WHERE.partition), ("Region", WHERE.region), ("AccountId", WHERE.account)):
         text = text.replace(f"${{AWS::{name}}}", value)
-    found: list[dict[str, Any]] = json.loads(text)
-    return found
+    here: list[dict[str, Any]] = json.loads(text)
+    return here
 
 
 ROLES = {"deploy": resolved(pipeline.deploying(STAGE)), "diff": resolved(pipeline.comparing(STAGE))}
