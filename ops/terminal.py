@@ -73,8 +73,11 @@ def ask_hidden(question: str) -> str:
 
 def table(heads: Sequence[str], rows: Iterable[Sequence[str]], *, whole: int = 2, title: str = "") -> None:
     """Print a table. Its first ``whole`` columns are never folded or cut: where they leave no room for the others,
-    each row is written as a record of several lines. A column in which nothing stands is left out."""
+    each row is written as a record of several lines. A column in which nothing stands is left out, and so is a table
+    without rows."""
     cells = [[printable(cell) for cell in row] for row in rows]
+    if not cells:
+        return
     shown = [number for number in range(len(heads)) if number < whole or any(row[number] for row in cells)]
     heads, cells = [heads[number] for number in shown], [[row[number] for number in shown] for row in cells]
     console = _console()

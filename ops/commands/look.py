@@ -95,7 +95,9 @@ def doctor(stage: str, root: Path, as_json: bool) -> None:
     for finding in examine(it.config, lambda: it.account, _stale(it)):
         found.append(finding)
         if not as_json:
-            echo(f"{signs[finding.level]:<8} {finding.what}" + (f"\n{'':<8} → {finding.mend}" if finding.mend else ""))
+            echo(f"{signs[finding.level]:<8} {one_line(finding.what)}")
+            if finding.mend:
+                echo(f"{'':<8} → {finding.mend}")
     if as_json:
         echo_json([finding.as_json() for finding in found])
     if any(finding.level is Level.WRONG for finding in found):

@@ -42,19 +42,15 @@ def whole_ids(
 
 def no_message(typed: str, stage: Stage, what: str = "no message") -> str:
     """That there is none, for a person, and what a shortened id is taken for."""
-    hint = (
-        ""
-        if _WHOLE.fullmatch(typed)
-        else f"; of {SHORTEST} or more characters, the {NEWEST} newest were looked through"
-    )
+    bound = f". A shortened id, of {SHORTEST} characters or more, is looked for among the {NEWEST} newest messages"
+    hint = "" if _WHOLE.fullmatch(typed) else bound
     return f"there is {what} {printed(typed)} in stage {stage.name}; perhaps it has expired{hint}"
 
 
 def _ambiguous(typed: str, found: Sequence[ListedMessage]) -> OpsError:
-    times = [time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(message.received_at)) for message in found]
-    lines = [
-        f"  {printed(message.id)}  {at}  {printed(message.site)}"
-        for message, at in zip(found[:_CANDIDATES], times, strict=False)
-    ]
+    lines = []
+    for message in found[:_CANDIDATES]:
+        at = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(message.received_at))
+        lines.append(f"  {printed(message.id)}  {at}  {printed(message.site)}")
     more = [f"  and {len(found) - _CANDIDATES} more"] if len(found) > _CANDIDATES else []
     return OpsError("\n".join([f"{printed(typed)} begins several ids; type more of one:", *lines, *more]))

@@ -41,6 +41,12 @@ def lots():
         terminal.echo("line " * 100)
 
 @group.command()
+def threads():
+    import threading
+    threading.Thread(target=lots.callback, daemon=True).start()
+    threading.Event().wait()
+
+@group.command()
 def refuses():
     raise click.ClickException({WROTE!a})
 
@@ -127,6 +133,12 @@ def test_pipes_and_files_get_utf_8(variables: dict[str, str]) -> None:
 @pytest.mark.parametrize("line", ["lots | head -1", "lots | true", "prints | true", "--help | true"])
 def test_a_pipe_that_nobody_reads_any_more_ends_a_command_without_a_word(line: str) -> None:
     assert in_a_shell(f'"$PYTHON" -c "$P" {line}').stderr == b""
+
+
+def test_a_thread_whose_lines_nobody_reads_any_more_ends_its_command() -> None:
+    assert in_a_shell('{ "$PYTHON" -c "$P" threads; echo "ended with $?" >&2; } | head -1').stderr.endswith(
+        b"ended with 143\n"
+    )
 
 
 @pytest.mark.parametrize("word", ["lots", "prints", "--help"])

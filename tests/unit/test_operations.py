@@ -34,7 +34,7 @@ from ops.commands import messages as commands
 from ops.commands.export import COLUMNS, harmless, write
 from ops.commands.times import When, stamp
 from ops.errors import OpsError
-from ops.operations import Listing, Selection, letters
+from ops.operations import Listing, Operations, Selection, letters
 from ops.operations.archive import every, is_of, page
 from ops.operations.short_ids import whole_ids
 from ops.operations.trace import StepKind, recorded
@@ -182,6 +182,12 @@ def test_what_is_no_address_is_refused_and_matches_nobody(address: str) -> None:
         is_of(address, {"name": address, "email": ""})
     with pytest.raises(click.BadParameter, match=r"you@example\.com"):
         commands.Address().convert(address, None, None)
+
+
+def test_an_empty_id_is_none_of_those_that_are_erased() -> None:
+    without_account: Any = None
+    with pytest.raises(OpsError, match="an id is empty"):
+        Operations(without_account, without_account).erase_all(["a", ""])
 
 
 # Shortened ids
