@@ -10,18 +10,22 @@ Run as a program, with Chalice's words as arguments, in the project's folder. Ag
 - It can switch X-Ray on and not off; here a stage without it is not traced.
 - It knows no permissions boundary; with `--within ARN` before its words every role gets that one before any right.
 - It lives on when the deployment that started it is killed; with `--until-stdin-closes` before Chalice's words it ends.
-
-`--package` alone makes the package and prints its name, `--package-name` prints the name alone.
+- It runs an app's code to learn what to deploy; here that is written down, and `--kept` before Chalice's words deploys
+  what was, with the package beside it, and runs none: docs/decisions/0037-a-rollback-runs-no-code-of-its-release.md.
 - Chalice doesn't know the manifest; here a function that only one of it and ``app.py`` has is named at once.
 - Chalice's exit status is 0 whatever happened; here it is Chalice's own word for it.
-- Chalice packs requirements whole and without bytecode; here what no function loads is left out, and each module's
-  bytecode lies beside it, as Lambda can't keep what it compiles at a start: docs/decisions/0027-the-zip.md.
+- Chalice packs requirements whole and without bytecode; here what no function can import is left out, what one could
+  look for in vain is an error, and each module's bytecode lies beside it, as Lambda can't keep what it compiles at a
+  start: docs/decisions/0027-the-zip.md, 0036-the-zip-holds-what-is-imported.md.
 - Chalice asks pip for whatever ``requirements.txt`` lets in; here packages are those of ``locks/``, held against their
   hashes, and two zips of the same sources are the same bit for bit: docs/decisions/0043-locks-and-the-same-zip.md.
+
+`--package` alone makes the package and prints its name.
 """
 
 from __future__ import annotations
 
+import inspect
 import io
 import json
 import marshal
@@ -30,19 +34,19 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from fnmatch import fnmatchcase
 from importlib.util import cache_from_source
 from pathlib import Path
 from typing import Any
 from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo, is_zipfile
 
-# The project's own app.py is imported, and nothing of this folder.
-sys.path[0] = str(Path.cwd())
+# The project's own app.py is imported, and nothing of this folder; of a kept release nothing at all.
+sys.path[:1] = [] if "--kept" in sys.argv else [str(Path.cwd())]
 
 from botocore.exceptions import ClientError  # noqa: E402
-from chalice import awsclient  # noqa: E402
-from chalice.cli import main  # noqa: E402
+from chalice import app, awsclient  # noqa: E402
+from chalice.cli import factory, main  # noqa: E402
 from chalice.deploy import deployer, packager  # noqa: E402
 from chalice.utils import UI, OSUtils  # noqa: E402
 
@@ -58,34 +62,17 @@ GONE = ("NoSuchEntity", "NotFound", "NotFoundException", "ResourceNotFoundExcept
 """How AWS services say that a thing is not there."""
 
 
-_UNUSED = (
-    "auth_alpha",
-    "batch",
-    "circuit_breaker",
-    "data_classes",
-    "data_masking",
-    "feature_flags",
-    "idempotency",
-    "kafka",
-    "parameters",
-    "parser",
-    "streaming",
-    "validation",
-)
 _OF_INSTALLERS = ("INSTALLER", "RECORD", "REQUESTED", "direct_url.json", "uv_cache.json")
 LEFT_OUT = {
-    "dns/*": "email-validator needs it to ask name servers, which Herald never does",
-    "dnspython-*": "the same",
-    "aws_lambda_powertools/event_handler/*": "Chalice routes the requests",
-    **{f"aws_lambda_powertools/utilities/{name}/*": "the logger and the metrics alone are used" for name in _UNUSED},
     "charset_normalizer/*.so": "the same modules are there in Python; it guesses encodings, which nobody asks it for",
+    "*__mypyc.*.so": "of the same",
     "charset_normalizer/cli/*": "no command is run in Lambda",
     "bin/*": "no command is run in Lambda",
     ".lock": "uv's, for the folder into which it installs",
     **{f"*.dist-info/{name}": "says how it was installed" for name in _OF_INSTALLERS},
 }
-"""What of the requirements stays out of the zip, and why nobody misses it. No function loads any of it, also not for a
-request: tests/infrastructure/test_package.py runs them from the zip."""
+"""What stays out of the zip besides what no function can import, and why nobody misses it: no function loads any of it,
+also not for a request. tests/infrastructure/test_package.py runs them from the zip."""
 
 
 class LeanPackager(packager.LambdaDeploymentPackager):
@@ -96,7 +83,8 @@ class LeanPackager(packager.LambdaDeploymentPackager):
         if started.exists() and not is_zipfile(started):
             started.unlink()
         package: str = super().create_deployment_package(project_dir, python_version)
-        finish(Path(package))
+        vendor = Path(project_dir, "vendor")
+        finish(Path(package), [path.relative_to(vendor).as_posix() for path in vendor.rglob("*")])
         started.with_name("current").write_text(started.name, encoding="utf-8")
         return package
 
@@ -136,8 +124,10 @@ _TIME = (1980, 1, 1, 0, 0, 0)
 _MODE = 0o100644 << 16
 
 
-def finish(package: Path) -> None:
-    """Leave out what is in ``LEFT_OUT``, and put bytecode beside every module; a package that has it stays as it is.
+def finish(package: Path, vendored: Collection[str] = ()) -> None:
+    """Leave out what no function can import and what is in ``LEFT_OUT``, and put bytecode beside every module.
+
+    A package that has bytecode stays as it is. Ends the program where a function would look for something in vain.
 
     The bytecode is not checked against its source when it is loaded (PEP 552), as the times of files don't survive a
     zip. Python takes it only where it is of the very version that made it, and otherwise compiles the source.
@@ -146,11 +136,14 @@ def finish(package: Path) -> None:
     with ZipFile(package) as old:
         if cache_from_source("app.py") in old.namelist():
             return
-        files = {
-            name: old.read(name)
-            for name in old.namelist()
-            if not name.endswith((".pyc", "/")) and not any(fnmatchcase(name, pattern) for pattern in LEFT_OUT)
-        }
+        files = {name: old.read(name) for name in old.namelist() if not name.endswith((".pyc", "/"))}
+    ours = [name for name in files if name == "app.py" or name.startswith("chalicelib/") or name in vendored]
+    wanted = needed(files, ours)
+    files = {
+        name: content
+        for name, content in files.items()
+        if name in wanted and not any(fnmatchcase(name, pattern) for pattern in LEFT_OUT)
+    }
     files |= compiled({name: files[name] for name in sorted(files) if name.endswith(".py")})
     arriving = package.with_suffix(".new")
     with ZipFile(arriving, "w", ZIP_DEFLATED, compresslevel=9) as new:
@@ -159,6 +152,16 @@ def finish(package: Path) -> None:
             entry.create_system, entry.external_attr = 3, _MODE
             new.writestr(entry, files[name], ZIP_DEFLATED)
     arriving.replace(package)
+
+
+def needed(files: dict[str, bytes], ours: list[str]) -> set[str]:
+    """The names of the files that belong in a zip; ends the program with a sentence for each library that it lacks."""
+    command = [sys.executable, "-I", "-S", str(Path(__file__).resolve().with_name("package_contents.py"))]
+    ran = subprocess.run(command, input=marshal.dumps((files, ours)), stdout=subprocess.PIPE, timeout=300, check=True)
+    found, missing = marshal.loads(ran.stdout)  # noqa: S302 - of our own process
+    if missing:
+        sys.exit("\n".join(missing))
+    return set(found)
 
 
 _COMPILE = """
@@ -200,8 +203,85 @@ def undeclared(app: Any, declared: set[str]) -> list[str]:
     ]
 
 
+class KeptPackager(LeanPackager):
+    """Takes the one package that there is."""
+
+    def create_deployment_package(self, project_dir: str, python_version: str) -> str:
+        return str(next(Path(project_dir, ".chalice/deployments").glob("*.zip")))
+
+
+_EVENTS = (
+    app.CloudWatchEventConfig,
+    app.DynamoDBEventConfig,
+    app.KinesisEventConfig,
+    app.S3EventConfig,
+    app.ScheduledEventConfig,
+    app.SNSEventConfig,
+    app.SQSEventConfig,
+)
+
+
+def described(it: app.Chalice) -> dict[str, Any]:
+    """All that Chalice reads of an app to deploy it, as data; ``{"code": why}`` where nothing but its code will do."""
+    routes = [route for methods in it.routes.values() for route in methods.values()]
+    if it.websocket_handlers or it.builtin_auth_handlers or any(each.authorizer for each in routes):
+        return {"code": "it has authorizers or WebSockets"}
+    return {
+        "name": it.app_name,
+        "binary_types": it.api.binary_types,
+        "routes": [
+            {
+                "path": each.uri_pattern,
+                "method": each.method,
+                "view_name": each.view_name,
+                "doc": inspect.getdoc(each.view_function),
+                "api_key_required": each.api_key_required,
+                "content_types": each.content_types,
+                "cors": each.cors and {name.lstrip("_"): _listed(value) for name, value in vars(each.cors).items()},
+            }
+            for each in routes
+        ],
+        "functions": [{"name": each.name, "handler_string": each.handler_string} for each in it.pure_lambda_functions],
+        "events": [
+            {"kind": type(each).__name__, **{name: _listed(value) for name, value in vars(each).items()}}
+            for each in it.event_sources
+        ],
+    }
+
+
+def _listed(value: Any) -> Any:
+    """A value as JSON can hold it."""
+    if isinstance(value, app.ScheduleExpression):
+        return value.to_string()
+    return sorted(value) if isinstance(value, set) else value
+
+
+def rebuilt(found: dict[str, Any]) -> app.Chalice:
+    """An app without code that Chalice deploys as the one that was :func:`described`."""
+    it = app.Chalice(app_name=found["name"], configure_logs=False)
+    it.api.binary_types = found["binary_types"]
+    for route in found["routes"]:
+
+        def view() -> None: ...
+
+        view.__doc__ = route.pop("doc")
+        cors = route.pop("cors")
+        entry = app.RouteEntry(view, **route, cors=app.CORSConfig(**cors) if cors else None)
+        it.routes[entry.uri_pattern][entry.method] = entry
+    it.pure_lambda_functions += [app.LambdaFunction(lambda event, context: None, **each) for each in found["functions"]]
+    kinds = {kind.__name__: kind for kind in _EVENTS}
+    it.event_sources += [kinds[each.pop("kind")](**each) for each in found["events"]]
+    return it
+
+
+def description(stage: str) -> Path:
+    """The file, in the project of the current folder, with what was :func:`described` of its app."""
+    return Path(f".chalice/deployments/app-{stage}.json")
+
+
 class RecordingDeployer(deployer.Deployer):
-    """Records also what a failed deployment has made, and makes nothing where ``app.py`` and the manifest differ."""
+    """Writes down what it deploys, and records also what a failed deployment has made. Makes nothing where ``app.py``
+    and the manifest differ."""
 
     def _validate_config(self, config: Any) -> None:
         declared = config.config_from_disk["stages"][config.chalice_stage].get("lambda_functions", {})
@@ -210,6 +290,9 @@ class RecordingDeployer(deployer.Deployer):
         super()._validate_config(config)
 
     def _deploy(self, config: Any, chalice_stage_name: str) -> Any:
+        described_at = description(chalice_stage_name)
+        described_at.parent.mkdir(parents=True, exist_ok=True)
+        described_at.write_text(json.dumps(described(config.chalice_app)), encoding="utf-8")
         try:
             return super()._deploy(config, chalice_stage_name)
         except BaseException:
@@ -291,6 +374,11 @@ def within(boundary: str, client: Callable[..., Any]) -> Callable[..., Any]:
     return make
 
 
+def load_kept(self: Any, environment_variables: Any = None, validate_feature_flags: Any = True) -> app.Chalice:
+    """In place of importing the project's app: what was written down of it."""
+    return rebuilt(json.loads(description(environment_variables["HERALD_STAGE"]).read_text(encoding="utf-8")))
+
+
 def end_with_standard_input() -> None:
     """End this process when whoever started it is gone: two must never deploy at the same time."""
 
@@ -303,10 +391,9 @@ def end_with_standard_input() -> None:
 
 
 if __name__ == "__main__":
-    if sys.argv[1:] in (["--package"], ["--package-name"]):
+    if sys.argv[1:] == ["--package"]:
         packer, project, python = here()
-        make = packer.create_deployment_package if sys.argv[1] == "--package" else packer.deployment_package_filename
-        print(Path(make(project, python)).name)
+        print(Path(packer.create_deployment_package(project, python)).name)
         sys.exit()
     if sys.argv[1:2] == ["--until-stdin-closes"]:
         del sys.argv[1]
@@ -314,7 +401,11 @@ if __name__ == "__main__":
         signal.signal(signal.SIGINT, signal.default_int_handler)
         end_with_standard_input()
     setattr(deployer, "Deployer", RecordingDeployer)  # noqa: B010 - mypy takes a class for a constant
-    setattr(deployer, "LambdaDeploymentPackager", LeanPackager)  # noqa: B010
+    kept = sys.argv[1:2] == ["--kept"]
+    if kept:
+        del sys.argv[1]
+        setattr(factory.CLIFactory, "load_chalice_app", load_kept)  # noqa: B010
+    setattr(deployer, "LambdaDeploymentPackager", KeptPackager if kept else LeanPackager)  # noqa: B010
     setattr(deployer, "PipDependencyBuilder", LockedDependencies)  # noqa: B010
     for name in DELETIONS:
         setattr(awsclient.TypedAWSClient, name, unless_gone(getattr(awsclient.TypedAWSClient, name)))

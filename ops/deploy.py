@@ -28,7 +28,7 @@ from ops.additions import let_in
 from ops.config import LOCAL, StageConfig
 from ops.errors import OpsError, short_traceback, unless
 from ops.release import BOUNDARY, PYTHON, Release, StackPlan, data, plan
-from ops.releases import Releases, Standing, before
+from ops.releases import Releases, rollback_target
 from ops.steps import Step, take
 
 if TYPE_CHECKING:
@@ -52,6 +52,8 @@ class Deployment:
     account: Account
     environ: Mapping[str, str]
     say: Say
+    kept: bool = False
+    """Whether it holds what was kept of a release, and no code that anybody should run."""
 
     @property
     def stage(self) -> Stage:
@@ -72,7 +74,7 @@ def deploy(it: Deployment, stages: Mapping[str, StageConfig]) -> None:
         render.write(it.root, render.policies(it.stage, it.account.where))
         it.say("rendered    policies and configuration")
         release, kept = plan(it.root, it.config, it.account.where), Releases(it.stage, it.account)
-        kept.say(Standing(kept.standing().release, whole=False))
+        kept.set_current(kept.current().release, whole=False)
         take(
             [
                 Step("data", f"stack {stacks.data(it.stage)}: table, dead letters", lambda: _data(it)),
@@ -93,20 +95,26 @@ def rollback(it: Deployment, to: str | None = None) -> None:
     """
     kept = Releases(it.stage, it.account)
     with _alone(it, "rollback"):
-        target = to or before(kept.standing(), kept.ids(), it.stage)
+        target = to or rollback_target(kept.current(), kept.ids(), it.stage)
         release = kept.get(target)
         if release.python != PYTHON:
             raise OpsError(
                 f"release {target} was made for {release.python}, and this is {PYTHON}. Nothing was done.\n"
                 f"Run: make clean, then: make rollback STAGE={it.stage.name} PYTHON={release.python}"
             )
-        there = replace(it, root=it.root / ".herald" / "rollback" / it.stage.name)
-        kept.say(Standing(target, whole=False))
+        if why := release.app.get("code"):
+            raise OpsError(
+                f"release {target} can't be put back without running code from the bucket, as {why}. Nothing was done."
+                f"\nCheck its commit out and run: make deploy STAGE={it.stage.name}"
+            )
+        there = replace(it, root=it.root / ".herald" / "rollback" / it.stage.name, kept=True)
+        kept.lay_out(target, release, there.root)
+        it.say(f"fetched     release {target}, as it was deployed")
+        kept.set_current(target, whole=False)
         take(
             [
-                Step("fetched", f"release {target}", lambda: _unpack(there, kept, target)),
                 *_steps(there, release),
-                Step("recorded", f"that {target} stands", lambda: kept.say(Standing(target, whole=True))),
+                Step("recorded", f"that {target} stands", lambda: kept.set_current(target, whole=True)),
             ],
             it.say,
             _advice(it, "rollback"),
@@ -130,18 +138,7 @@ def _steps(it: Deployment, release: Release) -> list[Step]:
 
 def _keep(it: Deployment, release: Release, kept: Releases) -> str:
     package = it.root / ".chalice" / "deployments" / (it.root / PACKAGE).read_text(encoding="utf-8")
-    return f"release {kept.keep(release.packed(package), it.root, package)}"
-
-
-def _unpack(it: Deployment, kept: Releases, target: str) -> None:
-    """Lay a release out, its package under the name by which Chalice takes it up instead of making another."""
-    package = kept.unpack(target, it.root)
-    asked = subprocess.run(
-        [sys.executable, str(CHALICE), "--package-name"], cwd=it.root, capture_output=True, text=True, timeout=60
-    )
-    if asked.returncode:
-        raise OpsError(f"the package of release {target} can't be named:\n{asked.stderr}")
-    package.rename(package.with_name(asked.stdout.strip()))
+    return f"release {kept.keep(release.packed(package).deployed(it.root), package)}"
 
 
 def destroy(it: Deployment, *, data: bool) -> None:
@@ -334,7 +331,8 @@ def _chalice(it: Deployment, release: Release) -> str:
     record.keep(ssm, stage, it.root, record.expecting(known, release.schedules, stage, it.account.where, api))
     boundary = find_boundary(it)
     try:
-        _run_chalice(it, *(("--within", boundary) if boundary else ()), "deploy")
+        how = [*(["--kept"] if it.kept else []), *(["--within", boundary] if boundary else [])]
+        _run_chalice(it, *how, "deploy")
     finally:
         # Also after a failure: Chalice has written down what it made until then.
         record.store(ssm, stage, it.root)

@@ -270,7 +270,7 @@ def _resources(lines: Lines) -> Iterator[str]:
 def _code(release: Release, it: Deployment) -> tuple[list[Change], list[Change]]:
     """What is different in the code from the last deployment, and which functions hold another than that."""
     kept = Releases(it.stage, it.account)
-    standing = kept.standing()
+    standing = kept.current()
     if standing.release is None:
         return [Change("code", "all of it", ("+ no deployment of this stage has recorded its code",))], []
     try:
@@ -305,9 +305,11 @@ def files(before: Code, after: Code) -> Iterator[str]:
     if len(lines) <= _MOST_FILES:
         yield from lines
         return
-    folders = [line.partition("/")[0].lstrip("+- ") for line in lines]
-    for folder in dict.fromkeys(folders):
-        yield f"+ {folder}: {folders.count(folder)} files differ"
+    folders: dict[str, list[str]] = {}
+    for line in lines:
+        folders.setdefault(line.partition("/")[0].lstrip("+- "), []).append(line)
+    for folder, found in folders.items():
+        yield found[0] if len(found) == 1 else f"+ {folder}: {len(found)} files differ"
 
 
 def _sign(before: str | None, after: str | None) -> str:

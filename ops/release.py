@@ -11,7 +11,7 @@ import hashlib
 import json
 import sys
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 from zipfile import ZipFile
@@ -81,7 +81,7 @@ class Code:
                 for name in sorted(archive.namelist())
                 if not name.endswith((".pyc", "/"))
             }
-        return cls(base64.b64encode(hashlib.sha256(package.read_bytes()).digest()).decode(), files)
+        return cls(sha256(package.read_bytes()), files)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,8 +102,12 @@ class Release:
     xray: bool
     let_in: Mapping[str, list[dict[str, Any]]]
     """What queues and topics of the owner's have to allow, by their names in ``herald.toml``."""
+    chalice: Mapping[str, Any]
+    """Chalice's configuration, of this stage alone."""
     code: Code = Code("", {})
     """Nothing until it is packed."""
+    app: Mapping[str, Any] = field(default_factory=dict)
+    """What Chalice deployed of the app, as ``ops/chalice_cli.py`` describes it. Nothing until it is deployed."""
 
     @property
     def schedules(self) -> dict[str, bool]:
@@ -112,6 +116,10 @@ class Release:
 
     def packed(self, package: Path) -> Release:
         return replace(self, code=Code.of(package))
+
+    def deployed(self, root: Path) -> Release:
+        """The same with what Chalice has written down in the checkout that it deployed from."""
+        return replace(self, app=json.loads((root / description(self.stage)).read_text(encoding="utf-8")))
 
     def to_json(self) -> str:
         return json.dumps(asdict(self), indent=1, sort_keys=True)
@@ -127,6 +135,16 @@ class Release:
             return cls(**found)
         except (ValueError, TypeError, KeyError) as error:
             raise UnreadableRelease(f"it was kept by another version of Herald: {error}") from None
+
+
+def description(stage: str) -> Path:
+    """The file of a checkout with what Chalice deployed of its app, as ``ops/chalice_cli.py`` writes it."""
+    return Path(f".chalice/deployments/app-{stage}.json")
+
+
+def sha256(content: bytes) -> str:
+    """As Lambda says it."""
+    return base64.b64encode(hashlib.sha256(content).digest()).decode()
 
 
 def _stack(found: dict[str, Any]) -> StackPlan:
@@ -150,6 +168,7 @@ def data(root: Path, stage: Stage) -> StackPlan:
 def plan(root: Path, config: StageConfig, where: Where) -> Release:
     """The release that the rendered files of a checkout make."""
     stage = config.stage
+    chalice = json.loads((root / render.CHALICE_CONFIG).read_text(encoding="utf-8"))
     return Release(
         stage=stage.name,
         python=PYTHON,
@@ -160,7 +179,7 @@ def plan(root: Path, config: StageConfig, where: Where) -> Release:
             {alarms.EMAIL: config.alarms_to} if config.alarms_to else {},
             tuple(wiring.queues(config.additions)),
         ),
-        functions=tuple(_functions(root, stage)),
+        functions=tuple(_functions(root, stage, chalice["stages"][stage.name])),
         rate=config.rate,
         burst=config.burst,
         answers=_answers(stage),
@@ -168,6 +187,7 @@ def plan(root: Path, config: StageConfig, where: Where) -> Release:
         alarms_to=config.alarms_to,
         xray=stage.xray,
         let_in=let_in.written(config.additions, stage, where),
+        chalice={**chalice, "stages": {stage.name: chalice["stages"][stage.name]}},
     )
 
 
@@ -192,9 +212,8 @@ def foundation(root: Path, config: StageConfig) -> StackPlan:
     )
 
 
-def _functions(root: Path, stage: Stage) -> list[FunctionPlan]:
+def _functions(root: Path, stage: Stage, configured: Mapping[str, Any]) -> list[FunctionPlan]:
     """As Chalice will make them of its own configuration."""
-    configured = json.loads((root / render.CHALICE_CONFIG).read_text(encoding="utf-8"))["stages"][stage.name]
     found = []
     for spec in functions_of(stage):
         own = configured["lambda_functions"][spec.name]

@@ -8,8 +8,7 @@ from __future__ import annotations
 from importlib.util import find_spec
 from pathlib import Path
 
-RUNTIME_PACKAGES = ("boto3", "botocore", "s3transfer", "jmespath", "dateutil", "six", "urllib3")
-"""Names by which they are imported."""
+from ops.package_contents import RUNTIME_PACKAGES as RUNTIME_PACKAGES
 
 
 def link_runtime_packages(folder: Path) -> None:

@@ -21,6 +21,7 @@ from ops import lock, pipeline, recorded, stacks
 from ops.account import Account, environment
 from ops.config import load, named
 from ops.operations.facade import Operations
+from ops.releases import bucket
 from ops.smoke import Smoke
 from tests.e2e.harness import Harness, marker, wait_for
 from tests.e2e.interruption import interrupted
@@ -41,6 +42,13 @@ DEPLOYING = (
     ("apigateway PUT /restapis/[^/]+/gatewayresponses", "attributes"),
 )
 
+
+OTHER_CODE = """\
+from aws_lambda_powertools.utilities.data_classes import LambdaFunctionUrlEvent
+
+    return {"status": LambdaFunctionUrlEvent({"rawPath": "changed"}).raw_path}
+"""
+"""It needs more of a library than what was packed until then."""
 
 CHANGED = """\
 [stages.dev]
@@ -192,7 +200,7 @@ def test_a_stage_is_interrupted_mended_changed_put_back_and_destroyed(herald: Ha
     # What was deployed before comes back: code, configuration and wiring.
     app = clone / "app.py"
     code = app.read_text(encoding="utf-8")
-    app.write_text(code.replace('{"status": "ok"}', '{"status": "changed"}'), encoding="utf-8")
+    app.write_text(code.replace('return {"status": "ok"}', OTHER_CODE), encoding="utf-8")
     (clone / "herald.toml").write_text(plain.replace("[stages.dev]", CHANGED))
     undone = undo(account)
     with granted(herald, pipeline.comparing(stage)) as role:
@@ -217,6 +225,16 @@ def test_a_stage_is_interrupted_mended_changed_put_back_and_destroyed(herald: Ha
     assert ops(clone, environ, "diff", *STAGE, "--exit-code").stdout.endswith("\nnothing\n")
     assert "herald-dev-send-event" in inventory(account)["roles"]
     assert boundaries(account, stage) == {boundary}
+    changed_found, s3, where = inventory(account), account.client("s3"), bucket(account, stage)
+    target = json.loads(ops(clone, environ, "releases", *STAGE, "--json").stdout)[1]["release"]
+    package = {"Bucket": where, "Key": f"releases/{target}/package.zip"}
+    whole = s3.get_object(**package)["Body"].read()
+    s3.put_object(**package, Body=whole + b"!")
+    tampered = ops(clone, environ, "rollback", *STAGE)
+    assert tampered.returncode == 1
+    assert f"{package['Key']} in the bucket {where} was changed after it was deployed" in tampered.stderr
+    assert (says(urls), inventory(account)) == ("changed", changed_found)
+    s3.put_object(**package, Body=whole)
     interrupted(clone, environ, ports, "cloudformation UpdateStack .*herald-dev-foundation", "rollback", *STAGE)
     with granted(herald, pipeline.deploying(stage)) as role:
         back = ops(clone, environ | role, "rollback", *STAGE)

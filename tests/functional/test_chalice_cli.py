@@ -7,6 +7,7 @@ import json
 import shutil
 import subprocess
 import sys
+from importlib import import_module
 from importlib.util import cache_from_source
 from pathlib import Path
 from typing import Any, cast
@@ -16,7 +17,7 @@ import botocore.session
 import pytest
 from botocore.exceptions import ClientError
 from botocore.stub import Stubber
-from chalice.app import Chalice
+from chalice.app import Chalice, CORSConfig, Cron, IAMAuthorizer
 from chalice.awsclient import (
     LambdaClientError,
     LambdaErrorContext,
@@ -24,7 +25,9 @@ from chalice.awsclient import (
     TypedAWSClient,
 )
 from chalice.config import Config
+from chalice.deploy.appgraph import ApplicationGraphBuilder
 from chalice.deploy.deployer import ChaliceDeploymentError, ResultsRecorder
+from chalice.deploy.swagger import TemplatedSwaggerGenerator
 from chalice.utils import UI, OSUtils
 
 from ops import render
@@ -32,7 +35,10 @@ from ops.chalice_cli import (
     DELETIONS,
     LeanPackager,
     RecordingDeployer,
+    described,
+    description,
     finish,
+    rebuilt,
     traced_or_not,
     unless_gone,
     when_it_has_settled,
@@ -123,6 +129,21 @@ def test_what_a_killed_run_wrote_of_a_package_is_made_anew_and_its_name_is_writt
         assert archive.testzip() is None
         assert "app.py" in archive.namelist()
     assert (begun.parent / "current").read_text() == begun.name
+
+
+def test_a_package_that_lacks_what_a_function_imports_is_an_error_of_one_sentence_each_time(tmp_path: Path) -> None:
+    (tmp_path / "app.py").write_text("def handler():\n    import click\n")
+    for _ in range(2):
+        with pytest.raises(SystemExit, match=r"^app\.py imports click, which is not in the package for Lambda: .+$"):
+            lean_packager().create_deployment_package(str(tmp_path), "python3.11")
+
+
+def test_what_is_vendored_is_asked_as_well_what_it_imports(tmp_path: Path) -> None:
+    (tmp_path / "vendor").mkdir()
+    (tmp_path / "app.py").write_text("")
+    (tmp_path / "vendor" / "mine.py").write_text("import httpx")
+    with pytest.raises(SystemExit, match=r"^mine\.py imports httpx, "):
+        lean_packager().create_deployment_package(str(tmp_path), "python3.11")
 
 
 # Changes of functions
@@ -270,13 +291,11 @@ def test_the_projects_own_app_is_imported_and_no_module_beside_the_program(proje
 
 
 def test_a_package_is_named_by_sources_and_not_by_the_bytecode_that_python_leaves_beside_them(project: Path) -> None:
-    """Else a rollback would find that its package has another name once ``app.py`` was imported."""
+    """Else it would be made anew once ``app.py`` was imported."""
     beside = project / "vendor" / "beside.py"
 
     def name() -> str:
-        ran = chalice(project, "--package-name")
-        assert ran.returncode == 0, ran.stderr
-        return ran.stdout
+        return lean_packager().deployment_package_filename(str(project), "python3.11")
 
     before = name()
     for source in (beside, project / "chalicelib" / "errors.py"):
@@ -293,6 +312,73 @@ def test_a_package_is_named_by_sources_and_not_by_the_bytecode_that_python_leave
     assert name() == before
     beside.write_text("changed = True\n", encoding="utf-8")
     assert len({before, with_data, with_other, name()}) == 4
+
+
+# The app as data
+
+
+def deployed(app: Chalice, root: Path) -> tuple[str, dict[str, Any]]:
+    """What Chalice would make of an app: its resources, and the API's definition."""
+    disk = json.loads((root / ".chalice" / "config.json").read_text(encoding="utf-8"))
+    config = Config(
+        chalice_stage="local",
+        user_provided_params={"project_dir": str(root), "chalice_app": lambda: app},
+        config_from_disk=disk,
+    )
+    swagger = TemplatedSwaggerGenerator().generate_swagger(app)
+    return str(ApplicationGraphBuilder().build(config, "local")), json.loads(json.dumps(swagger, default=vars))
+
+
+def of_everything() -> Chalice:
+    """An app with what Herald's own has not."""
+    app = Chalice("herald")
+    app.api.binary_types.append("image/webp")
+    cors = CORSConfig("https://example.com", ["X-Mine"], ["X-Theirs"], 600, True)
+
+    @app.route("/one/{id}/{more}", methods=["GET", "PUT"], cors=cors, api_key_required=True)
+    def one(id: str, more: str) -> None:
+        """Its summary.
+
+        And more.
+        """
+
+    app.route("/", methods=["POST"], content_types=["image/webp"], cors=True, name="two")(lambda: None)
+    app.lambda_function(name="three")(lambda event, context: None)
+    app.schedule(Cron(0, 1, "?", "*", "MON", "*"), name="four")(lambda event: None)
+    app.on_cw_event({"source": ["mine"]}, name="five")(lambda event: None)
+    app.on_s3_event("bucket", ["s3:ObjectCreated:*"], "in/", ".jpg", name="six")(lambda event: None)
+    app.on_sqs_message("queue", batch_size=2, name="seven")(lambda event: None)
+    app.on_kinesis_record("stream", name="eight")(lambda event: None)
+    app.on_dynamodb_record("arn:aws:dynamodb:eu-central-1:1:table/t/stream/x", name="nine")(lambda event: None)
+    return app
+
+
+@pytest.mark.parametrize("which", ["herald", "everything"])
+def test_an_app_made_of_its_description_is_deployed_as_the_one_that_was_described(which: str, root: Path) -> None:
+    app = import_module("app").app if which == "herald" else of_everything()
+    again = rebuilt(json.loads(json.dumps(described(app))))
+    assert deployed(again, root) == deployed(app, root)
+    assert described(again) == described(app)
+
+
+def test_an_app_whose_code_must_run_to_be_deployed_says_why() -> None:
+    app = Chalice("herald")
+    app.route("/", authorizer=IAMAuthorizer())(lambda: None)
+    assert described(app) == {"code": "it has authorizers or WebSockets"}
+
+
+def test_what_was_kept_is_deployed_without_running_any_of_it(project: Path, tmp_path: Path) -> None:
+    """Not even what lies where Python looks first."""
+    ran = tmp_path / "ran"
+    for name in ("app.py", "chalicelib/__init__.py", "jmespath.py", "sitecustomize.py"):
+        (project / name).write_text(f"open({str(ran)!r}, 'w')\n", encoding="utf-8")
+    at = project / description("local")
+    at.parent.mkdir()
+    at.write_text(json.dumps(described(import_module("app").app)), encoding="utf-8")
+    (at.parent / "package.zip").write_bytes(b"a package")
+    said = chalice(project, "--kept", "deploy", "--stage", "local")
+    assert "http://127.0.0.1:9" in said.stderr, "it came as far as AWS"
+    assert not ran.exists()
 
 
 # The deployer

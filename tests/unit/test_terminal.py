@@ -105,6 +105,7 @@ def test_where_there_is_no_room_for_columns_each_row_is_a_record() -> None:
 ELSEWHERE = {
     "terminal.py": "it is the way",
     "packages.py": "runs before anything is installed, with its own words and those of uv and pip",
+    "package_contents.py": "as a program it answers to ops/chalice_cli.py",
     "chalice_cli.py": "a process whose output ops/deploy.py and ops/release.py read",
     "sign_in.py": "runs in a job of the pipeline, whose log masks what it is told to",
     "local/aws": "processes whose output is a file of the local stack, or the log of a function",

@@ -1,0 +1,320 @@
+"""What of a package for Lambda its functions can import, and what they would look for in vain.
+
+Read from the sources, without running any: docs/decisions/0036-the-zip-holds-what-is-imported.md. As a program it takes
+the files of a package and the names of ours among them from standard input, and answers with the names of those that
+are needed and with what is missing, both by :mod:`marshal`.
+"""
+
+from __future__ import annotations
+
+import ast
+import marshal
+import sys
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import PurePosixPath
+
+RUNTIME_PACKAGES = ("boto3", "botocore", "s3transfer", "jmespath", "dateutil", "six", "urllib3")
+"""boto3 and what it needs: https://docs.aws.amazon.com/lambda/latest/dg/lambda-python.html (runtime-included SDKs)."""
+
+NEVER_IMPORTED: Mapping[tuple[str, str], str] = {
+    ("email_validator", "dns"): "it asks name servers whether an address can get mail, and Herald never has it do so",
+}
+"""Which library imports which other only in what nobody calls, and why: left out, unless others import it."""
+
+_NAMES_NOTHING = ("aws_lambda_powertools/shared/lazy_import.py",)
+"""Modules that import by a name which they are given, and are given none of their own library."""
+
+
+@dataclass(frozen=True, slots=True)
+class Import:
+    """One import that a module makes."""
+
+    module: str
+    """Empty where the name is made up while the module runs, and ``.`` where it is of something in the same package."""
+    names: tuple[tuple[str, str], ...] = ()
+    """After ``from … import``: what is imported, a module or something in one, and what it is called here."""
+    must: bool = True
+    """Whether it is an error if the module is not there: not where an ``except ImportError`` goes on without it."""
+    within: str = ""
+    """The class or function that makes it, or ``if`` for a condition; empty where it is made with the module itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """A module that a function can try to import, and can't."""
+
+    module: str
+    importer: str
+    """The file that imports it."""
+    needed_by: str
+    """The file of ours that needs the importer, or is it."""
+
+    def __str__(self) -> str:
+        via = "" if self.needed_by == self.importer else f" (needed by {self.needed_by})"
+        return (
+            f"{self.importer}{via} imports {self.module}, which is not in the package for Lambda: add what provides it"
+            " to requirements.txt, lay a module of your own into chalicelib/, or let a try go on without it after an"
+            " ImportError"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """What of a package's files belongs in it, and what is missing."""
+
+    needed: frozenset[str]
+    missing: tuple[Missing, ...]
+    """The first one of each library."""
+
+
+def contents(files: Mapping[str, bytes], ours: Collection[str]) -> Contents:
+    """What the modules of ``ours`` need of the files of a package; both by their names in the zip.
+
+    Left out are folders of libraries in which no module can be imported, whole: what lies beside one that can may be
+    imported by a name that no source holds. A library that imports by such names stays whole.
+    """
+    graph = _Graph(files, ours)
+    folders = {str(PurePosixPath(file).parent) for file in graph.modules.values()}
+    used = {str(PurePosixPath(file).parent) for file in graph.reached} - {"."}
+
+    def is_needed(file: str) -> bool:
+        # A folder without modules belongs to the nearest above that has some.
+        home = next((str(each) for each in PurePosixPath(file).parents if str(each) in folders), ".")
+        return file in ours or file in graph.reached or home in used or (home == "." and not file.endswith(".py"))
+
+    needed = {file for file in files if is_needed(file)}
+    gone = {file.partition("/")[0] for file in files if _lists_nothing(file, files, needed)}
+    missing = {each.module.partition(".")[0]: each for each in reversed(graph.missing)}
+    return Contents(
+        frozenset(file for file in needed if file.partition("/")[0] not in gone), tuple(reversed(missing.values()))
+    )
+
+
+def _lists_nothing(file: str, files: Mapping[str, bytes], needed: Collection[str]) -> bool:
+    """Whether this lists the files of a library of which all code is left out."""
+    folder, _, name = file.partition("/")
+    if name != "RECORD" or not folder.endswith(".dist-info"):
+        return False
+    listed = {line.split(",")[0] for line in files[file].decode().splitlines()}
+    code = {each for each in listed if each in files and not each.startswith(folder)}
+    return bool(code) and code.isdisjoint(needed)
+
+
+class _Graph:
+    """Follows imports, from the modules of ours on."""
+
+    def __init__(self, files: Mapping[str, bytes], ours: Collection[str]) -> None:
+        self._files = files
+        self._ours = ours
+        self.modules = {name: file for file in files if (name := _module(file))}
+        # A folder without an __init__.py is a package, too.
+        self._packages = {each for name in self.modules for each in _with_parents(name)[:-1]}
+        self._imports = cache(self._read)
+        self._importable: dict[str, bool] = {}
+        self.reached: set[str] = set()
+        """The files of all modules that can be imported."""
+        self.missing: list[Missing] = []
+        self._follow()
+
+    def _read(self, module: str) -> list[Import]:
+        file = self.modules[module]
+        try:
+            return _Reader(self._files[file], self._package(module)).found if file.endswith(".py") else [Import("")]
+        except SyntaxError:  # What only looks like a module, as some libraries carry.
+            return []
+
+    def _package(self, module: str) -> str:
+        return module if self.modules[module].endswith("__init__.py") else module.rpartition(".")[0]
+
+    def _follow(self) -> None:
+        """Look at each module that can be imported, as often as there are reasons to.
+
+        The reason says which of a library's own imports must succeed: with "" it is imported, so those that come with
+        that; with a name, ours imports that class or function of it, so those within; with None it may do without.
+        """
+        names = {file: name for name, file in self.modules.items()}
+        starts = [file for file in sorted(self._ours) if file in names]
+        waiting: list[tuple[str, str | None, str]] = [(names[file], "", file) for file in starts]
+        seen = set()
+        while waiting:
+            module, reason, needed_by = waiting.pop()
+            if (module, reason) in seen:
+                continue
+            seen.add((module, reason))
+            file = self.modules[module]
+            self.reached.add(file)
+            needed_by = file if file in self._ours else needed_by
+            for each in self._imports(module):
+                waiting += [(name, why, needed_by) for name, why in self._needs(module, each, reason, needed_by)]
+
+    def _needs(self, module: str, it: Import, reason: str | None, needed_by: str) -> Iterator[tuple[str, str | None]]:
+        """The modules that one import is of, each with its reason; notes what is missing."""
+        file = self.modules[module]
+        ours = file in self._ours
+        library = module.partition(".")[0]
+        if it.module in ("", "."):
+            package = library if not it.module else self._package(module)
+            if not ours and file not in _NAMES_NOTHING:
+                yield from ((name, None) for name in self.modules if f"{name}.".startswith(f"{package}."))
+            return
+        must = it.must and (ours or it.within == reason)
+        if (library, it.module.partition(".")[0]) in NEVER_IMPORTED or not (must or self._can_import(it.module)):
+            return
+        wanted = [it.module]
+        for name, called in it.names:
+            inner = f"{it.module}.{name}"
+            if self._is_there(inner) or (must and not self._may_have(it.module, name)):
+                wanted.append(inner)
+            elif it.module in self.modules and it.must and (ours or called == reason):
+                yield it.module, name
+        for each in wanted:
+            if self._is_there(each):
+                yield from ((part, "" if must else None) for part in _with_parents(each) if part in self.modules)
+            elif must and not self._is_brought(each):
+                self.missing.append(Missing(each, file, needed_by))
+
+    def _can_import(self, module: str) -> bool:
+        """Whether an import of a module would succeed. In a circle of imports all others decide."""
+        if module not in self._importable:
+            self._importable[module] = True
+            self._importable[module] = (self._is_there(module) or self._is_brought(module)) and all(
+                self._can_import(each.module)
+                for part in _with_parents(module)
+                if part in self.modules
+                for each in self._imports(part)
+                if each.must and not each.within and each.module not in ("", ".")
+            )
+        return self._importable[module]
+
+    def _is_there(self, module: str) -> bool:
+        return module in self.modules or module in self._packages
+
+    def _is_brought(self, module: str) -> bool:
+        top = module.partition(".")[0]
+        return not self._is_there(top) and (top in sys.stdlib_module_names or top in RUNTIME_PACKAGES)
+
+    def _may_have(self, package: str, name: str) -> bool:
+        """Whether something of this name that is no module may be in a package; any may, where that is not here."""
+        file = self.modules.get(package, "")
+        return not file.endswith("__init__.py") or name in (found := _bound(self._files[file])) or "*" in found
+
+
+def _module(file: str) -> str:
+    """The name by which a file is imported; empty for any other."""
+    path = PurePosixPath(file)
+    if path.suffix not in (".py", ".so") or any("." in part or "-" in part for part in path.parts[:-1]):
+        return ""
+    name = path.name.partition(".")[0]
+    return ".".join(path.parts[:-1] if name == "__init__" else (*path.parts[:-1], name))
+
+
+def _with_parents(module: str) -> list[str]:
+    parts = module.split(".")
+    return [".".join(parts[:end]) for end in range(1, len(parts) + 1)]
+
+
+@cache
+def _bound(source: bytes) -> frozenset[str]:
+    """What a module may have, by its names; ``*`` for anything."""
+    found = {"__name__", "__file__", "__path__", "__doc__"}
+    for node in ast.walk(ast.parse(source)):
+        match node:
+            case ast.Name(id=name) | ast.Constant(value=str(name)):  # A constant may stand in __all__.
+                found.add(name)
+            case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):
+                found.add("*" if name == "__getattr__" else name)
+            case ast.alias():
+                found.add(node.asname or node.name.partition(".")[0])
+    return frozenset(found)
+
+
+class _Reader:
+    """Finds every import of one module, by whatever statement."""
+
+    def __init__(self, source: bytes, package: str) -> None:
+        self.found: list[Import] = []
+        self._package = package.split(".")
+        # Few modules import by a call, and to look for one takes longer than all else.
+        self._calls = b"import_module" in source or b"__import__" in source
+        self._below(ast.parse(source).body, must=True, within="")
+
+    def _below(self, nodes: Iterable[ast.AST], *, must: bool, within: str) -> None:
+        for node in nodes:
+            if self._calls or not isinstance(node, ast.expr):
+                self._read(node, must, within)
+
+    def _read(self, node: ast.AST, must: bool, within: str) -> None:
+        inner = ast.iter_child_nodes(node)
+        match node:
+            case ast.Import():
+                self.found += [Import(each.name, (), must, within) for each in node.names]
+            case ast.ImportFrom():
+                above = self._package[: len(self._package) - node.level + 1] if node.level else []
+                module = ".".join([*above, *([node.module] if node.module else [])])
+                names = tuple((each.name, each.asname or each.name) for each in node.names)
+                self.found.append(Import(module, names, must, within))
+            case ast.If() if _name(node.test) == "TYPE_CHECKING":  # Never true in a program that runs.
+                self._below(node.orelse, must=must, within=within)
+            case ast.If(test=ast.UnaryOp(op=ast.Not(), operand=test)) if _name(test) == "TYPE_CHECKING":
+                self._below(node.body, must=must, within=within)
+            case ast.If():
+                self._below(inner, must=must and not _asks_where(node.test), within=within or "if")
+            case ast.Try() | ast.TryStar():
+                may_fail = any(map(_goes_on, node.handlers))
+                self._below([*node.body, *node.handlers, *node.orelse], must=must and not may_fail, within=within)
+                self._below(node.finalbody, must=must, within=within)
+            case ast.With() if any(_suppresses(each.context_expr) for each in node.items):
+                self._below(node.body, must=False, within=within)
+            case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.ClassDef():
+                self._below(inner, must=must, within=node.name if within in ("", "if") else within)
+            case _:
+                if isinstance(node, ast.Call) and _name(node.func) in ("import_module", "__import__"):
+                    self.found.append(Import(_called_for(node), (), must, within))
+                self._below(inner, must=must, within=within)
+
+
+def _asks_where(test: ast.expr) -> bool:
+    """Whether a condition is about the Python, the machine, or whether it is Chalice's command line that loads this."""
+    return any(
+        _name(each) in ("version_info", "platform") or (isinstance(each, ast.Constant) and each.value == _CHALICES)
+        for each in ast.walk(test)
+    )
+
+
+_CHALICES = "AWS_CHALICE_CLI_MODE"
+"""The variable that Chalice's command line sets, and Lambda never."""
+
+
+def _called_for(call: ast.Call) -> str:
+    """What a call imports, as :class:`Import` has it."""
+    arguments = [*call.args, *(each.value for each in call.keywords)]
+    match arguments:
+        case [ast.Constant(value=str(name)), *_] if not name.startswith("."):
+            return name
+    own = any(_name(each) in ("__name__", "__package__") for it in arguments for each in ast.walk(it))
+    return "." if own else ""
+
+
+def _name(node: ast.AST) -> str:
+    return node.id if isinstance(node, ast.Name) else node.attr if isinstance(node, ast.Attribute) else ""
+
+
+_CAUGHT = ("ImportError", "ModuleNotFoundError", "Exception", "BaseException")
+
+
+def _goes_on(handler: ast.ExceptHandler) -> bool:
+    """Whether a missing module is caught here, and not raised again in other words."""
+    caught = handler.type.elts if isinstance(handler.type, ast.Tuple) else [handler.type]
+    catches = any(each is None or _name(each) in _CAUGHT for each in caught)
+    return catches and not isinstance(handler.body[-1], ast.Raise)
+
+
+def _suppresses(it: ast.expr) -> bool:
+    return isinstance(it, ast.Call) and _name(it.func) == "suppress" and any(_name(each) in _CAUGHT for each in it.args)
+
+
+if __name__ == "__main__":
+    found = contents(*marshal.load(sys.stdin.buffer))  # noqa: S302 - from our own process
+    marshal.dump((list(found.needed), [str(each) for each in found.missing]), sys.stdout.buffer)
