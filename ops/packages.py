@@ -135,7 +135,8 @@ def _by_uv(python: Path, arguments: list[str]) -> bool:
 def _by_pip(python: Path, arguments: list[str]) -> bool:
     """Whether pip did it."""
     install = ["install", "-qq", "--disable-pip-version-check", "--require-hashes", "--only-binary", ":all:"]
-    return _ran([*_pip(python), *install, *arguments], os.environ)
+    # A person's own `user = true` would be at odds with any folder.
+    return _ran([*_pip(python), *install, *arguments], {**os.environ, "PIP_USER": "0"})
 
 
 def _pip(python: Path) -> list[str]:

@@ -1,9 +1,9 @@
 """The releases of a stage, kept in the account: what `make rollback` puts back.
 
 Each lies in the bucket of the foundation stack, as ``releases/<id>/release.json``, with all that was deployed, and
-``package.zip``, the very package that Lambda got. A parameter says which one stands, whether a deployment has begun
-since that has not come to its end, and the hash of each: who can write to the bucket alone changes nothing that is put
-back. Nothing of a release is run on the machine of whoever puts it back.
+``package.zip``, the very package that Lambda got, with its bill of materials beside it. A parameter says which one
+stands, whether a deployment has begun since that has not come to its end, and the hash of each: who can write to the
+bucket alone changes nothing that is put back. Nothing of a release is run on the machine of whoever puts it back.
 """
 
 from __future__ import annotations
@@ -20,11 +20,14 @@ from typing import Any
 from chalicelib.settings import Stage
 from ops import render, stacks
 from ops.account import Account
+from ops.bill_of_materials import bill
 from ops.errors import OpsError, unless
 from ops.release import Release, UnreadableRelease, description, sha256
 
 KEPT = 10
 """How many releases are kept; older ones are deleted. Each has about 3 MB."""
+BILL = "sbom.json"
+"""What is in a release's package: a bill of materials."""
 _PREFIX = "releases/"
 _DESCRIPTION, _PACKAGE = "release.json", "package.zip"
 
@@ -120,7 +123,8 @@ class Releases:
         into, content = self._bucket, release.to_json().encode()
         if into is None:
             raise OpsError(f"stage {self._stage.name} has no bucket for releases; run the same command again")
-        for part, body in ((_PACKAGE, package.read_bytes()), (_DESCRIPTION, content)):
+        parts = {_PACKAGE: package.read_bytes(), BILL: bill(package, name), _DESCRIPTION: content}
+        for part, body in parts.items():
             self._s3.put_object(Bucket=into, Key=f"{_PREFIX}{name}/{part}", Body=body)
         hashes = {**self.current().hashes, name: hashlib.sha256(content).hexdigest()}
         hashes = {each: hashes[each] for each in sorted(hashes, reverse=True)[:KEPT]}

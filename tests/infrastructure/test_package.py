@@ -15,10 +15,13 @@ from importlib.util import MAGIC_NUMBER, cache_from_source
 from pathlib import Path
 
 import pytest
+from cyclonedx.schema import SchemaVersion
+from cyclonedx.validation.json import JsonStrictValidator
 
 from chalicelib.functions import functions_of
 from chalicelib.settings import stage_named
-from ops import render
+from ops import packages, render
+from ops.bill_of_materials import bill
 from ops.config import load
 from ops.deploy import CHALICE
 from ops.local.mirror import mirror
@@ -243,6 +246,32 @@ def test_the_same_sources_make_the_same_zip_bit_for_bit(package: Path, root: Pat
     assert "pip does it, with the same hashes" in ran.stderr
     again = other / ".chalice" / "deployments" / ran.stdout.strip()
     assert sha256(again.read_bytes()).hexdigest() == sha256(package.read_bytes()).hexdigest()
+
+
+def test_the_bill_of_materials_names_what_is_in_the_zip_and_nothing_else(package: Path, root: Path) -> None:
+    text = bill(package, "2026-01-01T00-00-00Z")
+    assert text == bill(package, "2026-01-01T00-00-00Z"), "nothing in it is of the moment"
+    assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(text) is None
+    components = {each["purl"]: each for each in json.loads(text)["components"]}
+    locks = (root / "locks" / name for name in (packages.ZIP, packages.RUN))
+    locked = {f"pkg:pypi/{each.replace('==', '@')}" for lock in locks for each in packages.read_lock(lock.read_text())}
+    assert set(components) <= locked
+    assert {purl.partition("@")[0].removeprefix("pkg:pypi/") for purl in components} == {
+        "altcha",
+        "aws-lambda-powertools",
+        "certifi",
+        "chalice",
+        "charset-normalizer",
+        "email-validator",
+        "idna",
+        "jmespath",
+        "multipart",
+        "requests",
+        "standardwebhooks",
+        "typing-extensions",
+        "urllib3",
+    }, "dnspython is left out of the zip"
+    assert "unknown" not in text, "each says its licence"
 
 
 def test_the_zip_is_small_and_its_size_is_told(package: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
+from zipfile import ZipFile
 
 import pytest
 import yaml
@@ -15,8 +18,9 @@ from ops.additions import Additions
 from ops.additions.rules import RuleTable
 from ops.config import StageConfig, load
 from ops.loopback import credentials
-from ops.releases import Releases, bucket
+from ops.releases import BILL, Releases, bucket
 from tests.local_stack.local_aws import ROOT, LocalAws
+from tests.unit.test_release import RELEASE
 
 STAGE = "limits"
 
@@ -83,3 +87,16 @@ def test_a_template_of_200_rules_goes_by_the_bucket(account: Account, config: St
         assert len([each for each in found if each.startswith(f"{config.stage.bus}-rule-")]) == 200
     finally:
         stacks.delete(account.cloudformation, name)
+
+
+def test_a_release_is_kept_with_the_bill_of_materials_of_its_package(
+    account: Account, config: StageConfig, standing: str, tmp_path: Path
+) -> None:
+    package = tmp_path / "package.zip"
+    with ZipFile(package, "w") as archive:
+        archive.writestr("thing-1.0.dist-info/METADATA", "Name: thing\nVersion: 1.0\nLicense-Expression: MIT\n")
+    kept = replace(RELEASE, stage=STAGE, functions=()).packed(package)
+    name = Releases(config.stage, account).keep(kept, package)
+    found = json.load(account.client("s3").get_object(Bucket=standing, Key=f"releases/{name}/{BILL}")["Body"])
+    assert "pkg:pypi/thing@1.0" in [each["purl"] for each in found["components"]]
+    assert found["metadata"]["component"]["version"] == name

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
@@ -91,3 +94,31 @@ def test_uv_is_told_what_pip_is_told_of_registries(tmp_path: Path) -> None:
 def test_what_uv_was_told_itself_comes_first() -> None:
     own = {"UV_INDEX_URL": "https://own.example"}
     assert packages.for_uv({"index-url": "https://pip.example"}, own) == own
+
+
+def imported(module: ast.AST) -> Iterator[str]:
+    """The packages that a module imports when it runs, wherever in it."""
+    for node in ast.iter_child_nodes(module):
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            continue
+        if isinstance(node, ast.Import):
+            yield from (each.name.partition(".")[0] for each in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            yield node.module.partition(".")[0]
+        yield from imported(node)
+
+
+def test_what_running_needs_is_installed_without_what_tests_need(root: Path) -> None:
+    """On a machine that has both, nobody would notice what is missing on another."""
+    locked = packages.read_lock((root / "locks" / packages.RUN).read_text(encoding="utf-8"))
+    there = {each.partition("==")[0] for each in locked}
+    of_module = packages_distributions()
+    # The one command that needs what tests need.
+    files = [root / "app.py", *(each for each in (root / "ops").rglob("*.py") if each != root / "ops/check.py")]
+    missing = {
+        (str(file.relative_to(root)), name)
+        for file in files
+        for name in imported(ast.parse(file.read_text(encoding="utf-8")))
+        if name in of_module and not {re.sub(r"[-_.]+", "-", each).lower() for each in of_module[name]} & there
+    }
+    assert missing == set()

@@ -1,0 +1,67 @@
+"""What is in a deployment zip, as a CycloneDX bill of materials, read from the zip itself.
+
+https://cyclonedx.org/docs/1.6/json/
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from email.message import Message
+from email.parser import BytesParser
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+from uuid import NAMESPACE_URL, uuid5
+from zipfile import ZipFile
+
+
+def bill(package: Path, release: str) -> str:
+    """The bill of a zip. The same zip has the same one, so it holds no time and no number of chance.
+
+    Chalice packs two of its own modules without their metadata; they are those of the Chalice that is installed.
+    """
+    sha256 = hashlib.sha256(package.read_bytes()).hexdigest()
+    with ZipFile(package) as archive:
+        found = [
+            _component(BytesParser().parsebytes(archive.read(name), headersonly=True))
+            for name in archive.namelist()
+            if name.endswith(".dist-info/METADATA")
+        ]
+    chalice = {"type": "library", "name": "chalice", "version": version("chalice"), "scope": "required"}
+    components = sorted([*found, _named(chalice)], key=lambda each: str(each["name"]))
+    herald = {
+        "type": "application",
+        "bom-ref": "herald",
+        "name": "herald",
+        "version": release,
+        "hashes": [{"alg": "SHA-256", "content": sha256}],
+    }
+    whole = {
+        "$schema": "http://cyclonedx.org/schema/bom-1.6.schema.json",
+        "bomFormat": "CycloneDX",
+        "specVersion": "1.6",
+        "serialNumber": f"urn:uuid:{uuid5(NAMESPACE_URL, sha256)}",
+        "version": 1,
+        "metadata": {"component": herald},
+        "components": components,
+        "dependencies": [{"ref": "herald", "dependsOn": [each["bom-ref"] for each in components]}],
+    }
+    return json.dumps(whole, indent=2) + "\n"
+
+
+def _component(metadata: Message) -> dict[str, Any]:
+    """https://packaging.python.org/en/latest/specifications/core-metadata/"""
+    if expression := metadata["License-Expression"]:
+        licences: list[dict[str, Any]] = [{"expression": expression}]
+    else:
+        classifiers = [each.split(" :: ") for each in metadata.get_all("Classifier", [])]
+        named = [each[-1] for each in classifiers if each[0] == "License"] or [metadata["License"] or "unknown"]
+        licences = [{"license": {"name": name}} for name in named]
+    found = {"type": "library", "name": metadata["Name"], "version": metadata["Version"], "scope": "required"}
+    return _named(found) | {"licenses": licences}
+
+
+def _named(component: dict[str, Any]) -> dict[str, Any]:
+    purl = f"pkg:pypi/{component['name'].lower().replace('_', '-')}@{component['version']}"
+    return {**component, "bom-ref": purl, "purl": purl}
