@@ -106,10 +106,11 @@ class LocalStack:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._deploying:
-            self._deploying.terminate()
-            with suppress(subprocess.TimeoutExpired):
-                self._deploying.wait(_END)
-            self._deploying.kill()
+            with self._deploying:  # Closes its pipes.
+                self._deploying.terminate()
+                with suppress(subprocess.TimeoutExpired):
+                    self._deploying.wait(_END)
+                self._deploying.kill()
         for process in reversed(self._processes):
             process.end()
         self._processes.clear()

@@ -19,6 +19,7 @@ import pytest
 
 from chalicelib.functions import functions_of
 from chalicelib.logic.digest import DAY
+from ops import pipeline
 from ops.config import LOCAL
 from ops.local.aws.access_log import VARIABLE
 from ops.local.stack import LocalStack, Pushover
@@ -26,6 +27,7 @@ from ops.permissions import permissions
 from ops.policies import policy
 from tests.e2e.conftest import ROOT, free_ports
 from tests.e2e.harness import Harness, marker, wait_for
+from tests.e2e.test_deploying import add_boundary, boundaries
 from tests.e2e.test_digest import let_be_told, yesterday
 from tests.e2e.test_least_privilege import a_failure, no_alarm_yet, put_unreadable
 from tests.matrix import Configuration, pairwise
@@ -193,6 +195,8 @@ def recorder() -> Iterator[Recorder]:
     environ = dict(os.environ) | {"HERALD_LOCAL_RETRY_SECONDS": "0.1,0.1", VARIABLE: str(log)}
     try:
         with LocalStack(folder, free_ports(), Pushover.of({}), environ) as stack:
+            # What the boundary of a pipeline's stage refused, a configuration would not live through.
+            add_boundary(stack.account, stack.config().stage)
             yield Recorder(stack, log)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
@@ -211,6 +215,7 @@ def test_no_permission_is_unused_and_no_call_unpermitted(recorder: Recorder, it:
 
 def _is_rendered(herald: Harness, policies: Policies) -> None:
     """What was deployed is what was rendered, for the functions and nobody else but /SendEvent."""
+    assert boundaries(herald.account, herald.stage) == {pipeline.boundary(herald.stage, herald.account.where)}
     where = herald.account.where
     rendered = {f"herald-{LOCAL}-{spec.name}": policy(spec, herald.stage, where) for spec in functions_of(herald.stage)}
     others = {f"herald-{LOCAL}-send-event"} if herald.config.send_event else set()
