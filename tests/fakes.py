@@ -303,7 +303,7 @@ class MissingKey:
 
 
 class RecordingNotifier:
-    """Delivers everything and keeps it."""
+    """Delivers and keeps everything that a notifier's function would take; another notification raises as there."""
 
     def __init__(self, reference: str = "ref-1", quota: Quota | None = None) -> None:
         self.delivered: list[Notification] = []
@@ -312,11 +312,11 @@ class RecordingNotifier:
         self._quota = quota
 
     def notify(self, notification: Notification) -> str:
-        self.delivered.append(notification)
+        self.delivered.append(Notification.from_request(notification.as_request()))
         return self._reference
 
     def check(self, notification: Notification) -> Quota | None:
-        self.checked.append(notification)
+        self.checked.append(Notification.from_request(notification.as_request()))
         return self._quota
 
 
@@ -362,13 +362,22 @@ class Published:
     function_arn: str
 
 
+SNS_LIMIT = 262_144
+"""Bytes of a message with its attributes: https://docs.aws.amazon.com/general/latest/gr/sns.html"""
+
+
 class RecordingTopic:
-    """Accepts everything and keeps it."""
+    """Accepts and keeps everything that SNS would; what it would refuse fails the test."""
 
     def __init__(self) -> None:
         self.published: list[Published] = []
 
     def publish(self, text: str, *, site: str, kind: str, function_arn: str) -> None:
+        size = sum(len(each.encode()) for each in (text, "site", "String", site, "kind", "String", kind))
+        assert text, "SNS takes no empty message"
+        assert site, "SNS takes no empty attribute"
+        assert kind, "SNS takes no empty attribute"
+        assert size <= SNS_LIMIT
         self.published.append(Published(text, site, kind, function_arn))
 
 

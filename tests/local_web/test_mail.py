@@ -57,6 +57,20 @@ def test_what_is_no_mail_is_refused_and_not_kept(ses: httpx.Client, body: bytes)
 
 
 @pytest.mark.parametrize(
+    ("more", "code"),
+    [
+        ({"Unknown": "x"}, "BadRequestException"),
+        ({"ReplyToAddresses": "ada@example.net"}, "BadRequestException"),
+        ({"Destination": {"ToAddresses": [f"owner{number}@example.org" for number in range(51)]}}, "MessageRejected"),
+    ],
+)
+def test_what_ses_would_refuse_is_refused_here_too(ses: httpx.Client, more: dict[str, object], code: str) -> None:
+    answer = ses.post(SEND, json=MAIL | more)
+    assert (answer.status_code, answer.headers["x-amzn-errortype"]) == (400, code)
+    assert taken(ses) == []
+
+
+@pytest.mark.parametrize(
     ("status", "code"),
     [
         (400, "MessageRejected"),

@@ -12,8 +12,11 @@ import json
 import uuid
 from collections import deque
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
+from botocore.session import Session
+from botocore.validate import ParamValidator
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
@@ -27,6 +30,15 @@ OUTBOUND = "/v2/email/outbound-emails"
 _ERRORS = {400: "MessageRejected", 429: "TooManyRequestsException"}
 """Of the operation; for the others the codes that all services share:
 https://docs.aws.amazon.com/ses/latest/APIReference-V2/CommonErrors.html"""
+
+MAX_RECIPIENTS = 50
+"""https://docs.aws.amazon.com/ses/latest/dg/quotas.html, "Message quotas"."""
+
+
+@cache
+def _request() -> Any:
+    """What a request may hold, as AWS's own model has it."""
+    return Session().get_service_model("sesv2").operation_model("SendEmail").input_shape
 
 
 class Ses(Faulty):
@@ -45,9 +57,13 @@ class Ses(Faulty):
         return super().counts() | {"accepted": len(self.accepted)}
 
     def take(self, content: bytes) -> Response:
-        """Keep a mail, or refuse what is none."""
+        """Keep a mail, or refuse what the model of SendEmail doesn't know: Herald's own client checks nothing."""
         try:
             asked = json.loads(content)
+            if ParamValidator().validate(asked, _request()).has_errors():
+                return _error(400, "BadRequestException")
+            if len(asked["Destination"]["ToAddresses"]) > MAX_RECIPIENTS:
+                return _error(400, "MessageRejected")
             simple = asked["Content"]["Simple"]
             mail = {
                 "from": asked["FromEmailAddress"],
