@@ -20,9 +20,16 @@ DIFFERENT = 4
 @PROJECT
 def deploy(stage: str, root: Path) -> None:
     """Deploy a stage to the account of the shell's credentials."""
+    from ops.config import LOCAL
     from ops.deploy import deploy
 
     it = opened(root, stage)
+    if stage == LOCAL:
+        # As `make run` does: what other ports change in a stage never gets into the checkout's own files.
+        from ops.local.deployment import deploy as deploy_copy
+
+        echo_lines(deploy_copy(root, root / ".herald" / "deploy" / stage, stage, echo))
+        return
     deploy(it.deployment, it.stages)
     echo_lines(it.addresses)
 

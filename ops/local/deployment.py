@@ -64,6 +64,7 @@ def deploy(root: Path, copy: Path, name: str, say: Callable[[str], None]) -> dic
 
     Everything is read from the copy, the manifest too: what is deployed is of one moment.
     """
+    copy.mkdir(parents=True, exist_ok=True)
     mirror(root, copy)
     sys.path.insert(0, str(copy))
     from ops import config as configuration

@@ -357,6 +357,9 @@ def test_a_deployment_that_fails_half_way_says_so_and_is_mended_by_the_next(hera
     assert not any("dev" in name for names in inventory(account).values() for name in names)
 
 
+GENERATED = ("chalicelib/stages.py", ".chalice/config.json")
+
+
 def test_code_that_can_t_be_imported_is_not_called_deployed(herald: Harness, clone: Path) -> None:
     environ = environment(herald.config, shell(herald.stack.ports))
     (clone / "app.py").write_text("def (:\n", encoding="utf-8")
@@ -364,6 +367,8 @@ def test_code_that_can_t_be_imported_is_not_called_deployed(herald: Harness, clo
     assert answer.returncode == 1
     assert "app.py" in answer.stderr
     assert "Traceback (most recent call last)" not in answer.stdout
+    committed = [(clone / name).read_bytes() == (ROOT / name).read_bytes() for name in GENERATED]
+    assert all(committed), "the stack's own ports stay out of the checkout"
     word = marker()
     herald.post_form(message=word)
     wait_for(lambda: herald.pushes(word), "push by what was deployed before")
