@@ -1,7 +1,7 @@
 """The manifest: every Lambda function of Herald, declared once.
 
-``python -m ops render`` makes of this and ``herald.toml``: ``.chalice/config.json``, one IAM policy per function and
-stage, and the wiring template. A function that ``app.py`` registers must stand here, and the reverse; ``python -m ops
+``./herald render`` makes of this and ``herald.toml``: ``.chalice/config.json``, one IAM policy per function and
+stage, and the wiring template. A function that ``app.py`` registers must stand here, and the reverse; ``./herald
 check`` proves it.
 """
 

@@ -1,6 +1,6 @@
 """The typed settings of one stage, and how a running function finds its own.
 
-A person edits ``herald.toml``; ``python -m ops render`` compiles it to ``chalicelib/stages.py``, which holds one
+A person edits ``herald.toml``; ``./herald render`` compiles it to ``chalicelib/stages.py``, which holds one
 :class:`Stage` per stage. ``HERALD_STAGE`` selects among them, so the same deployment zip is right for every stage.
 """
 
@@ -255,7 +255,7 @@ def stage_named(name: str) -> Stage:
     except KeyError:
         raise SettingsError(
             f"HERALD_STAGE is {name!r}, but herald.toml has only: {', '.join(sorted(STAGES))}. "
-            "Add the stage there and run: python -m ops render"
+            "Add the stage there and run: ./herald render"
         ) from None
 
 

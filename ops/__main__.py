@@ -4,7 +4,7 @@ import os
 import sys
 
 if not __package__:
-    # Run by the path of this file, as ./herald does: modules are found in the checkout, whatever the current folder is.
+    # Run by the path of this file, from any folder: modules are found in the checkout.
     sys.path[0] = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 from ops import terminal

@@ -1,4 +1,4 @@
-"""``python -m ops check``: is everything that is generated current, declared and sound?"""
+"""``./herald check``: is everything that is generated current, declared and sound?"""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from ops.config import LOCAL, StageConfig
 from ops.errors import OpsError
 from ops.policies import WILDCARDS, Where
 
-_RENDER = "run: python -m ops render"
+_RENDER = "run: ./herald render"
 
 # One account of each partition, so that policies are looked at as they are deployed there.
 _SAMPLES = (

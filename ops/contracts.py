@@ -75,7 +75,7 @@ def _contract(title: str, request: Schema, answer: Schema, *errors: type[InvokeE
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": f"{title}, version {VERSION}",
-        "description": "Made by `python -m ops render` of what checks requests. docs/invoke-api.md has the words.",
+        "description": "Made by `./herald render` of what checks requests. docs/invoke-api.md has the words.",
         "$defs": {"request": request, "answer": answer, "error": _error(*errors)},
     }
 

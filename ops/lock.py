@@ -132,7 +132,7 @@ def _take(ssm: SSMClient, stage: Stage, me: Holder, say: Callable[[str], None], 
         raise OpsError(
             f"stage {stage.name} is being worked on: {holder}. Nothing was done.\n"
             "Wait for it. If it was killed, or its machine is gone, say so and then run the same command again:\n"
-            f"  python -m ops unlock --stage {stage.name}"
+            f"  ./herald unlock --stage {stage.name}"
         )
     taken = ssm.put_parameter(**arguments, Overwrite=True)["Version"]
     if taken != version + 1:

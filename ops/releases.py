@@ -188,7 +188,7 @@ def rollback_target(current: CurrentRelease, ids: list[str], stage: Stage) -> st
 
 
 def _list(stage: Stage) -> str:
-    return f"python -m ops releases --stage {stage.name}"
+    return f"./herald releases --stage {stage.name}"
 
 
 def listed(found: Releases) -> list[dict[str, Any]]:

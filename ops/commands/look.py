@@ -47,7 +47,7 @@ def send(stage: str, root: Path, site: str, text: str | None, timeout: int, as_j
     operations, api, where = it.operations, it.addresses["api"], it.stage.sites[site]
     if text is None:
         # What was sent twice with the same content rings once, also within one second.
-        text = f"A test by `ops send`, {time.strftime('%Y-%m-%d %H:%M:%S')}, {secrets.token_hex(3)}"
+        text = f"A test by `./herald send`, {time.strftime('%Y-%m-%d %H:%M:%S')}, {secrets.token_hex(3)}"
     begin = time.monotonic()
     message_id = sending.post(f"{api}/contact/{site}", where, sending.form(where, text))
     if not as_json:
@@ -67,7 +67,7 @@ def send(stage: str, root: Path, site: str, text: str | None, timeout: int, as_j
     elif state:
         echo(f"{message_id} is {state}")
     if state is None:
-        later = f"python -m ops trace --stage {stage} {message_id}"
+        later = f"./herald trace --stage {stage} {message_id}"
         echo(f"after {timeout} s its end was not known yet; later: {later}", err=True)
         sys.exit(TOO_LATE)
     if state != "delivered":
@@ -105,7 +105,7 @@ def doctor(stage: str, root: Path, as_json: bool) -> None:
 
 
 def _stale(it: Opened) -> Iterator[str]:
-    """The generated files that are not as ``ops render`` would make them."""
+    """The generated files that are not as ``./herald render`` would make them."""
     from ops import config as configuration
     from ops import render
 

@@ -46,7 +46,7 @@ def set_(stage: str, root: Path, channel: str, names: tuple[str, ...]) -> None:
             continue
         operations.put(operations_of.account.ssm, it.stage, secret, ask_hidden(secret.parameter))
         echo(f"{secret.parameter} is set")
-    echo(f"Whether it works: python -m ops secrets check --stage {stage}", err=True)
+    echo(f"Whether it works: ./herald secrets check --stage {stage}", err=True)
 
 
 @secrets.command("check")

@@ -1,4 +1,4 @@
-"""``python -m ops inbox``: a stage's messages as a page on 127.0.0.1. docs/inbox.md.
+"""``./herald inbox``: a stage's messages as a page on 127.0.0.1. docs/inbox.md.
 
 ====================  =================================================================================
 ``mailbox``           what the page needs of a stage

@@ -37,7 +37,7 @@ _PATIENCE = 10.0
 _LOOK_AGAIN = 0.5
 _NO_MESSAGE = (
     "There is no message of this id: it was erased, its time was over, or it was never stored. "
-    "What the logs know of it says: python -m ops trace"
+    "What the logs know of it says: ./herald trace --stage {stage} <id>"
 )
 
 Answer = TypeVar("Answer")
@@ -79,7 +79,7 @@ class Inbox:
         message_id, back, logs = self._id(request), self._filter(request), request.query_params.get("logs") == "yes"
         trace = await self._asked(lambda mailbox: mailbox.trace(message_id, logs=logs))
         if trace.message is None:
-            raise HTTPException(404, _NO_MESSAGE)
+            raise HTTPException(404, _NO_MESSAGE.format(stage=self.shell.stage))
         notice = self._notices.pop(message_id, "")
         csrf = self.session.csrf
         return _page(views.message(self.shell, trace, back, csrf, self._now(), logs=logs, notice=notice))

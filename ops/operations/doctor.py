@@ -73,7 +73,7 @@ def examine(config: StageConfig, account: Callable[[], Account], stale: Iterable
     """
     files = list(stale)
     if files:
-        yield Finding(Level.WARNING, f"generated files are stale: {', '.join(files)}", "python -m ops render")
+        yield Finding(Level.WARNING, f"generated files are stale: {', '.join(files)}", "./herald render")
     else:
         yield Finding(Level.WELL, "generated files fit herald.toml")
     try:
@@ -205,7 +205,7 @@ def _overdue(it: Patient) -> Iterator[Finding]:
     )["Items"]
     if found:
         what = f"messages have been overdue for more than an hour, such as {found[0]['id']['S']}: the redrive fails"
-        yield Finding(Level.WRONG, what, f"python -m ops logs --stage {it.stage.name} --function redrive --since 2h")
+        yield Finding(Level.WRONG, what, f"./herald logs --stage {it.stage.name} --function redrive --since 2h")
     else:
         yield Finding(Level.WELL, "nothing is overdue")
 
@@ -230,7 +230,7 @@ def _letters(it: Patient) -> Iterator[Finding]:
 def _channels(it: Patient) -> Iterator[Finding]:
     """The channels and their secrets."""
     for one in secrets.check(it.stage, it.account):
-        setting = f"python -m ops secrets set --stage {it.stage.name} {one.channel}"
+        setting = f"./herald secrets set --stage {it.stage.name} {one.channel}"
         for parameter in one.missing:
             yield Finding(Level.WRONG, f"the secret {parameter} is not set: its messages wait", setting)
         for parameter in one.readable:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import shlex
 import shutil
 import signal
 import socket
@@ -93,6 +94,10 @@ def clone(tmp_path: Path, checkout: Path) -> Path:
     return fresh_clone(tmp_path / "herald", checkout)
 
 
+RUN = "import os, sys; os.execv(sys.argv[1], [*sys.argv[1:], '--no-autoreload'])"
+"""Becomes the command that its words are."""
+
+
 def test_run_is_ready_redeploys_on_a_change_and_ends_without_a_trace(clone: Path) -> None:
     # Its stack is a new one, which has nothing of the owner's that the shared one has.
     shutil.copyfile(ROOT / "herald.toml", clone / "herald.toml")
@@ -117,6 +122,12 @@ def test_run_is_ready_redeploys_on_a_change_and_ends_without_a_trace(clone: Path
         assert "Changed: app.py" in "".join(lines)
         again = json.loads(ops(clone, environ, "urls", "--stage", "local", "--json").stdout)
         assert again == urls
+
+        pasted = next(line.split("HTTP loop")[1] for line in lines if "HTTP loop" in line)
+        port, word = free_ports().web, marker()
+        with running(Path("/"), ["-c", RUN, *shlex.split(pasted), "--port", str(port)], environ) as (_, said):
+            assert served(port, word).status_code == 202, "".join(said)
+        wait_for(lambda: word in requests.get(f"{urls['phone']}/messages.json", timeout=20).text, "push")
 
         process.send_signal(signal.SIGINT)
         assert process.wait(30) == 0

@@ -46,7 +46,7 @@ def test_a_test_message_that_fails_is_no_success_and_one_that_takes_too_long_is_
     refused = operator.types("send", "--json")
     assert (refused.exit_code, json.loads(refused.stdout)["state"]) == (1, "undeliverable")
     herald.faults({"do": "status", "status": 500, "times": 1000})
-    assert "python -m ops trace" in operator.fails("send", "--timeout", "1", status=3)
+    assert "./herald trace" in operator.fails("send", "--timeout", "1", status=3)
     assert "nowhere" in operator.fails("send", "--site", "nowhere", status=2)
     # A form without its proof of work.
     assert operator.types("send", "--site", "guarded").exit_code == 1

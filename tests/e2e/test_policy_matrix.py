@@ -224,7 +224,7 @@ def _is_rendered(herald: Harness, policies: Policies) -> None:
 
 
 def _lets_in_what_is_shown(herald: Harness) -> None:
-    """Each function lets in whom ``python -m ops policies`` shows, and nobody else."""
+    """Each function lets in whom ``./herald policies`` shows, and nobody else."""
     where, functions = herald.account.where, herald.account.functions
     shown = {
         (each.on, each.who, each.actions, each.only)

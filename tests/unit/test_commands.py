@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -169,3 +170,51 @@ def test_render_says_of_each_file_whether_it_changed_and_for_which_stages(root: 
     assert "unchanged .chalice/config.json\n" in again.stdout
     assert "\n0 of " in again.stdout
     assert "files written, for the stages dev, local.\n" in again.stdout
+
+
+# Commands as messages and documentation name them
+
+
+def named_commands(root: Path) -> Iterator[tuple[str, list[str]]]:
+    """Where a command is named, and the words after ``./herald``, up to where it ends or prose begins."""
+    texts = [root / "README.md", root / "herald.toml", root / "app.py", *(root / "docs").rglob("*.md")]
+    for path in [*texts, *(root / "ops").rglob("*.py"), *(root / "chalicelib").rglob("*.py")]:
+        if path.parent.name != "decisions":
+            for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+                for found in re.finditer(r"(?<![\w/])\./herald (?P<words>[^`\"#|]*)", line):
+                    yield f"{path.relative_to(root)}:{number}", re.split(r"[\s,;.:)]+", found["words"])
+
+
+def unknown_words(words: list[str]) -> list[str]:
+    """The command that there is not, or the options that a command doesn't have."""
+    command: click.Command = main
+    while isinstance(command, click.Group) and words and re.fullmatch(r"[a-z]+", words[0]):
+        if words[0] not in command.commands:
+            return [words[0]]
+        command, words = command.commands[words[0]], words[1:]
+    options = {"--help", "-h", *(name for option in command.params for name in option.opts + option.secondary_opts)}
+    return [word for word in words if word.startswith("-") and len(word) > 1 and word not in options]
+
+
+def test_each_command_that_is_named_is_one_with_these_options(root: Path) -> None:
+    named = list(named_commands(root))
+    assert len(named) > 60
+    assert [(where, words) for where, words in named if unknown_words(words)] == []
+
+
+def test_no_message_or_page_names_a_command_in_another_way(root: Path) -> None:
+    pages = [root / "README.md", root / "herald.toml", *(root / "docs").rglob("*.md"), *(root / "ops").rglob("*.py")]
+    other = re.compile(r"python -m ops [a-z]|`ops [a-z]")
+    found = [str(page.relative_to(root)) for page in pages if other.search(page.read_text(encoding="utf-8"))]
+    assert found == []
+
+
+def test_each_target_of_make_that_is_named_is_there(root: Path) -> None:
+    targets = set(re.findall(r"^([a-z-]+):", (root / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
+    named = set()
+    for page in [root / "README.md", root / "herald.toml", *(root / "docs").rglob("*.md")]:
+        named |= set(re.findall(r"`(?:[A-Z_]+=\S+ )*make ([a-z-]+)", page.read_text(encoding="utf-8")))
+    for page in (root / "ops").rglob("*.py"):
+        named |= set(re.findall(r"(?:[Rr]un|with|it): make ([a-z-]+)|make ([a-z-]+) STAGE", page.read_text("utf-8")))
+    named = {name for found in named for name in ([found] if isinstance(found, str) else found) if name}
+    assert {"run", "deploy", "diff"} <= named <= targets

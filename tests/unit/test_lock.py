@@ -69,7 +69,7 @@ def test_whoever_may_still_work_keeps_the_lock_and_the_way_out_is_said(
     with pytest.raises(OpsError) as caught, lock.held(ssm, STAGE, "deploy", print, lives):
         pytest.fail("it worked nevertheless")
     assert f"on {holder.host} (process {holder.process}), since {holder.since} UTC" in str(caught.value)
-    assert "python -m ops unlock --stage dev" in str(caught.value)
+    assert "./herald unlock --stage dev" in str(caught.value)
 
 
 def test_who_was_killed_on_this_machine_is_taken_over_from(stubbed: Stubbed) -> None:

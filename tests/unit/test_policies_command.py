@@ -1,4 +1,4 @@
-"""``python -m ops policies``: what it prints is what is deployed, and no account is asked for it."""
+"""``./herald policies``: what it prints is what is deployed, and no account is asked for it."""
 
 from __future__ import annotations
 

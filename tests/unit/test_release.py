@@ -101,7 +101,7 @@ def test_the_release_to_go_back_to(standing: CurrentRelease, ids: list[str], tar
     ],
 )
 def test_where_there_is_none_it_says_what_there_is(standing: CurrentRelease, ids: list[str]) -> None:
-    with pytest.raises(OpsError, match="python -m ops releases --stage dev"):
+    with pytest.raises(OpsError, match=r"\./herald releases --stage dev"):
         rollback_target(standing, ids, stage("dev"))
 
 

@@ -57,7 +57,7 @@ def test_concurrency_is_reserved_for_what_delivers_and_nothing_else() -> None:
 
 def test_what_is_committed_is_what_is_generated(root: Path) -> None:
     for path, text in render.generated(load(root)).items():
-        assert (root / path).read_text(encoding="utf-8") == text, f"{path} is stale; run: python -m ops render"
+        assert (root / path).read_text(encoding="utf-8") == text, f"{path} is stale; run: ./herald render"
     assert render.left_over(root, render.generated(load(root))) == []
 
 
