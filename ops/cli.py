@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from ops.commands import Sections, deployment, inbox, look, messages, policies, project, replay, secrets
+from ops.commands import Sections, chalice, deployment, inbox, look, messages, policies, project, replay, secrets
 from ops.terminal import echo
 
 SECTIONS: dict[str, list[click.Command]] = {
@@ -37,6 +37,7 @@ SECTIONS: dict[str, list[click.Command]] = {
         deployment.releases,
         deployment.unlock,
         deployment.run,
+        chalice.chalice,
     ],
 }
 

@@ -7,7 +7,7 @@ Any web page may make a browser send requests to 127.0.0.1. These checks stand a
 - a request with an ``Origin`` other than this server's own is refused: browsers send one with whatever a page of
   another origin may read or change, programs don't (https://fetch.spec.whatwg.org/#origin-header);
 - a request that browsers mark as started by a page of another origin is refused, which is how images, frames and
-  scripts are known; but a link may be followed, which only shows the answer to the person
+  scripts are known; but a link to a page of ours may be followed, which only shows it to the person
   (``Sec-Fetch-*``, https://www.w3.org/TR/fetch-metadata/);
 - a WebSocket, which no rule of browsers keeps within an origin, is refused;
 - no answer says that other origins may read it.
@@ -45,9 +45,13 @@ def closed_to_pages(scope: Scope) -> bool:
 class LoopbackGuard:
     """Middleware that answers 400 to a foreign Host, and 403 to pages of other origins."""
 
-    def __init__(self, app: ASGIApp, open_to_pages: Callable[[Scope], bool] = closed_to_pages) -> None:
+    def __init__(
+        self, app: ASGIApp, open_to_pages: Callable[[Scope], bool] = closed_to_pages, *, links: bool = True
+    ) -> None:
+        """``links`` says whether a link of another origin's page may be followed."""
         self._app = app
         self._open_to_pages = open_to_pages
+        self._links = links
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "websocket":
@@ -75,7 +79,7 @@ class LoopbackGuard:
             await send(message)
 
         app = self._app
-        if _of_another_origin(scope["method"], headers):
+        if _of_another_origin(headers) and not (self._links and _follows_a_link(scope["method"], headers)):
             app = PlainTextResponse("Another site's page may not do this.\n", 403)
         await app(scope, receive, send_with_headers)
 
@@ -85,11 +89,17 @@ def is_loopback(hosts: Sequence[str]) -> bool:
     return len(hosts) == 1 and _HOST.fullmatch(hosts[0]) is not None
 
 
-def _of_another_origin(method: str, headers: Headers) -> bool:
-    origins = headers.getlist("origin")
-    if any(origin.lower() != f"http://{headers['host'].lower()}" for origin in origins):
+def _of_another_origin(headers: Headers) -> bool:
+    own = f"http://{headers['host'].lower()}"
+    if any(origin.lower() != own for origin in headers.getlist("origin")):
         return True
-    if headers.get("sec-fetch-site", "none") in ("none", "same-origin"):
-        return False
-    follows_a_link = method in ("GET", "HEAD") and headers.get("sec-fetch-dest") == "document"
-    return not follows_a_link
+    return headers.get("sec-fetch-site", "none") not in ("none", "same-origin")
+
+
+def _follows_a_link(method: str, headers: Headers) -> bool:
+    return (
+        method in ("GET", "HEAD")
+        and "origin" not in headers
+        and headers.get("sec-fetch-mode") == "navigate"
+        and headers.get("sec-fetch-dest") == "document"
+    )

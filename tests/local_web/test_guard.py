@@ -46,6 +46,28 @@ def test_a_page_of_another_origin_changes_nothing(
     assert len(client.get("/phone/messages.json").json()) == 1
 
 
+def page(site: str, mode: str, dest: str) -> dict[str, str]:
+    return {"Sec-Fetch-Site": site, "Sec-Fetch-Mode": mode, "Sec-Fetch-Dest": dest}
+
+
+@pytest.mark.parametrize(
+    ("headers", "expected"),
+    [
+        (page("cross-site", "no-cors", "image"), 403),
+        (page("same-site", "cors", "empty"), 403),
+        (page("cross-site", "navigate", "iframe"), 403),
+        ({"Origin": "https://evil.example"}, 403),
+        (page("cross-site", "navigate", "document"), 200),
+        (page("same-origin", "cors", "empty"), 200),
+        (page("none", "navigate", "document"), 200),
+    ],
+)
+def test_a_page_of_another_origin_may_link_here_and_neither_fetch_nor_embed(
+    client: httpx.Client, headers: dict[str, str], expected: int
+) -> None:
+    assert client.get("/phone/messages.json", headers=headers).status_code == expected
+
+
 def test_our_own_page_may(client: httpx.Client) -> None:
     own = f"http://{client.base_url.netloc.decode()}"
     assert client.delete("/phone/messages.json", headers={"Origin": own}).status_code == 204

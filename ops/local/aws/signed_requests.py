@@ -72,7 +72,7 @@ def install() -> None:
 
 def guarded(inner: ASGIApp) -> ASGIApp:
     """MiniStack's application behind both guards."""
-    return LoopbackGuard(SignedRequests(inner), open_to_pages)
+    return LoopbackGuard(SignedRequests(inner), open_to_pages, links=False)
 
 
 def execution_credentials(config: dict[str, Any]) -> dict[str, str]:

@@ -1,0 +1,86 @@
+"""``./herald chalice local``: Chalice's local server, for programs and pages that call it by a name of this machine.
+
+Chalice's own looks at no ``Host``. All that it serves are the API's routes, which any page may call as it may call the
+API; a name that somebody points at 127.0.0.1 (DNS rebinding) would let their page read the answers, too.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from chalice.cli.factory import CLIFactory
+from chalice.local import ChaliceRequestHandler, LocalDevServer
+
+from ops.errors import OpsError
+from ops.local.mirror import Changes
+from ops.loopback import HOST, listen
+from ops.loopback.guard import FOREIGN_HOST, is_loopback
+
+
+def run(root: Path, stage: str, port: int, environ: Mapping[str, str]) -> None:
+    """Serve a stage until Ctrl-C, anew after each change; ``environ`` leads its code to the stage's AWS."""
+    try:
+        listen(port).close()
+    except OSError as error:
+        raise OpsError(f"port {port} of {HOST} can't be used: {error.strerror}. Choose another with --port") from error
+    os.environ.clear()
+    os.environ.update(environ)
+    # The server's process begins in the checkout, whose modules it finds there.
+    os.chdir(root)
+    changes, never = Changes(root), threading.Event()
+    while True:
+        server = subprocess.Popen([sys.executable, "-m", __name__, stage, str(port)])
+        try:
+            changes.wait(never)
+        except KeyboardInterrupt:
+            return
+        finally:
+            server.terminate()
+            server.wait(10)
+
+
+class GuardedHandler(ChaliceRequestHandler):
+    """Answers 400 to a foreign Host."""
+
+    def _generic_handle(self) -> None:
+        if is_loopback(self.headers.get_all("host", [])):
+            super()._generic_handle()
+            return
+        self.close_connection = True
+        self._send_http_response(400, {"Content-Type": "text/plain"}, FOREIGN_HOST)
+
+    # Chalice binds its own method to these names.
+    do_GET = do_PUT = do_POST = do_HEAD = do_DELETE = do_PATCH = do_OPTIONS = _generic_handle
+
+
+def end_with(parent: int) -> None:
+    """End this process once its parent is another: nothing tells an orphan, it has to look (getppid(2))."""
+    while os.getppid() == parent:
+        time.sleep(0.5)
+    os._exit(0)
+
+
+def serve(stage: str, port: int) -> None:
+    """Serve the project of the current folder, for as long as our parent lives."""
+    threading.Thread(target=end_with, args=(os.getppid(),), daemon=True).start()
+    # A stage's configuration leads to where the stage was rendered for, and the environment to where it runs.
+    environ = dict(os.environ) | {"AWS_CHALICE_CLI_MODE": "true"}
+    factory: Any = CLIFactory(str(Path.cwd()), environ=os.environ)
+    config = factory.create_config_obj(chalice_stage_name=stage)
+    app = config.chalice_app
+    os.environ.clear()
+    os.environ.update(environ | {"HERALD_STAGE": stage})
+    with contextlib.suppress(KeyboardInterrupt):
+        LocalDevServer(app, config, HOST, port, handler_cls=GuardedHandler).serve_forever()
+
+
+if __name__ == "__main__":
+    serve(sys.argv[1], int(sys.argv[2]))
