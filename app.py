@@ -72,10 +72,10 @@ def destined(event: SNSEvent) -> dict[str, object]:
     return handlers.destined.handle(event.to_dict(), event.context)
 
 
-@app.schedule(Rate(stage.persistence.redrive, unit=Rate.MINUTES))
-def redrive(event: CloudWatchEvent) -> None:
+@app.schedule(Rate(stage.persistence.retry_minutes, unit=Rate.MINUTES))
+def retry_due(event: CloudWatchEvent) -> None:
     """Have everything tried once more that is due, until it is delivered or too old."""
-    handlers.redrive.handle()
+    handlers.retry_due.handle()
 
 
 if stage.canary:

@@ -89,7 +89,7 @@ def outcome(root: Path, condition: str, action: str) -> dict[str, Any]:
 
 
 def schedule() -> dict[str, Any]:
-    """What the schedule hands to ``redrive``:
+    """What the schedule hands to ``retry_due``:
     https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-run-lambda-schedule.html"""
     return {
         "version": "0",

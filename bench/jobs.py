@@ -27,7 +27,7 @@ WITH_BOTOCORE, WITHOUT_BYTECODE, WITH_NEITHER = (
 )
 TELLING = "on_failure, telling the owner"
 FUNCTIONS = (
-    *("destined", "notify_pushover", "notify_webhook", "notify_email", "redrive", "canary", "digest"),
+    *("destined", "notify_pushover", "notify_webhook", "notify_email", "retry_due", "canary", "digest"),
     *("get_message", "get_message_url", "list_messages", TELLING),
 )
 """Those that call AWS, beside the API function."""
@@ -118,7 +118,7 @@ class Jobs:
             "notify_pushover": (events.notification("pushover"), "request-1"),
             "notify_webhook": (events.notification("team"), "delivered"),
             "notify_email": (events.notification("email"), "message-1"),
-            "redrive": (events.schedule(), "null"),
+            "retry_due": (events.schedule(), "null"),
             "get_message": ({"version": 1, "id": "message-1"}, "message-1"),
             "get_message_url": (events.signed_request("message-1"), "message-1"),
             "list_messages": ({"version": 1, "site": "default"}, "messages"),

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from chalicelib.logic.delivery import CheckingNotifier, Delivery, Means, MessageStore
     from chalicelib.logic.digest import DigestLog
     from chalicelib.logic.notification import Quota
-    from chalicelib.logic.redrive import Destined, DueMessages
+    from chalicelib.logic.retry_due import Destined, DueMessages
     from chalicelib.logic.spam import Recent
     from chalicelib.logic.submission import Message
 
@@ -98,7 +98,7 @@ class Composition:
 
     @cached_property
     def destined(self) -> Destined:
-        """``destined``, as the redrive runs it."""
+        """``destined``, as the scheduled retry runs it."""
         from chalicelib.adapters.aws import client
         from chalicelib.adapters.destined import AsynchronousDestined
 

@@ -7,7 +7,7 @@
     ├── PublishError               nothing was accepted; the visitor may try again
     ├── SecretsError               a secret is missing or could not be read; its reader says what follows
     ├── StoreError                 the message table refused or could not be reached; Lambda tries again
-    ├── RedriveError               a message could not be handed to ``destined``; the redrive comes again
+    ├── RetryError                 a message could not be handed to ``destined``; the scheduled retry comes again
     ├── DeliveryIncompleteError    a channel still waits; Lambda tries again
     ├── EventFailedError           a test event asked to fail
     ├── CanaryError                a channel could not have delivered; Lambda tries again
@@ -96,7 +96,7 @@ class StoreError(HeraldError):
         self.reason = reason
 
 
-class RedriveError(HeraldError):
+class RetryError(HeraldError):
     """Lambda did not take a message that is to be tried again. ``reason`` is an error code, fit for a log."""
 
     def __init__(self, reason: str) -> None:

@@ -137,7 +137,7 @@ FUNCTIONS = (
         grants=(
             Grant("StoreMessages", ("dynamodb:PutItem",), Resource.TABLE, "remember each message and content once"),
             Grant("RecordOutcomes", ("dynamodb:UpdateItem",), Resource.TABLE, "claim a channel, record its outcome"),
-            Grant("RecallMessages", ("dynamodb:GetItem",), Resource.TABLE, "read what the redrive names"),
+            Grant("RecallMessages", ("dynamodb:GetItem",), Resource.TABLE, "read what the scheduled retry names"),
             Grant("InvokeNotifiers", ("lambda:InvokeFunction",), Resource.NOTIFIERS, "deliver"),
             Grant("TellTheBus", ("events:PutEvents",), Resource.BUS, "Lambda sends the outcome with this role"),
         ),
@@ -145,7 +145,7 @@ FUNCTIONS = (
         persistent=True,
     ),
     FunctionSpec(
-        name="redrive",
+        name="retry_due",
         trigger=Trigger("schedule"),
         memory=256,
         timeout=60,

@@ -108,8 +108,8 @@ class Persistence:
     """What Lambda itself does after the first attempt."""
     lambda_age: int = 6 * 3600
     """Seconds after which Lambda gives an event up."""
-    redrive: int = 5
-    """Minutes between two runs of the redrive."""
+    retry_minutes: int = 5
+    """Minutes between two runs of the scheduled retry."""
     give_up: int = 72 * 3600
     """Seconds after which a message is not tried any more."""
 
@@ -158,7 +158,7 @@ class Stage:
 
     @property
     def due_index(self) -> str:
-        """The index of the table that holds what the redrive has to look at."""
+        """The index of the table that holds what the scheduled retry has to look at."""
         return "due"
 
     @property

@@ -197,7 +197,7 @@ class _Delivery(Table):
 
     lambda_retries: int = Field(default=2, ge=0, le=2)
     lambda_hours: int = Field(default=6, ge=1, le=6)
-    redrive_minutes: int = Field(default=5, ge=2, le=60)
+    retry_minutes: int = Field(default=5, ge=2, le=60)
     give_up_hours: int = Field(default=72, ge=1, le=24 * 14)
     reserved: int | None = Field(default=None, ge=1, le=1000)
 
@@ -205,7 +205,7 @@ class _Delivery(Table):
         return Persistence(
             lambda_retries=self.lambda_retries,
             lambda_age=self.lambda_hours * 3600,
-            redrive=self.redrive_minutes,
+            retry_minutes=self.retry_minutes,
             give_up=self.give_up_hours * 3600,
         )
 

@@ -12,8 +12,8 @@ from chalicelib.logic.alarm import AlarmLog
 from chalicelib.logic.archive import Archive, Page, Position, StoredMessage, Wanted
 from chalicelib.logic.delivery import Delivery, MessageStore, Notifier, Record, State
 from chalicelib.logic.notification import Notification, Quota
-from chalicelib.logic.redrive import Destined, DueMessages
 from chalicelib.logic.replay import Revival
+from chalicelib.logic.retry_due import Destined, DueMessages
 from chalicelib.logic.spam import Held, Recent
 from chalicelib.logic.submission import Message
 from chalicelib.settings import Channel, Limits, Site, Spam, Stage
@@ -56,7 +56,7 @@ def mail_channel(name: str = "email", **options: str | tuple[str, ...]) -> Chann
 EVERYWHERE = {
     "api_handler",
     "destined",
-    "redrive",
+    "retry_due",
     "get_message",
     "list_messages",
     "on_success",

@@ -82,7 +82,7 @@ def notify_email(event, context):
     return {"status": "delivered", "reference": told["MessageId"]}
 
 
-def redrive(event, context):
+def retry_due(event, context):
     for _ in _dynamodb("Query", IndexName="due")["Items"]:
         pass
 

@@ -10,9 +10,9 @@ import uuid
 from typing import TYPE_CHECKING
 
 from chalicelib.adapters.aws import AwsError
-from chalicelib.errors import RedriveError
-from chalicelib.logic.events import KIND_REDRIVE
-from chalicelib.logic.redrive import Due
+from chalicelib.errors import RetryError
+from chalicelib.logic.events import KIND_RETRY
+from chalicelib.logic.retry_due import Due
 
 if TYPE_CHECKING:
     from types_boto3_lambda import LambdaClient
@@ -27,7 +27,7 @@ class AsynchronousDestined:
 
     def run(self, message: Due) -> None:
         """Queue a run that reads the message from the table: the event holds its id alone."""
-        attributes = {"kind": KIND_REDRIVE, "site": message.site}
+        attributes = {"kind": KIND_RETRY, "site": message.site}
         sns = {
             "Type": "Notification",
             "MessageId": str(uuid.uuid4()),
@@ -43,4 +43,4 @@ class AsynchronousDestined:
                 Payload=json.dumps({"Records": [record]}).encode(),
             )
         except AwsError as error:
-            raise RedriveError(error.reason) from error
+            raise RetryError(error.reason) from error

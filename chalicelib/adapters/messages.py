@@ -3,8 +3,8 @@
 One item per message, key ``id``. ``submission`` is the JSON text of the message as it was published, so its fields keep
 their order; ``deliveries`` maps each channel's name to its state; ``held`` says why nobody is rung, ``signals`` and
 ``score`` what speaks against the message, ``duplicate_of`` which message had the same content. ``history`` has a line
-for each outcome of each channel. ``due_at``, with ``due`` beside it, is there as long as the redrive has to look at the
-message: an index of these two holds nothing else. ``replayed_at`` is when a person had it tried anew.
+for each outcome of each channel. ``due_at``, with ``due`` beside it, is there as long as the scheduled retry has to
+look at the message: an index of these two holds nothing else. ``replayed_at`` is when a person had it tried anew.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from chalicelib.adapters.aws import AwsError, ServiceError
 from chalicelib.errors import StoreError
 from chalicelib.logic.delivery import Delivery, Record, State
-from chalicelib.logic.redrive import Due
+from chalicelib.logic.retry_due import Due
 from chalicelib.logic.spam import Held, Verdict
 from chalicelib.logic.submission import Message
 from chalicelib.settings import Stage

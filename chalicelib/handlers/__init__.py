@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from chalicelib.handlers import on_failure as on_failure
     from chalicelib.handlers import on_success as on_success
     from chalicelib.handlers import openapi as openapi
-    from chalicelib.handlers import redrive as redrive
+    from chalicelib.handlers import retry_due as retry_due
 
 _HANDLER_OF = {
     "app": "contact",
@@ -33,7 +33,7 @@ _HANDLER_OF = {
     "get_message": "messages",
     "list_messages": "messages",
     "get_message_url": "message_url",
-    "redrive": "redrive",
+    "retry_due": "retry_due",
     "canary": "canary",
     "digest": "digest",
     "on_success": "on_success",

@@ -41,7 +41,7 @@ def handle(event: dict[str, Any], context: Any) -> dict[str, object]:
         run=uuid.uuid4().hex,
         ends_at=here.now() + context.get_remaining_time_in_millis() // 1000,
     )
-    if kind == events.KIND_REDRIVE:
+    if kind == events.KIND_RETRY:
         message_id = sns["Message"]
         logger.set_correlation_id(message_id)
         found = here.messages.find(message_id)

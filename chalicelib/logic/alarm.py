@@ -1,7 +1,7 @@
 """Telling the owner that something was not delivered: at once, and once rather than for each message.
 
 The first failure is told when it happens. Those within :data:`QUIET` after it are counted, and told together by whoever
-comes first afterwards: the next failure, or the redrive on its schedule. An alarm goes by a channel that did not fail
+comes first afterwards: the next failure, or the scheduled retry. An alarm goes by a channel that did not fail
 itself, as long as there is one.
 """
 
@@ -18,9 +18,9 @@ from chalicelib.logic.notification import Notification
 
 QUIET = 15 * 60
 """Seconds after an alarm in which there is no other."""
-BEFORE_LAMBDAS_RETRY, BEFORE_THE_NEXT_REDRIVE = 45, 4 * 60
+BEFORE_LAMBDAS_RETRY, BEFORE_THE_NEXT_RETRY = 45, 4 * 60
 """Seconds at least after which it is tried again to tell what nobody took: by Lambda's first retry of ``on_failure``,
-which knows the message, and by the redrive's next run and not by Lambda's retries of it."""
+which knows the message, and by the scheduled retry's next run and not by Lambda's retries of it."""
 TITLE = "Herald: not delivered"
 CANARY = "Herald: canary"
 

@@ -104,7 +104,7 @@ class StoredMessage:
     expires_at: int
     """When it is deleted; DynamoDB does so within days after."""
     due_at: int
-    """When the redrive looks at it; 0 for never more."""
+    """When the scheduled retry looks at it; 0 for never more."""
     history: tuple[Outcome, ...]
     """Oldest first."""
 

@@ -2,7 +2,7 @@
 
 Per channel ``pending → sending → delivered | rejected | waiting | uncertain``, and ``expired`` for what was tried for
 too long. Before a channel's notifier is called, the channel is *claimed* in the message's record, and afterwards the
-outcome is recorded: whoever comes later, by retry, redelivery, redrive or replay, reads there what is known.
+outcome is recorded: whoever comes later, by retry, redelivery, scheduled retry or replay, reads there what is known.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ minute after the run before it has ended."""
 GIVE_UP = 72 * 60 * 60
 LAMBDA_ATTEMPTS = 3
 FIRST_PAUSE = 5 * 60
-"""Seconds before the redrive's first attempt; twice as long before each further one."""
+"""Seconds before the scheduled retry's first attempt; twice as long before each further one."""
 LONGEST_PAUSE = 6 * 60 * 60
 
 
@@ -61,7 +61,7 @@ class Action(StrEnum):
     DUPLICATE = "duplicate"
     QUARANTINED = "quarantined"
     WAITING = "waiting"
-    """The redrive found that a channel still can't deliver."""
+    """The scheduled retry found that a channel still can't deliver."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +93,7 @@ class Record:
     deliveries: Mapping[str, Delivery]
     verdict: Verdict = NOTHING_FOUND
     due_at: int = 0
-    """The second from which the redrive looks at it; 0 when there is nothing to do."""
+    """The second from which the scheduled retry looks at it; 0 when there is nothing to do."""
     replayed_at: int = 0
     """The second at which a person had it tried anew, from which its age counts; 0 if nobody has."""
 
@@ -198,10 +198,10 @@ def deliver(message: Message, verdict: Verdict, means: Means, invocation: Invoca
 
 
 def deliver_again(message: Message, record: Record, means: Means, invocation: Invocation) -> dict[str, object]:
-    """Try every channel that is due of a message that was stored before: what the redrive asks for.
+    """Try every channel that is due of a message that was stored before: what the scheduled retry asks for.
 
-    Returns what :func:`deliver` does, save that what still waits is no error but the action ``waiting``: the redrive
-    comes again by itself, and that what has ended before is ``duplicate``, as its end was told then.
+    Returns what :func:`deliver` does, save that what still waits is no error but the action ``waiting``: the scheduled
+    retry comes again by itself, and that what has ended before is ``duplicate``, as its end was told then.
     """
     record = _compared(message, record, means)
     if record.verdict.held:
@@ -330,7 +330,7 @@ class _Run:
         return changed
 
     def due_at(self) -> int:
-        """When the redrive has to look at the message, as far as this run knows; 0 for never more."""
+        """When the scheduled retry has to look at the message, as far as this run knows; 0 for never more."""
         times = [
             due_at(each, self._means.channels.get(name), self._too_old_at) for name, each in self.deliveries.items()
         ]

@@ -7,7 +7,7 @@ from chalicelib.errors import EventFailedError
 SOURCE = "herald.event"
 KIND_EVENT = "event"
 KIND_CONTACT = "contact"
-KIND_REDRIVE = "redrive"
+KIND_RETRY = "retry"
 """The message is in the table; the event holds its id alone."""
 KIND_CANARY = "canary"
 """It goes the whole path and rings nobody: ``logic/canary.py``."""

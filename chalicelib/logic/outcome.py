@@ -9,7 +9,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from chalicelib.logic.events import KIND_CANARY, KIND_EVENT, KIND_REDRIVE
+from chalicelib.logic.events import KIND_CANARY, KIND_EVENT, KIND_RETRY
 
 _WITHOUT_PERSONAL_DATA = (KIND_EVENT, KIND_CANARY)
 """Kinds whose error may be logged. Of any other kind, no error text and no payload is."""
@@ -20,7 +20,7 @@ def outcome(event: Mapping[str, Any]) -> dict[str, Any]:
 
     Returns
     -------
-    ``message_id`` (a test event has the id that SNS gave it), ``kind`` (``contact``, ``event``, ``redrive`` or
+    ``message_id`` (a test event has the id that SNS gave it), ``kind`` (``contact``, ``event``, ``retry`` or
     ``canary``, from the SNS message attributes), ``condition`` (``Success``, ``RetriesExhausted`` or
     ``EventAgeExceeded``), ``attempts``; of a success ``source`` and ``action``; of a failure ``error_type``, for a
     kind without personal data ``error``, and for a test event ``request``: enough to send it again.
@@ -55,8 +55,8 @@ def reason(outcome: Mapping[str, Any]) -> str:
 
 
 def _message_id(sns: Mapping[str, Any], kind: str) -> str:
-    """A contact message carries its own id, a redrive is one; anything else goes by the id that SNS gave it."""
-    if kind == KIND_REDRIVE:
+    """A contact message carries its own id, the event of a scheduled retry is one; else the id is the one SNS gave."""
+    if kind == KIND_RETRY:
         return str(sns.get("Message", ""))
     try:
         return str(json.loads(sns["Message"])["id"])

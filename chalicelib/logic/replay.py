@@ -18,7 +18,7 @@ from chalicelib.logic.submission import Message
 from chalicelib.settings import Channel
 
 DUE_AFTER = 15 * 60
-"""Seconds after which the redrive looks for a message whose run was lost."""
+"""Seconds after which the scheduled retry looks for a message whose run was lost."""
 TRIES = 5
 """How often the record is looked at again, because a run of ``destined`` was quicker."""
 

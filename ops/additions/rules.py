@@ -70,9 +70,9 @@ def pattern(rule: RuleTable) -> dict[str, Any]:
 
 
 def _kinds(kinds: Sequence[str]) -> list[str]:
-    """What the attribute ``kind`` holds: what the redrive tries again is a form's message, too."""
-    redriven = [events.KIND_REDRIVE] if events.KIND_CONTACT in kinds else []
-    return [*kinds, *redriven]
+    """What the attribute ``kind`` holds: what the scheduled retry tries again is a form's message, too."""
+    retried = [events.KIND_RETRY] if events.KIND_CONTACT in kinds else []
+    return [*kinds, *retried]
 
 
 def rule_name(name: str, stage: Stage) -> str:

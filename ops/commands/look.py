@@ -81,8 +81,8 @@ def send(stage: str, root: Path, site: str, text: str | None, timeout: int, as_j
 def doctor(stage: str, root: Path, as_json: bool) -> None:
     """Say what is wrong with a stage, and how to mend it; changes nothing.
 
-    Looks at credentials, generated files, stacks, functions, the subscription, destinations, rules and the redrive's
-    schedule, messages that are overdue, dead letters, secrets, channels (each notifier asks its provider; nobody is
+    Looks at credentials, generated files, stacks, functions, the subscription, destinations, rules, the schedule of
+    retry_due, messages that are overdue, dead letters, secrets, channels (each notifier asks its provider; nobody is
     rung), SES's sandbox and alarms.
 
     JSON: [{"level": "well", "warning" or "wrong", "what", "mend"}]. Status 1 when anything is wrong; not for warnings.

@@ -117,7 +117,7 @@ def _open(message: StoredMessage, found: Sequence[Event]) -> Iterator[Event]:
         if delivery.state in (State.SENDING, State.UNCERTAIN) and (last is None or last.attempt != delivery.attempts):
             what = "being sent" if delivery.state is State.SENDING else "uncertain"
             yield Event(delivery.since, str(delivery.state), what, name, delivery.attempts, delivery.error)
-        # The redrive looks no more at what its owner must decide.
+        # The scheduled retry looks no more at what its owner must decide.
         if delivery.state in (State.WAITING, State.UNCERTAIN) and delivery.next_attempt_at and message.due_at:
             yield Event(delivery.next_attempt_at, "next", "next attempt", name, is_ahead=True)
 

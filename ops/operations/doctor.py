@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from types_boto3_sns import SNSClient
 
 OVERDUE = 3600
-"""Seconds after which the redrive should long have come."""
+"""Seconds after which the scheduled retry should long have come."""
 
 
 class Level(StrEnum):
@@ -183,11 +183,11 @@ def _rules(it: Patient) -> Iterator[Finding]:
         if states.get(name) != "ENABLED":
             well = False
             yield Finding(Level.WRONG, f"the rule {name} is {states.get(name, 'not there').lower()}", it.deploy)
-    redrive = it.account.where.arn("lambda", f"function:{it.stage.function('redrive')}")
-    names = events.list_rule_names_by_target(TargetArn=redrive)["RuleNames"]
+    function = it.account.where.arn("lambda", f"function:{it.stage.function('retry_due')}")
+    names = events.list_rule_names_by_target(TargetArn=function)["RuleNames"]
     if not any(events.describe_rule(Name=name).get("State") == "ENABLED" for name in names):
         well = False
-        what = "the redrive has no schedule that is enabled: what could not be delivered is not tried again"
+        what = "retry_due has no schedule that is enabled: what could not be delivered is not tried again"
         rule = names[0] if names else ""
         yield Finding(Level.WRONG, what, f"aws events enable-rule --name {rule}" if rule else it.deploy)
     if well:
@@ -204,8 +204,8 @@ def _overdue(it: Patient) -> Iterator[Finding]:
         Limit=1,
     )["Items"]
     if found:
-        what = f"messages have been overdue for more than an hour, such as {found[0]['id']['S']}: the redrive fails"
-        yield Finding(Level.WRONG, what, f"./herald logs --stage {it.stage.name} --function redrive --since 2h")
+        what = f"messages have been overdue for more than an hour, such as {found[0]['id']['S']}: retry_due fails"
+        yield Finding(Level.WRONG, what, f"./herald logs --stage {it.stage.name} --function retry_due --since 2h")
     else:
         yield Finding(Level.WELL, "nothing is overdue")
 

@@ -57,7 +57,7 @@ class Letter:
     event: Mapping[str, Any] | None = field(repr=False)
     """What ``destined`` was to be run with; None for a letter that can't be read."""
     kind: str = ""
-    """``contact``, ``redrive``, ``event`` or ``canary``, from the attributes of the message."""
+    """``contact``, ``retry``, ``event`` or ``canary``, from the attributes of the message."""
     id: str = ""
     """The message's id; empty for a test event and a canary."""
     handle: str = ""
@@ -116,7 +116,7 @@ def read(body: str) -> Letter:
     kind = str((attributes.get("kind") or {}).get("Value", ""))
     if kind in _NO_MESSAGE:
         return Letter(event, kind)
-    if kind == events.KIND_REDRIVE:
+    if kind == events.KIND_RETRY:
         return Letter(event, kind, str(sns["Message"]))
     try:
         return Letter(event, events.KIND_CONTACT, Message.deserialize(sns["Message"]).id)

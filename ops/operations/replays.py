@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from chalicelib.errors import RedriveError
+from chalicelib.errors import RetryError
 from chalicelib.logic import replay
 from chalicelib.logic.archive import StoredMessage
-from chalicelib.logic.redrive import Destined, Due
 from chalicelib.logic.replay import Revivals
+from chalicelib.logic.retry_due import Destined, Due
 from chalicelib.settings import Stage
 from ops.errors import OpsError
 from ops.operations.short_ids import no_message
@@ -26,8 +26,8 @@ class Replayed:
     """Those that were left alone, and why: ``delivered``, ``sending`` (somebody is at it now) or ``gone`` (the channel
     doesn't serve the site any more)."""
     asked: bool
-    """Whether ``destined`` took the run. Where it didn't, though there is something to do, the redrive comes within 15
-    minutes."""
+    """Whether ``destined`` took the run. Where it didn't, though there is something to do, the scheduled retry comes
+    within 15 minutes."""
 
     def as_json(self) -> dict[str, object]:
         return {"id": self.id, "channels": list(self.channels), "left": dict(self.left), "asked": self.asked}
@@ -49,8 +49,8 @@ def again(message: StoredMessage | None, message_id: str, it: Means, *, held: bo
         try:
             it.destined.run(Due(message_id, site))
             asked = True
-        except RedriveError:
-            # The record says when it is due; the redrive needs nobody to ask.
+        except RetryError:
+            # The record says when it is due; the scheduled retry needs nobody to ask.
             asked = False
     return Replayed(message_id, done.channels, {name: str(why) for name, why in done.left.items()}, asked)
 

@@ -243,7 +243,7 @@ def test_every_action_that_destined_can_answer_is_heard_by_somebody(rules: dict[
     from chalicelib.logic.delivery import Action
 
     for action in (*map(str, Action), "message"):
-        # What the redrive will try again has not come to an end.
+        # What the scheduled retry will try again has not come to an end.
         heard = 0 if action == Action.WAITING else 1
         assert len(told(rules, succeeded(CONTACT, {"source": "s", "action": action}))) == heard, action
 

@@ -11,7 +11,7 @@ import pytest
 from chalicelib.errors import DeliveryIncompleteError
 from chalicelib.functions import CANARY_ARRIVED
 from chalicelib.logic import canary, delivery, events
-from chalicelib.logic.redrive import Due
+from chalicelib.logic.retry_due import Due
 from ops.additions import rules
 from ops.config import load
 from ops.wiring import template
@@ -54,10 +54,10 @@ def gave_up(condition: str = "RetriesExhausted", **asked: str) -> dict[str, Any]
     return failed(request(**asked), DeliveryIncompleteError("still to deliver"), condition)
 
 
-def redriven(site: str) -> dict[str, Any]:
+def retried(site: str) -> dict[str, Any]:
     """What ``AsynchronousDestined`` runs ``destined`` with: an id, and the attributes beside it."""
     due = Due("11111111-1111-4111-8111-111111111111", site)
-    return {"site": due.site, "kind": events.KIND_REDRIVE, "text": due.id}
+    return {"site": due.site, "kind": events.KIND_RETRY, "text": due.id}
 
 
 CANARY = {"site": canary.NO_SITE, "kind": events.KIND_CANARY, "text": "{}"}
@@ -104,14 +104,14 @@ CANARY = {"site": canary.NO_SITE, "kind": events.KIND_CANARY, "text": "{}"}
         ('site = "shop"\naction = "undeliverable"', answered("undeliverable"), False),
         ('site = "shop"\naction = "undeliverable"\ncondition = "RetriesExhausted"', gave_up(site="shop"), True),
         ('site = "shop"\naction = "undeliverable"\ncondition = "RetriesExhausted"', gave_up(), False),
-        # What the redrive has tried again has its site, and is of the kind of what it tries again.
-        ('site = "shop"\nkind = "contact"', answered("delivered", **redriven("shop")), True),
-        ('site = "shop"\nkind = "contact"', gave_up(**redriven("shop")), True),
-        ('site = "shop"', answered("delivered", **redriven("default")), False),
+        # What the scheduled retry has tried again has its site, and is of the kind of what it tries again.
+        ('site = "shop"\nkind = "contact"', answered("delivered", **retried("shop")), True),
+        ('site = "shop"\nkind = "contact"', gave_up(**retried("shop")), True),
+        ('site = "shop"', answered("delivered", **retried("default")), False),
         # Kinds
         ('kind = "contact"', answered("message", "herald.event", kind="event"), False),
         ('kind = "event"', answered("message", "herald.event", kind="event"), True),
-        ('kind = "event"', gave_up(**redriven("default")), False),
+        ('kind = "event"', gave_up(**retried("default")), False),
         ('kind = ["contact", "event"]', gave_up(kind="event"), True),
         # A canary has no site.
         ('kind = "contact"', gave_up(**CANARY), False),

@@ -230,16 +230,16 @@ class Harness:
         )
 
     def forget_what_is_due(self) -> None:
-        """Let the redrive find nothing of what earlier tests have left."""
+        """Let the scheduled retry find nothing of what earlier tests have left."""
         pages = self.account.dynamodb.get_paginator("scan").paginate(TableName=self.stage.table)
         for item in (item for page in pages for item in page["Items"] if "due" in item):
             self.account.dynamodb.update_item(
                 TableName=self.stage.table, Key={"id": item["id"]}, UpdateExpression="REMOVE due, due_at"
             )
 
-    def redriven(self, message_id: str) -> dict[str, Any]:
-        """The event by which the redrive has a message tried again."""
-        attributes = {"kind": "redrive", "site": "default"}
+    def retried(self, message_id: str) -> dict[str, Any]:
+        """The event by which the scheduled retry has a message tried again."""
+        attributes = {"kind": "retry", "site": "default"}
         sns = {
             "MessageId": "95df01b4-ee98-5cb9-9903-4c221d41eb5e",
             "Subject": None,

@@ -55,8 +55,8 @@ def test_many_failures_are_one_alarm_and_one_summary(herald: Harness) -> None:
         ExpressionAttributeValues={":then": {"N": str(int(time.time()) - QUIET)}},
     )
     before = len(herald.mails("8 more failures"))
-    herald.invoke("redrive", herald.scheduled())
+    herald.invoke("retry_due", herald.scheduled())
     assert len(herald.mails("8 more failures")) == before + 1
-    herald.invoke("redrive", herald.scheduled())
+    herald.invoke("retry_due", herald.scheduled())
     assert len(herald.mails("8 more failures")) == before + 1
     assert alarm_item(herald)["untold"] == "0"

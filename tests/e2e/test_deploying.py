@@ -243,7 +243,7 @@ def test_a_stage_is_interrupted_mended_changed_put_back_and_destroyed(herald: Ha
     assert inventory(account) == found
     assert throttle(account, urls) == (10, 20)
     # A deployment that broke off is undone as well, by what stood before it and not by what came before that.
-    interrupted(clone, environ, ports, "lambda PUT .*herald-dev-redrive.*configuration", "deploy", *STAGE)
+    interrupted(clone, environ, ports, "lambda PUT .*herald-dev-retry_due.*configuration", "deploy", *STAGE)
     assert ops(clone, environ, "rollback", *STAGE).returncode == 0
     assert says(urls) == "ok"
     assert inventory(account) == found
@@ -258,7 +258,7 @@ def test_a_stage_is_interrupted_mended_changed_put_back_and_destroyed(herald: Ha
 
 def test_nothing_that_was_accepted_during_a_deployment_is_lost(herald: Harness, clone: Path) -> None:
     """A run that is under way is killed here when its function changes, which AWS doesn't do. What it had claimed is
-    left to the redrive then, as after any other kill."""
+    left to the scheduled retry then, as after any other kill."""
     environ = environment(herald.config, shell(herald.stack.ports))
     delivered, left = 0, {}
     with running(clone, ["-m", "ops", "deploy", "--stage", "local"], environ) as (process, lines):
@@ -277,12 +277,12 @@ def test_nothing_that_was_accepted_during_a_deployment_is_lost(herald: Harness, 
     for message_id, word in left.items():
         if wait_for(partial(whereabouts, herald, message_id, word), f"trace of {message_id}") == "due":
             wait_no_longer(herald, message_id)
-            herald.invoke("redrive", herald.scheduled())
+            herald.invoke("retry_due", herald.scheduled())
         wait_for(partial(herald.pushes, word), f"push of {message_id}")
 
 
 def whereabouts(herald: Harness, message_id: str, word: str) -> str:
-    """Whether a message was delivered, or the redrive will look at it; empty for neither yet."""
+    """Whether a message was delivered, or the scheduled retry will look at it; empty for neither yet."""
     if herald.pushes(word):
         return "delivered"
     return "due" if "due" in herald.item(message_id) else ""
@@ -308,6 +308,6 @@ def test_the_smoke_test_finds_a_deployed_stage_well_and_a_missing_permission(her
     assert checks["the bus tells on_success"].found == "delivered"
     assert checks["GET /SendEvent?mode=fail reaches on_failure"].found == "RetriesExhausted"
     assert {f"permissions of {spec.name}" for spec in functions_of(herald.stage)} <= set(checks)
-    with herald.without_statement("redrive", "FindDue"):
+    with herald.without_statement("retry_due", "FindDue"):
         wrong = {check.name: check for check in smoke.permissions() if not check.well}
-    assert "dynamodb:Query" in wrong["permissions of redrive"].found
+    assert "dynamodb:Query" in wrong["permissions of retry_due"].found

@@ -252,7 +252,7 @@ def sns_event(message: dict[str, Any]) -> bytes:
 def test_a_replay_of_a_delivered_message_rings_nobody(herald: Harness, site: str) -> None:
     sent = Sent(herald, site)
     assert sent.ends() == "delivered"
-    assert herald.invoke("destined", herald.redriven(sent.id))["action"] == "duplicate"
+    assert herald.invoke("destined", herald.retried(sent.id))["action"] == "duplicate"
     again = herald.invoke("destined", json.loads(sns_event(json.loads(herald.item(sent.id)["submission"]["S"]))))
     assert (again["action"], again["message"]["channels"]) == ("duplicate", {CHANNELS[site]: "delivered"})
     assert (sent.rings, herald.provider_requests()) == (1, 1)

@@ -98,21 +98,21 @@ def no_challenge(herald: Harness) -> None:
 
 
 def not_recalled(herald: Harness) -> None:
-    assert failed_with(herald, "destined", herald.redriven(marker())) == "StoreError"
+    assert failed_with(herald, "destined", herald.retried(marker())) == "StoreError"
 
 
 def not_found(herald: Harness) -> None:
-    assert failed_with(herald, "redrive", herald.scheduled()) == "StoreError"
+    assert failed_with(herald, "retry_due", herald.scheduled()) == "StoreError"
 
 
 def not_put_off(herald: Harness) -> None:
     with one_due(herald):
-        assert failed_with(herald, "redrive", herald.scheduled()) == "StoreError"
+        assert failed_with(herald, "retry_due", herald.scheduled()) == "StoreError"
 
 
 def not_run_again(herald: Harness) -> None:
     with one_due(herald):
-        assert failed_with(herald, "redrive", herald.scheduled()) == "RedriveError"
+        assert failed_with(herald, "retry_due", herald.scheduled()) == "RetryError"
 
 
 def failure_is_not_counted(herald: Harness) -> None:
@@ -131,7 +131,7 @@ def owner_is_not_told(herald: Harness) -> None:
 
 def summary_is_not_told(herald: Harness) -> None:
     with no_alarm_yet(herald, untold=3):
-        assert failed_with(herald, "redrive", herald.scheduled()) == "ChannelUnavailableError"
+        assert failed_with(herald, "retry_due", herald.scheduled()) == "ChannelUnavailableError"
 
 
 def message_is_not_read(herald: Harness) -> None:
@@ -157,7 +157,7 @@ def a_failure(herald: Harness) -> dict[str, Any]:
         "detail-type": "Lambda Function Invocation Result - Failure",
         "detail": {
             "requestContext": {"condition": "RetriesExhausted", "approximateInvokeCount": 3},
-            "requestPayload": herald.redriven(marker()),
+            "requestPayload": herald.retried(marker()),
             "responsePayload": {"errorType": "StoreError"},
         },
     }
@@ -205,7 +205,7 @@ def failed_with(herald: Harness, function: str, event: dict[str, Any]) -> str:
 
 @contextmanager
 def one_due(herald: Harness) -> Iterator[None]:
-    """A message that the redrive finds; nobody knows its channel, so nothing rings."""
+    """A message that the scheduled retry finds; nobody knows its channel, so nothing rings."""
     key = {"id": {"S": marker()}}
     herald.account.dynamodb.put_item(
         TableName=herald.stage.table,
@@ -292,9 +292,9 @@ WITHOUT_STATEMENT: dict[tuple[str, str], Signal] = {
     ("destined", "RecallMessages"): not_recalled,
     ("destined", "InvokeNotifiers"): message_waits,
     ("destined", "TellTheBus"): bus_hears_nothing,
-    ("redrive", "FindDue"): not_found,
-    ("redrive", "PutOff"): not_put_off,
-    ("redrive", "RunDestined"): not_run_again,
+    ("retry_due", "FindDue"): not_found,
+    ("retry_due", "PutOff"): not_put_off,
+    ("retry_due", "RunDestined"): not_run_again,
     ("canary", "PublishCanary"): canary_is_not_sent,
     ("digest", "CountMessages"): day_is_not_told,
     ("digest", "KnowWhatWasTold"): day_is_not_told,
@@ -313,12 +313,12 @@ WITHOUT_STATEMENT: dict[tuple[str, str], Signal] = {
     ("on_failure", "CountFailures"): failure_is_not_counted,
     ("on_failure", "LookUpMessages"): failure_is_not_looked_up,
     ("on_failure", "TellTheOwner"): owner_is_not_told,
-    ("redrive", "TellTheOwner"): summary_is_not_told,
+    ("retry_due", "TellTheOwner"): summary_is_not_told,
 }
 WITHOUT_PERMISSION: dict[tuple[str, str], Signal] = {
     ("api_handler", "apigateway.amazonaws.com"): gateway_answers_500,
     ("destined", "sns.amazonaws.com"): topic_dead_letter,
-    ("redrive", "events.amazonaws.com"): partial(schedule_runs_nothing, function="redrive"),
+    ("retry_due", "events.amazonaws.com"): partial(schedule_runs_nothing, function="retry_due"),
     ("canary", "events.amazonaws.com"): partial(schedule_runs_nothing, function="canary"),
     ("digest", "events.amazonaws.com"): partial(schedule_runs_nothing, function="digest"),
     ("on_success", "events.amazonaws.com"): rule_dead_letter_of_success,

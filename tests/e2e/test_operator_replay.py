@@ -56,7 +56,7 @@ def test_a_failed_message_is_replayed_to_exactly_the_missing_channel(herald: Har
     left = {"pushover": "delivered", "mail_again": "delivered"}
     replayed = {"id": message_id, "channels": ["own"], "left": left, "asked": True}
     assert done == {"replayed": [replayed], "errors": []}
-    herald.line("on_success", message_id=message_id, action="delivered", kind="redrive")
+    herald.line("on_success", message_id=message_id, action="delivered", kind="retry")
     assert rung() == (1, 1, 1)
 
     assert "nothing to try" in operator.gets("replay", message_id)

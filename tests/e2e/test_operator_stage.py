@@ -163,8 +163,8 @@ def test_a_stage_that_is_well_is_said_to_be_and_what_is_broken_is_named_with_its
     assert "rules and schedule are enabled" in well
 
     events, sqs = account.client("events"), account.client("sqs")
-    redrive = account.where.arn("lambda", f"function:{stage.function('redrive')}")
-    (schedule,) = events.list_rule_names_by_target(TargetArn=redrive)["RuleNames"]
+    function = account.where.arn("lambda", f"function:{stage.function('retry_due')}")
+    (schedule,) = events.list_rule_names_by_target(TargetArn=function)["RuleNames"]
     url = sqs.get_queue_url(QueueName="herald-local-failed-events")["QueueUrl"]
     on_success = stage.function("on_success")
     alarm = "herald-local-api-errors"
@@ -191,10 +191,10 @@ def test_a_stage_that_is_well_is_said_to_be_and_what_is_broken_is_named_with_its
         assert found["level"] == level
         return found["mend"]
 
-    assert schedule in remedy("the redrive has no schedule")
+    assert schedule in remedy("retry_due has no schedule")
     assert "make run" in remedy(f"the rule {on_success} is disabled")
     assert remedy("1 letters in failed-events", "warning") == "docs/alarms.md#failed-events"
-    assert "--function redrive" in remedy(overdue["id"]["S"])
+    assert "--function retry_due" in remedy(overdue["id"]["S"])
     assert remedy("/urgent/user is not set").endswith("secrets set --stage local urgent")
     assert remedy(f"the alarm {alarm} sounds") == "docs/alarms.md#api-errors"
 

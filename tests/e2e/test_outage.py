@@ -60,16 +60,16 @@ def test_an_outage_is_told_once_and_heals_by_itself(herald: Harness) -> None:
     assert len(alarms(herald, set(sent))) == summaries + 1
     assert not any(herald.pushes(word) for word in sent.values())
 
-    # It goes on. The redrive tries, and nobody is told of each message once more.
+    # It goes on. The scheduled retry tries, and nobody is told of each message once more.
     for message_id in sent:
         herald.let_time_pass(message_id)
     requests = herald.provider_requests()
-    herald.invoke("redrive", herald.scheduled())
+    herald.invoke("retry_due", herald.scheduled())
     wait_for(lambda: herald.provider_requests() >= requests + MESSAGES, "attempt of every message", 60)
     assert len(heard()) == MESSAGES
     assert len(alarms(herald, set(sent))) == summaries + 1
     quiet_time_passes(herald)
-    herald.invoke("redrive", herald.scheduled())
+    herald.invoke("retry_due", herald.scheduled())
     last = alarms(herald, set(sent))
     assert len(last) == summaries + 2, "one summary of all the others"
     assert any(f"{MESSAGES - 1} more failures" in mail["BodyText"] for mail in last)
@@ -79,9 +79,9 @@ def test_an_outage_is_told_once_and_heals_by_itself(herald: Harness) -> None:
     wait_for(lambda: states(herald, sent) == {"waiting"}, "end of the attempts")
     for message_id in sent:
         herald.let_time_pass(message_id)
-    herald.invoke("redrive", herald.scheduled())
+    herald.invoke("retry_due", herald.scheduled())
     wait_for(lambda: states(herald, sent) == {"delivered"}, "every delivery", 60, pause=0.5)
     assert [len(herald.pushes(word)) for word in sent.values()] == [1] * MESSAGES
     quiet_time_passes(herald)
-    herald.invoke("redrive", herald.scheduled())
+    herald.invoke("retry_due", herald.scheduled())
     assert len(alarms(herald, set(sent))) == summaries + 2, "and nothing more is said of it"

@@ -1,7 +1,7 @@
 """No permission unused, no call unpermitted, in every configuration of a matrix.
 
-Each configuration is deployed to one local stack and lives through all that a stage can: messages, failures, a redrive,
-questions, letters. What IAM was asked meanwhile is held against the very policies that were deployed.
+Each configuration is deployed to one local stack and lives through all that a stage can: messages, failures, a
+scheduled retry, questions, letters. What IAM was asked meanwhile is held against the very policies that were deployed.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ def live(herald: Harness) -> None:
         assert herald.get("/contact/default/challenge").status_code == 200
     _fail_an_event(herald)
     _tell_of_a_failure(herald)
-    _redrive(herald, message_id)
+    _retry_due(herald, message_id)
     _check(herald)
     if herald.stage.digest is not None:
         _send_digest(herald, message_id)
@@ -113,19 +113,19 @@ def _tell_of_a_failure(herald: Harness) -> None:
         with no_alarm_yet(herald):
             herald.invoke("on_failure", a_failure(herald))
         with no_alarm_yet(herald, untold=3):
-            herald.invoke("redrive", herald.scheduled())
+            herald.invoke("retry_due", herald.scheduled())
 
 
-def _redrive(herald: Harness, message_id: str) -> None:
-    """Let a message be due that needs nothing more: the redrive finds it, and destined sees that it is done."""
+def _retry_due(herald: Harness, message_id: str) -> None:
+    """Let a message be due that needs nothing more: the scheduled retry finds it, and destined sees that it is done."""
     herald.account.dynamodb.update_item(
         TableName=herald.stage.table,
         Key={"id": {"S": message_id}},
         UpdateExpression="SET due = :yes, due_at = :past",
         ExpressionAttributeValues={":yes": {"S": "yes"}, ":past": {"N": "1"}},
     )
-    herald.invoke("redrive", herald.scheduled())
-    herald.line("on_success", message_id=message_id, kind="redrive")
+    herald.invoke("retry_due", herald.scheduled())
+    herald.line("on_success", message_id=message_id, kind="retry")
 
 
 def _send_digest(herald: Harness, message_id: str) -> None:

@@ -182,13 +182,13 @@ def test_whatever_fails_on_the_way_a_submission_is_in_no_log(herald: Harness, wr
         herald.kill("notify_pushover")
         wait_for(lambda: _tried(herald, writer.ids[-1]), "attempt by each channel", 40)
 
-    # After the fact: the redrive, the alarm, the reports, and a topic that can't run the function.
+    # After the fact: the scheduled retry, the alarm, the reports, and a topic that can't run the function.
     herald.let_time_pass(writer.ids[-1])
-    herald.invoke("redrive", herald.scheduled())
+    herald.invoke("retry_due", herald.scheduled())
     with herald.without_statement("destined", "RecallMessages"):
         herald.account.functions.invoke(
             FunctionName=herald.stage.function("destined"),
-            Payload=json.dumps(herald.redriven(writer.ids[-1])).encode(),
+            Payload=json.dumps(herald.retried(writer.ids[-1])).encode(),
         )
     herald.account.dynamodb.delete_item(TableName=herald.stage.table, Key={"id": {"S": "alarm#"}})
     with herald.without_statement("on_failure", "LookUpMessages"):

@@ -22,7 +22,7 @@ def send(herald: Harness, site: str = "urgent") -> tuple[str, str]:
     return word, answer.json()["id"]
 
 
-def redrive(herald: Harness, message_id: str, channel: str = "urgent") -> None:
+def retry_due(herald: Harness, message_id: str, channel: str = "urgent") -> None:
     """Let the message be due now, and have what is due tried again."""
     herald.account.dynamodb.update_item(
         TableName=herald.stage.table,
@@ -31,7 +31,7 @@ def redrive(herald: Harness, message_id: str, channel: str = "urgent") -> None:
         ExpressionAttributeNames={"#channel": channel},
         ExpressionAttributeValues={":past": {"N": str(int(time.time()) - 1)}},
     )
-    herald.invoke("redrive", herald.scheduled())
+    herald.invoke("retry_due", herald.scheduled())
 
 
 @contextmanager
@@ -77,11 +77,11 @@ def test_an_emergency_has_the_channels_options_and_its_receipt_is_kept(herald: H
 
 
 @pytest.mark.parametrize("name", ["token", "user"])
-def test_a_wrong_secret_loses_no_message_and_once_it_is_mended_the_redrive_delivers(herald: Harness, name: str) -> None:
+def test_a_wrong_secret_loses_nothing_and_once_mended_the_scheduled_retry_delivers(herald: Harness, name: str) -> None:
     with secret(herald, name, "x" * 30):
         word, message_id = send(herald)
         assert waits_for_the_owner(herald, message_id)
-    redrive(herald, message_id)
+    retry_due(herald, message_id)
     wait_for(lambda: herald.pushes(word), "push")
     assert herald.line("on_success", message_id=message_id)["action"] == "delivered"
 
@@ -90,7 +90,7 @@ def test_a_message_of_which_no_device_hears_waits_until_one_does(herald: Harness
     herald.faults({"do": "no_device"})
     word, message_id = send(herald)
     assert waits_for_the_owner(herald, message_id)
-    redrive(herald, message_id)
+    retry_due(herald, message_id)
     wait_for(lambda: herald.pushes(word), "push")
     assert herald.line("on_success", message_id=message_id)["action"] == "delivered"
 

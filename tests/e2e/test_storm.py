@@ -112,7 +112,7 @@ class Tap:
 
 def _message_id(detail: Mapping[str, Any]) -> str:
     sns = detail["requestPayload"]["Records"][0]["Sns"]
-    if sns["MessageAttributes"]["kind"]["Value"] == "redrive":
+    if sns["MessageAttributes"]["kind"]["Value"] == "retry":
         return str(sns["Message"])
     return str(json.loads(sns["Message"])["id"])
 
@@ -175,7 +175,7 @@ class Storm:
             return dict(visitors.map(send, range(messages)))
 
     def _end(self) -> None:
-        """Let Lambda's retries end, and the redrive take up what they leave until nothing is left."""
+        """Let Lambda's retries end, and the scheduled retry take up what they leave until nothing is left."""
         self._hear(dict.fromkeys(self.words, 1))
         for _ in range(20):
             waiting = [each for each, item in self._records().items() if "due" in item]
@@ -184,7 +184,7 @@ class Storm:
             heard = self._tap.heard()
             for message_id in waiting:
                 self._herald.let_time_pass(message_id)
-            self._herald.invoke("redrive", self._herald.scheduled())
+            self._herald.invoke("retry_due", self._herald.scheduled())
             self._hear({each: len(heard[each]) + 1 for each in waiting})
         raise AssertionError(f"{len(waiting)} messages wait for ever")
 
@@ -244,7 +244,7 @@ class Storm:
         found = {}
         for message_id, details in self.told.items():
             ended = [each for each in details if each["requestContext"]["condition"] == "Success"]
-            # Of a message that it finds ended the redrive says "duplicate".
+            # Of a message that it finds ended the scheduled retry says "duplicate".
             ended = [
                 e["responsePayload"] for e in ended if e["responsePayload"]["action"] not in ("waiting", "duplicate")
             ]

@@ -36,7 +36,7 @@ from chalicelib.errors import (
 )
 from chalicelib.logic.delivery import LEASE, Delivery, Record, State
 from chalicelib.logic.notification import Notification
-from chalicelib.logic.redrive import Due
+from chalicelib.logic.retry_due import Due
 from chalicelib.logic.spam import NOTHING_FOUND, Held, Verdict
 from chalicelib.settings import SettingsError
 from tests.fakes import FUNCTION_ARN, NOW, message, site, stage

@@ -1,4 +1,4 @@
-"""``on_failure`` and ``redrive`` telling the owner; and the item that keeps it from being told too often."""
+"""``on_failure`` and ``retry_due`` telling the owner; and the item that keeps it from being told too often."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from chalicelib.composition import using
 from chalicelib.errors import ChannelUnavailableError, StoreError
 from chalicelib.logic.alarm import QUIET
 from chalicelib.logic.delivery import Delivery, Notifier, Record, State
-from chalicelib.logic.redrive import Due
+from chalicelib.logic.retry_due import Due
 from chalicelib.settings import Stage
 from tests.fakes import (
     NOW,
@@ -107,7 +107,7 @@ def test_the_first_failure_is_told_at_once_and_those_after_it_together(
     assert not any("MARKER" in told.message + told.title for told in owner.delivered)
 
 
-def test_what_nobody_has_told_is_told_by_the_redrive(client: Client, local: Stage, event: dict[str, Any]) -> None:
+def test_what_nobody_has_told_the_scheduled_retry_tells(client: Client, local: Stage, event: dict[str, Any]) -> None:
     owner = RecordingNotifier()
     world = World(local, "email", email=owner)
     with using(world.at(NOW)):
@@ -115,7 +115,7 @@ def test_what_nobody_has_told_is_told_by_the_redrive(client: Client, local: Stag
             client.lambda_.invoke("on_failure", event)
     for now in (NOW + QUIET - 1, NOW + QUIET, NOW + QUIET + 1):
         with using(world.at(now)):
-            redrive(client)
+            retry_due(client)
     assert [told.message for told in owner.delivered[1:]] == [
         "2 more failures since the last alarm. What still waits is tried again."
     ]
@@ -171,7 +171,7 @@ def test_a_stage_without_alarm_channels_asks_for_nothing(client: Client, local: 
         client.lambda_.invoke("on_failure", event)
 
 
-def redrive(client: Client) -> None:
+def retry_due(client: Client) -> None:
     event = {
         "version": "0",
         "id": "1",
@@ -183,7 +183,7 @@ def redrive(client: Client) -> None:
         "resources": [],
         "detail": {},
     }
-    client.lambda_.invoke("redrive", event)
+    client.lambda_.invoke("retry_due", event)
 
 
 # The item

@@ -59,7 +59,7 @@ HTTP_OF_OTHERS = ("requests", "urllib3", "certifi", "charset_normalizer", "idna"
 FORBIDDEN = {
     "app.app": (*EVERYWHERE, *HTTP_OF_OTHERS),
     "app.destined": (*EVERYWHERE, *HTTP_OF_OTHERS),
-    "app.redrive": (*EVERYWHERE, *HTTP_OF_OTHERS),
+    "app.retry_due": (*EVERYWHERE, *HTTP_OF_OTHERS),
     "app.canary": (*EVERYWHERE, *HTTP_OF_OTHERS),
     "app.digest": (*EVERYWHERE, *HTTP_OF_OTHERS),
     "app.notify_pushover": (*EVERYWHERE, "standardwebhooks"),

@@ -92,7 +92,7 @@ ARN = "arn:aws:sqs:us-east-1:%s:inbox"
             rule(condition="Failure"),
             "rule.mine.condition.0: found 'Failure'; Input should be 'Success', 'RetriesExhausted' or 'EventAge",
         ),
-        (rule(kind="redrive"), "rule.mine.kind.0: found 'redrive'; Input should be 'contact', 'event' or 'canary'"),
+        (rule(kind="retry"), "rule.mine.kind.0: found 'retry'; Input should be 'contact', 'event' or 'canary'"),
         (rule(site="shop"), "rule.mine.site: found 'shop', expected one of: default"),
         (rule(colour=3), "rule.mine.colour: unknown key; expected to, source, action, condition, site, kind"),
         (own("rule", name="mine", to="sqs:x", site="shop"), "stages.dev.rule.mine.site: found 'shop', expected one of"),

@@ -65,8 +65,8 @@ def test_a_letter_in_any_queue_of_what_failed_sounds_its_alarm(root: Path) -> No
         ("destined-errors", "herald-dev-destined", "Errors", (AT_LEAST, 3, 900, 1, 1)),
         ("outcomes-lost", "herald-dev-destined", "DestinationDeliveryFailures", (AT_LEAST, 1, 300, 1, 1)),
         ("destined-throttled", "herald-dev-destined", "Throttles", (AT_LEAST, 1, 300, 3, 2)),
-        ("redrive-stopped", "herald-dev-redrive", "Invocations", (LESS, 1, 300, 3, 3)),
-        ("redrive-errors", "herald-dev-redrive", "Errors", (AT_LEAST, 3, 900, 1, 1)),
+        ("retry_due-stopped", "herald-dev-retry_due", "Invocations", (LESS, 1, 300, 3, 3)),
+        ("retry_due-errors", "herald-dev-retry_due", "Errors", (AT_LEAST, 3, 900, 1, 1)),
         ("api-errors", "herald-dev", "Errors", (AT_LEAST, 1, 300, 1, 1)),
         ("api-throttled", "herald-dev", "Throttles", (AT_LEAST, 1, 300, 1, 1)),
     ],
@@ -87,9 +87,9 @@ def test_every_function_is_watched_whose_failure_nothing_else_tells() -> None:
     assert watched == {DEV.function(spec.name) for spec in functions_of(WITH_ALL) if spec.name not in told}
 
 
-def test_silence_is_bad_news_of_the_redrives_running_alone() -> None:
+def test_silence_is_bad_news_of_the_scheduled_retry_running_alone() -> None:
     treated = {name: it["TreatMissingData"] for name, it in alarms_of().items()}
-    assert treated.pop("redrive-stopped") == "breaching"
+    assert treated.pop("retry_due-stopped") == "breaching"
     assert set(treated.values()) == {"notBreaching"}
 
 
@@ -98,18 +98,18 @@ def test_what_heals_by_lambdas_retries_is_no_alarm(retries: int) -> None:
     """All attempts at one event must fail, or as many at several."""
     of = replace(DEV, persistence=Persistence(lambda_retries=retries))
     assert alarms_of(of)["destined-errors"]["Threshold"] == retries + 1
-    assert alarms_of(of)["redrive-errors"]["Threshold"] == 3, "[delivery] says nothing of the redrive's own retries"
+    assert alarms_of(of)["retry_due-errors"]["Threshold"] == 3, "[delivery] says nothing of retry_due's own retries"
 
 
 @pytest.mark.parametrize("minutes", [2, 5, 60])
-def test_the_redrive_may_miss_two_of_its_runs_whatever_its_pace(minutes: int) -> None:
-    alarm = alarms_of(replace(DEV, persistence=Persistence(redrive=minutes)))["redrive-stopped"]
+def test_the_scheduled_retry_may_miss_two_of_its_runs_whatever_its_pace(minutes: int) -> None:
+    alarm = alarms_of(replace(DEV, persistence=Persistence(retry_minutes=minutes)))["retry_due-stopped"]
     assert (alarm["Period"], alarm["EvaluationPeriods"], alarm["DatapointsToAlarm"]) == (minutes * 60, 3, 3)
 
 
 def test_the_window_of_errors_holds_every_attempt_at_one_event() -> None:
     spans = {spec.name: spec.timeout for spec in FUNCTIONS}
-    for name in ("destined", "redrive", "digest"):
+    for name in ("destined", "retry_due", "digest"):
         last_begins = 2 * spans[name] + (1 + 2) * 60
         assert alarms_of(WITH_ALL)[f"{name}-errors"]["Period"] > last_begins
 
@@ -119,7 +119,7 @@ def test_every_alarm_tells_the_topic_and_only_the_end_of_a_lasting_one_is_told_t
     assert all(it["AlarmActions"] == topic for it in alarms_of().values())
     ends = {name: it["OKActions"] for name, it in alarms_of().items() if "OKActions" in it}
     queues = set(alarms.QUEUES) - {alarms.SUBSCRIBERS_QUEUE}
-    assert ends == dict.fromkeys((*queues, "redrive-stopped"), topic)
+    assert ends == dict.fromkeys((*queues, "retry_due-stopped"), topic)
 
 
 def test_there_are_as_many_alarms_as_are_free_in_an_account() -> None:

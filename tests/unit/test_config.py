@@ -983,7 +983,7 @@ def test_without_a_word_a_message_is_tried_as_long_as_the_settings_say_by_themse
 
 def test_how_long_and_how_often_is_taken_over_and_a_stage_may_differ(folder: Path) -> None:
     text = GOOD + (
-        "\n[delivery]\nlambda_retries = 1\nlambda_hours = 2\nredrive_minutes = 3\ngive_up_hours = 4\n"
+        "\n[delivery]\nlambda_retries = 1\nlambda_hours = 2\nretry_minutes = 3\ngive_up_hours = 4\n"
         "[stages.dev.delivery]\ngive_up_hours = 5\n"
     )
     stages = load(write(folder, text))
@@ -1013,7 +1013,7 @@ def test_a_stage_may_do_without_metrics(folder: Path) -> None:
     [
         ("[delivery]\nlambda_retries = 3\n", "delivery.lambda_retries: found 3"),
         ("[delivery]\nlambda_hours = 7\n", "delivery.lambda_hours: found 7"),
-        ("[delivery]\nredrive_minutes = 1\n", "delivery.redrive_minutes: found 1"),
+        ("[delivery]\nretry_minutes = 1\n", "delivery.retry_minutes: found 1"),
         ("[delivery]\nreserved = 0\n", "delivery.reserved: found 0"),
         ("[delivery]\nreserved = 1001\n", "delivery.reserved: found 1001"),
         ("[delivery]\ngive_up_hours = 0\n", "delivery.give_up_hours: found 0"),

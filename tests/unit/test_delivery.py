@@ -680,19 +680,19 @@ def test_a_provider_that_wants_a_longer_wait_gets_it() -> None:
     assert due(run) == NOW + 90_000
 
 
-# The redrive
+# The scheduled retry
 
 
 def again(run: Run, number: int = 1) -> str:
-    """What ``destined`` answers when the redrive asks for the message."""
+    """What ``destined`` answers when the scheduled retry asks for the message."""
     found = run.store.find(MESSAGE.id)
     assert found is not None
-    invocation = Invocation(f"redrive-{number}", f"redrive-run-{number}", LONG)
+    invocation = Invocation(f"retry-{number}", f"retry-run-{number}", LONG)
     answer = delivery.deliver_again(*found, run.means(), invocation)
     return str(answer["action"])
 
 
-def test_the_redrive_delivers_what_has_waited() -> None:
+def test_the_scheduled_retry_delivers_what_has_waited() -> None:
     notifier = RecoveringNotifier(UNAVAILABLE)
     run = Run(pushover=notifier)
     assert run.action() == "again"
@@ -702,7 +702,7 @@ def test_the_redrive_delivers_what_has_waited() -> None:
     assert due(run) == 0
 
 
-def test_what_still_waits_is_no_error_for_the_redrive() -> None:
+def test_what_still_waits_is_no_error_for_the_scheduled_retry() -> None:
     run = Run(pushover=RefusingNotifier(UNAVAILABLE))
     run.action()
     run.clock.now = due(run)
@@ -710,16 +710,16 @@ def test_what_still_waits_is_no_error_for_the_redrive() -> None:
     assert due(run) > run.clock.now
 
 
-def test_a_redrive_that_comes_too_early_rings_nobody_and_keeps_the_time() -> None:
+def test_a_scheduled_retry_that_comes_too_early_rings_nobody_and_keeps_the_time() -> None:
     notifier = RecoveringNotifier(ChannelUnavailableError("over quota", retry_after=900))
     run = Run(pushover=notifier)
     run.action()
-    run.store.postpone(MESSAGE.id, NOW + 1)  # As the redrive does before it asks.
+    run.store.postpone(MESSAGE.id, NOW + 1)  # As the scheduled retry does before it asks.
     assert again(run) == "waiting"
     assert (notifier.delivered, due(run)) == ([], NOW + 900)
 
 
-def test_the_redrive_finds_a_delivered_message_and_leaves_it_alone() -> None:
+def test_the_scheduled_retry_finds_a_delivered_message_and_leaves_it_alone() -> None:
     """The index is a moment behind the table."""
     notifier = RecordingNotifier()
     run = Run(pushover=notifier)
@@ -729,7 +729,7 @@ def test_the_redrive_finds_a_delivered_message_and_leaves_it_alone() -> None:
     assert (len(notifier.delivered), due(run)) == (1, 0)
 
 
-def test_the_redrive_rings_nobody_for_a_message_in_quarantine() -> None:
+def test_the_scheduled_retry_rings_nobody_for_a_message_in_quarantine() -> None:
     notifier = RecordingNotifier()
     run = Run(pushover=notifier)
     run.verdict = Verdict(("links",), 10, Held.QUARANTINED)
@@ -790,7 +790,7 @@ def test_what_is_held_as_uncertain_stays_so_however_old() -> None:
     assert run.recorded().state is State.UNCERTAIN
 
 
-def test_a_claim_that_is_over_and_held_is_told_by_the_redrive_that_finds_it() -> None:
+def test_a_claim_that_is_over_and_held_is_told_by_the_scheduled_retry_that_finds_it() -> None:
     run = Run(HOLD)
     run.record(pushover=Delivery(State.SENDING, 1, "run-0", NOW - 1))
     run.store.kept[MESSAGE.id] = MESSAGE
@@ -885,7 +885,7 @@ def test_the_same_content_once_more_is_stored_and_held_as_a_duplicate_of_the_fir
             },
         }
         assert form.store.records[f"id-{number}"].verdict == Verdict((), 0, Held.DUPLICATE, "id-1")
-        assert form.due(same(number)) == 0, "the redrive has nothing to do for it"
+        assert form.due(same(number)) == 0, "the scheduled retry has nothing to do for it"
     assert form.rang == ["id-1"]
     assert set(form.store.kept) == {"id-1", "id-2", "id-3"}
 
@@ -1182,7 +1182,7 @@ def test_one_that_takes_over_and_crashes_rings_at_its_retry(crash: str) -> None:
     form.recent.firsts = noted
     with pytest.raises(StoreError):
         form.deliver(same(2))
-    assert form.due(same(2)) > 0, "or the redrive, where there is no retry"
+    assert form.due(same(2)) > 0, "or the scheduled retry, where there is no retry"
     assert form.duplicate_of(same(2)) == ""
     assert form.duplicate_of(same(3)) == "id-2"
 
@@ -1207,7 +1207,7 @@ def test_a_message_that_waits_for_its_channel_is_not_compared_again() -> None:
     assert form.rang == ["id-1"]
 
 
-def test_the_redrive_rings_nobody_for_a_duplicate() -> None:
+def test_the_scheduled_retry_rings_nobody_for_a_duplicate() -> None:
     form = Form()
     form.deliver(same(1))
     form.deliver(same(2))
@@ -1230,8 +1230,8 @@ def test_what_the_record_says_of_a_duplicate_counts_whatever_has_become_of_the_f
     assert form.rang == ["id-1"]
 
 
-def test_a_repetition_whose_run_died_at_once_is_none_of_the_redrives_either() -> None:
-    """Stored, and nothing more: the redrive comes before Lambda's retry, and looks at the content first."""
+def test_a_repetition_whose_run_died_at_once_is_not_retried_on_schedule_either() -> None:
+    """Stored, and nothing more: the scheduled retry comes before Lambda's retry, and looks at the content first."""
     notifier = RecordingNotifier()
     run = Run(pushover=notifier)
     run.recent.first(f"content#{content('default', MESSAGE.fields)}", "id-0", NOW, 600)

@@ -332,7 +332,7 @@ CONTACT = {
     "Message": message("id-1").serialize(),
     "MessageAttributes": {"kind": {"Type": "String", "Value": "contact"}},
 }
-REDRIVE = {"Message": "id-2", "MessageAttributes": {"kind": {"Type": "String", "Value": "redrive"}}}
+RETRY = {"Message": "id-2", "MessageAttributes": {"kind": {"Type": "String", "Value": "retry"}}}
 TEST = {"Message": "please fail", "MessageAttributes": {"kind": {"Type": "String", "Value": "event"}}}
 
 CANARY = {"Message": '{"id": "c"}', "MessageAttributes": {"kind": {"Type": "String", "Value": "canary"}}}
@@ -350,7 +350,7 @@ def records(notification: Mapping[str, object]) -> dict[str, object]:
         ({"requestPayload": {"detail": {"requestPayload": records(CONTACT)}}}, "contact", "id-1"),
         (records(CONTACT), "contact", "id-1"),
         (json.loads(message("id-1").serialize()), "contact", "id-1"),
-        (records(REDRIVE), "redrive", "id-2"),
+        (records(RETRY), "retry", "id-2"),
         (records(TEST), "event", ""),
         (records(CANARY), "canary", ""),
     ],

@@ -61,7 +61,7 @@ def test_a_failed_canary_tells_its_error_and_is_nothing_to_send_again() -> None:
     assert "request" not in found
 
 
-@pytest.mark.parametrize("kind", [events.KIND_CONTACT, events.KIND_REDRIVE, "", "Event", "anything"])
+@pytest.mark.parametrize("kind", [events.KIND_CONTACT, events.KIND_RETRY, "", "Event", "anything"])
 def test_of_any_other_kind_neither_error_text_nor_payload_is_told(kind: str) -> None:
     found = read("RetriesExhausted", ERROR, 3, kind=kind)
     assert found["error_type"] == "EventFailedError"
@@ -95,6 +95,6 @@ def test_an_event_of_another_shape_is_told_as_far_as_it_goes(broken: dict[str, A
     }
 
 
-def test_the_redrive_names_the_message_itself() -> None:
-    request = {"Records": [{"Sns": {"Message": "m", "MessageAttributes": {"kind": {"Value": events.KIND_REDRIVE}}}}]}
+def test_the_scheduled_retry_names_the_message_itself() -> None:
+    request = {"Records": [{"Sns": {"Message": "m", "MessageAttributes": {"kind": {"Value": events.KIND_RETRY}}}}]}
     assert outcome({"detail": {"requestPayload": request}})["message_id"] == "m"

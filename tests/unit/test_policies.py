@@ -60,9 +60,9 @@ def test_destined_may_store_record_invoke_and_tell_the_bus() -> None:
     }
 
 
-def test_the_redrive_may_find_put_off_and_have_run() -> None:
+def test_the_scheduled_retry_may_find_put_off_and_have_run() -> None:
     table = "arn:aws:dynamodb:eu-central-1:123456789012:table/herald-dev-messages"
-    assert statements("redrive") == logs("herald-dev-redrive") | {
+    assert statements("retry_due") == logs("herald-dev-retry_due") | {
         "FindDue": (["dynamodb:Query"], [f"{table}/index/due"]),
         "PutOff": (["dynamodb:UpdateItem"], [table]),
         "RunDestined": (
@@ -223,12 +223,12 @@ def test_a_channel_that_is_for_alarms_alone_is_none_that_messages_are_delivered_
     it = replace(stage(), channels=two, alarm_channels=("alarm",))
     by_sid = {
         (function, statement["Sid"]): statement["Resource"]
-        for function in ("destined", "on_failure", "redrive")
+        for function in ("destined", "on_failure", "retry_due")
         for statement in policy(BY_NAME[function], it, WHERE)["Statement"]
     }
     function = "arn:aws:lambda:eu-central-1:123456789012:function:herald-dev-notify"
     assert by_sid["destined", "InvokeNotifiers"] == [f"{function}_pushover"]
-    assert by_sid["on_failure", "TellTheOwner"] == by_sid["redrive", "TellTheOwner"] == [f"{function}_webhook"]
+    assert by_sid["on_failure", "TellTheOwner"] == by_sid["retry_due", "TellTheOwner"] == [f"{function}_webhook"]
     assert settings_of(BY_NAME["destined"], it) == {"LAMBDA_NOTIFICATIONS": "pushover=herald-dev-notify_pushover"}
     assert settings_of(BY_NAME["on_failure"], it) == {"LAMBDA_NOTIFICATIONS": "alarm=herald-dev-notify_webhook"}
     assert settings_of(BY_NAME["on_failure"], stage()) == {}

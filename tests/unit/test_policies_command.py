@@ -66,7 +66,7 @@ def test_who_is_let_in_follows_from_the_templates_and_the_triggers(
     root: Path, stage: str, has_send_event: bool
 ) -> None:
     prefix, invoke = f"herald-{stage}", "lambda:InvokeFunction"
-    function = {name: ARN % ("lambda", f"function:{prefix}{name}") for name in ("", "-destined", "-redrive")}
+    function = {name: ARN % ("lambda", f"function:{prefix}{name}") for name in ("", "-destined", "-retry_due")}
     outcome = {name: ARN % ("lambda", f"function:{prefix}-{name}") for name in ("on_success", "on_failure")}
     queue = {
         name: ARN % ("sqs", f"{prefix}-{name}")
@@ -82,8 +82,8 @@ def test_who_is_let_in_follows_from_the_templates_and_the_triggers(
         (
             "events.amazonaws.com",
             invoke,
-            function["-redrive"],
-            f"ArnLike {source} {ARN % ('events', f'rule/{prefix}-redrive-event')}",
+            function["-retry_due"],
+            f"ArnLike {source} {ARN % ('events', f'rule/{prefix}-retry_due-event')}",
         ),
         *(
             ("events.amazonaws.com", invoke, arn, f"ArnLike {source} {rule}{prefix}-{name}")

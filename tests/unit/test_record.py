@@ -86,7 +86,7 @@ def test_all_that_chalice_may_make_is_expected_before_it_does() -> None:
     found = record.expecting(None, SCHEDULES, STAGE, WHERE, None)["resources"]
     by_name = {each["name"]: each for each in found}
     names = {spec.name for spec in functions_of(STAGE)}
-    assert set(by_name) == {*names, *(f"{name}_role" for name in names), "redrive-event"}
+    assert set(by_name) == {*names, *(f"{name}_role" for name in names), "retry_due-event"}
     assert by_name["destined"]["lambda_arn"] == "arn:aws:lambda:eu-central-1:123456789012:function:herald-dev-destined"
     assert by_name["api_handler"]["lambda_arn"].endswith(":function:herald-dev")
     assert by_name["api_handler_role"]["role_name"] == "herald-dev-api_handler"

@@ -34,8 +34,8 @@ RELEASE = Release(
             True,
         ),
         FunctionPlan(
-            "redrive",
-            "herald-dev-redrive",
+            "retry_due",
+            "herald-dev-retry_due",
             "role",
             "/log",
             256,
@@ -61,7 +61,7 @@ RELEASE = Release(
 
 def test_what_is_kept_is_read_as_it_was() -> None:
     assert Release.from_json(RELEASE.to_json()) == RELEASE
-    assert RELEASE.schedules == {"destined": False, "redrive": True}
+    assert RELEASE.schedules == {"destined": False, "retry_due": True}
 
 
 @pytest.mark.parametrize("change", ["without", "with more", "other", "no JSON"])

@@ -131,9 +131,9 @@ def test_what_goes_into_the_readme_says_what_was_looked_at_and_what_failed() -> 
         Check("GET /health", True, "200"),
         Check("GET /SendEvent reaches on_success", True, "not looked at: this stage has no send_event"),
         Check("permissions of destined", True, ""),
-        Check("permissions of redrive", False, "…"),
+        Check("permissions of retry_due", False, "…"),
     ]
     assert to_add(checks, stage(), WHERE, "2026-01-02") == (
         "- 2026-01-02, eu-central-1: `make deploy`, then `make smoke` (GET /health, permissions of 2 functions): "
-        "failed: permissions of redrive."
+        "failed: permissions of retry_due."
     )

@@ -1,9 +1,9 @@
-"""``redrive``: what the schedule runs."""
+"""``retry_due``: what the schedule runs."""
 
 from __future__ import annotations
 
 from chalicelib import composition
-from chalicelib.logic.redrive import redrive
+from chalicelib.logic.retry_due import retry_due
 from chalicelib.logs import logger
 
 
@@ -19,9 +19,9 @@ def handle() -> None:
     """Have everything run once more that is due, and tell the owner of failures that nobody has told yet."""
     here = composition.root()
     try:
-        run = redrive(here.due_messages, here.destined, here.now())
+        run = retry_due(here.due_messages, here.destined, here.now())
         if run:
-            logger.info("Redriven", extra={"messages": run})
+            logger.info("Retried", extra={"messages": run})
     finally:
         if here.stage.alarm_channels:
             _tell_owner()
@@ -36,6 +36,6 @@ def _tell_owner() -> None:
     if number:
         what = alarm.of_many(number, now)
         channel = alarm.tell(
-            what, here.stage.alarm_channels, here.notifiers, here.alarm_log, number, now, alarm.BEFORE_THE_NEXT_REDRIVE
+            what, here.stage.alarm_channels, here.notifiers, here.alarm_log, number, now, alarm.BEFORE_THE_NEXT_RETRY
         )
         logger.info("Owner told", extra={"channel": channel, "failures": number})

@@ -32,8 +32,8 @@ def let_time_pass(herald: Harness, message_id: str, received_at: int | None = No
         )
 
 
-def run_redrive(herald: Harness) -> None:
-    herald.invoke("redrive", herald.scheduled())
+def run_retry_due(herald: Harness) -> None:
+    herald.invoke("retry_due", herald.scheduled())
 
 
 def history(herald: Harness, message_id: str) -> list[str]:
@@ -46,15 +46,15 @@ def test_an_outage_longer_than_lambdas_retries_heals_by_itself(herald: Harness) 
     assert herald.delivery(message_id)["state"] == "waiting"
     herald.faults()
     let_time_pass(herald, message_id)
-    run_redrive(herald)
+    run_retry_due(herald)
     wait_for(lambda: herald.pushes(word), "push")
     told = herald.line("on_success", message_id=message_id)
-    assert (told["kind"], told["action"], told["source"]) == ("redrive", "delivered", "herald.contact")
+    assert (told["kind"], told["action"], told["source"]) == ("retry", "delivered", "herald.contact")
     item = herald.item(message_id)
     assert not {"due", "due_at"} & set(item)
     assert history(herald, message_id) == ["waiting", "waiting", "waiting", "delivered"]
-    run_redrive(herald)
-    assert herald.line("redrive", messages=1), "and the second run found nothing more"
+    run_retry_due(herald)
+    assert herald.line("retry_due", messages=1), "and the second run found nothing more"
     assert len(herald.pushes(word)) == 1
 
 
@@ -62,7 +62,7 @@ def test_an_outage_that_goes_on_is_no_further_failure_and_the_pause_grows(herald
     _, message_id = send_into_an_outage(herald)
     let_time_pass(herald, message_id)
     before = int(time.time())
-    run_redrive(herald)
+    run_retry_due(herald)
     herald.line("destined", message_id=message_id, action="waiting")
     assert int(herald.delivery(message_id)["next_attempt_at"]) >= before + 600
     assert int(herald.item(message_id)["due_at"]["N"]) >= before + 600
@@ -73,8 +73,8 @@ def test_an_outage_that_goes_on_is_no_further_failure_and_the_pause_grows(herald
 def test_a_message_that_is_too_old_is_given_up_and_the_owner_hears_it(herald: Harness) -> None:
     _, message_id = send_into_an_outage(herald)
     let_time_pass(herald, message_id, received_at=int(time.time()) - herald.stage.persistence.give_up)
-    run_redrive(herald)
-    assert herald.line("on_failure", message_id=message_id, action="undeliverable")["kind"] == "redrive"
+    run_retry_due(herald)
+    assert herald.line("on_failure", message_id=message_id, action="undeliverable")["kind"] == "retry"
     assert herald.delivery(message_id)["state"] == "expired"
     assert "due" not in herald.item(message_id)
 
@@ -96,25 +96,25 @@ def test_a_run_that_died_before_it_rang_is_taken_up(herald: Harness) -> None:
     herald.account.dynamodb.put_item(
         TableName=herald.stage.table, Item={**item, "due": {"S": "yes"}, "due_at": {"N": str(now - 1)}}
     )
-    run_redrive(herald)
+    run_retry_due(herald)
     wait_for(lambda: len(herald.pushes(word)) == 2, "second push, as nobody can know of the first")
 
 
 def test_a_message_that_was_deleted_meanwhile_stays_so(herald: Harness) -> None:
-    """The redrive's event may wait in Lambda's queue while the owner erases the message."""
+    """The scheduled retry's event may wait in Lambda's queue while the owner erases the message."""
     gone = str(uuid.uuid4())
-    answer = herald.invoke("destined", herald.redriven(gone))
+    answer = herald.invoke("destined", herald.retried(gone))
     assert (answer["action"], answer["message"]["channels"]) == ("duplicate", {})
     assert herald.item(gone) == {}
 
 
-def test_the_redrive_runs_on_a_schedule(herald: Harness) -> None:
+def test_the_scheduled_retry_runs_on_a_schedule(herald: Harness) -> None:
     events = herald.account.client("events")
     rules = [
         rule
         for rule in events.list_rules()["Rules"]
         if any(
-            target["Arn"].endswith(f":function:{herald.stage.function('redrive')}")
+            target["Arn"].endswith(f":function:{herald.stage.function('retry_due')}")
             for target in events.list_targets_by_rule(Rule=rule["Name"])["Targets"]
         )
     ]

@@ -1,4 +1,4 @@
-"""What ``redrive`` asks of AWS while nothing waits, with boto3 and nothing around it."""
+"""What ``retry_due`` asks of AWS while nothing waits, with boto3 and nothing around it."""
 
 import os
 import time

@@ -1,4 +1,4 @@
-"""The redrive: what Lambda's own retries could not deliver is tried again, on a schedule, until it is too old.
+"""The scheduled retry: what Lambda's own retries could not deliver is tried again, on a schedule, until it is too old.
 
 It only finds what is due and asks ``destined`` to run, under the rules of docs/delivery.md and with the same outcome
 on the bus. Each message is put off before, so that none is asked for again while it still waits in Lambda's queue.
@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
-from chalicelib.errors import RedriveError
+from chalicelib.errors import RetryError
 
 MOST = 200
 """Messages that one run asks for; the next run goes on."""
@@ -40,19 +40,19 @@ class Destined(Protocol):
     """Has a message run through ``destined`` once more."""
 
     def run(self, message: Due) -> None:
-        """Return once that is queued; raises :class:`~chalicelib.errors.RedriveError`."""
+        """Return once that is queued; raises :class:`~chalicelib.errors.RetryError`."""
 
 
-def redrive(messages: DueMessages, destined: Destined, now: int) -> int:
+def retry_due(messages: DueMessages, destined: Destined, now: int) -> int:
     """Have everything run that is due; returns how many. An error with one message leaves the others their turn."""
-    failed: RedriveError | None = None
+    failed: RetryError | None = None
     run = 0
     for message in messages.due(now, MOST):
         messages.postpone(message.id, now + PUT_OFF)
         try:
             destined.run(message)
             run += 1
-        except RedriveError as error:
+        except RetryError as error:
             failed = error
     if failed:
         raise failed
