@@ -26,7 +26,7 @@ from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 _HOST = re.compile(r"(127\.0\.0\.1|localhost)(:\d{1,5})?", re.IGNORECASE)
-_CORS = "access-control-"
+_CORS = b"access-control-"
 
 _HEADERS = {
     "X-Content-Type-Options": "nosniff",
@@ -71,9 +71,10 @@ class LoopbackGuard:
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
+                # Names are in small letters by ASGI's rules, and MiniStack's are not.
+                named = [(name.lower(), value) for name, value in message["headers"]]
+                message["headers"] = [each for each in named if not each[0].startswith(_CORS)]
                 answered = MutableHeaders(scope=message)
-                for name in [name for name in answered if name.startswith(_CORS)]:
-                    del answered[name]
                 for name, value in _HEADERS.items():
                     answered.setdefault(name, value)
             await send(message)

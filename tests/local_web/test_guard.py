@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import httpx
 import pytest
+from starlette.types import Message as Sent
+from starlette.types import Receive, Scope, Send
+
+from ops.loopback.guard import LoopbackGuard
 
 Message = dict[str, object]
 
@@ -79,3 +85,34 @@ def test_answers_are_neither_sniffed_nor_embedded_nor_cached(client: httpx.Clien
     assert headers["cross-origin-resource-policy"] == "same-origin"
     assert headers["cache-control"] == "no-store"
     assert "access-control-allow-origin" not in headers
+
+
+def test_a_websocket_is_refused_whatever_stands_behind() -> None:
+    async def accepting(scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "websocket.accept"})
+
+    async def receive() -> Sent:
+        return {"type": "websocket.connect"}
+
+    sent: list[Sent] = []
+
+    async def send(message: Sent) -> None:
+        sent.append(message)
+
+    asyncio.run(LoopbackGuard(accepting)({"type": "websocket", "headers": [(b"host", b"127.0.0.1")]}, receive, send))
+    assert [message["type"] for message in sent] == ["websocket.close"]
+
+
+def test_no_answer_lets_other_origins_read_it() -> None:
+    async def emulator(scope: Scope, receive: Receive, send: Send) -> None:
+        headers = [(b"access-control-allow-origin", b"*"), (b"Access-Control-Allow-Headers", b"*")]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": b""})
+
+    transport = httpx.ASGITransport(app=LoopbackGuard(emulator))
+
+    async def ask() -> httpx.Response:
+        async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
+            return await client.get("/")
+
+    assert not [name for name in asyncio.run(ask()).headers if name.lower().startswith("access-control-")]

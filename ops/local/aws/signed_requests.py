@@ -8,8 +8,8 @@ the keys that it gives to functions can be worked out from their names. Here sta
   (``open_to_pages``): an API's own paths, function URLs, and what is in a bucket, under their own CORS rules;
 - :class:`SignedRequests`: a right signature, by header or query, of the root too, whose secret is new at each start.
   Unsigned are ``/_ministack/health``, an API's own paths and function URLs (which ask for a signature where they are
-  configured so), a bucket's preflights, and its upload forms, which are signed in a field. Other paths of the emulator
-  itself are for the root alone.
+  configured so), a bucket's preflights, and its upload forms, which are signed in a field that MiniStack verifies.
+  Other paths of the emulator itself are for the root alone.
 
 https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv.html
 https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-authentication-HTTPPOST.html
@@ -20,14 +20,13 @@ from __future__ import annotations
 import hashlib
 import hmac
 import uuid
-from collections.abc import Callable
 from typing import Any
 from urllib.parse import parse_qs, quote
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ops.local.aws import role
-from ops.local.aws.parts import app, iam_evaluator, lambda_runtime, lambda_svc, responses, router, s3, sigv4, wrap
+from ops.local.aws.parts import app, iam_evaluator, lambda_runtime, lambda_svc, responses, router, sigv4
 from ops.loopback.guard import LoopbackGuard
 
 EXTENDS = (
@@ -54,8 +53,6 @@ EXTENDS = (
     "ministack.core.sigv4:presigned_request_is_expired",
     "ministack.core.sigv4:request_time_failure",
     "ministack.services.lambda_svc:execution_credentials",
-    "ministack.services.s3:_enforce_post_policy_size",
-    "ministack.services.s3:_error",
 )
 
 HEALTH = "/_ministack/health"
@@ -65,9 +62,8 @@ _ALGORITHM = "AWS4-HMAC-SHA256"
 
 
 def install() -> None:
-    """Give functions keys that nobody can work out, and refuse upload forms without a signature."""
+    """Give functions keys that nobody can work out."""
     lambda_runtime.execution_credentials = lambda_svc.execution_credentials = execution_credentials
-    wrap(s3, "_enforce_post_policy_size", _refuse_unsigned_form)
 
 
 def guarded(inner: ASGIApp) -> ASGIApp:
@@ -83,10 +79,6 @@ def execution_credentials(config: dict[str, Any]) -> dict[str, str]:
         "AWS_SECRET_ACCESS_KEY": session.secret_key,
         "AWS_SESSION_TOKEN": session.token,
     }
-
-
-def _refuse_unsigned_form(check: Callable[..., Any], *args: Any) -> Any:
-    return s3._error("AccessDenied", "Access Denied", 403)
 
 
 class Asked:
