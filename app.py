@@ -21,7 +21,7 @@ from chalicelib.logs import logger
 
 if "AWS_CHALICE_CLI_MODE" in os.environ and os.path.isdir("ops"):
     # Chalice's command line loads this file too, in the checkout; in Lambda there is neither.
-    from ops import plain_chalice
+    from ops.cli import plain_chalice
 
     plain_chalice.check(sys.argv)
 

@@ -25,11 +25,11 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
 from bench.runs import percentile
-from ops import record
+from ops.deploy import chalice_state
+from ops.generate.render import API_STAGE
 from ops.local.ports import Ports
 from ops.local.stack import LocalStack, Pushover
 from ops.loopback import credentials
-from ops.render import API_STAGE
 
 ROOT = Path(__file__).parents[1]
 TIMEOUT = 20
@@ -109,7 +109,7 @@ def ways_of(stack: LocalStack, urls: dict[str, str]) -> dict[str, Callable[[], N
 
 def unthrottle(stack: LocalStack) -> None:
     """Let the gateway take whatever comes; as it is configured it would answer 429 after the first twenty."""
-    api = record.rest_api_id(record.read(stack.account.ssm, stack.config().stage))
+    api = chalice_state.rest_api_id(chalice_state.read(stack.account.ssm, stack.config().stage))
     assert api is not None
     patches: Any = [
         {"op": "replace", "path": f"/*/*/throttling/{limit}", "value": "10000"} for limit in ("rateLimit", "burstLimit")

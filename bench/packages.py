@@ -14,10 +14,10 @@ import sys
 import zipfile
 from pathlib import Path
 
-from ops import render
-from ops.config import Overrides, load
-from ops.deploy import CHALICE
-from ops.local.mirror import mirror
+from ops.config.loader import Overrides, load
+from ops.deploy.deployment import CHALICE
+from ops.deploy.workspace import mirror
+from ops.generate import render
 from ops.local.runtime_packages import link_runtime_packages
 
 CHANNELS = """

@@ -13,7 +13,8 @@ from contextlib import contextmanager
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Protocol
 
-from chalicelib.settings import Channel, Site, Stage, notifier_functions, required, stage_named
+from chalicelib.current_stage import current_stage
+from chalicelib.settings import Channel, Site, Stage, notifier_functions
 
 if TYPE_CHECKING:
     import requests
@@ -50,7 +51,7 @@ class Composition:
 
     @cached_property
     def stage(self) -> Stage:
-        return stage_named(required(self._environ, "HERALD_STAGE", "the name of a stage in herald.toml"))
+        return current_stage(self._environ)
 
     @cached_property
     def topic(self) -> Topic:

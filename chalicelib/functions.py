@@ -15,7 +15,7 @@ from chalicelib.settings import Channel, Stage
 
 
 class Resource(Enum):
-    """What a grant is on. ``ops/policies.py`` turns each into exact ARNs of one stage and account."""
+    """What a grant is on; ``ops/templates/function_policies.py`` makes exact ARNs of it."""
 
     TOPIC = "the stage's topic"
     TABLE = "the stage's message table"

@@ -246,19 +246,6 @@ def required(environ: Mapping[str, str], name: str, holds: str) -> str:
     return value
 
 
-def stage_named(name: str) -> Stage:
-    """The compiled settings of a stage; raises :class:`SettingsError` for a stage that ``herald.toml`` lacks."""
-    from chalicelib.stages import STAGES
-
-    try:
-        return STAGES[name]
-    except KeyError:
-        raise SettingsError(
-            f"HERALD_STAGE is {name!r}, but herald.toml has only: {', '.join(sorted(STAGES))}. "
-            "Add the stage there and run: ./herald render"
-        ) from None
-
-
 def notifier_functions(environ: Mapping[str, str]) -> dict[str, str]:
     """Which Lambda function serves each channel.
 

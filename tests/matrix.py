@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 
-from ops.config import StageConfig, load
+from ops.config.loader import StageConfig, load
 
 CHANNELS = ("pushover", "email", "webhook", "all")
 """Each kind of channel alone, and all."""

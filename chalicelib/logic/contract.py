@@ -1,7 +1,7 @@
 """What every request of the Lambda Invoke API has in common, and how it is checked by hand.
 
-docs/contracts has each as a JSON Schema, made by ``ops/contracts.py``; a test holds the two against each other. A
-check by hand costs no import, and says what is wrong in words that name the key.
+docs/contracts has each as a JSON Schema, made by ``ops/generate/contracts.py``; a test compares the two.
+A check by hand costs no import, and says what is wrong in words that name the key.
 """
 
 from __future__ import annotations

@@ -24,8 +24,8 @@ from ops.loopback import HOST, listen
 from ops.terminal import echo
 
 if TYPE_CHECKING:
-    from ops.commands import Opened
     from ops.inbox.mailbox import Mailbox
+    from ops.session import Opened
 
 _GRACE = 1
 """Seconds that a page has to be finished once the command is to end."""
@@ -97,12 +97,12 @@ def shell_of(it: Opened) -> Shell:
 
 def connect(it: Opened) -> Mailbox:
     """The stage's operations, with the credentials that the shell has by now."""
-    from ops import recorded
-    from ops.account import account_of
+    from ops.aws import account_guard
+    from ops.aws.account import account_of
     from ops.operations import Operations
 
     account = account_of(it.config)
-    recorded.confirm(it.root, it.config, account.where)
+    account_guard.confirm(it.root, it.config, account.where)
     # Made here, one after the other: a session of boto3 is not for several threads, its clients are.
     # https://boto3.amazonaws.com/v1/documentation/api/latest/guide/session.html
     _ = account.dynamodb, account.functions

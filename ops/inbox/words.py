@@ -14,7 +14,7 @@ from chalicelib.errors import HeraldError
 from chalicelib.logic.archive import MessageState
 from chalicelib.logic.delivery import State
 from chalicelib.logic.spam import Signal
-from ops.config import LOCAL
+from ops.config.loader import LOCAL
 from ops.errors import OpsError
 from ops.operations import Replayed
 

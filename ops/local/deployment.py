@@ -17,15 +17,15 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ops.deploy.workspace import mirror
 from ops.errors import OpsError, short_traceback
-from ops.local.mirror import mirror
 from ops.terminal import echo
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from chalicelib.settings import Stage
-    from ops.account import Account
+    from ops.aws.account import Account
     from ops.local.ports import Ports
     from ops.local.stack import Pushover
 
@@ -67,14 +67,14 @@ def deploy(root: Path, copy: Path, name: str, say: Callable[[str], None]) -> dic
     copy.mkdir(parents=True, exist_ok=True)
     mirror(root, copy)
     sys.path.insert(0, str(copy))
-    from ops import config as configuration
-    from ops.account import account_of, environment
-    from ops.deploy import Deployment
-    from ops.deploy import deploy as deploy_stage
+    from ops.aws.account import account_of, environment
+    from ops.config import loader as configuration
+    from ops.deploy.deployment import Deployment
+    from ops.deploy.deployment import deploy as deploy_stage
+    from ops.deploy.endpoints import addresses
     from ops.local.ports import Ports
     from ops.local.stack import Pushover
     from ops.loopback import credentials
-    from ops.urls import addresses
 
     ports, pushover = Ports.of(os.environ), Pushover.of(os.environ)
     stages = configuration.load(copy, ports.overrides(real_pushover=pushover.real))

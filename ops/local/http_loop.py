@@ -19,8 +19,8 @@ from typing import Any
 from chalice.cli.factory import CLIFactory
 from chalice.local import ChaliceRequestHandler, LocalDevServer
 
+from ops.deploy.workspace import Changes
 from ops.errors import OpsError
-from ops.local.mirror import Changes
 from ops.loopback import HOST, listen
 from ops.loopback.guard import FOREIGN_HOST, is_loopback
 

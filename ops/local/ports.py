@@ -7,7 +7,7 @@ import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from ops.config import Overrides
+from ops.config.loader import Overrides
 from ops.errors import OpsError
 
 HOST = "127.0.0.1"

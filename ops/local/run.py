@@ -10,11 +10,11 @@ import threading
 from pathlib import Path
 from types import FrameType
 
+from ops.deploy.workspace import Changes
 from ops.errors import OpsError
-from ops.local.mirror import Changes
+from ops.local.log_follower import Steps
 from ops.local.ports import AWS_PORT, WEB_PORT, Ports
 from ops.local.stack import LocalStack, Pushover
-from ops.local.steps import Steps
 from ops.terminal import echo
 
 READY = "Herald is ready"

@@ -8,7 +8,7 @@ from __future__ import annotations
 from importlib.util import find_spec
 from pathlib import Path
 
-from ops.package_contents import RUNTIME_PACKAGES as RUNTIME_PACKAGES
+from ops.deploy.package_contents import RUNTIME_PACKAGES as RUNTIME_PACKAGES
 
 
 def link_runtime_packages(folder: Path) -> None:

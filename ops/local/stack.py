@@ -13,9 +13,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 
-from ops import config as configuration
-from ops.account import account_of
-from ops.config import LOCAL, StageConfig
+from ops.aws.account import account_of
+from ops.config import loader as configuration
+from ops.config.loader import LOCAL, StageConfig
 from ops.errors import OpsError
 from ops.local.ports import Ports
 from ops.local.processes import Process

@@ -12,13 +12,13 @@ Nothing here prints, asks or reads the command line. Every failure that a person
 here holds no state beside its clients and may be shared by threads.
 """
 
-from ops.operations.archive import Listing as Listing
-from ops.operations.archive import Selection as Selection
-from ops.operations.copies import Copy as Copy
-from ops.operations.copies import Erased as Erased
-from ops.operations.facade import Operations as Operations
-from ops.operations.letters import Fed as Fed
-from ops.operations.replays import Replayed as Replayed
+from ops.operations.dead_letters import Fed as Fed
+from ops.operations.erasure import Copy as Copy
+from ops.operations.erasure import Erased as Erased
+from ops.operations.listing import Listing as Listing
+from ops.operations.listing import Selection as Selection
+from ops.operations.replay import Replayed as Replayed
+from ops.operations.stage_operations import Operations as Operations
 from ops.operations.trace import Step as Step
 from ops.operations.trace import Target as Target
 from ops.operations.trace import Trace as Trace

@@ -12,13 +12,16 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from chalicelib.functions import functions_of
 from chalicelib.settings import Stage
-from ops import alarms, record, stacks
-from ops.account import Account
-from ops.config import LOCAL, StageConfig
+from ops import naming
+from ops.aws import cloudformation
+from ops.aws.account import Account
+from ops.config.loader import LOCAL, StageConfig
+from ops.deploy import chalice_state
 from ops.errors import OpsError, unless
+from ops.naming import prefix
 from ops.operations import secrets
-from ops.operations.letters import QUEUES
-from ops.stacks import prefix
+from ops.operations.dead_letters import QUEUES
+from ops.templates import alarms
 
 if TYPE_CHECKING:
     from types_boto3_sns import SNSClient
@@ -103,12 +106,12 @@ def _looked(look: Callable[[Patient], Iterator[Finding]], it: Patient) -> Iterat
 
 def _deployed(it: Patient) -> Iterator[Finding]:
     """The deployment."""
-    if record.rest_api_id(record.read(it.account.ssm, it.stage)) is None:
+    if chalice_state.rest_api_id(chalice_state.read(it.account.ssm, it.stage)) is None:
         yield Finding(Level.WRONG, f"stage {it.stage.name} is not deployed in this account and region", it.deploy)
         return
-    for name in (stacks.data(it.stage), stacks.foundation(it.stage), stacks.wiring(it.stage)):
-        status = stacks.status(it.account.cloudformation, name)
-        if status is None or status in stacks.NEVER_STOOD:
+    for name in (cloudformation.data(it.stage), cloudformation.foundation(it.stage), cloudformation.wiring(it.stage)):
+        status = cloudformation.status(it.account.cloudformation, name)
+        if status is None or status in cloudformation.NEVER_STOOD:
             yield Finding(Level.WRONG, f"the stack {name} is {status or 'not there'}", it.deploy)
             return
         if not status.endswith("_COMPLETE"):
@@ -146,7 +149,7 @@ def _functions(it: Patient) -> Iterator[Finding]:
 
 def _subscription(it: Patient) -> Iterator[Finding]:
     """The subscription of `destined`."""
-    topic = stacks.outputs(it.account.cloudformation, stacks.foundation(it.stage))["TopicArn"]
+    topic = cloudformation.outputs(it.account.cloudformation, cloudformation.foundation(it.stage))["TopicArn"]
     endpoint = it.account.where.arn("lambda", f"function:{it.stage.function('destined')}")
     arn = dict(_subscriptions(it.account.sns, topic)).get(endpoint)
     if arn is None:
@@ -221,7 +224,7 @@ def _letters(it: Patient) -> Iterator[Finding]:
         if number:
             well = False
             yield Finding(
-                Level.WARNING, f"{number} letters in {queue}: {alarms.QUEUES[queue]}", f"docs/alarms.md#{queue}"
+                Level.WARNING, f"{number} letters in {queue}: {naming.QUEUES[queue]}", f"docs/alarms.md#{queue}"
             )
     if well:
         yield Finding(Level.WELL, "no dead letters")
@@ -257,7 +260,7 @@ def _alarms(it: Patient) -> Iterator[Finding]:
         what = "nobody is told by mail when something is wrong: there is no address in [alarms]"
         yield Finding(Level.WARNING, what, "docs/alarms.md")
         return
-    topic = stacks.outputs(it.account.cloudformation, stacks.wiring(it.stage)).get(alarms.TOPIC, "")
+    topic = cloudformation.outputs(it.account.cloudformation, cloudformation.wiring(it.stage)).get(alarms.TOPIC, "")
     # Until somebody opens the link there stands `PendingConfirmation` in the place of an ARN.
     if not topic or not dict(_subscriptions(it.account.sns, topic)).get(address, "").startswith("arn:"):
         yield Finding(Level.WRONG, f"{address} has not confirmed that it wants to hear of alarms", it.deploy)

@@ -16,7 +16,7 @@ from chalicelib.logic import webhooks
 from chalicelib.logic.notification import Notification, Quota
 from chalicelib.logic.webhooks import WebhookMistake
 from chalicelib.settings import Stage
-from ops.account import Account
+from ops.aws.account import Account
 from ops.errors import OpsError
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from chalicelib.logic import delivery, events
 from chalicelib.logic.archive import MessageState, Outcome, StoredMessage
 from chalicelib.logic.delivery import State
 from chalicelib.settings import Stage
-from ops.account import Account
+from ops.aws.account import Account
 from ops.operations import logs
 from ops.operations.logs import Line
 

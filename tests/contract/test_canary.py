@@ -9,7 +9,7 @@ import pytest
 
 from chalicelib.errors import CanaryError, DeliveryIncompleteError
 from chalicelib.logic.canary import Canary
-from ops import wiring
+from ops.templates import wiring
 from tests.contract.eventbridge import matches
 from tests.contract.test_outcomes import CONTACT, EVENT, failed, sns_event, succeeded
 from tests.fakes import NOW, stage

@@ -24,6 +24,7 @@ from botocore.stub import Stubber
 import app as herald
 from chalicelib.adapters.topic import SnsTopic
 from chalicelib.composition import using
+from chalicelib.current_stage import stage_named
 from chalicelib.errors import (
     ChannelRejectedError,
     ChannelUnavailableError,
@@ -31,7 +32,7 @@ from chalicelib.errors import (
     DeliveryIncompleteError,
 )
 from chalicelib.logic.delivery import Notifier
-from chalicelib.settings import Channel, Stage, stage_named
+from chalicelib.settings import Channel, Stage
 from tests.contract.eventbridge import matches
 from tests.fakes import FUNCTION_ARN, FakeComposition, InMemoryMessages, RecordingNotifier, RefusingNotifier, message
 

@@ -12,9 +12,10 @@ from chalicelib.errors import DeliveryIncompleteError
 from chalicelib.functions import CANARY_ARRIVED
 from chalicelib.logic import canary, delivery, events
 from chalicelib.logic.retry_due import Due
-from ops.additions import rules
-from ops.config import load
-from ops.wiring import template
+from ops.config import extensions
+from ops.config.loader import load
+from ops.templates.extensions import pattern
+from ops.templates.wiring import template
 from tests.contract.eventbridge import matches
 from tests.contract.test_outcomes import MESSAGE, failed, sns_event, succeeded
 from tests.unit.test_config import GOOD
@@ -135,22 +136,22 @@ def test_what_something_else_puts_on_the_bus_is_not_heard(heard: Any, keys: str)
 
 def test_what_may_be_named_is_what_there_is() -> None:
     sources = {delivery.SOURCE, events.SOURCE, canary.SOURCE}
-    assert set(get_args(rules.Source)) == sources
-    assert set(get_args(rules.Action)) == {*map(str, delivery.Action), "message", canary.ARRIVED}
+    assert set(get_args(extensions.Source)) == sources
+    assert set(get_args(extensions.Action)) == {*map(str, delivery.Action), "message", canary.ARRIVED}
     assert CANARY_ARRIVED["action"] == [canary.ARRIVED]
-    assert set(get_args(rules.Kind)) == {events.KIND_CONTACT, events.KIND_EVENT, events.KIND_CANARY}
+    assert set(get_args(extensions.Kind)) == {events.KIND_CONTACT, events.KIND_EVENT, events.KIND_CANARY}
 
 
 def test_the_longest_pattern_fits_what_eventbridge_takes() -> None:
     """4,096 characters: https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_PutRule.html"""
-    rule = rules.RuleTable.model_validate(
+    rule = extensions.RuleTable.model_validate(
         {
             "to": "sqs:inbox",
-            "source": list(get_args(rules.Source)),
-            "action": list(get_args(rules.Action)),
-            "condition": list(get_args(rules.Condition)),
-            "kind": list(get_args(rules.Kind)),
+            "source": list(get_args(extensions.Source)),
+            "action": list(get_args(extensions.Action)),
+            "condition": list(get_args(extensions.Condition)),
+            "kind": list(get_args(extensions.Kind)),
             "site": [f"a-site-of-twenty-{number:03}" for number in range(100)],
         }
     )
-    assert len(json.dumps(rules.pattern(rule))) < 4096
+    assert len(json.dumps(pattern(rule))) < 4096

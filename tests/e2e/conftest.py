@@ -15,7 +15,7 @@ from chalicelib.functions import functions_of
 from ops.local.aws.access_log import VARIABLE
 from ops.local.ports import Ports
 from ops.local.stack import LocalStack, Pushover
-from ops.policies import policy
+from ops.templates.function_policies import policy
 from tests.e2e import owner
 from tests.e2e.harness import Harness
 from tests.recorded import calls, other_clients, unpermitted

@@ -16,9 +16,9 @@ from typing import Any, TypeVar
 
 import requests
 
-from ops import record
+from ops.deploy import chalice_state
+from ops.generate.render import API_STAGE
 from ops.local.stack import LocalStack
-from ops.render import API_STAGE
 from tests import signed
 from tests.contracts import error_fits, fits
 
@@ -414,7 +414,7 @@ class Harness:
         return all(answer.status_code != 429 for answer in asked)
 
     def _throttle(self, rate: int, burst: int) -> None:
-        api = record.rest_api_id(record.read(self.account.ssm, self.stage))
+        api = chalice_state.rest_api_id(chalice_state.read(self.account.ssm, self.stage))
         assert api is not None
         self.account.apis.update_stage(
             restApiId=api,

@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from ops.account import environment
-from ops.cli import main
-from ops.commands import PROGRAM
+from ops.aws.account import environment
+from ops.cli.base import PROGRAM
+from ops.cli.main import main
 from ops.local.ports import AWS_PORT, WEB_PORT, Ports
 from tests.e2e.conftest import free_ports
 from tests.e2e.harness import Harness

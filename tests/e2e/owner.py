@@ -7,7 +7,7 @@ import json
 import zipfile
 from typing import Any
 
-from ops.account import Account
+from ops.aws.account import Account
 
 ADDED = """
 # A site whose events and messages go to things of the owner's.

@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from ops import alarms, stacks, wiring
+from ops.aws import cloudformation
+from ops.templates import alarms, wiring
 from tests.e2e.harness import Harness, marker, wait_for
 
 ADDRESS = "owner@example.com"
@@ -25,7 +26,7 @@ def alarmed(herald: Harness) -> Harness:
 
 
 def topic_of(herald: Harness) -> str | None:
-    return stacks.outputs(herald.account.cloudformation, stacks.wiring(herald.stage)).get(alarms.TOPIC)
+    return cloudformation.outputs(herald.account.cloudformation, cloudformation.wiring(herald.stage)).get(alarms.TOPIC)
 
 
 def standing(herald: Harness) -> list[dict[str, Any]]:

@@ -7,7 +7,7 @@ import time
 from base64 import b64decode
 from typing import Any
 
-from ops import canary
+from ops.templates import canary
 from tests.e2e.harness import Harness, wait_for
 from tests.e2e.test_pushover import secret
 

@@ -21,7 +21,7 @@ from typing import Any
 import pytest
 import requests
 
-from ops.account import Account, environment
+from ops.aws.account import Account, environment
 from ops.local.ports import AWS_PORT, WEB_PORT, Ports
 from tests.e2e.conftest import ROOT, free_ports
 from tests.e2e.harness import Harness, marker, processes_with, wait_for

@@ -17,12 +17,14 @@ import requests
 
 from chalicelib.functions import functions_of
 from chalicelib.settings import Stage
-from ops import lock, pipeline, recorded, stacks
-from ops.account import Account, environment
-from ops.config import load, named
-from ops.operations.facade import Operations
-from ops.releases import bucket
-from ops.smoke import Smoke
+from ops.aws import account_guard, cloudformation
+from ops.aws.account import Account, environment
+from ops.config.loader import load, named
+from ops.deploy import lock
+from ops.deploy.release_history import bucket
+from ops.operations.smoke import Smoke
+from ops.operations.stage_operations import Operations
+from ops.templates import pipeline_roles
 from tests.e2e.harness import Harness, marker, wait_for
 from tests.e2e.interruption import interrupted
 from tests.e2e.test_commands import fresh_clone, inventory, ops, running, shell
@@ -90,8 +92,8 @@ def granted(herald: Harness, statements: list[dict[str, Any]]) -> AbstractContex
 
 def add_boundary(account: Account, stage: Stage) -> str:
     """What an administrator makes together with the roles of a pipeline; its ARN."""
-    document = json.dumps({"Version": "2012-10-17", "Statement": here(pipeline.bounding(stage), account)})
-    name = pipeline.name(stage, "boundary")
+    document = json.dumps({"Version": "2012-10-17", "Statement": here(pipeline_roles.bounding(stage), account)})
+    name = pipeline_roles.name(stage, "boundary")
     arn: str = account.client("iam").create_policy(PolicyName=name, PolicyDocument=document)["Policy"]["Arn"]
     return arn
 
@@ -100,7 +102,7 @@ def boundaries(account: Account, stage: Stage) -> set[str | None]:
     """Those of the functions' roles, and what the foundation was told: CloudFormation gives a role none here."""
     iam, told = (
         account.client("iam"),
-        stacks.parameters(account.cloudformation, stacks.foundation(stage))["RoleBoundary"],
+        cloudformation.parameters(account.cloudformation, cloudformation.foundation(stage))["RoleBoundary"],
     )
     roles = (iam.get_role(RoleName=stage.role(spec.name))["Role"] for spec in functions_of(stage))
     return {role.get("PermissionsBoundary", {}).get("PermissionsBoundaryArn") for role in roles} | {told or None}
@@ -177,7 +179,7 @@ def test_a_stage_is_interrupted_mended_changed_put_back_and_destroyed(herald: Ha
     # A pipeline comes to a stage that stands: from now on its roles stand within the boundary.
     assert boundaries(account, stage) == {None}
     boundary = add_boundary(account, stage)
-    with granted(herald, pipeline.deploying(stage)) as role:
+    with granted(herald, pipeline_roles.deploying(stage)) as role:
         again = ops(clone, environ | role, "deploy", *STAGE)
     assert again.returncode == 0, again.stdout + again.stderr
     assert boundaries(account, stage) == {boundary}
@@ -188,7 +190,7 @@ def test_a_stage_is_interrupted_mended_changed_put_back_and_destroyed(herald: Ha
         second = ops(clone, environ, "deploy", *STAGE)
     assert second.returncode == 1
     assert "stage dev is being worked on: deploy by" in second.stderr
-    recorded_where = clone / recorded.file("dev")
+    recorded_where = clone / account_guard.file("dev")
     before_that = recorded_where.read_text(encoding="utf-8")
     recorded_where.write_text('{"account": "999999999999", "region": "us-east-1"}', encoding="utf-8")
     elsewhere = ops(clone, environ, "deploy", *STAGE)
@@ -203,7 +205,7 @@ def test_a_stage_is_interrupted_mended_changed_put_back_and_destroyed(herald: Ha
     app.write_text(code.replace('return {"status": "ok"}', OTHER_CODE), encoding="utf-8")
     (clone / "herald.toml").write_text(plain.replace("[stages.dev]", CHANGED))
     undone = undo(account)
-    with granted(herald, pipeline.comparing(stage)) as role:
+    with granted(herald, pipeline_roles.comparing(stage)) as role:
         seen = ops(clone, environ | role, "diff", *STAGE, "--json", "--exit-code")
     assert seen.returncode == 4, seen.stderr
     lines = {each["name"]: each["lines"] for each in json.loads(seen.stdout)}
@@ -236,7 +238,7 @@ def test_a_stage_is_interrupted_mended_changed_put_back_and_destroyed(herald: Ha
     assert (says(urls), inventory(account)) == ("changed", changed_found)
     s3.put_object(**package, Body=whole)
     interrupted(clone, environ, ports, "cloudformation UpdateStack .*herald-dev-foundation", "rollback", *STAGE)
-    with granted(herald, pipeline.deploying(stage)) as role:
+    with granted(herald, pipeline_roles.deploying(stage)) as role:
         back = ops(clone, environ | role, "rollback", *STAGE)
     assert back.returncode == 0, back.stdout + back.stderr
     assert says(urls) == "ok"

@@ -15,7 +15,7 @@ from botocore.credentials import Credentials
 from chalicelib.adapters.archive import MessageArchive
 from chalicelib.logic.archive import MOST, MessageState, Wanted
 from chalicelib.settings import Stage
-from ops import stacks
+from ops.aws import cloudformation
 from tests.e2e.harness import Harness, marker
 
 MANY = 10_000
@@ -149,13 +149,15 @@ def many(deployed: Harness) -> Iterator[Stage]:
     stage = Stage("many", deployed.stage.sites, deployed.stage.channels, deployed.stage.limits)
     template = (deployed.stack.root / "infra/data.yaml").read_text(encoding="utf-8")
     names = {"TableName": stage.table, "TopicName": stage.topic, "BusName": stage.bus, "Prefix": "herald-many"}
-    stacks.apply(deployed.account.cloudformation, stacks.data(stage), template, names, {}, lambda name, text: "")
+    cloudformation.apply(
+        deployed.account.cloudformation, cloudformation.data(stage), template, names, {}, lambda name, text: ""
+    )
     dynamodb = deployed.account.dynamodb
     for begin in range(0, MANY, BATCH):
         puts: list[Any] = [{"PutRequest": {"Item": item(number)}} for number in range(begin, begin + BATCH)]
         assert not dynamodb.batch_write_item(RequestItems={stage.table: puts})["UnprocessedItems"]
     yield stage
-    stacks.delete(deployed.account.cloudformation, stacks.data(stage))
+    cloudformation.delete(deployed.account.cloudformation, cloudformation.data(stage))
     dynamodb.delete_table(TableName=stage.table)
 
 

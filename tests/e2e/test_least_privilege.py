@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from chalicelib.functions import FUNCTIONS, functions_of
-from ops import canary
+from ops.templates import canary
 from tests.e2e.harness import Harness, marker, wait_for
 from tests.e2e.test_digest import a_day
 

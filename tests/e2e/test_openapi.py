@@ -9,7 +9,7 @@ import pytest
 import requests
 
 from chalicelib.logic import gateway, openapi
-from ops.render import API_STAGE
+from ops.generate.render import API_STAGE
 from tests import fuzzing
 from tests.e2e.harness import PATIENCE, Harness, wait_for
 from tests.fuzzing import Mode

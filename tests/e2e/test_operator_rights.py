@@ -11,9 +11,9 @@ import pytest
 from botocore.exceptions import ClientError
 
 from chalicelib.errors import HeraldError
-from ops.account import Account
+from ops.aws.account import Account
 from ops.errors import OpsError
-from ops.operations import Operations, Selection, letters, secrets
+from ops.operations import Operations, Selection, dead_letters, secrets
 from tests.e2e.harness import Harness, marker
 
 TABLE = "arn:aws:dynamodb:us-east-1:000000000000:table/herald-local-messages"
@@ -75,7 +75,7 @@ def test_a_command_needs_what_its_row_says_and_nothing_else(herald: Harness, com
     documented = rows(root / "docs/deploying.md")[command]
     assert set(actions) <= documented, "the page says what is needed"
     message_id = failed(herald) if command != "secrets check" else ""
-    for queue in letters.QUEUES:
+    for queue in dead_letters.QUEUES:
         herald.empty(queue)
     for left_out in (*actions, ""):
         rest = {action: on for action, on in actions.items() if action != left_out}

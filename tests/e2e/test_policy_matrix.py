@@ -19,12 +19,12 @@ import pytest
 
 from chalicelib.functions import functions_of
 from chalicelib.logic.digest import DAY
-from ops import pipeline
-from ops.config import LOCAL
+from ops.config.loader import LOCAL
 from ops.local.aws.access_log import VARIABLE
 from ops.local.stack import LocalStack, Pushover
-from ops.permissions import permissions
-from ops.policies import policy
+from ops.templates import pipeline_roles
+from ops.templates.function_policies import policy
+from ops.templates.resource_access import permissions
 from tests.e2e.conftest import ROOT, free_ports
 from tests.e2e.harness import Harness, marker, wait_for
 from tests.e2e.test_deploying import add_boundary, boundaries
@@ -215,7 +215,7 @@ def test_no_permission_is_unused_and_no_call_unpermitted(recorder: Recorder, it:
 
 def _is_rendered(herald: Harness, policies: Policies) -> None:
     """What was deployed is what was rendered, for the functions and nobody else but /SendEvent."""
-    assert boundaries(herald.account, herald.stage) == {pipeline.boundary(herald.stage, herald.account.where)}
+    assert boundaries(herald.account, herald.stage) == {pipeline_roles.boundary(herald.stage, herald.account.where)}
     where = herald.account.where
     rendered = {f"herald-{LOCAL}-{spec.name}": policy(spec, herald.stage, where) for spec in functions_of(herald.stage)}
     others = {f"herald-{LOCAL}-send-event"} if herald.config.send_event else set()

@@ -12,9 +12,10 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 
-from ops.additions import let_in
-from ops.additions.rules import RuleTable
+from ops.config.extensions import RuleTable
+from ops.deploy import target_policies
 from ops.errors import OpsError
+from ops.templates import extension_policies
 from tests.e2e import owner
 from tests.e2e.harness import Harness, marker, wait_for
 
@@ -76,12 +77,12 @@ class Owner:
             yield
         finally:
             herald = self._herald
-            assert let_in.lay(herald.account, herald.stage, wanted(herald)) == [f"sqs:{queue}"]
+            assert target_policies.grant(herald.account, herald.stage, wanted(herald)) == [f"sqs:{queue}"]
 
 
-def wanted(herald: Harness) -> let_in.Wanted:
+def wanted(herald: Harness) -> target_policies.Wanted:
     """What the owner's queues and topics have to allow."""
-    return let_in.statements(herald.config.additions, herald.stage, herald.account.where)
+    return extension_policies.statements(herald.config.additions, herald.stage, herald.account.where)
 
 
 @pytest.fixture
@@ -168,29 +169,29 @@ def test_a_statement_stands_beside_the_owners_own_and_names_one_rule(herald: Har
     assert own["Sid"] == "OwnersOwn"
     rule = herald.account.where.arn("events", "rule/herald-local/herald-local-rule-inbox")
     assert ours["Condition"] == {"ArnEquals": {"aws:SourceArn": rule}}
-    assert let_in.lay(herald.account, herald.stage, wanted(herald)) == []
-    assert let_in.take_away(herald.account, herald.stage, wanted(herald)) == []
+    assert target_policies.grant(herald.account, herald.stage, wanted(herald)) == []
+    assert target_policies.revoke(herald.account, herald.stage, wanted(herald)) == []
 
 
 def test_what_is_taken_back_leaves_the_owners_own_and_comes_again(herald: Harness, things: Owner) -> None:
     own = things.policy("owner-inbox")[0]
     changed = {"sqs:owner-inbox", "sqs:owner-copies", "sns:owner-team"}
-    assert set(let_in.take_away(herald.account, herald.stage, {})) == changed
+    assert set(target_policies.revoke(herald.account, herald.stage, {})) == changed
     try:
         assert things.policy("owner-inbox") == [own]
         assert things.policy("owner-copies") == []
     finally:
-        assert set(let_in.lay(herald.account, herald.stage, wanted(herald))) == changed
+        assert set(target_policies.grant(herald.account, herald.stage, wanted(herald))) == changed
     assert len(things.policy("owner-inbox")) == 2
 
 
 def test_a_target_that_is_not_there_is_named_before_anything_is_changed(herald: Harness) -> None:
     gone = {"queue": "sqs:gone", "topic": "sns:gone", "function": "lambda:gone"}
     there = herald.config.additions
-    let_in.check(herald.account, there)
+    target_policies.check(herald.account, there)
     rules = {name: RuleTable.model_validate({"to": to}) for name, to in gone.items()}
     with pytest.raises(OpsError) as caught:
-        let_in.check(herald.account, replace(there, rules=rules))
+        target_policies.check(herald.account, replace(there, rules=rules))
     assert str(caught.value).splitlines()[1:] == [
         f"  rule.{name}.to: there is no {to} in account 000000000000, us-east-1" for name, to in gone.items()
     ]

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from ops.account import Account
+from ops.aws.account import Account
 from ops.local.ports import Ports
 from ops.loopback import credentials
 from tests.e2e.conftest import ROOT, free_ports

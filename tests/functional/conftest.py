@@ -22,8 +22,9 @@ os.environ["HERALD_STAGE"] = "local"
 import app as herald
 from chalicelib import composition
 from chalicelib.adapters.aws.sdk import Sdk
+from chalicelib.current_stage import stage_named
 from chalicelib.logic import openapi
-from chalicelib.settings import Stage, stage_named
+from chalicelib.settings import Stage
 from tests.fakes import Context
 from tests.openapi import Conformance
 

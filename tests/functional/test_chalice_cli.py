@@ -30,8 +30,8 @@ from chalice.deploy.deployer import ChaliceDeploymentError, ResultsRecorder
 from chalice.deploy.swagger import TemplatedSwaggerGenerator
 from chalice.utils import UI, OSUtils
 
-from ops import render
-from ops.chalice_cli import (
+from ops.config.loader import load
+from ops.deploy.chalice_entry import (
     DELETIONS,
     LeanPackager,
     RecordingDeployer,
@@ -44,8 +44,8 @@ from ops.chalice_cli import (
     when_it_has_settled,
     within,
 )
-from ops.config import load
-from ops.local.mirror import mirror
+from ops.deploy.workspace import mirror
+from ops.generate import render
 
 # The zip
 
@@ -201,15 +201,15 @@ def project(root: Path, tmp_path: Path) -> Path:
     copy = tmp_path / "project"
     copy.mkdir()
     mirror(root, copy)
-    (copy / "ops").mkdir()
-    shutil.copyfile(root / "ops" / "chalice_cli.py", copy / "ops" / "chalice_cli.py")
+    (copy / "ops" / "deploy").mkdir(parents=True)
+    shutil.copyfile(root / "ops/deploy/chalice_entry.py", copy / "ops/deploy/chalice_entry.py")
     render.write(copy, render.generated(load(copy)))
     return copy
 
 
 def chalice(project: Path, *words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "ops/chalice_cli.py", *words],
+        [sys.executable, "ops/deploy/chalice_entry.py", *words],
         cwd=project,
         env={
             "PATH": "",
@@ -256,7 +256,7 @@ def test_it_ends_with_whoever_started_it(project: Path) -> None:
     """Else it would go on deploying beside the run that mends."""
     (project / "app.py").write_text("import time\nprint('imported', flush=True)\ntime.sleep(60)\n", encoding="utf-8")
     process = subprocess.Popen(
-        [sys.executable, "ops/chalice_cli.py", "--until-stdin-closes", "deploy", "--stage", "dev"],
+        [sys.executable, "ops/deploy/chalice_entry.py", "--until-stdin-closes", "deploy", "--stage", "dev"],
         cwd=project,
         env={"PATH": "", "HOME": str(project), "AWS_DEFAULT_REGION": "eu-central-1"},
         stdin=subprocess.PIPE,
@@ -293,6 +293,8 @@ def test_the_projects_own_app_is_imported_and_no_module_beside_the_program(proje
 def test_a_package_is_named_by_sources_and_not_by_the_bytecode_that_python_leaves_beside_them(project: Path) -> None:
     """Else it would be made anew once ``app.py`` was imported."""
     beside = project / "vendor" / "beside.py"
+    beside.parent.mkdir(exist_ok=True)
+    beside.write_text("", encoding="utf-8")
 
     def name() -> str:
         return lean_packager().deployment_package_filename(str(project), "python3.11")

@@ -5,9 +5,9 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import Any, cast
 
-from ops.account import Account
-from ops.operations import copies
-from ops.policies import Where
+from ops.aws.account import Account
+from ops.naming import Where
+from ops.operations import erasure
 from tests.fakes import NOW, stage
 
 
@@ -34,13 +34,13 @@ def test_everything_that_may_hold_a_copy_is_named_also_for_what_lay_in_a_letter_
     account = SimpleNamespace(
         where=Where("aws", "eu-central-1", "123456789012"), dynamodb=service, client=lambda name: service
     )
-    found = copies.remaining(["in-a-letter"], {}, stage(), cast(Account, account), ["sqs:inbox"], NOW)
+    found = erasure.remaining(["in-a-letter"], {}, stage(), cast(Account, account), ["sqs:inbox"], NOW)
     assert [(copy.where, copy.expires_at) for copy in found["in-a-letter"]] == [
-        ("backups of the table (point-in-time recovery)", NOW + 7 * copies.DAY),
+        ("backups of the table (point-in-time recovery)", NOW + 7 * erasure.DAY),
         ("backup first", None),
         ("backup after first", None),
         ("backups that AWS Backup has made", None),
-        ("archive new of the bus", NOW + 3 * copies.DAY),
+        ("archive new of the bus", NOW + 3 * erasure.DAY),
         ("archive old of the bus", None),
         ("sqs:inbox", None),
     ]

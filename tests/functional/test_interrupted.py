@@ -11,7 +11,7 @@ LOST = """
 import signal
 # A shell starts background jobs with SIGINT ignored; whoever runs the tests may be one.
 signal.signal(signal.SIGINT, signal.default_int_handler)
-from ops.commands.look import _until_interrupted
+from ops.cli.diagnostics import _until_interrupted
 
 class Unused:
     def __del__(self):

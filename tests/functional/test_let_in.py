@@ -9,9 +9,9 @@ from typing import Any, cast
 import pytest
 from botocore.exceptions import ClientError
 
-from ops.account import Account
-from ops.additions import let_in
-from ops.additions.targets import Target
+from ops.aws.account import Account
+from ops.config.targets import Target
+from ops.deploy import target_policies
 from tests.fakes import stage
 
 INBOX, TEAM = Target("sqs", "inbox"), Target("sqs", "team")
@@ -77,11 +77,11 @@ class World:
         it = SimpleNamespace(where=where, ssm=self.parameters, client=lambda service: self.queues)
         self.account = cast(Account, it)
 
-    def lay(self, wanted: let_in.Wanted) -> list[str]:
-        return let_in.lay(self.account, stage(), wanted)
+    def lay(self, wanted: target_policies.Wanted) -> list[str]:
+        return target_policies.grant(self.account, stage(), wanted)
 
-    def take_away(self, wanted: let_in.Wanted) -> list[str]:
-        return let_in.take_away(self.account, stage(), wanted)
+    def take_away(self, wanted: target_policies.Wanted) -> list[str]:
+        return target_policies.revoke(self.account, stage(), wanted)
 
 
 ONE, OTHER = {INBOX: [statement("HeraldDevRuleOne")]}, {TEAM: [statement("HeraldDevRuleOther")]}

@@ -13,7 +13,7 @@ import yaml
 from botocore.exceptions import ClientError
 
 from ops.errors import OpsError
-from ops.operations import letters
+from ops.operations import dead_letters
 from tests.fakes import NOW, message, stage
 
 
@@ -78,8 +78,8 @@ def letter(message_id: str) -> str:
     return json.dumps({"detail": {"requestPayload": {"Records": [{"Sns": sns}]}}})
 
 
-def fed(post: Any) -> letters.Fed:
-    return letters.feed_back(post, post, stage(), NOW)
+def fed(post: Any) -> dead_letters.Fed:
+    return dead_letters.feed_back(post, post, stage(), NOW)
 
 
 def test_a_letter_is_deleted_after_its_event_was_taken_and_not_before() -> None:
@@ -109,7 +109,7 @@ def test_a_letter_that_came_after_the_beginning_is_left_for_the_next_time() -> N
 
 def test_of_an_erased_message_no_letter_is_left_and_others_stay() -> None:
     post: Any = Post(letter("id-1"), letter("id-2"), "not a letter", letter("id-1"))
-    assert letters.erase(post, stage(), ["id-1", "id-3"]) == {"id-1": 2, "id-3": 0}
+    assert dead_letters.erase(post, stage(), ["id-1", "id-3"]) == {"id-1": 2, "id-3": 0}
     assert post.journal == ["deleted", "deleted", "put back", "put back"]
 
 
@@ -119,16 +119,16 @@ def test_of_an_erased_message_no_letter_is_left_and_others_stay() -> None:
 def test_an_erased_message_is_in_no_queue_of_the_stage(root: Path, queue: str) -> None:
     made = yaml.safe_load(re.sub(r"!\w+ ", "", (root / "infra/data.yaml").read_text(encoding="utf-8")))["Resources"]
     names = {it["Properties"]["QueueName"] for it in made.values() if it["Type"] == "AWS::SQS::Queue"}
-    assert names == {f"${{Prefix}}-{name}" for name in letters.QUEUES}
+    assert names == {f"${{Prefix}}-{name}" for name in dead_letters.QUEUES}
     post: Any = Post(letter("id-1"), queue=queue)
-    assert letters.erase(post, stage(), ["id-1"]) == {"id-1": 1}
+    assert dead_letters.erase(post, stage(), ["id-1"]) == {"id-1": 1}
     assert post.journal == ["deleted"]
 
 
 def test_a_letter_that_nobody_can_read_is_erased_where_the_id_stands_in_it() -> None:
     within = json.dumps({"body": json.dumps({"id": "id-1"})})
     post: Any = Post('{"something": "else", "id": "id-1"}', within, '{"id": "id-10"}', "id-1 alone")
-    assert letters.erase(post, stage(), ["id-1"]) == {"id-1": 2}
+    assert dead_letters.erase(post, stage(), ["id-1"]) == {"id-1": 2}
     assert post.journal == ["deleted", "deleted", "put back", "put back"]
 
 
@@ -148,23 +148,23 @@ def test_letters_that_are_out_of_sight_are_not_called_erased() -> None:
     post: Any = Post(letter("id-1"))
     post.hidden = 2
     with pytest.raises(OpsError, match="somebody looks at"):
-        letters.erase(post, stage(), ["id-1"])
+        dead_letters.erase(post, stage(), ["id-1"])
     with pytest.raises(OpsError, match="somebody looks at"):
-        letters.ids_of(post, stage(), lambda message: True)
+        dead_letters.ids_of(post, stage(), lambda message: True)
     assert post.journal == []
     # SQS counts what the same command put back a moment ago.
-    assert letters.erase(post, stage(), ["id-1"], seen=True) == {"id-1": 1}
+    assert dead_letters.erase(post, stage(), ["id-1"], seen=True) == {"id-1": 1}
 
 
 def test_messages_in_letters_are_found_by_what_is_in_them() -> None:
     kinds = {"kind": {"Type": "String", "Value": "event"}}
     test_event = json.dumps({"Type": "Notification", "Message": "please fail", "MessageAttributes": kinds})
     post: Any = Post(letter("id-1"), letter("id-2"), letter("id-1"), "no letter", test_event)
-    assert letters.ids_of(post, stage(), lambda message: message.id == "id-1") == ["id-1"]
+    assert dead_letters.ids_of(post, stage(), lambda message: message.id == "id-1") == ["id-1"]
     assert post.journal == ["put back"] * 5
 
 
 def test_a_queue_that_is_too_long_to_be_looked_through_is_said_before_anything_is_called_erased() -> None:
     post: Any = Post(*[letter("id-2")] * 10, endless=True)
     with pytest.raises(OpsError, match="failed-events holds 5000 letters or more"):
-        letters.erase(post, stage(), ["id-1"])
+        dead_letters.erase(post, stage(), ["id-1"])

@@ -7,7 +7,7 @@ from typing import Any, cast
 import pytest
 
 from chalicelib.errors import StoreError
-from ops.operations.archive import OperatorArchive
+from ops.operations.listing import OperatorArchive
 from tests.fakes import NOW, message, stage
 
 STAGE = stage()

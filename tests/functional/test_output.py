@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from ops.commands.export import is_file, opened_for_writing
+from ops.cli.export import is_file, opened_for_writing
 from ops.errors import OpsError
 
 WROTE = "Zoë 山田 \x1b[2J\x9b1m\u202egnp.exe\r\u2028end"
@@ -21,7 +21,7 @@ PROGRAM = f"""
 import sys
 import click
 from ops import terminal
-from ops.commands import Commands, echo_json
+from ops.cli.base import Commands, echo_json
 
 terminal.take_over()
 

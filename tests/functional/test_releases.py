@@ -14,9 +14,9 @@ from zipfile import ZipFile
 import pytest
 from botocore.exceptions import ClientError
 
-from ops.account import Account
+from ops.aws.account import Account
+from ops.deploy.release_history import KEPT, Releases
 from ops.errors import OpsError
-from ops.releases import KEPT, Releases
 from tests.fakes import stage
 from tests.unit.test_release import RELEASE
 

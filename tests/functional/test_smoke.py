@@ -6,8 +6,8 @@ from itertools import islice
 from types import SimpleNamespace
 from typing import cast
 
-from ops.operations.facade import Operations
-from ops.smoke import Smoke
+from ops.operations.smoke import Smoke
+from ops.operations.stage_operations import Operations
 from tests.fakes import stage
 
 

@@ -22,12 +22,13 @@ from chalice.test import Client
 from chalicelib import handlers
 from chalicelib.adapters.secrets import ParameterSecrets, Secrets
 from chalicelib.composition import Topic, using
+from chalicelib.current_stage import stage_named
 from chalicelib.errors import ChannelUnavailableError, DeliveryIncompleteError, StoreError
 from chalicelib.logic import openapi, spam
 from chalicelib.logic.delivery import Record
 from chalicelib.logic.proof import challenge
 from chalicelib.logic.submission import Message
-from chalicelib.settings import Spam, Stage, stage_named
+from chalicelib.settings import Spam, Stage
 from tests.fakes import (
     NOW,
     Clock,

@@ -10,11 +10,12 @@ from typing import Any, cast
 import pytest
 from botocore.exceptions import ClientError
 
-from ops import stacks, wired, wiring
-from ops.account import Account
-from ops.additions import Additions
-from ops.additions.rules import RuleTable
-from ops.policies import Where
+from ops.aws import cloudformation
+from ops.aws.account import Account
+from ops.config.extensions import Additions, RuleTable
+from ops.deploy import drift
+from ops.naming import Where
+from ops.templates import wiring
 from tests.fakes import stage
 
 WHERE = Where("aws", "eu-central-1", "123456789012")
@@ -54,7 +55,7 @@ TEMPLATE = json.dumps(
 def test_what_refers_to_something_goes_with_it_and_all_else_stays(
     gone: list[str], resources: set[str], outputs: set[str]
 ) -> None:
-    left: dict[str, Any] = json.loads(wired.without(TEMPLATE, gone))
+    left: dict[str, Any] = json.loads(drift.without(TEMPLATE, gone))
     assert set(left["Resources"]) == resources
     assert set(left.get("Outputs", {})) == outputs
     assert ("Outputs" in left) is bool(outputs), "CloudFormation refuses an empty one"
@@ -66,7 +67,7 @@ def test_something_is_left_whatever_of_the_functions_is_gone() -> None:
     found = wiring.template(stage(), additions=Additions())
     on_functions = [name for name, it in found["Resources"].items() if it["Type"].startswith("AWS::Lambda")]
     assert on_functions
-    assert json.loads(wired.without(json.dumps(found), on_functions))["Resources"]
+    assert json.loads(drift.without(json.dumps(found), on_functions))["Resources"]
 
 
 class World:
@@ -89,9 +90,9 @@ class World:
     def statement(source: str) -> dict[str, Any]:
         return {"Effect": "Allow", "Condition": {"ArnLike": {"AWS:SourceArn": source}}}
 
-    def look(self) -> wired.Lacking:
+    def look(self) -> drift.Lacking:
         it = SimpleNamespace(where=WHERE, cloudformation=self, functions=self, client=lambda service: self)
-        return wired.look(cast(Account, it), stage())
+        return drift.look(cast(Account, it), stage())
 
     # Of AWS, what is asked
 
@@ -137,14 +138,14 @@ def standing(*rules: str) -> dict[str, Any]:
 
 
 def test_where_nothing_is_gone_nothing_is_found() -> None:
-    assert World(standing("form")).look() == wired.Lacking()
+    assert World(standing("form")).look() == drift.Lacking()
 
 
-@pytest.mark.parametrize("status", ["", *stacks.NEVER_STOOD])
+@pytest.mark.parametrize("status", ["", *cloudformation.NEVER_STOOD])
 def test_a_stack_that_never_stood_lacks_nothing(status: str) -> None:
     world = World(standing(), status)
     world.gone = {"outcome of herald-dev-destined"}
-    assert world.look() == wired.Lacking()
+    assert world.look() == drift.Lacking()
 
 
 def test_each_kind_of_what_is_gone_is_found() -> None:
@@ -180,4 +181,4 @@ def test_what_denies_is_no_permission() -> None:
 def test_a_function_of_somebodys_whose_policy_may_not_be_read_is_taken_for_well() -> None:
     world = World(standing("form"))
     world.secret = {"crm"}
-    assert world.look() == wired.Lacking()
+    assert world.look() == drift.Lacking()

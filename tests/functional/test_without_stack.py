@@ -12,7 +12,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from ops.cli import main
+from ops.cli.main import main
 from ops.errors import OpsError
 from ops.local.ports import AWS_PORT
 from ops.loopback import credentials

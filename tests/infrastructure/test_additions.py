@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from ops import render
-from ops.additions import grants
-from ops.check import policy_faults
-from ops.config import load
-from ops.policies import Where
+from ops.config.extensions import GrantTable, grantable
+from ops.config.loader import load
+from ops.generate import render
+from ops.generate.check import policy_faults
+from ops.naming import Where
+from ops.templates import extensions
 from tests.infrastructure.test_templates import cfn_lint
 from tests.unit.test_config import GOOD
 
@@ -78,7 +79,7 @@ def test_the_template_fits_any_partition_and_account(rendered: Path) -> None:
 def test_parliament_finds_nothing_in_a_grant_of_everything_and_it_fits_a_managed_policy(partition: str) -> None:
     """6,144 characters: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html"""
     stage = load(Path(__file__).parents[2])["local"].stage
-    everything = grants.GrantTable(functions=grants.functions(stage))
-    text = json.dumps(grants.policy(everything, stage, Where(partition, "eu-central-1", "123456789012")))
+    everything = GrantTable(functions=grantable(stage))
+    text = json.dumps(extensions.policy(everything, stage, Where(partition, "eu-central-1", "123456789012")))
     assert policy_faults(text) == []
     assert len(text) < 6144

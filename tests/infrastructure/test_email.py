@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from chalicelib.functions import functions_of
-from ops import render
-from ops.check import mistakes, policy_faults, registered
-from ops.config import StageConfig, load
-from ops.policies import Where
+from ops.config.loader import StageConfig, load
+from ops.generate import render
+from ops.generate.check import mistakes, policy_faults, registered
+from ops.naming import Where
 from tests.fakes import mail_channel, mailing_stage
 from tests.infrastructure.test_imports import adapters_of, loaded
 from tests.infrastructure.test_policies import PLACES
@@ -34,7 +34,7 @@ channels = ["email"]
 def checkout(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the project whose stage ``local`` has a site with an e-mail channel, rendered."""
     folder = tmp_path_factory.mktemp("mailing")
-    for name in ("app.py", "ops"):
+    for name in ("app.py", "ops", "locks", *(path.name for path in root.glob("requirements*.txt"))):
         (folder / name).symlink_to(root / name)
     shutil.copytree(root / "chalicelib", folder / "chalicelib", ignore=shutil.ignore_patterns("__pycache__"))
     (folder / "herald.toml").write_text((root / "herald.toml").read_text(encoding="utf-8") + CHANNEL, encoding="utf-8")
@@ -48,7 +48,7 @@ def stages(checkout: Path) -> dict[str, StageConfig]:
 
 
 def test_what_is_generated_is_declared_registered_and_sound(checkout: Path, stages: dict[str, StageConfig]) -> None:
-    assert list(mistakes(checkout, stages)) == []
+    assert list(mistakes(checkout, stages, {})) == []
     assert "notify_email" in registered(checkout, "local")
 
 

@@ -15,13 +15,16 @@ from botocore.session import Session
 from chalice.awsclient import TypedAWSClient
 
 from chalicelib.functions import FUNCTIONS, functions_of
-from ops import render, urls, wiring
-from ops.check import policy_faults
-from ops.config import StageConfig
+from ops.aws.partitions import lacking, refuse_lacking
+from ops.config.loader import StageConfig
+from ops.deploy import endpoints
 from ops.errors import OpsError
-from ops.partitions import lacking, refuse_lacking
-from ops.permissions import Permission, permissions
-from ops.policies import Where, policy
+from ops.generate import render
+from ops.generate.check import policy_faults
+from ops.naming import Where
+from ops.templates import wiring
+from ops.templates.function_policies import policy
+from ops.templates.resource_access import Permission, permissions
 from tests.infrastructure.test_templates import cfn_lint
 from tests.matrix import CHANNELS, SWITCHES, Configuration, everything, pairwise
 
@@ -117,7 +120,7 @@ def test_parliament_finds_no_fault_in_any_policy_of_any_configuration(where: Whe
 
 
 def test_cfn_lint_finds_nothing_in_any_resource_of_any_configuration_for_any_partition(tmp_path: Path) -> None:
-    """But for function URLs, which GovCloud doesn't have: ops/partitions.py refuses them there."""
+    """But for function URLs, which GovCloud doesn't have: ops/aws/partitions.py refuses them there."""
     seen: set[str] = set()
     with_url = set()
     for number, (text, config) in enumerate(templates().items()):
@@ -193,7 +196,7 @@ def dns_suffix(where: Where) -> str:
 
 @pytest.mark.parametrize("where", PLACES, ids=PARTITIONS)
 def test_an_api_has_the_domain_of_its_partition(where: Where) -> None:
-    assert urls.rest_api(where, "abc") == f"https://abc.execute-api.{where.region}.{dns_suffix(where)}/api"
+    assert endpoints.rest_api(where, "abc") == f"https://abc.execute-api.{where.region}.{dns_suffix(where)}/api"
 
 
 @pytest.mark.parametrize("where", PLACES, ids=PARTITIONS)
@@ -210,7 +213,7 @@ def test_what_a_partition_lacks_is_said_before_anything_is_deployed(where: Where
 
 
 def test_botocore_knows_no_region_of_china_with_ses_and_every_other_service_there() -> None:
-    """Where one comes, ops/partitions.py and docs/policies.md have something to take back."""
+    """Where one comes, ops/aws/partitions.py and docs/policies.md have something to take back."""
     services = (
         "sesv2",
         "sns",

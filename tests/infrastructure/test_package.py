@@ -18,13 +18,14 @@ import pytest
 from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
 
+from chalicelib.current_stage import stage_named
 from chalicelib.functions import functions_of
-from chalicelib.settings import stage_named
-from ops import packages, render
-from ops.bill_of_materials import bill
-from ops.config import load
-from ops.deploy import CHALICE
-from ops.local.mirror import mirror
+from ops import packages
+from ops.config.loader import load
+from ops.deploy.bill_of_materials import bill
+from ops.deploy.deployment import CHALICE
+from ops.deploy.workspace import mirror
+from ops.generate import render
 from ops.local.runtime_packages import RUNTIME_PACKAGES, link_runtime_packages
 
 EVERY_CHANNEL = """
@@ -94,7 +95,7 @@ import sys
 sys.path[:0] = sys.argv[1:3]
 from chalicelib.errors import SubmissionError
 from chalicelib.logic import bodies, submission
-from chalicelib.settings import stage_named
+from chalicelib.current_stage import stage_named
 stage = stage_named("local")
 body = b'--x\\r\\nContent-Disposition: form-data; name="email"\\r\\n\\r\\n%s\\r\\n--x--\\r\\n'
 for address, right in (b"ada@example.com", True), ("jürgen@bücher.example".encode(), True), (b"nobody", False):

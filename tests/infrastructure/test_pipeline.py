@@ -21,10 +21,12 @@ from ministack.core import iam_evaluator
 from ministack.services.cloudformation import engine
 
 from chalicelib.functions import functions_of
-from ops import permissions, pipeline, sign_in, wiring
-from ops.check import policy_faults
-from ops.config import ConfigError, load
-from ops.policies import Where, policy
+from ops.aws import sign_in
+from ops.config.loader import ConfigError, load
+from ops.generate.check import policy_faults
+from ops.naming import Where
+from ops.templates import pipeline_roles, resource_access, wiring
+from ops.templates.function_policies import policy
 from tests.matrix import Configuration, everything, pairwise
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -49,8 +51,8 @@ def resolved(statements: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return here
 
 
-ROLES = {"deploy": resolved(pipeline.deploying(STAGE)), "diff": resolved(pipeline.comparing(STAGE))}
-BOUNDARY = resolved(pipeline.bounding(STAGE))
+ROLES = {"deploy": resolved(pipeline_roles.deploying(STAGE)), "diff": resolved(pipeline_roles.comparing(STAGE))}
+BOUNDARY = resolved(pipeline_roles.bounding(STAGE))
 
 
 def allows(
@@ -214,8 +216,8 @@ def in_templates(folder: Path) -> dict[str, set[str]]:
     found: dict[str, set[str]] = defaultdict(set)
     config = everything()[0].load(folder)["dev"]
     for template in (
-        permissions.read(ROOT / permissions.DATA),
-        permissions.read(ROOT / permissions.FOUNDATION),
+        resource_access.read(ROOT / resource_access.DATA),
+        resource_access.read(ROOT / resource_access.FOUNDATION),
         wiring.template(config.stage, with_alarms=True, additions=config.additions),
     ):
         for resource in template["Resources"].values():
@@ -299,7 +301,7 @@ def test_no_role_can_do_more_than_the_boundary_whatever_its_policy_says(action: 
 
 @pytest.mark.parametrize("action", ["iam:CreateRole", "iam:PutRolePolicy", "iam:PutRolePermissionsBoundary"])
 def test_the_pipeline_gives_rights_to_roles_within_the_boundary_alone(action: str) -> None:
-    role, boundary = "arn:aws:iam::123456789012:role/herald-dev-destined", pipeline.boundary(STAGE, WHERE)
+    role, boundary = "arn:aws:iam::123456789012:role/herald-dev-destined", pipeline_roles.boundary(STAGE, WHERE)
     assert allows(ROLES["deploy"], action, role, iam_PermissionsBoundary=boundary)
     assert not allows(ROLES["deploy"], action, role)
     other = "arn:aws:iam::aws:policy/AdministratorAccess"
@@ -309,7 +311,7 @@ def test_the_pipeline_gives_rights_to_roles_within_the_boundary_alone(action: st
 
 
 def test_each_role_of_the_stages_own_templates_stands_within_the_boundary() -> None:
-    foundation = permissions.read(ROOT / permissions.FOUNDATION)
+    foundation = resource_access.read(ROOT / resource_access.FOUNDATION)
     roles = [each["Properties"] for each in foundation["Resources"].values() if each["Type"] == "AWS::IAM::Role"]
     assert [each["PermissionsBoundary"] for each in roles] == [
         {"Fn::If": ["HasBoundary", {"Ref": "RoleBoundary"}, {"Ref": "AWS::NoValue"}]}
@@ -328,8 +330,10 @@ def test_each_role_of_the_stages_own_templates_stands_within_the_boundary() -> N
     ],
 )
 def test_the_pipeline_can_neither_change_the_boundary_nor_take_it_away(action: str) -> None:
-    for resource in (pipeline.boundary(STAGE, WHERE), "arn:aws:iam::123456789012:role/herald-dev-destined"):
-        assert not allows(ROLES["deploy"], action, resource, iam_PermissionsBoundary=pipeline.boundary(STAGE, WHERE))
+    for resource in (pipeline_roles.boundary(STAGE, WHERE), "arn:aws:iam::123456789012:role/herald-dev-destined"):
+        assert not allows(
+            ROLES["deploy"], action, resource, iam_PermissionsBoundary=pipeline_roles.boundary(STAGE, WHERE)
+        )
 
 
 # Whom the roles let in
@@ -337,7 +341,7 @@ def test_the_pipeline_can_neither_change_the_boundary_nor_take_it_away(action: s
 
 def trust_policy(role: str, **parameters: str) -> dict[str, Any]:
     """As a CloudFormation that is not ours makes it of the template."""
-    template = pipeline.template(STAGE)
+    template = pipeline_roles.template(STAGE)
     given = engine._resolve_parameters(
         template, [{"Key": key, "Value": value} for key, value in ({"Repository": "Owner/na.me"} | parameters).items()]
     )
@@ -456,7 +460,7 @@ def test_pull_requests_of_the_repository_are_compared_and_no_others(subject: str
     ],
 )
 def test_no_parameter_holds_a_wildcard_or_half_a_name(parameter: str, value: str) -> None:
-    pattern = pipeline.template(STAGE)["Parameters"][parameter]["AllowedPattern"]
+    pattern = pipeline_roles.template(STAGE)["Parameters"][parameter]["AllowedPattern"]
     assert not re.fullmatch(pattern, value)
 
 
@@ -471,9 +475,9 @@ def length(document: Any) -> int:
 def test_policies_fit_into_roles_and_the_boundary_into_a_policy() -> None:
     """https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html"""
     stage = replace(STAGE, name="s" * 12)
-    for statements in (pipeline.deploying(stage), pipeline.comparing(stage)):
+    for statements in (pipeline_roles.deploying(stage), pipeline_roles.comparing(stage)):
         assert length({"Version": "2012-10-17", "Statement": statements}) <= 10_240
-    assert length({"Version": "2012-10-17", "Statement": pipeline.bounding(stage)}) <= 6_144
+    assert length({"Version": "2012-10-17", "Statement": pipeline_roles.bounding(stage)}) <= 6_144
     # A name of an owner has up to 39 characters, of a repository up to 100.
     trust = trust_policy("Deploy", Repository=f"{'o' * 39}/{'n' * 100}", Environment="e" * 100)
     assert length(trust) <= 2_048
@@ -535,12 +539,12 @@ def test_what_is_deployed_was_checked_and_tested_and_is_compared_first(workflow:
 def test_keys_are_lent_once_and_for_longer_than_the_job_may_last(workflow: dict[str, Any]) -> None:
     for name in signing_in(workflow):
         job = workflow["jobs"][name]
-        (step,) = (step for step in job["steps"] if "ops.sign_in" in step.get("run", ""))
-        assert step["run"] == '.venv/bin/python -m ops.sign_in "$AWS_SHARED_CREDENTIALS_FILE"'
+        (step,) = (step for step in job["steps"] if "ops.aws.sign_in" in step.get("run", ""))
+        assert step["run"] == '.venv/bin/python -m ops.aws.sign_in "$AWS_SHARED_CREDENTIALS_FILE"'
         assert job["timeout-minutes"] * 60 < sign_in.SECONDS
         assert not {"AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_ACCESS_KEY_ID"} & {*workflow["env"], *job["env"]}
     for role in ("Deploy", "Compare"):
-        assert pipeline.template(STAGE)["Resources"][role]["Properties"]["MaxSessionDuration"] >= sign_in.SECONDS
+        assert pipeline_roles.template(STAGE)["Resources"][role]["Properties"]["MaxSessionDuration"] >= sign_in.SECONDS
 
 
 def test_every_command_of_the_workflow_exists(workflow: dict[str, Any]) -> None:
@@ -590,7 +594,7 @@ def test_make_check_finds_what_is_wrong_with_a_workflow(tmp_path: Path, before: 
 
 def test_no_stage_may_have_a_name_that_makes_a_role_or_stack_of_a_pipeline_its_own(tmp_path: Path) -> None:
     """A role that is called as what is the stage's own is, could change itself."""
-    resources = pipeline.template(STAGE)["Resources"].values()
+    resources = pipeline_roles.template(STAGE)["Resources"].values()
     names = ("RoleName", "ManagedPolicyName")
     roles = {each["Properties"][name] for each in resources for name in names if name in each["Properties"]}
     stacks = set(re.findall(r"--stack-name (\S+-dev)\b", (ROOT / "docs/pipeline.md").read_text(encoding="utf-8")))

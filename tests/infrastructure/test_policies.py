@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from chalicelib.functions import FUNCTIONS, functions_of, grants_of
-from ops import render
-from ops.check import mistakes, policy_faults, registered
-from ops.config import LOCAL, load
-from ops.policies import Where
+from ops.config.loader import LOCAL, load
+from ops.generate import render
+from ops.generate.check import mistakes, policy_faults, registered
+from ops.naming import Where
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 STAGES = load(ROOT)
@@ -139,7 +139,7 @@ def test_each_function_of_each_stage_has_a_policy_and_chalice_is_told_of_it() ->
 
 
 def test_what_is_generated_is_current_and_declared() -> None:
-    assert list(mistakes(ROOT, STAGES)) == []
+    assert list(mistakes(ROOT, STAGES, {})) == []
 
 
 @pytest.mark.parametrize("stage", sorted(STAGES))

@@ -13,8 +13,9 @@ from typing import Any
 
 import pytest
 
-from ops import alarms, permissions, render
-from ops.config import load
+from ops.config.loader import load
+from ops.generate import render
+from ops.templates import alarms, resource_access
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 TEMPLATES = sorted((ROOT / "infra").glob("*.yaml"))
@@ -27,7 +28,7 @@ QUEUES = {
 
 
 def read(name: str) -> dict[str, Any]:
-    return permissions.read(ROOT / "infra" / name)
+    return resource_access.read(ROOT / "infra" / name)
 
 
 def resources(name: str, kind: str) -> dict[str, Any]:

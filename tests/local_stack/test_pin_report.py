@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from ops.cli import main
+from ops.cli.main import main
 
 RESET = "def reset():"
 """A function of ``core/lambda_runtime.py`` that ``worker_process`` calls."""

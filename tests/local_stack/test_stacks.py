@@ -12,13 +12,15 @@ import pytest
 import yaml
 from botocore.exceptions import ClientError
 
-from ops import release, render, stacks
-from ops.account import Account
-from ops.additions import Additions
-from ops.additions.rules import RuleTable
-from ops.config import StageConfig, load
+from ops.aws import cloudformation
+from ops.aws.account import Account
+from ops.config.extensions import Additions, RuleTable
+from ops.config.loader import StageConfig, load
+from ops.deploy import release
+from ops.deploy.release_history import BILL, Releases, bucket
+from ops.generate import render
 from ops.loopback import credentials
-from ops.releases import BILL, Releases, bucket
+from ops.templates import extensions
 from tests.local_stack.local_aws import ROOT, LocalAws
 from tests.unit.test_release import RELEASE
 
@@ -41,7 +43,9 @@ def foundation(account: Account, config: StageConfig) -> str:
     """Make the foundation stack; returns the name of its bucket."""
     plan = release.foundation(ROOT, config)
     upload = Releases(config.stage, account).upload_template
-    assert stacks.apply(account.cloudformation, plan.name, plan.template, plan.parameters, {}, upload) == "created"
+    assert (
+        cloudformation.apply(account.cloudformation, plan.name, plan.template, plan.parameters, {}, upload) == "created"
+    )
     found = bucket(account, config.stage)
     assert found
     return found
@@ -52,12 +56,12 @@ def standing(account: Account, config: StageConfig) -> Iterator[str]:
     """The bucket of a stage whose foundation stands."""
     yield foundation(account, config)
     Releases(config.stage, account).delete_all()
-    stacks.delete(account.cloudformation, stacks.foundation(config.stage))
+    cloudformation.delete(account.cloudformation, cloudformation.foundation(config.stage))
 
 
 def test_a_bucket_that_is_made_anew_has_another_name(account: Account, config: StageConfig, standing: str) -> None:
     """S3 may refuse the name of a deleted one for hours: "A conflicting conditional operation is in progress"."""
-    stacks.delete(account.cloudformation, stacks.foundation(config.stage))
+    cloudformation.delete(account.cloudformation, cloudformation.foundation(config.stage))
     assert bucket(account, config.stage) is None
     again = foundation(account, config)
     assert again != standing
@@ -72,21 +76,23 @@ def test_a_template_of_200_rules_goes_by_the_bucket(account: Account, config: St
     additions = Additions(rules=rules)
     render.generated({STAGE: replace(config, additions=additions)})
     # Without what needs functions.
-    resources = additions.resources(config.stage, rule_dead_letters={"Ref": "Dead"}, subscriber_dead_letters=None)
+    resources = extensions.resources(
+        additions, config.stage, rule_dead_letters={"Ref": "Dead"}, subscriber_dead_letters=None
+    )
     text = yaml.safe_dump({"Parameters": {"Dead": {"Type": "String"}}, "Resources": resources})
-    assert len(text.encode()) > stacks.LARGEST_BODY
-    name = stacks.wiring(config.stage)
+    assert len(text.encode()) > cloudformation.LARGEST_BODY
+    name = cloudformation.wiring(config.stage)
     parameters = {"Dead": "arn:aws:sqs:us-east-1:000000000000:dead"}
     upload = Releases(config.stage, account).upload_template
     with pytest.raises(ClientError, match="51200"):
         account.cloudformation.create_stack(StackName=name, TemplateBody=text)
     try:
-        assert stacks.apply(account.cloudformation, name, text, parameters, {}, upload) == "created"
+        assert cloudformation.apply(account.cloudformation, name, text, parameters, {}, upload) == "created"
         pages = account.client("events").get_paginator("list_rules").paginate(EventBusName=config.stage.bus)
         found = [each["Name"] for page in pages for each in page["Rules"]]
         assert len([each for each in found if each.startswith(f"{config.stage.bus}-rule-")]) == 200
     finally:
-        stacks.delete(account.cloudformation, name)
+        cloudformation.delete(account.cloudformation, name)
 
 
 def test_a_release_is_kept_with_the_bill_of_materials_of_its_package(

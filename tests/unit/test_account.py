@@ -22,10 +22,10 @@ from botocore.exceptions import (
 )
 from botocore.parsers import ResponseParserError
 
-from ops.account import account_of, environment, explained
-from ops.config import StageConfig
+from ops.aws.account import account_of, environment, explained
+from ops.config.loader import StageConfig
 from ops.loopback import credentials
-from ops.policies import Where
+from ops.naming import Where
 from tests.fakes import stage
 
 SERVICES = (

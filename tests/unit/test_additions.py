@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
-from ops.additions import Additions, grants, let_in
-from ops.config import StageConfig, load
-from ops.policies import Where
-from ops.wiring import template
+from ops.config.extensions import Additions
+from ops.config.loader import StageConfig, load
+from ops.naming import Where
+from ops.templates import extension_policies, extensions
+from ops.templates.wiring import template
 from tests.fakes import stage
 from tests.unit.test_config import GOOD, mistakes, write
 
@@ -230,7 +231,7 @@ def test_a_subscriber_gets_what_its_filter_lets_through_and_has_a_queue_for_the_
 
 def test_a_grant_is_the_call_of_each_function_and_its_entry_in_the_directory(tmp_path: Path) -> None:
     it = dev(tmp_path, grant(functions=["list_messages", "notify_pushover"], roles=["nightly"]))
-    assert grants.policy(it.additions.grants["mine"], it.stage, HERE)["Statement"] == [
+    assert extensions.policy(it.additions.grants["mine"], it.stage, HERE)["Statement"] == [
         {"Sid": sid, "Effect": "Allow", "Action": [action], "Resource": [f"arn:aws:{arn}"]}
         for sid, action, arn in (
             (
@@ -278,7 +279,7 @@ OTHER = {"Effect": "Allow", "Principal": {"AWS": "123456789012"}, "Action": "sqs
 
 def test_a_queue_lets_in_one_rule_or_the_topic_and_a_topic_every_rule(tmp_path: Path) -> None:
     it = dev(tmp_path, rule() + rule(name="team", to="sns:team") + subscriber() + rule(name="f", to="lambda:f"))
-    found = {str(target): each for target, each in let_in.statements(it.additions, it.stage, HERE).items()}
+    found = {str(target): each for target, each in extension_policies.statements(it.additions, it.stage, HERE).items()}
     topic = "arn:aws:sns:eu-central-1:123456789012:"
     from_topic = {
         "Sid": "HeraldDevSubscriberMine",
@@ -329,25 +330,25 @@ def test_a_queue_lets_in_one_rule_or_the_topic_and_a_topic_every_rule(tmp_path: 
     ],
 )
 def test_a_statement_is_laid_beside_what_stands_there(before: dict[str, Any], after: dict[str, Any]) -> None:
-    assert let_in.laid(before, [WANTED], stage()) == after
+    assert extension_policies.merged_policy(before, [WANTED], stage()) == after
 
 
 def test_before_the_rules_change_what_others_of_the_stage_need_stays() -> None:
     gone, changed = WANTED | {"Sid": "HeraldDevRuleGone"}, WANTED | {"Effect": "Deny"}
     before = {"Version": "v", "Statement": [gone, changed, OTHER]}
-    assert let_in.laid(before, [WANTED | {"Resource": "new"}], stage(), others=True) == {
+    assert extension_policies.merged_policy(before, [WANTED | {"Resource": "new"}], stage(), others=True) == {
         "Version": "v",
         "Statement": [gone, OTHER, WANTED | {"Resource": "new"}],
     }
 
 
 def test_what_is_taken_out_leaves_the_rest_and_what_is_not_ours_is_not_touched() -> None:
-    assert let_in.laid({"Version": "v", "Statement": [OTHER, WANTED]}, [], stage()) == {
+    assert extension_policies.merged_policy({"Version": "v", "Statement": [OTHER, WANTED]}, [], stage()) == {
         "Version": "v",
         "Statement": [OTHER],
     }
-    assert let_in.laid({"Statement": OTHER}, [], stage()) == {"Statement": OTHER}
-    assert let_in.laid({}, [], stage()) == {}
+    assert extension_policies.merged_policy({"Statement": OTHER}, [], stage()) == {"Statement": OTHER}
+    assert extension_policies.merged_policy({}, [], stage()) == {}
 
 
 @pytest.mark.parametrize(

@@ -9,9 +9,9 @@ from typing import Any, cast
 
 import pytest
 
-from ops.account import Account
-from ops.config import StageConfig
-from ops.deploy import Deployment, subscribe_to_alarms
+from ops.aws.account import Account
+from ops.config.loader import StageConfig
+from ops.deploy.deployment import Deployment, subscribe_to_alarms
 from tests.fakes import stage
 
 TOPIC = "arn:aws:sns:eu-central-1:123456789012:herald-dev-alarms"

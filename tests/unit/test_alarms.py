@@ -12,9 +12,9 @@ import pytest
 
 from chalicelib.functions import FUNCTIONS, functions_of
 from chalicelib.settings import Digest, Persistence, Stage
-from ops import alarms, canary, wiring
-from ops.additions import Additions
-from ops.additions.subscribers import SubscriberTable
+from ops import naming
+from ops.config.extensions import Additions, SubscriberTable
+from ops.templates import alarms, wiring
 from tests.fakes import stage
 
 DEV = stage()
@@ -118,7 +118,7 @@ def test_every_alarm_tells_the_topic_and_only_the_end_of_a_lasting_one_is_told_t
     topic = [{"Ref": "AlarmsTopic"}]
     assert all(it["AlarmActions"] == topic for it in alarms_of().values())
     ends = {name: it["OKActions"] for name, it in alarms_of().items() if "OKActions" in it}
-    queues = set(alarms.QUEUES) - {alarms.SUBSCRIBERS_QUEUE}
+    queues = set(naming.QUEUES) - {alarms.SUBSCRIBERS_QUEUE}
     assert ends == dict.fromkeys((*queues, "retry_due-stopped"), topic)
 
 
@@ -151,7 +151,7 @@ def test_a_canary_that_does_not_come_is_heard_two_hours_after_it_should_have() -
     assert "canary-missing" not in alarms_of()
 
 
-@pytest.mark.parametrize("hours", [1, 24, canary.LONGEST])
+@pytest.mark.parametrize("hours", [1, 24, naming.MAX_CANARY_HOURS])
 def test_the_canarys_alarm_looks_back_no_further_than_it_may(hours: int) -> None:
     """https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutMetricAlarm.html: seven days, for a
     period of an hour or more."""

@@ -12,7 +12,7 @@ from chalicelib.logic import alarm, canary
 from chalicelib.logic.canary import Canary, arrive
 from chalicelib.logic.delivery import CheckingNotifier
 from chalicelib.logic.events import KIND_CANARY
-from ops.config import _NAME
+from ops.config.loader import _NAME
 from tests.fakes import NOW, Clock, RecordingNotifier, RefusingNotifier, stage
 
 CANARY = Canary("canary-1", NOW - 2)

@@ -14,10 +14,9 @@ from botocore.exceptions import ClientError
 from click.testing import CliRunner
 
 from chalicelib.errors import InvalidRequestError, StoreError
-from ops import render
-from ops.cli import main
-from ops.commands import PROGRAM, Commands
-from ops.commands.document import document
+from ops.cli.base import PROGRAM, Commands
+from ops.cli.commands_page import PAGE, document
+from ops.cli.main import main
 from ops.errors import OpsError
 
 
@@ -33,14 +32,14 @@ COMMANDS = list(every_command())
 
 @pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
 def test_each_command_s_help_is_documented(words: tuple[str, ...], root: Path) -> None:
-    page = (root / render.COMMANDS).read_text(encoding="utf-8")
+    page = (root / PAGE).read_text(encoding="utf-8")
     said = CliRunner().invoke(main, [*words, "--help"], prog_name=PROGRAM, terminal_width=100)
     assert said.exit_code == 0
     assert f"### {' '.join(words)}\n\n```\n{said.output.strip()}\n```\n" in page
 
 
 def test_the_page_is_what_the_commands_say(root: Path) -> None:
-    assert (root / render.COMMANDS).read_text(encoding="utf-8") == document(main)
+    assert (root / PAGE).read_text(encoding="utf-8") == document(main)
 
 
 def test_the_map_lists_each_command_and_says_what_it_does() -> None:

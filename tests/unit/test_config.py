@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from chalicelib.settings import Limits, Persistence, Spam
-from ops import config
-from ops.config import EXAMPLE, ConfigError, Overrides, load
-from ops.render import STAGES_MODULE, generated
+from ops.config import loader
+from ops.config.loader import EXAMPLE, ConfigError, Overrides, load
+from ops.generate.render import STAGES_MODULE, generated
 
 GOOD = """
 version = 1
@@ -1027,23 +1027,23 @@ def test_a_mistake_in_delivery_or_alarms_is_named(folder: Path, more: str, said:
 
 def test_a_file_of_an_older_version_is_told_every_change_up_to_the_current_one() -> None:
     changes = {1: "rename channels.pushover.sound to tone", 2: "add origins to every site"}
-    said = config.version_mistake(1, 3, changes)
+    said = loader.version_mistake(1, 3, changes)
     assert said.splitlines() == [
         "found 1, and this Herald reads 3. Change, then set version = 3:",
         "  1 → 2: rename channels.pushover.sound to tone",
         "  2 → 3: add origins to every site",
     ]
-    assert config.version_mistake(3, 3, changes) == ""
-    assert config.version_mistake(0, 3, changes) == "found 0, expected 3"
+    assert loader.version_mistake(3, 3, changes) == ""
+    assert loader.version_mistake(0, 3, changes) == "found 0, expected 3"
 
 
 def test_every_version_before_the_current_one_says_what_to_change() -> None:
-    assert set(config.CHANGES) == set(range(1, config.VERSION))
+    assert set(loader.CHANGES) == set(range(1, loader.VERSION))
 
 
 def test_tracing_is_off_unless_a_stage_asks_for_it(tmp_path: Path) -> None:
     (tmp_path / "herald.toml").write_text(changed(DEV, DEV + "xray = true\n"))
-    loaded = config.load(tmp_path)
+    loaded = loader.load(tmp_path)
     assert (loaded["dev"].stage.xray, loaded["local"].stage.xray) == (True, False)
 
 

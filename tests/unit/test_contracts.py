@@ -17,7 +17,7 @@ from chalicelib.logic.archive import LATEST, MAX_CURSOR, MOST, MessageState, Pos
 from chalicelib.logic.contract import MAX_ID
 from chalicelib.logic.notification import Notification, of_contact
 from chalicelib.logic.reading import GetMessage, ListMessages
-from ops import contracts
+from ops.generate import contracts
 from tests.contracts import error_fits, validator
 from tests.fakes import NOW, message
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ops.deploy import advice
+from ops.deploy.deployment import advice
 
 
 @pytest.mark.parametrize("least", [10, 50, 100])

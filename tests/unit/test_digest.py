@@ -23,8 +23,9 @@ from chalicelib.logic.notification import Quota
 from chalicelib.logic.spam import NOTHING_FOUND
 from chalicelib.settings import Digest, Site
 from chalicelib.texts import texts
-from ops.config import ConfigError, load
-from ops.policies import Where, policy
+from ops.config.loader import ConfigError, load
+from ops.naming import Where
+from ops.templates.function_policies import policy
 from tests.fakes import NOW, InMemoryArchive, RecordingNotifier, RecoveringNotifier, RefusingNotifier, site, stage
 from tests.unit.test_config import GOOD, write
 

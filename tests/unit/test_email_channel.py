@@ -11,9 +11,10 @@ import pytest
 
 from chalicelib.functions import FUNCTIONS, functions_of
 from chalicelib.settings import Channel
-from ops.config import ConfigError, load
-from ops.policies import Where, policy
-from ops.render import CHALICE_CONFIG, generated, policies
+from ops.config.loader import ConfigError, load
+from ops.generate.render import CHALICE_CONFIG, generated, policies
+from ops.naming import Where
+from ops.templates.function_policies import policy
 from tests.fakes import mail_channel, mailing_stage, stage
 
 FROM, TO = 'from = "herald@example.com"', 'to = ["owner@example.org"]'

@@ -15,12 +15,12 @@ from typing import Any, cast
 import pytest
 from botocore.stub import Stubber
 
-from ops.account import Account
-from ops.config import EXAMPLE
+from ops.aws.account import Account
+from ops.config.loader import EXAMPLE
+from ops.deploy.workspace import Changes, mirror
 from ops.errors import OpsError, short_traceback
-from ops.local.mirror import Changes, mirror
+from ops.local.log_follower import Steps, told
 from ops.local.ports import Ports
-from ops.local.steps import Steps, told
 from tests.fakes import stage
 
 Stubbed = Callable[[str], tuple[Any, Stubber]]

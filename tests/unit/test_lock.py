@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 from botocore.stub import ANY, Stubber
 
-from ops import lock
+from ops.deploy import lock
+from ops.deploy.lock import Holder
 from ops.errors import OpsError
-from ops.lock import Holder
 from tests.fakes import stage
 
 Stubbed = Callable[[str], tuple[Any, Stubber]]
@@ -112,7 +112,7 @@ def test_what_an_older_herald_wrote_is_read_and_not_taken_over_from(stubbed: Stu
 
 
 def test_a_machine_is_the_same_for_every_process_on_it() -> None:
-    asked = [sys.executable, "-c", "from ops import lock; print(lock.machine())"]
+    asked = [sys.executable, "-c", "from ops.deploy import lock; print(lock.machine())"]
     told = subprocess.run(asked, capture_output=True, text=True, timeout=60, check=True, cwd=Path(__file__).parents[2])
     assert told.stdout.strip() == lock.machine()
 

@@ -19,8 +19,8 @@ from chalicelib.logic import openapi, submission
 from chalicelib.logic.bodies import FORM, JSON, MULTIPART, read
 from chalicelib.logic.fields import NAMES, Role
 from chalicelib.settings import Limits, Site, Stage
-from ops import render
-from ops.config import load
+from ops.config.loader import load
+from ops.generate import render
 from tests.fakes import LIMITS, site, stage
 from tests.openapi import Document, operations, resolved, validator
 

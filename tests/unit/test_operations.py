@@ -30,12 +30,12 @@ from chalicelib.logic.archive import (
 )
 from chalicelib.logic.delivery import Delivery, State
 from chalicelib.logic.spam import Held, Verdict
-from ops.commands import messages as commands
-from ops.commands.export import COLUMNS, harmless, write
-from ops.commands.times import When, stamp
+from ops.cli import messages as commands
+from ops.cli.export import COLUMNS, harmless, write
+from ops.cli.times import When, stamp
 from ops.errors import OpsError
-from ops.operations import Listing, Operations, Selection, letters
-from ops.operations.archive import every, is_of, page
+from ops.operations import Listing, Operations, Selection, dead_letters
+from ops.operations.listing import every, is_of, page
 from ops.operations.short_ids import whole_ids
 from ops.operations.trace import StepKind, recorded
 from tests.fakes import NOW, message
@@ -356,7 +356,7 @@ def records(notification: Mapping[str, object]) -> dict[str, object]:
     ],
 )
 def test_a_letter_of_any_queue_tells_its_message(body: object, kind: str, message_id: str) -> None:
-    letter = letters.read(json.dumps(body))
+    letter = dead_letters.read(json.dumps(body))
     assert (letter.kind, letter.id) == (kind, message_id)
     assert letter.event
     assert letter.event["Records"][0]["Sns"]["Message"]
@@ -366,4 +366,4 @@ def test_a_letter_of_any_queue_tells_its_message(body: object, kind: str, messag
     "body", ["", "1", "{", "[]", '{"Records": []}', json.dumps(records({"Message": "x"})), json.dumps({"detail": None})]
 )
 def test_any_other_letter_is_left_where_it_is(body: str) -> None:
-    assert letters.read(body).event is None
+    assert dead_letters.read(body).event is None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ops.package_contents import RUNTIME_PACKAGES, contents
+from ops.deploy.package_contents import RUNTIME_PACKAGES, contents
 
 LIBRARY = {
     "lib/__init__.py": "from lib.core import run\n__version__ = 1",

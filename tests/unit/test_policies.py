@@ -13,8 +13,9 @@ import pytest
 
 from chalicelib.functions import FUNCTIONS, functions_of, settings_of
 from chalicelib.settings import Channel, Spam, Stage
-from ops.policies import Where, policy
-from ops.render import policies, policy_file
+from ops.generate.render import policies, policy_file
+from ops.naming import Where
+from ops.templates.function_policies import policy
 from tests.fakes import EVERYWHERE, LIMITS, site, stage
 
 WHERE = Where("aws", "eu-central-1", "123456789012")

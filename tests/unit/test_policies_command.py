@@ -11,9 +11,10 @@ import pytest
 from click.testing import CliRunner, Result
 
 from chalicelib.functions import functions_of
-from ops.cli import main
-from ops.config import load
-from ops.policies import ANYWHERE, AWS_ITSELF, policy
+from ops.cli.main import main
+from ops.config.loader import load
+from ops.naming import ANYWHERE
+from ops.templates.function_policies import AWS_ITSELF, policy
 
 ARN = "arn:${AWS::Partition}:%s:${AWS::Region}:${AWS::AccountId}:%s"
 

@@ -17,7 +17,7 @@ from chalicelib.logic.pushover import (
     text,
     until_reset,
 )
-from ops.config import ConfigError, load
+from ops.config.loader import ConfigError, load
 from tests.fakes import NOW
 
 EVERY_OPTION: dict[str, str | int | bool] = {

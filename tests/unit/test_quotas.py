@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from chalicelib.current_stage import stage_named
 from chalicelib.functions import functions_of
-from chalicelib.settings import stage_named
-from ops import quotas, render, wiring
-from ops.config import ConfigError, StageConfig
+from ops.config.loader import ConfigError, StageConfig
+from ops.generate import render
+from ops.templates import quotas, wiring
 from tests.unit.test_additions import dev, grant, rule, subscriber
 
 LETTERS = "abcdefghijklmnopqrstuvwxyz"

@@ -14,8 +14,8 @@ from botocore.exceptions import ClientError
 from botocore.stub import ANY, Stubber
 
 from chalicelib.functions import functions_of
-from ops import record
-from ops.policies import Where
+from ops.deploy import chalice_state
+from ops.naming import Where
 from tests.fakes import stage
 
 Stubbed = Callable[[str], tuple[Any, Stubber]]
@@ -65,10 +65,10 @@ def test_a_record_that_is_stored_is_fetched_as_it_was(stubbed: Stubbed, tmp_path
     place(here).write_text(json.dumps(RECORD))
     kept = Kept()
     stub.add_response("put_parameter", {}, {"Name": NAME, "Value": kept, "Type": "String", "Overwrite": True})
-    record.store(ssm, STAGE, here)
+    chalice_state.store(ssm, STAGE, here)
     assert kept.value
     stub.add_response("get_parameter", answer(kept.value), {"Name": NAME})
-    assert record.read(ssm, STAGE) == RECORD
+    assert chalice_state.read(ssm, STAGE) == RECORD
 
 
 def test_what_is_kept_lies_in_the_account_and_where_chalice_looks(stubbed: Stubbed, tmp_path: Path) -> None:
@@ -76,14 +76,14 @@ def test_what_is_kept_lies_in_the_account_and_where_chalice_looks(stubbed: Stubb
     place(tmp_path).write_text("of elsewhere")
     kept = Kept()
     stub.add_response("put_parameter", {}, {"Name": NAME, "Value": kept, "Type": "String", "Overwrite": True})
-    record.keep(ssm, STAGE, tmp_path, RECORD)
+    chalice_state.keep(ssm, STAGE, tmp_path, RECORD)
     assert json.loads(place(tmp_path).read_text()) == RECORD
     stub.add_response("get_parameter", answer(kept.value), {"Name": NAME})
-    assert record.read(ssm, STAGE) == RECORD
+    assert chalice_state.read(ssm, STAGE) == RECORD
 
 
 def test_all_that_chalice_may_make_is_expected_before_it_does() -> None:
-    found = record.expecting(None, SCHEDULES, STAGE, WHERE, None)["resources"]
+    found = chalice_state.expecting(None, SCHEDULES, STAGE, WHERE, None)["resources"]
     by_name = {each["name"]: each for each in found}
     names = {spec.name for spec in functions_of(STAGE)}
     assert set(by_name) == {*names, *(f"{name}_role" for name in names), "retry_due-event"}
@@ -94,10 +94,10 @@ def test_all_that_chalice_may_make_is_expected_before_it_does() -> None:
 
 def test_what_stands_stays_expected_also_what_this_configuration_would_not_make() -> None:
     known = {"resources": [{"name": "notify_gone", "resource_type": "lambda_function", "lambda_arn": "arn"}]}
-    found = {each["name"]: each for each in record.expecting(known, SCHEDULES, STAGE, WHERE, "abc")["resources"]}
+    found = {each["name"]: each for each in chalice_state.expecting(known, SCHEDULES, STAGE, WHERE, "abc")["resources"]}
     assert found["notify_gone"]["lambda_arn"] == "arn"
     assert found["rest_api"] == {"name": "rest_api", "resource_type": "rest_api", "rest_api_id": "abc"}
-    again = record.expecting({"resources": list(found.values())}, SCHEDULES, STAGE, WHERE, "abc")
+    again = chalice_state.expecting({"resources": list(found.values())}, SCHEDULES, STAGE, WHERE, "abc")
     assert {each["name"]: each for each in again["resources"]} == found
 
 
@@ -105,10 +105,10 @@ def test_no_record_in_the_account_is_none_and_any_other_refusal_escapes(stubbed:
     """Else a missing permission would look like a first deployment, and make a second API."""
     ssm, stub = stubbed("ssm")
     stub.add_client_error("get_parameter", "ParameterNotFound")
-    assert record.read(ssm, STAGE) is None
+    assert chalice_state.read(ssm, STAGE) is None
     stub.add_client_error("get_parameter", "AccessDeniedException")
     with pytest.raises(ClientError):
-        record.read(ssm, STAGE)
+        chalice_state.read(ssm, STAGE)
 
 
 @pytest.mark.parametrize("content", [None, {}, {"resources": []}])
@@ -117,26 +117,26 @@ def test_an_empty_record_is_forgotten(stubbed: Stubbed, tmp_path: Path, content:
     if content is not None:
         place(tmp_path).write_text(json.dumps(content))
     stub.add_response("delete_parameter", {}, {"Name": NAME})
-    record.store(ssm, STAGE, tmp_path)
+    chalice_state.store(ssm, STAGE, tmp_path)
 
 
 def test_forgetting_what_is_not_there_is_fine_and_a_refusal_is_not(stubbed: Stubbed) -> None:
     ssm, stub = stubbed("ssm")
     stub.add_client_error("delete_parameter", "ParameterNotFound")
-    record.forget(ssm, STAGE)
+    chalice_state.forget(ssm, STAGE)
     stub.add_client_error("delete_parameter", "AccessDeniedException")
     with pytest.raises(ClientError):
-        record.forget(ssm, STAGE)
+        chalice_state.forget(ssm, STAGE)
 
 
 def test_a_value_that_was_stored_earlier_is_read(stubbed: Stubbed) -> None:
     ssm, stub = stubbed("ssm")
     stub.add_response("get_parameter", answer(packed(RECORD)), {"Name": ANY})
-    assert record.read(ssm, STAGE) == RECORD
+    assert chalice_state.read(ssm, STAGE) == RECORD
 
 
 def test_the_rest_apis_id_is_found() -> None:
-    assert record.rest_api_id(RECORD) == "abc123"
-    assert record.rest_api_id({"resources": [{"resource_type": "lambda_function"}]}) is None
-    assert record.rest_api_id({}) is None
-    assert record.rest_api_id(None) is None
+    assert chalice_state.rest_api_id(RECORD) == "abc123"
+    assert chalice_state.rest_api_id({"resources": [{"resource_type": "lambda_function"}]}) is None
+    assert chalice_state.rest_api_id({}) is None
+    assert chalice_state.rest_api_id(None) is None

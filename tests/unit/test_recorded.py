@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from ops import recorded
-from ops.config import StageConfig
+from ops.aws import account_guard
+from ops.config.loader import StageConfig
 from ops.errors import OpsError
-from ops.policies import Where
+from ops.naming import Where
 from tests.fakes import stage
 
 HOME = Where("aws", "eu-central-1", "111111111111")
@@ -18,14 +18,14 @@ CONFIG = StageConfig(stage("dev"), False, 30, 10, 20, None, None, None)
 
 
 def test_a_stage_that_is_recorded_nowhere_may_go_anywhere(tmp_path: Path) -> None:
-    recorded.confirm(tmp_path, CONFIG, HOME)
+    account_guard.confirm(tmp_path, CONFIG, HOME)
 
 
 def test_after_a_deployment_another_account_and_region_are_refused_naming_both(tmp_path: Path) -> None:
-    recorded.record(tmp_path, CONFIG, HOME)
-    recorded.confirm(tmp_path, CONFIG, HOME)
+    account_guard.record(tmp_path, CONFIG, HOME)
+    account_guard.confirm(tmp_path, CONFIG, HOME)
     with pytest.raises(OpsError) as caught:
-        recorded.confirm(tmp_path, CONFIG, Where("aws", "us-east-1", "222222222222"))
+        account_guard.confirm(tmp_path, CONFIG, Where("aws", "us-east-1", "222222222222"))
     for word in ("111111111111", "222222222222", "eu-central-1", "us-east-1", ".chalice/where-dev.json"):
         assert word in str(caught.value)
 
@@ -38,26 +38,26 @@ def test_after_a_deployment_another_account_and_region_are_refused_naming_both(t
     ],
 )
 def test_herald_toml_decides_for_every_checkout(tmp_path: Path, config: StageConfig, wrong: list[str]) -> None:
-    recorded.record(tmp_path, CONFIG, HOME)
+    account_guard.record(tmp_path, CONFIG, HOME)
     with pytest.raises(OpsError) as caught:
-        recorded.confirm(tmp_path, config, HOME)
+        account_guard.confirm(tmp_path, config, HOME)
     for word in (*wrong, "[stages.dev] of herald.toml"):
         assert word in str(caught.value)
 
 
 def test_what_is_gone_may_be_made_anew_elsewhere(tmp_path: Path) -> None:
-    recorded.record(tmp_path, CONFIG, HOME)
-    recorded.forget(tmp_path, "dev")
-    recorded.confirm(tmp_path, CONFIG, Where("aws", "us-east-1", "222222222222"))
+    account_guard.record(tmp_path, CONFIG, HOME)
+    account_guard.forget(tmp_path, "dev")
+    account_guard.confirm(tmp_path, CONFIG, Where("aws", "us-east-1", "222222222222"))
 
 
 def test_the_local_stack_is_recorded_nowhere(tmp_path: Path) -> None:
-    recorded.record(tmp_path, replace(CONFIG, endpoint="http://127.0.0.1:4566"), HOME)
+    account_guard.record(tmp_path, replace(CONFIG, endpoint="http://127.0.0.1:4566"), HOME)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_record_that_can_t_be_read_is_an_error_that_names_it(tmp_path: Path) -> None:
-    recorded.record(tmp_path, CONFIG, HOME)
-    (tmp_path / recorded.file("dev")).write_text("{", encoding="utf-8")
+    account_guard.record(tmp_path, CONFIG, HOME)
+    (tmp_path / account_guard.file("dev")).write_text("{", encoding="utf-8")
     with pytest.raises(OpsError, match="where-dev"):
-        recorded.confirm(tmp_path, CONFIG, HOME)
+        account_guard.confirm(tmp_path, CONFIG, HOME)

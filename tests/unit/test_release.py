@@ -8,10 +8,10 @@ from zipfile import ZipFile
 
 import pytest
 
-from ops.diff import Change, as_markdown, compared, files, policy
+from ops.deploy.diff import Change, as_markdown, compared, files, policy
+from ops.deploy.release import Code, FunctionPlan, Release, StackPlan, UnreadableRelease
+from ops.deploy.release_history import CurrentRelease, rollback_target
 from ops.errors import OpsError
-from ops.release import Code, FunctionPlan, Release, StackPlan, UnreadableRelease
-from ops.releases import CurrentRelease, rollback_target
 from tests.fakes import stage
 
 RELEASE = Release(

@@ -10,9 +10,9 @@ import pytest
 import yaml
 
 from chalicelib.settings import Limits, Persistence, Site, Spam, Stage
-from ops import render
-from ops.config import StageConfig, load
-from ops.policies import Where
+from ops.config.loader import StageConfig, load
+from ops.generate import render
+from ops.naming import Where
 from tests.fakes import EVERYWHERE, channel, site, stage
 
 

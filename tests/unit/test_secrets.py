@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from chalicelib.settings import Channel
-from ops.operations import sending
+from ops.operations import test_message
 from ops.operations.secrets import Secret, fault, needed
 from tests.fakes import site, stage
 
@@ -72,7 +72,7 @@ def test_a_stage_needs_the_secrets_of_the_channels_that_it_uses() -> None:
 
 
 def test_a_test_message_fills_in_what_the_site_requires() -> None:
-    assert sending.form(site(required=("message", "email", "Company")), "Hello") == {
+    assert test_message.form(site(required=("message", "email", "Company")), "Hello") == {
         "name": "Herald",
         "email": "herald@example.com",
         "Company": "Herald",

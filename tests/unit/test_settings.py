@@ -6,8 +6,9 @@ from dataclasses import replace
 
 import pytest
 
+from chalicelib.current_stage import stage_named
 from chalicelib.functions import FUNCTIONS, functions_of, notifiers_of
-from chalicelib.settings import SettingsError, Stage, notifier_functions, required, stage_named
+from chalicelib.settings import SettingsError, Stage, notifier_functions, required
 from tests.fakes import EVERYWHERE, LIMITS, channel, site, stage
 
 

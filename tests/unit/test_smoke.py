@@ -10,9 +10,10 @@ import pytest
 from botocore.stub import Stubber
 
 from chalicelib.functions import functions_of
-from ops.operations.facade import Operations
-from ops.policies import Statement, Where, statements
-from ops.smoke import Check, Smoke, context, of_others, to_add
+from ops.naming import Where
+from ops.operations.smoke import Check, Smoke, context, of_others, to_add
+from ops.operations.stage_operations import Operations
+from ops.templates.function_policies import Statement, statements
 from tests.fakes import mailing_stage, stage
 
 Stubbed = Callable[[str], tuple[Any, Stubber]]

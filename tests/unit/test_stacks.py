@@ -10,7 +10,7 @@ import pytest
 from botocore.exceptions import ClientError
 from botocore.stub import Stubber
 
-from ops import stacks
+from ops.aws import cloudformation
 from ops.errors import OpsError
 from tests.fakes import stage
 
@@ -57,7 +57,7 @@ class Cloud:
 
     def apply(self) -> str:
         parameters, tags = {"TopicName": "herald-dev-messages"}, {"app": "herald"}
-        return stacks.apply(self.client, NAME, "Resources: {}", parameters, tags, lambda name, text: "unused")
+        return cloudformation.apply(self.client, NAME, "Resources: {}", parameters, tags, lambda name, text: "unused")
 
 
 @pytest.fixture
@@ -67,7 +67,7 @@ def cloud(stubbed: Stubbed) -> Cloud:
 
 def test_names_of_the_stacks() -> None:
     it = stage("dev")
-    assert [stacks.data(it), stacks.foundation(it), stacks.wiring(it)] == [
+    assert [cloudformation.data(it), cloudformation.foundation(it), cloudformation.wiring(it)] == [
         "herald-dev-data",
         "herald-dev-foundation",
         "herald-dev-wiring",
@@ -163,26 +163,26 @@ def test_a_refusal_escapes(cloud: Cloud) -> None:
 def test_missing_permission_is_not_taken_for_a_missing_stack(cloud: Cloud) -> None:
     cloud.stub.add_client_error("describe_stacks", "AccessDenied")
     with pytest.raises(ClientError, match="AccessDenied"):
-        stacks.status(cloud.client, NAME)
+        cloudformation.status(cloud.client, NAME)
 
 
 def test_outputs_are_read(cloud: Cloud) -> None:
     both = {"Outputs": [{"OutputKey": "TopicArn", "OutputValue": "arn"}]}
     cloud.describes("CREATE_COMPLETE", **both)
-    assert stacks.outputs(cloud.client, NAME) == {"TopicArn": "arn"}
+    assert cloudformation.outputs(cloud.client, NAME) == {"TopicArn": "arn"}
 
 
 def test_a_stack_without_outputs_and_a_missing_one_have_none(cloud: Cloud) -> None:
     cloud.describes("CREATE_COMPLETE", None)
-    assert stacks.outputs(cloud.client, NAME) == {}
-    assert stacks.outputs(cloud.client, NAME) == {}
+    assert cloudformation.outputs(cloud.client, NAME) == {}
+    assert cloudformation.outputs(cloud.client, NAME) == {}
 
 
 def test_deleting_says_whether_there_was_anything(cloud: Cloud) -> None:
     cloud.describes("CREATE_COMPLETE", "CREATE_COMPLETE").deletes().describes(None)
-    assert stacks.delete(cloud.client, NAME) is True
+    assert cloudformation.delete(cloud.client, NAME) is True
     cloud.describes(None, None)
-    assert stacks.delete(cloud.client, NAME) is False
+    assert cloudformation.delete(cloud.client, NAME) is False
 
 
 def test_a_change_whose_rollback_failed_is_brought_to_its_end_before_the_next(cloud: Cloud) -> None:
@@ -197,4 +197,4 @@ def test_a_change_whose_rollback_failed_is_brought_to_its_end_before_the_next(cl
 )
 def test_a_stack_that_changes_is_deleted_once_it_has_changed(cloud: Cloud, found: str, settled: str) -> None:
     cloud.describes(found, settled, settled).deletes().describes(None)
-    assert stacks.delete(cloud.client, NAME)
+    assert cloudformation.delete(cloud.client, NAME)

@@ -6,7 +6,7 @@ from typing import NoReturn
 
 import pytest
 
-from ops.steps import Step, take
+from ops.deploy.steps import Step, take
 
 
 def test_each_step_says_what_it_works_on_and_what_was_done() -> None:

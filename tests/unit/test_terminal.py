@@ -11,7 +11,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from ops.local.steps import told
+from ops.local.log_follower import told
 from ops.terminal import echo, json_text, one_line, printable, table
 
 UNSAFE = "".join(
@@ -105,9 +105,9 @@ def test_where_there_is_no_room_for_columns_each_row_is_a_record() -> None:
 ELSEWHERE = {
     "terminal.py": "it is the way",
     "packages.py": "runs before anything is installed, with its own words and those of uv and pip",
-    "package_contents.py": "as a program it answers to ops/chalice_cli.py",
-    "chalice_cli.py": "a process whose output ops/deploy.py and ops/release.py read",
-    "sign_in.py": "runs in a job of the pipeline, whose log masks what it is told to",
+    "deploy/package_contents.py": "as a program it answers to ops/deploy/chalice_entry.py",
+    "deploy/chalice_entry.py": "a process whose output ops/deploy/deployment.py and ops/deploy/release.py read",
+    "aws/sign_in.py": "runs in a job of the pipeline, whose log masks what it is told to",
     "local/aws": "processes whose output is a file of the local stack, or the log of a function",
 }
 PRINTING = {

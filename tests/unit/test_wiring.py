@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from chalicelib.functions import FUNCTIONS, RETRIES_OVER, Resource, functions_of
-from ops.wiring import FUNCTION_URL, template
+from ops.templates.wiring import FUNCTION_URL, template
 from tests.fakes import stage
 
 TEMPLATE = template(stage())

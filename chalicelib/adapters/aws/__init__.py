@@ -44,16 +44,15 @@ def client(service: str, *, connect: float = 2, read: float = 5, attempts: int =
 @cache
 def _report_fallback(why: str, variables: tuple[str, ...]) -> None:
     """Warn and count, once in a process, that botocore stands in for our client, which makes a start longer."""
+    from chalicelib.current_stage import current_stage
     from chalicelib.logs import logger
     from chalicelib.metrics import Metric, emit
-    from chalicelib.settings import required, stage_named
 
     logger.warning(
         f"botocore calls AWS in the place of Herald's own client: {why}",
         extra={"code": "AWS_CLIENT_FALLBACK", "variables": variables},
     )
-    stage = stage_named(required(os.environ, "HERALD_STAGE", "the name of a stage in herald.toml"))
-    emit(stage, Metric.AWS_CLIENT_FALLBACK, {"variables": ", ".join(variables)})
+    emit(current_stage(os.environ), Metric.AWS_CLIENT_FALLBACK, {"variables": ", ".join(variables)})
 
 
 def arn_beside(function_arn: str, service: str, resource: str) -> str:

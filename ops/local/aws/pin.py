@@ -12,7 +12,6 @@ import importlib
 import importlib.metadata
 import inspect
 import json
-import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -74,27 +73,3 @@ def verify(parts: Iterable[str], installed_version: str, pinned: dict[str, str])
 def check(parts: Iterable[str]) -> None:
     """``verify`` against what is installed and what ``fingerprints.json`` holds."""
     verify(parts, importlib.metadata.version("ministack"), json.loads(FINGERPRINTS.read_text()))
-
-
-def _source_or_none(part: str) -> str | None:
-    try:
-        return source(part)
-    except (AttributeError, ImportError):
-        return None
-
-
-def main() -> None:
-    """Print the source of each extended part as JSON, or with ``--write`` keep their fingerprints."""
-    from ops.local.aws import server
-
-    parts = server.extended_parts()
-    if "--write" in sys.argv[1:]:
-        FINGERPRINTS.write_text(json.dumps({part: fingerprint(part) for part in parts}, indent=1) + "\n")
-    else:
-        extensions = {server.name_of(module): module.EXTENDS for module in server.extending_modules()}
-        sources = {part: _source_or_none(part) for part in parts}
-        json.dump({"extensions": extensions, "sources": sources}, sys.stdout)
-
-
-if __name__ == "__main__":
-    main()

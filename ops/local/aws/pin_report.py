@@ -65,7 +65,7 @@ def _read(candidate: Path | None) -> dict[str, Any]:
     if candidate is not None:
         environ["PYTHONPATH"] = str(candidate.resolve())
     ran = subprocess.run(
-        [sys.executable, "-m", "ops.local.aws.pin"],
+        [sys.executable, "-m", "ops.local.aws.pinned_parts"],
         cwd=ROOT,
         env=environ,
         capture_output=True,

@@ -1,0 +1,1 @@
+"""The AWS account: its clients, identity and stacks. What Herald puts there belongs above."""

@@ -1,0 +1,216 @@
+"""The AWS account that a command works on: that of the shell's credentials, or the local stack's."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    ConnectionError,
+    CredentialRetrievalError,
+    HTTPClientError,
+    InvalidRegionError,
+    LoginError,
+    NoCredentialsError,
+    NoRegionError,
+    PartialCredentialsError,
+    ProfileNotFound,
+    SSOError,
+    TokenRetrievalError,
+)
+from botocore.model import OperationModel
+from botocore.parsers import ResponseParserError
+from botocore.session import Session
+
+from ops.config import regions
+from ops.config.loader import StageConfig
+from ops.errors import OpsError
+from ops.loopback import credentials
+from ops.naming import Where
+
+if TYPE_CHECKING:
+    from types_boto3_apigateway import APIGatewayClient
+    from types_boto3_cloudformation import CloudFormationClient
+    from types_boto3_dynamodb import DynamoDBClient
+    from types_boto3_lambda import LambdaClient
+    from types_boto3_logs import CloudWatchLogsClient
+    from types_boto3_sns import SNSClient
+    from types_boto3_ssm import SSMClient
+    from types_boto3_sts import STSClient
+
+_CONFIG = Config(connect_timeout=5, read_timeout=60, retries={"mode": "standard", "total_max_attempts": 5})
+
+
+def environment(config: StageConfig, environ: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """The environment of commands that work on a stage.
+
+    The local stack is reached with its own credentials, whatever the shell holds: no profile, token or certificate
+    bundle of a real account may come near it, nor the reverse. Raises :class:`OpsError` where none runs.
+    """
+    if config.endpoint is None:
+        # boto3 and Chalice read AWS_DEFAULT_REGION alone, other tools AWS_REGION first: let all see the same.
+        chosen = environ.get("AWS_REGION") or environ.get("AWS_DEFAULT_REGION")
+        return dict(environ) | ({"AWS_REGION": chosen, "AWS_DEFAULT_REGION": chosen} if chosen else {})
+    foreign = ("AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN", "AWS_ROLE_ARN")
+    kept = {name: value for name, value in environ.items() if name not in foreign}
+    region = config.region or ""
+    return kept | {
+        "AWS_ENDPOINT_URL": config.endpoint,
+        **credentials.keys(config.endpoint),
+        "AWS_REGION": region,
+        "AWS_DEFAULT_REGION": region,
+    }
+
+
+def explained(error: Exception) -> str:
+    """Why AWS, or the local stack, could not be asked, and what to do; empty where it was asked and said no."""
+    match error:
+        case ConnectionError() | HTTPClientError():
+            url = str(error.kwargs.get("endpoint_url") or "")
+            if url.startswith("http://"):
+                return credentials.missing(url)
+            return f"AWS can't be reached: is this machine online, and is a proxy needed (HTTPS_PROXY)? {error}"
+        case ResponseParserError():
+            return "what answered is not AWS: is a proxy, or the network's sign-in page, in between?"
+        case NoCredentialsError():
+            return f"there are no AWS credentials in this shell. {_SIGN_IN}"
+        case PartialCredentialsError():
+            return f"half of the AWS credentials is missing: {error}"
+        case ProfileNotFound():
+            there = ", ".join(Session().available_profiles) or "none"
+            return f"there is no AWS profile {error.kwargs['profile']!r}; there are: {there}. Set AWS_PROFILE to one"
+        case SSOError() | TokenRetrievalError() | LoginError():
+            return f"your AWS session is over or was never begun. Sign in, then run this again: aws sso login ({error})"
+        case CredentialRetrievalError():
+            return f"the AWS profile's credentials could not be fetched: {error}"
+        case NoRegionError():
+            return _NO_REGION
+        case InvalidRegionError():
+            return _misspelt(str(error.kwargs["region_name"]))
+        case ClientError():
+            return _REFUSALS.get(error.response["Error"]["Code"], "")
+    return ""
+
+
+UNANSWERED = (BotoCoreError, ClientError, ResponseParserError)
+"""What a client of AWS raises for whatever reason."""
+_UNREACHED = (ConnectionError, HTTPClientError)
+
+_NO_REGION = "no AWS region: set AWS_REGION, such as eu-central-1, or `region` in the AWS profile that you use"
+_SIGN_IN = "Sign in (aws sso login), or set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
+_OVER = f"the AWS credentials of this shell have expired. {_SIGN_IN} anew"
+_UNKNOWN = f"AWS doesn't know the access key of this shell, or its region isn't enabled in the account. {_SIGN_IN}"
+_UNSIGNED = "AWS refuses the signature: the secret access key is not that of the key, or this machine's clock is wrong"
+_REFUSALS = {
+    "ExpiredToken": _OVER,
+    "ExpiredTokenException": _OVER,
+    "InvalidClientTokenId": _UNKNOWN,
+    "UnrecognizedClientException": _UNKNOWN,
+    "SignatureDoesNotMatch": _UNSIGNED,
+    "InvalidSignatureException": _UNSIGNED,
+    "RequestTimeTooSkewed": _UNSIGNED,
+}
+"""By the error codes that all services have in common:
+https://docs.aws.amazon.com/STS/latest/APIReference/CommonErrors.html"""
+
+
+def _misspelt(region: str) -> str:
+    mistake = regions.mistake(region)
+    return f"AWS_REGION, or the profile's region, is {region!r}; {mistake}" if mistake else ""
+
+
+def _isolated_session() -> Session:
+    nothing = {"profile": None, "config_file": os.devnull, "credentials_file": os.devnull}
+    return Session(session_vars={name: (None, None, value, None) for name, value in nothing.items()})
+
+
+def account_of(config: StageConfig, environ: Mapping[str, str] = os.environ) -> Account:
+    """The account that a stage is in."""
+    return Account(environment(config, environ), isolated=config.endpoint is not None)
+
+
+class Account:
+    """Clients and identity of one account and region; a client is made when it is first used."""
+
+    def __init__(self, environ: Mapping[str, str], *, isolated: bool = False) -> None:
+        """``isolated`` looks at nothing but ``environ``: no profile, no configuration file of the person's own."""
+        self.endpoint = environ.get("AWS_ENDPOINT_URL")
+        self._session = boto3.Session(
+            botocore_session=_isolated_session() if isolated else None,
+            aws_access_key_id=environ.get("AWS_ACCESS_KEY_ID"),
+            aws_secret_access_key=environ.get("AWS_SECRET_ACCESS_KEY"),
+            aws_session_token=environ.get("AWS_SESSION_TOKEN"),
+            region_name=environ.get("AWS_REGION") or environ.get("AWS_DEFAULT_REGION"),
+        )
+
+    @cached_property
+    def where(self) -> Where:
+        """Partition, region and account; an :class:`OpsError` says what is missing."""
+        region = self._session.region_name
+        if not region:
+            raise OpsError(_NO_REGION)
+        try:
+            identity = self.sts.get_caller_identity()
+        except UNANSWERED as error:
+            if self.endpoint and not isinstance(error, _UNREACHED):
+                why = (
+                    error.response["Error"]["Code"] if isinstance(error, ClientError) else "it doesn't talk as AWS does"
+                )
+                raise OpsError(credentials.foreign(self.endpoint, why)) from error
+            misspelt = "" if self.endpoint else _misspelt(region)
+            raise OpsError(misspelt or explained(error) or f"AWS in {region} refused: {error}") from error
+        return Where(identity["Arn"].split(":")[1], region, identity["Account"])
+
+    def client(self, service: str) -> Any:
+        """A client of a service that no command needs often enough for a name of its own."""
+        found = self._session.client(service, config=_CONFIG, endpoint_url=self.endpoint)  # type: ignore[call-overload]
+        if service == "s3":
+            found.meta.events.register("provide-client-params.s3", self._in_own_buckets)
+        return found
+
+    def _in_own_buckets(self, params: Mapping[str, Any], model: OperationModel, **_: Any) -> dict[str, Any] | None:
+        """Every call of S3 names the account whose bucket it means, and S3 refuses it where another owns that name.
+        https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucket-owner-condition.html"""
+        if model.input_shape is None or "ExpectedBucketOwner" not in model.input_shape.members:
+            return None
+        return {**params, "ExpectedBucketOwner": self.where.account}
+
+    @cached_property
+    def sts(self) -> STSClient:
+        # The first call of every command. Whether a local stack runs is clear at once.
+        config = _CONFIG.merge(Config(retries={"total_max_attempts": 1 if self.endpoint else 2}))
+        return self._session.client("sts", config=config, endpoint_url=self.endpoint)
+
+    @cached_property
+    def cloudformation(self) -> CloudFormationClient:
+        return self._session.client("cloudformation", config=_CONFIG, endpoint_url=self.endpoint)
+
+    @cached_property
+    def ssm(self) -> SSMClient:
+        return self._session.client("ssm", config=_CONFIG, endpoint_url=self.endpoint)
+
+    @cached_property
+    def sns(self) -> SNSClient:
+        return self._session.client("sns", config=_CONFIG, endpoint_url=self.endpoint)
+
+    @cached_property
+    def functions(self) -> LambdaClient:
+        return self._session.client("lambda", config=_CONFIG, endpoint_url=self.endpoint)
+
+    @cached_property
+    def apis(self) -> APIGatewayClient:
+        return self._session.client("apigateway", config=_CONFIG, endpoint_url=self.endpoint)
+
+    @cached_property
+    def logs(self) -> CloudWatchLogsClient:
+        return self._session.client("logs", config=_CONFIG, endpoint_url=self.endpoint)
+
+    @cached_property
+    def dynamodb(self) -> DynamoDBClient:
+        return self._session.client("dynamodb", config=_CONFIG, endpoint_url=self.endpoint)

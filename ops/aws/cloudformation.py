@@ -1,0 +1,161 @@
+"""CloudFormation stacks: made, changed or found as they should be; safe to repeat after any interruption."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import ClientError, WaiterError
+
+from chalicelib.settings import Stage
+from ops import naming
+from ops.errors import OpsError, unless
+
+if TYPE_CHECKING:
+    from types_boto3_cloudformation import CloudFormationClient
+    from types_boto3_cloudformation.type_defs import StackTypeDef
+
+LARGEST_BODY = 51_200
+"""Bytes of a template in a request; a larger one is read from S3:
+https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html"""
+_NO_CHANGE = "No updates are to be performed"
+NEVER_STOOD = ("ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED", "DELETE_FAILED", "REVIEW_IN_PROGRESS")
+"""States of a stack that can only be deleted."""
+_POLL = {"Delay": 2, "MaxAttempts": 450}
+
+
+def data(stage: Stage) -> str:
+    """The stack that outlives the others."""
+    return f"{naming.prefix(stage)}-data"
+
+
+def foundation(stage: Stage) -> str:
+    """The stack that must stand before Chalice deploys."""
+    return f"{naming.prefix(stage)}-foundation"
+
+
+def wiring(stage: Stage) -> str:
+    """The stack that needs Chalice's functions."""
+    return f"{naming.prefix(stage)}-wiring"
+
+
+def _described(cloudformation: CloudFormationClient, name: str) -> StackTypeDef | None:
+    with unless("ValidationError"):
+        return cloudformation.describe_stacks(StackName=name)["Stacks"][0]
+    return None
+
+
+def status(cloudformation: CloudFormationClient, name: str) -> str | None:
+    """The stack's status, or None where there is no such stack."""
+    stack = _described(cloudformation, name)
+    return stack["StackStatus"] if stack else None
+
+
+def outputs(cloudformation: CloudFormationClient, name: str) -> dict[str, str]:
+    """The stack's outputs; empty where there is no such stack."""
+    stack = _described(cloudformation, name)
+    found = stack.get("Outputs", []) if stack else []
+    return {output["OutputKey"]: output["OutputValue"] for output in found}
+
+
+def parameters(cloudformation: CloudFormationClient, name: str) -> dict[str, str]:
+    """The stack's parameters; empty where there is no such stack."""
+    stack = _described(cloudformation, name)
+    found = stack.get("Parameters", []) if stack else []
+    return {each["ParameterKey"]: each["ParameterValue"] for each in found}
+
+
+def apply(
+    cloudformation: CloudFormationClient,
+    name: str,
+    template: str,
+    parameters: Mapping[str, str],
+    tags: Mapping[str, str],
+    upload: Callable[[str, str], str],
+) -> str:
+    """Make the stack as the template says; returns ``created``, ``changed`` or ``unchanged``.
+
+    ``upload`` puts a template that is too large for a request, given after the stack's name, into S3; returns its URL.
+    """
+    settle(cloudformation, name)
+    too_large = len(template.encode()) > LARGEST_BODY
+    arguments: dict[str, Any] = {
+        "StackName": name,
+        **({"TemplateURL": upload(name, template)} if too_large else {"TemplateBody": template}),
+        "Parameters": [{"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()],
+        "Capabilities": ["CAPABILITY_NAMED_IAM"],
+        "Tags": [{"Key": key, "Value": value} for key, value in tags.items()],
+    }
+    before = status(cloudformation, name)
+    if before == "UPDATE_ROLLBACK_FAILED":
+        # No change is taken before its rollback has come to an end:
+        # https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/using-cfn-updating-stacks-continueupdaterollback.html
+        cloudformation.continue_update_rollback(StackName=name)
+        _wait(cloudformation, name, "stack_rollback_complete")
+    if before in NEVER_STOOD:
+        delete(cloudformation, name)
+        before = None
+    if before is None:
+        cloudformation.create_stack(**arguments, OnFailure="ROLLBACK")
+        _wait(cloudformation, name, "stack_create_complete")
+        return "created"
+    try:
+        cloudformation.update_stack(**arguments)
+    except ClientError as error:
+        if _NO_CHANGE in error.response["Error"].get("Message", ""):
+            return "unchanged"
+        raise
+    _wait(cloudformation, name, "stack_update_complete")
+    return "changed"
+
+
+def delete(cloudformation: CloudFormationClient, name: str) -> bool:
+    """Delete the stack and wait until it is gone; False where there was none.
+
+    One that changes can't be deleted, so what an interrupted run began comes to its end first.
+    """
+    settle(cloudformation, name)
+    if status(cloudformation, name) is None:
+        return False
+    cloudformation.delete_stack(StackName=name)
+    _wait(cloudformation, name, "stack_delete_complete")
+    return True
+
+
+def settle(cloudformation: CloudFormationClient, name: str) -> None:
+    """Let an operation that an interrupted run began come to its end."""
+    match status(cloudformation, name):
+        case "CREATE_IN_PROGRESS" | "ROLLBACK_IN_PROGRESS":
+            waiter = "stack_create_complete"
+        case "DELETE_IN_PROGRESS":
+            waiter = "stack_delete_complete"
+        case str(now) if now.endswith("_IN_PROGRESS") and now != "REVIEW_IN_PROGRESS":
+            waiter = "stack_update_complete"
+        case _:
+            return
+    try:
+        cloudformation.get_waiter(waiter).wait(StackName=name, WaiterConfig=_POLL)  # type: ignore[call-overload]
+    except WaiterError:
+        return  # However it ended: the caller looks at the status again.
+
+
+def _wait(cloudformation: CloudFormationClient, name: str, waiter: str) -> None:
+    try:
+        cloudformation.get_waiter(waiter).wait(StackName=name, WaiterConfig=_POLL)  # type: ignore[call-overload]
+    except WaiterError as error:
+        reasons = _failures(cloudformation, name)
+        raise OpsError(
+            f"the stack {name} is {status(cloudformation, name)}:\n  " + "\n  ".join(reasons or [str(error)])
+        ) from error
+
+
+def _failures(cloudformation: CloudFormationClient, name: str) -> list[str]:
+    try:
+        events = cloudformation.describe_stack_events(StackName=name)["StackEvents"]
+    except ClientError:
+        return []
+    return [
+        f"{event.get('LogicalResourceId')}: {event.get('ResourceStatusReason')}"
+        for event in events
+        if event.get("ResourceStatus", "").endswith("_FAILED") and event.get("ResourceStatusReason")
+    ][:5]

@@ -1,0 +1,32 @@
+"""Commands of Chalice that are run by way of ours."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from ops.cli.base import PROJECT, STAGE
+from ops.session import opened
+
+
+@click.group()
+def chalice() -> None:
+    """Run a command of Chalice as it is safe on this machine."""
+
+
+@chalice.command()
+@STAGE
+@PROJECT
+@click.option("--port", type=click.IntRange(1, 65_535), default=8000, show_default=True, help="The port on 127.0.0.1.")
+def local(stage: str, root: Path, port: int) -> None:
+    """Serve the API's routes from the checkout's code, against a stage that is deployed.
+
+    As `chalice local`, for names of this machine only. The server begins anew when the code changes; Ctrl-C ends it.
+    """
+    from ops.aws.account import environment
+    from ops.local.http_loop import run
+
+    it = opened(root, stage)
+    _ = it.account.where
+    run(root, stage, port, environment(it.config))

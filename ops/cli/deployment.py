@@ -1,0 +1,172 @@
+"""Commands that bring a stage into an account, start it on this machine, or take it away."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import click
+
+from ops.cli.base import AS_JSON, NOT_WELL, PROJECT, STAGE, YES, echo_json, echo_lines
+from ops.session import opened
+from ops.terminal import confirm, echo
+
+DIFFERENT = 4
+"""Exit status of ``diff --exit-code`` where something would change."""
+
+
+@click.command()
+@STAGE
+@PROJECT
+def deploy(stage: str, root: Path) -> None:
+    """Deploy a stage to the account of the shell's credentials."""
+    from ops.config.loader import LOCAL
+    from ops.deploy.deployment import deploy
+
+    it = opened(root, stage)
+    if stage == LOCAL:
+        # As `make run` does: what other ports change in a stage never gets into the checkout's own files.
+        from ops.local.deployment import deploy as deploy_copy
+
+        echo_lines(deploy_copy(root, root / ".herald" / "deploy" / stage, stage, echo))
+        return
+    deploy(it.deployment, it.stages)
+    echo_lines(it.addresses)
+
+
+@click.command()
+@STAGE
+@PROJECT
+@click.option("--data", type=click.Choice(["keep", "delete"]), default="keep", help="What to do with the messages.")
+@YES
+def destroy(stage: str, root: Path, data: str, yes: bool) -> None:
+    """Undo what deploy made; the message table stays unless --data delete is given."""
+    from ops.deploy.deployment import destroy
+
+    it = opened(root, stage)
+    what = "and every message in it " if data == "delete" else ""
+    if not yes:
+        confirm(f"Destroy stage {stage} {what}in account {it.account.where.account}?")
+    destroy(it.deployment, data=data == "delete")
+
+
+@click.command()
+@STAGE
+@PROJECT
+@AS_JSON
+@click.option("--markdown", is_flag=True, help="Markdown, for a comment on a pull request.")
+@click.option("--exit-code", is_flag=True, help=f"Exit status {DIFFERENT} where something would change.")
+def diff(stage: str, root: Path, as_json: bool, markdown: bool, exit_code: bool) -> None:
+    """Show what deploy would change: code, settings, policies, stacks, the API's limits. Changes nothing.
+
+    JSON: [{"section", "name", "lines": [...]}], each line with + or - before it.
+    """
+    from ops.deploy import diff as comparing
+
+    it = opened(root, stage)
+    where = it.account.where
+    found = comparing.diff(it.deployment, it.stages)
+    heading = f"What deploying stage {stage} would change in account {where.account}, {where.region}"
+    if as_json:
+        echo_json(comparing.as_json(found))
+    elif markdown:
+        echo("\n".join(comparing.as_markdown(found, heading)))
+    else:
+        echo(heading)
+        echo("\n".join(comparing.as_text(found)) if found else "nothing")
+    if found and exit_code:
+        sys.exit(DIFFERENT)
+
+
+@click.command()
+@STAGE
+@PROJECT
+@click.option("--to", help="A release of `releases`; else the one before what stands.")
+def rollback(stage: str, root: Path, to: str | None) -> None:
+    """Put the code, configuration and wiring of an earlier deployment back; messages stay.
+
+    Where the last deployment broke off, that is what stood before it.
+    """
+    from ops.deploy.deployment import rollback
+
+    it = opened(root, stage)
+    rollback(it.deployment, to)
+    echo_lines(it.addresses)
+
+
+@click.command()
+@STAGE
+@PROJECT
+@AS_JSON
+def releases(stage: str, root: Path, as_json: bool) -> None:
+    """List what rollback can put back, newest first."""
+    from ops.deploy.release_history import Releases, listed
+
+    it = opened(root, stage)
+    found = listed(Releases(it.stage, it.account))
+    if as_json:
+        echo_json(found)
+        return
+    for each in found:
+        echo(f"{each['release']}{'  stands' if each['stands'] else ''}")
+
+
+@click.command()
+@STAGE
+@PROJECT
+def smoke(stage: str, root: Path) -> None:
+    """Send a message and a test event of each kind, look at every step, and ask IAM about every permission.
+
+    It rings your channels once. What fails is repeated by Lambda, so it takes about four minutes on AWS.
+    """
+    from datetime import UTC, datetime
+
+    from ops.operations.smoke import Smoke, to_add
+
+    it = opened(root, stage)
+    checks = []
+    for check in Smoke(it.operations, it.addresses).checks():
+        checks.append(check)
+        echo(f"{'well ' if check.well else 'WRONG'}  {check.name}: {check.found}")
+    if it.config.endpoint is None and it.account.endpoint is None:
+        echo("\nAdd to the README, below What has been run on AWS:\n")
+        echo(to_add(checks, it.stage, it.account.where, f"{datetime.now(UTC):%Y-%m-%d}"))
+    if not all(check.well for check in checks):
+        sys.exit(NOT_WELL)
+
+
+@click.command()
+@STAGE
+@PROJECT
+def unlock(stage: str, root: Path) -> None:
+    """Let a stage be deployed again after a run that was killed on another machine."""
+    from ops.deploy import lock
+
+    it = opened(root, stage)
+    holder = lock.release(it.account.ssm, it.stage)
+    echo(f"unlocked; it was held by: {holder}" if holder else "was not locked")
+
+
+@click.command()
+@STAGE
+@PROJECT
+@AS_JSON
+def urls(stage: str, root: Path, as_json: bool) -> None:
+    """Print the addresses of a deployed stage."""
+    found = opened(root, stage).addresses
+    if as_json:
+        echo_json(found)
+    else:
+        echo_lines(found)
+
+
+@click.command()
+@PROJECT
+@click.option("--once", is_flag=True, help="Don't redeploy when the code changes.")
+def run(root: Path, once: bool) -> None:
+    """Start the local stack, deploy to it, and show each message on its way."""
+    from ops.local.ports import Ports
+    from ops.local.run import run as run_local
+
+    sys.exit(run_local(root.resolve(), Ports.of(os.environ), watch=not once))

@@ -1,0 +1,67 @@
+"""Herald's commands for the person at the terminal. This file is their map; docs/commands.md is made of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from ops.cli import chalice, deployment, diagnostics, inbox, messages, policies, project, replay, secrets
+from ops.cli.base import Sections
+from ops.terminal import echo
+
+SECTIONS: dict[str, list[click.Command]] = {
+    "Messages": [
+        messages.messages,
+        messages.trace,
+        replay.replay,
+        replay.quarantine,
+        inbox.inbox,
+    ],
+    "Look after a stage": [
+        diagnostics.send,
+        diagnostics.doctor,
+        diagnostics.logs,
+        secrets.secrets,
+    ],
+    "Build and deploy": [
+        project.render,
+        project.check,
+        project.pin,
+        policies.policies,
+        deployment.diff,
+        deployment.deploy,
+        deployment.urls,
+        deployment.destroy,
+        deployment.smoke,
+        deployment.rollback,
+        deployment.releases,
+        deployment.unlock,
+        deployment.run,
+        chalice.chalice,
+    ],
+}
+
+
+def _print_version(context: click.Context, _: click.Parameter, wanted: bool) -> None:
+    if not wanted or context.resilient_parsing:
+        return
+    import platform
+    import tomllib
+
+    project = tomllib.loads(Path(__file__).parents[2].joinpath("pyproject.toml").read_text(encoding="utf-8"))
+    echo(f"Herald {project['project']['version']}, Python {platform.python_version()}")
+    context.exit()
+
+
+@click.group(cls=Sections, sections=SECTIONS, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_print_version,
+    help="Show the version and exit.",
+)
+def main() -> None:
+    """Build, deploy and look after Herald."""

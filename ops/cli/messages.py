@@ -1,0 +1,407 @@
+"""``messages`` and ``trace``: what is stored, one by one or many."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+from click.core import ParameterSource
+
+from ops.cli.base import AS_JSON, NOT_WELL, PROJECT, STAGE, YES, echo_json
+from ops.cli.times import When, shown
+from ops.session import Opened, opened
+from ops.terminal import confirm, echo, one_line, progress, table
+
+if TYPE_CHECKING:
+    from chalicelib.logic.archive import ListedMessage, StoredMessage
+    from ops.operations import Erased, Listing, Selection, Step
+
+STATES = ("stored", "waiting", "delivered", "undeliverable", "uncertain", "quarantined", "duplicate")
+MOST = 50
+"""Messages of a page. Both are those of ``logic/archive.py``, which ``--help`` need not load; a test compares them."""
+_MOST_PAGES = 20
+"""Pages that are looked through for one page of a state."""
+_SOME = 10
+"""Sites, senders and ids that are named before an erasure."""
+
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+
+
+def selecting(command: _Command) -> _Command:
+    """The options that say which messages."""
+    options = [
+        click.option("--site", help="Only this site's; also one that has left herald.toml."),
+        click.option("--state", type=click.Choice(STATES), help="Only those in this state."),
+        click.option("--since", type=When(), help="Not older than this: a time, or an age such as 2h or 7d."),
+        click.option("--until", type=When(), help="Older than this: a time, or an age."),
+    ]
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+class Address(click.ParamType[str]):
+    """An e-mail address, as visitors may have: also with letters that are not ASCII."""
+
+    name = "address"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        from ops.operations.listing import ADDRESS
+
+        found = str(value).strip()
+        if not ADDRESS.fullmatch(found):
+            self.fail(f"{value!r} is no e-mail address such as you@example.com.", param, ctx)
+        return found
+
+
+EMAIL = click.option(
+    "--email", type=Address(), help="Only those of which a field is this e-mail address; reads every one."
+)
+CURSOR = click.option("--cursor", help="Where the page before ended.")
+ID = click.argument("message_id", metavar="ID")
+IDS = click.argument("message_ids", metavar="[ID]...", nargs=-1)
+
+
+def selection(
+    site: str | None,
+    state: str | None,
+    since: int | None,
+    until: int | None,
+    limit: int = MOST,
+    cursor: str | None = None,
+) -> Selection:
+    from chalicelib.logic.archive import LATEST, MessageState
+    from ops.operations import Selection
+
+    wanted = None if state is None else MessageState(state)
+    return Selection(site, wanted, since or 0, LATEST if until is None else until, limit, cursor or "")
+
+
+@click.group()
+def messages() -> None:
+    """Look at messages, take them elsewhere, erase them."""
+
+
+@messages.command("list")
+@STAGE
+@PROJECT
+@selecting
+@EMAIL
+@click.option("--limit", type=click.IntRange(1, MOST), default=MOST, show_default=True, help="Messages of a page.")
+@CURSOR
+@AS_JSON
+def list_(
+    stage: str,
+    root: Path,
+    site: str | None,
+    state: str | None,
+    since: int | None,
+    until: int | None,
+    email: str | None,
+    limit: int,
+    cursor: str | None,
+    as_json: bool,
+) -> None:
+    """List messages, newest first, with their states; nothing of what visitors typed.
+
+    JSON: {"messages": [...], "cursor": "..." or null}, each message as `list_messages` answers it (docs/contracts).
+    """
+    from ops.operations import Listing
+
+    it = opened(root, stage)
+    asked = selection(site, state, since, until, limit, cursor)
+    if email is not None:
+        if (
+            cursor is not None
+            or click.get_current_context().get_parameter_source("limit") is ParameterSource.COMMANDLINE
+        ):
+            raise click.UsageError("--email reads every message: it has neither --cursor nor --limit.")
+        found = Listing(tuple(message.listed for message in it.operations.of_address(email, asked)), "")
+    else:
+        found = some_pages(it, asked)
+    print_page(found, as_json)
+
+
+def print_page(found: Listing, as_json: bool) -> None:
+    if as_json:
+        echo_json(found.as_json())
+        return
+    _print_list(found.messages)
+    if found.cursor:
+        echo(f"There are more: --cursor {found.cursor}", err=True)
+
+
+def some_pages(it: Opened, asked: Selection) -> Listing:
+    """A page; of a state it is looked for in as many pages as it takes, up to a limit."""
+    from dataclasses import replace
+
+    from ops.operations import Listing
+
+    found: list[ListedMessage] = []
+    for _ in range(_MOST_PAGES):
+        part = it.operations.page(replace(asked, limit=asked.limit - len(found)))
+        found.extend(part.messages)
+        asked = replace(asked, limit=asked.limit, cursor=part.cursor)
+        if asked.state is None or not part.cursor or len(found) >= asked.limit:
+            break
+    return Listing(tuple(found), asked.cursor)
+
+
+def _print_list(found: Sequence[ListedMessage]) -> None:
+    if not found:
+        echo("No messages.", err=True)
+        return
+    rows = [
+        (
+            shown(message.received_at),
+            message.id,
+            message.site,
+            str(message.state),
+            ", ".join(
+                f"{name} {delivery.state}" + (f" ({delivery.error})" if delivery.error else "")
+                for name, delivery in message.channels.items()
+            ),
+            ", ".join(message.verdict.signals),
+        )
+        for message in found
+    ]
+    table(("received", "id", "site", "state", "channels", "signs of spam"), rows)
+
+
+@messages.command("show")
+@STAGE
+@PROJECT
+@ID
+@AS_JSON
+def show(stage: str, root: Path, message_id: str, as_json: bool) -> None:
+    """Show one message with what its visitor typed.
+
+    JSON: the object that `get_message` answers (docs/contracts).
+    """
+    message = _stored(opened(root, stage), message_id)
+    if as_json:
+        echo_json(message.as_json())
+        return
+    listed, verdict = message.listed, message.listed.verdict
+    facts = {
+        "id": listed.id,
+        "site": listed.site,
+        "state": str(listed.state),
+        "received": shown(listed.received_at),
+        "expires": shown(message.expires_at),
+        **({"next try": shown(message.due_at)} if message.due_at else {}),
+        **({"signs": f"{', '.join(verdict.signals)} ({verdict.score})"} if verdict.signals else {}),
+        **({"duplicate of": verdict.duplicate_of} if verdict.duplicate_of else {}),
+    }
+    for name, text in facts.items():
+        echo(f"{name:<12} {one_line(text)}")
+    table(
+        ("channel", "state", "attempts", "since", "error", "reference"),
+        [
+            (
+                name,
+                str(delivery.state),
+                str(delivery.attempts),
+                shown(delivery.since) if delivery.since else "",
+                delivery.error,
+                delivery.reference,
+            )
+            for name, delivery in listed.channels.items()
+        ],
+    )
+    table(("field", "text"), list(message.fields.items()), whole=0)
+
+
+def _stored(it: Opened, message_id: str) -> StoredMessage:
+    from ops.operations.short_ids import no_message
+
+    (message_id,) = it.operations.whole_ids([message_id])
+    found = it.operations.get(message_id)
+    if found is None:
+        raise click.ClickException(no_message(message_id, it.stage))
+    return found
+
+
+@messages.command("export")
+@STAGE
+@PROJECT
+@selecting
+@EMAIL
+@click.option("--format", "form", type=click.Choice(["csv", "jsonl"]), default="csv", show_default=True)
+@click.option(
+    "--output",
+    type=click.Path(dir_okay=False, readable=False, path_type=Path),
+    help="A file, or a pipe or device to write into; standard output without.",
+)
+@YES
+def export(
+    stage: str,
+    root: Path,
+    site: str | None,
+    state: str | None,
+    since: int | None,
+    until: int | None,
+    email: str | None,
+    form: str,
+    output: Path | None,
+    yes: bool,
+) -> None:
+    """Write messages with all that visitors typed, newest first, as CSV or as one JSON object a line.
+
+    CSV is for spreadsheets: it begins with a byte-order mark, and what would become a formula is text by an apostrophe
+    (docs/export.md). JSON Lines hold each text unchanged. A file is readable by you alone; one that is there already
+    is replaced after a question, or with --yes, also where a link leads to it.
+    """
+    from ops.cli.export import is_file, opened_for_writing, write
+
+    it = opened(root, stage)
+    asked = selection(site, state, since, until)
+    found = it.operations.whole(asked) if email is None else it.operations.of_address(email, asked)
+    if output is not None and is_file(output) and not yes:
+        confirm(f"Replace {output}?")
+    with opened_for_writing(output) as file:
+        number = write(found, form, file)
+    echo(f"{number} messages", err=True)
+
+
+@messages.command("erase")
+@STAGE
+@PROJECT
+@IDS
+@selecting
+@EMAIL
+@YES
+@AS_JSON
+def erase(
+    stage: str,
+    root: Path,
+    message_ids: tuple[str, ...],
+    site: str | None,
+    state: str | None,
+    since: int | None,
+    until: int | None,
+    email: str | None,
+    yes: bool,
+    as_json: bool,
+) -> None:
+    """Erase messages for good: by their IDs, or those of an e-mail address, or by their age (--until 90d).
+
+    Says first how many there are, of which sites and from whom. Dead letters that hold one go with it, and those of
+    such an address or age are looked for too. Says which copies remain, and until when. Status 1 when there is no
+    message of an ID; the others are erased. Where the beginning of an ID fits several, nothing is.
+
+    JSON: [{"id", "letters", "copies": [{"where", "expires_at", "note"}]}].
+    """
+    narrowed = email is not None or until is not None
+    others = [given for given in (site, state, since) if given is not None]
+    if bool(message_ids) is narrowed or (message_ids and others):
+        raise click.UsageError("Say which: IDs, or --email or --until, with --site, --state and --since if you like.")
+    it = opened(root, stage)
+    ids, seen = it.operations.whole_ids(message_ids), False
+    if ids:
+        found = list(it.operations.several(ids).values())
+    else:
+        asked = selection(site, state, since, until)
+        found = list(it.operations.whole(asked) if email is None else it.operations.of_address(email, asked))
+        ids = [message.listed.id for message in found]
+        if seen := state is None:  # Of a letter nobody knows a state.
+            ids = list(dict.fromkeys([*ids, *it.operations.in_letters(email, asked)]))
+    if ids:
+        _print_whose(found, ids)
+        if not yes:
+            many = f"{len(ids)} messages" if len(ids) > 1 else f"message {ids[0]}"
+            confirm(f"Erase {many} of stage {stage} in account {it.account.where.account}?")
+    with progress("Erasing", len(ids)) as step:
+        erased = it.operations.erase_all(ids, lambda message_id: step(), letters_seen=seen) if ids else ()
+    if as_json:
+        echo_json([one.as_json() for one in erased])
+    else:
+        echo(f"{len(erased)} erased, with {sum(one.letters for one in erased)} dead letters")
+        _print_copies(erased)
+    from ops.operations.short_ids import no_message
+
+    missing = sorted(set(ids) - {one.id for one in erased}) if message_ids else []
+    for message_id in missing:
+        echo(no_message(message_id, it.stage, "neither a message nor a dead letter"), err=True)
+    if missing:
+        sys.exit(NOT_WELL)
+
+
+def _print_whose(found: Sequence[StoredMessage], ids: Sequence[str]) -> None:
+    """What is to be erased: how many messages, from when, of which sites and from whom; of a few also their ids."""
+    if found:
+        times = sorted(message.listed.received_at for message in found)
+        echo(f"{len(found)} stored, received {shown(times[0])} to {shown(times[-1])}", err=True)
+        for what, names in {
+            "of site": Counter(message.listed.site for message in found),
+            "from": Counter(message.fields.get("email") or "nobody who gave an address" for message in found),
+        }.items():
+            some = ", ".join(f"{one_line(name)} ({number})" for name, number in names.most_common(_SOME))
+            more = f" and {len(names) - _SOME} others" if len(names) > _SOME else ""
+            echo(f"  {what} {some}{more}", err=True)
+    stored = {message.listed.id for message in found}
+    if letters := [one for one in ids if one not in stored]:
+        echo(f"{len(letters)} not in the table, and to be looked for in dead letters", err=True)
+    if len(ids) <= _SOME:
+        for message_id in ids:
+            echo(f"  {one_line(message_id)}", err=True)
+
+
+def _print_copies(erased: Sequence[Erased]) -> None:
+    """Each place once, with the last time at which something is there."""
+    every = (copy for one in erased for copy in one.copies)
+    copies = {copy.where: copy for copy in sorted(every, key=lambda copy: copy.expires_at or 0)}
+    if not copies:
+        return
+    echo("Copies that remain, or may remain:")
+    table(
+        ("where", "until", ""),
+        [(copy.where, shown(copy.expires_at) if copy.expires_at else "", copy.note) for copy in copies.values()],
+    )
+    echo("The log has ids and states of it, and nothing that its visitor typed.")
+
+
+@click.command()
+@STAGE
+@PROJECT
+@ID
+@click.option("--no-logs", is_flag=True, help="Only what the table holds: neither outcomes nor rules.")
+@AS_JSON
+def trace(stage: str, root: Path, message_id: str, no_logs: bool, as_json: bool) -> None:
+    """Explain what happened to a message: accepted, stored, each attempt, outcome, and the rules that match it.
+
+    JSON: {"id", "state", "message", "steps", "targets", "notes"}; each step has "at", "kind", "source", "channel",
+    "state", "attempt", "error", "reference" and "details". Status 1 when nobody knows of such a message.
+    """
+    from ops.operations.short_ids import no_message
+
+    it = opened(root, stage)
+    (message_id,) = it.operations.whole_ids([message_id])
+    found = it.operations.trace(message_id, logs=not no_logs)
+    if as_json:
+        echo_json(found.as_json())
+    else:
+        echo(f"{one_line(message_id)} is {found.state or 'not in the table'}")
+        table(
+            ("time", "step", "from", "what"),
+            [(shown(step.at), str(step.kind), step.source, said(step)) for step in found.steps],
+        )
+        for target in found.targets:
+            echo(one_line(f"rule {target.rule} tells {target.arn}"))
+        for note in found.notes:
+            echo(f"note: {note}", err=True)
+    if found.message is None and not found.steps:
+        echo(f"no log knows of it, and {no_message(message_id, it.stage)}", err=True)
+        sys.exit(NOT_WELL)
+
+
+def said(step: Step) -> str:
+    """A step in one line."""
+    attempt = f"attempt {step.attempt}" if step.attempt and step.kind == "attempt" else ""
+    state = step.state if step.kind == "attempt" else ""
+    details = (f"{name}={value}" for name, value in step.details.items())
+    return " ".join(filter(None, (step.channel, attempt, state, step.error, step.reference, *details)))

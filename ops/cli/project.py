@@ -1,0 +1,76 @@
+"""Commands on the checkout alone: no account is asked."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from ops.cli.base import NOT_WELL, PROJECT
+from ops.terminal import echo
+
+
+@click.command()
+@PROJECT
+def render(root: Path) -> None:
+    """Make every generated file from herald.toml and the manifest, and say which were changed by that."""
+    from ops.config import loader as configuration
+    from ops.generate import render as rendering
+
+    stages = configuration.load(root)
+    files = rendering.generated(stages) | _pages()
+    written = rendering.write(root, files)
+    for path in sorted(files):
+        echo(f"{'wrote' if path in written else 'unchanged':<9} {path}")
+    for path in rendering.left_over(root, files):
+        (root / path).unlink()
+        echo(f"{'deleted':<9} {path}")
+    echo(f"{len(written)} of {len(files)} files written, for the stages {', '.join(sorted(stages))}.")
+    for stage in sorted(set(stages) - {configuration.LOCAL}):
+        echo(f"make deploy STAGE={stage} writes the policies of {stage}: they name its account.")
+
+
+def _pages() -> dict[Path, str]:
+    """The page that only the command line itself can make."""
+    from ops.cli import commands_page
+
+    return {commands_page.PAGE: commands_page.document(click.get_current_context().find_root().command)}
+
+
+@click.command()
+@PROJECT
+def check(root: Path) -> None:
+    """Fail when a generated file is stale, a function is undeclared, or a policy is at fault."""
+    from ops.config import loader as configuration
+    from ops.generate.check import mistakes
+
+    found = list(mistakes(root, configuration.load(root), _pages()))
+    for mistake in found:
+        echo(mistake, err=True)
+    if found:
+        sys.exit(NOT_WELL)
+    echo("generated files are current, functions declared, policies sound")
+
+
+@click.command()
+@click.option(
+    "--candidate",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="A folder that holds another MiniStack. The installed one unless given.",
+)
+def pin(candidate: Path | None) -> None:
+    """Say which parts of MiniStack that the local AWS extends have changed, and what to read: docs/ministack-pin.md."""
+    from ops.local.aws.pin_report import moved_parts
+
+    moved = moved_parts(candidate)
+    for each in moved:
+        echo(f"{'gone' if each.gone else 'moved'}  {each.part}")
+        for file in each.extensions:
+            echo(f"  read {file}, which replaces or calls it, and the pages of AWS that it names")
+        for line in each.difference:
+            echo(f"  | {line}")
+    if moved:
+        echo(f"{len(moved)} parts differ from the pinned ones. docs/ministack-pin.md says how to go on.", err=True)
+        sys.exit(NOT_WELL)
+    echo("Every part of MiniStack that the local AWS extends is as it was pinned.")

@@ -1,0 +1,1 @@
+"""``herald.toml``: read, checked, explained. What is made of it belongs above."""

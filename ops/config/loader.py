@@ -1,0 +1,687 @@
+"""``herald.toml``: read, checked, and laid over by what a stage changes.
+
+Every mistake is named with its key, what was found there, and what is allowed.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar, get_args
+from urllib.parse import urlsplit
+
+from email_validator import EmailNotValidError, validate_email
+from pydantic import AfterValidator, BaseModel, Field, ValidationError
+
+from chalicelib.logic.fields import Role, meaning
+from chalicelib.logic.origins import origin_of
+from chalicelib.settings import APP, Digest, Limits, Persistence, Site, Spam, Stage
+from chalicelib.texts import FALLBACK, LANGUAGES
+from ops.config import extensions, regions
+from ops.config.channels import KINDS, RESERVED, ChannelTable, Webhook
+from ops.config.extensions import Additions, GrantTable, RuleTable, SubscriberTable
+from ops.config.mistakes import decoded, explained, nearest, syntax, unknown_key
+from ops.config.table import Table, WebAddress, is_loopback, web_address
+from ops.errors import OpsError
+from ops.naming import MAX_CANARY_HOURS, Where
+
+VERSION = 1
+FILE = "herald.toml"
+LOCAL = "local"
+"""The stage of the local stack: the only one that may name an endpoint, and must name account and region."""
+
+EXAMPLE = "http://127.0.0.1:8080"
+"""Where the example site, the phone page and the stand-ins are, unless ``HERALD_WEB_PORT`` moves them. A site of one's
+own may be at ``http://localhost:8080``, which is another origin."""
+
+_TABLES = ("sites", "channels")
+"""Tables of tables, one for each name."""
+_SINGLE = ("limits", "delivery", "alarms", "canary", "digest")
+_ENTRIES = extensions.TABLES
+"""Entries with a name each. What they name is in the owner's account, so ``local`` has those of its own alone."""
+
+_NAME = re.compile(r"[a-z][a-z0-9_-]{0,19}")
+_STAGE = re.compile(r"[a-z][a-z0-9]{0,11}")
+_OF_PIPELINES = {
+    "deploy": "the role that deploys stage dev from a pipeline",
+    "diff": "the role that compares stage dev in a pipeline",
+    "boundary": "the most that any role of stage dev may do where it has a pipeline",
+    "pipeline": "the stack of all that, as docs/pipeline.md makes it",
+}
+"""What else is called ``herald-<this>-<stage>``: a stage of such a name could change what belongs to another."""
+_DAYS = 3650
+
+_Model = TypeVar("_Model", bound=BaseModel)
+
+
+class ConfigError(OpsError):
+    """``herald.toml`` can't be used; the message lists every mistake."""
+
+
+def _origin(value: str) -> str:
+    if value == "null":
+        raise ValueError("pages without an origin are let in by null_origin = true")
+    if "*" in value:
+        raise ValueError(
+            "no wildcards: list each origin whose pages may send, such as https://www.example.com. With * a forgotten"
+            " subdomain that somebody else took over could send, too"
+        )
+    if re.fullmatch(r"[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+(:[0-9]+)?|localhost(:[0-9]+)?", value):
+        raise ValueError(
+            f"expected an origin; meant {'http' if is_loopback(value.split(':')[0]) else 'https'}://{value}?"
+        )
+    if "://" not in value:
+        raise ValueError("expected an origin such as https://www.example.com")
+    web_address(value)
+    if origin_of(value) != value:
+        raise ValueError(
+            f"must be an origin such as https://www.example.com, without a path; meant {origin_of(value)}?"
+        )
+    return value
+
+
+def _language(value: str) -> str:
+    if value not in LANGUAGES:
+        raise ValueError(f"expected one of: {', '.join(LANGUAGES)}")
+    return value
+
+
+def _own_name(value: str) -> str:
+    found = meaning(value)
+    if found.role is not Role.FIELD:
+        raise ValueError("expected a field of the message; what has this name never becomes one")
+    if found.field != value:
+        raise ValueError(f"expected a field's own name; it arrives as {found.field}, so write {found.field}")
+    return value
+
+
+def _region(value: str) -> str:
+    if mistake := regions.mistake(value):
+        raise ValueError(mistake)
+    return value
+
+
+def _address(value: str) -> str:
+    try:
+        found = validate_email(value, check_deliverability=False, allow_smtputf8=False)
+    except EmailNotValidError:
+        raise ValueError("expected an e-mail address such as owner@example.com") from None
+    return found.ascii_email or value
+
+
+Origin = Annotated[str, AfterValidator(_origin)]
+_OwnName = Annotated[str, Field(min_length=1, max_length=100), AfterValidator(_own_name)]
+
+_LONGEST = {"source": 200, "name": 200, "email": 254, "subject": 200, "message": 10_240}
+"""Characters unless set. 254 is the longest address that SMTP can carry (RFC 5321, 4.5.3.1.3)."""
+
+
+Points = Annotated[int, Field(ge=1, le=1000)]
+
+
+class _Sign(Table):
+    points: Points
+
+
+class _FillTime(_Sign):
+    seconds: float = Field(default=3, gt=0, le=3600)
+
+
+class _Links(_Sign):
+    most: int = Field(default=2, ge=0, le=1000)
+
+
+class _Rate(_Sign):
+    most: int = Field(default=5, ge=1, le=100)
+    minutes: int = Field(default=60, ge=1, le=1440)
+
+
+class _ProofOfWork(_Sign):
+    tries: int = Field(default=200, ge=2, le=100_000)
+
+
+class _Spam(Table):
+    """The signs of spam that a site looks at, each with its points."""
+
+    quarantine_from: Points = 10
+    honeypot: _Sign | None = None
+    fill_time: _FillTime | None = None
+    links: _Links | None = None
+    rate: _Rate | None = None
+    proof_of_work: _ProofOfWork | None = None
+
+    def compiled(self) -> Spam:
+        signs = {name: getattr(self, name) for name in type(self).model_fields if name != "quarantine_from"}
+        return Spam(
+            points={name: sign.points for name, sign in signs.items() if sign},
+            quarantine_from=self.quarantine_from,
+            fill_seconds=self.fill_time.seconds if self.fill_time else 0,
+            most_links=self.links.most if self.links else 0,
+            most_messages=self.rate.most if self.rate else 0,
+            minutes=self.rate.minutes if self.rate else 0,
+            tries=self.proof_of_work.tries if self.proof_of_work else 0,
+        )
+
+
+class _Site(Table):
+    thanks: WebAddress
+    origins: list[Origin] = Field(default=[])
+    without_origin: bool = True
+    null_origin: bool = False
+    language: Annotated[str, AfterValidator(_language)] = FALLBACK
+    longest: dict[_OwnName, Annotated[int, Field(ge=1, le=65_536)]] = Field(default={})
+    channels: list[str] = Field(min_length=1)
+    required: list[_OwnName] = Field(default=["message"])
+    retention_days: int = Field(default=365, ge=1, le=_DAYS)
+    once_minutes: int = Field(default=10, ge=0, le=1440)
+    spam: _Spam = _Spam()
+
+
+class _Limits(Table):
+    """How much a submission may hold. SNS and EventBridge carry 256 KB, and text may double on its way there."""
+
+    body_kib: int = Field(default=64, ge=1, le=64)
+    fields: int = Field(default=50, ge=1, le=200)
+    field_kib: int = Field(default=10, ge=1, le=64)
+
+
+class _Delivery(Table):
+    """How long and how often a message is tried that can't be delivered."""
+
+    lambda_retries: int = Field(default=2, ge=0, le=2)
+    lambda_hours: int = Field(default=6, ge=1, le=6)
+    retry_minutes: int = Field(default=5, ge=2, le=60)
+    give_up_hours: int = Field(default=72, ge=1, le=24 * 14)
+    reserved: int | None = Field(default=None, ge=1, le=1000)
+
+    def compiled(self) -> Persistence:
+        return Persistence(
+            lambda_retries=self.lambda_retries,
+            lambda_age=self.lambda_hours * 3600,
+            retry_minutes=self.retry_minutes,
+            give_up=self.give_up_hours * 3600,
+        )
+
+
+class _Alarms(Table):
+    """How the owner hears of what was not delivered: from Herald by channels, from CloudWatch by mail."""
+
+    channels: list[str] = Field(default=[])
+    email: Annotated[str, AfterValidator(_address)] | None = None
+
+
+class _Canary(Table):
+    """What goes the whole path on a schedule, and whose silence is an alarm."""
+
+    every_hours: int = Field(default=24, ge=0, le=MAX_CANARY_HOURS)
+
+
+class _Digest(Table):
+    """Once a day, what happened: by the channels that are named, or each site's own."""
+
+    enabled: bool = True
+    hour: int = Field(default=7, ge=0, le=23)
+    channels: list[str] = Field(default=[])
+
+    def compiled(self) -> Digest | None:
+        return Digest(self.hour, tuple(self.channels)) if self.enabled else None
+
+
+class _Throttle(Table):
+    rate: int = Field(default=10, ge=1, le=10_000)
+    burst: int = Field(default=20, ge=1, le=10_000)
+
+
+class _StageOptions(Table):
+    """What only a stage has."""
+
+    send_event: bool = False
+    function_url: bool = False
+    metrics: bool = True
+    xray: bool = False
+    aws_client: Literal["own", "botocore"] = "own"
+    log_retention_days: Literal[1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365] = 30
+    throttle: _Throttle = _Throttle()
+    endpoint: WebAddress | None = None
+    account: str | None = Field(default=None, pattern=r"^[0-9]{12}$")
+    region: Annotated[str, AfterValidator(_region)] | None = None
+
+
+class _Merged(Table):
+    """One stage after its own tables were laid over the common ones."""
+
+    sites: dict[str, _Site]
+    channels: dict[str, dict[str, Any]]
+    limits: _Limits = _Limits()
+    delivery: _Delivery = _Delivery()
+    alarms: _Alarms = _Alarms()
+    rule: dict[str, RuleTable] = Field(default={})
+    subscriber: dict[str, SubscriberTable] = Field(default={})
+    grant: dict[str, GrantTable] = Field(default={})
+    canary: _Canary | None = None
+    digest: _Digest | None = None
+
+
+_HOMES = {
+    key: place
+    for place, keys in (
+        ("[limits]", _Limits.model_fields),
+        ("[delivery]", _Delivery.model_fields),
+        ("[sites.<name>.spam]", _Spam.model_fields),
+        ("[stages.<name>]", _StageOptions.model_fields),
+        ("[sites.<name>]", _Site.model_fields),
+    )
+    for key in keys
+}
+"""Which table a key belongs to that was written into another."""
+
+
+@dataclass(frozen=True, slots=True)
+class StageConfig:
+    """One stage: what Lambda gets to know (``stage``), and what only deploying needs."""
+
+    stage: Stage
+    send_event: bool
+    log_retention_days: int
+    rate: int
+    """Requests per second that the API takes on average."""
+    burst: int
+    endpoint: str | None
+    account: str | None
+    region: str | None
+    aws_client: str = "own"
+    """Which client its functions call AWS with: ``own`` or ``botocore``."""
+    reserved: int | None = None
+    """How many runs of ``destined`` there may be at once; None for as many as Lambda likes."""
+    alarms_to: str | None = None
+    """The address that alarms are sent to; None for a stage without alarms."""
+    additions: Additions = field(default_factory=Additions)
+    """The owner's own rules, subscribers and grants."""
+
+
+@dataclass(frozen=True, slots=True)
+class Overrides:
+    """What a run of the local stack may change of stage ``local`` without editing the file."""
+
+    aws: str | None = None
+    """Address of the local AWS."""
+    web: str | None = None
+    """Where the local web server is, instead of at :data:`EXAMPLE`. Only what leads there moves along."""
+    real_pushover: bool = False
+
+
+def load(root: Path, overrides: Overrides | None = None) -> dict[str, StageConfig]:
+    """Every stage of ``root/herald.toml``, by name; raises :class:`ConfigError` with all mistakes at once."""
+    path = root / FILE
+    try:
+        text = decoded(path.read_bytes(), FILE)
+    except OSError as error:
+        raise ConfigError(f"{path} can't be read: {error.strerror}") from None
+    except OpsError as error:
+        raise ConfigError(str(error)) from None
+    try:
+        data = tomllib.loads(text)
+    except ValueError as error:  # Also a number beyond what Python reads.
+        raise ConfigError(f"{FILE} is not valid TOML, {syntax(text, error)}") from None
+    except RecursionError:
+        raise ConfigError(f"{FILE} is not valid TOML: too many brackets within each other") from None
+    mistakes: list[str] = []
+    if mistake := version_mistake(data.get("version")):
+        raise ConfigError(f"{FILE}: version: {mistake}")
+    stages = data.get("stages")
+    allowed = ["version", "stages", *_TABLES, *_SINGLE, *_ENTRIES]
+    homes = _HOMES | {stage: f"stages, as [stages.{stage}]" for stage in (stages if isinstance(stages, dict) else ())}
+    for key in sorted(set(data) - set(allowed)):
+        mistakes.append(f"{key}: {unknown_key(key, allowed, homes)}")
+    if not isinstance(stages, dict) or not stages:
+        raise ConfigError("\n".join([f"{FILE}: stages: expected at least one table such as [stages.dev]", *mistakes]))
+    loaded: dict[str, StageConfig] = {}
+    for name, own in stages.items():
+        if mistake := _name_mistake(name):
+            mistakes.append(f"stages.{name}: {mistake}")
+        elif not isinstance(own, dict):
+            mistakes.append(f"stages.{name}: found {own!r}, expected a table [stages.{name}]")
+        else:
+            stage = _stage(name, data, own, overrides or Overrides(), mistakes)
+            if stage is not None:
+                loaded[name] = stage
+    if mistakes:
+        raise ConfigError(f"{FILE} needs another look:\n" + "\n".join(f"  {m}" for m in dict.fromkeys(mistakes)))
+    return loaded
+
+
+def _name_mistake(stage: str) -> str:
+    """Why a stage can't have this name; empty if it can. Everything of a stage is called ``herald-<stage>-…``."""
+    if stage in _OF_PIPELINES:
+        return f"choose another name: {APP}-{stage}-dev is {_OF_PIPELINES[stage]}, and would count as this stage's own"
+    if _STAGE.fullmatch(stage):
+        return ""
+    expected = "a stage's name has up to 12 of a-z and 0-9, the first a letter"
+    first, hyphen, rest = stage.partition("-")
+    if hyphen and _STAGE.fullmatch(first) and rest:
+        return f"{expected}: {APP}-{stage} would count as {rest} of stage {first}"
+    return expected
+
+
+CHANGES: dict[int, str] = {}
+"""What to change in a file of each older version, so that it is one of the next."""
+
+
+def version_mistake(found: object, current: int = VERSION, changes: Mapping[int, str] = CHANGES) -> str:
+    """Why a file of this version can't be read, and what to change; empty for the current one."""
+    match found:
+        case bool():
+            pass
+        case int() if found == current:
+            return ""
+        case int() if found > current:
+            return (
+                f"found {found}, and this Herald reads {current}. The file is of a newer Herald: update this checkout"
+                " (docs/deploying.md#upgrades), or take the file that belongs to it"
+            )
+        case int() if found > 0 and all(step in changes for step in range(found, current)):
+            steps = "".join(f"\n  {step} → {step + 1}: {changes[step]}" for step in range(found, current))
+            return f"found {found}, and this Herald reads {current}. Change, then set version = {current}:{steps}"
+        case None:
+            return f"missing; the first line of the file is: version = {current}"
+    return f"found {found!r}, expected {current}"
+
+
+def named(stages: dict[str, StageConfig], name: str) -> StageConfig:
+    """One of the stages; raises :class:`ConfigError` that says which there are."""
+    if name not in stages:
+        raise ConfigError(f"{FILE} has no stage {name!r}; it has: {', '.join(sorted(stages))}")
+    return stages[name]
+
+
+def _stage(
+    name: str, data: dict[str, Any], own: dict[str, Any], overrides: Overrides, mistakes: list[str]
+) -> StageConfig | None:
+    mine = {key: own[key] for key in own if key not in (*_TABLES, *_SINGLE, *_ENTRIES)}
+    before = len(mistakes)
+    own = own | {key: extensions.by_name(own[key], f"stages.{name}.{key}", mistakes) for key in _ENTRIES if key in own}
+    laid_over: dict[str, Any] = {
+        table: _laid_over(data.get(table, {}), own.get(table, {}), f"stages.{name}.{table}", mistakes)
+        for table in _TABLES
+    }
+    for table in _ENTRIES:
+        common = {} if name == LOCAL else extensions.by_name(data.get(table, []), table, mistakes)
+        laid_over[table] = _laid_over(common, own.get(table, {}), f"stages.{name}.{table}", mistakes)
+    for table in _SINGLE:
+        common, here = data.get(table, {}), own.get(table, {})
+        if not isinstance(common, dict) or not isinstance(here, dict):
+            where = table if isinstance(here, dict) else f"stages.{name}.{table}"
+            mistakes.append(f"{where}: expected a table")
+            return None
+        if table in data or table in own:
+            laid_over[table] = common | here
+    options = _checked(_StageOptions, mine, lambda key: _dotted("stages", name, *key), mistakes)
+    merged = _checked(_Merged, laid_over, lambda key: _written_at(key, name, own), mistakes)
+    if options is None or merged is None:
+        return None
+    _check_options(name, options, mistakes)
+    channels = _channels(merged.channels, lambda *key: _written_at(key, name, own), mistakes)
+    _check_tables(name, merged, channels, lambda *key: _written_at(key, name, own), mistakes)
+    if len(mistakes) > before:
+        return None
+    sites = dict(merged.sites)
+    if name == LOCAL:
+        options, sites, channels = _overridden(options, sites, channels, overrides)
+    config = StageConfig(
+        stage=Stage(
+            name=name,
+            sites={
+                site: Site(
+                    name=site,
+                    thanks=spec.thanks,
+                    channels=tuple(spec.channels),
+                    required=tuple(spec.required),
+                    retention_days=spec.retention_days,
+                    origins=tuple(spec.origins) or (origin_of(spec.thanks),),
+                    without_origin=spec.without_origin,
+                    null_origin=spec.null_origin,
+                    language=spec.language,
+                    longest=_LONGEST | spec.longest,
+                    once_within=spec.once_minutes * 60,
+                    spam=spec.spam.compiled(),
+                    origins_in=_written_at(("sites", site, "origins"), name, own).removesuffix(".origins")
+                    if spec.origins
+                    else "",
+                )
+                for site, spec in sites.items()
+            },
+            limits=Limits(
+                body=merged.limits.body_kib * 1024,
+                fields=merged.limits.fields,
+                field=merged.limits.field_kib * 1024,
+            ),
+            channels={channel: spec.compiled(channel) for channel, spec in channels.items()},
+            persistence=merged.delivery.compiled(),
+            alarm_channels=tuple(merged.alarms.channels),
+            metrics=options.metrics,
+            xray=options.xray,
+            function_url=options.function_url,
+            canary=merged.canary.every_hours if merged.canary else 0,
+            digest=merged.digest.compiled() if merged.digest else None,
+            hint=_hint(name),
+        ),
+        send_event=options.send_event,
+        log_retention_days=options.log_retention_days,
+        aws_client=options.aws_client,
+        rate=options.throttle.rate,
+        burst=options.throttle.burst,
+        endpoint=options.endpoint,
+        account=options.account,
+        region=options.region,
+        # No mail comes from the local stack, so it has alarms only where its own table asks for them.
+        reserved=merged.delivery.reserved,
+        alarms_to=merged.alarms.email if name != LOCAL or "alarms" in own else None,
+        additions=Additions(merged.rule, merged.subscriber, merged.grant),
+    )
+    for key, mistake in config.additions.mistakes(config.stage):
+        mistakes.append(f"{_written_at(key, name, own)}: {mistake}")
+    if config.region and config.account:
+        for key, mistake in config.additions.foreign(Where("aws", config.region, config.account)):
+            mistakes.append(f"{_written_at(key, name, own)}: {mistake}")
+    return config
+
+
+def _hint(stage: str) -> str:
+    if stage == LOCAL:
+        return "Is the local stack running? Start it with: make run"
+    return f"Is the stage deployed (make deploy STAGE={stage}), and does the shell know its AWS account and region?"
+
+
+def _laid_over(common: Any, own: Any, where: str, mistakes: list[str]) -> dict[str, Any]:
+    """The tables of ``common``, each with the keys that ``own`` sets."""
+    if not isinstance(common, dict) or not isinstance(own, dict):
+        mistakes.append(f"{where}: expected tables, one for each name")
+        return {}
+    return {name: _merged(common.get(name), own.get(name)) for name in {**common, **own}}
+
+
+def _merged(common: Any, own: Any) -> Any:
+    """``own`` laid over ``common``, table within table."""
+    if not isinstance(common, dict) or not isinstance(own, dict):
+        return common if own is None else own
+    return {name: _merged(common.get(name), own.get(name)) for name in {**common, **own}}
+
+
+def _checked(
+    model: type[_Model], data: Any, place: Callable[[tuple[str | int, ...]], str], mistakes: list[str]
+) -> _Model | None:
+    """The data as a model, or None with every mistake added at its ``place``."""
+    try:
+        return model.model_validate(data)
+    except ValidationError as error:
+        for detail in error.errors():
+            key = detail["loc"][:-1] if detail["loc"][-1:] == ("[key]",) else detail["loc"]
+            where = place(key)
+            mistakes.append(f"{where}: {_explained(detail, where, _allowed(model, key))}")
+        return None
+
+
+def _dotted(*key: str | int) -> str:
+    return ".".join(str(part) for part in key)
+
+
+def _written_at(key: tuple[str | int, ...], stage: str, own: Any) -> str:
+    """Where a person finds a key of the merged tables: below the stage, if it is written there."""
+    place = own
+    for part in key:
+        if not isinstance(place, dict) or part not in place:
+            return _dotted(*key)
+        place = place[part]
+        if not isinstance(place, dict):
+            break
+    return _dotted("stages", stage, *key)
+
+
+def _allowed(model: type[BaseModel], key: tuple[str | int, ...]) -> list[str]:
+    """The keys that may stand where ``key`` does."""
+    for part in key[:-1]:
+        field = model.model_fields.get(str(part))
+        if field is None:
+            continue  # The name of a site or channel: its table has the fields.
+        inner = [each for each in (field.annotation, *get_args(field.annotation)) if isinstance(each, type)]
+        model = next((each for each in inner if issubclass(each, BaseModel)), model)
+    found = [field.alias or name for name, field in model.model_fields.items()]
+    return [*found, *_TABLES, *_SINGLE, *_ENTRIES] if model is _StageOptions else found
+
+
+def _explained(detail: Any, where: str, allowed: list[str]) -> str:
+    match detail["type"]:
+        case "missing":
+            return "missing"
+        case "quiet":
+            return str(detail["msg"])
+        case "extra_forbidden":
+            return unknown_key(where, allowed, _HOMES)
+    return explained(detail)
+
+
+def _check_options(name: str, options: _StageOptions, mistakes: list[str]) -> None:
+    if name != LOCAL and options.endpoint is not None:
+        mistakes.append(
+            f"stages.{name}.endpoint: only stages.{LOCAL} has it; elsewhere the AWS credentials of the shell decide"
+        )
+    for key in ("endpoint", "account", "region"):
+        if name == LOCAL and getattr(options, key) is None:
+            mistakes.append(f"stages.{name}.{key}: missing; the local stack needs it")
+
+
+def _channels(
+    tables: dict[str, dict[str, Any]], place: Callable[..., str], mistakes: list[str]
+) -> dict[str, ChannelTable]:
+    """Each channel as the model of its kind; one that has mistakes is left out."""
+    channels: dict[str, ChannelTable] = {}
+    for name, table in tables.items():
+        kind = table.get("kind")
+        if kind is None:
+            mistakes.append(f"{place('channels', name, 'kind')}: missing; expected one of: {', '.join(KINDS)}")
+        elif not isinstance(kind, str) or kind not in KINDS:
+            mistakes.append(f"{place('channels', name, 'kind')}: found {kind!r}, {_kinds(kind)}")
+        else:
+            checked = _checked(KINDS[kind], table, _below(place, "channels", name), mistakes)
+            if checked is not None:
+                channels[name] = checked
+    return channels
+
+
+def _kinds(found: object) -> str:
+    """Which kinds there are, and the one that was probably meant: a service that a webhook reaches is none."""
+    expected = f"expected one of: {', '.join(KINDS)}"
+    if found in get_args(Webhook.model_fields["format"].annotation):
+        return f'{expected}. Write kind = "webhook" and format = "{found}"'
+    near = nearest(found, KINDS) if isinstance(found, str) else ""
+    return f"{expected}. Did you mean {near}?" if near else expected
+
+
+def _below(place: Callable[..., str], *above: str) -> Callable[[tuple[str | int, ...]], str]:
+    return lambda key: place(*above, *key)
+
+
+def _check_tables(
+    name: str, merged: _Merged, channels: dict[str, ChannelTable], place: Callable[..., str], mistakes: list[str]
+) -> None:
+    """What no table can tell alone. ``place`` says where a key is written."""
+    if "default" not in merged.sites:
+        mistakes.append("sites.default: missing; POST /contact is its form")
+    for table, names in (("sites", merged.sites), ("channels", merged.channels)):
+        for key in names:
+            if not _NAME.fullmatch(key):
+                mistakes.append(f"{place(table, key)}: a name has up to 20 of a-z, 0-9, - and _, the first a letter")
+    for site, spec in merged.sites.items():
+        for channel in spec.channels:
+            if channel not in merged.channels:
+                known = ", ".join(sorted(merged.channels)) or "none"
+                mistakes.append(f"{place('sites', site, 'channels')}: found {channel!r}, expected one of: {known}")
+        if spec.retention_days * 24 < merged.delivery.give_up_hours:
+            days = -(-merged.delivery.give_up_hours // 24)
+            mistakes.append(
+                f"{place('sites', site, 'retention_days')}: found {spec.retention_days}, expected at least {days}: "
+                f"a message is tried for {merged.delivery.give_up_hours} hours, and must not expire before"
+            )
+        for channel in {channel for channel in spec.channels if spec.channels.count(channel) > 1}:
+            mistakes.append(f"{place('sites', site, 'channels')}: names a channel twice: {channel!r}")
+    of_tables = {"alarms": merged.alarms.channels, "digest": merged.digest.channels if merged.digest else []}
+    for table, wanted in of_tables.items():
+        for channel in wanted:
+            if channel not in merged.channels:
+                known = ", ".join(sorted(merged.channels)) or "none"
+                mistakes.append(f"{place(table, 'channels')}: found {channel!r}, expected one of: {known}")
+    if merged.canary and merged.canary.every_hours and not merged.alarms.email and name != LOCAL:
+        mistakes.append(f"{place('canary')}: it needs {place('alarms', 'email')}, as nobody would hear its silence")
+    for channel, options in channels.items():
+        for key, mistake in options.mistakes().items():
+            mistakes.append(f"{place('channels', channel, key)}: {mistake}")
+        if channel in RESERVED:
+            mistakes.append(f"{place('channels', channel)}: this name is taken; choose another")
+        if options.url is not None and options.PROVIDER and name != LOCAL:
+            mistakes.append(
+                f"{place('channels', channel, 'url')}: only stages.{LOCAL} may send elsewhere than to the provider"
+            )
+        shortest = options.SHORTEST_PAUSE
+        if (options.url is None or name != LOCAL) and options.pause < shortest:
+            mistakes.append(
+                f"{place('channels', channel, 'pause')}: found {options.pause}, the provider wants at least {shortest}"
+            )
+
+
+def _overridden(
+    options: _StageOptions, sites: dict[str, _Site], channels: dict[str, ChannelTable], overrides: Overrides
+) -> tuple[_StageOptions, dict[str, _Site], dict[str, ChannelTable]]:
+    if overrides.aws:
+        options = options.model_copy(update={"endpoint": overrides.aws})
+    if overrides.web:
+        web = overrides.web
+        sites = {
+            name: site.model_copy(
+                update={
+                    "thanks": _moved(site.thanks, web),
+                    "origins": [_moved(origin, web) for origin in site.origins],
+                }
+            )
+            for name, site in sites.items()
+        }
+        channels = {
+            name: channel.model_copy(update={"url": _moved(channel.url, web)}) if channel.url else channel
+            for name, channel in channels.items()
+        }
+    if overrides.real_pushover:
+        channels = {
+            name: channel.model_copy(update={"url": None, "pause": max(channel.pause, channel.SHORTEST_PAUSE)})
+            if channel.kind == "pushover"
+            else channel
+            for name, channel in channels.items()
+        }
+    return options, sites, channels
+
+
+def _moved(address: str, web: str) -> str:
+    """The same page of the example's server where that is now; any other server's address as it is."""
+    old, new = urlsplit(address), urlsplit(web)
+    return old._replace(netloc=new.netloc).geturl() if origin_of(address) == EXAMPLE else address

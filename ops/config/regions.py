@@ -1,0 +1,24 @@
+"""The regions of AWS, as the botocore that is installed knows them."""
+
+from __future__ import annotations
+
+from functools import cache
+
+from botocore.session import Session
+
+from ops.config.mistakes import nearest
+
+
+@cache
+def _known() -> tuple[str, ...]:
+    session = Session()
+    partitions = session.get_available_partitions()
+    return tuple(region for partition in partitions for region in session.get_available_regions("lambda", partition))
+
+
+def mistake(region: str) -> str:
+    """What is wrong with a region's name, with the one that was probably meant; empty for a region that there is."""
+    if region in _known():
+        return ""
+    near = nearest(region, _known())
+    return f"there is no such AWS region; {f'did you mean {near}?' if near else 'expected one such as eu-central-1'}"

@@ -1,0 +1,152 @@
+"""What the wiring stack made and is not there any more: deleted or switched off by somebody, or gone with its function.
+
+CloudFormation compares templates and not what stands, so to an unchanged template it does nothing. A function that was
+made anew has neither its destinations nor the permissions by which rules run it, and nobody would hear of that. So a
+deployment looks, and takes what is gone out of the stack before the stack makes it anew.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import yaml
+from botocore.exceptions import ClientError
+
+from chalicelib.settings import Stage
+from ops.aws import cloudformation
+from ops.aws.account import Account
+from ops.errors import unless
+from ops.templates.resource_access import Resolver
+
+
+@dataclass(frozen=True, slots=True)
+class Lacking:
+    """What a standing wiring stack lacks."""
+
+    gone: tuple[str, ...] = ()
+    """Resources, by their names in the template."""
+    disabled: tuple[tuple[str, str], ...] = ()
+    """Rules that stand and are switched off: bus and name."""
+
+    def lines(self) -> list[str]:
+        """For a person, one for each."""
+        rules = (f"the rule {name} is disabled" for _, name in self.disabled)
+        return [*(f"{name} is gone" for name in self.gone), *rules]
+
+
+def look(account: Account, stage: Stage) -> Lacking:
+    """What is not as the stack made it, by the template that the stack has; nothing where none has ever stood.
+
+    A stack that is being changed has to come to its end before: what it has not made yet is not gone.
+    """
+    name = cloudformation.wiring(stage)
+    status = cloudformation.status(account.cloudformation, name)
+    if status is None or status in cloudformation.NEVER_STOOD:
+        return Lacking()
+    body = account.cloudformation.get_template(StackName=name)["TemplateBody"]
+    resources = (yaml.safe_load(body) if isinstance(body, str) else body)["Resources"]
+    of = Resolver(resources, stage, account.where)
+    gone: list[str] = []
+    disabled: list[tuple[str, str]] = []
+    for logical, it in resources.items():
+        properties = it.get("Properties", {})
+        if it["Type"] == "AWS::Events::Rule":
+            bus, rule = of.text(properties["EventBusName"]), of.text(properties["Name"])
+            match _state(account, bus, rule):
+                case None:
+                    gone.append(logical)
+                case "DISABLED":
+                    disabled.append((bus, rule))
+        elif not _is_there(account, it["Type"], properties, of):
+            gone.append(logical)
+    return Lacking(tuple(gone), tuple(disabled))
+
+
+def enable(account: Account, lacking: Lacking) -> None:
+    """Switch the rules on."""
+    for bus, rule in lacking.disabled:
+        account.client("events").enable_rule(Name=rule, EventBusName=bus)
+
+
+def without(template: str, names: Collection[str]) -> str:
+    """The template without these resources, and without what refers to them."""
+    found = yaml.safe_load(template)
+    left_out = set(names)
+    while more := {name for name, it in found["Resources"].items() if name not in left_out and _refers(it, left_out)}:
+        left_out |= more
+    found["Resources"] = {name: it for name, it in found["Resources"].items() if name not in left_out}
+    outputs = {name: it for name, it in found.pop("Outputs", {}).items() if not _refers(it, left_out)}
+    return json.dumps({**found, **({"Outputs": outputs} if outputs else {})})
+
+
+def _refers(it: Any, names: Collection[str]) -> bool:
+    match it:
+        case {"Ref": str(name)}:
+            return name in names
+        case {"Fn::GetAtt": [str(name), *_]}:
+            return name in names
+        case {"Fn::Sub": str(text)}:
+            return any(each.partition(".")[0] in names for each in re.findall(r"\$\{([^}]+)\}", text))
+        case dict():
+            return any(_refers(each, names) for each in it.values())
+        case list():
+            return any(_refers(each, names) for each in it)
+    return False
+
+
+def _state(account: Account, bus: str, rule: str) -> str | None:
+    with unless("ResourceNotFoundException"):
+        state: str = account.client("events").describe_rule(Name=rule, EventBusName=bus)["State"]
+        return state
+    return None
+
+
+def _is_there(account: Account, kind: str, properties: Mapping[str, Any], of: Resolver) -> bool:
+    """Whether what hangs on a function is there; True for any other kind."""
+    functions = account.functions
+    with unless("ResourceNotFoundException"):
+        match kind:
+            case "AWS::Lambda::EventInvokeConfig":
+                functions.get_function_event_invoke_config(
+                    FunctionName=properties["FunctionName"], Qualifier=properties["Qualifier"]
+                )
+            case "AWS::Lambda::Url":
+                functions.get_function_url_config(FunctionName=properties["TargetFunctionArn"])
+            case "AWS::Lambda::Permission":
+                return _is_permitted(account, properties["FunctionName"], of.text(properties["SourceArn"]))
+        return True
+    return False
+
+
+def _is_permitted(account: Account, function: str, source: str) -> bool:
+    """Whether the function's own policy lets the source run it; True of somebody's whose policy may not be read."""
+    try:
+        return permits(account, function, source)
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "AccessDeniedException":
+            raise
+        return True
+
+
+def permits(account: Account, function: str, source: str) -> bool:
+    """Whether the function has a policy that lets the source run it."""
+    with unless("ResourceNotFoundException"):
+        policy = json.loads(account.functions.get_policy(FunctionName=function)["Policy"])
+        return any(_lets_in(statement, source) for statement in policy["Statement"])
+    return False
+
+
+def _lets_in(statement: Mapping[str, Any], source: str) -> bool:
+    """Whether a statement of a resource's policy allows what this source asks for."""
+    values = (
+        value
+        for keys in statement.get("Condition", {}).values()
+        for key, found in keys.items()
+        if key.lower() == "aws:sourcearn"
+        for value in (found if isinstance(found, list) else [found])
+    )
+    return statement.get("Effect") == "Allow" and source in values

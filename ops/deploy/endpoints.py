@@ -1,0 +1,56 @@
+"""The addresses of a deployed stage."""
+
+from __future__ import annotations
+
+from ops.aws import cloudformation
+from ops.aws.account import Account
+from ops.config.loader import LOCAL, StageConfig
+from ops.deploy import chalice_state
+from ops.generate.render import API_STAGE
+from ops.naming import Where, logical
+from ops.templates import wiring
+
+_DOMAIN = {"aws-cn": "amazonaws.com.cn"}
+
+
+def addresses(config: StageConfig, account: Account, web: str) -> dict[str, str]:
+    """``api`` (below it ``/contact``), ``send_event`` and ``get_message`` where the stage has them, and the policy of
+    each grant; for stage ``local`` also ``site``, ``phone`` and ``aws``."""
+    found: dict[str, str] = {}
+    api = chalice_state.rest_api_id(chalice_state.read(account.ssm, config.stage))
+    if api:
+        found["api"] = _base(account, api)
+    send_event = cloudformation.outputs(account.cloudformation, cloudformation.foundation(config.stage)).get(
+        "SendEventApiId"
+    )
+    if send_event:
+        found["send_event"] = f"{_base(account, send_event)}/SendEvent"
+    wired = cloudformation.outputs(account.cloudformation, cloudformation.wiring(config.stage))
+    if wiring.FUNCTION_URL in wired:
+        found["get_message"] = _function_url(account, wired[wiring.FUNCTION_URL])
+    for name in config.additions.grants:
+        output = logical("grant", name)
+        if output in wired:
+            found[f"grant {name}"] = wired[output]
+    if config.stage.name == LOCAL:
+        found |= {"site": f"{web}/", "phone": f"{web}/phone", "aws": account.endpoint or ""}
+    return found
+
+
+def _function_url(account: Account, url: str) -> str:
+    """The address of a function URL; the local stack has no host names and serves it by its id."""
+    if not account.endpoint:
+        return url
+    return f"{account.endpoint}/_aws/lambda-url/{url.removeprefix('https://').partition('.')[0]}/"
+
+
+def _base(account: Account, api: str) -> str:
+    if account.endpoint:
+        return f"{account.endpoint}/restapis/{api}/{API_STAGE}/_user_request_"
+    return rest_api(account.where, api)
+
+
+def rest_api(where: Where, api: str) -> str:
+    """Where a REST API of API Gateway answers: https://docs.aws.amazon.com/general/latest/gr/apigateway.html"""
+    domain = _DOMAIN.get(where.partition, "amazonaws.com")
+    return f"https://{api}.execute-api.{where.region}.{domain}/{API_STAGE}"

@@ -1,0 +1,265 @@
+"""What a deployment brings about, whole and as data: what is compared before, applied, kept, and put back later.
+
+A release is made of rendered files alone, so one that was kept is brought about again without rendering: not from the
+manifest and the configuration of today. The data stack is no part of it: what must outlive everything isn't put back.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import sys
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+from zipfile import ZipFile
+
+from chalicelib.functions import functions_of
+from chalicelib.logic import gateway
+from chalicelib.settings import Stage
+from ops import naming
+from ops.aws import cloudformation
+from ops.config.loader import StageConfig
+from ops.deploy import target_policies
+from ops.errors import OpsError
+from ops.generate import render
+from ops.naming import Where
+from ops.templates import alarms, wiring
+
+PYTHON = f"python{sys.version_info.major}.{sys.version_info.minor}"
+"""What Chalice deploys for: the Python that runs it."""
+BOUNDARY = "RoleBoundary"
+"""The foundation's parameter for the permissions boundary of its role. What it is, the account says at each time."""
+
+
+class UnreadableRelease(OpsError):
+    """What was kept can't be read."""
+
+
+@dataclass(frozen=True, slots=True)
+class StackPlan:
+    """One CloudFormation stack."""
+
+    name: str
+    template: str
+    parameters: Mapping[str, str]
+    of_data: tuple[str, ...] = ()
+    """Parameters that take the output of the same name of the data stack."""
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionPlan:
+    """One function, with its role."""
+
+    name: str
+    function: str
+    role: str
+    log_group: str
+    memory: int
+    timeout: int
+    environment: Mapping[str, str]
+    reserved: int | None
+    policy: Mapping[str, Any]
+    scheduled: bool
+    subscribed: bool
+    """Whether it is subscribed to the topic."""
+
+
+@dataclass(frozen=True, slots=True)
+class Code:
+    """A package for Lambda."""
+
+    sha256: str
+    """Of the zip, as Lambda's own ``CodeSha256`` says it; another zip of the same files has another."""
+    files: Mapping[str, str]
+    """Hashes of the sources in it, by name: the same for the same code, wherever and whenever it was packed."""
+
+    @classmethod
+    def of(cls, package: Path) -> Code:
+        with ZipFile(package) as archive:
+            files = {
+                name: hashlib.sha256(archive.read(name)).hexdigest()[:16]
+                for name in sorted(archive.namelist())
+                if not name.endswith((".pyc", "/"))
+            }
+        return cls(sha256(package.read_bytes()), files)
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """Everything of one deployment but the data stack."""
+
+    stage: str
+    python: str
+    foundation: StackPlan
+    wiring: StackPlan
+    functions: tuple[FunctionPlan, ...]
+    rate: int
+    burst: int
+    answers: Mapping[str, Mapping[str, Any]]
+    """What the API gateway itself answers, by its name for the case."""
+    log_retention_days: int
+    alarms_to: str | None
+    xray: bool
+    let_in: Mapping[str, list[dict[str, Any]]]
+    """What queues and topics of the owner's have to allow, by their names in ``herald.toml``."""
+    chalice: Mapping[str, Any]
+    """Chalice's configuration, of this stage alone."""
+    code: Code = Code("", {})
+    """Nothing until it is packed."""
+    app: Mapping[str, Any] = field(default_factory=dict)
+    """The deployed app as ``ops/deploy/chalice_entry.py`` describes it; empty until it is deployed."""
+
+    @property
+    def schedules(self) -> dict[str, bool]:
+        """Its functions, by name, and whether a schedule runs each."""
+        return {each.name: each.scheduled for each in self.functions}
+
+    def packed(self, package: Path) -> Release:
+        return replace(self, code=Code.of(package))
+
+    def deployed(self, root: Path) -> Release:
+        """The same with what Chalice has written down in the checkout that it deployed from."""
+        return replace(self, app=json.loads((root / description(self.stage)).read_text(encoding="utf-8")))
+
+    def to_json(self) -> str:
+        return json.dumps(asdict(self), indent=1, sort_keys=True)
+
+    @classmethod
+    def from_json(cls, text: str) -> Release:
+        """Raises :class:`UnreadableRelease` for one that another version of Herald kept, with other things in it."""
+        try:
+            found = json.loads(text)
+            found["foundation"], found["wiring"] = (_stack(found[name]) for name in ("foundation", "wiring"))
+            found["functions"] = tuple(FunctionPlan(**each) for each in found["functions"])
+            found["code"] = Code(**found["code"])
+            return cls(**found)
+        except (ValueError, TypeError, KeyError) as error:
+            raise UnreadableRelease(f"it was kept by another version of Herald: {error}") from None
+
+
+def description(stage: str) -> Path:
+    """The file of a checkout with what Chalice deployed of its app, as ``ops/deploy/chalice_entry.py`` writes it."""
+    return Path(f".chalice/deployments/app-{stage}.json")
+
+
+def sha256(content: bytes) -> str:
+    """As Lambda says it."""
+    return base64.b64encode(hashlib.sha256(content).digest()).decode()
+
+
+def _stack(found: dict[str, Any]) -> StackPlan:
+    return StackPlan(**{**found, "of_data": tuple(found["of_data"])})
+
+
+def data(root: Path, stage: Stage) -> StackPlan:
+    """The stack that outlives the others."""
+    return StackPlan(
+        cloudformation.data(stage),
+        (root / "infra/data.yaml").read_text(encoding="utf-8"),
+        {
+            "TableName": stage.table,
+            "TopicName": stage.topic,
+            "BusName": stage.bus,
+            "Prefix": naming.prefix(stage),
+        },
+    )
+
+
+def plan(root: Path, config: StageConfig, where: Where) -> Release:
+    """The release that the rendered files of a checkout make."""
+    stage = config.stage
+    chalice = json.loads((root / render.CHALICE_CONFIG).read_text(encoding="utf-8"))
+    return Release(
+        stage=stage.name,
+        python=PYTHON,
+        foundation=foundation(root, config),
+        wiring=StackPlan(
+            cloudformation.wiring(stage),
+            (root / render.wiring_file(stage.name)).read_text(encoding="utf-8"),
+            {alarms.EMAIL: config.alarms_to} if config.alarms_to else {},
+            tuple(wiring.queues(config.additions)),
+        ),
+        functions=tuple(_functions(root, stage, chalice["stages"][stage.name])),
+        rate=config.rate,
+        burst=config.burst,
+        answers=_answers(stage),
+        log_retention_days=config.log_retention_days,
+        alarms_to=config.alarms_to,
+        xray=stage.xray,
+        let_in=target_policies.written(config.additions, stage, where),
+        chalice={**chalice, "stages": {stage.name: chalice["stages"][stage.name]}},
+    )
+
+
+def foundation(root: Path, config: StageConfig) -> StackPlan:
+    stage = config.stage
+    template = (root / "infra/foundation.yaml").read_text(encoding="utf-8")
+    # A deployment of API Gateway is a snapshot that nothing updates: a new template needs a new one.
+    fingerprint = hashlib.sha256(template.encode()).hexdigest()[:8]
+    return StackPlan(
+        cloudformation.foundation(stage),
+        template.replace("SendEventDeployment", f"SendEventDeployment{fingerprint}"),
+        {
+            "TopicName": stage.topic,
+            "BusName": stage.bus,
+            "Prefix": naming.prefix(stage),
+            "SendEvent": "on" if config.send_event else "off",
+            "ApiStage": render.API_STAGE,
+            "ThrottleRate": str(config.rate),
+            "ThrottleBurst": str(config.burst),
+            BOUNDARY: "",
+        },
+    )
+
+
+def _functions(root: Path, stage: Stage, configured: Mapping[str, Any]) -> list[FunctionPlan]:
+    """As Chalice will make them of its own configuration."""
+    found = []
+    for spec in functions_of(stage):
+        own = configured["lambda_functions"][spec.name]
+        found.append(
+            FunctionPlan(
+                name=spec.name,
+                function=stage.function(spec.name),
+                role=stage.role(spec.name),
+                log_group=stage.log_group(spec.name),
+                memory=own["lambda_memory_size"],
+                timeout=own["lambda_timeout"],
+                environment=configured["environment_variables"] | own.get("environment_variables", {}),
+                reserved=own.get("reserved_concurrency"),
+                policy=json.loads((root / render.policy_file(stage.name, spec.name)).read_text(encoding="utf-8")),
+                scheduled=spec.trigger.kind == "schedule",
+                subscribed=spec.trigger.kind == "topic",
+            )
+        )
+    return found
+
+
+def _answers(stage: Stage) -> dict[str, dict[str, Any]]:
+    """The gateway's own answers as problem documents that a page's script may read.
+
+    They come before any code of ours, so they can't know the site: several origins share ``*``, which gives away
+    nothing, as these answers hold nothing and no request has credentials.
+    https://docs.aws.amazon.com/apigateway/latest/developerguide/supported-gateway-response-types.html
+    """
+    origins = {origin for site in stage.sites.values() for origin in site.origins}
+    allowed = origins.pop() if len(origins) == 1 else "*"
+    found: dict[str, dict[str, Any]] = {}
+    for answer in gateway.ANSWERS:
+        headers = {
+            "Content-Type": "application/problem+json",
+            "Access-Control-Allow-Origin": allowed,
+            "Access-Control-Expose-Headers": "Retry-After",
+            "Vary": "Origin",
+        }
+        if answer.retry_after:
+            headers["Retry-After"] = str(answer.retry_after)
+        found[answer.code] = {
+            **({"statusCode": str(answer.status)} if answer.status else {}),
+            "responseParameters": {f"gatewayresponse.header.{name}": f"'{value}'" for name, value in headers.items()},
+            "responseTemplates": {"application/json": json.dumps(answer.body())},
+        }
+    return found

@@ -1,0 +1,248 @@
+"""The contracts of the Lambda Invoke API: ``docs/contracts/<function>.v<version>.json``, made of what checks requests.
+
+Each file holds three JSON Schemas: ``#/$defs/request``, ``answer`` and ``error``. A request that the schema takes is
+taken by the code and the reverse, save for what its descriptions say beside; an answer may grow within a version.
+https://json-schema.org/draft/2020-12
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping
+from typing import Any
+
+from chalicelib.errors import (
+    ChannelRejectedError,
+    ChannelUnavailableError,
+    ChannelUncertainError,
+    InvalidRequestError,
+    InvokeError,
+    NotFoundError,
+    UnavailableError,
+)
+from chalicelib.logic import notification, reading
+from chalicelib.logic.archive import LATEST, MAX_CURSOR, MOST, MessageState
+from chalicelib.logic.contract import MAX_ID, VERSION
+from chalicelib.logic.delivery import State
+from chalicelib.logic.spam import Held
+
+Schema = dict[str, Any]
+
+NOT_BLANK = r"[^\t-\r\u001c-\u0020\u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]"
+"""A character that is not white space: what ``str.isspace`` is true of, in the words of ECMA-262."""
+
+
+def contracts() -> dict[str, Schema]:
+    """Each contract by the name of its file."""
+    return {f"{name}.v{VERSION}.json": contract for name, contract in _each().items()}
+
+
+def _each() -> dict[str, Schema]:
+    return {
+        "notify": _contract(
+            "notify_<kind>: tell the owner by a channel",
+            _request(notification.REQUIRED, notification.OPTIONAL, NOTIFY),
+            NOTIFIED,
+            InvalidRequestError,
+            ChannelRejectedError,
+            ChannelUnavailableError,
+            ChannelUncertainError,
+        ),
+        "get_message": _contract(
+            "get_message: a message and all that is known of it",
+            _request(reading.REQUIRED_TO_GET, reading.OPTIONAL_TO_GET, GET),
+            _object(LISTED | STORED),
+            InvalidRequestError,
+            NotFoundError,
+            UnavailableError,
+        ),
+        "list_messages": _contract(
+            "list_messages: a page of a site's messages, newest first",
+            _request(reading.REQUIRED_TO_LIST, reading.OPTIONAL_TO_LIST, LIST),
+            _object(
+                {
+                    "messages": _list(_object(LISTED)),
+                    "cursor": _or_null(_text("Where the next page begins; null behind the last")),
+                }
+            ),
+            InvalidRequestError,
+            UnavailableError,
+        ),
+    }
+
+
+def _contract(title: str, request: Schema, answer: Schema, *errors: type[InvokeError]) -> Schema:
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": f"{title}, version {VERSION}",
+        "description": "Made by `./herald render` of what checks requests. docs/invoke-api.md has the words.",
+        "$defs": {"request": request, "answer": answer, "error": _error(*errors)},
+    }
+
+
+def _request(required: tuple[str, ...], optional: tuple[str, ...], described: Mapping[str, Schema]) -> Schema:
+    """The request that takes these keys, each of which must be described here and no other."""
+    if set(described) != {*required, *optional}:
+        wrong = sorted(set(described) ^ {*required, *optional})
+        raise ValueError(f"ops/generate/contracts.py describes other keys than a request has: {', '.join(wrong)}")
+    return {
+        "type": "object",
+        "required": ["version", *required],
+        "properties": {
+            "version": {"const": VERSION},
+            **{key: described[key] for key in (*required, *optional)},
+        },
+        "additionalProperties": False,
+    }
+
+
+def _error(*classes: type[InvokeError]) -> Schema:
+    """What Lambda answers where a function raised: https://docs.aws.amazon.com/lambda/latest/dg/python-exceptions.html"""
+    detail = _object(
+        {
+            "message": _text("For people. Its words may change within a version"),
+            "key": _text("What is wrong in the request"),
+            "retry_after": {"type": "integer", "minimum": 0, "description": "Seconds: the provider's own wait"},
+        },
+        optional=("key", "retry_after"),
+    )
+    return _object(
+        {
+            "errorType": {
+                "description": "Any other is not of the contract; what then became of the request is not known",
+                "oneOf": [{"const": cls.__name__, "description": _first_line(cls)} for cls in classes],
+            },
+            "errorMessage": {"type": "string", "contentMediaType": "application/json", "contentSchema": detail},
+        }
+    )
+
+
+def _first_line(cls: type[InvokeError]) -> str:
+    return (inspect.getdoc(cls) or "").partition("\n")[0].rstrip(".").replace("``", "`")
+
+
+def _object(properties: Mapping[str, Schema], optional: tuple[str, ...] = ()) -> Schema:
+    return {
+        "type": "object",
+        "required": [key for key in properties if key not in optional],
+        "properties": dict(properties),
+    }
+
+
+def _list(items: Schema) -> Schema:
+    return {"type": "array", "items": items}
+
+
+def _text(description: str = "") -> Schema:
+    return {"type": "string"} | ({"description": description} if description else {})
+
+
+def _id(description: str, longest: int | None = MAX_ID) -> Schema:
+    """A text of a request, which must be more than white space."""
+    return _text(description) | {"pattern": NOT_BLANK} | ({"maxLength": longest} if longest else {})
+
+
+def _number(description: str, least: int = 0, most: int | None = None) -> Schema:
+    return {"type": "integer", "minimum": least} | ({"maximum": most} if most else {}) | {"description": description}
+
+
+def _or_null(schema: Schema) -> Schema:
+    if "enum" in schema:
+        return schema | {"enum": [*schema["enum"], None]}
+    return schema | {"type": [schema["type"], "null"]}
+
+
+_SECONDS = "seconds since the epoch"
+_CORRELATION = _id("Your own id of what you do; the function's log lines have it")
+
+NOTIFY: dict[str, Schema] = {
+    "id": _id("Your own id of the thing; the function's log lines have it"),
+    "title": _id("The provider's limit cuts it", None),
+    "message": _id("The provider's limit cuts it", None),
+    "timestamp": _or_null(_number(f"When it happened, {_SECONDS}")),
+    "channel": _id("One of herald.toml that the function serves; needed where it serves several"),
+    "reply_to": _id("An e-mail address to answer to, for a channel that can", notification.MAX_ADDRESS),
+    "fields": _list(_object({"name": _text(), "value": _text()}) | {"additionalProperties": False})
+    | {"description": "What the message is made of, for a channel that shows it in its own way"},
+    "options": {"type": "object", "description": "What only one kind of channel knows; each kind checks its own"},
+    "check": {"type": "boolean", "description": "True: only find out whether it could be delivered, and ring nobody"},
+}
+NOTIFIED: Schema = {
+    "oneOf": [
+        _object(
+            {
+                "channel": _text("The channel that it went to"),
+                "status": {"const": "delivered"},
+                "reference": _text("The provider's id of what it accepted"),
+            }
+        ),
+        _object(
+            {
+                "channel": _text("The channel that it would go to"),
+                "checked": {"const": True, "description": "Only to a request with `check`: it could be delivered"},
+                "quota": _or_null(
+                    _object(
+                        {
+                            "limit": _number("Messages that the provider takes in all"),
+                            "remaining": _number("Those that it still takes"),
+                            "reset": _or_null(
+                                _number(f"When all may be sent again, {_SECONDS}; null where that moves along")
+                            ),
+                        }
+                    )
+                )
+                | {"description": "What is left; null where there is none, or none is known"},
+            }
+        ),
+    ]
+}
+GET: dict[str, Schema] = {
+    "id": _id("The message's id, as the form's answer, the log and the bus tell it"),
+    "correlation_id": _CORRELATION,
+}
+LIST: dict[str, Schema] = {
+    "site": _id("A site of herald.toml, or one that has left it"),
+    "state": {"enum": [str(state) for state in MessageState]},
+    "since": _number(f"The first second of receipt, {_SECONDS}", most=LATEST - 1),
+    "until": _number("The second after the last one. It must be later than `since`", 1, LATEST),
+    "limit": _number("Messages of a page at most", 1, MOST),
+    "cursor": _text("That of the page before, asked for with the same `since` and `until`. No other is taken")
+    | {"pattern": "^[A-Za-z0-9_-]+$", "maxLength": MAX_CURSOR},
+    "correlation_id": _CORRELATION,
+}
+OUTCOME: dict[str, Schema] = {
+    "state": {"enum": [str(state) for state in State]},
+    "attempts": _number("How many attempts there were"),
+    "since": _or_null(_number(f"When this state began, {_SECONDS}; null as long as nothing was tried")),
+    "error": _or_null(_text("The class of the last error")),
+    "reference": _or_null(_text("The provider's id of what it accepted")),
+}
+LISTED: dict[str, Schema] = {
+    "id": _text(),
+    "site": _text(),
+    "received_at": _number(f"When the API took it, {_SECONDS}"),
+    "state": {"enum": [str(state) for state in MessageState]},
+    "channels": {
+        "type": "object",
+        "description": "By the channel's name",
+        "additionalProperties": _object(
+            OUTCOME | {"next_attempt_at": _or_null(_number(f"When another attempt may be made, {_SECONDS}"))}
+        ),
+    },
+    "held": _or_null({"enum": [str(held) for held in Held], "description": "Why it rings nobody"}),
+    "signals": _list(_text()) | {"description": "What makes it look like spam"},
+    "score": _number("The points of its signals"),
+}
+STORED: dict[str, Schema] = {
+    "duplicate_of": _or_null(_text("The id of the message that had the same content before")),
+    "fields": {
+        "type": "object",
+        "description": "What was typed, in the order sent",
+        "additionalProperties": _text(),
+    },
+    "stored_at": _number(_SECONDS.capitalize()),
+    "expires_at": _number(f"When it is deleted, {_SECONDS}; DynamoDB does so within days after"),
+    "due_at": _or_null(_number(f"When it is looked at again, {_SECONDS}; null for never more")),
+    "history": _list(_object(OUTCOME | {"channel": _text()}))
+    | {"description": "How each attempt of each channel ended, oldest first; a line with state pending is its replay"},
+}

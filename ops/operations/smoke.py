@@ -1,0 +1,213 @@
+"""``make smoke``: one message and one test event of each kind through a deployed stage, every step looked at, and every
+permission asked of IAM's policy simulator. It rings the owner's real channels once.
+"""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import requests
+
+from chalicelib.functions import functions_of
+from chalicelib.logic import events
+from chalicelib.logic.archive import MessageState
+from chalicelib.settings import Stage
+from ops.aws.account import Account
+from ops.errors import OpsError
+from ops.naming import Where
+from ops.operations import logs, test_message
+from ops.operations.stage_operations import Operations
+from ops.operations.trace import ENDED, StepKind
+from ops.templates.function_policies import Statement, statements
+
+PATIENCE = 420
+"""Seconds for a step. Lambda repeats a failed event after one and two minutes before it gives up:
+https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.html"""
+_PAUSE = 2.0
+_TIMEOUT = 30
+
+Found = TypeVar("Found")
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing that was looked at."""
+
+    name: str
+    well: bool
+    found: str
+
+
+class Smoke:
+    """The checks of one deployed stage."""
+
+    def __init__(
+        self, operations: Operations, urls: Mapping[str, str], patience: float = PATIENCE, pause: float = _PAUSE
+    ) -> None:
+        self._operations = operations
+        self._stage: Stage = operations.stage
+        self._account: Account = operations.account
+        self._urls = urls
+        self._patience, self._pause = patience, pause
+
+    def checks(self) -> Iterator[Check]:
+        """Each check as soon as it is made."""
+        yield self._health()
+        yield from self._message()
+        yield from self._event("", "on_success")
+        yield from self._event("fail", "on_failure")
+        yield from self.permissions()
+
+    def _health(self) -> Check:
+        try:
+            answer = requests.get(f"{self._urls['api']}/health", timeout=_TIMEOUT)
+        except requests.RequestException as error:
+            return Check("GET /health", False, str(error))
+        return Check("GET /health", answer.ok, str(answer.status_code))
+
+    def _message(self) -> Iterator[Check]:
+        site = self._stage.sites["default"]
+        fields = test_message.form(site, f"smoke test {uuid.uuid4()}") | {"source": "Herald's smoke test"}
+        try:
+            message_id = test_message.post(f"{self._urls['api']}/contact", site, fields)
+        except OpsError as error:
+            yield Check("POST /contact is accepted", False, str(error))
+            return
+        yield Check("POST /contact is accepted", True, message_id)
+        state = self._wait(lambda: self._ended(message_id))
+        # A site that asks for a proof of work keeps what comes without one in quarantine, and rings nobody.
+        well = state in (MessageState.DELIVERED, MessageState.QUARANTINED)
+        yield Check("the message is stored and delivered", well, f"{message_id} {state or 'has not ended'}")
+        told = self._wait(lambda: self._told(message_id))
+        yield Check("the bus tells on_success", told is not None, str(told or "no line in its log"))
+
+    def _ended(self, message_id: str) -> MessageState | None:
+        trace = self._operations.trace(message_id, logs=False)
+        return trace.state if trace.state in ENDED else None
+
+    def _told(self, message_id: str) -> str | None:
+        steps = self._operations.trace(message_id).steps
+        told = [step for step in steps if step.kind is StepKind.TOLD and step.source == "on_success"]
+        return str(told[0].details.get("action", "told")) if told else None
+
+    def _event(self, mode: str, function: str) -> Iterator[Check]:
+        name = f"GET /SendEvent{'?mode=fail' if mode else ''} reaches {function}"
+        if "send_event" not in self._urls:
+            yield Check(name, True, "not looked at: this stage has no send_event")
+            return
+        since = time.time() - 5
+        seen = {line.id for line in self._lines(function, since)}
+        try:
+            answer = requests.get(self._urls["send_event"], params={"mode": mode} if mode else None, timeout=_TIMEOUT)
+        except requests.RequestException as error:
+            yield Check(name, False, str(error))
+            return
+        if not answer.ok:
+            yield Check(name, False, f"{answer.status_code} {answer.text[:200]}")
+            return
+        line = self._wait(lambda: next((each for each in self._lines(function, since) if each.id not in seen), None))
+        yield Check(name, line is not None, str(line.entry.get("condition")) if line else "no line in its log")
+
+    def _lines(self, function: str, since: float) -> Iterator[logs.Line]:
+        found = logs.lines(self._account.logs, self._stage, function, since, time.time() + 60)
+        return (line for line in found if line.entry.get("kind") == events.KIND_EVENT)
+
+    def permissions(self) -> Iterator[Check]:
+        """Whether each role may do what its policy says, and nothing that only another function's says."""
+        where = self._account.where
+        asked = {spec.name: list(statements(spec, self._stage, where)) for spec in functions_of(self._stage)}
+        for name, found in asked.items():
+            wrong = []
+            for each in found:
+                results = self._simulate(name, each.actions, each.resources, context(each.condition))
+                wrong += [f"{one} is {decision}" for one, decision in results if decision != "allowed"]
+            denied = 0
+            for action, resources, condition in of_others(asked, name):
+                results = self._simulate(name, (action,), resources, context(condition))
+                wrong += [f"{one} is {decision}" for one, decision in results if decision == "allowed"]
+                denied += len(resources)
+            count = f"{sum(len(each.actions) for each in found)} allowed, {denied} of other functions denied"
+            yield Check(f"permissions of {name}", not wrong, "; ".join(wrong) or count)
+
+    def _simulate(
+        self, name: str, actions: Any, resources: Any, entries: list[dict[str, Any]]
+    ) -> list[tuple[str, str]]:
+        """What IAM would decide.
+
+        https://docs.aws.amazon.com/IAM/latest/APIReference/API_SimulatePrincipalPolicy.html
+        """
+        pages = (
+            self._account.client("iam")
+            .get_paginator("simulate_principal_policy")
+            .paginate(
+                PolicySourceArn=role_arn(self._stage, name, self._account.where),
+                ActionNames=list(actions),
+                ResourceArns=list(resources),
+                ContextEntries=entries,
+            )
+        )
+        return [decided for page in pages for each in page["EvaluationResults"] for decided in _decisions(each)]
+
+    def _wait(self, look: Callable[[], Found | None]) -> Found | None:
+        deadline = time.monotonic() + self._patience
+        while (found := look()) is None and time.monotonic() < deadline:
+            time.sleep(self._pause)
+        return found
+
+
+def role_arn(stage: Stage, function: str, where: Where) -> str:
+    return f"arn:{where.partition}:iam::{where.account}:role/{stage.role(function)}"
+
+
+def _decisions(result: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """What the simulator says of an action, of each resource that was asked for: what stands above these is of all."""
+    specific = [
+        (each["EvalResourceName"], each["EvalResourceDecision"]) for each in result.get("ResourceSpecificResults", [])
+    ]
+    for resource, decision in specific or [(result.get("EvalResourceName", "*"), result["EvalDecision"])]:
+        yield f"{result['EvalActionName']} on {resource}", str(decision)
+
+
+def of_others(
+    asked: Mapping[str, Sequence[Statement]], name: str
+) -> Iterator[tuple[str, tuple[str, ...], Mapping[str, Any]]]:
+    """What other functions may do and this one may not: each action by itself, as the simulator takes only some
+    together, on the very resources that the others may use it on."""
+    own = {(action, resource) for each in asked[name] for action in each.actions for resource in each.resources}
+    found: dict[str, dict[str, Mapping[str, Any]]] = {}
+    for each in (each for other, theirs in asked.items() if other != name for each in theirs):
+        for action in each.actions:
+            if (action, "*") not in own:
+                found.setdefault(action, {}).update(
+                    {resource: each.condition for resource in each.resources if (action, resource) not in own}
+                )
+    for action, resources in sorted(found.items()):
+        if resources:
+            yield action, tuple(resources), next(iter(resources.values()))
+
+
+def context(condition: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The request that a condition allows: each of its keys with the values that it names."""
+    return [
+        {"ContextKeyName": key, "ContextKeyValues": list(values), "ContextKeyType": kind}
+        for operator, keys in condition.items()
+        for key, values in keys.items()
+        for kind in ["stringList" if operator.startswith("For") else "string"]
+        for values in [[values] if isinstance(values, str) else values]
+        for values in [values if kind == "stringList" else values[:1]]
+    ]
+
+
+def to_add(checks: list[Check], stage: Stage, where: Where, day: str) -> str:
+    """What to add to the README's list of what has been run on AWS."""
+    looked = [check.name for check in checks if "not looked at" not in check.found]
+    failed = [check.name for check in checks if not check.well]
+    result = f"failed: {', '.join(failed)}" if failed else "all well"
+    permissions = sum(name.startswith("permissions") for name in looked)
+    others = [name for name in looked if not name.startswith("permissions")]
+    what = f"{', '.join(others)}, permissions of {permissions} functions"
+    return f"- {day}, {where.region}: `make deploy`, then `make smoke` ({what}): {result}."

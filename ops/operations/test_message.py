@@ -1,0 +1,107 @@
+"""A test message through the whole deployed path: the API, the topic, `destined`, the channels, the bus."""
+
+from __future__ import annotations
+
+import json
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from chalicelib.logic.archive import MessageState
+from chalicelib.settings import Site
+from ops.errors import OpsError
+from ops.operations.trace import ENDED, Step, StepKind
+
+if TYPE_CHECKING:
+    from ops.operations.stage_operations import Operations
+
+_PAUSE = 0.5
+"""Seconds between two looks at the table."""
+_LONGER = 1
+"""Seconds between two looks at the logs, of which CloudWatch allows fewer."""
+_ANSWER = 35
+"""Seconds that the API is waited for; API Gateway itself waits 29."""
+_SAMPLES = {"email": "herald@example.com", "source": "https://www.example.com/"}
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A step that was seen, and how long after sending."""
+
+    seconds: float
+    step: Step
+
+    def as_json(self) -> dict[str, object]:
+        return {"seconds": round(self.seconds, 3), **self.step.as_json()}
+
+
+def form(site: Site, text: str) -> dict[str, str]:
+    """What is typed into the site's form: its message, and something in each field that must not be empty."""
+    required = {name: _SAMPLES.get(name, "Herald") for name in site.required if name != "message"}
+    return {"name": "Herald", **required, "message": text}
+
+
+def post(address: str, site: Site, fields: Mapping[str, str]) -> str:
+    """Send a form to its address as a script of the site's page does; returns the message's id.
+
+    Raises :class:`OpsError` where it is not accepted.
+    """
+    headers = {"Content-Type": "application/json", "Accept": "application/json"}
+    if site.origins:
+        headers["Origin"] = site.origins[0]
+    request = urllib.request.Request(address, json.dumps(fields).encode(), headers, method="POST")
+    try:
+        with urllib.request.urlopen(request, timeout=_ANSWER) as answer:
+            message_id: str = json.loads(answer.read())["id"]
+            return message_id
+    except urllib.error.HTTPError as error:
+        raise OpsError(f"the API refused the message: {error.code} {_said(error)}") from None
+    except (OSError, ValueError, KeyError) as error:
+        raise OpsError(f"the API did not answer as expected: {error}") from None
+
+
+def _said(error: urllib.error.HTTPError) -> str:
+    """What a problem document says (RFC 9457), in one line."""
+    try:
+        found = json.loads(error.read(100_000))
+        return " ".join(str(found[name]) for name in ("title", "detail") if found.get(name))
+    except (OSError, ValueError, AttributeError):
+        return str(error.reason)
+
+
+def follow(
+    operations: Operations,
+    message_id: str,
+    patience: float,
+    saw: Callable[[Sent], None],
+    clock: Callable[[], float] = time.monotonic,
+    pause: Callable[[float], None] = time.sleep,
+) -> MessageState | None:
+    """Tell of each step of a message as it is seen, until its outcome was told or the time is over.
+
+    Returns the state in which it ended; None where the end was not seen in time.
+    """
+    begin = clock()
+    seen: set[tuple[object, ...]] = set()
+    while True:
+        message = operations.get(message_id)
+        settled = message is not None and message.listed.state in ENDED
+        trace = operations.trace(message_id, logs=settled)
+        for step in _new(trace.steps, seen):
+            saw(Sent(clock() - begin, step))
+        if settled and any(step.kind is StepKind.TOLD for step in trace.steps):
+            return trace.state
+        if clock() - begin >= patience:
+            return None
+        pause(_LONGER if settled else _PAUSE)
+
+
+def _new(steps: tuple[Step, ...], seen: set[tuple[object, ...]]) -> Iterator[Step]:
+    for step in steps:
+        which = (step.kind, step.source, step.channel, step.state, step.attempt, step.at)
+        if which not in seen:
+            seen.add(which)
+            yield step

@@ -1,0 +1,83 @@
+"""What a queue or topic of the owner's must allow, before a rule or Herald's topic can send there.
+
+Each statement has a ``Sid`` of the stage's own, so that it can stand among others': ``ops/deploy/target_policies.py``.
+https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-use-resource-based.html
+https://docs.aws.amazon.com/sns/latest/dg/subscribe-sqs-queue-to-sns-topic.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from chalicelib.settings import Stage
+from ops.config.extensions import Additions
+from ops.config.targets import Target
+from ops.naming import Where, logical
+from ops.templates.extensions import rule_name
+from ops.templates.function_policies import VERSION
+
+Statement = dict[str, Any]
+
+
+def statements(additions: Additions, stage: Stage, where: Where) -> dict[Target, list[Statement]]:
+    """What each queue and topic has to allow."""
+    found: dict[Target, list[Statement]] = {}
+    for name, rule in additions.rules.items():
+        source = where.arn("events", f"rule/{stage.bus}/{rule_name(name, stage)}")
+        statement = _statement(rule.to, where, "events.amazonaws.com", source, _sid(stage, "rule", name))
+        found.setdefault(rule.to.here, []).append(statement)
+    for name, subscriber in additions.subscribers.items():
+        source = where.arn("sns", stage.topic)
+        statement = _statement(subscriber.to, where, "sns.amazonaws.com", source, _sid(stage, "subscriber", name))
+        found.setdefault(subscriber.to.here, []).append(statement)
+    return {target: each for target, each in found.items() if target.service != "lambda"}
+
+
+def _statement(target: Target, where: Where, service: str, source: str, sid: str) -> Statement:
+    """One right, of this source alone. That of EventBridge on a topic is for every rule, as AWS says of it: "You can't
+    use Condition blocks in Amazon SNS topic policies for EventBridge" (eb-use-resource-based.html)."""
+    to_topic = target.service == "sns"
+    return {
+        "Sid": sid,
+        "Effect": "Allow",
+        "Principal": {"Service": service},
+        "Action": "sns:Publish" if to_topic else "sqs:SendMessage",
+        "Resource": target.arn(where),
+        **({} if to_topic else {"Condition": {"ArnEquals": {"aws:SourceArn": source}}}),
+    }
+
+
+def _sid(stage: Stage, table: str, name: str) -> str:
+    return f"{_ours(stage)}{logical(table, name)}"
+
+
+def _ours(stage: Stage) -> str:
+    """What every ``Sid`` of the stage begins with. ``Rule`` or ``Subscriber`` follows, so no other stage's does."""
+    return f"Herald{stage.name.capitalize()}"
+
+
+def merged_policy(
+    policy: Mapping[str, Any], wanted: Sequence[Statement], stage: Stage, *, others: bool = False
+) -> dict[str, Any]:
+    """The policy with the statements that are wanted, with or without ``others`` of the stage's, and all else as it is.
+
+    Whoever manages a policy elsewhere may put the statement there by another ``Sid``: then it is not laid again.
+    """
+    found = policy.get("Statement", [])
+    listed: list[Statement] = found if isinstance(found, list) else [found]
+    ours = tuple(f"{_ours(stage)}{table}" for table in ("Rule", "Subscriber"))
+    replaced = {each["Sid"] for each in wanted}
+
+    def stays(sid: str) -> bool:
+        return not sid.startswith(ours) or (others and sid not in replaced)
+
+    left = [each for each in listed if stays(str(each.get("Sid", "")))]
+    missing = [each for each in wanted if _nameless(each) not in map(_nameless, left)]
+    if [*left, *missing] == listed:
+        return dict(policy)
+    return {"Version": VERSION, **policy, "Statement": [*left, *missing]}
+
+
+def _nameless(statement: Statement) -> Statement:
+    return {key: value for key, value in statement.items() if key != "Sid"}

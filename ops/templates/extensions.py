@@ -1,0 +1,160 @@
+"""The resources of an owner's rules, subscribers and grants, as parts of the wiring template. docs/rules.md."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from chalicelib.logic import events
+from chalicelib.settings import Stage
+from ops.config.extensions import Additions, GrantTable, RuleTable, SubscriberTable
+from ops.naming import ANYWHERE, Where, logical, prefix
+from ops.templates import resources as templates
+from ops.templates.function_policies import VERSION
+
+SUCCESS = "Success"
+
+
+def resources(
+    extensions: Additions, stage: Stage, *, rule_dead_letters: Any, subscriber_dead_letters: Any
+) -> dict[str, Any]:
+    """All of it in the wiring template."""
+    found: dict[str, Any] = {}
+    for name, rule in extensions.rules.items():
+        found |= _rule_resources(name, rule, stage, rule_dead_letters)
+    for name, subscriber in extensions.subscribers.items():
+        found |= _subscriber_resources(name, subscriber, stage, subscriber_dead_letters)
+    for name, grant in extensions.grants.items():
+        found |= _grant_resources(name, grant, stage)
+    return found
+
+
+def outputs(extensions: Additions) -> dict[str, Any]:
+    """Of the wiring template: the ARN of each grant's policy."""
+    return {output: value for name in extensions.grants for output, value in _grant_outputs(name).items()}
+
+
+def pattern(rule: RuleTable) -> dict[str, Any]:
+    """The events that a rule matches.
+
+    An event tells either of an answer, which has a source and an action, or of a failure, which has a condition other
+    than ``Success`` and neither. So the two are alternatives: a rule that names an action and a condition hears the
+    answers with that action, and the failures with that condition.
+    """
+    answer: dict[str, Any] = {"requestContext": {"condition": [SUCCESS]}}
+    if rule.source or rule.action:
+        named: dict[str, Sequence[str]] = {"source": rule.source, "action": rule.action}
+        answer["responsePayload"] = {key: list(values) for key, values in named.items() if values}
+    failures = [each for each in rule.condition if each != SUCCESS]
+    failure = {"requestContext": {"condition": failures}}
+    hears_answers = bool(rule.source or rule.action or SUCCESS in rule.condition)
+    detail: dict[str, Any] = {}
+    if hears_answers and failures:
+        detail["$or"] = [answer, failure]
+    elif hears_answers:
+        detail |= answer
+    elif failures:
+        detail |= failure
+    attributes = {"site": list(rule.site), "kind": _kinds(rule.kind)}
+    asked = {name: {"Value": values} for name, values in attributes.items() if values}
+    if asked:
+        # Records is a list: EventBridge looks into it by itself.
+        # https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-event-patterns-arrays.html
+        detail["requestPayload"] = {"Records": {"Sns": {"MessageAttributes": asked}}}
+    return {"source": ["lambda"], **({"detail": detail} if detail else {})}
+
+
+def _kinds(kinds: Sequence[str]) -> list[str]:
+    """What the attribute ``kind`` holds: what the scheduled retry tries again is a form's message, too."""
+    retried = [events.KIND_RETRY] if events.KIND_CONTACT in kinds else []
+    return [*kinds, *retried]
+
+
+def rule_name(name: str, stage: Stage) -> str:
+    """The name that the rule has on the bus."""
+    return f"{stage.bus}-rule-{name}"
+
+
+def _rule_resources(name: str, rule: RuleTable, stage: Stage, dead_letters: Any) -> dict[str, Any]:
+    """The rule and, for a function, the permission to run it; queues and topics: ``extension_policies.py``."""
+    key = logical("rule", name)
+    target = (name, {"Fn::Sub": rule.to.arn(ANYWHERE)})
+    described = f"The owner's rule {name}"
+    found = {
+        key: templates.rule(stage.bus, rule_name(name, stage), described, pattern(rule), target, dead_letters),
+    }
+    if rule.to.service == "lambda":
+        found[f"PermissionOf{key}"] = templates.permission(rule.to.name, "events", {"Fn::GetAtt": [key, "Arn"]})
+    return found
+
+
+def _subscriber_resources(name: str, subscriber: SubscriberTable, stage: Stage, dead_letters: Any) -> dict[str, Any]:
+    """The subscription and, for a function, the permission to run it; queues: ``extension_policies.py``."""
+    key = logical("subscriber", name)
+    topic = templates.here("sns", stage.topic)
+    wanted = {"site": list(subscriber.site), "kind": list(subscriber.kind)}
+    wanted = {attribute: values for attribute, values in wanted.items() if values}
+    found: dict[str, Any] = {
+        key: {
+            "Type": "AWS::SNS::Subscription",
+            "Properties": {
+                "TopicArn": topic,
+                "Protocol": subscriber.to.service,
+                "Endpoint": {"Fn::Sub": subscriber.to.arn(ANYWHERE)},
+                **({"FilterPolicy": wanted} if wanted else {}),
+                **({"RawMessageDelivery": True} if subscriber.raw else {}),
+                "RedrivePolicy": {"deadLetterTargetArn": dead_letters},
+            },
+        }
+    }
+    if subscriber.to.service == "lambda":
+        found[f"PermissionOf{key}"] = templates.permission(subscriber.to.name, "sns", topic)
+    return found
+
+
+def policy(grant: GrantTable, stage: Stage, where: Where) -> dict[str, Any]:
+    """For each function the call of it, and the look into the directory that finds it.
+
+    The function's ARN has no version or alias behind it, and fits no call that names one:
+    https://docs.aws.amazon.com/lambda/latest/dg/lambda-api-permissions-ref.html
+    """
+    statements = []
+    for name in grant.functions:
+        sid = logical("", name.replace("_", "-"))
+        statements += [
+            _allow(f"Invoke{sid}", "lambda:InvokeFunction", where.arn("lambda", f"function:{stage.function(name)}")),
+            _allow(f"Find{sid}", "ssm:GetParameter", where.arn("ssm", f"parameter{stage.parameters}/functions/{name}")),
+        ]
+    return {"Version": VERSION, "Statement": statements}
+
+
+def _allow(sid: str, action: str, on: str) -> dict[str, Any]:
+    return {"Sid": sid, "Effect": "Allow", "Action": [action], "Resource": [on]}
+
+
+def policy_name(name: str, stage: Stage) -> str:
+    return f"{prefix(stage)}-grant-{name}"
+
+
+def _grant_resources(name: str, grant: GrantTable, stage: Stage) -> dict[str, Any]:
+    """The policy, attached to the roles that are named."""
+    document = policy(grant, stage, ANYWHERE)
+    for statement in document["Statement"]:
+        statement["Resource"] = [{"Fn::Sub": arn} for arn in statement["Resource"]]
+    return {
+        logical("grant", name): {
+            "Type": "AWS::IAM::ManagedPolicy",
+            "Properties": {
+                "ManagedPolicyName": policy_name(name, stage),
+                "Description": f"Herald, stage {stage.name}: the grant {name}",
+                "PolicyDocument": document,
+                **({"Roles": list(grant.roles)} if grant.roles else {}),
+            },
+        }
+    }
+
+
+def _grant_outputs(name: str) -> dict[str, Any]:
+    """The policy's ARN."""
+    key = logical("grant", name)
+    return {key: {"Value": {"Ref": key}}}

@@ -1,0 +1,146 @@
+"""One IAM policy for each function, made of its grants in the manifest: exact ARNs, no other action."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from chalicelib.functions import FunctionSpec, Resource, channels_for, grants_of, notifiers_of
+from chalicelib.settings import Stage
+from ops.naming import Where
+
+VERSION = "2012-10-17"
+
+LOGS_PAGE = "https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs.html"
+DESTINATIONS_PAGE = "https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html"
+
+XRAY_PAGE = "https://docs.aws.amazon.com/lambda/latest/dg/services-xray.html"
+XRAY = ("xray:PutTraceSegments", "xray:PutTelemetryRecords")
+
+AWS_ITSELF: Mapping[str, str] = {
+    "logs:CreateLogGroup": LOGS_PAGE,
+    "logs:CreateLogStream": LOGS_PAGE,
+    "logs:PutLogEvents": LOGS_PAGE,
+    "events:PutEvents": DESTINATIONS_PAGE,
+    "sqs:SendMessage": DESTINATIONS_PAGE,
+    **dict.fromkeys(XRAY, XRAY_PAGE),
+}
+"""What no code of Herald's calls: AWS itself does, with the function's role, and the page that says so."""
+
+WILDCARDS: Mapping[str, str] = {
+    "ses:GetAccount": "https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonsimpleemailservicev2.html",
+    **dict.fromkeys(XRAY, "https://docs.aws.amazon.com/service-authorization/latest/reference/list_awsx-ray.html"),
+}
+"""Actions that are granted on a wildcard because AWS can't have their resource named, and the page that says so."""
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """One statement of a function's policy, and what it is for."""
+
+    sid: str
+    actions: tuple[str, ...]
+    resources: tuple[str, ...]
+    why: str
+    condition: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def used_by(self) -> str:
+        """Who makes the calls with the function's role: its code, or AWS itself."""
+        return "AWS" if set(self.actions) <= set(AWS_ITSELF) else "code"
+
+    def document(self) -> dict[str, Any]:
+        return {
+            "Sid": self.sid,
+            "Effect": "Allow",
+            "Action": sorted(self.actions),
+            "Resource": list(self.resources),
+            **({"Condition": dict(self.condition)} if self.condition else {}),
+        }
+
+
+def policy(spec: FunctionSpec, stage: Stage, where: Where) -> dict[str, Any]:
+    """The policy document of one function's role."""
+    return {"Version": VERSION, "Statement": [each.document() for each in statements(spec, stage, where)]}
+
+
+def statements(spec: FunctionSpec, stage: Stage, where: Where) -> Iterator[Statement]:
+    """What a function's role may do: write its log, and what its grants say.
+
+    The log statement is no grant of the manifest, as every function has it. The log group is the function's own, and
+    Lambda makes it where it doesn't exist. Its ARN ends in ``:*`` for all of these actions:
+    https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/iam-access-control-overview-cwl.html
+    """
+    yield Statement(
+        "WriteLogs",
+        ("logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents"),
+        (where.arn("logs", f"log-group:{stage.log_group(spec.name)}:*"),),
+        "Lambda writes down what the function says",
+    )
+    if stage.xray:
+        yield Statement("TraceRuns", XRAY, ("*",), "Lambda sends traces; X-Ray knows no resource for them")
+    for grant in grants_of(spec, stage):
+        arns = _arns(grant.on, spec, stage, where)
+        if arns:
+            condition = _condition(grant.on, spec, stage)
+            yield Statement(grant.sid, grant.actions, tuple(arns), grant.why, condition)
+
+
+def _arns(on: Resource, spec: FunctionSpec, stage: Stage, where: Where) -> list[str]:
+    match on:
+        case Resource.TOPIC:
+            return [where.arn("sns", stage.topic)]
+        case Resource.TABLE:
+            return [where.arn("dynamodb", f"table/{stage.table}")]
+        case Resource.DUE:
+            return [where.arn("dynamodb", f"table/{stage.table}/index/{stage.due_index}")]
+        case Resource.LISTS:
+            return [where.arn("dynamodb", f"table/{stage.table}/index/{stage.site_index}")]
+        case Resource.DESTINED:
+            return [where.arn("lambda", f"function:{stage.function('destined')}")]
+        case Resource.BUS:
+            return [where.arn("events", f"event-bus/{stage.bus}")]
+        case Resource.NOTIFIERS | Resource.ALARM_NOTIFIERS | Resource.DIGEST_NOTIFIERS:
+            names = {notifiers_of(stage)[channel].name for channel in channels_for(on, stage)}
+            return [where.arn("lambda", f"function:{stage.function(name)}") for name in sorted(names)]
+        case Resource.KEY:
+            return [where.arn("ssm", f"parameter{stage.key}")]
+        case Resource.RULE_DEAD_LETTERS:
+            return [where.arn("sqs", stage.rule_dead_letters)]
+        case Resource.SECRETS:
+            return [
+                where.arn("ssm", f"parameter{stage.parameters}/{channel}/{name}")
+                for channel in stage.channels_of(spec.channel)
+                for name in spec.secrets
+                if spec.needs_secret(stage.channels[channel], name)
+            ]
+        case Resource.IDENTITIES:
+            return [where.arn("ses", f"identity/{name}") for name in _options(spec, stage, "identities")]
+        case Resource.SES:
+            return ["*"]
+        case Resource.SENDING:
+            return [
+                *_arns(Resource.IDENTITIES, spec, stage, where),
+                *(where.arn("ses", f"configuration-set/{name}") for name in _options(spec, stage, "configuration_set")),
+            ]
+
+
+def _condition(on: Resource, spec: FunctionSpec, stage: Stage) -> dict[str, Any]:
+    """What else must be so. For e-mails: from and to the addresses of the channels, and no others.
+
+    ``ForAllValues`` is true of a request without recipients too; such a mail reaches nobody.
+    https://docs.aws.amazon.com/ses/latest/dg/control-user-access.html
+    """
+    if on is not Resource.SENDING:
+        return {}
+    return {
+        "StringEquals": {"ses:FromAddress": _options(spec, stage, "from_address")},
+        "ForAllValues:StringEquals": {"ses:Recipients": _options(spec, stage, "to")},
+    }
+
+
+def _options(spec: FunctionSpec, stage: Stage, name: str) -> list[str]:
+    """What the function's channels hold in one option, together."""
+    channels = (stage.channels[channel] for channel in stage.channels_of(spec.channel))
+    return sorted({text for channel in channels for text in channel.texts(name)})

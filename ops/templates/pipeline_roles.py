@@ -1,0 +1,427 @@
+"""The roles that a pipeline works with, as a CloudFormation template: one that deploys a stage, one that compares.
+
+Both are for GitHub's OpenID Connect, so no key is kept anywhere. The role that deploys lets in one environment of one
+repository, on its branch ``main`` alone; the one that compares is for pull requests and may only read. A third part is
+the permissions boundary: the most that any role which the pipeline makes can do, whatever policy it is given.
+https://docs.github.com/en/actions/reference/security/oidc
+https://docs.aws.amazon.com/IAM/latest/UserGuide/access_policies_boundaries.html
+
+Their names don't begin as those of the stage's own roles do, so the role that deploys can change none of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from chalicelib.functions import FUNCTIONS
+from chalicelib.settings import APP, Stage
+from ops import naming
+from ops.errors import OpsError
+from ops.naming import ANYWHERE, Where
+from ops.templates.function_policies import AWS_ITSELF, VERSION, WILDCARDS
+
+Statement = dict[str, Any]
+
+
+def name(stage: Stage, does: str) -> str:
+    return f"{APP}-{does}-{stage.name}"
+
+
+def boundary(stage: Stage, where: Where = ANYWHERE) -> str:
+    """The ARN of the permissions boundary of a stage's roles, which is there where the stage has a pipeline."""
+    return f"arn:{where.partition}:iam::{where.account}:policy/{name(stage, 'boundary')}"
+
+
+def template(stage: Stage) -> dict[str, Any]:
+    """The template of one stage's roles; names and pseudo parameters alone."""
+    return {
+        "AWSTemplateFormatVersion": "2010-09-09",
+        "Description": f"Herald, stage {stage.name}: the roles of its pipeline",
+        "Parameters": {
+            "Repository": {
+                "Type": "String",
+                "Description": "owner/name on GitHub, upper and lower case as there",
+                "AllowedPattern": _REPOSITORY,
+            },
+            "RepositoryIds": {
+                "Type": "String",
+                "Description": "owner's id/repository's id, as GitHub names them in a subject; empty lets in any",
+                "AllowedPattern": "([0-9]+/[0-9]+)?",
+                "Default": "",
+            },
+            "Environment": {
+                "Type": "String",
+                "Description": "The repository's environment that may deploy",
+                "AllowedPattern": "[A-Za-z0-9._-]+",
+                "Default": stage.name,
+            },
+            "Provider": {
+                "Type": "String",
+                "Description": "new, or existing where the account knows GitHub's OpenID Connect already",
+                "AllowedValues": ["new", "existing"],
+                "Default": "new",
+            },
+        },
+        "Conditions": {
+            "NewProvider": {"Fn::Equals": [{"Ref": "Provider"}, "new"]},
+            "AnyIds": {"Fn::Equals": [{"Ref": "RepositoryIds"}, ""]},
+        },
+        "Resources": {
+            "GitHub": {
+                "Type": "AWS::IAM::OIDCProvider",
+                "Condition": "NewProvider",
+                "DeletionPolicy": "Retain",
+                "UpdateReplacePolicy": "Retain",
+                "Properties": {"Url": f"https://{_ISSUER}", "ClientIdList": ["sts.amazonaws.com"]},
+            },
+            "Boundary": {
+                "Type": "AWS::IAM::ManagedPolicy",
+                "Properties": {
+                    "ManagedPolicyName": name(stage, "boundary"),
+                    "Description": f"The most that a role of {naming.prefix(stage)} can do",
+                    "PolicyDocument": _document(bounding(stage)),
+                },
+            },
+            "Deploy": _role(
+                stage,
+                "deploy",
+                "environment:${Environment}",
+                {"environment": {"Ref": "Environment"}, "ref": "refs/heads/main"},
+                deploying(stage),
+            ),
+            "Compare": _role(stage, "diff", "pull_request", {}, comparing(stage)),
+        },
+        "Outputs": {output: {"Value": {"Fn::GetAtt": [output, "Arn"]}} for output in ("Deploy", "Compare")},
+    }
+
+
+_ISSUER = "token.actions.githubusercontent.com"
+_REPOSITORY = "[A-Za-z0-9_-]+/[A-Za-z0-9._-]+"
+"""Neither part can hold what a pattern of IAM's takes for a wildcard, nor the ``@`` that stands before an id."""
+
+
+def _role(
+    stage: Stage, does: str, context: str, claims: Mapping[str, Any], statements: list[Statement]
+) -> dict[str, Any]:
+    provider = f"arn:${{AWS::Partition}}:iam::${{AWS::AccountId}}:oidc-provider/{_ISSUER}"
+    return {
+        "Type": "AWS::IAM::Role",
+        "Properties": {
+            "RoleName": name(stage, does),
+            "MaxSessionDuration": 3600,
+            "AssumeRolePolicyDocument": {
+                "Version": VERSION,
+                "Statement": [
+                    {
+                        "Effect": "Allow",
+                        "Principal": {"Federated": {"Fn::Sub": provider}},
+                        "Action": "sts:AssumeRoleWithWebIdentity",
+                        "Condition": _trust(context, claims),
+                    }
+                ],
+            },
+            "Policies": [{"PolicyName": does, "PolicyDocument": _document(statements)}],
+        },
+    }
+
+
+def _trust(context: str, claims: Mapping[str, Any]) -> dict[str, Any]:
+    """The conditions by which a token of GitHub's is let in.
+
+    GitHub writes ids into the subjects of newer repositories, and none into those of older ones. With the ids given,
+    one subject fits and no other. Without them ``*`` stands for each id, and it matches ``/`` and ``:`` too: that
+    nothing of another repository gets in follows from the claim ``repository``, which must be exactly the one.
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_iam-condition-keys.html#condition-keys-wif
+    """
+    parts = {
+        f"{part}{what}": {"Fn::Select": [number, {"Fn::Split": ["/", {"Ref": parameter}]}]}
+        for what, parameter in (("", "Repository"), ("Id", "RepositoryIds"))
+        for number, part in enumerate(("Owner", "Name"))
+    }
+    names = {part: parts[part] for part in ("Owner", "Name")}
+    return {
+        "StringEquals": {
+            f"{_ISSUER}:aud": "sts.amazonaws.com",
+            f"{_ISSUER}:repository": {"Ref": "Repository"},
+            **{f"{_ISSUER}:{claim}": value for claim, value in claims.items()},
+        },
+        "StringLike": {
+            f"{_ISSUER}:sub": {
+                "Fn::If": [
+                    "AnyIds",
+                    [
+                        {"Fn::Sub": f"repo:${{Repository}}:{context}"},
+                        {"Fn::Sub": [f"repo:${{Owner}}@*/${{Name}}@*:{context}", names]},
+                    ],
+                    {"Fn::Sub": [f"repo:${{Owner}}@${{OwnerId}}/${{Name}}@${{NameId}}:{context}", parts]},
+                ]
+            }
+        },
+    }
+
+
+def _document(statements: list[Statement]) -> dict[str, Any]:
+    return {"Version": VERSION, "Statement": _substituted(statements)}
+
+
+def _substituted(value: Any) -> Any:
+    """Let CloudFormation put the account's own values in, wherever a text asks for them."""
+    match value:
+        case str():
+            return {"Fn::Sub": value} if "${" in value else value
+        case dict():
+            return {key: _substituted(part) for key, part in value.items()}
+        case list():
+            return [_substituted(part) for part in value]
+    return value
+
+
+def bounding(stage: Stage) -> list[Statement]:
+    """The most that any role of the stage can do: every action of the manifest, on all that is the stage's.
+
+    It depends on no configuration: a change of ``herald.toml`` never needs the administrator who deploys the template.
+    Identities of SES are the owner's to name, so there no stage can be told apart.
+
+    Raises :class:`OpsError` for an action of a service of which it isn't said what is the stage's.
+    """
+    own = _Arns(stage)
+    log_group = stage.log_group("api_handler")
+    table = own.arn("dynamodb", f"table/{stage.table}")
+    resources = {
+        "dynamodb": [table, f"{table}/index/*"],
+        "events": [own.arn("events", f"event-bus/{stage.bus}")],
+        "lambda": own.functions,
+        "logs": [own.arn("logs", f"log-group:{log_group}{end}") for end in (":*", "-*")],
+        "ses": [own.arn("ses", "identity/*"), own.arn("ses", "configuration-set/*")],
+        "sns": [own.arn("sns", stage.topic)],
+        "sqs": [own.arn("sqs", f"{own.prefix}-*")],
+        "ssm": [own.parameter("*")],
+    }
+    used = {action for spec in FUNCTIONS for grant in spec.grants for action in grant.actions} | set(AWS_ITSELF)
+    actions: dict[str, list[str]] = {}
+    for action in sorted(used - set(WILDCARDS)):
+        actions.setdefault(action.partition(":")[0], []).append(action)
+    if unknown := sorted(actions.keys() - resources.keys()):
+        raise OpsError(
+            f"functions may use {', '.join(unknown)}, and the boundary of their roles doesn't know of what: say it in "
+            "`bounding` of ops/templates/pipeline_roles.py"
+        )
+    return [
+        *(_allow(service.capitalize(), resources[service], *names) for service, names in actions.items()),
+        _allow("WithoutResource", ["*"], *sorted(used & set(WILDCARDS))),
+    ]
+
+
+def comparing(stage: Stage) -> list[Statement]:
+    """What `make diff` reads. Neither messages nor secrets: of the parameters only what a deployment recorded."""
+    own = _Arns(stage)
+    return [
+        _allow("ReadStacks", own.stacks, "cloudformation:DescribeStacks", "cloudformation:GetTemplate"),
+        _allow(
+            "ReadFunctions",
+            own.functions,
+            *_of("lambda", "GetFunction GetPolicy GetFunctionEventInvokeConfig GetFunctionUrlConfig"),
+        ),
+        _allow("ReadRules", [own.arn("events", f"rule/{stage.bus}/*")], "events:DescribeRule"),
+        _allow("ReadPolicies", own.roles, "iam:GetRolePolicy"),
+        _allow("SeeBoundary", [boundary(stage)], "iam:GetPolicy"),
+        _allow("ReadApis", [f"{own.apis}/*"], "apigateway:GET"),
+        _allow("ReadLogGroups", ["*"], "logs:DescribeLogGroups"),
+        _allow("ReadRecords", [own.parameter("deployed"), own.parameter("deployed/*")], "ssm:GetParameter"),
+        _allow("ReadReleases", [f"{own.bucket}/*"], "s3:GetObject"),
+    ]
+
+
+def deploying(stage: Stage) -> list[Statement]:
+    """What `make deploy`, `make rollback` and `make smoke` call, themselves and through CloudFormation.
+
+    The table, the queues, the bus and the bucket it can delete through CloudFormation alone, which undoes a creation
+    that failed: `make destroy` is for a person. The ids of APIs are AWS's to choose, so there no stage can be told
+    apart. What CloudFormation needs is in the handlers of its resource schemas; tests/infrastructure/test_pipeline.py
+    holds this against them.
+    """
+    own = _Arns(stage)
+    return [
+        _allow(
+            "Stacks",
+            own.stacks,
+            *_of(
+                "cloudformation",
+                "CreateStack UpdateStack ContinueUpdateRollback DeleteStack DescribeStacks DescribeStackEvents"
+                " GetTemplate",
+            ),
+        ),
+        _allow(
+            "Table",
+            [own.arn("dynamodb", f"table/{stage.table}")],
+            *_of(
+                "dynamodb",
+                "CreateTable UpdateTable DescribeTable UpdateTimeToLive DescribeTimeToLive UpdateContinuousBackups"
+                " DescribeContinuousBackups DescribeContributorInsights DescribeKinesisStreamingDestination"
+                " GetResourcePolicy ListTagsOfResource TagResource UntagResource GetItem",
+            ),
+        ),
+        _allow(
+            "Queues",
+            [own.arn("sqs", f"{own.prefix}-*")],
+            *_of(
+                "sqs", "CreateQueue GetQueueAttributes SetQueueAttributes GetQueueUrl ListQueueTags TagQueue UntagQueue"
+            ),
+        ),
+        _allow(
+            "Topics",
+            [own.arn("sns", f"{own.prefix}-*")],
+            *_of(
+                "sns",
+                "CreateTopic DeleteTopic GetTopicAttributes SetTopicAttributes GetDataProtectionPolicy Subscribe"
+                " ListSubscriptionsByTopic ListTagsForResource TagResource UntagResource",
+            ),
+        ),
+        _allow("Subscriptions", ["*"], *_of("sns", "Unsubscribe GetSubscriptionAttributes SetSubscriptionAttributes")),
+        _allow(
+            "BusAndRules",
+            [
+                own.arn("events", f"event-bus/{stage.bus}"),
+                own.arn("events", f"rule/{own.prefix}-*"),
+                own.arn("events", f"rule/{stage.bus}/*"),
+            ],
+            *_of(
+                "events",
+                "CreateEventBus DescribeEventBus UpdateEventBus PutRule DescribeRule EnableRule DeleteRule PutTargets"
+                " RemoveTargets ListTargetsByRule ListTagsForResource TagResource UntagResource",
+            ),
+        ),
+        _allow(
+            "Functions",
+            own.functions,
+            *_of(
+                "lambda",
+                "CreateFunction GetFunction GetFunctionConfiguration UpdateFunctionCode UpdateFunctionConfiguration"
+                " DeleteFunction AddPermission RemovePermission GetPolicy PutFunctionConcurrency"
+                " DeleteFunctionConcurrency PutFunctionEventInvokeConfig UpdateFunctionEventInvokeConfig"
+                " GetFunctionEventInvokeConfig DeleteFunctionEventInvokeConfig CreateFunctionUrlConfig"
+                " UpdateFunctionUrlConfig GetFunctionUrlConfig DeleteFunctionUrlConfig ListTags TagResource"
+                " UntagResource",
+            ),
+        ),
+        _allow("Canary", [own.arn("lambda", f"function:{stage.function('canary')}")], "lambda:InvokeFunction"),
+        _allow(
+            "Roles",
+            own.roles,
+            *_of(
+                "iam",
+                "GetRole UpdateRole UpdateRoleDescription UpdateAssumeRolePolicy DeleteRole GetRolePolicy"
+                " DeleteRolePolicy ListRolePolicies ListAttachedRolePolicies ListRoleTags TagRole UntagRole"
+                " SimulatePrincipalPolicy",
+            ),
+        ),
+        {
+            **_allow(
+                "RolesWithinBoundary", own.roles, *_of("iam", "CreateRole PutRolePolicy PutRolePermissionsBoundary")
+            ),
+            "Condition": {"StringEquals": {"iam:PermissionsBoundary": boundary(stage)}},
+        },
+        _allow("SeeBoundary", [boundary(stage)], "iam:GetPolicy"),
+        {
+            **_allow("HandRolesOn", own.roles, "iam:PassRole"),
+            "Condition": {
+                "StringEquals": {"iam:PassedToService": ["lambda.amazonaws.com", "apigateway.amazonaws.com"]}
+            },
+        },
+        _allow(
+            "Apis",
+            [own.apis, f"{own.apis}/*", own.api("tags/*")],
+            *_of("apigateway", "GET POST PUT PATCH DELETE"),
+        ),
+        _allow(
+            "Logs",
+            [own.arn("logs", f"log-group:{stage.log_group('api_handler')}{end}") for end in ("", ":*", "-*")],
+            *_of("logs", "CreateLogGroup PutRetentionPolicy TagResource FilterLogEvents"),
+        ),
+        _allow("FindLogGroups", ["*"], "logs:DescribeLogGroups"),
+        _allow(
+            "Alarms",
+            [own.arn("cloudwatch", f"alarm:{own.prefix}-*")],
+            *_of(
+                "cloudwatch", "PutMetricAlarm DescribeAlarms DeleteAlarms ListTagsForResource TagResource UntagResource"
+            ),
+        ),
+        _allow(
+            "Records",
+            [own.parameter(name) for name in ("deployed", "deployed/*", "functions/*", "spam/key")],
+            *_of(
+                "ssm",
+                "PutParameter DeleteParameter AddTagsToResource RemoveTagsFromResource ListTagsForResource",
+            ),
+        ),
+        _allow(
+            "ReadRecords",
+            [own.parameter(name) for name in ("deployed", "deployed/*", "functions/*")],
+            *_of("ssm", "GetParameter GetParameters"),
+        ),
+        _allow(
+            "Releases",
+            [own.bucket],
+            *_of(
+                "s3",
+                "CreateBucket ListBucket PutEncryptionConfiguration PutBucketPublicAccessBlock GetBucketTagging"
+                " PutBucketTagging ListTagsForResource TagResource UntagResource"
+                # CloudFormation looks at all that a bucket can have.
+                " GetAccelerateConfiguration GetAnalyticsConfiguration GetBucketAbac GetBucketCORS GetBucketLogging"
+                " GetBucketMetadataTableConfiguration GetBucketNotification GetBucketObjectLockConfiguration"
+                " GetBucketOwnershipControls GetBucketPublicAccessBlock GetBucketVersioning GetBucketWebsite"
+                " GetEncryptionConfiguration GetIntelligentTieringConfiguration GetInventoryConfiguration"
+                " GetLifecycleConfiguration GetMetricsConfiguration GetReplicationConfiguration",
+            ),
+        ),
+        _allow("ReleaseFiles", [f"{own.bucket}/*"], *_of("s3", "GetObject PutObject DeleteObject")),
+        {
+            **_allow(
+                "UndoFailedCreation",
+                [
+                    own.arn("dynamodb", f"table/{stage.table}"),
+                    own.arn("sqs", f"{own.prefix}-*"),
+                    own.arn("events", f"event-bus/{stage.bus}"),
+                    own.bucket,
+                ],
+                "dynamodb:DeleteTable",
+                "sqs:DeleteQueue",
+                "events:DeleteEventBus",
+                "s3:DeleteBucket",
+            ),
+            # https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/fas-requests-and-permission-evaluation.html
+            "Condition": {"ForAnyValue:StringEquals": {"aws:CalledVia": ["cloudformation.amazonaws.com"]}},
+        },
+    ]
+
+
+class _Arns:
+    """ARNs of a stage, by the names that all of it begins with."""
+
+    def __init__(self, stage: Stage) -> None:
+        self.prefix = naming.prefix(stage)
+        self._parameters = stage.parameters
+        self.stacks = [self.arn("cloudformation", f"stack/{self.prefix}-*/*")]
+        self.functions = [self.arn("lambda", f"function:{name}") for name in (self.prefix, f"{self.prefix}-*")]
+        self.roles = [f"arn:${{AWS::Partition}}:iam::${{AWS::AccountId}}:role/{self.prefix}-*"]
+        self.apis = self.api("restapis")
+        self.bucket = f"arn:${{AWS::Partition}}:s3:::{self.prefix}-releases-${{AWS::AccountId}}-*"
+        """Each foundation stack that is made has a bucket with another end of its name."""
+
+    def arn(self, service: str, resource: str) -> str:
+        return ANYWHERE.arn(service, resource)
+
+    def api(self, path: str) -> str:
+        return f"arn:${{AWS::Partition}}:apigateway:${{AWS::Region}}::/{path}"
+
+    def parameter(self, name: str) -> str:
+        return self.arn("ssm", f"parameter{self._parameters}/{name}")
+
+
+def _allow(sid: str, resources: list[str], *actions: str) -> Statement:
+    return {"Sid": sid, "Effect": "Allow", "Action": list(actions), "Resource": resources}
+
+
+def _of(service: str, names: str) -> list[str]:
+    return [f"{service}:{name}" for name in names.split()]

@@ -1,0 +1,241 @@
+"""What a stage's resources let in by policies of their own, and the roles that are no function's.
+
+Read from the very templates that are deployed. What Chalice adds by itself follows from a function's trigger; a test
+holds that against the functions that stand after a deployment.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from chalicelib.functions import FunctionSpec, functions_of
+from chalicelib.settings import Stage
+from ops import naming
+from ops.config.loader import StageConfig
+from ops.naming import Where
+from ops.templates import extension_policies, wiring
+
+DATA, FOUNDATION = Path("infra/data.yaml"), Path("infra/foundation.yaml")
+
+
+@dataclass(frozen=True, slots=True)
+class Permission:
+    """One statement of a resource's own policy, of a role's trust, or of the policy of a role that is no function's."""
+
+    who: str
+    """A service, ``*``, or the role."""
+    effect: str
+    actions: tuple[str, ...]
+    on: str
+    only: str
+    """The condition; empty for none."""
+    made_by: str
+    """Which template, or Chalice."""
+
+
+def permissions(root: Path, config: StageConfig, where: Where) -> list[Permission]:
+    """All of one stage, the functions' first."""
+    stage = config.stage
+    return [
+        *_of_chalice(stage, where),
+        *_of_template(
+            wiring.template(stage, with_alarms=config.alarms_to is not None, additions=config.additions),
+            "wiring",
+            stage,
+            where,
+        ),
+        *_of_owners(config, where),
+        *_of_template(read(root / DATA), "data", stage, where),
+        *_of_template(read(root / FOUNDATION), "foundation", stage, where, without=_conditions(config)),
+    ]
+
+
+def _conditions(config: StageConfig) -> frozenset[str]:
+    """The conditions of the foundation that are not so."""
+    return frozenset() if config.send_event else frozenset({"HasSendEvent"})
+
+
+def _of_chalice(stage: Stage, where: Where) -> Iterator[Permission]:
+    for spec in functions_of(stage):
+        source = _source(spec, stage, where)
+        if source:
+            service, arn = source
+            yield Permission(
+                f"{service}.amazonaws.com",
+                "Allow",
+                ("lambda:InvokeFunction",),
+                where.arn("lambda", f"function:{stage.function(spec.name)}"),
+                f"ArnLike aws:SourceArn {arn}",
+                "Chalice",
+            )
+
+
+def _of_owners(config: StageConfig, where: Where) -> Iterator[Permission]:
+    """What a deployment lays into the policies of the owner's own queues and topics."""
+    of = Resolver({}, config.stage, where)
+    for found in extension_policies.statements(config.additions, config.stage, where).values():
+        yield from (_permission(each, of, f"deploy: {each['Sid']}", who=_who(each, of)) for each in found)
+
+
+def _source(spec: FunctionSpec, stage: Stage, where: Where) -> tuple[str, str] | None:
+    match spec.trigger.kind:
+        case "http":
+            return "apigateway", where.arn("execute-api", "<api>/*")
+        case "topic":
+            return "sns", where.arn("sns", stage.topic)
+        case "schedule":
+            return "events", where.arn("events", f"rule/{stage.function(spec.name)}-event")
+    return None
+
+
+def _of_template(
+    template: Mapping[str, Any], name: str, stage: Stage, where: Where, without: frozenset[str] = frozenset()
+) -> Iterator[Permission]:
+    resources = {
+        key: it for key, it in template["Resources"].items() if not without or it.get("Condition") not in without
+    }
+    of = Resolver(resources, stage, where)
+    for key, it in resources.items():
+        properties, made_by = it.get("Properties", {}), f"{name}: {key}"
+        match it["Type"]:
+            case "AWS::Lambda::Permission":
+                function = where.arn("lambda", f"function:{of.text(properties['FunctionName'])}")
+                source = of.text(properties.get("SourceArn", ""))
+                yield Permission(
+                    of.text(properties["Principal"]),
+                    "Allow",
+                    (properties["Action"],),
+                    function,
+                    f"ArnLike aws:SourceArn {source}" if source else "",
+                    made_by,
+                )
+            case "AWS::IAM::Role":
+                role = of.arn(key)
+                trust = properties["AssumeRolePolicyDocument"]["Statement"]
+                yield from (_permission(each, of, made_by, who=_who(each, of), on=role) for each in trust)
+                for policy in properties.get("Policies", []):
+                    found = policy["PolicyDocument"]["Statement"]
+                    yield from (_permission(each, of, made_by, who=role) for each in found)
+            case "AWS::IAM::ManagedPolicy":
+                found = properties["PolicyDocument"]["Statement"]
+                who = (
+                    f"{properties['ManagedPolicyName']}: {', '.join(properties.get('Roles', ['whoever attaches it']))}"
+                )
+                yield from (_permission(each, of, made_by, who=who) for each in found)
+            case _ if "PolicyDocument" in properties:
+                found = properties["PolicyDocument"]["Statement"]
+                yield from (_permission(each, of, made_by, who=_who(each, of)) for each in found)
+
+
+def _who(statement: Mapping[str, Any], of: Resolver) -> str:
+    principal = statement["Principal"]
+    if not isinstance(principal, dict):
+        return of.text(principal)
+    return ", ".join(of.text(one) for found in principal.values() for one in _listed(found))
+
+
+def _permission(statement: Mapping[str, Any], of: Resolver, made_by: str, *, who: str, on: str = "") -> Permission:
+    conditions = statement.get("Condition", {})
+    return Permission(
+        who,
+        statement["Effect"],
+        tuple(_listed(statement["Action"])),
+        on or ", ".join(of.text(each) for each in _listed(statement["Resource"])),
+        "; ".join(
+            f"{operator} {key} {', '.join(of.text(value) for value in _listed(values))}"
+            for operator, keys in conditions.items()
+            for key, values in keys.items()
+        ),
+        made_by,
+    )
+
+
+def _listed(found: Any) -> list[Any]:
+    return found if isinstance(found, list) else [found]
+
+
+class Resolver:
+    """Says what CloudFormation's references of one template stand for."""
+
+    def __init__(self, resources: Mapping[str, Any], stage: Stage, where: Where) -> None:
+        self._resources = resources
+        self._where = where
+        prefix = naming.prefix(stage)
+        self._values = {
+            "AWS::Partition": where.partition,
+            "AWS::Region": where.region,
+            "AWS::AccountId": where.account,
+            "TopicName": stage.topic,
+            "TableName": stage.table,
+            "BusName": stage.bus,
+            "Prefix": prefix,
+            wiring.RULE_DEAD_LETTERS: where.arn("sqs", f"{prefix}-rule-dead-letters"),
+            wiring.FAILED_EVENTS: where.arn("sqs", f"{prefix}-failed-events"),
+            wiring.SUBSCRIBER_DEAD_LETTERS: where.arn("sqs", f"{prefix}-subscriber-dead-letters"),
+        }
+
+    def text(self, found: Any) -> str:
+        if not isinstance(found, dict):
+            return str(found)
+        match next(iter(found.items())):
+            case "Ref", str(name):
+                return self._values.get(name) or self.arn(name)
+            case "Fn::GetAtt", [str(name), "Arn"]:
+                return self.arn(name)
+            case "Fn::Sub", str(template):
+                return re.sub(r"\$\{([^}]+)\}", lambda hit: self.text({"Ref": hit[1]}), template)
+        return json.dumps(found)
+
+    def arn(self, name: str) -> str:
+        """The ARN of a resource of this template."""
+        it = self._resources.get(name, {})
+        properties = it.get("Properties", {})
+        match it.get("Type"):
+            case "AWS::SNS::Topic":
+                return self._where.arn("sns", self.text(properties["TopicName"]))
+            case "AWS::SQS::Queue":
+                return self._where.arn("sqs", self.text(properties["QueueName"]))
+            case "AWS::Events::Rule":
+                bus, rule = self.text(properties["EventBusName"]), self.text(properties["Name"])
+                return self._where.arn("events", f"rule/{bus}/{rule}")
+            case "AWS::IAM::Role":
+                where = self._where
+                return f"arn:{where.partition}:iam::{where.account}:role/{self.text(properties['RoleName'])}"
+        return f"<{name}>"
+
+
+class _Loader(yaml.SafeLoader):
+    """Reads CloudFormation's short forms as their long ones."""
+
+
+def _long_form(loader: yaml.SafeLoader, suffix: str, node: yaml.Node) -> Any:
+    if isinstance(node, yaml.ScalarNode):
+        value: Any = loader.construct_scalar(node)
+        value = value.split(".", 1) if suffix == "GetAtt" else value
+    elif isinstance(node, yaml.SequenceNode):
+        value = loader.construct_sequence(node, deep=True)
+    else:
+        value = loader.construct_mapping(node, deep=True)  # type: ignore[arg-type]
+    return {suffix if suffix in ("Ref", "Condition") else f"Fn::{suffix}": value}
+
+
+_Loader.add_multi_constructor("!", _long_form)
+
+
+def read(path: Path) -> dict[str, Any]:
+    """A template, its short forms as their long ones."""
+    return _parsed(path.read_text(encoding="utf-8"))
+
+
+@cache
+def _parsed(text: str) -> dict[str, Any]:
+    found: dict[str, Any] = yaml.load(text, Loader=_Loader)  # noqa: S506
+    return found

@@ -1,0 +1,160 @@
+"""The wiring template: what stands beside Chalice's functions and needs them to exist, made from the manifest.
+
+Destinations and retries of asynchronous functions, the rules on the bus, the permissions by which a rule may run its
+function, the directory of pure functions in Parameter Store, the function URL, and what the owner adds
+(``ops/templates/extensions.py``). It holds names and pseudo parameters alone, so it fits any account,
+region and partition.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from chalicelib.functions import RETRIES_OVER, FunctionSpec, Resource, functions_of
+from chalicelib.settings import Stage
+from ops.config.extensions import Additions
+from ops.templates import alarms, canary, extensions
+from ops.templates import resources as templates
+from ops.templates.resources import here
+
+RULE_DEAD_LETTERS = "RuleDeadLettersArn"
+"""The parameter with the queue for events that a rule or its function could not handle."""
+FAILED_EVENTS = "FailedEventsArn"
+"""The parameter with the queue that keeps every event whose retries are over, whole."""
+SUBSCRIBER_DEAD_LETTERS = "SubscriberDeadLettersArn"
+"""The parameter with the queue for messages that a subscriber of the owner's could not be given."""
+FUNCTION_URL = "GetMessageUrl"
+"""The output with the address of ``get_message_url``, where the stage has it."""
+
+
+def template(stage: Stage, *, with_alarms: bool = False, additions: Additions | None = None) -> dict[str, Any]:
+    """The CloudFormation template of one stage, with what its owner adds."""
+    additions = additions or Additions()
+    resources: dict[str, Any] = {"FailedEventsRule": _failed_events(stage)}
+    outputs: dict[str, Any] = {}
+    for spec in functions_of(stage):
+        logical = _logical(spec.name)
+        if spec.trigger.kind == "invoke":
+            resources[f"{logical}Entry"] = _directory_entry(spec, stage)
+        if spec.trigger.kind == "url":
+            resources[f"{logical}Address"] = _function_url(spec, stage)
+            outputs[logical] = {"Value": {"Fn::GetAtt": [f"{logical}Address", "FunctionUrl"]}}
+        if spec.persistent or spec.outcome_to:
+            resources[f"{logical}Outcome"] = _event_invoke_config(spec, stage)
+        if spec.trigger.kind == "rule":
+            resources[f"{logical}Rule"] = _rule(spec, stage)
+            resources[f"{logical}Permission"] = _permission(spec, stage)
+    if stage.canary:
+        resources |= canary.resources(stage, RULE_DEAD_LETTERS)
+    resources |= extensions.resources(
+        additions,
+        stage,
+        rule_dead_letters={"Ref": RULE_DEAD_LETTERS},
+        subscriber_dead_letters={"Ref": SUBSCRIBER_DEAD_LETTERS},
+    )
+    outputs |= extensions.outputs(additions)
+    if with_alarms:
+        resources |= alarms.resources(stage, with_subscribers=bool(additions.subscribers))
+        outputs |= alarms.outputs()
+    return {
+        "AWSTemplateFormatVersion": "2010-09-09",
+        "Description": f"Herald, stage {stage.name}: destinations, rules and permissions of its functions",
+        "Parameters": {
+            RULE_DEAD_LETTERS: {
+                "Type": "String",
+                "Description": "Queue for events that a rule or its function could not handle",
+            },
+            FAILED_EVENTS: {
+                "Type": "String",
+                "Description": "Queue that keeps every event whose retries are over",
+            },
+            **(_SUBSCRIBERS if additions.subscribers else {}),
+            **(alarms.parameters() if with_alarms else {}),
+        },
+        "Resources": resources,
+        **({"Outputs": outputs} if outputs else {}),
+    }
+
+
+def queues(additions: Additions) -> list[str]:
+    """The parameters that are queues: outputs of the data stack of the same names."""
+    return [RULE_DEAD_LETTERS, FAILED_EVENTS, *(_SUBSCRIBERS if additions.subscribers else ())]
+
+
+_SUBSCRIBERS = {
+    SUBSCRIBER_DEAD_LETTERS: {
+        "Type": "String",
+        "Description": "Queue for messages that a subscriber could not be given",
+    }
+}
+
+
+def _logical(name: str) -> str:
+    return "".join(part.capitalize() for part in name.split("_"))
+
+
+def _event_invoke_config(spec: FunctionSpec, stage: Stage) -> dict[str, Any]:
+    properties: dict[str, Any] = {"FunctionName": stage.function(spec.name), "Qualifier": "$LATEST"}
+    if spec.persistent:
+        properties["MaximumRetryAttempts"] = stage.persistence.lambda_retries
+        properties["MaximumEventAgeInSeconds"] = stage.persistence.lambda_age
+    match spec.outcome_to:
+        case Resource.BUS:
+            bus = {"Destination": here("events", f"event-bus/{stage.bus}")}
+            properties["DestinationConfig"] = {"OnSuccess": bus, "OnFailure": bus}
+        case Resource.RULE_DEAD_LETTERS:
+            properties["DestinationConfig"] = {"OnFailure": {"Destination": {"Ref": RULE_DEAD_LETTERS}}}
+    return {"Type": "AWS::Lambda::EventInvokeConfig", "Properties": properties}
+
+
+def _rule(spec: FunctionSpec, stage: Stage) -> dict[str, Any]:
+    return templates.rule(
+        stage.bus,
+        stage.function(spec.name),
+        f"Outcomes that {spec.name} is told of",
+        {"source": ["lambda"], "detail": spec.trigger.pattern},
+        (spec.name, here("lambda", f"function:{stage.function(spec.name)}")),
+        {"Ref": RULE_DEAD_LETTERS},
+    )
+
+
+def _failed_events(stage: Stage) -> dict[str, Any]:
+    """Nothing that a visitor sent may exist only in a log line: what `destined` could not even store is kept here."""
+    return templates.rule(
+        stage.bus,
+        f"{stage.bus}-failed-events",
+        "Keeps every event whose retries are over",
+        {
+            "source": ["lambda"],
+            # Of a canary nothing is to be sent again.
+            "detail": RETRIES_OVER | ({"requestPayload": canary.NO_CANARY} if stage.canary else {}),
+        },
+        ("queue", {"Ref": FAILED_EVENTS}),
+        {"Ref": RULE_DEAD_LETTERS},
+    )
+
+
+def _directory_entry(spec: FunctionSpec, stage: Stage) -> dict[str, Any]:
+    return {
+        "Type": "AWS::SSM::Parameter",
+        "Properties": {
+            "Name": f"{stage.parameters}/functions/{spec.name}",
+            "Type": "String",
+            "Description": f"Where {spec.name} is, for programs that are granted it",
+            "Value": here("lambda", f"function:{stage.function(spec.name)}"),
+        },
+    }
+
+
+def _function_url(spec: FunctionSpec, stage: Stage) -> dict[str, Any]:
+    """An address of the function's own. No resource policy lets anybody in, so a caller's own policy has to, in both
+    its actions: https://docs.aws.amazon.com/lambda/latest/dg/urls-auth.html"""
+    return {
+        "Type": "AWS::Lambda::Url",
+        "Properties": {"TargetFunctionArn": stage.function(spec.name), "AuthType": "AWS_IAM"},
+    }
+
+
+def _permission(spec: FunctionSpec, stage: Stage) -> dict[str, Any]:
+    source = {"Fn::GetAtt": [f"{_logical(spec.name)}Rule", "Arn"]}
+    return templates.permission(stage.function(spec.name), "events", source)
