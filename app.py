@@ -13,17 +13,19 @@ import os
 import sys
 from typing import Any
 
+if "AWS_CHALICE_CLI_MODE" in os.environ and os.path.isdir("ops"):
+    # Chalice's command line loads this file too, in the checkout; in Lambda there is neither.
+    # `chalice local` would take each file of bytecode for a change of the sources, and start again.
+    sys.dont_write_bytecode = True
+    from ops.cli import plain_chalice
+
+    plain_chalice.check(sys.argv)
+
 from chalice.app import Chalice, CloudWatchEvent, ConvertToMiddleware, Rate, Response, SNSEvent
 
 from chalicelib import handlers
 from chalicelib.composition import root
 from chalicelib.logs import logger
-
-if "AWS_CHALICE_CLI_MODE" in os.environ and os.path.isdir("ops"):
-    # Chalice's command line loads this file too, in the checkout; in Lambda there is neither.
-    from ops.cli import plain_chalice
-
-    plain_chalice.check(sys.argv)
 
 app = Chalice(app_name="herald", configure_logs=False)
 app.api.binary_types.append("multipart/form-data")  # API Gateway would take it for text and break other charsets.
