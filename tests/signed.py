@@ -27,6 +27,6 @@ def headers(keys: Credentials, method: str, url: str, service: str = "ses", data
 def get(endpoint: str, path: str) -> Any:
     """What the local AWS's own list at this path holds."""
     url = endpoint + path
-    answer = requests.get(url, headers=headers(root(endpoint), "GET", url), timeout=20)
+    answer = requests.get(url, headers=headers(root(endpoint), "GET", url), timeout=60)
     answer.raise_for_status()
     return answer.json()

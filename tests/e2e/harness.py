@@ -24,7 +24,7 @@ from tests.contracts import error_fits, fits
 
 Found = TypeVar("Found")
 
-PATIENCE = 20.0
+PATIENCE = 60.0
 """Seconds after which something that should happen hasn't: a bound against hanging, not a measure."""
 
 LOG_PAGE = 10_000

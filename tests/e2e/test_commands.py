@@ -78,8 +78,8 @@ def running(project: Path, words: list[str], environ: dict[str, str]) -> Iterato
     finally:
         if process.poll() is None:
             process.kill()
-        process.wait(20)
-        reader.join(20)
+        process.wait(60)
+        reader.join(60)
         assert process.stdout
         process.stdout.close()
 
@@ -108,12 +108,12 @@ def test_run_is_ready_redeploys_on_a_change_and_ends_without_a_trace(clone: Path
         printed(lines, "Herald is ready")
         urls = json.loads(ops(clone, environ, "urls", "--stage", "local", "--json").stdout)
         assert set(urls) == {"api", "send_event", "get_message", "site", "phone", "aws"}
-        page = requests.get(urls["site"], timeout=20).text
+        page = requests.get(urls["site"], timeout=60).text
         assert f'action="{urls["api"]}/contact"' in page
 
         word = marker()
-        requests.post(f"{urls['api']}/contact", data={"message": word}, timeout=20)
-        wait_for(lambda: word in requests.get(f"{urls['phone']}/messages.json", timeout=20).text, "push")
+        requests.post(f"{urls['api']}/contact", data={"message": word}, timeout=60)
+        wait_for(lambda: word in requests.get(f"{urls['phone']}/messages.json", timeout=60).text, "push")
         printed(lines, "action delivered")
 
         manifest = clone / "app.py"
@@ -127,10 +127,10 @@ def test_run_is_ready_redeploys_on_a_change_and_ends_without_a_trace(clone: Path
         port, word = free_ports().web, marker()
         with running(Path("/"), ["-c", RUN, *shlex.split(pasted), "--port", str(port)], environ) as (_, said):
             assert served(port, word).status_code == 202, "".join(said)
-        wait_for(lambda: word in requests.get(f"{urls['phone']}/messages.json", timeout=20).text, "push")
+        wait_for(lambda: word in requests.get(f"{urls['phone']}/messages.json", timeout=60).text, "push")
 
         process.send_signal(signal.SIGINT)
-        assert process.wait(30) == 0
+        assert process.wait(60) == 0
     if sys.platform == "linux":
         wait_for(lambda: not processes_with(mark), "end of every process")
     ports.claim()
@@ -190,7 +190,7 @@ def test_chalice_local_serves_against_the_running_stack_and_says_what_is_missing
 def served(port: int, word: str) -> requests.Response:
     def post() -> requests.Response | None:
         try:
-            return requests.post(f"http://127.0.0.1:{port}/contact", json={"message": word}, timeout=20)
+            return requests.post(f"http://127.0.0.1:{port}/contact", json={"message": word}, timeout=60)
         except requests.ConnectionError:
             return None
 

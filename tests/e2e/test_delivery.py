@@ -80,7 +80,7 @@ def test_a_message_that_is_sent_twice_with_one_key_rings_once(herald: Harness) -
             f"{herald.urls['api']}/contact",
             json={"message": word},
             headers={"Idempotency-Key": f"key of {word}"},
-            timeout=20,
+            timeout=60,
         )
         assert answer.status_code == 202
         return str(answer.json()["id"])

@@ -110,7 +110,7 @@ def boundaries(account: Account, stage: Stage) -> set[str | None]:
 
 def says(urls: dict[str, str]) -> str:
     """What the API's own code answers."""
-    return str(requests.get(f"{urls['api']}/health", timeout=20).json()["status"])
+    return str(requests.get(f"{urls['api']}/health", timeout=60).json()["status"])
 
 
 def throttle(account: Account, urls: dict[str, str]) -> tuple[float, int]:

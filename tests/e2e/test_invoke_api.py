@@ -108,7 +108,7 @@ def signed(address: str, query: Mapping[str, str], environ: Mapping[str, str] | 
     if environ:
         keys = [environ[f"AWS_{name}"] for name in ("ACCESS_KEY_ID", "SECRET_ACCESS_KEY", "SESSION_TOKEN")]
         SigV4Auth(Credentials(*keys), "lambda", environ["AWS_REGION"]).add_auth(request)
-    return requests.get(address, params=query, headers=dict(request.headers), timeout=20)
+    return requests.get(address, params=query, headers=dict(request.headers), timeout=60)
 
 
 def grants(herald: Harness, *actions: str) -> list[dict[str, Any]]:
@@ -199,4 +199,4 @@ def test_a_page_of_ten_thousand_messages_is_one_query_of_fifty_and_never_a_scan(
 
 def test_what_the_urls_say_of_the_function_url_answers(herald: Harness) -> None:
     assert herald.urls["get_message"].startswith(f"{herald.stack.ports.aws_url}/_aws/lambda-url/")
-    assert requests.get(herald.urls["get_message"], timeout=20).status_code == 403
+    assert requests.get(herald.urls["get_message"], timeout=60).status_code == 403

@@ -79,7 +79,7 @@ def test_followed_logs_show_each_line_once_and_what_is_written_meanwhile(herald:
         second: str = herald.post_json({"message": marker()}).json()["id"]
         wait_for(lambda: _of("on_success", second, lines), "line that was written meanwhile")
         process.send_signal(signal.SIGINT)
-        assert process.wait(30) == 0
+        assert process.wait(60) == 0
     for message_id in (first, second):
         assert len(_of("on_success", message_id, lines)) == 1
 

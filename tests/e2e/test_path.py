@@ -59,7 +59,7 @@ def test_what_is_refused_is_not_published(herald: Harness, body: bytes, content_
         f"{herald.urls['api']}/contact",
         data=body,
         headers={"Content-Type": content_type, "Accept": "application/json"},
-        timeout=20,
+        timeout=60,
     )
     assert answer.status_code == status
     assert answer.headers["Content-Type"] == "application/problem+json"

@@ -268,7 +268,7 @@ def test_it_ends_with_whoever_started_it(project: Path) -> None:
     with process:
         assert process.stdout.readline() == "imported\n"
         process.stdin.close()
-        assert process.wait(20) == 1
+        assert process.wait(60) == 1
 
 
 def test_what_succeeds_has_the_status_0(project: Path) -> None:

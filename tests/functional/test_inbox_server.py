@@ -36,17 +36,17 @@ def inbox(aws: socket.socket) -> Iterator[tuple[subprocess.Popen[str], str]]:
     try:
         assert process.stdout
         found = re.search(r"http://127\.0\.0\.1:\d+/open\?token=\S+", process.stdout.readline())
-        assert found, process.communicate(timeout=20)
+        assert found, process.communicate(timeout=60)
         yield process, found[0]
     finally:
         if process.poll() is None:
             process.kill()
-        process.communicate(timeout=20)
+        process.communicate(timeout=60)
 
 
 @contextmanager
 def person(address: str) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=address.partition("/open")[0], trust_env=False, timeout=20) as client:
+    with httpx.Client(base_url=address.partition("/open")[0], trust_env=False, timeout=60) as client:
         assert client.get(address).status_code == 200
         yield client
 
@@ -91,7 +91,7 @@ def test_a_stack_that_ends_later_is_told_on_the_page(silent: socket.socket) -> N
             assert "make run" in answer.text
             assert "server" not in answer.headers
         process.send_signal(signal.SIGINT)
-        _, complained = process.communicate(timeout=20)
+        _, complained = process.communicate(timeout=60)
     assert (process.returncode, complained) == (0, "")
 
 
@@ -101,10 +101,10 @@ def test_it_ends_while_aws_keeps_it_waiting(silent: socket.socket) -> None:
         with silent.accept()[0]:
             process.send_signal(signal.SIGTERM)
             # The call of AWS would be waited for 60 seconds, and five times.
-            _, complained = process.communicate(timeout=20)
+            _, complained = process.communicate(timeout=60)
         assert (process.returncode, complained) == (0, "")
         with suppress(httpx.HTTPError):
-            waiting.result(20)
+            waiting.result(60)
 
 
 def test_a_port_that_is_taken_is_named(silent: socket.socket) -> None:

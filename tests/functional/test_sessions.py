@@ -76,7 +76,7 @@ def test_a_connection_is_kept_while_it_is_used(provider: Provider) -> None:
     clock = Clock()
     with Session(clock) as session:
         for _ in range(3):
-            assert session.get(provider.url, timeout=5).text == "ok"
+            assert session.get(provider.url, timeout=60).text == "ok"
             clock.now += IDLE - 1
     assert provider.connections == 1
 
@@ -87,9 +87,9 @@ def test_one_that_lay_idle_is_not_used_any_more(provider: Provider, away: float)
     provider.breaks = True
     clock = Clock()
     with Session(clock) as session:
-        session.post(provider.url, data="1", timeout=5)
+        session.post(provider.url, data="1", timeout=60)
         clock.now += away
-        assert session.post(provider.url, data="2", timeout=5).text == "ok"
+        assert session.post(provider.url, data="2", timeout=60).text == "ok"
     assert provider.connections == 2
 
 
@@ -97,9 +97,9 @@ def test_what_breaks_on_a_kept_connection_is_an_error_and_not_sent_again(provide
     """So the test above would fail without what it is about."""
     provider.breaks = True
     with Session(Clock()) as session:
-        session.post(provider.url, data="1", timeout=5)
+        session.post(provider.url, data="1", timeout=60)
         with pytest.raises(requests.exceptions.ConnectionError):
-            session.post(provider.url, data="2", timeout=5)
+            session.post(provider.url, data="2", timeout=60)
 
 
 def test_neither_a_proxy_nor_a_netrc_is_asked() -> None:

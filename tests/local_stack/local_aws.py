@@ -29,6 +29,8 @@ LOGS = {
     "Action": ["logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents"],
     "Resource": "*",
 }
+PATIENCE = 60.0
+"""Seconds after which something that should happen hasn't: a bound against hanging, not a measure."""
 
 Found = TypeVar("Found")
 
@@ -49,7 +51,7 @@ def shape(value: Any) -> Any:
     return type(value).__name__
 
 
-def wait_for(look: Callable[[], Found | None], seconds: float = 10.0) -> Found:
+def wait_for(look: Callable[[], Found | None], seconds: float = PATIENCE) -> Found:
     """What ``look`` finds, as soon as it finds something."""
     deadline = time.monotonic() + seconds
     while True:
@@ -92,7 +94,7 @@ def start(port: int, tmp: Path, *options: str, **environment: str) -> subprocess
 def stop(process: subprocess.Popen[str]) -> None:
     """Stop it and wait until it is gone."""
     process.terminate()
-    process.wait(10)
+    process.wait(PATIENCE)
     for stream in (process.stdin, process.stdout):
         if stream:
             stream.close()
@@ -162,7 +164,7 @@ class LocalAws:
             sqs.set_queue_attributes(QueueUrl=url, Attributes={"Policy": policy})
         return url, arn
 
-    def message(self, queue_url: str, seconds: float = 10.0) -> dict[str, Any]:
+    def message(self, queue_url: str, seconds: float = PATIENCE) -> dict[str, Any]:
         """The next message of the queue, with its attributes."""
 
         def look() -> dict[str, Any] | None:
@@ -172,7 +174,7 @@ class LocalAws:
 
         return wait_for(look, seconds)
 
-    def body(self, queue_url: str, seconds: float = 10.0) -> Any:
+    def body(self, queue_url: str, seconds: float = PATIENCE) -> Any:
         """The body of the queue's next message, parsed."""
         return json.loads(self.message(queue_url, seconds)["Body"])
 

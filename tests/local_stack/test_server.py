@@ -9,7 +9,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 import urllib.request
 from functools import partial
 from pathlib import Path
@@ -17,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from ops.local.aws import pin
-from tests.local_stack.local_aws import ROOT, LocalAws, free_port, start, stop, wait_for
+from tests.local_stack.local_aws import PATIENCE, ROOT, LocalAws, free_port, start, stop, wait_for
 
 PACKAGE = ROOT / "ops" / "local" / "aws"
 
@@ -29,7 +28,7 @@ def run(scratch: Path, *options: str, **environment: str) -> subprocess.Complete
         env={**os.environ, "TMPDIR": str(scratch), **environment},
         capture_output=True,
         text=True,
-        timeout=20,
+        timeout=PATIENCE,
     )
 
 
@@ -125,7 +124,7 @@ import os, time
 def handler(event, context):
     with open(event, "w") as file:
         file.write(str(os.getpid()))
-    time.sleep(60)
+    time.sleep(600)
 """
 
 
@@ -153,19 +152,17 @@ def test_no_worker_outlives_the_server(scratch: Path, how: str) -> None:
         pids: list[str] = []
         for number in range(2):
             note = home / f"pid-{number}"
-            aws.invoke_later(aws.function(BUSY, Timeout=60), str(note))
+            aws.invoke_later(aws.function(BUSY, Timeout=900), str(note))
             pids.append(wait_for(partial(text_of, note)))
 
-        started = time.monotonic()
         if how == "stdin":
             assert process.stdin
             process.stdin.close()
         else:
             process.send_signal(getattr(signal, how))
-        process.wait(10)
+        process.wait(PATIENCE)
         for pid in pids:
             wait_for(partial(gone, int(pid)))
-        assert time.monotonic() - started < 5
     finally:
         stop(process)
     left = [path.name for path in home.iterdir() if path.name.startswith("herald-aws-")]
@@ -177,10 +174,3 @@ def test_no_worker_outlives_the_server(scratch: Path, how: str) -> None:
     assert left == []
     if how != "SIGKILL":
         assert process.returncode == 0
-
-
-def test_it_is_ready_within_three_seconds(scratch: Path) -> None:
-    started = time.monotonic()
-    process = start(free_port(), scratch / "quick")
-    assert time.monotonic() - started < 3
-    stop(process)

@@ -43,7 +43,7 @@ def read_secret(aws: LocalAws, keys: Credentials, **more: str) -> requests.Respo
     """GetParameter, signed with these keys; ``more`` headers are added afterwards."""
     url = f"{aws.endpoint}/"
     headers = signed.headers(keys, "POST", url, "ssm", ASKED, **TARGET)
-    return requests.post(url, data=ASKED, headers=headers | more, timeout=20)
+    return requests.post(url, data=ASKED, headers=headers | more, timeout=60)
 
 
 def presigned(aws: LocalAws, keys: Credentials, path: str, service: str, expires: int = 60, method: str = "GET") -> str:
@@ -78,7 +78,7 @@ def test_nobody_is_root_by_a_name(aws: LocalAws, secret: str, key: str) -> None:
 )
 def test_what_is_not_signed_is_refused(aws: LocalAws, secret: str, authorization: str | None) -> None:
     headers = TARGET | ({} if authorization is None else {"Authorization": authorization})
-    answer = requests.post(aws.endpoint, data=ASKED, headers=headers, timeout=20)
+    answer = requests.post(aws.endpoint, data=ASKED, headers=headers, timeout=60)
     assert (answer.status_code in (400, 403), secret in answer.text) == (True, False), answer.text
 
 
@@ -88,13 +88,13 @@ def test_neither_body_nor_header_nor_key_can_be_changed_after_signing(aws: Local
     url = f"{aws.endpoint}/"
     for digest in ({}, {"X-Amz-Content-SHA256": hashlib.sha256(b"{}").hexdigest()}):
         headers = signed.headers(root, "POST", url, "ssm", b"{}", **TARGET, **digest)
-        assert SECRET not in requests.post(url, data=ASKED, headers=headers, timeout=20).text
+        assert SECRET not in requests.post(url, data=ASKED, headers=headers, timeout=60).text
     assert SECRET not in read_secret(aws, root, **{"X-Amz-Date": "20260101T000000Z"}).text
     # Two keys in one header: what MiniStack would take, and what was signed.
     role = Credentials(*aws.invoke(aws.function(ROLE_OF))[0])
     both = signed.headers(role, "POST", url, "ssm", ASKED, **TARGET)
     both["Authorization"] = both["Authorization"].replace("AWS4-HMAC-SHA256 ", "AWS4-HMAC-SHA256 Credential=test/x, ")
-    assert SECRET not in requests.post(url, data=ASKED, headers=both, timeout=20).text
+    assert SECRET not in requests.post(url, data=ASKED, headers=both, timeout=60).text
 
 
 def test_a_functions_keys_are_its_roles_and_nobody_can_work_them_out(aws: LocalAws) -> None:
@@ -124,24 +124,24 @@ def test_a_functions_keys_are_its_roles_and_nobody_can_work_them_out(aws: LocalA
 )
 def test_the_emulators_own_paths_are_for_the_root_alone(aws: LocalAws, method: str, path: str) -> None:
     url = aws.endpoint + path
-    assert requests.request(method, url, timeout=20).status_code == 403
+    assert requests.request(method, url, timeout=60).status_code == 403
     role = Credentials(*aws.invoke(aws.function(ROLE_OF))[0])
     if path.startswith("/_ministack/"):
         headers = signed.headers(role, method, url)
-        assert requests.request(method, url, headers=headers, timeout=20).status_code == 403
+        assert requests.request(method, url, headers=headers, timeout=60).status_code == 403
 
 
 def test_health_is_for_everybody_and_says_nothing_to_pages(aws: LocalAws) -> None:
-    answer = requests.get(f"{aws.endpoint}/_ministack/health", timeout=20)
+    answer = requests.get(f"{aws.endpoint}/_ministack/health", timeout=60)
     assert answer.status_code == 200
     assert not [name for name in answer.headers if name.lower().startswith("access-control-")]
 
 
 def test_a_query_is_verified_too_and_expires(aws: LocalAws) -> None:
     root, path = signed.root(aws.endpoint), "/2015-03-31/functions"
-    assert requests.get(presigned(aws, root, path, "lambda"), timeout=20).status_code == 200
+    assert requests.get(presigned(aws, root, path, "lambda"), timeout=60).status_code == 200
     for keys, expires in ((Credentials("test", "test"), 60), (root, -60)):
-        assert requests.get(presigned(aws, keys, path, "lambda", expires), timeout=20).status_code == 403
+        assert requests.get(presigned(aws, keys, path, "lambda", expires), timeout=60).status_code == 403
 
 
 @pytest.mark.parametrize(
@@ -149,7 +149,7 @@ def test_a_query_is_verified_too_and_expires(aws: LocalAws) -> None:
 )
 @pytest.mark.parametrize("path", ["/_ministack/health", "/restapis/abc/api/_user_request_/health", "/"])
 def test_a_foreign_host_is_refused_everywhere(aws: LocalAws, host: str, path: str) -> None:
-    answer = requests.get(aws.endpoint + path, headers={"Host": host}, timeout=20)
+    answer = requests.get(aws.endpoint + path, headers={"Host": host}, timeout=60)
     assert answer.status_code == 400
 
 
@@ -173,8 +173,8 @@ def test_a_page_is_refused_even_with_a_right_signature(aws: LocalAws, secret: st
 def test_a_link_of_a_page_is_not_followed(aws: LocalAws) -> None:
     url = presigned(aws, signed.root(aws.endpoint), "/2015-03-31/functions", "lambda")
     link = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"}
-    assert requests.get(url, headers=link, timeout=20).status_code == 403
-    assert requests.get(url, headers=link | {"Sec-Fetch-Site": "none"}, timeout=20).status_code == 200
+    assert requests.get(url, headers=link, timeout=60).status_code == 403
+    assert requests.get(url, headers=link | {"Sec-Fetch-Site": "none"}, timeout=60).status_code == 200
 
 
 CORS = {"AllowedOrigins": ["https://site.example"], "AllowedMethods": ["GET", "PUT", "POST"], "AllowedHeaders": ["*"]}
@@ -206,14 +206,14 @@ def signer(aws: LocalAws) -> Any:
 def test_a_bucket_has_its_own_rules_for_pages(aws: LocalAws, bucket: str, origin: str, allowed: bool) -> None:
     url = signer(aws).generate_presigned_url("get_object", Params={"Bucket": bucket, "Key": "letter"})
     for answer in (
-        requests.get(url, headers={"Origin": origin}, timeout=20),
-        requests.options(url, headers={"Origin": origin, "Access-Control-Request-Method": "GET"}, timeout=20),
+        requests.get(url, headers={"Origin": origin}, timeout=60),
+        requests.options(url, headers={"Origin": origin, "Access-Control-Request-Method": "GET"}, timeout=60),
     ):
         assert answer.headers.get("Access-Control-Allow-Origin") == (origin if allowed else None)
-    unsigned = requests.get(f"{aws.endpoint}/{bucket}/letter", headers={"Origin": origin}, timeout=20)
+    unsigned = requests.get(f"{aws.endpoint}/{bucket}/letter", headers={"Origin": origin}, timeout=60)
     assert (unsigned.status_code, "visitor" in unsigned.text) == (403, False)
     for method in ("PUT", "DELETE", "POST"):
-        answer = requests.request(method, f"{aws.endpoint}/{bucket}/letter", data=b"x", timeout=20)
+        answer = requests.request(method, f"{aws.endpoint}/{bucket}/letter", data=b"x", timeout=60)
         assert answer.status_code == 403
     assert aws.client("s3").get_object(Bucket=bucket, Key="letter")["Body"].read() == b"of a visitor"
 
@@ -227,10 +227,10 @@ def test_an_upload_form_is_signed_in_its_fields(aws: LocalAws, bucket: str) -> N
         ({"key": "upload"}, 403),
         (form["fields"] | {"x-amz-signature": "0" * 64}, 403),
     ):
-        answer = requests.post(form["url"], data=fields, files={"file": b"new"}, headers=page, timeout=20)
+        answer = requests.post(form["url"], data=fields, files={"file": b"new"}, headers=page, timeout=60)
         assert answer.status_code == expected, answer.text
     emptied = "<Delete><Object><Key>letter</Key></Object></Delete>"
-    answer = requests.post(f"{form['url']}?delete", data={"x": emptied}, files={"file": b"new"}, timeout=20)
+    answer = requests.post(f"{form['url']}?delete", data={"x": emptied}, files={"file": b"new"}, timeout=60)
     assert answer.status_code == 403
 
 

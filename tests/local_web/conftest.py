@@ -31,7 +31,7 @@ def running(settings: WebSettings) -> Iterator[str]:
         yield f"http://127.0.0.1:{listener.getsockname()[1]}"
     finally:
         loop.call_soon_threadsafe(server.stop)
-        thread.join(10)
+        thread.join(60)
         loop.close()
 
 
@@ -50,7 +50,7 @@ def _starter() -> Iterator[Start]:
 
         def start_one(settings: WebSettings) -> httpx.Client:
             address = stack.enter_context(running(settings))
-            return stack.enter_context(httpx.Client(base_url=address, timeout=10, trust_env=False))
+            return stack.enter_context(httpx.Client(base_url=address, timeout=60, trust_env=False))
 
         yield start_one
 
@@ -64,7 +64,7 @@ def shared() -> Iterator[str]:
 @pytest.fixture
 def client(shared: str) -> Iterator[httpx.Client]:
     """Talks to a server with default settings that has forgotten what earlier tests did to it."""
-    with httpx.Client(base_url=shared, timeout=10, trust_env=False) as client:
+    with httpx.Client(base_url=shared, timeout=60, trust_env=False) as client:
         client.delete("/pushover/_control").raise_for_status()
         client.delete("/phone/messages.json").raise_for_status()
         client.put("/_herald/api", json={"api": None}).raise_for_status()

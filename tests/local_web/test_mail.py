@@ -20,7 +20,7 @@ MAIL = {
 
 @pytest.fixture
 def ses(shared: str) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=shared, timeout=10, trust_env=False) as client:
+    with httpx.Client(base_url=shared, timeout=60, trust_env=False) as client:
         client.delete(CONTROL).raise_for_status()
         yield client
 

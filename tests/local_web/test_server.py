@@ -19,12 +19,14 @@ import pytest
 from ops.local.web.settings import LOCAL_TOKEN, LOCAL_USER
 from ops.loopback import listen
 
+PATIENCE = 60.0
+"""Seconds after which something that should happen hasn't: a bound against hanging, not a measure."""
 ROOT = Path(__file__).parents[2]
 COMMAND = [sys.executable, "-m", "ops.local.web", "--port", "0"]
 PARENT = """
 import subprocess, sys, time
 child = subprocess.Popen(sys.argv[1:])
-time.sleep(60)
+time.sleep(600)
 """
 
 
@@ -63,7 +65,7 @@ def test_a_signal_ends_it_cleanly_with_a_page_open_and_an_answer_stalled(
     processes: list[subprocess.Popen[str]], number: signal.Signals
 ) -> None:
     process, address = run(processes, *COMMAND)
-    stalled = {"do": "stall", "seconds": 60}
+    stalled = {"do": "stall", "seconds": 10 * PATIENCE}
     message = {"token": LOCAL_TOKEN, "user": LOCAL_USER, "message": "Hello"}
     with (
         httpx.Client(base_url=address, trust_env=False) as client,
@@ -75,11 +77,9 @@ def test_a_signal_ends_it_cleanly_with_a_page_open_and_an_answer_stalled(
         answer = pool.submit(client.post, "/pushover/1/messages.json", data=message)
         while client.get("/pushover/_control").json()["in_progress"] == 0:
             pass
-        begun = time.monotonic()
         process.send_signal(number)
-        assert process.wait(5) == 0
-        assert time.monotonic() - begun < 1.5
-        assert answer.result(5).status_code == 503
+        assert process.wait(PATIENCE) == 0
+        assert answer.result(PATIENCE).status_code == 503
     assert process.stderr is not None
     assert process.stderr.read() == ""
 
@@ -87,15 +87,13 @@ def test_a_signal_ends_it_cleanly_with_a_page_open_and_an_answer_stalled(
 def test_a_signal_right_after_the_first_line_is_clean_too(processes: list[subprocess.Popen[str]]) -> None:
     process, _ = run(processes, *COMMAND)
     process.terminate()
-    assert process.wait(5) == 0
+    assert process.wait(PATIENCE) == 0
 
 
-def test_it_starts_within_a_second(processes: list[subprocess.Popen[str]]) -> None:
-    begun = time.monotonic()
+def test_its_health_names_the_api(processes: list[subprocess.Popen[str]]) -> None:
     _, address = run(processes, *COMMAND, "--api", "http://127.0.0.1:4566/x")
     health = httpx.get(f"{address}/_herald/health", trust_env=False)
     assert health.json() == {"status": "ok", "api": "http://127.0.0.1:4566/x"}
-    assert time.monotonic() - begun < 1
 
 
 def test_it_ends_with_its_parent(processes: list[subprocess.Popen[str]]) -> None:
@@ -103,7 +101,7 @@ def test_it_ends_with_its_parent(processes: list[subprocess.Popen[str]]) -> None
     httpx.get(f"{address}/_herald/health", trust_env=False).raise_for_status()
     parent.kill()
     parent.wait()
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + PATIENCE
     with pytest.raises(httpx.ConnectError):
         ask_until(deadline, address)
 
@@ -112,7 +110,7 @@ def test_it_ends_at_once_when_the_named_parent_has_gone_before(
     processes: list[subprocess.Popen[str]],
 ) -> None:
     process, _ = run(processes, *COMMAND, "--exit-with-parent", str(os.getpid() + 1))
-    assert process.wait(5) == 0
+    assert process.wait(PATIENCE) == 0
 
 
 def test_it_stays_as_long_as_the_parent_does(processes: list[subprocess.Popen[str]]) -> None:
@@ -125,7 +123,7 @@ def test_a_taken_port_is_named(processes: list[subprocess.Popen[str]]) -> None:
     with listen(0) as taken:
         port = taken.getsockname()[1]
         command = [sys.executable, "-m", "ops.local.web", "--port", str(port)]
-        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=10)
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=PATIENCE)
     assert done.returncode == 1
     assert f"Port {port} of 127.0.0.1 can't be used" in done.stderr
     assert "Traceback" not in done.stderr
@@ -134,7 +132,7 @@ def test_a_taken_port_is_named(processes: list[subprocess.Popen[str]]) -> None:
 @pytest.mark.parametrize("option", [["--port", "70000"], ["--api", "http://example.com"]])
 def test_a_wrong_option_is_refused(option: list[str]) -> None:
     command = [sys.executable, "-m", "ops.local.web", *option]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=10)
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=PATIENCE)
     assert done.returncode == 2
     assert option[1] in done.stderr
 
@@ -145,7 +143,10 @@ def test_it_listens_on_the_loopback_address_alone() -> None:
 
 
 def test_answers_are_not_held_back_by_nagle(client: httpx.Client) -> None:
-    begun = time.monotonic()
+    times = []
     for _ in range(20):
+        begun = time.monotonic()
         client.get("/_herald/health")
-    assert time.monotonic() - begun < 0.4  # 40 ms each, if they were
+        times.append(time.monotonic() - begun)
+    # Were they, each but the first would take 40 ms; on a busy machine the quickest is quick.
+    assert min(times[1:]) < 0.03

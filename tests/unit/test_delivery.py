@@ -567,7 +567,7 @@ def test_the_record_keeps_the_errors_class_and_nothing_of_its_text(error: Invoke
 
 def test_a_slow_channel_delays_no_other() -> None:
     """Each waits until the other has begun: one after the other, neither would end."""
-    both = threading.Barrier(2, timeout=5)
+    both = threading.Barrier(2, timeout=60)
 
     class Meeting:
         def notify(self, notification: object) -> str:
@@ -600,7 +600,7 @@ def test_channels_that_end_at_once_leave_nothing_due_whichever_is_written_last()
             """The write of a's outcome, which knows nothing of b's, ends after b's."""
             if (channel, after.state) == ("a", State.DELIVERED):
                 begun.set()
-                assert over.wait(5)
+                assert over.wait(60)
             changed = super().change(message_id, channel, before, after, *due)
             if (channel, after.state) == ("b", State.DELIVERED):
                 over.set()
@@ -608,7 +608,7 @@ def test_channels_that_end_at_once_leave_nothing_due_whichever_is_written_last()
 
     class SecondNotifier(RecordingNotifier):
         def notify(self, notification: Notification) -> str:
-            assert begun.wait(5)
+            assert begun.wait(60)
             return super().notify(notification)
 
     run = Run(TWO, a=RecordingNotifier(), b=SecondNotifier())

@@ -83,7 +83,7 @@ def servers(deployed: Harness, root: Path) -> Iterator[Servers]:
 
 def answers(url: str) -> bool:
     try:
-        return requests.get(url, timeout=20).ok
+        return requests.get(url, timeout=60).ok
     except requests.ConnectionError:
         return False
 
@@ -171,7 +171,7 @@ def state(herald: Harness) -> dict[str, Any]:
         "topics": sorted(topic["TopicArn"] for topic in account.sns.list_topics()["Topics"]),
         "functions": sorted(function["FunctionName"] for function in account.functions.list_functions()["Functions"]),
         "provider": herald.provider()["pending"],
-        "api": requests.get(f"{herald.stack.ports.web_url}/_herald/health", timeout=20).json(),
+        "api": requests.get(f"{herald.stack.ports.web_url}/_herald/health", timeout=60).json(),
     }
 
 

@@ -331,7 +331,7 @@ def at_work(browser: Browser, herald: Harness, checkout: Path) -> Iterator[Page]
         yield page
         context.close()
         process.send_signal(signal.SIGINT)
-        assert process.wait(30) == 0
+        assert process.wait(60) == 0
 
 
 def test_replay_by_button_rings_exactly_the_missing_channel_and_release_rings(at_work: Page, herald: Harness) -> None:

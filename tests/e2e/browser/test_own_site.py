@@ -55,7 +55,7 @@ class Own:
         self.sites = sites
 
     def rings(self, word: str) -> None:
-        wait_for(lambda: word in requests.get(f"{self.urls['phone']}/messages.json", timeout=20).text, "push")
+        wait_for(lambda: word in requests.get(f"{self.urls['phone']}/messages.json", timeout=60).text, "push")
 
 
 @pytest.fixture
