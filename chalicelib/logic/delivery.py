@@ -311,7 +311,7 @@ class _Run:
                 return
             self.worked = True
             self.deliveries[name] = claimed
-            outcome = attempt(notifier, notification.of_contact(self._message), claimed, channel, self._means.now)
+            outcome = attempt(notifier, notification.from_contact(self._message), claimed, channel, self._means.now)
             self._change(name, claimed, outcome)
         elif delivery is not recorded:
             self.worked |= self._change(name, recorded, delivery)

@@ -132,7 +132,7 @@ def _options(found: object) -> Mapping[str, object]:
     return found
 
 
-def of_contact(message: Message) -> Notification:
+def from_contact(message: Message) -> Notification:
     """What the owner reads of a contact submission: four lines, a missing field left blank.
 
     Whatever else the form held stands before the message itself, which may be long and is what is cut.

@@ -1,6 +1,6 @@
 """What makes a message look like spam, and what then becomes of it: docs/spam.md.
 
-Signs are collected in two places. The API function sees what only the request tells (:func:`at_the_door`,
+Signs are collected in two places. The API function sees what only the request tells (:func:`request_signals`,
 :func:`sender`); ``destined`` counts and compares (:func:`screen`), so that the API function needs no database. Each
 sign has points; from a site's threshold on a message is quarantined: stored, and nobody is rung. None refuses one.
 """
@@ -84,7 +84,7 @@ class Recent(Protocol):
         """Let this message be the one that came with ``what`` first, whoever it was until now."""
 
 
-def at_the_door(submission: Submission, spam: Spam) -> list[str]:
+def request_signals(submission: Submission, spam: Spam) -> list[str]:
     """The signs that the form itself shows. A filled honeypot is kept in mind even where it counts nothing."""
     signals: list[str] = [Signal.HONEYPOT] if submission.honeypot else []
     seconds = submission.fill_seconds

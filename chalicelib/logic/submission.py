@@ -151,7 +151,7 @@ def content(site: str, fields: Mapping[str, str]) -> str:
     return hashlib.sha256(json.dumps([site, list(fields.items())]).encode()).hexdigest()
 
 
-def sort(pairs: Pairs) -> Submission:
+def classify_fields(pairs: Pairs) -> Submission:
     """Sort the fields of a form by what they mean.
 
     A name that comes twice, as of check boxes, is joined; of an address the last counts. Where two names stand for one

@@ -39,13 +39,13 @@ from chalicelib.errors import (
     InvokeError,
 )
 from chalicelib.functions import FUNCTIONS
-from chalicelib.logic.notification import Notification, of_contact
+from chalicelib.logic.notification import Notification, from_contact
 from tests.contracts import error_fits, fits
 from tests.fakes import NOW, FakeComposition, RecordingNotifier, mail_channel, mailing_stage, message
 from tests.functional.conftest import Provider
 
 Stubbed = Callable[[str], tuple[Any, Stubber]]
-NOTIFICATION = of_contact(
+NOTIFICATION = from_contact(
     message("id-1", name="MARKER-name", email="ada@example.com", message="MARKER-message", phone="MARKER-phone")
 )
 REQUEST = NOTIFICATION.as_request()

@@ -101,7 +101,7 @@ body = b'--x\\r\\nContent-Disposition: form-data; name="email"\\r\\n\\r\\n%s\\r\
 for address, right in (b"ada@example.com", True), ("jürgen@bücher.example".encode(), True), (b"nobody", False):
     pairs = bodies.read("multipart/form-data; boundary=x", body % address, stage.limits) + [("message", "Hi")]
     try:
-        submission.validate(submission.sort(pairs), stage.sites["default"], stage.limits)
+        submission.validate(submission.classify_fields(pairs), stage.sites["default"], stage.limits)
         assert right
     except SubmissionError:
         assert not right

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from chalicelib.errors import InvalidRequestError, InvokeError, NotifierError
 from chalicelib.logic.archive import LATEST, MAX_CURSOR, MOST, MessageState, Position
 from chalicelib.logic.contract import MAX_ID
-from chalicelib.logic.notification import Notification, of_contact
+from chalicelib.logic.notification import Notification, from_contact
 from chalicelib.logic.reading import GetMessage, ListMessages
 from ops.generate import contracts
 from tests.contracts import error_fits, validator
@@ -147,7 +147,7 @@ def test_white_space_is_the_same_to_the_schema_and_the_code() -> None:
 
 
 def test_what_destined_asks_a_notifier_fits_the_contract() -> None:
-    notification = of_contact(message("id-1", email="ada@example.com", message="Hello", topic="Offer"))
+    notification = from_contact(message("id-1", email="ada@example.com", message="Hello", topic="Offer"))
     validator("notify", "request").validate(notification.as_request())
 
 

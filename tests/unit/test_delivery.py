@@ -21,7 +21,7 @@ from chalicelib.errors import (
 )
 from chalicelib.logic import delivery
 from chalicelib.logic.delivery import GIVE_UP, LEASE, LONGEST_PAUSE, Delivery, Invocation, Notifier, Record, State
-from chalicelib.logic.notification import Notification, of_contact
+from chalicelib.logic.notification import Notification, from_contact
 from chalicelib.logic.spam import Held, Verdict, screen
 from chalicelib.logic.submission import Message, content
 from chalicelib.settings import Channel, Spam
@@ -556,7 +556,7 @@ def test_a_claim_forgets_the_last_error_and_counts_on() -> None:
 @pytest.mark.parametrize("error", [UNAVAILABLE, UNCERTAIN, REJECTED, InvalidRequestError("x", key="id")])
 def test_the_record_keeps_the_errors_class_and_nothing_of_its_text(error: InvokeError) -> None:
     claimed = Delivery(State.SENDING, 1, FIRST.run, NOW + LEASE)
-    after = delivery.attempt(RefusingNotifier(error), of_contact(MESSAGE), claimed, RING["pushover"], Clock())
+    after = delivery.attempt(RefusingNotifier(error), from_contact(MESSAGE), claimed, RING["pushover"], Clock())
     assert after.error == type(error).__name__
     assert replace(after, error="").until == 0
     assert error.message not in str(after.error)

@@ -7,7 +7,7 @@ from html.parser import HTMLParser
 import pytest
 
 from chalicelib.logic import mail
-from chalicelib.logic.notification import Notification, of_contact
+from chalicelib.logic.notification import Notification, from_contact
 from tests.fakes import NOW, message
 
 HOSTILE = '<script>alert("x")</script> & <a href="https://evil.example">\'click\'</a>'
@@ -60,7 +60,7 @@ def page(it: Notification) -> Page:
 
 
 def test_the_plain_part_has_a_line_for_each_field_and_the_message_whole_and_last() -> None:
-    it = of_contact(
+    it = from_contact(
         message(
             "id-1",
             message="Hi\n\nthere " + "x" * 9000,
@@ -117,7 +117,7 @@ def test_a_time_that_there_is_not_has_no_line(timestamp: int | None) -> None:
 
 
 def test_the_html_part_says_the_same_as_the_plain_one() -> None:
-    it = of_contact(message("id-1", name="Ada", phone="1\n2", message="Hi\r\nthere\n\n  indented"))
+    it = from_contact(message("id-1", name="Ada", phone="1\n2", message="Hi\r\nthere\n\n  indented"))
     seen = page(it)
     assert "Hi<br>there<br><br>  indented</dd>" in mail.html(it, "h"), "not every program keeps a text's own breaks"
     assert seen.rows == {"Name": "Ada", "phone": "1\n2", "Message": "Hi\nthere\n\n  indented"}
@@ -253,7 +253,7 @@ def test_what_is_no_single_address_that_ses_takes_is_no_reply_to(address: str) -
 
 
 def test_an_address_that_can_not_be_replied_to_is_in_the_text_all_the_same() -> None:
-    it = of_contact(message(email="юля@example.com", message="Hi"))
+    it = from_contact(message(email="юля@example.com", message="Hi"))
     assert mail.reply_to(it.reply_to) == ""
     assert "Email: юля@example.com\n" in mail.text(it)
     assert page(it).rows["Email"] == "юля@example.com"

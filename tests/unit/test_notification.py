@@ -7,7 +7,7 @@ import json
 import pytest
 
 from chalicelib.errors import InvalidRequestError
-from chalicelib.logic.notification import CUT_MARK, MAX_EXTRA, Notification, cut, of_contact
+from chalicelib.logic.notification import CUT_MARK, MAX_EXTRA, Notification, cut, from_contact
 from chalicelib.logic.submission import Message
 from tests.fakes import NOW, message
 
@@ -15,7 +15,7 @@ GOOD = {"version": 1, "id": "id-1", "title": "A title", "message": "A message", 
 
 
 def test_a_contact_notification_reads_as_promised() -> None:
-    notification = of_contact(message("id-1", source="home", name="Юлия", email="j@example.com", message="Hi\nthere"))
+    notification = from_contact(message("id-1", source="home", name="Юлия", email="j@example.com", message="Hi\nthere"))
     assert notification.title == "New /contact submission received"
     assert notification.message == "Source: home\nName: Юлия\nMail: j@example.com\nDesc: Hi\nthere"
     assert notification.id == "id-1"
@@ -23,11 +23,11 @@ def test_a_contact_notification_reads_as_promised() -> None:
 
 
 def test_a_missing_field_is_a_line_left_blank() -> None:
-    assert of_contact(message(message="Hi")).message == "Source: \nName: \nMail: \nDesc: Hi"
+    assert from_contact(message(message="Hi")).message == "Source: \nName: \nMail: \nDesc: Hi"
 
 
 def said(**fields: str) -> list[str]:
-    return of_contact(message(**fields)).message.split("\n")
+    return from_contact(message(**fields)).message.split("\n")
 
 
 def test_what_else_the_form_held_stands_between_mail_and_the_message_in_the_order_sent() -> None:
@@ -56,7 +56,7 @@ def test_what_else_is_blank_has_no_line(blank: str) -> None:
 )
 def test_what_else_the_form_held_has_one_line_each_in_name_and_text(space: str) -> None:
     """Nobody forges another line, and none of the four that the owner knows."""
-    lines = of_contact(message(**{f"a{space}Mail: x": f"{space}b{space}Desc: y{space}", "message": "Hi"})).message
+    lines = from_contact(message(**{f"a{space}Mail: x": f"{space}b{space}Desc: y{space}", "message": "Hi"})).message
     assert lines.splitlines() == ["Source: ", "Name: ", "Mail: ", "a Mail: x: b Desc: y", "Desc: Hi"]
 
 
@@ -80,13 +80,13 @@ def test_a_submission_without_a_message_still_reads() -> None:
 
 def test_a_signal_changes_nothing_of_what_the_owner_reads() -> None:
     fields = {"message": "Hi"}
-    assert of_contact(Message("id", "default", NOW, fields, ("honeypot",))) == of_contact(
+    assert from_contact(Message("id", "default", NOW, fields, ("honeypot",))) == from_contact(
         Message("id", "default", NOW, fields)
     )
 
 
 def test_a_notification_survives_the_invoke_api() -> None:
-    notification = of_contact(message(name="Ада", message='"quoted" 🚀'))
+    notification = from_contact(message(name="Ада", message='"quoted" 🚀'))
     assert Notification.from_request(json.loads(json.dumps(notification.as_request()))) == notification
 
 

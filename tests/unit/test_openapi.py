@@ -212,7 +212,7 @@ def body_of(fields: dict[str, Any]) -> bytes:
 def accepted(fields: dict[str, Any], of: Site, limits: Limits = LIMITS) -> bool:
     """Whether the very code of the form takes these fields as JSON."""
     try:
-        sent = submission.sort(read(JSON, body_of(fields), limits))
+        sent = submission.classify_fields(read(JSON, body_of(fields), limits))
         submission.validate(sent, of, limits)
     except SubmissionError:
         return False

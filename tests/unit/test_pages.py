@@ -12,7 +12,7 @@ from chalicelib.errors import Problem, SubmissionError
 from chalicelib.logic.bodies import JSON, Pairs, read
 from chalicelib.logic.fields import NAMES, Role
 from chalicelib.logic.pages import POLICY, refused
-from chalicelib.logic.submission import sort, validate
+from chalicelib.logic.submission import classify_fields, validate
 from chalicelib.texts import LANGUAGES, texts
 from tests.fakes import LIMITS, site
 
@@ -108,7 +108,7 @@ def page(pairs: Pairs, *problems: Problem, code: str = "invalid", language: str 
 def page_of(pairs: Pairs, *required: str) -> Page:
     """The page of what is wrong with a submission, whatever that is."""
     with pytest.raises(SubmissionError) as caught:
-        validate(sort(pairs), site(required=required or ("message",)), LIMITS)
+        validate(classify_fields(pairs), site(required=required or ("message",)), LIMITS)
     return Page(refused(caught.value, pairs, EN, "en"))
 
 
@@ -377,7 +377,7 @@ def test_a_page_can_be_encoded_whatever_was_sent(written: str) -> None:
     pairs: Pairs = []
     try:
         pairs += read(JSON, written.encode(), LIMITS)
-        validate(sort(pairs), site(required=()), LIMITS)
+        validate(classify_fields(pairs), site(required=()), LIMITS)
     except SubmissionError as caught:
         refused(caught, pairs, EN, "en").encode()
     else:

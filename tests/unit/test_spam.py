@@ -16,8 +16,8 @@ from chalicelib.logic.spam import (
     Held,
     Signal,
     Verdict,
-    at_the_door,
     links,
+    request_signals,
     screen,
     sender,
     subkey,
@@ -54,8 +54,8 @@ def numbered(number: int, at: int = NOW, site: str = "default", **more: Any) -> 
 
 @pytest.mark.parametrize("points", [{}, {"honeypot": 10}])
 def test_a_filled_honeypot_is_kept_in_mind_even_where_it_counts_nothing(points: Mapping[str, int]) -> None:
-    assert at_the_door(Submission(honeypot=True), Spam(points=points)) == ["honeypot"]
-    assert at_the_door(Submission(), Spam(points=points)) == []
+    assert request_signals(Submission(honeypot=True), Spam(points=points)) == ["honeypot"]
+    assert request_signals(Submission(), Spam(points=points)) == []
 
 
 @pytest.mark.parametrize(
@@ -103,16 +103,16 @@ def test_a_filled_honeypot_is_kept_in_mind_even_where_it_counts_nothing(points: 
     ],
 )
 def test_a_form_that_was_filled_in_faster_than_allowed_shows_it(seconds: str, too_fast: bool) -> None:
-    signals = at_the_door(Submission(fill_seconds=seconds), only("fill_time"))
+    signals = request_signals(Submission(fill_seconds=seconds), only("fill_time"))
     assert signals == (["fill_time"] if too_fast else [])
 
 
 def test_the_time_is_looked_at_only_where_it_counts() -> None:
-    assert at_the_door(Submission(fill_seconds="0"), Spam(fill_seconds=3)) == []
+    assert request_signals(Submission(fill_seconds="0"), Spam(fill_seconds=3)) == []
 
 
 def test_both_signs_stand_side_by_side_and_are_texts_that_json_can_write() -> None:
-    signals = at_the_door(Submission(honeypot=True, fill_seconds="0.4"), EVERYTHING)
+    signals = request_signals(Submission(honeypot=True, fill_seconds="0.4"), EVERYTHING)
     assert signals == ["honeypot", "fill_time"]
     assert all(isinstance(signal, str) for signal in signals)
 

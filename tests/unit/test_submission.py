@@ -22,9 +22,9 @@ from chalicelib.logic.submission import (
     MAX_PUBLISHED,
     Message,
     Submission,
+    classify_fields,
     content,
     message_id,
-    sort,
     validate,
 )
 from chalicelib.settings import Limits, Site
@@ -41,7 +41,7 @@ SETTINGS = [name for name, it in NAMES.items() if it.role is Role.SETTING]
 
 def accepted(pairs: Pairs, it: Site | None = None, limits: Limits = LIMITS) -> dict[str, str]:
     """What arrives of a submission that is valid, after the whole way to the published text and back."""
-    sent = sort(pairs)
+    sent = classify_fields(pairs)
     validate(sent, it or site(), limits)
     message = Message("id", "default", 0, sent.fields)
     return dict(Message.deserialize(message.serialize()).fields)
@@ -73,7 +73,7 @@ def test_a_field_that_nobody_knows_is_kept_as_it_is(name: str) -> None:
 
 @pytest.mark.parametrize(("alias", "own"), ALIASES)
 def test_an_alias_is_delivered_under_the_fields_own_name(alias: str, own: str) -> None:
-    sent = sort([("x", "1"), (alias, "a@example.com"), ("y", "2")])
+    sent = classify_fields([("x", "1"), (alias, "a@example.com"), ("y", "2")])
     assert list(sent.fields.items()) == [("x", "1"), (own, "a@example.com"), ("y", "2")]
     assert sent.sent_as == {"x": "x", own: alias, "y": "y"}
 
@@ -81,40 +81,42 @@ def test_an_alias_is_delivered_under_the_fields_own_name(alias: str, own: str) -
 @pytest.mark.parametrize(("alias", "own"), ALIASES)
 def test_the_own_name_counts_where_both_stand(alias: str, own: str) -> None:
     for pairs in ([(own, "A"), (alias, "B")], [(alias, "B"), (own, "A")]):
-        sent = sort(pairs)
+        sent = classify_fields(pairs)
         # A second text of a visitor's is a field of the name that it was sent with.
         other = {alias: "B"} if own == "message" else {}
         assert sent.fields == {own: "A"} | other
         assert sent.sent_as[own] == own
-        assert sort([(name, "A") for name, _ in pairs]).fields == {own: "A"}, "and once is enough"
+        assert classify_fields([(name, "A") for name, _ in pairs]).fields == {own: "A"}, "and once is enough"
 
 
 @pytest.mark.parametrize(("alias", "own"), ALIASES)
 def test_the_alias_counts_only_where_the_own_name_is_empty(alias: str, own: str) -> None:
     for pairs in ([(own, ""), (alias, "B")], [(alias, "B"), (own, "")]):
-        assert sort(pairs).fields == {own: "B"}
-    assert sort([(alias, ""), (own, "A")]).fields == {own: "A"}
-    assert sort([(own, "A"), (alias, "")]).fields == {own: "A"}
-    assert sort([(alias, ""), (own, "")]).fields == {own: ""}
+        assert classify_fields(pairs).fields == {own: "B"}
+    assert classify_fields([(alias, ""), (own, "A")]).fields == {own: "A"}
+    assert classify_fields([(own, "A"), (alias, "")]).fields == {own: "A"}
+    assert classify_fields([(alias, ""), (own, "")]).fields == {own: ""}
 
 
 def test_of_two_aliases_the_first_that_says_something_counts() -> None:
-    assert sort([("_replyto", "a@example.com"), ("replyto", "b@example.com")]).fields == {"email": "a@example.com"}
-    assert sort([("msg", "A"), ("description", "B")]).fields == {"message": "A", "description": "B"}
-    assert sort([("_replyto", ""), ("replyto", "b@example.com")]).fields == {"email": "b@example.com"}
+    assert classify_fields([("_replyto", "a@example.com"), ("replyto", "b@example.com")]).fields == {
+        "email": "a@example.com"
+    }
+    assert classify_fields([("msg", "A"), ("description", "B")]).fields == {"message": "A", "description": "B"}
+    assert classify_fields([("_replyto", ""), ("replyto", "b@example.com")]).fields == {"email": "b@example.com"}
 
 
 @pytest.mark.parametrize("name", ["colour", "message", "source", "name", "subject"])
 def test_a_name_that_comes_more_than_once_is_joined_without_what_is_empty(name: str) -> None:
     pairs = [(name, "red"), ("other", "x"), (name, ""), (name, "blue"), (name, "red")]
-    assert list(sort(pairs).fields.items()) == [(name, "red, blue, red"), ("other", "x")]
-    assert sort([(name, ""), (name, "red")]).fields == {name: "red"}
-    assert sort([(name, ""), (name, "")]).fields == {name: ""}
+    assert list(classify_fields(pairs).fields.items()) == [(name, "red, blue, red"), ("other", "x")]
+    assert classify_fields([(name, ""), (name, "red")]).fields == {name: "red"}
+    assert classify_fields([(name, ""), (name, "")]).fields == {name: ""}
 
 
 @pytest.mark.parametrize("name", ["email", "_replyto"])
 def test_of_an_address_that_comes_twice_the_last_counts(name: str) -> None:
-    assert sort([(name, "A"), (name, "B"), (name, "")]).fields == {"email": "B"}
+    assert classify_fields([(name, "A"), (name, "B"), (name, "")]).fields == {"email": "B"}
 
 
 def test_joined_values_are_measured_together() -> None:
@@ -124,14 +126,14 @@ def test_joined_values_are_measured_together() -> None:
 
 @pytest.mark.parametrize("name", HONEYPOTS)
 def test_a_honeypot_that_is_filled_is_a_signal_and_no_part_of_the_message(name: str) -> None:
-    sent = sort([(name, "http://spam.example"), ("message", "Hi"), (name, "again")])
+    sent = classify_fields([(name, "http://spam.example"), ("message", "Hi"), (name, "again")])
     assert (sent.fields, sent.honeypot) == ({"message": "Hi"}, True)
 
 
 @pytest.mark.parametrize("blank", ["", " ", "\t\r\n", "\u00a0"])
 @pytest.mark.parametrize("name", HONEYPOTS)
 def test_a_honeypot_that_is_blank_is_none(name: str, blank: str) -> None:
-    sent = sort([(name, blank), ("message", "Hi")])
+    sent = classify_fields([(name, blank), ("message", "Hi")])
     assert (sent.fields, sent.honeypot) == ({"message": "Hi"}, False)
 
 
@@ -142,34 +144,34 @@ def test_a_submission_with_a_signal_is_accepted() -> None:
 @pytest.mark.parametrize("value", ["evil@example.com", ""])
 def test_a_name_that_would_choose_who_hears_of_it_is_ignored_and_reported_once(value: str) -> None:
     pairs = [*((name, value) for name in RECIPIENTS), ("message", "Hi"), (RECIPIENTS[0], value)]
-    sent = sort(pairs)
+    sent = classify_fields(pairs)
     assert (sent.fields, sent.ignored) == ({"message": "Hi"}, RECIPIENTS)
     assert "cc" in RECIPIENTS
 
 
 def test_settings_of_other_services_are_ignored_in_silence() -> None:
-    sent = sort([*((name, "x") for name in SETTINGS), ("message", "Hi")])
+    sent = classify_fields([*((name, "x") for name in SETTINGS), ("message", "Hi")])
     assert sent == Submission(fields={"message": "Hi"}, sent_as={"message": "message"})
 
 
 @pytest.mark.parametrize("name", ["_next", "redirect"])
 def test_where_the_visitor_wants_to_go_is_no_part_of_the_message(name: str) -> None:
-    sent = sort([(name, " https://www.example.com/a \n"), ("message", "Hi")])
+    sent = classify_fields([(name, " https://www.example.com/a \n"), ("message", "Hi")])
     assert (sent.next, sent.fields) == ("https://www.example.com/a", {"message": "Hi"})
 
 
 def test_the_first_wish_that_says_something_counts() -> None:
-    assert sort([("_next", " "), ("redirect", "b"), ("_next", "c")]).next == "b"
-    assert sort([("_language", ""), ("_language", " de "), ("_language", "en")]).language == "de"
+    assert classify_fields([("_next", " "), ("redirect", "b"), ("_next", "c")]).next == "b"
+    assert classify_fields([("_language", ""), ("_language", " de "), ("_language", "en")]).language == "de"
 
 
 def test_the_language_of_the_answer_is_no_part_of_the_message() -> None:
-    sent = sort([("_language", "de"), ("message", "Hi")])
+    sent = classify_fields([("_language", "de"), ("message", "Hi")])
     assert (sent.language, sent.fields) == ("de", {"message": "Hi"})
 
 
 def test_nothing_sent_is_nothing_sorted() -> None:
-    assert sort([]) == Submission()
+    assert classify_fields([]) == Submission()
 
 
 def test_lines_and_tabs_of_a_message_stay_and_every_line_break_is_a_newline() -> None:
@@ -337,8 +339,8 @@ def test_a_field_of_nothing_that_can_be_seen_is_empty() -> None:
 @pytest.mark.parametrize("text", ["", " ", "false", "False", "0"])
 def test_a_box_that_nobody_ticked_is_no_filled_honeypot(name: str, text: str) -> None:
     """What scripts send of one, such as react-hook-form's of a registered check box."""
-    assert not sort([(name, text)]).honeypot
-    assert sort([(name, text), (name, "true")]).honeypot
+    assert not classify_fields([(name, text)]).honeypot
+    assert classify_fields([(name, text), (name, "true")]).honeypot
 
 
 # Ruff takes halves of characters for one and the same.
@@ -526,7 +528,7 @@ CHARACTERS = ['"', "\\", "я", "中", "🚀", "\n", "\t", "\u2028", "a", "\x00",
 
 
 def published_or_status(pairs: Pairs, limits: Limits = LIMITS) -> tuple[str, int]:
-    sent = sort(pairs)
+    sent = classify_fields(pairs)
     try:
         validate(sent, site(required=(), longest={"message": 65_536}), limits)
         return Message("i" * 36, "s" * 20, NOW, sent.fields).serialize(), 0

@@ -1,0 +1,191 @@
+"""HTTP for the form's address: who asks, which kind of answer they get, CORS, and problem documents (RFC 9457)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from functools import cached_property
+
+from chalice.app import Request, Response
+
+from chalicelib.errors import SubmissionError
+from chalicelib.logic import bodies, origins
+from chalicelib.logic.bodies import Pairs
+from chalicelib.logic.fields import WEB3FORMS_KEYS
+from chalicelib.logic.submission import Submission, classify_fields
+from chalicelib.settings import Limits, Site
+
+Headers = dict[str, str | list[str]]
+PROBLEM = "application/problem+json"
+RETRY_AFTER = "30"
+"""Seconds after which a client may try again when the message could not be published."""
+ALLOWED_HEADERS = "Accept, Content-Type, Formspree-Client, Formspree-Session-Data, Idempotency-Key"
+"""Request headers that a page's script may set: what fetch needs, and what Formspree's client library adds."""
+PREFLIGHT_AGE = "7200"
+"""Seconds that a browser may cache a preflight's answer: the most that Chromium honours."""
+
+
+class FormRequest:
+    """One request to the form's address, and what its answer depends on."""
+
+    def __init__(self, request: Request | None, site: Site | None) -> None:
+        if request is None:
+            raise RuntimeError("there is no request: Chalice sets it before it calls a view")
+        self.method: str = request.method
+        self.site = site
+        """None where no site has that name."""
+        self.origin: str | None = request.headers.get("origin")
+        self.allowed = site is not None and origins.may_send(site, self.origin, request.headers.get("host", ""))
+        """Whether the page that it comes from may send to the site."""
+        self.pairs: Pairs = []
+        """The fields as they were sent, as far as :meth:`read_form` could read them."""
+        self.form = Submission()
+        """The same, by what they mean."""
+        self._request = request
+
+    def read_form(self, limits: Limits) -> None:
+        """Fill ``pairs`` and ``form``; raises :class:`SubmissionError` after filling in what could be read."""
+        body = self._request.raw_body
+        try:
+            self.pairs = bodies.read(
+                self.header("content-type"), body.encode() if isinstance(body, str) else body, limits
+            )
+        except SubmissionError as error:
+            self.pairs = error.pairs
+            raise
+        finally:
+            self.form = classify_fields(self.pairs)
+
+    def header(self, name: str) -> str:
+        """A header's value without the spaces around it; empty without the header."""
+        return str(self._request.headers.get(name, "")).strip()
+
+    @property
+    def source_ip(self) -> str:
+        """The address that API Gateway saw; empty elsewhere."""
+        return (self._request.context.get("identity") or {}).get("sourceIp") or ""
+
+    @property
+    def function_arn(self) -> str:
+        """The ARN of the running function; empty outside Lambda."""
+        return getattr(self._request.lambda_context, "invoked_function_arn", "")
+
+    @cached_property
+    def wants_json(self) -> bool:
+        """Whether the client is a program that wants JSON back, rather than a browser that posted a form."""
+        accepted = {part.partition(";")[0].strip().lower() for part in self.header("accept").split(",")}
+        if "text/html" in accepted:
+            return False
+        if (self.header("sec-fetch-mode") or "navigate") != "navigate":
+            return True
+        media_type, _ = bodies.parse_media_type(self.header("content-type"))
+        return bool(accepted & {bodies.JSON, PROBLEM}) or media_type not in (bodies.FORM, bodies.MULTIPART)
+
+    @property
+    def from_web3forms(self) -> bool:
+        """Whether the form was written for Web3Forms, whose scripts look for status 200 and show ``message``.
+
+        https://docs.web3forms.com/how-to-guides/html-and-javascript
+        """
+        return any(name in WEB3FORMS_KEYS for name, _ in self.pairs)
+
+    def language(self) -> tuple[str, Mapping[str, str]]:
+        """The language of the answer, and the texts in it."""
+        from chalicelib.texts import choose, texts
+
+        language = choose(self.form.language, self.header("accept-language"), self.site.language if self.site else "")
+        return language, texts(language)
+
+
+def preflight(asked: FormRequest) -> Response:
+    """Allow the page to send, or nothing: without these headers the browser sends nothing further.
+
+    https://fetch.spec.whatwg.org/#http-responses
+    """
+    headers: Headers = {"Vary": "Origin", "Cache-Control": "no-store"}
+    if asked.origin is None or not asked.allowed:
+        return Response(body="", status_code=403, headers=headers)
+    headers |= {
+        "Access-Control-Allow-Origin": asked.origin,
+        "Access-Control-Allow-Methods": "POST",
+        "Access-Control-Allow-Headers": ALLOWED_HEADERS,
+        "Access-Control-Max-Age": PREFLIGHT_AGE,
+    }
+    return Response(body="", status_code=204, headers=headers)
+
+
+def with_cors(response: Response, asked: FormRequest) -> Response:
+    """The response with the headers that let the script of an allowed page read it, and no other's."""
+    if asked.site is not None and asked.origin is not None:
+        response.headers["Vary"] = "Origin"
+        if asked.allowed:
+            response.headers["Access-Control-Allow-Origin"] = asked.origin
+            # Unless it is exposed, a browser hides this header from a page's script (Fetch, 2.2.2).
+            response.headers["Access-Control-Expose-Headers"] = "Retry-After"
+    return response
+
+
+def accepted(asked: FormRequest, message_id: str, destination: str) -> Response:
+    """A program gets JSON, a browser a redirect to ``destination``."""
+    if not asked.wants_json:
+        return Response(body="", status_code=303, headers={"Location": destination, "Cache-Control": "no-store"})
+    body: dict[str, object] = {"id": message_id, "status": "accepted", "next": destination}
+    if asked.form.ignored:
+        body["ignored"] = asked.form.ignored
+    if asked.from_web3forms:
+        _, texts = asked.language()
+        return json_response(200, body | {"success": True, "message": texts["accepted"]})
+    return json_response(202, body)
+
+
+def failed(asked: FormRequest, error: SubmissionError) -> Response:
+    """An error in the visitor's language: a problem document for a program, a page for a browser."""
+    if asked.wants_json:
+        return problem(asked, error)
+    from chalicelib.logic import pages
+
+    language, texts = asked.language()
+    origin = origins.shown(asked.origin)
+    page = pages.refused(error, asked.pairs, texts, language, back=origin if "://" in origin else "")
+    headers: Headers = {
+        "Content-Language": language,
+        "Content-Type": "text/html; charset=utf-8",
+        "Content-Security-Policy": pages.POLICY,
+        "Cache-Control": "no-store",
+    }
+    return Response(body=page, status_code=error.status, headers=headers | _retry_after(error))
+
+
+def problem(asked: FormRequest, error: SubmissionError) -> Response:
+    """An error as a problem document in the visitor's language."""
+    from chalicelib.texts import worded
+
+    language, texts = asked.language()
+    title = worded(texts, error)
+    body: dict[str, object] = {
+        "type": "about:blank",
+        "title": title,
+        "status": error.status,
+        "errors": [
+            {"code": mistake.code, "field": mistake.field, "message": worded(texts, mistake)}
+            for mistake in error.problems
+        ]
+        or [{"code": error.code, "message": title}],
+    }
+    if asked.from_web3forms:
+        body |= {"success": False, "message": title}
+    headers: Headers = {"Content-Language": language, "Content-Type": PROBLEM}
+    return json_response(error.status, body, headers | _retry_after(error))
+
+
+def json_response(status: int, body: Mapping[str, object], headers: Headers | None = None) -> Response:
+    """A JSON answer that is not cached."""
+    return Response(
+        body=json.dumps(body, ensure_ascii=False),
+        status_code=status,
+        headers={"Content-Type": "application/json", "Cache-Control": "no-store", **(headers or {})},
+    )
+
+
+def _retry_after(error: SubmissionError) -> Headers:
+    return {"Retry-After": RETRY_AFTER} if error.status == 503 else {}
