@@ -13,7 +13,7 @@ class OpsError(Exception):
 
 
 @contextmanager
-def unless(code: str) -> Iterator[None]:
+def ignoring_aws_error(code: str) -> Iterator[None]:
     """Take an error of AWS with this code for an answer: what was to be made is there, or to be deleted is gone."""
     try:
         yield

@@ -8,7 +8,7 @@ from chalicelib.settings import APP, Stage
 
 
 @dataclass(frozen=True, slots=True)
-class Where:
+class AwsLocation:
     """The account and region that a stage is deployed to."""
 
     partition: str
@@ -19,7 +19,7 @@ class Where:
         return f"arn:{self.partition}:{service}:{self.region}:{self.account}:{resource}"
 
 
-ANYWHERE = Where("${AWS::Partition}", "${AWS::Region}", "${AWS::AccountId}")
+PSEUDO_PARAMETERS = AwsLocation("${AWS::Partition}", "${AWS::Region}", "${AWS::AccountId}")
 """No account: CloudFormation's own names for what differs between accounts."""
 
 

@@ -52,7 +52,7 @@ class Opened:
     @property
     def sent_to(self) -> tuple[str, ...]:
         """What of the owner's hears of messages, by the names in ``herald.toml``."""
-        return tuple(dict.fromkeys(str(target) for _, target in self.config.additions.targets))
+        return tuple(dict.fromkeys(str(target) for _, target in self.config.extensions.targets))
 
     @property
     def deployment(self) -> Deployment:

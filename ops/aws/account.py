@@ -32,7 +32,7 @@ from ops.config import regions
 from ops.config.loader import StageConfig
 from ops.errors import OpsError
 from ops.loopback import credentials
-from ops.naming import Where
+from ops.naming import AwsLocation
 
 if TYPE_CHECKING:
     from types_boto3_apigateway import APIGatewayClient
@@ -150,7 +150,7 @@ class Account:
         )
 
     @cached_property
-    def where(self) -> Where:
+    def where(self) -> AwsLocation:
         """Partition, region and account; an :class:`OpsError` says what is missing."""
         region = self._session.region_name
         if not region:
@@ -165,7 +165,7 @@ class Account:
                 raise OpsError(credentials.foreign(self.endpoint, why)) from error
             misspelt = "" if self.endpoint else _misspelt(region)
             raise OpsError(misspelt or explained(error) or f"AWS in {region} refused: {error}") from error
-        return Where(identity["Arn"].split(":")[1], region, identity["Account"])
+        return AwsLocation(identity["Arn"].split(":")[1], region, identity["Account"])
 
     def client(self, service: str) -> Any:
         """A client of a service that no command needs often enough for a name of its own."""

@@ -11,14 +11,14 @@ from pathlib import Path
 
 from ops.config.loader import FILE, StageConfig
 from ops.errors import OpsError
-from ops.naming import Where
+from ops.naming import AwsLocation
 
 
 def file(stage: str) -> Path:
     return Path(f".chalice/where-{stage}.json")
 
 
-def confirm(root: Path, config: StageConfig, where: Where) -> None:
+def confirm(root: Path, config: StageConfig, where: AwsLocation) -> None:
     """Raise an :class:`OpsError` where the account or the region is not the recorded one."""
     stage = config.stage.name
     written = _written(root, stage)
@@ -41,7 +41,7 @@ def confirm(root: Path, config: StageConfig, where: Where) -> None:
     )
 
 
-def record(root: Path, config: StageConfig, where: Where) -> None:
+def record(root: Path, config: StageConfig, where: AwsLocation) -> None:
     """Write down where the stage is deployed from this checkout; the local stack needs no such record."""
     if config.endpoint:
         return

@@ -9,7 +9,7 @@ from botocore.exceptions import ClientError, WaiterError
 
 from chalicelib.settings import Stage
 from ops import naming
-from ops.errors import OpsError, unless
+from ops.errors import OpsError, ignoring_aws_error
 
 if TYPE_CHECKING:
     from types_boto3_cloudformation import CloudFormationClient
@@ -40,7 +40,7 @@ def wiring(stage: Stage) -> str:
 
 
 def _described(cloudformation: CloudFormationClient, name: str) -> StackTypeDef | None:
-    with unless("ValidationError"):
+    with ignoring_aws_error("ValidationError"):
         return cloudformation.describe_stacks(StackName=name)["Stacks"][0]
     return None
 

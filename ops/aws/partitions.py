@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from ops.config.loader import StageConfig
 from ops.errors import OpsError
-from ops.naming import Where
+from ops.naming import AwsLocation
 
 
-def lacking(config: StageConfig, where: Where) -> list[str]:
+def lacking(config: StageConfig, where: AwsLocation) -> list[str]:
     """What the stage asks for and its partition doesn't have, in words that say what to do."""
     stage = config.stage
     found = []
@@ -20,7 +20,7 @@ def lacking(config: StageConfig, where: Where) -> list[str]:
     return found
 
 
-def refuse_lacking(config: StageConfig, where: Where) -> None:
+def refuse_lacking(config: StageConfig, where: AwsLocation) -> None:
     """Raise :class:`OpsError` where the stage asks for something that its partition doesn't have."""
     found = lacking(config, where)
     if found:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from chalicelib.settings import APP
 from ops.aws.account import Account
-from ops.errors import OpsError, unless
+from ops.errors import OpsError, ignoring_aws_error
 
 if TYPE_CHECKING:
     from types_boto3_apigateway import APIGatewayClient
@@ -19,7 +19,7 @@ each start."""
 
 def standing(apis: APIGatewayClient, api: str | None) -> str | None:
     """The same id, if there is such an API."""
-    with unless("NotFoundException"):
+    with ignoring_aws_error("NotFoundException"):
         return apis.get_rest_api(restApiId=api)["id"] if api else None
     return None
 

@@ -31,7 +31,7 @@ def policies(stage: str, function: str | None, as_json: bool, root: Path) -> Non
     """
     from chalicelib.functions import functions_of
     from ops.errors import OpsError
-    from ops.naming import ANYWHERE
+    from ops.naming import PSEUDO_PARAMETERS
     from ops.templates.function_policies import statements
     from ops.templates.resource_access import permissions
 
@@ -41,10 +41,10 @@ def policies(stage: str, function: str | None, as_json: bool, root: Path) -> Non
     if function is not None and function not in names:
         raise OpsError(f"stage {stage} has no function {function!r}; it has: {', '.join(names)}")
     chosen = [spec for spec in specs if function in (None, spec.name)]
-    may = {spec.name: list(statements(spec, it.stage, ANYWHERE)) for spec in chosen}
-    lets_in = permissions(root, it.config, ANYWHERE)
+    may = {spec.name: list(statements(spec, it.stage, PSEUDO_PARAMETERS)) for spec in chosen}
+    lets_in = permissions(root, it.config, PSEUDO_PARAMETERS)
     if function is not None:
-        arn = ANYWHERE.arn("lambda", f"function:{it.stage.function(function)}")
+        arn = PSEUDO_PARAMETERS.arn("lambda", f"function:{it.stage.function(function)}")
         lets_in = [each for each in lets_in if each.on == arn]
     if as_json:
         echo_json(
@@ -100,8 +100,12 @@ def _show(may: dict[str, list[Statement]], lets_in: Iterable[Permission]) -> Non
 
 def _short(text: str) -> str:
     """Without what every ARN of a stage begins with."""
-    from ops.naming import ANYWHERE
+    from ops.naming import PSEUDO_PARAMETERS
 
-    for common in (f"{ANYWHERE.region}:{ANYWHERE.account}:", f":{ANYWHERE.account}:", f"arn:{ANYWHERE.partition}:"):
+    for common in (
+        f"{PSEUDO_PARAMETERS.region}:{PSEUDO_PARAMETERS.account}:",
+        f":{PSEUDO_PARAMETERS.account}:",
+        f"arn:{PSEUDO_PARAMETERS.partition}:",
+    ):
         text = text.replace(common, "")
     return text

@@ -16,7 +16,7 @@ from ops.session import opened
 from ops.terminal import echo, one_line, progress
 
 if TYPE_CHECKING:
-    from ops.operations import Fed, Replayed
+    from ops.operations import RedriveResult, Replayed
 
 
 @click.command()
@@ -53,7 +53,7 @@ def replay(
         raise click.UsageError("--failed needs --since, and --since and --site are for --failed alone.")
     operations = opened(root, stage).operations
     if letters:
-        _say_fed(operations.feed_back(), as_json)
+        _say_fed(operations.redrive(), as_json)
         return
     ids = operations.whole_ids(message_ids) or [message.id for message in operations.failed(since or 0, site)]
     _each(ids, operations.replay, as_json, "Replaying")
@@ -133,7 +133,7 @@ def _said(one: Replayed) -> str:
     return tried if one.asked else f"{tried} within 15 minutes, as `destined` could not be asked now"
 
 
-def _say_fed(fed: Fed, as_json: bool) -> None:
+def _say_fed(fed: RedriveResult, as_json: bool) -> None:
     if as_json:
         echo_json(fed.as_json())
     else:

@@ -16,7 +16,7 @@ from chalicelib.functions import functions_of
 from chalicelib.settings import Stage
 from ops.config.table import Table
 from ops.config.targets import RuleTarget, SubscriberTarget, Target, one_or_more
-from ops.naming import Where
+from ops.naming import AwsLocation
 
 TABLES = ("rule", "subscriber", "grant")
 """Entries with a name each: ``[[rule]]``."""
@@ -87,7 +87,7 @@ def grantable(stage: Stage) -> list[str]:
 
 
 @dataclass(frozen=True, slots=True)
-class Additions:
+class Extensions:
     """Each by its name."""
 
     rules: Mapping[str, RuleTable] = field(default_factory=dict)
@@ -122,7 +122,7 @@ class Additions:
             if len(set(grant.functions)) < len(grant.functions):
                 yield ("grant", name, "functions"), "names a function twice"
 
-    def foreign(self, where: Where) -> Iterator[tuple[Key, str]]:
+    def foreign(self, where: AwsLocation) -> Iterator[tuple[Key, str]]:
         """Every target that is written as an ARN of another partition, region or account."""
         for key, target in self.targets:
             if not target.is_in(where):

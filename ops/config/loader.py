@@ -22,11 +22,11 @@ from chalicelib.settings import APP, Digest, Limits, Persistence, Site, Spam, St
 from chalicelib.texts import FALLBACK, LANGUAGES
 from ops.config import extensions, regions
 from ops.config.channels import KINDS, RESERVED, ChannelTable, Webhook
-from ops.config.extensions import Additions, GrantTable, RuleTable, SubscriberTable
+from ops.config.extensions import Extensions, GrantTable, RuleTable, SubscriberTable
 from ops.config.mistakes import decoded, explained, nearest, syntax, unknown_key
 from ops.config.table import Table, WebAddress, is_loopback, web_address
 from ops.errors import OpsError
-from ops.naming import MAX_CANARY_HOURS, Where
+from ops.naming import MAX_CANARY_HOURS, AwsLocation
 
 VERSION = 1
 FILE = "herald.toml"
@@ -298,7 +298,7 @@ class StageConfig:
     """How many runs of ``destined`` there may be at once; None for as many as Lambda likes."""
     alarms_to: str | None = None
     """The address that alarms are sent to; None for a stage without alarms."""
-    additions: Additions = field(default_factory=Additions)
+    extensions: Extensions = field(default_factory=Extensions)
     """The owner's own rules, subscribers and grants."""
 
 
@@ -479,12 +479,12 @@ def _stage(
         # No mail comes from the local stack, so it has alarms only where its own table asks for them.
         reserved=merged.delivery.reserved,
         alarms_to=merged.alarms.email if name != LOCAL or "alarms" in own else None,
-        additions=Additions(merged.rule, merged.subscriber, merged.grant),
+        extensions=Extensions(merged.rule, merged.subscriber, merged.grant),
     )
-    for key, mistake in config.additions.mistakes(config.stage):
+    for key, mistake in config.extensions.mistakes(config.stage):
         mistakes.append(f"{_written_at(key, name, own)}: {mistake}")
     if config.region and config.account:
-        for key, mistake in config.additions.foreign(Where("aws", config.region, config.account)):
+        for key, mistake in config.extensions.foreign(AwsLocation("aws", config.region, config.account)):
             mistakes.append(f"{_written_at(key, name, own)}: {mistake}")
     return config
 

@@ -11,7 +11,7 @@ from pydantic import BeforeValidator
 
 from chalicelib.functions import FUNCTIONS
 from chalicelib.settings import Stage
-from ops.naming import QUEUES, Where, prefix
+from ops.naming import QUEUES, AwsLocation, prefix
 
 _EXAMPLES = "sqs:inbox, sns:team, lambda:my-function, or its ARN"
 _NAMES = {
@@ -31,7 +31,7 @@ class Target:
     """``lambda``, ``sqs`` or ``sns``."""
     name: str
     """Of a function with ``:alias`` behind it, where one is meant."""
-    home: Where | None = None
+    home: AwsLocation | None = None
     """Where it is, if ``herald.toml`` has an ARN."""
 
     def __str__(self) -> str:
@@ -43,10 +43,10 @@ class Target:
         """The same without an account of its own."""
         return replace(self, home=None)
 
-    def arn(self, where: Where) -> str:
+    def arn(self, where: AwsLocation) -> str:
         return where.arn(self.service, f"function:{self.name}" if self.service == "lambda" else self.name)
 
-    def is_in(self, where: Where) -> bool:
+    def is_in(self, where: AwsLocation) -> bool:
         return self.home in (None, where)
 
     def is_heralds(self, stage: Stage) -> bool:
@@ -68,7 +68,7 @@ def target(*services: str) -> Callable[[object], Target]:
             raise ValueError(f"expected text such as {_EXAMPLES}")
         home = None
         if found := _ARN.fullmatch(text):
-            home = Where(found["partition"], found["region"], found["account"])
+            home = AwsLocation(found["partition"], found["region"], found["account"])
             service, name = found["service"], found["rest"]
             if service == "lambda":
                 kind, _, name = name.partition(":")

@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from chalicelib.settings import APP, Stage
-from ops.errors import unless
-from ops.naming import Where
+from ops.errors import ignoring_aws_error
+from ops.naming import AwsLocation
 
 if TYPE_CHECKING:
     from types_boto3_ssm import SSMClient
@@ -29,7 +29,7 @@ def parameter(stage: Stage) -> str:
 
 def read(ssm: SSMClient, stage: Stage) -> dict[str, Any] | None:
     """What is deployed according to the account, or None."""
-    with unless("ParameterNotFound"):
+    with ignoring_aws_error("ParameterNotFound"):
         value = ssm.get_parameter(Name=parameter(stage))["Parameter"]["Value"]
         record: dict[str, Any] = json.loads(zlib.decompress(base64.b64decode(value)))
         return record
@@ -37,7 +37,7 @@ def read(ssm: SSMClient, stage: Stage) -> dict[str, Any] | None:
 
 
 def expecting(
-    known: dict[str, Any] | None, schedules: Mapping[str, bool], stage: Stage, where: Where, api: str | None
+    known: dict[str, Any] | None, schedules: Mapping[str, bool], stage: Stage, where: AwsLocation, api: str | None
 ) -> dict[str, Any]:
     """The record of what stands and of what Chalice is about to make, so that nothing can be made that no record knows.
 
@@ -101,7 +101,7 @@ def _put(ssm: SSMClient, stage: Stage, record: dict[str, Any]) -> None:
 
 
 def forget(ssm: SSMClient, stage: Stage) -> None:
-    with unless("ParameterNotFound"):
+    with ignoring_aws_error("ParameterNotFound"):
         ssm.delete_parameter(Name=parameter(stage))
 
 

@@ -30,7 +30,7 @@ from ops.deploy import chalice_state, drift, lock, target_policies
 from ops.deploy.release import BOUNDARY, PYTHON, Release, StackPlan, data, plan
 from ops.deploy.release_history import Releases, rollback_target
 from ops.deploy.steps import Step, take
-from ops.errors import OpsError, short_traceback, unless
+from ops.errors import OpsError, ignoring_aws_error, short_traceback
 from ops.generate import render
 from ops.templates import alarms, pipeline_roles
 
@@ -71,7 +71,7 @@ def deploy(it: Deployment, stages: Mapping[str, StageConfig]) -> None:
     """Bring one stage into the account, or up to date there."""
     partitions.refuse_lacking(it.config, it.account.where)
     with _alone(it, "deploy"):
-        target_policies.check(it.account, it.config.additions)
+        target_policies.check(it.account, it.config.extensions)
         account_guard.record(it.root, it.config, it.account.where)
         render.write(it.root, render.generated(stages))
         render.write(it.root, render.policies(it.stage, it.account.where))
@@ -232,12 +232,12 @@ def _delete_logs(it: Deployment) -> None:
     pages = it.account.logs.get_paginator("describe_log_groups").paginate(logGroupNamePrefix=first)
     for group in [each["logGroupName"] for page in pages for each in page["logGroups"]]:
         if (group == first or group.startswith(f"{first}-")) and not _stands(it, group.rpartition("/")[2]):
-            with unless("ResourceNotFoundException"):
+            with ignoring_aws_error("ResourceNotFoundException"):
                 it.account.logs.delete_log_group(logGroupName=group)
 
 
 def _stands(it: Deployment, function: str) -> bool:
-    with unless("ResourceNotFoundException"):
+    with ignoring_aws_error("ResourceNotFoundException"):
         it.account.functions.get_function(FunctionName=function)
         return True
     return False
@@ -252,7 +252,7 @@ def _delete_data(it: Deployment, delete: bool) -> str:
     # The stack leaves the table, and a run that broke off may have left the table alone.
     found = stacks.delete(cloudformation, stacks.data(stage))
     _protect(it, protected=False)
-    with unless("ResourceNotFoundException"):
+    with ignoring_aws_error("ResourceNotFoundException"):
         it.account.dynamodb.delete_table(TableName=stage.table)
         found = True
     # Until it is gone, nothing of its name can be made.
@@ -279,7 +279,7 @@ def _protect(it: Deployment, *, protected: bool) -> None:
 
     https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/WorkingWithTables.Basics.html
     """
-    with unless("ResourceNotFoundException"):
+    with ignoring_aws_error("ResourceNotFoundException"):
         found = it.account.dynamodb.describe_table(TableName=it.stage.table)["Table"]
         if found.get("DeletionProtectionEnabled", False) != protected:
             it.account.dynamodb.update_table(TableName=it.stage.table, DeletionProtectionEnabled=protected)
@@ -303,7 +303,7 @@ def current_parameters(it: Deployment, plan: StackPlan) -> dict[str, str]:
 def find_boundary(it: Deployment) -> str:
     """The ARN of the permissions boundary of the stage's roles; empty where the stage has no pipeline to bound."""
     arn = pipeline_roles.boundary(it.stage, it.account.where)
-    with unless("NoSuchEntity"):
+    with ignoring_aws_error("NoSuchEntity"):
         it.account.client("iam").get_policy(PolicyArn=arn)
         return arn
     return ""
@@ -311,7 +311,7 @@ def find_boundary(it: Deployment) -> str:
 
 def _key(it: Deployment) -> str:
     """Make the stage's key, once: what it signed and hashed is worth nothing under another."""
-    with unless("ParameterAlreadyExists"):
+    with ignoring_aws_error("ParameterAlreadyExists"):
         it.account.ssm.put_parameter(
             Name=it.stage.key,
             Description="Herald: signs challenges and hides addresses; made by the deployment",
@@ -404,18 +404,18 @@ def advice(said: str) -> str:
 
 
 def _wiring(it: Deployment, release: Release) -> str:
-    wanted = target_policies.read(release.let_in)
+    wanted = target_policies.read(release.target_policies)
     # First, so that nothing is sent that is not let in.
     changed = target_policies.grant(it.account, it.stage, wanted)
     stacks.settle(it.account.cloudformation, release.wiring.name)
-    lacking = drift.look(it.account, it.stage)
+    lacking = drift.detect_drift(it.account, it.stage)
     if lacking.gone:
-        _apply(it, replace(release.wiring, template=drift.without(release.wiring.template, lacking.gone)))
+        _apply(it, replace(release.wiring, template=drift.remove_resources(release.wiring.template, lacking.gone)))
     done = _apply(it, release.wiring)
-    drift.enable(it.account, lacking)
+    drift.enable_rules(it.account, lacking)
     changed += target_policies.revoke(it.account, it.stage, wanted)
-    let_in_at = [f"let in at {', '.join(dict.fromkeys(changed))}"] if changed else []
-    return "; ".join([done, *(f"mended: {line}" for line in lacking.lines()), *let_in_at])
+    changed_at = [f"let in at {', '.join(dict.fromkeys(changed))}"] if changed else []
+    return "; ".join([done, *(f"mended: {line}" for line in lacking.lines()), *changed_at])
 
 
 def _delete_wiring(it: Deployment) -> str:
@@ -516,6 +516,6 @@ def _subscriptions(it: Deployment, topic: str) -> dict[str, str]:
 
 
 def _keep_logs(it: Deployment, group: str, days: int) -> None:
-    with unless("ResourceAlreadyExistsException"):
+    with ignoring_aws_error("ResourceAlreadyExistsException"):
         it.account.logs.create_log_group(logGroupName=group, tags=it.tags)
     it.account.logs.put_retention_policy(logGroupName=group, retentionInDays=days)

@@ -27,7 +27,7 @@ from ops.deploy.deployment import CHALICE, Deployment, current_parameters
 from ops.deploy.release import Code, FunctionPlan, Release, StackPlan, UnreadableRelease, data, plan
 from ops.deploy.release_history import Releases
 from ops.deploy.workspace import mirror
-from ops.errors import OpsError, unless
+from ops.errors import OpsError, ignoring_aws_error
 from ops.generate import render
 from ops.generate.render import API_STAGE, ARCHITECTURE
 
@@ -65,7 +65,7 @@ def diff(it: Deployment, stages: Mapping[str, StageConfig]) -> list[Change]:
         for section, name in sorted({*wanted, *found}, key=lambda part: (SECTIONS.index(part[0]), part[1]))
         if found.get((section, name)) != wanted.get((section, name))
     ]
-    lacking = drift.look(it.account, it.stage).lines()
+    lacking = drift.detect_drift(it.account, it.stage).lines()
     if lacking:
         changes.append(Change("stack", f"{release.wiring.name}, as it stands", tuple(f"- {line}" for line in lacking)))
     return [*code, *drifted, *changes]
@@ -199,7 +199,7 @@ def _standing_stack(account: Account, name: str) -> Lines | None:
 
 def _standing_function(account: Account, stage: Stage, name: str) -> Table:
     found: Table = {}
-    with unless("ResourceNotFoundException"):
+    with ignoring_aws_error("ResourceNotFoundException"):
         answer = account.functions.get_function(FunctionName=stage.function(name))
         settings = answer["Configuration"]
         found["function", stage.function(name)] = _settings(
@@ -211,7 +211,7 @@ def _standing_function(account: Account, stage: Stage, name: str) -> Table:
             settings.get("TracingConfig", {}).get("Mode") == "Active",
             settings.get("Environment", {}).get("Variables", {}),
         )
-    with unless("NoSuchEntity"):
+    with ignoring_aws_error("NoSuchEntity"):
         role = stage.role(name)
         document = account.client("iam").get_role_policy(RoleName=role, PolicyName=role)["PolicyDocument"]
         found["policy", role] = policy(document)
@@ -220,7 +220,7 @@ def _standing_function(account: Account, stage: Stage, name: str) -> Table:
 
 def _standing_api(account: Account, api: str) -> Table:
     found: Table = {}
-    with unless("NotFoundException"):
+    with ignoring_aws_error("NotFoundException"):
         settings = account.apis.get_stage(restApiId=api, stageName=API_STAGE).get("methodSettings", {}).get("*/*", {})
         rate, burst = settings.get("throttlingRateLimit"), settings.get("throttlingBurstLimit")
         if rate is not None:

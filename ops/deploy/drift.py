@@ -19,12 +19,12 @@ from botocore.exceptions import ClientError
 from chalicelib.settings import Stage
 from ops.aws import cloudformation
 from ops.aws.account import Account
-from ops.errors import unless
+from ops.errors import ignoring_aws_error
 from ops.templates.resource_access import Resolver
 
 
 @dataclass(frozen=True, slots=True)
-class Lacking:
+class Drift:
     """What a standing wiring stack lacks."""
 
     gone: tuple[str, ...] = ()
@@ -38,7 +38,7 @@ class Lacking:
         return [*(f"{name} is gone" for name in self.gone), *rules]
 
 
-def look(account: Account, stage: Stage) -> Lacking:
+def detect_drift(account: Account, stage: Stage) -> Drift:
     """What is not as the stack made it, by the template that the stack has; nothing where none has ever stood.
 
     A stack that is being changed has to come to its end before: what it has not made yet is not gone.
@@ -46,7 +46,7 @@ def look(account: Account, stage: Stage) -> Lacking:
     name = cloudformation.wiring(stage)
     status = cloudformation.status(account.cloudformation, name)
     if status is None or status in cloudformation.NEVER_STOOD:
-        return Lacking()
+        return Drift()
     body = account.cloudformation.get_template(StackName=name)["TemplateBody"]
     resources = (yaml.safe_load(body) if isinstance(body, str) else body)["Resources"]
     of = Resolver(resources, stage, account.where)
@@ -63,16 +63,16 @@ def look(account: Account, stage: Stage) -> Lacking:
                     disabled.append((bus, rule))
         elif not _is_there(account, it["Type"], properties, of):
             gone.append(logical)
-    return Lacking(tuple(gone), tuple(disabled))
+    return Drift(tuple(gone), tuple(disabled))
 
 
-def enable(account: Account, lacking: Lacking) -> None:
+def enable_rules(account: Account, lacking: Drift) -> None:
     """Switch the rules on."""
     for bus, rule in lacking.disabled:
         account.client("events").enable_rule(Name=rule, EventBusName=bus)
 
 
-def without(template: str, names: Collection[str]) -> str:
+def remove_resources(template: str, names: Collection[str]) -> str:
     """The template without these resources, and without what refers to them."""
     found = yaml.safe_load(template)
     left_out = set(names)
@@ -99,7 +99,7 @@ def _refers(it: Any, names: Collection[str]) -> bool:
 
 
 def _state(account: Account, bus: str, rule: str) -> str | None:
-    with unless("ResourceNotFoundException"):
+    with ignoring_aws_error("ResourceNotFoundException"):
         state: str = account.client("events").describe_rule(Name=rule, EventBusName=bus)["State"]
         return state
     return None
@@ -108,7 +108,7 @@ def _state(account: Account, bus: str, rule: str) -> str | None:
 def _is_there(account: Account, kind: str, properties: Mapping[str, Any], of: Resolver) -> bool:
     """Whether what hangs on a function is there; True for any other kind."""
     functions = account.functions
-    with unless("ResourceNotFoundException"):
+    with ignoring_aws_error("ResourceNotFoundException"):
         match kind:
             case "AWS::Lambda::EventInvokeConfig":
                 functions.get_function_event_invoke_config(
@@ -134,7 +134,7 @@ def _is_permitted(account: Account, function: str, source: str) -> bool:
 
 def permits(account: Account, function: str, source: str) -> bool:
     """Whether the function has a policy that lets the source run it."""
-    with unless("ResourceNotFoundException"):
+    with ignoring_aws_error("ResourceNotFoundException"):
         policy = json.loads(account.functions.get_policy(FunctionName=function)["Policy"])
         return any(_lets_in(statement, source) for statement in policy["Statement"])
     return False

@@ -7,7 +7,7 @@ from ops.aws.account import Account
 from ops.config.loader import LOCAL, StageConfig
 from ops.deploy import chalice_state
 from ops.generate.render import API_STAGE
-from ops.naming import Where, logical
+from ops.naming import AwsLocation, logical
 from ops.templates import wiring
 
 _DOMAIN = {"aws-cn": "amazonaws.com.cn"}
@@ -28,7 +28,7 @@ def addresses(config: StageConfig, account: Account, web: str) -> dict[str, str]
     wired = cloudformation.outputs(account.cloudformation, cloudformation.wiring(config.stage))
     if wiring.FUNCTION_URL in wired:
         found["get_message"] = _function_url(account, wired[wiring.FUNCTION_URL])
-    for name in config.additions.grants:
+    for name in config.extensions.grants:
         output = logical("grant", name)
         if output in wired:
             found[f"grant {name}"] = wired[output]
@@ -50,7 +50,7 @@ def _base(account: Account, api: str) -> str:
     return rest_api(account.where, api)
 
 
-def rest_api(where: Where, api: str) -> str:
+def rest_api(where: AwsLocation, api: str) -> str:
     """Where a REST API of API Gateway answers: https://docs.aws.amazon.com/general/latest/gr/apigateway.html"""
     domain = _DOMAIN.get(where.partition, "amazonaws.com")
     return f"https://{api}.execute-api.{where.region}.{domain}/{API_STAGE}"

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from chalicelib.settings import Stage
-from ops.errors import OpsError, unless
+from ops.errors import OpsError, ignoring_aws_error
 
 if TYPE_CHECKING:
     from types_boto3_ssm import SSMClient
@@ -112,7 +112,7 @@ def release(ssm: SSMClient, stage: Stage, me: Holder | None = None) -> Holder | 
     holder = _holder(ssm, stage)
     if me and holder and not holder[0].is_process(me):
         return holder[0]
-    with unless("ParameterNotFound"):
+    with ignoring_aws_error("ParameterNotFound"):
         ssm.delete_parameter(Name=parameter(stage))
     return holder[0] if holder else None
 
@@ -121,7 +121,7 @@ def _take(ssm: SSMClient, stage: Stage, me: Holder, say: Callable[[str], None], 
     arguments: Any = {"Name": parameter(stage), "Value": json.dumps(asdict(me)), "Type": "String"}
     # Without Overwrite, Parameter Store refuses a name that exists:
     # https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_PutParameter.html
-    with unless("ParameterAlreadyExists"):
+    with ignoring_aws_error("ParameterAlreadyExists"):
         ssm.put_parameter(**arguments, Overwrite=False)
         return
     found = _holder(ssm, stage)
@@ -141,7 +141,7 @@ def _take(ssm: SSMClient, stage: Stage, me: Holder, say: Callable[[str], None], 
 
 
 def _holder(ssm: SSMClient, stage: Stage) -> tuple[Holder, int] | None:
-    with unless("ParameterNotFound"):
+    with ignoring_aws_error("ParameterNotFound"):
         found = ssm.get_parameter(Name=parameter(stage))["Parameter"]
         return Holder(**json.loads(found["Value"])), found["Version"]
     return None

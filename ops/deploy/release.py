@@ -25,7 +25,7 @@ from ops.config.loader import StageConfig
 from ops.deploy import target_policies
 from ops.errors import OpsError
 from ops.generate import render
-from ops.naming import Where
+from ops.naming import AwsLocation
 from ops.templates import alarms, wiring
 
 PYTHON = f"python{sys.version_info.major}.{sys.version_info.minor}"
@@ -103,7 +103,7 @@ class Release:
     log_retention_days: int
     alarms_to: str | None
     xray: bool
-    let_in: Mapping[str, list[dict[str, Any]]]
+    target_policies: Mapping[str, list[dict[str, Any]]]
     """What queues and topics of the owner's have to allow, by their names in ``herald.toml``."""
     chalice: Mapping[str, Any]
     """Chalice's configuration, of this stage alone."""
@@ -168,7 +168,7 @@ def data(root: Path, stage: Stage) -> StackPlan:
     )
 
 
-def plan(root: Path, config: StageConfig, where: Where) -> Release:
+def plan(root: Path, config: StageConfig, where: AwsLocation) -> Release:
     """The release that the rendered files of a checkout make."""
     stage = config.stage
     chalice = json.loads((root / render.CHALICE_CONFIG).read_text(encoding="utf-8"))
@@ -180,7 +180,7 @@ def plan(root: Path, config: StageConfig, where: Where) -> Release:
             cloudformation.wiring(stage),
             (root / render.wiring_file(stage.name)).read_text(encoding="utf-8"),
             {alarms.EMAIL: config.alarms_to} if config.alarms_to else {},
-            tuple(wiring.queues(config.additions)),
+            tuple(wiring.queues(config.extensions)),
         ),
         functions=tuple(_functions(root, stage, chalice["stages"][stage.name])),
         rate=config.rate,
@@ -189,7 +189,7 @@ def plan(root: Path, config: StageConfig, where: Where) -> Release:
         log_retention_days=config.log_retention_days,
         alarms_to=config.alarms_to,
         xray=stage.xray,
-        let_in=target_policies.written(config.additions, stage, where),
+        target_policies=target_policies.written(config.extensions, stage, where),
         chalice={**chalice, "stages": {stage.name: chalice["stages"][stage.name]}},
     )
 

@@ -22,7 +22,7 @@ from ops.aws import cloudformation
 from ops.aws.account import Account
 from ops.deploy.bill_of_materials import bill
 from ops.deploy.release import Release, UnreadableRelease, description, sha256
-from ops.errors import OpsError, unless
+from ops.errors import OpsError, ignoring_aws_error
 from ops.generate import render
 
 KEPT = 10
@@ -63,7 +63,7 @@ class Releases:
         return f"{self._stage.parameters}/deployed/release"
 
     def current(self) -> CurrentRelease:
-        with unless("ParameterNotFound"):
+        with ignoring_aws_error("ParameterNotFound"):
             value = self._account.ssm.get_parameter(Name=self._parameter)["Parameter"]["Value"]
             return CurrentRelease(**json.loads(value))
         return CurrentRelease(None, whole=False)
@@ -145,11 +145,11 @@ class Releases:
     def delete_all(self) -> None:
         """Empty the bucket, as only an empty one can be deleted; forget what stands."""
         self._delete(self._bucket, "")
-        with unless("ParameterNotFound"):
+        with ignoring_aws_error("ParameterNotFound"):
             self._account.ssm.delete_parameter(Name=self._parameter)
 
     def _keys(self, bucket: str, prefix: str) -> list[str]:
-        with unless("NoSuchBucket"):
+        with ignoring_aws_error("NoSuchBucket"):
             pages = self._s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
             return [each["Key"] for page in pages for each in page.get("Contents", [])]
         return []
@@ -159,7 +159,7 @@ class Releases:
             self._s3.delete_object(Bucket=bucket, Key=key)
 
     def _read(self, release: str, part: str) -> bytes:
-        with unless("NoSuchKey"), unless("NoSuchBucket"):
+        with ignoring_aws_error("NoSuchKey"), ignoring_aws_error("NoSuchBucket"):
             if found := self._bucket:
                 content: bytes = self._s3.get_object(Bucket=found, Key=f"{_PREFIX}{release}/{part}")["Body"].read()
                 return content

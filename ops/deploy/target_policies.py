@@ -16,22 +16,22 @@ from typing import Any
 
 from chalicelib.settings import Stage
 from ops.aws.account import Account
-from ops.config.extensions import Additions
+from ops.config.extensions import Extensions
 from ops.config.targets import Target
-from ops.errors import OpsError, unless
-from ops.naming import Where
+from ops.errors import OpsError, ignoring_aws_error
+from ops.naming import AwsLocation
 from ops.templates.extension_policies import Statement, merged_policy, statements
 
 
-def check(account: Account, additions: Additions) -> None:
+def check(account: Account, extensions: Extensions) -> None:
     """Raise an :class:`OpsError` that names every target which is not there, before anything is changed."""
     where = account.where
-    mistakes = list(additions.foreign(where))
+    mistakes = list(extensions.foreign(where))
     if not mistakes:
         missing = f"in account {where.account}, {where.region}"
         mistakes = [
             (key, f"there is no {target.here} {missing}")
-            for key, target in additions.targets
+            for key, target in extensions.targets
             if not _is_there(account, target)
         ]
     if mistakes:
@@ -39,9 +39,9 @@ def check(account: Account, additions: Additions) -> None:
         raise OpsError("\n".join(["herald.toml names what can't be sent to:", *lines]))
 
 
-def written(additions: Additions, stage: Stage, where: Where) -> dict[str, list[Statement]]:
+def written(extensions: Extensions, stage: Stage, where: AwsLocation) -> dict[str, list[Statement]]:
     """:func:`statements` by the names of the targets, as a release keeps them."""
-    return {str(target): found for target, found in statements(additions, stage, where).items()}
+    return {str(target): found for target, found in statements(extensions, stage, where).items()}
 
 
 def read(kept: Mapping[str, list[Statement]]) -> dict[Target, list[Statement]]:
@@ -50,10 +50,10 @@ def read(kept: Mapping[str, list[Statement]]) -> dict[Target, list[Statement]]:
     return {Target(service, name): found for (service, _, name), found in pairs}
 
 
-Wanted = Mapping[Target, list[Statement]]
+WantedStatements = Mapping[Target, list[Statement]]
 
 
-def grant(account: Account, stage: Stage, wanted: Wanted) -> list[str]:
+def grant(account: Account, stage: Stage, wanted: WantedStatements) -> list[str]:
     """Lay the statements that are wanted, and leave the stage's others; the names of what was changed.
 
     To be called before the wiring is applied: then nothing is sent that is not let in.
@@ -62,7 +62,7 @@ def grant(account: Account, stage: Stage, wanted: Wanted) -> list[str]:
     return [str(target) for target in wanted if _lay(account, stage, target, wanted[target], others=True)]
 
 
-def revoke(account: Account, stage: Stage, wanted: Wanted) -> list[str]:
+def revoke(account: Account, stage: Stage, wanted: WantedStatements) -> list[str]:
     """Take the stage's statements away that are not wanted; the names of what was changed.
 
     To be called after the wiring was applied: then nothing is taken from what still sends.
@@ -79,7 +79,7 @@ def _parameter(stage: Stage) -> str:
 
 def _lying(account: Account, stage: Stage) -> dict[Target, None]:
     """Where statements of the stage may lie."""
-    with unless("ParameterNotFound"):
+    with ignoring_aws_error("ParameterNotFound"):
         found = account.ssm.get_parameter(Name=_parameter(stage))["Parameter"]["Value"]
         return {Target(service, name): None for service, _, name in (each.partition(":") for each in found.split())}
     return {}
@@ -90,7 +90,7 @@ def _write_down(account: Account, stage: Stage, targets: Iterable[Target]) -> No
     if names:
         account.ssm.put_parameter(Name=_parameter(stage), Value=names, Type="String", Overwrite=True)
         return
-    with unless("ParameterNotFound"):
+    with ignoring_aws_error("ParameterNotFound"):
         account.ssm.delete_parameter(Name=_parameter(stage))
 
 
@@ -110,14 +110,14 @@ def _is_there(account: Account, target: Target) -> bool:
     arn = target.arn(account.where)
     match target.service:
         case "lambda":
-            with unless("ResourceNotFoundException"):
+            with ignoring_aws_error("ResourceNotFoundException"):
                 return bool(account.functions.get_function_configuration(FunctionName=arn))
         case "sns":
-            with unless("NotFound"):
+            with ignoring_aws_error("NotFound"):
                 return bool(account.sns.get_topic_attributes(TopicArn=arn))
         case "sqs":
             # Its older protocol had another name for it, which SQS still gives.
-            with unless("AWS.SimpleQueueService.NonExistentQueue"), unless("QueueDoesNotExist"):
+            with ignoring_aws_error("AWS.SimpleQueueService.NonExistentQueue"), ignoring_aws_error("QueueDoesNotExist"):
                 return bool(_queue_url(account, target))
     return False
 

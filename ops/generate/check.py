@@ -20,17 +20,17 @@ from ops import packages
 from ops.config.loader import LOCAL, StageConfig
 from ops.errors import OpsError
 from ops.generate import render
-from ops.naming import Where
-from ops.templates.extensions import policy
+from ops.naming import AwsLocation
+from ops.templates.extension_resources import policy
 from ops.templates.function_policies import WILDCARDS
 
 _RENDER = "run: ./herald render"
 
 # One account of each partition, so that policies are looked at as they are deployed there.
 _SAMPLES = (
-    Where("aws", "eu-central-1", "123456789012"),
-    Where("aws-us-gov", "us-gov-west-1", "123456789012"),
-    Where("aws-cn", "cn-north-1", "123456789012"),
+    AwsLocation("aws", "eu-central-1", "123456789012"),
+    AwsLocation("aws-us-gov", "us-gov-west-1", "123456789012"),
+    AwsLocation("aws-cn", "cn-north-1", "123456789012"),
 )
 
 # How AWS itself ends what a person named: a log group's ARN, and a secret's with six characters of chance.
@@ -66,7 +66,7 @@ def mistakes(root: Path, stages: Mapping[str, StageConfig], pages: Mapping[Path,
             for path, text in render.policies(config.stage, where).items():
                 for fault in policy_faults(text):
                     yield f"{path}: {fault}"
-            for grant, table in config.additions.grants.items():
+            for grant, table in config.extensions.grants.items():
                 for fault in policy_faults(json.dumps(policy(table, config.stage, where))):
                     yield f"grant.{grant}: {fault}"
 

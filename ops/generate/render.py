@@ -20,7 +20,7 @@ from chalicelib.settings import APP, Stage
 from ops.config.loader import LOCAL, StageConfig
 from ops.generate import contracts
 from ops.loopback import credentials
-from ops.naming import Where
+from ops.naming import AwsLocation
 from ops.templates import pipeline_roles, quotas, wiring
 from ops.templates.function_policies import policy
 
@@ -65,7 +65,7 @@ def generated(stages: Mapping[str, StageConfig]) -> dict[Path, str]:
 
 
 def _template(config: StageConfig) -> str:
-    found = wiring.template(config.stage, with_alarms=config.alarms_to is not None, additions=config.additions)
+    found = wiring.template(config.stage, with_alarms=config.alarms_to is not None, extensions=config.extensions)
     text = _yaml(found)
     quotas.check(config, found, len(text.encode()), environments(config))
     return text
@@ -85,16 +85,16 @@ def _described(stages: list[StageConfig]) -> Stage:
     return next((config.stage for config in stages if config.stage.name != LOCAL), stages[0].stage)
 
 
-def policies(stage: Stage, where: Where) -> dict[Path, str]:
+def policies(stage: Stage, where: AwsLocation) -> dict[Path, str]:
     """The policy files of one stage."""
     return {policy_file(stage.name, spec.name): _json(policy(spec, stage, where)) for spec in functions_of(stage)}
 
 
-def local_where(config: StageConfig) -> Where:
+def local_where(config: StageConfig) -> AwsLocation:
     """The account that the local stack plays."""
     if config.region is None or config.account is None:
         raise ValueError(f"stage {config.stage.name} names no account")
-    return Where("aws", config.region, config.account)
+    return AwsLocation("aws", config.region, config.account)
 
 
 def write(root: Path, files: Mapping[Path, str]) -> list[Path]:

@@ -12,7 +12,7 @@ from ops.operations import Selection
 
 SHOWN = 20
 """Messages of a page."""
-_MOST = 49_152
+_MAX_BYTES = 49_152
 """Characters of a cursor."""
 
 
@@ -47,7 +47,7 @@ class Filter:
         if since and until and since > until:
             raise FilterError("The first day comes after the last one.")
         cursor = query.get("cursor", "")
-        if len(cursor) > _MOST:
+        if len(cursor) > _MAX_BYTES:
             raise FilterError("This page of the list is not known.")
         return cls(site, state, since, until, cursor)
 

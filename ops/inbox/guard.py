@@ -34,7 +34,7 @@ CSRF = "csrf"
 PUBLIC = ("/inbox.css", "/icon.svg")
 """What a page that refuses needs too."""
 
-_MOST = 4096
+_MAX_FORM_BYTES = 4096
 """Bytes of a form: its one field has far fewer."""
 _SAFE = ("GET", "HEAD")
 _OWN = ("same-origin", "none")
@@ -128,7 +128,7 @@ async def _bounded(request: Request) -> bytes | None:
     body = b""
     async for chunk in request.stream():
         body += chunk
-        if len(body) > _MOST:
+        if len(body) > _MAX_FORM_BYTES:
             return None
     return body
 

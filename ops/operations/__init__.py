@@ -12,7 +12,7 @@ Nothing here prints, asks or reads the command line. Every failure that a person
 here holds no state beside its clients and may be shared by threads.
 """
 
-from ops.operations.dead_letters import Fed as Fed
+from ops.operations.dead_letters import RedriveResult as RedriveResult
 from ops.operations.erasure import Copy as Copy
 from ops.operations.erasure import Erased as Erased
 from ops.operations.listing import Listing as Listing

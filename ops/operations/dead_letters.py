@@ -40,7 +40,7 @@ FED_BACK = ("topic-dead-letters", "failed-events")
 """The queues whose letters are events of ``destined``."""
 QUEUES = tuple(naming.QUEUES)
 """All of them. An erased message must be in none."""
-MOST = 5000
+MAX_LETTERS = 5000
 """Letters of a queue that are looked at."""
 _HIDDEN = 600
 """Seconds that a letter is hidden from others while it is looked at: more than it takes to look at as many."""
@@ -51,7 +51,7 @@ _AT_ONCE = 10
 
 
 @dataclass(frozen=True, slots=True)
-class Letter:
+class DeadLetter:
     """One dead letter."""
 
     event: Mapping[str, Any] | None = field(repr=False)
@@ -83,7 +83,7 @@ class Letter:
 
 
 @dataclass(frozen=True, slots=True)
-class Fed:
+class RedriveResult:
     """What feeding back did."""
 
     messages: tuple[str, ...]
@@ -103,25 +103,25 @@ class Fed:
         }
 
 
-def read(body: str) -> Letter:
+def read(body: str) -> DeadLetter:
     """Understand a letter, of whichever queue."""
     try:
         event = _event(json.loads(body), body)
     except (ValueError, RecursionError):
         event = None
     if event is None:
-        return Letter(None)
+        return DeadLetter(None)
     sns = event["Records"][0]["Sns"]
     attributes = sns.get("MessageAttributes") or {}
     kind = str((attributes.get("kind") or {}).get("Value", ""))
     if kind in _NO_MESSAGE:
-        return Letter(event, kind)
+        return DeadLetter(event, kind)
     if kind == events.KIND_RETRY:
-        return Letter(event, kind, str(sns["Message"]))
+        return DeadLetter(event, kind, str(sns["Message"]))
     try:
-        return Letter(event, events.KIND_CONTACT, Message.deserialize(sns["Message"]).id)
+        return DeadLetter(event, events.KIND_CONTACT, Message.deserialize(sns["Message"]).id)
     except ValueError:
-        return Letter(None)
+        return DeadLetter(None)
 
 
 def _event(found: Any, body: str) -> dict[str, Any] | None:
@@ -163,13 +163,13 @@ class Queue:
         self._url = sqs.get_queue_url(QueueName=f"{prefix(stage)}-{name}")["QueueUrl"]
         self._deleted: set[str] = set()
 
-    def __iter__(self) -> Iterator[Letter]:
+    def __iter__(self) -> Iterator[DeadLetter]:
         """The letters, as many as can be found, and :data:`MOST` at most.
 
         Each stays hidden from others for ten minutes: :meth:`looked_through` puts them back.
         """
         seen = 0
-        while seen < MOST:
+        while seen < MAX_LETTERS:
             # To wait a second is to ask all of SQS's servers, not some:
             # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-short-and-long-polling.html
             found = self._sqs.receive_message(
@@ -187,7 +187,7 @@ class Queue:
                 yield replace(letter, handle=one["ReceiptHandle"], sent_at=sent_at, body=one["Body"])
             seen += len(found)
 
-    def delete(self, letter: Letter) -> None:
+    def delete(self, letter: DeadLetter) -> None:
         self._sqs.delete_message(QueueUrl=self._url, ReceiptHandle=letter.handle)
         self._deleted.add(letter.handle)
 
@@ -200,11 +200,11 @@ class Queue:
         return int(answer["Attributes"]["ApproximateNumberOfMessagesNotVisible"])
 
     @contextmanager
-    def looked_through(self) -> Iterator[Iterator[Letter]]:
+    def looked_through(self) -> Iterator[Iterator[DeadLetter]]:
         """The letters, of which those are put back at the end, however it comes, that weren't deleted meanwhile."""
-        taken: list[Letter] = []
+        taken: list[DeadLetter] = []
 
-        def each() -> Iterator[Letter]:
+        def each() -> Iterator[DeadLetter]:
             for letter in self:
                 taken.append(letter)
                 yield letter
@@ -219,7 +219,7 @@ class Queue:
                     )
 
 
-def feed_back(sqs: SQSClient, functions: LambdaClient, stage: Stage, now: int) -> Fed:
+def redrive(sqs: SQSClient, functions: LambdaClient, stage: Stage, now: int) -> RedriveResult:
     """Have ``destined`` run with each event once more; a letter is deleted once Lambda has taken its event.
 
     What has become of the message meanwhile decides what is rung, by its id: docs/delivery.md.
@@ -250,7 +250,7 @@ def feed_back(sqs: SQSClient, functions: LambdaClient, stage: Stage, now: int) -
                     continue
                 queue.delete(letter)
                 messages.append(letter.id)
-    return Fed(tuple(messages), test_events, number_left, tuple(errors))
+    return RedriveResult(tuple(messages), test_events, number_left, tuple(errors))
 
 
 def erase(sqs: SQSClient, stage: Stage, ids: Collection[str], *, seen: bool = False) -> dict[str, int]:
@@ -261,7 +261,7 @@ def erase(sqs: SQSClient, stage: Stage, ids: Collection[str], *, seen: bool = Fa
     """
     wanted = frozenset(ids)
 
-    def erase_in(queue: Queue, letter: Letter) -> list[str]:
+    def erase_in(queue: Queue, letter: DeadLetter) -> list[str]:
         held = list(letter.holds(wanted))
         if held:
             queue.delete(letter)
@@ -274,14 +274,16 @@ def erase(sqs: SQSClient, stage: Stage, ids: Collection[str], *, seen: bool = Fa
 def ids_of(sqs: SQSClient, stage: Stage, wanted: Callable[[Message], bool]) -> list[str]:
     """The ids of the messages in letters that are wanted; raises :class:`OpsError` as :func:`erase` does."""
 
-    def look(queue: Queue, letter: Letter) -> list[str]:
+    def look(queue: Queue, letter: DeadLetter) -> list[str]:
         message = letter.message
         return [message.id] if message and wanted(message) else []
 
     return list(dict.fromkeys(one for found in _in_all(sqs, stage, look, seen=False) for one in found))
 
 
-def _in_all(sqs: SQSClient, stage: Stage, each: Callable[[Queue, Letter], list[str]], *, seen: bool) -> list[list[str]]:
+def _in_all(
+    sqs: SQSClient, stage: Stage, each: Callable[[Queue, DeadLetter], list[str]], *, seen: bool
+) -> list[list[str]]:
     """What ``each`` says of every letter, of all queues; side by side, as each queue is waited for."""
 
     def through(name: str) -> list[list[str]]:
@@ -293,10 +295,10 @@ def _in_all(sqs: SQSClient, stage: Stage, each: Callable[[Queue, Letter], list[s
             )
         with queue.looked_through() as letters:
             found = [each(queue, letter) for letter in letters]
-        if len(found) >= MOST:
+        if len(found) >= MAX_LETTERS:
             raise OpsError(
-                f"{name} holds {MOST} letters or more; feed them back first (replay --letters), or nobody can say that"
-                " none is left of what is erased"
+                f"{name} holds {MAX_LETTERS} letters or more; redrive them first (replay --letters), or nobody can"
+                " say that none is left of what is erased"
             )
         return found
 

@@ -17,7 +17,7 @@ from ops.aws import cloudformation
 from ops.aws.account import Account
 from ops.config.loader import LOCAL, StageConfig
 from ops.deploy import chalice_state
-from ops.errors import OpsError, unless
+from ops.errors import OpsError, ignoring_aws_error
 from ops.naming import prefix
 from ops.operations import secrets
 from ops.operations.dead_letters import QUEUES
@@ -126,7 +126,7 @@ def _functions(it: Patient) -> Iterator[Finding]:
     for spec in functions_of(it.stage):
         name = it.stage.function(spec.name)
         found: dict[str, Any] = {}
-        with unless("ResourceNotFoundException"):
+        with ignoring_aws_error("ResourceNotFoundException"):
             found = dict(it.account.functions.get_function_configuration(FunctionName=name))
         wrong = ""
         if not found:
@@ -165,7 +165,7 @@ def _destinations(it: Patient) -> Iterator[Finding]:
     """The destinations of `destined`."""
     found: dict[str, Any] = {}
     destined = it.stage.function("destined")
-    with unless("ResourceNotFoundException"):
+    with ignoring_aws_error("ResourceNotFoundException"):
         found = dict(it.account.functions.get_function_event_invoke_config(FunctionName=destined, Qualifier="$LATEST"))
     bus = it.account.where.arn("events", f"event-bus/{it.stage.bus}")
     set_ = {name: one.get("Destination") for name, one in found.get("DestinationConfig", {}).items()}

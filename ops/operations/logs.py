@@ -9,15 +9,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from chalicelib.settings import Stage
-from ops.errors import unless
+from ops.errors import ignoring_aws_error
 
 if TYPE_CHECKING:
     from types_boto3_logs import CloudWatchLogsClient
 
-MOST_REQUESTS = 50
+MAX_REQUESTS = 50
 """For one log group. An answer may be empty and have more behind it:
 https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_FilterLogEvents.html"""
-MOST_LINES = 1000
+MAX_LINES = 1000
 """For one log group."""
 _LATE = 30
 """Seconds that a line may come late."""
@@ -87,21 +87,21 @@ def lines(
         "logGroupName": stage.log_group(function),
         "startTime": int(since * 1000),
         "endTime": int(until * 1000),
-        "limit": MOST_LINES,
+        "limit": MAX_LINES,
     }
     if phrase:
         # A phrase in quotation marks is looked for as it stands:
         # https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/FilterAndPatternSyntax.html
         asked["filterPattern"] = json.dumps(phrase, ensure_ascii=False)
     found = 0
-    for _ in range(MOST_REQUESTS):
+    for _ in range(MAX_REQUESTS):
         answer: dict[str, Any] = {}
-        with unless("ResourceNotFoundException"):
+        with ignoring_aws_error("ResourceNotFoundException"):
             answer = dict(logs.filter_log_events(**asked))
         for event in answer.get("events", []):
             yield Line(event["timestamp"] / 1000, function, event.get("eventId", ""), event["message"])
             found += 1
-        if found >= MOST_LINES or "nextToken" not in answer:
+        if found >= MAX_LINES or "nextToken" not in answer:
             return
         asked["nextToken"] = answer["nextToken"]
 

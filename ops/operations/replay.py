@@ -33,7 +33,7 @@ class Replayed:
         return {"id": self.id, "channels": list(self.channels), "left": dict(self.left), "asked": self.asked}
 
 
-def again(message: StoredMessage | None, message_id: str, it: Means, *, held: bool) -> Replayed:
+def again(message: StoredMessage | None, message_id: str, it: ReplayDependencies, *, held: bool) -> Replayed:
     """Change the record, then ask for a run; ``held`` for a release."""
     if message is None:
         raise OpsError(no_message(message_id, it.stage))
@@ -56,7 +56,7 @@ def again(message: StoredMessage | None, message_id: str, it: Means, *, held: bo
 
 
 @dataclass(frozen=True, slots=True)
-class Means:
+class ReplayDependencies:
     """What a replay works with."""
 
     stage: Stage

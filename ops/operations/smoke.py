@@ -18,7 +18,7 @@ from chalicelib.logic.archive import MessageState
 from chalicelib.settings import Stage
 from ops.aws.account import Account
 from ops.errors import OpsError
-from ops.naming import Where
+from ops.naming import AwsLocation
 from ops.operations import logs, test_message
 from ops.operations.stage_operations import Operations
 from ops.operations.trace import ENDED, StepKind
@@ -159,7 +159,7 @@ class Smoke:
         return found
 
 
-def role_arn(stage: Stage, function: str, where: Where) -> str:
+def role_arn(stage: Stage, function: str, where: AwsLocation) -> str:
     return f"arn:{where.partition}:iam::{where.account}:role/{stage.role(function)}"
 
 
@@ -202,7 +202,7 @@ def context(condition: Mapping[str, Any]) -> list[dict[str, Any]]:
     ]
 
 
-def to_add(checks: list[Check], stage: Stage, where: Where, day: str) -> str:
+def to_add(checks: list[Check], stage: Stage, where: AwsLocation, day: str) -> str:
     """What to add to the README's list of what has been run on AWS."""
     looked = [check.name for check in checks if "not looked at" not in check.found]
     failed = [check.name for check in checks if not check.well]

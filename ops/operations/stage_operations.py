@@ -20,7 +20,7 @@ from ops.errors import OpsError
 from ops.operations import dead_letters, erasure, listing, short_ids
 from ops.operations import replay as replays
 from ops.operations import trace as tracing
-from ops.operations.dead_letters import Fed
+from ops.operations.dead_letters import RedriveResult
 from ops.operations.erasure import Erased
 from ops.operations.listing import Listing, OperatorArchive, Selection
 from ops.operations.replay import Replayed
@@ -121,10 +121,10 @@ class Operations:
             ):
                 yield message
 
-    def feed_back(self) -> Fed:
+    def redrive(self) -> RedriveResult:
         """Have ``destined`` run once more with the events of dead letters (docs/delivery.md)."""
         now = int(self._clock())
-        return dead_letters.feed_back(self.account.client("sqs"), self.account.functions, self.stage, now)
+        return dead_letters.redrive(self.account.client("sqs"), self.account.functions, self.stage, now)
 
     def erase(self, message_id: str) -> Erased:
         """Delete a message, and the dead letters that hold it; says which copies remain.
@@ -167,12 +167,12 @@ class Operations:
         remaining = erasure.remaining(gone, messages, self.stage, self.account, self._sent_to, int(self._clock()))
         return tuple(Erased(one, with_letters[one], remaining[one]) for one in gone)
 
-    def _replay_means(self) -> replays.Means:
+    def _replay_means(self) -> replays.ReplayDependencies:
         destined = AsynchronousDestined(
             cast("LambdaClient", Sdk(self.account.functions)), self.stage.function("destined")
         )
         revivals = RevivalTable(self._dynamodb, self.stage)
-        return replays.Means(self.stage, revivals, destined, int(self._clock()))
+        return replays.ReplayDependencies(self.stage, revivals, destined, int(self._clock()))
 
     @cached_property
     def _archive(self) -> OperatorArchive:

@@ -11,30 +11,30 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from chalicelib.settings import Stage
-from ops.config.extensions import Additions
+from ops.config.extensions import Extensions
 from ops.config.targets import Target
-from ops.naming import Where, logical
-from ops.templates.extensions import rule_name
+from ops.naming import AwsLocation, logical
+from ops.templates.extension_resources import rule_name
 from ops.templates.function_policies import VERSION
 
 Statement = dict[str, Any]
 
 
-def statements(additions: Additions, stage: Stage, where: Where) -> dict[Target, list[Statement]]:
+def statements(extensions: Extensions, stage: Stage, where: AwsLocation) -> dict[Target, list[Statement]]:
     """What each queue and topic has to allow."""
     found: dict[Target, list[Statement]] = {}
-    for name, rule in additions.rules.items():
+    for name, rule in extensions.rules.items():
         source = where.arn("events", f"rule/{stage.bus}/{rule_name(name, stage)}")
         statement = _statement(rule.to, where, "events.amazonaws.com", source, _sid(stage, "rule", name))
         found.setdefault(rule.to.here, []).append(statement)
-    for name, subscriber in additions.subscribers.items():
+    for name, subscriber in extensions.subscribers.items():
         source = where.arn("sns", stage.topic)
         statement = _statement(subscriber.to, where, "sns.amazonaws.com", source, _sid(stage, "subscriber", name))
         found.setdefault(subscriber.to.here, []).append(statement)
     return {target: each for target, each in found.items() if target.service != "lambda"}
 
 
-def _statement(target: Target, where: Where, service: str, source: str, sid: str) -> Statement:
+def _statement(target: Target, where: AwsLocation, service: str, source: str, sid: str) -> Statement:
     """One right, of this source alone. That of EventBridge on a topic is for every rule, as AWS says of it: "You can't
     use Condition blocks in Amazon SNS topic policies for EventBridge" (eb-use-resource-based.html)."""
     to_topic = target.service == "sns"

@@ -8,7 +8,7 @@ from typing import Any
 
 from chalicelib.functions import FunctionSpec, Resource, channels_for, grants_of, notifiers_of
 from chalicelib.settings import Stage
-from ops.naming import Where
+from ops.naming import AwsLocation
 
 VERSION = "2012-10-17"
 
@@ -60,12 +60,12 @@ class Statement:
         }
 
 
-def policy(spec: FunctionSpec, stage: Stage, where: Where) -> dict[str, Any]:
+def policy(spec: FunctionSpec, stage: Stage, where: AwsLocation) -> dict[str, Any]:
     """The policy document of one function's role."""
     return {"Version": VERSION, "Statement": [each.document() for each in statements(spec, stage, where)]}
 
 
-def statements(spec: FunctionSpec, stage: Stage, where: Where) -> Iterator[Statement]:
+def statements(spec: FunctionSpec, stage: Stage, where: AwsLocation) -> Iterator[Statement]:
     """What a function's role may do: write its log, and what its grants say.
 
     The log statement is no grant of the manifest, as every function has it. The log group is the function's own, and
@@ -87,7 +87,7 @@ def statements(spec: FunctionSpec, stage: Stage, where: Where) -> Iterator[State
             yield Statement(grant.sid, grant.actions, tuple(arns), grant.why, condition)
 
 
-def _arns(on: Resource, spec: FunctionSpec, stage: Stage, where: Where) -> list[str]:
+def _arns(on: Resource, spec: FunctionSpec, stage: Stage, where: AwsLocation) -> list[str]:
     match on:
         case Resource.TOPIC:
             return [where.arn("sns", stage.topic)]

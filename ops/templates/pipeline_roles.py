@@ -18,7 +18,7 @@ from chalicelib.functions import FUNCTIONS
 from chalicelib.settings import APP, Stage
 from ops import naming
 from ops.errors import OpsError
-from ops.naming import ANYWHERE, Where
+from ops.naming import PSEUDO_PARAMETERS, AwsLocation
 from ops.templates.function_policies import AWS_ITSELF, VERSION, WILDCARDS
 
 Statement = dict[str, Any]
@@ -28,7 +28,7 @@ def name(stage: Stage, does: str) -> str:
     return f"{APP}-{does}-{stage.name}"
 
 
-def boundary(stage: Stage, where: Where = ANYWHERE) -> str:
+def boundary(stage: Stage, where: AwsLocation = PSEUDO_PARAMETERS) -> str:
     """The ARN of the permissions boundary of a stage's roles, which is there where the stage has a pipeline."""
     return f"arn:{where.partition}:iam::{where.account}:policy/{name(stage, 'boundary')}"
 
@@ -410,7 +410,7 @@ class _Arns:
         """Each foundation stack that is made has a bucket with another end of its name."""
 
     def arn(self, service: str, resource: str) -> str:
-        return ANYWHERE.arn(service, resource)
+        return PSEUDO_PARAMETERS.arn(service, resource)
 
     def api(self, path: str) -> str:
         return f"arn:${{AWS::Partition}}:apigateway:${{AWS::Region}}::/{path}"

@@ -15,13 +15,13 @@ from typing import Any
 
 from chalicelib.functions import functions_of
 from ops.config.loader import FILE, ConfigError, StageConfig
-from ops.naming import Where
+from ops.naming import AwsLocation
 from ops.templates import extension_policies
 from ops.templates.function_policies import policy
 
 READ = "2026-11-28"
 """When the pages were read."""
-LONGEST = Where("aws-us-gov", "us-gov-west-1", "1" * 12)
+LONGEST = AwsLocation("aws-us-gov", "us-gov-west-1", "1" * 12)
 _DOCS = "https://docs.aws.amazon.com"
 _TELL_APART = "let one rule send to a topic of yours, whose subscriptions tell apart what each wants"
 _OTHER_STAGE = "serve some of the sites by another stage"
@@ -131,14 +131,14 @@ def measured(
     config: StageConfig, template: Mapping[str, Any], size: int, environments: Environments
 ) -> Iterator[tuple[Quota, str, int]]:
     """Each limit, what it is measured of, and how much there is."""
-    stage, additions = config.stage, config.additions
+    stage, extensions = config.stage, config.extensions
     yield TEMPLATE, TEMPLATE.of, size
     yield RESOURCES, RESOURCES.of, len(template["Resources"])
     yield OUTPUTS, OUTPUTS.of, len(template.get("Outputs", {}))
     for spec in functions_of(stage):
         yield ENVIRONMENT, f"environment variables of {spec.name}", _size(environments[spec.name])
         yield ROLE_POLICY, f"policy of {spec.name}", _size(policy(spec, stage, LONGEST))
-    for role, count in Counter(role for grant in additions.grants.values() for role in grant.roles).items():
+    for role, count in Counter(role for grant in extensions.grants.values() for role in grant.roles).items():
         yield GRANTS_OF_ROLE, f"grants attached to role {role}", count
     of_kind = {
         kind: {key: each["Properties"] for key, each in template["Resources"].items() if each["Type"] == kind}
@@ -156,7 +156,7 @@ def measured(
     permissions = Counter(each["FunctionName"] for each in of_kind["AWS::Lambda::Permission"].values())
     for function, count in permissions.items():
         yield FUNCTION_POLICY, f"permissions to run {function}", count * _size(_permission(function))
-    wanted = extension_policies.statements(additions, stage, LONGEST)
+    wanted = extension_policies.statements(extensions, stage, LONGEST)
     for target, statements in wanted.items():
         if target.service == "sqs":  # A topic's has no condition, and one statement for all rules.
             yield QUEUE_CONDITIONS, f"conditions in the policy of {target}", len(statements)

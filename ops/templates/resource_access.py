@@ -20,7 +20,7 @@ from chalicelib.functions import FunctionSpec, functions_of
 from chalicelib.settings import Stage
 from ops import naming
 from ops.config.loader import StageConfig
-from ops.naming import Where
+from ops.naming import AwsLocation
 from ops.templates import extension_policies, wiring
 
 DATA, FOUNDATION = Path("infra/data.yaml"), Path("infra/foundation.yaml")
@@ -41,13 +41,13 @@ class Permission:
     """Which template, or Chalice."""
 
 
-def permissions(root: Path, config: StageConfig, where: Where) -> list[Permission]:
+def permissions(root: Path, config: StageConfig, where: AwsLocation) -> list[Permission]:
     """All of one stage, the functions' first."""
     stage = config.stage
     return [
         *_of_chalice(stage, where),
         *_of_template(
-            wiring.template(stage, with_alarms=config.alarms_to is not None, additions=config.additions),
+            wiring.template(stage, with_alarms=config.alarms_to is not None, extensions=config.extensions),
             "wiring",
             stage,
             where,
@@ -63,7 +63,7 @@ def _conditions(config: StageConfig) -> frozenset[str]:
     return frozenset() if config.send_event else frozenset({"HasSendEvent"})
 
 
-def _of_chalice(stage: Stage, where: Where) -> Iterator[Permission]:
+def _of_chalice(stage: Stage, where: AwsLocation) -> Iterator[Permission]:
     for spec in functions_of(stage):
         source = _source(spec, stage, where)
         if source:
@@ -78,14 +78,14 @@ def _of_chalice(stage: Stage, where: Where) -> Iterator[Permission]:
             )
 
 
-def _of_owners(config: StageConfig, where: Where) -> Iterator[Permission]:
+def _of_owners(config: StageConfig, where: AwsLocation) -> Iterator[Permission]:
     """What a deployment lays into the policies of the owner's own queues and topics."""
     of = Resolver({}, config.stage, where)
-    for found in extension_policies.statements(config.additions, config.stage, where).values():
+    for found in extension_policies.statements(config.extensions, config.stage, where).values():
         yield from (_permission(each, of, f"deploy: {each['Sid']}", who=_who(each, of)) for each in found)
 
 
-def _source(spec: FunctionSpec, stage: Stage, where: Where) -> tuple[str, str] | None:
+def _source(spec: FunctionSpec, stage: Stage, where: AwsLocation) -> tuple[str, str] | None:
     match spec.trigger.kind:
         case "http":
             return "apigateway", where.arn("execute-api", "<api>/*")
@@ -97,7 +97,7 @@ def _source(spec: FunctionSpec, stage: Stage, where: Where) -> tuple[str, str] |
 
 
 def _of_template(
-    template: Mapping[str, Any], name: str, stage: Stage, where: Where, without: frozenset[str] = frozenset()
+    template: Mapping[str, Any], name: str, stage: Stage, where: AwsLocation, without: frozenset[str] = frozenset()
 ) -> Iterator[Permission]:
     resources = {
         key: it for key, it in template["Resources"].items() if not without or it.get("Condition") not in without
@@ -165,7 +165,7 @@ def _listed(found: Any) -> list[Any]:
 class Resolver:
     """Says what CloudFormation's references of one template stand for."""
 
-    def __init__(self, resources: Mapping[str, Any], stage: Stage, where: Where) -> None:
+    def __init__(self, resources: Mapping[str, Any], stage: Stage, where: AwsLocation) -> None:
         self._resources = resources
         self._where = where
         prefix = naming.prefix(stage)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from ops.naming import ANYWHERE
+from ops.naming import PSEUDO_PARAMETERS
 
 
 def here(service: str, resource: str) -> dict[str, str]:
     """The ARN of a resource of the stack's own account and region."""
-    return {"Fn::Sub": ANYWHERE.arn(service, resource)}
+    return {"Fn::Sub": PSEUDO_PARAMETERS.arn(service, resource)}
 
 
 def rule(

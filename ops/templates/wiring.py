@@ -2,7 +2,7 @@
 
 Destinations and retries of asynchronous functions, the rules on the bus, the permissions by which a rule may run its
 function, the directory of pure functions in Parameter Store, the function URL, and what the owner adds
-(``ops/templates/extensions.py``). It holds names and pseudo parameters alone, so it fits any account,
+(``ops/templates/extension_resources.py``). It holds names and pseudo parameters alone, so it fits any account,
 region and partition.
 """
 
@@ -12,8 +12,8 @@ from typing import Any
 
 from chalicelib.functions import RETRIES_OVER, FunctionSpec, Resource, functions_of
 from chalicelib.settings import Stage
-from ops.config.extensions import Additions
-from ops.templates import alarms, canary, extensions
+from ops.config.extensions import Extensions
+from ops.templates import alarms, canary, extension_resources
 from ops.templates import resources as templates
 from ops.templates.resources import here
 
@@ -27,9 +27,9 @@ FUNCTION_URL = "GetMessageUrl"
 """The output with the address of ``get_message_url``, where the stage has it."""
 
 
-def template(stage: Stage, *, with_alarms: bool = False, additions: Additions | None = None) -> dict[str, Any]:
+def template(stage: Stage, *, with_alarms: bool = False, extensions: Extensions | None = None) -> dict[str, Any]:
     """The CloudFormation template of one stage, with what its owner adds."""
-    additions = additions or Additions()
+    extensions = extensions or Extensions()
     resources: dict[str, Any] = {"FailedEventsRule": _failed_events(stage)}
     outputs: dict[str, Any] = {}
     for spec in functions_of(stage):
@@ -46,15 +46,15 @@ def template(stage: Stage, *, with_alarms: bool = False, additions: Additions | 
             resources[f"{logical}Permission"] = _permission(spec, stage)
     if stage.canary:
         resources |= canary.resources(stage, RULE_DEAD_LETTERS)
-    resources |= extensions.resources(
-        additions,
+    resources |= extension_resources.resources(
+        extensions,
         stage,
         rule_dead_letters={"Ref": RULE_DEAD_LETTERS},
         subscriber_dead_letters={"Ref": SUBSCRIBER_DEAD_LETTERS},
     )
-    outputs |= extensions.outputs(additions)
+    outputs |= extension_resources.outputs(extensions)
     if with_alarms:
-        resources |= alarms.resources(stage, with_subscribers=bool(additions.subscribers))
+        resources |= alarms.resources(stage, with_subscribers=bool(extensions.subscribers))
         outputs |= alarms.outputs()
     return {
         "AWSTemplateFormatVersion": "2010-09-09",
@@ -68,7 +68,7 @@ def template(stage: Stage, *, with_alarms: bool = False, additions: Additions | 
                 "Type": "String",
                 "Description": "Queue that keeps every event whose retries are over",
             },
-            **(_SUBSCRIBERS if additions.subscribers else {}),
+            **(_SUBSCRIBERS if extensions.subscribers else {}),
             **(alarms.parameters() if with_alarms else {}),
         },
         "Resources": resources,
@@ -76,9 +76,9 @@ def template(stage: Stage, *, with_alarms: bool = False, additions: Additions | 
     }
 
 
-def queues(additions: Additions) -> list[str]:
+def queues(extensions: Extensions) -> list[str]:
     """The parameters that are queues: outputs of the data stack of the same names."""
-    return [RULE_DEAD_LETTERS, FAILED_EVENTS, *(_SUBSCRIBERS if additions.subscribers else ())]
+    return [RULE_DEAD_LETTERS, FAILED_EVENTS, *(_SUBSCRIBERS if extensions.subscribers else ())]
 
 
 _SUBSCRIBERS = {

@@ -14,7 +14,7 @@ from chalicelib.logic import canary, delivery, events
 from chalicelib.logic.retry_due import Due
 from ops.config import extensions
 from ops.config.loader import load
-from ops.templates.extensions import pattern
+from ops.templates.extension_resources import pattern
 from ops.templates.wiring import template
 from tests.contract.eventbridge import matches
 from tests.contract.test_outcomes import MESSAGE, failed, sns_event, succeeded
@@ -35,7 +35,7 @@ def heard(tmp_path: Path) -> Any:
         text = GOOD + '[sites.shop]\nthanks = "https://shop.example.com/"\nchannels = ["pushover"]\n' + RULE + keys
         (tmp_path / "herald.toml").write_text(text, encoding="utf-8")
         dev = load(tmp_path)["dev"]
-        deployed = template(dev.stage, additions=dev.additions)["Resources"]["RuleMine"]["Properties"]
+        deployed = template(dev.stage, extensions=dev.extensions)["Resources"]["RuleMine"]["Properties"]
         return matches(deployed["EventPattern"], event)
 
     return look

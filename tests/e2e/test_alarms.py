@@ -76,7 +76,7 @@ def test_each_alarm_looks_at_something_that_is_there_and_tells_the_topic(alarmed
     there["QueueName"] = {url.rpartition("/")[2] for url in account.client("sqs").list_queues()["QueueUrls"]}
     found = [alarm for alarm in standing(alarmed) if alarm["AlarmName"].startswith("herald-local-")]
     config = alarmed.config
-    template = wiring.template(config.stage, with_alarms=True, additions=config.additions)
+    template = wiring.template(config.stage, with_alarms=True, extensions=config.extensions)
     rendered = [it for it in template["Resources"].values() if it["Type"] == "AWS::CloudWatch::Alarm"]
     assert {alarm["AlarmName"] for alarm in found} == {it["Properties"]["AlarmName"] for it in rendered}
     assert {"herald-local-canary-missing", "herald-local-digest-errors"} < {alarm["AlarmName"] for alarm in found}

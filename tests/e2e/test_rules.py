@@ -80,9 +80,9 @@ class Owner:
             assert target_policies.grant(herald.account, herald.stage, wanted(herald)) == [f"sqs:{queue}"]
 
 
-def wanted(herald: Harness) -> target_policies.Wanted:
+def wanted(herald: Harness) -> target_policies.WantedStatements:
     """What the owner's queues and topics have to allow."""
-    return extension_policies.statements(herald.config.additions, herald.stage, herald.account.where)
+    return extension_policies.statements(herald.config.extensions, herald.stage, herald.account.where)
 
 
 @pytest.fixture
@@ -187,7 +187,7 @@ def test_what_is_taken_back_leaves_the_owners_own_and_comes_again(herald: Harnes
 
 def test_a_target_that_is_not_there_is_named_before_anything_is_changed(herald: Harness) -> None:
     gone = {"queue": "sqs:gone", "topic": "sns:gone", "function": "lambda:gone"}
-    there = herald.config.additions
+    there = herald.config.extensions
     target_policies.check(herald.account, there)
     rules = {name: RuleTable.model_validate({"to": to}) for name, to in gone.items()}
     with pytest.raises(OpsError) as caught:

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 from ops.aws.account import Account
-from ops.naming import Where
+from ops.naming import AwsLocation
 from ops.operations import erasure
 from tests.fakes import NOW, stage
 
@@ -32,7 +32,7 @@ class Service:
 def test_everything_that_may_hold_a_copy_is_named_also_for_what_lay_in_a_letter_alone() -> None:
     service = Service()
     account = SimpleNamespace(
-        where=Where("aws", "eu-central-1", "123456789012"), dynamodb=service, client=lambda name: service
+        where=AwsLocation("aws", "eu-central-1", "123456789012"), dynamodb=service, client=lambda name: service
     )
     found = erasure.remaining(["in-a-letter"], {}, stage(), cast(Account, account), ["sqs:inbox"], NOW)
     assert [(copy.where, copy.expires_at) for copy in found["in-a-letter"]] == [

@@ -77,10 +77,10 @@ class World:
         it = SimpleNamespace(where=where, ssm=self.parameters, client=lambda service: self.queues)
         self.account = cast(Account, it)
 
-    def lay(self, wanted: target_policies.Wanted) -> list[str]:
+    def lay(self, wanted: target_policies.WantedStatements) -> list[str]:
         return target_policies.grant(self.account, stage(), wanted)
 
-    def take_away(self, wanted: target_policies.Wanted) -> list[str]:
+    def take_away(self, wanted: target_policies.WantedStatements) -> list[str]:
         return target_policies.revoke(self.account, stage(), wanted)
 
 

@@ -78,8 +78,8 @@ def letter(message_id: str) -> str:
     return json.dumps({"detail": {"requestPayload": {"Records": [{"Sns": sns}]}}})
 
 
-def fed(post: Any) -> dead_letters.Fed:
-    return dead_letters.feed_back(post, post, stage(), NOW)
+def fed(post: Any) -> dead_letters.RedriveResult:
+    return dead_letters.redrive(post, post, stage(), NOW)
 
 
 def test_a_letter_is_deleted_after_its_event_was_taken_and_not_before() -> None:

@@ -12,13 +12,13 @@ from botocore.exceptions import ClientError
 
 from ops.aws import cloudformation
 from ops.aws.account import Account
-from ops.config.extensions import Additions, RuleTable
+from ops.config.extensions import Extensions, RuleTable
 from ops.deploy import drift
-from ops.naming import Where
+from ops.naming import AwsLocation
 from ops.templates import wiring
 from tests.fakes import stage
 
-WHERE = Where("aws", "eu-central-1", "123456789012")
+WHERE = AwsLocation("aws", "eu-central-1", "123456789012")
 
 TEMPLATE = json.dumps(
     {
@@ -55,7 +55,7 @@ TEMPLATE = json.dumps(
 def test_what_refers_to_something_goes_with_it_and_all_else_stays(
     gone: list[str], resources: set[str], outputs: set[str]
 ) -> None:
-    left: dict[str, Any] = json.loads(drift.without(TEMPLATE, gone))
+    left: dict[str, Any] = json.loads(drift.remove_resources(TEMPLATE, gone))
     assert set(left["Resources"]) == resources
     assert set(left.get("Outputs", {})) == outputs
     assert ("Outputs" in left) is bool(outputs), "CloudFormation refuses an empty one"
@@ -64,10 +64,10 @@ def test_what_refers_to_something_goes_with_it_and_all_else_stays(
 
 def test_something_is_left_whatever_of_the_functions_is_gone() -> None:
     """A template without resources is none."""
-    found = wiring.template(stage(), additions=Additions())
+    found = wiring.template(stage(), extensions=Extensions())
     on_functions = [name for name, it in found["Resources"].items() if it["Type"].startswith("AWS::Lambda")]
     assert on_functions
-    assert json.loads(drift.without(json.dumps(found), on_functions))["Resources"]
+    assert json.loads(drift.remove_resources(json.dumps(found), on_functions))["Resources"]
 
 
 class World:
@@ -90,9 +90,9 @@ class World:
     def statement(source: str) -> dict[str, Any]:
         return {"Effect": "Allow", "Condition": {"ArnLike": {"AWS:SourceArn": source}}}
 
-    def look(self) -> drift.Lacking:
+    def look(self) -> drift.Drift:
         it = SimpleNamespace(where=WHERE, cloudformation=self, functions=self, client=lambda service: self)
-        return drift.look(cast(Account, it), stage())
+        return drift.detect_drift(cast(Account, it), stage())
 
     # Of AWS, what is asked
 
@@ -134,18 +134,18 @@ def standing(*rules: str) -> dict[str, Any]:
     """The wiring of a stage with everything, and rules of the owner's that run one function."""
     it = replace(stage(), function_url=True, canary=24)
     tables = {name: RuleTable.model_validate({"to": "lambda:crm"}) for name in rules}
-    return wiring.template(it, additions=Additions(rules=tables))
+    return wiring.template(it, extensions=Extensions(rules=tables))
 
 
 def test_where_nothing_is_gone_nothing_is_found() -> None:
-    assert World(standing("form")).look() == drift.Lacking()
+    assert World(standing("form")).look() == drift.Drift()
 
 
 @pytest.mark.parametrize("status", ["", *cloudformation.NEVER_STOOD])
 def test_a_stack_that_never_stood_lacks_nothing(status: str) -> None:
     world = World(standing(), status)
     world.gone = {"outcome of herald-dev-destined"}
-    assert world.look() == drift.Lacking()
+    assert world.look() == drift.Drift()
 
 
 def test_each_kind_of_what_is_gone_is_found() -> None:
@@ -181,4 +181,4 @@ def test_what_denies_is_no_permission() -> None:
 def test_a_function_of_somebodys_whose_policy_may_not_be_read_is_taken_for_well() -> None:
     world = World(standing("form"))
     world.secret = {"crm"}
-    assert world.look() == drift.Lacking()
+    assert world.look() == drift.Drift()

@@ -11,7 +11,7 @@ from chalicelib.functions import functions_of
 from ops.config.loader import StageConfig, load
 from ops.generate import render
 from ops.generate.check import mistakes, policy_faults, registered
-from ops.naming import Where
+from ops.naming import AwsLocation
 from tests.fakes import mail_channel, mailing_stage
 from tests.infrastructure.test_imports import adapters_of, loaded
 from tests.infrastructure.test_policies import PLACES
@@ -63,7 +63,7 @@ def test_cfn_lint_finds_nothing_in_the_wiring(checkout: Path) -> None:
 
 
 @pytest.mark.parametrize("where", PLACES, ids=lambda where: where.partition)
-def test_parliament_finds_no_fault_in_any_partition(where: Where) -> None:
+def test_parliament_finds_no_fault_in_any_partition(where: AwsLocation) -> None:
     stage = mailing_stage(mail_channel(configuration_set="own"))
     files = render.policies(stage, where)
     assert len(files) == len(functions_of(stage))

@@ -21,7 +21,7 @@ from ops.deploy import endpoints
 from ops.errors import OpsError
 from ops.generate import render
 from ops.generate.check import policy_faults
-from ops.naming import Where
+from ops.naming import AwsLocation
 from ops.templates import wiring
 from ops.templates.function_policies import policy
 from ops.templates.resource_access import Permission, permissions
@@ -31,7 +31,7 @@ from tests.matrix import CHANNELS, SWITCHES, Configuration, everything, pairwise
 ROOT = Path(__file__).resolve().parent.parent.parent
 ACCOUNT = "123456789012"
 PLACES = [
-    Where(*place, ACCOUNT)
+    AwsLocation(*place, ACCOUNT)
     for place in (("aws", "eu-central-1"), ("aws-us-gov", "us-gov-west-1"), ("aws-cn", "cn-north-1"))
 ]
 PARTITIONS = [where.partition for where in PLACES]
@@ -45,7 +45,7 @@ def stages() -> dict[Configuration, StageConfig]:
 
 
 def template_of(config: StageConfig) -> dict[str, Any]:
-    return wiring.template(config.stage, with_alarms=config.alarms_to is not None, additions=config.additions)
+    return wiring.template(config.stage, with_alarms=config.alarms_to is not None, extensions=config.extensions)
 
 
 @cache
@@ -55,7 +55,7 @@ def templates() -> dict[str, StageConfig]:
 
 
 @cache
-def policies(where: Where) -> dict[str, str]:
+def policies(where: AwsLocation) -> dict[str, str]:
     """Each policy that any configuration renders, once, with its file's name."""
     return {
         text: path.name for config in stages().values() for path, text in render.policies(config.stage, where).items()
@@ -113,7 +113,7 @@ def test_every_function_and_grant_is_needed_in_some_configuration_and_each_condi
 
 
 @pytest.mark.parametrize("where", PLACES, ids=PARTITIONS)
-def test_parliament_finds_no_fault_in_any_policy_of_any_configuration(where: Where) -> None:
+def test_parliament_finds_no_fault_in_any_policy_of_any_configuration(where: AwsLocation) -> None:
     found = policies(where)
     assert len(found) > len(FUNCTIONS)
     assert [(name, fault) for text, name in found.items() for fault in policy_faults(text)] == []
@@ -138,14 +138,14 @@ def test_cfn_lint_finds_nothing_in_any_resource_of_any_configuration_for_any_par
 
 
 @pytest.mark.parametrize("where", PLACES, ids=PARTITIONS)
-def test_nobody_is_let_in_by_a_wildcard(where: Where) -> None:
+def test_nobody_is_let_in_by_a_wildcard(where: AwsLocation) -> None:
     for it in everyone_let_in(where):
         assert it.effect == "Deny" or "*" not in (it.who, *it.actions)
         assert "*" not in it.on
 
 
 @cache
-def everyone_let_in(where: Where) -> set[Permission]:
+def everyone_let_in(where: AwsLocation) -> set[Permission]:
     return {each for config in stages().values() for each in permissions(ROOT, config, where)}
 
 
@@ -155,7 +155,7 @@ ARN = re.compile(r"\barn:[^\s\"',;]+")
 
 
 @pytest.mark.parametrize("where", PLACES, ids=PARTITIONS)
-def test_every_arn_is_of_its_partition_region_and_account(where: Where) -> None:
+def test_every_arn_is_of_its_partition_region_and_account(where: AwsLocation) -> None:
     texts = [*policies(where), *(f"{it.who} {it.on} {it.only}" for it in everyone_let_in(where))]
     found = {arn for text in texts for arn in ARN.findall(text)}
     assert len(found) > 30
@@ -179,7 +179,7 @@ def test_no_template_names_a_partition_a_region_or_an_account() -> None:
 
 
 @pytest.mark.parametrize("where", PLACES, ids=PARTITIONS)
-def test_every_service_acts_under_the_name_that_it_has_in_the_partition(where: Where) -> None:
+def test_every_service_acts_under_the_name_that_it_has_in_the_partition(where: AwsLocation) -> None:
     """The authority is Chalice's table, which is that of the AWS CDK. Of what Herald names none differs in China."""
     suffix = dns_suffix(where)
     found = {it.who for it in everyone_let_in(where) if "amazonaws" in it.who}
@@ -189,18 +189,18 @@ def test_every_service_acts_under_the_name_that_it_has_in_the_partition(where: W
         assert table.service_principal(who.partition(".")[0], where.region, suffix) == who
 
 
-def dns_suffix(where: Where) -> str:
+def dns_suffix(where: AwsLocation) -> str:
     found: list[dict[str, Any]] = Session().get_component("data_loader").load_data("partitions")["partitions"]
     return next(str(each["outputs"]["dnsSuffix"]) for each in found if each["id"] == where.partition)
 
 
 @pytest.mark.parametrize("where", PLACES, ids=PARTITIONS)
-def test_an_api_has_the_domain_of_its_partition(where: Where) -> None:
+def test_an_api_has_the_domain_of_its_partition(where: AwsLocation) -> None:
     assert endpoints.rest_api(where, "abc") == f"https://abc.execute-api.{where.region}.{dns_suffix(where)}/api"
 
 
 @pytest.mark.parametrize("where", PLACES, ids=PARTITIONS)
-def test_what_a_partition_lacks_is_said_before_anything_is_deployed(where: Where) -> None:
+def test_what_a_partition_lacks_is_said_before_anything_is_deployed(where: AwsLocation) -> None:
     for it, config in stages().items():
         said = " ".join(lacking(config, where))
         assert ("function URLs" in said) == (where.partition == "aws-us-gov" and "function_url" in it.on)

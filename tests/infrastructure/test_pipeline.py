@@ -24,14 +24,14 @@ from chalicelib.functions import functions_of
 from ops.aws import sign_in
 from ops.config.loader import ConfigError, load
 from ops.generate.check import policy_faults
-from ops.naming import Where
+from ops.naming import AwsLocation
 from ops.templates import pipeline_roles, resource_access, wiring
 from ops.templates.function_policies import policy
 from tests.matrix import Configuration, everything, pairwise
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 STAGE = load(ROOT)["dev"].stage
-WHERE = Where("aws", "eu-central-1", "123456789012")
+WHERE = AwsLocation("aws", "eu-central-1", "123456789012")
 WORKFLOW = ROOT / ".github" / "workflows" / "deploy.yml"
 WITHOUT_A_NAME = {
     "Apis": "AWS chooses the ids of APIs",
@@ -218,7 +218,7 @@ def in_templates(folder: Path) -> dict[str, set[str]]:
     for template in (
         resource_access.read(ROOT / resource_access.DATA),
         resource_access.read(ROOT / resource_access.FOUNDATION),
-        wiring.template(config.stage, with_alarms=True, additions=config.additions),
+        wiring.template(config.stage, with_alarms=True, extensions=config.extensions),
     ):
         for resource in template["Resources"].values():
             found[resource["Type"]] |= set(resource["Properties"])

@@ -14,14 +14,14 @@ from chalicelib.functions import FUNCTIONS, functions_of, grants_of
 from ops.config.loader import LOCAL, load
 from ops.generate import render
 from ops.generate.check import mistakes, policy_faults, registered
-from ops.naming import Where
+from ops.naming import AwsLocation
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 STAGES = load(ROOT)
 PLACES = (
-    Where("aws", "eu-central-1", "123456789012"),
-    Where("aws-cn", "cn-north-1", "123456789012"),
-    Where("aws-us-gov", "us-gov-west-1", "123456789012"),
+    AwsLocation("aws", "eu-central-1", "123456789012"),
+    AwsLocation("aws-cn", "cn-north-1", "123456789012"),
+    AwsLocation("aws-us-gov", "us-gov-west-1", "123456789012"),
 )
 LOGS = {"logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents"}
 

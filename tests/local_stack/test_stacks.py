@@ -14,13 +14,13 @@ from botocore.exceptions import ClientError
 
 from ops.aws import cloudformation
 from ops.aws.account import Account
-from ops.config.extensions import Additions, RuleTable
+from ops.config.extensions import Extensions, RuleTable
 from ops.config.loader import StageConfig, load
 from ops.deploy import release
 from ops.deploy.release_history import BILL, Releases, bucket
 from ops.generate import render
 from ops.loopback import credentials
-from ops.templates import extensions
+from ops.templates import extension_resources
 from tests.local_stack.local_aws import ROOT, LocalAws
 from tests.unit.test_release import RELEASE
 
@@ -73,11 +73,11 @@ def test_a_template_of_200_rules_goes_by_the_bucket(account: Account, config: St
     rules = {
         f"{one}-{two}": RuleTable.model_validate({"to": f"sns:topic-{one}"}) for one in letters for two in letters[:10]
     }
-    additions = Additions(rules=rules)
-    render.generated({STAGE: replace(config, additions=additions)})
+    extensions = Extensions(rules=rules)
+    render.generated({STAGE: replace(config, extensions=extensions)})
     # Without what needs functions.
-    resources = extensions.resources(
-        additions, config.stage, rule_dead_letters={"Ref": "Dead"}, subscriber_dead_letters=None
+    resources = extension_resources.resources(
+        extensions, config.stage, rule_dead_letters={"Ref": "Dead"}, subscriber_dead_letters=None
     )
     text = yaml.safe_dump({"Parameters": {"Dead": {"Type": "String"}}, "Resources": resources})
     assert len(text.encode()) > cloudformation.LARGEST_BODY

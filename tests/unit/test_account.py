@@ -25,7 +25,7 @@ from botocore.parsers import ResponseParserError
 from ops.aws.account import account_of, environment, explained
 from ops.config.loader import StageConfig
 from ops.loopback import credentials
-from ops.naming import Where
+from ops.naming import AwsLocation
 from tests.fakes import stage
 
 SERVICES = (
@@ -178,7 +178,7 @@ def test_why_aws_could_not_be_asked_is_one_sentence_with_what_to_do(error: Excep
 def test_every_call_of_s3_names_the_account_that_the_bucket_must_be_of(shell: dict[str, str], endpoint: str) -> None:
     """Whatever operation is called: each that can say it does."""
     account = account_of(config("local", endpoint), shell)
-    account.where = Where("aws", "us-east-1", "123456789012")
+    account.where = AwsLocation("aws", "us-east-1", "123456789012")
     client = account.client("s3")
     for name in client.meta.service_model.operation_names:
         model = client.meta.service_model.operation_model(name)

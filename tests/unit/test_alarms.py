@@ -13,24 +13,24 @@ import pytest
 from chalicelib.functions import FUNCTIONS, functions_of
 from chalicelib.settings import Digest, Persistence, Stage
 from ops import naming
-from ops.config.extensions import Additions, SubscriberTable
+from ops.config.extensions import Extensions, SubscriberTable
 from ops.templates import alarms, wiring
 from tests.fakes import stage
 
 DEV = stage()
 
 
-SUBSCRIBED = Additions(subscribers={"copies": SubscriberTable.model_validate({"to": "sqs:copies"})})
+SUBSCRIBED = Extensions(subscribers={"copies": SubscriberTable.model_validate({"to": "sqs:copies"})})
 
 
-def resources(of: Stage = DEV, additions: Additions | None = None) -> dict[str, Any]:
-    found: dict[str, Any] = wiring.template(of, with_alarms=True, additions=additions)["Resources"]
+def resources(of: Stage = DEV, extensions: Extensions | None = None) -> dict[str, Any]:
+    found: dict[str, Any] = wiring.template(of, with_alarms=True, extensions=extensions)["Resources"]
     return found
 
 
-def alarms_of(of: Stage = DEV, additions: Additions | None = None) -> dict[str, dict[str, Any]]:
+def alarms_of(of: Stage = DEV, extensions: Extensions | None = None) -> dict[str, dict[str, Any]]:
     """The properties of each alarm, by its name without the stage."""
-    found = [it["Properties"] for it in resources(of, additions).values() if it["Type"] == "AWS::CloudWatch::Alarm"]
+    found = [it["Properties"] for it in resources(of, extensions).values() if it["Type"] == "AWS::CloudWatch::Alarm"]
     return {it["AlarmName"].removeprefix(f"herald-{of.name}-"): it for it in found}
 
 
@@ -50,7 +50,7 @@ def test_a_letter_in_any_queue_of_what_failed_sounds_its_alarm(root: Path) -> No
     queues = re.findall(r"QueueName: !Sub \$\{Prefix\}-(\S+)", (root / "infra/data.yaml").read_text(encoding="utf-8"))
     assert len(queues) == 4
     for queue in queues:
-        alarm = alarms_of(additions=SUBSCRIBED)[queue]
+        alarm = alarms_of(extensions=SUBSCRIBED)[queue]
         assert what_it_watches(alarm) == (
             "AWS/SQS",
             "ApproximateNumberOfMessagesVisible",

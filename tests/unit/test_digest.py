@@ -24,7 +24,7 @@ from chalicelib.logic.spam import NOTHING_FOUND
 from chalicelib.settings import Digest, Site
 from chalicelib.texts import texts
 from ops.config.loader import ConfigError, load
-from ops.naming import Where
+from ops.naming import AwsLocation
 from ops.templates.function_policies import policy
 from tests.fakes import NOW, InMemoryArchive, RecordingNotifier, RecoveringNotifier, RefusingNotifier, site, stage
 from tests.unit.test_config import GOOD, write
@@ -302,7 +302,7 @@ def test_its_channels_count_as_used_and_are_what_it_may_invoke() -> None:
     it = replace(it, channels={**it.channels, "own": replace(it.channels["pushover"], name="own", kind="webhook")})
     assert it.used_channels == it.digest_channels == ("pushover", "own")
     (spec,) = (spec for spec in functions_of(it) if spec.name == "digest")
-    document = policy(spec, it, Where("aws", "eu-central-1", "123456789012"))
+    document = policy(spec, it, AwsLocation("aws", "eu-central-1", "123456789012"))
     arn = "arn:aws:lambda:eu-central-1:123456789012:function:herald-dev-notify_"
     assert document["Statement"][-1]["Resource"] == [f"{arn}pushover", f"{arn}webhook"]
 

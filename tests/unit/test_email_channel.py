@@ -13,7 +13,7 @@ from chalicelib.functions import FUNCTIONS, functions_of
 from chalicelib.settings import Channel
 from ops.config.loader import ConfigError, load
 from ops.generate.render import CHALICE_CONFIG, generated, policies
-from ops.naming import Where
+from ops.naming import AwsLocation
 from ops.templates.function_policies import policy
 from tests.fakes import mail_channel, mailing_stage, stage
 
@@ -32,7 +32,7 @@ kind = "email"
 [stages.dev]
 """
 NOTIFY_EMAIL = next(spec for spec in FUNCTIONS if spec.name == "notify_email")
-WHERE = Where("aws", "eu-central-1", "123456789012")
+WHERE = AwsLocation("aws", "eu-central-1", "123456789012")
 
 
 def loaded(folder: Path, *own: str) -> Channel:
@@ -207,7 +207,7 @@ def test_an_unknown_kind_is_told_that_there_is_email(tmp_path: Path) -> None:
 # The policy
 
 
-def send_mail(*channels: Channel, where: Where = WHERE) -> Mapping[str, Any]:
+def send_mail(*channels: Channel, where: AwsLocation = WHERE) -> Mapping[str, Any]:
     document = policy(NOTIFY_EMAIL, mailing_stage(*channels), where)
     found: Mapping[str, Any]
     _, found, *checks = document["Statement"]

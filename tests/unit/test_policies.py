@@ -14,15 +14,15 @@ import pytest
 from chalicelib.functions import FUNCTIONS, functions_of, settings_of
 from chalicelib.settings import Channel, Spam, Stage
 from ops.generate.render import policies, policy_file
-from ops.naming import Where
+from ops.naming import AwsLocation
 from ops.templates.function_policies import policy
 from tests.fakes import EVERYWHERE, LIMITS, site, stage
 
-WHERE = Where("aws", "eu-central-1", "123456789012")
+WHERE = AwsLocation("aws", "eu-central-1", "123456789012")
 BY_NAME = {spec.name: spec for spec in FUNCTIONS}
 
 
-def statements(function: str, channels: tuple[str, ...] = ("pushover",), where: Where = WHERE) -> dict[str, Any]:
+def statements(function: str, channels: tuple[str, ...] = ("pushover",), where: AwsLocation = WHERE) -> dict[str, Any]:
     document = policy(BY_NAME[function], stage(channels=channels), where)
     assert set(document) == {"Version", "Statement"}
     assert document["Version"] == "2012-10-17"
@@ -106,7 +106,7 @@ def test_without_the_channel_no_policy_speaks_of_invoking_or_of_secrets() -> Non
 
 @pytest.mark.parametrize(("partition", "region"), [("aws-cn", "cn-north-1"), ("aws-us-gov", "us-gov-west-1")])
 def test_every_arn_is_of_the_partition_region_and_account(partition: str, region: str) -> None:
-    for text in policies(stage(), Where(partition, region, "999999999999")).values():
+    for text in policies(stage(), AwsLocation(partition, region, "999999999999")).values():
         for statement in json.loads(text)["Statement"]:
             for arn in statement["Resource"]:
                 assert arn.split(":")[:2] == ["arn", partition]

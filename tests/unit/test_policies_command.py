@@ -13,7 +13,7 @@ from click.testing import CliRunner, Result
 from chalicelib.functions import functions_of
 from ops.cli.main import main
 from ops.config.loader import load
-from ops.naming import ANYWHERE
+from ops.naming import PSEUDO_PARAMETERS
 from ops.templates.function_policies import AWS_ITSELF, policy
 
 ARN = "arn:${AWS::Partition}:%s:${AWS::Region}:${AWS::AccountId}:%s"
@@ -35,7 +35,7 @@ def test_each_function_is_shown_with_the_very_statements_of_its_policy(root: Pat
     found = shown(root, "--stage", stage)["functions"]
     assert list(found) == [spec.name for spec in functions_of(it)]
     for spec in functions_of(it):
-        deployed = policy(spec, it, ANYWHERE)["Statement"]
+        deployed = policy(spec, it, PSEUDO_PARAMETERS)["Statement"]
         assert [_as_deployed(each) for each in found[spec.name]] == deployed
         assert all(each["why"] and each["used_by"] in ("code", "AWS") for each in found[spec.name])
 

@@ -13,7 +13,7 @@ from chalicelib.functions import functions_of
 from ops.config.loader import ConfigError, StageConfig
 from ops.generate import render
 from ops.templates import quotas, wiring
-from tests.unit.test_additions import dev, grant, rule, subscriber
+from tests.unit.test_extensions import dev, grant, rule, subscriber
 
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
 SITE = 'thanks = "https://www.example.com/thanks.html"\n'
@@ -54,7 +54,7 @@ def filtered(count: int) -> str:
 
 def most(config: StageConfig) -> dict[quotas.Quota, int]:
     """The largest measure of each limit."""
-    template = wiring.template(config.stage, additions=config.additions)
+    template = wiring.template(config.stage, extensions=config.extensions)
     found: dict[quotas.Quota, int] = {}
     for quota, _, measure in quotas.measured(config, template, 0, render.environments(config)):
         found[quota] = max(measure, found.get(quota, 0))

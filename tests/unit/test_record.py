@@ -15,14 +15,14 @@ from botocore.stub import ANY, Stubber
 
 from chalicelib.functions import functions_of
 from ops.deploy import chalice_state
-from ops.naming import Where
+from ops.naming import AwsLocation
 from tests.fakes import stage
 
 Stubbed = Callable[[str], tuple[Any, Stubber]]
 STAGE = stage("dev")
 NAME = "/herald/dev/deployed"
 SCHEDULES = {spec.name: spec.trigger.kind == "schedule" for spec in functions_of(STAGE)}
-WHERE = Where("aws", "eu-central-1", "123456789012")
+WHERE = AwsLocation("aws", "eu-central-1", "123456789012")
 RECORD = {
     "resources": [
         {"name": "destined", "resource_type": "lambda_function"},

@@ -10,10 +10,10 @@ import pytest
 from ops.aws import account_guard
 from ops.config.loader import StageConfig
 from ops.errors import OpsError
-from ops.naming import Where
+from ops.naming import AwsLocation
 from tests.fakes import stage
 
-HOME = Where("aws", "eu-central-1", "111111111111")
+HOME = AwsLocation("aws", "eu-central-1", "111111111111")
 CONFIG = StageConfig(stage("dev"), False, 30, 10, 20, None, None, None)
 
 
@@ -25,7 +25,7 @@ def test_after_a_deployment_another_account_and_region_are_refused_naming_both(t
     account_guard.record(tmp_path, CONFIG, HOME)
     account_guard.confirm(tmp_path, CONFIG, HOME)
     with pytest.raises(OpsError) as caught:
-        account_guard.confirm(tmp_path, CONFIG, Where("aws", "us-east-1", "222222222222"))
+        account_guard.confirm(tmp_path, CONFIG, AwsLocation("aws", "us-east-1", "222222222222"))
     for word in ("111111111111", "222222222222", "eu-central-1", "us-east-1", ".chalice/where-dev.json"):
         assert word in str(caught.value)
 
@@ -48,7 +48,7 @@ def test_herald_toml_decides_for_every_checkout(tmp_path: Path, config: StageCon
 def test_what_is_gone_may_be_made_anew_elsewhere(tmp_path: Path) -> None:
     account_guard.record(tmp_path, CONFIG, HOME)
     account_guard.forget(tmp_path, "dev")
-    account_guard.confirm(tmp_path, CONFIG, Where("aws", "us-east-1", "222222222222"))
+    account_guard.confirm(tmp_path, CONFIG, AwsLocation("aws", "us-east-1", "222222222222"))
 
 
 def test_the_local_stack_is_recorded_nowhere(tmp_path: Path) -> None:

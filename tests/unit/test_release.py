@@ -53,7 +53,7 @@ RELEASE = Release(
     log_retention_days=30,
     alarms_to=None,
     xray=False,
-    let_in={"sqs:inbox": [{"Sid": "HeraldDevRuleInbox"}]},
+    target_policies={"sqs:inbox": [{"Sid": "HeraldDevRuleInbox"}]},
     chalice={"version": "2.0"},
     code=Code("abc=", {"app.py": "1"}),
 )

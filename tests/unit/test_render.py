@@ -12,7 +12,7 @@ import yaml
 from chalicelib.settings import Limits, Persistence, Site, Spam, Stage
 from ops.config.loader import StageConfig, load
 from ops.generate import render
-from ops.naming import Where
+from ops.naming import AwsLocation
 from tests.fakes import EVERYWHERE, channel, site, stage
 
 
@@ -185,7 +185,7 @@ def test_a_stage_with_an_address_has_alarms_and_its_template_does_not_hold_the_a
 
 
 def test_policies_of_other_stages_are_not_taken_for_left_over(tmp_path: Path) -> None:
-    render.write(tmp_path, render.policies(stage("dev"), Where("aws", "eu-central-1", "123456789012")))
+    render.write(tmp_path, render.policies(stage("dev"), AwsLocation("aws", "eu-central-1", "123456789012")))
     assert render.left_over(tmp_path, render.generated(STAGES)) == []
 
 

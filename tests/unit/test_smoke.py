@@ -10,14 +10,14 @@ import pytest
 from botocore.stub import Stubber
 
 from chalicelib.functions import functions_of
-from ops.naming import Where
+from ops.naming import AwsLocation
 from ops.operations.smoke import Check, Smoke, context, of_others, to_add
 from ops.operations.stage_operations import Operations
 from ops.templates.function_policies import Statement, statements
 from tests.fakes import mailing_stage, stage
 
 Stubbed = Callable[[str], tuple[Any, Stubber]]
-WHERE = Where("aws", "eu-central-1", "123456789012")
+WHERE = AwsLocation("aws", "eu-central-1", "123456789012")
 
 
 def smoke(iam: Any, it: Any) -> Smoke:

@@ -19,7 +19,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from ops.local.aws.parts import app, iam_evaluator, wrap
+from ops.local.aws.parts import app, extend, iam_evaluator
 
 EXTENDS = (
     "ministack.app:pin_signed_request",
@@ -40,9 +40,9 @@ def install() -> None:
     """Write decisions down, if a file for them is named."""
     path = os.environ.get(VARIABLE)
     if path:
-        wrap(iam_evaluator, "evaluate", _noting(Path(path)))
-        wrap(iam_evaluator, "evaluate_resource_policy", _unnoted)
-        wrap(app, "pin_signed_request", _remember_user_agent)
+        extend(iam_evaluator, "evaluate", _noting(Path(path)))
+        extend(iam_evaluator, "evaluate_resource_policy", _unnoted)
+        extend(app, "pin_signed_request", _remember_user_agent)
 
 
 def _remember_user_agent(

@@ -17,7 +17,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ops.local.aws import resource_policy, role
-from ops.local.aws.parts import responses, sns, sqs, wrap
+from ops.local.aws.parts import extend, responses, sns, sqs
 
 EXTENDS = (
     "ministack.core.responses:get_account_id",
@@ -34,7 +34,7 @@ def install() -> None:
     """Keep what ``resource_policy`` refuses, where the owner set a queue for it."""
     resource_policy.on_sns_refused.append(keep_notification)
     resource_policy.on_event_refused.append(keep_event)
-    wrap(sns, "_deliver_to_sqs", _to_queue)
+    extend(sns, "_deliver_to_sqs", _to_queue)
 
 
 def _to_queue(deliver: Callable[..., None], queue: str, envelope: str, *args: Any, topic_arn: str, **more: Any) -> None:

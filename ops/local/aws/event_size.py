@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from ops.local.aws.parts import eventbridge, responses, wrap
+from ops.local.aws.parts import eventbridge, extend, responses
 
 EXTENDS = ("ministack.core.responses:error_response_json", "ministack.services.eventbridge:_put_events")
 
@@ -20,7 +20,7 @@ LIMIT = 256 * 1024
 
 def install() -> None:
     """Refuse what is too large, before any entry of the request is accepted."""
-    wrap(eventbridge, "_put_events", _within_limit)
+    extend(eventbridge, "_put_events", _within_limit)
 
 
 def entry_size(entry: dict[str, Any]) -> int:

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from ops.local.aws.parts import app, lambda_svc, wrap
+from ops.local.aws.parts import app, extend, lambda_svc
 
 EXTENDS = (
     "ministack.app:_enforce_data_plane",
@@ -23,7 +23,7 @@ EXTENDS = (
 
 def install() -> None:
     """Ask for the second action too."""
-    wrap(app, "_enforce_data_plane", _both)
+    extend(app, "_enforce_data_plane", _both)
 
 
 def _both(

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ops.local.aws import role
-from ops.local.aws.parts import Result, lambda_runtime, lambda_svc, responses, wrap
+from ops.local.aws.parts import Result, extend, lambda_runtime, lambda_svc, responses
 
 EXTENDS = (
     "ministack.core.lambda_runtime:execution_credentials",
@@ -32,7 +32,7 @@ _cloudwatch_logs: Any = importlib.import_module("ministack.services.cloudwatch_l
 
 def install() -> None:
     """Ask the function's role before its output is kept."""
-    wrap(lambda_svc, "_emit_lambda_logs", _if_allowed)
+    extend(lambda_svc, "_emit_lambda_logs", _if_allowed)
 
 
 def _if_allowed(emit: Callable[..., None], func: Result, *args: Any, **kwargs: Any) -> None:

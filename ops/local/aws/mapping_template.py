@@ -19,7 +19,7 @@ import urllib.parse
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from ops.local.aws.parts import apigateway_v1, wrap
+from ops.local.aws.parts import apigateway_v1, extend
 
 EXTENDS = (
     "ministack.services.apigateway_v1:_VTL_SET",
@@ -102,13 +102,13 @@ _OPERATIONS: dict[str, Callable[[Any, Any], Any]] = {
 
 def install() -> None:
     """Extend MiniStack's renderer for all integrations that render a template."""
-    wrap(apigateway_v1, "_vtl_render", _render)
-    wrap(apigateway_v1, "_vtl_value", _value)
-    wrap(apigateway_v1, "_vtl_walk", _walk)
-    wrap(apigateway_v1, "_vtl_util", _util)
-    wrap(apigateway_v1, "_vtl_set", _set)
-    wrap(apigateway_v1, "_vtl_input", _input)
-    wrap(apigateway_v1, "_vtl_json_path", _json_path)
+    extend(apigateway_v1, "_vtl_render", _render)
+    extend(apigateway_v1, "_vtl_value", _value)
+    extend(apigateway_v1, "_vtl_walk", _walk)
+    extend(apigateway_v1, "_vtl_util", _util)
+    extend(apigateway_v1, "_vtl_set", _set)
+    extend(apigateway_v1, "_vtl_input", _input)
+    extend(apigateway_v1, "_vtl_json_path", _json_path)
 
 
 # Directives

@@ -13,7 +13,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from ops.local.aws.parts import iam_evaluator, wrap
+from ops.local.aws.parts import extend, iam_evaluator
 
 EXTENDS = (
     "ministack.core.iam_actions:extract_resource_arn",
@@ -28,8 +28,8 @@ _iam_actions: Any = importlib.import_module("ministack.core.iam_actions")
 
 def install() -> None:
     """Let the batch name all its parameters, and ask for each."""
-    wrap(_iam_actions, "extract_resource_arn", _every_parameter)
-    wrap(iam_evaluator, "enforce", _each)
+    extend(_iam_actions, "extract_resource_arn", _every_parameter)
+    extend(iam_evaluator, "enforce", _each)
 
 
 def _every_parameter(extract: Callable[..., str], service: str, method: str, path: str, *rest: Any) -> str:

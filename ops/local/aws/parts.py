@@ -30,7 +30,7 @@ Result = dict[str, Any]
 """What MiniStack's executors return: ``body``, ``log`` and, of a failed invocation, a true ``error``."""
 
 
-def wrap(owner: Any, name: str, around: Callable[..., Any]) -> None:
+def extend(owner: Any, name: str, around: Callable[..., Any]) -> None:
     """Replace ``owner.name`` by ``around``, which gets the original as its first argument."""
     original = getattr(owner, name)
 

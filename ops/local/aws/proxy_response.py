@@ -17,7 +17,7 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
-from ops.local.aws.parts import Result, apigateway_v1, wrap
+from ops.local.aws.parts import Result, apigateway_v1, extend
 
 EXTENDS = (
     "ministack.services.apigateway_v1:_execute_in_scope",
@@ -42,9 +42,9 @@ class ProxyFailure(Exception):
 
 def install() -> None:
     """Answer failures as the gateway does."""
-    wrap(apigateway_v1, "_execute_in_scope", _remember_request)
-    wrap(apigateway_v1, "_lambda_proxy_response", _checked)
-    wrap(apigateway_v1, "_invoke_lambda_proxy_v1", _answer_failure)
+    extend(apigateway_v1, "_execute_in_scope", _remember_request)
+    extend(apigateway_v1, "_lambda_proxy_response", _checked)
+    extend(apigateway_v1, "_invoke_lambda_proxy_v1", _answer_failure)
 
 
 async def _remember_request(execute: Callable[..., Any], request: dict[str, Any], *args: Any) -> Any:

@@ -20,7 +20,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from ops.local.aws.parts import Result, lambda_runtime, lambda_svc, wrap
+from ops.local.aws.parts import Result, extend, lambda_runtime, lambda_svc
 
 EXTENDS = (
     "ministack.core.lambda_runtime:_PYTHON_WORKER_SCRIPT",
@@ -131,8 +131,8 @@ _REPLACEMENTS = (
 def install() -> None:
     """Change the worker script, and read its reports back."""
     lambda_runtime._PYTHON_WORKER_SCRIPT = worker_script(lambda_runtime._PYTHON_WORKER_SCRIPT)
-    wrap(lambda_svc, "_execute_function_warm", _with_reported_error)
-    wrap(lambda_runtime.Worker, "_drain_stderr_bounded", _whole_log)
+    extend(lambda_svc, "_execute_function_warm", _with_reported_error)
+    extend(lambda_runtime.Worker, "_drain_stderr_bounded", _whole_log)
 
 
 def worker_script(script: str) -> str:

@@ -20,7 +20,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ops.local.aws import role
-from ops.local.aws.parts import apigateway_v1, cloudwatch, eventbridge, lambda_svc, responses, sns, sqs, wrap
+from ops.local.aws.parts import apigateway_v1, cloudwatch, eventbridge, extend, lambda_svc, responses, sns, sqs
 
 EXTENDS = (
     "ministack.core.responses:get_account_id",
@@ -56,13 +56,13 @@ _rule_and_target: contextvars.ContextVar[tuple[dict[str, Any], dict[str, Any]]] 
 
 def install() -> None:
     """Ask the policy wherever one of the three services is about to invoke."""
-    wrap(sns, "_deliver_to_lambda", _from_sns)
-    wrap(eventbridge, "_invoke_target", _remember_rule)
-    wrap(eventbridge, "_dispatch_to_lambda", _from_eventbridge_to_lambda)
-    wrap(eventbridge, "_dispatch_to_sqs", _from_eventbridge_to_sqs)
-    wrap(eventbridge, "_dispatch_to_sns", _from_eventbridge_to_sns)
-    wrap(apigateway_v1, "_invoke_lambda_proxy_v1", _from_api_gateway)
-    wrap(apigateway_v1, "_invoke_lambda_custom_v1", _from_api_gateway)
+    extend(sns, "_deliver_to_lambda", _from_sns)
+    extend(eventbridge, "_invoke_target", _remember_rule)
+    extend(eventbridge, "_dispatch_to_lambda", _from_eventbridge_to_lambda)
+    extend(eventbridge, "_dispatch_to_sqs", _from_eventbridge_to_sqs)
+    extend(eventbridge, "_dispatch_to_sns", _from_eventbridge_to_sns)
+    extend(apigateway_v1, "_invoke_lambda_proxy_v1", _from_api_gateway)
+    extend(apigateway_v1, "_invoke_lambda_custom_v1", _from_api_gateway)
 
 
 def function_lets_in(function_ref: str, service: str, source_arn: str) -> bool:

@@ -15,7 +15,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from ops.local.aws.parts import apigateway_v1, wrap
+from ops.local.aws.parts import apigateway_v1, extend
 
 EXTENDS = (
     "ministack.services.apigateway_v1:_authorizers_v1",
@@ -54,8 +54,8 @@ _API_FIELDS: dict[str, tuple[str, Any]] = {
 
 def install() -> None:
     """Answer the two calls, and import all of an operation instead of its integration's address alone."""
-    wrap(apigateway_v1, "handle_request", _with_import)
-    wrap(apigateway_v1, "_import_operation", _whole_operation)
+    extend(apigateway_v1, "handle_request", _with_import)
+    extend(apigateway_v1, "_import_operation", _whole_operation)
 
 
 async def _with_import(

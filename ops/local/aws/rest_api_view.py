@@ -12,14 +12,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from ops.local.aws.parts import apigateway_v1, wrap
+from ops.local.aws.parts import apigateway_v1, extend
 
 EXTENDS = ("ministack.services.apigateway_v1:_rest_api_view",)
 
 
 def install() -> None:
     """Correct the one document that Create, Get, List and Update answer with."""
-    wrap(apigateway_v1, "_rest_api_view", _with_nullable_integer)
+    extend(apigateway_v1, "_rest_api_view", _with_nullable_integer)
 
 
 def _with_nullable_integer(view_of: Callable[[Any], Any], api: Any) -> Any:

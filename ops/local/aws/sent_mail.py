@@ -19,7 +19,7 @@ from collections.abc import Callable
 from email.utils import parseaddr
 from typing import Any
 
-from ops.local.aws.parts import app, responses, wrap
+from ops.local.aws.parts import app, extend, responses
 
 EXTENDS = (
     "ministack.app:AUTH",
@@ -45,9 +45,9 @@ _reply_to: dict[str, list[str]] = {}
 
 def install() -> None:
     """Ask for each resource with the request's keys, and remember what the list lacks."""
-    wrap(app, "_enforce_ses_v2", _each_resource)
-    wrap(_ses_v2, "handle_request", _remembered)
-    wrap(app, "_handle_ses_messages_request", _complete)
+    extend(app, "_enforce_ses_v2", _each_resource)
+    extend(_ses_v2, "handle_request", _remembered)
+    extend(app, "_handle_ses_messages_request", _complete)
 
 
 def _each_resource(

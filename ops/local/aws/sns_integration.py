@@ -27,7 +27,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ops.local.aws import mapping_template, role
-from ops.local.aws.parts import apigateway_v1, responses, wrap
+from ops.local.aws.parts import apigateway_v1, extend, responses
 
 EXTENDS = (
     "ministack.core.responses:get_account_id",
@@ -56,8 +56,8 @@ class ConfigurationError(Exception):
 
 def install() -> None:
     """Serve integrations whose URI names SNS; all others go on to MiniStack."""
-    wrap(apigateway_v1, "_execute_in_scope", _remember_request)
-    wrap(apigateway_v1, "_invoke_lambda_custom_v1", _invoke)
+    extend(apigateway_v1, "_execute_in_scope", _remember_request)
+    extend(apigateway_v1, "_invoke_lambda_custom_v1", _invoke)
 
 
 async def _remember_request(execute: Callable[..., Any], request: dict[str, Any], *args: Any) -> Any:

@@ -15,7 +15,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from ops.local.aws.parts import sns, wrap
+from ops.local.aws.parts import extend, sns
 
 EXTENDS = (
     "ministack.services.sns:_error",
@@ -29,7 +29,7 @@ _SUBJECT = re.compile(r"[!-~][ -~]{0,99}")
 
 def install() -> None:
     """Refuse before anything is delivered."""
-    wrap(sns, "_publish", _if_valid)
+    extend(sns, "_publish", _if_valid)
 
 
 def _if_valid(publish: Callable[[Any], Any], params: Any) -> Any:

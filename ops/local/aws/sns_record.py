@@ -14,14 +14,14 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from ops.local.aws.parts import sns, wrap
+from ops.local.aws.parts import extend, sns
 
 EXTENDS = ("ministack.services.sns:_deliver_to_lambda", "ministack.services.sns:_build_envelope")
 
 
 def install() -> None:
     """Hand functions the notification of ``notification`` instead of MiniStack's HTTP envelope."""
-    wrap(sns, "_deliver_to_lambda", _with_lambda_notification)
+    extend(sns, "_deliver_to_lambda", _with_lambda_notification)
 
 
 def _with_lambda_notification(

@@ -16,7 +16,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ops.local.aws import role
-from ops.local.aws.parts import lambda_runtime, lambda_svc, wrap
+from ops.local.aws.parts import extend, lambda_runtime, lambda_svc
 
 EXTENDS = (
     "ministack.core.lambda_runtime:execution_credentials",
@@ -36,9 +36,9 @@ _TELEMETRY = "xray:PutTelemetryRecords"
 
 def install() -> None:
     """Ask the function's role before it is traced, and when a trace would be sent."""
-    wrap(lambda_svc, "_create_function", _create)
-    wrap(lambda_svc, "_update_config", _update)
-    wrap(lambda_svc, "_emit_lambda_logs", _send_trace)
+    extend(lambda_svc, "_create_function", _create)
+    extend(lambda_svc, "_update_config", _update)
+    extend(lambda_svc, "_emit_lambda_logs", _send_trace)
 
 
 def _create(create: Callable[..., Any], data: dict[str, Any]) -> Any:

@@ -21,7 +21,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from ops.local.aws.parts import lambda_runtime, wrap
+from ops.local.aws.parts import extend, lambda_runtime
 from ops.local.runtime_packages import link_runtime_packages
 
 EXTENDS = (
@@ -73,7 +73,7 @@ def install() -> None:
     link_runtime_packages(_folder("runtime"))
     _folder("home").mkdir(mode=0o500, exist_ok=True)
     lambda_runtime.subprocess = _Subprocess
-    wrap(lambda_runtime.Worker, "_spawn", _remember_config)
+    extend(lambda_runtime.Worker, "_spawn", _remember_config)
 
 
 def close() -> None:

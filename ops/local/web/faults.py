@@ -134,7 +134,7 @@ class FaultPlan:
         return [fault.describe() for fault in self._faults if fault.left != 0]
 
 
-class Faulty:
+class FaultInjector:
     """A stand-in: the faults to come, and what there was so far."""
 
     def __init__(self) -> None:

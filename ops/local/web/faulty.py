@@ -14,7 +14,7 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from ops.local.web import faults
-from ops.local.web.faults import Fault, Faulty
+from ops.local.web.faults import Fault, FaultInjector
 
 MAX_BODY = 8 * 1024 * 1024
 """Bytes of a request: an attachment may have 5 MiB, and Base64 adds a third."""
@@ -24,7 +24,7 @@ HANG_UP = "herald.hang_up"
 _PROXY_PAGE = "<html><head><title>{0}</title></head><body><center><h1>{0}</h1></center></body></html>\n"
 
 
-def control(stand_in: Faulty) -> Route:
+def control(stand_in: FaultInjector) -> Route:
     """``/_control``: GET tells what was counted, PUT the faults to come, DELETE forgets both."""
 
     async def endpoint(request: Request) -> Response:
@@ -45,7 +45,7 @@ def control(stand_in: Faulty) -> Route:
 class FaultyEndpoint(ABC):
     """An endpoint of a stand-in. Spoken in plain ASGI, because its faults reach below a response object."""
 
-    def __init__(self, stand_in: Faulty) -> None:
+    def __init__(self, stand_in: FaultInjector) -> None:
         self._stand_in = stand_in
 
     @abstractmethod

@@ -21,7 +21,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from ops.local.web.faults import Fault, Faulty
+from ops.local.web.faults import Fault, FaultInjector
 from ops.local.web.faulty import FaultyEndpoint, control
 from ops.local.web.inbox import KEPT
 
@@ -41,7 +41,7 @@ def _request() -> Any:
     return Session().get_service_model("sesv2").operation_model("SendEmail").input_shape
 
 
-class Ses(Faulty):
+class Ses(FaultInjector):
     """What it was sent, counted and told to get wrong."""
 
     def __init__(self, clock: Callable[[], float]) -> None:

@@ -18,13 +18,13 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from chalicelib.logic.webhooks import EVENT
-from ops.local.web.faults import Fault, Faulty
+from ops.local.web.faults import Fault, FaultInjector
 from ops.local.web.faulty import FaultyEndpoint, control, proxy_page
 from ops.local.web.inbox import KEPT
 from ops.local.web.settings import LOCAL_WEBHOOK_SECRET
 
 
-class Receivers(Faulty):
+class Receivers(FaultInjector):
     """What all receivers together were sent, counted and told to get wrong."""
 
     def __init__(self, clock: Callable[[], float]) -> None:

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from ops.local.web.faults import Control, Faulty
+from ops.local.web.faults import Control, FaultInjector
 from ops.local.web.inbox import Inbox
 from ops.local.web.pushover import rules
 from ops.local.web.settings import WebSettings
@@ -33,7 +33,7 @@ class _Receipt:
     expires_at: int
 
 
-class StandIn(Faulty):
+class StandIn(FaultInjector):
     """What one imagined Pushover has accepted, counted and been told to get wrong."""
 
     def __init__(self, settings: WebSettings, inbox: Inbox) -> None:

@@ -7,8 +7,8 @@ from typing import Any
 
 from chalicelib.logic import events
 from chalicelib.settings import Stage
-from ops.config.extensions import Additions, GrantTable, RuleTable, SubscriberTable
-from ops.naming import ANYWHERE, Where, logical, prefix
+from ops.config.extensions import Extensions, GrantTable, RuleTable, SubscriberTable
+from ops.naming import PSEUDO_PARAMETERS, AwsLocation, logical, prefix
 from ops.templates import resources as templates
 from ops.templates.function_policies import VERSION
 
@@ -16,7 +16,7 @@ SUCCESS = "Success"
 
 
 def resources(
-    extensions: Additions, stage: Stage, *, rule_dead_letters: Any, subscriber_dead_letters: Any
+    extensions: Extensions, stage: Stage, *, rule_dead_letters: Any, subscriber_dead_letters: Any
 ) -> dict[str, Any]:
     """All of it in the wiring template."""
     found: dict[str, Any] = {}
@@ -29,7 +29,7 @@ def resources(
     return found
 
 
-def outputs(extensions: Additions) -> dict[str, Any]:
+def outputs(extensions: Extensions) -> dict[str, Any]:
     """Of the wiring template: the ARN of each grant's policy."""
     return {output: value for name in extensions.grants for output, value in _grant_outputs(name).items()}
 
@@ -78,7 +78,7 @@ def rule_name(name: str, stage: Stage) -> str:
 def _rule_resources(name: str, rule: RuleTable, stage: Stage, dead_letters: Any) -> dict[str, Any]:
     """The rule and, for a function, the permission to run it; queues and topics: ``extension_policies.py``."""
     key = logical("rule", name)
-    target = (name, {"Fn::Sub": rule.to.arn(ANYWHERE)})
+    target = (name, {"Fn::Sub": rule.to.arn(PSEUDO_PARAMETERS)})
     described = f"The owner's rule {name}"
     found = {
         key: templates.rule(stage.bus, rule_name(name, stage), described, pattern(rule), target, dead_letters),
@@ -100,7 +100,7 @@ def _subscriber_resources(name: str, subscriber: SubscriberTable, stage: Stage, 
             "Properties": {
                 "TopicArn": topic,
                 "Protocol": subscriber.to.service,
-                "Endpoint": {"Fn::Sub": subscriber.to.arn(ANYWHERE)},
+                "Endpoint": {"Fn::Sub": subscriber.to.arn(PSEUDO_PARAMETERS)},
                 **({"FilterPolicy": wanted} if wanted else {}),
                 **({"RawMessageDelivery": True} if subscriber.raw else {}),
                 "RedrivePolicy": {"deadLetterTargetArn": dead_letters},
@@ -112,7 +112,7 @@ def _subscriber_resources(name: str, subscriber: SubscriberTable, stage: Stage, 
     return found
 
 
-def policy(grant: GrantTable, stage: Stage, where: Where) -> dict[str, Any]:
+def policy(grant: GrantTable, stage: Stage, where: AwsLocation) -> dict[str, Any]:
     """For each function the call of it, and the look into the directory that finds it.
 
     The function's ARN has no version or alias behind it, and fits no call that names one:
@@ -138,7 +138,7 @@ def policy_name(name: str, stage: Stage) -> str:
 
 def _grant_resources(name: str, grant: GrantTable, stage: Stage) -> dict[str, Any]:
     """The policy, attached to the roles that are named."""
-    document = policy(grant, stage, ANYWHERE)
+    document = policy(grant, stage, PSEUDO_PARAMETERS)
     for statement in document["Statement"]:
         statement["Resource"] = [{"Fn::Sub": arn} for arn in statement["Resource"]]
     return {

@@ -11,8 +11,8 @@ from ops.config.extensions import GrantTable, grantable
 from ops.config.loader import load
 from ops.generate import render
 from ops.generate.check import policy_faults
-from ops.naming import Where
-from ops.templates import extensions
+from ops.naming import AwsLocation
+from ops.templates import extension_resources
 from tests.infrastructure.test_templates import cfn_lint
 from tests.unit.test_config import GOOD
 
@@ -80,6 +80,8 @@ def test_parliament_finds_nothing_in_a_grant_of_everything_and_it_fits_a_managed
     """6,144 characters: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html"""
     stage = load(Path(__file__).parents[2])["local"].stage
     everything = GrantTable(functions=grantable(stage))
-    text = json.dumps(extensions.policy(everything, stage, Where(partition, "eu-central-1", "123456789012")))
+    text = json.dumps(
+        extension_resources.policy(everything, stage, AwsLocation(partition, "eu-central-1", "123456789012"))
+    )
     assert policy_faults(text) == []
     assert len(text) < 6144

@@ -8,15 +8,15 @@ from typing import Any
 
 import pytest
 
-from ops.config.extensions import Additions
+from ops.config.extensions import Extensions
 from ops.config.loader import StageConfig, load
-from ops.naming import Where
-from ops.templates import extension_policies, extensions
+from ops.naming import AwsLocation
+from ops.templates import extension_policies, extension_resources
 from ops.templates.wiring import template
 from tests.fakes import stage
 from tests.unit.test_config import GOOD, mistakes, write
 
-HERE = Where("aws", "eu-central-1", "123456789012")
+HERE = AwsLocation("aws", "eu-central-1", "123456789012")
 
 
 def entry(table: str, **keys: object) -> str:
@@ -139,13 +139,13 @@ def dev(folder: Path, text: str) -> StageConfig:
 
 
 def wired(it: StageConfig) -> dict[str, Any]:
-    found: dict[str, Any] = template(it.stage, additions=it.additions)
+    found: dict[str, Any] = template(it.stage, extensions=it.extensions)
     return found
 
 
 def test_a_stage_lays_its_own_keys_over_the_entry_of_the_same_name_and_adds_others(tmp_path: Path) -> None:
     text = rule(action="delivered") + own("rule", name="mine", to="sqs:other") + own("rule", name="more", to="sns:t")
-    found = dev(tmp_path, text).additions.rules
+    found = dev(tmp_path, text).extensions.rules
     assert {name: (str(it.to), it.action) for name, it in found.items()} == {
         "mine": ("sqs:other", ["delivered"]),
         "more": ("sns:t", []),
@@ -154,9 +154,9 @@ def test_a_stage_lays_its_own_keys_over_the_entry_of_the_same_name_and_adds_othe
 
 def test_the_local_stack_has_those_of_its_own_table_alone_as_it_has_nothing_of_the_owners(tmp_path: Path) -> None:
     text = rule() + subscriber() + grant()
-    assert load(write(tmp_path, GOOD + text))["local"].additions == Additions()
+    assert load(write(tmp_path, GOOD + text))["local"].extensions == Extensions()
     text += entry("stages.local.rule", name="here", to=ARN % "000000000000")
-    assert set(load(write(tmp_path, GOOD + text))["local"].additions.rules) == {"here"}
+    assert set(load(write(tmp_path, GOOD + text))["local"].extensions.rules) == {"here"}
 
 
 def test_names_that_differ_stay_different_as_resources(tmp_path: Path) -> None:
@@ -231,7 +231,7 @@ def test_a_subscriber_gets_what_its_filter_lets_through_and_has_a_queue_for_the_
 
 def test_a_grant_is_the_call_of_each_function_and_its_entry_in_the_directory(tmp_path: Path) -> None:
     it = dev(tmp_path, grant(functions=["list_messages", "notify_pushover"], roles=["nightly"]))
-    assert extensions.policy(it.additions.grants["mine"], it.stage, HERE)["Statement"] == [
+    assert extension_resources.policy(it.extensions.grants["mine"], it.stage, HERE)["Statement"] == [
         {"Sid": sid, "Effect": "Allow", "Action": [action], "Resource": [f"arn:aws:{arn}"]}
         for sid, action, arn in (
             (
@@ -279,7 +279,7 @@ OTHER = {"Effect": "Allow", "Principal": {"AWS": "123456789012"}, "Action": "sqs
 
 def test_a_queue_lets_in_one_rule_or_the_topic_and_a_topic_every_rule(tmp_path: Path) -> None:
     it = dev(tmp_path, rule() + rule(name="team", to="sns:team") + subscriber() + rule(name="f", to="lambda:f"))
-    found = {str(target): each for target, each in extension_policies.statements(it.additions, it.stage, HERE).items()}
+    found = {str(target): each for target, each in extension_policies.statements(it.extensions, it.stage, HERE).items()}
     topic = "arn:aws:sns:eu-central-1:123456789012:"
     from_topic = {
         "Sid": "HeraldDevSubscriberMine",
@@ -361,8 +361,8 @@ def test_what_is_taken_out_leaves_the_rest_and_what_is_not_ours_is_not_touched()
 )
 def test_a_target_elsewhere_is_named(tmp_path: Path, partition: str, region: str, account: str) -> None:
     arn = f"arn:{partition}:sqs:{region}:{account}:inbox"
-    additions = dev(tmp_path, rule(to=arn)).additions
-    ((key, mistake),) = additions.foreign(HERE)
+    extensions = dev(tmp_path, rule(to=arn)).extensions
+    ((key, mistake),) = extensions.foreign(HERE)
     assert key == ("rule", "mine", "to")
     assert mistake == f"found {arn!r}, expected an ARN that begins with arn:aws:sqs:eu-central-1:123456789012:"
-    assert not list(additions.foreign(Where(partition, region, account)))
+    assert not list(extensions.foreign(AwsLocation(partition, region, account)))
