@@ -24,7 +24,7 @@ if "AWS_CHALICE_CLI_MODE" in os.environ and os.path.isdir("ops"):
 from chalice.app import Chalice, CloudWatchEvent, ConvertToMiddleware, Rate, Response, SNSEvent
 
 from chalicelib import handlers
-from chalicelib.composition import root
+from chalicelib.composition import get_container
 from chalicelib.logs import logger
 
 app = Chalice(app_name="herald", configure_logs=False)
@@ -32,7 +32,7 @@ app.api.binary_types.append("multipart/form-data")  # API Gateway would take it 
 app.register_middleware(ConvertToMiddleware(logger.inject_lambda_context(clear_state=True)))
 
 # Chalice subscribes and registers while this file is imported: the one time that the stage is read so early.
-stage = root().stage
+stage = get_container().stage
 
 
 @app.route("/contact", methods=["POST", "OPTIONS"], content_types=["*/*"])

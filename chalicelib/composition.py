@@ -1,7 +1,8 @@
 """The composition root: the one place where logic meets adapters.
 
-Everything is made at most once per process. ``root()`` is what a running function has; a test hands in its own with
-``using(…)``. Adapters are imported where they are made, so that a function pays for its own alone.
+Everything is made at most once per process. ``get_container()`` returns the container of a running function; a test
+sets its own with ``override_container(…)``. Adapters are imported where they are made, so that a function loads only
+those that it uses.
 """
 
 from __future__ import annotations
@@ -25,11 +26,11 @@ if TYPE_CHECKING:
     from chalicelib.logic.alarm import AlarmLog
     from chalicelib.logic.archive import Archive
     from chalicelib.logic.canary import CanaryLog
-    from chalicelib.logic.delivery import CheckingNotifier, Delivery, Means, MessageStore
+    from chalicelib.logic.delivery_types import CheckingNotifier, Delivery, DeliveryDependencies, MessageStore
     from chalicelib.logic.digest import DigestLog
     from chalicelib.logic.notification import Quota
     from chalicelib.logic.retry_due import Destined, DueMessages
-    from chalicelib.logic.spam import Recent
+    from chalicelib.logic.spam import RecentActivity
     from chalicelib.logic.submission import Message
 
 INVOKE_READ_TIMEOUT = 25
@@ -43,8 +44,8 @@ class Topic(Protocol):
         """Return once the message is accepted; raise :class:`~chalicelib.errors.PublishError` otherwise."""
 
 
-class Composition:
-    """What a process is made of, for one stage."""
+class Container:
+    """The adapters and settings of a process, for one stage; each is made when it is first asked for."""
 
     def __init__(self, environ: Mapping[str, str]) -> None:
         self._environ = environ
@@ -124,7 +125,7 @@ class Composition:
         return AlarmItem(self._dynamodb, self.stage.table)
 
     @cached_property
-    def recent(self) -> Recent:
+    def recent(self) -> RecentActivity:
         from chalicelib.adapters.recent import RecentTable
 
         return RecentTable(self._dynamodb, self.stage.table)
@@ -144,8 +145,8 @@ class Composition:
     def notifier(self, channel: str) -> CheckingNotifier:
         """The notifier that talks to a channel's provider, as ``notify_<kind>`` sees it."""
         if channel not in self._providers:
-            it = self.stage.channels[channel]
-            self._providers[channel] = _PROVIDERS[it.kind](self, it)
+            settings = self.stage.channels[channel]
+            self._providers[channel] = _PROVIDERS[settings.kind](self, settings)
         return self._providers[channel]
 
     @cached_property
@@ -169,11 +170,11 @@ class Composition:
         """The channels that serve a site, by name. A site that has left ``herald.toml`` since has none."""
         return self.stage.channels_serving(site)
 
-    def means(self, site: str) -> Means:
-        """What ``destined`` delivers a site's messages with."""
-        from chalicelib.logic.delivery import Means
+    def delivery_dependencies(self, site: str) -> DeliveryDependencies:
+        """What ``destined`` needs to deliver a site's messages."""
+        from chalicelib.logic.delivery_types import DeliveryDependencies
 
-        return Means(
+        return DeliveryDependencies(
             site=self.site(site),
             channels=self.channels_of(site),
             notifiers=self.notifiers,
@@ -181,11 +182,12 @@ class Composition:
             recent=self.recent,
             now=self.now,
             give_up=self.stage.persistence.give_up,
-            told=self._told,
+            on_recorded=self._count_outcome,
         )
 
-    def _told(self, message: Message, channel: str, delivery: Delivery) -> None:
-        from chalicelib.logic.delivery import State
+    def _count_outcome(self, message: Message, channel: str, delivery: Delivery) -> None:
+        """Write the metrics of a channel's outcome."""
+        from chalicelib.logic.delivery_types import State
         from chalicelib.metrics import Metric, emit
 
         metric = {
@@ -212,14 +214,14 @@ def _session() -> requests.Session:
     return Session()
 
 
-def _pushover(here: Composition, channel: Channel) -> CheckingNotifier:
+def _pushover(container: Container, channel: Channel) -> CheckingNotifier:
     from chalicelib.adapters import pushover
 
-    secrets = here.secrets(channel.name, pushover.SECRETS)
-    return pushover.PushoverNotifier(_session(), secrets, channel, saw=partial(saw_quota, here.stage, channel))
+    secrets = container.secrets(channel.name, pushover.SECRETS)
+    return pushover.PushoverNotifier(_session(), secrets, channel, saw=partial(report_quota, container.stage, channel))
 
 
-def saw_quota(stage: Stage, channel: Channel, quota: Quota) -> None:
+def report_quota(stage: Stage, channel: Channel, quota: Quota) -> None:
     """Write what is left of a provider's quota for CloudWatch, and warn in the log when it is little."""
     from chalicelib.logic.pushover import QUOTA_ALERT
     from chalicelib.logs import logger
@@ -228,11 +230,11 @@ def saw_quota(stage: Stage, channel: Channel, quota: Quota) -> None:
     emit(stage, Metric.QUOTA_REMAINING, {"limit": str(quota.limit)}, channel=channel.name, value=quota.remaining)
     percent = int(str(channel.options.get("quota_alert", QUOTA_ALERT)))
     if quota.is_below(percent):
-        found = {"remaining": quota.remaining, "limit": quota.limit, "reset": quota.reset}
-        logger.warning("Quota low", extra={"code": "QUOTA_LOW", "channel": channel.name, **found})
+        amounts = {"remaining": quota.remaining, "limit": quota.limit, "reset": quota.reset}
+        logger.warning("Quota low", extra={"code": "QUOTA_LOW", "channel": channel.name, **amounts})
 
 
-def _email(here: Composition, channel: Channel) -> CheckingNotifier:
+def _email(container: Container, channel: Channel) -> CheckingNotifier:
     from chalicelib.adapters import ses
     from chalicelib.adapters.aws import client
 
@@ -241,35 +243,35 @@ def _email(here: Composition, channel: Channel) -> CheckingNotifier:
     return ses.SesNotifier(sesv2, channel)
 
 
-def _webhook(here: Composition, channel: Channel) -> CheckingNotifier:
+def _webhook(container: Container, channel: Channel) -> CheckingNotifier:
     from chalicelib.adapters import webhook
 
-    secrets = here.secrets(channel.name, webhook.secrets_of(channel))
-    return webhook.WebhookNotifier(_session(), secrets, channel, local=here.stage.name == "local")
+    secrets = container.secrets(channel.name, webhook.secrets_of(channel))
+    return webhook.WebhookNotifier(_session(), secrets, channel, local=container.stage.name == "local")
 
 
-_PROVIDERS: Mapping[str, Callable[[Composition, Channel], CheckingNotifier]] = {
+_PROVIDERS: Mapping[str, Callable[[Container, Channel], CheckingNotifier]] = {
     "pushover": _pushover,
     "email": _email,
     "webhook": _webhook,
 }
 """What makes the notifier of each kind of channel."""
 
-_roots: list[Composition] = []
+_containers: list[Container] = []
 
 
-def root() -> Composition:
-    """The composition of this process, made from its environment at the first call."""
-    if not _roots:
-        _roots.append(Composition(os.environ))
-    return _roots[-1]
+def get_container() -> Container:
+    """The container of this process, made from its environment at the first call."""
+    if not _containers:
+        _containers.append(Container(os.environ))
+    return _containers[-1]
 
 
 @contextmanager
-def using(composition: Composition) -> Iterator[Composition]:
-    """Let ``root()`` be ``composition`` inside a ``with`` block."""
-    _roots.append(composition)
+def override_container(container: Container) -> Iterator[Container]:
+    """Let ``get_container()`` return ``container`` inside a ``with`` block."""
+    _containers.append(container)
     try:
-        yield composition
+        yield container
     finally:
-        _roots.remove(composition)
+        _containers.remove(container)

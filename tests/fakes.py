@@ -6,15 +6,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from chalicelib.adapters.secrets import Secrets
-from chalicelib.composition import Composition, Topic
+from chalicelib.composition import Container, Topic
 from chalicelib.errors import HeraldError, PublishError, SecretsError, StoreError
 from chalicelib.logic.alarm import AlarmLog
 from chalicelib.logic.archive import Archive, Page, Position, StoredMessage, Wanted
-from chalicelib.logic.delivery import Delivery, MessageStore, Notifier, Record, State
+from chalicelib.logic.delivery_types import Delivery, MessageStore, Notifier, Record, State
 from chalicelib.logic.notification import Notification, Quota
-from chalicelib.logic.replay import Revival
+from chalicelib.logic.replay import ReplayUpdate
 from chalicelib.logic.retry_due import Destined, DueMessages
-from chalicelib.logic.spam import Held, Recent
+from chalicelib.logic.spam import HoldReason, RecentActivity
 from chalicelib.logic.submission import Message
 from chalicelib.settings import Channel, Limits, Site, Spam, Stage
 
@@ -157,7 +157,7 @@ class InMemoryMessages:
 
     def hold(self, message_id: str, duplicate_of: str) -> None:
         record = self.records[message_id]
-        verdict = replace(record.verdict, held=Held.DUPLICATE, duplicate_of=duplicate_of)
+        verdict = replace(record.verdict, held=HoldReason.DUPLICATE, duplicate_of=duplicate_of)
         self.records[message_id] = replace(record, verdict=verdict, due_at=0)
 
     def find(self, message_id: str) -> tuple[Message, Record] | None:
@@ -177,20 +177,20 @@ class InMemoryMessages:
         self.journal.append((channel, before.state, after.state))
         return True
 
-    def revive(self, message_id: str, revival: Revival) -> bool:
+    def apply(self, message_id: str, update: ReplayUpdate) -> bool:
         self.before_revival()
         record = self.records[message_id]
-        known = {name: identity(record.deliveries[name]) for name in revival.before}
-        if known != {name: identity(before) for name, before in revival.before.items()}:
+        known = {name: identity(record.deliveries[name]) for name in update.before}
+        if known != {name: identity(before) for name, before in update.before.items()}:
             return False
-        if record.verdict.held is not revival.held:
+        if record.verdict.held is not update.held:
             return False
         self.records[message_id] = replace(
             record,
-            deliveries={**record.deliveries, **revival.after},
+            deliveries={**record.deliveries, **update.after},
             verdict=replace(record.verdict, held=None),
-            due_at=revival.due_at,
-            replayed_at=revival.at,
+            due_at=update.due_at,
+            replayed_at=update.at,
         )
         return True
 
@@ -391,7 +391,7 @@ class RefusingTopic:
         raise PublishError(self._reason)
 
 
-class FakeComposition(Composition):
+class FakeContainer(Container):
     """A composition of fakes. What a test doesn't give can't be used by accident: it would need the environment."""
 
     def __init__(
@@ -401,7 +401,7 @@ class FakeComposition(Composition):
         topic: Topic | None = None,
         messages: MessageStore | None = None,
         archive: Archive | None = None,
-        recent: Recent | None = None,
+        recent: RecentActivity | None = None,
         key: Secrets | None = None,
         alarm_log: AlarmLog | None = None,
         due_messages: DueMessages | None = None,

@@ -10,8 +10,8 @@ from threading import Thread
 import uvicorn
 
 from chalicelib.logic.archive import ListedMessage, MessageState, Outcome, StoredMessage
-from chalicelib.logic.delivery import Delivery, State
-from chalicelib.logic.spam import Held, Verdict
+from chalicelib.logic.delivery_types import Delivery, State
+from chalicelib.logic.spam import HoldReason, Verdict
 from ops.errors import OpsError
 from ops.inbox.app import create_app
 from ops.inbox.guard import Session
@@ -159,7 +159,7 @@ def one_of_each() -> list[StoredMessage]:
             MessageState.QUARANTINED,
             pending,
             ago=11_000,
-            verdict=Verdict(("honeypot", "links"), 15, Held.QUARANTINED),
+            verdict=Verdict(("honeypot", "links"), 15, HoldReason.QUARANTINED),
             name="Best Rates",
             message="Visit https://casino.example and https://loans.example today",
         ),
@@ -191,7 +191,7 @@ def one_of_each() -> list[StoredMessage]:
             MessageState.DUPLICATE,
             {"pushover": Delivery()},
             ago=2 * DAY,
-            verdict=Verdict(held=Held.DUPLICATE, duplicate_of="delivered-1"),
+            verdict=Verdict(held=HoldReason.DUPLICATE, duplicate_of="delivered-1"),
             email="jonas@example.com",
             message="Thank you, the chair is like new!",
         ),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from chalicelib.adapters.aws import AwsError
-from chalicelib.adapters.messages import item_in_the_way, store_errors
+from chalicelib.adapters.messages import existing_item, store_errors
 
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
@@ -64,6 +64,6 @@ class AlarmItem:
                 ReturnValues="ALL_OLD",
             )
         except AwsError as error:
-            item_in_the_way(error)
+            existing_item(error)
             return None
         return int(before.get("Attributes", {}).get("untold", {}).get("N", 0))

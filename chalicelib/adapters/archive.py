@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from chalicelib.adapters.messages import decoded, store_errors, verdict_of
 from chalicelib.logic.archive import (
-    MOST,
+    MAX_PAGE,
     ListedMessage,
     Outcome,
     Page,
@@ -18,7 +18,7 @@ from chalicelib.logic.archive import (
     shown,
     state_of,
 )
-from chalicelib.logic.delivery import State
+from chalicelib.logic.delivery_types import State
 from chalicelib.logic.submission import Message
 from chalicelib.settings import Stage
 
@@ -67,7 +67,7 @@ class MessageArchive:
                     ":last": {"N": str(wanted.until - 1)},
                 },
                 ScanIndexForward=False,
-                Limit=MOST if wanted.state else wanted.limit,
+                Limit=MAX_PAGE if wanted.state else wanted.limit,
                 **start,
             )
         found = [self._listed(item) for item in answer["Items"]]

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from chalicelib.adapters.aws import AwsError
 from chalicelib.errors import RetryError
 from chalicelib.logic.events import KIND_RETRY
-from chalicelib.logic.retry_due import Due
+from chalicelib.logic.retry_due import DueMessage
 
 if TYPE_CHECKING:
     from types_boto3_lambda import LambdaClient
@@ -25,7 +25,7 @@ class AsynchronousDestined:
         self._client = client
         self._function = function
 
-    def run(self, message: Due) -> None:
+    def run(self, message: DueMessage) -> None:
         """Queue a run that reads the message from the table: the event holds its id alone."""
         attributes = {"kind": KIND_RETRY, "site": message.site}
         sns = {

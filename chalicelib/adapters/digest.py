@@ -7,12 +7,12 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from chalicelib.adapters.aws import AwsError
-from chalicelib.adapters.messages import item_in_the_way, store_errors
+from chalicelib.adapters.messages import existing_item, store_errors
 
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
 
-KEEP = 30 * 24 * 60 * 60
+RETENTION = 30 * 24 * 60 * 60
 """Seconds after which an item is deleted that nobody renews: of a site that has left, or a stage without digests."""
 
 
@@ -34,7 +34,11 @@ class DigestItems:
     def claim(self, site: str, before: int | None, until: int) -> bool:
         """The client repeats a write whose answer was lost, and then fails on its own success: ``run`` tells."""
         run = self._new_run()
-        values: dict[str, Any] = {":until": {"N": str(until)}, ":run": {"S": run}, ":end": {"N": str(until + KEEP)}}
+        values: dict[str, Any] = {
+            ":until": {"N": str(until)},
+            ":run": {"S": run},
+            ":end": {"N": str(until + RETENTION)},
+        }
         condition = "attribute_not_exists(told_until)"
         if before is not None:
             condition, values[":before"] = "told_until = :before", {"N": str(before)}
@@ -48,7 +52,7 @@ class DigestItems:
                 ReturnValuesOnConditionCheckFailure="ALL_OLD",
             )
         except AwsError as error:
-            return bool(item_in_the_way(error).get("run") == {"S": run})
+            return bool(existing_item(error).get("run") == {"S": run})
         return True
 
     def put_back(self, site: str, until: int, before: int | None) -> None:
@@ -65,7 +69,7 @@ class DigestItems:
                 ExpressionAttributeValues=values,
             )
         except AwsError as error:
-            item_in_the_way(error)
+            existing_item(error)
 
 
 def _key(site: str) -> dict[str, Any]:

@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Any
 
 from chalicelib.adapters.aws import AwsError, ServiceError
 from chalicelib.errors import StoreError
-from chalicelib.logic.delivery import Delivery, Record, State
-from chalicelib.logic.retry_due import Due
-from chalicelib.logic.spam import Held, Verdict
+from chalicelib.logic.delivery_types import Delivery, Record, State
+from chalicelib.logic.retry_due import DueMessage
+from chalicelib.logic.spam import HoldReason, Verdict
 from chalicelib.logic.submission import Message
 from chalicelib.settings import Stage
 
@@ -39,7 +39,7 @@ IDENTITY = ("state", "attempts", "owner")
 
 
 class MessageTable:
-    """A :class:`~chalicelib.logic.delivery.MessageStore` in DynamoDB, by conditional writes alone."""
+    """A :class:`~chalicelib.logic.delivery_types.MessageStore` in DynamoDB, by conditional writes alone."""
 
     def __init__(self, dynamodb: DynamoDBClient, stage: Stage, clock: Callable[[], float] = time.time) -> None:
         self._clock = clock
@@ -83,7 +83,7 @@ class MessageTable:
                 ReturnValuesOnConditionCheckFailure="ALL_OLD",
             )
         except AwsError as error:
-            return _record(item_in_the_way(error))
+            return _record(existing_item(error))
         return None
 
     def change(
@@ -119,7 +119,7 @@ class MessageTable:
                 ReturnValuesOnConditionCheckFailure="ALL_OLD",
             )
         except AwsError as error:
-            there = item_in_the_way(error)
+            there = existing_item(error)
             delivery = there.get("deliveries", {}).get("M", {}).get(channel)
             return delivery is not None and decoded(delivery["M"]) == after
         return True
@@ -140,7 +140,7 @@ class MessageTable:
                 **update,
             )
         except AwsError as error:
-            item_in_the_way(error)
+            existing_item(error)
 
     def hold(self, message_id: str, duplicate_of: str) -> None:
         """Let a message ring nobody, because another one has its content; nothing is due for it any more."""
@@ -150,10 +150,10 @@ class MessageTable:
                 Key={"id": {"S": message_id}},
                 UpdateExpression="SET held = :held, duplicate_of = :other REMOVE due, due_at",
                 ConditionExpression="attribute_exists(id)",
-                ExpressionAttributeValues={":held": {"S": str(Held.DUPLICATE)}, ":other": {"S": duplicate_of}},
+                ExpressionAttributeValues={":held": {"S": str(HoldReason.DUPLICATE)}, ":other": {"S": duplicate_of}},
             )
         except AwsError as error:
-            item_in_the_way(error)
+            existing_item(error)
 
     def find(self, message_id: str) -> tuple[Message, Record] | None:
         """A message and what is known of it; None when it is not there (any more)."""
@@ -163,7 +163,7 @@ class MessageTable:
             ).get("Item")
         return (Message.deserialize(item["submission"]["S"]), _record(item)) if item else None
 
-    def due(self, now: int, most: int) -> list[Due]:
+    def due(self, now: int, most: int) -> list[DueMessage]:
         """Messages that something has to be done for, the longest overdue first.
 
         The index holds little more than keys, and is a moment behind the table: a message may have ended since.
@@ -176,7 +176,7 @@ class MessageTable:
                 ExpressionAttributeValues={":due": DUE, ":now": {"N": str(now)}},
                 Limit=most,
             )
-        return [Due(item["id"]["S"], item["site"]["S"]) for item in page["Items"]]
+        return [DueMessage(item["id"]["S"], item["site"]["S"]) for item in page["Items"]]
 
 
 @contextmanager
@@ -188,7 +188,7 @@ def store_errors() -> Iterator[None]:
         raise StoreError(error.reason) from error
 
 
-def item_in_the_way(error: AwsError) -> dict[str, Any]:
+def existing_item(error: AwsError) -> dict[str, Any]:
     """The item that made a condition fail; any other error is a :class:`StoreError`."""
     if not isinstance(error, ServiceError) or error.code != "ConditionalCheckFailedException":
         raise StoreError(error.reason) from error
@@ -211,7 +211,7 @@ def verdict_of(item: Mapping[str, Any]) -> Verdict:
     return Verdict(
         signals=tuple(signal["S"] for signal in item.get("signals", {}).get("L", [])),
         score=int(item.get("score", {}).get("N", 0)),
-        held=Held(item["held"]["S"]) if "held" in item else None,
+        held=HoldReason(item["held"]["S"]) if "held" in item else None,
         duplicate_of=item.get("duplicate_of", {}).get("S", ""),
     )
 

@@ -11,14 +11,14 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from chalicelib.adapters.aws import AwsError
-from chalicelib.adapters.messages import item_in_the_way, store_errors
+from chalicelib.adapters.messages import existing_item, store_errors
 
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
 
 
 class RecentTable:
-    """A :class:`~chalicelib.logic.spam.Recent` in DynamoDB. Every write may be repeated."""
+    """A :class:`~chalicelib.logic.spam.RecentActivity` in DynamoDB. Every write may be repeated."""
 
     def __init__(self, dynamodb: DynamoDBClient, table: str, clock: Callable[[], float] = time.time) -> None:
         self._dynamodb = dynamodb
@@ -38,7 +38,7 @@ class RecentTable:
                 ReturnValuesOnConditionCheckFailure="ALL_OLD",
             )
         except AwsError as error:
-            there = item_in_the_way(error)
+            there = existing_item(error)
             # A message that was held up may come long before the one that is noted.
             came_at = int(there["came_at"]["N"])
             return message_id if at + seconds <= came_at else str(there["message_id"]["S"])
@@ -97,7 +97,7 @@ class RecentTable:
                 ReturnValuesOnConditionCheckFailure="ALL_OLD",
             )
         except AwsError as error:
-            return item_in_the_way(error), False
+            return existing_item(error), False
         return dict(answer["Attributes"]), True
 
     def _forget(self, sender: str, members: list[str]) -> bool:

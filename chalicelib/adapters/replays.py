@@ -5,19 +5,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from chalicelib.adapters.aws import AwsError
-from chalicelib.adapters.messages import DUE, HISTORY, IDENTITY, MessageTable, decoded, encoded, item_in_the_way
-from chalicelib.logic.replay import Revival
+from chalicelib.adapters.messages import DUE, HISTORY, IDENTITY, MessageTable, decoded, encoded, existing_item
+from chalicelib.logic.replay import ReplayUpdate
 from chalicelib.logic.submission import Message
 
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
 
-    from chalicelib.logic.delivery import Record
+    from chalicelib.logic.delivery_types import Record
     from chalicelib.settings import Stage
 
 
-class RevivalTable:
-    """The :class:`~chalicelib.logic.replay.Revivals` in DynamoDB."""
+class ReplayTable:
+    """The :class:`~chalicelib.logic.replay.ReplayStore` in DynamoDB."""
 
     def __init__(self, dynamodb: DynamoDBClient, stage: Stage) -> None:
         self._dynamodb = dynamodb
@@ -28,23 +28,23 @@ class RevivalTable:
         """A message and what is known of it."""
         return self._messages.find(message_id)
 
-    def revive(self, message_id: str, revival: Revival) -> bool:
+    def apply(self, message_id: str, update: ReplayUpdate) -> bool:
         """Change all of it at once; False, and nothing changed, when the item is no longer as it must be.
 
         The SDK repeats a write whose answer was lost, and then fails on its own success: what stands there counts.
         """
         sets = ["due = :due", "due_at = :due_at", "replayed_at = :at"]
-        conditions = ["held = :held" if revival.held else "attribute_not_exists(held)", "attribute_exists(id)"]
+        conditions = ["held = :held" if update.held else "attribute_not_exists(held)", "attribute_exists(id)"]
         names = {f"#{name}": name for name in IDENTITY}
         values: dict[str, Any] = {
             ":due": DUE,
-            ":due_at": {"N": str(revival.due_at)},
-            ":at": {"N": str(revival.at)},
-            **({":held": {"S": str(revival.held)}} if revival.held else {}),
+            ":due_at": {"N": str(update.due_at)},
+            ":at": {"N": str(update.at)},
+            **({":held": {"S": str(update.held)}} if update.held else {}),
         }
         lines = []
-        for number, (channel, before) in enumerate(revival.before.items()):
-            after = revival.after[channel]
+        for number, (channel, before) in enumerate(update.before.items()):
+            after = update.after[channel]
             names[f"#channel{number}"] = channel
             sets.append(f"deliveries.#channel{number} = :after{number}")
             values[f":after{number}"] = {"M": encoded(after)}
@@ -59,17 +59,17 @@ class RevivalTable:
             self._dynamodb.update_item(
                 TableName=self._table,
                 Key={"id": {"S": message_id}},
-                UpdateExpression=f"SET {', '.join(sets)}{' REMOVE held' if revival.held else ''}",
+                UpdateExpression=f"SET {', '.join(sets)}{' REMOVE held' if update.held else ''}",
                 ConditionExpression=" AND ".join(conditions),
                 ExpressionAttributeNames=names,
                 ExpressionAttributeValues=values,
                 ReturnValuesOnConditionCheckFailure="ALL_OLD",
             )
         except AwsError as error:
-            there = item_in_the_way(error)
+            there = existing_item(error)
             deliveries = there.get("deliveries", {}).get("M", {})
             return all(
                 channel in deliveries and decoded(deliveries[channel]["M"]) == after
-                for channel, after in revival.after.items()
+                for channel, after in update.after.items()
             )
         return True

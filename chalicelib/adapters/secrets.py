@@ -12,7 +12,7 @@ from chalicelib.errors import SecretsError
 if TYPE_CHECKING:
     from types_boto3_ssm import SSMClient
 
-KEEP = 300
+MAX_AGE = 300
 """Seconds that a value is kept: a warm function takes up a changed secret within this time."""
 KEEP_STALE = 30
 """Seconds that it is kept longer when it can't be read again."""
@@ -57,7 +57,7 @@ class ParameterSecrets:
             self._values = {}
             raise SecretsError(f"not set in Parameter Store: {', '.join(sorted(missing))}")
         self._values = {self._names[parameter["Name"]]: parameter["Value"] for parameter in answer["Parameters"]}
-        self._until = self._clock() + KEEP
+        self._until = self._clock() + MAX_AGE
         return self._values
 
     def forget(self) -> None:

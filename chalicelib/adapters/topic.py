@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from chalicelib.adapters.aws import AwsError, arn_beside, client
+from chalicelib.adapters.aws import AwsError, client, sibling_arn
 from chalicelib.errors import PublishError
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ class SnsTopic:
         ``destined`` sees by the message's id.
         """
         try:
-            self._arn = self._arn or arn_beside(function_arn, "sns", self._name)
+            self._arn = self._arn or sibling_arn(function_arn, "sns", self._name)
             self._sns.publish(
                 TopicArn=self._arn,
                 Message=text,

@@ -13,13 +13,15 @@ from chalicelib.logs import logger
 
 def prepare(function: str) -> None:
     """Make the client that every run needs."""
-    _ = composition.root().topic
+    _ = composition.get_container().topic
 
 
 def send(context: Any) -> None:
     """Publish a canary to the topic, from where it goes the way of every message."""
-    here = composition.root()
-    canary = Canary(f"canary-{uuid.uuid4()}", here.now())
+    container = composition.get_container()
+    canary = Canary(f"canary-{uuid.uuid4()}", container.now())
     logger.set_correlation_id(canary.id)
-    here.topic.publish(canary.serialize(), site=NO_SITE, kind=KIND_CANARY, function_arn=context.invoked_function_arn)
+    container.topic.publish(
+        canary.serialize(), site=NO_SITE, kind=KIND_CANARY, function_arn=context.invoked_function_arn
+    )
     logger.info("Canary sent", extra={"message_id": canary.id})

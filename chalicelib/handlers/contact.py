@@ -21,10 +21,10 @@ from chalicelib.settings import Site
 
 def prepare(function: str) -> None:
     """Make the clients that requests need."""
-    here = composition.root()
-    _ = here.topic
-    if here.stage.needs_key:
-        _ = here.key
+    container = composition.get_container()
+    _ = container.topic
+    if container.stage.needs_key:
+        _ = container.key
 
 
 def answer(request: Request | None, site: str) -> Response:
@@ -35,7 +35,7 @@ def answer(request: Request | None, site: str) -> Response:
     site's thanks page. Errors are problem documents (RFC 9457) or, for a browser without JavaScript, a page: 400, 403,
     404, 413, 415, 422, and 503 when the topic did not accept.
     """
-    asked = FormRequest(request, composition.root().site(site))
+    asked = FormRequest(request, composition.get_container().site(site))
     if asked.method == "OPTIONS":
         if asked.site and asked.origin and not asked.allowed:
             _log_refused(asked, SubmissionError(403, "forbidden_origin"))
@@ -58,8 +58,8 @@ def challenge(request: Request | None, site: str) -> Response:
     403, 404 for a site that doesn't ask for one, 503 when the stage's key can't be read. A form that is sent without a
     solution is accepted all the same; what that counts is the site's setting.
     """
-    here = composition.root()
-    asked = FormRequest(request, here.site(site))
+    container = composition.get_container()
+    asked = FormRequest(request, container.site(site))
     try:
         if asked.site is None or "proof_of_work" not in asked.site.spam.points:
             raise SubmissionError(404, "FORM_NOT_FOUND")
@@ -67,10 +67,10 @@ def challenge(request: Request | None, site: str) -> Response:
             forbidden = SubmissionError(403, "forbidden_origin")
             _log_refused(asked, forbidden)
             raise forbidden
-        key = here.key.read()["key"]
+        key = container.key.read()["key"]
         from chalicelib.logic import proof
 
-        response = http.json_response(200, proof.challenge(site, asked.site.spam.tries, key, here.now()))
+        response = http.json_response(200, proof.challenge(site, asked.site.spam.tries, key, container.now()))
     except SubmissionError as error:
         response = http.problem(asked, error)
     except SecretsError as error:
@@ -86,10 +86,10 @@ def _publish(asked: FormRequest) -> tuple[Message, str]:
 
     Raises :class:`SubmissionError` for what can't be accepted and :class:`PublishError` where the topic did not accept.
     """
-    here = composition.root()
+    container = composition.get_container()
     unreadable = None
     try:
-        asked.read_form(here.stage.limits)
+        asked.read_form(container.stage.limits)
     except SubmissionError as error:
         unreadable = error
     # Who may not send here is told so first, whatever was sent.
@@ -100,13 +100,13 @@ def _publish(asked: FormRequest) -> tuple[Message, str]:
     if unreadable:
         raise unreadable
     site, form = asked.site, asked.form
-    submission.validate(form, site, here.stage.limits)
+    submission.validate(form, site, container.stage.limits)
     key = asked.header("idempotency-key")
     signals, sender, proof = _spam_signals(asked, form, site)
     message = Message(
         id=submission.message_id(site.name, key, form.fields),
         site=site.name,
-        received_at=here.now(),
+        received_at=container.now(),
         fields=form.fields,
         signals=tuple(signals),
         keyed=bool(key),
@@ -115,10 +115,10 @@ def _publish(asked: FormRequest) -> tuple[Message, str]:
     )
     text = message.serialize()
     logger.set_correlation_id(message.id)
-    here.topic.publish(text, site=site.name, kind=KIND_CONTACT, function_arn=asked.function_arn)
+    container.topic.publish(text, site=site.name, kind=KIND_CONTACT, function_arn=asked.function_arn)
     ignored = {"ignored": form.ignored} if form.ignored else {}
     logger.info("Accepted", extra={"message_id": message.id, "site": site.name, **ignored})
-    emit(here.stage, Metric.ACCEPTED, {"site": site.name, "message_id": message.id})
+    emit(container.stage, Metric.ACCEPTED, {"site": site.name, "message_id": message.id})
     return message, origins.destination(site, form.next)
 
 
@@ -131,7 +131,7 @@ def _spam_signals(asked: FormRequest, form: Submission, site: Site) -> tuple[lis
     if not site.spam.needs_key:
         return signals, "", ""
     try:
-        key = composition.root().key.read()["key"]
+        key = composition.get_container().key.read()["key"]
     except SecretsError as error:
         logger.error("The key could not be read", extra={"reason": str(error), "site": site.name})
         return [*signals, spam.Signal.UNCHECKED], "", ""
@@ -157,7 +157,7 @@ def _unexpected(error: Exception) -> SubmissionError:
 def _refused(asked: FormRequest, error: SubmissionError) -> SubmissionError:
     """Log and count a refusal; returns it."""
     _log_refused(asked, error)
-    emit(composition.root().stage, Metric.REFUSED, {"reason": error.code, **_site_name(asked)})
+    emit(composition.get_container().stage, Metric.REFUSED, {"reason": error.code, **_site_name(asked)})
     return error
 
 
@@ -168,7 +168,7 @@ def _log_refused(asked: FormRequest, error: SubmissionError) -> None:
     ]
     more: dict[str, str] = _site_name(asked)
     if asked.site and error.code == "forbidden_origin":
-        stage = composition.root().stage.name
+        stage = composition.get_container().stage.name
         more |= {
             "origin": origins.shown(asked.origin) or "malformed",
             "hint": origins.to_let_in(asked.site, asked.origin, stage),
@@ -179,10 +179,10 @@ def _log_refused(asked: FormRequest, error: SubmissionError) -> None:
 def _unavailable(asked: FormRequest, error: PublishError) -> SubmissionError:
     """Log and count that the topic did not accept; returns what the visitor is told."""
     # Outside Lambda, under `chalice local`, a developer wants to know what is missing.
-    hint = {} if asked.function_arn else {"hint": composition.root().stage.hint}
+    hint = {} if asked.function_arn else {"hint": composition.get_container().stage.hint}
     known = _site_name(asked)
     logger.error("The topic did not accept the message", extra={"reason": error.reason, **known, **hint})
-    emit(composition.root().stage, Metric.REFUSED, {"reason": "unavailable", **known})
+    emit(composition.get_container().stage, Metric.REFUSED, {"reason": "unavailable", **known})
     return SubmissionError(503, "unavailable")
 
 

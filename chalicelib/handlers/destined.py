@@ -1,4 +1,4 @@
-"""``destined``: what Lambda runs, asynchronously, for every record that SNS delivers."""
+"""``destined``: Lambda runs it asynchronously for every record that SNS delivers."""
 
 from __future__ import annotations
 
@@ -7,25 +7,26 @@ from typing import Any
 
 from chalicelib import composition
 from chalicelib.logic import delivery, events, spam
-from chalicelib.logic.delivery import Action
+from chalicelib.logic.delivery_types import Action, DeliveryResult, Invocation
 from chalicelib.logic.submission import Message
 from chalicelib.logs import logger
 from chalicelib.metrics import Metric, emit
 
-_COUNTED = {str(Action.QUARANTINED): Metric.QUARANTINED, str(Action.DUPLICATE): Metric.DUPLICATE}
-"""Ends in which nobody is rung; what becomes of the others is counted channel by channel."""
+_METRICS = {Action.QUARANTINED: Metric.QUARANTINED, Action.DUPLICATE: Metric.DUPLICATE}
+"""Metrics of the actions that notify nobody; the others are counted channel by channel."""
 
 
 def prepare(function: str) -> None:
     """Make the clients that every message needs."""
-    here = composition.root()
-    _ = here.messages, here.recent, here.notifiers
+    container = composition.get_container()
+    _ = container.messages, container.recent, container.notifiers
 
 
 def handle(event: dict[str, Any], context: Any) -> dict[str, object]:
     """Deliver one message, or answer one test event.
 
-    Returns ``{"source", "action", "message"}`` for the bus; what escapes makes Lambda try again and then tell the bus.
+    Returns ``{"source", "action", "message"}`` for the bus. An exception makes Lambda run the event again, and report
+    it to the bus once the retries are over.
     """
     sns: dict[str, Any] = event["Records"][0]["Sns"]
     attributes = {name: attribute["Value"] for name, attribute in sns["MessageAttributes"].items()}
@@ -35,45 +36,45 @@ def handle(event: dict[str, Any], context: Any) -> dict[str, object]:
         return events.answer(sns["Message"])
     if kind == events.KIND_CANARY:
         return _canary(sns["Message"])
-    here = composition.root()
-    invocation = delivery.Invocation(
+    container = composition.get_container()
+    invocation = Invocation(
         id=context.aws_request_id,
         run=uuid.uuid4().hex,
-        ends_at=here.now() + context.get_remaining_time_in_millis() // 1000,
+        ends_at=container.now() + context.get_remaining_time_in_millis() // 1000,
     )
     if kind == events.KIND_RETRY:
         message_id = sns["Message"]
         logger.set_correlation_id(message_id)
-        found = here.messages.find(message_id)
-        if found is None:
-            return _handled(delivery.gone(message_id, attributes["site"]))
-        message, known = found
-        return _handled(delivery.deliver_again(message, known, here.means(message.site), invocation))
+        stored = container.messages.find(message_id)
+        if stored is None:
+            return _report(delivery.deleted_result(message_id, attributes["site"]))
+        message, record = stored
+        dependencies = container.delivery_dependencies(message.site)
+        return _report(delivery.deliver_again(message, record, dependencies, invocation))
     message = Message.deserialize(sns["Message"])
     logger.set_correlation_id(message.id)
-    verdict = spam.screen(message, here.site(message.site), here.recent)
-    return _handled(delivery.deliver(message, verdict, here.means(message.site), invocation))
+    verdict = spam.screen(message, container.site(message.site), container.recent)
+    return _report(delivery.deliver(message, verdict, container.delivery_dependencies(message.site), invocation))
 
 
 def _canary(text: str) -> dict[str, object]:
-    """What comes once a day; no message pays for it at its start."""
+    """Answer a canary. Its code is imported here because it comes once a day."""
     from chalicelib.logic.canary import Canary, arrive
 
-    here = composition.root()
+    container = composition.get_container()
     canary = Canary.deserialize(text)
     logger.set_correlation_id(canary.id)
-    answer = arrive(canary, here.stage.site_channels, here.notifiers, here.canary_log, here.now)
-    logger.info("Canary arrived", extra={"message_id": canary.id, "seconds": here.now() - canary.sent_at})
+    answer = arrive(canary, container.stage.site_channels, container.notifiers, container.canary_log, container.now)
+    logger.info("Canary arrived", extra={"message_id": canary.id, "seconds": container.now() - canary.sent_at})
     return answer
 
 
-def _handled(answer: dict[str, Any]) -> dict[str, object]:
-    told = answer["message"]
-    signals = {name: told[name] for name in ("signals", "score") if name in told}
-    logger.info(
-        "Handled", extra={"message_id": told["id"], "site": told["site"], "action": answer["action"], **signals}
-    )
-    if answer["action"] in _COUNTED:
-        details = {"site": told["site"], "message_id": told["id"]}
-        emit(composition.root().stage, _COUNTED[answer["action"]], details)
-    return answer
+def _report(result: DeliveryResult) -> dict[str, object]:
+    """Log and count the result, and return it as the bus gets it."""
+    details = {"message_id": result.message_id, "site": result.site}
+    verdict = result.verdict
+    signals = {"signals": list(verdict.signals), "score": verdict.score} if verdict.signals else {}
+    logger.info("Handled", extra={**details, "action": str(result.action), **signals})
+    if result.action in _METRICS:
+        emit(composition.get_container().stage, _METRICS[result.action], details)
+    return result.as_json()

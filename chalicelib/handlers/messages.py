@@ -15,7 +15,7 @@ from chalicelib.logs import logger
 
 def prepare(function: str) -> None:
     """Make the client that every request needs."""
-    _ = composition.root().archive
+    _ = composition.get_container().archive
 
 
 def get(request: object) -> dict[str, object]:
@@ -24,7 +24,7 @@ def get(request: object) -> dict[str, object]:
     asked = GetMessage.from_request(request)
     logger.set_correlation_id(asked.correlation_id)
     with _unavailable():
-        found = reading.get_message(asked, composition.root().archive)
+        found = reading.get_message(asked, composition.get_container().archive)
     logger.info("Message read", extra={"message_id": asked.id})
     return found
 
@@ -34,7 +34,7 @@ def list_page(request: object, context: Any) -> dict[str, object]:
     asked = ListMessages.from_request(request)
     logger.set_correlation_id(asked.correlation_id or context.aws_request_id)
     with _unavailable():
-        page = composition.root().archive.page(asked.wanted)
+        page = composition.get_container().archive.page(asked.wanted)
     logger.info("Messages listed", extra={"site": asked.wanted.site, "messages": len(page.messages)})
     return page.as_json()
 

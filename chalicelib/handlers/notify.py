@@ -10,10 +10,10 @@ from chalicelib.logs import logger
 
 def prepare(function: str) -> None:
     """Make the clients that every notification of this function needs."""
-    here = composition.root()
+    container = composition.get_container()
     kind = function.removeprefix("notify_")
-    for channel in here.stage.channels_of(kind):
-        here.notifier(channel)
+    for channel in container.stage.channels_of(kind):
+        container.notifier(channel)
 
 
 def handle(kind: str, request: object) -> dict[str, object]:
@@ -25,7 +25,7 @@ def handle(kind: str, request: object) -> dict[str, object]:
     notification = Notification.from_request(request)
     logger.set_correlation_id(notification.id)
     channel = _channel(kind, notification.channel)
-    notifier = composition.root().notifier(channel)
+    notifier = composition.get_container().notifier(channel)
     if notification.check:
         quota = notifier.check(notification)
         logger.info("Checked", extra={"message_id": notification.id, "channel": channel})
@@ -37,7 +37,7 @@ def handle(kind: str, request: object) -> dict[str, object]:
 
 def _channel(kind: str, wanted: str) -> str:
     """The channel that a request names; it need not where there is one alone."""
-    there = composition.root().stage.channels_of(kind)
+    there = composition.get_container().stage.channels_of(kind)
     if wanted in there or (not wanted and len(there) == 1):
         return wanted or there[0]
     raise InvalidRequestError(f"channel: expected one of: {', '.join(there)}", key="channel")

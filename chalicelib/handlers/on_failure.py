@@ -30,8 +30,8 @@ def handle(event: dict[str, Any]) -> None:
     else:
         logger.error("Message not delivered", extra=found)
         details = {"message_id": found.get("message_id", ""), "kind": found.get("kind", ""), "reason": why}
-        emit(composition.root().stage, Metric.FAILED, details)
-    if composition.root().stage.alarm_channels:
+        emit(composition.get_container().stage, Metric.FAILED, details)
+    if composition.get_container().stage.alarm_channels:
         _notify_owner({**found, "reason": why})
 
 
@@ -40,16 +40,18 @@ def _notify_owner(found: Mapping[str, Any]) -> None:
     from chalicelib.logic import alarm
 
     failure = alarm.Failure.read(found)
-    here = composition.root()
-    now = here.now()
+    container = composition.get_container()
+    now = container.now()
     # Before it is counted: after a failure between counting and notifying, it would never be notified.
-    stored = here.messages.find(failure.id)
-    number = here.alarm_log.failed(now, alarm.QUIET)
+    stored = container.messages.find(failure.id)
+    number = container.alarm_log.failed(now, alarm.QUIET)
     if not number:
         return
     record = stored[1] if stored else None
-    channels = alarm.channels_for(here.stage.alarm_channels, record)
+    channels = alarm.channels_for(container.stage.alarm_channels, record)
     what = alarm.of_failure(failure, record, number, now)
     # When Lambda runs the event again, this failure is counted again.
-    channel = alarm.tell(what, channels, here.notifiers, here.alarm_log, number - 1, now, alarm.BEFORE_LAMBDAS_RETRY)
+    channel = alarm.tell(
+        what, channels, container.notifiers, container.alarm_log, number - 1, now, alarm.BEFORE_LAMBDAS_RETRY
+    )
     logger.info("Owner told", extra={"message_id": failure.id, "channel": channel, "failures": number})

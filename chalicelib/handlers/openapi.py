@@ -25,7 +25,7 @@ def answer(request: Request | None) -> Response:
     # https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-lambda-proxy-integrations.html
     base = str((request.context or {}).get("path") or "").removesuffix(openapi.PATH)
     return Response(
-        body=json.dumps(openapi.document(composition.root().stage, base), ensure_ascii=False),
+        body=json.dumps(openapi.document(composition.get_container().stage, base), ensure_ascii=False),
         headers={
             "Content-Type": "application/json",
             "Access-Control-Allow-Origin": "*",

@@ -9,33 +9,39 @@ from chalicelib.logs import logger
 
 def prepare(function: str) -> None:
     """Make the clients that every run needs."""
-    here = composition.root()
-    _ = here.due_messages, here.destined
-    if here.stage.alarm_channels:
-        _ = here.alarm_log, here.notifiers
+    container = composition.get_container()
+    _ = container.due_messages, container.destined
+    if container.stage.alarm_channels:
+        _ = container.alarm_log, container.notifiers
 
 
 def handle() -> None:
     """Have everything run once more that is due, and tell the owner of failures that nobody has told yet."""
-    here = composition.root()
+    container = composition.get_container()
     try:
-        run = retry_due(here.due_messages, here.destined, here.now())
+        run = retry_due(container.due_messages, container.destined, container.now())
         if run:
             logger.info("Retried", extra={"messages": run})
     finally:
-        if here.stage.alarm_channels:
+        if container.stage.alarm_channels:
             _tell_owner()
 
 
 def _tell_owner() -> None:
     from chalicelib.logic import alarm
 
-    here = composition.root()
-    now = here.now()
-    number = here.alarm_log.untold(now, alarm.QUIET)
+    container = composition.get_container()
+    now = container.now()
+    number = container.alarm_log.untold(now, alarm.QUIET)
     if number:
         what = alarm.of_many(number, now)
         channel = alarm.tell(
-            what, here.stage.alarm_channels, here.notifiers, here.alarm_log, number, now, alarm.BEFORE_THE_NEXT_RETRY
+            what,
+            container.stage.alarm_channels,
+            container.notifiers,
+            container.alarm_log,
+            number,
+            now,
+            alarm.BEFORE_THE_NEXT_RETRY,
         )
         logger.info("Owner told", extra={"channel": channel, "failures": number})

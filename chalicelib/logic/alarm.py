@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from chalicelib.errors import ChannelUncertainError, InvokeError
-from chalicelib.logic.delivery import Notifier, Record, State
+from chalicelib.logic.delivery_types import Notifier, Record, State
 from chalicelib.logic.events import KIND_CANARY
 from chalicelib.logic.notification import Notification
 

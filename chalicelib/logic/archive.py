@@ -16,11 +16,12 @@ from typing import Protocol
 
 from chalicelib.errors import DeliveryIncompleteError, InvalidRequestError
 from chalicelib.logic.contract import MAX_ID
-from chalicelib.logic.delivery import Delivery, State, conclude, understood
+from chalicelib.logic.delivery import conclude, expire_claim
+from chalicelib.logic.delivery_types import Delivery, State
 from chalicelib.logic.spam import Verdict
 from chalicelib.settings import Channel
 
-MOST = 50
+MAX_PAGE = 50
 """Messages of a page at most, and items that are read for one."""
 MAX_CURSOR = 1024
 """Characters: what an id of the greatest length needs, whatever script it is in."""
@@ -169,12 +170,12 @@ class Wanted:
     """The first second."""
     until: int = LATEST
     """The second after the last one."""
-    limit: int = MOST
+    limit: int = MAX_PAGE
     after: Position | None = None
 
     def __post_init__(self) -> None:
-        if not 1 <= self.limit <= MOST:
-            raise InvalidRequestError(f"limit: expected 1 to {MOST}", key="limit")
+        if not 1 <= self.limit <= MAX_PAGE:
+            raise InvalidRequestError(f"limit: expected 1 to {MAX_PAGE}", key="limit")
         if not 0 <= self.since < self.until <= LATEST:
             raise InvalidRequestError("until: expected a later second than since", key="until")
         # DynamoDB refuses a start outside of what is asked for.
@@ -204,7 +205,7 @@ class Archive(Protocol):
         """A message; None when there is none of this id (any more)."""
 
     def page(self, wanted: Wanted) -> Page:
-        """The newest messages that are wanted and stand behind ``wanted.after``; reads :data:`MOST` at most."""
+        """The newest messages that are wanted and stand behind ``wanted.after``; reads :data:`MAX_PAGE` at most."""
 
 
 def state_of(
@@ -216,7 +217,7 @@ def state_of(
     if deliveries and all(each == Delivery() for each in deliveries.values()):
         return MessageState.STORED
     try:
-        return MessageState(conclude({name: understood(each, now) for name, each in deliveries.items()}, channels))
+        return MessageState(conclude({name: expire_claim(each, now) for name, each in deliveries.items()}, channels))
     except DeliveryIncompleteError:
         return MessageState.WAITING
 
@@ -224,7 +225,7 @@ def state_of(
 def shown(delivery: Delivery, now: int, channel: Channel | None) -> Delivery:
     """The delivery as it must be taken now: a claim that is over is uncertain, from its end on; and what a channel
     holds for its owner has no next attempt."""
-    taken = understood(delivery, now)
+    taken = expire_claim(delivery, now)
     if taken is not delivery:
         taken = replace(taken, since=delivery.until, next_attempt_at=delivery.until)
     if taken.state is State.UNCERTAIN and not (channel and channel.ring_again):

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from chalicelib.errors import CanaryError, InvokeError
-from chalicelib.logic.delivery import CheckingNotifier
+from chalicelib.logic.delivery_types import CheckingNotifier
 from chalicelib.logic.notification import Notification
 
 SOURCE = "herald.canary"
@@ -22,7 +22,7 @@ ARRIVED = "arrived"
 """The action of a canary that got through: what the rule matches that counts it."""
 NO_SITE = "-"
 """What stands in the message attribute ``site``: no site can have this name."""
-AT_ONCE = 2
+MAX_PARALLEL = 2
 """Notifiers that are asked side by side: Pushover wants no more than two connections."""
 
 
@@ -79,7 +79,7 @@ def arrive(
             return error
         return None
 
-    with ThreadPoolExecutor(AT_ONCE) as pool:
+    with ThreadPoolExecutor(MAX_PARALLEL) as pool:
         found = dict(zip(channels, pool.map(asked, channels), strict=True))
     log.ended(canary, {name: type(error).__name__ if error else "" for name, error in found.items()}, now())
     if any(found.values()):

@@ -15,17 +15,17 @@ from typing import Protocol
 
 from chalicelib.errors import ChannelUncertainError, HeraldError, InvokeError
 from chalicelib.logic.archive import Archive, MessageState, Wanted
-from chalicelib.logic.delivery import CheckingNotifier, State
+from chalicelib.logic.delivery_types import CheckingNotifier, State
 from chalicelib.logic.notification import Notification, Quota
 from chalicelib.settings import Digest, Site
 
 HOUR = 60 * 60
 DAY = 24 * HOUR
-LONGEST = 7 * DAY
+MAX_SPAN = 7 * DAY
 """Seconds that one digest looks back at most, however long there was none."""
 SETTLED = HOUR // 2
 """Seconds that a day has to be over: what came in its last minutes is stored and delivered then, or fails."""
-PAGES = 40
+MAX_QUERIES = 40
 """Queries for one site's digest at most, of 50 messages each."""
 
 
@@ -54,7 +54,7 @@ class DigestLog(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Means:
+class DigestDependencies:
     """What a run works with."""
 
     archive: Archive
@@ -66,7 +66,7 @@ class Means:
     """Is told of each site that was told, and by which channel."""
 
 
-def run(sites: Iterable[Site], digest: Digest, now: int, means: Means) -> None:
+def run(sites: Iterable[Site], digest: Digest, now: int, means: DigestDependencies) -> None:
     """Tell every site's owner what there is to tell; an error with one site leaves the others their turn."""
     failed: HeraldError | None = None
     ready = _Ready(means.notifiers)
@@ -79,7 +79,7 @@ def run(sites: Iterable[Site], digest: Digest, now: int, means: Means) -> None:
         raise failed
 
 
-def _one(site: Site, digest: Digest, now: int, means: Means, ready: _Ready) -> None:
+def _one(site: Site, digest: Digest, now: int, means: DigestDependencies, ready: _Ready) -> None:
     before = means.log.told_until(site.name)
     span = due(before, now, digest.hour)
     if span is None:
@@ -100,7 +100,7 @@ def _one(site: Site, digest: Digest, now: int, means: Means, ready: _Ready) -> N
 def due(told_until: int | None, now: int, hour: int) -> tuple[int, int] | None:
     """From which second until before which one there is something to tell; None where the last day was told."""
     end = now - SETTLED - (now - SETTLED - hour * HOUR) % DAY
-    begin = max(end - DAY if told_until is None else told_until, end - LONGEST)
+    begin = max(end - DAY if told_until is None else told_until, end - MAX_SPAN)
     return (begin, end) if begin < end else None
 
 
@@ -108,7 +108,7 @@ def count(archive: Archive, site: str, since: int, until: int) -> Counts:
     """Look at the messages that came from ``since`` on and before ``until``, in no more than :data:`PAGES` queries."""
     counts = Counts()
     wanted = Wanted(site, since=since, until=until)
-    for _ in range(PAGES):
+    for _ in range(MAX_QUERIES):
         page = archive.page(wanted)
         for message in page.messages:
             counts.states[message.state] += 1

@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from chalicelib.errors import InvalidRequestError, NotFoundError
-from chalicelib.logic.archive import LATEST, MAX_CURSOR, MOST, Archive, MessageState, Position, Wanted
+from chalicelib.logic.archive import LATEST, MAX_CURSOR, MAX_PAGE, Archive, MessageState, Position, Wanted
 from chalicelib.logic.contract import MAX_ID, keys, text, whole
 
 REQUIRED_TO_GET = ("id",)
@@ -55,7 +55,7 @@ class ListMessages:
             state=_state(request) if "state" in request else None,
             since=whole(request, "since", 0, LATEST - 1) if "since" in request else 0,
             until=whole(request, "until", 1, LATEST) if "until" in request else LATEST,
-            limit=whole(request, "limit", 1, MOST) if "limit" in request else MOST,
+            limit=whole(request, "limit", 1, MAX_PAGE) if "limit" in request else MAX_PAGE,
             after=Position.of_cursor(text(request, "cursor", MAX_CURSOR)) if "cursor" in request else None,
         )
         return cls(wanted, _correlation_id(request))

@@ -12,18 +12,19 @@ from enum import StrEnum
 from typing import Protocol
 
 from chalicelib.errors import StoreError
-from chalicelib.logic.delivery import Delivery, Record, State, understood
-from chalicelib.logic.spam import Held
+from chalicelib.logic.delivery import expire_claim
+from chalicelib.logic.delivery_types import Delivery, Record, State
+from chalicelib.logic.spam import HoldReason
 from chalicelib.logic.submission import Message
 from chalicelib.settings import Channel
 
 DUE_AFTER = 15 * 60
 """Seconds after which the scheduled retry looks for a message whose run was lost."""
-TRIES = 5
+MAX_TRIES = 5
 """How often the record is looked at again, because a run of ``destined`` was quicker."""
 
 
-class Left(StrEnum):
+class SkipReason(StrEnum):
     """Why a replay leaves a channel alone."""
 
     DELIVERED = "delivered"
@@ -33,13 +34,13 @@ class Left(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Revival:
+class ReplayUpdate:
     """What is to change in a record."""
 
     before: Mapping[str, Delivery]
     """Each channel that changes, as it must still be."""
     after: Mapping[str, Delivery]
-    held: Held | None
+    held: HoldReason | None
     """As it must still be; if it is anything, it is taken away."""
     at: int
     """The second of the replay."""
@@ -47,42 +48,46 @@ class Revival:
 
 
 @dataclass(frozen=True, slots=True)
-class Revived:
+class ReplayResult:
     """What has changed."""
 
     channels: tuple[str, ...]
-    left: Mapping[str, Left]
+    left: Mapping[str, SkipReason]
 
 
-class Revivals(Protocol):
+class ReplayStore(Protocol):
     """Where records are."""
 
     def find(self, message_id: str) -> tuple[Message, Record] | None:
         """A message and what is known of it."""
 
-    def revive(self, message_id: str, revival: Revival) -> bool:
+    def apply(self, message_id: str, update: ReplayUpdate) -> bool:
         """Change all of it at once; False, and nothing changed, when the record is no longer as it must be."""
 
 
-def revived(record: Record, channels: Mapping[str, Channel], now: int) -> tuple[Revival, Mapping[str, Left]]:
+def plan_replay(
+    record: Record, channels: Mapping[str, Channel], now: int
+) -> tuple[ReplayUpdate, Mapping[str, SkipReason]]:
     """What a replay changes, and which channels it leaves alone; ``channels`` are the site's."""
-    left: dict[str, Left] = {}
+    left: dict[str, SkipReason] = {}
     before: dict[str, Delivery] = {}
     for name, recorded in record.deliveries.items():
         if recorded.state is State.DELIVERED:
-            left[name] = Left.DELIVERED
-        elif understood(recorded, now).state is State.SENDING:
-            left[name] = Left.SENDING
+            left[name] = SkipReason.DELIVERED
+        elif expire_claim(recorded, now).state is State.SENDING:
+            left[name] = SkipReason.SENDING
         elif name not in channels:
-            left[name] = Left.GONE
+            left[name] = SkipReason.GONE
         else:
             before[name] = recorded
     # The attempts go on, or two claims could look alike.
     after = {name: Delivery(State.PENDING, delivery.attempts, since=now) for name, delivery in before.items()}
-    return Revival(before, after, record.verdict.held, now, now + DUE_AFTER), left
+    return ReplayUpdate(before, after, record.verdict.held, now, now + DUE_AFTER), left
 
 
-def revive(message_id: str, held: bool, channels: Mapping[str, Channel], revivals: Revivals, now: int) -> Revived:
+def apply_replay(
+    message_id: str, held: bool, channels: Mapping[str, Channel], store: ReplayStore, now: int
+) -> ReplayResult:
     """Change a message's record; with ``held`` one that is held, otherwise one that is not.
 
     Nothing is changed where no channel is to be tried: ``channels`` of the answer is empty then.
@@ -94,11 +99,11 @@ def revive(message_id: str, held: bool, channels: Mapping[str, Channel], revival
     StoreError
         The table doesn't answer, or runs were quicker each time.
     """
-    for _ in range(TRIES):
-        found = revivals.find(message_id)
+    for _ in range(MAX_TRIES):
+        found = store.find(message_id)
         if found is None or (found[1].verdict.held is not None) is not held:
             raise LookupError(message_id)
-        revival, left = revived(found[1], channels, now)
-        if not revival.before or revivals.revive(message_id, revival):
-            return Revived(tuple(revival.before), left)
+        update, left = plan_replay(found[1], channels, now)
+        if not update.before or store.apply(message_id, update):
+            return ReplayResult(tuple(update.before), left)
     raise StoreError("ConditionalCheckFailedException")

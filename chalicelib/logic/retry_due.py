@@ -12,14 +12,14 @@ from typing import Protocol
 
 from chalicelib.errors import RetryError
 
-MOST = 200
+MAX_MESSAGES = 200
 """Messages that one run asks for; the next run goes on."""
-PUT_OFF = 15 * 60
+POSTPONED_BY = 15 * 60
 """Seconds."""
 
 
 @dataclass(frozen=True, slots=True)
-class Due:
+class DueMessage:
     """A message that something has to be done for."""
 
     id: str
@@ -29,7 +29,7 @@ class Due:
 class DueMessages(Protocol):
     """Knows what still waits."""
 
-    def due(self, now: int, most: int) -> Iterable[Due]:
+    def due(self, now: int, most: int) -> Iterable[DueMessage]:
         """Messages that are due, the longest overdue first."""
 
     def postpone(self, message_id: str, due_at: int) -> None:
@@ -39,7 +39,7 @@ class DueMessages(Protocol):
 class Destined(Protocol):
     """Has a message run through ``destined`` once more."""
 
-    def run(self, message: Due) -> None:
+    def run(self, message: DueMessage) -> None:
         """Return once that is queued; raises :class:`~chalicelib.errors.RetryError`."""
 
 
@@ -47,8 +47,8 @@ def retry_due(messages: DueMessages, destined: Destined, now: int) -> int:
     """Have everything run that is due; returns how many. An error with one message leaves the others their turn."""
     failed: RetryError | None = None
     run = 0
-    for message in messages.due(now, MOST):
-        messages.postpone(message.id, now + PUT_OFF)
+    for message in messages.due(now, MAX_MESSAGES):
+        messages.postpone(message.id, now + POSTPONED_BY)
         try:
             destined.run(message)
             run += 1

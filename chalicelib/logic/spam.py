@@ -46,7 +46,7 @@ COUNTS_AS: dict[str, str] = dict.fromkeys((Signal.NO_PROOF, Signal.WRONG_PROOF, 
 """The setting with a signal's points, where it is named otherwise."""
 
 
-class Held(StrEnum):
+class HoldReason(StrEnum):
     """Why a message that is stored rings nobody."""
 
     QUARANTINED = "quarantined"
@@ -59,7 +59,7 @@ class Verdict:
 
     signals: tuple[str, ...] = ()
     score: int = 0
-    held: Held | None = None
+    held: HoldReason | None = None
     duplicate_of: str = ""
     """The id of the message that had the same content before."""
 
@@ -67,7 +67,7 @@ class Verdict:
 NOTHING_FOUND = Verdict()
 
 
-class Recent(Protocol):
+class RecentActivity(Protocol):
     """Remembers for a while what came lately. Asked again about the same message it gives the same answer."""
 
     def count(self, sender: str, message_id: str, at: int, seconds: int, most: int) -> int:
@@ -112,7 +112,7 @@ def subkey(key: str, purpose: str) -> bytes:
     return hmac.new(key.encode(), f"herald {purpose}".encode(), hashlib.sha256).digest()
 
 
-def screen(message: Message, site: Site | None, recent: Recent) -> Verdict:
+def screen(message: Message, site: Site | None, recent: RecentActivity) -> Verdict:
     """Look at a message before it is stored. A site that has left ``herald.toml`` since has no rules."""
     if site is None:
         return Verdict(message.signals)
@@ -130,7 +130,7 @@ def screen(message: Message, site: Site | None, recent: Recent) -> Verdict:
             signals.append(Signal.REPLAYED_PROOF)
     score = sum(spam.points.get(COUNTS_AS.get(signal, signal), 0) for signal in signals)
     if score >= spam.quarantine_from:
-        return Verdict(tuple(signals), score, Held.QUARANTINED)
+        return Verdict(tuple(signals), score, HoldReason.QUARANTINED)
     return Verdict(tuple(signals), score)
 
 

@@ -12,7 +12,6 @@ The last four stand there only where they say something.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 import uuid
@@ -21,6 +20,7 @@ from dataclasses import dataclass, field, replace
 
 from chalicelib.errors import Problem, SubmissionError
 from chalicelib.logic.bodies import HALF_CHARACTER, Pairs
+from chalicelib.logic.duplicates import content_hash
 from chalicelib.logic.fields import SINGLE_LINE, Role, meaning
 from chalicelib.settings import Limits, Site
 
@@ -143,12 +143,7 @@ def message_id(site: str, idempotency_key: str, fields: Mapping[str, str]) -> st
     """
     if not idempotency_key:
         return str(uuid.uuid4())
-    return str(uuid.uuid5(_KEYS, f"{site}\n{idempotency_key}\n{content(site, fields)}"))
-
-
-def content(site: str, fields: Mapping[str, str]) -> str:
-    """What is the same for two messages of the same site and content; spam fields are no part of a message."""
-    return hashlib.sha256(json.dumps([site, list(fields.items())]).encode()).hexdigest()
+    return str(uuid.uuid5(_KEYS, f"{site}\n{idempotency_key}\n{content_hash(site, fields)}"))
 
 
 def classify_fields(pairs: Pairs) -> Submission:

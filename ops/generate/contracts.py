@@ -21,10 +21,10 @@ from chalicelib.errors import (
     UnavailableError,
 )
 from chalicelib.logic import notification, reading
-from chalicelib.logic.archive import LATEST, MAX_CURSOR, MOST, MessageState
+from chalicelib.logic.archive import LATEST, MAX_CURSOR, MAX_PAGE, MessageState
 from chalicelib.logic.contract import MAX_ID, VERSION
-from chalicelib.logic.delivery import State
-from chalicelib.logic.spam import Held
+from chalicelib.logic.delivery_types import State
+from chalicelib.logic.spam import HoldReason
 
 Schema = dict[str, Any]
 
@@ -205,7 +205,7 @@ LIST: dict[str, Schema] = {
     "state": {"enum": [str(state) for state in MessageState]},
     "since": _number(f"The first second of receipt, {_SECONDS}", most=LATEST - 1),
     "until": _number("The second after the last one. It must be later than `since`", 1, LATEST),
-    "limit": _number("Messages of a page at most", 1, MOST),
+    "limit": _number("Messages of a page at most", 1, MAX_PAGE),
     "cursor": _text("That of the page before, asked for with the same `since` and `until`. No other is taken")
     | {"pattern": "^[A-Za-z0-9_-]+$", "maxLength": MAX_CURSOR},
     "correlation_id": _CORRELATION,
@@ -229,7 +229,7 @@ LISTED: dict[str, Schema] = {
             OUTCOME | {"next_attempt_at": _or_null(_number(f"When another attempt may be made, {_SECONDS}"))}
         ),
     },
-    "held": _or_null({"enum": [str(held) for held in Held], "description": "Why it rings nobody"}),
+    "held": _or_null({"enum": [str(held) for held in HoldReason], "description": "Why it rings nobody"}),
     "signals": _list(_text()) | {"description": "What makes it look like spam"},
     "score": _number("The points of its signals"),
 }

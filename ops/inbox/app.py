@@ -20,7 +20,7 @@ from starlette.routing import Route
 
 from chalicelib.errors import InvalidRequestError
 from chalicelib.logic.contract import MAX_ID
-from chalicelib.logic.delivery import State
+from chalicelib.logic.delivery_types import State
 from ops.inbox import guard, views, words
 from ops.inbox.filters import Filter, FilterError
 from ops.inbox.guard import Session, SessionGuard

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from xml.etree.ElementTree import Element
 
 from chalicelib.logic.archive import StoredMessage
-from chalicelib.logic.delivery import State
+from chalicelib.logic.delivery_types import State
 from ops.inbox import words
 from ops.inbox.glyphs import glyph
 from ops.inbox.tags import Content, tag

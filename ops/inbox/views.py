@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from xml.etree.ElementTree import Element
 
 from chalicelib.logic.archive import ListedMessage, MessageState, StoredMessage
-from chalicelib.logic.delivery import State
+from chalicelib.logic.delivery_types import State
 from ops.inbox import timeline, words
 from ops.inbox.filters import Filter
 from ops.inbox.glyphs import icon

@@ -12,7 +12,7 @@ from botocore.exceptions import ClientError
 from chalicelib.adapters.aws import ServiceError
 from chalicelib.errors import HeraldError
 from chalicelib.logic.archive import MessageState
-from chalicelib.logic.delivery import State
+from chalicelib.logic.delivery_types import State
 from chalicelib.logic.spam import Signal
 from ops.config.loader import LOCAL
 from ops.errors import OpsError

@@ -10,8 +10,8 @@ from botocore.exceptions import ClientError
 
 from chalicelib.adapters.messages import store_errors
 from chalicelib.logic.archive import StoredMessage
-from chalicelib.logic.delivery import State
-from chalicelib.logic.submission import content
+from chalicelib.logic.delivery_types import State
+from chalicelib.logic.duplicates import content_hash
 from chalicelib.settings import Stage
 from ops.aws.account import Account
 
@@ -54,7 +54,7 @@ def delete(dynamodb: DynamoDBClient, stage: Stage, message: StoredMessage) -> No
     """Delete a message's item, and so what the indexes hold of it, and the record of its content's hash."""
     with store_errors():
         # adapters/recent.py: another message may have taken the place of this one there.
-        hashed = f"content#{content(message.listed.site, message.fields)}"
+        hashed = f"content#{content_hash(message.listed.site, message.fields)}"
         found = dynamodb.get_item(TableName=stage.table, Key={"id": {"S": hashed}}, ConsistentRead=True).get("Item", {})
         if found.get("message_id", {}).get("S") == message.listed.id:
             dynamodb.delete_item(TableName=stage.table, Key={"id": {"S": hashed}})

@@ -21,7 +21,7 @@ from chalicelib.adapters.messages import store_errors
 from chalicelib.errors import InvalidRequestError, StoreError
 from chalicelib.logic.archive import (
     LATEST,
-    MOST,
+    MAX_PAGE,
     Archive,
     ListedMessage,
     MessageState,
@@ -57,8 +57,8 @@ class Selection:
     """The first second."""
     until: int = LATEST
     """The second after the last one."""
-    limit: int = MOST
-    """Messages of a page, from 1 to :data:`~chalicelib.logic.archive.MOST`."""
+    limit: int = MAX_PAGE
+    """Messages of a page, from 1 to :data:`~chalicelib.logic.archive.MAX_PAGE`."""
     cursor: str = ""
     """That of the page before; empty for the first one. It fits the same site, state and times alone."""
 
@@ -124,7 +124,7 @@ def _read(cursor: str) -> dict[str, Position | None]:
 
 def every(archive: Archive, sites: Sequence[str], selection: Selection) -> Iterator[ListedMessage]:
     """All that are selected, from as many pages as there are; each page is read when it is needed."""
-    selection = replace(selection, limit=MOST)
+    selection = replace(selection, limit=MAX_PAGE)
     while True:
         found = page(archive, sites, selection)
         yield from found.messages

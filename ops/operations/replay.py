@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from chalicelib.errors import RetryError
 from chalicelib.logic import replay
 from chalicelib.logic.archive import StoredMessage
-from chalicelib.logic.replay import Revivals
-from chalicelib.logic.retry_due import Destined, Due
+from chalicelib.logic.replay import ReplayStore
+from chalicelib.logic.retry_due import Destined, DueMessage
 from chalicelib.settings import Stage
 from ops.errors import OpsError
 from ops.operations.short_ids import no_message
@@ -41,13 +41,13 @@ def again(message: StoredMessage | None, message_id: str, it: ReplayDependencies
         raise _otherwise(message, held)
     site = message.listed.site
     try:
-        done = replay.revive(message_id, held, it.stage.channels_serving(site), it.revivals, it.now)
+        done = replay.apply_replay(message_id, held, it.stage.channels_serving(site), it.revivals, it.now)
     except LookupError:
         raise OpsError(f"message {message_id} was erased, released or held a moment ago; look again") from None
     asked = False
     if done.channels:
         try:
-            it.destined.run(Due(message_id, site))
+            it.destined.run(DueMessage(message_id, site))
             asked = True
         except RetryError:
             # The record says when it is due; the scheduled retry needs nobody to ask.
@@ -60,7 +60,7 @@ class ReplayDependencies:
     """What a replay works with."""
 
     stage: Stage
-    revivals: Revivals
+    revivals: ReplayStore
     destined: Destined
     now: int
 

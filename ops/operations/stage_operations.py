@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, cast
 
 from chalicelib.adapters.aws.sdk import Sdk
 from chalicelib.adapters.destined import AsynchronousDestined
-from chalicelib.adapters.replays import RevivalTable
+from chalicelib.adapters.replays import ReplayTable
 from chalicelib.logic.archive import ListedMessage, MessageState, StoredMessage
-from chalicelib.logic.delivery import LAMBDA_ATTEMPTS, State
+from chalicelib.logic.delivery import LAMBDA_ATTEMPTS
+from chalicelib.logic.delivery_types import State
 from chalicelib.logic.submission import Message
 from chalicelib.settings import Stage
 from ops.aws.account import Account
@@ -171,8 +172,8 @@ class Operations:
         destined = AsynchronousDestined(
             cast("LambdaClient", Sdk(self.account.functions)), self.stage.function("destined")
         )
-        revivals = RevivalTable(self._dynamodb, self.stage)
-        return replays.ReplayDependencies(self.stage, revivals, destined, int(self._clock()))
+        store = ReplayTable(self._dynamodb, self.stage)
+        return replays.ReplayDependencies(self.stage, store, destined, int(self._clock()))
 
     @cached_property
     def _archive(self) -> OperatorArchive:

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from chalicelib.functions import functions_of
-from chalicelib.logic import delivery, events
+from chalicelib.logic import delivery_types, events
 from chalicelib.logic.archive import MessageState, Outcome, StoredMessage
-from chalicelib.logic.delivery import State
+from chalicelib.logic.delivery_types import State
 from chalicelib.settings import Stage
 from ops.aws.account import Account
 from ops.operations import logs
@@ -238,9 +238,9 @@ def _outcome(message: StoredMessage | None, steps: Sequence[Step]) -> Mapping[st
         if step.kind is StepKind.TOLD:
             return step.details
         if step.kind is StepKind.ENDED:
-            return {"condition": "Success", "source": delivery.SOURCE, **step.details}
+            return {"condition": "Success", "source": delivery_types.SOURCE, **step.details}
     if message is not None and message.listed.state in ENDED:
-        return {"condition": "Success", "source": delivery.SOURCE, "action": str(message.listed.state)}
+        return {"condition": "Success", "source": delivery_types.SOURCE, "action": str(message.listed.state)}
     return None
 
 

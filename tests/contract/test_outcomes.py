@@ -23,7 +23,7 @@ from botocore.stub import Stubber
 
 import app as herald
 from chalicelib.adapters.topic import SnsTopic
-from chalicelib.composition import using
+from chalicelib.composition import override_container
 from chalicelib.current_stage import stage_named
 from chalicelib.errors import (
     ChannelRejectedError,
@@ -31,10 +31,10 @@ from chalicelib.errors import (
     ChannelUncertainError,
     DeliveryIncompleteError,
 )
-from chalicelib.logic.delivery import Notifier
+from chalicelib.logic.delivery_types import Notifier
 from chalicelib.settings import Channel, Stage
 from tests.contract.eventbridge import matches
-from tests.fakes import FUNCTION_ARN, FakeComposition, InMemoryMessages, RecordingNotifier, RefusingNotifier, message
+from tests.fakes import FUNCTION_ARN, FakeContainer, InMemoryMessages, RecordingNotifier, RefusingNotifier, message
 
 SAMPLES = Path(__file__).parent / "samples"
 MESSAGE = message(name="MARKER-name", message="MARKER-message")
@@ -121,8 +121,8 @@ def run(
     module: ModuleType, event: dict[str, Any], notifier: Notifier, *, ring_again: bool = True, runs: int = 1
 ) -> Any:
     it = stage(ring_again=ring_again)
-    composition = FakeComposition(it, messages=InMemoryMessages(), notifiers={"pushover": notifier})
-    with using(composition):
+    composition = FakeContainer(it, messages=InMemoryMessages(), notifiers={"pushover": notifier})
+    with override_container(composition):
         for number in range(runs):
             context = Context()
             context.aws_request_id = f"request-{number}"
@@ -241,7 +241,7 @@ def test_the_queue_keeps_nothing_that_destined_has_answered(rules: dict[str, Any
 
 
 def test_every_action_that_destined_can_answer_is_heard_by_somebody(rules: dict[str, Any]) -> None:
-    from chalicelib.logic.delivery import Action
+    from chalicelib.logic.delivery_types import Action
 
     for action in (*map(str, Action), "message"):
         # What the scheduled retry will try again has not come to an end.

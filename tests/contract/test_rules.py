@@ -10,8 +10,8 @@ import pytest
 
 from chalicelib.errors import DeliveryIncompleteError
 from chalicelib.functions import CANARY_ARRIVED
-from chalicelib.logic import canary, delivery, events
-from chalicelib.logic.retry_due import Due
+from chalicelib.logic import canary, delivery_types, events
+from chalicelib.logic.retry_due import DueMessage
 from ops.config import extensions
 from ops.config.loader import load
 from ops.templates.extension_resources import pattern
@@ -57,7 +57,7 @@ def gave_up(condition: str = "RetriesExhausted", **asked: str) -> dict[str, Any]
 
 def retried(site: str) -> dict[str, Any]:
     """What ``AsynchronousDestined`` runs ``destined`` with: an id, and the attributes beside it."""
-    due = Due("11111111-1111-4111-8111-111111111111", site)
+    due = DueMessage("11111111-1111-4111-8111-111111111111", site)
     return {"site": due.site, "kind": events.KIND_RETRY, "text": due.id}
 
 
@@ -135,9 +135,9 @@ def test_what_something_else_puts_on_the_bus_is_not_heard(heard: Any, keys: str)
 
 
 def test_what_may_be_named_is_what_there_is() -> None:
-    sources = {delivery.SOURCE, events.SOURCE, canary.SOURCE}
+    sources = {delivery_types.SOURCE, events.SOURCE, canary.SOURCE}
     assert set(get_args(extensions.Source)) == sources
-    assert set(get_args(extensions.Action)) == {*map(str, delivery.Action), "message", canary.ARRIVED}
+    assert set(get_args(extensions.Action)) == {*map(str, delivery_types.Action), "message", canary.ARRIVED}
     assert CANARY_ARRIVED["action"] == [canary.ARRIVED]
     assert set(get_args(extensions.Kind)) == {events.KIND_CONTACT, events.KIND_EVENT, events.KIND_CANARY}
 

@@ -13,7 +13,7 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
 from chalicelib.adapters.archive import MessageArchive
-from chalicelib.logic.archive import MOST, MessageState, Wanted
+from chalicelib.logic.archive import MAX_PAGE, MessageState, Wanted
 from chalicelib.settings import Stage
 from ops.aws import cloudformation
 from tests.e2e.harness import Harness, marker
@@ -180,8 +180,8 @@ def test_a_page_of_ten_thousand_messages_is_one_query_of_fifty_and_never_a_scan(
     )
     archive = MessageArchive(client, many)
     first = archive.page(Wanted("default"))
-    assert [(name, params["Limit"]) for name, params in calls] == [("Query", MOST)]
-    assert len(first.messages) == MOST
+    assert [(name, params["Limit"]) for name, params in calls] == [("Query", MAX_PAGE)]
+    assert len(first.messages) == MAX_PAGE
     assert {message.received_at for message in first.messages} == {1_700_000_999 - second for second in range(5)}
 
     seen = {message.id for message in first.messages}
@@ -190,11 +190,11 @@ def test_a_page_of_ten_thousand_messages_is_one_query_of_fifty_and_never_a_scan(
         assert page.next
         page = archive.page(Wanted("default", after=page.next))
         seen |= {message.id for message in page.messages}
-    assert len(seen) == 3 * MOST, "a page repeats or leaves out what the one before had"
+    assert len(seen) == 3 * MAX_PAGE, "a page repeats or leaves out what the one before had"
 
     held = archive.page(Wanted("default", MessageState.QUARANTINED, limit=1))
     assert [message.id for message in held.messages] == ["id-09960"]
-    assert [(name, params["Limit"]) for name, params in calls] == [("Query", MOST)] * 4
+    assert [(name, params["Limit"]) for name, params in calls] == [("Query", MAX_PAGE)] * 4
 
 
 def test_what_the_urls_say_of_the_function_url_answers(herald: Harness) -> None:

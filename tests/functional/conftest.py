@@ -48,7 +48,7 @@ class DescribedHTTP(TestHTTPClient):
 
     def request(self, method: str, path: str, headers: dict[str, str] | None = None, body: bytes = b"") -> HTTPResponse:
         response = super().request(method, path, headers, body)
-        stage = composition.root().stage
+        stage = composition.get_container().stage
         if repr(stage) not in self._conformance:
             self._conformance[repr(stage)] = Conformance(openapi.document(stage, ""))
         self._conformance[repr(stage)].check(

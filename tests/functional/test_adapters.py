@@ -24,7 +24,7 @@ from chalicelib.adapters import aws
 from chalicelib.adapters.messages import RETENTION_DAYS, MessageTable
 from chalicelib.adapters.notifiers import LambdaNotifier
 from chalicelib.adapters.topic import SnsTopic
-from chalicelib.composition import Composition
+from chalicelib.composition import Container
 from chalicelib.errors import (
     ChannelRejectedError,
     ChannelUnavailableError,
@@ -34,10 +34,11 @@ from chalicelib.errors import (
     PublishError,
     StoreError,
 )
-from chalicelib.logic.delivery import LEASE, Delivery, Record, State
+from chalicelib.logic.delivery import LEASE
+from chalicelib.logic.delivery_types import Delivery, Record, State
 from chalicelib.logic.notification import Notification
-from chalicelib.logic.retry_due import Due
-from chalicelib.logic.spam import NOTHING_FOUND, Held, Verdict
+from chalicelib.logic.retry_due import DueMessage
+from chalicelib.logic.spam import NOTHING_FOUND, HoldReason, Verdict
 from chalicelib.settings import SettingsError
 from tests.fakes import FUNCTION_ARN, NOW, message, site, stage
 from tests.functional.conftest import Provider
@@ -216,7 +217,7 @@ def test_what_lay_in_a_queue_for_longer_than_it_is_kept_does_not_expire_before_i
 
 def test_what_is_known_of_a_new_message_is_stored_with_it(stubbed: Stubbed) -> None:
     dynamodb, stub = stubbed("dynamodb")
-    known = replace(NEW, verdict=Verdict(("links", "rate"), 15, Held.DUPLICATE, "id-0"), due_at=NOW + 50)
+    known = replace(NEW, verdict=Verdict(("links", "rate"), 15, HoldReason.DUPLICATE, "id-0"), due_at=NOW + 50)
     stub.add_response("put_item", {}, dict.fromkeys((*PUT, "TableName", "Item"), ANY))
     stored: dict[str, Any] = {}
     dynamodb.meta.events.register("before-parameter-build.dynamodb.PutItem", lambda params, **_: stored.update(params))
@@ -352,7 +353,7 @@ def test_what_is_due_is_read_from_its_index_oldest_first(stubbed: Stubbed) -> No
             "Limit": 7,
         },
     )
-    assert table(dynamodb).due(NOW, 7) == [Due("id-1", "default"), Due("id-2", "shop")]
+    assert table(dynamodb).due(NOW, 7) == [DueMessage("id-1", "default"), DueMessage("id-2", "shop")]
 
 
 def test_a_message_that_is_there_comes_back_as_it_was_recorded(stubbed: Stubbed) -> None:
@@ -366,14 +367,14 @@ VERDICTS: list[tuple[Verdict, dict[str, Any]]] = [
     (NOTHING_FOUND, {}),
     (Verdict(("links",), 0), {"signals": {"L": [{"S": "links"}]}, "score": {"N": "0"}}),
     (
-        Verdict(("rate", "honeypot"), 12, Held.QUARANTINED),
+        Verdict(("rate", "honeypot"), 12, HoldReason.QUARANTINED),
         {
             "signals": {"L": [{"S": "rate"}, {"S": "honeypot"}]},
             "score": {"N": "12"},
             "held": {"S": "quarantined"},
         },
     ),
-    (Verdict((), 0, Held.DUPLICATE, "id-0"), {"held": {"S": "duplicate"}, "duplicate_of": {"S": "id-0"}}),
+    (Verdict((), 0, HoldReason.DUPLICATE, "id-0"), {"held": {"S": "duplicate"}, "duplicate_of": {"S": "id-0"}}),
 ]
 
 
@@ -408,7 +409,7 @@ def test_the_verdict_of_the_record_comes_back_whatever_was_found_anew(
 ) -> None:
     dynamodb, stub = stubbed("dynamodb")
     in_the_way(stub, "put_item", item(pushover=DONE) | attributes)
-    found = table(dynamodb).add(MESSAGE, replace(NEW, verdict=Verdict(("honeypot",), 99, Held.QUARANTINED)))
+    found = table(dynamodb).add(MESSAGE, replace(NEW, verdict=Verdict(("honeypot",), 99, HoldReason.QUARANTINED)))
     assert found == Record("request-1", {"pushover": DONE}, verdict)
 
 
@@ -691,7 +692,7 @@ def test_the_real_client_calls_a_notifier_once_even_when_the_connection_breaks(
     monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
-    composition = Composition({"HERALD_STAGE": "dev", "LAMBDA_NOTIFICATIONS": f"pushover={FUNCTION}"})
+    composition = Container({"HERALD_STAGE": "dev", "LAMBDA_NOTIFICATIONS": f"pushover={FUNCTION}"})
     with pytest.raises(ChannelUncertainError):
         composition.notifiers["pushover"].notify(NOTIFICATION)
     assert len(provider.paths) == 1
@@ -713,7 +714,7 @@ def test_a_claim_lasts_as_long_as_its_write_the_call_and_the_write_of_the_outcom
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
-    it = Composition({"HERALD_STAGE": "dev", "LAMBDA_NOTIFICATIONS": "pushover=f"})
+    it = Container({"HERALD_STAGE": "dev", "LAMBDA_NOTIFICATIONS": "pushover=f"})
     clients: tuple[Any, Any] = (
         cast("MessageTable", it.messages)._dynamodb,
         cast("LambdaNotifier", it.notifiers["pushover"])._client,
@@ -727,21 +728,21 @@ def test_a_claim_lasts_as_long_as_its_write_the_call_and_the_write_of_the_outcom
 
 
 def test_a_resource_lies_beside_the_function_that_runs() -> None:
-    arn = aws.arn_beside("arn:aws-cn:lambda:cn-north-1:123456789012:function:f", "sns", "topic")
+    arn = aws.sibling_arn("arn:aws-cn:lambda:cn-north-1:123456789012:function:f", "sns", "topic")
     assert arn == "arn:aws-cn:sns:cn-north-1:123456789012:topic"
 
 
 def test_a_composition_says_which_setting_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
     with pytest.raises(SettingsError, match="HERALD_STAGE is not set"):
-        _ = Composition({}).stage
+        _ = Container({}).stage
     with pytest.raises(SettingsError, match="LAMBDA_NOTIFICATIONS is not set"):
-        _ = Composition({"HERALD_STAGE": "dev"}).notifiers
+        _ = Container({"HERALD_STAGE": "dev"}).notifiers
 
 
 def test_a_composition_makes_everything_at_most_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
-    it = Composition({"HERALD_STAGE": "dev", "LAMBDA_NOTIFICATIONS": "pushover=f"})
+    it = Container({"HERALD_STAGE": "dev", "LAMBDA_NOTIFICATIONS": "pushover=f"})
     assert it.topic is it.topic
     assert it.messages is it.messages
     assert it.notifiers is it.notifiers
@@ -749,7 +750,7 @@ def test_a_composition_makes_everything_at_most_once(monkeypatch: pytest.MonkeyP
 
 
 def test_a_channel_of_a_site_that_has_left_is_none() -> None:
-    it = Composition({"HERALD_STAGE": "dev"})
+    it = Container({"HERALD_STAGE": "dev"})
     assert set(it.channels_of("default")) == {"pushover"}
     assert it.channels_of("gone") == {}
     assert it.site("gone") is None

@@ -13,15 +13,15 @@ from botocore.stub import Stubber
 from chalice.test import Client
 
 from chalicelib.adapters.alarms import AlarmItem
-from chalicelib.composition import using
+from chalicelib.composition import override_container
 from chalicelib.errors import ChannelUnavailableError, StoreError
 from chalicelib.logic.alarm import QUIET
-from chalicelib.logic.delivery import Delivery, Notifier, Record, State
-from chalicelib.logic.retry_due import Due
+from chalicelib.logic.delivery_types import Delivery, Notifier, Record, State
+from chalicelib.logic.retry_due import DueMessage
 from chalicelib.settings import Stage
 from tests.fakes import (
     NOW,
-    FakeComposition,
+    FakeContainer,
     InMemoryAlarms,
     InMemoryMessages,
     RecordingNotifier,
@@ -37,7 +37,7 @@ KEY = {"id": {"S": "alarm#"}}
 class NothingDue:
     """Knows of no message that waits."""
 
-    def due(self, now: int, most: int) -> list[Due]:
+    def due(self, now: int, most: int) -> list[DueMessage]:
         return []
 
     def postpone(self, message_id: str, due_at: int) -> None:
@@ -47,7 +47,7 @@ class NothingDue:
 class NobodyRuns:
     """Must not be asked to run anything."""
 
-    def run(self, message: Due) -> None:
+    def run(self, message: DueMessage) -> None:
         raise AssertionError("nothing was due")
 
 
@@ -60,8 +60,8 @@ class World:
         self.messages = InMemoryMessages()
         self.notifiers = notifiers
 
-    def at(self, now: int) -> FakeComposition:
-        return FakeComposition(
+    def at(self, now: int) -> FakeContainer:
+        return FakeContainer(
             self.stage,
             messages=self.messages,
             notifiers=self.notifiers,
@@ -92,7 +92,7 @@ def test_the_first_failure_is_told_at_once_and_those_after_it_together(
     owner = RecordingNotifier()
     world = World(local, "email", email=owner)
     for seconds in range(4):
-        with using(world.at(NOW + seconds)):
+        with override_container(world.at(NOW + seconds)):
             client.lambda_.invoke("on_failure", event)
     (told,) = owner.delivered
     assert told.message.splitlines() == [
@@ -100,7 +100,7 @@ def test_the_first_failure_is_told_at_once_and_those_after_it_together(
         "It is kept, and what still waits is tried again.",
         "Message id-1",
     ]
-    with using(world.at(NOW + QUIET)):
+    with override_container(world.at(NOW + QUIET)):
         client.lambda_.invoke("on_failure", event)
     assert len(owner.delivered) == 2
     assert "3 more since the last alarm." in owner.delivered[1].message
@@ -110,11 +110,11 @@ def test_the_first_failure_is_told_at_once_and_those_after_it_together(
 def test_what_nobody_has_told_the_scheduled_retry_tells(client: Client, local: Stage, event: dict[str, Any]) -> None:
     owner = RecordingNotifier()
     world = World(local, "email", email=owner)
-    with using(world.at(NOW)):
+    with override_container(world.at(NOW)):
         for _ in range(3):
             client.lambda_.invoke("on_failure", event)
     for now in (NOW + QUIET - 1, NOW + QUIET, NOW + QUIET + 1):
-        with using(world.at(now)):
+        with override_container(world.at(now)):
             retry_due(client)
     assert [told.message for told in owner.delivered[1:]] == [
         "2 more failures since the last alarm. What still waits is tried again."
@@ -127,7 +127,7 @@ def test_the_alarm_goes_by_a_channel_that_did_not_fail_itself(
     phone, mail = RecordingNotifier(), RecordingNotifier()
     world = World(local, "pushover", "email", pushover=phone, email=mail)
     world.messages.add(message("id-1"), Record("request-1", {"pushover": Delivery(State.WAITING, 3)}))
-    with using(world.at(NOW)):
+    with override_container(world.at(NOW)):
         client.lambda_.invoke("on_failure", event)
     assert (len(phone.delivered), len(mail.delivered)) == (0, 1)
 
@@ -136,11 +136,11 @@ def test_an_alarm_that_nobody_took_is_an_error_and_lambdas_retry_tells_it(
     client: Client, local: Stage, event: dict[str, Any]
 ) -> None:
     world = World(local, "email", email=RefusingNotifier(ChannelUnavailableError("down")))
-    with using(world.at(NOW)), pytest.raises(ChannelUnavailableError):
+    with override_container(world.at(NOW)), pytest.raises(ChannelUnavailableError):
         client.lambda_.invoke("on_failure", event)
     owner = RecordingNotifier()
     world.notifiers = {"email": owner}
-    with using(world.at(NOW + 60)):
+    with override_container(world.at(NOW + 60)):
         client.lambda_.invoke("on_failure", event)
     assert len(owner.delivered) == 1
     assert "more since" not in owner.delivered[0].message
@@ -156,10 +156,10 @@ def test_a_table_that_can_not_be_read_forgets_no_failure(client: Client, local: 
             raise StoreError("Throttled")
 
     readable, world.messages = world.messages, Unreadable()
-    with using(world.at(NOW)), pytest.raises(StoreError):
+    with override_container(world.at(NOW)), pytest.raises(StoreError):
         client.lambda_.invoke("on_failure", event)
     world.messages = readable
-    with using(world.at(NOW + 60)):
+    with override_container(world.at(NOW + 60)):
         client.lambda_.invoke("on_failure", event)
     (told,) = owner.delivered
     assert "7 more since the last alarm." in told.message
@@ -167,7 +167,7 @@ def test_a_table_that_can_not_be_read_forgets_no_failure(client: Client, local: 
 
 def test_a_stage_without_alarm_channels_asks_for_nothing(client: Client, local: Stage, event: dict[str, Any]) -> None:
     """A composition without table and notifiers would fail if it were asked for one."""
-    with using(FakeComposition(local)):
+    with override_container(FakeContainer(local)):
         client.lambda_.invoke("on_failure", event)
 
 

@@ -11,9 +11,9 @@ from botocore.stub import Stubber
 
 from chalicelib.adapters.archive import MessageArchive
 from chalicelib.errors import StoreError
-from chalicelib.logic.archive import LATEST, MOST, MessageState, Position, Wanted
-from chalicelib.logic.delivery import Delivery, State
-from chalicelib.logic.spam import Held, Verdict
+from chalicelib.logic.archive import LATEST, MAX_PAGE, MessageState, Position, Wanted
+from chalicelib.logic.delivery_types import Delivery, State
+from chalicelib.logic.spam import HoldReason, Verdict
 from tests.fakes import NOW, Clock, message, stage
 from tests.functional.test_adapters import encoded
 
@@ -49,7 +49,7 @@ def stored(message_id: str, **more: Any) -> dict[str, Any]:
     }
 
 
-def query(limit: int = MOST, since: int = 0, last: int = LATEST - 1, **more: Any) -> dict[str, Any]:
+def query(limit: int = MAX_PAGE, since: int = 0, last: int = LATEST - 1, **more: Any) -> dict[str, Any]:
     return {
         "TableName": "herald-dev-messages",
         "IndexName": "site",
@@ -118,7 +118,7 @@ def test_a_page_is_one_query_newest_first(stubbed: Stubbed) -> None:
     stub.add_response("query", {"Items": [listed("id-2", **spam), listed("id-1")]}, query())
     page = archive(dynamodb).page(Wanted("default"))
     assert [(one.id, one.state) for one in page.messages] == [("id-2", "quarantined"), ("id-1", "delivered")]
-    assert page.messages[0].verdict == Verdict(("links",), 12, Held.QUARANTINED)
+    assert page.messages[0].verdict == Verdict(("links",), 12, HoldReason.QUARANTINED)
     assert page.next is None
 
 
@@ -139,7 +139,7 @@ def test_a_state_is_looked_for_in_one_full_query_and_the_rest_is_left_to_the_nex
     items = [listed("id-4"), listed("id-3", NOW - 1, waiting), listed("id-2", NOW - 2, waiting), listed("id-1")]
     key = {"id": {"S": "id-1"}, "site": {"S": "default"}, "received_at": {"N": str(NOW - 9)}}
     for _ in range(2):
-        stub.add_response("query", {"Items": items, "LastEvaluatedKey": key}, query(MOST))
+        stub.add_response("query", {"Items": items, "LastEvaluatedKey": key}, query(MAX_PAGE))
     full = archive(dynamodb).page(Wanted("default", MessageState.WAITING, limit=1))
     assert ([one.id for one in full.messages], full.next) == (["id-3"], Position(NOW - 1, "id-3"))
     rest = archive(dynamodb).page(Wanted("default", MessageState.WAITING, limit=2))
@@ -149,7 +149,7 @@ def test_a_state_is_looked_for_in_one_full_query_and_the_rest_is_left_to_the_nex
 def test_a_page_without_any_that_fits_still_says_where_to_go_on(stubbed: Stubbed) -> None:
     dynamodb, stub = stubbed("dynamodb")
     key = {"id": {"S": "id-1"}, "site": {"S": "default"}, "received_at": {"N": str(NOW)}}
-    stub.add_response("query", {"Items": [listed("id-1")], "LastEvaluatedKey": key}, query(MOST))
+    stub.add_response("query", {"Items": [listed("id-1")], "LastEvaluatedKey": key}, query(MAX_PAGE))
     page = archive(dynamodb).page(Wanted("default", MessageState.QUARANTINED))
     assert (page.messages, page.next) == ((), Position(NOW, "id-1"))
 

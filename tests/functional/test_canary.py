@@ -12,7 +12,7 @@ from botocore.stub import Stubber
 from chalice.test import Client
 
 from chalicelib.adapters.canary import CanaryItem
-from chalicelib.composition import using
+from chalicelib.composition import override_container
 from chalicelib.errors import CanaryError, ChannelUnavailableError, PublishError, StoreError
 from chalicelib.handlers import canary as handler
 from chalicelib.logic.canary import Canary
@@ -20,7 +20,7 @@ from tests.contract.test_outcomes import sns_event
 from tests.fakes import (
     FUNCTION_ARN,
     NOW,
-    FakeComposition,
+    FakeContainer,
     InMemoryAlarms,
     InMemoryMessages,
     RecordingNotifier,
@@ -45,15 +45,15 @@ class Log:
         """It ended."""
 
 
-def composition(notifier: Any, **more: Any) -> FakeComposition:
-    it = FakeComposition(replace(stage(name="local"), **more), notifiers={"pushover": notifier})
+def composition(notifier: Any, **more: Any) -> FakeContainer:
+    it = FakeContainer(replace(stage(name="local"), **more), notifiers={"pushover": notifier})
     it.__dict__["canary_log"] = Log()
     return it
 
 
 def test_one_is_published_as_a_message_is_with_a_kind_of_its_own(context: Any, log: Any) -> None:
     topic = RecordingTopic()
-    with using(FakeComposition(stage(), topic=topic)):
+    with override_container(FakeContainer(stage(), topic=topic)):
         handler.send(context)
     (published,) = topic.published
     canary = Canary.deserialize(published.text)
@@ -64,7 +64,7 @@ def test_one_is_published_as_a_message_is_with_a_kind_of_its_own(context: Any, l
 
 
 def test_a_topic_that_takes_nothing_fails_the_run_so_that_lambda_tries_again(context: Any) -> None:
-    with using(FakeComposition(stage(), topic=RefusingTopic())), pytest.raises(PublishError):
+    with override_container(FakeContainer(stage(), topic=RefusingTopic())), pytest.raises(PublishError):
         handler.send(context)
 
 
@@ -73,7 +73,7 @@ def test_destined_answers_it_without_a_message_a_push_or_a_metric(
 ) -> None:
     notifier = RecordingNotifier()
     it = composition(notifier)
-    with using(it):
+    with override_container(it):
         answer = client.lambda_.invoke("destined", sns_event(CANARY.serialize(), "canary")).payload
     assert (answer["source"], answer["action"], answer["message"]["id"]) == ("herald.canary", "arrived", "canary-1")
     assert (len(notifier.checked), notifier.delivered) == (1, [])
@@ -85,7 +85,7 @@ def test_destined_answers_it_without_a_message_a_push_or_a_metric(
 
 def test_destined_fails_where_a_channel_could_not_deliver(client: Client) -> None:
     refusing = RefusingNotifier(ChannelUnavailableError("down"))
-    with using(composition(refusing)), pytest.raises(CanaryError, match="pushover: down"):
+    with override_container(composition(refusing)), pytest.raises(CanaryError, match="pushover: down"):
         client.lambda_.invoke("destined", sns_event(CANARY.serialize(), "canary"))
 
 
@@ -104,13 +104,13 @@ def test_on_failure_warns_in_the_notifiers_words(client: Client, root: Path, log
 
 def test_the_owner_hears_of_it_by_a_channel_that_works(client: Client, root: Path) -> None:
     broken, working = RefusingNotifier(ChannelUnavailableError("down")), RecordingNotifier()
-    it = FakeComposition(
+    it = FakeContainer(
         replace(stage(name="local", channels=("pushover", "email")), alarm_channels=("pushover", "email")),
         messages=InMemoryMessages(),
         alarm_log=InMemoryAlarms(),
         notifiers={"pushover": broken, "email": working},
     )
-    with using(it):
+    with override_container(it):
         client.lambda_.invoke("on_failure", failure(root))
     (told,) = working.delivered
     assert told.message.endswith("pushover: down")

@@ -18,9 +18,9 @@ from botocore.stub import Stubber
 from chalice.test import Client
 
 from chalicelib.adapters.topic import SnsTopic
-from chalicelib.composition import Topic, using
+from chalicelib.composition import Topic, override_container
 from chalicelib.settings import Stage
-from tests.fakes import FUNCTION_ARN, NOW, FakeComposition, Published, RecordingTopic, RefusingTopic
+from tests.fakes import FUNCTION_ARN, NOW, FakeContainer, Published, RecordingTopic, RefusingTopic
 
 JSON = {"Content-Type": "application/json"}
 BROWSER = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}
@@ -151,7 +151,7 @@ def post(
     headers: dict[str, str] | None = None,
     path: str = "/contact",
 ) -> Any:
-    with using(FakeComposition(local, topic=topic)):
+    with override_container(FakeContainer(local, topic=topic)):
         return client.http.post(path, headers=JSON if headers is None else headers, body=body)
 
 
@@ -310,7 +310,7 @@ def test_formsprees_address_is_the_same_as_ours(client: Client, local: Stage, to
 
 
 def test_health_asks_nobody(client: Client, local: Stage) -> None:
-    with using(FakeComposition(local)):
+    with override_container(FakeContainer(local)):
         response = client.http.get("/health")
     assert (response.status_code, response.json_body) == (200, {"status": "ok"})
 
@@ -426,7 +426,7 @@ def test_only_the_sites_own_pages_and_ours_may_send(
 ) -> None:
     stage = site_with(local, **changes)
     asked = {"Origin": origin, "Host": "api.example.com"}
-    with using(FakeComposition(stage, topic=topic)):
+    with override_container(FakeContainer(stage, topic=topic)):
         preflight = client.http.request("OPTIONS", path, headers={**asked, "Access-Control-Request-Method": "POST"})
     assert topic.published == []
     answers = [
@@ -466,7 +466,7 @@ def test_only_the_sites_own_pages_and_ours_may_send(
 def test_the_log_names_a_page_that_was_refused_and_the_line_that_lets_it_in(
     client: Client, local: Stage, log: Any, method: str, origin: str, named: str, hint: str
 ) -> None:
-    with using(FakeComposition(local)):
+    with override_container(FakeContainer(local)):
         client.http.request(method, "/contact", headers={**JSON, "Origin": origin}, body=body_of(**GOOD))
     line = log.line("Refused")
     assert (line["status"], line["site"], line["origin"]) == (403, "default", named)
@@ -483,12 +483,12 @@ def test_whether_a_request_without_an_origin_is_accepted_is_the_sites_choice(
     assert response.status_code == (202 if without_origin else 403)
     assert len(topic.published) == (1 if without_origin else 0)
     assert "Access-Control-Allow-Origin" not in response.headers
-    with using(FakeComposition(stage)):
+    with override_container(FakeContainer(stage)):
         assert client.http.request("OPTIONS", "/contact").status_code == 403, "that is no preflight"
 
 
 def test_a_preflight_of_an_unknown_site_allows_nothing(client: Client, local: Stage) -> None:
-    with using(FakeComposition(local)):
+    with override_container(FakeContainer(local)):
         response = client.http.request("OPTIONS", "/contact/nowhere", headers={"Origin": HOME})
     assert response.status_code == 403
     assert not [name for name in response.headers if name.startswith("Access-Control-")]
@@ -555,7 +555,7 @@ def test_the_event_of_api_gateway_is_published_to_the_topic_of_the_functions_own
     sent: dict[str, Any] = {}
     sns.meta.events.register("before-parameter-build.sns.Publish", lambda params, **_: sent.update(params))
     stub.add_response("publish", {"MessageId": "m"})
-    with using(FakeComposition(local, topic=SnsTopic(sns, local.topic))):
+    with override_container(FakeContainer(local, topic=SnsTopic(sns, local.topic))):
         response = module.app(api_event(json.dumps(GOOD)), context)
     assert response["statusCode"] == 202
     assert json.loads(sent.pop("Message"))["fields"] == GOOD
@@ -572,7 +572,7 @@ def test_a_body_that_the_gateway_encoded_is_read(
     module: ModuleType, local: Stage, topic: RecordingTopic, api_event: Callable[..., Any], context: Any
 ) -> None:
     event = api_event(base64.b64encode(body_of(**GOOD)).decode(), base64=True)
-    with using(FakeComposition(local, topic=topic)):
+    with override_container(FakeContainer(local, topic=topic)):
         assert module.app(event, context)["statusCode"] == 202
     assert json.loads(topic.published[0].text)["fields"] == GOOD
     assert topic.published[0].function_arn == FUNCTION_ARN
@@ -585,7 +585,7 @@ def test_multipart_in_another_charset_is_read_as_the_gateway_encodes_it(
     body = parts(("message", "Grüße")).decode().encode("latin-1")
     content_type = "Multipart/Form-Data; Charset=ISO-8859-1; Boundary=XyZ"
     event = api_event(base64.b64encode(body).decode(), base64=True, content_type=content_type)
-    with using(FakeComposition(local, topic=topic)):
+    with override_container(FakeContainer(local, topic=topic)):
         assert module.app(event, context)["statusCode"] == 303
     assert fields_of(topic) == {"message": "Grüße"}
 
@@ -594,7 +594,7 @@ def test_a_request_without_any_body_is_refused(
     module: ModuleType, local: Stage, topic: RecordingTopic, api_event: Callable[..., Any], context: Any
 ) -> None:
     event = api_event("") | {"body": None}
-    with using(FakeComposition(local, topic=topic)):
+    with override_container(FakeContainer(local, topic=topic)):
         assert module.app(event, context)["statusCode"] == 400
 
 
@@ -714,7 +714,7 @@ def test_half_a_surrogate_pair_never_stands_in_an_answer_which_must_be_utf_8(
     accept: str,
     body: bytes,
 ) -> None:
-    with using(FakeComposition(local, topic=topic)):
+    with override_container(FakeContainer(local, topic=topic)):
         response = module.app(api_event(body.decode(), accept=accept), context)
     assert response["statusCode"] == 422
     assert response["body"].encode("utf-8")
@@ -740,7 +740,7 @@ def test_an_unknown_site_is_404_whatever_is_sent(
 
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "PATCH", "HEAD"])
 def test_no_other_method_publishes(client: Client, local: Stage, topic: RecordingTopic, method: str) -> None:
-    with using(FakeComposition(local, topic=topic)):
+    with override_container(FakeContainer(local, topic=topic)):
         response = client.http.request(method, "/contact?message=Hi", headers=JSON, body=body_of(**GOOD))
     assert response.status_code >= 400
     assert topic.published == []
@@ -898,7 +898,7 @@ def test_what_sns_did_not_accept_is_503_with_retry_after_and_never_a_success(
     arrange(sns, stub)
     wants_json = content_type.endswith("json")
     body = json.dumps(GOOD) if wants_json else urlencode(GOOD)
-    with using(FakeComposition(local, topic=SnsTopic(sns, local.topic))):
+    with override_container(FakeContainer(local, topic=SnsTopic(sns, local.topic))):
         response = module.app(api_event(body, content_type=content_type), context)
     assert response["statusCode"] == 503
     assert int(response["headers"]["Retry-After"]) > 0
@@ -918,7 +918,7 @@ def test_the_next_submission_is_accepted_once_sns_is_back(
     sns, stub = stubbed("sns")
     stub.add_client_error("publish", "Throttled")
     stub.add_response("publish", {"MessageId": "m"})
-    with using(FakeComposition(local, topic=SnsTopic(sns, local.topic))):
+    with override_container(FakeContainer(local, topic=SnsTopic(sns, local.topic))):
         statuses = [module.app(api_event(json.dumps(GOOD)), context)["statusCode"] for _ in range(2)]
     assert statuses == [503, 202]
 

@@ -11,13 +11,14 @@ from typing import Any
 import pytest
 from chalice.test import Client
 
-from chalicelib.composition import INVOKE_READ_TIMEOUT, using
+from chalicelib.composition import INVOKE_READ_TIMEOUT, override_container
 from chalicelib.errors import ChannelRejectedError, ChannelUnavailableError, DeliveryIncompleteError, EventFailedError
-from chalicelib.logic.delivery import LEASE, Delivery, Notifier, State
+from chalicelib.logic.delivery import LEASE
+from chalicelib.logic.delivery_types import Delivery, Notifier, State
 from chalicelib.settings import Stage
 from tests.fakes import (
     NOW,
-    FakeComposition,
+    FakeContainer,
     InMemoryMessages,
     RecordingNotifier,
     RefusingNotifier,
@@ -47,7 +48,7 @@ class World:
     def __init__(self, local: Stage, notifier: Notifier | None = None) -> None:
         self.notifier = notifier or RecordingNotifier()
         self.messages = InMemoryMessages()
-        self.composition = FakeComposition(local, messages=self.messages, notifiers={"pushover": self.notifier})
+        self.composition = FakeContainer(local, messages=self.messages, notifiers={"pushover": self.notifier})
 
 
 @pytest.fixture
@@ -59,7 +60,7 @@ def test_an_event_of_chalices_test_client_is_delivered(
     client: Client, module: ModuleType, world: World, context: Any
 ) -> None:
     event = client.events.generate_sns_event(MESSAGE.serialize(), message_attributes=attributes("contact"))
-    with using(world.composition):
+    with override_container(world.composition):
         answer = module.destined(event, context)
     assert answer == {
         "source": "herald.contact",
@@ -76,7 +77,7 @@ def test_an_event_of_chalices_test_client_is_delivered(
 def test_a_run_without_the_time_for_a_call_stores_the_message_and_rings_nobody(client: Client, world: World) -> None:
     """Chalice's test client gives each run 3 seconds."""
     event = client.events.generate_sns_event(MESSAGE.serialize(), message_attributes=attributes("contact"))
-    with using(world.composition), pytest.raises(DeliveryIncompleteError) as caught:
+    with override_container(world.composition), pytest.raises(DeliveryIncompleteError) as caught:
         client.lambda_.invoke("destined", event)
     assert str(caught.value) == "still to deliver: pushover pending"
     assert world.messages.records[MESSAGE.id].deliveries == {"pushover": Delivery()}
@@ -92,11 +93,11 @@ def test_a_run_makes_a_call_exactly_when_lambda_leaves_it_the_time_of_a_claim(
     module: ModuleType, world: World, root: Path, context: Any, remaining: int, calls: int
 ) -> None:
     context.remaining = remaining
-    with using(world.composition), nullcontext() if calls else pytest.raises(DeliveryIncompleteError):
+    with override_container(world.composition), nullcontext() if calls else pytest.raises(DeliveryIncompleteError):
         module.destined(sns_event(root, MESSAGE.serialize()), context)
     assert len(world.notifier.delivered) == calls  # type: ignore[attr-defined]
     context.remaining = 120_000
-    with using(world.composition):
+    with override_container(world.composition):
         answer = module.destined(sns_event(root, MESSAGE.serialize()), context)
     assert answer["action"] == "delivered"
     assert len(world.notifier.delivered) == 1  # type: ignore[attr-defined]
@@ -106,7 +107,7 @@ def test_a_run_makes_a_call_exactly_when_lambda_leaves_it_the_time_of_a_claim(
 def test_an_event_of_awss_documented_shape_is_delivered(
     module: ModuleType, world: World, root: Path, context: Any, more: dict[str, Any]
 ) -> None:
-    with using(world.composition):
+    with override_container(world.composition):
         answer = module.destined(sns_event(root, MESSAGE.serialize(), **more), context)
     assert answer["action"] == "delivered"
     json.dumps(answer)
@@ -115,12 +116,12 @@ def test_an_event_of_awss_documented_shape_is_delivered(
 def test_a_message_without_a_kind_is_taken_for_what_it_is(
     module: ModuleType, world: World, root: Path, context: Any
 ) -> None:
-    with using(world.composition):
+    with override_container(world.composition):
         assert module.destined(sns_event(root, MESSAGE.serialize(), kind=None), context)["action"] == "delivered"
 
 
 def test_a_test_event_is_answered_and_rings_nobody(module: ModuleType, world: World, root: Path, context: Any) -> None:
-    with using(world.composition):
+    with override_container(world.composition):
         answer = module.destined(sns_event(root, "hello world", "event"), context)
     assert answer == {"source": "herald.event", "action": "message", "message": "hello world"}
     assert world.notifier.delivered == []  # type: ignore[attr-defined]
@@ -128,14 +129,14 @@ def test_a_test_event_is_answered_and_rings_nobody(module: ModuleType, world: Wo
 
 
 def test_a_test_event_that_asks_to_fail_fails(module: ModuleType, world: World, root: Path, context: Any) -> None:
-    with using(world.composition), pytest.raises(EventFailedError):
+    with override_container(world.composition), pytest.raises(EventFailedError):
         module.destined(sns_event(root, "please fail", "event"), context)
 
 
 def test_a_visitor_who_writes_please_fail_is_delivered(
     module: ModuleType, world: World, root: Path, context: Any
 ) -> None:
-    with using(world.composition):
+    with override_container(world.composition):
         answer = module.destined(sns_event(root, message(message="please fail").serialize()), context)
     assert answer["action"] == "delivered"
 
@@ -154,7 +155,7 @@ def test_a_visitor_who_writes_please_fail_is_delivered(
 def test_what_is_no_message_fails_rings_nobody_and_stores_nothing(
     module: ModuleType, world: World, root: Path, context: Any, text: str
 ) -> None:
-    with using(world.composition), pytest.raises(ValueError, match=r".") as caught:
+    with override_container(world.composition), pytest.raises(ValueError, match=r".") as caught:
         module.destined(sns_event(root, text), context)
     assert "MARKER" not in str(caught.value), "its text reaches the bus"
     assert world.notifier.delivered == []  # type: ignore[attr-defined]
@@ -165,7 +166,7 @@ def test_a_channel_that_is_down_makes_the_run_fail_so_that_lambda_repeats_it(
     module: ModuleType, local: Stage, root: Path, context: Any
 ) -> None:
     world = World(local, RefusingNotifier(ChannelUnavailableError("down", retry_after=9)))
-    with using(world.composition), pytest.raises(DeliveryIncompleteError) as caught:
+    with override_container(world.composition), pytest.raises(DeliveryIncompleteError) as caught:
         module.destined(sns_event(root, MESSAGE.serialize()), context)
     assert "MARKER" not in str(caught.value), "its text reaches the bus"
     assert world.messages.records[MESSAGE.id].deliveries["pushover"].next_attempt_at == NOW + 9
@@ -175,7 +176,7 @@ def test_a_channel_that_refuses_for_good_is_an_answer_and_no_error(
     module: ModuleType, local: Stage, root: Path, context: Any
 ) -> None:
     world = World(local, RefusingNotifier(ChannelRejectedError("no")))
-    with using(world.composition):
+    with override_container(world.composition):
         answer = module.destined(sns_event(root, MESSAGE.serialize()), context)
     assert (answer["action"], answer["message"]["channels"]) == ("undeliverable", {"pushover": "rejected"})
 
@@ -183,7 +184,7 @@ def test_a_channel_that_refuses_for_good_is_an_answer_and_no_error(
 def test_a_message_of_a_site_that_has_left_is_undeliverable(
     module: ModuleType, world: World, root: Path, context: Any
 ) -> None:
-    with using(world.composition):
+    with override_container(world.composition):
         answer = module.destined(sns_event(root, message(site="gone").serialize()), context)
     assert answer["action"] == "undeliverable"
 
@@ -199,8 +200,8 @@ def test_the_claim_belongs_to_one_run_alone_and_is_over_before_lambdas_first_ret
             seen.append(here.messages.records[MESSAGE.id].deliveries["pushover"])
             return "ref"
 
-    composition = FakeComposition(local, messages=here.messages, notifiers={"pushover": LookingNotifier()})
-    with using(composition):
+    composition = FakeContainer(local, messages=here.messages, notifiers={"pushover": LookingNotifier()})
+    with override_container(composition):
         module.destined(sns_event(root, MESSAGE.serialize()), context)
         here.messages.records.clear()
         module.destined(sns_event(root, MESSAGE.serialize()), context)
@@ -214,7 +215,7 @@ def test_lambdas_retry_and_snss_redelivery_ring_nobody_again(
     module: ModuleType, world: World, root: Path, context: Any
 ) -> None:
     event = sns_event(root, MESSAGE.serialize())
-    with using(world.composition):
+    with override_container(world.composition):
         actions = [module.destined(event, context)["action"]]
         actions.append(module.destined(event, context)["action"])
         context.aws_request_id = "request-2"
@@ -226,7 +227,7 @@ def test_lambdas_retry_and_snss_redelivery_ring_nobody_again(
 def test_the_log_has_the_messages_id_and_nothing_that_was_typed(
     module: ModuleType, world: World, root: Path, context: Any, log: Any, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    with using(world.composition):
+    with override_container(world.composition):
         module.destined(sns_event(root, MESSAGE.serialize()), context)
     line = log.line("Handled")
     assert (line["correlation_id"], line["message_id"], line["action"]) == (MESSAGE.id, MESSAGE.id, "delivered")
@@ -238,7 +239,7 @@ def test_a_test_events_correlation_id_is_the_one_that_sns_gave_it(
 ) -> None:
     from chalicelib.logs import logger
 
-    with using(world.composition):
+    with override_container(world.composition):
         module.destined(sns_event(root, "hello world", "event"), context)
     assert logger.get_correlation_id() == "95df01b4-ee98-5cb9-9903-4c221d41eb5e"
 
@@ -246,5 +247,5 @@ def test_a_test_events_correlation_id_is_the_one_that_sns_gave_it(
 def test_the_answer_for_the_bus_holds_nothing_that_a_visitor_wrote(
     module: ModuleType, world: World, root: Path, context: Any
 ) -> None:
-    with using(world.composition):
+    with override_container(world.composition):
         assert "MARKER" not in json.dumps(module.destined(sns_event(root, MESSAGE.serialize()), context))

@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 from botocore.stub import Stubber
 
-from chalicelib.adapters.digest import KEEP, DigestItems
-from chalicelib.composition import using
+from chalicelib.adapters.digest import RETENTION, DigestItems
+from chalicelib.composition import override_container
 from chalicelib.errors import StoreError
 from chalicelib.handlers import digest as handler
 from chalicelib.settings import Digest
-from tests.fakes import NOW, FakeComposition, RecordingNotifier, stage
+from tests.fakes import NOW, FakeContainer, RecordingNotifier, stage
 from tests.unit.test_digest import SEVEN, SOME, InMemoryLog
 
 Stubbed = Callable[[str], tuple[Any, Stubber]]
@@ -23,11 +23,11 @@ KEY = {"TableName": "t", "Key": {"id": {"S": "digest#default"}}}
 
 def test_a_run_tells_what_there_is_and_logs_to_whom_and_not_what(log: Any) -> None:
     notifier = RecordingNotifier()
-    it = FakeComposition(
+    it = FakeContainer(
         replace(stage(), digest=Digest(7)), archive=SOME, notifiers={"pushover": notifier}, now=SEVEN + 60
     )
     it.__dict__["digest_log"] = InMemoryLog()
-    with using(it):
+    with override_container(it):
         handler.prepare("digest")
         handler.handle()
     assert len(notifier.delivered) == 1
@@ -37,7 +37,7 @@ def test_a_run_tells_what_there_is_and_logs_to_whom_and_not_what(log: Any) -> No
 
 
 def test_a_stage_without_digests_tells_nothing() -> None:
-    with using(FakeComposition(stage())):
+    with override_container(FakeContainer(stage())):
         handler.handle()
 
 
@@ -68,7 +68,7 @@ def test_a_claim_is_one_conditional_write_to_an_item_that_no_index_has(
     assert params["ConditionExpression"] == condition
     assert params["UpdateExpression"] == "SET told_until = :until, run = :run, expires_at = :end"
     values = params["ExpressionAttributeValues"]
-    assert (values[":until"], values[":end"]) == ({"N": str(SEVEN)}, {"N": str(SEVEN + KEEP)})
+    assert (values[":until"], values[":end"]) == ({"N": str(SEVEN)}, {"N": str(SEVEN + RETENTION)})
     assert values.get(":before") == (None if before is None else {"N": str(before)})
 
 

@@ -25,7 +25,7 @@ from starlette.applications import Starlette
 from chalicelib.adapters.aws import ServiceError
 from chalicelib.errors import InvalidRequestError, StoreError
 from chalicelib.logic.archive import MessageState
-from chalicelib.logic.delivery import Delivery, State
+from chalicelib.logic.delivery_types import Delivery, State
 from ops.errors import OpsError
 from ops.inbox.app import create_app
 from ops.inbox.guard import Session

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 from chalice.test import Client
 
-from chalicelib.composition import using
+from chalicelib.composition import override_container
 from chalicelib.errors import InvalidRequestError, InvokeError, NotFoundError, UnavailableError
 from chalicelib.logic.archive import (
     LATEST,
-    MOST,
+    MAX_PAGE,
     Archive,
     ListedMessage,
     MessageState,
@@ -23,12 +23,12 @@ from chalicelib.logic.archive import (
     Wanted,
 )
 from chalicelib.logic.contract import MAX_ID
-from chalicelib.logic.delivery import Delivery, State
+from chalicelib.logic.delivery_types import Delivery, State
 from chalicelib.logic.spam import NOTHING_FOUND
 from chalicelib.settings import Stage
 from tests.conftest import Log
 from tests.contracts import error_fits, fits
-from tests.fakes import NOW, FakeComposition, InMemoryArchive, UnreachableArchive
+from tests.fakes import NOW, FakeContainer, InMemoryArchive, UnreachableArchive
 
 STORED = StoredMessage(
     ListedMessage(
@@ -60,10 +60,10 @@ class Functions:
 
     def __init__(self, client: Client, stage: Stage, archive: Archive) -> None:
         self._client = client
-        self._composition = FakeComposition(stage, archive=archive)
+        self._composition = FakeContainer(stage, archive=archive)
 
     def invoke(self, function: str, request: object) -> Any:
-        with using(self._composition):
+        with override_container(self._composition):
             answer = self._client.lambda_.invoke(function, request).payload
         if function != "get_message_url":
             fits(function, "answer", answer)
@@ -98,7 +98,7 @@ def test_a_page_is_answered_with_where_to_go_on(
     functions: Functions, archive: InMemoryArchive, client: Client, log: Log
 ) -> None:
     assert functions.invoke("list_messages", LIST) == {"messages": [STORED.listed.as_json()], "cursor": CURSOR}
-    assert archive.asked == [Wanted("default", None, 0, LATEST, MOST, None)]
+    assert archive.asked == [Wanted("default", None, 0, LATEST, MAX_PAGE, None)]
     line = log.line("Messages listed")
     assert (line["site"], line["messages"]) == ("default", 1)
     assert line["correlation_id"] == line["function_request_id"]

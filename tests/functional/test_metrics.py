@@ -16,13 +16,13 @@ import pytest
 from chalice.test import Client
 
 from chalicelib import handlers
-from chalicelib.composition import using
+from chalicelib.composition import override_container
 from chalicelib.errors import ChannelRejectedError, ChannelUnavailableError, ChannelUncertainError, HeraldError
 from chalicelib.logic.submission import Message
 from chalicelib.settings import Spam, Stage
 from tests.fakes import (
     NOW,
-    FakeComposition,
+    FakeContainer,
     InMemoryMessages,
     RecordingNotifier,
     RecordingTopic,
@@ -90,14 +90,14 @@ def values(captured: str) -> list[Value]:
     return found
 
 
-def handle(it: Stage, one: Message, notifier: Any, context: Any, now: int = NOW) -> FakeComposition:
-    composition = FakeComposition(it, messages=InMemoryMessages(), notifiers={"pushover": notifier}, now=now)
+def handle(it: Stage, one: Message, notifier: Any, context: Any, now: int = NOW) -> FakeContainer:
+    composition = FakeContainer(it, messages=InMemoryMessages(), notifiers={"pushover": notifier}, now=now)
     sns = {
         "Message": one.serialize(),
         "MessageId": "m",
         "MessageAttributes": {"kind": {"Type": "String", "Value": "contact"}},
     }
-    with using(composition):
+    with override_container(composition):
         handlers.destined.handle({"Records": [{"Sns": sns}]}, context)
     return composition
 
@@ -106,10 +106,10 @@ def test_an_accepted_message_and_a_refused_one_are_counted(
     client: Client, local: Stage, capsys: pytest.CaptureFixture[str]
 ) -> None:
     headers = {"Content-Type": "application/json"}
-    with using(FakeComposition(local, topic=RecordingTopic())):
+    with override_container(FakeContainer(local, topic=RecordingTopic())):
         client.http.post("/contact", headers=headers, body=b'{"message": "Hello MARKER"}')
         client.http.post("/contact", headers=headers, body=b'{"email": "MARKER"}')
-    with using(FakeComposition(local, topic=RefusingTopic())):
+    with override_container(FakeContainer(local, topic=RefusingTopic())):
         client.http.post("/contact", headers=headers, body=b'{"message": "Hello MARKER"}')
     written = capsys.readouterr().out
     stage = {"stage": "local"}
@@ -162,7 +162,7 @@ def test_a_message_of_which_on_failure_hears_is_counted(
     sns = {"Message": message(message="MARKER").serialize(), "MessageAttributes": {"kind": {"Value": "contact"}}}
     event = json.loads((root / "tests/contract/samples/failure.json").read_text(encoding="utf-8"))
     event["detail"]["requestPayload"] = {"Records": [{"Sns": sns}]}
-    with using(FakeComposition(local)):
+    with override_container(FakeContainer(local)):
         client.lambda_.invoke("on_failure", event)
     written = capsys.readouterr().out
     assert values(written) == [("Failed", 1, {"stage": "local"})]
@@ -173,7 +173,7 @@ def test_a_stage_that_wants_no_metrics_writes_none(
     client: Client, local: Stage, context: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
     silent = replace(local, metrics=False)
-    with using(FakeComposition(silent, topic=RecordingTopic())):
+    with override_container(FakeContainer(silent, topic=RecordingTopic())):
         client.http.post("/contact", headers={"Content-Type": "application/json"}, body=b'{"message": "Hi"}')
     handle(silent, message(), RecordingNotifier(), context)
     assert values(capsys.readouterr().out) == []

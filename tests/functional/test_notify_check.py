@@ -22,12 +22,12 @@ from botocore.stub import Stubber
 from chalicelib.adapters.pushover import UNTIL_MENDED, PushoverNotifier
 from chalicelib.adapters.ses import SesNotifier
 from chalicelib.adapters.webhook import WebhookNotifier
-from chalicelib.composition import using
+from chalicelib.composition import override_container
 from chalicelib.errors import ChannelUnavailableError, InvalidRequestError, SecretsError
 from chalicelib.handlers import notify
 from chalicelib.logic.notification import Notification, Quota
 from tests.contracts import fits
-from tests.fakes import NOW, FakeComposition, RecordingNotifier, channel, mail_channel, stage
+from tests.fakes import NOW, FakeContainer, RecordingNotifier, channel, mail_channel, stage
 from tests.functional.conftest import Provider
 from tests.functional.test_notify_webhook import Parameters
 from tests.functional.test_notify_webhook import channel as hook
@@ -50,7 +50,7 @@ def session() -> Iterator[requests.Session]:
 
 def test_a_check_is_answered_by_the_contract_and_delivers_nothing() -> None:
     notifier = RecordingNotifier(quota=Quota(10, 7, NOW))
-    with using(FakeComposition(stage(), providers={"pushover": notifier})):
+    with override_container(FakeContainer(stage(), providers={"pushover": notifier})):
         answer = notify.handle("pushover", ASKED.as_request())
     assert answer == {"channel": "pushover", "checked": True, "quota": {"limit": 10, "remaining": 7, "reset": NOW}}
     fits("notify", "answer", answer)
@@ -58,7 +58,7 @@ def test_a_check_is_answered_by_the_contract_and_delivers_nothing() -> None:
 
 
 def test_a_quota_that_nobody_knows_is_null() -> None:
-    with using(FakeComposition(stage(), providers={"pushover": RecordingNotifier()})):
+    with override_container(FakeContainer(stage(), providers={"pushover": RecordingNotifier()})):
         answer = notify.handle("pushover", ASKED.as_request())
     assert answer == {"channel": "pushover", "checked": True, "quota": None}
     fits("notify", "answer", answer)

@@ -30,7 +30,7 @@ from chalice.test import Client
 
 from chalicelib.adapters import ses
 from chalicelib.adapters.ses import SesNotifier
-from chalicelib.composition import Composition, using
+from chalicelib.composition import Container, override_container
 from chalicelib.errors import (
     ChannelRejectedError,
     ChannelUnavailableError,
@@ -41,7 +41,7 @@ from chalicelib.errors import (
 from chalicelib.functions import FUNCTIONS
 from chalicelib.logic.notification import Notification, from_contact
 from tests.contracts import error_fits, fits
-from tests.fakes import NOW, FakeComposition, RecordingNotifier, mail_channel, mailing_stage, message
+from tests.fakes import NOW, FakeContainer, RecordingNotifier, mail_channel, mailing_stage, message
 from tests.functional.conftest import Provider
 
 Stubbed = Callable[[str], tuple[Any, Stubber]]
@@ -58,7 +58,7 @@ def mailing(root: Path) -> ModuleType:
     assert spec
     assert spec.loader
     module = importlib.util.module_from_spec(spec)
-    with using(FakeComposition(mailing_stage(name="local"))):
+    with override_container(FakeContainer(mailing_stage(name="local"))):
         spec.loader.exec_module(module)
     return module
 
@@ -78,7 +78,7 @@ class Post:
         self.sesv2.meta.events.register_first("before-parameter-build.sesv2.SendEmail", self._keep)
         plain = mail_channel()
         channel = replace(plain, options={**plain.options, **options})
-        self.composition = FakeComposition(
+        self.composition = FakeContainer(
             mailing_stage(channel, name="local"), providers={"email": SesNotifier(self.sesv2, channel)}
         )
 
@@ -99,7 +99,7 @@ class Post:
         self.sesv2.meta.events.register("before-send.sesv2.SendEmail", broken)
 
     def invoke(self, request: object = REQUEST) -> Any:
-        with using(self.composition):
+        with override_container(self.composition):
             answer = self._client.lambda_.invoke("notify_email", request).payload
         fits("notify", "answer", answer)
         return answer
@@ -223,7 +223,7 @@ def test_a_request_that_does_not_fit_the_contract_reaches_nobody(ses_: Post, req
 def test_of_several_channels_a_request_names_one(post: Client) -> None:
     one, other = RecordingNotifier("ref-1"), RecordingNotifier("ref-2")
     stage = mailing_stage(mail_channel("one"), mail_channel("other"), name="local")
-    with using(FakeComposition(stage, providers={"one": one, "other": other})):
+    with override_container(FakeContainer(stage, providers={"one": one, "other": other})):
         answer = post.lambda_.invoke("notify_email", {**REQUEST, "channel": "other"}).payload
         assert answer == {"channel": "other", "status": "delivered", "reference": "ref-2"}
         with pytest.raises(InvalidRequestError, match="expected one of: one, other"):
@@ -353,16 +353,16 @@ def test_a_call_that_never_left_is_harmless_and_one_without_an_answer_uncertain(
 
 
 @pytest.fixture
-def real(provider: Provider, monkeypatch: pytest.MonkeyPatch) -> Composition:
+def real(provider: Provider, monkeypatch: pytest.MonkeyPatch) -> Container:
     """The composition as it runs, with a provider on this machine in the place of SES."""
     monkeypatch.setenv("AWS_ENDPOINT_URL_SESV2", provider.url)
     monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
-    return FakeComposition(mailing_stage(), providers={})
+    return FakeContainer(mailing_stage(), providers={})
 
 
-def test_the_real_client_sends_once_even_when_the_connection_breaks(real: Composition, provider: Provider) -> None:
+def test_the_real_client_sends_once_even_when_the_connection_breaks(real: Container, provider: Provider) -> None:
     provider.hang_up = True
     with pytest.raises(ChannelUncertainError):
         real.notifier("email").notify(NOTIFICATION)
@@ -371,7 +371,7 @@ def test_the_real_client_sends_once_even_when_the_connection_breaks(real: Compos
 
 @pytest.mark.parametrize("status", [500, 503, 429])
 def test_the_real_client_sends_once_even_when_it_is_told_to_come_back(
-    real: Composition, provider: Provider, status: int
+    real: Container, provider: Provider, status: int
 ) -> None:
     provider.status, provider.body = status, b'{"message": "MARKER"}'
     with pytest.raises(InvokeError):
@@ -379,7 +379,7 @@ def test_the_real_client_sends_once_even_when_it_is_told_to_come_back(
     assert len(provider.paths) == 1
 
 
-def test_both_calls_end_before_the_function_does(real: Composition) -> None:
+def test_both_calls_end_before_the_function_does(real: Container) -> None:
     limits = real.notifier("email")._client.meta.config  # type: ignore[attr-defined]
     function = next(spec for spec in FUNCTIONS if spec.name == "notify_email")
     assert limits.retries["total_max_attempts"] == 1

@@ -27,7 +27,7 @@ from urllib3.exceptions import MaxRetryError, NameResolutionError
 
 from chalicelib.adapters.pushover import PushoverNotifier
 from chalicelib.adapters.secrets import ParameterSecrets
-from chalicelib.composition import saw_quota, using
+from chalicelib.composition import override_container, report_quota
 from chalicelib.errors import (
     ChannelRejectedError,
     ChannelUnavailableError,
@@ -37,7 +37,7 @@ from chalicelib.errors import (
 )
 from chalicelib.settings import Options, Stage
 from tests.contracts import error_fits, fits
-from tests.fakes import NOW, FakeComposition, RecordingNotifier, channel
+from tests.fakes import NOW, FakeContainer, RecordingNotifier, channel
 from tests.functional.conftest import Provider
 from tests.functional.test_metrics import values
 
@@ -78,9 +78,9 @@ class Pushover:
     def set_options(self, options: Options) -> None:
         """As ``herald.toml`` says of the channel."""
         it = replace(self.channel, options=options)
-        saw = partial(saw_quota, self._local, it)
+        saw = partial(report_quota, self._local, it)
         notifier = PushoverNotifier(self._session, self._secrets, it, clock=lambda: self.now, saw=saw)
-        self.composition = FakeComposition(self._local, providers={"pushover": notifier})
+        self.composition = FakeContainer(self._local, providers={"pushover": notifier})
 
     def _ask(self, params: Any, **_: Any) -> None:
         self.asked = params
@@ -100,7 +100,7 @@ class Pushover:
         return http(200, answer | ({} if self.invalid is None else {"InvalidParameters": self.invalid}))
 
     def invoke(self, request: object = REQUEST) -> Any:
-        with using(self.composition):
+        with override_container(self.composition):
             answer = self._client.lambda_.invoke("notify_pushover", request).payload
         fits("notify", "answer", answer)
         return answer
@@ -320,7 +320,7 @@ def test_a_request_that_does_not_fit_the_contract_reaches_nobody(
     client: Client, local: Stage, request_: object
 ) -> None:
     notifier = RecordingNotifier()
-    with using(FakeComposition(local, providers={"pushover": notifier})), pytest.raises(InvalidRequestError):
+    with override_container(FakeContainer(local, providers={"pushover": notifier})), pytest.raises(InvalidRequestError):
         client.lambda_.invoke("notify_pushover", request_)
     assert notifier.delivered == []
 

@@ -31,7 +31,7 @@ from urllib3.exceptions import LocationParseError, MaxRetryError, NameResolution
 from chalicelib import handlers
 from chalicelib.adapters import webhook
 from chalicelib.adapters.webhook import WebhookNotifier
-from chalicelib.composition import using
+from chalicelib.composition import override_container
 from chalicelib.errors import (
     ChannelRejectedError,
     ChannelUnavailableError,
@@ -44,7 +44,7 @@ from chalicelib.functions import FUNCTIONS
 from chalicelib.logic.webhooks import webhook_id
 from chalicelib.settings import Channel, Stage
 from tests.contracts import error_fits, fits
-from tests.fakes import LIMITS, NOW, FakeComposition, site
+from tests.fakes import LIMITS, NOW, FakeContainer, site
 
 SECRET = "whsec_" + "c2VjcmV0" * 4
 OLD_SECRET = "whsec_" + "b2xkb2xk" * 4
@@ -200,7 +200,7 @@ class Hooked:
             )
             for name, each in it.items()
         }
-        with using(FakeComposition(stage, providers=providers)):
+        with override_container(FakeContainer(stage, providers=providers)):
             answer = self.client.lambda_.invoke("notify_webhook", request).payload
         fits("notify", "answer", answer)
         return answer

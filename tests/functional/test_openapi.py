@@ -17,12 +17,12 @@ from requests.adapters import HTTPAdapter
 from requests.structures import CaseInsensitiveDict
 from urllib3 import HTTPResponse
 
-from chalicelib.composition import using
+from chalicelib.composition import override_container
 from chalicelib.logic import openapi
 from chalicelib.logic.bodies import JSON, MULTIPART
 from chalicelib.settings import Stage
 from tests import fuzzing
-from tests.fakes import FakeComposition, RecordingTopic
+from tests.fakes import FakeContainer, RecordingTopic
 from tests.openapi import Conformance, Document, operations, resolved
 
 API = "http://api.example.com"
@@ -84,7 +84,7 @@ def test_every_route_and_method_of_the_app_is_described_and_no_other(module: Mod
 
 def test_the_document_is_that_of_the_running_stage_and_any_page_may_read_it(client: Client, local: Stage) -> None:
     stage = replace(local, sites={**local.sites, "shop": replace(local.sites["default"], name="shop")})
-    with using(FakeComposition(stage)):
+    with override_container(FakeContainer(stage)):
         response = client.http.get("/openapi.json", headers={"Origin": "https://editor.example.com"})
     assert response.status_code == 200
     assert response.headers["Content-Type"] == "application/json"
@@ -104,7 +104,7 @@ def test_addresses_begin_where_the_gateway_says_that_the_api_does(
     event = api_event("")
     about = {**event["requestContext"], "resourcePath": "/openapi.json", "httpMethod": "GET"}
     about = {name: value for name, value in about.items() if name != "path"} | ({"path": path} if path else {})
-    with using(FakeComposition(local)):
+    with override_container(FakeContainer(local)):
         answer = module.app(event | {"requestContext": about, "httpMethod": "GET", "body": None}, context)
     assert answer["statusCode"] == 200
     assert [server["url"] for server in json.loads(answer["body"])["servers"]] == [url]
@@ -114,7 +114,7 @@ def test_addresses_begin_where_the_gateway_says_that_the_api_does(
 @pytest.mark.parametrize("content_type", ["text/plain", "application/x-www-form-urlencoded", "nonsense"])
 def test_what_takes_no_body_minds_no_content_type(client: Client, local: Stage, path: str, content_type: str) -> None:
     """Found by schemathesis: Chalice answered 415 in its own words to a GET that named a type."""
-    with using(FakeComposition(local)):
+    with override_container(FakeContainer(local)):
         assert client.http.get(path, headers={"Content-Type": content_type}).status_code == 200
 
 
@@ -144,7 +144,7 @@ def test_every_example_of_a_body_is_accepted_by_every_form(
                 body = request.body.encode() if isinstance(request.body, str) else request.body
                 headers = {"Content-Type": request.headers["Content-Type"], "Accept": accept}
                 topic = RecordingTopic()
-                with using(FakeComposition(local, topic=topic)):
+                with override_container(FakeContainer(local, topic=topic)):
                     response = client.http.post(path.replace("{site}", "default"), headers=headers, body=body)
                 wanted = 303 if accept == "text/html" else 200 if name == "web3forms" else 202
                 assert response.status_code == wanted, (path, media_type, name)
@@ -211,7 +211,7 @@ def test_what_is_made_of_the_document_is_answered_as_the_document_says(
 
     def send(case: Any) -> None:
         topic = RecordingTopic()
-        with using(FakeComposition(local, topic=topic)):
+        with override_container(FakeContainer(local, topic=topic)):
             status = fuzzing.call(case, API, session, accept).status_code
         assert len(topic.published) == (1 if status in (200, 202, 303) else 0)
         statuses[status] += 1

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 from chalice.test import Client
 
-from chalicelib.composition import using
+from chalicelib.composition import override_container
 from chalicelib.functions import FUNCTIONS
 from chalicelib.settings import Stage
-from tests.fakes import FakeComposition, message
+from tests.fakes import FakeContainer, message
 
 MESSAGE = message(source="MARKER-source", name="MARKER-name", email="MARKER@example.com", message="MARKER-message")
 OURS = {
@@ -193,7 +193,7 @@ def test_lambda_calls_what_the_manifest_names(module: ModuleType) -> None:
 def test_a_failure_is_counted_unless_its_stage_wants_no_metrics(
     client: Client, root: Path, local: Stage, capsys: pytest.CaptureFixture[str], metrics: bool, counted: list[str]
 ) -> None:
-    with using(FakeComposition(replace(local, metrics=metrics))):
+    with override_container(FakeContainer(replace(local, metrics=metrics))):
         client.lambda_.invoke("on_failure", event(root, "failure.json", MESSAGE.serialize(), "contact"))
     printed = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [name for line in printed if "_aws" in line for name in line if name == "Failed"] == counted

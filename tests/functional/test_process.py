@@ -11,9 +11,9 @@ SCRIPT = """
 import json
 from pathlib import Path
 import app
-from chalicelib.composition import using
+from chalicelib.composition import override_container
 from chalicelib.errors import ChannelUncertainError
-from tests.fakes import FakeComposition, InMemoryMessages, RecordingTopic, RefusingNotifier, RefusingTopic
+from tests.fakes import FakeContainer, InMemoryMessages, RecordingTopic, RefusingNotifier, RefusingTopic
 from tests.fakes import Context
 
 sample = json.loads(Path("tests/contract/samples/api-gateway-proxy-request.json").read_text())
@@ -25,22 +25,22 @@ def post(body, content_type="application/json"):
 
 fields = {name: f"MARKER-{name}@example.com" for name in ("source", "name", "email", "message")}
 topic = RecordingTopic()
-with using(FakeComposition(app.stage, topic=topic)):
+with override_container(FakeContainer(app.stage, topic=topic)):
     post(json.dumps(fields))
     post("MARKER")
     post(json.dumps({"email": "MARKER"}))
-with using(FakeComposition(app.stage, topic=RefusingTopic())):
+with override_container(FakeContainer(app.stage, topic=RefusingTopic())):
     post(json.dumps(fields))
 class BrokenTopic:
     def publish(self, text, **more):
         marked = text
         raise ZeroDivisionError
-with using(FakeComposition(app.stage, topic=BrokenTopic())):
+with override_container(FakeContainer(app.stage, topic=BrokenTopic())):
     post(json.dumps(fields))
 event = json.loads(Path("tests/contract/samples/sns-event.json").read_text())
 event["Records"][0]["Sns"]["Message"] = topic.published[0].text
 notifier = RefusingNotifier(ChannelUncertainError("no answer"))
-with using(FakeComposition(app.stage, messages=InMemoryMessages(), notifiers={"pushover": notifier})):
+with override_container(FakeContainer(app.stage, messages=InMemoryMessages(), notifiers={"pushover": notifier})):
     try:
         app.destined(event, Context())
     except Exception as error:

@@ -8,16 +8,16 @@ from typing import Any
 from botocore.stub import Stubber
 
 from chalicelib.adapters.messages import encoded
-from chalicelib.adapters.replays import RevivalTable
-from chalicelib.logic.delivery import Delivery, State
-from chalicelib.logic.replay import Revival
-from chalicelib.logic.spam import Held
+from chalicelib.adapters.replays import ReplayTable
+from chalicelib.logic.delivery_types import Delivery, State
+from chalicelib.logic.replay import ReplayUpdate
+from chalicelib.logic.spam import HoldReason
 from tests.fakes import NOW, stage
 
 Stubbed = Callable[[str], tuple[Any, Stubber]]
 REJECTED = Delivery(State.REJECTED, 1, "run-1", error="ChannelRejectedError", since=NOW - 9)
 PENDING = Delivery(State.PENDING, 1, since=NOW)
-REVIVAL = Revival({"pushover": REJECTED}, {"pushover": PENDING}, None, NOW, NOW + 900)
+REVIVAL = ReplayUpdate({"pushover": REJECTED}, {"pushover": PENDING}, None, NOW, NOW + 900)
 LINE = {
     "channel": {"S": "pushover"},
     "state": {"S": "pending"},
@@ -65,15 +65,15 @@ def written(condition: str, removed: str = "", **values: Any) -> dict[str, Any]:
 def test_a_replay_is_one_write_that_all_of_its_conditions_guard(stubbed: Stubbed) -> None:
     dynamodb, stub = stubbed("dynamodb")
     stub.add_response("update_item", {}, written("attribute_not_exists(held)"))
-    assert RevivalTable(dynamodb, stage()).revive("id-1", REVIVAL) is True
+    assert ReplayTable(dynamodb, stage()).apply("id-1", REVIVAL) is True
 
 
 def test_a_release_takes_away_what_it_found(stubbed: Stubbed) -> None:
     dynamodb, stub = stubbed("dynamodb")
     held = {":held": {"S": "quarantined"}}
     stub.add_response("update_item", {}, written("held = :held", " REMOVE held", **held))
-    revival = Revival(REVIVAL.before, REVIVAL.after, Held.QUARANTINED, NOW, NOW + 900)
-    assert RevivalTable(dynamodb, stage()).revive("id-1", revival) is True
+    revival = ReplayUpdate(REVIVAL.before, REVIVAL.after, HoldReason.QUARANTINED, NOW, NOW + 900)
+    assert ReplayTable(dynamodb, stage()).apply("id-1", revival) is True
 
 
 def failed(stub: Stubber, **deliveries: Delivery) -> None:
@@ -89,11 +89,11 @@ def test_of_a_write_that_came_too_late_nothing_is_so(stubbed: Stubbed) -> None:
     dynamodb, stub = stubbed("dynamodb")
     failed(stub, pushover=Delivery(State.SENDING, 2, "run-2"))
     failed(stub)
-    table = RevivalTable(dynamodb, stage())
-    assert [table.revive("id-1", REVIVAL), table.revive("gone", REVIVAL)] == [False, False]
+    table = ReplayTable(dynamodb, stage())
+    assert [table.apply("id-1", REVIVAL), table.apply("gone", REVIVAL)] == [False, False]
 
 
 def test_a_repetition_that_fails_on_its_own_success_succeeded(stubbed: Stubbed) -> None:
     dynamodb, stub = stubbed("dynamodb")
     failed(stub, pushover=PENDING)
-    assert RevivalTable(dynamodb, stage()).revive("id-1", REVIVAL) is True
+    assert ReplayTable(dynamodb, stage()).apply("id-1", REVIVAL) is True

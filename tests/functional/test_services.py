@@ -16,9 +16,9 @@ from urllib.parse import urlencode
 import pytest
 from chalice.test import Client
 
-from chalicelib.composition import using
+from chalicelib.composition import override_container
 from chalicelib.settings import Stage
-from tests.fakes import FakeComposition, RecordingTopic
+from tests.fakes import FakeContainer, RecordingTopic
 
 Pairs = Sequence[tuple[str, str]]
 NAVIGATION = {
@@ -488,7 +488,7 @@ def test_a_form_of_another_service_is_accepted_as_its_page_expects_with_exactly_
     topic = RecordingTopic()
     content_type, body = row.body
     headers = {**row.headers, "Origin": row.origin, "Content-Type": content_type}
-    with using(FakeComposition(replace(local, sites={"default": own}), topic=topic)):
+    with override_container(FakeContainer(replace(local, sites={"default": own}), topic=topic)):
         response: Any = client.http.post(row.path, headers=headers, body=body)
 
     assert response.status_code == row.status

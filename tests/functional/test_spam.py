@@ -21,18 +21,18 @@ from chalice.test import Client
 
 from chalicelib import handlers
 from chalicelib.adapters.secrets import ParameterSecrets, Secrets
-from chalicelib.composition import Topic, using
+from chalicelib.composition import Topic, override_container
 from chalicelib.current_stage import stage_named
 from chalicelib.errors import ChannelUnavailableError, DeliveryIncompleteError, StoreError
 from chalicelib.logic import openapi, spam
-from chalicelib.logic.delivery import Record
+from chalicelib.logic.delivery_types import Record
 from chalicelib.logic.proof import challenge
 from chalicelib.logic.submission import Message
 from chalicelib.settings import Spam, Stage
 from tests.fakes import (
     NOW,
     Clock,
-    FakeComposition,
+    FakeContainer,
     InMemoryMessages,
     InMemoryRecent,
     Key,
@@ -135,7 +135,7 @@ def send(
             del event["requestContext"]["identity"]
         event["headers"].update(headers)
         event["multiValueHeaders"].update({name: [value] for name, value in headers.items()})
-        with using(FakeComposition(guarded(local, rules), topic=to or topic, key=key)):
+        with override_container(FakeContainer(guarded(local, rules), topic=to or topic, key=key)):
             return module.app(event, context)
 
     return send
@@ -418,7 +418,7 @@ def app_that_asks(root: Path, local: Stage) -> Chalice:
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
-    with using(FakeComposition(guarded(local, PROOF))):
+    with override_container(FakeContainer(guarded(local, PROOF))):
         spec.loader.exec_module(module)
     app: Chalice = module.app
     return app
@@ -453,8 +453,8 @@ def ask(
     method: str = "GET",
     **more: Any,
 ) -> Any:
-    it = FakeComposition(guarded(local, rules, **more), key=key or Key(), now=now())
-    with using(it):
+    it = FakeContainer(guarded(local, rules, **more), key=key or Key(), now=now())
+    with override_container(it):
         return client.http.request(method, path, headers=headers or {})
 
 
@@ -646,10 +646,10 @@ class World:
 
     def handle(self, it: Message, context: Any, request: str) -> dict[str, Any]:
         context.aws_request_id = request
-        here = FakeComposition(
+        here = FakeContainer(
             self.stage, messages=self.messages, recent=self.recent, notifiers={"pushover": self.notifier}
         )
-        with using(here):
+        with override_container(here):
             answer: dict[str, Any] = self.module.destined(sns_event(self.root, it.serialize()), context)
         return answer
 
@@ -682,7 +682,7 @@ def test_a_quarantined_message_is_stored_rings_nobody_and_says_so(world: Worlds,
     }
     assert here.notifier.delivered == []
     assert here.messages.kept == {"id-1": SPAMMY}
-    assert here.messages.records["id-1"].verdict == spam.Verdict(SPAMMY.signals, 13, spam.Held.QUARANTINED)
+    assert here.messages.records["id-1"].verdict == spam.Verdict(SPAMMY.signals, 13, spam.HoldReason.QUARANTINED)
 
 
 def test_a_duplicate_is_stored_rings_nobody_and_names_the_first(world: Worlds, context: Any) -> None:
@@ -973,8 +973,8 @@ def test_a_function_that_starts_makes_the_client_of_the_key_only_where_a_site_ne
     monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
 
     for rules, made in ((Spam(), False), (RATE, True)):
-        it = FakeComposition(guarded(local, rules), topic=RecordingTopic())
-        with using(it):
+        it = FakeContainer(guarded(local, rules), topic=RecordingTopic())
+        with override_container(it):
             handlers.contact.prepare("app")
         assert ("key" in vars(it)) is made
 

@@ -6,7 +6,7 @@ import pytest
 
 from chalicelib.errors import ChannelRejectedError, ChannelUnavailableError, ChannelUncertainError
 from chalicelib.logic import alarm
-from chalicelib.logic.delivery import Delivery, Record, State
+from chalicelib.logic.delivery_types import Delivery, Record, State
 from tests.fakes import NOW, InMemoryAlarms, RecordingNotifier, RefusingNotifier
 
 FAILURE = alarm.Failure("id-1", "contact", "RetriesExhausted", "DeliveryIncompleteError")

@@ -15,7 +15,7 @@ from chalicelib.errors import InvalidRequestError
 from chalicelib.logic.archive import (
     LATEST,
     MAX_CURSOR,
-    MOST,
+    MAX_PAGE,
     ListedMessage,
     MessageState,
     Outcome,
@@ -27,8 +27,8 @@ from chalicelib.logic.archive import (
     state_of,
 )
 from chalicelib.logic.contract import MAX_ID
-from chalicelib.logic.delivery import Action, Delivery, State
-from chalicelib.logic.spam import NOTHING_FOUND, Held, Verdict
+from chalicelib.logic.delivery_types import Action, Delivery, State
+from chalicelib.logic.spam import NOTHING_FOUND, HoldReason, Verdict
 from tests.fakes import NOW, channel
 
 RINGS, HOLDS = channel("rings"), channel("holds", ring_again=False)
@@ -65,8 +65,8 @@ def test_a_message_has_one_state_by_the_rules_of_delivery(channels: dict[str, St
     assert state_of(deliveries, NOTHING_FOUND, CHANNELS, NOW) == state
 
 
-@pytest.mark.parametrize("held", list(Held))
-def test_a_message_that_is_held_says_why_whatever_its_channels_are(held: Held) -> None:
+@pytest.mark.parametrize("held", list(HoldReason))
+def test_a_message_that_is_held_says_why_whatever_its_channels_are(held: HoldReason) -> None:
     assert state_of({"rings": Delivery()}, Verdict(held=held), CHANNELS, NOW) == str(held)
 
 
@@ -124,7 +124,7 @@ def test_a_list_shows_nothing_that_a_visitor_typed() -> None:
 
 def test_a_message_is_shown_whole_with_its_fields_in_the_order_sent() -> None:
     outcome = Outcome("rings", State.DELIVERED, 1, NOW + 1, "", "ref")
-    listed = replace(LISTED, verdict=Verdict(held=Held.DUPLICATE, duplicate_of="id-0"))
+    listed = replace(LISTED, verdict=Verdict(held=HoldReason.DUPLICATE, duplicate_of="id-0"))
     stored = StoredMessage(listed, {"zeta": "1", "alpha": "2"}, NOW + 1, NOW + 99, 0, (outcome,))
     found = stored.as_json()
     assert list(found["fields"]) == ["zeta", "alpha"]  # type: ignore[call-overload]
@@ -210,7 +210,7 @@ def test_no_text_breaks_the_cursor(text: str) -> None:
     ("wanted", "key"),
     [
         ({"limit": 0}, "limit"),
-        ({"limit": MOST + 1}, "limit"),
+        ({"limit": MAX_PAGE + 1}, "limit"),
         ({"since": NOW, "until": NOW}, "until"),
         ({"since": -1}, "until"),
         ({"until": LATEST + 1}, "until"),

@@ -13,7 +13,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from chalicelib.errors import InvalidRequestError, InvokeError, NotifierError
-from chalicelib.logic.archive import LATEST, MAX_CURSOR, MOST, MessageState, Position
+from chalicelib.logic.archive import LATEST, MAX_CURSOR, MAX_PAGE, MessageState, Position
 from chalicelib.logic.contract import MAX_ID
 from chalicelib.logic.notification import Notification, from_contact
 from chalicelib.logic.reading import GetMessage, ListMessages
@@ -57,7 +57,24 @@ BLANK = "".join(chr(code) for code in range(0x110000) if chr(code).isspace())
 EDGES: list[Any] = [
     *(None, True, False, [], {}, "", " ", BLANK, BLANK + "x", "\ufeff", "\x00", "😀" * MAX_ID, "😀" * (MAX_ID + 1)),
     *("x" * length for length in (1, MAX_ID, MAX_ID + 1, 254, 255, MAX_CURSOR + 1)),
-    *(-1, 0, 1, 1.0, -0.0, 0.5, 2, MOST, MOST + 1, float(MOST), NOW, NOW + 8.0, LATEST - 1, LATEST, LATEST + 1, 1e300),
+    *(
+        -1,
+        0,
+        1,
+        1.0,
+        -0.0,
+        0.5,
+        2,
+        MAX_PAGE,
+        MAX_PAGE + 1,
+        float(MAX_PAGE),
+        NOW,
+        NOW + 8.0,
+        LATEST - 1,
+        LATEST,
+        LATEST + 1,
+        1e300,
+    ),
     *(*MessageState, "accepted", "1", "id=", Position(NOW, "é").as_cursor(), Position(0, "x").as_cursor()),
     [{"name": "", "value": ""}],
     [{"name": "", "value": ""}, {"name": "", "value": 1}],

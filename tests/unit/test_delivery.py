@@ -20,10 +20,21 @@ from chalicelib.errors import (
     StoreError,
 )
 from chalicelib.logic import delivery
-from chalicelib.logic.delivery import GIVE_UP, LEASE, LONGEST_PAUSE, Delivery, Invocation, Notifier, Record, State
+from chalicelib.logic.delivery import LEASE, MAX_PAUSE
+from chalicelib.logic.delivery_types import (
+    GIVE_UP,
+    Delivery,
+    DeliveryDependencies,
+    DeliveryResult,
+    Invocation,
+    Notifier,
+    Record,
+    State,
+)
+from chalicelib.logic.duplicates import content_hash
 from chalicelib.logic.notification import Notification, from_contact
-from chalicelib.logic.spam import Held, Verdict, screen
-from chalicelib.logic.submission import Message, content
+from chalicelib.logic.spam import HoldReason, Verdict, screen
+from chalicelib.logic.submission import Message
 from chalicelib.settings import Channel, Spam
 from tests.fakes import (
     NOW,
@@ -64,16 +75,16 @@ class Run:
         self.verdict = Verdict()
         self.recent = InMemoryRecent()
 
-    def deliver(self, invocation: Invocation = FIRST) -> dict[str, Any]:
+    def deliver(self, invocation: Invocation = FIRST) -> DeliveryResult:
         return delivery.deliver(MESSAGE, self.verdict, self.means(), invocation)
 
-    def means(self) -> delivery.Means:
-        return delivery.Means(site(), self.channels, self.notifiers, self.store, self.recent, self.clock)
+    def means(self) -> DeliveryDependencies:
+        return DeliveryDependencies(site(), self.channels, self.notifiers, self.store, self.recent, self.clock)
 
     def action(self, invocation: Invocation = FIRST) -> str:
         """The action, or ``again`` where Lambda is to run it again."""
         try:
-            return str(self.deliver(invocation)["action"])
+            return str(self.deliver(invocation).action)
         except DeliveryIncompleteError:
             return "again"
 
@@ -90,7 +101,7 @@ class Run:
 def test_a_fresh_message_rings_once_and_is_recorded_with_the_providers_reference() -> None:
     notifier = RecordingNotifier("ref-7")
     run = Run(pushover=notifier)
-    assert run.deliver() == {
+    assert run.deliver().as_json() == {
         "source": "herald.contact",
         "action": "delivered",
         "message": {"id": MESSAGE.id, "site": "default", "channels": {"pushover": "delivered"}},
@@ -102,7 +113,7 @@ def test_a_fresh_message_rings_once_and_is_recorded_with_the_providers_reference
 
 def test_what_the_visitor_wrote_is_not_in_the_answer_for_the_bus() -> None:
     run = Run(pushover=RecordingNotifier())
-    assert "Hello" not in str(run.deliver())
+    assert "Hello" not in str(run.deliver().as_json())
 
 
 def test_the_channel_is_claimed_before_the_notifier_is_called() -> None:
@@ -478,7 +489,7 @@ def test_no_sequence_of_runs_rings_a_settled_channel_again(outcomes: tuple[str, 
     )
     for invocation in (FIRST, OTHER, FIRST, FIRST, OTHER, Invocation("request-3", "run-4", LONG)):
         run.action(invocation)
-        run.clock.now += LONGEST_PAUSE
+        run.clock.now += MAX_PAUSE
     for name, outcome in pairs:
         if outcome in ("waiting", "ring again"):
             assert calls[name] == 6, "each run that found it due tried it"
@@ -525,7 +536,7 @@ def test_the_error_names_each_channel_that_is_still_open() -> None:
 @pytest.mark.parametrize("state", [state for state in State if state is not State.SENDING])
 def test_only_sending_needs_to_be_understood(state: State) -> None:
     recorded = Delivery(state, 1, OTHER.id, 0)
-    assert delivery.understood(recorded, NOW) is recorded
+    assert delivery.expire_claim(recorded, NOW) is recorded
 
 
 @pytest.mark.parametrize(
@@ -659,7 +670,7 @@ def test_what_is_held_is_never_due() -> None:
     run.action()
     assert due(run) == 0
     quarantined = Run(pushover=RecordingNotifier())
-    quarantined.verdict = Verdict(("links",), 10, Held.QUARANTINED)
+    quarantined.verdict = Verdict(("links",), 10, HoldReason.QUARANTINED)
     assert quarantined.action() == "quarantined"
     assert due(quarantined) == 0
 
@@ -688,8 +699,7 @@ def again(run: Run, number: int = 1) -> str:
     found = run.store.find(MESSAGE.id)
     assert found is not None
     invocation = Invocation(f"retry-{number}", f"retry-run-{number}", LONG)
-    answer = delivery.deliver_again(*found, run.means(), invocation)
-    return str(answer["action"])
+    return str(delivery.deliver_again(*found, run.means(), invocation).action)
 
 
 def test_the_scheduled_retry_delivers_what_has_waited() -> None:
@@ -732,7 +742,7 @@ def test_the_scheduled_retry_finds_a_delivered_message_and_leaves_it_alone() -> 
 def test_the_scheduled_retry_rings_nobody_for_a_message_in_quarantine() -> None:
     notifier = RecordingNotifier()
     run = Run(pushover=notifier)
-    run.verdict = Verdict(("links",), 10, Held.QUARANTINED)
+    run.verdict = Verdict(("links",), 10, HoldReason.QUARANTINED)
     run.action()
     run.store.postpone(MESSAGE.id, NOW + 1)
     assert again(run) == "quarantined"
@@ -833,9 +843,9 @@ class Form:
         self.recent = InMemoryRecent()
         self.runs = 0
 
-    def deliver(self, it: Message, request: str = "", ends_at: int = LONG) -> dict[str, Any]:
+    def deliver(self, it: Message, request: str = "", ends_at: int = LONG) -> DeliveryResult:
         self.runs += 1
-        means = delivery.Means(
+        means = DeliveryDependencies(
             site=self.site,
             channels=self.channels,
             notifiers=dict.fromkeys(self.channels, self.notifier),
@@ -855,8 +865,8 @@ class Form:
     def duplicate_of(self, it: Message) -> str:
         """Which message this one is held for; empty when it rang."""
         told = self.deliver(it)
-        assert (told["action"] == "duplicate") == ("duplicate_of" in told["message"])
-        return str(told["message"].get("duplicate_of", ""))
+        assert (told.action == "duplicate") == bool(told.verdict.duplicate_of)
+        return told.verdict.duplicate_of
 
     def erase(self, it: Message) -> None:
         del self.store.records[it.id], self.store.kept[it.id]
@@ -872,9 +882,9 @@ class Form:
 
 def test_the_same_content_once_more_is_stored_and_held_as_a_duplicate_of_the_first() -> None:
     form = Form()
-    assert form.deliver(same(1))["action"] == "delivered"
+    assert form.deliver(same(1)).action == "delivered"
     for number in (2, 3):
-        assert form.deliver(same(number, NOW + number)) == {
+        assert form.deliver(same(number, NOW + number)).as_json() == {
             "source": "herald.contact",
             "action": "duplicate",
             "message": {
@@ -884,7 +894,7 @@ def test_the_same_content_once_more_is_stored_and_held_as_a_duplicate_of_the_fir
                 "duplicate_of": "id-1",
             },
         }
-        assert form.store.records[f"id-{number}"].verdict == Verdict((), 0, Held.DUPLICATE, "id-1")
+        assert form.store.records[f"id-{number}"].verdict == Verdict((), 0, HoldReason.DUPLICATE, "id-1")
         assert form.due(same(number)) == 0, "the scheduled retry has nothing to do for it"
     assert form.rang == ["id-1"]
     assert set(form.store.kept) == {"id-1", "id-2", "id-3"}
@@ -940,16 +950,16 @@ def test_messages_with_a_key_of_their_own_are_what_their_sender_says_they_are() 
 def test_a_message_of_a_site_that_has_left_is_compared_with_none() -> None:
     form = Form()
     form.deliver(same(1))
-    means = delivery.Means(None, {}, {}, form.store, form.recent, Clock())
+    means = DeliveryDependencies(None, {}, {}, form.store, form.recent, Clock())
     told: Any = delivery.deliver(same(2), Verdict(), means, FIRST)
-    assert (told["action"], told["message"].get("duplicate_of")) == ("undeliverable", None)
+    assert (told.action, told.verdict.duplicate_of) == ("undeliverable", "")
 
 
 def test_a_repetition_that_looks_like_spam_is_quarantined_rather_than_a_duplicate() -> None:
     form = Form()
     form.deliver(same(1))
     told = form.deliver(same(2, signals=SPAMMY))
-    assert (told["action"], told["message"].get("duplicate_of")) == ("quarantined", None)
+    assert (told.action, told.verdict.duplicate_of) == ("quarantined", "")
 
 
 def test_a_duplicate_keeps_the_signs_that_were_not_enough() -> None:
@@ -957,8 +967,8 @@ def test_a_duplicate_keeps_the_signs_that_were_not_enough() -> None:
     form.site = site(spam=replace(HONEYPOT, quarantine_from=11))
     form.deliver(same(1))
     told = form.deliver(same(2, signals=SPAMMY))
-    assert (told["message"]["signals"], told["message"]["score"]) == (["honeypot"], 10)
-    assert form.store.records["id-2"].verdict == Verdict(SPAMMY, 10, Held.DUPLICATE, "id-1")
+    assert (told.verdict.signals, told.verdict.score) == (("honeypot",), 10)
+    assert form.store.records["id-2"].verdict == Verdict(SPAMMY, 10, HoldReason.DUPLICATE, "id-1")
 
 
 def test_a_double_click_rings_once_also_while_the_first_is_still_pending() -> None:
@@ -992,7 +1002,7 @@ def test_of_two_that_were_stored_at_once_and_compared_afterwards_one_rings() -> 
 def test_no_message_is_a_duplicate_of_one_in_quarantine() -> None:
     """Whoever sends the same again with a solution is heard."""
     form = Form()
-    assert form.deliver(same(1, signals=SPAMMY))["action"] == "quarantined"
+    assert form.deliver(same(1, signals=SPAMMY)).action == "quarantined"
     assert form.duplicate_of(same(2)) == ""
     assert form.duplicate_of(same(3)) == "id-2"
     assert form.rang == ["id-2"]
@@ -1002,7 +1012,7 @@ def test_no_message_is_a_duplicate_of_one_that_was_put_into_quarantine_afterward
     form = Form()
     form.store_only(same(1))
     record = form.store.records["id-1"]
-    form.store.records["id-1"] = replace(record, verdict=Verdict(held=Held.QUARANTINED))
+    form.store.records["id-1"] = replace(record, verdict=Verdict(held=HoldReason.QUARANTINED))
     assert form.duplicate_of(same(2)) == ""
     assert form.duplicate_of(same(3)) == "id-2"
 
@@ -1027,7 +1037,7 @@ def test_no_message_is_a_duplicate_of_one_that_was_never_stored() -> None:
 @pytest.mark.parametrize("error", [REJECTED, InvalidRequestError("no")])
 def test_no_message_is_a_duplicate_of_one_that_was_refused_for_good(error: InvokeError) -> None:
     form = Form(RecoveringNotifier(error))
-    assert form.deliver(same(1))["action"] == "undeliverable"
+    assert form.deliver(same(1)).action == "undeliverable"
     assert form.duplicate_of(same(2)) == ""
     assert form.duplicate_of(same(3)) == "id-2"
     assert form.rang == ["id-2"]
@@ -1203,7 +1213,7 @@ def test_a_message_that_waits_for_its_channel_is_not_compared_again() -> None:
     form.store.records["id-9"] = Record("request-9", {"pushover": Delivery(State.DELIVERED, 1)})
     form.store.kept["id-9"] = same(9)
     form.store.put("id-1", "pushover", replace(form.store.records["id-1"].deliveries["pushover"], next_attempt_at=NOW))
-    assert form.deliver(same(1))["action"] == "delivered"
+    assert form.deliver(same(1)).action == "delivered"
     assert form.rang == ["id-1"]
 
 
@@ -1213,11 +1223,11 @@ def test_the_scheduled_retry_rings_nobody_for_a_duplicate() -> None:
     form.deliver(same(2))
     found = form.store.find("id-2")
     assert found is not None
-    means = delivery.Means(
+    means = DeliveryDependencies(
         form.site, form.channels, {"pushover": form.notifier}, form.store, form.recent, Clock(NOW + 10**6)
     )
     told: Any = delivery.deliver_again(*found, means, OTHER)
-    assert (told["action"], told["message"]["duplicate_of"]) == ("duplicate", "id-1")
+    assert (told.action, told.verdict.duplicate_of) == ("duplicate", "id-1")
     assert form.rang == ["id-1"]
 
 
@@ -1234,7 +1244,7 @@ def test_a_repetition_whose_run_died_at_once_is_not_retried_on_schedule_either()
     """Stored, and nothing more: the scheduled retry comes before Lambda's retry, and looks at the content first."""
     notifier = RecordingNotifier()
     run = Run(pushover=notifier)
-    run.recent.first(f"content#{content('default', MESSAGE.fields)}", "id-0", NOW, 600)
+    run.recent.first(f"content#{content_hash('default', MESSAGE.fields)}", "id-0", NOW, 600)
     run.store.add(replace(MESSAGE, id="id-0"), Record("request-0", {"pushover": Delivery(State.DELIVERED, 1)}))
     run.store.add(MESSAGE, Record(FIRST.id, {"pushover": Delivery()}, due_at=NOW))
     assert again(run) == "duplicate"

@@ -17,8 +17,8 @@ from chalicelib.errors import (
 from chalicelib.functions import FUNCTIONS, functions_of
 from chalicelib.logic import digest
 from chalicelib.logic.archive import ListedMessage, MessageState, Page, Position, Wanted
-from chalicelib.logic.delivery import CheckingNotifier, Delivery, State
-from chalicelib.logic.digest import DAY, HOUR, LONGEST, PAGES, SETTLED, Means, due
+from chalicelib.logic.delivery_types import CheckingNotifier, Delivery, State
+from chalicelib.logic.digest import DAY, HOUR, MAX_QUERIES, MAX_SPAN, SETTLED, DigestDependencies, due
 from chalicelib.logic.notification import Quota
 from chalicelib.logic.spam import NOTHING_FOUND
 from chalicelib.settings import Digest, Site
@@ -108,7 +108,7 @@ def run(
     now: int = SEVEN + SETTLED + 60,
 ) -> list[tuple[str, str]]:
     told: list[tuple[str, str]] = []
-    means = Means(archive, log, notifiers, texts, lambda *it: told.append(it))
+    means = DigestDependencies(archive, log, notifiers, texts, lambda *it: told.append(it))
     digest.run(sites, settings, now, means)
     return told
 
@@ -126,7 +126,7 @@ def run(
         (SEVEN, SEVEN + 5, None),
         (SEVEN, SEVEN + DAY - 1, None),
         (SEVEN - 3 * DAY, SEVEN + 99, (SEVEN - 3 * DAY, SEVEN)),
-        (SEVEN - 99 * DAY, SEVEN, (SEVEN - LONGEST, SEVEN)),
+        (SEVEN - 99 * DAY, SEVEN, (SEVEN - MAX_SPAN, SEVEN)),
         # The hour was changed in herald.toml.
         (SEVEN - HOUR, SEVEN, (SEVEN - HOUR, SEVEN)),
         (SEVEN + HOUR, SEVEN + 2 * HOUR, None),
@@ -218,11 +218,11 @@ def test_it_counts_page_by_page_the_messages_of_the_day_alone() -> None:
 
 
 def test_of_too_many_it_counts_the_newest_and_says_so() -> None:
-    archive = Messages(*[listed(MessageState.DELIVERED)] * (PAGES + 1), of_page=1)
+    archive = Messages(*[listed(MessageState.DELIVERED)] * (MAX_QUERIES + 1), of_page=1)
     notifier = RecordingNotifier()
     run(InMemoryLog(), {"pushover": notifier}, archive=archive)
-    assert len(archive.asked) == PAGES
-    assert notifier.delivered[0].message.startswith(f"Messages: {PAGES}+\n")
+    assert len(archive.asked) == MAX_QUERIES
+    assert notifier.delivered[0].message.startswith(f"Messages: {MAX_QUERIES}+\n")
 
 
 # Once

@@ -9,8 +9,8 @@ from xml.etree.ElementTree import Element
 import pytest
 
 from chalicelib.logic.archive import LATEST, MessageState, Outcome, StoredMessage
-from chalicelib.logic.delivery import Delivery, State
-from chalicelib.logic.spam import Held, Verdict
+from chalicelib.logic.delivery_types import Delivery, State
+from chalicelib.logic.spam import HoldReason, Verdict
 from ops.inbox import timeline, words
 from ops.inbox.filters import Filter
 from ops.inbox.glyphs import glyph
@@ -130,7 +130,9 @@ def test_the_picture_and_its_description_have_every_event(message: StoredMessage
 
 
 def test_what_is_held_ends_there() -> None:
-    one = stored("x", MessageState.QUARANTINED, {"a": Delivery()}, verdict=Verdict(("links",), 10, Held.QUARANTINED))
+    one = stored(
+        "x", MessageState.QUARANTINED, {"a": Delivery()}, verdict=Verdict(("links",), 10, HoldReason.QUARANTINED)
+    )
     assert events(one)[-1] == ("", "quarantined", "Stored, and held as spam")
 
 

@@ -19,7 +19,7 @@ import pytest
 
 from chalicelib.errors import InvalidRequestError
 from chalicelib.logic.archive import (
-    MOST,
+    MAX_PAGE,
     ListedMessage,
     MessageState,
     Outcome,
@@ -28,8 +28,8 @@ from chalicelib.logic.archive import (
     StoredMessage,
     Wanted,
 )
-from chalicelib.logic.delivery import Delivery, State
-from chalicelib.logic.spam import Held, Verdict
+from chalicelib.logic.delivery_types import Delivery, State
+from chalicelib.logic.spam import HoldReason, Verdict
 from ops.cli import messages as commands
 from ops.cli.export import COLUMNS, harmless, write
 from ops.cli.times import When, stamp
@@ -70,7 +70,7 @@ class PagedArchive:
             found = [one for one in found if (one.received_at, one.id) < before]
         if wanted.state:
             # As far as one query looks, whatever it finds there.
-            looked, more = found[:MOST], len(found) > MOST
+            looked, more = found[:MAX_PAGE], len(found) > MAX_PAGE
             matching = tuple(one for one in looked if one.state is wanted.state)
             return Page(matching, Position(looked[-1].received_at, looked[-1].id) if more else None)
         shown = tuple(found[: wanted.limit])
@@ -90,7 +90,7 @@ def archive() -> PagedArchive:
 SITES = ("a", "b", "c", "empty")
 
 
-@pytest.mark.parametrize("limit", [1, 2, 7, MOST])
+@pytest.mark.parametrize("limit", [1, 2, 7, MAX_PAGE])
 def test_pages_over_all_sites_show_each_message_once_newest_first(limit: int) -> None:
     it, cursor = archive(), ""
     shown: list[ListedMessage] = []
@@ -228,7 +228,7 @@ def test_whole_ids_are_not_looked_for() -> None:
 
 
 def test_the_record_is_told_as_steps() -> None:
-    verdict = Verdict(("links",), 12, Held.QUARANTINED)
+    verdict = Verdict(("links",), 12, HoldReason.QUARANTINED)
     history = (
         Outcome("pushover", State.WAITING, 1, NOW + 2, "ChannelUnavailableError"),
         Outcome("pushover", State.EXPIRED, 1, NOW + 3, "ChannelUnavailableError"),
@@ -296,7 +296,7 @@ def test_every_field_is_in_the_file_and_the_file_is_whole_csv() -> None:
 
 def test_the_options_name_every_state_and_the_size_of_a_page() -> None:
     assert tuple(MessageState) == commands.STATES
-    assert commands.MOST == MOST
+    assert commands.MOST == MAX_PAGE
 
 
 @pytest.mark.parametrize(

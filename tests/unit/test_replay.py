@@ -10,10 +10,11 @@ import pytest
 
 from chalicelib.errors import ChannelUnavailableError, DeliveryIncompleteError, StoreError
 from chalicelib.logic import delivery, replay
-from chalicelib.logic.delivery import GIVE_UP, LEASE, Delivery, Invocation, Means, Notifier, Record, State
-from chalicelib.logic.replay import DUE_AFTER, TRIES, Left, Revived
-from chalicelib.logic.spam import Held, Verdict
-from chalicelib.logic.submission import content
+from chalicelib.logic.delivery import LEASE
+from chalicelib.logic.delivery_types import GIVE_UP, Delivery, DeliveryDependencies, Invocation, Notifier, Record, State
+from chalicelib.logic.duplicates import content_hash
+from chalicelib.logic.replay import DUE_AFTER, MAX_TRIES, ReplayResult, SkipReason
+from chalicelib.logic.spam import HoldReason, Verdict
 from chalicelib.settings import Channel
 from tests.fakes import NOW, Clock, InMemoryMessages, InMemoryRecent, RecordingNotifier, channel, message, site
 
@@ -30,14 +31,14 @@ FOUND: dict[str, Delivery] = {
     "pending": Delivery(),
 }
 """Every state in which a replay may find a channel."""
-LEFT = {"delivered": Left.DELIVERED, "sending": Left.SENDING}
+LEFT = {"delivered": SkipReason.DELIVERED, "sending": SkipReason.SENDING}
 """The law: these are left alone, all others are tried."""
 
 
 class World:
     """One message with a record, its channels, and whom they ring."""
 
-    def __init__(self, *, ring_again: bool = True, held: Held | None = None, **deliveries: Delivery) -> None:
+    def __init__(self, *, ring_again: bool = True, held: HoldReason | None = None, **deliveries: Delivery) -> None:
         self.channels: dict[str, Channel] = {name: channel(name, ring_again=ring_again) for name in deliveries}
         self.notifiers = {name: RecordingNotifier() for name in deliveries}
         self.store = InMemoryMessages()
@@ -46,16 +47,16 @@ class World:
         self.store.kept[MESSAGE.id] = MESSAGE
         self.store.records[MESSAGE.id] = Record("request-1", deliveries, Verdict(("links",) if held else (), 9, held))
 
-    def revive(self, *, held: bool = False) -> Revived:
-        return replay.revive(MESSAGE.id, held, self.channels, self.store, self.clock())
+    def revive(self, *, held: bool = False) -> ReplayResult:
+        return replay.apply_replay(MESSAGE.id, held, self.channels, self.store, self.clock())
 
     def run(self, name: str = "run-9", notifiers: dict[str, Notifier] | None = None) -> str:
         """The run that is asked for, as ``destined`` does it; its action."""
         found = self.store.find(MESSAGE.id)
         assert found is not None
         notifiers = notifiers or dict(self.notifiers)
-        means = Means(site(), self.channels, notifiers, self.store, self.recent, self.clock)
-        return str(delivery.deliver_again(*found, means, Invocation("request-9", name, LONG))["action"])
+        means = DeliveryDependencies(site(), self.channels, notifiers, self.store, self.recent, self.clock)
+        return str(delivery.deliver_again(*found, means, Invocation("request-9", name, LONG)).action)
 
     def rung(self) -> dict[str, int]:
         return {name: len(notifier.delivered) for name, notifier in self.notifiers.items()}
@@ -75,10 +76,10 @@ def test_a_replay_tries_what_has_not_delivered_and_nothing_else(state: str, ring
     before = world.record
     done = world.revive()
     if state in LEFT:
-        assert done == Revived((), {"a": LEFT[state]})
+        assert done == ReplayResult((), {"a": LEFT[state]})
         assert world.record == before, "nothing is changed, not even its age"
         return
-    assert done == Revived(("a",), {})
+    assert done == ReplayResult(("a",), {})
     assert world.record.deliveries["a"] == Delivery(State.PENDING, FOUND[state].attempts, since=NOW)
     assert (world.record.due_at, world.record.replayed_at) == (NOW + DUE_AFTER, NOW)
     assert world.run() == "delivered"
@@ -91,7 +92,7 @@ def test_a_replay_tries_what_has_not_delivered_and_nothing_else(state: str, ring
 def test_a_channel_that_no_longer_serves_the_site_is_left_alone(state: str) -> None:
     world = World(a=FOUND[state])
     world.channels = {}
-    assert world.revive() == Revived((), {"a": LEFT.get(state, Left.GONE)})
+    assert world.revive() == ReplayResult((), {"a": LEFT.get(state, SkipReason.GONE)})
 
 
 # Two channels
@@ -136,7 +137,7 @@ def test_a_replay_that_comes_second_to_a_claim_leaves_the_channel_alone() -> Non
     world = World(a=FOUND["waiting"], b=FOUND["rejected"])
     claimed = Delivery(State.SENDING, 5, "run-8", NOW + LEASE)
     world.store.before_revival = lambda: _once(world, lambda: world.store.put(MESSAGE.id, "a", claimed))
-    assert world.revive() == Revived(("b",), {"a": Left.SENDING})
+    assert world.revive() == ReplayResult(("b",), {"a": SkipReason.SENDING})
     assert world.record.deliveries["a"] == claimed
 
 
@@ -152,13 +153,13 @@ def test_a_replay_that_is_always_second_gives_up_and_changes_nothing() -> None:
     world.store.before_revival = be_quicker
     with pytest.raises(StoreError):
         world.revive()
-    assert (looked, world.record.replayed_at) == (TRIES, 0)
+    assert (looked, world.record.replayed_at) == (MAX_TRIES, 0)
 
 
 def test_two_replays_at_once_ring_once() -> None:
     world = World(a=FOUND["rejected"])
     world.store.before_revival = lambda: _once(world, world.revive)
-    assert world.revive() == Revived(("a",), {})
+    assert world.revive() == ReplayResult(("a",), {})
     assert [world.run("run-8"), world.run("run-9")] == ["delivered", "duplicate"]
     assert world.rung() == {"a": 1}
 
@@ -197,21 +198,21 @@ def test_the_age_counts_from_the_replay_on() -> None:
 # Release
 
 
-@pytest.mark.parametrize("held", Held)
-def test_a_release_rings_and_keeps_what_was_found(held: Held) -> None:
+@pytest.mark.parametrize("held", HoldReason)
+def test_a_release_rings_and_keeps_what_was_found(held: HoldReason) -> None:
     world = World(held=held, a=Delivery(), b=Delivery())
     assert world.run() == held
-    assert world.revive(held=True) == Revived(("a", "b"), {})
+    assert world.revive(held=True) == ReplayResult(("a", "b"), {})
     assert world.run() == "delivered"
     assert world.rung() == {"a": 1, "b": 1}
     assert world.record.verdict == Verdict(("links",), 9, None)
 
 
 def test_what_is_released_is_not_held_again_because_another_has_its_content() -> None:
-    world = World(held=Held.DUPLICATE, a=Delivery())
+    world = World(held=HoldReason.DUPLICATE, a=Delivery())
     other = message("22222222-2222-4222-8222-222222222222")
     world.store.add(other, Record("request-2", {"a": FOUND["delivered"]}))
-    what = f"content#{content('default', MESSAGE.fields)}"
+    what = f"content#{content_hash('default', MESSAGE.fields)}"
     world.recent.take_over(what, other.id, NOW - 1, 600)
     world.revive(held=True)
     assert world.run() == "delivered"
@@ -220,7 +221,7 @@ def test_what_is_released_is_not_held_again_because_another_has_its_content() ->
 
 def test_a_replay_refuses_what_is_held_and_a_release_what_is_not() -> None:
     with pytest.raises(LookupError):
-        World(held=Held.QUARANTINED, a=Delivery()).revive()
+        World(held=HoldReason.QUARANTINED, a=Delivery()).revive()
     with pytest.raises(LookupError):
         World(a=FOUND["rejected"]).revive(held=True)
 
@@ -238,9 +239,9 @@ def test_what_is_not_there_is_neither_replayed_nor_released() -> None:
 def test_lambda_s_retry_of_the_first_event_after_a_replay_rings_once_with_it() -> None:
     world = World(a=FOUND["rejected"])
     world.revive()
-    means = Means(site(), world.channels, dict(world.notifiers), world.store, world.recent, world.clock)
+    means = DeliveryDependencies(site(), world.channels, dict(world.notifiers), world.store, world.recent, world.clock)
     first = Invocation("request-1", "run-7", LONG)
-    assert delivery.deliver(MESSAGE, Verdict(), means, first)["action"] == "delivered"
+    assert delivery.deliver(MESSAGE, Verdict(), means, first).action == "delivered"
     assert world.run() == "duplicate"
     assert world.rung() == {"a": 1}
 
@@ -249,8 +250,10 @@ def test_a_letter_that_is_fed_back_rings_nothing_that_has_ended() -> None:
     """Another request id, the same event: what SNS's redelivery is."""
     for state in ("delivered", "rejected", "expired", "sending"):
         world = World(a=FOUND[state])
-        means = Means(site(), world.channels, dict(world.notifiers), world.store, world.recent, world.clock)
-        assert delivery.deliver(MESSAGE, Verdict(), means, Invocation("letter", "run-7", LONG))["action"] == "duplicate"
+        means = DeliveryDependencies(
+            site(), world.channels, dict(world.notifiers), world.store, world.recent, world.clock
+        )
+        assert delivery.deliver(MESSAGE, Verdict(), means, Invocation("letter", "run-7", LONG)).action == "duplicate"
         assert world.rung() == {"a": 0}
 
 
@@ -258,7 +261,7 @@ def test_a_letter_of_a_message_that_was_never_stored_delivers_it_however_old_it_
     world = World(a=Delivery())
     world.store.records.clear()
     world.clock.now = NOW + 10 * GIVE_UP
-    means = Means(site(), world.channels, dict(world.notifiers), world.store, world.recent, world.clock)
+    means = DeliveryDependencies(site(), world.channels, dict(world.notifiers), world.store, world.recent, world.clock)
     for number in range(2):
         try:
             delivery.deliver(MESSAGE, Verdict(), means, Invocation(f"letter-{number}", f"run-{number}", LONG))

@@ -13,7 +13,7 @@ from chalicelib.errors import StoreError
 from chalicelib.logic.spam import (
     COUNTS_AS,
     PROOF_LIFE,
-    Held,
+    HoldReason,
     Signal,
     Verdict,
     links,
@@ -338,7 +338,7 @@ def test_links_are_a_sign_beyond_the_most_that_is_allowed(number: int, signals: 
 
 def test_no_link_at_all_may_be_allowed() -> None:
     rules = site(spam=only("links", most_links=0))
-    assert screen(message(message="http://a"), rules, InMemoryRecent()).held is Held.QUARANTINED
+    assert screen(message(message="http://a"), rules, InMemoryRecent()).held is HoldReason.QUARANTINED
     assert screen(message(message="Hi"), rules, InMemoryRecent()).held is None
 
 
@@ -351,7 +351,7 @@ def test_the_message_after_the_most_that_one_address_may_send_is_a_sign_and_each
     recent, rules = InMemoryRecent(), site(spam=only("rate", most_messages=3))
     verdicts = [screen(numbered(number, NOW + number, sender="s"), rules, recent) for number in range(6)]
     assert [verdict.signals for verdict in verdicts] == [(), (), (), ("rate",), ("rate",), ("rate",)]
-    assert [verdict.held for verdict in verdicts] == [None] * 3 + [Held.QUARANTINED] * 3
+    assert [verdict.held for verdict in verdicts] == [None] * 3 + [HoldReason.QUARANTINED] * 3
 
 
 def test_messages_that_lie_far_enough_apart_are_no_sign() -> None:
@@ -372,7 +372,7 @@ def test_each_sender_and_each_site_is_counted_for_itself() -> None:
 def test_a_solution_that_is_sent_with_another_message_is_a_sign() -> None:
     recent, rules = InMemoryRecent(), site(spam=only("proof_of_work"))
     assert screen(numbered(1, proof="p"), rules, recent) == Verdict()
-    assert screen(numbered(2, proof="p"), rules, recent) == Verdict(("proof_replayed",), 10, Held.QUARANTINED)
+    assert screen(numbered(2, proof="p"), rules, recent) == Verdict(("proof_replayed",), 10, HoldReason.QUARANTINED)
     assert screen(numbered(3, proof="q"), rules, recent) == Verdict()
     last = numbered(4, NOW + PROOF_LIFE - 1, proof="p")
     assert screen(last, rules, recent).signals == ("proof_replayed",), "as long as its challenge may be valid"
@@ -381,7 +381,7 @@ def test_a_solution_that_is_sent_with_another_message_is_a_sign() -> None:
 def test_a_solution_that_was_used_for_a_quarantined_message_is_used() -> None:
     recent = InMemoryRecent()
     rules = site(spam=replace(only("proof_of_work"), points={"proof_of_work": 10, "honeypot": 10}))
-    assert screen(numbered(1, proof="p", signals=("honeypot",)), rules, recent).held is Held.QUARANTINED
+    assert screen(numbered(1, proof="p", signals=("honeypot",)), rules, recent).held is HoldReason.QUARANTINED
     assert screen(numbered(2, proof="p"), rules, recent).signals == ("proof_replayed",)
 
 
@@ -421,7 +421,7 @@ def test_from_the_threshold_on_a_message_is_quarantined(quarantine_from: int, he
     it = replace(message(), signals=(Signal.HONEYPOT, Signal.NO_PROOF))
     verdict = screen(it, rules, InMemoryRecent())
     assert verdict.score == 17
-    assert verdict.held is (Held.QUARANTINED if held else None)
+    assert verdict.held is (HoldReason.QUARANTINED if held else None)
 
 
 def test_a_sign_that_the_site_does_not_count_is_kept_and_counts_nothing() -> None:
@@ -451,7 +451,7 @@ def test_the_same_content_is_no_sign_of_spam_and_nobody_is_asked_for_it(once_wit
 
 def test_a_message_with_a_key_is_looked_at_for_spam_all_the_same() -> None:
     it = numbered(1, keyed=True, signals=("honeypot",))
-    assert screen(it, site(spam=only("honeypot")), InMemoryRecent()).held is Held.QUARANTINED
+    assert screen(it, site(spam=only("honeypot")), InMemoryRecent()).held is HoldReason.QUARANTINED
 
 
 # Screening once more
@@ -490,7 +490,7 @@ def test_a_retry_after_a_crash_is_not_held_for_what_came_later() -> None:
     first = numbered(0, NOW, sender="s")
     assert screen(first, rules, recent) == Verdict()
     later = [screen(numbered(number, NOW + number, sender="s"), rules, recent).held for number in range(1, 5)]
-    assert later == [None, Held.QUARANTINED, Held.QUARANTINED, Held.QUARANTINED]
+    assert later == [None, HoldReason.QUARANTINED, HoldReason.QUARANTINED, HoldReason.QUARANTINED]
     assert screen(first, rules, recent) == Verdict()
 
 

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from chalicelib.errors import Problem, SubmissionError
 from chalicelib.logic.bodies import JSON, Pairs, read
+from chalicelib.logic.duplicates import content_hash
 from chalicelib.logic.fields import KNOWN, NAMES, SINGLE_LINE, Role
 from chalicelib.logic.submission import (
     _PLAIN_ADDRESS,
@@ -23,7 +24,6 @@ from chalicelib.logic.submission import (
     Message,
     Submission,
     classify_fields,
-    content,
     message_id,
     validate,
 )
@@ -696,7 +696,7 @@ def test_the_fields_of_a_published_message_stay_in_the_order_sent() -> None:
 
 
 def said(it: Message) -> str:
-    return content(it.site, it.fields)
+    return content_hash(it.site, it.fields)
 
 
 def test_the_same_site_and_fields_are_the_same_content_whatever_else_differs() -> None:
@@ -744,15 +744,15 @@ def test_another_order_site_name_or_text_is_another_content() -> None:
     ],
 )
 def test_no_separator_in_a_field_makes_two_contents_one(one: dict[str, str], other: dict[str, str]) -> None:
-    assert content("default", one) != content("default", other)
+    assert content_hash("default", one) != content_hash("default", other)
 
 
 def test_a_content_can_be_named_even_for_half_a_character() -> None:
-    assert content("default", {"message": "\ud800"}) != content("default", {"message": "\udfff"})
+    assert content_hash("default", {"message": "\ud800"}) != content_hash("default", {"message": "\udfff"})
 
 
 def test_of_a_content_nothing_is_legible() -> None:
-    found = content("default", {"message": "MARKER"})
+    found = content_hash("default", {"message": "MARKER"})
     assert "MARKER" not in found
     assert len(found) == 64
 
@@ -785,7 +785,7 @@ def test_another_key_or_another_site_is_another_message() -> None:
 
 def test_no_key_can_be_written_so_that_it_is_taken_for_another_site_or_text() -> None:
     assert message_id("a", "b\nc", HELLO) != message_id("a\nb", "c", HELLO)
-    assert message_id("a", f"k\n{content('a', HELLO)}", {}) != message_id("a", "k", HELLO)
+    assert message_id("a", f"k\n{content_hash('a', HELLO)}", {}) != message_id("a", "k", HELLO)
 
 
 def test_without_a_key_each_message_has_an_id_of_its_own() -> None:

@@ -55,7 +55,7 @@ def _report_fallback(why: str, variables: tuple[str, ...]) -> None:
     emit(current_stage(os.environ), Metric.AWS_CLIENT_FALLBACK, {"variables": ", ".join(variables)})
 
 
-def arn_beside(function_arn: str, service: str, resource: str) -> str:
+def sibling_arn(function_arn: str, service: str, resource: str) -> str:
     """The ARN of a resource in the partition, region and account of the running function.
 
     ``chalice local`` runs without a function's ARN; then the credentials tell (sts:GetCallerIdentity needs no grant),

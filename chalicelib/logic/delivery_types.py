@@ -1,0 +1,199 @@
+"""What is known of a message and its channels, and what a run of ``destined`` works with. No rules: ``delivery.py``.
+
+docs/delivery.md defines each state and action.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import Protocol
+
+from chalicelib.logic.notification import Notification, Quota
+from chalicelib.logic.spam import NOTHING_FOUND, HoldReason, RecentActivity, Verdict
+from chalicelib.logic.submission import Message
+from chalicelib.settings import Channel, Site
+
+SOURCE = "herald.contact"
+"""The ``source`` of every result that is about a message."""
+GIVE_UP = 72 * 60 * 60
+
+
+class State(StrEnum):
+    """What is known of one message on one channel."""
+
+    PENDING = "pending"
+    SENDING = "sending"
+    DELIVERED = "delivered"
+    REJECTED = "rejected"
+    WAITING = "waiting"
+    UNCERTAIN = "uncertain"
+    EXPIRED = "expired"
+
+    @property
+    def is_final(self) -> bool:
+        """Whether only a person's replay can change it."""
+        return self in (State.DELIVERED, State.REJECTED, State.EXPIRED)
+
+
+class Action(StrEnum):
+    """How a run of ``destined`` ended, as the bus reports it."""
+
+    DELIVERED = "delivered"
+    UNDELIVERABLE = "undeliverable"
+    UNCERTAIN = "uncertain"
+    DUPLICATE = "duplicate"
+    QUARANTINED = "quarantined"
+    WAITING = "waiting"
+    """A channel still can't deliver; only the scheduled retry ends so."""
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """The state of one message on one channel. Times are seconds since the epoch."""
+
+    state: State = State.PENDING
+    attempts: int = 0
+    owner: str = ""
+    """The run that claimed the channel last."""
+    until: int = 0
+    """While ``sending``: when the claim ends. By then the claimant's call has ended too."""
+    next_attempt_at: int = 0
+    """While ``waiting`` or ``uncertain``: the earliest time of the next attempt."""
+    reference: str = ""
+    """The provider's id of what it accepted."""
+    error: str = ""
+    """The class of the last error."""
+    since: int = 0
+    """When this state began; 0 before the first attempt."""
+
+    def is_on_hold(self, channel: Channel | None) -> bool:
+        """Whether a person must decide: the outcome is uncertain and the channel is set to ``hold``."""
+        return self.state is State.UNCERTAIN and channel is not None and not channel.ring_again
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """What is stored about one message. Times are seconds since the epoch."""
+
+    owner: str
+    """The request id of the invocation that stored it."""
+    deliveries: Mapping[str, Delivery]
+    """By the channel's name."""
+    verdict: Verdict = NOTHING_FOUND
+    due_at: int = 0
+    """When the scheduled retry runs the message again; 0 for never."""
+    replayed_at: int = 0
+    """When a person last replayed it, from which its age counts; 0 for never."""
+
+    @property
+    def is_untouched(self) -> bool:
+        """Whether no channel was tried or replayed yet."""
+        return all(delivery == Delivery() for delivery in self.deliveries.values())
+
+    @property
+    def can_notify(self) -> bool:
+        """Whether the owner was notified of the message, or still may be."""
+        lost = (State.REJECTED, State.EXPIRED)
+        return not self.verdict.held and any(delivery.state not in lost for delivery in self.deliveries.values())
+
+    def held_as_duplicate_of(self, message_id: str) -> Record:
+        """The record of a message that is held because ``message_id`` has the same content."""
+        return replace(self, verdict=replace(self.verdict, held=HoldReason.DUPLICATE, duplicate_of=message_id))
+
+
+@dataclass(frozen=True, slots=True)
+class Invocation:
+    """One run of the function."""
+
+    id: str
+    """The event's request id: the same for Lambda's retries of an event, and for one that it delivers twice."""
+    run: str
+    """A unique name, also among runs with the same request id."""
+    ends_at: int
+    """The second at which Lambda ends this run, finished or not."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryResult:
+    """What a run of ``destined`` reports about a message."""
+
+    message_id: str
+    site: str
+    action: Action
+    channels: Mapping[str, State]
+    verdict: Verdict = NOTHING_FOUND
+
+    def as_json(self) -> dict[str, object]:
+        """The JSON object that Lambda puts on the bus; docs/bus.md describes it."""
+        verdict = self.verdict
+        return {
+            "source": SOURCE,
+            "action": str(self.action),
+            "message": {
+                "id": self.message_id,
+                "site": self.site,
+                "channels": {name: str(state) for name, state in self.channels.items()},
+                **({"signals": list(verdict.signals), "score": verdict.score} if verdict.signals else {}),
+                **({"duplicate_of": verdict.duplicate_of} if verdict.duplicate_of else {}),
+            },
+        }
+
+
+class MessageStore(Protocol):
+    """Stores messages and what became of them; raises :class:`~chalicelib.errors.StoreError` where it can't."""
+
+    def add(self, message: Message, record: Record) -> Record | None:
+        """Store a new message; if it is already stored, change nothing and return its record."""
+
+    def find(self, message_id: str) -> tuple[Message, Record] | None:
+        """A message and its record; None when it doesn't exist (any more)."""
+
+    def change(
+        self, message_id: str, channel: str, before: Delivery, after: Delivery, due_at: int | None = None
+    ) -> bool:
+        """Replace one channel's delivery; return False, and change nothing, when it is no longer ``before``.
+
+        ``due_at`` becomes the record's; None leaves that as it is.
+        """
+
+    def postpone(self, message_id: str, due_at: int) -> None:
+        """Set the record's ``due_at``, and nothing else."""
+
+    def hold(self, message_id: str, duplicate_of: str) -> None:
+        """Hold a message as a duplicate: no channel is tried, and it is never due."""
+
+
+class Notifier(Protocol):
+    """Delivers a notification to the owner by one channel."""
+
+    def notify(self, notification: Notification) -> str:
+        """Deliver and return the provider's reference; raises an :class:`~chalicelib.errors.InvokeError`."""
+
+
+class CheckingNotifier(Notifier, Protocol):
+    """A notifier that can also check whether it could deliver."""
+
+    def check(self, notification: Notification) -> Quota | None:
+        """Check without delivering; raises the :class:`~chalicelib.errors.InvokeError` that a delivery would.
+
+        Returns the remaining quota of the provider; None where there is none, or it is unknown.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryDependencies:
+    """What a run works with, for the message's site."""
+
+    site: Site | None
+    """None for a site that has left the configuration since."""
+    channels: Mapping[str, Channel]
+    notifiers: Mapping[str, Notifier]
+    store: MessageStore
+    recent: RecentActivity
+    now: Callable[[], int]
+    give_up: int = GIVE_UP
+    """Seconds after which a message is not tried any more."""
+    on_recorded: Callable[[Message, str, Delivery], None] = lambda message, channel, delivery: None
+    """Called with each outcome of a channel, once it is recorded."""

@@ -1,0 +1,55 @@
+"""Decide whether two messages are the same: the content hash, and which of several with one content is delivered.
+
+The rules: docs/spam.md, "The same message twice".
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from chalicelib.logic.delivery_types import DeliveryDependencies, Record
+    from chalicelib.logic.submission import Message
+
+
+def content_hash(site: str, fields: Mapping[str, str]) -> str:
+    """The same for two messages of one site with the same fields in the same order. Spam fields don't count."""
+    return hashlib.sha256(json.dumps([site, list(fields.items())]).encode()).hexdigest()
+
+
+def hold_if_duplicate(message: Message, record: Record, dependencies: DeliveryDependencies) -> Record:
+    """Hold a message that nobody was notified of yet if another one with its content is delivered instead.
+
+    Returns the record as it is afterwards. Call it once the message is stored: every message that is told of this one
+    by :func:`same_content` relies on it.
+    """
+    if record.verdict.held or not record.is_untouched:
+        return record
+    first = same_content(message, dependencies)
+    if not first:
+        return record
+    dependencies.store.hold(message.id, first)
+    return record.held_as_duplicate_of(first)
+
+
+def same_content(message: Message, dependencies: DeliveryDependencies) -> str:
+    """The id of an earlier message with the same content that is delivered instead of this one; empty if there is none.
+
+    A message with an idempotency key is never a duplicate. A message that notifies nobody, because it was quarantined,
+    rejected or deleted, replaces no other.
+    """
+    site = dependencies.site
+    if site is None or not site.once_within or message.keyed:
+        return ""
+    key = f"content#{content_hash(site.name, message.fields)}"
+    first = dependencies.recent.first(key, message.id, message.received_at, site.once_within)
+    if first == message.id:
+        return ""
+    stored = dependencies.store.find(first)
+    if stored is not None and stored[1].can_notify:
+        return first
+    dependencies.recent.take_over(key, message.id, message.received_at, site.once_within)
+    return ""
