@@ -1,8 +1,22 @@
 // Herald: sends <form data-herald> without leaving the page. Without this script the browser sends the same form.
 // No dependency, no cookie, nothing stored. Attributes, events and texts: docs/site.md. Apache License 2.0.
-document.querySelectorAll("form[data-herald]").forEach((form, number) => {
+// Asynchronous: what throws for one form leaves the others alone.
+Document.prototype.querySelectorAll.call(document, "form[data-herald]").forEach(async (element, number) => {
   "use strict";
-  const LIMIT = 20000; // milliseconds for an answer, or a solution; one that expires sooner might arrive late
+  // Safari before 15.4 doesn't say which button was pressed.
+  if (!("submitter" in (window.SubmitEvent || Event).prototype)) return;
+
+  // A control named "remove" hides its form's method, <img name="createElement"> the document's: ask the prototypes.
+  const unhidden = (node, { prototype }) => new Proxy({}, {
+    get(_, name) {
+      const value = Reflect.get(prototype, name, node);
+      return typeof value === "function" ? value.bind(node) : value;
+    },
+  });
+  const form = unhidden(element, HTMLFormElement);
+  const page = unhidden(document, Document);
+
+  const LIMIT = 20000; // milliseconds for an answer or a solution
   const TEXTS = {
     en: {
       sending: "Sending …",
@@ -25,33 +39,32 @@ document.querySelectorAll("form[data-herald]").forEach((form, number) => {
       busy: "Das geht gerade nicht. Nichts ist verloren: bitte in {n} noch einmal senden.",
     },
   };
-  const page = (form.closest("[lang]") || form).lang.slice(0, 2).toLowerCase();
-  const language = page in TEXTS ? page : "en";
+  const language = Object.keys(TEXTS).find((each) => form.matches(`:lang(${each})`)) || "en";
   const say = (key) => form.dataset[key] || TEXTS[language][key];
+  const checks = !form.noValidate;
   const errors = new Map(); // by the first field of a group
   const attempts = new Map(); // content → key, seconds, solution: the same is no second message
-  let count = 0;
-  let started, sending, ready; // ready: a solution that was not sent yet
+  let count = 0, started, sending, ready; // ready: a solution that was not sent yet
 
   const set = (element, name, value) => value ? element.setAttribute(name, value) : element.removeAttribute(name);
   const choice = (field) => /radio|checkbox/.test(field.type);
+  const hints = (field) => field.getAttribute("aria-describedby") || "";
   const hex = (bytes) => Array.from(new Uint8Array(bytes), (byte) => byte.toString(16).padStart(2, "0")).join("");
   const bytes = (text) => Uint8Array.from(text.match(/../g), (pair) => parseInt(pair, 16));
 
-  form.noValidate = true;
-  // After the form: inside of something busy, screen readers may keep silent.
-  const status = document.createElement("p");
+  const status = page.createElement("p");
   status.className = "herald-status";
   set(status, "role", "status");
-  form.after(status);
 
   function tell(state, text) {
+    // After the form: inside of something busy, screen readers may keep silent.
+    if (!status.isConnected) form.after(status);
     status.dataset.state = state;
     status.textContent = text;
   }
 
   function groupOf(field) {
-    if (!choice(field)) return [field];
+    if (!choice(field) || !field.name) return [field];
     return [...form.elements].filter((each) => each.name === field.name && each.type === field.type);
   }
 
@@ -64,7 +77,7 @@ document.querySelectorAll("form[data-herald]").forEach((form, number) => {
   function show(field, text) {
     const group = groupOf(field);
     if (errors.has(group[0])) return;
-    const place = document.createElement("p");
+    const place = page.createElement("p");
     place.className = "error";
     place.id = `herald-${number}-${++count}`;
     place.textContent = text;
@@ -74,7 +87,7 @@ document.querySelectorAll("form[data-herald]").forEach((form, number) => {
     else (last.closest("label") || (choice(last) && last.labels[0]) || last).after(place);
     for (const each of group) {
       set(each, "aria-invalid", "true");
-      set(each, "aria-describedby", `${each.getAttribute("aria-describedby") || ""} ${place.id}`.trim());
+      set(each, "aria-describedby", `${hints(each)} ${place.id}`.trim());
     }
     errors.set(group[0], { text, group, place });
   }
@@ -83,36 +96,29 @@ document.querySelectorAll("form[data-herald]").forEach((form, number) => {
     const { group, place } = errors.get(first);
     for (const each of group) {
       set(each, "aria-invalid");
-      set(each, "aria-describedby", each.getAttribute("aria-describedby").replace(place.id, "").trim());
+      set(each, "aria-describedby", hints(each).replace(place.id, "").trim());
     }
     place.remove();
     errors.delete(first);
     if (!errors.size) tell("", "");
   }
 
-  function happened(name, detail) {
-    return form.dispatchEvent(new CustomEvent(`herald:${name}`, { bubbles: true, cancelable: true, detail }));
-  }
+  const happened = (name, detail) =>
+    form.dispatchEvent(new CustomEvent(`herald:${name}`, { bubbles: true, cancelable: true, detail }));
 
-  function focusFirst() {
+  function stop(text) {
+    tell("failed", text);
     [...form.elements].find((each) => errors.has(each))?.focus();
   }
 
-  function failed(status, message, errors = []) {
-    tell("failed", message);
-    happened("failed", { status, message, errors });
-    focusFirst();
-  }
-
-  function sent({ id, next }) {
-    attempts.clear();
-    form.reset();
-    tell("sent", say("success"));
-    if (!happened("sent", { id, next })) return;
-    if ("redirect" in form.dataset && /^https?:/.test(next)) return location.assign(next);
-    form.remove();
-    status.tabIndex = -1;
-    status.focus();
+  // Whether the markup lets the fields be sent.
+  function check(button) {
+    for (const first of [...errors.keys()]) clear(first);
+    if (checks && !button?.formNoValidate) {
+      for (const field of form.elements) if (fault(field)) show(field, fault(field));
+    }
+    if (errors.size) stop(say("faulty"));
+    return !errors.size;
   }
 
   // The answer, and its JSON if it is any; throws when there is none in time.
@@ -145,82 +151,125 @@ document.querySelectorAll("form[data-herald]").forEach((form, number) => {
     }
   }
 
-  // From the first touch, not from loading: robots let a page rest, then fill it in at once.
+  // From the first touch, not from loading: robots wait, then fill in at once.
   function touched() {
-    started = started || performance.now();
+    started ||= performance.now();
     if (!form.dataset.challenge || Date.now() < ready?.until) return;
     const work = (ready = { until: Date.now() + LIMIT });
     work.payload = solve(work).catch(() => {}); // without one the server decides
   }
 
-  async function post(submitter) {
-    const body = new FormData(form);
-    if (submitter?.name) body.append(submitter.name, submitter.value);
-    const content = JSON.stringify([...body]);
+  // As multipart, unless the button says otherwise.
+  function encoded(data, type) {
+    const pairs = [...data].map(([name, value]) => [name, value.name ?? value]);
+    if (/urlencoded/.test(type)) return new URLSearchParams(pairs);
+    return /plain/.test(type) ? pairs.map((pair) => `${pair.join("=")}\r\n`).join("") : data;
+  }
+
+  // The answer and its JSON; nothing where the connection failed.
+  async function post(button) {
+    const data = new FormData(element);
+    if (button?.name) data.append(button.name, button.value);
+    const url = (button?.getAttribute("formaction") ?? form.getAttribute("action")) || location.href;
+    const content = JSON.stringify([url, ...data]);
     if (!attempts.has(content)) {
       touched();
       attempts.set(content, { seconds: ((performance.now() - started) / 1000).toFixed(1) });
     }
     const attempt = attempts.get(content);
-    body.set("_fill_seconds", attempt.seconds);
+    data.set("_fill_seconds", attempt.seconds);
     if (!attempt.work || Date.now() >= attempt.work.until) {
       touched();
       attempt.work = ready;
       ready = null;
     }
     const payload = await attempt.work?.payload;
-    if (payload) body.set("altcha", payload);
+    if (payload) data.set("altcha", payload);
     if (payload && attempt.bare) attempt.key = 0; // once held, it stays so
     attempt.bare = !payload;
     attempt.key ||= hex(crypto.getRandomValues(new Uint8Array(16)));
     const headers = { Accept: "application/json", "Accept-Language": language, "Idempotency-Key": attempt.key };
-    const [answer, said] = await ask(form.getAttribute("action"), { method: "POST", headers, body }).catch(() => []);
-    if (!answer) return failed(0, say("offline"));
-    if (answer.ok) return sent(said);
+    const body = encoded(data, button?.formEnctype);
+    const [answer, said] = await ask(url, { method: "POST", headers, body }).catch(() => []);
+    if (answer?.status < 500) attempt.work = null; // looked at, it may count as used
+    return [answer, said];
+  }
+
+  function sent({ id, next }) {
+    tell("sent", say("success"));
+    attempts.clear();
+    form.reset();
+    if (!happened("sent", { id, next })) return;
+    if ("redirect" in form.dataset && /^https?:/.test(next)) return location.assign(next);
+    form.remove();
+    status.tabIndex = -1;
+    status.focus();
+  }
+
+  function failed(status, message, errors = []) {
+    stop(message);
+    happened("failed", { status, message, errors });
+  }
+
+  function refused(answer, said) {
     if (answer.status === 429 || answer.status === 503) {
       const seconds = Number(answer.headers.get("Retry-After")) || 60; // a page may not read it
       const n = seconds.toLocaleString(language, { style: "unit", unit: "second", unitDisplay: "long" });
       return failed(answer.status, say("busy").replace("{n}", n));
     }
-    if (answer.status < 500) attempt.work = null; // looked at, it may count as used
+    const list = Array.isArray(said.errors) ? said.errors : [];
     const lines = new Set([said.title || say("failed")]);
-    for (const { field, message } of said.errors || []) {
+    for (const { field, message } of list) {
       const place = field && [...form.elements].find((each) => each.name === field && each.type !== "hidden");
       if (place) show(place, message);
       else lines.add(field ? `${field}: ${message}` : message);
     }
-    failed(answer.status, [...lines].join(" "), said.errors);
+    failed(answer.status, [...lines].join(" "), list);
   }
 
   function busy(is) {
     sending = is;
     set(form, "aria-busy", is);
-    // `disabled` would lose the focus.
+    // `disabled` would lose focus.
     for (const each of form.elements) if (each.type === "submit") set(each, "aria-disabled", is);
   }
 
-  form.addEventListener("submit", async (event) => {
-    if (event.defaultPrevented) return;
-    event.preventDefault();
-    if (sending) return;
-    for (const first of [...errors.keys()]) clear(first);
-    for (const field of form.elements) if (fault(field)) show(field, fault(field));
-    if (errors.size) {
-      tell("failed", say("faulty"));
-      return focusFirst();
+  async function send(button) {
+    let answer, said;
+    try {
+      busy(true);
+      tell("sending", say("sending"));
+      [answer, said] = await post(button);
+      if (!answer) failed(0, say("offline"));
+      else if (answer.ok) sent(said);
+      else refused(answer, said);
+    } catch (error) {
+      console.error(error);
+      if (!answer?.ok) failed(answer?.status || 0, say("failed")); // what was accepted stays so
+    } finally {
+      busy(false);
     }
-    busy(true);
-    tell("sending", say("sending"));
-    await post(event.submitter).catch(() => failed(0, say("failed")));
-    busy(false);
+  }
+
+  form.addEventListener("submit", (event) => {
+    if (event.defaultPrevented) return;
+    const button = event.submitter;
+    const method = button?.formMethod || (form.method === "dialog" ? "dialog" : "post");
+    const ours = method === "post" && !button?.formTarget; // else it is the browser's
+    const good = !(ours && sending) && check(button);
+    // Not earlier: what throws above leaves the form to the browser.
+    if (ours || !good) event.preventDefault();
+    if (ours && good) send(button);
   });
   // On the document, as a field may stand outside of its form.
-  const on = (type, act) => document.addEventListener(type, ({ target }) => target.form === form && act(target));
+  const on = (type, act) => page.addEventListener(type, ({ target }) => target.form === element && act(target));
   on("focusin", touched);
   on("input", (field) => {
     touched();
     const [first] = groupOf(field);
-    // Corrected, or wrong in another way, which is said when it is sent.
+    // Corrected, or wrong in another way: sending tells.
     if (errors.has(first) && errors.get(first).text !== fault(field)) clear(first);
   });
+  tell("", "");
+  form.setAttribute("novalidate", "");
 });

@@ -1,0 +1,304 @@
+"""The script on forms that nobody here wrote: whatever their controls are called, whichever button is pressed."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import ExitStack
+from email.parser import BytesParser
+from email.policy import HTTP
+from html import escape
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, NamedTuple
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests.e2e.conftest import ROOT
+
+SCRIPT = (ROOT / "web" / "site" / "herald.js").read_bytes()
+THANKS = "Thank you: your message is on its way."
+REFUSED = {"title": "Some fields need another look.", "errors": [{"field": "message", "message": "Too long."}]}
+ANSWERS = {
+    "accepted": (202, "application/json", '{"id": "1", "next": "/thanks"}'),
+    "refused": (422, "application/problem+json", json.dumps(REFUSED)),
+    "html": (200, "text/html", "<p>Thanks"),
+    "empty": (202, "application/json", ""),
+    "list": (200, "application/json", "[]"),
+    "text": (200, "application/json", '"ok"'),
+    "cut": (202, "application/json", '{"id": '),
+    "redirected": (303, "text/html", ""),
+    "nowhere": (202, "application/json", '{"next": "https://["}'),
+}
+
+
+class Posted(NamedTuple):
+    path: str
+    key: str | None
+    """Idempotency-Key; None from a browser that sent the form itself."""
+    type: str
+    fields: list[tuple[str, str]]
+    text: str
+
+
+class Site:
+    """Serves one page with the script, answers forms by the path that they are sent to, and remembers what came."""
+
+    def __init__(self, browser: Browser, stack: ExitStack) -> None:
+        self.posted: list[Posted] = []
+        self.complaints: list[str] = []
+        self._page = ""
+        site = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_GET(self) -> None:
+                if self.path == "/herald.js":
+                    self._answer(200, "text/javascript", SCRIPT)
+                else:
+                    self._answer(200, "text/html; charset=utf-8", site._page.encode())
+
+            def do_POST(self) -> None:
+                site.posted.append(read(self))
+                code, media_type, text = ANSWERS[self.path.strip("/")]
+                self._answer(code, media_type, text.encode())
+
+            def _answer(self, code: int, media_type: str, body: bytes) -> None:
+                self.send_response(code)
+                self.send_header("Content-Type", media_type)
+                self.send_header("Content-Length", str(len(body)))
+                if code == 303:
+                    self.send_header("Location", "/thanks")
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, format: str, *arguments: Any) -> None:
+                pass
+
+        server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        stack.callback(server.server_close)
+        stack.callback(server.shutdown)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        self.url = f"http://127.0.0.1:{server.server_address[1]}/"
+        self.context = browser.new_context()
+        stack.callback(self.context.close)
+        self.context.on("weberror", lambda error: self.complaints.append(str(error.error)))
+
+    def show(self, body: str, script: str = '<script src="/herald.js" defer></script>') -> Page:
+        self._page = f'<!doctype html><html lang="en"><link rel="icon" href="data:,"><body>{body}{script}'
+        page = self.context.new_page()
+        page.goto(self.url)
+        return page
+
+
+def read(request: BaseHTTPRequestHandler) -> Posted:
+    body = request.rfile.read(int(request.headers["Content-Length"]))
+    media_type = request.headers["Content-Type"]
+    message = BytesParser(policy=HTTP).parsebytes(f"Content-Type: {media_type}\r\n\r\n".encode() + body)
+    fields = [
+        (str(part.get_param("name", header="content-disposition")), bytes(part.get_payload(decode=True)).decode())
+        for part in (message.iter_parts() if message.is_multipart() else ())
+    ]
+    return Posted(request.path, request.headers["Idempotency-Key"], media_type.split(";")[0], fields, body.decode())
+
+
+@pytest.fixture
+def site(browser: Browser) -> Iterator[Site]:
+    """A page of a test's own. At the end no script on it may have thrown."""
+    with ExitStack() as stack:
+        site = Site(browser, stack)
+        yield site
+        assert site.complaints == []
+
+
+# What a form and a document have of their own, down to Object: each of it may be the name of a control.
+NAMES = """() => {
+  const names = new Set();
+  for (let { prototype } of [HTMLFormElement, HTMLDocument])
+    for (; prototype; prototype = Object.getPrototypeOf(prototype))
+      for (const name of Object.getOwnPropertyNames(prototype)) names.add(name);
+  return [...names];
+}"""
+CONTROLS = {
+    "field": '<input id="{name}" name="{name}" value="{word}">',
+    # Its name hides what the document has, too.
+    "image": '<img name="{name}" alt=""><input name="field" value="{word}">',
+}
+SEND = """() => Reflect.get(Document.prototype, "querySelectorAll", document).call(document, "form").forEach((form) =>
+  HTMLFormElement.prototype.requestSubmit.call(form, Element.prototype.querySelector.call(form, "button")))"""
+SETTLED = """() => {
+  const found = [...Document.prototype.querySelectorAll.call(document, "section")].map((section) => {
+    const status = section.querySelector(".herald-status");
+    return status && [status.dataset.state, status.textContent, Boolean(section.querySelector("form"))];
+  });
+  return found.every((each) => each && /sent|failed/.test(each[0])) && found;
+}"""
+
+
+@pytest.mark.parametrize(
+    ("control", "answer", "told"),
+    [
+        ("field", "accepted", ["sent", THANKS, False]),
+        ("image", "accepted", ["sent", THANKS, False]),
+        ("field", "refused", ["failed", REFUSED["title"], True]),
+    ],
+)
+def test_whatever_a_control_is_called_one_message_is_sent_and_the_truth_is_told(
+    site: Site, control: str, answer: str, told: list[object]
+) -> None:
+    names = site.show("").evaluate(NAMES)
+    assert {"elements", "remove", "after", "closest", "dispatchEvent", "createElement", "__proto__"} <= {*names}
+    words = [(name if control == "field" else "field", f"word {n}") for n, name in enumerate(names)]
+    forms = [
+        f'<section><form data-herald method="post" action="/{answer}">'
+        f"{CONTROLS[control].format(name=escape(name), word=word)}"
+        "<textarea name='message'>Hello</textarea><button>Send</button></form></section>"
+        for name, (_, word) in zip(names, words, strict=True)
+    ]
+    page = site.show("".join(forms))
+    page.evaluate(SEND)
+    found = page.wait_for_function(SETTLED).json_value()
+    assert {name: each for name, each in zip(names, found, strict=True) if each != told} == {}
+    assert len(site.posted) == len(names)
+    assert sorted(pair for post in site.posted for pair in post.fields if pair[1].startswith("word")) == sorted(words)
+
+
+def sent(page: Page) -> None:
+    expect(page.locator(".herald-status")).to_have_attribute("data-state", "sent")
+    expect(page.locator(".herald-status")).to_have_text(THANKS)
+
+
+BUTTONS = """
+<form data-herald method="post" action="/html" id="mine">
+  <input name="message" value="Hello"> <input name="phone" {required}>
+  <button name="way" value="first">First</button>
+  <button name="way" value="pressed" {attributes}>Pressed</button>
+</form>
+<button form="mine" name="way" value="outside">Outside</button>
+"""
+
+
+@pytest.mark.parametrize(
+    ("attributes", "required", "path", "media_type"),
+    [
+        ("", "", "/html", "multipart/form-data"),
+        ('formaction="/accepted"', "", "/accepted", "multipart/form-data"),
+        ("formnovalidate", "required", "/html", "multipart/form-data"),
+        ('formenctype="application/x-www-form-urlencoded"', "", "/html", "application/x-www-form-urlencoded"),
+        ('formenctype="text/plain"', "", "/html", "text/plain"),
+    ],
+)
+def test_what_the_pressed_button_says_counts_as_without_the_script(
+    site: Site, attributes: str, required: str, path: str, media_type: str
+) -> None:
+    form = BUTTONS.format(attributes=attributes, required=required)
+    page = site.show(form, script="")
+    page.get_by_role("button", name="Pressed").click()
+    page.wait_for_url(f"**{path}")
+    page = site.show(form)
+    page.get_by_role("button", name="Pressed").click()
+    sent(page)
+    assert page.url == site.url
+    native, own = site.posted
+    assert (own.path, own.type) == (path, media_type)
+    assert native.path == own.path
+    assert not native.key
+    assert own.key
+    if own.fields:
+        assert [value for name, value in own.fields if name == "way"] == ["pressed"]
+    else:
+        assert own.text.startswith(native.text)
+
+
+@pytest.mark.parametrize(
+    ("press", "way"),
+    [
+        (lambda page: page.locator("[name=message]").press("Enter"), "first"),
+        (lambda page: page.get_by_role("button", name="Outside").click(), "outside"),
+        (lambda page: page.evaluate("mine.requestSubmit(document.querySelector('[value=pressed]'))"), "pressed"),
+        (lambda page: page.evaluate("mine.requestSubmit()"), None),
+    ],
+)
+def test_however_a_form_is_sent_the_button_that_sent_it_goes_along(site: Site, press: Any, way: str | None) -> None:
+    page = site.show(BUTTONS.format(attributes="", required=""))
+    press(page)
+    sent(page)
+    assert [dict(post.fields).get("way") for post in site.posted] == [way]
+
+
+def test_another_method_or_window_is_left_to_the_browser(site: Site) -> None:
+    form = (
+        '<dialog open><form data-herald method="{method}" action="/html"><input name="message" value="Hello" {rule}>'
+        "<button {attributes}>Go</button></form></dialog>"
+    )
+    page = site.show(form.format(method="dialog", rule="", attributes=""))
+    page.get_by_role("button").click()
+    expect(page.locator("dialog")).not_to_have_attribute("open", "")
+
+    page = site.show(form.format(method="post", rule="", attributes='formmethod="get" formaction="/search"'))
+    page.get_by_role("button").click()
+    page.wait_for_url("**/search?message=Hello")
+    assert site.posted == []
+
+    page = site.show(form.format(method="post", rule="", attributes='formtarget="_blank"'))
+    with site.context.expect_page() as opened:
+        page.get_by_role("button").click()
+    opened.value.wait_for_url("**/html")
+    assert [post.key for post in site.posted] == [None]
+
+    # It is checked all the same, as the browser would.
+    page = site.show(form.format(method="dialog", rule='type="email"', attributes=""))
+    page.get_by_role("button").click()
+    expect(page.locator(".error")).to_have_count(1)
+    expect(page.locator("dialog")).to_have_attribute("open", "")
+
+    page = site.show(form.format(method="dialog", rule="", attributes='formmethod="post"'))
+    page.get_by_role("button").click()
+    sent(page)
+
+
+def test_a_form_that_says_novalidate_is_not_checked(site: Site) -> None:
+    page = site.show('<form data-herald novalidate action="/accepted"><input name="a" required><button>Send</button>')
+    page.get_by_role("button").click()
+    sent(page)
+
+
+def test_a_browser_that_does_not_tell_the_pressed_button_sends_the_form_itself(site: Site) -> None:
+    site.context.add_init_script("delete SubmitEvent.prototype.submitter")
+    page = site.show(BUTTONS.format(attributes='formaction="/accepted"', required=""))
+    page.get_by_role("button", name="Pressed").click()
+    page.wait_for_url("**/accepted")
+    (post,) = site.posted
+    assert (post.key, post.text) == (None, "message=Hello&phone=&way=pressed")
+
+
+def test_what_was_accepted_is_said_to_be_so_whatever_else_the_answer_holds(site: Site) -> None:
+    answers = [answer for answer in ANSWERS if answer != "refused"]
+    forms = [
+        f'<section><form data-herald action="/{answer}"><button>Send</button></form></section>' for answer in answers
+    ]
+    page = site.show("".join(forms).replace('"/nowhere"', '"/nowhere" data-redirect'))
+    page.evaluate(SEND)
+    found = page.wait_for_function(SETTLED).json_value()
+    # Where the script can't go on to, the visitor stays.
+    assert dict(zip(answers, found, strict=True)) == {name: ["sent", THANKS, name == "nowhere"] for name in answers}
+    assert Counter(post.path for post in site.posted) == Counter(f"/{answer}" for answer in answers)
+    expect(page.locator("[aria-busy=true]")).to_have_count(0)
+
+
+def test_a_script_that_is_loaded_twice_sends_once(site: Site) -> None:
+    script = '<script src="/herald.js" defer></script>'
+    page = site.show(BUTTONS.format(attributes="", required=""), script * 2)
+    page.get_by_role("button", name="First").click()
+    expect(page.locator("[data-state=sent]")).to_have_text(THANKS)
+    assert len(site.posted) == 1
+
+
+def test_what_the_page_takes_away_comes_back_to_tell(site: Site) -> None:
+    page = site.show(BUTTONS.format(attributes="", required=""))
+    page.evaluate("document.querySelector('.herald-status').remove()")
+    page.get_by_role("button", name="First").click()
+    sent(page)
