@@ -10,23 +10,20 @@ import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar, get_args
+from typing import Any, TypeVar, get_args
 from urllib.parse import urlsplit
 
-from email_validator import EmailNotValidError, validate_email
-from pydantic import AfterValidator, BaseModel, Field, ValidationError
+from pydantic import BaseModel, ValidationError
 
-from chalicelib.logic.fields import Role, meaning
 from chalicelib.logic.origins import origin_of
-from chalicelib.settings import APP, Digest, Limits, Persistence, Site, Spam, Stage
-from chalicelib.texts import FALLBACK, LANGUAGES
-from ops.config import extensions, regions
+from chalicelib.settings import APP, Limits, Site, Stage
+from ops.config import extensions
 from ops.config.channels import KINDS, RESERVED, ChannelTable, Webhook
-from ops.config.extensions import Extensions, GrantTable, RuleTable, SubscriberTable
+from ops.config.extensions import Extensions
 from ops.config.mistakes import decoded, explained, nearest, syntax, unknown_key
-from ops.config.table import Table, WebAddress, is_loopback, web_address
+from ops.config.schema import MAX_CHARACTERS, TABLE_OF_KEY, MergedTables, SiteTable, StageOptions
 from ops.errors import OpsError
-from ops.naming import MAX_CANARY_HOURS, AwsLocation
+from ops.naming import AwsLocation
 
 VERSION = 1
 FILE = "herald.toml"
@@ -52,231 +49,12 @@ _OF_PIPELINES = {
     "pipeline": "the stack of all that, as docs/pipeline.md makes it",
 }
 """What else is called ``herald-<this>-<stage>``: a stage of such a name could change what belongs to another."""
-_DAYS = 3650
 
 _Model = TypeVar("_Model", bound=BaseModel)
 
 
 class ConfigError(OpsError):
     """``herald.toml`` can't be used; the message lists every mistake."""
-
-
-def _origin(value: str) -> str:
-    if value == "null":
-        raise ValueError("pages without an origin are let in by null_origin = true")
-    if "*" in value:
-        raise ValueError(
-            "no wildcards: list each origin whose pages may send, such as https://www.example.com. With * a forgotten"
-            " subdomain that somebody else took over could send, too"
-        )
-    if re.fullmatch(r"[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+(:[0-9]+)?|localhost(:[0-9]+)?", value):
-        raise ValueError(
-            f"expected an origin; meant {'http' if is_loopback(value.split(':')[0]) else 'https'}://{value}?"
-        )
-    if "://" not in value:
-        raise ValueError("expected an origin such as https://www.example.com")
-    web_address(value)
-    if origin_of(value) != value:
-        raise ValueError(
-            f"must be an origin such as https://www.example.com, without a path; meant {origin_of(value)}?"
-        )
-    return value
-
-
-def _language(value: str) -> str:
-    if value not in LANGUAGES:
-        raise ValueError(f"expected one of: {', '.join(LANGUAGES)}")
-    return value
-
-
-def _own_name(value: str) -> str:
-    found = meaning(value)
-    if found.role is not Role.FIELD:
-        raise ValueError("expected a field of the message; what has this name never becomes one")
-    if found.field != value:
-        raise ValueError(f"expected a field's own name; it arrives as {found.field}, so write {found.field}")
-    return value
-
-
-def _region(value: str) -> str:
-    if mistake := regions.mistake(value):
-        raise ValueError(mistake)
-    return value
-
-
-def _address(value: str) -> str:
-    try:
-        found = validate_email(value, check_deliverability=False, allow_smtputf8=False)
-    except EmailNotValidError:
-        raise ValueError("expected an e-mail address such as owner@example.com") from None
-    return found.ascii_email or value
-
-
-Origin = Annotated[str, AfterValidator(_origin)]
-_OwnName = Annotated[str, Field(min_length=1, max_length=100), AfterValidator(_own_name)]
-
-_LONGEST = {"source": 200, "name": 200, "email": 254, "subject": 200, "message": 10_240}
-"""Characters unless set. 254 is the longest address that SMTP can carry (RFC 5321, 4.5.3.1.3)."""
-
-
-Points = Annotated[int, Field(ge=1, le=1000)]
-
-
-class _Sign(Table):
-    points: Points
-
-
-class _FillTime(_Sign):
-    seconds: float = Field(default=3, gt=0, le=3600)
-
-
-class _Links(_Sign):
-    most: int = Field(default=2, ge=0, le=1000)
-
-
-class _Rate(_Sign):
-    most: int = Field(default=5, ge=1, le=100)
-    minutes: int = Field(default=60, ge=1, le=1440)
-
-
-class _ProofOfWork(_Sign):
-    tries: int = Field(default=200, ge=2, le=100_000)
-
-
-class _Spam(Table):
-    """The signs of spam that a site looks at, each with its points."""
-
-    quarantine_from: Points = 10
-    honeypot: _Sign | None = None
-    fill_time: _FillTime | None = None
-    links: _Links | None = None
-    rate: _Rate | None = None
-    proof_of_work: _ProofOfWork | None = None
-
-    def compiled(self) -> Spam:
-        signs = {name: getattr(self, name) for name in type(self).model_fields if name != "quarantine_from"}
-        return Spam(
-            points={name: sign.points for name, sign in signs.items() if sign},
-            quarantine_from=self.quarantine_from,
-            fill_seconds=self.fill_time.seconds if self.fill_time else 0,
-            most_links=self.links.most if self.links else 0,
-            most_messages=self.rate.most if self.rate else 0,
-            minutes=self.rate.minutes if self.rate else 0,
-            tries=self.proof_of_work.tries if self.proof_of_work else 0,
-        )
-
-
-class _Site(Table):
-    thanks: WebAddress
-    origins: list[Origin] = Field(default=[])
-    without_origin: bool = True
-    null_origin: bool = False
-    language: Annotated[str, AfterValidator(_language)] = FALLBACK
-    longest: dict[_OwnName, Annotated[int, Field(ge=1, le=65_536)]] = Field(default={})
-    channels: list[str] = Field(min_length=1)
-    required: list[_OwnName] = Field(default=["message"])
-    retention_days: int = Field(default=365, ge=1, le=_DAYS)
-    once_minutes: int = Field(default=10, ge=0, le=1440)
-    spam: _Spam = _Spam()
-
-
-class _Limits(Table):
-    """How much a submission may hold. SNS and EventBridge carry 256 KB, and text may double on its way there."""
-
-    body_kib: int = Field(default=64, ge=1, le=64)
-    fields: int = Field(default=50, ge=1, le=200)
-    field_kib: int = Field(default=10, ge=1, le=64)
-
-
-class _Delivery(Table):
-    """How long and how often a message is tried that can't be delivered."""
-
-    lambda_retries: int = Field(default=2, ge=0, le=2)
-    lambda_hours: int = Field(default=6, ge=1, le=6)
-    retry_minutes: int = Field(default=5, ge=2, le=60)
-    give_up_hours: int = Field(default=72, ge=1, le=24 * 14)
-    reserved: int | None = Field(default=None, ge=1, le=1000)
-
-    def compiled(self) -> Persistence:
-        return Persistence(
-            lambda_retries=self.lambda_retries,
-            lambda_age=self.lambda_hours * 3600,
-            retry_minutes=self.retry_minutes,
-            give_up=self.give_up_hours * 3600,
-        )
-
-
-class _Alarms(Table):
-    """How the owner hears of what was not delivered: from Herald by channels, from CloudWatch by mail."""
-
-    channels: list[str] = Field(default=[])
-    email: Annotated[str, AfterValidator(_address)] | None = None
-
-
-class _Canary(Table):
-    """What goes the whole path on a schedule, and whose silence is an alarm."""
-
-    every_hours: int = Field(default=24, ge=0, le=MAX_CANARY_HOURS)
-
-
-class _Digest(Table):
-    """Once a day, what happened: by the channels that are named, or each site's own."""
-
-    enabled: bool = True
-    hour: int = Field(default=7, ge=0, le=23)
-    channels: list[str] = Field(default=[])
-
-    def compiled(self) -> Digest | None:
-        return Digest(self.hour, tuple(self.channels)) if self.enabled else None
-
-
-class _Throttle(Table):
-    rate: int = Field(default=10, ge=1, le=10_000)
-    burst: int = Field(default=20, ge=1, le=10_000)
-
-
-class _StageOptions(Table):
-    """What only a stage has."""
-
-    send_event: bool = False
-    function_url: bool = False
-    metrics: bool = True
-    xray: bool = False
-    aws_client: Literal["own", "botocore"] = "own"
-    log_retention_days: Literal[1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365] = 30
-    throttle: _Throttle = _Throttle()
-    endpoint: WebAddress | None = None
-    account: str | None = Field(default=None, pattern=r"^[0-9]{12}$")
-    region: Annotated[str, AfterValidator(_region)] | None = None
-
-
-class _Merged(Table):
-    """One stage after its own tables were laid over the common ones."""
-
-    sites: dict[str, _Site]
-    channels: dict[str, dict[str, Any]]
-    limits: _Limits = _Limits()
-    delivery: _Delivery = _Delivery()
-    alarms: _Alarms = _Alarms()
-    rule: dict[str, RuleTable] = Field(default={})
-    subscriber: dict[str, SubscriberTable] = Field(default={})
-    grant: dict[str, GrantTable] = Field(default={})
-    canary: _Canary | None = None
-    digest: _Digest | None = None
-
-
-_HOMES = {
-    key: place
-    for place, keys in (
-        ("[limits]", _Limits.model_fields),
-        ("[delivery]", _Delivery.model_fields),
-        ("[sites.<name>.spam]", _Spam.model_fields),
-        ("[stages.<name>]", _StageOptions.model_fields),
-        ("[sites.<name>]", _Site.model_fields),
-    )
-    for key in keys
-}
-"""Which table a key belongs to that was written into another."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -333,7 +111,9 @@ def load(root: Path, overrides: Overrides | None = None) -> dict[str, StageConfi
         raise ConfigError(f"{FILE}: version: {mistake}")
     stages = data.get("stages")
     allowed = ["version", "stages", *_TABLES, *_SINGLE, *_ENTRIES]
-    homes = _HOMES | {stage: f"stages, as [stages.{stage}]" for stage in (stages if isinstance(stages, dict) else ())}
+    homes = TABLE_OF_KEY | {
+        stage: f"stages, as [stages.{stage}]" for stage in (stages if isinstance(stages, dict) else ())
+    }
     for key in sorted(set(data) - set(allowed)):
         mistakes.append(f"{key}: {unknown_key(key, allowed, homes)}")
     if not isinstance(stages, dict) or not stages:
@@ -418,8 +198,8 @@ def _stage(
             return None
         if table in data or table in own:
             laid_over[table] = common | here
-    options = _checked(_StageOptions, mine, lambda key: _dotted("stages", name, *key), mistakes)
-    merged = _checked(_Merged, laid_over, lambda key: _written_at(key, name, own), mistakes)
+    options = _checked(StageOptions, mine, lambda key: _dotted("stages", name, *key), mistakes)
+    merged = _checked(MergedTables, laid_over, lambda key: _written_at(key, name, own), mistakes)
     if options is None or merged is None:
         return None
     _check_options(name, options, mistakes)
@@ -444,7 +224,7 @@ def _stage(
                     without_origin=spec.without_origin,
                     null_origin=spec.null_origin,
                     language=spec.language,
-                    longest=_LONGEST | spec.longest,
+                    longest=MAX_CHARACTERS | spec.longest,
                     once_within=spec.once_minutes * 60,
                     spam=spec.spam.compiled(),
                     origins_in=_written_at(("sites", site, "origins"), name, own).removesuffix(".origins")
@@ -549,7 +329,7 @@ def _allowed(model: type[BaseModel], key: tuple[str | int, ...]) -> list[str]:
         inner = [each for each in (field.annotation, *get_args(field.annotation)) if isinstance(each, type)]
         model = next((each for each in inner if issubclass(each, BaseModel)), model)
     found = [field.alias or name for name, field in model.model_fields.items()]
-    return [*found, *_TABLES, *_SINGLE, *_ENTRIES] if model is _StageOptions else found
+    return [*found, *_TABLES, *_SINGLE, *_ENTRIES] if model is StageOptions else found
 
 
 def _explained(detail: Any, where: str, allowed: list[str]) -> str:
@@ -559,11 +339,11 @@ def _explained(detail: Any, where: str, allowed: list[str]) -> str:
         case "quiet":
             return str(detail["msg"])
         case "extra_forbidden":
-            return unknown_key(where, allowed, _HOMES)
+            return unknown_key(where, allowed, TABLE_OF_KEY)
     return explained(detail)
 
 
-def _check_options(name: str, options: _StageOptions, mistakes: list[str]) -> None:
+def _check_options(name: str, options: StageOptions, mistakes: list[str]) -> None:
     if name != LOCAL and options.endpoint is not None:
         mistakes.append(
             f"stages.{name}.endpoint: only stages.{LOCAL} has it; elsewhere the AWS credentials of the shell decide"
@@ -605,7 +385,7 @@ def _below(place: Callable[..., str], *above: str) -> Callable[[tuple[str | int,
 
 
 def _check_tables(
-    name: str, merged: _Merged, channels: dict[str, ChannelTable], place: Callable[..., str], mistakes: list[str]
+    name: str, merged: MergedTables, channels: dict[str, ChannelTable], place: Callable[..., str], mistakes: list[str]
 ) -> None:
     """What no table can tell alone. ``place`` says where a key is written."""
     if "default" not in merged.sites:
@@ -652,8 +432,8 @@ def _check_tables(
 
 
 def _overridden(
-    options: _StageOptions, sites: dict[str, _Site], channels: dict[str, ChannelTable], overrides: Overrides
-) -> tuple[_StageOptions, dict[str, _Site], dict[str, ChannelTable]]:
+    options: StageOptions, sites: dict[str, SiteTable], channels: dict[str, ChannelTable], overrides: Overrides
+) -> tuple[StageOptions, dict[str, SiteTable], dict[str, ChannelTable]]:
     if overrides.aws:
         options = options.model_copy(update={"endpoint": overrides.aws})
     if overrides.web:

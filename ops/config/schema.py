@@ -1,0 +1,238 @@
+"""The tables of ``herald.toml`` as models: keys, defaults, limits. The loader checks what spans several tables."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any, Literal
+
+from email_validator import EmailNotValidError, validate_email
+from pydantic import AfterValidator, Field
+
+from chalicelib.logic.fields import Role, meaning
+from chalicelib.logic.origins import origin_of
+from chalicelib.settings import Digest, Persistence, Spam
+from chalicelib.texts import FALLBACK, LANGUAGES
+from ops.config import regions
+from ops.config.extensions import GrantTable, RuleTable, SubscriberTable
+from ops.config.table import Table, WebAddress, is_loopback, web_address
+from ops.naming import MAX_CANARY_HOURS
+
+_DAYS = 3650
+
+
+def _origin(value: str) -> str:
+    if value == "null":
+        raise ValueError("pages without an origin are let in by null_origin = true")
+    if "*" in value:
+        raise ValueError(
+            "no wildcards: list each origin whose pages may send, such as https://www.example.com. With * a forgotten"
+            " subdomain that somebody else took over could send, too"
+        )
+    if re.fullmatch(r"[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+(:[0-9]+)?|localhost(:[0-9]+)?", value):
+        raise ValueError(
+            f"expected an origin; meant {'http' if is_loopback(value.split(':')[0]) else 'https'}://{value}?"
+        )
+    if "://" not in value:
+        raise ValueError("expected an origin such as https://www.example.com")
+    web_address(value)
+    if origin_of(value) != value:
+        raise ValueError(
+            f"must be an origin such as https://www.example.com, without a path; meant {origin_of(value)}?"
+        )
+    return value
+
+
+def _language(value: str) -> str:
+    if value not in LANGUAGES:
+        raise ValueError(f"expected one of: {', '.join(LANGUAGES)}")
+    return value
+
+
+def _own_name(value: str) -> str:
+    found = meaning(value)
+    if found.role is not Role.FIELD:
+        raise ValueError("expected a field of the message; what has this name never becomes one")
+    if found.field != value:
+        raise ValueError(f"expected a field's own name; it arrives as {found.field}, so write {found.field}")
+    return value
+
+
+def _region(value: str) -> str:
+    if mistake := regions.mistake(value):
+        raise ValueError(mistake)
+    return value
+
+
+def _address(value: str) -> str:
+    try:
+        found = validate_email(value, check_deliverability=False, allow_smtputf8=False)
+    except EmailNotValidError:
+        raise ValueError("expected an e-mail address such as owner@example.com") from None
+    return found.ascii_email or value
+
+
+Origin = Annotated[str, AfterValidator(_origin)]
+_OwnName = Annotated[str, Field(min_length=1, max_length=100), AfterValidator(_own_name)]
+
+MAX_CHARACTERS = {"source": 200, "name": 200, "email": 254, "subject": 200, "message": 10_240}
+"""Characters unless set. 254 is the longest address that SMTP can carry (RFC 5321, 4.5.3.1.3)."""
+
+
+Points = Annotated[int, Field(ge=1, le=1000)]
+
+
+class SignTable(Table):
+    points: Points
+
+
+class FillTimeTable(SignTable):
+    seconds: float = Field(default=3, gt=0, le=3600)
+
+
+class LinksTable(SignTable):
+    most: int = Field(default=2, ge=0, le=1000)
+
+
+class RateTable(SignTable):
+    most: int = Field(default=5, ge=1, le=100)
+    minutes: int = Field(default=60, ge=1, le=1440)
+
+
+class ProofOfWorkTable(SignTable):
+    tries: int = Field(default=200, ge=2, le=100_000)
+
+
+class SpamTable(Table):
+    """The signs of spam that a site looks at, each with its points."""
+
+    quarantine_from: Points = 10
+    honeypot: SignTable | None = None
+    fill_time: FillTimeTable | None = None
+    links: LinksTable | None = None
+    rate: RateTable | None = None
+    proof_of_work: ProofOfWorkTable | None = None
+
+    def compiled(self) -> Spam:
+        signs = {name: getattr(self, name) for name in type(self).model_fields if name != "quarantine_from"}
+        return Spam(
+            points={name: sign.points for name, sign in signs.items() if sign},
+            quarantine_from=self.quarantine_from,
+            fill_seconds=self.fill_time.seconds if self.fill_time else 0,
+            most_links=self.links.most if self.links else 0,
+            most_messages=self.rate.most if self.rate else 0,
+            minutes=self.rate.minutes if self.rate else 0,
+            tries=self.proof_of_work.tries if self.proof_of_work else 0,
+        )
+
+
+class SiteTable(Table):
+    thanks: WebAddress
+    origins: list[Origin] = Field(default=[])
+    without_origin: bool = True
+    null_origin: bool = False
+    language: Annotated[str, AfterValidator(_language)] = FALLBACK
+    longest: dict[_OwnName, Annotated[int, Field(ge=1, le=65_536)]] = Field(default={})
+    channels: list[str] = Field(min_length=1)
+    required: list[_OwnName] = Field(default=["message"])
+    retention_days: int = Field(default=365, ge=1, le=_DAYS)
+    once_minutes: int = Field(default=10, ge=0, le=1440)
+    spam: SpamTable = SpamTable()
+
+
+class LimitsTable(Table):
+    """How much a submission may hold. SNS and EventBridge carry 256 KB, and text may double on its way there."""
+
+    body_kib: int = Field(default=64, ge=1, le=64)
+    fields: int = Field(default=50, ge=1, le=200)
+    field_kib: int = Field(default=10, ge=1, le=64)
+
+
+class DeliveryTable(Table):
+    """How long and how often a message is tried that can't be delivered."""
+
+    lambda_retries: int = Field(default=2, ge=0, le=2)
+    lambda_hours: int = Field(default=6, ge=1, le=6)
+    retry_minutes: int = Field(default=5, ge=2, le=60)
+    give_up_hours: int = Field(default=72, ge=1, le=24 * 14)
+    reserved: int | None = Field(default=None, ge=1, le=1000)
+
+    def compiled(self) -> Persistence:
+        return Persistence(
+            lambda_retries=self.lambda_retries,
+            lambda_age=self.lambda_hours * 3600,
+            retry_minutes=self.retry_minutes,
+            give_up=self.give_up_hours * 3600,
+        )
+
+
+class AlarmsTable(Table):
+    """How the owner hears of what was not delivered: from Herald by channels, from CloudWatch by mail."""
+
+    channels: list[str] = Field(default=[])
+    email: Annotated[str, AfterValidator(_address)] | None = None
+
+
+class CanaryTable(Table):
+    """What goes the whole path on a schedule, and whose silence is an alarm."""
+
+    every_hours: int = Field(default=24, ge=0, le=MAX_CANARY_HOURS)
+
+
+class DigestTable(Table):
+    """Once a day, what happened: by the channels that are named, or each site's own."""
+
+    enabled: bool = True
+    hour: int = Field(default=7, ge=0, le=23)
+    channels: list[str] = Field(default=[])
+
+    def compiled(self) -> Digest | None:
+        return Digest(self.hour, tuple(self.channels)) if self.enabled else None
+
+
+class ThrottleTable(Table):
+    rate: int = Field(default=10, ge=1, le=10_000)
+    burst: int = Field(default=20, ge=1, le=10_000)
+
+
+class StageOptions(Table):
+    """What only a stage has."""
+
+    send_event: bool = False
+    function_url: bool = False
+    metrics: bool = True
+    xray: bool = False
+    aws_client: Literal["own", "botocore"] = "own"
+    log_retention_days: Literal[1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365] = 30
+    throttle: ThrottleTable = ThrottleTable()
+    endpoint: WebAddress | None = None
+    account: str | None = Field(default=None, pattern=r"^[0-9]{12}$")
+    region: Annotated[str, AfterValidator(_region)] | None = None
+
+
+class MergedTables(Table):
+    """One stage after its own tables were laid over the common ones."""
+
+    sites: dict[str, SiteTable]
+    channels: dict[str, dict[str, Any]]
+    limits: LimitsTable = LimitsTable()
+    delivery: DeliveryTable = DeliveryTable()
+    alarms: AlarmsTable = AlarmsTable()
+    rule: dict[str, RuleTable] = Field(default={})
+    subscriber: dict[str, SubscriberTable] = Field(default={})
+    grant: dict[str, GrantTable] = Field(default={})
+    canary: CanaryTable | None = None
+    digest: DigestTable | None = None
+
+
+TABLE_OF_KEY = {
+    key: place
+    for place, keys in (
+        ("[limits]", LimitsTable.model_fields),
+        ("[delivery]", DeliveryTable.model_fields),
+        ("[sites.<name>.spam]", SpamTable.model_fields),
+        ("[stages.<name>]", StageOptions.model_fields),
+        ("[sites.<name>]", SiteTable.model_fields),
+    )
+    for key in keys
+}
+"""Which table a key belongs to that was written into another."""
