@@ -209,13 +209,13 @@ class Container:
 
 
 def _session() -> requests.Session:
-    from chalicelib.adapters.sessions import Session
+    from chalicelib.adapters.providers.http import Session
 
     return Session()
 
 
 def _pushover(container: Container, channel: Channel) -> CheckingNotifier:
-    from chalicelib.adapters import pushover
+    from chalicelib.adapters.providers import pushover
 
     secrets = container.secrets(channel.name, pushover.SECRETS)
     return pushover.PushoverNotifier(_session(), secrets, channel, saw=partial(report_quota, container.stage, channel))
@@ -235,8 +235,8 @@ def report_quota(stage: Stage, channel: Channel, quota: Quota) -> None:
 
 
 def _email(container: Container, channel: Channel) -> CheckingNotifier:
-    from chalicelib.adapters import ses
     from chalicelib.adapters.aws import client
+    from chalicelib.adapters.providers import ses
 
     # What timed out may have been sent: never a second attempt.
     sesv2 = client("sesv2", connect=ses.CONNECT_TIMEOUT, read=ses.READ_TIMEOUT, attempts=1)
@@ -244,7 +244,7 @@ def _email(container: Container, channel: Channel) -> CheckingNotifier:
 
 
 def _webhook(container: Container, channel: Channel) -> CheckingNotifier:
-    from chalicelib.adapters import webhook
+    from chalicelib.adapters.providers import webhook
 
     secrets = container.secrets(channel.name, webhook.secrets_of(channel))
     return webhook.WebhookNotifier(_session(), secrets, channel, local=container.stage.name == "local")

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from chalicelib.adapters.aws.direct import USER_AGENT as OWN_CLIENT
+from chalicelib.adapters.aws.own_client import USER_AGENT as OWN_CLIENT
 
 AWS_ITSELF = "AWS Internal"
 """How the local AWS begins to name itself where it acts under a function's role (ops/local/aws/role.py)."""

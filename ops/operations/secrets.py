@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, cast
 
-from chalicelib.adapters.aws.sdk import Sdk
+from chalicelib.adapters.aws.botocore_client import Sdk
 from chalicelib.adapters.notifiers import LambdaNotifier
 from chalicelib.errors import InvokeError
 from chalicelib.functions import notifiers_of

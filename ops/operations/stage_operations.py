@@ -8,7 +8,7 @@ from functools import cached_property
 from itertools import islice
 from typing import TYPE_CHECKING, cast
 
-from chalicelib.adapters.aws.sdk import Sdk
+from chalicelib.adapters.aws.botocore_client import Sdk
 from chalicelib.adapters.destined import AsynchronousDestined
 from chalicelib.adapters.replays import ReplayTable
 from chalicelib.logic.archive import ListedMessage, MessageState, StoredMessage

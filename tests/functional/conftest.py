@@ -21,7 +21,7 @@ os.environ["HERALD_STAGE"] = "local"
 
 import app as herald
 from chalicelib import composition
-from chalicelib.adapters.aws.sdk import Sdk
+from chalicelib.adapters.aws.botocore_client import Sdk
 from chalicelib.current_stage import stage_named
 from chalicelib.logic import openapi
 from chalicelib.settings import Stage

@@ -19,9 +19,10 @@ import requests
 from botocore.exceptions import ReadTimeoutError
 from botocore.stub import Stubber
 
-from chalicelib.adapters.pushover import UNTIL_MENDED, PushoverNotifier
-from chalicelib.adapters.ses import SesNotifier
-from chalicelib.adapters.webhook import WebhookNotifier
+from chalicelib.adapters.providers.http import UNTIL_MENDED
+from chalicelib.adapters.providers.pushover import PushoverNotifier
+from chalicelib.adapters.providers.ses import SesNotifier
+from chalicelib.adapters.providers.webhook import WebhookNotifier
 from chalicelib.composition import override_container
 from chalicelib.errors import ChannelUnavailableError, InvalidRequestError, SecretsError
 from chalicelib.handlers import notify
@@ -150,7 +151,8 @@ def test_a_secret_that_is_missing_and_an_option_that_cant_be_fail_as_a_message_w
 
 def test_no_library_logs_the_address_with_the_token(root: Path) -> None:
     """In a process of its own: whoever else is loaded here may have seen to it."""
-    look = "import logging, chalicelib.adapters.pushover as _; print(logging.getLogger('urllib3').isEnabledFor(10))"
+    load = "import logging, chalicelib.adapters.providers.pushover as _"
+    look = f"{load}; print(logging.getLogger('urllib3').isEnabledFor(10))"
     verbose = f"import logging; logging.basicConfig(level=10); {look}"
     ran = subprocess.run([sys.executable, "-c", verbose], cwd=root, capture_output=True, text=True, timeout=60)
     assert ran.stdout == "False\n", ran.stderr

@@ -28,8 +28,8 @@ from botocore.exceptions import (
 from botocore.stub import Stubber
 from chalice.test import Client
 
-from chalicelib.adapters import ses
-from chalicelib.adapters.ses import SesNotifier
+from chalicelib.adapters.providers import ses
+from chalicelib.adapters.providers.ses import SesNotifier
 from chalicelib.composition import Container, override_container
 from chalicelib.errors import (
     ChannelRejectedError,

@@ -25,7 +25,7 @@ from urllib3 import HTTPConnectionPool
 from urllib3.connection import HTTPConnection
 from urllib3.exceptions import MaxRetryError, NameResolutionError
 
-from chalicelib.adapters.pushover import PushoverNotifier
+from chalicelib.adapters.providers.pushover import PushoverNotifier
 from chalicelib.adapters.secrets import ParameterSecrets
 from chalicelib.composition import override_container, report_quota
 from chalicelib.errors import (

@@ -29,8 +29,8 @@ from urllib3.connection import HTTPConnection
 from urllib3.exceptions import LocationParseError, MaxRetryError, NameResolutionError
 
 from chalicelib import handlers
-from chalicelib.adapters import webhook
-from chalicelib.adapters.webhook import WebhookNotifier
+from chalicelib.adapters.providers import http, webhook
+from chalicelib.adapters.providers.webhook import WebhookNotifier
 from chalicelib.composition import override_container
 from chalicelib.errors import (
     ChannelRejectedError,
@@ -548,7 +548,7 @@ def test_all_bounds_together_end_before_the_function_does() -> None:
     (spec,) = (spec for spec in FUNCTIONS if spec.name == "notify_webhook")
     reading_secrets = 7
     assert webhook.WHOLE + reading_secrets < spec.timeout
-    assert webhook.CONNECT_TIMEOUT + webhook.READ_TIMEOUT < webhook.WHOLE
+    assert http.CONNECT_TIMEOUT + http.READ_TIMEOUT < webhook.WHOLE
 
 
 class RaisingAdapter(requests.adapters.BaseAdapter):

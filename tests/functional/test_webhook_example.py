@@ -14,7 +14,7 @@ import pytest
 import requests
 from urllib3.util import Retry
 
-from chalicelib.adapters.webhook import WebhookNotifier
+from chalicelib.adapters.providers.webhook import WebhookNotifier
 from chalicelib.errors import ChannelUnavailableError
 from chalicelib.logic.notification import Notification
 from chalicelib.settings import Channel

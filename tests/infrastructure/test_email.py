@@ -79,8 +79,8 @@ def modules(checkout: Path) -> set[str]:
 
 def test_notify_email_has_its_handler_its_adapters_and_its_client_when_it_is_ready(modules: set[str]) -> None:
     assert {name for name in modules if name.startswith("chalicelib.handlers.")} == {"chalicelib.handlers.notify"}
-    assert adapters_of(modules) == {"aws", "ses"}
-    assert "chalicelib.adapters.aws.direct" in modules
+    assert adapters_of(modules) == {"aws", "providers.ses"}
+    assert "chalicelib.adapters.aws.own_client" in modules
 
 
 def test_notify_email_loads_neither_http_of_its_own_nor_what_only_some_addresses_need(modules: set[str]) -> None:
@@ -89,4 +89,4 @@ def test_notify_email_loads_neither_http_of_its_own_nor_what_only_some_addresses
 
 
 def test_the_api_function_loads_nothing_more_for_it(checkout: Path) -> None:
-    assert not {"chalicelib.logic.mail", "chalicelib.adapters.ses"} & loaded(checkout, "app.app")
+    assert not {"chalicelib.logic.mail", "chalicelib.adapters.providers.ses"} & loaded(checkout, "app.app")

@@ -11,7 +11,7 @@ import pytest
 
 PRINT = "import json, sys, app; print(json.dumps(sorted(sys.modules)))"
 MINE = {
-    "app.app": {"contact"},
+    "app.app": {"contact", "http"},
     "app.destined": {"destined"},
     "app.notify_pushover": {"notify"},
     "app.get_message": {"messages"},
@@ -53,8 +53,9 @@ def loaded(root: Path, entry_point: str, *, stage: str = "local", before: str = 
 
 
 def adapters_of(modules: set[str]) -> set[str]:
-    """The adapters among them, a package as one."""
-    return {name.split(".")[2] for name in modules if name.startswith("chalicelib.adapters.")}
+    """The adapters among them: ``adapters.aws`` as one, each provider by itself."""
+    names = {name.removeprefix("chalicelib.adapters.") for name in modules if name.startswith("chalicelib.adapters.")}
+    return {"aws" if name.startswith("aws.") else name for name in names} - {"providers"}
 
 
 @pytest.fixture(scope="session")
@@ -72,7 +73,7 @@ def test_a_function_has_its_own_handler_when_it_is_ready_and_no_others(
 
 @pytest.mark.parametrize("entry_point", [one for one in ENTRY_POINTS if one != "app.notify_pushover"])
 def test_only_the_pushover_notifier_loads_requests(modules: dict[str, set[str]], entry_point: str) -> None:
-    assert not {"requests", "chalicelib.adapters.pushover"} & modules[entry_point]
+    assert not {"requests", "chalicelib.adapters.providers.pushover"} & modules[entry_point]
     assert "requests" in modules["app.notify_pushover"], "and it does so at its start"
 
 
@@ -98,7 +99,7 @@ def test_nobody_loads_what_only_some_forms_need(modules: dict[str, set[str]], en
 
 @pytest.mark.parametrize("entry_point", ["app.app", "app.destined", "app.notify_pushover"])
 def test_what_talks_to_aws_has_its_client_when_it_is_ready(modules: dict[str, set[str]], entry_point: str) -> None:
-    assert {"chalicelib.adapters.aws.direct", "http.client"} <= modules[entry_point]
+    assert {"chalicelib.adapters.aws.own_client", "http.client"} <= modules[entry_point]
 
 
 @pytest.mark.parametrize("entry_point", ENTRY_POINTS)
@@ -118,7 +119,7 @@ def test_outside_lambda_the_client_is_botocores(root: Path) -> None:
     [
         ("app.app", {"aws", "topic"}),
         ("app.destined", {"aws", "invoke", "messages", "notifiers", "recent"}),
-        ("app.notify_pushover", {"aws", "pushover", "secrets", "sessions"}),
+        ("app.notify_pushover", {"aws", "providers.http", "providers.pushover", "secrets"}),
         ("app.get_message", {"aws", "archive", "messages"}),
         ("app.list_messages", {"aws", "archive", "messages"}),
     ],
@@ -181,8 +182,8 @@ def test_the_webhook_notifier_is_ready_with_its_own_adapters_and_no_other_functi
     root: Path, modules: dict[str, set[str]]
 ) -> None:
     mine = loaded(root, "app.notify_webhook", stage="hooked", before=HOOKED)
-    assert adapters_of(mine) == {"aws", "secrets", "sessions", "webhook"}
+    assert adapters_of(mine) == {"aws", "providers.http", "providers.webhook", "secrets"}
     assert {name for name in mine if name.startswith("chalicelib.handlers.")} == {"chalicelib.handlers.notify"}
-    assert {"requests", "standardwebhooks", "chalicelib.adapters.aws.direct"} <= mine
+    assert {"requests", "standardwebhooks", "chalicelib.adapters.aws.own_client"} <= mine
     for others in modules.values():
-        assert not {"standardwebhooks", "chalicelib.adapters.webhook", "chalicelib.logic.webhooks"} & others
+        assert not {"standardwebhooks", "chalicelib.adapters.providers.webhook", "chalicelib.logic.webhooks"} & others

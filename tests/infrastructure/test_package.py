@@ -116,7 +116,7 @@ assert "dns.resolver" not in sys.modules
 HOOK = """
 import sys
 sys.path[:0] = sys.argv[1:3]
-from chalicelib.adapters import webhook
+from chalicelib.adapters.providers import webhook
 for name in ("requests", "standardwebhooks"):
     assert sys.modules[name].__file__.startswith(sys.argv[1]), name
 """

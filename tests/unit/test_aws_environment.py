@@ -9,7 +9,7 @@ from botocore.configprovider import BOTOCORE_DEFAUT_SESSION_VARIABLES
 from botocore.endpoint_provider import EndpointProvider
 from botocore.session import Session
 
-from chalicelib.adapters.aws import direct
+from chalicelib.adapters.aws import own_client
 from chalicelib.adapters.aws.environment import BEYOND_OURS, UnsupportedEnvironment, endpoint, wants_own_client
 from chalicelib.settings import SettingsError
 
@@ -179,7 +179,7 @@ def test_credentials_and_the_bundle_are_those_of_the_environment() -> None:
 
 @pytest.mark.parametrize("service", SERVICES)
 def test_a_service_has_the_names_that_botocore_knows_it_by(service: str) -> None:
-    _, prefix, service_id, signing_name = direct._SERVICES[service]
+    _, prefix, service_id, signing_name = own_client._SERVICES[service]
     model = Session().get_service_model(service)
     assert service_id == model.service_id.hyphenize().upper().replace("-", "_")
     assert (prefix, signing_name) == (model.endpoint_prefix, model.signing_name)
@@ -187,4 +187,4 @@ def test_a_service_has_the_names_that_botocore_knows_it_by(service: str) -> None
 
 def test_a_service_that_is_not_ours_is_refused_and_not_botocores() -> None:
     with pytest.raises(ValueError, match="knows no sts; add it to"):
-        direct.client("sts", LAMBDA, 1, 1, 1)
+        own_client.client("sts", LAMBDA, 1, 1, 1)

@@ -1,11 +1,11 @@
 """Clients of AWS services, with time limits, a limit on attempts, and one tree of errors.
 
-``HERALD_AWS_CLIENT`` chooses. ``own`` is Herald's own, :mod:`~chalicelib.adapters.aws.direct`: it signs and sends the
-few calls that Herald makes and loads nothing of botocore, whose start is most of a cold start. ``botocore`` is
-botocore's, :mod:`~chalicelib.adapters.aws.sdk`. Where the environment asks for what ``own`` can't do, botocore answers,
-with a warning and a metric. Which one it is makes no difference to a caller: the methods, their keyword arguments, what
-they return and what they raise are the same. docs/decisions/0026-own-aws-client.md has the reasons, and how one is
-tested against the other; docs/decisions/0035-the-client-is-chosen.md has who chooses.
+``HERALD_AWS_CLIENT`` chooses. ``own`` is Herald's own, :mod:`~chalicelib.adapters.aws.own_client`: it signs and sends
+the few calls that Herald makes and loads nothing of botocore, whose start is most of a cold start. ``botocore`` is
+botocore's, :mod:`~chalicelib.adapters.aws.botocore_client`. Where the environment asks for what ``own`` can't do,
+botocore answers, with a warning and a metric. Which one it is makes no difference to a caller: the methods, their
+keyword arguments, what they return and what they raise are the same. docs/decisions/0026-own-aws-client.md has the
+reasons, and how one is tested against the other; docs/decisions/0035-the-client-is-chosen.md has who chooses.
 """
 
 from __future__ import annotations
@@ -30,15 +30,15 @@ def client(service: str, *, connect: float = 2, read: float = 5, attempts: int =
     from chalicelib.adapters.aws import environment
 
     if environment.wants_own_client(os.environ):
-        from chalicelib.adapters.aws import direct
+        from chalicelib.adapters.aws import own_client
 
         try:
-            return direct.client(service, os.environ, connect, read, attempts)
+            return own_client.client(service, os.environ, connect, read, attempts)
         except environment.UnsupportedEnvironment as error:
             _report_fallback(str(error), error.variables)
-    from chalicelib.adapters.aws import sdk
+    from chalicelib.adapters.aws import botocore_client
 
-    return sdk.client(service, connect, read, attempts)
+    return botocore_client.client(service, connect, read, attempts)
 
 
 @cache
@@ -64,9 +64,9 @@ def sibling_arn(function_arn: str, service: str, resource: str) -> str:
     if function_arn:
         partition, _, region, account = function_arn.split(":")[1:5]
     else:
-        from chalicelib.adapters.aws import sdk
+        from chalicelib.adapters.aws import botocore_client
 
-        sts = sdk.client("sts", connect=2, read=5, attempts=1)
+        sts = botocore_client.client("sts", connect=2, read=5, attempts=1)
         identity = sts.get_caller_identity()
         partition, account = identity["Arn"].split(":")[1], identity["Account"]
         region = sts.meta.region_name

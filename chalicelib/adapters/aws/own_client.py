@@ -17,11 +17,11 @@ from functools import partial
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from chalicelib.adapters.aws.connections import Answer, Connections
 from chalicelib.adapters.aws.environment import Endpoint, endpoint
 from chalicelib.adapters.aws.errors import AwsError, ServiceError, UnansweredError
 from chalicelib.adapters.aws.retries import Retries
-from chalicelib.adapters.aws.signature import signed
+from chalicelib.adapters.aws.sigv4 import signed
+from chalicelib.adapters.aws.transport import Answer, Connections
 
 USER_AGENT = "herald"
 
@@ -199,10 +199,7 @@ class SesV2:
 
 
 def _dynamodb(caller: Caller) -> Json:
-    return Json(
-        caller, "DynamoDB_20120810", "1.0", "PutItem", "GetItem", "UpdateItem", "DeleteItem", "Query", "Scan",
-        "BatchGetItem", "BatchWriteItem", "TransactWriteItems",
-    )  # fmt: skip
+    return Json(caller, "DynamoDB_20120810", "1.0", "PutItem", "GetItem", "UpdateItem", "Query")
 
 
 def _ssm(caller: Caller) -> Json:

@@ -2,26 +2,32 @@
 
 What an answer means: 200 with ``status`` 1 is delivered, unless there is no device to deliver to; 429 is over quota
 until ``X-Limit-App-Reset``; a 4xx that names the token or the user waits for the owner, who can mend it; any other 4xx
-must never be repeated; 5xx or no answer may be, not sooner than five seconds later (the channel's ``pause``).
+must never be repeated; 5xx or no answer may be, not sooner than five seconds later (the channel's ``pause``). Pushover
+blocks for a while who sends "many failed requests that result in 4xx responses within a few minutes":
+https://pushover.net/api#friendly
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from ssl import SSLCertVerificationError
 
 import requests
-from urllib3.exceptions import NewConnectionError
 
+from chalicelib.adapters.providers.http import (
+    CONNECT_TIMEOUT,
+    READ_TIMEOUT,
+    UNTIL_MENDED,
+    json_object,
+    no_answer,
+    read_secrets,
+)
 from chalicelib.adapters.secrets import Secrets
-from chalicelib.adapters.sessions import caused_by
 from chalicelib.errors import (
     ChannelRejectedError,
     ChannelUnavailableError,
     ChannelUncertainError,
     InvalidRequestError,
-    SecretsError,
 )
 from chalicelib.logic.notification import Notification, Quota
 from chalicelib.logic.pushover import (
@@ -41,15 +47,10 @@ PAUSE = 5
 """Seconds that Pushover wants between attempts."""
 AT_ONCE = 30
 """Seconds to wait after too many requests at once."""
-UNTIL_MENDED = 60 * 60
-"""Seconds before Pushover is asked again about something that only the owner can mend: it blocks for a while who sends
-"many failed requests that result in 4xx responses within a few minutes", https://pushover.net/api#friendly."""
 NO_DEVICES = "no active devices"
 """``info`` of a 200 with ``status`` 1 to a message that went nowhere: the account's devices are disabled or gone. Not
 in the documentation; seen in https://github.com/influxdata/kapacitor/issues/1483 and
 https://github.com/openhab/openhab1-addons/issues/5201."""
-CONNECT_TIMEOUT = 3.05
-READ_TIMEOUT = 10.0
 CHECK_TIMEOUT = (2.0, 4.0)
 """Seconds to connect and to answer. A check is two calls, and ends before the function's own time does."""
 
@@ -87,17 +88,8 @@ class PushoverNotifier:
             response = self._session.post(
                 f"{self._api}/messages.json", data=form, timeout=(CONNECT_TIMEOUT, READ_TIMEOUT), allow_redirects=False
             )
-        except requests.exceptions.ConnectTimeout as error:
-            raise ChannelUnavailableError("Pushover could not be reached") from error
-        except requests.exceptions.ConnectionError as error:
-            # The connection may have broken before or after the request was sent; only a refused one is certain.
-            if caused_by(error, NewConnectionError):
-                raise ChannelUnavailableError("Pushover could not be reached") from error
-            if caused_by(error, SSLCertVerificationError):
-                raise ChannelUnavailableError("Pushover's certificate is not valid") from error
-            raise ChannelUncertainError("the connection to Pushover broke") from error
         except requests.exceptions.RequestException as error:
-            raise ChannelUncertainError("Pushover did not answer in time") from error
+            raise no_answer(error, "Pushover") from error
         quota = quota_in(response.headers)
         if quota is not None:
             self._saw(quota)
@@ -109,7 +101,7 @@ class PushoverNotifier:
         """
         form = self._form(notification)
         response = self._ask(self._session.post, "users/validate.json", data={name: form[name] for name in SECRETS})
-        answer = _answer(response)
+        answer = json_object(response.content)
         if 400 <= response.status_code < 500 and response.status_code != 429:
             self._secrets.forget()
             raise ChannelUnavailableError(
@@ -117,7 +109,7 @@ class PushoverNotifier:
             )
         if response.status_code != 200 or answer.get("status") != 1:
             raise ChannelUnavailableError(f"Pushover could not check the secrets: status {response.status_code}")
-        limits = _answer(self._ask(self._session.get, "apps/limits.json", params={"token": form["token"]}))
+        limits = json_object(self._ask(self._session.get, "apps/limits.json", params={"token": form["token"]}).content)
         quota = quota_of(*(limits.get(name) for name in ("limit", "remaining", "reset")))
         if quota is not None:
             self._saw(quota)
@@ -147,18 +139,13 @@ class PushoverNotifier:
             raise InvalidRequestError(f"{key}: {mistake}", key=key) from None
         if notification.timestamp is not None:
             form["timestamp"] = notification.timestamp
-        try:
-            form |= self._secrets.read()
-        except SecretsError as error:
-            # Once the owner has set it, a later attempt delivers.
-            raise ChannelUnavailableError(str(error)) from error
-        return form
+        return form | read_secrets(self._secrets)
 
     def _over_quota(self, reset: object) -> ChannelUnavailableError:
         return ChannelUnavailableError("over Pushover's quota", retry_after=until_reset(reset, self._clock(), PAUSE))
 
     def _reference(self, response: requests.Response) -> str:
-        answer = _answer(response)
+        answer = json_object(response.content)
         if response.status_code == 429:
             raise self._too_many(response, answer)
         if 400 <= response.status_code < 500:
@@ -201,15 +188,6 @@ class PushoverNotifier:
                 f"something before Pushover answered {response.status_code}", retry_after=UNTIL_MENDED
             )
         return ChannelRejectedError(f"Pushover refused the message: {_errors(response, answer)}")
-
-
-def _answer(response: requests.Response) -> Mapping[str, object]:
-    """The JSON object of an answer; empty where it is none."""
-    try:
-        answer = response.json()
-    except ValueError:
-        return {}
-    return answer if isinstance(answer, dict) else {}
 
 
 def _is_pushovers(answer: Mapping[str, object]) -> bool:

@@ -17,32 +17,30 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from math import ceil
-from ssl import SSLCertVerificationError
 
 import requests
 from standardwebhooks import Webhook
-from urllib3.exceptions import LocationParseError, NewConnectionError
+from urllib3.exceptions import LocationParseError
 
-from chalicelib.adapters.secrets import Secrets
-from chalicelib.adapters.sessions import caused_by
-from chalicelib.errors import (
-    ChannelRejectedError,
-    ChannelUnavailableError,
-    ChannelUncertainError,
-    SecretsError,
+from chalicelib.adapters.providers.http import (
+    CONNECT_TIMEOUT,
+    READ_TIMEOUT,
+    UNTIL_MENDED,
+    has_wrong_certificate,
+    json_object,
+    no_answer,
+    read_secrets,
 )
+from chalicelib.adapters.secrets import Secrets
+from chalicelib.errors import ChannelRejectedError, ChannelUnavailableError, ChannelUncertainError
 from chalicelib.logic import webhooks
 from chalicelib.logic.notification import Notification, Quota
 from chalicelib.settings import Channel
 
-CONNECT_TIMEOUT = 3.05
-READ_TIMEOUT = 10.0
 WHOLE = 14.0
 """Seconds for everything, name look-up included. A read time-out starts anew with each byte, so it is no bound."""
 MOST_READ = 16 * 1024
 """Bytes of an answer that are read: enough for an error's name."""
-UNTIL_MENDED = 60 * 60
-"""Seconds to wait before what only the owner can mend is tried again."""
 WITHOUT_WAIT = 60
 """Seconds to wait when a receiver is over its limit and doesn't say until when."""
 LONGEST_WAIT = 24 * 60 * 60
@@ -70,11 +68,7 @@ class _Answer:
     @property
     def json(self) -> Mapping[str, object]:
         """The body as an object; empty where it is none."""
-        try:
-            found = json.loads(self.body)
-        except (ValueError, RecursionError):
-            return {}
-        return found if isinstance(found, dict) else {}
+        return json_object(self.body)
 
 
 def secrets_of(channel: Channel) -> tuple[str, ...]:
@@ -156,11 +150,7 @@ class WebhookNotifier:
 
     def _configured(self) -> tuple[list[Webhook], str, str]:
         """What signs, where it goes, and ntfy's topic."""
-        try:
-            values = self._secrets.read()
-        except SecretsError as error:
-            # Once the owner has set it, a later attempt delivers.
-            raise ChannelUnavailableError(str(error)) from error
+        values = read_secrets(self._secrets)
         name = "url"
         try:
             address, topic = webhooks.target(self._format, webhooks.checked_address(values["url"], local=self._local))
@@ -216,20 +206,14 @@ class WebhookNotifier:
         raise self._failure(errors[0] if errors else None)
 
     def _failure(self, error: Exception | None) -> ChannelUnavailableError | ChannelUncertainError:
-        """What it means that no answer came. Only what failed before anything was sent is certain."""
-        if error is None or isinstance(error, requests.exceptions.ReadTimeout):
-            return ChannelUncertainError(f"{self._channel} did not answer in time")
-        if isinstance(error, requests.exceptions.ConnectTimeout) or caused_by(error, NewConnectionError):
-            return ChannelUnavailableError(f"{self._channel} could not be reached")
-        if caused_by(error, SSLCertVerificationError):
+        """What it means that no answer came. A wrong address is the owner's to mend."""
+        if has_wrong_certificate(error):
             self._secrets.forget()
-            return ChannelUnavailableError(
-                f"the certificate of {self._channel} is not valid for its address", retry_after=UNTIL_MENDED
-            )
+            return ChannelUnavailableError(no_answer(error, self._channel).message, retry_after=UNTIL_MENDED)
         if isinstance(error, requests.exceptions.InvalidURL | LocationParseError):
             self._secrets.forget()
             return ChannelUnavailableError(f"the parameter {self._channel}/url is no address", retry_after=UNTIL_MENDED)
-        return ChannelUncertainError(f"the connection to {self._channel} broke")
+        return no_answer(error, self._channel)
 
     def _refusal(self, answer: _Answer) -> ChannelRejectedError | ChannelUnavailableError | ChannelUncertainError:
         status, word = answer.status, _word(answer)

@@ -1,0 +1,69 @@
+"""AWS Signature Version 4, in a header.
+
+https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html
+"""
+
+from __future__ import annotations
+
+import hmac
+import time
+from collections.abc import Mapping
+from hashlib import sha256
+from urllib.parse import quote
+
+from chalicelib.adapters.aws.environment import Credentials
+
+_ALGORITHM = "AWS4-HMAC-SHA256"
+
+
+def signed(
+    method: str,
+    path: str,
+    headers: Mapping[str, str],
+    body: bytes,
+    credentials: Credentials,
+    region: str,
+    service: str,
+    now: float,
+) -> dict[str, str]:
+    """The headers of a request with the date, the session's token, and the signature in ``Authorization``.
+
+    Every header that is given is signed, so ``Host`` has to be among them. ``path`` is as it is sent, escaped; no call
+    of Herald's has a query. ``now`` is in seconds since the epoch; AWS takes a signature for five minutes.
+    """
+    date = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(now))
+    complete = {**headers, "X-Amz-Date": date}
+    if credentials.token:
+        complete["X-Amz-Security-Token"] = credentials.token
+    scope = f"{date[:8]}/{region}/{service}/aws4_request"
+    request, signed_headers = _canonical_request(method, path, complete, body)
+    signature = _signature(credentials.secret_key, scope, _string_to_sign(date, scope, request))
+    complete["Authorization"] = (
+        f"{_ALGORITHM} Credential={credentials.access_key}/{scope}, "
+        f"SignedHeaders={signed_headers}, Signature={signature}"
+    )
+    return complete
+
+
+def _canonical_request(method: str, path: str, headers: Mapping[str, str], body: bytes) -> tuple[str, str]:
+    """The request in the one form that both sides can make of it, and the names of its headers."""
+    # Runs of spaces count as one.
+    lower = {name.lower(): " ".join(value.split()) for name, value in headers.items()}
+    names = ";".join(sorted(lower))
+    # Of every service but S3 the path is escaped once more.
+    escaped = quote(path, safe="/~")
+    lines = (f"{name}:{lower[name]}" for name in sorted(lower))
+    no_query = ""
+    return "\n".join((method, escaped, no_query, *lines, "", names, sha256(body).hexdigest())), names
+
+
+def _string_to_sign(date: str, scope: str, canonical_request: str) -> str:
+    return "\n".join((_ALGORITHM, date, scope, sha256(canonical_request.encode()).hexdigest()))
+
+
+def _signature(secret_key: str, scope: str, text: str) -> str:
+    """The signature of ``text``, with a key that is derived for the scope: day, region and service."""
+    key = f"AWS4{secret_key}".encode()
+    for part in scope.split("/"):
+        key = hmac.digest(key, part.encode(), "sha256")
+    return hmac.digest(key, text.encode(), "sha256").hex()
