@@ -6,7 +6,8 @@ import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from chalicelib.adapters.messages import decoded, store_errors, verdict_of
+from chalicelib.adapters.items import from_item, to_item
+from chalicelib.adapters.messages import read_delivery, read_verdict, store_errors
 from chalicelib.logic.archive import (
     MAX_PAGE,
     ListedMessage,
@@ -37,10 +38,11 @@ class MessageArchive:
     def get(self, message_id: str) -> StoredMessage | None:
         """Read one item, with every write that was made before."""
         with store_errors():
-            item = self._dynamodb.get_item(
-                TableName=self._stage.table, Key={"id": {"S": message_id}}, ConsistentRead=True
-            ).get("Item", {})
-        # The table holds other things too: what came lately, and when the owner was told.
+            answer = self._dynamodb.get_item(
+                TableName=self._stage.table, Key=to_item({"id": message_id}), ConsistentRead=True
+            )
+        item = from_item(answer.get("Item", {}))
+        # The table has other items too: recent activity, and when the owner was last notified.
         return self._stored(item) if "submission" in item else None
 
     def page(self, wanted: Wanted) -> Page:
@@ -51,43 +53,38 @@ class MessageArchive:
         """
         start: dict[str, Any] = {}
         if wanted.after:
-            start["ExclusiveStartKey"] = {
-                "id": {"S": wanted.after.id},
-                "site": {"S": wanted.site},
-                "received_at": {"N": str(wanted.after.received_at)},
-            }
+            key = {"id": wanted.after.id, "site": wanted.site, "received_at": wanted.after.received_at}
+            start["ExclusiveStartKey"] = to_item(key)
         with store_errors():
             answer = self._dynamodb.query(
                 TableName=self._stage.table,
                 IndexName=self._stage.site_index,
                 KeyConditionExpression="site = :site AND received_at BETWEEN :since AND :last",
-                ExpressionAttributeValues={
-                    ":site": {"S": wanted.site},
-                    ":since": {"N": str(wanted.since)},
-                    ":last": {"N": str(wanted.until - 1)},
-                },
+                ExpressionAttributeValues=to_item(
+                    {":site": wanted.site, ":since": wanted.since, ":last": wanted.until - 1}
+                ),
                 ScanIndexForward=False,
                 Limit=MAX_PAGE if wanted.state else wanted.limit,
                 **start,
             )
-        found = [self._listed(item) for item in answer["Items"]]
-        fitting = [message for message in found if wanted.state in (None, message.state)]
+        listed = [self._listed(item) for item in map(from_item, answer["Items"])]
+        fitting = [message for message in listed if wanted.state in (None, message.state)]
         if len(fitting) > wanted.limit:
             last = fitting[wanted.limit - 1]
             return Page(tuple(fitting[: wanted.limit]), Position(last.received_at, last.id))
-        key = answer.get("LastEvaluatedKey")
-        return Page(tuple(fitting), Position(int(key["received_at"]["N"]), key["id"]["S"]) if key else None)
+        last_key = from_item(answer.get("LastEvaluatedKey", {}))
+        return Page(tuple(fitting), Position(last_key["received_at"], last_key["id"]) if last_key else None)
 
     def _listed(self, item: Mapping[str, Any]) -> ListedMessage:
         now = int(self._clock())
-        deliveries = {name: decoded(value["M"]) for name, value in item["deliveries"]["M"].items()}
-        verdict = verdict_of(item)
-        site = item["site"]["S"]
+        deliveries = {name: read_delivery(stored) for name, stored in item["deliveries"].items()}
+        verdict = read_verdict(item)
+        site = item["site"]
         channels = self._stage.channels_serving(site)
         return ListedMessage(
-            id=item["id"]["S"],
+            id=item["id"],
             site=site,
-            received_at=int(item["received_at"]["N"]),
+            received_at=item["received_at"],
             state=state_of(deliveries, verdict, channels, now),
             channels={name: shown(delivery, now, channels.get(name)) for name, delivery in sorted(deliveries.items())},
             verdict=verdict,
@@ -96,20 +93,20 @@ class MessageArchive:
     def _stored(self, item: Mapping[str, Any]) -> StoredMessage:
         return StoredMessage(
             listed=self._listed(item),
-            fields=Message.deserialize(item["submission"]["S"]).fields,
-            stored_at=int(item["stored_at"]["N"]),
-            expires_at=int(item["expires_at"]["N"]),
-            due_at=int(item.get("due_at", {}).get("N", 0)),
-            history=tuple(_outcome(line["M"]) for line in item.get("history", {}).get("L", [])),
+            fields=Message.deserialize(item["submission"]).fields,
+            stored_at=item["stored_at"],
+            expires_at=item["expires_at"],
+            due_at=item.get("due_at", 0),
+            history=tuple(map(_outcome, item.get("history", ()))),
         )
 
 
 def _outcome(line: Mapping[str, Any]) -> Outcome:
     return Outcome(
-        channel=line["channel"]["S"],
-        state=State(line["state"]["S"]),
-        attempts=int(line["attempts"]["N"]),
-        since=int(line["since"]["N"]),
-        error=line["error"]["S"],
-        reference=line["reference"]["S"],
+        channel=line["channel"],
+        state=State(line["state"]),
+        attempts=line["attempts"],
+        since=line["since"],
+        error=line["error"],
+        reference=line["reference"],
     )

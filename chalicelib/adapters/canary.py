@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from chalicelib.adapters.items import to_item
 from chalicelib.adapters.messages import store_errors
 from chalicelib.logic.canary import Canary
 
@@ -25,22 +26,14 @@ class CanaryItem:
         with store_errors():
             self._dynamodb.put_item(
                 TableName=self._table,
-                Item={
-                    "id": {"S": KEY},
-                    "canary": {"S": canary.id},
-                    "sent_at": {"N": str(canary.sent_at)},
-                    "came_at": {"N": str(at)},
-                },
+                Item=to_item({"id": KEY, "canary": canary.id, "sent_at": canary.sent_at, "came_at": at}),
             )
 
     def ended(self, canary: Canary, channels: Mapping[str, str], at: int) -> None:
         with store_errors():
             self._dynamodb.update_item(
                 TableName=self._table,
-                Key={"id": {"S": KEY}},
+                Key=to_item({"id": KEY}),
                 UpdateExpression="SET ended_at = :at, channels = :channels",
-                ExpressionAttributeValues={
-                    ":at": {"N": str(at)},
-                    ":channels": {"M": {name: {"S": error} for name, error in channels.items()}},
-                },
+                ExpressionAttributeValues=to_item({":at": at, ":channels": channels}),
             )

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from chalicelib.adapters.aws import AwsError
+from chalicelib.adapters.items import from_item, to_item
 from chalicelib.adapters.messages import existing_item, store_errors
 
 if TYPE_CHECKING:
@@ -28,49 +29,45 @@ class DigestItems:
 
     def told_until(self, site: str) -> int | None:
         with store_errors():
-            item = self._dynamodb.get_item(TableName=self._table, Key=_key(site), ConsistentRead=True).get("Item", {})
-        return int(item["told_until"]["N"]) if "told_until" in item else None
+            answer = self._dynamodb.get_item(TableName=self._table, Key=_key(site), ConsistentRead=True)
+        return from_item(answer.get("Item", {})).get("told_until")
 
     def claim(self, site: str, before: int | None, until: int) -> bool:
         """The client repeats a write whose answer was lost, and then fails on its own success: ``run`` tells."""
         run = self._new_run()
-        values: dict[str, Any] = {
-            ":until": {"N": str(until)},
-            ":run": {"S": run},
-            ":end": {"N": str(until + RETENTION)},
-        }
+        values: dict[str, object] = {":until": until, ":run": run, ":end": until + RETENTION}
         condition = "attribute_not_exists(told_until)"
         if before is not None:
-            condition, values[":before"] = "told_until = :before", {"N": str(before)}
+            condition, values[":before"] = "told_until = :before", before
         try:
             self._dynamodb.update_item(
                 TableName=self._table,
                 Key=_key(site),
                 UpdateExpression="SET told_until = :until, run = :run, expires_at = :end",
                 ConditionExpression=condition,
-                ExpressionAttributeValues=values,
+                ExpressionAttributeValues=to_item(values),
                 ReturnValuesOnConditionCheckFailure="ALL_OLD",
             )
         except AwsError as error:
-            return bool(existing_item(error).get("run") == {"S": run})
+            return bool(existing_item(error).get("run") == run)
         return True
 
     def put_back(self, site: str, until: int, before: int | None) -> None:
-        values: dict[str, Any] = {":until": {"N": str(until)}}
+        values: dict[str, object] = {":until": until}
         update = "REMOVE told_until"
         if before is not None:
-            update, values[":before"] = "SET told_until = :before", {"N": str(before)}
+            update, values[":before"] = "SET told_until = :before", before
         try:
             self._dynamodb.update_item(
                 TableName=self._table,
                 Key=_key(site),
                 UpdateExpression=update,
                 ConditionExpression="told_until = :until",
-                ExpressionAttributeValues=values,
+                ExpressionAttributeValues=to_item(values),
             )
         except AwsError as error:
             existing_item(error)
 
 
 def _key(site: str) -> dict[str, Any]:
-    return {"id": {"S": f"digest#{site}"}}
+    return to_item({"id": f"digest#{site}"})

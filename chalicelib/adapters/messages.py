@@ -16,6 +16,7 @@ from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 from chalicelib.adapters.aws import AwsError, ServiceError
+from chalicelib.adapters.items import from_item, to_item
 from chalicelib.errors import StoreError
 from chalicelib.logic.delivery_types import Delivery, Record, State
 from chalicelib.logic.retry_due import DueMessage
@@ -25,17 +26,16 @@ from chalicelib.settings import Stage
 
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
-    from types_boto3_dynamodb.type_defs import AttributeValueTypeDef
 
 DAY = 24 * 60 * 60
 RETENTION_DAYS = 365
 """How long the message of a site is kept that has left the configuration."""
-DUE: AttributeValueTypeDef = {"S": "yes"}
-"""The one value of the index's partition key: an index needs one, and few messages are due at any time."""
-HISTORY = ("channel", "state", "attempts", "since", "error", "reference")
-"""What a line of the history has."""
+DUE = "yes"
+"""The only value of the index's partition key: an index needs one, and few messages are due at any time."""
+HISTORY = ("state", "attempts", "since", "error", "reference")
+"""The fields of a delivery that a line of the history keeps."""
 IDENTITY = ("state", "attempts", "owner")
-"""What tells one delivery from the one that comes after it, whatever else a later release may store beside."""
+"""The fields that differ between any two states of a channel, so that a conditional write need compare no others."""
 
 
 class MessageTable:
@@ -52,33 +52,32 @@ class MessageTable:
     def add(self, message: Message, record: Record) -> Record | None:
         """Store a new message; where it is already there, change nothing and return its record."""
         now = int(self._clock())
-        item: dict[str, Any] = {
-            "id": {"S": message.id},
-            "site": {"S": message.site},
-            "received_at": {"N": str(message.received_at)},
-            "stored_at": {"N": str(now)},
-            "owner": {"S": record.owner},
-            "submission": {"S": message.serialize()},
-            "deliveries": {"M": {name: {"M": encoded(delivery)} for name, delivery in record.deliveries.items()}},
+        item: dict[str, object] = {
+            "id": message.id,
+            "site": message.site,
+            "received_at": message.received_at,
+            "stored_at": now,
+            "owner": record.owner,
+            "submission": message.serialize(),
+            "deliveries": {name: delivery_fields(delivery) for name, delivery in record.deliveries.items()},
         }
         if record.due_at:
-            item |= {"due": DUE, "due_at": {"N": str(record.due_at)}}
+            item |= {"due": DUE, "due_at": record.due_at}
         verdict = record.verdict
         if verdict.signals:
-            item["signals"] = {"L": [{"S": signal} for signal in verdict.signals]}
-            item["score"] = {"N": str(verdict.score)}
+            item |= {"signals": verdict.signals, "score": verdict.score}
         if verdict.held:
-            item["held"] = {"S": str(verdict.held)}
+            item["held"] = verdict.held
         if verdict.duplicate_of:
-            item["duplicate_of"] = {"S": verdict.duplicate_of}
+            item["duplicate_of"] = verdict.duplicate_of
         site = self._sites.get(message.site)
         days = site.retention_days if site else RETENTION_DAYS
         # However long it lay in a queue before: nothing is deleted that may still be delivered.
-        item["expires_at"] = {"N": str(max(message.received_at + days * DAY, now + self._give_up))}
+        item["expires_at"] = max(message.received_at + days * DAY, now + self._give_up)
         try:
             self._dynamodb.put_item(
                 TableName=self._table,
-                Item=item,
+                Item=to_item(item),
                 ConditionExpression="attribute_not_exists(id)",
                 ReturnValuesOnConditionCheckFailure="ALL_OLD",
             )
@@ -94,34 +93,30 @@ class MessageTable:
         The SDK repeats a write whose answer was lost, and then fails on its own success: what stands there counts.
         """
         sets, removes = ["deliveries.#channel = :after"], ""
-        values: dict[str, Any] = {
-            **{f":{name}": encoded(before)[name] for name in IDENTITY},
-            ":after": {"M": encoded(after)},
-        }
+        values: dict[str, object] = {f":{name}": getattr(before, name) for name in IDENTITY}
+        values[":after"] = delivery_fields(after)
         if due_at is not None:
             # With an outcome, and a claim is none.
-            line = {"channel": {"S": channel}, **encoded(after)}
             sets.append("history = list_append(if_not_exists(history, :none), :line)")
-            values |= {":none": {"L": []}, ":line": {"L": [{"M": {name: line[name] for name in HISTORY}}]}}
+            values |= {":none": [], ":line": [history_line(channel, after)]}
             if due_at:
                 sets.append("due = :due, due_at = :due_at")
-                values |= {":due": DUE, ":due_at": {"N": str(due_at)}}
+                values |= {":due": DUE, ":due_at": due_at}
             else:
                 removes = " REMOVE due, due_at"
         try:
             self._dynamodb.update_item(
                 TableName=self._table,
-                Key={"id": {"S": message_id}},
+                Key=to_item({"id": message_id}),
                 UpdateExpression=f"SET {', '.join(sets)}{removes}",
                 ConditionExpression=" AND ".join(f"deliveries.#channel.#{name} = :{name}" for name in IDENTITY),
                 ExpressionAttributeNames={"#channel": channel, **{f"#{name}": name for name in IDENTITY}},
-                ExpressionAttributeValues=values,
+                ExpressionAttributeValues=to_item(values),
                 ReturnValuesOnConditionCheckFailure="ALL_OLD",
             )
         except AwsError as error:
-            there = existing_item(error)
-            delivery = there.get("deliveries", {}).get("M", {}).get(channel)
-            return delivery is not None and decoded(delivery["M"]) == after
+            stored = existing_item(error).get("deliveries", {}).get(channel)
+            return stored is not None and read_delivery(stored) == after
         return True
 
     def postpone(self, message_id: str, due_at: int) -> None:
@@ -130,12 +125,12 @@ class MessageTable:
         if due_at:
             update = {
                 "UpdateExpression": "SET due = :due, due_at = :due_at",
-                "ExpressionAttributeValues": {":due": DUE, ":due_at": {"N": str(due_at)}},
+                "ExpressionAttributeValues": to_item({":due": DUE, ":due_at": due_at}),
             }
         try:
             self._dynamodb.update_item(
                 TableName=self._table,
-                Key={"id": {"S": message_id}},
+                Key=to_item({"id": message_id}),
                 ConditionExpression="attribute_exists(id)",
                 **update,
             )
@@ -147,10 +142,10 @@ class MessageTable:
         try:
             self._dynamodb.update_item(
                 TableName=self._table,
-                Key={"id": {"S": message_id}},
+                Key=to_item({"id": message_id}),
                 UpdateExpression="SET held = :held, duplicate_of = :other REMOVE due, due_at",
                 ConditionExpression="attribute_exists(id)",
-                ExpressionAttributeValues={":held": {"S": str(HoldReason.DUPLICATE)}, ":other": {"S": duplicate_of}},
+                ExpressionAttributeValues=to_item({":held": HoldReason.DUPLICATE, ":other": duplicate_of}),
             )
         except AwsError as error:
             existing_item(error)
@@ -158,10 +153,11 @@ class MessageTable:
     def find(self, message_id: str) -> tuple[Message, Record] | None:
         """A message and what is known of it; None when it is not there (any more)."""
         with store_errors():
-            item = self._dynamodb.get_item(
-                TableName=self._table, Key={"id": {"S": message_id}}, ConsistentRead=True
-            ).get("Item")
-        return (Message.deserialize(item["submission"]["S"]), _record(item)) if item else None
+            answer = self._dynamodb.get_item(
+                TableName=self._table, Key=to_item({"id": message_id}), ConsistentRead=True
+            )
+        item = from_item(answer.get("Item", {}))
+        return (Message.deserialize(item["submission"]), _record(item)) if item else None
 
     def due(self, now: int, most: int) -> list[DueMessage]:
         """Messages that something has to be done for, the longest overdue first.
@@ -173,10 +169,10 @@ class MessageTable:
                 TableName=self._table,
                 IndexName=self._due_index,
                 KeyConditionExpression="due = :due AND due_at <= :now",
-                ExpressionAttributeValues={":due": DUE, ":now": {"N": str(now)}},
+                ExpressionAttributeValues=to_item({":due": DUE, ":now": now}),
                 Limit=most,
             )
-        return [DueMessage(item["id"]["S"], item["site"]["S"]) for item in page["Items"]]
+        return [DueMessage(item["id"], item["site"]) for item in map(from_item, page["Items"])]
 
 
 @contextmanager
@@ -192,43 +188,40 @@ def existing_item(error: AwsError) -> dict[str, Any]:
     """The item that made a condition fail; any other error is a :class:`StoreError`."""
     if not isinstance(error, ServiceError) or error.code != "ConditionalCheckFailedException":
         raise StoreError(error.reason) from error
-    item: dict[str, Any] = error.fields.get("Item", {})
-    return item
+    return from_item(error.fields.get("Item", {}))
 
 
 def _record(item: Mapping[str, Any]) -> Record:
     return Record(
-        owner=item["owner"]["S"],
-        deliveries={name: decoded(value["M"]) for name, value in item["deliveries"]["M"].items()},
-        verdict=verdict_of(item),
-        due_at=int(item.get("due_at", {}).get("N", 0)),
-        replayed_at=int(item.get("replayed_at", {}).get("N", 0)),
+        owner=item["owner"],
+        deliveries={name: read_delivery(stored) for name, stored in item["deliveries"].items()},
+        verdict=read_verdict(item),
+        due_at=item.get("due_at", 0),
+        replayed_at=item.get("replayed_at", 0),
     )
 
 
-def verdict_of(item: Mapping[str, Any]) -> Verdict:
-    """What an item says against its message."""
+def read_verdict(item: Mapping[str, Any]) -> Verdict:
+    """The verdict that a message's item holds."""
     return Verdict(
-        signals=tuple(signal["S"] for signal in item.get("signals", {}).get("L", [])),
-        score=int(item.get("score", {}).get("N", 0)),
-        held=HoldReason(item["held"]["S"]) if "held" in item else None,
-        duplicate_of=item.get("duplicate_of", {}).get("S", ""),
+        signals=tuple(item.get("signals", ())),
+        score=item.get("score", 0),
+        held=HoldReason(item["held"]) if "held" in item else None,
+        duplicate_of=item.get("duplicate_of", ""),
     )
 
 
-def encoded(delivery: Delivery) -> dict[str, Any]:
-    """One channel's delivery as attributes of an item."""
-    found: dict[str, Any] = {}
-    for field in fields(delivery):
-        value = getattr(delivery, field.name)
-        found[field.name] = {"N": str(value)} if isinstance(value, int) else {"S": str(value)}
-    return found
+def delivery_fields(delivery: Delivery) -> dict[str, object]:
+    """One channel's delivery as an item holds it."""
+    return {field.name: getattr(delivery, field.name) for field in fields(delivery)}
 
 
-def decoded(attributes: Mapping[str, Any]) -> Delivery:
-    """One channel's delivery, as an item holds it; what a later release stores beside is left out."""
-    known = {field.name for field in fields(Delivery)}
-    values: dict[str, Any] = {
-        name: int(value["N"]) if "N" in value else value["S"] for name, value in attributes.items() if name in known
-    }
-    return Delivery(**values | {"state": State(values["state"])})
+def read_delivery(stored: Mapping[str, Any]) -> Delivery:
+    """One channel's delivery from an item; fields that only a later release knows are left out."""
+    known = {field.name: stored[field.name] for field in fields(Delivery) if field.name in stored}
+    return Delivery(**known | {"state": State(stored["state"])})
+
+
+def history_line(channel: str, delivery: Delivery) -> dict[str, object]:
+    """The line of a message's history for this outcome of a channel."""
+    return {"channel": channel, **{name: getattr(delivery, name) for name in HISTORY}}

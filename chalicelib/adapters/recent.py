@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from chalicelib.adapters.aws import AwsError
+from chalicelib.adapters.items import from_item, to_item
 from chalicelib.adapters.messages import existing_item, store_errors
 
 if TYPE_CHECKING:
@@ -34,14 +35,13 @@ class RecentTable:
                 at,
                 seconds,
                 ConditionExpression="attribute_not_exists(id) OR message_id = :mine OR expires_at <= :at",
-                ExpressionAttributeValues={":mine": {"S": message_id}, ":at": {"N": str(at)}},
+                ExpressionAttributeValues=to_item({":mine": message_id, ":at": at}),
                 ReturnValuesOnConditionCheckFailure="ALL_OLD",
             )
         except AwsError as error:
-            there = existing_item(error)
-            # A message that was held up may come long before the one that is noted.
-            came_at = int(there["came_at"]["N"])
-            return message_id if at + seconds <= came_at else str(there["message_id"]["S"])
+            other = existing_item(error)
+            # A message that was delayed may have come long before the one that is stored.
+            return message_id if at + seconds <= other["came_at"] else str(other["message_id"])
         return message_id
 
     def take_over(self, what: str, message_id: str, at: int, seconds: int) -> None:
@@ -52,12 +52,7 @@ class RecentTable:
     def _note(self, what: str, message_id: str, at: int, seconds: int, **condition: Any) -> None:
         self._dynamodb.put_item(
             TableName=self._table,
-            Item={
-                "id": {"S": what},
-                "message_id": {"S": message_id},
-                "came_at": {"N": str(at)},
-                "expires_at": {"N": str(at + seconds)},
-            },
+            Item=to_item({"id": what, "message_id": message_id, "came_at": at, "expires_at": at + seconds}),
             **condition,
         )
 
@@ -82,23 +77,20 @@ class RecentTable:
         try:
             answer = self._dynamodb.update_item(
                 TableName=self._table,
-                Key={"id": {"S": f"rate#{sender}"}},
+                Key=to_item({"id": f"rate#{sender}"}),
                 UpdateExpression="ADD members :one SET expires_at = :until",
                 ConditionExpression=(
                     "attribute_not_exists(members) OR size(members) <= :most OR contains(members, :member)"
                 ),
-                ExpressionAttributeValues={
-                    ":one": {"SS": [member]},
-                    ":member": {"S": member},
-                    ":until": {"N": str(expires_at)},
-                    ":most": {"N": str(most)},
-                },
+                ExpressionAttributeValues=to_item(
+                    {":one": {member}, ":member": member, ":until": expires_at, ":most": most}
+                ),
                 ReturnValues="ALL_NEW",
                 ReturnValuesOnConditionCheckFailure="ALL_OLD",
             )
         except AwsError as error:
             return existing_item(error), False
-        return dict(answer["Attributes"]), True
+        return from_item(answer["Attributes"]), True
 
     def _forget(self, sender: str, members: list[str]) -> bool:
         """Take members out of the set; False where there are none to take."""
@@ -107,16 +99,16 @@ class RecentTable:
         with store_errors():
             self._dynamodb.update_item(
                 TableName=self._table,
-                Key={"id": {"S": f"rate#{sender}"}},
+                Key=to_item({"id": f"rate#{sender}"}),
                 UpdateExpression="DELETE members :old",
-                ExpressionAttributeValues={":old": {"SS": members}},
+                ExpressionAttributeValues=to_item({":old": set(members)}),
             )
         return True
 
 
 def _members(item: dict[str, Any]) -> list[tuple[int, str]]:
     """Time and message of each member, oldest first."""
-    pairs = (member.split(" ", 1) for member in item.get("members", {}).get("SS", []))
+    pairs = (member.split(" ", 1) for member in item.get("members", ()))
     return sorted((int(at), message_id) for at, message_id in pairs)
 
 

@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from chalicelib.adapters.aws import AwsError
-from chalicelib.adapters.messages import DUE, HISTORY, IDENTITY, MessageTable, decoded, encoded, existing_item
+from chalicelib.adapters.items import to_item
+from chalicelib.adapters.messages import (
+    DUE,
+    IDENTITY,
+    MessageTable,
+    delivery_fields,
+    existing_item,
+    history_line,
+    read_delivery,
+)
 from chalicelib.logic.replay import ReplayUpdate
 from chalicelib.logic.submission import Message
 
@@ -36,40 +45,38 @@ class ReplayTable:
         sets = ["due = :due", "due_at = :due_at", "replayed_at = :at"]
         conditions = ["held = :held" if update.held else "attribute_not_exists(held)", "attribute_exists(id)"]
         names = {f"#{name}": name for name in IDENTITY}
-        values: dict[str, Any] = {
+        values: dict[str, object] = {
             ":due": DUE,
-            ":due_at": {"N": str(update.due_at)},
-            ":at": {"N": str(update.at)},
-            **({":held": {"S": str(update.held)}} if update.held else {}),
+            ":due_at": update.due_at,
+            ":at": update.at,
+            **({":held": update.held} if update.held else {}),
         }
         lines = []
         for number, (channel, before) in enumerate(update.before.items()):
             after = update.after[channel]
             names[f"#channel{number}"] = channel
             sets.append(f"deliveries.#channel{number} = :after{number}")
-            values[f":after{number}"] = {"M": encoded(after)}
+            values[f":after{number}"] = delivery_fields(after)
             for name in IDENTITY:
                 conditions.append(f"deliveries.#channel{number}.#{name} = :{name}{number}")
-                values[f":{name}{number}"] = encoded(before)[name]
-            line = {"channel": {"S": channel}, **encoded(after)}
-            lines.append({"M": {name: line[name] for name in HISTORY}})
+                values[f":{name}{number}"] = getattr(before, name)
+            lines.append(history_line(channel, after))
         sets.append("history = list_append(if_not_exists(history, :none), :lines)")
-        values |= {":none": {"L": []}, ":lines": {"L": lines}}
+        values |= {":none": [], ":lines": lines}
         try:
             self._dynamodb.update_item(
                 TableName=self._table,
-                Key={"id": {"S": message_id}},
+                Key=to_item({"id": message_id}),
                 UpdateExpression=f"SET {', '.join(sets)}{' REMOVE held' if update.held else ''}",
                 ConditionExpression=" AND ".join(conditions),
                 ExpressionAttributeNames=names,
-                ExpressionAttributeValues=values,
+                ExpressionAttributeValues=to_item(values),
                 ReturnValuesOnConditionCheckFailure="ALL_OLD",
             )
         except AwsError as error:
-            there = existing_item(error)
-            deliveries = there.get("deliveries", {}).get("M", {})
+            deliveries = existing_item(error).get("deliveries", {})
             return all(
-                channel in deliveries and decoded(deliveries[channel]["M"]) == after
+                channel in deliveries and read_delivery(deliveries[channel]) == after
                 for channel, after in update.after.items()
             )
         return True

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
+from chalicelib.adapters.items import from_item, to_item
 from chalicelib.adapters.messages import store_errors
 from chalicelib.logic.archive import StoredMessage
 from chalicelib.logic.delivery_types import State
@@ -55,10 +56,10 @@ def delete(dynamodb: DynamoDBClient, stage: Stage, message: StoredMessage) -> No
     with store_errors():
         # adapters/recent.py: another message may have taken the place of this one there.
         hashed = f"content#{content_hash(message.listed.site, message.fields)}"
-        found = dynamodb.get_item(TableName=stage.table, Key={"id": {"S": hashed}}, ConsistentRead=True).get("Item", {})
-        if found.get("message_id", {}).get("S") == message.listed.id:
-            dynamodb.delete_item(TableName=stage.table, Key={"id": {"S": hashed}})
-        dynamodb.delete_item(TableName=stage.table, Key={"id": {"S": message.listed.id}})
+        answer = dynamodb.get_item(TableName=stage.table, Key=to_item({"id": hashed}), ConsistentRead=True)
+        if from_item(answer.get("Item", {})).get("message_id") == message.listed.id:
+            dynamodb.delete_item(TableName=stage.table, Key=to_item({"id": hashed}))
+        dynamodb.delete_item(TableName=stage.table, Key=to_item({"id": message.listed.id}))
 
 
 def remaining(

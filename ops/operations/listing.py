@@ -17,6 +17,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from chalicelib.adapters.archive import MessageArchive
+from chalicelib.adapters.items import from_item, to_item
 from chalicelib.adapters.messages import store_errors
 from chalicelib.errors import InvalidRequestError, StoreError
 from chalicelib.logic.archive import (
@@ -177,16 +178,16 @@ class OperatorArchive(MessageArchive):
         """
         found: dict[str, StoredMessage] = {}
         for start in range(0, len(ids), _KEYS_AT_ONCE):
-            keys = [{"id": {"S": one}} for one in ids[start : start + _KEYS_AT_ONCE]]
+            keys = [to_item({"id": message_id}) for message_id in ids[start : start + _KEYS_AT_ONCE]]
             wanted: Any = {self._stage.table: {"Keys": keys, "ConsistentRead": True}}
             fruitless = 0
             while wanted:
                 with store_errors():
                     answer = self._dynamodb.batch_get_item(RequestItems=wanted)
                 items = answer["Responses"].get(self._stage.table, [])
-                for item in items:
+                for item in map(from_item, items):
                     if "submission" in item:
-                        found[item["id"]["S"]] = self._stored(item)
+                        found[item["id"]] = self._stored(item)
                 wanted = answer.get("UnprocessedKeys")
                 if wanted and not items:
                     fruitless += 1

@@ -7,7 +7,8 @@ from typing import Any
 
 from botocore.stub import Stubber
 
-from chalicelib.adapters.messages import encoded
+from chalicelib.adapters.items import attribute
+from chalicelib.adapters.messages import delivery_fields
 from chalicelib.adapters.replays import ReplayTable
 from chalicelib.logic.delivery_types import Delivery, State
 from chalicelib.logic.replay import ReplayUpdate
@@ -50,7 +51,7 @@ def written(condition: str, removed: str = "", **values: Any) -> dict[str, Any]:
             ":due": {"S": "yes"},
             ":due_at": {"N": str(NOW + 900)},
             ":at": {"N": str(NOW)},
-            ":after0": {"M": encoded(PENDING)},
+            ":after0": attribute(delivery_fields(PENDING)),
             ":state0": {"S": "rejected"},
             ":attempts0": {"N": "1"},
             ":owner0": {"S": "run-1"},
@@ -77,7 +78,7 @@ def test_a_release_takes_away_what_it_found(stubbed: Stubbed) -> None:
 
 
 def failed(stub: Stubber, **deliveries: Delivery) -> None:
-    there = {"M": {name: {"M": encoded(delivery)} for name, delivery in deliveries.items()}}
+    there = {"M": {name: attribute(delivery_fields(delivery)) for name, delivery in deliveries.items()}}
     stub.add_client_error(
         "update_item",
         "ConditionalCheckFailedException",
