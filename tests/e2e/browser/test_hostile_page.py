@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import signal
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -22,7 +21,7 @@ from playwright.sync_api import Browser
 from tests import signed
 from tests.e2e.browser.conftest import ARGUMENTS
 from tests.e2e.conftest import free_ports
-from tests.e2e.harness import Harness, marker, wait_for
+from tests.e2e.harness import PATIENCE, Harness, marker, wait_for
 from tests.e2e.test_commands import running as command
 from tests.e2e.test_commands import shell
 
@@ -69,8 +68,8 @@ def servers(deployed: Harness, root: Path) -> Iterator[Servers]:
 
         def start(*words: str) -> tuple[Any, list[str]]:
             process, lines = stack.enter_context(command(root, ["-m", "ops", *words], environ))
-            stack.callback(process.wait, 20)
-            stack.callback(process.send_signal, signal.SIGINT)
+            stack.callback(process.wait, PATIENCE)
+            stack.callback(process.terminate)
             return process, lines
 
         _, lines = start("inbox", "--stage", "local", "--no-browser")
