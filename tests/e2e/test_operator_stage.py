@@ -73,7 +73,7 @@ def test_the_lines_of_a_message_come_from_every_function_that_had_it(herald: Har
 def test_followed_logs_show_each_line_once_and_what_is_written_meanwhile(herald: Harness, checkout: Path) -> None:
     first: str = herald.post_json({"message": marker()}).json()["id"]
     herald.line("on_success", message_id=first)
-    words = ["-m", "ops", "logs", "--stage", "local", "--follow", "--since", "20s", "--json"]
+    words = ["-m", "ops", "logs", "--stage", "local", "--project", str(checkout), "--follow", "--since", "5m", "--json"]
     with running(checkout, words, shell(herald.stack.ports)) as (process, lines):
         printed(lines, first)
         second: str = herald.post_json({"message": marker()}).json()["id"]

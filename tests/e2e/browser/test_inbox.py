@@ -319,7 +319,7 @@ def test_a_page_of_another_server_on_this_machine_changes_nothing(owner: Owner) 
 @pytest.fixture
 def at_work(browser: Browser, herald: Harness, checkout: Path) -> Iterator[Page]:
     """A browser at the inbox of the session's stack, without a script."""
-    words = ["-m", "ops", "inbox", "--stage", herald.stage.name, "--no-browser"]
+    words = ["-m", "ops", "inbox", "--stage", herald.stage.name, "--project", str(checkout), "--no-browser"]
     with command(checkout, words, shell(herald.stack.ports)) as (process, lines):
         printed(lines, "Ctrl-C")
         address = re.search(r"http://\S+", "".join(lines))
