@@ -107,14 +107,11 @@ def doctor(stage: str, root: Path, as_json: bool) -> None:
 
 def _stale(it: Opened) -> Iterator[str]:
     """The generated files that are not as ``./herald render`` would make them."""
-    from ops.config import loader as configuration
+    from ops.config import loader
     from ops.generate import render
 
     # As the file says, without what a run of the local stack changes.
-    for path, text in render.generated(configuration.load(it.root)).items():
-        target = it.root / path
-        if not target.exists() or target.read_text(encoding="utf-8") != text:
-            yield str(path)
+    yield from map(str, render.stale(it.root, render.generated(loader.load(it.root))))
 
 
 @click.command()

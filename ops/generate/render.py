@@ -97,15 +97,21 @@ def local_where(config: StageConfig) -> AwsLocation:
     return AwsLocation("aws", config.region, config.account)
 
 
+def stale(root: Path, files: Mapping[Path, str]) -> list[Path]:
+    """The files that are missing, or not as they are generated."""
+    return [
+        path
+        for path, text in files.items()
+        if not (root / path).exists() or (root / path).read_text(encoding="utf-8") != text
+    ]
+
+
 def write(root: Path, files: Mapping[Path, str]) -> list[Path]:
-    """Write what differs; returns the paths that were written."""
-    written = []
-    for path, text in files.items():
-        target = root / path
-        if not target.exists() or target.read_text(encoding="utf-8") != text:
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_text(text, encoding="utf-8")
-            written.append(path)
+    """Write the files that are :func:`stale`; returns their paths."""
+    written = stale(root, files)
+    for path in written:
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        (root / path).write_text(files[path], encoding="utf-8")
     return written
 
 
