@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from functools import cached_property
 
@@ -20,7 +21,11 @@ PROBLEM = "application/problem+json"
 RETRY_AFTER = "30"
 """Seconds after which a client may try again when the message could not be published."""
 ALLOWED_HEADERS = "Accept, Content-Type, Formspree-Client, Formspree-Session-Data, Idempotency-Key"
-"""Request headers that a page's script may set: what fetch needs, and what Formspree's client library adds."""
+"""What a preflight is answered with that asks for no headers, or for none that can be read."""
+MAX_ASKED_HEADERS = 1024
+"""Characters of the list of headers that a preflight may ask for."""
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+"""A header's name: RFC 9110, 5.6.2."""
 PREFLIGHT_AGE = "7200"
 """Seconds that a browser may cache a preflight's answer: the most that Chromium honours."""
 
@@ -72,14 +77,21 @@ class FormRequest:
 
     @cached_property
     def wants_json(self) -> bool:
-        """Whether the client is a program that wants JSON back, rather than a browser that posted a form."""
+        """Whether a script or another program asks, which wants JSON; a browser that posts a form wants a page.
+
+        A browser says which of the two it is (https://www.w3.org/TR/fetch-metadata/#sec-fetch-mode-header), save
+        Safari before 16.4: from there a request with ``Origin`` is a script's, unless it accepts HTML as a form does.
+        docs/forms.md lists what browsers and libraries send.
+        """
+        if mode := self.header("sec-fetch-mode"):
+            return mode != "navigate"
         accepted = {part.partition(";")[0].strip().lower() for part in self.header("accept").split(",")}
         if "text/html" in accepted:
             return False
-        if (self.header("sec-fetch-mode") or "navigate") != "navigate":
+        if self.origin is not None or accepted & {bodies.JSON, PROBLEM}:
             return True
         media_type, _ = bodies.parse_media_type(self.header("content-type"))
-        return bool(accepted & {bodies.JSON, PROBLEM}) or media_type not in (bodies.FORM, bodies.MULTIPART)
+        return media_type not in (bodies.FORM, bodies.MULTIPART)
 
     @property
     def from_web3forms(self) -> bool:
@@ -100,6 +112,9 @@ class FormRequest:
 def preflight(asked: FormRequest) -> Response:
     """Allow the page to send, or nothing: without these headers the browser sends nothing further.
 
+    A script of an allowed page may set any header: what libraries and monitoring add changes nothing here, and no
+    credentials are ever allowed.
+
     https://fetch.spec.whatwg.org/#http-responses
     """
     headers: Headers = {"Vary": "Origin", "Cache-Control": "no-store"}
@@ -108,10 +123,17 @@ def preflight(asked: FormRequest) -> Response:
     headers |= {
         "Access-Control-Allow-Origin": asked.origin,
         "Access-Control-Allow-Methods": "POST",
-        "Access-Control-Allow-Headers": ALLOWED_HEADERS,
+        "Access-Control-Allow-Headers": _allowed_headers(asked.header("access-control-request-headers")),
         "Access-Control-Max-Age": PREFLIGHT_AGE,
     }
     return Response(body="", status_code=204, headers=headers)
+
+
+def _allowed_headers(asked: str) -> str:
+    names = [name for name in (part.strip(" \t") for part in asked.split(",")) if name]
+    if names and len(asked) <= MAX_ASKED_HEADERS and all(map(_TOKEN.fullmatch, names)):
+        return ", ".join(names)
+    return ALLOWED_HEADERS
 
 
 def with_cors(response: Response, asked: FormRequest) -> Response:

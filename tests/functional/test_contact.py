@@ -271,6 +271,41 @@ def test_who_asks_for_json_gets_json_and_a_browsers_form_gets_a_page(
     assert fields_of(topic) == GOOD
 
 
+SAFARI = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8", "Origin": HOME}
+
+
+@pytest.mark.parametrize(
+    ("sent", "wants_json"),
+    [
+        # A browser says what it is: then nothing else counts.
+        ({"Sec-Fetch-Mode": "navigate", **BROWSER, "Origin": HOME}, False),
+        ({"Sec-Fetch-Mode": "navigate", "Accept": "*/*", "Origin": HOME}, False),
+        ({"Sec-Fetch-Mode": "navigate", "Accept": "application/json"}, False),
+        ({"Sec-Fetch-Mode": "cors", "Accept": "*/*", "Origin": HOME}, True),
+        ({"Sec-Fetch-Mode": "cors", "Accept": "text/html", "Origin": HOME}, True),
+        ({"Sec-Fetch-Mode": "cors", "Accept": "text/html, */*; q=0.01", "Origin": HOME}, True),
+        ({"Sec-Fetch-Mode": "same-origin", **BROWSER, "Origin": HOME}, True),
+        ({"Sec-Fetch-Mode": "no-cors", "Accept": "*/*", "Origin": HOME}, True),
+        # Safari before 16.4, whose forms and scripts differ in what they accept.
+        (SAFARI, False),
+        (SAFARI | {"Accept": "*/*"}, True),
+        (SAFARI | {"Accept": "application/json, text/plain, */*"}, True),
+        ({"Origin": HOME}, True),
+        # Programs that are no browser.
+        ({"Accept": "*/*"}, False),
+        ({}, False),
+    ],
+)
+def test_a_script_gets_json_whatever_it_accepts_and_a_navigation_goes_on_to_a_page(
+    client: Client, local: Stage, topic: RecordingTopic, sent: dict[str, str], wants_json: bool
+) -> None:
+    headers = {"Content-Type": "application/x-www-form-urlencoded", **sent}
+    accepted = post(client, local, topic, urlencode(GOOD).encode(), headers)
+    refused = post(client, local, topic, b"message=", headers)
+    assert (accepted.status_code, refused.status_code) == (202 if wants_json else 303, 422)
+    assert refused.headers["Content-Type"] == ("application/problem+json" if wants_json else "text/html; charset=utf-8")
+
+
 @pytest.mark.parametrize("name", ["content-type", "CONTENT-TYPE", "Content-Type"])
 @pytest.mark.parametrize("value", ["application/json", "Application/JSON; Charset=UTF-8"])
 def test_header_names_and_media_types_are_read_in_any_letter_case(
@@ -453,6 +488,35 @@ def test_only_the_sites_own_pages_and_ours_may_send(
     else:
         assert headers == set()
         assert answers[1].json_body["errors"][0]["code"] == "forbidden_origin"
+
+
+def preflight(client: Client, stage: Stage, asked: str | None, origin: str = HOME) -> dict[str, str]:
+    headers = {"Origin": origin, "Access-Control-Request-Method": "POST"}
+    headers |= {"Access-Control-Request-Headers": asked} if asked is not None else {}
+    with override_container(FakeContainer(stage)):
+        return dict(client.http.request("OPTIONS", "/contact", headers=headers).headers)
+
+
+@pytest.mark.parametrize(
+    ("asked", "allowed"),
+    [
+        ("x-requested-with", "x-requested-with"),
+        ("content-type,hx-current-url,hx-request,hx-target", "content-type, hx-current-url, hx-request, hx-target"),
+        ("baggage, sentry-trace,traceparent", "baggage, sentry-trace, traceparent"),
+        (" ,, a\t, ,b ,", "a, b"),
+        ("!#$%&'*+.^_`|~0-9AZ", "!#$%&'*+.^_`|~0-9AZ"),
+    ],
+)
+def test_a_script_of_an_allowed_page_may_set_any_header(client: Client, local: Stage, asked: str, allowed: str) -> None:
+    headers = preflight(client, local, asked)
+    assert headers["Access-Control-Allow-Headers"] == allowed
+    assert "Access-Control-Allow-Credentials" not in headers
+    assert "Access-Control-Allow-Headers" not in preflight(client, local, asked, FOREIGN)
+
+
+@pytest.mark.parametrize("asked", ["", " , ", "a b", "a:b", "a\r\nSet-Cookie: x", "ü", "a,(b)", "a," * 600])
+def test_what_is_no_list_of_header_names_is_not_repeated(client: Client, local: Stage, asked: str) -> None:
+    assert preflight(client, local, asked) == preflight(client, local, None)
 
 
 @pytest.mark.parametrize(
