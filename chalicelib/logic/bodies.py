@@ -15,14 +15,15 @@ JSON = "application/json"
 FORM = "application/x-www-form-urlencoded"
 MULTIPART = "multipart/form-data"
 
-CODECS = {"utf-8": "utf-8", "utf8": "utf-8", "us-ascii": "ascii", "iso-8859-1": "cp1252", "windows-1252": "cp1252"}
-"""The charsets that forms are sent in, as browsers understand their names (https://encoding.spec.whatwg.org/#names).
-Others of Python's codecs would only give a stranger more to play with."""
 CHARSET_FIELD = "_charset_"
 """A hidden field of this name is filled in by browsers with the charset of a form, which no header of theirs says:
 https://html.spec.whatwg.org/multipage/form-control-infrastructure.html#attr-fe-name-charset"""
 _OLD_PAGES = "cp1252"
 """What a form is taken for that names no charset and isn't UTF-8."""
+_JSON_CODECS = ("", "utf-8", "cp1252")
+"""What JSON may be declared to be: UTF-8 (RFC 8259, 8.1), and where it is ASCII alone what old programs call that."""
+_UNTYPED = ("", "text/plain")
+"""Types of a body that a script sent without naming one: fetch's for a text, sendBeacon's, and none."""
 _ENCODED = 3
 """Bytes that one byte of a text has in a form without files, at the most: %D0."""
 HALF_CHARACTER = re.compile(r"[\ud800-\udfff]")
@@ -53,17 +54,17 @@ def read(content_type: str, body: bytes, limits: Limits) -> Pairs:
         is not text.
     """
     media_type, parameters = parse_media_type(content_type)
+    if media_type in (*_UNTYPED, FORM) and len(body) <= limits.body and _is_json_object(body):
+        media_type = JSON
     # What counts are the texts: percent-encoding makes some scripts nine times as long, and others not at all.
     if len(body) > limits.body * (_ENCODED if media_type == FORM else 1):
         raise _too_large(limits)
-    charset = parameters.get("charset", "").lower()
     if media_type not in (JSON, FORM, MULTIPART):
         raise SubmissionError(415, "unsupported_media_type", Problem("unsupported_media_type", "content-type"))
-    if charset and charset not in CODECS:
+    charset = parameters.get("charset", "")
+    codec = _codec(charset) if charset else ""
+    if codec is None or (media_type == JSON and codec not in _JSON_CODECS[: 3 if body.isascii() else 2]):
         raise SubmissionError(415, "unsupported_charset", Problem("unsupported_charset", "content-type"))
-    codec = CODECS[charset] if charset else ""
-    if media_type == JSON and codec not in ("", "utf-8", "ascii"):
-        raise _malformed("not_in_charset")
     if media_type == MULTIPART:
         return _multipart(body, parameters.get("boundary", ""), codec, limits)
     # A form in another charset is percent-encoded. As bytes of its own it would not survive the gateway, which hands
@@ -83,6 +84,24 @@ def parse_media_type(content_type: str) -> tuple[str, dict[str, str]]:
         if separator:
             parameters.setdefault(name.strip().lower(), value.strip().strip('"'))
     return media_type.strip().lower(), parameters
+
+
+def _is_json_object(body: bytes) -> bool:
+    """Whether a body is a JSON object, whatever its header says. No form begins so: a browser escapes the brace."""
+    text = body.removeprefix(codecs.BOM_UTF8).lstrip(b" \t\r\n")
+    try:
+        return text.startswith(b"{") and isinstance(json.loads(text.decode()), dict)
+    except (ValueError, RecursionError):
+        return False
+
+
+def _codec(label: str) -> str | None:
+    """Python's codec of a charset; None for one that forms are not sent in."""
+    if label.lower() in ("utf-8", "utf8"):
+        return "utf-8"
+    from chalicelib.logic.charsets import codec_of
+
+    return codec_of(label)
 
 
 def _malformed(code: str) -> SubmissionError:
@@ -152,29 +171,38 @@ def _urlencoded(body: bytes, codec: str, limits: Limits) -> Pairs:
         raise _too_large(limits)
     raw: Raw = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in pairs]
     try:
-        return _decoded(raw, codec)
+        # Bytes that are not escaped are UTF-8, as the gateway made them, whatever the form says.
+        return _decoded(raw, codec or (_declared(raw) if body.isascii() else ""))
     except UnicodeDecodeError:
         raise _malformed("not_in_charset") from None
 
 
 def _decoded(raw: Raw, codec: str) -> Pairs:
-    """The pairs as text; raises UnicodeDecodeError. Without a codec they are UTF-8, or what the form itself says, or
-    what pages were written in before that."""
+    """The pairs as text; raises UnicodeDecodeError. Without a codec: UTF-8, or what pages were written in before it."""
+    if codec:
+        return _in(codec, raw)
     try:
-        return _in(codec or "utf-8", raw)
+        return _in("utf-8", raw)
     except UnicodeDecodeError:
-        if codec:
-            raise
-    return _in(_said(raw), raw)
+        return _in(_OLD_PAGES, raw)
 
 
 def _in(codec: str, raw: Raw) -> Pairs:
     return [(name.decode(codec), text if isinstance(text, str) else text.decode(codec)) for name, text in raw]
 
 
-def _said(raw: Raw) -> str:
-    said = dict(raw).get(CHARSET_FIELD.encode(), b"")
-    return CODECS.get((said if isinstance(said, str) else said.decode("latin-1")).strip().lower(), _OLD_PAGES)
+def _declared(raw: Raw) -> str:
+    """The codec that the form itself names; empty without one. Raises :class:`SubmissionError` for an unknown one."""
+    label = next((text for name, text in raw if name.lower() == CHARSET_FIELD.encode()), b"")
+    label = (label if isinstance(label, str) else label.decode("latin-1")).strip()
+    codec = _codec(label) if label else ""
+    if codec is None:
+        readable = [
+            (name.decode("utf-8", "replace"), text if isinstance(text, str) else text.decode("utf-8", "replace"))
+            for name, text in raw
+        ]
+        raise SubmissionError(422, "invalid", Problem("unsupported_charset", CHARSET_FIELD), pairs=readable)
+    return codec
 
 
 def _multipart(body: bytes, boundary: str, codec: str, limits: Limits) -> Pairs:
@@ -184,7 +212,7 @@ def _multipart(body: bytes, boundary: str, codec: str, limits: Limits) -> Pairs:
     if not _BOUNDARY.fullmatch(boundary):
         raise _malformed("no_boundary")
     raw: Raw = []
-    files: list[Problem] = []
+    wrong: list[Problem] = []
     try:
         parser = MultipartParser(
             BytesIO(body),
@@ -204,16 +232,20 @@ def _multipart(body: bytes, boundary: str, codec: str, limits: Limits) -> Pairs:
             if part.filename is not None:
                 # A browser sends a file field that was left empty as a part without a name and without content.
                 if part.filename or part.size:
-                    files.append(Problem("NO_FILE_UPLOADS", part.name.encode("latin-1").decode("utf-8", "replace")))
+                    wrong.append(Problem("NO_FILE_UPLOADS", part.name.encode("latin-1").decode("utf-8", "replace")))
                 continue
-            _, declared = parse_media_type(part.headers.get("Content-Type", ""))
-            own = CODECS.get(declared.get("charset", "").lower())
+            _, parameters = parse_media_type(part.headers.get("Content-Type", ""))
+            label = parameters.get("charset", "")
+            own = _codec(label) if label else ""
+            if own is None:
+                wrong.append(Problem("unsupported_charset", part.name.encode("latin-1").decode("utf-8", "replace")))
+                continue
             raw.append((part.name.encode("latin-1"), part.raw.decode(own) if own else part.raw))
-        pairs = _decoded(raw, codec)
+        pairs = _decoded(raw, codec or _declared(raw))
     except ParserLimitReached:
         raise _too_many() from None
     except (MultipartError, UnicodeDecodeError):
         raise _malformed("not_multipart") from None
-    if files:
-        raise SubmissionError(422, "invalid", *files, pairs=pairs)
+    if wrong:
+        raise SubmissionError(422, "invalid", *wrong, pairs=pairs)
     return pairs

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from chalicelib.logic import gateway
-from chalicelib.logic.bodies import FORM, JSON, MULTIPART
+from chalicelib.logic.bodies import CHARSET_FIELD, FORM, JSON, MULTIPART
 from chalicelib.logic.fields import KNOWN, NAMES, SINGLE_LINE, WEB3FORMS_KEYS, Role
 from chalicelib.logic.gateway import GatewayAnswer
 from chalicelib.logic.submission import MAX_NAME
@@ -54,6 +54,7 @@ REFUSALS: dict[int, tuple[str, tuple[str, ...]]] = {
             "too_large",
             "not_one_line",
             "field_name",
+            "unsupported_charset",
         ),
     ),
     500: ("Something went wrong on our side; nothing was accepted.", ("unexpected",)),
@@ -112,9 +113,10 @@ def document(stage: Stage, base: str) -> Json:
             "version": VERSION,
             "summary": "A contact form for static sites",
             "description": (
-                "What a form may send and what it gets back. A program gets JSON: with `Accept: application/json`, "
-                "with a JSON body unless it accepts `text/html`, or from a script's fetch. A form that a browser posts "
-                "without JavaScript gets a redirect, or a page that names each mistake.\n\n"
+                "What a form may send and what it gets back. A page's script and any other program get JSON; a form "
+                "that a browser posts without JavaScript gets a redirect, or a page that names each mistake. What "
+                "tells them apart, in this order: `Sec-Fetch-Mode`, `text/html` in `Accept`, `Origin`, JSON in "
+                "`Accept`, a JSON body.\n\n"
                 "A path or method that does not stand here is answered by API Gateway itself with 404. Names of fields "
                 "are known in capitals too."
             ),
@@ -181,9 +183,10 @@ def _form(name: str, whose: str, path: list[Json], sites: tuple[Site, ...], exam
             "tags": ["forms"],
             "summary": f"Send the form {whose}",
             "description": (
-                f"At most {limits.body // 1024} KiB and {limits.fields} fields. Charsets are UTF-8, US-ASCII and, for "
-                "forms, ISO-8859-1 and Windows-1252. The message is accepted (200, 202, 303) only after it was "
-                "published; what is refused was not."
+                f"At most {limits.body // 1024} KiB and {limits.fields} fields. JSON is UTF-8, and known as an object "
+                "without its type or as `text/plain` too; a form may declare any charset of the Encoding Standard "
+                "that browsers send forms in. The message is accepted (200, 202, 303) only after it was published; "
+                "what is refused was not."
             ),
             "parameters": [origin, *others],
             "requestBody": {
@@ -258,7 +261,15 @@ def _fields(site: Site, limits: Limits, *, as_json: bool) -> Json:
 
     properties: dict[str, Json] = {}
     for name, what in NAMES.items():
-        if what.role is not Role.FIELD:
+        if name == CHARSET_FIELD and not as_json:
+            properties[name] = {
+                "enum": ["", "UTF-8"],
+                "description": (
+                    "The charset of the form, as a browser fills it in: UTF-8, or for other bytes than these another "
+                    "label of the Encoding Standard (https://encoding.spec.whatwg.org/#names-and-labels)."
+                ),
+            }
+        elif what.role is not Role.FIELD:
             properties[name] = {**_ref("schemas", _ANYTHING[as_json]), "description": _ROLES[what.role]}
         elif name == what.field:
             longest = f" At most {site.longest[name]} characters" if name in site.longest else ""
@@ -676,7 +687,9 @@ def _header(description: str, schema: Json | None = None) -> Json:
 
 
 _HEADERS: dict[str, Json] = {
-    "Access-Control-Allow-Headers": _header("The headers that a page may send along."),
+    "Access-Control-Allow-Headers": _header(
+        "The headers that were asked for, where they are names: a page may send any."
+    ),
     "Access-Control-Allow-Methods": _header("The methods that a page may use.", {"const": "POST"}),
     "Access-Control-Allow-Origin": _header("The page that sent, where it may."),
     "Access-Control-Expose-Headers": _header("The headers that a page's script may read.", {"const": "Retry-After"}),

@@ -26,7 +26,7 @@ TEXTS = {
     "too_many_fields": "Das Formular hat zu viele Felder.",
     "message_too_large": "Die Nachricht ist zu groß; bitte kürzen Sie sie.",
     "unsupported_media_type": "Ein Formular wird als JSON, urlencoded oder multipart gesendet.",
-    "unsupported_charset": "Ein Formular wird in UTF-8 gesendet.",
+    "unsupported_charset": "In diesem Zeichensatz werden keine Formulare gesendet. Richtig ist UTF-8.",
     "unavailable": "Die Nachricht konnte gerade nicht angenommen werden. Bitte senden Sie sie in einer Minute"
     " noch einmal.",
     "unexpected": "Bei uns ist etwas schiefgegangen. Bitte senden Sie die Nachricht in einer Minute noch einmal.",

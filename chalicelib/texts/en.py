@@ -25,7 +25,7 @@ TEXTS = {
     "too_many_fields": "The form has too many fields.",
     "message_too_large": "The message is too large to be delivered; please shorten it.",
     "unsupported_media_type": "A form is sent as JSON, urlencoded or multipart.",
-    "unsupported_charset": "A form is sent in UTF-8.",
+    "unsupported_charset": "Forms are not sent in this character set. UTF-8 is right.",
     "unavailable": "The message could not be accepted just now. Please send it again in a minute.",
     "unexpected": "Something went wrong on our side. Please send it again in a minute.",
     # What is wrong with a field.

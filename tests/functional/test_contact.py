@@ -10,7 +10,7 @@ from dataclasses import replace
 from html.parser import HTMLParser
 from types import ModuleType
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import quote_from_bytes, urlencode
 
 import pytest
 from botocore.exceptions import ConnectTimeoutError, EndpointConnectionError, NoCredentialsError, ReadTimeoutError
@@ -304,6 +304,36 @@ def test_a_script_gets_json_whatever_it_accepts_and_a_navigation_goes_on_to_a_pa
     refused = post(client, local, topic, b"message=", headers)
     assert (accepted.status_code, refused.status_code) == (202 if wants_json else 303, 422)
     assert refused.headers["Content-Type"] == ("application/problem+json" if wants_json else "text/html; charset=utf-8")
+
+
+@pytest.mark.parametrize("headers", [{}, {"Content-Type": "text/plain;charset=UTF-8"}])
+def test_json_that_a_script_sent_without_its_type_is_accepted(
+    client: Client, local: Stage, topic: RecordingTopic, headers: dict[str, str]
+) -> None:
+    """As by fetch with a text, XMLHttpRequest or navigator.sendBeacon, which no preflight comes before."""
+    sent = {**headers, "Origin": HOME, "Sec-Fetch-Mode": "no-cors", "Accept": "*/*"}
+    assert post(client, local, topic, body_of(**GOOD), sent).status_code == 202
+    assert fields_of(topic) == GOOD
+    assert post(client, local, topic, body_of(**GOOD), sent | {"Origin": FOREIGN}).status_code == 403
+
+
+def test_a_form_that_declares_its_charset_is_read_in_it(client: Client, local: Stage, topic: RecordingTopic) -> None:
+    body = b"message=" + quote_from_bytes("山田".encode("cp932")).encode() + b"&_charset_=Shift_JIS"
+    assert post(client, local, topic, body, FORM).status_code == 303
+    assert fields_of(topic) == {"message": "山田"}
+
+
+def test_a_charset_that_is_not_known_is_named_beside_its_field(
+    client: Client, local: Stage, topic: RecordingTopic
+) -> None:
+    response = post(client, local, topic, b"message=Hi&_charset_=utf-7", PROGRAM)
+    assert response.status_code == 422
+    assert [(error["field"], error["code"]) for error in response.json_body["errors"]] == [
+        ("_charset_", "unsupported_charset")
+    ]
+    page = page_of(post(client, local, topic, b"message=Hi&_charset_=utf-7", FORM))
+    assert page.values["message"] == "Hi"
+    assert topic.published == []
 
 
 @pytest.mark.parametrize("name", ["content-type", "CONTENT-TYPE", "Content-Type"])
@@ -673,7 +703,7 @@ def test_a_request_without_any_body_is_refused(
         (JSON, b"[]", 400, [("body", "not_an_object")]),
         (JSON, b'{"message": "\xff"}', 400, [("body", "not_in_charset")]),
         (
-            JSON | {"Content-Type": "application/json; charset=latin1"},
+            JSON | {"Content-Type": "application/json; charset=koi8-r"},
             b"{}",
             415,
             [("content-type", "unsupported_charset")],
@@ -797,7 +827,7 @@ def test_an_unknown_site_is_404_whatever_is_sent(
         assert b"nowhere" not in response.body
     response = post(client, local, topic, body_of(**GOOD), FORM, path)
     assert response.status_code == 404
-    assert page_of(response).values == {}
+    assert page_of(response).values == {name: text for name, text in GOOD.items() if name != "source"}
     assert b"nowhere" not in response.body
     assert topic.published == []
 
