@@ -167,8 +167,7 @@ def failed(asked: FormRequest, error: SubmissionError) -> Response:
     from chalicelib.logic import pages
 
     language, texts = asked.language()
-    origin = origins.shown(asked.origin)
-    page = pages.refused(error, asked.pairs, texts, language, back=origin if "://" in origin else "")
+    page = pages.refused(error, asked.pairs, texts, language, origins.way_back(asked.site, asked.origin, asked.allowed))
     headers: Headers = {
         "Content-Language": language,
         "Content-Type": "text/html; charset=utf-8",

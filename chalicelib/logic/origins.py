@@ -37,6 +37,15 @@ def shown(origin: str | None) -> str:
     return origin if _HOST.fullmatch(f"[{host}]" if ":" in host else host) else ""
 
 
+def way_back(site: Site | None, origin: str | None, allowed: bool) -> str:
+    """The origin to lead a visitor back to: where the form is, or the site's own if that is not known."""
+    known = shown(origin)
+    # What is allowed and not the site's own is no page, or ours, from which a corrected form is sent.
+    if site and ("://" not in known or (allowed and origin not in site.origins)):
+        return origin_of(site.thanks)
+    return known if "://" in known else ""
+
+
 def to_let_in(site: Site, origin: str | None, stage: str) -> str:
     """What to write in ``herald.toml``, so that :func:`may_send` lets an origin in that it refuses; empty for one that
     can't be written there."""

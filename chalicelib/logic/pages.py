@@ -1,7 +1,7 @@
 """The page that a browser without JavaScript gets when a form was not accepted.
 
-It names each mistake beside its field, keeps what the person typed, and can be sent again from where it is; where that
-would be of no use, it leads back to the page that the form is on. No script, no style from elsewhere, nothing that a
+It names each mistake beside its field, keeps what the person typed, and can be sent again from where it is, unless that
+would be of no use. It names the site and leads back to it. No script, no style from elsewhere, nothing that a
 visitor typed unescaped.
 """
 
@@ -12,7 +12,7 @@ from html import escape
 
 from chalicelib.errors import SubmissionError
 from chalicelib.logic.bodies import Pairs
-from chalicelib.logic.fields import NAMES, Role, meaning
+from chalicelib.logic.fields import KNOWN, NAMES, Role, meaning
 from chalicelib.texts import worded
 
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; form-action *; base-uri 'none'"
@@ -26,8 +26,8 @@ _STYLE = (
     "border-radius:.4rem;color:inherit;background:transparent}[aria-invalid]{border:2px solid #b3261e}"
     ".error{color:#b3261e;margin:.25rem 0 0}button{font:inherit;font-weight:600;margin-top:1.5rem;padding:.7rem 1.4rem;"
     "border:0;border-radius:.4rem;color:#fff;background:#1f5c4d}:focus-visible{outline:3px solid #1f6feb;"
-    "outline-offset:2px}@media(prefers-color-scheme:dark){body{color:#eee;background:#181818}.error{color:#ffb4ab}"
-    "[aria-invalid]{border-color:#ffb4ab}button{color:#10241e;background:#8fd3bf}}"
+    "outline-offset:2px}a{color:#1f5c4d}@media(prefers-color-scheme:dark){body{color:#eee;background:#181818}.error{color:#ffb4ab}"
+    "[aria-invalid]{border-color:#ffb4ab}button{color:#10241e;background:#8fd3bf}a{color:#8fd3bf}}"
 )
 _FOR_GOOD = ("forbidden_origin", "FORM_NOT_FOUND")
 """What sending again doesn't help against. From here it would even be accepted, as our own origin may send."""
@@ -36,9 +36,9 @@ _LONGEST_LINE = 80
 
 
 def refused(error: SubmissionError, pairs: Pairs, texts: Mapping[str, str], language: str, back: str = "") -> str:
-    """The page as HTML. ``back`` is the origin that the form was sent from, if a browser has named one."""
+    """The page as HTML. ``back`` is the origin of the site that it names and leads back to, if that is known."""
     if error.code in _FOR_GOOD:
-        return _document(error, texts, language, texts["page_kept"] if pairs else "", _kept(pairs, texts, back))
+        return _document(error, texts, language, texts["page_kept"] if pairs else "", _kept(pairs, texts), back)
     said = {problem.field: worded(texts, problem) for problem in error.problems}
     shown = [*pairs, *((each.field, "") for each in error.problems if each.code == "REQUIRED_FIELD_MISSING")]
     first = next((number for number, (name, _) in enumerate(shown) if name in said), -1)
@@ -49,30 +49,30 @@ def refused(error: SubmissionError, pairs: Pairs, texts: Mapping[str, str], lang
     general = [text for field, text in said.items() if field not in dict(shown)]
     form = f'<form method="post">{"".join(fields)}<button type="submit">{escape(texts["send"])}</button></form>'
     rest = "".join(f'<p class="error">{escape(text)}</p>' for text in general) + (form if shown else "")
-    return _document(error, texts, language, texts["page_lead"] if pairs else "", rest)
+    return _document(error, texts, language, texts["page_lead"] if pairs else "", rest, back)
 
 
-def _document(error: SubmissionError, texts: Mapping[str, str], language: str, lead: str, rest: str) -> str:
+def _document(error: SubmissionError, texts: Mapping[str, str], language: str, lead: str, rest: str, back: str) -> str:
     title = escape(worded(texts, error))
+    words = texts["page_back"].format(site=back.partition("://")[2])
+    link = f'<p><a href="{escape(back)}/">{escape(words)}</a></p>' if back else ""
     return (
         f'<!doctype html><html lang="{language}"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1"><meta name="robots" content="noindex">'
         f"<title>{escape(texts['page_title'])}</title><style>{_STYLE}</style></head><body><main>"
-        f"<h1>{escape(texts['page_title'])}</h1><p>{title} {escape(lead)}</p>{rest}</main></body></html>"
+        f"<h1>{escape(texts['page_title'])}</h1><p>{title} {escape(lead)}</p>{rest}{link}</main></body></html>"
     )
 
 
-def _kept(pairs: Pairs, texts: Mapping[str, str], back: str) -> str:
-    """What was typed, to be copied, and the way back."""
-    fields = [
+def _kept(pairs: Pairs, texts: Mapping[str, str]) -> str:
+    """What was typed, to be copied."""
+    return "".join(
         f'<label for="f{number}">{escape(_label(name, texts))}</label>'
         f'<textarea id="f{number}" name="{escape(name)}" rows="{8 if _is_long(text) else 1}" readonly>'
         f"\n{escape(text)}</textarea>"
         for number, (name, text) in enumerate(pairs)
         if text and not _hidden(name, texts)
-    ]
-    link = f'<p><a href="{escape(back)}/">{escape(texts["page_back"])}</a></p>' if back else ""
-    return "".join(fields) + link
+    )
 
 
 def _hidden(name: str, texts: Mapping[str, str]) -> bool:
@@ -92,7 +92,9 @@ def _label(name: str, texts: Mapping[str, str]) -> str:
 def _field(number: int, name: str, text: str, error: str, first: bool, texts: Mapping[str, str]) -> str:
     what = meaning(name)
     quoted = f'name="{escape(name)}"'
-    if _hidden(name, texts) and not (error and what.role is Role.FIELD):
+    # A short text of another name may be a choice, a date or a number: in a text box it could become anything.
+    chosen = what.field not in KNOWN and not _is_long(text)
+    if (_hidden(name, texts) or chosen) and not (error and what.role is Role.FIELD):
         return f'<input type="hidden" {quoted} value="{escape(text)}">'
     state = f' aria-invalid="true" aria-describedby="e{number}"' if error else ""
     state += " autofocus" if first else ""

@@ -6,7 +6,7 @@ TEXTS = {
     "page_lead": "Nichts ist verloren: Ihre Eingaben stehen unten. Bitte prüfen Sie, was markiert ist, und senden Sie"
     " noch einmal.",
     "page_kept": "Nichts ist verloren: Ihre Eingaben stehen unten, damit Sie sie kopieren können.",
-    "page_back": "Zurück zu der Seite, von der Sie kamen",
+    "page_back": "Zurück zu {site}",
     "send": "Senden",
     "name": "Name",
     "email": "E-Mail",

@@ -5,7 +5,7 @@ TEXTS = {
     "page_title": "Your message was not sent",
     "page_lead": "Nothing is lost: what you typed is below. Please look at what is marked and send it once more.",
     "page_kept": "Nothing is lost: what you typed is below, for you to copy.",
-    "page_back": "Back to the page that you came from",
+    "page_back": "Back to {site}",
     "send": "Send",
     "name": "Name",
     "email": "Email",

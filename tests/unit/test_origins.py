@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from chalicelib.logic.origins import destination, may_send, origin_of, shown, to_let_in
+from chalicelib.logic.origins import destination, may_send, origin_of, shown, to_let_in, way_back
 from tests.fakes import site
 
 HOST = "abc123.execute-api.eu-central-1.amazonaws.com"
@@ -293,3 +293,26 @@ def test_what_no_browser_names_as_its_page_is_neither_logged_nor_shown(origin: s
 @pytest.mark.parametrize("origin", ["http://localhost:4321", "https://xn--mnchen-3ya.example", "http://[::1]:8080"])
 def test_a_pages_origin_is_shown_as_it_is(origin: str) -> None:
     assert shown(origin) == origin
+
+
+@pytest.mark.parametrize(
+    ("origin", "allowed", "back"),
+    [
+        (IDN, True, IDN),
+        ("https://other.example", False, "https://other.example"),
+        # Our own page, from which a corrected form is sent; a page that keeps its name to itself; none.
+        (f"https://{HOST}", True, OWN),
+        ("null", True, OWN),
+        (None, True, OWN),
+        ("javascript:alert(1)", False, OWN),
+    ],
+)
+def test_a_visitor_is_led_back_to_where_the_form_is_or_to_the_site(
+    origin: str | None, allowed: bool, back: str
+) -> None:
+    assert way_back(replace(SITE, thanks=f"{OWN}/thanks"), origin, allowed) == back
+
+
+def test_of_no_site_a_visitor_is_led_back_to_where_the_form_is() -> None:
+    assert way_back(None, OWN, False) == OWN
+    assert way_back(None, None, False) == ""

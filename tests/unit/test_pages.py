@@ -242,6 +242,21 @@ def test_what_the_page_set_and_nobody_typed_stays_hidden(name: str) -> None:
     assert it.control(name).attributes == {"type": "hidden", "name": name, "value": "x"}
 
 
+@pytest.mark.parametrize(("name", "value"), [("colour", "red"), ("agree", "on"), ("day", "2026-11-28"), ("seats", "2")])
+def test_a_choice_a_date_or_a_number_stays_as_it_was_unless_it_is_at_fault(name: str, value: str) -> None:
+    """In a text box it could become anything."""
+    it = page([(name, value), ("message", "")], Problem("REQUIRED_FIELD_EMPTY", "message"))
+    assert it.control(name).attributes == {"type": "hidden", "name": name, "value": value}
+    assert page([(name, value)], Problem("too_long", name, 1)).control(name).attributes["type"] == "text"
+
+
+@pytest.mark.parametrize("code", ["invalid", "forbidden_origin", "unavailable"])
+def test_the_page_names_the_site_and_leads_back_to_it(code: str) -> None:
+    html = refused(SubmissionError(422, code), [("message", "Hi")], EN, "en", "https://example.com:8443")
+    [link] = Page(html).top.all("a")
+    assert (link.said(), link.attributes) == ("Back to example.com:8443", {"href": "https://example.com:8443/"})
+
+
 def test_what_is_hidden_and_at_fault_is_shown() -> None:
     it = page_of([("message", "Hi"), ("form-name", "x" * 201)])
     assert it.control("form-name").tag == "textarea"
@@ -249,10 +264,9 @@ def test_what_is_hidden_and_at_fault_is_shown() -> None:
 
 
 def test_a_long_text_or_one_of_several_lines_has_room() -> None:
-    it = page([("a", "x" * 80), ("b", "x" * 81), ("c", "x\ny"), ("message", ""), ("description", ""), ("name", "x")])
+    it = page([("b", "x" * 81), ("c", "x\ny"), ("message", ""), ("description", ""), ("name", "x")])
     tags = {each.attributes["name"]: each.tag for each in it.controls}
     assert tags == {
-        "a": "input",
         "b": "textarea",
         "c": "textarea",
         "message": "textarea",
@@ -299,14 +313,14 @@ def test_the_number_in_a_mistakes_words_is_the_limits() -> None:
 
 def test_every_control_that_is_seen_has_its_label_in_the_language() -> None:
     pairs = [("name", "x"), ("email", "x"), ("subject", "x"), ("message", "x"), ("Größe", "x")]
-    it = page(pairs, Problem("TYPE_EMAIL", "email"), language="de")
+    it = page(pairs, Problem("TYPE_EMAIL", "email"), Problem("TYPE_TEXT", "Größe"), language="de")
     assert [it.label(each) for each in it.controls] == ["Name", "E-Mail", "Betreff", "Nachricht", "Größe"]
 
 
 def test_a_field_named_like_a_text_of_ours_has_its_own_name_as_label() -> None:
     """A booking form may well have a field `unavailable`, a survey `back`."""
     names = sorted(set(EN) - set(NAMES))
-    it = page([("message", ""), *((name, "x") for name in names)], Problem("REQUIRED_FIELD_EMPTY", "message"))
+    it = page([(name, "x") for name in names], *(Problem("TYPE_TEXT", name) for name in names))
     assert [it.label(it.control(name)) for name in names] == names
 
 

@@ -114,7 +114,8 @@ def site(browser: Browser) -> Iterator[Site]:
         assert site.complaints == []
 
 
-# What a form and a document have of their own, down to Object: each of it may be the name of a control.
+# What a form and a document have of their own, down to Object. A control's name hides the form's, the name of a form or
+# an image the document's.
 NAMES = """() => {
   const names = new Set();
   for (let { prototype } of [HTMLFormElement, HTMLDocument])
@@ -124,7 +125,6 @@ NAMES = """() => {
 }"""
 CONTROLS = {
     "field": '<input id="{name}" name="{name}" value="{word}">',
-    # Its name hides what the document has, too.
     "image": '<img name="{name}" alt=""><input name="field" value="{word}">',
 }
 SEND = """() => Reflect.get(Document.prototype, "querySelectorAll", document).call(document, "form").forEach((form) =>
@@ -153,7 +153,7 @@ def test_whatever_a_control_is_called_one_message_is_sent_and_the_truth_is_told(
     assert {"elements", "remove", "after", "closest", "dispatchEvent", "createElement", "__proto__"} <= {*names}
     words = [(name if control == "field" else "field", f"word {n}") for n, name in enumerate(names)]
     forms = [
-        f'<section><form data-herald method="post" action="/{answer}">'
+        f'<section><form name="{escape(name)}" data-herald method="post" action="/{answer}">'
         f"{CONTROLS[control].format(name=escape(name), word=word)}"
         "<textarea name='message'>Hello</textarea><button>Send</button></form></section>"
         for name, (_, word) in zip(names, words, strict=True)
