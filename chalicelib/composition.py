@@ -132,7 +132,7 @@ class Container:
 
     @cached_property
     def notifiers(self) -> Mapping[str, CheckingNotifier]:
-        """The notifier of each channel, as ``destined`` sees them: other functions."""
+        """The notifier of each channel: a Lambda function that ``destined`` calls."""
         from chalicelib.adapters.aws import client
         from chalicelib.adapters.notifiers import LambdaNotifier
 
@@ -255,7 +255,7 @@ _PROVIDERS: Mapping[str, Callable[[Container, Channel], CheckingNotifier]] = {
     "email": _email,
     "webhook": _webhook,
 }
-"""What makes the notifier of each kind of channel."""
+"""Makes the notifier of each kind of channel."""
 
 _containers: list[Container] = []
 

@@ -1,4 +1,4 @@
-"""Reading the message table: one item by its key, or one query of the index ``site``. Never a scan."""
+"""Read the message table: one item by its key, or one query of the index ``site``, and never a scan."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class MessageArchive:
         self._clock = clock
 
     def get(self, message_id: str) -> StoredMessage | None:
-        """Read one item, with every write that was made before."""
+        """Read one item, consistently with all earlier writes."""
         with store_errors():
             answer = self._dynamodb.get_item(
                 TableName=self._stage.table, Key=to_item({"id": message_id}), ConsistentRead=True
@@ -46,7 +46,7 @@ class MessageArchive:
         return self._stored(item) if "submission" in item else None
 
     def page(self, wanted: Wanted) -> Page:
-        """One query, whatever is wanted. A state is looked for among what it finds, as no index is by state.
+        """Read a page with one query. It filters by state afterwards, as there is no index by state.
 
         The index is a moment behind the table.
         https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/GSI.html

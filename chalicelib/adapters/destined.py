@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class AsynchronousDestined:
-    """Queues a run. Asked twice it runs twice, which the claims of delivery bear."""
+    """Queues runs of ``destined``. Two runs on one message are safe, as each claims the channels that it tries."""
 
     def __init__(self, client: LambdaClient, function: str) -> None:
         self._client = client

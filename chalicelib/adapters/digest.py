@@ -1,4 +1,4 @@
-"""Until when each site was told: an item of the message table for each, which is in no index."""
+"""The end of the time that each site's last digest covered: one item of the message table for each site."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
 
 RETENTION = 30 * 24 * 60 * 60
-"""Seconds after which an item is deleted that nobody renews: of a site that has left, or a stage without digests."""
+"""Seconds after which an item expires that is not renewed: its site has left, or the stage has no digest any more."""
 
 
 class DigestItems:
@@ -33,7 +33,7 @@ class DigestItems:
         return from_item(answer.get("Item", {})).get("told_until")
 
     def claim(self, site: str, before: int | None, until: int) -> bool:
-        """The client repeats a write whose answer was lost, and then fails on its own success: ``run`` tells."""
+        """Store ``until`` unless another run did. ``run`` recognises our own write when its answer was lost."""
         run = self._new_run()
         values: dict[str, object] = {":until": until, ":run": run, ":end": until + RETENTION}
         condition = "attribute_not_exists(told_until)"

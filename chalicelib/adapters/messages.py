@@ -1,10 +1,10 @@
-"""The DynamoDB table that remembers every message and what became of it on each channel.
+"""The DynamoDB table that stores every message and what became of it on each channel.
 
-One item per message, key ``id``. ``submission`` is the JSON text of the message as it was published, so its fields keep
-their order; ``deliveries`` maps each channel's name to its state; ``held`` says why nobody is rung, ``signals`` and
-``score`` what speaks against the message, ``duplicate_of`` which message had the same content. ``history`` has a line
-for each outcome of each channel. ``due_at``, with ``due`` beside it, is there as long as the scheduled retry has to
-look at the message: an index of these two holds nothing else. ``replayed_at`` is when a person had it tried anew.
+One item per message, key ``id``. ``submission`` is the JSON text of the message as it was published, which keeps the
+order of its fields; ``deliveries`` maps each channel's name to its state; ``held`` says why no channel is tried,
+``signals`` and ``score`` what looks like spam, ``duplicate_of`` which message had the same content. ``history`` has a
+line for each outcome of each channel. ``due_at`` and ``due`` exist as long as the scheduled retry has something to do:
+an index of these two holds nothing else. ``replayed_at`` is when a person last replayed the message.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 DAY = 24 * 60 * 60
 RETENTION_DAYS = 365
-"""How long the message of a site is kept that has left the configuration."""
+"""How long messages are kept of a site that has left the configuration."""
 DUE = "yes"
 """The only value of the index's partition key: an index needs one, and few messages are due at any time."""
 HISTORY = ("state", "attempts", "since", "error", "reference")
@@ -50,7 +50,7 @@ class MessageTable:
         self._give_up = stage.persistence.give_up
 
     def add(self, message: Message, record: Record) -> Record | None:
-        """Store a new message; where it is already there, change nothing and return its record."""
+        """Store a new message; if it is already stored, change nothing and return its record."""
         now = int(self._clock())
         item: dict[str, object] = {
             "id": message.id,
@@ -72,7 +72,7 @@ class MessageTable:
             item["duplicate_of"] = verdict.duplicate_of
         site = self._sites.get(message.site)
         days = site.retention_days if site else RETENTION_DAYS
-        # However long it lay in a queue before: nothing is deleted that may still be delivered.
+        # Keep a message that waited in a queue for long until it can't be delivered any more.
         item["expires_at"] = max(message.received_at + days * DAY, now + self._give_up)
         try:
             self._dynamodb.put_item(
@@ -88,15 +88,16 @@ class MessageTable:
     def change(
         self, message_id: str, channel: str, before: Delivery, after: Delivery, due_at: int | None = None
     ) -> bool:
-        """Replace one channel's delivery; False, and nothing changed, when it is no longer ``before``.
+        """Replace one channel's delivery; return False, and change nothing, when it is no longer ``before``.
 
-        The SDK repeats a write whose answer was lost, and then fails on its own success: what stands there counts.
+        The client repeats a write whose answer was lost, and the repetition fails on the first one's success. So an
+        item that already holds ``after`` counts as written.
         """
         sets, removes = ["deliveries.#channel = :after"], ""
         values: dict[str, object] = {f":{name}": getattr(before, name) for name in IDENTITY}
         values[":after"] = delivery_fields(after)
         if due_at is not None:
-            # With an outcome, and a claim is none.
+            # Only an outcome comes with ``due_at``; a claim is no line of the history.
             sets.append("history = list_append(if_not_exists(history, :none), :line)")
             values |= {":none": [], ":line": [history_line(channel, after)]}
             if due_at:
@@ -120,7 +121,7 @@ class MessageTable:
         return True
 
     def postpone(self, message_id: str, due_at: int) -> None:
-        """Change when the message is due, unless it has been deleted; 0 for never more."""
+        """Set when the message is due, unless it has been deleted; 0 for never."""
         update: dict[str, Any] = {"UpdateExpression": "REMOVE due, due_at"}
         if due_at:
             update = {
@@ -138,7 +139,7 @@ class MessageTable:
             existing_item(error)
 
     def hold(self, message_id: str, duplicate_of: str) -> None:
-        """Let a message ring nobody, because another one has its content; nothing is due for it any more."""
+        """Hold a message as a duplicate; it is never due then."""
         try:
             self._dynamodb.update_item(
                 TableName=self._table,
@@ -151,7 +152,7 @@ class MessageTable:
             existing_item(error)
 
     def find(self, message_id: str) -> tuple[Message, Record] | None:
-        """A message and what is known of it; None when it is not there (any more)."""
+        """A message and its record; None when it doesn't exist (any more)."""
         with store_errors():
             answer = self._dynamodb.get_item(
                 TableName=self._table, Key=to_item({"id": message_id}), ConsistentRead=True
@@ -160,7 +161,7 @@ class MessageTable:
         return (Message.deserialize(item["submission"]), _record(item)) if item else None
 
     def due(self, now: int, most: int) -> list[DueMessage]:
-        """Messages that something has to be done for, the longest overdue first.
+        """Messages that are due, the longest overdue first.
 
         The index holds little more than keys, and is a moment behind the table: a message may have ended since.
         """
@@ -177,7 +178,7 @@ class MessageTable:
 
 @contextmanager
 def store_errors() -> Iterator[None]:
-    """Let every failure of the table be a :class:`StoreError`."""
+    """Turn every error of the table into a :class:`StoreError`."""
     try:
         yield
     except AwsError as error:
@@ -185,7 +186,7 @@ def store_errors() -> Iterator[None]:
 
 
 def existing_item(error: AwsError) -> dict[str, Any]:
-    """The item that made a condition fail; any other error is a :class:`StoreError`."""
+    """The item for which a write's condition failed; raises a :class:`StoreError` for any other error."""
     if not isinstance(error, ServiceError) or error.code != "ConditionalCheckFailedException":
         raise StoreError(error.reason) from error
     return from_item(error.fields.get("Item", {}))

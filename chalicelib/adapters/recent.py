@@ -1,7 +1,7 @@
-"""What came lately, in the message table: records that expire, beside those of the messages.
+"""Recent activity, in items of the message table that expire.
 
 ``id`` is ``rate#<site>#<sender>``, ``proof#<challenge>`` or ``content#<hash>``, which no message's id can be. DynamoDB
-deletes an expired item within days, so what is read is judged by its own times.
+deletes an expired item only within days, so each is judged by its own times.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class RecentTable:
         self._clock = clock
 
     def first(self, what: str, message_id: str, at: int, seconds: int) -> str:
-        """Leave this message's id, unless another's is there that has not expired."""
+        """Store this message's id, unless another's is stored that has not expired."""
         try:
             self._note(
                 what,
@@ -45,7 +45,7 @@ class RecentTable:
         return message_id
 
     def take_over(self, what: str, message_id: str, at: int, seconds: int) -> None:
-        """Leave this message's id, whatever is there."""
+        """Store this message's id, whatever is stored."""
         with store_errors():
             self._note(what, message_id, at, seconds)
 
@@ -57,23 +57,23 @@ class RecentTable:
         )
 
     def count(self, sender: str, message_id: str, at: int, seconds: int, most: int) -> int:
-        """Add this message to the sender's set, whose members tell their times, and count those within the time.
+        """Add this message to the sender's set of ``<time> <id>``, and count those within the time.
 
-        A set takes the same member once, so that a retry counts nothing; a message that is sent again under its key has
-        another time, and its id counts once. The set is never larger than the limit needs, or a flood would make each
-        write dearer than the one before.
+        A set holds the same member once, so that a retry is not counted; a message that is sent again with its key has
+        another time, and its id counts once. The set is never larger than the limit needs, or each write of a flood
+        would cost more than the one before.
         """
         member = f"{at} {message_id}"
         item, added = self._add(sender, member, max(at, int(self._clock())) + seconds, most)
-        if not added and self._forget(sender, _of_no_use(item, at - seconds)):
+        if not added and self._forget(sender, _obsolete(item, at - seconds)):
             item, added = self._add(sender, member, max(at, int(self._clock())) + seconds, most)
-        counted = {one for time, one in _members(item) if at - seconds < time <= at}
+        counted = {other_id for time, other_id in _members(item) if at - seconds < time <= at}
         if added:
-            self._forget(sender, _of_no_use(item, at - seconds))
+            self._forget(sender, _obsolete(item, at - seconds))
         return len(counted | {message_id})
 
     def _add(self, sender: str, member: str, expires_at: int, most: int) -> tuple[dict[str, Any], bool]:
-        """The set's item and whether the member is in it; it is not where the set is full."""
+        """The set's item, and whether the member is in it; a full set takes none."""
         try:
             answer = self._dynamodb.update_item(
                 TableName=self._table,
@@ -93,7 +93,7 @@ class RecentTable:
         return from_item(answer["Attributes"]), True
 
     def _forget(self, sender: str, members: list[str]) -> bool:
-        """Take members out of the set; False where there are none to take."""
+        """Remove members from the set; returns False if there are none to remove."""
         if not members:
             return False
         with store_errors():
@@ -112,7 +112,7 @@ def _members(item: dict[str, Any]) -> list[tuple[int, str]]:
     return sorted((int(at), message_id) for at, message_id in pairs)
 
 
-def _of_no_use(item: dict[str, Any], since: int) -> list[str]:
-    """Members that are of ``since`` or older, and all but the last of each message."""
+def _obsolete(item: dict[str, Any], since: int) -> list[str]:
+    """Members from ``since`` or before, and all but the last of each message."""
     last = {message_id: at for at, message_id in _members(item)}
-    return [f"{at} {one}" for at, one in _members(item) if at <= since or last[one] != at]
+    return [f"{at} {message_id}" for at, message_id in _members(item) if at <= since or last[message_id] != at]

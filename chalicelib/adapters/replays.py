@@ -34,13 +34,14 @@ class ReplayTable:
         self._messages = MessageTable(dynamodb, stage)
 
     def find(self, message_id: str) -> tuple[Message, Record] | None:
-        """A message and what is known of it."""
+        """A message and its record."""
         return self._messages.find(message_id)
 
     def apply(self, message_id: str, update: ReplayUpdate) -> bool:
-        """Change all of it at once; False, and nothing changed, when the item is no longer as it must be.
+        """Write the whole change; return False, and change nothing, when the item was changed in between.
 
-        The SDK repeats a write whose answer was lost, and then fails on its own success: what stands there counts.
+        The client repeats a write whose answer was lost, and the repetition fails on the first one's success. So an
+        item that already holds the change counts as written.
         """
         sets = ["due = :due", "due_at = :due_at", "replayed_at = :at"]
         conditions = ["held = :held" if update.held else "attribute_not_exists(held)", "attribute_exists(id)"]

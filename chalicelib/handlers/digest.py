@@ -1,4 +1,4 @@
-"""``digest``: what its schedule runs."""
+"""``digest``: run every hour, it sends each site's daily digest once."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ def prepare(function: str) -> None:
 
 
 def handle() -> None:
-    """Tell each site's owner what happened in the days that have ended since the last time."""
+    """Notify each site's owner of what happened since the last digest, if a day has ended."""
     container = composition.get_container()
     if container.stage.digest is not None:
-        means = DigestDependencies(container.archive, container.digest_log, container.notifiers, texts, _told)
-        run(container.stage.sites.values(), container.stage.digest, container.now(), means)
+        dependencies = DigestDependencies(container.archive, container.digest_log, container.notifiers, texts, _on_sent)
+        run(container.stage.sites.values(), container.stage.digest, container.now(), dependencies)
 
 
-def _told(site: str, channel: str) -> None:
+def _on_sent(site: str, channel: str) -> None:
     logger.info("Digest sent", extra={"site": site, "channel": channel})

@@ -24,9 +24,9 @@ def get(request: object) -> dict[str, object]:
     asked = GetMessage.from_request(request)
     logger.set_correlation_id(asked.correlation_id)
     with _unavailable():
-        found = reading.get_message(asked, composition.get_container().archive)
+        message = reading.get_message(asked, composition.get_container().archive)
     logger.info("Message read", extra={"message_id": asked.id})
-    return found
+    return message
 
 
 def list_page(request: object, context: Any) -> dict[str, object]:

@@ -36,8 +36,8 @@ def handle(kind: str, request: object) -> dict[str, object]:
 
 
 def _channel(kind: str, wanted: str) -> str:
-    """The channel that a request names; it need not where there is one alone."""
-    there = composition.get_container().stage.channels_of(kind)
-    if wanted in there or (not wanted and len(there) == 1):
-        return wanted or there[0]
-    raise InvalidRequestError(f"channel: expected one of: {', '.join(there)}", key="channel")
+    """The channel that a request names, or the only one if it names none."""
+    channels = composition.get_container().stage.channels_of(kind)
+    if wanted in channels or (not wanted and len(channels) == 1):
+        return wanted or channels[0]
+    raise InvalidRequestError(f"channel: expected one of: {', '.join(channels)}", key="channel")

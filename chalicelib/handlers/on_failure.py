@@ -22,24 +22,24 @@ def handle(event: dict[str, Any]) -> None:
     ``destined`` has written each channel's state into the message's record by then. The owner is notified where
     ``herald.toml`` names channels for that. An exception makes Lambda run the event again, and then keep it in a queue.
     """
-    found = outcome(event)
-    why = reason(found)
-    logger.set_correlation_id(found.get("message_id", ""))
-    if found.get("kind") == KIND_CANARY:
-        logger.warning("Canary did not get through", extra=found)
+    fields = outcome(event)
+    why = reason(fields)
+    logger.set_correlation_id(fields.get("message_id", ""))
+    if fields.get("kind") == KIND_CANARY:
+        logger.warning("Canary did not get through", extra=fields)
     else:
-        logger.error("Message not delivered", extra=found)
-        details = {"message_id": found.get("message_id", ""), "kind": found.get("kind", ""), "reason": why}
+        logger.error("Message not delivered", extra=fields)
+        details = {"message_id": fields.get("message_id", ""), "kind": fields.get("kind", ""), "reason": why}
         emit(composition.get_container().stage, Metric.FAILED, details)
     if composition.get_container().stage.alarm_channels:
-        _notify_owner({**found, "reason": why})
+        _notify_owner({**fields, "reason": why})
 
 
-def _notify_owner(found: Mapping[str, Any]) -> None:
+def _notify_owner(fields: Mapping[str, Any]) -> None:
     """Notify, or count for the next notification."""
     from chalicelib.logic import alarm
 
-    failure = alarm.Failure.read(found)
+    failure = alarm.Failure.read(fields)
     container = composition.get_container()
     now = container.now()
     # Before it is counted: after a failure between counting and notifying, it would never be notified.
@@ -49,9 +49,9 @@ def _notify_owner(found: Mapping[str, Any]) -> None:
         return
     record = stored[1] if stored else None
     channels = alarm.channels_for(container.stage.alarm_channels, record)
-    what = alarm.of_failure(failure, record, number, now)
+    notification = alarm.from_failure(failure, record, number, now)
     # When Lambda runs the event again, this failure is counted again.
-    channel = alarm.tell(
-        what, channels, container.notifiers, container.alarm_log, number - 1, now, alarm.BEFORE_LAMBDAS_RETRY
+    channel = alarm.send(
+        notification, channels, container.notifiers, container.alarm_log, number - 1, now, alarm.BEFORE_LAMBDAS_RETRY
     )
-    logger.info("Owner told", extra={"message_id": failure.id, "channel": channel, "failures": number})
+    logger.info("Owner notified", extra={"message_id": failure.id, "channel": channel, "failures": number})

@@ -14,6 +14,6 @@ def prepare(function: str) -> None:
 
 def handle(event: dict[str, Any]) -> None:
     """Log how a message was handled."""
-    found = outcome(event)
-    logger.set_correlation_id(found.get("message_id", ""))
-    logger.info("Message handled", extra=found)
+    fields = outcome(event)
+    logger.set_correlation_id(fields.get("message_id", ""))
+    logger.info("Message handled", extra=fields)

@@ -1,4 +1,4 @@
-"""``retry_due``: what the schedule runs."""
+"""``retry_due``: run on a schedule, it has messages tried again that are due."""
 
 from __future__ import annotations
 
@@ -16,27 +16,27 @@ def prepare(function: str) -> None:
 
 
 def handle() -> None:
-    """Have everything run once more that is due, and tell the owner of failures that nobody has told yet."""
+    """Queue a run of ``destined`` for each message that is due, and report failures that are still unreported."""
     container = composition.get_container()
     try:
-        run = retry_due(container.due_messages, container.destined, container.now())
-        if run:
-            logger.info("Retried", extra={"messages": run})
+        queued = retry_due(container.due_messages, container.destined, container.now())
+        if queued:
+            logger.info("Retried", extra={"messages": queued})
     finally:
         if container.stage.alarm_channels:
-            _tell_owner()
+            _notify_owner()
 
 
-def _tell_owner() -> None:
+def _notify_owner() -> None:
     from chalicelib.logic import alarm
 
     container = composition.get_container()
     now = container.now()
     number = container.alarm_log.untold(now, alarm.QUIET)
     if number:
-        what = alarm.of_many(number, now)
-        channel = alarm.tell(
-            what,
+        summary = alarm.from_count(number, now)
+        channel = alarm.send(
+            summary,
             container.stage.alarm_channels,
             container.notifiers,
             container.alarm_log,
@@ -44,4 +44,4 @@ def _tell_owner() -> None:
             now,
             alarm.BEFORE_THE_NEXT_RETRY,
         )
-        logger.info("Owner told", extra={"channel": channel, "failures": number})
+        logger.info("Owner notified", extra={"channel": channel, "failures": number})

@@ -1,8 +1,8 @@
-"""Telling the owner that something was not delivered: at once, and once rather than for each message.
+"""Notify the owner that something was not delivered: at once, but only once for many failures.
 
-The first failure is told when it happens. Those within :data:`QUIET` after it are counted, and told together by whoever
-comes first afterwards: the next failure, or the scheduled retry. An alarm goes by a channel that did not fail
-itself, as long as there is one.
+The first failure is reported when it happens. Those within :data:`QUIET` seconds after it are counted, and reported
+together by the next failure after that time or by the scheduled retry, whichever comes first. An alarm is sent by a
+channel that did not fail itself, if there is one.
 """
 
 from __future__ import annotations
@@ -11,50 +11,51 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from chalicelib.errors import ChannelUncertainError, InvokeError
+from chalicelib.errors import InvokeError
 from chalicelib.logic.delivery_types import Notifier, Record, State
 from chalicelib.logic.events import KIND_CANARY
 from chalicelib.logic.notification import Notification
+from chalicelib.logic.owner import notify_owner
 
 QUIET = 15 * 60
-"""Seconds after an alarm in which there is no other."""
+"""Seconds after an alarm in which no other is sent."""
 BEFORE_LAMBDAS_RETRY, BEFORE_THE_NEXT_RETRY = 45, 4 * 60
-"""Seconds at least after which it is tried again to tell what nobody took: by Lambda's first retry of ``on_failure``,
-which knows the message, and by the scheduled retry's next run and not by Lambda's retries of it."""
+"""Minimum seconds until an alarm that no channel accepted is tried again: by Lambda's first retry of ``on_failure``,
+which knows the message; and by the next run of ``retry_due``, but not by Lambda's retries of it."""
 TITLE = "Herald: not delivered"
 CANARY = "Herald: canary"
 
 
 class AlarmLog(Protocol):
-    """Remembers when the owner was last told, and how many failures there were since."""
+    """Stores when the owner was last notified, and counts the failures since."""
 
     def failed(self, now: int, quiet: int) -> int:
-        """Count a failure. Returns how many to tell now, this one included; 0 while it is quiet."""
+        """Count a failure. Returns how many to report now, this one included; 0 during the quiet time."""
 
     def untold(self, now: int, quiet: int) -> int:
-        """How many failures to tell now, once it was quiet for long enough; 0 if there are none."""
+        """How many failures to report now; 0 during the quiet time, or if there are none."""
 
     def put_back(self, number: int, told_at: int) -> None:
-        """Nobody could be told: let these failures be told by whoever comes when it was quiet since ``told_at``."""
+        """Count failures again that could not be reported, and set the start of the quiet time to ``told_at``."""
 
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """What ``on_failure`` heard, as far as the owner is told of it."""
+    """The part of an outcome that an alarm reports."""
 
     id: str
     """The message's; a test event has the id that SNS gave it."""
     kind: str
     condition: str
-    """``Success`` (of a run that says itself what is not delivered), ``RetriesExhausted`` or ``EventAgeExceeded``."""
+    """``Success`` (a run that returned what is not delivered), ``RetriesExhausted`` or ``EventAgeExceeded``."""
     reason: str
     """The action, or the error's class, or else the condition."""
     words: str = ""
-    """Of a canary alone: channels' names and their notifiers' words."""
+    """Only for a canary: channels' names and their notifiers' error messages."""
 
     @classmethod
     def read(cls, outcome: Mapping[str, object]) -> Failure:
-        """Of the fields that ``on_failure`` logs (:func:`chalicelib.logic.outcome.outcome`), and ``reason``."""
+        """Read the fields that ``on_failure`` logs (:func:`chalicelib.logic.outcome.outcome`), and ``reason``."""
 
         def text(name: str) -> str:
             return str(outcome.get(name, ""))
@@ -70,15 +71,18 @@ class Failure:
         )
 
 
-def of_failure(failure: Failure, record: Record | None, number: int, now: int) -> Notification:
-    """What the owner is told of a failure. Nothing of what a visitor wrote: ids, states and error classes alone."""
+def from_failure(failure: Failure, record: Record | None, number: int, now: int) -> Notification:
+    """The alarm for a failure. It holds ids, states and error classes, and nothing that a visitor wrote."""
     if failure.kind == KIND_CANARY:
         title, lines = CANARY, [f"The canary did not get through: {failure.reason}."]
         lines += [failure.words] if failure.words else []
     else:
         title, lines = TITLE, [f"A message is not delivered: {failure.reason}."]
         if record is not None:
-            lines += [f"{name}: {each.state} {each.error}".rstrip() for name, each in sorted(record.deliveries.items())]
+            lines += [
+                f"{name}: {delivery.state} {delivery.error}".rstrip()
+                for name, delivery in sorted(record.deliveries.items())
+            ]
         if failure.condition not in ("", "Success"):
             lines.append("It is kept, and what still waits is tried again.")
         lines.append(f"Message {failure.id}")
@@ -87,47 +91,36 @@ def of_failure(failure: Failure, record: Record | None, number: int, now: int) -
     return Notification(id=f"alarm-{failure.id}"[:128], title=title, message="\n".join(lines), timestamp=now)
 
 
-def of_many(number: int, now: int) -> Notification:
-    """What the owner is told of failures that came while it was quiet."""
+def from_count(number: int, now: int) -> Notification:
+    """The alarm for failures that came during the quiet time."""
     message = f"{number} more failures since the last alarm. What still waits is tried again."
     return Notification(id=f"alarm-{now}", title=TITLE, message=message, timestamp=now)
 
 
 def channels_for(wanted: Sequence[str], record: Record | None) -> list[str]:
-    """The alarm's channels in the order to try them: those that did not fail first."""
-    failed = {name for name, it in record.deliveries.items() if it.state is not State.DELIVERED} if record else set()
+    """Sort the alarm's channels: first those by which this message did not fail."""
+    deliveries = record.deliveries if record else {}
+    failed = {name for name, delivery in deliveries.items() if delivery.state is not State.DELIVERED}
     return sorted(wanted, key=lambda name: name in failed)
 
 
-def tell(
-    what: Notification,
+def send(
+    alarm: Notification,
     channels: Sequence[str],
     notifiers: Mapping[str, Notifier],
     log: AlarmLog,
-    untold: int,
+    failures: int,
     now: int,
-    least: int,
+    retry_after: int,
 ) -> str:
-    """Tell by the first channel that takes it; returns its name.
+    """Notify the owner by the first channel that accepts; returns its name.
 
-    Where none does, one that may have taken it will do: else the owner might be rung again and again. Where none may
-    have, the last error is raised, and ``untold`` failures are put back for who comes ``least`` seconds from ``now``
-    or, if that is longer, after the provider's wait.
+    Where every channel fails, ``failures`` are put back, to be reported again ``retry_after`` seconds from ``now`` or,
+    if that is longer, after the provider's wait; the last error is raised.
     """
-    perhaps = ""
-    failed: InvokeError | None = None
-    for channel in channels:
-        try:
-            notifiers[channel].notify(what)
-            return channel
-        except ChannelUncertainError:
-            perhaps = perhaps or channel
-        except InvokeError as error:
-            failed = error
-    if perhaps:
-        return perhaps
-    if failed is None:
-        raise ValueError("there is no channel to tell the owner by")
-    wait = max(failed.retry_after or 0, least)
-    log.put_back(untold, now + wait - QUIET)
-    raise failed
+    try:
+        return notify_owner(alarm, channels, notifiers)
+    except InvokeError as error:
+        wait = max(error.retry_after or 0, retry_after)
+        log.put_back(failures, now + wait - QUIET)
+        raise

@@ -1,4 +1,4 @@
-"""Reading the messages that are stored: one by its id, or a site's, newest first, page by page.
+"""Read stored messages: one by its id, or a site's, newest first, page by page.
 
 The same objects and the same JSON answer the Lambda Invoke API, its function URL and the operator's commands. Reading
 changes nothing. docs/delivery.md has the meaning of each state.
@@ -22,7 +22,7 @@ from chalicelib.logic.spam import Verdict
 from chalicelib.settings import Channel
 
 MAX_PAGE = 50
-"""Messages of a page at most, and items that are read for one."""
+"""Maximum messages on a page, and maximum items that are read for one."""
 MAX_CURSOR = 1024
 """Characters: what an id of the greatest length needs, whatever script it is in."""
 LATEST = 2**53 - 1
@@ -31,7 +31,7 @@ _CURSOR_VERSION = 1
 
 
 class MessageState(StrEnum):
-    """What is known of a message as a whole: the states of docs/delivery.md, from ``stored`` on."""
+    """The state of a message as a whole: those of docs/delivery.md, from ``stored`` on."""
 
     STORED = "stored"
     """Nothing was tried yet."""
@@ -70,7 +70,7 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class ListedMessage:
-    """What a list shows of a message: what the table's index by site holds. Nothing that a visitor typed."""
+    """The part of a message that a list shows, from the table's index by site: nothing that a visitor typed."""
 
     id: str
     site: str
@@ -81,7 +81,7 @@ class ListedMessage:
     verdict: Verdict
 
     def as_json(self) -> dict[str, object]:
-        """The object of the contract: each key is always there, and null where there is nothing to say."""
+        """The object of the contract: it has every key, with null for what is absent."""
         return {
             "id": self.id,
             "site": self.site,
@@ -105,12 +105,12 @@ class StoredMessage:
     expires_at: int
     """When it is deleted; DynamoDB does so within days after."""
     due_at: int
-    """When the scheduled retry looks at it; 0 for never more."""
+    """When the scheduled retry runs it again; 0 for never."""
     history: tuple[Outcome, ...]
     """Oldest first."""
 
     def as_json(self) -> dict[str, object]:
-        """That of the list, and more."""
+        """The object of a list, and more keys."""
         return {
             **self.listed.as_json(),
             "duplicate_of": self.listed.verdict.duplicate_of or None,
@@ -124,13 +124,13 @@ class StoredMessage:
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """A place in a site's messages: behind this one."""
+    """The place in a site's messages after this one."""
 
     received_at: int
     id: str
 
     def as_cursor(self) -> str:
-        """An opaque text from which the next page is asked for. Of the message it tells time and id alone."""
+        """The opaque text that asks for the next page. It holds the message's time and id."""
         text = json.dumps([_CURSOR_VERSION, self.received_at, self.id], separators=(",", ":"), ensure_ascii=False)
         return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
 
@@ -143,8 +143,8 @@ class Position:
         try:
             if len(cursor) > MAX_CURSOR:
                 raise ValueError
-            found = json.loads(base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True))
-            match found:
+            content = json.loads(base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True))
+            match content:
                 case [int(version), int(received_at), str(message_id)] if (
                     version == _CURSOR_VERSION
                     and not isinstance(version, bool)
@@ -185,7 +185,7 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Some of what is wanted. With a state wanted it may hold few or none, and there is more all the same."""
+    """Some of the wanted messages. With a state wanted it may hold few or none although a next page has more."""
 
     messages: tuple[ListedMessage, ...]
     next: Position | None
@@ -199,7 +199,7 @@ class Page:
 
 
 class Archive(Protocol):
-    """Shows what is stored; raises :class:`~chalicelib.errors.StoreError` where it can't."""
+    """Reads stored messages; raises :class:`~chalicelib.errors.StoreError` where it can't."""
 
     def get(self, message_id: str) -> StoredMessage | None:
         """A message; None when there is none of this id (any more)."""
@@ -211,26 +211,26 @@ class Archive(Protocol):
 def state_of(
     deliveries: Mapping[str, Delivery], verdict: Verdict, channels: Mapping[str, Channel], now: int
 ) -> MessageState:
-    """The message's state, by the same rules as its next run would find it; ``channels`` are its site's."""
+    """The message's state, as its next run would find it; ``channels`` are its site's."""
     if verdict.held:
         return MessageState(verdict.held)
-    if deliveries and all(each == Delivery() for each in deliveries.values()):
+    if deliveries and all(delivery == Delivery() for delivery in deliveries.values()):
         return MessageState.STORED
     try:
-        return MessageState(conclude({name: expire_claim(each, now) for name, each in deliveries.items()}, channels))
+        current = {name: expire_claim(delivery, now) for name, delivery in deliveries.items()}
+        return MessageState(conclude(current, channels))
     except DeliveryIncompleteError:
         return MessageState.WAITING
 
 
 def shown(delivery: Delivery, now: int, channel: Channel | None) -> Delivery:
-    """The delivery as it must be taken now: a claim that is over is uncertain, from its end on; and what a channel
-    holds for its owner has no next attempt."""
-    taken = expire_claim(delivery, now)
-    if taken is not delivery:
-        taken = replace(taken, since=delivery.until, next_attempt_at=delivery.until)
-    if taken.state is State.UNCERTAIN and not (channel and channel.ring_again):
-        return replace(taken, next_attempt_at=0)
-    return taken
+    """The delivery as it is now: an expired claim is ``uncertain`` since its end; on hold there is no next attempt."""
+    current = expire_claim(delivery, now)
+    if current is not delivery:
+        current = replace(current, since=delivery.until, next_attempt_at=delivery.until)
+    if current.state is State.UNCERTAIN and not (channel and channel.ring_again):
+        return replace(current, next_attempt_at=0)
+    return current
 
 
 def _channel(delivery: Delivery) -> dict[str, object]:

@@ -23,12 +23,12 @@ ARRIVED = "arrived"
 NO_SITE = "-"
 """What stands in the message attribute ``site``: no site can have this name."""
 MAX_PARALLEL = 2
-"""Notifiers that are asked side by side: Pushover wants no more than two connections."""
+"""Notifiers that are called in parallel: Pushover allows two connections."""
 
 
 @dataclass(frozen=True, slots=True)
 class Canary:
-    """One of them."""
+    """One canary."""
 
     id: str
     sent_at: int
@@ -39,18 +39,18 @@ class Canary:
 
     @classmethod
     def deserialize(cls, text: str) -> Canary:
-        found = json.loads(text)
-        return cls(str(found["id"]), int(found["sent_at"]))
+        data = json.loads(text)
+        return cls(str(data["id"]), int(data["sent_at"]))
 
 
 class CanaryLog(Protocol):
-    """Remembers the last canary; raises :class:`~chalicelib.errors.StoreError` where it can't."""
+    """Stores the last canary; raises :class:`~chalicelib.errors.StoreError` where it can't."""
 
     def came(self, canary: Canary, at: int) -> None:
-        """Write down, in the place of the one before, that this one has reached ``destined``."""
+        """Store that this canary has reached ``destined``, in place of the one before."""
 
     def ended(self, canary: Canary, channels: Mapping[str, str], at: int) -> None:
-        """Write down what each channel's notifier found: nothing, or the class of its error."""
+        """Store the result of each channel's check: empty, or the class of its error."""
 
 
 def arrive(
@@ -60,7 +60,7 @@ def arrive(
     log: CanaryLog,
     now: Callable[[], int],
 ) -> dict[str, object]:
-    """Do with a canary what is done with a message, save that nobody is rung.
+    """Do with a canary what is done with a message, except that no notification is sent.
 
     Returns ``{"source": "herald.canary", "action": "arrived", "message": {"id": …, "channels": {name: "checked"}}}``.
 
@@ -70,20 +70,20 @@ def arrive(
         A channel could not have delivered now; to be run again.
     """
     log.came(canary, now())
-    what = Notification(canary.id, "Canary", "Nobody is to read this.", canary.sent_at, check=True)
+    request = Notification(canary.id, "Canary", "Nobody is to read this.", canary.sent_at, check=True)
 
     def asked(channel: str) -> InvokeError | None:
         try:
-            notifiers[channel].check(what)
+            notifiers[channel].check(request)
         except InvokeError as error:
             return error
         return None
 
     with ThreadPoolExecutor(MAX_PARALLEL) as pool:
-        found = dict(zip(channels, pool.map(asked, channels), strict=True))
-    log.ended(canary, {name: type(error).__name__ if error else "" for name, error in found.items()}, now())
-    if any(found.values()):
-        raise CanaryError("; ".join(f"{name}: {error.message}" for name, error in found.items() if error))
+        errors = dict(zip(channels, pool.map(asked, channels), strict=True))
+    log.ended(canary, {name: type(error).__name__ if error else "" for name, error in errors.items()}, now())
+    if any(errors.values()):
+        raise CanaryError("; ".join(f"{name}: {error.message}" for name, error in errors.items() if error))
     return {
         "source": SOURCE,
         "action": ARRIVED,

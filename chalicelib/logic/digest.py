@@ -1,56 +1,60 @@
 """The digest: once a day, for each site to which anything happened, one notification with counts and nothing else.
 
-A day ends at the hour that ``[digest]`` of ``herald.toml`` names, in UTC. The schedule runs more often than that, so a
-run that failed or never was is caught up by the next. What a site was told until is written down *before* it is told,
-and put back only where certainly nothing was: at most once, as nothing is lost with a digest. docs/digest.md
+A day ends at the hour that ``[digest]`` of ``herald.toml`` names, in UTC. The schedule runs every hour, so that the
+next run makes up for one that failed. The end of the reported time is stored *before* the digest is sent, and put back
+if certainly none was sent. So each digest is sent at most once; losing one loses no message. docs/digest.md
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Protocol
 
-from chalicelib.errors import ChannelUncertainError, HeraldError, InvokeError
+from chalicelib.errors import HeraldError, InvokeError
 from chalicelib.logic.archive import Archive, MessageState, Wanted
 from chalicelib.logic.delivery_types import CheckingNotifier, State
 from chalicelib.logic.notification import Notification, Quota
+from chalicelib.logic.owner import notify_owner
 from chalicelib.settings import Digest, Site
 
 HOUR = 60 * 60
 DAY = 24 * HOUR
 MAX_SPAN = 7 * DAY
-"""Seconds that one digest looks back at most, however long there was none."""
+"""The longest time in seconds that one digest covers, however long there was none."""
 SETTLED = HOUR // 2
-"""Seconds that a day has to be over: what came in its last minutes is stored and delivered then, or fails."""
+"""Seconds to wait after a day's end, until the messages of its last minutes are delivered or have failed."""
 MAX_QUERIES = 40
 """Queries for one site's digest at most, of 50 messages each."""
 
 
 @dataclass
 class Counts:
-    """What happened to a site's messages. No message is in it."""
+    """How many of a site's messages are in which state."""
 
     states: Counter[MessageState] = field(default_factory=Counter)
     failed: Counter[str] = field(default_factory=Counter)
-    """How many messages a channel was lost for, by its name."""
+    """How many messages each channel failed to deliver, by its name."""
     complete: bool = True
-    """Whether all were counted; else the newest."""
+    """Whether all messages were counted; if not, only the newest were."""
 
 
 class DigestLog(Protocol):
-    """Remembers until when each site was told; raises :class:`~chalicelib.errors.StoreError` where it can't."""
+    """Stores the end of the time that each site's last digest covered.
+
+    Raises :class:`~chalicelib.errors.StoreError` where it can't.
+    """
 
     def told_until(self, site: str) -> int | None:
-        """The second after the last one that was told; None for a site that was told nothing lately."""
+        """The end of that time; None for a site without a digest lately."""
 
     def claim(self, site: str, before: int | None, until: int) -> bool:
-        """Let it be ``until``; False, and nothing changed, where it is no longer ``before``: another run tells it."""
+        """Set it to ``until``; return False, and change nothing, if it isn't ``before``: another run sends it."""
 
     def put_back(self, site: str, until: int, before: int | None) -> None:
-        """Let it be ``before`` again, if it still is ``until``: nobody was told."""
+        """Set it to ``before`` again, if it still is ``until``: no digest was sent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,50 +66,50 @@ class DigestDependencies:
     notifiers: Mapping[str, CheckingNotifier]
     words: Callable[[str], Mapping[str, str]]
     """The texts of a language."""
-    told: Callable[[str, str], None] = lambda site, channel: None
-    """Is told of each site that was told, and by which channel."""
+    on_sent: Callable[[str, str], None] = lambda site, channel: None
+    """Called with the site and the channel of each digest that was sent."""
 
 
-def run(sites: Iterable[Site], digest: Digest, now: int, means: DigestDependencies) -> None:
-    """Tell every site's owner what there is to tell; an error with one site leaves the others their turn."""
+def run(sites: Iterable[Site], digest: Digest, now: int, dependencies: DigestDependencies) -> None:
+    """Send each site's digest that is due. Raises an error of one site after the others had their turn."""
     failed: HeraldError | None = None
-    ready = _Ready(means.notifiers)
+    ready = _Readiness(dependencies.notifiers)
     for site in sites:
         try:
-            _one(site, digest, now, means, ready)
+            _send_digest(site, digest, now, dependencies, ready)
         except HeraldError as error:
             failed = error
     if failed:
         raise failed
 
 
-def _one(site: Site, digest: Digest, now: int, means: DigestDependencies, ready: _Ready) -> None:
-    before = means.log.told_until(site.name)
+def _send_digest(site: Site, digest: Digest, now: int, dependencies: DigestDependencies, ready: _Readiness) -> None:
+    before = dependencies.log.told_until(site.name)
     span = due(before, now, digest.hour)
     if span is None:
         return
     since, until = span
-    counts = count(means.archive, site.name, since, until)
-    what = summary(site, since, until, counts, ready.of(site.channels), means.words) if counts.states else None
-    if not means.log.claim(site.name, before, until) or what is None:
+    counts = count(dependencies.archive, site.name, since, until)
+    what = summary(site, since, until, counts, ready.of(site.channels), dependencies.words) if counts.states else None
+    if not dependencies.log.claim(site.name, before, until) or what is None:
         return
     try:
-        channel = _tell(what, digest.channels or site.channels, means.notifiers)
+        channel = notify_owner(what, digest.channels or site.channels, dependencies.notifiers, at_most_once=True)
     except InvokeError:
-        means.log.put_back(site.name, until, before)
+        dependencies.log.put_back(site.name, until, before)
         raise
-    means.told(site.name, channel)
+    dependencies.on_sent(site.name, channel)
 
 
 def due(told_until: int | None, now: int, hour: int) -> tuple[int, int] | None:
-    """From which second until before which one there is something to tell; None where the last day was told."""
+    """The time to report, from its first second to the second after its last; None if the last day was reported."""
     end = now - SETTLED - (now - SETTLED - hour * HOUR) % DAY
     begin = max(end - DAY if told_until is None else told_until, end - MAX_SPAN)
     return (begin, end) if begin < end else None
 
 
 def count(archive: Archive, site: str, since: int, until: int) -> Counts:
-    """Look at the messages that came from ``since`` on and before ``until``, in no more than :data:`PAGES` queries."""
+    """Count the messages received from ``since`` on and before ``until``, in no more than :data:`PAGES` queries."""
     counts = Counts()
     wanted = Wanted(site, since=since, until=until)
     for _ in range(MAX_QUERIES):
@@ -129,9 +133,9 @@ def summary(
     ready: Mapping[str, Quota | str | None],
     words_of: Callable[[str], Mapping[str, str]],
 ) -> Notification:
-    """What the owner reads, in the site's language: numbers, and names out of ``herald.toml``.
+    """The digest in the site's language: numbers, and names from ``herald.toml``.
 
-    ``ready`` has of each channel its quota, None where none is known, or the class of what it would fail with.
+    ``ready`` maps each channel to its quota, to None if no quota is known, or to the class of the error of its check.
     """
     words = words_of(site.language)
     labels = {
@@ -146,11 +150,11 @@ def summary(
     lines = [f"{words['digest_messages']}: {counts.states.total()}{'' if counts.complete else '+'}"]
     lines += [f"{label}: {counts.states[state]}" for state, label in labels.items() if counts.states[state]]
     lines += [f"{words['digest_failed']} {name}: {number}" for name, number in sorted(counts.failed.items())]
-    for name, found in ready.items():
-        if isinstance(found, Quota):
-            lines.append(f"{words['digest_quota']} {name}: {found.remaining} / {found.limit}")
-        elif found:
-            lines.append(f"{words['digest_not_ready']} {name}: {found}")
+    for name, readiness in ready.items():
+        if isinstance(readiness, Quota):
+            lines.append(f"{words['digest_quota']} {name}: {readiness.remaining} / {readiness.limit}")
+        elif readiness:
+            lines.append(f"{words['digest_not_ready']} {name}: {readiness}")
     lines.append(f"{words['digest_period']}: {_time(since)} – {_time(until)} UTC")
     return Notification(f"digest-{site.name}-{until}", f"Herald: {site.name}", "\n".join(lines), until)
 
@@ -159,33 +163,19 @@ def _time(second: int) -> str:
     return datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%d %H:%M")
 
 
-def _tell(what: Notification, channels: Sequence[str], notifiers: Mapping[str, CheckingNotifier]) -> str:
-    """Tell by the first channel that takes it, or may have; returns its name. Raises the last error where none does."""
-    last: InvokeError | None = None
-    for channel in channels:
-        try:
-            notifiers[channel].notify(what)
-            return channel
-        except ChannelUncertainError:
-            return channel
-        except InvokeError as error:
-            last = error
-    raise last or ValueError("there is no channel to tell by")
-
-
-class _Ready:
-    """What each channel's notifier finds of itself, asked once in a run."""
+class _Readiness:
+    """Checks each channel once in a run."""
 
     def __init__(self, notifiers: Mapping[str, CheckingNotifier]) -> None:
         self._notifiers = notifiers
-        self._found: dict[str, Quota | str | None] = {}
+        self._checked: dict[str, Quota | str | None] = {}
 
     def of(self, channels: Iterable[str]) -> dict[str, Quota | str | None]:
-        """By the channel's name: its quota, None where none is known, or the class of what it would fail with."""
+        """By the channel's name: its quota, None if no quota is known, or the class of the error of its check."""
         for name in channels:
-            if name not in self._found:
+            if name not in self._checked:
                 try:
-                    self._found[name] = self._notifiers[name].check(Notification("digest", "Check", "Check"))
+                    self._checked[name] = self._notifiers[name].check(Notification("digest", "Check", "Check"))
                 except InvokeError as error:
-                    self._found[name] = type(error).__name__
-        return {name: self._found[name] for name in channels}
+                    self._checked[name] = type(error).__name__
+        return {name: self._checked[name] for name in channels}

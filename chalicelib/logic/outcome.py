@@ -55,7 +55,7 @@ def reason(outcome: Mapping[str, Any]) -> str:
 
 
 def _message_id(sns: Mapping[str, Any], kind: str) -> str:
-    """A contact message carries its own id, the event of a scheduled retry is one; else the id is the one SNS gave."""
+    """The id in a contact message, the whole text of a scheduled retry's event, or else the id that SNS gave."""
     if kind == KIND_RETRY:
         return str(sns.get("Message", ""))
     try:

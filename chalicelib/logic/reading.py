@@ -63,10 +63,10 @@ class ListMessages:
 
 def get_message(asked: GetMessage, archive: Archive) -> dict[str, object]:
     """The message as JSON; raises :class:`NotFoundError`."""
-    found = archive.get(asked.id)
-    if found is None:
+    message = archive.get(asked.id)
+    if message is None:
         raise NotFoundError("there is no message of this id")
-    return found.as_json()
+    return message.as_json()
 
 
 def _state(request: Mapping[str, object]) -> MessageState:
@@ -77,13 +77,13 @@ def _state(request: Mapping[str, object]) -> MessageState:
 
 
 def _id(request: Mapping[str, object], key: str) -> str:
-    found = text(request, key, MAX_ID)
+    value = text(request, key, MAX_ID)
     try:
-        found.encode()
+        value.encode()
     except UnicodeEncodeError:
         # Half a character: JSON can write it (RFC 8259, 8.2), UTF-8 and so the table can't.
         raise InvalidRequestError(f"{key}: expected whole characters", key=key) from None
-    return found
+    return value
 
 
 def _correlation_id(request: Mapping[str, object]) -> str:

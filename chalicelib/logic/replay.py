@@ -1,7 +1,7 @@
-"""A person's replay and release: the rules of docs/delivery.md by which what has not delivered is tried again.
+"""Replay and release: let a person have a message's undelivered channels tried again, by the rules of docs/delivery.md.
 
-One conditional write changes a message's record, so that no run rings what a replay revives while another run is at
-it, and none what was delivered. Whoever calls this then asks ``destined`` for a run.
+One conditional write changes the message's record, so that no channel is tried by two runs at once, and none that has
+delivered. The caller then queues a run of ``destined``.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from chalicelib.logic.submission import Message
 from chalicelib.settings import Channel
 
 DUE_AFTER = 15 * 60
-"""Seconds after which the scheduled retry looks for a message whose run was lost."""
+"""Seconds after which the scheduled retry runs the message if the queued run was lost."""
 MAX_TRIES = 5
-"""How often the record is looked at again, because a run of ``destined`` was quicker."""
+"""How often the write is tried, as a run of ``destined`` may have changed the record in between."""
 
 
 class SkipReason(StrEnum):
@@ -35,13 +35,13 @@ class SkipReason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ReplayUpdate:
-    """What is to change in a record."""
+    """The change of a record."""
 
     before: Mapping[str, Delivery]
-    """Each channel that changes, as it must still be."""
+    """Each channel that changes, as it must be when the change is written."""
     after: Mapping[str, Delivery]
     held: HoldReason | None
-    """As it must still be; if it is anything, it is taken away."""
+    """As it must be when the change is written, which removes it."""
     at: int
     """The second of the replay."""
     due_at: int
@@ -49,61 +49,61 @@ class ReplayUpdate:
 
 @dataclass(frozen=True, slots=True)
 class ReplayResult:
-    """What has changed."""
+    """What a replay changed."""
 
     channels: tuple[str, ...]
     left: Mapping[str, SkipReason]
 
 
 class ReplayStore(Protocol):
-    """Where records are."""
+    """Stores the records that a replay changes."""
 
     def find(self, message_id: str) -> tuple[Message, Record] | None:
-        """A message and what is known of it."""
+        """A message and its record; None when it doesn't exist (any more)."""
 
     def apply(self, message_id: str, update: ReplayUpdate) -> bool:
-        """Change all of it at once; False, and nothing changed, when the record is no longer as it must be."""
+        """Write the whole change; return False, and change nothing, when the record was changed in between."""
 
 
 def plan_replay(
     record: Record, channels: Mapping[str, Channel], now: int
 ) -> tuple[ReplayUpdate, Mapping[str, SkipReason]]:
-    """What a replay changes, and which channels it leaves alone; ``channels`` are the site's."""
-    left: dict[str, SkipReason] = {}
+    """Work out the change, and why each other channel is skipped; ``channels`` are the site's."""
+    skipped: dict[str, SkipReason] = {}
     before: dict[str, Delivery] = {}
     for name, recorded in record.deliveries.items():
         if recorded.state is State.DELIVERED:
-            left[name] = SkipReason.DELIVERED
+            skipped[name] = SkipReason.DELIVERED
         elif expire_claim(recorded, now).state is State.SENDING:
-            left[name] = SkipReason.SENDING
+            skipped[name] = SkipReason.SENDING
         elif name not in channels:
-            left[name] = SkipReason.GONE
+            skipped[name] = SkipReason.GONE
         else:
             before[name] = recorded
     # The attempts go on, or two claims could look alike.
     after = {name: Delivery(State.PENDING, delivery.attempts, since=now) for name, delivery in before.items()}
-    return ReplayUpdate(before, after, record.verdict.held, now, now + DUE_AFTER), left
+    return ReplayUpdate(before, after, record.verdict.held, now, now + DUE_AFTER), skipped
 
 
 def apply_replay(
     message_id: str, held: bool, channels: Mapping[str, Channel], store: ReplayStore, now: int
 ) -> ReplayResult:
-    """Change a message's record; with ``held`` one that is held, otherwise one that is not.
+    """Write the change of a replay or, with ``held``, of the release of a held message.
 
-    Nothing is changed where no channel is to be tried: ``channels`` of the answer is empty then.
+    Nothing is written if no channel can be tried: ``channels`` of the result is empty then.
 
     Raises
     ------
     LookupError
-        There is no such message, or it is not held as expected.
+        The message doesn't exist, or is held without ``held``, or is not held with it.
     StoreError
-        The table doesn't answer, or runs were quicker each time.
+        The table doesn't answer, or another run changed the record each time.
     """
     for _ in range(MAX_TRIES):
-        found = store.find(message_id)
-        if found is None or (found[1].verdict.held is not None) is not held:
+        stored = store.find(message_id)
+        if stored is None or (stored[1].verdict.held is not None) is not held:
             raise LookupError(message_id)
-        update, left = plan_replay(found[1], channels, now)
+        update, skipped = plan_replay(stored[1], channels, now)
         if not update.before or store.apply(message_id, update):
-            return ReplayResult(tuple(update.before), left)
+            return ReplayResult(tuple(update.before), skipped)
     raise StoreError("ConditionalCheckFailedException")

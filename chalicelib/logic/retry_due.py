@@ -1,7 +1,7 @@
-"""The scheduled retry: what Lambda's own retries could not deliver is tried again, on a schedule, until it is too old.
+"""The scheduled retry: try again what Lambda's own retries could not deliver, until it is too old.
 
-It only finds what is due and asks ``destined`` to run, under the rules of docs/delivery.md and with the same outcome
-on the bus. Each message is put off before, so that none is asked for again while it still waits in Lambda's queue.
+It finds the messages that are due and queues a run of ``destined`` for each, which follows docs/delivery.md and reports
+to the bus as any run. Each message is postponed first, so that none is queued again while it waits in Lambda's queue.
 """
 
 from __future__ import annotations
@@ -13,47 +13,47 @@ from typing import Protocol
 from chalicelib.errors import RetryError
 
 MAX_MESSAGES = 200
-"""Messages that one run asks for; the next run goes on."""
+"""Messages that one run queues at most; the next run continues."""
 POSTPONED_BY = 15 * 60
-"""Seconds."""
+"""Seconds until a message is due again if its queued run is lost."""
 
 
 @dataclass(frozen=True, slots=True)
 class DueMessage:
-    """A message that something has to be done for."""
+    """A message whose ``due_at`` is over."""
 
     id: str
     site: str
 
 
 class DueMessages(Protocol):
-    """Knows what still waits."""
+    """Finds the messages that are due."""
 
     def due(self, now: int, most: int) -> Iterable[DueMessage]:
-        """Messages that are due, the longest overdue first."""
+        """Messages that are due, the longest overdue first; ``most`` at most."""
 
     def postpone(self, message_id: str, due_at: int) -> None:
-        """Change when a message is due."""
+        """Set when a message is due."""
 
 
 class Destined(Protocol):
-    """Has a message run through ``destined`` once more."""
+    """Queues runs of ``destined``."""
 
     def run(self, message: DueMessage) -> None:
-        """Return once that is queued; raises :class:`~chalicelib.errors.RetryError`."""
+        """Queue a run for a stored message; raises :class:`~chalicelib.errors.RetryError`."""
 
 
 def retry_due(messages: DueMessages, destined: Destined, now: int) -> int:
-    """Have everything run that is due; returns how many. An error with one message leaves the others their turn."""
+    """Queue a run for every message that is due; returns how many. Raises an error of one message after the others."""
     failed: RetryError | None = None
-    run = 0
+    queued = 0
     for message in messages.due(now, MAX_MESSAGES):
         messages.postpone(message.id, now + POSTPONED_BY)
         try:
             destined.run(message)
-            run += 1
+            queued += 1
         except RetryError as error:
             failed = error
     if failed:
         raise failed
-    return run
+    return queued

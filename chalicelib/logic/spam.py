@@ -47,7 +47,7 @@ COUNTS_AS: dict[str, str] = dict.fromkeys((Signal.NO_PROOF, Signal.WRONG_PROOF, 
 
 
 class HoldReason(StrEnum):
-    """Why a message that is stored rings nobody."""
+    """Why a stored message is held: no channel is tried."""
 
     QUARANTINED = "quarantined"
     DUPLICATE = "duplicate"
@@ -55,7 +55,7 @@ class HoldReason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What :func:`screen` found; the message's record keeps it."""
+    """What :func:`screen` found; it is stored in the message's record."""
 
     signals: tuple[str, ...] = ()
     score: int = 0
@@ -68,7 +68,7 @@ NOTHING_FOUND = Verdict()
 
 
 class RecentActivity(Protocol):
-    """Remembers for a while what came lately. Asked again about the same message it gives the same answer."""
+    """Remembers recent messages for a while. Asked again about the same message it gives the same answer."""
 
     def count(self, sender: str, message_id: str, at: int, seconds: int, most: int) -> int:
         """How many messages came from a sender within the ``seconds`` up to ``at``, this one included.
@@ -81,7 +81,7 @@ class RecentActivity(Protocol):
         """The id of the message that came with ``what`` first, unless ``seconds`` lie between: then it is this one."""
 
     def take_over(self, what: str, message_id: str, at: int, seconds: int) -> None:
-        """Let this message be the one that came with ``what`` first, whoever it was until now."""
+        """Make this message the one that came with ``what`` first, whichever it was before."""
 
 
 def request_signals(submission: Submission, spam: Spam) -> list[str]:
@@ -99,12 +99,12 @@ def sender(address: str, site: str, key: str) -> str:
     Of IPv6 the first 64 bits count: that is what one subscriber has (RFC 6177), who may change the others at will.
     """
     try:
-        found = ipaddress.ip_address(address)
+        ip = ipaddress.ip_address(address)
     except ValueError:
         return ""
-    mapped = found.ipv4_mapped if isinstance(found, ipaddress.IPv6Address) else None
-    one = str(mapped or ipaddress.ip_network((found, 64 if found.version == 6 else 32), strict=False).network_address)
-    return hmac.new(subkey(key, "sender"), f"{site}\n{one}".encode(), hashlib.sha256).hexdigest()[:32]
+    mapped = ip.ipv4_mapped if isinstance(ip, ipaddress.IPv6Address) else None
+    subscriber = str(mapped or ipaddress.ip_network((ip, 64 if ip.version == 6 else 32), strict=False).network_address)
+    return hmac.new(subkey(key, "sender"), f"{site}\n{subscriber}".encode(), hashlib.sha256).hexdigest()[:32]
 
 
 def subkey(key: str, purpose: str) -> bytes:

@@ -109,7 +109,7 @@ def _fail_an_event(herald: Harness) -> None:
 
 def _tell_of_a_failure(herald: Harness) -> None:
     if herald.stage.alarm_channels:
-        herald.line("on_failure", message="Owner told")
+        herald.line("on_failure", message="Owner notified")
         with no_alarm_yet(herald):
             herald.invoke("on_failure", a_failure(herald))
         with no_alarm_yet(herald, untold=3):

@@ -17,12 +17,12 @@ RECORD = Record(
         "email": Delivery(State.DELIVERED, 1, reference="ref"),
     },
 )
-WHAT = alarm.of_many(2, NOW)
+WHAT = alarm.from_count(2, NOW)
 DOWN = ChannelUnavailableError("down")
 
 
 def test_an_alarm_names_the_message_the_states_and_what_becomes_of_it() -> None:
-    told = alarm.of_failure(FAILURE, RECORD, 1, NOW)
+    told = alarm.from_failure(FAILURE, RECORD, 1, NOW)
     assert (told.title, told.timestamp) == ("Herald: not delivered", NOW)
     assert told.message.splitlines() == [
         "A message is not delivered: DeliveryIncompleteError.",
@@ -35,7 +35,7 @@ def test_an_alarm_names_the_message_the_states_and_what_becomes_of_it() -> None:
 
 def test_an_alarm_says_how_many_others_there_were() -> None:
     refused = alarm.Failure("id-1", "contact", "Success", "undeliverable")
-    assert alarm.of_failure(refused, None, 5, NOW).message.splitlines() == [
+    assert alarm.from_failure(refused, None, 5, NOW).message.splitlines() == [
         "A message is not delivered: undeliverable.",
         "Message id-1",
         "4 more since the last alarm.",
@@ -57,14 +57,14 @@ def test_a_channel_that_failed_itself_comes_last(record: Record | None, order: l
 
 def test_the_first_channel_that_takes_it_is_the_only_one() -> None:
     one, other = RecordingNotifier(), RecordingNotifier()
-    assert alarm.tell(WHAT, ["a", "b"], {"a": one, "b": other}, InMemoryAlarms(), 1, NOW, 60) == "a"
+    assert alarm.send(WHAT, ["a", "b"], {"a": one, "b": other}, InMemoryAlarms(), 1, NOW, 60) == "a"
     assert (len(one.delivered), other.delivered) == (1, [])
 
 
 @pytest.mark.parametrize("error", [DOWN, ChannelRejectedError("no"), ChannelUncertainError("?")])
 def test_where_one_fails_the_next_is_tried(error: Exception) -> None:
     other, log = RecordingNotifier(), InMemoryAlarms()
-    assert alarm.tell(WHAT, ["a", "b"], {"a": RefusingNotifier(error), "b": other}, log, 1, NOW, 60) == "b"
+    assert alarm.send(WHAT, ["a", "b"], {"a": RefusingNotifier(error), "b": other}, log, 1, NOW, 60) == "b"
     assert (other.delivered, log.waiting) == ([WHAT], 0)
 
 
@@ -75,7 +75,7 @@ def test_where_all_fail_nothing_is_forgotten_and_the_provider_is_left_alone_for_
     log = InMemoryAlarms()
     assert log.failed(NOW, alarm.QUIET) == 1
     with pytest.raises(ChannelUnavailableError):
-        alarm.tell(
+        alarm.send(
             WHAT, ["a"], {"a": RefusingNotifier(ChannelUnavailableError("down", retry_after=said))}, log, 3, NOW, 60
         )
     assert log.untold(NOW + wait - 1, alarm.QUIET) == 0
@@ -85,10 +85,10 @@ def test_where_all_fail_nothing_is_forgotten_and_the_provider_is_left_alone_for_
 def test_what_may_have_rung_is_not_rung_again_and_again() -> None:
     log = InMemoryAlarms()
     notifiers = {"a": RefusingNotifier(ChannelUncertainError("?")), "b": RefusingNotifier(DOWN)}
-    assert alarm.tell(WHAT, ["a", "b"], notifiers, log, 3, NOW, 60) == "a"
+    assert alarm.send(WHAT, ["a", "b"], notifiers, log, 3, NOW, 60) == "a"
     assert log.waiting == 0
 
 
 def test_an_alarm_without_any_channel_is_a_mistake_that_shows() -> None:
     with pytest.raises(ValueError, match="no channel"):
-        alarm.tell(WHAT, [], {}, InMemoryAlarms(), 1, NOW, 60)
+        alarm.send(WHAT, [], {}, InMemoryAlarms(), 1, NOW, 60)

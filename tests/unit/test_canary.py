@@ -90,7 +90,7 @@ def test_the_function_exists_only_where_the_stage_asks_for_it() -> None:
 def test_the_owner_is_told_in_the_notifiers_words() -> None:
     words = "pushover: over Pushover's quota"
     failure = alarm.Failure("canary-1", KIND_CANARY, "RetriesExhausted", "CanaryError", words)
-    told = alarm.of_failure(failure, None, 1, NOW)
+    told = alarm.from_failure(failure, None, 1, NOW)
     assert told.title == "Herald: canary"
     assert told.message.splitlines() == [
         "The canary did not get through: CanaryError.",
@@ -99,7 +99,7 @@ def test_the_owner_is_told_in_the_notifiers_words() -> None:
 
 
 def test_one_that_was_given_up_before_it_ran_is_told_too() -> None:
-    told = alarm.of_failure(
+    told = alarm.from_failure(
         alarm.Failure("canary-1", KIND_CANARY, "EventAgeExceeded", "EventAgeExceeded"), None, 1, NOW
     )
     assert told.message == "The canary did not get through: EventAgeExceeded."
