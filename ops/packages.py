@@ -85,7 +85,10 @@ def into_environment(python: Path, lock: Path, uv: Path) -> None:
     if not _by_pip(python, ["-r", str(uv)]) or not _by_uv(python, ["--python", str(python), "-r", str(lock)]):
         print("uv can't install here: pip does it, with the same hashes. It takes a minute or two.", file=sys.stderr)
         if not _by_pip(python, ["-r", str(lock)]):
-            raise NotInstalled(f"the packages of {lock.name} could not be installed")
+            raise NotInstalled(
+                f"the packages of {lock.name} could not be installed: pip says why, above. Does this machine reach its "
+                f"registry? Ask: {python} -m pip config list"
+            )
 
 
 def into_folder(folder: Path, lock: Path, python: str, machine: str) -> None:

@@ -210,6 +210,13 @@ def bounding(stage: Stage) -> list[Statement]:
     return [
         *(_allow(service.capitalize(), resources[service], *names) for service, names in actions.items()),
         _allow("WithoutResource", ["*"], *sorted(used & set(WILDCARDS))),
+        {
+            # The policy of the key aws/ssm allows it to everybody in the account, so no role needs it in its own. AWS
+            # doesn't say that a boundary leaves such a grant alone, so the boundary names it.
+            # https://docs.aws.amazon.com/systems-manager/latest/userguide/ps-restrict-decryption.html
+            **_allow("DecryptParameters", [own.arn("kms", "key/*")], "kms:Decrypt"),
+            "Condition": {"StringLike": {"kms:ViaService": "ssm.${AWS::Region}.*"}},
+        },
     ]
 
 

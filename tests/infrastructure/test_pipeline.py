@@ -299,6 +299,13 @@ def test_no_role_can_do_more_than_the_boundary_whatever_its_policy_says(action: 
     assert not allows(anything, action, resource, BOUNDARY)
 
 
+def test_within_the_boundary_secrets_are_decrypted_through_parameter_store_alone() -> None:
+    key = "arn:aws:kms:eu-central-1:123456789012:key/0a1b2c3d"
+    assert allows(BOUNDARY, "kms:Decrypt", key, kms_ViaService="ssm.eu-central-1.amazonaws.com")
+    assert not allows(BOUNDARY, "kms:Decrypt", key, kms_ViaService="s3.eu-central-1.amazonaws.com")
+    assert not allows(BOUNDARY, "kms:Decrypt", key)
+
+
 @pytest.mark.parametrize("action", ["iam:CreateRole", "iam:PutRolePolicy", "iam:PutRolePermissionsBoundary"])
 def test_the_pipeline_gives_rights_to_roles_within_the_boundary_alone(action: str) -> None:
     role, boundary = "arn:aws:iam::123456789012:role/herald-dev-destined", pipeline_roles.boundary(STAGE, WHERE)
