@@ -10,7 +10,7 @@ import json
 import math
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from chalicelib.functions import functions_of
@@ -65,6 +65,8 @@ GRANTS_OF_ROLE = Quota(
     "grants attached to one role", 10, "policies", _IAM, "name all the functions that the role needs in one grant"
 )
 RULES = Quota("rules on the stage's bus", 300, "rules", _EVENTBRIDGE, _TELL_APART)
+RULES_OF_FEW = replace(RULES, of="rules on the stage's bus in af-south-1 and eu-south-1", most=100)
+_REGIONS_OF_FEW = ("af-south-1", "eu-south-1")
 PATTERN = Quota(
     "event pattern of a rule",
     2_048,
@@ -144,7 +146,8 @@ def measured(
         kind: {key: each["Properties"] for key, each in template["Resources"].items() if each["Type"] == kind}
         for kind in ("AWS::Events::Rule", "AWS::SNS::Subscription", "AWS::Lambda::Permission")
     }
-    yield RULES, RULES.of, len(of_kind["AWS::Events::Rule"])
+    on_bus = RULES_OF_FEW if config.region in _REGIONS_OF_FEW else RULES
+    yield on_bus, on_bus.of, len(of_kind["AWS::Events::Rule"])
     for rule in of_kind["AWS::Events::Rule"].values():
         yield PATTERN, f"event pattern of {rule['Name']}", _size(rule["EventPattern"])
     filters = {

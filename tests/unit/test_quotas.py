@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -84,6 +85,13 @@ def test_each_limit_is_measured_as_the_configuration_grows(
 ) -> None:
     assert most(dev(tmp_path, text(fits)))[quota] <= quota.most
     assert most(dev(tmp_path, text(passes)))[quota] > quota.most
+
+
+@pytest.mark.parametrize(("region", "takes"), [("eu-south-1", 100), ("af-south-1", 100), ("eu-central-1", 300)])
+def test_a_bus_holds_fewer_rules_in_some_regions(tmp_path: Path, region: str, takes: int) -> None:
+    config = replace(dev(tmp_path, rules(120, "sns:{}")), region=region)
+    (found,) = [quota for quota in most(config) if quota.of.startswith("rules on")]
+    assert found.most == takes
 
 
 def test_what_passes_is_named_with_how_much_the_limit_the_way_out_and_the_page(tmp_path: Path) -> None:
