@@ -98,7 +98,7 @@ def outputs() -> dict[str, Any]:
 
 
 def _logical(name: str) -> str:
-    return "".join(part.capitalize() for part in name.split("-")) + "Alarm"
+    return "".join(part.capitalize() for part in name.replace("_", "-").split("-")) + "Alarm"
 
 
 def _topic(stage: Stage) -> dict[str, Any]:

@@ -118,10 +118,10 @@ def test_outside_lambda_the_client_is_botocores(root: Path) -> None:
     ("entry_point", "adapters"),
     [
         ("app.app", {"aws", "topic"}),
-        ("app.destined", {"aws", "invoke", "messages", "notifiers", "recent"}),
+        ("app.destined", {"aws", "invoke", "items", "messages", "notifiers", "recent"}),
         ("app.notify_pushover", {"aws", "providers.http", "providers.pushover", "secrets"}),
-        ("app.get_message", {"aws", "archive", "messages"}),
-        ("app.list_messages", {"aws", "archive", "messages"}),
+        ("app.get_message", {"archive", "aws", "items", "messages"}),
+        ("app.list_messages", {"archive", "aws", "items", "messages"}),
     ],
 )
 def test_each_function_loads_only_its_own_adapters(
