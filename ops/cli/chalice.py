@@ -22,7 +22,8 @@ def chalice() -> None:
 def local(stage: str, root: Path, port: int) -> None:
     """Serve the API's routes from the checkout's code, against a stage that is deployed.
 
-    As `chalice local`, for names of this machine only. The server begins anew when the code changes; Ctrl-C ends it.
+    As `chalice local`, for names of this machine only. The server begins anew when the code or herald.toml changes;
+    Ctrl-C ends it.
     """
     from ops.aws.account import environment
     from ops.local.http_loop import run

@@ -19,14 +19,17 @@ from typing import Any
 from chalice.cli.factory import CLIFactory
 from chalice.local import ChaliceRequestHandler, LocalDevServer
 
-from ops.deploy.workspace import Changes
+from ops.deploy.workspace import Changes, mirror
 from ops.errors import OpsError
 from ops.loopback import HOST, listen
 from ops.loopback.guard import FOREIGN_HOST, is_loopback
 
 
 def run(root: Path, stage: str, port: int, environ: Mapping[str, str]) -> None:
-    """Serve a stage until Ctrl-C, anew after each change; ``environ`` leads its code to the stage's AWS."""
+    """Serve a stage until Ctrl-C, anew after each change; ``environ`` leads its code to the stage's AWS.
+
+    It is served as it would be deployed now: from a copy that is rendered from ``herald.toml``, for the ports in use.
+    """
     try:
         listen(port).close()
     except OSError as error:
@@ -35,9 +38,10 @@ def run(root: Path, stage: str, port: int, environ: Mapping[str, str]) -> None:
     os.environ.update(environ)
     # The server's process begins in the checkout, whose modules it finds there.
     os.chdir(root)
+    copy = root.resolve() / ".herald" / f"chalice-local-{port}"
     changes, never = Changes(root), threading.Event()
     while True:
-        server = subprocess.Popen([sys.executable, "-m", __name__, stage, str(port)])
+        server = subprocess.Popen([sys.executable, "-m", __name__, stage, str(port), str(copy)])
         try:
             changes.wait(never)
         except KeyboardInterrupt:
@@ -68,6 +72,21 @@ def end_with(parent: int) -> None:
     os._exit(0)
 
 
+def prepare(copy: Path, stage: str) -> None:
+    """Copy the project of the current folder, render the copy for the ports in use, and go there.
+
+    Everything is read from the copy, the manifest too. Raises :class:`OpsError` for a mistake in ``herald.toml``.
+    """
+    copy.mkdir(parents=True, exist_ok=True)
+    mirror(Path.cwd(), copy)
+    sys.path.insert(0, str(copy))
+    from ops.generate import render
+    from ops.session import opened
+
+    render.write(copy, render.generated(opened(copy, stage).stages))
+    os.chdir(copy)
+
+
 def serve(stage: str, port: int) -> None:
     """Serve the project of the current folder, for as long as our parent lives."""
     threading.Thread(target=end_with, args=(os.getppid(),), daemon=True).start()
@@ -78,9 +97,13 @@ def serve(stage: str, port: int) -> None:
     app = config.chalice_app
     os.environ.clear()
     os.environ.update(environ | {"HERALD_STAGE": stage})
-    with contextlib.suppress(KeyboardInterrupt):
-        LocalDevServer(app, config, HOST, port, handler_cls=GuardedHandler).serve_forever()
+    LocalDevServer(app, config, HOST, port, handler_cls=GuardedHandler).serve_forever()
 
 
 if __name__ == "__main__":
-    serve(sys.argv[1], int(sys.argv[2]))
+    with contextlib.suppress(KeyboardInterrupt):
+        try:
+            prepare(Path(sys.argv[3]), sys.argv[1])
+        except OpsError as error:
+            sys.exit(f"Not served: {error}\nMend it and save again.")
+        serve(sys.argv[1], int(sys.argv[2]))

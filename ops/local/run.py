@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shlex
 import signal
-import sys
 import threading
 from pathlib import Path
 from types import FrameType
@@ -53,8 +52,7 @@ def run(root: Path, ports: Ports, *, watch: bool) -> int:
             echo("  Notifications go to the real Pushover; the phone page stays empty.")
         if ports != Ports():
             echo(f"  In another shell: export {AWS_PORT}={ports.aws} {WEB_PORT}={ports.web}")
-        chalice = [str(Path(sys.executable).with_name("chalice")), "--project-dir", str(stack.work / "project")]
-        echo(f"  HTTP loop   {shlex.join([*chalice, 'local', '--stage', 'local'])}")
+        echo(f"  HTTP loop   {_http_loop(root, ports)}")
         echo(f"\n{READY}. Open the site, send the form, and watch the phone. Ctrl-C ends everything.\n")
         follower = threading.Thread(target=steps.follow, args=(echo, stop.is_set), daemon=True)
         follower.start()
@@ -68,6 +66,12 @@ def run(root: Path, ports: Ports, *, watch: bool) -> int:
         follower.join(2)
         echo("\nEnding …")
     return 0
+
+
+def _http_loop(root: Path, ports: Ports) -> str:
+    """The command that serves the API's routes alone: works when pasted into a shell in any folder."""
+    variables = "" if ports == Ports() else "".join(f"{name}={value} " for name, value in ports.environ().items())
+    return f"cd {shlex.quote(str(root))} && {variables}./herald chalice local --stage local"
 
 
 def _redeploy_on_change(stack: LocalStack, changes: Changes, stop: threading.Event) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import json
 import os
-import shlex
 import shutil
 import signal
 import socket
@@ -94,13 +93,14 @@ def clone(tmp_path: Path, checkout: Path) -> Path:
     return fresh_clone(tmp_path / "herald", checkout)
 
 
-RUN = "import os, sys; os.execv(sys.argv[1], [*sys.argv[1:], '--no-autoreload'])"
-"""Becomes the command that its words are."""
+PASTE = "import os, sys; os.setsid(); os.execv('/bin/sh', ['sh', '-c', sys.argv[1]])"
+"""Becomes the shell into which a line is pasted; what that starts is of its process group."""
 
 
 def test_run_is_ready_redeploys_on_a_change_and_ends_without_a_trace(clone: Path) -> None:
     # Its stack is a new one, which has nothing of the owner's that the shared one has.
     shutil.copyfile(ROOT / "herald.toml", clone / "herald.toml")
+    (clone / ".venv").symlink_to(sys.prefix)  # `./herald` would install the same again.
     ports, mark = free_ports(), f"HERALD_TEST_RUN={marker()}"
     name, _, value = mark.partition("=")
     environ = shell(ports, **{name: value})
@@ -125,8 +125,19 @@ def test_run_is_ready_redeploys_on_a_change_and_ends_without_a_trace(clone: Path
 
         pasted = next(line.split("HTTP loop")[1] for line in lines if "HTTP loop" in line)
         port, word = free_ports().web, marker()
-        with running(Path("/"), ["-c", RUN, *shlex.split(pasted), "--port", str(port)], environ) as (_, said):
-            assert served(port, word).status_code == 202, "".join(said)
+        assert "./herald chalice local --stage local" in pasted
+        # Into a shell in another folder, which knows nothing of the other ports.
+        another = dict(os.environ) | {name: value}
+        with running(Path("/"), ["-c", PASTE, f"{pasted.strip()} --port {port}"], another) as (pasting, said):
+            try:
+                assert served(port, word).status_code == 202, "".join(said)
+                # The example site's origin is in the settings of this run alone.
+                headers, data = {"Origin": urls["site"].removesuffix("/")}, {"message": marker()}
+                posted = requests.post(f"http://127.0.0.1:{port}/contact", data=data, headers=headers, timeout=60)
+                assert posted.url.startswith(urls["site"]), posted.text
+            finally:
+                os.killpg(pasting.pid, signal.SIGINT)  # As Ctrl-C does.
+                pasting.wait(60)
         wait_for(lambda: word in requests.get(f"{urls['phone']}/messages.json", timeout=60).text, "push")
 
         process.send_signal(signal.SIGINT)
