@@ -67,6 +67,7 @@ IDS = click.argument("message_ids", metavar="[ID]...", nargs=-1)
 
 
 def selection(
+    it: Opened,
     site: str | None,
     state: str | None,
     since: int | None,
@@ -74,9 +75,12 @@ def selection(
     limit: int = MOST,
     cursor: str | None = None,
 ) -> Selection:
+    """What the options ask for. Says so where ``herald.toml`` lacks the site: it may have left, or be mistyped."""
     from chalicelib.logic.archive import LATEST, MessageState
     from ops.operations import Selection
 
+    if site is not None and site not in it.stage.sites:
+        echo(f"herald.toml has no site {site}; it has: {', '.join(sorted(it.stage.sites))}", err=True)
     wanted = None if state is None else MessageState(state)
     return Selection(site, wanted, since or 0, LATEST if until is None else until, limit, cursor or "")
 
@@ -113,7 +117,7 @@ def list_(
     from ops.operations import Listing
 
     it = opened(root, stage)
-    asked = selection(site, state, since, until, limit, cursor)
+    asked = selection(it, site, state, since, until, limit, cursor)
     if email is not None:
         if (
             cursor is not None
@@ -259,7 +263,7 @@ def export(
     from ops.cli.export import is_file, opened_for_writing, write
 
     it = opened(root, stage)
-    asked = selection(site, state, since, until)
+    asked = selection(it, site, state, since, until)
     found = it.operations.whole(asked) if email is None else it.operations.of_address(email, asked)
     if output is not None and is_file(output) and not yes:
         confirm(f"Replace {output}?")
@@ -305,7 +309,7 @@ def erase(
     if ids:
         found = list(it.operations.several(ids).values())
     else:
-        asked = selection(site, state, since, until)
+        asked = selection(it, site, state, since, until)
         found = list(it.operations.whole(asked) if email is None else it.operations.of_address(email, asked))
         ids = [message.listed.id for message in found]
         if seen := state is None:  # Of a letter nobody knows a state.

@@ -80,7 +80,7 @@ def quarantine_list(
     JSON: as `messages list`.
     """
     it = opened(root, stage)
-    print_page(some_pages(it, selection(site, "quarantined", since, until, MOST, cursor)), as_json)
+    print_page(some_pages(it, selection(it, site, "quarantined", since, until, MOST, cursor)), as_json)
 
 
 @quarantine.command("release")

@@ -23,8 +23,10 @@ def web_address(value: str) -> str:
     except ValueError:
         raise ValueError("must have a port from 0 to 65535, or none") from None
     if url.scheme == "http" and not is_loopback(url.hostname):
-        raise ValueError("must begin with https:// (http:// is for 127.0.0.1 alone)")
-    if url.scheme not in ("http", "https") or not url.hostname or "@" in url.netloc:
+        raise ValueError("must begin with https:// (http:// is for localhost and 127.0.0.1 alone)")
+    if "@" in url.netloc:
+        raise ValueError("must have no user name or password before its host")
+    if url.scheme not in ("http", "https") or not url.hostname:
         raise ValueError("must be an absolute address such as https://www.example.com/thanks.html")
     if "*" in url.netloc:
         raise ValueError("must have one host, without *")

@@ -128,6 +128,8 @@ def test_what_is_not_there_or_can_t_be_asked_is_said(operator: Operator) -> None
     ):
         assert f"the {NEWEST} newest" in operator.fails(*words, "ffffffff")
     assert operator.json("messages", "list", "--site", "nowhere") == {"messages": [], "cursor": None}
+    for words in (["messages", "list"], ["messages", "erase", "--until", "1s", "--yes"], ["quarantine", "list"]):
+        assert "no site nowhere" in operator.types(*words, "--site", "nowhere").stderr, "an unknown site looks erased"
     assert "cursor" in operator.fails("messages", "list", "--cursor", "wrong")
     assert "2h" in operator.fails("messages", "list", "--since", "yesterday", status=2)
     assert "later second" in operator.fails("messages", "list", "--since", "1h", "--until", "2h")
