@@ -72,7 +72,7 @@ def end_with(parent: int) -> None:
     os._exit(0)
 
 
-def prepare(copy: Path, stage: str) -> None:
+def prepare(copy: Path) -> None:
     """Copy the project of the current folder, render the copy for the ports in use, and go there.
 
     Everything is read from the copy, the manifest too. Raises :class:`OpsError` for a mistake in ``herald.toml``.
@@ -80,10 +80,11 @@ def prepare(copy: Path, stage: str) -> None:
     copy.mkdir(parents=True, exist_ok=True)
     mirror(Path.cwd(), copy)
     sys.path.insert(0, str(copy))
+    from ops.config import loader as configuration
     from ops.generate import render
-    from ops.session import opened
+    from ops.local.ports import Ports
 
-    render.write(copy, render.generated(opened(copy, stage).stages))
+    render.write(copy, render.generated(configuration.load(copy, Ports.of(os.environ).overrides())))
     os.chdir(copy)
 
 
@@ -103,7 +104,7 @@ def serve(stage: str, port: int) -> None:
 if __name__ == "__main__":
     with contextlib.suppress(KeyboardInterrupt):
         try:
-            prepare(Path(sys.argv[3]), sys.argv[1])
+            prepare(Path(sys.argv[3]))
         except OpsError as error:
             sys.exit(f"Not served: {error}\nMend it and save again.")
         serve(sys.argv[1], int(sys.argv[2]))
