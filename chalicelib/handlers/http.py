@@ -12,7 +12,7 @@ from chalice.app import Request, Response
 from chalicelib.errors import SubmissionError
 from chalicelib.logic import bodies, origins
 from chalicelib.logic.bodies import Pairs
-from chalicelib.logic.fields import WEB3FORMS_KEYS
+from chalicelib.logic.families import Family, families_of
 from chalicelib.logic.submission import Submission, classify_fields
 from chalicelib.settings import Limits, Site
 
@@ -94,12 +94,9 @@ class FormRequest:
         return media_type not in (bodies.FORM, bodies.MULTIPART)
 
     @property
-    def from_web3forms(self) -> bool:
-        """Whether the form was written for Web3Forms, whose scripts look for status 200 and show ``message``.
-
-        https://docs.web3forms.com/how-to-guides/html-and-javascript
-        """
-        return any(name in WEB3FORMS_KEYS for name, _ in self.pairs)
+    def families(self) -> list[Family]:
+        """The other services that the form was written for, whose scripts look for more in an answer."""
+        return families_of(self._request.path, self.pairs)
 
     def language(self) -> tuple[str, Mapping[str, str]]:
         """The language of the answer, and the texts in it."""
@@ -154,10 +151,13 @@ def accepted(asked: FormRequest, message_id: str, destination: str) -> Response:
     body: dict[str, object] = {"id": message_id, "status": "accepted", "next": destination}
     if asked.form.ignored:
         body["ignored"] = asked.form.ignored
-    if asked.from_web3forms:
-        _, texts = asked.language()
-        return json_response(200, body | {"success": True, "message": texts["accepted"]})
-    return json_response(202, body)
+    families = asked.families
+    if not families:
+        return json_response(202, body)
+    _, texts = asked.language()
+    for family in families:
+        body |= family.accepted(texts["accepted"])
+    return json_response(200, body)
 
 
 def failed(asked: FormRequest, error: SubmissionError) -> Response:
@@ -193,8 +193,8 @@ def problem(asked: FormRequest, error: SubmissionError) -> Response:
         ]
         or [{"code": error.code, "message": title}],
     }
-    if asked.from_web3forms:
-        body |= {"success": False, "message": title}
+    for family in asked.families:
+        body |= family.refused(title)
     headers: Headers = {"Content-Language": language, "Content-Type": PROBLEM}
     return json_response(error.status, body, headers | _retry_after(error))
 

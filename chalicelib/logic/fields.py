@@ -47,9 +47,6 @@ class Meaning:
 SINGLE_LINE = ("source", "name", "email", "subject")
 KNOWN = (*SINGLE_LINE, "message")
 
-WEB3FORMS_KEYS = ("access_key", "apikey")
-"""By these a form of Web3Forms is known: each has one."""
-
 NAMES: dict[str, Meaning] = {
     **{name: Meaning(Role.FIELD, name) for name in KNOWN},
     "description": Meaning(Role.FIELD, "message"),
@@ -69,7 +66,8 @@ NAMES: dict[str, Meaning] = {
     ),
     **dict.fromkeys(
         (
-            *WEB3FORMS_KEYS,
+            "access_key",
+            "apikey",
             CHARSET_FIELD,
             "from_name",
             "_captcha",

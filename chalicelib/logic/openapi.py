@@ -15,7 +15,8 @@ from typing import Any
 
 from chalicelib.logic import gateway
 from chalicelib.logic.bodies import CHARSET_FIELD, FORM, JSON, MULTIPART
-from chalicelib.logic.fields import KNOWN, NAMES, SINGLE_LINE, WEB3FORMS_KEYS, Role
+from chalicelib.logic.families import FAMILIES
+from chalicelib.logic.fields import KNOWN, NAMES, SINGLE_LINE, Role
 from chalicelib.logic.gateway import GatewayAnswer
 from chalicelib.logic.submission import MAX_NAME
 from chalicelib.settings import Limits, Site, Stage
@@ -388,7 +389,7 @@ def _examples(sites: tuple[Site, ...], limits: Limits) -> Json:
         ),
         "web3forms": (
             "As forms for Web3Forms are written; a program gets 200",
-            fitting({WEB3FORMS_KEYS[0]: "none-is-needed", "name": whole["name"], "botcheck": ""}),
+            fitting({"access_key": "none-is-needed", "name": whole["name"], "botcheck": ""}),
         ),
         "netlify": ("As forms for Netlify are written", fitting({"form-name": "contact", "bot-field": ""})),
     }
@@ -442,13 +443,13 @@ def _answers(words: Mapping[str, str]) -> dict[str, Json]:
     title = {"type": "string", "description": "What happened, in the language of the answer."}
     return {
         "Accepted": accepted,
-        "AcceptedForWeb3Forms": {
+        "AcceptedForOtherScripts": {
             **accepted,
-            "description": "With what the scripts of Web3Forms look for.",
-            "required": [*accepted["required"], "success", "message"],
+            "description": "With what the scripts of other services look for.",
             "properties": {
                 **accepted["properties"],
-                "success": {"const": True},
+                "ok": {"const": True, "description": "Formspree's."},
+                "success": {"enum": [True, "true"], "description": "Web3Forms', and FormSubmit's as a text."},
                 "message": {"type": "string", "examples": [words["accepted"]]},
             },
         },
@@ -479,8 +480,9 @@ def _answers(words: Mapping[str, str]) -> dict[str, Json]:
                         },
                     },
                 },
-                "success": {"const": False, "description": "For forms of Web3Forms alone."},
-                "message": {"type": "string", "description": "The title again, for forms of Web3Forms alone."},
+                "error": {"type": "string", "description": "The title again, below `/f/` alone, as Formspree has it."},
+                "success": {"enum": [False, "false"], "description": "For forms of Web3Forms and FormSubmit alone."},
+                "message": {"type": "string", "description": "The title again, for forms of these two alone."},
             },
         },
         "GatewayProblem": {
@@ -529,8 +531,13 @@ def _accepted(sites: tuple[Site, ...]) -> dict[str, Json]:
 
     return {
         "200": said(
-            f"Accepted, from a program, with one of {', '.join(WEB3FORMS_KEYS)}: as the scripts of Web3Forms expect.",
-            "AcceptedForWeb3Forms",
+            "Accepted, from a program, as the scripts of another service expect it: "
+            + "; ".join(
+                f"{family.name}, known by {', '.join(family.fields) or f'the address below {family.path}'}"
+                for family in FAMILIES
+            )
+            + ".",
+            "AcceptedForOtherScripts",
             for_web3forms,
         ),
         "202": said("Accepted, from a program.", "Accepted", body),
