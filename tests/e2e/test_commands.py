@@ -83,7 +83,7 @@ def running(project: Path, words: list[str], environ: dict[str, str]) -> Iterato
         process.stdout.close()
 
 
-def printed(lines: list[str], word: str, times: int = 1, seconds: float = 60) -> None:
+def printed(lines: list[str], word: str, times: int = 1, seconds: float = 120) -> None:
     """Wait until a word was printed."""
     wait_for(lambda: "".join(lines).count(word) >= times, f"{word!r} in:\n{''.join(lines)}", seconds)
 
@@ -234,7 +234,7 @@ def test_two_stages_survive_the_loss_of_their_checkout(herald: Harness, tmp_path
 
     for stage, thanks in (("local", herald.stage.sites["default"].thanks), ("dev", "https://www.example.com/")):
         answer = requests.post(
-            f"{urls[stage]['api']}/contact", data={"message": marker()}, allow_redirects=False, timeout=20
+            f"{urls[stage]['api']}/contact", data={"message": marker()}, allow_redirects=False, timeout=60
         )
         assert answer.status_code == 303
         assert answer.headers["Location"].startswith(thanks)

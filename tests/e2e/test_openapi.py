@@ -103,7 +103,7 @@ def test_the_stage_does_what_its_document_says(herald: Harness, document: Docume
         sent = accepted(herald) - before
         # A key that came twice is one message.
         assert 0 < len(sent) <= sum(count for (name, status), count in statuses.items() if is_acceptance(name, status))
-        told = wait_for(lambda: outcomes(herald, sent), "word of every message", 60, pause=0.5)
+        told = wait_for(lambda: outcomes(herald, sent), "word of every message", 300, pause=0.5)
     assert set(told.values()) == {"on_success"}
 
 

@@ -203,7 +203,7 @@ def test_whatever_fails_on_the_way_a_submission_is_in_no_log(herald: Harness, wr
         writer.send()
         wait_for(lambda: herald.counted("pushover")["accepted"], "acceptance")
         herald.kill("notify_pushover")
-        wait_for(lambda: _tried(herald, writer.ids[-1]), "attempt by each channel", 40)
+        wait_for(lambda: _tried(herald, writer.ids[-1]), "attempt by each channel")
 
     # After the fact: the scheduled retry, the alarm, the reports, and a topic that can't run the function.
     herald.let_time_pass(writer.ids[-1])

@@ -120,5 +120,5 @@ def test_with_two_reserved_there_are_never_more_than_two_connections(herald: Har
     with herald.reserved(2, "destined"):
         with ThreadPoolExecutor(6) as visitors:
             sent = list(visitors.map(lambda _: send(herald), range(6)))
-        wait_for(lambda: all(herald.pushes(word) for word, _ in sent), "every push", 90)
+        wait_for(lambda: all(herald.pushes(word) for word, _ in sent), "every push", 300)
     assert herald.provider()["max_concurrent"] == 2

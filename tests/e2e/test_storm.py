@@ -195,7 +195,7 @@ class Storm:
             heard = self._tap.heard()
             return all(len(heard.get(each, ())) >= number for each, number in outcomes.items())
 
-        wait_for(all_told, "word of every message", 90, pause=0.5)
+        wait_for(all_told, "word of every message", 300, pause=0.5)
 
     def _records(self) -> dict[str, dict[str, Any]]:
         pages = self._herald.account.dynamodb.get_paginator("scan").paginate(TableName=self._herald.stage.table)
