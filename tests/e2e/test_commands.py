@@ -132,8 +132,9 @@ def test_run_is_ready_redeploys_on_a_change_and_ends_without_a_trace(clone: Path
             try:
                 assert served(port, word).status_code == 202, "".join(said)
                 # The example site's origin is in the settings of this run alone.
-                headers, data = {"Origin": urls["site"].removesuffix("/")}, {"message": marker()}
-                posted = requests.post(f"http://127.0.0.1:{port}/contact", data=data, headers=headers, timeout=60)
+                headers = {"Origin": urls["site"].removesuffix("/"), "Accept": "text/html"}  # As a form's.
+                form = {"message": marker()}
+                posted = requests.post(f"http://127.0.0.1:{port}/contact", data=form, headers=headers, timeout=60)
                 assert posted.url.startswith(urls["site"]), posted.text
             finally:
                 os.killpg(pasting.pid, signal.SIGINT)  # As Ctrl-C does.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -101,7 +102,11 @@ def test_an_empty_word_is_no_way_to_leave_an_option_out(
 )
 def test_make_takes_no_empty_variable_for_one_that_was_not_given(root: Path, words: str, variable: str) -> None:
     make = ["/usr/bin/env", "make", "-o", "run-packages", f"BIN={Path(sys.executable).parent}", *words.split()]
-    ran = subprocess.run(make, cwd=root, capture_output=True, text=True, timeout=120, stdin=subprocess.DEVNULL)
+    # As typed, also where `make test` runs this: make within make talks of folders.
+    environ = {name: value for name, value in os.environ.items() if name not in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS")}
+    ran = subprocess.run(
+        make, cwd=root, env=environ, capture_output=True, text=True, timeout=120, stdin=subprocess.DEVNULL
+    )
     assert ran.returncode == 2
     assert variable in ran.stderr
     assert ran.stdout == ""
