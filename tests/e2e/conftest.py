@@ -240,6 +240,8 @@ def deployed(stack: LocalStack, checkout: Path) -> Iterator[Harness]:
     """
     owner.prepare(stack.account)
     herald = Harness(stack, stack.deploy(print))
+    # The deployment's own canary is on its way, and the first test may take away what it needs.
+    herald.line("on_success", source="herald.canary", action="arrived")
     yield herald
     stage, where = herald.stage, herald.account.where
     policies = {f"herald-{stage.name}-{spec.name}": policy(spec, stage, where) for spec in functions_of(stage)}

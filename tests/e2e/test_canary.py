@@ -12,6 +12,8 @@ from tests.e2e.harness import Harness, wait_for
 from tests.e2e.test_pushover import secret
 
 KEY = {"id": {"S": "canary#"}}
+IN_FLIGHT = 90
+"""Seconds after which a canary has ended, or was lost to a test that took something away."""
 TEXT = "Nobody is to read this."
 """What a canary would say if it rang somebody."""
 
@@ -19,9 +21,9 @@ TEXT = "Nobody is to read this."
 def send(herald: Harness) -> str:
     """Let the schedule's function run; returns the canary's id, as this very run has logged it.
 
-    Each deployment sends one too, and the record is the last one's: those must have ended before.
+    Each deployment sends one too, and the record is the last one's: those on their way must have ended before.
     """
-    wait_for(lambda: _sent(herald) <= _ended(herald), "end of every canary that was sent before")
+    wait_for(lambda: _sent(herald) <= _ended(herald), "end of every canary on its way", IN_FLIGHT + 60)
     answer = herald.account.functions.invoke(
         FunctionName=herald.stage.function("canary"), Payload=json.dumps(herald.scheduled()).encode(), LogType="Tail"
     )
@@ -32,7 +34,9 @@ def send(herald: Harness) -> str:
 
 
 def _sent(herald: Harness) -> set[str]:
-    return {line["message_id"] for line in herald.lines("canary") if line["message"] == "Canary sent"}
+    """The canaries of the last :data:`IN_FLIGHT` seconds."""
+    texts = herald.texts("canary", time.time() - IN_FLIGHT)
+    return {json.loads(text)["message_id"] for text in texts if "Canary sent" in text}
 
 
 def _ended(herald: Harness) -> set[str]:
