@@ -61,10 +61,10 @@ def test_a_lock_that_does_not_fit_is_named_with_what_to_do(
 
 
 def test_uv_is_told_what_pip_is_told_of_registries(tmp_path: Path) -> None:
-    """By pip's own files and variables, as pip itself reads them."""
+    """By pip's own files and variables, as pip itself reads them; the machine's own add to them (often a ``cert``)."""
     configuration = tmp_path / "pip.conf"
     configuration.write_text(
-        "[global]\nindex-url = https://a.example/simple\ncert = /a/ca.pem\nretries = 3\n"
+        "[global]\nindex-url = https://a.example/simple\nclient-cert = /a/client.pem\nretries = 3\n"
         "[install]\nindex-url = https://b.example/simple\nextra-index-url =\n  https://c.example\n  https://d.example\n"
         "find-links = /e\n  /f\n[download]\nindex-url = https://g.example\n"
     )
@@ -88,7 +88,7 @@ def test_uv_is_told_what_pip_is_told_of_registries(tmp_path: Path) -> None:
         "UV_FIND_LINKS": "/e,/f",
         "UV_INSECURE_HOST": "h.example",
     }
-    assert (told["SSL_CERT_FILE"], told["PATH"]) == ("/a/ca.pem", "/bin")
+    assert (told["SSL_CLIENT_CERT"], told["PATH"]) == ("/a/client.pem", "/bin")
 
 
 def test_what_uv_was_told_itself_comes_first() -> None:
