@@ -77,7 +77,16 @@ def _install(root: Path, wanted: str) -> None:
         shutil.rmtree(root / ".venv", ignore_errors=True)
         venv.create(root / ".venv", symlinks=True)
     into_environment(python, root / LOCKS / _SETS[wanted], root / LOCKS / UV)
+    _look_before_chalice(root)
     stamp.write_text(f"{wanted} {locks}\n", encoding="utf-8")
+
+
+def _look_before_chalice(root: Path) -> None:
+    """Have ``.venv/bin/chalice`` begin in ``ops/cli/plain_chalice.py``: most of Chalice's commands load nothing of ours."""
+    program = root / ".venv/bin/chalice"
+    begins = f"sys.path.append({str(root)!r})\nfrom ops.cli.plain_chalice import main"
+    text = program.read_text(encoding="utf-8").replace("from chalice.cli import main", begins)
+    program.write_text(text, encoding="utf-8")
 
 
 def into_environment(python: Path, lock: Path, uv: Path) -> None:

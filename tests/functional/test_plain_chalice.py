@@ -119,6 +119,13 @@ def says(clone: Path, *words: str, aws: str = "http://127.0.0.1:9") -> str:
         (("delete", "--stage", "dev"), "Run: make destroy STAGE=dev"),
         (("deploy", "--stage", "nowhere"), "no stage 'nowhere'; it has: dev, local"),
         (("local", "--no-autoreload", "--stage", "nowhere"), "no stage 'nowhere'; it has: dev, local"),
+        (("logs", "-n", "destined"), "there is no .chalice/deployed/dev.json. Use: ./herald logs --stage dev"),
+        (("url", "--stage=local"), "Use: ./herald urls --stage local"),
+        (("invoke", "-n", "destined"), "Use: aws lambda invoke --function-name herald-dev-NAME"),
+        (("generate-sdk", "out"), "docs/openapi.json"),
+        (("gen-policy",), "Use: ./herald policies --stage dev"),
+        (("generate-pipeline", "out"), "docs/pipeline.md"),
+        (("logs", "--stage", "nowhere"), "no stage 'nowhere'; it has: dev, local"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
 )
@@ -154,3 +161,19 @@ def test_where_the_recorded_api_stands_chalice_goes_on(clone: Path, aws: str) ->
     assert "make a second one" not in ran.stderr
     assert Aws.asked[:2] == ["POST /", f"GET /restapis/{Aws.standing}"]
     assert len(Aws.asked) > 2, "Chalice looks for the rest by itself"
+
+
+def test_a_command_that_reads_the_record_of_a_deployment_is_chalice_s_own(clone: Path) -> None:
+    deployed(clone, Aws.standing)
+    record = clone / ".chalice/deployed/dev.json"
+    record.write_text(
+        record.read_text().replace('"rest_api_id"', '"rest_api_url": "https://a.example/", "rest_api_id"')
+    )
+    ran = chalice(clone, "url")
+    assert (ran.returncode, ran.stdout) == (0, "https://a.example/\n"), ran.stderr
+
+
+def test_the_program_is_chalice_s_own_in_every_other_project(tmp_path: Path) -> None:
+    assert chalice(tmp_path, "new-project", "logs").returncode == 0
+    ran = chalice(tmp_path / "logs", "gen-policy")
+    assert (ran.returncode, json.loads(ran.stdout)["Statement"]) == (0, [])
