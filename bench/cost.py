@@ -1,6 +1,6 @@
-"""What a message costs: counted calls × one table of prices. ``python -m bench.cost`` writes it into README.md.
+"""What a message costs: counted calls × one table of prices. ``python -m bench.cost`` writes it into docs/costs.md.
 
-AWS's pricing pages fill in their numbers by script, so these are from published lists of the same prices; README.md
+AWS's pricing pages fill in their numbers by script, so these are from published lists of the same prices; docs/costs.md
 says which could not be verified. US dollars, us-east-1, arm64, on demand, without any free tier.
 """
 
@@ -13,7 +13,7 @@ from pathlib import Path
 from bench.pages import filled, table
 from chalicelib.metrics import Metric
 
-README, PAGE = Path("README.md"), Path("docs/benchmarks.md")
+COSTS, PAGE = Path("docs/costs.md"), Path("docs/benchmarks.md")
 FULL_PROCESSOR = 1769
 """MB at which a function has one processor: https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html"""
 RUNTIME_START = 0.1
@@ -31,7 +31,7 @@ class Price:
     """How many units it is for."""
     said: str
     page: str
-    """The reference of AWS's own page in README.md."""
+    """The reference of AWS's own page in docs/costs.md."""
     of: str
     """The month or year of the list that it is from."""
 
@@ -125,7 +125,7 @@ MESSAGE = (
     Line(
         "3 DynamoDB writes × 2 units",
         "PutItem, and UpdateItem twice: the claim and the outcome "
-        "([0009](docs/decisions/0009-claim-before-each-call.md)); an item of 1 to 2 KB",
+        "([0009](decisions/0009-claim-before-each-call.md)); an item of 1 to 2 KB",
         6000,
         "write",
     ),
@@ -138,7 +138,7 @@ MESSAGE = (
     ),
     Line(
         "1 DynamoDB write × 1 unit",
-        "PutItem: [the same message twice](docs/spam.md#the-same-message-twice)",
+        "PutItem: [the same message twice](spam.md#the-same-message-twice)",
         1000,
         "write",
         the_same=True,
@@ -194,7 +194,7 @@ def lambda_time(*, warm: bool = False) -> float:
 
 
 def parts() -> dict[str, str]:
-    """What stands in README.md, by the name of its place."""
+    """What stands in docs/costs.md, by the name of its place."""
     cold, warm = total(MESSAGE), total(MESSAGE, warm=True)
     a_month = 10 * 30 * 24 * 3600 / 1000 * warm
     head = ["what one message causes", "counted from", "per 1,000 messages", "list price", ""]
@@ -278,7 +278,7 @@ def by_memory(processor: Mapping[str, float]) -> str:
 
 def main() -> None:
     root = Path(__file__).parents[1]
-    for page, texts in ((README, parts()), (PAGE, {"cost compared": compared()})):
+    for page, texts in ((COSTS, parts()), (PAGE, {"cost compared": compared()})):
         path = root / page
         path.write_text(filled(path.read_text(encoding="utf-8"), texts, str(page)), encoding="utf-8")
 

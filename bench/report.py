@@ -191,4 +191,4 @@ def differing(results: Results) -> Iterable[str]:
                 yield f"{job.name}: {name} calls {dict(calls)}, Herald {dict(told[jobs.HERALD])}"
         priced = cost.CALLS.get(job.name, told[jobs.HERALD])
         if priced != told[jobs.HERALD]:
-            yield f"{job.name}: README.md prices {dict(priced)}, Herald calls {dict(told[jobs.HERALD])}"
+            yield f"{job.name}: docs/costs.md prices {dict(priced)}, Herald calls {dict(told[jobs.HERALD])}"

@@ -130,7 +130,7 @@ def smoke(stage: str, root: Path) -> None:
         checks.append(check)
         echo(f"{'well ' if check.well else 'WRONG'}  {check.name}: {check.found}")
     if it.config.endpoint is None and it.account.endpoint is None:
-        echo("\nAdd to the README, below What has been run on AWS:\n")
+        echo("\nAdd to docs/aws-readiness.md, below What has been run on AWS:\n")
         echo(to_add(checks, it.stage, it.account.where, f"{datetime.now(UTC):%Y-%m-%d}"))
     if not all(check.well for check in checks):
         sys.exit(NOT_WELL)

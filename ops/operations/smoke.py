@@ -203,7 +203,7 @@ def context(condition: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def to_add(checks: list[Check], stage: Stage, where: AwsLocation, day: str) -> str:
-    """What to add to the README's list of what has been run on AWS."""
+    """What to add to the list of docs/aws-readiness.md of what has been run on AWS."""
     looked = [check.name for check in checks if "not looked at" not in check.found]
     failed = [check.name for check in checks if not check.well]
     result = f"failed: {', '.join(failed)}" if failed else "all well"

@@ -1,4 +1,4 @@
-"""What a message costs: README.md says what the one table of prices makes of the counted calls."""
+"""What a message costs: docs/costs.md says what the one table of prices makes of the counted calls."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from bench import cost
 from bench.pages import filled
 
 
-def test_the_readmes_prices_are_those_of_the_table(root: Path) -> None:
+def test_the_prices_on_the_page_are_those_of_the_table(root: Path) -> None:
     """If not: python -m bench.cost"""
-    text = (root / cost.README).read_text(encoding="utf-8")
-    assert filled(text, cost.parts(), "README.md") == text
+    text = (root / cost.COSTS).read_text(encoding="utf-8")
+    assert filled(text, cost.parts(), "costs.md") == text
     page = (root / cost.PAGE).read_text(encoding="utf-8")
     assert filled(page, {"cost compared": cost.compared()}, "benchmarks.md") == page
 
 
 def test_the_page_that_compares_services_names_the_same_sum(root: Path) -> None:
     text = (root / "docs/comparison.md").read_text(encoding="utf-8")
-    assert f"[about ${cost.total(cost.MESSAGE):.2f}](../README.md#what-it-costs)" in text
+    assert f"[about ${cost.total(cost.MESSAGE):.2f}](costs.md)" in text
     assert f"${cost.total(cost.MESSAGE, warm=True):.2f} warm" in text
 
 
@@ -30,9 +30,9 @@ def test_the_sum_is_that_of_the_lines_as_they_are_shown() -> None:
 
 
 def test_every_price_says_what_it_is_for_and_where_it_is_from(root: Path) -> None:
-    readme = (root / cost.README).read_text(encoding="utf-8")
+    page = (root / cost.COSTS).read_text(encoding="utf-8")
     for name, price in cost.PRICES.items():
-        assert f"\n[{price.page}]: https://aws.amazon.com/" in readme, name
+        assert f"\n[{price.page}]: https://aws.amazon.com/" in page, name
         assert price.of, name
         if price.dollars and "+" not in price.said:
             assert price.said.startswith(f"${price.dollars:.2f}"[:5]), name
