@@ -16,7 +16,7 @@ from pathlib import Path
 
 from ops.config.loader import Overrides, load
 from ops.deploy.deployment import CHALICE
-from ops.deploy.workspace import mirror
+from ops.deploy.project_copy import mirror
 from ops.generate import render
 from ops.local.runtime_packages import link_runtime_packages
 

@@ -108,25 +108,25 @@ class Container:
 
     @cached_property
     def canary_log(self) -> CanaryLog:
-        from chalicelib.adapters.canary import CanaryItem
+        from chalicelib.adapters.last_canary import CanaryItem
 
         return CanaryItem(self._dynamodb, self.stage.table)
 
     @cached_property
     def digest_log(self) -> DigestLog:
-        from chalicelib.adapters.digest import DigestItems
+        from chalicelib.adapters.last_digest import DigestItems
 
         return DigestItems(self._dynamodb, self.stage.table)
 
     @cached_property
     def alarm_log(self) -> AlarmLog:
-        from chalicelib.adapters.alarms import AlarmItem
+        from chalicelib.adapters.last_alarm import AlarmItem
 
         return AlarmItem(self._dynamodb, self.stage.table)
 
     @cached_property
     def recent(self) -> RecentActivity:
-        from chalicelib.adapters.recent import RecentTable
+        from chalicelib.adapters.recent_activity import RecentTable
 
         return RecentTable(self._dynamodb, self.stage.table)
 

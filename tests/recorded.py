@@ -12,7 +12,7 @@ from typing import Any
 from chalicelib.adapters.aws.own_client import USER_AGENT as OWN_CLIENT
 
 AWS_ITSELF = "AWS Internal"
-"""How the local AWS begins to name itself where it acts under a function's role (ops/local/aws/role.py)."""
+"""How the local AWS begins to name itself where it acts under a function's role (ops/local/aws/iam_role.py)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from chalicelib.adapters.items import from_item, to_item
+from chalicelib.adapters.dynamodb_items import from_item, to_item
 from chalicelib.adapters.messages import read_delivery, read_verdict, store_errors
 from chalicelib.logic.archive import (
     MAX_PAGE,

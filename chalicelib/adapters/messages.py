@@ -16,7 +16,7 @@ from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 from chalicelib.adapters.aws import AwsError, ServiceError
-from chalicelib.adapters.items import from_item, to_item
+from chalicelib.adapters.dynamodb_items import from_item, to_item
 from chalicelib.errors import StoreError
 from chalicelib.logic.delivery_types import Delivery, Record, State
 from chalicelib.logic.retry_due import DueMessage

@@ -11,7 +11,7 @@ from chalicelib.errors import PublishError, SecretsError, SubmissionError
 from chalicelib.handlers import http
 from chalicelib.handlers.http import FormRequest
 from chalicelib.logic import origins, spam, submission
-from chalicelib.logic.events import KIND_CONTACT
+from chalicelib.logic.event_kinds import KIND_CONTACT
 from chalicelib.logic.fields import NAMES
 from chalicelib.logic.submission import Message, Submission
 from chalicelib.logs import logger

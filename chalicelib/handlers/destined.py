@@ -6,7 +6,7 @@ import uuid
 from typing import Any
 
 from chalicelib import composition
-from chalicelib.logic import delivery, events, spam
+from chalicelib.logic import delivery, event_kinds, spam
 from chalicelib.logic.delivery_types import Action, DeliveryResult, Invocation
 from chalicelib.logic.submission import Message
 from chalicelib.logs import logger
@@ -31,10 +31,10 @@ def handle(event: dict[str, Any], context: Any) -> dict[str, object]:
     sns: dict[str, Any] = event["Records"][0]["Sns"]
     attributes = {name: attribute["Value"] for name, attribute in sns["MessageAttributes"].items()}
     kind = attributes.get("kind", "")
-    if kind == events.KIND_EVENT:
+    if kind == event_kinds.KIND_EVENT:
         logger.set_correlation_id(sns["MessageId"])
-        return events.answer(sns["Message"])
-    if kind == events.KIND_CANARY:
+        return event_kinds.answer(sns["Message"])
+    if kind == event_kinds.KIND_CANARY:
         return _canary(sns["Message"])
     container = composition.get_container()
     invocation = Invocation(
@@ -42,7 +42,7 @@ def handle(event: dict[str, Any], context: Any) -> dict[str, object]:
         run=uuid.uuid4().hex,
         ends_at=container.now() + context.get_remaining_time_in_millis() // 1000,
     )
-    if kind == events.KIND_RETRY:
+    if kind == event_kinds.KIND_RETRY:
         message_id = sns["Message"]
         logger.set_correlation_id(message_id)
         stored = container.messages.find(message_id)

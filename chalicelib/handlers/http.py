@@ -12,7 +12,7 @@ from chalice.app import Request, Response
 from chalicelib.errors import SubmissionError
 from chalicelib.logic import bodies, origins
 from chalicelib.logic.bodies import Pairs
-from chalicelib.logic.families import Family, families_of
+from chalicelib.logic.form_services import Family, families_of
 from chalicelib.logic.submission import Submission, classify_fields
 from chalicelib.settings import Limits, Site
 
@@ -164,14 +164,16 @@ def failed(asked: FormRequest, error: SubmissionError) -> Response:
     """An error in the visitor's language: a problem document for a program, a page for a browser."""
     if asked.wants_json:
         return problem(asked, error)
-    from chalicelib.logic import pages
+    from chalicelib.logic import error_page
 
     language, texts = asked.language()
-    page = pages.refused(error, asked.pairs, texts, language, origins.way_back(asked.site, asked.origin, asked.allowed))
+    page = error_page.refused(
+        error, asked.pairs, texts, language, origins.way_back(asked.site, asked.origin, asked.allowed)
+    )
     headers: Headers = {
         "Content-Language": language,
         "Content-Type": "text/html; charset=utf-8",
-        "Content-Security-Policy": pages.POLICY,
+        "Content-Security-Policy": error_page.POLICY,
         "Cache-Control": "no-store",
     }
     return Response(body=page, status_code=error.status, headers=headers | _retry_after(error))

@@ -8,8 +8,8 @@ from typing import Any
 
 from chalicelib import composition
 from chalicelib.errors import StoreError, UnavailableError
-from chalicelib.logic import reading
-from chalicelib.logic.reading import GetMessage, ListMessages
+from chalicelib.logic import archive_requests
+from chalicelib.logic.archive_requests import GetMessage, ListMessages
 from chalicelib.logs import logger
 
 
@@ -19,12 +19,12 @@ def prepare(function: str) -> None:
 
 
 def get(request: object) -> dict[str, object]:
-    """Answer a request for a message (``logic/reading.py``); raises InvalidRequestError, NotFoundError or
+    """Answer a request for a message (``logic/archive_requests.py``); raises InvalidRequestError, NotFoundError or
     UnavailableError, which are the contract's."""
     asked = GetMessage.from_request(request)
     logger.set_correlation_id(asked.correlation_id)
     with _unavailable():
-        message = reading.get_message(asked, composition.get_container().archive)
+        message = archive_requests.get_message(asked, composition.get_container().archive)
     logger.info("Message read", extra={"message_id": asked.id})
     return message
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from chalicelib import composition
-from chalicelib.logic.events import KIND_CANARY
+from chalicelib.logic.event_kinds import KIND_CANARY
 from chalicelib.logic.outcome import outcome, reason
 from chalicelib.logs import logger
 from chalicelib.metrics import Metric, emit

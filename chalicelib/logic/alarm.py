@@ -13,9 +13,9 @@ from typing import Protocol
 
 from chalicelib.errors import InvokeError
 from chalicelib.logic.delivery_types import Notifier, Record, State
-from chalicelib.logic.events import KIND_CANARY
+from chalicelib.logic.event_kinds import KIND_CANARY
 from chalicelib.logic.notification import Notification
-from chalicelib.logic.owner import notify_owner
+from chalicelib.logic.owner_notification import notify_owner
 
 QUIET = 15 * 60
 """Seconds after an alarm in which no other is sent."""

@@ -15,9 +15,9 @@ from enum import StrEnum
 from typing import Protocol
 
 from chalicelib.errors import DeliveryIncompleteError, InvalidRequestError
-from chalicelib.logic.contract import MAX_ID
 from chalicelib.logic.delivery import conclude, expire_claim
 from chalicelib.logic.delivery_types import Delivery, State
+from chalicelib.logic.invoke_contract import MAX_ID
 from chalicelib.logic.spam import Verdict
 from chalicelib.settings import Channel
 

@@ -17,7 +17,7 @@ from chalicelib.errors import HeraldError, InvokeError
 from chalicelib.logic.archive import Archive, MessageState, Wanted
 from chalicelib.logic.delivery_types import CheckingNotifier, State
 from chalicelib.logic.notification import Notification, Quota
-from chalicelib.logic.owner import notify_owner
+from chalicelib.logic.owner_notification import notify_owner
 from chalicelib.settings import Digest, Site
 
 HOUR = 60 * 60

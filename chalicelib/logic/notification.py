@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from chalicelib.errors import InvalidRequestError
-from chalicelib.logic.contract import MAX_ID, VERSION, flag, keys, text, whole
+from chalicelib.logic.invoke_contract import MAX_ID, VERSION, flag, keys, text, whole
 from chalicelib.logic.submission import Message
 
 CONTACT_TITLE = "New /contact submission received"

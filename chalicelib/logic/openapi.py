@@ -13,11 +13,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from chalicelib.logic import gateway
+from chalicelib.logic import gateway_answers
 from chalicelib.logic.bodies import CHARSET_FIELD, FORM, JSON, MULTIPART
-from chalicelib.logic.families import FAMILIES
 from chalicelib.logic.fields import KNOWN, NAMES, SINGLE_LINE, Role
-from chalicelib.logic.gateway import GatewayAnswer
+from chalicelib.logic.form_services import FAMILIES
+from chalicelib.logic.gateway_answers import GatewayAnswer
 from chalicelib.logic.submission import MAX_NAME
 from chalicelib.settings import Limits, Site, Stage
 from chalicelib.texts import FALLBACK, LANGUAGES, texts
@@ -491,8 +491,8 @@ def _answers(words: Mapping[str, str]) -> dict[str, Json]:
             "required": ["type", "title", "errors"],
             "properties": {
                 "type": {"const": "about:blank"},
-                "title": {"enum": [answer.title for answer in gateway.ANSWERS]},
-                "status": {"enum": [answer.status for answer in gateway.ANSWERS if answer.status]},
+                "title": {"enum": [answer.title for answer in gateway_answers.ANSWERS]},
+                "status": {"enum": [answer.status for answer in gateway_answers.ANSWERS if answer.status]},
                 "errors": {
                     "type": "array",
                     "minItems": 1,
@@ -501,7 +501,7 @@ def _answers(words: Mapping[str, str]) -> dict[str, Json]:
                         "type": "object",
                         "required": ["code", "message"],
                         "properties": {
-                            "code": {"enum": [answer.code for answer in gateway.ANSWERS]},
+                            "code": {"enum": [answer.code for answer in gateway_answers.ANSWERS]},
                             "message": {"type": "string"},
                         },
                     },
@@ -736,8 +736,8 @@ def _of_gateway(description: str, answer: GatewayAnswer) -> Json:
 
 
 _GATEWAY: dict[str, Json] = {
-    "Throttled": _of_gateway("Too many requests at once.", gateway.THROTTLED),
-    "GatewayFailed": _of_gateway("The function could not be run, or did not answer in time.", gateway.FAILED),
+    "Throttled": _of_gateway("Too many requests at once.", gateway_answers.THROTTLED),
+    "GatewayFailed": _of_gateway("The function could not be run, or did not answer in time.", gateway_answers.FAILED),
 }
 _GATEWAYS_TOO = (413, 500)
 _GATEWAY_REFS = {

@@ -9,7 +9,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from chalicelib.logic.events import KIND_CANARY, KIND_EVENT, KIND_RETRY
+from chalicelib.logic.event_kinds import KIND_CANARY, KIND_EVENT, KIND_RETRY
 
 _WITHOUT_PERSONAL_DATA = (KIND_EVENT, KIND_CANARY)
 """Kinds whose error may be logged. Of any other kind, no error text and no payload is."""

@@ -26,7 +26,7 @@ def local(stage: str, root: Path, port: int) -> None:
     Ctrl-C ends it.
     """
     from ops.aws.account import environment
-    from ops.local.http_loop import run
+    from ops.local.chalice_local import run
 
     it = opened(root, stage)
     _ = it.account.where

@@ -24,9 +24,9 @@ from ops.aws.account import Account
 from ops.config.loader import StageConfig
 from ops.deploy import chalice_state, drift
 from ops.deploy.deployment import CHALICE, Deployment, current_parameters
+from ops.deploy.project_copy import mirror
 from ops.deploy.release import Code, FunctionPlan, Release, StackPlan, UnreadableRelease, data, plan
 from ops.deploy.release_history import Releases
-from ops.deploy.workspace import mirror
 from ops.errors import OpsError, ignoring_aws_error
 from ops.generate import render
 from ops.generate.render import API_STAGE, ARCHITECTURE

@@ -17,7 +17,7 @@ from typing import Any
 from zipfile import ZipFile
 
 from chalicelib.functions import functions_of
-from chalicelib.logic import gateway
+from chalicelib.logic import gateway_answers
 from chalicelib.settings import Stage
 from ops import naming
 from ops.aws import cloudformation
@@ -248,7 +248,7 @@ def _answers(stage: Stage) -> dict[str, dict[str, Any]]:
     origins = {origin for site in stage.sites.values() for origin in site.origins}
     allowed = origins.pop() if len(origins) == 1 else "*"
     found: dict[str, dict[str, Any]] = {}
-    for answer in gateway.ANSWERS:
+    for answer in gateway_answers.ANSWERS:
         headers = {
             "Content-Type": "application/problem+json",
             "Access-Control-Allow-Origin": allowed,

@@ -20,10 +20,10 @@ from chalicelib.errors import (
     NotFoundError,
     UnavailableError,
 )
-from chalicelib.logic import notification, reading
+from chalicelib.logic import archive_requests, notification
 from chalicelib.logic.archive import LATEST, MAX_CURSOR, MAX_PAGE, MessageState
-from chalicelib.logic.contract import MAX_ID, VERSION
 from chalicelib.logic.delivery_types import State
+from chalicelib.logic.invoke_contract import MAX_ID, VERSION
 from chalicelib.logic.spam import HoldReason
 
 Schema = dict[str, Any]
@@ -50,7 +50,7 @@ def _each() -> dict[str, Schema]:
         ),
         "get_message": _contract(
             "get_message: a message and all that is known of it",
-            _request(reading.REQUIRED_TO_GET, reading.OPTIONAL_TO_GET, GET),
+            _request(archive_requests.REQUIRED_TO_GET, archive_requests.OPTIONAL_TO_GET, GET),
             _object(LISTED | STORED),
             InvalidRequestError,
             NotFoundError,
@@ -58,7 +58,7 @@ def _each() -> dict[str, Schema]:
         ),
         "list_messages": _contract(
             "list_messages: a page of a site's messages, newest first",
-            _request(reading.REQUIRED_TO_LIST, reading.OPTIONAL_TO_LIST, LIST),
+            _request(archive_requests.REQUIRED_TO_LIST, archive_requests.OPTIONAL_TO_LIST, LIST),
             _object(
                 {
                     "messages": _list(_object(LISTED)),

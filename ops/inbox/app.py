@@ -19,8 +19,8 @@ from starlette.responses import FileResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from chalicelib.errors import InvalidRequestError
-from chalicelib.logic.contract import MAX_ID
 from chalicelib.logic.delivery_types import State
+from chalicelib.logic.invoke_contract import MAX_ID
 from ops.inbox import guard, views, words
 from ops.inbox.filters import Filter, FilterError
 from ops.inbox.guard import Session, SessionGuard

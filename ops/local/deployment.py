@@ -17,7 +17,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ops.deploy.workspace import mirror
+from ops.deploy.project_copy import mirror
 from ops.errors import OpsError, short_traceback
 from ops.terminal import echo
 

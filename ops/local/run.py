@@ -9,7 +9,7 @@ import threading
 from pathlib import Path
 from types import FrameType
 
-from ops.deploy.workspace import Changes
+from ops.deploy.project_copy import Changes
 from ops.errors import OpsError
 from ops.local.log_follower import Steps
 from ops.local.ports import AWS_PORT, WEB_PORT, Ports

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from chalicelib.logic import events
+from chalicelib.logic import event_kinds
 from chalicelib.logic.submission import Message
 from chalicelib.settings import Stage
 from ops import naming
@@ -44,7 +44,7 @@ MAX_LETTERS = 5000
 """Letters of a queue that are looked at."""
 _HIDDEN = 600
 """Seconds that a letter is hidden from others while it is looked at: more than it takes to look at as many."""
-_NO_MESSAGE = (events.KIND_EVENT, events.KIND_CANARY)
+_NO_MESSAGE = (event_kinds.KIND_EVENT, event_kinds.KIND_CANARY)
 """Kinds of events that hold no message."""
 _AT_ONCE = 10
 """https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_ReceiveMessage.html"""
@@ -77,7 +77,7 @@ class DeadLetter:
     @property
     def message(self) -> Message | None:
         """The message, where it is a form's and can be read."""
-        if self.event is None or self.kind != events.KIND_CONTACT:
+        if self.event is None or self.kind != event_kinds.KIND_CONTACT:
             return None
         return Message.deserialize(self.event["Records"][0]["Sns"]["Message"])
 
@@ -116,10 +116,10 @@ def read(body: str) -> DeadLetter:
     kind = str((attributes.get("kind") or {}).get("Value", ""))
     if kind in _NO_MESSAGE:
         return DeadLetter(event, kind)
-    if kind == events.KIND_RETRY:
+    if kind == event_kinds.KIND_RETRY:
         return DeadLetter(event, kind, str(sns["Message"]))
     try:
-        return DeadLetter(event, events.KIND_CONTACT, Message.deserialize(sns["Message"]).id)
+        return DeadLetter(event, event_kinds.KIND_CONTACT, Message.deserialize(sns["Message"]).id)
     except ValueError:
         return DeadLetter(None)
 
@@ -138,7 +138,7 @@ def _event(found: Any, body: str) -> dict[str, Any] | None:
         case {"Type": "Notification", "Message": str()}:
             return _record({"Subject": None, "MessageAttributes": {}, **found})
         case {"version": int(), "id": str(), "site": str(site), "fields": dict()}:
-            attributes = {"kind": events.KIND_CONTACT, "site": site}
+            attributes = {"kind": event_kinds.KIND_CONTACT, "site": site}
             return _record(
                 {
                     "Type": "Notification",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from chalicelib.adapters.items import from_item, to_item
+from chalicelib.adapters.dynamodb_items import from_item, to_item
 from chalicelib.adapters.messages import store_errors
 from chalicelib.logic.archive import StoredMessage
 from chalicelib.logic.delivery_types import State
@@ -54,7 +54,7 @@ class Erased:
 def delete(dynamodb: DynamoDBClient, stage: Stage, message: StoredMessage) -> None:
     """Delete a message's item, and so what the indexes hold of it, and the record of its content's hash."""
     with store_errors():
-        # adapters/recent.py: another message may have taken the place of this one there.
+        # adapters/recent_activity.py: another message may have taken the place of this one there.
         hashed = f"content#{content_hash(message.listed.site, message.fields)}"
         answer = dynamodb.get_item(TableName=stage.table, Key=to_item({"id": hashed}), ConsistentRead=True)
         if from_item(answer.get("Item", {})).get("message_id") == message.listed.id:

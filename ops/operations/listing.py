@@ -17,7 +17,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from chalicelib.adapters.archive import MessageArchive
-from chalicelib.adapters.items import from_item, to_item
+from chalicelib.adapters.dynamodb_items import from_item, to_item
 from chalicelib.adapters.messages import store_errors
 from chalicelib.errors import InvalidRequestError, StoreError
 from chalicelib.logic.archive import (

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 import requests
 
 from chalicelib.functions import functions_of
-from chalicelib.logic import events
+from chalicelib.logic import event_kinds
 from chalicelib.logic.archive import MessageState
 from chalicelib.settings import Stage
 from ops.aws.account import Account
@@ -114,7 +114,7 @@ class Smoke:
 
     def _lines(self, function: str, since: float) -> Iterator[logs.Line]:
         found = logs.lines(self._account.logs, self._stage, function, since, time.time() + 60)
-        return (line for line in found if line.entry.get("kind") == events.KIND_EVENT)
+        return (line for line in found if line.entry.get("kind") == event_kinds.KIND_EVENT)
 
     def permissions(self) -> Iterator[Check]:
         """Whether each role may do what its policy says, and nothing that only another function's says."""

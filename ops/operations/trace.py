@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from chalicelib.functions import functions_of
-from chalicelib.logic import delivery_types, events
+from chalicelib.logic import delivery_types, event_kinds
 from chalicelib.logic.archive import MessageState, Outcome, StoredMessage
 from chalicelib.logic.delivery_types import State
 from chalicelib.settings import Stage
@@ -249,7 +249,7 @@ def _event(outcome: Mapping[str, object], site: str, stage: Stage, account: Acco
     where = account.where
     arn = where.arn("lambda", f"function:{stage.function('destined')}") + ":$LATEST"
     succeeded = outcome.get("condition") == "Success"
-    attributes = {"site": site, "kind": str(outcome.get("kind", events.KIND_CONTACT))}
+    attributes = {"site": site, "kind": str(outcome.get("kind", event_kinds.KIND_CONTACT))}
     now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     sns = {"MessageAttributes": {name: {"Type": "String", "Value": value} for name, value in attributes.items()}}
     response = {name: outcome[name] for name in ("source", "action") if name in outcome}

@@ -9,9 +9,9 @@ from __future__ import annotations
 from typing import Any
 
 from chalicelib.functions import CANARY_ARRIVED, SUCCESS
-from chalicelib.logic.events import KIND_CANARY
+from chalicelib.logic.event_kinds import KIND_CANARY
 from chalicelib.settings import Stage
-from ops.templates import resources as templates
+from ops.templates import common_resources as templates
 
 NO_CANARY: dict[str, Any] = {
     "Records": {"Sns": {"MessageAttributes": {"kind": {"Value": [{"anything-but": [KIND_CANARY]}, {"exists": False}]}}}}

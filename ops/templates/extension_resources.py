@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from chalicelib.logic import events
+from chalicelib.logic import event_kinds
 from chalicelib.settings import Stage
 from ops.config.extensions import Extensions, GrantTable, RuleTable, SubscriberTable
 from ops.naming import PSEUDO_PARAMETERS, AwsLocation, logical, prefix
-from ops.templates import resources as templates
+from ops.templates import common_resources as templates
 from ops.templates.function_policies import VERSION
 
 SUCCESS = "Success"
@@ -66,7 +66,7 @@ def pattern(rule: RuleTable) -> dict[str, Any]:
 
 def _kinds(kinds: Sequence[str]) -> list[str]:
     """What the attribute ``kind`` holds: what the scheduled retry tries again is a form's message, too."""
-    retried = [events.KIND_RETRY] if events.KIND_CONTACT in kinds else []
+    retried = [event_kinds.KIND_RETRY] if event_kinds.KIND_CONTACT in kinds else []
     return [*kinds, *retried]
 
 

@@ -14,8 +14,8 @@ from chalicelib.functions import RETRIES_OVER, FunctionSpec, Resource, functions
 from chalicelib.settings import Stage
 from ops.config.extensions import Extensions
 from ops.templates import alarms, canary, extension_resources
-from ops.templates import resources as templates
-from ops.templates.resources import here
+from ops.templates import common_resources as templates
+from ops.templates.common_resources import here
 
 RULE_DEAD_LETTERS = "RuleDeadLettersArn"
 """The parameter with the queue for events that a rule or its function could not handle."""

@@ -10,7 +10,7 @@ import pytest
 
 from chalicelib.errors import DeliveryIncompleteError
 from chalicelib.functions import CANARY_ARRIVED
-from chalicelib.logic import canary, delivery_types, events
+from chalicelib.logic import canary, delivery_types, event_kinds
 from chalicelib.logic.retry_due import DueMessage
 from ops.config import extensions
 from ops.config.loader import load
@@ -58,10 +58,10 @@ def gave_up(condition: str = "RetriesExhausted", **asked: str) -> dict[str, Any]
 def retried(site: str) -> dict[str, Any]:
     """What ``AsynchronousDestined`` runs ``destined`` with: an id, and the attributes beside it."""
     due = DueMessage("11111111-1111-4111-8111-111111111111", site)
-    return {"site": due.site, "kind": events.KIND_RETRY, "text": due.id}
+    return {"site": due.site, "kind": event_kinds.KIND_RETRY, "text": due.id}
 
 
-CANARY = {"site": canary.NO_SITE, "kind": events.KIND_CANARY, "text": "{}"}
+CANARY = {"site": canary.NO_SITE, "kind": event_kinds.KIND_CANARY, "text": "{}"}
 
 
 @pytest.mark.parametrize(
@@ -135,11 +135,11 @@ def test_what_something_else_puts_on_the_bus_is_not_heard(heard: Any, keys: str)
 
 
 def test_what_may_be_named_is_what_there_is() -> None:
-    sources = {delivery_types.SOURCE, events.SOURCE, canary.SOURCE}
+    sources = {delivery_types.SOURCE, event_kinds.SOURCE, canary.SOURCE}
     assert set(get_args(extensions.Source)) == sources
     assert set(get_args(extensions.Action)) == {*map(str, delivery_types.Action), "message", canary.ARRIVED}
     assert CANARY_ARRIVED["action"] == [canary.ARRIVED]
-    assert set(get_args(extensions.Kind)) == {events.KIND_CONTACT, events.KIND_EVENT, events.KIND_CANARY}
+    assert set(get_args(extensions.Kind)) == {event_kinds.KIND_CONTACT, event_kinds.KIND_EVENT, event_kinds.KIND_CANARY}
 
 
 def test_the_longest_pattern_fits_what_eventbridge_takes() -> None:

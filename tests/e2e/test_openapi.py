@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import requests
 
-from chalicelib.logic import gateway, openapi
+from chalicelib.logic import gateway_answers, openapi
 from ops.generate.render import API_STAGE
 from tests import fuzzing
 from tests.e2e.harness import PATIENCE, Harness, wait_for
@@ -53,7 +53,7 @@ def test_a_path_or_method_that_is_not_described_is_answered_by_the_gateway_alone
         url = herald.urls["api"] + path.replace("{site}", "default")
         answer = requests.request(method, url, timeout=PATIENCE)
         assert answer.status_code == 404, (method, path)
-        assert method == "HEAD" or answer.json() == gateway.NOTHING_HERE.body()
+        assert method == "HEAD" or answer.json() == gateway_answers.NOTHING_HERE.body()
 
 
 def test_what_is_too_much_is_answered_as_described(herald: Harness, document: Document) -> None:

@@ -12,7 +12,7 @@ import pytest
 from botocore.stub import Stubber
 from chalice.test import Client
 
-from chalicelib.adapters.alarms import AlarmItem
+from chalicelib.adapters.last_alarm import AlarmItem
 from chalicelib.composition import override_container
 from chalicelib.errors import ChannelUnavailableError, StoreError
 from chalicelib.logic.alarm import QUIET

@@ -11,7 +11,7 @@ import pytest
 from botocore.stub import Stubber
 from chalice.test import Client
 
-from chalicelib.adapters.canary import CanaryItem
+from chalicelib.adapters.last_canary import CanaryItem
 from chalicelib.composition import override_container
 from chalicelib.errors import CanaryError, ChannelUnavailableError, PublishError, StoreError
 from chalicelib.handlers import canary as handler

@@ -44,7 +44,7 @@ from ops.deploy.chalice_entry import (
     when_it_has_settled,
     within,
 )
-from ops.deploy.workspace import mirror
+from ops.deploy.project_copy import mirror
 from ops.generate import render
 
 # The zip

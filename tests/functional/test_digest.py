@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from botocore.stub import Stubber
 
-from chalicelib.adapters.digest import RETENTION, DigestItems
+from chalicelib.adapters.last_digest import RETENTION, DigestItems
 from chalicelib.composition import override_container
 from chalicelib.errors import StoreError
 from chalicelib.handlers import digest as handler

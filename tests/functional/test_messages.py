@@ -22,8 +22,8 @@ from chalicelib.logic.archive import (
     StoredMessage,
     Wanted,
 )
-from chalicelib.logic.contract import MAX_ID
 from chalicelib.logic.delivery_types import Delivery, State
+from chalicelib.logic.invoke_contract import MAX_ID
 from chalicelib.logic.spam import NOTHING_FOUND
 from chalicelib.settings import Stage
 from tests.conftest import Log

@@ -27,7 +27,7 @@ from botocore.exceptions import (
 )
 from botocore.stub import Stubber
 
-from chalicelib.adapters.recent import RecentTable
+from chalicelib.adapters.recent_activity import RecentTable
 from chalicelib.errors import StoreError
 from tests.fakes import NOW, Clock, InMemoryRecent
 

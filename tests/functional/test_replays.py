@@ -7,7 +7,7 @@ from typing import Any
 
 from botocore.stub import Stubber
 
-from chalicelib.adapters.items import attribute
+from chalicelib.adapters.dynamodb_items import attribute
 from chalicelib.adapters.messages import delivery_fields
 from chalicelib.adapters.replays import ReplayTable
 from chalicelib.logic.delivery_types import Delivery, State

@@ -118,7 +118,7 @@ def ran(job: dict[str, str], *words: str) -> subprocess.CompletedProcess[str]:
 
 
 def sign_in(job: dict[str, str]) -> subprocess.CompletedProcess[str]:
-    return ran(job, "-m", "ops.aws.sign_in", job["AWS_SHARED_CREDENTIALS_FILE"])
+    return ran(job, "-m", "ops.aws.github_sign_in", job["AWS_SHARED_CREDENTIALS_FILE"])
 
 
 COMMAND = "import boto3; print(boto3.client('sts').get_caller_identity()['Arn'])"

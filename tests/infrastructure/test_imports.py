@@ -90,7 +90,7 @@ def test_nobody_loads_what_only_some_forms_need(modules: dict[str, set[str]], en
     top = {name.partition(".")[0] for name in modules[entry_point]}
     assert not top & {"multipart", "email_validator", "dns"}
     assert not any(
-        name.startswith(("chalicelib.texts", "chalicelib.logic.pages", "chalicelib.logic.openapi"))
+        name.startswith(("chalicelib.texts", "chalicelib.logic.error_page", "chalicelib.logic.openapi"))
         for name in modules[entry_point]
     )
     # Requests brings idna along.
@@ -118,10 +118,10 @@ def test_outside_lambda_the_client_is_botocores(root: Path) -> None:
     ("entry_point", "adapters"),
     [
         ("app.app", {"aws", "topic"}),
-        ("app.destined", {"aws", "invoke", "items", "messages", "notifiers", "recent"}),
+        ("app.destined", {"aws", "dynamodb_items", "invoke", "messages", "notifiers", "recent_activity"}),
         ("app.notify_pushover", {"aws", "providers.http", "providers.pushover", "secrets"}),
-        ("app.get_message", {"archive", "aws", "items", "messages"}),
-        ("app.list_messages", {"archive", "aws", "items", "messages"}),
+        ("app.get_message", {"archive", "aws", "dynamodb_items", "messages"}),
+        ("app.list_messages", {"archive", "aws", "dynamodb_items", "messages"}),
     ],
 )
 def test_each_function_loads_only_its_own_adapters(

@@ -24,7 +24,7 @@ from ops import packages
 from ops.config.loader import load
 from ops.deploy.bill_of_materials import bill
 from ops.deploy.deployment import CHALICE
-from ops.deploy.workspace import mirror
+from ops.deploy.project_copy import mirror
 from ops.generate import render
 from ops.local.runtime_packages import RUNTIME_PACKAGES, link_runtime_packages
 

@@ -21,7 +21,7 @@ from ministack.core import iam_evaluator
 from ministack.services.cloudformation import engine
 
 from chalicelib.functions import functions_of
-from ops.aws import sign_in
+from ops.aws import github_sign_in
 from ops.config.loader import ConfigError, load
 from ops.generate.check import policy_faults
 from ops.naming import AwsLocation
@@ -546,12 +546,15 @@ def test_what_is_deployed_was_checked_and_tested_and_is_compared_first(workflow:
 def test_keys_are_lent_once_and_for_longer_than_the_job_may_last(workflow: dict[str, Any]) -> None:
     for name in signing_in(workflow):
         job = workflow["jobs"][name]
-        (step,) = (step for step in job["steps"] if "ops.aws.sign_in" in step.get("run", ""))
-        assert step["run"] == '.venv/bin/python -m ops.aws.sign_in "$AWS_SHARED_CREDENTIALS_FILE"'
-        assert job["timeout-minutes"] * 60 < sign_in.SECONDS
+        (step,) = (step for step in job["steps"] if "ops.aws.github_sign_in" in step.get("run", ""))
+        assert step["run"] == '.venv/bin/python -m ops.aws.github_sign_in "$AWS_SHARED_CREDENTIALS_FILE"'
+        assert job["timeout-minutes"] * 60 < github_sign_in.SECONDS
         assert not {"AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_ACCESS_KEY_ID"} & {*workflow["env"], *job["env"]}
     for role in ("Deploy", "Compare"):
-        assert pipeline_roles.template(STAGE)["Resources"][role]["Properties"]["MaxSessionDuration"] >= sign_in.SECONDS
+        assert (
+            pipeline_roles.template(STAGE)["Resources"][role]["Properties"]["MaxSessionDuration"]
+            >= github_sign_in.SECONDS
+        )
 
 
 def test_every_command_of_the_workflow_exists(workflow: dict[str, Any]) -> None:

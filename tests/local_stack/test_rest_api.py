@@ -1,4 +1,4 @@
-"""Importing APIs (ops/local/aws/rest_api_import.py, rest_api_view.py)."""
+"""Importing APIs (ops/local/aws/rest_api_import.py, rest_api_compression.py)."""
 
 from __future__ import annotations
 

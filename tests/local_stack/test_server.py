@@ -56,7 +56,7 @@ def test_a_part_that_moved_is_named() -> None:
 def test_each_part_that_is_used_is_pinned(path: Path) -> None:
     """Whatever a module takes from MiniStack's modules, in any form, is in its EXTENDS."""
     tree = ast.parse(path.read_text())
-    parts = ast.parse((PACKAGE / "parts.py").read_text())
+    parts = ast.parse((PACKAGE / "ministack_modules.py").read_text())
     modules = {
         node.target.id: str(node.value.args[0].value)
         for node in parts.body

@@ -12,7 +12,7 @@ from urllib.parse import urlencode
 import httpx
 import pytest
 
-from ops.local.web.faults import FaultPlan, parse
+from ops.local.web.fault_plan import FaultPlan, parse
 from ops.local.web.settings import WebSettings
 
 Message = dict[str, object]

@@ -26,8 +26,8 @@ from chalicelib.logic.archive import (
     shown,
     state_of,
 )
-from chalicelib.logic.contract import MAX_ID
 from chalicelib.logic.delivery_types import Action, Delivery, State
+from chalicelib.logic.invoke_contract import MAX_ID
 from chalicelib.logic.spam import NOTHING_FOUND, HoldReason, Verdict
 from tests.fakes import NOW, channel
 

@@ -11,7 +11,7 @@ from chalicelib.functions import CANARY_ARRIVED, FUNCTIONS, functions_of
 from chalicelib.logic import alarm, canary
 from chalicelib.logic.canary import Canary, arrive
 from chalicelib.logic.delivery_types import CheckingNotifier
-from chalicelib.logic.events import KIND_CANARY
+from chalicelib.logic.event_kinds import KIND_CANARY
 from ops.config.loader import _NAME
 from tests.fakes import NOW, Clock, RecordingNotifier, RefusingNotifier, stage
 

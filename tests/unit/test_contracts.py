@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 
 from chalicelib.errors import InvalidRequestError, InvokeError, NotifierError
 from chalicelib.logic.archive import LATEST, MAX_CURSOR, MAX_PAGE, MessageState, Position
-from chalicelib.logic.contract import MAX_ID
+from chalicelib.logic.archive_requests import GetMessage, ListMessages
+from chalicelib.logic.invoke_contract import MAX_ID
 from chalicelib.logic.notification import Notification, from_contact
-from chalicelib.logic.reading import GetMessage, ListMessages
 from ops.generate import contracts
 from tests.contracts import error_fits, validator
 from tests.fakes import NOW, message

@@ -5,18 +5,22 @@ from __future__ import annotations
 import pytest
 
 from chalicelib.errors import EventFailedError
-from chalicelib.logic import events
+from chalicelib.logic import event_kinds
 
 
 def test_a_test_event_is_answered_with_its_own_text() -> None:
-    assert events.answer("hello world") == {"source": "herald.event", "action": "message", "message": "hello world"}
+    assert event_kinds.answer("hello world") == {
+        "source": "herald.event",
+        "action": "message",
+        "message": "hello world",
+    }
 
 
 def test_please_fail_fails() -> None:
     with pytest.raises(EventFailedError):
-        events.answer("please fail")
+        event_kinds.answer("please fail")
 
 
 @pytest.mark.parametrize("text", ["", "Please fail", "please fail ", "please  fail"])
 def test_only_the_exact_words_fail(text: str) -> None:
-    assert events.answer(text)["message"] == text
+    assert event_kinds.answer(text)["message"] == text

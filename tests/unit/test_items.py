@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 
-from chalicelib.adapters.items import attribute, from_item, to_item
+from chalicelib.adapters.dynamodb_items import attribute, from_item, to_item
 from chalicelib.logic.delivery_types import State
 
 VALUES: dict[str, Any] = {

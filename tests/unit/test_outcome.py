@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from chalicelib.logic import events
+from chalicelib.logic import event_kinds
 from chalicelib.logic.outcome import outcome
 
 
@@ -44,7 +44,7 @@ ERROR = {"errorType": "EventFailedError", "errorMessage": "the event asked to fa
 
 
 def test_a_failed_event_tells_its_error_and_all_that_is_needed_to_send_it_again() -> None:
-    assert read("RetriesExhausted", ERROR, 3, kind=events.KIND_EVENT) == {
+    assert read("RetriesExhausted", ERROR, 3, kind=event_kinds.KIND_EVENT) == {
         "message_id": "m",
         "kind": "event",
         "condition": "RetriesExhausted",
@@ -56,12 +56,12 @@ def test_a_failed_event_tells_its_error_and_all_that_is_needed_to_send_it_again(
 
 
 def test_a_failed_canary_tells_its_error_and_is_nothing_to_send_again() -> None:
-    found = read("RetriesExhausted", ERROR, 3, kind=events.KIND_CANARY)
+    found = read("RetriesExhausted", ERROR, 3, kind=event_kinds.KIND_CANARY)
     assert found["error"] == ERROR
     assert "request" not in found
 
 
-@pytest.mark.parametrize("kind", [events.KIND_CONTACT, events.KIND_RETRY, "", "Event", "anything"])
+@pytest.mark.parametrize("kind", [event_kinds.KIND_CONTACT, event_kinds.KIND_RETRY, "", "Event", "anything"])
 def test_of_any_other_kind_neither_error_text_nor_payload_is_told(kind: str) -> None:
     found = read("RetriesExhausted", ERROR, 3, kind=kind)
     assert found["error_type"] == "EventFailedError"
@@ -69,7 +69,7 @@ def test_of_any_other_kind_neither_error_text_nor_payload_is_told(kind: str) -> 
 
 
 def test_an_event_that_succeeded_tells_no_payload() -> None:
-    assert not {"error", "request"} & set(read("Success", {}, kind=events.KIND_EVENT))
+    assert not {"error", "request"} & set(read("Success", {}, kind=event_kinds.KIND_EVENT))
 
 
 @pytest.mark.parametrize("response", [None, "text", 7, [], {}])
@@ -96,5 +96,5 @@ def test_an_event_of_another_shape_is_told_as_far_as_it_goes(broken: dict[str, A
 
 
 def test_the_scheduled_retry_names_the_message_itself() -> None:
-    request = {"Records": [{"Sns": {"Message": "m", "MessageAttributes": {"kind": {"Value": events.KIND_RETRY}}}}]}
+    request = {"Records": [{"Sns": {"Message": "m", "MessageAttributes": {"kind": {"Value": event_kinds.KIND_RETRY}}}}]}
     assert outcome({"detail": {"requestPayload": request}})["message_id"] == "m"

@@ -107,7 +107,7 @@ ELSEWHERE = {
     "packages.py": "runs before anything is installed, with its own words and those of uv and pip",
     "deploy/package_contents.py": "as a program it answers to ops/deploy/chalice_entry.py",
     "deploy/chalice_entry.py": "a process whose output ops/deploy/deployment.py and ops/deploy/release.py read",
-    "aws/sign_in.py": "runs in a job of the pipeline, whose log masks what it is told to",
+    "aws/github_sign_in.py": "runs in a job of the pipeline, whose log masks what it is told to",
     "local/aws": "processes whose output is a file of the local stack, or the log of a function",
 }
 PRINTING = {

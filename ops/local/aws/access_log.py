@@ -19,7 +19,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from ops.local.aws.parts import app, extend, iam_evaluator
+from ops.local.aws.ministack_modules import app, extend, iam_evaluator
 
 EXTENDS = (
     "ministack.app:pin_signed_request",

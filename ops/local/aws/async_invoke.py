@@ -25,8 +25,8 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from ops.local.aws import role
-from ops.local.aws.parts import Result, cloudwatch, eventbridge, lambda_runtime, lambda_svc, responses, sns
+from ops.local.aws import iam_role
+from ops.local.aws.ministack_modules import Result, cloudwatch, eventbridge, lambda_runtime, lambda_svc, responses, sns
 
 EXTENDS = (
     "ministack.core.lambda_runtime:execution_credentials",
@@ -262,7 +262,7 @@ class Invocation:
 
     def _client(self, service: str) -> Any:
         keys = lambda_runtime.execution_credentials(self.config)
-        return role.client(service, role.credentials_from_environment(keys))
+        return iam_role.client(service, iam_role.credentials_from_environment(keys))
 
     def _send(self, destination: str, condition: str) -> None:
         record = self.record(condition)

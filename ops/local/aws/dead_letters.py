@@ -16,8 +16,8 @@ import os
 from collections.abc import Callable
 from typing import Any
 
-from ops.local.aws import resource_policy, role
-from ops.local.aws.parts import extend, responses, sns, sqs
+from ops.local.aws import iam_role, resource_policy
+from ops.local.aws.ministack_modules import extend, responses, sns, sqs
 
 EXTENDS = (
     "ministack.core.responses:get_account_id",
@@ -75,7 +75,7 @@ def keep_event(rule_arn: str, target: dict[str, Any], event: str, reason: str) -
         "RETRY_ATTEMPTS": "0",
         "EXHAUSTED_RETRY_CONDITION": "MaximumRetryAttempts",
     }
-    role.client("sqs", role.root()).send_message(
+    iam_role.client("sqs", iam_role.root()).send_message(
         QueueUrl=f"{os.environ['AWS_ENDPOINT_URL']}/{account}/{name}",
         MessageBody=event,
         MessageAttributes={key: {"DataType": "String", "StringValue": value} for key, value in attributes.items()},

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from ops.local.aws.parts import eventbridge, extend, responses
+from ops.local.aws.ministack_modules import eventbridge, extend, responses
 
 EXTENDS = ("ministack.core.responses:error_response_json", "ministack.services.eventbridge:_put_events")
 

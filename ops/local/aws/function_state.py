@@ -8,7 +8,7 @@ https://docs.aws.amazon.com/lambda/latest/dg/functions-states.html
 
 from __future__ import annotations
 
-from ops.local.aws.parts import lambda_svc
+from ops.local.aws.ministack_modules import lambda_svc
 
 EXTENDS = (
     "ministack.services.lambda_svc:_functions",

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from ops.local.aws.parts import app, extend, lambda_svc
+from ops.local.aws.ministack_modules import app, extend, lambda_svc
 
 EXTENDS = (
     "ministack.app:_enforce_data_plane",

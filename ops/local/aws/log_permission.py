@@ -14,8 +14,8 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
-from ops.local.aws import role
-from ops.local.aws.parts import Result, extend, lambda_runtime, lambda_svc, responses
+from ops.local.aws import iam_role
+from ops.local.aws.ministack_modules import Result, extend, lambda_runtime, lambda_svc, responses
 
 EXTENDS = (
     "ministack.core.lambda_runtime:execution_credentials",
@@ -39,15 +39,15 @@ def _if_allowed(emit: Callable[..., None], func: Result, *args: Any, **kwargs: A
     config = func.get("config") or func
     group = (config.get("LoggingConfig") or {}).get("LogGroup") or f"/aws/lambda/{config['FunctionName']}"
     arn = f"arn:aws:logs:{responses.get_region()}:{responses.get_account_id()}:log-group:{group}"
-    credentials = role.credentials_from_environment(lambda_runtime.execution_credentials(config))
+    credentials = iam_role.credentials_from_environment(lambda_runtime.execution_credentials(config))
     missing = [
         action
         for action in ("logs:CreateLogStream", "logs:PutLogEvents")
-        if not role.may(credentials, action, f"{arn}:log-stream:local")
+        if not iam_role.may(credentials, action, f"{arn}:log-stream:local")
     ]
     # Policies name a group with and without ":*", and AWS takes both.
     if group not in _cloudwatch_logs._log_groups and not any(
-        role.may(credentials, "logs:CreateLogGroup", each) for each in (f"{arn}:*", arn)
+        iam_role.may(credentials, "logs:CreateLogGroup", each) for each in (f"{arn}:*", arn)
     ):
         missing.append("logs:CreateLogGroup")
     if missing:

@@ -19,7 +19,7 @@ import urllib.parse
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from ops.local.aws.parts import apigateway_v1, extend
+from ops.local.aws.ministack_modules import apigateway_v1, extend
 
 EXTENDS = (
     "ministack.services.apigateway_v1:_VTL_SET",

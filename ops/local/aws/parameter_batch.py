@@ -13,7 +13,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from ops.local.aws.parts import extend, iam_evaluator
+from ops.local.aws.ministack_modules import extend, iam_evaluator
 
 EXTENDS = (
     "ministack.core.iam_actions:extract_resource_arn",

@@ -17,7 +17,7 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
-from ops.local.aws.parts import Result, apigateway_v1, extend
+from ops.local.aws.ministack_modules import Result, apigateway_v1, extend
 
 EXTENDS = (
     "ministack.services.apigateway_v1:_execute_in_scope",

@@ -20,7 +20,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from ops.local.aws.parts import Result, extend, lambda_runtime, lambda_svc
+from ops.local.aws.ministack_modules import Result, extend, lambda_runtime, lambda_svc
 
 EXTENDS = (
     "ministack.core.lambda_runtime:_PYTHON_WORKER_SCRIPT",

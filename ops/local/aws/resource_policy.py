@@ -19,8 +19,17 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from ops.local.aws import role
-from ops.local.aws.parts import apigateway_v1, cloudwatch, eventbridge, extend, lambda_svc, responses, sns, sqs
+from ops.local.aws import iam_role
+from ops.local.aws.ministack_modules import (
+    apigateway_v1,
+    cloudwatch,
+    eventbridge,
+    extend,
+    lambda_svc,
+    responses,
+    sns,
+    sqs,
+)
 
 EXTENDS = (
     "ministack.core.responses:get_account_id",
@@ -72,7 +81,7 @@ def function_lets_in(function_ref: str, service: str, source_arn: str) -> bool:
         return True  # what calls a function that isn't there says so by itself
     name, qualifier = lambda_svc._resolve_name_and_qualifier(function_ref)
     arn = lambda_svc._func_arn(name) + (f":{qualifier}" if qualifier else "")
-    return role.policy_allows_service(
+    return iam_role.policy_allows_service(
         function["policy"], service, "lambda:InvokeFunction", arn, source_arn, responses.get_account_id()
     )
 
@@ -157,8 +166,8 @@ async def _from_api_gateway(
     source = f"arn:aws:execute-api:{region}:{account}:{api_id}/{stage_name}/{method}{resource['path']}"
     service = "apigateway.amazonaws.com"
     if role_arn := integration.get("credentials"):
-        allowed = role.trusts(role_arn, service) and role.may(
-            role.assume(role_arn, "BackplaneAssumeRoleSession"), "lambda:InvokeFunction", function
+        allowed = iam_role.trusts(role_arn, service) and iam_role.may(
+            iam_role.assume(role_arn, "BackplaneAssumeRoleSession"), "lambda:InvokeFunction", function
         )
     else:
         allowed = function_lets_in(function, service, source)

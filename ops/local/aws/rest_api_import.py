@@ -15,7 +15,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from ops.local.aws.parts import apigateway_v1, extend
+from ops.local.aws.ministack_modules import apigateway_v1, extend
 
 EXTENDS = (
     "ministack.services.apigateway_v1:_authorizers_v1",

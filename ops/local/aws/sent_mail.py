@@ -19,7 +19,7 @@ from collections.abc import Callable
 from email.utils import parseaddr
 from typing import Any
 
-from ops.local.aws.parts import app, extend, responses
+from ops.local.aws.ministack_modules import app, extend, responses
 
 EXTENDS = (
     "ministack.app:AUTH",

@@ -21,6 +21,7 @@ from ops.local.aws import (
     event_size,
     function_state,
     function_url,
+    iam_role,
     log_permission,
     mapping_template,
     parameter_batch,
@@ -28,9 +29,8 @@ from ops.local.aws import (
     proxy_response,
     python_runtime,
     resource_policy,
+    rest_api_compression,
     rest_api_import,
-    rest_api_view,
-    role,
     sent_mail,
     signed_requests,
     sns_integration,
@@ -39,7 +39,7 @@ from ops.local.aws import (
     trace_permission,
     worker_process,
 )
-from ops.local.aws.parts import app
+from ops.local.aws.ministack_modules import app
 
 # In the order of installation: what asks for permission stands in front of what delivers.
 EXTENSIONS: tuple[ModuleType, ...] = (
@@ -59,7 +59,7 @@ EXTENSIONS: tuple[ModuleType, ...] = (
     resource_policy,
     dead_letters,
     event_size,
-    rest_api_view,
+    rest_api_compression,
     rest_api_import,
     proxy_response,
     mapping_template,
@@ -74,7 +74,7 @@ EXTENDS = (
 
 def extending_modules() -> tuple[ModuleType, ...]:
     """All modules of this package that replace or call parts of MiniStack."""
-    return (sys.modules[__name__], role, *EXTENSIONS)
+    return (sys.modules[__name__], iam_role, *EXTENSIONS)
 
 
 def extended_parts() -> list[str]:

@@ -25,8 +25,8 @@ from urllib.parse import parse_qs, quote
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from ops.local.aws import role
-from ops.local.aws.parts import app, iam_evaluator, lambda_runtime, lambda_svc, responses, router, sigv4
+from ops.local.aws import iam_role
+from ops.local.aws.ministack_modules import app, iam_evaluator, lambda_runtime, lambda_svc, responses, router, sigv4
 from ops.loopback.guard import LoopbackGuard
 
 EXTENDS = (
@@ -73,7 +73,7 @@ def guarded(inner: ASGIApp) -> ASGIApp:
 
 def execution_credentials(config: dict[str, Any]) -> dict[str, str]:
     """The keys of a function's execution role, in the variables of its environment."""
-    session = role.assume(config["Role"], config["FunctionName"][:64])
+    session = iam_role.assume(config["Role"], config["FunctionName"][:64])
     return {
         "AWS_ACCESS_KEY_ID": session.access_key,
         "AWS_SECRET_ACCESS_KEY": session.secret_key,

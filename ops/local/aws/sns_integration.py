@@ -26,8 +26,8 @@ import xml.etree.ElementTree as ElementTree
 from collections.abc import Callable
 from typing import Any
 
-from ops.local.aws import mapping_template, role
-from ops.local.aws.parts import apigateway_v1, extend, responses
+from ops.local.aws import iam_role, mapping_template
+from ops.local.aws.ministack_modules import apigateway_v1, extend, responses
 
 EXTENDS = (
     "ministack.core.responses:get_account_id",
@@ -160,14 +160,14 @@ def _call(role_arn: str | None, region: str, form: str) -> tuple[int, str]:
     """Post the form to SNS under the role; the HTTP status and the answer as JSON."""
     if not role_arn:
         return 403, _error_document("MissingAuthenticationToken", "Request is missing Authentication Token")
-    if not role.trusts(role_arn, "apigateway.amazonaws.com"):
+    if not iam_role.trusts(role_arn, "apigateway.amazonaws.com"):
         raise ConfigurationError(f"API Gateway does not have permission to assume the provided role {role_arn}")
     from botocore.auth import SigV4Auth
     from botocore.awsrequest import AWSRequest
     from botocore.credentials import Credentials
     from botocore.httpsession import URLLib3Session
 
-    session = role.assume(role_arn, "BackplaneAssumeRoleSession")
+    session = iam_role.assume(role_arn, "BackplaneAssumeRoleSession")
     headers = {"Content-Type": f"{FORM}; charset=utf-8"}
     url = os.environ["AWS_ENDPOINT_URL"] + "/"
     request = AWSRequest(method="POST", url=url, data=form.encode(), headers=headers)

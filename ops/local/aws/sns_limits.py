@@ -15,7 +15,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from ops.local.aws.parts import extend, sns
+from ops.local.aws.ministack_modules import extend, sns
 
 EXTENDS = (
     "ministack.services.sns:_error",

@@ -14,7 +14,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from ops.local.aws.parts import extend, sns
+from ops.local.aws.ministack_modules import extend, sns
 
 EXTENDS = ("ministack.services.sns:_deliver_to_lambda", "ministack.services.sns:_build_envelope")
 

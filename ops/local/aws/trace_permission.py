@@ -15,8 +15,8 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
-from ops.local.aws import role
-from ops.local.aws.parts import extend, lambda_runtime, lambda_svc
+from ops.local.aws import iam_role
+from ops.local.aws.ministack_modules import extend, lambda_runtime, lambda_svc
 
 EXTENDS = (
     "ministack.core.lambda_runtime:execution_credentials",
@@ -53,7 +53,7 @@ def _update(update: Callable[..., Any], name: str, data: dict[str, Any]) -> Any:
 def _refused(data: dict[str, Any], role_arn: str) -> Any:
     if (data.get("TracingConfig") or {}).get("Mode") != "Active" or not role_arn:
         return None
-    if role.may(role.assume(role_arn, "tracing"), _SEGMENTS, "*"):
+    if iam_role.may(iam_role.assume(role_arn, "tracing"), _SEGMENTS, "*"):
         return None
     return lambda_svc.error_response_json("InvalidParameterValueException", _REFUSAL, 400)
 
@@ -62,7 +62,7 @@ def _send_trace(emit: Callable[..., None], func: dict[str, Any], *args: Any, **k
     emit(func, *args, **kwargs)
     config = func.get("config") or func
     if (config.get("TracingConfig") or {}).get("Mode") == "Active":
-        credentials = role.credentials_from_environment(lambda_runtime.execution_credentials(config))
-        missing = [action for action in (_SEGMENTS, _TELEMETRY) if not role.may(credentials, action, "*")]
+        credentials = iam_role.credentials_from_environment(lambda_runtime.execution_credentials(config))
+        missing = [action for action in (_SEGMENTS, _TELEMETRY) if not iam_role.may(credentials, action, "*")]
         if missing:
             logger.warning("%s's role lacks %s: no trace", config["FunctionName"], ", ".join(missing))

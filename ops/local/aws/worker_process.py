@@ -21,7 +21,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from ops.local.aws.parts import extend, lambda_runtime
+from ops.local.aws.ministack_modules import extend, lambda_runtime
 from ops.local.runtime_packages import link_runtime_packages
 
 EXTENDS = (

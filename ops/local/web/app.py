@@ -6,17 +6,17 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.routing import Mount, Route
 
-from ops.local.web import herald, phone
-from ops.local.web.inbox import Inbox
-from ops.local.web.mail import OUTBOUND, Ses
-from ops.local.web.mail import endpoint as ses_endpoint
-from ops.local.web.mail import routes as ses
+from ops.local.web import phone, stack_routes
+from ops.local.web.arrived_pushes import Inbox
+from ops.local.web.example_site import Site
 from ops.local.web.pushover import api as pushover
 from ops.local.web.pushover.stand_in import StandIn
+from ops.local.web.ses_stand_in import OUTBOUND, Ses
+from ops.local.web.ses_stand_in import endpoint as ses_endpoint
+from ops.local.web.ses_stand_in import routes as ses
 from ops.local.web.settings import ApiAddress, WebSettings
-from ops.local.web.site import Site
-from ops.local.web.webhooks import Receivers
-from ops.local.web.webhooks import routes as webhooks
+from ops.local.web.webhook_receivers import Receivers
+from ops.local.web.webhook_receivers import routes as webhooks
 from ops.loopback.guard import LoopbackGuard
 
 
@@ -33,7 +33,7 @@ def create_app(settings: WebSettings) -> Starlette:
     mail = Ses(settings.clock)
     app = Starlette(
         routes=[
-            Mount("/_herald", routes=herald.routes(api)),
+            Mount("/_herald", routes=stack_routes.routes(api)),
             *phone.routes(inbox, settings.phone_directory, settings.app_name),
             Mount("/pushover", routes=pushover.routes(stand_in)),
             Mount("/webhooks", routes=webhooks(receivers)),

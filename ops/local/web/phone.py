@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from ops.local.web.inbox import Inbox
+from ops.local.web.arrived_pushes import Inbox
 
 _FILES = ("phone.css", "phone.js")
 _POLICY = (

@@ -19,7 +19,7 @@ from starlette.types import Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from ops.local.web.app import create_app
-from ops.local.web.faulty import HANG_UP
+from ops.local.web.faulty_endpoint import HANG_UP
 from ops.local.web.settings import WebSettings, checked_address
 from ops.loopback import HOST, listen
 from ops.terminal import echo

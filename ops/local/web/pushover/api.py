@@ -11,8 +11,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from ops.local.web.faults import Fault
-from ops.local.web.faulty import FaultyEndpoint, body_of, control, proxy_page
+from ops.local.web.fault_plan import Fault
+from ops.local.web.faulty_endpoint import FaultyEndpoint, body_of, control, proxy_page
 from ops.local.web.pushover.stand_in import Answer, StandIn
 
 _FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")

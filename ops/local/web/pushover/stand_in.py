@@ -10,8 +10,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from ops.local.web.faults import Control, FaultInjector
-from ops.local.web.inbox import Inbox
+from ops.local.web.arrived_pushes import Inbox
+from ops.local.web.fault_plan import Control, FaultInjector
 from ops.local.web.pushover import rules
 from ops.local.web.settings import WebSettings
 

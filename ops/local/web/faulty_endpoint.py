@@ -13,8 +13,8 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from ops.local.web import faults
-from ops.local.web.faults import Fault, FaultInjector
+from ops.local.web import fault_plan
+from ops.local.web.fault_plan import Fault, FaultInjector
 
 MAX_BODY = 8 * 1024 * 1024
 """Bytes of a request: an attachment may have 5 MiB, and Base64 adds a third."""
@@ -30,8 +30,8 @@ def control(stand_in: FaultInjector) -> Route:
     async def endpoint(request: Request) -> Response:
         if request.method == "PUT":
             try:
-                stand_in.control(faults.parse(json.loads(await request.body())))
-            except faults.ControlError as error:
+                stand_in.control(fault_plan.parse(json.loads(await request.body())))
+            except fault_plan.ControlError as error:
                 return JSONResponse({"error": str(error), "problems": error.problems}, 400)
             except (ValueError, RecursionError):
                 return JSONResponse({"error": 'body: not JSON, expected {"faults": [...]}'}, 400)
@@ -68,7 +68,7 @@ class FaultyEndpoint(ABC):
                 response = await self.right_answer(request)
             else:
                 await body_of(request)  # read, so that a disconnect can be told from the rest of the body
-            if fault.do not in faults.ACCEPTING:
+            if fault.do not in fault_plan.ACCEPTING:
                 response = RedirectResponse("/", 302) if fault.do == "redirect" else self.wrong_answer(fault)
             self._stand_in.count_fault(fault.kind)
             if fault.do in ("refuse", "reset"):

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from chalicelib.adapters.aws import AwsError
-from chalicelib.adapters.items import from_item, to_item
+from chalicelib.adapters.dynamodb_items import from_item, to_item
 from chalicelib.adapters.messages import existing_item, store_errors
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from ops.local.aws.parts import apigateway_v1, extend
+from ops.local.aws.ministack_modules import apigateway_v1, extend
 
 EXTENDS = ("ministack.services.apigateway_v1:_rest_api_view",)
 

@@ -19,7 +19,7 @@ from typing import Any
 from chalice.cli.factory import CLIFactory
 from chalice.local import ChaliceRequestHandler, LocalDevServer
 
-from ops.deploy.workspace import Changes, mirror
+from ops.deploy.project_copy import Changes, mirror
 from ops.errors import OpsError
 from ops.loopback import HOST, listen
 from ops.loopback.guard import FOREIGN_HOST, is_loopback

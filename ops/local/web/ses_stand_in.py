@@ -21,9 +21,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from ops.local.web.faults import Fault, FaultInjector
-from ops.local.web.faulty import FaultyEndpoint, control
-from ops.local.web.inbox import KEPT
+from ops.local.web.arrived_pushes import KEPT
+from ops.local.web.fault_plan import Fault, FaultInjector
+from ops.local.web.faulty_endpoint import FaultyEndpoint, control
 
 OUTBOUND = "/v2/email/outbound-emails"
 

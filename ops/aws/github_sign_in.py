@@ -1,4 +1,4 @@
-"""``python -m ops.aws.sign_in FILE``, in a job of GitHub Actions: lends the job the role ``AWS_ROLE_ARN`` for an hour.
+"""``python -m ops.aws.github_sign_in FILE``: lend a GitHub Actions job the role ``AWS_ROLE_ARN`` for an hour.
 
 GitHub's token lives five minutes, and AWS's clients exchange it anew in each process: the later ones of a long job come
 too late. So it is exchanged once, here, for keys that outlive the job. They are written into a file of their own, where

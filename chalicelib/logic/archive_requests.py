@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 from chalicelib.errors import InvalidRequestError, NotFoundError
 from chalicelib.logic.archive import LATEST, MAX_CURSOR, MAX_PAGE, Archive, MessageState, Position, Wanted
-from chalicelib.logic.contract import MAX_ID, keys, text, whole
+from chalicelib.logic.invoke_contract import MAX_ID, keys, text, whole
 
 REQUIRED_TO_GET = ("id",)
 OPTIONAL_TO_GET = ("correlation_id",)

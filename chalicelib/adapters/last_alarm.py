@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from chalicelib.adapters.aws import AwsError
-from chalicelib.adapters.items import from_item, to_item
+from chalicelib.adapters.dynamodb_items import from_item, to_item
 from chalicelib.adapters.messages import existing_item, store_errors
 
 if TYPE_CHECKING:

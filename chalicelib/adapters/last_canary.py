@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from chalicelib.adapters.items import to_item
+from chalicelib.adapters.dynamodb_items import to_item
 from chalicelib.adapters.messages import store_errors
 from chalicelib.logic.canary import Canary
 

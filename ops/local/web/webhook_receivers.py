@@ -18,9 +18,9 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from chalicelib.logic.webhooks import EVENT
-from ops.local.web.faults import Fault, FaultInjector
-from ops.local.web.faulty import FaultyEndpoint, control, proxy_page
-from ops.local.web.inbox import KEPT
+from ops.local.web.arrived_pushes import KEPT
+from ops.local.web.fault_plan import Fault, FaultInjector
+from ops.local.web.faulty_endpoint import FaultyEndpoint, control, proxy_page
 from ops.local.web.settings import LOCAL_WEBHOOK_SECRET
 
 

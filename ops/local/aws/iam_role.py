@@ -18,7 +18,7 @@ import secrets
 import threading
 from typing import Any, NamedTuple
 
-from ops.local.aws.parts import iam, iam_evaluator, responses, sts
+from ops.local.aws.ministack_modules import iam, iam_evaluator, responses, sts
 
 EXTENDS = (
     "ministack.core.iam_evaluator:EvalContext",
