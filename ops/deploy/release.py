@@ -17,7 +17,6 @@ from typing import Any
 from zipfile import ZipFile
 
 from chalicelib.functions import functions_of
-from chalicelib.logic import gateway_answers
 from chalicelib.settings import Stage
 from ops import naming
 from ops.aws import cloudformation
@@ -26,7 +25,7 @@ from ops.deploy import target_policies
 from ops.errors import OpsError
 from ops.generate import render
 from ops.naming import AwsLocation
-from ops.templates import alarms, wiring
+from ops.templates import alarms, gateway_answers, wiring
 
 PYTHON = f"python{sys.version_info.major}.{sys.version_info.minor}"
 """What Chalice deploys for: the Python that runs it."""

@@ -15,10 +15,9 @@ from typing import Any
 import yaml
 
 from chalicelib.functions import functions_of, settings_of
-from chalicelib.logic import openapi
 from chalicelib.settings import APP, Stage
 from ops.config.loader import LOCAL, StageConfig
-from ops.generate import contracts
+from ops.generate import contracts, openapi
 from ops.loopback import credentials
 from ops.naming import AwsLocation
 from ops.templates import pipeline_roles, quotas, wiring
@@ -27,6 +26,8 @@ from ops.templates.function_policies import policy
 STAGES_MODULE = Path("chalicelib/stages.py")
 CHALICE_CONFIG = Path(".chalice/config.json")
 OPENAPI = Path("docs/openapi.json")
+PACKED_OPENAPI = Path("chalicelib/openapi")
+"""One document for each stage, in the package for Lambda: any of them may be asked for its own."""
 QUOTAS = Path("docs/quotas.md")
 CONTRACTS = Path("docs/contracts")
 ARCHITECTURE = "arm64"
@@ -56,6 +57,8 @@ def generated(stages: Mapping[str, StageConfig]) -> dict[Path, str]:
     }
     files |= {CONTRACTS / name: _json(contract) for name, contract in contracts.contracts().items()}
     for config in ordered:
+        document = openapi.document(config.stage, f"/{API_STAGE}")
+        files[PACKED_OPENAPI / f"{config.stage.name}.json"] = json.dumps(document, ensure_ascii=False) + "\n"
         files[wiring_file(config.stage.name)] = _template(config)
         if config.stage.name != LOCAL:
             files[Path(f"infra/pipeline-{config.stage.name}.yaml")] = _yaml(pipeline_roles.template(config.stage))
@@ -122,6 +125,7 @@ def left_over(root: Path, files: Mapping[Path, str]) -> list[Path]:
         *(root / "infra").glob("wiring-*.yaml"),
         *(root / "infra").glob("pipeline-*.yaml"),
         *(root / CONTRACTS).glob("*.json"),
+        *(root / PACKED_OPENAPI).glob("*.json"),
     ]
     return sorted(
         path.relative_to(root)

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 import requests
 
-from chalicelib.logic import gateway_answers, openapi
+from ops.generate import openapi
 from ops.generate.render import API_STAGE
+from ops.templates import gateway_answers
 from tests import fuzzing
 from tests.e2e.harness import PATIENCE, Harness, wait_for
 from tests.fuzzing import Mode

@@ -23,8 +23,8 @@ import app as herald
 from chalicelib import composition
 from chalicelib.adapters.aws.botocore_client import Sdk
 from chalicelib.current_stage import stage_named
-from chalicelib.logic import openapi
 from chalicelib.settings import Stage
+from ops.generate import openapi
 from tests.fakes import Context
 from tests.openapi import Conformance
 

@@ -24,11 +24,12 @@ from chalicelib.adapters.secrets import ParameterSecrets, Secrets
 from chalicelib.composition import Topic, override_container
 from chalicelib.current_stage import stage_named
 from chalicelib.errors import ChannelUnavailableError, DeliveryIncompleteError, StoreError
-from chalicelib.logic import openapi, spam
+from chalicelib.logic import spam
 from chalicelib.logic.delivery_types import Record
 from chalicelib.logic.proof import challenge
 from chalicelib.logic.submission import Message
 from chalicelib.settings import Spam, Stage
+from ops.generate import openapi
 from tests.fakes import (
     NOW,
     Clock,

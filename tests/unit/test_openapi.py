@@ -15,12 +15,12 @@ import pytest
 import schemathesis
 
 from chalicelib.errors import SubmissionError
-from chalicelib.logic import openapi, submission
+from chalicelib.logic import submission
 from chalicelib.logic.bodies import FORM, JSON, MULTIPART, read
 from chalicelib.logic.fields import NAMES, Role
 from chalicelib.settings import Limits, Site, Stage
 from ops.config.loader import load
-from ops.generate import render
+from ops.generate import openapi, render
 from tests.fakes import LIMITS, site, stage
 from tests.openapi import Document, operations, resolved, validator
 

@@ -156,6 +156,7 @@ def test_files_of_a_stage_or_function_that_is_gone_are_left_over(tmp_path: Path)
     fewer = {"dev": STAGES["dev"], "local": config(stage("local", channels=()))}
     assert render.left_over(tmp_path, render.generated(fewer)) == [
         Path(".chalice/policy-local-notify_pushover.json"),
+        Path("chalicelib/openapi/prod.json"),
         Path("infra/pipeline-prod.yaml"),
         Path("infra/wiring-prod.yaml"),
     ]

@@ -13,21 +13,21 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from chalicelib.logic import gateway_answers
 from chalicelib.logic.bodies import CHARSET_FIELD, FORM, JSON, MULTIPART
 from chalicelib.logic.fields import KNOWN, NAMES, SINGLE_LINE, Role
 from chalicelib.logic.form_services import FAMILIES
-from chalicelib.logic.gateway_answers import GatewayAnswer
 from chalicelib.logic.submission import MAX_NAME
 from chalicelib.settings import Limits, Site, Stage
 from chalicelib.texts import FALLBACK, LANGUAGES, texts
+from ops.templates import gateway_answers
+from ops.templates.gateway_answers import GatewayAnswer
 
 Json = dict[str, Any]
 
 PATH = "/openapi.json"
 CHALLENGE = "/contact/{site}/challenge"
 VERSION = "0.1.0"
-"""That of ``pyproject.toml``, which is not in the zip."""
+"""That of ``pyproject.toml``."""
 PROBLEM = "application/problem+json"
 PAGE = "text/html"
 
