@@ -14,7 +14,7 @@ NPM_PACKAGES := tests/node/node_modules/installed
 # Three processes on two cores: a third of their time is waiting.
 PARALLEL := --numprocesses 3 --dist loadfile --no-loadscope-reorder
 
-.PHONY: help setup run-packages lock run test test-full check bench bench-path render diff deploy destroy smoke rollback clean
+.PHONY: help setup run-packages lock run test test-full check bench bench-path website render diff deploy destroy smoke rollback clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -48,14 +48,18 @@ check: setup ## Style, types, import rules, generated files, policies
 	@$(BIN)/mypy --no-error-summary
 	@$(BIN)/lint-imports --no-logo --cache-dir .herald/import-linter
 	@$(BIN)/zizmor --offline --quiet --persona=auditor .github
-	@$(BIN)/jactionlint --shellcheck= .github/workflows/deploy.yml
+	@$(BIN)/jactionlint --shellcheck= .github/workflows/*.yml
 	@$(BIN)/python -m ops check
+	@$(BIN)/python -m website
 
 bench: setup ## Measure cold starts beside what others pick, and write docs/benchmarks.md
 	@$(BIN)/python -m bench
 
 bench-path: setup ## Measure from the form to the phone on the local stack, for the same page
 	@$(BIN)/python -m bench.path
+
+website: setup ## Build the documentation's website into .herald/website/site, with its diagrams
+	@$(BIN)/python -m website --diagrams
 
 render: run-packages ## Make the generated files from herald.toml and the manifest
 	@$(BIN)/python -m ops render
