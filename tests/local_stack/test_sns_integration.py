@@ -300,6 +300,12 @@ def test_a_template_overrides_the_status_as_in_aws_example(aws: LocalAws) -> Non
         ('$util.parseJson(\'{"k":"v"}\').k', "v"),
         ("$util.escapeJavaScript('a\"b')", 'a\\"b'),
         ("#set($s = 'a-b')$s.replaceAll('-', '').toUpperCase()", "AB"),
+        # Where airspeed reads Velocity otherwise, in one template.
+        (
+            "[$missing]#if('')1#end#if(!$missing)2#end#if('3' == 3)3#end#{if}(true)4#{end}"
+            "#set($m = {'a': 5, 'b': 6})#foreach($v in $m)$v#if($foreach.hasNext)-$foreach.hasNext-#end#end $m",
+            '[]12345-true-6 {"a":5,"b":6}',
+        ),
     ],
 )
 def test_velocity_directives_and_utilities(aws: LocalAws, template: str, expected: str) -> None:

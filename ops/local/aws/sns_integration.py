@@ -229,7 +229,8 @@ def method_response(
         {"integrationResponses": {"selected": chosen}}, status, answer, accept, parameters, context
     )
     override = context.get("responseOverride") or {"header": {}}
-    return override.get("status", made[0]), {**made[1], **override["header"]}, made[2]
+    headers = {name: str(value) for name, value in override["header"].items()}
+    return int(override.get("status", made[0])), {**made[1], **headers}, made[2]
 
 
 def _response_value(source: str, answer: str, context: dict[str, Any]) -> str | None:
