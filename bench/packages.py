@@ -15,7 +15,7 @@ import zipfile
 from pathlib import Path
 
 from ops.config.loader import Overrides, load
-from ops.deploy.deployment import CHALICE
+from ops.deploy.chalice_runner import PROGRAM
 from ops.deploy.project_copy import mirror
 from ops.generate import render
 from ops.local.runtime_packages import link_runtime_packages
@@ -68,7 +68,7 @@ def herald(root: Path, work: Path, web: str) -> Path:
     with (project / "herald.toml").open("a", encoding="utf-8") as file:
         file.write(CHANNELS + WATCHED + _many())
     render.write(project, render.generated(load(project, Overrides(web=web))))
-    _run([sys.executable, str(CHALICE), "package", "--stage", "local", "out"], cwd=project)
+    _run([sys.executable, str(PROGRAM), "package", "--stage", "local", "out"], cwd=project)
     return project / "out" / "deployment.zip"
 
 

@@ -1,4 +1,4 @@
-"""What AWS's other partitions lack of what a stage may ask for: said before anything is deployed."""
+"""Refuse a stage that asks for a service which its AWS partition does not have, before anything is deployed."""
 
 from __future__ import annotations
 
@@ -7,21 +7,15 @@ from ops.errors import OpsError
 from ops.naming import AwsLocation
 
 
-def lacking(config: StageConfig, where: AwsLocation) -> list[str]:
-    """What the stage asks for and its partition doesn't have, in words that say what to do."""
+def refuse_unavailable(config: StageConfig, where: AwsLocation) -> None:
+    """Raise :class:`OpsError` that names each service which the partition does not have, and what to do."""
     stage = config.stage
-    found = []
+    mistakes = []
     if where.partition == "aws-us-gov" and stage.function_url:
         # https://docs.aws.amazon.com/govcloud-us/latest/UserGuide/govcloud-lambda.html
-        found.append("AWS GovCloud has no function URLs: take function_url out of the stage")
+        mistakes.append("AWS GovCloud has no function URLs: take function_url out of the stage")
     if where.partition == "aws-cn" and stage.uses("email"):
         # https://docs.aws.amazon.com/general/latest/gr/ses.html lists the regions that have SES.
-        found.append("AWS in China has no SES: use another kind of channel than email in the stage")
-    return found
-
-
-def refuse_lacking(config: StageConfig, where: AwsLocation) -> None:
-    """Raise :class:`OpsError` where the stage asks for something that its partition doesn't have."""
-    found = lacking(config, where)
-    if found:
-        raise OpsError("\n".join(f"stage {config.stage.name} in {where.region}: {each}" for each in found))
+        mistakes.append("AWS in China has no SES: use another kind of channel than email in the stage")
+    if mistakes:
+        raise OpsError("\n".join(f"stage {stage.name} in {where.region}: {mistake}" for mistake in mistakes))

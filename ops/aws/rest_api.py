@@ -1,4 +1,4 @@
-"""The REST API that Chalice fills: made and found by its tags, as its id is chosen by AWS and its name by Chalice."""
+"""Create and find the REST API that Chalice fills, by tags: AWS chooses its id, and Chalice gives all the same name."""
 
 from __future__ import annotations
 
@@ -6,26 +6,25 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from chalicelib.settings import APP
-from ops.aws.account import Account
 from ops.errors import OpsError, ignoring_aws_error
 
 if TYPE_CHECKING:
     from types_boto3_apigateway import APIGatewayClient
 
 SAME_ADDRESS = {"ms-custom-id": APP}
-"""The tag by which MiniStack gives an API this id, so that a site may name its address: any other would be a new one at
-each start."""
+"""The tag that makes MiniStack give the API this id. The API's address is then the same at each start, so a site can
+name it."""
 
 
 def standing(apis: APIGatewayClient, api: str | None) -> str | None:
-    """The same id, if there is such an API."""
+    """The same id if the API exists."""
     with ignoring_aws_error("NotFoundException"):
         return apis.get_rest_api(restApiId=api)["id"] if api else None
     return None
 
 
 def of_stage(apis: APIGatewayClient, tags: Mapping[str, str]) -> str | None:
-    """The API of a stage by its tags; an :class:`OpsError` where there are several."""
+    """The id of the API with these tags; raises :class:`OpsError` where several have them."""
     found = [
         api["id"]
         for page in apis.get_paginator("get_rest_apis").paginate()
@@ -38,12 +37,5 @@ def of_stage(apis: APIGatewayClient, tags: Mapping[str, str]) -> str | None:
 
 
 def create(apis: APIGatewayClient, tags: Mapping[str, str]) -> str:
-    """An empty API, which has its tags from the first moment: it is found again also by who never got this answer."""
+    """Create an empty API with its tags in one call, so that it is found even if this answer is lost."""
     return apis.create_rest_api(name=APP, endpointConfiguration={"types": ["REGIONAL"]}, tags=dict(tags))["id"]
-
-
-def tag(account: Account, api: str, tags: Mapping[str, str]) -> None:
-    """Give an API the stage's tags, which those lack that an older Herald made."""
-    where = account.where
-    arn = f"arn:{where.partition}:apigateway:{where.region}::/restapis/{api}"
-    account.apis.tag_resource(resourceArn=arn, tags=dict(tags))

@@ -10,8 +10,6 @@ from __future__ import annotations
 import difflib
 import json
 import re
-import subprocess
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -22,12 +20,12 @@ from chalicelib.settings import Stage
 from ops.aws import cloudformation
 from ops.aws.account import Account
 from ops.config.loader import StageConfig
-from ops.deploy import chalice_state, drift
-from ops.deploy.deployment import CHALICE, Deployment, current_parameters
+from ops.deploy import chalice_runner, chalice_state, drift
+from ops.deploy.deployment import Deployment, current_parameters
 from ops.deploy.project_copy import mirror
 from ops.deploy.release import Code, FunctionPlan, Release, StackPlan, UnreadableRelease, data, plan
 from ops.deploy.release_history import Releases
-from ops.errors import OpsError, ignoring_aws_error
+from ops.errors import ignoring_aws_error
 from ops.generate import render
 from ops.generate.render import API_STAGE, ARCHITECTURE
 
@@ -82,17 +80,8 @@ def planned(it: Deployment, stages: Mapping[str, StageConfig]) -> Release:
     cache.mkdir(parents=True, exist_ok=True)
     if not packages.exists():
         packages.symlink_to(cache.resolve(), target_is_directory=True)
-    packed = subprocess.run(
-        [sys.executable, str(CHALICE), "--package"],
-        cwd=copy,
-        env=dict(it.environ),
-        capture_output=True,
-        text=True,
-        timeout=600,
-    )
-    if packed.returncode:
-        raise OpsError(f"the code can't be packed:\n{packed.stdout}{packed.stderr}")
-    return plan(copy, it.config, it.account.where).packed(packages / packed.stdout.strip())
+    package = chalice_runner.package(copy, it.environ)
+    return plan(copy, it.config, it.account.where).packed(packages / package)
 
 
 # What is wanted

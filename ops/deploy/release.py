@@ -22,6 +22,7 @@ from ops import naming
 from ops.aws import cloudformation
 from ops.config.loader import StageConfig
 from ops.deploy import target_policies
+from ops.deploy.app_description import description_file
 from ops.errors import OpsError
 from ops.generate import render
 from ops.naming import AwsLocation
@@ -109,7 +110,7 @@ class Release:
     code: Code = Code("", {})
     """Nothing until it is packed."""
     app: Mapping[str, Any] = field(default_factory=dict)
-    """The deployed app as ``ops/deploy/chalice_entry.py`` describes it; empty until it is deployed."""
+    """The app as app_description.py describes it; empty until the release is deployed."""
 
     @property
     def schedules(self) -> dict[str, bool]:
@@ -121,7 +122,7 @@ class Release:
 
     def deployed(self, root: Path) -> Release:
         """The same with what Chalice has written down in the checkout that it deployed from."""
-        return replace(self, app=json.loads((root / description(self.stage)).read_text(encoding="utf-8")))
+        return replace(self, app=json.loads((root / description_file(self.stage)).read_text(encoding="utf-8")))
 
     def to_json(self) -> str:
         return json.dumps(asdict(self), indent=1, sort_keys=True)
@@ -137,11 +138,6 @@ class Release:
             return cls(**found)
         except (ValueError, TypeError, KeyError) as error:
             raise UnreadableRelease(f"it was kept by another version of Herald: {error}") from None
-
-
-def description(stage: str) -> Path:
-    """The file of a checkout with what Chalice deployed of its app, as ``ops/deploy/chalice_entry.py`` writes it."""
-    return Path(f".chalice/deployments/app-{stage}.json")
 
 
 def sha256(content: bytes) -> str:

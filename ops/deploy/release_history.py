@@ -20,8 +20,9 @@ from typing import Any
 from chalicelib.settings import Stage
 from ops.aws import cloudformation
 from ops.aws.account import Account
+from ops.deploy.app_description import description_file
 from ops.deploy.bill_of_materials import bill
-from ops.deploy.release import Release, UnreadableRelease, description, sha256
+from ops.deploy.release import Release, UnreadableRelease, sha256
 from ops.errors import OpsError, ignoring_aws_error
 from ops.generate import render
 
@@ -111,7 +112,7 @@ class Releases:
         (deployments / _PACKAGE).write_bytes(package)
         documents = {
             render.CHALICE_CONFIG: release.chalice,
-            description(release.stage): release.app,
+            description_file(release.stage): release.app,
             **{render.policy_file(release.stage, each.name): each.policy for each in release.functions},
         }
         for path, document in documents.items():

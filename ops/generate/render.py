@@ -1,14 +1,14 @@
-"""Everything that is generated, made from the manifest (``chalicelib/functions.py``) and ``herald.toml``.
+"""Make every generated file from the manifest (``chalicelib/functions.py``) and ``herald.toml``.
 
-:func:`generated` is pure and deterministic: path → text. Committed are the files of names alone, and the policies of
-stage ``local``, whose account is nobody's; the policies of other stages hold an account number and are written when
-that stage is deployed.
+:func:`generated` is pure and deterministic. Files without an account number are committed, and so are the policies of
+stage ``local``. The policies of other stages name their account, so they are written when the stage is deployed.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +47,7 @@ def wiring_file(stage: str) -> Path:
 
 
 def generated(stages: Mapping[str, StageConfig]) -> dict[Path, str]:
-    """The committed files and their texts."""
+    """The text of each committed file, by its path below the checkout."""
     ordered = [stages[name] for name in sorted(stages)]
     files = {
         STAGES_MODULE: _stages_module([config.stage for config in ordered]),
@@ -84,7 +84,7 @@ def environments(config: StageConfig) -> dict[str, dict[str, str]]:
 
 
 def _described(stages: list[StageConfig]) -> Stage:
-    """The stage whose API is described for readers: the first by name that is deployed to AWS, if there is one."""
+    """The stage that docs/openapi.json describes: the first by name that is deployed to AWS, if there is one."""
     return next((config.stage for config in stages if config.stage.name != LOCAL), stages[0].stage)
 
 
@@ -94,14 +94,14 @@ def policies(stage: Stage, where: AwsLocation) -> dict[Path, str]:
 
 
 def local_where(config: StageConfig) -> AwsLocation:
-    """The account that the local stack plays."""
+    """The account and region that the local stack simulates."""
     if config.region is None or config.account is None:
         raise ValueError(f"stage {config.stage.name} names no account")
     return AwsLocation("aws", config.region, config.account)
 
 
 def stale(root: Path, files: Mapping[Path, str]) -> list[Path]:
-    """The files that are missing, or not as they are generated."""
+    """The files that are missing, or differ from what is generated."""
     return [
         path
         for path, text in files.items()
@@ -119,7 +119,7 @@ def write(root: Path, files: Mapping[Path, str]) -> list[Path]:
 
 
 def left_over(root: Path, files: Mapping[Path, str]) -> list[Path]:
-    """Generated files that nothing generates any more: of a stage or a function that is gone."""
+    """Files that were generated for a stage or function that no longer exists."""
     found = [
         *(root / ".chalice").glob(f"policy-{LOCAL}-*.json"),
         *(root / "infra").glob("wiring-*.yaml"),
@@ -149,8 +149,8 @@ def _chalice_stage(config: StageConfig) -> dict[str, Any]:
     stage = config.stage
     environment = {"HERALD_STAGE": stage.name}
     if config.endpoint:
-        # Chalice's own commands see a stage's environment too, so that `chalice local --stage local` and
-        # `chalice deploy --stage local` reach the local stack and no AWS account, whatever the shell holds.
+        # Chalice's own commands use a stage's environment too. So `chalice local --stage local` and
+        # `chalice deploy --stage local` reach the local stack and no AWS account, whatever the shell's credentials.
         environment |= {
             "AWS_ENDPOINT_URL": config.endpoint,
             "AWS_SHARED_CREDENTIALS_FILE": credentials.file_name(credentials.port_of(config.endpoint)),
@@ -167,7 +167,7 @@ def _chalice_stage(config: StageConfig) -> dict[str, Any]:
                 "lambda_memory_size": spec.memory,
                 "lambda_timeout": spec.timeout,
                 "environment_variables": {"HERALD_AWS_CLIENT": config.aws_client} | settings_of(spec, stage),
-                # Without the key Chalice takes a reservation away that was there before.
+                # Without the key Chalice removes an earlier reservation.
                 **({"reserved_concurrency": config.reserved} if spec.name == "destined" and config.reserved else {}),
             }
             for spec in functions_of(stage)
@@ -177,35 +177,21 @@ def _chalice_stage(config: StageConfig) -> dict[str, Any]:
 
 def _stages_module(stages: list[Stage]) -> str:
     """A module of literals: nothing is parsed when a function starts."""
-    names = ["Channel", "Limits", "Persistence", "Site", "Spam", "Stage"]
-    if any(stage.digest for stage in stages):
-        names.insert(1, "Digest")
-    lines = [
-        f'"""{_DO_NOT_EDIT}"""',
-        "",
-        f"from chalicelib.settings import {', '.join(names)}",
-        "",
-        "STAGES = {",
-    ]
+    lines = []
     for stage in stages:
-        lines += [f"    {stage.name!r}: Stage(", f"        name={stage.name!r},", "        sites={"]
-        lines += [f"            {name!r}: {site!r}," for name, site in stage.sites.items()]
-        lines += ["        },", "        channels={"]
-        lines += [f"            {name!r}: {channel!r}," for name, channel in stage.channels.items()]
-        lines += [
-            "        },",
-            f"        limits={stage.limits!r},",
-            f"        persistence={stage.persistence!r},",
-            f"        alarm_channels={stage.alarm_channels!r},",
-            f"        metrics={stage.metrics!r},",
-            f"        xray={stage.xray!r},",
-            f"        function_url={stage.function_url!r},",
-            f"        canary={stage.canary!r},",
-            f"        digest={stage.digest!r},",
-            f"        hint={stage.hint!r},",
-            "    ),",
-        ]
-    return "\n".join([*lines, "}", ""])
+        lines.append(f"    {stage.name!r}: Stage(")
+        for field in fields(stage):
+            match getattr(stage, field.name):
+                case Mapping() as entries:
+                    inner = [f"            {name!r}: {value!r}," for name, value in entries.items()]
+                    lines += [f"        {field.name}={{", *inner, "        },"]
+                case value:
+                    lines.append(f"        {field.name}={value!r},")
+        lines.append("    ),")
+    classes = ("Channel", "Digest", "Limits", "Persistence", "Site", "Spam", "Stage")
+    used = [name for name in classes if any(f"{name}(" in line for line in lines)]
+    head = [f'"""{_DO_NOT_EDIT}"""', "", f"from chalicelib.settings import {', '.join(used)}", "", "STAGES = {"]
+    return "\n".join([*head, *lines, "}", ""])
 
 
 def _json(data: Any) -> str:
@@ -222,13 +208,3 @@ class _NoAliases(yaml.SafeDumper):
 def _yaml(data: Any) -> str:
     text: str = yaml.dump(data, Dumper=_NoAliases, sort_keys=False, width=110)
     return f"# {_DO_NOT_EDIT}\n{text}"
-
-
-def undeclared(stage: Stage, registered: set[str]) -> list[str]:
-    """Differences between what ``app.py`` registers for a stage and what the manifest declares, in words."""
-    declared = {spec.name for spec in functions_of(stage)}
-    manifest = "chalicelib/functions.py"
-    return [
-        *(f"app.py registers {name}, which {manifest} lacks" for name in sorted(registered - declared)),
-        *(f"{manifest} declares {name}, which app.py lacks" for name in sorted(declared - registered)),
-    ]

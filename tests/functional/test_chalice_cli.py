@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import shutil
 import subprocess
 import sys
 from importlib import import_module
@@ -31,19 +30,17 @@ from chalice.deploy.swagger import TemplatedSwaggerGenerator
 from chalice.utils import UI, OSUtils
 
 from ops.config.loader import load
+from ops.deploy import chalice_runner
+from ops.deploy.app_description import described, description_file, rebuilt
 from ops.deploy.chalice_entry import (
     DELETIONS,
-    LeanPackager,
     RecordingDeployer,
-    described,
-    description,
-    finish,
-    rebuilt,
     traced_or_not,
     unless_gone,
     when_it_has_settled,
     within,
 )
+from ops.deploy.lambda_zip import LeanPackager, finish
 from ops.deploy.project_copy import mirror
 from ops.generate import render
 
@@ -201,15 +198,14 @@ def project(root: Path, tmp_path: Path) -> Path:
     copy = tmp_path / "project"
     copy.mkdir()
     mirror(root, copy)
-    (copy / "ops" / "deploy").mkdir(parents=True)
-    shutil.copyfile(root / "ops/deploy/chalice_entry.py", copy / "ops/deploy/chalice_entry.py")
+
     render.write(copy, render.generated(load(copy)))
     return copy
 
 
 def chalice(project: Path, *words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "ops/deploy/chalice_entry.py", *words],
+        [sys.executable, str(chalice_runner.PROGRAM), *words],
         cwd=project,
         env={
             "PATH": "",
@@ -256,7 +252,7 @@ def test_it_ends_with_whoever_started_it(project: Path) -> None:
     """Else it would go on deploying beside the run that mends."""
     (project / "app.py").write_text("import time\nprint('imported', flush=True)\ntime.sleep(60)\n", encoding="utf-8")
     process = subprocess.Popen(
-        [sys.executable, "ops/deploy/chalice_entry.py", "--until-stdin-closes", "deploy", "--stage", "dev"],
+        [sys.executable, str(chalice_runner.PROGRAM), "--until-stdin-closes", "deploy", "--stage", "dev"],
         cwd=project,
         env={"PATH": "", "HOME": str(project), "AWS_DEFAULT_REGION": "eu-central-1"},
         stdin=subprocess.PIPE,
@@ -278,16 +274,12 @@ def test_what_succeeds_has_the_status_0(project: Path) -> None:
 
 
 def test_the_projects_own_app_is_imported_and_no_module_beside_the_program(project: Path) -> None:
-    for name in ("app", "chalicelib", "config"):
-        (project / "ops" / f"{name}.py").write_text("raise RuntimeError('the wrong module')\n", encoding="utf-8")
     (project / "app.py").write_text("raise RuntimeError('the right module')\n", encoding="utf-8")
-    ran = chalice(project, "deploy", "--stage", "dev")
-    assert "the right module" in ran.stderr
-    assert "the wrong module" not in ran.stderr
-    (project / "ops" / "beside.py").write_text("raise RuntimeError('the wrong module')\n", encoding="utf-8")
-    (project / "app.py").write_text("import beside\n", encoding="utf-8")
-    ran = chalice(project, "deploy", "--stage", "dev")
-    assert "No module named 'beside'" in ran.stderr
+    assert "the right module" in chalice(project, "deploy", "--stage", "dev").stderr
+    beside = "release_history"
+    assert chalice_runner.PROGRAM.with_name(f"{beside}.py").exists()
+    (project / "app.py").write_text(f"import {beside}\n", encoding="utf-8")
+    assert f"No module named '{beside}'" in chalice(project, "deploy", "--stage", "dev").stderr
 
 
 def test_a_package_is_named_by_sources_and_not_by_the_bytecode_that_python_leaves_beside_them(project: Path) -> None:
@@ -374,7 +366,7 @@ def test_what_was_kept_is_deployed_without_running_any_of_it(project: Path, tmp_
     ran = tmp_path / "ran"
     for name in ("app.py", "chalicelib/__init__.py", "jmespath.py", "sitecustomize.py"):
         (project / name).write_text(f"open({str(ran)!r}, 'w')\n", encoding="utf-8")
-    at = project / description("local")
+    at = project / description_file("local")
     at.parent.mkdir()
     at.write_text(json.dumps(described(import_module("app").app)), encoding="utf-8")
     (at.parent / "package.zip").write_bytes(b"a package")

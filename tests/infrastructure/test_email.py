@@ -10,7 +10,7 @@ import pytest
 from chalicelib.functions import functions_of
 from ops.config.loader import StageConfig, load
 from ops.generate import render
-from ops.generate.check import mistakes, policy_faults, registered
+from ops.generate.check import mistakes, policy_faults, registered_by_app
 from ops.naming import AwsLocation
 from tests.fakes import mail_channel, mailing_stage
 from tests.infrastructure.test_imports import adapters_of, loaded
@@ -49,11 +49,11 @@ def stages(checkout: Path) -> dict[str, StageConfig]:
 
 def test_what_is_generated_is_declared_registered_and_sound(checkout: Path, stages: dict[str, StageConfig]) -> None:
     assert list(mistakes(checkout, stages, {})) == []
-    assert "notify_email" in registered(checkout, "local")
+    assert "notify_email" in registered_by_app(checkout, "local")
 
 
 def test_a_stage_without_such_a_site_has_no_such_function(checkout: Path, stages: dict[str, StageConfig]) -> None:
-    assert "notify_email" not in registered(checkout, "dev")
+    assert "notify_email" not in registered_by_app(checkout, "dev")
     assert "ses" not in (checkout / "infra/wiring-dev.yaml").read_text()
 
 

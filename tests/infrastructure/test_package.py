@@ -23,7 +23,7 @@ from chalicelib.functions import functions_of
 from ops import packages
 from ops.config.loader import load
 from ops.deploy.bill_of_materials import bill
-from ops.deploy.deployment import CHALICE
+from ops.deploy.chalice_runner import PROGRAM
 from ops.deploy.project_copy import mirror
 from ops.generate import render
 from ops.local.runtime_packages import RUNTIME_PACKAGES, link_runtime_packages
@@ -136,7 +136,7 @@ def package(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name in ("ops", "tests"):
         (project / name / "secret.py").write_text("")
     ran = subprocess.run(
-        [sys.executable, str(CHALICE), "package", "--stage", "local", "out"],
+        [sys.executable, str(PROGRAM), "package", "--stage", "local", "out"],
         cwd=project,
         capture_output=True,
         text=True,
@@ -235,7 +235,7 @@ def test_the_same_sources_make_the_same_zip_bit_for_bit(package: Path, root: Pat
         path.chmod(0o700)
         os.utime(path, (1_000_000_000, 1_000_000_000))
     ran = subprocess.run(
-        [sys.executable, str(CHALICE), "--package"],
+        [sys.executable, str(PROGRAM), "--package"],
         cwd=other,
         env={**os.environ, "PYTHONHASHSEED": "7", "TZ": "Asia/Kathmandu", "UV_OFFLINE": "1", "UV_NO_CACHE": "1"},
         umask=0o077,
@@ -393,7 +393,7 @@ def test_a_function_of_ones_own_finds_in_the_zip_what_it_takes_from_a_library(
         app.write(OF_ONES_OWN)
     render.write(tmp_path / "project", render.generated(load(tmp_path / "project")))
     packed = subprocess.run(
-        [sys.executable, str(CHALICE), "--package"],
+        [sys.executable, str(PROGRAM), "--package"],
         cwd=tmp_path / "project",
         capture_output=True,
         text=True,

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 
 from ops.aws.account import Account
-from ops.config.loader import StageConfig
-from ops.deploy.deployment import Deployment, subscribe_to_alarms
+from ops.deploy import alarm_subscription
 from tests.fakes import stage
 
 TOPIC = "arn:aws:sns:eu-central-1:123456789012:herald-dev-alarms"
@@ -49,9 +47,8 @@ class Mail:
 
 
 def said(mail: Mail) -> str:
-    config = StageConfig(stage(), False, 30, 10, 20, None, None, None, alarms_to=OWNER)
     account = cast(Account, SimpleNamespace(cloudformation=Wiring(), sns=mail))
-    return subscribe_to_alarms(Deployment(Path(), config, account, {}, print), OWNER)
+    return alarm_subscription.subscribe(account, stage(), OWNER)
 
 
 ONCE = f"go to {OWNER} ONCE the link in the mail from AWS was opened, within 48 hours"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ops.deploy.deployment import advice
+from ops.deploy.chalice_runner import advice
 
 
 @pytest.mark.parametrize("least", [10, 50, 100])

@@ -12,6 +12,7 @@ import yaml
 from chalicelib.settings import Limits, Persistence, Site, Spam, Stage
 from ops.config.loader import StageConfig, load
 from ops.generate import render
+from ops.generate.registered import undeclared
 from ops.naming import AwsLocation
 from tests.fakes import EVERYWHERE, channel, site, stage
 
@@ -198,16 +199,10 @@ def test_templates_hold_no_yaml_alias_and_no_account() -> None:
 
 
 def test_a_function_that_is_registered_but_not_declared_is_named_and_the_reverse() -> None:
-    declared = EVERYWHERE | {"notify_pushover"}
-    assert render.undeclared(stage(), declared) == []
-    assert render.undeclared(stage(), declared | {"extra"}) == [
-        "app.py registers extra, which chalicelib/functions.py lacks"
-    ]
-    assert render.undeclared(stage(), declared - {"destined"}) == [
-        "chalicelib/functions.py declares destined, which app.py lacks"
-    ]
-    assert render.undeclared(stage(channels=()), declared) == [
-        "app.py registers notify_pushover, which chalicelib/functions.py lacks"
+    assert undeclared({"destined"}, {"destined"}) == []
+    assert undeclared({"destined", "extra"}, {"destined", "digest"}) == [
+        "app.py registers extra, which chalicelib/functions.py lacks",
+        "chalicelib/functions.py declares digest, which app.py lacks",
     ]
 
 

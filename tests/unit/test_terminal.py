@@ -105,8 +105,8 @@ def test_where_there_is_no_room_for_columns_each_row_is_a_record() -> None:
 ELSEWHERE = {
     "terminal.py": "it is the way",
     "packages.py": "runs before anything is installed, with its own words and those of uv and pip",
-    "deploy/package_contents.py": "as a program it answers to ops/deploy/chalice_entry.py",
-    "deploy/chalice_entry.py": "a process whose output ops/deploy/deployment.py and ops/deploy/release.py read",
+    "deploy/package_contents.py": "as a program it answers to ops/deploy/lambda_zip.py",
+    "deploy/chalice_entry.py": "a process whose output ops/deploy/chalice_runner.py reads",
     "aws/github_sign_in.py": "runs in a job of the pipeline, whose log masks what it is told to",
     "local/aws": "processes whose output is a file of the local stack, or the log of a function",
 }
