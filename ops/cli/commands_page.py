@@ -21,8 +21,8 @@ Each command prints its part of this page with `--help`; `./herald --version` sa
 
 - **`--stage` alone decides where a command works.** `local` is the [local stack](local-stack.md) on this machine,
   whatever the shell holds. Any other stage of `herald.toml` is in the AWS account and region of the shell's
-  credentials. Which rights they need: [deploying](deploying.md#rights-that-the-deploying-person-needs),
-  [all others](deploying.md#rights-that-the-operators-commands-need).
+  credentials. Which rights they need: [deploying](rights.md#rights-that-the-deploying-person-needs),
+  [all others](rights.md#rights-that-the-operators-commands-need).
 - **`--json`** prints JSON on standard output, one value, or one a line where it says so. Messages for people go to
   standard error then.
 - **What destroys asks first**, or takes `--yes`.

@@ -100,7 +100,7 @@ def _looked(look: Callable[[Patient], Iterator[Finding]], it: Patient) -> Iterat
         yield from look(it)
     except (BotoCoreError, ClientError) as error:
         what = str(look.__doc__).partition(".")[0].strip()
-        rights = "docs/deploying.md, rights that the operator's commands need"
+        rights = "docs/rights.md"
         yield Finding(Level.WARNING, f"{what}: could not be looked at ({error})", rights)
 
 

@@ -1,4 +1,4 @@
-"""The table of rights in docs/deploying.md: with a row's actions its command works, and without any one of them not."""
+"""The table of rights in docs/rights.md: with a row's actions its command works, and without any one of them not."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def failed(herald: Harness) -> str:
 @pytest.mark.parametrize("command", ROWS)
 def test_a_command_needs_what_its_row_says_and_nothing_else(herald: Harness, command: str, root: Path) -> None:
     actions, do = ROWS[command]
-    documented = rows(root / "docs/deploying.md")[command]
+    documented = rows(root / "docs/rights.md")[command]
     assert set(actions) <= documented, "the page says what is needed"
     message_id = failed(herald) if command != "secrets check" else ""
     for queue in dead_letters.QUEUES:
