@@ -8,8 +8,8 @@ if not __package__:
     sys.path[0] = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 from ops import terminal
-from ops.cli.base import PROGRAM
 from ops.cli.main import main
+from ops.cli.options import PROGRAM
 
 terminal.take_over()
 main(prog_name=PROGRAM)

@@ -79,10 +79,10 @@ class Opened:
 
 def opened(root: Path, stage: str) -> Opened:
     """The stage of that name; an :class:`OpsError` for one that ``herald.toml`` lacks, or a file with mistakes."""
-    from ops.config import loader as configuration
+    from ops.config import loader
     from ops.config.loader import LOCAL
     from ops.local.ports import Ports
 
     overrides = Ports.of(os.environ).overrides() if stage == LOCAL else None
-    stages = configuration.load(root, overrides)
-    return Opened(root, stages, configuration.named(stages, stage))
+    stages = loader.load(root, overrides)
+    return Opened(root, stages, loader.named(stages, stage))

@@ -10,7 +10,7 @@ import json
 import os
 import re
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import IO, TYPE_CHECKING
 
@@ -52,6 +52,17 @@ def json_text(value: object, indent: int | None = None) -> str:
 def echo(text: str = "", *, err: bool = False) -> None:
     """Print lines; raises ``OSError`` where standard output can't be written."""
     _write(f"{printable(text)}\n", err=err)
+
+
+def echo_json(value: object) -> None:
+    """Print one JSON value on standard output."""
+    echo(json_text(value, indent=2))
+
+
+def echo_lines(texts: Mapping[str, str]) -> None:
+    """Print a line for each name, with its text."""
+    for name, text in texts.items():
+        echo(f"{name:<11} {one_line(text)}")
 
 
 def confirm(question: str) -> None:

@@ -9,26 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import boto3
 from botocore.config import Config
-from botocore.exceptions import (
-    BotoCoreError,
-    ClientError,
-    ConnectionError,
-    CredentialRetrievalError,
-    HTTPClientError,
-    InvalidRegionError,
-    LoginError,
-    NoCredentialsError,
-    NoRegionError,
-    PartialCredentialsError,
-    ProfileNotFound,
-    SSOError,
-    TokenRetrievalError,
-)
+from botocore.exceptions import ClientError
 from botocore.model import OperationModel
-from botocore.parsers import ResponseParserError
 from botocore.session import Session
 
-from ops.config import regions
+from ops.aws.error_messages import CLIENT_ERRORS, NO_REGION, UNREACHED, explain, region_mistake
 from ops.config.loader import StageConfig
 from ops.errors import OpsError
 from ops.loopback import credentials
@@ -68,63 +53,6 @@ def environment(config: StageConfig, environ: Mapping[str, str] = os.environ) ->
     }
 
 
-def explained(error: Exception) -> str:
-    """Why AWS, or the local stack, could not be asked, and what to do; empty where it was asked and said no."""
-    match error:
-        case ConnectionError() | HTTPClientError():
-            url = str(error.kwargs.get("endpoint_url") or "")
-            if url.startswith("http://"):
-                return credentials.missing(url)
-            return f"AWS can't be reached: is this machine online, and is a proxy needed (HTTPS_PROXY)? {error}"
-        case ResponseParserError():
-            return "what answered is not AWS: is a proxy, or the network's sign-in page, in between?"
-        case NoCredentialsError():
-            return f"there are no AWS credentials in this shell. {_SIGN_IN}"
-        case PartialCredentialsError():
-            return f"half of the AWS credentials is missing: {error}"
-        case ProfileNotFound():
-            there = ", ".join(Session().available_profiles) or "none"
-            return f"there is no AWS profile {error.kwargs['profile']!r}; there are: {there}. Set AWS_PROFILE to one"
-        case SSOError() | TokenRetrievalError() | LoginError():
-            return f"your AWS session is over or was never begun. Sign in, then run this again: aws sso login ({error})"
-        case CredentialRetrievalError():
-            return f"the AWS profile's credentials could not be fetched: {error}"
-        case NoRegionError():
-            return _NO_REGION
-        case InvalidRegionError():
-            return _misspelt(str(error.kwargs["region_name"]))
-        case ClientError():
-            return _REFUSALS.get(error.response["Error"]["Code"], "")
-    return ""
-
-
-UNANSWERED = (BotoCoreError, ClientError, ResponseParserError)
-"""What a client of AWS raises for whatever reason."""
-_UNREACHED = (ConnectionError, HTTPClientError)
-
-_NO_REGION = "no AWS region: set AWS_REGION, such as eu-central-1, or `region` in the AWS profile that you use"
-_SIGN_IN = "Sign in (aws sso login), or set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
-_OVER = f"the AWS credentials of this shell have expired. {_SIGN_IN} anew"
-_UNKNOWN = f"AWS doesn't know the access key of this shell, or its region isn't enabled in the account. {_SIGN_IN}"
-_UNSIGNED = "AWS refuses the signature: the secret access key is not that of the key, or this machine's clock is wrong"
-_REFUSALS = {
-    "ExpiredToken": _OVER,
-    "ExpiredTokenException": _OVER,
-    "InvalidClientTokenId": _UNKNOWN,
-    "UnrecognizedClientException": _UNKNOWN,
-    "SignatureDoesNotMatch": _UNSIGNED,
-    "InvalidSignatureException": _UNSIGNED,
-    "RequestTimeTooSkewed": _UNSIGNED,
-}
-"""By the error codes that all services have in common:
-https://docs.aws.amazon.com/STS/latest/APIReference/CommonErrors.html"""
-
-
-def _misspelt(region: str) -> str:
-    mistake = regions.mistake(region)
-    return f"AWS_REGION, or the profile's region, is {region!r}; {mistake}" if mistake else ""
-
-
 def _isolated_session() -> Session:
     nothing = {"profile": None, "config_file": os.devnull, "credentials_file": os.devnull}
     return Session(session_vars={name: (None, None, value, None) for name, value in nothing.items()})
@@ -154,17 +82,16 @@ class Account:
         """Partition, region and account; an :class:`OpsError` says what is missing."""
         region = self._session.region_name
         if not region:
-            raise OpsError(_NO_REGION)
+            raise OpsError(NO_REGION)
         try:
             identity = self.sts.get_caller_identity()
-        except UNANSWERED as error:
-            if self.endpoint and not isinstance(error, _UNREACHED):
-                why = (
-                    error.response["Error"]["Code"] if isinstance(error, ClientError) else "it doesn't talk as AWS does"
-                )
-                raise OpsError(credentials.foreign(self.endpoint, why)) from error
-            misspelt = "" if self.endpoint else _misspelt(region)
-            raise OpsError(misspelt or explained(error) or f"AWS in {region} refused: {error}") from error
+        except CLIENT_ERRORS as error:
+            if self.endpoint and not isinstance(error, UNREACHED):
+                code = error.response["Error"]["Code"] if isinstance(error, ClientError) else ""
+                reason = code or "it does not answer like AWS"
+                raise OpsError(credentials.foreign(self.endpoint, reason)) from error
+            misspelt = "" if self.endpoint else region_mistake(region)
+            raise OpsError(misspelt or str(explain(error) or f"AWS in {region} refused: {error}")) from error
         return AwsLocation(identity["Arn"].split(":")[1], region, identity["Account"])
 
     def client(self, service: str) -> Any:

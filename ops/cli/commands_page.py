@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from ops.cli.base import PROGRAM
+from ops.cli.options import PROGRAM
 
 PAGE = Path("docs/commands.md")
 _WIDTH = 100

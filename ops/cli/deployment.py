@@ -8,12 +8,10 @@ from pathlib import Path
 
 import click
 
-from ops.cli.base import AS_JSON, NOT_WELL, PROJECT, STAGE, YES, echo_json, echo_lines
+from ops.cli.exit_status import DIFFERENT, FAILED
+from ops.cli.options import AS_JSON, PROJECT, STAGE, YES
 from ops.session import opened
-from ops.terminal import confirm, echo
-
-DIFFERENT = 4
-"""Exit status of ``diff --exit-code`` where something would change."""
+from ops.terminal import confirm, echo, echo_json, echo_lines
 
 
 @click.command()
@@ -133,7 +131,7 @@ def smoke(stage: str, root: Path) -> None:
         echo("\nAdd to docs/aws-readiness.md, below What has been run on AWS:\n")
         echo(to_add(checks, it.stage, it.account.where, f"{datetime.now(UTC):%Y-%m-%d}"))
     if not all(check.well for check in checks):
-        sys.exit(NOT_WELL)
+        sys.exit(FAILED)
 
 
 @click.command()

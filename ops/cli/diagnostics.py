@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ops.cli.base import AS_JSON, NOT_WELL, PROJECT, STAGE, TOO_LATE, echo_json
+from ops.cli.exit_status import FAILED, TOO_LATE
+from ops.cli.options import AS_JSON, PROJECT, STAGE
 from ops.cli.times import When, shown
 from ops.session import Opened, opened
-from ops.terminal import echo, json_text, one_line
+from ops.terminal import echo, echo_json, json_text, one_line
 
 if TYPE_CHECKING:
     from ops.operations.logs import Line
@@ -72,7 +73,7 @@ def send(stage: str, root: Path, site: str, text: str | None, timeout: int, as_j
         echo(f"after {timeout} s its end was not known yet; later: {later}", err=True)
         sys.exit(TOO_LATE)
     if state != "delivered":
-        sys.exit(NOT_WELL)
+        sys.exit(FAILED)
 
 
 @click.command()
@@ -102,7 +103,7 @@ def doctor(stage: str, root: Path, as_json: bool) -> None:
     if as_json:
         echo_json([finding.as_json() for finding in found])
     if any(finding.level is Level.WRONG for finding in found):
-        sys.exit(NOT_WELL)
+        sys.exit(FAILED)
 
 
 def _stale(it: Opened) -> Iterator[str]:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from ops.cli.base import PROJECT, STAGE
+from ops.cli.options import PROJECT, STAGE
 from ops.session import opened
 
 

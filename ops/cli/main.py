@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from ops.cli import chalice, deployment, diagnostics, inbox, messages, policies, project, replay, secrets
-from ops.cli.base import Sections
+from ops.cli.command_group import HeraldGroup
 from ops.terminal import echo
 
 SECTIONS: dict[str, list[click.Command]] = {
@@ -54,7 +54,7 @@ def _print_version(context: click.Context, _: click.Parameter, wanted: bool) -> 
     context.exit()
 
 
-@click.group(cls=Sections, sections=SECTIONS, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=HeraldGroup, sections=SECTIONS, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option(
     "--version",
     is_flag=True,

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 from click.core import ParameterSource
 
-from ops.cli.base import AS_JSON, NOT_WELL, PROJECT, STAGE, YES, echo_json
+from ops.cli.exit_status import FAILED
+from ops.cli.options import AS_JSON, PROJECT, STAGE, YES
 from ops.cli.times import When, shown
 from ops.session import Opened, opened
-from ops.terminal import confirm, echo, one_line, progress, table
+from ops.terminal import confirm, echo, echo_json, one_line, progress, table
 
 if TYPE_CHECKING:
     from chalicelib.logic.archive import ListedMessage, StoredMessage
@@ -332,7 +333,7 @@ def erase(
     for message_id in missing:
         echo(no_message(message_id, it.stage, "neither a message nor a dead letter"), err=True)
     if missing:
-        sys.exit(NOT_WELL)
+        sys.exit(FAILED)
 
 
 def _print_whose(found: Sequence[StoredMessage], ids: Sequence[str]) -> None:
@@ -400,7 +401,7 @@ def trace(stage: str, root: Path, message_id: str, no_logs: bool, as_json: bool)
             echo(f"note: {note}", err=True)
     if found.message is None and not found.steps:
         echo(f"no log knows of it, and {no_message(message_id, it.stage)}", err=True)
-        sys.exit(NOT_WELL)
+        sys.exit(FAILED)
 
 
 def said(step: Step) -> str:

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ops.cli.base import AS_JSON, PROJECT, STAGE, echo_json
+from ops.cli.options import AS_JSON, PROJECT, STAGE
 from ops.session import opened
-from ops.terminal import table
+from ops.terminal import echo_json, table
 
 if TYPE_CHECKING:
     from ops.templates.function_policies import Statement

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import click
 
-from ops.cli.base import NOT_WELL, PROJECT
+from ops.cli.exit_status import FAILED
+from ops.cli.options import PROJECT
 from ops.terminal import echo
 
 
@@ -15,10 +16,10 @@ from ops.terminal import echo
 @PROJECT
 def render(root: Path) -> None:
     """Make every generated file from herald.toml and the manifest, and say which were changed by that."""
-    from ops.config import loader as configuration
+    from ops.config import loader
     from ops.generate import render as rendering
 
-    stages = configuration.load(root)
+    stages = loader.load(root)
     files = rendering.generated(stages) | _pages()
     written = rendering.write(root, files)
     for path in sorted(files):
@@ -27,7 +28,7 @@ def render(root: Path) -> None:
         (root / path).unlink()
         echo(f"{'deleted':<9} {path}")
     echo(f"{len(written)} of {len(files)} files written, for the stages {', '.join(sorted(stages))}.")
-    for stage in sorted(set(stages) - {configuration.LOCAL}):
+    for stage in sorted(set(stages) - {loader.LOCAL}):
         echo(f"make deploy STAGE={stage} writes the policies of {stage}: they name its account.")
 
 
@@ -42,14 +43,14 @@ def _pages() -> dict[Path, str]:
 @PROJECT
 def check(root: Path) -> None:
     """Fail when a generated file is stale, a function is undeclared, or a policy is at fault."""
-    from ops.config import loader as configuration
+    from ops.config import loader
     from ops.generate.check import mistakes
 
-    found = list(mistakes(root, configuration.load(root), _pages()))
+    found = list(mistakes(root, loader.load(root), _pages()))
     for mistake in found:
         echo(mistake, err=True)
     if found:
-        sys.exit(NOT_WELL)
+        sys.exit(FAILED)
     echo("generated files are current, functions declared, policies sound")
 
 
@@ -72,5 +73,5 @@ def pin(candidate: Path | None) -> None:
             echo(f"  | {line}")
     if moved:
         echo(f"{len(moved)} parts differ from the pinned ones. docs/ministack-pin.md says how to go on.", err=True)
-        sys.exit(NOT_WELL)
+        sys.exit(FAILED)
     echo("Every part of MiniStack that the local AWS extends is as it was pinned.")

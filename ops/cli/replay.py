@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ops.cli.base import AS_JSON, NOT_WELL, PROJECT, STAGE, echo_json
+from ops.cli.exit_status import FAILED
 from ops.cli.messages import CURSOR, IDS, MOST, print_page, selection, some_pages
+from ops.cli.options import AS_JSON, PROJECT, STAGE
 from ops.cli.times import When
 from ops.session import opened
-from ops.terminal import echo, one_line, progress
+from ops.terminal import echo, echo_json, one_line, progress
 
 if TYPE_CHECKING:
     from ops.operations import RedriveResult, Replayed
@@ -122,7 +123,7 @@ def _each(ids: Sequence[str], do: Callable[[str], Replayed], as_json: bool, what
         for text in errors.values():
             echo(text, err=True)
     if errors:
-        sys.exit(NOT_WELL)
+        sys.exit(FAILED)
 
 
 def _said(one: Replayed) -> str:
@@ -143,4 +144,4 @@ def _say_fed(fed: RedriveResult, as_json: bool) -> None:
         for error in fed.errors:
             echo(error, err=True)
     if fed.errors or fed.left:
-        sys.exit(NOT_WELL)
+        sys.exit(FAILED)

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import click
 
-from ops.cli.base import AS_JSON, NOT_WELL, PROJECT, STAGE, echo_json
+from ops.cli.exit_status import FAILED
+from ops.cli.options import AS_JSON, PROJECT, STAGE
 from ops.session import opened
-from ops.terminal import ask_hidden, echo, one_line
+from ops.terminal import ask_hidden, echo, echo_json, one_line
 
 
 @click.group()
@@ -78,4 +79,4 @@ def check(stage: str, root: Path, as_json: bool) -> None:
             ]
             echo(f"{one.channel:<12} {one_line('; '.join(said)) or f'well{left}'}")
     if not all(one.is_well for one in found):
-        sys.exit(NOT_WELL)
+        sys.exit(FAILED)

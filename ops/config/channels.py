@@ -19,7 +19,8 @@ from chalicelib.logic.mail import PLACEHOLDERS
 from chalicelib.logic.webhooks import WebhookMistake, check_template
 from chalicelib.settings import Channel, Options
 from ops.config.email_addresses import Sender, address, covers, identity, sender
-from ops.config.table import Table, WebAddress
+from ops.config.table import Table
+from ops.config.web_addresses import WebAddress
 
 RESERVED = ("deployed", "functions", "spam")
 """Names below a stage's path in Parameter Store that no channel may have."""

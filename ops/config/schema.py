@@ -14,7 +14,8 @@ from chalicelib.settings import Digest, Persistence, Spam
 from chalicelib.texts import FALLBACK, LANGUAGES
 from ops.config import regions
 from ops.config.extensions import GrantTable, RuleTable, SubscriberTable
-from ops.config.table import Table, WebAddress, is_loopback, web_address
+from ops.config.table import Table
+from ops.config.web_addresses import WebAddress, is_loopback, web_address
 from ops.naming import MAX_CANARY_HOURS
 
 _DAYS = 3650

@@ -167,7 +167,7 @@ class Inbox:
                 raise
             except Exception as error:
                 self._connected = None
-                if found := words.trouble(error, self.shell.stage):
+                if found := words.trouble(error):
                     raise TroubleError(found) from error
                 raise
 

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
-
-from botocore import exceptions as aws
-from botocore.exceptions import ClientError
 
 from chalicelib.adapters.aws import ServiceError
 from chalicelib.errors import HeraldError
 from chalicelib.logic.archive import MessageState
 from chalicelib.logic.delivery_types import State
 from chalicelib.logic.spam import Signal
-from ops.config.loader import LOCAL
+from ops.aws.error_messages import CLIENT_ERRORS, error_code, explain
 from ops.errors import OpsError
 from ops.operations import Replayed
 
@@ -110,119 +106,22 @@ class Trouble:
     """The name that AWS or its SDK has for it."""
 
 
-_EXPIRED = {"ExpiredToken", "ExpiredTokenException", "RequestExpired", "TokenRefreshRequired"}
-_UNKNOWN = {
-    "UnrecognizedClientException",
-    "InvalidClientTokenId",
-    "InvalidSignatureException",
-    "SignatureDoesNotMatch",
-    "InvalidAccessKeyId",
-    "IncompleteSignature",
-    "MissingAuthenticationToken",
-    "AuthFailure",
-}
-_DENIED = {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "OptInRequired"}
-_THROTTLED = {
-    "Throttling",
-    "ThrottlingException",
-    "ThrottledException",
-    "ProvisionedThroughputExceededException",
-    "RequestLimitExceeded",
-    "TooManyRequestsException",
-    "SlowDown",
-}
-"""Codes that all services share, and DynamoDB's own:
-https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Programming.Errors.html"""
-_MISSING = {"ResourceNotFoundException", "ParameterNotFound"}
-_SIGN_IN_AGAIN = (aws.UnauthorizedSSOTokenError, aws.SSOTokenLoadError, aws.TokenRetrievalError, aws.SSOError)
-_UNREACHABLE = (aws.HTTPClientError, aws.ConnectionError)
+_AFTERWARDS = (
+    "Then try again here. After a change of the shell's environment, stop this command (Ctrl-C) and start it again."
+)
 
 
-def trouble(error: Exception, stage: str) -> Trouble | None:
-    """What to say of an error of AWS, or of Herald's; None for a mistake in the code."""
-    local = stage == LOCAL
-    for cause in _causes(error):
-        code = _code(cause)
-        if code in _EXPIRED or isinstance(cause, _SIGN_IN_AGAIN):
-            return Trouble(
-                "Your sign-in to AWS has expired",
-                "Sign in again in a terminal (aws sso login, or as you did before), then try again here."
-                " Keys that stand in the environment must be renewed there: stop this command with Ctrl-C and start"
-                " it from a shell that has the new ones.",
-                code or type(cause).__name__,
-            )
-        if isinstance(cause, (aws.NoCredentialsError, aws.PartialCredentialsError, aws.CredentialRetrievalError)):
-            return Trouble(
-                "There are no AWS credentials",
-                "In a terminal, sign in (aws sso login, or access keys by aws configure), then try again here. If you"
-                " use a profile other than the default one, stop this command with Ctrl-C and start it with"
-                " AWS_PROFILE set.",
-                type(cause).__name__,
-            )
-        if isinstance(cause, (aws.ProfileNotFound, aws.NoRegionError, aws.InvalidRegionError)):
-            return Trouble(
-                "AWS is not set up in this shell",
-                f"{cause}. Stop this command with Ctrl-C, set AWS_PROFILE or AWS_REGION, and start it again.",
-                type(cause).__name__,
-            )
-        if code in _UNKNOWN:
-            return Trouble(
-                "AWS does not know your credentials",
-                "They are wrong, deleted, or of another partition. Look at them in a terminal with: aws sts"
-                " get-caller-identity",
-                code,
-            )
-        if code == "RequestTimeTooSkewed":
-            return Trouble("The clock of this machine is wrong", "Set it, then try again here.", code)
-        if code in _DENIED:
-            return Trouble(
-                "Your AWS identity may not do this",
-                "It may not do what this page just asked for. docs/inbox.md lists the permissions that the inbox"
-                " needs; who looks after the account can grant them.",
-                code,
-            )
-        if code in _THROTTLED:
-            return Trouble(
-                "AWS asks for a pause", "Too much was asked for at once. Wait a few seconds, then try again.", code
-            )
-        if code in _MISSING:
-            start = "make run" if local else f"make deploy STAGE={stage}"
-            where = "" if local else " Or the shell's credentials or region are those of another account or region."
-            return Trouble(
-                f"Stage {stage} is not there",
-                f"Its table or one of its functions is missing. If it was never deployed: {start}.{where}",
-                code,
-            )
-        if isinstance(cause, _UNREACHABLE):
-            advice = (
-                "Start it in another terminal with: make run. Then try again here."
-                if local
-                else "Look at this machine's network, and at the region. Then try again here."
-            )
-            return Trouble(
-                "The local stack does not answer" if local else "AWS does not answer", advice, type(cause).__name__
-            )
-        if isinstance(cause, OpsError):
-            return Trouble("It could not be done", str(cause))
-    # The innermost knows best.
-    for cause in reversed(list(_causes(error))):
-        if code := _code(cause):
-            return Trouble("AWS refused", "Try again; if it stays so, look up the name below.", code)
-        if isinstance(cause, aws.BotoCoreError):
-            advice = "Try again; if it stays so, look up the name below."
-            return Trouble("AWS could not be asked", advice, type(cause).__name__)
-        if isinstance(cause, HeraldError):
-            return Trouble("It could not be done", f"{cause}. Try again.", type(cause).__name__)
+def trouble(error: Exception) -> Trouble | None:
+    """What to say about an error of AWS, or of Herald's; None for a mistake in the code."""
+    if explanation := explain(error):
+        reason = explanation.reason[0].upper() + explanation.reason[1:]
+        return Trouble(reason, f"{explanation.advice}. {_AFTERWARDS}".removeprefix(". "), explanation.code)
+    if isinstance(error, OpsError):
+        return Trouble("It could not be done", str(error))
+    cause = error.__cause__ or error
+    if isinstance(cause, (ServiceError, *CLIENT_ERRORS)):
+        advice = "Try again. If it stays so, look up the name below."
+        return Trouble("AWS refused, or did not answer", advice, error_code(cause) or type(cause).__name__)
+    if isinstance(error, HeraldError):
+        return Trouble("It could not be done", f"{error}. Try again.", type(error).__name__)
     return None
-
-
-def _causes(error: BaseException | None) -> Iterator[BaseException]:
-    while error is not None:
-        yield error
-        error = error.__cause__
-
-
-def _code(error: BaseException) -> str:
-    if isinstance(error, ClientError):
-        return str(error.response.get("Error", {}).get("Code", ""))
-    return error.code if isinstance(error, ServiceError) else ""

@@ -19,8 +19,9 @@ from typing import Any
 from chalice.cli.factory import CLIFactory
 from chalice.local import ChaliceRequestHandler, LocalDevServer
 
-from ops.deploy.project_copy import Changes, mirror
+from ops.deploy.project_copy import mirror
 from ops.errors import OpsError
+from ops.local.source_changes import Changes
 from ops.loopback import HOST, listen
 from ops.loopback.guard import FOREIGN_HOST, is_loopback
 
@@ -80,11 +81,11 @@ def prepare(copy: Path) -> None:
     copy.mkdir(parents=True, exist_ok=True)
     mirror(Path.cwd(), copy)
     sys.path.insert(0, str(copy))
-    from ops.config import loader as configuration
+    from ops.config import loader
     from ops.generate import render
     from ops.local.ports import Ports
 
-    render.write(copy, render.generated(configuration.load(copy, Ports.of(os.environ).overrides())))
+    render.write(copy, render.generated(loader.load(copy, Ports.of(os.environ).overrides())))
     os.chdir(copy)
 
 

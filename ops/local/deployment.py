@@ -68,7 +68,7 @@ def deploy(root: Path, copy: Path, name: str, say: Callable[[str], None]) -> dic
     mirror(root, copy)
     sys.path.insert(0, str(copy))
     from ops.aws.account import account_of, environment
-    from ops.config import loader as configuration
+    from ops.config import loader
     from ops.deploy.deployment import Deployment
     from ops.deploy.deployment import deploy as deploy_stage
     from ops.deploy.endpoints import addresses
@@ -77,8 +77,8 @@ def deploy(root: Path, copy: Path, name: str, say: Callable[[str], None]) -> dic
     from ops.loopback import credentials
 
     ports, pushover = Ports.of(os.environ), Pushover.of(os.environ)
-    stages = configuration.load(copy, ports.overrides(real_pushover=pushover.real))
-    config, local = configuration.named(stages, name), stages[configuration.LOCAL]
+    stages = loader.load(copy, ports.overrides(real_pushover=pushover.real))
+    config, local = loader.named(stages, name), stages[loader.LOCAL]
     account = account_of(local)
     # Where plain `chalice local` looks for them, when it is run in the copy.
     keys = copy / credentials.file_name(ports.aws)

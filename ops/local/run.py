@@ -9,10 +9,10 @@ import threading
 from pathlib import Path
 from types import FrameType
 
-from ops.deploy.project_copy import Changes
 from ops.errors import OpsError
 from ops.local.log_follower import Steps
 from ops.local.ports import AWS_PORT, WEB_PORT, Ports
+from ops.local.source_changes import Changes
 from ops.local.stack import LocalStack, Pushover
 from ops.terminal import echo
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from types import TracebackType
 
 from ops.aws.account import account_of
-from ops.config import loader as configuration
+from ops.config import loader
 from ops.config.loader import LOCAL, StageConfig
 from ops.errors import OpsError
 from ops.local.ports import Ports
@@ -68,7 +68,7 @@ class LocalStack:
 
     def config(self, stage: str = LOCAL) -> StageConfig:
         """A stage as this stack runs it."""
-        return configuration.named(self._stages(self.root), stage)
+        return loader.named(self._stages(self.root), stage)
 
     def __enter__(self) -> LocalStack:
         self.ports.claim()
@@ -178,7 +178,7 @@ class LocalStack:
 
     def _stages(self, root: Path) -> dict[str, StageConfig]:
         overrides = replace(self.ports.overrides(), real_pushover=self._pushover.real)
-        return configuration.load(root, overrides)
+        return loader.load(root, overrides)
 
     def _start(self, *processes: Process) -> None:
         self._processes.extend(processes)

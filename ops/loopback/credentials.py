@@ -54,9 +54,9 @@ def port_of(endpoint: str) -> int:
     return urlsplit(endpoint).port or 80
 
 
-def missing(endpoint: str) -> str:
-    """What to say where no local AWS answers at this address."""
-    return f"no local stack at {urlsplit(endpoint).netloc}. Start it: make run. For another port, set HERALD_AWS_PORT"
+def missing(endpoint: str) -> tuple[str, str]:
+    """What is wrong where no local AWS answers at this address, and what to do."""
+    return f"no local stack at {urlsplit(endpoint).netloc}", "Start it: make run. For another port, set HERALD_AWS_PORT"
 
 
 def foreign(endpoint: str, why: str) -> str:
@@ -77,4 +77,6 @@ def keys(endpoint: str) -> dict[str, str]:
         with socket.socket() as probe:
             probe.settimeout(5)
             is_taken = probe.connect_ex((HOST, port)) == 0
-        raise OpsError(foreign(endpoint, "it left no keys here") if is_taken else missing(endpoint)) from None
+        raise OpsError(
+            foreign(endpoint, "it left no keys here") if is_taken else ". ".join(missing(endpoint))
+        ) from None

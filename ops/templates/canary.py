@@ -11,7 +11,7 @@ from typing import Any
 from chalicelib.functions import CANARY_ARRIVED, SUCCESS
 from chalicelib.logic.event_kinds import KIND_CANARY
 from chalicelib.settings import Stage
-from ops.templates import common_resources as templates
+from ops.templates.common_resources import event_rule, invoke_permission, local_arn
 
 NO_CANARY: dict[str, Any] = {
     "Records": {"Sns": {"MessageAttributes": {"kind": {"Value": [{"anything-but": [KIND_CANARY]}, {"exists": False}]}}}}
@@ -28,13 +28,13 @@ def resources(stage: Stage, rule_dead_letters: str) -> dict[str, Any]:
     """The rule and the permission by which it runs ``on_success``."""
     on_success = stage.function("on_success")
     return {
-        "CanaryRule": templates.rule(
+        "CanaryRule": event_rule(
             stage.bus,
             rule(stage),
             "Canaries that got through; the alarm canary-missing watches how often it runs",
             {"source": ["lambda"], "detail": {**SUCCESS, "responsePayload": CANARY_ARRIVED}},
-            ("on_success", templates.here("lambda", f"function:{on_success}")),
+            ("on_success", local_arn("lambda", f"function:{on_success}")),
             {"Ref": rule_dead_letters},
         ),
-        "CanaryPermission": templates.permission(on_success, "events", {"Fn::GetAtt": ["CanaryRule", "Arn"]}),
+        "CanaryPermission": invoke_permission(on_success, "events", {"Fn::GetAtt": ["CanaryRule", "Arn"]}),
     }

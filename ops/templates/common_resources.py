@@ -1,4 +1,4 @@
-"""Resources of CloudFormation that more than one part of the wiring template needs."""
+"""What several parts of the wiring template need: a rule of the bus, and the permission to invoke a function."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from typing import Any
 from ops.naming import PSEUDO_PARAMETERS
 
 
-def here(service: str, resource: str) -> dict[str, str]:
-    """The ARN of a resource of the stack's own account and region."""
+def local_arn(service: str, resource: str) -> dict[str, str]:
+    """The ARN of a resource in the stack's own account and region."""
     return {"Fn::Sub": PSEUDO_PARAMETERS.arn(service, resource)}
 
 
-def rule(
+def event_rule(
     bus: str, name: str, description: str, pattern: dict[str, Any], target: tuple[str, Any], dead_letters: Any
 ) -> dict[str, Any]:
-    """A rule with one target, given as its id and its ARN; what the target could not be given is kept."""
+    """A rule with one target, given by its id and ARN, and a queue for events that the target could not get."""
     target_id, arn = target
     return {
         "Type": "AWS::Events::Rule",
@@ -29,8 +29,8 @@ def rule(
     }
 
 
-def permission(function: str, service: str, source: Any) -> dict[str, Any]:
-    """The permission by which a service runs a function on behalf of one resource, given by its ARN."""
+def invoke_permission(function: str, service: str, source: Any) -> dict[str, Any]:
+    """The permission for a service to invoke a function on behalf of one resource, given by its ARN."""
     return {
         "Type": "AWS::Lambda::Permission",
         "Properties": {

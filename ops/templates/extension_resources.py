@@ -9,7 +9,7 @@ from chalicelib.logic import event_kinds
 from chalicelib.settings import Stage
 from ops.config.extensions import Extensions, GrantTable, RuleTable, SubscriberTable
 from ops.naming import PSEUDO_PARAMETERS, AwsLocation, logical, prefix
-from ops.templates import common_resources as templates
+from ops.templates.common_resources import event_rule, invoke_permission, local_arn
 from ops.templates.function_policies import VERSION
 
 SUCCESS = "Success"
@@ -81,17 +81,17 @@ def _rule_resources(name: str, rule: RuleTable, stage: Stage, dead_letters: Any)
     target = (name, {"Fn::Sub": rule.to.arn(PSEUDO_PARAMETERS)})
     described = f"The owner's rule {name}"
     found = {
-        key: templates.rule(stage.bus, rule_name(name, stage), described, pattern(rule), target, dead_letters),
+        key: event_rule(stage.bus, rule_name(name, stage), described, pattern(rule), target, dead_letters),
     }
     if rule.to.service == "lambda":
-        found[f"PermissionOf{key}"] = templates.permission(rule.to.name, "events", {"Fn::GetAtt": [key, "Arn"]})
+        found[f"PermissionOf{key}"] = invoke_permission(rule.to.name, "events", {"Fn::GetAtt": [key, "Arn"]})
     return found
 
 
 def _subscriber_resources(name: str, subscriber: SubscriberTable, stage: Stage, dead_letters: Any) -> dict[str, Any]:
     """The subscription and, for a function, the permission to run it; queues: ``extension_policies.py``."""
     key = logical("subscriber", name)
-    topic = templates.here("sns", stage.topic)
+    topic = local_arn("sns", stage.topic)
     wanted = {"site": list(subscriber.site), "kind": list(subscriber.kind)}
     wanted = {attribute: values for attribute, values in wanted.items() if values}
     found: dict[str, Any] = {
@@ -108,7 +108,7 @@ def _subscriber_resources(name: str, subscriber: SubscriberTable, stage: Stage, 
         }
     }
     if subscriber.to.service == "lambda":
-        found[f"PermissionOf{key}"] = templates.permission(subscriber.to.name, "sns", topic)
+        found[f"PermissionOf{key}"] = invoke_permission(subscriber.to.name, "sns", topic)
     return found
 
 

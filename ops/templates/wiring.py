@@ -14,8 +14,7 @@ from chalicelib.functions import RETRIES_OVER, FunctionSpec, Resource, functions
 from chalicelib.settings import Stage
 from ops.config.extensions import Extensions
 from ops.templates import alarms, canary, extension_resources
-from ops.templates import common_resources as templates
-from ops.templates.common_resources import here
+from ops.templates.common_resources import event_rule, invoke_permission, local_arn
 
 RULE_DEAD_LETTERS = "RuleDeadLettersArn"
 """The parameter with the queue for events that a rule or its function could not handle."""
@@ -100,7 +99,7 @@ def _event_invoke_config(spec: FunctionSpec, stage: Stage) -> dict[str, Any]:
         properties["MaximumEventAgeInSeconds"] = stage.persistence.lambda_age
     match spec.outcome_to:
         case Resource.BUS:
-            bus = {"Destination": here("events", f"event-bus/{stage.bus}")}
+            bus = {"Destination": local_arn("events", f"event-bus/{stage.bus}")}
             properties["DestinationConfig"] = {"OnSuccess": bus, "OnFailure": bus}
         case Resource.RULE_DEAD_LETTERS:
             properties["DestinationConfig"] = {"OnFailure": {"Destination": {"Ref": RULE_DEAD_LETTERS}}}
@@ -108,19 +107,19 @@ def _event_invoke_config(spec: FunctionSpec, stage: Stage) -> dict[str, Any]:
 
 
 def _rule(spec: FunctionSpec, stage: Stage) -> dict[str, Any]:
-    return templates.rule(
+    return event_rule(
         stage.bus,
         stage.function(spec.name),
         f"Outcomes that {spec.name} is told of",
         {"source": ["lambda"], "detail": spec.trigger.pattern},
-        (spec.name, here("lambda", f"function:{stage.function(spec.name)}")),
+        (spec.name, local_arn("lambda", f"function:{stage.function(spec.name)}")),
         {"Ref": RULE_DEAD_LETTERS},
     )
 
 
 def _failed_events(stage: Stage) -> dict[str, Any]:
     """Nothing that a visitor sent may exist only in a log line: what `destined` could not even store is kept here."""
-    return templates.rule(
+    return event_rule(
         stage.bus,
         f"{stage.bus}-failed-events",
         "Keeps every event whose retries are over",
@@ -141,7 +140,7 @@ def _directory_entry(spec: FunctionSpec, stage: Stage) -> dict[str, Any]:
             "Name": f"{stage.parameters}/functions/{spec.name}",
             "Type": "String",
             "Description": f"Where {spec.name} is, for programs that are granted it",
-            "Value": here("lambda", f"function:{stage.function(spec.name)}"),
+            "Value": local_arn("lambda", f"function:{stage.function(spec.name)}"),
         },
     }
 
@@ -157,4 +156,4 @@ def _function_url(spec: FunctionSpec, stage: Stage) -> dict[str, Any]:
 
 def _permission(spec: FunctionSpec, stage: Stage) -> dict[str, Any]:
     source = {"Fn::GetAtt": [f"{_logical(spec.name)}Rule", "Arn"]}
-    return templates.permission(stage.function(spec.name), "events", source)
+    return invoke_permission(stage.function(spec.name), "events", source)

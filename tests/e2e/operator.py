@@ -13,8 +13,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from ops.aws.account import environment
-from ops.cli.base import PROGRAM
 from ops.cli.main import main
+from ops.cli.options import PROGRAM
 from ops.local.ports import AWS_PORT, WEB_PORT, Ports
 from tests.e2e.conftest import free_ports
 from tests.e2e.harness import Harness

@@ -87,7 +87,7 @@ def test_a_stack_that_ends_later_is_told_on_the_page(silent: socket.socket) -> N
         with person(address) as client:
             answer = client.get("/")
             assert answer.status_code == 503
-            assert "no local stack" in answer.text
+            assert "No local stack" in answer.text
             assert "make run" in answer.text
             assert "server" not in answer.headers
         process.send_signal(signal.SIGINT)

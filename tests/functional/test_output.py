@@ -21,11 +21,12 @@ PROGRAM = f"""
 import sys
 import click
 from ops import terminal
-from ops.cli.base import Commands, echo_json
+from ops.cli.command_group import HeraldGroup
+from ops.terminal import echo_json
 
 terminal.take_over()
 
-@click.group(cls=Commands)
+@click.group(cls=HeraldGroup)
 def group():
     pass
 

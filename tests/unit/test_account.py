@@ -22,7 +22,8 @@ from botocore.exceptions import (
 )
 from botocore.parsers import ResponseParserError
 
-from ops.aws.account import account_of, environment, explained
+from ops.aws.account import account_of, environment
+from ops.aws.error_messages import explain
 from ops.config.loader import StageConfig
 from ops.loopback import credentials
 from ops.naming import AwsLocation
@@ -159,20 +160,21 @@ LOCAL = "http://127.0.0.1:5566/"
         (refusal("ExpiredTokenException"), "have expired. Sign in"),
         (refusal("InvalidClientTokenId"), "doesn't know the access key"),
         (refusal("SignatureDoesNotMatch"), "or this machine's clock is wrong"),
-        (refusal("AccessDenied"), ""),
+        (refusal("AccessDenied"), "may not do this. Ask for the right: docs/deploying.md"),
+        (refusal("InternalServerError"), ""),
         (ProfileNotFound(profile="of-nobody"), "there is no AWS profile 'of-nobody'; there are: "),
         (NoRegionError(), "no AWS region: set AWS_REGION, such as eu-central-1"),
         (InvalidRegionError(region_name="eu_central-1"), "did you mean eu-central-1?"),
-        (EndpointConnectionError(endpoint_url=AWS), "AWS can't be reached: is this machine online"),
-        (ConnectTimeoutError(endpoint_url=AWS), "AWS can't be reached: is this machine online"),
+        (EndpointConnectionError(endpoint_url=AWS), "AWS can't be reached. Is this machine online"),
+        (ConnectTimeoutError(endpoint_url=AWS), "AWS can't be reached. Is this machine online"),
         (ReadTimeoutError(endpoint_url=LOCAL), "no local stack at 127.0.0.1:5566. Start it: make run"),
-        (ResponseParserError("m"), "what answered is not AWS: is a proxy"),
+        (ResponseParserError("m"), "what answered is not AWS. Is a proxy"),
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, Exception) else "",
 )
 def test_why_aws_could_not_be_asked_is_one_sentence_with_what_to_do(error: Exception, said: str) -> None:
-    assert said in explained(error)
-    assert bool(said) is bool(explained(error))
+    assert said in str(explain(error) or "")
+    assert bool(said) is (explain(error) is not None)
 
 
 def test_every_call_of_s3_names_the_account_that_the_bucket_must_be_of(shell: dict[str, str], endpoint: str) -> None:

@@ -15,9 +15,10 @@ from botocore.exceptions import ClientError
 from click.testing import CliRunner
 
 from chalicelib.errors import InvalidRequestError, StoreError
-from ops.cli.base import PROGRAM, Commands
+from ops.cli.command_group import HeraldGroup
 from ops.cli.commands_page import PAGE, document
 from ops.cli.main import main
+from ops.cli.options import PROGRAM
 from ops.errors import OpsError
 
 
@@ -123,8 +124,8 @@ def test_a_stage_that_there_is_not_is_named_with_those_that_there_are(root: Path
     [
         (OpsError("start it with: make run"), "start it with: make run"),
         (
-            ClientError({"Error": {"Code": "AccessDenied", "Message": "no"}}, "Query"),
-            "AWS refused or did not answer: An error occurred (AccessDenied) when calling the Query operation: no",
+            ClientError({"Error": {"Code": "Odd", "Message": "no"}}, "Query"),
+            "AWS refused or did not answer: An error occurred (Odd) when calling the Query operation: no",
         ),
         (StoreError("Throttled"), "the message table did not answer: Throttled"),
         (
@@ -135,7 +136,7 @@ def test_a_stage_that_there_is_not_is_named_with_those_that_there_are(root: Path
     ],
 )
 def test_what_a_person_can_mend_is_one_message_and_status_1(error: Exception, said: str) -> None:
-    @click.group(cls=Commands)
+    @click.group(cls=HeraldGroup)
     def group() -> None:
         pass
 
@@ -148,7 +149,7 @@ def test_what_a_person_can_mend_is_one_message_and_status_1(error: Exception, sa
 
 
 def test_a_mistake_in_the_code_is_not_hidden() -> None:
-    @click.group(cls=Commands)
+    @click.group(cls=HeraldGroup)
     def group() -> None:
         pass
 

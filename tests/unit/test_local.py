@@ -17,10 +17,11 @@ from botocore.stub import Stubber
 
 from ops.aws.account import Account
 from ops.config.loader import EXAMPLE
-from ops.deploy.project_copy import Changes, mirror
+from ops.deploy.project_copy import mirror
 from ops.errors import OpsError, short_traceback
 from ops.local.log_follower import Steps, told
 from ops.local.ports import Ports
+from ops.local.source_changes import Changes
 from tests.fakes import stage
 
 Stubbed = Callable[[str], tuple[Any, Stubber]]
