@@ -68,12 +68,13 @@ def record(root: Path, site: str = "default") -> dict[str, Any]:
 
 def notification(channel: str) -> dict[str, Any]:
     """A request to a notifier."""
-    text = "\n".join(f"{name}: {value}" for name, value in FIELDS.items())
     return {
         "version": 1,
         "id": MESSAGE_ID,
-        "title": "New /contact submission received",
-        "message": text,
+        "title": "New message: www.example.com",
+        "message": FIELDS["message"],
+        "fields": [{"name": name, "value": value} for name, value in FIELDS.items()],
+        "site": "www.example.com",
         "timestamp": int(time.time()),
         "channel": channel,
     }

@@ -183,6 +183,7 @@ class Container:
             now=self.now,
             give_up=self.stage.persistence.give_up,
             on_recorded=self._count_outcome,
+            stage=self.stage.name,
         )
 
     def _count_outcome(self, message: Message, channel: str, delivery: Delivery) -> None:

@@ -32,6 +32,10 @@ class Channel:
     url: str
     """Where the provider's API answers; empty for AWS's own services."""
     options: Options = field(default_factory=dict)
+    title: str = ""
+    """How its notifications of messages are titled, with placeholders; empty for the site's own way."""
+    body: str = ""
+    """How their text is laid out, likewise."""
 
     def texts(self, option: str) -> tuple[str, ...]:
         """The texts of an option that holds one or a list of them; none where it is empty or not set."""
@@ -98,6 +102,12 @@ class Site:
     spam: Spam
     origins_in: str = ""
     """The table of ``herald.toml`` that names the origins; empty where the one of ``thanks`` is taken for them."""
+    title: str = ""
+    """How notifications of its messages are titled, with placeholders; empty for the usual title."""
+    body: str = ""
+    """How their text is laid out, likewise."""
+    one_of_many: bool = False
+    """Whether its stage has other sites, so that a notification must say by its name which one it is of."""
 
 
 @dataclass(frozen=True, slots=True)

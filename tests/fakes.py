@@ -46,7 +46,6 @@ def mail_channel(name: str = "email", **options: str | tuple[str, ...]) -> Chann
         "from": "Herald <herald@example.com>",
         "from_address": "herald@example.com",
         "to": ("owner@example.org",),
-        "subject": "",
         "configuration_set": "",
         "identities": ("example.com",),
     }

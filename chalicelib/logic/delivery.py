@@ -167,7 +167,8 @@ class _Run:
                 return
             self.worked = True
             self.deliveries[name] = claimed
-            request = notification.from_contact(self._message)
+            dependencies = self._dependencies
+            request = notification.from_contact(self._message, dependencies.site, channel, dependencies.stage)
             outcome = attempt(notifier, request, claimed, channel, self._dependencies.now)
             self._record(name, claimed, outcome)
         elif delivery is not recorded:

@@ -197,3 +197,5 @@ class DeliveryDependencies:
     """Seconds after which a message is not tried any more."""
     on_recorded: Callable[[Message, str, Delivery], None] = lambda message, channel, delivery: None
     """Called with each outcome of a channel, once it is recorded."""
+    stage: str = ""
+    """The stage's name, for the command that shows a message whole."""

@@ -1,101 +1,86 @@
 """What a notification says as an e-mail: its subject, its two parts, and the address that an answer goes to.
 
 Everything that a visitor typed is text here and nothing else: it makes no header, no markup, no link, and no line that
-looks like one of ours.
+looks like one of ours. No line of either part is longer than SMTP carries.
 """
 
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Iterator
-from contextlib import suppress
 
-from chalicelib.logic.notification import Notification, cut
+from chalicelib.logic.notification import Notification
+from chalicelib.logic.notification_text import ID, MESSAGE, RECEIVED, Parts, fitted
+from chalicelib.logic.plain_text import cut, one_line
+from chalicelib.logic.provider_limits import SES_LINE, SES_SUBJECT
 
 MAX_SUBJECT = 200
 """Characters of a subject."""
-MAX_WORD = 80
-"""Characters that one placeholder of a subject may become."""
-MAX_NAME = 200
-"""Characters that the name of a form's own field shows."""
-FIELDS = ("source", "name", "email", "subject")
-PLACEHOLDERS = ("title", "id", *FIELDS)
-"""What ``{…}`` in a subject may stand for."""
+BY_HAND = "Answer by hand: Amazon SES can't carry this address, so a reply to this mail would not reach its sender."
 
-_LABELS = {"source": "Source", "name": "Name", "email": "Email", "subject": "Subject", "message": "Message"}
-_PLACEHOLDER = re.compile(rf"\{{({'|'.join(PLACEHOLDERS)})\}}")
-# C0 and C1 without tab and line feed, and lone surrogates: none of them is text, and no encoding carries the latter.
-_NO_TEXT = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
-# They reorder what stands around them; in a subject that would be the words of others.
-_REORDERING = re.compile(r"[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
-_LINE_BREAK = re.compile(r"\r\n|[\r\x0b\x0c\x85\u2028\u2029]")
-# A line break as markup: not every mail program keeps those of the text.
-_ESCAPED = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#x27;", "\n": "<br>"})
-_INDENT = "    "
+_ESCAPED = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#x27;"})
 
-# RFC 5322, 3.2.3 (dot-atom), with the lengths of RFC 5321, 4.5.3.1. Quoted local parts are left out: they may hold
-# what ends or splits an address elsewhere.
-_LOCAL = re.compile(r"(?=.{1,64}\Z)[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?:\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*")
+# RFC 5322, 3.2.3 (dot-atom) and 3.2.4 (quoted-string), with the lengths of RFC 5321, 4.5.3.1.
+_LOCAL = re.compile(
+    r"(?=.{1,64}\Z)(?:[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?:\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*"
+    r'|"(?:[ !#-\[\]-~]|\\[ -~])+")'
+)
 _DOMAIN = re.compile(r"(?=.{1,253}\Z)(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?")
 _LONGEST_ADDRESS = 254
 
 
-def subject(notification: Notification, template: str = "") -> str:
-    """One line of at most :data:`MAX_SUBJECT` characters: the title, or the owner's ``template`` with its placeholders.
-
-    A placeholder becomes at most :data:`MAX_WORD` characters, and what it becomes is not looked at again. What comes of
-    no form, such as an alarm, has nothing for a template to show, and is called by its title.
-    """
-    if not notification.fields:
-        template = ""
-    said = {"title": notification.title, "id": notification.id, **dict.fromkeys(FIELDS, "")}
-    said |= {name: value for name, value in notification.fields if name in FIELDS}
-    filled = _PLACEHOLDER.sub(lambda found: cut(_one_line(said[found[1]]), MAX_WORD), template)
-    return cut(_one_line(filled) or _one_line(notification.title) or "Message", MAX_SUBJECT)
+def subject(notification: Notification) -> str:
+    """The title as one line of at most :data:`MAX_SUBJECT` characters, whose encoded form any server carries."""
+    return fitted(
+        one_line(notification.title) or MESSAGE, lambda part: len(part) <= MAX_SUBJECT and SES_SUBJECT.fits(part)
+    )
 
 
 def text(notification: Notification) -> str:
-    """The plain part: a line for each field, the message whole and last.
-
-    A further line of a field is indented, so that nobody forges a field; below the message nothing is ours.
-    """
-    lines = [f"{label}: {value}" for label, value in _about(notification)]
-    for label, value in _shown(notification):
-        first, *rest = value.split("\n")
-        lines += [f"{label}:", *(_INDENT + line for line in (first, *rest))] if rest else [f"{label}: {first}"]
-    said = _said(notification)
-    return "\n".join([*lines, "", said] if said else lines) + "\n"
+    """The plain part: the notification's text, with nothing cut, and below it the facts about the mail."""
+    parts = Parts(notification, SES_LINE.room)
+    about = [*(f"{label}: {value}" for label, value in _about(parts)), *_by_hand(notification)]
+    return "\n\n".join(filter(None, (parts.composed(), "\n".join(about)))) + "\n"
 
 
 def html(notification: Notification, heading: str) -> str:
-    """The HTML part: the same as the plain one, as a list of names and values.
+    """The HTML part: the same as the plain one, in the same order.
 
-    It sets no colours, so that a reader's own hold, dark ones as well. Each value finds its own direction.
+    It sets no colours, so that a reader's own hold, dark ones as well. Each text finds its own direction.
     """
-    said = _said(notification)
-    rows = "".join(
-        f'<dt dir="auto" style="font-weight:bold">{_escaped(label)}</dt>'
-        f'<dd dir="auto" lang="" style="margin:0 0 .75em;white-space:pre-wrap;overflow-wrap:anywhere">'
-        f"{_escaped(value)}</dd>\n"
-        for label, value in [*_shown(notification), *([(_LABELS["message"], said)] if said else [])]
-    )
-    about = "<br>".join(f"{label}: {_escaped(value)}" for label, value in _about(notification))
+    parts = Parts(notification)
+    if notification.body:
+        main, facts, others = parts.composed(), [], []
+    else:
+        main, facts, others = parts.said, parts.known, parts.own
+    name = f"<p><b>{_escaped(parts.main_name)}</b></p>\n" if parts.main_name else ""
+    about = "<br>\n".join([*(f"{label}: {_escaped(value)}" for label, value in _about(parts)), *_by_hand(notification)])
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width">\n<meta name="color-scheme" content="light dark">\n'
-        f"<title>{_escaped(heading)}</title>\n</head>\n"
-        '<body style="font:1em/1.5 system-ui,sans-serif">\n'
-        f'<h1 dir="auto" style="font-size:1.25em">{_escaped(heading)}</h1>\n'
-        f'<dl style="margin:0">\n{rows}</dl>\n'
+        f"<title>{cut(heading, _PIECE).translate(_ESCAPED)}</title>\n</head>\n"
+        '<body style="font:1em/1.5 system-ui,sans-serif;max-width:40em;overflow-wrap:anywhere">\n'
+        f'<h1 dir="auto" style="font-size:1.25em">{_escaped(heading)}</h1>\n{name}'
+        f'<div dir="auto" lang="" style="white-space:pre-wrap">{_escaped(main)}</div>\n'
+        f"{_list(facts)}{_list(others, 'border-left:3px solid;padding-left:.75em')}"
         f'<p style="font-size:.85em">{about}</p>\n</body>\n</html>\n'
     )
+
+
+def _list(pairs: list[tuple[str, str]], style: str = "") -> str:
+    """Names and values as rows; the form's own ones stand apart by a line beside them."""
+    rows = "".join(
+        f'<dt dir="auto" style="font-weight:bold">{_escaped(label)}</dt>\n'
+        f'<dd dir="auto" lang="" style="margin:0 0 .5em;white-space:pre-wrap">{_escaped(value)}</dd>\n'
+        for label, value in pairs
+    )
+    return f'<dl style="margin:1em 0;{style}">\n{rows}</dl>\n' if rows else ""
 
 
 def reply_to(address: str) -> str:
     """The address as SES takes it, ASCII with its domain as Punycode; empty where it is none that SES could take.
 
-    SES knows no SMTPUTF8, so before the ``@`` there may only be ASCII:
+    SES knows no SMTPUTF8, so before the ``@`` there may only be ASCII, quoted or not:
     https://docs.aws.amazon.com/ses/latest/dg/send-email-formatted.html
     """
     local, _, domain = address.rpartition("@")
@@ -118,36 +103,27 @@ def _punycode(domain: str) -> str:
         return ""
 
 
-def _about(notification: Notification) -> Iterator[tuple[str, str]]:
-    if notification.timestamp is not None:
-        with suppress(OverflowError, OSError, ValueError):  # No calendar has it.
-            yield "Received", time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(notification.timestamp))
-    yield "Id", _one_line(notification.id)
+def _about(parts: Parts) -> Iterator[tuple[str, str]]:
+    if parts.when:
+        yield RECEIVED, parts.when
+    yield ID, one_line(parts.notification.id)
 
 
-def _shown(notification: Notification) -> list[tuple[str, str]]:
-    """The fields but for the message, as (label, value): those that are known first, none that is blank."""
-    fields = [(name, _lines(value)) for name, value in notification.fields if name != "message" and value.strip()]
-    known = sorted((each for each in fields if each[0] in FIELDS), key=lambda each: FIELDS.index(each[0]))
-    others = [(cut(_one_line(name), MAX_NAME), value) for name, value in fields if name not in FIELDS]
-    return [*((_LABELS[name], value) for name, value in known), *others]
-
-
-def _said(notification: Notification) -> str:
-    """The message itself; what the notification says as a whole where it has no fields."""
-    if notification.fields:
-        return "\n".join(_lines(value) for name, value in notification.fields if name == "message")
-    return _lines(notification.message)
-
-
-def _lines(value: str) -> str:
-    return _NO_TEXT.sub("", _LINE_BREAK.sub("\n", value)).strip("\n")
-
-
-def _one_line(value: str) -> str:
-    # Line breaks and tabs are spaces to split(); what is left of control characters goes.
-    return " ".join(_REORDERING.sub("", _NO_TEXT.sub(" ", value)).split())
+def _by_hand(notification: Notification) -> Iterator[str]:
+    if notification.reply_to and not reply_to(notification.reply_to):
+        yield BY_HAND
 
 
 def _escaped(value: str) -> str:
-    return value.translate(_ESCAPED)
+    """A text as markup, in lines that SMTP carries: a break within a tag is none of the text."""
+    return "<br\n>".join("<wbr\n>".join(_pieces(line)) for line in value.split("\n"))
+
+
+def _pieces(line: str) -> Iterator[str]:
+    """A line's markup in pieces that are short enough, none of which ends within a character reference."""
+    for start in range(0, max(len(line), 1), _PIECE):
+        yield line[start : start + _PIECE].translate(_ESCAPED)
+
+
+_PIECE = SES_LINE.room // 6 - 20
+"""Characters whose markup is a line: one takes six bytes at most, and tags stand beside the text."""

@@ -3,7 +3,8 @@
 ::
 
     request  {"version": 1, "id": "…", "title": "…", "message": "…", "timestamp": 1767225600, "channel": "pushover",
-              "reply_to": "ada@example.com", "fields": [{"name": "Name", "value": "Ada"}], "options": {"priority": 1}}
+              "reply_to": "ada@example.com", "fields": [{"name": "Name", "value": "Ada"}], "options": {"priority": 1},
+              "site": "www.example.com", "rest": "./herald messages show …", "body": "{name}: {message}"}
     answer   {"channel": "pushover", "status": "delivered", "reference": "…"}
 
 All from ``timestamp`` on is optional. With ``"check": true`` nothing is delivered and nobody rung; the answer is
@@ -18,21 +19,27 @@ from dataclasses import dataclass, field
 from chalicelib.errors import InvalidRequestError
 from chalicelib.logic.invoke_contract import MAX_ID, VERSION, flag, keys, text, whole
 from chalicelib.logic.submission import Message
+from chalicelib.settings import Channel, Site
 
-CONTACT_TITLE = "New /contact submission received"
-CUT_MARK = "…"
-MAX_EXTRAS = 4
-"""Fields that are shown beyond name, mail, source and message, so that the message itself has room."""
-MAX_EXTRA = 120
-"""Characters that each of them shows. The record has it whole."""
+MAX_LABEL = 300
+"""Characters of what names the site, and of where the rest is."""
+MAX_BODY = 2_000
+"""Characters of a body as a request brings it; ``herald.toml`` takes fewer."""
+MAX_WORD = 80
+"""Characters that one placeholder of a title may become."""
+MAX_TITLE = 250
+"""Characters of a title. Pushover takes no more, and no other provider names a limit."""
+SHORT = ("source", "name", "email", "subject")
+"""Known fields of one line, beside which the message is the message."""
+IN_TITLE = ("id", "site", *SHORT, "message")
+"""Placeholders of a title, besides the form's fields."""
 MAX_ADDRESS = 254
 """Characters of the longest address that SMTP can carry (RFC 5321, 4.5.3.1.3)."""
 REQUIRED = ("id", "title", "message")
-OPTIONAL = ("timestamp", "channel", "reply_to", "fields", "options", "check")
+NEWER = ("site", "rest", "body")
+"""Keys that a notifier may not know while a deployment is on its way to it."""
+OPTIONAL = ("timestamp", "channel", "reply_to", "fields", "options", "check", *NEWER)
 """Keys of a request beside its version."""
-
-_LINES = (("Source", "source"), ("Name", "name"), ("Mail", "email"))
-_SHOWN = ("source", "name", "email", "message")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +57,17 @@ class Notification:
     reply_to: str = ""
     """An e-mail address to answer to, for a channel that can."""
     fields: tuple[tuple[str, str], ...] = ()
-    """What the message is made of, name and value, for a channel that shows it in its own way."""
+    """What the message is made of, name and value; one named ``message`` is the message itself."""
     options: Mapping[str, object] = field(default_factory=dict)
     """What only this kind of channel knows; overrides the channel's own."""
     check: bool = False
     """Only to find out whether it could be delivered: nobody is rung."""
+    site: str = ""
+    """Which website it is of, as its owner knows it."""
+    rest: str = ""
+    """Where all of it is, for a channel that has to cut."""
+    body: str = ""
+    """How its text is to be laid out, with placeholders (``notification_text.py``); empty for the usual layout."""
 
     def as_request(self) -> dict[str, object]:
         """The JSON object that a notifier is invoked with."""
@@ -76,7 +89,8 @@ class Notification:
             request["options"] = dict(self.options)
         if self.check:
             request["check"] = True
-        return request
+        newer = {"site": self.site, "rest": self.rest, "body": self.body}
+        return request | {name: value for name, value in newer.items() if value}
 
     @classmethod
     def from_request(cls, request: object) -> Notification:
@@ -92,6 +106,9 @@ class Notification:
             fields=_fields(request.get("fields", [])),
             options=_options(request.get("options", {})),
             check=flag(request, "check"),
+            site=text(request, "site", MAX_LABEL) if "site" in request else "",
+            rest=text(request, "rest", MAX_LABEL) if "rest" in request else "",
+            body=text(request, "body", MAX_BODY) if "body" in request else "",
         )
 
 
@@ -132,36 +149,51 @@ def _options(found: object) -> Mapping[str, object]:
     return found
 
 
-def from_contact(message: Message) -> Notification:
-    """What the owner reads of a contact submission: four lines, a missing field left blank.
+def from_contact(
+    message: Message, site: Site | None = None, channel: Channel | None = None, stage: str = ""
+) -> Notification:
+    """What the owner is told of a contact submission; what is blank is left out.
 
-    Whatever else the form held stands before the message itself, which may be long and is what is cut.
+    Its title and body are the channel's own, else the site's, else the usual ones.
     """
-    fields = message.fields
-    lines = [f"{label}: {fields.get(field, '')}" for label, field in _LINES]
-    extras = [
-        f"{_one_line(name)}: {cut(_one_line(text), MAX_EXTRA)}"
-        for name, text in fields.items()
-        if name not in _SHOWN and text.strip()
-    ]
-    lines += extras[:MAX_EXTRAS]
-    if len(extras) > MAX_EXTRAS:
-        lines.append(f"{CUT_MARK} and {len(extras) - MAX_EXTRAS} more")
-    lines.append(f"Desc: {fields.get('message', '')}")
+    fields = {name: value for name, value in message.fields.items() if value.strip()}
+    label = _site_label(message, site)
+    title = (channel and channel.title) or (site and site.title) or ""
+    # Of a form without a message its longest text is what it was written for.
+    own = [value for name, value in fields.items() if name not in SHORT]
     return Notification(
         id=message.id,
-        title=CONTACT_TITLE,
-        message="\n".join(lines),
+        title=_title(title, message, fields, label) if title else f"New message: {label}",
+        message=fields.get("message") or max(own, key=len, default="(no message)"),
         timestamp=message.received_at,
         reply_to=fields.get("email", ""),
         fields=tuple(fields.items()),
+        site=label,
+        rest=f"./herald messages show --stage {stage} {message.id}" if stage else "",
+        body=(channel and channel.body) or (site and site.body) or "",
     )
 
 
-def _one_line(text: str) -> str:
-    return " ".join(text.split())
+def _site_label(message: Message, site: Site | None) -> str:
+    """The site's name where its stage has several; else the host of the page that the form is on."""
+    if site is None or site.one_of_many:
+        return message.site
+    source = message.fields.get("source", "")
+    pages = (origin for origin in site.origins if f"{source}/".startswith(f"{origin}/"))
+    return next(pages, site.origins[0]).partition("://")[2]
 
 
-def cut(text: str, longest: int) -> str:
-    """Shorten ``text`` to ``longest`` characters, the last of them a mark that something is missing."""
-    return text if len(text) <= longest else text[: longest - len(CUT_MARK)].rstrip() + CUT_MARK
+def _title(template: str, message: Message, fields: Mapping[str, str], label: str) -> str:
+    """The owner's title of a message: one line, in which each placeholder is at most :data:`MAX_WORD` characters."""
+    # Loaded for whoever has a title of their own.
+    from chalicelib.logic.lookalikes import starts_like
+    from chalicelib.logic.placeholders import FIELD, fill
+    from chalicelib.logic.plain_text import cut, one_line
+
+    known = {name: fields.get(name, "") for name in IN_TITLE} | {"id": message.id, "site": label}
+    filled = fill(
+        template, lambda name: cut(one_line(known.get(name, fields.get(name.removeprefix(FIELD), ""))), MAX_WORD)
+    )
+    title = cut(one_line(filled), MAX_TITLE) or f"New message: {label}"
+    # Herald's own notifications begin with its name.
+    return f"› {title}" if starts_like(title, ("Herald",)) and not template.startswith("Herald") else title

@@ -8,15 +8,11 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from chalicelib.logic.notification import Quota, cut
+from chalicelib.logic import notification_text
+from chalicelib.logic.notification import Notification, Quota
+from chalicelib.logic.plain_text import cut, one_line
+from chalicelib.logic.provider_limits import PUSHOVER_LINK, PUSHOVER_LINK_TITLE, PUSHOVER_MESSAGE, PUSHOVER_TITLE
 from chalicelib.settings import Options
-
-MAX_MESSAGE = 1024
-MAX_TITLE = 250
-MAX_LINK = 512
-MAX_LINK_TITLE = 100
-"""Characters, "4-byte UTF-8" ones: any code point counts once, also beyond the Basic Multilingual Plane.
-https://pushover.net/api#limits"""
 
 EMERGENCY = 2
 """The priority that rings until somebody has acknowledged it."""
@@ -33,11 +29,11 @@ _WHOLE = {"priority": (-2, EMERGENCY), "retry": (30, 10_800), "expire": (30, 10_
 _ADDRESSES = {
     "link": (
         re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[^\s\x00-\x1f\x7f-\x9f\ud800-\udfff]+"),
-        f"an address such as https://www.example.com/, without spaces, up to {MAX_LINK} characters",
+        f"an address such as https://www.example.com/, without spaces, up to {PUSHOVER_LINK.room} characters",
     ),
     "callback": (
         re.compile(r"https?://[!-~]+"),
-        f"an http:// or https:// address in ASCII, without spaces, up to {MAX_LINK} characters",
+        f"an http:// or https:// address in ASCII, without spaces, up to {PUSHOVER_LINK.room} characters",
     ),
 }
 _NAMES = {
@@ -57,10 +53,6 @@ OPTIONS = (*_WHOLE, *_NAMES, *_ADDRESSES, "link_title", "monospace")
 _EMERGENCY_ALONE = ("retry", "expire", "tags", "callback")
 _PARAMETERS = {"link": "url", "link_title": "url_title"}
 """Pushover's name of an option, where it is another: a channel's ``url`` is where the provider answers."""
-
-_LINE_BREAK = re.compile(r"\r\n|[\r\x0b\x0c\x85\u2028\u2029]")
-# C0 and C1 without tab and line feed, and lone surrogates: none of them is text, and UTF-8 can't carry the latter.
-_NO_TEXT = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 
 Value = str | int | bool
 
@@ -91,7 +83,7 @@ def checked(name: str, value: object) -> Value:
     if name in _ADDRESSES:
         form, expected = _ADDRESSES[name]
         # One that is cut would lead elsewhere.
-        if not isinstance(value, str) or len(value) > MAX_LINK or not form.fullmatch(value):
+        if not isinstance(value, str) or len(value) > PUSHOVER_LINK.room or not form.fullmatch(value):
             raise OptionMistake(name, f"expected {expected}")
         return value
     if name in _NAMES:
@@ -138,7 +130,7 @@ def parameters(of_channel: Options, of_request: Mapping[str, object]) -> dict[st
         options.setdefault("retry", RETRY)
         options.setdefault("expire", EXPIRE)
     if "link_title" in options:
-        options["link_title"] = cut(str(options["link_title"]), MAX_LINK_TITLE)
+        options["link_title"] = cut(str(options["link_title"]), PUSHOVER_LINK_TITLE.room)
     return {
         _PARAMETERS.get(name, name): int(value) if isinstance(value, bool) else value
         for name, value in options.items()
@@ -146,9 +138,12 @@ def parameters(of_channel: Options, of_request: Mapping[str, object]) -> dict[st
     }
 
 
-def text(value: str, longest: int) -> str:
-    """A text as Pushover can carry it: line breaks as line feeds, no control characters, ``longest`` characters."""
-    return cut(_NO_TEXT.sub("", _LINE_BREAK.sub("\n", value)), longest)
+def texts(notification: Notification) -> dict[str, str | int]:
+    """The title and the message, as far as Pushover takes them."""
+    return {
+        "title": cut(one_line(notification.title), PUSHOVER_TITLE.room),
+        "message": notification_text.text(notification, PUSHOVER_MESSAGE.fits),
+    }
 
 
 def quota_of(limit: object, remaining: object, reset: object) -> Quota | None:

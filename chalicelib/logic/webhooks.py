@@ -17,38 +17,26 @@ from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
 from chalicelib.errors import InvalidRequestError
-from chalicelib.logic.notification import CUT_MARK, Notification, cut
+from chalicelib.logic import placeholders
+from chalicelib.logic.notification import MAX_TITLE, Notification
+from chalicelib.logic.notification_text import text
+from chalicelib.logic.placeholders import PlaceholderMistake
+from chalicelib.logic.plain_text import cut, one_line
+from chalicelib.logic.provider_limits import DISCORD_CONTENT, NTFY_BODY, NTFY_MESSAGE, SLACK_TEXT, TEAMS_CARD, Limit
 
 EVENT = "message.received"
 """``type`` of a body in format ``standard``."""
 FORMATS = ("standard", "slack", "discord", "teams", "ntfy")
 """Formats whose bodies are made here. There is ``template`` too, whose body is the owner's."""
 
-SLACK_TEXT = 4_000
-"""Characters. Longer ones may be broken into several messages:
-https://api.slack.com/changelog/2018-04-truncating-really-long-messages"""
-DISCORD_CONTENT = 2_000
-"""Characters: https://discord.com/developers/docs/resources/webhook#execute-webhook (counted as UTF-16 here, the larger
-of the two numbers that it may mean)."""
-TEAMS_BODY = 27_000
-"""Bytes of a whole request; 28 KB is the limit, with what Teams adds:
-https://learn.microsoft.com/microsoftteams/limits-specifications-teams"""
-NTFY_MESSAGE = 4_096
-"""Bytes; a longer message would become an attached file: https://docs.ntfy.sh/publish/#limitations"""
-MAX_TITLE = 250
-"""Characters that a title shows where its service names no limit."""
-
 _DISCORD_MARKS = re.compile(r"([\\*_~`|>#\[\]()<@:+-])")
 _SUPPRESS_EMBEDS = 1 << 2
 """https://discord.com/developers/docs/resources/message#message-object-message-flags"""
-_TEAMS_LINE = {"type": "RichTextBlock", "spacing": "None", "inlines": [{"type": "TextRun", "text": ""}]}
 _TOPIC = re.compile(r"[-_A-Za-z0-9]{1,64}")
 """https://docs.ntfy.sh/publish/#publish-as-json"""
 _PRIORITIES = range(1, 6)
 
-_PLACEHOLDER = re.compile(r"\{\{|\}\}|\{([a-z_]+(?:\.[^{}]{1,100})?)\}|[{}]")
-_KNOWN = ("id", "webhook_id", "title", "message", "time", "reply_to")
-_FIELDS = "fields."
+_KNOWN = ("id", "webhook_id", "title", "message", "time", "reply_to", "site")
 
 _SHORTEST_KEY, _LONGEST_KEY = 24, 64
 
@@ -157,7 +145,7 @@ def encoded(body: object) -> bytes:
 
 
 def standard(notification: Notification, now: int) -> dict[str, object]:
-    """``{"type", "timestamp", "data": {"id", "title", "message", "reply_to", "fields"}}``, with nothing cut.
+    """``{"type", "timestamp", "data": {"id", "title", "message", "reply_to", "site", "fields"}}``, with nothing cut.
 
     https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md#payload-structure
     """
@@ -167,78 +155,91 @@ def standard(notification: Notification, now: int) -> dict[str, object]:
         "data": {
             "id": notification.id,
             "title": notification.title,
-            "message": notification.message,
+            "message": text(notification),
             "reply_to": notification.reply_to or None,
+            "site": notification.site or None,
             "fields": [{"name": name, "value": value} for name, value in notification.fields],
         },
     }
 
 
-def slack(notification: Notification) -> dict[str, object]:
+def slack(notification: Notification, share: float = 1) -> dict[str, object]:
     """A text in which ``&``, ``<`` and ``>`` mean themselves, so that nobody can ring ``<!channel>``.
 
     https://api.slack.com/reference/surfaces/formatting#escaping; links are shown, but not opened for a preview.
+    ``share``: how much of its limit it may have, here and below.
     """
-    title = f"*{fitted(_one_line(notification.title), MAX_TITLE, _for_slack)}*\n"
-    message = fitted(notification.message, SLACK_TEXT - len(title), _for_slack)
+    title = f"*{_title(notification, _for_slack)}*\n"
+    limit = _part(SLACK_TEXT, share)
+    message = _for_slack(text(notification, lambda part: limit.fits(title + _for_slack(part))))
     return {"text": title + message, "unfurl_links": False, "unfurl_media": False}
 
 
-def discord(notification: Notification) -> dict[str, object]:
+def discord(notification: Notification, share: float = 1) -> dict[str, object]:
     """A content whose Markdown is escaped, that mentions nobody and opens no preview.
 
     https://discord.com/developers/docs/resources/message#allowed-mentions-object. An escaped colon also keeps links
     from being links: a visitor's address is shown, not offered.
     """
-    title = f"**{fitted(_one_line(notification.title), MAX_TITLE, _for_discord, _utf16)}**\n"
-    message = fitted(notification.message, DISCORD_CONTENT - _utf16(title), _for_discord, _utf16)
+    title = f"**{_title(notification, _for_discord)}**\n"
+    limit = _part(DISCORD_CONTENT, share)
+    message = _for_discord(text(notification, lambda part: limit.fits(title + _for_discord(part))))
     return {"content": title + message, "allowed_mentions": {"parse": []}, "flags": _SUPPRESS_EMBEDS}
 
 
-def teams(notification: Notification) -> dict[str, object]:
+def teams(notification: Notification, share: float = 1) -> dict[str, object]:
     """An Adaptive Card, as a workflow that posts what it receives wants it.
 
     Every line is a ``RichTextBlock``, which reads no Markdown and no date functions as a ``TextBlock`` does:
     https://learn.microsoft.com/adaptive-cards/authoring-cards/text-features
     """
-    heading = {"type": "TextRun", "text": cut(_one_line(notification.title), MAX_TITLE), "weight": "Bolder"}
-    lines: list[dict[str, object]] = [{"type": "RichTextBlock", "inlines": [heading]}]
-    card = {
-        "$schema": "http://adaptivecards.io/schemas/adaptive-card.json",
-        "type": "AdaptiveCard",
-        "version": "1.4",
-        "body": lines,
-    }
-    body: dict[str, object] = {
+    heading = {"type": "TextRun", "text": _title(notification), "weight": "Bolder"}
+
+    def card(message: str) -> dict[str, object]:
+        # A run without text is left out by some clients, and the empty line with it.
+        runs = [[{"type": "TextRun", "text": each or " "}] for each in message.split("\n")]
+        return {
+            "$schema": "http://adaptivecards.io/schemas/adaptive-card.json",
+            "type": "AdaptiveCard",
+            "version": "1.4",
+            "body": [
+                {"type": "RichTextBlock", "inlines": [heading]},
+                *({"type": "RichTextBlock", "spacing": "None", "inlines": run} for run in runs),
+            ],
+        }
+
+    limit = _part(TEAMS_CARD, share)
+    message = text(notification, lambda part: limit.fits(json.dumps(json.dumps(card(part)))))
+    return {
         "type": "message",
         "attachments": [
-            {"contentType": "application/vnd.microsoft.card.adaptive", "contentUrl": None, "content": card}
+            {"contentType": "application/vnd.microsoft.card.adaptive", "contentUrl": None, "content": card(message)}
         ],
     }
-    line = len(encoded(_TEAMS_LINE)) + 1
-    text = fitted(
-        notification.message,
-        TEAMS_BODY - len(encoded(body)) - line,
-        size=lambda part: len(encoded(part)) - 2 + line * part.count("\n"),
-    )
-    # A run without text is left out by some clients, and the empty line with it.
-    lines += [{**_TEAMS_LINE, "inlines": [{"type": "TextRun", "text": each or " "}]} for each in text.split("\n")]
-    return body
 
 
-def ntfy(notification: Notification, topic: str, priority: int | None) -> dict[str, object]:
+def ntfy(notification: Notification, topic: str, priority: int | None, share: float = 1) -> dict[str, object]:
     """``{"topic", "title", "message"}`` in plain text, and the priority, 1 to 5, if there is one.
 
     https://docs.ntfy.sh/publish/#publish-as-json
     """
-    body: dict[str, object] = {
-        "topic": topic,
-        "title": cut(_one_line(notification.title), MAX_TITLE),
-        "message": fitted(notification.message, NTFY_MESSAGE, size=_utf8),
-    }
-    if priority is not None:
-        body["priority"] = priority
-    return body
+
+    def body(message: str) -> dict[str, object]:
+        own: dict[str, object] = {"topic": topic, "title": _title(notification), "message": message}
+        return own if priority is None else own | {"priority": priority}
+
+    of_message, of_body = _part(NTFY_MESSAGE, share), _part(NTFY_BODY, share)
+    return body(
+        text(notification, lambda part: of_message.fits(part) and of_body.fits(encoded(body(part)).decode())),
+    )
+
+
+def _part(limit: Limit, share: float) -> Limit:
+    return limit if share == 1 else limit._replace(most=int(limit.most * share), margin=int(limit.margin * share))
+
+
+def _title(notification: Notification, escape: Callable[[str], str] = str) -> str:
+    return escape(cut(one_line(notification.title), MAX_TITLE))
 
 
 def priority_of(notification: Notification, kind: str, usual: int | None) -> int | None:
@@ -267,16 +268,11 @@ def moment(notification: Notification, now: int) -> str:
 
 def check_template(template: object) -> None:
     """Raise :class:`WebhookMistake` for what is no JSON, and for a placeholder that nobody fills."""
-    for text in _texts(template):
-        for found in _PLACEHOLDER.finditer(text):
-            if found[0] in ("{{", "}}"):
-                continue
-            name = found[1] or ""
-            if not name:
-                raise WebhookMistake(f"{found[0]} stands alone; write {found[0] * 2} for the character itself")
-            if name not in _KNOWN and not name.startswith(_FIELDS):
-                known = ", ".join(f"{{{each}}}" for each in _KNOWN)
-                raise WebhookMistake(f"{{{name}}} is no placeholder; there are {known} and {{{_FIELDS}<name>}}")
+    for each in _texts(template):
+        try:
+            placeholders.check(each, _KNOWN)
+        except PlaceholderMistake as mistake:
+            raise WebhookMistake(str(mistake)) from None
 
 
 def _texts(template: object) -> Iterator[str]:
@@ -285,7 +281,7 @@ def _texts(template: object) -> Iterator[str]:
             yield template
         case dict():
             for key, value in template.items():
-                if _PLACEHOLDER.search(key):
+                if "{" in key or "}" in key:
                     raise WebhookMistake("a placeholder stands in a key; only values have any")
                 yield from _texts(value)
         case list():
@@ -308,10 +304,11 @@ def filled(template: object, notification: Notification, channel: str, now: int,
         "id": notification.id,
         "webhook_id": webhook_id(notification.id, channel),
         "title": notification.title,
-        "message": cut(notification.message, longest) if longest else notification.message,
+        "message": text(notification, lambda part: not longest or len(part) <= longest),
         "time": moment(notification, now),
         "reply_to": notification.reply_to,
-        **{_FIELDS + name: value for name, value in notification.fields},
+        "site": notification.site,
+        **{placeholders.FIELD + name: value for name, value in notification.fields},
     }
     return _filled(template, values)
 
@@ -319,7 +316,7 @@ def filled(template: object, notification: Notification, channel: str, now: int,
 def _filled(template: object, values: Mapping[str, str]) -> object:
     match template:
         case str():
-            return _PLACEHOLDER.sub(lambda found: values.get(found[1], "") if found[1] else found[0][0], template)
+            return placeholders.fill(template, lambda name: values.get(name, ""))
         case dict():
             return {key: _filled(value, values) for key, value in template.items()}
         case list():
@@ -328,19 +325,7 @@ def _filled(template: object, values: Mapping[str, str]) -> object:
             return template
 
 
-# Lengths
-
-
-def fitted(text: str, longest: int, escape: Callable[[str], str] = str, size: Callable[[str], int] = len) -> str:
-    """``text``, escaped, within ``longest`` of ``size``; cut between characters, and never inside an escape."""
-    whole = escape(text)
-    if size(whole) <= longest:
-        return whole
-    room = longest - size(CUT_MARK)
-    end = 0
-    while (room := room - size(escape(text[end]))) >= 0:
-        end += 1
-    return escape(text[:end].rstrip()) + CUT_MARK
+# Escapes
 
 
 def _for_slack(text: str) -> str:
@@ -349,15 +334,3 @@ def _for_slack(text: str) -> str:
 
 def _for_discord(text: str) -> str:
     return _DISCORD_MARKS.sub(r"\\\1", text)
-
-
-def _utf16(text: str) -> int:
-    return len(text) + sum(character > "\uffff" for character in text)
-
-
-def _utf8(text: str) -> int:
-    return len(text.encode(errors="replace"))
-
-
-def _one_line(text: str) -> str:
-    return " ".join(text.split())

@@ -15,10 +15,10 @@ from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, fie
 from pydantic_core import PydanticCustomError
 
 from chalicelib.logic import pushover
-from chalicelib.logic.mail import PLACEHOLDERS
 from chalicelib.logic.webhooks import WebhookMistake, check_template
 from chalicelib.settings import Channel, Options
 from ops.config.email_addresses import Sender, address, covers, identity, sender
+from ops.config.notification_templates import Body, Title
 from ops.config.table import Table
 from ops.config.web_addresses import WebAddress
 
@@ -38,6 +38,8 @@ class ChannelTable(Table):
     uncertain: Literal["ring again", "hold"] = "ring again"
     pause: int = Field(default=5, ge=1, le=3600)
     url: WebAddress | None = None
+    title: Title = ""
+    body: Body = ""
 
     def options(self) -> Options:
         """What only this kind has."""
@@ -55,6 +57,8 @@ class ChannelTable(Table):
             pause=self.pause,
             url=self.url or self.PROVIDER,
             options=self.options(),
+            title=self.title,
+            body=self.body,
         )
 
 
@@ -97,21 +101,11 @@ def _configuration_set(value: str) -> str:
     return value
 
 
-def _subject(value: str) -> str:
-    if not value.strip() or not value.isprintable():
-        raise ValueError("must be one line of text, or be left out")
-    unknown = [name for name in re.findall(r"\{(.*?)\}", value) if name not in PLACEHOLDERS]
-    if unknown:
-        raise ValueError(f"{{{unknown[0]}}} is unknown; expected {', '.join(f'{{{name}}}' for name in PLACEHOLDERS)}")
-    return value
-
-
 class Email(ChannelTable):
     """Amazon SES: https://docs.aws.amazon.com/ses/latest/dg/Welcome.html"""
 
     from_: Annotated[str, AfterValidator(_sender)] = Field(alias="from")
     to: list[Annotated[str, AfterValidator(address)]] = Field(min_length=1, max_length=50)
-    subject: Annotated[str, Field(max_length=200), AfterValidator(_subject)] | None = None
     configuration_set: Annotated[str, AfterValidator(_configuration_set)] | None = None
     identities: list[Annotated[str, AfterValidator(identity)]] = Field(default=[], validate_default=True)
 
@@ -148,7 +142,6 @@ class Email(ChannelTable):
             "from": self.sender.header,
             "from_address": self.sender.address,
             "to": tuple(self.to),
-            "subject": self.subject or "",
             "configuration_set": self.configuration_set or "",
             "identities": tuple(self.identities),
         }

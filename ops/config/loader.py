@@ -230,6 +230,9 @@ def _stage(
                     origins_in=_written_at(("sites", site, "origins"), name, own).removesuffix(".origins")
                     if spec.origins
                     else "",
+                    title=spec.title,
+                    body=spec.body,
+                    one_of_many=len(sites) > 1,
                 )
                 for site, spec in sites.items()
             },

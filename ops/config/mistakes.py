@@ -102,6 +102,8 @@ def unknown_key(where: str, allowed: list[str], homes: dict[str, str]) -> str:
             "unknown key; a secret never stands in this file. Take it out, and put it into Parameter Store: "
             f"./herald secrets set --stage <stage> {channel[1]}"
         )
+    if channel and key == "subject":
+        return "unknown key; it is called title now, and any channel or site may have one"
     listed = f"expected {', '.join(allowed)}"
     if key in homes:
         return f"unknown key; {listed}. It belongs below {homes[key]}"

@@ -14,6 +14,7 @@ from chalicelib.settings import Digest, Persistence, Spam
 from chalicelib.texts import FALLBACK, LANGUAGES
 from ops.config import regions
 from ops.config.extensions import GrantTable, RuleTable, SubscriberTable
+from ops.config.notification_templates import Body, Title
 from ops.config.table import Table
 from ops.config.web_addresses import WebAddress, is_loopback, web_address
 from ops.naming import MAX_CANARY_HOURS
@@ -138,6 +139,8 @@ class SiteTable(Table):
     retention_days: int = Field(default=365, ge=1, le=_DAYS)
     once_minutes: int = Field(default=10, ge=0, le=1440)
     spam: SpamTable = SpamTable()
+    title: Title = ""
+    body: Body = ""
 
 
 class LimitsTable(Table):

@@ -163,9 +163,12 @@ NOTIFY: dict[str, Schema] = {
     "channel": _id("One of herald.toml that the function serves; needed where it serves several"),
     "reply_to": _id("An e-mail address to answer to, for a channel that can", notification.MAX_ADDRESS),
     "fields": _list(_object({"name": _text(), "value": _text()}) | {"additionalProperties": False})
-    | {"description": "What the message is made of, for a channel that shows it in its own way"},
+    | {"description": "What the message is made of. One named `message` is what is shown as the message"},
     "options": {"type": "object", "description": "What only one kind of channel knows; each kind checks its own"},
     "check": {"type": "boolean", "description": "True: only find out whether it could be delivered, and ring nobody"},
+    "site": _id("Which website it is of, for its reader", notification.MAX_LABEL),
+    "rest": _id("Where all of it is: shown by a channel that has to cut", notification.MAX_LABEL),
+    "body": _id("How its text is laid out, as `body` of a channel: docs/channels/README.md", notification.MAX_BODY),
 }
 NOTIFIED: Schema = {
     "oneOf": [

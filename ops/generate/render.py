@@ -17,7 +17,7 @@ import yaml
 from chalicelib.functions import functions_of, settings_of
 from chalicelib.settings import APP, Stage
 from ops.config.loader import LOCAL, StageConfig
-from ops.generate import contracts, openapi
+from ops.generate import contracts, limits_page, openapi
 from ops.loopback import credentials
 from ops.naming import AwsLocation
 from ops.templates import pipeline_roles, quotas, wiring
@@ -54,6 +54,7 @@ def generated(stages: Mapping[str, StageConfig]) -> dict[Path, str]:
         CHALICE_CONFIG: _json(_chalice_config(ordered)),
         OPENAPI: _json(openapi.document(_described(ordered), f"/{API_STAGE}")),
         QUOTAS: quotas.document(),
+        limits_page.PAGE: limits_page.document(),
     }
     files |= {CONTRACTS / name: _json(contract) for name, contract in contracts.contracts().items()}
     for config in ordered:

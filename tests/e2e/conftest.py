@@ -72,7 +72,7 @@ channels = ["email"]
 kind = "email"
 from = "Herald <herald@mail.example.com>"
 to = ["owner@example.org", "second@example.net"]
-subject = "[{source}] {name}"
+title = "[{source}] {name}"
 configuration_set = "own"
 identities = ["example.com"]
 

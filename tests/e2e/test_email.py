@@ -29,22 +29,24 @@ def test_a_form_becomes_a_mail_that_an_answer_to_reaches_the_visitor(herald: Har
     assert (mail["To"], mail["CC"], mail["BCC"]) == (["owner@example.org", "second@example.net"], [], [])
     assert mail["ReplyTo"] == ["ada@xn--bcher-kva.example"]
     assert mail["Subject"] == "[/about] Ada Lovelace"
-    received, id_, *lines = mail["BodyText"].split("\n")
+    *lines, received, id_, last = mail["BodyText"].split("\n")
     assert received.startswith("Received: 20")
     assert lines == [
-        "Source: /about",
-        "Name: Ada Lovelace",
-        "Email: ada@Bücher.example",
-        "phone:",
-        "    1",
-        "    2",
-        "",
         word,
         "",
         "second line",
         "",
+        "Name: Ada Lovelace",
+        "Email: ada@Bücher.example",
+        "Source: /about",
+        "Site: mailed",
+        "",
+        "› phone: 1",
+        "›   2",
+        "",
     ]
-    assert f"{word}<br><br>second line</dd>" in mail["BodyHtml"]
+    assert last == ""
+    assert f"{word}<br\n><br\n>second line</div>" in mail["BodyHtml"]
     message_id = id_.removeprefix("Id: ")
     done = herald.line("on_success", message_id=message_id)
     assert (done["action"], done["attempts"]) == ("delivered", 1)
@@ -70,12 +72,12 @@ def test_what_is_hostile_arrives_as_text_and_reaches_nobody_else(herald: Harness
     assert (mail["To"], mail["CC"], mail["BCC"]) == (["owner@example.org", "second@example.net"], [], [])
     assert mail["ReplyTo"] == ["ada@example.com"]
     assert "\n" not in mail["Subject"]
-    assert f"\n{word} {HOSTILE} {HEBREW} 🚀\n" in mail["BodyText"]
-    assert "\n    Bcc: victim@example.com\n" in mail["BodyText"], "indented, as a value"
+    assert f"{word} {HOSTILE} {HEBREW} 🚀\n" in mail["BodyText"]
+    assert "\n›   Bcc: victim@example.com\n" in mail["BodyText"], "set apart, as a value"
     assert "<script" not in mail["BodyHtml"]
     assert "<a " not in mail["BodyHtml"]
     escaped = "&quot;quoted&quot; &lt;script&gt;alert(1)&lt;/script&gt; &amp; &#x27;more&#x27;"
-    assert f"{word} {escaped} {HEBREW} 🚀</dd>" in mail["BodyHtml"]
+    assert f"{word} {escaped} {HEBREW} 🚀</div>" in mail["BodyHtml"]
     assert not herald.pushes(word), "the site has no other channel"
 
 

@@ -55,7 +55,7 @@ def test_multipart_arrives_as_it_was_typed_in_any_charset(
     )
     assert answer.status_code == 202, answer.text
     push = wait_for(lambda: herald.pushes(word), "push")[0]
-    assert push["message"] == f"Source: \nName: {text}\nMail: \nGröße: {text}\nDesc: {word}\n{text}"
+    assert push["message"] == f"{word}\n{text}\n\nName: {text}\nSite: default\n\n› Größe: {text}"
     fields = json.loads(herald.item(answer.json()["id"])["submission"]["S"])["fields"]
     assert fields == {"name": text, "Größe": text, "message": f"{word}\n{text}"}
 
@@ -75,9 +75,9 @@ def test_extra_fields_show_on_the_phone_and_lead_nobody_elsewhere(herald: Harnes
     )
     assert (answer.status_code, answer.headers["Location"]) == (303, f"{own}/done.html")
     push = wait_for(lambda: herald.pushes(word), "push")[0]
-    assert push["title"] == "New /contact submission received"
+    assert push["title"] == "New message: default"
     assert push["message"] == (
-        f"Source: \nName: \nMail: ada@example.com\nsubject: A question\nTelefon: 0170 1234567\nDesc: {word}"
+        f"{word}\n\nEmail: ada@example.com\nSubject: A question\nSite: default\n\n› Telefon: 0170 1234567"
     )
 
 

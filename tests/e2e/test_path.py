@@ -19,8 +19,10 @@ def test_a_form_rings_the_phone_and_sends_the_browser_to_the_thanks_page(herald:
     assert answer.status_code == 303
     assert answer.headers["Location"] == herald.stage.sites["default"].thanks
     push = wait_for(lambda: herald.pushes(word), "push")[0]
-    assert push["title"] == "New /contact submission received"
-    assert push["message"] == (f"Source: /about\nName: Ada Lovelace\nMail: ada@example.com\nDesc: {word}\nsecond line")
+    assert push["title"] == "New message: default"
+    assert push["message"] == (
+        f"{word}\nsecond line\n\nName: Ada Lovelace\nEmail: ada@example.com\nSource: /about\nSite: default"
+    )
 
 
 def test_a_program_gets_the_id_under_which_everything_is_found(herald: Harness) -> None:

@@ -39,7 +39,7 @@ def test_a_message_reaches_a_receiver_of_every_format_and_the_signed_one_verifie
     assert "Ada &lt;!channel&gt;" in hooks["slack"]["body"]["text"]
     assert hooks["discord"]["body"]["allowed_mentions"] == {"parse": []}
     assert hooks["ntfy"]["body"]["priority"] == 4
-    assert hooks["chat"]["body"] == {"text": f"New /contact submission received: {word}"}
+    assert hooks["chat"]["body"] == {"text": f"New message: hooked: {word}"}
     assert herald.delivery(message_id, "slack")["reference"] == webhook_id(message_id, "slack")
     assert herald.delivery(message_id, "discord")["reference"].isdigit()
 

@@ -68,9 +68,9 @@ def test_an_event_of_chalices_test_client_is_delivered(
         "message": {"id": MESSAGE.id, "site": "default", "channels": {"pushover": "delivered"}},
     }
     (notification,) = world.notifier.delivered  # type: ignore[attr-defined]
-    assert notification.message == (
-        "Source: MARKER-source\nName: MARKER-name\nMail: MARKER@example.com\nDesc: MARKER-message"
-    )
+    assert notification.message == "MARKER-message"
+    assert dict(notification.fields) == MESSAGE.fields
+    assert notification.rest == f"./herald messages show --stage local {MESSAGE.id}"
     assert notification.timestamp == NOW
 
 

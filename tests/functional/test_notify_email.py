@@ -132,7 +132,7 @@ def test_a_mail_is_sent_once_as_documented_and_answered_by_the_contract(ses_: Po
     assert set(sent) == {"FromEmailAddress", "Destination", "ReplyToAddresses", "Content"}
     assert set(sent["Content"]) == {"Simple"}, "SES makes the headers"
     simple = sent["Content"]["Simple"]
-    assert simple["Subject"] == {"Data": "New /contact submission received", "Charset": "UTF-8"}
+    assert simple["Subject"] == {"Data": "New message: default", "Charset": "UTF-8"}
     assert set(simple) == {"Subject", "Body"}
     assert set(simple["Body"]) == {"Text", "Html"}
     for part in simple["Body"].values():
@@ -141,19 +141,16 @@ def test_a_mail_is_sent_once_as_documented_and_answered_by_the_contract(ses_: Po
             assert word in part["Data"]
 
 
-def test_the_channels_options_decide_sender_recipients_subject_and_configuration_set(
-    post: Client, stubbed: Stubbed
-) -> None:
+def test_the_channels_options_decide_sender_recipients_and_configuration_set(post: Client, stubbed: Stubbed) -> None:
     it = Post(
         post,
         stubbed,
         **{"from": "a@example.net"},
         to=("b@example.org", "c@example.org"),
-        subject="{name} writes",
         configuration_set="own",
     )
     it.accepts()
-    it.invoke()
+    it.invoke({**REQUEST, "title": "MARKER-name writes"})
     (sent,) = it.sent
     assert sent["FromEmailAddress"] == "a@example.net"
     assert sent["Destination"] == {"ToAddresses": ["b@example.org", "c@example.org"]}
@@ -418,5 +415,5 @@ def test_a_message_from_another_program_is_mailed_as_it_is(ses_: Post) -> None:
     ses_.invoke(Notification("id-1", "Backup", "It has finished.", NOW).as_request())
     simple = ses_.sent[0]["Content"]["Simple"]
     assert simple["Subject"]["Data"] == "Backup"
-    assert simple["Body"]["Text"]["Data"].endswith("\n\nIt has finished.\n")
+    assert simple["Body"]["Text"]["Data"].startswith("It has finished.\n\n")
     assert "ReplyToAddresses" not in ses_.sent[0]

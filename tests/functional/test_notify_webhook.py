@@ -250,8 +250,9 @@ def test_a_notification_is_sent_once_signed_as_the_librarys_receiver_verifies(
         "data": {
             "id": "id-1",
             "title": "MARKER-title",
-            "message": "MARKER-message 🚀 & <b>",
+            "message": "MARKER-message 🚀 & <b>\n\nName: MARKER-name",
             "reply_to": "MARKER@example.com",
+            "site": None,
             "fields": [{"name": "name", "value": "MARKER-name"}],
         },
     }
@@ -383,6 +384,23 @@ def test_what_is_wrong_with_the_very_message_is_refused_for_good(
     receiver.status = status
     assert hooked.fails(ChannelRejectedError).message == f"own answered {status}"
     assert len(receiver.bodies) == 1
+
+
+@pytest.mark.parametrize("kind", ["slack", "discord", "teams", "ntfy"])
+def test_what_a_service_finds_too_long_is_cut_further_before_it_is_refused_for_good(
+    hooked: Hooked, receiver: Receiver, kind: str
+) -> None:
+    """Its limit may be another by now, or counted in another way."""
+    receiver.status = 413
+    hooked.parameters.values["url"] += "/topic"
+    own = channel(format=kind)
+    hooked.fails(ChannelRejectedError, {**REQUEST, "message": "x" * 60_000}, own)
+    sizes = [len(body) for body in receiver.bodies]
+    assert len(sizes) == 3
+    assert sizes[0] > 1.5 * sizes[1] > 3 * sizes[2]
+    receiver.bodies.clear()
+    hooked.fails(ChannelRejectedError, REQUEST, own)
+    assert len(receiver.bodies) == 1, "what is short is not sent again"
 
 
 @pytest.mark.parametrize("body", [b"invalid_payload", b"no_text", b'{"code": 50035}', b'{"code": 50006}'])

@@ -56,7 +56,6 @@ def test_two_keys_are_enough_and_the_identity_is_the_senders_domain(tmp_path: Pa
         "from": "herald@example.com",
         "from_address": "herald@example.com",
         "to": ("owner@example.org",),
-        "subject": "",
         "configuration_set": "",
         "identities": ("example.com",),
     }
@@ -67,18 +66,18 @@ def test_every_key_arrives(tmp_path: Path) -> None:
         tmp_path,
         'from = "Herald <herald@mail.example.com>"',
         'to = ["a@example.org", "b@example.net"]',
-        'subject = "[{source}] {subject}"',
+        'title = "[{source}] {subject}"',
+        'body = "{message}"',
         'configuration_set = "My-set_1"',
         'identities = ["example.com", "a@example.org"]',
         'uncertain = "hold"',
         "pause = 60",
     )
-    assert (it.ring_again, it.pause) == (False, 60)
+    assert (it.ring_again, it.pause, it.title, it.body) == (False, 60, "[{source}] {subject}", "{message}")
     assert it.options == {
         "from": "Herald <herald@mail.example.com>",
         "from_address": "herald@mail.example.com",
         "to": ("a@example.org", "b@example.net"),
-        "subject": "[{source}] {subject}",
         "configuration_set": "My-set_1",
         "identities": ("example.com", "a@example.org"),
     }
@@ -159,13 +158,17 @@ def test_the_sender_may_be_verified_itself_by_its_domain_or_one_above(
             [FROM, f"to = {[f'a{number}@example.com' for number in range(51)]}"],
             ["channels.post.to: found list; List should have at most 50 items"],
         ),
-        ([FROM, TO, "subject = ''"], ["channels.post.subject: found ''; must be one line of text"]),
-        ([FROM, TO, r'subject = "a\nBcc: x"'], ["channels.post.subject: found", "must be one line of text"]),
+        ([FROM, TO, "subject = 'x'"], ["channels.post.subject: unknown key; it is called title now"]),
+        ([FROM, TO, "title = ''"], ["channels.post.title: found ''; must be one line of text"]),
+        ([FROM, TO, r'title = "a\nBcc: x"'], ["channels.post.title: found", "must be one line of text"]),
         (
-            [FROM, TO, "subject = 'from {message}'"],
-            ["channels.post.subject: found", "{message} is unknown; expected {title}, {id}, {source}, {name}"],
+            [FROM, TO, "title = 'from {colour}'"],
+            ["{colour} is no placeholder; there are {id}, {site}", "{fields.<name>}"],
         ),
-        ([FROM, TO, f"subject = '{'s' * 201}'"], ["channels.post.subject: found", "at most 200 characters"]),
+        ([FROM, TO, "title = 'from {'"], ["{ stands alone; write {{"]),
+        ([FROM, TO, f"title = '{'s' * 201}'"], ["channels.post.title: found", "at most 200 characters"]),
+        ([FROM, TO, "body = '{messages}'"], ["channels.post.body: found", "{messages} is no placeholder"]),
+        ([FROM, TO, f"body = '{'s' * 501}'"], ["channels.post.body: found", "at most 500 characters"]),
         (
             [FROM, TO, "configuration_set = 'a b'"],
             ["channels.post.configuration_set: found 'a b'; a configuration set's name has up to 64"],
@@ -184,7 +187,7 @@ def test_the_sender_may_be_verified_itself_by_its_domain_or_one_above(
         ([FROM, TO, "uncertain = 'maybe'"], ["channels.post.uncertain: found 'maybe'"]),
         (
             [FROM, TO, "identity = 'example.com'"],
-            ["channels.post.identity: unknown key; expected kind, uncertain, pause, url, from, to, subject,"],
+            ["channels.post.identity: unknown key; expected kind, uncertain, pause, url, title, body, from, to,"],
         ),
         ([FROM, TO, "cc = ['a@example.com']"], ["channels.post.cc: unknown key"]),
     ],

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from html.parser import HTMLParser
 
 import pytest
 
 from chalicelib.logic import mail
 from chalicelib.logic.notification import Notification, from_contact
-from tests.fakes import NOW, message
+from tests.fakes import NOW, message, site
 
 HOSTILE = '<script>alert("x")</script> & <a href="https://evil.example">\'click\'</a>'
 HEBREW = "שלום עולם"
@@ -33,7 +34,7 @@ class Page(HTMLParser):
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.tags.append(tag)
         self.attributes += attrs
-        if tag in ("dt", "dd", "title", "h1", "p"):
+        if tag in ("dt", "dd", "title", "h1", "p", "div"):
             self._in = tag
             self.cells.setdefault(tag, []).append("")
         elif tag == "br":
@@ -59,58 +60,53 @@ def page(it: Notification) -> Page:
 # The plain part
 
 
-def test_the_plain_part_has_a_line_for_each_field_and_the_message_whole_and_last() -> None:
+def test_the_plain_part_has_the_message_whole_and_first_then_what_is_known_then_the_forms_own_fields() -> None:
     it = from_contact(
         message(
             "id-1",
-            message="Hi\n\nthere " + "x" * 9000,
             phone="123",
+            message="Hi\n\nthere " + "x" * 900,
             email="j@example.com",
             name="Юлия",
             source="home",
-            Größe="y" * 500,
-        )
+            Größe="y\nz",
+        ),
+        site(),
     )
     assert mail.text(it) == (
-        "Received: 2026-01-01 00:00 UTC\nId: id-1\nSource: home\nName: Юлия\nEmail: j@example.com\nphone: 123\n"
-        f"Größe: {'y' * 500}\n\nHi\n\nthere {'x' * 9000}\n"
+        f"Hi\n\nthere {'x' * 900}\n\nName: Юлия\nEmail: j@example.com\nSource: home\nSite: www.example.com\n\n"
+        "› phone: 123\n› Größe: y\n›   z\n\nReceived: 2026-01-01 00:00 UTC\nId: id-1\n"
     )
-
-
-def test_a_blank_field_has_no_line_and_a_form_without_a_message_still_reads() -> None:
-    assert mail.text(notification(name="", phone=" \n", a="b")).splitlines()[2:] == ["a: b"]
 
 
 def test_a_notification_without_fields_says_its_message() -> None:
-    assert mail.text(Notification("id-1", "Backup", "It has finished.\nBye")) == "Id: id-1\n\nIt has finished.\nBye\n"
+    assert mail.text(Notification("id-1", "Backup", "It has finished.\nBye")) == "It has finished.\nBye\n\nId: id-1\n"
 
 
-@pytest.mark.parametrize("line_break", ["\n", "\r\n", "\r", "\x0b", "\x0c", "\x85", "\u2028", "\u2029"])
-def test_nobody_forges_a_line_of_ours_above_the_message(line_break: str) -> None:
-    forged = f"b{line_break}Email: boss@example.com{line_break}{line_break}Transfer the money"
-    lines = mail.text(notification(**{f"a{line_break}Id: 2": forged, "message": "Hi"})).splitlines()
-    assert lines[2:] == [
-        "a Id: 2:",
-        "    b",
-        "    Email: boss@example.com",
-        "    ",
-        "    Transfer the money",
-        "",
-        "Hi",
-    ]
+@pytest.mark.parametrize("piece", ["x", "я", "🚀", "word ", "&", "Email: boss@example.com " + "y" * 970 + " "])
+def test_no_line_of_either_part_is_longer_than_smtp_carries_and_none_is_forged_by_breaking_it(piece: str) -> None:
+    long = (piece * 5000)[:5000]
+    it = notification(long, name=long, phone=long, message=long, **{long[:100]: long})
+    plain = mail.text(it)
+    for part in (plain, mail.html(it, mail.subject(it))):
+        assert max(len(line.encode()) for line in part.split("\n")) <= 998
+    assert plain.count(piece[0]) >= 3 * long.count(piece[0]), "nothing is cut"
+    assert sum(line.startswith("Email:") for line in plain.split("\n")) == 0
+    assert mail.subject(it).isprintable()
+    assert len(b64encode(mail.subject(it).encode())) < 900
 
 
 def test_what_is_no_text_is_left_out_of_both_parts() -> None:
     it = notification(name="a\x00b\x1bc\ud800d\x7fe\x9ff", message="x\x08y\tz")
-    assert "Name: abcdef\n" in mail.text(it)
-    assert mail.text(it).endswith("\nxy\tz\n")
-    assert page(it).rows == {"Name": "abcdef", "Message": "xy\tz"}
+    assert mail.text(it).startswith("xy\tz\n\nName: abcdef\n")
+    assert page(it).rows == {"Name": "abcdef"}
+    assert page(it).cells["div"] == ["xy\tz"]
     mail.html(it, "h").encode()
 
 
 @pytest.mark.parametrize("timestamp", [None, 10**30])
 def test_a_time_that_there_is_not_has_no_line(timestamp: int | None) -> None:
-    assert mail.text(Notification("id-1", "T", "M", timestamp)) == "Id: id-1\n\nM\n"
+    assert mail.text(Notification("id-1", "T", "M", timestamp)) == "M\n\nId: id-1\n"
 
 
 # The HTML part
@@ -119,10 +115,11 @@ def test_a_time_that_there_is_not_has_no_line(timestamp: int | None) -> None:
 def test_the_html_part_says_the_same_as_the_plain_one() -> None:
     it = from_contact(message("id-1", name="Ada", phone="1\n2", message="Hi\r\nthere\n\n  indented"))
     seen = page(it)
-    assert "Hi<br>there<br><br>  indented</dd>" in mail.html(it, "h"), "not every program keeps a text's own breaks"
-    assert seen.rows == {"Name": "Ada", "phone": "1\n2", "Message": "Hi\nthere\n\n  indented"}
-    assert seen.cells["title"] == seen.cells["h1"] == ["New /contact submission received"]
-    assert seen.cells["p"] == ["Received: 2026-01-01 00:00 UTC\nId: id-1"]
+    assert "Hi<br\n>there<br\n><br\n>  indented</div>" in mail.html(it, "h"), "not every program keeps a text's breaks"
+    assert seen.rows == {"Name": "Ada", "Site": "default", "phone": "1\n2"}
+    assert seen.cells["div"] == ["Hi\nthere\n\n  indented"]
+    assert seen.cells["title"] == seen.cells["h1"] == ["New message: default"]
+    assert seen.cells["p"] == ["Received: 2026-01-01 00:00 UTC\n\nId: id-1"]
 
 
 @pytest.mark.parametrize("text", [HOSTILE, '"><img src=x onerror=alert(1)>', "&lt;b&gt;", "</dd></dl><h1>Ours</h1>"])
@@ -133,14 +130,16 @@ def test_what_a_visitor_typed_is_text_and_never_markup_or_a_link(text: str) -> N
     )
     assert hostile.tags == plain.tags
     assert not {"a", "script", "img"} & set(hostile.tags)
-    assert hostile.rows == {"Name": text, text: "a", "Message": text}
+    assert hostile.rows == {"Name": text, text[:59] + "…" * (len(text) > 60) if len(text) > 60 else text: "a"}
+    assert hostile.cells["div"] == [text]
     assert hostile.cells["h1"] == [text]
 
 
 def test_text_from_right_to_left_finds_its_own_direction_and_emoji_stay() -> None:
     it = notification(name=HEBREW, message=f"{HEBREW} 👩‍👩‍👧 🚀")
-    assert page(it).rows == {"Name": HEBREW, "Message": f"{HEBREW} 👩‍👩‍👧 🚀"}
-    assert mail.html(it, "h").count('<dd dir="auto" lang=""') == 2
+    assert page(it).rows == {"Name": HEBREW}
+    assert page(it).cells["div"] == [f"{HEBREW} 👩‍👩‍👧 🚀"]
+    assert mail.html(it, "h").count('dir="auto" lang=""') == 2
 
 
 def test_the_html_part_sets_no_colour_loads_nothing_and_says_its_language() -> None:
@@ -155,43 +154,18 @@ def test_the_html_part_sets_no_colour_loads_nothing_and_says_its_language() -> N
 # The subject
 
 
-def test_the_subject_is_the_title_unless_the_owner_has_set_one() -> None:
-    assert mail.subject(notification("A title", name="Ada")) == "A title"
-    assert mail.subject(notification("A title", name="Ada"), "Contact") == "Contact"
-
-
-def test_placeholders_become_what_the_form_held() -> None:
-    it = notification("T", source="home", name="Ada", email="a@example.com", subject="A word", message="secret")
-    template = "[{source}] {subject} from {name} <{email}>: {title} {id}"
-    assert mail.subject(it, template) == "[home] A word from Ada <a@example.com>: T id-1"
-    assert mail.subject(it, "{message}{colour}{}") == "{message}{colour}{}", "and nothing else is one"
-
-
-def test_a_subject_of_empty_fields_is_the_title() -> None:
-    assert mail.subject(notification("T"), "{name} {subject}") == "T"
-    assert mail.subject(notification("\x00\x1b"), "{name}") == "Message", "and never empty"
-
-
-def test_what_a_placeholder_becomes_is_not_looked_at_again() -> None:
-    assert mail.subject(notification(name="{email}", email="a@example.com"), "{name}") == "{email}"
-
-
 @pytest.mark.parametrize("space", ["\n", "\r\n", "\r", "\x0b", "\x0c", "\x85", "\u2028", "\u2029", "\x00", "\x1b"])
-def test_a_subject_is_one_line_whatever_stands_in_it(space: str) -> None:
-    hostile = f"a{space}Bcc: x@example.com{space}"
-    assert mail.subject(notification(hostile)) == "a Bcc: x@example.com"
-    assert mail.subject(notification(name=hostile), "{name}!") == "a Bcc: x@example.com!"
+def test_a_subject_is_the_title_as_one_line_whatever_stands_in_it(space: str) -> None:
+    assert mail.subject(notification(f"a{space}Bcc: x@example.com{space}")) == "a Bcc: x@example.com"
 
 
-@pytest.mark.parametrize("character", ["a", "я", "🚀"])
-def test_a_subject_is_cut_by_characters_as_a_whole_and_each_placeholder(character: str) -> None:
-    assert mail.subject(notification(character * 201)) == character * 199 + "…"
-    assert mail.subject(notification(name=character * 81), "{name}|") == character * 79 + "…|"
+@pytest.mark.parametrize(("character", "shown"), [("a", 199), ("я", 199), ("🚀", 124)])
+def test_a_subject_is_cut_by_characters_and_by_what_its_encoded_form_takes(character: str, shown: int) -> None:
+    assert mail.subject(notification(character * 201)) == character * shown + "…"
 
 
-def test_nobody_reorders_the_words_of_a_subject() -> None:
-    assert mail.subject(notification(name="a\u202egnp.exe\u2066b\u200f"), "{name}") == "agnp.exeb"
-    assert mail.subject(notification(name=HEBREW), "{name}") == HEBREW
+def test_a_subject_is_never_empty() -> None:
+    assert mail.subject(notification("\x00\x1b")) == "Message"
 
 
 # Reply-To
@@ -207,6 +181,8 @@ def test_nobody_reorders_the_words_of_a_subject() -> None:
         ("ada@BÜCHER.example", "ada@xn--bcher-kva.example"),
         ("ada@例え.テスト", "ada@xn--r8jz45g.xn--zckzah"),
         ("ada@xn--bcher-kva.example", "ada@xn--bcher-kva.example"),
+        ('"a b, c@d"@example.com', '"a b, c@d"@example.com'),
+        (r'"a\"b\\"@example.com', r'"a\"b\\"@example.com'),
     ],
 )
 def test_an_answer_goes_to_the_visitor_by_an_address_in_ascii(address: str, becomes: str) -> None:
@@ -231,7 +207,10 @@ def test_an_answer_goes_to_the_visitor_by_an_address_in_ascii(address: str, beco
         "ada@" + "ü" * 70 + ".example",
         ".ada@example.com",
         "a..b@example.com",
-        '"a b"@example.com',
+        '"a"b"@example.com',
+        '"a\n"@example.com',
+        '"a@example.com',
+        '"ю"@example.com',
         "a,b@example.com",
         "a@example.com,b@example.com",
         "a@example.com;b@example.com",
@@ -257,8 +236,6 @@ def test_an_address_that_can_not_be_replied_to_is_in_the_text_all_the_same() -> 
     assert mail.reply_to(it.reply_to) == ""
     assert "Email: юля@example.com\n" in mail.text(it)
     assert page(it).rows["Email"] == "юля@example.com"
-
-
-def test_what_comes_of_no_form_is_called_by_its_title_whatever_the_template() -> None:
-    alarm = Notification("alarm-1", "Herald: not delivered", "A message is not delivered.")
-    assert mail.subject(alarm, "[{source}] {name}") == "Herald: not delivered"
+    for part in (mail.text(it), mail.html(it, "h")):
+        assert "by hand" in part.replace("&#x27;", "'")
+    assert "by hand" not in mail.text(from_contact(message(email="ada@example.com", message="Hi")))

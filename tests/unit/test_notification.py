@@ -3,79 +3,83 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
 from chalicelib.errors import InvalidRequestError
-from chalicelib.logic.notification import CUT_MARK, MAX_EXTRA, Notification, cut, from_contact
+from chalicelib.logic.notification import Notification, from_contact
+from chalicelib.logic.plain_text import CUT_MARK, cut
 from chalicelib.logic.submission import Message
-from tests.fakes import NOW, message
+from tests.fakes import NOW, channel, message, site
 
 GOOD = {"version": 1, "id": "id-1", "title": "A title", "message": "A message", "timestamp": NOW}
 
 
-def test_a_contact_notification_reads_as_promised() -> None:
-    notification = from_contact(message("id-1", source="home", name="Юлия", email="j@example.com", message="Hi\nthere"))
-    assert notification.title == "New /contact submission received"
-    assert notification.message == "Source: home\nName: Юлия\nMail: j@example.com\nDesc: Hi\nthere"
-    assert notification.id == "id-1"
-    assert notification.timestamp == NOW, "the time of submission, not of delivery"
-
-
-def test_a_missing_field_is_a_line_left_blank() -> None:
-    assert from_contact(message(message="Hi")).message == "Source: \nName: \nMail: \nDesc: Hi"
-
-
-def said(**fields: str) -> list[str]:
-    return from_contact(message(**fields)).message.split("\n")
-
-
-def test_what_else_the_form_held_stands_between_mail_and_the_message_in_the_order_sent() -> None:
-    assert said(
-        **{"phone": "123", "message": "Hi\nthere", "Größe": "XL", "name": "Ada", "subject": "A word", "a": "z"}
-    ) == [
-        "Source: ",
-        "Name: Ada",
-        "Mail: ",
-        "phone: 123",
-        "Größe: XL",
-        "subject: A word",
-        "a: z",
-        "Desc: Hi",
-        "there",
-    ]
-
-
-@pytest.mark.parametrize("blank", ["", " ", "\n\t", "\u00a0"])
-def test_what_else_is_blank_has_no_line(blank: str) -> None:
-    assert said(phone=blank, message="Hi") == ["Source: ", "Name: ", "Mail: ", "Desc: Hi"]
+def test_a_message_is_told_by_its_site_with_its_own_text_and_fields_and_where_all_of_it_is() -> None:
+    form = message("id-1", source="home", name="Юлия", email="j@example.com", message="Hi\nthere", phone=" ")
+    told = from_contact(form, site(), channel(), "dev")
+    assert told == Notification(
+        "id-1",
+        "New message: www.example.com",
+        "Hi\nthere",
+        NOW,
+        reply_to="j@example.com",
+        fields=(("source", "home"), ("name", "Юлия"), ("email", "j@example.com"), ("message", "Hi\nthere")),
+        site="www.example.com",
+        rest="./herald messages show --stage dev id-1",
+    )
 
 
 @pytest.mark.parametrize(
-    "space", ["\n", "\r\n", "\n\n", "\t", "  ", "\x0b", "\x0c", "\x1c", "\x85", "\u2028", "\u2029"]
+    ("source", "host"),
+    [
+        ("", "www.example.com"),
+        ("https://shop.example.com/contact?a=b", "shop.example.com"),
+        ("https://shop.example.com", "shop.example.com"),
+        ("https://shop.example.com.evil.example/", "www.example.com"),
+        ("https://evil.example/", "www.example.com"),
+        ("http://[", "www.example.com"),
+    ],
 )
-def test_what_else_the_form_held_has_one_line_each_in_name_and_text(space: str) -> None:
-    """Nobody forges another line, and none of the four that the owner knows."""
-    lines = from_contact(message(**{f"a{space}Mail: x": f"{space}b{space}Desc: y{space}", "message": "Hi"})).message
-    assert lines.splitlines() == ["Source: ", "Name: ", "Mail: ", "a Mail: x: b Desc: y", "Desc: Hi"]
+def test_a_stage_of_one_site_names_the_host_of_the_page_if_that_is_the_sites_own(source: str, host: str) -> None:
+    own = site(origins=("https://www.example.com", "https://shop.example.com"))
+    assert from_contact(message(message="Hi", source=source), own).title == f"New message: {host}"
 
 
-@pytest.mark.parametrize("character", ["a", "я", "🚀"])
-def test_what_else_the_form_held_is_cut_by_characters_and_the_message_is_not(character: str) -> None:
-    whole, more = character * MAX_EXTRA, character * (MAX_EXTRA + 1)
-    assert said(**{"x": whole, "y": more, "message": more * 9})[3:] == [
-        f"x: {whole}",
-        f"y: {character * (MAX_EXTRA - 1)}{CUT_MARK}",
-        f"Desc: {more * 9}",
-    ]
+def test_a_stage_of_several_sites_names_the_site() -> None:
+    told = from_contact(message(message="Hi", site="shop"), replace(site("shop"), one_of_many=True))
+    assert (told.title, told.site) == ("New message: shop", "shop")
 
 
-def test_a_text_is_cut_after_its_lines_were_joined() -> None:
-    assert said(x="a\n" * 1000, message="Hi")[3] == "x: " + ("a " * 60)[:119].rstrip() + CUT_MARK
+def test_a_channels_own_title_and_body_go_before_the_sites() -> None:
+    of_site = replace(site(), title="{site}: {name} {fields.phone}", body="{message}\n{name}")
+    of_channel = replace(channel(), title="{{{subject}}} {id}", body="{name}: {message}")
+    form = message("id-1", message="Hi", name="Ada", phone="1\n2", subject="{name}")
+    assert from_contact(form, of_site).title == "www.example.com: Ada 1 2"
+    assert from_contact(form, of_site, channel()).body == "{message}\n{name}"
+    told = from_contact(form, of_site, of_channel)
+    assert (told.title, told.body) == ("{{name}} id-1", "{name}: {message}"), "what is filled in is not read again"
 
 
-def test_a_submission_without_a_message_still_reads() -> None:
-    assert said(phone="1") == ["Source: ", "Name: ", "Mail: ", "phone: 1", "Desc: "]
+def test_a_title_is_one_short_line_that_no_visitor_makes_look_like_heralds_own() -> None:
+    own = replace(site(), title="{subject}")
+
+    def titled(subject: str) -> str:
+        return from_contact(message(message="Hi", subject=subject), own).title
+
+    assert titled("a\nb\u202ec\x00") == "a bc"
+    assert titled("я" * 81) == "я" * 79 + CUT_MARK
+    assert titled(" ") == "New message: www.example.com"
+    for forged in ("Herald: not delivered", "ＨＥＲＡＬＤ ： not delivered", "Hеrald: canary"):
+        assert titled(forged).startswith("› ")
+
+
+def test_a_form_without_a_message_is_told_by_its_longest_text() -> None:
+    assert (
+        from_contact(message(name="A very long name", topic="Offer", comments="Please call")).message == "Please call"
+    )
+    assert from_contact(message(name="Ada")).message == "(no message)"
 
 
 def test_a_signal_changes_nothing_of_what_the_owner_reads() -> None:

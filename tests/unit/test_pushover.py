@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from chalicelib.logic.notification import Quota
+from chalicelib.logic.notification import Notification, Quota
 from chalicelib.logic.pushover import (
     EXPIRE,
     OPTIONS,
@@ -14,7 +14,7 @@ from chalicelib.logic.pushover import (
     OptionMistake,
     parameters,
     quota_in,
-    text,
+    texts,
     until_reset,
 )
 from ops.config.loader import ConfigError, load
@@ -162,6 +162,12 @@ def test_what_is_no_parameter_of_pushovers_stays_here() -> None:
 
 # Length
 
+NOTE = "\n\n… Cut to fit."
+
+
+def sent(message: str) -> object:
+    return texts(Notification("id-1", "T", message))["message"]
+
 
 @pytest.mark.parametrize("character", ["a", "я", "🚀", "\u0301"])
 def test_a_title_of_a_link_is_counted_in_characters_and_cut_with_a_mark(character: str) -> None:
@@ -169,12 +175,12 @@ def test_a_title_of_a_link_is_counted_in_characters_and_cut_with_a_mark(characte
     if character.isprintable():
         assert parameters(link, {"link_title": character * 100})["url_title"] == character * 100
         assert parameters(link, {"link_title": character * 101})["url_title"] == character * 99 + "…"
-    assert text(character * 1024, 1024) == character * 1024
-    assert text(character * 1025, 1024) == character * 1023 + "…"
+    assert sent(character * 1024) == character * 1024
+    assert sent(character * 1025) == character * (1024 - len(NOTE) - 1) + "…" + NOTE
 
 
 @pytest.mark.parametrize(
-    ("typed", "sent"),
+    ("typed", "arrives"),
     [
         ("a\r\nb\rc\u2028d", "a\nb\nc\nd"),
         ("tab\tand\nline", "tab\tand\nline"),
@@ -182,13 +188,13 @@ def test_a_title_of_a_link_is_counted_in_characters_and_cut_with_a_mark(characte
         ("half \ud83d of a pair", "half  of a pair"),
     ],
 )
-def test_what_is_no_text_is_left_out_and_the_rest_arrives(typed: str, sent: str) -> None:
-    assert text(typed, 1024) == sent
-    sent.encode()
+def test_what_is_no_text_is_left_out_and_the_rest_arrives(typed: str, arrives: str) -> None:
+    assert sent(typed) == arrives
+    arrives.encode()
 
 
 def test_what_is_left_out_takes_no_room() -> None:
-    assert text("\x00" * 100 + "a" * 10, 10) == "a" * 10
+    assert sent("\x00" * 2000 + "a" * 10) == "a" * 10
 
 
 # The quota

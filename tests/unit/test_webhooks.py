@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -13,13 +12,12 @@ from standardwebhooks import Webhook
 
 from chalicelib.errors import InvalidRequestError
 from chalicelib.logic import webhooks
-from chalicelib.logic.notification import CUT_MARK, Notification
+from chalicelib.logic.notification import Notification
+from chalicelib.logic.plain_text import CUT_MARK
 from chalicelib.logic.webhooks import WebhookMistake
 from tests.fakes import NOW
 
-IT = Notification(
-    "id-1", "A title", "Line 1\nLine 2", NOW, reply_to="ada@example.com", fields=(("name", "Ada"), ("message", "Hi"))
-)
+IT = Notification("id-1", "A title", "Line 1\nLine 2", NOW, reply_to="ada@example.com", fields=(("name", "Ada"),))
 HOSTILE = [
     "<!channel> <@U1> <https://evil.example|bank>",
     "@everyone @here [bank](https://evil.example) **bold** `x` <@1> <:a:1> ||spoiler||",
@@ -188,9 +186,10 @@ def test_the_standard_body_holds_everything_and_cuts_nothing() -> None:
         "data": {
             "id": "id-1",
             "title": "A title",
-            "message": long,
+            "message": f"{long}\n\nName: Ada",
             "reply_to": "ada@example.com",
-            "fields": [{"name": "name", "value": "Ada"}, {"name": "message", "value": "Hi"}],
+            "site": None,
+            "fields": [{"name": "name", "value": "Ada"}],
         },
     }
 
@@ -200,7 +199,7 @@ def test_the_standard_body_has_the_same_keys_whatever_is_missing() -> None:
     assert bare == {
         "type": "message.received",
         "timestamp": "2026-01-01T00:00:00Z",
-        "data": {"id": "id-1", "title": "t", "message": "m", "reply_to": None, "fields": []},
+        "data": {"id": "id-1", "title": "t", "message": "m", "reply_to": None, "site": None, "fields": []},
     }
 
 
@@ -227,7 +226,7 @@ def body(kind: str, notification: Notification) -> dict[str, Any]:
 
 def test_slack_is_given_a_text_and_opens_no_link() -> None:
     assert body("slack", with_message("a < b & c > d")) == {
-        "text": "*A title*\na &lt; b &amp; c &gt; d",
+        "text": "*A title*\na &lt; b &amp; c &gt; d\n\nName: Ada",
         "unfurl_links": False,
         "unfurl_media": False,
     }
@@ -242,7 +241,7 @@ def test_nobody_rings_a_slack_channel_or_hides_a_link(text: str) -> None:
 
 def test_discord_is_given_a_content_that_mentions_nobody() -> None:
     assert body("discord", with_message("1 * 2")) == {
-        "content": "**A title**\n1 \\* 2",
+        "content": "**A title**\n1 \\* 2\n\nName\\: Ada",
         "allowed_mentions": {"parse": []},
         "flags": 4,
     }
@@ -250,7 +249,7 @@ def test_discord_is_given_a_content_that_mentions_nobody() -> None:
 
 @pytest.mark.parametrize("text", HOSTILE)
 def test_no_markdown_of_a_visitor_is_left_for_discord(text: str) -> None:
-    said = body("discord", with_message(text))["content"].removeprefix("**A title**\n")
+    said = body("discord", Notification("id-1", "A title", text))["content"].removeprefix("**A title**\n")
     for mark in "*_~`|#[]()<@:":
         assert said.count(mark) == said.count(f"\\{mark}") == text.count(mark)
 
@@ -264,58 +263,22 @@ def test_teams_is_given_a_card_with_a_run_of_plain_text_for_each_line() -> None:
     assert (card["type"], card["version"]) == ("AdaptiveCard", "1.4")
     assert {block["type"] for block in card["body"]} == {"RichTextBlock"}
     runs = [run for block in card["body"] for run in block["inlines"]]
-    assert [run["text"] for run in runs] == ["A title", "Line 1", " ", "Line 3"]
+    assert [run["text"] for run in runs] == ["A title", "Line 1", " ", "Line 3", " ", "Name: Ada"]
     assert runs[0]["weight"] == "Bolder"
 
 
 def test_ntfy_is_given_its_topic_and_the_priority_only_if_there_is_one() -> None:
-    plain = {"topic": "t", "title": "A title", "message": "Line 1\nLine 2"}
+    plain = {"topic": "t", "title": "A title", "message": "Line 1\nLine 2\n\nName: Ada"}
     assert webhooks.ntfy(IT, "t", None) == plain
     assert webhooks.ntfy(IT, "t", 5) == plain | {"priority": 5}
 
 
-SIZES: dict[str, tuple[Callable[[Any], int], int]] = {
-    "slack": (lambda made: len(made["text"]), webhooks.SLACK_TEXT),
-    "discord": (lambda made: len(made["content"].encode("utf-16-le")) // 2, webhooks.DISCORD_CONTENT),
-    "teams": (lambda made: len(webhooks.encoded(made)), webhooks.TEAMS_BODY),
-    "ntfy": (lambda made: len(made["message"].encode()), webhooks.NTFY_MESSAGE),
-}
-
-
-@pytest.mark.parametrize("kind", SIZES)
-@pytest.mark.parametrize("piece", ["a", "&", "*", "я", "🚀", "\x00", '"', "a\n", "<b>&"])
-def test_what_is_too_long_is_cut_within_the_limit_and_marked(kind: str, piece: str) -> None:
-    size, limit = SIZES[kind]
-    made = body(kind, replace(IT, title=piece * 500, message=f"start {piece * 40_000}"))
-    assert limit * 0.95 <= size(made) <= limit
-    assert json.dumps(made, ensure_ascii=False).count(CUT_MARK) == 2
-    assert "start" in json.dumps(made)
-
-
-@pytest.mark.parametrize(("kind", "room"), [("slack", 4_000 - 10), ("discord", 2_000 - 12), ("ntfy", 4_096)])
-def test_what_just_fits_is_left_alone(kind: str, room: int) -> None:
-    text = json.dumps(body(kind, with_message("a" * room)))
-    assert "a" * room in text
-    assert "a" * room not in json.dumps(body(kind, with_message("a" * (room + 1))))
-
-
-def test_no_escape_is_cut_in_half() -> None:
-    said = body("slack", with_message("&" * 4_000))["text"]
-    assert said.replace("&amp;", "") == "*A title*\n" + CUT_MARK
-    said = body("discord", with_message("*" * 4_000))["content"]
-    assert said.removeprefix("**A title**\n").replace("\\*", "") == CUT_MARK
-
-
-@pytest.mark.parametrize("kind", ["standard", *SIZES])
+@pytest.mark.parametrize("kind", ["standard", "slack", "discord", "teams", "ntfy"])
 @pytest.mark.parametrize("text", HOSTILE)
 def test_any_text_stays_a_value_and_any_body_is_json(kind: str, text: str) -> None:
     shape = body(kind, with_message("x"))
     made = body(kind, replace(IT, title=text, message=text, reply_to=text))
     assert set(made) == set(shape)
-    if kind in ("standard", "ntfy"):
-        assert text.replace("\ud800", "?") in json.dumps(made) or json.dumps(text.replace("\ud800", "?"))[1:-1] in (
-            json.dumps(made)
-        )
 
 
 # Options
@@ -357,7 +320,7 @@ def fill(template: object, notification: Notification = IT, longest: int = 0) ->
 
 def test_placeholders_are_filled_in_values_at_any_depth_and_the_rest_is_left_alone() -> None:
     template = {
-        "text": "{title}: {message}",
+        "text": "{title}: {message} {site}",
         "n": 1,
         "yes": True,
         "list": ["{fields.name}", {"to": "{reply_to}", "at": "{time}", "half": 0.5}],
@@ -366,7 +329,7 @@ def test_placeholders_are_filled_in_values_at_any_depth_and_the_rest_is_left_alo
         "missing": "[{fields.phone number}]",
     }
     assert fill(template) == {
-        "text": "A title: Line 1\nLine 2",
+        "text": "A title: Line 1\nLine 2\n\nName: Ada ",
         "n": 1,
         "yes": True,
         "list": ["Ada", {"to": "ada@example.com", "at": "2026-01-01T00:00:00Z", "half": 0.5}],
@@ -378,12 +341,17 @@ def test_placeholders_are_filled_in_values_at_any_depth_and_the_rest_is_left_alo
 
 @pytest.mark.parametrize("text", HOSTILE)
 def test_no_text_of_a_visitor_breaks_out_of_its_place_or_is_read_again(text: str) -> None:
-    made = fill({"a": "{message}", "b": "{fields.name}"}, replace(IT, message=text, fields=(("name", text),)))
-    assert made == {"a": text, "b": text}
+    made = fill({"a": "{message}", "b": "{fields.name}"}, Notification("i", "t", text, fields=(("name", text),)))
+    assert isinstance(made, dict)
+    assert set(made) == {"a", "b"}
+    assert made["b"] == text
+    assert text.replace("\ud800", "").replace("\x00\x1b", "") in made["a"]
 
 
 def test_the_message_of_a_template_is_cut_on_request() -> None:
-    assert fill({"a": "{message}"}, with_message("x" * 11), longest=10) == {"a": "x" * 9 + CUT_MARK}
+    assert fill({"a": "{message}"}, with_message("x" * 500), longest=100) == {
+        "a": "x" * 73 + f"{CUT_MARK}\n\nName: Ada\n\n{CUT_MARK} Cut to fit."
+    }
 
 
 @pytest.mark.parametrize(

@@ -31,13 +31,11 @@ from chalicelib.errors import (
 )
 from chalicelib.logic.notification import Notification, Quota
 from chalicelib.logic.pushover import (
-    MAX_MESSAGE,
-    MAX_TITLE,
     OptionMistake,
     parameters,
     quota_in,
     quota_of,
-    text,
+    texts,
     until_reset,
 )
 from chalicelib.settings import Channel
@@ -128,10 +126,7 @@ class PushoverNotifier:
 
     def _form(self, notification: Notification) -> dict[str, str | int]:
         """Everything that is sent, secrets included; raises what makes that impossible."""
-        form: dict[str, str | int] = {
-            "title": text(notification.title, MAX_TITLE),
-            "message": text(notification.message, MAX_MESSAGE),
-        }
+        form = texts(notification)
         try:
             form |= parameters(self._options, notification.options)
         except OptionMistake as mistake:

@@ -62,7 +62,6 @@ class SesNotifier:
         (self._sender,) = channel.texts("from")
         self._identity = _identity("".join(channel.texts("from_address")), channel.texts("identities"))
         self._to = list(channel.texts("to"))
-        self._subject = "".join(channel.texts("subject"))
         self._configuration_set = "".join(channel.texts("configuration_set"))
 
     def notify(self, notification: Notification) -> str:
@@ -115,7 +114,7 @@ class SesNotifier:
         """What is sent; raises what makes that impossible."""
         if notification.options:
             raise InvalidRequestError("options: a channel of kind email has none", key="options")
-        subject = mail.subject(notification, self._subject)
+        subject = mail.subject(notification)
         request: dict[str, Any] = {
             "FromEmailAddress": self._sender,
             "Destination": {"ToAddresses": self._to},

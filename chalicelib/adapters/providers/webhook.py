@@ -45,6 +45,10 @@ WITHOUT_WAIT = 60
 """Seconds to wait when a receiver is over its limit and doesn't say until when."""
 LONGEST_WAIT = 24 * 60 * 60
 """Seconds that a receiver may make a message wait at most: a mistake there must not bury it here."""
+SHARES = (1, 0.5, 0.1)
+"""Of a format's limit, one after the other where a service refuses the body: its limit may have changed."""
+TIME_TO_SHORTEN = 3
+"""Seconds since the first attempt within which another is begun."""
 
 _THIS_MESSAGE = (413, 422)
 _THIS_BODY = ("invalid_payload", "no_text", "50035", "50006")
@@ -113,9 +117,35 @@ class WebhookNotifier:
 
         Raises an :class:`~chalicelib.errors.InvokeError`.
         """
-        now = int(self._clock())
-        signers, address, body = self._prepared(notification, now)
+        started = self._clock()
+        now = int(started)
+        priority = webhooks.priority_of(notification, self._format, self._priority)
+        signers, address, topic = self._configured()
         identity = webhooks.webhook_id(notification.id, self._channel)
+        refused = b""
+        for share in SHARES:
+            body = webhooks.encoded(self._body(notification, now, topic, priority, share))
+            # What is too long by a measure that isn't ours is cut further: nothing of a refused body is shown.
+            if refused and (body == refused or self._clock() - started > TIME_TO_SHORTEN):
+                break
+            answer = self._answer(address, body, self._headers_of(identity, body, signers, now))
+            if 200 <= answer.status < 300:
+                return _reference(self._format, answer) or identity
+            if not self._is_of_this_body(answer):
+                break
+            refused = body
+        raise self._refusal(answer)
+
+    def check(self, notification: Notification) -> Quota | None:
+        """Whether it could be sent, as far as that shows here: the secrets are set, the address is one that may be used
+        and the body can be made. Whether the receiver takes it, only a message can show. No receiver tells a quota.
+        """
+        priority = webhooks.priority_of(notification, self._format, self._priority)
+        _, _, topic = self._configured()
+        webhooks.encoded(self._body(notification, int(self._clock()), topic, priority, 1))
+        return None
+
+    def _headers_of(self, identity: str, body: bytes, signers: list[Webhook], now: int) -> dict[str, str]:
         headers = {
             "User-Agent": "Herald",
             **self._headers,
@@ -130,23 +160,7 @@ class WebhookNotifier:
             headers["webhook-signature"] = " ".join(
                 signer.sign(msg_id=identity, timestamp=at, data=body.decode()) for signer in signers
             )
-        answer = self._answer(address, body, headers)
-        if 200 <= answer.status < 300:
-            return _reference(self._format, answer) or identity
-        raise self._refusal(answer)
-
-    def check(self, notification: Notification) -> Quota | None:
-        """Whether it could be sent, as far as that shows here: the secrets are set, the address is one that may be used
-        and the body can be made. Whether the receiver takes it, only a message can show. No receiver tells a quota.
-        """
-        self._prepared(notification, int(self._clock()))
-        return None
-
-    def _prepared(self, notification: Notification, now: int) -> tuple[list[Webhook], str, bytes]:
-        """What signs, where it goes, and the body; raises what makes that impossible."""
-        priority = webhooks.priority_of(notification, self._format, self._priority)
-        signers, address, topic = self._configured()
-        return signers, address, webhooks.encoded(self._body(notification, now, topic, priority))
+        return headers
 
     def _configured(self) -> tuple[list[Webhook], str, str]:
         """What signs, where it goes, and ntfy's topic."""
@@ -163,16 +177,16 @@ class WebhookNotifier:
             ) from None
         return signers, address, topic
 
-    def _body(self, notification: Notification, now: int, topic: str, priority: int | None) -> object:
+    def _body(self, notification: Notification, now: int, topic: str, priority: int | None, share: float) -> object:
         match self._format:
             case "slack":
-                return webhooks.slack(notification)
+                return webhooks.slack(notification, share)
             case "discord":
-                return webhooks.discord(notification)
+                return webhooks.discord(notification, share)
             case "teams":
-                return webhooks.teams(notification)
+                return webhooks.teams(notification, share)
             case "ntfy":
-                return webhooks.ntfy(notification, topic, priority)
+                return webhooks.ntfy(notification, topic, priority, share)
             case "template":
                 return webhooks.filled(self._template, notification, self._channel, now, self._longest)
             case _:
@@ -215,14 +229,18 @@ class WebhookNotifier:
             return ChannelUnavailableError(f"the parameter {self._channel}/url is no address", retry_after=UNTIL_MENDED)
         return no_answer(error, self._channel)
 
+    def _is_of_this_body(self, answer: _Answer) -> bool:
+        """Whether this very message was refused. A body that is the owner's own is the owner's to mend."""
+        of_body = answer.status in _THIS_MESSAGE or (answer.status == 400 and _word(answer) in _THIS_BODY)
+        return of_body and self._format != "template"
+
     def _refusal(self, answer: _Answer) -> ChannelRejectedError | ChannelUnavailableError | ChannelUncertainError:
         status, word = answer.status, _word(answer)
         said = f"{self._channel} answered {status}{f' ({word})' if word else ''}"
         if 300 <= status < 400:
             self._secrets.forget()
             return ChannelUnavailableError(f"{said}: a redirect is never followed", retry_after=UNTIL_MENDED)
-        # A body that is the owner's own is the owner's to mend, too.
-        if (status in _THIS_MESSAGE or (status == 400 and word in _THIS_BODY)) and self._format != "template":
+        if self._is_of_this_body(answer):
             return ChannelRejectedError(said)
         if status == 429:
             return ChannelUnavailableError(said, retry_after=self._wait(answer) or WITHOUT_WAIT)

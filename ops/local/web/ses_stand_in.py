@@ -31,6 +31,8 @@ _ERRORS = {400: "MessageRejected", 429: "TooManyRequestsException"}
 """Of the operation; for the others the codes that all services share:
 https://docs.aws.amazon.com/ses/latest/APIReference-V2/CommonErrors.html"""
 
+MAX_LINE = 998
+"""Octets: https://www.rfc-editor.org/rfc/rfc5322#section-2.1.1. SES itself says nothing of it, the next server may."""
 MAX_RECIPIENTS = 50
 """https://docs.aws.amazon.com/ses/latest/dg/quotas.html, "Message quotas"."""
 
@@ -65,6 +67,9 @@ class Ses(FaultInjector):
             if len(asked["Destination"]["ToAddresses"]) > MAX_RECIPIENTS:
                 return _error(400, "MessageRejected")
             simple = asked["Content"]["Simple"]
+            parts = [str(simple["Body"][part]["Data"]) for part in ("Text", "Html")]
+            if any(len(line) > MAX_LINE for part in parts for line in part.encode().splitlines()):
+                return _error(400, "MessageRejected")
             mail = {
                 "from": asked["FromEmailAddress"],
                 "to": asked["Destination"]["ToAddresses"],

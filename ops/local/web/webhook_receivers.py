@@ -35,6 +35,8 @@ class Receivers(FaultInjector):
         """Forget everything."""
         super().reset()
         self.received: deque[dict[str, Any]] = deque(maxlen=KEPT)
+        self.lost: deque[dict[str, Any]] = deque(maxlen=KEPT)
+        """What was answered as accepted, and never shown."""
         self._ids: set[tuple[str, str]] = set()
 
     def take(self, channel: str, headers: dict[str, str], content: bytes) -> Response:
@@ -54,9 +56,11 @@ class Receivers(FaultInjector):
                 return JSONResponse({"error": "the signature does not verify"}, 401)
         if channel == "":  # ntfy's root
             channel = str(body.get("topic", ""))
-        answer = _answer(body, len(content))
+        answer, shows = _answer(body, len(content))
         identity = headers.get("webhook-id", "")
-        if answer.status_code < 300:
+        if not shows:
+            self.lost.append({"channel": channel, "id": identity, "bytes": len(content)})
+        elif answer.status_code < 300:
             self.received.append(
                 {
                     "channel": channel,
@@ -72,21 +76,29 @@ class Receivers(FaultInjector):
         return answer
 
 
-def _answer(body: dict[str, Any], size: int) -> Response:
-    """What the service answers whose body this is: docs/channels/webhook.md names the pages."""
+def _answer(body: dict[str, Any], size: int) -> tuple[Response, bool]:
+    """What the service answers whose body this is, and whether it then shows the message.
+
+    Each is measured here, from the service's own documentation: docs/channels/limits.md has the pages.
+    """
     if "content" in body:
         if len(str(body["content"]).encode("utf-16-le")) > 2 * 2000:
-            return JSONResponse({"message": "Invalid Form Body", "code": 50035}, 400)
-        return JSONResponse({"id": str(uuid.uuid4().int % 10**18)})
+            return JSONResponse({"message": "Invalid Form Body", "code": 50035}, 400), True
+        return JSONResponse({"id": str(uuid.uuid4().int % 10**18)}), True
     if "topic" in body:
+        if size > 2 * 4096:
+            return JSONResponse({"code": 41303, "http": 413, "error": "JSON body too large"}, 413), True
         if len(str(body["message"]).encode()) > 4096:
-            return JSONResponse({"code": 40014, "http": 400, "error": "attachments not allowed"}, 400)
-        return JSONResponse({"id": uuid.uuid4().hex[:12], "event": "message", "topic": body["topic"]})
+            return JSONResponse({"code": 40014, "http": 400, "error": "attachments not allowed"}, 400), True
+        return JSONResponse({"id": uuid.uuid4().hex[:12], "event": "message", "topic": body["topic"]}), True
     if "attachments" in body:
-        if size > 28 * 1024:
-            return JSONResponse({"error": {"code": "RequestEntityTooLarge", "message": "too large"}}, 413)
-        return Response(status_code=202, headers={"x-ms-workflow-run-id": uuid.uuid4().hex})
-    return PlainTextResponse("ok")
+        # A workflow has accepted before it tries to post, with the card as a text within its own JSON.
+        posted = [json.dumps(json.dumps(attachment.get("content"))) for attachment in body["attachments"]]
+        shows = sum(map(len, posted)) <= 28 * 1024
+        return Response(status_code=202, headers={"x-ms-workflow-run-id": uuid.uuid4().hex}), shows
+    if "unfurl_links" in body and len(str(body.get("text", "")).encode("utf-16-le")) > 2 * 40_000:
+        return PlainTextResponse("msg_too_long", 400), True
+    return PlainTextResponse("ok"), True
 
 
 class ReceiverEndpoint(FaultyEndpoint):
@@ -115,9 +127,13 @@ def routes(receivers: Receivers) -> list[Route]:
     async def messages(request: Request) -> Response:
         return JSONResponse(list(receivers.received))
 
+    async def lost(request: Request) -> Response:
+        return JSONResponse(list(receivers.lost))
+
     endpoint = ReceiverEndpoint(receivers)
     return [
         Route("/messages.json", messages),
+        Route("/lost.json", lost),
         control(receivers),
         Route("/{channel}", endpoint, methods=["POST"]),
         Route("/", endpoint, methods=["POST"]),

@@ -40,7 +40,7 @@ def test_a_message_is_sent_without_leaving_the_page_and_shows_on_the_phone(visit
     expect(page.locator("form")).to_have_count(0)
     assert page.url == visitor.site
     push = wait_for(lambda: herald.pushes(word), "push")[0]
-    assert push["message"].endswith(f"Desc: {word}\nGrüße & <b>🚀</b>")
+    assert push["message"].startswith(f"{word}\nGrüße & <b>🚀</b>\n\n")
     phone = visitor.context().new_page()
     phone.goto(herald.urls["phone"])
     expect(phone.get_by_role("listitem").filter(has_text=word)).to_be_visible()
@@ -442,4 +442,4 @@ def test_a_form_that_is_copied_works_as_it_stands(visitor: Visitor, herald: Harn
     button(page).click()
     expect(status(page)).to_have_attribute("data-state", "sent")
     push = wait_for(lambda: herald.pushes(word), "push")[0]
-    assert push["message"].startswith("Source: My website\n")
+    assert "\nSource: My website\n" in push["message"]

@@ -61,4 +61,4 @@ def test_a_mistake_is_named_and_the_message_is_corrected_and_sent_from_there(
     page.get_by_role("button", name=send, exact=True).click()
     page.wait_for_url(herald.stage.sites["default"].thanks)
     push = wait_for(lambda: herald.pushes(word), "push")[0]
-    assert push["message"].endswith(f'Name: "Ada" <b>\nMail: ada@example.com\nDesc: {word}\n& more')
+    assert push["message"].startswith(f'{word}\n& more\n\nName: "Ada" <b>\nEmail: ada@example.com\n')

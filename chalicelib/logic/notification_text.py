@@ -1,0 +1,193 @@
+"""How a notification reads: the title, and the text within whatever room a provider leaves.
+
+The usual layout, in which what is blank has no line::
+
+    Hello, do you deliver …            the message: first, and the last that is cut
+
+    Name: Ada                          what is known of it, under labels of ours
+    Email: ada@example.com
+    Site: www.example.com
+
+    › phone: 123                       the form's own fields: never a line that looks like one of ours
+
+    … Cut to fit. In full: …           only where something is missing
+
+A line of the message that looks like one of ours begins with the same mark as the form's own fields.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+
+from chalicelib.logic import placeholders
+from chalicelib.logic.lookalikes import is_like, starts_like
+from chalicelib.logic.notification import IN_TITLE, Notification
+from chalicelib.logic.plain_text import CUT_MARK, cut, lines, one_line
+
+LABELS = {"name": "Name", "email": "Email", "subject": "Subject", "source": "Source"}
+"""Our names of the fields that are known, in the order in which they stand."""
+MESSAGE, SITE, RECEIVED, ID = "Message", "Site", "Received", "Id"
+THEIRS = "› "
+"""Before a line that a visitor could have meant to look like one of ours."""
+IN_BODY = (*IN_TITLE, "time", "others")
+"""Placeholders of a body, besides the form's fields; ``others`` are those that have no label of ours."""
+
+_OURS = (*LABELS.values(), MESSAGE, SITE, RECEIVED, ID, "Herald")
+_LONGEST_NAME = 60
+"""Characters that the name of a form's own field shows."""
+_KEPT = 80
+"""Characters that each known field keeps, however long the message is."""
+_SHORTEST_OWN = 40
+"""Characters that one of the form's own fields shows at least, or it isn't shown."""
+_WHOLE = 1 << 30
+
+_LABEL = re.compile(r"^([^{}:\n]{1,40}):", re.MULTILINE)
+Fits = Callable[[str], bool]
+"""Whether a text is within the room that there is, in the provider's own measure."""
+
+
+def text(notification: Notification, fits: Fits = lambda text: True, longest_line: int = 0) -> str:
+    """The text of a notification as far as it ``fits``; where something is missing it says so, and where the rest is.
+
+    First the form's own fields are shortened and left out, from the last on, then what is known of the message, and
+    the message itself at the end. ``longest_line``: bytes of UTF-8 that a line may have; 0 for any.
+    """
+    parts = Parts(notification, longest_line)
+    whole = parts.composed()
+    if fits(whole):
+        return whole
+    if fits(parts.composed(known=_KEPT, number=0, noted=True)):
+        number = _most(
+            len(parts.own), lambda n: fits(parts.composed(known=_KEPT, own=_SHORTEST_OWN, number=n, noted=True))
+        )
+        longest = _most(
+            max((len(value) for _, value in parts.own), default=0),
+            lambda size: fits(parts.composed(known=_KEPT, own=size, number=number, noted=True)),
+        )
+        return parts.composed(known=_KEPT, own=max(longest, _SHORTEST_OWN), number=number, noted=True)
+    size = _most(len(parts.said), lambda n: fits(parts.composed(said=n, known=_KEPT, number=0, noted=True)))
+    return fitted(parts.composed(said=size, known=_KEPT, number=0, noted=True), fits)
+
+
+def fitted(whole: str, fits: Fits) -> str:
+    """A text as far as it fits, cut between characters and with a mark."""
+    if fits(whole):
+        return whole
+    size = _most(len(whole), lambda n: fits(whole[:n].rstrip() + CUT_MARK))
+    return whole[:size].rstrip() + CUT_MARK
+
+
+def _most(most: int, fits: Callable[[int], bool]) -> int:
+    """The largest number up to ``most`` that fits, where whatever is smaller than one that fits does too; else 0."""
+    least = 0
+    while least < most:
+        middle = (least + most + 1) // 2
+        if fits(middle):
+            least = middle
+        else:
+            most = middle - 1
+    return least
+
+
+class Parts:
+    """What a notification is made of, each part as it may be shown: no control characters, no line that is not its own.
+
+    ``said`` is the message, ``known`` are pairs of our label and a line, ``own`` pairs of a form's own name and its
+    text.
+    """
+
+    def __init__(self, notification: Notification, longest_line: int = 0) -> None:
+        self.notification = notification
+        self._fields = {name: lines(value) for name, value in notification.fields if value.strip()}
+        self._labels = (*_OURS, *_LABEL.findall(notification.body))
+        self._longest_line = longest_line
+        self.known = [(LABELS[name], one_line(self._fields[name])) for name in LABELS if name in self._fields]
+        if notification.site:
+            self.known.append((SITE, one_line(notification.site)))
+        said = self._fields.get("message") or lines(notification.message)
+        own = [(name, value) for name, value in self._fields.items() if name not in LABELS and name != "message"]
+        main = next((name for name, value in own if value == said), "") if "message" not in self._fields else ""
+        self.main_name = self._name(main) if main and not notification.body else ""
+        """The name of the field that is shown as the message, of a form that has none."""
+        self.own = [(self._name(name), value) for name, value in own if name != main]
+        self.said = "\n".join(map(self._unmistakable, said.split("\n"))) if notification.fields else said
+
+    def composed(
+        self, said: int = _WHOLE, known: int = _WHOLE, own: int = _WHOLE, number: int = _WHOLE, *, noted: bool = False
+    ) -> str:
+        """The text with so many characters of the message, of each known and of each of ``number`` own fields."""
+        message = self.said if said >= len(self.said) else self.said[:said].rstrip() + CUT_MARK
+        others = "\n".join(self._own_lines(own, number))
+        note = self.note if noted else ""
+        if self.notification.body:
+            return self._wrapped("\n\n".join(filter(None, (self._filled(message, known, others), note))))
+        if self.main_name:
+            message = f"{THEIRS}{self.main_name}:\n{message}"
+        facts = "\n".join(f"{label}: {cut(value, known)}" for label, value in self.known)
+        return self._wrapped("\n\n".join(filter(None, (message, facts, others, note))))
+
+    @property
+    def note(self) -> str:
+        """What says that something is missing, and where it is."""
+        rest = one_line(self.notification.rest)
+        return f"{CUT_MARK} Cut to fit. In full: {rest}" if rest else f"{CUT_MARK} Cut to fit."
+
+    @property
+    def when(self) -> str:
+        """When it happened; empty where that isn't known, or no calendar has it."""
+        at = self.notification.timestamp
+        with suppress(OverflowError, OSError, ValueError):
+            return time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(at)) if at is not None else ""
+        return ""
+
+    def _filled(self, message: str, known: int, others: str) -> str:
+        fields = {name: cut(one_line(value), known) for name, value in self._fields.items()}
+        values = {name: fields.get(name, "") for name in LABELS} | {
+            "id": one_line(self.notification.id),
+            "site": cut(one_line(self.notification.site), known),
+            "time": self.when,
+            "message": message,
+            "others": others,
+        }
+        return placeholders.fill(
+            self.notification.body,
+            lambda name: values.get(name, fields.get(name.removeprefix(placeholders.FIELD), "")),
+        ).strip("\n")
+
+    def _own_lines(self, longest: int, number: int) -> Iterator[str]:
+        for name, value in self.own[:number]:
+            first, *more = cut(value, longest).split("\n")
+            yield f"{THEIRS}{name}: {first}"
+            yield from (f"{THEIRS}  {line}" for line in more)
+        if number < len(self.own):
+            yield f"{THEIRS}{CUT_MARK} and {len(self.own) - number} more"
+
+    def _name(self, name: str) -> str:
+        """The name of a form's own field; in words of ours where it could be read as one of our labels."""
+        shown = cut(one_line(name), _LONGEST_NAME)
+        return f"field “{shown}”" if is_like(shown, self._labels) else shown
+
+    def _unmistakable(self, line: str) -> str:
+        """A line of a visitor's, marked where it looks like one of ours."""
+        ours = line.lstrip().startswith((THEIRS.strip(), CUT_MARK)) or starts_like(line, self._labels)
+        return THEIRS + line if ours else line
+
+    def _wrapped(self, composed: str) -> str:
+        """The text without lines that are too long: broken at a space, or within a word that is longer than a line."""
+        room = self._longest_line
+        if not room or all(len(line.encode()) <= room for line in composed.split("\n")):
+            return composed
+        pieces: list[str] = []
+        for line in composed.split("\n"):
+            rest, before = line, len(pieces)
+            while len(rest.encode()) > room:
+                most = len(rest.encode()[:room].decode(errors="ignore"))
+                at = rest.rfind(" ", 1, most + 1)
+                pieces.append(rest[: at if at > 0 else most])
+                rest = rest[at + 1 if at > 0 else most :]
+            pieces.append(rest)
+            pieces[before + 1 :] = map(self._unmistakable, pieces[before + 1 :])
+        return "\n".join(pieces)

@@ -1,0 +1,43 @@
+"""``{…}`` in a text of the owner's: titles, bodies, and the texts of a webhook's template.
+
+``{{`` and ``}}`` are the braces themselves. What is filled in is not looked at again.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+
+FIELD = "fields."
+"""Before the name of a form's field: ``{fields.phone}``."""
+
+_PLACEHOLDER = re.compile(r"\{\{|\}\}|\{([a-z_]+(?:\.[^{}]{1,100})?)\}|[{}]")
+
+
+class PlaceholderMistake(ValueError):
+    """A placeholder that nobody fills. The text says which, and which there are."""
+
+
+def names_in(text: str) -> list[str]:
+    """The placeholders of a text, in order; raises :class:`PlaceholderMistake` for a brace that stands alone."""
+    names = []
+    for found in _PLACEHOLDER.finditer(text):
+        if found[1]:
+            names.append(found[1])
+        elif found[0] not in ("{{", "}}"):
+            raise PlaceholderMistake(f"{found[0]} stands alone; write {found[0] * 2} for the character itself")
+    return names
+
+
+def check(text: str, known: Iterable[str]) -> None:
+    """Raise :class:`PlaceholderMistake` for a placeholder that is neither known nor the name of a field."""
+    known = tuple(known)
+    for name in names_in(text):
+        if name not in known and not name.startswith(FIELD):
+            listed = ", ".join(f"{{{each}}}" for each in known)
+            raise PlaceholderMistake(f"{{{name}}} is no placeholder; there are {listed} and {{{FIELD}<name>}}")
+
+
+def fill(text: str, value: Callable[[str], str]) -> str:
+    """The text with each placeholder's value."""
+    return _PLACEHOLDER.sub(lambda found: value(found[1]) if found[1] else found[0][0], text)

@@ -1,0 +1,263 @@
+"""How a notification reads, in whatever room a provider leaves, and that no visitor writes a line of ours."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from html import unescape
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from chalicelib.logic import mail, pushover, webhooks
+from chalicelib.logic.lookalikes import is_like
+from chalicelib.logic.notification import Notification, from_contact
+from chalicelib.logic.notification_text import text
+from chalicelib.logic.plain_text import lines
+from tests.fakes import channel, message, site
+
+NOTE = "… Cut to fit. In full: ./herald messages show --stage dev id-1"
+ORIGINAL: dict[str, Any] = {
+    "title": "New /contact submission received",
+    "body": "Source: {source}\nName: {name}\nMail: {email}\nDesc: {message}",
+}
+"""The title and the lines of the project that Herald began as."""
+
+
+def told(body: str = "", **fields: str) -> Notification:
+    return from_contact(message("id-1", **fields), replace(site(), body=body), channel(), "dev")
+
+
+def at_most(size: int) -> Callable[[str], bool]:
+    return lambda part: len(part) <= size
+
+
+def test_the_message_comes_first_then_what_is_known_then_the_forms_own_fields() -> None:
+    form = told(
+        **{"a": "1", "email": "j@example.com", "message": "Hi\n\nthere", "name": "Ada", "b c": "x\ny", "z": " "}
+    )
+    assert text(form) == (
+        "Hi\n\nthere\n\nName: Ada\nEmail: j@example.com\nSite: www.example.com\n\n› a: 1\n› b c: x\n›   y"
+    )
+
+
+def test_the_originals_title_and_lines_are_a_setting() -> None:
+    own = replace(site(), **ORIGINAL)
+    form = from_contact(message("id-1", source="home", message="Hi\nthere", phone="1"), own, channel(), "dev")
+    assert form.title == "New /contact submission received"
+    assert text(form) == "Source: home\nName: \nMail: \nDesc: Hi\nthere"
+
+
+def test_a_body_of_ones_own_shows_what_it_names() -> None:
+    form = told(
+        "{message}|{name}|{fields.phone}|{site}|{time}|{id}|{{x}}\n{others}", message="{name}", phone="1", x="2"
+    )
+    assert text(form) == "{name}||1|www.example.com|2026-01-01 00:00 UTC|id-1|{x}\n› phone: 1\n› x: 2"
+
+
+def test_the_message_is_whole_as_long_as_it_fits_and_lesser_fields_give_way() -> None:
+    ten = {f"field {number}": "v" * 120 for number in range(10)}
+    form = told(name="Ada", email="ada@example.com", message="m" * 800, **ten)
+    shown = text(form, at_most(1024))
+    assert len(shown) <= 1024
+    assert shown.startswith("m" * 800 + "\n\nName: Ada\nEmail: ada@example.com\nSite: www.example.com\n\n› field 0: ")
+    assert shown.endswith(NOTE)
+
+
+def test_of_many_fields_as_many_are_shown_as_fit_and_the_room_is_used() -> None:
+    form = told(message="Hi", **{f"field {number}": "v" * 500 for number in range(10)})
+    shown = text(form, at_most(1024))
+    assert 1000 < len(shown) <= 1024
+    assert [line[:10] for line in shown.split("\n") if line.startswith("› field")] == [
+        f"› field {n}:"[:10] for n in range(10)
+    ]
+    assert shown.endswith(NOTE)
+
+
+def test_a_message_that_is_too_long_is_cut_and_its_sender_stays() -> None:
+    form = told(name="Ada " * 40, email="ada@example.com", message="🚀" * 5000, phone="1")
+    shown = text(form, at_most(1024))
+    assert len(shown) == 1024
+    assert re.search(
+        r"🚀…\n\nName: (Ada )+Ada…\nEmail: ada@example.com\nSite: www.example.com\n\n› … and 1 more\n\n", shown
+    )
+    assert shown.endswith(NOTE)
+
+
+def test_a_form_without_a_message_shows_its_longest_text_first() -> None:
+    assert text(told(email="a@b.example", topic="Offer", comments="Please\ncall")) == (
+        "› comments:\nPlease\ncall\n\nEmail: a@b.example\nSite: www.example.com\n\n› topic: Offer"
+    )
+
+
+def test_what_another_program_says_is_shown_with_its_fields_and_unmarked_without() -> None:
+    assert text(Notification("1", "T", "Name: x", fields=(("host", "a"),))) == "› Name: x\n\n› host: a"
+    assert text(Notification("1", "T", "Name: x")) == "Name: x"
+    assert text(Notification("1", "T", "x" * 99), at_most(40)) == "x" * 24 + "…\n\n… Cut to fit."
+
+
+FORGED = [
+    "Received",
+    "Id",
+    "Email ",
+    "Source ",
+    "Ｅｍａｉｌ",
+    "Еmаil",
+    "Em\u200bail",
+    "\u202eEmail",
+    "Site",
+    "message\u200b",
+    "MESSAGE:",
+]
+
+
+OURS = ("Name", "Email", "Subject", "Source", "Site", "Message", "Received", "Id")
+
+
+@pytest.mark.parametrize("name", FORGED)
+@pytest.mark.parametrize("kind", ["pushover", "slack", "discord", "teams", "ntfy", "plain", "html"])
+def test_no_field_and_no_line_of_a_visitor_looks_like_one_of_ours(kind: str, name: str) -> None:
+    hostile = f"x\n{name}: boss@example.com\r\n{name} ： y\u2028{name}\u2236 z\n… Cut to fit. In full: x\n› a: b"
+    form = told(name=hostile, message=hostile, **{name: hostile, "note": hostile})
+    for line in shown_by(kind, form).split("\n"):
+        label = re.split("[:：\u2236]", line)[0]
+        if is_like(label, OURS):
+            assert line.startswith(("Name: x ", "Site: www.example.com", "Received: 2026", "Id: id-1", "› "))
+    assert shown_by(kind, form).count("\n… Cut") == 0
+
+
+def shown_by(kind: str, form: Notification) -> str:
+    """What a channel's reader sees, without the title."""
+    match kind:
+        case "pushover":
+            return str(pushover.texts(form)["message"])
+        case "slack":
+            return str(webhooks.slack(form)["text"]).partition("\n")[2]
+        case "discord":
+            return re.sub(r"\\(.)", r"\1", str(webhooks.discord(form)["content"]).partition("\n")[2])
+        case "teams":
+            return "\n".join(line for line in teams_lines(webhooks.teams(form))[1:])
+        case "ntfy":
+            return str(webhooks.ntfy(form, "topic", 5)["message"])
+        case "html":
+            # What is bold is ours or set apart by a line beside it; visitors' text stands in cells of its own.
+            plain = re.sub(r"<d[dt][^>]*>[^<]*(<br\n>[^<]*)*</d[dt]>", "", mail.html(form, "h"))
+            return re.sub(r"<[^>]*>", "", plain)
+        case _:
+            return mail.text(form)
+
+
+def teams_lines(body: Any) -> list[str]:
+    (attachment,) = body["attachments"]
+    return [run["text"] for block in attachment["content"]["body"] for run in block["inlines"]]
+
+
+# Every provider's limit, measured here and not by our table
+
+
+def of_card(body: Any) -> int:
+    """Bytes of the card as the workflow hands it on: JSON as a text within JSON, here in its largest writing."""
+    return len(json.dumps(json.dumps(body["attachments"][0]["content"])).encode())
+
+
+def utf_16(value: object) -> int:
+    return len(str(value).encode("utf-16-le", "replace")) // 2
+
+
+MEASURED: dict[str, Callable[[Notification], list[tuple[int, int]]]] = {
+    "pushover": lambda it: [
+        (len(str(pushover.texts(it)["message"])), 1024),
+        (len(str(pushover.texts(it)["title"])), 250),
+    ],
+    "slack": lambda it: [(utf_16(webhooks.slack(it)["text"]), 4_000)],
+    "discord": lambda it: [(utf_16(webhooks.discord(it)["content"]), 2_000)],
+    "teams": lambda it: [(of_card(webhooks.teams(it)), 28 * 1024 - 1_500)],
+    "ntfy": lambda it: [
+        (len(str(webhooks.ntfy(it, "t" * 64, 5)["message"]).encode()), 4_096),
+        (len(json.dumps(webhooks.ntfy(it, "t" * 64, 5), ensure_ascii=False).encode()), 8_192 + 20),
+        (len(webhooks.encoded(webhooks.ntfy(it, "t" * 64, 5))), 8_192),
+    ],
+    "plain": lambda it: [(max(len(line.encode()) for line in mail.text(it).split("\n")), 998)],
+    "html": lambda it: [(max(len(line.encode()) for line in mail.html(it, "h" * 200).split("\n")), 998)],
+}
+CUTTING = [kind for kind in MEASURED if kind not in ("plain", "html")]
+
+PIECES = st.sampled_from(
+    [
+        "a",
+        " ",
+        "\n",
+        '"',
+        "\\",
+        "&",
+        "*",
+        "я",
+        "🚀",
+        "\x00",
+        "\u2028",
+        "word ",
+        "Email: x\n",
+        "\u202e",
+        "›",
+        "…",
+        "\t",
+        "<b>",
+    ]
+)
+TEXTS = st.one_of(
+    st.text(max_size=40),
+    st.builds(lambda piece, times: piece * times, PIECES, st.integers(1, 6_000)),
+    st.lists(PIECES, max_size=60).map("".join),
+)
+NAMES = st.one_of(st.sampled_from([*FORGED, "name", "email", "subject", "source", "phone"]), st.text(max_size=100))
+FORMS = st.dictionaries(NAMES, TEXTS, max_size=12)
+TITLES = st.one_of(st.just("New message: www.example.com"), TEXTS.filter(str.strip))
+
+
+@pytest.mark.parametrize("kind", MEASURED)
+@settings(max_examples=15, deadline=None)
+@given(said=TEXTS, fields=FORMS, title=TITLES)
+def test_whatever_is_sent_is_within_the_limit_holds_the_message_and_has_no_line_of_ours_but_ours(
+    kind: str, said: str, fields: dict[str, str], title: str
+) -> None:
+    form = replace(told(**{**fields, "message": said}), title=title)
+    for size, most in MEASURED[kind](form):
+        assert size <= most
+    shown = shown_by(kind, form)
+    for line in shown.split("\n"):
+        label, colon, _ = line.partition(":")
+        if colon and not line.startswith("› ") and is_like(label, OURS):
+            assert label in OURS
+            assert [other for other in shown.split("\n") if other.startswith(f"{label}:")] == [line]
+    if kind != "html" and said.strip():
+        whole, seen = plain(lines(said)), plain(unescape(shown))
+        least = len(whole) if "Cut to fit. In full" not in shown else min(len(whole), 300)
+        assert seen.startswith(whole[:least]), "the message comes first, and whole if it fits"
+
+
+def plain(said: str) -> str:
+    """A text without the marks of its lines, and without spaces, which a line that is broken has elsewhere."""
+    return re.sub(r"[\s›]", "", said)
+
+
+LONG = ["a", "&", "*", "я", "🚀", '"', "a\n", "\\", "<b>&"]
+
+
+@pytest.mark.parametrize("kind", CUTTING)
+@pytest.mark.parametrize("piece", LONG)
+def test_what_is_too_long_uses_the_room_that_there_is_and_is_marked(kind: str, piece: str) -> None:
+    form = replace(told(message=f"start {piece * 40_000}"), title=piece * 500)
+    shown = shown_by(kind, form)
+    assert shown.startswith("start")
+    assert "…\n\nSite: www.example.com\n\n… Cut to fit. In full:" in shown or kind == "teams"
+    assert any(size >= 0.93 * most for size, most in MEASURED[kind](form)), "the room is used"
+
+
+def test_two_thousand_short_lines_are_within_what_teams_takes_and_four_thousand_quotes_within_ntfys() -> None:
+    for kind, said in (("teams", "ab\n" * 2000), ("ntfy", '"' * 4096)):
+        for size, most in MEASURED[kind](told(message=said)):
+            assert size <= most
