@@ -49,11 +49,16 @@ class Grant:
 @dataclass(frozen=True, slots=True)
 class Trigger:
     """What runs the function: ``http``, ``topic``, ``invoke`` (the Lambda Invoke API), ``url`` (a function URL),
-    ``rule`` (on the bus), or ``schedule``."""
+    ``rule`` (on the bus), or ``schedule``. Raises ``ValueError`` for any other kind."""
 
     kind: str
     pattern: dict[str, object] | None = None
     """For a rule: the ``detail`` of the events that it matches."""
+
+    def __post_init__(self) -> None:
+        kinds = ("http", "topic", "invoke", "url", "rule", "schedule")
+        if self.kind not in kinds:
+            raise ValueError(f"Trigger({self.kind!r}): expected one of {', '.join(kinds)}")
 
 
 @dataclass(frozen=True, slots=True)

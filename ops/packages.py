@@ -48,6 +48,14 @@ _OF_PIP = {
 https://docs.astral.sh/uv/pip/compatibility/#configuration-files-and-environment-variables"""
 
 
+def incomplete(error: ModuleNotFoundError) -> str:
+    """What to do where an installed package is missing from ``.venv``; empty for a module of Herald's own."""
+    name = str(error.name).partition(".")[0]
+    if name in ("ops", "chalicelib", "app", "None"):
+        return ""
+    return f"the packages in .venv are incomplete: {name} is missing. Run: rm -r .venv, then the same command again"
+
+
 class NotInstalled(Exception):
     """Packages could not be installed; the installer has said why."""
 

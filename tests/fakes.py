@@ -256,25 +256,25 @@ class InMemoryAlarms:
     """Remembers when the owner was told, as long as it lives."""
 
     def __init__(self) -> None:
-        self.told_at: int | None = None
+        self.notified_at: int | None = None
         self.waiting = 0
 
     def failed(self, now: int, quiet: int) -> int:
-        if self.told_at is not None and self.told_at > now - quiet:
+        if self.notified_at is not None and self.notified_at > now - quiet:
             self.waiting += 1
             return 0
         return self._tell(now) + 1
 
-    def untold(self, now: int, quiet: int) -> int:
-        if not self.waiting or (self.told_at is not None and self.told_at > now - quiet):
+    def unreported(self, now: int, quiet: int) -> int:
+        if not self.waiting or (self.notified_at is not None and self.notified_at > now - quiet):
             return 0
         return self._tell(now)
 
-    def put_back(self, number: int, told_at: int) -> None:
-        self.told_at, self.waiting = told_at, self.waiting + number
+    def put_back(self, number: int, notified_at: int) -> None:
+        self.notified_at, self.waiting = notified_at, self.waiting + number
 
     def _tell(self, now: int) -> int:
-        waiting, self.waiting, self.told_at = self.waiting, 0, now
+        waiting, self.waiting, self.notified_at = self.waiting, 0, now
         return waiting
 
 

@@ -13,7 +13,7 @@ TABLE, KEY = os.environ["TABLE"], {"id": {"S": "digest#default"}}
 
 def handler(event, context):
     now = int(time.time())
-    before = dynamodb.get_item(TableName=TABLE, Key=KEY).get("Item", {}).get("told_until", {}).get("N", "0")
+    before = dynamodb.get_item(TableName=TABLE, Key=KEY).get("Item", {}).get("reported_until", {}).get("N", "0")
     page = dynamodb.query(
         TableName=TABLE,
         IndexName="site",
@@ -23,7 +23,7 @@ def handler(event, context):
     dynamodb.update_item(
         TableName=TABLE,
         Key=KEY,
-        UpdateExpression="SET told_until = :now",
+        UpdateExpression="SET reported_until = :now",
         ExpressionAttributeValues={":now": {"N": str(now)}},
     )
     if page["Items"]:

@@ -18,7 +18,7 @@ def handler(event, context):
     dynamodb.update_item(
         TableName=TABLE,
         Key={"id": {"S": "alarm#"}},
-        UpdateExpression="SET told_at = :now",
+        UpdateExpression="SET notified_at = :now",
         ExpressionAttributeValues={":now": {"N": str(int(time.time()))}},
     )
     item = dynamodb.get_item(TableName=TABLE, Key={"id": {"S": message_id}})["Item"]

@@ -95,13 +95,13 @@ def canary(event, context):
 def digest(event, context):
     _dynamodb("GetItem", Key={"id": {"S": "digest#default"}})
     counted = len(_dynamodb("Query", IndexName="site")["Items"])
-    _dynamodb("UpdateItem", Key={"id": {"S": "digest#default"}}, UpdateExpression="SET told_until = :until")
+    _dynamodb("UpdateItem", Key={"id": {"S": "digest#default"}}, UpdateExpression="SET reported_until = :until")
     assert not counted
 
 
 def on_failure(event, context):
     print(json.dumps({"level": "ERROR", "condition": event["detail"]["requestContext"]["condition"]}))
-    _dynamodb("UpdateItem", Key={"id": {"S": "alarm#"}}, UpdateExpression="SET told_at = :now")
+    _dynamodb("UpdateItem", Key={"id": {"S": "alarm#"}}, UpdateExpression="SET notified_at = :now")
     sns = event["detail"]["requestPayload"]["Records"][0]["Sns"]
     item = _dynamodb("GetItem", Key={"id": {"S": json.loads(sns["Message"])["id"]}})["Item"]
     request = {"version": 1, "id": "alarm", "title": "Not delivered", "message": item["id"]["S"]}

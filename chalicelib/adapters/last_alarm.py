@@ -23,30 +23,32 @@ class AlarmItem:
 
     def failed(self, now: int, quiet: int) -> int:
         """Count a failure; returns how many to report now, this one included."""
-        untold = self._start_quiet_time(now, "attribute_not_exists(told_at) OR told_at <= :since", now - quiet)
-        if untold is not None:
-            return untold + 1
+        unreported = self._start_quiet_time(
+            now, "attribute_not_exists(notified_at) OR notified_at <= :since", now - quiet
+        )
+        if unreported is not None:
+            return unreported + 1
         with store_errors():
             self._dynamodb.update_item(
                 TableName=self._table,
                 Key=_KEY,
-                UpdateExpression="ADD untold :one",
+                UpdateExpression="ADD unreported :one",
                 ExpressionAttributeValues=to_item({":one": 1}),
             )
         return 0
 
-    def untold(self, now: int, quiet: int) -> int:
+    def unreported(self, now: int, quiet: int) -> int:
         """How many failures to report now."""
-        return self._start_quiet_time(now, "told_at <= :since AND untold > :none", now - quiet) or 0
+        return self._start_quiet_time(now, "notified_at <= :since AND unreported > :none", now - quiet) or 0
 
-    def put_back(self, number: int, told_at: int) -> None:
-        """Count failures again, and set the start of the quiet time to ``told_at``."""
+    def put_back(self, number: int, notified_at: int) -> None:
+        """Count failures again, and set the start of the quiet time to ``notified_at``."""
         with store_errors():
             self._dynamodb.update_item(
                 TableName=self._table,
                 Key=_KEY,
-                UpdateExpression="SET told_at = :then ADD untold :number",
-                ExpressionAttributeValues=to_item({":then": told_at, ":number": number}),
+                UpdateExpression="SET notified_at = :then ADD unreported :number",
+                ExpressionAttributeValues=to_item({":then": notified_at, ":number": number}),
             )
 
     def _start_quiet_time(self, now: int, condition: str, since: int) -> int | None:
@@ -55,7 +57,7 @@ class AlarmItem:
             before = self._dynamodb.update_item(
                 TableName=self._table,
                 Key=_KEY,
-                UpdateExpression="SET told_at = :now, untold = :none",
+                UpdateExpression="SET notified_at = :now, unreported = :none",
                 ConditionExpression=condition,
                 ExpressionAttributeValues=to_item({":now": now, ":none": 0, ":since": since}),
                 ReturnValues="ALL_OLD",
@@ -63,4 +65,4 @@ class AlarmItem:
         except AwsError as error:
             existing_item(error)
             return None
-        return int(from_item(before.get("Attributes", {})).get("untold", 0))
+        return int(from_item(before.get("Attributes", {})).get("unreported", 0))

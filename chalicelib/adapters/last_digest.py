@@ -27,23 +27,23 @@ class DigestItems:
         self._table = table
         self._new_run = new_run
 
-    def told_until(self, site: str) -> int | None:
+    def reported_until(self, site: str) -> int | None:
         with store_errors():
             answer = self._dynamodb.get_item(TableName=self._table, Key=_key(site), ConsistentRead=True)
-        return from_item(answer.get("Item", {})).get("told_until")
+        return from_item(answer.get("Item", {})).get("reported_until")
 
     def claim(self, site: str, before: int | None, until: int) -> bool:
         """Store ``until`` unless another run did. ``run`` recognises our own write when its answer was lost."""
         run = self._new_run()
         values: dict[str, object] = {":until": until, ":run": run, ":end": until + RETENTION}
-        condition = "attribute_not_exists(told_until)"
+        condition = "attribute_not_exists(reported_until)"
         if before is not None:
-            condition, values[":before"] = "told_until = :before", before
+            condition, values[":before"] = "reported_until = :before", before
         try:
             self._dynamodb.update_item(
                 TableName=self._table,
                 Key=_key(site),
-                UpdateExpression="SET told_until = :until, run = :run, expires_at = :end",
+                UpdateExpression="SET reported_until = :until, run = :run, expires_at = :end",
                 ConditionExpression=condition,
                 ExpressionAttributeValues=to_item(values),
                 ReturnValuesOnConditionCheckFailure="ALL_OLD",
@@ -54,15 +54,15 @@ class DigestItems:
 
     def put_back(self, site: str, until: int, before: int | None) -> None:
         values: dict[str, object] = {":until": until}
-        update = "REMOVE told_until"
+        update = "REMOVE reported_until"
         if before is not None:
-            update, values[":before"] = "SET told_until = :before", before
+            update, values[":before"] = "SET reported_until = :before", before
         try:
             self._dynamodb.update_item(
                 TableName=self._table,
                 Key=_key(site),
                 UpdateExpression=update,
-                ConditionExpression="told_until = :until",
+                ConditionExpression="reported_until = :until",
                 ExpressionAttributeValues=to_item(values),
             )
         except AwsError as error:

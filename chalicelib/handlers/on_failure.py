@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from chalicelib import composition
 from chalicelib.logic.event_kinds import KIND_CANARY
-from chalicelib.logic.outcome import outcome, reason
+from chalicelib.logic.outcome import RunOutcome, read_outcome
 from chalicelib.logs import logger
 from chalicelib.metrics import Metric, emit
 
@@ -22,24 +21,23 @@ def handle(event: dict[str, Any]) -> None:
     ``destined`` has written each channel's state into the message's record by then. The owner is notified where
     ``herald.toml`` names channels for that. An exception makes Lambda run the event again, and then keep it in a queue.
     """
-    fields = outcome(event)
-    why = reason(fields)
-    logger.set_correlation_id(fields.get("message_id", ""))
-    if fields.get("kind") == KIND_CANARY:
-        logger.warning("Canary did not get through", extra=fields)
+    outcome = read_outcome(event)
+    logger.set_correlation_id(outcome.message_id)
+    if outcome.kind == KIND_CANARY:
+        logger.warning("Canary did not get through", extra=outcome.log_fields())
     else:
-        logger.error("Message not delivered", extra=fields)
-        details = {"message_id": fields.get("message_id", ""), "kind": fields.get("kind", ""), "reason": why}
+        logger.error("Message not delivered", extra=outcome.log_fields())
+        details = {"message_id": outcome.message_id, "kind": outcome.kind, "reason": outcome.reason}
         emit(composition.get_container().stage, Metric.FAILED, details)
     if composition.get_container().stage.alarm_channels:
-        _notify_owner({**fields, "reason": why})
+        _notify_owner(outcome)
 
 
-def _notify_owner(fields: Mapping[str, Any]) -> None:
+def _notify_owner(outcome: RunOutcome) -> None:
     """Notify, or count for the next notification."""
     from chalicelib.logic import alarm
 
-    failure = alarm.Failure.read(fields)
+    failure = alarm.Failure.of(outcome)
     container = composition.get_container()
     now = container.now()
     # Before it is counted: after a failure between counting and notifying, it would never be notified.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from chalicelib.logic.outcome import outcome
+from chalicelib.logic.outcome import read_outcome
 from chalicelib.logs import logger
 
 
@@ -14,6 +14,6 @@ def prepare(function: str) -> None:
 
 def handle(event: dict[str, Any]) -> None:
     """Log how a message was handled."""
-    fields = outcome(event)
-    logger.set_correlation_id(fields.get("message_id", ""))
-    logger.info("Message handled", extra=fields)
+    outcome = read_outcome(event)
+    logger.set_correlation_id(outcome.message_id)
+    logger.info("Message handled", extra=outcome.log_fields())

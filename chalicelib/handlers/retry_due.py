@@ -32,7 +32,7 @@ def _notify_owner() -> None:
 
     container = composition.get_container()
     now = container.now()
-    number = container.alarm_log.untold(now, alarm.QUIET)
+    number = container.alarm_log.unreported(now, alarm.QUIET)
     if number:
         summary = alarm.from_count(number, now)
         channel = alarm.send(

@@ -15,6 +15,7 @@ from chalicelib.errors import InvokeError
 from chalicelib.logic.delivery_types import Notifier, Record, State
 from chalicelib.logic.event_kinds import KIND_CANARY
 from chalicelib.logic.notification import Notification
+from chalicelib.logic.outcome import RunOutcome
 from chalicelib.logic.owner_notification import notify_owner
 
 QUIET = 15 * 60
@@ -32,11 +33,11 @@ class AlarmLog(Protocol):
     def failed(self, now: int, quiet: int) -> int:
         """Count a failure. Returns how many to report now, this one included; 0 during the quiet time."""
 
-    def untold(self, now: int, quiet: int) -> int:
+    def unreported(self, now: int, quiet: int) -> int:
         """How many failures to report now; 0 during the quiet time, or if there are none."""
 
-    def put_back(self, number: int, told_at: int) -> None:
-        """Count failures again that could not be reported, and set the start of the quiet time to ``told_at``."""
+    def put_back(self, number: int, notified_at: int) -> None:
+        """Count failures again that could not be reported, and set the start of the quiet time to ``notified_at``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,21 +55,11 @@ class Failure:
     """Only for a canary: channels' names and their notifiers' error messages."""
 
     @classmethod
-    def read(cls, outcome: Mapping[str, object]) -> Failure:
-        """Read the fields that ``on_failure`` logs (:func:`chalicelib.logic.outcome.outcome`), and ``reason``."""
-
-        def text(name: str) -> str:
-            return str(outcome.get(name, ""))
-
-        error = outcome.get("error")
-        thrown = error if isinstance(error, Mapping) and text("kind") == KIND_CANARY else {}
-        return cls(
-            id=text("message_id"),
-            kind=text("kind"),
-            condition=text("condition"),
-            reason=text("reason"),
-            words=str(thrown.get("errorMessage", ""))[:500],
-        )
+    def of(cls, outcome: RunOutcome) -> Failure:
+        """The failure that an outcome is."""
+        error = outcome.error if outcome.kind == KIND_CANARY and outcome.error else {}
+        words = str(error.get("errorMessage", ""))[:500]
+        return cls(outcome.message_id, outcome.kind, outcome.condition, outcome.reason, words)
 
 
 def from_failure(failure: Failure, record: Record | None, number: int, now: int) -> Notification:

@@ -47,7 +47,7 @@ class DigestLog(Protocol):
     Raises :class:`~chalicelib.errors.StoreError` where it can't.
     """
 
-    def told_until(self, site: str) -> int | None:
+    def reported_until(self, site: str) -> int | None:
         """The end of that time; None for a site without a digest lately."""
 
     def claim(self, site: str, before: int | None, until: int) -> bool:
@@ -84,7 +84,7 @@ def run(sites: Iterable[Site], digest: Digest, now: int, dependencies: DigestDep
 
 
 def _send_digest(site: Site, digest: Digest, now: int, dependencies: DigestDependencies, ready: _Readiness) -> None:
-    before = dependencies.log.told_until(site.name)
+    before = dependencies.log.reported_until(site.name)
     span = due(before, now, digest.hour)
     if span is None:
         return
@@ -101,10 +101,10 @@ def _send_digest(site: Site, digest: Digest, now: int, dependencies: DigestDepen
     dependencies.on_sent(site.name, channel)
 
 
-def due(told_until: int | None, now: int, hour: int) -> tuple[int, int] | None:
+def due(reported_until: int | None, now: int, hour: int) -> tuple[int, int] | None:
     """The time to report, from its first second to the second after its last; None if the last day was reported."""
     end = now - SETTLED - (now - SETTLED - hour * HOUR) % DAY
-    begin = max(end - DAY if told_until is None else told_until, end - MAX_SPAN)
+    begin = max(end - DAY if reported_until is None else reported_until, end - MAX_SPAN)
     return (begin, end) if begin < end else None
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from chalicelib.logic.event_kinds import KIND_CANARY, KIND_EVENT, KIND_RETRY
 
@@ -15,16 +15,38 @@ _WITHOUT_PERSONAL_DATA = (KIND_EVENT, KIND_CANARY)
 """Kinds whose error may be logged. Of any other kind, no error text and no payload is."""
 
 
-def outcome(event: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields of a log line; those without a value are left out.
+class RunOutcome(NamedTuple):
+    """How a run of ``destined`` ended. A field that does not apply is empty."""
 
-    Returns
-    -------
-    ``message_id`` (a test event has the id that SNS gave it), ``kind`` (``contact``, ``event``, ``retry`` or
-    ``canary``, from the SNS message attributes), ``condition`` (``Success``, ``RetriesExhausted`` or
-    ``EventAgeExceeded``), ``attempts``; of a success ``source`` and ``action``; of a failure ``error_type``, for a
-    kind without personal data ``error``, and for a test event ``request``: enough to send it again.
-    """
+    message_id: str
+    """The message's; a test event has the id that SNS gave it."""
+    kind: str
+    """``contact``, ``event``, ``retry`` or ``canary``, from the SNS message attributes."""
+    source: str
+    action: str
+    """Of a success, as ``source``."""
+    condition: str
+    """``Success``, ``RetriesExhausted`` or ``EventAgeExceeded``."""
+    error_type: str
+    """Of a failure; empty for an event that grew too old before its first run."""
+    attempts: int
+    error: Mapping[str, Any] | None
+    """The whole error, for a kind without personal data."""
+    request: Mapping[str, Any] | None
+    """What a failed test event was sent with: enough to send it again."""
+
+    @property
+    def reason(self) -> str:
+        """Why a message did not reach its owner: the action, else the error's class, else Lambda's condition."""
+        return self.action or self.error_type or self.condition
+
+    def log_fields(self) -> dict[str, Any]:
+        """The fields of a log line, without empty ones."""
+        return {name: value for name, value in self._asdict().items() if value not in ("", None)}
+
+
+def read_outcome(event: Mapping[str, Any]) -> RunOutcome:
+    """Read an event of the bus, as far as it has the expected shape."""
     detail = event["detail"]
     context = _mapping(detail.get("requestContext"))
     response = _mapping(detail.get("responsePayload"))
@@ -33,25 +55,18 @@ def outcome(event: Mapping[str, Any]) -> dict[str, Any]:
     sns = records[0].get("Sns", {})
     kind = str(sns.get("MessageAttributes", {}).get("kind", {}).get("Value", ""))
     attempts = context.get("approximateInvokeCount")
-    # An event that grew too old before its first run has neither response nor error.
     failed = context.get("condition") != "Success"
-    fields = {
-        "message_id": _message_id(sns, kind),
-        "kind": kind,
-        "source": "" if failed else str(response.get("source", "")),
-        "action": "" if failed else str(response.get("action", "")),
-        "condition": str(context.get("condition", "")),
-        "error_type": str(response.get("errorType", "")) if failed else "",
-        "attempts": attempts if isinstance(attempts, int) else 0,
-        "error": response if failed and kind in _WITHOUT_PERSONAL_DATA else None,
-        "request": request if failed and kind == KIND_EVENT else None,
-    }
-    return {name: value for name, value in fields.items() if value not in ("", None)}
-
-
-def reason(outcome: Mapping[str, Any]) -> str:
-    """Why a message did not reach its owner: the action, else the error's class, else Lambda's condition."""
-    return str(outcome.get("action") or outcome.get("error_type") or outcome.get("condition", ""))
+    return RunOutcome(
+        message_id=_message_id(sns, kind),
+        kind=kind,
+        source="" if failed else str(response.get("source", "")),
+        action="" if failed else str(response.get("action", "")),
+        condition=str(context.get("condition", "")),
+        error_type=str(response.get("errorType", "")) if failed else "",
+        attempts=attempts if isinstance(attempts, int) else 0,
+        error=response if failed and kind in _WITHOUT_PERSONAL_DATA else None,
+        request=request if failed and kind == KIND_EVENT else None,
+    )
 
 
 def _message_id(sns: Mapping[str, Any], kind: str) -> str:

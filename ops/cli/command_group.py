@@ -12,6 +12,7 @@ import click
 from ops import terminal
 from ops.cli.exit_status import FAILED
 from ops.errors import OpsError
+from ops.packages import incomplete
 
 
 class HeraldGroup(click.Group):
@@ -104,6 +105,8 @@ def _message(error: Exception) -> str:
     """What to print about an error; empty for a mistake in Herald's own code, whose traceback is printed."""
     if isinstance(error, OpsError):
         return str(error)
+    if isinstance(error, ModuleNotFoundError):
+        return incomplete(error)
     from chalicelib.errors import HeraldError, InvokeError, StoreError
     from ops.aws.error_messages import CLIENT_ERRORS, explain
 

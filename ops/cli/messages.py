@@ -22,11 +22,11 @@ if TYPE_CHECKING:
     from ops.operations import Erased, Listing, Selection, Step
 
 STATES = ("stored", "waiting", "delivered", "undeliverable", "uncertain", "quarantined", "duplicate")
-MOST = 50
+MAX_MESSAGES = 50
 """Messages of a page. Both are those of ``logic/archive.py``, which ``--help`` need not load; a test compares them."""
-_MOST_PAGES = 20
+_MAX_PAGES = 20
 """Pages that are looked through for one page of a state."""
-_SOME = 10
+_MAX_NAMED = 10
 """Sites, senders and ids that are named before an erasure."""
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
@@ -73,7 +73,7 @@ def selection(
     state: str | None,
     since: int | None,
     until: int | None,
-    limit: int = MOST,
+    limit: int = MAX_MESSAGES,
     cursor: str | None = None,
 ) -> Selection:
     """What the options ask for. Says so where ``herald.toml`` lacks the site: it may have left, or be mistyped."""
@@ -96,7 +96,9 @@ def messages() -> None:
 @PROJECT
 @selecting
 @EMAIL
-@click.option("--limit", type=click.IntRange(1, MOST), default=MOST, show_default=True, help="Messages of a page.")
+@click.option(
+    "--limit", type=click.IntRange(1, MAX_MESSAGES), default=MAX_MESSAGES, show_default=True, help="Messages of a page."
+)
 @CURSOR
 @AS_JSON
 def list_(
@@ -147,7 +149,7 @@ def some_pages(it: Opened, asked: Selection) -> Listing:
     from ops.operations import Listing
 
     found: list[ListedMessage] = []
-    for _ in range(_MOST_PAGES):
+    for _ in range(_MAX_PAGES):
         part = it.operations.page(replace(asked, limit=asked.limit - len(found)))
         found.extend(part.messages)
         asked = replace(asked, limit=asked.limit, cursor=part.cursor)
@@ -345,13 +347,13 @@ def _print_whose(found: Sequence[StoredMessage], ids: Sequence[str]) -> None:
             "of site": Counter(message.listed.site for message in found),
             "from": Counter(message.fields.get("email") or "nobody who gave an address" for message in found),
         }.items():
-            some = ", ".join(f"{one_line(name)} ({number})" for name, number in names.most_common(_SOME))
-            more = f" and {len(names) - _SOME} others" if len(names) > _SOME else ""
+            some = ", ".join(f"{one_line(name)} ({number})" for name, number in names.most_common(_MAX_NAMED))
+            more = f" and {len(names) - _MAX_NAMED} others" if len(names) > _MAX_NAMED else ""
             echo(f"  {what} {some}{more}", err=True)
     stored = {message.listed.id for message in found}
     if letters := [one for one in ids if one not in stored]:
         echo(f"{len(letters)} not in the table, and to be looked for in dead letters", err=True)
-    if len(ids) <= _SOME:
+    if len(ids) <= _MAX_NAMED:
         for message_id in ids:
             echo(f"  {one_line(message_id)}", err=True)
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ops.cli.exit_status import FAILED
-from ops.cli.messages import CURSOR, IDS, MOST, print_page, selection, some_pages
+from ops.cli.messages import CURSOR, IDS, MAX_MESSAGES, print_page, selection, some_pages
 from ops.cli.options import AS_JSON, PROJECT, STAGE
 from ops.cli.times import When
 from ops.session import opened
@@ -81,7 +81,7 @@ def quarantine_list(
     JSON: as `messages list`.
     """
     it = opened(root, stage)
-    print_page(some_pages(it, selection(it, site, "quarantined", since, until, MOST, cursor)), as_json)
+    print_page(some_pages(it, selection(it, site, "quarantined", since, until, MAX_MESSAGES, cursor)), as_json)
 
 
 @quarantine.command("release")

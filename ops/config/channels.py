@@ -115,13 +115,6 @@ class Email(ChannelTable):
         if value is not None:
             raise ValueError("a channel of kind email has no address of its own: it is AWS's service in the region")
 
-    @field_validator("to")
-    @classmethod
-    def _each_once(cls, value: list[str]) -> list[str]:
-        if len(set(value)) < len(value):
-            raise ValueError("names an address twice")
-        return value
-
     @field_validator("identities")
     @classmethod
     def _own_the_sender(cls, value: list[str], info: ValidationInfo) -> list[str]:

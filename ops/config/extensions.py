@@ -119,8 +119,6 @@ class Extensions:
             for function in grant.functions:
                 if function not in there:
                     yield ("grant", name, "functions"), f"found {function!r}, expected one of: {', '.join(there)}"
-            if len(set(grant.functions)) < len(grant.functions):
-                yield ("grant", name, "functions"), "names a function twice"
 
     def foreign(self, where: AwsLocation) -> Iterator[tuple[Key, str]]:
         """Every target that is written as an ARN of another partition, region or account."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar, get_args
@@ -146,28 +146,19 @@ def _name_mistake(stage: str) -> str:
     return expected
 
 
-CHANGES: dict[int, str] = {}
-"""What to change in a file of each older version, so that it is one of the next."""
-
-
-def version_mistake(found: object, current: int = VERSION, changes: Mapping[int, str] = CHANGES) -> str:
-    """Why a file of this version can't be read, and what to change; empty for the current one."""
+def version_mistake(found: object) -> str:
+    """Why a file of this version can't be read; empty for the current version."""
     match found:
-        case bool():
-            pass
-        case int() if found == current:
-            return ""
-        case int() if found > current:
+        case None:
+            return f"missing; the first line of the file is: version = {VERSION}"
+        case int() if not isinstance(found, bool) and found > VERSION:
             return (
-                f"found {found}, and this Herald reads {current}. The file is of a newer Herald: update this checkout"
+                f"found {found}, and this Herald reads {VERSION}. The file is of a newer Herald: update this checkout"
                 " (docs/deploying.md#upgrades), or take the file that belongs to it"
             )
-        case int() if found > 0 and all(step in changes for step in range(found, current)):
-            steps = "".join(f"\n  {step} → {step + 1}: {changes[step]}" for step in range(found, current))
-            return f"found {found}, and this Herald reads {current}. Change, then set version = {current}:{steps}"
-        case None:
-            return f"missing; the first line of the file is: version = {current}"
-    return f"found {found!r}, expected {current}"
+        case int() if not isinstance(found, bool) and found == VERSION:
+            return ""
+    return f"found {found!r}, expected {VERSION}"
 
 
 def named(stages: dict[str, StageConfig], name: str) -> StageConfig:
@@ -408,8 +399,6 @@ def _check_tables(
                 f"{place('sites', site, 'retention_days')}: found {spec.retention_days}, expected at least {days}: "
                 f"a message is tried for {merged.delivery.give_up_hours} hours, and must not expire before"
             )
-        for channel in {channel for channel in spec.channels if spec.channels.count(channel) > 1}:
-            mistakes.append(f"{place('sites', site, 'channels')}: names a channel twice: {channel!r}")
     of_tables = {"alarms": merged.alarms.channels, "digest": merged.digest.channels if merged.digest else []}
     for table, wanted in of_tables.items():
         for channel in wanted:

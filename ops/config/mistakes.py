@@ -73,6 +73,8 @@ def _hint(line: str, words: str) -> str:
         return 'a key, = and its value stand on one line, as in language = "en"'
     if not value or value.lower() in ("none", "null", "nil"):
         return f"{key} has no value; write one, or leave the key out"
+    if key == "version":
+        return "write version = 1"
     if value.lower() in _SWITCHES:
         return f"write {key} = {_SWITCHES[value.lower()]}"
     if value == "{":

@@ -1,4 +1,4 @@
-"""Ids as people type them: whole, or shortened to how they begin (docs/decisions/0040-short-ids.md)."""
+"""Find the message that a typed id means: a whole id, or its first characters (docs/decisions/0040-short-ids.md)."""
 
 from __future__ import annotations
 
@@ -12,38 +12,40 @@ from ops.errors import OpsError
 from ops.operations.logs import printed
 
 NEWEST = 1000
-"""Messages among which a shortened id is looked for: twenty queries of each site."""
+"""The number of newest messages among which a shortened id is searched: up to twenty queries for each site."""
 SHORTEST = 4
-"""Characters of one."""
+"""The least number of characters of a shortened id."""
 _WHOLE = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-"""As Herald makes ids. Another publisher's may be any text, so whatever else is typed may be one, whole."""
+"""An id as Herald makes it. Another publisher's may be any text."""
 _CANDIDATES = 10
 
 
 def whole_ids(
     typed: Sequence[str], is_there: Callable[[str], bool], newest: Callable[[], Iterable[ListedMessage]]
 ) -> list[str]:
-    """The ids that are meant, each once, in their order; what begins no id is given back as it is.
+    """The whole ids for ids as they were typed: each once, in their order, in upper or lower case.
 
-    ``newest`` is asked once, and only where something typed is no id of its own. Raises :class:`OpsError` for what
-    begins several ids.
+    A text that no id begins with is returned unchanged. ``newest`` is called once, and only where a text is not an id
+    itself. Raises :class:`OpsError` for a text that several ids begin with.
     """
-    found = {one: [one] for one in typed}
-    short = [one for one in found if not _WHOLE.fullmatch(one) and len(one) >= SHORTEST and not is_there(one)]
+    # Herald's own ids are in lower case; another publisher's may not be, so only these are changed.
+    meant = {text: text.lower() if _WHOLE.fullmatch(text.lower()) else text for text in typed}
+    short = [text for text, whole in meant.items() if not _WHOLE.fullmatch(whole) and len(text) >= SHORTEST]
+    short = [text for text in short if not is_there(text)]
     messages = list(newest()) if short else []
-    for one in short:
-        begun = [message for message in messages if message.id.startswith(one)]
-        if len(begun) > 1:
-            raise _ambiguous(one, begun)
-        if begun:
-            found[one] = [begun[0].id]
-    return list(dict.fromkeys(message_id for (message_id,) in found.values()))
+    for text in short:
+        candidates = [message for message in messages if message.id.lower().startswith(text.lower())]
+        if len(candidates) > 1:
+            raise _ambiguous(text, candidates)
+        if candidates:
+            meant[text] = candidates[0].id
+    return list(dict.fromkeys(meant.values()))
 
 
 def no_message(typed: str, stage: Stage, what: str = "no message") -> str:
-    """That there is none, for a person, and what a shortened id is taken for."""
+    """The sentence for an id that no message has, and how shortened ids are found."""
     bound = f". A shortened id, of {SHORTEST} characters or more, is looked for among the {NEWEST} newest messages"
-    hint = "" if _WHOLE.fullmatch(typed) else bound
+    hint = "" if _WHOLE.fullmatch(typed.lower()) else bound
     return f"there is {what} {printed(typed)} in stage {stage.name}; perhaps it has expired{hint}"
 
 

@@ -43,7 +43,7 @@ def test_many_failures_are_one_alarm_and_one_summary(herald: Harness) -> None:
 
     with ThreadPoolExecutor(4) as several:
         others = list(several.map(lambda _: refused(herald), range(8)))
-    wait_for(lambda: alarm_item(herald).get("untold") == "8", "count of the others")
+    wait_for(lambda: alarm_item(herald).get("unreported") == "8", "count of the others")
     assert not any(herald.mails(each) for each in others)
     # What other tests' messages that Lambda still tries meet from here on is no failure.
     herald.faults()
@@ -51,7 +51,7 @@ def test_many_failures_are_one_alarm_and_one_summary(herald: Harness) -> None:
     herald.account.dynamodb.update_item(
         TableName=herald.stage.table,
         Key=KEY,
-        UpdateExpression="SET told_at = :then",
+        UpdateExpression="SET notified_at = :then",
         ExpressionAttributeValues={":then": {"N": str(int(time.time()) - QUIET)}},
     )
     before = len(herald.mails("8 more failures"))
@@ -59,4 +59,4 @@ def test_many_failures_are_one_alarm_and_one_summary(herald: Harness) -> None:
     assert len(herald.mails("8 more failures")) == before + 1
     herald.invoke("retry_due", herald.scheduled())
     assert len(herald.mails("8 more failures")) == before + 1
-    assert alarm_item(herald)["untold"] == "0"
+    assert alarm_item(herald)["unreported"] == "0"

@@ -18,9 +18,9 @@ def key(site: str = SITE) -> dict[str, Any]:
     return {"id": {"S": f"digest#{site}"}}
 
 
-def told_until(herald: Harness, site: str = SITE) -> int:
+def reported_until(herald: Harness, site: str = SITE) -> int:
     item = herald.account.dynamodb.get_item(TableName=herald.stage.table, Key=key(site)).get("Item", {})
-    return int(item["told_until"]["N"])
+    return int(item["reported_until"]["N"])
 
 
 def yesterday() -> int:
@@ -30,7 +30,9 @@ def yesterday() -> int:
 
 def let_be_told(herald: Harness, until: int, site: str = SITE) -> None:
     """As if the site had been told until then."""
-    herald.account.dynamodb.put_item(TableName=herald.stage.table, Item=key(site) | {"told_until": {"N": str(until)}})
+    herald.account.dynamodb.put_item(
+        TableName=herald.stage.table, Item=key(site) | {"reported_until": {"N": str(until)}}
+    )
 
 
 @contextmanager
@@ -97,8 +99,8 @@ def test_a_day_is_told_once_in_numbers_alone_and_a_site_to_which_nothing_happene
     assert push["message"].splitlines()[-1].startswith("Received: ")
     assert not any(word in push["message"] for word in words)
     assert herald.line("digest", site=SITE, channel="pushover")
-    assert told_until(herald) > at
-    assert told_until(herald, "puzzled") > at
+    assert reported_until(herald) > at
+    assert reported_until(herald, "puzzled") > at
     assert not [push for push in digests(herald) if push["title"] == "Herald: puzzled"]
 
     herald.invoke("digest", herald.scheduled())

@@ -130,7 +130,7 @@ def owner_is_not_told(herald: Harness) -> None:
 
 
 def summary_is_not_told(herald: Harness) -> None:
-    with no_alarm_yet(herald, untold=3):
+    with no_alarm_yet(herald, unreported=3):
         assert failed_with(herald, "retry_due", herald.scheduled()) == "ChannelUnavailableError"
 
 
@@ -164,11 +164,11 @@ def a_failure(herald: Harness) -> dict[str, Any]:
 
 
 @contextmanager
-def no_alarm_yet(herald: Harness, untold: int = 0) -> Iterator[None]:
+def no_alarm_yet(herald: Harness, unreported: int = 0) -> Iterator[None]:
     """As if the owner had not been told anything for long."""
     key = {"id": {"S": "alarm#"}}
     herald.account.dynamodb.put_item(
-        TableName=herald.stage.table, Item={**key, "told_at": {"N": "1"}, "untold": {"N": str(untold)}}
+        TableName=herald.stage.table, Item={**key, "notified_at": {"N": "1"}, "unreported": {"N": str(unreported)}}
     )
     try:
         yield

@@ -36,7 +36,7 @@ def quiet_time_passes(herald: Harness) -> None:
     herald.account.dynamodb.update_item(
         TableName=herald.stage.table,
         Key=ALARM,
-        UpdateExpression="SET told_at = :then",
+        UpdateExpression="SET notified_at = :then",
         ExpressionAttributeValues={":then": {"N": str(int(time.time()) - QUIET)}},
     )
 

@@ -112,7 +112,7 @@ def _tell_of_a_failure(herald: Harness) -> None:
         herald.line("on_failure", message="Owner notified")
         with no_alarm_yet(herald):
             herald.invoke("on_failure", a_failure(herald))
-        with no_alarm_yet(herald, untold=3):
+        with no_alarm_yet(herald, unreported=3):
             herald.invoke("retry_due", herald.scheduled())
 
 

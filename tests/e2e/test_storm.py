@@ -304,7 +304,7 @@ def quiet(herald: Harness) -> Harness:
     herald.account.dynamodb.update_item(
         TableName=herald.stage.table,
         Key={"id": {"S": "alarm#"}},
-        UpdateExpression="SET told_at = :now",
+        UpdateExpression="SET notified_at = :now",
         ExpressionAttributeValues={":now": {"N": str(int(time.time()))}},
     )
     return herald

@@ -194,7 +194,7 @@ def begin(stub: Stubber, condition: str, before: dict[str, Any] | None) -> None:
     expected = {
         "TableName": TABLE,
         "Key": KEY,
-        "UpdateExpression": "SET told_at = :now, untold = :none",
+        "UpdateExpression": "SET notified_at = :now, unreported = :none",
         "ConditionExpression": condition,
         "ExpressionAttributeValues": {
             ":now": {"N": str(NOW)},
@@ -209,11 +209,13 @@ def begin(stub: Stubber, condition: str, before: dict[str, Any] | None) -> None:
         stub.add_response("update_item", {"Attributes": before} if before else {}, expected)
 
 
-FAILED = "attribute_not_exists(told_at) OR told_at <= :since"
-UNTOLD = "told_at <= :since AND untold > :none"
+FAILED = "attribute_not_exists(notified_at) OR notified_at <= :since"
+UNTOLD = "notified_at <= :since AND unreported > :none"
 
 
-@pytest.mark.parametrize(("before", "number"), [({}, 1), ({"untold": {"N": "4"}}, 5), ({"told_at": {"N": "1"}}, 1)])
+@pytest.mark.parametrize(
+    ("before", "number"), [({}, 1), ({"unreported": {"N": "4"}}, 5), ({"notified_at": {"N": "1"}}, 1)]
+)
 def test_a_failure_after_a_quiet_time_is_told_with_those_within_it(
     stubbed: Stubbed, before: dict[str, Any], number: int
 ) -> None:
@@ -225,29 +227,29 @@ def test_a_failure_after_a_quiet_time_is_told_with_those_within_it(
 def test_a_failure_within_a_quiet_time_is_counted(stubbed: Stubbed) -> None:
     dynamodb, stub = stubbed("dynamodb")
     begin(stub, FAILED, None)
-    count = {"UpdateExpression": "ADD untold :one", "ExpressionAttributeValues": {":one": {"N": "1"}}}
+    count = {"UpdateExpression": "ADD unreported :one", "ExpressionAttributeValues": {":one": {"N": "1"}}}
     stub.add_response("update_item", {}, {"TableName": TABLE, "Key": KEY, **count})
     assert AlarmItem(dynamodb, TABLE).failed(NOW, QUIET) == 0
 
 
-@pytest.mark.parametrize(("before", "number"), [(None, 0), ({"untold": {"N": "4"}}, 4)])
+@pytest.mark.parametrize(("before", "number"), [(None, 0), ({"unreported": {"N": "4"}}, 4)])
 def test_what_is_untold_is_told_once(stubbed: Stubbed, before: dict[str, Any] | None, number: int) -> None:
     dynamodb, stub = stubbed("dynamodb")
     begin(stub, UNTOLD, before)
-    assert AlarmItem(dynamodb, TABLE).untold(NOW, QUIET) == number
+    assert AlarmItem(dynamodb, TABLE).unreported(NOW, QUIET) == number
 
 
 def test_what_could_not_be_told_is_put_back(stubbed: Stubbed) -> None:
     dynamodb, stub = stubbed("dynamodb")
     update = {
-        "UpdateExpression": "SET told_at = :then ADD untold :number",
+        "UpdateExpression": "SET notified_at = :then ADD unreported :number",
         "ExpressionAttributeValues": {":then": {"N": str(NOW - 9)}, ":number": {"N": "3"}},
     }
     stub.add_response("update_item", {}, {"TableName": TABLE, "Key": KEY, **update})
     AlarmItem(dynamodb, TABLE).put_back(3, NOW - 9)
 
 
-@pytest.mark.parametrize("call", ["failed", "untold"])
+@pytest.mark.parametrize("call", ["failed", "unreported"])
 def test_a_table_that_refuses_is_a_store_error(stubbed: Stubbed, call: str) -> None:
     dynamodb, stub = stubbed("dynamodb")
     stub.add_client_error("update_item", "AccessDeniedException")

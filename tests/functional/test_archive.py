@@ -100,7 +100,7 @@ def test_a_message_without_outcomes_has_no_history_and_nothing_due(stubbed: Stub
     "item",
     [
         {},
-        {"id": {"S": "alarm#"}, "told_at": {"N": "1"}},
+        {"id": {"S": "alarm#"}, "notified_at": {"N": "1"}},
         {"id": {"S": "content#1"}, "message_id": {"S": "id-1"}, "came_at": {"N": "1"}, "expires_at": {"N": "2"}},
         {"id": {"S": "rate#default#1"}, "members": {"SS": ["1 id-1"]}, "expires_at": {"N": "2"}},
     ],

@@ -449,7 +449,7 @@ def test_an_answer_that_is_no_json_or_names_no_message_is_no_answer(service: Ser
 
 
 def test_an_answer_without_end_is_not_read_to_its_end(service: Service) -> None:
-    service.script = [Say(body=b"x" * (transport.MOST + 2))]
+    service.script = [Say(body=b"x" * (transport.MAX_ANSWER_BYTES + 2))]
     with pytest.raises(UnansweredError, match="ResponseTooLarge"):
         ours("sesv2", service.url).send_email(**MAIL)
 
@@ -521,7 +521,7 @@ def test_a_connection_that_the_service_has_closed_is_replaced_before_anything_is
     assert [one.connection for one in service.got] == [1, 2]
 
 
-@pytest.mark.parametrize("since", [transport.KEEP + 1, -3600])
+@pytest.mark.parametrize("since", [transport.IDLE_SECONDS + 1, -3600])
 def test_a_connection_that_was_idle_for_long_is_not_used_any_more(service: Service, since: float) -> None:
     """A frozen function wakes up to a connection that the network may have forgotten."""
     client = ours("lambda", service.url)

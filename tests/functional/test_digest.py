@@ -41,17 +41,17 @@ def test_a_stage_without_digests_tells_nothing() -> None:
         handler.handle()
 
 
-@pytest.mark.parametrize(("item", "until"), [({}, None), ({"Item": {"told_until": {"N": str(NOW)}}}, NOW)])
+@pytest.mark.parametrize(("item", "until"), [({}, None), ({"Item": {"reported_until": {"N": str(NOW)}}}, NOW)])
 def test_until_when_a_site_was_told_is_read_with_every_write_before(
     stubbed: Stubbed, item: dict[str, Any], until: int | None
 ) -> None:
     client, stub = stubbed("dynamodb")
     stub.add_response("get_item", item, {**KEY, "ConsistentRead": True})
-    assert DigestItems(client, "t").told_until("default") == until
+    assert DigestItems(client, "t").reported_until("default") == until
 
 
 @pytest.mark.parametrize(
-    ("before", "condition"), [(None, "attribute_not_exists(told_until)"), (NOW, "told_until = :before")]
+    ("before", "condition"), [(None, "attribute_not_exists(reported_until)"), (NOW, "reported_until = :before")]
 )
 def test_a_claim_is_one_conditional_write_to_an_item_that_no_index_has(
     stubbed: Stubbed, before: int | None, condition: str
@@ -66,7 +66,7 @@ def test_a_claim_is_one_conditional_write_to_an_item_that_no_index_has(
     (params,) = asked
     assert params["Key"] == KEY["Key"]
     assert params["ConditionExpression"] == condition
-    assert params["UpdateExpression"] == "SET told_until = :until, run = :run, expires_at = :end"
+    assert params["UpdateExpression"] == "SET reported_until = :until, run = :run, expires_at = :end"
     values = params["ExpressionAttributeValues"]
     assert (values[":until"], values[":end"]) == ({"N": str(SEVEN)}, {"N": str(SEVEN + RETENTION)})
     assert values.get(":before") == (None if before is None else {"N": str(before)})
@@ -93,7 +93,7 @@ def test_a_claim_that_another_run_made_is_none_and_ones_own_lost_answer_is_one(s
 
 @pytest.mark.parametrize(
     ("before", "update", "values"),
-    [(None, "REMOVE told_until", {}), (NOW, "SET told_until = :before", {":before": {"N": str(NOW)}})],
+    [(None, "REMOVE reported_until", {}), (NOW, "SET reported_until = :before", {":before": {"N": str(NOW)}})],
 )
 def test_what_was_claimed_is_put_back_unless_somebody_went_on(
     stubbed: Stubbed, before: int | None, update: str, values: dict[str, Any]
@@ -102,7 +102,7 @@ def test_what_was_claimed_is_put_back_unless_somebody_went_on(
     expected = {
         **KEY,
         "UpdateExpression": update,
-        "ConditionExpression": "told_until = :until",
+        "ConditionExpression": "reported_until = :until",
         "ExpressionAttributeValues": {":until": {"N": str(SEVEN)}, **values},
     }
     stub.add_response("update_item", {}, expected)
@@ -118,4 +118,4 @@ def test_a_table_that_refuses_is_a_store_error(stubbed: Stubbed, operation: str)
     items = DigestItems(client, "t")
     stub.add_client_error(operation, "AccessDeniedException", "MARKER", 400)
     with pytest.raises(StoreError, match="AccessDeniedException"):
-        items.told_until("default") if operation == "get_item" else items.claim("default", None, SEVEN)
+        items.reported_until("default") if operation == "get_item" else items.claim("default", None, SEVEN)

@@ -78,8 +78,8 @@ def test_where_all_fail_nothing_is_forgotten_and_the_provider_is_left_alone_for_
         alarm.send(
             WHAT, ["a"], {"a": RefusingNotifier(ChannelUnavailableError("down", retry_after=said))}, log, 3, NOW, 60
         )
-    assert log.untold(NOW + wait - 1, alarm.QUIET) == 0
-    assert log.untold(NOW + wait, alarm.QUIET) == 3
+    assert log.unreported(NOW + wait - 1, alarm.QUIET) == 0
+    assert log.unreported(NOW + wait, alarm.QUIET) == 3
 
 
 def test_what_may_have_rung_is_not_rung_again_and_again() -> None:

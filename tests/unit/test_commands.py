@@ -133,6 +133,10 @@ def test_a_stage_that_there_is_not_is_named_with_those_that_there_are(root: Path
             "there is no message table; is the stage deployed, in this account and region?",
         ),
         (InvalidRequestError("limit: expected 1 to 50", key="limit"), "limit: expected 1 to 50"),
+        (
+            ModuleNotFoundError("No module named 'yaml.loader'", name="yaml.loader"),
+            "the packages in .venv are incomplete: yaml is missing. Run: rm -r .venv, then the same command again",
+        ),
     ],
 )
 def test_what_a_person_can_mend_is_one_message_and_status_1(error: Exception, said: str) -> None:
@@ -146,6 +150,20 @@ def test_what_a_person_can_mend_is_one_message_and_status_1(error: Exception, sa
 
     answer = CliRunner().invoke(group, ["fail"])
     assert (answer.exit_code, answer.stderr) == (1, f"Error: {said}\n")
+
+
+def test_a_package_that_is_missing_at_the_start_is_one_sentence_too(root: Path, tmp_path: Path) -> None:
+    (tmp_path / "click.py").write_text("raise ModuleNotFoundError(\"No module named 'click'\", name='click')\n")
+    ran = subprocess.run(
+        [sys.executable, "ops/__main__.py", "--help"],
+        cwd=root,
+        env={"PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert (ran.returncode, ran.stdout) == (1, "")
+    assert ran.stderr.startswith("Error: the packages in .venv are incomplete: click is missing. Run: ")
 
 
 def test_a_mistake_in_the_code_is_not_hidden() -> None:

@@ -116,6 +116,7 @@ DEV = "[stages.dev]\n"
         ('version = "1"', ["version: found '1', expected 1"]),
         ("version = true", ["version: found True, expected 1"]),
         (changed("version = 1", "version = true"), ["version: found True, expected 1"]),
+        (changed("version = 1", "version = True"), ["not valid TOML, line", "write version = 1"]),
         (changed("version = 1", "version = false"), ["version: found False, expected 1"]),
         ("version = 1", ["stages", "[stages.dev]"]),
         ("version = 1\nstages = 3", ["stages", "[stages.dev]"]),
@@ -224,7 +225,11 @@ DEV = "[stages.dev]\n"
         ),
         (
             changed('channels = ["pushover"]', 'channels = ["pushover", "pushover"]'),
-            ["sites.default.channels: names a channel twice"],
+            ["sites.default.channels: found list; names 'pushover' twice"],
+        ),
+        (
+            changed(THANKS, THANKS + '\nrequired = ["email", "email"]'),
+            ["sites.default.required: found list; names 'email' twice"],
         ),
         (changed(THANKS, THANKS + '\nrequired = [""]'), ["sites.default.required.0: found ''", "at least 1 character"]),
         (changed(THANKS, THANKS + "\nrequired = [3]"), ["sites.default.required.0: found 3", "string"]),
@@ -1023,22 +1028,6 @@ def test_a_stage_may_do_without_metrics(folder: Path) -> None:
 )
 def test_a_mistake_in_delivery_or_alarms_is_named(folder: Path, more: str, said: str) -> None:
     assert said in mistakes(folder, f"{GOOD}\n{more}")
-
-
-def test_a_file_of_an_older_version_is_told_every_change_up_to_the_current_one() -> None:
-    changes = {1: "rename channels.pushover.sound to tone", 2: "add origins to every site"}
-    said = loader.version_mistake(1, 3, changes)
-    assert said.splitlines() == [
-        "found 1, and this Herald reads 3. Change, then set version = 3:",
-        "  1 → 2: rename channels.pushover.sound to tone",
-        "  2 → 3: add origins to every site",
-    ]
-    assert loader.version_mistake(3, 3, changes) == ""
-    assert loader.version_mistake(0, 3, changes) == "found 0, expected 3"
-
-
-def test_every_version_before_the_current_one_says_what_to_change() -> None:
-    assert set(loader.CHANGES) == set(range(1, loader.VERSION))
 
 
 def test_tracing_is_off_unless_a_stage_asks_for_it(tmp_path: Path) -> None:

@@ -41,7 +41,7 @@ class InMemoryLog:
     def __init__(self, **until: int) -> None:
         self.until: dict[str, int | None] = dict(until)
 
-    def told_until(self, site: str) -> int | None:
+    def reported_until(self, site: str) -> int | None:
         return self.until.get(site)
 
     def claim(self, site: str, before: int | None, until: int) -> bool:
@@ -65,10 +65,10 @@ class QuickerLog(InMemoryLog):
 class BrokenLog(InMemoryLog):
     """Knows nothing of one site."""
 
-    def told_until(self, site: str) -> int | None:
+    def reported_until(self, site: str) -> int | None:
         if site == "broken":
             raise StoreError("ProvisionedThroughputExceededException")
-        return super().told_until(site)
+        return super().reported_until(site)
 
 
 def listed(state: MessageState, **channels: State) -> ListedMessage:
@@ -117,7 +117,7 @@ def run(
 
 
 @pytest.mark.parametrize(
-    ("told_until", "now", "span"),
+    ("reported_until", "now", "span"),
     [
         (None, SEVEN, (SEVEN - DAY, SEVEN)),
         (None, SEVEN - 1, (SEVEN - 2 * DAY, SEVEN - DAY)),
@@ -133,9 +133,9 @@ def run(
     ],
 )
 def test_a_day_is_told_once_it_has_ended_and_what_was_missed_with_it(
-    told_until: int | None, now: int, span: tuple[int, int] | None
+    reported_until: int | None, now: int, span: tuple[int, int] | None
 ) -> None:
-    assert due(told_until, now + SETTLED, 7) == span
+    assert due(reported_until, now + SETTLED, 7) == span
 
 
 @pytest.mark.parametrize("hour", [0, 7, 23])
@@ -254,7 +254,7 @@ def test_where_certainly_nobody_was_told_the_next_run_tells_it_all(before: int |
     log = InMemoryLog(**({} if before is None else {"default": before}))
     with pytest.raises(type(error)):
         run(log, {"pushover": RefusingNotifier(error)})
-    assert log.told_until("default") == before
+    assert log.reported_until("default") == before
     assert run(log, {"pushover": RecordingNotifier()}) == [("default", "pushover")]
 
 

@@ -153,7 +153,10 @@ def test_the_sender_may_be_verified_itself_by_its_domain_or_one_above(
         ([FROM, "to = ['nobody']"], ["channels.post.to.0: found 'nobody'; must be an e-mail address"]),
         ([FROM, "to = ['A <a@example.com>']"], ["channels.post.to.0: found", "must be an e-mail address"]),
         ([FROM, r'to = ["a@example.com\n"]'], ["channels.post.to.0: found", "must be an e-mail address"]),
-        ([FROM, "to = ['a@example.com', 'a@EXAMPLE.com']"], ["channels.post.to: found list; names an address twice"]),
+        (
+            [FROM, "to = ['a@example.com', 'a@EXAMPLE.com']"],
+            ["channels.post.to: found list; names 'a@example"],
+        ),
         (
             [FROM, f"to = {[f'a{number}@example.com' for number in range(51)]}"],
             ["channels.post.to: found list; List should have at most 50 items"],

@@ -208,7 +208,7 @@ def test_the_beginning_of_an_id_is_that_id() -> None:
 
 
 def test_what_begins_no_id_stays_as_it_is() -> None:
-    for typed in ("ffffffff", "0a1", "0A1B2C3D", "", "%", ONE.replace("0a", "ff")):
+    for typed in ("ffffffff", "0a1", "", "%", ONE.replace("0a", "ff")):
         assert ids_meant(typed) == [typed]
 
 
@@ -217,6 +217,11 @@ def test_what_begins_several_ids_is_none_of_them_and_each_is_named() -> None:
         ids_meant(ONE, "0a1b2c3", "ffffffff")
     assert ONE in str(refused.value)
     assert OTHER in str(refused.value)
+
+
+def test_an_id_may_be_typed_in_upper_case_whole_or_shortened() -> None:
+    assert ids_meant("0A1B2C3D") == ids_meant("0a1b2c3d") == [ONE]
+    assert whole_ids([ONE.upper(), ONE], lambda message_id: False, list) == [ONE]
 
 
 def test_whole_ids_are_not_looked_for() -> None:
@@ -296,7 +301,7 @@ def test_every_field_is_in_the_file_and_the_file_is_whole_csv() -> None:
 
 def test_the_options_name_every_state_and_the_size_of_a_page() -> None:
     assert tuple(MessageState) == commands.STATES
-    assert commands.MOST == MAX_PAGE
+    assert commands.MAX_MESSAGES == MAX_PAGE
 
 
 @pytest.mark.parametrize(

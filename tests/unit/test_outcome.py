@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from chalicelib.logic import event_kinds
-from chalicelib.logic.outcome import outcome
+from chalicelib.logic.outcome import read_outcome
 
 
 def sent(message_id: str, kind: str) -> dict[str, Any]:
@@ -25,7 +25,7 @@ def read(condition: str, response: object, attempts: object = 1, *, kind: str = 
         "responseContext": {"statusCode": 200, "executedVersion": "$LATEST"},
         "responsePayload": response,
     }
-    return outcome({"detail": detail})
+    return read_outcome({"detail": detail}).log_fields()
 
 
 def test_a_success_tells_source_and_action() -> None:
@@ -88,7 +88,7 @@ def test_a_failure_whose_payload_holds_an_action_is_not_told_as_one() -> None:
 
 @pytest.mark.parametrize("broken", [{}, {"requestContext": None}, {"requestContext": {"approximateInvokeCount": "3"}}])
 def test_an_event_of_another_shape_is_told_as_far_as_it_goes(broken: dict[str, Any]) -> None:
-    assert outcome({"detail": {**broken, "requestPayload": sent("m", "contact")}}) == {
+    assert read_outcome({"detail": {**broken, "requestPayload": sent("m", "contact")}}).log_fields() == {
         "message_id": "m",
         "kind": "contact",
         "attempts": 0,
@@ -97,4 +97,4 @@ def test_an_event_of_another_shape_is_told_as_far_as_it_goes(broken: dict[str, A
 
 def test_the_scheduled_retry_names_the_message_itself() -> None:
     request = {"Records": [{"Sns": {"Message": "m", "MessageAttributes": {"kind": {"Value": event_kinds.KIND_RETRY}}}}]}
-    assert outcome({"detail": {"requestPayload": request}})["message_id"] == "m"
+    assert read_outcome({"detail": {"requestPayload": request}}).message_id == "m"

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from chalicelib.functions import Trigger
 from chalicelib.settings import Limits, Persistence, Site, Spam, Stage
 from ops.config.loader import StageConfig, load
 from ops.generate import render
@@ -204,6 +205,11 @@ def test_a_function_that_is_registered_but_not_declared_is_named_and_the_reverse
         "app.py registers extra, which chalicelib/functions.py lacks",
         "chalicelib/functions.py declares digest, which app.py lacks",
     ]
+
+
+def test_a_function_with_an_unknown_trigger_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"Trigger\('cron'\): expected one of http, topic, invoke"):
+        Trigger("cron")
 
 
 @pytest.mark.parametrize("missing", ["region", "account"])

@@ -14,12 +14,12 @@ from typing import NamedTuple
 from chalicelib.adapters.aws.environment import Endpoint
 from chalicelib.adapters.aws.errors import NotSentError, UnansweredError
 
-MOST = 8 * 1024 * 1024
+MAX_ANSWER_BYTES = 8 * 1024 * 1024
 """Bytes of an answer: more than any of the services sends. Lambda's largest has 6 MB."""
 AMAZON = str(Path(__file__).with_name("amazon.pem"))
 """The authorities of AWS's own endpoints. They are tried first, as it takes a tenth of a cold start to read all that a
 system trusts; whatever they don't vouch for is left to those."""
-KEEP = 30.0
+IDLE_SECONDS = 30.0
 """Seconds after which an idle connection isn't used any more. Between two requests Lambda freezes a function, for
 minutes maybe, and a connection may be forgotten on the way without a word: a request on it would wait for nothing."""
 
@@ -56,8 +56,8 @@ class Connections:
         try:
             connection.request(method, target, body or None, dict(headers))
             response = connection.getresponse()
-            answer = response.read(MOST + 1)
-            if len(answer) > MOST:
+            answer = response.read(MAX_ANSWER_BYTES + 1)
+            if len(answer) > MAX_ANSWER_BYTES:
                 raise UnansweredError("ResponseTooLarge")
             if response.length:  # It broke off, which a limited read doesn't tell.
                 raise UnansweredError("ConnectionClosedError")
@@ -85,7 +85,7 @@ class Connections:
                 connection, since = self._idle.pop()
             except IndexError:  # Another thread was faster.
                 return None
-            if 0 <= time.time() - since < KEEP and not _has_ended(connection):
+            if 0 <= time.time() - since < IDLE_SECONDS and not _has_ended(connection):
                 return connection
             connection.close()
         return None
