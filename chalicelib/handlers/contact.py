@@ -1,4 +1,4 @@
-"""The form's address: from an HTTP request to a published message. What its HTTP answers look like: ``http.py``."""
+"""The form's address: from an HTTP request to a published message. What it answers: ``form_answers.py``."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from chalice.app import Request, Response
 
 from chalicelib import composition
 from chalicelib.errors import PublishError, SecretsError, SubmissionError
-from chalicelib.handlers import http
-from chalicelib.handlers.http import FormRequest
+from chalicelib.handlers import cors, form_answers
+from chalicelib.handlers.form_request import FormRequest
 from chalicelib.logic import origins, spam, submission
 from chalicelib.logic.event_kinds import KIND_CONTACT
 from chalicelib.logic.fields import NAMES
@@ -35,21 +35,22 @@ def answer(request: Request | None, site: str) -> Response:
     site's thanks page. Errors are problem documents (RFC 9457) or, for a browser without JavaScript, a page: 400, 403,
     404, 413, 415, 422, and 503 when the topic did not accept.
     """
-    asked = FormRequest(request, composition.get_container().site(site))
+    # Basin's older scripts address a form so when they want JSON: https://docs.usebasin.com/creating-forms/basin-js-v1
+    asked = FormRequest(request, composition.get_container().site(site.removesuffix(".json")))
     if asked.method == "OPTIONS":
         if asked.site and asked.origin and not asked.allowed:
             _log_refused(asked, SubmissionError(403, "forbidden_origin"))
-        return http.preflight(asked)
+        return cors.preflight(asked)
     try:
         message, destination = _publish(asked)
-        response = http.accepted(asked, message.id, destination)
+        response = form_answers.accepted(asked, message.id, destination)
     except PublishError as error:
-        response = http.failed(asked, _unavailable(asked, error))
+        response = form_answers.refused(asked, _unavailable(asked, error))
     except SubmissionError as error:
-        response = http.failed(asked, _refused(asked, error))
+        response = form_answers.refused(asked, _refused(asked, error))
     except Exception as error:
-        response = http.failed(asked, _refused(asked, _unexpected(error)))
-    return http.with_cors(response, asked)
+        response = form_answers.refused(asked, _refused(asked, _unexpected(error)))
+    return cors.with_cors(response, asked)
 
 
 def challenge(request: Request | None, site: str) -> Response:
@@ -70,15 +71,15 @@ def challenge(request: Request | None, site: str) -> Response:
         key = container.key.read()["key"]
         from chalicelib.logic import proof
 
-        response = http.json_response(200, proof.challenge(site, asked.site.spam.tries, key, container.now()))
+        response = form_answers.json_response(200, proof.challenge(site, asked.site.spam.tries, key, container.now()))
     except SubmissionError as error:
-        response = http.problem(asked, error)
+        response = form_answers.problem(asked, error)
     except SecretsError as error:
         logger.error("The key could not be read", extra={"reason": str(error), "site": site})
-        response = http.problem(asked, SubmissionError(503, "unavailable"))
+        response = form_answers.problem(asked, SubmissionError(503, "unavailable"))
     except Exception as error:
-        response = http.problem(asked, _unexpected(error))
-    return http.with_cors(response, asked)
+        response = form_answers.problem(asked, _unexpected(error))
+    return cors.with_cors(response, asked)
 
 
 def _publish(asked: FormRequest) -> tuple[Message, str]:
@@ -100,7 +101,8 @@ def _publish(asked: FormRequest) -> tuple[Message, str]:
     if unreadable:
         raise unreadable
     site, form = asked.site, asked.form
-    submission.validate(form, site, container.stage.limits)
+    any_address = any(service.any_address for service in asked.services)
+    submission.validate(form, site, container.stage.limits, any_address=any_address)
     key = asked.header("idempotency-key")
     signals, sender, proof = _spam_signals(asked, form, site)
     message = Message(

@@ -54,7 +54,7 @@ def read(content_type: str, body: bytes, limits: Limits) -> Pairs:
         is not text.
     """
     media_type, parameters = parse_media_type(content_type)
-    if media_type in (*_UNTYPED, FORM) and len(body) <= limits.body and _is_json_object(body):
+    if media_type in (*_UNTYPED, FORM) and len(body) <= limits.body and is_json_object(body):
         media_type = JSON
     # What counts are the texts: percent-encoding makes some scripts nine times as long, and others not at all.
     if len(body) > limits.body * (_ENCODED if media_type == FORM else 1):
@@ -86,7 +86,7 @@ def parse_media_type(content_type: str) -> tuple[str, dict[str, str]]:
     return media_type.strip().lower(), parameters
 
 
-def _is_json_object(body: bytes) -> bool:
+def is_json_object(body: bytes) -> bool:
     """Whether a body is a JSON object, whatever its header says. No form begins so: a browser escapes the brace."""
     text = body.removeprefix(codecs.BOM_UTF8).lstrip(b" \t\r\n")
     try:

@@ -52,6 +52,29 @@ def refused(error: SubmissionError, pairs: Pairs, texts: Mapping[str, str], lang
     return _document(error, texts, language, texts["page_lead"] if pairs else "", rest, back)
 
 
+def fragment(error: SubmissionError, typed: Pairs, texts: Mapping[str, str], language: str) -> str:
+    """What was wrong, to be put into another page, which has the form. ``typed`` is repeated, as text to copy.
+
+    Of several that a page puts one before the other the first alone is seen.
+    """
+    mistakes = "".join(
+        f"<li>{escape(_label(mistake.field, texts))}: {escape(worded(texts, mistake))}</li>"
+        for mistake in error.problems
+    )
+    kept = "".join(
+        f'<dt>{escape(_label(name, texts))}</dt><dd style="white-space:pre-wrap">{escape(text)}</dd>'
+        for name, text in typed
+        if text and not _hidden(name, texts)
+    )
+    return (
+        f'<div class="herald-refused" role="alert" lang="{language}"><style>.herald-refused~.herald-refused'
+        f"{{display:none}}</style><p><strong>{escape(texts['page_title'])}.</strong> {escape(worded(texts, error))}</p>"
+        + (f"<ul>{mistakes}</ul>" if mistakes else "")
+        + (f"<details><summary>{escape(texts['page_typed'])}</summary><dl>{kept}</dl></details>" if kept else "")
+        + "</div>"
+    )
+
+
 def _document(error: SubmissionError, texts: Mapping[str, str], language: str, lead: str, rest: str, back: str) -> str:
     title = escape(worded(texts, error))
     words = texts["page_back"].format(site=back.partition("://")[2])

@@ -1,7 +1,9 @@
 """What the scripts of other services take for success: by what a form sends, what its answer has besides Herald's own.
 
-Sources: @formspree/core (Formspree), https://docs.web3forms.com/how-to-guides/html-and-javascript
-(Web3Forms), https://formsubmit.co/ajax-documentation (FormSubmit, whose ``success`` is a text).
+Sources: @formspree/core, https://docs.usebasin.com/guides/form-features/ajax (Basin: status 200, ``error``; its older
+scripts ``success``), https://docs.getform.io (Getform: ``success``, and scripts read ``error``),
+https://docs.web3forms.com/how-to-guides/html-and-javascript, https://formsubmit.co/ajax-documentation (``success`` is a
+text), https://docs.netlify.com/manage/forms/setup/#submit-html-forms-with-ajax (the status alone).
 """
 
 from __future__ import annotations
@@ -11,45 +13,69 @@ from dataclasses import dataclass
 
 from chalicelib.logic.bodies import Pairs
 
-FORMSPREE_PATH = "/f/"
+F_PATH = "/f/"
+"""How the addresses begin that Formspree, Basin and Getform have in common."""
+Extra = Callable[[str, int], Mapping[str, object]]
+"""What an answer has besides, made of the sentence for people and the status."""
 
 
 @dataclass(frozen=True, slots=True)
-class Family:
-    """The scripts of one service. All of them test for status 200."""
+class FormService:
+    """The scripts of one service. All of them take status 200 for success, and some take no other."""
 
     name: str
-    fields: tuple[str, ...]
-    """By any of these, in lower case, a form of the service is known."""
-    accepted: Callable[[str], Mapping[str, object]]
-    """What the answer has besides, made of the sentence for people."""
-    refused: Callable[[str], Mapping[str, object]]
+    accepted: Extra
+    refused: Extra
+    fields: tuple[str, ...] = ()
+    """By any of these, in lower case, a form of the service is known,"""
+    exactly: frozenset[str] = frozenset()
+    """or by these and no other,"""
     path: str = ""
-    """How the address begins that such forms are sent to."""
+    """or by how the address begins that such forms are sent to."""
+    any_address: bool = False
+    """Whether its senders write anything for an address that they don't have, such as "n/a"."""
+
+    def sent(self, path: str, names: set[str]) -> bool:
+        """Whether a form was written for the service; ``names`` are those of its fields, in lower case."""
+        below = self.path and path.startswith(self.path)
+        return bool(below or not names.isdisjoint(self.fields) or (names and names == self.exactly))
 
 
-FAMILIES = (
-    Family("Formspree", (), lambda text: {"ok": True}, lambda text: {"error": text}, FORMSPREE_PATH),
-    Family(
-        "Web3Forms",
-        ("access_key", "apikey"),
-        lambda text: {"success": True, "message": text},
-        lambda text: {"success": False, "message": text},
+def _nothing(text: str, status: int) -> Mapping[str, object]:
+    return {}
+
+
+SERVICES = (
+    FormService(
+        "Formspree, Basin and Getform",
+        lambda text, status: {"ok": True, "success": True},
+        lambda text, status: {"error": text},
+        path=F_PATH,
     ),
-    Family(
+    FormService(
+        "Web3Forms",
+        lambda text, status: {"success": True, "message": text},
+        lambda text, status: {"success": False, "message": text},
+        fields=("access_key", "apikey"),
+    ),
+    FormService(
         "FormSubmit",
-        ("_captcha", "_template", "_honey", "_blacklist", "_autoresponse"),
-        lambda text: {"success": "true", "message": text},
-        lambda text: {"success": "false", "message": text},
+        lambda text, status: {"success": "true", "message": text},
+        lambda text, status: {"success": "false", "message": text},
+        fields=("_captcha", "_template", "_honey", "_blacklist", "_autoresponse"),
+    ),
+    FormService("Netlify", _nothing, _nothing, fields=("form-name",)),
+    FormService(
+        "Herald's predecessor",
+        lambda text, status: {"http_code": status, "message": text},
+        lambda text, status: {"http_code": status, "error": text},
+        exactly=frozenset(("source", "name", "email", "description")),
+        any_address=True,
     ),
 )
 
 
-def families_of(path: str, pairs: Pairs) -> list[Family]:
+def services_of(path: str, pairs: Pairs) -> list[FormService]:
     """The services that a form was written for: none for most forms, and two where it says so."""
     names = {name.lower() for name, _ in pairs}
-    return [
-        family
-        for family in FAMILIES
-        if not names.isdisjoint(family.fields) or (family.path and path.startswith(family.path))
-    ]
+    return [service for service in SERVICES if service.sent(path, names)]

@@ -6,6 +6,7 @@ TEXTS = {
     "page_lead": "Nichts ist verloren: Ihre Eingaben stehen unten. Bitte prüfen Sie, was markiert ist, und senden Sie"
     " noch einmal.",
     "page_kept": "Nichts ist verloren: Ihre Eingaben stehen unten, damit Sie sie kopieren können.",
+    "page_typed": "Ihre Eingaben",
     "page_back": "Zurück zu {site}",
     "send": "Senden",
     "name": "Name",
@@ -38,7 +39,6 @@ TEXTS = {
     "NO_FILE_UPLOADS": "Dateien können mit diesem Formular nicht gesendet werden.",
     "too_long": "Bitte höchstens {limit} Zeichen.",
     "too_large": "Bitte höchstens {limit} KiB.",
-    "not_one_line": "Hier darf nur eine Zeile stehen.",
     "field_name": "Der Name eines Feldes kann nicht verwendet werden; höchstens {limit} Zeichen in einer Zeile.",
     "not_in_charset": "Der Text hat nicht den Zeichensatz, den die Anfrage nennt.",
     "not_json": "Der Inhalt ist kein gültiges JSON.",

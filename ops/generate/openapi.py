@@ -15,7 +15,7 @@ from typing import Any
 
 from chalicelib.logic.bodies import CHARSET_FIELD, FORM, JSON, MULTIPART
 from chalicelib.logic.fields import KNOWN, NAMES, SINGLE_LINE, Role
-from chalicelib.logic.form_services import FAMILIES
+from chalicelib.logic.form_services import SERVICES, FormService
 from chalicelib.logic.submission import MAX_NAME
 from chalicelib.settings import Limits, Site, Stage
 from chalicelib.texts import FALLBACK, LANGUAGES, texts
@@ -53,7 +53,6 @@ REFUSALS: dict[int, tuple[str, tuple[str, ...]]] = {
             "NO_FILE_UPLOADS",
             "too_long",
             "too_large",
-            "not_one_line",
             "field_name",
             "unsupported_charset",
         ),
@@ -449,8 +448,9 @@ def _answers(words: Mapping[str, str]) -> dict[str, Json]:
             "properties": {
                 **accepted["properties"],
                 "ok": {"const": True, "description": "Formspree's."},
-                "success": {"enum": [True, "true"], "description": "Web3Forms', and FormSubmit's as a text."},
+                "success": {"enum": [True, "true"], "description": "Web3Forms', Basin's and, as a text, FormSubmit's."},
                 "message": {"type": "string", "examples": [words["accepted"]]},
+                "http_code": {"const": 200, "description": "That of Herald's predecessor."},
             },
         },
         "Problem": {
@@ -480,7 +480,11 @@ def _answers(words: Mapping[str, str]) -> dict[str, Json]:
                         },
                     },
                 },
-                "error": {"type": "string", "description": "The title again, below `/f/` alone, as Formspree has it."},
+                "error": {
+                    "type": "string",
+                    "description": "The title again, below `/f/` and for Herald's predecessor.",
+                },
+                "http_code": {"enum": list(REFUSALS), "description": "The status again, for Herald's predecessor."},
                 "success": {"enum": [False, "false"], "description": "For forms of Web3Forms and FormSubmit alone."},
                 "message": {"type": "string", "description": "The title again, for forms of these two alone."},
             },
@@ -529,23 +533,34 @@ def _accepted(sites: tuple[Site, ...]) -> dict[str, Json]:
         content = {JSON: {"schema": _ref("schemas", schema), "examples": {"accepted": {"value": example}}}}
         return {"description": description, "headers": common, "content": content}
 
+    for_scripts = said(
+        "Accepted, from a program, as the scripts of another service expect it: "
+        + "; ".join(f"{service.name}, known by {_known_by(service)}" for service in SERVICES)
+        + ".",
+        "AcceptedForOtherScripts",
+        for_web3forms,
+    )
+    for_scripts["headers"] |= _headers("Content-Language", "HX-Redirect", "HX-Reswap", "Retry-After.Gateway")
+    for_scripts["content"][PAGE] = {
+        "schema": {
+            "type": "string",
+            "description": "HTML that says what happened, for htmx (`HX-Request`); 1 and 2 get errors so too.",
+        }
+    }
     return {
-        "200": said(
-            "Accepted, from a program, as the scripts of another service expect it: "
-            + "; ".join(
-                f"{family.name}, known by {', '.join(family.fields) or f'the address below {family.path}'}"
-                for family in FAMILIES
-            )
-            + ".",
-            "AcceptedForOtherScripts",
-            for_web3forms,
-        ),
+        "200": for_scripts,
         "202": said("Accepted, from a program.", "Accepted", body),
         "303": {
             "description": "Accepted, from a browser's form: on to the page that follows.",
             "headers": {**_headers("Location"), **common},
         },
     }
+
+
+def _known_by(service: FormService) -> str:
+    if service.path:
+        return f"the address below {service.path}"
+    return ", ".join(service.fields) or f"{', '.join(sorted(service.exactly))} and no other field"
 
 
 def _refused(status: int, words: Mapping[str, str]) -> Json:
@@ -580,7 +595,9 @@ def _refused(status: int, words: Mapping[str, str]) -> Json:
     retry = ["Retry-After"] if status == 503 else ["Retry-After.Gateway"] if status == 500 else []
     return {
         "description": f"{description} Codes: {', '.join(f'`{code}`' for code in codes)}.",
-        "headers": _headers("Content-Language", "Cache-Control", *_CORS, "Content-Security-Policy", *retry),
+        "headers": _headers(
+            "Content-Language", "Cache-Control", *_CORS, "Content-Security-Policy", "HX-Reswap", *retry
+        ),
         "content": content,
     }
 
@@ -699,14 +716,19 @@ _HEADERS: dict[str, Json] = {
     ),
     "Access-Control-Allow-Methods": _header("The methods that a page may use.", {"const": "POST"}),
     "Access-Control-Allow-Origin": _header("The page that sent, where it may."),
-    "Access-Control-Expose-Headers": _header("The headers that a page's script may read.", {"const": "Retry-After"}),
+    "Access-Control-Expose-Headers": _header(
+        "The headers that a page's script may read; to htmx also those of its own that are there.",
+        {"type": "string", "pattern": "^Retry-After"},
+    ),
     "Access-Control-Max-Age": _header("Seconds that a browser may remember this.", {"type": "integer"}),
     "Cache-Control": _header("Whether the answer may be kept."),
     "Content-Language": _header("The language of the answer.", {"enum": list(LANGUAGES)}),
     "Content-Security-Policy": _header("Of a page: nothing of elsewhere is loaded and nothing executed."),
+    "HX-Redirect": _header("To a boosted form of htmx: the page that follows."),
+    "HX-Reswap": _header("To htmx: where an error is put, so that the form stays."),
     "Location": {**_header("The page that follows.", {"type": "string", "format": "uri"}), "required": True},
     "Retry-After": {**_header("Seconds to wait before the next attempt.", {"type": "integer"}), "required": True},
-    "Retry-After.Gateway": _header("Seconds to wait, where the answer is the gateway's own.", {"type": "integer"}),
+    "Retry-After.Gateway": _header("Seconds to wait, where waiting helps.", {"type": "integer"}),
     "Vary": _header("`Origin`, as the answer depends on it."),
 }
 

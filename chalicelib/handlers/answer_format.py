@@ -1,0 +1,42 @@
+"""Whether a form's address answers with JSON, with a page, or with a piece of HTML: by who asks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from enum import Enum
+
+from chalicelib.logic import bodies
+
+PROBLEM = "application/problem+json"
+
+
+class AnswerFormat(Enum):
+    """The kinds of answers."""
+
+    JSON = "json"
+    """JSON, and problem documents."""
+    PAGE = "page"
+    """A redirect, or a page that names what is wrong."""
+    FRAGMENT = "fragment"
+    """A piece of HTML that htmx puts into its page."""
+
+
+def answer_format(header: Callable[[str], str], origin: str | None, body: bytes) -> AnswerFormat:
+    """Which kind of answer a request gets, by its headers (``header`` is empty for one that is missing).
+
+    A browser says whether a form or a script asks (https://www.w3.org/TR/fetch-metadata/#sec-fetch-mode-header), save
+    Safari before 16.4: from there a request with ``Origin`` is a script's, unless it accepts HTML as a form does.
+    docs/forms.md lists what browsers and libraries send.
+    """
+    if header("hx-request") == "true":
+        return AnswerFormat.FRAGMENT
+    if mode := header("sec-fetch-mode"):
+        return AnswerFormat.PAGE if mode == "navigate" else AnswerFormat.JSON
+    accepted = {part.partition(";")[0].strip().lower() for part in header("accept").split(",")}
+    if "text/html" in accepted:
+        return AnswerFormat.PAGE
+    if origin is not None or accepted & {bodies.JSON, PROBLEM}:
+        return AnswerFormat.JSON
+    media_type, _ = bodies.parse_media_type(header("content-type"))
+    is_form = media_type in (bodies.FORM, bodies.MULTIPART) and not bodies.is_json_object(body)
+    return AnswerFormat.PAGE if is_form else AnswerFormat.JSON

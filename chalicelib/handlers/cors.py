@@ -1,0 +1,58 @@
+"""CORS: which pages' scripts may send to a form's address, and what of the answer they may read.
+
+https://fetch.spec.whatwg.org/#http-cors-protocol
+"""
+
+from __future__ import annotations
+
+import re
+
+from chalice.app import Response
+
+from chalicelib.handlers.form_request import FormRequest
+
+ALLOWED_HEADERS = "Accept, Content-Type, Formspree-Client, Formspree-Session-Data, Idempotency-Key"
+"""What a preflight is answered with that asks for no headers, or for none that can be read."""
+MAX_ASKED_HEADERS = 1024
+"""Characters of the list of headers that a preflight may ask for."""
+PREFLIGHT_AGE = "7200"
+"""Seconds that a browser may cache a preflight's answer: the most that Chromium honours."""
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+"""A header's name: RFC 9110, 5.6.2."""
+
+
+def preflight(asked: FormRequest) -> Response:
+    """Allow the page to send, or nothing: without these headers the browser sends nothing further.
+
+    A script of an allowed page may set any header: what libraries and monitoring add changes nothing here, and no
+    credentials are ever allowed.
+    """
+    headers: dict[str, str | list[str]] = {"Vary": "Origin", "Cache-Control": "no-store"}
+    if asked.origin is None or not asked.allowed:
+        return Response(body="", status_code=403, headers=headers)
+    headers |= {
+        "Access-Control-Allow-Origin": asked.origin,
+        "Access-Control-Allow-Methods": "POST",
+        "Access-Control-Allow-Headers": _allowed_headers(asked.header("access-control-request-headers")),
+        "Access-Control-Max-Age": PREFLIGHT_AGE,
+    }
+    return Response(body="", status_code=204, headers=headers)
+
+
+def _allowed_headers(asked: str) -> str:
+    names = [name for name in (part.strip(" \t") for part in asked.split(",")) if name]
+    if names and len(asked) <= MAX_ASKED_HEADERS and all(map(_TOKEN.fullmatch, names)):
+        return ", ".join(names)
+    return ALLOWED_HEADERS
+
+
+def with_cors(response: Response, asked: FormRequest) -> Response:
+    """The response with the headers that let the script of an allowed page read it, and no other's."""
+    if asked.site is not None and asked.origin is not None:
+        response.headers["Vary"] = "Origin"
+        if asked.allowed:
+            response.headers["Access-Control-Allow-Origin"] = asked.origin
+            # Unless they are exposed, a browser hides these headers from a page's script (Fetch, 2.2.2).
+            exposed = ["Retry-After", *(name for name in response.headers if name.startswith("HX-"))]
+            response.headers["Access-Control-Expose-Headers"] = ", ".join(exposed)
+    return response

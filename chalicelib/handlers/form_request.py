@@ -1,0 +1,81 @@
+"""One request to a form's address: which site it is for, whose page it comes from, what it holds, in which language."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cached_property
+
+from chalice.app import Request
+
+from chalicelib.errors import SubmissionError
+from chalicelib.handlers.answer_format import AnswerFormat, answer_format
+from chalicelib.logic import bodies, origins
+from chalicelib.logic.bodies import Pairs
+from chalicelib.logic.form_services import FormService, services_of
+from chalicelib.logic.submission import Submission, classify_fields
+from chalicelib.settings import Limits, Site
+
+
+class FormRequest:
+    """One request to the form's address, and what its answer depends on."""
+
+    def __init__(self, request: Request | None, site: Site | None) -> None:
+        if request is None:
+            raise RuntimeError("there is no request: Chalice sets it before it calls a view")
+        self.method: str = request.method
+        self.site = site
+        """None where no site has that name."""
+        self.origin: str | None = request.headers.get("origin")
+        self.allowed = site is not None and origins.may_send(site, self.origin, request.headers.get("host", ""))
+        """Whether the page that it comes from may send to the site."""
+        self.pairs: Pairs = []
+        """The fields as they were sent, as far as :meth:`read_form` could read them."""
+        self.form = Submission()
+        """The same, by what they mean."""
+        self._request = request
+
+    def read_form(self, limits: Limits) -> None:
+        """Fill ``pairs`` and ``form``; raises :class:`SubmissionError` after filling in what could be read."""
+        try:
+            self.pairs = bodies.read(self.header("content-type"), self._body, limits)
+        except SubmissionError as error:
+            self.pairs = error.pairs
+            raise
+        finally:
+            self.form = classify_fields(self.pairs)
+
+    @property
+    def _body(self) -> bytes:
+        body = self._request.raw_body
+        return body.encode() if isinstance(body, str) else body
+
+    def header(self, name: str) -> str:
+        """A header's value without the spaces around it; empty without the header."""
+        return str(self._request.headers.get(name, "")).strip()
+
+    @property
+    def source_ip(self) -> str:
+        """The address that API Gateway saw; empty elsewhere."""
+        return (self._request.context.get("identity") or {}).get("sourceIp") or ""
+
+    @property
+    def function_arn(self) -> str:
+        """The ARN of the running function; empty outside Lambda."""
+        return getattr(self._request.lambda_context, "invoked_function_arn", "")
+
+    @cached_property
+    def answer_format(self) -> AnswerFormat:
+        """What kind of answer whoever asks can use."""
+        return answer_format(self.header, self.origin, self._body)
+
+    @property
+    def services(self) -> list[FormService]:
+        """The other services that the form was written for, whose scripts look for more in an answer."""
+        return services_of(self._request.path, self.pairs)
+
+    def language(self) -> tuple[str, Mapping[str, str]]:
+        """The language of the answer, and the texts in it."""
+        from chalicelib.texts import choose, texts
+
+        language = choose(self.form.language, self.header("accept-language"), self.site.language if self.site else "")
+        return language, texts(language)

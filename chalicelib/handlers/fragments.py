@@ -1,0 +1,47 @@
+"""Answers for htmx: a piece of HTML that says what happened, for the page to swap in where it asked.
+
+htmx 1 and 2 throw away the body of a 4xx or 5xx (https://htmx.org/docs/#response-handling), so they get 200 and the
+visitor is told; htmx 4 shows it (https://four.htmx.org/docs/whats-new-in-htmx-4) and gets the status as it is. An error
+never takes the form's place: it is put inside the target, before what is there. See docs/decisions/0056.
+"""
+
+from __future__ import annotations
+
+from html import escape
+
+from chalice.app import Response
+
+from chalicelib.errors import SubmissionError
+from chalicelib.handlers.form_answers import Headers, html_response, retry_after
+from chalicelib.handlers.form_request import FormRequest
+from chalicelib.logic import error_page
+
+
+def accepted(asked: FormRequest, destination: str) -> Response:
+    """A sentence; for a boosted form, which stands for a browser's own, the page that follows."""
+    language, texts = asked.language()
+    # https://htmx.org/headers/hx-redirect/: a redirect by status would be followed by the script, not the browser.
+    headers: Headers = {"HX-Redirect": destination} if asked.header("hx-boosted") == "true" else {}
+    sentence = f'<p role="status" lang="{language}">{escape(texts["accepted"])}</p>'
+    return html_response(200, sentence, language, headers)
+
+
+def refused(asked: FormRequest, error: SubmissionError) -> Response:
+    """What was wrong, field by field. The form stays as it is, with what was typed."""
+    language, texts = asked.language()
+    # htmx 4 alone says so: https://four.htmx.org/reference/headers/HX-Source
+    shows_errors = bool(asked.header("hx-source"))
+    html = error_page.fragment(error, [] if shows_errors else asked.pairs, texts, language)
+    status = error.status if shows_errors else 200
+    return html_response(status, html, language, {"HX-Reswap": _place(asked), **retry_after(error)})
+
+
+def _place(asked: FormRequest) -> str:
+    """Where the error goes: into a target that holds nothing but answers, else before what is in it.
+
+    htmx names both by their ids, where they have one; the target is the form itself unless the page says otherwise.
+    """
+    target = asked.header("hx-target")
+    form = asked.header("hx-source") or asked.header("hx-trigger")
+    apart = target and target != form and not target.startswith(("body", "form"))
+    return "innerHTML" if apart else "afterbegin show:top"

@@ -1,0 +1,142 @@
+"""Answers in the format of whoever asks: pieces of HTML for htmx, and what the scripts of other services look for."""
+
+from __future__ import annotations
+
+import json
+import re
+from urllib.parse import urlencode
+
+import pytest
+from chalice.test import Client, HTTPResponse
+
+from chalicelib.composition import override_container
+from chalicelib.settings import Stage
+from tests.fakes import FakeContainer, RecordingTopic, RefusingTopic
+
+HOME = "http://127.0.0.1:8080"
+FORM = "application/x-www-form-urlencoded"
+FETCH = {"Accept": "*/*", "Sec-Fetch-Mode": "cors"}
+HTMX_2 = {**FETCH, "HX-Request": "true", "HX-Current-URL": f"{HOME}/"}
+"""htmx 1 and 2, whose form and target have no id: htmx.org@2.0.11, ``getHeaders``."""
+HTMX_4 = {**FETCH, "Accept": "text/html", "HX-Request": "true", "HX-Source": "form#f", "HX-Request-Type": "partial"}
+"""htmx.org@4.0.1, ``#createCoreHeaders``."""
+
+
+@pytest.fixture
+def topic() -> RecordingTopic:
+    return RecordingTopic()
+
+
+def send(
+    client: Client, headers: dict[str, str], fields: dict[str, str], path: str = "/contact", origin: str = HOME
+) -> HTTPResponse:
+    headers = {"Content-Type": FORM, "Origin": origin, "Accept-Language": "en", **headers}
+    return client.http.post(path, headers=headers, body=urlencode(fields).encode())
+
+
+@pytest.mark.parametrize("headers", [HTMX_2, HTMX_4], ids=["1 and 2", "4"])
+def test_htmx_gets_a_piece_of_html_that_says_that_the_message_is_on_its_way(
+    client: Client, local: Stage, topic: RecordingTopic, headers: dict[str, str]
+) -> None:
+    with override_container(FakeContainer(local, topic=topic)):
+        response = send(client, headers, {"message": "Hi"})
+    assert (response.status_code, len(topic.published)) == (200, 1)
+    assert response.headers["Content-Type"] == "text/html; charset=utf-8"
+    assert response.body.decode() == '<p role="status" lang="en">Thank you: your message is on its way.</p>'
+    assert not [name for name in response.headers if name.startswith("HX-")], "it stands where the page has it put"
+
+
+@pytest.mark.parametrize(
+    ("headers", "status", "place"),
+    [
+        (HTMX_2, 200, "afterbegin show:top"),
+        ({**HTMX_2, "HX-Trigger": "f", "HX-Target": "f"}, 200, "afterbegin show:top"),
+        ({**HTMX_2, "HX-Trigger": "f", "HX-Target": "result"}, 200, "innerHTML"),
+        ({**HTMX_4, "HX-Target": "form#f"}, 422, "afterbegin show:top"),
+        ({**HTMX_4, "HX-Target": "body", "HX-Boosted": "true"}, 422, "afterbegin show:top"),
+        ({**HTMX_4, "HX-Target": "div#result"}, 422, "innerHTML"),
+    ],
+)
+def test_an_error_is_put_where_htmx_shows_it_and_never_in_the_place_of_the_form(
+    client: Client, local: Stage, topic: RecordingTopic, headers: dict[str, str], status: int, place: str
+) -> None:
+    with override_container(FakeContainer(local, topic=topic)):
+        response = send(client, headers, {"email": "<b>nobody", "message": "Hi"})
+    assert (response.status_code, topic.published) == (status, [])
+    html = response.body.decode()
+    assert 'role="alert"' in html
+    assert "<li>Email: This is not an email address such as name@example.com.</li>" in html
+    assert "<b>" not in html, "what was typed is text"
+    assert not re.search("<(input|textarea|form|script)", html), "it would be sent with the form"
+    assert response.headers["HX-Reswap"] == place
+    assert response.headers["Access-Control-Expose-Headers"] == "Retry-After, HX-Reswap", "or htmx can't read it"
+    # A page that takes the 200 for success empties its form.
+    assert ("nobody" in html) is (status == 200)
+
+
+def test_htmx_is_told_that_the_topic_refused_and_that_the_page_may_not_send(client: Client, local: Stage) -> None:
+    with override_container(FakeContainer(local, topic=RefusingTopic())):
+        refused = send(client, HTMX_4, {"message": "Hi"})
+        foreign = send(client, HTMX_2, {"message": "Hi"}, origin="https://evil.example")
+    assert refused.status_code == 503
+    assert "Please send it again in a minute." in refused.body.decode()
+    assert "This form may not be sent from that page." in foreign.body.decode()
+    assert "Access-Control-Allow-Origin" not in foreign.headers
+
+
+def test_a_boosted_form_goes_on_to_the_next_page_as_a_browsers_own_does(
+    client: Client, local: Stage, topic: RecordingTopic
+) -> None:
+    with override_container(FakeContainer(local, topic=topic)):
+        response = send(client, {**HTMX_2, "HX-Boosted": "true"}, {"message": "Hi", "_next": f"{HOME}/next.html"})
+    assert (response.status_code, response.headers["HX-Redirect"]) == (200, f"{HOME}/next.html")
+    assert response.headers["Access-Control-Expose-Headers"] == "Retry-After, HX-Redirect"
+
+
+ORIGINAL = {"source": "Home page\nof the site", "name": "Ada", "email": "n/a", "description": "Hi\nthere"}
+
+
+def original(client: Client, **changes: str) -> HTTPResponse:
+    return client.http.post("/contact", headers={}, body=json.dumps({**ORIGINAL, **changes}).encode())
+
+
+def test_a_client_of_the_predecessor_is_served_as_before(client: Client, local: Stage, topic: RecordingTopic) -> None:
+    with override_container(FakeContainer(local, topic=topic)):
+        response = original(client)
+    assert response.status_code == 200
+    assert response.json_body["http_code"] == 200
+    assert response.json_body["message"] == "Thank you: your message is on its way."
+    [published] = topic.published
+    assert json.loads(published.text)["fields"] == {
+        "source": "Home page of the site",
+        "name": "Ada",
+        "email": "n/a",
+        "message": "Hi\nthere",
+    }
+
+
+def test_a_refusal_of_the_predecessors_client_has_its_own_words(client: Client, local: Stage) -> None:
+    with override_container(FakeContainer(local, topic=RefusingTopic())):
+        response = original(client)
+    assert response.status_code == 503
+    assert response.json_body["http_code"] == 503
+    assert response.json_body["error"] == response.json_body["title"]
+
+
+@pytest.mark.parametrize("path", ["/f/default", "/f/default.json"])
+def test_scripts_of_basin_and_getform_read_success_and_error(
+    client: Client, local: Stage, topic: RecordingTopic, path: str
+) -> None:
+    with override_container(FakeContainer(local, topic=topic)):
+        accepted = send(client, FETCH, {"message": "Hi"}, path)
+        refused = send(client, FETCH, {"message": ""}, path)
+    assert (accepted.status_code, accepted.json_body["success"]) == (200, True)
+    assert (refused.status_code, refused.json_body["error"]) == (422, "Some fields need another look.")
+
+
+def test_json_that_curl_calls_a_form_is_answered_with_json(client: Client, local: Stage, topic: RecordingTopic) -> None:
+    with override_container(FakeContainer(local, topic=topic)):
+        response = client.http.post(
+            "/contact", headers={"Content-Type": FORM, "Accept": "*/*"}, body=b'{"message": "Hi"}'
+        )
+    assert (response.status_code, response.json_body["status"]) == (202, "accepted")
