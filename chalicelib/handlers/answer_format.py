@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Mapping
 from enum import Enum
 
+from chalice.app import Response
+
+from chalicelib.errors import SubmissionError
 from chalicelib.logic import bodies
 
 PROBLEM = "application/problem+json"
+Headers = dict[str, str | list[str]]
+RETRY_AFTER = "30"
+"""Seconds after which a client may try again when the message could not be published."""
 
 
 class AnswerFormat(Enum):
@@ -40,3 +47,31 @@ def answer_format(header: Callable[[str], str], origin: str | None, body: bytes)
     media_type, _ = bodies.parse_media_type(header("content-type"))
     is_form = media_type in (bodies.FORM, bodies.MULTIPART) and not bodies.is_json_object(body)
     return AnswerFormat.PAGE if is_form else AnswerFormat.JSON
+
+
+def json_response(status: int, body: Mapping[str, object], headers: Headers | None = None) -> Response:
+    """A JSON answer that is not cached."""
+    return Response(
+        body=json.dumps(body, ensure_ascii=False),
+        status_code=status,
+        headers={"Content-Type": "application/json", "Cache-Control": "no-store", **(headers or {})},
+    )
+
+
+def html_response(status: int, html: str, language: str, headers: Headers) -> Response:
+    """An HTML answer that is not cached."""
+    return Response(
+        body=html,
+        status_code=status,
+        headers={
+            "Content-Language": language,
+            "Content-Type": "text/html; charset=utf-8",
+            "Cache-Control": "no-store",
+            **headers,
+        },
+    )
+
+
+def retry_after(error: SubmissionError) -> Headers:
+    """The header that says when to try again, where that helps."""
+    return {"Retry-After": RETRY_AFTER} if error.status == 503 else {}

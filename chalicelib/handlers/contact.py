@@ -8,7 +8,7 @@ from chalice.app import Request, Response
 
 from chalicelib import composition
 from chalicelib.errors import PublishError, SecretsError, SubmissionError
-from chalicelib.handlers import cors, form_answers
+from chalicelib.handlers import answer_format, cors, form_answers
 from chalicelib.handlers.form_request import FormRequest
 from chalicelib.logic import origins, spam, submission
 from chalicelib.logic.event_kinds import KIND_CONTACT
@@ -71,7 +71,7 @@ def challenge(request: Request | None, site: str) -> Response:
         key = container.key.read()["key"]
         from chalicelib.logic import proof
 
-        response = form_answers.json_response(200, proof.challenge(site, asked.site.spam.tries, key, container.now()))
+        response = answer_format.json_response(200, proof.challenge(site, asked.site.spam.tries, key, container.now()))
     except SubmissionError as error:
         response = form_answers.problem(asked, error)
     except SecretsError as error:

@@ -2,18 +2,11 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
-
 from chalice.app import Response
 
 from chalicelib.errors import SubmissionError
-from chalicelib.handlers.answer_format import AnswerFormat
+from chalicelib.handlers.answer_format import AnswerFormat, html_response, json_response, retry_after
 from chalicelib.handlers.form_request import FormRequest
-
-Headers = dict[str, str | list[str]]
-RETRY_AFTER = "30"
-"""Seconds after which a client may try again when the message could not be published."""
 
 
 def accepted(asked: FormRequest, message_id: str, destination: str) -> Response:
@@ -61,31 +54,3 @@ def problem(asked: FormRequest, error: SubmissionError) -> Response:
     from chalicelib.handlers import problem_documents
 
     return problem_documents.problem(asked, error)
-
-
-def json_response(status: int, body: Mapping[str, object], headers: Headers | None = None) -> Response:
-    """A JSON answer that is not cached."""
-    return Response(
-        body=json.dumps(body, ensure_ascii=False),
-        status_code=status,
-        headers={"Content-Type": "application/json", "Cache-Control": "no-store", **(headers or {})},
-    )
-
-
-def html_response(status: int, html: str, language: str, headers: Headers) -> Response:
-    """An HTML answer that is not cached."""
-    return Response(
-        body=html,
-        status_code=status,
-        headers={
-            "Content-Language": language,
-            "Content-Type": "text/html; charset=utf-8",
-            "Cache-Control": "no-store",
-            **headers,
-        },
-    )
-
-
-def retry_after(error: SubmissionError) -> Headers:
-    """The header that says when to try again, where that helps."""
-    return {"Retry-After": RETRY_AFTER} if error.status == 503 else {}

@@ -12,7 +12,7 @@ from html import escape
 from chalice.app import Response
 
 from chalicelib.errors import SubmissionError
-from chalicelib.handlers.form_answers import Headers, html_response, retry_after
+from chalicelib.handlers.answer_format import Headers, html_response, retry_after
 from chalicelib.handlers.form_request import FormRequest
 from chalicelib.logic import error_page
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from chalice.app import Response
 
 from chalicelib.errors import SubmissionError
-from chalicelib.handlers.answer_format import PROBLEM
-from chalicelib.handlers.form_answers import json_response, retry_after
+from chalicelib.handlers.answer_format import PROBLEM, json_response, retry_after
 from chalicelib.handlers.form_request import FormRequest
 from chalicelib.texts import worded
 
