@@ -8,7 +8,6 @@ from functools import partial
 from pathlib import Path
 from threading import Lock
 from typing import TypeVar
-from xml.etree.ElementTree import Element
 
 import anyio.to_thread
 from starlette.applications import Starlette
@@ -25,7 +24,6 @@ from ops.inbox import guard, views, words
 from ops.inbox.filters import Filter, FilterError
 from ops.inbox.guard import Session, SessionGuard
 from ops.inbox.mailbox import Mailbox
-from ops.inbox.tags import document
 from ops.inbox.views import Shell
 from ops.inbox.words import Trouble
 from ops.loopback.guard import LoopbackGuard
@@ -68,7 +66,7 @@ class Inbox:
     async def list(self, request: Request) -> Response:
         shown = self._filter(request)
 
-        def look(mailbox: Mailbox) -> Element:
+        def look(mailbox: Mailbox) -> str:
             listing = mailbox.page(shown.selection())
             whole = mailbox.several([message.id for message in listing.messages]) if listing.messages else {}
             return views.mailbox(self.shell, shown, listing, whole, self._now())
@@ -82,7 +80,7 @@ class Inbox:
             raise HTTPException(404, _NO_MESSAGE.format(stage=self.shell.stage))
         notice = self._notices.pop(message_id, "")
         csrf = self.session.csrf
-        return _page(views.message(self.shell, trace, back, csrf, self._now(), logs=logs, notice=notice))
+        return _page(views.message(self.shell, trace, back, csrf, logs=logs, notice=notice))
 
     async def replay(self, request: Request) -> Response:
         return await self._change(request, lambda mailbox, message_id: mailbox.replay(message_id))
@@ -210,5 +208,6 @@ async def _file(path: Path, request: Request) -> Response:
     return FileResponse(path)
 
 
-def _page(root: Element, status: int = 200) -> Response:
-    return Response(document(root), status, media_type="text/html")
+def _page(text: str, status: int = 200) -> Response:
+    # Half a surrogate pair, which a JSON body may hold, becomes "?".
+    return Response(text.encode(errors="replace"), status, media_type="text/html")

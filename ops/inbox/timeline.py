@@ -6,15 +6,12 @@ The picture holds no word that the table below it doesn't have too, and nothing 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from xml.etree.ElementTree import Element
 
 from chalicelib.logic.archive import StoredMessage
 from chalicelib.logic.delivery_types import State
 from ops.inbox import words
-from ops.inbox.glyphs import glyph
-from ops.inbox.tags import Content, tag
 from ops.operations import Step, Trace
 from ops.operations.trace import StepKind
 
@@ -44,45 +41,67 @@ class Event:
     """Whether it has not happened yet."""
 
 
+@dataclass(frozen=True, slots=True)
+class PictureStep:
+    """An event in the picture: a shape, and lines of text beside it."""
+
+    shape: str
+    x: int
+    y: int
+    what: str
+    lines: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """A line that joins the shapes of a channel."""
+
+    path: str
+    is_ahead: bool = False
+    """Whether it leads to what has not happened yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """The timeline as SVG draws it; lengths in pixels."""
+
+    width: int
+    height: int
+    text_at: int
+    """Where all text begins, from the left."""
+    description: str
+    lanes: Sequence[Lane]
+    steps: Sequence[PictureStep]
+
+
 def events(trace: Trace) -> list[Event]:
     """What happened, oldest first; then what happens now, and what is due."""
     found = [_event(step) for step in trace.steps]
     return found + sorted(_open(trace.message, found), key=lambda event: event.at) if trace.message else found
 
 
-def picture(found: Sequence[Event]) -> Element:
-    """The timeline as SVG."""
+def picture(found: Sequence[Event]) -> Picture:
+    """The timeline as SVG draws it; of one event at least."""
     channels = list(dict.fromkeys(event.channel for event in found if event.channel))
     lanes = {"": 12, **{name: 12 + _LANE * number for number, name in enumerate(channels, start=1)}}
     text_at = 12 + _LANE * len(channels) + 20
-    heights, below = [], _TOP
-    for number, event in enumerate(found):
-        if number:
-            below += _ROW + _pause(event.at - found[number - 1].at) + (_LINE if found[number - 1].error else 0)
-        heights.append(below)
-    width = math.ceil(text_at + max((_width(event, _since(found, number)) for number, event in enumerate(found))) + 8)
-    height = heights[-1] + 30 + _LINE
-    rows: list[Content] = []
-    for number, (event, y) in enumerate(zip(found, heights, strict=True)):
-        name = f"{event.channel}: {event.what}" if event.channel else event.what
-        rows.append(glyph(event.glyph, transform=f"translate({lanes[event.channel]} {y})"))
-        rows.append(tag("text", name, x=text_at, y=y + 1, class_="what"))
-        rows.append(tag("text", _line(event, _since(found, number)), x=text_at, y=y + 17, class_="when"))
-        if event.error:
-            rows.append(tag("text", event.error, x=text_at, y=y + 17 + _LINE, class_="when"))
-    return tag(
-        "svg",
-        tag("title", "Timeline of the message", id="timeline-title"),
-        tag("desc", _described(found), id="timeline-desc"),
-        *_lines(found, heights, lanes),
-        *rows,
-        class_="timeline",
-        role="img",
-        aria_labelledby="timeline-title",
-        aria_describedby="timeline-desc",
-        viewBox=f"0 0 {width} {height}",
-        width=f"{width / 16:g}rem",
-        height=f"{height / 16:g}rem",
+    steps: list[PictureStep] = []
+    y, before = _TOP, found[0]
+    for event in found:
+        if steps:
+            y += _ROW + _pause(event.at - before.at) + (_LINE if before.error else 0)
+        lines = [_line(event, words.lasting(round(event.at - before.at)) if steps else ""), event.error]
+        what = f"{event.channel}: {event.what}" if event.channel else event.what
+        steps.append(PictureStep(event.glyph, lanes[event.channel], y, what, [line for line in lines if line]))
+        before = event
+    longest = max(len(line) for step in steps for line in (step.what, *step.lines))
+    return Picture(
+        width=math.ceil(text_at + _LETTER * longest + 8),
+        height=y + 30 + _LINE,
+        text_at=text_at,
+        description=_described(found),
+        lanes=list(_lanes(found, [step.y for step in steps], lanes)),
+        steps=steps,
     )
 
 
@@ -122,11 +141,11 @@ def _open(message: StoredMessage, found: Sequence[Event]) -> Iterator[Event]:
             yield Event(delivery.next_attempt_at, "next", "next attempt", name, is_ahead=True)
 
 
-def _lines(found: Sequence[Event], heights: Sequence[int], lanes: dict[str, int]) -> Iterator[Element]:
+def _lanes(found: Sequence[Event], heights: Sequence[int], lanes: Mapping[str, int]) -> Iterator[Lane]:
     trunk = [y for event, y in zip(found, heights, strict=True) if not event.channel]
     begin = trunk[1] if len(trunk) > 1 else heights[0]
     if len(trunk) > 1:
-        yield tag("path", d=f"M{lanes['']} {trunk[0]}V{trunk[-1]}", class_="lane")
+        yield Lane(f"M{lanes['']} {trunk[0]}V{trunk[-1]}")
     for name, x in lanes.items():
         own = [(event, y) for event, y in zip(found, heights, strict=True) if event.channel == name]
         if not name or not own:
@@ -135,10 +154,10 @@ def _lines(found: Sequence[Event], heights: Sequence[int], lanes: dict[str, int]
         past = [y for event, y in own if not event.is_ahead]
         ahead = [y for event, y in own if event.is_ahead]
         if past:
-            yield tag("path", d=f"{bend}V{past[-1]}", class_="lane")
+            yield Lane(f"{bend}V{past[-1]}")
         if ahead:
             start = f"M{x} {past[-1]}" if past else bend
-            yield tag("path", d=f"{start}V{ahead[-1]}", class_="lane ahead")
+            yield Lane(f"{start}V{ahead[-1]}", is_ahead=True)
 
 
 def _pause(seconds: float) -> int:
@@ -146,20 +165,10 @@ def _pause(seconds: float) -> int:
     return round(11 * math.log10(1 + max(0.0, seconds)))
 
 
-def _since(found: Sequence[Event], number: int) -> str:
-    if not number:
-        return ""
-    return words.lasting(round(found[number].at - found[number - 1].at))
-
-
 def _line(event: Event, since: str) -> str:
     later = f"{since} later" if since else words.moment(int(event.at))
     attempt = f"attempt {event.attempt}" if event.attempt else ""
     return " · ".join(part for part in (later, attempt) if part)
-
-
-def _width(event: Event, since: str) -> float:
-    return _LETTER * max(len(event.channel) + 2 + len(event.what), len(_line(event, since)), len(event.error))
 
 
 def _described(found: Sequence[Event]) -> str:

@@ -15,13 +15,13 @@ from ops.errors import OpsError
 from ops.operations import Replayed
 
 MESSAGE_STATES: dict[MessageState, str] = {
-    MessageState.QUARANTINED: "Held as spam: nobody was rung. Release what is not spam.",
+    MessageState.QUARANTINED: "Held as spam: no notification was sent. Release what is not spam.",
     MessageState.UNDELIVERABLE: "A channel is lost for good: its provider said never, or it was tried for too long.",
     MessageState.UNCERTAIN: "A provider may or may not have accepted it, and its channel waits for you to decide.",
     MessageState.WAITING: "At least one channel still has to deliver, and will be tried again by itself.",
     MessageState.STORED: "Stored; nothing was tried yet.",
     MessageState.DELIVERED: "Every channel delivered.",
-    MessageState.DUPLICATE: "Held because another message had the same content: that one rang.",
+    MessageState.DUPLICATE: "Held because another message had the same content: that one was delivered.",
 }
 """What each state means, in the order in which an owner wants to see them."""
 
@@ -75,16 +75,28 @@ def moment(at: int) -> str:
 
 
 def short(at: int, now: int) -> str:
-    """The same as a list shows it: the time of today, the day of this year, else the date."""
+    """A second since the epoch as a list shows it: the time of today, the day of this year, else the date."""
     when, today = datetime.fromtimestamp(at), datetime.fromtimestamp(now)
     if when.date() == today.date():
         return f"{when:%H:%M}"
     return f"{when.day} {when:%b}" if when.year == today.year else f"{when.day} {when:%b %Y}"
 
 
-def machine(at: int) -> str:
-    """The same for programs (HTML, 2.3.5.7)."""
-    return datetime.fromtimestamp(at).astimezone().isoformat()
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """A second since the epoch in words."""
+
+    text: str
+    """What is shown."""
+    full: str
+    """With date and seconds."""
+    machine: str
+    """For programs (HTML, 2.3.5.7)."""
+
+
+def when(at: int, text: str = "") -> Moment:
+    """A second since the epoch for a page, shown as ``text`` or in full."""
+    return Moment(text or moment(at), moment(at), datetime.fromtimestamp(at).astimezone().isoformat())
 
 
 def lasting(seconds: int) -> str:

@@ -351,6 +351,14 @@ def test_what_a_visitor_wrote_is_text_and_nothing_else(text: str) -> None:
         assert " ".join(text.split()).replace("\x00", "") in page.text.replace("\x00", "")
 
 
+def test_half_a_character_breaks_no_page() -> None:
+    """A JSON body may hold one."""
+    one = replace(stored("waiting-1", MessageState.DELIVERED, {}), fields={"name": "Half \ud800"})
+    for person in met(InMemoryMailbox(one)):
+        person.opens()
+        assert ["Half ?" in person.gets(path).text for path in READ[:2]] == [True, True]
+
+
 def test_an_id_of_another_publisher_leads_to_its_own_page() -> None:
     name = "../a b/?&<\"'#%2F"
     for person in met(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import date
-from xml.etree.ElementTree import Element
 
 import pytest
 
@@ -13,35 +12,11 @@ from chalicelib.logic.delivery_types import Delivery, State
 from chalicelib.logic.spam import HoldReason, Verdict
 from ops.inbox import timeline, words
 from ops.inbox.filters import Filter
-from ops.inbox.glyphs import glyph
-from ops.inbox.tags import document, tag
+from ops.inbox.shapes import shape
 from ops.operations import Replayed, Step
 from ops.operations.trace import StepKind, of_table
 from tests.fakes import NOW
 from tests.mailbox import one_of_each, stored
-
-# Elements.
-
-
-def test_text_and_attributes_are_escaped() -> None:
-    page = document(tag("p", "<b>&", tag("i", "x"), "</p>", title='"><script>'))
-    assert page == b'<!doctype html>\n<p title="&quot;&gt;<script&gt;">&lt;b&gt;&amp;<i>x</i>&lt;/p&gt;</p>'
-
-
-def test_an_attribute_is_there_or_not() -> None:
-    element = tag("input", class_="a", aria_label="b", disabled=True, checked=False, value=None, width=3)
-    assert element.attrib == {"class": "a", "aria-label": "b", "disabled": "", "width": "3"}
-
-
-def test_half_a_character_breaks_no_page() -> None:
-    assert document(tag("p", "\ud800")).endswith(b"<p>?</p>")
-
-
-@pytest.mark.parametrize("name", ["script", "style", "iframe"])
-def test_what_is_not_escaped_is_never_made(name: str) -> None:
-    with pytest.raises(ValueError, match=name):
-        tag(name, "alert(1)")
-
 
 # Filters.
 
@@ -92,8 +67,7 @@ def test_every_state_has_its_words_and_its_shape() -> None:
     assert set(words.MESSAGE_STATES) == set(MessageState)
     assert set(words.CHANNEL_STATES) == set(State)
     for states in (MessageState, State):
-        shapes = {str(state): [path.get("d") for path in glyph(str(state))] for state in states}
-        drawn = ["".join(map(str, paths)) for paths in shapes.values()]
+        drawn = [(shape(str(state)).outline, shape(str(state)).inside) for state in states]
         assert len(set(drawn)) == len(drawn), "none is told by its colour alone"
 
 
@@ -121,12 +95,12 @@ def events(message: StoredMessage) -> list[tuple[str, str, str]]:
 def test_the_picture_and_its_description_have_every_event(message: StoredMessage) -> None:
     found = timeline.events(of_table(message.listed.id, message))
     picture = timeline.picture(found)
-    said = [str(text.text) for text in picture.iter("text") if text.get("class") == "what"]
-    assert said == [f"{each.channel}: {each.what}" if each.channel else each.what for each in found]
-    heights = [float(str(text.get("y"))) for text in picture.iter("text") if text.get("class") == "what"]
+    assert [step.what for step in picture.steps] == [
+        f"{each.channel}: {each.what}" if each.channel else each.what for each in found
+    ]
+    heights = [step.y for step in picture.steps]
     assert heights == sorted(set(heights))
-    description = str(next(picture.iter("desc")).text)
-    assert all(f"{each.channel} {each.what}".strip() in description for each in found)
+    assert all(f"{each.channel} {each.what}".strip() in picture.description for each in found)
 
 
 def test_what_is_held_ends_there() -> None:
@@ -177,12 +151,7 @@ def test_a_replay_and_what_only_logs_know_are_shown() -> None:
 def test_a_longer_pause_is_a_longer_gap_and_what_is_ahead_is_dashed() -> None:
     found = timeline.events(of_table("waiting-1", one_of_each()[1]))
     picture = timeline.picture(found)
-    rows = [each for each in picture.iter("g") if each.get("class") == "glyph"]
-    heights = [float(str(each.get("transform")).rstrip(")").split()[1]) for each in rows]
+    heights = [step.y for step in picture.steps]
     gaps = {round(found[n + 1].at - found[n].at): heights[n + 1] - heights[n] for n in range(3, len(found) - 1)}
     assert [gaps[pause] for pause in sorted(gaps)] == sorted(gaps.values())
-    assert len([each for each in picture.iter("path") if is_ahead(each)]) == 1
-
-
-def is_ahead(path: Element) -> bool:
-    return path.get("class") == "lane ahead"
+    assert [lane.is_ahead for lane in picture.lanes].count(True) == 1

@@ -354,7 +354,7 @@ def test_replay_by_button_rings_exactly_the_missing_channel_and_release_rings(at
     expect(page.get_by_role("status")).to_contain_text(f"Asked to ring {missing}.")
     herald.line("on_success", message_id=message_id, action="delivered")
     assert sorted(hook["channel"] for hook in herald.hooks(failed)) == channels
-    page.get_by_role("link", name="Read the logs too").click()
+    page.get_by_role("link", name="Include logs").click()
     expect(page.get_by_role("cell", name="on_success was told")).to_be_visible()
     expect(page.get_by_text("Nothing is left to do.")).to_be_visible()
 
