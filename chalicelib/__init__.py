@@ -1,1 +1,1 @@
-"""Everything of Herald that runs in Lambda. ``app.py`` is the map; start there."""
+"""Everything that runs in Lambda. Start with ``app.py``, the map."""

@@ -1,8 +1,7 @@
 """The composition root: the one place where logic meets adapters.
 
-Everything is made at most once per process. ``get_container()`` returns the container of a running function; a test
-sets its own with ``override_container(…)``. Adapters are imported where they are made, so that a function loads only
-those that it uses.
+``get_container()`` returns the container of a running function; a test sets its own with ``override_container(…)``.
+Adapters are imported where they are made, so that a function loads only those that it uses.
 """
 
 from __future__ import annotations
@@ -38,14 +37,14 @@ INVOKE_READ_TIMEOUT = 25
 
 
 class Topic(Protocol):
-    """Where accepted messages go."""
+    """The topic that accepted messages are published to."""
 
     def publish(self, text: str, *, site: str, kind: str, function_arn: str) -> None:
-        """Return once the message is accepted; raise :class:`~chalicelib.errors.PublishError` otherwise."""
+        """Return once SNS has accepted the message; raises :class:`~chalicelib.errors.PublishError`."""
 
 
 class Container:
-    """The adapters and settings of a process, for one stage; each is made when it is first asked for."""
+    """The adapters and settings of a process, for one stage. Each is made when it is first used, and kept."""
 
     def __init__(self, environ: Mapping[str, str]) -> None:
         self._environ = environ
@@ -62,11 +61,11 @@ class Container:
 
     @cached_property
     def key(self) -> Secrets:
-        """The stage's key, named ``key``: it signs challenges and hides addresses."""
+        """The secret ``key``, which signs challenges and hashes senders' addresses."""
         from chalicelib.adapters.aws import client
         from chalicelib.adapters.secrets import ParameterSecrets
 
-        # Together with the publication this must end before API Gateway's patience does.
+        # Reading it and publishing must both end within API Gateway's time-out.
         path, _, name = self.stage.key.rpartition("/")
         return ParameterSecrets(client("ssm", connect=1, read=2, attempts=1), path, (name,))
 
@@ -74,7 +73,7 @@ class Container:
     def _dynamodb(self) -> DynamoDBClient:
         from chalicelib.adapters.aws import client
 
-        # Short, so that a claim, a call and the record of its outcome fit into the time of a claim.
+        # Short, so that claiming, calling the provider and recording its outcome end before the claim expires.
         dynamodb: DynamoDBClient = client("dynamodb", connect=1, read=2, attempts=2)
         return dynamodb
 
@@ -100,7 +99,7 @@ class Container:
 
     @cached_property
     def destined(self) -> Destined:
-        """``destined``, as the scheduled retry runs it."""
+        """Queues runs of ``destined``, for the scheduled retry."""
         from chalicelib.adapters.aws import client
         from chalicelib.adapters.destined import AsynchronousDestined
 
@@ -132,7 +131,7 @@ class Container:
 
     @cached_property
     def notifiers(self) -> Mapping[str, CheckingNotifier]:
-        """The notifier of each channel: a Lambda function that ``destined`` calls."""
+        """The notifier of each channel, as its caller sees it: a Lambda function."""
         from chalicelib.adapters.aws import client
         from chalicelib.adapters.notifiers import LambdaNotifier
 
@@ -143,7 +142,7 @@ class Container:
         }
 
     def notifier(self, channel: str) -> CheckingNotifier:
-        """The notifier that talks to a channel's provider, as ``notify_<kind>`` sees it."""
+        """Return a channel's notifier as ``notify_<kind>`` sees it: a client of the provider."""
         if channel not in self._providers:
             settings = self.stage.channels[channel]
             self._providers[channel] = _PROVIDERS[settings.kind](self, settings)
@@ -154,24 +153,24 @@ class Container:
         return {}
 
     def secrets(self, channel: str, names: tuple[str, ...]) -> Secrets:
-        """The secrets of a channel, below its own path in Parameter Store."""
+        """Return the secrets of a channel, below its own path in Parameter Store."""
         from chalicelib.adapters.aws import client
         from chalicelib.adapters.secrets import ParameterSecrets
 
-        # Together with the call of a provider this must end before the function's own time does.
+        # Reading them and calling the provider must both end within the function's time-out.
         ssm = client("ssm", connect=1, read=2, attempts=2)
         return ParameterSecrets(ssm, f"{self.stage.parameters}/{channel}", names)
 
     def site(self, name: str) -> Site | None:
-        """The site of that name, if the stage has it."""
+        """Return the site of that name, or None."""
         return self.stage.sites.get(name)
 
     def channels_of(self, site: str) -> Mapping[str, Channel]:
-        """The channels that serve a site, by name. A site that has left ``herald.toml`` since has none."""
+        """Return a site's channels by name; none for a site that has been removed from ``herald.toml``."""
         return self.stage.channels_serving(site)
 
     def delivery_dependencies(self, site: str) -> DeliveryDependencies:
-        """What ``destined`` needs to deliver a site's messages."""
+        """Return what delivering a site's messages needs."""
         from chalicelib.logic.delivery_types import DeliveryDependencies
 
         return DeliveryDependencies(
@@ -187,7 +186,7 @@ class Container:
         )
 
     def _count_outcome(self, message: Message, channel: str, delivery: Delivery) -> None:
-        """Write the metrics of a channel's outcome."""
+        """Write the metrics of one channel's outcome."""
         from chalicelib.logic.delivery_types import State
         from chalicelib.metrics import Metric, emit
 
@@ -205,7 +204,7 @@ class Container:
             emit(self.stage, Metric.SECONDS_TO_DELIVERY, details, channel=channel, value=seconds)
 
     def now(self) -> int:
-        """Seconds since the epoch."""
+        """Return the time in seconds since the epoch."""
         return int(time.time())
 
 
@@ -219,11 +218,13 @@ def _pushover(container: Container, channel: Channel) -> CheckingNotifier:
     from chalicelib.adapters.providers import pushover
 
     secrets = container.secrets(channel.name, pushover.SECRETS)
-    return pushover.PushoverNotifier(_session(), secrets, channel, saw=partial(report_quota, container.stage, channel))
+    return pushover.PushoverNotifier(
+        _session(), secrets, channel, on_quota=partial(report_quota, container.stage, channel)
+    )
 
 
 def report_quota(stage: Stage, channel: Channel, quota: Quota) -> None:
-    """Write what is left of a provider's quota for CloudWatch, and warn in the log when it is little."""
+    """Write a provider's remaining quota as a metric, and log a warning when it is low."""
     from chalicelib.logic.pushover import QUOTA_ALERT
     from chalicelib.logs import logger
     from chalicelib.metrics import Metric, emit
@@ -239,7 +240,7 @@ def _email(container: Container, channel: Channel) -> CheckingNotifier:
     from chalicelib.adapters.aws import client
     from chalicelib.adapters.providers import ses
 
-    # What timed out may have been sent: never a second attempt.
+    # One attempt: a request that timed out may have been sent.
     sesv2 = client("sesv2", connect=ses.CONNECT_TIMEOUT, read=ses.READ_TIMEOUT, attempts=1)
     return ses.SesNotifier(sesv2, channel)
 
@@ -256,7 +257,7 @@ _PROVIDERS: Mapping[str, Callable[[Container, Channel], CheckingNotifier]] = {
     "email": _email,
     "webhook": _webhook,
 }
-"""Makes the notifier of each kind of channel."""
+"""Factories of notifiers, by kind of channel."""
 
 _containers: list[Container] = []
 

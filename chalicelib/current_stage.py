@@ -1,4 +1,4 @@
-"""The stage that a process runs for: ``HERALD_STAGE`` selects it from the compiled settings."""
+"""Select the settings of the stage that ``HERALD_STAGE`` names."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from chalicelib.stages import STAGES
 
 
 def current_stage(environ: Mapping[str, str]) -> Stage:
-    """The stage of this environment; raises :class:`SettingsError` where ``HERALD_STAGE`` is missing or wrong."""
+    """Return the stage of an environment; raises :class:`SettingsError` where ``HERALD_STAGE`` is missing or wrong."""
     return stage_named(required(environ, "HERALD_STAGE", "the name of a stage in herald.toml"))
 
 
 def stage_named(name: str) -> Stage:
-    """The compiled settings of a stage; raises :class:`SettingsError` for a stage that ``herald.toml`` lacks."""
+    """Return the settings of a stage; raises :class:`SettingsError` for one that ``herald.toml`` lacks."""
     try:
         return STAGES[name]
     except KeyError:

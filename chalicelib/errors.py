@@ -1,26 +1,26 @@
-"""Every error that Herald raises on purpose, in one tree, classified by what the caller should do.
+"""The errors that Herald raises, in one tree, classified by what the caller should do.
 
 ::
 
     HeraldError
-    ├── SubmissionError            tell the visitor; nothing was published
-    ├── PublishError               nothing was accepted; the visitor may try again
-    ├── SecretsError               a secret is missing or could not be read; its reader says what follows
-    ├── StoreError                 the message table refused or could not be reached; Lambda tries again
-    ├── RetryError                 a message could not be handed to ``destined``; the scheduled retry comes again
-    ├── DeliveryIncompleteError    a channel still waits; Lambda tries again
+    ├── SubmissionError            show it to the visitor; nothing was published
+    ├── PublishError               nothing was published; the visitor may try again
+    ├── SecretsError               a secret is missing or could not be read
+    ├── StoreError                 the message table failed; Lambda retries
+    ├── RetryError                 no run of ``destined`` was queued; the next scheduled retry does it
+    ├── DeliveryIncompleteError    a channel still has to deliver; Lambda retries
     ├── EventFailedError           a test event asked to fail
-    ├── CanaryError                a channel could not have delivered; Lambda tries again
-    └── InvokeError                what a function of the Lambda Invoke API answers
-        ├── InvalidRequestError    the caller's mistake: never again
+    ├── CanaryError                a channel could not have delivered; Lambda retries
+    └── InvokeError                an error of the Lambda Invoke API
+        ├── InvalidRequestError    the caller's mistake: don't retry
         ├── NotFoundError          there is no such message
-        ├── UnavailableError       nothing could be read: again, after a pause
-        └── NotifierError          what only a notifier answers
-            ├── ChannelRejectedError      the provider said no: never again
-            ├── ChannelUnavailableError   nothing was delivered: again, after a pause
+        ├── UnavailableError       nothing could be read: retry after a pause
+        └── NotifierError          an error of a notifier
+            ├── ChannelRejectedError      the provider refused: don't retry
+            ├── ChannelUnavailableError   nothing was delivered: retry after a pause
             └── ChannelUncertainError     the provider may have accepted: the channel's setting decides
 
-No message here may hold anything that a visitor typed: messages reach logs and the bus.
+No error message may quote what a visitor typed: error messages reach logs and the bus.
 """
 
 from __future__ import annotations
@@ -31,21 +31,20 @@ from dataclasses import dataclass
 
 
 class HeraldError(Exception):
-    """Base of all errors raised on purpose."""
+    """Base of all errors of Herald."""
 
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing that is wrong with a submission. Its words are those of ``texts/``, in the visitor's language.
+    """One mistake in a submission. ``code`` is the key of its text in ``texts/``.
 
-    Where Formspree's client library has a code for it, ``code`` is that one, in capitals, so that the library
-    understands it: https://github.com/formspree/formspree-js
+    A code in capitals is one that Formspree's client library understands: https://github.com/formspree/formspree-js
     """
 
     code: str
     field: str
     limit: int = 0
-    """The number that the words need, such as how many characters are allowed."""
+    """The number in its text, such as how many characters are allowed."""
 
 
 class SubmissionError(HeraldError):
@@ -54,15 +53,15 @@ class SubmissionError(HeraldError):
     Parameters
     ----------
     status:
-        HTTP status to answer: 400, 403, 404, 413, 415, 422, or 500 and 503 for what is no mistake of the visitor.
+        HTTP status of the answer: 400, 403, 404, 413, 415 or 422; 500 or 503 where the visitor made no mistake.
     code:
-        What happened, as a key of ``texts/``.
+        What happened: a key of ``texts/``.
     problems:
-        What is wrong, field by field.
+        The mistakes, field by field.
     limit:
-        The number that the words need.
+        The number in its text.
     pairs:
-        What could be read of the form all the same, so that nothing that was typed is lost.
+        The fields that could be read, so that the answer can keep what was typed.
     """
 
     def __init__(
@@ -77,7 +76,7 @@ class SubmissionError(HeraldError):
 
 
 class PublishError(HeraldError):
-    """The topic did not accept a message. ``reason`` is an error code or class name, fit for a log."""
+    """The topic did not accept a message. ``reason`` is an error code or class name, safe to log."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(f"the topic did not accept the message: {reason}")
@@ -89,7 +88,7 @@ class SecretsError(HeraldError):
 
 
 class StoreError(HeraldError):
-    """The message table could not be read or written. ``reason`` is an error code, fit for a log."""
+    """The message table could not be read or written. ``reason`` is an error code, safe to log."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(f"the message table did not answer: {reason}")
@@ -97,7 +96,7 @@ class StoreError(HeraldError):
 
 
 class RetryError(HeraldError):
-    """Lambda did not take a message that is to be tried again. ``reason`` is an error code, fit for a log."""
+    """Lambda did not queue a run of ``destined``. ``reason`` is an error code, safe to log."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(f"destined was not run: {reason}")
@@ -105,7 +104,7 @@ class RetryError(HeraldError):
 
 
 class DeliveryIncompleteError(HeraldError):
-    """At least one channel still has to deliver; raised so that Lambda runs the message again."""
+    """At least one channel still has to deliver; raised so that Lambda retries the message."""
 
 
 class EventFailedError(HeraldError):
@@ -113,15 +112,14 @@ class EventFailedError(HeraldError):
 
 
 class CanaryError(HeraldError):
-    """A canary found a channel that could not have delivered; the message says which, in its notifier's words."""
+    """A canary found a channel that could not have delivered; the error's message names it and why."""
 
 
 class InvokeError(HeraldError):
-    """An error of the Lambda Invoke API: part of its contract (docs/contracts), as a request is.
+    """An error of the Lambda Invoke API, and part of its contract (docs/contracts).
 
-    Lambda hands a caller two strings, ``errorType`` and ``errorMessage``. ``errorType`` is the class name here;
-    ``errorMessage`` is a JSON object with ``message`` for people and, where there is any, data for programs:
-    ``key`` (what was wrong in the request) or ``retry_after`` (seconds).
+    Lambda gives a caller two strings. ``errorType`` is the class name here. ``errorMessage`` is a JSON object with
+    ``message`` for people and, for programs, ``key`` (the wrong part of the request) or ``retry_after`` (seconds).
     """
 
     def __init__(self, message: str, *, key: str = "", retry_after: int | None = None) -> None:
@@ -137,11 +135,11 @@ class InvokeError(HeraldError):
 
 
 class InvalidRequestError(InvokeError):
-    """The request does not fit the contract; ``key`` names the part that doesn't."""
+    """The request does not match the contract; ``key`` names the wrong part."""
 
 
 class NotFoundError(InvokeError):
-    """There is no such message: it never came, is not stored yet, or was deleted."""
+    """There is no such message: it was never received, is not stored yet, or was deleted."""
 
 
 class UnavailableError(InvokeError):
@@ -149,11 +147,11 @@ class UnavailableError(InvokeError):
 
 
 class NotifierError(InvokeError):
-    """An error of the delivery itself."""
+    """A notifier did not deliver, or may not have."""
 
 
 class ChannelRejectedError(NotifierError):
-    """The provider refused for good; sending the same again can't help."""
+    """The provider refused for good; sending the same again doesn't help."""
 
 
 class ChannelUnavailableError(NotifierError):

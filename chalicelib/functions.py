@@ -1,8 +1,7 @@
 """The manifest: every Lambda function of Herald, declared once.
 
-``./herald render`` makes of this and ``herald.toml``: ``.chalice/config.json``, one IAM policy per function and
-stage, and the wiring template. A function that ``app.py`` registers must stand here, and the reverse; ``./herald
-check`` proves it.
+``./herald render`` makes ``.chalice/config.json``, one IAM policy per function and stage, and the wiring template from
+this and ``herald.toml``. ``./herald check`` fails where ``app.py`` registers other functions than these.
 """
 
 from __future__ import annotations
@@ -15,35 +14,35 @@ from chalicelib.settings import Channel, Stage
 
 
 class Resource(Enum):
-    """What a grant is on; ``ops/templates/function_policies.py`` makes exact ARNs of it."""
+    """What a grant applies to; ``ops/templates/function_policies.py`` turns it into exact ARNs."""
 
     TOPIC = "the stage's topic"
     TABLE = "the stage's message table"
-    DUE = "the table's index of what is due"
+    DUE = "the table's index of messages that are due"
     LISTS = "the table's index of each site's messages"
     DESTINED = "the function that delivers"
     BUS = "the stage's event bus"
     NOTIFIERS = "every notifier that a site of the stage uses"
-    ALARM_NOTIFIERS = "the notifiers by which the owner hears of failures"
-    DIGEST_NOTIFIERS = "the notifiers by which digests are sent, and of which they tell"
+    ALARM_NOTIFIERS = "the notifiers that report failures to the owner"
+    DIGEST_NOTIFIERS = "the notifiers that digests are sent by or report on"
     SECRETS = "the function's own secrets in Parameter Store"
     KEY = "the stage's key in Parameter Store"
-    SENDING = "what the function's channels send e-mails with: verified identities and configuration sets"
+    SENDING = "the verified identities and configuration sets of the function's channels"
     IDENTITIES = "the verified identities of the function's channels"
-    SES = "Amazon SES in this account and region, of which AWS names no part"
+    SES = "Amazon SES in this account and region; AWS defines no narrower resource"
     RULE_DEAD_LETTERS = "the queue for events that a rule or its function could not handle"
 
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """Actions that a function's code calls, on one resource, and why."""
+    """Actions that a function's code calls on one resource, and why."""
 
     sid: str
     actions: tuple[str, ...]
     on: Resource
     why: str
     needed: Callable[[Stage], bool] = lambda stage: True
-    """Whether a stage's configuration makes the code call them at all."""
+    """Whether a stage's configuration makes the code call them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +52,7 @@ class Trigger:
 
     kind: str
     pattern: dict[str, object] | None = None
-    """For a rule: the ``detail`` of the events that it matches."""
+    """For a rule: the pattern that matches the ``detail`` of its events."""
 
     def __post_init__(self) -> None:
         kinds = ("http", "topic", "invoke", "url", "rule", "schedule")
@@ -68,54 +67,57 @@ class FunctionSpec:
     name: str
     trigger: Trigger
     memory: int
-    """MB. More memory is also more CPU, and so a shorter cold start. Chosen from what was measured: docs/benchmarks.md,
-    "Memory"."""
+    """MB. More memory is also more CPU, and so a shorter cold start. Measured: docs/benchmarks.md, "Memory"."""
     timeout: int
     """Seconds."""
     grants: tuple[Grant, ...] = ()
     outcome_to: Resource | None = None
-    """Where Lambda itself sends the outcome of an asynchronous run: to the bus every one, to a queue the failures."""
+    """The destination of an asynchronous run: the bus gets every outcome, a queue only failures."""
     persistent: bool = False
-    """Whether Lambda runs a failed event again, as often and long as ``[delivery]`` of ``herald.toml`` says:
+    """Whether Lambda retries a failed event, as often and as long as ``[delivery]`` of ``herald.toml`` says:
     https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-configuring.html"""
     channel: str = ""
-    """For a notifier: the kind of channel that it serves. Without a site that uses it, the function doesn't exist."""
+    """For a notifier: the kind of channel that it serves. The function exists only where a site uses that kind."""
     secrets: tuple[str, ...] = ()
-    """Names of the parameters below ``/herald/<stage>/<channel>/``."""
+    """Names of its parameters below ``/herald/<stage>/<channel>/``."""
     needs_secret: Callable[[Channel, str], bool] = lambda channel, name: True
-    """Whether a channel needs the secret of this name: by its options it may do without."""
+    """Whether a channel needs the secret of this name; that may depend on its options."""
     needed: Callable[[Stage], bool] = lambda stage: True
-    """Whether a stage's configuration asks for the function at all."""
+    """Whether a stage's configuration asks for the function."""
 
     @property
     def handler(self) -> str:
-        """What Lambda calls, by the name that Chalice gives it."""
+        """The entry point that Chalice configures, such as ``app.destined``."""
         return "app.app" if self.trigger.kind == "http" else f"app.{self.name}"
 
 
 SUCCESS: dict[str, object] = {"requestContext": {"condition": ["Success"]}}
 RETRIES_OVER: dict[str, object] = {"requestContext": {"condition": [{"anything-but": ["Success"]}]}}
-"""What the bus tells of an event that Lambda has given up."""
+"""Events that Lambda has given up."""
 _NEEDS_ATTENTION = ["undeliverable", "uncertain"]
 CANARY_ARRIVED: dict[str, object] = {"source": ["herald.canary"], "action": ["arrived"]}
-"""The answer of a canary that got through; a rule of its own hands it to ``on_success``, and is counted."""
+"""The result of a canary that arrived. A rule of its own matches it, and an alarm watches that rule's count."""
 _NOT_FOR_SUCCESS = [*_NEEDS_ATTENTION, "waiting", "arrived"]
 
-_LETTERS = Grant(
-    "KeepWhatFailed", ("sqs:SendMessage",), Resource.RULE_DEAD_LETTERS, "Lambda sends a failed run with this role"
+_DEAD_LETTERS = Grant(
+    "KeepFailedRuns", ("sqs:SendMessage",), Resource.RULE_DEAD_LETTERS, "Lambda sends a failed run with this role"
 )
 
 
-def _tells_owner(stage: Stage) -> bool:
+def _notifies_owner(stage: Stage) -> bool:
     return bool(stage.alarm_channels)
 
 
-_LOOK_UP = Grant("LookUpMessages", ("dynamodb:GetItem",), Resource.TABLE, "which channels failed", needed=_tells_owner)
-_COUNT = Grant("CountFailures", ("dynamodb:UpdateItem",), Resource.TABLE, "tell many at once", needed=_tells_owner)
+_LOOK_UP = Grant("LookUpMessages", ("dynamodb:GetItem",), Resource.TABLE, "see failed channels", needed=_notifies_owner)
+_COUNT = Grant("CountFailures", ("dynamodb:UpdateItem",), Resource.TABLE, "report many at once", needed=_notifies_owner)
 _TELL = Grant(
-    "TellTheOwner", ("lambda:InvokeFunction",), Resource.ALARM_NOTIFIERS, "what was not delivered", needed=_tells_owner
+    "NotifyOwner",
+    ("lambda:InvokeFunction",),
+    Resource.ALARM_NOTIFIERS,
+    "report what was not delivered",
+    needed=_notifies_owner,
 )
-_READ = Grant("ReadMessages", ("dynamodb:GetItem",), Resource.TABLE, "answer with the message that is asked for")
+_READ = Grant("ReadMessages", ("dynamodb:GetItem",), Resource.TABLE, "answer with the requested message")
 
 FUNCTIONS = (
     FunctionSpec(
@@ -124,7 +126,7 @@ FUNCTIONS = (
         memory=512,
         timeout=29,
         grants=(
-            Grant("PublishMessages", ("sns:Publish",), Resource.TOPIC, "hand an accepted message on"),
+            Grant("PublishMessages", ("sns:Publish",), Resource.TOPIC, "publish an accepted message"),
             Grant(
                 "ReadKey",
                 ("ssm:GetParameters",),
@@ -140,11 +142,16 @@ FUNCTIONS = (
         memory=512,
         timeout=120,
         grants=(
-            Grant("StoreMessages", ("dynamodb:PutItem",), Resource.TABLE, "remember each message and content once"),
+            Grant("StoreMessages", ("dynamodb:PutItem",), Resource.TABLE, "store each message and content once"),
             Grant("RecordOutcomes", ("dynamodb:UpdateItem",), Resource.TABLE, "claim a channel, record its outcome"),
-            Grant("RecallMessages", ("dynamodb:GetItem",), Resource.TABLE, "read what the scheduled retry names"),
+            Grant(
+                "RecallMessages",
+                ("dynamodb:GetItem",),
+                Resource.TABLE,
+                "read the message to retry",
+            ),
             Grant("InvokeNotifiers", ("lambda:InvokeFunction",), Resource.NOTIFIERS, "deliver"),
-            Grant("TellTheBus", ("events:PutEvents",), Resource.BUS, "Lambda sends the outcome with this role"),
+            Grant("SendOutcome", ("events:PutEvents",), Resource.BUS, "Lambda sends the outcome with this role"),
         ),
         outcome_to=Resource.BUS,
         persistent=True,
@@ -155,9 +162,9 @@ FUNCTIONS = (
         memory=256,
         timeout=60,
         grants=(
-            Grant("FindDue", ("dynamodb:Query",), Resource.DUE, "which messages still wait"),
-            Grant("PutOff", ("dynamodb:UpdateItem",), Resource.TABLE, "ask for none that was asked for just now"),
-            Grant("RunDestined", ("lambda:InvokeFunction",), Resource.DESTINED, "have them tried again"),
+            Grant("FindDue", ("dynamodb:Query",), Resource.DUE, "find messages that still wait"),
+            Grant("PutOff", ("dynamodb:UpdateItem",), Resource.TABLE, "don't queue a message twice at once"),
+            Grant("RunDestined", ("lambda:InvokeFunction",), Resource.DESTINED, "queue their retries"),
             _TELL,
         ),
     ),
@@ -166,7 +173,7 @@ FUNCTIONS = (
         trigger=Trigger("schedule"),
         memory=256,
         timeout=30,
-        grants=(Grant("PublishCanary", ("sns:Publish",), Resource.TOPIC, "send what goes the whole path"),),
+        grants=(Grant("PublishCanary", ("sns:Publish",), Resource.TOPIC, "send a canary"),),
         needed=lambda stage: bool(stage.canary),
     ),
     FunctionSpec(
@@ -175,10 +182,10 @@ FUNCTIONS = (
         memory=256,
         timeout=120,
         grants=(
-            Grant("CountMessages", ("dynamodb:Query",), Resource.LISTS, "what became of each site's messages"),
-            Grant("KnowWhatWasTold", ("dynamodb:GetItem",), Resource.TABLE, "until when a site was told"),
-            Grant("TellOnce", ("dynamodb:UpdateItem",), Resource.TABLE, "let no run tell what another has told"),
-            Grant("SendDigests", ("lambda:InvokeFunction",), Resource.DIGEST_NOTIFIERS, "tell, and ask for the quota"),
+            Grant("CountMessages", ("dynamodb:Query",), Resource.LISTS, "count each site's messages by state"),
+            Grant("ReadLastDigest", ("dynamodb:GetItem",), Resource.TABLE, "read the end of the last digest"),
+            Grant("ClaimDigest", ("dynamodb:UpdateItem",), Resource.TABLE, "let only one run send a digest"),
+            Grant("SendDigests", ("lambda:InvokeFunction",), Resource.DIGEST_NOTIFIERS, "send digests, read quotas"),
         ),
         needed=lambda stage: stage.digest is not None,
     ),
@@ -187,7 +194,7 @@ FUNCTIONS = (
         trigger=Trigger("invoke"),
         memory=512,
         timeout=22,
-        grants=(Grant("ReadSecrets", ("ssm:GetParameters",), Resource.SECRETS, "the token and the user key"),),
+        grants=(Grant("ReadSecrets", ("ssm:GetParameters",), Resource.SECRETS, "read the token and the user key"),),
         channel="pushover",
         secrets=("token", "user"),
     ),
@@ -197,9 +204,9 @@ FUNCTIONS = (
         memory=512,
         timeout=22,
         grants=(
-            Grant("SendMail", ("ses:SendEmail",), Resource.SENDING, "deliver, to the channel's recipients"),
-            Grant("CheckSender", ("ses:GetEmailIdentity",), Resource.IDENTITIES, "a check: is the sender verified"),
-            Grant("CheckAccount", ("ses:GetAccount",), Resource.SES, "a check: may the account send, and how much"),
+            Grant("SendMail", ("ses:SendEmail",), Resource.SENDING, "deliver to the channel's recipients"),
+            Grant("CheckSender", ("ses:GetEmailIdentity",), Resource.IDENTITIES, "check that the sender is verified"),
+            Grant("CheckAccount", ("ses:GetAccount",), Resource.SES, "check that the account may send"),
         ),
         channel="email",
     ),
@@ -208,7 +215,7 @@ FUNCTIONS = (
         trigger=Trigger("invoke"),
         memory=512,
         timeout=22,
-        grants=(Grant("ReadSecrets", ("ssm:GetParameters",), Resource.SECRETS, "the addresses, and what signs"),),
+        grants=(Grant("ReadSecrets", ("ssm:GetParameters",), Resource.SECRETS, "read address and signing secret"),),
         channel="webhook",
         secrets=("url", "secret"),
         needs_secret=lambda channel, name: name != "secret" or bool(channel.options["signed"]),
@@ -240,7 +247,7 @@ FUNCTIONS = (
         trigger=Trigger("rule", {**SUCCESS, "responsePayload": {"action": [{"anything-but": _NOT_FOR_SUCCESS}]}}),
         memory=256,
         timeout=10,
-        grants=(_LETTERS,),
+        grants=(_DEAD_LETTERS,),
         outcome_to=Resource.RULE_DEAD_LETTERS,
     ),
     FunctionSpec(
@@ -256,25 +263,25 @@ FUNCTIONS = (
         ),
         memory=256,
         timeout=60,
-        grants=(_LETTERS, _LOOK_UP, _COUNT, _TELL),
+        grants=(_DEAD_LETTERS, _LOOK_UP, _COUNT, _TELL),
         outcome_to=Resource.RULE_DEAD_LETTERS,
     ),
 )
 
 
 def functions_of(stage: Stage) -> tuple[FunctionSpec, ...]:
-    """The functions that this stage has: a notifier only where a site uses its channel, others as it is configured."""
+    """Return the functions of a stage: notifiers of the channels that it uses, others as it is configured."""
     return tuple(spec for spec in FUNCTIONS if spec.needed(stage) and (not spec.channel or stage.uses(spec.channel)))
 
 
 def grants_of(spec: FunctionSpec, stage: Stage) -> tuple[Grant, ...]:
-    """What a function is granted in this stage: nothing that its configuration leaves unused."""
+    """Return a function's grants in a stage, without those that its configuration leaves unused."""
     return tuple(grant for grant in spec.grants if grant.needed(stage))
 
 
-def channels_for(on: Resource, stage: Stage) -> tuple[str, ...]:
-    """The channels whose notifiers a grant on this resource is for; none for any other resource."""
-    match on:
+def channels_for(resource: Resource, stage: Stage) -> tuple[str, ...]:
+    """Return the channels whose notifiers a grant on this resource covers; none for another resource."""
+    match resource:
         case Resource.NOTIFIERS:
             return stage.site_channels
         case Resource.ALARM_NOTIFIERS:
@@ -285,12 +292,12 @@ def channels_for(on: Resource, stage: Stage) -> tuple[str, ...]:
 
 
 def settings_of(spec: FunctionSpec, stage: Stage) -> dict[str, str]:
-    """Environment variables of a function beyond ``HERALD_STAGE``: whoever may invoke notifiers is told which."""
+    """Return a function's environment variables beyond ``HERALD_STAGE``: the notifiers that it may invoke."""
     granted = [grant.on for grant in grants_of(spec, stage) if grant.on in _OF_NOTIFIERS]
     if not granted:
         return {}
     functions = notifiers_of(stage)
-    channels = dict.fromkeys(channel for on in granted for channel in channels_for(on, stage))
+    channels = dict.fromkeys(channel for resource in granted for channel in channels_for(resource, stage))
     pairs = (f"{channel}={stage.function(functions[channel].name)}" for channel in sorted(channels))
     return {"LAMBDA_NOTIFICATIONS": ",".join(pairs)}
 
@@ -299,6 +306,6 @@ _OF_NOTIFIERS = (Resource.NOTIFIERS, Resource.ALARM_NOTIFIERS, Resource.DIGEST_N
 
 
 def notifiers_of(stage: Stage) -> dict[str, FunctionSpec]:
-    """Which function serves each channel of the stage, by the channel's name."""
+    """Return the function that serves each channel of the stage, by the channel's name."""
     by_kind = {spec.channel: spec for spec in FUNCTIONS if spec.channel}
     return {name: by_kind[stage.channels[name].kind] for name in sorted(stage.used_channels)}

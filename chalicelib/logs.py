@@ -1,4 +1,4 @@
-"""Structured logs: one JSON object a line, which never holds anything that a visitor typed.
+"""Structured logs: one JSON object a line, without anything that a visitor typed.
 
 The correlation id is the message's id, in the API, in ``destined``, in every notifier and in the rules' handlers.
 """

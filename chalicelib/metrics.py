@@ -1,9 +1,9 @@
-"""Numbers for CloudWatch, written as log lines in the embedded metric format: no call, no permission, no client.
+"""CloudWatch metrics, written as log lines in the embedded metric format, which needs no call and no permission.
 
 https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
 
-CloudWatch bills each combination of name and dimensions, so there are few: the stage, and the channel where there is
-one. What else is known stands in the line and can be searched for. A stage with ``metrics = false`` writes none.
+CloudWatch bills each combination of name and dimensions, so the only dimensions are the stage and the channel. Other
+details are in the log line and can be searched. A stage with ``metrics = false`` writes none.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ class Metric(StrEnum):
     UNCERTAIN = "Uncertain"
     UNDELIVERABLE = "Undeliverable"
     FAILED = "Failed"
-    """A message, not a channel: ``on_failure`` heard of it."""
+    """Counts messages, not channels: those that ``on_failure`` handled."""
     SECONDS_TO_DELIVERY = "SecondsToDelivery"
     """From the submission to the provider's acceptance."""
     QUOTA_REMAINING = "QuotaRemaining"
-    """What the provider still takes until its quota is reset."""
+    """What the provider still accepts until its quota is reset."""
     AWS_CLIENT_FALLBACK = "AwsClientFallback"
     """A process in which botocore stands in for Herald's own client."""
 
@@ -43,7 +43,7 @@ _UNITS = {Metric.SECONDS_TO_DELIVERY: MetricUnit.Seconds}
 
 
 def emit(stage: Stage, metric: Metric, details: Mapping[str, str], *, channel: str = "", value: float = 1) -> None:
-    """Write one value; ``details`` are searchable and no dimensions."""
+    """Write one value, with ``details`` that can be searched and are no dimensions."""
     if not stage.metrics:
         return
     unit = _UNITS.get(metric, MetricUnit.Count)

@@ -1,4 +1,4 @@
-"""The typed settings of one stage, and how a running function finds its own.
+"""The typed settings of one stage.
 
 A person edits ``herald.toml``; ``./herald render`` compiles it to ``chalicelib/stages.py``, which holds one
 :class:`Stage` per stage. ``HERALD_STAGE`` selects among them, so the same deployment zip is right for every stage.
@@ -15,7 +15,7 @@ class SettingsError(RuntimeError):
 
 
 Options = Mapping[str, str | int | bool | tuple[str, ...]]
-"""What only one kind of channel has; its adapter says what."""
+"""Settings that only one kind of channel has; its adapter in ``adapters/providers/`` documents them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,56 +24,57 @@ class Channel:
 
     name: str
     kind: str
-    """Which notifier serves it, ``notify_<kind>``: such as ``pushover``."""
+    """Such as ``pushover``: the function ``notify_<kind>`` serves it."""
     ring_again: bool
-    """What happens when the provider may or may not have accepted: ring again (True) or hold for the owner."""
+    """Whether to send again when the provider may already have accepted; if not, the message is held for the owner."""
     pause: int
-    """Seconds to wait at least before an attempt that failed is repeated."""
+    """Shortest wait before a failed attempt is repeated, in seconds."""
     url: str
-    """Where the provider's API answers; empty for AWS's own services."""
+    """Base URL of the provider's API; empty for AWS's own services."""
     options: Options = field(default_factory=dict)
     title: str = ""
-    """How its notifications of messages are titled, with placeholders; empty for the site's own way."""
+    """Title of its notifications of messages, with placeholders; empty for the site's own."""
     body: str = ""
-    """How their text is laid out, likewise."""
+    """Layout of their text, likewise."""
 
     def texts(self, option: str) -> tuple[str, ...]:
-        """The texts of an option that holds one or a list of them; none where it is empty or not set."""
-        found = self.options.get(option, "")
-        return found if isinstance(found, tuple) else (str(found),) if found else ()
+        """Return an option that holds one text or a list of texts as a tuple; empty where it is empty or not set."""
+        value = self.options.get(option, "")
+        return value if isinstance(value, tuple) else (str(value),) if value else ()
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How much a submission may hold."""
+    """The largest submission that is accepted."""
 
     body: int
-    """Bytes of a request body."""
+    """Bytes of the request body."""
     fields: int
     field: int
-    """Bytes of one field, as UTF-8."""
+    """Bytes of one field, encoded as UTF-8."""
 
 
 @dataclass(frozen=True, slots=True)
 class Spam:
-    """What makes a message look like spam, and from when on it is quarantined. docs/spam.md has the meaning of each."""
+    """How a message is scored as spam, and the score that quarantines it. docs/spam.md explains each setting."""
 
     points: Mapping[str, int] = field(default_factory=dict)
-    """What each sign counts: ``honeypot``, ``fill_time``, ``links``, ``rate``, ``proof_of_work``. Others are off."""
+    """Points by signal: ``honeypot``, ``fill_time``, ``links``, ``rate``, ``proof_of_work``. Others are off."""
     quarantine_from: int = 10
-    """The points from which on nobody is rung."""
+    """The score from which a message is quarantined: stored, but not delivered."""
     fill_seconds: float = 0
-    """Filling in the form faster than this is a sign."""
+    """Seconds; filling in the form faster is a signal."""
     most_links: int = 0
+    """More links than this are a signal."""
     most_messages: int = 0
-    """Messages that one address may send within ``minutes``."""
+    """Messages that one address may send within ``minutes``; more are a signal."""
     minutes: int = 0
     tries: int = 0
-    """How often a visitor's browser has to try on average until it has solved a challenge."""
+    """How many attempts a browser needs on average to solve a proof-of-work challenge."""
 
     @property
     def needs_key(self) -> bool:
-        """Whether the API function has to read the stage's key: to sign challenges, and to hide addresses."""
+        """Whether the API function needs the stage's key, which signs challenges and hashes senders' addresses."""
         return "rate" in self.points or "proof_of_work" in self.points
 
 
@@ -83,55 +84,55 @@ class Site:
 
     name: str
     thanks: str
-    """Absolute URL of the page that a browser is sent to after a form was accepted."""
+    """Absolute URL of the page that a browser is redirected to after a form was accepted."""
     channels: tuple[str, ...]
     required: tuple[str, ...]
     retention_days: int
     origins: tuple[str, ...]
-    """The origins whose pages may send, and to whose pages a visitor may be sent."""
+    """The origins whose pages may send, and to whose pages a visitor may be redirected."""
     without_origin: bool
-    """Whether a request without an ``Origin`` header is accepted: programs send none."""
+    """Whether a request without an ``Origin`` header is accepted. Programs other than browsers send none."""
     null_origin: bool
-    """Whether ``Origin: null`` is accepted: sandboxed pages, and pages with a strict referrer policy, send it."""
+    """Whether ``Origin: null`` is accepted. Sandboxed pages and pages with a strict referrer policy send it."""
     language: str
-    """The language of answers, unless the visitor's browser prefers one of the others that there are."""
+    """The language of answers, unless the visitor's browser prefers another supported one."""
     longest: Mapping[str, int]
-    """Characters that a field may have, by its name."""
+    """Maximum characters of a field, by its name."""
     once_within: int
-    """Seconds within which the same content rings once; 0 for whenever it comes."""
+    """Seconds within which the same content is delivered once; 0 to deliver it each time."""
     spam: Spam
     origins_in: str = ""
-    """The table of ``herald.toml`` that names the origins; empty where the one of ``thanks`` is taken for them."""
+    """The table of ``herald.toml`` that lists the origins; empty where the origin of ``thanks`` is used."""
     title: str = ""
-    """How notifications of its messages are titled, with placeholders; empty for the usual title."""
+    """Title of the notifications of its messages, with placeholders; empty for the usual title."""
     body: str = ""
-    """How their text is laid out, likewise."""
+    """Layout of their text, likewise."""
     one_of_many: bool = False
-    """Whether its stage has other sites, so that a notification must say by its name which one it is of."""
+    """Whether its stage has other sites, so that a notification must name this one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Persistence:
-    """How long and how often a message is tried that can't be delivered."""
+    """How often, and for how long, delivery is retried."""
 
     lambda_retries: int = 2
-    """What Lambda itself does after the first attempt."""
+    """Lambda's own retries after the first attempt."""
     lambda_age: int = 6 * 3600
-    """Seconds after which Lambda gives an event up."""
+    """Seconds after which Lambda stops retrying an event."""
     retry_minutes: int = 5
-    """Minutes between two runs of the scheduled retry."""
+    """Minutes between two runs of the scheduled retry, ``retry_due``."""
     give_up: int = 72 * 3600
-    """Seconds after which a message is not tried any more."""
+    """Seconds after which a message becomes undeliverable."""
 
 
 @dataclass(frozen=True, slots=True)
 class Digest:
-    """When a site's owner is told what happened in a day, and how."""
+    """The daily digest of each site."""
 
     hour: int
-    """The hour, in UTC, at which a day ends."""
+    """The hour, in UTC, at which a day ends and its digest is sent."""
     channels: tuple[str, ...] = ()
-    """In the order of preference; none for each site's own."""
+    """Channels to send it by, in order of preference; empty for each site's own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,13 +145,13 @@ class Stage:
     limits: Limits
     persistence: Persistence = field(default_factory=Persistence)
     alarm_channels: tuple[str, ...] = ()
-    """The channels by which the owner hears of what was not delivered, in the order of preference."""
+    """Channels that notify the owner of failed deliveries, in order of preference."""
     metrics: bool = True
-    """Whether numbers are written for CloudWatch."""
+    """Whether CloudWatch metrics are written."""
     hint: str = ""
-    """What to tell a developer who runs ``chalice local`` when the topic can't be reached."""
+    """Advice for a developer who runs ``chalice local`` and can't reach the topic."""
     function_url: bool = False
-    """Whether messages can be read by HTTP, at a function URL."""
+    """Whether messages can be read over HTTP, at a function URL."""
     canary: int = 0
     """Hours between two canaries; 0 for none."""
     xray: bool = False
@@ -168,12 +169,12 @@ class Stage:
 
     @property
     def due_index(self) -> str:
-        """The index of the table that holds what the scheduled retry has to look at."""
+        """The table's index of messages that the scheduled retry has to try."""
         return "due"
 
     @property
     def site_index(self) -> str:
-        """The index of the table that holds a site's messages by time."""
+        """The table's index of each site's messages by time."""
         return "site"
 
     @property
@@ -186,12 +187,12 @@ class Stage:
 
     @property
     def parameters(self) -> str:
-        """The path in SSM Parameter Store under which everything of this stage lies."""
+        """The path of the stage's parameters in SSM Parameter Store."""
         return f"/{APP}/{self.name}"
 
     @property
     def key(self) -> str:
-        """The parameter with the key that signs challenges and hides addresses."""
+        """The parameter with the key that signs challenges and hashes senders' addresses."""
         return f"{self.parameters}/spam/key"
 
     @property
@@ -205,51 +206,51 @@ class Stage:
         return any("proof_of_work" in site.spam.points for site in self.sites.values())
 
     def function(self, name: str) -> str:
-        """The Lambda function that Chalice makes of ``name``; its API function has no suffix."""
+        """Return the Lambda function's name. Chalice gives its API function, ``api_handler``, no suffix."""
         return f"{APP}-{self.name}" if name == "api_handler" else f"{APP}-{self.name}-{name}"
 
     def role(self, name: str) -> str:
-        """The role that Chalice makes for a function."""
+        """Return the name of the role that Chalice makes for a function."""
         return f"{APP}-{self.name}-{name}"
 
     def uses(self, kind: str) -> bool:
-        """Whether any site, alarm or digest of this stage is served by a channel of this kind."""
+        """Whether any site, alarm or digest uses a channel of this kind."""
         return bool(self.channels_of(kind))
 
     def channels_of(self, kind: str) -> tuple[str, ...]:
-        """The channels of this kind that any site, alarm or digest is served by."""
+        """Return the channels of this kind that any site, alarm or digest uses."""
         return tuple(name for name in self.used_channels if self.channels[name].kind == kind)
 
     @property
     def used_channels(self) -> tuple[str, ...]:
-        """The channels that any site, alarm or digest is served by."""
+        """The channels that any site, alarm or digest uses."""
         used = {*self.site_channels, *self.alarm_channels, *self.digest_channels}
         return tuple(name for name in self.channels if name in used)
 
     @property
     def digest_channels(self) -> tuple[str, ...]:
-        """The channels that a digest is sent by, or tells of; none where there are no digests."""
+        """The channels that a digest is sent by or reports on; none where there are no digests."""
         used = {*self.site_channels, *self.digest.channels} if self.digest else ()
         return tuple(name for name in self.channels if name in used)
 
     @property
     def site_channels(self) -> tuple[str, ...]:
-        """The channels that any site is served by."""
+        """The channels that any site uses."""
         used = {channel for site in self.sites.values() for channel in site.channels}
         return tuple(name for name in self.channels if name in used)
 
     def channels_serving(self, site: str) -> Mapping[str, Channel]:
-        """The channels that serve a site, by name. A site that has left ``herald.toml`` since has none."""
-        found = self.sites.get(site)
-        return {name: self.channels[name] for name in found.channels} if found else {}
+        """Return a site's channels by name; none for a site that has been removed from ``herald.toml``."""
+        served = self.sites.get(site)
+        return {name: self.channels[name] for name in served.channels} if served else {}
 
     def log_group(self, name: str) -> str:
-        """Where the output of a function goes."""
+        """Return the name of a function's CloudWatch log group."""
         return f"/aws/lambda/{self.function(name)}"
 
 
 def required(environ: Mapping[str, str], name: str, holds: str) -> str:
-    """The environment variable ``name``, or a :class:`SettingsError` that says what it ``holds``."""
+    """Return the environment variable ``name``; raises :class:`SettingsError`, which says what it ``holds``."""
     value = environ.get(name, "")
     if not value:
         raise SettingsError(f"the environment variable {name} is not set; it holds {holds}")
@@ -257,7 +258,7 @@ def required(environ: Mapping[str, str], name: str, holds: str) -> str:
 
 
 def notifier_functions(environ: Mapping[str, str]) -> dict[str, str]:
-    """Which Lambda function serves each channel.
+    """Return the Lambda function that serves each channel, by the channel's name.
 
     ``LAMBDA_NOTIFICATIONS`` holds ``channel=function`` pairs, separated by commas:
     ``pushover=herald-dev-notify_pushover,email=herald-dev-notify_email``.

@@ -1,7 +1,6 @@
-"""Every text that a visitor may read, and an owner in a digest, by language. Another language is another module like
-``en.py``.
+"""The texts of answers and digests, one module for each language.
 
-Loaded when something has to be said, which is seldom: an accepted message needs no words.
+They are loaded when they are needed, which is seldom: the answer to an accepted message has none.
 """
 
 from __future__ import annotations
@@ -11,8 +10,8 @@ from importlib import import_module
 from typing import Protocol
 
 
-class Said(Protocol):
-    """Something that has words: a code, and the number that they need."""
+class Coded(Protocol):
+    """Something that has a text: its key, and the number in it."""
 
     @property
     def code(self) -> str: ...
@@ -26,9 +25,9 @@ FALLBACK = "en"
 
 
 def choose(wanted: str, accept_language: str, of_site: str) -> str:
-    """The language to answer in: the form's own wish, then the browser's, then the site's.
+    """Choose the language of an answer: the one that the form asks for, then the browser's, then the site's.
 
-    ``accept_language`` is the header of RFC 9110, 12.5.4; a wish that can't be met is no error.
+    ``accept_language`` is the header of RFC 9110, 12.5.4. A language that isn't supported is skipped.
     """
     wishes = [wanted, *_by_quality(accept_language), of_site]
     known = (wish.partition("-")[0].strip().lower() for wish in wishes)
@@ -36,13 +35,13 @@ def choose(wanted: str, accept_language: str, of_site: str) -> str:
 
 
 def texts(language: str) -> Mapping[str, str]:
-    """The texts of one of :data:`LANGUAGES`."""
-    found: Mapping[str, str] = import_module(f"{__name__}.{language}").TEXTS
-    return found
+    """Return the texts of one of :data:`LANGUAGES`."""
+    language_texts: Mapping[str, str] = import_module(f"{__name__}.{language}").TEXTS
+    return language_texts
 
 
-def worded(words: Mapping[str, str], what: Said) -> str:
-    """The words for what happened or is wrong, with its number in them."""
+def worded(words: Mapping[str, str], what: Coded) -> str:
+    """Return the text of something, with its number filled in."""
     return words[what.code].format(limit=what.limit)
 
 
@@ -57,5 +56,5 @@ def _by_quality(header: str) -> list[str]:
             quality = 0.0
         if quality > 0:
             ranges.append((-quality, language))
-    # Sorting is stable: of equal wishes the first counts.
+    # Sorting is stable: of equal qualities the first comes first.
     return [language for _, language in sorted(ranges, key=lambda each: each[0])]

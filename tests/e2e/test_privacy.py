@@ -218,7 +218,7 @@ def test_whatever_fails_on_the_way_a_submission_is_in_no_log(herald: Harness, wr
         herald.control("pushover", {"do": "status", "status": 400})
         writer.send()
         failed(herald, writer.ids[-1])
-    with herald.without_statement("destined", "TellTheBus"):
+    with herald.without_statement("destined", "SendOutcome"):
         before = herald.metric("destined", "DestinationDeliveryFailures")
         writer.send()
         wait_for(lambda: herald.metric("destined", "DestinationDeliveryFailures") > before, "failed destination")

@@ -75,7 +75,7 @@ class Pushover:
         self.saw: list[Quota] = []
         self.secrets = Parameters({"token": TOKEN, "user": USER})
         self.notifier = PushoverNotifier(
-            session, self.secrets, replace(channel(), url=url), clock=lambda: float(NOW), saw=self.saw.append
+            session, self.secrets, replace(channel(), url=url), clock=lambda: float(NOW), on_quota=self.saw.append
         )
 
     def fails(self, notification: Notification = ASKED) -> ChannelUnavailableError:

@@ -79,7 +79,7 @@ class Pushover:
         """As ``herald.toml`` says of the channel."""
         it = replace(self.channel, options=options)
         saw = partial(report_quota, self._local, it)
-        notifier = PushoverNotifier(self._session, self._secrets, it, clock=lambda: self.now, saw=saw)
+        notifier = PushoverNotifier(self._session, self._secrets, it, clock=lambda: self.now, on_quota=saw)
         self.composition = FakeContainer(self._local, providers={"pushover": notifier})
 
     def _ask(self, params: Any, **_: Any) -> None:

@@ -57,7 +57,7 @@ def test_destined_may_store_record_invoke_and_tell_the_bus() -> None:
             ["lambda:InvokeFunction"],
             ["arn:aws:lambda:eu-central-1:123456789012:function:herald-dev-notify_pushover"],
         ),
-        "TellTheBus": (["events:PutEvents"], ["arn:aws:events:eu-central-1:123456789012:event-bus/herald-dev"]),
+        "SendOutcome": (["events:PutEvents"], ["arn:aws:events:eu-central-1:123456789012:event-bus/herald-dev"]),
     }
 
 
@@ -83,7 +83,7 @@ def test_notify_pushover_may_read_its_two_secrets() -> None:
 @pytest.mark.parametrize("function", ["on_success", "on_failure"])
 def test_the_rules_handlers_may_write_logs_and_keep_what_failed_in_one_queue(function: str) -> None:
     assert statements(function) == logs(f"herald-dev-{function}") | {
-        "KeepWhatFailed": (
+        "KeepFailedRuns": (
             ["sqs:SendMessage"],
             ["arn:aws:sqs:eu-central-1:123456789012:herald-dev-rule-dead-letters"],
         )
@@ -229,7 +229,7 @@ def test_a_channel_that_is_for_alarms_alone_is_none_that_messages_are_delivered_
     }
     function = "arn:aws:lambda:eu-central-1:123456789012:function:herald-dev-notify"
     assert by_sid["destined", "InvokeNotifiers"] == [f"{function}_pushover"]
-    assert by_sid["on_failure", "TellTheOwner"] == by_sid["retry_due", "TellTheOwner"] == [f"{function}_webhook"]
+    assert by_sid["on_failure", "NotifyOwner"] == by_sid["retry_due", "NotifyOwner"] == [f"{function}_webhook"]
     assert settings_of(BY_NAME["destined"], it) == {"LAMBDA_NOTIFICATIONS": "pushover=herald-dev-notify_pushover"}
     assert settings_of(BY_NAME["on_failure"], it) == {"LAMBDA_NOTIFICATIONS": "alarm=herald-dev-notify_webhook"}
     assert settings_of(BY_NAME["on_failure"], stage()) == {}

@@ -57,7 +57,7 @@ def test_what_aws_itself_uses_is_told_from_what_the_code_calls(root: Path) -> No
         for function, statements in shown(root, "--stage", "local")["functions"].items()
         for each in statements
     }
-    assert {grant for (_, grant), who in by.items() if who == "AWS"} == {"WriteLogs", "TellTheBus", "KeepWhatFailed"}
+    assert {grant for (_, grant), who in by.items() if who == "AWS"} == {"WriteLogs", "SendOutcome", "KeepFailedRuns"}
     assert by["destined", "InvokeNotifiers"] == "code"
     assert all(page.startswith("https://docs.aws.amazon.com/") for page in AWS_ITSELF.values())
 

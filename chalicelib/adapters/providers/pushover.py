@@ -53,12 +53,12 @@ CHECK_TIMEOUT = (2.0, 4.0)
 """Seconds to connect and to answer. A check is two calls, and ends before the function's own time does."""
 
 
-def nobody_looks(quota: Quota) -> None:
-    """For whom the quota is of no interest."""
+def ignore_quota(quota: Quota) -> None:
+    """Do nothing with a quota."""
 
 
 class PushoverNotifier:
-    """Delivers notifications by Pushover; ``saw`` is told the quota of each answer that has one."""
+    """Delivers notifications by Pushover; ``on_quota`` is called with the quota of each answer that has one."""
 
     def __init__(
         self,
@@ -66,14 +66,14 @@ class PushoverNotifier:
         secrets: Secrets,
         channel: Channel,
         clock: Callable[[], float] = time.time,
-        saw: Callable[[Quota], None] = nobody_looks,
+        on_quota: Callable[[Quota], None] = ignore_quota,
     ) -> None:
         self._session = session
         self._secrets = secrets
         self._api = f"{channel.url}/1"
         self._options = channel.options
         self._clock = clock
-        self._saw = saw
+        self._on_quota = on_quota
 
     def notify(self, notification: Notification) -> str:
         """Send once; raises an :class:`~chalicelib.errors.InvokeError`.
@@ -90,7 +90,7 @@ class PushoverNotifier:
             raise no_answer(error, "Pushover") from error
         quota = quota_in(response.headers)
         if quota is not None:
-            self._saw(quota)
+            self._on_quota(quota)
         return self._reference(response)
 
     def check(self, notification: Notification) -> Quota | None:
@@ -110,7 +110,7 @@ class PushoverNotifier:
         limits = json_object(self._ask(self._session.get, "apps/limits.json", params={"token": form["token"]}).content)
         quota = quota_of(*(limits.get(name) for name in ("limit", "remaining", "reset")))
         if quota is not None:
-            self._saw(quota)
+            self._on_quota(quota)
             if not quota.remaining:
                 raise self._over_quota(quota.reset)
         return quota
