@@ -58,7 +58,7 @@ NAMES: dict[str, Meaning] = {
     "_url": Meaning(Role.FIELD, "source"),
     **dict.fromkeys(("_next", "redirect"), Meaning(Role.NEXT)),
     "_language": Meaning(Role.LANGUAGE),
-    **dict.fromkeys(("_gotcha", "_honey", "botcheck", "bot-field"), Meaning(Role.HONEYPOT)),
+    **dict.fromkeys(("_gotcha", "_honey", "botcheck", "bot-field", "honeypot", "_honeypot"), Meaning(Role.HONEYPOT)),
     "_fill_seconds": Meaning(Role.FILL_TIME),
     "altcha": Meaning(Role.PROOF),
     **dict.fromkeys(
@@ -85,6 +85,15 @@ NAMES: dict[str, Meaning] = {
 """Every name with a meaning, in lower case. Any other name is a part of the message under that name."""
 
 
-def meaning(name: str) -> Meaning:
-    """What a field of this name stands for. Forms write ``Email`` as well as ``email``; both are the address."""
-    return NAMES.get(name.lower()) or Meaning(Role.FIELD, name)
+def meaning(name: str, text: str = "") -> Meaning:
+    """What a field stands for. Forms write ``Email`` as well as ``email``; both are the address."""
+    found = NAMES.get(name.lower())
+    if found:
+        return found
+    # Loaded for forms alone that have other names.
+    from chalicelib.logic.field_aliases import is_plumbing, known_as
+
+    if is_plumbing(name, text):
+        return Meaning(Role.SETTING)
+    known = known_as(name)
+    return Meaning(Role.FIELD, known[0] if known else name)

@@ -166,12 +166,18 @@ def from_contact(
         title=_title(title, message, fields, label) if title else f"New message: {label}",
         message=fields.get("message") or max(own, key=len, default="(no message)"),
         timestamp=message.received_at,
-        reply_to=fields.get("email", ""),
+        reply_to=_reply_to(fields.get("email", "")),
         fields=tuple(fields.items()),
         site=label,
         rest=f"./herald messages show --stage {stage} {message.id}" if stage else "",
         body=(channel and channel.body) or (site and site.body) or "",
     )
+
+
+def _reply_to(address: str) -> str:
+    """The address, if mail programs take it for one; a form's may be "n/a", or with dots where RFC 5322 has none."""
+    local, _, _ = address.rpartition("@")
+    return "" if not local or local.startswith(".") or local.endswith(".") or ".." in local else address
 
 
 def _site_label(message: Message, site: Site | None) -> str:

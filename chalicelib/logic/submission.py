@@ -21,7 +21,7 @@ from dataclasses import dataclass, field, replace
 from chalicelib.errors import Problem, SubmissionError
 from chalicelib.logic.bodies import HALF_CHARACTER, Pairs
 from chalicelib.logic.duplicates import content_hash
-from chalicelib.logic.fields import SINGLE_LINE, Role, meaning
+from chalicelib.logic.fields import KNOWN, NAMES, SINGLE_LINE, Role, meaning
 from chalicelib.settings import Limits, Site
 
 VERSION = 1
@@ -30,7 +30,9 @@ MAX_PUBLISHED = 240 * 1024
 """Bytes that a serialized message may have: SNS takes 256 KiB together with its attributes, and the same payload must
 fit, inside an envelope, into an EventBridge entry of 256 KB."""
 MAX_NAME = 100
-"""Characters that the name of a field may have."""
+"""Characters of a field's name that are kept."""
+UNNAMED = "unnamed"
+"""The name of a field that was sent without one."""
 
 _KEYS = uuid.UUID("6f0c5dd4-6d35-4b8e-9d1f-0f8b5f3f5b62")
 """The namespace (RFC 9562, 5.5) of ids that are made from keys."""
@@ -38,6 +40,12 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f\x80-\x9f\u2028\u2029]")
 _SPACING = re.compile(r"[\t\n\x0b\x0c\x85\u2028\u2029]+")
 _BREAKS = re.compile(r"[\x0b\x0c\x85]")
 _INVISIBLE = re.compile(r"[\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f]")
+_FORMATTING = re.compile(r"[\xad\u180e\u200b\u2060-\u2065\u206a-\u206f\ufeff\ufff9-\ufffb]")
+"""Characters that nobody sees and that come with what is pasted. Joiners are none of these: they make other letters of
+Arabic and Indic ones, and one emoji of two."""
+_DIRECTION = re.compile(r"[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+_RIGHT_TO_LEFT = re.compile(r"[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc\U00010800-\U00010fff\U0001e800-\U0001efff]")
+"""Letters beside which the direction of others has a meaning."""
 _UNTICKED = ("", "false", "0")
 """What a script sends of a check box that nobody ticked, where a form would send nothing."""
 
@@ -153,11 +161,16 @@ def classify_fields(pairs: Pairs) -> Submission:
     field, the field's own name counts; beside the message another text stays as a field of the name it was sent with.
     """
     sorted_ = Submission()
+    others = False
     for name, text in pairs:
-        what = meaning(name)
+        what = meaning(name, text)
         match what.role:
             case Role.FIELD:
-                _add(sorted_, name, what.field, _clean(text, what.field))
+                # A name that no service documents is looked at when all are known.
+                known = name.lower() in NAMES
+                others = others or not known
+                own = what.field if known else _own_name(sorted_, name)
+                _add(sorted_, name, own, _clean(text, own))
             case Role.NEXT:
                 sorted_.next = sorted_.next or text.strip()
             case Role.LANGUAGE:
@@ -170,7 +183,44 @@ def classify_fields(pairs: Pairs) -> Submission:
                 sorted_.proof = sorted_.proof or text.strip()
             case Role.RECIPIENT if name.lower() not in sorted_.ignored:
                 sorted_.ignored.append(name.lower())
+    if others:
+        _recognize(sorted_)
     return sorted_
+
+
+def _recognize(sorted_: Submission) -> None:
+    """Give the fields that the form calls otherwise their own names: each to the surest that may stand for it.
+
+    All others stay fields of their own: no two are ever made one.
+    """
+    from chalicelib.logic.field_aliases import known_as
+
+    surest: dict[str, tuple[bool, int, str]] = {}
+    for name, text in sorted_.fields.items():
+        own, rank = known_as(sorted_.sent_as[name]) or ("", 0)
+        blank = not text.strip()
+        # What is no address is no reason to refuse a form that may have meant something else.
+        if own and own not in sorted_.fields and (own != "email" or blank or "@" in text):
+            # Of two that are as sure the first counts, unless it is blank.
+            surest[own] = min(surest.get(own, (blank, rank, name)), (blank, rank, name), key=lambda each: each[:2])
+    called = {name: own for own, (_, _, name) in surest.items()}
+    sorted_.fields = {
+        called.get(name, name): _clean(text, called[name]) if name in called else text
+        for name, text in sorted_.fields.items()
+    }
+    sorted_.sent_as = {called.get(name, name): sent_as for name, sent_as in sorted_.sent_as.items()}
+
+
+def _own_name(sorted_: Submission, name: str) -> str:
+    """The name under which a field is kept: on one line, cut where it is too long, and no other field's."""
+    shown = " ".join(HALF_CHARACTER.sub("\N{REPLACEMENT CHARACTER}", _CONTROL.sub(" ", name)).split()) or UNNAMED
+    if len(shown) > MAX_NAME:
+        shown = f"{shown[: MAX_NAME - 1]}…"
+    own, number = shown, 1
+    while own in KNOWN or sorted_.sent_as.get(own, name) != name:
+        number += 1
+        own = f"{shown} ({number})"
+    return own
 
 
 def _add(sorted_: Submission, name: str, own: str, text: str) -> None:
@@ -207,7 +257,13 @@ def _clean(text: str, own: str) -> str:
     form feeds and others along, of which whoever pasted it can know nothing.
     """
     text = _INVISIBLE.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))
-    return _SPACING.sub(" ", text).strip() if own in SINGLE_LINE else _BREAKS.sub("\n", text)
+    if own not in SINGLE_LINE:
+        return _BREAKS.sub("\n", text)
+    if not text.isascii():
+        text = _FORMATTING.sub("", text)
+        if own == "email" or not _RIGHT_TO_LEFT.search(text):
+            text = _DIRECTION.sub("", text)
+    return _SPACING.sub(" ", text).strip()
 
 
 def validate(submission: Submission, site: Site, limits: Limits, *, any_address: bool = False) -> None:
@@ -231,8 +287,6 @@ def validate(submission: Submission, site: Site, limits: Limits, *, any_address:
 
 
 def _fault(name: str, text: str, sent_as: str, site: Site, limits: Limits) -> Problem | None:
-    if len(sent_as) > MAX_NAME or not sent_as.strip() or _CONTROL.search(sent_as) or HALF_CHARACTER.search(sent_as):
-        return Problem("field_name", "", MAX_NAME)
     if HALF_CHARACTER.search(text):
         return Problem("TYPE_TEXT", sent_as)
     # A field with a length of its own is counted in characters, so that no script has less room than another.
@@ -254,12 +308,21 @@ _PLAIN_ADDRESS = (
 """Addresses as nearly everybody's are: the library takes each of them, so it need not be asked."""
 
 
+_HTML_LOCAL = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}")
+"""What browsers let through before the @:
+https://html.spec.whatwg.org/multipage/input.html#valid-e-mail-address, with the length of RFC 5321."""
+
+
 def _is_address(text: str) -> bool:
     if re.fullmatch(_PLAIN_ADDRESS, text, re.IGNORECASE | re.ASCII):
         return True
     # Loaded here alone, as it makes the first request that needs it a fifth longer.
     from email_validator import EmailNotValidError, validate_email
 
+    local, at, domain = text.rpartition("@")
+    if _HTML_LOCAL.fullmatch(local):
+        # us..er@ and user.@ are in use at two Japanese carriers, and browsers let them through, against RFC 5322.
+        text = f"{'.'.join(part for part in local.split('.') if part)}{at}{domain}"
     try:
         validate_email(text, check_deliverability=False, test_environment=True)
     except EmailNotValidError:

@@ -39,7 +39,6 @@ TEXTS = {
     "NO_FILE_UPLOADS": "Dateien können mit diesem Formular nicht gesendet werden.",
     "too_long": "Bitte höchstens {limit} Zeichen.",
     "too_large": "Bitte höchstens {limit} KiB.",
-    "field_name": "Der Name eines Feldes kann nicht verwendet werden; höchstens {limit} Zeichen in einer Zeile.",
     "not_in_charset": "Der Text hat nicht den Zeichensatz, den die Anfrage nennt.",
     "not_json": "Der Inhalt ist kein gültiges JSON.",
     "not_an_object": "Der Inhalt muss ein JSON-Objekt aus Feldern sein.",

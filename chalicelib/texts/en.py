@@ -37,7 +37,6 @@ TEXTS = {
     "NO_FILE_UPLOADS": "Files can't be sent with this form.",
     "too_long": "At most {limit} characters, please.",
     "too_large": "At most {limit} KiB, please.",
-    "field_name": "A field has a name that can't be used; at most {limit} characters on one line.",
     "not_in_charset": "The text is not in the character set that the request names.",
     "not_json": "The body is not valid JSON.",
     "not_an_object": "The body must be a JSON object of fields.",

@@ -53,7 +53,6 @@ REFUSALS: dict[int, tuple[str, tuple[str, ...]]] = {
             "NO_FILE_UPLOADS",
             "too_long",
             "too_large",
-            "field_name",
             "unsupported_charset",
         ),
     ),

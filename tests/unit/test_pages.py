@@ -222,7 +222,7 @@ def test_a_problem_of_a_field_that_is_not_there_is_text(name: str) -> None:
 )
 @pytest.mark.parametrize("name", ["message", "name", "email", "other", "_next", "form-name", "access_key"])
 def test_what_was_typed_is_kept_exactly(name: str, text: str) -> None:
-    assert page([(name, text)], Problem("field_name", "", 100)).sent_again == [(name, text)]
+    assert page([(name, text)], Problem("TYPE_TEXT", "")).sent_again == [(name, text)]
 
 
 def test_every_field_is_kept_in_the_order_sent_and_names_that_come_twice_too() -> None:
@@ -363,8 +363,8 @@ def test_of_two_mistakes_of_one_field_one_at_least_is_named() -> None:
 
 
 def test_a_mistake_of_no_field_stands_above_the_form() -> None:
-    it = page([("message", "Hi"), ("x" * 101, "1")], Problem("field_name", "", 100))
-    words = EN["field_name"].format(limit=100)
+    it = page([("message", "Hi"), ("x" * 101, "1")], Problem("TYPE_TEXT", ""))
+    words = EN["TYPE_TEXT"]
     [main] = it.top.all("main")
     assert [each.tag for each in main.children] == ["h1", "p", "p", "form"]
     assert main.children[2].said() == words
