@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 class MessageArchive:
-    """An :class:`~chalicelib.logic.archive.Archive` in DynamoDB, by a client of botocore or boto3."""
+    """An :class:`~chalicelib.logic.archive.Archive` in DynamoDB."""
 
     def __init__(self, dynamodb: DynamoDBClient, stage: Stage, clock: Callable[[], float] = time.time) -> None:
         self._dynamodb = dynamodb
@@ -36,19 +36,19 @@ class MessageArchive:
         self._clock = clock
 
     def get(self, message_id: str) -> StoredMessage | None:
-        """Read one item, consistently with all earlier writes."""
+        """Read one message, consistently with all earlier writes."""
         with store_errors():
             answer = self._dynamodb.get_item(
                 TableName=self._stage.table, Key=to_item({"id": message_id}), ConsistentRead=True
             )
         item = from_item(answer.get("Item", {}))
-        # The table has other items too: recent activity, and when the owner was last notified.
+        # The table also holds items that are no messages, such as recent activity.
         return self._stored(item) if "submission" in item else None
 
     def page(self, wanted: Wanted) -> Page:
-        """Read a page with one query. It filters by state afterwards, as there is no index by state.
+        """Read a page with one query. Filter it by state afterwards, as there is no index by state.
 
-        The index is a moment behind the table.
+        The index lags behind the table by less than a second, as a rule.
         https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/GSI.html
         """
         start: dict[str, Any] = {}

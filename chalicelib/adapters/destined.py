@@ -1,4 +1,4 @@
-"""``destined``, run asynchronously by the Lambda Invoke API with an event such as SNS gives it.
+"""Queue runs of the function ``destined``, with an event of the shape that SNS gives it.
 
 https://docs.aws.amazon.com/lambda/latest/dg/with-sns.html
 """
@@ -19,14 +19,14 @@ if TYPE_CHECKING:
 
 
 class AsynchronousDestined:
-    """Queues runs of ``destined``. Two runs on one message are safe, as each claims the channels that it tries."""
+    """Queues runs of ``destined``. Two runs on one message are safe: each claims the channels that it tries."""
 
     def __init__(self, client: LambdaClient, function: str) -> None:
         self._client = client
         self._function = function
 
     def run(self, message: DueMessage) -> None:
-        """Queue a run that reads the message from the table: the event holds its id alone."""
+        """Queue a run for a stored message. The event holds only its id; raises :class:`RetryError`."""
         attributes = {"kind": KIND_RETRY, "site": message.site}
         sns = {
             "Type": "Notification",

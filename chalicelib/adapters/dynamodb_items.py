@@ -1,8 +1,8 @@
 """Convert between Python values and the attributes of a DynamoDB item.
 
-An item of Herald's holds texts, whole numbers, lists, maps and sets of texts.
+Herald's items hold texts, whole numbers, lists, maps and sets of texts.
 
-boto3's own ``TypeSerializer`` is not in the package that Lambda gets, and would load ``decimal`` at every start.
+boto3's ``TypeSerializer`` is not in the deployment package, and would load ``decimal`` at every start.
 https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_AttributeValue.html
 """
 
@@ -13,7 +13,7 @@ from typing import Any
 
 
 def attribute(value: object) -> dict[str, Any]:
-    """Encode one value; raises TypeError for a type that no item of Herald's has. An enum member is stored as text."""
+    """Encode one value; an enum member becomes text. Raises TypeError for a type that Herald's items don't hold."""
     match value:
         case str():
             return {"S": str(value)}
@@ -34,7 +34,7 @@ def to_item(values: Mapping[str, object]) -> dict[str, Any]:
 
 
 def from_item(item: Mapping[str, Any]) -> dict[str, Any]:
-    """Decode an item. What only a later release stores, such as a boolean, is kept as DynamoDB gave it."""
+    """Decode an item. A value of a type that only a later release stores, such as a boolean, is kept encoded."""
     return {name: _value(typed) for name, typed in item.items()}
 
 

@@ -1,4 +1,4 @@
-"""The last canary: one item of the message table, which is in no index."""
+"""Store the last canary, as one item of the message table. No index holds it."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ KEY = "canary#"
 
 
 class CanaryItem:
-    """A :class:`~chalicelib.logic.canary.CanaryLog` in DynamoDB, by the writes that a message needs."""
+    """A :class:`~chalicelib.logic.canary.CanaryLog` in DynamoDB. It needs the same grants as storing a message."""
 
     def __init__(self, dynamodb: DynamoDBClient, table: str) -> None:
         self._dynamodb = dynamodb
         self._table = table
 
-    def came(self, canary: Canary, at: int) -> None:
+    def record_arrival(self, canary: Canary, at: int) -> None:
         with store_errors():
             self._dynamodb.put_item(
                 TableName=self._table,
                 Item=to_item({"id": KEY, "canary": canary.id, "sent_at": canary.sent_at, "came_at": at}),
             )
 
-    def ended(self, canary: Canary, channels: Mapping[str, str], at: int) -> None:
+    def record_checks(self, canary: Canary, channels: Mapping[str, str], at: int) -> None:
         with store_errors():
             self._dynamodb.update_item(
                 TableName=self._table,

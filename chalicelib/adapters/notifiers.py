@@ -1,4 +1,4 @@
-"""Notifiers that are Lambda functions, called through the Lambda Invoke API."""
+"""Call notifiers: Lambda functions, through the Lambda Invoke API."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ _ERRORS: dict[type[invoke.FunctionError], type[InvokeError]] = {
     invoke.ChannelUnavailableError: errors.ChannelUnavailableError,
     invoke.ChannelUncertainError: errors.ChannelUncertainError,
 }
-"""Those of a notifier's contract, as they are raised at its caller and here."""
+"""The errors of a notifier's contract: the client's class, and Herald's own."""
 
 
 class LambdaNotifier:
-    """A notifier function. The client must not repeat a call that timed out: the function may have rung already."""
+    """Calls one notifier. The client must not repeat a call that timed out, as the function may have delivered."""
 
     def __init__(self, client: LambdaClient, function: str, channel: str) -> None:
         self._client = client
@@ -32,23 +32,23 @@ class LambdaNotifier:
         self._channel = channel
 
     def notify(self, notification: Notification) -> str:
-        """Invoke and wait; returns the provider's reference, raises an :class:`~chalicelib.errors.InvokeError`."""
+        """Deliver; returns the provider's reference, raises an :class:`~chalicelib.errors.InvokeError`."""
         answer = self._answer(replace(notification, channel=self._channel, check=False))
         if answer.get("status") != "delivered" or "reference" not in answer:
-            raise self._strange()
+            raise self._unknown_answer()
         return str(answer["reference"])
 
     def check(self, notification: Notification) -> Quota | None:
-        """Have the notifier find out whether it could deliver; returns what it knows of its provider's quota."""
+        """Ask the notifier whether it could deliver; returns its provider's quota, or None where it knows none."""
         answer = self._answer(replace(notification, channel=self._channel, check=True))
         try:
             quota = answer["quota"]
             return Quota(quota["limit"], quota["remaining"], quota["reset"]) if quota else None
         except (KeyError, TypeError):
-            raise self._strange() from None
+            raise self._unknown_answer() from None
 
     def _answer(self, notification: Notification) -> invoke.Answer:
-        """What the function answers; raises an :class:`~chalicelib.errors.InvokeError`."""
+        """Invoke the function and return its answer; raises an :class:`~chalicelib.errors.InvokeError`."""
         try:
             return invoke.call(self._client, self._function, notification.as_request(), _failure)
         except invoke.NotRunError as error:
@@ -62,15 +62,15 @@ class LambdaNotifier:
         except invoke.CallError as error:
             raise ChannelUncertainError(str(error)) from error
 
-    def _strange(self) -> ChannelUncertainError:
+    def _unknown_answer(self) -> ChannelUncertainError:
         return ChannelUncertainError(f"{self._function} gave an answer that is not of the contract")
 
 
 def _failure(error: Exception) -> invoke.Failure | None:
-    """What an error of Herald's own client means."""
+    """Classify an error of Herald's AWS client; None for an error of another kind."""
     match error:
         case ServiceError():
-            # 4xx is a refusal: no permission, throttled, no such function.
+            # 4xx means that nothing ran: no permission, throttled, no such function.
             return error.status < 500, error.reason
         case AwsError():
             return isinstance(error, NotSentError), error.reason

@@ -1,7 +1,7 @@
-"""Recent activity, in items of the message table that expire.
+"""Remember recent messages, in items of the message table that expire.
 
-``id`` is ``rate#<site>#<sender>``, ``proof#<challenge>`` or ``content#<hash>``, which no message's id can be. DynamoDB
-deletes an expired item only within days, so each is judged by its own times.
+``id`` is ``rate#<site>#<sender>``, ``proof#<challenge>`` or ``content#<hash>``; no message has such an id. DynamoDB
+deletes an expired item only within days, so the code compares the times itself.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class RecentTable:
-    """A :class:`~chalicelib.logic.spam.RecentActivity` in DynamoDB. Every write may be repeated."""
+    """A :class:`~chalicelib.logic.spam.RecentActivity` in DynamoDB. Every write is safe to repeat."""
 
     def __init__(self, dynamodb: DynamoDBClient, table: str, clock: Callable[[], float] = time.time) -> None:
         self._dynamodb = dynamodb
@@ -27,9 +27,9 @@ class RecentTable:
         self._clock = clock
 
     def first(self, what: str, message_id: str, at: int, seconds: int) -> str:
-        """Store this message's id, unless another's is stored that has not expired."""
+        """Store this message's id, unless another one is stored and not expired. Return the id that is stored then."""
         try:
-            self._note(
+            self._put(
                 what,
                 message_id,
                 at,
@@ -40,16 +40,16 @@ class RecentTable:
             )
         except AwsError as error:
             other = existing_item(error)
-            # A message that was delayed may have come long before the one that is stored.
+            # A delayed message may have been received long before the one that is stored.
             return message_id if at + seconds <= other["came_at"] else str(other["message_id"])
         return message_id
 
     def take_over(self, what: str, message_id: str, at: int, seconds: int) -> None:
-        """Store this message's id, whatever is stored."""
+        """Store this message's id, whatever is stored now."""
         with store_errors():
-            self._note(what, message_id, at, seconds)
+            self._put(what, message_id, at, seconds)
 
-    def _note(self, what: str, message_id: str, at: int, seconds: int, **condition: Any) -> None:
+    def _put(self, what: str, message_id: str, at: int, seconds: int, **condition: Any) -> None:
         self._dynamodb.put_item(
             TableName=self._table,
             Item=to_item({"id": what, "message_id": message_id, "came_at": at, "expires_at": at + seconds}),

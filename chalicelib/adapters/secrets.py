@@ -1,4 +1,4 @@
-"""Secrets in SSM Parameter Store: SecureString parameters under the stage's own path."""
+"""Read secrets from SSM Parameter Store: SecureString parameters below the stage's path."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ if TYPE_CHECKING:
     from types_boto3_ssm import SSMClient
 
 MAX_AGE = 300
-"""Seconds that a value is kept: a warm function takes up a changed secret within this time."""
+"""Seconds that values are cached; a warm function uses a changed secret within this time."""
 KEEP_STALE = 30
-"""Seconds that it is kept longer when it can't be read again."""
+"""Seconds that cached values are used further when they can't be read again."""
 
 
 class Secrets(Protocol):
-    """Values that nobody else may see."""
+    """Reads secrets, and caches them."""
 
     def read(self) -> dict[str, str]:
-        """Name → value; raises :class:`SecretsError`."""
+        """Return the values by name; raises :class:`SecretsError`."""
 
     def forget(self) -> None:
-        """Read anew next time: the provider did not take these values."""
+        """Drop the cached values, as the provider refused them."""
 
 
 class ParameterSecrets:
-    """The secrets below one path, read together and kept for a while."""
+    """The secrets below one path, read in one call."""
 
     def __init__(
         self, ssm: SSMClient, path: str, names: tuple[str, ...], clock: Callable[[], float] = time.monotonic
@@ -41,14 +41,14 @@ class ParameterSecrets:
         self._until = 0.0
 
     def read(self) -> dict[str, str]:
-        """Name → value; raises :class:`SecretsError`, which names the parameter that is missing."""
+        """Return the values by name; raises :class:`SecretsError`, which names each missing parameter."""
         if self._clock() < self._until:
             return self._values
         try:
             answer = self._ssm.get_parameters(Names=list(self._names), WithDecryption=True)
         except AwsError as error:
             if self._values:
-                # What was good five minutes ago is better than nothing.
+                # The values of a few minutes ago are most likely still right.
                 self._until = self._clock() + KEEP_STALE
                 return self._values
             raise SecretsError(f"the secrets could not be read: {error.reason}") from error
@@ -61,6 +61,6 @@ class ParameterSecrets:
         return self._values
 
     def forget(self) -> None:
-        """Read anew next time: the provider did not take these values."""
+        """Drop the cached values, as the provider refused them."""
         self._until = 0.0
         self._values = {}

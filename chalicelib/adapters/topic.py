@@ -1,4 +1,4 @@
-"""The SNS topic that stands between the API and everything that handles messages."""
+"""Publish messages to the SNS topic."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class SnsTopic:
 
     @classmethod
     def connect(cls, name: str) -> SnsTopic:
-        """The topic with a client of its own; raises :class:`PublishError` where no region is known."""
+        """Make the topic and its client; raises :class:`PublishError` where no region is configured."""
         try:
             return cls(client("sns"), name)
         except AwsError as error:
@@ -30,9 +30,9 @@ class SnsTopic:
     def publish(self, text: str, *, site: str, kind: str, function_arn: str) -> None:
         """Publish; returns once SNS has accepted the message, raises :class:`PublishError` otherwise.
 
-        ``site`` and ``kind`` travel as message attributes, where a rule on the bus can match them even when no answer
-        of ``destined`` exists. A publication that timed out is repeated by the SDK and may then arrive twice, which
-        ``destined`` sees by the message's id.
+        ``site`` and ``kind`` are message attributes, so that a rule on the bus can match them even where ``destined``
+        returned nothing. The client repeats a request that timed out, so a message may arrive twice; ``destined``
+        recognises the second by its id.
         """
         try:
             self._arn = self._arn or sibling_arn(function_arn, "sns", self._name)

@@ -38,10 +38,10 @@ Stubbed = Callable[[str], tuple[Any, Stubber]]
 class Log:
     """Takes note of nothing."""
 
-    def came(self, canary: Canary, at: int) -> None:
+    def record_arrival(self, canary: Canary, at: int) -> None:
         """It came."""
 
-    def ended(self, canary: Canary, channels: object, at: int) -> None:
+    def record_checks(self, canary: Canary, channels: object, at: int) -> None:
         """It ended."""
 
 
@@ -137,8 +137,8 @@ def test_it_is_one_item_that_no_index_has_and_each_replaces_the_one_before(stubb
         },
     )
     item = CanaryItem(client, "t")
-    item.came(CANARY, NOW + 1)
-    item.ended(CANARY, {"a": "", "b": "ChannelUnavailableError"}, NOW + 2)
+    item.record_arrival(CANARY, NOW + 1)
+    item.record_checks(CANARY, {"a": "", "b": "ChannelUnavailableError"}, NOW + 2)
     stub.assert_no_pending_responses()
     # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/bp-indexes-general-sparse-indexes.html
     assert not {"site", "due"} & set(written)
@@ -148,4 +148,4 @@ def test_a_table_that_refuses_is_a_store_error(stubbed: Stubbed) -> None:
     client, stub = stubbed("dynamodb")
     stub.add_client_error("put_item", "AccessDeniedException", "MARKER", 400)
     with pytest.raises(StoreError, match="AccessDeniedException"):
-        CanaryItem(client, "t").came(CANARY, NOW)
+        CanaryItem(client, "t").record_arrival(CANARY, NOW)

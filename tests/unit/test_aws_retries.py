@@ -12,7 +12,7 @@ from botocore.session import Session
 
 from chalicelib.adapters.aws import retries
 from chalicelib.adapters.aws.errors import AwsError, NotSentError, ServiceError, UnansweredError
-from chalicelib.adapters.aws.retries import Retries, worth_another
+from chalicelib.adapters.aws.retries import Retries, is_retryable
 
 OPERATIONS = {
     "sns": ["Publish"],
@@ -77,8 +77,8 @@ def test_a_refusal_is_repeated_where_botocore_repeats_it(status: int) -> None:
 
 @pytest.mark.parametrize("reason", retries.ON_THE_WAY)
 def test_a_failure_on_the_way_is_repeated_where_botocore_repeats_it(reason: str) -> None:
-    assert worth_another(UnansweredError(reason))
-    assert worth_another(NotSentError(reason))
+    assert is_retryable(UnansweredError(reason))
+    assert is_retryable(NotSentError(reason))
     if reason != "ChecksumError":  # botocore has no exception for it.
         kind = getattr(exceptions, reason)
         assert issubclass(kind, (exceptions.ConnectionError, exceptions.HTTPClientError))
@@ -86,8 +86,8 @@ def test_a_failure_on_the_way_is_repeated_where_botocore_repeats_it(reason: str)
 
 def test_an_answer_that_cant_be_understood_is_not_repeated() -> None:
     """botocore does not either: the call was carried out."""
-    assert not worth_another(UnansweredError("ResponseParserError"))
-    assert not worth_another(UnansweredError("ResponseTooLarge"))
+    assert not is_retryable(UnansweredError("ResponseParserError"))
+    assert not is_retryable(UnansweredError("ResponseTooLarge"))
 
 
 def test_pauses_grow_up_to_their_limit_and_are_spread_by_chance() -> None:

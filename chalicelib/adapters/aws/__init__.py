@@ -1,11 +1,11 @@
 """Clients of AWS services, with time limits, a limit on attempts, and one tree of errors.
 
-``HERALD_AWS_CLIENT`` chooses. ``own`` is Herald's own, :mod:`~chalicelib.adapters.aws.own_client`: it signs and sends
-the few calls that Herald makes and loads nothing of botocore, whose start is most of a cold start. ``botocore`` is
-botocore's, :mod:`~chalicelib.adapters.aws.botocore_client`. Where the environment asks for what ``own`` can't do,
-botocore answers, with a warning and a metric. Which one it is makes no difference to a caller: the methods, their
-keyword arguments, what they return and what they raise are the same. docs/decisions/0026-own-aws-client.md has the
-reasons, and how one is tested against the other; docs/decisions/0035-the-client-is-chosen.md has who chooses.
+``HERALD_AWS_CLIENT`` chooses between two clients with the same methods, arguments, results and errors:
+
+- ``own``, :mod:`~chalicelib.adapters.aws.own_client`, signs and sends the few calls that Herald makes. It doesn't load
+  botocore, which would be most of a cold start: docs/decisions/0026-own-aws-client.md
+- ``botocore``, :mod:`~chalicelib.adapters.aws.botocore_client`. It also stands in, with a warning and a metric, where
+  the environment asks for what ``own`` can't do: docs/decisions/0035-the-client-is-chosen.md
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from chalicelib.adapters.aws.errors import UnansweredError as UnansweredError
 
 
 def client(service: str, *, connect: float = 2, read: float = 5, attempts: int = 3) -> Any:
-    """A client of ``sns``, ``ssm``, ``dynamodb``, ``lambda`` or ``sesv2``.
+    """Make a client of ``sns``, ``ssm``, ``dynamodb``, ``lambda`` or ``sesv2``.
 
-    It has time limits (seconds) and a limit on attempts, and repeats only what may be repeated. Every failure of its
-    calls is an :class:`AwsError`. The region comes from the environment or the shared configuration, as with any AWS
-    SDK.
+    ``connect`` and ``read`` are time limits in seconds, ``attempts`` the most attempts of one call; only errors that a
+    retry can mend are retried. Its calls raise an :class:`AwsError`. The region comes from the environment or the
+    shared configuration, as with any AWS SDK.
     """
     from chalicelib.adapters.aws import environment
 
@@ -43,23 +43,23 @@ def client(service: str, *, connect: float = 2, read: float = 5, attempts: int =
 
 @cache
 def _report_fallback(why: str, variables: tuple[str, ...]) -> None:
-    """Warn and count, once in a process, that botocore stands in for our client, which makes a start longer."""
+    """Warn and count, once in a process, that botocore stands in for Herald's own client."""
     from chalicelib.current_stage import current_stage
     from chalicelib.logs import logger
     from chalicelib.metrics import Metric, emit
 
     logger.warning(
-        f"botocore calls AWS in the place of Herald's own client: {why}",
+        f"botocore calls AWS instead of Herald's own client, which makes starts slower: {why}",
         extra={"code": "AWS_CLIENT_FALLBACK", "variables": variables},
     )
     emit(current_stage(os.environ), Metric.AWS_CLIENT_FALLBACK, {"variables": ", ".join(variables)})
 
 
 def sibling_arn(function_arn: str, service: str, resource: str) -> str:
-    """The ARN of a resource in the partition, region and account of the running function.
+    """Return the ARN of a resource in the partition, region and account of the running function.
 
-    ``chalice local`` runs without a function's ARN; then the credentials tell (sts:GetCallerIdentity needs no grant),
-    by botocore, as no Lambda function asks that.
+    ``function_arn`` is empty under ``chalice local``; then sts:GetCallerIdentity, which needs no grant, names the
+    account.
     """
     if function_arn:
         partition, _, region, account = function_arn.split(":")[1:5]

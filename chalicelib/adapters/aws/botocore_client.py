@@ -1,4 +1,4 @@
-"""botocore's clients behind the errors of this package. boto3's resources would only make a start longer."""
+"""botocore's clients, raising the errors of this package."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def _session() -> Session:
 
 
 def client(service: str, connect: float, read: float, attempts: int) -> Any:
-    """A client of a service; where it can't be made, for want of a region, it raises :class:`NotSentError`."""
+    """Make a client of a service; raises :class:`NotSentError` where no region is configured."""
     config = Config(
         connect_timeout=connect,
         read_timeout=read,
@@ -41,17 +41,14 @@ def client(service: str, connect: float, read: float, attempts: int) -> Any:
 
 
 class Sdk:
-    """A client of botocore or boto3 whose calls raise an :class:`AwsError` alone, and return a streamed payload read.
-
-    Whoever hands a client of their own to an adapter, as a command does, hands it over in this.
-    """
+    """Wraps a client of botocore or boto3 for adapters: its calls raise an :class:`AwsError`, and a payload is read."""
 
     def __init__(self, client: Any) -> None:
         self._client = client
 
     def __getattr__(self, name: str) -> Any:
-        found = getattr(self._client, name)
-        return _translated(found) if name in self._client.meta.method_to_api_mapping else found
+        attribute = getattr(self._client, name)
+        return _translated(attribute) if name in self._client.meta.method_to_api_mapping else attribute
 
 
 def _translated(call: Callable[..., Any]) -> Callable[..., Any]:
@@ -71,8 +68,8 @@ def _translated(call: Callable[..., Any]) -> Callable[..., Any]:
 def _meaning(error: BotoCoreError | ClientError) -> AwsError:
     if isinstance(error, ClientError):
         answer: dict[str, Any] = dict(error.response)
-        told, metadata = answer.pop("Error", {}), answer.pop("ResponseMetadata", {})
-        code = str(told.get("Code", "ClientError"))
-        return ServiceError(code, int(metadata.get("HTTPStatusCode", 0)), str(told.get("Message", "")), answer)
+        details, metadata = answer.pop("Error", {}), answer.pop("ResponseMetadata", {})
+        code = str(details.get("Code", "ClientError"))
+        return ServiceError(code, int(metadata.get("HTTPStatusCode", 0)), str(details.get("Message", "")), answer)
     kind = NotSentError if isinstance(error, _NEVER_ARRIVED) else UnansweredError
     return kind(type(error).__name__)

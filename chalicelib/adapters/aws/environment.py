@@ -1,4 +1,4 @@
-"""What a function's environment says about calling AWS: credentials, region and endpoint.
+"""Read credentials, region and endpoint from a function's environment variables.
 
 https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html#configuration-envvars-runtime
 """
@@ -15,12 +15,12 @@ CHOICE = "HERALD_AWS_CLIENT"
 """Names the client that calls AWS: ``own`` or ``botocore``."""
 
 BEYOND_OURS = (
-    # Credentials that don't stand in the environment, or that expire within an environment's life.
+    # Credentials that are elsewhere, or that expire while the process runs.
     "AWS_PROFILE",
     "AWS_DEFAULT_PROFILE",
     "AWS_SHARED_CREDENTIALS_FILE",
     "AWS_CREDENTIAL_EXPIRATION",
-    # Configuration that doesn't, service models of one's own, other endpoints and other signatures.
+    # Configuration files, service models, other endpoints and other signatures.
     "AWS_CONFIG_FILE",
     "AWS_DATA_PATH",
     "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS",
@@ -31,18 +31,18 @@ BEYOND_OURS = (
     "AWS_ENDPOINT_DISCOVERY_ENABLED",
     "AWS_AUTH_SCHEME_PREFERENCE",
     "AWS_SIGV4A_SIGNING_REGION_SET",
-    # Retries of another kind, and what watches an SDK.
+    # Other retries, client-side monitoring and keep-alive.
     "AWS_NEW_RETRIES_2026",
     "AWS_CSM_ENABLED",
     "BOTOCORE_TCP_KEEPALIVE",
-    # Another authority, and proxies.
+    # Another certificate authority, and proxies.
     "REQUESTS_CA_BUNDLE",
     "HTTP_PROXY",
     "HTTPS_PROXY",
     "http_proxy",
     "https_proxy",
 )
-"""Variables that botocore obeys and our client doesn't: where one is set, botocore answers."""
+"""Variables that only botocore obeys: where one is set, botocore calls AWS."""
 
 _DOMAINS = (
     (re.compile(r"(us|eu|ap|sa|ca|me|af|il|mx)-[a-z]+-\d+"), "amazonaws.com"),
@@ -54,7 +54,7 @@ https://docs.aws.amazon.com/general/latest/gr/rande.html"""
 
 
 class UnsupportedEnvironment(Exception):
-    """Our client can't do what the environment asks: ``variables`` stand in its way, and the message says why."""
+    """Herald's own client can't be used: because of ``variables``. The message says why."""
 
     def __init__(self, why: str, *variables: str) -> None:
         self.variables = variables
@@ -62,10 +62,10 @@ class UnsupportedEnvironment(Exception):
 
 
 def wants_own_client(environ: Mapping[str, str]) -> bool:
-    """Whether Herald's own client is to call AWS, as against botocore.
+    """Whether Herald's own client calls AWS, rather than botocore.
 
-    Without ``HERALD_AWS_CLIENT`` it is in a Lambda function, and isn't at a terminal, where credentials are of any
-    kind. Raises :class:`~chalicelib.settings.SettingsError` for another value than ``own`` and ``botocore``.
+    ``HERALD_AWS_CLIENT`` decides. Without it: yes in a Lambda function, no elsewhere, where credentials
+    may be of any kind. Raises :class:`~chalicelib.settings.SettingsError` for a value but ``own`` and ``botocore``.
     """
     chosen = environ.get(CHOICE)
     if chosen is None:
@@ -76,7 +76,7 @@ def wants_own_client(environ: Mapping[str, str]) -> bool:
 
 
 class Credentials:
-    """An access key. Lambda gives it to an environment for as long as that lives."""
+    """An access key. In Lambda it is valid for as long as the process runs."""
 
     __slots__ = ("access_key", "secret_key", "token")
 
@@ -87,7 +87,7 @@ class Credentials:
 
 
 class Endpoint:
-    """Where a service answers, and with what requests to it are signed."""
+    """The address of a service, and what signs requests to it."""
 
     __slots__ = ("ca_bundle", "credentials", "host", "port", "region", "secure", "signing_name")
 
@@ -108,19 +108,19 @@ class Endpoint:
         self.signing_name = signing_name
         self.credentials = credentials
         self.ca_bundle = ca_bundle
-        """A file of certificates to trust instead of the system's."""
+        """A file of certificate authorities to trust instead of the system's; empty for none."""
 
     @property
     def authority(self) -> str:
-        """What stands in ``Host``: a port only where it isn't the scheme's own (RFC 9110, 7.2)."""
+        """The value of ``Host``, with a port only where it isn't the scheme's default (RFC 9110, 7.2)."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return host if self.port in (None, 443 if self.secure else 80) else f"{host}:{self.port}"
 
 
 def endpoint(environ: Mapping[str, str], prefix: str, service_id: str, signing_name: str) -> Endpoint:
-    """Where a service answers, and how to sign; raises :class:`UnsupportedEnvironment` where botocore has to find out.
+    """Work out a service's endpoint; raises :class:`UnsupportedEnvironment` where only botocore can.
 
-    ``prefix`` begins the name of its endpoints, ``service_id`` ends ``AWS_ENDPOINT_URL_…``:
+    ``prefix`` is the first part of the endpoint's host name, ``service_id`` the end of ``AWS_ENDPOINT_URL_…``:
     https://docs.aws.amazon.com/sdkref/latest/guide/feature-ss-endpoints.html
     """
     if beyond := [name for name in BEYOND_OURS if environ.get(name)]:

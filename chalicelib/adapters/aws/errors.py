@@ -1,11 +1,11 @@
-"""How a call of AWS fails, by what is known afterwards. Adapters turn these into the errors of ``chalicelib.errors``.
+"""The errors of a call of AWS. Adapters turn them into those of ``chalicelib.errors``.
 
 ::
 
     AwsError
-    ├── ServiceError       the service answered, and said no
-    ├── NotSentError       the service has seen nothing: no connection, no credentials
-    └── UnansweredError    the request may have been carried out; no answer, or none that can be understood
+    ├── ServiceError       the service refused
+    ├── NotSentError       the request was not sent: no connection, no credentials
+    └── UnansweredError    the request may have been carried out: no answer, or an unreadable one
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from typing import Any
 
 
 class AwsError(Exception):
-    """A call that did not succeed.
+    """A call that failed.
 
-    ``reason`` is a word that is fit for a log: an error code of AWS, or the name that botocore has for such a failure.
-    The error's own text may quote the request, and with it what a visitor wrote, so it is never part of this one's.
+    ``reason`` is safe to log: an error code of AWS, or botocore's name for the failure. It never holds the service's
+    message, which may quote the request and with it what a visitor typed.
     """
 
     def __init__(self, reason: str) -> None:
@@ -32,13 +32,13 @@ class ServiceError(AwsError):
     Parameters
     ----------
     code:
-        What AWS's documentation of the operation lists under "Errors".
+        One of the codes under "Errors" in AWS's documentation of the operation.
     status:
         The answer's HTTP status.
     message:
-        The service's own words. They may quote the request: never log them.
+        The service's message. It may quote the request: never log it.
     fields:
-        What else the error holds, such as ``Item`` of a failed condition.
+        The error's other fields, such as ``Item`` of a failed condition.
     """
 
     def __init__(self, code: str, status: int, message: str = "", fields: Mapping[str, Any] | None = None) -> None:
@@ -50,8 +50,8 @@ class ServiceError(AwsError):
 
 
 class NotSentError(AwsError):
-    """It is certain that the service has seen nothing."""
+    """The request was certainly not sent."""
 
 
 class UnansweredError(AwsError):
-    """What became of the call is not known."""
+    """Whether the request was carried out is not known."""

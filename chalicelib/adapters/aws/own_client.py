@@ -1,7 +1,7 @@
-"""Clients of the few operations that Herald calls, signed and sent without an SDK.
+"""Call the AWS operations that Herald needs, without an SDK.
 
-Each method has the name, the keyword arguments and the answer that botocore gives it. Nothing is validated here: the
-adapters' tests hold every request against botocore's models.
+Each method has botocore's name, keyword arguments and result. Requests are not validated here: the adapters' tests
+compare every request with botocore's models.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ USER_AGENT = "herald"
 
 
 def client(service: str, environ: Mapping[str, str], connect: float, read: float, attempts: int) -> Any:
-    """A client of a service; raises :class:`~chalicelib.adapters.aws.environment.UnsupportedEnvironment`."""
+    """Make a client of a service; raises :class:`~chalicelib.adapters.aws.environment.UnsupportedEnvironment`."""
     if service not in _SERVICES:
         raise ValueError(f"Herald's own client knows no {service}; add it to {__name__}")
     kind, prefix, service_id, signing_name = _SERVICES[service]
@@ -36,7 +36,7 @@ def client(service: str, environ: Mapping[str, str], connect: float, read: float
 
 
 class Caller:
-    """Signs, sends, and repeats what may be repeated."""
+    """Signs and sends requests, and retries those that a retry can mend."""
 
     def __init__(
         self,
@@ -52,12 +52,6 @@ class Caller:
         self._clock = clock
         self._sleep = sleep
 
-    def post(
-        self, path: str, headers: Mapping[str, str], body: bytes, refusal: Callable[[Answer], ServiceError]
-    ) -> Answer:
-        """What the service answers to a request that is posted; raises an :class:`AwsError`."""
-        return self.send("POST", path, headers, body, refusal)
-
     def send(
         self,
         method: str,
@@ -66,13 +60,16 @@ class Caller:
         body: bytes,
         refusal: Callable[[Answer], ServiceError],
     ) -> Answer:
-        """What the service answers to a request; raises an :class:`AwsError`, made by ``refusal`` of its own answer."""
+        """Send a request and return the response; raises an :class:`AwsError`.
+
+        ``refusal`` makes the error from a response with a status of 300 or above.
+        """
         attempt, failure = 1, None
         invocation = str(uuid.uuid4())
         while True:
             try:
-                told = {"amz-sdk-invocation-id": invocation, "amz-sdk-request": self._retries.told(attempt)}
-                answer = self._attempt(method, path, {**headers, **told}, body)
+                about = {"amz-sdk-invocation-id": invocation, "amz-sdk-request": self._retries.header(attempt)}
+                answer = self._attempt(method, path, {**headers, **about}, body)
                 if answer.status >= 300:
                     raise refusal(answer)
             except AwsError as error:
@@ -86,19 +83,19 @@ class Caller:
                 return answer
 
     def _attempt(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> Answer:
-        here = self._endpoint
+        endpoint = self._endpoint
         complete = signed(
             method,
             path,
-            {"Host": here.authority, **headers},
+            {"Host": endpoint.authority, **headers},
             body,
-            here.credentials,
-            here.region,
-            here.signing_name,
+            endpoint.credentials,
+            endpoint.region,
+            endpoint.signing_name,
             self._clock(),
         )
         complete["User-Agent"] = USER_AGENT
-        # By it Lambda sees a loop of functions and stops it:
+        # Lambda recognises recursive loops by it:
         # https://docs.aws.amazon.com/lambda/latest/dg/invocation-recursion.html
         if trace := os.environ.get("_X_AMZN_TRACE_ID"):
             complete["X-Amzn-Trace-Id"] = quote(trace, safe="-=;:+&[]{}\"',")
@@ -124,7 +121,7 @@ class Sns:
             form[f"{entry}.Name"] = name
             form |= {f"{entry}.Value.{key}": value for key, value in attribute.items()}
         headers = {"Content-Type": "application/x-www-form-urlencoded; charset=utf-8"}
-        answer = self._caller.post("/", headers, urlencode(form).encode(), _refusal_in_xml)
+        answer = self._caller.send("POST", "/", headers, urlencode(form).encode(), _refusal_in_xml)
         _, found, rest = answer.body.partition(b"<MessageId>")
         message_id, end, _ = rest.partition(b"</MessageId>")
         if not (found and end):
@@ -133,7 +130,7 @@ class Sns:
 
 
 class Json:
-    """Operations whose request and answer are JSON objects, as botocore takes and gives them: no bytes, no times.
+    """A service whose requests and responses are JSON objects without bytes or times.
 
     https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_Operations.html
     https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_GetParameters.html
@@ -157,7 +154,7 @@ class Json:
             "X-Amz-Target": f"{self._target}.{operation}",
             "Content-Type": f"application/x-amz-json-{self._version}",
         }
-        answer = self._caller.post("/", headers, json.dumps(request).encode(), _refusal_in_json)
+        answer = self._caller.send("POST", "/", headers, json.dumps(request).encode(), _refusal_in_json)
         return _object(answer.body)
 
 
@@ -170,11 +167,11 @@ class Lambda:
     def invoke(self, *, FunctionName: str, Payload: bytes, InvocationType: str = "RequestResponse") -> dict[str, Any]:
         path = f"/2015-03-31/functions/{quote(FunctionName, safe='')}/invocations"
         headers = {"X-Amz-Invocation-Type": InvocationType}
-        answer = self._caller.post(path, headers, Payload, _refusal_in_json)
-        told: dict[str, Any] = {"StatusCode": answer.status, "Payload": io.BytesIO(answer.body)}
+        answer = self._caller.send("POST", path, headers, Payload, _refusal_in_json)
+        result: dict[str, Any] = {"StatusCode": answer.status, "Payload": io.BytesIO(answer.body)}
         if failed := answer.headers.get("x-amz-function-error"):
-            told["FunctionError"] = failed
-        return told
+            result["FunctionError"] = failed
+        return result
 
 
 class SesV2:
@@ -186,7 +183,7 @@ class SesV2:
     def send_email(self, **request: Any) -> dict[str, Any]:
         headers = {"Content-Type": "application/json"}
         body = json.dumps(request).encode()
-        return _object(self._caller.post("/v2/email/outbound-emails", headers, body, _refusal_in_json).body)
+        return _object(self._caller.send("POST", "/v2/email/outbound-emails", headers, body, _refusal_in_json).body)
 
     def get_email_identity(self, *, EmailIdentity: str) -> dict[str, Any]:
         return self._get(f"/v2/email/identities/{quote(EmailIdentity, safe='')}")
@@ -213,32 +210,32 @@ _SERVICES: Mapping[str, tuple[Callable[[Caller], Any], str, str, str]] = {
     "lambda": (Lambda, "lambda", "LAMBDA", "lambda"),
     "sesv2": (SesV2, "email", "SESV2", "ses"),
 }
-"""What makes a client; how the service's endpoints begin; its id; and what its signatures name."""
+"""For each service: its client's class, the first part of its endpoints, its id, and its name in signatures."""
 
 
 def _object(body: bytes) -> dict[str, Any]:
     try:
-        found = json.loads(body or b"{}")
+        content = json.loads(body or b"{}")
     except ValueError as error:
         raise UnansweredError("ResponseParserError") from error
-    if not isinstance(found, dict):
+    if not isinstance(content, dict):
         raise UnansweredError("ResponseParserError")
-    return found
+    return content
 
 
 def _refusal_in_json(answer: Answer) -> ServiceError:
     """https://smithy.io/2.0/aws/protocols/aws-json-1_0-protocol.html#operation-error-serialization"""
     try:
-        told = json.loads(answer.body or b"{}")
+        fields = json.loads(answer.body or b"{}")
     except ValueError:
-        told = {}
-    if not isinstance(told, dict):
-        told = {}
-    code = answer.headers.get("x-amzn-errortype") or told.pop("__type", None) or told.pop("code", None)
-    message = told.pop("message", None) or told.pop("Message", None) or ""
-    # "aws.protocoltests#FooError:http://…" and the like.
+        fields = {}
+    if not isinstance(fields, dict):
+        fields = {}
+    code = answer.headers.get("x-amzn-errortype") or fields.pop("__type", None) or fields.pop("code", None)
+    message = fields.pop("message", None) or fields.pop("Message", None) or ""
+    # Such as "aws.protocoltests#FooError:http://…".
     word = str(code or answer.status).partition(":")[0].rpartition("#")[2]
-    return ServiceError(word, answer.status, str(message), told)
+    return ServiceError(word, answer.status, str(message), fields)
 
 
 def _refusal_in_xml(answer: Answer) -> ServiceError:
@@ -246,8 +243,8 @@ def _refusal_in_xml(answer: Answer) -> ServiceError:
     from xml.etree import ElementTree
 
     try:
-        root = ElementTree.fromstring(answer.body)  # noqa: S314 - AWS's own words, over TLS
+        root = ElementTree.fromstring(answer.body)  # noqa: S314 - it comes from AWS, over TLS
     except ElementTree.ParseError:
         return ServiceError(str(answer.status), answer.status)
-    found = {element.tag.rpartition("}")[2]: element.text or "" for element in root.iter()}
-    return ServiceError(found.get("Code") or str(answer.status), answer.status, found.get("Message", ""))
+    fields = {element.tag.rpartition("}")[2]: element.text or "" for element in root.iter()}
+    return ServiceError(fields.get("Code") or str(answer.status), answer.status, fields.get("Message", ""))

@@ -1,4 +1,4 @@
-"""Which failed calls are repeated, how often and after which pause: the standard mode of AWS's SDKs.
+"""Decide which failed calls are retried, how often and after which pause: the standard mode of AWS's SDKs.
 
 https://docs.aws.amazon.com/sdkref/latest/guide/feature-retry-behavior.html; the lists and numbers are botocore's.
 """
@@ -30,13 +30,13 @@ THROTTLED = (
     "EC2ThrottledException",
 )
 DECLARED = ("ReplicatedWriteConflictException",)
-"""Errors that the services' own models call retryable."""
+"""Errors that the services' models declare retryable."""
 TIMED_OUT = ("ConnectTimeoutError", "ReadTimeoutError")
 ON_THE_WAY = (*TIMED_OUT, "ConnectionClosedError", "EndpointConnectionError", "SSLError", "ChecksumError")
 LONGEST_PAUSE = 20.0
 """Seconds."""
 QUOTA = 500
-"""What a client may spend on retries before successes earn it back, so that many can't make a bad hour worse."""
+"""The retry quota of a client. Retries cost some of it and successes return it, so that retries can't flood AWS."""
 COST, COST_OF_TIMEOUT = 5, 10
 
 
@@ -50,8 +50,8 @@ class Retries:
         self._lock = threading.Lock()
 
     def pause(self, attempt: int, error: AwsError) -> float | None:
-        """Seconds to wait before the next attempt; None where there is none. ``attempt`` is the one that failed."""
-        if attempt >= self._attempts or not worth_another(error):
+        """Return the seconds to wait after the failed ``attempt`` (from 1), or None where no other follows."""
+        if attempt >= self._attempts or not is_retryable(error):
             return None
         cost = cost_of(error)
         with self._lock:
@@ -60,18 +60,18 @@ class Retries:
             self._quota -= cost
         return self._chance() * min(2.0 ** (attempt - 1), LONGEST_PAUSE)
 
-    def told(self, attempt: int) -> str:
-        """Which attempt it is, as SDKs tell a service."""
+    def header(self, attempt: int) -> str:
+        """Return the value of ``amz-sdk-request``, by which SDKs tell a service the attempt."""
         return f"attempt={attempt}; max={self._attempts}"
 
     def succeeded(self, last: AwsError | None) -> None:
-        """Give back what the last retry of a call cost that has succeeded now, or a little for a call without one."""
+        """Return to the quota what the last retry of a successful call cost, or 1 for a call without a retry."""
         if self._quota < QUOTA:
             with self._lock:
                 self._quota = min(QUOTA, self._quota + (cost_of(last) if last else 1))
 
 
-def worth_another(error: AwsError) -> bool:
+def is_retryable(error: AwsError) -> bool:
     """Whether the same request may succeed later."""
     if isinstance(error, ServiceError):
         return error.status in TRANSIENT_STATUS or error.code in (*TRANSIENT, *THROTTLED, *DECLARED)
@@ -79,5 +79,5 @@ def worth_another(error: AwsError) -> bool:
 
 
 def cost_of(error: AwsError) -> int:
-    """What a retry takes from the quota."""
+    """Return what a retry costs."""
     return COST_OF_TIMEOUT if error.reason in TIMED_OUT else COST

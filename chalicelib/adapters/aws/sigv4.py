@@ -1,4 +1,4 @@
-"""AWS Signature Version 4, in a header.
+"""Sign requests with AWS Signature Version 4, in a header.
 
 https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html
 """
@@ -26,10 +26,10 @@ def signed(
     service: str,
     now: float,
 ) -> dict[str, str]:
-    """The headers of a request with the date, the session's token, and the signature in ``Authorization``.
+    """Return ``headers`` with the date, the session token and the signature (``Authorization``).
 
-    Every header that is given is signed, so ``Host`` has to be among them. ``path`` is as it is sent, escaped; no call
-    of Herald's has a query. ``now`` is in seconds since the epoch; AWS takes a signature for five minutes.
+    ``headers`` must hold ``Host``; all of them are signed. ``path`` is escaped, as it is sent, and there is no query.
+    ``now`` is in seconds since the epoch; AWS accepts a signature for five minutes.
     """
     date = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(now))
     complete = {**headers, "X-Amz-Date": date}
@@ -46,11 +46,11 @@ def signed(
 
 
 def _canonical_request(method: str, path: str, headers: Mapping[str, str], body: bytes) -> tuple[str, str]:
-    """The request in the one form that both sides can make of it, and the names of its headers."""
+    """Return the canonical request, and the names of its signed headers."""
     # Runs of spaces count as one.
     lower = {name.lower(): " ".join(value.split()) for name, value in headers.items()}
     names = ";".join(sorted(lower))
-    # Of every service but S3 the path is escaped once more.
+    # Every service but S3 expects the path to be escaped twice.
     escaped = quote(path, safe="/~")
     lines = (f"{name}:{lower[name]}" for name in sorted(lower))
     no_query = ""
@@ -62,7 +62,7 @@ def _string_to_sign(date: str, scope: str, canonical_request: str) -> str:
 
 
 def _signature(secret_key: str, scope: str, text: str) -> str:
-    """The signature of ``text``, with a key that is derived for the scope: day, region and service."""
+    """Sign ``text`` with a key that is derived for the scope: day, region and service."""
     key = f"AWS4{secret_key}".encode()
     for part in scope.split("/"):
         key = hmac.digest(key, part.encode(), "sha256")

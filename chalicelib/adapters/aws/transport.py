@@ -15,17 +15,17 @@ from chalicelib.adapters.aws.environment import Endpoint
 from chalicelib.adapters.aws.errors import NotSentError, UnansweredError
 
 MAX_ANSWER_BYTES = 8 * 1024 * 1024
-"""Bytes of an answer: more than any of the services sends. Lambda's largest has 6 MB."""
+"""Largest answer that is read. The services' own largest is Lambda's, 6 MB."""
 AMAZON = str(Path(__file__).with_name("amazon.pem"))
-"""The authorities of AWS's own endpoints. They are tried first, as it takes a tenth of a cold start to read all that a
-system trusts; whatever they don't vouch for is left to those."""
+"""The authorities of AWS's endpoints. They are tried before the system's, as reading those takes a tenth of a cold
+start."""
 IDLE_SECONDS = 30.0
-"""Seconds after which an idle connection isn't used any more. Between two requests Lambda freezes a function, for
-minutes maybe, and a connection may be forgotten on the way without a word: a request on it would wait for nothing."""
+"""Seconds after which an idle connection isn't used again. Lambda freezes a function between requests, and a connection
+may break meanwhile without a notice: a request on it would wait for its whole time-out."""
 
 
 class Answer(NamedTuple):
-    """What a service answered; the names of ``headers`` are in lower case."""
+    """An HTTP response; the names of ``headers`` are in lower case."""
 
     status: int
     headers: Mapping[str, str]
@@ -33,9 +33,9 @@ class Answer(NamedTuple):
 
 
 class Connections:
-    """Sends requests to one endpoint, from several threads at once if they like.
+    """Sends requests to one endpoint; safe to use from several threads.
 
-    ``connect`` and ``read`` are in seconds; ``read`` is how long nothing may come, not how long an answer may take.
+    ``connect`` and ``read`` are time limits in seconds; ``read`` limits each wait for data, not the whole response.
     """
 
     def __init__(self, endpoint: Endpoint, connect: float, read: float) -> None:
@@ -47,11 +47,11 @@ class Connections:
         self._idle: list[tuple[http.client.HTTPConnection, float]] = []
 
     def exchange(self, method: str, target: str, headers: Mapping[str, str], body: bytes) -> Answer:
-        """Send one request and read its answer, whatever its status. Follows no redirect and uses no proxy.
+        """Send one request and return its response, whatever its status. No redirect is followed, no proxy used.
 
-        Raises :class:`NotSentError` or :class:`UnansweredError`, with the names that botocore has for these failures.
+        Raises :class:`NotSentError` or :class:`UnansweredError`, with botocore's names for the failures.
         """
-        connection = self._waiting() or self._new()
+        connection = self._take_idle() or self._new()
         kept = False
         try:
             connection.request(method, target, body or None, dict(headers))
@@ -59,7 +59,7 @@ class Connections:
             answer = response.read(MAX_ANSWER_BYTES + 1)
             if len(answer) > MAX_ANSWER_BYTES:
                 raise UnansweredError("ResponseTooLarge")
-            if response.length:  # It broke off, which a limited read doesn't tell.
+            if response.length:  # The connection broke; a read with a limit doesn't raise for that.
                 raise UnansweredError("ConnectionClosedError")
             kept = not response.will_close
         except TimeoutError as error:
@@ -74,12 +74,12 @@ class Connections:
         return Answer(response.status, {name.lower(): value for name, value in response.getheaders()}, answer)
 
     def close(self) -> None:
-        """Close what is idle."""
+        """Close the idle connections."""
         while self._idle:
             self._idle.pop()[0].close()
 
-    def _waiting(self) -> http.client.HTTPConnection | None:
-        """A connection from before that still stands."""
+    def _take_idle(self) -> http.client.HTTPConnection | None:
+        """Take an idle connection that is still open; None if there is none."""
         while self._idle:
             try:
                 connection, since = self._idle.pop()
@@ -121,9 +121,9 @@ class Connections:
 
 @cache
 def _trusting(authorities: str) -> ssl.SSLContext:
-    """What verifies certificates and names, by the authorities in a file or else by those that the system trusts.
+    """Make the TLS context that trusts the authorities in a file or, if ``authorities`` is empty, the system's.
 
-    Clients share it, as reading many takes long.
+    Clients share it, as reading many authorities takes long.
     """
     try:
         return ssl.create_default_context(cafile=authorities or None)
@@ -132,7 +132,7 @@ def _trusting(authorities: str) -> ssl.SSLContext:
 
 
 def _has_ended(connection: http.client.HTTPConnection) -> bool:
-    """Whether the other side has closed an idle connection: then there is something to read, namely its end."""
+    """Whether the server has closed an idle connection: only then is there something to read."""
     poll = select.poll()
     poll.register(connection.sock, select.POLLIN)
     return bool(poll.poll(0))
