@@ -14,8 +14,7 @@ import sys
 from typing import Any
 
 if "AWS_CHALICE_CLI_MODE" in os.environ and os.path.isdir("ops"):
-    # Chalice's command line loads this file too, in the checkout; in Lambda there is neither.
-    # `chalice local` would take each file of bytecode for a change of the sources, and start again.
+    # Only Chalice's command line, in the checkout. `chalice local` would take new bytecode for a changed source file.
     sys.dont_write_bytecode = True
     from ops.cli import plain_chalice
 
@@ -31,20 +30,20 @@ app = Chalice(app_name="herald", configure_logs=False)
 app.api.binary_types.append("multipart/form-data")  # API Gateway would take it for text and break other charsets.
 app.register_middleware(ConvertToMiddleware(logger.inject_lambda_context(clear_state=True)))
 
-# Chalice subscribes and registers while this file is imported: the one time that the stage is read so early.
+# Chalice registers functions while this file is imported, so the stage is needed now.
 stage = get_container().stage
 
 
 @app.route("/contact", methods=["POST", "OPTIONS"], content_types=["*/*"])
 def contact() -> Response:
-    """A form of the default site. The handler itself decides on content types and origins, in the API's own words."""
+    """A form of the default site. The handler decides on content types and origins itself."""
     return handlers.contact.answer(app.current_request, "default")
 
 
 @app.route("/contact/{site}", methods=["POST", "OPTIONS"], content_types=["*/*"])
 @app.route("/f/{site}", methods=["POST", "OPTIONS"], content_types=["*/*"], name="formspree")
 def contact_of_site(site: str) -> Response:
-    """A form of any site in herald.toml; below /f/ as Formspree's client library addresses it."""
+    """A form of any site in herald.toml. Formspree's client library uses addresses below /f/."""
     return handlers.contact.answer(app.current_request, site)
 
 
@@ -52,31 +51,31 @@ if stage.asks_for_work:
 
     @app.route("/contact/{site}/challenge", methods=["GET"], content_types=["*/*"])
     def challenge(site: str) -> Response:
-        """A puzzle for the visitor's browser, so that spam costs its sender time (ALTCHA)."""
+        """A proof-of-work challenge for the visitor's browser (ALTCHA)."""
         return handlers.contact.challenge(app.current_request, site)
 
 
 @app.route("/health", methods=["GET"], content_types=["*/*"])
 def health() -> dict[str, str]:
-    """Whether the function itself runs; asks nothing of any service."""
+    """Answer 200 while the function runs. No other service is asked."""
     return {"status": "ok"}
 
 
 @app.route("/openapi.json", methods=["GET"], content_types=["*/*"])
 def openapi() -> Response:
-    """This API, described for programs: docs/forms.md."""
+    """The OpenAPI document of this API."""
     return handlers.openapi.answer(app.current_request)
 
 
 @app.on_sns_message(topic=stage.topic)
 def destined(event: SNSEvent) -> dict[str, object]:
-    """Deliver a message to its owner. Lambda itself tells the bus what this returns or raises."""
+    """Deliver a message to its owner. Lambda itself sends to the bus what this returns or raises."""
     return handlers.destined.handle(event.to_dict(), event.context)
 
 
 @app.schedule(Rate(stage.persistence.retry_minutes, unit=Rate.MINUTES))
 def retry_due(event: CloudWatchEvent) -> None:
-    """Have everything tried once more that is due, until it is delivered or too old."""
+    """Queue the retries of messages that are due."""
     handlers.retry_due.handle()
 
 
@@ -84,7 +83,7 @@ if stage.canary:
 
     @app.schedule(Rate(stage.canary, unit=Rate.HOURS))
     def canary(event: CloudWatchEvent) -> None:
-        """Send what goes the whole path and rings nobody: an alarm sounds when it doesn't arrive."""
+        """Send a test message through the whole path. An alarm sounds when it doesn't arrive."""
         handlers.canary.send(event.context)
 
 
@@ -92,7 +91,7 @@ if stage.digest:
 
     @app.schedule(Rate(1, unit=Rate.HOURS))
     def digest(event: CloudWatchEvent) -> None:
-        """Tell each site's owner once a day what happened, if anything did."""
+        """Send each site's owner a daily summary, if anything happened."""
         handlers.digest.handle()
 
 
@@ -116,19 +115,19 @@ if stage.uses("webhook"):
 
     @app.lambda_function()
     def notify_webhook(event: Any, context: Any) -> dict[str, object]:
-        """Notify a receiver of one's own, Slack, Discord, Teams or ntfy; the request names the channel."""
+        """Notify by Slack, Discord, Teams, ntfy or a webhook of one's own; the request names the channel."""
         return handlers.notify.handle("webhook", event)
 
 
 @app.lambda_function()
 def get_message(event: Any, context: Any) -> dict[str, object]:
-    """Answer with a message; any program in the account may be granted this function."""
+    """Return a stored message; any program in the account may be granted this function."""
     return handlers.messages.get(event)
 
 
 @app.lambda_function()
 def list_messages(event: Any, context: Any) -> dict[str, object]:
-    """Answer with a page of a site's messages; any program in the account may be granted this function."""
+    """Return a page of a site's messages; any program in the account may be granted this function."""
     return handlers.messages.list_page(event, context)
 
 
@@ -136,19 +135,19 @@ if stage.function_url:
 
     @app.lambda_function()
     def get_message_url(event: dict[str, Any], context: Any) -> dict[str, object]:
-        """Answer with a message by HTTP, to who signs the request: a function URL, no gateway."""
+        """Return a stored message over HTTP, at a function URL that takes signed requests."""
         return handlers.message_url.answer(event)
 
 
 @app.lambda_function()
 def on_success(event: dict[str, Any], context: Any) -> None:
-    """Log a message that was handled; rules on the bus run it."""
+    """Log a handled message. A rule on the bus runs this."""
     handlers.on_success.handle(event)
 
 
 @app.lambda_function()
 def on_failure(event: dict[str, Any], context: Any) -> None:
-    """Log and count a message that did not reach its owner, and notify the owner; rules on the bus run it."""
+    """Log and count a message that did not reach its owner, and notify the owner. Rules on the bus run this."""
     handlers.on_failure.handle(event)
 
 

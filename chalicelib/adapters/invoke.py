@@ -1,7 +1,7 @@
-"""A client of Herald's functions for any program of the account: looks a function up, invokes it, has typed errors.
+"""A client of Herald's functions for any program of the account: it finds a function, invokes it, and has typed errors.
 
-This one file may be copied: it needs nothing of Herald's and, until a function is looked up, nothing of AWS's. Then it
-uses botocore, which boto3 and the Lambda runtime bring along, or the clients that it is given. ::
+This one file may be copied: it imports nothing else of Herald. It uses botocore, which boto3 and the Lambda runtime
+include, or the clients that it is given. ::
 
     herald = Herald("dev")
     herald.notify("pushover", id="backup-2026-11-20", title="Backup", message="The nightly backup has finished.")
@@ -9,18 +9,18 @@ uses botocore, which boto3 and the Lambda runtime bring along, or the clients th
     for message in herald.messages("default", state="waiting"):
         print(message["id"])
 
-What can go wrong, by what is known afterwards::
+Errors::
 
     CallError
-    ├── NotRunError              Lambda refused or was not reached: nothing ran, and it may be tried again
-    ├── UnknownOutcomeError      no answer, or none of the contract: it may have run. Never repeated here
-    └── FunctionError            it ran and said no, in the words of its contract
-        ├── InvalidRequestError      the caller's mistake: never again
+    ├── NotRunError              nothing ran: Lambda refused or was not reached. A retry is safe
+    ├── UnknownOutcomeError      the function may have run: no answer, or none of the contract
+    └── FunctionError            the function ran and raised an error of its contract
+        ├── InvalidRequestError      the caller's mistake: don't retry
         ├── NotFoundError            there is no such message
-        ├── UnavailableError         nothing could be read: again, after a pause
-        ├── ChannelRejectedError     the provider said no: never again
-        ├── ChannelUnavailableError  nothing was delivered: again, after ``retry_after`` seconds or more
-        └── ChannelUncertainError    the provider may have accepted: again may ring twice, never again may be never
+        ├── UnavailableError         nothing could be read: retry after a pause
+        ├── ChannelRejectedError     the provider refused: don't retry
+        ├── ChannelUnavailableError  nothing was delivered: retry after ``retry_after`` seconds or more
+        └── ChannelUncertainError    the provider may have accepted: a retry may deliver twice
 
 https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html
 """
@@ -34,20 +34,19 @@ from typing import TYPE_CHECKING, Any
 VERSION = 1
 CONNECT_TIMEOUT = 2
 READ_TIMEOUT = 25
-"""Seconds: longer than any function of Herald's may run, so that a time-out is the function's and not the caller's."""
+"""Seconds; longer than any function of Herald may run, so that the function times out first."""
 
 Answer = dict[str, Any]
-"""A JSON object. It may have more keys than this release knows."""
+"""A JSON object. A later release may add keys."""
 Failure = tuple[bool, str]
-"""Of a call that did not succeed: whether it is certain that nothing ran, and a word that is fit for a log, as an
-error's own text may quote the request."""
+"""A failed call: whether certainly nothing ran, and a reason that is safe to log."""
 
 if TYPE_CHECKING:
-    # Not when it runs: making such classes would cost more of a start than all else here.
+    # Defining such classes at run time would take longer than the rest of this module.
     from typing import TypedDict
 
     class Delivered(TypedDict):
-        """What a notifier says of a delivery."""
+        """A notifier's answer to a delivery."""
 
         channel: str
         status: str
@@ -55,27 +54,27 @@ if TYPE_CHECKING:
         """The provider's id of what it accepted."""
 
     class Checked(TypedDict):
-        """What a notifier says of a check that was passed."""
+        """A notifier's answer to a check that passed."""
 
         channel: str
         checked: bool
         quota: dict[str, int | None] | None
-        """What its provider still takes: ``limit``, ``remaining``, ``reset``. None where that isn't known."""
+        """Its provider's quota: ``limit``, ``remaining``, ``reset``. None where it isn't known."""
 
     class Page(TypedDict):
-        """Some of a site's messages."""
+        """A page of a site's messages."""
 
         messages: list[Answer]
         cursor: str | None
-        """Where the next page begins; None behind the last."""
+        """Asks for the next page; None on the last one."""
 
 
 class CallError(Exception):
-    """Base of all errors here. None holds what was sent."""
+    """Base of all errors here. None quotes the request."""
 
 
 class NotRunError(CallError):
-    """Nothing ran. ``reason`` is an error code of AWS or the name of an error on this side."""
+    """Nothing ran. ``reason`` is an error code of AWS, or the name of an error of this process."""
 
     def __init__(self, message: str, reason: str) -> None:
         super().__init__(f"{message}: {reason}")
@@ -83,14 +82,14 @@ class NotRunError(CallError):
 
 
 class UnknownOutcomeError(CallError):
-    """The function may have run, or may be running still."""
+    """The function may have run, or may still be running."""
 
 
 class FunctionError(CallError):
     """The function ran and raised an error of its contract.
 
-    ``key`` names what is wrong in the request and ``retry_after`` the provider's own wait in seconds, where there is
-    any. Whatever you do about it, decide by the class: the words may change.
+    ``key`` names the wrong part of the request; ``retry_after`` is the provider's own wait in seconds. Decide by the
+    class, not by the message, which may change.
     """
 
     def __init__(self, message: str, key: str = "", retry_after: int | None = None) -> None:
@@ -101,11 +100,11 @@ class FunctionError(CallError):
 
 
 class InvalidRequestError(FunctionError):
-    """The request does not fit the contract; ``key`` names the part that doesn't."""
+    """The request does not match the contract; ``key`` names the wrong part."""
 
 
 class NotFoundError(FunctionError):
-    """There is no such message: it never came, is not stored yet, or was deleted."""
+    """There is no such message: it was never received, is not stored yet, or was deleted."""
 
 
 class UnavailableError(FunctionError):
@@ -113,7 +112,7 @@ class UnavailableError(FunctionError):
 
 
 class ChannelRejectedError(FunctionError):
-    """The provider refused for good; sending the same again can't help."""
+    """The provider refused for good; sending the same again doesn't help."""
 
 
 class ChannelUnavailableError(FunctionError):
@@ -128,13 +127,13 @@ _CLASSES = {cls.__name__: cls for cls in FunctionError.__subclasses__()}
 
 
 def failure(error: Exception) -> Failure | None:
-    """What an error of botocore's means; None for any other, which is a mistake of the program's own."""
+    """Classify an error of botocore; None for an error of another kind."""
     from botocore import exceptions
 
     if isinstance(error, exceptions.ClientError):
-        told = error.response
-        # Lambda's own failures have a status of 5xx, and its page doesn't say that nothing ran.
-        return told["ResponseMetadata"]["HTTPStatusCode"] < 500, str(told["Error"].get("Code"))
+        response = error.response
+        # After a 5xx of Lambda itself the function may have run.
+        return response["ResponseMetadata"]["HTTPStatusCode"] < 500, str(response["Error"].get("Code"))
     not_sent = (
         exceptions.EndpointConnectionError,
         exceptions.ConnectTimeoutError,
@@ -150,20 +149,20 @@ def call(
     client: Any,
     function: str,
     request: Mapping[str, object],
-    understand: Callable[[Exception], Failure | None] = failure,
+    classify: Callable[[Exception], Failure | None] = failure,
 ) -> Answer:
     """Invoke a function once and wait for its answer; raises a :class:`CallError`.
 
-    The client must not repeat a call, as a time-out says nothing of what ran: ``total_max_attempts`` of 1.
+    The client must make one attempt (``total_max_attempts`` of 1): after a time-out the function may have run.
     """
     try:
         response = client.invoke(FunctionName=function, Payload=json.dumps(request, ensure_ascii=False).encode())
         payload = response["Payload"].read()
     except Exception as error:
-        found = understand(error)
-        if found is None:
+        failed = classify(error)
+        if failed is None:
             raise
-        ran_nothing, reason = found
+        ran_nothing, reason = failed
         if ran_nothing:
             raise NotRunError(f"{function} was not invoked", reason) from error
         raise UnknownOutcomeError(f"{function} may have run: {reason}") from error
@@ -174,13 +173,13 @@ def call(
     except (ValueError, AttributeError):
         answer = None
     if not isinstance(answer, dict):
-        # From nothing, so that no trace quotes what came.
+        # Without a cause, so that no traceback quotes the answer.
         raise UnknownOutcomeError(f"{function} gave an answer that is not of the contract") from None
     return answer
 
 
 def _function_error(function: str, error_type: str, error_message: str) -> CallError:
-    """The error that was raised there. An ``errorType`` that is not of the contract may have come after anything."""
+    """Return the error that the function raised. One that isn't in the contract may have come after a delivery."""
     cls = _CLASSES.get(error_type)
     if cls is None:
         return UnknownOutcomeError(f"{function} failed with {error_type or 'no error type'}")
@@ -193,17 +192,16 @@ def _function_error(function: str, error_type: str, error_message: str) -> CallE
 
 
 class Herald:
-    """The functions of one stage of Herald, in the account and region that AWS's environment tells.
+    """The functions of one stage of Herald, in the account and region of the credentials.
 
     Parameters
     ----------
     stage:
         The stage's name in ``herald.toml``.
     correlation_id:
-        Your own id of what you do, which the log lines of reading functions then have. Those of a notification have
-        its ``id``.
+        An id of your own for the log lines of functions that read messages. Those of a notification have its ``id``.
     functions, directory:
-        Clients of ``lambda`` and ``ssm`` to use in place of botocore's own. The first must not repeat a call.
+        Clients of ``lambda`` and ``ssm`` to use instead of new ones. The first must make one attempt.
     """
 
     def __init__(self, stage: str, *, correlation_id: str = "", functions: Any = None, directory: Any = None) -> None:
@@ -214,7 +212,7 @@ class Herald:
         self._arns: dict[str, str] = {}
 
     def notify(self, kind: str, *, id: str, title: str, message: str, **more: object) -> Delivered:
-        """Tell the owner by a channel of this kind, such as ``pushover``. Two calls ring twice.
+        """Notify the owner by a channel of this kind, such as ``pushover``. Two calls notify twice.
 
         ``more`` are the optional keys of the contract: timestamp, channel, reply_to, fields, options.
         """
@@ -223,20 +221,20 @@ class Herald:
         return delivered  # type: ignore[no-any-return]
 
     def check(self, kind: str, *, id: str = "check", **more: object) -> Checked:
-        """Whether a channel of this kind could deliver now, by its notifier; raises what a notification would.
+        """Check whether a channel of this kind could deliver now; raises the error that a notification would.
 
-        Nobody is rung. ``more`` are the optional keys of the contract, such as ``channel``.
+        No notification is sent. ``more`` are the optional keys of the contract, such as ``channel``.
         """
         request = {"version": VERSION, "id": id, "title": "Check", "message": "Check", "check": True, **more}
         checked: Any = self.call(f"notify_{kind}", request)
         return checked  # type: ignore[no-any-return]
 
     def get_message(self, message_id: str) -> Answer:
-        """A message with all that is known of it; raises :class:`NotFoundError`."""
+        """Return a message with everything that is stored of it; raises :class:`NotFoundError`."""
         return self.call("get_message", {"version": VERSION, "id": message_id, **self._correlation})
 
     def list_messages(self, site: str, **more: object) -> Page:
-        """A page of a site's messages, newest first.
+        """Return a page of a site's messages, newest first.
 
         ``more`` are the optional keys of the contract: state, since, until, limit, cursor.
         """
@@ -244,7 +242,7 @@ class Herald:
         return page  # type: ignore[no-any-return]
 
     def messages(self, site: str, **more: object) -> Iterator[Answer]:
-        """All of a site's messages, newest first, each page read when it is come to."""
+        """Yield all of a site's messages, newest first. Each page is read when it is reached."""
         page = self.list_messages(site, **more)
         yield from page["messages"]
         while page["cursor"]:
@@ -252,18 +250,18 @@ class Herald:
             yield from page["messages"]
 
     def call(self, name: str, request: Mapping[str, object]) -> Answer:
-        """Invoke a function by its name in the directory."""
+        """Invoke a function by its name in the manifest, such as ``get_message``."""
         arn = self._arns.get(name) or self._look_up(name)
         self._functions = self._functions or _client("lambda", READ_TIMEOUT, attempts=1)
         try:
             return call(self._functions, arn, request)
         except NotRunError:
-            # It may have moved; whoever tries again looks it up again.
+            # It may have another ARN now: look it up again at the next call.
             self._arns.pop(name, None)
             raise
 
     def _look_up(self, name: str) -> str:
-        """Where a function is: the wiring of a deployment writes it to Parameter Store."""
+        """Return a function's ARN, which each deployment writes to Parameter Store."""
         parameter = f"/herald/{self._stage}/functions/{name}"
         try:
             self._directory = self._directory or _client("ssm", 5, attempts=3)

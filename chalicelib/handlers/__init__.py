@@ -1,7 +1,6 @@
 """Handlers translate an event into one call of the logic, and its result back.
 
-``handlers.contact`` and the others are imported when they are first used, so that each function pays for its own
-alone; :func:`preload` moves that to the function's start.
+``handlers.contact`` and the others are imported when they are first used, so that a function loads only its own.
 """
 
 from __future__ import annotations
@@ -40,7 +39,7 @@ _HANDLER_OF = {
     "on_failure": "on_failure",
 }
 _SELDOM = ("openapi",)
-"""Loaded by the event that needs it: no function pays for it at its start."""
+"""Handlers that :func:`preload` never loads: seldom requested."""
 
 
 def __getattr__(name: str) -> ModuleType:
@@ -50,9 +49,9 @@ def __getattr__(name: str) -> ModuleType:
 
 
 def preload(entry_point: str) -> None:
-    """Load, while the function starts, what its requests will need, clients included.
+    """Import a function's handler and make its clients, while the function starts and not in its first request.
 
-    ``entry_point`` is what Lambda gives in ``_HANDLER``, such as ``app.destined``. Anything else loads nothing.
+    ``entry_point`` is Lambda's variable ``_HANDLER``, such as ``app.destined``. Anything else loads nothing.
     """
     function = entry_point.removeprefix("app.")
     module = _HANDLER_OF.get(function)

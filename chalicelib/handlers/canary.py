@@ -1,4 +1,4 @@
-"""``canary``: run on a schedule, it sends a canary through the whole path."""
+"""``canary``: publishes a test message on a schedule."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def prepare(function: str) -> None:
 
 
 def send(context: Any) -> None:
-    """Publish a canary to the topic; from there it takes the path of every message."""
+    """Publish a canary to the topic. From there it takes the same path as every message."""
     container = composition.get_container()
     canary = Canary(f"canary-{uuid.uuid4()}", container.now())
     logger.set_correlation_id(canary.id)

@@ -1,4 +1,4 @@
-"""``digest``: run every hour, it sends each site's daily digest once."""
+"""``digest``: runs every hour, and sends each site's daily digest once."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def prepare(function: str) -> None:
 
 
 def handle() -> None:
-    """Notify each site's owner of what happened since the last digest, if a day has ended."""
+    """Send each site's digest if its day has ended."""
     container = composition.get_container()
     if container.stage.digest is not None:
         dependencies = DigestDependencies(container.archive, container.digest_log, container.notifiers, texts, _on_sent)

@@ -1,4 +1,4 @@
-"""``get_message_url``: ``get_message`` by HTTP, at a function URL. No gateway stands in front of it."""
+"""``get_message_url``: ``get_message`` over HTTP, at a function URL."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ prepare = messages.prepare
 def answer(event: dict[str, Any]) -> dict[str, object]:
     """Answer ``GET /?version=1&id=…``: 200 with the message, 400, 404 or 503 with ``{"error": …}``.
 
-    The query holds what the request of the Invoke API does. Lambda lets in only who signs the request and may:
+    The query has the keys of the Invoke API's request. Lambda accepts only signed requests of permitted callers:
     https://docs.aws.amazon.com/lambda/latest/dg/urls-auth.html
     """
     # https://docs.aws.amazon.com/lambda/latest/dg/urls-invocation.html#urls-request-payload

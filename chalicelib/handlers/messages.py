@@ -1,4 +1,4 @@
-"""``get_message`` and ``list_messages``, pure functions of the Lambda Invoke API."""
+"""``get_message`` and ``list_messages``: functions of the Lambda Invoke API that read stored messages."""
 
 from __future__ import annotations
 
@@ -19,8 +19,10 @@ def prepare(function: str) -> None:
 
 
 def get(request: object) -> dict[str, object]:
-    """Answer a request for a message (``logic/archive_requests.py``); raises InvalidRequestError, NotFoundError or
-    UnavailableError, which are the contract's."""
+    """Return the message that a request (``logic/archive_requests.py``) names.
+
+    Raises InvalidRequestError, NotFoundError or UnavailableError, which are part of the contract.
+    """
     asked = GetMessage.from_request(request)
     logger.set_correlation_id(asked.correlation_id)
     with _unavailable():
@@ -30,7 +32,7 @@ def get(request: object) -> dict[str, object]:
 
 
 def list_page(request: object, context: Any) -> dict[str, object]:
-    """Answer a request for a page of a site's messages; raises InvalidRequestError or UnavailableError."""
+    """Return a page of a site's messages; raises InvalidRequestError or UnavailableError."""
     asked = ListMessages.from_request(request)
     logger.set_correlation_id(asked.correlation_id or context.aws_request_id)
     with _unavailable():

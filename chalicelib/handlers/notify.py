@@ -1,4 +1,4 @@
-"""``notify_<kind>``: pure functions of the Lambda Invoke API, one for each kind of channel."""
+"""``notify_<kind>``: functions of the Lambda Invoke API that deliver notifications, one for each kind of channel."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ def prepare(function: str) -> None:
 
 
 def handle(kind: str, request: object) -> dict[str, object]:
-    """Deliver a notification request (version 1, see ``logic/notification.py``), or find out whether it could be.
+    """Deliver a notification (its request: ``logic/notification.py``), or only check whether it could be delivered.
 
-    Returns ``{"channel": …, "status": "delivered", "reference": …}``, and for a request with ``check``
-    ``{"channel": …, "checked": True, "quota": …}``; raises :class:`~chalicelib.errors.InvokeError`.
+    Returns ``{"channel": …, "status": "delivered", "reference": …}`` or, for a request with ``check``,
+    ``{"channel": …, "checked": True, "quota": …}``. Raises :class:`~chalicelib.errors.InvokeError`.
     """
     notification = Notification.from_request(request)
     logger.set_correlation_id(notification.id)
@@ -36,7 +36,7 @@ def handle(kind: str, request: object) -> dict[str, object]:
 
 
 def _channel(kind: str, wanted: str) -> str:
-    """The channel that a request names, or the only one if it names none."""
+    """Return the channel that a request names, or the only one of this kind if it names none."""
     channels = composition.get_container().stage.channels_of(kind)
     if wanted in channels or (not wanted and len(channels) == 1):
         return wanted or channels[0]

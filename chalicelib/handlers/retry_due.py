@@ -1,4 +1,4 @@
-"""``retry_due``: run on a schedule, it has messages tried again that are due."""
+"""``retry_due``: queues on a schedule the retries of messages that are due."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Read stored messages: one by its id, or a site's, newest first, page by page.
 
-The same objects and the same JSON answer the Lambda Invoke API, its function URL and the operator's commands. Reading
-changes nothing. docs/delivery.md has the meaning of each state.
+The Lambda Invoke API, the function URL and the operator's commands show the same JSON. docs/delivery.md explains each
+state.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ from chalicelib.logic.spam import Verdict
 from chalicelib.settings import Channel
 
 MAX_PAGE = 50
-"""Maximum messages on a page, and maximum items that are read for one."""
+"""Most messages on a page, and most items that are read for one."""
 MAX_CURSOR = 1024
-"""Characters: what an id of the greatest length needs, whatever script it is in."""
+"""Most characters of a cursor, which holds an id of any script."""
 LATEST = 2**53 - 1
-"""The last second that JSON carries exactly everywhere (RFC 8259, 6)."""
+"""The largest number that every JSON parser reads exactly (RFC 8259, 6)."""
 _CURSOR_VERSION = 1
 
 
 class MessageState(StrEnum):
-    """The state of a message as a whole: those of docs/delivery.md, from ``stored`` on."""
+    """The state of a message as a whole, from ``stored`` on: docs/delivery.md."""
 
     STORED = "stored"
     """Nothing was tried yet."""
@@ -46,7 +46,7 @@ class MessageState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """A line of a message's history: how one attempt of one channel ended, or with state ``pending`` its replay."""
+    """A line of a message's history: the end of one attempt on one channel, or (state ``pending``) its replay."""
 
     channel: str
     state: State
@@ -70,18 +70,18 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class ListedMessage:
-    """The part of a message that a list shows, from the table's index by site: nothing that a visitor typed."""
+    """The part of a message that a list shows. It holds nothing that a visitor typed."""
 
     id: str
     site: str
     received_at: int
-    """Seconds since the epoch, as every time here."""
+    """Seconds since the epoch, like every time here."""
     state: MessageState
     channels: Mapping[str, Delivery]
     verdict: Verdict
 
     def as_json(self) -> dict[str, object]:
-        """The object of the contract: it has every key, with null for what is absent."""
+        """Return the object of the contract. It has every key, with null for what is absent."""
         return {
             "id": self.id,
             "site": self.site,
@@ -96,21 +96,21 @@ class ListedMessage:
 
 @dataclass(frozen=True, slots=True)
 class StoredMessage:
-    """A message with all that is known of it."""
+    """A message with everything that is stored of it."""
 
     listed: ListedMessage
     fields: Mapping[str, str]
     """What the visitor typed, in the order sent."""
     stored_at: int
     expires_at: int
-    """When it is deleted; DynamoDB does so within days after."""
+    """When it may be deleted; DynamoDB does so within days."""
     due_at: int
-    """When the scheduled retry runs it again; 0 for never."""
+    """When the scheduled retry tries it again; 0 for never."""
     history: tuple[Outcome, ...]
     """Oldest first."""
 
     def as_json(self) -> dict[str, object]:
-        """The object of a list, and more keys."""
+        """Return the object that a list has, with more keys."""
         return {
             **self.listed.as_json(),
             "duplicate_of": self.listed.verdict.duplicate_of or None,
@@ -124,13 +124,13 @@ class StoredMessage:
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """The place in a site's messages after this one."""
+    """The place in a site's list behind this message."""
 
     received_at: int
     id: str
 
     def as_cursor(self) -> str:
-        """The opaque text that asks for the next page. It holds the message's time and id."""
+        """Encode it as an opaque text. It holds the message's time and id."""
         text = json.dumps([_CURSOR_VERSION, self.received_at, self.id], separators=(",", ":"), ensure_ascii=False)
         return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
 
@@ -138,7 +138,7 @@ class Position:
     def of_cursor(cls, cursor: str) -> Position:
         """Read what :meth:`as_cursor` wrote; raises :class:`InvalidRequestError` for anything else.
 
-        The site is not in it but always the request's own, so no cursor leads to another site's messages.
+        A cursor holds no site, so it can't lead to another site's messages.
         """
         try:
             if len(cursor) > MAX_CURSOR:
@@ -156,18 +156,18 @@ class Position:
                     return cls(received_at, message_id)
             raise ValueError
         except (ValueError, RecursionError, binascii.Error):
-            # From nothing, so that no trace quotes what was sent.
+            # Without a cause, so that no traceback quotes the cursor.
             raise InvalidRequestError("cursor: expected the cursor of the page before", key="cursor") from None
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """Which messages of a site, newest first."""
+    """Which messages of a site to list, newest first."""
 
     site: str
     state: MessageState | None = None
     since: int = 0
-    """The first second."""
+    """The first second that counts."""
     until: int = LATEST
     """The second after the last one."""
     limit: int = MAX_PAGE
@@ -178,18 +178,18 @@ class Wanted:
             raise InvalidRequestError(f"limit: expected 1 to {MAX_PAGE}", key="limit")
         if not 0 <= self.since < self.until <= LATEST:
             raise InvalidRequestError("until: expected a later second than since", key="until")
-        # DynamoDB refuses a start outside of what is asked for.
+        # DynamoDB refuses a start key outside of the range.
         if self.after and not self.since <= self.after.received_at < self.until:
             raise InvalidRequestError("cursor: expected one of the same since and until", key="cursor")
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Some of the wanted messages. With a state wanted it may hold few or none although a next page has more."""
+    """A page of messages. Where a state is wanted it may hold few or none although the next page has more."""
 
     messages: tuple[ListedMessage, ...]
     next: Position | None
-    """Where the next page begins; None behind the last."""
+    """Where the next page begins; None after the last page."""
 
     def as_json(self) -> dict[str, object]:
         return {
@@ -199,19 +199,19 @@ class Page:
 
 
 class Archive(Protocol):
-    """Reads stored messages; raises :class:`~chalicelib.errors.StoreError` where it can't."""
+    """Reads stored messages; raises :class:`~chalicelib.errors.StoreError`."""
 
     def get(self, message_id: str) -> StoredMessage | None:
-        """A message; None when there is none of this id (any more)."""
+        """Return a message, or None if it doesn't exist or was deleted."""
 
     def page(self, wanted: Wanted) -> Page:
-        """The newest messages that are wanted and stand behind ``wanted.after``; reads :data:`MAX_PAGE` at most."""
+        """Return the newest wanted messages behind ``wanted.after``. At most :data:`MAX_PAGE` are read."""
 
 
 def state_of(
     deliveries: Mapping[str, Delivery], verdict: Verdict, channels: Mapping[str, Channel], now: int
 ) -> MessageState:
-    """The message's state, as its next run would find it; ``channels`` are its site's."""
+    """Return a message's state, as its next run would find it; ``channels`` are its site's."""
     if verdict.held:
         return MessageState(verdict.held)
     if deliveries and all(delivery == Delivery() for delivery in deliveries.values()):
@@ -224,7 +224,7 @@ def state_of(
 
 
 def shown(delivery: Delivery, now: int, channel: Channel | None) -> Delivery:
-    """The delivery as it is now: an expired claim is ``uncertain`` since its end; on hold there is no next attempt."""
+    """Return a delivery as it is now: an expired claim is ``uncertain``, and a held one has no next attempt."""
     current = expire_claim(delivery, now)
     if current is not delivery:
         current = replace(current, since=delivery.until, next_attempt_at=delivery.until)

@@ -1,4 +1,4 @@
-"""The requests by which other programs read messages, and what answers them (version 1).
+"""The requests by which other programs read messages (version 1).
 
 ::
 
@@ -6,7 +6,7 @@
     list_messages  {"version": 1, "site": "default", "state": "waiting", "since": 1767225600, "until": 1767312000,
                     "limit": 20, "cursor": "…"}
 
-Of ``list_messages`` all from ``state`` on is optional. Both take a ``correlation_id``, which their log lines then have.
+In ``list_messages``, only ``site`` is required. Both accept a ``correlation_id`` for their log lines.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ class ListMessages:
 
 
 def get_message(asked: GetMessage, archive: Archive) -> dict[str, object]:
-    """The message as JSON; raises :class:`NotFoundError`."""
+    """Return a message as JSON; raises :class:`NotFoundError`."""
     message = archive.get(asked.id)
     if message is None:
         raise NotFoundError("there is no message of this id")
@@ -81,7 +81,7 @@ def _id(request: Mapping[str, object], key: str) -> str:
     try:
         value.encode()
     except UnicodeEncodeError:
-        # Half a character: JSON can write it (RFC 8259, 8.2), UTF-8 and so the table can't.
+        # Half a surrogate pair: JSON can hold it (RFC 8259, 8.2), UTF-8 and so the table can't.
         raise InvalidRequestError(f"{key}: expected whole characters", key=key) from None
     return value
 

@@ -1,8 +1,8 @@
-"""The canary: a message that goes the whole path on a schedule, so that its silence is heard before a visitor's is.
+"""The canary: a test message that takes the whole path on a schedule. An alarm sounds when it doesn't arrive.
 
-It is published to the topic as a contact is, with the kind ``canary``; ``destined`` writes it down, has every notifier
-find out whether it could deliver, and answers. It rings nobody, belongs to no site, and stands in no list of messages.
-docs/canary.md says what its silence can mean.
+It is published to the topic like a contact message, with the kind ``canary``. ``destined`` stores its arrival and asks
+each notifier whether it could deliver. It sends no notification, belongs to no site and is in no list of messages.
+docs/canary.md explains what it means when one doesn't arrive.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from chalicelib.logic.notification import Notification
 
 SOURCE = "herald.canary"
 ARRIVED = "arrived"
-"""The action of a canary that got through: what the rule matches that counts it."""
+"""The action of a canary that arrived. A rule on the bus matches it, and an alarm watches that rule's count."""
 NO_SITE = "-"
-"""What stands in the message attribute ``site``: no site can have this name."""
+"""The value of the message attribute ``site``; no site can have this name."""
 MAX_PARALLEL = 2
-"""Notifiers that are called in parallel: Pushover allows two connections."""
+"""Notifiers called in parallel. Pushover allows two connections."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,13 +44,13 @@ class Canary:
 
 
 class CanaryLog(Protocol):
-    """Stores the last canary; raises :class:`~chalicelib.errors.StoreError` where it can't."""
+    """Stores the last canary; raises :class:`~chalicelib.errors.StoreError`."""
 
-    def came(self, canary: Canary, at: int) -> None:
-        """Store that this canary has reached ``destined``, in place of the one before."""
+    def record_arrival(self, canary: Canary, at: int) -> None:
+        """Store that this canary reached ``destined``; it replaces the previous one."""
 
-    def ended(self, canary: Canary, channels: Mapping[str, str], at: int) -> None:
-        """Store the result of each channel's check: empty, or the class of its error."""
+    def record_checks(self, canary: Canary, channels: Mapping[str, str], at: int) -> None:
+        """Store the result of each channel's check: empty if it passed, else the error's class."""
 
 
 def arrive(
@@ -60,19 +60,19 @@ def arrive(
     log: CanaryLog,
     now: Callable[[], int],
 ) -> dict[str, object]:
-    """Do with a canary what is done with a message, except that no notification is sent.
+    """Handle a canary as a message is handled, except that each notifier only checks whether it could deliver.
 
     Returns ``{"source": "herald.canary", "action": "arrived", "message": {"id": …, "channels": {name: "checked"}}}``.
 
     Raises
     ------
     CanaryError
-        A channel could not have delivered now; to be run again.
+        A channel could not have delivered. Lambda retries.
     """
-    log.came(canary, now())
+    log.record_arrival(canary, now())
     request = Notification(canary.id, "Canary", "Nobody is to read this.", canary.sent_at, check=True)
 
-    def asked(channel: str) -> InvokeError | None:
+    def check(channel: str) -> InvokeError | None:
         try:
             notifiers[channel].check(request)
         except InvokeError as error:
@@ -80,8 +80,8 @@ def arrive(
         return None
 
     with ThreadPoolExecutor(MAX_PARALLEL) as pool:
-        errors = dict(zip(channels, pool.map(asked, channels), strict=True))
-    log.ended(canary, {name: type(error).__name__ if error else "" for name, error in errors.items()}, now())
+        errors = dict(zip(channels, pool.map(check, channels), strict=True))
+    log.record_checks(canary, {name: type(error).__name__ if error else "" for name, error in errors.items()}, now())
     if any(errors.values()):
         raise CanaryError("; ".join(f"{name}: {error.message}" for name, error in errors.items() if error))
     return {

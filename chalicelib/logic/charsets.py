@@ -1,9 +1,8 @@
-"""Charsets by the names that browsers know them by: the labels of the Encoding Standard.
+"""Python's codec for each charset that a browser can declare: the labels of the Encoding Standard.
 
-https://encoding.spec.whatwg.org/#names-and-labels. Of Python's codecs the one is taken that reads what browsers write
-in that charset, such as Windows-1252 for ISO-8859-1. No form is sent in the charsets that are missing (UTF-16, and
-those that the standard replaces: https://encoding.spec.whatwg.org/#get-an-output-encoding). Loaded only for a form that
-names another charset than UTF-8.
+https://encoding.spec.whatwg.org/#names-and-labels. The codec is the one that reads what browsers write, such as
+Windows-1252 for ISO-8859-1. Charsets that no form is sent in, such as UTF-16, are missing:
+https://encoding.spec.whatwg.org/#get-an-output-encoding. This module is loaded only for a charset other than UTF-8.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Test events, and the kinds of what is published to the topic. How each ends: ``outcome.py``."""
+"""The kinds of messages on the topic, and the answer to a test event."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ SOURCE = "herald.event"
 KIND_EVENT = "event"
 KIND_CONTACT = "contact"
 KIND_RETRY = "retry"
-"""The message is in the table; the event holds its id alone."""
+"""A retry of a stored message; its event holds only the id."""
 KIND_CANARY = "canary"
-"""It goes the whole path and rings nobody: ``logic/canary.py``."""
+"""A test message that sends no notification: ``logic/canary.py``."""
 PLEASE_FAIL = "please fail"
 
 
 def answer(text: str) -> dict[str, object]:
-    """Answer a test event: its text back, or :class:`EventFailedError` for ``please fail``."""
+    """Return a test event's text; raises :class:`EventFailedError` for ``please fail``."""
     if text == PLEASE_FAIL:
         raise EventFailedError("the event asked to fail")
     return {"source": SOURCE, "action": "message", "message": text}

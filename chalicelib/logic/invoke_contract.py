@@ -1,7 +1,7 @@
-"""What every request of the Lambda Invoke API has in common, and how it is checked by hand.
+"""Check the parts that requests of the Lambda Invoke API have in common.
 
-docs/contracts has each as a JSON Schema, made by ``ops/generate/contracts.py``; a test compares the two.
-A check by hand costs no import, and says what is wrong in words that name the key.
+They are checked by hand, as that needs no import and names the wrong key. docs/contracts has the same as JSON Schemas,
+made by ``ops/generate/contracts.py``; a test compares both.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ from chalicelib.errors import InvalidRequestError
 
 VERSION = 1
 MAX_ID = 128
-"""Characters of an id, of whatever it is."""
+"""Most characters of any id."""
 
 
 def keys(request: object, required: tuple[str, ...], optional: tuple[str, ...]) -> Mapping[str, object]:
-    """A request that is an object of this version and has no key but these; raises :class:`InvalidRequestError`.
+    """Check that a request is an object of this version with no other keys; raises :class:`InvalidRequestError`.
 
-    That a required key is there is left to who reads it.
+    That a required key is present is checked where it is read.
     """
     if not isinstance(request, Mapping):
         raise InvalidRequestError("the request must be a JSON object", key="request")
@@ -34,7 +34,7 @@ def keys(request: object, required: tuple[str, ...], optional: tuple[str, ...]) 
 
 
 def text(request: Mapping[str, object], key: str, longest: int | None = None) -> str:
-    """A text that is more than white space."""
+    """Read a text that is more than white space; raises :class:`InvalidRequestError`, as the functions below."""
     value = request.get(key)
     if not isinstance(value, str) or not value.strip():
         raise InvalidRequestError(f"{key}: expected a text that is not empty", key=key)
@@ -44,7 +44,7 @@ def text(request: Mapping[str, object], key: str, longest: int | None = None) ->
 
 
 def flag(request: Mapping[str, object], key: str) -> bool:
-    """True or false; a key that is not there is false."""
+    """Read a boolean; an absent key is false."""
     value = request.get(key, False)
     if not isinstance(value, bool):
         raise InvalidRequestError(f"{key}: expected true or false", key=key)
@@ -52,7 +52,7 @@ def flag(request: Mapping[str, object], key: str) -> bool:
 
 
 def whole(request: Mapping[str, object], key: str, least: int, most: int | None = None) -> int:
-    """A whole number. JSON knows no integers, so ``7.0`` is one (JSON Schema, Core, 4.2.3)."""
+    """Read a whole number. ``7.0`` is one, as JSON has no integers (JSON Schema, Core, 4.2.3)."""
     value = request.get(key)
     if isinstance(value, float) and value.is_integer():
         value = int(value)

@@ -1,6 +1,6 @@
-"""Which pages may send, and where a visitor may be sent afterwards.
+"""Decide which pages may send a form, and where a visitor may be redirected.
 
-An origin is scheme, host and port of a page (RFC 6454); a browser names it in the ``Origin`` header.
+An origin is a page's scheme, host and port (RFC 6454); browsers send it in the ``Origin`` header.
 """
 
 from __future__ import annotations
@@ -12,15 +12,15 @@ from urllib.parse import urlsplit
 from chalicelib.settings import Site
 
 _HOST = re.compile(r"[a-z0-9._-]{1,253}|\[[0-9a-f:.]{2,45}\]")
-"""What a browser makes of a host's name. A program may send anything, and it would stand in the log."""
+"""A host as browsers write it. A program may send anything, which must not reach the log."""
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
 def may_send(site: Site, origin: str | None, host: str) -> bool:
     """Whether a request with this ``Origin`` header (None: without one) is accepted for a site.
 
-    ``host`` is the host that the request came to: our own page, from which a visitor sends a corrected form again, is
-    there.
+    ``host`` is the host that the request was sent to. Herald's own error page, from which a visitor sends a corrected
+    form, is there.
     """
     if origin is None:
         return site.without_origin
@@ -30,7 +30,7 @@ def may_send(site: Site, origin: str | None, host: str) -> bool:
 
 
 def shown(origin: str | None) -> str:
-    """A request's ``Origin`` as it may stand in a log and on a page; empty for one that no browser sends."""
+    """Return a request's ``Origin`` if it is safe in a log and on a page; empty for one that no browser sends."""
     if origin is None or origin == "null":
         return origin or "none"
     host = urlsplit(origin).hostname or "" if origin_of(origin) == origin else ""
@@ -38,17 +38,16 @@ def shown(origin: str | None) -> str:
 
 
 def way_back(site: Site | None, origin: str | None, allowed: bool) -> str:
-    """The origin to lead a visitor back to: where the form is, or the site's own if that is not known."""
+    """Return the origin to link back to: that of the form's page, or the site's own where it isn't known."""
     known = shown(origin)
-    # What is allowed and not the site's own is no page, or ours, from which a corrected form is sent.
+    # An allowed origin that isn't the site's is Herald's own error page, or no page at all.
     if site and ("://" not in known or (allowed and origin not in site.origins)):
         return origin_of(site.thanks)
     return known if "://" in known else ""
 
 
 def to_let_in(site: Site, origin: str | None, stage: str) -> str:
-    """What to write in ``herald.toml``, so that :func:`may_send` lets an origin in that it refuses; empty for one that
-    can't be written there."""
+    """Say what to change in ``herald.toml`` so that a refused origin is accepted; empty for a malformed one."""
     own = f"[stages.{stage}.sites.{site.name}] of herald.toml"
     if origin is None or origin == "null":
         return f"to let it in, set {'null' if origin else 'without'}_origin = true in {own}"
@@ -62,13 +61,13 @@ def to_let_in(site: Site, origin: str | None, stage: str) -> str:
 
 
 def destination(site: Site, wanted: str) -> str:
-    """Where the visitor goes afterwards: where the form wished, within the site's own origins, or its thanks page."""
+    """Return where to redirect a visitor: ``wanted`` if it is within the site's origins, else the thanks page."""
     origin = origin_of(wanted)
     return wanted if origin and origin in site.origins else site.thanks
 
 
 def origin_of(url: str) -> str:
-    """The origin of an absolute web address; empty for anything else, and for one that browsers read in two ways."""
+    """Return the origin of an absolute web address; empty for anything else, and for what browsers read differently."""
     if not url.isascii() or not url.isprintable() or " " in url or "\\" in url:
         return ""
     try:

@@ -1,7 +1,7 @@
-"""Proof of work: a puzzle that costs a visitor's browser a second and a robot a second for each message.
+"""Proof of work: a challenge that costs a browser about a second, and a robot a second for each message.
 
-The format is that of ALTCHA, second version, so that its widget and libraries solve it too: https://altcha.org/docs/v2/
-Nothing is remembered between a challenge and its solution: the challenge is signed. Loaded only for a site that asks.
+The format is ALTCHA's, version 2, so that its widget and libraries solve it: https://altcha.org/docs/v2/
+A challenge is signed, so none has to be stored. This module is loaded only for a site that asks for proofs.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from chalicelib.logic.spam import PROOF_LIFE, subkey
 
 ALGORITHM = "PBKDF2/SHA-256"
 COST = 5000
-"""Iterations for one try: two or three milliseconds of a browser's time."""
+"""Iterations of one attempt: two or three milliseconds in a browser."""
 
 
 def challenge(site: str, tries: int, key: str, now: int) -> dict[str, Any]:
-    """A challenge ``{"parameters": {…}, "signature": "…"}`` that takes ``tries`` tries on average.
+    """Make a challenge ``{"parameters": {…}, "signature": "…"}`` that takes ``tries`` attempts on average.
 
-    Half as many at least and half as many more at most, so that nobody is unlucky.
+    It takes at least half and at most one and a half times as many.
     """
     made = create_challenge(
         ALGORITHM,
@@ -38,7 +38,7 @@ def challenge(site: str, tries: int, key: str, now: int) -> dict[str, Any]:
 
 
 def solved(text: str, site: str, key: str) -> str:
-    """The id of the challenge that ``text`` is a solution of; empty when it is none, too old, or another site's.
+    """Return the id of the challenge that ``text`` solves; empty if it solves none, or is expired or another site's.
 
     ``text`` is base64 of ``{"challenge": …, "solution": {"counter", "derivedKey"}}``, as ALTCHA's widget sends it.
     """

@@ -1,6 +1,6 @@
-"""Replay and release: let a person have a message's undelivered channels tried again, by the rules of docs/delivery.md.
+"""Replay and release: have a message's undelivered channels tried again, by the rules of docs/delivery.md.
 
-One conditional write changes the message's record, so that no channel is tried by two runs at once, and none that has
+One conditional write changes the record, so that no channel is tried by two runs at once, and none that has
 delivered. The caller then queues a run of ``destined``.
 """
 
@@ -21,7 +21,7 @@ from chalicelib.settings import Channel
 DUE_AFTER = 15 * 60
 """Seconds after which the scheduled retry runs the message if the queued run was lost."""
 MAX_TRIES = 5
-"""How often the write is tried, as a run of ``destined`` may have changed the record in between."""
+"""Most attempts of the write; a run of ``destined`` may change the record in between."""
 
 
 class SkipReason(StrEnum):
@@ -30,18 +30,18 @@ class SkipReason(StrEnum):
     DELIVERED = "delivered"
     SENDING = "sending"
     GONE = "gone"
-    """The channel does not serve the site any more."""
+    """The channel no longer serves the site."""
 
 
 @dataclass(frozen=True, slots=True)
 class ReplayUpdate:
-    """The change of a record."""
+    """A change of a message's record."""
 
     before: Mapping[str, Delivery]
-    """Each channel that changes, as it must be when the change is written."""
+    """Each channel that changes, as it must still be when the change is written."""
     after: Mapping[str, Delivery]
     held: HoldReason | None
-    """As it must be when the change is written, which removes it."""
+    """The hold that the change removes; it must still be there."""
     at: int
     """The second of the replay."""
     due_at: int
@@ -59,7 +59,7 @@ class ReplayStore(Protocol):
     """Stores the records that a replay changes."""
 
     def find(self, message_id: str) -> tuple[Message, Record] | None:
-        """A message and its record; None when it doesn't exist (any more)."""
+        """Return a message and its record, or None if it doesn't exist or was deleted."""
 
     def apply(self, message_id: str, update: ReplayUpdate) -> bool:
         """Write the whole change; return False, and change nothing, when the record was changed in between."""
@@ -80,7 +80,7 @@ def plan_replay(
             skipped[name] = SkipReason.GONE
         else:
             before[name] = recorded
-    # The attempts go on, or two claims could look alike.
+    # Attempts are counted on, or two claims could look alike.
     after = {name: Delivery(State.PENDING, delivery.attempts, since=now) for name, delivery in before.items()}
     return ReplayUpdate(before, after, record.verdict.held, now, now + DUE_AFTER), skipped
 
@@ -90,12 +90,12 @@ def apply_replay(
 ) -> ReplayResult:
     """Write the change of a replay or, with ``held``, of the release of a held message.
 
-    Nothing is written if no channel can be tried: ``channels`` of the result is empty then.
+    If no channel can be tried nothing is written, and ``channels`` of the result is empty.
 
     Raises
     ------
     LookupError
-        The message doesn't exist, or is held without ``held``, or is not held with it.
+        The message doesn't exist, or its being held is not as ``held`` says.
     StoreError
         The table doesn't answer, or another run changed the record each time.
     """

@@ -1,7 +1,7 @@
-"""The scheduled retry: try again what Lambda's own retries could not deliver, until it is too old.
+"""The scheduled retry: try messages again that Lambda's own retries could not deliver, until they are too old.
 
-It finds the messages that are due and queues a run of ``destined`` for each, which follows docs/delivery.md and reports
-to the bus as any run. Each message is postponed first, so that none is queued again while it waits in Lambda's queue.
+It finds the messages that are due and queues a run of ``destined`` for each. Each message is postponed first, so that
+none is queued again while it waits in Lambda's queue.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from typing import Protocol
 from chalicelib.errors import RetryError
 
 MAX_MESSAGES = 200
-"""Messages that one run queues at most; the next run continues."""
+"""Most messages that one run queues; the next run continues."""
 POSTPONED_BY = 15 * 60
 """Seconds until a message is due again if its queued run is lost."""
 
 
 @dataclass(frozen=True, slots=True)
 class DueMessage:
-    """A message whose ``due_at`` is over."""
+    """A message whose ``due_at`` has passed."""
 
     id: str
     site: str
@@ -30,7 +30,7 @@ class DueMessages(Protocol):
     """Finds the messages that are due."""
 
     def due(self, now: int, most: int) -> Iterable[DueMessage]:
-        """Messages that are due, the longest overdue first; ``most`` at most."""
+        """Return up to ``most`` messages that are due, the longest overdue first."""
 
     def postpone(self, message_id: str, due_at: int) -> None:
         """Set when a message is due."""
@@ -44,7 +44,7 @@ class Destined(Protocol):
 
 
 def retry_due(messages: DueMessages, destined: Destined, now: int) -> int:
-    """Queue a run for every message that is due; returns how many. Raises an error of one message after the others."""
+    """Queue a run for every message that is due; returns how many. An error of one is raised after the others."""
     failed: RetryError | None = None
     queued = 0
     for message in messages.due(now, MAX_MESSAGES):

@@ -1,8 +1,8 @@
-"""What makes a message look like spam, and what then becomes of it: docs/spam.md.
+"""Score messages as spam: docs/spam.md.
 
-Signs are collected in two places. The API function sees what only the request tells (:func:`request_signals`,
-:func:`sender`); ``destined`` counts and compares (:func:`screen`), so that the API function needs no database. Each
-sign has points; from a site's threshold on a message is quarantined: stored, and nobody is rung. None refuses one.
+The API function collects the signals that only the request shows (:func:`request_signals`, :func:`sender`).
+``destined`` adds those that need the database (:func:`screen`) and sums up each signal's points. From a site's
+threshold on, a message is quarantined: stored, but not delivered. No message is refused.
 """
 
 from __future__ import annotations
@@ -19,17 +19,16 @@ from chalicelib.logic.submission import Message, Submission
 from chalicelib.settings import Site, Spam
 
 PROOF_LIFE = 24 * 3600
-"""Seconds in which a challenge must be solved and sent, a day for who writes slowly; for as long its solution is
-remembered."""
+"""Seconds within which a challenge must be solved and sent. Its solution is remembered for as long."""
 
 _SECONDS = re.compile(r"\d{1,9}(\.\d{1,30})?")
 _LINK = re.compile(r"(\[url\b[^\]\s]{0,3}\]?\s{0,3}[\"']?)?(https?://|\bwww\.)[^\s,;<>\"'\]]*|\[url\b", re.IGNORECASE)
-_WHERE_FROM = "source"
-"""A field that may well hold the address of the form's own page."""
+_SOURCE = "source"
+"""The field that may hold the URL of the form's page; a link in it is no signal."""
 
 
 class Signal(StrEnum):
-    """A sign of spam, as it stands in the message's record."""
+    """A signal of spam, as it is stored."""
 
     HONEYPOT = "honeypot"
     FILL_TIME = "fill_time"
@@ -39,15 +38,15 @@ class Signal(StrEnum):
     WRONG_PROOF = "proof_wrong"
     REPLAYED_PROOF = "proof_replayed"
     UNCHECKED = "unchecked"
-    """The stage's key could not be read, so that neither address nor proof could be looked at. Counts nothing."""
+    """Neither address nor proof could be checked, as the stage's key could not be read. It has no points."""
 
 
 COUNTS_AS: dict[str, str] = dict.fromkeys((Signal.NO_PROOF, Signal.WRONG_PROOF, Signal.REPLAYED_PROOF), "proof_of_work")
-"""The setting with a signal's points, where it is named otherwise."""
+"""The setting that holds a signal's points, where it has another name."""
 
 
 class HoldReason(StrEnum):
-    """Why a stored message is held: no channel is tried."""
+    """Why a stored message is held, that is, not delivered."""
 
     QUARANTINED = "quarantined"
     DUPLICATE = "duplicate"
@@ -55,37 +54,37 @@ class HoldReason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What :func:`screen` found; it is stored in the message's record."""
+    """The result of :func:`screen`, as it is stored."""
 
     signals: tuple[str, ...] = ()
     score: int = 0
     held: HoldReason | None = None
     duplicate_of: str = ""
-    """The id of the message that had the same content before."""
+    """The id of the earlier message with the same content; empty for none."""
 
 
 NOTHING_FOUND = Verdict()
 
 
 class RecentActivity(Protocol):
-    """Remembers recent messages for a while. Asked again about the same message it gives the same answer."""
+    """Remembers recent messages. Asked again about the same message, it gives the same answer."""
 
     def count(self, sender: str, message_id: str, at: int, seconds: int, most: int) -> int:
-        """How many messages came from a sender within the ``seconds`` up to ``at``, this one included.
+        """Count a sender's messages within the ``seconds`` up to ``at``, this one included.
 
-        Those that came later don't count, so that a message that was held up gets the verdict that it would have got at
-        once. Beyond ``most`` the number need not be exact, only larger.
+        Later ones don't count, so that a delayed message gets the verdict that it would have got at once. A number
+        above ``most`` need not be exact.
         """
 
     def first(self, what: str, message_id: str, at: int, seconds: int) -> str:
-        """The id of the message that came with ``what`` first, unless ``seconds`` lie between: then it is this one."""
+        """Return the first message with ``what``: this one, unless another came within the ``seconds`` before."""
 
     def take_over(self, what: str, message_id: str, at: int, seconds: int) -> None:
-        """Make this message the one that came with ``what`` first, whichever it was before."""
+        """Make this message the first one with ``what``, whichever it was before."""
 
 
 def request_signals(submission: Submission, spam: Spam) -> list[str]:
-    """The signs that the form itself shows. A filled honeypot is kept in mind even where it counts nothing."""
+    """Return the signals of the form itself. A filled honeypot is one even where it has no points."""
     signals: list[str] = [Signal.HONEYPOT] if submission.honeypot else []
     seconds = submission.fill_seconds
     if "fill_time" in spam.points and _SECONDS.fullmatch(seconds) and float(seconds) < spam.fill_seconds:
@@ -94,9 +93,9 @@ def request_signals(submission: Submission, spam: Spam) -> list[str]:
 
 
 def sender(address: str, site: str, key: str) -> str:
-    """A hash by which messages from one address are counted, and from which nobody without the key learns it.
+    """Hash an IP address, so that its messages can be counted and nobody without the key can find it out.
 
-    Of IPv6 the first 64 bits count: that is what one subscriber has (RFC 6177), who may change the others at will.
+    Only the first 64 bits of an IPv6 address count: one subscriber has all addresses below them (RFC 6177).
     """
     try:
         ip = ipaddress.ip_address(address)
@@ -108,12 +107,12 @@ def sender(address: str, site: str, key: str) -> str:
 
 
 def subkey(key: str, purpose: str) -> bytes:
-    """A key for one purpose, made of the stage's key, so that no use of one tells anything about another."""
+    """Derive a key for one purpose from the stage's key."""
     return hmac.new(key.encode(), f"herald {purpose}".encode(), hashlib.sha256).digest()
 
 
 def screen(message: Message, site: Site | None, recent: RecentActivity) -> Verdict:
-    """Look at a message before it is stored. A site that has left ``herald.toml`` since has no rules."""
+    """Score a message before it is stored. ``site`` is None where it has been removed from ``herald.toml``."""
     if site is None:
         return Verdict(message.signals)
     spam, at = site.spam, message.received_at
@@ -135,5 +134,5 @@ def screen(message: Message, site: Site | None, recent: RecentActivity) -> Verdi
 
 
 def links(message: Message) -> int:
-    """How many links a message holds, in all of its fields but that which says where it is from."""
-    return sum(sum(1 for _ in _LINK.finditer(text)) for name, text in message.fields.items() if name != _WHERE_FROM)
+    """Count the links in a message's fields, without its ``source``."""
+    return sum(sum(1 for _ in _LINK.finditer(text)) for name, text in message.fields.items() if name != _SOURCE)

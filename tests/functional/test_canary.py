@@ -39,10 +39,10 @@ class Log:
     """Takes note of nothing."""
 
     def record_arrival(self, canary: Canary, at: int) -> None:
-        """It came."""
+        """Store nothing."""
 
     def record_checks(self, canary: Canary, channels: object, at: int) -> None:
-        """It ended."""
+        """Store nothing."""
 
 
 def composition(notifier: Any, **more: Any) -> FakeContainer:

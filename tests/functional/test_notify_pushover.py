@@ -386,7 +386,7 @@ def test_what_a_proxy_or_a_firewall_refuses_is_no_verdict_on_the_message(
 ) -> None:
     provider.status, provider.body = status, body
     error = pushover.fails(ChannelUnavailableError)
-    assert (error.message, error.retry_after) == (f"something before Pushover answered {status}", 3600)
+    assert (error.message, error.retry_after) == (f"a proxy in front of Pushover answered {status}", 3600)
 
 
 @pytest.mark.parametrize(

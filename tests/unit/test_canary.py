@@ -24,17 +24,17 @@ class RecordingLog:
     def __init__(self) -> None:
         self.told: list[object] = []
 
-    def came(self, canary: Canary, at: int) -> None:
+    def record_arrival(self, canary: Canary, at: int) -> None:
         self.told.append((canary, at))
 
-    def ended(self, canary: Canary, channels: Mapping[str, str], at: int) -> None:
+    def record_checks(self, canary: Canary, channels: Mapping[str, str], at: int) -> None:
         self.told.append((canary, dict(channels), at))
 
 
 class FullLog(RecordingLog):
     """Has no room for anything."""
 
-    def came(self, canary: Canary, at: int) -> None:
+    def record_arrival(self, canary: Canary, at: int) -> None:
         raise StoreError("ProvisionedThroughputExceededException")
 
 

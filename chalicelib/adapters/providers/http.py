@@ -1,4 +1,4 @@
-"""What providers reached by HTTP have in common: connections, time limits, and what it means that no answer came."""
+"""What providers reached over HTTP have in common: connections, time limits, and the meaning of a missing answer."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from chalicelib.errors import ChannelUnavailableError, ChannelUncertainError, Se
 CONNECT_TIMEOUT = 3.05
 READ_TIMEOUT = 10.0
 UNTIL_MENDED = 60 * 60
-"""Seconds before a provider is asked again about something that only the owner can mend."""
+"""Seconds to wait for something that only the owner can mend."""
 IDLE = 30
-"""Seconds after which an idle connection isn't used any more. Between two requests Lambda freezes a function, for
-minutes; the provider closes its end meanwhile, and a request on such a connection would have an unknown outcome."""
+"""Seconds after which an idle connection isn't used again. Lambda freezes a function between requests, and the provider
+may close the connection meanwhile: a request on it would have an unknown outcome."""
 
-# Its debug lines and warnings hold the path of a request, which may be a secret or have the token in it.
+# Its debug lines and warnings hold the path of a request, which may contain a secret.
 logging.getLogger("urllib3").setLevel(logging.ERROR)
 
 
 class Session(requests.Session):
-    """Asks neither a proxy nor a .netrc of the environment, and no connection that has been idle for long."""
+    """Ignores proxies and ``.netrc`` of the environment, and never uses a connection that was idle for long."""
 
     def __init__(self, clock: Callable[[], float] = time.time) -> None:
         super().__init__()
@@ -38,7 +38,7 @@ class Session(requests.Session):
 
     def request(self, *arguments: Any, **more: Any) -> requests.Response:
         if not 0 <= self._clock() - self._used < IDLE:
-            self.close()  # Its connections; it can be used again.
+            self.close()  # Closes its connections; the session itself can still be used.
         try:
             return super().request(*arguments, **more)
         finally:
@@ -46,9 +46,9 @@ class Session(requests.Session):
 
 
 def no_answer(error: Exception | None, provider: str) -> ChannelUnavailableError | ChannelUncertainError:
-    """What it means that a request had no answer, by the error that ended it; None where time ran out.
+    """Return the error for a request without an answer. ``error`` is what ended it, or None if time ran out.
 
-    Only what failed before the request was sent is certainly not delivered.
+    Only a failure before the request was sent means that nothing was delivered.
     """
     if error is None or isinstance(error, requests.exceptions.ReadTimeout):
         return ChannelUncertainError(f"{provider} did not answer in time")
@@ -60,13 +60,12 @@ def no_answer(error: Exception | None, provider: str) -> ChannelUnavailableError
 
 
 def has_wrong_certificate(error: Exception | None) -> bool:
-    """Whether a request ended because the server's certificate could not be verified: nothing was sent."""
+    """Whether the server's certificate could not be verified, so that nothing was sent."""
     return error is not None and _caused_by(error, SSLCertVerificationError)
 
 
 def read_secrets(secrets: Secrets) -> dict[str, str]:
-    """A channel's secrets; raises :class:`ChannelUnavailableError`: once the owner has set them, a later attempt
-    delivers."""
+    """Return a channel's secrets; raises :class:`ChannelUnavailableError`, as the owner may still set them."""
     try:
         return secrets.read()
     except SecretsError as error:
@@ -74,7 +73,7 @@ def read_secrets(secrets: Secrets) -> dict[str, str]:
 
 
 def json_object(body: bytes) -> Mapping[str, object]:
-    """The JSON object of an answer; empty where it is none."""
+    """Return a body's JSON object; empty if it is none."""
     try:
         content = json.loads(body)
     except (ValueError, RecursionError):
@@ -83,6 +82,6 @@ def json_object(body: bytes) -> Mapping[str, object]:
 
 
 def _caused_by(error: Exception, kind: type[Exception]) -> bool:
-    """Whether this is what ended all attempts to connect: requests wraps urllib3's error, and that the reason."""
+    """Whether this ended the attempts to connect. requests wraps urllib3's error, which wraps the reason."""
     reason = getattr(error.args[0] if error.args else None, "reason", None)
     return isinstance(reason, kind) or any(isinstance(cause, kind) for cause in getattr(reason, "args", ()))

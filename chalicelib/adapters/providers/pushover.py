@@ -1,9 +1,13 @@
 """Pushover's message API: https://pushover.net/api
 
-What an answer means: 200 with ``status`` 1 is delivered, unless there is no device to deliver to; 429 is over quota
-until ``X-Limit-App-Reset``; a 4xx that names the token or the user waits for the owner, who can mend it; any other 4xx
-must never be repeated; 5xx or no answer may be, not sooner than five seconds later (the channel's ``pause``). Pushover
-blocks for a while who sends "many failed requests that result in 4xx responses within a few minutes":
+The meaning of an answer:
+
+- 200 with ``status`` 1 is delivered, unless the account has no device.
+- 429 is over quota until ``X-Limit-App-Reset``.
+- A 4xx that names the token or the user waits for the owner to mend it. Any other 4xx must never be repeated.
+- 5xx or no answer may be repeated after five seconds (the channel's ``pause``).
+
+Pushover blocks who sends "many failed requests that result in 4xx responses within a few minutes":
 https://pushover.net/api#friendly
 """
 
@@ -42,15 +46,15 @@ from chalicelib.settings import Channel
 
 SECRETS = ("token", "user")
 PAUSE = 5
-"""Seconds that Pushover wants between attempts."""
+"""Seconds that Pushover requires between attempts."""
 AT_ONCE = 30
 """Seconds to wait after too many requests at once."""
 NO_DEVICES = "no active devices"
-"""``info`` of a 200 with ``status`` 1 to a message that went nowhere: the account's devices are disabled or gone. Not
-in the documentation; seen in https://github.com/influxdata/kapacitor/issues/1483 and
+"""``info`` of a 200 with ``status`` 1 where the account has no enabled device, so that nothing was delivered. It is not
+documented; seen in https://github.com/influxdata/kapacitor/issues/1483 and
 https://github.com/openhab/openhab1-addons/issues/5201."""
 CHECK_TIMEOUT = (2.0, 4.0)
-"""Seconds to connect and to answer. A check is two calls, and ends before the function's own time does."""
+"""Seconds to connect and to answer. A check makes two calls within the function's time-out."""
 
 
 def ignore_quota(quota: Quota) -> None:
@@ -78,8 +82,7 @@ class PushoverNotifier:
     def notify(self, notification: Notification) -> str:
         """Send once; raises an :class:`~chalicelib.errors.InvokeError`.
 
-        Returns the receipt of a message of priority 2, by which it can be asked after and cancelled
-        (https://pushover.net/api/receipts); Pushover's request id of any other.
+        Returns the receipt of a message of priority 2 (https://pushover.net/api/receipts), else Pushover's request id.
         """
         form = self._form(notification)
         try:
@@ -94,8 +97,9 @@ class PushoverNotifier:
         return self._reference(response)
 
     def check(self, notification: Notification) -> Quota | None:
-        """Whether options, both secrets, a device and the quota would let it be sent. Nothing is, so it can only fail
-        as what could not be sent now: https://pushover.net/api#validate
+        """Check options, secrets, devices and quota, and send nothing: https://pushover.net/api#validate
+
+        Returns the quota. Raises :class:`ChannelUnavailableError`, or :class:`InvalidRequestError` for an option.
         """
         form = self._form(notification)
         response = self._ask(self._session.post, "users/validate.json", data={name: form[name] for name in SECRETS})
@@ -121,11 +125,11 @@ class PushoverNotifier:
         try:
             return method(f"{self._api}/{path}", timeout=CHECK_TIMEOUT, allow_redirects=False, **more)
         except requests.exceptions.RequestException:
-            # From nothing, as such an error names the address, and with it the token.
+            # Without a cause, as it names the address and with it the token.
             raise ChannelUnavailableError("Pushover could not be asked") from None
 
     def _form(self, notification: Notification) -> dict[str, str | int]:
-        """Everything that is sent, secrets included; raises what makes that impossible."""
+        """Return the form to post, secrets included; raises :class:`InvalidRequestError` for an option."""
         form = texts(notification)
         try:
             form |= parameters(self._options, notification.options)
@@ -146,7 +150,7 @@ class PushoverNotifier:
         if 400 <= response.status_code < 500:
             raise self._refusal(response, answer)
         if response.status_code in (502, 504):
-            # A proxy's words, who knows as little as we do whether Pushover accepted.
+            # From a proxy, which doesn't know whether Pushover accepted.
             raise ChannelUncertainError(f"Pushover answered {response.status_code}")
         if response.status_code >= 500:
             raise ChannelUnavailableError(f"Pushover answered {response.status_code}")
@@ -159,9 +163,8 @@ class PushoverNotifier:
         return str(answer.get("receipt") or answer["request"])
 
     def _too_many(self, response: requests.Response, answer: Mapping[str, object]) -> ChannelUnavailableError:
-        """The month's quota is over, or there were too many requests at once: then a proxy of Pushover's answers."""
+        """Tell a used-up quota from too many requests at once, which Pushover's proxy answers."""
         left = response.headers.get("X-Limit-App-Remaining")
-        # Its body names the token too, which is in order.
         if left == "0" or (left is None and _is_pushovers(answer)):
             return self._over_quota(response.headers.get("X-Limit-App-Reset"))
         return ChannelUnavailableError("too many requests at once for Pushover", retry_after=AT_ONCE)
@@ -169,7 +172,7 @@ class PushoverNotifier:
     def _refusal(
         self, response: requests.Response, answer: Mapping[str, object]
     ) -> ChannelRejectedError | ChannelUnavailableError:
-        """A parameter that is wrong stands in the answer as a key: https://pushover.net/api#response"""
+        """Return the error for a 4xx. Its body has a wrong parameter as a key: https://pushover.net/api#response"""
         self._secrets.forget()
         wrong = [name for name in SECRETS if name in answer]
         if wrong:
@@ -178,9 +181,9 @@ class PushoverNotifier:
                 retry_after=UNTIL_MENDED,
             )
         if not _is_pushovers(answer):
-            # Of a proxy or a firewall on the way, which knows nothing of the message.
+            # From a proxy or a firewall, so it says nothing about the message.
             return ChannelUnavailableError(
-                f"something before Pushover answered {response.status_code}", retry_after=UNTIL_MENDED
+                f"a proxy in front of Pushover answered {response.status_code}", retry_after=UNTIL_MENDED
             )
         return ChannelRejectedError(f"Pushover refused the message: {_errors(response, answer)}")
 
@@ -191,7 +194,7 @@ def _is_pushovers(answer: Mapping[str, object]) -> bool:
 
 
 def _errors(response: requests.Response, answer: Mapping[str, object]) -> str:
-    """Pushover's own words, which name parameters and never quote a message."""
+    """Return Pushover's error messages, which name parameters and never quote a message."""
     errors = answer.get("errors")
     if not isinstance(errors, list):
         return f"status {response.status_code}"

@@ -1,10 +1,9 @@
 """Amazon SES, API version 2: https://docs.aws.amazon.com/ses/latest/APIReference-V2/API_SendEmail.html
 
-The content is ``Simple``: SES makes the MIME message and its headers, so nothing that is sent here can become one.
+The content is ``Simple``: SES makes the MIME message, so no text can become a header.
 
-What an error means is decided by what helps, not by its status. Whatever the owner can mend (an identity, a right, the
-sandbox, a pause, a quota) leaves the message waiting; only what is wrong with this very message is refused for good.
-docs/channels/email.md has the table.
+An error that the owner can mend (an identity, a permission, the sandbox, a quota) leaves the message waiting. Only an
+error in this very message is final. docs/channels/email.md has the table.
 """
 
 from __future__ import annotations
@@ -25,37 +24,37 @@ from chalicelib.settings import Channel
 
 CONNECT_TIMEOUT = 2.0
 READ_TIMEOUT = 7.0
-"""Seconds. Two calls at most (the second without Reply-To) end before the function itself does."""
+"""Seconds. Two calls (the second without Reply-To) end within the function's time-out."""
 BUSY = 30
-"""Seconds to wait when SES takes no more just now: over the sending rate, or the day's quota.
+"""Seconds to wait when the sending rate or the day's quota is exceeded.
 
-AWS says "an interval of up to 10 minutes"; this one lets Lambda's own retries, after one and two minutes, try:
+AWS advises "an interval of up to 10 minutes"; this is short enough for Lambda's retries after one and two minutes:
 https://docs.aws.amazon.com/ses/latest/dg/manage-sending-quotas-errors.html
 """
 UNTIL_MENDED = 10 * 60
-"""Seconds to wait for what only a person can mend."""
+"""Seconds to wait for something that only the owner can mend."""
 
 _BUSY = ("TooManyRequestsException", "ThrottlingException", "Throttling", "RequestLimitExceeded")
 _NOT_VERIFIED = "not verified"
-"""MessageRejected stands for two things. Of an identity that isn't verified, be it the sender's or, in the sandbox, a
-recipient's, AWS documents the words: https://docs.aws.amazon.com/ses/latest/dg/troubleshoot-error-messages.html"""
+"""In the message of a MessageRejected for an identity that isn't verified: the sender's or, in the sandbox, a
+recipient's: https://docs.aws.amazon.com/ses/latest/dg/troubleshoot-error-messages.html"""
 
 
 class Ses(Protocol):
-    """What is used of botocore's client of ``sesv2``."""
+    """The calls of botocore's client of ``sesv2`` that are used."""
 
     def send_email(self, **request: Any) -> Any:
-        """Returns ``{"MessageId": …}``."""
+        """Return ``{"MessageId": …}``."""
 
     def get_email_identity(self, *, EmailIdentity: str) -> Any:
-        """Returns ``{"VerifiedForSendingStatus": …}``, among others."""
+        """Return ``{"VerifiedForSendingStatus": …}``, among others."""
 
     def get_account(self) -> Any:
-        """Returns ``{"SendingEnabled": …, "SendQuota": {…}}``, among others."""
+        """Return ``{"SendingEnabled": …, "SendQuota": {…}}``, among others."""
 
 
 class SesNotifier:
-    """Delivers notifications as e-mails, to the recipients of the channel and nobody else."""
+    """Delivers notifications as e-mails to the channel's recipients."""
 
     def __init__(self, client: Ses, channel: Channel) -> None:
         self._client = client
@@ -71,8 +70,8 @@ class SesNotifier:
             try:
                 answer = self._client.send_email(**request)
             except ServiceError as error:
-                # Of all that SES checks, only this address is not ours. It stands in the text as well, and what was
-                # refused as a whole was sent to nobody.
+                # SES may have refused the visitor's address, which is the only part that isn't ours. The text holds it
+                # too, and a refused e-mail was sent to nobody.
                 if error.code != "BadRequestException" or "ReplyToAddresses" not in request:
                     raise
                 del request["ReplyToAddresses"]
@@ -89,8 +88,9 @@ class SesNotifier:
             raise ChannelUncertainError("SES's answer can't be understood") from None
 
     def check(self, notification: Notification) -> Quota | None:
-        """Whether SES would take it: the identity that it is sent from is verified, the account may send, and the day's
-        quota is not used up. Nothing is sent, so it can only fail as what could not be sent now.
+        """Check that the sender is verified, the account may send, and the day's quota is not used up; send nothing.
+
+        Returns the quota. Raises :class:`ChannelUnavailableError`.
 
         https://docs.aws.amazon.com/ses/latest/APIReference-V2/API_GetEmailIdentity.html
         https://docs.aws.amazon.com/ses/latest/APIReference-V2/API_GetAccount.html
@@ -111,7 +111,7 @@ class SesNotifier:
         return quota
 
     def _request(self, notification: Notification) -> dict[str, Any]:
-        """What is sent; raises what makes that impossible."""
+        """Return the request; raises :class:`InvalidRequestError` for options, as this kind of channel has none."""
         if notification.options:
             raise InvalidRequestError("options: a channel of kind email has none", key="options")
         subject = mail.subject(notification)
@@ -136,7 +136,7 @@ class SesNotifier:
 
 
 def _identity(address: str, identities: tuple[str, ...]) -> str:
-    """The identity that SES sends from: the address itself, or else the nearest domain above it.
+    """Return the identity that SES sends from: the address itself, or the nearest domain above it.
 
     https://docs.aws.amazon.com/ses/latest/dg/creating-identities.html
     """
@@ -145,7 +145,7 @@ def _identity(address: str, identities: tuple[str, ...]) -> str:
 
 
 def _quota(told: Mapping[str, float]) -> Quota | None:
-    """The mails of any 24 hours; None where they are without limit, -1, or not told.
+    """Return the quota of 24 hours; None where there is no limit (-1) or SES names none.
 
     https://docs.aws.amazon.com/ses/latest/APIReference-V2/API_SendQuota.html
     """
@@ -158,7 +158,7 @@ def _content(text: str) -> dict[str, str]:
 
 
 def _meaning(error: ServiceError) -> ChannelRejectedError | ChannelUnavailableError | ChannelUncertainError:
-    """What SES's refusal means. Its own words name addresses, so only the code is passed on."""
+    """Return the error for a refusal. Only SES's code is passed on, as its message names addresses."""
     code, status, words = error.code, error.status, error.message.lower()
     if code in _BUSY or status == 429:
         return ChannelUnavailableError(f"SES takes no more just now: {code}", retry_after=BUSY)

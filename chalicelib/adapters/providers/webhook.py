@@ -1,9 +1,9 @@
-"""Webhooks: a signed request to a receiver of one's own, or what Slack, Discord, Teams and ntfy take.
+"""Webhooks: a signed request to a receiver of the owner's own, or to Slack, Discord, Teams or ntfy.
 
-What an answer means is the table in docs/channels/webhook.md. In short: 2xx is delivered; what is wrong with the very
-message is refused for good; what its owner can mend (the address, the secret, a webhook that is gone) makes it wait.
+2xx is delivered; an error in this very message is final; an error that the owner can mend (the address, the secret, a
+deleted webhook) makes it wait. docs/channels/webhook.md has the table.
 
-The address is a secret. So no error of a library, which would name it, leaves this module.
+The address is a secret: no library's error, which would name it, leaves this module.
 """
 
 from __future__ import annotations
@@ -38,13 +38,13 @@ from chalicelib.logic.notification import Notification, Quota
 from chalicelib.settings import Channel
 
 WHOLE = 14.0
-"""Seconds for everything, name look-up included. A read time-out starts anew with each byte, so it is no bound."""
+"""Seconds for the whole request, name resolution included. requests' read time-out limits only each wait for data."""
 MOST_READ = 16 * 1024
-"""Bytes of an answer that are read: enough for an error's name."""
+"""Bytes of an answer that are read; an error's name is within them."""
 WITHOUT_WAIT = 60
-"""Seconds to wait when a receiver is over its limit and doesn't say until when."""
+"""Seconds to wait after a 429 that names no wait."""
 LONGEST_WAIT = 24 * 60 * 60
-"""Seconds that a receiver may make a message wait at most: a mistake there must not bury it here."""
+"""Longest wait in seconds that a receiver may ask for, so that its mistake can't hold a message for ever."""
 SHARES = (1, 0.5, 0.1)
 """Of a format's limit, one after the other where a service refuses the body: its limit may have changed."""
 TIME_TO_SHORTEN = 3
@@ -52,11 +52,11 @@ TIME_TO_SHORTEN = 3
 
 _THIS_MESSAGE = (413, 422)
 _THIS_BODY = ("invalid_payload", "no_text", "50035", "50006")
-"""What Slack and Discord call a body that they will never take. Any other 400 may be the owner's to mend, such as a
-signature that doesn't fit, and to wait loses nothing."""
+"""Error names of Slack and Discord for a body that they never accept. After another 400, such as for a wrong
+signature, the message waits, as the owner may mend it."""
 _LATER = (408, 409, 425)
 _UNKNOWN = (502, 504, 520, 524)
-"""A proxy's words, who knows as little as we do; the last two are Cloudflare's, which is in front of Discord:
+"""From a proxy, which doesn't know whether the receiver accepted. The last two are Cloudflare's, Discord's proxy:
 https://developers.cloudflare.com/support/troubleshooting/http-status-codes/cloudflare-5xx-errors/"""
 
 _WORD = re.compile(r"[A-Za-z_]{1,64}")
@@ -71,12 +71,12 @@ class _Answer:
 
     @property
     def json(self) -> Mapping[str, object]:
-        """The body as an object; empty where it is none."""
+        """The body's JSON object; empty if it is none."""
         return json_object(self.body)
 
 
 def secrets_of(channel: Channel) -> tuple[str, ...]:
-    """The parameters that a channel needs: its address, and a secret where it signs."""
+    """Return the secrets that a channel needs: its address, and a signing secret where it signs."""
     return ("url", "secret") if channel.options["signed"] else ("url",)
 
 
@@ -113,7 +113,7 @@ class WebhookNotifier:
         self._headers = dict(each.split(": ", 1) for each in fixed) if isinstance(fixed, tuple) else {}
 
     def notify(self, notification: Notification) -> str:
-        """Send once; returns the service's id of it or else the ``webhook-id``.
+        """Send once; returns the service's own id of the message or, without one, the ``webhook-id``.
 
         Raises an :class:`~chalicelib.errors.InvokeError`.
         """
@@ -137,9 +137,7 @@ class WebhookNotifier:
         raise self._refusal(answer)
 
     def check(self, notification: Notification) -> Quota | None:
-        """Whether it could be sent, as far as that shows here: the secrets are set, the address is one that may be used
-        and the body can be made. Whether the receiver takes it, only a message can show. No receiver tells a quota.
-        """
+        """Check the secrets, the address and the body, and send nothing; returns None, as no receiver names a quota."""
         priority = webhooks.priority_of(notification, self._format, self._priority)
         _, _, topic = self._configured()
         webhooks.encoded(self._body(notification, int(self._clock()), topic, priority, 1))
@@ -150,7 +148,7 @@ class WebhookNotifier:
             "User-Agent": "Herald",
             **self._headers,
             "Content-Type": "application/json",
-            # What is compressed could be any size once it is not.
+            # A compressed answer could be of any size once it is decompressed.
             "Accept-Encoding": "identity",
             "webhook-id": identity,
         }
@@ -163,7 +161,7 @@ class WebhookNotifier:
         return headers
 
     def _configured(self) -> tuple[list[Webhook], str, str]:
-        """What signs, where it goes, and ntfy's topic."""
+        """Return the signers, the address and ntfy's topic; raises :class:`ChannelUnavailableError`."""
         values = read_secrets(self._secrets)
         name = "url"
         try:
@@ -193,7 +191,7 @@ class WebhookNotifier:
                 return webhooks.standard(notification, now)
 
     def _answer(self, address: str, body: bytes, headers: Mapping[str, str]) -> _Answer:
-        """What came back within the whole time. A status counts as soon as it is there, whatever follows."""
+        """Post and return the answer. After :data:`WHOLE` seconds a status without a body counts too."""
         answers: list[_Answer] = []
         errors: list[Exception] = []
 
@@ -212,15 +210,15 @@ class WebhookNotifier:
             except Exception as error:
                 errors.append(error)
 
-        aside = threading.Thread(target=exchange, daemon=True)
-        aside.start()
-        aside.join(self._whole)
+        thread = threading.Thread(target=exchange, daemon=True)
+        thread.start()
+        thread.join(self._whole)
         if answers:
             return answers[-1]
         raise self._failure(errors[0] if errors else None)
 
     def _failure(self, error: Exception | None) -> ChannelUnavailableError | ChannelUncertainError:
-        """What it means that no answer came. A wrong address is the owner's to mend."""
+        """Return the error for a request without an answer. A wrong address waits for the owner to mend it."""
         if has_wrong_certificate(error):
             self._secrets.forget()
             return ChannelUnavailableError(no_answer(error, self._channel).message, retry_after=UNTIL_MENDED)
@@ -251,19 +249,19 @@ class WebhookNotifier:
         if 500 <= status < 600:
             return ChannelUnavailableError(said, retry_after=self._wait(answer))
         if 400 <= status < 500:
-            # All the others too: to wait loses nothing, to refuse would.
+            # Any other may be mended too: waiting loses nothing.
             self._secrets.forget()
             return ChannelUnavailableError(said, retry_after=UNTIL_MENDED)
         return ChannelUncertainError(f"{said}, which can't be understood")
 
     def _wait(self, answer: _Answer) -> int | None:
-        """Seconds, from Discord's ``retry_after`` or ``Retry-After`` (RFC 9110, 10.2.3: seconds or a date)."""
-        told = answer.json.get("retry_after", answer.headers.get("Retry-After"))
+        """Read the wait in seconds from Discord's ``retry_after`` or from ``Retry-After`` (RFC 9110, 10.2.3)."""
+        wait = answer.json.get("retry_after", answer.headers.get("Retry-After"))
         try:
-            seconds = float(str(told))
+            seconds = float(str(wait))
         except ValueError:
             try:
-                seconds = parsedate_to_datetime(str(told)).timestamp() - self._clock()
+                seconds = parsedate_to_datetime(str(wait)).timestamp() - self._clock()
             except (ValueError, TypeError, OverflowError):
                 return None
         if not seconds > 0:
@@ -281,7 +279,7 @@ def _start_of(response: requests.Response) -> bytes:
 
 
 def _reference(kind: str, answer: _Answer) -> str:
-    """The service's own id of what it took: Discord's and ntfy's ``id``, Power Automate's run."""
+    """Return the service's own id of the message: Discord's and ntfy's ``id``, Power Automate's run id."""
     if kind == "teams":
         found: object = answer.headers.get("x-ms-workflow-run-id")
     else:
@@ -290,7 +288,7 @@ def _reference(kind: str, answer: _Answer) -> str:
 
 
 def _word(answer: _Answer) -> str:
-    """A service's own name of an error, as long as it is one word or number: a sentence may quote the message.
+    """Return a service's name of an error if it is one word or number: a sentence may quote the message.
 
     Slack answers the bare word; Discord and ntfy ``{"code": 10015}``; Power Automate ``{"error": {"code": "…"}}``.
     """
