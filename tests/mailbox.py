@@ -7,8 +7,6 @@ from contextlib import contextmanager
 from dataclasses import replace
 from threading import Thread
 
-import uvicorn
-
 from chalicelib.logic.archive import ListedMessage, MessageState, Outcome, StoredMessage
 from chalicelib.logic.delivery_types import Delivery, State
 from chalicelib.logic.spam import HoldReason, Verdict
@@ -16,11 +14,11 @@ from ops.errors import OpsError
 from ops.inbox.app import create_app
 from ops.inbox.guard import Session
 from ops.inbox.mailbox import Mailbox
-from ops.inbox.server import InboxServer
+from ops.inbox.server import inbox_server
 from ops.inbox.views import Shell
 from ops.loopback import listen
 from ops.operations import Listing, Replayed, Selection, Trace
-from ops.operations.trace import of_table
+from ops.operations.trace import trace_of_table
 from tests.fakes import NOW
 
 DAY = 24 * 3600
@@ -52,7 +50,7 @@ class InMemoryMailbox:
         return {one: self.messages[one] for one in ids if one in self.messages}
 
     def trace(self, message_id: str, *, logs: bool = True) -> Trace:
-        return of_table(message_id, self.messages.get(message_id))
+        return trace_of_table(message_id, self.messages.get(message_id))
 
     def replay(self, message_id: str) -> Replayed:
         self.changes.append(("replay", message_id))
@@ -207,7 +205,7 @@ def running(mailbox: Mailbox, shell: Shell = SHELL) -> Iterator[tuple[str, Sessi
     listener = listen(0)
     port = listener.getsockname()[1]
     session = Session(port)
-    server: uvicorn.Server = InboxServer(create_app(shell, session, lambda: mailbox, lambda: NOW))
+    server = inbox_server(create_app(shell, session, lambda: mailbox, lambda: NOW))
     thread = Thread(target=server.run, args=([listener],))
     thread.start()
     try:

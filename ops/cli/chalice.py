@@ -1,4 +1,4 @@
-"""Commands of Chalice that are run by way of ours."""
+"""Commands of Chalice that Herald runs: ``chalice local``."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ops.session import opened
 
 @click.group()
 def chalice() -> None:
-    """Run a command of Chalice as it is safe on this machine."""
+    """Run a command of Chalice safely on this machine."""
 
 
 @chalice.command()
@@ -20,10 +20,10 @@ def chalice() -> None:
 @PROJECT
 @click.option("--port", type=click.IntRange(1, 65_535), default=8000, show_default=True, help="The port on 127.0.0.1.")
 def local(stage: str, root: Path, port: int) -> None:
-    """Serve the API's routes from the checkout's code, against a stage that is deployed.
+    """Serve the API's routes from the checkout's code, against a deployed stage.
 
-    As `chalice local`, for names of this machine only. The server begins anew when the code or herald.toml changes;
-    Ctrl-C ends it.
+    Like `chalice local`, but only for requests to 127.0.0.1 and localhost. The server restarts when the code or
+    herald.toml changes; Ctrl-C ends it.
     """
     from ops.aws.account import environment
     from ops.local.chalice_local import run

@@ -1,4 +1,4 @@
-"""Commands that bring a stage into an account, start it on this machine, or take it away."""
+"""Commands that deploy, compare, roll back, test and destroy a stage, or run it on this machine."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def deploy(stage: str, root: Path) -> None:
 
     it = opened(root, stage)
     if stage == LOCAL:
-        # As `make run` does: what other ports change in a stage never gets into the checkout's own files.
+        # From a copy, as `make run` does: other ports must not change the checkout's own files.
         from ops.local.deployment import deploy as deploy_copy
 
         echo_lines(deploy_copy(root, root / ".herald" / "deploy" / stage, stage, echo))
@@ -39,7 +39,7 @@ def deploy(stage: str, root: Path) -> None:
 @click.option("--data", type=click.Choice(["keep", "delete"]), default="keep", help="What to do with the messages.")
 @YES
 def destroy(stage: str, root: Path, data: str, yes: bool) -> None:
-    """Undo what deploy made; the message table stays unless --data delete is given."""
+    """Delete what deploy made. The message table stays unless --data delete is given."""
     from ops.deploy.deployment import destroy
 
     it = opened(root, stage)
@@ -56,7 +56,7 @@ def destroy(stage: str, root: Path, data: str, yes: bool) -> None:
 @click.option("--markdown", is_flag=True, help="Markdown, for a comment on a pull request.")
 @click.option("--exit-code", is_flag=True, help=f"Exit status {DIFFERENT} where something would change.")
 def diff(stage: str, root: Path, as_json: bool, markdown: bool, exit_code: bool) -> None:
-    """Show what deploy would change: code, settings, policies, stacks, the API's limits. Changes nothing.
+    """Show what deploy would change: code, settings, policies, stacks and the API's limits. Changes nothing.
 
     JSON: [{"section", "name", "lines": [...]}], each line with + or - before it.
     """
@@ -80,11 +80,11 @@ def diff(stage: str, root: Path, as_json: bool, markdown: bool, exit_code: bool)
 @click.command()
 @STAGE
 @PROJECT
-@click.option("--to", help="A release of `releases`; else the one before what stands.")
+@click.option("--to", help="A release of `releases`; by default the one before the current.")
 def rollback(stage: str, root: Path, to: str | None) -> None:
-    """Put the code, configuration and wiring of an earlier deployment back; messages stay.
+    """Deploy the code, configuration and wiring of an earlier deployment again. Messages stay.
 
-    Where the last deployment broke off, that is what stood before it.
+    After a deployment that failed half way, this is the last one that succeeded.
     """
     from ops.deploy.deployment import rollback
 
@@ -98,7 +98,7 @@ def rollback(stage: str, root: Path, to: str | None) -> None:
 @PROJECT
 @AS_JSON
 def releases(stage: str, root: Path, as_json: bool) -> None:
-    """List what rollback can put back, newest first."""
+    """List the releases that rollback can deploy again, newest first."""
     from ops.deploy.release_history import Releases, listed
 
     it = opened(root, stage)
@@ -107,16 +107,16 @@ def releases(stage: str, root: Path, as_json: bool) -> None:
         echo_json(found)
         return
     for each in found:
-        echo(f"{each['release']}{'  stands' if each['stands'] else ''}")
+        echo(f"{each['release']}{'  current' if each['current'] else ''}")
 
 
 @click.command()
 @STAGE
 @PROJECT
 def smoke(stage: str, root: Path) -> None:
-    """Send a message and a test event of each kind, look at every step, and ask IAM about every permission.
+    """Send a message and a test event of each kind, check every step, and ask IAM about every permission.
 
-    It rings your channels once. What fails is repeated by Lambda, so it takes about four minutes on AWS.
+    Your channels get one notification. Lambda retries what fails, so this takes about four minutes on AWS.
     """
     from datetime import UTC, datetime
 
@@ -138,7 +138,7 @@ def smoke(stage: str, root: Path) -> None:
 @STAGE
 @PROJECT
 def unlock(stage: str, root: Path) -> None:
-    """Let a stage be deployed again after a run that was killed on another machine."""
+    """Remove the lock of a run that was killed on another machine, so that the stage can be deployed again."""
     from ops.deploy import lock
 
     it = opened(root, stage)
@@ -163,7 +163,7 @@ def urls(stage: str, root: Path, as_json: bool) -> None:
 @PROJECT
 @click.option("--once", is_flag=True, help="Don't redeploy when the code changes.")
 def run(root: Path, once: bool) -> None:
-    """Start the local stack, deploy to it, and show each message on its way."""
+    """Start the local stack, deploy to it, and show each message's steps."""
     from ops.local.ports import Ports
     from ops.local.run import run as run_local
 

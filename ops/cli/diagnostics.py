@@ -1,4 +1,4 @@
-"""``send``, ``doctor`` and ``logs``: does it work, what is wrong, what was written."""
+"""The commands ``send``, ``doctor`` and ``logs``: test a stage, find what is wrong with it, read its logs."""
 
 from __future__ import annotations
 
@@ -26,20 +26,20 @@ if TYPE_CHECKING:
 @click.command()
 @STAGE
 @PROJECT
-@click.option("--site", default="default", show_default=True, help="Whose form is sent.")
-@click.option("--message", "text", help="What to write; the time and a random word by default.")
-@click.option("--timeout", type=click.IntRange(1, 3600), default=60, show_default=True, help="Seconds to wait at most.")
+@click.option("--site", default="default", show_default=True, help="The site whose form is sent.")
+@click.option("--message", "text", help="The message; the time and a random word by default.")
+@click.option("--timeout", type=click.IntRange(1, 3600), default=60, show_default=True, help="Seconds to wait.")
 @AS_JSON
 def send(stage: str, root: Path, site: str, text: str | None, timeout: int, as_json: bool) -> None:
-    """Send a test message through the deployed path, and tell of each step until its outcome is known.
+    """Send a test message through the deployed path, and print each step until the outcome is known.
 
-    It is a message like any other: it rings, and stays in the table. The seconds are those after sending at which a
-    step was seen; they are no measure of it.
+    It is a message like any other: it notifies you, and stays in the table. The seconds say when this command saw a
+    step, not how long the step took.
 
     JSON: {"id", "state", "seconds", "steps"}, each step as in `trace`, with "seconds". Status 1 unless it was
     delivered, 3 when the time was over before its end was known.
     """
-    from ops.cli.messages import said
+    from ops.cli.messages import format_step
     from ops.operations import test_message
     from ops.operations.test_message import Sent
 
@@ -48,7 +48,7 @@ def send(stage: str, root: Path, site: str, text: str | None, timeout: int, as_j
         raise click.UsageError(f"{site!r} is no site of stage {stage}; it has: {', '.join(it.stage.sites)}")
     operations, api, where = it.operations, it.addresses["api"], it.stage.sites[site]
     if text is None:
-        # What was sent twice with the same content rings once, also within one second.
+        # Two messages with the same content notify once, so each test has a text of its own.
         text = f"A test by `./herald send`, {time.strftime('%Y-%m-%d %H:%M:%S')}, {secrets.token_hex(3)}"
     begin = time.monotonic()
     message_id = test_message.post(f"{api}/contact/{site}", where, test_message.form(where, text))
@@ -56,21 +56,22 @@ def send(stage: str, root: Path, site: str, text: str | None, timeout: int, as_j
         echo(f"{message_id} was accepted after {time.monotonic() - begin:.1f} s")
     seen: list[Sent] = []
 
-    def saw(one: Sent) -> None:
-        seen.append(one)
+    def on_step(sent: Sent) -> None:
+        seen.append(sent)
         if not as_json:
-            echo(f"{one.seconds:6.1f} s  {one.step.kind:<9} {one.step.source:<12} {one_line(said(one.step))}")
+            text = one_line(format_step(sent.step))
+            echo(f"{sent.seconds:6.1f} s  {sent.step.kind:<9} {sent.step.source:<12} {text}")
 
-    state = test_message.follow(operations, message_id, timeout, saw)
+    state = test_message.follow(operations, message_id, timeout, on_step)
     if as_json:
         seconds = round(time.monotonic() - begin, 3)
-        steps = [one.as_json() for one in seen]
+        steps = [sent.as_json() for sent in seen]
         echo_json({"id": message_id, "state": str(state) if state else None, "seconds": seconds, "steps": steps})
     elif state:
         echo(f"{message_id} is {state}")
     if state is None:
         later = f"./herald trace --stage {stage} {message_id}"
-        echo(f"after {timeout} s its end was not known yet; later: {later}", err=True)
+        echo(f"the outcome was not known after {timeout} s. Ask again later: {later}", err=True)
         sys.exit(TOO_LATE)
     if state != "delivered":
         sys.exit(FAILED)
@@ -81,11 +82,11 @@ def send(stage: str, root: Path, site: str, text: str | None, timeout: int, as_j
 @PROJECT
 @AS_JSON
 def doctor(stage: str, root: Path, as_json: bool) -> None:
-    """Say what is wrong with a stage, and how to mend it; changes nothing.
+    """Find out what is wrong with a stage, and how to fix it. Changes nothing.
 
-    Looks at credentials, generated files, stacks, functions, the subscription, destinations, rules, the schedule of
-    retry_due, messages that are overdue, dead letters, secrets, channels (each notifier asks its provider; nobody is
-    rung), SES's sandbox and alarms.
+    Checks credentials, generated files, stacks, functions, the subscription, destinations, rules, the schedule of
+    retry_due, overdue messages, dead letters, secrets, channels (each notifier asks its provider; no notification is
+    sent), SES's sandbox and alarms.
 
     JSON: [{"level": "well", "warning" or "wrong", "what", "mend"}]. Status 1 when anything is wrong; not for warnings.
     """
@@ -107,22 +108,22 @@ def doctor(stage: str, root: Path, as_json: bool) -> None:
 
 
 def _stale(it: Opened) -> Iterator[str]:
-    """The generated files that are not as ``./herald render`` would make them."""
+    """The generated files that ``./herald render`` would change."""
     from ops.config import loader
     from ops.generate import render
 
-    # As the file says, without what a run of the local stack changes.
+    # From the file alone, without the ports of a running local stack.
     yield from map(str, render.stale(it.root, render.generated(loader.load(it.root))))
 
 
 @click.command()
 @STAGE
 @PROJECT
-@click.option("--message", "message_id", metavar="ID", help="Only lines with this message's id in them.")
-@click.option("--function", "functions", multiple=True, help="Only this function's; may be given several times.")
+@click.option("--message", "message_id", metavar="ID", help="Only lines that contain this message's id.")
+@click.option("--function", "functions", multiple=True, help="Only this function's lines; may be repeated.")
 @click.option("--since", type=When(), default="10m", show_default=True, help="A time, or an age such as 2h.")
-@click.option("--follow", is_flag=True, help="Go on with what is written from now on, until Ctrl-C.")
-@click.option("--for", "seconds", type=click.IntRange(1), help="With --follow: end after so many seconds.")
+@click.option("--follow", is_flag=True, help="Continue with new lines until Ctrl-C.")
+@click.option("--for", "seconds", type=click.IntRange(1), help="With --follow: end after this many seconds.")
 @AS_JSON
 def logs(
     stage: str,
@@ -134,10 +135,10 @@ def logs(
     seconds: int | None,
     as_json: bool,
 ) -> None:
-    """Show what the functions wrote, all of them side by side; no line holds anything that a visitor typed.
+    """Show the log lines of all functions in order of time. No line holds anything that a visitor typed.
 
-    JSON: one object a line, {"at", "function", "line"}, "line" an object where the function wrote one, otherwise text.
-    Shows 1000 lines of a function at most; with --follow as many each time that it looks.
+    JSON: one object a line, {"at", "function", "line"}; "line" is an object where the function wrote one, else text.
+    Shows at most 1000 lines of each function; with --follow at most 1000 for each request.
     """
     from chalicelib.functions import functions_of
     from ops.operations.logs import followed, merged
@@ -155,7 +156,7 @@ def logs(
     with _until_interrupted() as stopped:
         found: Iterable[Line]
         if follow:
-            found = followed(client, it.stage, wanted, since, phrase, seconds, stopped)
+            found = followed(client, it.stage, lambda: wanted, since, phrase, seconds, stopped)
         else:
             found = merged(client, it.stage, wanted, since, time.time(), phrase)
         for line in found:
@@ -166,8 +167,10 @@ def logs(
 
 @contextmanager
 def _until_interrupted() -> Iterator[Callable[[], bool]]:
-    """End at Ctrl-C; gives whether it was pressed. Its exception alone could be lost: Python ignores one that comes
-    while it clears away what is no longer used, and ``--follow`` would go on."""
+    """End at Ctrl-C; yields a function that tells whether it was pressed.
+
+    The exception alone could be lost: Python ignores one that is raised during garbage collection.
+    """
     pressed: list[int] = []
 
     def interrupt(number: int, frame: object) -> None:
@@ -185,7 +188,7 @@ def _until_interrupted() -> Iterator[Callable[[], bool]]:
 
 def _print(line: Line, as_json: bool) -> None:
     if as_json:
-        told = {"at": line.at, "function": line.function, "line": dict(line.entry) or line.text.rstrip()}
-        echo(json_text(told))
+        entry = dict(line.entry) or line.text.rstrip()
+        echo(json_text({"at": line.at, "function": line.function, "line": entry}))
     elif not line.is_metric:
-        echo(f"{shown(line.at)} {line.function:<16} {line.told}")
+        echo(f"{shown(line.at)} {line.function:<16} {line.summary}")

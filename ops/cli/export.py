@@ -1,4 +1,4 @@
-"""Messages as files: CSV for a spreadsheet, JSON Lines for a program."""
+"""Write messages to a file: as CSV for a spreadsheet, or as JSON Lines for a program."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ from ops.errors import OpsError
 from ops.terminal import json_text, printable, standard_output
 
 OWN = ("source", "name", "email", "subject", "message")
-"""Fields with a column of their own; any other stands in the column ``other``, as JSON."""
+"""Fields with a column of their own; the others are in the column ``other``, as JSON."""
 COLUMNS = ("id", "site", "received_at", "state", "channels", "signals", "duplicate_of", *OWN, "other")
 _BYTE_ORDER_MARK = "\ufeff"
-"""By which Excel knows UTF-8; without it, it takes umlauts for other letters."""
+"""Excel recognises UTF-8 by it."""
 _FORMULA = tuple("=+-@＝＋－＠")
-"""What a spreadsheet takes a formula by: https://owasp.org/www-community/attacks/CSV_Injection"""
+"""Characters that a formula begins with: https://owasp.org/www-community/attacks/CSV_Injection"""
 _BETWEEN = re.compile(r"[;\s\"']+")
-"""What may stand before a formula within a cell."""
+"""Characters after which a spreadsheet may see another cell begin."""
 
 
 def write(messages: Iterable[StoredMessage], form: str, file: IO[str]) -> int:
-    """Write each as it comes; returns how many."""
-    # Every cell in quotation marks, as OWASP's page advises too.
+    """Write each message as it is read; returns their number."""
+    # Every cell is quoted, as OWASP's page advises.
     rows = csv.writer(file, quoting=csv.QUOTE_ALL)
     if form == "csv":
         file.write(_BYTE_ORDER_MARK)
@@ -47,24 +47,23 @@ def write(messages: Iterable[StoredMessage], form: str, file: IO[str]) -> int:
 
 
 def harmless(cell: str) -> str:
-    """The cell as text that no spreadsheet calculates: an apostrophe says that text follows.
+    """The cell as text that no spreadsheet treats as a formula: an apostrophe marks text.
 
-    Also not one that separates by semicolons or tabs, as is usual in many countries: for it our quotation marks hold
-    nothing together, and a semicolon, a tab or a line break within a cell ends it. Without what is not safe to print,
-    as files are shown at terminals too.
+    Spreadsheets of many countries separate cells by semicolons or tabs and ignore quotation marks. So an apostrophe
+    also follows a semicolon, tab or line break within a cell. Characters that a terminal may obey are replaced.
     """
     cell = _BETWEEN.sub(_with_apostrophe, printable(re.sub("\r\n?", "\n", cell)))
     return f"'{cell}" if cell.lstrip(" ").startswith((*_FORMULA, "\t", "\n")) else cell
 
 
 def _with_apostrophe(between: re.Match[str]) -> str:
-    """Marks and spaces after the end of a cell don't keep what follows from being a formula: ``""=1`` is one."""
-    ends_a_cell = any(one in between[0] for one in ";\t\n")
+    """Put an apostrophe before a formula that begins after the end of a cell; ``""=1`` is one too."""
+    ends_a_cell = any(separator in between[0] for separator in ";\t\n")
     return f"{between[0]}'" if ends_a_cell and between.string.startswith(_FORMULA, between.end()) else between[0]
 
 
 def is_file(path: Path) -> bool:
-    """Whether there is a regular file, or a link to one; raises :class:`OpsError` where nobody can tell."""
+    """Whether the path is a regular file, or a link to one; raises :class:`OpsError` where that can't be found out."""
     try:
         return stat.S_ISREG(path.stat().st_mode)
     except FileNotFoundError:
@@ -75,10 +74,10 @@ def is_file(path: Path) -> bool:
 
 @contextmanager
 def opened_for_writing(path: Path | None) -> Iterator[IO[str]]:
-    """Standard output, or the file. Raises :class:`OpsError` where it can't be written.
+    """Open standard output, or the file. Raises :class:`OpsError` where it can't be written.
 
-    A regular file is readable by nobody else from its beginning, and the old one is there until the new one is whole.
-    A link stays and the file that it leads to is replaced. Into anything else, a pipe or a device, is written.
+    Nobody else can read a new file, and an existing file is replaced only once the new one is complete. A link stays,
+    and its target is replaced. A pipe or a device is written into.
     """
     if path is None:
         with standard_output() as file:
@@ -101,7 +100,7 @@ def _regular_file(path: Path) -> Iterator[IO[str]]:
             yield file
         os.replace(part, target)
     except BaseException as error:
-        Path(part).unlink(missing_ok=True)  # It holds what visitors typed.
+        Path(part).unlink(missing_ok=True)  # It holds what visitors wrote.
         if isinstance(error, OSError):
             raise _unwritable(path, error) from None
         raise

@@ -1,4 +1,4 @@
-"""The command that shows a stage's messages in a browser."""
+"""The command ``inbox``: show a stage's messages in a browser."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from ops.session import opened
 def inbox(stage: str, root: Path, port: int, browser: bool) -> None:
     """Show messages as a page on this machine, to read, trace, replay and release them.
 
-    The page is for one browser of this machine alone, and works with the credentials of this shell; docs/inbox.md
-    says what it may show and do. Ctrl-C ends it.
+    Only one browser on this machine can open the page. It works with the credentials of this shell; docs/inbox.md says
+    what it shows and does. Ctrl-C ends it.
     """
     from ops.inbox.server import run
 
     it = opened(root, stage)
-    _ = it.account  # Without one, nothing is opened.
+    _ = it.account  # Fails now, rather than on the page, where there is none.
     run(it, port, browser=browser)

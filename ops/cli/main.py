@@ -1,4 +1,4 @@
-"""Herald's commands for the person at the terminal. This file is their map; docs/commands.md is made of it."""
+"""The map of all commands, from which docs/commands.md is generated."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SECTIONS: dict[str, list[click.Command]] = {
         replay.quarantine,
         inbox.inbox,
     ],
-    "Look after a stage": [
+    "Check and maintain a stage": [
         diagnostics.send,
         diagnostics.doctor,
         diagnostics.logs,
@@ -64,4 +64,4 @@ def _print_version(context: click.Context, _: click.Parameter, wanted: bool) -> 
     help="Show the version and exit.",
 )
 def main() -> None:
-    """Build, deploy and look after Herald."""
+    """Build, deploy and maintain Herald."""

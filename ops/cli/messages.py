@@ -395,7 +395,7 @@ def trace(stage: str, root: Path, message_id: str, no_logs: bool, as_json: bool)
         echo(f"{one_line(message_id)} is {found.state or 'not in the table'}")
         table(
             ("time", "step", "from", "what"),
-            [(shown(step.at), str(step.kind), step.source, said(step)) for step in found.steps],
+            [(shown(step.at), str(step.kind), step.source, format_step(step)) for step in found.steps],
         )
         for target in found.targets:
             echo(one_line(f"rule {target.rule} tells {target.arn}"))
@@ -406,7 +406,7 @@ def trace(stage: str, root: Path, message_id: str, no_logs: bool, as_json: bool)
         sys.exit(FAILED)
 
 
-def said(step: Step) -> str:
+def format_step(step: Step) -> str:
     """A step in one line."""
     attempt = f"attempt {step.attempt}" if step.attempt and step.kind == "attempt" else ""
     state = step.state if step.kind == "attempt" else ""

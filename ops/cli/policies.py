@@ -1,4 +1,4 @@
-"""What each function may do, and who may have it run: for a person who wants to know before deploying."""
+"""The command ``policies``: show what each function may do, and who may invoke it, before deploying."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ if TYPE_CHECKING:
 @AS_JSON
 @PROJECT
 def policies(stage: str, function: str | None, as_json: bool, root: Path) -> None:
-    """Show what each function may do, by which grant and why, and who may have it run.
+    """Show what each function may do, by which grant and why, and who may invoke it.
 
-    No account is asked: ARNs have CloudFormation's own names for partition, region and account, which the table leaves
-    out. docs/policies.md says how to read it.
+    Asks no account: ARNs have CloudFormation's own names for partition, region and account. The table leaves these
+    out. docs/policies.md explains how to read it.
     """
     from chalicelib.functions import functions_of
     from ops.errors import OpsError
@@ -85,7 +85,7 @@ def _show(may: dict[str, list[Statement]], lets_in: Iterable[Permission]) -> Non
         rows = []
         for each in found:
             only = [f"only {operator} {json.dumps(keys)}" for operator, keys in each.condition.items()]
-            # The action says which service it is.
+            # The action names the service already.
             resources = [_short(arn).partition(":")[2] or arn for arn in each.resources]
             rows.append(
                 ["\n".join(sorted(each.actions)), "\n".join([*resources, *only]), each.used_by, each.sid, each.why]
@@ -99,7 +99,7 @@ def _show(may: dict[str, list[Statement]], lets_in: Iterable[Permission]) -> Non
 
 
 def _short(text: str) -> str:
-    """Without what every ARN of a stage begins with."""
+    """The text without the beginning that every ARN of a stage has."""
     from ops.naming import PSEUDO_PARAMETERS
 
     for common in (

@@ -1,4 +1,4 @@
-"""Commands on the checkout alone: no account is asked."""
+"""The commands ``render``, ``check`` and ``pin``, which work on the checkout alone and ask no account."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ops.terminal import echo
 @click.command()
 @PROJECT
 def render(root: Path) -> None:
-    """Make every generated file from herald.toml and the manifest, and say which were changed by that."""
+    """Write every generated file from herald.toml and the manifest, and print which of them changed."""
     from ops.config import loader
     from ops.generate import render as rendering
 
@@ -33,7 +33,7 @@ def render(root: Path) -> None:
 
 
 def _pages() -> dict[Path, str]:
-    """The page that only the command line itself can make."""
+    """The generated page that needs the command line itself."""
     from ops.cli import commands_page
 
     return {commands_page.PAGE: commands_page.document(click.get_current_context().find_root().command)}
@@ -42,7 +42,7 @@ def _pages() -> dict[Path, str]:
 @click.command()
 @PROJECT
 def check(root: Path) -> None:
-    """Fail when a generated file is stale, a function is undeclared, or a policy is at fault."""
+    """Fail when a generated file is stale, a function is undeclared, or a policy has a fault."""
     from ops.config import loader
     from ops.generate.check import mistakes
 
@@ -61,7 +61,10 @@ def check(root: Path) -> None:
     help="A folder that holds another MiniStack. The installed one unless given.",
 )
 def pin(candidate: Path | None) -> None:
-    """Say which parts of MiniStack that the local AWS extends have changed, and what to read: docs/ministack-pin.md."""
+    """Report which parts of MiniStack that the local AWS extends have changed, and what to read.
+
+    docs/ministack-pin.md explains what to do then.
+    """
     from ops.local.aws.pin_report import moved_parts
 
     moved = moved_parts(candidate)
@@ -72,6 +75,6 @@ def pin(candidate: Path | None) -> None:
         for line in each.difference:
             echo(f"  | {line}")
     if moved:
-        echo(f"{len(moved)} parts differ from the pinned ones. docs/ministack-pin.md says how to go on.", err=True)
+        echo(f"{len(moved)} parts differ from the pinned ones. What to do: docs/ministack-pin.md", err=True)
         sys.exit(FAILED)
-    echo("Every part of MiniStack that the local AWS extends is as it was pinned.")
+    echo("No part of MiniStack that the local AWS extends has changed.")

@@ -1,4 +1,4 @@
-"""``replay`` and ``quarantine``: messages that are to be delivered after all."""
+"""The commands ``replay`` and ``quarantine``: have messages delivered that were not."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ if TYPE_CHECKING:
 @STAGE
 @PROJECT
 @IDS
-@click.option("--failed", is_flag=True, help="Every message that was not delivered; --since says how far back.")
+@click.option("--failed", is_flag=True, help="Every message that was not delivered, since --since.")
 @click.option("--since", type=When(), help="With --failed: not older than this, a time or an age such as 2d.")
 @click.option("--site", help="With --failed: only this site's.")
-@click.option("--letters", is_flag=True, help="Feed back the dead letters: events that were never handled.")
+@click.option("--letters", is_flag=True, help="Redrive the dead letters: events that were never handled.")
 @AS_JSON
 def replay(
     stage: str,
@@ -39,10 +39,10 @@ def replay(
     letters: bool,
     as_json: bool,
 ) -> None:
-    """Try again what was not delivered: only channels that have not delivered, never one that did.
+    """Try again what was not delivered: only by channels that have not delivered, never by one that did.
 
-    What counts as delivered, and what a replay changes: docs/delivery.md. --failed takes what is undeliverable, what is
-    uncertain and held, and what waits after Lambda's own attempts. Whether a message arrives then, `trace` tells.
+    docs/delivery.md says what counts as delivered, and what a replay changes. --failed selects messages that are
+    undeliverable, uncertain and held, or waiting after Lambda's own attempts. `trace` shows whether one arrives then.
 
     JSON: {"replayed": [{"id", "channels", "left", "asked"}], "errors": [{"id", "error"}]}; with --letters {"messages",
     "test_events", "left", "errors"}. Status 1 when anything could not be replayed.
@@ -54,7 +54,7 @@ def replay(
         raise click.UsageError("--failed needs --since, and --since and --site are for --failed alone.")
     operations = opened(root, stage).operations
     if letters:
-        _say_fed(operations.redrive(), as_json)
+        _print_redrive(operations.redrive(), as_json)
         return
     ids = operations.whole_ids(message_ids) or [message.id for message in operations.failed(since or 0, site)]
     _each(ids, operations.replay, as_json, "Replaying")
@@ -62,7 +62,7 @@ def replay(
 
 @click.group()
 def quarantine() -> None:
-    """Messages that look like spam and rang nobody."""
+    """List or release messages that look like spam, of which nobody was notified."""
 
 
 @quarantine.command("list")
@@ -76,7 +76,7 @@ def quarantine() -> None:
 def quarantine_list(
     stage: str, root: Path, site: str | None, since: int | None, until: int | None, cursor: str | None, as_json: bool
 ) -> None:
-    """List what is in quarantine, newest first, with the signs that speak against it.
+    """List the messages in quarantine, newest first, with their signs of spam.
 
     JSON: as `messages list`.
     """
@@ -90,7 +90,7 @@ def quarantine_list(
 @click.argument("message_ids", metavar="ID...", nargs=-1, required=True)
 @AS_JSON
 def quarantine_release(stage: str, root: Path, message_ids: tuple[str, ...], as_json: bool) -> None:
-    """Let messages out and have them delivered; also such as were held because another had the same content.
+    """Release messages and have them delivered, also duplicates that were held.
 
     JSON: as `replay`.
     """
@@ -99,7 +99,7 @@ def quarantine_release(stage: str, root: Path, message_ids: tuple[str, ...], as_
 
 
 def _each(ids: Sequence[str], do: Callable[[str], Replayed], as_json: bool, what: str) -> None:
-    """Do it with each message, whatever becomes of the others."""
+    """Call ``do`` with each id, also after one fails; print the results and the errors."""
     from chalicelib.errors import HeraldError
     from ops.errors import OpsError
 
@@ -113,11 +113,11 @@ def _each(ids: Sequence[str], do: Callable[[str], Replayed], as_json: bool, what
                 errors[message_id] = str(error)
             step()
     if as_json:
-        told = [{"id": message_id, "error": text} for message_id, text in errors.items()]
-        echo_json({"replayed": [one.as_json() for one in done], "errors": told})
+        failed = [{"id": message_id, "error": text} for message_id, text in errors.items()]
+        echo_json({"replayed": [replayed.as_json() for replayed in done], "errors": failed})
     else:
-        for one in done:
-            echo(f"{one_line(one.id)} {_said(one)}")
+        for replayed in done:
+            echo(f"{one_line(replayed.id)} {_format(replayed)}")
         if not ids:
             echo("Nothing to replay.")
         for text in errors.values():
@@ -126,22 +126,23 @@ def _each(ids: Sequence[str], do: Callable[[str], Replayed], as_json: bool, what
         sys.exit(FAILED)
 
 
-def _said(one: Replayed) -> str:
-    left = ", ".join(f"{name} is {why}" for name, why in one.left.items())
-    if not one.channels:
-        return f"nothing to try{f': {left}' if left else ''}"
-    tried = f"tries {', '.join(one.channels)}" + (f" ({left})" if left else "")
-    return tried if one.asked else f"{tried} within 15 minutes, as `destined` could not be asked now"
+def _format(replayed: Replayed) -> str:
+    skipped = ", ".join(f"{name} is {reason}" for name, reason in replayed.left.items())
+    if not replayed.channels:
+        return f"nothing to try{f': {skipped}' if skipped else ''}"
+    text = f"tries {', '.join(replayed.channels)}" + (f" ({skipped})" if skipped else "")
+    return text if replayed.asked else f"{text} within 15 minutes, as `destined` could not be invoked now"
 
 
-def _say_fed(fed: RedriveResult, as_json: bool) -> None:
+def _print_redrive(result: RedriveResult, as_json: bool) -> None:
     if as_json:
-        echo_json(fed.as_json())
+        echo_json(result.as_json())
     else:
-        echo(f"{len(fed.messages)} fed back, {fed.test_events} test events and canaries thrown away, {fed.left} left")
-        for message_id in fed.messages:
+        deleted = f"{result.test_events} test events and canaries deleted"
+        echo(f"{len(result.messages)} redriven, {deleted}, {result.left} left")
+        for message_id in result.messages:
             echo(one_line(message_id))
-        for error in fed.errors:
+        for error in result.errors:
             echo(error, err=True)
-    if fed.errors or fed.left:
+    if result.errors or result.left:
         sys.exit(FAILED)

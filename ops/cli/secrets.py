@@ -1,4 +1,4 @@
-"""``secrets``: what the channels need and nobody may see."""
+"""The commands ``secrets set`` and ``secrets check``: the channels' secrets in Parameter Store."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ops.terminal import ask_hidden, echo, echo_json, one_line
 
 @click.group()
 def secrets() -> None:
-    """Set the channels' secrets in Parameter Store, and find out whether they work."""
+    """Set the channels' secrets in Parameter Store, and check whether they work."""
 
 
 @secrets.command("set")
@@ -24,31 +24,31 @@ def secrets() -> None:
 @click.argument("channel")
 @click.argument("names", metavar="[NAME]...", nargs=-1)
 def set_(stage: str, root: Path, channel: str, names: tuple[str, ...]) -> None:
-    """Set the secrets of a CHANNEL: all that it needs, or those of these NAMEs.
+    """Set the secrets of a CHANNEL: all that it needs, or only those with these NAMEs.
 
-    Asks for each and shows nothing of what is typed. Where standard input is no terminal, it is a line of it for each.
-    There is no option for a secret: a command line is seen by others and kept in your shell's history.
+    Asks for each secret and does not show what you type. Where standard input is not a terminal, reads a line for each.
+    There is no option for a secret: others can see a command line, and your shell keeps it in its history.
     """
-    from ops.operations import secrets as operations
+    from ops.operations.secrets import needed_secrets, put
 
     it = opened(root, stage)
-    needed = [secret for secret in operations.needed(it.stage) if secret.channel == channel]
+    needed = [secret for secret in needed_secrets(it.stage) if secret.channel == channel]
     if not needed:
-        there = dict.fromkeys(secret.channel for secret in operations.needed(it.stage))
-        raise click.UsageError(f"{channel!r} is no channel that needs secrets; there are: {', '.join(there) or 'none'}")
+        channels = ", ".join(dict.fromkeys(secret.channel for secret in needed_secrets(it.stage))) or "none"
+        raise click.UsageError(f"{channel!r} is not a channel that needs secrets; those that do: {channels}")
     unknown = set(names) - {secret.name for secret in needed}
     if unknown:
         raise click.UsageError(
             f"{channel} has no secret {', '.join(sorted(unknown))}; it has: "
             f"{', '.join(secret.name for secret in needed)}"
         )
-    operations_of = it.operations
+    ssm = it.operations.account.ssm
     for secret in needed:
         if names and secret.name not in names:
             continue
-        operations.put(operations_of.account.ssm, it.stage, secret, ask_hidden(secret.parameter))
+        put(ssm, it.stage, secret, ask_hidden(secret.parameter))
         echo(f"{secret.parameter} is set")
-    echo(f"Whether it works: ./herald secrets check --stage {stage}", err=True)
+    echo(f"To check it: ./herald secrets check --stage {stage}", err=True)
 
 
 @secrets.command("check")
@@ -56,27 +56,27 @@ def set_(stage: str, root: Path, channel: str, names: tuple[str, ...]) -> None:
 @PROJECT
 @AS_JSON
 def check(stage: str, root: Path, as_json: bool) -> None:
-    """Find out whether each channel could deliver, with the secrets that it has; nobody is rung.
+    """Check whether each channel could deliver with its secrets. Sends no notification.
 
     Asks the deployed notifiers, each of which asks its provider: Pushover whether token and user are valid, SES whether
-    the sender is verified; a webhook's receiver is not called. A function may have kept an old secret for 5 minutes.
+    the sender is verified. A webhook's receiver is not called. A function may use an old secret for up to 5 minutes.
 
     JSON: [{"channel", "kind", "well", "missing", "readable", "error", "quota"}]. Status 1 unless all is well.
     """
-    from ops.operations import secrets as operations
+    from ops.operations.secrets import check
 
     it = opened(root, stage)
-    found = list(operations.check(it.stage, it.operations.account))
+    results = list(check(it.stage, it.operations.account))
     if as_json:
-        echo_json([one.as_json() for one in found])
+        echo_json([result.as_json() for result in results])
     else:
-        for one in found:
-            left = f"; {one.quota.remaining} of {one.quota.limit} left" if one.quota else ""
-            said = [
-                *(f"{parameter} is not set" for parameter in one.missing),
-                *(f"{parameter} is not encrypted (SecureString)" for parameter in one.readable),
-                *([one.error] if one.error else []),
+        for result in results:
+            left = f"; {result.quota.remaining} of {result.quota.limit} left" if result.quota else ""
+            mistakes = [
+                *(f"{parameter} is not set" for parameter in result.missing),
+                *(f"{parameter} is not encrypted (SecureString)" for parameter in result.readable),
+                *([result.error] if result.error else []),
             ]
-            echo(f"{one.channel:<12} {one_line('; '.join(said)) or f'well{left}'}")
-    if not all(one.is_well for one in found):
+            echo(f"{result.channel:<12} {one_line('; '.join(mistakes)) or f'well{left}'}")
+    if not all(result.is_well for result in results):
         sys.exit(FAILED)

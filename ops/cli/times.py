@@ -1,4 +1,4 @@
-"""Times as they are typed and printed: those of this machine's clock and zone."""
+"""Read and print times in the time zone of this machine."""
 
 from __future__ import annotations
 
@@ -28,7 +28,9 @@ class When(click.ParamType[int]):
         try:
             return max(0, int(datetime.fromisoformat(value).astimezone().timestamp()))
         except (ValueError, OverflowError, OSError):
-            self.fail(f"{value!r} is no time such as 2026-01-31, 2026-01-31T18:30 or 2h (s, m, h, d, w).", param, ctx)
+            self.fail(
+                f"{value!r} is not a time such as 2026-01-31, 2026-01-31T18:30 or 2h (s, m, h, d or w).", param, ctx
+            )
 
 
 def shown(seconds: float) -> str:

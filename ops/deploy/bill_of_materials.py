@@ -1,4 +1,4 @@
-"""What is in a deployment zip, as a CycloneDX bill of materials, read from the zip itself.
+"""Make the CycloneDX bill of materials of a deployment zip, from the metadata in the zip itself.
 
 https://cyclonedx.org/docs/1.6/json/
 """
@@ -17,9 +17,9 @@ from zipfile import ZipFile
 
 
 def bill(package: Path, release: str) -> str:
-    """The bill of a zip. The same zip has the same one, so it holds no time and no number of chance.
+    """The bill of a zip. It is the same for the same zip: it holds no time and no random number.
 
-    Chalice packs two of its own modules without their metadata; they are those of the Chalice that is installed.
+    Chalice packs two of its own modules without metadata; their version is that of the installed Chalice.
     """
     sha256 = hashlib.sha256(package.read_bytes()).hexdigest()
     with ZipFile(package) as archive:

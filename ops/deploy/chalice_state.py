@@ -1,9 +1,11 @@
-"""Chalice's record of what it deployed, kept in the account itself.
+"""Keep Chalice's record of what it deployed in the account itself.
 
-Chalice writes ``.chalice/deployed/<stage>.json`` beside the code. Without it a fresh checkout would make a second REST
-API with a new address, so it is fetched from Parameter Store before each deploy and stored after it; what a deploy is
-about to make stands in it before it is made, for whoever has to mend a run that was killed. Compressed, since
-a standard parameter (which is free) holds 4 KB: https://docs.aws.amazon.com/systems-manager/latest/userguide/parameter-store-advanced-parameters.html
+Chalice writes ``.chalice/deployed/<stage>.json`` beside the code. A checkout without that file would make a second
+REST API with a new address. So the record is read from Parameter Store before each deployment and stored after it.
+Before, everything that the deployment is about to make is added, so that no run can make what no record knows.
+
+It is compressed, as a standard parameter (which is free) holds 4 KB:
+https://docs.aws.amazon.com/systems-manager/latest/userguide/parameter-store-advanced-parameters.html
 """
 
 from __future__ import annotations
@@ -28,7 +30,7 @@ def parameter(stage: Stage) -> str:
 
 
 def read(ssm: SSMClient, stage: Stage) -> dict[str, Any] | None:
-    """What is deployed according to the account, or None."""
+    """The record in the account; None where there is none."""
     with ignoring_aws_error("ParameterNotFound"):
         value = ssm.get_parameter(Name=parameter(stage))["Parameter"]["Value"]
         record: dict[str, Any] = json.loads(zlib.decompress(base64.b64decode(value)))
@@ -39,10 +41,10 @@ def read(ssm: SSMClient, stage: Stage) -> dict[str, Any] | None:
 def expecting(
     known: dict[str, Any] | None, schedules: Mapping[str, bool], stage: Stage, where: AwsLocation, api: str | None
 ) -> dict[str, Any]:
-    """The record of what stands and of what Chalice is about to make, so that nothing can be made that no record knows.
+    """The record with everything added that Chalice is about to make.
 
-    ``schedules`` has the functions by name, and whether a schedule runs each. Their names are fixed, so one that was
-    never made does no harm: Chalice asks whether it is there, and finds it deleted already.
+    ``schedules`` says whether a schedule invokes each function, by its name. An entry for a function that was never
+    made does no harm: Chalice finds that it does not exist.
     """
     resources = {each["name"]: each for each in (known or {}).get("resources", [])}
     for name, scheduled in schedules.items():
@@ -78,7 +80,7 @@ def expecting(
 
 
 def keep(ssm: SSMClient, stage: Stage, root: Path, record: dict[str, Any]) -> None:
-    """Keep a record in the account, and put it where Chalice looks for it; whatever lay there from elsewhere goes."""
+    """Store a record in the account, and in the file where Chalice reads it."""
     _put(ssm, stage, record)
     path = _path(root, stage)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -86,7 +88,7 @@ def keep(ssm: SSMClient, stage: Stage, root: Path, record: dict[str, Any]) -> No
 
 
 def store(ssm: SSMClient, stage: Stage, root: Path) -> None:
-    """Keep in the account what Chalice has written down; no record, no parameter."""
+    """Store the record that Chalice wrote in the account; delete the parameter where there is none."""
     path = _path(root, stage)
     record = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
     if not record.get("resources"):
@@ -106,7 +108,7 @@ def forget(ssm: SSMClient, stage: Stage) -> None:
 
 
 def rest_api_id(record: dict[str, Any] | None) -> str | None:
-    """The id of the REST API that Chalice made."""
+    """The id of the recorded REST API; None where there is none."""
     for resource in (record or {}).get("resources", []):
         if resource.get("resource_type") == "rest_api":
             return str(resource["rest_api_id"])

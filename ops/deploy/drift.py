@@ -1,8 +1,8 @@
-"""What the wiring stack made and is not there any more: deleted or switched off by somebody, or gone with its function.
+"""Detect drift: resources of the wiring stack that were deleted or disabled by hand, or deleted with their function.
 
-CloudFormation compares templates and not what stands, so to an unchanged template it does nothing. A function that was
-made anew has neither its destinations nor the permissions by which rules run it, and nobody would hear of that. So a
-deployment looks, and takes what is gone out of the stack before the stack makes it anew.
+CloudFormation compares templates, not resources, so it changes nothing for an unchanged template. A function that was
+created again lacks its destinations and the permissions of its rules, and nobody would notice. So a deployment detects
+what is missing, removes it from the stack, and lets the stack create it again.
 """
 
 from __future__ import annotations
@@ -25,23 +25,23 @@ from ops.templates.resource_access import Resolver
 
 @dataclass(frozen=True, slots=True)
 class Drift:
-    """What a standing wiring stack lacks."""
+    """How a wiring stack's resources differ from its template."""
 
     gone: tuple[str, ...] = ()
-    """Resources, by their names in the template."""
+    """Resources that no longer exist, by their names in the template."""
     disabled: tuple[tuple[str, str], ...] = ()
-    """Rules that stand and are switched off: bus and name."""
+    """Bus and name of each rule that is disabled."""
 
     def lines(self) -> list[str]:
-        """For a person, one for each."""
+        """A line for each difference."""
         rules = (f"the rule {name} is disabled" for _, name in self.disabled)
         return [*(f"{name} is gone" for name in self.gone), *rules]
 
 
 def detect_drift(account: Account, stage: Stage) -> Drift:
-    """What is not as the stack made it, by the template that the stack has; nothing where none has ever stood.
+    """Compare the resources with the template that the stack has; no drift where there is no stack.
 
-    A stack that is being changed has to come to its end before: what it has not made yet is not gone.
+    Wait for a stack that is being updated before: a resource that it has not made yet is not drift.
     """
     name = cloudformation.wiring(stage)
     status = cloudformation.status(account.cloudformation, name)
@@ -67,13 +67,13 @@ def detect_drift(account: Account, stage: Stage) -> Drift:
 
 
 def enable_rules(account: Account, lacking: Drift) -> None:
-    """Switch the rules on."""
+    """Enable the rules that are disabled."""
     for bus, rule in lacking.disabled:
         account.client("events").enable_rule(Name=rule, EventBusName=bus)
 
 
 def remove_resources(template: str, names: Collection[str]) -> str:
-    """The template without these resources, and without what refers to them."""
+    """The template without these resources and those that refer to them."""
     found = yaml.safe_load(template)
     left_out = set(names)
     while more := {name for name, it in found["Resources"].items() if name not in left_out and _refers(it, left_out)}:
@@ -106,7 +106,7 @@ def _state(account: Account, bus: str, rule: str) -> str | None:
 
 
 def _is_there(account: Account, kind: str, properties: Mapping[str, Any], of: Resolver) -> bool:
-    """Whether what hangs on a function is there; True for any other kind."""
+    """Whether a resource that belongs to a function exists; True for every other type of resource."""
     functions = account.functions
     with ignoring_aws_error("ResourceNotFoundException"):
         match kind:
@@ -123,7 +123,7 @@ def _is_there(account: Account, kind: str, properties: Mapping[str, Any], of: Re
 
 
 def _is_permitted(account: Account, function: str, source: str) -> bool:
-    """Whether the function's own policy lets the source run it; True of somebody's whose policy may not be read."""
+    """Whether the function's own policy lets the source invoke it; True where that policy may not be read."""
     try:
         return permits(account, function, source)
     except ClientError as error:
@@ -133,7 +133,7 @@ def _is_permitted(account: Account, function: str, source: str) -> bool:
 
 
 def permits(account: Account, function: str, source: str) -> bool:
-    """Whether the function has a policy that lets the source run it."""
+    """Whether the function has a policy that lets the source invoke it."""
     with ignoring_aws_error("ResourceNotFoundException"):
         policy = json.loads(account.functions.get_policy(FunctionName=function)["Policy"])
         return any(_lets_in(statement, source) for statement in policy["Statement"])
@@ -141,7 +141,7 @@ def permits(account: Account, function: str, source: str) -> bool:
 
 
 def _lets_in(statement: Mapping[str, Any], source: str) -> bool:
-    """Whether a statement of a resource's policy allows what this source asks for."""
+    """Whether a statement of a resource's policy allows this source."""
     values = (
         value
         for keys in statement.get("Condition", {}).values()

@@ -1,4 +1,4 @@
-"""The addresses of a deployed stage."""
+"""Find the addresses of a deployed stage, and the ARNs of its grants' policies."""
 
 from __future__ import annotations
 
@@ -14,8 +14,9 @@ _DOMAIN = {"aws-cn": "amazonaws.com.cn"}
 
 
 def addresses(config: StageConfig, account: Account, web: str) -> dict[str, str]:
-    """``api`` (below it ``/contact``), ``send_event`` and ``get_message`` where the stage has them, and the policy of
-    each grant; for stage ``local`` also ``site``, ``phone`` and ``aws``."""
+    """The addresses by name: ``api`` (the form posts to ``/contact`` below it), ``send_event`` and ``get_message``
+    where the stage has them, ``grant <name>`` with the ARN of a policy; for stage ``local`` also ``site``, ``phone``
+    and ``aws``."""
     found: dict[str, str] = {}
     api = chalice_state.rest_api_id(chalice_state.read(account.ssm, config.stage))
     if api:
@@ -38,7 +39,7 @@ def addresses(config: StageConfig, account: Account, web: str) -> dict[str, str]
 
 
 def _function_url(account: Account, url: str) -> str:
-    """The address of a function URL; the local stack has no host names and serves it by its id."""
+    """The address of a function URL. The local stack has no host names, so it serves one below its own address."""
     if not account.endpoint:
         return url
     return f"{account.endpoint}/_aws/lambda-url/{url.removeprefix('https://').partition('.')[0]}/"
@@ -51,6 +52,6 @@ def _base(account: Account, api: str) -> str:
 
 
 def rest_api(where: AwsLocation, api: str) -> str:
-    """Where a REST API of API Gateway answers: https://docs.aws.amazon.com/general/latest/gr/apigateway.html"""
+    """The address of a REST API: https://docs.aws.amazon.com/general/latest/gr/apigateway.html"""
     domain = _DOMAIN.get(where.partition, "amazonaws.com")
     return f"https://{api}.execute-api.{where.region}.{domain}/{API_STAGE}"

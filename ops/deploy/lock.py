@@ -1,8 +1,8 @@
-"""One deployment of a stage at a time: a lock in Parameter Store, which is made only where there is none.
+"""Allow one deployment of a stage at a time, by a lock in Parameter Store.
 
-The parameter says who holds the lock and since when. Whoever was killed can't let go of it: on the machine that it ran
-on, until it starts anew, the next run sees that the process is gone and takes the lock over; from elsewhere a person
-has to say so.
+The parameter says which process holds the lock, and since when. A process that was killed can't release it. The next
+run on the same machine sees that the process is gone and takes the lock over; from another machine a person must
+unlock the stage.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Holder:
-    """Who works on a stage."""
+    """The process that holds a stage's lock."""
 
     command: str
     user: str
@@ -37,7 +37,7 @@ class Holder:
     since: str
     """UTC, to the second."""
     machine: str = ""
-    """Which machine, as a host's name may be that of many; empty where that can't be told."""
+    """The id of the machine, as several may have the same host name; empty where it is unknown."""
 
     @classmethod
     def here(cls, command: str) -> Holder:
@@ -57,26 +57,26 @@ class Holder:
         return (self.host, self.machine, self.process) == (other.host, other.machine, other.process)
 
     def is_gone(self, here: Holder, lives: Callable[[int], bool]) -> bool:
-        """Whether it can be told from ``here`` that the holder has ended."""
+        """Whether the holder ran on the machine of ``here`` and has ended."""
         return bool(self.machine) and self.machine == here.machine and not lives(self.process)
 
 
 def machine() -> str:
-    """What no other machine has, and no other container on this one: process numbers mean something within it alone.
+    """An id that no other machine or container has, within which process ids are unique.
 
-    random(4) on Linux, where each start of the kernel has an id; elsewhere the number of the network's hardware.
+    On Linux the id of the kernel's start (random(4)) and of the process namespace, elsewhere the network hardware's.
     """
     try:
         boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
         return f"{boot}/{os.stat('/proc/self/ns/pid').st_ino}"
     except OSError:
         number = uuid.getnode()
-        # This bit says that it was made up, for this process.
+        # This bit marks a number that Python made up for this process.
         return "" if number >> 40 & 1 else f"{socket.gethostname()}/{number:x}"
 
 
 def lives(process: int) -> bool:
-    """Whether a process of this machine runs."""
+    """Whether a process of this machine is running."""
     try:
         os.kill(process, 0)
     except ProcessLookupError:
@@ -95,12 +95,12 @@ def held(
     ssm: SSMClient,
     stage: Stage,
     command: str,
-    say: Callable[[str], None],
+    report: Callable[[str], None],
     lives: Callable[[int], bool] = lives,
 ) -> Iterator[None]:
-    """Hold the stage's lock; an :class:`OpsError` says who has it."""
+    """Hold the stage's lock; raises :class:`OpsError` with its holder where another process has it."""
     me = Holder.here(command)
-    _take(ssm, stage, me, say, lives)
+    _take(ssm, stage, me, report, lives)
     try:
         yield
     finally:
@@ -108,7 +108,7 @@ def held(
 
 
 def release(ssm: SSMClient, stage: Stage, me: Holder | None = None) -> Holder | None:
-    """Let go of the lock, whoever has it, or only if I have; returns who had it."""
+    """Release the lock and return its holder. With ``me``, leave it where another process holds it."""
     holder = _holder(ssm, stage)
     if me and holder and not holder[0].is_process(me):
         return holder[0]
@@ -117,7 +117,9 @@ def release(ssm: SSMClient, stage: Stage, me: Holder | None = None) -> Holder | 
     return holder[0] if holder else None
 
 
-def _take(ssm: SSMClient, stage: Stage, me: Holder, say: Callable[[str], None], lives: Callable[[int], bool]) -> None:
+def _take(
+    ssm: SSMClient, stage: Stage, me: Holder, report: Callable[[str], None], lives: Callable[[int], bool]
+) -> None:
     arguments: Any = {"Name": parameter(stage), "Value": json.dumps(asdict(me)), "Type": "String"}
     # Without Overwrite, Parameter Store refuses a name that exists:
     # https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_PutParameter.html
@@ -131,13 +133,13 @@ def _take(ssm: SSMClient, stage: Stage, me: Holder, say: Callable[[str], None], 
     if not holder.is_gone(me, lives):
         raise OpsError(
             f"stage {stage.name} is being worked on: {holder}. Nothing was done.\n"
-            "Wait for it. If it was killed, or its machine is gone, say so and then run the same command again:\n"
+            "Wait for it. If it was killed, or its machine is gone, remove its lock, then run the same command again:\n"
             f"  ./herald unlock --stage {stage.name}"
         )
     taken = ssm.put_parameter(**arguments, Overwrite=True)["Version"]
     if taken != version + 1:
-        raise OpsError(f"another run has just taken stage {stage.name} over; look what it does before the next one")
-    say(f"Takes over from {holder}, which was killed")
+        raise OpsError(f"another run has just taken stage {stage.name} over; wait for it, then run this again")
+    report(f"Takes over from {holder}, which was killed")
 
 
 def _holder(ssm: SSMClient, stage: Stage) -> tuple[Holder, int] | None:

@@ -1,7 +1,7 @@
-"""What a deployment brings about, whole and as data: what is compared before, applied, kept, and put back later.
+"""Everything that a deployment deploys, as data: compared before, applied, kept, and deployed again by a rollback.
 
-A release is made of rendered files alone, so one that was kept is brought about again without rendering: not from the
-manifest and the configuration of today. The data stack is no part of it: what must outlive everything isn't put back.
+A release is made from rendered files alone, so a kept release does not depend on today's manifest and configuration.
+The data stack is not part of it, because a rollback must not change stored messages.
 """
 
 from __future__ import annotations
@@ -29,29 +29,29 @@ from ops.naming import AwsLocation
 from ops.templates import alarms, gateway_answers, wiring
 
 PYTHON = f"python{sys.version_info.major}.{sys.version_info.minor}"
-"""What Chalice deploys for: the Python that runs it."""
+"""The runtime that Chalice deploys for: the Python that runs it."""
 BOUNDARY = "RoleBoundary"
-"""The foundation's parameter for the permissions boundary of its role. What it is, the account says at each time."""
+"""The foundation's parameter for the permissions boundary of its role. Its value is read from the account each time."""
 
 
 class UnreadableRelease(OpsError):
-    """What was kept can't be read."""
+    """A kept release can't be read."""
 
 
 @dataclass(frozen=True, slots=True)
 class StackPlan:
-    """One CloudFormation stack."""
+    """One CloudFormation stack to create or update."""
 
     name: str
     template: str
     parameters: Mapping[str, str]
     of_data: tuple[str, ...] = ()
-    """Parameters that take the output of the same name of the data stack."""
+    """The parameters whose values are outputs of the data stack, by the same names."""
 
 
 @dataclass(frozen=True, slots=True)
 class FunctionPlan:
-    """One function, with its role."""
+    """One function to deploy, with its role."""
 
     name: str
     function: str
@@ -64,17 +64,17 @@ class FunctionPlan:
     policy: Mapping[str, Any]
     scheduled: bool
     subscribed: bool
-    """Whether it is subscribed to the topic."""
+    """Whether the topic invokes it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Code:
-    """A package for Lambda."""
+    """The code of a deployment zip."""
 
     sha256: str
-    """Of the zip, as Lambda's own ``CodeSha256`` says it; another zip of the same files has another."""
+    """The hash of the zip, in the form of Lambda's ``CodeSha256``."""
     files: Mapping[str, str]
-    """Hashes of the sources in it, by name: the same for the same code, wherever and whenever it was packed."""
+    """The hash of each source file in it, by name."""
 
     @classmethod
     def of(cls, package: Path) -> Code:
@@ -89,7 +89,7 @@ class Code:
 
 @dataclass(frozen=True, slots=True)
 class Release:
-    """Everything of one deployment but the data stack."""
+    """Everything that one deployment deploys, without the data stack."""
 
     stage: str
     python: str
@@ -99,29 +99,29 @@ class Release:
     rate: int
     burst: int
     answers: Mapping[str, Mapping[str, Any]]
-    """What the API gateway itself answers, by its name for the case."""
+    """The gateway's own error responses, by their type."""
     log_retention_days: int
     alarms_to: str | None
     xray: bool
     target_policies: Mapping[str, list[dict[str, Any]]]
-    """What queues and topics of the owner's have to allow, by their names in ``herald.toml``."""
+    """The statements that policies of the owner's queues and topics need, by the target's name in ``herald.toml``."""
     chalice: Mapping[str, Any]
-    """Chalice's configuration, of this stage alone."""
+    """Chalice's configuration for this stage alone."""
     code: Code = Code("", {})
-    """Nothing until it is packed."""
+    """Empty until the release is packed."""
     app: Mapping[str, Any] = field(default_factory=dict)
     """The app as app_description.py describes it; empty until the release is deployed."""
 
     @property
     def schedules(self) -> dict[str, bool]:
-        """Its functions, by name, and whether a schedule runs each."""
+        """Whether a schedule invokes each function, by the function's name."""
         return {each.name: each.scheduled for each in self.functions}
 
     def packed(self, package: Path) -> Release:
         return replace(self, code=Code.of(package))
 
     def deployed(self, root: Path) -> Release:
-        """The same with what Chalice has written down in the checkout that it deployed from."""
+        """The release with the description of the app that Chalice wrote when it deployed it."""
         return replace(self, app=json.loads((root / description_file(self.stage)).read_text(encoding="utf-8")))
 
     def to_json(self) -> str:
@@ -129,7 +129,7 @@ class Release:
 
     @classmethod
     def from_json(cls, text: str) -> Release:
-        """Raises :class:`UnreadableRelease` for one that another version of Herald kept, with other things in it."""
+        """Raises :class:`UnreadableRelease` where another version of Herald wrote other fields."""
         try:
             found = json.loads(text)
             found["foundation"], found["wiring"] = (_stack(found[name]) for name in ("foundation", "wiring"))
@@ -141,7 +141,7 @@ class Release:
 
 
 def sha256(content: bytes) -> str:
-    """As Lambda says it."""
+    """The hash in Base64, as Lambda shows it."""
     return base64.b64encode(hashlib.sha256(content).digest()).decode()
 
 
@@ -150,7 +150,7 @@ def _stack(found: dict[str, Any]) -> StackPlan:
 
 
 def data(root: Path, stage: Stage) -> StackPlan:
-    """The stack that outlives the others."""
+    """The data stack: it outlives the others."""
     return StackPlan(
         cloudformation.data(stage),
         (root / "infra/data.yaml").read_text(encoding="utf-8"),
@@ -192,7 +192,7 @@ def plan(root: Path, config: StageConfig, where: AwsLocation) -> Release:
 def foundation(root: Path, config: StageConfig) -> StackPlan:
     stage = config.stage
     template = (root / "infra/foundation.yaml").read_text(encoding="utf-8")
-    # A deployment of API Gateway is a snapshot that nothing updates: a new template needs a new one.
+    # A deployment of API Gateway is a snapshot, so a changed template needs a deployment with a new name.
     fingerprint = hashlib.sha256(template.encode()).hexdigest()[:8]
     return StackPlan(
         cloudformation.foundation(stage),
@@ -211,7 +211,7 @@ def foundation(root: Path, config: StageConfig) -> StackPlan:
 
 
 def _functions(root: Path, stage: Stage, configured: Mapping[str, Any]) -> list[FunctionPlan]:
-    """As Chalice will make them of its own configuration."""
+    """The functions as Chalice will make them from its configuration."""
     found = []
     for spec in functions_of(stage):
         own = configured["lambda_functions"][spec.name]
@@ -234,10 +234,10 @@ def _functions(root: Path, stage: Stage, configured: Mapping[str, Any]) -> list[
 
 
 def _answers(stage: Stage) -> dict[str, dict[str, Any]]:
-    """The gateway's own answers as problem documents that a page's script may read.
+    """The gateway's own error responses as problem documents that a page's script may read.
 
-    They come before any code of ours, so they can't know the site: several origins share ``*``, which gives away
-    nothing, as these answers hold nothing and no request has credentials.
+    The gateway doesn't know the site, so several origins share ``*``. That is safe: these answers hold nothing private,
+    and no request has credentials.
     https://docs.aws.amazon.com/apigateway/latest/developerguide/supported-gateway-response-types.html
     """
     origins = {origin for site in stage.sites.values() for origin in site.origins}

@@ -1,9 +1,9 @@
-"""The releases of a stage, kept in the account: what `make rollback` puts back.
+"""Keep the releases of a stage in its account, so that `make rollback` can deploy one again.
 
-Each lies in the bucket of the foundation stack, as ``releases/<id>/release.json``, with all that was deployed, and
-``package.zip``, the very package that Lambda got, with its bill of materials beside it. A parameter says which one
-stands, whether a deployment has begun since that has not come to its end, and the hash of each: who can write to the
-bucket alone changes nothing that is put back. Nothing of a release is run on the machine of whoever puts it back.
+The bucket of the foundation stack holds ``releases/<id>/``: ``release.json`` with everything that was deployed,
+``package.zip`` as Lambda got it, and its bill of materials. A parameter holds the current release, whether a later
+deployment is unfinished, and the hash of each release: write access to the bucket alone can't change what is deployed
+again. A rollback runs no code of a release on the machine of the person who starts it.
 """
 
 from __future__ import annotations
@@ -27,27 +27,27 @@ from ops.errors import OpsError, ignoring_aws_error
 from ops.generate import render
 
 KEPT = 10
-"""How many releases are kept; older ones are deleted. Each has about 3 MB."""
+"""The number of releases that are kept; older ones are deleted. Each has about 3 MB."""
 BILL = "sbom.json"
-"""What is in a release's package: a bill of materials."""
+"""The bill of materials of a release's package."""
 _PREFIX = "releases/"
 _DESCRIPTION, _PACKAGE = "release.json", "package.zip"
 
 
 @dataclass(frozen=True, slots=True)
 class CurrentRelease:
-    """What stands, as far as deployments have said it."""
+    """What deployments have recorded about the release that is deployed."""
 
     release: str | None
-    """The id of the last one that was brought about whole."""
+    """The id of the last release that was deployed completely."""
     whole: bool
-    """False from the beginning of a deployment until its end."""
+    """False while a deployment runs, and after one that failed half way."""
     hashes: Mapping[str, str] = field(default_factory=dict)
-    """SHA-256 of the ``release.json`` of each release that is kept, which has that of its package."""
+    """SHA-256 of ``release.json`` of each kept release. That file holds the hash of its package."""
 
 
 def bucket(account: Account, stage: Stage) -> str | None:
-    """The bucket of the foundation stack; None where no such stack stands."""
+    """The bucket of the foundation stack; None where there is no such stack."""
     return cloudformation.outputs(account.cloudformation, cloudformation.foundation(stage)).get("ReleasesBucket")
 
 
@@ -70,7 +70,7 @@ class Releases:
         return CurrentRelease(None, whole=False)
 
     def set_current(self, release: str | None, *, whole: bool) -> None:
-        """Write down what stands."""
+        """Record the current release, and whether it is deployed completely."""
         self._write(replace(self.current(), release=release, whole=whole))
 
     def _write(self, current: CurrentRelease) -> None:
@@ -78,20 +78,21 @@ class Releases:
         self._account.ssm.put_parameter(Name=self._parameter, Value=value, Type="String", Overwrite=True)
 
     def ids(self) -> list[str]:
-        """Newest first; none where there is no bucket."""
-        recorded, found = self.current().hashes, self._bucket
-        return sorted({name for name in self._in(found) if name in recorded} if found else (), reverse=True)
+        """The ids of the kept releases, newest first; none where there is no bucket."""
+        recorded, bucket = self.current().hashes, self._bucket
+        return sorted({name for name in self._in(bucket) if name in recorded} if bucket else (), reverse=True)
 
     @property
     def _bucket(self) -> str | None:
         return bucket(self._account, self._stage)
 
     def _in(self, bucket: str) -> set[str]:
-        """The ids of all that lies there as releases do."""
+        """The ids of the releases in the bucket, whether recorded or not."""
         return {key.split("/")[1] for key in self._keys(bucket, _PREFIX)}
 
     def get(self, release: str) -> Release:
-        """Raises :class:`OpsError` where there is none or it was changed, and :class:`UnreadableRelease`."""
+        """A kept release; raises :class:`OpsError` where there is none or it was changed, :class:`UnreadableRelease`
+        where another version of Herald kept it."""
         expected = self.current().hashes.get(release)
         if expected is None:
             raise self._no(release)
@@ -103,7 +104,7 @@ class Releases:
             raise UnreadableRelease(f"release {release} can't be read: {error}") from None
 
     def lay_out(self, name: str, release: Release, folder: Path) -> None:
-        """Lay out what Chalice deploys a release from, in place of whatever is in the folder: data, and the package."""
+        """Write the files from which Chalice deploys a release; the folder's earlier content is deleted."""
         package = self._read(name, _PACKAGE)
         self._compare(name, _PACKAGE, sha256(package), release.code.sha256, _DESCRIPTION)
         shutil.rmtree(folder, ignore_errors=True)
@@ -119,7 +120,7 @@ class Releases:
             (folder / path).write_text(json.dumps(document), encoding="utf-8")
 
     def keep(self, release: Release, package: Path) -> str:
-        """Keep a release that was brought about, as the one that stands; returns its id."""
+        """Store a release that was deployed, and record it as the current one; returns its id."""
         name = f"{datetime.now(UTC):%Y-%m-%dT%H-%M-%SZ}-{release.code.sha256[:6]}"
         name = "".join(letter if letter.isalnum() or letter == "-" else "_" for letter in name)
         into, content = self._bucket, release.to_json().encode()
@@ -136,15 +137,15 @@ class Releases:
         return name
 
     def upload_template(self, stack: str, template: str) -> str:
-        """Put a template where CloudFormation can read it, with the rights of whoever asks for the stack."""
+        """Put a template into the bucket, where CloudFormation reads it with the caller's rights; returns its URL."""
         into, key = self._bucket, f"templates/{stack}.yaml"
         if into is None:
-            raise OpsError(f"the template of {stack} goes by the bucket of the foundation stack, which doesn't stand")
+            raise OpsError(f"the template of {stack} needs the bucket of the foundation stack, which doesn't exist")
         self._s3.put_object(Bucket=into, Key=key, Body=template.encode())
         return f"{self._s3.meta.endpoint_url}/{into}/{key}"
 
     def delete_all(self) -> None:
-        """Empty the bucket, as only an empty one can be deleted; forget what stands."""
+        """Empty the bucket, as only an empty one can be deleted, and delete the record of releases."""
         self._delete(self._bucket, "")
         with ignoring_aws_error("ParameterNotFound"):
             self._account.ssm.delete_parameter(Name=self._parameter)
@@ -161,8 +162,8 @@ class Releases:
 
     def _read(self, release: str, part: str) -> bytes:
         with ignoring_aws_error("NoSuchKey"), ignoring_aws_error("NoSuchBucket"):
-            if found := self._bucket:
-                content: bytes = self._s3.get_object(Bucket=found, Key=f"{_PREFIX}{release}/{part}")["Body"].read()
+            if bucket := self._bucket:
+                content: bytes = self._s3.get_object(Bucket=bucket, Key=f"{_PREFIX}{release}/{part}")["Body"].read()
                 return content
         raise self._no(release)
 
@@ -180,7 +181,7 @@ class Releases:
 
 
 def rollback_target(current: CurrentRelease, ids: list[str], stage: Stage) -> str:
-    """The release to go back to: the one before what stands, or the last whole one where a deployment broke off."""
+    """The release to go back to: the one before the current one, or the current one after a deployment that failed."""
     if not current.whole and current.release in ids:
         return str(current.release)
     older = [each for each in ids if current.release and each < current.release]
@@ -193,7 +194,7 @@ def _list(stage: Stage) -> str:
     return f"./herald releases --stage {stage.name}"
 
 
-def listed(found: Releases) -> list[dict[str, Any]]:
-    """Every release, newest first, for a person or a script."""
-    current = found.current()
-    return [{"release": each, "stands": each == current.release and current.whole} for each in found.ids()]
+def listed(releases: Releases) -> list[dict[str, Any]]:
+    """``[{"release", "current"}]`` for every kept release, newest first."""
+    current = releases.current()
+    return [{"release": release, "current": release == current.release and current.whole} for release in releases.ids()]

@@ -1,4 +1,4 @@
-"""Steps of a command, one after the other: each says what it does, and a run that ends early says where it stands."""
+"""Run the steps of a command in order, and report how far a run came that ended early."""
 
 from __future__ import annotations
 
@@ -8,32 +8,32 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One step, which may be repeated at any time."""
+    """One step. Running it again does no harm."""
 
     name: str
     does: str
-    """What it works on, for the line that is printed before."""
+    """What it works on, for the line that is printed before it."""
     run: Callable[[], str | None]
-    """Does it, and says what was done; None where there was nothing to do."""
+    """Does it and returns what was done; None for nothing to report."""
 
 
-def take(steps: Sequence[Step], say: Callable[[str], None], advice: str) -> None:
-    """Take every step; whatever ends one, Ctrl-C too, is said with what stands and the ``advice`` before it escapes."""
+def take(steps: Sequence[Step], report: Callable[[str], None], advice: str) -> None:
+    """Run every step. When one fails, or at Ctrl-C, report what was done and the ``advice``, then raise the error."""
     for position, step in enumerate(steps):
-        say(f"{step.name:<11} {step.does} …")
+        report(f"{step.name:<11} {step.does} …")
         try:
             done = step.run()
         except BaseException:
-            for line in _standing(steps, position):
-                say(line)
+            for line in _progress(steps, position):
+                report(line)
             if advice:
-                say(advice)
+                report(advice)
             raise
         if done:
-            say(f"{'':<11} {done}")
+            report(f"{'':<11} {done}")
 
 
-def _standing(steps: Sequence[Step], position: int) -> list[str]:
+def _progress(steps: Sequence[Step], position: int) -> list[str]:
     done = [step.name for step in steps[:position]]
     rest = [step.name for step in steps[position + 1 :]]
     return [

@@ -1,9 +1,9 @@
-"""What a queue or topic of the owner's must allow, before a rule or Herald's topic can send there.
+"""Add statements to the policies of the owner's queues and topics, and remove them when they are no longer needed.
 
-CloudFormation has no way to add to a policy that is not the stack's own: ``AWS::SQS::QueuePolicy`` and
-``AWS::SNS::TopicPolicy`` set the whole of it. So a deployment lays one statement for each rule and subscriber beside
-what stands there, by a ``Sid`` of its own, before rules and subscriptions are made, and takes away those that are not
-needed any more when these are gone. Where any may lie is written down first, in Parameter Store. docs/decisions/0017.
+Without them a rule or Herald's topic can't send there. CloudFormation can't add a statement to a policy that is not the
+stack's own: ``AWS::SQS::QueuePolicy`` and ``AWS::SNS::TopicPolicy`` replace all of it. So a deployment adds a statement
+with its own ``Sid`` for each rule and subscriber before these are created, and removes it after they are deleted. The
+targets are recorded in Parameter Store before any is changed. docs/decisions/0017.
 https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-use-resource-based.html
 https://docs.aws.amazon.com/sns/latest/dg/subscribe-sqs-queue-to-sns-topic.html
 """
@@ -24,7 +24,7 @@ from ops.templates.extension_policies import Statement, merged_policy, statement
 
 
 def check(account: Account, extensions: Extensions) -> None:
-    """Raise an :class:`OpsError` that names every target which is not there, before anything is changed."""
+    """Raise :class:`OpsError` that names every target which does not exist, before anything is changed."""
     where = account.where
     mistakes = list(extensions.foreign(where))
     if not mistakes:
@@ -36,7 +36,7 @@ def check(account: Account, extensions: Extensions) -> None:
         ]
     if mistakes:
         lines = (f"  {'.'.join(key)}: {mistake}" for key, mistake in mistakes)
-        raise OpsError("\n".join(["herald.toml names what can't be sent to:", *lines]))
+        raise OpsError("\n".join(["herald.toml names targets that can't be sent to:", *lines]))
 
 
 def written(extensions: Extensions, stage: Stage, where: AwsLocation) -> dict[str, list[Statement]]:
@@ -45,7 +45,7 @@ def written(extensions: Extensions, stage: Stage, where: AwsLocation) -> dict[st
 
 
 def read(kept: Mapping[str, list[Statement]]) -> dict[Target, list[Statement]]:
-    """What was :func:`written`."""
+    """The reverse of :func:`written`."""
     pairs = ((name.partition(":"), found) for name, found in kept.items())
     return {Target(service, name): found for (service, _, name), found in pairs}
 
@@ -54,22 +54,24 @@ WantedStatements = Mapping[Target, list[Statement]]
 
 
 def grant(account: Account, stage: Stage, wanted: WantedStatements) -> list[str]:
-    """Lay the statements that are wanted, and leave the stage's others; the names of what was changed.
+    """Add the wanted statements and keep the stage's others; returns the targets whose policies changed.
 
-    To be called before the wiring is applied: then nothing is sent that is not let in.
+    Call it before the wiring is applied, so that nothing is sent to a target that refuses it.
     """
-    _write_down(account, stage, {**_lying(account, stage), **wanted})
-    return [str(target) for target in wanted if _lay(account, stage, target, wanted[target], others=True)]
+    _record(account, stage, {**_recorded_targets(account, stage), **wanted})
+    return [str(target) for target in wanted if _merge(account, stage, target, wanted[target], others=True)]
 
 
 def revoke(account: Account, stage: Stage, wanted: WantedStatements) -> list[str]:
-    """Take the stage's statements away that are not wanted; the names of what was changed.
+    """Remove the stage's statements that are not wanted; returns the targets whose policies changed.
 
-    To be called after the wiring was applied: then nothing is taken from what still sends.
+    Call it after the wiring was applied, so that no rule still sends to a target that now refuses it.
     """
-    lying = {**_lying(account, stage), **wanted}
-    changed = [str(target) for target in lying if _lay(account, stage, target, wanted.get(target, []), others=False)]
-    _write_down(account, stage, wanted)
+    targets = {**_recorded_targets(account, stage), **wanted}
+    changed = [
+        str(target) for target in targets if _merge(account, stage, target, wanted.get(target, []), others=False)
+    ]
+    _record(account, stage, wanted)
     return changed
 
 
@@ -77,15 +79,15 @@ def _parameter(stage: Stage) -> str:
     return f"{stage.parameters}/deployed/let-in"
 
 
-def _lying(account: Account, stage: Stage) -> dict[Target, None]:
-    """Where statements of the stage may lie."""
+def _recorded_targets(account: Account, stage: Stage) -> dict[Target, None]:
+    """The targets that may have statements of the stage."""
     with ignoring_aws_error("ParameterNotFound"):
         found = account.ssm.get_parameter(Name=_parameter(stage))["Parameter"]["Value"]
         return {Target(service, name): None for service, _, name in (each.partition(":") for each in found.split())}
     return {}
 
 
-def _write_down(account: Account, stage: Stage, targets: Iterable[Target]) -> None:
+def _record(account: Account, stage: Stage, targets: Iterable[Target]) -> None:
     names = " ".join(sorted(map(str, targets)))
     if names:
         account.ssm.put_parameter(Name=_parameter(stage), Value=names, Type="String", Overwrite=True)
@@ -94,8 +96,8 @@ def _write_down(account: Account, stage: Stage, targets: Iterable[Target]) -> No
         account.ssm.delete_parameter(Name=_parameter(stage))
 
 
-def _lay(account: Account, stage: Stage, target: Target, wanted: Sequence[Statement], *, others: bool) -> bool:
-    """Whether the policy had to be changed."""
+def _merge(account: Account, stage: Stage, target: Target, wanted: Sequence[Statement], *, others: bool) -> bool:
+    """Merge the wanted statements into the target's policy; returns whether it changed."""
     if not _is_there(account, target):
         return False
     before = _read(account, target)
@@ -116,7 +118,7 @@ def _is_there(account: Account, target: Target) -> bool:
             with ignoring_aws_error("NotFound"):
                 return bool(account.sns.get_topic_attributes(TopicArn=arn))
         case "sqs":
-            # Its older protocol had another name for it, which SQS still gives.
+            # SQS still uses the error code of its older protocol.
             with ignoring_aws_error("AWS.SimpleQueueService.NonExistentQueue"), ignoring_aws_error("QueueDoesNotExist"):
                 return bool(_queue_url(account, target))
     return False
@@ -143,7 +145,7 @@ def _read(account: Account, target: Target) -> dict[str, Any]:
 
 
 def _write(account: Account, target: Target, policy: dict[str, Any]) -> None:
-    # Without any statement it is none; the topics of SNS always have one that came before ours.
+    # An empty text removes a queue's policy. A topic always has a statement of its own.
     text = json.dumps(policy) if policy["Statement"] else ""
     if target.service == "sns":
         account.sns.set_topic_attributes(

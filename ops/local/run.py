@@ -6,11 +6,12 @@ import os
 import shlex
 import signal
 import threading
+import time
 from pathlib import Path
 from types import FrameType
 
 from ops.errors import OpsError
-from ops.local.log_follower import Steps
+from ops.local import message_steps
 from ops.local.ports import AWS_PORT, WEB_PORT, Ports
 from ops.local.source_changes import Changes
 from ops.local.stack import LocalStack, Pushover
@@ -37,7 +38,7 @@ def run(root: Path, ports: Ports, *, watch: bool) -> int:
     echo("Starting the local stack …")
     changes = Changes(root)
     with stack:
-        steps = Steps(stack.account, stack.config().stage)
+        steps = (stack.account, stack.config().stage, time.time(), echo, stop.is_set)
         try:
             found = stack.deploy(_indented)
         except OpsError:
@@ -54,7 +55,7 @@ def run(root: Path, ports: Ports, *, watch: bool) -> int:
             echo(f"  In another shell: export {AWS_PORT}={ports.aws} {WEB_PORT}={ports.web}")
         echo(f"  HTTP loop   {_http_loop(root, ports)}")
         echo(f"\n{READY}. Open the site, send the form, and watch the phone. Ctrl-C ends everything.\n")
-        follower = threading.Thread(target=steps.follow, args=(echo, stop.is_set), daemon=True)
+        follower = threading.Thread(target=message_steps.follow, args=steps, daemon=True)
         follower.start()
         if watch:
             watcher = threading.Thread(target=_redeploy_on_change, args=(stack, changes, stop), daemon=True)

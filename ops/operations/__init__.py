@@ -1,4 +1,4 @@
-"""What an operator does with a stage's messages, apart from any terminal or page: the commands and the inbox call it.
+"""What an operator does with a stage's messages. Commands and the inbox call it; it knows no terminal and no page.
 
 ::
 
@@ -7,9 +7,9 @@
     trace = operations.trace(page.messages[0].id)
     operations.replay(page.messages[0].id)
 
-Nothing here prints, asks or reads the command line. Every failure that a person can mend is a
-:class:`~chalicelib.errors.HeraldError` or an :class:`~ops.errors.OpsError`, whose words are for that person. An object
-here holds no state beside its clients and may be shared by threads.
+Nothing here prints, asks or reads the command line. A failure that a person can correct is a
+:class:`~chalicelib.errors.HeraldError` or an :class:`~ops.errors.OpsError`, with a message for that person. Objects
+hold no state but their clients, and threads may share them.
 """
 
 from ops.operations.dead_letters import RedriveResult as RedriveResult

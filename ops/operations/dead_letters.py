@@ -1,13 +1,13 @@
-"""Dead letters: the events that are kept in a stage's queues because nobody could handle them.
+"""Read, redrive and erase dead letters: the events in a stage's queues that could not be handled.
 
 - ``topic-dead-letters``: SNS's notification, which it could not hand to ``destined``
   (https://docs.aws.amazon.com/sns/latest/dg/sns-dead-letter-queues.html)
-- ``failed-events``: the event of the bus that tells of an invocation whose retries are over, with the request in it
+- ``failed-events``: the event of the bus about an invocation whose retries are over, with the request in it
   (https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html)
-- ``rule-dead-letters``: an event of the bus that a rule could not hand to its target, or that its function failed at
+- ``rule-dead-letters``: an event of the bus that a rule could not hand to its target, or whose function failed
 - ``subscriber-dead-letters``: SNS's notification, which it could not hand to a subscriber of the owner's
 
-Whoever looks at a letter hides it from everybody else for a while, and puts it back afterwards.
+Reading a letter hides it from other readers for a while; it is made visible again afterwards.
 """
 
 from __future__ import annotations
@@ -36,14 +36,14 @@ if TYPE_CHECKING:
     from types_boto3_lambda import LambdaClient
     from types_boto3_sqs import SQSClient
 
-FED_BACK = ("topic-dead-letters", "failed-events")
+REDRIVEN = ("topic-dead-letters", "failed-events")
 """The queues whose letters are events of ``destined``."""
 QUEUES = tuple(naming.QUEUES)
-"""All of them. An erased message must be in none."""
+"""All queues. An erased message must be in none."""
 MAX_LETTERS = 5000
-"""Letters of a queue that are looked at."""
+"""The number of letters of a queue that are read."""
 _HIDDEN = 600
-"""Seconds that a letter is hidden from others while it is looked at: more than it takes to look at as many."""
+"""Seconds that a letter is hidden from others while it is read: more than it takes to read :data:`MAX_LETTERS`."""
 _NO_MESSAGE = (event_kinds.KIND_EVENT, event_kinds.KIND_CANARY)
 """Kinds of events that hold no message."""
 _AT_ONCE = 10
@@ -55,24 +55,24 @@ class DeadLetter:
     """One dead letter."""
 
     event: Mapping[str, Any] | None = field(repr=False)
-    """What ``destined`` was to be run with; None for a letter that can't be read."""
+    """The event for ``destined``; None for a letter that can't be read."""
     kind: str = ""
     """``contact``, ``retry``, ``event`` or ``canary``, from the attributes of the message."""
     id: str = ""
     """The message's id; empty for a test event and a canary."""
     handle: str = ""
-    """By which it is deleted or put back."""
+    """The receipt handle, by which it is deleted or made visible again."""
     sent_at: int = 0
     """Seconds since the epoch."""
     body: str = field(default="", repr=False)
 
     def holds(self, ids: Collection[str]) -> Iterator[str]:
-        """Which of these messages it holds; one that can't be read, where their ids stand in it as texts of their own,
-        within other JSON or not."""
+        """The ids of these messages that the letter holds. In a letter that can't be read, an id counts where it is a
+        quoted text of its own."""
         if self.id in ids:
             yield self.id
         elif self.event is None:
-            yield from (one for one in ids if re.search(rf'"{re.escape(one)}\\*"', self.body))
+            yield from (found for found in ids if re.search(rf'"{re.escape(found)}\\*"', self.body))
 
     @property
     def message(self) -> Message | None:
@@ -84,14 +84,14 @@ class DeadLetter:
 
 @dataclass(frozen=True, slots=True)
 class RedriveResult:
-    """What feeding back did."""
+    """What a redrive did."""
 
     messages: tuple[str, ...]
-    """The ids of the messages whose events ``destined`` took; their letters are gone."""
+    """The ids of the messages whose events Lambda accepted for ``destined``; their letters are deleted."""
     test_events: int
-    """Letters of test events and canaries, which hold no message and were thrown away."""
+    """The number of deleted letters of test events and canaries, which hold no message."""
     left: int
-    """Letters that nobody can read, that Lambda didn't take, or that came meanwhile; they stay."""
+    """The number of letters that stay: unreadable, not accepted by Lambda, or newer than the redrive."""
     errors: tuple[str, ...] = ()
 
     def as_json(self) -> dict[str, object]:
@@ -104,7 +104,7 @@ class RedriveResult:
 
 
 def read(body: str) -> DeadLetter:
-    """Understand a letter, of whichever queue."""
+    """Read a letter of any queue."""
     try:
         event = _event(json.loads(body), body)
     except (ValueError, RecursionError):
@@ -125,8 +125,8 @@ def read(body: str) -> DeadLetter:
 
 
 def _event(found: Any, body: str) -> dict[str, Any] | None:
-    """The event of ``destined`` in a letter: of the bus, of SNS, as Lambda had it, or as the message alone; None for
-    anything else."""
+    """The event for ``destined`` in a letter: within an event of the bus, a notification of SNS, as Lambda had it, or
+    made from the message alone; None for any other letter."""
     match found:
         case {"detail": {"requestPayload": {"Records": [{"Sns": {"Message": str()}}]} as event}}:
             return dict(event)
@@ -164,28 +164,28 @@ class Queue:
         self._deleted: set[str] = set()
 
     def __iter__(self) -> Iterator[DeadLetter]:
-        """The letters, as many as can be found, and :data:`MOST` at most.
+        """The letters of the queue, at most :data:`MAX_LETTERS`.
 
-        Each stays hidden from others for ten minutes: :meth:`looked_through` puts them back.
+        Each stays hidden from others for ten minutes, unless :meth:`letters` makes it visible again.
         """
         seen = 0
         while seen < MAX_LETTERS:
-            # To wait a second is to ask all of SQS's servers, not some:
+            # Waiting a second asks all of SQS's servers, not only some:
             # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-short-and-long-polling.html
-            found = self._sqs.receive_message(
+            messages = self._sqs.receive_message(
                 QueueUrl=self._url,
                 MaxNumberOfMessages=_AT_ONCE,
                 WaitTimeSeconds=1,
                 VisibilityTimeout=_HIDDEN,
                 AttributeNames=["SentTimestamp"],
             ).get("Messages", [])
-            if not found:
+            if not messages:
                 return
-            for one in found:
-                sent_at = int(one.get("Attributes", {}).get("SentTimestamp", 0)) // 1000
-                letter = read(one["Body"])
-                yield replace(letter, handle=one["ReceiptHandle"], sent_at=sent_at, body=one["Body"])
-            seen += len(found)
+            for message in messages:
+                sent_at = int(message.get("Attributes", {}).get("SentTimestamp", 0)) // 1000
+                letter = read(message["Body"])
+                yield replace(letter, handle=message["ReceiptHandle"], sent_at=sent_at, body=message["Body"])
+            seen += len(messages)
 
     def delete(self, letter: DeadLetter) -> None:
         self._sqs.delete_message(QueueUrl=self._url, ReceiptHandle=letter.handle)
@@ -193,15 +193,15 @@ class Queue:
 
     @property
     def hidden(self) -> int:
-        """About how many letters somebody looks at, or has looked at and not put back."""
+        """About how many letters are hidden because somebody reads them."""
         answer = self._sqs.get_queue_attributes(
             QueueUrl=self._url, AttributeNames=["ApproximateNumberOfMessagesNotVisible"]
         )
         return int(answer["Attributes"]["ApproximateNumberOfMessagesNotVisible"])
 
     @contextmanager
-    def looked_through(self) -> Iterator[Iterator[DeadLetter]]:
-        """The letters, of which those are put back at the end, however it comes, that weren't deleted meanwhile."""
+    def letters(self) -> Iterator[Iterator[DeadLetter]]:
+        """The letters; at the end, those that were not deleted are made visible again."""
         taken: list[DeadLetter] = []
 
         def each() -> Iterator[DeadLetter]:
@@ -220,17 +220,17 @@ class Queue:
 
 
 def redrive(sqs: SQSClient, functions: LambdaClient, stage: Stage, now: int) -> RedriveResult:
-    """Have ``destined`` run with each event once more; a letter is deleted once Lambda has taken its event.
+    """Invoke ``destined`` with each event again, and delete a letter once Lambda has accepted its event.
 
-    What has become of the message meanwhile decides what is rung, by its id: docs/delivery.md.
+    The message's record decides which channels are notified: docs/delivery.md.
     """
     messages: list[str] = []
     errors: list[str] = []
     number_left = test_events = 0
-    for queue in (Queue(sqs, stage, name) for name in FED_BACK):
-        with queue.looked_through() as letters:
+    for queue in (Queue(sqs, stage, name) for name in REDRIVEN):
+        with queue.letters() as letters:
             for letter in letters:
-                # One that came just now may be of an event that was fed back just now.
+                # A letter that came just now may be from an event of this redrive.
                 if letter.event is None or letter.sent_at > now:
                     number_left += 1
                     continue
@@ -254,10 +254,10 @@ def redrive(sqs: SQSClient, functions: LambdaClient, stage: Stage, now: int) -> 
 
 
 def erase(sqs: SQSClient, stage: Stage, ids: Collection[str], *, seen: bool = False) -> dict[str, int]:
-    """Delete every letter that holds one of these messages; returns how many of each.
+    """Delete every letter that holds one of these messages; returns the number of deleted letters by id.
 
-    Raises :class:`OpsError` where a queue holds more letters than are looked at, or some that can't be seen now. With
-    ``seen`` all were looked at a moment ago by whoever calls, and SQS may still count these as out of sight.
+    Raises :class:`OpsError` where a queue holds more than :data:`MAX_LETTERS`, or letters that are hidden now. ``seen``
+    means that the caller has just read all letters: SQS may still count those as hidden.
     """
     wanted = frozenset(ids)
 
@@ -267,40 +267,40 @@ def erase(sqs: SQSClient, stage: Stage, ids: Collection[str], *, seen: bool = Fa
             queue.delete(letter)
         return held
 
-    numbers = Counter(one for held in _in_all(sqs, stage, erase_in, seen=seen) for one in held)
-    return {one: numbers[one] for one in ids}
+    numbers = Counter(message_id for held in _in_all(sqs, stage, erase_in, seen=seen) for message_id in held)
+    return {message_id: numbers[message_id] for message_id in ids}
 
 
 def ids_of(sqs: SQSClient, stage: Stage, wanted: Callable[[Message], bool]) -> list[str]:
-    """The ids of the messages in letters that are wanted; raises :class:`OpsError` as :func:`erase` does."""
+    """The ids of the wanted messages in letters; raises :class:`OpsError` as :func:`erase` does."""
 
     def look(queue: Queue, letter: DeadLetter) -> list[str]:
         message = letter.message
         return [message.id] if message and wanted(message) else []
 
-    return list(dict.fromkeys(one for found in _in_all(sqs, stage, look, seen=False) for one in found))
+    return list(dict.fromkeys(message_id for ids in _in_all(sqs, stage, look, seen=False) for message_id in ids))
 
 
 def _in_all(
     sqs: SQSClient, stage: Stage, each: Callable[[Queue, DeadLetter], list[str]], *, seen: bool
 ) -> list[list[str]]:
-    """What ``each`` says of every letter, of all queues; side by side, as each queue is waited for."""
+    """The results of ``each`` for every letter of all queues. Queues are read in parallel, as each takes a while."""
 
     def through(name: str) -> list[list[str]]:
         queue = Queue(sqs, stage, name)
         if not seen and queue.hidden:
             raise OpsError(
-                f"{name} holds letters that somebody looks at, or has not put back: nobody can say what is in them."
-                f" Try again within {_HIDDEN // 60} minutes"
+                f"{name} holds letters that are hidden because somebody reads them, so what is in them is unknown."
+                f" Try again in {_HIDDEN // 60} minutes"
             )
-        with queue.looked_through() as letters:
-            found = [each(queue, letter) for letter in letters]
-        if len(found) >= MAX_LETTERS:
+        with queue.letters() as letters:
+            results = [each(queue, letter) for letter in letters]
+        if len(results) >= MAX_LETTERS:
             raise OpsError(
-                f"{name} holds {MAX_LETTERS} letters or more; redrive them first (replay --letters), or nobody can"
-                " say that none is left of what is erased"
+                f"{name} holds {MAX_LETTERS} letters or more, so some were not read. Redrive them first:"
+                " replay --letters"
             )
-        return found
+        return results
 
     with ThreadPoolExecutor(len(QUEUES)) as pool:
-        return [one for found in pool.map(through, QUEUES) for one in found]
+        return [result for results in pool.map(through, QUEUES) for result in results]

@@ -1,4 +1,4 @@
-"""What is wrong with a stage, and how to mend it. Looks only; each examination stands for itself."""
+"""Find out what is wrong with a stage, and how to fix it, by independent checks that change nothing."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -15,6 +15,7 @@ from chalicelib.settings import Stage
 from ops import naming
 from ops.aws import cloudformation
 from ops.aws.account import Account
+from ops.aws.subscriptions import subscriptions
 from ops.config.loader import LOCAL, StageConfig
 from ops.deploy import chalice_state
 from ops.errors import OpsError, ignoring_aws_error
@@ -23,25 +24,22 @@ from ops.operations import secrets
 from ops.operations.dead_letters import QUEUES
 from ops.templates import alarms
 
-if TYPE_CHECKING:
-    from types_boto3_sns import SNSClient
-
 OVERDUE = 3600
-"""Seconds after which the scheduled retry should long have come."""
+"""Seconds after which the scheduled retry must have run."""
 
 
 class Level(StrEnum):
-    """How a finding is to be taken."""
+    """How serious a finding is."""
 
     WELL = "well"
     WARNING = "warning"
-    """Works; somebody should look."""
+    """It works, but somebody should look."""
     WRONG = "wrong"
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What one look found."""
+    """The result of one check."""
 
     level: Level
     what: str
@@ -53,8 +51,8 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True)
-class Patient:
-    """The stage that is examined."""
+class Examined:
+    """The stage that is checked."""
 
     config: StageConfig
     account: Account
@@ -69,42 +67,41 @@ class Patient:
 
 
 def examine(config: StageConfig, account: Callable[[], Account], stale: Iterable[str]) -> Iterator[Finding]:
-    """Everything, one by one.
+    """The results of all checks, one by one.
 
-    ``account`` gives the stage's account or raises an :class:`OpsError`; ``stale`` are the generated files that don't
-    fit ``herald.toml``.
+    ``account`` returns the stage's account or raises :class:`OpsError`. ``stale`` are the generated files that don't
+    match ``herald.toml``.
     """
     files = list(stale)
     if files:
         yield Finding(Level.WARNING, f"generated files are stale: {', '.join(files)}", "./herald render")
     else:
-        yield Finding(Level.WELL, "generated files fit herald.toml")
+        yield Finding(Level.WELL, "generated files match herald.toml")
     try:
-        it = Patient(config, account())
+        it = Examined(config, account())
         where = it.account.where
     except OpsError as error:
         yield Finding(Level.WRONG, str(error))
         return
     yield Finding(Level.WELL, f"account {where.account}, {where.region}")
-    deployed = list(_looked(_deployed, it))
+    deployed = list(_checked(_deployed, it))
     yield from deployed
     if any(finding.level is Level.WRONG for finding in deployed):
         return
-    for look in _EXAMINATIONS:
-        yield from _looked(look, it)
+    for check in _CHECKS:
+        yield from _checked(check, it)
 
 
-def _looked(look: Callable[[Patient], Iterator[Finding]], it: Patient) -> Iterator[Finding]:
-    """What a look finds; what it may not see is a finding too."""
+def _checked(check: Callable[[Examined], Iterator[Finding]], it: Examined) -> Iterator[Finding]:
+    """The findings of a check; an error of AWS is a finding too."""
     try:
-        yield from look(it)
+        yield from check(it)
     except (BotoCoreError, ClientError) as error:
-        what = str(look.__doc__).partition(".")[0].strip()
-        rights = "docs/rights.md"
-        yield Finding(Level.WARNING, f"{what}: could not be looked at ({error})", rights)
+        what = str(check.__doc__).partition(".")[0].strip()
+        yield Finding(Level.WARNING, f"{what}: could not be checked ({error})", "docs/rights.md")
 
 
-def _deployed(it: Patient) -> Iterator[Finding]:
+def _deployed(it: Examined) -> Iterator[Finding]:
     """The deployment."""
     if chalice_state.rest_api_id(chalice_state.read(it.account.ssm, it.stage)) is None:
         yield Finding(Level.WRONG, f"stage {it.stage.name} is not deployed in this account and region", it.deploy)
@@ -116,11 +113,11 @@ def _deployed(it: Patient) -> Iterator[Finding]:
             return
         if not status.endswith("_COMPLETE"):
             yield Finding(Level.WARNING, f"the stack {name} is {status}", it.deploy)
-        # A change that failed leaves what stood before it: UPDATE_ROLLBACK_COMPLETE is as good as any.
+        # After an update that failed, UPDATE_ROLLBACK_COMPLETE, the stack is as before it.
     yield Finding(Level.WELL, "deployed")
 
 
-def _functions(it: Patient) -> Iterator[Finding]:
+def _functions(it: Examined) -> Iterator[Finding]:
     """The functions."""
     well = True
     for spec in functions_of(it.stage):
@@ -130,52 +127,53 @@ def _functions(it: Patient) -> Iterator[Finding]:
             found = dict(it.account.functions.get_function_configuration(FunctionName=name))
         wrong = ""
         if not found:
-            wrong = "is not there"
+            wrong = "does not exist"
         elif found.get("State", "Active") not in ("Active", "Inactive"):
-            # Inactive is idle for long: https://docs.aws.amazon.com/lambda/latest/dg/functions-states.html
+            # Inactive means idle for long: https://docs.aws.amazon.com/lambda/latest/dg/functions-states.html
             wrong = f"is {found['State']}"
         elif found.get("LastUpdateStatus", "Successful") == "Failed":
             wrong = "could not be updated"
         elif found.get("Environment", {}).get("Variables", {}).get("HERALD_STAGE") != it.stage.name:
             wrong = f"has another HERALD_STAGE than {it.stage.name}"
         elif it.account.functions.get_function_concurrency(FunctionName=name).get("ReservedConcurrentExecutions") == 0:
-            wrong = "is throttled to nothing: its reserved concurrency is 0"
+            wrong = "can't run: its reserved concurrency is 0"
         if wrong:
             well = False
             yield Finding(Level.WRONG, f"the function {name} {wrong}", it.deploy)
     if well:
-        yield Finding(Level.WELL, "functions stand")
+        yield Finding(Level.WELL, "functions are deployed")
 
 
-def _subscription(it: Patient) -> Iterator[Finding]:
+def _subscription(it: Examined) -> Iterator[Finding]:
     """The subscription of `destined`."""
     topic = cloudformation.outputs(it.account.cloudformation, cloudformation.foundation(it.stage))["TopicArn"]
     endpoint = it.account.where.arn("lambda", f"function:{it.stage.function('destined')}")
-    arn = dict(_subscriptions(it.account.sns, topic)).get(endpoint)
+    arn = subscriptions(it.account.sns, topic).get(endpoint)
     if arn is None:
         yield Finding(Level.WRONG, "`destined` is not subscribed to the topic: messages reach nobody", it.deploy)
     elif "RedrivePolicy" not in it.account.sns.get_subscription_attributes(SubscriptionArn=arn)["Attributes"]:
-        what = "the subscription of `destined` has no dead-letter queue: what SNS can't hand over is lost"
+        what = "the subscription of `destined` has no dead-letter queue: messages that SNS can't deliver are lost"
         yield Finding(Level.WRONG, what, it.deploy)
     else:
         yield Finding(Level.WELL, "`destined` is subscribed")
 
 
-def _destinations(it: Patient) -> Iterator[Finding]:
+def _destinations(it: Examined) -> Iterator[Finding]:
     """The destinations of `destined`."""
     found: dict[str, Any] = {}
     destined = it.stage.function("destined")
     with ignoring_aws_error("ResourceNotFoundException"):
         found = dict(it.account.functions.get_function_event_invoke_config(FunctionName=destined, Qualifier="$LATEST"))
     bus = it.account.where.arn("events", f"event-bus/{it.stage.bus}")
-    set_ = {name: one.get("Destination") for name, one in found.get("DestinationConfig", {}).items()}
-    if set_.get("OnSuccess") == set_.get("OnFailure") == bus:
+    configured = found.get("DestinationConfig", {})
+    targets = {name: destination.get("Destination") for name, destination in configured.items()}
+    if targets.get("OnSuccess") == targets.get("OnFailure") == bus:
         yield Finding(Level.WELL, "outcomes go to the bus")
     else:
-        yield Finding(Level.WRONG, "outcomes of `destined` don't go to the bus: failures are not heard", it.deploy)
+        yield Finding(Level.WRONG, "outcomes of `destined` don't go to the bus: failures go unnoticed", it.deploy)
 
 
-def _rules(it: Patient) -> Iterator[Finding]:
+def _rules(it: Examined) -> Iterator[Finding]:
     """The rules."""
     events = it.account.client("events")
     wanted = {it.stage.function("on_success"), it.stage.function("on_failure"), f"{it.stage.bus}-failed-events"}
@@ -185,20 +183,20 @@ def _rules(it: Patient) -> Iterator[Finding]:
     for name in sorted(wanted | {name for name in states if name.startswith(f"{it.stage.bus}-")}):
         if states.get(name) != "ENABLED":
             well = False
-            yield Finding(Level.WRONG, f"the rule {name} is {states.get(name, 'not there').lower()}", it.deploy)
+            yield Finding(Level.WRONG, f"the rule {name} is {states.get(name, 'missing').lower()}", it.deploy)
     function = it.account.where.arn("lambda", f"function:{it.stage.function('retry_due')}")
     names = events.list_rule_names_by_target(TargetArn=function)["RuleNames"]
     if not any(events.describe_rule(Name=name).get("State") == "ENABLED" for name in names):
         well = False
-        what = "retry_due has no schedule that is enabled: what could not be delivered is not tried again"
+        what = "retry_due has no enabled schedule: messages that could not be delivered are not tried again"
         rule = names[0] if names else ""
         yield Finding(Level.WRONG, what, f"aws events enable-rule --name {rule}" if rule else it.deploy)
     if well:
         yield Finding(Level.WELL, "rules and schedule are enabled")
 
 
-def _overdue(it: Patient) -> Iterator[Finding]:
-    """What is overdue."""
+def _overdue(it: Examined) -> Iterator[Finding]:
+    """Overdue messages."""
     found = it.account.dynamodb.query(
         TableName=it.stage.table,
         IndexName=it.stage.due_index,
@@ -213,8 +211,8 @@ def _overdue(it: Patient) -> Iterator[Finding]:
         yield Finding(Level.WELL, "nothing is overdue")
 
 
-def _letters(it: Patient) -> Iterator[Finding]:
-    """The queues of dead letters."""
+def _letters(it: Examined) -> Iterator[Finding]:
+    """The dead-letter queues."""
     sqs = it.account.client("sqs")
     well = True
     for queue in QUEUES:
@@ -230,40 +228,39 @@ def _letters(it: Patient) -> Iterator[Finding]:
         yield Finding(Level.WELL, "no dead letters")
 
 
-def _channels(it: Patient) -> Iterator[Finding]:
+def _channels(it: Examined) -> Iterator[Finding]:
     """The channels and their secrets."""
-    for one in secrets.check(it.stage, it.account):
-        setting = f"./herald secrets set --stage {it.stage.name} {one.channel}"
-        for parameter in one.missing:
+    for result in secrets.check(it.stage, it.account):
+        setting = f"./herald secrets set --stage {it.stage.name} {result.channel}"
+        for parameter in result.missing:
             yield Finding(Level.WRONG, f"the secret {parameter} is not set: its messages wait", setting)
-        for parameter in one.readable:
+        for parameter in result.readable:
             yield Finding(Level.WARNING, f"{parameter} is not encrypted (SecureString)", setting)
-        if one.error:
-            page = f"docs/channels/{one.kind}.md"
-            yield Finding(Level.WRONG, f"the channel {one.channel} could not deliver: {one.error}", page)
-        elif one.is_well:
-            left = f", {one.quota.remaining} of {one.quota.limit} left" if one.quota else ""
-            yield Finding(Level.WELL, f"the channel {one.channel} could deliver{left}")
+        if result.error:
+            page = f"docs/channels/{result.kind}.md"
+            yield Finding(Level.WRONG, f"the channel {result.channel} could not deliver: {result.error}", page)
+        elif result.is_well:
+            left = f", {result.quota.remaining} of {result.quota.limit} left" if result.quota else ""
+            yield Finding(Level.WELL, f"the channel {result.channel} could deliver{left}")
 
 
-def _mail(it: Patient) -> Iterator[Finding]:
+def _mail(it: Examined) -> Iterator[Finding]:
     """The sandbox of SES."""
     if it.stage.uses("email") and not it.account.client("sesv2").get_account().get("ProductionAccessEnabled"):
         what = "SES keeps this account in its sandbox: mails reach verified recipients only"
         yield Finding(Level.WARNING, what, "docs/channels/email.md")
 
 
-def _alarms(it: Patient) -> Iterator[Finding]:
+def _alarms(it: Examined) -> Iterator[Finding]:
     """The alarms."""
     address = it.config.alarms_to
     if address is None:
-        what = "nobody is told by mail when something is wrong: there is no address in [alarms]"
+        what = "no mail is sent when something is wrong: there is no address in [alarms]"
         yield Finding(Level.WARNING, what, "docs/alarms.md")
         return
     topic = cloudformation.outputs(it.account.cloudformation, cloudformation.wiring(it.stage)).get(alarms.TOPIC, "")
-    # Until somebody opens the link there stands `PendingConfirmation` in the place of an ARN.
-    if not topic or not dict(_subscriptions(it.account.sns, topic)).get(address, "").startswith("arn:"):
-        yield Finding(Level.WRONG, f"{address} has not confirmed that it wants to hear of alarms", it.deploy)
+    if not topic or not subscriptions(it.account.sns, topic).get(address, "").startswith("arn:"):
+        yield Finding(Level.WRONG, f"{address} has not confirmed the subscription to alarms", it.deploy)
     cloudwatch = it.account.client("cloudwatch")
     pages = cloudwatch.get_paginator("describe_alarms").paginate(
         AlarmNamePrefix=f"{prefix(it.stage)}-", StateValue="ALARM"
@@ -276,7 +273,7 @@ def _alarms(it: Patient) -> Iterator[Finding]:
         yield Finding(Level.WELL, "no alarm sounds")
 
 
-_EXAMINATIONS = (
+_CHECKS = (
     _functions,
     _subscription,
     _destinations,
@@ -287,10 +284,3 @@ _EXAMINATIONS = (
     _mail,
     _alarms,
 )
-
-
-def _subscriptions(sns: SNSClient, topic: str) -> Iterator[tuple[str, str]]:
-    """Endpoint and ARN of each subscription of a topic."""
-    for page in sns.get_paginator("list_subscriptions_by_topic").paginate(TopicArn=topic):
-        for one in page["Subscriptions"]:
-            yield one["Endpoint"], one["SubscriptionArn"]

@@ -1,4 +1,4 @@
-"""Erasing messages, and the copies of them that remain: where each is, and when it is gone."""
+"""Erase messages, and list the copies that remain: where each is, and when it is gone."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Copy:
     where: str
     """For a person, such as ``backups of the table (point-in-time recovery)``."""
     expires_at: int | None
-    """The second at which it is gone for certain; None where that is up to somebody else."""
+    """The second by which it is certainly gone; None where somebody else decides that."""
     note: str = ""
 
     def as_json(self) -> dict[str, object]:
@@ -44,7 +44,7 @@ class Erased:
 
     id: str
     letters: int
-    """Dead letters that held the message and were deleted with it."""
+    """The number of dead letters that held the message and were deleted with it."""
     copies: tuple[Copy, ...]
 
     def as_json(self) -> dict[str, object]:
@@ -52,9 +52,9 @@ class Erased:
 
 
 def delete(dynamodb: DynamoDBClient, stage: Stage, message: StoredMessage) -> None:
-    """Delete a message's item, and so what the indexes hold of it, and the record of its content's hash."""
+    """Delete a message's item, which removes it from the indexes, and the record of its content's hash."""
     with store_errors():
-        # adapters/recent_activity.py: another message may have taken the place of this one there.
+        # The hash's item may belong to a later message with the same content: adapters/recent_activity.py.
         hashed = f"content#{content_hash(message.listed.site, message.fields)}"
         answer = dynamodb.get_item(TableName=stage.table, Key=to_item({"id": hashed}), ConsistentRead=True)
         if from_item(answer.get("Item", {})).get("message_id") == message.listed.id:
@@ -70,12 +70,12 @@ def remaining(
     sent_to: Iterable[str],
     now: int,
 ) -> dict[str, tuple[Copy, ...]]:
-    """The copies that remain of what was deleted, by its ids: ``messages`` has those that were in the table."""
+    """The copies that remain of each deleted message, by id. ``messages`` holds those that were in the table."""
     of_all = (
         *_backups(stage, account, now),
-        *(Copy(target, None, "what your rule or subscriber sent") for target in sent_to),
+        *(Copy(target, None, "sent there by your rule or subscriber") for target in sent_to),
     )
-    return {one: (*of_all, *(_of(messages[one], stage, now) if one in messages else ())) for one in ids}
+    return {found: (*of_all, *(_of(messages[found], stage, now) if found in messages else ())) for found in ids}
 
 
 def _backups(stage: Stage, account: Account, now: int) -> Iterable[Copy]:
@@ -87,14 +87,14 @@ def _backups(stage: Stage, account: Account, now: int) -> Iterable[Copy]:
             days = int(found.get("RecoveryPeriodInDays", _RECOVERY_DAYS))
             yield Copy(recovery, now + days * DAY)
     except ClientError as error:
-        yield Copy(recovery, now + _RECOVERY_DAYS * DAY, f"perhaps: it could not be asked ({error})")
+        yield Copy(recovery, now + _RECOVERY_DAYS * DAY, f"perhaps: AWS did not say ({error})")
     try:
         for backup in _every(account.dynamodb.list_backups, "BackupSummaries", _BACKUPS, TableName=stage.table):
             yield Copy(f"backup {backup['BackupName']}", None, "until somebody deletes it")
         # https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_ListBackups.html
-        yield Copy("backups that AWS Backup has made", None, "perhaps: nobody but AWS Backup lists them")
+        yield Copy("backups by AWS Backup", None, "perhaps: only AWS Backup can list them")
     except ClientError as error:
-        yield Copy("backups that somebody made of the table", None, f"perhaps: they could not be listed ({error})")
+        yield Copy("other backups of the table", None, f"perhaps: they could not be listed ({error})")
     bus = account.where.arn("events", f"event-bus/{stage.bus}")
     try:
         for archive in _every(account.client("events").list_archives, "Archives", _ARCHIVES, EventSourceArn=bus):
@@ -109,7 +109,8 @@ _ARCHIVES = ("NextToken", "NextToken")
 
 
 def _every(ask: Callable[..., Any], name: str, token: tuple[str, str], **asked: str) -> Iterator[Any]:
-    """All of a list that is answered page by page; ``token``: how the answer and the next request call its place."""
+    """All entries of a list that AWS answers in pages. ``token`` holds the names of the next page's token in an answer
+    and in a request."""
     while True:
         answer = ask(**asked)
         yield from answer.get(name, [])
@@ -128,12 +129,12 @@ def _of(message: StoredMessage, stage: Stage, now: int) -> Iterable[Copy]:
         yield Copy(
             "Lambda's queue of `destined`",
             in_queue,
-            "perhaps: a try that is under way may store and deliver it once more; look again by then",
+            "perhaps: an attempt in progress may store and deliver it again; check again then",
         )
     for name, delivery in listed.channels.items():
         if delivery.attempts:
             kind = stage.channels[name].kind if name in stage.channels else name
-            yield Copy(f"whoever `{name}` leads to", None, _AT.get(kind, "up to them"))
+            yield Copy(f"the recipients of `{name}`", None, _AT.get(kind, "until they delete it"))
 
 
 _AT = {

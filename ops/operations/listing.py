@@ -1,7 +1,7 @@
-"""Messages of one site or of all, newest first, page by page; and whole ones, many at once. Never a scan.
+"""List messages of one site or all, newest first, page by page, and read many whole messages at once; never a scan.
 
-A page of one site is one query of the index ``site``. Of all sites it is one query for each, merged by time. A site
-that has left ``herald.toml`` since is found by its name alone.
+A page of one site is one query of the index ``site``. A page of all sites is one query for each, merged by time. A site
+that was removed from ``herald.toml`` is listed only when it is named.
 """
 
 from __future__ import annotations
@@ -37,19 +37,19 @@ if TYPE_CHECKING:
 
 _CURSOR_VERSION = 1
 _KEYS_AT_ONCE = 100
-"""Of BatchGetItem: https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchGetItem.html"""
-_FRUITLESS = 8
-"""How often is asked once more after an answer that brought nothing. One that brought a part is no failure: DynamoDB
-leaves out what would be more than 1 MB of a partition, or 16 MB together."""
+"""The limit of BatchGetItem: https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchGetItem.html"""
+_MAX_EMPTY_ANSWERS = 8
+"""How often a request is repeated after an answer without any item. An answer with some of them is no failure:
+DynamoDB limits an answer to 16 MB."""
 
 
 ADDRESS = re.compile(r"[^\s@]{1,64}@[^\s@]{1,255}")
-"""What may be somebody's e-mail address, in any script: less would match what is none."""
+"""What may be an e-mail address, in any script."""
 
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Which messages, newest first."""
+    """Which messages to list, newest first."""
 
     site: str | None = None
     """None for every site of ``herald.toml``."""
@@ -59,18 +59,18 @@ class Selection:
     until: int = LATEST
     """The second after the last one."""
     limit: int = MAX_PAGE
-    """Messages of a page, from 1 to :data:`~chalicelib.logic.archive.MAX_PAGE`."""
+    """The number of messages on a page, from 1 to :data:`~chalicelib.logic.archive.MAX_PAGE`."""
     cursor: str = ""
-    """That of the page before; empty for the first one. It fits the same site, state and times alone."""
+    """The cursor of the page before, for the same site, state and times; empty for the first page."""
 
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """A page. With a state wanted it may hold few or none, and there is more all the same."""
+    """A page. When a state is selected it may hold few messages or none, although more pages follow."""
 
     messages: tuple[ListedMessage, ...]
     cursor: str
-    """Where the next page begins; empty behind the last."""
+    """Where the next page begins; empty on the last page."""
 
     def as_json(self) -> dict[str, object]:
         """``{"messages": [{…}, …], "cursor": "…" | null}``; each message as in the contract of ``list_messages``."""
@@ -78,7 +78,7 @@ class Listing:
 
 
 def page(archive: Archive, sites: Sequence[str], selection: Selection) -> Listing:
-    """The next page; raises :class:`InvalidRequestError` for a cursor or times that don't fit."""
+    """A page; raises :class:`InvalidRequestError` for a cursor of another selection, or times in the wrong order."""
     if selection.site is not None:
         sites = [selection.site]
     starts: dict[str, Position | None] = _read(selection.cursor) if selection.cursor else dict.fromkeys(sites)
@@ -92,9 +92,9 @@ def page(archive: Archive, sites: Sequence[str], selection: Selection) -> Listin
         found.extend(part.messages)
         if part.next:
             ends[site] = part.next
-    # Of one second in two sites: any order, but always the same.
+    # Messages of one second in two sites may come in any order, but always in the same.
     found.sort(key=lambda message: message.received_at, reverse=True)
-    # What is older than the place to which a site was read may be older than what that site has next.
+    # A site was read back to a certain time. Older messages of other sites must wait, as it may have newer ones.
     horizon = max((end.received_at for end in ends.values() if end), default=0)
     known = [message for message in found if message.received_at >= horizon]
     shown = known[: selection.limit]
@@ -106,7 +106,7 @@ def page(archive: Archive, sites: Sequence[str], selection: Selection) -> Listin
 
 
 def _written(positions: Mapping[str, Position | None]) -> str:
-    """A cursor: for each site of which there is more the place to go on from, None for its beginning."""
+    """The cursor: for each site with more messages, the position to continue from; None for its beginning."""
     ends = {site: end.as_cursor() if end else None for site, end in sorted(positions.items())}
     text = json.dumps([_CURSOR_VERSION, ends], separators=(",", ":"), ensure_ascii=False)
     return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
@@ -124,7 +124,7 @@ def _read(cursor: str) -> dict[str, Position | None]:
 
 
 def every(archive: Archive, sites: Sequence[str], selection: Selection) -> Iterator[ListedMessage]:
-    """All that are selected, from as many pages as there are; each page is read when it is needed."""
+    """All selected messages; each page is read when it is needed."""
     selection = replace(selection, limit=MAX_PAGE)
     while True:
         found = page(archive, sites, selection)
@@ -135,17 +135,17 @@ def every(archive: Archive, sites: Sequence[str], selection: Selection) -> Itera
 
 
 def whole(archive: OperatorArchive, listed: Iterable[ListedMessage]) -> Iterator[StoredMessage]:
-    """The listed messages with all that is known of them, in their order; what is gone meanwhile is left out."""
+    """The whole message for each listed one, in the same order; deleted ones are left out."""
     for some in _batches(listed, _KEYS_AT_ONCE):
         found = archive.several([message.id for message in some])
         yield from (found[message.id] for message in some if message.id in found)
 
 
 def is_of(address: str, fields: Mapping[str, str]) -> bool:
-    """Whether one of a message's fields is this e-mail address, however its letters are written.
+    """Whether one of a message's fields is this e-mail address, in upper or lower case.
 
-    Not whether it is mentioned: somebody else's message is not theirs. Raises :class:`InvalidRequestError` for what is
-    no address, such as an empty text: whoever left a field empty would be meant by it.
+    A field that only mentions the address does not count. Raises :class:`InvalidRequestError` for a text that is not an
+    address: an empty one would match every message with an empty field.
     """
     if not ADDRESS.fullmatch(address.strip()):
         raise InvalidRequestError("email: expected an address such as you@example.com", key="email")
@@ -159,7 +159,7 @@ def _batches(listed: Iterable[ListedMessage], size: int) -> Iterator[list[Listed
 
 
 class OperatorArchive(MessageArchive):
-    """The archive that functions read, and whole messages many at once."""
+    """The archive that functions read, which can also read many whole messages at once."""
 
     def __init__(
         self,
@@ -172,7 +172,7 @@ class OperatorArchive(MessageArchive):
         self._pause = pause
 
     def several(self, ids: Sequence[str]) -> dict[str, StoredMessage]:
-        """Messages by their ids, as they stand in the table now; those that are gone are left out.
+        """Whole messages by their ids; those that don't exist are left out.
 
         One BatchGetItem for each hundred. Raises :class:`StoreError`.
         """
@@ -180,7 +180,7 @@ class OperatorArchive(MessageArchive):
         for start in range(0, len(ids), _KEYS_AT_ONCE):
             keys = [to_item({"id": message_id}) for message_id in ids[start : start + _KEYS_AT_ONCE]]
             wanted: Any = {self._stage.table: {"Keys": keys, "ConsistentRead": True}}
-            fruitless = 0
+            empty_answers = 0
             while wanted:
                 with store_errors():
                     answer = self._dynamodb.batch_get_item(RequestItems=wanted)
@@ -190,8 +190,8 @@ class OperatorArchive(MessageArchive):
                         found[item["id"]] = self._stored(item)
                 wanted = answer.get("UnprocessedKeys")
                 if wanted and not items:
-                    fruitless += 1
-                    if fruitless > _FRUITLESS:
+                    empty_answers += 1
+                    if empty_answers > _MAX_EMPTY_ANSWERS:
                         raise StoreError("UnprocessedKeys")
-                    self._pause(0.05 * 2**fruitless)
+                    self._pause(0.05 * 2**empty_answers)
         return found

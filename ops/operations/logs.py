@@ -1,4 +1,4 @@
-"""What the functions of a stage wrote, from CloudWatch Logs: bounded in time, in requests and in lines."""
+"""Read the log lines of a stage's functions from CloudWatch Logs, with limits on requests and lines."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ if TYPE_CHECKING:
     from types_boto3_logs import CloudWatchLogsClient
 
 MAX_REQUESTS = 50
-"""For one log group. An answer may be empty and have more behind it:
+"""The limit for one log group. An answer may be empty and still be followed by another:
 https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_FilterLogEvents.html"""
 MAX_LINES = 1000
-"""For one log group."""
+"""The limit for one log group."""
 _LATE = 30
-"""Seconds that a line may come late."""
+"""Seconds that a line may appear late."""
 _PAUSE = 2
-"""Seconds between two looks at what is new. CloudWatch takes ten requests a second or fewer, by region:
+"""Seconds between two requests for new lines. CloudWatch allows ten requests a second, or fewer in some regions:
 https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/cloudwatch_limits_cwl.html"""
 OF_EACH_LINE = (
     "level",
@@ -37,7 +37,7 @@ OF_EACH_LINE = (
     "function_request_id",
     "xray_trace_id",
 )
-"""What stands in the line of any function, and a person need not read in each."""
+"""Fields that every line has, and a person need not read each time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,12 +49,12 @@ class Line:
     function: str
     """The function's name in the manifest."""
     id: str
-    """That of the log event, which no other has."""
+    """The unique id of the log event."""
     text: str
 
     @property
     def entry(self) -> Mapping[str, Any]:
-        """The line as an object; empty for one that is none, as Lambda's own are."""
+        """The line as an object; empty for a line that is not JSON, such as Lambda's own."""
         try:
             found = json.loads(self.text)
         except ValueError:
@@ -62,8 +62,8 @@ class Line:
         return found if isinstance(found, dict) else {}
 
     @property
-    def told(self) -> str:
-        """The line for a person: its level and words, and what else it says."""
+    def summary(self) -> str:
+        """The line for a person: its level, its message, and its other fields."""
         entry = self.entry
         if not entry:
             return self.text.rstrip()
@@ -72,16 +72,16 @@ class Line:
 
     @property
     def is_metric(self) -> bool:
-        """Whether it is a number for CloudWatch (``chalicelib/metrics.py``)."""
+        """Whether it is a metric for CloudWatch (``chalicelib/metrics.py``)."""
         return "_aws" in self.entry
 
 
 def lines(
     logs: CloudWatchLogsClient, stage: Stage, function: str, since: float, until: float, phrase: str = ""
 ) -> Iterator[Line]:
-    """A function's lines of a time, oldest first, with ``phrase`` in them; none for a group that there is not.
+    """A function's lines between two times, oldest first, that contain ``phrase``; none where it has no log group.
 
-    Ends at :data:`MOST_LINES`, or at :data:`MOST_REQUESTS`, whichever comes first.
+    Ends after :data:`MAX_LINES` lines or :data:`MAX_REQUESTS` requests, whichever comes first.
     """
     asked: dict[str, Any] = {
         "logGroupName": stage.log_group(function),
@@ -90,7 +90,7 @@ def lines(
         "limit": MAX_LINES,
     }
     if phrase:
-        # A phrase in quotation marks is looked for as it stands:
+        # A phrase in quotation marks is searched literally:
         # https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/FilterAndPatternSyntax.html
         asked["filterPattern"] = json.dumps(phrase, ensure_ascii=False)
     found = 0
@@ -107,14 +107,14 @@ def lines(
 
 
 def printed(text: str) -> str:
-    """A name from outside, fit for one line of a message."""
+    """A name from outside, safe to print in one line."""
     return text if text.isprintable() else ascii(text)
 
 
 def merged(
     logs: CloudWatchLogsClient, stage: Stage, functions: Sequence[str], since: float, until: float, phrase: str = ""
 ) -> list[Line]:
-    """The lines of several functions, oldest first."""
+    """The lines of several functions between two times, oldest first."""
     found = [line for function in functions for line in lines(logs, stage, function, since, until, phrase)]
     return sorted(found, key=lambda line: line.at)
 
@@ -122,26 +122,29 @@ def merged(
 def followed(
     logs: CloudWatchLogsClient,
     stage: Stage,
-    functions: Sequence[str],
+    functions: Callable[[], Sequence[str]],
     since: float,
     phrase: str = "",
     seconds: float | None = None,
     stopped: Callable[[], bool] = lambda: False,
+    pause: float = _PAUSE,
+    late: float = _LATE,
 ) -> Iterator[Line]:
-    """The same, and then what is written from now on, for ``seconds`` or without end, or until ``stopped`` says so.
+    """The lines of several functions, and then each new one, for ``seconds``, or until ``stopped``, or without end.
 
-    CloudWatch shows a line some seconds after it was written, so each look goes back a little further than the last.
+    CloudWatch shows a line some seconds after it was written. So each request, ``pause`` seconds after the last, begins
+    ``late`` seconds before it.
     """
     end = None if seconds is None else time.monotonic() + seconds
     seen: set[Line] = set()
     while not stopped():
         now = time.time()
-        for line in merged(logs, stage, functions, since, now + 1, phrase):
+        for line in merged(logs, stage, functions(), since, now + 1, phrase):
             if line not in seen:
                 seen.add(line)
                 yield line
-        since = max(since, now - _LATE)
+        since = max(since, now - late)
         seen = {line for line in seen if line.at >= since}
         if end is not None and time.monotonic() >= end:
             return
-        time.sleep(_PAUSE)
+        time.sleep(pause)

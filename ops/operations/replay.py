@@ -1,4 +1,4 @@
-"""A person's replay and release, by the rules of docs/delivery.md: never what was delivered or is being sent."""
+"""Replay or release a message for a person, by the rules of docs/delivery.md: never by a channel that delivered it."""
 
 from __future__ import annotations
 
@@ -21,24 +21,26 @@ class Replayed:
 
     id: str
     channels: tuple[str, ...]
-    """Those that will be tried."""
+    """The channels that will be tried."""
     left: Mapping[str, str]
-    """Those that were left alone, and why: ``delivered``, ``sending`` (somebody is at it now) or ``gone`` (the channel
-    doesn't serve the site any more)."""
+    """The channels that won't, and why: ``delivered``, ``sending`` (an attempt is in progress) or ``gone`` (the channel
+    no longer serves the site)."""
     asked: bool
-    """Whether ``destined`` took the run. Where it didn't, though there is something to do, the scheduled retry comes
-    within 15 minutes."""
+    """Whether ``destined`` was invoked. If not, the scheduled retry tries the channels within 15 minutes."""
 
     def as_json(self) -> dict[str, object]:
         return {"id": self.id, "channels": list(self.channels), "left": dict(self.left), "asked": self.asked}
 
 
 def again(message: StoredMessage | None, message_id: str, it: ReplayDependencies, *, held: bool) -> Replayed:
-    """Change the record, then ask for a run; ``held`` for a release."""
+    """Mark the message's channels as due, then invoke ``destined``; ``held`` for a release.
+
+    Raises :class:`OpsError` where there is no such message, or where it is (not) held.
+    """
     if message is None:
         raise OpsError(no_message(message_id, it.stage))
     if (message.listed.verdict.held is not None) is not held:
-        raise _otherwise(message, held)
+        raise _wrong_command(message, held)
     site = message.listed.site
     try:
         done = replay.apply_replay(message_id, held, it.stage.channels_serving(site), it.revivals, it.now)
@@ -50,14 +52,13 @@ def again(message: StoredMessage | None, message_id: str, it: ReplayDependencies
             it.destined.run(DueMessage(message_id, site))
             asked = True
         except RetryError:
-            # The record says when it is due; the scheduled retry needs nobody to ask.
-            asked = False
+            asked = False  # The channels are marked as due, so the scheduled retry will try them.
     return Replayed(message_id, done.channels, {name: str(why) for name, why in done.left.items()}, asked)
 
 
 @dataclass(frozen=True, slots=True)
 class ReplayDependencies:
-    """What a replay works with."""
+    """What a replay needs."""
 
     stage: Stage
     revivals: ReplayStore
@@ -65,7 +66,7 @@ class ReplayDependencies:
     now: int
 
 
-def _otherwise(message: StoredMessage, held: bool) -> OpsError:
+def _wrong_command(message: StoredMessage, held: bool) -> OpsError:
     listed = message.listed
     if held:
         return OpsError(f"message {listed.id} is {listed.state} and not held; to try it again: replay {listed.id}")

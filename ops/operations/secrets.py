@@ -1,4 +1,4 @@
-"""The secrets of a stage's channels in Parameter Store: which there are to be, setting one, and whether they work."""
+"""The secrets of a stage's channels in Parameter Store: list which are needed, set one, check whether they work."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ if TYPE_CHECKING:
 LONGEST = 4096
 """Bytes of a standard parameter: https://docs.aws.amazon.com/systems-manager/latest/userguide/parameter-store-advanced-parameters.html"""
 _PUSHOVER = re.compile(r"[A-Za-z0-9]{30}")
-"""Both, the token and the user or group key: https://pushover.net/api#registration and #identifiers"""
+"""The form of the token and of the user or group key: https://pushover.net/api#registration and #identifiers"""
 _AT_ONCE = 10
-"""Names of GetParameters: https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_GetParameters.html"""
+"""The limit of GetParameters: https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_GetParameters.html"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,16 +43,16 @@ class Secret:
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """What is known of one channel's secrets, and whether it could deliver. Holds no secret."""
+    """The state of one channel's secrets, and whether it could deliver. Holds no secret."""
 
     channel: str
     kind: str
     missing: tuple[str, ...]
     """Parameters that are not set."""
     readable: tuple[str, ...]
-    """Parameters that are set, and not as SecureString."""
+    """Parameters that are set, but not as SecureString."""
     error: str
-    """What the notifier says is wrong; empty if nothing is, and where it was not asked because a secret is missing."""
+    """What the notifier reports; empty if nothing is wrong, or if it was not asked because a secret is missing."""
     quota: Quota | None = field(default=None)
 
     @property
@@ -71,7 +71,7 @@ class Checked:
         }
 
 
-def needed(stage: Stage) -> Iterator[Secret]:
+def needed_secrets(stage: Stage) -> Iterator[Secret]:
     """The secrets of every channel that a site or an alarm uses."""
     for channel, spec in notifiers_of(stage).items():
         for name in spec.secrets:
@@ -80,7 +80,7 @@ def needed(stage: Stage) -> Iterator[Secret]:
 
 
 def fault(secret: Secret, value: str, *, local: bool) -> str:
-    """What is wrong with a value as far as its form shows it, without the value; empty if nothing is."""
+    """What is wrong with the form of a value, without repeating the value; empty if nothing is."""
     if not value or not value.isprintable() or len(value.encode()) > LONGEST:
         return f"expected one line of up to {LONGEST} bytes"
     try:
@@ -97,7 +97,7 @@ def fault(secret: Secret, value: str, *, local: bool) -> str:
 
 
 def put(ssm: SSMClient, stage: Stage, secret: Secret, value: str) -> None:
-    """Set a secret; raises :class:`OpsError` for a value that can't be right. Functions take it up within 5 minutes."""
+    """Set a secret; raises :class:`OpsError` for a value of the wrong form. Functions use it within 5 minutes."""
     wrong = fault(secret, value, local=stage.name == "local")
     if wrong:
         raise OpsError(f"{secret.parameter} is not set: {wrong}")
@@ -105,15 +105,16 @@ def put(ssm: SSMClient, stage: Stage, secret: Secret, value: str) -> None:
 
 
 def check(stage: Stage, account: Account) -> Iterator[Checked]:
-    """Look at each channel's parameters, then have its notifier find out whether it could deliver. Nobody is rung."""
+    """Check each channel's parameters, then ask its notifier whether it could deliver. Sends no notification."""
     by_channel: dict[str, list[Secret]] = {name: [] for name in notifiers_of(stage)}
-    for secret in needed(stage):
+    for secret in needed_secrets(stage):
         by_channel[secret.channel].append(secret)
     types = _types(account.ssm, [secret.parameter for found in by_channel.values() for secret in found])
     functions = cast("LambdaClient", Sdk(account.functions))
     for channel, secrets in by_channel.items():
-        missing = tuple(one.parameter for one in secrets if one.parameter not in types)
-        readable = tuple(one.parameter for one in secrets if types.get(one.parameter, "SecureString") != "SecureString")
+        parameters = [secret.parameter for secret in secrets]
+        missing = tuple(name for name in parameters if name not in types)
+        readable = tuple(name for name in parameters if types.get(name, "SecureString") != "SecureString")
         kind = stage.channels[channel].kind
         if missing:
             yield Checked(channel, kind, missing, readable, "")
@@ -128,7 +129,7 @@ def check(stage: Stage, account: Account) -> Iterator[Checked]:
 
 
 def _types(ssm: SSMClient, names: list[str]) -> dict[str, str]:
-    """The type of each parameter that there is. No value is decrypted."""
+    """The type of each parameter that exists. No value is decrypted."""
     found: dict[str, str] = {}
     for start in range(0, len(names), _AT_ONCE):
         answer = ssm.get_parameters(Names=names[start : start + _AT_ONCE], WithDecryption=False)

@@ -1,5 +1,6 @@
-"""``make smoke``: one message and one test event of each kind through a deployed stage, every step looked at, and every
-permission asked of IAM's policy simulator. It rings the owner's real channels once.
+"""``make smoke``: send a message and a test event of each kind through a deployed stage, and check every step.
+
+Asks IAM's policy simulator about every permission. The owner's real channels get one notification.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from ops.operations.trace import ENDED, StepKind
 from ops.templates.function_policies import Statement, statements
 
 PATIENCE = 420
-"""Seconds for a step. Lambda repeats a failed event after one and two minutes before it gives up:
+"""Seconds to wait for a step. Lambda retries a failed event after one and two minutes before it gives up:
 https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.html"""
 _PAUSE = 2.0
 _TIMEOUT = 30
@@ -35,7 +36,7 @@ Found = TypeVar("Found")
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One thing that was looked at."""
+    """The result of one check."""
 
     name: str
     well: bool
@@ -79,25 +80,25 @@ class Smoke:
             return
         yield Check("POST /contact is accepted", True, message_id)
         state = self._wait(lambda: self._ended(message_id))
-        # A site that asks for a proof of work keeps what comes without one in quarantine, and rings nobody.
+        # A site with proof of work puts a message without one into quarantine.
         well = state in (MessageState.DELIVERED, MessageState.QUARANTINED)
         yield Check("the message is stored and delivered", well, f"{message_id} {state or 'has not ended'}")
-        told = self._wait(lambda: self._told(message_id))
-        yield Check("the bus tells on_success", told is not None, str(told or "no line in its log"))
+        action = self._wait(lambda: self._logged_action(message_id))
+        yield Check("the bus runs on_success", action is not None, str(action or "no line in its log"))
 
     def _ended(self, message_id: str) -> MessageState | None:
         trace = self._operations.trace(message_id, logs=False)
         return trace.state if trace.state in ENDED else None
 
-    def _told(self, message_id: str) -> str | None:
+    def _logged_action(self, message_id: str) -> str | None:
         steps = self._operations.trace(message_id).steps
-        told = [step for step in steps if step.kind is StepKind.TOLD and step.source == "on_success"]
-        return str(told[0].details.get("action", "told")) if told else None
+        logged = [step for step in steps if step.kind is StepKind.TOLD and step.source == "on_success"]
+        return str(logged[0].details.get("action", "logged")) if logged else None
 
     def _event(self, mode: str, function: str) -> Iterator[Check]:
         name = f"GET /SendEvent{'?mode=fail' if mode else ''} reaches {function}"
         if "send_event" not in self._urls:
-            yield Check(name, True, "not looked at: this stage has no send_event")
+            yield Check(name, True, "not checked: this stage has no send_event")
             return
         since = time.time() - 5
         seen = {line.id for line in self._lines(function, since)}
@@ -117,7 +118,7 @@ class Smoke:
         return (line for line in found if line.entry.get("kind") == event_kinds.KIND_EVENT)
 
     def permissions(self) -> Iterator[Check]:
-        """Whether each role may do what its policy says, and nothing that only another function's says."""
+        """Check that each role may do what its policy allows, and nothing that only other functions may do."""
         where = self._account.where
         asked = {spec.name: list(statements(spec, self._stage, where)) for spec in functions_of(self._stage)}
         for name, found in asked.items():
@@ -136,10 +137,7 @@ class Smoke:
     def _simulate(
         self, name: str, actions: Any, resources: Any, entries: list[dict[str, Any]]
     ) -> list[tuple[str, str]]:
-        """What IAM would decide.
-
-        https://docs.aws.amazon.com/IAM/latest/APIReference/API_SimulatePrincipalPolicy.html
-        """
+        """https://docs.aws.amazon.com/IAM/latest/APIReference/API_SimulatePrincipalPolicy.html"""
         pages = (
             self._account.client("iam")
             .get_paginator("simulate_principal_policy")
@@ -164,7 +162,7 @@ def role_arn(stage: Stage, function: str, where: AwsLocation) -> str:
 
 
 def _decisions(result: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """What the simulator says of an action, of each resource that was asked for: what stands above these is of all."""
+    """The simulator's decision for an action on each resource; the decision above these is for all of them."""
     specific = [
         (each["EvalResourceName"], each["EvalResourceDecision"]) for each in result.get("ResourceSpecificResults", [])
     ]
@@ -175,8 +173,10 @@ def _decisions(result: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 def of_others(
     asked: Mapping[str, Sequence[Statement]], name: str
 ) -> Iterator[tuple[str, tuple[str, ...], Mapping[str, Any]]]:
-    """What other functions may do and this one may not: each action by itself, as the simulator takes only some
-    together, on the very resources that the others may use it on."""
+    """What other functions may do and this one may not: each action, with the resources of the others.
+
+    One action at a time, as the simulator accepts only some actions together.
+    """
     own = {(action, resource) for each in asked[name] for action in each.actions for resource in each.resources}
     found: dict[str, dict[str, Mapping[str, Any]]] = {}
     for each in (each for other, theirs in asked.items() if other != name for each in theirs):
@@ -191,7 +191,7 @@ def of_others(
 
 
 def context(condition: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The request that a condition allows: each of its keys with the values that it names."""
+    """The context of a request that a condition allows: each of its keys with the values that it names."""
     return [
         {"ContextKeyName": key, "ContextKeyValues": list(values), "ContextKeyType": kind}
         for operator, keys in condition.items()
@@ -203,11 +203,11 @@ def context(condition: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def to_add(checks: list[Check], stage: Stage, where: AwsLocation, day: str) -> str:
-    """What to add to the list of docs/aws-readiness.md of what has been run on AWS."""
-    looked = [check.name for check in checks if "not looked at" not in check.found]
+    """The line for the list in docs/aws-readiness.md of what has been run on AWS."""
+    checked = [check.name for check in checks if "not checked" not in check.found]
     failed = [check.name for check in checks if not check.well]
     result = f"failed: {', '.join(failed)}" if failed else "all well"
-    permissions = sum(name.startswith("permissions") for name in looked)
-    others = [name for name in looked if not name.startswith("permissions")]
+    permissions = sum(name.startswith("permissions") for name in checked)
+    others = [name for name in checked if not name.startswith("permissions")]
     what = f"{', '.join(others)}, permissions of {permissions} functions"
     return f"- {day}, {where.region}: `make deploy`, then `make smoke` ({what}): {result}."

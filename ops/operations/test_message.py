@@ -1,4 +1,4 @@
-"""A test message through the whole deployed path: the API, the topic, `destined`, the channels, the bus."""
+"""Send a test message through the whole deployed path, and follow it: API, topic, `destined`, channels, bus."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ if TYPE_CHECKING:
     from ops.operations.stage_operations import Operations
 
 _PAUSE = 0.5
-"""Seconds between two looks at the table."""
+"""Seconds between two reads of the table."""
 _LONGER = 1
-"""Seconds between two looks at the logs, of which CloudWatch allows fewer."""
+"""Seconds between two reads of the logs, of which CloudWatch allows fewer."""
 _ANSWER = 35
-"""Seconds that the API is waited for; API Gateway itself waits 29."""
+"""Seconds to wait for the API. API Gateway itself waits 29."""
 _SAMPLES = {"email": "herald@example.com", "source": "https://www.example.com/"}
 
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """A step that was seen, and how long after sending."""
+    """A step, and the seconds after sending at which it was seen."""
 
     seconds: float
     step: Step
@@ -39,13 +39,13 @@ class Sent:
 
 
 def form(site: Site, text: str) -> dict[str, str]:
-    """What is typed into the site's form: its message, and something in each field that must not be empty."""
+    """The fields to send: the message, and a text in each field that the site requires."""
     required = {name: _SAMPLES.get(name, "Herald") for name in site.required if name != "message"}
     return {"name": "Herald", **required, "message": text}
 
 
 def post(address: str, site: Site, fields: Mapping[str, str]) -> str:
-    """Send a form to its address as a script of the site's page does; returns the message's id.
+    """Send a form as a script of the site's page does; returns the message's id.
 
     Raises :class:`OpsError` where it is not accepted.
     """
@@ -58,13 +58,13 @@ def post(address: str, site: Site, fields: Mapping[str, str]) -> str:
             message_id: str = json.loads(answer.read())["id"]
             return message_id
     except urllib.error.HTTPError as error:
-        raise OpsError(f"the API refused the message: {error.code} {_said(error)}") from None
+        raise OpsError(f"the API refused the message: {error.code} {_problem(error)}") from None
     except (OSError, ValueError, KeyError) as error:
         raise OpsError(f"the API did not answer as expected: {error}") from None
 
 
-def _said(error: urllib.error.HTTPError) -> str:
-    """What a problem document says (RFC 9457), in one line."""
+def _problem(error: urllib.error.HTTPError) -> str:
+    """The title and detail of a problem document (RFC 9457) in one line."""
     try:
         found = json.loads(error.read(100_000))
         return " ".join(str(found[name]) for name in ("title", "detail") if found.get(name))
@@ -76,13 +76,13 @@ def follow(
     operations: Operations,
     message_id: str,
     patience: float,
-    saw: Callable[[Sent], None],
+    on_step: Callable[[Sent], None],
     clock: Callable[[], float] = time.monotonic,
     pause: Callable[[float], None] = time.sleep,
 ) -> MessageState | None:
-    """Tell of each step of a message as it is seen, until its outcome was told or the time is over.
+    """Call ``on_step`` with each step of a message, until its outcome is logged or ``patience`` seconds are over.
 
-    Returns the state in which it ended; None where the end was not seen in time.
+    Returns the message's final state; None where the time was over before.
     """
     begin = clock()
     seen: set[tuple[object, ...]] = set()
@@ -91,7 +91,7 @@ def follow(
         settled = message is not None and message.listed.state in ENDED
         trace = operations.trace(message_id, logs=settled)
         for step in _new(trace.steps, seen):
-            saw(Sent(clock() - begin, step))
+            on_step(Sent(clock() - begin, step))
         if settled and any(step.kind is StepKind.TOLD for step in trace.steps):
             return trace.state
         if clock() - begin >= patience:

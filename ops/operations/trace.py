@@ -1,4 +1,4 @@
-"""A message's way as a timeline: from the table, and from the logs what the table doesn't know."""
+"""Make the timeline of a message, from its record in the table, the functions' logs and the rules of the bus."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     from types_boto3_events import EventBridgeClient
 
 LOOK_BACK = 14 * 24 * 3600
-"""Seconds that logs are searched for a message that the table doesn't know."""
+"""Seconds back in which logs are searched for a message that is not in the table."""
 _AROUND = 3600
-"""Seconds around what the table knows in which its lines stand: retries of Lambda's and of the bus are over by then."""
+"""Seconds before and after the recorded steps in which logs are searched: all retries have ended by then."""
 ENDED = (
     MessageState.DELIVERED,
     MessageState.UNDELIVERABLE,
@@ -35,23 +35,23 @@ ENDED = (
     MessageState.DUPLICATE,
 )
 _NO_DETAILS = (*logs.OF_EACH_LINE, "correlation_id", "message_id")
-"""What stands elsewhere in a step, or says nothing of it."""
+"""Fields of a log line that a step has elsewhere, or that say nothing about it."""
 
 
 class StepKind(StrEnum):
     """What happened in a step."""
 
     ACCEPTED = "accepted"
-    """The API said so, or the topic took it from elsewhere."""
+    """The API or another publisher published the message."""
     STORED = "stored"
     ATTEMPT = "attempt"
-    """A channel was tried; ``state`` is how that ended."""
+    """A channel was tried; ``state`` is the result."""
     EXPIRED = "expired"
-    """A channel was given up without a further try."""
+    """A channel was given up without another attempt."""
     REPLAYED = "replayed"
-    """A person had a channel tried again."""
+    """A person asked for another attempt by a channel."""
     ENDED = "ended"
-    """A run of ``destined`` ended; ``details["action"]`` is what it told the bus."""
+    """A run of ``destined`` ended; ``details["action"]`` is the action of its outcome."""
     TOLD = "told"
     """A rule ran ``on_success`` or ``on_failure``."""
     LOGGED = "logged"
@@ -66,16 +66,16 @@ class Step:
     """Seconds since the epoch: whole ones from the table, with milliseconds from a log."""
     kind: StepKind
     source: str
-    """``table``, or the name of the function in whose log it stands."""
+    """``table``, or the name of the function that logged it."""
     channel: str = ""
     state: str = ""
-    """Of an attempt: ``delivered``, ``rejected``, ``waiting``, ``uncertain`` or ``expired``."""
+    """The result of an attempt: ``delivered``, ``rejected``, ``waiting``, ``uncertain`` or ``expired``."""
     attempt: int = 0
     """The number of the attempt, from 1."""
     error: str = ""
     reference: str = ""
     details: Mapping[str, object] = field(default_factory=dict)
-    """What else the log line says. Nothing that a visitor typed."""
+    """The other fields of the log line. Nothing that a visitor typed."""
 
     def as_json(self) -> dict[str, object]:
         return {
@@ -93,7 +93,7 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Whom a rule of the bus tells of the message's last outcome."""
+    """A target of a rule that matches the message's last outcome."""
 
     rule: str
     arn: str
@@ -104,17 +104,17 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Trace:
-    """All that is known of a message's way."""
+    """Everything that is known about what happened to a message."""
 
     id: str
     message: StoredMessage | None
-    """None where the table has no such message: not stored yet, erased or expired. Logs may know of it all the same."""
+    """None where the table has no such message: not stored yet, erased or expired. Logs may still mention it."""
     steps: tuple[Step, ...]
-    """Oldest first; empty where nobody knows of such a message."""
+    """Oldest first; empty where neither table nor logs know the message."""
     targets: tuple[Target, ...]
-    """The targets of the rules that match the last outcome, asked of EventBridge; not whether they were reached."""
+    """The targets of the rules that match the last outcome, by EventBridge's test; not whether they were reached."""
     notes: tuple[str, ...]
-    """What could not be read, and what is missing in the steps because of that; for a person."""
+    """What could not be read, for a person: its steps are missing."""
 
     @property
     def state(self) -> MessageState | None:
@@ -131,8 +131,8 @@ class Trace:
         }
 
 
-def trace(message_id: str, message: StoredMessage | None, stage: Stage, account: Account, now: float) -> Trace:
-    """The timeline of a message, with what logs and rules add to what the table holds."""
+def full_trace(message_id: str, message: StoredMessage | None, stage: Stage, account: Account, now: float) -> Trace:
+    """The timeline of a message from the table, the logs and the rules."""
     notes: list[str] = []
     found = list(_logged(message_id, message, stage, account, now, notes))
     steps = sorted([*recorded(message), *found], key=_order)
@@ -140,8 +140,8 @@ def trace(message_id: str, message: StoredMessage | None, stage: Stage, account:
     return Trace(message_id, message, tuple(steps), targets, tuple(notes))
 
 
-def of_table(message_id: str, message: StoredMessage | None) -> Trace:
-    """The timeline as far as the table knows it."""
+def trace_of_table(message_id: str, message: StoredMessage | None) -> Trace:
+    """The timeline of a message from the table alone."""
     return Trace(message_id, message, tuple(sorted(recorded(message), key=_order)), (), ())
 
 
@@ -167,11 +167,11 @@ def _attempt(line: Outcome) -> Step:
 _RANK = {kind: number for number, kind in enumerate(StepKind)} | dict.fromkeys(
     (StepKind.ATTEMPT, StepKind.EXPIRED, StepKind.REPLAYED), list(StepKind).index(StepKind.ATTEMPT)
 )
-"""Of one rank are those that a message's history has in their order."""
+"""The order of steps within one second. Steps of a message's history have the same rank, and keep their order."""
 
 
 def _order(step: Step) -> tuple[int, int]:
-    """By the second, and within one second in the order in which things happen: the table knows seconds alone."""
+    """By second, as the table has whole seconds, and within a second in the order in which things happen."""
     return int(step.at), _RANK[step.kind]
 
 
@@ -195,7 +195,7 @@ def _logged(
 
 
 def _step(line: Line, message_id: str, *, known: bool) -> Step | None:
-    """What a log line says of the message; None for what the table says too, and for lines that only name its id."""
+    """The step in a log line; None where the table has that step too, or where the line only mentions the id."""
     entry = line.entry
     if line.is_metric or message_id not in (entry.get("message_id"), entry.get("correlation_id")):
         return None
@@ -213,8 +213,8 @@ def _step(line: Line, message_id: str, *, known: bool) -> Step | None:
         case "Message handled" | "Message not delivered":
             return Step(line.at, StepKind.TOLD, line.function, details=details)
         case text:
-            said = {"message": text, "level": entry.get("level")}
-            return Step(line.at, StepKind.LOGGED, line.function, details={**said, **details})
+            details = {"message": text, "level": entry.get("level"), **details}
+            return Step(line.at, StepKind.LOGGED, line.function, details=details)
 
 
 def _targets(
@@ -233,7 +233,7 @@ def _targets(
 
 
 def _outcome(message: StoredMessage | None, steps: Sequence[Step]) -> Mapping[str, object] | None:
-    """The last outcome that the bus was told: what a log says of it, or else what follows from the state."""
+    """The last outcome on the bus: from a log, or else what follows from the message's state."""
     for step in reversed(steps):
         if step.kind is StepKind.TOLD:
             return step.details
@@ -245,7 +245,7 @@ def _outcome(message: StoredMessage | None, steps: Sequence[Step]) -> Mapping[st
 
 
 def _event(outcome: Mapping[str, object], site: str, stage: Stage, account: Account) -> dict[str, Any]:
-    """The event as Lambda's destination puts it on the bus, as far as a rule can match it: docs/bus.md."""
+    """The event that Lambda's destination puts on the bus, with everything that a rule can match: docs/bus.md."""
     where = account.where
     arn = where.arn("lambda", f"function:{stage.function('destined')}") + ":$LATEST"
     succeeded = outcome.get("condition") == "Success"

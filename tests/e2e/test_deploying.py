@@ -307,7 +307,7 @@ def test_the_smoke_test_finds_a_deployed_stage_well_and_a_missing_permission(her
     checks = {check.name: check for check in smoke.checks()}
     assert {name for name, check in checks.items() if not check.well} == {"permissions of notify_email"}
     assert checks["the message is stored and delivered"].found.endswith("delivered")
-    assert checks["the bus tells on_success"].found == "delivered"
+    assert checks["the bus runs on_success"].found == "delivered"
     assert checks["GET /SendEvent?mode=fail reaches on_failure"].found == "RetriesExhausted"
     assert {f"permissions of {spec.name}" for spec in functions_of(herald.stage)} <= set(checks)
     with herald.without_statement("retry_due", "FindDue"):

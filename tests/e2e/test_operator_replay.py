@@ -158,7 +158,7 @@ def test_an_erased_message_is_gone_with_its_letters_and_what_remains_is_listed(
     copies = {copy["where"]: copy["expires_at"] for copy in erased["copies"]}
     assert copies["backups of the table (point-in-time recovery)"] >= before + 35 * 86400
     assert copies["Lambda's queue of `destined`"] >= before
-    assert copies["whoever `pushover` leads to"] is None
+    assert copies["the recipients of `pushover`"] is None
     assert message_id in operator.fails("messages", "erase", message_id, "--yes")
     operator.fails("messages", "show", message_id)
     # One that there is not keeps none of the others from being erased.

@@ -39,7 +39,7 @@ ROWS: dict[str, tuple[dict[str, str], Do]] = {
     ),
     "messages erase": (
         LOOK | LETTERS | {"dynamodb:BatchGetItem": TABLE, "dynamodb:DeleteItem": TABLE},
-        lambda it, one: it.erase(one),
+        lambda it, one: it.erase_all([one]),
     ),
     "secrets check": (
         {"ssm:GetParameters": PARAMETERS, "lambda:InvokeFunction": NOTIFIERS},

@@ -191,7 +191,7 @@ def test_a_stage_that_is_well_is_said_to_be_and_what_is_broken_is_named_with_its
         assert found["level"] == level
         return found["mend"]
 
-    assert schedule in remedy("retry_due has no schedule")
+    assert schedule in remedy("retry_due has no enabled schedule")
     assert "make run" in remedy(f"the rule {on_success} is disabled")
     assert remedy("1 letters in failed-events", "warning") == "docs/alarms.md#failed-events"
     assert "--function retry_due" in remedy(overdue["id"]["S"])

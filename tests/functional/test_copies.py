@@ -39,7 +39,7 @@ def test_everything_that_may_hold_a_copy_is_named_also_for_what_lay_in_a_letter_
         ("backups of the table (point-in-time recovery)", NOW + 7 * erasure.DAY),
         ("backup first", None),
         ("backup after first", None),
-        ("backups that AWS Backup has made", None),
+        ("backups by AWS Backup", None),
         ("archive new of the bus", NOW + 3 * erasure.DAY),
         ("archive old of the bus", None),
         ("sqs:inbox", None),

@@ -147,9 +147,9 @@ def test_whoever_is_interrupted_puts_back_what_was_looked_at() -> None:
 def test_letters_that_are_out_of_sight_are_not_called_erased() -> None:
     post: Any = Post(letter("id-1"))
     post.hidden = 2
-    with pytest.raises(OpsError, match="somebody looks at"):
+    with pytest.raises(OpsError, match="somebody reads them"):
         dead_letters.erase(post, stage(), ["id-1"])
-    with pytest.raises(OpsError, match="somebody looks at"):
+    with pytest.raises(OpsError, match="somebody reads them"):
         dead_letters.ids_of(post, stage(), lambda message: True)
     assert post.journal == []
     # SQS counts what the same command put back a moment ago.

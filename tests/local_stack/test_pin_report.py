@@ -41,7 +41,7 @@ def test_what_is_pinned_has_not_moved(candidate: Path) -> None:
         told = compare(*options)
         assert (told.exit_code, told.stdout) == (
             0,
-            "Every part of MiniStack that the local AWS extends is as it was pinned.\n",
+            "No part of MiniStack that the local AWS extends has changed.\n",
         )
 
 

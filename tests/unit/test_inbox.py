@@ -14,7 +14,7 @@ from ops.inbox import timeline, words
 from ops.inbox.filters import Filter
 from ops.inbox.shapes import shape
 from ops.operations import Replayed, Step
-from ops.operations.trace import StepKind, of_table
+from ops.operations.trace import StepKind, trace_of_table
 from tests.fakes import NOW
 from tests.mailbox import one_of_each, stored
 
@@ -88,12 +88,14 @@ def test_what_a_replay_did(done: Replayed, said: str) -> None:
 
 
 def events(message: StoredMessage) -> list[tuple[str, str, str]]:
-    return [(each.channel, each.glyph, each.what) for each in timeline.events(of_table(message.listed.id, message))]
+    return [
+        (each.channel, each.glyph, each.what) for each in timeline.events(trace_of_table(message.listed.id, message))
+    ]
 
 
 @pytest.mark.parametrize("message", one_of_each(), ids=lambda message: message.listed.id)
 def test_the_picture_and_its_description_have_every_event(message: StoredMessage) -> None:
-    found = timeline.events(of_table(message.listed.id, message))
+    found = timeline.events(trace_of_table(message.listed.id, message))
     picture = timeline.picture(found)
     assert [step.what for step in picture.steps] == [
         f"{each.channel}: {each.what}" if each.channel else each.what for each in found
@@ -132,7 +134,7 @@ def test_nothing_is_ahead_of_what_waits_for_its_owner() -> None:
 def test_a_replay_and_what_only_logs_know_are_shown() -> None:
     delivered = Delivery(State.DELIVERED, 2, since=NOW + 90)
     lines = [Outcome("a", State.PENDING, 1, NOW + 80), Outcome("a", State.DELIVERED, 2, NOW + 90, reference="r")]
-    trace = of_table("x", stored("x", MessageState.DELIVERED, {"a": delivered}, *lines))
+    trace = trace_of_table("x", stored("x", MessageState.DELIVERED, {"a": delivered}, *lines))
     logged = [
         Step(NOW + 91.5, StepKind.ENDED, "destined", details={"action": "delivered"}),
         Step(NOW + 92.0, StepKind.TOLD, "on_success"),
@@ -149,7 +151,7 @@ def test_a_replay_and_what_only_logs_know_are_shown() -> None:
 
 
 def test_a_longer_pause_is_a_longer_gap_and_what_is_ahead_is_dashed() -> None:
-    found = timeline.events(of_table("waiting-1", one_of_each()[1]))
+    found = timeline.events(trace_of_table("waiting-1", one_of_each()[1]))
     picture = timeline.picture(found)
     heights = [step.y for step in picture.steps]
     gaps = {round(found[n + 1].at - found[n].at): heights[n + 1] - heights[n] for n in range(3, len(found) - 1)}

@@ -7,19 +7,21 @@ import shutil
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
+from botocore.exceptions import ClientError
 from botocore.stub import Stubber
 
 from ops.aws.account import Account
 from ops.config.loader import EXAMPLE
 from ops.deploy.project_copy import mirror
 from ops.errors import OpsError, short_traceback
-from ops.local.log_follower import Steps, told
+from ops.local.message_steps import follow, step_text
 from ops.local.ports import Ports
 from ops.local.source_changes import Changes
 from tests.fakes import stage
@@ -279,23 +281,25 @@ def line(**fields: object) -> str:
 
 def test_a_step_is_told_with_its_function_its_message_and_what_matters() -> None:
     text = line(message_id="11111111-1111", site="default", correlation_id="x", timestamp="…", cold_start=True)
-    assert told("api_handler", text) == "api_handler      11111111  Accepted: site default"
+    assert step_text("api_handler", text) == "api_handler      11111111  Accepted: site default"
 
 
 def test_a_step_without_details_has_no_colon() -> None:
-    assert told("destined", line(correlation_id="22222222-2")) == "destined         22222222  Accepted"
+    assert step_text("destined", line(correlation_id="22222222-2")) == "destined         22222222  Accepted"
 
 
 def test_a_refused_page_is_told_with_the_line_that_lets_it_in() -> None:
     text = line(message="Refused", site="default", status=403, origin="http://localhost:1313", hint="to let it in, …")
-    assert told("api_handler", text).endswith(
+    assert step_text("api_handler", text).endswith(
         "Refused: site default, status 403, origin http://localhost:1313, to let it in, …"
     )
 
 
 def test_a_list_is_told_in_one_line() -> None:
     text = line(problems=["name: required", "email: invalid_email"], status=422, reason=None, action="")
-    assert told("api_handler", text).endswith("Accepted: status 422, problems name: required, email: invalid_email")
+    assert step_text("api_handler", text).endswith(
+        "Accepted: status 422, problems name: required, email: invalid_email"
+    )
 
 
 @pytest.mark.parametrize(
@@ -311,63 +315,63 @@ def test_a_list_is_told_in_one_line() -> None:
     ],
 )
 def test_what_lambda_writes_around_a_run_is_not_told(text: str) -> None:
-    assert told("destined", text) == ""
+    assert step_text("destined", text) == ""
 
 
 def test_an_error_of_the_runtime_is_told_in_one_line() -> None:
     text = "[ERROR] DeliveryIncompleteError: still to deliver\nTraceback (most recent call last):\n  File …"
-    assert told("destined", text).endswith("[ERROR] DeliveryIncompleteError: still to deliver")
+    assert step_text("destined", text).endswith("[ERROR] DeliveryIncompleteError: still to deliver")
 
 
 @pytest.mark.parametrize("text", ["7", "null", "[]", "{}", '"text"', '{"message_id": "x"}'])
 def test_json_of_another_shape_is_no_fault(text: str) -> None:
-    assert told("destined", text) == ""
+    assert step_text("destined", text) == ""
 
 
-def event(at: int, text: str, event_id: str | None = None) -> dict[str, Any]:
-    found: dict[str, Any] = {"timestamp": at, "message": text, "logStreamName": "s"}
-    return found | {"eventId": event_id} if event_id else found
+class Logs:
+    """The logs of two functions; the others have none. Answers as CloudWatch does, and fails once."""
+
+    def __init__(self, events: dict[str, list[dict[str, Any]]]) -> None:
+        self.events = events
+        self.failures = [True]
+
+    def get_paginator(self, operation: str) -> Logs:
+        assert operation == "describe_log_groups"
+        return self
+
+    def paginate(self, **asked: Any) -> list[dict[str, Any]]:
+        own = [name for name in self.events if name.startswith(asked["logGroupNamePrefix"])]
+        return [{"logGroups": [{"logGroupName": name} for name in (*own, "/aws/lambda/herald-dev2-notify")]}]
+
+    def filter_log_events(self, **asked: Any) -> dict[str, Any]:
+        if asked["logGroupName"].endswith("-destined") and self.failures:
+            self.failures.pop()
+            raise ClientError({"Error": {"Code": "ServiceUnavailableException"}}, "FilterLogEvents")
+        events = self.events.get(asked["logGroupName"])
+        if events is None:
+            raise ClientError({"Error": {"Code": "ResourceNotFoundException"}}, "FilterLogEvents")
+        return {"events": [event for event in events if event["timestamp"] >= asked["startTime"]]}
 
 
-def steps_of(stubbed: Stubbed) -> tuple[Steps, Stubber]:
-    logs, stub = stubbed("logs")
+def test_steps_of_all_functions_are_reported_oldest_first_and_once_also_of_one_that_came_later() -> None:
+    now = time.time()
+
+    def event(seconds: int, text: str) -> dict[str, Any]:
+        return {"timestamp": int((now + seconds) * 1000), "message": line(message=text), "logStreamName": "s"}
+
+    logs = Logs(
+        {
+            "/aws/lambda/herald-dev": [event(-9, "Long ago"), event(3, "Accepted")],
+            "/aws/lambda/herald-dev-destined": [event(1, "Handled"), event(4, "Again")],
+        }
+    )
+    reported: list[str] = []
+
+    def report(text: str) -> None:
+        reported.append(f"{text.split()[0]} {text.split()[-1]}")
+        if len(reported) == 3:
+            logs.events["/aws/lambda/herald-dev-notify_own"] = [event(5, "New")]
+
     account = cast("Account", SimpleNamespace(logs=logs))
-    return Steps(account, stage("dev", channels=())), stub
-
-
-def logs_of(stub: Stubber, *functions: str) -> None:
-    names = [f"/aws/lambda/herald-dev{function}" for function in functions]
-    stub.add_response("describe_log_groups", {"logGroups": [{"logGroupName": name} for name in names]})
-
-
-def test_steps_of_all_functions_are_told_oldest_first_and_once_also_of_one_that_came_later(stubbed: Stubbed) -> None:
-    steps, stub = steps_of(stubbed)
-
-    def round_of(**answers: list[dict[str, Any]]) -> list[str]:
-        logs_of(stub, "", *(f"-{name}" for name in answers), "2-notify", "ing")
-        stub.add_response("filter_log_events", {"events": [event(30, line(message="Accepted"), "1")]})
-        for events in answers.values():
-            stub.add_response("filter_log_events", {"events": events})
-        found = [told_.split() for told_ in steps.new()]
-        stub.assert_no_pending_responses()
-        return [f"{words[0]} {words[-1]}" for words in found]
-
-    handled = [event(10, line(message="Handled")), event(40, line(message="Again"))]
-    assert round_of(destined=handled) == ["destined Handled", "api_handler Accepted", "destined Again"]
-    assert round_of(destined=handled, notify_own=[event(50, line(message="New"))]) == ["notify_own New"]
-    logs_of(stub, "")
-    stub.add_client_error("filter_log_events", "ResourceNotFoundException")
-    assert list(steps.new()) == [], "it was removed just now"
-    stub.add_client_error("describe_log_groups", "InternalFailure")
-    assert list(steps.new()) == []
-
-
-def test_steps_beyond_the_first_page_of_a_log_are_told(stubbed: Stubbed) -> None:
-    """https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_FilterLogEvents.html: a page may be
-    partial, or empty, while ``nextToken`` says that there is more."""
-    steps, stub = steps_of(stubbed)
-    logs_of(stub, "")
-    stub.add_response("filter_log_events", {"events": [], "nextToken": "more"})
-    stub.add_response("filter_log_events", {"events": [event(10, line(message="Second"), "2")]})
-    (step,) = steps.new()
-    assert step.split()[0] == "api_handler", "the second page is of the same log"
+    follow(account, stage("dev", channels=()), now, report, lambda: len(reported) >= 4)
+    assert reported == ["destined Handled", "api_handler Accepted", "destined Again", "notify_own New"]

@@ -9,7 +9,7 @@ import pytest
 
 from chalicelib.settings import Channel
 from ops.operations import test_message
-from ops.operations.secrets import Secret, fault, needed
+from ops.operations.secrets import Secret, fault, needed_secrets
 from tests.fakes import site, stage
 
 
@@ -62,7 +62,7 @@ def test_a_stage_needs_the_secrets_of_the_channels_that_it_uses() -> None:
         sites={"default": site("default", "pushover", "team", "own")},
         channels={**stage().channels, "team": unsigned, "own": signed, "unused": replace(signed, name="unused")},
     )
-    assert sorted(one.parameter for one in needed(it)) == [
+    assert sorted(one.parameter for one in needed_secrets(it)) == [
         "/herald/dev/own/secret",
         "/herald/dev/own/url",
         "/herald/dev/pushover/token",

@@ -130,7 +130,7 @@ def test_a_condition_is_asked_with_the_request_that_it_allows() -> None:
 def test_what_goes_into_the_readme_says_what_was_looked_at_and_what_failed() -> None:
     checks = [
         Check("GET /health", True, "200"),
-        Check("GET /SendEvent reaches on_success", True, "not looked at: this stage has no send_event"),
+        Check("GET /SendEvent reaches on_success", True, "not checked: this stage has no send_event"),
         Check("permissions of destined", True, ""),
         Check("permissions of retry_due", False, "…"),
     ]

@@ -11,7 +11,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from ops.local.log_follower import told
+from ops.local.message_steps import step_text
 from ops.terminal import echo, json_text, one_line, printable, table
 
 UNSAFE = "".join(
@@ -49,7 +49,7 @@ def test_a_json_line_is_one_line_for_every_reader(separator: str) -> None:
 
 def test_a_step_of_make_run_is_one_line_whatever_a_provider_wrote() -> None:
     entry = {"message": "Delivered\nnotify_fake", "reference": "\x1b]0;owned\x07\x9b2J\u202e", "problems": ["a\nb"]}
-    line = one_line(told("notify_pushover", json.dumps(entry)))
+    line = one_line(step_text("notify_pushover", json.dumps(entry)))
     assert line.splitlines() == [line]
     assert line == printable(line)
 

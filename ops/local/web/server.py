@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import contextlib
 import os
-import signal
 import socket
 import struct
-from collections.abc import Generator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-import uvicorn
 from starlette.applications import Starlette
 from starlette.types import Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
@@ -22,6 +19,7 @@ from ops.local.web.app import create_app
 from ops.local.web.faulty_endpoint import HANG_UP
 from ops.local.web.settings import WebSettings, checked_address
 from ops.loopback import HOST, listen
+from ops.loopback.server import LoopbackServer
 from ops.terminal import echo
 
 PORT = 8080
@@ -67,8 +65,8 @@ class Connections:
         transport.abort()
 
 
-class LocalServer(uvicorn.Server):
-    """A uvicorn server whose signals are left to :meth:`serve_until_stopped`."""
+class LocalServer(LoopbackServer):
+    """The server of the local web, which can close a connection without an answer."""
 
     def __init__(self, app: Starlette) -> None:
         connections = Connections()
@@ -79,45 +77,18 @@ class LocalServer(uvicorn.Server):
                 scope = {**scope, "extensions": {**scope.get("extensions", {}), **extensions}}
             await app(scope, receive, send)
 
-        super().__init__(
-            uvicorn.Config(
-                with_hang_up,
-                http=connections.protocol(),
-                ws="none",
-                lifespan="off",
-                loop="asyncio",
-                log_level="warning",
-                access_log=False,
-                server_header=False,
-                timeout_graceful_shutdown=_GRACE,
-            )
-        )
-        self.app = app
+        super().__init__(with_hang_up, http=connections.protocol(), grace=_GRACE, on_stop=app.state.close)
 
-    @contextlib.contextmanager
-    def capture_signals(self) -> Generator[None, None, None]:
-        # One handler for each signal; uvicorn's own would know nothing of open streams.
-        yield
-
-    def stop(self) -> None:
-        """End; to be called in the event loop."""
-        self.should_exit = True
-        self.app.state.close()
-
-    async def serve_until_stopped(self, listener: socket.socket, parent: int | None = None) -> None:
+    async def serve_for(self, listener: socket.socket, parent: int | None) -> None:
         """Serve until SIGTERM, SIGINT or, if given, until process ``parent`` is no longer our parent."""
-        loop = asyncio.get_running_loop()
-        for signal_number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(signal_number, self.stop)
-        # Connections are queued already, and whoever reads the line may send a signal at once.
-        echo(f"Listening on http://{HOST}:{listener.getsockname()[1]}")
         watch = asyncio.ensure_future(self._watch(parent)) if parent is not None else None
-        await self.serve([listener])
+        address = f"http://{HOST}:{listener.getsockname()[1]}"
+        await self.serve_until_stopped(listener, lambda: echo(f"Listening on {address}"))
         if watch is not None:
             watch.cancel()
 
     async def _watch(self, parent: int) -> None:
-        # An orphan is given to another parent at once (getppid(2)); nothing tells it, it has to look.
+        # An orphan is given to another parent at once (getppid(2)). Nothing notifies it, so it polls.
         while os.getppid() == parent:
             await asyncio.sleep(_LOOK_FOR_PARENT)
         self.stop()
@@ -138,7 +109,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         echo(f"Port {options.port} of {HOST} can't be used: {error.strerror}. Choose another with --port.", err=True)
         return 1
     server = LocalServer(create_app(settings))
-    asyncio.run(server.serve_until_stopped(listener, options.exit_with_parent))
+    asyncio.run(server.serve_for(listener, options.exit_with_parent))
     return 0
 
 
