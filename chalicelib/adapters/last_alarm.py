@@ -1,4 +1,4 @@
-"""When the owner was last notified of a failure: one item of the message table."""
+"""Store when the owner was last notified of a failure, in one item of the message table."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class AlarmItem:
         return 0
 
     def unreported(self, now: int, quiet: int) -> int:
-        """How many failures to report now."""
+        """Return how many failures to report now."""
         return self._start_quiet_time(now, "notified_at <= :since AND unreported > :none", now - quiet) or 0
 
     def put_back(self, number: int, notified_at: int) -> None:

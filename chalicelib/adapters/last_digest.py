@@ -1,4 +1,4 @@
-"""The end of the time that each site's last digest covered: one item of the message table for each site."""
+"""Store the end of the time that each site's last digest covered, in one item of the message table for each site."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
 
 RETENTION = 30 * 24 * 60 * 60
-"""Seconds after which an item expires that is not renewed: its site has left, or the stage has no digest any more."""
+"""Seconds after which an item that is not renewed expires, as its site or the stage's digest was removed."""
 
 
 class DigestItems:
@@ -33,7 +33,7 @@ class DigestItems:
         return from_item(answer.get("Item", {})).get("reported_until")
 
     def claim(self, site: str, before: int | None, until: int) -> bool:
-        """Store ``until`` unless another run did. ``run`` recognises our own write when its answer was lost."""
+        """Store ``until`` unless another run did. ``run`` recognises our own write if its answer was lost."""
         run = self._new_run()
         values: dict[str, object] = {":until": until, ":run": run, ":end": until + RETENTION}
         condition = "attribute_not_exists(reported_until)"

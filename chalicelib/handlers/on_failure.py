@@ -1,4 +1,4 @@
-"""``on_failure``: what the rules for messages that did not reach their owner run."""
+"""``on_failure``: rules on the bus run it for messages that were not delivered."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from chalicelib.metrics import Metric, emit
 
 
 def prepare(function: str) -> None:
-    """Nothing: failures are seldom and nobody waits, so clients are made when there is somebody to notify."""
+    """Do nothing: failures are rare, so clients are made when the owner is notified."""
 
 
 def handle(event: dict[str, Any]) -> None:
-    """Log and count the failure, of a test event with all that is needed to send it again, and notify the owner.
+    """Log and count the failure, and notify the owner by the alarm channels of ``herald.toml``, if there are any.
 
-    ``destined`` has written each channel's state into the message's record by then. The owner is notified where
-    ``herald.toml`` names channels for that. An exception makes Lambda run the event again, and then keep it in a queue.
+    The log line of a test event holds its payload, so that it can be sent again. An exception makes Lambda retry the
+    event, and keep it in a dead-letter queue when the retries fail too.
     """
     outcome = read_outcome(event)
     logger.set_correlation_id(outcome.message_id)
@@ -34,13 +34,13 @@ def handle(event: dict[str, Any]) -> None:
 
 
 def _notify_owner(outcome: RunOutcome) -> None:
-    """Notify, or count for the next notification."""
+    """Notify the owner, or count the failure for the next alarm."""
     from chalicelib.logic import alarm
 
     failure = alarm.Failure.of(outcome)
     container = composition.get_container()
     now = container.now()
-    # Before it is counted: after a failure between counting and notifying, it would never be notified.
+    # Read before counting: an error after counting would lose this failure.
     stored = container.messages.find(failure.id)
     number = container.alarm_log.failed(now, alarm.QUIET)
     if not number:
@@ -48,7 +48,7 @@ def _notify_owner(outcome: RunOutcome) -> None:
     record = stored[1] if stored else None
     channels = alarm.channels_for(container.stage.alarm_channels, record)
     notification = alarm.from_failure(failure, record, number, now)
-    # When Lambda runs the event again, this failure is counted again.
+    # Without this failure (number - 1): when Lambda retries the event, it is counted again.
     channel = alarm.send(
         notification, channels, container.notifiers, container.alarm_log, number - 1, now, alarm.BEFORE_LAMBDAS_RETRY
     )

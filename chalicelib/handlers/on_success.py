@@ -1,4 +1,4 @@
-"""``on_success``: what the rule for messages that were handled runs."""
+"""``on_success``: a rule on the bus runs it for messages that were handled."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from chalicelib.logs import logger
 
 
 def prepare(function: str) -> None:
-    """Nothing: it calls no service."""
+    """Do nothing: no service is called."""
 
 
 def handle(event: dict[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""Notify the owner that something was not delivered: at once, but only once for many failures.
+"""Notify the owner of messages that were not delivered: at once, but once for many.
 
 The first failure is reported when it happens. Those within :data:`QUIET` seconds after it are counted, and reported
 together by the next failure after that time or by the scheduled retry, whichever comes first. An alarm is sent by a
@@ -21,8 +21,8 @@ from chalicelib.logic.owner_notification import notify_owner
 QUIET = 15 * 60
 """Seconds after an alarm in which no other is sent."""
 BEFORE_LAMBDAS_RETRY, BEFORE_THE_NEXT_RETRY = 45, 4 * 60
-"""Minimum seconds until an alarm that no channel accepted is tried again: by Lambda's first retry of ``on_failure``,
-which knows the message; and by the next run of ``retry_due``, but not by Lambda's retries of it."""
+"""Seconds after which an alarm that no channel accepted may be tried again: short enough for Lambda's first retry of
+``on_failure``, which can name the message; too long for Lambda's retries of ``retry_due``, but not for its next run."""
 TITLE = "Herald: not delivered"
 CANARY = "Herald: canary"
 
@@ -34,7 +34,7 @@ class AlarmLog(Protocol):
         """Count a failure. Returns how many to report now, this one included; 0 during the quiet time."""
 
     def unreported(self, now: int, quiet: int) -> int:
-        """How many failures to report now; 0 during the quiet time, or if there are none."""
+        """Return how many failures to report now; 0 during the quiet time or if there are none."""
 
     def put_back(self, number: int, notified_at: int) -> None:
         """Count failures again that could not be reported, and set the start of the quiet time to ``notified_at``."""
@@ -52,18 +52,18 @@ class Failure:
     reason: str
     """The action, or the error's class, or else the condition."""
     words: str = ""
-    """Only for a canary: channels' names and their notifiers' error messages."""
+    """For a canary: the channels that failed its check, and their notifiers' error messages."""
 
     @classmethod
     def of(cls, outcome: RunOutcome) -> Failure:
-        """The failure that an outcome is."""
+        """Take the part of an outcome that an alarm reports."""
         error = outcome.error if outcome.kind == KIND_CANARY and outcome.error else {}
         words = str(error.get("errorMessage", ""))[:500]
         return cls(outcome.message_id, outcome.kind, outcome.condition, outcome.reason, words)
 
 
 def from_failure(failure: Failure, record: Record | None, number: int, now: int) -> Notification:
-    """The alarm for a failure. It holds ids, states and error classes, and nothing that a visitor wrote."""
+    """Make the alarm for a failure. It holds ids, states and error classes, and nothing that a visitor typed."""
     if failure.kind == KIND_CANARY:
         title, lines = CANARY, [f"The canary did not get through: {failure.reason}."]
         lines += [failure.words] if failure.words else []
@@ -83,13 +83,13 @@ def from_failure(failure: Failure, record: Record | None, number: int, now: int)
 
 
 def from_count(number: int, now: int) -> Notification:
-    """The alarm for failures that came during the quiet time."""
+    """Make the alarm for failures that were counted during the quiet time."""
     message = f"{number} more failures since the last alarm. What still waits is tried again."
     return Notification(id=f"alarm-{now}", title=TITLE, message=message, timestamp=now)
 
 
 def channels_for(wanted: Sequence[str], record: Record | None) -> list[str]:
-    """Sort the alarm's channels: first those by which this message did not fail."""
+    """Sort the alarm's channels: first those that did not fail for this message."""
     deliveries = record.deliveries if record else {}
     failed = {name for name, delivery in deliveries.items() if delivery.state is not State.DELIVERED}
     return sorted(wanted, key=lambda name: name in failed)

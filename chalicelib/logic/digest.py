@@ -1,8 +1,8 @@
-"""The digest: once a day, for each site to which anything happened, one notification with counts and nothing else.
+"""The digest: once a day, one notification for each site with messages, which counts them by state.
 
-A day ends at the hour that ``[digest]`` of ``herald.toml`` names, in UTC. The schedule runs every hour, so that the
-next run makes up for one that failed. The end of the reported time is stored *before* the digest is sent, and put back
-if certainly none was sent. So each digest is sent at most once; losing one loses no message. docs/digest.md
+A day ends at the hour (UTC) in ``[digest]`` of ``herald.toml``. The schedule runs every hour, so that the next run
+makes up for a failed one. The end of the reported time is stored *before* the digest is sent, and put back if
+certainly none was sent. So each digest is sent at most once. docs/digest.md
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ from chalicelib.settings import Digest, Site
 HOUR = 60 * 60
 DAY = 24 * HOUR
 MAX_SPAN = 7 * DAY
-"""The longest time in seconds that one digest covers, however long there was none."""
+"""The longest time in seconds that one digest covers."""
 SETTLED = HOUR // 2
-"""Seconds to wait after a day's end, until the messages of its last minutes are delivered or have failed."""
+"""Seconds to wait after a day's end, so that its last messages are delivered or have failed."""
 MAX_QUERIES = 40
-"""Queries for one site's digest at most, of 50 messages each."""
+"""Most queries for one site's digest, of 50 messages each."""
 
 
 @dataclass
@@ -44,34 +44,34 @@ class Counts:
 class DigestLog(Protocol):
     """Stores the end of the time that each site's last digest covered.
 
-    Raises :class:`~chalicelib.errors.StoreError` where it can't.
+    Its methods raise :class:`~chalicelib.errors.StoreError`.
     """
 
     def reported_until(self, site: str) -> int | None:
-        """The end of that time; None for a site without a digest lately."""
+        """Return the end of that time, or None for a site without a recent digest."""
 
     def claim(self, site: str, before: int | None, until: int) -> bool:
         """Set it to ``until``; return False, and change nothing, if it isn't ``before``: another run sends it."""
 
     def put_back(self, site: str, until: int, before: int | None) -> None:
-        """Set it to ``before`` again, if it still is ``until``: no digest was sent."""
+        """Set it back to ``before`` if it still is ``until``, as no digest was sent."""
 
 
 @dataclass(frozen=True, slots=True)
 class DigestDependencies:
-    """What a run works with."""
+    """What sending digests needs."""
 
     archive: Archive
     log: DigestLog
     notifiers: Mapping[str, CheckingNotifier]
     words: Callable[[str], Mapping[str, str]]
-    """The texts of a language."""
+    """Returns the texts of a language."""
     on_sent: Callable[[str, str], None] = lambda site, channel: None
     """Called with the site and the channel of each digest that was sent."""
 
 
 def run(sites: Iterable[Site], digest: Digest, now: int, dependencies: DigestDependencies) -> None:
-    """Send each site's digest that is due. Raises an error of one site after the others had their turn."""
+    """Send each site's digest that is due. An error of one site is raised after the others."""
     failed: HeraldError | None = None
     ready = _Readiness(dependencies.notifiers)
     for site in sites:
@@ -102,14 +102,14 @@ def _send_digest(site: Site, digest: Digest, now: int, dependencies: DigestDepen
 
 
 def due(reported_until: int | None, now: int, hour: int) -> tuple[int, int] | None:
-    """The time to report, from its first second to the second after its last; None if the last day was reported."""
+    """Return the time to report, as its first second and the second after its last; None if it was reported."""
     end = now - SETTLED - (now - SETTLED - hour * HOUR) % DAY
     begin = max(end - DAY if reported_until is None else reported_until, end - MAX_SPAN)
     return (begin, end) if begin < end else None
 
 
 def count(archive: Archive, site: str, since: int, until: int) -> Counts:
-    """Count the messages received from ``since`` on and before ``until``, in no more than :data:`PAGES` queries."""
+    """Count the messages received from ``since`` on and before ``until``, in at most :data:`MAX_QUERIES` queries."""
     counts = Counts()
     wanted = Wanted(site, since=since, until=until)
     for _ in range(MAX_QUERIES):
@@ -133,7 +133,7 @@ def summary(
     ready: Mapping[str, Quota | str | None],
     words_of: Callable[[str], Mapping[str, str]],
 ) -> Notification:
-    """The digest in the site's language: numbers, and names from ``herald.toml``.
+    """Make the digest in the site's language. It holds numbers, and names from ``herald.toml``.
 
     ``ready`` maps each channel to its quota, to None if no quota is known, or to the class of the error of its check.
     """
@@ -171,7 +171,7 @@ class _Readiness:
         self._checked: dict[str, Quota | str | None] = {}
 
     def of(self, channels: Iterable[str]) -> dict[str, Quota | str | None]:
-        """By the channel's name: its quota, None if no quota is known, or the class of the error of its check."""
+        """Return for each channel its quota, None if no quota is known, or the class of its check's error."""
         for name in channels:
             if name not in self._checked:
                 try:

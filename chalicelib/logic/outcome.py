@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from chalicelib.logic.event_kinds import KIND_CANARY, KIND_EVENT, KIND_RETRY
 
 _WITHOUT_PERSONAL_DATA = (KIND_EVENT, KIND_CANARY)
-"""Kinds whose error may be logged. Of any other kind, no error text and no payload is."""
+"""Kinds whose errors may be logged. Errors and payloads of other kinds never are."""
 
 
 class RunOutcome(NamedTuple):
@@ -24,29 +24,29 @@ class RunOutcome(NamedTuple):
     """``contact``, ``event``, ``retry`` or ``canary``, from the SNS message attributes."""
     source: str
     action: str
-    """Of a success, as ``source``."""
+    """What a successful run returned, as ``source`` is."""
     condition: str
     """``Success``, ``RetriesExhausted`` or ``EventAgeExceeded``."""
     error_type: str
-    """Of a failure; empty for an event that grew too old before its first run."""
+    """The error's class, of a failure; empty for an event that expired before its first run."""
     attempts: int
     error: Mapping[str, Any] | None
     """The whole error, for a kind without personal data."""
     request: Mapping[str, Any] | None
-    """What a failed test event was sent with: enough to send it again."""
+    """The payload of a failed test event, with which it can be sent again."""
 
     @property
     def reason(self) -> str:
-        """Why a message did not reach its owner: the action, else the error's class, else Lambda's condition."""
+        """Why the message was not delivered: the action, else the error's class, else Lambda's condition."""
         return self.action or self.error_type or self.condition
 
     def log_fields(self) -> dict[str, Any]:
-        """The fields of a log line, without empty ones."""
+        """Return the fields of a log line, without empty ones."""
         return {name: value for name, value in self._asdict().items() if value not in ("", None)}
 
 
 def read_outcome(event: Mapping[str, Any]) -> RunOutcome:
-    """Read an event of the bus, as far as it has the expected shape."""
+    """Read an event of the bus. What it lacks is left empty."""
     detail = event["detail"]
     context = _mapping(detail.get("requestContext"))
     response = _mapping(detail.get("responsePayload"))
@@ -70,7 +70,7 @@ def read_outcome(event: Mapping[str, Any]) -> RunOutcome:
 
 
 def _message_id(sns: Mapping[str, Any], kind: str) -> str:
-    """The id in a contact message, the whole text of a scheduled retry's event, or else the id that SNS gave."""
+    """Return the id in a contact message, the text of a retry's event, or else the id that SNS gave."""
     if kind == KIND_RETRY:
         return str(sns.get("Message", ""))
     try:

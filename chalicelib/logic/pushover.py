@@ -1,6 +1,6 @@
-"""What Pushover is told of a message: the parameters of its API, each checked, counted and cut as Pushover says.
+"""The parameters of Pushover's API for a notification: https://pushover.net/api
 
-https://pushover.net/api. ``html`` is never among them: what visitors typed would be markup there.
+``html`` is never one of them, as what visitors typed would be markup then.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ from chalicelib.logic.provider_limits import PUSHOVER_LINK, PUSHOVER_LINK_TITLE,
 from chalicelib.settings import Options
 
 EMERGENCY = 2
-"""The priority that rings until somebody has acknowledged it."""
+"""The priority that is repeated until somebody acknowledges it."""
 RETRY, EXPIRE = 120, 3600
-"""Seconds between two rings, and until the last, unless set. Pushover rings 50 times at most: these are 30."""
+"""Defaults: seconds between two repetitions, and until the last. Pushover repeats 50 times at most; these are 30."""
 QUOTA_ALERT = 10
-"""Percent of the month's messages below which a warning is logged, unless set."""
+"""Default: percent of the month's messages below which a warning is logged."""
 WITHOUT_RESET = 60 * 60
-"""Seconds to wait when Pushover is over quota and doesn't say until when."""
+"""Seconds to wait when the quota is used up and Pushover names no time of its reset."""
 LONGEST_RESET = 32 * 24 * 60 * 60
-"""Quotas are reset once a month: what is said to take longer was not understood."""
+"""Quotas are reset once a month, so a longer wait is a mistake."""
 
 _WHOLE = {"priority": (-2, EMERGENCY), "retry": (30, 10_800), "expire": (30, 10_800), "ttl": (1, 31_536_000)}
 _ADDRESSES = {
@@ -48,17 +48,17 @@ _NAMES = {
     ),
 }
 OPTIONS = (*_WHOLE, *_NAMES, *_ADDRESSES, "link_title", "monospace")
-"""What a channel or a request may set."""
+"""The options that a channel or a request may set."""
 
 _EMERGENCY_ALONE = ("retry", "expire", "tags", "callback")
 _PARAMETERS = {"link": "url", "link_title": "url_title"}
-"""Pushover's name of an option, where it is another: a channel's ``url`` is where the provider answers."""
+"""Pushover's name of an option, where it differs: a channel's ``url`` is the provider's address."""
 
 Value = str | int | bool
 
 
 class OptionMistake(ValueError):
-    """An option that can't be used. The text says what it must be, and quotes nothing."""
+    """A wrong option. The message says what is expected, and doesn't quote the value."""
 
     def __init__(self, option: str, expected: str) -> None:
         super().__init__(expected)
@@ -66,7 +66,7 @@ class OptionMistake(ValueError):
 
 
 def checked(name: str, value: object) -> Value:
-    """The value of an option, as it is; raises :class:`OptionMistake` for one that it can't have."""
+    """Return an option's value; raises :class:`OptionMistake` for a wrong one."""
     if name in _WHOLE:
         least, most = _WHOLE[name]
         if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
@@ -82,7 +82,7 @@ def checked(name: str, value: object) -> Value:
         return value
     if name in _ADDRESSES:
         form, expected = _ADDRESSES[name]
-        # One that is cut would lead elsewhere.
+        # A shortened address would lead elsewhere.
         if not isinstance(value, str) or len(value) > PUSHOVER_LINK.room or not form.fullmatch(value):
             raise OptionMistake(name, f"expected {expected}")
         return value
@@ -97,29 +97,30 @@ def checked(name: str, value: object) -> Value:
 
 
 def misplaced(options: Mapping[str, object]) -> dict[str, str]:
-    """The options that mean nothing beside the others, and why."""
-    found: dict[str, str] = {}
+    """Return the options that have no effect beside the others, and why."""
+    reasons: dict[str, str] = {}
     if options.get("priority") == EMERGENCY:
         if "ttl" in options:
-            found["ttl"] = f"not with priority {EMERGENCY}: Pushover ignores it there"
+            reasons["ttl"] = f"not with priority {EMERGENCY}: Pushover ignores it there"
     else:
-        found |= dict.fromkeys(
+        reasons |= dict.fromkeys(
             (name for name in _EMERGENCY_ALONE if name in options), f"only with priority {EMERGENCY}"
         )
     if "link_title" in options and "link" not in options:
-        found["link_title"] = "only with link"
-    return found
+        reasons["link_title"] = "only with link"
+    return reasons
 
 
 def parameters(of_channel: Options, of_request: Mapping[str, object]) -> dict[str, str | int]:
-    """The optional parameters of a message: those of its channel, and over them those of its request.
+    """Return the optional parameters of a message: its channel's, overridden by its request's.
 
-    What the channel has and the request makes meaningless is left out. Raises :class:`OptionMistake` for the request's.
+    An option of the channel that has no effect beside the request's is left out. Raises :class:`OptionMistake` for the
+    request's options.
     """
     own = {name: checked(name, value) for name, value in of_request.items()}
     common = {name: checked(name, of_channel[name]) for name in OPTIONS if name in of_channel}
     if "link" in own:
-        # The channel's title names another page.
+        # The channel's link title belongs to another link.
         common.pop("link_title", None)
     options: dict[str, Value] = common | own
     for name, why in misplaced(options).items():
@@ -139,7 +140,7 @@ def parameters(of_channel: Options, of_request: Mapping[str, object]) -> dict[st
 
 
 def texts(notification: Notification) -> dict[str, str | int]:
-    """The title and the message, as far as Pushover takes them."""
+    """Return the title and the message, cut to Pushover's limits."""
     return {
         "title": cut(one_line(notification.title), PUSHOVER_TITLE.room),
         "message": notification_text.text(notification, PUSHOVER_MESSAGE.fits),
@@ -147,24 +148,24 @@ def texts(notification: Notification) -> dict[str, str | int]:
 
 
 def quota_of(limit: object, remaining: object, reset: object) -> Quota | None:
-    """How many messages may be sent until when, as Pushover says it: https://pushover.net/api#limits
+    """Read the month's quota and its reset from Pushover's numbers: https://pushover.net/api#limits
 
-    None where it says nothing that makes sense, as when the token is unknown.
+    Returns None for numbers that make no sense, as of an unknown token.
     """
     try:
-        found = Quota(*(int(str(number)) for number in (limit, remaining, reset)))
+        quota = Quota(*(int(str(number)) for number in (limit, remaining, reset)))
     except ValueError:
         return None
-    return found if 0 <= found.remaining <= found.limit and found.limit > 0 else None
+    return quota if 0 <= quota.remaining <= quota.limit and quota.limit > 0 else None
 
 
 def quota_in(headers: Mapping[str, str]) -> Quota | None:
-    """What is said of the quota with every message that is taken or refused."""
+    """Read the quota from the headers of an answer; None if it has none."""
     return quota_of(*(headers.get(f"X-Limit-App-{name}") for name in ("Limit", "Remaining", "Reset")))
 
 
 def until_reset(reset: object, now: float, least: int) -> int:
-    """Seconds until the quota is reset, at least ``least``; an hour where that second makes no sense."""
+    """Return the seconds until the quota is reset, at least ``least``; an hour where ``reset`` makes no sense."""
     try:
         wait = int(str(reset)) - int(now)
     except ValueError:

@@ -1,7 +1,6 @@
-"""What a webhook says: the body in each format, the id that a receiver knows a repetition by, and what an address is.
+"""The content of a webhook request: the body in each format, the ``webhook-id``, the address and the signing secrets.
 
-A visitor's text never gets a meaning here that it didn't have: it is escaped as each service wants it, and it enters
-JSON as a value alone.
+A visitor's text is escaped as each service requires, and is only ever a value in the JSON.
 """
 
 from __future__ import annotations
@@ -27,7 +26,7 @@ from chalicelib.logic.provider_limits import DISCORD_CONTENT, NTFY_BODY, NTFY_ME
 EVENT = "message.received"
 """``type`` of a body in format ``standard``."""
 FORMATS = ("standard", "slack", "discord", "teams", "ntfy")
-"""Formats whose bodies are made here. There is ``template`` too, whose body is the owner's."""
+"""The formats, besides ``template``, whose body the owner writes."""
 
 _DISCORD_MARKS = re.compile(r"([\\*_~`|>#\[\]()<@:+-])")
 _SUPPRESS_EMBEDS = 1 << 2
@@ -42,27 +41,27 @@ _SHORTEST_KEY, _LONGEST_KEY = 24, 64
 
 
 class WebhookMistake(ValueError):
-    """An address, a secret or a template that can't be used. The text says what it must be, and quotes nothing."""
+    """A wrong address, secret or template. The message says what is expected, and doesn't quote the value."""
 
 
 # Identity
 
 
 def webhook_id(message_id: str, channel: str) -> str:
-    """What a receiver knows a repetition by: the same for each attempt of one message on one channel.
+    """Return the ``webhook-id``, by which a receiver recognises a repetition of a message on one channel.
 
-    A digest, because an id must hold no full stop (the signature is over ``id.timestamp.body``), and a caller of the
-    Invoke API may choose any text: https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md#signature-scheme
+    It is a digest, as it must hold no full stop (the signature is over ``id.timestamp.body``) and a caller of the
+    Invoke API may choose any id: https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md#signature-scheme
     """
     digest = hashlib.sha256("\n".join((channel, message_id)).encode(errors="replace")).hexdigest()
     return f"msg_{digest[:32]}"
 
 
 def signing_secrets(text: str) -> list[str]:
-    """The secrets that a parameter holds: one, or several between spaces while a receiver changes to a new one.
+    """Read the signing secrets of a parameter: one or, while a receiver changes to a new one, several between spaces.
 
-    Raises :class:`WebhookMistake`. A secret is ``whsec_`` and 24 to 64 random bytes in base64, as the specification
-    says; the library itself would take anything.
+    A secret is ``whsec_`` and 24 to 64 random bytes in base64, which the library doesn't check. Raises
+    :class:`WebhookMistake`.
     """
     found = text.split()
     for secret in found:
@@ -81,11 +80,10 @@ def signing_secrets(text: str) -> list[str]:
 
 
 def checked_address(text: str, *, local: bool) -> str:
-    """An address that may be called; raises :class:`WebhookMistake`, which never quotes it: it is a secret.
+    """Check an address; raises :class:`WebhookMistake`, which never quotes it, as it is a secret.
 
-    HTTPS alone; on stage ``local`` also HTTP to this machine. The address is the owner's own, so this guards against
-    mistakes, not against an attacker: a host that is an IP address of the machine itself or of its link can't be
-    anybody's receiver in Lambda.
+    It must be HTTPS or, on stage ``local``, HTTP to this machine. The address is the owner's own, so this guards
+    against mistakes, not against attackers: in Lambda, an IP address of the machine itself can't be a receiver.
     """
     address = text.strip()
     if not address.isascii() or re.search(r"[\s\x00-\x1f\x7f\\]", address):
@@ -116,14 +114,14 @@ def _is_this_machine(host: str) -> bool:
 
 
 def target(kind: str, address: str) -> tuple[str, str]:
-    """Where a request goes, and ntfy's topic.
+    """Return the address of the request and, for ntfy, the topic.
 
-    ntfy takes JSON at the server's root and the topic in it, so an address such as ``https://ntfy.sh/topic`` is taken
-    apart. Discord is asked to wait until the message is saved, because it reports no error otherwise.
+    ntfy takes JSON at the server's root, with the topic in it: ``https://ntfy.sh/topic`` is split. Discord reports
+    errors only with ``wait=true``.
     """
     url = urlsplit(address)
     if kind == "discord":
-        # The address that Discord hands out means an old version, which tells waiting times in milliseconds:
+        # Discord's addresses name no version, which means an old one with waiting times in milliseconds:
         # https://discord.com/developers/docs/reference#api-versioning
         path = url.path.replace("/api/webhooks/", "/api/v10/webhooks/", 1)
         query = url.query if "wait=" in url.query else f"{url.query}&wait=true".removeprefix("&")
@@ -140,7 +138,7 @@ def target(kind: str, address: str) -> tuple[str, str]:
 
 
 def encoded(body: object) -> bytes:
-    """A body as the bytes that are signed and sent. What is no character (half a surrogate pair) becomes ``?``."""
+    """Encode a body as JSON in UTF-8. Half a surrogate pair becomes ``?``."""
     return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode(errors="replace")
 
 
@@ -164,7 +162,7 @@ def standard(notification: Notification, now: int) -> dict[str, object]:
 
 
 def slack(notification: Notification, share: float = 1) -> dict[str, object]:
-    """A text in which ``&``, ``<`` and ``>`` mean themselves, so that nobody can ring ``<!channel>``.
+    """Make a text with ``&``, ``<`` and ``>`` escaped, so that no visitor can mention ``<!channel>``.
 
     https://api.slack.com/reference/surfaces/formatting#escaping; links are shown, but not opened for a preview.
     ``share``: how much of its limit it may have, here and below.
@@ -176,10 +174,10 @@ def slack(notification: Notification, share: float = 1) -> dict[str, object]:
 
 
 def discord(notification: Notification, share: float = 1) -> dict[str, object]:
-    """A content whose Markdown is escaped, that mentions nobody and opens no preview.
+    """Make a text with escaped Markdown, without mentions and link previews.
 
-    https://discord.com/developers/docs/resources/message#allowed-mentions-object. An escaped colon also keeps links
-    from being links: a visitor's address is shown, not offered.
+    https://discord.com/developers/docs/resources/message#allowed-mentions-object. An escaped colon also keeps a
+    visitor's address from becoming a link.
     """
     title = f"**{_title(notification, _for_discord)}**\n"
     limit = _part(DISCORD_CONTENT, share)
@@ -188,7 +186,7 @@ def discord(notification: Notification, share: float = 1) -> dict[str, object]:
 
 
 def teams(notification: Notification, share: float = 1) -> dict[str, object]:
-    """An Adaptive Card, as a workflow that posts what it receives wants it.
+    """Make an Adaptive Card, for a workflow that posts it.
 
     Every line is a ``RichTextBlock``, which reads no Markdown and no date functions as a ``TextBlock`` does:
     https://learn.microsoft.com/adaptive-cards/authoring-cards/text-features
@@ -196,7 +194,7 @@ def teams(notification: Notification, share: float = 1) -> dict[str, object]:
     heading = {"type": "TextRun", "text": _title(notification), "weight": "Bolder"}
 
     def card(message: str) -> dict[str, object]:
-        # A run without text is left out by some clients, and the empty line with it.
+        # Some clients drop a run without text, and so the empty line.
         runs = [[{"type": "TextRun", "text": each or " "}] for each in message.split("\n")]
         return {
             "$schema": "http://adaptivecards.io/schemas/adaptive-card.json",
@@ -219,7 +217,7 @@ def teams(notification: Notification, share: float = 1) -> dict[str, object]:
 
 
 def ntfy(notification: Notification, topic: str, priority: int | None, share: float = 1) -> dict[str, object]:
-    """``{"topic", "title", "message"}`` in plain text, and the priority, 1 to 5, if there is one.
+    """Make ``{"topic", "title", "message"}`` in plain text, and ``priority`` (1 to 5) if there is one.
 
     https://docs.ntfy.sh/publish/#publish-as-json
     """
@@ -243,7 +241,7 @@ def _title(notification: Notification, escape: Callable[[str], str] = str) -> st
 
 
 def priority_of(notification: Notification, kind: str, usual: int | None) -> int | None:
-    """ntfy's priority: the request's own, or the channel's. Raises :class:`InvalidRequestError` for other options."""
+    """Return ntfy's priority: the request's or the channel's; raises :class:`InvalidRequestError` for other options."""
     options = notification.options
     if not options:
         return usual
@@ -255,7 +253,7 @@ def priority_of(notification: Notification, kind: str, usual: int | None) -> int
 
 
 def moment(notification: Notification, now: int) -> str:
-    """When it happened, else ``now``: RFC 3339 in UTC, such as ``2026-01-01T00:00:00Z``."""
+    """Return the notification's time, else ``now``, in UTC as RFC 3339: ``2026-01-01T00:00:00Z``."""
     at = notification.timestamp if notification.timestamp is not None else now
     try:
         return f"{datetime.fromtimestamp(at, UTC):%Y-%m-%dT%H:%M:%SZ}"
@@ -267,7 +265,7 @@ def moment(notification: Notification, now: int) -> str:
 
 
 def check_template(template: object) -> None:
-    """Raise :class:`WebhookMistake` for what is no JSON, and for a placeholder that nobody fills."""
+    """Raise :class:`WebhookMistake` for a template that isn't JSON or has an unknown placeholder."""
     for each in _texts(template):
         try:
             placeholders.check(each, _KNOWN)
@@ -296,7 +294,7 @@ def _texts(template: object) -> Iterator[str]:
 
 
 def filled(template: object, notification: Notification, channel: str, now: int, longest: int = 0) -> object:
-    """The template with its placeholders filled in. Only texts are touched, and what is filled in isn't read again.
+    """Fill in a template's placeholders. Only texts have any, and inserted values are not read for placeholders.
 
     ``{message}`` is cut to ``longest`` characters, if that isn't 0. A field that the form didn't have is left blank.
     """
