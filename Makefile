@@ -11,10 +11,10 @@ INSTALL = installed() { $(PYTHON) -m ops.packages install $$1 && return; \
 given = $(if $(filter-out undefined,$(origin $(2))),$(1) "$($(2))")
 NPM_PACKAGES := tests/node/node_modules/installed
 
-# Three processes on two cores: a third of their time is waiting.
-PARALLEL := --numprocesses 3 --dist loadfile --no-loadscope-reorder
+# Three processes on two cores: a third of their time is waiting. SEED=… repeats the order of a run.
+PARALLEL = --numprocesses 3 --dist loadfile --no-loadscope-reorder $(if $(SEED),--randomly-seed=$(SEED))
 
-.PHONY: help setup run-packages lock run test test-full check bench bench-path website render diff deploy destroy smoke rollback clean
+.PHONY: help setup run-packages lock run test test-quick test-full rehearse check bench bench-path website render diff deploy destroy smoke rollback clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -36,11 +36,17 @@ $(NPM_PACKAGES): tests/node/package-lock.json
 		npm ci --prefix tests/node --ignore-scripts --no-audit --no-fund --silent && touch $@; \
 	else echo "There is no npm: the tests that need one of its packages will be skipped."; fi
 
-test: setup $(NPM_PACKAGES) ## Run every test that a change needs
+test: setup $(NPM_PACKAGES) ## Run every test that a change needs; SEED=… repeats an order
 	@$(BIN)/python -m pytest -m "not full" $(PARALLEL)
+
+test-quick: setup ## Run the tests nearest to the changed files, for at most 20 seconds
+	@$(BIN)/python -m tests.quick
 
 test-full: setup $(NPM_PACKAGES) ## Run the longer matrices too
 	@$(BIN)/python -m pytest $(PARALLEL)
+
+rehearse: setup $(NPM_PACKAGES) ## Run all seeds, configurations and storms of messages, and write docs/rehearsal.md
+	@HERALD_REHEARSE=1 $(BIN)/python -m pytest -m rehearse $(PARALLEL)
 
 check: setup ## Style, types, import rules, generated files, policies
 	@$(BIN)/ruff check --quiet .

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import logging
+import sys
 from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
@@ -19,6 +20,23 @@ from botocore.stub import Stubber
 from chalicelib.logs import logger
 
 ROOT = Path(__file__).resolve().parent.parent
+pytest_plugins = ["tests.rehearsal"]
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Let Hypothesis try what the run's seed says, too."""
+    if core := sys.modules.get("hypothesis.core"):
+        vars(core)["global_force_seed"] = session.config.getoption("randomly_seed", None)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Say how to repeat what failed, in its order."""
+    failed = [*terminalreporter.stats.get("failed", []), *terminalreporter.stats.get("error", [])]
+    files = sorted({report.nodeid.partition("::")[0] for report in failed})
+    seed = config.getoption("randomly_seed", None)
+    if files and isinstance(seed, int):
+        terminalreporter.section("to repeat it")
+        terminalreporter.line(f".venv/bin/python -m pytest --randomly-seed={seed} {' '.join(files)}")
 
 
 @pytest.fixture(scope="session")

@@ -210,6 +210,7 @@ def served(port: int, word: str) -> requests.Response:
     return wait_for(lambda: [answer] if (answer := post()) is not None else None, "answer of chalice local")[0]
 
 
+@pytest.mark.full
 def test_two_stages_survive_the_loss_of_their_checkout(herald: Harness, tmp_path: Path, checkout: Path) -> None:
     environ = environment(herald.config, shell(herald.stack.ports))
     account = Account(environ)

@@ -15,8 +15,9 @@ from tests import fuzzing
 from tests.e2e.harness import PATIENCE, Harness, wait_for
 from tests.fuzzing import Mode
 from tests.openapi import Conformance, Document, operations
+from tests.rehearsal import amount
 
-EXAMPLES = {Mode.POSITIVE: 25, Mode.NEGATIVE: 40}
+EXAMPLES = {Mode.POSITIVE: amount(12, 100), Mode.NEGATIVE: amount(18, 200)}
 """How many cases of the first form are sent: fewer of those that ring."""
 SHARE = {"/contact": 1, "/contact/{site}": 2, "/f/{site}": 2}
 """The part of these that the others get, as the same handler stands behind them."""
@@ -78,6 +79,7 @@ def test_what_is_too_much_is_answered_as_described(herald: Harness, document: Do
         Conformance(document).check(method, path, 429, ours, answer.content)
 
 
+@pytest.mark.rehearse("100 cases as described and 200 that break it")
 def test_the_stage_does_what_its_document_says(herald: Harness, document: Document) -> None:
     """Every operation, with data as described and with data that breaks it; and what was accepted is delivered."""
     schema = fuzzing.described(document)

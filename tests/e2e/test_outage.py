@@ -11,8 +11,9 @@ import pytest
 
 from chalicelib.logic.alarm import QUIET
 from tests.e2e.harness import Harness, marker, wait_for
+from tests.rehearsal import amount
 
-MESSAGES = 40
+MESSAGES = amount(10, 40)
 ALARM = {"id": {"S": "alarm#"}}
 
 
@@ -42,6 +43,7 @@ def quiet_time_passes(herald: Harness) -> None:
 
 
 @pytest.mark.full
+@pytest.mark.rehearse("40 messages")
 def test_an_outage_is_told_once_and_heals_by_itself(herald: Harness) -> None:
     herald.forget_what_is_due()
     herald.account.dynamodb.delete_item(TableName=herald.stage.table, Key=ALARM)

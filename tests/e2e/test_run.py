@@ -74,6 +74,7 @@ def run(tmp_path: Path, checkout: Path) -> Iterator[Run]:
         assert process.wait(60) == 0
 
 
+@pytest.mark.full
 def test_each_save_is_deployed_as_it_is_and_each_mistake_is_mended_by_the_next(run: Run) -> None:
     functions = run.account.functions
     committed = (run.checkout / "chalicelib" / "stages.py").read_text(encoding="utf-8")

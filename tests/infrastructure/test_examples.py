@@ -7,8 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cfnlint.api import lint
-from cfnlint.config import ManualArgs
 
 from chalicelib.adapters import invoke
 from chalicelib.functions import FUNCTIONS
@@ -24,6 +22,10 @@ def machine(root: Path) -> dict[str, Any]:
 
 
 def faults(definition: dict[str, Any]) -> list[str]:
+    # Imported here alone: it takes a second, in each of the processes that collect this file.
+    from cfnlint.api import lint
+    from cfnlint.config import ManualArgs
+
     properties = {"RoleArn": ROLE, "Definition": definition, "DefinitionSubstitutions": {"Notifier": "herald"}}
     resources = {"Machine": {"Type": "AWS::StepFunctions::StateMachine", "Properties": properties}}
     template = json.dumps({"AWSTemplateFormatVersion": "2010-09-09", "Resources": resources})

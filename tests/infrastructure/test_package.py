@@ -15,8 +15,6 @@ from importlib.util import MAGIC_NUMBER, cache_from_source
 from pathlib import Path
 
 import pytest
-from cyclonedx.schema import SchemaVersion
-from cyclonedx.validation.json import JsonStrictValidator
 
 from chalicelib.current_stage import stage_named
 from chalicelib.functions import functions_of
@@ -250,6 +248,10 @@ def test_the_same_sources_make_the_same_zip_bit_for_bit(package: Path, root: Pat
 
 
 def test_the_bill_of_materials_names_what_is_in_the_zip_and_nothing_else(package: Path, root: Path) -> None:
+    # Imported here alone: it takes a second, in each of the processes that collect this file.
+    from cyclonedx.schema import SchemaVersion
+    from cyclonedx.validation.json import JsonStrictValidator
+
     text = bill(package, "2026-01-01T00-00-00Z")
     assert text == bill(package, "2026-01-01T00-00-00Z"), "nothing in it is of the moment"
     assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(text) is None

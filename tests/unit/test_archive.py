@@ -8,7 +8,7 @@ import json
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chalicelib.errors import InvalidRequestError
@@ -154,6 +154,7 @@ def test_a_page_says_where_the_next_one_begins() -> None:
     assert Position.of_cursor(str(cursor)) == Position(NOW, "id-1")
 
 
+@settings(deadline=None)
 @given(st.integers(0, LATEST), st.text(st.characters(codec="utf-8"), min_size=1, max_size=MAX_ID))
 def test_every_position_comes_back_from_its_cursor(received_at: int, message_id: str) -> None:
     position = Position(received_at, message_id)
@@ -200,6 +201,7 @@ def test_a_cursor_that_no_page_gave_is_refused(cursor: str) -> None:
     assert caught.value.__cause__ is None
 
 
+@settings(deadline=None)
 @given(st.text(max_size=200))
 def test_no_text_breaks_the_cursor(text: str) -> None:
     with contextlib.suppress(InvalidRequestError):

@@ -229,6 +229,7 @@ def test_however_a_form_is_sent_the_button_that_sent_it_goes_along(site: Site, p
     assert [dict(post.fields).get("way") for post in site.posted] == [way]
 
 
+@pytest.mark.every_run
 def test_another_method_or_window_is_left_to_the_browser(site: Site) -> None:
     form = (
         '<dialog open><form data-herald method="{method}" action="/html"><input name="message" value="Hello" {rule}>'
@@ -289,6 +290,7 @@ def test_what_was_accepted_is_said_to_be_so_whatever_else_the_answer_holds(site:
     expect(page.locator("[aria-busy=true]")).to_have_count(0)
 
 
+@pytest.mark.every_run
 def test_a_script_that_is_loaded_twice_sends_once(site: Site) -> None:
     script = '<script src="/herald.js" defer></script>'
     page = site.show(BUTTONS.format(attributes="", required=""), script * 2)

@@ -69,6 +69,7 @@ def test_what_is_sent_is_a_solution(visitor: Visitor, prefix: str) -> None:
     assert sent["message"] == "Hello"
 
 
+@pytest.mark.every_run
 def test_a_solution_of_the_stages_own_challenge_rings_the_phone(visitor: Visitor, herald: Harness) -> None:
     """The real thing on both sides: where only solved messages ring, this one does."""
     action = f"{herald.urls['api']}/contact/puzzled"

@@ -198,6 +198,7 @@ def test_each_state_is_readable_in_light_and_dark_and_on_every_screen(owner: Own
         assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
+@pytest.mark.every_run
 def test_everything_works_without_a_script_and_loads_nothing_from_elsewhere(owner: Owner) -> None:
     context = owner.context(script=False)
     loaded: list[str] = []
@@ -263,6 +264,7 @@ def test_the_timeline_is_a_picture_with_words_and_a_table(owner: Owner) -> None:
     assert states == ["accepted", "stored", "delivered", "waiting", "waiting", "waiting", "waiting", "next"]
 
 
+@pytest.mark.every_run
 def test_what_a_stranger_wrote_runs_nowhere(owner: Owner) -> None:
     """With the page's own policy out of the way, as it is the second line of defence."""
     nasty = "\"'></title></textarea></dd><script>hurt=1</script><img src=x onerror=hurt=1><svg onload=hurt=1>"
@@ -334,6 +336,7 @@ def at_work(browser: Browser, herald: Harness, checkout: Path) -> Iterator[Page]
         assert process.wait(60) == 0
 
 
+@pytest.mark.every_run
 def test_replay_by_button_rings_exactly_the_missing_channel_and_release_rings(at_work: Page, herald: Harness) -> None:
     page, failed, held = at_work, marker(), marker()
     channels = sorted(herald.stage.sites["hooked"].channels)

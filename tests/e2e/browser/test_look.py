@@ -119,6 +119,7 @@ def test_every_field_that_is_seen_has_a_label_that_is_seen(visitor: Visitor, sta
     assert labels == [1, 1, 1]
 
 
+@pytest.mark.every_run
 def test_the_page_loads_nothing_from_elsewhere(visitor: Visitor, herald: Harness) -> None:
     context = visitor.context()
     loaded: list[str] = []

@@ -30,6 +30,7 @@ def settle(herald: Harness, visitor: Visitor) -> None:
     wait_for(lambda: herald.pushes(word), "push")
 
 
+@pytest.mark.every_run
 def test_a_message_is_sent_without_leaving_the_page_and_shows_on_the_phone(visitor: Visitor, herald: Harness) -> None:
     word = marker()
     page = visitor.visit()
@@ -46,6 +47,7 @@ def test_a_message_is_sent_without_leaving_the_page_and_shows_on_the_phone(visit
     expect(phone.get_by_role("listitem").filter(has_text=word)).to_be_visible()
 
 
+@pytest.mark.every_run
 def test_faults_stand_beside_their_fields_and_go_when_corrected(visitor: Visitor) -> None:
     page = visitor.visit()
     page.get_by_label("Email").fill("nobody")
@@ -71,6 +73,7 @@ def test_faults_stand_beside_their_fields_and_go_when_corrected(visitor: Visitor
     assert visitor.sent == []
 
 
+@pytest.mark.every_run
 def test_what_the_server_alone_knows_is_shown_beside_its_field(visitor: Visitor, herald: Harness) -> None:
     word = marker()
     page = visitor.visit()
@@ -121,6 +124,7 @@ def test_a_fault_of_a_field_that_nobody_sees_is_told_in_the_summary(visitor: Vis
     expect(button(page)).to_be_focused()
 
 
+@pytest.mark.every_run
 def test_a_message_whose_answer_was_lost_is_sent_again_and_rings_once(visitor: Visitor, herald: Harness) -> None:
     word = marker()
     page = visitor.visit()

@@ -9,6 +9,7 @@ from tests.e2e.browser.visitor import Visitor, button
 from tests.e2e.harness import Harness, marker, wait_for
 
 
+@pytest.mark.every_run
 def test_a_message_leads_to_the_thanks_page_and_to_the_phone(visitor: Visitor, herald: Harness) -> None:
     word = marker()
     page = visitor.visit(script=False)

@@ -1,0 +1,128 @@
+"""Runs the tests nearest to what was changed, and says what it left out: ``make test-quick``.
+
+Changed is what git says since this branch left ``main``. A test file is as near as its shortest chain of imports to a
+changed module; to any other file, it is near if it names that. What needs a stack, a browser or more time is left out.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections import deque
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import grimp
+import pytest
+
+from tests.rehearsal import ROOT, git
+
+PACKAGES = ("chalicelib", "ops", "tests")
+QUICK = ("unit", "contract", "functional", "infrastructure")
+"""The kinds of tests that need no stack."""
+SECONDS = 17.0
+"""After which no further test is begun, of the 20 that the whole may take."""
+FAR = 3
+"""Imports between a test and a changed module, beyond which the test is about something else."""
+EVERYTHING = ("conftest.py", "pyproject.toml", "tests/conftest.py")
+"""What concerns every test: none is near to it."""
+
+
+def changed() -> list[str]:
+    """The files that differ from where this branch left ``main``, or from the last commit if that is ``main``."""
+    base = git("merge-base", "HEAD", "main") or ["HEAD"]
+    return sorted({*git("diff", "--name-only", base[0]), *git("ls-files", "-o", "--exclude-standard")})
+
+
+def distances(files: Iterable[str], importers: Mapping[str, set[str]], tests: Mapping[str, str]) -> dict[str, int]:
+    """How far each test file is from the nearest changed file; those that are not near are missing.
+
+    ``importers`` has the modules that import a module, ``tests`` the text of each test file.
+    """
+    found: dict[str, int] = {}
+    for file in files:
+        if file in EVERYTHING:
+            continue
+        if file.endswith(".py") and (file.startswith(PACKAGES) or file in tests):
+            reached = _reached(file.removesuffix(".py").removesuffix("/__init__").replace("/", "."), importers)
+            near = {f"{module.replace('.', '/')}.py": steps for module, steps in reached.items()}
+        else:
+            near = {test: 1 for test, text in tests.items() if Path(file).name in text}
+        for test, steps in near.items():
+            if test in tests:
+                found[test] = min(steps, found.get(test, steps))
+    return found
+
+
+def _reached(module: str, importers: Mapping[str, set[str]]) -> dict[str, int]:
+    """The modules that a change of one reaches within ``FAR`` imports."""
+    steps, queue = {module: 0}, deque([module])
+    while queue:
+        at = queue.popleft()
+        for importer in importers.get(at, ()) if steps[at] < FAR else ():
+            if importer not in steps:
+                steps[importer] = steps[at] + 1
+                queue.append(importer)
+    return steps
+
+
+class Deadline:
+    """Begins no further test once the time is over, and counts those that it left out, by file."""
+
+    def __init__(self, at: float) -> None:
+        self._at = at
+        self.left: dict[str, int] = {}
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_protocol(self, item: pytest.Item) -> bool | None:
+        if time.monotonic() < self._at:
+            return None
+        file = item.nodeid.partition("::")[0]
+        self.left[file] = self.left.get(file, 0) + 1
+        return True
+
+    def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:
+        """Keep the nearest files first: they were named in this order."""
+        order = {str(ROOT / file): number for number, file in enumerate(config.args)}
+        items.sort(key=lambda item: order.get(str(item.path), len(order)))
+
+
+def main() -> int:
+    began = time.monotonic()
+    files = changed()
+    graph = grimp.build_graph(*PACKAGES, cache_dir=str(ROOT / ".herald" / "import-linter"))
+    importers = {module: set(graph.find_modules_that_directly_import(module)) for module in graph.modules}
+    tests = {
+        str(path.relative_to(ROOT)): path.read_text(encoding="utf-8") for path in (ROOT / "tests").rglob("test_*.py")
+    }
+    near = distances(files, importers, tests)
+    chosen = sorted((test for test in near if test.split("/")[1] in QUICK), key=lambda test: (near[test], test))
+    _say(f"{len(files)} files changed; {len(chosen)} of {len(tests)} test files are near: {' '.join(chosen)}")
+    if not chosen:
+        _say(_left_out(files, near, {}))
+        return 0
+    deadline = Deadline(began + SECONDS)
+    code = int(pytest.main(["-m", "not full", "-q", "--no-header", *chosen], plugins=[deadline]))
+    _say(_left_out(files, near, deadline.left))
+    return code
+
+
+def _left_out(files: list[str], near: Mapping[str, int], late: Mapping[str, int]) -> str:
+    stacks = sorted(test for test in near if test.split("/")[1] not in QUICK)
+    everything = [file for file in files if file in EVERYTHING]
+    reasons = [
+        f"what is further away than {FAR} imports",
+        f"{' '.join(stacks)} (need a stack)" if stacks else "",
+        f"{sum(late.values())} tests of {' '.join(late)} (no time)" if late else "",
+        f"all that {' '.join(everything)} concerns" if everything else "",
+    ]
+    return f"Left out: {'; '.join(filter(None, reasons))}. `make test` runs all."
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

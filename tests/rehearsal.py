@@ -1,0 +1,95 @@
+"""What is longer by nature: a part of it in every run, the whole by ``make rehearse``, which writes docs/rehearsal.md.
+
+A test that has a whole is marked ``rehearse`` with what that is, and asks :func:`amount` how much to do.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+from collections import Counter, defaultdict
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+REHEARSING = bool(os.environ.get("HERALD_REHEARSE"))
+ROOT = Path(__file__).resolve().parents[1]
+RESULT = ROOT / "docs" / "rehearsal.md"
+WHOLE = "whole"
+"""Under this name a report carries what its marker says."""
+
+
+def amount(part: int, whole: int) -> int:
+    """How many to do: a part, and in a rehearsal the whole."""
+    return whole if REHEARSING else part
+
+
+def git(*words: str) -> list[str]:
+    """The lines that git prints of this checkout; none where it fails, as in a copy without history."""
+    command = ["git", *words]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=60)
+    return done.stdout.splitlines() if done.returncode == 0 else []
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Let the reports of a test carry what its whole is: with pytest-xdist they are all that the first process sees."""
+    if marker := item.get_closest_marker("rehearse"):
+        item.user_properties.append((WHOLE, marker.args[0]))
+
+
+class Recorder:
+    """Collects what became of each rehearsed test, and writes it down."""
+
+    def __init__(self, seed: object) -> None:
+        self._seed = seed
+        self._whole: dict[str, str] = {}
+        self._seconds: defaultdict[str, float] = defaultdict(float)
+        self._outcomes: defaultdict[str, Counter[str]] = defaultdict(Counter)
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        whole = dict(report.user_properties).get(WHOLE)
+        if whole is None:
+            return
+        name = report.nodeid.partition("[")[0]
+        self._whole[name] = str(whole)
+        self._seconds[name] += report.duration
+        if report.when == "call" or report.outcome != "passed":
+            self._outcomes[name][report.outcome] += 1
+
+    def pytest_sessionfinish(self) -> None:
+        if self._whole:
+            RESULT.write_text(self.page(), encoding="utf-8")
+
+    def page(self) -> str:
+        commit = "".join(git("rev-parse", "--short", "HEAD"))
+        rows = [
+            f"| `{name.removeprefix('tests/')}` | {self._whole[name]} | {self._seconds[name]:.0f} s | "
+            + ", ".join(f"{number} {outcome}" for outcome, number in sorted(self._outcomes[name].items()))
+            + " |"
+            for name in sorted(self._whole)
+        ]
+        return "\n".join(
+            [
+                "# Rehearsal",
+                "",
+                "What takes longer than a test run may: `make rehearse` does all of it and writes this page. "
+                "`make test-full` does a part of each.",
+                "",
+                f"- {datetime.now(UTC):%Y-%m-%d %H:%M} UTC, commit {commit or 'unknown'}, "
+                f"random order by `-p randomly --randomly-seed={self._seed}`",
+                f"- Python {platform.python_version()}, {os.cpu_count()} cores",
+                "",
+                "| test | what it did | took | result |",
+                "| --- | --- | ---: | --- |",
+                *rows,
+                "",
+            ]
+        )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    # With pytest-xdist every worker configures itself too; what the tests report comes together in the first process.
+    if REHEARSING and not hasattr(config, "workerinput"):
+        config.pluginmanager.register(Recorder(config.getoption("randomly_seed", "none")), "rehearsal")
