@@ -102,6 +102,7 @@ def test_an_alarm_that_sounds_is_heard_with_what_to_do_and_so_is_its_end(alarmed
         assert json.loads(hear()["Message"])["NewStateValue"] == "OK"
 
 
+@pytest.mark.full
 def test_an_address_that_has_lost_its_subscription_is_asked_again_by_the_next_deployment(alarmed: Harness) -> None:
     alarmed.account.sns.unsubscribe(SubscriptionArn=subscribers(alarmed)[ADDRESS])
     assert ADDRESS not in subscribers(alarmed)

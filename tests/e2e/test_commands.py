@@ -348,6 +348,7 @@ def function_of_the_owner(account: Account, name: str) -> Iterator[str]:
         account.logs.delete_log_group(logGroupName=log_group)
 
 
+@pytest.mark.full
 def test_a_deployment_that_fails_half_way_says_so_and_is_mended_by_the_next(herald: Harness, clone: Path) -> None:
     environ = environment(herald.config, shell(herald.stack.ports))
     account = Account(environ)

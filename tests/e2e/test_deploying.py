@@ -261,6 +261,7 @@ def test_a_stage_is_interrupted_mended_changed_put_back_and_destroyed(herald: Ha
     account.client("iam").delete_policy(PolicyArn=boundary)
 
 
+@pytest.mark.full
 def test_nothing_that_was_accepted_during_a_deployment_is_lost(herald: Harness, clone: Path) -> None:
     """A run that is under way is killed here when its function changes, which AWS doesn't do. What it had claimed is
     left to the scheduled retry then, as after any other kill."""

@@ -172,6 +172,7 @@ def item(number: int) -> dict[str, Any]:
     }
 
 
+@pytest.mark.full
 def test_a_page_of_ten_thousand_messages_is_one_query_of_fifty_and_never_a_scan(herald: Harness, many: Stage) -> None:
     client = herald.account.client("dynamodb")
     calls: list[tuple[str, dict[str, Any]]] = []

@@ -136,6 +136,7 @@ def test_what_is_not_there_or_can_t_be_asked_is_said(operator: Operator) -> None
     assert "--email" in operator.fails("messages", "list", "--email", "a@example.com", "--cursor", "x", status=2)
 
 
+@pytest.mark.full
 def test_of_ten_thousand_messages_a_page_is_one_query_and_nothing_is_scanned(
     herald: Harness, operator: Operator, caplog: pytest.LogCaptureFixture
 ) -> None:
