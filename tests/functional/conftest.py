@@ -6,6 +6,7 @@ import json
 import os
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -14,6 +15,7 @@ from typing import Any
 from urllib.parse import parse_qs
 
 import pytest
+import requests
 from chalice.test import Client, HTTPResponse, TestHTTPClient
 
 # app.py reads its stage while it is imported.
@@ -91,17 +93,31 @@ class Provider:
     status: int = 200
     body: bytes = b'{"status": 1, "request": "req-1"}'
     headers: dict[str, str] = field(default_factory=dict)
-    hang_up: bool = False
-    cut_short: bool = False
+    fault: str = ""
+    """For an answer: ``hang up``, ``silent``, ``drip``. In its body: ``endless``, ``body stalls``, ``cut short``."""
+    released: threading.Event = field(default_factory=threading.Event)
+    """Ends what would last for ever."""
     paths: list[str] = field(default_factory=list)
-    forms: list[dict[str, list[str]]] = field(default_factory=list)
+    bodies: list[bytes] = field(default_factory=list)
     sent: list[dict[str, str]] = field(default_factory=list)
     next: list[bytes] = field(default_factory=list)
     """What is answered before ``body``, once each."""
 
+    @property
+    def forms(self) -> list[dict[str, list[str]]]:
+        """The bodies that came, as forms."""
+        return [parse_qs(each.decode(), keep_blank_values=True, strict_parsing=bool(each)) for each in self.bodies]
+
     def answers(self, *answers: object, status: int = 200) -> None:
         """Answer with these, one after the other."""
         self.status, self.next = status, [json.dumps(answer).encode() for answer in answers]
+
+
+@pytest.fixture
+def session() -> Iterator[requests.Session]:
+    with requests.Session() as found:
+        found.trust_env = False
+        yield found
 
 
 @pytest.fixture
@@ -110,21 +126,37 @@ def provider() -> Iterator[Provider]:
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            told.bodies.append(self.rfile.read(int(self.headers.get("Content-Length", 0))))
             told.paths.append(self.path)
-            told.forms.append(parse_qs(body.decode(), keep_blank_values=True, strict_parsing=bool(body)))
             told.sent.append(dict(self.headers.items()))
-            if told.hang_up:
-                self.close_connection = True
+            self.close_connection = True
+            with suppress(OSError):  # The client has hung up.
+                self.answer()
+
+        def answer(self) -> None:
+            if told.fault == "hang up":
+                return
+            if told.fault == "silent":
+                told.released.wait(60)
+                return
+            if told.fault == "drip":
+                # Each byte comes in time; the head of the answer never ends.
+                self.wfile.write(b"HTTP/1.0 200 OK\r\n")
+                while not told.released.wait(0.01):
+                    self.wfile.write(b"x")
                 return
             answer = told.next.pop(0) if told.next else told.body
             self.send_response(told.status)
             for name, value in told.headers.items():
                 self.send_header(name, value)
-            self.send_header("Content-Length", str(len(answer) * (2 if told.cut_short else 1)))
+            if told.fault != "endless":
+                self.send_header("Content-Length", str(len(answer) * (2 if told.fault == "cut short" else 1)))
             self.end_headers()
+            while told.fault == "endless" and not told.released.is_set():
+                self.wfile.write(b"x" * 4096)
             self.wfile.write(answer)
-            self.close_connection = True
+            if told.fault == "body stalls":
+                told.released.wait(60)
 
         do_GET = do_POST
 
@@ -137,6 +169,7 @@ def provider() -> Iterator[Provider]:
     thread.start()
     told.url = f"http://127.0.0.1:{server.server_port}"
     yield told
+    told.released.set()
     server.shutdown()
     thread.join()
     server.server_close()

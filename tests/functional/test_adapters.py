@@ -687,7 +687,7 @@ def test_the_real_client_calls_a_notifier_once_even_when_the_connection_breaks(
     provider: Provider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """botocore repeats such a call up to four times by default, and each may ring."""
-    provider.hang_up = True
+    provider.fault = "hang up"
     monkeypatch.setenv("AWS_ENDPOINT_URL_LAMBDA", provider.url)
     monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")

@@ -287,7 +287,7 @@ def test_a_mistake_of_the_programs_own_is_not_disguised(program: Program) -> Non
 
 def test_no_call_is_repeated_when_the_connection_breaks(provider: Provider, monkeypatch: pytest.MonkeyPatch) -> None:
     """botocore repeats such a call up to four times by default, and each may ring."""
-    provider.hang_up = True
+    provider.fault = "hang up"
     for name, value in {
         "AWS_ENDPOINT_URL_LAMBDA": provider.url,
         "AWS_DEFAULT_REGION": "eu-central-1",

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -30,20 +30,11 @@ from chalicelib.logic.notification import Notification, Quota
 from tests.contracts import fits
 from tests.fakes import NOW, FakeContainer, RecordingNotifier, channel, mail_channel, stage
 from tests.functional.conftest import Provider
-from tests.functional.test_notify_webhook import Parameters
-from tests.functional.test_notify_webhook import channel as hook
+from tests.functional.notifiers import TOKEN, USER, Parameters, hook
 
-TOKEN, USER = "t" * 30, "u" * 30
 ASKED = Notification("id-1", "Check", "Check", NOW, check=True)
 VALID = {"status": 1, "group": 0, "devices": ["phone"], "licenses": ["iOS"], "request": "req-1"}
 LIMITS = {"limit": 10_000, "remaining": 7_496, "reset": NOW + 60, "status": 1, "request": "req-2"}
-
-
-@pytest.fixture
-def session() -> Iterator[requests.Session]:
-    with requests.Session() as found:
-        found.trust_env = False
-        yield found
 
 
 # The function

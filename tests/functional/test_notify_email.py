@@ -6,43 +6,28 @@ https://docs.aws.amazon.com/ses/latest/dg/troubleshoot-error-messages.html
 
 from __future__ import annotations
 
-import importlib.util
 import json
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
 from botocore.exceptions import (
-    BotoCoreError,
     ClientError,
-    ConnectionClosedError,
-    ConnectTimeoutError,
-    EndpointConnectionError,
-    NoCredentialsError,
-    ReadTimeoutError,
-    SSLError,
 )
 from botocore.stub import Stubber
-from chalice.test import Client
 
 from chalicelib.adapters.providers import ses
 from chalicelib.adapters.providers.ses import SesNotifier
-from chalicelib.composition import Container, override_container
 from chalicelib.errors import (
     ChannelRejectedError,
     ChannelUnavailableError,
     ChannelUncertainError,
-    InvalidRequestError,
     InvokeError,
 )
-from chalicelib.functions import FUNCTIONS
 from chalicelib.logic.notification import Notification, from_contact
-from tests.contracts import error_fits, fits
-from tests.fakes import NOW, FakeContainer, RecordingNotifier, mail_channel, mailing_stage, message
-from tests.functional.conftest import Provider
+from tests.fakes import NOW, FakeContainer, mail_channel, mailing_stage, message
+from tests.functional import notifiers
 
 Stubbed = Callable[[str], tuple[Any, Stubber]]
 NOTIFICATION = from_contact(
@@ -51,28 +36,10 @@ NOTIFICATION = from_contact(
 REQUEST = NOTIFICATION.as_request()
 
 
-@pytest.fixture(scope="module")
-def mailing(root: Path) -> ModuleType:
-    """``app.py`` as a stage has it whose one site is served by e-mail: it asks for its stage while it is imported."""
-    spec = importlib.util.spec_from_file_location("mailing_app", root / "app.py")
-    assert spec
-    assert spec.loader
-    module = importlib.util.module_from_spec(spec)
-    with override_container(FakeContainer(mailing_stage(name="local"))):
-        spec.loader.exec_module(module)
-    return module
-
-
-@pytest.fixture
-def post(mailing: ModuleType, root: Path) -> Client:
-    return Client(mailing.app, stage_name="local", project_dir=str(root))
-
-
 class Post:
     """``notify_email`` with a stubbed SES, and what SES was asked to send."""
 
-    def __init__(self, client: Client, stubbed: Stubbed, **options: str | tuple[str, ...]) -> None:
-        self._client = client
+    def __init__(self, stubbed: Stubbed, **options: str | tuple[str, ...]) -> None:
         self.sesv2, self.stub = stubbed("sesv2")
         self.sent: list[dict[str, Any]] = []
         self.sesv2.meta.events.register_first("before-parameter-build.sesv2.SendEmail", self._keep)
@@ -91,32 +58,18 @@ class Post:
     def refuses(self, code: str, words: str = "MARKER", status: int = 400) -> None:
         self.stub.add_client_error("send_email", code, words, http_status_code=status)
 
-    def breaks(self, error: BotoCoreError) -> None:
-        def broken(**_: Any) -> None:
-            raise error
-
-        self.stub.deactivate()
-        self.sesv2.meta.events.register("before-send.sesv2.SendEmail", broken)
-
     def invoke(self, request: object = REQUEST) -> Any:
-        with override_container(self.composition):
-            answer = self._client.lambda_.invoke("notify_email", request).payload
-        fits("notify", "answer", answer)
-        return answer
+        return notifiers.invoke("email", self.composition, request)
 
     def fails(self, means: type[InvokeError], request: object = REQUEST) -> InvokeError:
-        with pytest.raises(InvokeError) as caught:
-            self.invoke(request)
-        assert type(caught.value) is means
-        for secret in ("MARKER", "ada@example.com", "owner@example.org"):
-            assert secret not in str(caught.value), "an error's text reaches logs and the bus"
-        error_fits("notify", type(caught.value).__name__, str(caught.value))
-        return caught.value
+        error = notifiers.fails("email", self.composition, means, request)
+        assert "ada@example.com" not in str(error)
+        return error
 
 
 @pytest.fixture
-def ses_(post: Client, stubbed: Stubbed) -> Post:
-    return Post(post, stubbed)
+def ses_(stubbed: Stubbed) -> Post:
+    return Post(stubbed)
 
 
 # Delivered
@@ -141,9 +94,8 @@ def test_a_mail_is_sent_once_as_documented_and_answered_by_the_contract(ses_: Po
             assert word in part["Data"]
 
 
-def test_the_channels_options_decide_sender_recipients_and_configuration_set(post: Client, stubbed: Stubbed) -> None:
+def test_the_channels_options_decide_sender_recipients_and_configuration_set(stubbed: Stubbed) -> None:
     it = Post(
-        post,
         stubbed,
         **{"from": "a@example.net"},
         to=("b@example.org", "c@example.org"),
@@ -197,35 +149,6 @@ def test_after_any_other_error_there_is_no_second_call(ses_: Post, code: str) ->
     with pytest.raises(InvokeError):
         ses_.invoke()
     assert len(ses_.sent) == 1
-
-
-# The request
-
-
-@pytest.mark.parametrize(
-    ("request_", "key"),
-    [
-        ({**REQUEST, "version": 2}, "version"),
-        ({**REQUEST, "to": "x@example.com"}, "to"),
-        ({**REQUEST, "id": ""}, "id"),
-        ({**REQUEST, "channel": "other"}, "channel"),
-        ({**REQUEST, "options": {"to": "x@example.com"}}, "options"),
-    ],
-)
-def test_a_request_that_does_not_fit_the_contract_reaches_nobody(ses_: Post, request_: object, key: str) -> None:
-    assert ses_.fails(InvalidRequestError, request_).key == key
-    assert ses_.sent == []
-
-
-def test_of_several_channels_a_request_names_one(post: Client) -> None:
-    one, other = RecordingNotifier("ref-1"), RecordingNotifier("ref-2")
-    stage = mailing_stage(mail_channel("one"), mail_channel("other"), name="local")
-    with override_container(FakeContainer(stage, providers={"one": one, "other": other})):
-        answer = post.lambda_.invoke("notify_email", {**REQUEST, "channel": "other"}).payload
-        assert answer == {"channel": "other", "status": "delivered", "reference": "ref-2"}
-        with pytest.raises(InvalidRequestError, match="expected one of: one, other"):
-            post.lambda_.invoke("notify_email", REQUEST)
-    assert (len(one.delivered), len(other.delivered)) == (0, 1)
 
 
 # What SES's answers mean
@@ -327,75 +250,7 @@ def test_an_error_without_a_status_is_uncertain(aws: Callable[[str], Any], respo
         SesNotifier(sesv2, mail_channel()).notify(NOTIFICATION)
 
 
-# The connection
-
-
-@pytest.mark.parametrize(
-    ("error", "means"),
-    [
-        (EndpointConnectionError(endpoint_url="https://MARKER"), ChannelUnavailableError),
-        (ConnectTimeoutError(endpoint_url="https://MARKER"), ChannelUnavailableError),
-        (NoCredentialsError(), ChannelUnavailableError),
-        (ReadTimeoutError(endpoint_url="https://MARKER"), ChannelUncertainError),
-        (ConnectionClosedError(endpoint_url="https://MARKER"), ChannelUncertainError),
-        (SSLError(endpoint_url="https://MARKER", error=OSError()), ChannelUncertainError),
-    ],
-    ids=lambda value: value.__name__ if isinstance(value, type) else type(value).__name__,
-)
-def test_a_call_that_never_left_is_harmless_and_one_without_an_answer_uncertain(
-    ses_: Post, error: BotoCoreError, means: type[InvokeError]
-) -> None:
-    ses_.breaks(error)
-    ses_.fails(means)
-
-
-@pytest.fixture
-def real(provider: Provider, monkeypatch: pytest.MonkeyPatch) -> Container:
-    """The composition as it runs, with a provider on this machine in the place of SES."""
-    monkeypatch.setenv("AWS_ENDPOINT_URL_SESV2", provider.url)
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
-    return FakeContainer(mailing_stage(), providers={})
-
-
-def test_the_real_client_sends_once_even_when_the_connection_breaks(real: Container, provider: Provider) -> None:
-    provider.hang_up = True
-    with pytest.raises(ChannelUncertainError):
-        real.notifier("email").notify(NOTIFICATION)
-    assert provider.paths == ["/v2/email/outbound-emails"]
-
-
-@pytest.mark.parametrize("status", [500, 503, 429])
-def test_the_real_client_sends_once_even_when_it_is_told_to_come_back(
-    real: Container, provider: Provider, status: int
-) -> None:
-    provider.status, provider.body = status, b'{"message": "MARKER"}'
-    with pytest.raises(InvokeError):
-        real.notifier("email").notify(NOTIFICATION)
-    assert len(provider.paths) == 1
-
-
-def test_both_calls_end_before_the_function_does(real: Container) -> None:
-    limits = real.notifier("email")._client.meta.config  # type: ignore[attr-defined]
-    function = next(spec for spec in FUNCTIONS if spec.name == "notify_email")
-    assert limits.retries["total_max_attempts"] == 1
-    assert 2 * (limits.connect_timeout + limits.read_timeout) + 2 < function.timeout
-
-
 # The log
-
-
-def test_the_log_has_the_messages_id_and_sess_and_nothing_of_the_visitors(
-    ses_: Post, log: Any, capfd: pytest.CaptureFixture[str]
-) -> None:
-    ses_.accepts()
-    ses_.invoke()
-    line = log.line("Delivered")
-    assert (line["correlation_id"], line["channel"], line["reference"]) == ("id-1", "email", "ses-1")
-    said = log.text + "".join(capfd.readouterr())
-    for secret in ("MARKER", "ada@example.com", "owner@example.org"):
-        assert secret not in said
 
 
 @pytest.mark.parametrize("status", [400, 403, 429, 500])

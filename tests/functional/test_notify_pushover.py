@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import io
 import json
-import socket
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
@@ -20,14 +19,10 @@ import requests
 from botocore.awsrequest import AWSResponse
 from botocore.compat import HTTPHeaders
 from botocore.exceptions import EndpointConnectionError, HTTPClientError, ReadTimeoutError
-from chalice.test import Client
-from urllib3 import HTTPConnectionPool
-from urllib3.connection import HTTPConnection
-from urllib3.exceptions import MaxRetryError, NameResolutionError
 
 from chalicelib.adapters.providers.pushover import PushoverNotifier
 from chalicelib.adapters.secrets import ParameterSecrets
-from chalicelib.composition import override_container, report_quota
+from chalicelib.composition import report_quota
 from chalicelib.errors import (
     ChannelRejectedError,
     ChannelUnavailableError,
@@ -36,13 +31,13 @@ from chalicelib.errors import (
     InvokeError,
 )
 from chalicelib.settings import Options, Stage
-from tests.contracts import error_fits, fits
-from tests.fakes import NOW, FakeContainer, RecordingNotifier, channel
+from tests.fakes import NOW, FakeContainer, channel
+from tests.functional import notifiers
 from tests.functional.conftest import Provider
+from tests.functional.notifiers import TOKEN, USER
 from tests.functional.test_metrics import values
 
 PATH = "/herald/local/pushover"
-TOKEN, USER = "t" * 30, "u" * 30
 REQUEST = {"version": 1, "id": "id-1", "title": "MARKER-title", "message": "MARKER-message", "timestamp": NOW}
 
 
@@ -52,14 +47,12 @@ class Pushover:
 
     def __init__(
         self,
-        client: Client,
         local: Stage,
         aws: Callable[[str], Any],
         url: str,
         session: requests.Session,
         **values: str,
     ) -> None:
-        self._client = client
         self.values = values or {"token": TOKEN, "user": USER}
         self.invalid: list[str] | None = []
         self.reads = 0
@@ -100,19 +93,10 @@ class Pushover:
         return http(200, answer | ({} if self.invalid is None else {"InvalidParameters": self.invalid}))
 
     def invoke(self, request: object = REQUEST) -> Any:
-        with override_container(self.composition):
-            answer = self._client.lambda_.invoke("notify_pushover", request).payload
-        fits("notify", "answer", answer)
-        return answer
+        return notifiers.invoke("pushover", self.composition, request)
 
     def fails(self, error: type[InvokeError], request: object = REQUEST) -> InvokeError:
-        with pytest.raises(InvokeError) as caught:
-            self.invoke(request)
-        assert type(caught.value) is error
-        for secret in (TOKEN, USER, "MARKER"):
-            assert secret not in str(caught.value), "an error's text reaches logs and the bus"
-        error_fits("notify", type(caught.value).__name__, str(caught.value))
-        return caught.value
+        return notifiers.fails("pushover", self.composition, error, request)
 
 
 def http(status: int, body: object) -> AWSResponse:
@@ -125,17 +109,8 @@ class _Raw(io.BytesIO):
 
 
 @pytest.fixture
-def session() -> Iterator[requests.Session]:
-    with requests.Session() as found:
-        found.trust_env = False
-        yield found
-
-
-@pytest.fixture
-def pushover(
-    client: Client, local: Stage, aws: Callable[[str], Any], provider: Provider, session: requests.Session
-) -> Pushover:
-    return Pushover(client, local, aws, provider.url, session)
+def pushover(local: Stage, aws: Callable[[str], Any], provider: Provider, session: requests.Session) -> Pushover:
+    return Pushover(local, aws, provider.url, session)
 
 
 # Delivered
@@ -310,21 +285,6 @@ def test_a_warning_is_logged_before_the_quota_is_used_up(
         )
 
 
-# The request
-
-
-@pytest.mark.parametrize(
-    "request_", [None, {}, {**REQUEST, "version": 2}, {**REQUEST, "extra": 1}, {**REQUEST, "id": ""}]
-)
-def test_a_request_that_does_not_fit_the_contract_reaches_nobody(
-    client: Client, local: Stage, request_: object
-) -> None:
-    notifier = RecordingNotifier()
-    with override_container(FakeContainer(local, providers={"pushover": notifier})), pytest.raises(InvalidRequestError):
-        client.lambda_.invoke("notify_pushover", request_)
-    assert notifier.delivered == []
-
-
 # What Pushover's answers mean
 
 
@@ -470,77 +430,6 @@ def test_a_redirect_is_not_followed_with_the_token(pushover: Pushover, provider:
     assert provider.paths == ["/1/messages.json"]
 
 
-# The connection
-
-
-def test_a_refused_connection_means_that_nothing_was_sent(
-    client: Client, local: Stage, aws: Callable[[str], Any], session: requests.Session
-) -> None:
-    with socket.socket() as nobody:
-        nobody.bind(("127.0.0.1", 0))
-        url = f"http://127.0.0.1:{nobody.getsockname()[1]}"
-        Pushover(client, local, aws, url, session).fails(ChannelUnavailableError)
-
-
-def test_a_connection_that_ends_without_an_answer_is_uncertain(pushover: Pushover, provider: Provider) -> None:
-    provider.hang_up = True
-    pushover.fails(ChannelUncertainError)
-    assert len(provider.forms) == 1, "and is never repeated by the client itself"
-
-
-def test_an_answer_that_is_cut_short_is_uncertain(pushover: Pushover, provider: Provider) -> None:
-    provider.cut_short = True
-    pushover.fails(ChannelUncertainError)
-
-
-UNKNOWN_NAME = MaxRetryError(
-    HTTPConnectionPool("pushover.invalid"),
-    "/1/messages.json",
-    NameResolutionError("pushover.invalid", HTTPConnection("pushover.invalid"), socket.gaierror()),
-)
-"""As requests raises it for a name that does not resolve."""
-
-
-class RaisingAdapter(requests.adapters.BaseAdapter):
-    """A transport that fails."""
-
-    def __init__(self, error: Exception) -> None:
-        super().__init__()
-        self.error = error
-        self.timeouts: list[tuple[float, float]] = []
-
-    def send(self, request: Any, *arguments: Any, **options: Any) -> Any:
-        self.timeouts.append(options["timeout"])
-        raise self.error
-
-    def close(self) -> None:
-        """Nothing to close."""
-
-
-@pytest.mark.parametrize(
-    ("error", "means"),
-    [
-        (requests.exceptions.ConnectTimeout("MARKER"), ChannelUnavailableError),
-        (requests.exceptions.ConnectionError(UNKNOWN_NAME), ChannelUnavailableError),
-        (requests.exceptions.ReadTimeout("MARKER"), ChannelUncertainError),
-        (requests.exceptions.ConnectionError("MARKER"), ChannelUncertainError),
-        (requests.exceptions.ConnectionError(), ChannelUncertainError),
-        (requests.exceptions.SSLError("MARKER"), ChannelUncertainError),
-        (requests.exceptions.ChunkedEncodingError("MARKER"), ChannelUncertainError),
-        (requests.exceptions.ContentDecodingError("MARKER"), ChannelUncertainError),
-        (requests.exceptions.RequestException("MARKER"), ChannelUncertainError),
-    ],
-)
-def test_a_time_out_before_the_connection_is_harmless_and_any_later_one_uncertain(
-    pushover: Pushover, session: requests.Session, error: Exception, means: type[InvokeError]
-) -> None:
-    adapter = RaisingAdapter(error)
-    session.mount("http://", adapter)
-    pushover.fails(means)
-    ((connect, read),) = adapter.timeouts
-    assert 0 < connect + read < 20, "the function itself ends after 20 s"
-
-
 # Secrets
 
 
@@ -651,38 +540,3 @@ def test_a_parameter_store_that_cant_be_reached_is_tried_again_later(
     pushover.broken = error(endpoint_url="https://MARKER")
     pushover.fails(ChannelUnavailableError)
     assert provider.forms == []
-
-
-# The log
-
-
-def test_the_log_has_the_messages_id_and_pushovers_and_neither_text_nor_secret(
-    pushover: Pushover, provider: Provider, log: Any, capfd: pytest.CaptureFixture[str]
-) -> None:
-    pushover.invoke()
-    line = log.line("Delivered")
-    assert (line["correlation_id"], line["message_id"], line["channel"], line["reference"]) == (
-        "id-1",
-        "id-1",
-        "pushover",
-        "req-1",
-    )
-    said = log.text + "".join(capfd.readouterr())
-    for secret in ("MARKER", TOKEN, USER):
-        assert secret not in said
-
-
-@pytest.mark.parametrize("status", [200, 400, 429, 500])
-def test_no_answer_of_pushover_puts_a_secret_or_text_into_the_log(
-    pushover: Pushover, provider: Provider, log: Any, capfd: pytest.CaptureFixture[str], status: int
-) -> None:
-    provider.status, provider.body = status, b"garbage"
-    with pytest.raises(InvokeError):
-        pushover.invoke()
-    said = log.text + "".join(capfd.readouterr())
-    for secret in ("MARKER", TOKEN, USER):
-        assert secret not in said
-
-
-def test_the_answer_is_json(pushover: Pushover) -> None:
-    json.dumps(pushover.invoke())
