@@ -9,13 +9,9 @@ import subprocess
 import sys
 import warnings
 from collections.abc import Collection, Iterator, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
-
-with warnings.catch_warnings():
-    # Python 3.12 says of its patterns, when it compiles them, that they hold unknown escapes.
-    warnings.simplefilter("ignore", SyntaxWarning)
-    import parliament
 
 from chalicelib.functions import functions_of
 from ops import packages
@@ -90,6 +86,17 @@ def registered_by_app(root: Path, stage: str) -> set[str]:
     return set(json.loads(ran.stdout))
 
 
+@cache
+def _parliament() -> Any:
+    """The library, which takes over a second to import, and warns while it is: it leaves two files open, stands on an
+    old part of setuptools, and has patterns with unknown escapes."""
+    with warnings.catch_warnings():
+        for category in (ResourceWarning, DeprecationWarning, SyntaxWarning):
+            warnings.simplefilter("ignore", category)
+        import parliament
+    return parliament
+
+
 def policy_faults(text: str) -> list[str]:
     """What parliament reports about a policy, and each wildcard without a reason.
 
@@ -98,7 +105,7 @@ def policy_faults(text: str) -> list[str]:
     document = json.loads(text)
     faults = [
         f"{finding.issue} {finding.detail} {finding.location}"
-        for finding in parliament.analyze_policy_string(_without_colons(document)).findings
+        for finding in _parliament().analyze_policy_string(_without_colons(document)).findings
     ]
     for statement in document["Statement"]:
         actions = statement["Action"]
@@ -150,7 +157,7 @@ def _formats(actions: Collection[str]) -> Iterator[str]:
 
     https://docs.aws.amazon.com/service-authorization/latest/reference/reference_policies_actions-resources-contextkeys.html
     """
-    for service in parliament.iam_definition:
+    for service in _parliament().iam_definition:
         types = {
             each["resource_type"].rstrip("*")
             for privilege in service["privileges"]

@@ -51,7 +51,7 @@ class NobodyRuns:
         raise AssertionError("nothing was due")
 
 
-class World:
+class ToldOfFailures:
     """Everything around ``on_failure``, in a stage that tells its owner by ``channels``."""
 
     def __init__(self, local: Stage, *channels: str, **notifiers: Notifier) -> None:
@@ -90,7 +90,7 @@ def test_the_first_failure_is_told_at_once_and_those_after_it_together(
     client: Client, local: Stage, event: dict[str, Any]
 ) -> None:
     owner = RecordingNotifier()
-    world = World(local, "email", email=owner)
+    world = ToldOfFailures(local, "email", email=owner)
     for seconds in range(4):
         with override_container(world.at(NOW + seconds)):
             client.lambda_.invoke("on_failure", event)
@@ -109,7 +109,7 @@ def test_the_first_failure_is_told_at_once_and_those_after_it_together(
 
 def test_what_nobody_has_told_the_scheduled_retry_tells(client: Client, local: Stage, event: dict[str, Any]) -> None:
     owner = RecordingNotifier()
-    world = World(local, "email", email=owner)
+    world = ToldOfFailures(local, "email", email=owner)
     with override_container(world.at(NOW)):
         for _ in range(3):
             client.lambda_.invoke("on_failure", event)
@@ -125,7 +125,7 @@ def test_the_alarm_goes_by_a_channel_that_did_not_fail_itself(
     client: Client, local: Stage, event: dict[str, Any]
 ) -> None:
     phone, mail = RecordingNotifier(), RecordingNotifier()
-    world = World(local, "pushover", "email", pushover=phone, email=mail)
+    world = ToldOfFailures(local, "pushover", "email", pushover=phone, email=mail)
     world.messages.add(message("id-1"), Record("request-1", {"pushover": Delivery(State.WAITING, 3)}))
     with override_container(world.at(NOW)):
         client.lambda_.invoke("on_failure", event)
@@ -135,7 +135,7 @@ def test_the_alarm_goes_by_a_channel_that_did_not_fail_itself(
 def test_an_alarm_that_nobody_took_is_an_error_and_lambdas_retry_tells_it(
     client: Client, local: Stage, event: dict[str, Any]
 ) -> None:
-    world = World(local, "email", email=RefusingNotifier(ChannelUnavailableError("down")))
+    world = ToldOfFailures(local, "email", email=RefusingNotifier(ChannelUnavailableError("down")))
     with override_container(world.at(NOW)), pytest.raises(ChannelUnavailableError):
         client.lambda_.invoke("on_failure", event)
     owner = RecordingNotifier()
@@ -148,7 +148,7 @@ def test_an_alarm_that_nobody_took_is_an_error_and_lambdas_retry_tells_it(
 
 def test_a_table_that_can_not_be_read_forgets_no_failure(client: Client, local: Stage, event: dict[str, Any]) -> None:
     owner = RecordingNotifier()
-    world = World(local, "email", email=owner)
+    world = ToldOfFailures(local, "email", email=owner)
     world.log.waiting = 7
 
     class Unreadable(InMemoryMessages):

@@ -68,7 +68,7 @@ class Queues:
         return [each["Sid"] for each in json.loads(self.policies[name] or '{"Statement": []}')["Statement"]]
 
 
-class World:
+class AccountWithQueues:
     """An account with two queues."""
 
     def __init__(self) -> None:
@@ -88,7 +88,7 @@ ONE, OTHER = {INBOX: [statement("HeraldDevRuleOne")]}, {TEAM: [statement("Herald
 
 
 def test_what_was_needed_until_now_stays_until_the_rules_have_changed() -> None:
-    world = World()
+    world = AccountWithQueues()
     assert world.lay(ONE) == ["sqs:inbox"]
     assert world.take_away(ONE) == []
     assert world.lay(OTHER) == ["sqs:team"]
@@ -98,7 +98,7 @@ def test_what_was_needed_until_now_stays_until_the_rules_have_changed() -> None:
 
 
 def test_what_a_deployment_laid_that_broke_off_is_found_by_the_next_and_by_destroy() -> None:
-    world = World()
+    world = AccountWithQueues()
     world.lay(ONE)  # And then the rules could not be made.
     assert world.take_away({}) == ["sqs:inbox"]
     assert world.queues.sids("inbox") == []
@@ -106,7 +106,7 @@ def test_what_a_deployment_laid_that_broke_off_is_found_by_the_next_and_by_destr
 
 
 def test_where_it_may_lie_is_written_down_before_it_is_laid() -> None:
-    world = World()
+    world = AccountWithQueues()
     world.queues.refuses = True
     with pytest.raises(ClientError):
         world.lay(ONE)
@@ -114,7 +114,7 @@ def test_where_it_may_lie_is_written_down_before_it_is_laid() -> None:
 
 
 def test_where_it_lay_is_forgotten_after_it_was_taken_away_and_not_before() -> None:
-    world = World()
+    world = AccountWithQueues()
     world.lay(ONE)
     world.queues.refuses = True
     with pytest.raises(ClientError):
@@ -123,5 +123,5 @@ def test_where_it_lay_is_forgotten_after_it_was_taken_away_and_not_before() -> N
 
 
 def test_a_stage_that_lays_nothing_writes_nothing() -> None:
-    world = World()
+    world = AccountWithQueues()
     assert (world.lay({}), world.take_away({}), world.parameters.values) == ([], [], {})

@@ -70,7 +70,7 @@ def test_something_is_left_whatever_of_the_functions_is_gone() -> None:
     assert json.loads(drift.remove_resources(json.dumps(found), on_functions))["Resources"]
 
 
-class World:
+class AccountWithWiring:
     """An account in which the wiring of stage dev stands, and what was taken away since."""
 
     def __init__(self, template: dict[str, Any], status: str = "UPDATE_COMPLETE") -> None:
@@ -138,18 +138,18 @@ def standing(*rules: str) -> dict[str, Any]:
 
 
 def test_where_nothing_is_gone_nothing_is_found() -> None:
-    assert World(standing("form")).look() == drift.Drift()
+    assert AccountWithWiring(standing("form")).look() == drift.Drift()
 
 
 @pytest.mark.parametrize("status", ["", *cloudformation.NEVER_STOOD])
 def test_a_stack_that_never_stood_lacks_nothing(status: str) -> None:
-    world = World(standing(), status)
+    world = AccountWithWiring(standing(), status)
     world.gone = {"outcome of herald-dev-destined"}
     assert world.look() == drift.Drift()
 
 
 def test_each_kind_of_what_is_gone_is_found() -> None:
-    world = World(standing())
+    world = AccountWithWiring(standing())
     world.gone = {"outcome of herald-dev-destined", "address of herald-dev-get_message_url", "herald-dev-on_failure"}
     world.disabled = {"herald-dev-failed-events"}
     world.policies["herald-dev-on_success"].clear()
@@ -166,19 +166,19 @@ def test_each_kind_of_what_is_gone_is_found() -> None:
 
 
 def test_a_permission_of_a_rule_whose_name_begins_alike_is_another() -> None:
-    world = World(standing("form", "form-shop"))
+    world = AccountWithWiring(standing("form", "form-shop"))
     kept = [each for each in world.policies["crm"] if "form-shop" in json.dumps(each)]
     world.policies["crm"] = kept
     assert world.look().gone == ("PermissionOfRuleForm",)
 
 
 def test_what_denies_is_no_permission() -> None:
-    world = World(standing("form"))
+    world = AccountWithWiring(standing("form"))
     world.policies["crm"] = [{**each, "Effect": "Deny"} for each in world.policies["crm"]]
     assert world.look().gone == ("PermissionOfRuleForm",)
 
 
 def test_a_function_of_somebodys_whose_policy_may_not_be_read_is_taken_for_well() -> None:
-    world = World(standing("form"))
+    world = AccountWithWiring(standing("form"))
     world.secret = {"crm"}
     assert world.look() == drift.Drift()

@@ -19,7 +19,7 @@ def notification(title: str = "A title", **fields: str) -> Notification:
     return Notification("id-1", title, "A message", NOW, fields=tuple(fields.items()))
 
 
-class Page(HTMLParser):
+class MailPage(HTMLParser):
     """What a reader sees of the HTML part: its tags, and the names with their values."""
 
     def __init__(self, text: str) -> None:
@@ -53,8 +53,8 @@ class Page(HTMLParser):
         return dict(zip(self.cells.get("dt", []), self.cells.get("dd", []), strict=True))
 
 
-def page(it: Notification) -> Page:
-    return Page(mail.html(it, mail.subject(it)))
+def page(it: Notification) -> MailPage:
+    return MailPage(mail.html(it, mail.subject(it)))
 
 
 # The plain part

@@ -35,7 +35,7 @@ LEFT = {"delivered": SkipReason.DELIVERED, "sending": SkipReason.SENDING}
 """The law: these are left alone, all others are tried."""
 
 
-class World:
+class MessageWithChannels:
     """One message with a record, its channels, and whom they ring."""
 
     def __init__(self, *, ring_again: bool = True, held: HoldReason | None = None, **deliveries: Delivery) -> None:
@@ -72,7 +72,7 @@ class World:
 @pytest.mark.parametrize("state", FOUND)
 @pytest.mark.parametrize("ring_again", [True, False])
 def test_a_replay_tries_what_has_not_delivered_and_nothing_else(state: str, ring_again: bool) -> None:
-    world = World(ring_again=ring_again, a=FOUND[state])
+    world = MessageWithChannels(ring_again=ring_again, a=FOUND[state])
     before = world.record
     done = world.revive()
     if state in LEFT:
@@ -90,7 +90,7 @@ def test_a_replay_tries_what_has_not_delivered_and_nothing_else(state: str, ring
 
 @pytest.mark.parametrize("state", FOUND)
 def test_a_channel_that_no_longer_serves_the_site_is_left_alone(state: str) -> None:
-    world = World(a=FOUND[state])
+    world = MessageWithChannels(a=FOUND[state])
     world.channels = {}
     assert world.revive() == ReplayResult((), {"a": LEFT.get(state, SkipReason.GONE)})
 
@@ -100,7 +100,7 @@ def test_a_channel_that_no_longer_serves_the_site_is_left_alone(state: str) -> N
 
 @pytest.mark.parametrize(("a", "b"), list(itertools.product(FOUND, repeat=2)))
 def test_of_two_channels_exactly_the_missing_ones_ring_and_once(a: str, b: str) -> None:
-    world = World(a=FOUND[a], b=FOUND[b])
+    world = MessageWithChannels(a=FOUND[a], b=FOUND[b])
     for _ in range(2):
         world.revive()
         world.run()
@@ -112,7 +112,7 @@ def test_of_two_channels_exactly_the_missing_ones_ring_and_once(a: str, b: str) 
 
 
 def test_what_was_delivered_never_rings_again_however_often_it_is_replayed() -> None:
-    world = World(a=FOUND["rejected"], b=FOUND["delivered"])
+    world = MessageWithChannels(a=FOUND["rejected"], b=FOUND["delivered"])
     for number in range(5):
         world.revive()
         world.run(f"run-{number}")
@@ -125,7 +125,7 @@ def test_what_was_delivered_never_rings_again_however_often_it_is_replayed() -> 
 
 
 def test_a_run_that_read_the_record_before_the_replay_can_not_claim_it_after() -> None:
-    world = World(a=replace(FOUND["waiting"], next_attempt_at=NOW))
+    world = MessageWithChannels(a=replace(FOUND["waiting"], next_attempt_at=NOW))
     world.store.before_change = lambda *_: _once(world, world.revive)
     assert world.run("run-8") == "waiting"
     assert world.rung() == {"a": 0}
@@ -134,7 +134,7 @@ def test_a_run_that_read_the_record_before_the_replay_can_not_claim_it_after() -
 
 
 def test_a_replay_that_comes_second_to_a_claim_leaves_the_channel_alone() -> None:
-    world = World(a=FOUND["waiting"], b=FOUND["rejected"])
+    world = MessageWithChannels(a=FOUND["waiting"], b=FOUND["rejected"])
     claimed = Delivery(State.SENDING, 5, "run-8", NOW + LEASE)
     world.store.before_revival = lambda: _once(world, lambda: world.store.put(MESSAGE.id, "a", claimed))
     assert world.revive() == ReplayResult(("b",), {"a": SkipReason.SENDING})
@@ -142,7 +142,7 @@ def test_a_replay_that_comes_second_to_a_claim_leaves_the_channel_alone() -> Non
 
 
 def test_a_replay_that_is_always_second_gives_up_and_changes_nothing() -> None:
-    world = World(a=FOUND["waiting"])
+    world = MessageWithChannels(a=FOUND["waiting"])
     looked = 0
 
     def be_quicker() -> None:
@@ -157,7 +157,7 @@ def test_a_replay_that_is_always_second_gives_up_and_changes_nothing() -> None:
 
 
 def test_two_replays_at_once_ring_once() -> None:
-    world = World(a=FOUND["rejected"])
+    world = MessageWithChannels(a=FOUND["rejected"])
     world.store.before_revival = lambda: _once(world, world.revive)
     assert world.revive() == ReplayResult(("a",), {})
     assert [world.run("run-8"), world.run("run-9")] == ["delivered", "duplicate"]
@@ -165,13 +165,13 @@ def test_two_replays_at_once_ring_once() -> None:
 
 
 def test_a_claimant_that_comes_back_from_the_dead_does_not_undo_the_replay() -> None:
-    world = World(a=FOUND["died"])
+    world = MessageWithChannels(a=FOUND["died"])
     world.revive()
     late = replace(FOUND["died"], state=State.DELIVERED, until=0)
     assert world.store.change(MESSAGE.id, "a", FOUND["died"], late) is False
 
 
-def _once(world: World, do: Callable[[], object]) -> None:
+def _once(world: MessageWithChannels, do: Callable[[], object]) -> None:
     world.store.before_change = lambda *_: None
     world.store.before_revival = lambda: None
     do()
@@ -185,7 +185,7 @@ def test_the_age_counts_from_the_replay_on() -> None:
         def notify(self, notification: object) -> str:
             raise ChannelUnavailableError("down")
 
-    world = World(a=FOUND["expired"])
+    world = MessageWithChannels(a=FOUND["expired"])
     world.clock.now = replayed = NOW + 3 * GIVE_UP
     world.revive()
     assert world.run(notifiers={"a": Down()}) == "waiting"
@@ -200,7 +200,7 @@ def test_the_age_counts_from_the_replay_on() -> None:
 
 @pytest.mark.parametrize("held", HoldReason)
 def test_a_release_rings_and_keeps_what_was_found(held: HoldReason) -> None:
-    world = World(held=held, a=Delivery(), b=Delivery())
+    world = MessageWithChannels(held=held, a=Delivery(), b=Delivery())
     assert world.run() == held
     assert world.revive(held=True) == ReplayResult(("a", "b"), {})
     assert world.run() == "delivered"
@@ -209,7 +209,7 @@ def test_a_release_rings_and_keeps_what_was_found(held: HoldReason) -> None:
 
 
 def test_what_is_released_is_not_held_again_because_another_has_its_content() -> None:
-    world = World(held=HoldReason.DUPLICATE, a=Delivery())
+    world = MessageWithChannels(held=HoldReason.DUPLICATE, a=Delivery())
     other = message("22222222-2222-4222-8222-222222222222")
     world.store.add(other, Record("request-2", {"a": FOUND["delivered"]}))
     what = f"content#{content_hash('default', MESSAGE.fields)}"
@@ -221,13 +221,13 @@ def test_what_is_released_is_not_held_again_because_another_has_its_content() ->
 
 def test_a_replay_refuses_what_is_held_and_a_release_what_is_not() -> None:
     with pytest.raises(LookupError):
-        World(held=HoldReason.QUARANTINED, a=Delivery()).revive()
+        MessageWithChannels(held=HoldReason.QUARANTINED, a=Delivery()).revive()
     with pytest.raises(LookupError):
-        World(a=FOUND["rejected"]).revive(held=True)
+        MessageWithChannels(a=FOUND["rejected"]).revive(held=True)
 
 
 def test_what_is_not_there_is_neither_replayed_nor_released() -> None:
-    world = World(a=FOUND["rejected"])
+    world = MessageWithChannels(a=FOUND["rejected"])
     world.store.records.clear()
     with pytest.raises(LookupError):
         world.revive()
@@ -237,7 +237,7 @@ def test_what_is_not_there_is_neither_replayed_nor_released() -> None:
 
 
 def test_lambda_s_retry_of_the_first_event_after_a_replay_rings_once_with_it() -> None:
-    world = World(a=FOUND["rejected"])
+    world = MessageWithChannels(a=FOUND["rejected"])
     world.revive()
     means = DeliveryDependencies(site(), world.channels, dict(world.notifiers), world.store, world.recent, world.clock)
     first = Invocation("request-1", "run-7", LONG)
@@ -249,7 +249,7 @@ def test_lambda_s_retry_of_the_first_event_after_a_replay_rings_once_with_it() -
 def test_a_letter_that_is_fed_back_rings_nothing_that_has_ended() -> None:
     """Another request id, the same event: what SNS's redelivery is."""
     for state in ("delivered", "rejected", "expired", "sending"):
-        world = World(a=FOUND[state])
+        world = MessageWithChannels(a=FOUND[state])
         means = DeliveryDependencies(
             site(), world.channels, dict(world.notifiers), world.store, world.recent, world.clock
         )
@@ -258,7 +258,7 @@ def test_a_letter_that_is_fed_back_rings_nothing_that_has_ended() -> None:
 
 
 def test_a_letter_of_a_message_that_was_never_stored_delivers_it_however_old_it_is() -> None:
-    world = World(a=Delivery())
+    world = MessageWithChannels(a=Delivery())
     world.store.records.clear()
     world.clock.now = NOW + 10 * GIVE_UP
     means = DeliveryDependencies(site(), world.channels, dict(world.notifiers), world.store, world.recent, world.clock)
