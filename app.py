@@ -34,14 +34,18 @@ app.register_middleware(ConvertToMiddleware(logger.inject_lambda_context(clear_s
 stage = get_container().stage
 
 
-@app.route("/contact", methods=["POST", "OPTIONS"], content_types=["*/*"])
+FORM_METHODS = ["POST", "OPTIONS", "GET", "HEAD", "PUT", "PATCH", "DELETE"]
+"""All, so that a form without method="post" is told so by a page of ours, and not by the gateway's JSON."""
+
+
+@app.route("/contact", methods=FORM_METHODS, content_types=["*/*"])
 def contact() -> Response:
     """A form of the default site. The handler decides on content types and origins itself."""
     return handlers.contact.answer(app.current_request, "default")
 
 
-@app.route("/contact/{site}", methods=["POST", "OPTIONS"], content_types=["*/*"])
-@app.route("/f/{site}", methods=["POST", "OPTIONS"], content_types=["*/*"], name="formspree")
+@app.route("/contact/{site}", methods=FORM_METHODS, content_types=["*/*"])
+@app.route("/f/{site}", methods=FORM_METHODS, content_types=["*/*"], name="formspree")
 def contact_of_site(site: str) -> Response:
     """A form of any site in herald.toml. Formspree's client library uses addresses below /f/."""
     return handlers.contact.answer(app.current_request, site)

@@ -33,10 +33,12 @@ def answer(request: Request | None, site: str) -> Response:
     ``OPTIONS`` is a browser's preflight. ``POST`` is validated, published, and only then said to be accepted: a program
     gets JSON, 202 ``{"id", "status": "accepted", "next"}``; a form gets 303 to the page that it wished for or to the
     site's thanks page. Errors are problem documents (RFC 9457) or, for a browser without JavaScript, a page: 400, 403,
-    404, 413, 415, 422, and 503 when the topic did not accept.
+    404, 413, 415, 422, and 503 when the topic did not accept. Any other method gets 405.
     """
     # Basin's older scripts address a form so when they want JSON: https://docs.usebasin.com/creating-forms/basin-js-v1
     asked = FormRequest(request, composition.get_container().site(site.removesuffix(".json")))
+    if asked.method not in ("OPTIONS", "POST"):
+        return cors.with_cors(_wrong_method(asked), asked)
     if asked.method == "OPTIONS":
         if asked.site and asked.origin and not asked.allowed:
             _log_refused(asked, SubmissionError(403, "forbidden_origin"))
@@ -82,6 +84,17 @@ def challenge(request: Request | None, site: str) -> Response:
     return cors.with_cors(response, asked)
 
 
+def _wrong_method(asked: FormRequest) -> Response:
+    """405 for whoever opens a form's address, or whose form lacks ``method="post"``: what it sent is in the query."""
+    error = SubmissionError(405, "method_not_allowed") if asked.site else SubmissionError(404, "FORM_NOT_FOUND")
+    asked.read_query()
+    response = form_answers.refused(asked, error)
+    response.headers["Allow"] = "POST, OPTIONS"
+    if asked.method == "HEAD":
+        response.body = ""
+    return response
+
+
 def _publish(asked: FormRequest) -> tuple[Message, str]:
     """Read, check and publish a form; returns the message, and where its visitor goes next.
 
@@ -121,7 +134,15 @@ def _publish(asked: FormRequest) -> tuple[Message, str]:
     ignored = {"ignored": form.ignored} if form.ignored else {}
     logger.info("Accepted", extra={"message_id": message.id, "site": site.name, **ignored})
     emit(container.stage, Metric.ACCEPTED, {"site": site.name, "message_id": message.id})
-    return message, origins.destination(site, form.next)
+    return message, _destination(asked, site)
+
+
+def _destination(asked: FormRequest, site: Site) -> str:
+    if not asked.form.next:
+        return site.thanks
+    from chalicelib.logic import redirects
+
+    return redirects.destination(site, asked.form.next, asked.page)
 
 
 def _spam_signals(asked: FormRequest, form: Submission, site: Site) -> tuple[list[str], str, str]:

@@ -44,6 +44,18 @@ class FormRequest:
         finally:
             self.form = classify_fields(self.pairs)
 
+    def read_query(self) -> None:
+        """Fill ``pairs`` and ``form`` with what a form sent by GET."""
+        query = self._request.query_params
+        self.pairs = [(name, text) for name in query for text in query.getlist(name)] if query else []
+        self.form = classify_fields(self.pairs)
+
+    @property
+    def page(self) -> str:
+        """The address of the form's page, as far as the browser names it: often its origin alone."""
+        referer = self.header("referer")
+        return referer if self.origin is None or referer.startswith(f"{self.origin}/") else f"{self.origin}/"
+
     @property
     def _body(self) -> bytes:
         body = self._request.raw_body

@@ -29,7 +29,7 @@ _STYLE = (
     "outline-offset:2px}a{color:#1f5c4d}@media(prefers-color-scheme:dark){body{color:#eee;background:#181818}.error{color:#ffb4ab}"
     "[aria-invalid]{border-color:#ffb4ab}button{color:#10241e;background:#8fd3bf}a{color:#8fd3bf}}"
 )
-_FOR_GOOD = ("forbidden_origin", "FORM_NOT_FOUND")
+_FOR_GOOD = ("forbidden_origin", "FORM_NOT_FOUND", "method_not_allowed")
 """What sending again doesn't help against. From here it would even be accepted, as our own origin may send."""
 _LONGEST_LINE = 80
 """Characters of a text from which on it is shown in a text area."""
@@ -77,13 +77,14 @@ def fragment(error: SubmissionError, typed: Pairs, texts: Mapping[str, str], lan
 
 def _document(error: SubmissionError, texts: Mapping[str, str], language: str, lead: str, rest: str, back: str) -> str:
     title = escape(worded(texts, error))
+    heading = escape(texts["page_address" if error.code == "method_not_allowed" and not lead else "page_title"])
     words = texts["page_back"].format(site=back.partition("://")[2])
     link = f'<p><a href="{escape(back)}/">{escape(words)}</a></p>' if back else ""
     return (
         f'<!doctype html><html lang="{language}"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1"><meta name="robots" content="noindex">'
-        f"<title>{escape(texts['page_title'])}</title><style>{_STYLE}</style></head><body><main>"
-        f"<h1>{escape(texts['page_title'])}</h1><p>{title} {escape(lead)}</p>{rest}{link}</main></body></html>"
+        f"<title>{heading}</title><style>{_STYLE}</style></head><body><main>"
+        f"<h1>{heading}</h1><p>{title} {escape(lead)}</p>{rest}{link}</main></body></html>"
     )
 
 

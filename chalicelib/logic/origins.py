@@ -1,4 +1,4 @@
-"""Decide which pages may send a form, and where a visitor may be redirected.
+"""Decide which pages may send a form.
 
 An origin is a page's scheme, host and port (RFC 6454); browsers send it in the ``Origin`` header.
 """
@@ -58,12 +58,6 @@ def to_let_in(site: Site, origin: str | None, stage: str) -> str:
     if site.origins_in:
         return f'to let it in, add "{origin}" to origins in [{site.origins_in}] of herald.toml'
     return f"to let it in, set origins = {json.dumps([*site.origins, origin])} in {own}"
-
-
-def destination(site: Site, wanted: str) -> str:
-    """Return where to redirect a visitor: ``wanted`` if it is within the site's origins, else the thanks page."""
-    origin = origin_of(wanted)
-    return wanted if origin and origin in site.origins else site.thanks
 
 
 def origin_of(url: str) -> str:

@@ -3,6 +3,7 @@
 TEXTS = {
     # Die Seite.
     "page_title": "Ihre Nachricht wurde nicht gesendet",
+    "page_address": "Es wurde nichts gesendet",
     "page_lead": "Nichts ist verloren: Ihre Eingaben stehen unten. Bitte prüfen Sie, was markiert ist, und senden Sie"
     " noch einmal.",
     "page_kept": "Nichts ist verloren: Ihre Eingaben stehen unten, damit Sie sie kopieren können.",
@@ -23,6 +24,8 @@ TEXTS = {
     "malformed": "Die Anfrage konnte nicht gelesen werden.",
     "forbidden_origin": "Dieses Formular darf von jener Seite aus nicht gesendet werden.",
     "FORM_NOT_FOUND": "Dieses Formular gibt es hier nicht.",
+    "method_not_allowed": 'Dieses Formular braucht method="post": Es wurde anders gesendet, oder seine Adresse'
+    " wurde geöffnet.",
     "body_too_large": "Das Formular ist größer als {limit} KiB.",
     "too_many_fields": "Das Formular hat zu viele Felder.",
     "message_too_large": "Die Nachricht ist zu groß; bitte kürzen Sie sie.",

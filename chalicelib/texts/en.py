@@ -3,6 +3,7 @@
 TEXTS = {
     # The page.
     "page_title": "Your message was not sent",
+    "page_address": "Nothing was sent",
     "page_lead": "Nothing is lost: what you typed is below. Please look at what is marked and send it once more.",
     "page_kept": "Nothing is lost: what you typed is below, for you to copy.",
     "page_typed": "What you typed",
@@ -22,6 +23,7 @@ TEXTS = {
     "malformed": "The request could not be read.",
     "forbidden_origin": "This form may not be sent from that page.",
     "FORM_NOT_FOUND": "There is no such form here.",
+    "method_not_allowed": 'This form needs method="post": it was sent in another way, or its address was opened.',
     "body_too_large": "The form holds more than {limit} KiB.",
     "too_many_fields": "The form has too many fields.",
     "message_too_large": "The message is too large to be delivered; please shorten it.",

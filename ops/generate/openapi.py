@@ -31,6 +31,9 @@ VERSION = "0.1.0"
 PROBLEM = "application/problem+json"
 PAGE = "text/html"
 
+OTHER_METHODS = ("get", "head", "put", "patch", "delete")
+"""Methods of a form's address that are answered with 405."""
+
 REFUSALS: dict[int, tuple[str, tuple[str, ...]]] = {
     400: (
         "The body is not what its header says.",
@@ -38,6 +41,7 @@ REFUSALS: dict[int, tuple[str, tuple[str, ...]]] = {
     ),
     403: ("The page's origin is not one of the site's.", ("forbidden_origin",)),
     404: ("There is no such site.", ("FORM_NOT_FOUND",)),
+    405: ("A form is sent by POST alone.", ("method_not_allowed",)),
     413: (
         "Too many bytes or fields, or too large to be delivered.",
         ("body_too_large", "too_many_fields", "message_too_large"),
@@ -116,8 +120,8 @@ def document(stage: Stage, base: str) -> Json:
                 "that a browser posts without JavaScript gets a redirect, or a page that names each mistake. What "
                 "tells them apart, in this order: `Sec-Fetch-Mode`, `text/html` in `Accept`, `Origin`, JSON in "
                 "`Accept`, a JSON body.\n\n"
-                "A path or method that does not stand here is answered by API Gateway itself with 404. Names of fields "
-                "are known in capitals too."
+                "A path that does not stand here is answered by API Gateway itself with 404. Names of fields are known "
+                "in capitals too, and in ways of writing them that no service documents, such as `your-message`."
             ),
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
@@ -174,7 +178,7 @@ def _form(name: str, whose: str, path: list[Json], sites: tuple[Site, ...], exam
     fitting = {name: _ref("examples", f"{name}{examples}") for name in _examples(sites, limits)}
     origin = _origin(sites)
     others = [_ref("parameters", each) for each in _PARAMETERS]
-    refusals = {str(status): _ref("responses", f"Refused{status}") for status in REFUSALS}
+    refusals = {str(status): _ref("responses", f"Refused{status}") for status in REFUSALS if status != 405}
     return {
         **({"parameters": path} if path else {}),
         "post": {
@@ -222,6 +226,18 @@ def _form(name: str, whose: str, path: list[Json], sites: tuple[Site, ...], exam
                 **_GATEWAY_REFS,
                 "500": _ref("responses", "GatewayFailed"),
             },
+        },
+        **{
+            method: {
+                "operationId": f"{method}{name}",
+                "tags": ["forms"],
+                "summary": "Not a way to send a form",
+                "responses": {
+                    **{str(status): _ref("responses", f"Refused{status}") for status in (404, 405)},
+                    **_GATEWAY_REFS,
+                },
+            }
+            for method in OTHER_METHODS
         },
     }
 
@@ -591,11 +607,12 @@ def _refused(status: int, words: Mapping[str, str]) -> Json:
             }
         },
     }
+    allow = ["Allow"] if status in (404, 405) else []
     retry = ["Retry-After"] if status == 503 else ["Retry-After.Gateway"] if status == 500 else []
     return {
         "description": f"{description} Codes: {', '.join(f'`{code}`' for code in codes)}.",
         "headers": _headers(
-            "Content-Language", "Cache-Control", *_CORS, "Content-Security-Policy", "HX-Reswap", *retry
+            "Content-Language", "Cache-Control", *_CORS, "Content-Security-Policy", "HX-Reswap", *allow, *retry
         ),
         "content": content,
     }
@@ -710,6 +727,7 @@ def _header(description: str, schema: Json | None = None) -> Json:
 
 
 _HEADERS: dict[str, Json] = {
+    "Allow": _header("The methods that there are, where another was used."),
     "Access-Control-Allow-Headers": _header(
         "The headers that were asked for, where they are names: a page may send any."
     ),

@@ -140,3 +140,43 @@ def test_json_that_curl_calls_a_form_is_answered_with_json(client: Client, local
             "/contact", headers={"Content-Type": FORM, "Accept": "*/*"}, body=b'{"message": "Hi"}'
         )
     assert (response.status_code, response.json_body["status"]) == (202, "accepted")
+
+
+@pytest.mark.parametrize("path", ["/contact", "/contact/default", "/f/default"])
+def test_a_form_without_its_method_is_told_so_by_a_page_that_keeps_what_was_typed(
+    client: Client, local: Stage, path: str
+) -> None:
+    headers = {"Accept": "text/html", "Sec-Fetch-Mode": "navigate", "Accept-Language": "en"}
+    with override_container(FakeContainer(local)):
+        opened = client.http.get(path, headers=headers)
+        sent = client.http.get(f"{path}?message=Hi%3Cb%3E&name=Ada", headers=headers)
+    for response in (opened, sent):
+        assert (response.status_code, response.headers["Allow"]) == (405, "POST, OPTIONS")
+        assert "This form needs method=&quot;post&quot;" in response.body.decode()
+    assert "Nothing was sent" in opened.body.decode()
+    assert "Hi&lt;b&gt;" in sent.body.decode()
+
+
+@pytest.mark.parametrize("method", ["GET", "PUT", "PATCH", "DELETE", "HEAD"])
+def test_a_script_with_another_method_gets_json_and_those_that_there_are(
+    client: Client, local: Stage, method: str
+) -> None:
+    with override_container(FakeContainer(local)):
+        response = client.http.request(method, "/contact", headers={**FETCH, "Origin": HOME})
+        unknown = client.http.request(method, "/contact/nowhere", headers=FETCH)
+    assert (response.status_code, unknown.status_code) == (405, 404)
+    assert response.headers["Allow"] == "POST, OPTIONS"
+    assert response.headers["Access-Control-Allow-Origin"] == HOME
+    if method != "HEAD":
+        assert response.json_body["errors"][0]["code"] == "method_not_allowed"
+
+
+def test_a_wish_without_a_host_is_completed_by_the_forms_page(
+    client: Client, local: Stage, topic: RecordingTopic
+) -> None:
+    fields = {"message": "Hi", "_next": "danke schön.html"}
+    with override_container(FakeContainer(local, topic=topic)):
+        whole = send(client, {"Sec-Fetch-Mode": "navigate", "Referer": f"{HOME}/kontakt/"}, fields)
+        origin_alone = send(client, {"Sec-Fetch-Mode": "navigate", "Referer": "https://evil.example/x/"}, fields)
+    assert whole.headers["Location"] == f"{HOME}/kontakt/danke%20sch%C3%B6n.html"
+    assert origin_alone.headers["Location"] == f"{HOME}/danke%20sch%C3%B6n.html"

@@ -1,0 +1,55 @@
+"""Where a visitor is sent afterwards: to the page that the form wishes for, within the site's own origins."""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import quote, urljoin, urlsplit, urlunsplit
+
+from chalicelib.logic.origins import origin_of
+from chalicelib.settings import Site
+
+MAX_WISH = 2000
+"""Characters of a wish that is followed."""
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
+_KEPT = "/%:@!$&'()*+,;=~"
+"""What stays as it is in a path (RFC 3986, 3.3), and what is encoded already."""
+
+
+def destination(site: Site, wanted: str, page: str = "") -> str:
+    """The address that a form's ``_next`` means, or the site's thanks page where that is not one of the site's own.
+
+    As Formspree does, a wish is completed that is relative (``danke.html``, ``/danke``) or has no scheme
+    (``www.example.com/danke``), and its letters are encoded. ``page`` is where the form is, as far as the browser names
+    it. What browsers read in two ways is not followed: https://url.spec.whatwg.org/#concept-basic-url-parser
+    """
+    if origin_of(wanted) in site.origins and origin_of(wanted):
+        return wanted
+    wanted = wanted.strip()
+    if not wanted or len(wanted) > MAX_WISH or not wanted.isprintable() or "\\" in wanted or wanted.startswith("///"):
+        return site.thanks
+    first = re.split(r"[/?#]", wanted, maxsplit=1)[0].lower()
+    own = next((origin for origin in site.origins if origin and origin.partition("://")[2] == first), "")
+    try:
+        if own:
+            wanted = own + wanted[len(first) :]
+        elif not _SCHEME.match(wanted):
+            wanted = urljoin(page if origin_of(page) in site.origins else site.thanks, wanted)
+        url = _encoded(wanted)
+    except ValueError:
+        return site.thanks
+    origin = origin_of(url)
+    return url if origin and origin in site.origins else site.thanks
+
+
+def _encoded(url: str) -> str:
+    """An address of ASCII, its host as a browser sends it; raises ValueError for a host that is none."""
+    parts = urlsplit(url)
+    authority = parts.netloc
+    if not authority.isascii():
+        # Loaded for the few addresses that need it.
+        import idna
+
+        host, colon, port = authority.lower().partition(":")
+        authority = idna.encode(host).decode() + colon + port
+    query, fragment = (quote(part, safe=f"{_KEPT}?") for part in (parts.query, parts.fragment))
+    return urlunsplit((parts.scheme, authority, quote(parts.path, safe=_KEPT), query, fragment))
