@@ -25,13 +25,16 @@ def destination(site: Site, wanted: str, page: str = "") -> str:
     if origin_of(wanted) in site.origins and origin_of(wanted):
         return wanted
     wanted = wanted.strip()
-    if not wanted or len(wanted) > MAX_WISH or not wanted.isprintable() or "\\" in wanted or wanted.startswith("///"):
+    if not wanted or len(wanted) > MAX_WISH or not wanted.isprintable() or "\\" in wanted:
         return site.thanks
-    first = re.split(r"[/?#]", wanted, maxsplit=1)[0].lower()
+    bare = wanted.removeprefix("//")
+    first = re.split(r"[/?#]", bare, maxsplit=1)[0].lower()
     own = next((origin for origin in site.origins if origin and origin.partition("://")[2] == first), "")
     try:
         if own:
-            wanted = own + wanted[len(first) :]
+            wanted = own + bare[len(first) :]
+        elif wanted.startswith("//"):
+            return site.thanks
         elif not _SCHEME.match(wanted):
             wanted = urljoin(page if origin_of(page) in site.origins else site.thanks, wanted)
         url = _encoded(wanted)

@@ -232,6 +232,7 @@ def _form(name: str, whose: str, path: list[Json], sites: tuple[Site, ...], exam
                 "operationId": f"{method}{name}",
                 "tags": ["forms"],
                 "summary": "Not a way to send a form",
+                "description": "A browser gets a page that keeps what was typed, a program a problem document.",
                 "responses": {
                     **{str(status): _ref("responses", f"Refused{status}") for status in (404, 405)},
                     **_GATEWAY_REFS,

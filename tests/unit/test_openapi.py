@@ -88,7 +88,7 @@ def test_every_reference_leads_somewhere_and_nothing_is_left_over(document: Docu
 
 def test_every_operation_has_a_name_of_its_own_and_words_for_people(document: Document) -> None:
     found = [operation for _, _, operation in operations(document)]
-    assert len({operation["operationId"] for operation in found}) == len(found) == 8
+    assert len({operation["operationId"] for operation in found}) == len(found) == 23
     for operation in found:
         assert operation["summary"]
         assert operation["description"].endswith((".", ")."))
@@ -179,7 +179,7 @@ def test_every_status_and_code_that_the_code_can_give_is_described_and_no_other(
 
 
 def test_every_refusal_is_an_answer_of_every_form(document: Document) -> None:
-    statuses = {str(status) for status in openapi.REFUSALS}
+    statuses = {str(status) for status in openapi.REFUSALS if status != 405}
     for path, method, operation in operations(document):
         if method == "POST":
             assert statuses <= set(operation["responses"]), path
