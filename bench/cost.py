@@ -123,15 +123,16 @@ MESSAGE = (
     Line("1 SNS publish", "`sns:Publish`, up to 64 KB", 1000, "publish"),
     Line("1 SNS delivery to Lambda", "the subscription of `destined`", 1000, "to Lambda"),
     Line(
-        "3 DynamoDB writes × 2 units",
-        "PutItem, and UpdateItem twice: the claim and the outcome "
-        "([0009](decisions/0009-claim-before-each-call.md)); an item of 1 to 2 KB",
-        6000,
+        "4 DynamoDB writes × 1 unit",
+        "PutItem twice: [what was written, and the record](decisions/0052-fields-in-an-item-of-their-own.md); "
+        "UpdateItem of the record twice: the claim and the outcome "
+        "([0009](decisions/0009-claim-before-each-call.md)); each less than 1 KB",
+        4000,
         "write",
     ),
     Line(
         "5 writes of its indexes × 1 unit",
-        "each of these by site and time; when it is due, set and taken away",
+        "the record and its updates by site and time; when it is due, set and taken away",
         5000,
         "write",
         the_same=True,
@@ -176,7 +177,7 @@ BESIDE = (
 """The same of the simplest design."""
 CALLS: Mapping[str, Mapping[str, int]] = {
     "contact over TLS": {"sns:Publish": 1},
-    "destined": {"dynamodb:PutItem": 2, "dynamodb:UpdateItem": 2, "lambda:Invoke": 1},
+    "destined": {"dynamodb:PutItem": 3, "dynamodb:UpdateItem": 2, "lambda:Invoke": 1},
     "notify_pushover": {"ssm:GetParameters": 1, "Pushover": 1},
     "on_success": {},
 }

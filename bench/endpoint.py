@@ -27,12 +27,12 @@ _ITEM = {
     "site": {"S": "default"},
     "owner": {"S": "o"},
     **{name: {"N": "1"} for name in ("received_at", "stored_at", "expires_at")},
-    "submission": {
-        "S": '{"version": 1, "id": "message-1", "site": "default", "received_at": 1, "fields": {"message": "x"}}'
-    },
+    "pairs": {"L": [{"L": [{"S": "message"}, {"S": "x"}]}]},
+    "text": {"S": '{"fields": {"message": "x"}}'},
     "deliveries": {"M": {"pushover": {"M": _DELIVERY}}},
 }
-"""A message as its record holds it: chalicelib/adapters/messages.py."""
+"""Both items of a message in one, as every read is answered by it: chalicelib/adapters/messages.py. ``text`` is what
+the peers keep."""
 _XML, _JSON = "text/xml", "application/x-amz-json-1.0"
 
 

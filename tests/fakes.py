@@ -164,6 +164,9 @@ class InMemoryMessages:
             return None
         return self.kept[message_id], self.records[message_id]
 
+    def find_record(self, message_id: str) -> Record | None:
+        return self.records.get(message_id)
+
     def change(
         self, message_id: str, channel: str, before: Delivery, after: Delivery, due_at: int | None = None
     ) -> bool:

@@ -10,4 +10,4 @@ dynamodb = boto3.client("dynamodb")
 
 def handler(event, context):
     item = dynamodb.get_item(TableName=os.environ["TABLE"], Key={"id": {"S": event["id"]}}, ConsistentRead=True)["Item"]
-    return {"id": item["id"]["S"], "fields": json.loads(item["submission"]["S"])["fields"]}
+    return {"id": item["id"]["S"], "fields": json.loads(item["text"]["S"])["fields"]}

@@ -110,7 +110,7 @@ def on_failure(event, context):
 
 def get_message(event, context):
     item = _dynamodb("GetItem", Key={"id": {"S": event["id"]}})["Item"]
-    return {"id": item["id"]["S"], "fields": json.loads(item["submission"]["S"])["fields"]}
+    return {"id": item["id"]["S"], "fields": json.loads(item["text"]["S"])["fields"]}
 
 
 def get_message_url(event, context):

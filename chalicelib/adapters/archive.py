@@ -1,4 +1,4 @@
-"""Read the message table: one item by its key, or one query of the index ``site``, and never a scan."""
+"""Read the message table: a message by its id, or one query of the index ``site``, and never a scan."""
 
 from __future__ import annotations
 
@@ -7,7 +7,14 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from chalicelib.adapters.dynamodb_items import from_item, to_item
-from chalicelib.adapters.messages import read_delivery, read_verdict, store_errors
+from chalicelib.adapters.messages import (
+    is_record,
+    read_delivery,
+    read_fields,
+    read_item,
+    read_verdict,
+    store_errors,
+)
 from chalicelib.logic.archive import (
     MAX_PAGE,
     ListedMessage,
@@ -20,7 +27,6 @@ from chalicelib.logic.archive import (
     state_of,
 )
 from chalicelib.logic.delivery_types import State
-from chalicelib.logic.submission import Message
 from chalicelib.settings import Stage
 
 if TYPE_CHECKING:
@@ -36,14 +42,11 @@ class MessageArchive:
         self._clock = clock
 
     def get(self, message_id: str) -> StoredMessage | None:
-        """Read one message, consistently with all earlier writes."""
-        with store_errors():
-            answer = self._dynamodb.get_item(
-                TableName=self._stage.table, Key=to_item({"id": message_id}), ConsistentRead=True
-            )
-        item = from_item(answer.get("Item", {}))
-        # The table also holds items that are no messages, such as recent activity.
-        return self._stored(item) if "submission" in item else None
+        """Read a message's two items, consistently with all earlier writes."""
+        item = read_item(self._dynamodb, self._stage.table, message_id)
+        if not is_record(item):
+            return None
+        return self._stored(item, read_fields(self._dynamodb, self._stage.table, item) or {})
 
     def page(self, wanted: Wanted) -> Page:
         """Read a page with one query. Filter it by state afterwards, as there is no index by state.
@@ -90,10 +93,10 @@ class MessageArchive:
             verdict=verdict,
         )
 
-    def _stored(self, item: Mapping[str, Any]) -> StoredMessage:
+    def _stored(self, item: Mapping[str, Any], fields: Mapping[str, str]) -> StoredMessage:
         return StoredMessage(
             listed=self._listed(item),
-            fields=Message.deserialize(item["submission"]).fields,
+            fields=fields,
             stored_at=item["stored_at"],
             expires_at=item["expires_at"],
             due_at=item.get("due_at", 0),

@@ -1,10 +1,13 @@
 """The DynamoDB table that stores every message and what became of it on each channel.
 
-One item per message, key ``id``. ``submission`` is the JSON text of the message as it was published, which keeps the
-order of its fields; ``deliveries`` maps each channel's name to its state; ``held`` says why no channel is tried,
+A message is two items. ``fields#<id>`` holds what the visitor wrote, as a list of names and values in the order sent;
+it is written once, before the other, and never again, so a long text is paid for once. ``<id>`` is the record, small
+whatever was written: ``deliveries`` maps each channel's name to its state; ``held`` says why no channel is tried,
 ``signals`` and ``score`` what looks like spam, ``duplicate_of`` which message had the same content. ``history`` has a
 line for each outcome of each channel. ``due_at`` and ``due`` exist as long as the scheduled retry has something to do:
 an index of these two holds nothing else. ``replayed_at`` is when a person last replayed the message.
+
+Up to release 1 a message was one item, with its JSON text in ``submission``; such items are read as long as they last.
 """
 
 from __future__ import annotations
@@ -28,6 +31,9 @@ if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
 
 DAY = 24 * 60 * 60
+LARGE = 4 * 1024
+"""Bytes of fields from which on the record is looked for before they are written: a read of 4 KB costs less than
+writing them once more, which a repeated event would."""
 RETENTION_DAYS = 365
 """How long messages are kept of a site that has left the configuration."""
 DUE = "yes"
@@ -51,16 +57,24 @@ class MessageTable:
 
     def add(self, message: Message, record: Record) -> Record | None:
         """Store a new message; if it is already stored, change nothing and return its record."""
+        if size(message.fields) > LARGE and (stored := self.find_record(message.id)):
+            return stored
         now = int(self._clock())
+        site = self._sites.get(message.site)
+        days = site.retention_days if site else RETENTION_DAYS
+        # Keep a message that waited in a queue for long until it can't be delivered any more.
+        expires_at = max(message.received_at + days * DAY, now + self._give_up)
         item: dict[str, object] = {
             "id": message.id,
             "site": message.site,
             "received_at": message.received_at,
             "stored_at": now,
             "owner": record.owner,
-            "submission": message.serialize(),
             "deliveries": {name: delivery_fields(delivery) for name, delivery in record.deliveries.items()},
+            "expires_at": expires_at,
         }
+        if message.keyed:
+            item["keyed"] = 1
         if record.due_at:
             item |= {"due": DUE, "due_at": record.due_at}
         verdict = record.verdict
@@ -70,10 +84,12 @@ class MessageTable:
             item["held"] = verdict.held
         if verdict.duplicate_of:
             item["duplicate_of"] = verdict.duplicate_of
-        site = self._sites.get(message.site)
-        days = site.retention_days if site else RETENTION_DAYS
-        # Keep a message that waited in a queue for long until it can't be delivered any more.
-        item["expires_at"] = max(message.received_at + days * DAY, now + self._give_up)
+        pairs = list(message.fields.items())
+        with store_errors():
+            self._dynamodb.put_item(
+                TableName=self._table,
+                Item=to_item({"id": fields_key(message.id), "pairs": pairs, "expires_at": expires_at}),
+            )
         try:
             self._dynamodb.put_item(
                 TableName=self._table,
@@ -153,12 +169,19 @@ class MessageTable:
 
     def find(self, message_id: str) -> tuple[Message, Record] | None:
         """A message and its record; None when it doesn't exist (any more)."""
-        with store_errors():
-            answer = self._dynamodb.get_item(
-                TableName=self._table, Key=to_item({"id": message_id}), ConsistentRead=True
-            )
-        item = from_item(answer.get("Item", {}))
-        return (Message.deserialize(item["submission"]), _record(item)) if item else None
+        item = read_item(self._dynamodb, self._table, message_id)
+        if not is_record(item):
+            return None
+        fields = read_fields(self._dynamodb, self._table, item)
+        if fields is None:
+            return None
+        message = Message(item["id"], item["site"], item["received_at"], fields, keyed=is_keyed(item))
+        return message, _record(item)
+
+    def find_record(self, message_id: str) -> Record | None:
+        """A message's record alone; None when it doesn't exist (any more)."""
+        item = read_item(self._dynamodb, self._table, message_id)
+        return _record(item) if is_record(item) else None
 
     def due(self, now: int, most: int) -> list[DueMessage]:
         """Messages that are due, the longest overdue first.
@@ -174,6 +197,49 @@ class MessageTable:
                 Limit=most,
             )
         return [DueMessage(item["id"], item["site"]) for item in map(from_item, page["Items"])]
+
+
+def fields_key(message_id: str) -> str:
+    """The key of the item that holds what the visitor wrote."""
+    return f"fields#{message_id}"
+
+
+def size(fields: Mapping[str, str]) -> int:
+    """Bytes of the fields as DynamoDB stores them, and counts them."""
+    return sum(len(name.encode()) + len(text.encode()) for name, text in fields.items())
+
+
+def is_record(item: Mapping[str, Any]) -> bool:
+    """Whether an item is a message's record: the table has others, such as recent activity."""
+    return "deliveries" in item
+
+
+def is_keyed(item: Mapping[str, Any]) -> bool:
+    """Whether the message of this record came with an ``Idempotency-Key``."""
+    return "keyed" in item or ("submission" in item and Message.deserialize(item["submission"]).keyed)
+
+
+def read_item(dynamodb: DynamoDBClient, table: str, key: str) -> dict[str, Any]:
+    """The item of this key, consistently with all earlier writes; empty without one."""
+    with store_errors():
+        answer = dynamodb.get_item(TableName=table, Key=to_item({"id": key}), ConsistentRead=True)
+    return from_item(answer.get("Item", {}))
+
+
+def read_fields(dynamodb: DynamoDBClient, table: str, record: Mapping[str, Any]) -> dict[str, str] | None:
+    """What the visitor wrote, in the order sent; None when it is being erased, or has expired before its record."""
+    old = submission_fields(record)
+    return pairs_of(read_item(dynamodb, table, fields_key(record["id"]))) if old is None else old
+
+
+def submission_fields(record: Mapping[str, Any]) -> dict[str, str] | None:
+    """What the visitor wrote, from a record of up to release 1; None for a later one, which doesn't hold it."""
+    return dict(Message.deserialize(record["submission"]).fields) if "submission" in record else None
+
+
+def pairs_of(item: Mapping[str, Any]) -> dict[str, str] | None:
+    """The fields that an item ``fields#<id>`` holds; None without the item."""
+    return dict(item["pairs"]) if item else None
 
 
 @contextmanager

@@ -16,7 +16,6 @@ from chalicelib.adapters.messages import (
     read_delivery,
 )
 from chalicelib.logic.replay import ReplayUpdate
-from chalicelib.logic.submission import Message
 
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
@@ -33,9 +32,9 @@ class ReplayTable:
         self._table = stage.table
         self._messages = MessageTable(dynamodb, stage)
 
-    def find(self, message_id: str) -> tuple[Message, Record] | None:
-        """A message and its record."""
-        return self._messages.find(message_id)
+    def find_record(self, message_id: str) -> Record | None:
+        """A message's record."""
+        return self._messages.find_record(message_id)
 
     def apply(self, message_id: str, update: ReplayUpdate) -> bool:
         """Write the whole change; return False, and change nothing, when the item was changed in between.

@@ -41,11 +41,10 @@ def _notify_owner(outcome: RunOutcome) -> None:
     container = composition.get_container()
     now = container.now()
     # Read before counting: an error after counting would lose this failure.
-    stored = container.messages.find(failure.id)
+    record = container.messages.find_record(failure.id)
     number = container.alarm_log.failed(now, alarm.QUIET)
     if not number:
         return
-    record = stored[1] if stored else None
     channels = alarm.channels_for(container.stage.alarm_channels, record)
     notification = alarm.from_failure(failure, record, number, now)
     # Without this failure (number - 1): when Lambda retries the event, it is counted again.

@@ -50,8 +50,8 @@ def read(content_type: str, body: bytes, limits: Limits) -> Pairs:
     Raises
     ------
     SubmissionError
-        413 too many bytes, 415 not a kind of body that is taken, 400 not what the header says it is, 422 a field that
-        is not text.
+        413 too many bytes, as they came or as UTF-8, 415 not a kind of body that is taken, 400 not what the header
+        says it is, 422 a field that is not text.
     """
     media_type, parameters = parse_media_type(content_type)
     if media_type in (*_UNTYPED, FORM) and len(body) <= limits.body and is_json_object(body):
@@ -65,8 +65,20 @@ def read(content_type: str, body: bytes, limits: Limits) -> Pairs:
     codec = _codec(charset) if charset else ""
     if codec is None or (media_type == JSON and codec not in _JSON_CODECS[: 3 if body.isascii() else 2]):
         raise SubmissionError(415, "unsupported_charset", Problem("unsupported_charset", "content-type"))
+    pairs = _pairs(media_type, parameters.get("boundary", ""), codec, body, limits)
+    # What is paid for from here on is UTF-8, which another charset may be a third of.
+    if sum(_utf8(name) + _utf8(text) for name, text in pairs) > limits.body:
+        raise _too_large(limits)
+    return pairs
+
+
+def _utf8(text: str) -> int:
+    return len(text.encode(errors="surrogatepass"))
+
+
+def _pairs(media_type: str, boundary: str, codec: str, body: bytes, limits: Limits) -> Pairs:
     if media_type == MULTIPART:
-        return _multipart(body, parameters.get("boundary", ""), codec, limits)
+        return _multipart(body, boundary, codec, limits)
     # A form in another charset is percent-encoded. As bytes of its own it would not survive the gateway, which hands
     # on text as UTF-8.
     if codec not in ("", "utf-8") and not body.isascii():

@@ -62,7 +62,7 @@ def deliver(
     """
     due_at = 0 if verdict.held else dependencies.now() + LEASE
     new = Record(invocation.id, dict.fromkeys(dependencies.channels, Delivery()), verdict, due_at)
-    record = dependencies.store.add(message.to_keep(), new) or new
+    record = dependencies.store.add(message, new) or new
     first_seen = record.owner == invocation.id
     record = hold_if_duplicate(message, record, dependencies)
     if record.verdict.held:

@@ -150,6 +150,9 @@ class MessageStore(Protocol):
     def find(self, message_id: str) -> tuple[Message, Record] | None:
         """A message and its record; None when it doesn't exist (any more)."""
 
+    def find_record(self, message_id: str) -> Record | None:
+        """A message's record alone, whose size no visitor chooses; None when it doesn't exist (any more)."""
+
     def change(
         self, message_id: str, channel: str, before: Delivery, after: Delivery, due_at: int | None = None
     ) -> bool:

@@ -48,8 +48,8 @@ def same_content(message: Message, dependencies: DeliveryDependencies) -> str:
     first = dependencies.recent.first(key, message.id, message.received_at, site.once_within)
     if first == message.id:
         return ""
-    stored = dependencies.store.find(first)
-    if stored is not None and stored[1].can_notify:
+    stored = dependencies.store.find_record(first)
+    if stored is not None and stored.can_notify:
         return first
     dependencies.recent.take_over(key, message.id, message.received_at, site.once_within)
     return ""

@@ -15,7 +15,6 @@ from chalicelib.errors import StoreError
 from chalicelib.logic.delivery import expire_claim
 from chalicelib.logic.delivery_types import Delivery, Record, State
 from chalicelib.logic.spam import HoldReason
-from chalicelib.logic.submission import Message
 from chalicelib.settings import Channel
 
 DUE_AFTER = 15 * 60
@@ -58,8 +57,8 @@ class ReplayResult:
 class ReplayStore(Protocol):
     """Stores the records that a replay changes."""
 
-    def find(self, message_id: str) -> tuple[Message, Record] | None:
-        """Return a message and its record, or None if it doesn't exist or was deleted."""
+    def find_record(self, message_id: str) -> Record | None:
+        """Return a message's record, or None if it doesn't exist or was deleted."""
 
     def apply(self, message_id: str, update: ReplayUpdate) -> bool:
         """Write the whole change; return False, and change nothing, when the record was changed in between."""
@@ -100,10 +99,10 @@ def apply_replay(
         The table doesn't answer, or another run changed the record each time.
     """
     for _ in range(MAX_TRIES):
-        stored = store.find(message_id)
-        if stored is None or (stored[1].verdict.held is not None) is not held:
+        record = store.find_record(message_id)
+        if record is None or (record.verdict.held is not None) is not held:
             raise LookupError(message_id)
-        update, skipped = plan_replay(stored[1], channels, now)
+        update, skipped = plan_replay(record, channels, now)
         if not update.before or store.apply(message_id, update):
             return ReplayResult(tuple(update.before), skipped)
     raise StoreError("ConditionalCheckFailedException")

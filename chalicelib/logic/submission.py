@@ -16,7 +16,7 @@ import json
 import re
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from chalicelib.errors import Problem, SubmissionError
 from chalicelib.logic.bodies import HALF_CHARACTER, Pairs
@@ -106,10 +106,6 @@ class Message:
         if _size_on_the_bus(text) > MAX_PUBLISHED:
             raise SubmissionError(413, "message_too_large")
         return text
-
-    def to_keep(self) -> Message:
-        """The message as its record keeps it: without what only :func:`~chalicelib.logic.spam.screen` needs."""
-        return replace(self, sender="", proof="")
 
     @classmethod
     def deserialize(cls, text: str) -> Message:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from chalicelib.adapters.dynamodb_items import from_item, to_item
-from chalicelib.adapters.messages import store_errors
+from chalicelib.adapters.messages import fields_key, store_errors
 from chalicelib.logic.archive import StoredMessage
 from chalicelib.logic.delivery_types import State
 from chalicelib.logic.duplicates import content_hash
@@ -52,14 +52,18 @@ class Erased:
 
 
 def delete(dynamodb: DynamoDBClient, stage: Stage, message: StoredMessage) -> None:
-    """Delete a message's item, which removes it from the indexes, and the record of its content's hash."""
+    """Delete a message's two items, and so what the indexes hold of it, and the record of its content's hash.
+
+    The record goes last: as long as it is there, an erasure that was interrupted can be repeated.
+    """
     with store_errors():
         # The hash's item may belong to a later message with the same content: adapters/recent_activity.py.
         hashed = f"content#{content_hash(message.listed.site, message.fields)}"
         answer = dynamodb.get_item(TableName=stage.table, Key=to_item({"id": hashed}), ConsistentRead=True)
         if from_item(answer.get("Item", {})).get("message_id") == message.listed.id:
             dynamodb.delete_item(TableName=stage.table, Key=to_item({"id": hashed}))
-        dynamodb.delete_item(TableName=stage.table, Key=to_item({"id": message.listed.id}))
+        for key in (fields_key(message.listed.id), message.listed.id):
+            dynamodb.delete_item(TableName=stage.table, Key=to_item({"id": key}))
 
 
 def remaining(

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from chalicelib.adapters.archive import MessageArchive
 from chalicelib.adapters.dynamodb_items import from_item, to_item
-from chalicelib.adapters.messages import store_errors
+from chalicelib.adapters.messages import fields_key, is_record, pairs_of, store_errors, submission_fields
 from chalicelib.errors import InvalidRequestError, StoreError
 from chalicelib.logic.archive import (
     LATEST,
@@ -174,24 +174,35 @@ class OperatorArchive(MessageArchive):
     def several(self, ids: Sequence[str]) -> dict[str, StoredMessage]:
         """Whole messages by their ids; those that don't exist are left out.
 
-        One BatchGetItem for each hundred. Raises :class:`StoreError`.
+        A BatchGetItem for each hundred records, and one for what was written in them. Raises :class:`StoreError`.
         """
         found: dict[str, StoredMessage] = {}
         for start in range(0, len(ids), _KEYS_AT_ONCE):
-            keys = [to_item({"id": message_id}) for message_id in ids[start : start + _KEYS_AT_ONCE]]
-            wanted: Any = {self._stage.table: {"Keys": keys, "ConsistentRead": True}}
-            empty_answers = 0
-            while wanted:
-                with store_errors():
-                    answer = self._dynamodb.batch_get_item(RequestItems=wanted)
-                items = answer["Responses"].get(self._stage.table, [])
-                for item in map(from_item, items):
-                    if "submission" in item:
-                        found[item["id"]] = self._stored(item)
-                wanted = answer.get("UnprocessedKeys")
-                if wanted and not items:
-                    empty_answers += 1
-                    if empty_answers > _MAX_EMPTY_ANSWERS:
-                        raise StoreError("UnprocessedKeys")
-                    self._pause(0.05 * 2**empty_answers)
+            some = ids[start : start + _KEYS_AT_ONCE]
+            records = {key: item for key, item in self._items(some).items() if is_record(item)}
+            split = [fields_key(one) for one, item in records.items() if "submission" not in item]
+            written = self._items(split) if split else {}
+            for one, item in records.items():
+                fields = submission_fields(item) or pairs_of(written.get(fields_key(one), {})) or {}
+                found[one] = self._stored(item, fields)
+        return found
+
+    def _items(self, ids: Sequence[str]) -> dict[str, dict[str, Any]]:
+        """Items by their keys, :data:`_KEYS_AT_ONCE` at most; those that don't exist are left out."""
+        found: dict[str, dict[str, Any]] = {}
+        wanted: Any = {
+            self._stage.table: {"Keys": [to_item({"id": one}) for one in ids], "ConsistentRead": True},
+        }
+        empty_answers = 0
+        while wanted:
+            with store_errors():
+                answer = self._dynamodb.batch_get_item(RequestItems=wanted)
+            items = answer["Responses"].get(self._stage.table, [])
+            found |= {item["id"]: item for item in map(from_item, items)}
+            wanted = answer.get("UnprocessedKeys")
+            if wanted and not items:
+                empty_answers += 1
+                if empty_answers > _MAX_EMPTY_ANSWERS:
+                    raise StoreError("UnprocessedKeys")
+                self._pause(0.05 * 2**empty_answers)
         return found

@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 
 import requests
 
+from chalicelib.adapters.messages import MessageTable
 from ops.deploy import chalice_state
 from ops.generate.render import API_STAGE
 from ops.local.stack import LocalStack
@@ -148,6 +149,12 @@ class Harness:
         """The message's record; empty where there is none."""
         answer = self.account.dynamodb.get_item(TableName=self.stage.table, Key={"id": {"S": message_id}})
         return dict(answer.get("Item", {}))
+
+    def published(self, message_id: str) -> str:
+        """A stored message as it would be published again; raises AssertionError where there is none."""
+        found = MessageTable(self.account.dynamodb, self.stage).find(message_id)
+        assert found, f"{message_id} is not stored"
+        return found[0].serialize()
 
     def items(self) -> list[dict[str, Any]]:
         """All that the table holds; other tests leave more there than one answer has room for."""

@@ -54,7 +54,7 @@ def test_a_redelivered_message_rings_nobody_again(herald: Harness) -> None:
     wait_for(lambda: herald.pushes(word), "push")
     herald.line("on_success", message_id=message_id, action="delivered")
     for _ in range(3):
-        herald.publish(herald.item(message_id)["submission"]["S"])
+        herald.publish(herald.published(message_id))
     wait_for(
         lambda: (
             len(
@@ -127,4 +127,4 @@ def test_a_message_of_ten_thousand_characters_is_cut_for_the_phone_and_kept_whol
     push = wait_for(lambda: herald.pushes(word), "push")[0]
     assert len(push["message"]) == 1024
     assert push["message"].endswith("…")
-    assert json.loads(herald.item(message_id)["submission"]["S"])["fields"]["message"] == text
+    assert json.loads(herald.published(message_id))["fields"]["message"] == text

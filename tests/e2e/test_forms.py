@@ -56,7 +56,7 @@ def test_multipart_arrives_as_it_was_typed_in_any_charset(
     assert answer.status_code == 202, answer.text
     push = wait_for(lambda: herald.pushes(word), "push")[0]
     assert push["message"] == f"{word}\n{text}\n\nName: {text}\nSite: default\n\n› Größe: {text}"
-    fields = json.loads(herald.item(answer.json()["id"])["submission"]["S"])["fields"]
+    fields = json.loads(herald.published(answer.json()["id"]))["fields"]
     assert fields == {"name": text, "Größe": text, "message": f"{word}\n{text}"}
 
 

@@ -59,7 +59,7 @@ def fields_of(herald: Harness, word: str) -> dict[str, str]:
 
     def look() -> dict[str, Any] | None:
         accepted = (line["message_id"] for line in herald.lines("api_handler") if line.get("message") == "Accepted")
-        texts = (herald.item(message_id).get("submission", {}).get("S", "") for message_id in accepted)
+        texts = (herald.published(message_id) for message_id in accepted if herald.item(message_id))
         return next((json.loads(text) for text in texts if word in text), None)
 
     fields: dict[str, str] = wait_for(look, "record of the message")["fields"]

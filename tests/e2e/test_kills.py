@@ -43,7 +43,7 @@ def secrets(deployed: Harness) -> Iterator[Gate]:
 
 
 def storing(operation: str, request: dict[str, Any]) -> bool:
-    return operation == "PutItem" and "submission" in request["Item"]
+    return operation == "PutItem" and "deliveries" in request["Item"]
 
 
 def claiming(operation: str, request: dict[str, Any]) -> bool:
@@ -253,6 +253,6 @@ def test_a_replay_of_a_delivered_message_rings_nobody(herald: Harness, site: str
     sent = Sent(herald, site)
     assert sent.ends() == "delivered"
     assert herald.invoke("destined", herald.retried(sent.id))["action"] == "duplicate"
-    again = herald.invoke("destined", json.loads(sns_event(json.loads(herald.item(sent.id)["submission"]["S"]))))
+    again = herald.invoke("destined", json.loads(sns_event(json.loads(herald.published(sent.id)))))
     assert (again["action"], again["message"]["channels"]) == ("duplicate", {CHANNELS[site]: "delivered"})
     assert (sent.rings, herald.provider_requests()) == (1, 1)

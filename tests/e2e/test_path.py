@@ -43,7 +43,7 @@ def test_a_program_gets_the_id_under_which_everything_is_found(herald: Harness) 
     assert delivery["state"] == "delivered"
     assert delivery["attempts"] == "1"
     assert delivery["reference"] == herald.pushes(word)[0]["request"]
-    assert json.loads(herald.item(message_id)["submission"]["S"])["fields"]["message"] == word
+    assert json.loads(herald.published(message_id))["fields"]["message"] == word
 
 
 @pytest.mark.parametrize(

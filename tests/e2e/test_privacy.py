@@ -135,7 +135,7 @@ def test_a_submission_is_in_the_table_and_in_every_notification_and_in_no_log(he
     herald.line("on_success", message_id=message_id, action="delivered")
     word = marked.fields["name"]
     (push,), (mail,), (hook,) = herald.pushes(word), herald.mails(word), herald.hooks(word)
-    stored = json.loads(herald.item(message_id)["submission"]["S"])["fields"]
+    stored = json.loads(herald.published(message_id))["fields"]
     assert stored == marked.fields
     for text in marked.shown:
         assert text in push["message"]

@@ -70,7 +70,7 @@ def test_an_emergency_has_the_channels_options_and_its_receipt_is_kept(herald: H
         "tags": "contact",
     }
     assert {name: push.get(name) for name in wanted} == wanted
-    submission = json.loads(herald.item(message_id)["submission"]["S"])
+    submission = json.loads(herald.published(message_id))
     assert push["timestamp"] == str(submission["received_at"])
     herald.line("on_success", message_id=message_id, action="delivered")
     assert herald.delivery(message_id, "urgent")["reference"] == push["receipt"]

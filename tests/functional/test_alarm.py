@@ -152,7 +152,7 @@ def test_a_table_that_can_not_be_read_forgets_no_failure(client: Client, local: 
     world.log.waiting = 7
 
     class Unreadable(InMemoryMessages):
-        def find(self, message_id: str) -> NoReturn:
+        def find_record(self, message_id: str) -> NoReturn:
             raise StoreError("Throttled")
 
     readable, world.messages = world.messages, Unreadable()

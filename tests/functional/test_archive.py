@@ -19,6 +19,12 @@ from tests.functional.test_adapters import encoded
 
 Stubbed = Callable[[str], tuple[Any, Stubber]]
 GET = {"TableName": "herald-dev-messages", "Key": {"id": {"S": "id-1"}}, "ConsistentRead": True}
+GET_FIELDS = GET | {"Key": {"id": {"S": "fields#id-1"}}}
+FIELDS = {
+    "id": {"S": "fields#id-1"},
+    "pairs": {"L": [{"L": [{"S": "zeta"}, {"S": "1"}]}, {"L": [{"S": "alpha"}, {"S": "2"}]}]},
+    "expires_at": {"N": "1"},
+}
 DONE = Delivery(State.DELIVERED, 1, "run", 0, 0, "ref", "", NOW + 2)
 
 
@@ -43,7 +49,6 @@ def stored(message_id: str, **more: Any) -> dict[str, Any]:
         **listed(message_id),
         "stored_at": {"N": str(NOW + 1)},
         "owner": {"S": "request-1"},
-        "submission": {"S": message(message_id, zeta="1", alpha="2").serialize()},
         "expires_at": {"N": str(NOW + 99)},
         **more,
     }
@@ -77,6 +82,7 @@ def test_a_message_is_read_whole_by_its_key(stubbed: Stubbed) -> None:
     }
     item = stored("id-1", history={"L": [{"M": line}]}, due={"S": "yes"}, due_at={"N": str(NOW + 50)})
     stub.add_response("get_item", {"Item": item}, GET)
+    stub.add_response("get_item", {"Item": FIELDS}, GET_FIELDS)
     found = archive(dynamodb).get("id-1")
     assert found is not None
     assert list(found.fields.items()) == [("zeta", "1"), ("alpha", "2")]
@@ -91,20 +97,31 @@ def test_a_message_is_read_whole_by_its_key(stubbed: Stubbed) -> None:
 def test_a_message_without_outcomes_has_no_history_and_nothing_due(stubbed: Stubbed) -> None:
     dynamodb, stub = stubbed("dynamodb")
     stub.add_response("get_item", {"Item": stored("id-1")}, GET)
+    stub.add_response("get_item", {}, GET_FIELDS)
     found = archive(dynamodb).get("id-1")
     assert found is not None
-    assert (found.history, found.due_at) == ((), 0)
+    assert (found.history, found.due_at, found.fields) == ((), 0, {})
+
+
+def test_a_message_of_an_earlier_release_which_kept_it_in_one_item_is_read_as_well(stubbed: Stubbed) -> None:
+    dynamodb, stub = stubbed("dynamodb")
+    item = stored("id-1", submission={"S": message("id-1", zeta="1", alpha="2").serialize()})
+    stub.add_response("get_item", {"Item": item}, GET)
+    found = archive(dynamodb).get("id-1")
+    assert found is not None
+    assert list(found.fields.items()) == [("zeta", "1"), ("alpha", "2")]
 
 
 @pytest.mark.parametrize(
     "item",
     [
         {},
+        FIELDS,
         {"id": {"S": "alarm#"}, "notified_at": {"N": "1"}},
         {"id": {"S": "content#1"}, "message_id": {"S": "id-1"}, "came_at": {"N": "1"}, "expires_at": {"N": "2"}},
         {"id": {"S": "rate#default#1"}, "members": {"SS": ["1 id-1"]}, "expires_at": {"N": "2"}},
     ],
-    ids=["nothing", "alarm", "content", "rate"],
+    ids=["nothing", "fields", "alarm", "content", "rate"],
 )
 def test_what_is_no_message_is_not_shown_as_one(stubbed: Stubbed, item: dict[str, Any]) -> None:
     dynamodb, stub = stubbed("dynamodb")

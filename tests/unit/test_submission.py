@@ -798,11 +798,6 @@ def test_what_is_known_of_a_message_survives_publication_and_is_left_out_where_t
     assert Message.deserialize(plain.serialize()) == plain
 
 
-def test_a_record_keeps_neither_the_senders_hash_nor_the_challenge() -> None:
-    message = Message("id", "default", NOW, {"message": "Hi"}, ("honeypot",), True, "5e4de7", "c4a113")
-    assert message.to_keep() == Message("id", "default", NOW, {"message": "Hi"}, ("honeypot",), True)
-
-
 @pytest.mark.parametrize("signals", [None, 7, True])
 def test_signals_that_are_none_are_a_value_error(signals: object) -> None:
     whole = {"version": 1, "id": "i", "site": "s", "received_at": 1, "fields": {}, "signals": signals}

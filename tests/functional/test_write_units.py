@@ -1,0 +1,103 @@
+"""What a message costs at the table, whatever a stranger wrote: counted from the calls of ``destined``'s own code."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, cast
+
+import pytest
+
+from chalicelib.adapters.messages import MessageTable
+from chalicelib.adapters.recent_activity import RecentTable
+from chalicelib.errors import SubmissionError
+from chalicelib.logic import bodies
+from chalicelib.logic.delivery import deliver
+from chalicelib.logic.delivery_types import DeliveryDependencies, Invocation
+from chalicelib.logic.spam import NOTHING_FOUND
+from chalicelib.logic.submission import Message, classify_fields, validate
+from tests.dynamodb import Call, LocalTable
+from tests.fakes import LIMITS, NOW, Clock, RecordingNotifier, channel, message, site, stage
+
+ORDINARY = message("id-1", source="Shop", name="Ada Lovelace", email="ada@example.com", message="Hello! " * 60)
+BEFORE = 12
+"""Units of an ordinary message when it was one item, written whole three times: docs/costs.md of release 1."""
+MAX_TIMES = 7.4
+
+
+def deliver_one(it: Message, runs: int = 1) -> list[Call]:
+    """Store and deliver a message by one channel, as ``destined`` does; the calls that it took."""
+    table = LocalTable(stage().table)
+    clock, dynamodb = Clock(), cast(Any, table)
+    dependencies = DeliveryDependencies(
+        site(),
+        {"pushover": channel()},
+        {"pushover": RecordingNotifier()},
+        MessageTable(dynamodb, stage(), clock),
+        RecentTable(dynamodb, stage().table, clock),
+        clock,
+    )
+    for number in range(runs):
+        deliver(it, NOTHING_FOUND, dependencies, Invocation(f"request-{number}", f"run-{number}", NOW + 100))
+    return table.calls
+
+
+def units(calls: list[Call]) -> float:
+    return sum(call.units for call in calls)
+
+
+def accepted(fields: dict[str, str]) -> Message:
+    """The message that the API function makes of these fields; raises what it refuses."""
+    form = classify_fields(bodies.read(bodies.JSON, json.dumps(fields, ensure_ascii=False).encode(), LIMITS))
+    validate(form, site(), LIMITS)
+    found = Message("id-1", "default", NOW, form.fields)
+    found.serialize()
+    return found
+
+
+def longest(text: str) -> Message:
+    """The longest message of this text that is accepted: as many fields as fit, as long as they may be."""
+    one = text * (LIMITS.field // len(text.encode()))
+    found, fields = None, {"message": one}
+    for length in range(len(one), 0, -len(one) // 20):
+        fields[f"f{length}"] = one[:length]
+        while len(fields) < LIMITS.fields:
+            try:
+                found = accepted(fields)
+            except SubmissionError:
+                fields.popitem()
+                break
+            fields[f"f{length}-{len(fields)}"] = one[:length]
+    assert found is not None
+    return found
+
+
+@pytest.mark.parametrize("text", ["x", '"', "\\", "é", "字", "\N{GRINNING FACE}", "x\n"], ids=ascii)
+def test_the_worst_message_costs_seven_times_an_ordinary_one_at_most(text: str) -> None:
+    ordinary, worst = deliver_one(ORDINARY), deliver_one(longest(text))
+    assert units(ordinary) <= BEFORE
+    assert units(worst) <= MAX_TIMES * units(ordinary)
+    later = [[call for call in calls if call.operation == "UpdateItem"] for calls in (ordinary, worst)]
+    assert len(later[0]) == len(later[1])
+    for one, other in zip(*later, strict=True):
+        assert other.units <= 1.5 * one.units
+
+
+def test_an_event_that_comes_again_does_not_write_a_long_text_again() -> None:
+    it = longest("x")
+    assert units(deliver_one(it, runs=3)) <= units(deliver_one(it)) + 2
+
+
+@pytest.mark.parametrize("charset", ["utf-8", "windows-1252"])
+def test_what_counts_is_the_size_as_utf_8_whatever_charset_came(charset: str) -> None:
+    """A euro sign is one byte in windows-1252 and three in UTF-8."""
+    head = f'--b\r\nContent-Disposition: form-data; name="%s"\r\nContent-Type: text/plain; charset={charset}\r\n\r\n'
+
+    def sent(signs: int) -> bytes:
+        text = ("€" * (signs // 10)).encode(charset)
+        return b"".join((head % f"f{number}").encode() + text + b"\r\n" for number in range(10)) + b"--b--\r\n"
+
+    kind = f"{bodies.MULTIPART}; boundary=b"
+    assert len(bodies.read(kind, sent(LIMITS.body // 3 - 600), LIMITS)) == 10
+    with pytest.raises(SubmissionError) as caught:
+        bodies.read(kind, sent(LIMITS.body // 3 + 600), LIMITS)
+    assert caught.value.status == 413
