@@ -265,13 +265,13 @@ class Herald:
         parameter = f"/herald/{self._stage}/functions/{name}"
         try:
             self._directory = self._directory or _client("ssm", 5, attempts=3)
-            found = self._directory.get_parameter(Name=parameter)
+            parameter_answer = self._directory.get_parameter(Name=parameter)
         except Exception as error:
             failed = failure(error)
             if failed is None:
                 raise
             raise NotRunError(f"{parameter} could not be read", failed[1]) from error
-        self._arns[name] = str(found["Parameter"]["Value"])
+        self._arns[name] = str(parameter_answer["Parameter"]["Value"])
         return self._arns[name]
 
 

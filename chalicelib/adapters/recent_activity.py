@@ -26,11 +26,11 @@ class RecentTable:
         self._table = table
         self._clock = clock
 
-    def first(self, what: str, message_id: str, at: int, seconds: int) -> str:
+    def first(self, key: str, message_id: str, at: int, seconds: int) -> str:
         """Store this message's id, unless another one is stored and not expired. Return the id that is stored then."""
         try:
             self._put(
-                what,
+                key,
                 message_id,
                 at,
                 seconds,
@@ -44,15 +44,15 @@ class RecentTable:
             return message_id if at + seconds <= other["came_at"] else str(other["message_id"])
         return message_id
 
-    def take_over(self, what: str, message_id: str, at: int, seconds: int) -> None:
+    def take_over(self, key: str, message_id: str, at: int, seconds: int) -> None:
         """Store this message's id, whatever is stored now."""
         with store_errors():
-            self._put(what, message_id, at, seconds)
+            self._put(key, message_id, at, seconds)
 
-    def _put(self, what: str, message_id: str, at: int, seconds: int, **condition: Any) -> None:
+    def _put(self, key: str, message_id: str, at: int, seconds: int, **condition: Any) -> None:
         self._dynamodb.put_item(
             TableName=self._table,
-            Item=to_item({"id": what, "message_id": message_id, "came_at": at, "expires_at": at + seconds}),
+            Item=to_item({"id": key, "message_id": message_id, "came_at": at, "expires_at": at + seconds}),
             **condition,
         )
 

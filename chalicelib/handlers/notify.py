@@ -35,9 +35,9 @@ def handle(kind: str, request: object) -> dict[str, object]:
     return {"channel": channel, "status": "delivered", "reference": reference}
 
 
-def _channel(kind: str, wanted: str) -> str:
+def _channel(kind: str, name: str) -> str:
     """Return the channel that a request names, or the only one of this kind if it names none."""
     channels = composition.get_container().stage.channels_of(kind)
-    if wanted in channels or (not wanted and len(channels) == 1):
-        return wanted or channels[0]
+    if name in channels or (not name and len(channels) == 1):
+        return name or channels[0]
     raise InvalidRequestError(f"channel: expected one of: {', '.join(channels)}", key="channel")

@@ -61,9 +61,9 @@ class ListMessages:
         return cls(wanted, _correlation_id(request))
 
 
-def get_message(asked: GetMessage, archive: Archive) -> dict[str, object]:
+def get_message(request: GetMessage, archive: Archive) -> dict[str, object]:
     """Return a message as JSON; raises :class:`NotFoundError`."""
-    message = archive.get(asked.id)
+    message = archive.get(request.id)
     if message is None:
         raise NotFoundError("there is no message of this id")
     return message.as_json()

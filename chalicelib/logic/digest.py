@@ -90,11 +90,15 @@ def _send_digest(site: Site, digest: Digest, now: int, dependencies: DigestDepen
         return
     since, until = span
     counts = count(dependencies.archive, site.name, since, until)
-    what = summary(site, since, until, counts, ready.of(site.channels), dependencies.words) if counts.states else None
-    if not dependencies.log.claim(site.name, before, until) or what is None:
+    notification = (
+        summary(site, since, until, counts, ready.of(site.channels), dependencies.words) if counts.states else None
+    )
+    if not dependencies.log.claim(site.name, before, until) or notification is None:
         return
     try:
-        channel = notify_owner(what, digest.channels or site.channels, dependencies.notifiers, at_most_once=True)
+        channel = notify_owner(
+            notification, digest.channels or site.channels, dependencies.notifiers, at_most_once=True
+        )
     except InvokeError:
         dependencies.log.put_back(site.name, until, before)
         raise

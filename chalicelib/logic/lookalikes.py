@@ -32,8 +32,8 @@ def is_like(name: str, labels: Iterable[str]) -> bool:
     return any(_same(skeleton, _skeleton(label)) for label in labels)
 
 
-def _same(one: str, label: str) -> bool:
-    return len(one) == len(label) and all(a in (b, "?") for a, b in zip(one, label, strict=True))
+def _same(skeleton: str, label: str) -> bool:
+    return len(skeleton) == len(label) and all(a in (b, "?") for a, b in zip(skeleton, label, strict=True))
 
 
 @lru_cache(maxsize=256)

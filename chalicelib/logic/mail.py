@@ -89,8 +89,8 @@ def reply_to(address: str) -> str:
     domain = domain.lower()
     if not _LOCAL.fullmatch(local) or not _DOMAIN.fullmatch(domain):
         return ""
-    found = f"{local}@{domain}"
-    return found if len(found) <= _LONGEST_ADDRESS else ""
+    complete = f"{local}@{domain}"
+    return complete if len(complete) <= _LONGEST_ADDRESS else ""
 
 
 def _punycode(domain: str) -> str:

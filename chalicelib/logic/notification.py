@@ -129,13 +129,13 @@ class Quota:
         return {"limit": self.limit, "remaining": self.remaining, "reset": self.reset}
 
 
-def _fields(found: object) -> tuple[tuple[str, str], ...]:
+def _fields(given: object) -> tuple[tuple[str, str], ...]:
     expected = InvalidRequestError('fields: expected a list of {"name": text, "value": text}', key="fields")
-    if not isinstance(found, list):
+    if not isinstance(given, list):
         raise expected
     fields: list[tuple[str, str]] = []
-    for each in found:
-        match each:
+    for entry in given:
+        match entry:
             case {"name": str(name), "value": str(value), **rest} if not rest:
                 fields.append((name, value))
             case _:
@@ -143,10 +143,10 @@ def _fields(found: object) -> tuple[tuple[str, str], ...]:
     return tuple(fields)
 
 
-def _options(found: object) -> Mapping[str, object]:
-    if not isinstance(found, Mapping) or not all(isinstance(name, str) for name in found):
+def _options(given: object) -> Mapping[str, object]:
+    if not isinstance(given, Mapping) or not all(isinstance(name, str) for name in given):
         raise InvalidRequestError("options: expected an object", key="options")
-    return found
+    return given
 
 
 def from_contact(

@@ -21,11 +21,11 @@ class PlaceholderMistake(ValueError):
 def names_in(text: str) -> list[str]:
     """The placeholders of a text, in order; raises :class:`PlaceholderMistake` for a brace that stands alone."""
     names = []
-    for found in _PLACEHOLDER.finditer(text):
-        if found[1]:
-            names.append(found[1])
-        elif found[0] not in ("{{", "}}"):
-            raise PlaceholderMistake(f"{found[0]} stands alone; write {found[0] * 2} for the character itself")
+    for match in _PLACEHOLDER.finditer(text):
+        if match[1]:
+            names.append(match[1])
+        elif match[0] not in ("{{", "}}"):
+            raise PlaceholderMistake(f"{match[0]} stands alone; write {match[0] * 2} for the character itself")
     return names
 
 
@@ -34,7 +34,7 @@ def check(text: str, known: Iterable[str]) -> None:
     known = tuple(known)
     for name in names_in(text):
         if name not in known and not name.startswith(FIELD):
-            listed = ", ".join(f"{{{each}}}" for each in known)
+            listed = ", ".join(f"{{{known_name}}}" for known_name in known)
             raise PlaceholderMistake(f"{{{name}}} is no placeholder; there are {listed} and {{{FIELD}<name>}}")
 
 

@@ -117,14 +117,14 @@ def parameters(of_channel: Options, of_request: Mapping[str, object]) -> dict[st
     An option of the channel that has no effect beside the request's is left out. Raises :class:`OptionMistake` for the
     request's options.
     """
-    own = {name: checked(name, value) for name, value in of_request.items()}
-    common = {name: checked(name, of_channel[name]) for name in OPTIONS if name in of_channel}
-    if "link" in own:
+    requested = {name: checked(name, value) for name, value in of_request.items()}
+    usual = {name: checked(name, of_channel[name]) for name in OPTIONS if name in of_channel}
+    if "link" in requested:
         # The channel's link title belongs to another link.
-        common.pop("link_title", None)
-    options: dict[str, Value] = common | own
+        usual.pop("link_title", None)
+    options: dict[str, Value] = usual | requested
     for name, why in misplaced(options).items():
-        if name in own:
+        if name in requested:
             raise OptionMistake(name, why)
         del options[name]
     if options.get("priority") == EMERGENCY:

@@ -76,11 +76,11 @@ class RecentActivity(Protocol):
         above ``most`` need not be exact.
         """
 
-    def first(self, what: str, message_id: str, at: int, seconds: int) -> str:
-        """Return the first message with ``what``: this one, unless another came within the ``seconds`` before."""
+    def first(self, key: str, message_id: str, at: int, seconds: int) -> str:
+        """Return the first message with ``key``: this one, unless another came within the ``seconds`` before."""
 
-    def take_over(self, what: str, message_id: str, at: int, seconds: int) -> None:
-        """Make this message the first one with ``what``, whichever it was before."""
+    def take_over(self, key: str, message_id: str, at: int, seconds: int) -> None:
+        """Make this message the first one with ``key``, whichever it was before."""
 
 
 def request_signals(submission: Submission, spam: Spam) -> list[str]:

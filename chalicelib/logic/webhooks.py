@@ -63,17 +63,17 @@ def signing_secrets(text: str) -> list[str]:
     A secret is ``whsec_`` and 24 to 64 random bytes in base64, which the library doesn't check. Raises
     :class:`WebhookMistake`.
     """
-    found = text.split()
-    for secret in found:
+    secrets = text.split()
+    for secret in secrets:
         try:
             key = base64.b64decode(secret.removeprefix("whsec_"), validate=True)
         except (binascii.Error, ValueError):
             key = b""
         if not secret.startswith("whsec_") or not _SHORTEST_KEY <= len(key) <= _LONGEST_KEY:
             raise WebhookMistake(f"expected whsec_ and {_SHORTEST_KEY} to {_LONGEST_KEY} bytes in base64")
-    if not found:
+    if not secrets:
         raise WebhookMistake("expected a secret, found nothing")
-    return found
+    return secrets
 
 
 # Address
@@ -95,12 +95,12 @@ def checked_address(text: str, *, local: bool) -> str:
         raise WebhookMistake("expected an address with a host and, if any, a port from 0 to 65535") from None
     if not host or "@" in url.netloc:
         raise WebhookMistake("expected an absolute address without a user name")
-    here = host == "localhost" or _is_this_machine(host)
-    if local and here and url.scheme in ("http", "https"):
+    is_local = host == "localhost" or _is_this_machine(host)
+    if local and is_local and url.scheme in ("http", "https"):
         return address
     if url.scheme != "https":
         raise WebhookMistake("expected https://")
-    if here:
+    if is_local:
         raise WebhookMistake("expected an address of another machine")
     return address
 
@@ -245,11 +245,11 @@ def priority_of(notification: Notification, kind: str, usual: int | None) -> int
     options = notification.options
     if not options:
         return usual
-    wanted = options.get("priority")
-    whole = isinstance(wanted, int) and not isinstance(wanted, bool)
-    if set(options) != {"priority"} or kind != "ntfy" or not whole or wanted not in _PRIORITIES:
+    priority = options.get("priority")
+    whole = isinstance(priority, int) and not isinstance(priority, bool)
+    if set(options) != {"priority"} or kind != "ntfy" or not whole or priority not in _PRIORITIES:
         raise InvalidRequestError("options: a webhook takes `priority` alone, 1 to 5, in format ntfy", key="options")
-    return int(str(wanted))
+    return int(str(priority))
 
 
 def moment(notification: Notification, now: int) -> str:
@@ -266,9 +266,9 @@ def moment(notification: Notification, now: int) -> str:
 
 def check_template(template: object) -> None:
     """Raise :class:`WebhookMistake` for a template that isn't JSON or has an unknown placeholder."""
-    for each in _texts(template):
+    for value in _texts(template):
         try:
-            placeholders.check(each, _KNOWN)
+            placeholders.check(value, _KNOWN)
         except PlaceholderMistake as mistake:
             raise WebhookMistake(str(mistake)) from None
 

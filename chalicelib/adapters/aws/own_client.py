@@ -31,8 +31,8 @@ def client(service: str, environ: Mapping[str, str], connect: float, read: float
     if service not in _SERVICES:
         raise ValueError(f"Herald's own client knows no {service}; add it to {__name__}")
     kind, prefix, service_id, signing_name = _SERVICES[service]
-    found = endpoint(environ, prefix, service_id, signing_name)
-    return kind(Caller(found, Connections(found, connect, read), Retries(attempts)))
+    address = endpoint(environ, prefix, service_id, signing_name)
+    return kind(Caller(address, Connections(address, connect, read), Retries(attempts)))
 
 
 class Caller:
@@ -122,9 +122,9 @@ class Sns:
             form |= {f"{entry}.Value.{key}": value for key, value in attribute.items()}
         headers = {"Content-Type": "application/x-www-form-urlencoded; charset=utf-8"}
         answer = self._caller.send("POST", "/", headers, urlencode(form).encode(), _refusal_in_xml)
-        _, found, rest = answer.body.partition(b"<MessageId>")
+        _, start, rest = answer.body.partition(b"<MessageId>")
         message_id, end, _ = rest.partition(b"</MessageId>")
-        if not (found and end):
+        if not (start and end):
             raise UnansweredError("ResponseParserError")
         return {"MessageId": message_id.decode()}
 

@@ -144,12 +144,12 @@ def _identity(address: str, identities: tuple[str, ...]) -> str:
     return max((name for name in identities if name == address or domain.endswith(f".{name}")), key=len)
 
 
-def _quota(told: Mapping[str, float]) -> Quota | None:
+def _quota(send_quota: Mapping[str, float]) -> Quota | None:
     """Return the quota of 24 hours; None where there is no limit (-1) or SES names none.
 
     https://docs.aws.amazon.com/ses/latest/APIReference-V2/API_SendQuota.html
     """
-    limit, sent = int(told.get("Max24HourSend", -1)), int(told.get("SentLast24Hours", 0))
+    limit, sent = int(send_quota.get("Max24HourSend", -1)), int(send_quota.get("SentLast24Hours", 0))
     return Quota(limit, max(limit - sent, 0)) if limit > 0 else None
 
 
@@ -159,10 +159,10 @@ def _content(text: str) -> dict[str, str]:
 
 def _meaning(error: ServiceError) -> ChannelRejectedError | ChannelUnavailableError | ChannelUncertainError:
     """Return the error for a refusal. Only SES's code is passed on, as its message names addresses."""
-    code, status, words = error.code, error.status, error.message.lower()
+    code, status, message = error.code, error.status, error.message.lower()
     if code in _BUSY or status == 429:
         return ChannelUnavailableError(f"SES takes no more just now: {code}", retry_after=BUSY)
-    if code == "MessageRejected" and _NOT_VERIFIED in words:
+    if code == "MessageRejected" and _NOT_VERIFIED in message:
         return ChannelUnavailableError(f"SES knows an address as not verified: {code}", retry_after=UNTIL_MENDED)
     if code in ("MessageRejected", "BadRequestException") or status == 413:
         return ChannelRejectedError(f"SES refused the message: {code}")

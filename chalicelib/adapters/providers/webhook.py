@@ -234,25 +234,25 @@ class WebhookNotifier:
 
     def _refusal(self, answer: _Answer) -> ChannelRejectedError | ChannelUnavailableError | ChannelUncertainError:
         status, word = answer.status, _word(answer)
-        said = f"{self._channel} answered {status}{f' ({word})' if word else ''}"
+        reason = f"{self._channel} answered {status}{f' ({word})' if word else ''}"
         if 300 <= status < 400:
             self._secrets.forget()
-            return ChannelUnavailableError(f"{said}: a redirect is never followed", retry_after=UNTIL_MENDED)
+            return ChannelUnavailableError(f"{reason}: a redirect is never followed", retry_after=UNTIL_MENDED)
         if self._is_of_this_body(answer):
-            return ChannelRejectedError(said)
+            return ChannelRejectedError(reason)
         if status == 429:
-            return ChannelUnavailableError(said, retry_after=self._wait(answer) or WITHOUT_WAIT)
+            return ChannelUnavailableError(reason, retry_after=self._wait(answer) or WITHOUT_WAIT)
         if status in _LATER:
-            return ChannelUnavailableError(said, retry_after=self._wait(answer))
+            return ChannelUnavailableError(reason, retry_after=self._wait(answer))
         if status in _UNKNOWN:
-            return ChannelUncertainError(said)
+            return ChannelUncertainError(reason)
         if 500 <= status < 600:
-            return ChannelUnavailableError(said, retry_after=self._wait(answer))
+            return ChannelUnavailableError(reason, retry_after=self._wait(answer))
         if 400 <= status < 500:
             # Any other may be mended too: waiting loses nothing.
             self._secrets.forget()
-            return ChannelUnavailableError(said, retry_after=UNTIL_MENDED)
-        return ChannelUncertainError(f"{said}, which can't be understood")
+            return ChannelUnavailableError(reason, retry_after=UNTIL_MENDED)
+        return ChannelUncertainError(f"{reason}, which can't be understood")
 
     def _wait(self, answer: _Answer) -> int | None:
         """Read the wait in seconds from Discord's ``retry_after`` or from ``Retry-After`` (RFC 9110, 10.2.3)."""
@@ -281,10 +281,10 @@ def _start_of(response: requests.Response) -> bytes:
 def _reference(kind: str, answer: _Answer) -> str:
     """Return the service's own id of the message: Discord's and ntfy's ``id``, Power Automate's run id."""
     if kind == "teams":
-        found: object = answer.headers.get("x-ms-workflow-run-id")
+        reference: object = answer.headers.get("x-ms-workflow-run-id")
     else:
-        found = answer.json.get("id") if kind in ("discord", "ntfy") else None
-    return str(found) if found and _REFERENCE.fullmatch(str(found)) else ""
+        reference = answer.json.get("id") if kind in ("discord", "ntfy") else None
+    return str(reference) if reference and _REFERENCE.fullmatch(str(reference)) else ""
 
 
 def _word(answer: _Answer) -> str:
