@@ -13,6 +13,7 @@ from html import escape
 from chalicelib.errors import SubmissionError
 from chalicelib.logic.bodies import Pairs
 from chalicelib.logic.fields import KNOWN, NAMES, Role, meaning
+from chalicelib.logic.submission import classify_fields
 from chalicelib.texts import worded
 
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; form-action *; base-uri 'none'"
@@ -21,12 +22,15 @@ so does the page: without a session and a script there is nothing in it to be mi
 
 _STYLE = (
     "body{font:1.05rem/1.6 system-ui,sans-serif;max-width:36rem;margin:2rem auto;padding:0 1rem;color:#1c1c1a;"
-    "background:#fff}h1{font-size:1.5rem;line-height:1.25}label{display:block;font-weight:600;margin-top:1rem}"
+    "background:#fff}h1{font-size:1.5rem;line-height:1.25}label,form b{display:block;font-weight:600;margin-top:1rem}"
+    "form p{margin:0;overflow-wrap:anywhere}"
     "input,textarea{box-sizing:border-box;width:100%;font:inherit;padding:.6rem;border:1px solid #6b6b66;"
     "border-radius:.4rem;color:inherit;background:transparent}[aria-invalid]{border:2px solid #b3261e}"
-    ".error{color:#b3261e;margin:.25rem 0 0}button{font:inherit;font-weight:600;margin-top:1.5rem;padding:.7rem 1.4rem;"
+    "p.error{color:#b3261e;margin:.25rem 0 0}"
+    "button{font:inherit;font-weight:600;margin-top:1.5rem;padding:.7rem 1.4rem;"
     "border:0;border-radius:.4rem;color:#fff;background:#1f5c4d}:focus-visible{outline:3px solid #1f6feb;"
-    "outline-offset:2px}a{color:#1f5c4d}@media(prefers-color-scheme:dark){body{color:#eee;background:#181818}.error{color:#ffb4ab}"
+    "outline-offset:2px}a{color:#1f5c4d}"
+    "@media(prefers-color-scheme:dark){body{color:#eee;background:#181818}p.error{color:#ffb4ab}"
     "[aria-invalid]{border-color:#ffb4ab}button{color:#10241e;background:#8fd3bf}a{color:#8fd3bf}}"
 )
 _FOR_GOOD = ("forbidden_origin", "FORM_NOT_FOUND", "method_not_allowed")
@@ -42,8 +46,9 @@ def refused(error: SubmissionError, pairs: Pairs, texts: Mapping[str, str], lang
     said = {problem.field: worded(texts, problem) for problem in error.problems}
     shown = [*pairs, *((each.field, "") for each in error.problems if each.code == "REQUIRED_FIELD_MISSING")]
     first = next((number for number, (name, _) in enumerate(shown) if name in said), -1)
+    own = {sent_as: name for name, sent_as in classify_fields(shown).sent_as.items()}
     fields = [
-        _field(number, name, text, said.get(name, ""), number == first, texts)
+        _field(number, name, text, own.get(name, ""), said.get(name, ""), number == first, texts)
         for number, (name, text) in enumerate(shown)
     ]
     general = [text for field, text in said.items() if field not in dict(shown)]
@@ -64,7 +69,7 @@ def fragment(error: SubmissionError, typed: Pairs, texts: Mapping[str, str], lan
     kept = "".join(
         f'<dt>{escape(_label(name, texts))}</dt><dd style="white-space:pre-wrap">{escape(text)}</dd>'
         for name, text in typed
-        if text and not _hidden(name, texts)
+        if text and not _hidden(name, text)
     )
     return (
         f'<div class="herald-refused" role="alert" lang="{language}"><style>.herald-refused~.herald-refused'
@@ -95,38 +100,44 @@ def _kept(pairs: Pairs, texts: Mapping[str, str]) -> str:
         f'<textarea id="f{number}" name="{escape(name)}" rows="{8 if _is_long(text) else 1}" readonly>'
         f"\n{escape(text)}</textarea>"
         for number, (name, text) in enumerate(pairs)
-        if text and not _hidden(name, texts)
+        if text and not _hidden(name, text)
     )
 
 
-def _hidden(name: str, texts: Mapping[str, str]) -> bool:
+def _hidden(name: str, text: str) -> bool:
     """Whether the page set the field, and nobody typed it."""
-    what = meaning(name)
-    return what.role is not Role.FIELD or (name not in texts and what.field == "source")
+    what = meaning(name, text)
+    return what.role is not Role.FIELD or what.field == "source"
 
 
 def _is_long(text: str) -> bool:
     return "\n" in text or len(text) > _LONGEST_LINE
 
 
-def _label(name: str, texts: Mapping[str, str]) -> str:
-    return texts.get(name, name) if name in NAMES else name
+def _label(name: str, texts: Mapping[str, str], own: str | None = None) -> str:
+    """The words for a field (``own``: the message's name for it); the form's own name for one that is none of ours."""
+    own = meaning(name).field if own is None else own
+    return texts.get(own, name) if own in KNOWN else name
 
 
-def _field(number: int, name: str, text: str, error: str, first: bool, texts: Mapping[str, str]) -> str:
-    what = meaning(name)
+def _field(number: int, name: str, text: str, own: str, error: str, first: bool, texts: Mapping[str, str]) -> str:
+    """A control with its label and what is wrong with it. ``own`` is the name under which the message would hold it."""
+    documented = NAMES.get(name.lower())
+    own = documented.field if documented else own
     quoted = f'name="{escape(name)}"'
     # A short text of another name may be a choice, a date or a number: in a text box it could become anything.
-    chosen = what.field not in KNOWN and not _is_long(text)
-    if (_hidden(name, texts) or chosen) and not (error and what.role is Role.FIELD):
-        return f'<input type="hidden" {quoted} value="{escape(text)}">'
+    chosen = own not in KNOWN and not _is_long(text)
+    hidden = _hidden(name, text)
+    if (hidden or chosen) and not (error and meaning(name, text).role is Role.FIELD):
+        kept = f"<p><b>{escape(_label(name, texts, own))}</b> {escape(text)}</p>" if text and not hidden else ""
+        return f'<input type="hidden" {quoted} value="{escape(text)}">{kept}'
     state = f' aria-invalid="true" aria-describedby="e{number}"' if error else ""
     state += " autofocus" if first else ""
-    if what.field == "message" or _is_long(text):
+    if own == "message" or _is_long(text):
         # A line break right after the tag is not a part of the text (HTML, 13.1.2.5), so one is given.
         control = f'<textarea id="f{number}" {quoted} rows="8"{state}>\n{escape(text)}</textarea>'
     else:
-        kind = "email" if what.field == "email" else "text"
+        kind = "email" if own == "email" else "text"
         control = f'<input id="f{number}" type="{kind}" {quoted} value="{escape(text)}"{state}>'
     said = f'<p class="error" id="e{number}">{escape(error)}</p>' if error else ""
-    return f'<label for="f{number}">{escape(_label(name, texts))}</label>{control}{said}'
+    return f'<label for="f{number}">{escape(_label(name, texts, own))}</label>{control}{said}'

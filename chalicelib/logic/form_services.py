@@ -9,7 +9,7 @@ text), https://docs.netlify.com/manage/forms/setup/#submit-html-forms-with-ajax 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from chalicelib.logic.bodies import Pairs
 
@@ -19,8 +19,7 @@ Extra = Callable[[str, int], Mapping[str, object]]
 """What an answer has besides, made of the sentence for people and the status."""
 
 
-@dataclass(frozen=True, slots=True)
-class FormService:
+class FormService(NamedTuple):
     """The scripts of one service. All of them take status 200 for success, and some take no other."""
 
     name: str

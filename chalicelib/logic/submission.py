@@ -36,15 +36,15 @@ UNNAMED = "unnamed"
 
 _KEYS = uuid.UUID("6f0c5dd4-6d35-4b8e-9d1f-0f8b5f3f5b62")
 """The namespace (RFC 9562, 5.5) of ids that are made from keys."""
-_CONTROL = re.compile(r"[\x00-\x1f\x7f\x80-\x9f\u2028\u2029]")
+_CONTROL = r"[\x00-\x1f\x7f\x80-\x9f\u2028\u2029]"
 _SPACING = re.compile(r"[\t\n\x0b\x0c\x85\u2028\u2029]+")
 _BREAKS = re.compile(r"[\x0b\x0c\x85]")
 _INVISIBLE = re.compile(r"[\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f]")
-_FORMATTING = re.compile(r"[\xad\u180e\u200b\u2060-\u2065\u206a-\u206f\ufeff\ufff9-\ufffb]")
+_FORMATTING = r"[\xad\u180e\u200b\u2060-\u2065\u206a-\u206f\ufeff\ufff9-\ufffb]"
 """Characters that nobody sees and that come with what is pasted. Joiners are none of these: they make other letters of
 Arabic and Indic ones, and one emoji of two."""
-_DIRECTION = re.compile(r"[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
-_RIGHT_TO_LEFT = re.compile(r"[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc\U00010800-\U00010fff\U0001e800-\U0001efff]")
+_DIRECTION = r"[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]"
+_RIGHT_TO_LEFT = r"[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc\U00010800-\U00010fff\U0001e800-\U0001efff]"
 """Letters beside which the direction of others has a meaning."""
 _UNTICKED = ("", "false", "0")
 """What a script sends of a check box that nobody ticked, where a form would send nothing."""
@@ -209,7 +209,7 @@ def _recognize(sorted_: Submission) -> None:
 
 def _own_name(sorted_: Submission, name: str) -> str:
     """The name under which a field is kept: on one line, cut where it is too long, and no other field's."""
-    shown = " ".join(HALF_CHARACTER.sub("\N{REPLACEMENT CHARACTER}", _CONTROL.sub(" ", name)).split()) or UNNAMED
+    shown = " ".join(HALF_CHARACTER.sub("\N{REPLACEMENT CHARACTER}", re.sub(_CONTROL, " ", name)).split()) or UNNAMED
     if len(shown) > MAX_NAME:
         shown = f"{shown[: MAX_NAME - 1]}…"
     own, number = shown, 1
@@ -256,9 +256,9 @@ def _clean(text: str, own: str) -> str:
     if own not in SINGLE_LINE:
         return _BREAKS.sub("\n", text)
     if not text.isascii():
-        text = _FORMATTING.sub("", text)
-        if own == "email" or not _RIGHT_TO_LEFT.search(text):
-            text = _DIRECTION.sub("", text)
+        text = re.sub(_FORMATTING, "", text)
+        if own == "email" or not re.search(_RIGHT_TO_LEFT, text):
+            text = re.sub(_DIRECTION, "", text)
     return _SPACING.sub(" ", text).strip()
 
 
@@ -304,7 +304,7 @@ _PLAIN_ADDRESS = (
 """Addresses as nearly everybody's are: the library takes each of them, so it need not be asked."""
 
 
-_HTML_LOCAL = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}")
+_HTML_LOCAL = r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}"
 """What browsers let through before the @:
 https://html.spec.whatwg.org/multipage/input.html#valid-e-mail-address, with the length of RFC 5321."""
 
@@ -316,7 +316,7 @@ def _is_address(text: str) -> bool:
     from email_validator import EmailNotValidError, validate_email
 
     local, at, domain = text.rpartition("@")
-    if _HTML_LOCAL.fullmatch(local):
+    if re.fullmatch(_HTML_LOCAL, local):
         # us..er@ and user.@ are in use at two Japanese carriers, and browsers let them through, against RFC 5322.
         text = f"{'.'.join(part for part in local.split('.') if part)}{at}{domain}"
     try:

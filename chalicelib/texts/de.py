@@ -14,10 +14,6 @@ TEXTS = {
     "email": "E-Mail",
     "subject": "Betreff",
     "message": "Nachricht",
-    "description": "Nachricht",
-    "_replyto": "E-Mail",
-    "replyto": "E-Mail",
-    "_subject": "Betreff",
     # Was geschehen ist.
     "accepted": "Danke: Ihre Nachricht ist unterwegs.",
     "invalid": "Einige Felder brauchen noch einen Blick.",

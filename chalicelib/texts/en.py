@@ -13,10 +13,6 @@ TEXTS = {
     "email": "Email",
     "subject": "Subject",
     "message": "Message",
-    "description": "Message",
-    "_replyto": "Email",
-    "replyto": "Email",
-    "_subject": "Subject",
     # What happened.
     "accepted": "Thank you: your message is on its way.",
     "invalid": "Some fields need another look.",

@@ -250,6 +250,13 @@ def test_a_choice_a_date_or_a_number_stays_as_it_was_unless_it_is_at_fault(name:
     assert page([(name, value)], Problem("too_long", name, 1)).control(name).attributes["type"] == "text"
 
 
+def test_what_is_sent_again_unchanged_can_be_read_unless_the_page_set_it() -> None:
+    it = page([("topic", "Billing"), ("submit", "Send"), ("your-name", "Ada"), ("inquiry", "Sales"), ("message", "")])
+    assert [each.said() for each in it.top.all("form")[0].all("p")] == ["topic Billing", "inquiry Sales"]
+    assert it.control("submit").attributes["type"] == "hidden"
+    assert it.label(it.control("your-name")) == "Name"
+
+
 @pytest.mark.parametrize("code", ["invalid", "forbidden_origin", "unavailable"])
 def test_the_page_names_the_site_and_leads_back_to_it(code: str) -> None:
     html = refused(SubmissionError(422, code), [("message", "Hi")], EN, "en", "https://example.com:8443")
