@@ -28,6 +28,11 @@ def prefix(stage: Stage) -> str:
     return f"{APP}-{stage.name}"
 
 
+def tags(stage: Stage) -> dict[str, str]:
+    """What everything of a stage is tagged with, but roles."""
+    return {"app": APP, "stage": stage.name}
+
+
 def logical(table: str, name: str) -> str:
     """What the resources of an entry begin with in the template: ``RuleInbox``."""
     return "".join(part.capitalize() for part in (table, *name.split("-")))

@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from chalicelib.functions import functions_of
-from chalicelib.settings import APP, Stage
+from chalicelib.settings import Stage
+from ops import naming
 from ops.aws import account_guard, cloudformation, partitions, rest_api
 from ops.aws.account import Account
 from ops.config.loader import LOCAL, StageConfig
@@ -66,7 +67,7 @@ class Deployment:
 
     @property
     def tags(self) -> dict[str, str]:
-        return {"app": APP, "stage": self.stage.name}
+        return naming.tags(self.stage)
 
 
 def deploy(deployment: Deployment, stages: Mapping[str, StageConfig]) -> None:

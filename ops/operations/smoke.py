@@ -1,6 +1,7 @@
 """``make smoke``: send a message and a test event of each kind through a deployed stage, and check every step.
 
 Asks IAM's policy simulator about every permission. The owner's real channels get one notification.
+It shows what no emulator can: docs/aws-readiness.md says what each check stands for.
 """
 
 from __future__ import annotations
@@ -17,8 +18,12 @@ from chalicelib.functions import functions_of
 from chalicelib.logic import event_kinds
 from chalicelib.logic.archive import MessageState
 from chalicelib.settings import Stage
+from ops import naming
+from ops.aws import rest_api
 from ops.aws.account import Account
+from ops.deploy import chalice_state
 from ops.errors import OpsError
+from ops.generate.render import API_STAGE
 from ops.naming import AwsLocation
 from ops.operations import logs, test_message
 from ops.operations.stage_operations import Operations
@@ -61,6 +66,8 @@ class Smoke:
         yield from self._message()
         yield from self._event("", "on_success")
         yield from self._event("fail", "on_failure")
+        yield self._own_answer()
+        yield from self.kept()
         yield from self.permissions()
 
     def _health(self) -> Check:
@@ -116,6 +123,38 @@ class Smoke:
     def _lines(self, function: str, since: float) -> Iterator[logs.Line]:
         found = logs.lines(self._account.logs, self._stage, function, since, time.time() + 60)
         return (line for line in found if line.entry.get("kind") == event_kinds.KIND_EVENT)
+
+    def _own_answer(self) -> Check:
+        """Check an answer that no function makes: Chalice's import drops them, and Herald sets them after it."""
+        name = "API Gateway itself answers where there is nothing"
+        try:
+            answer = requests.get(f"{self._urls['api']}/there/is/nothing", timeout=_TIMEOUT)
+        except requests.RequestException as error:
+            return Check(name, False, str(error))
+        kind = answer.headers.get("Content-Type", "")
+        return Check(
+            name, (answer.status_code, kind) == (404, "application/problem+json"), f"{answer.status_code} {kind}"
+        )
+
+    def kept(self) -> Iterator[Check]:
+        """Check what a deployment sets and its later calls must not undo."""
+        account, stage = self._account, self._stage
+        api = chalice_state.rest_api_id(chalice_state.read(account.ssm, stage))
+        limit: Mapping[str, Any] = {}
+        if api:
+            limit = account.apis.get_stage(restApiId=api, stageName=API_STAGE).get("methodSettings", {}).get("*/*", {})
+        rate, burst = limit.get("throttlingRateLimit"), limit.get("throttlingBurstLimit")
+        yield Check(
+            "the throttling outlives a deployment of the API", rate is not None, f"{rate} a second, burst {burst}"
+        )
+        tagged = rest_api.of_stage(account.apis, naming.tags(stage))
+        yield Check("the API is found by its tags", api is not None and tagged == api, str(tagged))
+        if account.endpoint:
+            yield Check("the table's earlier states are kept", True, "not looked at: the local stack keeps none")
+            return
+        backups = account.dynamodb.describe_continuous_backups(TableName=stage.table)["ContinuousBackupsDescription"]
+        status = backups.get("PointInTimeRecoveryDescription", {}).get("PointInTimeRecoveryStatus")
+        yield Check("the table's earlier states are kept", status == "ENABLED", str(status))
 
     def permissions(self) -> Iterator[Check]:
         """Check that each role may do what its policy allows, and nothing that only other functions may do."""

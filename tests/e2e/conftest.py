@@ -192,6 +192,7 @@ honeypot = { points = 10 }
 LONGEST_FIRST = (
     "test_storm",
     "test_deploying",
+    "test_second_aws",
     "test_policy_matrix",
     "test_least_privilege",
     "test_kills",

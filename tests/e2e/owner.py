@@ -69,6 +69,17 @@ def handler(event, context):
 """
 
 
+def _packed(code: str) -> bytes:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr("main.py", code)
+    return packed.getvalue()
+
+
+PACKAGE = _packed(_SAYS)
+"""A function that logs its event."""
+
+
 def prepare(account: Account) -> None:
     """Make all of it, as an owner would have before they name it."""
     sqs, iam, arn = account.client("sqs"), account.client("iam"), account.where.arn
@@ -85,24 +96,21 @@ def prepare(account: Account) -> None:
     _policy(sqs, urls["owner-team-copies"], from_topic)
     account.sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn("sqs", "owner-team-copies"))
     account_root = f"arn:{account.where.partition}:iam::{account.where.account}:root"
-    iam.create_role(RoleName=ROLE, AssumeRolePolicyDocument=_trust({"AWS": account_root}))
-    role = iam.create_role(RoleName="owner", AssumeRolePolicyDocument=_trust({"Service": "lambda.amazonaws.com"}))
+    iam.create_role(RoleName=ROLE, AssumeRolePolicyDocument=trust({"AWS": account_root}))
+    role = iam.create_role(RoleName="owner", AssumeRolePolicyDocument=trust({"Service": "lambda.amazonaws.com"}))
     logs = {"Effect": "Allow", "Action": ["logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents"]}
     iam.put_role_policy(
         RoleName="owner",
         PolicyName="logs",
         PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [{**logs, "Resource": "*"}]}),
     )
-    packed = io.BytesIO()
-    with zipfile.ZipFile(packed, "w") as archive:
-        archive.writestr("main.py", _SAYS)
     for name in FUNCTIONS:
         account.functions.create_function(
             FunctionName=name,
             Runtime="python3.13",
             Handler="main.handler",
             Role=role["Role"]["Arn"],
-            Code={"ZipFile": packed.getvalue()},
+            Code={"ZipFile": PACKAGE},
         )
 
 
@@ -111,6 +119,6 @@ def _policy(sqs: Any, url: str, statement: dict[str, Any]) -> None:
     sqs.set_queue_attributes(QueueUrl=url, Attributes={"Policy": policy})
 
 
-def _trust(principal: dict[str, str]) -> str:
+def trust(principal: dict[str, str]) -> str:
     statement = {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": principal}
     return json.dumps({"Version": "2012-10-17", "Statement": [statement]})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import signal
 import time
@@ -25,6 +26,7 @@ from ops.deploy.release_history import bucket
 from ops.operations.smoke import Smoke
 from ops.operations.stage_operations import Operations
 from ops.templates import pipeline_roles
+from tests.e2e.conftest import ROOT
 from tests.e2e.harness import Harness, marker, wait_for
 from tests.e2e.interruption import interrupted
 from tests.e2e.test_commands import fresh_clone, inventory, ops, running, shell
@@ -313,7 +315,9 @@ def test_the_smoke_test_finds_a_deployed_stage_well_and_a_missing_permission(her
     assert checks["the message is stored and delivered"].found.endswith("delivered")
     assert checks["the bus runs on_success"].found == "delivered"
     assert checks["GET /SendEvent?mode=fail reaches on_failure"].found == "RetriesExhausted"
-    assert {f"permissions of {spec.name}" for spec in functions_of(herald.stage)} <= set(checks)
+    permissions = {f"permissions of {spec.name}" for spec in functions_of(herald.stage)}
+    listed = re.findall(r"^\| `(.+?)` \|", (ROOT / "docs/aws-readiness.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert set(checks) == {*listed, *permissions} - {"permissions of …"}
     with herald.without_statement("retry_due", "FindDue"):
         wrong = {check.name: check for check in smoke.permissions() if not check.well}
     assert "dynamodb:Query" in wrong["permissions of retry_due"].found

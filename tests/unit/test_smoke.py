@@ -15,6 +15,7 @@ from ops.operations.smoke import Check, Smoke, context, of_others, to_add
 from ops.operations.stage_operations import Operations
 from ops.templates.function_policies import Statement, statements
 from tests.fakes import mailing_stage, stage
+from tests.unit.test_record import RECORD, answer, packed
 
 Stubbed = Callable[[str], tuple[Any, Stubber]]
 WHERE = AwsLocation("aws", "eu-central-1", "123456789012")
@@ -138,3 +139,34 @@ def test_what_goes_into_the_readme_says_what_was_looked_at_and_what_failed() -> 
         "- 2026-01-02, eu-central-1: `make deploy`, then `make smoke` (GET /health, permissions of 2 functions): "
         "failed: permissions of retry_due."
     )
+
+
+@pytest.mark.parametrize(
+    ("settings", "tags", "backups", "well"),
+    [
+        ({"*/*": {"throttlingRateLimit": 10.0, "throttlingBurstLimit": 20}}, "dev", "ENABLED", [True, True, True]),
+        ({}, "dev", "ENABLED", [False, True, True]),
+        ({"*/*": {"throttlingRateLimit": 10.0, "throttlingBurstLimit": 20}}, "prod", "DISABLED", [True, False, False]),
+    ],
+)
+def test_what_a_deployment_has_set_is_still_there_or_the_check_fails(
+    stubbed: Stubbed, settings: Any, tags: str, backups: str, well: list[bool]
+) -> None:
+    (ssm, parameters), (apis, gateway), (dynamodb, table) = stubbed("ssm"), stubbed("apigateway"), stubbed("dynamodb")
+    parameters.add_response("get_parameter", answer(packed(RECORD)), {"Name": "/herald/dev/deployed"})
+    gateway.add_response("get_stage", {"methodSettings": settings}, {"restApiId": "abc123", "stageName": "api"})
+    tagged = {"app": "herald", "stage": tags}
+    gateway.add_response("get_rest_apis", {"items": [{"id": "abc123", "name": "herald", "tags": tagged}]}, {})
+    table.add_response(
+        "describe_continuous_backups",
+        {
+            "ContinuousBackupsDescription": {
+                "ContinuousBackupsStatus": "ENABLED",
+                "PointInTimeRecoveryDescription": {"PointInTimeRecoveryStatus": backups},
+            }
+        },
+        {"TableName": "herald-dev-messages"},
+    )
+    account = SimpleNamespace(endpoint=None, ssm=ssm, apis=apis, dynamodb=dynamodb)
+    it = Smoke(cast(Operations, SimpleNamespace(stage=stage("dev"), account=account)), {})
+    assert [check.well for check in it.kept()] == well

@@ -1,0 +1,160 @@
+"""What another emulator says of a stage's life: moto, which reads AWS's pages by itself (tests/second_aws/gaps.py)."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+
+from chalicelib.functions import functions_of
+from ops.aws.account import Account
+from ops.config.loader import load, named
+from ops.deploy import chalice_state
+from ops.generate import render
+from tests.e2e.conftest import ROOT
+from tests.e2e.harness import PATIENCE, wait_for
+from tests.e2e.owner import PACKAGE, trust
+from tests.e2e.test_commands import fresh_clone, inventory, ops
+from tests.matrix import everything
+from tests.second_aws.gaps import LEFT, SKIPPED
+
+pytestmark = pytest.mark.full
+STAGE = ("--stage", "dev")
+KEY = "/herald/dev/spam/key"
+QUEUES = ("failed-events", "rule-dead-letters", "subscriber-dead-letters", "topic-dead-letters")
+
+
+@pytest.fixture
+def endpoint(tmp_path: Path) -> Iterator[str]:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    url = f"http://127.0.0.1:{port}"
+    with (
+        (tmp_path / "moto.log").open("w") as log,
+        subprocess.Popen(
+            [sys.executable, "-m", "tests.second_aws", str(port)], cwd=ROOT, stdout=log, stderr=log
+        ) as server,
+    ):
+        try:
+            wait_for(lambda: server.poll() is not None or answers(url), "moto")
+            yield url
+        finally:
+            server.kill()
+
+
+def answers(url: str) -> bool:
+    try:
+        return requests.get(f"{url}/_skipped", timeout=PATIENCE).ok
+    except requests.ConnectionError:
+        return False
+
+
+def add_what_the_owner_has(account: Account) -> None:
+    """The targets of the rules and subscribers in tests/matrix.py, and the role of its grant."""
+    sqs, iam = account.client("sqs"), account.client("iam")
+    for queue in ("inbox", "copies"):
+        sqs.create_queue(QueueName=queue)
+    account.sns.create_topic(Name="team")
+    iam.create_role(RoleName="nightly-report", AssumeRolePolicyDocument=trust({"Service": "ec2.amazonaws.com"}))
+    role = iam.create_role(RoleName="owner", AssumeRolePolicyDocument=trust({"Service": "lambda.amazonaws.com"}))
+    for name in ("slack", "crm"):
+        account.functions.create_function(
+            FunctionName=name,
+            Runtime="python3.13",
+            Handler="main.handler",
+            Role=role["Role"]["Arn"],
+            Code={"ZipFile": PACKAGE},
+        )
+
+
+def test_a_second_emulator_takes_a_stage_s_whole_life_plain_and_with_everything_on(
+    endpoint: str, tmp_path: Path
+) -> None:
+    clone = fresh_clone(tmp_path / "herald", ROOT)
+    environ = os.environ | {
+        "AWS_ENDPOINT_URL": endpoint,
+        "AWS_REGION": "eu-central-1",
+        "AWS_DEFAULT_REGION": "eu-central-1",
+        "AWS_ACCESS_KEY_ID": "AKIAIOSFODNN7EXAMPLE",
+        "AWS_SECRET_ACCESS_KEY": "example",
+    }
+    account = Account(environ)
+    add_what_the_owner_has(account)
+    before = inventory(account)
+    plain, full = (clone / "herald.toml").read_text(encoding="utf-8"), everything()[0].toml()
+
+    def run(*words: str) -> None:
+        done = ops(clone, environ, *words)
+        assert done.returncode == 0, done.stdout + done.stderr
+
+    def configure(text: str) -> None:
+        (clone / "herald.toml").write_text(text, encoding="utf-8")
+
+    run("deploy", *STAGE)
+    first = named_alike(account)
+    assert_as_rendered(account, clone)
+
+    configure(full)
+    run("deploy", *STAGE)
+    run("diff", *STAGE, "--exit-code")
+    grown = named_alike(account)
+    assert_as_rendered(account, clone)
+
+    run("rollback", *STAGE)
+    configure(plain)
+    run("diff", *STAGE, "--exit-code")
+    # The key stays for challenges that were given out, and the logs of functions that are no more.
+    assert named_alike(account) == {
+        **first,
+        "parameters": sorted([*first["parameters"], KEY]),
+        "logs": grown["logs"],
+    }
+
+    run("destroy", *STAGE, "--yes")
+    left = {kind: sorted({*names} - {*before[kind]}) for kind, names in inventory(account).items()}
+    queues = [each.rpartition("/")[2] for each in left.pop("queues")]
+    assert queues == [f"herald-dev-{name}" for name in QUEUES]
+    assert {kind: names for kind, names in left.items() if names} == {
+        "tables": ["herald-dev-messages"],
+        "parameters": [KEY],
+    }
+
+    configure(full)
+    run("deploy", *STAGE)
+    assert named_alike(account) == grown
+    assert set(requests.get(f"{endpoint}/_skipped", timeout=PATIENCE).json()) == set(SKIPPED)
+
+
+def named_alike(account: Account) -> dict[str, list[str]]:
+    """What stands in the account, without the names that AWS chooses: an API's id, and the end of a bucket's."""
+    return {
+        kind: [name.split(" ")[0][:26] if kind in ("apis", "buckets") else name for name in names if LEFT not in name]
+        for kind, names in inventory(account).items()
+    }
+
+
+def assert_as_rendered(account: Account, clone: Path) -> None:
+    """The roles' policies are the rendered files, and each method of the API runs its function."""
+    stage, iam = named(load(clone), "dev").stage, account.client("iam")
+    for spec in functions_of(stage):
+        role = stage.role(spec.name)
+        (name,) = iam.list_role_policies(RoleName=role)["PolicyNames"]
+        found = iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"]
+        assert found == json.loads((clone / render.policy_file("dev", spec.name)).read_text(encoding="utf-8"))
+    api = chalice_state.rest_api_id(chalice_state.read(account.ssm, stage))
+    assert api
+    resources = account.apis.get_resources(restApiId=api, embed=["methods"])["items"]
+    methods: dict[str, Any] = {each["path"]: each.get("resourceMethods", {}) for each in resources}
+    assert set(methods["/contact/{site}"]) == {"POST", "OPTIONS"}
+    run_by = {each["methodIntegration"]["uri"] for found in methods.values() for each in found.values()}
+    arn = account.where.arn("lambda", "function:herald-dev")
+    assert run_by == {f"arn:aws:apigateway:eu-central-1:lambda:path/2015-03-31/functions/{arn}/invocations"}
