@@ -1,8 +1,8 @@
-"""Whether a visitor's words look like a line of ours: the same name in other letters, spaces or signs.
+"""Recognise a visitor's text that looks like one of Herald's own labels, in other letters, spaces or signs.
 
-A rule instead of Unicode's table of confusables (https://www.unicode.org/reports/tr39/#Confusable_Detection), which
-would be large: a letter outside of ASCII that is neither wide nor written from right to left may look like any letter.
-What is taken for a look-alike by mistake is only marked, never changed.
+Unicode's table of confusables (https://www.unicode.org/reports/tr39/#Confusable_Detection) would be large. Instead, any
+letter outside ASCII that is neither wide nor written from right to left may stand for any letter. A text that is
+recognised by mistake is only marked, never changed.
 """
 
 from __future__ import annotations
@@ -14,20 +14,20 @@ from functools import lru_cache
 
 _COLONS = re.compile("[:\u02d0\u02f8\u0589\u05c3\u0703\u0704\u1361\u16ec\u205a\u2236\ua4fd\ua789\ufe13\ufe55\uff1a]")
 _FARTHEST = 80
-"""Characters within which the colon of a line of ours stands, spaces and what nobody sees included."""
+"""Characters from a line's start within which a colon ends a label, invisible characters included."""
 _TWINS = str.maketrans("01l|!5$3@", "oiiiissea")
 _BLANK_LETTERS = "\u115f\u1160\u3164\uffa0"
-"""Hangul fillers: letters by their category, and nothing to see."""
+"""Hangul fillers: letters by their category, but invisible."""
 
 
 def starts_like(line: str, labels: Iterable[str]) -> bool:
-    """Whether a line begins as one of ours does: with a label and a colon, or with what looks like them."""
+    """Whether a line begins with one of the labels and a colon, or with something that looks like it."""
     colon = _COLONS.search(line, 0, _FARTHEST)
     return colon is not None and is_like(line[: colon.start()], labels)
 
 
 def is_like(name: str, labels: Iterable[str]) -> bool:
-    """Whether a name could be read as one of the labels, whatever its case, spaces, accents, widths and scripts."""
+    """Whether a name looks like one of the labels, whatever its case, spaces, accents, widths and scripts."""
     skeleton = _skeleton(name)
     return any(_same(skeleton, _skeleton(label)) for label in labels)
 
@@ -38,7 +38,7 @@ def _same(skeleton: str, label: str) -> bool:
 
 @lru_cache(maxsize=256)
 def _skeleton(text: str) -> str:
-    """What is left to read: letters and digits without accents, one case, twins as one; ``?`` may be any letter."""
+    """Reduce a text to lower-case letters and digits without accents; ``?`` may be any letter."""
     decomposed = unicodedata.normalize("NFKD", unicodedata.normalize("NFKC", text[:_FARTHEST]).casefold())
     read = "".join(
         character

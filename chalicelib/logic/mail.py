@@ -1,7 +1,7 @@
-"""What a notification says as an e-mail: its subject, its two parts, and the address that an answer goes to.
+"""A notification as an e-mail: its subject, its plain and HTML parts, and the address that an answer goes to.
 
-Everything that a visitor typed is text here and nothing else: it makes no header, no markup, no link, and no line that
-looks like one of ours. No line of either part is longer than SMTP carries.
+A visitor's text can't become a header, markup, a link, or a line that looks like one of Herald's. No line of either
+part is longer than SMTP allows.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from chalicelib.logic.plain_text import cut, one_line
 from chalicelib.logic.provider_limits import SES_LINE, SES_SUBJECT
 
 MAX_SUBJECT = 200
-"""Characters of a subject."""
+"""Most characters of a subject."""
 BY_HAND = "Answer by hand: Amazon SES can't carry this address, so a reply to this mail would not reach its sender."
 
 _ESCAPED = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#x27;"})
@@ -30,23 +30,23 @@ _LONGEST_ADDRESS = 254
 
 
 def subject(notification: Notification) -> str:
-    """The title as one line of at most :data:`MAX_SUBJECT` characters, whose encoded form any server carries."""
+    """Return the title as one line, cut to :data:`MAX_SUBJECT` characters and to what servers accept encoded."""
     return fitted(
         one_line(notification.title) or MESSAGE, lambda part: len(part) <= MAX_SUBJECT and SES_SUBJECT.fits(part)
     )
 
 
 def text(notification: Notification) -> str:
-    """The plain part: the notification's text, with nothing cut, and below it the facts about the mail."""
+    """Return the plain part: the notification's whole text, and below it its time and id."""
     parts = Parts(notification, SES_LINE.room)
     about = [*(f"{label}: {value}" for label, value in _about(parts)), *_by_hand(notification)]
     return "\n\n".join(filter(None, (parts.composed(), "\n".join(about)))) + "\n"
 
 
 def html(notification: Notification, heading: str) -> str:
-    """The HTML part: the same as the plain one, in the same order.
+    """Return the HTML part: the same as the plain one, in the same order.
 
-    It sets no colours, so that a reader's own hold, dark ones as well. Each text finds its own direction.
+    It sets no colours, so that a reader's own apply, such as dark ones. Each text has its own direction.
     """
     parts = Parts(notification)
     if notification.body:
@@ -68,7 +68,7 @@ def html(notification: Notification, heading: str) -> str:
 
 
 def _list(pairs: list[tuple[str, str]], style: str = "") -> str:
-    """Names and values as rows; the form's own ones stand apart by a line beside them."""
+    """Return names and values as a list."""
     rows = "".join(
         f'<dt dir="auto" style="font-weight:bold">{_escaped(label)}</dt>\n'
         f'<dd dir="auto" lang="" style="margin:0 0 .5em;white-space:pre-wrap">{_escaped(value)}</dd>\n'
@@ -78,9 +78,9 @@ def _list(pairs: list[tuple[str, str]], style: str = "") -> str:
 
 
 def reply_to(address: str) -> str:
-    """The address as SES takes it, ASCII with its domain as Punycode; empty where it is none that SES could take.
+    """Return an address in ASCII, its domain as Punycode; empty where SES doesn't accept it.
 
-    SES knows no SMTPUTF8, so before the ``@`` there may only be ASCII, quoted or not:
+    SES doesn't support SMTPUTF8, so the part before the ``@`` must be ASCII:
     https://docs.aws.amazon.com/ses/latest/dg/send-email-formatted.html
     """
     local, _, domain = address.rpartition("@")
@@ -94,7 +94,7 @@ def reply_to(address: str) -> str:
 
 
 def _punycode(domain: str) -> str:
-    # Loaded for the few addresses that need it.
+    # Loaded only for a domain outside ASCII.
     import idna
 
     try:
@@ -115,15 +115,15 @@ def _by_hand(notification: Notification) -> Iterator[str]:
 
 
 def _escaped(value: str) -> str:
-    """A text as markup, in lines that SMTP carries: a break within a tag is none of the text."""
+    """Escape a text as markup, with line breaks inside tags, so that no line is too long for SMTP."""
     return "<br\n>".join("<wbr\n>".join(_pieces(line)) for line in value.split("\n"))
 
 
 def _pieces(line: str) -> Iterator[str]:
-    """A line's markup in pieces that are short enough, none of which ends within a character reference."""
+    """Split a line's markup into pieces that are short enough; none ends within a character reference."""
     for start in range(0, max(len(line), 1), _PIECE):
         yield line[start : start + _PIECE].translate(_ESCAPED)
 
 
 _PIECE = SES_LINE.room // 6 - 20
-"""Characters whose markup is a line: one takes six bytes at most, and tags stand beside the text."""
+"""Characters of a piece: escaped, one takes six bytes at most, and tags need some."""

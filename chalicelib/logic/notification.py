@@ -1,4 +1,4 @@
-"""What a notification says, and the request that every notifier of the Lambda Invoke API takes (version 1).
+"""Notifications, and the request that every notifier of the Lambda Invoke API takes (version 1).
 
 ::
 
@@ -7,7 +7,7 @@
               "site": "www.example.com", "rest": "./herald messages show …", "body": "{name}: {message}"}
     answer   {"channel": "pushover", "status": "delivered", "reference": "…"}
 
-All from ``timestamp`` on is optional. With ``"check": true`` nothing is delivered and nobody rung; the answer is
+Keys from ``timestamp`` on are optional. With ``"check": true`` nothing is sent, and the answer is
 ``{"channel": "pushover", "checked": true, "quota": {"limit": 10000, "remaining": 7496, "reset": 1767225600}}``.
 """
 
@@ -22,55 +22,55 @@ from chalicelib.logic.submission import Message
 from chalicelib.settings import Channel, Site
 
 MAX_LABEL = 300
-"""Characters of what names the site, and of where the rest is."""
+"""Most characters of ``site`` and of ``rest``."""
 MAX_BODY = 2_000
-"""Characters of a body as a request brings it; ``herald.toml`` takes fewer."""
+"""Most characters of ``body`` in a request; ``herald.toml`` allows fewer."""
 MAX_WORD = 80
-"""Characters that one placeholder of a title may become."""
+"""Most characters of a placeholder's value in a title."""
 MAX_TITLE = 250
-"""Characters of a title. Pushover takes no more, and no other provider names a limit."""
+"""Most characters of a title: Pushover's limit, as other providers name none."""
 SHORT = ("source", "name", "email", "subject")
-"""Known fields of one line, beside which the message is the message."""
+"""The known fields, besides the message, which hold one line."""
 IN_TITLE = ("id", "site", *SHORT, "message")
-"""Placeholders of a title, besides the form's fields."""
+"""The placeholders of a title, besides the form's fields."""
 MAX_ADDRESS = 254
-"""Characters of the longest address that SMTP can carry (RFC 5321, 4.5.3.1.3)."""
+"""Most characters of an e-mail address (RFC 5321, 4.5.3.1.3)."""
 REQUIRED = ("id", "title", "message")
 NEWER = ("site", "rest", "body")
-"""Keys that a notifier may not know while a deployment is on its way to it."""
+"""Keys that a notifier of the previous release may not know during a deployment."""
 OPTIONAL = ("timestamp", "channel", "reply_to", "fields", "options", "check", *NEWER)
-"""Keys of a request beside its version."""
+"""The optional keys of a request."""
 
 
 @dataclass(frozen=True, slots=True)
 class Notification:
-    """One thing to tell the owner."""
+    """A notification of the owner by one channel."""
 
     id: str
-    """The message's id: it correlates the logs of everything that handles the message."""
+    """The message's id, which all log lines about the message have."""
     title: str
     message: str
     timestamp: int | None = None
-    """Seconds since the epoch at which the thing happened; the provider shows it instead of its own time."""
+    """When it happened, in seconds since the epoch. The provider shows it instead of the time of delivery."""
     channel: str = ""
-    """Which of the channels that the notifier serves; needed only where it serves several."""
+    """The channel to use; needed only where the notifier serves several."""
     reply_to: str = ""
-    """An e-mail address to answer to, for a channel that can."""
+    """The e-mail address that an answer goes to, on a channel that has answers."""
     fields: tuple[tuple[str, str], ...] = ()
-    """What the message is made of, name and value; one named ``message`` is the message itself."""
+    """The form's fields, as names and values; one named ``message`` is the message itself."""
     options: Mapping[str, object] = field(default_factory=dict)
-    """What only this kind of channel knows; overrides the channel's own."""
+    """Options of this kind of channel; they override the channel's own."""
     check: bool = False
-    """Only to find out whether it could be delivered: nobody is rung."""
+    """Check whether it could be delivered, and send nothing."""
     site: str = ""
-    """Which website it is of, as its owner knows it."""
+    """The name of the website that it is about."""
     rest: str = ""
-    """Where all of it is, for a channel that has to cut."""
+    """Where to read the whole text, shown where it had to be cut."""
     body: str = ""
-    """How its text is to be laid out, with placeholders (``notification_text.py``); empty for the usual layout."""
+    """The layout of its text, with placeholders (``notification_text.py``); empty for the usual one."""
 
     def as_request(self) -> dict[str, object]:
-        """The JSON object that a notifier is invoked with."""
+        """Return the JSON object that a notifier is invoked with."""
         request: dict[str, object] = {
             "version": VERSION,
             "id": self.id,
@@ -114,13 +114,13 @@ class Notification:
 
 @dataclass(frozen=True, slots=True)
 class Quota:
-    """How much a provider still takes."""
+    """A provider's quota."""
 
     limit: int
-    """Messages in all."""
+    """Messages in one period."""
     remaining: int
     reset: int | None = None
-    """The second, since the epoch, at which all may be sent again; None where the time that counts moves along."""
+    """When the period ends, in seconds since the epoch; None for a sliding period."""
 
     def is_below(self, percent: int) -> bool:
         return self.remaining * 100 < self.limit * percent
@@ -152,14 +152,14 @@ def _options(given: object) -> Mapping[str, object]:
 def from_contact(
     message: Message, site: Site | None = None, channel: Channel | None = None, stage: str = ""
 ) -> Notification:
-    """What the owner is told of a contact submission; what is blank is left out.
+    """Make the notification of a contact submission, without blank fields.
 
-    Its title and body are the channel's own, else the site's, else the usual ones.
+    Title and body are the channel's, else the site's, else the usual ones.
     """
     fields = {name: value for name, value in message.fields.items() if value.strip()}
     label = _site_label(message, site)
     title = (channel and channel.title) or (site and site.title) or ""
-    # Of a form without a message its longest text is what it was written for.
+    # In a form without a field ``message``, the longest text is the message.
     own = [value for name, value in fields.items() if name not in SHORT]
     return Notification(
         id=message.id,
@@ -175,13 +175,13 @@ def from_contact(
 
 
 def _reply_to(address: str) -> str:
-    """The address, if mail programs take it for one; a form's may be "n/a", or with dots where RFC 5322 has none."""
+    """Return an address that mail programs accept; empty for one such as "n/a", or with misplaced dots (RFC 5322)."""
     local, _, _ = address.rpartition("@")
     return "" if not local or local.startswith(".") or local.endswith(".") or ".." in local else address
 
 
 def _site_label(message: Message, site: Site | None) -> str:
-    """The site's name where its stage has several; else the host of the page that the form is on."""
+    """Return the site's name where its stage has several, else the host of the form's page."""
     if site is None or site.one_of_many:
         return message.site
     source = message.fields.get("source", "")
@@ -190,8 +190,8 @@ def _site_label(message: Message, site: Site | None) -> str:
 
 
 def _title(template: str, message: Message, fields: Mapping[str, str], label: str) -> str:
-    """The owner's title of a message: one line, in which each placeholder is at most :data:`MAX_WORD` characters."""
-    # Loaded for whoever has a title of their own.
+    """Fill in the owner's title: one line, each placeholder cut to :data:`MAX_WORD` characters."""
+    # Loaded only where a title is configured.
     from chalicelib.logic.lookalikes import starts_like
     from chalicelib.logic.placeholders import FIELD, fill
     from chalicelib.logic.plain_text import cut, one_line
@@ -201,5 +201,5 @@ def _title(template: str, message: Message, fields: Mapping[str, str], label: st
         template, lambda name: cut(one_line(known.get(name, fields.get(name.removeprefix(FIELD), ""))), MAX_WORD)
     )
     title = cut(one_line(filled), MAX_TITLE) or f"New message: {label}"
-    # Herald's own notifications begin with its name.
+    # Herald's own notifications begin with "Herald".
     return f"› {title}" if starts_like(title, ("Herald",)) and not template.startswith("Herald") else title

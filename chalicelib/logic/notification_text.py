@@ -1,18 +1,18 @@
-"""How a notification reads: the title, and the text within whatever room a provider leaves.
+"""Lay out a notification's text within a provider's limit.
 
-The usual layout, in which what is blank has no line::
+The usual layout, in which blank fields are left out::
 
-    Hello, do you deliver …            the message: first, and the last that is cut
+    Hello, do you deliver …            the message; it is cut last
 
-    Name: Ada                          what is known of it, under labels of ours
+    Name: Ada                          the known fields, under Herald's labels
     Email: ada@example.com
     Site: www.example.com
 
-    › phone: 123                       the form's own fields: never a line that looks like one of ours
+    › phone: 123                       the form's other fields, marked
 
-    … Cut to fit. In full: …           only where something is missing
+    … Cut to fit. In full: …           only if something was cut
 
-A line of the message that looks like one of ours begins with the same mark as the form's own fields.
+A line of the message that looks like one of Herald's gets the mark ``›`` too.
 """
 
 from __future__ import annotations
@@ -28,32 +28,32 @@ from chalicelib.logic.notification import IN_TITLE, Notification
 from chalicelib.logic.plain_text import CUT_MARK, cut, lines, one_line
 
 LABELS = {"name": "Name", "email": "Email", "subject": "Subject", "source": "Source"}
-"""Our names of the fields that are known, in the order in which they stand."""
+"""Herald's labels of the known fields, in the order of the text."""
 MESSAGE, SITE, RECEIVED, ID = "Message", "Site", "Received", "Id"
 THEIRS = "› "
-"""Before a line that a visitor could have meant to look like one of ours."""
+"""The mark of a line that could be taken for one of Herald's."""
 IN_BODY = (*IN_TITLE, "time", "others")
-"""Placeholders of a body, besides the form's fields; ``others`` are those that have no label of ours."""
+"""The placeholders of a body, besides the form's fields; ``others`` are the fields without a label."""
 
 _OURS = (*LABELS.values(), MESSAGE, SITE, RECEIVED, ID, "Herald")
 _LONGEST_NAME = 60
-"""Characters that the name of a form's own field shows."""
+"""Most characters of the name of a form's other field."""
 _KEPT = 80
-"""Characters that each known field keeps, however long the message is."""
+"""Characters that each known field keeps when the text is cut."""
 _SHORTEST_OWN = 40
-"""Characters that one of the form's own fields shows at least, or it isn't shown."""
+"""Fewest characters of another field's value; it is left out rather than cut further."""
 _WHOLE = 1 << 30
 
 _LABEL = re.compile(r"^([^{}:\n]{1,40}):", re.MULTILINE)
 Fits = Callable[[str], bool]
-"""Whether a text is within the room that there is, in the provider's own measure."""
+"""Whether a text is within a provider's limit."""
 
 
 def text(notification: Notification, fits: Fits = lambda text: True, longest_line: int = 0) -> str:
-    """The text of a notification as far as it ``fits``; where something is missing it says so, and where the rest is.
+    """Return a notification's text, cut so that it ``fits``. A cut text says so, and where to read the whole.
 
-    First the form's own fields are shortened and left out, from the last on, then what is known of the message, and
-    the message itself at the end. ``longest_line``: bytes of UTF-8 that a line may have; 0 for any.
+    The form's other fields are cut first, from the last on, then the known fields, and the message last.
+    ``longest_line``: most bytes of a line in UTF-8; 0 for any.
     """
     parts = Parts(notification, longest_line)
     whole = parts.composed()
@@ -73,7 +73,7 @@ def text(notification: Notification, fits: Fits = lambda text: True, longest_lin
 
 
 def fitted(whole: str, fits: Fits) -> str:
-    """A text as far as it fits, cut between characters and with a mark."""
+    """Cut a text so that it fits, with a mark at its end."""
     if fits(whole):
         return whole
     size = _most(len(whole), lambda n: fits(whole[:n].rstrip() + CUT_MARK))
@@ -81,7 +81,7 @@ def fitted(whole: str, fits: Fits) -> str:
 
 
 def _most(most: int, fits: Callable[[int], bool]) -> int:
-    """The largest number up to ``most`` that fits, where whatever is smaller than one that fits does too; else 0."""
+    """Return the largest number up to ``most`` that fits, by bisection; 0 if none does."""
     least = 0
     while least < most:
         middle = (least + most + 1) // 2
@@ -93,10 +93,10 @@ def _most(most: int, fits: Callable[[int], bool]) -> int:
 
 
 class Parts:
-    """What a notification is made of, each part as it may be shown: no control characters, no line that is not its own.
+    """The parts of a notification, without control characters and with look-alikes of Herald's labels marked.
 
-    ``said`` is the message, ``known`` are pairs of our label and a line, ``own`` pairs of a form's own name and its
-    text.
+    ``said`` is the message, ``known`` are pairs of a label and a line, ``own`` pairs of the form's name of another
+    field and its text.
     """
 
     def __init__(self, notification: Notification, longest_line: int = 0) -> None:
@@ -111,14 +111,14 @@ class Parts:
         own = [(name, value) for name, value in self._fields.items() if name not in LABELS and name != "message"]
         main = next((name for name, value in own if value == said), "") if "message" not in self._fields else ""
         self.main_name = self._name(main) if main and not notification.body else ""
-        """The name of the field that is shown as the message, of a form that has none."""
+        """The name of the field that is shown as the message, in a form without one."""
         self.own = [(self._name(name), value) for name, value in own if name != main]
         self.said = "\n".join(map(self._unmistakable, said.split("\n"))) if notification.fields else said
 
     def composed(
         self, said: int = _WHOLE, known: int = _WHOLE, own: int = _WHOLE, number: int = _WHOLE, *, noted: bool = False
     ) -> str:
-        """The text with so many characters of the message, of each known and of each of ``number`` own fields."""
+        """Return the text with that many characters of the message, each known and each of ``number`` other fields."""
         message = self.said if said >= len(self.said) else self.said[:said].rstrip() + CUT_MARK
         others = "\n".join(self._own_lines(own, number))
         note = self.note if noted else ""
@@ -131,13 +131,13 @@ class Parts:
 
     @property
     def note(self) -> str:
-        """What says that something is missing, and where it is."""
+        """The line that says that the text was cut, and where to read the whole."""
         rest = one_line(self.notification.rest)
         return f"{CUT_MARK} Cut to fit. In full: {rest}" if rest else f"{CUT_MARK} Cut to fit."
 
     @property
     def when(self) -> str:
-        """When it happened; empty where that isn't known, or no calendar has it."""
+        """The notification's time in UTC; empty where it has none that a calendar knows."""
         at = self.notification.timestamp
         with suppress(OverflowError, OSError, ValueError):
             return time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(at)) if at is not None else ""
@@ -166,17 +166,17 @@ class Parts:
             yield f"{THEIRS}{CUT_MARK} and {len(self.own) - number} more"
 
     def _name(self, name: str) -> str:
-        """The name of a form's own field; in words of ours where it could be read as one of our labels."""
+        """Return another field's name; as ``field “…”`` where it looks like one of Herald's labels."""
         shown = cut(one_line(name), _LONGEST_NAME)
         return f"field “{shown}”" if is_like(shown, self._labels) else shown
 
     def _unmistakable(self, line: str) -> str:
-        """A line of a visitor's, marked where it looks like one of ours."""
+        """Mark a visitor's line that looks like one of Herald's."""
         ours = line.lstrip().startswith((THEIRS.strip(), CUT_MARK)) or starts_like(line, self._labels)
         return THEIRS + line if ours else line
 
     def _wrapped(self, composed: str) -> str:
-        """The text without lines that are too long: broken at a space, or within a word that is longer than a line."""
+        """Break lines that are too long, at a space or, in a longer word, anywhere."""
         room = self._longest_line
         if not room or all(len(line.encode()) <= room for line in composed.split("\n")):
             return composed

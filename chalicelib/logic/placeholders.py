@@ -1,6 +1,6 @@
-"""``{…}`` in a text of the owner's: titles, bodies, and the texts of a webhook's template.
+"""Placeholders, ``{…}``, in the owner's titles and bodies and in a webhook's template.
 
-``{{`` and ``}}`` are the braces themselves. What is filled in is not looked at again.
+``{{`` and ``}}`` are the braces themselves. Inserted values are not read for placeholders.
 """
 
 from __future__ import annotations
@@ -9,17 +9,17 @@ import re
 from collections.abc import Callable, Iterable
 
 FIELD = "fields."
-"""Before the name of a form's field: ``{fields.phone}``."""
+"""The prefix of a form's field: ``{fields.phone}``."""
 
 _PLACEHOLDER = re.compile(r"\{\{|\}\}|\{([a-z_]+(?:\.[^{}]{1,100})?)\}|[{}]")
 
 
 class PlaceholderMistake(ValueError):
-    """A placeholder that nobody fills. The text says which, and which there are."""
+    """An unknown placeholder. The message names it, and those that exist."""
 
 
 def names_in(text: str) -> list[str]:
-    """The placeholders of a text, in order; raises :class:`PlaceholderMistake` for a brace that stands alone."""
+    """Return a text's placeholders, in order; raises :class:`PlaceholderMistake` for a single brace."""
     names = []
     for match in _PLACEHOLDER.finditer(text):
         if match[1]:
@@ -39,5 +39,5 @@ def check(text: str, known: Iterable[str]) -> None:
 
 
 def fill(text: str, value: Callable[[str], str]) -> str:
-    """The text with each placeholder's value."""
+    """Replace each placeholder by its value."""
     return _PLACEHOLDER.sub(lambda found: value(found[1]) if found[1] else found[0][0], text)

@@ -1,6 +1,6 @@
-"""How much each provider takes, counted as the provider counts: one table, which docs/channels/limits.md shows.
+"""The providers' limits, each in the provider's own unit. docs/channels/limits.md shows this table.
 
-A stand-in of the local stack measures by itself and never reads this table.
+The stand-ins of the local stack measure by themselves and never read it.
 """
 
 from __future__ import annotations
@@ -9,18 +9,18 @@ from typing import NamedTuple
 
 
 class Limit(NamedTuple):
-    """The room in one part of what a provider is sent."""
+    """The limit of one part of a request."""
 
     provider: str
     part: str
     most: int
     unit: str
-    """What is counted; :data:`SIZES` has the measure of each unit that a text is cut by."""
+    """What is counted: one of the three below."""
     margin: int
-    """What is left free of it."""
+    """The part of ``most`` that is left free."""
     source: str
     read: str
-    """When the source was read, or the measure seen."""
+    """When the source was read."""
     why: str = ""
 
     @property
@@ -28,7 +28,7 @@ class Limit(NamedTuple):
         return self.most - self.margin
 
     def fits(self, text: str) -> bool:
-        """Whether a text, in the form in which it is counted, is within the room."""
+        """Whether a text, as it is sent, is within ``room``."""
         return _size(text, self.unit) <= self.room
 
 
