@@ -22,7 +22,8 @@ so does the page: without a session and a script there is nothing in it to be mi
 
 _STYLE = (
     "body{font:1.05rem/1.6 system-ui,sans-serif;max-width:36rem;margin:2rem auto;padding:0 1rem;color:#1c1c1a;"
-    "background:#fff}h1{font-size:1.5rem;line-height:1.25}label,form b{display:block;font-weight:600;margin-top:1rem}"
+    "background:#fff}h1{font-size:1.5rem;line-height:1.25}"
+    "label,form strong{display:block;font-weight:600;margin-top:1rem}"
     "form p{margin:0;overflow-wrap:anywhere}"
     "input,textarea{box-sizing:border-box;width:100%;font:inherit;padding:.6rem;border:1px solid #6b6b66;"
     "border-radius:.4rem;color:inherit;background:transparent}[aria-invalid]{border:2px solid #b3261e}"
@@ -129,7 +130,9 @@ def _field(number: int, name: str, text: str, own: str, error: str, first: bool,
     chosen = own not in KNOWN and not _is_long(text)
     hidden = _hidden(name, text)
     if (hidden or chosen) and not (error and meaning(name, text).role is Role.FIELD):
-        kept = f"<p><b>{escape(_label(name, texts, own))}</b> {escape(text)}</p>" if text and not hidden else ""
+        kept = (
+            f"<p><strong>{escape(_label(name, texts, own))}</strong> {escape(text)}</p>" if text and not hidden else ""
+        )
         return f'<input type="hidden" {quoted} value="{escape(text)}">{kept}'
     state = f' aria-invalid="true" aria-describedby="e{number}"' if error else ""
     state += " autofocus" if first else ""

@@ -252,7 +252,11 @@ def test_a_choice_a_date_or_a_number_stays_as_it_was_unless_it_is_at_fault(name:
 
 def test_what_is_sent_again_unchanged_can_be_read_unless_the_page_set_it() -> None:
     it = page([("topic", "Billing"), ("submit", "Send"), ("your-name", "Ada"), ("inquiry", "Sales"), ("message", "")])
-    assert [each.said() for each in it.top.all("form")[0].all("p")] == ["topic Billing", "inquiry Sales"]
+    shown = it.top.all("form")[0].all("p")
+    assert [(each.all("strong")[0].said(), each.text) for each in shown] == [
+        ("topic", " Billing"),
+        ("inquiry", " Sales"),
+    ]
     assert it.control("submit").attributes["type"] == "hidden"
     assert it.label(it.control("your-name")) == "Name"
 
