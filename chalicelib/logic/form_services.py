@@ -1,9 +1,9 @@
 """What the scripts of other services take for success: by what a form sends, what its answer has besides Herald's own.
 
 Sources: @formspree/core, https://docs.usebasin.com/guides/form-features/ajax (Basin: status 200, ``error``; its older
-scripts ``success``), https://docs.getform.io (Getform: ``success``, and scripts read ``error``),
-https://docs.web3forms.com/how-to-guides/html-and-javascript, https://formsubmit.co/ajax-documentation (``success`` is a
-text), https://docs.netlify.com/manage/forms/setup/#submit-html-forms-with-ajax (the status alone).
+scripts ``success``), scripts of public sites that send to Getform (``ok`` or ``error``: its documentation could not be
+read), https://docs.web3forms.com/how-to-guides/html-and-javascript, https://formsubmit.co/ajax-documentation
+(``success`` is a text), https://docs.netlify.com/manage/forms/setup/#submit-html-forms-with-ajax (the status alone).
 """
 
 from __future__ import annotations
