@@ -1,11 +1,11 @@
-"""The HTTP API of one stage as an OpenAPI 3.1 document (https://spec.openapis.org/oas/v3.1.1).
+"""Describe the HTTP API of one stage as an OpenAPI 3.1 document (https://spec.openapis.org/oas/v3.1.1).
 
-Made of what validates: the stage's sites, their ``required`` and ``longest``, its limits, the table of field names, and
-the texts. What nothing else holds stands here once: which status has which codes, and what the gateway answers by
-itself. Tests compare both with the code and with answers that were really given.
+It is made from what validates: the stage's sites with their ``required`` and ``longest``, its limits, the table of
+field names, and the texts. Only which status has which codes is written here; tests compare it with the code, and the
+document with real answers.
 
-A schema says as much as JSON Schema can and never more than what holds: where it can't count (bytes, the sum of a
-list) or where it would become a riddle (a field beside its alias), the description has the rule.
+A schema never promises more than what holds. A rule that JSON Schema can't express (bytes, the sum of a list), or only
+in a form that is hard to read (a field beside its alias), is in the description.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ REFUSALS: dict[int, tuple[str, tuple[str, ...]]] = {
     500: ("Something went wrong on our side; nothing was accepted.", ("unexpected",)),
     503: ("The topic did not accept the message; nothing was accepted.", ("unavailable",)),
 }
-"""What each status of a refusal means, and the codes that its ``errors`` may hold."""
+"""The meaning of each status of a refusal, and the codes that its ``errors`` may hold."""
 
 _ROLES = {
     Role.NEXT: "Where the browser goes afterwards: followed to the site's own origins alone, else to its thanks page.",
@@ -83,20 +83,20 @@ _FIELDS = {
 }
 
 _SPACE = r"\s\x1c-\x1f\x85"
-"""What is stripped: ``\\s`` of ECMA-262, and what only Python takes for a space."""
+"""What is stripped: ``\\s`` of ECMA-262, and what only Python treats as a space."""
 _NO_LINE = r"\x00-\x1f\x7f-\x9f\u2028\u2029"
 _NO_TEXT = r"\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f"
 _TEXT = {
     False: f"^[^{_NO_TEXT}]*$",
     True: f"^[^{_NO_TEXT}]*[^{_SPACE}{_NO_TEXT}][^{_NO_TEXT}]*$",
 }
-"""Text of any lines, and such that is not blank."""
+"""The patterns of a text of any lines, by whether it must not be blank."""
 _BLANK = f"^[{_SPACE}]*$"
 _NAME = f"^[^{_NO_LINE}]*[^{_SPACE}{_NO_LINE}][^{_NO_LINE}]*$"
 
 
 def document(stage: Stage, base: str) -> Json:
-    """The document of a stage, whose addresses begin with ``base``: a path such as ``/api``, or empty."""
+    """Make the document of a stage. ``base`` begins its addresses: a path such as ``/api``, or empty."""
     words = texts(FALLBACK)
     every = tuple(stage.sites.values())
     default = tuple(site for site in every if site.name == "default")
@@ -167,13 +167,13 @@ def document(stage: Stage, base: str) -> Json:
     }
 
 
-# What is sent
+# Requests
 
 
 def _form(name: str, whose: str, path: list[Json], sites: tuple[Site, ...], examples: str, limits: Limits) -> Json:
-    """The form of one site or of any of several, and a browser's question whether it may be sent.
+    """Describe the form of one site or of any of several, and its preflight.
 
-    ``examples`` is the end of the names of the examples that fit these sites.
+    ``examples`` ends the names of the examples that fit these sites.
     """
     fitting = {name: _ref("examples", f"{name}{examples}") for name in _examples(sites, limits)}
     origin = _origin(sites)
@@ -244,7 +244,7 @@ def _form(name: str, whose: str, path: list[Json], sites: tuple[Site, ...], exam
 
 
 def _origin(sites: tuple[Site, ...]) -> Json:
-    """The header by which a browser names the page that asks."""
+    """Describe the header ``Origin``."""
     origins = list(dict.fromkeys(origin for site in sites for origin in _origins(site)))
     return {
         "name": "Origin",
@@ -264,13 +264,17 @@ def _schema_name(site: Site, media_type: str) -> str:
 
 
 def _any_of(sites: tuple[Site, ...], media_type: str) -> Json:
-    """The schema of one site, or of whichever of several: a path's parameter can't choose a body in OpenAPI."""
-    found = [_ref("schemas", _schema_name(site, media_type)) for site in sites]
-    return found[0] if len(found) == 1 else {"anyOf": found, "description": "The fields of the site that is addressed."}
+    """Return the schema of one site, or of any of several, as in OpenAPI a path can't choose the body's schema."""
+    schemas = [_ref("schemas", _schema_name(site, media_type)) for site in sites]
+    return (
+        schemas[0]
+        if len(schemas) == 1
+        else {"anyOf": schemas, "description": "The fields of the site that is addressed."}
+    )
 
 
 def _fields(site: Site, limits: Limits, *, as_json: bool) -> Json:
-    """The fields of a site's form: as the texts of an HTML form, or as the values of a JSON object."""
+    """Describe the fields of a site's form, as texts of an HTML form or as values of a JSON object."""
 
     def value(own: str) -> Json:
         return _value(own, site, limits, as_json=as_json)
@@ -324,7 +328,7 @@ def _fields(site: Site, limits: Limits, *, as_json: bool) -> Json:
 
 
 def _value(own: str, site: Site, limits: Limits, *, as_json: bool) -> Json:
-    """What one part of a message may be, under any of its names; ``own`` is empty for a name that is not known."""
+    """Describe one part of a message, under any of its names; ``own`` is empty for an unknown name."""
     needed = own in site.required
     text: Json = {"type": "string", "maxLength": site.longest.get(own, limits.field)}
     if own == "email":
@@ -343,7 +347,7 @@ def _value(own: str, site: Site, limits: Limits, *, as_json: bool) -> Json:
         several = own not in SINGLE_LINE
         return {"anyOf": [text, {"type": "array", "minItems": 1, "items": text}]} if several else text
     others = [{"type": ["number", "boolean"]}, *([] if needed else [{"type": "null"}])]
-    # What stands within a list is joined, and then no line break around it is stripped any more.
+    # The texts of a list are joined, so a line break at the end of one is not stripped.
     within = {**text, "allOf": [{"pattern": f"^[^{_NO_LINE}]*$"}]} if own in SINGLE_LINE else text
     items = {"anyOf": [within, *others]}
     return {"anyOf": [text, *others, {"type": "array", "minItems": int(needed), "items": items}]}
@@ -353,14 +357,14 @@ _ANYTHING = {True: "Anything.json", False: "Anything.form"}
 
 
 def _line(longest: int, needed: bool) -> str:
-    """One line, with any spaces or line breaks around it; ``maxLength`` would count these too, and the form doesn't."""
+    """Return the pattern of one line with any space around it, which ``maxLength`` would count and the form doesn't."""
     end = f"[^{_SPACE}{_NO_LINE}]"
     line = f"{end}([^{_NO_LINE}]{{0,{longest - 2}}}{end})?" if longest > 1 else end
     return f"^[{_SPACE}]*{line if needed else f'({line})?'}[{_SPACE}]*$"
 
 
 def _anything(as_json: bool) -> Json:
-    """What is not a part of the message: it only has to be text, or what becomes one."""
+    """Describe a value that is not a part of the message: any text, or what becomes one."""
     if not as_json:
         return {"type": "string"}
     scalar = ["string", "number", "boolean", "null"]
@@ -368,7 +372,7 @@ def _anything(as_json: bool) -> Json:
 
 
 def _examples(sites: tuple[Site, ...], limits: Limits) -> Json:
-    """Bodies that each of the sites accepts, as far as its own lengths allow."""
+    """Make bodies that each of the sites accepts."""
     whole = {
         "source": "https://www.example.com/contact",
         "name": "Ada Lovelace",
@@ -383,7 +387,7 @@ def _examples(sites: tuple[Site, ...], limits: Limits) -> Json:
         return min(site.longest.get(own, limits.field) for site in sites)
 
     def fitting(fields: Json) -> Json:
-        """What is required, cut where that has to be, and of the others what there is room for."""
+        """Return the required fields, cut where they are too long, and the others that fit."""
         chosen: Json = {name: text[: room(name)] for name, text in needed.items()}
         for name, text in fields.items():
             if (
@@ -395,7 +399,7 @@ def _examples(sites: tuple[Site, ...], limits: Limits) -> Json:
         return chosen
 
     extra: Json = {"Topics": ["Mathematics", "Music"]}
-    found: dict[str, tuple[str, Json]] = {
+    examples: dict[str, tuple[str, Json]] = {
         "herald": ("Herald's own names, and one that is the form's own", fitting(whole | extra)),
         "least": ("No more than what is required", fitting({})),
         "formspree": (
@@ -408,7 +412,7 @@ def _examples(sites: tuple[Site, ...], limits: Limits) -> Json:
         ),
         "netlify": ("As forms for Netlify are written", fitting({"form-name": "contact", "bot-field": ""})),
     }
-    return {name: {"summary": summary, "value": value} for name, (summary, value) in found.items()}
+    return {name: {"summary": summary, "value": value} for name, (summary, value) in examples.items()}
 
 
 _PARAMETERS: dict[str, Json] = {
@@ -434,7 +438,7 @@ _PARAMETERS: dict[str, Json] = {
 }
 
 
-# What comes back
+# Answers
 
 
 def _answers(words: Mapping[str, str]) -> dict[str, Json]:
@@ -532,7 +536,7 @@ def _answers(words: Mapping[str, str]) -> dict[str, Json]:
 
 
 def _coded(codes: Iterable[str], words: Mapping[str, str]) -> str:
-    """The codes with their words, a line each; those in capitals are those of Formspree's client library."""
+    """List the codes with their texts, a line each. Those in capitals are Formspree's."""
     return "\n".join(f"- `{code}`: {words[code].format(limit='…')}" for code in codes)
 
 
@@ -580,7 +584,7 @@ def _known_by(service: FormService) -> str:
 
 
 def _refused(status: int, words: Mapping[str, str]) -> Json:
-    """A refusal, as a problem document or as a page; some statuses may be the gateway's own too."""
+    """Describe a refusal: a problem document or a page. Some statuses may come from the gateway too."""
     description, codes = REFUSALS[status]
     title = words["invalid"] if status == 422 else words["malformed"] if status == 400 else words[codes[0]]
     error: Json = {"code": codes[0], "message": words[codes[0]].format(limit=64)}
@@ -620,7 +624,7 @@ def _refused(status: int, words: Mapping[str, str]) -> Json:
 
 
 def _challenge(stage: Stage, site: Json) -> Json:
-    """The puzzle of a site that asks for proof of work."""
+    """Describe the challenge of a site that asks for proof of work."""
     asking = [name for name, it in stage.sites.items() if "proof_of_work" in it.spam.points]
     example = {
         "parameters": {
