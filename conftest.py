@@ -19,5 +19,8 @@ for _name in ("CLICOLOR", "CLICOLOR_FORCE", "COLUMNS", "FORCE_COLOR", "LINES", "
 for _name in ("PYTHONDONTWRITEBYTECODE", "PYTHONOPTIMIZE", "PYTHONWARNINGS"):
     os.environ.pop(_name, None)
 sys.dont_write_bytecode = False
+# Tests reach the servers that they start, whatever proxy the machine has for others.
+for _name in ("no_proxy", "NO_PROXY"):
+    os.environ[_name] = ",".join(filter(None, [os.environ.get(_name), "127.0.0.1", "localhost"]))
 # As a test's files have it that doesn't say otherwise.
 os.umask(0o022)

@@ -42,8 +42,8 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 class Recorder:
     """Collects what became of each rehearsed test, and writes it down."""
 
-    def __init__(self, seed: object) -> None:
-        self._seed = seed
+    def __init__(self, config: pytest.Config) -> None:
+        self._config = config
         self._whole: dict[str, str] = {}
         self._seconds: defaultdict[str, float] = defaultdict(float)
         self._outcomes: defaultdict[str, Counter[str]] = defaultdict(Counter)
@@ -78,7 +78,7 @@ class Recorder:
                 "`make test-full` does a part of each.",
                 "",
                 f"- {datetime.now(UTC):%Y-%m-%d %H:%M} UTC, commit {commit or 'unknown'}, "
-                f"random order by `-p randomly --randomly-seed={self._seed}`",
+                f"`--randomly-seed={self._config.getoption('randomly_seed', None)}`",
                 f"- Python {platform.python_version()}, {os.cpu_count()} cores",
                 "",
                 "| test | what it did | took | result |",
@@ -92,4 +92,4 @@ class Recorder:
 def pytest_configure(config: pytest.Config) -> None:
     # With pytest-xdist every worker configures itself too; what the tests report comes together in the first process.
     if REHEARSING and not hasattr(config, "workerinput"):
-        config.pluginmanager.register(Recorder(config.getoption("randomly_seed", "none")), "rehearsal")
+        config.pluginmanager.register(Recorder(config), "rehearsal")

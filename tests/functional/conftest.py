@@ -113,6 +113,14 @@ class Provider:
         self.status, self.next = status, [json.dumps(answer).encode() for answer in answers]
 
 
+@pytest.fixture(autouse=True)
+def _no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What these tests reach is on this machine, or nowhere."""
+    for name in ("http_proxy", "https_proxy", "all_proxy"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+
+
 @pytest.fixture
 def session() -> Iterator[requests.Session]:
     with requests.Session() as found:
