@@ -23,6 +23,7 @@ from ops.generate import openapi
 from tests import fuzzing
 from tests.fakes import FakeContainer, RecordingTopic
 from tests.openapi import Conformance, Document, operations, resolved
+from tests.rehearsal import amount
 
 API = "http://api.example.com"
 
@@ -200,6 +201,7 @@ GOOD = json.dumps(PROBLEM).encode()
 # What schemathesis makes of the document, without a network
 
 
+@pytest.mark.rehearse("100 cases of each kind")
 @pytest.mark.parametrize("accept", ["application/json", "text/html", ""])
 @pytest.mark.parametrize("mode", fuzzing.MODES)
 def test_what_is_made_of_the_document_is_answered_as_the_document_says(
@@ -213,9 +215,10 @@ def test_what_is_made_of_the_document_is_answered_as_the_document_says(
         with override_container(FakeContainer(local, topic=topic)):
             status = fuzzing.call(case, API, session, accept).status_code
         assert len(topic.published) == (1 if status in (200, 202, 303) else 0)
-        statuses[status] += 1
+        if not fuzzing.has_too_many_fields(case.body):
+            statuses[status] += 1
 
-    fuzzing.run(fuzzing.described(document)["/contact"]["POST"], mode, 50, send)
+    fuzzing.run(fuzzing.described(document)["/contact"]["POST"], mode, amount(20, 100), send)
     if mode is fuzzing.Mode.POSITIVE:
         assert statuses.keys() <= {200, 202, 303}
     else:
