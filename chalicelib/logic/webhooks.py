@@ -25,8 +25,6 @@ from chalicelib.logic.provider_limits import DISCORD_CONTENT, NTFY_BODY, NTFY_ME
 
 EVENT = "message.received"
 """``type`` of a body in format ``standard``."""
-FORMATS = ("standard", "slack", "discord", "teams", "ntfy")
-"""The formats, besides ``template``, whose body the owner writes."""
 
 _DISCORD_MARKS = re.compile(r"([\\*_~`|>#\[\]()<@:+-])")
 _SUPPRESS_EMBEDS = 1 << 2
