@@ -38,7 +38,7 @@ def short_traceback(text: str, root: Path) -> str:
     error = re.search(r"^\S.*(?:\n.+)*", rest, re.M)
     if not error:
         return text.strip()
-    if not own:
-        return error[0].strip()
+    if not own:  # To the end: Chalice writes AWS's reason below an empty line.
+        return re.sub(r"\n\s*\n", "\n", rest[error.start() :].strip())
     code = [line for line in rest[: error.start()].partition("  File ")[0].splitlines() if line.strip()]
     return "\n".join([f"{own[-1][1]}, {own[-1][2]}:", *code, error[0].strip()])

@@ -27,8 +27,8 @@ from chalicelib.settings import Limits, Site
 VERSION = 1
 
 MAX_PUBLISHED = 240 * 1024
-"""Bytes that a serialized message may have: SNS takes 256 KiB together with its attributes, and the same payload must
-fit, inside an envelope, into an EventBridge entry of 256 KB."""
+"""Bytes that a serialized message may have: SNS takes 256 KiB together with its attributes. What follows takes 1 MB:
+docs/aws-readiness.md."""
 MAX_NAME = 100
 """Characters of a field's name that are kept."""
 UNNAMED = "unnamed"

@@ -144,7 +144,7 @@ class SiteTable(Table):
 
 
 class LimitsTable(Table):
-    """How much a submission may hold. SNS and EventBridge carry 256 KB, and text may double on its way there."""
+    """How much a submission may hold. SNS carries 256 KiB, and text may double on its way there."""
 
     body_kib: int = Field(default=64, ge=1, le=64)
     fields: int = Field(default=50, ge=1, le=200)

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -16,6 +17,7 @@ from typing import Any, cast
 import pytest
 from botocore.exceptions import ClientError
 from botocore.stub import Stubber
+from chalice.deploy.deployer import ChaliceDeploymentError
 
 from ops.aws.account import Account
 from ops.config.loader import EXAMPLE
@@ -270,6 +272,17 @@ def test_an_error_elsewhere_is_told_alone_and_a_text_of_another_kind_as_it_is(tm
     text = 'Words.\nTraceback (most recent call last):\n  File "/usr/lib/x.py", line 1, in x\n    x()\nOSError: full\n'
     assert short_traceback(text, tmp_path) == "OSError: full"
     assert short_traceback("Some words.\n", tmp_path) == "Some words."
+
+
+def test_what_aws_refused_is_told_with_its_reason(tmp_path: Path) -> None:
+    refused: Any = {"Error": {"Code": "MalformedPolicyDocument", "Message": "Syntax errors in policy."}}
+    try:
+        raise ChaliceDeploymentError(ClientError(refused, "PutRolePolicy"))
+    except ChaliceDeploymentError:
+        told = short_traceback(traceback.format_exc(), tmp_path)
+    assert told.startswith("chalice.deploy.deployer.ChaliceDeploymentError: ERROR")
+    assert "(MalformedPolicyDocument)" in told
+    assert told.endswith("Syntax errors in policy.")
 
 
 # Steps
