@@ -57,11 +57,13 @@ def test_a_stage_without_such_a_site_has_no_such_function(checkout: Path, stages
     assert "ses" not in (checkout / "infra/wiring-dev.yaml").read_text()
 
 
+@pytest.mark.full
 def test_cfn_lint_finds_nothing_in_the_wiring(checkout: Path) -> None:
     ran = cfn_lint(checkout / "infra/wiring-local.yaml")
     assert (ran.returncode, ran.stdout) == (0, ""), ran.stdout + ran.stderr
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("where", PLACES, ids=lambda where: where.partition)
 def test_parliament_finds_no_fault_in_any_partition(where: AwsLocation) -> None:
     stage = mailing_stage(mail_channel(configuration_set="own"))

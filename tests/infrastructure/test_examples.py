@@ -32,6 +32,7 @@ def faults(definition: dict[str, Any]) -> list[str]:
     return [str(match) for match in lint(template, config=ManualArgs(regions=["eu-central-1"]))]
 
 
+@pytest.mark.full
 def test_the_state_machine_is_of_the_states_language(machine: dict[str, Any]) -> None:
     assert faults(machine) == []
     broken = json.loads(json.dumps(machine))

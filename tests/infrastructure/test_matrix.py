@@ -112,6 +112,7 @@ def test_every_function_and_grant_is_needed_in_some_configuration_and_each_condi
 # Faults.
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("where", PLACES, ids=PARTITIONS)
 def test_parliament_finds_no_fault_in_any_policy_of_any_configuration(where: AwsLocation) -> None:
     found = policies(where)
@@ -119,6 +120,7 @@ def test_parliament_finds_no_fault_in_any_policy_of_any_configuration(where: Aws
     assert [(name, fault) for text, name in found.items() for fault in policy_faults(text)] == []
 
 
+@pytest.mark.full
 def test_cfn_lint_finds_nothing_in_any_resource_of_any_configuration_for_any_partition(tmp_path: Path) -> None:
     """But for function URLs, which GovCloud doesn't have: ops/aws/partitions.py refuses them there."""
     seen: set[str] = set()

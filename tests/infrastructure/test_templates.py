@@ -86,6 +86,7 @@ def test_cfn_lint_finds_nothing_in_a_template_with_alarms(with_alarms: Path) -> 
     assert (ran.returncode, ran.stdout) == (0, ""), ran.stdout + ran.stderr
 
 
+@pytest.mark.full
 def test_cfn_lint_would_find_a_mistake_in_an_alarm(with_alarms: Path) -> None:
     text = with_alarms.read_text(encoding="utf-8")
     assert "TreatMissingData: notBreaching" in text
@@ -99,6 +100,7 @@ def test_a_template_with_alarms_fits_any_partition_and_account(with_alarms: Path
     assert not re.search(r"\d{12}|@", text)
 
 
+@pytest.mark.full
 def test_cfn_lint_would_find_a_mistake(tmp_path: Path) -> None:
     broken = tmp_path / "broken.yaml"
     broken.write_text((ROOT / "infra/wiring-dev.yaml").read_text().replace("EventBusName:", "EventBus:"))
