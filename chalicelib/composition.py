@@ -14,7 +14,7 @@ from functools import cached_property, partial
 from typing import TYPE_CHECKING, Protocol
 
 from chalicelib.current_stage import current_stage
-from chalicelib.settings import Channel, Site, Stage, notifier_functions
+from chalicelib.settings import Channel, Stage, notifier_functions
 
 if TYPE_CHECKING:
     import requests
@@ -161,21 +161,13 @@ class Container:
         ssm = client("ssm", connect=1, read=2, attempts=2)
         return ParameterSecrets(ssm, f"{self.stage.parameters}/{channel}", names)
 
-    def site(self, name: str) -> Site | None:
-        """Return the site of that name, or None."""
-        return self.stage.sites.get(name)
-
-    def channels_of(self, site: str) -> Mapping[str, Channel]:
-        """Return a site's channels by name; none for a site that has been removed from ``herald.toml``."""
-        return self.stage.channels_serving(site)
-
     def delivery_dependencies(self, site: str) -> DeliveryDependencies:
         """Return what delivering a site's messages needs."""
         from chalicelib.logic.delivery_types import DeliveryDependencies
 
         return DeliveryDependencies(
-            site=self.site(site),
-            channels=self.channels_of(site),
+            site=self.stage.sites.get(site),
+            channels=self.stage.channels_serving(site),
             notifiers=self.notifiers,
             store=self.messages,
             recent=self.recent,

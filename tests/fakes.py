@@ -150,7 +150,8 @@ class InMemoryMessages:
     def add(self, message: Message, record: Record) -> Record | None:
         if message.id in self.records:
             return self.records[message.id]
-        self.kept[message.id] = message
+        # As the table does, which stores neither sender nor proof.
+        self.kept[message.id] = replace(message, sender="", proof="")
         self.records[message.id] = record
         return None
 

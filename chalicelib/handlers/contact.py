@@ -36,7 +36,7 @@ def answer(request: Request | None, site: str) -> Response:
     404, 413, 415, 422, and 503 when the topic did not accept. Any other method gets 405.
     """
     # Basin's older scripts address a form so when they want JSON: https://docs.usebasin.com/creating-forms/basin-js-v1
-    asked = FormRequest(request, composition.get_container().site(site.removesuffix(".json")))
+    asked = FormRequest(request, composition.get_container().stage.sites.get(site.removesuffix(".json")))
     if asked.method not in ("OPTIONS", "POST"):
         return cors.with_cors(_wrong_method(asked), asked)
     if asked.method == "OPTIONS":
@@ -62,7 +62,7 @@ def challenge(request: Request | None, site: str) -> Response:
     solution is accepted all the same; what that counts is the site's setting.
     """
     container = composition.get_container()
-    asked = FormRequest(request, container.site(site))
+    asked = FormRequest(request, container.stage.sites.get(site))
     try:
         if asked.site is None or "proof_of_work" not in asked.site.spam.points:
             raise SubmissionError(404, "FORM_NOT_FOUND")

@@ -53,7 +53,7 @@ def handle(event: dict[str, Any], context: Any) -> dict[str, object]:
         return _report(delivery.deliver_again(message, record, dependencies, invocation))
     message = Message.deserialize(sns["Message"])
     logger.set_correlation_id(message.id)
-    verdict = spam.screen(message, container.site(message.site), container.recent)
+    verdict = spam.screen(message, container.stage.sites.get(message.site), container.recent)
     return _report(delivery.deliver(message, verdict, container.delivery_dependencies(message.site), invocation))
 
 

@@ -766,7 +766,6 @@ def test_a_composition_makes_everything_at_most_once(monkeypatch: pytest.MonkeyP
 
 
 def test_a_channel_of_a_site_that_has_left_is_none() -> None:
-    it = Container({"HERALD_STAGE": "dev"})
-    assert set(it.channels_of("default")) == {"pushover"}
-    assert it.channels_of("gone") == {}
-    assert it.site("gone") is None
+    stage = Container({"HERALD_STAGE": "dev"}).stage
+    assert set(stage.channels_serving("default")) == {"pushover"}
+    assert stage.channels_serving("gone") == {}
