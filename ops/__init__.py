@@ -1,1 +1,1 @@
-"""What a person runs at a terminal; nothing of it is shipped to Lambda."""
+"""What a person runs at a terminal. Nothing of it is packed for Lambda; what runs there belongs in chalicelib/."""

@@ -1,4 +1,4 @@
-"""Errors that end a command with a message for the person who typed it, and those of AWS that are an answer."""
+"""The error that ends a command with a message for a person, and helpers for other errors."""
 
 import re
 from collections.abc import Iterator
@@ -9,12 +9,12 @@ from botocore.exceptions import ClientError
 
 
 class OpsError(Exception):
-    """What went wrong and what to do about it, in words for a terminal."""
+    """A failure whose message says what went wrong and what to do about it."""
 
 
 @contextmanager
 def ignoring_aws_error(code: str) -> Iterator[None]:
-    """Take an error of AWS with this code for an answer: what was to be made is there, or to be deleted is gone."""
+    """Ignore an error of AWS with this code, such as that something already exists or is already deleted."""
     try:
         yield
     except ClientError as error:
@@ -23,8 +23,8 @@ def ignoring_aws_error(code: str) -> Iterator[None]:
 
 
 def short_traceback(text: str, root: Path) -> str:
-    """What a Python program wrote when it broke, without the way there: the place in the person's own code below
-    ``root``, if that is on the way, and the error. A text without a traceback is returned as it is."""
+    """Shorten the traceback in a program's output to the error, and to the place in the person's own code below
+    ``root``, if there is one. A text without a traceback is returned unchanged."""
     _, found, rest = text.rpartition("Traceback (most recent call last):\n")
     own = list(
         re.finditer(

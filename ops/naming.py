@@ -1,4 +1,4 @@
-"""Names and ARNs of what a stage has in an account, and numbers that several layers must agree on."""
+"""Names and ARNs of a stage's resources, and values that several layers share."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from chalicelib.settings import APP, Stage
 
 @dataclass(frozen=True, slots=True)
 class AwsLocation:
-    """The account and region that a stage is deployed to."""
+    """An account and region."""
 
     partition: str
     region: str
@@ -20,11 +20,11 @@ class AwsLocation:
 
 
 PSEUDO_PARAMETERS = AwsLocation("${AWS::Partition}", "${AWS::Region}", "${AWS::AccountId}")
-"""No account: CloudFormation's own names for what differs between accounts."""
+"""CloudFormation's pseudo parameters in place of an account and region."""
 
 
 def prefix(stage: Stage) -> str:
-    """What the name of everything of a stage begins with."""
+    """The beginning of the names of a stage's resources."""
     return f"{APP}-{stage.name}"
 
 
@@ -34,19 +34,19 @@ def tags(stage: Stage) -> dict[str, str]:
 
 
 def logical(table: str, name: str) -> str:
-    """What the resources of an entry begin with in the template: ``RuleInbox``."""
+    """The name in the wiring template of the resource for an entry, such as ``RuleInbox``."""
     return "".join(part.capitalize() for part in (table, *name.split("-")))
 
 
 QUEUES = {
-    "topic-dead-letters": "SNS could not hand a message to `destined`. It was accepted, and nobody was rung.",
-    "failed-events": "Lambda's attempts at a message are over, and its event is kept here. Perhaps nobody was rung.",
-    "rule-dead-letters": "A rule of the bus, or the function that it runs, failed for good. An outcome was not told.",
-    "subscriber-dead-letters": "SNS could not hand a message to a subscriber of yours. Its delivery goes its own way.",
+    "topic-dead-letters": "SNS could not deliver an accepted message to `destined`. No notification was sent.",
+    "failed-events": "Lambda's attempts at a message are over; its event is kept here. Perhaps nobody was notified.",
+    "rule-dead-letters": "A rule of the bus, or the function that it runs, failed for good. An outcome was lost.",
+    "subscriber-dead-letters": "SNS could not deliver a message to a subscriber of yours. Channels are not affected.",
 }
 """The queues of infra/data.yaml, and what a letter in each means."""
 
 CANARY_MAY_BE_LATE = 2
 """Hours."""
 MAX_CANARY_HOURS = 7 * 24 - CANARY_MAY_BE_LATE
-"""Between two canaries, so that the alarm looks back on seven days, the most that it may."""
+"""The longest interval between two canaries: an alarm can look back seven days at most."""

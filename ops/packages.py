@@ -1,13 +1,14 @@
-"""The packages that Herald needs, each with its hash: installed, locked, and the locks compared with the requirements.
+"""Install the packages that Herald needs, each checked against its hash, lock them, and check the locks.
 
-    python3 -m ops.packages install run     into .venv, what running and deploying need
-    python3 -m ops.packages install dev     that, and what tests and checks need
-    python -m ops.packages lock [--upgrade] makes locks/ anew, after a change of requirements*.txt
-    python3 ops/packages.py fetch FOLDER    the files of what deploying needs, for a machine that may ask no registry
-    python ops/packages.py unpack FOLDER LOCK 3.12 aarch64    what goes into the zip, for Lambda's Python and machine
+    python3 -m ops.packages install run     install into .venv what running and deploying need
+    python3 -m ops.packages install dev     install also what tests and checks need
+    python -m ops.packages lock [--upgrade] write locks/ again, after a change of requirements*.txt
+    python3 ops/packages.py fetch FOLDER    download what deploying needs, for a machine without access to a registry
+    python ops/packages.py unpack FOLDER LOCK 3.12 aarch64    install the zip's packages, for Lambda's Python
 
-uv installs, and pip where uv can't: with the same hashes, and it says so. No package is built on this machine, so none
-runs code of its own while it is installed. It runs before anything is installed: it imports the standard library alone.
+uv installs; where it can't, pip does, with the same hashes, and a line says so. No package is built on this machine, so
+none runs code while it is installed. This module runs before anything is installed, so it imports only the standard
+library.
 """
 
 from __future__ import annotations
@@ -28,10 +29,10 @@ from pathlib import Path
 OLDEST = (3, 11)
 LOCKS = Path("locks")
 ZIP, RUN, DEV, UV = "requirements.txt", "requirements-run.txt", "requirements-dev.txt", "requirements-uv.txt"
-"""For people. The lock of each has the same name, in ``locks/``."""
+"""The files of requirements. The lock of each has the same name in ``locks/``."""
 _SETS = {"run": RUN, "dev": DEV}
 _LONGEST = 1200
-"""Seconds that an installation may take: pip's, on a slow line."""
+"""Seconds that an installation may take, by pip on a slow line."""
 
 _OF_PIP = {
     "index-url": "UV_DEFAULT_INDEX",
@@ -44,7 +45,7 @@ _OF_PIP = {
     "timeout": "UV_HTTP_TIMEOUT",
     "default-timeout": "UV_HTTP_TIMEOUT",
 }
-"""What pip is told of registries, and what uv calls it, which reads nothing of pip's.
+"""Settings of pip about registries, and their names in uv, which doesn't read pip's settings.
 https://docs.astral.sh/uv/pip/compatibility/#configuration-files-and-environment-variables"""
 
 
@@ -57,14 +58,12 @@ def incomplete(error: ModuleNotFoundError) -> str:
 
 
 class NotInstalled(Exception):
-    """Packages could not be installed; the installer has said why."""
+    """Packages could not be installed; the installer has printed the reason."""
 
 
 def install(root: Path, wanted: str) -> None:
-    """Have ``.venv`` hold the packages of a set, ``run`` or ``dev``. Quick where it does already.
-
-    Raises :class:`NotInstalled`.
-    """
+    """Install a set of packages, ``run`` or ``dev``, into ``.venv`` unless it is installed; raises
+    :class:`NotInstalled`."""
     lock = os.open(root, os.O_RDONLY)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX)  # `make run` and `make test` may begin at the same time.
@@ -109,7 +108,7 @@ def into_environment(python: Path, lock: Path, uv: Path) -> None:
 
 
 def into_folder(folder: Path, lock: Path, python: str, machine: str) -> None:
-    """Lay a lock's packages into a folder, for Lambda's Python (``3.12``) and machine (``aarch64``, ``x86_64``).
+    """Install a lock's packages into a folder, for Lambda's Python (``3.12``) and machine (``aarch64``, ``x86_64``).
 
     Lambda's oldest system has glibc 2.26; packages for manylinux2014 ask for 2.17.
     Raises :class:`NotInstalled`.
@@ -123,9 +122,9 @@ def into_folder(folder: Path, lock: Path, python: str, machine: str) -> None:
 
 
 def fetch(root: Path, folder: Path, machine: str) -> None:
-    """Download the files that running, deploying and the zip for Lambda's machine need; nothing of them is run.
+    """Download the packages for running, deploying and the zip for Lambda's machine, without running any.
 
-    With ``PIP_NO_INDEX=1`` and ``PIP_FIND_LINKS=<folder>`` everything is installed from there, by the same hashes.
+    With ``PIP_NO_INDEX=1`` and ``PIP_FIND_LINKS=<folder>`` everything is installed from there, with the same hashes.
     Raises :class:`NotInstalled`.
     """
     here, python = Path(sys.executable), f"{sys.version_info.major}.{sys.version_info.minor}"
@@ -141,7 +140,7 @@ def fetch(root: Path, folder: Path, machine: str) -> None:
 
 
 def _by_uv(python: Path, arguments: list[str]) -> bool:
-    """Whether uv did it, the one beside a Python. Of several registries it takes the one that has what is locked."""
+    """Install with the uv beside a Python; returns whether it succeeded. uv uses any registry with the locked files."""
     settings = pip_settings(_pip(python))
     return _ran(
         [str(python.parent / "uv"), "pip", "install", "--quiet", "--require-hashes", "--only-binary", ":all:"]
@@ -153,26 +152,26 @@ def _by_uv(python: Path, arguments: list[str]) -> bool:
 
 
 def _by_pip(python: Path, arguments: list[str]) -> bool:
-    """Whether pip did it."""
+    """Install with pip; returns whether it succeeded."""
     install = ["install", "-qq", "--disable-pip-version-check", "--require-hashes", "--only-binary", ":all:"]
-    # A person's own `user = true` would be at odds with any folder.
+    # A person's own setting `user = true` conflicts with an installation folder.
     return _ran([*_pip(python), *install, *arguments], {**os.environ, "PIP_USER": "0"})
 
 
 def _pip(python: Path) -> list[str]:
-    """What runs pip for a Python: its own, or that of the Python that runs this; if neither has one, it gets one."""
+    """The command for pip for a Python: its own, or that of the running Python. Installs pip where neither has it."""
     for command in ([str(python)], [sys.executable]):
         if subprocess.run([*command, "-c", "import pip"], capture_output=True, timeout=60).returncode == 0:
             return [*command, "-m", "pip", *([] if command == [str(python)] else ["--python", str(python)])]
     if subprocess.run([str(python), "-m", "ensurepip"], capture_output=True, timeout=_LONGEST).returncode:
         raise NotInstalled(
-            "this Python has no pip. Debian and Ubuntu have it apart: apt install python3-pip python3-venv"
+            "this Python has no pip. Debian and Ubuntu package it separately: apt install python3-pip python3-venv"
         )
     return [str(python), "-m", "pip"]
 
 
 def pip_settings(pip: list[str]) -> dict[str, str]:
-    """What pip is told, by option: in the environment, for ``install`` alone, or for all that it does."""
+    """The settings of pip by option: from the environment, for ``install``, or for all commands."""
     ran = subprocess.run([*pip, "config", "list"], capture_output=True, text=True, timeout=60)
     found: dict[str, dict[str, str]] = {"global": {}, "install": {}, ":env:": {}}
     for line in ran.stdout.splitlines():
@@ -184,7 +183,7 @@ def pip_settings(pip: list[str]) -> dict[str, str]:
 
 
 def for_uv(settings: Mapping[str, str], environment: Mapping[str, str]) -> dict[str, str]:
-    """An environment in which uv asks the registries that pip would; what uv has been told itself comes first."""
+    """The environment in which uv uses pip's registries; uv's own settings take precedence."""
     own = (Path(environment.get("XDG_CONFIG_HOME") or "~/.config").expanduser() / "uv/uv.toml", Path("/etc/uv/uv.toml"))
     if {"UV_CONFIG_FILE", "UV_INDEX", "UV_DEFAULT_INDEX", "UV_INDEX_URL"} & environment.keys() or any(
         map(Path.exists, own)
@@ -206,10 +205,10 @@ def _ran(command: list[str], environment: Mapping[str, str], folder: Path | None
 
 
 def lock(root: Path, *, upgrade: bool = False) -> None:
-    """Make every lock anew. What is locked and still fits stays, unless ``upgrade``.
+    """Write every lock again. Locked versions that still fit are kept, unless ``upgrade``.
 
-    The others follow the widest, as uv prefers the versions that it finds in the file that it writes. Hashes are those
-    of the main registry: a further one may hold only some of a version's files.
+    The other locks use the versions of the largest one, as uv prefers the versions in the file that it overwrites.
+    Hashes come from the main registry: another may have only some files of a version.
     """
     (root / LOCKS).mkdir(exist_ok=True)
     python = Path(sys.executable)
@@ -233,7 +232,7 @@ def lock(root: Path, *, upgrade: bool = False) -> None:
 
 
 def mistakes(root: Path) -> Iterator[str]:
-    """Where a lock does not fit its requirements, or another lock, or has a package without a hash; offline."""
+    """A sentence for each lock that does not match its requirements or another lock, or lacks a hash; offline."""
     locks = {name: read_lock((root / LOCKS / name).read_text(encoding="utf-8")) for name in (DEV, RUN, ZIP, UV)}
     for name, locked in locks.items():
         wanted, named = set(required(root, name)), {each for each, package in locked.items() if package.direct}
@@ -280,7 +279,7 @@ def required(root: Path, name: str) -> Iterator[str]:
 
 
 def _plain(requirement: str) -> str:
-    """As names are compared: https://packaging.python.org/en/latest/specifications/name-normalization/"""
+    """The requirement with its name normalized: https://packaging.python.org/en/latest/specifications/name-normalization/"""
     requirement = re.split(r"[;\\]", requirement, maxsplit=1)[0].replace(" ", "")
     name, separator, version = requirement.partition("==")
     return re.sub(r"[-_.]+", "-", name).lower() + separator + version
@@ -288,7 +287,7 @@ def _plain(requirement: str) -> str:
 
 def main(arguments: list[str]) -> int:
     if sys.version_info < OLDEST:
-        return 1  # The Makefile says so, for one that is missing too.
+        return 1  # The Makefile prints the reason, also for a Python that is missing.
     root = Path(__file__).resolve().parent.parent
     try:
         if arguments[:1] == ["install"] and arguments[1:] in ([each] for each in _SETS):

@@ -1,4 +1,4 @@
-"""One opened stage: its configuration, its account and what can be done in it, for a command or a page."""
+"""Open a stage for a command or a page: its configuration, account, operations and addresses."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Opened:
-    """A stage of a checkout, and the account that it is in."""
+    """A stage of a checkout."""
 
     root: Path
     stages: Mapping[str, StageConfig]
@@ -34,7 +34,8 @@ class Opened:
 
     @cached_property
     def account(self) -> Account:
-        """The stage's account; an :class:`OpsError` where the shell's credentials lead to another than is recorded."""
+        """The stage's account; raises :class:`OpsError` where the shell's credentials are for another than the
+        recorded one."""
         from ops.aws import account_guard
         from ops.aws.account import account_of
 
@@ -44,14 +45,14 @@ class Opened:
 
     @cached_property
     def operations(self) -> Operations:
-        """What can be done with the stage's messages; an :class:`OpsError` where the account can't be reached."""
+        """What can be done with the stage's messages; raises :class:`OpsError` where the account can't be reached."""
         from ops.operations import Operations
 
         return Operations(self.stage, self.account, sent_to=self.sent_to)
 
     @property
     def sent_to(self) -> tuple[str, ...]:
-        """What of the owner's hears of messages, by the names in ``herald.toml``."""
+        """The targets of the owner's rules and subscribers, as they are written in ``herald.toml``."""
         return tuple(dict.fromkeys(str(target) for _, target in self.config.extensions.targets))
 
     @property
@@ -63,12 +64,12 @@ class Opened:
 
     @cached_property
     def addresses(self) -> dict[str, str]:
-        """Where the stage answers; an :class:`OpsError` where it is not deployed."""
+        """The stage's addresses by name; raises :class:`OpsError` where it is not deployed."""
         from ops.config.loader import LOCAL
         from ops.deploy.endpoints import addresses
         from ops.local.ports import Ports
 
-        _ = self.account.where  # Says what is missing where there is no account, or no local stack.
+        _ = self.account.where  # Raises where there is no account, or no local stack.
         found = addresses(self.config, self.account, Ports.of(os.environ).web_url)
         if "api" not in found:
             name = self.stage.name
@@ -78,7 +79,7 @@ class Opened:
 
 
 def opened(root: Path, stage: str) -> Opened:
-    """The stage of that name; an :class:`OpsError` for one that ``herald.toml`` lacks, or a file with mistakes."""
+    """The stage of that name; raises :class:`OpsError` where ``herald.toml`` has no such stage, or has mistakes."""
     from ops.config import loader
     from ops.config.loader import LOCAL
     from ops.local.ports import Ports

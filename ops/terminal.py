@@ -1,6 +1,6 @@
-"""The one way to a person's terminal, and what makes text harmless for it: visitors and providers wrote some of it.
+"""Print to the terminal, ask at it, and make text safe for it, as visitors and providers wrote some of that text.
 
-No other module of ``ops/`` prints, asks at the terminal or knows rich: ``tests/unit/test_terminal.py`` sees to that.
+No other module of ``ops/`` prints, asks or imports rich: ``tests/unit/test_terminal.py`` checks that.
 """
 
 from __future__ import annotations
@@ -19,32 +19,32 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 _UNSAFE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
-"""What a terminal takes for a command (ECMA-48's control functions begin with such); half characters; what turns the
-direction of writing, so that a text seems to be another (https://www.unicode.org/reports/tr9/#Directional_Formatting_Characters);
-and the separators at which some readers of lines split."""
+"""Control characters, with which commands to a terminal begin (ECMA-48); unpaired surrogates; characters that change
+the direction of text (https://www.unicode.org/reports/tr9/#Directional_Formatting_Characters); and separators at which
+some programs split lines."""
 _WIDE = 200
-"""Columns where neither a terminal nor ``COLUMNS`` says how many there are: what is piped somewhere is not folded."""
+"""The width in columns where neither a terminal nor ``COLUMNS`` gives one: piped output is not folded."""
 _GAP = 2
 """Columns between two cells of a table."""
 _WORD = 16
-"""Columns that a cell gets at least before a table is written as records."""
+"""The least width of a cell; a table that is too wide for it is printed as records."""
 OUTPUT_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EBADF)
-"""Output that can't be written, other than to a pipe that nobody reads any more."""
+"""Errors of output that can't be written, without that of a closed pipe."""
 
 
 def printable(text: str) -> str:
-    """The text as several lines, without what is not safe to print."""
+    """The text with unsafe characters replaced; it may have several lines."""
     text = text.replace("\r\n", "\n")
     return _UNSAFE.sub(lambda unsafe: "\n" if unsafe[0] in "\u2028\u2029" else "\N{REPLACEMENT CHARACTER}", text)
 
 
 def one_line(text: str) -> str:
-    """The same as one line: nobody's text may look like a line of ours."""
+    """The text as one line with unsafe characters replaced, so that it can't look like a line of Herald's."""
     return re.sub(r"[\n\t]", " ", printable(text))
 
 
 def json_text(value: object, indent: int | None = None) -> str:
-    """JSON in which what is not safe to print is escaped: a terminal shows it, a program reads it unchanged."""
+    """JSON with unsafe characters escaped: safe for a terminal, unchanged for a program."""
     text = json.dumps(value, indent=indent, ensure_ascii=False)
     return _UNSAFE.sub(lambda unsafe: f"\\u{ord(unsafe[0]):04x}", text)
 
@@ -73,7 +73,7 @@ def confirm(question: str) -> None:
 
 
 def ask_hidden(question: str) -> str:
-    """What is typed after a question, shown to nobody; a line of standard input where that is no terminal."""
+    """Ask without showing what is typed; read a line where standard input is not a terminal."""
     import click
 
     if not sys.stdin.isatty():
@@ -83,9 +83,11 @@ def ask_hidden(question: str) -> str:
 
 
 def table(heads: Sequence[str], rows: Iterable[Sequence[str]], *, whole: int = 2, title: str = "") -> None:
-    """Print a table. Its first ``whole`` columns are never folded or cut: where they leave no room for the others,
-    each row is written as a record of several lines. A column in which nothing stands is left out, and so is a table
-    without rows."""
+    """Print a table, or nothing where it has no rows. Empty columns are left out.
+
+    The first ``whole`` columns are never folded or cut. Where they leave no room for the others, each row is printed as
+    a record of several lines.
+    """
     cells = [[printable(cell) for cell in row] for row in rows]
     if not cells:
         return
@@ -105,7 +107,7 @@ def table(heads: Sequence[str], rows: Iterable[Sequence[str]], *, whole: int = 2
 
 @contextmanager
 def progress(what: str, number: int) -> Iterator[Callable[[], None]]:
-    """A bar on standard error, where that is a terminal; call what you get after each step."""
+    """Show a progress bar where standard error is a terminal; yields a function to call after each step."""
     if number < 2 or sys.stderr is None or not sys.stderr.isatty():
         yield lambda: None
         return
@@ -118,7 +120,7 @@ def progress(what: str, number: int) -> Iterator[Callable[[], None]]:
 
 @contextmanager
 def standard_output() -> Iterator[IO[str]]:
-    """Standard output for a file's lines, whose texts went through :func:`printable` or :func:`json_text`."""
+    """Standard output, for lines that went through :func:`printable` or :func:`json_text`."""
     if sys.stdout is None:
         raise OSError(errno.EBADF, os.strerror(errno.EBADF))
     yield sys.stdout
@@ -126,15 +128,15 @@ def standard_output() -> Iterator[IO[str]]:
 
 
 def prepare() -> None:
-    """Make standard output and error UTF-8 where they are no terminal. A terminal keeps its encoding, and shows a
-    question mark for what it doesn't have."""
+    """Use UTF-8 for standard output and error where they are not a terminal. A terminal keeps its encoding, and shows a
+    question mark for other characters."""
     for stream in (sys.stdout, sys.stderr):
         if stream is not None and hasattr(stream, "reconfigure"):
             stream.reconfigure(encoding=None if stream.isatty() else "utf-8", errors="replace")
 
 
 def finish() -> None:
-    """Drop what can't be written any more, or Python tries again when it ends and complains of that."""
+    """Discard output that can't be written, which Python would try to write again when it ends."""
     for stream in (sys.stdout, sys.stderr):
         try:
             if stream is not None:
@@ -145,7 +147,7 @@ def finish() -> None:
 
 
 def take_over() -> None:
-    """Bring here, for the rest of the process, what Python prints by itself: tracebacks, and the log of libraries."""
+    """Send what Python prints by itself, tracebacks and logs of libraries, through this module from now on."""
     import logging
     import threading
     import traceback
@@ -164,7 +166,7 @@ def take_over() -> None:
         if not issubclass(ended.exc_type, BrokenPipeError):
             show(ended.exc_type, ended.exc_value, ended.exc_traceback)
             return
-        # A thread's lines are not read any more: the command ends as if they were the main thread's.
+        # The pipe is closed: end the command as if the main thread had written.
         import signal
 
         os.kill(os.getpid(), signal.SIGTERM)
@@ -195,7 +197,7 @@ def _console(*, err: bool = False) -> Console:
 
 
 def _width(heads: Sequence[str], rows: Sequence[Sequence[str]], whole: int) -> int:
-    """Columns that a table takes at least."""
+    """The least width of a table in columns."""
     from rich.cells import cell_len
 
     total = _GAP * len(heads)
@@ -212,7 +214,7 @@ def _table(heads: Sequence[str], rows: Sequence[Sequence[str]], whole: int) -> T
 
     found = Table(box=SIMPLE, padding=(0, 1, 0, 0), pad_edge=False, header_style="bold")
     for number, head in enumerate(heads):
-        found.add_column(head, no_wrap=number < whole, overflow="fold")  # Half a name would be worse than two lines.
+        found.add_column(head, no_wrap=number < whole, overflow="fold")
     for row in rows:
         found.add_row(*map(Text, row))
     return found

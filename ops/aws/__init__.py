@@ -1,1 +1,1 @@
-"""The AWS account: its clients, identity and stacks. What Herald puts there belongs above."""
+"""Talk to the AWS account: clients, identity, stacks, errors. What Herald deploys there belongs in deploy/ above."""

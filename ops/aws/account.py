@@ -1,4 +1,4 @@
-"""The AWS account that a command works on: that of the shell's credentials, or the local stack's."""
+"""Connect to the AWS account that a command works on: that of the shell's credentials, or the local stack."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ _CONFIG = Config(connect_timeout=5, read_timeout=60, retries={"mode": "standard"
 
 
 def environment(config: StageConfig, environ: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """The environment of commands that work on a stage.
+    """The environment variables for commands that work on a stage.
 
-    The local stack is reached with its own credentials, whatever the shell holds: no profile, token or certificate
-    bundle of a real account may come near it, nor the reverse. Raises :class:`OpsError` where none runs.
+    For the local stack they hold its own credentials, and no profile or token of the shell: neither may reach the
+    other. Raises :class:`OpsError` where no local stack runs.
     """
     if config.endpoint is None:
-        # boto3 and Chalice read AWS_DEFAULT_REGION alone, other tools AWS_REGION first: let all see the same.
+        # boto3 and Chalice read AWS_DEFAULT_REGION alone, other tools AWS_REGION first: both get the same value.
         chosen = environ.get("AWS_REGION") or environ.get("AWS_DEFAULT_REGION")
         return dict(environ) | ({"AWS_REGION": chosen, "AWS_DEFAULT_REGION": chosen} if chosen else {})
     foreign = ("AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN", "AWS_ROLE_ARN")
@@ -59,15 +59,15 @@ def _isolated_session() -> Session:
 
 
 def account_of(config: StageConfig, environ: Mapping[str, str] = os.environ) -> Account:
-    """The account that a stage is in."""
+    """The account of a stage."""
     return Account(environment(config, environ), isolated=config.endpoint is not None)
 
 
 class Account:
-    """Clients and identity of one account and region; a client is made when it is first used."""
+    """The clients and the identity of one account and region. A client is made when it is first used."""
 
     def __init__(self, environ: Mapping[str, str], *, isolated: bool = False) -> None:
-        """``isolated`` looks at nothing but ``environ``: no profile, no configuration file of the person's own."""
+        """``isolated`` uses ``environ`` alone, and no profile or configuration file of the person."""
         self.endpoint = environ.get("AWS_ENDPOINT_URL")
         self._session = boto3.Session(
             botocore_session=_isolated_session() if isolated else None,
@@ -79,7 +79,7 @@ class Account:
 
     @cached_property
     def where(self) -> AwsLocation:
-        """Partition, region and account; an :class:`OpsError` says what is missing."""
+        """Partition, region and account; raises :class:`OpsError` with the reason where AWS can't be asked."""
         region = self._session.region_name
         if not region:
             raise OpsError(NO_REGION)
@@ -95,14 +95,14 @@ class Account:
         return AwsLocation(identity["Arn"].split(":")[1], region, identity["Account"])
 
     def client(self, service: str) -> Any:
-        """A client of a service that no command needs often enough for a name of its own."""
+        """A client of any other service."""
         found = self._session.client(service, config=_CONFIG, endpoint_url=self.endpoint)  # type: ignore[call-overload]
         if service == "s3":
             found.meta.events.register("provide-client-params.s3", self._in_own_buckets)
         return found
 
     def _in_own_buckets(self, params: Mapping[str, Any], model: OperationModel, **_: Any) -> dict[str, Any] | None:
-        """Every call of S3 names the account whose bucket it means, and S3 refuses it where another owns that name.
+        """Add the bucket's expected owner to every call of S3, which refuses buckets of other accounts.
         https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucket-owner-condition.html"""
         if model.input_shape is None or "ExpectedBucketOwner" not in model.input_shape.members:
             return None
@@ -110,7 +110,7 @@ class Account:
 
     @cached_property
     def sts(self) -> STSClient:
-        # The first call of every command. Whether a local stack runs is clear at once.
+        # Every command calls it first. A local stack answers at once or does not run.
         config = _CONFIG.merge(Config(retries={"total_max_attempts": 1 if self.endpoint else 2}))
         return self._session.client("sts", config=config, endpoint_url=self.endpoint)
 

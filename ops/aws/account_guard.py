@@ -1,7 +1,7 @@
-"""Which account and region a stage is in, so that no command works on another by mistake.
+"""Record the account and region of a stage, and refuse to work on another by mistake.
 
-``herald.toml`` may say it, for every checkout. Where it doesn't, the first deployment from a checkout writes it down in
-that checkout; the file is not committed, as an account's number is nobody else's business.
+``herald.toml`` may name them for every checkout. Otherwise the first deployment from a checkout records them in a file,
+which is not committed, as an account number is private.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ def file(stage: str) -> Path:
 
 
 def confirm(root: Path, config: StageConfig, where: AwsLocation) -> None:
-    """Raise an :class:`OpsError` where the account or the region is not the recorded one."""
+    """Raise :class:`OpsError` where the account or the region is not the recorded one."""
     stage = config.stage.name
     written = _written(root, stage)
     account, region = config.account or written.get("account"), config.region or written.get("region")
@@ -36,13 +36,13 @@ def confirm(root: Path, config: StageConfig, where: AwsLocation) -> None:
         + " and ".join(f"{name} {recorded}" for name, recorded, _ in wrong)
         + ", but the credentials of this shell lead to "
         + " and ".join(f"{name} {found}" for name, _, found in wrong)
-        + ". Nothing was done.\nSet AWS_PROFILE and AWS_REGION to where the stage is. If it is to stand elsewhere, "
+        + ". Nothing was done.\nSet AWS_PROFILE and AWS_REGION to where the stage is. To deploy it elsewhere, "
         f"change what is recorded in {' and '.join(sorted(places))}."
     )
 
 
 def record(root: Path, config: StageConfig, where: AwsLocation) -> None:
-    """Write down where the stage is deployed from this checkout; the local stack needs no such record."""
+    """Record where the stage is deployed from this checkout; not for the local stack."""
     if config.endpoint:
         return
     path = root / file(config.stage.name)
@@ -51,7 +51,7 @@ def record(root: Path, config: StageConfig, where: AwsLocation) -> None:
 
 
 def forget(root: Path, stage: str) -> None:
-    """What is gone may be made anew anywhere."""
+    """Delete the record, so that the stage can be deployed to another account."""
     (root / file(stage)).unlink(missing_ok=True)
 
 
@@ -62,5 +62,5 @@ def _written(root: Path, stage: str) -> dict[str, str]:
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
     except ValueError:
-        raise OpsError(f"{path} can't be read; it holds account and region of stage {stage}. Delete it") from None
+        raise OpsError(f"{path} can't be read; it records account and region of stage {stage}. Delete it") from None
     return {str(name): str(value) for name, value in found.items()}

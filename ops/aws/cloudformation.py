@@ -1,4 +1,4 @@
-"""CloudFormation stacks: made, changed or found as they should be; safe to repeat after any interruption."""
+"""Create, update and delete CloudFormation stacks; each call may be repeated after any interruption."""
 
 from __future__ import annotations
 
@@ -16,26 +16,26 @@ if TYPE_CHECKING:
     from types_boto3_cloudformation.type_defs import StackTypeDef
 
 LARGEST_BODY = 51_200
-"""Bytes of a template in a request; a larger one is read from S3:
+"""The largest template in a request, in bytes; a larger one is read from S3:
 https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html"""
 _NO_CHANGE = "No updates are to be performed"
 NEVER_STOOD = ("ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED", "DELETE_FAILED", "REVIEW_IN_PROGRESS")
-"""States of a stack that can only be deleted."""
+"""States of a stack that was never created successfully and can only be deleted."""
 _POLL = {"Delay": 2, "MaxAttempts": 450}
 
 
 def data(stage: Stage) -> str:
-    """The stack that outlives the others."""
+    """The name of the stack with the table and the queues, which outlives the others."""
     return f"{naming.prefix(stage)}-data"
 
 
 def foundation(stage: Stage) -> str:
-    """The stack that must stand before Chalice deploys."""
+    """The name of the stack that must exist before Chalice deploys."""
     return f"{naming.prefix(stage)}-foundation"
 
 
 def wiring(stage: Stage) -> str:
-    """The stack that needs Chalice's functions."""
+    """The name of the stack that needs Chalice's functions."""
     return f"{naming.prefix(stage)}-wiring"
 
 
@@ -73,9 +73,10 @@ def apply(
     tags: Mapping[str, str],
     upload: Callable[[str, str], str],
 ) -> str:
-    """Make the stack as the template says; returns ``created``, ``changed`` or ``unchanged``.
+    """Create or update the stack; returns ``created``, ``changed`` or ``unchanged``.
 
-    ``upload`` puts a template that is too large for a request, given after the stack's name, into S3; returns its URL.
+    ``upload`` gets the stack's name and a template that is too large for a request, puts it into S3 and returns its
+    URL.
     """
     settle(cloudformation, name)
     too_large = len(template.encode()) > LARGEST_BODY
@@ -88,7 +89,7 @@ def apply(
     }
     before = status(cloudformation, name)
     if before == "UPDATE_ROLLBACK_FAILED":
-        # No change is taken before its rollback has come to an end:
+        # It accepts no update before its rollback has ended:
         # https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/using-cfn-updating-stacks-continueupdaterollback.html
         cloudformation.continue_update_rollback(StackName=name)
         _wait(cloudformation, name, "stack_rollback_complete")
@@ -112,7 +113,7 @@ def apply(
 def delete(cloudformation: CloudFormationClient, name: str) -> bool:
     """Delete the stack and wait until it is gone; False where there was none.
 
-    One that changes can't be deleted, so what an interrupted run began comes to its end first.
+    First wait for an operation in progress, as a stack can't be deleted during one.
     """
     settle(cloudformation, name)
     if status(cloudformation, name) is None:
@@ -123,7 +124,7 @@ def delete(cloudformation: CloudFormationClient, name: str) -> bool:
 
 
 def settle(cloudformation: CloudFormationClient, name: str) -> None:
-    """Let an operation that an interrupted run began come to its end."""
+    """Wait for the end of an operation that an interrupted run began."""
     match status(cloudformation, name):
         case "CREATE_IN_PROGRESS" | "ROLLBACK_IN_PROGRESS":
             waiter = "stack_create_complete"
@@ -136,7 +137,7 @@ def settle(cloudformation: CloudFormationClient, name: str) -> None:
     try:
         cloudformation.get_waiter(waiter).wait(StackName=name, WaiterConfig=_POLL)  # type: ignore[call-overload]
     except WaiterError:
-        return  # However it ended: the caller looks at the status again.
+        return  # It failed: the caller reads the status again.
 
 
 def _wait(cloudformation: CloudFormationClient, name: str, waiter: str) -> None:

@@ -1,8 +1,8 @@
 """``python -m ops.aws.github_sign_in FILE``: lend a GitHub Actions job the role ``AWS_ROLE_ARN`` for an hour.
 
-GitHub's token lives five minutes, and AWS's clients exchange it anew in each process: the later ones of a long job come
-too late. So it is exchanged once, here, for keys that outlive the job. They are written into a file of their own, where
-AWS's clients find them by ``AWS_SHARED_CREDENTIALS_FILE``; no other step has them in its environment.
+GitHub's token is valid for five minutes, and AWS's clients exchange it in each process, so in a long job the later ones
+fail. Here it is exchanged once, for keys that outlive the job. They are written to a file that AWS's clients find by
+``AWS_SHARED_CREDENTIALS_FILE``, and are in no step's environment.
 https://docs.github.com/en/actions/reference/security/oidc
 """
 
@@ -40,10 +40,7 @@ _NEEDED = {
 
 
 def sign_in(file: Path, environ: Mapping[str, str]) -> None:
-    """Write the role's keys into a file that only this user may read.
-
-    Raises :class:`OpsError`.
-    """
+    """Write the role's keys into a file that only this user can read; raises :class:`OpsError`."""
     for name, what in _NEEDED.items():
         if not environ.get(name):
             raise OpsError(f"{name} is not set: {what}")
@@ -63,7 +60,7 @@ def sign_in(file: Path, environ: Mapping[str, str]) -> None:
     except (ClientError, BotoCoreError) as error:
         raise OpsError(
             f"AWS does not lend this job {environ['AWS_ROLE_ARN']}: {error}\n"
-            "Is that the subject, and the branch, that the role lets in? See docs/pipeline.md, Whom the roles let in."
+            "Is that the subject, and the branch, that the role trusts? See docs/pipeline.md, Whom the roles let in."
         ) from error
     keys = configparser.RawConfigParser()
     keys["default"] = {
@@ -71,14 +68,14 @@ def sign_in(file: Path, environ: Mapping[str, str]) -> None:
         "aws_secret_access_key": credentials["SecretAccessKey"],
         "aws_session_token": credentials["SessionToken"],
     }
-    file.unlink(missing_ok=True)  # One that is there may let others read it.
+    file.unlink(missing_ok=True)  # An existing file may be readable by others.
     with open(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as target:
         keys.write(target)
     print(f"Signed in until {credentials['Expiration']:%H:%M:%S} UTC")
 
 
 def _token(url: str, bearer: str) -> str:
-    """The job's token for AWS, of GitHub."""
+    """The job's token for AWS, from GitHub."""
     with requests.Session() as session:
         retries = Retry(total=3, backoff_factor=1, status_forcelist=(500, 502, 503, 504))
         session.mount(url, HTTPAdapter(max_retries=retries))
@@ -93,7 +90,7 @@ def _token(url: str, bearer: str) -> str:
 
 
 def _claims(token: str) -> dict[str, Any]:
-    """What the token says, to be shown. Whether it is true, AWS checks."""
+    """The claims of the token, to be printed. They are not verified here; AWS does that."""
     try:
         body = token.split(".")[1]
         claims: dict[str, Any] = json.loads(base64.urlsafe_b64decode(body + "=" * (-len(body) % 4)))

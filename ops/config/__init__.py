@@ -1,1 +1,1 @@
-"""``herald.toml``: read, checked, explained. What is made of it belongs above."""
+"""Read, check and explain ``herald.toml``. What is generated from it belongs in templates/ and generate/."""

@@ -1,7 +1,7 @@
 """The tables ``[channels.<name>]`` of ``herald.toml``: one model for each kind of channel.
 
-A kind of channel is: a model here, a notifier in ``chalicelib/adapters/``, what makes it in ``composition.py``, and
-``notify_<kind>`` in ``functions.py`` and ``app.py``.
+A kind of channel consists of a model here, a notifier in ``chalicelib/adapters/providers/``, its construction in
+``composition.py``, and ``notify_<kind>`` in ``functions.py`` and ``app.py``.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ from ops.config.table import Table
 from ops.config.web_addresses import WebAddress
 
 RESERVED = ("deployed", "functions", "spam")
-"""Names below a stage's path in Parameter Store that no channel may have."""
+"""Names that no channel may have, as they are used below a stage's path in Parameter Store."""
 
 
 class ChannelTable(Table):
-    """What every channel has."""
+    """The keys that every kind of channel has."""
 
     PROVIDER: ClassVar[str] = ""
-    """Where the provider's API answers."""
+    """The address of the provider's API."""
     SHORTEST_PAUSE: ClassVar[int] = 1
-    """Seconds that the provider wants between two attempts."""
+    """The least number of seconds between two attempts that the provider asks for."""
 
     kind: str
     uncertain: Literal["ring again", "hold"] = "ring again"
@@ -42,11 +42,11 @@ class ChannelTable(Table):
     body: Body = ""
 
     def options(self) -> Options:
-        """What only this kind has."""
+        """The options of this kind alone."""
         return {}
 
     def mistakes(self) -> dict[str, str]:
-        """What is wrong between keys, by the key that it is told at."""
+        """The mistakes between several keys, by the key at which each is reported."""
         return {}
 
     def compiled(self, name: str) -> Channel:
@@ -119,11 +119,11 @@ class Email(ChannelTable):
     @classmethod
     def _own_the_sender(cls, value: list[str], info: ValidationInfo) -> list[str]:
         if "from_" not in info.data:
-            return value  # Its own mistake is told.
+            return value  # That mistake is reported itself.
         of = sender(info.data["from_"]).address
         found = value or [of.rpartition("@")[2]]
-        if not any(covers(one, of) for one in found):
-            raise ValueError(f"one of them must be {of}, its domain or a domain above it")
+        if not any(covers(identity, of) for identity in found):
+            raise ValueError(f"one of them must be {of}, its domain or a parent domain")
         return found
 
     @property
@@ -168,10 +168,10 @@ def _template(found: dict[str, Any]) -> dict[str, Any]:
 
 
 def _no_address(found: object) -> None:
-    # Whatever was written here is a secret by now: it isn't repeated.
+    # The text that was written here may be a secret, so it is not repeated.
     raise PydanticCustomError(
         "quiet",
-        "an address is a secret: it stands in Parameter Store, /herald/<stage>/<channel>/url. Put it there with: "
+        "an address is a secret. Put it into Parameter Store (/herald/<stage>/<channel>/url) with: "
         "./herald secrets set --stage <stage> <channel>",
     )
 

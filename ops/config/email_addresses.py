@@ -1,6 +1,6 @@
-"""E-mail addresses of ``herald.toml``, as Amazon SES takes them.
+"""Check e-mail addresses in ``herald.toml``, and write them as Amazon SES accepts them.
 
-SES knows no SMTPUTF8: an address is ASCII, its domain Punycode, and a sender's name a MIME encoded word.
+SES does not support SMTPUTF8: an address must be ASCII, its domain Punycode, a sender's name a MIME encoded word.
 https://docs.aws.amazon.com/ses/latest/dg/send-email-formatted.html
 """
 
@@ -20,22 +20,22 @@ _DOMAIN = re.compile(r"(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z](?:[a-z0-
 
 
 class Sender(NamedTuple):
-    """Who a mail is from."""
+    """The sender of a mail."""
 
     name: str
     address: str
 
     @property
     def header(self) -> str:
-        """As it stands in the header ``From``, ASCII alone."""
+        """The header ``From``, in ASCII."""
         if self.name.isascii():
             return formataddr((self.name, self.address))
-        # An encoded word has at most 75 characters (RFC 2047, 2), so a long name is several.
+        # An encoded word has at most 75 characters (RFC 2047, 2), so a long name becomes several.
         return f"{Header(self.name, 'utf-8', maxlinelen=75).encode(linesep='')} <{self.address}>"
 
 
 def address(value: str) -> str:
-    """The address in ASCII; raises ``ValueError`` in words for a person."""
+    """The address in ASCII; raises ``ValueError`` with what is wrong."""
     try:
         found = validate_email(value, check_deliverability=False, allow_smtputf8=False, test_environment=True)
     except EmailNotValidError as error:
@@ -59,7 +59,7 @@ def sender(value: str) -> Sender:
 
 
 def identity(value: str) -> str:
-    """What may be verified in SES: a domain or an address, in ASCII."""
+    """An identity that can be verified in SES, a domain or an address, in ASCII."""
     if "@" in value:
         return address(value)
     try:
@@ -72,7 +72,7 @@ def identity(value: str) -> str:
 
 
 def covers(identity: str, address: str) -> bool:
-    """Whether verifying ``identity`` allows to send from ``address``: itself, its domain, or a parent domain.
+    """Whether a verified ``identity`` allows sending from ``address``: the address itself, its domain or a parent.
 
     https://docs.aws.amazon.com/ses/latest/dg/creating-identities.html
     """

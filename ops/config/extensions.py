@@ -1,6 +1,6 @@
-"""What an owner adds to a stage in ``herald.toml``: rules on the bus, subscribers of the topic, grants for programs.
+"""The tables ``[[rule]]``, ``[[subscriber]]`` and ``[[grant]]`` of ``herald.toml``: an owner's additions to a stage.
 
-Models and their checks alone; what AWS gets of them is made in ``ops/templates/``. docs/rules.md, docs/invoke-api.md.
+Only models and their checks; their resources are made in ``ops/templates/``. docs/rules.md, docs/invoke-api.md.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ from ops.config.targets import RuleTarget, SubscriberTarget, Target, one_or_more
 from ops.naming import AwsLocation
 
 TABLES = ("rule", "subscriber", "grant")
-"""Entries with a name each: ``[[rule]]``."""
+"""The names of these tables."""
 Key = tuple[str, ...]
-"""Where something is written, such as ``("rule", "inbox", "to")``."""
+"""The place of a key, such as ``("rule", "inbox", "to")``."""
 
 _NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z][a-z0-9]*)*")
-"""Such names stay different when they become the names of CloudFormation's resources, which have no hyphens."""
+"""Different names of this form stay different as names of CloudFormation resources, which have no hyphens."""
 _LONGEST = 20
 _TAKEN = "dead-letters-arn"
-"""With the table before it, this is a parameter of the wiring template: no resource can have the same name."""
+"""Behind the table's name this is a parameter of the wiring template, so no resource can have the same name."""
 
 
 Source = Literal["herald.contact", "herald.event", "herald.canary"]
@@ -43,7 +43,7 @@ Sites = Annotated[list[str], Field(min_length=1), BeforeValidator(one_or_more)]
 
 
 class RuleTable(Table):
-    """``[[rule]]``: which events of the bus go where. What is not named is not looked at."""
+    """``[[rule]]``: which events of the bus go to which target. A key that is left out matches every event."""
 
     to: RuleTarget
     source: Sources = Field(default=[])
@@ -54,13 +54,14 @@ class RuleTable(Table):
 
 
 class SubscriberTable(Table):
-    """``[[subscriber]]``: who gets each message besides ``destined``. What is not named is not looked at."""
+    """``[[subscriber]]``: a target that gets messages of the topic, beside ``destined``. A key that is left out matches
+    every message."""
 
     to: SubscriberTarget
     site: Sites = Field(default=[])
     kind: Kinds = Field(default=[])
     raw: bool = False
-    """Whether a queue gets the message alone, without what SNS puts around it."""
+    """Whether a queue gets the message without SNS's envelope."""
 
 
 def _role(value: str) -> str:
@@ -74,21 +75,21 @@ Role = Annotated[str, AfterValidator(_role)]
 
 
 class GrantTable(Table):
-    """``[[grant]]``: which functions, by their names in the directory, and who is granted them."""
+    """``[[grant]]``: a policy to invoke functions, named as in the directory."""
 
     functions: list[str] = Field(min_length=1)
     roles: list[Role] = Field(default=[])
-    """Roles of the account that get the policy; others may attach it by themselves."""
+    """Roles of the account to which the policy is attached; it may be attached to others by hand."""
 
 
 def grantable(stage: Stage) -> list[str]:
-    """What can be granted: the functions of the Invoke API that the stage has."""
+    """The functions that can be granted: the stage's functions of the Invoke API."""
     return [spec.name for spec in functions_of(stage) if spec.trigger.kind == "invoke"]
 
 
 @dataclass(frozen=True, slots=True)
 class Extensions:
-    """Each by its name."""
+    """An owner's rules, subscribers and grants, by name."""
 
     rules: Mapping[str, RuleTable] = field(default_factory=dict)
     subscribers: Mapping[str, SubscriberTable] = field(default_factory=dict)
@@ -96,15 +97,15 @@ class Extensions:
 
     @property
     def targets(self) -> Iterator[tuple[Key, Target]]:
-        """Every target, with the key that it is written at."""
+        """Every target, with the place of its key."""
         yield from ((("rule", name, "to"), rule.to) for name, rule in self.rules.items())
         yield from ((("subscriber", name, "to"), subscriber.to) for name, subscriber in self.subscribers.items())
 
     def mistakes(self, stage: Stage) -> Iterator[tuple[Key, str]]:
-        """What no table can tell alone: where it is written, and what is wrong."""
+        """The mistakes that span several tables: the place of the key, and what is wrong."""
         for key, target in self.targets:
             if target.is_heralds(stage):
-                yield key, f"found {str(target)!r}, which is Herald's own; name something of yours"
+                yield key, f"found {str(target)!r}, which is Herald's own; name a target of yours"
         for table, tables in (("rule", self.rules), ("subscriber", self.subscribers)):
             for name, it in tables.items():
                 for site in it.site:
@@ -113,7 +114,7 @@ class Extensions:
                         yield (table, name, "site"), f"found {site!r}, expected one of: {known}"
         for name, subscriber in self.subscribers.items():
             if subscriber.raw and subscriber.to.service != "sqs":
-                yield ("subscriber", name, "raw"), "only a queue can have messages without SNS's envelope"
+                yield ("subscriber", name, "raw"), "only a queue can get messages without SNS's envelope"
         there = grantable(stage)
         for name, grant in self.grants.items():
             for function in grant.functions:
@@ -121,7 +122,7 @@ class Extensions:
                     yield ("grant", name, "functions"), f"found {function!r}, expected one of: {', '.join(there)}"
 
     def foreign(self, where: AwsLocation) -> Iterator[tuple[Key, str]]:
-        """Every target that is written as an ARN of another partition, region or account."""
+        """Every target that is an ARN of another partition, region or account."""
         for key, target in self.targets:
             if not target.is_in(where):
                 here = f"{where.partition}:{target.service}:{where.region}:{where.account}"
@@ -129,7 +130,7 @@ class Extensions:
 
 
 def by_name(entries: Any, table: str, mistakes: list[str]) -> dict[str, Any]:
-    """The entries ``[[rule]]`` of one file or stage as tables by their names."""
+    """The entries of one of these tables, by name; mistakes are added to ``mistakes``."""
     if not isinstance(entries, list):
         mistakes.append(f"{table}: expected entries such as [[{table}]]")
         return {}
@@ -140,18 +141,16 @@ def by_name(entries: Any, table: str, mistakes: list[str]) -> dict[str, Any]:
         if not isinstance(entry, dict):
             mistakes.append(f"{where}: found {entry!r}, expected a table [[{table}]]")
         elif name is None:
-            mistakes.append(f"{where}.name: missing; each has a name of its own")
+            mistakes.append(f"{where}.name: missing; each needs a name of its own")
         elif not isinstance(name, str) or not _NAME.fullmatch(name) or len(name) > _LONGEST:
             mistakes.append(
                 f"{where}.name: found {name!r}; a name has up to {_LONGEST} of a-z, 0-9 and -, a letter first and"
                 " after each hyphen"
             )
         elif name == _TAKEN:
-            mistakes.append(
-                f"{where}.name: found {name!r}, by which the {table}'s template knows a queue; choose another"
-            )
+            mistakes.append(f"{where}.name: found {name!r}, which is used for a queue; choose another")
         elif name in found:
-            mistakes.append(f"{where}.name: there are two of the name {name!r}")
+            mistakes.append(f"{where}.name: there are two with the name {name!r}")
         else:
             found[name] = {key: value for key, value in entry.items() if key != "name"}
     return found

@@ -1,6 +1,6 @@
-"""``herald.toml``: read, checked, and laid over by what a stage changes.
+"""Read and check ``herald.toml``, merge each stage's own tables into the common ones, and compile the stages.
 
-Every mistake is named with its key, what was found there, and what is allowed.
+Every mistake is reported with its key, what was found there, and what is allowed.
 """
 
 from __future__ import annotations
@@ -31,24 +31,24 @@ LOCAL = "local"
 """The stage of the local stack: the only one that may name an endpoint, and must name account and region."""
 
 EXAMPLE = "http://127.0.0.1:8080"
-"""Where the example site, the phone page and the stand-ins are, unless ``HERALD_WEB_PORT`` moves them. A site of one's
-own may be at ``http://localhost:8080``, which is another origin."""
+"""The address of the example site, the phone page and the stand-ins, unless ``HERALD_WEB_PORT`` changes the port. A
+person's own site may be at ``http://localhost:8080``, which is another origin."""
 
 _TABLES = ("sites", "channels")
 """Tables of tables, one for each name."""
 _SINGLE = ("limits", "delivery", "alarms", "canary", "digest")
 _ENTRIES = extensions.TABLES
-"""Entries with a name each. What they name is in the owner's account, so ``local`` has those of its own alone."""
+"""Lists of entries with names. They refer to resources in an account, so stage ``local`` uses only its own."""
 
 _NAME = re.compile(r"[a-z][a-z0-9_-]{0,19}")
 _STAGE = re.compile(r"[a-z][a-z0-9]{0,11}")
 _OF_PIPELINES = {
     "deploy": "the role that deploys stage dev from a pipeline",
     "diff": "the role that compares stage dev in a pipeline",
-    "boundary": "the most that any role of stage dev may do where it has a pipeline",
-    "pipeline": "the stack of all that, as docs/pipeline.md makes it",
+    "boundary": "the permissions boundary of the roles of stage dev where it has a pipeline",
+    "pipeline": "the stack of the pipeline's roles, as docs/pipeline.md makes it",
 }
-"""What else is called ``herald-<this>-<stage>``: a stage of such a name could change what belongs to another."""
+"""Other names ``herald-<this>-<stage>``: a stage with such a name could change another stage's resources."""
 
 _Model = TypeVar("_Model", bound=BaseModel)
 
@@ -59,35 +59,35 @@ class ConfigError(OpsError):
 
 @dataclass(frozen=True, slots=True)
 class StageConfig:
-    """One stage: what Lambda gets to know (``stage``), and what only deploying needs."""
+    """One stage: the settings for Lambda (``stage``), and those that only deploying needs."""
 
     stage: Stage
     send_event: bool
     log_retention_days: int
     rate: int
-    """Requests per second that the API takes on average."""
+    """The average number of requests per second that the API accepts."""
     burst: int
     endpoint: str | None
     account: str | None
     region: str | None
     aws_client: str = "own"
-    """Which client its functions call AWS with: ``own`` or ``botocore``."""
+    """The client with which functions call AWS: ``own`` or ``botocore``."""
     reserved: int | None = None
-    """How many runs of ``destined`` there may be at once; None for as many as Lambda likes."""
+    """The reserved concurrency of ``destined``; None for no reservation."""
     alarms_to: str | None = None
-    """The address that alarms are sent to; None for a stage without alarms."""
+    """The e-mail address for alarms; None for a stage without alarms."""
     extensions: Extensions = field(default_factory=Extensions)
     """The owner's own rules, subscribers and grants."""
 
 
 @dataclass(frozen=True, slots=True)
 class Overrides:
-    """What a run of the local stack may change of stage ``local`` without editing the file."""
+    """What a run of the local stack changes in stage ``local`` without editing the file."""
 
     aws: str | None = None
-    """Address of the local AWS."""
+    """The address of the local AWS."""
     web: str | None = None
-    """Where the local web server is, instead of at :data:`EXAMPLE`. Only what leads there moves along."""
+    """The address of the local web server in place of :data:`EXAMPLE`. Other addresses are not changed."""
     real_pushover: bool = False
 
 
@@ -129,20 +129,20 @@ def load(root: Path, overrides: Overrides | None = None) -> dict[str, StageConfi
             if stage is not None:
                 loaded[name] = stage
     if mistakes:
-        raise ConfigError(f"{FILE} needs another look:\n" + "\n".join(f"  {m}" for m in dict.fromkeys(mistakes)))
+        raise ConfigError(f"{FILE} has mistakes:\n" + "\n".join(f"  {m}" for m in dict.fromkeys(mistakes)))
     return loaded
 
 
 def _name_mistake(stage: str) -> str:
-    """Why a stage can't have this name; empty if it can. Everything of a stage is called ``herald-<stage>-…``."""
+    """Why a stage can't have this name; empty if it can. All resources of a stage are named ``herald-<stage>-…``."""
     if stage in _OF_PIPELINES:
-        return f"choose another name: {APP}-{stage}-dev is {_OF_PIPELINES[stage]}, and would count as this stage's own"
+        return f"choose another name: {APP}-{stage}-dev is {_OF_PIPELINES[stage]}, and would belong to this stage"
     if _STAGE.fullmatch(stage):
         return ""
     expected = "a stage's name has up to 12 of a-z and 0-9, the first a letter"
     first, hyphen, rest = stage.partition("-")
     if hyphen and _STAGE.fullmatch(first) and rest:
-        return f"{expected}: {APP}-{stage} would count as {rest} of stage {first}"
+        return f"{expected}: {APP}-{stage} would be {rest} of stage {first}"
     return expected
 
 
@@ -162,7 +162,7 @@ def version_mistake(found: object) -> str:
 
 
 def named(stages: dict[str, StageConfig], name: str) -> StageConfig:
-    """One of the stages; raises :class:`ConfigError` that says which there are."""
+    """The stage of that name; raises :class:`ConfigError` with the existing names where there is none."""
     if name not in stages:
         raise ConfigError(f"{FILE} has no stage {name!r}; it has: {', '.join(sorted(stages))}")
     return stages[name]
@@ -250,7 +250,7 @@ def _stage(
         endpoint=options.endpoint,
         account=options.account,
         region=options.region,
-        # No mail comes from the local stack, so it has alarms only where its own table asks for them.
+        # The local stack sends no mail, so it has alarms only where its own table asks for them.
         reserved=merged.delivery.reserved,
         alarms_to=merged.alarms.email if name != LOCAL or "alarms" in own else None,
         extensions=Extensions(merged.rule, merged.subscriber, merged.grant),
@@ -270,7 +270,7 @@ def _hint(stage: str) -> str:
 
 
 def _laid_over(common: Any, own: Any, where: str, mistakes: list[str]) -> dict[str, Any]:
-    """The tables of ``common``, each with the keys that ``own`` sets."""
+    """The tables of both, where ``own`` overrides keys of ``common``."""
     if not isinstance(common, dict) or not isinstance(own, dict):
         mistakes.append(f"{where}: expected tables, one for each name")
         return {}
@@ -278,7 +278,7 @@ def _laid_over(common: Any, own: Any, where: str, mistakes: list[str]) -> dict[s
 
 
 def _merged(common: Any, own: Any) -> Any:
-    """``own`` laid over ``common``, table within table."""
+    """``own`` merged into ``common``, key by key."""
     if not isinstance(common, dict) or not isinstance(own, dict):
         return common if own is None else own
     return {name: _merged(common.get(name), own.get(name)) for name in {**common, **own}}
@@ -287,7 +287,7 @@ def _merged(common: Any, own: Any) -> Any:
 def _checked(
     model: type[_Model], data: Any, place: Callable[[tuple[str | int, ...]], str], mistakes: list[str]
 ) -> _Model | None:
-    """The data as a model, or None with every mistake added at its ``place``."""
+    """The data as a model; None where it has mistakes, which are added with the ``place`` of their keys."""
     try:
         return model.model_validate(data)
     except ValidationError as error:
@@ -303,7 +303,7 @@ def _dotted(*key: str | int) -> str:
 
 
 def _written_at(key: tuple[str | int, ...], stage: str, own: Any) -> str:
-    """Where a person finds a key of the merged tables: below the stage, if it is written there."""
+    """The key as it is written in the file: below the stage if the stage sets it, else in the common table."""
     place = own
     for part in key:
         if not isinstance(place, dict) or part not in place:
@@ -315,7 +315,7 @@ def _written_at(key: tuple[str | int, ...], stage: str, own: Any) -> str:
 
 
 def _allowed(model: type[BaseModel], key: tuple[str | int, ...]) -> list[str]:
-    """The keys that may stand where ``key`` does."""
+    """The keys that are allowed in the table of ``key``."""
     for part in key[:-1]:
         field = model.model_fields.get(str(part))
         if field is None:
@@ -350,7 +350,7 @@ def _check_options(name: str, options: StageOptions, mistakes: list[str]) -> Non
 def _channels(
     tables: dict[str, dict[str, Any]], place: Callable[..., str], mistakes: list[str]
 ) -> dict[str, ChannelTable]:
-    """Each channel as the model of its kind; one that has mistakes is left out."""
+    """Each channel as the model of its kind; channels with mistakes are left out."""
     channels: dict[str, ChannelTable] = {}
     for name, table in tables.items():
         kind = table.get("kind")
@@ -366,7 +366,7 @@ def _channels(
 
 
 def _kinds(found: object) -> str:
-    """Which kinds there are, and the one that was probably meant: a service that a webhook reaches is none."""
+    """The existing kinds, and the one that was probably meant; a service reached by a webhook is not a kind."""
     expected = f"expected one of: {', '.join(KINDS)}"
     if found in get_args(Webhook.model_fields["format"].annotation):
         return f'{expected}. Write kind = "webhook" and format = "{found}"'
@@ -381,7 +381,7 @@ def _below(place: Callable[..., str], *above: str) -> Callable[[tuple[str | int,
 def _check_tables(
     name: str, merged: MergedTables, channels: dict[str, ChannelTable], place: Callable[..., str], mistakes: list[str]
 ) -> None:
-    """What no table can tell alone. ``place`` says where a key is written."""
+    """Check what spans several tables. ``place`` gives a key as it is written in the file."""
     if "default" not in merged.sites:
         mistakes.append("sites.default: missing; POST /contact is its form")
     for table, names in (("sites", merged.sites), ("channels", merged.channels)):
@@ -406,7 +406,7 @@ def _check_tables(
                 known = ", ".join(sorted(merged.channels)) or "none"
                 mistakes.append(f"{place(table, 'channels')}: found {channel!r}, expected one of: {known}")
     if merged.canary and merged.canary.every_hours and not merged.alarms.email and name != LOCAL:
-        mistakes.append(f"{place('canary')}: it needs {place('alarms', 'email')}, as nobody would hear its silence")
+        mistakes.append(f"{place('canary')}: it needs {place('alarms', 'email')}, or nobody would notice its absence")
     for channel, options in channels.items():
         for key, mistake in options.mistakes().items():
             mistakes.append(f"{place('channels', channel, key)}: {mistake}")
@@ -454,6 +454,6 @@ def _overridden(
 
 
 def _moved(address: str, web: str) -> str:
-    """The same page of the example's server where that is now; any other server's address as it is."""
+    """The address on the local web server's current port; any other server's address unchanged."""
     old, new = urlsplit(address), urlsplit(web)
     return old._replace(netloc=new.netloc).geturl() if origin_of(address) == EXAMPLE else address

@@ -1,4 +1,4 @@
-"""Mistakes in ``herald.toml``, in words that lead to what is right."""
+"""Word the mistakes in ``herald.toml``: what was found, what is right, and what was probably meant."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from typing import Any
 from ops.errors import OpsError
 
 _SECRET = re.compile(r"(?i)(.*(token|secret|passw|credential|webhook|api_?key|access_?key|user_?key).*|user|key)")
-"""Keys under which people write what no file should hold."""
+"""Keys under which people write secrets, which must not be in the file."""
 _BARE = re.compile(r"[^\s,\[\]\"']+")
 _NUMBER = re.compile(r"[+-]?[0-9][0-9_.,]*")
 
 
 def nearest(word: str, words: Iterable[str]) -> str:
-    """The one of the words that was probably meant; empty where none is near."""
+    """The word that was probably meant; empty where none is similar."""
     there = {each.lower(): each for each in words}
     return there[near[0]] if (near := get_close_matches(word.strip().lower(), there, 1)) else ""
 
 
 def decoded(data: bytes, file: str) -> str:
-    """The text of a file; an :class:`OpsError` for one that is not plain UTF-8."""
+    """The text of a file; raises :class:`OpsError` for a file that is not plain UTF-8."""
     for mark, name in ((codecs.BOM_UTF8, "UTF-8"), (codecs.BOM_UTF16_LE, "UTF-16"), (codecs.BOM_UTF16_BE, "UTF-16")):
         if data.startswith(mark):
             raise OpsError(
@@ -40,7 +40,7 @@ def decoded(data: bytes, file: str) -> str:
 
 
 def syntax(text: str, error: ValueError) -> str:
-    """Where a file is no TOML, and what to write there."""
+    """The line where a file is not valid TOML, and what to write there."""
     words, _, place = str(error).partition(" (at ")
     found = re.match(r"line ([0-9]+)", place)
     lines = text.split("\n")
@@ -49,7 +49,7 @@ def syntax(text: str, error: ValueError) -> str:
 
 
 def _hint(line: str, words: str) -> str:
-    """What to write instead of a line that the parser refuses; empty where nobody can tell."""
+    """What to write in place of a line that the parser refuses; empty where that can't be guessed."""
     key, equals, value = (part.strip() for part in line.partition("="))
     value = value.partition(" #")[0].strip()
     outside = re.sub(r"\"[^\"]*\"|'[^']*'", "", value)
@@ -96,7 +96,7 @@ _HIDDEN = '"…"'
 
 
 def unknown_key(where: str, allowed: list[str], homes: dict[str, str]) -> str:
-    """What to do about a key that there is not; ``homes`` says of keys which tables they belong to."""
+    """What to do about an unknown key. ``homes`` holds the table that a known key belongs to."""
     above, _, key = where.rpartition(".")
     channel = re.search(r"(?:^|\.)channels\.([^.]+)$", above)
     if channel and _SECRET.fullmatch(key):
@@ -115,7 +115,7 @@ def unknown_key(where: str, allowed: list[str], homes: dict[str, str]) -> str:
 
 
 def explained(detail: Any) -> str:
-    """What pydantic found at a key and what it expected, with an example where a beginner needs one."""
+    """What pydantic found and what it expected, with an example where a beginner needs one."""
     found, expected = detail["input"], detail["msg"].removeprefix("Value error, ")
     shown = repr(found) if not isinstance(found, dict | list) else type(found).__name__
     match detail["type"], found:

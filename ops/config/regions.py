@@ -1,4 +1,4 @@
-"""The regions of AWS, as the botocore that is installed knows them."""
+"""Check the names of AWS regions against the installed botocore."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def _known() -> tuple[str, ...]:
 
 
 def mistake(region: str) -> str:
-    """What is wrong with a region's name, with the one that was probably meant; empty for a region that there is."""
+    """What is wrong with a region's name, and which was probably meant; empty for an existing region."""
     if region in _known():
         return ""
     near = nearest(region, _known())

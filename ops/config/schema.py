@@ -1,4 +1,4 @@
-"""The tables of ``herald.toml`` as models: keys, defaults, limits. The loader checks what spans several tables."""
+"""The tables of ``herald.toml`` as models: keys, defaults and limits. loader.py checks what spans several tables."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _DAYS = 3650
 
 def _origin(value: str) -> str:
     if value == "null":
-        raise ValueError("pages without an origin are let in by null_origin = true")
+        raise ValueError("to allow pages without an origin, set null_origin = true")
     if "*" in value:
         raise ValueError(
             "no wildcards: list each origin whose pages may send, such as https://www.example.com. With * a forgotten"
@@ -77,7 +77,7 @@ Origin = Annotated[str, AfterValidator(_origin)]
 _OwnName = Annotated[str, Field(min_length=1, max_length=100), AfterValidator(_own_name)]
 
 MAX_CHARACTERS = {"source": 200, "name": 200, "email": 254, "subject": 200, "message": 10_240}
-"""Characters unless set. 254 is the longest address that SMTP can carry (RFC 5321, 4.5.3.1.3)."""
+"""The default limits in characters. SMTP allows addresses of up to 254 (RFC 5321, 4.5.3.1.3)."""
 
 
 Points = Annotated[int, Field(ge=1, le=1000)]
@@ -105,7 +105,7 @@ class ProofOfWorkTable(SignTable):
 
 
 class SpamTable(Table):
-    """The signs of spam that a site looks at, each with its points."""
+    """The signs of spam that a site checks, each with its points."""
 
     quarantine_from: Points = 10
     honeypot: SignTable | None = None
@@ -144,7 +144,7 @@ class SiteTable(Table):
 
 
 class LimitsTable(Table):
-    """How much a submission may hold. SNS carries 256 KiB, and text may double on its way there."""
+    """The size of a submission. SNS carries 256 KiB, and encoding may double a text."""
 
     body_kib: int = Field(default=64, ge=1, le=64)
     fields: int = Field(default=50, ge=1, le=200)
@@ -152,7 +152,7 @@ class LimitsTable(Table):
 
 
 class DeliveryTable(Table):
-    """How long and how often a message is tried that can't be delivered."""
+    """How long and how often a message is retried that can't be delivered."""
 
     lambda_retries: int = Field(default=2, ge=0, le=2)
     lambda_hours: int = Field(default=6, ge=1, le=6)
@@ -170,20 +170,20 @@ class DeliveryTable(Table):
 
 
 class AlarmsTable(Table):
-    """How the owner hears of what was not delivered: from Herald by channels, from CloudWatch by mail."""
+    """How the owner is notified of failures: by channels from Herald, by mail from CloudWatch."""
 
     channels: list[str] = Field(default=[])
     email: Annotated[str, AfterValidator(_address)] | None = None
 
 
 class CanaryTable(Table):
-    """What goes the whole path on a schedule, and whose silence is an alarm."""
+    """A test message through the whole path on a schedule; an alarm sounds when it does not arrive."""
 
     every_hours: int = Field(default=24, ge=0, le=MAX_CANARY_HOURS)
 
 
 class DigestTable(Table):
-    """Once a day, what happened: by the channels that are named, or each site's own."""
+    """A daily summary, by the named channels or else by each site's own."""
 
     enabled: bool = True
     hour: int = Field(default=7, ge=0, le=23)
@@ -199,7 +199,7 @@ class ThrottleTable(Table):
 
 
 class StageOptions(Table):
-    """What only a stage has."""
+    """The keys of a stage itself."""
 
     send_event: bool = False
     function_url: bool = False
@@ -214,7 +214,7 @@ class StageOptions(Table):
 
 
 class MergedTables(Table):
-    """One stage after its own tables were laid over the common ones."""
+    """The tables of one stage, after its own were merged into the common ones."""
 
     sites: dict[str, SiteTable]
     channels: dict[str, dict[str, Any]]
@@ -239,4 +239,4 @@ TABLE_OF_KEY = {
     )
     for key in keys
 }
-"""Which table a key belongs to that was written into another."""
+"""The table that each key belongs to, for a key that was written into another table."""

@@ -1,4 +1,4 @@
-"""What a rule or the topic can send to: a function, queue or topic of the stage's own account and region."""
+"""The targets of rules and subscribers: a function, queue or topic in the stage's own account and region."""
 
 from __future__ import annotations
 
@@ -19,28 +19,28 @@ _NAMES = {
     "sqs": re.compile(r"[A-Za-z0-9_-]{1,80}"),
     "sns": re.compile(r"[A-Za-z0-9_-]{1,256}"),
 }
-"""What AWS takes for a name; of a function with a version or an alias behind it."""
+"""The names that AWS allows; a function's may have a version or an alias behind it."""
 _ARN = re.compile(r"arn:(?P<partition>[^:]+):(?P<service>[^:]+):(?P<region>[^:]+):(?P<account>[^:]+):(?P<rest>.+)")
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """One of them, by service and name."""
+    """A target, by service and name."""
 
     service: str
     """``lambda``, ``sqs`` or ``sns``."""
     name: str
-    """Of a function with ``:alias`` behind it, where one is meant."""
+    """A function's name may have ``:alias`` behind it."""
     home: AwsLocation | None = None
-    """Where it is, if ``herald.toml`` has an ARN."""
+    """Account and region, where ``herald.toml`` has an ARN."""
 
     def __str__(self) -> str:
-        """As it is written in ``herald.toml``."""
+        """The target as it is written in ``herald.toml``."""
         return self.arn(self.home) if self.home else f"{self.service}:{self.name}"
 
     @property
     def here(self) -> Target:
-        """The same without an account of its own."""
+        """The target without account and region."""
         return replace(self, home=None)
 
     def arn(self, where: AwsLocation) -> str:
@@ -50,8 +50,8 @@ class Target:
         return self.home in (None, where)
 
     def is_heralds(self, stage: Stage) -> bool:
-        """Whether Herald makes it. An event that came back to ``destined`` or its topic would go round for ever, and
-        the queues are for what failed."""
+        """Whether the target is Herald's own. An event sent back to ``destined`` or its topic would circulate for ever,
+        and Herald's queues are for failed events."""
         own = {
             "lambda": {stage.function(spec.name) for spec in FUNCTIONS},
             "sqs": {f"{prefix(stage)}-{queue}" for queue in QUEUES},
@@ -61,7 +61,7 @@ class Target:
 
 
 def target(*services: str) -> Callable[[object], Target]:
-    """What reads a target of one of these services; raises ``ValueError`` in words for the person who wrote it."""
+    """A function that reads a target of one of these services; it raises ``ValueError`` with what is wrong."""
 
     def read(text: object) -> Target:
         if not isinstance(text, str):
@@ -78,11 +78,11 @@ def target(*services: str) -> Callable[[object], Target]:
         if service not in services:
             raise ValueError(f"expected one of {', '.join(services)}, such as {_EXAMPLES}")
         if name.endswith(".fifo"):
-            raise ValueError("a FIFO queue or topic can't be served; name a standard one")
+            raise ValueError("FIFO queues and topics are not supported; name a standard one")
         if not _NAMES[service].fullmatch(name):
             raise ValueError(f"expected something like {_EXAMPLES}")
         if name.endswith(":$LATEST"):
-            raise ValueError("a function has no permissions for $LATEST; leave it out")
+            raise ValueError("$LATEST can't have permissions of its own; leave it out")
         return Target(service, name, home)
 
     return read
@@ -93,5 +93,5 @@ SubscriberTarget = Annotated[Target, BeforeValidator(target("lambda", "sqs"))]
 
 
 def one_or_more(found: object) -> object:
-    """A list, where a single value is written for a list of one."""
+    """The value as a list; a single value may be written in place of a list of one."""
     return found if isinstance(found, list) else [found]

@@ -1,8 +1,8 @@
-"""``make diff``: what a deployment would change, before any does. Nothing is written, in the account or the checkout.
+"""``make diff``: find what a deployment would change, without changing the account or the checkout.
 
-Both sides are looked at as the same table: for each part of the stage, such as a function or a policy, its lines. What
-stands is read from the account itself, so that what somebody changed by hand shows too; the code alone is compared with
-what the last deployment kept, as Lambda knows no more of it than a hash.
+Both sides become the same table: lines of text for each part of the stage, such as a function or a policy. The deployed
+side is read from the account itself, so a change by hand shows too. Only the code is compared with the kept release, as
+Lambda gives no more than its hash.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from ops.generate.render import API_STAGE, ARCHITECTURE
 
 Lines = list[str]
 Table = dict[tuple[str, str], Lines]
-"""The lines of each part, by its section and name."""
+"""The lines of each part, by section and name."""
 
 SECTIONS = ("code", "function", "policy", "stack", "api", "log")
 _MOST_FILES = 20
@@ -42,7 +42,7 @@ _CONDITION = re.compile(r"    Condition: (\w+)")
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One part that would be made, changed or deleted."""
+    """One part that would be created, changed or deleted."""
 
     section: str
     name: str
@@ -51,7 +51,7 @@ class Change:
 
 
 def diff(it: Deployment, stages: Mapping[str, StageConfig]) -> list[Change]:
-    """All that :func:`ops.deploy.deploy` would change now; empty where it would change nothing."""
+    """Everything that a deployment would change now; empty where it would change nothing."""
     release = planned(it, stages)
     table = data(it.root, it.stage)
     known = chalice_state.read(it.account.ssm, it.stage)
@@ -65,7 +65,8 @@ def diff(it: Deployment, stages: Mapping[str, StageConfig]) -> list[Change]:
     ]
     lacking = drift.detect_drift(it.account, it.stage).lines()
     if lacking:
-        changes.append(Change("stack", f"{release.wiring.name}, as it stands", tuple(f"- {line}" for line in lacking)))
+        drift_lines = tuple(f"- {line}" for line in lacking)
+        changes.append(Change("stack", f"{release.wiring.name}: drift", drift_lines))
     return [*code, *drifted, *changes]
 
 
@@ -84,7 +85,7 @@ def planned(it: Deployment, stages: Mapping[str, StageConfig]) -> Release:
     return plan(copy, it.config, it.account.where).packed(packages / package)
 
 
-# What is wanted
+# The wanted side: what the release would deploy.
 
 
 def _wanted(release: Release, table: StackPlan, it: Deployment) -> Table:
@@ -154,7 +155,7 @@ def _answers(found: Mapping[str, Mapping[str, Any]]) -> Lines:
     return [f"{name} {json.dumps(answer, sort_keys=True)}" for name, answer in sorted(found.items())]
 
 
-# What stands
+# The deployed side: what is in the account.
 
 
 def _found(release: Release, table: StackPlan, account: Account, stage: Stage, known: dict[str, Any] | None) -> Table:
@@ -230,7 +231,7 @@ def _standing_api(account: Account, api: str) -> Table:
 
 
 def compared(section: str, before: Lines | None, after: Lines | None) -> Iterator[str]:
-    """The lines that differ, with + or - before each; of a template with those around it."""
+    """The lines that differ, with + or - before each; in a template with the lines around them."""
     if section == "stack" and (before is None or after is None):
         for line in _resources(before or after or []):
             yield f"{'+' if before is None else '-'} {line}"
@@ -245,7 +246,7 @@ def compared(section: str, before: Lines | None, after: Lines | None) -> Iterato
 
 
 def _resources(lines: Lines) -> Iterator[str]:
-    """What a whole template makes: its text would say too much."""
+    """The resources of a whole template, one line each, in place of its long text."""
     found: dict[str, list[str]] = {}
     name = ""
     for line in lines:
@@ -259,7 +260,7 @@ def _resources(lines: Lines) -> Iterator[str]:
 
 
 def _code(release: Release, it: Deployment) -> tuple[list[Change], list[Change]]:
-    """What is different in the code from the last deployment, and which functions hold another than that."""
+    """The difference of the code from the last deployment, and the functions whose code is not that deployment's."""
     kept = Releases(it.stage, it.account)
     standing = kept.current()
     if standing.release is None:
@@ -271,7 +272,7 @@ def _code(release: Release, it: Deployment) -> tuple[list[Change], list[Change]]
     lines = tuple(files(before, release.code))
     changes = [Change("code", f"since {standing.release}", lines)] if lines else []
     if not standing.whole:
-        changes.append(Change("code", "the last deployment", ("+ broke off, and would be brought to its end",)))
+        changes.append(Change("code", "the last deployment", ("+ failed half way, and would be completed",)))
         return changes, []
     drifted = []
     for each in release.functions:
@@ -282,12 +283,12 @@ def _code(release: Release, it: Deployment) -> tuple[list[Change], list[Change]]
                 raise
             continue
         if found != before.sha256:
-            drifted.append(Change("code", each.function, ("- holds other code than the last deployment put there",)))
+            drifted.append(Change("code", each.function, ("- has other code than the last deployment gave it",)))
     return changes, drifted
 
 
 def files(before: Code, after: Code) -> Iterator[str]:
-    """The files that differ, one line each; of many, one line for each folder."""
+    """A line for each file that differs; a line for each folder where these are many."""
     lines = [
         f"{_sign(before.files.get(name), after.files.get(name))} {name}"
         for name in sorted({*before.files, *after.files})
@@ -307,7 +308,7 @@ def _sign(before: str | None, after: str | None) -> str:
     return "+" if before is None else "-" if after is None else "+-"
 
 
-# For who reads it
+# The output.
 
 
 def as_text(changes: Sequence[Change]) -> Iterator[str]:
@@ -317,7 +318,7 @@ def as_text(changes: Sequence[Change]) -> Iterator[str]:
 
 
 def as_markdown(changes: Sequence[Change], heading: str, most: int = 60) -> Iterator[str]:
-    """For a comment on a pull request, which holds 65,536 characters: of each part the first lines."""
+    """The first lines of each change, for a comment on a pull request, which holds up to 65,536 characters."""
     yield f"### {heading}\n"
     if not changes:
         yield "Nothing would change."

@@ -1,8 +1,8 @@
-"""What of a package for Lambda its functions can import, and what they would look for in vain.
+"""Find which files of a deployment zip its functions can import, and which imports would fail.
 
-Read from the sources, without running any: docs/decisions/0036-the-zip-holds-what-is-imported.md. As a program it takes
-the files of a package and the names of ours among them from standard input, and answers with the names of those that
-are needed and with what is missing, both by :mod:`marshal`.
+The sources are read, not run: docs/decisions/0036-the-zip-holds-what-is-imported.md. As a program it reads the files of
+a package and the names of Herald's own files from standard input, and writes the needed names and the failing imports
+to standard output, both with :mod:`marshal`.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ RUNTIME_PACKAGES = ("boto3", "botocore", "s3transfer", "jmespath", "dateutil", "
 """boto3 and what it needs: https://docs.aws.amazon.com/lambda/latest/dg/lambda-python.html (runtime-included SDKs)."""
 
 NEVER_IMPORTED: Mapping[tuple[str, str], str] = {
-    ("email_validator", "dns"): "it asks name servers whether an address can get mail, and Herald never has it do so",
+    ("email_validator", "dns"): "it asks name servers whether an address can get mail, and Herald never lets it",
 }
-"""Which library imports which other only in what nobody calls, and why: left out, unless others import it."""
+"""Imports of a library that Herald never reaches, and why. The imported library is left out unless others need it."""
 
 _NAMES_NOTHING = ("aws_lambda_powertools/shared/lazy_import.py",)
-"""Modules that import by a name which they are given, and are given none of their own library."""
+"""Modules that import names which their caller gives, and that are never given a name of their own library."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,55 +32,54 @@ class Import:
     """One import that a module makes."""
 
     module: str
-    """Empty where the name is made up while the module runs, and ``.`` where it is of something in the same package."""
+    """Empty where the name is computed at run time, ``.`` where it is computed and in the same package."""
     names: tuple[tuple[str, str], ...] = ()
-    """After ``from … import``: what is imported, a module or something in one, and what it is called here."""
+    """The names after ``from … import``, each with the name that it gets here."""
     must: bool = True
-    """Whether it is an error if the module is not there: not where an ``except ImportError`` goes on without it."""
+    """Whether a missing module is an error: not where an ``except ImportError`` handles it."""
     within: str = ""
-    """The class or function that makes it, or ``if`` for a condition; empty where it is made with the module itself."""
+    """The class or function that holds the import, or ``if`` for a condition; empty at the top of the module."""
 
 
 @dataclass(frozen=True, slots=True)
 class Missing:
-    """A module that a function can try to import, and can't."""
+    """An import that would fail."""
 
     module: str
     importer: str
     """The file that imports it."""
     needed_by: str
-    """The file of ours that needs the importer, or is it."""
+    """Herald's own file that needs the importer, or the same file."""
 
     def __str__(self) -> str:
         via = "" if self.needed_by == self.importer else f" (needed by {self.needed_by})"
         return (
-            f"{self.importer}{via} imports {self.module}, which is not in the package for Lambda: add what provides it"
-            " to requirements.txt, lay a module of your own into chalicelib/, or let a try go on without it after an"
-            " ImportError"
+            f"{self.importer}{via} imports {self.module}, which is not in the package for Lambda: add it to"
+            " requirements.txt, put a module of your own into chalicelib/, or handle the ImportError"
         )
 
 
 @dataclass(frozen=True, slots=True)
 class Contents:
-    """What of a package's files belongs in it, and what is missing."""
+    """Which files belong in the package, and which imports would fail."""
 
     needed: frozenset[str]
     missing: tuple[Missing, ...]
-    """The first one of each library."""
+    """The first missing import of each library."""
 
 
 def contents(files: Mapping[str, bytes], ours: Collection[str]) -> Contents:
-    """What the modules of ``ours`` need of the files of a package; both by their names in the zip.
+    """The files of a package that the modules of ``ours`` need; both by their names in the zip.
 
-    Left out are folders of libraries in which no module can be imported, whole: what lies beside one that can may be
-    imported by a name that no source holds. A library that imports by such names stays whole.
+    A folder of a library is left out where none of its modules can be imported. Otherwise all of it stays, as another
+    of its modules may be imported by a computed name. A library that imports computed names stays whole.
     """
     graph = _Graph(files, ours)
     folders = {str(PurePosixPath(file).parent) for file in graph.modules.values()}
     used = {str(PurePosixPath(file).parent) for file in graph.reached} - {"."}
 
     def is_needed(file: str) -> bool:
-        # A folder without modules belongs to the nearest above that has some.
+        # A folder without modules belongs to the nearest folder above that has some.
         home = next((str(each) for each in PurePosixPath(file).parents if str(each) in folders), ".")
         return file in ours or file in graph.reached or home in used or (home == "." and not file.endswith(".py"))
 
@@ -93,7 +92,7 @@ def contents(files: Mapping[str, bytes], ours: Collection[str]) -> Contents:
 
 
 def _lists_nothing(file: str, files: Mapping[str, bytes], needed: Collection[str]) -> bool:
-    """Whether this lists the files of a library of which all code is left out."""
+    """Whether this is the file list of a library whose code is left out completely."""
     folder, _, name = file.partition("/")
     if name != "RECORD" or not folder.endswith(".dist-info"):
         return False
@@ -103,7 +102,7 @@ def _lists_nothing(file: str, files: Mapping[str, bytes], needed: Collection[str
 
 
 class _Graph:
-    """Follows imports, from the modules of ours on."""
+    """Follows imports, starting from Herald's own modules."""
 
     def __init__(self, files: Mapping[str, bytes], ours: Collection[str]) -> None:
         self._files = files
@@ -122,17 +121,17 @@ class _Graph:
         file = self.modules[module]
         try:
             return _Reader(self._files[file], self._package(module)).found if file.endswith(".py") else [Import("")]
-        except SyntaxError:  # What only looks like a module, as some libraries carry.
+        except SyntaxError:  # Some libraries have files that only look like modules.
             return []
 
     def _package(self, module: str) -> str:
         return module if self.modules[module].endswith("__init__.py") else module.rpartition(".")[0]
 
     def _follow(self) -> None:
-        """Look at each module that can be imported, as often as there are reasons to.
+        """Visit each module that can be imported, once for each reason.
 
-        The reason says which of a library's own imports must succeed: with "" it is imported, so those that come with
-        that; with a name, ours imports that class or function of it, so those within; with None it may do without.
+        The reason says which imports of a library's module must succeed. "": those at its top, as it is imported. A
+        name: those within that class or function, as Herald imports it. None: no import, as it may be missing.
         """
         names = {file: name for name, file in self.modules.items()}
         starts = [file for file in sorted(self._ours) if file in names]
@@ -150,7 +149,7 @@ class _Graph:
                 waiting += [(name, why, needed_by) for name, why in self._needs(module, each, reason, needed_by)]
 
     def _needs(self, module: str, it: Import, reason: str | None, needed_by: str) -> Iterator[tuple[str, str | None]]:
-        """The modules that one import is of, each with its reason; notes what is missing."""
+        """The modules that an import leads to, each with its reason; records missing ones."""
         file = self.modules[module]
         ours = file in self._ours
         library = module.partition(".")[0]
@@ -176,7 +175,7 @@ class _Graph:
                 self.missing.append(Missing(each, file, needed_by))
 
     def _can_import(self, module: str) -> bool:
-        """Whether an import of a module would succeed. In a circle of imports all others decide."""
+        """Whether importing a module would succeed. A circle of imports does not count against it."""
         if module not in self._importable:
             self._importable[module] = True
             self._importable[module] = (self._is_there(module) or self._is_brought(module)) and all(
@@ -196,13 +195,13 @@ class _Graph:
         return not self._is_there(top) and (top in sys.stdlib_module_names or top in RUNTIME_PACKAGES)
 
     def _may_have(self, package: str, name: str) -> bool:
-        """Whether something of this name that is no module may be in a package; any may, where that is not here."""
+        """Whether a package may define this name itself; True where the package's source is not here."""
         file = self.modules.get(package, "")
         return not file.endswith("__init__.py") or name in (found := _bound(self._files[file])) or "*" in found
 
 
 def _module(file: str) -> str:
-    """The name by which a file is imported; empty for any other."""
+    """The name by which a file is imported; empty for a file that can't be."""
     path = PurePosixPath(file)
     if path.suffix not in (".py", ".so") or any("." in part or "-" in part for part in path.parts[:-1]):
         return ""
@@ -217,11 +216,11 @@ def _with_parents(module: str) -> list[str]:
 
 @cache
 def _bound(source: bytes) -> frozenset[str]:
-    """What a module may have, by its names; ``*`` for anything."""
+    """The names that a module may define; ``*`` where it may define any."""
     found = {"__name__", "__file__", "__path__", "__doc__"}
     for node in ast.walk(ast.parse(source)):
         match node:
-            case ast.Name(id=name) | ast.Constant(value=str(name)):  # A constant may stand in __all__.
+            case ast.Name(id=name) | ast.Constant(value=str(name)):  # A constant may be part of __all__.
                 found.add(name)
             case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):
                 found.add("*" if name == "__getattr__" else name)
@@ -231,12 +230,12 @@ def _bound(source: bytes) -> frozenset[str]:
 
 
 class _Reader:
-    """Finds every import of one module, by whatever statement."""
+    """Finds every import of one module."""
 
     def __init__(self, source: bytes, package: str) -> None:
         self.found: list[Import] = []
         self._package = package.split(".")
-        # Few modules import by a call, and to look for one takes longer than all else.
+        # Few modules import by a call, and searching for calls takes longer than everything else.
         self._calls = b"import_module" in source or b"__import__" in source
         self._below(ast.parse(source).body, must=True, within="")
 
@@ -276,7 +275,7 @@ class _Reader:
 
 
 def _asks_where(test: ast.expr) -> bool:
-    """Whether a condition is about the Python, the machine, or whether it is Chalice's command line that loads this."""
+    """Whether a condition asks for the Python version, the platform, or Chalice's command line."""
     return any(
         _name(each) in ("version_info", "platform") or (isinstance(each, ast.Constant) and each.value == _CHALICES)
         for each in ast.walk(test)
@@ -288,7 +287,7 @@ _CHALICES = "AWS_CHALICE_CLI_MODE"
 
 
 def _called_for(call: ast.Call) -> str:
-    """What a call imports, as :class:`Import` has it."""
+    """The module that a call imports, in the form of :attr:`Import.module`."""
     arguments = [*call.args, *(each.value for each in call.keywords)]
     match arguments:
         case [ast.Constant(value=str(name)), *_] if not name.startswith("."):
@@ -305,7 +304,7 @@ _CAUGHT = ("ImportError", "ModuleNotFoundError", "Exception", "BaseException")
 
 
 def _goes_on(handler: ast.ExceptHandler) -> bool:
-    """Whether a missing module is caught here, and not raised again in other words."""
+    """Whether the handler catches a missing module and raises no other error."""
     caught = handler.type.elts if isinstance(handler.type, ast.Tuple) else [handler.type]
     catches = any(each is None or _name(each) in _CAUGHT for each in caught)
     return catches and not isinstance(handler.body[-1], ast.Raise)

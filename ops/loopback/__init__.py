@@ -1,4 +1,4 @@
-"""What every server of ours on this machine has: a socket that only this machine reaches, and :mod:`.guard`."""
+"""What Herald's servers on this machine share: sockets, the guard against other origins, the local AWS's keys."""
 
 from __future__ import annotations
 

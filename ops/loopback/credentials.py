@@ -1,6 +1,6 @@
-"""The keys of a local AWS's root: made anew at each start, in a file that only the person who started it can read.
+"""The root keys of the local AWS: new at each start, in a file that only the person who started it can read.
 
-The file has the form that every AWS tool reads, so ``AWS_SHARED_CREDENTIALS_FILE`` may name it:
+The file has the format that every AWS tool reads, so ``AWS_SHARED_CREDENTIALS_FILE`` may name it:
 https://docs.aws.amazon.com/sdkref/latest/guide/file-format.html
 """
 
@@ -18,7 +18,7 @@ from ops.errors import OpsError
 from ops.loopback import HOST
 
 ACCESS_KEY = "test"
-"""The root's access key id. What nobody else knows is the secret."""
+"""The root's access key id, which is not secret."""
 _CHECKOUT = Path(__file__).resolve().parents[2]
 
 
@@ -28,12 +28,12 @@ def file_name(port: int) -> str:
 
 
 def file_of(port: int) -> Path:
-    """The same file of this checkout, where the server writes it and every command looks for it."""
+    """The same file of this checkout, which the server writes and every command reads."""
     return _CHECKOUT / file_name(port)
 
 
 def create(port: int) -> str:
-    """Write a new secret; returns it. Nobody else can read the file, also not one that was there before."""
+    """Write a file with a new secret that nobody else can read, in place of an existing one; returns the secret."""
     secret, path = secrets.token_hex(20), file_of(port)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.unlink(missing_ok=True)
@@ -43,14 +43,14 @@ def create(port: int) -> str:
 
 
 def remove(port: int) -> None:
-    """Take the file away, and its folder."""
+    """Delete the file and its folder."""
     file_of(port).unlink(missing_ok=True)
     with contextlib.suppress(OSError):
         file_of(port).parent.rmdir()
 
 
 def port_of(endpoint: str) -> int:
-    """The port of a local AWS's address."""
+    """The port in the local AWS's address."""
     return urlsplit(endpoint).port or 80
 
 
@@ -60,15 +60,15 @@ def missing(endpoint: str) -> tuple[str, str]:
 
 
 def foreign(endpoint: str, why: str) -> str:
-    """What to say where something else answers at this address."""
+    """The message where something else answers at this address."""
     return (
-        f"what answers at {urlsplit(endpoint).netloc} is not the local stack of this checkout ({why}). Choose a port"
-        " for it with HERALD_AWS_PORT, then start it: make run"
+        f"what answers at {urlsplit(endpoint).netloc} is not the local stack of this checkout ({why}). Choose another"
+        " port with HERALD_AWS_PORT, then start it: make run"
     )
 
 
 def keys(endpoint: str) -> dict[str, str]:
-    """The root's keys as the variables that AWS tools read; an :class:`OpsError` where no stack of ours runs."""
+    """The root's keys as environment variables; raises :class:`OpsError` where no local stack of this checkout runs."""
     parser, port = configparser.ConfigParser(), port_of(endpoint)
     try:
         parser.read_string(file_of(port).read_text(encoding="ascii"))

@@ -1,19 +1,19 @@
-"""Who may talk to a server on the loopback address: programs and pages of this machine, no page of the web.
+"""Allow programs and pages of this machine to use a server on the loopback address, and no page of the web.
 
-Any web page may make a browser send requests to 127.0.0.1. These checks stand against that:
+Any web page can make a browser send requests to 127.0.0.1. These checks prevent that:
 
 - a ``Host`` other than 127.0.0.1 or localhost is refused (RFC 9110, 7.2), so a name that its owner points
   at 127.0.0.1 (DNS rebinding) reaches nothing;
 - a request with an ``Origin`` other than this server's own is refused: browsers send one with whatever a page of
   another origin may read or change, programs don't (https://fetch.spec.whatwg.org/#origin-header);
-- a request that browsers mark as started by a page of another origin is refused, which is how images, frames and
-  scripts are known; but a link to a page of ours may be followed, which only shows it to the person
+- a request that browsers mark as started by a page of another origin is refused, such as one for an image, a frame
+  or a script; but a link to a page of this server may be followed, which only shows it to the person
   (``Sec-Fetch-*``, https://www.w3.org/TR/fetch-metadata/);
-- a WebSocket, which no rule of browsers keeps within an origin, is refused;
-- no answer says that other origins may read it.
+- a WebSocket is refused, as browsers don't restrict it to an origin;
+- no answer allows other origins to read it.
 
-What other origins may use by design, as the form's API, is ``open_to_pages``: of these only the ``Host`` is checked,
-and they have CORS rules of their own.
+``open_to_pages`` selects requests that other origins may make by design, such as those to the form's API: only their
+``Host`` is checked, and they have CORS rules of their own.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ FOREIGN_HOST = "This server answers to 127.0.0.1 and localhost only.\n"
 
 
 def closed_to_pages(scope: Scope) -> bool:
-    """Nothing is for pages of other origins."""
+    """No request may come from pages of other origins."""
     return False
 
 
@@ -48,7 +48,7 @@ class LoopbackGuard:
     def __init__(
         self, app: ASGIApp, open_to_pages: Callable[[Scope], bool] = closed_to_pages, *, links: bool = True
     ) -> None:
-        """``links`` says whether a link of another origin's page may be followed."""
+        """``links`` says whether links on pages of other origins may be followed."""
         self._app = app
         self._open_to_pages = open_to_pages
         self._links = links
@@ -71,7 +71,7 @@ class LoopbackGuard:
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                # Names are in small letters by ASGI's rules, and MiniStack's are not.
+                # ASGI requires names in lower case, and MiniStack's are not.
                 named = [(name.lower(), value) for name, value in message["headers"]]
                 message["headers"] = [each for each in named if not each[0].startswith(_CORS)]
                 answered = MutableHeaders(scope=message)
@@ -86,7 +86,7 @@ class LoopbackGuard:
 
 
 def is_loopback(hosts: Sequence[str]) -> bool:
-    """Whether these values of ``Host`` are one, and a name of this machine."""
+    """Whether there is one ``Host``, and it names this machine."""
     return len(hosts) == 1 and _HOST.fullmatch(hosts[0]) is not None
 
 

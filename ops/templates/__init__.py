@@ -1,1 +1,1 @@
-"""CloudFormation and IAM as data, made from the manifest and the configuration. Nothing here calls AWS."""
+"""Make CloudFormation templates and IAM policies, as data, from manifest and configuration. Nothing calls AWS here."""

@@ -1,8 +1,8 @@
-"""The alarms of a stage: CloudWatch watches AWS's own numbers and sends a mail. None of Herald's code runs for it.
+"""The alarms of a stage: CloudWatch watches AWS's own metrics and sends a mail, without running Herald's code.
 
-Part of the wiring template where ``herald.toml`` has an address, and not there otherwise. Every alarm looks at a metric
-that AWS writes by itself and without charge, so they also tell of what Herald's code can't tell of any more.
-docs/alarms.md says of each what it means and what to do; a description names its section there.
+They are part of the wiring template where ``herald.toml`` has an address for them. Every alarm uses a metric that AWS
+writes without charge, so alarms also work when Herald's code does not. docs/alarms.md explains each, and the alarm's
+description names its section.
 """
 
 from __future__ import annotations
@@ -17,29 +17,29 @@ from ops.naming import prefix
 from ops.templates import canary
 
 EMAIL = "AlarmsEmail"
-"""The parameter with the address. The template that is rendered, and may be committed, holds none."""
+"""The parameter with the address. The rendered template holds no address, so it may be committed."""
 TOPIC = "AlarmsTopicArn"
-"""The output with the topic that every alarm publishes to."""
+"""The output with the topic to which every alarm publishes."""
 
 _PAGE = "docs/alarms.md"
 
 _MINUTE = 60
 _STEP = 5 * _MINUTE
-"""Short enough to hear soon. Long enough that a letter which somebody looks at, and which is out of sight for half a
-minute then, doesn't end its queue's alarm and begin it anew."""
+"""The period of most alarms: short enough to notify soon, and long enough that a letter which is hidden for half a
+minute while somebody reads it doesn't restart its queue's alarm."""
 _ALL_ATTEMPTS = 15 * _MINUTE
-"""Holds all attempts of one event: they begin 0, 1 and 2 minutes after the one before has ended, which takes 2 minutes
-at most. https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.html"""
+"""A period that includes all attempts at one event: each begins up to 2 minutes after the one before has ended, and
+takes up to 2 minutes. https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.html"""
 _LAMBDAS_RETRIES = 2
-"""What Lambda does for a function that isn't told otherwise, from the same page."""
+"""Lambda's default number of retries, from the same page."""
 
 SUBSCRIBERS_QUEUE = "subscriber-dead-letters"
-"""The one of them that only a stage with subscribers of the owner's sends to."""
+"""The queue that is used only by a stage with subscribers of the owner's."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Alarm:
-    """One alarm: it sounds when ``metric`` of ``of`` is ``threshold`` or more, or with ``fewer`` less than that."""
+    """An alarm that sounds when ``metric`` reaches ``threshold``, or with ``fewer`` when it is below."""
 
     name: str
     says: str
@@ -53,9 +53,9 @@ class _Alarm:
     period: int = _STEP
     periods: int = 1
     breaching: int = 1
-    """In how many of the ``periods`` it must be so."""
+    """The number of ``periods`` in which the threshold must be breached."""
     mended: bool = False
-    """Whether the end of the alarm is news: that what was wrong has ended, and not only that nothing new came."""
+    """Whether a mail is sent when the alarm ends: where that means that the fault has ended."""
 
     def resource(self, stage: Stage) -> dict[str, Any]:
         to_topic = [{"Ref": "AlarmsTopic"}]
@@ -73,8 +73,8 @@ class _Alarm:
                 "DatapointsToAlarm": self.breaching,
                 "Threshold": self.threshold,
                 "ComparisonOperator": "LessThanThreshold" if self.fewer else "GreaterThanOrEqualToThreshold",
-                # SQS writes nothing of a queue that lay idle for six hours, Lambda nothing of a function that didn't
-                # run: nothing is nothing bad, unless it is the running itself that is watched.
+                # SQS writes no metric for a queue that was idle for six hours, and Lambda none for a function that
+                # didn't run. Missing data is a breach only where running itself is watched.
                 # https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/alarms-and-missing-data.html
                 "TreatMissingData": "breaching" if self.fewer else "notBreaching",
                 "AlarmActions": to_topic,
@@ -103,15 +103,15 @@ def _logical(name: str) -> str:
 
 def _topic(stage: Stage) -> dict[str, Any]:
     return {
-        # Not encrypted with a key of KMS: CloudWatch can't publish to a topic under the key alias/aws/sns, whose policy
-        # nobody can change, and a key of one's own costs ten times what an alarm does. What is published are the names
-        # and numbers of an alarm; nothing that a visitor wrote.
+        # Not encrypted with a KMS key: CloudWatch can't publish to a topic with the key alias/aws/sns, whose policy
+        # nobody can change, and a key of one's own costs ten times as much as an alarm. Only names and numbers of
+        # alarms are published, and nothing that a visitor wrote.
         # https://repost.aws/knowledge-center/cloudwatch-configure-alarm-sns
         "AlarmsTopic": {
             "Type": "AWS::SNS::Topic",
             "Properties": {"TopicName": f"{prefix(stage)}-alarms", "DisplayName": f"Herald {stage.name}"},
         },
-        # Takes the place of the policy that SNS gives every topic: inside the account identity policies decide.
+        # Replaces the default policy of a topic: within the account, identity policies decide.
         # https://docs.aws.amazon.com/sns/latest/dg/sns-access-policy-use-cases.html
         "AlarmsTopicPolicy": {
             "Type": "AWS::SNS::TopicPolicy",
@@ -149,7 +149,7 @@ def _topic(stage: Stage) -> dict[str, Any]:
 
 
 def _alarms(stage: Stage) -> list[_Alarm]:
-    """Ten, as many as are free in each account, and one each for what a stage may have besides."""
+    """Ten alarms, which are free in each account, and one each for canary and digest."""
     return [
         *([_canary(stage)] if stage.canary else []),
         *([_digest(stage)] if stage.digest else []),
@@ -166,13 +166,13 @@ def _alarms(stage: Stage) -> list[_Alarm]:
             )
             for name, says in naming.QUEUES.items()
         ),
-        # One failed attempt heals by Lambda's retries and is no news. As many as one event has, within the time that
-        # they take, means that one failed for good, or that several failed at once.
+        # Lambda retries one failed attempt, so it raises no alarm. As many failures as one event has attempts, within
+        # the time that these take, mean that one event failed for good, or that several failed at once.
         _function(
             stage,
             "destined",
             "destined-errors",
-            "`destined` failed as often as one message is tried. Messages are not delivered, or only in part.",
+            "`destined` failed as often as it tries one message. Messages are not delivered, or only in part.",
             "Errors",
             threshold=stage.persistence.lambda_retries + 1,
             period=_ALL_ATTEMPTS,
@@ -181,16 +181,16 @@ def _alarms(stage: Stage) -> list[_Alarm]:
             stage,
             "destined",
             "outcomes-lost",
-            "Lambda could not put an outcome on the bus. The message was handled; neither rule nor log heard of it.",
+            "Lambda could not put an outcome on the bus. The message was handled; rules and logs don't have it.",
             "DestinationDeliveryFailures",
         ),
-        # Lambda tries a throttled event again for hours, after 1 second at first and every 5 minutes in the end:
-        # a rush of a moment heals. https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.html
+        # Lambda retries a throttled event for hours, first after 1 second, later every 5 minutes, so a short peak needs
+        # no alarm. https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.html
         _function(
             stage,
             "destined",
             "destined-throttled",
-            "Lambda has had no room for `destined` for more than five minutes. Messages wait.",
+            "Lambda has throttled `destined` for more than five minutes. Messages wait.",
             "Throttles",
             periods=3,
             breaching=2,
@@ -199,7 +199,7 @@ def _alarms(stage: Stage) -> list[_Alarm]:
             stage,
             "retry_due",
             "retry_due-stopped",
-            "`retry_due` did not run three times in a row. What could not be delivered is not tried again.",
+            "`retry_due` did not run three times in a row. Messages that could not be delivered are not retried.",
             "Invocations",
             fewer=True,
             period=stage.persistence.retry_minutes * _MINUTE,
@@ -211,14 +211,14 @@ def _alarms(stage: Stage) -> list[_Alarm]:
             stage,
             "retry_due",
             "retry_due-errors",
-            "`retry_due` runs and fails. What could not be delivered is perhaps not tried again.",
+            "`retry_due` runs and fails. Messages that could not be delivered are perhaps not retried.",
             "Errors",
             threshold=_LAMBDAS_RETRIES + 1,
             period=_ALL_ATTEMPTS,
         ),
-        # API Gateway's own 5XXError knows an API by its name alone, and Chalice gives every stage's API the same name:
+        # API Gateway's own metric 5XXError has the API's name, and Chalice gives every stage's API the same name:
         # https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-metrics-and-dimensions.html
-        # Nobody repeats these for the visitor, so the first one counts.
+        # Nothing retries a visitor's request, so one error is enough.
         _function(
             stage,
             "api_handler",
@@ -230,15 +230,15 @@ def _alarms(stage: Stage) -> list[_Alarm]:
             stage,
             "api_handler",
             "api-throttled",
-            "Lambda had no room for the API function. A visitor was told that the message was not sent.",
+            "Lambda throttled the API function. A visitor was told that the message was not sent.",
             "Throttles",
         ),
     ]
 
 
 def _canary(stage: Stage) -> _Alarm:
-    """Hours in which nothing arrived, two more than lie between two canaries: for what is late, and for the number
-    itself, which EventBridge writes as well as it can. Of an hour or more a period may be part of up to seven days.
+    """An alarm when no canary arrived for its interval and two hours more, as canaries and metrics may be late. Periods
+    of an hour or more may cover up to seven days.
 
     https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutMetricAlarm.html
     https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-monitoring.html
@@ -246,7 +246,7 @@ def _canary(stage: Stage) -> _Alarm:
     hours = stage.canary + naming.CANARY_MAY_BE_LATE
     return _Alarm(
         "canary-missing",
-        f"No canary got through in {hours} hours. What visitors send is perhaps not delivered.",
+        f"No canary arrived in {hours} hours. What visitors send is perhaps not delivered.",
         {"EventBusName": stage.bus, "RuleName": canary.rule(stage)},
         "AWS/Events",
         "Invocations",
@@ -264,7 +264,7 @@ def _digest(stage: Stage) -> _Alarm:
         stage,
         "digest",
         "digest-errors",
-        "`digest` runs and fails. A site's owner is not told what happened in a day.",
+        "`digest` runs and fails. A site's owner gets no daily summary.",
         "Errors",
         threshold=_LAMBDAS_RETRIES + 1,
         period=_ALL_ATTEMPTS,
@@ -274,7 +274,7 @@ def _digest(stage: Stage) -> _Alarm:
 def _function(
     stage: Stage, function: str, name: str, says: str, metric: str, threshold: int = 1, **more: Any
 ) -> _Alarm:
-    """An alarm on one of the numbers that Lambda has of each function:
+    """An alarm on a metric that Lambda has for each function:
     https://docs.aws.amazon.com/lambda/latest/dg/monitoring-metrics-types.html"""
     of = {"FunctionName": stage.function(function)}
     return _Alarm(name, says, of, "AWS/Lambda", metric, threshold=threshold, **more)

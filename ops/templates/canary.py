@@ -1,7 +1,7 @@
-"""The rule that counts canaries which got through, and runs ``on_success`` for them: part of the wiring template.
+"""The rule for canaries that arrived, which runs ``on_success``: part of the wiring template.
 
-It matches nothing else, so its number of runs, which EventBridge writes by itself, is what the alarm ``canary-missing``
-watches (``ops/templates/alarms.py``): silence anywhere on the way is silence there.
+It matches nothing else, so EventBridge's count of its runs is the number of canaries that arrived. The alarm
+``canary-missing`` watches it (``ops/templates/alarms.py``).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from ops.templates.common_resources import event_rule, invoke_permission, local_
 NO_CANARY: dict[str, Any] = {
     "Records": {"Sns": {"MessageAttributes": {"kind": {"Value": [{"anything-but": [KIND_CANARY]}, {"exists": False}]}}}}
 }
-"""Matches the request of every event but a canary's: of whatever kind, and of none."""
+"""Matches the request of every event that is not a canary's, with or without a kind."""
 
 
 def rule(stage: Stage) -> str:
@@ -25,13 +25,13 @@ def rule(stage: Stage) -> str:
 
 
 def resources(stage: Stage, rule_dead_letters: str) -> dict[str, Any]:
-    """The rule and the permission by which it runs ``on_success``."""
+    """The rule, and its permission to run ``on_success``."""
     on_success = stage.function("on_success")
     return {
         "CanaryRule": event_rule(
             stage.bus,
             rule(stage),
-            "Canaries that got through; the alarm canary-missing watches how often it runs",
+            "Canaries that arrived; the alarm canary-missing watches how often it runs",
             {"source": ["lambda"], "detail": {**SUCCESS, "responsePayload": CANARY_ARRIVED}},
             ("on_success", local_arn("lambda", f"function:{on_success}")),
             {"Ref": rule_dead_letters},

@@ -1,6 +1,6 @@
-"""What a queue or topic of the owner's must allow, before a rule or Herald's topic can send there.
+"""The statements that the owner's queues and topics need in their policies, so that rules and subscribers work.
 
-Each statement has a ``Sid`` of the stage's own, so that it can stand among others': ``ops/deploy/target_policies.py``.
+Each has a ``Sid`` of the stage's own, by which it is found among others: ``ops/deploy/target_policies.py``.
 https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-use-resource-based.html
 https://docs.aws.amazon.com/sns/latest/dg/subscribe-sqs-queue-to-sns-topic.html
 """
@@ -21,7 +21,7 @@ Statement = dict[str, Any]
 
 
 def statements(extensions: Extensions, stage: Stage, where: AwsLocation) -> dict[Target, list[Statement]]:
-    """What each queue and topic has to allow."""
+    """The statements for each queue and topic."""
     found: dict[Target, list[Statement]] = {}
     for name, rule in extensions.rules.items():
         source = where.arn("events", f"rule/{stage.bus}/{rule_name(name, stage)}")
@@ -35,8 +35,8 @@ def statements(extensions: Extensions, stage: Stage, where: AwsLocation) -> dict
 
 
 def _statement(target: Target, where: AwsLocation, service: str, source: str, sid: str) -> Statement:
-    """One right, of this source alone. That of EventBridge on a topic is for every rule, as AWS says of it: "You can't
-    use Condition blocks in Amazon SNS topic policies for EventBridge" (eb-use-resource-based.html)."""
+    """A statement for this source alone. On a topic it allows every rule of EventBridge, as AWS says: "You can't use
+    Condition blocks in Amazon SNS topic policies for EventBridge" (eb-use-resource-based.html)."""
     to_topic = target.service == "sns"
     return {
         "Sid": sid,
@@ -53,16 +53,16 @@ def _sid(stage: Stage, table: str, name: str) -> str:
 
 
 def _ours(stage: Stage) -> str:
-    """What every ``Sid`` of the stage begins with. ``Rule`` or ``Subscriber`` follows, so no other stage's does."""
+    """The beginning of every ``Sid`` of the stage. ``Rule`` or ``Subscriber`` follows, so it fits no other stage's."""
     return f"Herald{stage.name.capitalize()}"
 
 
 def merged_policy(
     policy: Mapping[str, Any], wanted: Sequence[Statement], stage: Stage, *, others: bool = False
 ) -> dict[str, Any]:
-    """The policy with the statements that are wanted, with or without ``others`` of the stage's, and all else as it is.
+    """The policy with the wanted statements, with or without ``others`` of the stage, and everything else unchanged.
 
-    Whoever manages a policy elsewhere may put the statement there by another ``Sid``: then it is not laid again.
+    A statement that is there already with another ``Sid`` is not added again.
     """
     found = policy.get("Statement", [])
     listed: list[Statement] = found if isinstance(found, list) else [found]

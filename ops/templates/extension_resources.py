@@ -1,4 +1,4 @@
-"""The resources of an owner's rules, subscribers and grants, as parts of the wiring template. docs/rules.md."""
+"""The resources for an owner's rules, subscribers and grants, as parts of the wiring template. docs/rules.md."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SUCCESS = "Success"
 def resources(
     extensions: Extensions, stage: Stage, *, rule_dead_letters: Any, subscriber_dead_letters: Any
 ) -> dict[str, Any]:
-    """All of it in the wiring template."""
+    """All resources, by their names in the wiring template."""
     found: dict[str, Any] = {}
     for name, rule in extensions.rules.items():
         found |= _rule_resources(name, rule, stage, rule_dead_letters)
@@ -30,16 +30,15 @@ def resources(
 
 
 def outputs(extensions: Extensions) -> dict[str, Any]:
-    """Of the wiring template: the ARN of each grant's policy."""
+    """The outputs of the wiring template: the ARN of each grant's policy."""
     return {output: value for name in extensions.grants for output, value in _grant_outputs(name).items()}
 
 
 def pattern(rule: RuleTable) -> dict[str, Any]:
-    """The events that a rule matches.
+    """The event pattern of a rule.
 
-    An event tells either of an answer, which has a source and an action, or of a failure, which has a condition other
-    than ``Success`` and neither. So the two are alternatives: a rule that names an action and a condition hears the
-    answers with that action, and the failures with that condition.
+    An event is either an answer, with a source and an action, or a failure, with a condition other than ``Success``. So
+    a rule that names an action and a condition matches answers with that action and failures with that condition.
     """
     answer: dict[str, Any] = {"requestContext": {"condition": [SUCCESS]}}
     if rule.source or rule.action:
@@ -58,25 +57,25 @@ def pattern(rule: RuleTable) -> dict[str, Any]:
     attributes = {"site": list(rule.site), "kind": _kinds(rule.kind)}
     asked = {name: {"Value": values} for name, values in attributes.items() if values}
     if asked:
-        # Records is a list: EventBridge looks into it by itself.
+        # Records is a list, which EventBridge's patterns match by its elements.
         # https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-event-patterns-arrays.html
         detail["requestPayload"] = {"Records": {"Sns": {"MessageAttributes": asked}}}
     return {"source": ["lambda"], **({"detail": detail} if detail else {})}
 
 
 def _kinds(kinds: Sequence[str]) -> list[str]:
-    """What the attribute ``kind`` holds: what the scheduled retry tries again is a form's message, too."""
+    """The values of the attribute ``kind``: a form's message that the scheduled retry tries again has its own."""
     retried = [event_kinds.KIND_RETRY] if event_kinds.KIND_CONTACT in kinds else []
     return [*kinds, *retried]
 
 
 def rule_name(name: str, stage: Stage) -> str:
-    """The name that the rule has on the bus."""
+    """The rule's name on the bus."""
     return f"{stage.bus}-rule-{name}"
 
 
 def _rule_resources(name: str, rule: RuleTable, stage: Stage, dead_letters: Any) -> dict[str, Any]:
-    """The rule and, for a function, the permission to run it; queues and topics: ``extension_policies.py``."""
+    """The rule and, for a function, the permission to invoke it; for queues and topics see extension_policies.py."""
     key = logical("rule", name)
     target = (name, {"Fn::Sub": rule.to.arn(PSEUDO_PARAMETERS)})
     described = f"The owner's rule {name}"
@@ -89,7 +88,7 @@ def _rule_resources(name: str, rule: RuleTable, stage: Stage, dead_letters: Any)
 
 
 def _subscriber_resources(name: str, subscriber: SubscriberTable, stage: Stage, dead_letters: Any) -> dict[str, Any]:
-    """The subscription and, for a function, the permission to run it; queues: ``extension_policies.py``."""
+    """The subscription and, for a function, the permission to invoke it; for queues see extension_policies.py."""
     key = logical("subscriber", name)
     topic = local_arn("sns", stage.topic)
     wanted = {"site": list(subscriber.site), "kind": list(subscriber.kind)}
@@ -113,9 +112,9 @@ def _subscriber_resources(name: str, subscriber: SubscriberTable, stage: Stage, 
 
 
 def policy(grant: GrantTable, stage: Stage, where: AwsLocation) -> dict[str, Any]:
-    """For each function the call of it, and the look into the directory that finds it.
+    """Allow invoking each function and reading its ARN from the directory.
 
-    The function's ARN has no version or alias behind it, and fits no call that names one:
+    The function's ARN has no version or alias, so it does not allow a call that names one:
     https://docs.aws.amazon.com/lambda/latest/dg/lambda-api-permissions-ref.html
     """
     statements = []
@@ -137,7 +136,7 @@ def policy_name(name: str, stage: Stage) -> str:
 
 
 def _grant_resources(name: str, grant: GrantTable, stage: Stage) -> dict[str, Any]:
-    """The policy, attached to the roles that are named."""
+    """The policy, attached to the named roles."""
     document = policy(grant, stage, PSEUDO_PARAMETERS)
     for statement in document["Statement"]:
         statement["Resource"] = [{"Fn::Sub": arn} for arn in statement["Resource"]]

@@ -1,4 +1,4 @@
-"""One IAM policy for each function, made of its grants in the manifest: exact ARNs, no other action."""
+"""The IAM policy of each function, from its grants in the manifest: exact ARNs, and no other action."""
 
 from __future__ import annotations
 
@@ -26,18 +26,18 @@ AWS_ITSELF: Mapping[str, str] = {
     "sqs:SendMessage": DESTINATIONS_PAGE,
     **dict.fromkeys(XRAY, XRAY_PAGE),
 }
-"""What no code of Herald's calls: AWS itself does, with the function's role, and the page that says so."""
+"""Actions that AWS itself calls with the function's role, not Herald's code, and the page that says so."""
 
 WILDCARDS: Mapping[str, str] = {
     "ses:GetAccount": "https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonsimpleemailservicev2.html",
     **dict.fromkeys(XRAY, "https://docs.aws.amazon.com/service-authorization/latest/reference/list_awsx-ray.html"),
 }
-"""Actions that are granted on a wildcard because AWS can't have their resource named, and the page that says so."""
+"""Actions that are granted on a wildcard because AWS has no narrower resource for them, and the page that says so."""
 
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """One statement of a function's policy, and what it is for."""
+    """One statement of a function's policy, and its reason."""
 
     sid: str
     actions: tuple[str, ...]
@@ -47,7 +47,7 @@ class Statement:
 
     @property
     def used_by(self) -> str:
-        """Who makes the calls with the function's role: its code, or AWS itself."""
+        """Who calls the actions: the function's ``code``, or ``AWS`` itself."""
         return "AWS" if set(self.actions) <= set(AWS_ITSELF) else "code"
 
     def document(self) -> dict[str, Any]:
@@ -66,17 +66,17 @@ def policy(spec: FunctionSpec, stage: Stage, where: AwsLocation) -> dict[str, An
 
 
 def statements(spec: FunctionSpec, stage: Stage, where: AwsLocation) -> Iterator[Statement]:
-    """What a function's role may do: write its log, and what its grants say.
+    """What a function's role may do: write its log, and what its grants allow.
 
-    The log statement is no grant of the manifest, as every function has it. The log group is the function's own, and
-    Lambda makes it where it doesn't exist. Its ARN ends in ``:*`` for all of these actions:
+    Every function has the statement for its own log group, so the manifest does not declare it. Lambda creates the
+    group where it doesn't exist. Its ARN ends in ``:*`` for all of these actions:
     https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/iam-access-control-overview-cwl.html
     """
     yield Statement(
         "WriteLogs",
         ("logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents"),
         (where.arn("logs", f"log-group:{stage.log_group(spec.name)}:*"),),
-        "Lambda writes down what the function says",
+        "Lambda writes the function's log",
     )
     if stage.xray:
         yield Statement("TraceRuns", XRAY, ("*",), "Lambda sends traces; X-Ray knows no resource for them")
@@ -127,9 +127,9 @@ def _arns(on: Resource, spec: FunctionSpec, stage: Stage, where: AwsLocation) ->
 
 
 def _condition(on: Resource, spec: FunctionSpec, stage: Stage) -> dict[str, Any]:
-    """What else must be so. For e-mails: from and to the addresses of the channels, and no others.
+    """The condition of a grant. E-mails may only be sent from and to the addresses of the channels.
 
-    ``ForAllValues`` is true of a request without recipients too; such a mail reaches nobody.
+    ``ForAllValues`` also allows a request without recipients; such a mail reaches nobody.
     https://docs.aws.amazon.com/ses/latest/dg/control-user-access.html
     """
     if on is not Resource.SENDING:
@@ -141,6 +141,6 @@ def _condition(on: Resource, spec: FunctionSpec, stage: Stage) -> dict[str, Any]
 
 
 def _options(spec: FunctionSpec, stage: Stage, name: str) -> list[str]:
-    """What the function's channels hold in one option, together."""
+    """The values of one option of all the function's channels."""
     channels = (stage.channels[channel] for channel in stage.channels_of(spec.channel))
     return sorted({text for channel in channels for text in channel.texts(name)})

@@ -1,12 +1,12 @@
-"""The roles that a pipeline works with, as a CloudFormation template: one that deploys a stage, one that compares.
+"""The IAM roles of a pipeline, as a CloudFormation template: one deploys a stage, one compares.
 
-Both are for GitHub's OpenID Connect, so no key is kept anywhere. The role that deploys lets in one environment of one
-repository, on its branch ``main`` alone; the one that compares is for pull requests and may only read. A third part is
-the permissions boundary: the most that any role which the pipeline makes can do, whatever policy it is given.
+Both are assumed by GitHub's OpenID Connect, so no key is stored. The role that deploys trusts one environment of one
+repository, on its branch ``main``; the one that compares is for pull requests and can only read. The permissions
+boundary limits every role that the pipeline makes, whatever its policy allows.
 https://docs.github.com/en/actions/reference/security/oidc
 https://docs.aws.amazon.com/IAM/latest/UserGuide/access_policies_boundaries.html
 
-Their names don't begin as those of the stage's own roles do, so the role that deploys can change none of them.
+Their names don't begin like those of the stage's own roles, so the role that deploys can't change them.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ def name(stage: Stage, does: str) -> str:
 
 
 def boundary(stage: Stage, where: AwsLocation = PSEUDO_PARAMETERS) -> str:
-    """The ARN of the permissions boundary of a stage's roles, which is there where the stage has a pipeline."""
+    """The ARN of the permissions boundary for a stage's roles, which exists where the stage has a pipeline."""
     return f"arn:{where.partition}:iam::{where.account}:policy/{name(stage, 'boundary')}"
 
 
 def template(stage: Stage) -> dict[str, Any]:
-    """The template of one stage's roles; names and pseudo parameters alone."""
+    """The template of one stage's pipeline roles; it names no account."""
     return {
         "AWSTemplateFormatVersion": "2010-09-09",
         "Description": f"Herald, stage {stage.name}: the roles of its pipeline",
@@ -98,7 +98,7 @@ def template(stage: Stage) -> dict[str, Any]:
 
 _ISSUER = "token.actions.githubusercontent.com"
 _REPOSITORY = "[A-Za-z0-9_-]+/[A-Za-z0-9._-]+"
-"""Neither part can hold what a pattern of IAM's takes for a wildcard, nor the ``@`` that stands before an id."""
+"""Neither part may contain a wildcard of IAM's patterns, or the ``@`` before an id."""
 
 
 def _role(
@@ -127,11 +127,11 @@ def _role(
 
 
 def _trust(context: str, claims: Mapping[str, Any]) -> dict[str, Any]:
-    """The conditions by which a token of GitHub's is let in.
+    """The conditions under which a role trusts a token of GitHub.
 
-    GitHub writes ids into the subjects of newer repositories, and none into those of older ones. With the ids given,
-    one subject fits and no other. Without them ``*`` stands for each id, and it matches ``/`` and ``:`` too: that
-    nothing of another repository gets in follows from the claim ``repository``, which must be exactly the one.
+    GitHub writes ids into the subjects of newer repositories, and none into those of older ones. With given ids exactly
+    one subject matches. Without them ``*`` stands for each id and also matches ``/`` and ``:``; other repositories are
+    excluded by the claim ``repository``, which must be equal.
     https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_iam-condition-keys.html#condition-keys-wif
     """
     parts = {
@@ -166,7 +166,7 @@ def _document(statements: list[Statement]) -> dict[str, Any]:
 
 
 def _substituted(value: Any) -> Any:
-    """Let CloudFormation put the account's own values in, wherever a text asks for them."""
+    """The value with ``Fn::Sub`` around every text that has a pseudo parameter."""
     match value:
         case str():
             return {"Fn::Sub": value} if "${" in value else value
@@ -178,12 +178,12 @@ def _substituted(value: Any) -> Any:
 
 
 def bounding(stage: Stage) -> list[Statement]:
-    """The most that any role of the stage can do: every action of the manifest, on all that is the stage's.
+    """The permissions boundary of the stage's roles: every action of the manifest, on all of the stage's resources.
 
-    It depends on no configuration: a change of ``herald.toml`` never needs the administrator who deploys the template.
-    Identities of SES are the owner's to name, so there no stage can be told apart.
+    It depends on no configuration, so a change of ``herald.toml`` never needs the administrator who deploys the
+    template. The owner names identities of SES, so all of them are included.
 
-    Raises :class:`OpsError` for an action of a service of which it isn't said what is the stage's.
+    Raises :class:`OpsError` for an action of a service whose resources are not listed here.
     """
     own = _Arns(stage)
     log_group = stage.log_group("api_handler")
@@ -204,15 +204,15 @@ def bounding(stage: Stage) -> list[Statement]:
         actions.setdefault(action.partition(":")[0], []).append(action)
     if unknown := sorted(actions.keys() - resources.keys()):
         raise OpsError(
-            f"functions may use {', '.join(unknown)}, and the boundary of their roles doesn't know of what: say it in "
-            "`bounding` of ops/templates/pipeline_roles.py"
+            f"functions use {', '.join(unknown)}, and the boundary of their roles lists no resources for it. Add them"
+            " to `bounding` of ops/templates/pipeline_roles.py"
         )
     return [
         *(_allow(service.capitalize(), resources[service], *names) for service, names in actions.items()),
         _allow("WithoutResource", ["*"], *sorted(used & set(WILDCARDS))),
         {
-            # The policy of the key aws/ssm allows it to everybody in the account, so no role needs it in its own. AWS
-            # doesn't say that a boundary leaves such a grant alone, so the boundary names it.
+            # The policy of the key aws/ssm allows this to everybody in the account, so no role's own policy needs it.
+            # AWS doesn't say that a boundary keeps such a permission, so the boundary names it.
             # https://docs.aws.amazon.com/systems-manager/latest/userguide/ps-restrict-decryption.html
             **_allow("DecryptParameters", [own.arn("kms", "key/*")], "kms:Decrypt"),
             "Condition": {"StringLike": {"kms:ViaService": "ssm.${AWS::Region}.*"}},
@@ -221,7 +221,7 @@ def bounding(stage: Stage) -> list[Statement]:
 
 
 def comparing(stage: Stage) -> list[Statement]:
-    """What `make diff` reads. Neither messages nor secrets: of the parameters only what a deployment recorded."""
+    """What `make diff` reads: no messages, no secrets, and only those parameters that a deployment recorded."""
     own = _Arns(stage)
     return [
         _allow("ReadStacks", own.stacks, "cloudformation:DescribeStacks", "cloudformation:GetTemplate"),
@@ -243,10 +243,9 @@ def comparing(stage: Stage) -> list[Statement]:
 def deploying(stage: Stage) -> list[Statement]:
     """What `make deploy`, `make rollback` and `make smoke` call, themselves and through CloudFormation.
 
-    The table, the queues, the bus and the bucket it can delete through CloudFormation alone, which undoes a creation
-    that failed: `make destroy` is for a person. The ids of APIs are AWS's to choose, so there no stage can be told
-    apart. What CloudFormation needs is in the handlers of its resource schemas; tests/infrastructure/test_pipeline.py
-    holds this against them.
+    It can delete the table, the queues, the bus and the bucket only through CloudFormation, which undoes a failed
+    creation; `make destroy` is for a person. AWS chooses the ids of APIs, so all of them are included. CloudFormation's
+    resource schemas list what it needs; tests/infrastructure/test_pipeline.py compares.
     """
     own = _Arns(stage)
     return [
@@ -404,7 +403,7 @@ def deploying(stage: Stage) -> list[Statement]:
 
 
 class _Arns:
-    """ARNs of a stage, by the names that all of it begins with."""
+    """ARNs of a stage's resources, by the beginning of their names."""
 
     def __init__(self, stage: Stage) -> None:
         self.prefix = naming.prefix(stage)
@@ -414,7 +413,7 @@ class _Arns:
         self.roles = [f"arn:${{AWS::Partition}}:iam::${{AWS::AccountId}}:role/{self.prefix}-*"]
         self.apis = self.api("restapis")
         self.bucket = f"arn:${{AWS::Partition}}:s3:::{self.prefix}-releases-${{AWS::AccountId}}-*"
-        """Each foundation stack that is made has a bucket with another end of its name."""
+        """Each new foundation stack has a bucket with another suffix."""
 
     def arn(self, service: str, resource: str) -> str:
         return PSEUDO_PARAMETERS.arn(service, resource)

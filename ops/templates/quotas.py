@@ -1,7 +1,7 @@
-"""What AWS allows of what a configuration asks for: found when it is rendered, before anything is deployed.
+"""Check a configuration against AWS's limits when it is rendered, before anything is deployed.
 
-Each limit is measured as the service measures it, in the partition and region with the longest names. Those that AWS
-raises for an account on request are held at what every account has.
+Each limit is measured as the service measures it, in the partition and region with the longest names. A limit that AWS
+raises on request is used at its default.
 """
 
 from __future__ import annotations
@@ -115,9 +115,9 @@ Environments = Mapping[str, Mapping[str, str]]
 
 
 def check(config: StageConfig, template: Mapping[str, Any], size: int, environments: Environments) -> None:
-    """Raise a :class:`ConfigError` that names each limit which a stage passes, by how much, and the way out.
+    """Raise :class:`ConfigError` that names each limit which a stage exceeds, by how much, and what to do.
 
-    ``template`` is that of the wiring, ``size`` its bytes as deployed, ``environments`` the variables of each function.
+    ``template`` is the wiring template, ``size`` its size in bytes, ``environments`` the variables of each function.
     """
     passed = [
         f"  {what}: {found:,} {quota.unit}, and AWS takes {quota.most:,}. Way out: {quota.way_out}\n    {quota.source}"
@@ -132,7 +132,7 @@ def check(config: StageConfig, template: Mapping[str, Any], size: int, environme
 def measured(
     config: StageConfig, template: Mapping[str, Any], size: int, environments: Environments
 ) -> Iterator[tuple[Quota, str, int]]:
-    """Each limit, what it is measured of, and how much there is."""
+    """Each limit, what was measured, and the result."""
     stage, extensions = config.stage, config.extensions
     yield TEMPLATE, TEMPLATE.of, size
     yield RESOURCES, RESOURCES.of, len(template["Resources"])
@@ -167,12 +167,12 @@ def measured(
 
 
 def _size(data: object) -> int:
-    """Bytes as JSON without white space, which IAM doesn't count and Lambda doesn't write."""
+    """The size as JSON in bytes, without white space, which IAM doesn't count and Lambda doesn't write."""
     return len(json.dumps(data, ensure_ascii=False, separators=(",", ":")).encode())
 
 
 def _permission(function: str) -> dict[str, Any]:
-    """As Lambda writes it for a rule with the longest name, under an id of CloudFormation's."""
+    """A permission as Lambda writes it for a rule with the longest name, with an id from CloudFormation."""
     return {
         "Sid": "s" * 64,
         "Effect": "Allow",

@@ -1,7 +1,7 @@
-"""What a stage's resources let in by policies of their own, and the roles that are no function's.
+"""List who may use a stage's resources: by the resources' own policies, and by roles that are no function's.
 
-Read from the very templates that are deployed. What Chalice adds by itself follows from a function's trigger; a test
-holds that against the functions that stand after a deployment.
+Read from the templates that are deployed. What Chalice adds itself follows from a function's trigger; a test compares
+that with the deployed functions.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ DATA, FOUNDATION = Path("infra/data.yaml"), Path("infra/foundation.yaml")
 
 @dataclass(frozen=True, slots=True)
 class Permission:
-    """One statement of a resource's own policy, of a role's trust, or of the policy of a role that is no function's."""
+    """One statement of a resource's own policy, of a role's trust policy, or of a role that is no function's."""
 
     who: str
     """A service, ``*``, or the role."""
@@ -38,11 +38,11 @@ class Permission:
     only: str
     """The condition; empty for none."""
     made_by: str
-    """Which template, or Chalice."""
+    """The template and resource that make it, or ``Chalice``."""
 
 
 def permissions(root: Path, config: StageConfig, where: AwsLocation) -> list[Permission]:
-    """All of one stage, the functions' first."""
+    """All permissions of one stage, those on functions first."""
     stage = config.stage
     return [
         *_of_chalice(stage, where),
@@ -59,7 +59,7 @@ def permissions(root: Path, config: StageConfig, where: AwsLocation) -> list[Per
 
 
 def _conditions(config: StageConfig) -> frozenset[str]:
-    """The conditions of the foundation that are not so."""
+    """The conditions of the foundation template that are false."""
     return frozenset() if config.send_event else frozenset({"HasSendEvent"})
 
 
@@ -79,7 +79,7 @@ def _of_chalice(stage: Stage, where: AwsLocation) -> Iterator[Permission]:
 
 
 def _of_owners(config: StageConfig, where: AwsLocation) -> Iterator[Permission]:
-    """What a deployment lays into the policies of the owner's own queues and topics."""
+    """The statements that a deployment adds to the policies of the owner's own queues and topics."""
     of = Resolver({}, config.stage, where)
     for found in extension_policies.statements(config.extensions, config.stage, where).values():
         yield from (_permission(each, of, f"deploy: {each['Sid']}", who=_who(each, of)) for each in found)
@@ -163,7 +163,7 @@ def _listed(found: Any) -> list[Any]:
 
 
 class Resolver:
-    """Says what CloudFormation's references of one template stand for."""
+    """Resolves CloudFormation's references in one template."""
 
     def __init__(self, resources: Mapping[str, Any], stage: Stage, where: AwsLocation) -> None:
         self._resources = resources
@@ -213,7 +213,7 @@ class Resolver:
 
 
 class _Loader(yaml.SafeLoader):
-    """Reads CloudFormation's short forms as their long ones."""
+    """Reads CloudFormation's short forms, such as ``!Ref``, as their long forms."""
 
 
 def _long_form(loader: yaml.SafeLoader, suffix: str, node: yaml.Node) -> Any:
@@ -231,7 +231,7 @@ _Loader.add_multi_constructor("!", _long_form)
 
 
 def read(path: Path) -> dict[str, Any]:
-    """A template, its short forms as their long ones."""
+    """A template with long forms in place of short ones."""
     return _parsed(path.read_text(encoding="utf-8"))
 
 

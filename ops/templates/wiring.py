@@ -1,9 +1,8 @@
-"""The wiring template: what stands beside Chalice's functions and needs them to exist, made from the manifest.
+"""The wiring template: resources beside Chalice's functions that need them to exist, made from the manifest.
 
-Destinations and retries of asynchronous functions, the rules on the bus, the permissions by which a rule may run its
-function, the directory of pure functions in Parameter Store, the function URL, and what the owner adds
-(``ops/templates/extension_resources.py``). It holds names and pseudo parameters alone, so it fits any account,
-region and partition.
+Destinations and retries of asynchronous functions, rules on the bus and their permissions, the directory of functions
+in Parameter Store, the function URL, and the owner's additions (``ops/templates/extension_resources.py``). It names no
+account, region or partition, so it fits any.
 """
 
 from __future__ import annotations
@@ -19,15 +18,15 @@ from ops.templates.common_resources import event_rule, invoke_permission, local_
 RULE_DEAD_LETTERS = "RuleDeadLettersArn"
 """The parameter with the queue for events that a rule or its function could not handle."""
 FAILED_EVENTS = "FailedEventsArn"
-"""The parameter with the queue that keeps every event whose retries are over, whole."""
+"""The parameter with the queue for events whose retries are over."""
 SUBSCRIBER_DEAD_LETTERS = "SubscriberDeadLettersArn"
-"""The parameter with the queue for messages that a subscriber of the owner's could not be given."""
+"""The parameter with the queue for messages that could not be delivered to a subscriber of the owner's."""
 FUNCTION_URL = "GetMessageUrl"
-"""The output with the address of ``get_message_url``, where the stage has it."""
+"""The output with the address of ``get_message_url``, where the stage has one."""
 
 
 def template(stage: Stage, *, with_alarms: bool = False, extensions: Extensions | None = None) -> dict[str, Any]:
-    """The CloudFormation template of one stage, with what its owner adds."""
+    """The CloudFormation template of one stage, with its owner's additions."""
     extensions = extensions or Extensions()
     resources: dict[str, Any] = {"FailedEventsRule": _failed_events(stage)}
     outputs: dict[str, Any] = {}
@@ -76,7 +75,7 @@ def template(stage: Stage, *, with_alarms: bool = False, extensions: Extensions 
 
 
 def queues(extensions: Extensions) -> list[str]:
-    """The parameters that are queues: outputs of the data stack of the same names."""
+    """The parameters that are queues. Their values are outputs of the data stack with the same names."""
     return [RULE_DEAD_LETTERS, FAILED_EVENTS, *(_SUBSCRIBERS if extensions.subscribers else ())]
 
 
@@ -118,14 +117,14 @@ def _rule(spec: FunctionSpec, stage: Stage) -> dict[str, Any]:
 
 
 def _failed_events(stage: Stage) -> dict[str, Any]:
-    """Nothing that a visitor sent may exist only in a log line: what `destined` could not even store is kept here."""
+    """Keep the events that ``destined`` could not even store: no message may exist in a log line alone."""
     return event_rule(
         stage.bus,
         f"{stage.bus}-failed-events",
         "Keeps every event whose retries are over",
         {
             "source": ["lambda"],
-            # Of a canary nothing is to be sent again.
+            # A canary is not worth keeping.
             "detail": RETRIES_OVER | ({"requestPayload": canary.NO_CANARY} if stage.canary else {}),
         },
         ("queue", {"Ref": FAILED_EVENTS}),
@@ -146,8 +145,8 @@ def _directory_entry(spec: FunctionSpec, stage: Stage) -> dict[str, Any]:
 
 
 def _function_url(spec: FunctionSpec, stage: Stage) -> dict[str, Any]:
-    """An address of the function's own. No resource policy lets anybody in, so a caller's own policy has to, in both
-    its actions: https://docs.aws.amazon.com/lambda/latest/dg/urls-auth.html"""
+    """An address of the function's own. It has no resource policy, so a caller's policy must allow both actions:
+    https://docs.aws.amazon.com/lambda/latest/dg/urls-auth.html"""
     return {
         "Type": "AWS::Lambda::Url",
         "Properties": {"TargetFunctionArn": stage.function(spec.name), "AuthType": "AWS_IAM"},

@@ -217,7 +217,7 @@ def test_a_stage_is_interrupted_mended_changed_put_back_and_destroyed(herald: Ha
     assert "+- app.py" in next(found for name, found in lines.items() if name.startswith("since "))
     assert lines["throttle"] == ["- 10 a second, burst 20", "+ 7 a second, burst 8"]
     assert "+ parameter SendEvent = on" in lines["herald-dev-foundation"]
-    assert lines["herald-dev-wiring, as it stands"] == [
+    assert lines["herald-dev-wiring: drift"] == [
         "- DestinedOutcome is gone",
         "- OnFailurePermission is gone",
         "- the rule herald-dev-failed-events is disabled",

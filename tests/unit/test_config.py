@@ -142,7 +142,7 @@ DEV = "[stages.dev]\n"
         (changed("[stages.dev]", "[stages.my_stage]"), ["stages.my_stage", "0-9"]),
         (
             changed("[stages.dev]", "[stages.dev-destined]"),
-            ["stages.dev-destined: ", "herald-dev-destined would count as destined of stage dev"],
+            ["stages.dev-destined: ", "herald-dev-destined would be destined of stage dev"],
         ),
         (
             changed("[stages.dev]", "[stages.deploy]"),
@@ -356,7 +356,7 @@ DEV = "[stages.dev]\n"
         (changed("version = 1", "version = 1\nalarms = true"), ["alarms", "expected a table"]),
         (GOOD + "\n[canary]\nevery_hours = 167\n", ["canary.every_hours: found 167", "166"]),
         (GOOD + "\n[canary]\nevery_hours = -1\n", ["canary.every_hours: found -1"]),
-        (GOOD + "\n[canary]\n", ["canary: it needs alarms.email, as nobody would hear its silence"]),
+        (GOOD + "\n[canary]\n", ["canary: it needs alarms.email, or nobody would notice its absence"]),
         (changed(DEV, DEV + "canary = {}\n"), ["stages.dev.canary: it needs alarms.email"]),
         (changed(DEV, DEV + 'alarms = "owner@example.com"\n'), ["stages.dev.alarms", "expected a table"]),
         (changed(THANKS, THANKS + "\nretention_days = 0"), ["sites.default.retention_days: found 0", "equal to 1"]),
@@ -739,7 +739,7 @@ def test_all_mistakes_are_listed_at_once_and_none_twice(folder: Path) -> None:
     text = GOOD.replace('kind = "pushover"', 'kind = "sms"').replace('channels = ["pushover"]', "channels = []")
     said = mistakes(folder, text.replace(DEV, DEV + "colour = 3\n"))
     lines = said.splitlines()
-    assert lines[0] == "herald.toml needs another look:"
+    assert lines[0] == "herald.toml has mistakes:"
     assert len(lines[1:]) == len(set(lines[1:])) >= 2
     assert any("sites.default.channels" in line for line in lines)
     assert any("stages.dev.colour" in line for line in lines)

@@ -182,7 +182,7 @@ def test_the_sender_may_be_verified_itself_by_its_domain_or_one_above(
         ([FROM, TO, "identities = ['a@*']"], ["channels.post.identities.0: found 'a@*'; must be an e-mail address"]),
         (
             [FROM, TO, "identities = ['ample.com']"],
-            ["channels.post.identities: found list; one of them must be herald@example.com, its domain or a domain"],
+            ["channels.post.identities: found list; one of them must be herald@example.com, its domain or a parent"],
         ),
         ([FROM, TO, "identities = ['owner@example.com']"], ["channels.post.identities: found list; one of them"]),
         ([FROM, TO, "url = 'https://example.com'"], ["channels.post.url: found", "has no address of its own"]),
