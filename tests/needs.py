@@ -17,6 +17,19 @@ def chromium() -> str:
     return _program("chromium", "chromium-browser", "google-chrome")
 
 
+def firefox() -> str:
+    """The path of Firefox; without one the test is skipped."""
+    return _program("firefox-esr", "firefox")
+
+
+def webkit() -> tuple[str, str, str]:
+    """The paths of WebKitGTK's WebDriver, its small browser, and a display without a screen; else skipped."""
+    found = sorted(Path("/usr/lib").glob("*/webkit2gtk-4.*/MiniBrowser"))
+    if not found:
+        _missing("there is no MiniBrowser of WebKitGTK on this machine")
+    return _program("WebKitWebDriver"), str(found[-1]), _program("Xvfb")
+
+
 def node() -> str:
     """The path of Node.js; without it the test is skipped."""
     return _program("node")

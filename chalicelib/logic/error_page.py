@@ -140,7 +140,8 @@ def _field(number: int, name: str, text: str, own: str, error: str, first: bool,
         # A line break right after the tag is not a part of the text (HTML, 13.1.2.5), so one is given.
         control = f'<textarea id="f{number}" {quoted} rows="8"{state}>\n{escape(text)}</textarea>'
     else:
-        kind = "email" if own == "email" else "text"
+        # What is at no fault must not keep the browser from sending: a page's own second address may be no address.
+        kind = "email" if own == "email" and (error or not text or "@" in text.strip("@")) else "text"
         control = f'<input id="f{number}" type="{kind}" {quoted} value="{escape(text)}"{state}>'
     said = f'<p class="error" id="e{number}">{escape(error)}</p>' if error else ""
     return f'<label for="f{number}">{escape(_label(name, texts, own))}</label>{control}{said}'

@@ -80,7 +80,7 @@ _TABLE = {
 _TOKENS = re.compile(
     r"csrf\W?_?-?token|_?csrf|csrfmiddlewaretoken|authenticity_token|_token|__requestverificationtoken|xsrf-?token"
     r"|_wpnonce|_wp_http_referer|nonce|_wpcf7\w*|gform_\w+|is_submit_\d+|_method|utf8|form_build_id|form_token"
-    r"|form_id|post_id|queried_id|__viewstate\w*|__eventvalidation"
+    r"|form_id|post_id|queried_id|wpforms\[(id|author|post_id|nonce|token)\]|__viewstate\w*|__eventvalidation"
     r"|tx_form_formframework\W.*__(state|trustedproperties|currentpage|session)\W*"
     r"|g-recaptcha(-response)?(-\w+)?|re?captcha-?_?(token|response|v3)|captcha-?_?token|h-captcha-response\S*"
     r"|frc-captcha-\w+|mtcaptcha-verifiedtoken|smart-token|cf-turnstile-response\S*|procaptcha-response",

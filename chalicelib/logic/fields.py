@@ -3,7 +3,8 @@
 Forms that were written for another service keep working when only their ``action`` changes, so its names are known too.
 Sources: https://help.formspree.io/hc/en-us/articles/360013470814 (Formspree),
 https://docs.web3forms.com/getting-started/customizations (Web3Forms), https://formsubmit.co/documentation (FormSubmit),
-https://docs.netlify.com/manage/forms/setup/ (Netlify Forms).
+https://docs.netlify.com/manage/forms/setup/ (Netlify Forms), https://www.staticforms.xyz (StaticForms),
+https://github.com/dwyl/learn-to-send-email-via-google-script-html-no-server (forms of Google Apps Script).
 """
 
 from __future__ import annotations
@@ -56,17 +57,21 @@ NAMES: dict[str, Meaning] = {
     "_subject": Meaning(Role.FIELD, "subject"),
     "form-name": Meaning(Role.FIELD, "source"),
     "_url": Meaning(Role.FIELD, "source"),
-    **dict.fromkeys(("_next", "redirect"), Meaning(Role.NEXT)),
+    **dict.fromkeys(("_next", "redirect", "redirectto"), Meaning(Role.NEXT)),
     "_language": Meaning(Role.LANGUAGE),
-    **dict.fromkeys(("_gotcha", "_honey", "botcheck", "bot-field", "honeypot", "_honeypot"), Meaning(Role.HONEYPOT)),
+    **dict.fromkeys(
+        ("_gotcha", "_honey", "botcheck", "bot-field", "honeypot", "_honeypot", "wpforms[hp]"), Meaning(Role.HONEYPOT)
+    ),
     "_fill_seconds": Meaning(Role.FILL_TIME),
     "altcha": Meaning(Role.PROOF),
     **dict.fromkeys(
-        ("_cc", "_bcc", "_to", "cc", "bcc", "ccemail", "_autoresponse", "_webhook", "webhook"), Meaning(Role.RECIPIENT)
+        ("_cc", "_bcc", "_to", "cc", "bcc", "ccemail", "_autoresponse", "_webhook", "webhook", "formgooglesendemail"),
+        Meaning(Role.RECIPIENT),
     ),
     **dict.fromkeys(
         (
             "access_key",
+            "accesskey",
             "apikey",
             CHARSET_FIELD,
             "from_name",
@@ -78,6 +83,9 @@ NAMES: dict[str, Meaning] = {
             "h-captcha-response",
             "recaptcha_response",
             "cf-turnstile-response",
+            "referer_title",
+            "formdatanameorder",
+            "formgooglesheetname",
         ),
         Meaning(Role.SETTING),
     ),

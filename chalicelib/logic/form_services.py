@@ -47,8 +47,8 @@ def _nothing(text: str, status: int) -> Mapping[str, object]:
 SERVICES = (
     FormService(
         "Formspree, Basin and Getform",
-        lambda text, status: {"ok": True, "success": True},
-        lambda text, status: {"error": text},
+        lambda text, status: {"ok": True, "success": True, "message": text},
+        lambda text, status: {"error": text, "message": text},
         path=F_PATH,
     ),
     FormService(

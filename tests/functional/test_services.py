@@ -68,7 +68,9 @@ class Row:
         """What the scripts of the service look for in an answer, besides status 200."""
         sentence = "Thank you: your message is on its way."
         names = {name for name, _ in self.sent}
-        answer: dict[str, object] = {"ok": True, "success": True} if self.path.startswith("/f/") else {}
+        answer: dict[str, object] = {}
+        if self.path.startswith("/f/"):
+            answer |= {"ok": True, "success": True, "message": sentence}
         if names & {"access_key", "apikey"}:
             answer |= {"success": True, "message": sentence}
         if names & {"_captcha", "_template", "_honey", "_blacklist", "_autoresponse"}:
