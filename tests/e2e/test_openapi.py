@@ -76,7 +76,8 @@ def test_what_is_too_much_is_answered_as_described(herald: Harness, document: Do
         if name in ("Content-Type", "Retry-After", "Vary") or name.startswith("Access-Control")
     }
     for path, method, _ in operations(document):
-        Conformance(document).check(method, path, 429, ours, answer.content)
+        # RFC 9110, 9.3.2: HEAD gets the same without a body.
+        Conformance(document).check(method, path, 429, ours, b"" if method == "HEAD" else answer.content)
 
 
 @pytest.mark.rehearse("100 cases as described and 200 that break it")
