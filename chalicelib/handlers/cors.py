@@ -9,6 +9,7 @@ import re
 
 from chalice.app import Response
 
+from chalicelib.handlers.answer_format import AnswerFormat
 from chalicelib.handlers.form_request import FormRequest
 
 ALLOWED_HEADERS = "Accept, Content-Type, Formspree-Client, Formspree-Session-Data, Idempotency-Key"
@@ -17,6 +18,11 @@ MAX_ASKED_HEADERS = 1024
 """Characters of the list of headers that a preflight may ask for."""
 PREFLIGHT_AGE = "7200"
 """Seconds that a browser may cache a preflight's answer: the most that Chromium honours."""
+HTMX_HEADERS = (
+    "Retry-After, HX-Location, HX-Push, HX-Push-Url, HX-Redirect, HX-Refresh, HX-Replace-Url, HX-Reselect, HX-Reswap, "
+    "HX-Retarget, HX-Trigger, HX-Trigger-After-Settle, HX-Trigger-After-Swap"
+)
+"""What htmx looks for in an answer; for each that is hidden from it a browser writes an error to its console."""
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 """A header's name: RFC 9110, 5.6.2."""
 
@@ -53,6 +59,6 @@ def with_cors(response: Response, asked: FormRequest) -> Response:
         if asked.allowed:
             response.headers["Access-Control-Allow-Origin"] = asked.origin
             # Unless they are exposed, a browser hides these headers from a page's script (Fetch, 2.2.2).
-            exposed = ["Retry-After", *(name for name in response.headers if name.startswith("HX-"))]
-            response.headers["Access-Control-Expose-Headers"] = ", ".join(exposed)
+            exposed = HTMX_HEADERS if asked.answer_format is AnswerFormat.FRAGMENT else "Retry-After"
+            response.headers["Access-Control-Expose-Headers"] = exposed
     return response

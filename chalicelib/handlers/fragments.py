@@ -21,7 +21,7 @@ def accepted(asked: FormRequest, destination: str) -> Response:
     """A sentence; for a boosted form, which stands for a browser's own, the page that follows."""
     language, texts = asked.language()
     # https://htmx.org/headers/hx-redirect/: a redirect by status would be followed by the script, not the browser.
-    headers: Headers = {"HX-Redirect": destination} if asked.header("hx-boosted") == "true" else {}
+    headers: Headers = {"HX-Redirect": destination} if _boosted(asked) else {}
     sentence = f'<p role="status" lang="{language}">{escape(texts["accepted"])}</p>'
     return html_response(200, sentence, language, headers)
 
@@ -33,7 +33,13 @@ def refused(asked: FormRequest, error: SubmissionError) -> Response:
     shows_errors = bool(asked.header("hx-source"))
     html = error_page.fragment(error, [] if shows_errors else asked.pairs, texts, language)
     status = error.status if shows_errors else 200
-    return html_response(status, html, language, {"HX-Reswap": _place(asked), **retry_after(error)})
+    # The address of a boosted form, of another origin, is none that the browser's history could show for the page.
+    history: Headers = {"HX-Push-Url": "false"} if _boosted(asked) else {}
+    return html_response(status, html, language, {"HX-Reswap": _place(asked), **history, **retry_after(error)})
+
+
+def _boosted(asked: FormRequest) -> bool:
+    return asked.header("hx-boosted") == "true"
 
 
 def _place(asked: FormRequest) -> str:

@@ -560,7 +560,9 @@ def _accepted(sites: tuple[Site, ...]) -> dict[str, Json]:
         "AcceptedForOtherScripts",
         for_web3forms,
     )
-    for_scripts["headers"] |= _headers("Content-Language", "HX-Redirect", "HX-Reswap", "Retry-After.Gateway")
+    for_scripts["headers"] = common | _headers(
+        "Content-Language", "HX-Push-Url", "HX-Redirect", "HX-Reswap", "Retry-After.Gateway"
+    )
     for_scripts["content"][PAGE] = {
         "schema": {
             "type": "string",
@@ -617,7 +619,14 @@ def _refused(status: int, words: Mapping[str, str]) -> Json:
     return {
         "description": f"{description} Codes: {', '.join(f'`{code}`' for code in codes)}.",
         "headers": _headers(
-            "Content-Language", "Cache-Control", *_CORS, "Content-Security-Policy", "HX-Reswap", *allow, *retry
+            "Content-Language",
+            "Cache-Control",
+            *_CORS,
+            "Content-Security-Policy",
+            "HX-Push-Url",
+            "HX-Reswap",
+            *allow,
+            *retry,
         ),
         "content": content,
     }
@@ -739,13 +748,14 @@ _HEADERS: dict[str, Json] = {
     "Access-Control-Allow-Methods": _header("The methods that a page may use.", {"const": "POST"}),
     "Access-Control-Allow-Origin": _header("The page that sent, where it may."),
     "Access-Control-Expose-Headers": _header(
-        "The headers that a page's script may read; to htmx also those of its own that are there.",
+        "The headers that a page's script may read; to htmx also those that it looks for.",
         {"type": "string", "pattern": "^Retry-After"},
     ),
     "Access-Control-Max-Age": _header("Seconds that a browser may remember this.", {"type": "integer"}),
     "Cache-Control": _header("Whether the answer may be kept."),
     "Content-Language": _header("The language of the answer.", {"enum": list(LANGUAGES)}),
     "Content-Security-Policy": _header("Of a page: nothing of elsewhere is loaded and nothing executed."),
+    "HX-Push-Url": _header("To a boosted form of htmx: that its page stays the same.", {"const": "false"}),
     "HX-Redirect": _header("To a boosted form of htmx: the page that follows."),
     "HX-Reswap": _header("To htmx: where an error is put, so that the form stays."),
     "Location": {**_header("The page that follows.", {"type": "string", "format": "uri"}), "required": True},
