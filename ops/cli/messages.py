@@ -51,10 +51,10 @@ class Address(click.ParamType[str]):
     name = "address"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        from ops.operations.listing import ADDRESS
+        from ops.operations.same_address import address_of
 
         found = str(value).strip()
-        if not ADDRESS.fullmatch(found):
+        if not address_of(found):
             self.fail(f"{value!r} is no e-mail address such as you@example.com.", param, ctx)
         return found
 

@@ -6,10 +6,12 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from chalicelib.adapters.aws.botocore_client import Sdk
+from chalicelib.adapters.providers.ses import identity_of
 from chalicelib.functions import functions_of
 from chalicelib.settings import Stage
 from ops import naming
@@ -22,10 +24,16 @@ from ops.errors import OpsError, ignoring_aws_error
 from ops.naming import prefix
 from ops.operations import secrets
 from ops.operations.dead_letters import QUEUES
+from ops.operations.listing import OperatorArchive
 from ops.templates import alarms
+
+if TYPE_CHECKING:
+    from types_boto3_dynamodb import DynamoDBClient
 
 OVERDUE = 3600
 """Seconds after which the scheduled retry must have run."""
+MAX_LOOKED_AT = 1000
+"""Messages that wait, of which is looked whether their channels are still there."""
 
 
 class Level(StrEnum):
@@ -244,11 +252,77 @@ def _channels(it: Examined) -> Iterator[Finding]:
             yield Finding(Level.WELL, f"the channel {result.channel} could deliver{left}")
 
 
+def _stranded(it: Examined) -> Iterator[Finding]:
+    """Messages of channels or sites that are gone."""
+    pages = it.account.dynamodb.get_paginator("query").paginate(
+        TableName=it.stage.table,
+        IndexName=it.stage.due_index,
+        KeyConditionExpression="due = :due",
+        ExpressionAttributeValues={":due": {"S": "yes"}},
+        PaginationConfig={"MaxItems": MAX_LOOKED_AT},
+    )
+    ids = [item["id"]["S"] for page in pages for item in page["Items"]]
+    archive = OperatorArchive(cast("DynamoDBClient", Sdk(it.account.dynamodb)), it.stage)
+    stranded: dict[tuple[str, str], list[str]] = {}
+    for message in archive.several(ids).values():
+        listed = message.listed
+        serving = it.stage.channels_serving(listed.site)
+        for channel, delivery in listed.channels.items():
+            if channel not in serving and not delivery.state.is_final:
+                stranded.setdefault((listed.site, channel), []).append(listed.id)
+    for (site, channel), waiting in sorted(stranded.items()):
+        gone = f"not in [sites.{site}] any more" if site in it.stage.sites else f"[sites.{site}] has left herald.toml"
+        what = f"{len(waiting)} messages wait for the channel {channel}, such as {waiting[0]}: {gone}"
+        mend = f"name {channel} in channels of [sites.{site}] again and deploy, or read them: ./herald messages show"
+        yield Finding(Level.WARNING, what, mend)
+    if not stranded:
+        yield Finding(Level.WELL, "no message waits for a channel or a site that is gone")
+
+
 def _mail(it: Examined) -> Iterator[Finding]:
-    """The sandbox of SES."""
-    if it.stage.uses("email") and not it.account.client("sesv2").get_account().get("ProductionAccessEnabled"):
-        what = "SES keeps this account in its sandbox: mails reach verified recipients only"
-        yield Finding(Level.WARNING, what, "docs/channels/email.md")
+    """What SES says of the account and of the identities that are sent from."""
+    channels = [it.stage.channels[name] for name in it.stage.channels_of("email")]
+    if not channels:
+        return
+    page = "docs/channels/email.md#set-up-in-aws"
+    sesv2 = it.account.client("sesv2")
+    account = sesv2.get_account()
+    if not account.get("ProductionAccessEnabled"):
+        yield Finding(
+            Level.WARNING, "SES keeps this account in its sandbox: mails reach verified recipients only", page
+        )
+    if not account.get("SendingEnabled", True):
+        yield Finding(Level.WRONG, "SES lets this account send nothing", "SES console, Account dashboard")
+    status = account.get("EnforcementStatus", "HEALTHY")
+    if status != "HEALTHY":
+        yield Finding(Level.WARNING, f"SES has this account under {status}", "SES console, Reputation metrics")
+    senders = ("".join(channel.texts("from_address")) for channel in channels)
+    used = {identity_of(sender, channel.texts("identities")) for sender, channel in zip(senders, channels, strict=True)}
+    for identity in sorted(used):
+        yield from _identity(sesv2, identity, page)
+
+
+def _identity(sesv2: Any, identity: str, page: str) -> Iterator[Finding]:
+    """What SES says of one identity.
+
+    https://docs.aws.amazon.com/ses/latest/APIReference-V2/API_GetEmailIdentity.html
+    """
+    found: dict[str, Any] = {}
+    with ignoring_aws_error("NotFoundException"):
+        found = dict(sesv2.get_email_identity(EmailIdentity=identity))
+    if not found.get("VerifiedForSendingStatus"):
+        why = "is not verified" if found else "does not exist in this region"
+        yield Finding(Level.WRONG, f"SES: the identity {identity} {why}, so nothing is sent from it", page)
+        return
+    yield Finding(Level.WELL, f"SES may send from {identity}")
+    dkim = found.get("DkimAttributes", {})
+    if dkim.get("Status") != "SUCCESS" or not dkim.get("SigningEnabled", True):
+        what = f"SES signs no mail of {identity} by DKIM ({dkim.get('Status', 'NOT_STARTED')}): it may count as spam"
+        yield Finding(Level.WARNING, what, page)
+    mail_from = found.get("MailFromAttributes", {})
+    if mail_from.get("MailFromDomain") and mail_from.get("MailFromDomainStatus") != "SUCCESS":
+        what = f"the MAIL FROM domain {mail_from['MailFromDomain']} of {identity} is {mail_from.get('MailFromDomainStatus')}"
+        yield Finding(Level.WARNING, what, "https://docs.aws.amazon.com/ses/latest/dg/mail-from.html")
 
 
 def _alarms(it: Examined) -> Iterator[Finding]:
@@ -279,6 +353,7 @@ _CHECKS = (
     _destinations,
     _rules,
     _overdue,
+    _stranded,
     _letters,
     _channels,
     _mail,

@@ -9,7 +9,6 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -31,6 +30,7 @@ from chalicelib.logic.archive import (
     Wanted,
 )
 from chalicelib.settings import Stage
+from ops.operations.same_address import address_of, addresses
 
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
@@ -41,10 +41,6 @@ _KEYS_AT_ONCE = 100
 _MAX_EMPTY_ANSWERS = 8
 """How often a request is repeated after an answer without any item. An answer with some of them is no failure:
 DynamoDB limits an answer to 16 MB."""
-
-
-ADDRESS = re.compile(r"[^\s@]{1,64}@[^\s@]{1,255}")
-"""What may be an e-mail address, in any script."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,14 +138,15 @@ def whole(archive: OperatorArchive, listed: Iterable[ListedMessage]) -> Iterator
 
 
 def is_of(address: str, fields: Mapping[str, str]) -> bool:
-    """Whether one of a message's fields is this e-mail address, in upper or lower case.
+    """Whether one of a message's fields is this e-mail address, however it is written (``same_address.py``).
 
     A field that only mentions the address does not count. Raises :class:`InvalidRequestError` for a text that is not an
     address: an empty one would match every message with an empty field.
     """
-    if not ADDRESS.fullmatch(address.strip()):
+    wanted = address_of(address)
+    if not wanted:
         raise InvalidRequestError("email: expected an address such as you@example.com", key="email")
-    return any(text.strip().casefold() == address.strip().casefold() for text in fields.values())
+    return any("@" in text and wanted in addresses(text) for text in fields.values())
 
 
 def _batches(listed: Iterable[ListedMessage], size: int) -> Iterator[list[ListedMessage]]:
@@ -206,3 +203,23 @@ class OperatorArchive(MessageArchive):
                     raise StoreError("UnprocessedKeys")
                 self._pause(0.05 * 2**empty_answers)
         return found
+
+    def sites(self) -> list[str]:
+        """The sites of which there are messages, also those that have left ``herald.toml``. Scans the index by site.
+
+        No query knows them: a site that nobody names can only be read off its messages. Raises :class:`StoreError`.
+        """
+        found: set[str] = set()
+        asked: dict[str, Any] = {}
+        while True:
+            with store_errors():
+                answer = self._dynamodb.scan(
+                    TableName=self._stage.table,
+                    IndexName=self._stage.site_index,
+                    ProjectionExpression="site",
+                    **asked,
+                )
+            found.update(item["site"] for item in map(from_item, answer["Items"]))
+            if not answer.get("LastEvaluatedKey"):
+                return sorted(found)
+            asked = {"ExclusiveStartKey": answer["LastEvaluatedKey"]}

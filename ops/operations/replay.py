@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from chalicelib.errors import RetryError
 from chalicelib.logic import replay
-from chalicelib.logic.archive import StoredMessage
+from chalicelib.logic.archive import ListedMessage, StoredMessage
 from chalicelib.logic.replay import ReplayStore
 from chalicelib.logic.retry_due import Destined, DueMessage
 from chalicelib.settings import Stage
@@ -53,6 +53,9 @@ def again(message: StoredMessage | None, message_id: str, it: ReplayDependencies
             asked = True
         except RetryError:
             asked = False  # The channels are marked as due, so the scheduled retry will try them.
+    gone = [name for name, why in done.left.items() if why is replay.SkipReason.GONE]
+    if not done.channels and (gone or not done.left):
+        raise OpsError(_stranded(message.listed, gone, it.stage))
     return Replayed(message_id, done.channels, {name: str(why) for name, why in done.left.items()}, asked)
 
 
@@ -64,6 +67,20 @@ class ReplayDependencies:
     revivals: ReplayStore
     destined: Destined
     now: int
+
+
+def _stranded(message: ListedMessage, channels: list[str], stage: Stage) -> str:
+    """Why none of a message's channels can be tried, and what to do."""
+    names = ", ".join(channels)
+    if message.site not in stage.sites:
+        why = f"its site {message.site} has left herald.toml"
+        mend = f"Put [sites.{message.site}] back" + (f" with channels = [{names}]" if names else "")
+    elif names:
+        why = f"{names} does not serve its site {message.site} any more"
+        mend = f"Name {names} in channels of [sites.{message.site}] again"
+    else:
+        why, mend = "it was stored for no channel", f"Read it with: messages show {message.id}"
+    return f"message {message.id} can't be tried: {why}. {mend}; or erase it: messages erase {message.id}"
 
 
 def _wrong_command(message: StoredMessage, held: bool) -> OpsError:

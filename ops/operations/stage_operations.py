@@ -75,8 +75,12 @@ class Operations:
         return self._archive.several(ids)
 
     def whole(self, selection: Selection) -> Iterator[StoredMessage]:
-        """All selected messages with what visitors typed: needs one BatchGetItem more for each hundred."""
-        return listing.whole(self._archive, self.every(selection))
+        """All selected messages with what visitors typed: needs one BatchGetItem more for each hundred.
+
+        Where no site is selected, also those of sites that have left ``herald.toml`` (docs/decisions/0059).
+        """
+        sites = {*self.stage.sites, *self._archive.sites()} if selection.site is None else self.stage.sites
+        return listing.whole(self._archive, listing.every(self._archive, sorted(sites), selection))
 
     def of_address(self, address: str, selection: Selection) -> Iterator[StoredMessage]:
         """The selected messages with a field that is this e-mail address (docs/decisions/0024). Reads all selected."""

@@ -36,6 +36,7 @@ from ops.cli.times import When, stamp
 from ops.errors import OpsError
 from ops.operations import Listing, Operations, Selection, dead_letters
 from ops.operations.listing import every, is_of, page
+from ops.operations.same_address import address_of
 from ops.operations.short_ids import whole_ids
 from ops.operations.trace import StepKind, recorded
 from tests.fakes import NOW, message
@@ -174,6 +175,42 @@ def test_an_address_finds_messages_of_which_a_field_is_it_and_not_those_that_men
     assert is_of("alice@example.com", {"Billing address": "ALICE@example.com"})
     assert not is_of("alice@example.com", {"message": "Ask alice@example.com"})
     assert not is_of("alice@example.com", {"email": "malice@example.com"})
+
+
+ALICE = "alice@bücher.example"
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "Alice@BÜCHER.example",
+        "alice@xn--bcher-kva.example",
+        "alice@bu\u0308cher.example",
+        "alice@bücher.example.",
+        "mailto:alice@bücher.example",
+        "MAILTO:alice@b%C3%BCcher.example?subject=Hi",
+        "Alice <alice@bücher.example>",
+        '"Doe, Alice" <alice@xn--bcher-kva.example>',
+        "Doe, Alice <alice@bücher.example>",
+        "<alice@bücher.example>",
+        "bob@example.com, alice@bücher.example",
+        "bob@example.com;alice@bücher.example",
+        "Bob <bob@example.com>, Alice <alice@bücher.example>",
+        "bob@example.com alice@bücher.example\n",
+    ],
+)
+def test_the_same_address_is_found_however_it_is_written_and_asked_for(written: str) -> None:
+    assert is_of(ALICE, {"email": written})
+    if address_of(written):
+        assert is_of(written, {"Contact": ALICE})
+    assert not is_of("bob@example.org", {"email": written})
+
+
+@pytest.mark.parametrize(
+    "text", [f"ask {ALICE}", f"{ALICE} said so", f"Hi <b>{ALICE}</b>", f"{ALICE}@", f"http://{ALICE}/"]
+)
+def test_a_text_that_mentions_an_address_is_not_that_address(text: str) -> None:
+    assert not is_of(ALICE, {"message": text})
 
 
 @pytest.mark.parametrize("address", ["", " ", "ada", "ada@", "@example.com", "a b@example.com", "a@b@c", "--until"])

@@ -10,13 +10,17 @@ import pytest
 
 from chalicelib.errors import ChannelUnavailableError, DeliveryIncompleteError, StoreError
 from chalicelib.logic import delivery, replay
+from chalicelib.logic.archive import ListedMessage, MessageState, StoredMessage
 from chalicelib.logic.delivery import LEASE
 from chalicelib.logic.delivery_types import GIVE_UP, Delivery, DeliveryDependencies, Invocation, Notifier, Record, State
 from chalicelib.logic.duplicates import content_hash
 from chalicelib.logic.replay import DUE_AFTER, MAX_TRIES, ReplayResult, SkipReason
+from chalicelib.logic.retry_due import DueMessage
 from chalicelib.logic.spam import HoldReason, Verdict
 from chalicelib.settings import Channel
-from tests.fakes import NOW, Clock, InMemoryMessages, InMemoryRecent, RecordingNotifier, channel, message, site
+from ops.errors import OpsError
+from ops.operations.replay import ReplayDependencies, again
+from tests.fakes import NOW, Clock, InMemoryMessages, InMemoryRecent, RecordingNotifier, channel, message, site, stage
 
 MESSAGE = message()
 LONG = NOW + 10**9
@@ -268,3 +272,32 @@ def test_a_letter_of_a_message_that_was_never_stored_delivers_it_however_old_it_
         except DeliveryIncompleteError:
             pytest.fail("it can be delivered")
     assert world.rung() == {"a": 1}
+
+
+# What can't be tried any more
+
+
+class NobodyIsAsked:
+    def run(self, message: DueMessage) -> None:
+        raise AssertionError(message)
+
+
+@pytest.mark.parametrize(
+    ("site", "deliveries", "words"),
+    [
+        ("default", {"old": FOUND["rejected"]}, "old does not serve its site default any more. Name old in channels"),
+        ("shop", {"old": FOUND["rejected"]}, "its site shop has left herald.toml. Put [sites.shop] back"),
+        ("default", {}, "it was stored for no channel"),
+    ],
+)
+def test_what_has_no_channel_left_is_an_error_that_says_why_and_what_to_do(
+    site: str, deliveries: dict[str, Delivery], words: str
+) -> None:
+    world = MessageWithChannels(**deliveries)
+    listed = ListedMessage(MESSAGE.id, site, NOW, MessageState.UNDELIVERABLE, deliveries, Verdict())
+    kept = StoredMessage(listed, MESSAGE.fields, NOW, NOW, 0, ())
+    needed = ReplayDependencies(stage(), world.store, NobodyIsAsked(), NOW)
+    with pytest.raises(OpsError) as caught:
+        again(kept, MESSAGE.id, needed, held=False)
+    assert words in str(caught.value)
+    assert f"messages erase {MESSAGE.id}" in str(caught.value)

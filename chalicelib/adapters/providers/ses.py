@@ -59,7 +59,7 @@ class SesNotifier:
     def __init__(self, client: Ses, channel: Channel) -> None:
         self._client = client
         (self._sender,) = channel.texts("from")
-        self._identity = _identity("".join(channel.texts("from_address")), channel.texts("identities"))
+        self._identity = identity_of("".join(channel.texts("from_address")), channel.texts("identities"))
         self._to = list(channel.texts("to"))
         self._configuration_set = "".join(channel.texts("configuration_set"))
 
@@ -135,7 +135,7 @@ class SesNotifier:
         return request
 
 
-def _identity(address: str, identities: tuple[str, ...]) -> str:
+def identity_of(address: str, identities: tuple[str, ...]) -> str:
     """Return the identity that SES sends from: the address itself, or the nearest domain above it.
 
     https://docs.aws.amazon.com/ses/latest/dg/creating-identities.html

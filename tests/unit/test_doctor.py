@@ -1,0 +1,128 @@
+"""What ``doctor`` says of messages that nobody delivers any more, and of what SES knows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+from botocore.stub import Stubber
+
+from chalicelib.adapters.dynamodb_items import to_item
+from chalicelib.logic.delivery_types import State
+from ops.aws.account import Account
+from ops.config.loader import StageConfig
+from ops.operations import doctor
+from ops.operations.doctor import Examined, Finding
+from tests.fakes import NOW, mailing_stage, message, stage
+
+Stubbed = Callable[[str], tuple[Any, Stubber]]
+
+
+def examined(its_stage: Any, **clients: Any) -> Examined:
+    account = SimpleNamespace(dynamodb=clients.get("dynamodb"), client=lambda name: clients[name])
+    return Examined(cast("StageConfig", SimpleNamespace(stage=its_stage)), cast("Account", account))
+
+
+def said(findings: list[Finding]) -> list[tuple[str, str]]:
+    return [(str(finding.level), finding.what) for finding in findings]
+
+
+def item(message_id: str, site: str, **states: State) -> dict[str, Any]:
+    deliveries = {
+        name: {
+            "state": str(state),
+            "attempts": 1,
+            "since": NOW,
+            "owner": "",
+            "until": 0,
+            "next_attempt_at": 0,
+            "error": "",
+            "reference": "",
+        }
+        for name, state in states.items()
+    }
+    return to_item(
+        {
+            "id": message_id,
+            "site": site,
+            "received_at": NOW,
+            "stored_at": NOW,
+            "expires_at": NOW,
+            "due_at": NOW,
+            "submission": message(message_id, site, message="MARKER").serialize(),
+            "deliveries": deliveries,
+        }
+    )
+
+
+def test_messages_of_a_renamed_channel_and_of_a_removed_site_are_named_and_what_to_do(stubbed: Stubbed) -> None:
+    dynamodb, stub = stubbed("dynamodb")
+    ids = ("id-1", "id-2", "id-3", "id-4")
+    stub.add_response("query", {"Items": [{"id": {"S": one}} for one in ids]})
+    items = [
+        item("id-1", "default", pushover=State.WAITING),
+        item("id-2", "default", old=State.WAITING, pushover=State.DELIVERED),
+        item("id-3", "shop", pushover=State.PENDING),
+        item("id-4", "default", old=State.REJECTED, pushover=State.WAITING),
+    ]
+    stub.add_response("batch_get_item", {"Responses": {stage().table: items}, "UnprocessedKeys": {}})
+    found = list(doctor._stranded(examined(stage(), dynamodb=dynamodb)))
+    assert said(found) == [
+        ("warning", "1 messages wait for the channel old, such as id-2: not in [sites.default] any more"),
+        ("warning", "1 messages wait for the channel pushover, such as id-3: [sites.shop] has left herald.toml"),
+    ]
+    assert all("./herald messages show" in finding.mend for finding in found)
+
+
+def test_nothing_stranded_is_well(stubbed: Stubbed) -> None:
+    dynamodb, stub = stubbed("dynamodb")
+    stub.add_response("query", {"Items": []})
+    (found,) = doctor._stranded(examined(stage(), dynamodb=dynamodb))
+    assert found.level == "well"
+
+
+HEALTHY = {"ProductionAccessEnabled": True, "SendingEnabled": True, "EnforcementStatus": "HEALTHY"}
+SIGNED = {"VerifiedForSendingStatus": True, "DkimAttributes": {"Status": "SUCCESS", "SigningEnabled": True}}
+
+
+@pytest.mark.parametrize(
+    ("account", "identity", "words"),
+    [
+        (HEALTHY, SIGNED, []),
+        (HEALTHY | {"ProductionAccessEnabled": False}, SIGNED, ["in its sandbox"]),
+        (HEALTHY | {"SendingEnabled": False}, SIGNED, ["send nothing"]),
+        (HEALTHY | {"EnforcementStatus": "PROBATION"}, SIGNED, ["under PROBATION"]),
+        (HEALTHY, SIGNED | {"VerifiedForSendingStatus": False}, ["example.com is not verified"]),
+        (HEALTHY, None, ["example.com does not exist in this region"]),
+        (HEALTHY, SIGNED | {"DkimAttributes": {"Status": "PENDING"}}, ["by DKIM (PENDING)"]),
+        (HEALTHY, SIGNED | {"DkimAttributes": {"Status": "SUCCESS", "SigningEnabled": False}}, ["by DKIM"]),
+        (
+            HEALTHY,
+            SIGNED | {"MailFromAttributes": {"MailFromDomain": "m.example.com", "MailFromDomainStatus": "FAILED"}},
+            ["m.example.com of example.com is FAILED"],
+        ),
+    ],
+)
+def test_what_ses_can_tell_is_told(
+    stubbed: Stubbed, account: dict[str, Any], identity: dict[str, Any] | None, words: list[str]
+) -> None:
+    sesv2, stub = stubbed("sesv2")
+    stub.add_response("get_account", account)
+    if identity is None:
+        stub.add_client_error("get_email_identity", "NotFoundException", http_status_code=404)
+    else:
+        if "MailFromAttributes" in identity:
+            own = {"BehaviorOnMxFailure": "USE_DEFAULT_VALUE"} | identity["MailFromAttributes"]
+            identity = identity | {"MailFromAttributes": own}
+        stub.add_response("get_email_identity", identity, {"EmailIdentity": "example.com"})
+    found = [one for one in doctor._mail(examined(mailing_stage(), sesv2=sesv2)) if one.level != "well"]
+    assert len(found) == len(words)
+    for finding, word in zip(found, words, strict=True):
+        assert word in finding.what
+        assert finding.mend
+
+
+def test_a_stage_without_a_mail_channel_asks_ses_nothing() -> None:
+    assert list(doctor._mail(examined(stage()))) == []
