@@ -321,7 +321,8 @@ def _identity(sesv2: Any, identity: str, page: str) -> Iterator[Finding]:
         yield Finding(Level.WARNING, what, page)
     mail_from = found.get("MailFromAttributes", {})
     if mail_from.get("MailFromDomain") and mail_from.get("MailFromDomainStatus") != "SUCCESS":
-        what = f"the MAIL FROM domain {mail_from['MailFromDomain']} of {identity} is {mail_from.get('MailFromDomainStatus')}"
+        state = mail_from.get("MailFromDomainStatus")
+        what = f"the MAIL FROM domain {mail_from['MailFromDomain']} of {identity} is {state}"
         yield Finding(Level.WARNING, what, "https://docs.aws.amazon.com/ses/latest/dg/mail-from.html")
 
 

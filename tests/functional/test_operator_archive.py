@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, cast
 
 import pytest
@@ -66,3 +67,13 @@ def test_a_table_that_brings_nothing_any_more_is_an_error() -> None:
     with pytest.raises(StoreError):
         found.several(["id-1", "id-2"])
     assert 5 < sum(waited) < 60
+
+
+def test_sites_that_have_left_are_read_off_their_messages_page_by_page(stubbed: Callable[[str], Any]) -> None:
+    dynamodb, stub = stubbed("dynamodb")
+    wanted = {"TableName": STAGE.table, "IndexName": STAGE.site_index, "ProjectionExpression": "site"}
+    last = {"id": {"S": "id-2"}}
+    items = [{"site": {"S": site}} for site in ("default", "old", "old")]
+    stub.add_response("scan", {"Items": items, "LastEvaluatedKey": last}, wanted)
+    stub.add_response("scan", {"Items": [{"site": {"S": "older"}}]}, wanted | {"ExclusiveStartKey": last})
+    assert OperatorArchive(dynamodb, STAGE).sites() == ["default", "old", "older"]

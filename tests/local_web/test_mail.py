@@ -45,8 +45,17 @@ def test_a_mail_is_taken_and_shown(ses: httpx.Client) -> None:
         "reply_to": ["ada@example.net"],
         "subject": "Hello",
         "text": "Word",
+        "html": "<p>",
     }
     assert ses.get(CONTROL).json() == {"requests": 1, "accepted": 1, "faulted": {}, "pending": []}
+
+
+@pytest.mark.parametrize("part", ["Text", "Html"])
+def test_a_line_that_smtp_does_not_carry_is_refused(ses: httpx.Client, part: str) -> None:
+    for size, status in ((499, 200), (500, 400)):
+        parts = {"Text": {"Data": "a"}, "Html": {"Data": "a"}, part: {"Data": f"a\n{'я' * size}\n"}}
+        content = {"Simple": {"Subject": {"Data": "Hello"}, "Body": parts}}
+        assert ses.post(SEND, json=MAIL | {"Content": content}).status_code == status
 
 
 @pytest.mark.parametrize("body", [b"", b"[]", b"{}", b'{"Content": 1}'])

@@ -80,12 +80,25 @@ def test_what_does_not_verify_is_refused(receivers: httpx.Client) -> None:
         ({"topic": "t", "message": "я" * 2048}, 200),
         ({"topic": "t", "message": "я" * 2049}, 400),
         ({"attachments": []}, 202),
+        ({"topic": "t", "message": '"' * 4050}, 200),
+        ({"topic": "t", "message": '"' * 4096}, 413),
+        ({"text": "x" * 40_001, "unfurl_links": False}, 400),
         ([1], 400),
     ],
 )
 def test_a_services_body_is_answered_as_the_service_does(receivers: httpx.Client, body: object, status: int) -> None:
     assert receivers.post("/webhooks/any", json=body).status_code == status
     assert len(received(receivers)) == (status < 300)
+
+
+@pytest.mark.parametrize("text", ["x" * 28 * 1024, '"' * 10_000, "я" * 4_200, "\n" * 10_000])
+def test_a_card_that_is_too_large_once_it_is_escaped_is_accepted_and_never_shown(
+    receivers: httpx.Client, text: str
+) -> None:
+    answer = receivers.post("/webhooks/team", json={"attachments": [{"content": {"body": [text]}}]})
+    assert answer.status_code == 202
+    assert received(receivers) == []
+    assert [lost["channel"] for lost in receivers.get("/webhooks/lost.json").json()] == ["team"]
 
 
 def test_ntfys_topic_names_the_channel_at_its_root(receivers: httpx.Client) -> None:

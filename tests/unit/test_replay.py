@@ -293,7 +293,8 @@ class NobodyIsAsked:
 def test_what_has_no_channel_left_is_an_error_that_says_why_and_what_to_do(
     site: str, deliveries: dict[str, Delivery], words: str
 ) -> None:
-    world = MessageWithChannels(**deliveries)
+    world = MessageWithChannels()
+    world.store.records[MESSAGE.id] = Record("request-1", deliveries, Verdict())
     listed = ListedMessage(MESSAGE.id, site, NOW, MessageState.UNDELIVERABLE, deliveries, Verdict())
     kept = StoredMessage(listed, MESSAGE.fields, NOW, NOW, 0, ())
     needed = ReplayDependencies(stage(), world.store, NobodyIsAsked(), NOW)

@@ -76,6 +76,7 @@ class Ses(FaultInjector):
                 "reply_to": asked.get("ReplyToAddresses", []),
                 "subject": simple["Subject"]["Data"],
                 "text": simple["Body"]["Text"]["Data"],
+                "html": simple["Body"]["Html"]["Data"],
             }
         except (ValueError, RecursionError, KeyError, TypeError):
             return _error(400, "BadRequestException")

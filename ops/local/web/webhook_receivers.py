@@ -93,7 +93,7 @@ def _answer(body: dict[str, Any], size: int) -> tuple[Response, bool]:
         return JSONResponse({"id": uuid.uuid4().hex[:12], "event": "message", "topic": body["topic"]}), True
     if "attachments" in body:
         # A workflow has accepted before it tries to post, with the card as a text within its own JSON.
-        posted = [json.dumps(json.dumps(attachment.get("content"))) for attachment in body["attachments"]]
+        posted = [json.dumps(json.dumps(attachment)) for attachment in body["attachments"]]
         shows = sum(map(len, posted)) <= 28 * 1024
         return Response(status_code=202, headers={"x-ms-workflow-run-id": uuid.uuid4().hex}), shows
     if "unfurl_links" in body and len(str(body.get("text", "")).encode("utf-16-le")) > 2 * 40_000:
