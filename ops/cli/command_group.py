@@ -81,7 +81,7 @@ def refuse_blank(words: Sequence[str]) -> None:
             option, value = before if before.startswith("-") else "", word
         if not any(character.isprintable() and not character.isspace() for character in value):
             what = f"the value of {option}" if option else "an argument"
-            raise click.UsageError(f"{what} is empty. Give it a value, or leave it out; is a shell variable not set?")
+            raise click.UsageError(f"{what} is empty. Give it a value, or leave it out. Is a shell variable not set?")
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""``messages`` and ``trace``: what is stored, one by one or many."""
+"""The commands ``messages`` and ``trace``: list, show, export and erase messages, and explain one."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ if TYPE_CHECKING:
 
 STATES = ("stored", "waiting", "delivered", "undeliverable", "uncertain", "quarantined", "duplicate")
 MAX_MESSAGES = 50
-"""Messages of a page. Both are those of ``logic/archive.py``, which ``--help`` need not load; a test compares them."""
+"""The messages on a page. Both values are those of ``logic/archive.py``, which ``--help`` must not load."""
 _MAX_PAGES = 20
-"""Pages that are looked through for one page of a state."""
+"""The number of pages that are searched for one page of a state."""
 _MAX_NAMED = 10
-"""Sites, senders and ids that are named before an erasure."""
+"""The number of sites, senders and ids that are printed before an erasure."""
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
 
 def selecting(command: _Command) -> _Command:
-    """The options that say which messages."""
+    """Add the options that select messages."""
     options = [
-        click.option("--site", help="Only this site's; also one that has left herald.toml."),
+        click.option("--site", help="Only this site's, also one that was removed from herald.toml."),
         click.option("--state", type=click.Choice(STATES), help="Only those in this state."),
         click.option("--since", type=When(), help="Not older than this: a time, or an age such as 2h or 7d."),
         click.option("--until", type=When(), help="Older than this: a time, or an age."),
@@ -46,23 +46,23 @@ def selecting(command: _Command) -> _Command:
 
 
 class Address(click.ParamType[str]):
-    """An e-mail address, as visitors may have: also with letters that are not ASCII."""
+    """A visitor's e-mail address, in any script."""
 
     name = "address"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         from ops.operations.same_address import address_of
 
-        found = str(value).strip()
-        if not address_of(found):
-            self.fail(f"{value!r} is no e-mail address such as you@example.com.", param, ctx)
-        return found
+        address = str(value).strip()
+        if not address_of(address):
+            self.fail(f"{value!r} is not an e-mail address such as you@example.com.", param, ctx)
+        return address
 
 
 EMAIL = click.option(
-    "--email", type=Address(), help="Only those of which a field is this e-mail address; reads every one."
+    "--email", type=Address(), help="Only those with a field that is this e-mail address; reads every message."
 )
-CURSOR = click.option("--cursor", help="Where the page before ended.")
+CURSOR = click.option("--cursor", help="The cursor that the page before printed.")
 ID = click.argument("message_id", metavar="ID")
 IDS = click.argument("message_ids", metavar="[ID]...", nargs=-1)
 
@@ -76,7 +76,7 @@ def selection(
     limit: int = MAX_MESSAGES,
     cursor: str | None = None,
 ) -> Selection:
-    """What the options ask for. Says so where ``herald.toml`` lacks the site: it may have left, or be mistyped."""
+    """The selection from the options. Prints a line where ``herald.toml`` has no such site."""
     from chalicelib.logic.archive import LATEST, MessageState
     from ops.operations import Selection
 
@@ -88,7 +88,7 @@ def selection(
 
 @click.group()
 def messages() -> None:
-    """Look at messages, take them elsewhere, erase them."""
+    """List, show, export and erase messages."""
 
 
 @messages.command("list")
@@ -113,9 +113,9 @@ def list_(
     cursor: str | None,
     as_json: bool,
 ) -> None:
-    """List messages, newest first, with their states; nothing of what visitors typed.
+    """List messages, newest first, with their states. Shows nothing that visitors typed.
 
-    JSON: {"messages": [...], "cursor": "..." or null}, each message as `list_messages` answers it (docs/contracts).
+    JSON: {"messages": [...], "cursor": "..." or null}, each message as `list_messages` returns it (docs/contracts).
     """
     from ops.operations import Listing
 
@@ -126,7 +126,7 @@ def list_(
             cursor is not None
             or click.get_current_context().get_parameter_source("limit") is ParameterSource.COMMANDLINE
         ):
-            raise click.UsageError("--email reads every message: it has neither --cursor nor --limit.")
+            raise click.UsageError("--email reads every message, so --cursor and --limit can't be used with it.")
         found = Listing(tuple(message.listed for message in it.operations.of_address(email, asked)), "")
     else:
         found = some_pages(it, asked)
@@ -143,7 +143,7 @@ def print_page(found: Listing, as_json: bool) -> None:
 
 
 def some_pages(it: Opened, asked: Selection) -> Listing:
-    """A page; of a state it is looked for in as many pages as it takes, up to a limit."""
+    """A page. When a state is selected, up to :data:`_MAX_PAGES` pages are searched to fill it."""
     from dataclasses import replace
 
     from ops.operations import Listing
@@ -187,7 +187,7 @@ def _print_list(found: Sequence[ListedMessage]) -> None:
 def show(stage: str, root: Path, message_id: str, as_json: bool) -> None:
     """Show one message with what its visitor typed.
 
-    JSON: the object that `get_message` answers (docs/contracts).
+    JSON: the object that `get_message` returns (docs/contracts).
     """
     message = _stored(opened(root, stage), message_id)
     if as_json:
@@ -242,7 +242,7 @@ def _stored(it: Opened, message_id: str) -> StoredMessage:
 @click.option(
     "--output",
     type=click.Path(dir_okay=False, readable=False, path_type=Path),
-    help="A file, or a pipe or device to write into; standard output without.",
+    help="A file, pipe or device to write to; standard output by default.",
 )
 @YES
 def export(
@@ -257,11 +257,11 @@ def export(
     output: Path | None,
     yes: bool,
 ) -> None:
-    """Write messages with all that visitors typed, newest first, as CSV or as one JSON object a line.
+    """Write messages with everything that visitors typed, newest first, as CSV or as one JSON object a line.
 
-    CSV is for spreadsheets: it begins with a byte-order mark, and what would become a formula is text by an apostrophe
-    (docs/export.md). JSON Lines hold each text unchanged. A file is readable by you alone; one that is there already
-    is replaced after a question, or with --yes, also where a link leads to it.
+    CSV is for spreadsheets: it begins with a byte-order mark, and an apostrophe turns a formula into text
+    (docs/export.md). JSON Lines hold each text unchanged. Only you can read the file. An existing file, or the target
+    of a link, is replaced after a question, or with --yes.
     """
     from ops.cli.export import is_file, opened_for_writing, write
 
@@ -295,18 +295,18 @@ def erase(
     yes: bool,
     as_json: bool,
 ) -> None:
-    """Erase messages for good: by their IDs, or those of an e-mail address, or by their age (--until 90d).
+    """Erase messages for good: by their IDs, by an e-mail address, or by their age (--until 90d).
 
-    Says first how many there are, of which sites and from whom. Dead letters that hold one go with it, and those of
-    such an address or age are looked for too. Says which copies remain, and until when. Status 1 when there is no
-    message of an ID; the others are erased. Where the beginning of an ID fits several, nothing is.
+    First prints how many there are, of which sites and from whom. Also erases dead letters that hold a message, or that
+    have such an address or age. Prints which copies remain, and until when. Status 1 when an ID has no message; the
+    others are erased. Where a shortened ID fits several messages, nothing is erased.
 
     JSON: [{"id", "letters", "copies": [{"where", "expires_at", "note"}]}].
     """
     narrowed = email is not None or until is not None
     others = [given for given in (site, state, since) if given is not None]
     if bool(message_ids) is narrowed or (message_ids and others):
-        raise click.UsageError("Say which: IDs, or --email or --until, with --site, --state and --since if you like.")
+        raise click.UsageError("Choose messages: IDs, or --email or --until, optionally with --site, --state, --since.")
     it = opened(root, stage)
     ids, seen = it.operations.whole_ids(message_ids), False
     if ids:
@@ -315,7 +315,7 @@ def erase(
         asked = selection(it, site, state, since, until)
         found = list(it.operations.whole(asked) if email is None else it.operations.of_address(email, asked))
         ids = [message.listed.id for message in found]
-        if seen := state is None:  # Of a letter nobody knows a state.
+        if seen := state is None:  # A dead letter has no state.
             ids = list(dict.fromkeys([*ids, *it.operations.in_letters(email, asked)]))
     if ids:
         _print_whose(found, ids)
@@ -325,13 +325,13 @@ def erase(
     with progress("Erasing", len(ids)) as step:
         erased = it.operations.erase_all(ids, lambda message_id: step(), letters_seen=seen) if ids else ()
     if as_json:
-        echo_json([one.as_json() for one in erased])
+        echo_json([result.as_json() for result in erased])
     else:
-        echo(f"{len(erased)} erased, with {sum(one.letters for one in erased)} dead letters")
+        echo(f"{len(erased)} erased, with {sum(result.letters for result in erased)} dead letters")
         _print_copies(erased)
     from ops.operations.short_ids import no_message
 
-    missing = sorted(set(ids) - {one.id for one in erased}) if message_ids else []
+    missing = sorted(set(ids) - {result.id for result in erased}) if message_ids else []
     for message_id in missing:
         echo(no_message(message_id, it.stage, "neither a message nor a dead letter"), err=True)
     if missing:
@@ -339,28 +339,28 @@ def erase(
 
 
 def _print_whose(found: Sequence[StoredMessage], ids: Sequence[str]) -> None:
-    """What is to be erased: how many messages, from when, of which sites and from whom; of a few also their ids."""
+    """Print what will be erased: the number of messages, their times, sites and senders, and the ids of a few."""
     if found:
         times = sorted(message.listed.received_at for message in found)
         echo(f"{len(found)} stored, received {shown(times[0])} to {shown(times[-1])}", err=True)
         for what, names in {
             "of site": Counter(message.listed.site for message in found),
-            "from": Counter(message.fields.get("email") or "nobody who gave an address" for message in found),
+            "from": Counter(message.fields.get("email") or "senders without an address" for message in found),
         }.items():
             some = ", ".join(f"{one_line(name)} ({number})" for name, number in names.most_common(_MAX_NAMED))
             more = f" and {len(names) - _MAX_NAMED} others" if len(names) > _MAX_NAMED else ""
             echo(f"  {what} {some}{more}", err=True)
     stored = {message.listed.id for message in found}
-    if letters := [one for one in ids if one not in stored]:
-        echo(f"{len(letters)} not in the table, and to be looked for in dead letters", err=True)
+    if letters := [message_id for message_id in ids if message_id not in stored]:
+        echo(f"{len(letters)} not in the table; dead letters will be searched for them", err=True)
     if len(ids) <= _MAX_NAMED:
         for message_id in ids:
             echo(f"  {one_line(message_id)}", err=True)
 
 
 def _print_copies(erased: Sequence[Erased]) -> None:
-    """Each place once, with the last time at which something is there."""
-    every = (copy for one in erased for copy in one.copies)
+    """Print each place once, with the latest time at which a copy is there."""
+    every = (copy for result in erased for copy in result.copies)
     copies = {copy.where: copy for copy in sorted(every, key=lambda copy: copy.expires_at or 0)}
     if not copies:
         return
@@ -369,20 +369,20 @@ def _print_copies(erased: Sequence[Erased]) -> None:
         ("where", "until", ""),
         [(copy.where, shown(copy.expires_at) if copy.expires_at else "", copy.note) for copy in copies.values()],
     )
-    echo("The log has ids and states of it, and nothing that its visitor typed.")
+    echo("The logs keep ids and states, and nothing that a visitor typed.")
 
 
 @click.command()
 @STAGE
 @PROJECT
 @ID
-@click.option("--no-logs", is_flag=True, help="Only what the table holds: neither outcomes nor rules.")
+@click.option("--no-logs", is_flag=True, help="Only what the table holds, without outcomes and rules.")
 @AS_JSON
 def trace(stage: str, root: Path, message_id: str, no_logs: bool, as_json: bool) -> None:
     """Explain what happened to a message: accepted, stored, each attempt, outcome, and the rules that match it.
 
     JSON: {"id", "state", "message", "steps", "targets", "notes"}; each step has "at", "kind", "source", "channel",
-    "state", "attempt", "error", "reference" and "details". Status 1 when nobody knows of such a message.
+    "state", "attempt", "error", "reference" and "details". Status 1 when neither table nor logs know the message.
     """
     from ops.operations.short_ids import no_message
 
@@ -398,7 +398,7 @@ def trace(stage: str, root: Path, message_id: str, no_logs: bool, as_json: bool)
             [(shown(step.at), str(step.kind), step.source, format_step(step)) for step in found.steps],
         )
         for target in found.targets:
-            echo(one_line(f"rule {target.rule} tells {target.arn}"))
+            echo(one_line(f"rule {target.rule} sends to {target.arn}"))
         for note in found.notes:
             echo(f"note: {note}", err=True)
     if found.message is None and not found.steps:
@@ -407,7 +407,7 @@ def trace(stage: str, root: Path, message_id: str, no_logs: bool, as_json: bool)
 
 
 def format_step(step: Step) -> str:
-    """A step in one line."""
+    """A step as one line."""
     attempt = f"attempt {step.attempt}" if step.attempt and step.kind == "attempt" else ""
     state = step.state if step.kind == "attempt" else ""
     details = (f"{name}={value}" for name, value in step.details.items())

@@ -1,1 +1,1 @@
-"""The local stack: AWS, Pushover and the example site on one machine."""
+"""The local stack: AWS, stand-ins for providers and the example site on one machine, and what runs them."""

@@ -1,7 +1,7 @@
 """``./herald chalice local``: Chalice's local server, for programs and pages that call it by a name of this machine.
 
-Chalice's own looks at no ``Host``. All that it serves are the API's routes, which any page may call as it may call the
-API; a name that somebody points at 127.0.0.1 (DNS rebinding) would let their page read the answers, too.
+Chalice's own server ignores the ``Host`` of a request, so a page could read answers by a name that its owner points at
+127.0.0.1 (DNS rebinding). This one refuses other hosts.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ from ops.loopback.guard import FOREIGN_HOST, is_loopback
 
 
 def run(root: Path, stage: str, port: int, environ: Mapping[str, str]) -> None:
-    """Serve a stage until Ctrl-C, anew after each change; ``environ`` leads its code to the stage's AWS.
+    """Serve a stage until Ctrl-C, and restart after each change. ``environ`` holds the stage's AWS credentials.
 
-    It is served as it would be deployed now: from a copy that is rendered from ``herald.toml``, for the ports in use.
+    It serves what a deployment would deploy: a copy that is rendered from ``herald.toml`` for the ports in use.
     """
     try:
         listen(port).close()
@@ -67,16 +67,16 @@ class GuardedHandler(ChaliceRequestHandler):
 
 
 def end_with(parent: int) -> None:
-    """End this process once its parent is another: nothing tells an orphan, it has to look (getppid(2))."""
+    """End this process once its parent has ended; an orphan is not notified, so it polls (getppid(2))."""
     while os.getppid() == parent:
         time.sleep(0.5)
     os._exit(0)
 
 
 def prepare(copy: Path) -> None:
-    """Copy the project of the current folder, render the copy for the ports in use, and go there.
+    """Copy the project of the current folder, render the copy for the ports in use, and make it the current folder.
 
-    Everything is read from the copy, the manifest too. Raises :class:`OpsError` for a mistake in ``herald.toml``.
+    The manifest is read from the copy too. Raises :class:`OpsError` for a mistake in ``herald.toml``.
     """
     copy.mkdir(parents=True, exist_ok=True)
     mirror(Path.cwd(), copy)

@@ -1,8 +1,8 @@
 """``python -m ops.local.deployment``: one deployment to the running local stack, in a process of its own.
 
-Python imports a module once. So a process that lives on would deploy the manifest that it began with, whatever was
-saved since: docs/decisions/0038-deployed-by-a-process-of-its-own.md. It is started ahead, loads what no save changes,
-and waits until standard input names the stage. What is done is told on standard output; the result is JSON in a file.
+Python imports a module once, so a long-running process would deploy the manifest that it imported at its start:
+docs/decisions/0038-deployed-by-a-process-of-its-own.md. This process is started in advance, imports libraries, and
+waits until standard input names the stage. It prints its steps, and writes the result to a file as JSON.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 
 _LIBRARIES = ("boto3", "click", "email_validator", "pydantic.main", "starlette.applications", "yaml")
-"""What takes longest of what a deployment imports."""
+"""The imports of a deployment that take longest."""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -44,7 +44,7 @@ def main(arguments: list[str] | None = None) -> int:
         import_module(name)
     stage = sys.stdin.readline().strip()
     if not stage:
-        return 0  # Whoever started it has ended.
+        return 0  # The process that started this one has ended.
     found: dict[str, object]
     try:
         found = {"addresses": deploy(Path.cwd(), given.copy, stage, echo)}
@@ -60,9 +60,9 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def deploy(root: Path, copy: Path, name: str, say: Callable[[str], None]) -> dict[str, str]:
-    """Deploy a stage as the checkout at ``root`` is now; returns its addresses.
+    """Deploy a stage from the current state of the checkout at ``root``; returns its addresses.
 
-    Everything is read from the copy, the manifest too: what is deployed is of one moment.
+    Everything is read from the copy, including the manifest, so that all of it is from the same moment.
     """
     copy.mkdir(parents=True, exist_ok=True)
     mirror(root, copy)
@@ -92,7 +92,7 @@ def deploy(root: Path, copy: Path, name: str, say: Callable[[str], None]) -> dic
 
 
 def keep_secrets(account: Account, stage: Stage, ports: Ports, pushover: Pushover) -> None:
-    """Give each channel the secrets of the stand-ins, or the person's own, unless somebody has set it others."""
+    """Set each channel's secrets, those of the stand-ins or the person's own, unless they are set already."""
     from ops.local.web.settings import LOCAL_WEBHOOK_SECRET
 
     wanted: dict[str, str] = {}
@@ -108,7 +108,7 @@ def keep_secrets(account: Account, stage: Stage, ports: Ports, pushover: Pushove
 
 
 def keep_identities(account: Account, stage: Stage) -> None:
-    """Let the local SES know as verified what the stage's channels send mails with."""
+    """Verify the identities of the stage's e-mail channels in the local SES."""
     sesv2 = account.client("sesv2")
     for channel in stage.channels_of("email"):
         for identity in stage.channels[channel].texts("identities"):

@@ -18,14 +18,14 @@ _DEFAULTS = {AWS_PORT: 4566, WEB_PORT: 8080}
 
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """Where the local AWS and the local web server listen, on 127.0.0.1 alone."""
+    """The ports of the local AWS and the local web server, on 127.0.0.1."""
 
     aws: int = _DEFAULTS[AWS_PORT]
     web: int = _DEFAULTS[WEB_PORT]
 
     @classmethod
     def of(cls, environ: Mapping[str, str] = os.environ) -> Ports:
-        """The ports of the environment; raises :class:`OpsError` for one that is no port."""
+        """The ports from the environment; raises :class:`OpsError` for an invalid one."""
         found = {}
         for variable, default in _DEFAULTS.items():
             text = environ.get(variable) or str(default)
@@ -45,7 +45,7 @@ class Ports:
         return f"http://{HOST}:{self.web}"
 
     def environ(self) -> dict[str, str]:
-        """The variables of which :meth:`of` makes the same."""
+        """The variables from which :meth:`of` makes the same ports."""
         return {AWS_PORT: str(self.aws), WEB_PORT: str(self.web)}
 
     def overrides(self, *, real_pushover: bool = False) -> Overrides:
@@ -53,7 +53,7 @@ class Ports:
         return Overrides(aws=self.aws_url, web=self.web_url, real_pushover=real_pushover)
 
     def claim(self) -> None:
-        """Make sure that both are free; raises :class:`OpsError` naming the one that isn't, and its variable."""
+        """Check that both are free; raises :class:`OpsError` that names the one in use, and its variable."""
         for variable, port in ((AWS_PORT, self.aws), (WEB_PORT, self.web)):
             with socket.socket() as probe:
                 probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

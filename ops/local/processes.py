@@ -1,4 +1,4 @@
-"""Child processes of the local stack: started, waited for until they answer, and ended with everything they began."""
+"""Start the server processes of the local stack, wait until they answer, and end them with their child processes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ops.errors import OpsError
 _START = 30
 """Seconds that a process may take until it answers."""
 _END = 10
-"""Seconds that a process has for ending by itself."""
+"""Seconds that a process has to end by itself."""
 
 
 class Process:
@@ -45,7 +45,7 @@ class Process:
             )
 
     def wait(self) -> None:
-        """Return once it answers; raises :class:`OpsError` with its last words when it doesn't."""
+        """Wait until it answers; raises :class:`OpsError` with the end of its output when it doesn't."""
         deadline = time.monotonic() + _START
         while time.monotonic() < deadline:
             if self._process.poll() is not None:

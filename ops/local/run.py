@@ -1,4 +1,4 @@
-"""``make run``: the local stack, deployed to, shown at work, redeployed on a code change, ended by Ctrl-C."""
+"""``make run``: start the local stack, deploy to it, show messages, deploy again after a change, end at Ctrl-C."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from ops.terminal import echo
 
 READY = "Herald is ready"
 _NAMED = 5
-"""Changed files that are named; a `git checkout` may change hundreds."""
+"""The number of changed files that are printed; a `git checkout` may change hundreds."""
 
 
 def run(root: Path, ports: Ports, *, watch: bool) -> int:
@@ -70,7 +70,7 @@ def run(root: Path, ports: Ports, *, watch: bool) -> int:
 
 
 def _http_loop(root: Path, ports: Ports) -> str:
-    """The command that serves the API's routes alone: works when pasted into a shell in any folder."""
+    """The command that serves only the API's routes; it works in any folder."""
     variables = "" if ports == Ports() else "".join(f"{name}={value} " for name, value in ports.environ().items())
     return f"cd {shlex.quote(str(root))} && {variables}./herald chalice local --stage local"
 

@@ -1,4 +1,4 @@
-"""What Lambda's Python runtime brings beside the standard library: boto3 and what it needs, and nothing else.
+"""The packages of Lambda's Python runtime beside the standard library: boto3 and what it needs.
 
 https://docs.aws.amazon.com/lambda/latest/dg/lambda-python.html (runtime-included SDKs)
 """
@@ -12,7 +12,7 @@ from ops.deploy.package_contents import RUNTIME_PACKAGES as RUNTIME_PACKAGES
 
 
 def link_runtime_packages(folder: Path) -> None:
-    """Fill ``folder`` with links to these packages as they are installed here: it then is like ``/var/runtime``."""
+    """Fill ``folder`` with links to the installed packages, so that it resembles ``/var/runtime``."""
     folder.mkdir(parents=True, exist_ok=True)
     for name in RUNTIME_PACKAGES:
         spec = find_spec(name)

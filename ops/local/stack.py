@@ -1,4 +1,4 @@
-"""The local stack as one thing: AWS and the web server, started and deployed to, and ended without a trace."""
+"""The local stack as one object: starts AWS and the web server, deploys to them, and ends them completely."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ from ops.local.processes import Process
 from ops.local.web.settings import LOCAL_TOKEN, LOCAL_USER
 
 _END = 15
-"""Seconds that a deployment has for ending in order."""
+"""Seconds that a deployment has to end in order."""
 
 WORK = Path(".herald")
-"""Everything that the local stack writes lies below this folder of the checkout."""
+"""The folder of the checkout that holds everything that the local stack writes."""
 
 
 @dataclass(frozen=True, slots=True)
 class Pushover:
-    """The credentials that notifications are sent with."""
+    """The Pushover credentials for notifications."""
 
     token: str
     user: str
@@ -67,7 +67,7 @@ class LocalStack:
         self._deploying: subprocess.Popen[str] | None = None
 
     def config(self, stage: str = LOCAL) -> StageConfig:
-        """A stage as this stack runs it."""
+        """The configuration of a stage as this stack runs it."""
         return loader.named(self._stages(self.root), stage)
 
     def __enter__(self) -> LocalStack:
@@ -116,16 +116,16 @@ class LocalStack:
         self._processes.clear()
 
     def ended(self) -> str | None:
-        """What a process said last that ended by itself, or None while all run."""
+        """The name and last output of a process that has ended by itself; None while all run."""
         for process in self._processes:
             if not process.running:
                 return f"{process.name} ended:\n{process.last_words()}"
         return None
 
     def deploy(self, say: Callable[[str], None], stage: str = LOCAL) -> dict[str, str]:
-        """Deploy a stage as it stands in the checkout; returns its addresses.
+        """Deploy a stage from the current state of the checkout; returns its addresses.
 
-        An :class:`OpsError` says why it could not be done, and the next call may be after any change.
+        Raises :class:`OpsError` with the reason where it fails; it may be called again.
         """
         result = self._result
         result.unlink(missing_ok=True)
@@ -150,7 +150,7 @@ class LocalStack:
         return addresses
 
     def interrupt(self) -> None:
-        """Let a deployment that is under way come to its end now."""
+        """End a deployment that is in progress."""
         if self._deploying:
             self._deploying.terminate()
 

@@ -143,7 +143,7 @@ def test_an_erased_message_is_gone_with_its_letters_and_what_remains_is_listed(
     assert index(herald, message_id, "default") == [message_id]
 
     said = operator.fails("messages", "erase", message_id[:8], typed="n\n")
-    for part in ("1 stored", "of site default (1)", "from nobody who gave an address (1)", message_id):
+    for part in ("1 stored", "of site default (1)", "from senders without an address (1)", message_id):
         assert part in said
     assert herald.item(message_id)
     # The local stack makes the table without them, whatever its template says.

@@ -1,4 +1,4 @@
-"""Acting, and asking what may be done, as an IAM role.
+"""Make calls as an IAM role, and ask what a role may do.
 
 AWS's services act for a customer under a role that the customer gives them: Lambda sends an invocation's record under
 the function's execution role, API Gateway calls a service under its integration's role. Calls made through here go

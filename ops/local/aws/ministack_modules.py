@@ -1,4 +1,4 @@
-"""The modules of MiniStack that are extended, and the one way in which they are.
+"""The modules of MiniStack that are extended, and the function that extends them.
 
 MiniStack ships no types, so its modules are ``Any`` here, in one place. Importing this module starts MiniStack's own
 imports, which read the environment: ``__main__`` sets that first.

@@ -1,4 +1,4 @@
-"""What has arrived on the local phone, and who is looking at it."""
+"""Keep the pushes that have arrived on the local phone, and notify open pages of new ones."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Failures on command: what the stand-in does wrong, to which of the coming requests.
+"""Failures on command: which of the next requests to a stand-in fail, and how.
 
 ::
 

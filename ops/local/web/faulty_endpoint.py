@@ -1,4 +1,4 @@
-"""The HTTP that the stand-ins of all providers share: endpoints that fail on command, and ``…/_control`` to say how."""
+"""Endpoints that fail on command, and ``…/_control`` to set how: shared by the stand-ins of all providers."""
 
 from __future__ import annotations
 

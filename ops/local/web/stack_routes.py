@@ -1,4 +1,4 @@
-"""What the process that started the server needs: is it up, and where the API is."""
+"""The routes for ``make run`` itself: whether the server is up, and the address of the API."""
 
 from __future__ import annotations
 
