@@ -2,6 +2,7 @@
 checkout, also when two runs go on side by side."""
 
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -22,5 +23,8 @@ sys.dont_write_bytecode = False
 # Tests reach the servers that they start, whatever proxy the machine has for others.
 for _name in ("no_proxy", "NO_PROXY"):
     os.environ[_name] = ",".join(filter(None, [os.environ.get(_name), "127.0.0.1", "localhost"]))
+# A shell starts background jobs with SIGINT ignored, and so would be what a test starts and interrupts.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 # As a test's files have it that doesn't say otherwise.
 os.umask(0o022)
