@@ -26,6 +26,8 @@ class AnswerFormat(Enum):
     """A redirect, or a page that names what is wrong."""
     FRAGMENT = "fragment"
     """A piece of HTML that htmx puts into its page."""
+    WORD = "word"
+    """The word OK, and problem documents: what the script of BootstrapMade's templates waits for."""
 
 
 def answer_format(header: Callable[[str], str], origin: str | None, body: bytes) -> AnswerFormat:
@@ -37,6 +39,11 @@ def answer_format(header: Callable[[str], str], origin: str | None, body: bytes)
     """
     if header("hx-request") == "true":
         return AnswerFormat.FRAGMENT
+    media_type, _ = bodies.parse_media_type(header("content-type"))
+    # No library says so of a form that it sends to another origin and accepts anything for: jQuery says nothing there,
+    # axios asks for JSON. https://bootstrapmade.com/php-email-form/
+    if header("x-requested-with") == "XMLHttpRequest" and header("accept") == "*/*" and media_type == bodies.MULTIPART:
+        return AnswerFormat.WORD
     if mode := header("sec-fetch-mode"):
         return AnswerFormat.PAGE if mode == "navigate" else AnswerFormat.JSON
     accepted = {part.partition(";")[0].strip().lower() for part in header("accept").split(",")}
@@ -44,7 +51,6 @@ def answer_format(header: Callable[[str], str], origin: str | None, body: bytes)
         return AnswerFormat.PAGE
     if origin is not None or accepted & {bodies.JSON, PROBLEM}:
         return AnswerFormat.JSON
-    media_type, _ = bodies.parse_media_type(header("content-type"))
     is_form = media_type in (bodies.FORM, bodies.MULTIPART) and not bodies.is_json_object(body)
     return AnswerFormat.PAGE if is_form else AnswerFormat.JSON
 

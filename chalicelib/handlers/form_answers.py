@@ -5,12 +5,12 @@ from __future__ import annotations
 from chalice.app import Response
 
 from chalicelib.errors import SubmissionError
-from chalicelib.handlers.answer_format import AnswerFormat, html_response, json_response, retry_after
+from chalicelib.handlers.answer_format import AnswerFormat, Headers, html_response, json_response, retry_after
 from chalicelib.handlers.form_request import FormRequest
 
 
 def accepted(asked: FormRequest, message_id: str, destination: str) -> Response:
-    """A program gets JSON, htmx a fragment, a browser a redirect to ``destination``."""
+    """A program gets JSON or a word, htmx a fragment, a browser a redirect to ``destination``."""
     match asked.answer_format:
         case AnswerFormat.PAGE:
             return Response(body="", status_code=303, headers={"Location": destination, "Cache-Control": "no-store"})
@@ -18,6 +18,9 @@ def accepted(asked: FormRequest, message_id: str, destination: str) -> Response:
             from chalicelib.handlers import fragments
 
             return fragments.accepted(asked, destination)
+        case AnswerFormat.WORD:
+            headers: Headers = {"Content-Type": "text/plain; charset=utf-8", "Cache-Control": "no-store"}
+            return Response(body="OK", status_code=200, headers=headers)
     body: dict[str, object] = {"id": message_id, "status": "accepted", "next": destination}
     if asked.form.ignored:
         body["ignored"] = asked.form.ignored
@@ -33,7 +36,7 @@ def accepted(asked: FormRequest, message_id: str, destination: str) -> Response:
 def refused(asked: FormRequest, error: SubmissionError) -> Response:
     """An error in the visitor's language: a problem document for a program, HTML for htmx, a page for a browser."""
     match asked.answer_format:
-        case AnswerFormat.JSON:
+        case AnswerFormat.JSON | AnswerFormat.WORD:
             return problem(asked, error)
         case AnswerFormat.FRAGMENT:
             from chalicelib.handlers import fragments

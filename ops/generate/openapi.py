@@ -569,6 +569,12 @@ def _accepted(sites: tuple[Site, ...]) -> dict[str, Json]:
             "description": "HTML that says what happened, for htmx (`HX-Request`); 1 and 2 get errors so too.",
         }
     }
+    for_scripts["content"]["text/plain"] = {
+        "schema": {
+            "const": "OK",
+            "description": "For a multipart form with `X-Requested-With: XMLHttpRequest` and `Accept: */*`.",
+        }
+    }
     return {
         "200": for_scripts,
         "202": said("Accepted, from a program.", "Accepted", body),

@@ -183,3 +183,22 @@ def test_a_wish_without_a_host_is_completed_by_the_forms_page(
         origin_alone = send(client, {"Sec-Fetch-Mode": "navigate", "Referer": "https://evil.example/x/"}, fields)
     assert whole.headers["Location"] == f"{HOME}/kontakt/danke%20sch%C3%B6n.html"
     assert origin_alone.headers["Location"] == f"{HOME}/danke%20sch%C3%B6n.html"
+
+
+def test_the_script_of_bootstrapmades_templates_gets_the_word_that_it_waits_for(
+    client: Client, local: Stage, topic: RecordingTopic
+) -> None:
+    headers = {"Origin": HOME, "Accept": "*/*", "Sec-Fetch-Mode": "cors", "X-Requested-With": "XMLHttpRequest"}
+    headers["Content-Type"] = "multipart/form-data; boundary=XyZ"
+    part = '--XyZ\r\nContent-Disposition: form-data; name="message"\r\n\r\n{}\r\n--XyZ--\r\n'
+    with override_container(FakeContainer(local, topic=topic)):
+        answers = [
+            client.http.post("/contact", headers=headers, body=part.format(text).encode()) for text in ("Hi", "")
+        ]
+        as_json = client.http.post(
+            "/contact", headers={**headers, "Accept": "application/json"}, body=part.format("Ho").encode()
+        )
+    assert [(each.status_code, each.body) for each in answers[:1]] == [(200, b"OK")]
+    assert answers[0].headers["Content-Type"] == "text/plain; charset=utf-8"
+    assert (answers[1].status_code, answers[1].json_body["title"]) == (422, "Some fields need another look.")
+    assert (as_json.status_code, as_json.json_body["status"]) == (202, "accepted")
