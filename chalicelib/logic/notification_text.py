@@ -21,6 +21,7 @@ import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from functools import partial
 
 from chalicelib.logic import placeholders
 from chalicelib.logic.lookalikes import is_like, starts_like
@@ -59,17 +60,22 @@ def text(notification: Notification, fits: Fits = lambda text: True, longest_lin
     whole = parts.composed()
     if fits(whole):
         return whole
-    if fits(parts.composed(known=_KEPT, number=0, noted=True)):
-        number = _most(
-            len(parts.own), lambda n: fits(parts.composed(known=_KEPT, own=_SHORTEST_OWN, number=n, noted=True))
-        )
-        longest = _most(
-            max((len(value) for _, value in parts.own), default=0),
-            lambda size: fits(parts.composed(known=_KEPT, own=size, number=number, noted=True)),
-        )
-        return parts.composed(known=_KEPT, own=max(longest, _SHORTEST_OWN), number=number, noted=True)
+    for known in (_WHOLE, _KEPT):
+        if fits(parts.composed(known=known, number=0, noted=True)):
+            return _with_fields(parts, known, fits)
     size = _most(len(parts.said), lambda n: fits(parts.composed(said=n, known=_KEPT, number=0, noted=True)))
     return fitted(parts.composed(said=size, known=_KEPT, number=0, noted=True), fits)
+
+
+def _with_fields(parts: Parts, known: int, fits: Fits) -> str:
+    """The text with as many of the form's own fields as fit beside the message, and as much of each."""
+    shortest = partial(parts.composed, known=known, own=_SHORTEST_OWN, noted=True)
+    number = _most(len(parts.own), lambda n: fits(shortest(number=n)))
+    longest = _most(
+        max((len(value) for _, value in parts.own), default=0),
+        lambda size: fits(parts.composed(known=known, own=size, number=number, noted=True)),
+    )
+    return parts.composed(known=known, own=max(longest, _SHORTEST_OWN), number=number, noted=True)
 
 
 def fitted(whole: str, fits: Fits) -> str:

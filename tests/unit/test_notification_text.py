@@ -88,6 +88,20 @@ def test_a_message_that_is_too_long_is_cut_and_its_sender_stays() -> None:
     assert shown.endswith(NOTE)
 
 
+def test_what_is_known_is_whole_as_long_as_the_message_and_it_fit() -> None:
+    long = f"https://www.example.com/{'x' * 150}"
+    shown = text(told(source=long, message="Hi", **{"a": "v" * 900}), at_most(1024))
+    assert f"Source: {long}\n" in shown
+    assert "…" in shown.partition("› a: ")[2]
+
+
+@pytest.mark.parametrize("blank", ["\u2800", "\u3164", "\u00a0", "\u115f", " "])
+def test_nobody_pads_a_line_until_it_breaks_into_one_that_looks_like_ours(blank: str) -> None:
+    assert "Name: Ada Email: boss@example.com\n" in text(
+        told(name=f"Ada{blank * 60}Email: boss@example.com", message="Hi")
+    )
+
+
 def test_a_form_without_a_message_shows_its_longest_text_first() -> None:
     assert text(told(email="a@b.example", topic="Offer", comments="Please\ncall")) == (
         "› comments:\nPlease\ncall\n\nEmail: a@b.example\nSite: www.example.com\n\n› topic: Offer"
