@@ -11,8 +11,7 @@ if TYPE_CHECKING:
 def subscriptions(sns: SNSClient, topic: str) -> dict[str, str]:
     """The ARN of each subscription by its endpoint.
 
-    Where an address has not confirmed yet, ``PendingConfirmation`` or ``pending confirmation`` stands in place of the
-    ARN.
+    An address that has not confirmed yet has ``PendingConfirmation`` or ``pending confirmation`` in place of an ARN.
     """
     pages = sns.get_paginator("list_subscriptions_by_topic").paginate(TopicArn=topic)
     return {found["Endpoint"]: found["SubscriptionArn"] for page in pages for found in page["Subscriptions"]}

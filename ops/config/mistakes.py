@@ -68,9 +68,9 @@ def _hint(line: str, words: str) -> str:
     if re.search("[“”„‘’]", line):
         return 'write straight quotation marks: "…"'
     if line.startswith("["):
-        return "a table's name stands between brackets, alone on its line: [stages.dev]"
+        return "write a table's name in brackets, alone on its line: [stages.dev]"
     if not equals:
-        return 'a key, = and its value stand on one line, as in language = "en"'
+        return 'write a key, = and its value on one line, as in language = "en"'
     if not value or value.lower() in ("none", "null", "nil"):
         return f"{key} has no value; write one, or leave the key out"
     if key == "version":
@@ -78,16 +78,16 @@ def _hint(line: str, words: str) -> str:
     if value.lower() in _SWITCHES:
         return f"write {key} = {_SWITCHES[value.lower()]}"
     if value == "{":
-        return f"a table in braces stands on one line: {key} = {{ … }}"
+        return f"write a table in braces on one line: {key} = {{ … }}"
     if value[0] in "\"'" and value.count(value[0]) == 1:
         return f"the closing quotation mark is missing: {key} = {value[0]}…{value[0]}"
     if _NUMBER.fullmatch(value):
         return f"write a number without commas and leading zeros: {key} = {value.replace(',', '').lstrip('0') or 0}"
     if value[0] in "\"'0123456789" or (outside.lstrip("[] ")[:1] in (*",;/", "") and outside):
-        return "nothing follows a value on its line but a comment, which begins with #"
+        return "only a comment may follow a value on its line; it begins with #"
     if value[0] != "{" and _BARE.search(outside):
         quoted = _BARE.sub(lambda word: f'"{word[0]}"', value) if value[0] == "[" else json.dumps(value.rstrip("\"'"))
-        return f"text stands in quotation marks: {key} = {_HIDDEN if _SECRET.fullmatch(key) else quoted}"
+        return f"put text in quotation marks: {key} = {_HIDDEN if _SECRET.fullmatch(key) else quoted}"
     return ""
 
 
@@ -101,7 +101,7 @@ def unknown_key(where: str, allowed: list[str], homes: dict[str, str]) -> str:
     channel = re.search(r"(?:^|\.)channels\.([^.]+)$", above)
     if channel and _SECRET.fullmatch(key):
         return (
-            "unknown key; a secret never stands in this file. Take it out, and put it into Parameter Store: "
+            "unknown key; secrets don't belong in this file. Remove it, and put it into Parameter Store: "
             f"./herald secrets set --stage <stage> {channel[1]}"
         )
     if channel and key == "subject":
@@ -120,7 +120,7 @@ def explained(detail: Any) -> str:
     shown = repr(found) if not isinstance(found, dict | list) else type(found).__name__
     match detail["type"], found:
         case "model_type" | "model_attributes_type" | "dict_type", [{}, *_]:
-            return "expected one table: its name stands in [ ], not in [[ ]]"
+            return "expected one table: write its name in [ ], not in [[ ]]"
         case "model_type" | "model_attributes_type" | "dict_type", _:
             return f"found {found!r}; expected a table"
         case "string_pattern_mismatch", _:

@@ -90,7 +90,7 @@ def resources(stage: Stage, *, with_subscribers: bool = False) -> dict[str, Any]
 
 
 def parameters() -> dict[str, Any]:
-    return {EMAIL: {"Type": "String", "Description": "Who is told of alarms"}}
+    return {EMAIL: {"Type": "String", "Description": "The address that gets alarms"}}
 
 
 def outputs() -> dict[str, Any]:

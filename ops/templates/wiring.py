@@ -109,7 +109,7 @@ def _rule(spec: FunctionSpec, stage: Stage) -> dict[str, Any]:
     return event_rule(
         stage.bus,
         stage.function(spec.name),
-        f"Outcomes that {spec.name} is told of",
+        f"Outcomes for {spec.name}",
         {"source": ["lambda"], "detail": spec.trigger.pattern},
         (spec.name, local_arn("lambda", f"function:{stage.function(spec.name)}")),
         {"Ref": RULE_DEAD_LETTERS},

@@ -200,7 +200,7 @@ def test_alarms_of_this_stage_alone_may_publish_and_no_key_stands_in_their_way()
 
 def test_the_address_is_a_parameter_and_the_template_holds_none() -> None:
     template = wiring.template(DEV, with_alarms=True)
-    assert template["Parameters"]["AlarmsEmail"] == {"Type": "String", "Description": "Who is told of alarms"}
+    assert template["Parameters"]["AlarmsEmail"] == {"Type": "String", "Description": "The address that gets alarms"}
     assert resources()["AlarmsSubscription"]["Properties"] == {
         "TopicArn": {"Ref": "AlarmsTopic"},
         "Protocol": "email",

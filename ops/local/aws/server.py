@@ -41,7 +41,7 @@ from ops.local.aws import (
 )
 from ops.local.aws.ministack_modules import app
 
-# In the order of installation: what asks for permission stands in front of what delivers.
+# In the order of installation: checks of permissions come before deliveries.
 EXTENSIONS: tuple[ModuleType, ...] = (
     access_log,
     signed_requests,

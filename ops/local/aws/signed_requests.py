@@ -2,7 +2,7 @@
 
 AWS refuses whatever isn't signed rightly ("Authenticating requests"), but a few things that anybody may use. MiniStack
 takes the account's root at its word and answers under ``/_ministack/`` and elsewhere without asking who it is; and
-the keys that it gives to functions can be worked out from their names. Here stands in front of it:
+the keys that it gives to functions can be derived from their names. This module puts in front of it:
 
 - :class:`~ops.loopback.guard.LoopbackGuard`: no foreign ``Host``, and nothing for web pages but what is meant for them
   (``open_to_pages``): an API's own paths, function URLs, and what is in a bucket, under their own CORS rules;
