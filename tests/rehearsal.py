@@ -7,15 +7,14 @@ from __future__ import annotations
 
 import os
 import platform
-import subprocess
 from collections import Counter, defaultdict
 from datetime import UTC, datetime
-from pathlib import Path
 
 import pytest
 
+from tests.history import ROOT, git
+
 REHEARSING = bool(os.environ.get("HERALD_REHEARSE"))
-ROOT = Path(__file__).resolve().parents[1]
 RESULT = ROOT / "docs" / "rehearsal.md"
 WHOLE = "whole"
 """Under this name a report carries what its marker says."""
@@ -24,13 +23,6 @@ WHOLE = "whole"
 def amount(part: int, whole: int) -> int:
     """How many to do: a part, and in a rehearsal the whole."""
     return whole if REHEARSING else part
-
-
-def git(*words: str) -> list[str]:
-    """The lines that git prints of this checkout; none where it fails, as in a copy without history."""
-    command = ["git", *words]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=60)
-    return done.stdout.splitlines() if done.returncode == 0 else []
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
