@@ -10,7 +10,7 @@ from chalicelib import composition
 from chalicelib.errors import PublishError, SecretsError, SubmissionError
 from chalicelib.handlers import answer_format, cors, form_answers
 from chalicelib.handlers.form_request import FormRequest
-from chalicelib.logic import origins, spam, submission
+from chalicelib.logic import origins, spam, submission, validation
 from chalicelib.logic.event_kinds import KIND_CONTACT
 from chalicelib.logic.fields import NAMES
 from chalicelib.logic.submission import Message, Submission
@@ -114,8 +114,8 @@ def _publish(asked: FormRequest) -> tuple[Message, str]:
     if unreadable:
         raise unreadable
     site, form = asked.site, asked.form
-    any_address = any(service.any_address for service in asked.services)
-    submission.validate(form, site, container.stage.limits, any_address=any_address)
+    any_address = asked.is_json and any(service.any_address for service in asked.services)
+    validation.validate(form, site, container.stage.limits, any_address=any_address)
     key = asked.header("idempotency-key")
     signals, sender, proof = _spam_signals(asked, form, site)
     message = Message(

@@ -66,6 +66,11 @@ class FormRequest:
         return str(self._request.headers.get(name, "")).strip()
 
     @property
+    def is_json(self) -> bool:
+        """Whether the body is a JSON object, whatever its header says."""
+        return bodies.is_json_object(self._body)
+
+    @property
     def source_ip(self) -> str:
         """The address that API Gateway saw; empty elsewhere."""
         return (self._request.context.get("identity") or {}).get("sourceIp") or ""

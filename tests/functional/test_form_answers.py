@@ -118,6 +118,12 @@ def test_a_client_of_the_predecessor_is_served_as_before(client: Client, local: 
     }
 
 
+def test_a_form_of_the_same_fields_that_is_no_json_has_its_address_checked(client: Client, local: Stage) -> None:
+    with override_container(FakeContainer(local)):
+        response = send(client, FETCH, ORIGINAL)
+    assert [error["code"] for error in response.json_body["errors"]] == ["TYPE_EMAIL"]
+
+
 def test_a_refusal_of_the_predecessors_client_has_its_own_words(client: Client, local: Stage) -> None:
     with override_container(FakeContainer(local, topic=RefusingTopic())):
         response = original(client)

@@ -14,7 +14,8 @@ from chalicelib.logic import bodies
 from chalicelib.logic.delivery import deliver
 from chalicelib.logic.delivery_types import DeliveryDependencies, Invocation
 from chalicelib.logic.spam import NOTHING_FOUND
-from chalicelib.logic.submission import Message, classify_fields, validate
+from chalicelib.logic.submission import Message, classify_fields
+from chalicelib.logic.validation import validate
 from tests.dynamodb import Call, LocalTable
 from tests.fakes import LIMITS, NOW, Clock, RecordingNotifier, channel, message, site, stage
 

@@ -92,14 +92,14 @@ NEED = """
 import sys
 sys.path[:0] = sys.argv[1:3]
 from chalicelib.errors import SubmissionError
-from chalicelib.logic import bodies, submission
+from chalicelib.logic import bodies, submission, validation
 from chalicelib.current_stage import stage_named
 stage = stage_named("local")
 body = b'--x\\r\\nContent-Disposition: form-data; name="email"\\r\\n\\r\\n%s\\r\\n--x--\\r\\n'
 for address, right in (b"ada@example.com", True), ("jürgen@bücher.example".encode(), True), (b"nobody", False):
     pairs = bodies.read("multipart/form-data; boundary=x", body % address, stage.limits) + [("message", "Hi")]
     try:
-        submission.validate(submission.classify_fields(pairs), stage.sites["default"], stage.limits)
+        validation.validate(submission.classify_fields(pairs), stage.sites["default"], stage.limits)
         assert right
     except SubmissionError:
         assert not right

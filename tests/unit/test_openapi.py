@@ -17,7 +17,7 @@ import pytest
 import schemathesis
 
 from chalicelib.errors import SubmissionError
-from chalicelib.logic import submission
+from chalicelib.logic import submission, validation
 from chalicelib.logic.bodies import FORM, JSON, MULTIPART, read
 from chalicelib.logic.fields import NAMES, Role
 from chalicelib.settings import Limits, Site, Stage
@@ -221,7 +221,7 @@ def accepted(fields: dict[str, Any], of: Site, limits: Limits = LIMITS) -> bool:
     """Whether the very code of the form takes these fields as JSON."""
     try:
         sent = submission.classify_fields(read(JSON, body_of(fields), limits))
-        submission.validate(sent, of, limits)
+        validation.validate(sent, of, limits)
     except SubmissionError:
         return False
     return True

@@ -12,7 +12,8 @@ from chalicelib.errors import Problem, SubmissionError
 from chalicelib.logic.bodies import JSON, Pairs, read
 from chalicelib.logic.error_page import POLICY, refused
 from chalicelib.logic.fields import NAMES, Role
-from chalicelib.logic.submission import classify_fields, validate
+from chalicelib.logic.submission import classify_fields
+from chalicelib.logic.validation import validate
 from chalicelib.texts import LANGUAGES, texts
 from tests.fakes import LIMITS, site
 

@@ -19,15 +19,14 @@ from chalicelib.logic.duplicates import content_hash
 from chalicelib.logic.fields import KNOWN, NAMES, SINGLE_LINE, Role
 from chalicelib.logic.notification import from_contact
 from chalicelib.logic.submission import (
-    _PLAIN_ADDRESS,
     MAX_NAME,
     MAX_PUBLISHED,
     Message,
     Submission,
     classify_fields,
     message_id,
-    validate,
 )
+from chalicelib.logic.validation import _PLAIN_ADDRESS, validate
 from chalicelib.settings import Limits, Site
 from tests.fakes import LIMITS, LONGEST, NOW, message, site
 
