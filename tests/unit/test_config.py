@@ -384,7 +384,7 @@ DEV = "[stages.dev]\n"
         ),
         (
             changed('kind = "pushover"', 'kind = "pushover"\ntoken = "x"'),
-            ["channels.pushover.token: unknown key; a secret never", "./herald secrets set --stage <stage> pushover"],
+            ["channels.pushover.token: unknown key; secrets don't", "./herald secrets set --stage <stage> pushover"],
         ),
         (
             changed('kind = "pushover"', 'kind = "pushover"\nuncertain = "maybe"'),
