@@ -14,6 +14,7 @@ from functools import cached_property, partial
 from typing import TYPE_CHECKING, Protocol
 
 from chalicelib.current_stage import current_stage
+from chalicelib.errors import StoreError
 from chalicelib.settings import Channel, Stage, notifier_functions
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
 
     from chalicelib.adapters.messages import MessageTable
+    from chalicelib.adapters.ring_budget import RingTable
     from chalicelib.adapters.secrets import Secrets
     from chalicelib.logic.alarm import AlarmLog
     from chalicelib.logic.archive import Archive
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
     from chalicelib.logic.retry_due import Destined, DueMessages
     from chalicelib.logic.spam import RecentActivity
     from chalicelib.logic.submission import Message
+    from chalicelib.logic.summary import SummaryDependencies, SummaryStore
 
 INVOKE_READ_TIMEOUT = 25
 """Seconds that ``destined`` waits for a notifier: longer than any notifier may run (see ``functions.py``)."""
@@ -130,6 +133,19 @@ class Container:
         return RecentTable(self._dynamodb, self.stage.table)
 
     @cached_property
+    def rings(self) -> RingTable | None:
+        """What the channels have spent of their budgets; None in tests that limit nothing."""
+        from chalicelib.adapters.ring_budget import RingTable
+
+        return RingTable(self._dynamodb, self.stage.table)
+
+    @cached_property
+    def summaries(self) -> SummaryStore | None:
+        from chalicelib.adapters.summaries import SummaryTable
+
+        return SummaryTable(self._dynamodb, self.stage.table)
+
+    @cached_property
     def notifiers(self) -> Mapping[str, CheckingNotifier]:
         """The notifier of each channel, as its caller sees it: a Lambda function."""
         from chalicelib.adapters.aws import client
@@ -172,16 +188,56 @@ class Container:
             store=self.messages,
             recent=self.recent,
             now=self.now,
+            rings=self.rings,
+            summaries=self.summaries,
             give_up=self.stage.persistence.give_up,
-            on_recorded=self._count_outcome,
+            on_recorded=self._on_recorded,
             stage=self.stage.name,
         )
+
+    def summary_dependencies(self, channel: str) -> SummaryDependencies | None:
+        """What ``destined`` needs to tell a channel's summary; None where nothing is limited."""
+        from chalicelib.logic.summary import SummaryDependencies
+        from chalicelib.texts import texts
+
+        if self.rings is None or self.summaries is None:
+            return None
+        languages = [site.language for site in self.stage.sites.values() if channel in site.channels]
+        return SummaryDependencies(
+            channels=self.stage.channels,
+            notifiers=self.notifiers,
+            store=self.summaries,
+            rings=self.rings,
+            fields_of=self._fields_of,
+            words=texts(languages[0] if languages else "en"),
+            now=self.now,
+        )
+
+    def _fields_of(self, message_id: str) -> Mapping[str, str] | None:
+        stored = self.messages.find(message_id)
+        return stored[0].fields if stored else None
+
+    def _on_recorded(self, message: Message, channel: str, delivery: Delivery) -> None:
+        """Count a channel's outcome, and slow the channel down where its provider says that little is left."""
+        self._count_outcome(message, channel, delivery)
+        quota = getattr(self.notifiers.get(channel), "quota", None)
+        settings = self.stage.channels.get(channel)
+        if quota is not None and settings is not None and self.rings is not None:
+            try:
+                self.rings.slow_down(settings, quota, self.now())
+            except StoreError as error:
+                from chalicelib.logs import logger
+
+                # The outcome is recorded: a failed run would only ring nobody again.
+                logger.warning("The channel was not slowed down", extra={"channel": channel, "reason": error.reason})
 
     def _count_outcome(self, message: Message, channel: str, delivery: Delivery) -> None:
         """Write the metrics of one channel's outcome."""
         from chalicelib.logic.delivery_types import State
         from chalicelib.metrics import Metric, emit
 
+        if delivery.state is State.SUMMARIZED:
+            return
         metric = {
             State.DELIVERED: Metric.DELIVERED,
             State.WAITING: Metric.WAITING,

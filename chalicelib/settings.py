@@ -19,6 +19,14 @@ Options = Mapping[str, str | int | bool | tuple[str, ...]]
 
 
 @dataclass(frozen=True, slots=True)
+class Rings:
+    """How often a channel rings for messages at most; beyond it a summary tells of them. docs/delivery.md"""
+
+    hour: int
+    day: int
+
+
+@dataclass(frozen=True, slots=True)
 class Channel:
     """One way to reach the owner."""
 
@@ -36,6 +44,8 @@ class Channel:
     """Title of its notifications of messages, with placeholders; empty for the site's own."""
     body: str = ""
     """Layout of their text, likewise."""
+    rings: Rings | None = None
+    """None without a limit."""
 
     def texts(self, option: str) -> tuple[str, ...]:
         """Return an option that holds one text or a list of texts as a tuple; empty where it is empty or not set."""

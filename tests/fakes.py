@@ -428,7 +428,10 @@ class FakeContainer(Container):
             "_providers": providers,
         }
         # The cached properties of the parent find what is given here and make nothing.
-        self.__dict__.update({"stage": stage} | {name: fake for name, fake in given.items() if fake is not None})
+        self.__dict__.update(
+            {"stage": stage, "rings": None, "summaries": None}
+            | {name: fake for name, fake in given.items() if fake is not None}
+        )
         self._now = now
 
     def now(self) -> int:

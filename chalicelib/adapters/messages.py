@@ -80,6 +80,8 @@ class MessageTable:
         verdict = record.verdict
         if verdict.signals:
             item |= {"signals": verdict.signals, "score": verdict.score}
+        if verdict.rank:
+            item["rank"] = verdict.rank
         if verdict.held:
             item["held"] = verdict.held
         if verdict.duplicate_of:
@@ -196,7 +198,7 @@ class MessageTable:
                 ExpressionAttributeValues=to_item({":due": DUE, ":now": now}),
                 Limit=most,
             )
-        return [DueMessage(item["id"], item["site"]) for item in map(from_item, page["Items"])]
+        return [DueMessage(item["id"], item.get("site", "")) for item in map(from_item, page["Items"])]
 
 
 def fields_key(message_id: str) -> str:
@@ -275,6 +277,7 @@ def read_verdict(item: Mapping[str, Any]) -> Verdict:
         score=item.get("score", 0),
         held=HoldReason(item["held"]) if "held" in item else None,
         duplicate_of=item.get("duplicate_of", ""),
+        rank=item.get("rank", 0),
     )
 
 

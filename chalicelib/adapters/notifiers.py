@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from chalicelib import errors
 from chalicelib.adapters import invoke
@@ -30,20 +30,22 @@ class LambdaNotifier:
         self._client = client
         self._function = function
         self._channel = channel
+        self.quota: Quota | None = None
+        """What the provider said last that it still takes."""
 
     def notify(self, notification: Notification) -> str:
         """Deliver; returns the provider's reference, raises an :class:`~chalicelib.errors.InvokeError`."""
         answer = self._answer(replace(notification, channel=self._channel, check=False))
         if answer.get("status") != "delivered" or "reference" not in answer:
             raise self._unknown_answer()
+        self.quota = _quota(answer.get("quota"))
         return str(answer["reference"])
 
     def check(self, notification: Notification) -> Quota | None:
         """Ask the notifier whether it could deliver; returns its provider's quota, or None where it knows none."""
         answer = self._answer(replace(notification, channel=self._channel, check=True))
         try:
-            quota = answer["quota"]
-            return Quota(quota["limit"], quota["remaining"], quota["reset"]) if quota else None
+            return _quota(answer["quota"])
         except (KeyError, TypeError):
             raise self._unknown_answer() from None
 
@@ -64,6 +66,10 @@ class LambdaNotifier:
 
     def _unknown_answer(self) -> ChannelUncertainError:
         return ChannelUncertainError(f"{self._function} gave an answer that is not of the contract")
+
+
+def _quota(found: Any) -> Quota | None:
+    return Quota(found["limit"], found["remaining"], found["reset"]) if found else None
 
 
 def _failure(error: Exception) -> invoke.Failure | None:

@@ -127,6 +127,7 @@ def _publish(asked: FormRequest) -> tuple[Message, str]:
         keyed=bool(key),
         sender=sender,
         proof=proof,
+        evidence=spam.evidence(form, site.spam, from_page=asked.origin in site.origins),
     )
     text = message.serialize()
     logger.set_correlation_id(message.id)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from chalicelib import composition
 from chalicelib.errors import InvalidRequestError
-from chalicelib.logic.notification import Notification
+from chalicelib.logic.notification import Notification, Quota
 from chalicelib.logs import logger
 
 
@@ -19,8 +19,8 @@ def prepare(function: str) -> None:
 def handle(kind: str, request: object) -> dict[str, object]:
     """Deliver a notification (its request: ``logic/notification.py``), or only check whether it could be delivered.
 
-    Returns ``{"channel": …, "status": "delivered", "reference": …}`` or, for a request with ``check``,
-    ``{"channel": …, "checked": True, "quota": …}``. Raises :class:`~chalicelib.errors.InvokeError`.
+    Returns ``{"channel": …, "status": "delivered", "reference": …}``, with ``quota`` where the provider
+    tells it, or for a request with ``check``, ``{"channel": …, "checked": True, "quota": …}``. Raises :class:`~chalicelib.errors.InvokeError`.
     """
     notification = Notification.from_request(request)
     logger.set_correlation_id(notification.id)
@@ -32,7 +32,9 @@ def handle(kind: str, request: object) -> dict[str, object]:
         return {"channel": channel, "checked": True, "quota": quota.as_json() if quota else None}
     reference = notifier.notify(notification)
     logger.info("Delivered", extra={"message_id": notification.id, "channel": channel, "reference": reference})
-    return {"channel": channel, "status": "delivered", "reference": reference}
+    known: Quota | None = getattr(notifier, "quota", None)
+    quota = {"quota": known.as_json()} if known else {}
+    return {"channel": channel, "status": "delivered", "reference": reference, **quota}
 
 
 def _channel(kind: str, name: str) -> str:

@@ -41,6 +41,8 @@ class MessageState(StrEnum):
     UNDELIVERABLE = "undeliverable"
     UNCERTAIN = "uncertain"
     QUARANTINED = "quarantined"
+    SUMMARIZED = "summarized"
+    """Every channel's budget of rings was spent: a summary tells of it."""
     DUPLICATE = "duplicate"
 
 

@@ -1,8 +1,9 @@
 """How one message is delivered to its channels: the state machine of docs/delivery.md, which this module must follow.
 
-Per channel ``pending → sending → delivered | rejected | waiting | uncertain``, and ``expired`` for what was tried for
-too long. A run *claims* a channel in the message's record before it calls the channel's notifier, and records the
-outcome afterwards. Every later run, by retry, redelivery, scheduled retry or replay, starts from that record.
+Per channel ``pending → sending → delivered | rejected | waiting | uncertain``, ``expired`` for what was tried for too
+long, and ``summarized`` for what came when the channel's budget of rings was spent. A run *claims* a channel in the
+message's record before it calls the channel's notifier, and records the outcome afterwards. Every later run, by retry,
+redelivery, scheduled retry or replay, starts from that record.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ from chalicelib.logic.delivery_types import (
 )
 from chalicelib.logic.duplicates import hold_if_duplicate
 from chalicelib.logic.notification import Notification
+from chalicelib.logic.retry_schedule import due_at, pause_after
 from chalicelib.logic.spam import Verdict
 from chalicelib.logic.submission import Message
 from chalicelib.settings import Channel
@@ -40,11 +42,6 @@ LEASE = 50
 """Seconds for which a claim is valid, and which a run must have left to make one. Writing the claim takes 7 s at most,
 calling the notifier 27 s and writing its outcome 7 s (``composition.py``); Lambda's first retry comes a minute after
 the run before it has ended."""
-
-LAMBDA_ATTEMPTS = 3
-FIRST_PAUSE = 5 * 60
-"""Seconds before the scheduled retry's first attempt; twice as long before each further one."""
-MAX_PAUSE = 6 * 60 * 60
 
 
 def deliver(
@@ -124,6 +121,7 @@ class _Run:
         self._message = message
         self._dependencies = dependencies
         self._invocation = invocation
+        self._rank = record.verdict.rank
         self._too_old_at = max(message.received_at, record.replayed_at) + dependencies.give_up
         self._lock = threading.Lock()
         self._writing = 0
@@ -162,6 +160,10 @@ class _Run:
             return
         in_time = now + LEASE <= self._invocation.ends_at
         if channel is not None and notifier is not None and in_time and may_send(delivery, channel, now):
+            if not self._may_ring(delivery, channel, now):
+                summarized = replace(delivery, state=State.SUMMARIZED, since=now)
+                self.worked |= self._record(name, recorded, summarized)
+                return
             claimed = claim(delivery, self._invocation, now)
             if not self._dependencies.store.change(self._message.id, name, recorded, claimed):
                 return
@@ -173,6 +175,21 @@ class _Run:
             self._record(name, claimed, outcome)
         elif delivery is not recorded:
             self.worked |= self._record(name, recorded, delivery)
+
+    def _may_ring(self, delivery: Delivery, channel: Channel, now: int) -> bool:
+        """Whether the channel's budget has a ring for this message; if not, the next summary counts the message.
+
+        It is asked once, before the first attempt; what a person replays or lets through rings anyway. The summary
+        counts first and the record is written after: a run that dies in between leaves a message that is counted and
+        tried again, never one that nobody hears of.
+        """
+        rings, summaries = self._dependencies.rings, self._dependencies.summaries
+        if rings is None or summaries is None or channel.rings is None or delivery != Delivery():
+            return True
+        if rings.take(channel, self._rank, now):
+            return True
+        summaries.add(channel.name, self._message.id, self._rank, now)
+        return False
 
     def _record(self, name: str, before: Delivery, after: Delivery) -> bool:
         with self._lock:
@@ -218,31 +235,6 @@ def claim(delivery: Delivery, invocation: Invocation, now: int) -> Delivery:
         until=now + LEASE,
         since=now,
     )
-
-
-def due_at(deliveries: Mapping[str, Delivery], channels: Mapping[str, Channel], too_old_at: int) -> int:
-    """The second at which the first of these channels has something to do; 0 when none ever has."""
-    times = []
-    for name, delivery in deliveries.items():
-        channel = channels.get(name)
-        if delivery.state.is_final or delivery.is_on_hold(channel):
-            continue
-        if delivery.state is State.SENDING:
-            times.append(delivery.until)
-        elif channel is None:
-            times.append(too_old_at)
-        elif delivery.state is State.PENDING:
-            times.append(1)  # At once.
-        else:
-            times.append(min(delivery.next_attempt_at, too_old_at))
-    return min(filter(None, times), default=0)
-
-
-def pause_after(attempts: int, channel: Channel, asked_for: int) -> int:
-    """Seconds until the next attempt: at least what the channel and the provider ask for; from the third attempt on,
-    when Lambda's own are over, also a pause that doubles each time."""
-    patience = min(FIRST_PAUSE * 2 ** min(attempts - LAMBDA_ATTEMPTS, 20), MAX_PAUSE)
-    return max(channel.pause, asked_for, patience if attempts >= LAMBDA_ATTEMPTS else 0)
 
 
 def attempt(
@@ -294,4 +286,6 @@ def conclude(deliveries: Mapping[str, Delivery], channels: Mapping[str, Channel]
     # Without any channel, as when its site has left the configuration, nobody was notified.
     if states & {State.REJECTED, State.EXPIRED} or not states:
         return Action.UNDELIVERABLE
-    return Action.UNCERTAIN if State.UNCERTAIN in states else Action.DELIVERED
+    if State.UNCERTAIN in states:
+        return Action.UNCERTAIN
+    return Action.DELIVERED if State.DELIVERED in states else Action.SUMMARIZED

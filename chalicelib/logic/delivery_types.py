@@ -11,6 +11,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from chalicelib.logic.notification import Notification, Quota
+from chalicelib.logic.ring_budget import RingBudget
 from chalicelib.logic.spam import NOTHING_FOUND, HoldReason, RecentActivity, Verdict
 from chalicelib.logic.submission import Message
 from chalicelib.settings import Channel, Site
@@ -30,11 +31,13 @@ class State(StrEnum):
     WAITING = "waiting"
     UNCERTAIN = "uncertain"
     EXPIRED = "expired"
+    SUMMARIZED = "summarized"
+    """The channel's budget of rings was spent: the next summary tells of it."""
 
     @property
     def is_final(self) -> bool:
         """Whether only a person's replay can change it."""
-        return self in (State.DELIVERED, State.REJECTED, State.EXPIRED)
+        return self in (State.DELIVERED, State.REJECTED, State.EXPIRED, State.SUMMARIZED)
 
 
 class Action(StrEnum):
@@ -45,6 +48,7 @@ class Action(StrEnum):
     UNCERTAIN = "uncertain"
     DUPLICATE = "duplicate"
     QUARANTINED = "quarantined"
+    SUMMARIZED = "summarized"
     WAITING = "waiting"
     """A channel still can't deliver; only the scheduled retry ends so."""
 
@@ -168,6 +172,13 @@ class MessageStore(Protocol):
         """Hold a message as a duplicate: no channel is tried, and it is never due."""
 
 
+class Summaries(Protocol):
+    """Counts what a channel may not ring for, until a summary tells of it."""
+
+    def add(self, channel: str, message_id: str, rank: int, now: int) -> None:
+        """Count a message, and keep its id if there is room among those of its rank."""
+
+
 class Notifier(Protocol):
     """Delivers a notification to the owner by one channel."""
 
@@ -196,6 +207,9 @@ class DeliveryDependencies:
     store: MessageStore
     recent: RecentActivity
     now: Callable[[], int]
+    rings: RingBudget | None = None
+    """None where nothing is limited."""
+    summaries: Summaries | None = None
     give_up: int = GIVE_UP
     """Seconds after which a message is not tried any more."""
     on_recorded: Callable[[Message, str, Delivery], None] = lambda message, channel, delivery: None

@@ -149,6 +149,7 @@ def summary(
         MessageState.UNDELIVERABLE: words["digest_undeliverable"],
         MessageState.UNCERTAIN: words["digest_uncertain"],
         MessageState.QUARANTINED: words["digest_quarantined"],
+        MessageState.SUMMARIZED: words["digest_summarized"],
         MessageState.DUPLICATE: words["digest_duplicate"],
     }
     lines = [f"{words['digest_messages']}: {counts.states.total()}{'' if counts.complete else '+'}"]

@@ -11,6 +11,7 @@ import hashlib
 import hmac
 import ipaddress
 import re
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
@@ -21,6 +22,8 @@ from chalicelib.settings import Site, Spam
 PROOF_LIFE = 24 * 3600
 """Seconds within which a challenge must be solved and sent. Its solution is remembered for as long."""
 
+LEAST_FILL = 3
+"""Seconds in which a person fills in a form, at the least."""
 _SECONDS = re.compile(r"\d{1,9}(\.\d{1,30})?")
 _LINK = re.compile(r"(\[url\b[^\]\s]{0,3}\]?\s{0,3}[\"']?)?(https?://|\bwww\.)[^\s,;<>\"'\]]*|\[url\b", re.IGNORECASE)
 _SOURCE = "source"
@@ -39,6 +42,15 @@ class Signal(StrEnum):
     REPLAYED_PROOF = "proof_replayed"
     UNCHECKED = "unchecked"
     """Neither address nor proof could be checked, as the stage's key could not be read. It has no points."""
+
+
+class Evidence(StrEnum):
+    """What speaks for a person, as it travels with the message."""
+
+    ORIGIN = "origin"
+    """It came from one of the site's own pages, says its ``Origin`` header."""
+    FILL_TIME = "fill_time"
+    """Filling in the form took as long as people take."""
 
 
 COUNTS_AS: dict[str, str] = dict.fromkeys((Signal.NO_PROOF, Signal.WRONG_PROOF, Signal.REPLAYED_PROOF), "proof_of_work")
@@ -61,6 +73,8 @@ class Verdict:
     held: HoldReason | None = None
     duplicate_of: str = ""
     """The id of the earlier message with the same content; empty for none."""
+    rank: int = 0
+    """How much speaks for a person, 0 to 2: who spends a channel's budget of rings first. It refuses nothing."""
 
 
 NOTHING_FOUND = Verdict()
@@ -114,7 +128,7 @@ def subkey(key: str, purpose: str) -> bytes:
 def screen(message: Message, site: Site | None, recent: RecentActivity) -> Verdict:
     """Score a message before it is stored. ``site`` is None where it has been removed from ``herald.toml``."""
     if site is None:
-        return Verdict(message.signals)
+        return Verdict(message.signals, rank=rank(message.signals, message.evidence))
     spam, at = site.spam, message.received_at
     signals: list[str] = list(message.signals)
     if "links" in spam.points and links(message) > spam.most_links:
@@ -128,9 +142,20 @@ def screen(message: Message, site: Site | None, recent: RecentActivity) -> Verdi
         if used_by != message.id:
             signals.append(Signal.REPLAYED_PROOF)
     score = sum(spam.points.get(COUNTS_AS.get(signal, signal), 0) for signal in signals)
-    if score >= spam.quarantine_from:
-        return Verdict(tuple(signals), score, HoldReason.QUARANTINED)
-    return Verdict(tuple(signals), score)
+    held = HoldReason.QUARANTINED if score >= spam.quarantine_from else None
+    return Verdict(tuple(signals), score, held, rank=rank(signals, message.evidence))
+
+
+def rank(signals: Iterable[str], evidence: Collection[str]) -> int:
+    """0 for what has a sign of spam, else one for each thing that speaks for a person."""
+    return 0 if set(signals) - {Signal.UNCHECKED} else len(set(evidence) & set(Evidence))
+
+
+def evidence(form: Submission, spam: Spam, *, from_page: bool) -> tuple[Evidence, ...]:
+    """What speaks for a person, as far as the request tells: any of it can be forged, and costs a script a thought."""
+    found = form.fill_seconds if _SECONDS.fullmatch(form.fill_seconds) else "0"
+    plausible = max(spam.fill_seconds, LEAST_FILL) <= float(found) <= PROOF_LIFE
+    return tuple(each for each, so in ((Evidence.ORIGIN, from_page), (Evidence.FILL_TIME, plausible)) if so)
 
 
 def links(message: Message) -> int:

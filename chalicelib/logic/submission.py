@@ -5,9 +5,9 @@ topic as one JSON object (version 1), its fields in the order in which they were
 
     {"version": 1, "id": "…", "site": "default", "received_at": 1767225600,
      "fields": {"source": "…", "name": "…", "email": "…", "message": "…", "Any other": "…"},
-     "signals": ["honeypot"], "keyed": true, "sender": "…", "proof": "…"}
+     "signals": ["honeypot"], "keyed": true, "sender": "…", "proof": "…", "evidence": ["origin", "fill_time"]}
 
-The last four stand there only where they say something.
+The last five stand there only where they say something.
 """
 
 from __future__ import annotations
@@ -84,6 +84,8 @@ class Message:
     """A keyed hash of the address that it came from, for a site that counts."""
     proof: str = ""
     """The challenge that was solved for it, for a site that asks."""
+    evidence: tuple[str, ...] = ()
+    """What speaks for a person, as far as the API function could see."""
 
     def serialize(self) -> str:
         """The JSON text that is published; raises :class:`SubmissionError` (413) when it is too large for SNS."""
@@ -98,6 +100,7 @@ class Message:
                 **({"keyed": True} if self.keyed else {}),
                 **({"sender": self.sender} if self.sender else {}),
                 **({"proof": self.proof} if self.proof else {}),
+                **({"evidence": self.evidence} if self.evidence else {}),
             },
             ensure_ascii=False,
             separators=(",", ":"),
@@ -123,6 +126,7 @@ class Message:
                 keyed=data.get("keyed") is True,
                 sender=str(data.get("sender", "")),
                 proof=str(data.get("proof", "")),
+                evidence=tuple(map(str, data.get("evidence", ()))),
             )
         except (KeyError, AttributeError, TypeError, ValueError) as error:
             # Without the error's own text, which quotes what was found.

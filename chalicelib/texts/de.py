@@ -51,9 +51,14 @@ TEXTS = {
     "digest_undeliverable": "Nicht zugestellt",
     "digest_uncertain": "Vielleicht zugestellt",
     "digest_quarantined": "In Quarantäne",
+    "digest_summarized": "In Zusammenfassung genannt",
     "digest_duplicate": "Doppelt gesendet, einmal gemeldet",
     "digest_failed": "Gescheitert über",
     "digest_quota": "Rest des Kontingents von",
     "digest_not_ready": "Kann gerade nicht zustellen:",
     "digest_period": "Eingegangen",
+    # Was zu schnell kam, um einzeln zu klingeln.
+    "summary_title": "{count} weitere Nachrichten",
+    "summary_since": "{count} weitere Nachrichten seit {since} UTC, zusammen gemeldet, weil sie zu schnell kamen.",
+    "summary_more": "… und {count} weitere. Alle sind gespeichert.",
 }

@@ -48,9 +48,14 @@ TEXTS = {
     "digest_undeliverable": "Not delivered",
     "digest_uncertain": "Perhaps delivered",
     "digest_quarantined": "In quarantine",
+    "digest_summarized": "Told in a summary",
     "digest_duplicate": "Sent twice, rung once",
     "digest_failed": "Failed by",
     "digest_quota": "Quota left of",
     "digest_not_ready": "Can't deliver now:",
     "digest_period": "Received",
+    # The summary of what came when a channel had rung as often as it may.
+    "summary_title": "{count} more messages",
+    "summary_since": "{count} more messages since {since} UTC, told together as they came too fast to ring for each.",
+    "summary_more": "… and {count} more. All are stored.",
 }

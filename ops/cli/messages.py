@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from chalicelib.logic.archive import ListedMessage, StoredMessage
     from ops.operations import Erased, Listing, Selection, Step
 
-STATES = ("stored", "waiting", "delivered", "undeliverable", "uncertain", "quarantined", "duplicate")
+STATES = ("stored", "waiting", "delivered", "undeliverable", "uncertain", "quarantined", "summarized", "duplicate")
 MAX_MESSAGES = 50
 """The messages on a page. Both values are those of ``logic/archive.py``, which ``--help`` must not load."""
 _MAX_PAGES = 20

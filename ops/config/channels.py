@@ -16,7 +16,7 @@ from pydantic_core import PydanticCustomError
 
 from chalicelib.logic import pushover
 from chalicelib.logic.webhooks import WebhookMistake, check_template
-from chalicelib.settings import Channel, Options
+from chalicelib.settings import Channel, Options, Rings
 from ops.config.email_addresses import Sender, address, covers, identity, sender
 from ops.config.notification_templates import Body, Title
 from ops.config.table import Table
@@ -26,6 +26,13 @@ RESERVED = ("deployed", "functions", "spam")
 """Names that no channel may have, as they are used below a stage's path in Parameter Store."""
 
 
+class RingsTable(Table):
+    """How often a channel rings for messages at most."""
+
+    hour: int = Field(ge=1, le=1_000)
+    day: int = Field(ge=1, le=10_000)
+
+
 class ChannelTable(Table):
     """The keys that every kind of channel has."""
 
@@ -33,6 +40,8 @@ class ChannelTable(Table):
     """The address of the provider's API."""
     SHORTEST_PAUSE: ClassVar[int] = 1
     """The least number of seconds between two attempts that the provider asks for."""
+    RINGS: ClassVar[Rings] = Rings(hour=60, day=300)
+    """What a channel of this kind may ring unless its own table says otherwise."""
 
     kind: str
     uncertain: Literal["ring again", "hold"] = "ring again"
@@ -40,6 +49,7 @@ class ChannelTable(Table):
     url: WebAddress | None = None
     title: Title = ""
     body: Body = ""
+    rings: RingsTable | Literal[False] | None = None
 
     def options(self) -> Options:
         """The options of this kind alone."""
@@ -59,7 +69,13 @@ class ChannelTable(Table):
             options=self.options(),
             title=self.title,
             body=self.body,
+            rings=self._rings(),
         )
+
+    def _rings(self) -> Rings | None:
+        if self.rings is None:
+            return self.RINGS
+        return Rings(self.rings.hour, self.rings.day) if self.rings else None
 
 
 class Pushover(ChannelTable):
@@ -67,6 +83,8 @@ class Pushover(ChannelTable):
 
     PROVIDER: ClassVar[str] = "https://api.pushover.net"
     SHORTEST_PAUSE: ClassVar[int] = 5
+    # A month of these is a third of the 10,000 messages that are free: https://pushover.net/api#limits
+    RINGS: ClassVar[Rings] = Rings(hour=30, day=120)
 
     priority: Annotated[int | None, BeforeValidator(partial(pushover.checked, "priority"))] = None
     retry: Annotated[int | None, BeforeValidator(partial(pushover.checked, "retry"))] = None

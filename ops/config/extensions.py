@@ -31,7 +31,9 @@ _TAKEN = "dead-letters-arn"
 
 
 Source = Literal["herald.contact", "herald.event", "herald.canary"]
-Action = Literal["delivered", "duplicate", "quarantined", "waiting", "undeliverable", "uncertain", "message", "arrived"]
+Action = Literal[
+    "delivered", "duplicate", "quarantined", "summarized", "waiting", "undeliverable", "uncertain", "message", "arrived"
+]
 Condition = Literal["Success", "RetriesExhausted", "EventAgeExceeded"]
 Kind = Literal["contact", "event", "canary"]
 

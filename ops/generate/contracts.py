@@ -170,6 +170,13 @@ NOTIFY: dict[str, Schema] = {
     "rest": _id("Where all of it is: shown by a channel that has to cut", notification.MAX_LABEL),
     "body": _id("How its text is laid out, as `body` of a channel: docs/channels/README.md", notification.MAX_BODY),
 }
+QUOTA: Schema = _object(
+    {
+        "limit": _number("Messages that the provider takes in all"),
+        "remaining": _number("Those that it still takes"),
+        "reset": _or_null(_number(f"When all may be sent again, {_SECONDS}; null where that moves along")),
+    }
+)
 NOTIFIED: Schema = {
     "oneOf": [
         _object(
@@ -177,24 +184,15 @@ NOTIFIED: Schema = {
                 "channel": _text("The channel that it went to"),
                 "status": {"const": "delivered"},
                 "reference": _text("The provider's id of what it accepted"),
-            }
+                "quota": QUOTA | {"description": "What is left; only where the provider's answer tells it"},
+            },
+            optional=("quota",),
         ),
         _object(
             {
                 "channel": _text("The channel that it would go to"),
                 "checked": {"const": True, "description": "Only to a request with `check`: it could be delivered"},
-                "quota": _or_null(
-                    _object(
-                        {
-                            "limit": _number("Messages that the provider takes in all"),
-                            "remaining": _number("Those that it still takes"),
-                            "reset": _or_null(
-                                _number(f"When all may be sent again, {_SECONDS}; null where that moves along")
-                            ),
-                        }
-                    )
-                )
-                | {"description": "What is left; null where there is none, or none is known"},
+                "quota": _or_null(QUOTA) | {"description": "What is left; null where there is none, or none is known"},
             }
         ),
     ]

@@ -30,6 +30,7 @@ _SHAPES = {
     "sending": Shape(_TRIANGLE, True, ""),
     "quarantined": Shape(_SHIELD, True, "M0 -3.5V0.8M0 3.4V3.5"),
     "duplicate": Shape("M-6.5 -6.5H3V3H-6.5zM-3 3V6.5H6.5V-3H3", False, ""),
+    "summarized": Shape(_ROUND, False, "M-3 -1.8H3M-3 1.8H1.5"),
     "stored": Shape(_ROUND, False, "M-3 0H3"),
     "pending": Shape(_ROUND, False, ""),
     "all": Shape("M-7 -0.5L-4.5 -6H4.5L7 -0.5V6H-7zM-7 -0.5H-3L-1.5 2H1.5L3 -0.5H7", False, ""),

@@ -118,6 +118,8 @@ def _event(step: Step) -> Event:
             )
         case StepKind.REPLAYED:
             shape, what = "pending", "to be tried again"
+        case StepKind.SUMMARIZED:
+            shape, what = state, "left to a summary: the channel had rung as often as it may"
         case StepKind.ENDED:
             shape, what = "ended", f"A run ended: {action or state}" if action or state else "A run ended"
         case StepKind.TOLD:

@@ -20,7 +20,7 @@ from ops.operations.trace import Target
 
 _EXCERPT = 160
 """Characters of a message that a list shows."""
-_OPEN = (State.PENDING, State.WAITING, State.UNCERTAIN, State.REJECTED, State.EXPIRED)
+_OPEN = (State.PENDING, State.WAITING, State.UNCERTAIN, State.REJECTED, State.EXPIRED, State.SUMMARIZED)
 """Channels that a replay tries."""
 
 

@@ -21,6 +21,7 @@ MESSAGE_STATES: dict[MessageState, str] = {
     MessageState.WAITING: "At least one channel still has to deliver, and will be tried again by itself.",
     MessageState.STORED: "Stored; nothing was tried yet.",
     MessageState.DELIVERED: "Every channel delivered.",
+    MessageState.SUMMARIZED: "Too many came for each to ring: a summary told of it, or will.",
     MessageState.DUPLICATE: "Held because another message had the same content: that one was delivered.",
 }
 """What each state means, in the order in which an owner wants to see them."""
@@ -33,6 +34,7 @@ CHANNEL_STATES: dict[State, str] = {
     State.WAITING: "not delivered; will be tried again",
     State.UNCERTAIN: "the provider may or may not have accepted",
     State.EXPIRED: "tried until it was too old",
+    State.SUMMARIZED: "told in a summary, as the channel had rung as often as it may",
 }
 
 SIGNALS: dict[str, str] = {

@@ -32,6 +32,7 @@ ENDED = (
     MessageState.UNDELIVERABLE,
     MessageState.UNCERTAIN,
     MessageState.QUARANTINED,
+    MessageState.SUMMARIZED,
     MessageState.DUPLICATE,
 )
 _NO_DETAILS = (*logs.OF_EACH_LINE, "correlation_id", "message_id")
@@ -48,6 +49,8 @@ class StepKind(StrEnum):
     """A channel was tried; ``state`` is the result."""
     EXPIRED = "expired"
     """A channel was given up without another attempt."""
+    SUMMARIZED = "summarized"
+    """A channel had rung as often as it may: a summary tells of the message."""
     REPLAYED = "replayed"
     """A person asked for another attempt by a channel."""
     ENDED = "ended"
@@ -160,12 +163,16 @@ def recorded(message: StoredMessage | None) -> Iterator[Step]:
 
 
 def _attempt(line: Outcome) -> Step:
-    kind = {State.PENDING: StepKind.REPLAYED, State.EXPIRED: StepKind.EXPIRED}.get(line.state, StepKind.ATTEMPT)
+    kind = {
+        State.PENDING: StepKind.REPLAYED,
+        State.EXPIRED: StepKind.EXPIRED,
+        State.SUMMARIZED: StepKind.SUMMARIZED,
+    }.get(line.state, StepKind.ATTEMPT)
     return Step(line.since, kind, "table", line.channel, str(line.state), line.attempts, line.error, line.reference)
 
 
 _RANK = {kind: number for number, kind in enumerate(StepKind)} | dict.fromkeys(
-    (StepKind.ATTEMPT, StepKind.EXPIRED, StepKind.REPLAYED), list(StepKind).index(StepKind.ATTEMPT)
+    (StepKind.ATTEMPT, StepKind.EXPIRED, StepKind.SUMMARIZED, StepKind.REPLAYED), list(StepKind).index(StepKind.ATTEMPT)
 )
 """The order of steps within one second. Steps of a message's history have the same rank, and keep their order."""
 

@@ -78,6 +78,8 @@ class PushoverNotifier:
         self._options = channel.options
         self._clock = clock
         self._on_quota = on_quota
+        self.quota: Quota | None = None
+        """What the last delivery's answer says that Pushover still takes."""
 
     def notify(self, notification: Notification) -> str:
         """Send once; raises an :class:`~chalicelib.errors.InvokeError`.
@@ -91,9 +93,9 @@ class PushoverNotifier:
             )
         except requests.exceptions.RequestException as error:
             raise no_answer(error, "Pushover") from error
-        quota = quota_in(response.headers)
-        if quota is not None:
-            self._on_quota(quota)
+        self.quota = quota_in(response.headers)
+        if self.quota is not None:
+            self._on_quota(self.quota)
         return self._reference(response)
 
     def check(self, notification: Notification) -> Quota | None:

@@ -1,0 +1,93 @@
+"""How often a channel may ring, whoever sends: a token bucket for an hour and one for a day. docs/delivery.md
+
+Half of a limit may ring at once, the other half comes back evenly: so no hour and no day has more rings than the limit.
+A bucket is one number, the second at which it is full again (the generic cell rate algorithm, ITU-T I.371, A.1). What
+looks like a person may empty it further than what doesn't: a rank, never a refusal.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from chalicelib.logic.notification import Quota
+from chalicelib.settings import Channel, Rings
+
+HOUR, DAY = 3600, 24 * 3600
+SHARES = (0.4, 0.7, 0.9)
+"""How much of a bucket a message of each rank may empty; the rest of it is for those above."""
+SUMMARY_SHARE = 1.0
+RESERVED_PERCENT = 10
+"""Of a provider's quota, for alarms, digests and summaries."""
+
+
+@dataclass(frozen=True, slots=True)
+class Balance:
+    """What a channel has spent. Times are seconds since the epoch."""
+
+    hour_at: int = 0
+    """When the hour's bucket is full again."""
+    day_at: int = 0
+    pace: int = 0
+    """Seconds for each ring, so that the provider's quota lasts."""
+    pace_until: int = 0
+    """When the provider's quota begins anew, and ``pace`` ends."""
+
+    def is_full(self, now: int) -> bool:
+        """Whether nothing is spent and nothing paced, which is so whenever a channel has been quiet for a while."""
+        return max(self.hour_at, self.day_at, self.pace_until) <= now
+
+
+class RingBudget(Protocol):
+    """Spends a channel's rings; raises :class:`~chalicelib.errors.StoreError` where it can't tell."""
+
+    def take(self, channel: Channel, rank: int, now: int) -> bool:
+        """Spend one ring for a message of this rank, if its share of the budget has one."""
+
+    def take_for_summary(self, channel: Channel, now: int) -> bool:
+        """Spend one ring for a summary."""
+
+    def free_at(self, channel: Channel, now: int) -> int:
+        """The second at which a summary may ring."""
+
+
+def burst(limit: int) -> int:
+    """Rings at once."""
+    return max(1, limit // 2)
+
+
+def interval(limit: int, seconds: int) -> int:
+    """Seconds until a ring that was spent is there again."""
+    return -(-seconds // (limit - burst(limit) + 1))
+
+
+def spend(balance: Balance, rings: Rings, share: float, now: int) -> Balance | None:
+    """The balance after one more ring; None where this share of the budget has none left.
+
+    A summary is not paced: the reserve is there for it, and its own pauses grow.
+    """
+    pace = balance.pace if balance.pace_until > now and share < SUMMARY_SHARE else 0
+    spent = []
+    for at, limit, seconds in ((balance.hour_at, rings.hour, HOUR), (balance.day_at, rings.day, DAY)):
+        each = interval(limit, seconds)
+        if max(at, now) - now > (burst(limit) - 1) * each * share:
+            return None
+        # Only the day's bucket: an hour is too short for a month's quota.
+        spent.append(max(at, now) + (max(each, pace) if seconds == DAY else each))
+    return replace(balance, hour_at=spent[0], day_at=spent[1])
+
+
+def free_at(balance: Balance, rings: Rings, now: int) -> int:
+    """The second at which a summary may ring."""
+    hour = balance.hour_at - (burst(rings.hour) - 1) * interval(rings.hour, HOUR)
+    day = balance.day_at - (burst(rings.day) - 1) * interval(rings.day, DAY)
+    return max(now, hour, day)
+
+
+def pace_for(quota: Quota, rings: Rings, now: int) -> int:
+    """Seconds for each ring, so that what is left of a quota lasts until its reset; 0 where the budget is slower."""
+    if quota.reset is None or quota.reset <= now:
+        return 0
+    left = quota.remaining - quota.limit * RESERVED_PERCENT // 100
+    pace = (quota.reset - now) // max(left, 1)
+    return pace if pace > interval(rings.day, DAY) else 0

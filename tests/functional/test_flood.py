@@ -1,0 +1,344 @@
+"""A flood on one channel, from the first message to the last summary: the code of ``destined`` and ``retry_due``
+against the real table, with simulated time. What rings, what is told, what is counted; kills change nothing of it.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from dataclasses import dataclass, field, replace
+from typing import Any, cast
+
+import pytest
+
+from chalicelib.adapters.archive import MessageArchive
+from chalicelib.adapters.messages import MessageTable
+from chalicelib.adapters.recent_activity import RecentTable
+from chalicelib.adapters.ring_budget import RingTable
+from chalicelib.adapters.summaries import SummaryTable
+from chalicelib.errors import ChannelUnavailableError, ChannelUncertainError, DeliveryIncompleteError
+from chalicelib.logic import delivery, spam, summary
+from chalicelib.logic.archive import MessageState, Wanted
+from chalicelib.logic.delivery_types import DeliveryDependencies, Invocation
+from chalicelib.logic.notification import Notification, Quota
+from chalicelib.logic.retry_due import DueMessage, retry_due
+from chalicelib.logic.spam import Evidence
+from chalicelib.logic.submission import Message
+from chalicelib.logic.summary import PREFIX, SummaryDependencies
+from chalicelib.settings import Channel, Rings
+from chalicelib.texts import texts
+from tests.dynamodb import LocalTable
+from tests.fakes import NOW, Clock, channel, site, stage
+from tests.rehearsal import amount
+
+RINGS = Rings(hour=30, day=120)
+MINUTE = 60
+PERSON = (Evidence.ORIGIN, Evidence.FILL_TIME)
+
+
+class Killed(BaseException):
+    """What Lambda does to a run: no ``except`` of Herald's sees it."""
+
+
+@dataclass
+class Phone:
+    """A provider with a quota: keeps what rang."""
+
+    clock: Clock
+    quota: Quota | None = None
+    rang: list[tuple[int, Notification]] = field(default_factory=list)
+    fail: list[Exception] = field(default_factory=list)
+
+    def notify(self, notification: Notification) -> str:
+        if self.fail:
+            raise self.fail.pop(0)
+        if self.quota:
+            assert self.quota.remaining > 0, "the provider's quota was used up"
+            self.quota = replace(self.quota, remaining=self.quota.remaining - 1)
+        self.rang.append((self.clock.now, notification))
+        return "ref"
+
+    def check(self, notification: Notification) -> Quota | None:
+        return self.quota
+
+    @property
+    def summaries(self) -> list[tuple[int, Notification]]:
+        return [(at, one) for at, one in self.rang if one.id.startswith("summary-")]
+
+    @property
+    def messages(self) -> list[str]:
+        return [one.id for _, one in self.rang if not one.id.startswith("summary-")]
+
+    def most_within(self, seconds: int) -> int:
+        times = [at for at, _ in self.rang]
+        return max((sum(1 for at in times if start <= at < start + seconds) for start in times), default=0)
+
+
+class Stage:
+    """One site and one channel, several processes of ``destined``, and the schedule of ``retry_due``."""
+
+    def __init__(self, *, kill: float = 0, processes: int = 4, ring_again: bool = True, quota: Quota | None = None):
+        self.stage = replace(stage(), channels={"pushover": self.channel(ring_again)})
+        self.site = replace(site(), spam=replace(site().spam, points={"fill_time": 5}, fill_seconds=3))
+        self.table = LocalTable(self.stage.table)
+        self.clock = Clock(NOW)
+        self.phone = Phone(self.clock, quota)
+        self._random = random.Random(7)  # noqa: S311
+        self._kill = kill
+        self.killed = 0
+        self._runs = 0
+        client = cast(Any, self.table)
+        self.messages = MessageTable(client, self.stage, self.clock)
+        self._budgets = [RingTable(client, self.stage.table) for _ in range(processes)]
+        self._summaries = SummaryTable(client, self.stage.table)
+        self._recent = RecentTable(client, self.stage.table, self.clock)
+        self._next_retry = NOW + 5 * MINUTE
+        self._waiting: list[tuple[int, Message]] = []
+
+    @staticmethod
+    def channel(ring_again: bool) -> Channel:
+        return replace(channel(ring_again=ring_again), rings=RINGS)
+
+    def send(self, message: Message) -> None:
+        """A run of ``destined``; where it is killed or can't deliver, Lambda's retry comes after a minute."""
+        verdict = spam.screen(message, self.site, self._recent)
+        try:
+            with self._may_die():
+                delivery.deliver(message, verdict, self._dependencies(), self._invocation(message.id))
+        except (Killed, DeliveryIncompleteError):
+            self._waiting.append((self.clock.now + MINUTE, message))
+
+    def let_pass(self, seconds: float) -> None:
+        """Time passes, with Lambda's retries and the scheduled one."""
+        end = self.clock.now + int(seconds)
+        while self.clock.now < end:
+            self.clock.now += 1
+            due = [one for at, one in self._waiting if at <= self.clock.now]
+            self._waiting = [(at, one) for at, one in self._waiting if at > self.clock.now]
+            for message in due:
+                self.send(message)
+            if self.clock.now >= self._next_retry:
+                self._next_retry += 5 * MINUTE
+                retry_due(self.messages, self, self.clock.now)
+
+    def run(self, due: DueMessage) -> None:
+        """What ``retry_due`` queues: as the handler of ``destined`` answers it. A run that dies is looked at again."""
+        invocation = self._invocation(due.id)
+        try:
+            with self._may_die():
+                if due.id.startswith(PREFIX):
+                    summary.tell(due.id.removeprefix(PREFIX), self._telling(), invocation)
+                elif stored := self.messages.find(due.id):
+                    delivery.deliver_again(*stored, self._dependencies(), invocation)
+        except Killed:
+            pass
+
+    def listed(self) -> Counter[MessageState]:
+        archive, found = MessageArchive(cast(Any, self.table), self.stage, self.clock), Counter[MessageState]()
+        wanted: Wanted | None = Wanted("default")
+        while wanted is not None:
+            page = archive.page(wanted)
+            found.update(one.state for one in page.messages)
+            wanted = replace(wanted, after=page.next) if page.next else None
+        return found
+
+    def _may_die(self) -> Any:
+        table, phone = self.table, self.phone
+
+        class Dying:
+            def __enter__(this) -> None:
+                calls = self._random.randrange(1, 7) if self._random.random() < self._kill else 0
+                count = 0
+
+                def die(operation: str, request: dict[str, Any]) -> None:
+                    nonlocal count
+                    count += 1
+                    if count == calls:
+                        self.killed += 1
+                        raise Killed
+
+                table.before_call = die
+
+            def __exit__(this, *_: object) -> None:
+                table.before_call = lambda operation, request: None
+
+        assert phone is not None
+        return Dying()
+
+    def _invocation(self, message_id: str) -> Invocation:
+        self._runs += 1
+        return Invocation(message_id, f"run-{self._runs}", self.clock.now + 120)
+
+    def _dependencies(self) -> DeliveryDependencies:
+        rings = self._random.choice(self._budgets)
+
+        def slow_down(*_: object) -> None:
+            if self.phone.quota:
+                rings.slow_down(self.stage.channels["pushover"], self.phone.quota, self.clock.now)
+
+        return DeliveryDependencies(
+            self.site,
+            self.stage.channels,
+            {"pushover": self.phone},
+            self.messages,
+            self._recent,
+            self.clock,
+            rings,
+            self._summaries,
+            on_recorded=slow_down,
+        )
+
+    def _telling(self) -> SummaryDependencies:
+        def fields_of(message_id: str) -> Any:
+            found = self.messages.find(message_id)
+            return found[0].fields if found else None
+
+        return SummaryDependencies(
+            self.stage.channels,
+            {"pushover": self.phone},
+            self._summaries,
+            self._random.choice(self._budgets),
+            fields_of,
+            texts("en"),
+            self.clock,
+        )
+
+
+def junk(number: int, at: int, *evidence: Evidence) -> Message:
+    return Message(f"junk-{number}", "default", at, {"message": f"Buy {number}"}, evidence=evidence)
+
+
+def person(number: int, at: int) -> Message:
+    fields = {"name": f"Ada {number}", "message": f"Is number {number} for sale?"}
+    return Message(f"person-{number}", "default", at, fields, evidence=PERSON)
+
+
+def flood(it: Stage, size: int, *evidence: Evidence, people: int = 10) -> None:
+    """Junk at the throttle of ten a second, with people among it, evenly."""
+    every = size // people
+    for number in range(size):
+        if number % 10 == 0:
+            it.let_pass(1)
+        it.send(junk(number, it.clock.now, *evidence))
+        if number % every == every // 2:
+            it.send(person(number // every, it.clock.now))
+
+
+def named(it: Stage, what: str, people: int = 10) -> list[int]:
+    """Which of these were named, in a ring or in a summary."""
+    texts = "\n".join(one.message for _, one in it.phone.rang) + "\n".join(it.phone.messages)
+    return [number for number in range(people) if f"{what} {number}:" in texts or f"person-{number}" in texts.split()]
+
+
+@pytest.mark.parametrize("kill", [0, 0.2], ids=["quiet", "kills"])
+@pytest.mark.rehearse("2,000 messages")
+def test_junk_of_a_script_neither_silences_nor_costs_rings_and_who_writes_from_the_page_is_named(
+    kill: float,
+) -> None:
+    it, size = Stage(kill=kill), amount(200, 2_000)
+    flood(it, size)
+    it.let_pass(30 * MINUTE)
+    assert bool(it.killed) is bool(kill)
+    assert named(it, "Ada") == list(range(10))
+    assert it.phone.most_within(3600) <= RINGS.hour
+    counts = it.listed()
+    assert counts.total() == size + 10
+    assert set(counts) <= {MessageState.DELIVERED, MessageState.SUMMARIZED}
+    rung = Counter(it.phone.messages)
+    if not kill:
+        assert max(rung.values()) == 1
+        told = sum(int(one.title.split()[0]) for _, one in it.phone.summaries)
+        assert told == counts[MessageState.SUMMARIZED] == size + 10 - len(rung)
+
+
+@pytest.mark.parametrize("kill", [0, 0.2], ids=["quiet", "kills"])
+def test_of_junk_that_forges_its_origin_a_fair_share_leaves_room_for_who_can_not_be_told_from_it(kill: float) -> None:
+    """Forged origins from many addresses, and a fill time: nothing tells a person from it, so each has the same chance
+    to be named, and what is named is as much as a fair share is."""
+    it = Stage(kill=kill)
+    flood(it, 200, *PERSON)
+    it.let_pass(30 * MINUTE)
+    rung, lines = len(it.phone.messages), sum(one.message.count("\n› ") for _, one in it.phone.summaries)
+    assert rung >= 0.8 * RINGS.hour / 2
+    assert lines >= len(it.phone.summaries) * 10
+    assert len(named(it, "Ada")) >= (rung + lines) * 10 // 210 - 1
+    assert it.phone.most_within(3600) <= RINGS.hour
+    assert it.listed().total() == 210
+
+
+def test_of_forged_junk_without_a_fill_time_every_person_is_named() -> None:
+    it = Stage()
+    flood(it, 200, Evidence.ORIGIN)
+    it.let_pass(30 * MINUTE)
+    assert named(it, "Ada") == list(range(10))
+
+
+def test_a_flood_of_a_day_rings_no_more_than_the_budget_and_its_summaries_come_less_and_less_often() -> None:
+    it = Stage()
+    for hour in range(24):
+        for number in range(20):
+            it.send(junk(100 * hour + number, it.clock.now))
+            it.let_pass(180)
+    assert len(it.phone.rang) <= RINGS.day
+    assert it.phone.most_within(3600) <= RINGS.hour
+    pauses = [
+        after - before for (before, _), (after, _) in zip(it.phone.summaries, it.phone.summaries[1:], strict=False)
+    ]
+    assert pauses == sorted(pauses)
+    told = sum(int(one.title.split()[0]) for _, one in it.phone.summaries)
+    it.let_pass(2 * summary.MAX_PAUSE + 10 * MINUTE)
+    assert sum(int(one.title.split()[0]) for _, one in it.phone.summaries) >= told
+    assert not any("due" in item for item in it.table.items().values()), "once the flood is over nothing is due"
+
+
+def test_a_provider_that_tells_its_quota_is_never_used_up_and_a_reserve_is_left_for_alarms() -> None:
+    quota = Quota(limit=1000, remaining=130, reset=NOW + 10 * 86400)
+    it = Stage(quota=quota)
+    for number in range(600):
+        it.send(person(number, it.clock.now))
+        it.let_pass(6 * MINUTE)
+    assert it.phone.quota is not None
+    assert it.phone.quota.remaining >= 60
+    assert it.phone.messages
+    assert it.phone.summaries
+
+
+@pytest.mark.parametrize("error", [ChannelUnavailableError("down"), ChannelUncertainError("?")], ids=["down", "silent"])
+def test_a_summary_that_could_not_be_delivered_is_told_again_with_all_that_it_counted(error: Exception) -> None:
+    it = Stage()
+    flood(it, 40, people=2)
+    counted = it.listed()[MessageState.SUMMARIZED]
+    it.phone.fail = [error]
+    it.let_pass(15 * MINUTE)
+    assert [int(one.title.split()[0]) for _, one in it.phone.summaries] == [counted]
+
+
+def test_a_channel_that_holds_what_is_uncertain_hears_no_summary_twice() -> None:
+    it = Stage(ring_again=False)
+    flood(it, 40, people=2)
+    it.phone.fail = [ChannelUncertainError("?")]
+    it.let_pass(60 * MINUTE)
+    assert it.phone.summaries == []
+
+
+def test_what_a_person_replays_rings_whatever_the_budget() -> None:
+    it = Stage()
+    flood(it, 40, people=2)
+    (told, *_) = [one for one in (junk(n, 0).id for n in range(40)) if one not in it.phone.messages]
+    from chalicelib.adapters.replays import ReplayTable
+    from chalicelib.logic.replay import apply_replay
+
+    store = ReplayTable(cast(Any, it.table), it.stage)
+    apply_replay(told, False, it.stage.channels, store, it.clock.now)
+    it.run(DueMessage(told, "default"))
+    assert it.phone.messages[-1] == told
+
+
+def test_a_quiet_channel_spends_a_ring_by_one_write() -> None:
+    it = Stage(processes=1)
+    for number in range(3):
+        before = len(it.table.calls)
+        it.send(person(number, it.clock.now))
+        rings = [call for call in it.table.calls[before:] if call.key.startswith("rings#")]
+        assert [call.units for call in rings] == [1]
+        it.let_pass(24 * 3600)
