@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 import shutil
 import socket
 import threading
@@ -145,6 +146,8 @@ def stack() -> Iterator[LocalStack]:
         _SITE.format(count=count, channels=json.dumps([f"hook{number}" for number in range(count)]))
         for count in CHANNELS
     )
+    # What is measured is each message's way, and hundreds are sent.
+    text = re.sub(r'^kind = "(?:pushover|webhook)"$', r"\g<0>\nrings = false", text, flags=re.MULTILINE)
     (WORK / "herald.toml").write_text(text, encoding="utf-8")
     with socket.socket() as one, socket.socket() as two:
         one.bind(("127.0.0.1", 0))

@@ -1,4 +1,4 @@
-"""What each channel has spent of its budget of rings: one small item of the message table for each, ``rings#<channel>``.
+"""What each channel has spent of its budget of rings: one small item of the table for each, ``rings#<channel>``.
 
 A ring is spent by one conditional write. Which one is known before it, mostly: a channel that was quiet has a full
 bucket, and a process remembers what it read last. Buckets only fill with time, so what a process remembers as empty is

@@ -129,7 +129,7 @@ class SummaryTable:
         self, channel: str, update: str, condition: str, values: Mapping[str, object]
     ) -> tuple[dict[str, Any] | None, dict[str, Any] | None]:
         """The item after the write, or where the condition doesn't hold the item that is there."""
-        more = {"ExpressionAttributeValues": to_item(values)} if values else {}
+        more: Any = {"ExpressionAttributeValues": to_item(values)} if values else {}
         try:
             answer = self._dynamodb.update_item(
                 TableName=self._table,

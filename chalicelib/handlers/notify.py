@@ -19,8 +19,9 @@ def prepare(function: str) -> None:
 def handle(kind: str, request: object) -> dict[str, object]:
     """Deliver a notification (its request: ``logic/notification.py``), or only check whether it could be delivered.
 
-    Returns ``{"channel": …, "status": "delivered", "reference": …}``, with ``quota`` where the provider
-    tells it, or for a request with ``check``, ``{"channel": …, "checked": True, "quota": …}``. Raises :class:`~chalicelib.errors.InvokeError`.
+    Returns ``{"channel": …, "status": "delivered", "reference": …}``, with ``quota`` where the provider tells it, or
+    for a request with ``check``, ``{"channel": …, "checked": True, "quota": …}``. Raises
+    :class:`~chalicelib.errors.InvokeError`.
     """
     notification = Notification.from_request(request)
     logger.set_correlation_id(notification.id)
@@ -33,8 +34,8 @@ def handle(kind: str, request: object) -> dict[str, object]:
     reference = notifier.notify(notification)
     logger.info("Delivered", extra={"message_id": notification.id, "channel": channel, "reference": reference})
     known: Quota | None = getattr(notifier, "quota", None)
-    quota = {"quota": known.as_json()} if known else {}
-    return {"channel": channel, "status": "delivered", "reference": reference, **quota}
+    told = {"quota": known.as_json()} if known else {}
+    return {"channel": channel, "status": "delivered", "reference": reference, **told}
 
 
 def _channel(kind: str, name: str) -> str:

@@ -12,8 +12,8 @@ from chalicelib.adapters.aws.botocore_client import Sdk
 from chalicelib.adapters.destined import AsynchronousDestined
 from chalicelib.adapters.replays import ReplayTable
 from chalicelib.logic.archive import ListedMessage, MessageState, StoredMessage
-from chalicelib.logic.delivery import LAMBDA_ATTEMPTS
 from chalicelib.logic.delivery_types import State
+from chalicelib.logic.retry_schedule import LAMBDA_ATTEMPTS
 from chalicelib.logic.submission import Message
 from chalicelib.settings import Stage
 from ops.aws.account import Account

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import socket
 from collections.abc import Iterator
@@ -60,6 +61,26 @@ channels = ["pushover"]
 [stages.local.sites.counted.spam]
 rate = { points = 10, most = 2, minutes = 60 }
 """
+
+FLOODED = """
+# A site whose channel rings no more often than others do where nothing else is set.
+[stages.local.sites.flooded]
+thanks = "http://127.0.0.1:8080/thanks.html"
+origins = ["http://127.0.0.1:8080"]
+channels = ["flooded"]
+
+[stages.local.channels.flooded]
+kind = "pushover"
+url = "http://127.0.0.1:8080/pushover"
+pause = 1
+"""
+
+
+def without_budget(text: str) -> str:
+    """A configuration in which channels ring as often as the tests send: hundreds of messages an hour."""
+    text = re.sub(r'^kind = "(?:pushover|email|webhook)"$', r"\g<0>\nrings = false", text, flags=re.MULTILINE)
+    return re.sub(r'\{ kind = "webhook"', r"\g<0>, rings = false", text)
+
 
 SENDER = "herald@mail.example.com"
 MAILED = """
@@ -214,7 +235,7 @@ def checkout() -> Iterator[Path]:
         (folder / name).symlink_to(ROOT / name)
     shipped = (ROOT / "herald.toml").read_text(encoding="utf-8")
     (folder / "herald.toml").write_text(
-        "".join([shipped, GUARDED, MAILED, HOOKED, URGENT, STORMY, WATCHED, owner.ADDED]),
+        without_budget("".join([shipped, GUARDED, MAILED, HOOKED, URGENT, STORMY, WATCHED, owner.ADDED])) + FLOODED,
         encoding="utf-8",
     )
     try:

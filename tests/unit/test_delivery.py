@@ -20,7 +20,7 @@ from chalicelib.errors import (
     StoreError,
 )
 from chalicelib.logic import delivery
-from chalicelib.logic.delivery import LEASE, MAX_PAUSE
+from chalicelib.logic.delivery import LEASE
 from chalicelib.logic.delivery_types import (
     GIVE_UP,
     Delivery,
@@ -33,6 +33,7 @@ from chalicelib.logic.delivery_types import (
 )
 from chalicelib.logic.duplicates import content_hash
 from chalicelib.logic.notification import Notification, from_contact
+from chalicelib.logic.retry_schedule import LAMBDA_ATTEMPTS, MAX_PAUSE
 from chalicelib.logic.spam import HoldReason, Verdict, screen
 from chalicelib.logic.submission import Message
 from chalicelib.settings import Channel, Spam
@@ -1026,7 +1027,7 @@ def test_no_message_is_a_duplicate_of_one_that_was_never_stored() -> None:
 
     form = Form()
     form.store = Unwritable()
-    for _ in range(delivery.LAMBDA_ATTEMPTS):
+    for _ in range(LAMBDA_ATTEMPTS):
         with pytest.raises(StoreError):
             form.deliver(same(1))
     assert form.duplicate_of(same(2)) == ""
