@@ -189,7 +189,7 @@ class Container:
             recent=self.recent,
             now=self.now,
             rings=self.rings,
-            summaries=self.summaries,
+            summaries=lambda: self.summaries,
             give_up=self.stage.persistence.give_up,
             on_recorded=self._on_recorded,
             stage=self.stage.name,

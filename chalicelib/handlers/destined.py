@@ -19,7 +19,7 @@ _METRICS = {Action.QUARANTINED: Metric.QUARANTINED, Action.DUPLICATE: Metric.DUP
 def prepare(function: str) -> None:
     """Make the clients that every message needs."""
     container = composition.get_container()
-    _ = container.messages, container.recent, container.notifiers, container.rings, container.summaries
+    _ = container.messages, container.recent, container.notifiers, container.rings
 
 
 def handle(event: dict[str, Any], context: Any) -> dict[str, object]:

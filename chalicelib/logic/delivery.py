@@ -183,10 +183,13 @@ class _Run:
         counts first and the record is written after: a run that dies in between leaves a message that is counted and
         tried again, never one that nobody hears of.
         """
-        rings, summaries = self._dependencies.rings, self._dependencies.summaries
-        if rings is None or summaries is None or channel.rings is None or delivery != Delivery():
+        rings = self._dependencies.rings
+        if rings is None or channel.rings is None or delivery != Delivery():
             return True
         if rings.take(channel, self._rank, now):
+            return True
+        summaries = self._dependencies.summaries()
+        if summaries is None:
             return True
         summaries.add(channel.name, self._message.id, self._rank, now)
         return False

@@ -209,7 +209,8 @@ class DeliveryDependencies:
     now: Callable[[], int]
     rings: RingBudget | None = None
     """None where nothing is limited."""
-    summaries: Summaries | None = None
+    summaries: Callable[[], Summaries | None] = lambda: None
+    """Asked for beyond a budget alone, so that nothing else pays for it."""
     give_up: int = GIVE_UP
     """Seconds after which a message is not tried any more."""
     on_recorded: Callable[[Message, str, Delivery], None] = lambda message, channel, delivery: None

@@ -184,7 +184,7 @@ class Stage:
             self._recent,
             self.clock,
             rings,
-            self._summaries,
+            lambda: self._summaries,
             on_recorded=slow_down,
         )
 

@@ -41,7 +41,7 @@ def deliver_one(it: Message, runs: int = 1) -> list[Call]:
         RecentTable(dynamodb, stage().table, clock),
         clock,
         RingTable(dynamodb, stage().table),
-        SummaryTable(dynamodb, stage().table),
+        lambda: SummaryTable(dynamodb, stage().table),
     )
     for number in range(runs):
         deliver(it, NOTHING_FOUND, dependencies, Invocation(f"request-{number}", f"run-{number}", NOW + 100))

@@ -126,7 +126,10 @@ def test_outside_lambda_the_client_is_botocores(root: Path) -> None:
     ("entry_point", "adapters"),
     [
         ("app.app", {"aws", "topic"}),
-        ("app.destined", {"aws", "dynamodb_items", "invoke", "messages", "notifiers", "recent_activity"}),
+        (
+            "app.destined",
+            {"aws", "dynamodb_items", "invoke", "messages", "notifiers", "recent_activity", "ring_budget"},
+        ),
         ("app.notify_pushover", {"aws", "providers.http", "providers.pushover", "secrets"}),
         ("app.get_message", {"archive", "aws", "dynamodb_items", "messages"}),
         ("app.list_messages", {"archive", "aws", "dynamodb_items", "messages"}),
