@@ -1,6 +1,6 @@
-"""All that moto does otherwise than AWS and that deploying Herald meets, with the page that says what AWS does.
+"""What moto does otherwise than AWS, as far as deploying Herald meets it, each with AWS's page.
 
-It stands here and nowhere else: Herald bends for no emulator.
+It is all here: no code of Herald's gives way to an emulator (docs/decisions/0060-a-second-emulator.md).
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ SKIPPED = {
     "AWS::SNS::TopicPolicy": "who may publish: tests/infrastructure/test_templates.py, and IAM in MiniStack",
     "AWS::SNS::Subscription": "[[subscriber]] and mail of alarms: tests/e2e/test_rules.py, tests/e2e/test_alarms.py",
     "AWS::CloudWatch::Alarm": "tests/e2e/test_alarms.py, tests/unit/test_alarms.py",
-    "AWS::ApiGateway::Stage": "that of /SendEvent, with its throttling: tests/e2e/test_gateway.py",
+    "AWS::ApiGateway::Stage": "of GET /SendEvent: tests/e2e/test_path.py",
 }
 """Types of resources that moto's CloudFormation passes over with a warning, and what judges each instead. All of them
 are also held against AWS's own schemas by cfn-lint: tests/infrastructure/test_matrix.py."""
 
 LEFT = "herald-dev-send-event"
-"""Stays when a parameter turns off its resources' condition, and until it is turned on for a new stack moto makes but a
-part of them. On AWS they come and go with the condition:
+"""The name of resources that depend on a condition. When a parameter turns it on or off, moto creates some of them and
+deletes none, where AWS creates and deletes all:
 https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/conditions-section-structure.html"""
 
 ACCOUNT = DEFAULT_ACCOUNT_ID
@@ -44,7 +44,7 @@ Application = Callable[[Environ, Any], Iterable[bytes]]
 
 
 class Gaps:
-    """Does what AWS does and moto doesn't, in front of moto, and answers ``GET /_skipped``."""
+    """Stand in front of moto, do what AWS does and moto doesn't, and answer ``GET /_skipped``."""
 
     def __init__(self, moto: Application, skipped: set[str]) -> None:
         self._moto, self._skipped = moto, skipped
@@ -60,17 +60,12 @@ class Gaps:
             return self._deploy(environ, start, _api(environ, deployed[1]))
         if method == "PUT" and (function := re.fullmatch(r"/2015-03-31/functions/([\w-]+)/configuration", path)):
             return self._configure(environ, start, function[1])
-        if method == "PUT" and (tagged := re.fullmatch(r"/tags/arn:aws:apigateway:[\w-]+::/restapis/(\w+)", path)):
-            # https://docs.aws.amazon.com/apigateway/latest/api/API_TagResource.html; moto knows tags of stages alone.
-            _api(environ, tagged[1]).tags.update(json.loads(_body(environ))["tags"])
-            start("204 No Content", [])
-            return []
         if method == "POST" and "/cloudformation/" in environ["HTTP_AUTHORIZATION"]:
             return self._change_stack(environ, start)
         return self._moto(environ, start)
 
     def _change_stack(self, environ: Environ, start: Any) -> Iterable[bytes]:
-        """moto still has parameters that a stack's new template doesn't declare. On AWS there can be none such:
+        """Forget parameters that a new template of a stack doesn't declare, which moto keeps:
         https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/parameters-section-structure.html"""
         answer = list(self._moto(environ, start))
         for stack in cloudformation_backends[ACCOUNT][_region(environ)].stacks.values():
@@ -80,11 +75,9 @@ class Gaps:
         return answer
 
     def _import(self, environ: Environ, start: Any) -> Iterable[bytes]:
-        """moto refuses OpenAPI 2.0, which API Gateway imports and Chalice writes. What moto reads of it says the same
-        in both: https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-import-api.html
-
-        The document itself is held against the specification of 2.0.
-        """
+        """Check an OpenAPI 2.0 document against its specification, and hand it on as 3.0: Chalice writes 2.0, API
+        Gateway imports both, and moto refuses 2.0. What moto reads is written alike in both.
+        https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-import-api.html"""
         document = json.loads(_body(environ))
         OpenAPIV2SpecValidator(document).validate()
         assert document.pop("swagger") == "2.0"
@@ -92,7 +85,7 @@ class Gaps:
         return self._moto({**environ, "wsgi.input": io.BytesIO(body), "CONTENT_LENGTH": str(len(body))}, start)
 
     def _configure(self, environ: Environ, start: Any, function: str) -> Iterable[bytes]:
-        """moto leaves TracingConfig as the function was made with:
+        """Change a function's tracing, which moto leaves as it was:
         https://docs.aws.amazon.com/lambda/latest/api/API_UpdateFunctionConfiguration.html"""
         body = _body(environ)
         if tracing := json.loads(body).get("TracingConfig"):
@@ -100,8 +93,8 @@ class Gaps:
         return self._moto({**environ, "wsgi.input": io.BytesIO(body)}, start)
 
     def _deploy(self, environ: Environ, start: Any, api: RestAPI) -> Iterable[bytes]:
-        """moto gives an existing stage new, empty settings with each deployment; on AWS a stage is used again, and is
-        deployed to *after* its settings were changed:
+        """Keep the settings of a stage that exists. moto empties them; AWS uses the stage again, and wants a deployment
+        *after* a change of settings:
         https://docs.aws.amazon.com/apigateway/latest/developerguide/how-to-deploy-api-with-console.html"""
         before = dict(api.stages)
         answer = list(self._moto(environ, start))
@@ -127,7 +120,7 @@ def _api(environ: Environ, api: str) -> RestAPI:
 
 
 def add_deletions() -> None:
-    """Let CloudFormation delete what moto makes by it and then leaves alone without a word:
+    """Let CloudFormation delete two types that moto creates by it and then never deletes, without a warning:
     https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/using-cfn-whatis-howdoesitwork.html"""
 
     def policy(name: str, _: object, account: str, region: str) -> None:
@@ -176,7 +169,7 @@ class _OfFunction:
     def delete_from_cloudformation_json(
         cls, resource_name: str, cloudformation_json: Any, account_id: str, region_name: str
     ) -> None:
-        """With the function its configurations are gone, which CloudFormation takes for deleted:
+        """Accept that function and configuration are gone already: CloudFormation takes what isn't found for deleted:
         https://docs.aws.amazon.com/cloudformation-cli/latest/userguide/resource-type-test-contract.html"""
         with suppress(UnknownFunctionException, GenericResourcNotFound):
             cls.remove(get_backend(account_id, region_name), resource_name)
