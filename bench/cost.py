@@ -139,6 +139,13 @@ MESSAGE = (
     ),
     Line(
         "1 DynamoDB write × 1 unit",
+        "UpdateItem: [the budget of rings](delivery.md#a-budget-of-rings)",
+        1000,
+        "write",
+        the_same=True,
+    ),
+    Line(
+        "1 DynamoDB write × 1 unit",
         "PutItem: [the same message twice](spam.md#the-same-message-twice)",
         1000,
         "write",
@@ -177,11 +184,50 @@ BESIDE = (
 """The same of the simplest design."""
 CALLS: Mapping[str, Mapping[str, int]] = {
     "contact over TLS": {"sns:Publish": 1},
-    "destined": {"dynamodb:PutItem": 3, "dynamodb:UpdateItem": 2, "lambda:Invoke": 1},
+    "destined": {"dynamodb:PutItem": 3, "dynamodb:UpdateItem": 3, "lambda:Invoke": 1},
     "notify_pushover": {"ssm:GetParameters": 1, "Pushover": 1},
     "on_success": {},
 }
 """What the functions call for one message: the lines above are made of these, and ``make bench`` counts them again."""
+
+
+ORDINARY, WORST, BEYOND = 11, 74, 10
+"""Write units of an ordinary message, of the worst that is accepted, and of one beyond the budget of rings, as
+tests/functional/test_write_units.py counts them from recorded calls."""
+CHUNKS = 4
+"""Of 64 KB, for each of which SNS and EventBridge charge: a message of 240 KiB at most, as JSON within JSON."""
+A_SECOND, A_DAY, DAYS = 10, 24 * 3600, 30
+"""``throttle.rate`` of ``herald.toml``."""
+
+
+def flood() -> list[list[str]]:
+    """What one message and a flood at the throttle come to, with warm functions."""
+    ring = total(MESSAGE, warm=True) / 1000
+    notifier = RUNS["notify_pushover"]
+    quiet = ring - notifier.gb_s(notifier.warm) * PRICES["GB-s"].each - PRICES["run"].each
+    quiet -= (ORDINARY - BEYOND) * PRICES["write"].each
+    larger = (WORST - ORDINARY) * PRICES["write"].each
+    larger += (CHUNKS - 1) * (PRICES["publish"].each + PRICES["event"].each)
+    rows = [
+        ["an ordinary message", "1", f"{ORDINARY}", "1 KB", f"${ring:.6f}", "1"],
+        ["the worst message", "1", f"{WORST}", "64 KB", f"${ring + larger:.6f}", "1"],
+    ]
+    for name, units, size, each in (("ordinary", BEYOND, 1, quiet), ("worst", WORST - 1, 64, quiet + larger)):
+        for span, days in (("a day", 1), ("a month", DAYS)):
+            number = A_SECOND * A_DAY * days
+            stored = f"{number * size / 1e6:,.1f} GB"
+            rings = f"{120 * days:,}"
+            rows.append(
+                [
+                    f"{span} of {name} ones",
+                    f"{number:,}",
+                    f"{number * units:,}",
+                    stored,
+                    f"${number * each:,.0f}",
+                    rings,
+                ]
+            )
+    return rows
 
 
 def total(lines: Iterable[Line], *, warm: bool = False) -> float:
@@ -212,6 +258,18 @@ def parts() -> dict[str, str]:
             "us-east-1, arm64, one channel."
         ),
         "cost": table(head, rows, right=False),
+        "cost of a flood": table(
+            [
+                "at the throttle of 10 a second",
+                "requests",
+                "write units",
+                "stored",
+                "all in all, warm",
+                "rings at most",
+            ],
+            flood(),
+            right=False,
+        ),
         "cost when warm": (
             f"With every function warm ({', '.join(milliseconds[:-1])} and {milliseconds[-1]} ms) Lambda's time costs "
             f"${lambda_time(warm=True):.4f} instead of ${lambda_time():.4f},\nthe decryptions fall away, and the sum "

@@ -8,6 +8,7 @@ from typing import Any, cast
 
 import pytest
 
+from bench import cost
 from chalicelib.adapters.messages import MessageTable
 from chalicelib.adapters.recent_activity import RecentTable
 from chalicelib.adapters.ring_budget import RingTable
@@ -89,6 +90,11 @@ def test_the_worst_message_costs_seven_times_an_ordinary_one_at_most(text: str) 
     assert len(later[0]) == len(later[1])
     for one, other in zip(*later, strict=True):
         assert other.units <= 1.5 * one.units
+
+
+def test_the_page_on_costs_counts_with_these_units() -> None:
+    ordinary, worst = units(deliver_one(ORDINARY)), max(units(deliver_one(longest(text))) for text in ("x", "字"))
+    assert (ordinary, worst) == (cost.ORDINARY, cost.WORST)
 
 
 def test_an_event_that_comes_again_does_not_write_a_long_text_again() -> None:
