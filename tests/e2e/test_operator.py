@@ -70,7 +70,7 @@ def test_a_message_from_the_form_is_listed_shown_and_explained(herald: Harness, 
         }
     ]
     assert trace["notes"] == []
-    assert "rule herald-local-on_success tells" in operator.gets("trace", message_id)
+    assert "rule herald-local-on_success sends to" in operator.gets("trace", message_id)
 
 
 def test_what_failed_is_explained_attempt_by_attempt(herald: Harness, operator: Operator) -> None:
