@@ -117,7 +117,7 @@ def _publish(asked: FormRequest) -> tuple[Message, str]:
     any_address = asked.is_json and any(service.any_address for service in asked.services)
     validation.validate(form, site, container.stage.limits, any_address=any_address)
     key = asked.header("idempotency-key")
-    signals, sender, proof = _spam_signals(asked, form, site)
+    signals, sender, network, proof = _spam_signals(asked, form, site)
     message = Message(
         id=submission.message_id(site.name, key, form.fields),
         site=site.name,
@@ -126,6 +126,7 @@ def _publish(asked: FormRequest) -> tuple[Message, str]:
         signals=tuple(signals),
         keyed=bool(key),
         sender=sender,
+        network=network,
         proof=proof,
         evidence=spam.evidence(form, site.spam, from_page=asked.origin in site.origins),
     )
@@ -146,20 +147,23 @@ def _destination(asked: FormRequest, site: Site) -> str:
     return redirects.destination(site, asked.form.next, asked.page)
 
 
-def _spam_signals(asked: FormRequest, form: Submission, site: Site) -> tuple[list[str], str, str]:
-    """What the request itself tells about spam: signals, the sender's hash, and the challenge that was solved.
+def _spam_signals(asked: FormRequest, form: Submission, site: Site) -> tuple[list[str], str, str, str]:
+    """What the request itself tells about spam: signals, hashes of sender and network, and the challenge solved.
 
     Without the stage's key nothing can be said, and nothing is held against the message.
     """
     signals = spam.request_signals(form, site.spam)
     if not site.spam.needs_key:
-        return signals, "", ""
+        return signals, "", "", ""
     try:
         key = composition.get_container().key.read()["key"]
     except SecretsError as error:
         logger.error("The key could not be read", extra={"reason": str(error), "site": site.name})
-        return [*signals, spam.Signal.UNCHECKED], "", ""
-    sender = spam.sender(asked.source_ip, site.name, key) if "rate" in site.spam.points else ""
+        return [*signals, spam.Signal.UNCHECKED], "", "", ""
+    sender = network = ""
+    if "rate" in site.spam.points:
+        sender = spam.sender(asked.source_ip, site.name, key)
+        network = spam.network(asked.source_ip, site.name, key)
     solved = ""
     if "proof_of_work" in site.spam.points:
         if form.proof:
@@ -168,7 +172,7 @@ def _spam_signals(asked: FormRequest, form: Submission, site: Site) -> tuple[lis
             solved = proof.solved(form.proof, site.name, key)
         if not solved:
             signals.append(spam.Signal.WRONG_PROOF if form.proof else spam.Signal.NO_PROOF)
-    return signals, sender, solved
+    return signals, sender, network, solved
 
 
 def _unexpected(error: Exception) -> SubmissionError:

@@ -11,7 +11,7 @@ import hashlib
 import hmac
 import ipaddress
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
@@ -22,6 +22,12 @@ from chalicelib.settings import Site, Spam
 PROOF_LIFE = 24 * 3600
 """Seconds within which a challenge must be solved and sent. Its solution is remembered for as long."""
 
+NEIGHBOURS = 4
+"""How many times as many messages may come from one address by who looks like a person: many may share it."""
+NETWORK = 8
+"""How many times as many messages may come from a whole network as from one address."""
+MAX_COUNTED = 100
+"""Messages of a network that are counted at most: each of them makes every further write larger."""
 LEAST_FILL = 3
 """Seconds in which a person fills in a form, at the least."""
 _SECONDS = re.compile(r"\d{1,9}(\.\d{1,30})?")
@@ -111,12 +117,24 @@ def sender(address: str, site: str, key: str) -> str:
 
     Only the first 64 bits of an IPv6 address count: one subscriber has all addresses below them (RFC 6177).
     """
+    return _hashed(address, 32, 64, site, key)
+
+
+def network(address: str, site: str, key: str) -> str:
+    """Hash the network around an IP address, in which somebody may have many: of IPv4 256, of IPv6 a /48."""
+    return _hashed(address, 24, 48, site, key)
+
+
+def _hashed(address: str, bits4: int, bits6: int, site: str, key: str) -> str:
     try:
         ip = ipaddress.ip_address(address)
     except ValueError:
         return ""
-    mapped = ip.ipv4_mapped if isinstance(ip, ipaddress.IPv6Address) else None
-    subscriber = str(mapped or ipaddress.ip_network((ip, 64 if ip.version == 6 else 32), strict=False).network_address)
+    ip = (ip.ipv4_mapped if isinstance(ip, ipaddress.IPv6Address) else None) or ip
+    bits = bits6 if ip.version == 6 else bits4
+    found = ipaddress.ip_network((ip, bits), strict=False)
+    # A single address has no suffix, so that hashes of earlier releases stay what they are.
+    subscriber = str(found.network_address) if bits in (32, 64) else str(found)
     return hmac.new(subkey(key, "sender"), f"{site}\n{subscriber}".encode(), hashlib.sha256).hexdigest()[:32]
 
 
@@ -133,10 +151,8 @@ def screen(message: Message, site: Site | None, recent: RecentActivity) -> Verdi
     signals: list[str] = list(message.signals)
     if "links" in spam.points and links(message) > spam.most_links:
         signals.append(Signal.LINKS)
-    if "rate" in spam.points and message.sender:
-        who = f"{site.name}#{message.sender}"
-        if recent.count(who, message.id, at, spam.minutes * 60, spam.most_messages) > spam.most_messages:
-            signals.append(Signal.RATE)
+    if "rate" in spam.points and any(_exceeded(message, site, recent)):
+        signals.append(Signal.RATE)
     if "proof_of_work" in spam.points and message.proof:
         used_by = recent.first(f"proof#{message.proof}", message.id, at, PROOF_LIFE)
         if used_by != message.id:
@@ -144,6 +160,17 @@ def screen(message: Message, site: Site | None, recent: RecentActivity) -> Verdi
     score = sum(spam.points.get(COUNTS_AS.get(signal, signal), 0) for signal in signals)
     held = HoldReason.QUARANTINED if score >= spam.quarantine_from else None
     return Verdict(tuple(signals), score, held, rank=rank(signals, message.evidence))
+
+
+def _exceeded(message: Message, site: Site, recent: RecentActivity) -> Iterator[bool]:
+    """Whether more came from the message's address than may, and from the network around it."""
+    spam = site.spam
+    # An office or a mobile network is one address: who looks like a person is not held for what a neighbour sends.
+    of_one = spam.most_messages * (NEIGHBOURS if rank(message.signals, message.evidence) == len(Evidence) else 1)
+    of_all = max(of_one, min(spam.most_messages * NETWORK, MAX_COUNTED))
+    for who, most in ((message.sender, of_one), (message.network, of_all)):
+        if who:
+            yield recent.count(f"{site.name}#{who}", message.id, message.received_at, spam.minutes * 60, most) > most
 
 
 def rank(signals: Iterable[str], evidence: Collection[str]) -> int:

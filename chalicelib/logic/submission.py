@@ -5,9 +5,10 @@ topic as one JSON object (version 1), its fields in the order in which they were
 
     {"version": 1, "id": "…", "site": "default", "received_at": 1767225600,
      "fields": {"source": "…", "name": "…", "email": "…", "message": "…", "Any other": "…"},
-     "signals": ["honeypot"], "keyed": true, "sender": "…", "proof": "…", "evidence": ["origin", "fill_time"]}
+     "signals": ["honeypot"], "keyed": true, "sender": "…", "network": "…", "proof": "…",
+     "evidence": ["origin", "fill_time"]}
 
-The last five stand there only where they say something.
+The last six stand there only where they say something.
 """
 
 from __future__ import annotations
@@ -84,6 +85,8 @@ class Message:
     """A keyed hash of the address that it came from, for a site that counts."""
     proof: str = ""
     """The challenge that was solved for it, for a site that asks."""
+    network: str = ""
+    """The same of the network around that address."""
     evidence: tuple[str, ...] = ()
     """What speaks for a person, as far as the API function could see."""
 
@@ -100,6 +103,7 @@ class Message:
                 **({"keyed": True} if self.keyed else {}),
                 **({"sender": self.sender} if self.sender else {}),
                 **({"proof": self.proof} if self.proof else {}),
+                **({"network": self.network} if self.network else {}),
                 **({"evidence": self.evidence} if self.evidence else {}),
             },
             ensure_ascii=False,
@@ -126,6 +130,7 @@ class Message:
                 keyed=data.get("keyed") is True,
                 sender=str(data.get("sender", "")),
                 proof=str(data.get("proof", "")),
+                network=str(data.get("network", "")),
                 evidence=tuple(map(str, data.get("evidence", ()))),
             )
         except (KeyError, AttributeError, TypeError, ValueError) as error:

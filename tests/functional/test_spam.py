@@ -161,7 +161,7 @@ def test_a_site_without_any_sign_reads_no_key_and_publishes_what_it_did_before(
         assert (
             send(rules, {"message": "Hi", "altcha": "x", "_fill_seconds": "9"}, key=Unreadable())["statusCode"] == 202
         )
-        assert set(published(topic)) == BARE
+        assert set(published(topic)) == BARE | {"evidence"}, "the time that people take speaks for a person"
 
 
 def test_a_site_without_any_sign_needs_no_composition_with_a_key(
@@ -175,14 +175,14 @@ def test_a_site_without_any_sign_needs_no_composition_with_a_key(
     ("rules", "body", "more"),
     [
         ("nothing", {}, set()),
-        ("rate", {}, {"sender"}),
-        ("rate", {"altcha": "{proof}"}, {"sender"}),
+        ("rate", {}, {"sender", "network"}),
+        ("rate", {"altcha": "{proof}"}, {"sender", "network"}),
         ("proof", {"altcha": "{proof}"}, {"proof"}),
         ("proof", {}, {"signals"}),
-        ("both", {"altcha": "{proof}"}, {"sender", "proof"}),
-        ("both", {"altcha": "rubbish"}, {"sender", "signals"}),
-        ("all", {"altcha": "{proof}", "_fill_seconds": "9", "_gotcha": ""}, {"sender", "proof"}),
-        ("all", {"altcha": "{proof}", "_fill_seconds": "1", "_gotcha": "x"}, {"sender", "proof", "signals"}),
+        ("both", {"altcha": "{proof}"}, {"sender", "network", "proof"}),
+        ("both", {"altcha": "rubbish"}, {"sender", "network", "signals"}),
+        ("all", {"altcha": "{proof}", "_fill_seconds": "9", "_gotcha": ""}, {"sender", "network", "evidence", "proof"}),
+        ("all", {"altcha": "{proof}", "_fill_seconds": "1", "_gotcha": "x"}, {"sender", "network", "proof", "signals"}),
     ],
 )
 def test_a_message_has_of_sender_proof_and_signals_what_there_is(

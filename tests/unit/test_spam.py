@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from chalicelib.errors import StoreError
+from chalicelib.logic import spam
 from chalicelib.logic.spam import (
     COUNTS_AS,
     PROOF_LIFE,
@@ -561,3 +562,44 @@ def test_an_error_escapes_and_the_retry_after_it_finds_a_good_message_good(fails
 def test_a_verdict_does_not_depend_on_the_rules_of_another_site() -> None:
     rules: Site = site("shop", once_within=0)
     assert screen(numbered(1, site="shop", signals=("honeypot",)), rules, Silent()) == Verdict(("honeypot",), 0)
+
+
+def test_who_looks_like_a_person_is_not_held_for_what_a_neighbour_sends() -> None:
+    guarded = replace(site(), spam=Spam({"rate": 10}, most_messages=2, minutes=60))
+    recent = InMemoryRecent()
+
+    def sent(number: int, *evidence: spam.Evidence) -> bool:
+        it = Message(f"id-{number}", "default", NOW, {"message": "x"}, sender="one", network="all", evidence=evidence)
+        return spam.screen(it, guarded, recent).held is not None
+
+    assert [sent(number) for number in range(4)] == [False, False, True, True]
+    assert not sent(4, spam.Evidence.ORIGIN, spam.Evidence.FILL_TIME)
+
+
+def test_of_a_network_more_are_let_through_than_of_one_address_and_not_all() -> None:
+    guarded = replace(site(), spam=Spam({"rate": 10}, most_messages=2, minutes=60))
+    recent = InMemoryRecent()
+    held = [
+        spam.screen(
+            Message(f"id-{number}", "default", NOW, {"message": "x"}, sender=str(number), network="all"),
+            guarded,
+            recent,
+        ).held
+        for number in range(20)
+    ]
+    assert held == [None] * (2 * spam.NETWORK) + [spam.HoldReason.QUARANTINED] * (20 - 2 * spam.NETWORK)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("192.0.2.1", "192.0.2.200", True),
+        ("192.0.2.1", "192.0.3.1", False),
+        ("2001:db8:1:2::1", "2001:db8:1:3::1", True),
+        ("2001:db8:1:2::1", "2001:db8:2:2::1", False),
+        ("::ffff:192.0.2.1", "192.0.2.9", True),
+    ],
+)
+def test_a_network_is_what_somebody_may_have_many_addresses_in(one: str, other: str, same: bool) -> None:
+    assert (spam.network(one, "default", "key") == spam.network(other, "default", "key")) is same
+    assert spam.network(one, "default", "key") != spam.sender(one, "default", "key")
