@@ -172,13 +172,13 @@ def fill(herald: Harness, site: str, number: int, now: int) -> None:
             "id": {"S": message_id},
             "site": {"S": site},
             "received_at": {"N": str(received_at)},
+            "stored_at": {"N": str(received_at)},
+            "expires_at": {"N": str(now + 3600)},
             "deliveries": {"M": {}},
         }
         if one >= number - 100:
             submission = {"version": 1, "id": message_id, "site": site, "received_at": received_at, "fields": {}}
             item |= {
-                "stored_at": {"N": str(received_at)},
-                "expires_at": {"N": str(now + 3600)},
                 "submission": {"S": json.dumps(submission)},
                 "deliveries": {"M": {"pushover": {"M": words | numbers}}},
             }
