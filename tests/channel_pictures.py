@@ -16,7 +16,7 @@ from playwright.sync_api import Page, sync_playwright
 from starlette.testclient import TestClient
 
 from chalicelib.adapters.providers.ses import SesNotifier
-from chalicelib.logic import pushover, webhooks
+from chalicelib.logic import pushover, webhook_bodies
 from chalicelib.logic.notification import Notification, from_contact
 from ops.local.web.app import create_app
 from ops.local.web.ses_stand_in import OUTBOUND
@@ -70,13 +70,13 @@ class StandIns:
         self._http.post("/pushover/1/messages.json", data=form).raise_for_status()
         SesNotifier(self, mail_channel()).notify(it)  # type: ignore[arg-type]
         bodies = {
-            "Slack": webhooks.slack(it),
-            "Discord": webhooks.discord(it),
-            "Teams": webhooks.teams(it),
-            "ntfy": webhooks.ntfy(it, "topic", None),
+            "Slack": webhook_bodies.slack(it),
+            "Discord": webhook_bodies.discord(it),
+            "Teams": webhook_bodies.teams(it),
+            "ntfy": webhook_bodies.ntfy(it, "topic", None),
         }
         for name, body in bodies.items():
-            self._http.post(f"/webhooks/{name}", content=webhooks.encoded(body)).raise_for_status()
+            self._http.post(f"/webhooks/{name}", content=webhook_bodies.encoded(body)).raise_for_status()
         if lost := self._http.get("/webhooks/lost.json").json():
             raise RuntimeError(f"accepted and never shown: {lost}")
         push = self._http.get("/phone/messages.json").json()[-1]

@@ -1,6 +1,6 @@
 """The providers' limits, each in the provider's own unit. docs/channels/limits.md shows this table.
 
-The stand-ins of the local stack measure by themselves and never read it.
+``notification_text.py`` cuts texts to them. The stand-ins of the local stack measure by themselves and never read this.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, fie
 from pydantic_core import PydanticCustomError
 
 from chalicelib.logic import pushover
-from chalicelib.logic.webhooks import WebhookMistake, check_template
+from chalicelib.logic.webhook_bodies import WebhookMistake, check_template
 from chalicelib.settings import Channel, Options, Rings
 from ops.config.email_addresses import Sender, address, covers, identity, sender
 from ops.config.notification_templates import Body, Title

@@ -12,11 +12,11 @@ Nothing here prints, asks or reads the command line. A failure that a person can
 hold no state but their clients, and threads may share them.
 """
 
-from ops.operations.dead_letters import RedriveResult as RedriveResult
 from ops.operations.erasure import Copy as Copy
 from ops.operations.erasure import Erased as Erased
 from ops.operations.listing import Listing as Listing
 from ops.operations.listing import Selection as Selection
+from ops.operations.redrive import RedriveResult as RedriveResult
 from ops.operations.replay import Replayed as Replayed
 from ops.operations.stage_operations import Operations as Operations
 from ops.operations.trace import Step as Step

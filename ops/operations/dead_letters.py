@@ -1,4 +1,4 @@
-"""Read, redrive and erase dead letters: the events in a stage's queues that could not be handled.
+"""Read and erase dead letters: the events in a stage's queues that could not be handled. redrive.py repeats them.
 
 - ``topic-dead-letters``: SNS's notification, which it could not hand to ``destined``
   (https://docs.aws.amazon.com/sns/latest/dg/sns-dead-letter-queues.html)
@@ -22,29 +22,23 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from botocore.exceptions import BotoCoreError, ClientError
-
 from chalicelib.logic import event_kinds
 from chalicelib.logic.submission import Message
 from chalicelib.settings import Stage
 from ops import naming
 from ops.errors import OpsError
 from ops.naming import prefix
-from ops.operations.logs import printed
 
 if TYPE_CHECKING:
-    from types_boto3_lambda import LambdaClient
     from types_boto3_sqs import SQSClient
 
-REDRIVEN = ("topic-dead-letters", "failed-events")
-"""The queues whose letters are events of ``destined``."""
 QUEUES = tuple(naming.QUEUES)
 """All queues. An erased message must be in none."""
 MAX_LETTERS = 5000
 """The number of letters of a queue that are read."""
 _HIDDEN = 600
 """Seconds that a letter is hidden from others while it is read: more than it takes to read :data:`MAX_LETTERS`."""
-_NO_MESSAGE = (event_kinds.KIND_EVENT, event_kinds.KIND_CANARY)
+NO_MESSAGE = (event_kinds.KIND_EVENT, event_kinds.KIND_CANARY)
 """Kinds of events that hold no message."""
 _AT_ONCE = 10
 """https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_ReceiveMessage.html"""
@@ -82,27 +76,6 @@ class DeadLetter:
         return Message.deserialize(self.event["Records"][0]["Sns"]["Message"])
 
 
-@dataclass(frozen=True, slots=True)
-class RedriveResult:
-    """What a redrive did."""
-
-    messages: tuple[str, ...]
-    """The ids of the messages whose events Lambda accepted for ``destined``; their letters are deleted."""
-    test_events: int
-    """The number of deleted letters of test events and canaries, which hold no message."""
-    left: int
-    """The number of letters that stay: unreadable, not accepted by Lambda, or newer than the redrive."""
-    errors: tuple[str, ...] = ()
-
-    def as_json(self) -> dict[str, object]:
-        return {
-            "messages": list(self.messages),
-            "test_events": self.test_events,
-            "left": self.left,
-            "errors": list(self.errors),
-        }
-
-
 def read(body: str) -> DeadLetter:
     """Read a letter of any queue."""
     try:
@@ -114,7 +87,7 @@ def read(body: str) -> DeadLetter:
     sns = event["Records"][0]["Sns"]
     attributes = sns.get("MessageAttributes") or {}
     kind = str((attributes.get("kind") or {}).get("Value", ""))
-    if kind in _NO_MESSAGE:
+    if kind in NO_MESSAGE:
         return DeadLetter(event, kind)
     if kind == event_kinds.KIND_RETRY:
         return DeadLetter(event, kind, str(sns["Message"]))
@@ -217,40 +190,6 @@ class Queue:
                     self._sqs.change_message_visibility(
                         QueueUrl=self._url, ReceiptHandle=letter.handle, VisibilityTimeout=0
                     )
-
-
-def redrive(sqs: SQSClient, functions: LambdaClient, stage: Stage, now: int) -> RedriveResult:
-    """Invoke ``destined`` with each event again, and delete a letter once Lambda has accepted its event.
-
-    The message's record decides which channels are notified: docs/delivery.md.
-    """
-    messages: list[str] = []
-    errors: list[str] = []
-    number_left = test_events = 0
-    for queue in (Queue(sqs, stage, name) for name in REDRIVEN):
-        with queue.letters() as letters:
-            for letter in letters:
-                # A letter that came just now may be from an event of this redrive.
-                if letter.event is None or letter.sent_at > now:
-                    number_left += 1
-                    continue
-                if letter.kind in _NO_MESSAGE:
-                    queue.delete(letter)
-                    test_events += 1
-                    continue
-                try:
-                    functions.invoke(
-                        FunctionName=stage.function("destined"),
-                        InvocationType="Event",
-                        Payload=json.dumps(letter.event, ensure_ascii=False).encode(),
-                    )
-                except (BotoCoreError, ClientError) as error:
-                    number_left += 1
-                    errors.append(f"message {printed(letter.id)}: {error}")
-                    continue
-                queue.delete(letter)
-                messages.append(letter.id)
-    return RedriveResult(tuple(messages), test_events, number_left, tuple(errors))
 
 
 def erase(sqs: SQSClient, stage: Stage, ids: Collection[str], *, seen: bool = False) -> dict[str, int]:

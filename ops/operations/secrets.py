@@ -12,9 +12,9 @@ from chalicelib.adapters.aws.botocore_client import Sdk
 from chalicelib.adapters.notifiers import LambdaNotifier
 from chalicelib.errors import InvokeError
 from chalicelib.functions import notifiers_of
-from chalicelib.logic import webhooks
+from chalicelib.logic import webhook_bodies
 from chalicelib.logic.notification import Notification, Quota
-from chalicelib.logic.webhooks import WebhookMistake
+from chalicelib.logic.webhook_bodies import WebhookMistake
 from chalicelib.settings import Stage
 from ops.aws.account import Account
 from ops.errors import OpsError
@@ -88,9 +88,9 @@ def fault(secret: Secret, value: str, *, local: bool) -> str:
             case "pushover", _ if not _PUSHOVER.fullmatch(value):
                 return "expected 30 letters and digits"
             case "webhook", "url":
-                webhooks.checked_address(value, local=local)
+                webhook_bodies.checked_address(value, local=local)
             case "webhook", "secret":
-                webhooks.signing_secrets(value)
+                webhook_bodies.signing_secrets(value)
     except WebhookMistake as error:
         return str(error)
     return ""

@@ -19,9 +19,9 @@ from chalicelib.settings import Stage
 from ops.aws.account import Account
 from ops.errors import OpsError
 from ops.operations import dead_letters, erasure, listing, short_ids
-from ops.operations.dead_letters import RedriveResult
 from ops.operations.erasure import Erased
 from ops.operations.listing import Listing, OperatorArchive, Selection
+from ops.operations.redrive import RedriveResult, redrive
 from ops.operations.replay import ReplayDependencies, Replayed, again
 from ops.operations.trace import Trace, full_trace, trace_of_table
 
@@ -126,7 +126,7 @@ class Operations:
     def redrive(self) -> RedriveResult:
         """Invoke ``destined`` again with the events of dead letters (docs/delivery.md)."""
         now = int(self._clock())
-        return dead_letters.redrive(self.account.client("sqs"), self.account.functions, self.stage, now)
+        return redrive(self.account.client("sqs"), self.account.functions, self.stage, now)
 
     def in_letters(self, address: str | None, selection: Selection) -> list[str]:
         """The ids of messages in dead letters of the selection's site and times and, if given, of this address.

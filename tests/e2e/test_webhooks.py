@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 from chalicelib.functions import functions_of
-from chalicelib.logic.webhooks import webhook_id
+from chalicelib.logic.webhook_bodies import webhook_id
 from ops.local.deployment import keep_secrets
 from ops.local.stack import Pushover
 from ops.local.web.settings import LOCAL_WEBHOOK_SECRET

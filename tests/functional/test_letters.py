@@ -14,6 +14,7 @@ from botocore.exceptions import ClientError
 
 from ops.errors import OpsError
 from ops.operations import dead_letters
+from ops.operations.redrive import RedriveResult, redrive
 from tests.fakes import NOW, message, stage
 
 
@@ -78,8 +79,8 @@ def letter(message_id: str) -> str:
     return json.dumps({"detail": {"requestPayload": {"Records": [{"Sns": sns}]}}})
 
 
-def fed(post: Any) -> dead_letters.RedriveResult:
-    return dead_letters.redrive(post, post, stage(), NOW)
+def fed(post: Any) -> RedriveResult:
+    return redrive(post, post, stage(), NOW)
 
 
 def test_a_letter_is_deleted_after_its_event_was_taken_and_not_before() -> None:

@@ -28,7 +28,7 @@ from chalicelib.errors import (
     InvokeError,
 )
 from chalicelib.functions import FUNCTIONS
-from chalicelib.logic.webhooks import webhook_id
+from chalicelib.logic.webhook_bodies import webhook_id
 from chalicelib.settings import Channel
 from tests.fakes import NOW, FakeContainer
 from tests.functional import notifiers

@@ -197,4 +197,7 @@ def test_the_webhook_notifier_is_ready_with_its_own_adapters_and_no_other_functi
     assert {name for name in mine if name.startswith("chalicelib.handlers.")} == {"chalicelib.handlers.notify"}
     assert {"requests", "standardwebhooks", "chalicelib.adapters.aws.own_client"} <= mine
     for others in modules.values():
-        assert not {"standardwebhooks", "chalicelib.adapters.providers.webhook", "chalicelib.logic.webhooks"} & others
+        assert (
+            not {"standardwebhooks", "chalicelib.adapters.providers.webhook", "chalicelib.logic.webhook_bodies"}
+            & others
+        )

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chalicelib.logic import mail, pushover, webhooks
+from chalicelib.logic import mail, pushover, webhook_bodies
 from chalicelib.logic.lookalikes import is_like
 from chalicelib.logic.notification import Notification, from_contact
 from chalicelib.logic.notification_text import text
@@ -150,13 +150,13 @@ def shown_by(kind: str, form: Notification) -> str:
         case "pushover":
             return str(pushover.texts(form)["message"])
         case "slack":
-            return str(webhooks.slack(form)["text"]).partition("\n")[2]
+            return str(webhook_bodies.slack(form)["text"]).partition("\n")[2]
         case "discord":
-            return re.sub(r"\\(.)", r"\1", str(webhooks.discord(form)["content"]).partition("\n")[2])
+            return re.sub(r"\\(.)", r"\1", str(webhook_bodies.discord(form)["content"]).partition("\n")[2])
         case "teams":
-            return "\n".join(line for line in teams_lines(webhooks.teams(form))[1:])
+            return "\n".join(line for line in teams_lines(webhook_bodies.teams(form))[1:])
         case "ntfy":
-            return str(webhooks.ntfy(form, "topic", 5)["message"])
+            return str(webhook_bodies.ntfy(form, "topic", 5)["message"])
         case "html":
             # What is bold is ours or set apart by a line beside it; visitors' text stands in cells of its own.
             plain = re.sub(r"<d[dt][^>]*>[^<]*(<br\n>[^<]*)*</d[dt]>", "", mail.html(form, "h"))
@@ -187,13 +187,13 @@ MEASURED: dict[str, Callable[[Notification], list[tuple[int, int]]]] = {
         (len(str(pushover.texts(it)["message"])), 1024),
         (len(str(pushover.texts(it)["title"])), 250),
     ],
-    "slack": lambda it: [(utf_16(webhooks.slack(it)["text"]), 4_000)],
-    "discord": lambda it: [(utf_16(webhooks.discord(it)["content"]), 2_000)],
-    "teams": lambda it: [(of_card(webhooks.teams(it)), 28 * 1024 - 1_500)],
+    "slack": lambda it: [(utf_16(webhook_bodies.slack(it)["text"]), 4_000)],
+    "discord": lambda it: [(utf_16(webhook_bodies.discord(it)["content"]), 2_000)],
+    "teams": lambda it: [(of_card(webhook_bodies.teams(it)), 28 * 1024 - 1_500)],
     "ntfy": lambda it: [
-        (len(str(webhooks.ntfy(it, "t" * 64, 5)["message"]).encode()), 4_096),
-        (len(json.dumps(webhooks.ntfy(it, "t" * 64, 5), ensure_ascii=False).encode()), 8_192 + 20),
-        (len(webhooks.encoded(webhooks.ntfy(it, "t" * 64, 5))), 8_192),
+        (len(str(webhook_bodies.ntfy(it, "t" * 64, 5)["message"]).encode()), 4_096),
+        (len(json.dumps(webhook_bodies.ntfy(it, "t" * 64, 5), ensure_ascii=False).encode()), 8_192 + 20),
+        (len(webhook_bodies.encoded(webhook_bodies.ntfy(it, "t" * 64, 5))), 8_192),
     ],
     "plain": lambda it: [(max(len(line.encode()) for line in mail.text(it).split("\n")), 998)],
     "html": lambda it: [(max(len(line.encode()) for line in mail.html(it, "h" * 200).split("\n")), 998)],

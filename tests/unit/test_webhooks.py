@@ -11,10 +11,10 @@ import pytest
 from standardwebhooks import Webhook
 
 from chalicelib.errors import InvalidRequestError
-from chalicelib.logic import webhooks
+from chalicelib.logic import webhook_bodies
 from chalicelib.logic.notification import Notification
 from chalicelib.logic.plain_text import CUT_MARK
-from chalicelib.logic.webhooks import WebhookMistake
+from chalicelib.logic.webhook_bodies import WebhookMistake
 from tests.fakes import NOW
 
 IT = Notification("id-1", "A title", "Line 1\nLine 2", NOW, reply_to="ada@example.com", fields=(("name", "Ada"),))
@@ -38,15 +38,15 @@ def with_message(text: str) -> Notification:
 
 
 def test_the_id_is_the_same_for_each_attempt_and_another_for_each_message_and_channel() -> None:
-    one = webhooks.webhook_id("id-1", "own")
-    assert one == webhooks.webhook_id("id-1", "own") == "msg_cb483cd1d07fbccc0dff77dba021a84c"
-    others = {webhooks.webhook_id(*pair) for pair in (("id-2", "own"), ("id-1", "other"), ("own", "id-1"))}
+    one = webhook_bodies.webhook_id("id-1", "own")
+    assert one == webhook_bodies.webhook_id("id-1", "own") == "msg_cb483cd1d07fbccc0dff77dba021a84c"
+    others = {webhook_bodies.webhook_id(*pair) for pair in (("id-2", "own"), ("id-1", "other"), ("own", "id-1"))}
     assert len(others | {one}) == 4
 
 
 @pytest.mark.parametrize("text", ["a.b", "1.2.{", "line\r\nwebhook-signature: x", "я" * 128, "\ud800", " "])
 def test_no_text_of_a_caller_puts_a_full_stop_or_a_line_break_into_the_id(text: str) -> None:
-    found = webhooks.webhook_id(text, "own")
+    found = webhook_bodies.webhook_id(text, "own")
     assert found.removeprefix("msg_").isalnum()
     assert found.isascii()
 
@@ -60,12 +60,12 @@ def secret(size: int) -> str:
 
 @pytest.mark.parametrize("size", [24, 32, 64])
 def test_a_secret_of_the_specification_is_taken_and_the_library_takes_it_too(size: int) -> None:
-    assert webhooks.signing_secrets(f" {secret(size)}\n") == [secret(size)]
+    assert webhook_bodies.signing_secrets(f" {secret(size)}\n") == [secret(size)]
     Webhook(secret(size))
 
 
 def test_two_secrets_stand_between_spaces_while_a_receiver_changes_to_a_new_one() -> None:
-    assert webhooks.signing_secrets(f"{secret(24)} {secret(32)}") == [secret(24), secret(32)]
+    assert webhook_bodies.signing_secrets(f"{secret(24)} {secret(32)}") == [secret(24), secret(32)]
 
 
 @pytest.mark.parametrize(
@@ -84,7 +84,7 @@ def test_two_secrets_stand_between_spaces_while_a_receiver_changes_to_a_new_one(
 )
 def test_any_other_secret_is_refused_without_being_quoted(text: str) -> None:
     with pytest.raises(WebhookMistake) as caught:
-        webhooks.signing_secrets(text)
+        webhook_bodies.signing_secrets(text)
     assert "MARKER" not in str(caught.value)
 
 
@@ -101,15 +101,15 @@ def test_any_other_secret_is_refused_without_being_quoted(text: str) -> None:
     ],
 )
 def test_an_https_address_is_taken_on_every_stage(address: str) -> None:
-    assert webhooks.checked_address(f"{address}\n", local=False) == address
-    assert webhooks.checked_address(address, local=True) == address
+    assert webhook_bodies.checked_address(f"{address}\n", local=False) == address
+    assert webhook_bodies.checked_address(address, local=True) == address
 
 
 @pytest.mark.parametrize("address", ["http://127.0.0.1:8080/x", "http://localhost/x", "https://127.0.0.1/x"])
 def test_this_machine_is_for_stage_local_alone(address: str) -> None:
-    assert webhooks.checked_address(address, local=True) == address
+    assert webhook_bodies.checked_address(address, local=True) == address
     with pytest.raises(WebhookMistake):
-        webhooks.checked_address(address, local=False)
+        webhook_bodies.checked_address(address, local=False)
 
 
 @pytest.mark.parametrize(
@@ -141,14 +141,14 @@ def test_this_machine_is_for_stage_local_alone(address: str) -> None:
 )
 def test_any_other_address_is_refused_without_being_quoted(address: str) -> None:
     with pytest.raises(WebhookMistake) as caught:
-        webhooks.checked_address(address, local=False)
+        webhook_bodies.checked_address(address, local=False)
     assert "MARKER" not in str(caught.value)
 
 
 def test_on_stage_local_http_leads_nowhere_but_to_this_machine() -> None:
     for address in ("http://example.com/", "http://10.0.0.1/", "http://127.0.0.1.example.com/", "ftp://127.0.0.1/"):
         with pytest.raises(WebhookMistake):
-            webhooks.checked_address(address, local=True)
+            webhook_bodies.checked_address(address, local=True)
 
 
 @pytest.mark.parametrize(
@@ -166,13 +166,13 @@ def test_on_stage_local_http_leads_nowhere_but_to_this_machine() -> None:
     ],
 )
 def test_where_a_request_goes(kind: str, address: str, goes_to: str, topic: str) -> None:
-    assert webhooks.target(kind, address) == (goes_to, topic)
+    assert webhook_bodies.target(kind, address) == (goes_to, topic)
 
 
 @pytest.mark.parametrize("path", ["", "/", "/topic/", "/to.pic", f"/{'t' * 65}", "/t%20"])
 def test_ntfys_address_ends_in_a_topic(path: str) -> None:
     with pytest.raises(WebhookMistake, match="ends in a topic"):
-        webhooks.target("ntfy", f"https://ntfy.sh{path}")
+        webhook_bodies.target("ntfy", f"https://ntfy.sh{path}")
 
 
 # Bodies
@@ -180,7 +180,7 @@ def test_ntfys_address_ends_in_a_topic(path: str) -> None:
 
 def test_the_standard_body_holds_everything_and_cuts_nothing() -> None:
     long = "x" * 100_000
-    assert webhooks.standard(with_message(long), NOW + 5) == {
+    assert webhook_bodies.standard(with_message(long), NOW + 5) == {
         "type": "message.received",
         "timestamp": "2026-01-01T00:00:00Z",
         "data": {
@@ -195,7 +195,7 @@ def test_the_standard_body_holds_everything_and_cuts_nothing() -> None:
 
 
 def test_the_standard_body_has_the_same_keys_whatever_is_missing() -> None:
-    bare = webhooks.standard(Notification("id-1", "t", "m"), NOW)
+    bare = webhook_bodies.standard(Notification("id-1", "t", "m"), NOW)
     assert bare == {
         "type": "message.received",
         "timestamp": "2026-01-01T00:00:00Z",
@@ -205,22 +205,22 @@ def test_the_standard_body_has_the_same_keys_whatever_is_missing() -> None:
 
 def test_a_moment_that_no_calendar_has_is_the_callers_mistake() -> None:
     with pytest.raises(InvalidRequestError):
-        webhooks.moment(replace(IT, timestamp=10**15), NOW)
+        webhook_bodies.moment(replace(IT, timestamp=10**15), NOW)
 
 
 def body(kind: str, notification: Notification) -> dict[str, Any]:
     match kind:
         case "slack":
-            made = webhooks.slack(notification)
+            made = webhook_bodies.slack(notification)
         case "discord":
-            made = webhooks.discord(notification)
+            made = webhook_bodies.discord(notification)
         case "teams":
-            made = webhooks.teams(notification)
+            made = webhook_bodies.teams(notification)
         case "ntfy":
-            made = webhooks.ntfy(notification, "topic", None)
+            made = webhook_bodies.ntfy(notification, "topic", None)
         case _:
-            made = webhooks.standard(notification, NOW)
-    found: dict[str, Any] = json.loads(webhooks.encoded(made))
+            made = webhook_bodies.standard(notification, NOW)
+    found: dict[str, Any] = json.loads(webhook_bodies.encoded(made))
     return found
 
 
@@ -269,8 +269,8 @@ def test_teams_is_given_a_card_with_a_run_of_plain_text_for_each_line() -> None:
 
 def test_ntfy_is_given_its_topic_and_the_priority_only_if_there_is_one() -> None:
     plain = {"topic": "t", "title": "A title", "message": "Line 1\nLine 2\n\nName: Ada"}
-    assert webhooks.ntfy(IT, "t", None) == plain
-    assert webhooks.ntfy(IT, "t", 5) == plain | {"priority": 5}
+    assert webhook_bodies.ntfy(IT, "t", None) == plain
+    assert webhook_bodies.ntfy(IT, "t", 5) == plain | {"priority": 5}
 
 
 @pytest.mark.parametrize("kind", ["standard", "slack", "discord", "teams", "ntfy"])
@@ -285,9 +285,9 @@ def test_any_text_stays_a_value_and_any_body_is_json(kind: str, text: str) -> No
 
 
 def test_the_requests_own_priority_goes_before_the_channels() -> None:
-    assert webhooks.priority_of(IT, "ntfy", 2) == 2
-    assert webhooks.priority_of(IT, "ntfy", None) is None
-    assert webhooks.priority_of(replace(IT, options={"priority": 5}), "ntfy", 2) == 5
+    assert webhook_bodies.priority_of(IT, "ntfy", 2) == 2
+    assert webhook_bodies.priority_of(IT, "ntfy", None) is None
+    assert webhook_bodies.priority_of(replace(IT, options={"priority": 5}), "ntfy", 2) == 5
 
 
 @pytest.mark.parametrize(
@@ -306,7 +306,7 @@ def test_the_requests_own_priority_goes_before_the_channels() -> None:
 )
 def test_an_option_that_a_webhook_doesnt_have_is_refused(kind: str, options: dict[str, object]) -> None:
     with pytest.raises(InvalidRequestError) as caught:
-        webhooks.priority_of(replace(IT, options=options), kind, None)
+        webhook_bodies.priority_of(replace(IT, options=options), kind, None)
     assert caught.value.key == "options"
 
 
@@ -314,8 +314,8 @@ def test_an_option_that_a_webhook_doesnt_have_is_refused(kind: str, options: dic
 
 
 def fill(template: object, notification: Notification = IT, longest: int = 0) -> object:
-    webhooks.check_template(template)
-    return webhooks.filled(template, notification, "own", NOW, longest)
+    webhook_bodies.check_template(template)
+    return webhook_bodies.filled(template, notification, "own", NOW, longest)
 
 
 def test_placeholders_are_filled_in_values_at_any_depth_and_the_rest_is_left_alone() -> None:
@@ -333,7 +333,7 @@ def test_placeholders_are_filled_in_values_at_any_depth_and_the_rest_is_left_alo
         "n": 1,
         "yes": True,
         "list": ["Ada", {"to": "ada@example.com", "at": "2026-01-01T00:00:00Z", "half": 0.5}],
-        "ids": f"id-1 {webhooks.webhook_id('id-1', 'own')}",
+        "ids": f"id-1 {webhook_bodies.webhook_id('id-1', 'own')}",
         "braces": "{title} { }",
         "missing": "[]",
     }
@@ -373,5 +373,5 @@ def test_the_message_of_a_template_is_cut_on_request() -> None:
 )
 def test_a_template_that_would_not_work_is_told_what_is_wrong(template: object, words: str) -> None:
     with pytest.raises(WebhookMistake) as caught:
-        webhooks.check_template(template)
+        webhook_bodies.check_template(template)
     assert words in str(caught.value)

@@ -33,7 +33,7 @@ from chalicelib.adapters.providers.http import (
 )
 from chalicelib.adapters.secrets import Secrets
 from chalicelib.errors import ChannelRejectedError, ChannelUnavailableError, ChannelUncertainError
-from chalicelib.logic import webhooks
+from chalicelib.logic import webhook_bodies
 from chalicelib.logic.notification import Notification, Quota
 from chalicelib.settings import Channel
 
@@ -119,12 +119,12 @@ class WebhookNotifier:
         """
         started = self._clock()
         now = int(started)
-        priority = webhooks.priority_of(notification, self._format, self._priority)
+        priority = webhook_bodies.priority_of(notification, self._format, self._priority)
         signers, address, topic = self._configured()
-        identity = webhooks.webhook_id(notification.id, self._channel)
+        identity = webhook_bodies.webhook_id(notification.id, self._channel)
         refused = b""
         for share in SHARES:
-            body = webhooks.encoded(self._body(notification, now, topic, priority, share))
+            body = webhook_bodies.encoded(self._body(notification, now, topic, priority, share))
             # What is too long by a measure that isn't ours is cut further: nothing of a refused body is shown.
             if refused and (body == refused or self._clock() - started > TIME_TO_SHORTEN):
                 break
@@ -138,9 +138,9 @@ class WebhookNotifier:
 
     def check(self, notification: Notification) -> Quota | None:
         """Check the secrets, the address and the body, and send nothing; returns None, as no receiver names a quota."""
-        priority = webhooks.priority_of(notification, self._format, self._priority)
+        priority = webhook_bodies.priority_of(notification, self._format, self._priority)
         _, _, topic = self._configured()
-        webhooks.encoded(self._body(notification, int(self._clock()), topic, priority, 1))
+        webhook_bodies.encoded(self._body(notification, int(self._clock()), topic, priority, 1))
         return None
 
     def _headers_of(self, identity: str, body: bytes, signers: list[Webhook], now: int) -> dict[str, str]:
@@ -165,10 +165,14 @@ class WebhookNotifier:
         values = read_secrets(self._secrets)
         name = "url"
         try:
-            address, topic = webhooks.target(self._format, webhooks.checked_address(values["url"], local=self._local))
+            address, topic = webhook_bodies.target(
+                self._format, webhook_bodies.checked_address(values["url"], local=self._local)
+            )
             name = "secret"
-            signers = [Webhook(each) for each in webhooks.signing_secrets(values["secret"])] if self._signed else []
-        except webhooks.WebhookMistake as mistake:
+            signers = (
+                [Webhook(each) for each in webhook_bodies.signing_secrets(values["secret"])] if self._signed else []
+            )
+        except webhook_bodies.WebhookMistake as mistake:
             self._secrets.forget()
             raise ChannelUnavailableError(
                 f"the parameter {self._channel}/{name} can't be used: {mistake}", retry_after=UNTIL_MENDED
@@ -178,17 +182,17 @@ class WebhookNotifier:
     def _body(self, notification: Notification, now: int, topic: str, priority: int | None, share: float) -> object:
         match self._format:
             case "slack":
-                return webhooks.slack(notification, share)
+                return webhook_bodies.slack(notification, share)
             case "discord":
-                return webhooks.discord(notification, share)
+                return webhook_bodies.discord(notification, share)
             case "teams":
-                return webhooks.teams(notification, share)
+                return webhook_bodies.teams(notification, share)
             case "ntfy":
-                return webhooks.ntfy(notification, topic, priority, share)
+                return webhook_bodies.ntfy(notification, topic, priority, share)
             case "template":
-                return webhooks.filled(self._template, notification, self._channel, now, self._longest)
+                return webhook_bodies.filled(self._template, notification, self._channel, now, self._longest)
             case _:
-                return webhooks.standard(notification, now)
+                return webhook_bodies.standard(notification, now)
 
     def _answer(self, address: str, body: bytes, headers: Mapping[str, str]) -> _Answer:
         """Post and return the answer. After :data:`WHOLE` seconds a status without a body counts too."""
