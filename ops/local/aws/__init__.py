@@ -1,7 +1,9 @@
-"""The local AWS: MiniStack, an AWS emulator from PyPI, extended where Herald needs what it lacks.
+"""The local AWS: the AWS emulator MiniStack (from PyPI), extended with what Herald needs and MiniStack lacks.
 
-Start it with ``python -m ops.local.aws --port 4566``. Each module of this package is one extension: it names the page
-of AWS documentation that it follows, lists in ``EXTENDS`` the parts of MiniStack that it replaces or calls, and has an
-``install()``. ``pin`` refuses to start when one of these parts has changed. docs/local-stack.md lists the extensions,
-and what still differs from AWS.
+Start it with ``python -m ops.local.aws --port 4566``.
+
+Each module in ``server.EXTENSIONS`` is one extension. Its docstring names the gap that it closes and the AWS page that
+it follows. ``EXTENDS`` lists the parts of MiniStack that it replaces or calls, and ``install()`` applies it. The server
+doesn't start if one of these parts has changed (``pin``). docs/local-stack.md lists all extensions and the remaining
+differences from AWS.
 """

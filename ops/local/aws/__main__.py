@@ -1,4 +1,4 @@
-"""``python -m ops.local.aws``: start the local AWS."""
+"""Start the local AWS: ``python -m ops.local.aws``."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from pathlib import Path
 from ops.loopback import HOST, credentials, listen
 
 PREFIX = "herald-aws-"
-# Of the caller's environment, what would change how MiniStack works, or tie it to a real account.
+# Variables of the caller that would change how MiniStack works or connect it to a real account: removed at the start.
 _FORGOTTEN = ("AWS_", "MINISTACK_", "LAMBDA_", "LOCALSTACK_", "SMTP_", "DOCKER_", "SFTP_", "IOT_")
 _FORGOTTEN_NAMES = ("SERVICES", "EDGE_PORT", "PERSIST_STATE", "S3_PERSIST", "USE_SSL", "CLOUDTRAIL_RECORDING")
 
 
 def environment(port: int, region: str, directory: Path, log_level: str, secret: str) -> dict[str, str]:
-    """What MiniStack reads from its environment, at import."""
+    """Return the environment variables that MiniStack reads when it is imported."""
     return {
         "AUTH": "true",
         "AWS_ACCESS_KEY_ID": credentials.ACCESS_KEY,
@@ -27,7 +27,7 @@ def environment(port: int, region: str, directory: Path, log_level: str, secret:
         "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}",
         "AWS_SECRET_ACCESS_KEY": secret,
         "BIND_HOST": "127.0.0.1",
-        # A socket that isn't there: no container engine is looked for.
+        # A socket that doesn't exist, so that MiniStack uses no container engine.
         "DOCKER_HOST": f"unix://{directory}/no-docker.sock",
         "GATEWAY_PORT": str(port),
         "IOT_MTLS_ENABLED": "0",
@@ -43,7 +43,7 @@ def environment(port: int, region: str, directory: Path, log_level: str, secret:
 
 
 def sweep(parent: Path) -> None:
-    """Remove what servers that were killed have left behind."""
+    """Remove the temporary directories of servers that were killed."""
     for left in parent.glob(f"{PREFIX}*-*"):
         pid = left.name.removeprefix(PREFIX).split("-")[0]
         try:
@@ -55,7 +55,7 @@ def sweep(parent: Path) -> None:
 
 
 def main() -> None:
-    """Parse the command line and serve until told to stop."""
+    """Parse the command line, then serve until SIGTERM, SIGINT or, if asked for, the end of standard input."""
     parser = argparse.ArgumentParser(prog="python -m ops.local.aws", description="A local AWS on 127.0.0.1.")
     parser.add_argument("--port", type=int, default=4566)
     parser.add_argument("--region", default="us-east-1", help="where requests go that name no region")
@@ -81,7 +81,7 @@ def main() -> None:
         secret = "" if arguments.check else credentials.create(arguments.port)
         os.environ.update(environment(arguments.port, arguments.region, directory, arguments.log_level, secret))
         tempfile.tempdir = str(directory)
-        # Only now: MiniStack reads its environment when it is imported.
+        # Imported here because MiniStack reads its environment when it is imported.
         from ops.local.aws import pin, server
 
         try:
@@ -97,7 +97,7 @@ def main() -> None:
         shutil.rmtree(directory, ignore_errors=True)
         if not arguments.check:
             credentials.remove(arguments.port)
-    # Threads that still wait for something would hold up the interpreter's end; nothing of theirs is kept.
+    # Exit without joining threads: one that still waits would delay the exit, and no thread has anything to save.
     sys.stdout.flush()
     os._exit(0)
 

@@ -1,9 +1,9 @@
-"""Every decision of IAM, written down: who asked for which action on which resource, whether it was allowed, and with
-which client it was asked, as it names itself.
+"""Log every IAM decision to a file: MiniStack keeps no record of them, where AWS has CloudTrail.
 
-Where ``HERALD_LOCAL_ACCESS_LOG`` names a file, it gets one JSON line for each request that identity policies were
-evaluated for; what resources' own policies said is left out. AWS answers the same question with CloudTrail's events and
-IAM's "last accessed" information; both come late and name no resource for many services:
+If the environment variable ``HERALD_LOCAL_ACCESS_LOG`` names a file, each evaluation of identity policies appends one
+JSON line with the keys ``principal``, ``action``, ``resource``, ``decision`` and ``user_agent``. Decisions of
+resource-based policies are left out. On AWS, CloudTrail events and IAM's last accessed information show the same, but
+late and for many services without the resource.
 
 https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-event-reference-record-contents.html
 https://docs.aws.amazon.com/IAM/latest/UserGuide/access_policies_last-accessed.html
@@ -37,7 +37,7 @@ _user_agent = contextvars.ContextVar("herald_local_user_agent", default="")
 
 
 def install() -> None:
-    """Write decisions down, if a file for them is named."""
+    """Log IAM decisions if ``HERALD_LOCAL_ACCESS_LOG`` names a file."""
     path = os.environ.get(VARIABLE)
     if path:
         extend(iam_evaluator, "evaluate", _noting(Path(path)))
@@ -48,12 +48,14 @@ def install() -> None:
 def _remember_user_agent(
     pin: Callable[..., None], method: str, path: str, query: Any, headers: list[tuple[bytes, bytes]], **kwargs: Any
 ) -> None:
+    """Keep the request's ``User-Agent`` for the log line."""
     named = (value.decode("latin-1") for name, value in headers if name.lower() == b"user-agent")
     _user_agent.set(next(named, ""))
     pin(method, path, query, headers, **kwargs)
 
 
 def _unnoted(evaluate_resource_policy: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    """Evaluate a resource-based policy without logging the decision."""
     token = _of_a_resource.set(True)
     try:
         return evaluate_resource_policy(*args, **kwargs)
@@ -62,6 +64,8 @@ def _unnoted(evaluate_resource_policy: Callable[..., Any], *args: Any, **kwargs:
 
 
 def _noting(path: Path) -> Callable[..., Any]:
+    """Return a wrapper of ``evaluate`` that appends each decision to the file."""
+
     def noted(evaluate: Callable[..., Any], context: Any, *policies: Any) -> Any:
         result = evaluate(context, *policies)
         if _of_a_resource.get():

@@ -1,16 +1,18 @@
-"""Asynchronous invocation: retries, then destinations and dead letters, sent as the function's execution role.
+"""Invoke functions asynchronously as Lambda does, with retries, destinations and dead-letter queues for every source.
 
-Follows "Invoking a Lambda function asynchronously", "How Lambda handles errors and retries with asynchronous
-invocation" and "Capturing records of Lambda asynchronous invocations":
+MiniStack retries events of some sources only. It has neither OnSuccess nor event buses as destinations, and it sends
+invocation records to dead-letter queues, where AWS sends the event. This module also calls destinations and dead-letter
+queues with the function's execution role, so that IAM authorizes the calls.
 
 https://docs.aws.amazon.com/lambda/latest/dg/invocation-async.html
 https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.html
 https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html
 
-In force for SNS → Lambda, EventBridge rule → Lambda, ``InvocationType=Event`` and whatever else MiniStack invokes
-asynchronously. AWS waits one minute before the first retry and two before the second;
-``HERALD_LOCAL_RETRY_SECONDS`` ("1,2" unless set) says how long it takes here. The age of an event, on which
-``MaximumEventAgeInSeconds`` bears, counts AWS's minutes all the same.
+Sources are SNS, EventBridge rules, ``InvocationType=Event`` and whatever else MiniStack invokes asynchronously.
+
+AWS waits 60 seconds before the first retry and 120 before the second. The environment variable
+``HERALD_LOCAL_RETRY_SECONDS`` sets the waits of the local AWS ("1,2" unless set). The age of an event, which
+``MaximumEventAgeInSeconds`` limits, is computed with AWS's waits.
 """
 
 from __future__ import annotations
@@ -54,20 +56,23 @@ logger = logging.getLogger("herald.local.async_invoke")
 
 AWS_RETRY_SECONDS = (60.0, 120.0)
 DEFAULT_LOCAL_RETRY_SECONDS = "1,2"
-# A throttled event goes back to the queue: first for a second, at most for five minutes. Here a tenth of it.
+# AWS returns a throttled event to the queue, first for 1 second and at most for 5 minutes. The local AWS waits a tenth.
 FIRST_THROTTLE_SECONDS, LONGEST_THROTTLE_SECONDS, THROTTLE_SCALE = 1.0, 300.0, 0.1
 
 
 def install() -> None:
-    """Let every asynchronous invocation of MiniStack run through ``invoke``."""
-    retry_seconds()  # a mistake in it is to be known now
+    """Replace MiniStack's asynchronous invocation, whatever the source, by ``invoke``."""
+    retry_seconds()  # raises now if the variable is malformed
     lambda_svc.invoke_async_with_retry = invoke
     sns._deliver_to_lambda = deliver_from_sns
     eventbridge._dispatch_to_lambda = deliver_from_eventbridge
 
 
 def retry_seconds() -> list[float]:
-    """The waits before the retries, from the environment. Raises ValueError naming the variable."""
+    """Return the seconds to wait before each retry, from ``HERALD_LOCAL_RETRY_SECONDS``.
+
+    Raises ValueError, naming the variable, if it isn't a comma-separated list of numbers.
+    """
     text = os.environ.get("HERALD_LOCAL_RETRY_SECONDS") or DEFAULT_LOCAL_RETRY_SECONDS
     try:
         return [float(part) for part in text.split(",")]
@@ -84,7 +89,10 @@ def deliver_from_sns(
     raw_message: str,
     message_attributes: dict[str, Any],
 ) -> None:
-    """Put an SNS notification into the function's queue. ``envelope`` is the notification as JSON."""
+    """Invoke the function asynchronously with an SNS notification.
+
+    ``endpoint`` is the function's ARN, ``envelope`` the notification as JSON. MiniStack passes the rest, unused here.
+    """
     record = {
         "EventSource": "aws:sns",
         "EventVersion": "1.0",
@@ -95,7 +103,10 @@ def deliver_from_sns(
 
 
 def deliver_from_eventbridge(arn: str, payload: str) -> None:
-    """Put an event, JSON unless an input transformer made something else of it, into the function's queue."""
+    """Invoke the function asynchronously with an EventBridge event.
+
+    ``payload`` is JSON, or plain text if the target's input transformer made it so.
+    """
     try:
         event = json.loads(payload)
     except ValueError:
@@ -112,12 +123,13 @@ def _invoke_by_arn(arn: str, event: Any) -> None:
 
 
 def invoke(func: dict[str, Any], event: Any) -> None:
-    """Accept an event for a function and return; a thread of its own sees it through."""
+    """Invoke a function asynchronously: return at once and process the event in a thread."""
     context = contextvars.copy_context()
     threading.Thread(target=context.run, args=(_see_through, func, event), daemon=True).start()
 
 
 def _see_through(func: dict[str, Any], event: Any) -> None:
+    """Process an event to its end, in the function's account and region. Logs exceptions."""
     config = func.get("config") or func
     with responses.request_scope(*lambda_svc._account_region_from_function_config(config)):
         try:
@@ -127,7 +139,7 @@ def _see_through(func: dict[str, Any], event: Any) -> None:
 
 
 class Invocation:
-    """One accepted event: its attempts, which share a request id, and the record of how it ended."""
+    """One asynchronous invocation: its attempts, which share a request id, and its invocation record."""
 
     def __init__(self, function_ref: str, event: Any) -> None:
         self.function_ref = function_ref
@@ -138,15 +150,15 @@ class Invocation:
         self.config: dict[str, Any] = {}
         self.result: Result | None = None
         self._accepted = time.monotonic()
-        self._saved = 0.0  # seconds that AWS would have waited and we didn't
+        self._saved = 0.0  # seconds that AWS would have waited longer than the local AWS
 
     def run(self) -> None:
-        """Attempt until it succeeds, is given up, or is too old; then send what is to be sent."""
+        """Run the function until success, the last retry or the maximum age, then send the results."""
         throttled = 0
         while True:
             record = self._current_record()
             if record is None:
-                return  # deleted meanwhile: AWS drops its events, too
+                return  # the function was deleted: AWS drops its events, too
             settings = self._settings()
             retries = int(settings.get("MaximumRetryAttempts", 2))
             self.result = self._attempt(record)
@@ -177,7 +189,7 @@ class Invocation:
             self._saved += max(0.0, wait - local_wait)
 
     def _current_record(self) -> dict[str, Any] | None:
-        # Looked up before each attempt: code and settings may have been deployed anew since the last one.
+        # Read before each attempt, because code and settings may have been deployed since the last one.
         function, config, _ = lambda_svc._get_func_record_for_ref(self.function_ref)
         base, _, _ = lambda_svc._get_base_func_record_for_ref(self.function_ref)
         if function is None or config is None or base is None:
@@ -190,13 +202,13 @@ class Invocation:
     def _settings(self) -> dict[str, Any]:
         base, _, _ = lambda_svc._get_base_func_record_for_ref(self.function_ref)
         configs = (base or {}).get("event_invoke_configs") or {}
-        # To AWS a configuration without a qualifier is the one of $LATEST; MiniStack keeps both.
+        # On AWS a configuration without a qualifier applies to $LATEST. MiniStack stores the two separately.
         keys = [self.qualifier] if self.qualifier not in (None, "$LATEST") else ["", "$LATEST"]
         found = [configs[key] for key in keys if configs.get(key)]
         return max(found, key=lambda settings: settings.get("LastModified", 0), default={})
 
     def _attempt(self, record: dict[str, Any]) -> Result | None:
-        """Run the function once; None if it is throttled, which uses up no attempt."""
+        """Run the function once. Return None if it is throttled, which doesn't count as an attempt."""
         slot, _ = lambda_svc._acquire_execution_slot(record, self.config)
         if slot is None:
             lambda_svc._emit_lambda_metrics(self.name, duration_ms=0.0, error=False, throttle=True)
@@ -218,7 +230,10 @@ class Invocation:
         return result
 
     def record(self, condition: str) -> dict[str, Any]:
-        """The invocation record, as a destination gets it."""
+        """Return the invocation record that a destination receives.
+
+        ``condition`` is ``Success``, ``RetriesExhausted`` or ``EventAgeExceeded``.
+        """
         qualified = self.function_ref if self.qualifier else f"{self.function_ref}:$LATEST"
         now = datetime.datetime.now(datetime.UTC)
         record: dict[str, Any] = {
@@ -243,6 +258,7 @@ class Invocation:
         return record
 
     def _finish(self, condition: str, settings: dict[str, Any]) -> None:
+        """Send the record to the destination and, after a failure, the event to the dead-letter queue."""
         succeeded = condition == "Success"
         destinations = settings.get("DestinationConfig") or {}
         destination = (destinations.get("OnSuccess" if succeeded else "OnFailure") or {}).get("Destination")
@@ -253,20 +269,23 @@ class Invocation:
             self._deliver(dead_letters, "DeadLetterErrors", lambda: self._send_dead_letter(dead_letters))
 
     def _deliver(self, target: str, metric: str, send: Callable[[], None]) -> None:
+        """Call ``send``. If it fails, log a warning and count the CloudWatch metric."""
         try:
             send()
         except Exception as error:
-            # The message of a refusal names the role and the action that it lacks, never the payload.
+            # An AccessDenied message names the role and the missing action. It never holds the payload.
             logger.warning("%s: %s → %s: %s", metric, self.name, target, error)
             cloudwatch.record_metric("AWS/Lambda", metric, 1, "Count", {"FunctionName": self.name})
 
     def _client(self, service: str) -> Any:
+        """Return a boto3 client with the credentials of the function's execution role."""
         keys = lambda_runtime.execution_credentials(self.config)
         return iam_role.client(service, iam_role.credentials_from_environment(keys))
 
     def _send(self, destination: str, condition: str) -> None:
+        """Send the invocation record to the destination, an ARN of EventBridge, SQS, SNS or Lambda."""
         record = self.record(condition)
-        # AWS keeps characters as they are, and a size limit counts bytes.
+        # AWS doesn't escape non-ASCII characters. Escapes would count against size limits, which are in bytes.
         text = json.dumps(record, ensure_ascii=False)
         service = destination.split(":")[2]
         if service == "events":
@@ -291,6 +310,7 @@ class Invocation:
             raise RuntimeError(f"destinations of {service} aren't supported by the local AWS")
 
     def _send_dead_letter(self, target: str) -> None:
+        """Send the event, with the error in message attributes, to the dead-letter queue or topic."""
         payload = (self.result or {}).get("body")
         message = payload.get("errorMessage", "") if isinstance(payload, dict) else ""
         attributes = {

@@ -1,8 +1,8 @@
-"""Dead-letter queues of an SNS subscription and of an EventBridge target, used when the target may not be reached.
+"""Send undeliverable messages of SNS and EventBridge to dead-letter queues, which MiniStack stores but never uses.
 
-"Amazon SNS dead-letter queues": client-side errors, such as a missing permission of the subscribed endpoint, aren't
-retried; the message goes to the subscription's queue, whose own policy must let SNS send. "Using dead-letter queues to
-process undelivered events in EventBridge": the event goes there with attributes that name rule, target and reason.
+SNS doesn't retry client-side errors, such as a missing permission: it sends the message to the dead-letter queue of the
+subscription. EventBridge sends the event to the dead-letter queue of the target, with message attributes that name the
+rule, the target and the reason. The queue's policy must allow the service to send.
 
 https://docs.aws.amazon.com/sns/latest/dg/sns-dead-letter-queues.html
 https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-rule-dlq.html
@@ -31,14 +31,14 @@ logger = logging.getLogger("herald.local.dead_letters")
 
 
 def install() -> None:
-    """Keep what ``resource_policy`` refuses, where the owner set a queue for it."""
+    """Send deliveries that a resource-based policy denies to the dead-letter queue, if one is configured."""
     resource_policy.on_sns_refused.append(keep_notification)
     resource_policy.on_event_refused.append(keep_event)
     extend(sns, "_deliver_to_sqs", _to_queue)
 
 
 def _to_queue(deliver: Callable[..., None], queue: str, envelope: str, *args: Any, topic_arn: str, **more: Any) -> None:
-    """Deliver to a queue, or keep for it what its policy refuses or what finds no queue."""
+    """Deliver to the queue. If it doesn't exist or its policy denies SNS, use the subscription's dead-letter queue."""
     if sqs.queue_policy_allows(queue, "sns.amazonaws.com", topic_arn, responses.get_account_id()):
         deliver(queue, envelope, *args, topic_arn=topic_arn, **more)
         return
@@ -50,16 +50,16 @@ def _to_queue(deliver: Callable[..., None], queue: str, envelope: str, *args: An
 
 
 def keep_notification(topic_arn: str, subscription_arn: str, envelope: str) -> None:
-    """Send the notification to the queue of the subscription's RedrivePolicy, if it has one."""
+    """Send the notification to the dead-letter queue of the subscription's RedrivePolicy, if it has one."""
     subscription = sns._find_subscription(topic_arn, subscription_arn) or {}
     policy = json.loads((subscription.get("attributes") or {}).get("RedrivePolicy") or "{}")
     if queue := policy.get("deadLetterTargetArn"):
-        # Asks the queue's policy by itself, and says in the log when it refuses.
+        # _deliver_to_sqs evaluates the queue's policy and logs a denial.
         sns._deliver_to_sqs(queue, envelope, False, envelope, topic_arn=topic_arn)
 
 
 def keep_event(rule_arn: str, target: dict[str, Any], event: str, reason: str) -> None:
-    """Send the event to the queue of the target's DeadLetterConfig, if it has one."""
+    """Send the event (JSON) to the dead-letter queue of the target's DeadLetterConfig, if it has one."""
     queue = (target.get("DeadLetterConfig") or {}).get("Arn")
     if not queue:
         return

@@ -1,7 +1,7 @@
-"""The size limit of PutEvents.
+"""Enforce the size limit of PutEvents, as MiniStack accepts events of any size.
 
-"Calculating Amazon EventBridge PutEvents event entry size": 14 bytes for Time where given, and the UTF-8 bytes of
-Source, DetailType, Detail and each entry of Resources; in total less than 256 KB.
+The entries of one request must total less than 256 KB. An entry's size is 14 bytes for Time, if it is given, plus the
+UTF-8 bytes of Source, DetailType, Detail and each of Resources.
 
 https://docs.aws.amazon.com/eventbridge/latest/userguide/calculate-putevents-entry-size.html
 """
@@ -19,12 +19,12 @@ LIMIT = 256 * 1024
 
 
 def install() -> None:
-    """Refuse what is too large, before any entry of the request is accepted."""
+    """Reject a request that is too large before any of its entries is accepted."""
     extend(eventbridge, "_put_events", _within_limit)
 
 
 def entry_size(entry: dict[str, Any]) -> int:
-    """The bytes that EventBridge counts for a PutEventsRequestEntry."""
+    """Return the size in bytes that EventBridge counts for a PutEventsRequestEntry."""
     texts = [entry.get("Source"), entry.get("DetailType"), entry.get("Detail"), *(entry.get("Resources") or [])]
     timed = 14 if entry.get("Time") is not None else 0
     return timed + sum(len(text.encode()) for text in texts if text)

@@ -1,7 +1,7 @@
-"""New and updated functions are ready at once.
+"""Make functions Active at once: MiniStack keeps them Pending for half a second, and Chalice polls every 5 seconds.
 
-"Lambda function states": a function is Pending until its resources are there, then Active; an update is InProgress,
-then Successful. Nothing is provisioned here, so the wait would be for show, and Chalice looks only every 5 seconds.
+On AWS a new function is Pending and then Active, and an update is InProgress and then Successful. The local AWS
+provisions nothing that one would have to wait for.
 
 https://docs.aws.amazon.com/lambda/latest/dg/functions-states.html
 """
@@ -17,12 +17,12 @@ EXTENDS = (
 
 
 def install() -> None:
-    """Make the transition where MiniStack schedules it."""
+    """Change the state at the point where MiniStack schedules the change."""
     lambda_svc._schedule_state_transition = ready_at_once
 
 
 def ready_at_once(func_name: str, delay: float) -> None:
-    """Set the function and its versions to Active and Successful. ``delay`` is MiniStack's and unused."""
+    """Set the function and its versions to Active and Successful. ``delay`` is ignored."""
     function = lambda_svc._functions.get(func_name) or {}
     versions = [version.get("config") for version in (function.get("versions") or {}).values()]
     for config in filter(None, [function.get("config"), *versions]):

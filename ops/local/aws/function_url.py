@@ -1,8 +1,7 @@
-"""Who signs a request to a function URL needs both of its actions.
+"""Require lambda:InvokeFunction for signed requests to a function URL; MiniStack requires only InvokeFunctionUrl.
 
-"Control access to Lambda function URLs": "Starting in October 2025, new function URLs will require both
-lambda:InvokeFunctionUrl and lambda:InvokeFunction permissions"; the condition key ``lambda:InvokedViaFunctionUrl``
-tells the second from an invocation by the API. MiniStack asks for the first alone.
+"Starting in October 2025, new function URLs will require both lambda:InvokeFunctionUrl and lambda:InvokeFunction
+permissions". The condition key ``lambda:InvokedViaFunctionUrl`` distinguishes this from an invocation through the API.
 
 https://docs.aws.amazon.com/lambda/latest/dg/urls-auth.html
 """
@@ -22,15 +21,16 @@ EXTENDS = (
 
 
 def install() -> None:
-    """Ask for the second action too."""
+    """Require both actions."""
     extend(app, "_enforce_data_plane", _both)
 
 
 def _both(
     enforce: Callable[..., Any], service: str, action: str, headers: Any, query: Any, *rest: Any, **more: Any
 ) -> Any:
+    """Authorize lambda:InvokeFunction after lambda:InvokeFunctionUrl. Return the denial, or None."""
     denied = enforce(service, action, headers, query, *rest, **more)
-    # What isn't signed is nobody's, and refused by the URL itself where it asks for a signature.
+    # An unsigned request has no principal. If the URL's AuthType is AWS_IAM, MiniStack rejects it elsewhere.
     if denied or action != "lambda:InvokeFunctionUrl" or not lambda_svc._function_url_is_signed(headers, query):
         return denied
     context = {**(more.get("service_context") or {}), "lambda:InvokedViaFunctionUrl": "true"}

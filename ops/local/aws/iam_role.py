@@ -1,8 +1,8 @@
-"""Make calls as an IAM role, and ask what a role may do.
+"""Call services with an IAM role and evaluate its permissions, for the extensions that act as an AWS service does.
 
-AWS's services act for a customer under a role that the customer gives them: Lambda sends an invocation's record under
-the function's execution role, API Gateway calls a service under its integration's role. Calls made through here go
-over HTTP to this same MiniStack, signed with such a role's session, so IAM decides about them as about any other call.
+An AWS service uses a role that the customer passes to it: Lambda sends an invocation record with the function's
+execution role, and API Gateway calls a service with its integration's role. These calls go to this MiniStack over HTTP,
+signed with the role's session, so IAM authorizes them like all others.
 
 https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_terms-and-concepts.html
 https://docs.aws.amazon.com/lambda/latest/dg/lambda-intro-execution-role.html
@@ -33,7 +33,7 @@ EXTENDS = (
 )
 
 USER_AGENT = "AWS Internal"
-"""What CloudTrail shows of calls that AWS's services make:
+"""The user agent that CloudTrail records for calls made by AWS services:
 https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-event-reference-record-contents.html"""
 
 _KEY = secrets.token_bytes(32)
@@ -41,7 +41,7 @@ _client_lock = threading.Lock()
 
 
 class Credentials(NamedTuple):
-    """A session's keys."""
+    """The access key, secret key and token of a session."""
 
     access_key: str
     secret_key: str
@@ -49,7 +49,7 @@ class Credentials(NamedTuple):
 
 
 def credentials_from_environment(environment: dict[str, str]) -> Credentials:
-    """The credentials that MiniStack would put into a process's environment."""
+    """Return the credentials from environment variables (``AWS_ACCESS_KEY_ID`` …)."""
     return Credentials(
         environment["AWS_ACCESS_KEY_ID"],
         environment["AWS_SECRET_ACCESS_KEY"],
@@ -58,9 +58,12 @@ def credentials_from_environment(environment: dict[str, str]) -> Credentials:
 
 
 def assume(role_arn: str, session_name: str) -> Credentials:
-    """A session of the role, registered with MiniStack's STS. Doesn't ask the trust policy: see ``trusts``."""
+    """Return credentials of a session of the role, registered with MiniStack's STS.
+
+    Doesn't evaluate the role's trust policy: call ``trusts`` for that.
+    """
     account, name = role_arn.split(":")[4], role_arn.rsplit("/", 1)[-1]
-    # The same at each call, and nothing that somebody else could work out.
+    # The same keys at each call, which nobody can guess.
     digest = hmac.digest(_KEY, f"{role_arn}:{session_name}".encode(), "sha512").hex()
     session = Credentials(f"ASIA{digest[:16].upper()}", digest[16:56], digest[56:])
     sts.register_session(
@@ -76,13 +79,13 @@ def assume(role_arn: str, session_name: str) -> Credentials:
 
 
 def trusts(role_arn: str, service: str) -> bool:
-    """Whether the role exists and its trust policy lets the service principal assume it."""
+    """Return whether the role exists and its trust policy allows the service principal to assume it."""
     account, name = role_arn.split(":")[4], role_arn.rsplit("/", 1)[-1]
     role = iam._roles.get_scoped(account, None, name)
     document = (role or {}).get("AssumeRolePolicyDocument") or {}
     if isinstance(document, str):
         document = json.loads(document)
-    # A trust policy has no Resource, which the evaluator of resource policies asks for.
+    # A trust policy has no Resource, but MiniStack's evaluator requires one.
     statements = [{**statement, "Resource": "*"} for statement in document.get("Statement", [])]
     return policy_allows_service({"Statement": statements}, service, "sts:AssumeRole", "*", "", account)
 
@@ -90,12 +93,12 @@ def trusts(role_arn: str, service: str) -> bool:
 def policy_allows_service(
     policy: dict[str, Any], service: str, action: str, resource: str, source_arn: str, source_account: str
 ) -> bool:
-    """Whether a resource's own policy lets a service principal act on it for ``source_arn``.
+    """Return whether a resource-based policy allows a service principal the action for ``source_arn``.
 
     https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_principal.html
     """
     context = iam_evaluator.EvalContext(
-        # The caller is the service: no account's or user's grant may match it, Principal "*" does.
+        # The principal is a service: only statements for it or for Principal "*" may match, none for accounts or users.
         principal_arn="*",
         principal_type="Service",
         principal_account="",
@@ -108,13 +111,13 @@ def policy_allows_service(
 
 
 def may(credentials: Credentials, action: str, resource: str) -> bool:
-    """Whether the identity policies of the credentials' role allow the action."""
+    """Return whether the identity policies of the credentials' role allow the action on the resource (an ARN)."""
     principal = iam_evaluator.resolve_principal(credentials.access_key, responses.get_account_id())
     if not isinstance(principal, iam_evaluator.PrincipalInfo):
-        return False  # the keys are nobody's any more
+        return False  # the principal no longer exists
     policies = principal.policies
     if policies is None:
-        return True  # the account's root
+        return True  # the account's root user
     context = iam_evaluator.EvalContext(
         principal_arn=principal.arn,
         principal_type=principal.type,
@@ -129,7 +132,7 @@ def may(credentials: Credentials, action: str, resource: str) -> bool:
 
 @functools.lru_cache(maxsize=128)
 def _client(service: str, region: str, credentials: Credentials) -> Any:
-    # Imported at the first call: it costs as much as all the rest of the start.
+    # Imported at the first call, because the import takes as long as the rest of the start.
     import boto3
     from botocore.config import Config
 
@@ -147,10 +150,10 @@ def _client(service: str, region: str, credentials: Credentials) -> Any:
 
 
 def client(service: str, credentials: Credentials) -> Any:
-    """A boto3 client of this MiniStack, acting with the credentials in the current request's region."""
+    """Return a boto3 client of this MiniStack with the credentials, in the region of the current request."""
     return _client(service, responses.get_region(), credentials)
 
 
 def root() -> Credentials:
-    """The account's root, as which MiniStack's own deliveries act."""
+    """Return the credentials of the account's root user, for deliveries that need no role."""
     return Credentials(responses.get_account_id(), os.environ["AWS_SECRET_ACCESS_KEY"], "")

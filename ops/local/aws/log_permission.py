@@ -1,7 +1,7 @@
-"""A function's output reaches CloudWatch Logs only if its role may write there.
+"""Write a function's log only if its role allows that; MiniStack writes it whatever the role.
 
-"Defining Lambda function permissions with an execution role": "To send logs to CloudWatch Logs, your function's role
-needs" CreateLogGroup, CreateLogStream and PutLogEvents. A function without them runs, and nobody reads what it said.
+The execution role needs logs:CreateLogGroup (unless the group exists), logs:CreateLogStream and logs:PutLogEvents.
+Without them the function runs, but its output is lost.
 
 https://docs.aws.amazon.com/lambda/latest/dg/lambda-intro-execution-role.html
 https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs.html
@@ -31,11 +31,12 @@ _cloudwatch_logs: Any = importlib.import_module("ministack.services.cloudwatch_l
 
 
 def install() -> None:
-    """Ask the function's role before its output is kept."""
+    """Check the permissions of the function's role before its output is stored."""
     extend(lambda_svc, "_emit_lambda_logs", _if_allowed)
 
 
 def _if_allowed(emit: Callable[..., None], func: Result, *args: Any, **kwargs: Any) -> None:
+    """Store the output of an invocation, or log which permissions the role lacks."""
     config = func.get("config") or func
     group = (config.get("LoggingConfig") or {}).get("LogGroup") or f"/aws/lambda/{config['FunctionName']}"
     arn = f"arn:aws:logs:{responses.get_region()}:{responses.get_account_id()}:log-group:{group}"
@@ -45,7 +46,7 @@ def _if_allowed(emit: Callable[..., None], func: Result, *args: Any, **kwargs: A
         for action in ("logs:CreateLogStream", "logs:PutLogEvents")
         if not iam_role.may(credentials, action, f"{arn}:log-stream:local")
     ]
-    # Policies name a group with and without ":*", and AWS takes both.
+    # A policy may name a log group with or without ":*". AWS accepts both.
     if group not in _cloudwatch_logs._log_groups and not any(
         iam_role.may(credentials, "logs:CreateLogGroup", each) for each in (f"{arn}:*", arn)
     ):

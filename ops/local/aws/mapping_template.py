@@ -1,8 +1,8 @@
-"""Mapping templates of API Gateway, rendered by airspeed: MiniStack knows only ``#set`` and plain references.
+"""Render API Gateway mapping templates with airspeed, as MiniStack supports only ``#set`` and plain references.
 
-What airspeed lacks of "API Gateway mapping template and access logging variables" is added here: ``$input``, ``$util``,
-``$context.responseOverride``, and the methods of strings, lists and maps that templates use. Where airspeed reads the
-Velocity Template Language otherwise than Velocity 1.7 does, :func:`_adapt_airspeed` says so.
+This module adds API Gateway's variables ``$input``, ``$util`` and ``$context.responseOverride``, and the Java methods
+of strings, lists and maps that templates use. It also corrects airspeed where it deviates from Velocity 1.7
+(:func:`_adapt_airspeed`).
 
 https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-mapping-template-reference.html
 https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-override-request-response-parameters.html
@@ -29,20 +29,23 @@ EXTENDS = (
 )
 
 TemplateError = airspeed.TemplateError
-"""The template isn't well formed, or calls what isn't there; API Gateway answers such a request with 500."""
+"""The template is malformed or calls an unknown method. API Gateway answers such a request with 500."""
 
 
 class Parameters(dict[str, str]):
-    """A request's parameters for ``$input.params``: by name, and for ``$input.params()`` by place."""
+    """The parameters of a request, by name for ``$input.params('x')``.
+
+    ``places`` has them by location (path, querystring, header) for ``$input.params()``.
+    """
 
     def __init__(self, path: Mapping[str, str], querystring: Mapping[str, str], header: Mapping[str, str]) -> None:
-        # "searched in that order": what comes later here is found first.
+        # AWS searches path, query string and header in this order, so a path parameter overwrites the others here.
         super().__init__({**header, **querystring, **path})
         self.places = {"path": dict(path), "querystring": dict(querystring), "header": dict(header)}
 
 
 def install() -> None:
-    """Render the templates of all integrations."""
+    """Render the templates of all integrations with airspeed."""
     _adapt_airspeed()
     extend(apigateway_v1, "_render_request_template_v1", _render)
     extend(apigateway_v1, "_vtl_json_path", _json_path)
@@ -55,7 +58,8 @@ def _render(
     parameters: Mapping[str, str],
     context: dict[str, Any] | None = None,
 ) -> str:
-    # airspeed knows neither #{if} nor a header's name in brackets.
+    """Render a template. Stores response overrides in ``context["responseOverride"]``. Raises TemplateError."""
+    # airspeed supports neither #{if} nor header names in brackets.
     template = re.sub(r"#\{(if|elseif|foreach|set)\}", r"#\1", template)
     template = re.sub(r"""(responseOverride\.header)\[(['"])([\w-]+)\2\]""", r"\1.\3", template)
     context = {} if context is None else context
@@ -67,7 +71,7 @@ def _render(
 
 
 def _input(body: str, parameters: Mapping[str, str]) -> dict[str, Any]:
-    """The variable ``$input``."""
+    """Return the variable ``$input`` for a request body."""
 
     def params(name: str | None = None) -> Any:
         if name is None:
@@ -78,19 +82,19 @@ def _input(body: str, parameters: Mapping[str, str]) -> dict[str, Any]:
         return apigateway_v1._vtl_json_path(body, json_path)
 
     def as_json(json_path: str) -> str:
-        # "Returns the results as a JSON string": a text in quotation marks.
+        # AWS returns JSON, so a string gets quotation marks.
         return json.dumps(path(json_path), ensure_ascii=False, separators=(",", ":"))
 
     return {"body": body, "params": params, "path": path, "json": as_json}
 
 
 def _json_path(find: Callable[[str, str], Any], body: str, path: str) -> Any:
-    """Find what a JSONPath leads to, names and numbers in brackets included, which MiniStack doesn't read."""
+    """Evaluate a JSONPath. Adds names and indices in brackets, which MiniStack doesn't support."""
     return find(body, re.sub(r"""\[(?:'([^']+)'|"([^"]+)"|(\d+))\]""", r".\1\2\3", path))
 
 
 def escape_javascript(text: str) -> str:
-    """``$util.escapeJavaScript``: "Escapes the characters in a string using JavaScript string rules"."""
+    """Escape a string by JavaScript's rules: ``$util.escapeJavaScript``."""
     named = {"\\": "\\\\", '"': '\\"', "'": "\\'", "/": "\\/", "\b": "\\b", "\f": "\\f"}
     named.update({"\n": "\\n", "\r": "\\r", "\t": "\\t"})
     units = text.encode("utf-16-be")
@@ -110,6 +114,7 @@ def _parse_json(text: str) -> Any:
 
 
 def _of_text(function: Callable[[str], Any]) -> Callable[[Any], Any]:
+    """Return the function for arguments of any type, which it gets as text."""
     return lambda value: function(apigateway_v1._vtl_str(value))
 
 
@@ -119,13 +124,14 @@ _UTILITIES: dict[str, Callable[[Any], Any]] = {
     "escapeJavaScript": _of_text(escape_javascript),
     "parseJson": _of_text(_parse_json),
     "urlDecode": _of_text(urllib.parse.unquote_plus),
-    # java.net.URLEncoder: https://docs.oracle.com/javase/8/docs/api/java/net/URLEncoder.html
+    # The rules of java.net.URLEncoder: https://docs.oracle.com/javase/8/docs/api/java/net/URLEncoder.html
     "urlEncode": _of_text(lambda text: urllib.parse.quote_plus(text, safe="*").replace("~", "%7E")),
 }
 """The variable ``$util``."""
 
 
 def _java_replacement(text: str) -> str:
+    """Convert the replacement string of a Java regular expression (``$1``) to Python's (``\\1``)."""
     return re.sub(r"\$(\d)", r"\\\1", text.replace("\\", r"\\"))
 
 
@@ -155,7 +161,7 @@ _METHODS: dict[type, dict[str, Callable[..., Any]]] = {
         "toString": apigateway_v1._vtl_str,
     },
 }
-"""Methods of Java that airspeed lacks or has otherwise, by the type that has them."""
+"""Java methods that airspeed lacks or implements differently, by the type of the object."""
 
 
 def _is_true(value: Any) -> bool:
@@ -163,27 +169,27 @@ def _is_true(value: Any) -> bool:
 
 
 def _is_same(left: Any, right: Any) -> bool:
-    """Compare what isn't of one type by its text."""
+    """Compare two values, by their text if their types differ. Null equals null only."""
     text = apigateway_v1._vtl_str
     return bool(left == right if type(left) is type(right) else None not in (left, right) and text(left) == text(right))
 
 
 def _adapt_airspeed() -> None:
-    """Have airspeed 0.7.1 follow Velocity 1.7, and API Gateway, where it doesn't."""
+    """Correct airspeed 0.7.1 where it deviates from Velocity 1.7 and API Gateway."""
     for kind, methods in _METHODS.items():
         airspeed.__additional_methods__[kind].update(methods)
 
     def write_reference(self: Any, stream: Any, namespace: Any, loader: Any) -> None:
-        # What isn't there is written as nothing; a truth value, a list and a map as in JSON.
+        # Write null as nothing, and booleans, lists and maps as JSON.
         known = self.expression is not None
         stream.write(apigateway_v1._vtl_str(self.calculate(namespace, loader)) if known else self.my_text())
 
     airspeed.FormalReference.evaluate_raw = write_reference
 
-    # "-" is a part of a name, as in $context.responseOverride.header.X-Name.
+    # Allow "-" in names, as in $context.responseOverride.header.X-Name.
     airspeed.SetDirective.PLACE = re.compile(r"\s*\$([a-z_][\w-]*(?:\.[a-z_][\w-]*)*)", re.IGNORECASE)
 
-    # Whatever isn't null or false is true, the empty string and zero too.
+    # Only null and false are false. The empty string and zero are true.
     for words, calculate in (
         (("&&", "and"), lambda left, right: _is_true(left) and _is_true(right)),
         (("||", "or"), lambda left, right: _is_true(left) or _is_true(right)),
@@ -194,7 +200,7 @@ def _adapt_airspeed() -> None:
     airspeed.UnaryOperatorValue.OPERATORS.update(dict.fromkeys(("!", "not"), lambda value: not _is_true(value)))
     _after_parsing(airspeed.Condition, lambda self: self, _is_true)
 
-    # A map is walked by its values.
+    # #foreach over a map iterates over its values.
     _after_parsing(
         airspeed.ForeachDirective,
         lambda self: self.value,
@@ -203,7 +209,7 @@ def _adapt_airspeed() -> None:
 
 
 def _after_parsing(element: Any, part: Callable[[Any], Any], change: Callable[[Any], Any]) -> None:
-    """Have a part of each such element calculate a changed value."""
+    """Pass what the given part of each element calculates through ``change``."""
     parse = element.parse
 
     def parse_and_change(self: Any) -> None:

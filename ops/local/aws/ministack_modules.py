@@ -1,7 +1,7 @@
-"""The modules of MiniStack that are extended, and the function that extends them.
+"""Import the modules of MiniStack that are extended, and define ``extend``, which wraps their functions.
 
-MiniStack ships no types, so its modules are ``Any`` here, in one place. Importing this module starts MiniStack's own
-imports, which read the environment: ``__main__`` sets that first.
+MiniStack has no type hints, so its modules are ``Any``. MiniStack reads the environment when it is imported, so set the
+environment before importing this module, as ``__main__`` does.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ sqs: Any = importlib.import_module("ministack.services.sqs")
 sts: Any = importlib.import_module("ministack.services.sts")
 
 Result = dict[str, Any]
-"""What MiniStack's executors return: ``body``, ``log`` and, of a failed invocation, a true ``error``."""
+"""The result of running a function in MiniStack: ``body``, ``log`` and, if the invocation failed, ``error: True``."""
 
 
 def extend(owner: Any, name: str, around: Callable[..., Any]) -> None:
-    """Replace ``owner.name`` by ``around``, which gets the original as its first argument."""
+    """Replace ``owner.name`` by ``around``, which receives the original as its first argument."""
     original = getattr(owner, name)
 
     @functools.wraps(original)

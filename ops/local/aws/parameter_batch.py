@@ -1,7 +1,7 @@
-"""A batch of SSM parameters is authorized parameter by parameter.
+"""Authorize ssm:GetParameters for each requested parameter; MiniStack authorizes it on ``*``.
 
-Service authorization reference, AWS Systems Manager: ``GetParameters`` has the required resource type ``parameter*``.
-MiniStack authorizes it on ``*``, so that a policy with exact ARNs would be refused here and work on AWS.
+With MiniStack alone, a policy that names exact ARNs is denied, although it works on AWS. The service authorization
+reference lists ``parameter*`` as the required resource type of the action.
 
 https://docs.aws.amazon.com/service-authorization/latest/reference/list_awssystemsmanager.html
 """
@@ -27,12 +27,13 @@ _iam_actions: Any = importlib.import_module("ministack.core.iam_actions")
 
 
 def install() -> None:
-    """Let the batch name all its parameters, and ask for each."""
+    """Extract the ARNs of all requested parameters and authorize each."""
     extend(_iam_actions, "extract_resource_arn", _every_parameter)
     extend(iam_evaluator, "enforce", _each)
 
 
 def _every_parameter(extract: Callable[..., str], service: str, method: str, path: str, *rest: Any) -> str:
+    """Return the request's resource ARN. For GetParameters, return all ARNs, separated by line breaks."""
     arn = extract(service, method, path, *rest)
     headers, body, _, region, account = rest[:5]
     if service == "ssm" and headers.get("x-amz-target", "").endswith(".GetParameters"):
@@ -51,6 +52,7 @@ def _each(
     resource_arn: str = "*",
     **rest: Any,
 ) -> Any:
+    """Authorize the action on each ARN of ``resource_arn``. Return the first denial, or None."""
     if action != BATCH:
         return enforce(access_key, action, service, region, resource_arn=resource_arn, **rest)
     for arn in resource_arn.split(_SEPARATOR):

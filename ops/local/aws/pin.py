@@ -1,8 +1,7 @@
-"""MiniStack's version, and the parts of it that this package was written against.
+"""Pin MiniStack's version and a fingerprint of each part of it that the extensions replace or call.
 
-An extension reaches into another program's internals, so it holds for one version only. ``verify`` compares the
-version and a fingerprint of each part named in an extension's ``EXTENDS``, and names the first that moved.
-docs/ministack-pin.md has the way to another version.
+The extensions use MiniStack's internals, so they work with one version only. ``verify`` compares the version and the
+fingerprints, and names the first part that differs. docs/ministack-pin.md explains how to update MiniStack.
 """
 
 from __future__ import annotations
@@ -21,14 +20,16 @@ FINGERPRINTS = Path(__file__).with_name("fingerprints.json")
 
 
 class MovedPart(RuntimeError):
-    """MiniStack is not the one that was extended; the message names the part and what to do."""
+    """MiniStack's version or a part of it isn't the pinned one. The message names it and what to do."""
 
 
 def source(part: str) -> str:
-    """What is pinned of the part ``"module:attribute.path"``; raises AttributeError or ImportError where it is gone.
+    """Return the text that is fingerprinted for the part ``"module:attribute.path"``.
 
-    The source text (signature included) of a function or class, the text of a string, the type alone of a container,
-    whose content changes while MiniStack runs.
+    This is the source code of a function or class, or the text of a string. For anything else it is only the name of
+    the type, because the content changes while MiniStack runs.
+
+    Raises ImportError or AttributeError if the part doesn't exist.
     """
     module, _, path = part.partition(":")
     found: Any = importlib.import_module(module)
@@ -42,17 +43,20 @@ def source(part: str) -> str:
 
 
 def fingerprint_of(text: str) -> str:
-    """A short hash of a part's source."""
+    """Return the first 16 hex digits of the text's SHA-256."""
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def fingerprint(part: str) -> str:
-    """A short hash of the part ``"module:attribute.path"``."""
+    """Return the fingerprint of the part ``"module:attribute.path"``: 16 hex digits."""
     return fingerprint_of(source(part))
 
 
 def verify(parts: Iterable[str], installed_version: str, pinned: dict[str, str]) -> None:
-    """Raise ``MovedPart`` unless MiniStack is of the pinned version and all ``parts`` are the pinned ones."""
+    """Raise ``MovedPart`` unless MiniStack has the pinned version and each part its pinned fingerprint.
+
+    ``pinned`` maps parts to fingerprints.
+    """
     if installed_version != MINISTACK_VERSION:
         raise MovedPart(
             f"MiniStack {installed_version} is installed, the local AWS extends {MINISTACK_VERSION}: "
@@ -71,5 +75,5 @@ def verify(parts: Iterable[str], installed_version: str, pinned: dict[str, str])
 
 
 def check(parts: Iterable[str]) -> None:
-    """``verify`` against what is installed and what ``fingerprints.json`` holds."""
+    """Verify the installed MiniStack against ``fingerprints.json``. Raises ``MovedPart``."""
     verify(parts, importlib.metadata.version("ministack"), json.loads(FINGERPRINTS.read_text()))

@@ -1,4 +1,7 @@
-"""Which extended parts another MiniStack has changed, and what to read because of that: docs/ministack-pin.md."""
+"""Report which extended parts differ in another version of MiniStack, and which extensions use them.
+
+See docs/ministack-pin.md.
+"""
 
 from __future__ import annotations
 
@@ -21,21 +24,21 @@ PACKAGE = Path(__file__).parent.relative_to(ROOT)
 
 @dataclass(frozen=True, slots=True)
 class MovedSource:
-    """A part that is not the pinned one."""
+    """A part of MiniStack that differs from the pinned one."""
 
     part: str
     gone: bool
     extensions: tuple[Path, ...]
-    """The files that replace or call it."""
+    """The extensions' files that replace or call the part."""
     difference: tuple[str, ...]
-    """Lines of a unified diff; none where the pinned source is not at hand."""
+    """The lines of a unified diff; empty if the pinned version isn't installed."""
 
 
 def moved_parts(candidate: Path | None) -> list[MovedSource]:
-    """The parts of another MiniStack that differ from the pinned ones.
+    """Return the parts of another MiniStack that differ from the pinned ones.
 
-    ``candidate`` is a folder that holds a package ``ministack``; None for the installed one. Raises
-    :class:`~ops.errors.OpsError` where it can't be imported.
+    ``candidate`` is a folder that contains the package ``ministack``; None means the installed one. Raises
+    :class:`~ops.errors.OpsError` if it can't be imported.
     """
     pinned: dict[str, str] = json.loads(FINGERPRINTS.read_text(encoding="utf-8"))
     if candidate is not None and not (candidate / "ministack" / "__init__.py").is_file():
@@ -46,6 +49,10 @@ def moved_parts(candidate: Path | None) -> list[MovedSource]:
 
 
 def _compare(pinned: dict[str, str], installed: dict[str, str | None], found: dict[str, Any]) -> Iterator[MovedSource]:
+    """Yield the parts in ``found`` whose fingerprint isn't the pinned one.
+
+    ``installed`` has the sources of the installed MiniStack, by part, for the diff.
+    """
     for part, text in found["sources"].items():
         if text is not None and fingerprint_of(text) == pinned.get(part):
             continue
@@ -59,7 +66,7 @@ def _compare(pinned: dict[str, str], installed: dict[str, str | None], found: di
 
 
 def _read(candidate: Path | None) -> dict[str, Any]:
-    """The sources of all extended parts, of a process that imports the candidate."""
+    """Run ``pinned_parts`` with the candidate in a process of its own, and return its output."""
     environ = dict(os.environ)
     environ.pop("PYTHONPATH", None)
     if candidate is not None:

@@ -1,6 +1,6 @@
-"""``python -m ops.local.aws.pinned_parts``: the source of each part of MiniStack that is extended, as JSON.
+"""Print the source of each extended part of MiniStack as JSON: ``python -m ops.local.aws.pinned_parts``.
 
-With ``--write`` their fingerprints are kept instead. docs/ministack-pin.md
+With ``--write``, write their fingerprints to ``fingerprints.json`` instead. See docs/ministack-pin.md.
 """
 
 from __future__ import annotations
@@ -20,7 +20,10 @@ def _source_or_none(part: str) -> str | None:
 
 
 def main() -> None:
-    """Print the source of each extended part as JSON, or with ``--write`` keep their fingerprints."""
+    """Print the source of each extended part, or write the fingerprints with ``--write``.
+
+    The JSON has ``extensions`` (parts by extension) and ``sources`` (source by part, null if the part doesn't exist).
+    """
     parts = server.extended_parts()
     if "--write" in sys.argv[1:]:
         FINGERPRINTS.write_text(json.dumps({part: fingerprint(part) for part in parts}, indent=1) + "\n")

@@ -1,9 +1,8 @@
-"""What a caller of an API gets when the function behind a proxy integration fails.
+"""Answer "Internal server error" if a function behind a proxy integration fails; MiniStack shows the caller the error.
 
-"Lambda function errors in Python", error handling in other services: "If the Lambda API rejects the invocation
-request, API Gateway returns a 500 error code. If the function runs but returns an error, or returns a response in
-the wrong format, API Gateway returns a 502 error code." What went wrong stays in the log; the answer, with the
-headers of the API's DEFAULT_5XX gateway response, is "Internal server error".
+"If the Lambda API rejects the invocation request, API Gateway returns a 500 error code. If the function runs but
+returns an error, or returns a response in the wrong format, API Gateway returns a 502 error code." The response has the
+headers of the API's DEFAULT_5XX gateway response. The cause is logged.
 
 https://docs.aws.amazon.com/lambda/latest/dg/python-exceptions.html
 https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-lambda-proxy-integrations.html
@@ -33,7 +32,7 @@ _request: contextvars.ContextVar[dict[str, Any]] = contextvars.ContextVar("heral
 
 
 class ProxyFailure(Exception):
-    """The function gave no response to pass on; ``status`` is the answer's."""
+    """The function returned no valid proxy response. ``status`` is the HTTP status for the caller: 500 or 502."""
 
     def __init__(self, status: int, reason: str) -> None:
         super().__init__(reason)
@@ -41,18 +40,20 @@ class ProxyFailure(Exception):
 
 
 def install() -> None:
-    """Answer failures as the gateway does."""
+    """Answer failed invocations as API Gateway does."""
     extend(apigateway_v1, "_execute_in_scope", _remember_request)
     extend(apigateway_v1, "_lambda_proxy_response", _checked)
     extend(apigateway_v1, "_invoke_lambda_proxy_v1", _answer_failure)
 
 
 async def _remember_request(execute: Callable[..., Any], request: dict[str, Any], *args: Any) -> Any:
+    """Keep the request, whose API has the gateway responses."""
     _request.set(request)
     return await execute(request, *args)
 
 
 def _checked(respond: Callable[[Result], Any], result: Result) -> Any:
+    """Return the function's response. Raises ProxyFailure if it failed or the response is malformed."""
     if result.get("throttle"):
         raise ProxyFailure(500, "Lambda rejected the invocation: too many requests")
     body = result.get("body")
@@ -64,6 +65,7 @@ def _checked(respond: Callable[[Result], Any], result: Result) -> Any:
 
 
 async def _answer_failure(invoke: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    """Invoke the function. Turn a ProxyFailure into the DEFAULT_5XX gateway response."""
     try:
         return await invoke(*args, **kwargs)
     except ProxyFailure as failure:

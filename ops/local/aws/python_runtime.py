@@ -1,9 +1,12 @@
-"""What Lambda's Python runtime promises: how errors are reported, and what the context and the log hold.
+"""Report errors, context and logs as Lambda's Python runtime does, by patching MiniStack's worker script.
 
-Follows "Lambda function errors in Python" (errorMessage, errorType, requestId, stackTrace; Runtime.ImportModuleError,
-Runtime.MarshalError), "Using the Lambda context object to retrieve Python function information", and for time-outs
-"Troubleshoot configuration issues in Lambda" ("Task timed out after 3.00 seconds"). As there, an environment whose
-handler raised serves the next event, too.
+With MiniStack alone every error is ``Runtime.HandlerError`` without a stack trace and ends the execution environment,
+output of one invocation may appear in the next one's log, and botocore is loaded before the function. Here, as on AWS:
+
+- an error has errorMessage, errorType, requestId and stackTrace, or is a ``Runtime.…`` error such as
+  ``Runtime.ImportModuleError``;
+- a time-out is reported as "Task timed out after 3.00 seconds";
+- an execution environment whose handler raised an exception serves the next event.
 
 https://docs.aws.amazon.com/lambda/latest/dg/python-exceptions.html
 https://docs.aws.amazon.com/lambda/latest/dg/python-context.html
@@ -29,7 +32,7 @@ EXTENDS = (
     "ministack.services.lambda_svc:_execute_function_warm",
 )
 
-# Unguessable, so that nothing a function prints or returns is taken for them.
+# Random, so that a function's output or result can't be mistaken for these markers.
 _ERROR_KEY = f"function-error-{secrets.token_hex(8)}"
 _END_OF_LOG = f"end-of-log-{secrets.token_hex(8)}"
 _LOG_SECONDS = 1.0
@@ -92,9 +95,9 @@ def _herald_outlive_nobody(parent=os.getppid()):
     os._exit(1)
 """
 
-# What is replaced in MiniStack's worker script, and by what.
+# Text in MiniStack's worker script, and its replacement.
 _REPLACEMENTS = (
-    # Imports botocore, to count how deep functions call each other: Lambda's runtime loads none.
+    # Removed: it imports botocore, to count nested invocations. Lambda's runtime doesn't load botocore.
     ("    _ms_install_invoke_depth()\n    try:\n", "    try:\n"),
     (
         "def run():\n",
@@ -129,14 +132,14 @@ _REPLACEMENTS = (
 
 
 def install() -> None:
-    """Change the worker script, and read its reports back."""
+    """Replace the worker script, and read errors and logs in the form that it reports them."""
     lambda_runtime._PYTHON_WORKER_SCRIPT = worker_script(lambda_runtime._PYTHON_WORKER_SCRIPT)
     extend(lambda_svc, "_execute_function_warm", _with_reported_error)
     extend(lambda_runtime.Worker, "_drain_stderr_bounded", _whole_log)
 
 
 def worker_script(script: str) -> str:
-    """MiniStack's worker script with the runtime's promises kept."""
+    """Return MiniStack's worker script with the replacements. Raises RuntimeError if one doesn't match exactly once."""
     for old, new in _REPLACEMENTS:
         if script.count(old) != 1:
             raise RuntimeError(f"MiniStack's worker script doesn't hold once: {old!r}")
@@ -145,10 +148,11 @@ def worker_script(script: str) -> str:
 
 
 def _with_reported_error(execute: Callable[..., Result], func: Result, event: Any, request_id: str) -> Result:
+    """Run the function, and convert a reported error to Lambda's error format."""
     result = execute(func, event, request_id)
     body = result.get("body")
     if isinstance(body, dict) and not result.get("error") and set(body) == {_ERROR_KEY}:
-        # The worker said "ok" so as to be kept: a handler that raised doesn't end its environment.
+        # The worker reports "ok" so that MiniStack keeps it: an exception doesn't end the execution environment.
         return {**result, "body": body[_ERROR_KEY], "error": True, "function_error": "Unhandled"}
     if result.get("error") and not result.get("throttle") and isinstance(body, dict):
         message = body.get("errorMessage", "")
@@ -157,7 +161,7 @@ def _with_reported_error(execute: Callable[..., Result], func: Result, event: An
             reported = json.loads(message.split(_ERROR_KEY, 1)[1])
             log = f"[ERROR] {reported['errorType']}: {reported['errorMessage']}\n{''.join(reported['stackTrace'])}"
         elif body.get("errorType") == "Sandbox.Timedout":
-            # Where the log already ends with it, once is enough.
+            # Add the message only if the log lacks it.
             log = log if message in log else f"{log}\n{message}"
             reported = {**body, "errorMessage": f"RequestId: {request_id} Error: {message}"}
         else:
@@ -171,7 +175,7 @@ def _with_reported_error(execute: Callable[..., Result], func: Result, event: An
 
 
 def _whole_log(drain: Callable[..., str], worker: Any, *args: Any, **kwargs: Any) -> str:
-    """All that one invocation wrote, and nothing of the next, without waiting for silence."""
+    """Return the complete log of one invocation: the lines up to the marker, or what came within a second."""
     if not str(worker.config.get("Runtime", "python")).startswith("python"):
         return drain(worker, *args, **kwargs)
     lines: list[str] = []

@@ -1,9 +1,9 @@
-"""A service may invoke a function, or send to a queue or topic, only if that resource's policy says so.
+"""Evaluate the policies of functions, and of queues and topics that are targets of rules; MiniStack ignores them.
 
-"Viewing resource-based IAM policies in Lambda" and "Granting function access to Amazon services": SNS, API Gateway and
-EventBridge are let in by AddPermission for their service principal, with the caller's ARN as SourceArn. What happens
-without it: API Gateway answers 500 "Internal server error"; SNS has a client-side error, which it doesn't retry;
-EventBridge has a failed invocation. Callers with an identity of the same account don't need the policy.
+SNS, API Gateway and EventBridge may invoke a function only if its policy allows their service principal, with the
+topic, API method or rule as SourceArn (AddPermission). The same holds for EventBridge and the policy of a queue or
+topic. If the policy doesn't allow the call, API Gateway answers 500 "Internal server error", SNS fails without a retry,
+and EventBridge counts a failed invocation. IAM principals of the same account don't need the policy.
 
 https://docs.aws.amazon.com/lambda/latest/dg/access-control-resource-based.html
 https://docs.aws.amazon.com/lambda/latest/dg/permissions-function-services.html
@@ -54,9 +54,9 @@ EXTENDS = (
 logger = logging.getLogger("herald.local.resource_policy")
 
 on_sns_refused: list[Callable[[str, str, str], None]] = []
-"""Called with topic ARN, subscription ARN and notification of a delivery that was refused."""
+"""Called when a policy denies a delivery by SNS, with topic ARN, subscription ARN and notification (JSON)."""
 on_event_refused: list[Callable[[str, dict[str, Any], str, str], None]] = []
-"""Called with rule ARN, target, event as JSON, and reason of a target's invocation that was refused."""
+"""Called when a policy denies a call by EventBridge, with rule ARN, target, event (JSON) and reason."""
 
 _rule_and_target: contextvars.ContextVar[tuple[dict[str, Any], dict[str, Any]]] = contextvars.ContextVar(
     "herald_local_rule_and_target"
@@ -64,7 +64,7 @@ _rule_and_target: contextvars.ContextVar[tuple[dict[str, Any], dict[str, Any]]] 
 
 
 def install() -> None:
-    """Ask the policy wherever one of the three services is about to invoke."""
+    """Evaluate the policy before each call by SNS, EventBridge and API Gateway."""
     extend(sns, "_deliver_to_lambda", _from_sns)
     extend(eventbridge, "_invoke_target", _remember_rule)
     extend(eventbridge, "_dispatch_to_lambda", _from_eventbridge_to_lambda)
@@ -75,10 +75,10 @@ def install() -> None:
 
 
 def function_lets_in(function_ref: str, service: str, source_arn: str) -> bool:
-    """Whether the function's policy allows the service principal to invoke it for the source."""
+    """Return whether the function's policy allows the service principal to invoke it for ``source_arn``."""
     function, _, _ = lambda_svc._get_base_func_record_for_ref(function_ref)
     if function is None:
-        return True  # what calls a function that isn't there says so by itself
+        return True  # the caller reports the missing function
     name, qualifier = lambda_svc._resolve_name_and_qualifier(function_ref)
     arn = lambda_svc._func_arn(name) + (f":{qualifier}" if qualifier else "")
     return iam_role.policy_allows_service(
@@ -89,6 +89,7 @@ def function_lets_in(function_ref: str, service: str, source_arn: str) -> bool:
 def _from_sns(
     deliver: Callable[..., None], endpoint: str, envelope: str, topic_arn: str, sub_arn: str, *args: Any
 ) -> None:
+    """Deliver a notification to a function. If its policy denies that, call ``on_sns_refused``."""
     if function_lets_in(endpoint, "sns.amazonaws.com", topic_arn):
         deliver(endpoint, envelope, topic_arn, sub_arn, *args)
         return
@@ -102,6 +103,7 @@ def _from_sns(
 def _remember_rule(
     invoke_target: Callable[..., None], target: dict[str, Any], event: Any, rule: dict[str, Any], *args: Any
 ) -> None:
+    """Keep rule and target for the functions below, which MiniStack calls without them."""
     token = _rule_and_target.set((rule, target))
     try:
         invoke_target(target, event, rule, *args)
@@ -127,7 +129,7 @@ def _from_eventbridge_to_sqs(dispatch: Callable[..., None], spec: Any, payload: 
 
 
 def _from_eventbridge_to_sns(dispatch: Callable[..., None], arn: str, payload: str) -> None:
-    # Without an owner to match, a topic's default policy, which is for the account itself, lets no service in.
+    # With an empty account, a topic's default policy, which allows the owning account, doesn't allow a service.
     _dispatch_if(
         lambda source: sns.topic_policy_allows(arn, "events.amazonaws.com", source, ""),
         payload,
@@ -136,6 +138,7 @@ def _from_eventbridge_to_sns(dispatch: Callable[..., None], arn: str, payload: s
 
 
 def _dispatch_if(allowed: Callable[[str], bool], payload: str, dispatch: Callable[[], None]) -> None:
+    """Call ``dispatch`` if ``allowed(rule ARN)``. Otherwise count a failed invocation and call ``on_event_refused``."""
     rule, target = _rule_and_target.get()
     if allowed(rule["Arn"]):
         dispatch()
@@ -145,7 +148,7 @@ def _dispatch_if(allowed: Callable[[str], bool], payload: str, dispatch: Callabl
     cloudwatch.record_metric("AWS/Events", "FailedInvocations", 1, "Count", {"RuleName": rule["Name"]})
     for keep in on_event_refused:
         context = contextvars.copy_context()
-        # Of its own thread: this one may be the server's, which a call to the server must not block.
+        # In a thread, because this one may be the server's event loop, and the callback calls the server.
         threading.Thread(target=context.run, args=(keep, rule["Arn"], target, payload, reason), daemon=True).start()
 
 
@@ -161,6 +164,7 @@ async def _from_api_gateway(
     *args: Any,
     **kwargs: Any,
 ) -> Any:
+    """Invoke the function if the integration's role or the function's policy allows it; otherwise answer 500."""
     function = apigateway_v1._extract_lambda_ref_from_integration_uri(integration.get("uri", ""))
     account, region = responses.get_account_id(), responses.get_region()
     source = f"arn:aws:execute-api:{region}:{account}:{api_id}/{stage_name}/{method}{resource['path']}"

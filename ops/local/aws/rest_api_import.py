@@ -1,8 +1,7 @@
-"""ImportRestApi and PutRestApi, with which ``chalice deploy`` makes and changes its API.
+"""Create and update REST APIs from OpenAPI: MiniStack's ImportRestApi creates an empty API, and it has no PutRestApi.
 
-API reference: ImportRestApi "creates an API from an external API definition file"; PutRestApi "updates an existing API
-with an input of external API definitions … in one of two ways, either as merge or overwrite". What an operation's
-extensions say is in "OpenAPI extensions for API Gateway".
+``chalice deploy`` uses both. ImportRestApi creates an API from an OpenAPI definition. PutRestApi updates one and either
+merges the definition into it or overwrites it. The definition uses API Gateway's OpenAPI extensions.
 
 https://docs.aws.amazon.com/apigateway/latest/api/API_ImportRestApi.html
 https://docs.aws.amazon.com/apigateway/latest/api/API_PutRestApi.html
@@ -43,7 +42,7 @@ EXTENDS = (
 Response = tuple[int, dict[str, str], bytes]
 Spec = dict[str, Any]
 
-# The field of an OpenAPI document that sets a field of the API, and what an overwrite without it leaves.
+# By OpenAPI extension: the field of the REST API that it sets, and the default for definitions without it.
 _API_FIELDS: dict[str, tuple[str, Any]] = {
     "x-amazon-apigateway-binary-media-types": ("binaryMediaTypes", []),
     "x-amazon-apigateway-minimum-compression-size": ("minimumCompressionSize", None),
@@ -53,7 +52,7 @@ _API_FIELDS: dict[str, tuple[str, Any]] = {
 
 
 def install() -> None:
-    """Answer the two calls, and import all of an operation instead of its integration's address alone."""
+    """Add the two calls, and import operations completely. MiniStack imports only an integration's type and URI."""
     extend(apigateway_v1, "handle_request", _with_import)
     extend(apigateway_v1, "_import_operation", _whole_operation)
 
@@ -61,6 +60,7 @@ def install() -> None:
 async def _with_import(
     handle: Callable[..., Any], method: str, path: str, headers: Any, body: bytes, query_params: Any
 ) -> Any:
+    """Answer ImportRestApi and PutRestApi. Pass other requests to MiniStack."""
     parts = [part for part in path.split("/") if part]
     mode = apigateway_v1._qp(query_params, "mode")
     importing = method == "POST" and parts == ["restapis"] and mode == "import"
@@ -75,15 +75,15 @@ async def _with_import(
 
 
 def import_rest_api(spec: Spec) -> Response:
-    """Create an API from the definition; 201 and the API."""
+    """Create an API from the definition. Return 201 and the RestApi."""
     return _answer(_create(spec), 201)
 
 
 def put_rest_api(api_id: str, spec: Spec, mode: str) -> Response:
-    """Change the API by the definition; 200 and the API.
+    """Update the API from the definition. Return 200 and the RestApi, or 404.
 
-    ``overwrite`` leaves only what the definition holds, gateway responses included; the API keeps its id, its
-    stages and deployments. ``merge`` adds to what is there, and the definition wins.
+    Mode ``overwrite`` removes what the definition lacks, including gateway responses. The API keeps its id, stages and
+    deployments. Mode ``merge`` only adds, and replaces what the definition also has.
     """
     api = apigateway_v1._rest_apis.get(api_id)
     if api is None:
@@ -120,6 +120,7 @@ def _create(spec: Spec) -> str:
 
 
 def _set_api_fields(api_id: str, spec: Spec, only_given: bool) -> None:
+    """Set the API's fields and gateway responses. ``only_given`` leaves fields alone that the definition lacks."""
     api = apigateway_v1._rest_apis[api_id]
     for extension, (field, default) in _API_FIELDS.items():
         if extension in spec or not only_given:
@@ -142,6 +143,7 @@ def _whole_operation(
     operation: Spec,
     *args: Any,
 ) -> None:
+    """Import an operation with its parameters, method responses and the whole integration."""
     import_operation(api_id, resource_id, http_method, operation, *args)
     at = (api_id, resource_id, http_method)
     method = apigateway_v1._resources[api_id][resource_id]["resourceMethods"][http_method]

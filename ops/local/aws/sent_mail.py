@@ -1,11 +1,11 @@
-"""Who may send a mail by SES's API v2, and what is remembered of it.
+"""Authorize SendEmail of SES v2 on each identity; MiniStack authorizes it on ``*`` and without condition keys.
 
-Service authorization reference, Amazon SES v2: ``SendEmail`` has the required resource type ``identity*``, the optional
-one ``configuration-set``, and the condition keys ``ses:FromAddress`` and ``ses:Recipients``. MiniStack authorizes it on
-``*`` and without keys, so that a policy with exact ARNs would be refused here and work on AWS. In the sandbox the
-verified identities of the recipients are asked for too; that is what SES is seen to do, no page of AWS says so.
+With MiniStack alone, a policy that names exact ARNs is denied, although it works on AWS. The service authorization
+reference lists for ``SendEmail`` the required resource type ``identity*``, the optional ``configuration-set``, and the
+condition keys ``ses:FromAddress`` and ``ses:Recipients``. In the sandbox SES also authorizes the recipients' verified
+identities; this was observed and is on no AWS page.
 
-MiniStack's list of mails, ``/_ministack/ses/messages``, lacks the addresses that an answer goes to (``ReplyTo``).
+This module also adds ``ReplyTo`` to MiniStack's list of mails (``/_ministack/ses/messages``), which lacks it.
 
 https://docs.aws.amazon.com/service-authorization/latest/reference/list_sesv2.html
 https://docs.aws.amazon.com/ses/latest/dg/control-user-access.html
@@ -40,11 +40,11 @@ _ses_v2: Any = importlib.import_module("ministack.services.ses_v2")
 
 _SEND = "/v2/email/outbound-emails"
 _reply_to: dict[str, list[str]] = {}
-"""Of each mail, by its id."""
+"""The Reply-To addresses of each mail, by message id."""
 
 
 def install() -> None:
-    """Ask for each resource with the request's keys, and remember what the list lacks."""
+    """Authorize each resource with the condition keys, and add ``ReplyTo`` to the list of mails."""
     extend(app, "_enforce_ses_v2", _each_resource)
     extend(_ses_v2, "handle_request", _remembered)
     extend(app, "_handle_ses_messages_request", _complete)
@@ -53,6 +53,7 @@ def install() -> None:
 def _each_resource(
     enforce: Callable[..., Any], method: str, path: str, headers: Any, body: bytes, query: Any, request_id: str
 ) -> Any:
+    """Authorize SendEmail on each identity and the configuration set. Return the first denial, or None."""
     if (method, path.rstrip("/")) != ("POST", _SEND) or not app.AUTH:
         return enforce(method, path, headers, body, query, request_id)
     asked = _parsed(body)
@@ -85,7 +86,7 @@ def _each_resource(
 
 
 def _identity(address: str) -> str:
-    """The identity that stands for an address: itself, else its domain or the nearest above it, else none."""
+    """Return the SES identity of an address: the address, its domain or the nearest parent domain, or ``""``."""
     names = [address, *_ses._domain_and_parents(address.rpartition("@")[2].lower())]
     return next((name for name in names if _ses._identities.get(name) or _ses_v2._identities.get(name)), "")
 
@@ -93,6 +94,7 @@ def _identity(address: str) -> str:
 async def _remembered(
     handle: Callable[..., Any], method: str, path: str, headers: Any, body: bytes, *rest: Any
 ) -> tuple[Any, ...]:
+    """Handle a request, and keep the Reply-To addresses of a sent mail."""
     answer: tuple[Any, ...] = await handle(method, path, headers, body, *rest)
     if (method, path.rstrip("/")) == ("POST", _SEND) and answer[0] == 200:
         _reply_to[_parsed(answer[2])["MessageId"]] = _parsed(body).get("ReplyToAddresses") or []
@@ -100,6 +102,7 @@ async def _remembered(
 
 
 async def _complete(handle: Callable[..., Any], *request: Any) -> Any:
+    """Return the list of mails with ``ReplyTo``."""
     answer = await handle(*request)
     if not answer or answer[0] != 200:
         return answer
@@ -111,6 +114,7 @@ async def _complete(handle: Callable[..., Any], *request: Any) -> Any:
 
 
 def _parsed(body: bytes) -> dict[str, Any]:
+    """Parse a JSON object. Return an empty one for anything else."""
     try:
         found = json.loads(body)
     except ValueError:

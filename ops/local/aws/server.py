@@ -1,4 +1,4 @@
-"""MiniStack in this process, extended, from its start to the end of its last worker."""
+"""Extend MiniStack and serve it in this process, until the last worker process has ended."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ from ops.local.aws import (
 )
 from ops.local.aws.ministack_modules import app
 
-# In the order of installation: checks of permissions come before deliveries.
+# In the order of installation. Permission checks come before deliveries.
 EXTENSIONS: tuple[ModuleType, ...] = (
     access_log,
     signed_requests,
@@ -73,24 +73,25 @@ EXTENDS = (
 
 
 def extending_modules() -> tuple[ModuleType, ...]:
-    """All modules of this package that replace or call parts of MiniStack."""
+    """Return all modules of this package that replace or call parts of MiniStack."""
     return (sys.modules[__name__], iam_role, *EXTENSIONS)
 
 
 def extended_parts() -> list[str]:
-    """All parts of MiniStack that this package replaces or calls."""
+    """Return all parts of MiniStack (``"module:attribute.path"``) that this package replaces or calls, sorted."""
     return sorted({part for module in extending_modules() for part in module.EXTENDS})
 
 
 def name_of(extension: ModuleType) -> str:
-    """The extension's name in messages and on the command line."""
+    """Return the extension's name in messages and on the command line."""
     return extension.__name__.rsplit(".", 1)[-1]
 
 
 def install(without: frozenset[str] = frozenset()) -> None:
-    """Check that MiniStack is the one that was extended, then extend it.
+    """Verify that MiniStack is the pinned one, then extend it.
 
-    ``without`` names extensions to leave out: a test of one must fail without it.
+    ``without`` names extensions to leave out, because the test of an extension must fail without it. Raises ValueError
+    for an unknown name and :class:`~ops.local.aws.pin.MovedPart` for another MiniStack.
     """
     unknown = without - {name_of(extension) for extension in EXTENSIONS}
     if unknown:
@@ -102,7 +103,10 @@ def install(without: frozenset[str] = frozenset()) -> None:
 
 
 async def run(listener: socket.socket, until_stdin_closes: bool) -> None:
-    """Serve on the socket until SIGTERM or SIGINT; says on standard output when it is ready."""
+    """Serve on the socket until SIGTERM or SIGINT. Print a line on standard output when ready.
+
+    ``until_stdin_closes`` also stops the server when standard input ends.
+    """
     loop = asyncio.get_running_loop()
     stopping = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -116,12 +120,12 @@ async def run(listener: socket.socket, until_stdin_closes: bool) -> None:
 
     async def stop() -> None:
         await stopping.wait()
-        # First of all: whoever waits for a function's answer would hold up the end.
+        # End the workers first: requests that wait for a function would delay the shutdown.
         await asyncio.to_thread(worker_process.close)
 
     host, port = listener.getsockname()
-    config.bind = [f"fd://{listener.detach()}"]  # Hypercorn closes it.
-    # Connections are queued already.
+    config.bind = [f"fd://{listener.detach()}"]  # Hypercorn closes the descriptor.
+    # The socket already listens, so the kernel queues connections until Hypercorn accepts them.
     print(f"local AWS is ready at http://{host}:{port}", flush=True)
     application: Any = signed_requests.guarded(app.app)
     try:

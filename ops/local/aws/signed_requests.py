@@ -1,15 +1,16 @@
-"""Who may ask the local AWS for what: programs that signed their request with keys that it gave out.
+"""Verify Signature Version 4; MiniStack doesn't for the root user, nor for its own paths below ``/_ministack/``.
 
-AWS refuses whatever isn't signed rightly ("Authenticating requests"), but a few things that anybody may use. MiniStack
-takes the account's root at its word and answers under ``/_ministack/`` and elsewhere without asking who it is; and
-the keys that it gives to functions can be derived from their names. This module puts in front of it:
+MiniStack also derives a function's credentials from its name, so anybody could compute them; here they are secret. Two
+guards wrap MiniStack's application:
 
-- :class:`~ops.loopback.guard.LoopbackGuard`: no foreign ``Host``, and nothing for web pages but what is meant for them
-  (``open_to_pages``): an API's own paths, function URLs, and what is in a bucket, under their own CORS rules;
-- :class:`SignedRequests`: a right signature, by header or query, of the root too, whose secret is new at each start.
-  Unsigned are ``/_ministack/health``, an API's own paths and function URLs (which ask for a signature where they are
-  configured so), a bucket's preflights, and its upload forms, which are signed in a field that MiniStack verifies.
-  Other paths of the emulator itself are for the root alone.
+- :class:`~ops.loopback.guard.LoopbackGuard` rejects foreign ``Host`` headers and requests of web pages of other
+  origins. Such pages may use only APIs, function URLs and buckets, under their own CORS rules (``open_to_pages``).
+- :class:`SignedRequests` requires a valid signature in the header or the query string. That includes the root user,
+  whose secret key is new at each start.
+
+These need no signature: ``/_ministack/health``; APIs and function URLs, which require one if they are configured so; a
+bucket's CORS preflights; and its upload forms, whose signature is a form field that MiniStack verifies. Other paths
+below ``/_ministack/`` are for the root user only.
 
 https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv.html
 https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-authentication-HTTPPOST.html
@@ -62,17 +63,17 @@ _ALGORITHM = "AWS4-HMAC-SHA256"
 
 
 def install() -> None:
-    """Give functions keys that nobody can work out."""
+    """Give functions credentials that can't be guessed."""
     lambda_runtime.execution_credentials = lambda_svc.execution_credentials = execution_credentials
 
 
 def guarded(inner: ASGIApp) -> ASGIApp:
-    """MiniStack's application behind both guards."""
+    """Return the application (MiniStack's) behind LoopbackGuard and SignedRequests."""
     return LoopbackGuard(SignedRequests(inner), open_to_pages, links=False)
 
 
 def execution_credentials(config: dict[str, Any]) -> dict[str, str]:
-    """The keys of a function's execution role, in the variables of its environment."""
+    """Return the credentials of a function's execution role as environment variables (``AWS_ACCESS_KEY_ID`` …)."""
     session = iam_role.assume(config["Role"], config["FunctionName"][:64])
     return {
         "AWS_ACCESS_KEY_ID": session.access_key,
@@ -82,7 +83,7 @@ def execution_credentials(config: dict[str, Any]) -> dict[str, str]:
 
 
 class Asked:
-    """A request as MiniStack reads it."""
+    """A request, parsed as MiniStack parses it."""
 
     def __init__(self, scope: Scope) -> None:
         self.method: str = scope["method"]
@@ -92,12 +93,12 @@ class Asked:
         self.headers: dict[str, str] = {}
         for raw_name, raw_value in scope["headers"]:
             name, value = raw_name.decode("latin-1").lower(), sigv4.decode_header_value(raw_value)
-            # A header that is sent several times is signed as its values joined by a comma.
+            # A repeated header is signed with its values joined by commas.
             self.headers[name] = f"{self.headers[name]},{value}" if name in self.headers else value
 
     @property
     def of_an_application(self) -> bool:
-        """Whether it is for an API's own path or a function URL."""
+        """Whether the request is for a path of an API or for a function URL."""
         host = self.headers.get("host", "")
         api = app._parse_execute_api_url(host, self.path)
         if api is not None:
@@ -106,32 +107,34 @@ class Asked:
 
     @property
     def of_a_bucket(self) -> bool:
-        """Whether it is for a bucket or what is in one."""
+        """Whether the request is for a bucket or an object."""
         if self.service != "s3":
             return False
         return app._s3_cors_target(self.headers.get("host", ""), self.path) is not None
 
     @property
     def service(self) -> str:
+        """The service that the request is for, such as ``s3``."""
         return str(app.detect_service(self.method, self.path, self.headers, self.query))
 
     @property
     def is_signed(self) -> bool:
-        """Whether it has any part of a signature, right or wrong."""
+        """Whether the request has any part of a signature, valid or not."""
         return bool(iam_evaluator._signature_attempted(self.headers.get("authorization", ""), self.query))
 
     @property
     def needs_no_signature(self) -> bool:
+        """Whether SignedRequests lets the request pass without verifying a signature."""
         if self.path == HEALTH or self.of_an_application:
             return not self.is_signed
         if self.method not in ("OPTIONS", "POST") or not self.of_a_bucket:
             return False
         is_form = self.headers.get("content-type", "").startswith("multipart/form-data")
-        # A preflight has the query of the request that it asks for, whose signature is not its own.
+        # A CORS preflight has the query string of the announced request, whose signature is not for the preflight.
         return self.method == "OPTIONS" or (is_form and not self.query and "/" not in self.path.strip("/"))
 
     def failure(self, body: bytes) -> Any:
-        """Why the signature is not right, as MiniStack's ``AuthError``, or None."""
+        """Return why the signature is invalid, as MiniStack's ``AuthError``, or None if it is valid."""
         error = iam_evaluator.AuthError
         presigned = "authorization" not in self.headers
         if presigned:
@@ -144,7 +147,7 @@ class Asked:
             signature = sigv4.parse_header_signature(self.headers)
         if isinstance(signature, tuple):
             return error(*signature)
-        # MiniStack looks for the key in its own way; it must come to the same.
+        # MiniStack parses the access key separately. Both must find the same one.
         if router.extract_access_key_id(self.headers, self.query) != signature.access_key_id:
             return error("IncompleteSignature", "The request names more than one key.")
         late = self._expired(signature) if presigned else sigv4.request_time_failure(signature)
@@ -174,6 +177,7 @@ class Asked:
         return error(*wrong) if wrong else None
 
     def _expired(self, signature: Any) -> tuple[str, str] | None:
+        """Return code and message of the error if a presigned URL has expired, or None."""
         try:
             expired = sigv4.presigned_request_is_expired(signature.amz_date, self.query["X-Amz-Expires"][0])
         except (KeyError, ValueError):
@@ -182,25 +186,26 @@ class Asked:
 
 
 def _credential(access_key: str, token: str) -> Any:
+    """Return MiniStack's credential for an access key and session token, or its CredentialResolutionError."""
     account = responses._account_from_sts_session(access_key)
     try:
         account = account or iam_evaluator.find_iam_access_key_account(access_key)
     except iam_evaluator.AmbiguousAccessKeyError:
         account = None
-    # The root's id may be that of an account, which then is the account.
+    # The root user's access key may be an account id, which then selects the account.
     if account is None:
         account = access_key if access_key.isdigit() else _ACCOUNT
     return iam_evaluator.resolve_credential(access_key, account, token)
 
 
 def open_to_pages(scope: Scope) -> bool:
-    """Whether pages of other origins may use this, under its own CORS rules."""
+    """Return whether web pages of other origins may send this request: to an API, a function URL or a bucket."""
     asked = Asked(scope)
     return asked.of_an_application or asked.of_a_bucket
 
 
 class SignedRequests:
-    """Middleware that refuses what isn't signed rightly, in the words of the service that was asked."""
+    """ASGI middleware that rejects requests without a valid signature, in the error format of the requested service."""
 
     def __init__(self, inner: ASGIApp) -> None:
         self._inner = inner
@@ -222,12 +227,14 @@ class SignedRequests:
             return
 
         async def again() -> Message:
+            """Return the messages that were read already, then the following."""
             return messages.pop(0) if messages else await receive()
 
         await self._inner(scope, again, send)
 
 
 async def _read(receive: Receive) -> tuple[list[Message], bytes]:
+    """Receive a whole request. Return its ASGI messages and its body."""
     messages = [await receive()]
     while messages[-1].get("more_body"):
         messages.append(await receive())

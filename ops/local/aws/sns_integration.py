@@ -1,9 +1,9 @@
-"""API Gateway's AWS integration with SNS: a request reaches a topic without a function.
+"""Support API Gateway's AWS integration with SNS, which publishes a request without a function; MiniStack has none.
 
-Follows "AWS integrations for REST APIs", "Set up an integration request" (credentials, mapped parameters, templates by
-content type) and "Set up an integration response": for AWS back ends other than Lambda ``selectionPattern``
-matches the HTTP status code. API Gateway asks SNS for JSON, so response templates find
-``$.PublishResponse.PublishResult.MessageId``, and of an error ``$.Error.Code``.
+The integration request has the role's credentials, mapped parameters and a template by content type. The integration
+response is selected by ``selectionPattern``, which matches the HTTP status code for all AWS back ends but Lambda. SNS
+answers API Gateway in JSON: response templates use ``$.PublishResponse.PublishResult.MessageId``, or ``$.Error.Code``
+for an error.
 
 https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-integration-settings-integration-response.html
 https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-integration-settings-integration-request.html
@@ -51,16 +51,17 @@ _request: contextvars.ContextVar[dict[str, Any]] = contextvars.ContextVar("heral
 
 
 class ConfigurationError(Exception):
-    """What API Gateway answers with 500 "Internal server error"; the reason is for the log."""
+    """The integration is misconfigured. API Gateway answers 500 "Internal server error" and logs the reason."""
 
 
 def install() -> None:
-    """Serve integrations whose URI names SNS; all others go on to MiniStack."""
+    """Serve integrations whose URI names SNS. MiniStack serves all others."""
     extend(apigateway_v1, "_execute_in_scope", _remember_request)
     extend(apigateway_v1, "_invoke_lambda_custom_v1", _invoke)
 
 
 async def _remember_request(execute: Callable[..., Any], request: dict[str, Any], *args: Any) -> Any:
+    """Keep the request for the integration's parameter mappings."""
     _request.set(request)
     return await execute(request, *args)
 
@@ -80,6 +81,7 @@ async def _invoke(
     path_params: dict[str, str],
     **kwargs: Any,
 ) -> Any:
+    """Call SNS if the integration's URI names it, and return status, headers and body; else invoke the function."""
     target = apigateway_v1._parse_service_integration_uri(integration.get("uri", ""))
     if not target or target[1] != "sns":
         at = (integration, api_id, stage_name, stage, resource, request_path, method)
@@ -127,7 +129,10 @@ def integration_request(
     parameters: dict[str, str],
     context: dict[str, Any],
 ) -> str:
-    """The form that is posted to SNS: the rendered template, and what the URI and mapped parameters add."""
+    """Return the form-encoded body for SNS: parameters of the URI, mapped parameters and the rendered template.
+
+    ``request`` is MiniStack's. ``target`` is region, service, ``action`` or ``path``, and the rest of the URI.
+    """
     content_type = apigateway_v1._header_ci(request["headers"], "content-type") or "application/json"
     content_type = content_type.split(";")[0].strip().lower()
     templates = {
@@ -151,13 +156,16 @@ def integration_request(
         query = {"Action": action, **dict(urllib.parse.parse_qsl(more)), **query}
     sent_type = {name.lower(): value for name, value in mapped.items()}.get("header.content-type")
     if not (sent_type or content_type).startswith(FORM):
-        # Sent as JSON, which the Query API doesn't read: the usual mistake with such an integration.
+        # SNS's Query API reads only forms, so it ignores a body of another content type: a common mistake.
         body = ""
     return "&".join(filter(None, [urllib.parse.urlencode(query), body]))
 
 
 def _call(role_arn: str | None, region: str, form: str) -> tuple[int, str]:
-    """Post the form to SNS under the role; the HTTP status and the answer as JSON."""
+    """Post the form to SNS with the role's credentials. Return the HTTP status and the answer as JSON.
+
+    Raises ConfigurationError if API Gateway may not assume the role.
+    """
     if not role_arn:
         return 403, _error_document("MissingAuthenticationToken", "Request is missing Authentication Token")
     if not iam_role.trusts(role_arn, "apigateway.amazonaws.com"):
@@ -181,7 +189,7 @@ def _error_document(code: str, message: str) -> str:
 
 
 def _as_json(xml: str) -> str:
-    """The JSON form of a Query API's XML answer."""
+    """Convert an XML answer of the Query API to JSON."""
     tree = ElementTree.fromstring(xml)  # noqa: S314 -- it is this server that answered
     document = _element(tree)
     name = tree.tag.rsplit("}", 1)[-1]
@@ -191,6 +199,7 @@ def _as_json(xml: str) -> str:
 
 
 def _element(element: ElementTree.Element) -> Any:
+    """Return an element's text, or a dict of its children by name."""
     if len(element) == 0:
         return element.text
     return {child.tag.rsplit("}", 1)[-1]: _element(child) for child in element}
@@ -205,9 +214,10 @@ def method_response(
     parameters: dict[str, str],
     context: dict[str, Any],
 ) -> tuple[int, dict[str, str], bytes]:
-    """What the client gets for the back end's answer.
+    """Return status, headers and body for the client.
 
-    Raises ConfigurationError for a response that the method doesn't declare; AWS refuses to deploy such an API.
+    ``status`` and ``answer`` (JSON) are the back end's. Raises ConfigurationError if the method doesn't declare the
+    response; AWS refuses to deploy such an API.
     """
     selected = apigateway_v1._select_service_integration_response(integration, status)
     if selected is None:
@@ -234,6 +244,7 @@ def method_response(
 
 
 def _response_value(source: str, answer: str, context: dict[str, Any]) -> str | None:
+    """Return the value of a mapping: ``'literal'``, ``integration.response.body.…`` or ``context.…``; else None."""
     if len(source) >= 2 and source[0] == source[-1] == "'":
         return source[1:-1]
     if source.startswith("integration.response.body."):

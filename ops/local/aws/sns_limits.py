@@ -1,8 +1,7 @@
-"""What SNS refuses to publish.
+"""Reject what SNS doesn't publish; MiniStack accepts empty messages, empty attributes and any subject.
 
-API reference, Publish and MessageAttributeValue: a message isn't empty; of an attribute, "name, type, and value
-must not be empty or null"; a subject is ASCII that begins with a letter, number or punctuation mark, has no line
-breaks or control characters, and is at most 100 characters long.
+A message must not be empty. An attribute's "name, type, and value must not be empty or null". A subject is at most 100
+ASCII characters, begins with a letter, number or punctuation mark, and has no line breaks or control characters.
 
 https://docs.aws.amazon.com/sns/latest/api/API_Publish.html
 https://docs.aws.amazon.com/sns/latest/api/API_MessageAttributeValue.html
@@ -28,11 +27,12 @@ _SUBJECT = re.compile(r"[!-~][ -~]{0,99}")
 
 
 def install() -> None:
-    """Refuse before anything is delivered."""
+    """Validate each Publish before anything is delivered."""
     extend(sns, "_publish", _if_valid)
 
 
 def _if_valid(publish: Callable[[Any], Any], params: Any) -> Any:
+    """Publish, or return the error of SNS for an invalid message, subject or attribute."""
     subject = sns._p(params, "Subject")
     if not sns._p(params, "Message"):
         return sns._error("InvalidParameter", "Invalid parameter: Empty message", 400)

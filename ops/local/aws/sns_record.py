@@ -1,7 +1,6 @@
-"""The notification that SNS gives to a Lambda function.
+"""Give functions SNS's notification with all fields; MiniStack omits ``Subject`` and ``MessageAttributes`` if unset.
 
-Follows the example event of "Invoking Lambda functions with Amazon SNS notifications", and for what is unset the one of
-"Fanout Amazon SNS notifications to Lambda functions": ``Subject`` null, ``MessageAttributes`` empty.
+AWS sets an unset ``Subject`` to null and unset ``MessageAttributes`` to an empty object, as its example events show.
 
 https://docs.aws.amazon.com/lambda/latest/dg/with-sns.html
 https://docs.aws.amazon.com/sns/latest/dg/sns-lambda-as-subscriber.html
@@ -20,7 +19,7 @@ EXTENDS = ("ministack.services.sns:_deliver_to_lambda", "ministack.services.sns:
 
 
 def install() -> None:
-    """Hand functions the notification of ``notification`` instead of MiniStack's HTTP envelope."""
+    """Replace the notification in deliveries to functions; MiniStack uses the one of HTTP subscriptions."""
     extend(sns, "_deliver_to_lambda", _with_lambda_notification)
 
 
@@ -34,7 +33,8 @@ def _with_lambda_notification(
     raw_message: str,
     message_attributes: dict[str, Any],
 ) -> None:
-    # Raw delivery doesn't exist for functions; where it is set the envelope is the bare message.
+    """Deliver to a function with a notification as Lambda receives it."""
+    # Functions have no raw delivery. If it is enabled, MiniStack's envelope is the bare message, without a subject.
     subject = None
     try:
         parsed = json.loads(envelope)
@@ -54,7 +54,10 @@ def notification(
     subject: str | None,
     attributes: dict[str, Any],
 ) -> dict[str, Any]:
-    """The value of ``Records[0].Sns``. ``attributes`` are the publisher's: DataType, StringValue or BinaryValue."""
+    """Return the notification that a function finds in ``Records[0].Sns``.
+
+    ``attributes`` are the publisher's message attributes by name, each with DataType and StringValue or BinaryValue.
+    """
     region = topic_arn.split(":")[3]
     host = f"https://sns.{region}.amazonaws.com"
     now = datetime.datetime.now(datetime.UTC)

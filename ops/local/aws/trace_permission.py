@@ -1,8 +1,8 @@
-"""A function is traced only if its role may send traces to X-Ray.
+"""Allow active tracing only if the function's role may send traces to X-Ray; MiniStack doesn't check the role.
 
-"Visualize Lambda function invocations using AWS X-Ray": "Your function needs permission to upload trace data to X-Ray",
-which are PutTraceSegments and PutTelemetryRecords, of the managed policy AWSXRayDaemonWriteAccess. Lambda refuses to
-switch active tracing on for a role without the first; the refusal's words are those that people report of it.
+"Your function needs permission to upload trace data to X-Ray": xray:PutTraceSegments and xray:PutTelemetryRecords, as
+in the managed policy AWSXRayDaemonWriteAccess. Lambda refuses to enable active tracing for a role without the first. No
+AWS page has the text of this error; it is taken from users' reports.
 
 https://docs.aws.amazon.com/lambda/latest/dg/services-xray.html
 https://docs.aws.amazon.com/aws-managed-policy/latest/reference/AWSXRayDaemonWriteAccess.html
@@ -35,7 +35,7 @@ _TELEMETRY = "xray:PutTelemetryRecords"
 
 
 def install() -> None:
-    """Ask the function's role before it is traced, and when a trace would be sent."""
+    """Check the role when tracing is enabled and after each invocation."""
     extend(lambda_svc, "_create_function", _create)
     extend(lambda_svc, "_update_config", _update)
     extend(lambda_svc, "_emit_lambda_logs", _send_trace)
@@ -51,6 +51,7 @@ def _update(update: Callable[..., Any], name: str, data: dict[str, Any]) -> Any:
 
 
 def _refused(data: dict[str, Any], role_arn: str) -> Any:
+    """Return Lambda's error if ``data`` enables active tracing and the role may not send traces, or None."""
     if (data.get("TracingConfig") or {}).get("Mode") != "Active" or not role_arn:
         return None
     if iam_role.may(iam_role.assume(role_arn, "tracing"), _SEGMENTS, "*"):
@@ -59,6 +60,7 @@ def _refused(data: dict[str, Any], role_arn: str) -> Any:
 
 
 def _send_trace(emit: Callable[..., None], func: dict[str, Any], *args: Any, **kwargs: Any) -> None:
+    """After an invocation, log which permissions a traced function's role lacks."""
     emit(func, *args, **kwargs)
     config = func.get("config") or func
     if (config.get("TracingConfig") or {}).get("Mode") == "Active":

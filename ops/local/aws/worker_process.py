@@ -1,10 +1,9 @@
-"""The process in which a function's code runs: its environment, and that none outlives its server.
+"""Run a function's code isolated from this machine; MiniStack gives it the server's environment and packages.
 
-"Working with Lambda environment variables" lists what the runtime sets and a function can't: among them
-_HANDLER, AWS_REGION, the function's name, version, memory, log group and stream, and the keys of its execution
-role. A function sees nothing else of the machine here, either: not the environment of whoever started the stack, not
-their AWS profile, as its home is an empty folder, and no package but those of its zip and of Lambda's runtime, as
-Python runs without ``site``.
+The process has the variables that Lambda's runtime sets (and a function can't), such as _HANDLER, AWS_REGION and the
+credentials of the execution role, besides the function's own. Its home is an empty folder, so no AWS profile is found.
+Python runs without ``site``, so it can import only the packages of the zip and of Lambda's runtime. All worker
+processes end with the server.
 
 https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html#configuration-envvars-runtime
 https://docs.python.org/3/using/cmdline.html#cmdoption-S
@@ -30,9 +29,9 @@ EXTENDS = (
     "ministack.core.lambda_runtime:reset",
 )
 
-# What a process needs of the machine to run at all.
+# Variables of the machine that a process needs to run.
 _FROM_THE_MACHINE = {"PATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "TMPDIR", "SYSTEMROOT", "LC_ALL"}
-# Reserved on AWS and not in MiniStack's list; and the endpoint, which only this server knows.
+# Variables that AWS reserves and MiniStack doesn't, and the endpoint, which this server sets.
 _RESERVED = {
     "_HANDLER",
     "AWS_ENDPOINT_URL",
@@ -42,8 +41,8 @@ _RESERVED = {
     "AWS_LAMBDA_RUNTIME_API",
     "LAMBDA_RUNTIME_DIR",
 }
-# What leads an SDK to other keys than the role's. A stage's variables are those of Chalice's own commands, too, which
-# may find the keys of the account's root by them: https://docs.aws.amazon.com/sdkref/latest/guide/environment-variables.html
+# Variables that make an SDK use other credentials than the role's. A stage may have them for Chalice's own commands,
+# which then use the root user. https://docs.aws.amazon.com/sdkref/latest/guide/environment-variables.html
 _CREDENTIALS = {
     "AWS_CONFIG_FILE",
     "AWS_CONTAINER_AUTHORIZATION_TOKEN",
@@ -68,7 +67,7 @@ _closed = False
 
 
 def install() -> None:
-    """Give workers the environment of ``environment`` and stop them with the server."""
+    """Make MiniStack start workers with Lambda's environment and packages, and with an empty home folder."""
     lambda_runtime._RESERVED_RUNTIME_ENV_VARS.update(_RESERVED | _CREDENTIALS)
     link_runtime_packages(_folder("runtime"))
     _folder("home").mkdir(mode=0o500, exist_ok=True)
@@ -77,16 +76,16 @@ def install() -> None:
 
 
 def close() -> None:
-    """End all workers, and let none start any more."""
+    """End all workers and prevent new ones."""
     global _closed
     _closed = True
     lambda_runtime.reset()
 
 
 def environment(proposed: dict[str, str], config: dict[str, Any]) -> dict[str, str]:
-    """The environment of a worker of the function with this configuration.
+    """Return the environment variables for a worker of the function with this configuration.
 
-    ``proposed`` is MiniStack's: the server's own environment, the function's variables, the role's keys.
+    ``proposed`` is MiniStack's: the server's environment, the function's variables and the role's credentials.
     """
     own = (config.get("Environment") or {}).get("Variables") or {}
     reserved = lambda_runtime._RESERVED_RUNTIME_ENV_VARS
@@ -95,7 +94,7 @@ def environment(proposed: dict[str, str], config: dict[str, Any]) -> dict[str, s
         for name, value in proposed.items()
         if name in _FROM_THE_MACHINE
         or (name in own and name not in reserved)
-        # What MiniStack added for the function, as against what it inherited.
+        # Added by MiniStack for the function, not inherited from the server.
         or os.environ.get(name) != value
     }
     logs = (config.get("LoggingConfig") or {}).get("LogGroup")
@@ -121,7 +120,7 @@ def environment(proposed: dict[str, str], config: dict[str, Any]) -> dict[str, s
             "AWS_LAMBDA_FUNCTION_VERSION": config.get("Version", "$LATEST"),
             "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
             "AWS_LAMBDA_LOG_GROUP_NAME": logs or f"/aws/lambda/{config['FunctionName']}",
-            # An SDK in the function finds no profile of the person at this machine.
+            # Empty, so that an SDK in the function finds no AWS profile.
             "HOME": str(_folder("home")),
             "LAMBDA_RUNTIME_DIR": str(_folder("runtime")),
             "LANG": "en_US.UTF-8",
@@ -134,11 +133,12 @@ def environment(proposed: dict[str, str], config: dict[str, Any]) -> dict[str, s
 
 
 def _folder(name: str) -> Path:
-    """A folder of this server's own, which goes when it ends."""
+    """Return a folder in the server's temporary directory, which is removed when the server ends."""
     return Path(tempfile.gettempdir()) / name
 
 
 def _remember_config(spawn: Callable[..., None], worker: Any, *args: Any, **kwargs: Any) -> None:
+    """Keep the function's configuration while MiniStack starts its worker."""
     token = _spawning.set(worker.config)
     try:
         spawn(worker, *args, **kwargs)
@@ -147,7 +147,7 @@ def _remember_config(spawn: Callable[..., None], worker: Any, *args: Any, **kwar
 
 
 class _Subprocess:
-    """The part of ``subprocess`` that MiniStack's runtime uses."""
+    """Replaces the module ``subprocess`` in MiniStack's Lambda runtime."""
 
     PIPE = subprocess.PIPE
     STDOUT = subprocess.STDOUT
@@ -155,13 +155,14 @@ class _Subprocess:
 
     @staticmethod
     def Popen(args: list[str], *, env: dict[str, str], **kwargs: Any) -> subprocess.Popen[Any]:
+        """Start a worker with the function's environment. Raises RuntimeError if the server is stopping."""
         if _closed:
             raise RuntimeError("the local AWS is stopping")
         if args[0] == sys.executable:
-            # Neither this checkout's packages nor the script's own folder.
+            # Hide this checkout's packages (-S) and the script's folder (-P).
             args = [args[0], "-S", "-P", *args[1:]]
         process = subprocess.Popen(args, env=environment(env, _spawning.get()), **kwargs)
         if _closed:
-            # Closed between the question and the start: nobody would end this one.
+            # close() ran after the check above, so it missed this process.
             process.kill()
         return process
