@@ -1,4 +1,4 @@
-"""What Herald costs in time, memory and money, measured beside what people would pick instead: ``make bench``.
+"""Benchmarks of Herald's time, memory and cost, compared with common alternatives. Run them with ``make bench``.
 
-Nothing here is shipped, and nothing here is a test: a test asserts no time. docs/benchmarks.md says how it is measured.
+None of this is deployed. None of it is a test: no test asserts a duration. docs/benchmarks.md describes the method.
 """

@@ -45,7 +45,7 @@ def main() -> None:
 
 
 def _calls(endpoint: Endpoint, job: Job, environ: dict[str, str]) -> dict[str, dict[str, int]]:
-    """How often each peer calls what, for one event."""
+    """Return the number of calls that each peer makes for one event: peer → call → count."""
     found = {}
     for peer in job.peers:
         endpoint.calls()

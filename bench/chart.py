@@ -1,4 +1,4 @@
-"""The chart of a cold start: one bar for each program, the import and the first request in it."""
+"""Draw the chart of cold starts: one bar for each program, split into its import and its first request."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _LEFT, _WIDTH, _ROW, _TOP = 260, 560, 38, 56
 
 
 def drawn(title: str, measured: Sequence[tuple[str, Measured]]) -> str:
-    """An SVG; its description says the numbers, for who can't see it."""
+    """Return the chart as SVG. Its description holds the numbers, for screen readers."""
     colds = {name: Spread.of(it.cold) for name, it in measured}
     longest = max(spread.high for spread in colds.values())
     height = _TOP + _ROW * len(measured) + 20

@@ -1,7 +1,7 @@
-"""What a message costs: counted calls × one table of prices. ``python -m bench.cost`` writes it into docs/costs.md.
+"""Calculate what a message costs: counted calls × a table of prices. ``python -m bench.cost`` updates docs/costs.md.
 
-AWS's pricing pages fill in their numbers by script, so these are from published lists of the same prices; docs/costs.md
-says which could not be verified. US dollars, us-east-1, arm64, on demand, without any free tier.
+AWS's pricing pages fill in their numbers by script, so the prices come from published lists. docs/costs.md names those
+that could not be verified. Prices are US dollars in us-east-1, for arm64, on demand, without any free tier.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ FULL_PROCESSOR = 1769
 RUNTIME_START = 0.1
 """Seconds assumed for what Lambda does before a function's own code, which it bills too."""
 AWS_CALL, PROVIDER = 0.01, 0.3
-"""Seconds assumed to wait for a service of AWS in the same region, and for Pushover."""
+"""Assumed seconds of waiting for an AWS service in the same region, and for Pushover."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,12 +28,12 @@ class Price:
 
     dollars: float
     per: float
-    """How many units it is for."""
+    """The number of units that the price is for."""
     said: str
     page: str
-    """The reference of AWS's own page in docs/costs.md."""
+    """The name of the link to AWS's pricing page in docs/costs.md."""
     of: str
-    """The month or year of the list that it is from."""
+    """The month or year in which the list was published."""
 
     @property
     def each(self) -> float:
@@ -60,12 +60,12 @@ PRICES = {
     "log kept": Price(0.03, 1e9, "$0.03 per GB", "p-logs", "June 2026"),
 }
 METRIC, ALARM = 0.30, 0.10
-"""Dollars for a month of a custom metric, and of an alarm, beyond the ten of each that are free."""
+"""Dollars a month for one custom metric, and for one alarm, beyond the first ten of each, which are free."""
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One run of a function: its memory in MB, and the seconds that Lambda bills, cold and warm."""
+    """One run of a function: memory in MB, and the billed seconds of a cold and of a warm run."""
 
     memory: int
     cold: float
@@ -82,14 +82,14 @@ RUNS: Mapping[str, Run] = {
     "notify_pushover": Run(512, 0.9, 0.3),
     "on_success": Run(256, 0.4, 0.01),
 }
-"""Seconds estimated as docs/benchmarks.md says, and rounded up."""
+"""Estimated seconds, rounded up. docs/benchmarks.md explains the estimate."""
 SIMPLEST = Run(512, 0.6, 0.31)
 """One function that calls Pushover before it answers."""
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """What a message causes, 1,000 times."""
+    """One kind of charge that messages cause, counted for 1,000 messages."""
 
     what: str
     counted: str
@@ -98,7 +98,7 @@ class Line:
     shown: str = ""
     the_same: bool = False
     when_warm: float | None = None
-    """Units of a function that is warm, where they differ."""
+    """Units when the function is warm, if that differs."""
 
     def dollars(self, *, warm: bool = False) -> float:
         units = self.units if not warm or self.when_warm is None else self.when_warm
@@ -181,27 +181,28 @@ BESIDE = (
     Line("logs", "", 0.5e6, "log"),
     Line("data to the internet", "", 8e6, "out"),
 )
-"""The same of the simplest design."""
+"""The same charges for the simplest design."""
 CALLS: Mapping[str, Mapping[str, int]] = {
     "contact over TLS": {"sns:Publish": 1},
     "destined": {"dynamodb:PutItem": 3, "dynamodb:UpdateItem": 3, "lambda:Invoke": 1},
     "notify_pushover": {"ssm:GetParameters": 1, "Pushover": 1},
     "on_success": {},
 }
-"""What the functions call for one message: the lines above are made of these, and ``make bench`` counts them again."""
+"""The calls of each function for one message. The charges above derive from them; ``make bench`` counts them again."""
 
 
 ORDINARY, WORST, BEYOND = 11, 74, 10
-"""Write units of an ordinary message, of the worst that is accepted, and of one beyond the budget of rings, as
+"""Write units of an ordinary message, of the most expensive one, and of one after the budget of rings is used up.
 tests/functional/test_write_units.py counts them from recorded calls."""
 CHUNKS = 4
-"""Of 64 KB, for each of which SNS and EventBridge charge: a message of 240 KiB at most, as JSON within JSON."""
+"""The size of the largest message in chunks of 64 KB, the unit by which SNS and EventBridge charge. It has 240 KiB at
+most, as JSON within JSON."""
 A_SECOND, A_DAY, DAYS = 10, 24 * 3600, 30
-"""``throttle.rate`` of ``herald.toml``."""
+"""Requests a second (``throttle.rate`` in ``herald.toml``), seconds in a day, days in a month."""
 
 
 def flood() -> list[list[str]]:
-    """What one message and a flood at the throttle come to, with warm functions."""
+    """Return the table of costs for single messages and for a flood at the throttle, with warm functions."""
     ring = total(MESSAGE, warm=True) / 1000
     notifier = RUNS["notify_pushover"]
     quiet = ring - notifier.gb_s(notifier.warm) * PRICES["GB-s"].each - PRICES["run"].each
@@ -231,17 +232,17 @@ def flood() -> list[list[str]]:
 
 
 def total(lines: Iterable[Line], *, warm: bool = False) -> float:
-    """Dollars for 1,000 messages."""
+    """Return dollars for 1,000 messages."""
     return sum(line.dollars(warm=warm) for line in lines)
 
 
 def lambda_time(*, warm: bool = False) -> float:
-    """Dollars for the time of functions alone."""
+    """Return dollars of Lambda's duration charge for 1,000 messages."""
     return total((line for line in MESSAGE if line.price == "GB-s"), warm=warm)
 
 
 def parts() -> dict[str, str]:
-    """What stands in docs/costs.md, by the name of its place."""
+    """Return the generated parts of docs/costs.md by the name of their mark."""
     cold, warm = total(MESSAGE), total(MESSAGE, warm=True)
     a_month = 10 * 30 * 24 * 3600 / 1000 * warm
     head = ["what one message causes", "counted from", "per 1,000 messages", "list price", ""]
@@ -282,7 +283,7 @@ def parts() -> dict[str, str]:
 
 
 def compared() -> str:
-    """Herald beside the simplest design, for docs/benchmarks.md."""
+    """Return the table that compares Herald with the simplest design, for docs/benchmarks.md."""
     runs = RUNS.values()
     calls = sum(times for job in CALLS.values() for name, times in job.items() if ":" in name)
     rows = [
@@ -306,12 +307,15 @@ def compared() -> str:
 
 
 def estimated(processor: float, waiting: float, memory: int) -> float:
-    """Seconds that a cold run takes with so much memory: what it computes takes longer with less of a processor."""
+    """Estimate the seconds of a cold run with ``memory`` MB: with less memory, Lambda gives less processor time."""
     return RUNTIME_START + processor * max(1.0, FULL_PROCESSOR / memory) + waiting
 
 
 def by_memory(processor: Mapping[str, float]) -> str:
-    """Estimates for several settings of memory, from the processor's seconds of a cold start measured here."""
+    """Return a table of estimates for several memory sizes.
+
+    ``processor`` holds the measured CPU seconds of a cold start, by the job's name.
+    """
     sizes = (128, 256, 512, 1024, FULL_PROCESSOR)
     rows = []
     for name, function in (

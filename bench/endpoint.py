@@ -1,7 +1,8 @@
-"""AWS and the providers, as one local server that answers every call at once with the same words.
+"""A local server that stands in for AWS and the providers. It answers every call at once with a fixed response.
 
-``python -m bench.endpoint CERTIFICATE KEY`` prints ``{"http": port, "https": port}``, serves until its standard input
-closes, and then prints how often each call came. It takes requests of a stated length alone, which is what SDKs send.
+``python -m bench.endpoint CERTIFICATE KEY`` prints ``{"http": port, "https": port}``. For each line on standard input
+it prints how often each call came since the last line; it ends when standard input closes. It accepts only requests
+with a ``Content-Length``, which is what SDKs send.
 """
 
 from __future__ import annotations
@@ -31,16 +32,16 @@ _ITEM = {
     "text": {"S": '{"fields": {"message": "x"}}'},
     "deliveries": {"M": {"pushover": {"M": _DELIVERY}}},
 }
-"""Both items of a message in one, as every read is answered by it: chalicelib/adapters/messages.py. ``text`` is what
-the peers keep."""
+"""One item that answers every read: it holds the attributes of both items of a message
+(chalicelib/adapters/messages.py). Only the peers use ``text``."""
 _XML, _JSON = "text/xml", "application/x-amz-json-1.0"
 
 
 class Calls(Counter[str]):
-    """How often each call came, by its name."""
+    """Count the calls by name, and answer them."""
 
     def answer(self, path: str, target: str, body: bytes) -> tuple[str, int, str, bytes]:
-        """Name, status, content type and body."""
+        """Return the call's name, and the status, content type and body of the response."""
         if path.startswith("/2015-03-31/functions/"):
             if target == "Event":
                 return "lambda:Invoke (Event)", 202, "", b""
@@ -74,7 +75,7 @@ class Calls(Counter[str]):
 
 
 class Connection(asyncio.Protocol):
-    """One kept-alive connection."""
+    """One keep-alive connection of a client."""
 
     def __init__(self, calls: Calls) -> None:
         self._calls = calls

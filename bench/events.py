@@ -1,4 +1,4 @@
-"""What Lambda hands to each function, made from the samples of AWS's documentation below ``tests/contract/samples``."""
+"""Build the event that Lambda passes to each function, from AWS's samples in ``tests/contract/samples``."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ FIELDS = {
     "email": "ada@example.com",
     "message": "Could you send me the price of the analytical engine? " * 4,
 }
-"""The submission that every peer accepts."""
+"""The form fields of the submission, which every peer accepts."""
 MESSAGE_ID = "6ba7b8109dad41d180b400c04fd430c8"
 
 
 def submission(root: Path) -> dict[str, Any]:
-    """A form, as a browser posts it and API Gateway hands it on."""
+    """Return the API Gateway event of a form that a browser posts."""
     sample = _sample(root, "api-gateway-proxy-request")
     headers = {
         "Accept": "text/html,application/xhtml+xml",
@@ -49,7 +49,7 @@ def submission(root: Path) -> dict[str, Any]:
 
 
 def record(root: Path, site: str = "default") -> dict[str, Any]:
-    """The same submission, as SNS hands it to ``destined``."""
+    """Return the SNS event by which ``destined`` receives the submission."""
     event = _sample(root, "sns-event")
     message = {
         "version": 1,
@@ -67,7 +67,7 @@ def record(root: Path, site: str = "default") -> dict[str, Any]:
 
 
 def notification(channel: str) -> dict[str, Any]:
-    """A request to a notifier."""
+    """Return a request to a notifier for this channel."""
     return {
         "version": 1,
         "id": MESSAGE_ID,
@@ -81,7 +81,7 @@ def notification(channel: str) -> dict[str, Any]:
 
 
 def outcome(root: Path, condition: str, action: str) -> dict[str, Any]:
-    """What a rule on the bus hands to ``on_success`` or ``on_failure``."""
+    """Return the event that a rule on the bus passes to ``on_success`` or ``on_failure``."""
     event = _sample(root, "success" if condition == "Success" else "failure")
     event["detail"]["requestPayload"] = record(root)
     told = {"id": MESSAGE_ID, "site": "default"}
@@ -90,8 +90,10 @@ def outcome(root: Path, condition: str, action: str) -> dict[str, Any]:
 
 
 def schedule() -> dict[str, Any]:
-    """What the schedule hands to ``retry_due``:
-    https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-run-lambda-schedule.html"""
+    """Return the event that a schedule passes to a function.
+
+    https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-run-lambda-schedule.html
+    """
     return {
         "version": "0",
         "id": "89d1a02d-5ec7-412e-82f5-13505f849b41",
@@ -106,8 +108,10 @@ def schedule() -> dict[str, Any]:
 
 
 def signed_request(message_id: str) -> dict[str, Any]:
-    """What a function URL hands to ``get_message_url``:
-    https://docs.aws.amazon.com/lambda/latest/dg/urls-invocation.html#urls-request-payload"""
+    """Return the event that a function URL passes to ``get_message_url``.
+
+    https://docs.aws.amazon.com/lambda/latest/dg/urls-invocation.html#urls-request-payload
+    """
     return {
         "version": "2.0",
         "rawPath": "/",

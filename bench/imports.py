@@ -1,4 +1,4 @@
-"""What a function's start is made of: ``python -X importtime``, module by module, added up by who they belong to."""
+"""Break a function's start down by module with ``python -X importtime``, and sum it up by package."""
 
 from __future__ import annotations
 
@@ -30,9 +30,10 @@ GROUPS = (PYTHON, CHALICE, POWERTOOLS, OURS, CALLING, REQUESTS)
 
 
 def measured(job: Job, peer: Peer, environ: dict[str, str], work: Path, times: int) -> dict[str, float]:
-    """Milliseconds that each module took by itself until the first request was answered, the median of some runs.
+    """Return each module's own import time in milliseconds, the median of ``times`` runs.
 
-    What was loaded before the function, by who measures, is left out.
+    Imports count until the first request is answered. Modules that were loaded before the function, by the measuring
+    program, are left out.
     """
     found: defaultdict[str, list[float]] = defaultdict(list)
     for _ in range(times):
@@ -44,7 +45,7 @@ def measured(job: Job, peer: Peer, environ: dict[str, str], work: Path, times: i
 
 
 def owner(module: str) -> str:
-    """Whom a module belongs to; the longest name that fits says."""
+    """Return the group that a module belongs to. The longest matching prefix decides."""
     fitting = {
         prefix: group
         for group, prefixes in _OWNERS.items()
@@ -55,7 +56,7 @@ def owner(module: str) -> str:
 
 
 def by_owner(modules: Mapping[str, float]) -> Counter[str]:
-    """Milliseconds by group."""
+    """Return the milliseconds of each group."""
     found: Counter[str] = Counter()
     for module, milliseconds in modules.items():
         found[owner(module)] += milliseconds  # type: ignore[assignment]
@@ -63,5 +64,5 @@ def by_owner(modules: Mapping[str, float]) -> Counter[str]:
 
 
 def longest(modules: Mapping[str, float], most: int) -> Iterable[tuple[str, float]]:
-    """The modules that took longest by themselves."""
+    """Return the ``most`` modules with the longest own import time, longest first."""
     return sorted(modules.items(), key=lambda pair: -pair[1])[:most]

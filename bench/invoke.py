@@ -44,7 +44,7 @@ def main() -> None:
         unthrottle(stack)
         ways = ways_of(stack, urls)
         for call in ways.values():
-            call()  # The first is a cold start.
+            call()  # The first call is a cold start.
         taken: dict[str, list[float]] = {name: [] for name in ways}
         for _ in range(told.rounds):
             for name, call in ways.items():
@@ -57,7 +57,7 @@ def main() -> None:
 
 
 def ways_of(stack: LocalStack, urls: dict[str, str]) -> dict[str, Callable[[], None]]:
-    """What is measured, by its name. Each call fails unless it was answered as it should be."""
+    """Return the calls to measure, by name. Each fails unless its answer is the expected one."""
     session = requests.Session()
     functions = stack.account.functions
     stage = stack.config().stage
@@ -108,7 +108,7 @@ def ways_of(stack: LocalStack, urls: dict[str, str]) -> dict[str, Callable[[], N
 
 
 def unthrottle(stack: LocalStack) -> None:
-    """Let the gateway take whatever comes; as it is configured it would answer 429 after the first twenty."""
+    """Raise the gateway's limits. With the configured ones it would answer 429 after the first twenty requests."""
     api = chalice_state.rest_api_id(chalice_state.read(stack.account.ssm, stack.config().stage))
     assert api is not None
     patches: Any = [

@@ -1,4 +1,4 @@
-"""Which jobs are measured, and who does them."""
+"""Define the jobs to measure, and the programs that do each of them."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ FUNCTIONS = (
     *("destined", "notify_pushover", "notify_webhook", "notify_email", "retry_due", "canary", "digest"),
     *("get_message", "get_message_url", "list_messages", TELLING),
 )
-"""Those that call AWS, beside the API function."""
+"""The functions that call AWS, apart from the API function."""
 OUTCOMES = {"on_success": ("Success", "delivered"), "on_failure": ("RetriesExhausted", "undeliverable")}
 
 
 def with_channels(count: int) -> str:
-    """The name of the job of a site with so many channels."""
+    """Return the name of the job for a site with this number of channels."""
     return f"destined, {count} channel{'s' if count > 1 else ''}"
 
 
@@ -44,7 +44,7 @@ _KIND = {"pushover": "pushover", "email": "email", "team": "webhook"}
 
 
 def environment(bundle: Path) -> dict[str, str]:
-    """What Lambda sets, and what the peers take from their environment."""
+    """Return the environment variables that Lambda sets, and those that the peers read."""
     return {
         "AWS_DEFAULT_REGION": "us-east-1",
         "AWS_REGION": "us-east-1",
@@ -63,7 +63,10 @@ def environment(bundle: Path) -> dict[str, str]:
 
 
 class Jobs:
-    """The programs, made ready in the folder ``work``. ``http`` and ``https`` are where the endpoint answers."""
+    """Prepare the programs in the folder ``work``, and list the jobs.
+
+    ``http`` and ``https`` are the addresses of the local endpoint that answers all calls.
+    """
 
     def __init__(self, root: Path, work: Path, http: str, https: str) -> None:
         self._root = root
@@ -79,7 +82,7 @@ class Jobs:
         return [*self.contact(), self.steps(), *self.functions(), *self.outcomes(), *self.channels()]
 
     def contact(self) -> list[Job]:
-        """Accepting a submission, beside what people would pick instead."""
+        """Return the jobs that accept a submission: Herald compared with common alternatives."""
         own = packages.requirements(self._root / "requirements.txt")
         powertools = packages.installed(
             [one for one in own if one.startswith("aws-lambda-powertools")], "powertools", self._work
@@ -97,7 +100,7 @@ class Jobs:
         return [self._accepting(HTTP, peers, self._http), self._accepting(TLS, peers, self._https)]
 
     def steps(self) -> Job:
-        """The API function without what made it faster: its own client, and the bytecode in the zip."""
+        """Return the job that measures the API function without its own AWS client and without bytecode in the zip."""
         bare = self._work / "task-without-bytecode"
         packages.copied_without_bytecode(self._task, bare)
         botocore = {"HERALD_AWS_CLIENT": "botocore"}
@@ -111,7 +114,10 @@ class Jobs:
         return self._accepting(STEPS, peers, self._https)
 
     def functions(self) -> list[Job]:
-        """Each other function, beside a bare handler that makes the same calls and one that makes them unsigned."""
+        """Return a job for each other function, with two peers that make the same calls.
+
+        One is a bare handler, and the other leaves its calls unsigned.
+        """
         provider = {"PROVIDER": f"{self._http}/pushover/1/messages.json"}
         made: Mapping[str, tuple[dict[str, Any], str]] = {
             "destined": (events.record(self._root), "delivered"),
@@ -137,7 +143,7 @@ class Jobs:
         return jobs
 
     def channels(self) -> list[Job]:
-        """``destined`` for sites with so many channels."""
+        """Return the jobs of ``destined`` for sites with different numbers of channels."""
         herald = self._herald("destined")
         pairs = (f"hook{number}=herald-many-notify_webhook" for number in range(max(packages.MANY)))
         many = {"HERALD_STAGE": "many", "LAMBDA_NOTIFICATIONS": ",".join(pairs)}
@@ -148,7 +154,7 @@ class Jobs:
         ]
 
     def outcomes(self) -> list[Job]:
-        """The functions that write one line of log and call nobody; beside an app that does no more."""
+        """Return the jobs of the functions that only log one line, compared with an app that does just that."""
         return [
             Job(
                 function,
@@ -163,7 +169,7 @@ class Jobs:
         return _at(Job(name, events.submission(self._root), "thanks.html", peers, warm=50), address)
 
     def _herald(self, name: str) -> Peer:
-        """Herald from its zip, started as one of its functions."""
+        """Return Herald, started from its zip as one of its functions."""
         function = name.partition(",")[0]
         handler = f"app.{function}"
         environ = {"HERALD_STAGE": "watched" if name in ("canary", "digest", TELLING) else "local", "_HANDLER": handler}
@@ -173,7 +179,7 @@ class Jobs:
         return Peer(HERALD, handler, (self._task, self._runtime), environ, self.zip_size)
 
     def _peer(self, name: str, module: str, *packages_: Path, function: str = "handler") -> Peer:
-        """A program of one file, alone in its folder, with its packages."""
+        """Return a program of one file, in a folder of its own, with its packages."""
         folder = self._work / "peers" / module
         folder.mkdir(parents=True, exist_ok=True)
         (folder / f"{module}.py").write_bytes((PEERS / f"{module}.py").read_bytes())

@@ -1,4 +1,4 @@
-"""Where and with what was measured."""
+"""Describe the machine and the versions that a benchmark ran with."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _LIBRARIES = ("botocore", "boto3", "chalice", "aws-lambda-powertools", "requests
 
 
 def described(root: Path) -> list[str]:
-    """Lines for a person: date, machine, versions."""
+    """Return lines for a person: date, machine, versions."""
     peers = [one for one in packages.requirements(root / "bench/requirements.txt") if "multipart" not in one]
     libraries = [f"{name} {version(name)}" for name in _LIBRARIES] + [one.replace("==", " ") for one in peers]
     return [

@@ -1,6 +1,6 @@
-"""The code that is measured: Herald's deployment zip, unpacked as Lambda unpacks it, and each peer's packages.
+"""Prepare the measured code: Herald's deployment zip, unpacked as Lambda does it, and each peer's packages.
 
-Whatever a package index is needed for is kept below ``.herald/bench`` and fetched once, so a second run needs none.
+Downloads are kept in ``.herald/bench``, so that only the first run needs a package index.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ format = "standard"
 thanks = "http://127.0.0.1:8080/thanks.html"
 channels = ["pushover", "email", "team"]
 """
-"""A site of stage ``local`` that has a channel of each kind, so that the zip has every function."""
+"""A site of stage ``local`` with a channel of each kind, so that the zip has every function."""
 WATCHED = """
 [stages.watched.alarms]
 email = "owner@example.org"
@@ -44,13 +44,13 @@ channels = ["pushover"]
 
 [stages.watched.digest]
 """
-"""A stage that sends canaries and digests, and whose owner hears of failures."""
+"""A stage that sends canaries and digests, and notifies its owner of failures."""
 MANY = (1, 2, 4, 8)
-"""How many channels the sites of stage ``many`` have."""
+"""The numbers of channels that the sites of stage ``many`` have."""
 
 
 def _many() -> str:
-    """A stage whose sites ``site1`` to ``site8`` have so many channels."""
+    """Return the configuration of stage ``many``, whose site ``siteN`` has N channels."""
     hooks = [f"hook{number}" for number in range(max(MANY))]
     text = "".join(f'[stages.many.channels.{hook}]\nkind = "webhook"\nformat = "slack"\n' for hook in hooks)
     for count in MANY:
@@ -60,7 +60,7 @@ def _many() -> str:
 
 
 def herald(root: Path, work: Path, web: str) -> Path:
-    """Herald's deployment zip, made as ``make deploy`` makes it, with every kind of channel at the address ``web``."""
+    """Build Herald's deployment zip as ``make deploy`` does, with channels of every kind at the address ``web``."""
     project = work / "project"
     shutil.rmtree(project, ignore_errors=True)
     project.mkdir(parents=True)
@@ -73,7 +73,7 @@ def herald(root: Path, work: Path, web: str) -> Path:
 
 
 def unpacked(package: Path, folder: Path) -> Path:
-    """A zip's content in a folder of its own, with the times that stand in the zip."""
+    """Unpack a zip into an empty folder. Files get the times that the zip records."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     with zipfile.ZipFile(package) as archive:
@@ -82,13 +82,13 @@ def unpacked(package: Path, folder: Path) -> Path:
 
 
 def copied_without_bytecode(source: Path, folder: Path) -> None:
-    """The same files, as Chalice alone would have packed them."""
+    """Copy a package without its bytecode, as Chalice alone would pack it."""
     shutil.rmtree(folder, ignore_errors=True)
     shutil.copytree(source, folder, ignore=shutil.ignore_patterns("__pycache__"))
 
 
 def runtime(work: Path) -> Path:
-    """A folder that holds what the Lambda runtime brings, and nothing else: like /var/runtime, bytecode included."""
+    """Create a folder with the packages of the Lambda runtime and their bytecode, like /var/runtime."""
     folder = work / "runtime"
     link_runtime_packages(folder)
     compile_all(*(path.resolve() for path in folder.iterdir()))
@@ -96,12 +96,12 @@ def runtime(work: Path) -> Path:
 
 
 def compile_all(*folders: Path) -> None:
-    """Put bytecode beside every module that has none."""
+    """Compile every module in these folders that has no bytecode yet."""
     _run([sys.executable, "-m", "compileall", "-q", *map(str, folders)])
 
 
 def installed(requirements: list[str], name: str, work: Path) -> Path:
-    """A folder with packages and their bytecode, as ``pip install --target`` makes it."""
+    """Install packages into a folder as ``pip install --target`` does, bytecode included. Reuse an earlier one."""
     folder = work / f"{name}-{_digest(' '.join(requirements))}"
     if not folder.exists():
         arriving = folder.with_suffix(".new")
@@ -112,13 +112,13 @@ def installed(requirements: list[str], name: str, work: Path) -> Path:
 
 
 def requirements(file: Path) -> list[str]:
-    """The requirements of a file, without its comments."""
+    """Return the requirements in a file, without comments and options."""
     lines = (line.partition("#")[0].strip() for line in file.read_text(encoding="utf-8").splitlines())
     return [line for line in lines if line and not line.startswith("-")]
 
 
 def zipped(sources: list[Path], target: Path) -> int:
-    """Bytes of a zip of these files and folders without bytecode, as pip's wheels have none."""
+    """Zip these files and folders without bytecode, as in pip's wheels. Return the size in bytes."""
     with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
         for source in sources:
             files = [source] if source.is_file() else [path for path in source.rglob("*") if path.is_file()]

@@ -1,4 +1,4 @@
-"""Writing into a page of the documentation: what stands between two marks is replaced, all else stays."""
+"""Replace generated parts of a documentation page. Each is enclosed in two marks; all else stays as it is."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from pathlib import Path
 
 
 def fill(page: Path, parts: dict[str, str]) -> None:
-    """Write parts into a page, each at its place."""
+    """Write each part into its place on a page."""
     page.write_text(filled(page.read_text(encoding="utf-8"), parts, page.name), encoding="utf-8")
 
 
 def filled(text: str, parts: dict[str, str], page: str) -> str:
-    """The text of a page with each part between ``<!-- bench: name -->`` and ``<!-- bench: end -->``."""
+    """Return the page's text with each part put between ``<!-- bench: name -->`` and ``<!-- bench: end -->``."""
     for name, content in parts.items():
         begin, end = f"<!-- bench: {name} -->", "<!-- bench: end -->"
         if text.count(begin) != 1:
@@ -23,6 +23,6 @@ def filled(text: str, parts: dict[str, str], page: str) -> str:
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]], *, right: bool = True) -> str:
-    """A table in Markdown: the first column to the left, the others to the right unless told otherwise."""
+    """Return a Markdown table. The first column is aligned left, the others right unless ``right`` is false."""
     lines = [head, ["---", *("---:" if right else "---" for _ in head[1:])], *rows]
     return "\n".join(f"| {' | '.join(line)} |".replace("|  |", "| |").replace("|  |", "| |") for line in lines)

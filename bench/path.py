@@ -1,7 +1,7 @@
-"""``python -m bench.path``: from the form to the phone on the local stack, beside the simplest design.
+"""``python -m bench.path``: measure the time from form to phone on the local stack, beside the simplest design.
 
-The local stack is an emulator that shares its cores with every function and with whoever measures; what it tells is how
-the two designs compare and how they grow, not how long AWS takes.
+The local stack is an emulator that shares its processor with the functions and with this program. The numbers show how
+the two designs compare and how they grow. They don't show how long AWS takes.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ WORK = ROOT / ".herald" / "bench" / "path"
 CLIENTS = (1, 8, 32)
 CHANNELS = (1, 2, 4, 8)
 SLOW = 10
-"""Seconds that a slow provider takes."""
+"""Seconds that a slow provider takes to answer."""
 PATIENCE = 300.0
 HERALD, SIMPLEST = "Herald", "one function"
 SITES = """
@@ -48,7 +48,7 @@ burst = 10000
 [stages.local.delivery]
 reserved = 8
 """
-"""No limit at the door, and eight runs of ``destined`` at once, as two cores carry no more side by side."""
+"""A high throttle, and at most eight parallel runs of ``destined``, which is all that two cores can carry."""
 _SITE = """
 [stages.local.sites.site{count}]
 thanks = "http://127.0.0.1:8080/thanks.html"
@@ -64,7 +64,7 @@ pause = 1
 
 @dataclass(slots=True)
 class Sent:
-    """One message: when the visitor sent it, was answered, and when it rang."""
+    """One message: when the visitor sent it, when the answer came, and each time that it rang."""
 
     word: str
     began: float
@@ -74,14 +74,14 @@ class Sent:
 
 
 class Design:
-    """A deployed design, seen from outside."""
+    """A deployed design, used through its public interfaces only."""
 
     def __init__(self, stack: LocalStack, address: str) -> None:
         self._stack = stack
         self._address = address
 
     def send(self, clients: int, messages: int, site: str = "") -> list[Sent]:
-        """Messages of so many visitors at once, each of whom waits for an answer before sending again."""
+        """Send messages from ``clients`` parallel visitors. Each waits for an answer before sending the next."""
         local = threading.local()
 
         def one(_: int) -> Sent:
@@ -97,7 +97,7 @@ class Design:
             return list(pool.map(one, range(messages)))
 
     def wait(self, sent: list[Sent], rings: int = 1) -> None:
-        """Until each message that was accepted has rung so often."""
+        """Wait until each accepted message has rung ``rings`` times."""
         web = self._stack.ports.web_url
         deadline = time.monotonic() + PATIENCE
         accepted = {one.word: one for one in sent if one.status == 303}
@@ -126,7 +126,7 @@ class Design:
             requests.delete(f"{web}/{what}", timeout=30).raise_for_status()
 
     def slow(self, times: int) -> None:
-        """Let the provider accept the next messages and take long to say so."""
+        """Make the provider accept the next ``times`` messages but delay its answers."""
         fault = {"do": "accept_then_stall", "seconds": SLOW, "times": times}
         requests.put(
             f"{self._stack.ports.web_url}/pushover/_control", json={"faults": [fault]}, timeout=30
@@ -135,7 +135,7 @@ class Design:
 
 @contextmanager
 def stack() -> Iterator[LocalStack]:
-    """A local stack of this checkout, with sites of one to eight channels and no limit at the door."""
+    """Run a local stack of this checkout, with sites of one to eight channels and a high throttle."""
     shutil.rmtree(WORK, ignore_errors=True)
     WORK.mkdir(parents=True)
     for name in ("app.py", "chalicelib", "infra", "locks", "ops", "requirements.txt", "web"):
@@ -146,7 +146,7 @@ def stack() -> Iterator[LocalStack]:
         _SITE.format(count=count, channels=json.dumps([f"hook{number}" for number in range(count)]))
         for count in CHANNELS
     )
-    # What is measured is each message's way, and hundreds are sent.
+    # Hundreds of messages are sent, so the budget of rings would stop most of them.
     text = re.sub(r"^rings = .*$", "", text, flags=re.MULTILINE)
     text = re.sub(r'^kind = "(?:pushover|webhook)"$', r"\g<0>\nrings = false", text, flags=re.MULTILINE)
     (WORK / "herald.toml").write_text(text, encoding="utf-8")
@@ -160,7 +160,7 @@ def stack() -> Iterator[LocalStack]:
 
 
 def simplest(it: LocalStack) -> str:
-    """Deploy the simplest design into the same account; returns its address."""
+    """Deploy the simplest design into the same account. Return its address."""
     source = (Path(__file__).parent / "peers" / "simplest.py").read_text(encoding="utf-8")
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w") as archive:
@@ -214,7 +214,7 @@ def simplest(it: LocalStack) -> str:
 
 
 def refuse_a_fallback(it: LocalStack, design: Design) -> None:
-    """Send a message, and stop if a function that it met called AWS with another client than it would on AWS."""
+    """Send a message, and exit if a function on its path used another AWS client than it would on AWS."""
     design.wait(design.send(1, 1))
     stage = it.config().stage
     for name in ("api_handler", "destined", "notify_pushover"):
@@ -228,7 +228,7 @@ def seconds(value: float) -> str:
 
 
 def spread(values: list[float]) -> str:
-    """Median and 99th percentile."""
+    """Return median and 99th percentile as text."""
     if len(values) < 2:
         return f"{seconds(values[0])} / –"
     return f"{seconds(percentile(values, 50))} / {seconds(percentile(values, 99))}"
@@ -246,7 +246,7 @@ def throughput(designs: dict[str, Design]) -> str:
     rows = []
     for clients in CLIENTS:
         for name, design in designs.items():
-            # Those who answer must be awake, as many as there are visitors.
+            # Warm up as many instances as there are visitors.
             design.wait(design.send(clients, clients * 2))
             sent = design.send(clients, max(60, clients * 5))
             design.wait(sent)
@@ -275,7 +275,7 @@ def slow_provider(designs: dict[str, Design]) -> str:
         sent = design.send(8, 8)
         design.wait(sent)
         accepted = [one for one in sent if one.status == 303]
-        # What rings a second time does so once the first attempt's time is over.
+        # Second notifications come after the first attempt has timed out.
         time.sleep(SLOW + 8)
         design.wait(sent)
         rings = sum(len(one.rang) for one in sent)

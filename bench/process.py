@@ -1,7 +1,7 @@
-"""One cold start and some warm requests, measured from inside a fresh process.
+"""Measure one cold start and some warm requests from inside a fresh process.
 
-Run as a program by itself, isolated and without site-packages, so that nothing but the function's own files and the
-runtime's can be found: ``python -I -S -B process.py SPEC RESULT``. It loads nothing that it does not need.
+Run it as ``python -I -S -B process.py SPEC RESULT``. Isolated and without site-packages, Python finds only the files of
+the function and of the runtime. This file imports no more than it needs.
 """
 
 import json
@@ -11,7 +11,7 @@ from time import perf_counter, process_time
 
 
 class Context:
-    """What Lambda hands to a function beside its event."""
+    """The context object that Lambda passes to a function together with the event."""
 
     aws_request_id = "8476a536-e9f4-11e8-9739-2dfe598c3fcd"
     function_name = "herald-local"
@@ -28,7 +28,7 @@ class Context:
 
 
 def peak():
-    """kB of memory at the most (proc_pid_status(5)); what getrusage tells includes the process that forked this one."""
+    """Return the peak memory in kB (proc_pid_status(5)). getrusage would include the process that forked this one."""
     with open("/proc/self/status") as file:
         return next(int(line.split()[1]) for line in file if line.startswith("VmHWM"))
 

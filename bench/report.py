@@ -1,4 +1,4 @@
-"""What was measured, as docs/benchmarks.md shows it."""
+"""Write the measurements into docs/benchmarks.md."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ ZIP_MB, API_MB = 2.3, 64.0
 
 @dataclass(frozen=True, slots=True)
 class Results:
-    """Everything of one run."""
+    """All results of one run."""
 
     machine: list[str]
     rounds: int
     jobs: list[Job]
     found: Mapping[str, Mapping[str, Measured]]
     calls: Mapping[str, Mapping[str, Mapping[str, int]]]
-    """How often each peer of a job called what, for one event: job → peer → call → times."""
+    """The number of calls that each peer makes for one event: job → peer → call → count."""
     imports: Mapping[str, Mapping[str, float]]
-    """Milliseconds of each module, by the job's name."""
+    """Import time in milliseconds: job → module → time."""
     zip_size: int
 
     def job(self, name: str) -> Job:
@@ -42,7 +42,7 @@ class Results:
 
 
 def write(root: Path, results: Results) -> None:
-    """Put tables into the page, and draw the chart."""
+    """Write the tables into the page, and draw the chart."""
     fill(
         root / PAGE,
         {
@@ -169,7 +169,7 @@ def _targets(results: Results) -> str:
 
 
 def _ms(milliseconds: float) -> str:
-    """As many digits as a person reads."""
+    """Format milliseconds with a sensible number of digits."""
     return f"{milliseconds:.1f}" if milliseconds >= 1 else f"{milliseconds:.2f}" if milliseconds else "0"
 
 
@@ -183,7 +183,7 @@ def _target(what: str, measured: float, most: float) -> list[str]:
 
 
 def differing(results: Results) -> Iterable[str]:
-    """Where Herald calls AWS otherwise than the handler beside it: then they can't be compared."""
+    """Report each function that makes other AWS calls than its bare handler: the two can't be compared then."""
     for job in results.jobs:
         told = results.calls[job.name]
         for name, calls in told.items():

@@ -1,4 +1,4 @@
-"""Fresh processes, one after the other, interleaved, and what they tell together."""
+"""Run each program in fresh processes, in shuffled order, and collect their measurements."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import Any
 
 PROCESS = Path(__file__).with_name("process.py")
 PATIENCE = 60
-"""Seconds after which a process hangs: a bound, not a measure."""
+"""The time-out of one process in seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,35 +24,35 @@ class Peer:
     name: str
     handler: str
     path: tuple[Path, ...]
-    """Where its modules are: its own code, its packages, the runtime."""
+    """The folders to import from: its own code, its packages, the runtime."""
     environ: dict[str, str] = field(default_factory=dict)
     zip_size: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One event, which several programs handle."""
+    """One event, and the programs that handle it."""
 
     name: str
     event: dict[str, Any]
     expected: str
-    """What the JSON of a right answer holds."""
+    """A text that the JSON of a right answer contains."""
     peers: tuple[Peer, ...]
     warm: int = 30
-    """Requests after the first, in each process."""
+    """The number of requests after the first one in each process."""
 
 
 @dataclass(slots=True)
 class Measured:
-    """What the processes of one peer told. Times in milliseconds."""
+    """The measurements of one peer's processes. Times are in milliseconds."""
 
     imported: list[float] = field(default_factory=list)
     first: list[float] = field(default_factory=list)
     warm: list[float] = field(default_factory=list)
     computed: list[float] = field(default_factory=list)
-    """Of the processor's time, import and first request together."""
+    """CPU time of the import and the first request together."""
     memory: list[float] = field(default_factory=list)
-    """MB of 10⁶ bytes, at its peak."""
+    """Peak memory in MB (10⁶ bytes)."""
     modules: tuple[str, ...] = ()
 
     @property
@@ -69,9 +69,9 @@ class Measured:
 
 
 def measure(jobs: Sequence[Job], rounds: int, environ: dict[str, str], work: Path) -> dict[str, dict[str, Measured]]:
-    """Every peer of every job in a fresh process, ``rounds`` times, each round in another order: job → peer → told.
+    """Run every peer of every job ``rounds`` times, each time in a fresh process: job → peer → measurements.
 
-    One round more comes before, so that no file is read from the disk for the first time.
+    The order is shuffled for each round. One extra round comes first, unmeasured, to fill the disk cache.
     """
     found = {job.name: {peer.name: Measured() for peer in job.peers} for job in jobs}
     pairs = [(job, peer) for job in jobs for peer in job.peers]
@@ -86,7 +86,7 @@ def measure(jobs: Sequence[Job], rounds: int, environ: dict[str, str], work: Pat
 
 
 def run(job: Job, peer: Peer, environ: dict[str, str], work: Path, options: Iterable[str] = ()) -> dict[str, Any]:
-    """What one fresh process tells, and as ``stderr`` what it wrote there."""
+    """Run one fresh process. Return its result, and what it wrote to standard error as ``stderr``."""
     spec, result = work / "spec.json", work / "result.json"
     result.unlink(missing_ok=True)
     told = {
@@ -115,7 +115,7 @@ def run(job: Job, peer: Peer, environ: dict[str, str], work: Path, options: Iter
 
 @dataclass(frozen=True, slots=True)
 class Spread:
-    """A median, and the quarter of the runs below and above it."""
+    """A median, and the lower and upper quartile."""
 
     low: float
     median: float
@@ -128,5 +128,5 @@ class Spread:
 
 
 def percentile(values: Sequence[float], percent: int) -> float:
-    """The value that so many percent of the values stay below."""
+    """Return the given percentile."""
     return statistics.quantiles(values, n=100, method="inclusive")[percent - 1]

@@ -1,4 +1,4 @@
-"""The endpoint of ``endpoint.py`` as a process of its own, and the certificate that it shows."""
+"""Run bench/endpoint.py as a separate process, with a certificate made for this run."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import botocore
 
 
 class Endpoint:
-    """Runs inside a ``with`` block."""
+    """The running endpoint. Use it in a ``with`` block."""
 
     def __init__(self, root: Path, work: Path) -> None:
         self._root = root
@@ -41,7 +41,7 @@ class Endpoint:
         self._process.wait(timeout=10)
 
     def calls(self) -> dict[str, int]:
-        """How often each call came since this was asked last."""
+        """Return how often each call came since the last time this was called."""
         assert self._process.stdin is not None
         print(file=self._process.stdin, flush=True)
         return self._answer()
@@ -52,10 +52,10 @@ class Endpoint:
         return told
 
     def _certified(self) -> tuple[Path, Path]:
-        """A certificate for 127.0.0.1, signed by an authority of this run.
+        """Make a certificate for 127.0.0.1, signed by an authority of this run. Return its file and its key's.
 
-        ``bundle`` is what AWS_CA_BUNDLE names: that authority beside all that botocore trusts, so that reading it
-        takes as long as it takes a client of AWS.
+        ``bundle``, for AWS_CA_BUNDLE, holds that authority and all that botocore trusts. Reading it takes as long as it
+        takes a client of AWS.
         """
         openssl = shutil.which("openssl")
         if openssl is None:

@@ -1,4 +1,4 @@
-"""A contact form as most tutorials have it: one file, boto3, no framework."""
+"""A contact form as in most tutorials: one file, boto3, no framework."""
 
 import base64
 import json

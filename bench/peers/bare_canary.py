@@ -1,4 +1,4 @@
-"""What ``canary`` asks of AWS, with boto3 and nothing around it."""
+"""The AWS calls of ``canary`` with plain boto3."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""What ``destined`` asks of AWS for a new message, with boto3 and nothing around it."""
+"""The AWS calls of ``destined`` for a new message, with plain boto3."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""What ``digest`` asks of AWS after a day without a message, with boto3 and nothing around it."""
+"""The AWS calls of ``digest`` after a day without a message, with plain boto3."""
 
 import json
 import os

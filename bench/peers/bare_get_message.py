@@ -1,4 +1,4 @@
-"""One message by its id, with boto3 and nothing around it."""
+"""Read one message by its id with plain boto3."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""One message by its id over HTTP, with boto3 and nothing around it."""
+"""Read one message by its id over HTTP, with plain boto3."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""A page of a site's messages, with boto3 and nothing around it."""
+"""List a page of a site's messages with plain boto3."""
 
 import os
 

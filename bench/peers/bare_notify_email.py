@@ -1,4 +1,4 @@
-"""A notification by e-mail, with boto3 and nothing around it."""
+"""Send a notification by e-mail with plain boto3."""
 
 import boto3
 from botocore.config import Config

@@ -1,4 +1,4 @@
-"""A notification by Pushover: secrets by boto3, the provider by the urllib3 that boto3 has loaded already."""
+"""Send a notification by Pushover. boto3 reads the secrets; urllib3, which boto3 has loaded, calls the provider."""
 
 import json
 import os

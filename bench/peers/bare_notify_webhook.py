@@ -1,4 +1,4 @@
-"""A signed webhook: secrets by boto3, the receiver by the urllib3 that boto3 has loaded already."""
+"""Send a signed webhook. boto3 reads the secrets; urllib3, which boto3 has loaded, calls the receiver."""
 
 import base64
 import hashlib

@@ -1,4 +1,4 @@
-"""What ``on_failure`` asks of AWS to tell the owner, with boto3 and nothing around it."""
+"""The AWS calls by which ``on_failure`` notifies the owner, with plain boto3."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""What ``retry_due`` asks of AWS while nothing waits, with boto3 and nothing around it."""
+"""The AWS calls of ``retry_due`` when no message is due, with plain boto3."""
 
 import os
 import time

@@ -1,5 +1,4 @@
-"""An empty Chalice app with Powertools' logger, which writes the line of ``on_success``: the least that a function of
-such an app starts with."""
+"""An empty Chalice app that logs the line of ``on_success`` with Powertools: the minimum start of such an app."""
 
 import json
 

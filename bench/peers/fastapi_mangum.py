@@ -1,4 +1,4 @@
-"""The same with FastAPI behind Mangum, and boto3."""
+"""The contact form with FastAPI, Mangum and boto3."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""The floor: the same with the standard library alone, unsigned, so no AWS service would take it."""
+"""The lower bound for the contact form: only the standard library. Its calls are unsigned, so AWS would refuse them."""
 
 import base64
 import http.client

@@ -1,4 +1,4 @@
-"""The floor of every other function: the same calls with the standard library alone, unsigned."""
+"""The lower bound for every other function: the same calls, unsigned, with only the standard library."""
 
 import http.client
 import json

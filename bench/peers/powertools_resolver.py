@@ -1,4 +1,4 @@
-"""The same with the resolver of Powertools for AWS Lambda, and boto3."""
+"""The contact form with the resolver of Powertools for AWS Lambda, and boto3."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""The simplest design: one function that calls Pushover itself before it answers the visitor."""
+"""The simplest design: one function that calls Pushover before it answers the visitor."""
 
 import json
 import os
@@ -12,7 +12,7 @@ def handler(event, context):
         return {"statusCode": 422, "body": "message"}
     form = {"token": os.environ["TOKEN"], "user": os.environ["USER_KEY"], "message": fields["message"]}
     try:
-        # API Gateway waits for 29 seconds.
+        # API Gateway's limit is 29 seconds.
         with urllib.request.urlopen(
             os.environ["PROVIDER"], urllib.parse.urlencode(form).encode(), timeout=25
         ) as answer:

@@ -1,8 +1,8 @@
-"""The contracts of the Lambda Invoke API: ``docs/contracts/<function>.v<version>.json``, made of what checks requests.
+"""Generate the contracts of the Lambda Invoke API: ``docs/contracts/<function>.v<version>.json``.
 
-Each file holds three JSON Schemas: ``#/$defs/request``, ``answer`` and ``error``. A request that the schema takes is
-taken by the code and the reverse, save for what its descriptions say beside; an answer may grow within a version.
-https://json-schema.org/draft/2020-12
+Each file holds three JSON Schemas (https://json-schema.org/draft/2020-12): ``#/$defs/request``, ``answer`` and
+``error``. They are made from the code that checks requests, so schema and code accept the same ones, apart from what a
+description states. An answer may gain properties within a version.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ from chalicelib.logic.spam import HoldReason
 Schema = dict[str, Any]
 
 NOT_BLANK = r"[^\t-\r\u001c-\u0020\u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]"
-"""A character that is not white space: what ``str.isspace`` is true of, in the words of ECMA-262."""
+"""A character that is not white space according to ``str.isspace``, as an ECMA-262 pattern."""
 
 
 def contracts() -> dict[str, Schema]:
-    """Each contract by the name of its file."""
+    """Return each contract by its file name."""
     return {f"{name}.v{VERSION}.json": contract for name, contract in _each().items()}
 
 
@@ -81,7 +81,10 @@ def _contract(title: str, request: Schema, answer: Schema, *errors: type[InvokeE
 
 
 def _request(required: tuple[str, ...], optional: tuple[str, ...], described: Mapping[str, Schema]) -> Schema:
-    """The request that takes these keys, each of which must be described here and no other."""
+    """Return the schema of a request with these keys.
+
+    Raises ValueError unless ``described`` has exactly the required and optional keys.
+    """
     if set(described) != {*required, *optional}:
         wrong = sorted(set(described) ^ {*required, *optional})
         raise ValueError(f"ops/generate/contracts.py describes other keys than a request has: {', '.join(wrong)}")
@@ -97,7 +100,10 @@ def _request(required: tuple[str, ...], optional: tuple[str, ...], described: Ma
 
 
 def _error(*classes: type[InvokeError]) -> Schema:
-    """What Lambda answers where a function raised: https://docs.aws.amazon.com/lambda/latest/dg/python-exceptions.html"""
+    """Return the schema of what Lambda answers when a function raises one of ``classes``.
+
+    https://docs.aws.amazon.com/lambda/latest/dg/python-exceptions.html
+    """
     detail = _object(
         {
             "message": _text("For people. Its words may change within a version"),
@@ -138,7 +144,7 @@ def _text(description: str = "") -> Schema:
 
 
 def _id(description: str, longest: int | None = MAX_ID) -> Schema:
-    """A text of a request, which must be more than white space."""
+    """Return the schema of a text in a request that must not be blank."""
     return _text(description) | {"pattern": NOT_BLANK} | ({"maxLength": longest} if longest else {})
 
 

@@ -1,1 +1,1 @@
-"""The local stack: AWS, stand-ins for providers and the example site on one machine, and what runs them."""
+"""The local stack: AWS, stand-ins for providers and the example site on one machine, and the commands to run it."""

@@ -1,7 +1,7 @@
-"""``./herald chalice local``: Chalice's local server, for programs and pages that call it by a name of this machine.
+"""``./herald chalice local``: Chalice's local server, limited to requests whose ``Host`` is this machine.
 
-Chalice's own server ignores the ``Host`` of a request, so a page could read answers by a name that its owner points at
-127.0.0.1 (DNS rebinding). This one refuses other hosts.
+Chalice's own server ignores ``Host``. A website could then point a name of its own at 127.0.0.1 and read answers (DNS
+rebinding). This server refuses other hosts.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from ops.loopback.guard import FOREIGN_HOST, is_loopback
 def run(root: Path, stage: str, port: int, environ: Mapping[str, str]) -> None:
     """Serve a stage until Ctrl-C, and restart after each change. ``environ`` holds the stage's AWS credentials.
 
-    It serves what a deployment would deploy: a copy that is rendered from ``herald.toml`` for the ports in use.
+    It serves what a deployment would deploy: a copy rendered from ``herald.toml`` for the ports in use.
     """
     try:
         listen(port).close()
@@ -37,7 +37,7 @@ def run(root: Path, stage: str, port: int, environ: Mapping[str, str]) -> None:
         raise OpsError(f"port {port} of {HOST} can't be used: {error.strerror}. Choose another with --port") from error
     os.environ.clear()
     os.environ.update(environ)
-    # The server's process begins in the checkout, whose modules it finds there.
+    # The server's process imports its modules from the current folder.
     os.chdir(root)
     copy = root.resolve() / ".herald" / f"chalice-local-{port}"
     changes, never = Changes(root), threading.Event()
@@ -53,7 +53,7 @@ def run(root: Path, stage: str, port: int, environ: Mapping[str, str]) -> None:
 
 
 class GuardedHandler(ChaliceRequestHandler):
-    """Answers 400 to a foreign Host."""
+    """Answer 400 to a request whose ``Host`` is not this machine."""
 
     def _generic_handle(self) -> None:
         if is_loopback(self.headers.get_all("host", [])):
@@ -62,12 +62,12 @@ class GuardedHandler(ChaliceRequestHandler):
         self.close_connection = True
         self._send_http_response(400, {"Content-Type": "text/plain"}, FOREIGN_HOST)
 
-    # Chalice binds its own method to these names.
+    # Chalice sets these names to its own method, so overriding that method alone has no effect.
     do_GET = do_PUT = do_POST = do_HEAD = do_DELETE = do_PATCH = do_OPTIONS = _generic_handle
 
 
 def end_with(parent: int) -> None:
-    """End this process once its parent has ended; an orphan is not notified, so it polls (getppid(2))."""
+    """End this process once its parent has ended. It polls, as nothing notifies an orphan (getppid(2))."""
     while os.getppid() == parent:
         time.sleep(0.5)
     os._exit(0)
@@ -90,9 +90,10 @@ def prepare(copy: Path) -> None:
 
 
 def serve(stage: str, port: int) -> None:
-    """Serve the project of the current folder, for as long as our parent lives."""
+    """Serve the project of the current folder until the parent process ends."""
     threading.Thread(target=end_with, args=(os.getppid(),), daemon=True).start()
-    # A stage's configuration leads to where the stage was rendered for, and the environment to where it runs.
+    # Loading the app sets the stage's configured variables, with the addresses that it was rendered for. Those of this
+    # process replace them.
     environ = dict(os.environ) | {"AWS_CHALICE_CLI_MODE": "true"}
     factory: Any = CLIFactory(str(Path.cwd()), environ=os.environ)
     config = factory.create_config_obj(chalice_stage_name=stage)

@@ -1,8 +1,8 @@
-"""``python -m ops.local.deployment``: one deployment to the running local stack, in a process of its own.
+"""``python -m ops.local.deployment``: one deployment to the running local stack, in a separate process.
 
-Python imports a module once, so a long-running process would deploy the manifest that it imported at its start:
-docs/decisions/0038-deployed-by-a-process-of-its-own.md. This process is started in advance, imports libraries, and
-waits until standard input names the stage. It prints its steps, and writes the result to a file as JSON.
+Python imports a module only once, so a long-running process would always deploy the manifest that it imported at its
+start (docs/decisions/0038-deployed-by-a-process-of-its-own.md). This process is started in advance, imports libraries,
+and waits until standard input names the stage. It prints its steps, and writes the result to a file as JSON.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 
 _LIBRARIES = ("boto3", "click", "email_validator", "pydantic.main", "starlette.applications", "yaml")
-"""The imports of a deployment that take longest."""
+"""The slowest imports of a deployment."""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -60,7 +60,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def deploy(root: Path, copy: Path, name: str, say: Callable[[str], None]) -> dict[str, str]:
-    """Deploy a stage from the current state of the checkout at ``root``; returns its addresses.
+    """Deploy a stage from the current state of the checkout at ``root``. Return its addresses.
 
     Everything is read from the copy, including the manifest, so that all of it is from the same moment.
     """
@@ -80,7 +80,7 @@ def deploy(root: Path, copy: Path, name: str, say: Callable[[str], None]) -> dic
     stages = loader.load(copy, ports.overrides(real_pushover=pushover.real))
     config, local = loader.named(stages, name), stages[loader.LOCAL]
     account = account_of(local)
-    # Where plain `chalice local` looks for them, when it is run in the copy.
+    # Plain `chalice local`, run in the copy, looks for the credentials here.
     keys = copy / credentials.file_name(ports.aws)
     keys.parent.mkdir(parents=True, exist_ok=True)
     keys.unlink(missing_ok=True)
@@ -92,7 +92,7 @@ def deploy(root: Path, copy: Path, name: str, say: Callable[[str], None]) -> dic
 
 
 def keep_secrets(account: Account, stage: Stage, ports: Ports, pushover: Pushover) -> None:
-    """Set each channel's secrets, those of the stand-ins or the person's own, unless they are set already."""
+    """Set each channel's secrets unless they exist: the user's own Pushover keys if given, else the stand-ins'."""
     from ops.local.web.settings import LOCAL_WEBHOOK_SECRET
 
     wanted: dict[str, str] = {}

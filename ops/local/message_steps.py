@@ -30,7 +30,7 @@ _SHOWN = (
 )
 _PAUSE = 0.25
 _LATE = 5
-"""Seconds that a line may appear late in a log of the local stack."""
+"""Seconds by which a line may appear late in a log of the local stack."""
 
 
 def follow(
@@ -40,7 +40,7 @@ def follow(
     client = account.logs
 
     def functions() -> list[str]:
-        """Those that have a log by now, also one that was added since the start."""
+        """Return the functions that have a log by now, including those deployed since the start."""
         first = stage.log_group("api_handler")
         pages = client.get_paginator("describe_log_groups").paginate(logGroupNamePrefix=first)
         groups = [group["logGroupName"] for page in pages for group in page["logGroups"]]
@@ -48,7 +48,7 @@ def follow(
         return ["api_handler", *others]
 
     while not ended():
-        with suppress(BotoCoreError, ClientError):  # The stack is ending, or did not answer in time.
+        with suppress(BotoCoreError, ClientError):  # The stack is stopping, or did not answer in time.
             for line in logs.followed(client, stage, functions, since, stopped=ended, pause=_PAUSE, late=_LATE):
                 since = line.at + 0.001
                 if text := one_line(step_text(line.function, line.text)):
@@ -57,7 +57,7 @@ def follow(
 
 
 def step_text(function: str, message: str) -> str:
-    """One log line for a person; empty for a traceback, and for what Lambda logs around each run."""
+    """Format one log line for a person. Return "" for a traceback, and for the lines that Lambda itself logs."""
     text = message.strip()
     try:
         entry: Any = json.loads(text)

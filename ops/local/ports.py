@@ -1,4 +1,4 @@
-"""The two ports of the local stack, and the variables that change them."""
+"""The two ports of the local stack, and the environment variables that change them."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Ports:
 
     @classmethod
     def of(cls, environ: Mapping[str, str] = os.environ) -> Ports:
-        """The ports from the environment; raises :class:`OpsError` for an invalid one."""
+        """Read the ports from the environment. Raises :class:`OpsError` for an invalid one."""
         found = {}
         for variable, default in _DEFAULTS.items():
             text = environ.get(variable) or str(default)
@@ -45,15 +45,15 @@ class Ports:
         return f"http://{HOST}:{self.web}"
 
     def environ(self) -> dict[str, str]:
-        """The variables from which :meth:`of` makes the same ports."""
+        """Return the environment variables that :meth:`of` reads these ports from."""
         return {AWS_PORT: str(self.aws), WEB_PORT: str(self.web)}
 
     def overrides(self, *, real_pushover: bool = False) -> Overrides:
-        """What these ports change in stage ``local``."""
+        """Return the settings of stage ``local`` that depend on these ports."""
         return Overrides(aws=self.aws_url, web=self.web_url, real_pushover=real_pushover)
 
     def claim(self) -> None:
-        """Check that both are free; raises :class:`OpsError` that names the one in use, and its variable."""
+        """Check that both ports are free. Raises :class:`OpsError` that names the one in use, and its variable."""
         for variable, port in ((AWS_PORT, self.aws), (WEB_PORT, self.web)):
             with socket.socket() as probe:
                 probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -1,4 +1,4 @@
-"""Start the server processes of the local stack, wait until they answer, and end them with their child processes."""
+"""Start the server processes of the local stack, wait until they answer, and stop them with their child processes."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from pathlib import Path
 from ops.errors import OpsError
 
 _START = 30
-"""Seconds that a process may take until it answers."""
+"""Seconds within which a process must answer."""
 _END = 10
-"""Seconds that a process has to end by itself."""
+"""Seconds that a process has to stop before it is killed."""
 
 
 class Process:
-    """One server of the local stack, in a process group of its own, its output in a log file."""
+    """One server of the local stack. It has its own process group and writes its output to a log file."""
 
     def __init__(
         self, name: str, module: Sequence[str], root: Path, environ: Mapping[str, str], log: Path, health: str
@@ -32,12 +32,13 @@ class Process:
         self._health = health
         log.parent.mkdir(parents=True, exist_ok=True)
         with log.open("wb") as output:
-            # A group of its own: Ctrl-C at the terminal reaches the parent alone, which then ends things in order.
+            # In its own group the server doesn't get Ctrl-C from the terminal. Only the parent does, and stops
+            # everything in order.
             self._process = subprocess.Popen(
                 [sys.executable, "-m", *module],
                 cwd=root,
                 env=dict(environ),
-                # Held open as long as we live: the server ends when we do, however that comes.
+                # This pipe closes however this process ends, which tells the server to stop.
                 stdin=subprocess.PIPE,
                 stdout=output,
                 stderr=subprocess.STDOUT,
@@ -45,7 +46,7 @@ class Process:
             )
 
     def wait(self) -> None:
-        """Wait until it answers; raises :class:`OpsError` with the end of its output when it doesn't."""
+        """Wait until the server answers. Raises :class:`OpsError` with the end of its output if it doesn't."""
         deadline = time.monotonic() + _START
         while time.monotonic() < deadline:
             if self._process.poll() is not None:
@@ -65,11 +66,11 @@ class Process:
         return self._process.poll() is None
 
     def last_words(self) -> str:
-        """The end of its output."""
+        """Return the last lines of the server's output."""
         return "\n".join(self._log.read_text(encoding="utf-8", errors="replace").splitlines()[-15:])
 
     def end(self) -> None:
-        """End it and every process of its group."""
+        """Stop the server and every process of its group."""
         if self.running:
             self._process.terminate()
             with contextlib.suppress(subprocess.TimeoutExpired):

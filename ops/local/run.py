@@ -1,4 +1,4 @@
-"""``make run``: start the local stack, deploy to it, show messages, deploy again after a change, end at Ctrl-C."""
+"""``make run``: start the local stack, deploy to it, show messages, deploy again after a change, stop at Ctrl-C."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from ops.terminal import echo
 
 READY = "Herald is ready"
 _NAMED = 5
-"""The number of changed files that are printed; a `git checkout` may change hundreds."""
+"""The maximum number of changed files that are printed. A `git checkout` may change hundreds."""
 
 
 def run(root: Path, ports: Ports, *, watch: bool) -> int:
-    """Run until Ctrl-C; returns the exit status of the command."""
+    """Run until Ctrl-C. Return the exit status of the command."""
     pushover = Pushover.of(os.environ)
-    # Two stacks of one checkout, on ports of their own, deploy from folders of their own.
+    # Two stacks of one checkout, on different ports, deploy from different folders.
     name = "local" if ports == Ports() else f"local-{ports.aws}-{ports.web}"
     stack, stop = LocalStack(root, ports, pushover, name=name), threading.Event()
 
@@ -70,7 +70,7 @@ def run(root: Path, ports: Ports, *, watch: bool) -> int:
 
 
 def _http_loop(root: Path, ports: Ports) -> str:
-    """The command that serves only the API's routes; it works in any folder."""
+    """Return the command that serves only the API's routes. It works in any folder."""
     variables = "" if ports == Ports() else "".join(f"{name}={value} " for name, value in ports.environ().items())
     return f"cd {shlex.quote(str(root))} && {variables}./herald chalice local --stage local"
 

@@ -1,4 +1,4 @@
-"""The packages of Lambda's Python runtime beside the standard library: boto3 and what it needs.
+"""The packages that Lambda's Python runtime adds to the standard library: boto3 and its dependencies.
 
 https://docs.aws.amazon.com/lambda/latest/dg/lambda-python.html (runtime-included SDKs)
 """

@@ -1,4 +1,4 @@
-"""The local stack as one object: starts AWS and the web server, deploys to them, and ends them completely."""
+"""The local stack as one object: start AWS and the web server, deploy to them, and stop them completely."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ from ops.local.processes import Process
 from ops.local.web.settings import LOCAL_TOKEN, LOCAL_USER
 
 _END = 15
-"""Seconds that a deployment has to end in order."""
+"""Seconds that a deployment has to stop before it is killed."""
 
 WORK = Path(".herald")
-"""The folder of the checkout that holds everything that the local stack writes."""
+"""The folder of the checkout for everything that the local stack writes."""
 
 
 @dataclass(frozen=True, slots=True)
 class Pushover:
-    """The Pushover credentials for notifications."""
+    """The Pushover credentials for notifications, real ones or the stand-in's."""
 
     token: str
     user: str
@@ -38,7 +38,10 @@ class Pushover:
 
     @classmethod
     def of(cls, environ: Mapping[str, str]) -> Pushover:
-        """The person's own from ``PUSHOVER_TOKEN`` and ``PUSHOVER_USER``, or those of the stand-in."""
+        """Read the user's own from ``PUSHOVER_TOKEN`` and ``PUSHOVER_USER``, or return those of the stand-in.
+
+        Raises :class:`OpsError` if only one of the two variables is set.
+        """
         token, user = environ.get("PUSHOVER_TOKEN", ""), environ.get("PUSHOVER_USER", "")
         if bool(token) != bool(user):
             missing = "PUSHOVER_USER" if token else "PUSHOVER_TOKEN"
@@ -46,14 +49,14 @@ class Pushover:
         return cls(token or LOCAL_TOKEN, user or LOCAL_USER, real=bool(token))
 
     def environ(self) -> dict[str, str]:
-        """The variables of which :meth:`of` makes the same."""
+        """Return the environment variables that :meth:`of` reads these credentials from."""
         return dict(
             zip(("PUSHOVER_TOKEN", "PUSHOVER_USER"), (self.token, self.user) if self.real else ("", ""), strict=True)
         )
 
 
 class LocalStack:
-    """Runs inside a ``with`` block; ``deploy`` may be called again after any change."""
+    """The running stack. Use it in a ``with`` block; ``deploy`` may be called again after any change."""
 
     def __init__(
         self, root: Path, ports: Ports, pushover: Pushover, environ: Mapping[str, str] = os.environ, name: str = "local"
@@ -67,7 +70,7 @@ class LocalStack:
         self._deploying: subprocess.Popen[str] | None = None
 
     def config(self, stage: str = LOCAL) -> StageConfig:
-        """The configuration of a stage as this stack runs it."""
+        """Return the configuration of a stage as this stack runs it."""
         return loader.named(self._stages(self.root), stage)
 
     def __enter__(self) -> LocalStack:
@@ -95,7 +98,7 @@ class LocalStack:
                     f"{self.ports.web_url}/_herald/health",
                 ),
             )
-            # Only now: its keys are made when it starts.
+            # Not earlier: the local AWS creates the credentials at its start.
             self.account = account_of(self.config(), self._environ)
         except BaseException:
             self.__exit__(None, None, None)
@@ -116,16 +119,16 @@ class LocalStack:
         self._processes.clear()
 
     def ended(self) -> str | None:
-        """The name and last output of a process that has ended by itself; None while all run."""
+        """Return the name and last output of a process that has stopped by itself; None while all run."""
         for process in self._processes:
             if not process.running:
                 return f"{process.name} ended:\n{process.last_words()}"
         return None
 
     def deploy(self, say: Callable[[str], None], stage: str = LOCAL) -> dict[str, str]:
-        """Deploy a stage from the current state of the checkout; returns its addresses.
+        """Deploy a stage from the current state of the checkout. Return its addresses.
 
-        Raises :class:`OpsError` with the reason where it fails; it may be called again.
+        Raises :class:`OpsError` with the reason if it fails. It may be called again.
         """
         result = self._result
         result.unlink(missing_ok=True)
@@ -139,7 +142,7 @@ class LocalStack:
             except BaseException:
                 process.terminate()
                 raise
-        self._deployer()  # The next one loads while nobody waits for it.
+        self._deployer()  # Start the next process now, so that the next deployment needn't wait for its imports.
         if not result.exists():
             raise OpsError(f"the deployment ended with status {process.returncode}")
         found = json.loads(result.read_text(encoding="utf-8"))
@@ -150,7 +153,7 @@ class LocalStack:
         return addresses
 
     def interrupt(self) -> None:
-        """End a deployment that is in progress."""
+        """Stop a deployment that is in progress."""
         if self._deploying:
             self._deploying.terminate()
 
@@ -159,7 +162,7 @@ class LocalStack:
         return self.work / "deployed.json"
 
     def _deployer(self) -> subprocess.Popen[str]:
-        """The process that makes the next deployment, started unless it waits already."""
+        """Return the process for the next deployment. Start it unless one is already waiting."""
         if self._deploying is None or self._deploying.poll() is not None:
             paths = ["--copy", str(self.work / "project"), "--result", str(self._result)]
             self._deploying = subprocess.Popen(

@@ -1,4 +1,4 @@
-"""The local stack's web server: the example site, the phone for pushes, the stand-in for Pushover."""
+"""The local stack's web server: the example site, the phone page, and stand-ins for the providers."""
 
 from ops.local.web.app import create_app
 from ops.local.web.settings import LOCAL_TOKEN, LOCAL_USER, WebSettings

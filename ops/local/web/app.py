@@ -1,4 +1,4 @@
-"""The map of the local web server: every route, and what serves it."""
+"""All routes of the local web server."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from ops.loopback.guard import LoopbackGuard
 
 
 def create_app(settings: WebSettings) -> Starlette:
-    """The ASGI application; one event loop, one process, all state in memory.
+    """Create the ASGI application: one process, one event loop, all state in memory.
 
-    ``app.state`` holds what a process that runs it may use: ``api`` (:class:`ApiAddress`, to tell the
-    API's address) and ``close()``, which ends open streams and stalled answers.
+    ``app.state.api`` is the :class:`ApiAddress`, by which the running process sets the API's address.
+    ``app.state.close()`` ends open streams and stalled answers.
     """
     api = ApiAddress(settings.api)
     inbox = Inbox()

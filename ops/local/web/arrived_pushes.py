@@ -8,13 +8,13 @@ from collections.abc import AsyncIterator, Mapping
 from typing import Any, TypeAlias
 
 Push: TypeAlias = Mapping[str, Any]
-"""One accepted message: its parameters as received but for the token, `request`, and `received_at` in seconds
+"""One accepted message: its parameters as received but without the token, ``request``, and ``received_at`` in seconds
 since the epoch."""
 
 KEPT = 10_000
-"""Messages that are kept; older ones make room, so that a load test can't fill the memory."""
+"""The maximum number of messages kept. The oldest are dropped first, so that a load test can't fill the memory."""
 SHOWN = 100
-"""Messages that a phone page is given when it connects."""
+"""The number of messages that a phone page gets when it connects."""
 
 
 class Inbox:
@@ -42,14 +42,14 @@ class Inbox:
         self._wake()
 
     def close(self) -> None:
-        """End every :meth:`changes`, so that open pages don't hold up the end of the server."""
+        """End every :meth:`changes`, so that open pages don't delay the server's shutdown."""
         self._closed = True
         self._wake()
 
     async def changes(self, every: float) -> AsyncIterator[tuple[str, list[Push]] | None]:
-        """Yield ``("snapshot", pushes)`` at first and after clearing, ``("push", [push])`` for each new one.
+        """Yield ``("snapshot", pushes)`` at first and after clearing, ``("push", [push])`` for each new message.
 
-        Yields None when nothing happened for ``every`` seconds, for a sign of life.
+        Yields None after ``every`` seconds without a change, as a heartbeat.
         """
         awake = asyncio.Event()
         self._watchers.add(awake)

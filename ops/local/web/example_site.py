@@ -1,4 +1,4 @@
-"""The example site: files of one directory, with the API's address put into the pages as they are served."""
+"""Serve the example site from one directory, and put the API's address into its pages."""
 
 from __future__ import annotations
 
@@ -40,10 +40,10 @@ It tries again by itself every two seconds.</p>
 
 
 class Site:
-    """Serves ``directory``. Files are read per request, so that an edit shows on reload.
+    """The handler for the files in ``directory``. Each request reads its file, so that a reload shows an edit.
 
-    A page that holds :data:`PLACEHOLDER` is answered with 503 and a page that reloads itself while the API's
-    address is not known.
+    While the API's address is unknown, a page that contains :data:`PLACEHOLDER` is answered with 503 and a page that
+    reloads itself.
     """
 
     def __init__(self, directory: Path, api: ApiAddress) -> None:
@@ -62,17 +62,17 @@ class Site:
         if address is None:
             return _page(_STARTING, _POLICY, 503, {"Retry-After": "2"})
         origin = origin_of(address)
-        # The browser sends the form there, or its script does.
+        # Allow the form, and the script that sends it, to post to the API.
         policy = f"{_POLICY} {origin}; connect-src {origin}"
         return _page(text.replace(PLACEHOLDER, html.escape(address, quote=True)), policy)
 
     def _file(self, path: str) -> Path:
         name = "index.html" if not path else f"{path}index.html" if path.endswith("/") else path
         try:
-            # resolve() follows links and dots, so that nothing outside of the directory is served.
+            # resolve() follows links and dots, so nothing outside the directory is served.
             file = (self._directory / name).resolve()
             found = file.is_relative_to(self._directory) and file.is_file()
-        except (ValueError, OSError):  # a NUL, or a name that is too long
+        except (ValueError, OSError):  # a NUL character, or a name that is too long
             found = False
         if not found:
             raise HTTPException(404, "There is no such page here.")
@@ -80,6 +80,6 @@ class Site:
 
 
 def _page(text: str, policy: str, status: int = 200, headers: dict[str, str] | None = None) -> Response:
-    # The referrer policy must let the browser send the form's Origin; under no-referrer it would be "null".
+    # Under "no-referrer" the browser would send "null" as the form's Origin.
     fixed = {"Content-Security-Policy": policy, "Referrer-Policy": "strict-origin-when-cross-origin"}
     return HTMLResponse(text, status, {**fixed, **(headers or {})})

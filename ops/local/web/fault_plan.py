@@ -1,4 +1,4 @@
-"""Failures on command: which of the next requests to a stand-in fail, and how.
+"""Decide which of the next requests to a stand-in fail, and how. The control request looks like this:
 
 ::
 
@@ -7,10 +7,10 @@
                 {"do": "refuse", "share": 0.3}],
      "seed": 7, "quota": 100}
 
-Each message request takes the first fault of the list that has times left. A fault with a ``share`` hits that
-part of the requests that come to it, at random from ``seed`` on; the others pass on to the next fault.
-``times`` is how often a fault hits: 1 unless given, without limit for one with a share. With ``"accept": true`` the
-message is accepted first, as when only the answer is lost, and is counted as, say, ``reset_accepted``.
+Each message request takes the first fault in the list that may still occur. ``times`` is how often a fault occurs: 1 by
+default, or without limit if it has a ``share``. A fault with a ``share`` affects that part of the requests that reach
+it, chosen at random from ``seed``; the others go on to the next fault. With ``"accept": true`` the message is accepted
+first, as if only the answer were lost, and the fault is counted as, for example, ``reset_accepted``.
 """
 
 from __future__ import annotations
@@ -35,21 +35,21 @@ KINDS: dict[str, tuple[str, ...]] = {
     "no_device": (),
     "redirect": (),
 }
-"""What a fault can do, and the keys that it takes besides ``do``, ``times``, ``share`` and ``accept``.
+"""The kinds of faults, and the keys of each besides ``do``, ``times``, ``share`` and ``accept``.
 
 =================== =======================================================================================
-status              answers with ``status`` (400 to 599): an error as documented below 500, above it a proxy's
-                    HTML page. With 429 the quota is said to be used up for ``reset_in`` more seconds (unless
-                    given, until the month ends); not accepted
+status              answers with ``status``: 400 to 499 gives a documented error, 500 to 599 a proxy's HTML page. With
+                    429 the quota is used up for ``reset_in`` more seconds (by default until the month ends);
+                    not accepted
 stall               does nothing for ``seconds``, then answers 503; the message is not accepted
 refuse              closes the connection without an answer; not accepted
-reset               breaks the connection off (TCP's RST); not accepted
+reset               resets the connection (TCP's RST); not accepted
 accept_then_stall   accepts (the phone shows it), but answers only after ``seconds``
 garbage             answers 200 with something that is not JSON; not accepted
-slow_body           accepts, answers 200 at once, but takes ``seconds`` for the body, byte by byte
+slow_body           accepts and answers 200 at once, but sends the body byte by byte over ``seconds``
 not_ok              answers 200 with ``status`` 0; not accepted
-no_device           answers 200 with ``status`` 1, and that there is no device to send to; not accepted
-redirect            answers 302 and leads to ``/``; not accepted
+no_device           answers 200 with ``status`` 1 and the text that no device is active; not accepted
+redirect            redirects to ``/`` with 302; not accepted
 =================== =======================================================================================
 """
 ACCEPTING = ("accept_then_stall", "slow_body")
@@ -61,7 +61,7 @@ _TOP = ("faults", "seed", "quota")
 
 
 class ControlError(Exception):
-    """The control input is not as it should be; ``problems`` says where, what was found, what is expected."""
+    """The control input is invalid. ``problems`` lists where, what was found and what is expected."""
 
     def __init__(self, problems: list[dict[str, Any]]) -> None:
         super().__init__("; ".join(f"{p['at']}: found {p['found']!r}, expected {p['expected']}" for p in problems))
@@ -70,7 +70,7 @@ class ControlError(Exception):
 
 @dataclass(slots=True)
 class Fault:
-    """One entry of the list."""
+    """One entry of the list of faults."""
 
     do: str
     status: int = 0
@@ -78,13 +78,13 @@ class Fault:
     reset_in: float | None = None
     share: float | None = None
     accept: bool = False
-    """Whether the message is accepted before this goes wrong."""
+    """Whether the message is accepted before the fault occurs."""
     left: int | None = 1
-    """How often it still hits; None is without limit."""
+    """The number of requests that it still affects; None for no limit."""
 
     @property
     def kind(self) -> str:
-        """The name under which it is counted, such as ``stall`` or ``status_500``."""
+        """The name for counting it, such as ``stall`` or ``status_500``."""
         kind = f"status_{self.status}" if self.do == "status" else self.do
         return f"{kind}_accepted" if self.accept else kind
 
@@ -106,7 +106,7 @@ class Fault:
 
 @dataclass(frozen=True, slots=True)
 class Control:
-    """A control request that is in order."""
+    """A valid control request."""
 
     faults: list[Fault]
     seed: int = 0
@@ -114,14 +114,14 @@ class Control:
 
 
 class FaultPlan:
-    """The faults that are still to come."""
+    """The faults for the next requests."""
 
     def __init__(self, faults: Iterable[Fault] = (), seed: int = 0) -> None:
         self._faults = list(faults)
         self._random = random.Random(seed)  # noqa: S311 - must repeat itself, need not surprise anyone
 
     def next(self) -> Fault | None:
-        """The fault that the present request meets, used up once."""
+        """Choose the fault for this request and use it up once. Return None if the request passes."""
         for fault in self._faults:
             if fault.left == 0 or (fault.share is not None and self._random.random() >= fault.share):
                 continue
@@ -135,33 +135,33 @@ class FaultPlan:
 
 
 class FaultInjector:
-    """A stand-in: the faults to come, and what there was so far."""
+    """A stand-in that fails on command: its planned faults and its counts."""
 
     def __init__(self) -> None:
         self.closing = asyncio.Event()
         self.reset()
 
     def reset(self) -> None:
-        """Forget faults and counts."""
+        """Remove all faults and counts."""
         self.plan = FaultPlan()
         self._requests = 0
         self._faulted: Counter[str] = Counter()
 
     def control(self, control: Control) -> None:
-        """Replace the faults to come."""
+        """Replace the planned faults."""
         self.plan = FaultPlan(control.faults, control.seed)
 
     def counts(self) -> dict[str, Any]:
-        """What there was so far, as JSON."""
+        """Return the number of requests, the number of each fault, and the faults still planned, as JSON."""
         return {"requests": self._requests, "faulted": dict(self._faulted), "pending": self.plan.pending()}
 
     def close(self) -> None:
-        """Let every stalled answer end."""
+        """End every stalled answer now."""
         self.closing.set()
 
     @contextmanager
     def request(self) -> Iterator[None]:
-        """Count one request for as long as it is in progress."""
+        """Count one request. It is in progress during the ``with`` block."""
         self._requests += 1
         yield
 
@@ -171,7 +171,7 @@ class FaultInjector:
 
 
 def parse(data: object) -> Control:
-    """Read a control request; raises :class:`ControlError` with every problem in it."""
+    """Read a control request. Raises :class:`ControlError` with every problem in it."""
     problems: list[dict[str, Any]] = []
 
     def wrong(at: str, found: object, expected: str) -> None:

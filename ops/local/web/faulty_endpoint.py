@@ -1,4 +1,4 @@
-"""Endpoints that fail on command, and ``…/_control`` to set how: shared by the stand-ins of all providers."""
+"""Endpoints that fail on command, and ``…/_control`` to set how. The stand-ins of all providers share them."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from ops.local.web import fault_plan
 from ops.local.web.fault_plan import Fault, FaultInjector
 
 MAX_BODY = 8 * 1024 * 1024
-"""Bytes of a request: an attachment may have 5 MiB, and Base64 adds a third."""
+"""The maximum size of a request in bytes: an attachment may have 5 MiB, and Base64 adds a third."""
 HANG_UP = "herald.hang_up"
-"""The key of the ASGI scope under which the server gives a function that closes the connection, or breaks it off."""
+"""The key in the ASGI scope for the server's function that closes or resets the connection."""
 
 _PROXY_PAGE = "<html><head><title>{0}</title></head><body><center><h1>{0}</h1></center></body></html>\n"
 
 
 def control(stand_in: FaultInjector) -> Route:
-    """``/_control``: GET tells what was counted, PUT the faults to come, DELETE forgets both."""
+    """Create ``/_control``: GET returns the counts, PUT replaces the planned faults, DELETE resets both."""
 
     async def endpoint(request: Request) -> Response:
         if request.method == "PUT":
@@ -43,21 +43,21 @@ def control(stand_in: FaultInjector) -> Route:
 
 
 class FaultyEndpoint(ABC):
-    """An endpoint of a stand-in. Spoken in plain ASGI, because its faults reach below a response object."""
+    """An endpoint of a stand-in. It is plain ASGI, because some faults can't be expressed by a response object."""
 
     def __init__(self, stand_in: FaultInjector) -> None:
         self._stand_in = stand_in
 
     @abstractmethod
     async def right_answer(self, request: Request) -> Response:
-        """What the request is answered when nothing is to go wrong."""
+        """Return the response when no fault is planned."""
 
     @abstractmethod
     def wrong_answer(self, fault: Fault) -> Response:
-        """What it is answered by a fault that does not accept."""
+        """Return the response of a fault that does not accept the message."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        # A client that goes away while it still sends has made a request, and gets no answer.
+        # A client that disconnects while sending still counts as a request. It gets no answer.
         with self._stand_in.request(), contextlib.suppress(ClientDisconnect):
             request = Request(scope, receive)
             fault = self._stand_in.plan.next()
@@ -67,7 +67,7 @@ class FaultyEndpoint(ABC):
             if fault.accepts:
                 response = await self.right_answer(request)
             else:
-                await body_of(request)  # read, so that a disconnect can be told from the rest of the body
+                await body_of(request)  # read the body, so that the next event is a disconnect
             if fault.do not in fault_plan.ACCEPTING:
                 response = RedirectResponse("/", 302) if fault.do == "redirect" else self.wrong_answer(fault)
             self._stand_in.count_fault(fault.kind)
@@ -88,7 +88,7 @@ class FaultyEndpoint(ABC):
             await send({"type": "http.response.body", "body": body[position : position + 1], "more_body": more})
 
     async def _pause(self, seconds: float, receive: Receive) -> bool:
-        """Wait, though no longer than the server lives; False when the client has gone meanwhile."""
+        """Wait until ``seconds`` have passed or the server stops. Return False if the client disconnects meanwhile."""
         gone = asyncio.ensure_future(_disconnect(receive))
         closing = asyncio.ensure_future(self._stand_in.closing.wait())
         try:
@@ -100,7 +100,7 @@ class FaultyEndpoint(ABC):
 
 
 def proxy_page(status: int) -> Response:
-    """What a proxy answers for a server that it doesn't reach."""
+    """Return the page that a proxy shows when it can't reach its server."""
     return Response(_PROXY_PAGE.format(status), status, media_type="text/html")
 
 

@@ -18,11 +18,11 @@ _POLICY = (
     "base-uri 'none'; frame-ancestors 'none'; form-action 'none'"
 )
 _SIGN_OF_LIFE = 15.0
-"""Seconds between comments on an idle stream; they make a connection that died show itself."""
+"""Seconds between comments on an idle stream. They reveal a connection that has died."""
 
 
 def routes(inbox: Inbox, directory: Path, app_name: str) -> list[Route]:
-    """The routes below ``/phone``."""
+    """Create the routes below ``/phone``."""
 
     async def page(request: Request) -> Response:
         return FileResponse(
@@ -56,10 +56,10 @@ def routes(inbox: Inbox, directory: Path, app_name: str) -> list[Route]:
 
 
 async def _events(inbox: Inbox, app_name: str) -> AsyncIterator[str]:
-    """Server-sent events (https://html.spec.whatwg.org/multipage/server-sent-events.html).
+    """Send the pushes as server-sent events (https://html.spec.whatwg.org/multipage/server-sent-events.html).
 
-    ``snapshot`` holds what is there (on connecting, and after a clearing), ``push`` one new message. A page
-    that was away needs no history: the snapshot of its next connection is the whole truth.
+    ``snapshot`` holds all recent messages, on connecting and after clearing; ``push`` holds one new message. A page
+    that was disconnected needs no history, as it gets a new snapshot.
     """
     yield f"retry: 1000\nevent: app\ndata: {json.dumps({'name': app_name})}\n\n"
     async for change in inbox.changes(_SIGN_OF_LIFE):
@@ -67,5 +67,5 @@ async def _events(inbox: Inbox, app_name: str) -> AsyncIterator[str]:
             yield ": still here\n\n"
             continue
         event, pushes = change
-        # json.dumps leaves no line break in the data, which would otherwise end the event.
+        # json.dumps writes no line break, which would end the event.
         yield f"event: {event}\ndata: {json.dumps(pushes)}\n\n"

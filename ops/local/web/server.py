@@ -1,4 +1,4 @@
-"""Runs the application on 127.0.0.1: ``python -m ops.local.web [--port N] [--api URL] …``."""
+"""Run the application on 127.0.0.1: ``python -m ops.local.web [--port N] [--api URL] …``."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ from ops.terminal import echo
 PORT = 8080
 
 _LOOK_FOR_PARENT = 0.2
-"""Seconds between two looks whether the parent process is still there."""
+"""Seconds between two checks that the parent process is still running."""
 _GRACE = 2
-"""Seconds that open requests have to end once the server is told to."""
+"""Seconds that open requests have to finish at shutdown."""
 
 
 class Connections:
-    """The open connections by the address of their client, so that one can be closed without an answer.
+    """The open connections by client address, so that one can be closed without an answer.
 
-    ASGI has no message for that. A protocol class is uvicorn's own setting (`Config(http=…)`), and only
-    methods of :class:`asyncio.Protocol` are extended.
+    ASGI has no message for that. uvicorn accepts a protocol class as a setting (`Config(http=…)`), and this one extends
+    only methods of :class:`asyncio.Protocol`.
     """
 
     def __init__(self) -> None:
@@ -55,18 +55,18 @@ class Connections:
         return Protocol
 
     def hang_up(self, client: Any, broken: bool) -> None:
-        """Close the client's connection; ``broken`` lets it see that as a reset (TCP's RST) and not as an end."""
+        """Close the client's connection; with ``broken`` by a reset (TCP's RST) instead of a normal end."""
         transport = self._open[tuple(client)]
         if not broken:
             transport.close()
             return
-        # Not to linger is to reset: socket(7), SO_LINGER.
+        # A linger time of 0 makes the close a reset: socket(7), SO_LINGER.
         transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         transport.abort()
 
 
 class LocalServer(LoopbackServer):
-    """The server of the local web, which can close a connection without an answer."""
+    """The local web server, which can close a connection without an answer."""
 
     def __init__(self, app: Starlette) -> None:
         connections = Connections()
@@ -80,7 +80,7 @@ class LocalServer(LoopbackServer):
         super().__init__(with_hang_up, http=connections.protocol(), grace=_GRACE, on_stop=app.state.close)
 
     async def serve_for(self, listener: socket.socket, parent: int | None) -> None:
-        """Serve until SIGTERM, SIGINT or, if given, until process ``parent`` is no longer our parent."""
+        """Serve until SIGTERM or SIGINT, or until ``parent``, if given, is no longer the parent process."""
         watch = asyncio.ensure_future(self._watch(parent)) if parent is not None else None
         address = f"http://{HOST}:{listener.getsockname()[1]}"
         await self.serve_until_stopped(listener, lambda: echo(f"Listening on {address}"))
@@ -88,16 +88,16 @@ class LocalServer(LoopbackServer):
             watch.cancel()
 
     async def _watch(self, parent: int) -> None:
-        # An orphan is given to another parent at once (getppid(2)). Nothing notifies it, so it polls.
+        # An orphan gets another parent at once (getppid(2)). It is not notified, so it polls.
         while os.getppid() == parent:
             await asyncio.sleep(_LOOK_FOR_PARENT)
         self.stop()
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run until stopped; the exit code is 0 then, and 1 when the port is taken.
+    """Run until stopped. Return 0, or 1 if the port is in use.
 
-    Prints one line, ``Listening on http://127.0.0.1:8080``, as soon as connections are taken.
+    Prints one line, ``Listening on http://127.0.0.1:8080``, as soon as it accepts connections.
     """
     options = _parser().parse_args(arguments)
     settings = WebSettings()

@@ -1,9 +1,9 @@
-"""A stand-in for Amazon SES that fails on command, where the local AWS's own never does.
+"""A stand-in for Amazon SES that fails on command. The SES of the local AWS never fails.
 
-Nothing leads here of itself: a function whose ``AWS_ENDPOINT_URL_SESV2`` is this server sends its mails to
-``POST /v2/email/outbound-emails`` (https://docs.aws.amazon.com/ses/latest/APIReference-V2/API_SendEmail.html). Whether
-it may is asked by the local AWS alone. ``/ses/messages.json`` shows what came, and ``/ses/_control`` makes it fail, as
-with the stand-in for Pushover.
+A function uses it if its ``AWS_ENDPOINT_URL_SESV2`` is this server. It then sends its mails to ``POST
+/v2/email/outbound-emails`` (https://docs.aws.amazon.com/ses/latest/APIReference-V2/API_SendEmail.html). The stand-in
+checks no permissions; only the local AWS does. ``/ses/messages.json`` lists the accepted mails, and ``/ses/_control``
+sets how it fails.
 """
 
 from __future__ import annotations
@@ -28,30 +28,31 @@ from ops.local.web.faulty_endpoint import FaultyEndpoint, control
 OUTBOUND = "/v2/email/outbound-emails"
 
 _ERRORS = {400: "MessageRejected", 429: "TooManyRequestsException"}
-"""Of the operation; for the others the codes that all services share:
+"""Error codes of SendEmail. Other statuses use the codes that all services share: ⏎
 https://docs.aws.amazon.com/ses/latest/APIReference-V2/CommonErrors.html"""
 
 MAX_LINE = 998
-"""Octets: https://www.rfc-editor.org/rfc/rfc5322#section-2.1.1. SES itself says nothing of it, the next server may."""
+"""Octets in a line: https://www.rfc-editor.org/rfc/rfc5322#section-2.1.1. SES documents none, but the next server may
+refuse longer lines."""
 MAX_RECIPIENTS = 50
 """https://docs.aws.amazon.com/ses/latest/dg/quotas.html, "Message quotas"."""
 
 
 @cache
 def _request() -> Any:
-    """What a request may hold, as AWS's own model has it."""
+    """Return the shape of a SendEmail request from AWS's own model."""
     return Session().get_service_model("sesv2").operation_model("SendEmail").input_shape
 
 
 class Ses(FaultInjector):
-    """What it was sent, counted and told to get wrong."""
+    """The stand-in: the mails that it accepted, its counts and its planned faults."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
         super().__init__()
 
     def reset(self) -> None:
-        """Forget everything."""
+        """Remove all mails, faults and counts."""
         super().reset()
         self.accepted: deque[dict[str, Any]] = deque(maxlen=KEPT)
 
@@ -59,7 +60,7 @@ class Ses(FaultInjector):
         return super().counts() | {"accepted": len(self.accepted)}
 
     def take(self, content: bytes) -> Response:
-        """Keep a mail, or refuse what the model of SendEmail doesn't know: Herald's own client checks nothing."""
+        """Accept a mail, or refuse what AWS's model of SendEmail does not allow. Herald's own client checks nothing."""
         try:
             asked = json.loads(content)
             if ParamValidator().validate(asked, _request()).has_errors():
@@ -106,12 +107,12 @@ class _Endpoint(FaultyEndpoint):
 
 
 def endpoint(ses: Ses) -> FaultyEndpoint:
-    """What serves :data:`OUTBOUND`."""
+    """Create the endpoint for :data:`OUTBOUND`."""
     return _Endpoint(ses)
 
 
 def routes(ses: Ses) -> list[Route]:
-    """The routes below ``/ses``."""
+    """Create the routes below ``/ses``."""
 
     async def messages(request: Request) -> Response:
         return JSONResponse(list(ses.accepted))

@@ -1,4 +1,4 @@
-"""What the local web server is told when it is made; nothing here is read from the environment."""
+"""The settings of the local web server. Nothing here is read from the environment."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 LOCAL_TOKEN = "a" * 30
-"""The application token that the stand-in for Pushover knows unless told otherwise. It opens nothing else."""
+"""The default application token of the stand-in for Pushover. It gives access to nothing else."""
 LOCAL_USER = "u" * 30
-"""The user key that goes with :data:`LOCAL_TOKEN`."""
+"""The default user key of the stand-in for Pushover."""
 LOCAL_WEBHOOK_SECRET = "whsec_" + "aGVyYWxk" * 4
-"""What the stand-in for webhook receivers verifies signatures with. It opens nothing else."""
+"""The key by which the stand-in for webhook receivers verifies signatures. It gives access to nothing else."""
 
 _WEB = Path(__file__).resolve().parents[3] / "web"
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
 def not_known_yet() -> str | None:
-    """An API address that only :meth:`ApiAddress.set` will tell."""
+    """Return None: the API's address is unknown until :meth:`ApiAddress.set` is called."""
     return None
 
 
@@ -29,44 +29,47 @@ class WebSettings:
     """Settings of :func:`ops.local.web.app.create_app`."""
 
     api: Callable[[], str | None] = not_known_yet
-    """Answers the API's address without ``/contact``, or None while nothing is deployed. Asked per page."""
+    """Returns the API's address without ``/contact``, or None while nothing is deployed. Called for each page."""
     site_directory: Path = _WEB / "site"
     phone_directory: Path = _WEB / "phone"
     token: str = LOCAL_TOKEN
-    """The one application token that the stand-in takes: 30 characters of ``[A-Za-z0-9]``."""
+    """The only application token that the stand-in accepts: 30 characters of ``[A-Za-z0-9]``."""
     users: tuple[str, ...] = (LOCAL_USER,)
-    """The user keys that it knows, of the same form as the token."""
+    """The user keys that the stand-in accepts, in the same form as the token."""
     devices: tuple[str, ...] = ("phone",)
-    """The devices that ``users/validate.json`` answers for each user."""
+    """The devices that ``users/validate.json`` returns for each user."""
     app_name: str = "Herald"
-    """The title of a message that has none, as Pushover takes the name of the application."""
+    """The application's name. Pushover uses it as the title of a message without one."""
     quota: int = 10_000
-    """Messages a month; 10,000 is what Pushover gives for free."""
+    """Messages a month. Pushover's free quota is 10,000."""
     clock: Callable[[], float] = time.time
     """Seconds since the epoch."""
 
 
 class ApiAddress:
-    """The API's address: what was set last, else what the settings' callable answers, else None."""
+    """The API's address: the one last set, or else the result of the settings' callable."""
 
     def __init__(self, ask: Callable[[], str | None]) -> None:
         self._ask = ask
         self._set: str | None = None
 
     def get(self) -> str | None:
-        """The address without a slash at its end; raises ValueError when the callable answers no address."""
+        """Return the address without a slash at its end, or None.
+
+        Raises ValueError if the callable returns an invalid one.
+        """
         if self._set is not None:
             return self._set
         answer = self._ask()
         return None if answer is None else checked_address(answer)
 
     def set(self, address: str | None) -> None:
-        """Take an address, or None to go back to asking; raises ValueError naming what an address must be."""
+        """Set the address; None returns to the callable. Raises ValueError that describes a valid address."""
         self._set = None if address is None else checked_address(address)
 
 
 def checked_address(address: str) -> str:
-    """The address without slashes at its end; raises ValueError when forms can't be posted below it."""
+    """Return the address without slashes at its end. Raises ValueError if forms can't be posted below it."""
     wrong = ValueError(
         f"{address!r} is not an API address; expected https://… (http:// only for 127.0.0.1 and localhost) "
         "without user name, query or fragment"
@@ -85,6 +88,6 @@ def checked_address(address: str) -> str:
 
 
 def origin_of(address: str) -> str:
-    """Scheme, host and port of an address that :func:`checked_address` has passed."""
+    """Return scheme, host and port of an address that :func:`checked_address` returned."""
     url = urlsplit(address)
     return f"{url.scheme}://{url.netloc}"

@@ -1,4 +1,4 @@
-"""The routes for ``make run`` itself: whether the server is up, and the address of the API."""
+"""The routes for ``make run`` itself: a health check, and the API's address."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _EXPECTED = 'expected {"api": "http://127.0.0.1:4566/…"} or {"api": null}'
 
 
 def routes(api: ApiAddress) -> list[Route]:
-    """``/_herald/health`` and ``/_herald/api``."""
+    """Create ``/_herald/health`` and ``/_herald/api``."""
 
     async def health(request: Request) -> Response:
         return JSONResponse({"status": "ok", "api": api.get()})

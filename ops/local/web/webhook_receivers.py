@@ -1,7 +1,7 @@
-"""A stand-in for whoever receives webhooks: ``/webhooks/<channel>`` takes them, ``/webhooks/messages.json`` shows them.
+"""A stand-in for webhook receivers: ``/webhooks/<channel>`` takes webhooks, ``/webhooks/messages.json`` lists them.
 
-It does what a receiver should: verifies a signature by the library, knows a repetition by its id, and answers with the
-shape that the service has whose body it is given. ``/webhooks/_control`` makes it fail, as with the one for Pushover.
+It verifies signatures with the library, recognises repetitions by their id, and answers as the service whose body
+format it gets. ``/webhooks/_control`` sets how it fails.
 """
 
 from __future__ import annotations
@@ -25,22 +25,22 @@ from ops.local.web.settings import LOCAL_WEBHOOK_SECRET
 
 
 class Receivers(FaultInjector):
-    """What all receivers together were sent, counted and told to get wrong."""
+    """All receivers together: the webhooks that they accepted, their counts and their planned faults."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
         super().__init__()
 
     def reset(self) -> None:
-        """Forget everything."""
+        """Remove all webhooks, faults and counts."""
         super().reset()
         self.received: deque[dict[str, Any]] = deque(maxlen=KEPT)
         self.lost: deque[dict[str, Any]] = deque(maxlen=KEPT)
-        """What was answered as accepted, and never shown."""
+        """Webhooks that were accepted but never shown."""
         self._ids: set[tuple[str, str]] = set()
 
     def take(self, channel: str, headers: dict[str, str], content: bytes) -> Response:
-        """Keep what came, or refuse it."""
+        """Accept a webhook, or refuse it."""
         try:
             body = json.loads(content)
         except (ValueError, RecursionError):
@@ -54,7 +54,7 @@ class Receivers(FaultInjector):
                 verified = True
             except (WebhookVerificationError, ValueError):
                 return JSONResponse({"error": "the signature does not verify"}, 401)
-        if channel == "":  # ntfy's root
+        if channel == "":  # ntfy posts to the root
             channel = str(body.get("topic", ""))
         answer, shows = _answer(body, len(content))
         identity = headers.get("webhook-id", "")
@@ -77,9 +77,9 @@ class Receivers(FaultInjector):
 
 
 def _answer(body: dict[str, Any], size: int) -> tuple[Response, bool]:
-    """What the service answers whose body this is, and whether it then shows the message.
+    """Return the answer of the service that uses this body format, and whether the service then shows the message.
 
-    Each is measured here, from the service's own documentation: docs/channels/limits.md has the pages.
+    The limits come from each service's documentation; docs/channels/limits.md links the pages.
     """
     if "content" in body:
         if len(str(body["content"]).encode("utf-16-le")) > 2 * 2000:
@@ -92,7 +92,7 @@ def _answer(body: dict[str, Any], size: int) -> tuple[Response, bool]:
             return JSONResponse({"code": 40014, "http": 400, "error": "attachments not allowed"}, 400), True
         return JSONResponse({"id": uuid.uuid4().hex[:12], "event": "message", "topic": body["topic"]}), True
     if "attachments" in body:
-        # A workflow has accepted before it tries to post, with the card as a text within its own JSON.
+        # A workflow answers before it tries to post. It then posts the card as a string inside its own JSON.
         posted = [json.dumps(json.dumps(attachment)) for attachment in body["attachments"]]
         shows = sum(map(len, posted)) <= 28 * 1024
         return Response(status_code=202, headers={"x-ms-workflow-run-id": uuid.uuid4().hex}), shows
@@ -122,7 +122,7 @@ class ReceiverEndpoint(FaultyEndpoint):
 
 
 def routes(receivers: Receivers) -> list[Route]:
-    """The routes below ``/webhooks``."""
+    """Create the routes below ``/webhooks``."""
 
     async def messages(request: Request) -> Response:
         return JSONResponse(list(receivers.received))

@@ -1,4 +1,4 @@
-"""The stand-in's HTTP: ``/pushover/1/…`` as Pushover speaks it, ``/pushover/_control`` to make it fail."""
+"""The HTTP side of the stand-in: ``/pushover/1/…`` as Pushover has it, and ``/pushover/_control`` to make it fail."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ _FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
 
 
 class Unreadable(Exception):
-    """The body is not what its content type says."""
+    """The body does not match its content type."""
 
 
 def routes(stand_in: StandIn) -> list[Route]:
-    """The routes below ``/pushover``."""
+    """Create the routes below ``/pushover``."""
 
     async def validate(request: Request) -> Response:
         try:
@@ -73,9 +73,9 @@ class MessagesEndpoint(FaultyEndpoint):
 
 
 async def parameters_of(request: Request) -> dict[str, Any]:
-    """The parameters of an urlencoded, multipart or JSON request, as received; of a file name, type, size.
+    """Return the parameters of an urlencoded, multipart or JSON request. A file becomes its name, type and size.
 
-    Any other content type carries no parameters, so that the answer is the one to a missing token.
+    Any other content type has no parameters, so that Pushover's answer to a missing token follows.
     """
     body = await body_of(request)
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
@@ -86,7 +86,7 @@ async def parameters_of(request: Request) -> dict[str, Any]:
     try:
         async with request.form() as form:
             return {name: _described(value) for name, value in form.items()}
-    except HTTPException as error:  # what Starlette makes of a multipart body that it can't read
+    except HTTPException as error:  # raised by Starlette for a malformed multipart body
         raise Unreadable(str(error.detail)) from None
 
 
@@ -99,7 +99,7 @@ def _described(value: str | UploadFile) -> str | dict[str, Any]:
 def _json_object(body: bytes) -> dict[str, Any]:
     try:
         data = json.loads(body)
-        # What can't be written again (half a surrogate pair, NaN) couldn't be shown either.
+        # Refuse what can't be serialized again for display: half of a surrogate pair, NaN.
         json.dumps(data, ensure_ascii=False, allow_nan=False).encode()
     except (ValueError, RecursionError):
         raise Unreadable("the body is not valid JSON") from None

@@ -1,11 +1,11 @@
-"""Which messages Pushover takes, and what it answers to the others: https://pushover.net/api.
+"""Decide which messages Pushover accepts, and what it answers to the others: https://pushover.net/api.
 
-The page gives the limits and the shape of an answer, but few error texts. Where the exact text is known, it
-comes from an answer that users of the service have published (the samples beside the tests name each source);
-the rest follows their pattern. A client must not read them anyway: it goes by the status code and ``status``.
+Pushover documents the limits and the shape of an answer, but few error texts. Texts that users have published are used
+word for word (the samples beside the tests name each source). The others follow their pattern. Clients must rely on the
+status code and ``status``, not on the texts.
 
-The service is said to take a few things that its documentation forbids, an ``expire`` above three hours for
-one. The stand-in is strict: what passes here is inside of the documented limits.
+Pushover is said to accept some things that its documentation forbids, such as an ``expire`` above three hours. The
+stand-in is strict: it accepts only what is within the documented limits.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _LINK = "see https://pushover.net/api"
 
 @dataclass(slots=True)
 class Faults:
-    """What is wrong with a request: a word for each parameter, and the texts for ``errors``."""
+    """The mistakes in a request: a word for each parameter, and the texts for ``errors``."""
 
     parameters: dict[str, str] = field(default_factory=dict)
     errors: list[str] = field(default_factory=list)
@@ -50,7 +50,7 @@ class Faults:
 
 
 def is_identifier(value: object) -> bool:
-    """Whether it has the form of a token or a user key, https://pushover.net/api#identifiers."""
+    """Whether the value has the form of a token or a user key, https://pushover.net/api#identifiers."""
     return isinstance(value, str) and _IDENTIFIER.fullmatch(value) is not None
 
 
@@ -63,14 +63,14 @@ def token_faults(parameters: Mapping[str, Any], known: str) -> Faults:
 
 
 def over_quota(limit: int) -> Faults:
-    """The body of a 429."""
+    """Return the content of a 429 answer."""
     faults = Faults()
     faults.add("token", "invalid", f"application has exceeded current limit of {limit} messages")
     return faults
 
 
 def validation_faults(parameters: Mapping[str, Any], users: Collection[str], devices: Collection[str]) -> Faults:
-    """For ``users/validate.json``, https://pushover.net/api#validate; unlike a message, it takes one user."""
+    """Check a request to ``users/validate.json``, https://pushover.net/api#validate. It takes only one user."""
     faults = Faults()
     user = parameters.get("user")
     if not is_identifier(user) or user not in users:
@@ -81,7 +81,7 @@ def validation_faults(parameters: Mapping[str, Any], users: Collection[str], dev
 
 
 def message_faults(parameters: Mapping[str, Any], users: Collection[str]) -> Faults:
-    """Everything that is wrong with a message, apart from its token."""
+    """Check everything in a message except its token."""
     faults = Faults()
     _check_user(parameters.get("user"), users, faults)
     if _blank(parameters.get("message")):
@@ -94,7 +94,7 @@ def message_faults(parameters: Mapping[str, Any], users: Collection[str]) -> Fau
             faults.add(name, f"is too long, must be at most {longest} characters", f"{name} is too long")
     _check_numbers(parameters, faults)
     device = parameters.get("device")
-    # A name that no device has is fine: the message then goes to all devices, "to avoid losing messages".
+    # An unknown device is allowed: the message then goes to all devices, "to avoid losing messages".
     if not _blank(device) and not (isinstance(device, str) and _DEVICES.fullmatch(device)):
         faults.add("device", "is invalid", "device name is invalid")
     if _is_set(parameters.get("html")) and _is_set(parameters.get("monospace")):
@@ -103,17 +103,17 @@ def message_faults(parameters: Mapping[str, Any], users: Collection[str]) -> Fau
 
 
 def priority_of(parameters: Mapping[str, Any]) -> int:
-    """The priority of a message that has no faults."""
+    """Return the priority of a valid message."""
     return integer(parameters.get("priority")) or 0
 
 
 def recipients(parameters: Mapping[str, Any]) -> list[str]:
-    """The user keys of a message that has no faults."""
+    """Return the user keys of a valid message."""
     return str(parameters["user"]).split(",")
 
 
 def integer(value: object) -> int | None:
-    """The whole number that a parameter holds as a number (JSON) or as text, else None."""
+    """Return the integer in a parameter, given as a number (JSON) or as text; None if it is none."""
     if isinstance(value, int) and not isinstance(value, bool):
         return value
     if isinstance(value, str) and _INTEGER.fullmatch(value.strip()):
@@ -122,10 +122,13 @@ def integer(value: object) -> int | None:
 
 
 def next_reset(now: float) -> int:
-    """The next "00:00:00 Central Time on the 1st of each month", when quotas are reset; since the epoch."""
+    """Return the next reset of quotas in seconds since the epoch.
+
+    Pushover documents it as "00:00:00 Central Time on the 1st of each month".
+    """
     try:
         zone: ZoneInfo | timezone = ZoneInfo("America/Chicago")
-    except ZoneInfoNotFoundError:  # a machine without a time zone database: an hour off in summer
+    except ZoneInfoNotFoundError:  # no time zone database on this machine: an hour off in summer
         zone = timezone(timedelta(hours=-6))
     today = datetime.fromtimestamp(now, zone)
     year, month = (today.year + 1, 1) if today.month == 12 else (today.year, today.month + 1)
@@ -159,7 +162,7 @@ def _check_numbers(parameters: Mapping[str, Any], faults: Faults) -> None:
             faults.add("retry", f"is too small, must be at least {SHORTEST_RETRY} seconds", "retry is invalid")
         if expire is None or not 0 < expire <= LONGEST_EXPIRE:
             faults.add("expire", f"must be at most {LONGEST_EXPIRE} seconds", "expire is invalid")
-    elif "ttl" in given and (integer(given["ttl"]) or 0) <= 0:  # with priority 2 it is ignored
+    elif "ttl" in given and (integer(given["ttl"]) or 0) <= 0:  # ignored with priority 2
         faults.add("ttl", "must be a positive number of seconds", "ttl is invalid")
     if "timestamp" in given and (integer(given["timestamp"]) or 0) <= 0:
         faults.add("timestamp", "must be a Unix timestamp", "timestamp is invalid")

@@ -1,4 +1,4 @@
-"""The stand-in's state, and what it decides about a message; no HTTP in here."""
+"""The stand-in's state and decisions about messages, without HTTP."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _LETTERS = string.ascii_letters + string.digits
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What Pushover says to one request."""
+    """Pushover's answer to one request."""
 
     status_code: int
     body: Mapping[str, Any]
@@ -34,7 +34,7 @@ class _Receipt:
 
 
 class StandIn(FaultInjector):
-    """What one imagined Pushover has accepted, counted and been told to get wrong."""
+    """A simulated Pushover: the messages that it accepted, its counts and its planned faults."""
 
     def __init__(self, settings: WebSettings, inbox: Inbox) -> None:
         for key, value in (("token", settings.token), *(("users", user) for user in settings.users)):
@@ -47,7 +47,7 @@ class StandIn(FaultInjector):
         super().__init__()
 
     def reset(self) -> None:
-        """Forget faults, counts and the used quota; what the phone shows stays."""
+        """Remove faults and counts, and reset the used quota. The phone keeps its messages."""
         super().reset()
         self._quota = self._settings.quota
         self._used = 0
@@ -55,7 +55,7 @@ class StandIn(FaultInjector):
         self._max_concurrent = self._in_progress
 
     def control(self, control: Control) -> None:
-        """Replace the faults to come. A quota, if given, counts from now on."""
+        """Replace the planned faults. A quota, if given, counts from now on."""
         super().control(control)
         if control.quota is not None:
             self._quota, self._used = control.quota, 0
@@ -72,7 +72,7 @@ class StandIn(FaultInjector):
 
     @contextmanager
     def request(self) -> Iterator[None]:
-        """Count one message request for as long as it is in progress."""
+        """Count one message request. It is in progress during the ``with`` block."""
         self._in_progress += 1
         self._max_concurrent = max(self._max_concurrent, self._in_progress)
         try:
@@ -86,7 +86,7 @@ class StandIn(FaultInjector):
         request = str(uuid.uuid4())
         faults = rules.token_faults(parameters, self._settings.token)
         if faults:
-            # Without a valid application there is no quota to speak of.
+            # There is no quota without a valid application.
             return self._rejection(400, faults, request, {})
         if self._remaining <= 0:
             return self._rejection(429, rules.over_quota(self._quota), request, self.limits())
@@ -96,7 +96,7 @@ class StandIn(FaultInjector):
         return self._acceptance(parameters, request)
 
     def validate(self, parameters: Mapping[str, Any]) -> Answer:
-        """``users/validate.json``, https://pushover.net/api#validate."""
+        """Answer ``users/validate.json``, https://pushover.net/api#validate."""
         request = str(uuid.uuid4())
         faults = rules.token_faults(parameters, self._settings.token) or rules.validation_faults(
             parameters, self._settings.users, self._settings.devices
@@ -114,7 +114,7 @@ class StandIn(FaultInjector):
         return Answer(200, body, {})
 
     def quota(self, parameters: Mapping[str, Any]) -> Answer:
-        """``apps/limits.json``, https://pushover.net/api#limits."""
+        """Answer ``apps/limits.json``, https://pushover.net/api#limits."""
         request = str(uuid.uuid4())
         faults = rules.token_faults(parameters, self._settings.token)
         if faults:
@@ -124,7 +124,7 @@ class StandIn(FaultInjector):
         return Answer(200, {**left, "status": 1, "request": request}, {})
 
     def receipt(self, receipt: str, parameters: Mapping[str, Any]) -> Answer:
-        """``receipts/….json``, https://pushover.net/api/receipts. Nobody ever acknowledges on this phone."""
+        """Answer ``receipts/….json``, https://pushover.net/api/receipts. No message is ever acknowledged."""
         request = str(uuid.uuid4())
         faults = rules.token_faults(parameters, self._settings.token)
         if faults:
@@ -149,7 +149,7 @@ class StandIn(FaultInjector):
         return Answer(200, body, {})
 
     def refusal(self, status: int, reset_in: float | None) -> Answer:
-        """An answer in the documented form to a request with which nothing is wrong."""
+        """Return a documented error answer to a valid request."""
         request = str(uuid.uuid4())
         if status != 429:
             faults = rules.Faults()
@@ -161,12 +161,12 @@ class StandIn(FaultInjector):
         return Answer(429, rules.over_quota(self._quota).body(request), headers)
 
     def without_device(self) -> Answer:
-        """The answer to a message of which no device hears, https://github.com/influxdata/kapacitor/issues/1483."""
+        """Return the answer for a user without devices, https://github.com/influxdata/kapacitor/issues/1483."""
         body = {"info": "no active devices to send to", "status": 1, "request": str(uuid.uuid4())}
         return Answer(200, body, self.limits())
 
     def limits(self) -> dict[str, str]:
-        """The headers of https://pushover.net/api#limits."""
+        """Return the headers of https://pushover.net/api#limits."""
         return {
             "X-Limit-App-Limit": str(self._quota),
             "X-Limit-App-Remaining": str(self._remaining),
@@ -184,7 +184,7 @@ class StandIn(FaultInjector):
     def _acceptance(self, parameters: Mapping[str, Any], request: str) -> Answer:
         now = self._settings.clock()
         body: dict[str, Any] = {"status": 1, "request": request}
-        # "one successful API call to one user" is one message of the quota
+        # "one successful API call to one user" counts as one message
         self._used += len(rules.recipients(parameters))
         self._accepted += 1
         if rules.priority_of(parameters) == rules.EMERGENCY:
