@@ -1,4 +1,4 @@
-"""What the tests of every kind share."""
+"""Fixtures and hooks for tests of every kind."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ pytest_plugins = ["tests.rehearsal"]
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """Let Hypothesis try what the run's seed says, too."""
+    """Make Hypothesis use the run's random seed too."""
     if core := sys.modules.get("hypothesis.core"):
         vars(core)["global_force_seed"] = session.config.getoption("randomly_seed", None)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """Say how to repeat what failed, in its order."""
+    """Print the command that repeats the failed tests in the same order."""
     failed = [*terminalreporter.stats.get("failed", []), *terminalreporter.stats.get("error", [])]
     files = sorted({report.nodeid.partition("::")[0] for report in failed})
     seed = config.getoption("randomly_seed", None)
@@ -41,7 +41,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
 
 @pytest.fixture(scope="session")
 def root() -> Path:
-    """The checkout."""
+    """The path of the checkout."""
     return ROOT
 
 
@@ -52,7 +52,7 @@ def _session() -> Session:
 
 @pytest.fixture
 def aws() -> Callable[[str], Any]:
-    """Makes a client of one service that looks nothing up: no profile, no metadata service, no second attempt."""
+    """Create a client of one AWS service that needs no configuration: no profile, no metadata service, no retries."""
 
     def client(service: str) -> BaseClient:
         return _session().create_client(
@@ -69,7 +69,7 @@ def aws() -> Callable[[str], Any]:
 
 @pytest.fixture
 def stubbed(aws: Callable[[str], Any]) -> Iterator[Callable[[str], tuple[Any, Stubber]]]:
-    """Makes a client with its Stubber; at the end every answer that was laid out must have been fetched."""
+    """Create a client and its Stubber. At the end of the test no stubbed answer may be left."""
     stubbers: list[Stubber] = []
 
     def make(service: str) -> tuple[Any, Stubber]:
@@ -85,7 +85,7 @@ def stubbed(aws: Callable[[str], Any]) -> Iterator[Callable[[str], tuple[Any, St
 
 
 class Log:
-    """What the functions log, in the very format that they log it."""
+    """The lines that the functions log, in their real format."""
 
     def __init__(self) -> None:
         self.stream = io.StringIO()
@@ -106,12 +106,12 @@ class Log:
 
 @pytest.fixture
 def log() -> Iterator[Log]:
-    """A second handler beside the one that writes to standard output. Every library's lines are kept too."""
+    """Capture the log by a second handler, beside the one for standard output. It has the lines of libraries too."""
     found = Log()
     ours, others = logging.StreamHandler(found.stream), logging.StreamHandler(found.stream)
     for handler in (ours, others):
         handler.setFormatter(logger.registered_formatter)
-    # Herald's own lines pass on to the root logger, where they would stand a second time.
+    # Herald's lines also reach the root logger. Without this filter they would be captured twice.
     others.addFilter(lambda record: record.name != logger.name)
     logging.getLogger(logger.name).addHandler(ours)
     logging.getLogger().addHandler(others)

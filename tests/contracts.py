@@ -1,4 +1,4 @@
-"""Requests, answers and errors against the contracts of the Lambda Invoke API."""
+"""Check requests, answers and errors against the contracts of the Lambda Invoke API."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from ops.generate.contracts import contracts
 
 @cache
 def validator(function: str, part: str, *, closed: bool = False) -> Any:
-    """What knows whether a value fits ``part`` of a function's contract: ``request``, ``answer`` or ``error``.
+    """Return a validator for ``part`` of a function's contract: ``request``, ``answer`` or ``error``.
 
-    ``closed`` lets an answer hold nothing that the contract leaves out.
+    With ``closed``, properties that the contract doesn't have are invalid.
     """
     contract = contracts()[f"{function}.v1.json"]
     return jsonschema_rs.Draft202012Validator(_closed(contract["$defs"][part]) if closed else contract["$defs"][part])
@@ -32,12 +32,12 @@ def _closed(schema: Any) -> Any:
 
 
 def fits(function: str, part: str, value: object) -> None:
-    """Fail unless the value is as the contract says, which may not leave anything out that it holds."""
+    """Fail unless the value matches the contract and has no property that the contract lacks."""
     validator(function, part, closed=True).validate(value)
 
 
 def error_fits(function: str, error_type: str, error_message: str) -> None:
-    """Fail unless this is an error of the function's contract."""
+    """Fail unless this error matches the function's contract."""
     fits(function, "error", {"errorType": error_type, "errorMessage": error_message})
     schema = contracts()[f"{function}.v1.json"]["$defs"]["error"]["properties"]["errorMessage"]["contentSchema"]
     jsonschema_rs.Draft202012Validator(_closed(schema)).validate(json.loads(error_message))

@@ -1,4 +1,4 @@
-"""Fakes, named for how they behave; and the process's composition made of them."""
+"""Fakes of Herald's interfaces, named after their behaviour, and a container made of them."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from chalicelib.logic.submission import Message
 from chalicelib.settings import Channel, Limits, Site, Spam, Stage
 
 NOW = 1_767_225_600
-"""2026-01-01T00:00:00Z, at which every test happens."""
+"""2026-01-01T00:00:00Z, the time in every test."""
 FUNCTION_ARN = "arn:aws:lambda:eu-central-1:123456789012:function:herald-local"
 
 
 @dataclass
 class Context:
-    """What Lambda hands to a function beside its event."""
+    """The context object that Lambda passes to a function together with the event."""
 
     aws_request_id: str = "request-1"
     function_name: str = "herald-local"
@@ -61,11 +61,11 @@ EVERYWHERE = {
     "on_success",
     "on_failure",
 }
-"""The functions that every stage has, whatever is configured."""
+"""The functions of every stage, regardless of its configuration."""
 LIMITS = Limits(body=64 * 1024, fields=50, field=10 * 1024)
-"""Those of ``herald.toml``."""
+"""The limits in the shipped ``herald.toml``."""
 LONGEST = {"source": 200, "name": 200, "email": 254, "subject": 200, "message": 10_240}
-"""What a site has that sets no ``longest`` of its own."""
+"""The length limits of a site that sets no ``longest``."""
 
 
 def site(
@@ -100,7 +100,7 @@ def site(
 def stage(
     name: str = "dev", *, channels: tuple[str, ...] = ("pushover",), hint: str = "", limits: Limits = LIMITS
 ) -> Stage:
-    """A stage with one site; without ``channels`` nothing rings there."""
+    """Return a stage with one site. Without ``channels`` it notifies nobody."""
     return Stage(
         name,
         {"default": replace(site(), channels=channels)},
@@ -111,7 +111,7 @@ def stage(
 
 
 def mailing_stage(*channels: Channel, name: str = "dev") -> Stage:
-    """A stage whose one site is served by channels of kind ``email``, and by nothing else."""
+    """Return a stage with one site that has only channels of kind ``email``."""
     found = {one.name: one for one in channels or (mail_channel(),)}
     return replace(stage(name), sites={"default": replace(site(), channels=tuple(found))}, channels=found)
 
@@ -121,7 +121,7 @@ def message(message_id: str = "11111111-1111-4111-8111-111111111111", site: str 
 
 
 class Clock:
-    """Stands still until it is told to go on."""
+    """A clock that changes only when a test sets ``now``."""
 
     def __init__(self, now: int = NOW) -> None:
         self.now = now
@@ -131,26 +131,26 @@ class Clock:
 
 
 def identity(delivery: Delivery) -> tuple[State, int, str]:
-    """What a conditional write compares."""
+    """Return the fields that a conditional write compares."""
     return delivery.state, delivery.attempts, delivery.owner
 
 
 @dataclass
 class InMemoryMessages:
-    """A message store with the conditional writes of the real one, and a journal of every change that was made."""
+    """A message store with the same conditional writes as the real one. ``journal`` has every successful change."""
 
     records: dict[str, Record] = field(default_factory=dict)
     kept: dict[str, Message] = field(default_factory=dict)
     journal: list[tuple[str, State, State]] = field(default_factory=list)
     before_change: Callable[[str, Delivery, Delivery], None] = lambda channel, before, after: None
-    """Called before each change: here a test raises, or lets somebody else be quicker."""
+    """Called before each change. A test can raise here, or make a competing change."""
     before_revival: Callable[[], None] = lambda: None
-    """The same, before a replay's write."""
+    """Called before a replay's write, in the same way."""
 
     def add(self, message: Message, record: Record) -> Record | None:
         if message.id in self.records:
             return self.records[message.id]
-        # As the table does, which stores neither sender nor proof.
+        # The table stores neither sender nor proof.
         self.kept[message.id] = replace(message, sender="", proof="")
         self.records[message.id] = record
         return None
@@ -206,7 +206,7 @@ class InMemoryMessages:
 
 
 class InMemoryArchive:
-    """Shows what it was given, and keeps what it was asked."""
+    """Returns the messages that it was given, and records each request."""
 
     def __init__(self, *messages: StoredMessage) -> None:
         self._messages = {message.listed.id: message for message in messages}
@@ -223,7 +223,7 @@ class InMemoryArchive:
 
 
 class UnreachableArchive:
-    """Shows nothing."""
+    """Fails on every request."""
 
     def get(self, message_id: str) -> StoredMessage | None:
         raise StoreError("ProvisionedThroughputExceededException")
@@ -233,7 +233,7 @@ class UnreachableArchive:
 
 
 class InMemoryRecent:
-    """Remembers what came lately, as long as it is told to."""
+    """Remembers recent senders and contents for as long as each call asks."""
 
     def __init__(self) -> None:
         self.firsts: dict[str, tuple[str, int]] = {}
@@ -257,7 +257,7 @@ class InMemoryRecent:
 
 
 class InMemoryAlarms:
-    """Remembers when the owner was told, as long as it lives."""
+    """Remembers in memory when the owner was notified."""
 
     def __init__(self) -> None:
         self.notified_at: int | None = None
@@ -283,7 +283,7 @@ class InMemoryAlarms:
 
 
 class Key:
-    """The stage's key, readable."""
+    """The stage's key, already set."""
 
     def __init__(self, key: str = "0123456789abcdef" * 4) -> None:
         self._key = key
@@ -292,21 +292,21 @@ class Key:
         return {"key": self._key}
 
     def forget(self) -> None:
-        """It is always the same."""
+        """Do nothing, as the key never changes."""
 
 
 class MissingKey:
-    """A key that nobody has set."""
+    """A key that has not been set."""
 
     def read(self) -> dict[str, str]:
         raise SecretsError("not set in Parameter Store: /herald/dev/spam/key")
 
     def forget(self) -> None:
-        """There is nothing to forget."""
+        """Do nothing, as no key was read."""
 
 
 class RecordingNotifier:
-    """Delivers and keeps everything that a notifier's function would take; another notification raises as there."""
+    """Records each notification. Raises the same error as a notifier's function for an invalid one."""
 
     def __init__(self, reference: str = "ref-1", quota: Quota | None = None) -> None:
         self.delivered: list[Notification] = []
@@ -324,7 +324,7 @@ class RecordingNotifier:
 
 
 class RefusingNotifier:
-    """Raises each of its errors in turn, the last one for ever."""
+    """Raises each of its errors in turn, then the last one for ever."""
 
     def __init__(self, *errors: Exception) -> None:
         self._errors = list(errors)
@@ -340,7 +340,7 @@ class RefusingNotifier:
 
 
 class RecoveringNotifier(RecordingNotifier):
-    """Raises its errors first, then delivers."""
+    """Raises each of its errors in turn, then delivers."""
 
     def __init__(self, *errors: HeraldError) -> None:
         super().__init__()
@@ -370,7 +370,7 @@ SNS_LIMIT = 262_144
 
 
 class RecordingTopic:
-    """Accepts and keeps everything that SNS would; what it would refuse fails the test."""
+    """Records each message that SNS would accept. A message that SNS would refuse fails the test."""
 
     def __init__(self) -> None:
         self.published: list[Published] = []
@@ -385,7 +385,7 @@ class RecordingTopic:
 
 
 class RefusingTopic:
-    """Accepts nothing."""
+    """Refuses every message."""
 
     def __init__(self, reason: str = "Throttled") -> None:
         self._reason = reason
@@ -395,7 +395,10 @@ class RefusingTopic:
 
 
 class FakeContainer(Container):
-    """A composition of fakes. What a test doesn't give can't be used by accident: it would need the environment."""
+    """A container of fakes.
+
+    It has an empty environment, so using a part that the test didn't pass fails.
+    """
 
     def __init__(
         self,
@@ -418,7 +421,7 @@ class FakeContainer(Container):
             "topic": topic,
             "messages": messages,
             "archive": archive,
-            # What came lately is of interest to few tests: nothing did.
+            # Few tests need earlier messages, so by default there are none.
             "recent": recent or InMemoryRecent(),
             "key": key,
             "alarm_log": alarm_log,
@@ -427,7 +430,7 @@ class FakeContainer(Container):
             "notifiers": notifiers,
             "_providers": providers,
         }
-        # The cached properties of the parent find what is given here and make nothing.
+        # A cached property of the parent class returns the value in ``__dict__`` and creates nothing.
         self.__dict__.update(
             {"stage": stage, "rings": None, "summaries": None}
             | {name: fake for name, fake in given.items() if fake is not None}

@@ -1,4 +1,4 @@
-"""A mailbox in memory for the inbox page, and messages in each state that there is."""
+"""A mailbox in memory for the inbox page, and a message in each possible state."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ DAY = 24 * 3600
 
 
 class InMemoryMailbox:
-    """Shows what it was given, delivers what is replayed, and keeps what it was asked to change."""
+    """Shows the messages that it was given, delivers replayed ones, and records the requested changes."""
 
     def __init__(self, *messages: StoredMessage) -> None:
         self.messages = {message.listed.id: message for message in messages}
@@ -73,7 +73,7 @@ class InMemoryMailbox:
 
 
 class FailingMailbox(InMemoryMailbox):
-    """Raises its error, whatever it is asked, until it is mended."""
+    """Raises its error on every page, trace and replay until ``error`` is None."""
 
     def __init__(self, error: Exception | None, *messages: StoredMessage) -> None:
         super().__init__(*messages)
@@ -107,14 +107,14 @@ def stored(
     due: bool = False,
     **fields: str,
 ) -> StoredMessage:
-    """A message that was received ``ago`` seconds before :data:`~tests.fakes.NOW`."""
+    """Return a message that was received ``ago`` seconds before :data:`~tests.fakes.NOW`."""
     at = NOW - ago
     listed = ListedMessage(message_id, site, at, state, channels, verdict)
     return StoredMessage(listed, fields, at + 1, at + 365 * DAY, NOW + 300 if due else 0, history)
 
 
 def one_of_each() -> list[StoredMessage]:
-    """A message in each state."""
+    """Return one message in each state."""
     delivered = Delivery(State.DELIVERED, 1, reference="647d2300-702c-4b38-8b2f-d56326ae460b", since=NOW - 2998)
 
     def ended(channel: str, state: State, attempt: int, ago: int, error: str = "", reference: str = "") -> Outcome:
@@ -201,7 +201,7 @@ SHELL = Shell("local", "the local stack", {"default": ("pushover", "email", "tea
 
 @contextmanager
 def running(mailbox: Mailbox, shell: Shell = SHELL) -> Iterator[tuple[str, Session]]:
-    """The inbox on a free port: its address, and the session that it will give."""
+    """Run the inbox on a free port. Yield its address and its session."""
     listener = listen(0)
     port = listener.getsockname()[1]
     session = Session(port)
@@ -217,7 +217,7 @@ def running(mailbox: Mailbox, shell: Shell = SHELL) -> Iterator[tuple[str, Sessi
 
 
 def many(number: int) -> Iterable[StoredMessage]:
-    """Delivered messages, one a minute."""
+    """Return delivered messages, one minute apart."""
     for each in range(number):
         text = f"Message number {each}"
         yield stored(

@@ -1,6 +1,6 @@
-"""The configurations that decide which functions there are and what each may do, and a few that stand for all.
+"""Configurations that decide which functions exist and what each may do, and a small set that covers their pairs.
 
-Every key of ``herald.toml`` that a grant's ``needed``, a function's ``needed`` or a template looks at is a factor here.
+Each key of ``herald.toml`` that a template, or a ``needed`` of a grant or a function, reads is a factor here.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from pathlib import Path
 from ops.config.loader import StageConfig, load
 
 CHANNELS = ("pushover", "email", "webhook", "all")
-"""Each kind of channel alone, and all."""
+"""Each kind of channel alone, and all together."""
 
 _TOGETHER = {
     "proof_of_work": 0b0000,
@@ -23,24 +23,24 @@ _TOGETHER = {
     "digest": 0b0100,
     "xray": 0b0010,
 }
-"""What is on or off, and the mask by which :func:`pairwise` combines it: none is another's, nor its complement."""
+"""Each switch and the bit mask by which :func:`pairwise` sets it. No mask equals another one or its complement."""
 SWITCHES = tuple(_TOGETHER)
 
 
 @dataclass(frozen=True, slots=True)
 class Configuration:
-    """What a ``herald.toml`` asks for."""
+    """One combination of the factors."""
 
     channels: str
     on: frozenset[str]
     added: bool = False
-    """Whether the owner has rules, subscribers and grants besides: docs/rules.md."""
+    """Whether the owner has also added rules, subscribers and grants: docs/rules.md."""
 
     def __str__(self) -> str:
         return ", ".join([self.channels, *sorted(self.on)])
 
     def toml(self) -> str:
-        """A ``herald.toml`` with the stages ``dev`` and ``local``, both of this configuration."""
+        """Return a ``herald.toml`` with the stages ``dev`` and ``local``, both with this configuration."""
         kinds = CHANNELS[:-1] if self.channels == "all" else (self.channels,)
         names = [name for kind in kinds for name in _NAMES[kind]]
         return "\n".join(
@@ -66,11 +66,11 @@ class Configuration:
 
     @property
     def has_alarms(self) -> bool:
-        """Whether there is somebody to hear of alarms; a canary's silence is one."""
+        """Whether somebody is notified of alarms. A canary needs an alarm too."""
         return bool(self.on & {"tells_owner", "canary"})
 
     def load(self, folder: Path) -> dict[str, StageConfig]:
-        """The stages ``dev`` and ``local`` of this configuration, by way of a file in the folder."""
+        """Load the stages ``dev`` and ``local`` of this configuration from a file written into the folder."""
         (folder / "herald.toml").write_text(self.toml(), encoding="utf-8")
         return load(folder)
 
@@ -162,7 +162,7 @@ roles = ["nightly-report"]
 
 
 def pairwise() -> list[Configuration]:
-    """Eight configurations in which each level of each factor meets each level of every other one."""
+    """Return eight configurations that together contain each pair of levels of any two factors."""
     return [
         Configuration(channels, frozenset(name for name, mask in _TOGETHER.items() if half ^ (mask >> index & 1)))
         for index, channels in enumerate(CHANNELS)
@@ -171,9 +171,10 @@ def pairwise() -> list[Configuration]:
 
 
 def everything() -> list[Configuration]:
-    """Every configuration of the factors, those with the most first: of all, one to which the owner has added more.
+    """Return every configuration, those with the most switches first. The first one also has the owner's additions.
 
-    X-Ray changes one statement of every policy and nothing else, so it is on in one half and off in the other.
+    X-Ray changes only one statement of every policy. So it is on in one half and off in the other, which saves doubling
+    the number.
     """
     switches = [switch for switch in SWITCHES if switch != "xray"]
     combinations = (

@@ -1,4 +1,4 @@
-"""What a test needs of the machine and not every machine has."""
+"""Find programs that a test needs and that not every machine has."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ NODE_PACKAGES = Path(__file__).parent / "node" / "node_modules"
 
 
 def chromium() -> str:
-    """The path of Chromium; without one the test is skipped."""
+    """Return the path of Chromium. Skip the test if it is missing."""
     return _program("chromium", "chromium-browser", "google-chrome")
 
 
 def firefox() -> str:
-    """The path of Firefox; without one the test is skipped."""
+    """Return the path of Firefox. Skip the test if it is missing."""
     return _program("firefox-esr", "firefox")
 
 
 def webkit() -> tuple[str, str, str]:
-    """The paths of WebKitGTK's WebDriver, its small browser, and a display without a screen; else skipped."""
+    """Return the paths of WebKitGTK's WebDriver, of its small browser and of a virtual display, or skip the test."""
     found = sorted(Path("/usr/lib").glob("*/webkit2gtk-4.*/MiniBrowser"))
     if not found:
         _missing("there is no MiniBrowser of WebKitGTK on this machine")
@@ -31,17 +31,17 @@ def webkit() -> tuple[str, str, str]:
 
 
 def node() -> str:
-    """The path of Node.js; without it the test is skipped."""
+    """Return the path of Node.js. Skip the test if it is missing."""
     return _program("node")
 
 
 def openssl() -> str:
-    """The path of openssl; without it the test is skipped."""
+    """Return the path of openssl. Skip the test if it is missing."""
     return _program("openssl")
 
 
 def npm_package(name: str) -> Path:
-    """The folder of a package of ``tests/node/package.json``; where it isn't installed the test is skipped."""
+    """Return the folder of a package of ``tests/node/package.json``. Skip the test if it is not installed."""
     folder = NODE_PACKAGES / name
     if not folder.is_dir():
         _missing(f"{name} of npm is not installed; `make test` does it where there is npm")
@@ -56,7 +56,7 @@ def _program(*names: str) -> str:
 
 
 def _missing(reason: str) -> NoReturn:
-    """Skip, saying why; where nothing may be skipped, fail."""
+    """Skip with this reason, or fail where skipping is not allowed."""
     if os.environ.get("HERALD_SKIP_NOTHING"):
         pytest.fail(f"{reason}, and HERALD_SKIP_NOTHING is set")
     pytest.skip(reason)

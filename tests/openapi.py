@@ -1,4 +1,4 @@
-"""Answers against the API's document."""
+"""Check answers against the API's OpenAPI document."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Document = dict[str, Any]
 
 
 def resolved(document: Document, node: Any) -> Any:
-    """The node, or what its reference leads to."""
+    """Return the node, or the one that its ``$ref`` points to."""
     while isinstance(node, dict) and "$ref" in node:
         found: Any = document
         for part in node["$ref"].removeprefix("#/").split("/"):
@@ -23,14 +23,14 @@ def resolved(document: Document, node: Any) -> Any:
 
 
 def validator(document: Document, schema: Any) -> Callable[[object], None]:
-    """What raises for a value that doesn't fit a schema of the document."""
+    """Return a function that raises for a value that does not match the schema."""
     whole = {**schema, "components": document["components"]}
     found: Any = jsonschema_rs.Draft202012Validator(whole, validate_formats=True)
     return lambda value: found.validate(value)
 
 
 def operations(document: Document) -> Iterator[tuple[str, str, Document]]:
-    """Path, method in capitals, and operation."""
+    """Yield path, method in capitals, and operation."""
     for path, item in document["paths"].items():
         for method, operation in item.items():
             if method != "parameters":
@@ -38,18 +38,21 @@ def operations(document: Document) -> Iterator[tuple[str, str, Document]]:
 
 
 class Conformance:
-    """Whether answers are as the document says, which may not leave anything out that they hold."""
+    """Check that answers match the document and contain nothing that it leaves out."""
 
     def __init__(self, document: Document) -> None:
         self.document = deepcopy(document)
-        # The document lets answers grow; here whatever it doesn't know is a mistake.
+        # The document allows additional properties. In these tests each one is a mistake.
         for name in ("Accepted", "AcceptedForOtherScripts", "Problem", "GatewayProblem"):
             self.document["components"]["schemas"][name]["additionalProperties"] = False
         self._operations = {(path, method): it for path, method, it in operations(self.document)}
         self._validators: dict[tuple[str, str, str, str], Callable[[object], None]] = {}
 
     def check(self, method: str, path: str, status: int, headers: Mapping[str, str], body: bytes) -> None:
-        """Fail unless the document has this answer; a method that a path lacks is the gateway's own affair."""
+        """Fail unless the document describes this answer.
+
+        The gateway answers a method that a path lacks, so only 404 and 405 are checked then.
+        """
         template = self._template(path.partition("?")[0])
         operation = self._operations.get((template, method))
         if operation is None:
@@ -65,7 +68,7 @@ class Conformance:
         if "content" not in response or method == "HEAD":
             assert body == b"", f"{method} {template} {status} has a body"
             return
-        # What a function sends without a type is application/json to the gateway.
+        # The gateway adds application/json to a function's response without a type:
         # https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-lambda-proxy-integrations.html
         media_type = given.get("content-type", "application/json").partition(";")[0]
         assert media_type in response["content"], f"{method} {template} {status} lacks {media_type}"

@@ -1,7 +1,8 @@
-"""Runs the tests nearest to what was changed, and says what it left out: ``make test-quick``.
+"""Run the tests nearest to the changes, and print what was left out: ``make test-quick``.
 
-Changed is what git says since this branch left ``main``. A test file is as near as its shortest chain of imports to a
-changed module; to any other file, it is near if it names that. What needs a stack, a browser or more time is left out.
+Changes are the files that differ since this branch left ``main``. For a changed module, the distance of a test file is
+the shortest chain of imports between them. For any other file, a test that mentions its name is near. Left out are
+tests that need a stack or a browser, and those that don't fit into the time.
 """
 
 from __future__ import annotations
@@ -21,23 +22,23 @@ PACKAGES = ("chalicelib", "ops", "tests")
 QUICK = ("unit", "contract", "functional", "infrastructure")
 """The kinds of tests that need no stack."""
 SECONDS = 13.0
-"""After which no further test is begun, of the 20 that the whole may take: one may last some."""
+"""No test starts after this many seconds. The whole may take 20, and a test may take some of them."""
 FAR = 3
-"""Imports between a test and a changed module, beyond which the test is about something else."""
+"""The maximum number of imports between a test and a changed module. Beyond it the test is about something else."""
 EVERYTHING = ("conftest.py", "pyproject.toml", "tests/conftest.py")
-"""What concerns every test: none is near to it."""
+"""Files that concern every test, so that no test is nearest to them."""
 
 
 def changed() -> list[str]:
-    """The files that differ from where this branch left ``main``, or from the last commit if that is ``main``."""
+    """Return the files that differ from where this branch left ``main``, or on ``main`` from the last commit."""
     base = git("merge-base", "HEAD", "main") or ["HEAD"]
     return sorted({*git("diff", "--name-only", base[0]), *git("ls-files", "-o", "--exclude-standard")})
 
 
 def distances(files: Iterable[str], importers: Mapping[str, set[str]], tests: Mapping[str, str]) -> dict[str, int]:
-    """How far each test file is from the nearest changed file; those that are not near are missing.
+    """Return the distance of each near test file from the nearest changed file. Others are missing.
 
-    ``importers`` has the modules that import a module, ``tests`` the text of each test file.
+    ``importers`` has the importing modules of each module, ``tests`` the text of each test file.
     """
     found: dict[str, int] = {}
     for file in files:
@@ -55,7 +56,7 @@ def distances(files: Iterable[str], importers: Mapping[str, set[str]], tests: Ma
 
 
 def _reached(module: str, importers: Mapping[str, set[str]]) -> dict[str, int]:
-    """The modules that a change of one reaches within ``FAR`` imports."""
+    """Return the modules that import this one within ``FAR`` steps, each with its number of steps."""
     steps, queue = {module: 0}, deque([module])
     while queue:
         at = queue.popleft()
@@ -67,7 +68,7 @@ def _reached(module: str, importers: Mapping[str, set[str]]) -> dict[str, int]:
 
 
 class Deadline:
-    """Begins no further test once the time is over, and counts those that it left out, by file."""
+    """Starts no further test once the time is over. ``left`` counts the tests left out, by file."""
 
     def __init__(self, at: float) -> None:
         self._at = at
@@ -82,7 +83,7 @@ class Deadline:
         return True
 
     def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:
-        """Keep the nearest files first: they were named in this order."""
+        """Run the nearest files first: they were named in this order."""
         order = {str(ROOT / file): number for number, file in enumerate(config.args)}
         items.sort(key=lambda item: order.get(str(item.path), len(order)))
 

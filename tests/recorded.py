@@ -1,4 +1,4 @@
-"""What IAM decided while a stage lived, held against the policies that the stage was given."""
+"""Compare IAM's decisions during a stage's life with the stage's policies."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from typing import Any
 from chalicelib.adapters.aws.own_client import USER_AGENT as OWN_CLIENT
 
 AWS_ITSELF = "AWS Internal"
-"""How the local AWS begins to name itself where it acts under a function's role (ops/local/aws/iam_role.py)."""
+"""The start of the user agent of calls that the local AWS makes under a function's role (ops/local/aws/iam_role.py)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One request that IAM was asked about: a line of the local AWS's access log."""
+    """One request that IAM decided about: a line of the local AWS's access log."""
 
     role: str
     action: str
@@ -26,7 +26,7 @@ class Call:
 
 
 def calls(lines: Iterable[str]) -> set[Call]:
-    """The calls that were made under a role; what people and tests do as the account's root is none."""
+    """Return the calls made under a role. Calls by people and tests, made as the account's root, are left out."""
     found = set()
     for line in lines:
         entry = json.loads(line)
@@ -38,9 +38,10 @@ def calls(lines: Iterable[str]) -> set[Call]:
 
 
 def other_clients(roles: Iterable[str], lines: Iterable[str]) -> list[str]:
-    """Calls under these roles that neither Herald's own client made nor AWS itself: a stand-in for what runs on AWS.
+    """Return calls under these roles by another client than Herald's own or AWS itself.
 
-    What Lambda does for a function under its role without a call, logging and tracing, has no client.
+    Such a client is a substitute for the one used on AWS. Lambda's own logging and tracing for a function are left out,
+    as they have no client.
     """
     found = set()
     for line in lines:
@@ -59,9 +60,9 @@ def other_clients(roles: Iterable[str], lines: Iterable[str]) -> list[str]:
 
 
 def differences(policies: Mapping[str, Mapping[str, Any]], made: Iterable[Call]) -> list[str]:
-    """What is permitted and was not used, and what was done and is not permitted, by role; nothing where all is well.
+    """Return unused permissions and refused or unpermitted calls, by role; nothing if there are none.
 
-    Each resource of a statement counts by itself, with each of its actions.
+    Each action on each resource of a statement counts separately.
     """
     made = set(made)
     unused = [
@@ -76,7 +77,7 @@ def differences(policies: Mapping[str, Mapping[str, Any]], made: Iterable[Call])
 
 
 def unpermitted(policies: Mapping[str, Mapping[str, Any]], made: Iterable[Call]) -> list[str]:
-    """Calls that no policy of their role permits, whatever IAM said to them at the time."""
+    """Return the calls that their role's policies don't permit, whatever IAM decided at the time."""
     permitted = _permitted(policies)
     return sorted(
         f"{call.role}: {call.action} on {call.resource} is not permitted"
@@ -102,6 +103,9 @@ def _pairs(policy: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 @cache
 def _covers(resource: str, asked: str) -> bool:
-    """https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_resource.html"""
+    """Whether an ARN matches a resource pattern of a policy.
+
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_resource.html
+    """
     pattern = "".join({"*": ".*", "?": "."}.get(each, re.escape(each)) for each in resource)
     return re.fullmatch(pattern, asked) is not None

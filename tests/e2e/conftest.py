@@ -1,4 +1,4 @@
-"""One local stack for the whole directory, deployed to once, on ports of its own."""
+"""Fixtures for one local stack, on its own ports, that all tests of this directory share. It is deployed once."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def free_ports() -> Ports:
-    """Two ports of 127.0.0.1 that nobody listens on."""
+    """Return two free ports of 127.0.0.1."""
     with socket.socket() as one, socket.socket() as two:
         one.bind(("127.0.0.1", 0))
         two.bind(("127.0.0.1", 0))
@@ -77,7 +77,7 @@ pause = 1
 
 
 def without_budget(text: str) -> str:
-    """A configuration in which channels ring as often as the tests send: hundreds of messages an hour."""
+    """Remove the budget of rings from a configuration, as the tests send hundreds of messages an hour."""
     text = re.sub(r"^rings = .*$", "", text, flags=re.MULTILINE)
     text = re.sub(r'^kind = "(?:pushover|email|webhook)"$', r"\g<0>\nrings = false", text, flags=re.MULTILINE)
     return re.sub(r'\{ kind = "webhook"', r"\g<0>, rings = false", text)
@@ -220,7 +220,7 @@ LONGEST_FIRST = (
     "test_kills",
     "test_privacy",
 )
-"""Files that take longest. Begun last, one of them would keep one of two cores waiting for the other."""
+"""The files that take longest, started first. Started last, one could keep only one of two cores busy."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -229,7 +229,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def checkout() -> Iterator[Path]:
-    """The checkout as it is, save that ``herald.toml`` has further sites, and alarms."""
+    """A copy of the checkout whose ``herald.toml`` has more sites, and alarms."""
     folder = ROOT / ".herald" / f"test-e2e-{os.getpid()}"
     folder.mkdir(parents=True)
     for name in ("app.py", "chalicelib", "infra", "locks", "ops", "requirements.txt", "web"):
@@ -247,7 +247,7 @@ def checkout() -> Iterator[Path]:
 
 @pytest.fixture(scope="session")
 def stack(checkout: Path) -> Iterator[LocalStack]:
-    """The local stack with the stand-in for Pushover, whatever credentials the shell holds."""
+    """The local stack with the stand-in for Pushover, even if the shell has real credentials."""
     log = checkout / "access.jsonl"
     log.touch()
     environ = dict(os.environ) | {"HERALD_LOCAL_RETRY_SECONDS": "1,1", VARIABLE: str(log)}
@@ -257,35 +257,36 @@ def stack(checkout: Path) -> Iterator[LocalStack]:
 
 @pytest.fixture(scope="session")
 def deployed(stack: LocalStack, checkout: Path) -> Iterator[Harness]:
-    """Stage ``local``, deployed in an account that has what it names of the owner's.
+    """Stage ``local``, deployed in an account that has the owner's resources named in ``herald.toml``.
 
-    In the end none of its functions must have asked for more than its policy allows.
+    At the end, fail if one of its functions made a call that its policy doesn't permit.
     """
     owner.prepare(stack.account)
     herald = Harness(stack, stack.deploy(print))
-    # The deployment's own canary is on its way, and the first test may take away what it needs.
+    # Wait for the deployment's own canary: the first test may remove something that it needs.
     herald.line("on_success", source="herald.canary", action="arrived")
     yield herald
     stage, where = herald.stage, herald.account.where
     policies = {f"herald-{stage.name}-{spec.name}": policy(spec, stage, where) for spec in functions_of(stage)}
     with (checkout / "access.jsonl").open(encoding="utf-8") as log:
-        # Of an identity that a test has taken away SES asks for the sender's own address.
+        # If a test has removed the sender's identity, SES asks IAM about the sender's address instead. Ignore these
+        # calls.
         made = {call for call in calls(log) if call.role in policies and not call.resource.endswith(f"/{SENDER}")}
     assert "\n".join(unpermitted(policies, made)) == ""
 
 
 @pytest.fixture(scope="session")
 def access_log(deployed: Harness, checkout: Path) -> Iterator[TextIO]:
-    """What IAM was asked. Whoever reads it gets what was written since somebody last did."""
+    """The local AWS's log of IAM decisions. Each read returns what was logged since the read before."""
     with (checkout / "access.jsonl").open(encoding="utf-8") as log:
         yield log
 
 
 @pytest.fixture
 def herald(deployed: Harness, access_log: TextIO) -> Iterator[Harness]:
-    """The deployed stage, with a phone that is empty and a provider that works.
+    """The deployed stage, with an empty phone and providers that work.
 
-    In the end each of its functions must have called AWS with the client that it has on AWS.
+    At the end, fail if a function called AWS with another client than it uses on AWS.
     """
     deployed.clear()
     yield deployed

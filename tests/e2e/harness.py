@@ -1,4 +1,4 @@
-"""What a test does with a deployed stage: send, look, wait for a condition, break one thing and put it back."""
+"""Use a deployed stage in a test: send, inspect, wait for a condition, break one thing and restore it."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ from tests.contracts import error_fits, fits
 Found = TypeVar("Found")
 
 PATIENCE = 60.0
-"""Seconds after which something that should happen hasn't: a bound against hanging, not a measure."""
+"""The default time-out in seconds: only against hanging, not a performance limit."""
 
 LOG_PAGE = 10_000
 """https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_FilterLogEvents.html"""
 
 
 def wait_for(look: Callable[[], Found | None], what: str, seconds: float = PATIENCE, pause: float = 0.05) -> Found:
-    """What ``look`` finds, as soon as it finds something."""
+    """Call ``look`` until it returns something true, and return that. Raises AssertionError after ``seconds``."""
     deadline = time.monotonic() + seconds
     while not (found := look()):
         if time.monotonic() > deadline:
@@ -43,12 +43,12 @@ def wait_for(look: Callable[[], Found | None], what: str, seconds: float = PATIE
 
 
 def marker() -> str:
-    """A word that is in no other test's message."""
+    """Return a unique word, to recognise this test's message by."""
     return f"marker-{uuid.uuid4().hex[:12]}"
 
 
 class Harness:
-    """A deployed stage, seen from outside."""
+    """A deployed stage, used through its public interfaces and the account."""
 
     def __init__(self, stack: LocalStack, urls: dict[str, str], stage: str = "local") -> None:
         self.stack = stack
@@ -75,65 +75,65 @@ class Harness:
     # What the owner and the provider see.
 
     def pushes(self, word: str) -> list[dict[str, Any]]:
-        """What the phone shows with this word in it."""
+        """Return the pushes on the phone whose message contains the word."""
         shown = requests.get(f"{self._web}/phone/messages.json", timeout=PATIENCE).json()
         return [push for push in shown if word in push["message"]]
 
     def mails(self, word: str) -> list[dict[str, Any]]:
-        """What SES took with this word in its plain part."""
+        """Return the mails in the local AWS's SES whose plain text contains the word."""
         listed = signed.get(self.stack.ports.aws_url, "/_ministack/ses/messages")
         return [mail for mails in listed["messages"].values() for mail in mails if word in mail["BodyText"]]
 
     def faults(self, *faults: dict[str, Any], seed: int = 0, quota: int | None = None) -> None:
-        """Make the provider fail, in this order; ``seed`` is for those that fail by chance, ``quota`` a new one."""
+        """Make Pushover fail in this order. ``seed`` is for random faults; ``quota`` sets a new one."""
         more = {} if quota is None else {"quota": quota}
         requests.put(
             f"{self._web}/pushover/_control", json={"faults": list(faults), "seed": seed, **more}, timeout=PATIENCE
         ).raise_for_status()
 
     def provider(self) -> dict[str, Any]:
-        """What the provider counted."""
+        """Return Pushover's counts."""
         counts: dict[str, Any] = requests.get(f"{self._web}/pushover/_control", timeout=PATIENCE).json()
         return counts
 
     def provider_requests(self) -> int:
-        """How many messages the provider was asked to deliver."""
+        """Return how many messages Pushover was asked to deliver."""
         return int(self.provider()["requests"])
 
     def hooks(self, word: str) -> list[dict[str, Any]]:
-        """What receivers of webhooks took with this word in it, escaped or not."""
+        """Return the accepted webhooks whose body contains the word, escaped or not."""
         found = requests.get(f"{self._web}/webhooks/messages.json", timeout=PATIENCE).json()
         return [hook for hook in found if word in json.dumps(hook["body"]).replace("\\", "")]
 
     def hook_faults(self, *faults: dict[str, Any]) -> None:
-        """Make the receivers of webhooks fail, in this order."""
+        """Make the webhook receivers fail in this order."""
         requests.put(
             f"{self._web}/webhooks/_control", json={"faults": list(faults)}, timeout=PATIENCE
         ).raise_for_status()
 
     def hook_requests(self) -> int:
-        """How many requests the receivers of webhooks had."""
+        """Return the number of requests to the webhook receivers."""
         return int(requests.get(f"{self._web}/webhooks/_control", timeout=PATIENCE).json()["requests"])
 
     @contextmanager
     def mail_stand_in(self) -> Iterator[None]:
-        """Let every mail go to the stand-in that fails on command, instead of the local AWS's SES."""
+        """Send every mail to the stand-in that fails on command, instead of the local AWS's SES."""
         with self.led_to("notify_email", "SESV2", self._web):
             yield
 
     def taken_mails(self) -> list[dict[str, Any]]:
-        """What that stand-in accepted."""
+        """Return the mails that the stand-in for SES accepted."""
         found: list[dict[str, Any]] = requests.get(f"{self._web}/ses/messages.json", timeout=PATIENCE).json()
         return found
 
     def control(self, stand_in: str, *faults: dict[str, Any], seed: int = 0) -> None:
-        """Make ``pushover``, ``ses`` or ``webhooks`` fail, in this order or by chance."""
+        """Make ``pushover``, ``ses`` or ``webhooks`` fail in this order. ``seed`` is for random faults."""
         requests.put(
             f"{self._web}/{stand_in}/_control", json={"faults": list(faults), "seed": seed}, timeout=PATIENCE
         ).raise_for_status()
 
     def counted(self, stand_in: str) -> dict[str, Any]:
-        """What ``pushover``, ``ses`` or ``webhooks`` counted."""
+        """Return the counts of ``pushover``, ``ses`` or ``webhooks``."""
         counts: dict[str, Any] = requests.get(f"{self._web}/{stand_in}/_control", timeout=PATIENCE).json()
         return counts
 
@@ -146,45 +146,45 @@ class Harness:
     # What the account holds.
 
     def item(self, message_id: str) -> dict[str, Any]:
-        """The message's record; empty where there is none."""
+        """Return the message's record, or an empty dict if there is none."""
         answer = self.account.dynamodb.get_item(TableName=self.stage.table, Key={"id": {"S": message_id}})
         return dict(answer.get("Item", {}))
 
     def published(self, message_id: str) -> str:
-        """A stored message as it would be published again; raises AssertionError where there is none."""
+        """Return a stored message as a replay would publish it. Raises AssertionError if there is none."""
         found = MessageTable(self.account.dynamodb, self.stage).find(message_id)
         assert found, f"{message_id} is not stored"
         return found[0].serialize()
 
     def items(self) -> list[dict[str, Any]]:
-        """All that the table holds; other tests leave more there than one answer has room for."""
+        """Return all items of the table, page by page: other tests leave more than fits in one answer."""
         pages = self.account.dynamodb.get_paginator("scan").paginate(TableName=self.stage.table)
         return [dict(item) for page in pages for item in page["Items"]]
 
     def delivery(self, message_id: str, channel: str = "pushover") -> dict[str, Any]:
-        """One channel's state in the record, as plain values."""
+        """Return one channel's state in the record, as plain values."""
         found = self.item(message_id).get("deliveries", {}).get("M", {}).get(channel, {}).get("M", {})
         return {name: next(iter(value.values())) for name, value in found.items()}
 
     def lines(self, function: str) -> Iterator[dict[str, Any]]:
-        """Every structured log line of a function."""
+        """Yield every structured log line of a function, except metrics."""
         for text in self.texts(function):
             try:
                 entry = json.loads(text)
             except ValueError:
                 continue
-            # A metric is a line too, but says nothing that the others don't.
+            # Metrics are JSON lines too. No test looks for them here.
             if isinstance(entry, dict) and "_aws" not in entry:
                 yield entry
 
     def texts(self, function: str, since: float = 0) -> list[str]:
-        """Everything that a function wrote, from a second since the epoch on."""
+        """Return everything that a function wrote since a time, in seconds since the epoch."""
         return self.texts_of(f"/aws/lambda/{self.stage.function(function)}", since)
 
     def texts_of(self, group: str, since: float = 0) -> list[str]:
-        """Everything in a log group; nothing where it was deleted and nobody has written since.
+        """Return everything in a log group, or nothing if the group doesn't exist.
 
-        Of more than there are in a page the local AWS gives no token.
+        The local AWS returns no token for the next page, so each page starts at the time of the last line before.
         """
         texts: list[str] = []
         start = int(since * 1000)
@@ -195,12 +195,12 @@ class Harness:
                 return texts
             if len(events) < LOG_PAGE:
                 return texts + [event["message"] for event in events]
-            # Of the last moment there may be more.
+            # There may be more lines with the last timestamp, so they are read again.
             start = events[-1]["timestamp"]
             texts += [event["message"] for event in events if event["timestamp"] < start]
 
     def line(self, function: str, **fields: object) -> dict[str, Any]:
-        """The function's log line with these fields, as soon as it is there."""
+        """Wait for a log line of the function with these fields, and return it."""
         return wait_for(
             lambda: next(
                 (e for e in self.lines(function) if all(e.get(name) == value for name, value in fields.items())), None
@@ -209,11 +209,11 @@ class Harness:
         )
 
     def metric(self, function: str, name: str) -> float:
-        """The sum of one of Lambda's own metrics over the last hour."""
+        """Return the sum of one of Lambda's own metrics over the last hour."""
         return self.metric_of("AWS/Lambda", name, FunctionName=self.stage.function(function))
 
     def metric_of(self, namespace: str, name: str, **dimensions: str) -> float:
-        """The sum of a metric over the last hour."""
+        """Return the sum of a metric over the last hour."""
         now = time.time()
         points = self.account.client("cloudwatch").get_metric_statistics(
             Namespace=namespace,
@@ -227,7 +227,7 @@ class Harness:
         return float(sum(point["Sum"] for point in points))
 
     def let_time_pass(self, message_id: str) -> None:
-        """Let the message be due now, and so each of its channels: those that have ended don't care."""
+        """Make the message and all its channels due now. This doesn't change channels that have ended."""
         due = [f"deliveries.{name}.next_attempt_at" for name in self.item(message_id)["deliveries"]["M"]]
         self.account.dynamodb.update_item(
             TableName=self.stage.table,
@@ -237,7 +237,7 @@ class Harness:
         )
 
     def forget_what_is_due(self) -> None:
-        """Let the scheduled retry find nothing of what earlier tests have left."""
+        """Make no message due, so that the scheduled retry ignores what earlier tests left."""
         pages = self.account.dynamodb.get_paginator("scan").paginate(TableName=self.stage.table)
         for item in (item for page in pages for item in page["Items"] if "due" in item):
             self.account.dynamodb.update_item(
@@ -245,7 +245,7 @@ class Harness:
             )
 
     def retried(self, message_id: str) -> dict[str, Any]:
-        """The event by which the scheduled retry has a message tried again."""
+        """Return the SNS event by which the scheduled retry makes ``destined`` try a message again."""
         attributes = {"kind": "retry", "site": "default"}
         sns = {
             "MessageId": "95df01b4-ee98-5cb9-9903-4c221d41eb5e",
@@ -256,8 +256,10 @@ class Harness:
         return {"Records": [{"EventSource": "aws:sns", "EventVersion": "1.0", "Sns": sns}]}
 
     def scheduled(self) -> dict[str, Any]:
-        """What a schedule runs a function with:
-        https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-run-lambda-schedule.html"""
+        """Return the event that a schedule passes to a function.
+
+        https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-run-lambda-schedule.html
+        """
         return {
             "version": "0",
             "id": "89d1a02d-5ec7-412e-82f5-13505f849b41",
@@ -271,7 +273,7 @@ class Harness:
         }
 
     def dead_letter(self, queue: str) -> str:
-        """Take the next letter out of a queue, as soon as one is there."""
+        """Wait for a dead letter in a queue, remove it, and return its body."""
         sqs = self.account.client("sqs")
         url = sqs.get_queue_url(QueueName=f"herald-{self.stage.name}-{queue}")["QueueUrl"]
         letter = wait_for(
@@ -282,12 +284,12 @@ class Harness:
         return body
 
     def empty(self, queue: str) -> None:
-        """Take every letter out of a queue, also those that somebody has looked at and not put back."""
+        """Delete all dead letters in a queue, including those that are in flight."""
         sqs = self.account.client("sqs")
         sqs.purge_queue(QueueUrl=sqs.get_queue_url(QueueName=f"herald-{self.stage.name}-{queue}")["QueueUrl"])
 
     def invoke(self, function: str, event: dict[str, Any]) -> Any:
-        """What a function answers; it must not fail."""
+        """Invoke a function and return its answer. Fail if it raises an error."""
         answer = self.account.functions.invoke(
             FunctionName=self.stage.function(function), Payload=json.dumps(event).encode()
         )
@@ -296,7 +298,10 @@ class Harness:
         return payload
 
     def ask(self, function: str, request: object) -> tuple[Any, str]:
-        """What a pure function answers, and the class of its error if it failed: each as its contract says."""
+        """Invoke a pure function. Return its answer and "", or its error and the error's class.
+
+        Fail unless the result matches the function's contract.
+        """
         answer = self.account.functions.invoke(
             FunctionName=self.stage.function(function), Payload=json.dumps(request).encode()
         )
@@ -310,7 +315,7 @@ class Harness:
 
     @contextmanager
     def program(self, *statements: dict[str, Any]) -> Iterator[dict[str, str]]:
-        """The environment of a program of the account whose role may do what the statements say, and nothing else."""
+        """Create a role with exactly these statements. Yield the environment of a program that assumed it."""
         iam, account = self.account.client("iam"), self.account.where
         name = f"program-{uuid.uuid4().hex[:8]}"
         principal = {"AWS": f"arn:aws:iam::{account.account}:root"}
@@ -336,7 +341,7 @@ class Harness:
             iam.delete_role(RoleName=name)
 
     def publish(self, message: str, site: str = "default") -> None:
-        """Put a message on the topic, as the API function does."""
+        """Publish a message to the topic, as the API function does."""
         self.account.sns.publish(
             TopicArn=self.account.where.arn("sns", self.stage.topic),
             Message=message,
@@ -349,11 +354,11 @@ class Harness:
     # Breaking one thing.
 
     def restart(self, function: str) -> None:
-        """Let the function's next run be a cold one: a change of its environment does that."""
+        """Make the function's next run a cold start, by changing its environment."""
         self._change_environment(function, RESTARTED=str(time.time_ns()))
 
     def kill(self, function: str) -> None:
-        """Kill every process in which the function runs, as a lost machine would. They are this stack's alone."""
+        """Kill every process that runs the function in this stack, as if the machine were lost."""
         name = self.stage.function(function)
         folder = rf"{re.escape(str(self.stack.work))}/tmp/[^/]+/ministack-lambda-{re.escape(name)}-\w{{8}}/"  # noqa: S108
         command = ["ps", "-axww", "-o", "pid=,args="]
@@ -365,8 +370,10 @@ class Harness:
 
     @contextmanager
     def led_to(self, function: str, service: str, url: str) -> Iterator[None]:
-        """Let a function find one service of AWS elsewhere, as the SDKs' own variables can:
-        https://docs.aws.amazon.com/sdkref/latest/guide/feature-ss-endpoints.html"""
+        """Point a function at another address for one AWS service, by the SDKs' own variable.
+
+        https://docs.aws.amazon.com/sdkref/latest/guide/feature-ss-endpoints.html
+        """
         before = self._change_environment(function, **{f"AWS_ENDPOINT_URL_{service}": url})
         try:
             yield
@@ -374,7 +381,7 @@ class Harness:
             self._set_environment(function, before)
 
     def _change_environment(self, function: str, **changed: str) -> dict[str, str]:
-        """Returns what it was before."""
+        """Change some variables of a function's environment. Return all variables as they were before."""
         name = self.stage.function(function)
         found = self.account.functions.get_function_configuration(FunctionName=name)["Environment"]["Variables"]
         self._set_environment(function, {**found, **changed})
@@ -387,7 +394,7 @@ class Harness:
 
     @contextmanager
     def reserved(self, most: int, *functions: str) -> Iterator[None]:
-        """Let each function run at most so often side by side. Lambda keeps what is throttled and runs it later."""
+        """Limit the concurrency of each function. Lambda keeps throttled asynchronous events and runs them later."""
         client = self.account.functions
         names = [self.stage.function(function) for function in functions]
         before = {
@@ -407,17 +414,17 @@ class Harness:
 
     @contextmanager
     def throttled(self, rate: int, burst: int) -> Iterator[None]:
-        """Let the API take fewer requests a second than it is configured to."""
+        """Lower the API's throttle below its configured limits."""
         self._throttle(rate, burst)
         try:
             yield
         finally:
             self._throttle(self.config.rate, self.config.burst)
-            # Each method has room of its own, and asking takes from it: it is given time to grow between two times.
+            # Each method has its own token bucket, and each check takes a token. The pause lets the buckets refill.
             wait_for(lambda: all(map(self._has_room, range(5))), "room for whoever comes next", pause=1)
 
     def _has_room(self, _: int) -> bool:
-        asked = (self.get("/health"), self.post_json({}))  # The form without a message: nothing is taken of it.
+        asked = (self.get("/health"), self.post_json({}))  # The form has no message, so nothing is accepted.
         return all(answer.status_code != 429 for answer in asked)
 
     def _throttle(self, rate: int, burst: int) -> None:
@@ -434,7 +441,7 @@ class Harness:
 
     @contextmanager
     def without_statement(self, function: str, sid: str) -> Iterator[None]:
-        """Take one statement out of a function's policy, and put it back."""
+        """Remove one statement from a function's policy, and restore it at the end."""
         iam = self.account.client("iam")
         role = self.account.functions.get_function_configuration(FunctionName=self.stage.function(function))["Role"]
         role = role.rpartition("/")[2]
@@ -450,7 +457,7 @@ class Harness:
 
     @contextmanager
     def without_permission(self, function: str, statement: dict[str, Any]) -> Iterator[None]:
-        """Take one permission away from a function, and put it back."""
+        """Remove one permission of a function, and restore it at the end."""
         lambda_ = self.account.functions
         name = self.stage.function(function)
         lambda_.remove_permission(FunctionName=name, StatementId=statement["Sid"])
@@ -467,14 +474,14 @@ class Harness:
             )
 
     def permissions(self, function: str) -> list[dict[str, Any]]:
-        """The statements of a function's resource policy."""
+        """Return the statements of a function's resource policy."""
         policy = self.account.functions.get_policy(FunctionName=self.stage.function(function))["Policy"]
         statements: list[dict[str, Any]] = json.loads(policy)["Statement"]
         return statements
 
 
 def processes_with(variable: str) -> list[int]:
-    """The processes whose environment holds this, from Linux's own list; none where there is no such list."""
+    """Return the processes whose environment contains this variable, from /proc; none where there is no /proc."""
     found = []
     for path in Path("/proc").glob("[0-9]*/environ"):
         try:
