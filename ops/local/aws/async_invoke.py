@@ -91,7 +91,8 @@ def deliver_from_sns(
 ) -> None:
     """Invoke the function asynchronously with an SNS notification.
 
-    ``endpoint`` is the function's ARN, ``envelope`` the notification as JSON. MiniStack passes the rest, unused here.
+    ``endpoint`` is the ARN of the function, ``sub_arn`` that of the subscription. ``envelope`` is the notification
+    as JSON. The other parameters are unused.
     """
     record = {
         "EventSource": "aws:sns",
