@@ -72,7 +72,8 @@ class LocalTable:
         key = (request.get("Key") or request.get("Item") or {}).get("id", {}).get("S", "")
         status, _, body = handle(copy.deepcopy(request) | {"ReturnConsumedCapacity": "INDEXES"})
         answer = json.loads(body)
-        # A condition that fails costs a write as well, of the item that is there; none of Herald's that fail is large.
+        # A condition that fails costs a write as well, of the item that is there.
+        # It counts as one unit: too little for the sets of `rate` alone.
         consumed = answer.pop("ConsumedCapacity", {"CapacityUnits": 1.0})["CapacityUnits"]
         self.calls.append(Call(operation, key, 0 if operation in _READS else consumed))
         if status != 200:

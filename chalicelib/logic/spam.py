@@ -166,8 +166,12 @@ def _exceeded(message: Message, site: Site, recent: RecentActivity) -> Iterator[
     """Whether more came from the message's address than may, and from the network around it."""
     spam = site.spam
     # An office or a mobile network is one address: who looks like a person is not held for what a neighbour sends.
-    of_one = spam.most_messages * (NEIGHBOURS if rank(message.signals, message.evidence) == len(Evidence) else 1)
-    of_all = max(of_one, min(spam.most_messages * NETWORK, MAX_COUNTED))
+    likely_person = rank(message.signals, message.evidence) == len(Evidence)
+    # Bounded, as each further write costs as much as all that was counted is long.
+    of_one, of_all = (
+        max(spam.most_messages, min(spam.most_messages * times, MAX_COUNTED))
+        for times in (NEIGHBOURS if likely_person else 1, NETWORK)
+    )
     for who, most in ((message.sender, of_one), (message.network, of_all)):
         if who:
             yield recent.count(f"{site.name}#{who}", message.id, message.received_at, spam.minutes * 60, most) > most

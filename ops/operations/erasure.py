@@ -62,8 +62,18 @@ def delete(dynamodb: DynamoDBClient, stage: Stage, message: StoredMessage) -> No
         answer = dynamodb.get_item(TableName=stage.table, Key=to_item({"id": hashed}), ConsistentRead=True)
         if from_item(answer.get("Item", {})).get("message_id") == message.listed.id:
             dynamodb.delete_item(TableName=stage.table, Key=to_item({"id": hashed}))
-        for key in (fields_key(message.listed.id), message.listed.id):
-            dynamodb.delete_item(TableName=stage.table, Key=to_item({"id": key}))
+        delete_fields(dynamodb, stage, message.listed.id)
+        dynamodb.delete_item(TableName=stage.table, Key=to_item({"id": message.listed.id}))
+
+
+def delete_fields(dynamodb: DynamoDBClient, stage: Stage, message_id: str) -> bool:
+    """Delete what the visitor wrote; returns whether it was there.
+
+    It may be there without a record: a run that was killed after the first of its two writes leaves it so.
+    """
+    with store_errors():
+        key = to_item({"id": fields_key(message_id)})
+        return "Attributes" in dynamodb.delete_item(TableName=stage.table, Key=key, ReturnValues="ALL_OLD")
 
 
 def remaining(

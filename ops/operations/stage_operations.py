@@ -157,10 +157,16 @@ class Operations:
         messages = self._archive.several(ids)
         # Letters first: where they may not be read, nothing is erased, and somebody else can run this again.
         with_letters = dead_letters.erase(self.account.client("sqs"), self.stage, ids, seen=letters_seen)
-        for message in messages.values():
-            erasure.delete(self._dynamodb, self.stage, message)
-            each(message.listed.id)
-        erased = [message_id for message_id in ids if message_id in messages or with_letters[message_id]]
+        without_record = set()
+        for message_id in ids:
+            if message_id in messages:
+                erasure.delete(self._dynamodb, self.stage, messages[message_id])
+                each(message_id)
+            # Once more after the record: an event that came late may have written them between the two.
+            if erasure.delete_fields(self._dynamodb, self.stage, message_id):
+                without_record.add(message_id)
+        found = messages.keys() | without_record | {each for each, number in with_letters.items() if number}
+        erased = [message_id for message_id in ids if message_id in found]
         remaining = erasure.remaining(erased, messages, self.stage, self.account, self._sent_to, int(self._clock()))
         return tuple(Erased(message_id, with_letters[message_id], remaining[message_id]) for message_id in erased)
 
