@@ -219,7 +219,12 @@ class Container:
 
     def _on_recorded(self, message: Message, channel: str, delivery: Delivery) -> None:
         """Count a channel's outcome, and slow the channel down where its provider says that little is left."""
+        from chalicelib.logic.delivery_types import State
+
         self._count_outcome(message, channel, delivery)
+        if delivery.state is not State.DELIVERED:
+            # The notifier's quota is of an earlier delivery, and may be long out of date.
+            return
         quota = getattr(self.notifiers.get(channel), "quota", None)
         settings = self.stage.channels.get(channel)
         if quota is not None and settings is not None and self.rings is not None:

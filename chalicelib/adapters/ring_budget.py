@@ -7,14 +7,14 @@ empty, and a flood beyond the budget costs no write here.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import replace
+import time
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from chalicelib.adapters.aws import AwsError
 from chalicelib.adapters.dynamodb_items import to_item
 from chalicelib.adapters.messages import existing_item, store_errors
-from chalicelib.logic.ring_budget import SHARES, SUMMARY_SHARE, Balance, free_at, pace_for, spend
+from chalicelib.logic.ring_budget import SHARES, SUMMARY_SHARE, Balance, free_at, quiet_since, slowed, spend
 
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
@@ -24,14 +24,17 @@ if TYPE_CHECKING:
 
 MAX_TRIES = 10
 """How often a write is tried that others were quicker with; then there is no ring, and a summary tells of it."""
+MAX_SECONDS = 7
+"""After these no further write is tried. The last may take 7 s more, for which ``destined`` has the time."""
 
 
 class RingTable:
     """A :class:`~chalicelib.logic.ring_budget.RingBudget` in DynamoDB."""
 
-    def __init__(self, dynamodb: DynamoDBClient, table: str) -> None:
+    def __init__(self, dynamodb: DynamoDBClient, table: str, seconds: Callable[[], float] = time.monotonic) -> None:
         self._dynamodb = dynamodb
         self._table = table
+        self._seconds = seconds
         self._known: dict[str, Balance] = {}
 
     def take(self, channel: Channel, rank: int, now: int) -> bool:
@@ -48,36 +51,49 @@ class RingTable:
 
     def slow_down(self, channel: Channel, quota: Quota, now: int) -> None:
         """Pace the channel so that its provider's quota lasts. A write only where the pace changes by a tenth."""
-        known = self._known.get(channel.name, Balance())
-        pace = pace_for(quota, channel.rings, now) if channel.rings else 0
-        before = known.pace if known.pace_until > now else 0
-        if abs(pace - before) * 10 <= before:
+        if channel.rings is None:
             return
-        until = quota.reset or now
+        known = self._known.get(channel.name, Balance())
+        after = slowed(known, quota, channel.rings, now)
+        before = known.pace if known.pace_until > now else 0
+        if abs(after.pace - before) * 10 <= before:
+            return
+        # All of a balance, also where no ring was spent yet: the next one is spent on the condition that it is there.
+        update = "SET pace = :pace, pace_until = :until, hour_at = if_not_exists(hour_at, :zero), "
+        update += "day_at = if_not_exists(day_at, :zero)"
+        values = {":pace": after.pace, ":until": after.pace_until, ":zero": 0}
+        if after.paced_at != known.paced_at:
+            update, values[":paced"] = f"{update}, paced_at = :paced", after.paced_at
         with store_errors():
             self._dynamodb.update_item(
                 TableName=self._table,
                 Key=_key(channel),
-                UpdateExpression="SET pace = :pace, pace_until = :until",
-                ExpressionAttributeValues=to_item({":pace": pace, ":until": until if pace else now}),
+                UpdateExpression=update,
+                ExpressionAttributeValues=to_item(values),
             )
-        self._known[channel.name] = replace(known, pace=pace, pace_until=until if pace else now)
+        self._known[channel.name] = after
 
     def _take(self, channel: Channel, share: float, now: int) -> bool:
-        known = self._known.get(channel.name, Balance())
-        for _ in range(MAX_TRIES):
-            after = spend(known, channel.rings, share, now) if channel.rings else known
+        if channel.rings is None:
+            return True
+        known, ends_at = self._known.get(channel.name, Balance()), self._seconds() + MAX_SECONDS
+        for tries in range(MAX_TRIES):
+            if tries and self._seconds() >= ends_at:
+                break
+            after = spend(known, channel.rings, share, now)
             if after is None:
                 self._known[channel.name] = known
                 return False
-            condition, values = _unchanged(known, now)
+            condition, values = _unchanged(known, quiet_since(channel.rings, share, now))
             try:
                 self._dynamodb.update_item(
                     TableName=self._table,
                     Key=_key(channel),
-                    UpdateExpression="SET hour_at = :hour, day_at = :day",
+                    UpdateExpression="SET hour_at = :hour, day_at = :day, paced_at = :paced",
                     ConditionExpression=condition,
-                    ExpressionAttributeValues=to_item({":hour": after.hour_at, ":day": after.day_at, **values}),
+                    ExpressionAttributeValues=to_item(
+                        {":hour": after.hour_at, ":day": after.day_at, ":paced": after.paced_at, **values}
+                    ),
                     ReturnValuesOnConditionCheckFailure="ALL_OLD",
                 )
             except AwsError as error:
@@ -92,11 +108,13 @@ def _key(channel: Channel) -> dict[str, Any]:
     return to_item({"id": f"rings#{channel.name}"})
 
 
-def _unchanged(known: Balance, now: int) -> tuple[str, dict[str, int]]:
-    """The condition under which the balance is as it is known: full, whatever it was, or just this one."""
-    if known.is_full(now):
-        paced = "(attribute_not_exists(pace_until) OR pace_until <= :now)"
-        return f"attribute_not_exists(hour_at) OR (hour_at <= :now AND day_at <= :now AND {paced})", {":now": now}
+def _unchanged(known: Balance, since: int) -> tuple[str, dict[str, int]]:
+    """The condition under which the balance is as it is known: full since then, whatever it was, or just this one."""
+    if known.is_full(since):
+        paced = "(attribute_not_exists(pace_until) OR pace_until <= :since)"
+        return f"attribute_not_exists(hour_at) OR (hour_at <= :since AND day_at <= :since AND {paced})", {
+            ":since": since
+        }
     return "hour_at = :hour_before AND day_at = :day_before", {
         ":hour_before": known.hour_at,
         ":day_before": known.day_at,
@@ -104,4 +122,4 @@ def _unchanged(known: Balance, now: int) -> tuple[str, dict[str, int]]:
 
 
 def _balance(item: Mapping[str, Any]) -> Balance:
-    return Balance(**{name: item.get(name, 0) for name in ("hour_at", "day_at", "pace", "pace_until")})
+    return Balance(**{name: item.get(name, 0) for name in ("hour_at", "day_at", "paced_at", "pace", "pace_until")})

@@ -164,17 +164,23 @@ class _Run:
                 summarized = replace(delivery, state=State.SUMMARIZED, since=now)
                 self.worked |= self._record(name, recorded, summarized)
                 return
-            claimed = claim(delivery, self._invocation, now)
-            if not self._dependencies.store.change(self._message.id, name, recorded, claimed):
+            # Asking for the ring may have taken long, and the claim must outlast the call.
+            now = self._dependencies.now()
+            if now + LEASE <= self._invocation.ends_at:
+                self._send(name, recorded, claim(delivery, self._invocation, now), channel, notifier)
                 return
-            self.worked = True
-            self.deliveries[name] = claimed
-            dependencies = self._dependencies
-            request = notification.from_contact(self._message, dependencies.site, channel, dependencies.stage)
-            outcome = attempt(notifier, request, claimed, channel, self._dependencies.now)
-            self._record(name, claimed, outcome)
-        elif delivery is not recorded:
+        if delivery is not recorded:
             self.worked |= self._record(name, recorded, delivery)
+
+    def _send(self, name: str, recorded: Delivery, claimed: Delivery, channel: Channel, notifier: Notifier) -> None:
+        """Claim the channel, call its notifier and record the outcome; nothing if another run was quicker."""
+        if not self._dependencies.store.change(self._message.id, name, recorded, claimed):
+            return
+        self.worked = True
+        self.deliveries[name] = claimed
+        dependencies = self._dependencies
+        request = notification.from_contact(self._message, dependencies.site, channel, dependencies.stage)
+        self._record(name, claimed, attempt(notifier, request, claimed, channel, dependencies.now))
 
     def _may_ring(self, delivery: Delivery, channel: Channel, now: int) -> bool:
         """Whether the channel's budget has a ring for this message; if not, the next summary counts the message.

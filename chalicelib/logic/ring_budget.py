@@ -28,8 +28,10 @@ class Balance:
     hour_at: int = 0
     """When the hour's bucket is full again."""
     day_at: int = 0
+    paced_at: int = 0
+    """The same of the bucket that ``pace`` fills, from which messages alone spend."""
     pace: int = 0
-    """Seconds for each ring, so that the provider's quota lasts."""
+    """Seconds for each message's ring, so that the provider's quota lasts."""
     pace_until: int = 0
     """When the provider's quota begins anew, and ``pace`` ends."""
 
@@ -61,26 +63,44 @@ def interval(limit: int, seconds: int) -> int:
     return -(-seconds // (limit - burst(limit) + 1))
 
 
+def room(limit: int, seconds: int, share: float) -> float:
+    """How far from full a bucket may be for this share to spend a ring, in seconds; below 0, for how long it must have
+    been full. Messages leave one ring for a summary at every moment, also where a tenth of the limit is less."""
+    each = interval(limit, seconds)
+    whole = (burst(limit) - 1) * each
+    return whole if share == SUMMARY_SHARE else min(whole * share, whole - each)
+
+
+def quiet_since(rings: Rings, share: float, now: int) -> int:
+    """The second since which both buckets must have been full for this share to spend a ring whatever was spent."""
+    return now + int(min(0, room(rings.hour, HOUR, share), room(rings.day, DAY, share)))
+
+
 def spend(balance: Balance, rings: Rings, share: float, now: int) -> Balance | None:
     """The balance after one more ring; None where this share of the budget has none left.
 
     A summary is not paced: the reserve is there for it, and its own pauses grow.
     """
-    pace = balance.pace if balance.pace_until > now and share < SUMMARY_SHARE else 0
-    spent = []
-    for at, limit, seconds in ((balance.hour_at, rings.hour, HOUR), (balance.day_at, rings.day, DAY)):
-        each = interval(limit, seconds)
-        if max(at, now) - now > (burst(limit) - 1) * each * share:
+    day_room = room(rings.day, DAY, share)
+    if balance.hour_at - now > room(rings.hour, HOUR, share) or balance.day_at - now > day_room:
+        return None
+    paced_at = balance.paced_at
+    if balance.pace_until > now and share != SUMMARY_SHARE:
+        if paced_at - now > day_room:
             return None
-        # Only the day's bucket: an hour is too short for a month's quota.
-        spent.append(max(at, now) + (max(each, pace) if seconds == DAY else each))
-    return replace(balance, hour_at=spent[0], day_at=spent[1])
+        paced_at = max(paced_at, now) + balance.pace
+    return replace(
+        balance,
+        hour_at=max(balance.hour_at, now) + interval(rings.hour, HOUR),
+        day_at=max(balance.day_at, now) + interval(rings.day, DAY),
+        paced_at=paced_at,
+    )
 
 
 def free_at(balance: Balance, rings: Rings, now: int) -> int:
     """The second at which a summary may ring."""
-    hour = balance.hour_at - (burst(rings.hour) - 1) * interval(rings.hour, HOUR)
-    day = balance.day_at - (burst(rings.day) - 1) * interval(rings.day, DAY)
+    hour = balance.hour_at - int(room(rings.hour, HOUR, SUMMARY_SHARE))
+    day = balance.day_at - int(room(rings.day, DAY, SUMMARY_SHARE))
     return max(now, hour, day)
 
 
@@ -91,3 +111,11 @@ def pace_for(quota: Quota, rings: Rings, now: int) -> int:
     left = quota.remaining - quota.limit * RESERVED_PERCENT // 100
     pace = (quota.reset - now) // max(left, 1)
     return pace if pace > interval(rings.day, DAY) else 0
+
+
+def slowed(balance: Balance, quota: Quota, rings: Rings, now: int) -> Balance:
+    """The balance at the pace of this quota. What was spent at a slower pace counts as if it had been spent at this."""
+    pace = pace_for(quota, rings, now)
+    latest = now + pace + max(0, int(room(rings.day, DAY, SHARES[-1])))
+    until = quota.reset if pace and quota.reset else now
+    return replace(balance, pace=pace, pace_until=until, paced_at=min(balance.paced_at, latest))

@@ -15,12 +15,14 @@ from chalicelib.composition import INVOKE_READ_TIMEOUT, override_container
 from chalicelib.errors import ChannelRejectedError, ChannelUnavailableError, DeliveryIncompleteError, EventFailedError
 from chalicelib.logic.delivery import LEASE
 from chalicelib.logic.delivery_types import Delivery, Notifier, State
-from chalicelib.settings import Stage
+from chalicelib.logic.notification import Quota
+from chalicelib.settings import Channel, Stage
 from tests.fakes import (
     NOW,
     FakeContainer,
     InMemoryMessages,
     RecordingNotifier,
+    RecoveringNotifier,
     RefusingNotifier,
     message,
 )
@@ -249,3 +251,28 @@ def test_the_answer_for_the_bus_holds_nothing_that_a_visitor_wrote(
 ) -> None:
     with override_container(world.composition):
         assert "MARKER" not in json.dumps(module.destined(sns_event(root, MESSAGE.serialize()), context))
+
+
+def test_a_channel_is_slowed_down_by_the_quota_that_came_with_a_delivery_and_by_no_older_one(
+    module: ModuleType, local: Stage, root: Path, context: Any
+) -> None:
+    told: list[Quota] = []
+
+    class Budget:
+        def take(self, *_: object) -> bool:
+            return True
+
+        def slow_down(self, channel: Channel, quota: Quota, now: int) -> None:
+            told.append(quota)
+
+    class TellingNotifier(RecoveringNotifier):
+        quota = Quota(1000, 130, NOW + 3600)
+
+    here = World(local, TellingNotifier(ChannelUnavailableError("down")))
+    here.composition.__dict__["rings"] = Budget()
+    with override_container(here.composition):
+        with pytest.raises(DeliveryIncompleteError):
+            module.destined(sns_event(root, MESSAGE.serialize()), context)
+        assert told == []
+        module.destined(sns_event(root, message("id-2").serialize()), context)
+    assert told == [TellingNotifier.quota]

@@ -25,7 +25,7 @@ from chalicelib.logic.retry_due import DueMessage, retry_due
 from chalicelib.logic.spam import Evidence
 from chalicelib.logic.submission import Message
 from chalicelib.logic.summary import PREFIX, SummaryDependencies
-from chalicelib.settings import Channel, Rings
+from chalicelib.settings import Rings
 from chalicelib.texts import texts
 from tests.dynamodb import LocalTable
 from tests.fakes import NOW, Clock, channel, site, stage
@@ -77,8 +77,16 @@ class Phone:
 class Stage:
     """One site and one channel, several processes of ``destined``, and the schedule of ``retry_due``."""
 
-    def __init__(self, *, kill: float = 0, processes: int = 4, ring_again: bool = True, quota: Quota | None = None):
-        self.stage = replace(stage(), channels={"pushover": self.channel(ring_again)})
+    def __init__(
+        self,
+        *,
+        kill: float = 0,
+        processes: int = 4,
+        ring_again: bool = True,
+        quota: Quota | None = None,
+        rings: Rings = RINGS,
+    ):
+        self.stage = replace(stage(), channels={"pushover": replace(channel(ring_again=ring_again), rings=rings)})
         self.site = replace(site(), spam=replace(site().spam, points={"fill_time": 5}, fill_seconds=3))
         self.table = LocalTable(self.stage.table)
         self.clock = Clock(NOW)
@@ -94,10 +102,6 @@ class Stage:
         self._recent = RecentTable(client, self.stage.table, self.clock)
         self._next_retry = NOW + 5 * MINUTE
         self._waiting: list[tuple[int, Message]] = []
-
-    @staticmethod
-    def channel(ring_again: bool) -> Channel:
-        return replace(channel(ring_again=ring_again), rings=RINGS)
 
     def send(self, message: Message) -> None:
         """A run of ``destined``; where it is killed or can't deliver, Lambda's retry comes after a minute."""
@@ -226,7 +230,7 @@ def flood(it: Stage, size: int, *evidence: Evidence, people: int = 10) -> None:
 
 def named(it: Stage, what: str, people: int = 10) -> list[int]:
     """Which of these were named, in a ring or in a summary."""
-    texts = "\n".join(one.message for _, one in it.phone.rang) + "\n".join(it.phone.messages)
+    texts = "\n".join([*(one.message for _, one in it.phone.rang), *it.phone.messages])
     return [number for number in range(people) if f"{what} {number}:" in texts or f"person-{number}" in texts.split()]
 
 
@@ -301,6 +305,53 @@ def test_a_provider_that_tells_its_quota_is_never_used_up_and_a_reserve_is_left_
     assert it.phone.quota.remaining >= 60
     assert it.phone.messages
     assert it.phone.summaries
+
+
+def test_a_quota_that_is_down_to_its_reserve_is_spent_on_summaries() -> None:
+    it = Stage(quota=Quota(limit=10_000, remaining=1_002, reset=NOW + 20 * 86400))
+    for number in range(10):
+        it.send(person(number, it.clock.now))
+        it.let_pass(60 * MINUTE)
+    it.let_pass(6 * 60 * MINUTE)
+    assert len(it.phone.messages) == 2
+    assert named(it, "Ada") == list(range(10))
+
+
+BUDGET = replace(channel(), rings=RINGS)
+
+
+def test_a_channel_that_was_slowed_down_before_it_spent_a_ring_spends_the_first_one_by_two_writes() -> None:
+    table = LocalTable(stage().table)
+    dynamodb = cast(Any, table)
+    RingTable(dynamodb, stage().table).slow_down(BUDGET, Quota(1000, 130, NOW + 10 * 86400), NOW)
+    assert RingTable(dynamodb, stage().table).take(BUDGET, 2, NOW)
+    assert len(table.calls) == 3
+
+
+def test_of_a_limit_of_one_a_process_that_remembers_nothing_leaves_the_next_ring_to_the_summary() -> None:
+    dynamodb = cast(Any, LocalTable(stage().table))
+    one = replace(channel(), rings=Rings(hour=1, day=120))
+    assert RingTable(dynamodb, stage().table).take(one, 2, NOW)
+    later = NOW + 3600
+    assert not RingTable(dynamodb, stage().table).take(one, 2, later)
+    assert RingTable(dynamodb, stage().table).take_for_summary(one, later)
+    assert RingTable(dynamodb, stage().table).take(one, 2, later + 7200)
+
+
+def test_a_ring_that_others_are_always_quicker_with_is_given_up_in_time() -> None:
+    table, clock = LocalTable(stage().table), Clock()
+    dynamodb = cast(Any, table)
+    slow, quick = RingTable(dynamodb, stage().table, clock), RingTable(dynamodb, stage().table)
+
+    def be_quicker(operation: str, request: dict[str, Any]) -> None:
+        table.before_call = lambda operation, request: None
+        assert quick.take(BUDGET, 2, NOW)
+        table.before_call = be_quicker
+        clock.now += 6
+
+    table.before_call = be_quicker
+    assert not slow.take(BUDGET, 2, NOW)
+    assert clock.now - NOW <= 14
 
 
 @pytest.mark.parametrize("error", [ChannelUnavailableError("down"), ChannelUncertainError("?")], ids=["down", "silent"])

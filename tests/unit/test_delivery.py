@@ -36,7 +36,7 @@ from chalicelib.logic.notification import Notification, from_contact
 from chalicelib.logic.retry_schedule import LAMBDA_ATTEMPTS, MAX_PAUSE
 from chalicelib.logic.spam import HoldReason, Verdict, screen
 from chalicelib.logic.submission import Message
-from chalicelib.settings import Channel, Spam
+from chalicelib.settings import Channel, Rings, Spam
 from tests.fakes import (
     NOW,
     Clock,
@@ -317,6 +317,40 @@ def test_a_run_that_could_not_finish_a_call_makes_none() -> None:
     assert notifier.delivered == []
     assert run.recorded() == Delivery()
     assert run.action(Invocation("request-1", "run-2", NOW + LEASE)) == "delivered"
+
+
+class SlowRings:
+    """A budget that takes its time: others are quicker with each write."""
+
+    def __init__(self, clock: Clock, seconds: int) -> None:
+        self._clock, self._seconds = clock, seconds
+
+    def take(self, channel: Channel, rank: int, now: int) -> bool:
+        self._clock.now += self._seconds
+        return True
+
+    def take_for_summary(self, channel: Channel, now: int) -> bool:
+        raise NotImplementedError
+
+    def free_at(self, channel: Channel, now: int) -> int:
+        raise NotImplementedError
+
+
+@pytest.mark.parametrize(("seconds_left", "action"), [(LEASE - 1, "again"), (LEASE, "delivered")])
+def test_a_claim_has_all_its_time_after_the_ring_was_asked_for_or_is_not_made(seconds_left: int, action: str) -> None:
+    claims = []
+
+    class Limited(Run):
+        def means(self) -> DeliveryDependencies:
+            return replace(super().means(), rings=SlowRings(self.clock, 14))
+
+    run = Limited({"pushover": replace(channel(), rings=Rings(30, 120))}, pushover=RecordingNotifier())
+    run.store.before_change = lambda name, before, after: claims.append(after)
+    assert run.action(Invocation("request-1", "run-1", NOW + 14 + seconds_left)) == action
+    assert [claim.until for claim in claims if claim.state is State.SENDING] == (
+        [NOW + 14 + LEASE] if action == "delivered" else []
+    )
+    assert (run.recorded() == Delivery()) is (action == "again")
 
 
 def test_a_channel_for_which_the_one_before_left_no_time_rings_at_the_retry() -> None:
