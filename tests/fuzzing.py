@@ -60,6 +60,9 @@ def excluded(case: Any) -> list[Any]:
     """The checks that can't be right, and only for the cases for which they can't."""
     # API Gateway itself answers a method that a path lacks, with 404 where this check wants 405 and Allow.
     found = [CHECKS.get_one("unsupported_method")]
+    if not any(code.startswith(("2", "3")) for code in case.operation.definition.raw["responses"]):
+        # The document describes what a form without its method gets: a refusal, whatever the data.
+        found += [CHECKS.get_one("positive_data_acceptance"), CHECKS.get_one("negative_data_rejection")]
     if forgiven(case.body):
         found.append(CHECKS.get_one("negative_data_rejection"))
     if isinstance(case.body, dict):

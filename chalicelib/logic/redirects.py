@@ -13,6 +13,7 @@ MAX_WISH = 2000
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
 _KEPT = "/%:@!$&'()*+,;=~"
 """What stays as it is in a path (RFC 3986, 3.3), and what is encoded already."""
+_BARE_PERCENT = re.compile("%(?![0-9A-Fa-f]{2})")
 
 
 def destination(site: Site, wanted: str, page: str = "") -> str:
@@ -23,7 +24,7 @@ def destination(site: Site, wanted: str, page: str = "") -> str:
     it. What browsers read in two ways is not followed: https://url.spec.whatwg.org/#concept-basic-url-parser
     """
     if origin_of(wanted) in site.origins and origin_of(wanted):
-        return wanted
+        return _BARE_PERCENT.sub("%25", wanted)
     wanted = wanted.strip()
     if not wanted or len(wanted) > MAX_WISH or not wanted.isprintable() or "\\" in wanted:
         return site.thanks
@@ -55,4 +56,5 @@ def _encoded(url: str) -> str:
         host, colon, port = authority.lower().partition(":")
         authority = idna.encode(host).decode() + colon + port
     query, fragment = (quote(part, safe=f"{_KEPT}?") for part in (parts.query, parts.fragment))
-    return urlunsplit((parts.scheme, authority, quote(parts.path, safe=_KEPT), query, fragment))
+    whole = urlunsplit((parts.scheme, authority, quote(parts.path, safe=_KEPT), query, fragment))
+    return _BARE_PERCENT.sub("%25", whole)

@@ -126,5 +126,5 @@ def test_a_message_of_ten_thousand_characters_is_cut_for_the_phone_and_kept_whol
     message_id = herald.post_json({"name": "n", "message": text}).json()["id"]
     push = wait_for(lambda: herald.pushes(word), "push")[0]
     assert len(push["message"]) == 1024
-    assert push["message"].endswith("…")
+    assert push["message"].endswith(f"… Cut to fit. In full: ./herald messages show --stage local {message_id}")
     assert json.loads(herald.published(message_id))["fields"]["message"] == text

@@ -110,6 +110,8 @@ def test_a_form_may_lead_to_the_sites_own_pages(wanted: str) -> None:
         (f"{OWN}/a b", f"{OWN}/a%20b"),
         ("/dankeschön.html?für=dich", f"{OWN}/dankesch%C3%B6n.html?f%C3%BCr=dich"),
         ("/dankesch%C3%B6n.html", f"{OWN}/dankesch%C3%B6n.html"),
+        ("/100%?saved=50%25&of=%zz", f"{OWN}/100%25?saved=50%25&of=%25zz"),
+        (f"{OWN}/100%", f"{OWN}/100%25"),
         ("https://MÜNCHEN.example/größe", f"{IDN}/gr%C3%B6%C3%9Fe"),
         ("https://www。example。com/", f"{OWN}/"),
         ("evil.example", f"{OWN}/kontakt/evil.example"),
