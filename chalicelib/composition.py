@@ -211,6 +211,7 @@ class Container:
             fields_of=self._fields_of,
             words=texts(languages[0] if languages else "en"),
             now=self.now,
+            give_up=self.stage.persistence.give_up,
         )
 
     def _fields_of(self, message_id: str) -> Mapping[str, str] | None:

@@ -1,8 +1,10 @@
 """What a channel's next summary tells: one item of the message table for each channel, ``summary#<channel>``.
 
-``untold`` counts, ``since`` is when the first was counted, ``named0`` to ``named2`` hold some ids of each rank and
-``newest`` the last one. A run that tells moves all of it to ``telling…``, ``told…`` by one write, so that what comes
-meanwhile is counted for the next. ``due`` and ``due_at`` put the item into the index that the scheduled retry asks.
+``untold`` counts, ``untold0`` to ``untold2`` those of each rank; ``since`` is when the first was counted, ``named0`` to
+``named2`` hold some ids of each rank and ``newest`` the last one. A run that tells moves all of it to ``told…`` by one
+write, so that what comes meanwhile is counted for the next. ``telling`` is that run, ``attempts`` counts its calls and
+those before, and ``claimed`` is there during one. ``due`` and ``due_at`` put the item into the index that the scheduled
+retry asks.
 """
 
 from __future__ import annotations
@@ -13,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 from chalicelib.adapters.aws import AwsError
 from chalicelib.adapters.dynamodb_items import from_item, to_item
 from chalicelib.adapters.messages import DUE, existing_item
-from chalicelib.logic.summary import PREFIX, ROOM, Batch, place
+from chalicelib.logic.delivery_types import SUMMARY_PREFIX
+from chalicelib.logic.summary import ROOM, Batch, place
 
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
@@ -25,7 +28,7 @@ _MOVED = (
     "told = untold, told_since = since, told_newest = newest, "
     + ", ".join(f"told{rank} = named{rank}" for rank in _RANKS)
     + ", untold = :zero, "
-    + ", ".join(f"named{rank} = :none" for rank in _RANKS)
+    + ", ".join(f"untold{rank} = :zero, named{rank} = :none" for rank in _RANKS)
 )
 
 
@@ -42,6 +45,7 @@ class SummaryTable:
         item = self._count(
             channel,
             message_id,
+            rank,
             now,
             f"{named} = list_append(if_not_exists({named}, :none), :id), "
             + ", ".join(f"named{other} = if_not_exists(named{other}, :none)" for other in _RANKS if other != rank),
@@ -50,19 +54,26 @@ class SummaryTable:
         )
         if item is None:
             return
-        instead = place(message_id, item.get("untold", 0), ROOM[rank])
+        instead = place(message_id, item.get(f"untold{rank}", 0), ROOM[rank])
         keep = f"{named}[{instead}] = :one" if instead is not None else "newest = :one"
-        self._count(channel, message_id, now, keep, f"attribute_exists({named})", {})
+        self._count(channel, message_id, rank, now, keep, f"attribute_exists({named})", {})
 
     def _count(
-        self, channel: str, message_id: str, now: int, keep: str, condition: str, values: Mapping[str, object]
+        self,
+        channel: str,
+        message_id: str,
+        rank: int,
+        now: int,
+        keep: str,
+        condition: str,
+        values: Mapping[str, object],
     ) -> dict[str, Any] | None:
         """Count under a condition; returns the item where it doesn't hold."""
         newest = "" if "newest" in keep else ", newest = :one"
         return self._update(
             channel,
             f"SET {keep}{newest}, since = if_not_exists(since, :now), due = :due, "
-            "due_at = if_not_exists(due_at, :first) ADD untold :plus",
+            f"due_at = if_not_exists(due_at, :first) ADD untold :plus, untold{rank} :plus",
             condition,
             {":one": message_id, ":now": now, ":due": DUE, ":first": now + FIRST_AFTER, ":plus": 1, **values},
         )[1]
@@ -72,12 +83,12 @@ class SummaryTable:
         mine = {":run": run, ":until": until}
         took, item = self._update(
             channel,
-            f"SET telling = :run, telling_until = :until, due_at = :until, {_MOVED} REMOVE since",
+            f"SET telling = :run, telling_until = :until, due_at = :until, taken_at = :now, {_MOVED} REMOVE since",
             "untold > :zero AND attribute_not_exists(telling) AND (attribute_not_exists(next_at) OR next_at <= :now)",
             {**mine, ":zero": 0, ":none": [], ":now": now},
         )
         if took is not None:
-            return _batch(took, interrupted=False)
+            return _batch(took)
         if not item:
             return None
         if "telling" in item:
@@ -89,8 +100,7 @@ class SummaryTable:
                 "telling = :before AND telling_until = :before_until",
                 {**mine, ":before": item["telling"], ":before_until": item["telling_until"]},
             )
-            interrupted = item["telling"] != run and item["telling_until"] > 0
-            return _batch(took, interrupted=interrupted) if took is not None else None
+            return _batch(took) if took is not None else None
         if item.get("untold", 0) == 0 and item.get("next_at", 0) <= now:
             # A whole pause without any: the next flood begins with a short one.
             self._update(
@@ -101,29 +111,40 @@ class SummaryTable:
             )
         return None
 
+    def claim(self, channel: str, run: str, attempt: int, until: int) -> bool:
+        """Note the call, if the batch is still this run's; its lease begins anew."""
+        took, _ = self._update(
+            channel,
+            "SET claimed = :run, attempts = :attempt, telling_until = :until, due_at = :until",
+            "telling = :run",
+            {":run": run, ":attempt": attempt, ":until": until},
+        )
+        return took is not None
+
     def put_off(self, channel: str, run: str, due_at: int) -> None:
         """Leave the batch to a later run."""
         self._update(
             channel,
-            "SET telling_until = :zero, due_at = :due_at",
+            "SET telling_until = :zero, due_at = :due_at REMOVE claimed",
             "telling = :run",
             {":run": run, ":zero": 0, ":due_at": due_at},
         )
 
     def finish(self, channel: str, run: str, next_at: int, pause: int) -> None:
-        """The batch was told. The item stays due, so that the end of the flood is seen."""
+        """The batch has ended. The item stays due, so that the end of the flood is seen."""
         self._update(
             channel,
             "SET next_at = :next, due_at = :next, pause = :pause "
-            "REMOVE telling, telling_until, told, told_since, told_newest, "
+            "REMOVE telling, telling_until, taken_at, attempts, claimed, told, told_since, told_newest, "
             + ", ".join(f"told{rank}" for rank in _RANKS),
             "telling = :run",
             {":run": run, ":next": next_at, ":pause": pause},
         )
 
-    def forget(self, channel: str) -> None:
-        """Nothing is due any more."""
-        self._update(channel, "REMOVE due, due_at", "attribute_exists(id)", {})
+    def forget(self, channel: str) -> int:
+        """Nothing is due any more. The counts stay, for a channel that comes back."""
+        item, _ = self._update(channel, "REMOVE due, due_at", "attribute_exists(id)", {})
+        return item.get("untold", 0) + item.get("told", 0) if item else 0
 
     def _update(
         self, channel: str, update: str, condition: str, values: Mapping[str, object]
@@ -133,7 +154,7 @@ class SummaryTable:
         try:
             answer = self._dynamodb.update_item(
                 TableName=self._table,
-                Key=to_item({"id": PREFIX + channel}),
+                Key=to_item({"id": SUMMARY_PREFIX + channel}),
                 UpdateExpression=update,
                 ConditionExpression=condition,
                 ReturnValues="ALL_NEW",
@@ -145,13 +166,15 @@ class SummaryTable:
         return from_item(answer["Attributes"]), None
 
 
-def _batch(item: Mapping[str, Any], *, interrupted: bool) -> Batch:
+def _batch(item: Mapping[str, Any]) -> Batch:
     ids = [one for rank in reversed(_RANKS) for one in item[f"told{rank}"]]
     return Batch(
         count=item["told"],
         since=item["told_since"],
         ids=tuple(ids),
         newest=item["told_newest"],
+        taken_at=item.get("taken_at", item["told_since"]),
+        attempts=item.get("attempts", 0),
         pause=item.get("pause", 0),
-        interrupted=interrupted,
+        interrupted="claimed" in item,
     )

@@ -7,7 +7,7 @@ from typing import Any
 
 from chalicelib import composition
 from chalicelib.logic import delivery, event_kinds, spam
-from chalicelib.logic.delivery_types import Action, DeliveryResult, Invocation
+from chalicelib.logic.delivery_types import SUMMARY_PREFIX, Action, DeliveryResult, Invocation
 from chalicelib.logic.submission import Message
 from chalicelib.logs import logger
 from chalicelib.metrics import Metric, emit
@@ -45,7 +45,7 @@ def handle(event: dict[str, Any], context: Any) -> dict[str, object]:
     if kind == event_kinds.KIND_RETRY:
         message_id = sns["Message"]
         logger.set_correlation_id(message_id)
-        if message_id.startswith("summary#"):
+        if message_id.startswith(SUMMARY_PREFIX):
             return _summary(message_id, invocation)
         stored = container.messages.find(message_id)
         if stored is None:
@@ -61,9 +61,9 @@ def handle(event: dict[str, Any], context: Any) -> dict[str, object]:
 
 def _summary(asked_for: str, invocation: Invocation) -> dict[str, object]:
     """Tell a channel's summary. Its code is imported here because it comes in floods alone."""
-    from chalicelib.logic.summary import PREFIX, tell
+    from chalicelib.logic.summary import tell
 
-    channel = asked_for.removeprefix(PREFIX)
+    channel = asked_for.removeprefix(SUMMARY_PREFIX)
     dependencies = composition.get_container().summary_dependencies(channel)
     if dependencies is None:
         return _report(delivery.deleted_result(asked_for, ""))

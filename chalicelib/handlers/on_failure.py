@@ -45,7 +45,7 @@ def _notify_owner(outcome: RunOutcome) -> None:
     number = container.alarm_log.failed(now, alarm.QUIET)
     if not number:
         return
-    channels = alarm.channels_for(container.stage.alarm_channels, record)
+    channels = alarm.channels_for(container.stage.alarm_channels, failure, record)
     notification = alarm.from_failure(failure, record, number, now)
     # Without this failure (number - 1): when Lambda retries the event, it is counted again.
     channel = alarm.send(

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from chalicelib.errors import InvokeError
-from chalicelib.logic.delivery_types import Notifier, Record, State
+from chalicelib.logic.delivery_types import SUMMARY_PREFIX, Notifier, Record, State
 from chalicelib.logic.event_kinds import KIND_CANARY
 from chalicelib.logic.notification import Notification
 from chalicelib.logic.outcome import RunOutcome
@@ -53,13 +53,20 @@ class Failure:
     """The action, or the error's class, or else the condition."""
     words: str = ""
     """For a canary: the channels that failed its check, and their notifiers' error messages."""
+    messages: int | None = None
+    """For a summary: how many messages it tells of, where that is known."""
+
+    @property
+    def summary_of(self) -> str:
+        """The channel whose summary this is; empty for a message."""
+        return self.id.removeprefix(SUMMARY_PREFIX) if self.id.startswith(SUMMARY_PREFIX) else ""
 
     @classmethod
     def of(cls, outcome: RunOutcome) -> Failure:
         """Take the part of an outcome that an alarm reports."""
         error = outcome.error if outcome.kind == KIND_CANARY and outcome.error else {}
         words = str(error.get("errorMessage", ""))[:500]
-        return cls(outcome.message_id, outcome.kind, outcome.condition, outcome.reason, words)
+        return cls(outcome.message_id, outcome.kind, outcome.condition, outcome.reason, words, outcome.messages)
 
 
 def from_failure(failure: Failure, record: Record | None, number: int, now: int) -> Notification:
@@ -67,6 +74,10 @@ def from_failure(failure: Failure, record: Record | None, number: int, now: int)
     if failure.kind == KIND_CANARY:
         title, lines = CANARY, [f"The canary did not get through: {failure.reason}."]
         lines += [failure.words] if failure.words else []
+    elif failure.summary_of:
+        what = f"{failure.messages} messages" if failure.messages else "messages"
+        title, lines = TITLE, [f"A summary of {what} is not delivered: {failure.reason}."]
+        lines += [f"Channel {failure.summary_of}", "The messages are stored."]
     else:
         title, lines = TITLE, [f"A message is not delivered: {failure.reason}."]
         if record is not None:
@@ -88,10 +99,11 @@ def from_count(number: int, now: int) -> Notification:
     return Notification(id=f"alarm-{now}", title=TITLE, message=message, timestamp=now)
 
 
-def channels_for(wanted: Sequence[str], record: Record | None) -> list[str]:
-    """Sort the alarm's channels: first those that did not fail for this message."""
+def channels_for(wanted: Sequence[str], failure: Failure, record: Record | None) -> list[str]:
+    """Sort the alarm's channels: first those that did not fail for this message or summary."""
     deliveries = record.deliveries if record else {}
     failed = {name for name, delivery in deliveries.items() if delivery.state is not State.DELIVERED}
+    failed.add(failure.summary_of)
     return sorted(wanted, key=lambda name: name in failed)
 
 

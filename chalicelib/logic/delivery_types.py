@@ -19,6 +19,8 @@ from chalicelib.settings import Channel, Site
 SOURCE = "herald.contact"
 """The ``source`` of every result that is about a message."""
 GIVE_UP = 72 * 60 * 60
+SUMMARY_PREFIX = "summary#"
+"""Begins the id of a channel's summary; no message has such an id."""
 
 
 class State(StrEnum):
@@ -121,13 +123,15 @@ class Invocation:
 
 @dataclass(frozen=True, slots=True)
 class DeliveryResult:
-    """What a run of ``destined`` reports about a message."""
+    """What a run of ``destined`` reports about a message, or about a channel's summary of many."""
 
     message_id: str
     site: str
     action: Action
     channels: Mapping[str, State]
     verdict: Verdict = NOTHING_FOUND
+    messages: int = 0
+    """Of a summary: how many messages it tells of."""
 
     def as_json(self) -> dict[str, object]:
         """The JSON object that Lambda puts on the bus; docs/bus.md describes it."""
@@ -141,6 +145,7 @@ class DeliveryResult:
                 "channels": {name: str(state) for name, state in self.channels.items()},
                 **({"signals": list(verdict.signals), "score": verdict.score} if verdict.signals else {}),
                 **({"duplicate_of": verdict.duplicate_of} if verdict.duplicate_of else {}),
+                **({"messages": self.messages} if self.messages else {}),
             },
         }
 

@@ -34,6 +34,8 @@ class RunOutcome(NamedTuple):
     """The whole error, for a kind without personal data."""
     request: Mapping[str, Any] | None
     """The payload of a failed test event, with which it can be sent again."""
+    messages: int | None = None
+    """Of a summary: how many messages it tells of, where that is known."""
 
     @property
     def reason(self) -> str:
@@ -66,6 +68,7 @@ def read_outcome(event: Mapping[str, Any]) -> RunOutcome:
         attempts=attempts if isinstance(attempts, int) else 0,
         error=response if failed and kind in _WITHOUT_PERSONAL_DATA else None,
         request=request if failed and kind == KIND_EVENT else None,
+        messages=None if failed else _mapping(response.get("message")).get("messages"),
     )
 
 

@@ -12,23 +12,29 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Protocol
 
-from chalicelib.errors import ChannelUncertainError, InvokeError
-from chalicelib.logic.delivery_types import Action, DeliveryResult, Invocation, Notifier
+from chalicelib.errors import InvokeError
+from chalicelib.logic.delivery import LEASE, state_after
+from chalicelib.logic.delivery_types import (
+    GIVE_UP,
+    SUMMARY_PREFIX,
+    Action,
+    DeliveryResult,
+    Invocation,
+    Notifier,
+    State,
+)
 from chalicelib.logic.notification import Notification
 from chalicelib.logic.notification_text import THEIRS
 from chalicelib.logic.plain_text import cut, one_line
+from chalicelib.logic.retry_schedule import LAMBDA_ATTEMPTS, pause_after
 from chalicelib.logic.ring_budget import RingBudget
 from chalicelib.settings import Channel
 
-PREFIX = "summary#"
-"""Begins the id by which the scheduled retry asks for a channel's summary; no message has such an id."""
-LEASE = 50
-"""Seconds for which a run has a summary for itself: as a claim of ``delivery.py``."""
 FIRST_PAUSE = 10 * 60
 """Seconds between the first summary and the second; twice as long before each further one, while more come."""
 MAX_PAUSE = 6 * 60 * 60
-FAILED_PAUSE = 5 * 60
-"""Seconds until a summary that could not be delivered is tried again, at the least."""
+NAMING_TIME = 8
+"""Seconds after which no further message is read to be named: a slow table delays no summary."""
 ROOM = (3, 6, 12)
 """How many ids of each rank are kept to be named."""
 MAX_LINE = 70
@@ -46,10 +52,14 @@ class Batch:
     ids: tuple[str, ...]
     """Those that are named, in the order of their ranks."""
     newest: str
+    taken_at: int
+    """When it was taken first, from which its age counts."""
+    attempts: int = 0
+    """How often the notifier was called."""
     pause: int = 0
     """Seconds between the summary before and this one; 0 for the first."""
     interrupted: bool = False
-    """Whether a run died while it told this one: the owner may have heard it."""
+    """Whether a run died after it claimed the call: the owner may have heard this one."""
 
 
 class SummaryStore(Protocol):
@@ -64,14 +74,17 @@ class SummaryStore(Protocol):
         What is counted from now on is for the next one.
         """
 
+    def claim(self, channel: str, run: str, attempt: int, until: int) -> bool:
+        """Note that this run makes this attempt, the first is 1; False where another run has taken the batch."""
+
     def put_off(self, channel: str, run: str, due_at: int) -> None:
-        """Leave the batch to a later run."""
+        """Leave the batch to a later run; nothing of it was delivered, or it may ring again."""
 
     def finish(self, channel: str, run: str, next_at: int, pause: int) -> None:
-        """The batch was told; the next is not before ``next_at``."""
+        """The batch has ended; the next is not before ``next_at``."""
 
-    def forget(self, channel: str) -> None:
-        """Nothing is due any more: the channel has left the configuration."""
+    def forget(self, channel: str) -> int:
+        """Nothing is due any more: the channel has left the configuration. Returns how many messages are untold."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,11 +100,13 @@ class SummaryDependencies:
     words: Mapping[str, str]
     """The texts of the owner's language."""
     now: Callable[[], int]
+    give_up: int = GIVE_UP
+    """Seconds after which a batch is not tried any more."""
 
 
 def place(message_id: str, counted: int, room: int) -> int | None:
-    """Which of the ids that are kept makes room for this one, so that each that was counted has the same chance; None
-    for none of them. Always the same for the same message."""
+    """Which of the ids that are kept makes room for this one, so that each of its rank has the same chance; None for
+    none of them. ``counted`` are those of its rank before it. Always the same for the same message."""
     number = zlib.crc32(message_id.encode()) % (counted + 1)
     return number if number < room else None
 
@@ -99,33 +114,56 @@ def place(message_id: str, counted: int, room: int) -> int | None:
 def tell(name: str, dependencies: SummaryDependencies, invocation: Invocation) -> DeliveryResult:
     """Send a channel's summary, if there is one and the budget has a ring for it.
 
-    The action is ``delivered``, ``waiting`` if the scheduled retry must come again, ``uncertain`` where nobody knows
-    and the channel holds what is uncertain, or ``duplicate`` if there was nothing to do.
+    The action is ``delivered``; ``waiting`` if the scheduled retry must come again; ``undeliverable`` where the channel
+    refused for good, was out of reach for too long, or has left the configuration; ``uncertain`` where nobody knows and
+    the channel holds what is uncertain; or ``duplicate`` if there was nothing to do.
+
+    A run that dies or is overtaken before it claims the call loses nothing and rings nobody.
     """
-    channel, now, store = dependencies.channels.get(name), dependencies.now(), dependencies.store
+    channel, now, store, run = dependencies.channels.get(name), dependencies.now(), dependencies.store, invocation.run
     if channel is None or name not in dependencies.notifiers:
-        store.forget(name)
-        return _result(name, Action.DUPLICATE)
-    batch = store.begin(name, invocation.run, now, now + LEASE)
+        lost = store.forget(name)
+        return _result(name, Action.UNDELIVERABLE if lost else Action.DUPLICATE, lost)
+    batch = store.begin(name, run, now, now + LEASE)
     if batch is None:
         return _result(name, Action.DUPLICATE)
-    pause = min(max(2 * batch.pause, FIRST_PAUSE), MAX_PAUSE)
+
+    def end(action: Action, state: State) -> DeliveryResult:
+        pause = min(max(2 * batch.pause, FIRST_PAUSE), MAX_PAUSE)
+        store.finish(name, run, now + pause, pause)
+        return _result(name, action, batch.count, state)
+
+    def wait(until: int, state: State) -> DeliveryResult:
+        store.put_off(name, run, until)
+        return _result(name, Action.WAITING, batch.count, state)
+
     if batch.interrupted and not channel.ring_again:
-        store.finish(name, invocation.run, now + pause, pause)
-        return _result(name, Action.UNCERTAIN)
-    if channel.rings is not None and not dependencies.rings.take_for_summary(channel, now):
-        store.put_off(name, invocation.run, dependencies.rings.free_at(channel, now))
-        return _result(name, Action.WAITING)
+        return end(Action.UNCERTAIN, State.UNCERTAIN)
+    too_old_at = batch.taken_at + dependencies.give_up
+    if batch.attempts and now >= too_old_at:
+        return end(Action.UNDELIVERABLE, State.EXPIRED)
+    request = notification(name, batch, dependencies)
+    now = dependencies.now()
+    # As for a message, the first attempt alone is of the budget.
+    if channel.rings is not None and not batch.attempts and not dependencies.rings.take_for_summary(channel, now):
+        return wait(dependencies.rings.free_at(channel, now), State.PENDING)
+    now, attempt = dependencies.now(), batch.attempts + 1
+    if now + LEASE > invocation.ends_at:
+        return wait(now, State.PENDING)
+    if not store.claim(name, run, attempt, now + LEASE):
+        return _result(name, Action.DUPLICATE)
     try:
-        dependencies.notifiers[name].notify(notification(name, batch, dependencies))
+        dependencies.notifiers[name].notify(request)
     except InvokeError as error:
-        if not isinstance(error, ChannelUncertainError) or channel.ring_again:
-            store.put_off(name, invocation.run, now + max(error.retry_after or 0, channel.pause, FAILED_PAUSE))
-            return _result(name, Action.WAITING)
-        store.finish(name, invocation.run, now + pause, pause)
-        return _result(name, Action.UNCERTAIN)
-    store.finish(name, invocation.run, now + pause, pause)
-    return _result(name, Action.DELIVERED)
+        state = state_after(error)
+        if state is State.REJECTED:
+            return end(Action.UNDELIVERABLE, state)
+        if state is State.UNCERTAIN and not channel.ring_again:
+            return end(Action.UNCERTAIN, state)
+        # Every attempt is the scheduled retry's, so the pauses grow from the first.
+        pause = pause_after(attempt + LAMBDA_ATTEMPTS - 1, channel, error.retry_after or 0)
+        return wait(min(now + pause, max(too_old_at, now + 1)), state)
+    return end(Action.DELIVERED, State.DELIVERED)
 
 
 def notification(channel: str, batch: Batch, dependencies: SummaryDependencies) -> Notification:
@@ -134,7 +172,12 @@ def notification(channel: str, batch: Batch, dependencies: SummaryDependencies) 
     since = datetime.fromtimestamp(batch.since, UTC).strftime("%Y-%m-%d %H:%M")
     lines = [words["summary_since"].format(count=batch.count, since=since)]
     ids = dict.fromkeys([*batch.ids[: MAX_LINES - 1], batch.newest])
-    written = [fields for one in ids if (fields := dependencies.fields_of(one)) is not None]
+    written, until = [], dependencies.now() + NAMING_TIME
+    for one in ids:
+        if dependencies.now() >= until:
+            break
+        if (fields := dependencies.fields_of(one)) is not None:
+            written.append(fields)
     lines += [THEIRS + line(fields) for fields in written]
     if batch.count > len(written):
         lines.append(words["summary_more"].format(count=batch.count - len(written)))
@@ -153,5 +196,6 @@ def line(fields: Mapping[str, str]) -> str:
     return cut(one_line(f"{who}: {text}" if who else text), MAX_LINE)
 
 
-def _result(channel: str, action: Action) -> DeliveryResult:
-    return DeliveryResult(PREFIX + channel, "", action, {})
+def _result(channel: str, action: Action, messages: int = 0, state: State | None = None) -> DeliveryResult:
+    states = {channel: state} if state else {}
+    return DeliveryResult(SUMMARY_PREFIX + channel, "", action, states, messages=messages)

@@ -42,6 +42,19 @@ def test_an_alarm_says_how_many_others_there_were() -> None:
     ]
 
 
+@pytest.mark.parametrize(("count", "what"), [(37, "37 messages"), (None, "messages")])
+def test_an_alarm_for_a_summary_says_of_how_many_messages_and_goes_by_another_channel(
+    count: int | None, what: str
+) -> None:
+    failure = alarm.Failure("summary#pushover", "retry", "Success", "undeliverable", messages=count)
+    assert alarm.from_failure(failure, None, 1, NOW).message.splitlines() == [
+        f"A summary of {what} is not delivered: undeliverable.",
+        "Channel pushover",
+        "The messages are stored.",
+    ]
+    assert alarm.channels_for(("pushover", "email"), failure, None) == ["email", "pushover"]
+
+
 @pytest.mark.parametrize(
     ("record", "order"),
     [
@@ -52,7 +65,7 @@ def test_an_alarm_says_how_many_others_there_were() -> None:
     ],
 )
 def test_a_channel_that_failed_itself_comes_last(record: Record | None, order: list[str]) -> None:
-    assert alarm.channels_for(("pushover", "email"), record) == order
+    assert alarm.channels_for(("pushover", "email"), FAILURE, record) == order
 
 
 def test_the_first_channel_that_takes_it_is_the_only_one() -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from chalicelib.logic import event_kinds
+from chalicelib.logic.delivery_types import Action, DeliveryResult, State
 from chalicelib.logic.outcome import read_outcome
 
 
@@ -38,6 +39,11 @@ def test_a_success_tells_source_and_action() -> None:
         "condition": "Success",
         "attempts": 1,
     }
+
+
+def test_of_a_summary_it_is_told_how_many_messages_it_is_of() -> None:
+    result = DeliveryResult("summary#pushover", "", Action.UNDELIVERABLE, {"pushover": State.REJECTED}, messages=37)
+    assert read("Success", result.as_json(), kind="retry")["messages"] == 37
 
 
 ERROR = {"errorType": "EventFailedError", "errorMessage": "the event asked to fail", "stackTrace": ["line"]}
