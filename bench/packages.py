@@ -20,13 +20,17 @@ from ops.deploy.project_copy import mirror
 from ops.generate import render
 from ops.local.runtime_packages import link_runtime_packages
 
-CHANNELS = """
+RINGS = "rings = { hour = 1000, day = 10000 }"
+"""A budget that the requests of one process don't use up: each then costs the write that a message's ring costs."""
+CHANNELS = f"""
 [channels.email]
+{RINGS}
 kind = "email"
 from = "herald@example.com"
 to = ["owner@example.org"]
 
 [channels.team]
+{RINGS}
 kind = "webhook"
 format = "standard"
 
@@ -52,7 +56,7 @@ MANY = (1, 2, 4, 8)
 def _many() -> str:
     """Return the configuration of stage ``many``, whose site ``siteN`` has N channels."""
     hooks = [f"hook{number}" for number in range(max(MANY))]
-    text = "".join(f'[stages.many.channels.{hook}]\nkind = "webhook"\nformat = "slack"\n' for hook in hooks)
+    text = "".join(f'[stages.many.channels.{hook}]\nkind = "webhook"\nformat = "slack"\n{RINGS}\n' for hook in hooks)
     for count in MANY:
         text += f"[stages.many.sites.site{count}]\n"
         text += f'thanks = "https://www.example.com/thanks.html"\nchannels = {json.dumps(hooks[:count])}\n'
@@ -65,8 +69,9 @@ def herald(root: Path, work: Path, web: str) -> Path:
     shutil.rmtree(project, ignore_errors=True)
     project.mkdir(parents=True)
     mirror(root, project)
-    with (project / "herald.toml").open("a", encoding="utf-8") as file:
-        file.write(CHANNELS + WATCHED + _many())
+    configuration = project / "herald.toml"
+    text = re.sub("^rings = .*", RINGS, configuration.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    configuration.write_text(text + CHANNELS + WATCHED + _many(), encoding="utf-8")
     render.write(project, render.generated(load(project, Overrides(web=web))))
     _run([sys.executable, str(PROGRAM), "package", "--stage", "local", "out"], cwd=project)
     return project / "out" / "deployment.zip"
