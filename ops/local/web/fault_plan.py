@@ -9,8 +9,9 @@
 
 Each message request takes the first fault in the list that may still occur. ``times`` is how often a fault occurs: 1 by
 default, or without limit if it has a ``share``. A fault with a ``share`` affects that part of the requests that reach
-it, chosen at random from ``seed``; the others go on to the next fault. With ``"accept": true`` the message is accepted
-first, as if only the answer were lost, and the fault is counted as, for example, ``reset_accepted``.
+it, chosen at random from ``seed``; the others go on to the next fault. A fault with ``holding`` affects only requests
+whose body holds that text: a test's own, while older messages are tried again. With ``"accept": true`` the message is
+accepted first, as if only the answer were lost, and the fault is counted as, for example, ``reset_accepted``.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ KINDS: dict[str, tuple[str, ...]] = {
     "no_device": (),
     "redirect": (),
 }
-"""The kinds of faults, and the keys of each besides ``do``, ``times``, ``share`` and ``accept``.
+"""The kinds of faults, and the keys of each besides ``do``, ``times``, ``share``, ``holding`` and ``accept``.
 
 =================== =======================================================================================
 status              answers with ``status``: 400 to 499 gives a documented error, 500 to 599 a proxy's HTML page. With
@@ -77,6 +78,7 @@ class Fault:
     seconds: float = _DEFAULT_SECONDS
     reset_in: float | None = None
     share: float | None = None
+    holding: str = ""
     accept: bool = False
     """Whether the message is accepted before the fault occurs."""
     left: int | None = 1
@@ -99,6 +101,8 @@ class Fault:
                 entry[key] = value
         if self.share is not None:
             entry["share"] = self.share
+        if self.holding:
+            entry["holding"] = self.holding
         if self.accept:
             entry["accept"] = True
         return {**entry, "left": self.left}
@@ -120,9 +124,16 @@ class FaultPlan:
         self._faults = list(faults)
         self._random = random.Random(seed)  # noqa: S311 - must repeat itself, need not surprise anyone
 
-    def next(self) -> Fault | None:
+    @property
+    def looks_into(self) -> bool:
+        """Whether a fault depends on the body of a request."""
+        return any(fault.holding for fault in self._faults)
+
+    def next(self, body: bytes = b"") -> Fault | None:
         """Choose the fault for this request and use it up once. Return None if the request passes."""
         for fault in self._faults:
+            if fault.holding.encode() not in body:
+                continue
             if fault.left == 0 or (fault.share is not None and self._random.random() >= fault.share):
                 continue
             if fault.left is not None:
@@ -205,7 +216,7 @@ def _fault(at: str, entry: object, wrong: Any) -> Fault | None:
     if not isinstance(do, str) or do not in KINDS:
         wrong(f"{at}.do", do, f"one of {', '.join(KINDS)}")
         return None
-    allowed = ("do", "times", "share", *(() if do in ACCEPTING else ("accept",)), *KINDS[do])
+    allowed = ("do", "times", "share", "holding", *(() if do in ACCEPTING else ("accept",)), *KINDS[do])
     for key in entry:
         if key not in allowed:
             wrong(f"{at}.{key}", entry[key], f"only the keys {', '.join(allowed)} with {do}")
@@ -218,7 +229,11 @@ def _fault(at: str, entry: object, wrong: Any) -> Fault | None:
     accept = entry.get("accept", False)
     if not isinstance(accept, bool):
         wrong(f"{at}.accept", accept, "true or false")
-    fault = Fault(do, share=share, left=times, accept=accept is True)
+    holding = entry.get("holding", "")
+    if not isinstance(holding, str):
+        wrong(f"{at}.holding", holding, "a text")
+        return None
+    fault = Fault(do, share=share, holding=holding, left=times, accept=accept is True)
     if do == "status":
         fault.status = entry.get("status", 0)
         if not _whole(fault.status, 400, 599):

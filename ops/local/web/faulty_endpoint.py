@@ -60,7 +60,8 @@ class FaultyEndpoint(ABC):
         # A client that disconnects while sending still counts as a request. It gets no answer.
         with self._stand_in.request(), contextlib.suppress(ClientDisconnect):
             request = Request(scope, receive)
-            fault = self._stand_in.plan.next()
+            plan = self._stand_in.plan
+            fault = plan.next(await body_of(request) if plan.looks_into else b"")
             if fault is None:
                 await (await self.right_answer(request))(scope, receive, send)
                 return
