@@ -43,6 +43,8 @@ NEVER = {
 def main() -> object:
     """Run Chalice's command line, after a look at what was typed: ``.venv/bin/chalice`` comes here."""
     words = sys.argv[1:]
+    # `chalice local` takes each file of bytecode for a change of the sources, and starts again.
+    sys.dont_write_bytecode, os.environ["PYTHONDONTWRITEBYTECODE"] = True, "1"
     folder = Path(_option(words, "--project-dir") or ".")
     if (folder / "ops/cli/plain_chalice.py").exists():
         try:
