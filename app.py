@@ -35,19 +35,19 @@ stage = get_container().stage
 
 
 FORM_METHODS = ["POST", "OPTIONS", "GET", "HEAD", "PUT", "PATCH", "DELETE"]
-"""All, so that a form without method="post" is told so by a page of ours, and not by the gateway's JSON."""
+"""All, so that a form without method="post" gets our error page and not the gateway's JSON."""
 
 
 @app.route("/contact", methods=FORM_METHODS, content_types=["*/*"])
 def contact() -> Response:
-    """A form of the default site. The handler decides on content types and origins itself."""
+    """Accept a form of the default site. The handler decides on content types and origins."""
     return handlers.contact.answer(app.current_request, "default")
 
 
 @app.route("/contact/{site}", methods=FORM_METHODS, content_types=["*/*"])
 @app.route("/f/{site}", methods=FORM_METHODS, content_types=["*/*"], name="formspree")
 def contact_of_site(site: str) -> Response:
-    """A form of any site in herald.toml. Formspree's client library uses addresses below /f/."""
+    """Accept a form of any site in herald.toml. Formspree's client library uses addresses below /f/."""
     return handlers.contact.answer(app.current_request, site)
 
 
@@ -55,7 +55,7 @@ if stage.asks_for_work:
 
     @app.route("/contact/{site}/challenge", methods=["GET"], content_types=["*/*"])
     def challenge(site: str) -> Response:
-        """A proof-of-work challenge for the visitor's browser (ALTCHA)."""
+        """Return a proof-of-work challenge for the visitor's browser (ALTCHA)."""
         return handlers.contact.challenge(app.current_request, site)
 
 
@@ -73,7 +73,7 @@ def openapi() -> Response:
 
 @app.on_sns_message(topic=stage.topic)
 def destined(event: SNSEvent) -> dict[str, object]:
-    """Deliver a message to its owner. Lambda itself sends to the bus what this returns or raises."""
+    """Deliver a message to its owner. Lambda Destinations send what this returns or raises to the event bus."""
     return handlers.destined.handle(event.to_dict(), event.context)
 
 

@@ -32,8 +32,8 @@ if TYPE_CHECKING:
 
 DAY = 24 * 60 * 60
 LARGE = 4 * 1024
-"""Bytes of fields from which on the record is looked for before they are written: a read of 4 KB costs less than
-writing them once more, which a repeated event would."""
+"""From this many bytes of fields on, check for an existing record first: for a repeated event, a read costs less than
+another write."""
 RETENTION_DAYS = 365
 """How long messages are kept of a site that has left the configuration."""
 DUE = "yes"

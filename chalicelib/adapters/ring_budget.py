@@ -1,8 +1,8 @@
-"""What each channel has spent of its budget of rings: one small item of the table for each, ``rings#<channel>``.
+"""Store what each channel has spent of its budget of rings: one small item of the table, ``rings#<channel>``.
 
-A ring is spent by one conditional write. Which one is known before it, mostly: a channel that was quiet has a full
-bucket, and a process remembers what it read last. Buckets only fill with time, so what a process remembers as empty is
-empty, and a flood beyond the budget costs no write here.
+Spending a ring is one conditional write, which rarely needs a read first: the bucket of a quiet channel is full, and a
+process remembers what it read last. A bucket that a process remembers as empty can't have been refilled by anything but
+time, so a flood over the budget costs no write here.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     from chalicelib.settings import Channel
 
 MAX_TRIES = 10
-"""How often a write is tried that others were quicker with; then there is no ring, and a summary tells of it."""
+"""Attempts when other runs write first. After them the message is left to the summary."""
 MAX_SECONDS = 7
-"""After these no further write is tried. The last may take 7 s more, for which ``destined`` has the time."""
+"""Seconds after which no further write is begun. The last may take 7 s more, which ``destined`` has."""
 
 
 class RingTable:
@@ -109,7 +109,7 @@ def _key(channel: Channel) -> dict[str, Any]:
 
 
 def _unchanged(known: Balance, since: int) -> tuple[str, dict[str, int]]:
-    """The condition under which the balance is as it is known: full since then, whatever it was, or just this one."""
+    """Return the condition of the write: the buckets are full since ``since``, or the balance is unchanged."""
     if known.is_full(since):
         paced = "(attribute_not_exists(pace_until) OR pace_until <= :since)"
         return f"attribute_not_exists(hour_at) OR (hour_at <= :since AND day_at <= :since AND {paced})", {

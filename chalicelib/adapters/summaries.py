@@ -1,10 +1,11 @@
-"""What a channel's next summary tells: one item of the message table for each channel, ``summary#<channel>``.
+"""Store what a channel's next summary reports: one item of the message table, ``summary#<channel>``.
 
-``untold`` counts, ``untold0`` to ``untold2`` those of each rank; ``since`` is when the first was counted, ``named0`` to
-``named2`` hold some ids of each rank and ``newest`` the last one. A run that tells moves all of it to ``told…`` by one
-write, so that what comes meanwhile is counted for the next. ``telling`` is that run, ``attempts`` counts its calls and
-those before, and ``claimed`` is there during one. ``due`` and ``due_at`` put the item into the index that the scheduled
-retry asks.
+- ``untold``: the number of messages; ``untold0`` to ``untold2``: the number of each rank
+- ``since``: when the first was counted; ``named0`` to ``named2``: some ids of each rank; ``newest``: the last id
+- ``told…``: the same for the batch that is being sent. One write moves ``untold…`` there, so that new messages count
+  for the next summary.
+- ``telling``: the run that sends the batch; ``attempts``: its calls so far; ``claimed``: present during a call
+- ``due``, ``due_at``: when the scheduled retry sends it, as for a message
 """
 
 from __future__ import annotations

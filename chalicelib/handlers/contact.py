@@ -28,7 +28,7 @@ def prepare(function: str) -> None:
 
 
 def answer(request: Request | None, site: str) -> Response:
-    """Answer a request of a form, whatever comes: no error of the framework is ever seen.
+    """Answer a request of a form, always with a response of our own and never with the framework's error.
 
     ``OPTIONS`` is a browser's preflight. ``POST`` is validated, published, and only then said to be accepted: a program
     gets JSON, 202 ``{"id", "status": "accepted", "next"}``; a form gets 303 to the page that it wished for or to the
@@ -56,10 +56,10 @@ def answer(request: Request | None, site: str) -> Response:
 
 
 def challenge(request: Request | None, site: str) -> Response:
-    """A proof of work for a page's script to solve and to send along as ``altcha``: 200 with ALTCHA's JSON.
+    """Return a proof of work that a page's script solves and sends as ``altcha``: 200 with ALTCHA's JSON.
 
     403, 404 for a site that doesn't ask for one, 503 when the stage's key can't be read. A form that is sent without a
-    solution is accepted all the same; what that counts is the site's setting.
+    solution is accepted all the same; the site's settings say how many points that is.
     """
     container = composition.get_container()
     asked = FormRequest(request, container.stage.sites.get(site))
@@ -85,7 +85,7 @@ def challenge(request: Request | None, site: str) -> Response:
 
 
 def _wrong_method(asked: FormRequest) -> Response:
-    """405 for whoever opens a form's address, or whose form lacks ``method="post"``: what it sent is in the query."""
+    """Answer 405 to a form without ``method="post"``, and to whoever opens its address. The query has the fields."""
     error = SubmissionError(405, "method_not_allowed") if asked.site else SubmissionError(404, "FORM_NOT_FOUND")
     asked.read_query()
     response = form_answers.refused(asked, error)
@@ -106,7 +106,7 @@ def _publish(asked: FormRequest) -> tuple[Message, str]:
         asked.read_form(container.stage.limits)
     except SubmissionError as error:
         unreadable = error
-    # Who may not send here is told so first, whatever was sent.
+    # A wrong site or origin comes before a body that can't be read.
     if asked.site is None:
         raise SubmissionError(404, "FORM_NOT_FOUND")
     if not asked.allowed:

@@ -19,13 +19,13 @@ CHARSET_FIELD = "_charset_"
 """A hidden field of this name is filled in by browsers with the charset of a form, which no header of theirs says:
 https://html.spec.whatwg.org/multipage/form-control-infrastructure.html#attr-fe-name-charset"""
 _OLD_PAGES = "cp1252"
-"""What a form is taken for that names no charset and isn't UTF-8."""
+"""The charset of a form that names none and isn't UTF-8."""
 _JSON_CODECS = ("", "utf-8", "cp1252")
 """What JSON may be declared to be: UTF-8 (RFC 8259, 8.1), and where it is ASCII alone what old programs call that."""
 _UNTYPED = ("", "text/plain")
 """Types of a body that a script sent without naming one: fetch's for a text, sendBeacon's, and none."""
 _ENCODED = 3
-"""Bytes that one byte of a text has in a form without files, at the most: %D0."""
+"""The most bytes that one byte of text takes in a form without files: ``%D0``."""
 HALF_CHARACTER = re.compile(r"[\ud800-\udfff]")
 """JSON can write it (RFC 8259, 8.2), where a text was cut within an emoji; UTF-8 can't."""
 
@@ -34,7 +34,7 @@ _BOUNDARY = re.compile(r"[0-9A-Za-z'()+_,./:=? -]{0,69}[0-9A-Za-z'()+_,./:=?-]")
 
 Pairs = list[tuple[str, str]]
 Raw = list[tuple[bytes, bytes | str]]
-"""Names and texts as they came; as text what says of itself how it is to be read."""
+"""Names and values, not decoded yet; a value is text already if its part declared a charset of its own."""
 
 
 def read(content_type: str, body: bytes, limits: Limits) -> Pairs:

@@ -49,8 +49,8 @@ def deliver(
 ) -> DeliveryResult:
     """Store a message, try every channel that still has to deliver it, and report how that ended.
 
-    ``verdict`` is of a new message. For a stored one its record counts: a retry may find something else, as more
-    messages have come by then.
+    ``verdict`` counts for a new message only. A stored message keeps the verdict of its record: a later look could
+    differ, as more messages have come.
 
     Raises
     ------
@@ -76,8 +76,8 @@ def deliver_again(
     """Try every channel of a stored message that is due: a run that the scheduled retry or a replay asked for.
 
     Returns what :func:`deliver` does, with two exceptions. Where a channel still waits, the action is ``waiting`` and
-    no error is raised, as the scheduled retry comes again. Where the message had ended before, it is ``duplicate``, as
-    that end was reported then.
+    no error is raised, as the scheduled retry comes again. Where the message had ended before, it is ``duplicate``,
+    because its end was already reported.
     """
     record = hold_if_duplicate(message, record, dependencies)
     if record.verdict.held:

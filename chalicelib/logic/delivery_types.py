@@ -49,6 +49,7 @@ class Action(StrEnum):
     UNDELIVERABLE = "undeliverable"
     UNCERTAIN = "uncertain"
     DUPLICATE = "duplicate"
+    """This run changed nothing: the same message came again, it had ended before, or it was deleted meanwhile."""
     QUARANTINED = "quarantined"
     SUMMARIZED = "summarized"
     WAITING = "waiting"
@@ -178,7 +179,7 @@ class MessageStore(Protocol):
 
 
 class Summaries(Protocol):
-    """Counts what a channel may not ring for, until a summary tells of it."""
+    """Counts the messages over a channel's budget, until a summary reports them."""
 
     def add(self, channel: str, message_id: str, rank: int, now: int) -> None:
         """Count a message, and keep its id if there is room among those of its rank."""
@@ -215,7 +216,7 @@ class DeliveryDependencies:
     rings: RingBudget | None = None
     """None where nothing is limited."""
     summaries: Callable[[], Summaries | None] = lambda: None
-    """Asked for beyond a budget alone, so that nothing else pays for it."""
+    """Called only when a budget is spent, so that other runs don't load it."""
     give_up: int = GIVE_UP
     """Seconds after which a message is not tried any more."""
     on_recorded: Callable[[Message, str, Delivery], None] = lambda message, channel, delivery: None

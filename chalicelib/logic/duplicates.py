@@ -38,8 +38,8 @@ def hold_if_duplicate(message: Message, record: Record, dependencies: DeliveryDe
 def same_content(message: Message, dependencies: DeliveryDependencies) -> str:
     """The id of an earlier message with the same content that is delivered instead of this one; empty if there is none.
 
-    A message with an idempotency key is never a duplicate. A message that notifies nobody, because it was quarantined,
-    rejected or deleted, replaces no other.
+    A message with an idempotency key is never a duplicate. A message that notifies nobody replaces no other: one
+    that is held, rejected or expired on every channel, or deleted.
     """
     site = dependencies.site
     if site is None or not site.once_within or message.keyed:

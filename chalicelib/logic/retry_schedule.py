@@ -33,7 +33,9 @@ def due_at(deliveries: Mapping[str, Delivery], channels: Mapping[str, Channel], 
 
 
 def pause_after(attempts: int, channel: Channel, asked_for: int) -> int:
-    """Seconds until the next attempt: at least what the channel and the provider ask for; from the third attempt on,
-    when Lambda's own are over, also a pause that doubles each time."""
+    """Return the seconds until the next attempt: at least what the channel and the provider (``asked_for``) want.
+
+    When Lambda's own attempts are over, exponential backoff is the other lower bound.
+    """
     patience = min(FIRST_PAUSE * 2 ** min(attempts - LAMBDA_ATTEMPTS, 20), MAX_PAUSE)
     return max(channel.pause, asked_for, patience if attempts >= LAMBDA_ATTEMPTS else 0)

@@ -1,8 +1,9 @@
-"""How often a channel may ring, whoever sends: a token bucket for an hour and one for a day. docs/delivery.md
+"""Limit how often a channel notifies ("rings"), whoever sends: one token bucket for an hour, one for a day.
 
-Half of a limit may ring at once, the other half comes back evenly: so no hour and no day has more rings than the limit.
-A bucket is one number, the second at which it is full again (the generic cell rate algorithm, ITU-T I.371, A.1). What
-looks like a person may empty it further than what doesn't: a rank, never a refusal.
+docs/delivery.md has the rules. Half of a limit may ring at once, and the other half comes back evenly, so that no hour
+and no day has more rings than the limit. A bucket is one number, the second at which it is full again (the generic cell
+rate algorithm, ITU-T I.371, A.1). What looks like a person may empty it further than what doesn't: a rank, never a
+refusal.
 """
 
 from __future__ import annotations
@@ -15,10 +16,10 @@ from chalicelib.settings import Channel, Rings
 
 HOUR, DAY = 3600, 24 * 3600
 SHARES = (0.4, 0.7, 0.9)
-"""How much of a bucket a message of each rank may empty; the rest of it is for those above."""
+"""The part of a bucket that messages of each rank may empty. The rest is left to higher ranks and summaries."""
 SUMMARY_SHARE = 1.0
 RESERVED_PERCENT = 10
-"""Of a provider's quota, for alarms, digests and summaries."""
+"""The percentage of a provider's quota that is kept for alarms, digests and summaries."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,10 +29,11 @@ class Balance:
     hour_at: int = 0
     """When the hour's bucket is full again."""
     day_at: int = 0
+    """When the day's bucket is full again."""
     paced_at: int = 0
-    """The same of the bucket that ``pace`` fills, from which messages alone spend."""
+    """When the bucket that ``pace`` refills is full again. Summaries don't use it."""
     pace: int = 0
-    """Seconds for each message's ring, so that the provider's quota lasts."""
+    """The least seconds between the notifications of messages, so that the provider's quota lasts."""
     pace_until: int = 0
     """When the provider's quota begins anew, and ``pace`` ends."""
 
@@ -59,20 +61,23 @@ def burst(limit: int) -> int:
 
 
 def interval(limit: int, seconds: int) -> int:
-    """Seconds until a ring that was spent is there again."""
+    """Return the seconds after which one spent ring is available again."""
     return -(-seconds // (limit - burst(limit) + 1))
 
 
 def room(limit: int, seconds: int, share: float) -> float:
-    """How far from full a bucket may be for this share to spend a ring, in seconds; below 0, for how long it must have
-    been full. Messages leave one ring for a summary at every moment, also where a tenth of the limit is less."""
+    """Return how far from full a bucket may be for this share to spend a ring: the algorithm's tolerance, in seconds.
+
+    A negative value means that the bucket must have been full for that long. Messages always leave one ring for a
+    summary, even if a tenth of the limit is less than one.
+    """
     each = interval(limit, seconds)
     whole = (burst(limit) - 1) * each
     return whole if share == SUMMARY_SHARE else min(whole * share, whole - each)
 
 
 def quiet_since(rings: Rings, share: float, now: int) -> int:
-    """The second since which both buckets must have been full for this share to spend a ring whatever was spent."""
+    """Return the second since which both buckets must have been full, so that this share may spend a ring."""
     return now + int(min(0, room(rings.hour, HOUR, share), room(rings.day, DAY, share)))
 
 

@@ -23,13 +23,13 @@ PROOF_LIFE = 24 * 3600
 """Seconds within which a challenge must be solved and sent. Its solution is remembered for as long."""
 
 NEIGHBOURS = 4
-"""How many times as many messages may come from one address by who looks like a person: many may share it."""
+"""Multiplies the limit of one address for senders who look like people, as many may share the address."""
 NETWORK = 8
-"""How many times as many messages may come from a whole network as from one address."""
+"""Multiplies the limit of one address for the network around it."""
 MAX_COUNTED = 100
-"""Messages of a network that are counted at most: each of them makes every further write larger."""
+"""The most messages that are counted of an address or network: each one makes every further write larger."""
 LEAST_FILL = 3
-"""Seconds in which a person fills in a form, at the least."""
+"""The least seconds that a person needs to fill in a form."""
 _SECONDS = re.compile(r"\d{1,9}(\.\d{1,30})?")
 _LINK = re.compile(r"(\[url\b[^\]\s]{0,3}\]?\s{0,3}[\"']?)?(https?://|\bwww\.)[^\s,;<>\"'\]]*|\[url\b", re.IGNORECASE)
 _SOURCE = "source"

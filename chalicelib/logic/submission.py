@@ -80,13 +80,13 @@ class Message:
     signals: tuple[str, ...] = ()
     """What makes it look like spam, as far as the API function could see."""
     keyed: bool = False
-    """Whether its sender gave it an identity, by ``Idempotency-Key``: then the same content is no repetition."""
+    """Whether it came with an ``Idempotency-Key``. Then the same content doesn't make it a duplicate."""
     sender: str = ""
-    """A keyed hash of the address that it came from, for a site that counts."""
+    """An HMAC of the sender's IP address, for a site with the sign ``rate``."""
     proof: str = ""
     """The challenge that was solved for it, for a site that asks."""
     network: str = ""
-    """The same of the network around that address."""
+    """An HMAC of the network around the sender's IP address."""
     evidence: tuple[str, ...] = ()
     """What speaks for a person, as far as the API function could see."""
 

@@ -105,8 +105,10 @@ class SummaryDependencies:
 
 
 def place(message_id: str, counted: int, room: int) -> int | None:
-    """Which of the ids that are kept makes room for this one, so that each of its rank has the same chance; None for
-    none of them. ``counted`` are those of its rank before it. Always the same for the same message."""
+    """Choose the kept id that this one replaces, or None: reservoir sampling, so each of a rank has the same chance.
+
+    ``counted`` is the number of messages of its rank before it. The same message always gets the same answer.
+    """
     number = zlib.crc32(message_id.encode()) % (counted + 1)
     return number if number < room else None
 

@@ -1,11 +1,18 @@
 """Pushover's message API: https://pushover.net/api
 
-The meaning of an answer:
-
-- 200 with ``status`` 1 is delivered, unless the account has no device.
-- 429 is over quota until ``X-Limit-App-Reset``.
-- A 4xx that names the token or the user waits for the owner to mend it. Any other 4xx must never be repeated.
-- 5xx or no answer may be repeated after five seconds (the channel's ``pause``).
+========================================= ==========================================================================
+answer                                    meaning
+========================================= ==========================================================================
+200 with ``status`` 1                     delivered; unavailable if the account has no device
+429 of Pushover with no messages left     unavailable until ``X-Limit-App-Reset``
+any other 429                             unavailable for a moment: too many requests at once
+4xx that names the token or the user      unavailable until the owner corrects the secret
+any other 4xx of Pushover                 rejected: the same request fails again
+4xx of a proxy                            unavailable: it says nothing about the message
+502, 504, an answer that can't be read    uncertain: Pushover may have accepted
+no answer to a request that was sent      uncertain
+any other 5xx, no connection              unavailable
+========================================= ==========================================================================
 
 Pushover blocks who sends "many failed requests that result in 4xx responses within a few minutes":
 https://pushover.net/api#friendly
