@@ -114,4 +114,4 @@ def test_the_scheduled_retry_runs_on_a_schedule(herald: Harness) -> None:
             for target in events.list_targets_by_rule(Rule=rule["Name"])["Targets"]
         )
     ]
-    assert [rule["ScheduleExpression"] for rule in rules] == ["rate(5 minutes)"]
+    assert [rule["ScheduleExpression"] for rule in rules] == [f"rate({herald.stage.persistence.retry_minutes} minutes)"]
