@@ -350,6 +350,9 @@ def of_everything() -> Chalice:
 @pytest.mark.parametrize("which", ["herald", "everything"])
 def test_an_app_made_of_its_description_is_deployed_as_the_one_that_was_described(which: str, root: Path) -> None:
     app = import_module("app").app if which == "herald" else of_everything()
+    # Chalice adds an empty route for each address at which another test has asked it in vain.
+    for path in [path for path, methods in app.routes.items() if not methods]:
+        del app.routes[path]
     again = rebuilt(json.loads(json.dumps(described(app))))
     assert deployed(again, root) == deployed(app, root)
     assert described(again) == described(app)
