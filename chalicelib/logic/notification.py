@@ -17,6 +17,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from chalicelib.errors import InvalidRequestError
+from chalicelib.logic.fields import KNOWN, SINGLE_LINE
 from chalicelib.logic.invoke_contract import MAX_ID, VERSION, flag, keys, text, whole
 from chalicelib.logic.submission import Message
 from chalicelib.settings import Channel, Site
@@ -29,9 +30,7 @@ MAX_WORD = 80
 """Most characters of a placeholder's value in a title."""
 MAX_TITLE = 250
 """Most characters of a title: Pushover's limit, as other providers name none."""
-SHORT = ("source", "name", "email", "subject")
-"""The known fields, besides the message, which hold one line."""
-IN_TITLE = ("id", "site", *SHORT, "message")
+IN_TITLE = ("id", "site", *KNOWN)
 """The placeholders of a title, besides the form's fields."""
 MAX_ADDRESS = 254
 """Most characters of an e-mail address (RFC 5321, 4.5.3.1.3)."""
@@ -160,7 +159,7 @@ def from_contact(
     label = _site_label(message, site)
     title = (channel and channel.title) or (site and site.title) or ""
     # In a form without a field ``message``, the longest text is the message.
-    own = [value for name, value in fields.items() if name not in SHORT]
+    own = [value for name, value in fields.items() if name not in SINGLE_LINE]
     return Notification(
         id=message.id,
         title=_title(title, message, fields, label) if title else f"New message: {label}",

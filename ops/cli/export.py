@@ -14,13 +14,13 @@ from pathlib import Path
 from typing import IO
 
 from chalicelib.logic.archive import StoredMessage
+from chalicelib.logic.fields import KNOWN
 from ops.cli.times import stamp
 from ops.errors import OpsError
 from ops.terminal import json_text, printable, standard_output
 
-OWN = ("source", "name", "email", "subject", "message")
-"""Fields with a column of their own; the others are in the column ``other``, as JSON."""
-COLUMNS = ("id", "site", "received_at", "state", "channels", "signals", "duplicate_of", *OWN, "other")
+COLUMNS = ("id", "site", "received_at", "state", "channels", "signals", "duplicate_of", *KNOWN, "other")
+"""Each known field has a column of its own; any other stands in the column ``other``, as JSON."""
 _BYTE_ORDER_MARK = "\ufeff"
 """Excel recognises UTF-8 by it."""
 _FORMULA = tuple("=+-@＝＋－＠")
@@ -121,7 +121,7 @@ def _unwritable(path: Path, error: OSError) -> OpsError:
 
 def _row(message: StoredMessage) -> list[str]:
     listed = message.listed
-    other = {name: text for name, text in message.fields.items() if name not in OWN}
+    other = {name: text for name, text in message.fields.items() if name not in KNOWN}
     return [
         listed.id,
         listed.site,
@@ -130,6 +130,6 @@ def _row(message: StoredMessage) -> list[str]:
         " ".join(f"{name}={delivery.state}" for name, delivery in listed.channels.items()),
         " ".join(listed.verdict.signals),
         listed.verdict.duplicate_of,
-        *(message.fields.get(name, "") for name in OWN),
+        *(message.fields.get(name, "") for name in KNOWN),
         json.dumps(other, ensure_ascii=False) if other else "",
     ]
