@@ -208,15 +208,11 @@ class Container:
             notifiers=self.notifiers,
             store=self.summaries,
             rings=self.rings,
-            fields_of=self._fields_of,
+            fields_of=self._table.find_fields,
             words=texts(languages[0] if languages else "en"),
             now=self.now,
             give_up=self.stage.persistence.give_up,
         )
-
-    def _fields_of(self, message_id: str) -> Mapping[str, str] | None:
-        stored = self.messages.find(message_id)
-        return stored[0].fields if stored else None
 
     def _on_recorded(self, message: Message, channel: str, delivery: Delivery) -> None:
         """Count a channel's outcome, and slow the channel down where its provider says that little is left."""

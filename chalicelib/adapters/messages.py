@@ -185,6 +185,10 @@ class MessageTable:
         item = read_item(self._dynamodb, self._table, message_id)
         return _record(item) if is_record(item) else None
 
+    def find_fields(self, message_id: str) -> dict[str, str] | None:
+        """What the visitor wrote, without the record; None when it doesn't exist (any more)."""
+        return pairs_of(read_item(self._dynamodb, self._table, fields_key(message_id)))
+
     def due(self, now: int, most: int) -> list[DueMessage]:
         """Messages that are due, the longest overdue first.
 

@@ -38,16 +38,17 @@ class RingTable:
         self._known: dict[str, Balance] = {}
 
     def take(self, channel: Channel, rank: int, now: int) -> bool:
-        """Spend one ring for a message of this rank."""
-        return self._take(channel, SHARES[rank], now)
+        """Spend one ring for a message of this rank; without a limit there is always one."""
+        return self._take(channel, SHARES[rank], now, paced=True)
 
-    def take_for_summary(self, channel: Channel, now: int) -> bool:
-        """Spend one ring for a summary."""
-        return self._take(channel, SUMMARY_SHARE, now)
+    def take_for_summary(self, channel: Channel, now: int, *, early: bool) -> bool:
+        """Spend one ring for a summary, which an early one does at the pace of messages."""
+        return self._take(channel, SUMMARY_SHARE, now, paced=early)
 
-    def free_at(self, channel: Channel, now: int) -> int:
+    def free_at(self, channel: Channel, now: int, *, early: bool) -> int:
         """The second at which a summary may ring."""
-        return free_at(self._known.get(channel.name, Balance()), channel.rings, now) if channel.rings else now
+        known = self._known.get(channel.name, Balance())
+        return free_at(known, channel.rings, now, paced=early) if channel.rings else now
 
     def slow_down(self, channel: Channel, quota: Quota, now: int) -> None:
         """Pace the channel so that its provider's quota lasts. A write only where the pace changes by a tenth."""
@@ -73,14 +74,14 @@ class RingTable:
             )
         self._known[channel.name] = after
 
-    def _take(self, channel: Channel, share: float, now: int) -> bool:
+    def _take(self, channel: Channel, share: float, now: int, *, paced: bool) -> bool:
         if channel.rings is None:
             return True
         known, ends_at = self._known.get(channel.name, Balance()), self._seconds() + MAX_SECONDS
         for tries in range(MAX_TRIES):
             if tries and self._seconds() >= ends_at:
                 break
-            after = spend(known, channel.rings, share, now)
+            after = spend(known, channel.rings, share, now, paced=paced)
             if after is None:
                 self._known[channel.name] = known
                 return False

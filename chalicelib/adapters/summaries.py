@@ -5,7 +5,9 @@
 - ``told…``: the same for the batch that is being sent. One write moves ``untold…`` there, so that new messages count
   for the next summary.
 - ``telling``: the run that sends the batch; ``attempts``: its calls so far; ``claimed``: present during a call
-- ``due``, ``due_at``: when the scheduled retry sends it, as for a message
+- ``next_at``, ``pause``: when the next may be sent, and the seconds from the one before; ``early_at``: when it may if a
+  message has a rank
+- ``due``, ``due_at``: when the scheduled retry looks at it, as for a message
 """
 
 from __future__ import annotations
@@ -85,7 +87,8 @@ class SummaryTable:
         took, item = self._update(
             channel,
             f"SET telling = :run, telling_until = :until, due_at = :until, taken_at = :now, {_MOVED} REMOVE since",
-            "untold > :zero AND attribute_not_exists(telling) AND (attribute_not_exists(next_at) OR next_at <= :now)",
+            "untold > :zero AND attribute_not_exists(telling) AND (attribute_not_exists(next_at) OR next_at <= :now "
+            "OR (early_at <= :now AND (untold1 > :zero OR untold2 > :zero)))",
             {**mine, ":zero": 0, ":none": [], ":now": now},
         )
         if took is not None:
@@ -106,10 +109,11 @@ class SummaryTable:
             # A whole pause without any: the next flood begins with a short one.
             self._update(
                 channel,
-                "REMOVE due, due_at, next_at, pause",
+                "REMOVE due, due_at, early_at, next_at, pause",
                 "untold = :zero AND attribute_not_exists(telling)",
                 {":zero": 0},
             )
+        # Before its pause is over `retry_due` comes again and again, as it has put the item off for its own time.
         return None
 
     def claim(self, channel: str, run: str, attempt: int, until: int) -> bool:
@@ -131,15 +135,15 @@ class SummaryTable:
             {":run": run, ":zero": 0, ":due_at": due_at},
         )
 
-    def finish(self, channel: str, run: str, next_at: int, pause: int) -> None:
+    def finish(self, channel: str, run: str, early_at: int, next_at: int, pause: int) -> None:
         """The batch has ended. The item stays due, so that the end of the flood is seen."""
         self._update(
             channel,
-            "SET next_at = :next, due_at = :next, pause = :pause "
+            "SET early_at = :early, next_at = :next, due_at = :early, pause = :pause "
             "REMOVE telling, telling_until, taken_at, attempts, claimed, told, told_since, told_newest, "
             + ", ".join(f"told{rank}" for rank in _RANKS),
             "telling = :run",
-            {":run": run, ":next": next_at, ":pause": pause},
+            {":run": run, ":early": early_at, ":next": next_at, ":pause": pause},
         )
 
     def forget(self, channel: str) -> int:
@@ -177,5 +181,6 @@ def _batch(item: Mapping[str, Any]) -> Batch:
         taken_at=item.get("taken_at", item["told_since"]),
         attempts=item.get("attempts", 0),
         pause=item.get("pause", 0),
+        next_at=item.get("next_at", 0),
         interrupted="claimed" in item,
     )

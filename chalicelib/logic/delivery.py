@@ -190,7 +190,7 @@ class _Run:
         tried again, never one that nobody hears of.
         """
         rings = self._dependencies.rings
-        if rings is None or channel.rings is None or delivery != Delivery():
+        if rings is None or delivery != Delivery():
             return True
         if rings.take(channel, self._rank, now):
             return True

@@ -31,9 +31,9 @@ class Balance:
     day_at: int = 0
     """When the day's bucket is full again."""
     paced_at: int = 0
-    """When the bucket that ``pace`` refills is full again. Summaries don't use it."""
+    """When the bucket that ``pace`` refills is full again. Summaries that keep their growing pauses don't use it."""
     pace: int = 0
-    """The least seconds between the notifications of messages, so that the provider's quota lasts."""
+    """The least seconds between notifications, so that the provider's quota lasts."""
     pace_until: int = 0
     """When the provider's quota begins anew, and ``pace`` ends."""
 
@@ -48,10 +48,10 @@ class RingBudget(Protocol):
     def take(self, channel: Channel, rank: int, now: int) -> bool:
         """Spend one ring for a message of this rank, if its share of the budget has one."""
 
-    def take_for_summary(self, channel: Channel, now: int) -> bool:
-        """Spend one ring for a summary."""
+    def take_for_summary(self, channel: Channel, now: int, *, early: bool) -> bool:
+        """Spend one ring for a summary; one that comes before its pause is over is paced as messages are."""
 
-    def free_at(self, channel: Channel, now: int) -> int:
+    def free_at(self, channel: Channel, now: int, *, early: bool) -> int:
         """The second at which a summary may ring."""
 
 
@@ -81,18 +81,16 @@ def quiet_since(rings: Rings, share: float, now: int) -> int:
     return now + int(min(0, room(rings.hour, HOUR, share), room(rings.day, DAY, share)))
 
 
-def spend(balance: Balance, rings: Rings, share: float, now: int) -> Balance | None:
+def spend(balance: Balance, rings: Rings, share: float, now: int, *, paced: bool = True) -> Balance | None:
     """The balance after one more ring; None where this share of the budget has none left.
 
-    A summary is not paced: the reserve is there for it, and its own pauses grow.
+    A summary whose pauses grow is not ``paced``: the reserve is there for it.
     """
-    day_room = room(rings.day, DAY, share)
-    if balance.hour_at - now > room(rings.hour, HOUR, share) or balance.day_at - now > day_room:
+    balance = _plausible(balance, now)
+    if _free_at(balance, rings, share, now, paced=paced) > now:
         return None
     paced_at = balance.paced_at
-    if balance.pace_until > now and share != SUMMARY_SHARE:
-        if paced_at - now > day_room:
-            return None
+    if paced and balance.pace_until > now:
         paced_at = max(paced_at, now) + balance.pace
     return replace(
         balance,
@@ -102,11 +100,28 @@ def spend(balance: Balance, rings: Rings, share: float, now: int) -> Balance | N
     )
 
 
-def free_at(balance: Balance, rings: Rings, now: int) -> int:
+def free_at(balance: Balance, rings: Rings, now: int, *, paced: bool) -> int:
     """The second at which a summary may ring."""
-    hour = balance.hour_at - int(room(rings.hour, HOUR, SUMMARY_SHARE))
-    day = balance.day_at - int(room(rings.day, DAY, SUMMARY_SHARE))
-    return max(now, hour, day)
+    return _free_at(_plausible(balance, now), rings, SUMMARY_SHARE, now, paced=paced)
+
+
+def _free_at(balance: Balance, rings: Rings, share: float, now: int, *, paced: bool) -> int:
+    hour, day = int(room(rings.hour, HOUR, share)), int(room(rings.day, DAY, share))
+    times = [now, balance.hour_at - hour, balance.day_at - day]
+    if paced and balance.pace_until > now:
+        times.append(min(balance.paced_at - day, balance.pace_until))
+    return max(times)
+
+
+def _plausible(balance: Balance, now: int) -> Balance:
+    """The balance with a full bucket where the time in it is beyond reach, as after a clock that was years ahead.
+
+    An empty bucket is full again after about its period; twice that forgives clocks that differ.
+    """
+    hour_at, day_at = (
+        at if at <= now + 2 * period else 0 for at, period in ((balance.hour_at, HOUR), (balance.day_at, DAY))
+    )
+    return replace(balance, hour_at=hour_at, day_at=day_at)
 
 
 def pace_for(quota: Quota, rings: Rings, now: int) -> int:

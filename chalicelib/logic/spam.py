@@ -11,7 +11,7 @@ import hashlib
 import hmac
 import ipaddress
 import re
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
@@ -151,19 +151,26 @@ def screen(message: Message, site: Site | None, recent: RecentActivity) -> Verdi
     signals: list[str] = list(message.signals)
     if "links" in spam.points and links(message) > spam.most_links:
         signals.append(Signal.LINKS)
-    if "rate" in spam.points and any(_exceeded(message, site, recent)):
-        signals.append(Signal.RATE)
+    shared = False
+    if "rate" in spam.points:
+        exceeded, shared = _count(message, site, recent)
+        if exceeded:
+            signals.append(Signal.RATE)
     if "proof_of_work" in spam.points and message.proof:
         used_by = recent.first(f"proof#{message.proof}", message.id, at, PROOF_LIFE)
         if used_by != message.id:
             signals.append(Signal.REPLAYED_PROOF)
     score = sum(spam.points.get(COUNTS_AS.get(signal, signal), 0) for signal in signals)
     held = HoldReason.QUARANTINED if score >= spam.quarantine_from else None
-    return Verdict(tuple(signals), score, held, rank=rank(signals, message.evidence))
+    found = rank(signals, message.evidence)
+    return Verdict(tuple(signals), score, held, rank=max(0, found - 1) if shared else found)
 
 
-def _exceeded(message: Message, site: Site, recent: RecentActivity) -> Iterator[bool]:
-    """Whether more came from the message's address than may, and from the network around it."""
+def _count(message: Message, site: Site, recent: RecentActivity) -> tuple[bool, bool]:
+    """Whether more came from the message's address or network than may, and whether many share its network.
+
+    Many are more than may come from one address: as a rule a network that few share sends less than one person may.
+    """
     spam = site.spam
     # An office or a mobile network is one address: who looks like a person is not held for what a neighbour sends.
     likely_person = rank(message.signals, message.evidence) == len(Evidence)
@@ -172,9 +179,16 @@ def _exceeded(message: Message, site: Site, recent: RecentActivity) -> Iterator[
         max(spam.most_messages, min(spam.most_messages * times, MAX_COUNTED))
         for times in (NEIGHBOURS if likely_person else 1, NETWORK)
     )
-    for who, most in ((message.sender, of_one), (message.network, of_all)):
-        if who:
-            yield recent.count(f"{site.name}#{who}", message.id, message.received_at, spam.minutes * 60, most) > most
+
+    def number(who: str, most: int) -> int:
+        window = spam.minutes * 60
+        return recent.count(f"{site.name}#{who}", message.id, message.received_at, window, most) if who else 0
+
+    if number(message.sender, of_one) > of_one:
+        # Not counted of the network: one address can't use up what its neighbours may send.
+        return True, True
+    of_network = number(message.network, of_all)
+    return of_network > of_all, of_network > spam.most_messages
 
 
 def rank(signals: Iterable[str], evidence: Collection[str]) -> int:

@@ -31,11 +31,12 @@ from chalicelib.logic.ring_budget import RingBudget
 from chalicelib.settings import Channel
 
 FIRST_PAUSE = 10 * 60
-"""Seconds between the first summary and the second; twice as long before each further one, while more come."""
+"""Seconds between the first summary and the second; twice as long before each further one, while more come. While
+something waits that may be of a person, it stays the pause."""
 MAX_PAUSE = 6 * 60 * 60
 NAMING_TIME = 8
 """Seconds after which no further message is read to be named: a slow table delays no summary."""
-ROOM = (3, 6, 12)
+ROOM = (3, 12, 12)
 """How many ids of each rank are kept to be named."""
 MAX_LINE = 70
 """Characters of each message that is named. Twelve of them and the count fit into the 1,024 of Pushover."""
@@ -58,6 +59,8 @@ class Batch:
     """How often the notifier was called."""
     pause: int = 0
     """Seconds between the summary before and this one; 0 for the first."""
+    next_at: int = 0
+    """When the pause is over: a summary before it is early."""
     interrupted: bool = False
     """Whether a run died after it claimed the call: the owner may have heard this one."""
 
@@ -69,7 +72,7 @@ class SummaryStore(Protocol):
         """Count a message, and keep its id if there is room among those of its rank."""
 
     def begin(self, channel: str, run: str, now: int, until: int) -> Batch | None:
-        """Take what is to be told, for this run alone; None where there is nothing, or another run is at it.
+        """Take what is to be told, for this run alone; None where nothing is to be told yet, or another run is at it.
 
         What is counted from now on is for the next one.
         """
@@ -80,8 +83,8 @@ class SummaryStore(Protocol):
     def put_off(self, channel: str, run: str, due_at: int) -> None:
         """Leave the batch to a later run; nothing of it was delivered, or it may ring again."""
 
-    def finish(self, channel: str, run: str, next_at: int, pause: int) -> None:
-        """The batch has ended; the next is not before ``next_at``."""
+    def finish(self, channel: str, run: str, early_at: int, next_at: int, pause: int) -> None:
+        """The batch has ended. The next is not before ``next_at``, or ``early_at`` if a message in it has a rank."""
 
     def forget(self, channel: str) -> int:
         """Nothing is due any more: the channel has left the configuration. Returns how many messages are untold."""
@@ -132,7 +135,8 @@ def tell(name: str, dependencies: SummaryDependencies, invocation: Invocation) -
 
     def end(action: Action, state: State) -> DeliveryResult:
         pause = min(max(2 * batch.pause, FIRST_PAUSE), MAX_PAUSE)
-        store.finish(name, run, now + pause, pause)
+        # From when it was taken, so that waiting for a ring makes nobody wait twice.
+        store.finish(name, run, batch.taken_at + FIRST_PAUSE, batch.taken_at + pause, pause)
         return _result(name, action, batch.count, state)
 
     def wait(until: int, state: State) -> DeliveryResult:
@@ -147,8 +151,10 @@ def tell(name: str, dependencies: SummaryDependencies, invocation: Invocation) -
     request = notification(name, batch, dependencies)
     now = dependencies.now()
     # As for a message, the first attempt alone is of the budget.
-    if channel.rings is not None and not batch.attempts and not dependencies.rings.take_for_summary(channel, now):
-        return wait(dependencies.rings.free_at(channel, now), State.PENDING)
+    rings, early = dependencies.rings, now < batch.next_at
+    if not batch.attempts and not rings.take_for_summary(channel, now, early=early):
+        free_at = rings.free_at(channel, now, early=early)
+        return wait(min(free_at, batch.next_at) if early else free_at, State.PENDING)
     now, attempt = dependencies.now(), batch.attempts + 1
     if now + LEASE > invocation.ends_at:
         return wait(now, State.PENDING)

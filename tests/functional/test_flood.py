@@ -117,13 +117,13 @@ class Stage:
         self.messages = MessageTable(client, self.stage, self.clock)
         self._budgets = [RingTable(client, self.stage.table) for _ in range(processes)]
         self._summaries = SummaryTable(client, self.stage.table)
-        self._recent = RecentTable(client, self.stage.table, self.clock)
+        self.recent = RecentTable(client, self.stage.table, self.clock)
         self._next_retry = NOW + 5 * MINUTE
         self._waiting: list[tuple[int, Message]] = []
 
     def send(self, message: Message) -> None:
         """A run of ``destined``; where it is killed or can't deliver, Lambda's retry comes after a minute."""
-        verdict = spam.screen(message, self.site, self._recent)
+        verdict = spam.screen(message, self.site, self.recent)
         try:
             with self._may_die():
                 delivery.deliver(message, verdict, self._dependencies(), self._invocation(message.id))
@@ -211,7 +211,7 @@ class Stage:
             self.stage.channels,
             {"pushover": self.phone},
             self.messages,
-            self._recent,
+            self.recent,
             self.clock,
             rings,
             lambda: self._summaries,
@@ -219,16 +219,12 @@ class Stage:
         )
 
     def _telling(self) -> SummaryDependencies:
-        def fields_of(message_id: str) -> Any:
-            found = self.messages.find(message_id)
-            return found[0].fields if found else None
-
         return SummaryDependencies(
             self.stage.channels,
             {"pushover": self.phone},
             self._summaries,
             self._random.choice(self._budgets),
-            fields_of,
+            self.messages.find_fields,
             texts("en"),
             self.clock,
         )
@@ -331,6 +327,53 @@ def test_a_flood_of_a_day_rings_no_more_than_the_budget_and_its_summaries_come_l
     assert not any("due" in item for item in it.table.items().values()), "once the flood is over nothing is due"
 
 
+def test_who_looks_like_a_person_is_named_within_half_an_hour_however_long_the_flood_has_lasted() -> None:
+    """More people than the budget has rings for, in a flood of eight hours: each pause of the junk's summaries is
+    longer than the one before, and nobody waits for it."""
+    it, sent_at = Stage(), {}
+    for minute in range(8 * 60):
+        it.send(junk(minute, it.clock.now))
+        if minute % 10 == 7:
+            number = minute // 10
+            sent_at[number] = it.clock.now
+            # Those without JavaScript have no fill time.
+            it.send(replace(person(number, it.clock.now), evidence=PERSON if number % 3 else (Evidence.ORIGIN,)))
+        it.let_pass(MINUTE)
+    it.let_pass(30 * MINUTE)
+    late = []
+    for number, at in sent_at.items():
+        told = (when for when, one in it.phone.rang if f"Ada {number}:" in one.message or one.id == f"person-{number}")
+        if next(told, at + DAY) > at + 30 * MINUTE:
+            late.append(number)
+    assert late == []
+    assert it.phone.most_within(3600) <= RINGS.hour
+    assert it.phone.most_within(DAY) <= RINGS.day
+
+
+def test_what_a_clock_that_was_years_ahead_has_spent_silences_a_channel_for_a_day_at_most() -> None:
+    it = Stage()
+    it.clock.now += 5 * 365 * DAY
+    it.send(person(0, it.clock.now))
+    it.clock.now = NOW + MINUTE
+    it.send(person(1, it.clock.now))
+    it.let_pass(DAY + 10 * MINUTE)
+    assert named(it, "Ada", 2) == [0, 1]
+    it.send(person(2, it.clock.now))
+    assert it.phone.messages[-1] == "person-2"
+
+
+def test_one_neighbour_holds_up_nobody_else_of_its_address_or_network() -> None:
+    it = Stage()
+    it.site = replace(it.site, spam=replace(it.site.spam, points={"rate": 10}, most_messages=5, minutes=60))
+
+    def held(one: Message, address: str) -> bool:
+        return spam.screen(replace(one, sender=address, network="192.0.2.0/24"), it.site, it.recent).held is not None
+
+    assert [held(junk(number, NOW), "192.0.2.1") for number in range(300)] == [False] * 5 + [True] * 295
+    assert not any(held(person(number, NOW), "192.0.2.1") for number in range(10))
+    assert not any(held(junk(number, NOW), f"192.0.2.{number}") for number in range(1000, 1020))
+
+
 def test_a_provider_that_tells_its_quota_is_never_used_up_and_a_reserve_is_left_for_alarms() -> None:
     quota = Quota(limit=1000, remaining=130, reset=NOW + 10 * 86400)
     it = Stage(quota=quota)
@@ -370,7 +413,7 @@ def test_of_a_limit_of_one_a_process_that_remembers_nothing_leaves_the_next_ring
     assert RingTable(dynamodb, stage().table).take(one, 2, NOW)
     later = NOW + 3600
     assert not RingTable(dynamodb, stage().table).take(one, 2, later)
-    assert RingTable(dynamodb, stage().table).take_for_summary(one, later)
+    assert RingTable(dynamodb, stage().table).take_for_summary(one, later, early=False)
     assert RingTable(dynamodb, stage().table).take(one, 2, later + 7200)
 
 
@@ -499,7 +542,7 @@ def test_a_slow_table_makes_a_summary_name_fewer_and_a_run_without_time_for_the_
     assert it.phone.summaries == []
     assert it.tell().action is Action.DELIVERED
     ((_, told),) = it.phone.summaries
-    assert (told.title, told.message.count("\n› ")) == (f"{counted} more messages", 2)
+    assert (told.title, told.message.count("\n› ")) == (f"{counted} more messages", 3)
 
 
 @pytest.mark.parametrize("where", ["fields#", "rings#"])

@@ -576,6 +576,19 @@ def test_who_looks_like_a_person_is_not_held_for_what_a_neighbour_sends() -> Non
     assert not sent(4, spam.Evidence.ORIGIN, spam.Evidence.FILL_TIME)
 
 
+def test_a_network_that_many_share_counts_as_one_thing_less_that_speaks_for_a_person() -> None:
+    guarded = replace(site(), spam=Spam({"rate": 10}, most_messages=2, minutes=60))
+    recent = InMemoryRecent()
+    evidence = (spam.Evidence.ORIGIN, spam.Evidence.FILL_TIME)
+    found = []
+    for number in range(4):
+        it = Message(f"id-{number}", "default", NOW, {}, sender=str(number), network="all", evidence=evidence)
+        found.append(spam.screen(it, guarded, recent).rank)
+    assert found == [2, 2, 1, 1]
+    it = Message("id-4", "default", NOW, {}, sender="4", network="all")
+    assert spam.screen(it, guarded, recent).rank == 0
+
+
 def test_of_a_network_more_are_let_through_than_of_one_address_and_not_all() -> None:
     guarded = replace(site(), spam=Spam({"rate": 10}, most_messages=2, minutes=60))
     recent = InMemoryRecent()
