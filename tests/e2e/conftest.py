@@ -289,7 +289,7 @@ def herald(deployed: Harness, access_log: TextIO) -> Iterator[Harness]:
 
     At the end, fail if a function called AWS with another client than it uses on AWS.
     """
-    deployed.clear()
+    deployed.begin()
     yield deployed
     deployed.clear()
     roles = {deployed.stage.role(spec.name) for spec in functions_of(deployed.stage)}

@@ -33,12 +33,16 @@ LOG_PAGE = 10_000
 
 
 def wait_for(look: Callable[[], Found | None], what: str, seconds: float = PATIENCE, pause: float = 0.05) -> Found:
-    """Call ``look`` until it returns something true, and return that. Raises AssertionError after ``seconds``."""
+    """Call ``look`` until it returns something true, and return that. Raises AssertionError after ``seconds``.
+
+    The pauses grow, as each look takes time from what is waited for.
+    """
     deadline = time.monotonic() + seconds
     while not (found := look()):
         if time.monotonic() > deadline:
             raise AssertionError(f"within {seconds} s there was no {what}")
         time.sleep(pause)
+        pause = max(pause, min(pause * 1.3, 0.5))
     return found
 
 
@@ -57,6 +61,7 @@ class Harness:
         self.stage = self.config.stage
         self.account = stack.account
         self._web = stack.ports.web_url
+        self._since = 0.0
 
     # What a visitor does.
 
@@ -143,6 +148,11 @@ class Harness:
         requests.delete(f"{self._web}/webhooks/_control", timeout=PATIENCE).raise_for_status()
         requests.delete(f"{self._web}/ses/_control", timeout=PATIENCE).raise_for_status()
 
+    def begin(self) -> None:
+        """Clear what a test before may have left, and look at no log line of it."""
+        self.clear()
+        self._since = time.time() - 1
+
     # What the account holds.
 
     def item(self, message_id: str) -> dict[str, Any]:
@@ -166,9 +176,9 @@ class Harness:
         found = self.item(message_id).get("deliveries", {}).get("M", {}).get(channel, {}).get("M", {})
         return {name: next(iter(value.values())) for name, value in found.items()}
 
-    def lines(self, function: str) -> Iterator[dict[str, Any]]:
-        """Yield every structured log line of a function, except metrics."""
-        for text in self.texts(function):
+    def lines(self, function: str, since: float | None = None) -> Iterator[dict[str, Any]]:
+        """Yield every structured log line of a function, except metrics, since then or since the test began."""
+        for text in self.texts(function, since):
             try:
                 entry = json.loads(text)
             except ValueError:
@@ -177,9 +187,10 @@ class Harness:
             if isinstance(entry, dict) and "_aws" not in entry:
                 yield entry
 
-    def texts(self, function: str, since: float = 0) -> list[str]:
-        """Return everything that a function wrote since a time, in seconds since the epoch."""
-        return self.texts_of(f"/aws/lambda/{self.stage.function(function)}", since)
+    def texts(self, function: str, since: float | None = None) -> list[str]:
+        """Return everything that a function wrote since a time (seconds since the epoch), or since the test began."""
+        group = f"/aws/lambda/{self.stage.function(function)}"
+        return self.texts_of(group, self._since if since is None else since)
 
     def texts_of(self, group: str, since: float = 0) -> list[str]:
         """Return everything in a log group, or nothing if the group doesn't exist.

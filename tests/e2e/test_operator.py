@@ -101,7 +101,7 @@ def test_messages_are_exported_and_no_cell_is_a_formula(herald: Harness, operato
     fits("get_message", "answer", json.loads(lines[0]))
 
     file = tmp_path / "messages.csv"
-    operator.gets("messages", "export", "--since", "1h", "--output", str(file))
+    operator.gets("messages", "export", "--site", "default", "--since", "1h", "--output", str(file))
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     rows = {row["id"]: row for row in csv.DictReader(io.StringIO(file.read_text(encoding="utf-8-sig")))}
     row = rows[message_id]
@@ -111,7 +111,9 @@ def test_messages_are_exported_and_no_cell_is_a_formula(herald: Harness, operato
     before = file.read_bytes()
     operator.fails("messages", "export", "--output", str(file), typed="n\n")
     assert file.read_bytes() == before
-    operator.gets("messages", "export", "--since", "1h", "--format", "jsonl", "--output", str(file), "--yes")
+    operator.gets(
+        "messages", "export", "--site", "default", "--since", "1h", "--format", "jsonl", "--output", str(file), "--yes"
+    )
     assert file.read_bytes() != before
 
 

@@ -32,11 +32,6 @@ SKIPPED = {
 """Types of resources that moto's CloudFormation passes over with a warning, and what judges each instead. All of them
 are also held against AWS's own schemas by cfn-lint: tests/infrastructure/test_matrix.py."""
 
-LEFT = "herald-dev-send-event"
-"""The name of resources that depend on a condition. When a parameter turns it on or off, moto creates some of them and
-deletes none, where AWS creates and deletes all:
-https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/conditions-section-structure.html"""
-
 ACCOUNT = DEFAULT_ACCOUNT_ID
 
 Environ = dict[str, Any]
