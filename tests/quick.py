@@ -20,7 +20,9 @@ from tests.history import ROOT, git
 
 PACKAGES = ("chalicelib", "ops", "tests")
 QUICK = ("unit", "contract", "functional", "infrastructure")
-"""The kinds of tests that need no stack."""
+"""The kinds of tests that need no stack, the quickest first."""
+FILES = 40
+"""The maximum number of test files: more take too long to import."""
 SECONDS = 13.0
 """No test starts after this many seconds. The whole may take 20, and a test may take some of them."""
 FAR = 3
@@ -97,25 +99,29 @@ def main() -> int:
         str(path.relative_to(ROOT)): path.read_text(encoding="utf-8") for path in (ROOT / "tests").rglob("test_*.py")
     }
     near = distances(files, importers, tests)
-    chosen = sorted((test for test in near if test.split("/")[1] in QUICK), key=lambda test: (near[test], test))
-    _say(f"{len(files)} files changed; {len(chosen)} of {len(tests)} test files are near: {' '.join(chosen)}")
+    kinds = {test: test.split("/")[1] for test in near}
+    chosen = [test for test in near if kinds[test] in QUICK]
+    chosen = sorted(chosen, key=lambda test: (near[test], QUICK.index(kinds[test]), test))[:FILES]
+    _say(f"{len(files)} files changed; the nearest of {len(tests)} test files are: {' '.join(chosen)}")
     if not git("rev-parse", "HEAD"):
         _say("git tells nothing of this folder: run make test.")
         return 1
     if not chosen:
-        _say(_left_out(files, near, {}))
+        _say(_left_out(files, near, chosen, {}))
         return 0
     deadline = Deadline(began + SECONDS)
     code = int(pytest.main(["-m", "not full", "-q", "--no-header", *chosen], plugins=[deadline]))
-    _say(_left_out(files, near, deadline.left))
+    _say(_left_out(files, near, chosen, deadline.left))
     return code
 
 
-def _left_out(files: list[str], near: Mapping[str, int], late: Mapping[str, int]) -> str:
+def _left_out(files: list[str], near: Mapping[str, int], chosen: list[str], late: Mapping[str, int]) -> str:
     stacks = sorted(test for test in near if test.split("/")[1] not in QUICK)
+    further = len(near) - len(stacks) - len(chosen)
     everything = [file for file in files if file in EVERYTHING]
     reasons = [
         f"what is further away than {FAR} imports",
+        f"{further} test files that are further away than these" if further else "",
         f"{' '.join(stacks)} (need a stack)" if stacks else "",
         f"{sum(late.values())} tests of {' '.join(late)} (no time)" if late else "",
         f"all that {' '.join(everything)} concerns" if everything else "",

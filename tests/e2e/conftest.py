@@ -213,13 +213,29 @@ honeypot = { points = 10 }
 
 
 LONGEST_FIRST = (
-    "test_storm",
     "test_deploying",
+    "test_commands",
+    "test_run",
+    "test_workflow",
+    "test_storm",
     "test_second_aws",
-    "test_policy_matrix",
+    "test_own_site",
     "test_least_privilege",
+    "test_policy_matrix",
+    "test_forms",
     "test_kills",
     "test_privacy",
+    "test_inbox",
+    "test_operator_replay",
+    "test_operator",
+    "test_operator_stage",
+    "test_operator_rights",
+    "test_flood",
+    "test_openapi",
+    "test_webhooks",
+    "test_delivery",
+    "test_package",
+    "test_plain_chalice",
 )
 """The files that take longest, started first. Started last, one could keep only one of two cores busy."""
 
