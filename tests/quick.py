@@ -23,7 +23,7 @@ QUICK = ("unit", "contract", "functional", "infrastructure")
 """The kinds of tests that need no stack, the quickest first."""
 FILES = 40
 """The maximum number of test files: more take too long to import."""
-SECONDS = 13.0
+SECONDS = 10.0
 """No test starts after this many seconds. The whole may take 20, and a test may take some of them."""
 FAR = 3
 """The maximum number of imports between a test and a changed module. Beyond it the test is about something else."""

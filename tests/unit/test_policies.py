@@ -7,7 +7,6 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -20,74 +19,6 @@ from tests.fakes import EVERYWHERE, LIMITS, site, stage
 
 WHERE = AwsLocation("aws", "eu-central-1", "123456789012")
 BY_NAME = {spec.name: spec for spec in FUNCTIONS}
-
-
-def statements(function: str, channels: tuple[str, ...] = ("pushover",), where: AwsLocation = WHERE) -> dict[str, Any]:
-    document = policy(BY_NAME[function], stage(channels=channels), where)
-    assert set(document) == {"Version", "Statement"}
-    assert document["Version"] == "2012-10-17"
-    found = {}
-    for statement in document["Statement"]:
-        assert set(statement) == {"Sid", "Effect", "Action", "Resource"}
-        assert statement["Effect"] == "Allow"
-        found[statement["Sid"]] = (statement["Action"], statement["Resource"])
-    assert len(found) == len(document["Statement"]), "two statements with one Sid"
-    return found
-
-
-def logs(function: str) -> dict[str, Any]:
-    group = f"arn:aws:logs:eu-central-1:123456789012:log-group:/aws/lambda/{function}"
-    actions = ["logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents"]
-    return {"WriteLogs": (actions, [f"{group}:*"])}
-
-
-def test_the_api_may_publish_to_one_topic_and_nothing_else() -> None:
-    assert statements("api_handler") == logs("herald-dev") | {
-        "PublishMessages": (["sns:Publish"], ["arn:aws:sns:eu-central-1:123456789012:herald-dev-messages"])
-    }
-
-
-def test_destined_may_store_record_invoke_and_tell_the_bus() -> None:
-    table = ["arn:aws:dynamodb:eu-central-1:123456789012:table/herald-dev-messages"]
-    assert statements("destined") == logs("herald-dev-destined") | {
-        "StoreMessages": (["dynamodb:PutItem"], table),
-        "RecordOutcomes": (["dynamodb:UpdateItem"], table),
-        "RecallMessages": (["dynamodb:GetItem"], table),
-        "InvokeNotifiers": (
-            ["lambda:InvokeFunction"],
-            ["arn:aws:lambda:eu-central-1:123456789012:function:herald-dev-notify_pushover"],
-        ),
-        "SendOutcome": (["events:PutEvents"], ["arn:aws:events:eu-central-1:123456789012:event-bus/herald-dev"]),
-    }
-
-
-def test_the_scheduled_retry_may_find_put_off_and_have_run() -> None:
-    table = "arn:aws:dynamodb:eu-central-1:123456789012:table/herald-dev-messages"
-    assert statements("retry_due") == logs("herald-dev-retry_due") | {
-        "FindDue": (["dynamodb:Query"], [f"{table}/index/due"]),
-        "PutOff": (["dynamodb:UpdateItem"], [table]),
-        "RunDestined": (
-            ["lambda:InvokeFunction"],
-            ["arn:aws:lambda:eu-central-1:123456789012:function:herald-dev-destined"],
-        ),
-    }
-
-
-def test_notify_pushover_may_read_its_two_secrets() -> None:
-    path = "arn:aws:ssm:eu-central-1:123456789012:parameter/herald/dev/pushover"
-    assert statements("notify_pushover") == logs("herald-dev-notify_pushover") | {
-        "ReadSecrets": (["ssm:GetParameters"], [f"{path}/token", f"{path}/user"])
-    }
-
-
-@pytest.mark.parametrize("function", ["on_success", "on_failure"])
-def test_the_rules_handlers_may_write_logs_and_keep_what_failed_in_one_queue(function: str) -> None:
-    assert statements(function) == logs(f"herald-dev-{function}") | {
-        "KeepFailedRuns": (
-            ["sqs:SendMessage"],
-            ["arn:aws:sqs:eu-central-1:123456789012:herald-dev-rule-dead-letters"],
-        )
-    }
 
 
 def test_nobody_else_may_send_to_a_queue() -> None:
