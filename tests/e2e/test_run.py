@@ -79,9 +79,6 @@ def test_each_save_is_deployed_as_it_is_and_each_mistake_is_mended_by_the_next(r
     functions = run.account.functions
     committed = (run.checkout / "chalicelib" / "stages.py").read_text(encoding="utf-8")
 
-    run.save("chalicelib/functions.py", "timeout=29,", "timeout=28,")
-    assert functions.get_function_configuration(FunctionName="herald-local")["Timeout"] == 28
-
     said = run.save("chalicelib/functions.py", MARK, EXTRA_IN_MANIFEST + MARK, answer=FAILED)
     assert "chalicelib/functions.py declares extra, which app.py lacks" in said
     before = "\n\n@app.lambda_function()\ndef list_messages("
