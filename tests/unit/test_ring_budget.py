@@ -44,7 +44,7 @@ def test_a_provider_s_quota_slows_messages_down_and_no_summary() -> None:
     for _ in range(2):
         balance = spend(balance, RINGS, SHARES[-1], NOW) or balance
     assert spend(balance, RINGS, SHARES[-1], NOW + DAY) is None
-    assert spend(balance, RINGS, SUMMARY_SHARE, NOW + DAY)
+    assert spend(balance, RINGS, SUMMARY_SHARE, NOW + DAY, paced=False)
 
 
 def test_messages_ring_again_once_the_provider_s_quota_was_raised() -> None:
