@@ -16,11 +16,26 @@ from botocore.client import BaseClient
 from botocore.config import Config
 from botocore.session import Session
 from botocore.stub import Stubber
+from xdist.scheduler import LoadFileScheduling
 
 from chalicelib.logs import logger
 
 ROOT = Path(__file__).resolve().parent.parent
+SHARING_A_BROWSER = ("tests/e2e/browser", "tests/forms")
 pytest_plugins = ["tests.rehearsal"]
+
+
+class ByFile(LoadFileScheduling):  # type: ignore[misc]
+    """Give the tests of a file to one process; and so those of all files that share a browser, which starts slowly."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file: str = super()._split_scope(nodeid)
+        folder = file.rpartition("/")[0]
+        return folder if folder in SHARING_A_BROWSER else file
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByFile:
+    return ByFile(config, log)
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
