@@ -7,7 +7,6 @@ import json
 import re
 from collections.abc import Callable
 from dataclasses import replace
-from html.parser import HTMLParser
 from types import ModuleType
 from typing import Any
 from urllib.parse import quote_from_bytes, urlencode
@@ -20,6 +19,7 @@ from chalice.test import Client
 from chalicelib.adapters.topic import SnsTopic
 from chalicelib.composition import Topic, override_container
 from chalicelib.settings import Stage
+from tests.error_page import Page
 from tests.fakes import FUNCTION_ARN, NOW, FakeContainer, Published, RecordingTopic, RefusingTopic
 
 JSON = {"Content-Type": "application/json"}
@@ -65,75 +65,14 @@ def fields_of(topic: RecordingTopic) -> dict[str, str]:
     return found
 
 
-class Page(HTMLParser):
-    """What a person finds on an error page."""
-
-    def __init__(self, html: str) -> None:
-        super().__init__()
-        self.language = self.heading = ""
-        self.values: dict[str, str] = {}
-        """The form's fields, as sending it again would send them."""
-        self.hidden: set[str] = set()
-        self.errors: dict[str, str] = {}
-        """The error beside a field, by the field's name."""
-        self.general: list[str] = []
-        self.tags: list[str] = []
-        self.unlabelled: set[str] = set()
-        self.focus: list[str] = []
-        self._ids: dict[str, str] = {}
-        self._described: dict[str, str] = {}
-        self._labels: set[str] = set()
-        self._open: tuple[str, dict[str, str]] | None = None
-        self.feed(html)
-        self.close()
-        self.unlabelled = {name for id_, name in self._ids.items() if id_ not in self._labels}
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        found = {name: value or "" for name, value in attrs}
-        self.tags.append(tag)
-        self._open = (tag, found)
-        if tag == "html":
-            self.language = found["lang"]
-        elif tag == "label":
-            self._labels.add(found["for"])
-        elif tag in ("input", "textarea"):
-            name = found["name"]
-            self.values[name] = found.get("value", "")
-            if found.get("type") == "hidden":
-                self.hidden.add(name)
-            else:
-                self._ids[found["id"]] = name
-            if "aria-invalid" in found:
-                self._described[found["aria-describedby"]] = name
-            if "autofocus" in found:
-                self.focus.append(name)
-
-    def handle_endtag(self, tag: str) -> None:
-        self._open = None
-
-    def handle_data(self, data: str) -> None:
-        if self._open is None:
-            return
-        tag, found = self._open
-        if tag == "textarea":
-            # The line break right after the tag is no part of the text (HTML, 13.1.2.5).
-            self.values[found["name"]] += data if self.values[found["name"]] else data.removeprefix("\n")
-        elif tag == "h1":
-            self.heading += data
-        elif tag == "p" and found.get("class") == "error" and "id" in found:
-            self.errors[self._described[found["id"]]] = data
-        elif tag == "p" and found.get("class") == "error":
-            self.general.append(data)
-
-
 def page_of(response: Any) -> Page:
     """The error page, which nothing may execute or load from elsewhere."""
     assert response.headers["Content-Type"] == "text/html; charset=utf-8"
     assert response.headers["Content-Security-Policy"].startswith("default-src 'none'; ")
     assert response.headers["Cache-Control"] == "no-store"
     page = Page(response.body.decode())
-    assert not {"script", "img", "link", "iframe", "object"} & set(page.tags)
-    assert page.unlabelled == set(), "each visible field has a label"
+    assert page.top.all("script", "img", "link", "iframe", "object") == []
+    assert all(page.label(each) for each in page.controls if each.attributes["name"] not in page.hidden)
     assert page.language == response.headers["Content-Language"]
     return page
 
@@ -943,7 +882,7 @@ def test_who_can_not_send_from_there_keeps_what_was_typed_and_is_led_back(
     assert page.values == {"name": "Ada", "message": 'Hi "you"\n<b>'}
     assert '<a href="http://localhost:1313/">' in response.body.decode()
     # Our own origin may send, so a form here would get round what was just refused.
-    assert not {"form", "button"} & set(page.tags)
+    assert not page.top.all("form", "button")
     assert topic.published == []
 
 

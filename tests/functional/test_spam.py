@@ -30,6 +30,7 @@ from chalicelib.logic.proof import challenge
 from chalicelib.logic.submission import Message
 from chalicelib.settings import Spam, Stage
 from ops.generate import openapi
+from tests.error_page import Page
 from tests.fakes import (
     NOW,
     Clock,
@@ -45,7 +46,7 @@ from tests.fakes import (
     message,
 )
 from tests.functional.conftest import DescribedClient
-from tests.functional.test_contact import FORM, UUID, Page, body_of, post
+from tests.functional.test_contact import FORM, UUID, body_of, post
 from tests.functional.test_destined import sns_event
 from tests.openapi import operations
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
-from html.parser import HTMLParser
 
 import pytest
 
@@ -15,90 +13,10 @@ from chalicelib.logic.fields import NAMES, Role
 from chalicelib.logic.submission import classify_fields
 from chalicelib.logic.validation import validate
 from chalicelib.texts import LANGUAGES, texts
+from tests.error_page import Page, value_of
 from tests.fakes import LIMITS, site
 
-VOID = {"meta", "input"}
 EN = texts("en")
-
-
-@dataclass
-class Element:
-    tag: str
-    attributes: dict[str, str]
-    text: str = ""
-    children: list[Element] = field(default_factory=list)
-
-    def all(self, tag: str) -> list[Element]:
-        return [found for child in self.children for found in [*([child] if child.tag == tag else []), *child.all(tag)]]
-
-    def said(self) -> str:
-        return self.text + "".join(child.said() for child in self.children)
-
-
-class Page(HTMLParser):
-    """Takes a page apart as a browser does, and accepts no mistake."""
-
-    def __init__(self, html: str) -> None:
-        super().__init__(convert_charrefs=True)
-        self.top = Element("", {})
-        self._open = [self.top]
-        self.feed(html)
-        self.close()
-        assert self._open == [self.top], "an element was not closed"
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        names = [name for name, _ in attrs]
-        assert len(names) == len(set(names)), f"an attribute twice: {names}"
-        element = Element(tag, {name: value or "" for name, value in attrs})
-        self._open[-1].children.append(element)
-        if tag not in VOID:
-            self._open.append(element)
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self._open.pop().tag == tag
-
-    def handle_data(self, data: str) -> None:
-        self._open[-1].text += data
-
-    def handle_comment(self, data: str) -> None:
-        raise AssertionError("a comment")
-
-    def handle_pi(self, data: str) -> None:
-        raise AssertionError("a processing instruction")
-
-    def unknown_decl(self, data: str) -> None:
-        raise AssertionError("a declaration")
-
-    @property
-    def controls(self) -> list[Element]:
-        return [each for form in self.top.all("form") for each in form.children if each.tag in ("input", "textarea")]
-
-    @property
-    def sent_again(self) -> Pairs:
-        """What the form sends, as a browser reads it."""
-        return [(each.attributes["name"], value_of(each)) for each in self.controls]
-
-    def control(self, name: str) -> Element:
-        [found] = [each for each in self.controls if each.attributes["name"] == name]
-        return found
-
-    def by_id(self, identifier: str) -> Element:
-        [found] = [
-            each
-            for tag in ("p", "input", "textarea")
-            for each in self.top.all(tag)
-            if each.attributes.get("id") == identifier
-        ]
-        return found
-
-    def label(self, control: Element) -> str:
-        [found] = [each for each in self.top.all("label") if each.attributes["for"] == control.attributes["id"]]
-        return found.said()
-
-
-def value_of(control: Element) -> str:
-    # HTML, 13.1.2.5: a line break right after the tag of a text area is not a part of its text.
-    return control.attributes.get("value", "") if control.tag == "input" else control.said().removeprefix("\n")
 
 
 def page(pairs: Pairs, *problems: Problem, code: str = "invalid", language: str = "en", limit: int = 0) -> Page:
