@@ -1,20 +1,11 @@
-"""What came lately, in DynamoDB: the exact requests, and what they do to a table that does as AWS documents.
-
-``Table`` stands behind a real client of botocore, which validates and serializes each request. It evaluates the
-expressions by AWS's own description and refuses what it doesn't know:
-https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Expressions.OperatorsAndFunctions.html
-https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Expressions.UpdateExpressions.html
-"""
+"""What came lately, in the message table: what the adapter's requests do to it, and what DynamoDB makes of them."""
 
 from __future__ import annotations
 
-import copy
 import itertools
 import json
 import random
-import re
 from collections.abc import Callable
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -27,8 +18,10 @@ from botocore.exceptions import (
 )
 from botocore.stub import Stubber
 
+from chalicelib.adapters.aws import ServiceError, UnansweredError
 from chalicelib.adapters.recent_activity import RecentTable
 from chalicelib.errors import StoreError
+from tests.dynamodb import LocalTable
 from tests.fakes import NOW, Clock, InMemoryRecent
 from tests.rehearsal import amount
 
@@ -36,12 +29,6 @@ Stubbed = Callable[[str], tuple[Any, Stubber]]
 Item = dict[str, Any]
 TABLE = "herald-dev-messages"
 HOUR = 3600
-RESERVED = {"ADD", "AND", "DELETE", "MEMBER", "OR", "SET", "SIZE", "STATE", "TIME", "TTL", "UNTIL", "USER", "VALUE"}
-"""Those of DynamoDB's reserved words that might come to one's mind here; the whole list:
-https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/ReservedWords.html"""
-
-
-# The exact requests
 
 
 def noted(what: str, message_id: str, at: int, seconds: int) -> Item:
@@ -53,146 +40,8 @@ def noted(what: str, message_id: str, at: int, seconds: int) -> Item:
     }
 
 
-def put(what: str, message_id: str, at: int, seconds: int) -> dict[str, Any]:
-    return {
-        "TableName": TABLE,
-        "Item": noted(what, message_id, at, seconds),
-        "ConditionExpression": "attribute_not_exists(id) OR message_id = :mine OR expires_at <= :at",
-        "ExpressionAttributeValues": {":mine": {"S": message_id}, ":at": {"N": str(at)}},
-        "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
-    }
-
-
-def add(sender: str, member: str, expires_at: int, most: int) -> dict[str, Any]:
-    return {
-        "TableName": TABLE,
-        "Key": {"id": {"S": f"rate#{sender}"}},
-        "UpdateExpression": "ADD members :one SET expires_at = :until",
-        "ConditionExpression": "attribute_not_exists(members) OR size(members) <= :most OR contains(members, :member)",
-        "ExpressionAttributeValues": {
-            ":one": {"SS": [member]},
-            ":member": {"S": member},
-            ":until": {"N": str(expires_at)},
-            ":most": {"N": str(most)},
-        },
-        "ReturnValues": "ALL_NEW",
-        "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
-    }
-
-
-def delete(sender: str, *members: str) -> dict[str, Any]:
-    return {
-        "TableName": TABLE,
-        "Key": {"id": {"S": f"rate#{sender}"}},
-        "UpdateExpression": "DELETE members :old",
-        "ExpressionAttributeValues": {":old": {"SS": list(members)}},
-    }
-
-
 def members(*texts: str) -> Item:
     return {"id": {"S": "rate#s"}, "members": {"SS": list(texts)}, "expires_at": {"N": "1"}}
-
-
-def in_the_way(stub: Stubber, operation: str, there: Item | None, expected: dict[str, Any] | None = None) -> None:
-    stub.add_client_error(
-        operation,
-        "ConditionalCheckFailedException",
-        "The conditional request failed",
-        400,
-        modeled_fields={"Item": there} if there is not None else None,
-        expected_params=expected,
-    )
-
-
-def test_the_first_of_its_kind_is_one_conditional_write(stubbed: Stubbed) -> None:
-    dynamodb, stub = stubbed("dynamodb")
-    stub.add_response("put_item", {}, put("content#abc", "id-1", NOW, 600))
-    assert RecentTable(dynamodb, TABLE).first("content#abc", "id-1", NOW, 600) == "id-1"
-
-
-def test_whoever_was_first_is_named_by_the_write_that_failed(stubbed: Stubbed) -> None:
-    dynamodb, stub = stubbed("dynamodb")
-    in_the_way(stub, "put_item", noted("content#abc", "id-1", NOW - 599, 600), put("content#abc", "id-2", NOW, 600))
-    assert RecentTable(dynamodb, TABLE).first("content#abc", "id-2", NOW, 600) == "id-1"
-
-
-@pytest.mark.parametrize(("later", "first"), [(1, "id-1"), (599, "id-1"), (600, "id-2"), (9_999, "id-2")])
-def test_whoever_came_long_after_a_message_was_not_there_before_it(stubbed: Stubbed, later: int, first: str) -> None:
-    dynamodb, stub = stubbed("dynamodb")
-    in_the_way(stub, "put_item", noted("content#abc", "id-1", NOW + later, 600), put("content#abc", "id-2", NOW, 600))
-    assert RecentTable(dynamodb, TABLE).first("content#abc", "id-2", NOW, 600) == first
-
-
-def test_taking_over_is_one_write_without_a_condition(stubbed: Stubbed) -> None:
-    dynamodb, stub = stubbed("dynamodb")
-    stub.add_response("put_item", {}, {"TableName": TABLE, "Item": noted("content#abc", "id-2", NOW, 600)})
-    RecentTable(dynamodb, TABLE).take_over("content#abc", "id-2", NOW, 600)
-
-
-def counting(dynamodb: Any) -> RecentTable:
-    return RecentTable(dynamodb, TABLE, Clock())
-
-
-def test_a_message_is_counted_by_one_conditional_write(stubbed: Stubbed) -> None:
-    dynamodb, stub = stubbed("dynamodb")
-    stub.add_response(
-        "update_item", {"Attributes": members(f"{NOW} id-1", f"{NOW - 9} id-0")}, add("s", f"{NOW} id-1", NOW + 60, 5)
-    )
-    assert counting(dynamodb).count("s", "id-1", NOW, 60, 5) == 2
-
-
-def test_what_is_too_old_is_taken_out_and_not_counted(stubbed: Stubbed) -> None:
-    dynamodb, stub = stubbed("dynamodb")
-    there = members(f"{NOW} id-1", f"{NOW - 59} id-0", f"{NOW - 60} id-old", f"{NOW - 99} id-older")
-    stub.add_response("update_item", {"Attributes": there}, add("s", f"{NOW} id-1", NOW + 60, 5))
-    stub.add_response("update_item", {}, delete("s", f"{NOW - 99} id-older", f"{NOW - 60} id-old"))
-    assert counting(dynamodb).count("s", "id-1", NOW, 60, 5) == 2
-
-
-def test_of_a_message_that_came_more_than_once_all_but_the_last_are_taken_out(stubbed: Stubbed) -> None:
-    dynamodb, stub = stubbed("dynamodb")
-    there = members(f"{NOW - 9} id-1", f"{NOW} id-1", f"{NOW - 5} id-1", f"{NOW - 7} id-0")
-    stub.add_response("update_item", {"Attributes": there}, add("s", f"{NOW} id-1", NOW + 60, 5))
-    stub.add_response("update_item", {}, delete("s", f"{NOW - 9} id-1", f"{NOW - 5} id-1"))
-    assert counting(dynamodb).count("s", "id-1", NOW, 60, 5) == 2
-
-
-def test_what_came_later_is_not_counted_and_stays(stubbed: Stubbed) -> None:
-    dynamodb, stub = stubbed("dynamodb")
-    there = members(f"{NOW - 900} id-1", f"{NOW} id-2", f"{NOW - 899} id-3", f"{NOW - 901} id-0")
-    stub.add_response("update_item", {"Attributes": there}, add("s", f"{NOW - 900} id-1", NOW + 60, 5))
-    assert counting(dynamodb).count("s", "id-1", NOW - 900, 60, 5) == 2
-
-
-def test_a_set_that_is_full_counts_without_a_further_write(stubbed: Stubbed) -> None:
-    dynamodb, stub = stubbed("dynamodb")
-    there = members(*(f"{NOW - n} id-{n}" for n in range(3)))
-    in_the_way(stub, "update_item", there, add("s", f"{NOW} id-9", NOW + 60, 2))
-    assert counting(dynamodb).count("s", "id-9", NOW, 60, 2) == 4
-
-
-@pytest.mark.parametrize(
-    "of_no_use",
-    [[f"{NOW - 62} id-2", f"{NOW - 61} id-1", f"{NOW - 60} id-0"], [f"{NOW - 9} id-9", f"{NOW - 8} id-9"]],
-    ids=["old", "of one message"],
-)
-def test_a_set_that_is_full_of_what_is_of_no_use_is_emptied_and_then_added_to(
-    stubbed: Stubbed, of_no_use: list[str]
-) -> None:
-    dynamodb, stub = stubbed("dynamodb")
-    in_the_way(stub, "update_item", members(*of_no_use, f"{NOW - 7} id-9"))
-    stub.add_response("update_item", {}, delete("s", *of_no_use))
-    there = members(f"{NOW - 7} id-9", f"{NOW} id-10")
-    stub.add_response("update_item", {"Attributes": there}, add("s", f"{NOW} id-10", NOW + 60, 2))
-    assert counting(dynamodb).count("s", "id-10", NOW, 60, 2) == 2
-
-
-def test_whoever_finds_the_place_taken_that_he_made_is_counted_beyond_the_limit(stubbed: Stubbed) -> None:
-    dynamodb, stub = stubbed("dynamodb")
-    in_the_way(stub, "update_item", members(f"{NOW - 99} old", f"{NOW} a", f"{NOW} b"))
-    stub.add_response("update_item", {}, delete("s", f"{NOW - 99} old"))
-    in_the_way(stub, "update_item", members(f"{NOW} a", f"{NOW} b", f"{NOW} c"))
-    assert RecentTable(dynamodb, TABLE).count("s", "id-9", NOW, 60, 2) == 4
 
 
 CALLS: list[Callable[[RecentTable], object]] = [
@@ -252,108 +101,42 @@ def test_old_members_that_cant_be_taken_out_are_a_store_error(stubbed: Stubbed) 
         RecentTable(dynamodb, TABLE).count("s", "id-1", NOW, 60, 5)
 
 
-# A table that does as AWS documents
+# What the requests do
 
 
-class Table:
-    """Items and the conditional writes of DynamoDB, as far as they are needed here."""
+class Table(LocalTable):
+    """The message table, some of whose answers are lost."""
 
-    def __init__(self, client: Any) -> None:
-        self.client = client
-        self.items: dict[str, Item] = {}
-        self.writes = 0
+    def __init__(self) -> None:
+        super().__init__(TABLE)
         self.refused = 0
+        self.writes = 0
         self.lose_answer_of: set[int] = set()
         """Numbers of writes that are made, and whose answer never arrives."""
         self.before_write: Callable[[int], None] = lambda number: None
-        client.meta.events.register("before-call.dynamodb", self._answer)
 
-    def _answer(self, model: Any, params: dict[str, Any], **_: Any) -> tuple[Any, dict[str, Any]]:
-        request = json.loads(params["body"])
-        assert request["TableName"] == TABLE
+    def _call(self, operation: str, handle: Callable[[dict[str, Any]], Any], request: dict[str, Any]) -> Any:
         self.writes += 1
         number = self.writes
         self.before_write(number)
-        operation = {"PutItem": self._put, "UpdateItem": self._update}[model.name]
-        key = (request["Item"] if model.name == "PutItem" else request["Key"])["id"]["S"]
-        there = self.items.get(key)
-        values = dict(request.get("ExpressionAttributeValues", {}))
-        used = set(re.findall(r":\w+", request.get("ConditionExpression", "") + request.get("UpdateExpression", "")))
-        assert used == set(values), "DynamoDB refuses a value that no expression uses, and one that is missing"
-        if "ConditionExpression" in request and not self._holds(request["ConditionExpression"], there or {}, values):
+        try:
+            return super()._call(operation, handle, request)
+        except ServiceError:
             self.refused += 1
-            self._lose(number)
-            assert request["ReturnValuesOnConditionCheckFailure"] == "ALL_OLD"
-            error: dict[str, Any] = {"Error": {"Code": "ConditionalCheckFailedException", "Message": "failed"}}
-            return SimpleNamespace(status_code=400), error | ({"Item": copy.deepcopy(there)} if there else {})
-        self.items[key] = operation(request, there, values)
-        assert json.dumps(self.items[key]).count('"SS": []') == 0, "a set is never empty: its attribute is gone"
-        self._lose(number)
-        new = {"Attributes": copy.deepcopy(self.items[key])} if request.get("ReturnValues") == "ALL_NEW" else {}
-        return SimpleNamespace(status_code=200), new
-
-    def _lose(self, number: int) -> None:
-        if number in self.lose_answer_of:
-            raise ReadTimeoutError(endpoint_url="https://dynamodb")
-
-    def _put(self, request: dict[str, Any], there: Item | None, values: Item) -> Item:
-        return dict(request["Item"])
-
-    def _update(self, request: dict[str, Any], there: Item | None, values: Item) -> Item:
-        item = copy.deepcopy(there or request["Key"])
-        clauses = re.split(r"\b(ADD|DELETE|SET)\b", request["UpdateExpression"])[1:]
-        for verb, clause in zip(clauses[::2], clauses[1::2], strict=True):
-            name, value = re.fullmatch(r"(\w+) (?:= )?(:\w+)", clause.strip()).groups()  # type: ignore[union-attr]
-            assert name.upper() not in RESERVED
-            if verb == "SET":
-                item[name] = values[value]
-                continue
-            (kind,) = values[value]
-            assert kind == "SS", "ADD and DELETE take sets, and ADD a number"
-            before = set(item.get(name, {"SS": []})["SS"])
-            after = before | set(values[value]["SS"]) if verb == "ADD" else before - set(values[value]["SS"])
-            item.pop(name, None)
-            if after:
-                item[name] = {"SS": sorted(after)}
-        return item
-
-    def _holds(self, expression: str, item: Item, values: Item) -> bool:
-        return any(self._one(condition, item, values) for condition in expression.split(" OR "))
-
-    def _one(self, condition: str, item: Item, values: Item) -> bool:
-        found = re.fullmatch(
-            r"(?:(?P<function>\w+)\((?P<of>\w+)(?:, (?P<operand>:\w+))?\)|(?P<name>\w+))"
-            r"(?: (?P<sign><=|=) (?P<value>:\w+))?",
-            condition,
-        )
-        assert found is not None, condition
-        name = found["of"] or found["name"]
-        assert name.upper() not in RESERVED
-        there = item.get(name)
-        function = found["function"]
-        if function == "attribute_not_exists":
-            return there is None
-        if there is None:
-            # Nothing is known of what isn't there: also its size is not 0, and each comparison is false.
-            return False
-        if function == "contains":
-            return values[found["operand"]]["S"] in there["SS"]
-        other = values[found["value"]]
-        if function == "size":
-            return len(there["SS"]) <= int(other["N"])
-        assert function is None, condition
-        assert set(other) == set(there), "two types are never equal"
-        return bool(there == other) if found["sign"] == "=" else int(there["N"]) <= int(other["N"])
+            raise
+        finally:
+            if number in self.lose_answer_of:
+                raise UnansweredError("ReadTimeoutError")
 
     @property
     def sizes(self) -> dict[str, int]:
-        return {key: len(item.get("members", {"SS": []})["SS"]) for key, item in self.items.items()}
+        return {key: len(item.get("members", {"SS": []})["SS"]) for key, item in self.items().items()}
 
 
 @pytest.fixture
-def table(aws: Callable[[str], Any]) -> tuple[Table, RecentTable]:
-    dynamodb = aws("dynamodb")
-    return Table(dynamodb), RecentTable(dynamodb, TABLE, Clock())
+def table() -> tuple[Table, RecentTable]:
+    there = Table()
+    return there, RecentTable(there, TABLE, Clock())  # type: ignore[arg-type]
 
 
 Both = tuple[Table, RecentTable]
@@ -370,7 +153,7 @@ def test_the_first_stays_the_first_until_its_time_is_over(table: Both, later: in
 def test_a_first_that_dynamodb_has_deleted_is_none(table: Both) -> None:
     there, recent = table
     recent.first("content#a", "id-1", NOW, 600)
-    there.items.clear()
+    there.delete_item(TableName=TABLE, Key={"id": {"S": "content#a"}})
     assert recent.first("content#a", "id-2", NOW + 601, 600) == "id-2"
 
 
@@ -378,7 +161,7 @@ def test_whoever_asks_again_is_still_the_first_also_late(table: Both) -> None:
     there, recent = table
     for later in (0, 60, 180, 1_000):
         assert recent.first("content#a", "id-1", NOW, 600) == "id-1", later
-    assert there.items["content#a"]["expires_at"] == {"N": str(NOW + 600)}, "and for no longer than at first"
+    assert there.items()["content#a"]["expires_at"] == {"N": str(NOW + 600)}, "and for no longer than at first"
 
 
 def test_each_thing_has_a_first_of_its_own(table: Both) -> None:
@@ -409,7 +192,7 @@ def test_what_the_table_keeps_of_it_are_an_id_and_times(table: Both) -> None:
     there, recent = table
     recent.first("content#a", "id-1", NOW, 600)
     recent.count("default#s", "id-1", NOW, 60, 5)
-    assert there.items == {
+    assert there.items() == {
         "content#a": noted("content#a", "id-1", NOW, 600),
         "rate#default#s": {
             "id": {"S": "rate#default#s"},
@@ -436,7 +219,7 @@ def test_a_flood_makes_no_set_larger_than_the_limit_needs_and_no_message_costs_m
         recent.count("s", f"id-{number}", NOW + number // 10, HOUR, most)
         assert there.writes - before == 1
     assert there.sizes == {"rate#s": most + 1}
-    size = len(json.dumps(there.items["rate#s"]))
+    size = len(json.dumps(there.items()["rate#s"]))
     assert size < 100 + 60 * (most + 1), "an item of some KB at most, whoever floods"
 
 
@@ -488,13 +271,13 @@ def test_what_is_old_is_forgotten(table: Both) -> None:
     recent.count("s", "older", NOW - 1, 60, 5)
     recent.count("s", "young", NOW + 1, 60, 5)
     assert recent.count("s", "now", NOW + 60, 60, 5) == 2
-    assert there.items["rate#s"]["members"] == {"SS": [f"{NOW + 1} young", f"{NOW + 60} now"]}
+    assert there.items()["rate#s"]["members"] == {"SS": [f"{NOW + 1} young", f"{NOW + 60} now"]}
 
 
 def test_a_set_from_which_somebody_took_the_last_one_is_begun_anew(table: Both) -> None:
     there, recent = table
     recent.count("s", "id-1", NOW, 60, 5)
-    del there.items["rate#s"]["members"]
+    there.update_item(TableName=TABLE, Key={"id": {"S": "rate#s"}}, UpdateExpression="REMOVE members")
     assert recent.count("s", "id-2", NOW, 60, 5) == 1
 
 
@@ -587,20 +370,20 @@ def test_a_message_that_was_held_up_makes_nobody_forgotten(table: Both) -> None:
     there, recent = table
     recent.count("s", "id-1", NOW - 50, 60, 5)
     recent.count("s", "id-2", NOW, 60, 5)
-    before = there.items["rate#s"]["expires_at"]
+    before = there.items()["rate#s"]["expires_at"]
     assert recent.count("s", "late", NOW - 3_000, 60, 5) == 1
-    assert there.items["rate#s"]["expires_at"] == before, "nor sooner, by DynamoDB itself"
+    assert there.items()["rate#s"]["expires_at"] == before, "nor sooner, by DynamoDB itself"
     assert recent.count("s", "id-3", NOW + 1, 60, 5) == 3
 
 
 def test_a_set_is_kept_as_long_as_anybody_in_it_counts(table: Both) -> None:
     there, _ = table
     clock = Clock()
-    recent = RecentTable(there.client, TABLE, clock)
+    recent = RecentTable(there, TABLE, clock)  # type: ignore[arg-type]
     times = []
     for clock.now, at in ((NOW, NOW), (NOW + 5, NOW - 900), (NOW + 9, NOW + 3), (NOW + 20, NOW + 20)):
         recent.count("s", f"id-{at}", at, 60, 5)
-        times.append(int(there.items["rate#s"]["expires_at"]["N"]))
+        times.append(int(there.items()["rate#s"]["expires_at"]["N"]))
         assert times[-1] >= at + 60
     assert times == sorted(times)
 
@@ -618,7 +401,7 @@ def test_a_message_that_is_sent_again_under_its_key_counts_once_and_takes_one_pl
 def test_a_flood_under_one_key_hides_no_other_message_of_its_sender(table: Both, most: int) -> None:
     """Also where all of them were written at once, before anybody forgot any: then the set is full of one id."""
     there, recent = table
-    there.items["rate#s"] = members(*(f"{NOW + second} keyed" for second in range(most + 1)))
+    there.put_item(TableName=TABLE, Item=members(*(f"{NOW + second} keyed" for second in range(most + 1))))
     counts = [recent.count("s", f"id-{number}", NOW + 30 + number, HOUR, most) for number in range(most + 3)]
     assert counts[:most] == list(range(2, most + 2))
     assert all(count > most for count in counts[most:])
