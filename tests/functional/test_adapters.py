@@ -18,10 +18,11 @@ from botocore.exceptions import (
     SSLError,
 )
 from botocore.response import StreamingBody
-from botocore.stub import ANY, Stubber
+from botocore.stub import Stubber
 
 from chalicelib.adapters import aws
-from chalicelib.adapters.messages import RETENTION_DAYS, MessageTable
+from chalicelib.adapters.dynamodb_items import from_item
+from chalicelib.adapters.messages import MessageTable
 from chalicelib.adapters.notifiers import LambdaNotifier
 from chalicelib.adapters.topic import SnsTopic
 from chalicelib.composition import Container
@@ -40,6 +41,7 @@ from chalicelib.logic.notification import Notification
 from chalicelib.logic.retry_due import DueMessage
 from chalicelib.logic.spam import NOTHING_FOUND, HoldReason, Verdict
 from chalicelib.settings import SettingsError
+from tests.dynamodb import LocalTable
 from tests.fakes import FUNCTION_ARN, NOW, message, site, stage
 from tests.functional.conftest import Provider
 
@@ -123,371 +125,149 @@ def test_a_publication_that_sns_refused_is_a_publish_error_with_its_code(stubbed
     assert "MARKER" not in str(caught.value)
 
 
-# MessageTable
+# MessageTable, on MiniStack's DynamoDB in this process
 
 MESSAGE = message("id-1", message="MARKER")
-SITES = {"default": replace(site(), retention_days=30)}
 CLAIM = Delivery(State.SENDING, 1, "request-1", NOW + LEASE)
-WAITING = Delivery(State.WAITING, 1, "request-1", 0, NOW + 5, "", "ChannelUnavailableError")
-NEW = Record("request-1", {"pushover": Delivery()})
-PUT = ("ConditionExpression", "ReturnValuesOnConditionCheckFailure")
-FIND = {"TableName": "herald-dev-messages", "Key": {"id": {"S": "id-1"}}, "ConsistentRead": True}
+WAITING = Delivery(State.WAITING, 1, "request-1", 0, NOW + 5, "", "ChannelUnavailableError", NOW + 1)
 DONE = Delivery(State.DELIVERED, 1, "request-1", 0, 0, "ref")
-
-
-def encoded(delivery: Delivery) -> dict[str, Any]:
-    return {
-        "M": {
-            "state": {"S": str(delivery.state)},
-            "attempts": {"N": str(delivery.attempts)},
-            "owner": {"S": delivery.owner},
-            "until": {"N": str(delivery.until)},
-            "next_attempt_at": {"N": str(delivery.next_attempt_at)},
-            "reference": {"S": delivery.reference},
-            "error": {"S": delivery.error},
-            "since": {"N": str(delivery.since)},
-        }
-    }
-
-
-def item(owner: str = "request-1", **deliveries: Delivery) -> dict[str, Any]:
-    return {
-        "id": {"S": "id-1"},
-        "owner": {"S": owner},
-        "deliveries": {"M": {name: encoded(delivery) for name, delivery in deliveries.items()}},
-    }
-
-
-def written(expires_at: object) -> dict[str, Any]:
-    """The item that holds what the visitor wrote: pairs, in the order sent, and nothing escaped."""
-    pairs = {"L": [{"L": [{"S": "message"}, {"S": "MARKER"}]}]}
-    return {
-        "id": {"S": "fields#id-1"},
-        "pairs": pairs,
-        "expires_at": expires_at if expires_at is ANY else {"N": str(expires_at)},
-    }
-
-
-def in_the_way(stub: Stubber, operation: str, there: dict[str, Any] | None) -> None:
-    """https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_PutItem.html: with ALL_OLD, the failed
-    condition's error carries the item that stands there."""
-    stub.add_client_error(
-        operation,
-        "ConditionalCheckFailedException",
-        "The conditional request failed",
-        400,
-        modeled_fields={"Item": there} if there is not None else None,
-    )
+NEW = Record("request-1", {"pushover": Delivery()})
 
 
 def table(client: Any) -> MessageTable:
-    return MessageTable(client, replace(stage(), sites=SITES), lambda: NOW)
+    return MessageTable(client, replace(stage(), sites={"default": replace(site(), retention_days=30)}), lambda: NOW)
 
 
-@pytest.mark.parametrize(("site_", "days"), [("default", 30), ("gone", 365)])
-def test_a_new_message_is_stored_whole_and_expires_by_its_sites_retention_or_that_of_a_site_that_has_left(
-    stubbed: Stubbed, site_: str, days: int
-) -> None:
-    assert RETENTION_DAYS == 365
-    dynamodb, stub = stubbed("dynamodb")
-    it = replace(MESSAGE, site=site_)
-    expected = {
-        "id": {"S": "id-1"},
-        "site": {"S": it.site},
-        "received_at": {"N": str(NOW)},
-        "stored_at": {"N": str(NOW)},
-        "owner": {"S": "request-1"},
-        "deliveries": {"M": {"pushover": encoded(Delivery())}},
-        "expires_at": {"N": str(NOW + days * DAY)},
-    }
-    stub.add_response("put_item", {}, {"TableName": "herald-dev-messages", "Item": written(NOW + days * DAY)})
-    stub.add_response(
-        "put_item",
-        {},
-        {
-            "TableName": "herald-dev-messages",
-            "Item": expected,
-            "ConditionExpression": "attribute_not_exists(id)",
-            "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
-        },
-    )
-    assert table(dynamodb).add(it, NEW) is None
-
-
-def test_what_lay_in_a_queue_for_longer_than_it_is_kept_does_not_expire_before_it_can_be_delivered(
-    stubbed: Stubbed,
-) -> None:
-    dynamodb, stub = stubbed("dynamodb")
-    stub.add_response("put_item", {}, {"TableName": ANY, "Item": ANY})
-    stub.add_response("put_item", {}, dict.fromkeys((*PUT, "TableName", "Item"), ANY))
-    stored: dict[str, Any] = {}
-    dynamodb.meta.events.register("before-parameter-build.dynamodb.PutItem", lambda params, **_: stored.update(params))
-    assert table(dynamodb).add(replace(MESSAGE, received_at=NOW - 40 * DAY), NEW) is None
-    assert stored["Item"]["expires_at"] == {"N": str(NOW + 72 * 3600)}
-
-
-def test_what_is_known_of_a_new_message_is_stored_with_it(stubbed: Stubbed) -> None:
-    dynamodb, stub = stubbed("dynamodb")
-    known = replace(NEW, verdict=Verdict(("links", "rate"), 15, HoldReason.DUPLICATE, "id-0"), due_at=NOW + 50)
-    stub.add_response("put_item", {}, {"TableName": ANY, "Item": ANY})
-    stub.add_response("put_item", {}, dict.fromkeys((*PUT, "TableName", "Item"), ANY))
-    stored: dict[str, Any] = {}
-    dynamodb.meta.events.register("before-parameter-build.dynamodb.PutItem", lambda params, **_: stored.update(params))
-    assert table(dynamodb).add(MESSAGE, known) is None
-    assert {name: stored["Item"][name] for name in ("signals", "score", "held", "duplicate_of", "due", "due_at")} == {
-        "signals": {"L": [{"S": "links"}, {"S": "rate"}]},
-        "score": {"N": "15"},
-        "held": {"S": "duplicate"},
-        "duplicate_of": {"S": "id-0"},
-        "due": {"S": "yes"},
-        "due_at": {"N": str(NOW + 50)},
-    }
-    # And it comes back as it was.
-    stub.add_response("get_item", {"Item": stored["Item"]}, FIND)
-    stub.add_response("get_item", {"Item": written(0)}, FIND | {"Key": {"id": {"S": "fields#id-1"}}})
-    assert table(dynamodb).find("id-1") == (MESSAGE, known)
-
-
-def test_a_message_that_is_gone_is_none(stubbed: Stubbed) -> None:
-    dynamodb, stub = stubbed("dynamodb")
-    stub.add_response("get_item", {}, FIND)
-    assert table(dynamodb).find("id-1") is None
+@pytest.fixture
+def there() -> LocalTable:
+    return LocalTable(stage().table)
 
 
 @pytest.mark.parametrize(
-    ("due_at", "expression", "more"),
+    ("site_", "received_at", "expires_at"),
     [
-        (
-            NOW + 5,
-            "SET deliveries.#channel = :after, history = list_append(if_not_exists(history, :none), :line), "
-            "due = :due, due_at = :due_at",
-            {":due": {"S": "yes"}, ":due_at": {"N": str(NOW + 5)}},
-        ),
-        (
-            0,
-            "SET deliveries.#channel = :after, history = list_append(if_not_exists(history, :none), :line) "
-            "REMOVE due, due_at",
-            {},
-        ),
+        ("default", NOW, NOW + 30 * DAY),
+        ("gone", NOW, NOW + 365 * DAY),  # Of a site that has left the configuration.
+        ("default", NOW - 40 * DAY, NOW + 72 * 3600),  # It lay in a queue for longer than it is kept.
     ],
 )
-def test_an_outcome_adds_a_line_of_history_and_says_when_the_message_is_due(
-    stubbed: Stubbed, due_at: int, expression: str, more: dict[str, Any]
+def test_a_message_expires_by_its_sites_retention_and_not_before_it_can_be_delivered(
+    there: LocalTable, site_: str, received_at: int, expires_at: int
 ) -> None:
-    dynamodb, stub = stubbed("dynamodb")
-    after = replace(WAITING, since=NOW + 1)
-    line = {
-        "channel": {"S": "pushover"},
-        "state": {"S": "waiting"},
-        "attempts": {"N": "1"},
-        "since": {"N": str(NOW + 1)},
-        "error": {"S": "ChannelUnavailableError"},
-        "reference": {"S": ""},
-    }
-    values = {
-        ":state": {"S": "sending"},
-        ":attempts": {"N": "1"},
-        ":owner": {"S": "request-1"},
-        ":after": encoded(after),
-        ":none": {"L": []},
-        ":line": {"L": [{"M": line}]},
-        **more,
-    }
-    stub.add_response(
-        "update_item",
-        {},
-        {
-            "TableName": "herald-dev-messages",
-            "Key": {"id": {"S": "id-1"}},
-            "UpdateExpression": expression,
-            "ConditionExpression": ANY,
-            "ExpressionAttributeNames": ANY,
-            "ExpressionAttributeValues": values,
-            "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
-        },
+    assert table(there).add(replace(MESSAGE, site=site_, received_at=received_at), NEW) is None
+    items = there.items()
+    assert {key: item["expires_at"]["N"] for key, item in items.items()} == dict.fromkeys(
+        ("id-1", "fields#id-1"), str(expires_at)
     )
-    assert table(dynamodb).change("id-1", "pushover", CLAIM, after, due_at) is True
+    assert "MARKER" not in json.dumps(items["id-1"]), "what the visitor wrote stands in the other item alone"
+    assert (items["id-1"]["received_at"], items["id-1"]["stored_at"]) == ({"N": str(received_at)}, {"N": str(NOW)})
 
 
-@pytest.mark.parametrize("due_at", [0, NOW])
-def test_postponing_never_makes_a_record_of_a_message_that_is_gone(stubbed: Stubbed, due_at: int) -> None:
-    dynamodb, stub = stubbed("dynamodb")
-    update: dict[str, Any] = {"UpdateExpression": "REMOVE due, due_at"}
-    if due_at:
-        update = {
-            "UpdateExpression": "SET due = :due, due_at = :due_at",
-            "ExpressionAttributeValues": {":due": {"S": "yes"}, ":due_at": {"N": str(due_at)}},
-        }
-    stub.add_client_error(
-        "update_item",
-        "ConditionalCheckFailedException",
-        expected_params={
-            "TableName": "herald-dev-messages",
-            "Key": {"id": {"S": "id-1"}},
-            "ConditionExpression": "attribute_exists(id)",
-            **update,
-        },
-    )
-    table(dynamodb).postpone("id-1", due_at)
-
-
-HOLD = {
-    "TableName": "herald-dev-messages",
-    "Key": {"id": {"S": "id-1"}},
-    "UpdateExpression": "SET held = :held, duplicate_of = :other REMOVE due, due_at",
-    "ConditionExpression": "attribute_exists(id)",
-    "ExpressionAttributeValues": {":held": {"S": "duplicate"}, ":other": {"S": "id-0"}},
-}
-
-
-def test_a_duplicate_is_marked_by_one_write_after_which_nothing_is_due(stubbed: Stubbed) -> None:
-    dynamodb, stub = stubbed("dynamodb")
-    stub.add_response("update_item", {}, HOLD)
-    table(dynamodb).hold("id-1", "id-0")
-
-
-def test_holding_never_makes_a_record_of_a_message_that_is_gone(stubbed: Stubbed) -> None:
-    dynamodb, stub = stubbed("dynamodb")
-    stub.add_client_error("update_item", "ConditionalCheckFailedException", expected_params=HOLD)
-    table(dynamodb).hold("id-1", "id-0")
-
-
-def test_what_is_due_is_read_from_its_index_oldest_first(stubbed: Stubbed) -> None:
-    """Ascending is a query's own order: https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_Query.html"""
-    dynamodb, stub = stubbed("dynamodb")
-    stub.add_response(
-        "query",
-        {"Items": [{"id": {"S": "id-1"}, "site": {"S": "default"}}, {"id": {"S": "id-2"}, "site": {"S": "shop"}}]},
-        {
-            "TableName": "herald-dev-messages",
-            "IndexName": "due",
-            "KeyConditionExpression": "due = :due AND due_at <= :now",
-            "ExpressionAttributeValues": {":due": {"S": "yes"}, ":now": {"N": str(NOW)}},
-            "Limit": 7,
-        },
-    )
-    assert table(dynamodb).due(NOW, 7) == [DueMessage("id-1", "default"), DueMessage("id-2", "shop")]
-
-
-def test_a_message_that_is_there_comes_back_as_it_was_recorded(stubbed: Stubbed) -> None:
-    dynamodb, stub = stubbed("dynamodb")
-    stub.add_response("put_item", {}, {"TableName": ANY, "Item": ANY})
-    in_the_way(stub, "put_item", item("request-9", pushover=DONE, email=WAITING))
-    found = table(dynamodb).add(MESSAGE, NEW)
-    assert found == Record("request-9", {"pushover": DONE, "email": WAITING})
-
-
-VERDICTS: list[tuple[Verdict, dict[str, Any]]] = [
-    (NOTHING_FOUND, {}),
-    (Verdict(("links",), 0), {"signals": {"L": [{"S": "links"}]}, "score": {"N": "0"}}),
-    (
-        Verdict(("rate", "honeypot"), 12, HoldReason.QUARANTINED),
-        {
-            "signals": {"L": [{"S": "rate"}, {"S": "honeypot"}]},
-            "score": {"N": "12"},
-            "held": {"S": "quarantined"},
-        },
-    ),
-    (Verdict((), 0, HoldReason.DUPLICATE, "id-0"), {"held": {"S": "duplicate"}, "duplicate_of": {"S": "id-0"}}),
+VERDICTS = [
+    NOTHING_FOUND,
+    Verdict(("links",), 0, rank=2),
+    Verdict(("rate", "honeypot"), 12, HoldReason.QUARANTINED),
+    Verdict((), 0, HoldReason.DUPLICATE, "id-0"),
 ]
 
 
-@pytest.mark.parametrize(("verdict", "attributes"), VERDICTS, ids=lambda value: str(value)[:40])
-def test_what_speaks_against_a_message_is_stored_with_it_and_only_then(
-    stubbed: Stubbed, verdict: Verdict, attributes: dict[str, Any]
+@pytest.mark.parametrize("verdict", VERDICTS, ids=str)
+@pytest.mark.parametrize("due_at", [0, NOW + 50])
+def test_a_message_and_what_is_known_of_it_come_back_as_they_were_stored_and_are_stored_once(
+    there: LocalTable, verdict: Verdict, due_at: int
 ) -> None:
-    dynamodb, stub = stubbed("dynamodb")
-    plain = {
-        "id": {"S": "id-1"},
-        "site": {"S": "default"},
-        "received_at": {"N": str(NOW)},
-        "stored_at": {"N": ANY},
-        "owner": {"S": "request-1"},
-        "deliveries": {"M": {"pushover": encoded(Delivery())}},
-        "expires_at": {"N": str(NOW + 30 * DAY)},
-    }
-    expected = {
-        "TableName": "herald-dev-messages",
-        "Item": plain | attributes,
-        "ConditionExpression": "attribute_not_exists(id)",
-        "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
-    }
-    stub.add_response("put_item", {}, {"TableName": ANY, "Item": written(ANY)})
-    stub.add_response("put_item", {}, expected)
-    assert table(dynamodb).add(MESSAGE, replace(NEW, verdict=verdict)) is None
+    it, known = replace(MESSAGE, fields={"b": "MARKER", "a": "ü"}), replace(NEW, verdict=verdict, due_at=due_at)
+    assert table(there).add(it, known) is None
+    assert table(there).find("id-1") == (it, known)
+    assert list(table(there).find("id-1")[0].fields) == ["b", "a"]  # type: ignore[index]
+    other = Record("request-9", {"email": DONE}, Verdict(("honeypot",), 99, HoldReason.QUARANTINED))
+    assert table(there).add(it, other) == known
+    assert table(there).find_record("id-1") == known
 
 
-@pytest.mark.parametrize(("verdict", "attributes"), VERDICTS, ids=lambda value: str(value)[:40])
-def test_the_verdict_of_the_record_comes_back_whatever_was_found_anew(
-    stubbed: Stubbed, verdict: Verdict, attributes: dict[str, Any]
-) -> None:
-    dynamodb, stub = stubbed("dynamodb")
-    stub.add_response("put_item", {}, {"TableName": ANY, "Item": ANY})
-    in_the_way(stub, "put_item", item(pushover=DONE) | attributes)
-    found = table(dynamodb).add(MESSAGE, replace(NEW, verdict=Verdict(("honeypot",), 99, HoldReason.QUARANTINED)))
-    assert found == Record("request-1", {"pushover": DONE}, verdict)
+def test_a_message_is_read_with_all_that_was_written_before(there: LocalTable) -> None:
+    table(there).add(MESSAGE, NEW)
+    asked: list[Any] = []
+    there.before_call = lambda _, request: asked.append(request.get("ConsistentRead"))
+    table(there).find("id-1")
+    assert asked == [True, True]
+
+
+def test_a_message_that_is_gone_is_none_and_nothing_makes_a_record_of_it(there: LocalTable) -> None:
+    assert table(there).find("id-1") is None
+    table(there).postpone("id-1", NOW)
+    table(there).postpone("id-1", 0)
+    table(there).hold("id-1", "id-0")
+    assert table(there).change("id-1", "pushover", Delivery(), CLAIM) is False
+    assert there.items() == {}
+
+
+def test_an_outcome_adds_a_line_of_history_and_says_when_the_message_is_due(there: LocalTable) -> None:
+    table(there).add(MESSAGE, NEW)
+    assert table(there).change("id-1", "pushover", Delivery(), CLAIM) is True
+    assert "history" not in there.items()["id-1"], "a claim is no outcome"
+    assert table(there).change("id-1", "pushover", CLAIM, WAITING, NOW + 5) is True
+    assert table(there).find_record("id-1") == replace(NEW, deliveries={"pushover": WAITING}, due_at=NOW + 5)
+    assert table(there).change("id-1", "pushover", WAITING, DONE, 0) is True
+    assert table(there).find_record("id-1") == replace(NEW, deliveries={"pushover": DONE})
+    lines = [from_item(line["M"]) for line in there.items()["id-1"]["history"]["L"]]
+    assert lines == [
+        {
+            "channel": "pushover",
+            "state": "waiting",
+            "attempts": 1,
+            "since": NOW + 1,
+            "error": "ChannelUnavailableError",
+            "reference": "",
+        },
+        {"channel": "pushover", "state": "delivered", "attempts": 1, "since": 0, "error": "", "reference": "ref"},
+    ]
+
+
+def test_a_duplicate_is_marked_by_one_write_after_which_nothing_is_due(there: LocalTable) -> None:
+    table(there).add(MESSAGE, replace(NEW, due_at=NOW))
+    before = len(there.calls)
+    table(there).hold("id-1", "id-0")
+    assert len(there.calls) == before + 1
+    assert table(there).find_record("id-1") == replace(NEW, verdict=VERDICTS[-1])
+
+
+def test_what_is_due_is_read_from_its_index_oldest_first(there: LocalTable) -> None:
+    for number, due_at in enumerate((NOW, NOW - 9, 0, NOW + 1, NOW - 5)):
+        table(there).add(replace(MESSAGE, id=f"id-{number}"), replace(NEW, due_at=due_at))
+    assert [due.id for due in table(there).due(NOW, 7)] == ["id-1", "id-4", "id-0"]
+    assert table(there).due(NOW, 1) == [DueMessage("id-1", "default")]
+    table(there).postpone("id-1", NOW + 60)
+    table(there).postpone("id-4", 0)
+    assert [due.id for due in table(there).due(NOW, 7)] == ["id-0"]
 
 
 @pytest.mark.parametrize("state", list(State))
-def test_every_state_survives_the_table(stubbed: Stubbed, state: State) -> None:
-    dynamodb, stub = stubbed("dynamodb")
+def test_every_state_survives_the_table(there: LocalTable, state: State) -> None:
     delivery = Delivery(state, 3, "request-1", 7, 8, "réf", "Interrupted")
-    stub.add_response("put_item", {}, {"TableName": ANY, "Item": ANY})
-    in_the_way(stub, "put_item", item(pushover=delivery))
-    found = table(dynamodb).add(MESSAGE, NEW)
-    assert found is not None
-    assert found.deliveries == {"pushover": delivery}
-    assert found.deliveries["pushover"].state is state
-
-
-def test_a_change_is_one_conditional_write(stubbed: Stubbed) -> None:
-    dynamodb, stub = stubbed("dynamodb")
-    stub.add_response(
-        "update_item",
-        {},
-        {
-            "TableName": "herald-dev-messages",
-            "Key": {"id": {"S": "id-1"}},
-            "UpdateExpression": "SET deliveries.#channel = :after",
-            "ConditionExpression": (
-                "deliveries.#channel.#state = :state AND deliveries.#channel.#attempts = :attempts"
-                " AND deliveries.#channel.#owner = :owner"
-            ),
-            "ExpressionAttributeNames": {
-                "#channel": "pushover",
-                "#state": "state",
-                "#attempts": "attempts",
-                "#owner": "owner",
-            },
-            "ExpressionAttributeValues": {
-                ":state": {"S": "pending"},
-                ":attempts": {"N": "0"},
-                ":owner": {"S": ""},
-                ":after": encoded(CLAIM),
-            },
-            "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
-        },
-    )
-    assert table(dynamodb).change("id-1", "pushover", Delivery(), CLAIM) is True
+    table(there).add(MESSAGE, replace(NEW, deliveries={"pushover": delivery}))
+    assert table(there).find_record("id-1").deliveries["pushover"].state is state  # type: ignore[union-attr]
+    assert table(there).find_record("id-1") == replace(NEW, deliveries={"pushover": delivery})
 
 
 @pytest.mark.parametrize(
-    ("there", "changed"),
+    ("deliveries", "changed"),
     [
-        (item(pushover=replace(CLAIM, owner="request-2")), False),
-        (item(pushover=DONE), False),
-        (item(email=CLAIM), False),
-        (item(), False),
-        (None, False),
-        (item(pushover=CLAIM), True),
+        ({"pushover": replace(CLAIM, owner="request-2")}, False),
+        ({"pushover": Delivery(State.WAITING)}, False),
+        ({"pushover": Delivery(attempts=1)}, False),
+        ({"pushover": Delivery(owner="request-2")}, False),
+        ({"pushover": DONE}, False),
+        ({"email": CLAIM}, False),
+        ({"pushover": CLAIM}, True),  # Its own write, whose answer was lost.
     ],
 )
 def test_a_change_that_came_too_late_is_none_and_ones_own_lost_answer_is_one(
-    stubbed: Stubbed, there: dict[str, Any] | None, changed: bool
+    there: LocalTable, deliveries: dict[str, Delivery], changed: bool
 ) -> None:
-    dynamodb, stub = stubbed("dynamodb")
-    in_the_way(stub, "update_item", there)
-    assert table(dynamodb).change("id-1", "pushover", Delivery(), CLAIM) is changed
+    table(there).add(MESSAGE, replace(NEW, deliveries=deliveries))
+    assert table(there).change("id-1", "pushover", Delivery(), CLAIM) is changed
+    assert table(there).find_record("id-1") == replace(NEW, deliveries=deliveries)
 
 
 CODES = ["ProvisionedThroughputExceededException", "ResourceNotFoundException", "AccessDeniedException"]

@@ -10,12 +10,13 @@ import pytest
 from botocore.stub import Stubber
 
 from chalicelib.adapters.archive import MessageArchive
+from chalicelib.adapters.dynamodb_items import to_item
+from chalicelib.adapters.messages import delivery_fields
 from chalicelib.errors import StoreError
 from chalicelib.logic.archive import LATEST, MAX_PAGE, MessageState, Position, Wanted
 from chalicelib.logic.delivery_types import Delivery, State
 from chalicelib.logic.spam import HoldReason, Verdict
 from tests.fakes import NOW, Clock, message, stage
-from tests.functional.test_adapters import encoded
 
 Stubbed = Callable[[str], tuple[Any, Stubber]]
 GET = {"TableName": "herald-dev-messages", "Key": {"id": {"S": "id-1"}}, "ConsistentRead": True}
@@ -38,7 +39,7 @@ def listed(message_id: str, received_at: int = NOW, delivery: Delivery = DONE, *
         "id": {"S": message_id},
         "site": {"S": "default"},
         "received_at": {"N": str(received_at)},
-        "deliveries": {"M": {"pushover": encoded(delivery)}},
+        **to_item({"deliveries": {"pushover": delivery_fields(delivery)}}),
         **more,
     }
 
