@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from botocore.exceptions import HTTPClientError
+
 from chalicelib.settings import APP
+from ops.aws.patience import until_found
 from ops.errors import OpsError, ignoring_aws_error
 
 if TYPE_CHECKING:
@@ -37,5 +40,16 @@ def of_stage(apis: APIGatewayClient, tags: Mapping[str, str]) -> str | None:
 
 
 def create(apis: APIGatewayClient, tags: Mapping[str, str]) -> str:
-    """Create an empty API with its tags in one call, so that it is found even if this answer is lost."""
-    return apis.create_rest_api(name=APP, endpointConfiguration={"types": ["REGIONAL"]}, tags=dict(tags))["id"]
+    """Create an empty API with its tags in one call, so that it is found even if this answer is lost.
+
+    It is there when this returns: Chalice would make a second one for an API that it doesn't find.
+    """
+    try:
+        api = apis.create_rest_api(name=APP, endpointConfiguration={"types": ["REGIONAL"]}, tags=dict(tags))["id"]
+    except HTTPClientError:
+        found = until_found(lambda: of_stage(apis, tags))
+        if found is None:
+            raise
+        api = found
+    until_found(lambda: standing(apis, api))
+    return api

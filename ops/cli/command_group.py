@@ -95,13 +95,13 @@ def _errors_as_messages() -> Iterator[None]:
     except (click.exceptions.Exit, click.Abort):
         raise
     except Exception as error:
-        message = _message(error)
+        message = error_message(error)
         if message:
             raise click.ClickException(terminal.printable(message)) from error
         raise
 
 
-def _message(error: Exception) -> str:
+def error_message(error: Exception) -> str:
     """What to print about an error; empty for a mistake in Herald's own code, whose traceback is printed."""
     if isinstance(error, OpsError):
         return str(error)

@@ -7,6 +7,7 @@ What it changes of chalice 1.34.0:
 - **Repeat.** Chalice fails to delete what is already gone. Here that is no error. Chalice updates a function that is
   still being created. Here it waits.
 - **X-Ray.** Chalice can switch tracing on, not off. Here a stage without it is not traced.
+- **New things.** AWS may not know for some seconds what was just made. Here such calls are repeated.
 - **Boundary.** ``--within ARN`` before Chalice's arguments gives every role this permissions boundary.
 - **End.** ``--until-stdin-closes`` before Chalice's arguments ends the process with the one that started it.
 - **Rollback.** ``--kept`` before Chalice's arguments deploys a kept release by its description (app_description.py),
@@ -36,6 +37,7 @@ from chalice import app, awsclient  # noqa: E402
 from chalice.cli import factory, main  # noqa: E402
 from chalice.deploy import deployer  # noqa: E402
 
+from ops.aws.patience import repeat_for_what_is_new  # noqa: E402
 from ops.deploy.app_description import described, description_file, rebuilt  # noqa: E402
 from ops.deploy.lambda_zip import KeptPackager, LeanPackager, LockedDependencies, project_packager  # noqa: E402
 from ops.generate.registered import registered, undeclared  # noqa: E402
@@ -82,17 +84,21 @@ class RecordingDeployer(deployer.Deployer):
 
 
 def unless_gone(delete: Callable[..., Any]) -> Callable[..., Any]:
-    """The deletion, without an error where there is nothing to delete."""
+    """The deletion, without an error where there is nothing to delete.
+
+    It is tried twice: the first time only a part may be gone, such as a role's policy, after a lost answer.
+    """
 
     def deletion(*arguments: Any, **more: Any) -> Any:
-        try:
-            return delete(*arguments, **more)
-        except awsclient.ResourceDoesNotExistError:
-            return None
-        except ClientError as error:
-            if error.response["Error"]["Code"] not in GONE:
-                raise
-            return None
+        for _ in range(2):
+            try:
+                return delete(*arguments, **more)
+            except awsclient.ResourceDoesNotExistError:
+                pass
+            except ClientError as error:
+                if error.response["Error"]["Code"] not in GONE:
+                    raise
+        return None
 
     return deletion
 
@@ -139,6 +145,15 @@ def within(boundary: str, client: Callable[..., Any]) -> Callable[..., Any]:
     return make
 
 
+def patient(make: Callable[..., Any]) -> Callable[..., Any]:
+    """The function that makes the session, whose clients repeat calls for something new."""
+
+    def session(**options: Any) -> Any:
+        return repeat_for_what_is_new(make(**options))
+
+    return session
+
+
 def load_kept(self: Any, environment_variables: Any = None, validate_feature_flags: Any = True) -> app.Chalice:
     """Rebuild the app from its description instead of importing it."""
     return rebuilt(json.loads(description_file(environment_variables["HERALD_STAGE"]).read_text(encoding="utf-8")))
@@ -174,6 +189,7 @@ if __name__ == "__main__":
     setattr(deployer, "PipDependencyBuilder", LockedDependencies)  # noqa: B010
     for name in DELETIONS:
         setattr(awsclient.TypedAWSClient, name, unless_gone(getattr(awsclient.TypedAWSClient, name)))
+    setattr(factory, "create_botocore_session", patient(factory.create_botocore_session))  # noqa: B010
     client: Any = awsclient.TypedAWSClient
     if sys.argv[1:2] == ["--within"]:
         client._client = within(sys.argv[2], client._client)

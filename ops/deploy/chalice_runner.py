@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import subprocess
 import sys
@@ -10,11 +11,18 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import IO
 
+from ops.aws import patience
 from ops.errors import OpsError, short_traceback
 
 PROGRAM = Path(__file__).with_name("chalice_entry.py")
 _TIMEOUT = 900
 """Seconds that a command of Chalice may take."""
+_BUSY = (
+    *("NoSuchEntity", "EntityAlreadyExists", "ConcurrentModification", "ConcurrentModificationException"),
+    *("ResourceNotFoundException", "ResourceConflictException", "NotFoundException", "NotFound"),
+    *("Throttling", "ThrottlingException", "TooManyRequestsException"),
+)
+"""What AWS calls errors that end by themselves: something new isn't known everywhere yet, or an answer was lost."""
 
 
 def run(root: Path, environ: Mapping[str, str], stage: str, *command: str) -> None:
@@ -47,11 +55,13 @@ def package(root: Path, environ: Mapping[str, str]) -> str:
 
 
 def advice(output: str) -> str:
-    """What to do about an error that the owner's own settings cause; empty for any other.
+    """What to do about an error that passes by itself or that the owner's own settings cause; empty for any other.
 
     Lambda keeps some concurrency of an account unreserved, and a new account has no more than that:
     https://docs.aws.amazon.com/lambda/latest/dg/configuration-concurrency.html
     """
+    if re.search(rf"\((?:{'|'.join(_BUSY)})\)", output):
+        return "AWS is still busy with what was made or changed a moment ago. Run the same command again.\n"
     if "UnreservedConcurrentExecution" not in output:
         return ""
     return (
@@ -69,7 +79,7 @@ def _run_to_end(root: Path, environ: Mapping[str, str], arguments: list[str], ou
     process = subprocess.Popen(
         [sys.executable, str(PROGRAM), "--until-stdin-closes", *arguments],
         cwd=root,
-        env=dict(environ),
+        env={**environ, "AWS_RETRY_MODE": "standard", "AWS_MAX_ATTEMPTS": str(patience.ATTEMPTS)},
         stdin=subprocess.PIPE,
         stdout=output,
         stderr=subprocess.STDOUT,

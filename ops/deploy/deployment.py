@@ -354,7 +354,8 @@ def _wire(deployment: Deployment, release: Release) -> str:
     changed = target_policies.grant(account, stage, wanted)
     cloudformation.settle(account.cloudformation, release.wiring.name)
     lost = drift.detect_drift(account, stage)
-    if lost.gone:
+    # What the new template doesn't have, an update removes from the stack by itself.
+    if any(name in drift.resource_names(release.wiring.template) for name in lost.gone):
         without = drift.remove_resources(release.wiring.template, lost.gone)
         _apply(deployment, replace(release.wiring, template=without))
     done = _apply(deployment, release.wiring)

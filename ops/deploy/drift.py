@@ -72,6 +72,10 @@ def enable_rules(account: Account, lacking: Drift) -> None:
         account.client("events").enable_rule(Name=rule, EventBusName=bus)
 
 
+def resource_names(template: str) -> set[str]:
+    return set(yaml.safe_load(template)["Resources"])
+
+
 def remove_resources(template: str, names: Collection[str]) -> str:
     """The template without these resources and those that refer to them."""
     found = yaml.safe_load(template)

@@ -130,6 +130,8 @@ def _take(
     if found is None:
         raise OpsError(f"another run on stage {stage.name} has just ended; run the same command again")
     holder, version = found
+    if holder == me:  # AWS had taken it, and its answer was lost.
+        return
     if not holder.is_gone(me, lives):
         raise OpsError(
             f"stage {stage.name} is being worked on: {holder}. Nothing was done.\n"

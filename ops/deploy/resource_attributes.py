@@ -10,6 +10,7 @@ import uuid
 from typing import TYPE_CHECKING, cast
 
 from ops.aws import cloudformation
+from ops.aws.patience import until_found
 from ops.aws.subscriptions import subscriptions
 from ops.deploy import chalice_state, drift
 from ops.errors import OpsError, ignoring_aws_error
@@ -31,7 +32,7 @@ def apply(deployment: Deployment, release: Release) -> str:
         _keep_logs(deployment, function.log_group, release.log_retention_days)
         if function.subscribed:
             endpoint = account.where.arn("lambda", f"function:{function.function}")
-            subscription = subscriptions(account.sns, topic).get(endpoint)
+            subscription = until_found(lambda: subscriptions(account.sns, topic).get(endpoint))  # noqa: B023
             if subscription is None:
                 raise OpsError(f"{endpoint} is not subscribed to {topic}; run the same command again")
             account.sns.set_subscription_attributes(
