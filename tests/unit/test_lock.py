@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 from botocore.stub import ANY, Stubber
 
 from ops.deploy import lock
@@ -81,6 +82,29 @@ def test_who_was_killed_on_this_machine_is_taken_over_from(stubbed: Stubbed) -> 
     said: list[str] = []
     with lock.held(ssm, STAGE, "deploy", said.append, never):
         assert said == [f"Takes over from {HERE}, which was killed"]
+
+
+class LosesAnAnswer:
+    """A Parameter Store whose first answer is lost, so that the SDK asks again for what is done already."""
+
+    value = ""
+
+    def put_parameter(self, *, Value: str, **_: object) -> dict[str, int]:
+        self.value = Value
+        raise ClientError({"Error": {"Code": "ParameterAlreadyExists"}}, "PutParameter")
+
+    def get_parameter(self, **_: object) -> dict[str, Any]:
+        return {"Parameter": {"Value": self.value, "Version": 1}}
+
+    def delete_parameter(self, **_: object) -> None:
+        self.value = ""
+
+
+def test_a_lock_that_was_taken_and_whose_answer_was_lost_is_held() -> None:
+    ssm: Any = LosesAnAnswer()
+    with lock.held(ssm, STAGE, "deploy", print, always):
+        assert ssm.value
+    assert not ssm.value
 
 
 def test_of_two_that_take_over_at_the_same_time_one_gives_way(stubbed: Stubbed) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
-from botocore.stub import Stubber
+from botocore.stub import ANY, Stubber
 
 from ops.aws import cloudformation
 from ops.errors import OpsError
@@ -23,6 +23,7 @@ ARGUMENTS = {
     "Parameters": [{"ParameterKey": "TopicName", "ParameterValue": "herald-dev-messages"}],
     "Capabilities": ["CAPABILITY_NAMED_IAM"],
     "Tags": [{"Key": "app", "Value": "herald"}],
+    "ClientRequestToken": ANY,
 }
 
 
