@@ -19,6 +19,7 @@ from chalicelib.logic.alarm import QUIET
 from chalicelib.logic.delivery_types import Delivery, Notifier, Record, State
 from chalicelib.logic.retry_due import DueMessage
 from chalicelib.settings import Stage
+from tests.dynamodb import LocalTable
 from tests.fakes import (
     NOW,
     FakeContainer,
@@ -31,7 +32,6 @@ from tests.fakes import (
 
 Stubbed = Callable[[str], tuple[Any, Stubber]]
 TABLE = "herald-dev-messages"
-KEY = {"id": {"S": "alarm#"}}
 
 
 class NothingDue:
@@ -189,64 +189,30 @@ def retry_due(client: Client) -> None:
 # The item
 
 
-def begin(stub: Stubber, condition: str, before: dict[str, Any] | None) -> None:
-    """The conditional write by which a quiet time begins; None where its condition doesn't hold."""
-    expected = {
-        "TableName": TABLE,
-        "Key": KEY,
-        "UpdateExpression": "SET notified_at = :now, unreported = :none",
-        "ConditionExpression": condition,
-        "ExpressionAttributeValues": {
-            ":now": {"N": str(NOW)},
-            ":none": {"N": "0"},
-            ":since": {"N": str(NOW - QUIET)},
-        },
-        "ReturnValues": "ALL_OLD",
-    }
-    if before is None:
-        stub.add_client_error("update_item", "ConditionalCheckFailedException", expected_params=expected)
-    else:
-        stub.add_response("update_item", {"Attributes": before} if before else {}, expected)
+@pytest.fixture
+def item() -> AlarmItem:
+    return AlarmItem(LocalTable(TABLE), TABLE)  # type: ignore[arg-type]
 
 
-FAILED = "attribute_not_exists(notified_at) OR notified_at <= :since"
-UNTOLD = "notified_at <= :since AND unreported > :none"
+def test_a_failure_after_a_quiet_time_is_told_with_those_within_it(item: AlarmItem) -> None:
+    assert [item.failed(NOW + at, QUIET) for at in (0, 0, QUIET - 1, QUIET, QUIET + 1)] == [1, 0, 0, 3, 0]
+    assert item.failed(NOW + 2 * QUIET, QUIET) == 2
 
 
-@pytest.mark.parametrize(
-    ("before", "number"), [({}, 1), ({"unreported": {"N": "4"}}, 5), ({"notified_at": {"N": "1"}}, 1)]
-)
-def test_a_failure_after_a_quiet_time_is_told_with_those_within_it(
-    stubbed: Stubbed, before: dict[str, Any], number: int
-) -> None:
-    dynamodb, stub = stubbed("dynamodb")
-    begin(stub, FAILED, before)
-    assert AlarmItem(dynamodb, TABLE).failed(NOW, QUIET) == number
+def test_what_is_untold_is_told_once_after_the_quiet_time(item: AlarmItem) -> None:
+    assert item.unreported(NOW, QUIET) == 0, "where nothing has ever failed"
+    item.failed(NOW, QUIET)
+    assert item.unreported(NOW + QUIET, QUIET) == 0, "where nothing is untold"
+    item.failed(NOW + 1, QUIET)
+    item.failed(NOW + 2, QUIET)
+    assert [item.unreported(NOW + at, QUIET) for at in (QUIET - 1, QUIET, QUIET, 3 * QUIET)] == [0, 2, 0, 0]
 
 
-def test_a_failure_within_a_quiet_time_is_counted(stubbed: Stubbed) -> None:
-    dynamodb, stub = stubbed("dynamodb")
-    begin(stub, FAILED, None)
-    count = {"UpdateExpression": "ADD unreported :one", "ExpressionAttributeValues": {":one": {"N": "1"}}}
-    stub.add_response("update_item", {}, {"TableName": TABLE, "Key": KEY, **count})
-    assert AlarmItem(dynamodb, TABLE).failed(NOW, QUIET) == 0
-
-
-@pytest.mark.parametrize(("before", "number"), [(None, 0), ({"unreported": {"N": "4"}}, 4)])
-def test_what_is_untold_is_told_once(stubbed: Stubbed, before: dict[str, Any] | None, number: int) -> None:
-    dynamodb, stub = stubbed("dynamodb")
-    begin(stub, UNTOLD, before)
-    assert AlarmItem(dynamodb, TABLE).unreported(NOW, QUIET) == number
-
-
-def test_what_could_not_be_told_is_put_back(stubbed: Stubbed) -> None:
-    dynamodb, stub = stubbed("dynamodb")
-    update = {
-        "UpdateExpression": "SET notified_at = :then ADD unreported :number",
-        "ExpressionAttributeValues": {":then": {"N": str(NOW - 9)}, ":number": {"N": "3"}},
-    }
-    stub.add_response("update_item", {}, {"TableName": TABLE, "Key": KEY, **update})
-    AlarmItem(dynamodb, TABLE).put_back(3, NOW - 9)
+def test_what_could_not_be_told_is_put_back(item: AlarmItem) -> None:
+    item.failed(NOW, QUIET)
+    item.put_back(3, NOW - QUIET)
+    item.failed(NOW - 1, QUIET)
+    assert item.unreported(NOW, QUIET) == 4
 
 
 @pytest.mark.parametrize("call", ["failed", "unreported"])

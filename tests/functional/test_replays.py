@@ -1,100 +1,80 @@
-"""Exactly what a replay asks of DynamoDB, and what its answers mean."""
+"""A person's replay as one write, on MiniStack's DynamoDB in this process."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
-from botocore.stub import Stubber
+import pytest
 
-from chalicelib.adapters.dynamodb_items import attribute
-from chalicelib.adapters.messages import delivery_fields
+from chalicelib.adapters.dynamodb_items import from_item
+from chalicelib.adapters.messages import MessageTable
 from chalicelib.adapters.replays import ReplayTable
-from chalicelib.logic.delivery_types import Delivery, State
+from chalicelib.logic.delivery_types import Delivery, Record, State
 from chalicelib.logic.replay import ReplayUpdate
-from chalicelib.logic.spam import HoldReason
-from tests.fakes import NOW, stage
+from chalicelib.logic.spam import NOTHING_FOUND, HoldReason, Verdict
+from tests.dynamodb import LocalTable
+from tests.fakes import NOW, message, stage
 
-Stubbed = Callable[[str], tuple[Any, Stubber]]
 REJECTED = Delivery(State.REJECTED, 1, "run-1", error="ChannelRejectedError", since=NOW - 9)
+DONE = Delivery(State.DELIVERED, 1, "run-1", reference="ref")
 PENDING = Delivery(State.PENDING, 1, since=NOW)
-REVIVAL = ReplayUpdate({"pushover": REJECTED}, {"pushover": PENDING}, None, NOW, NOW + 900)
-LINE = {
-    "channel": {"S": "pushover"},
-    "state": {"S": "pending"},
-    "attempts": {"N": "1"},
-    "since": {"N": str(NOW)},
-    "error": {"S": ""},
-    "reference": {"S": ""},
-}
+UPDATE = ReplayUpdate({"pushover": REJECTED, "email": DONE}, {"pushover": PENDING, "email": DONE}, None, NOW, NOW + 900)
+QUARANTINED = Verdict(("links",), 12, HoldReason.QUARANTINED)
+STORED = Record("request-1", {"pushover": REJECTED, "email": DONE})
+REPLAYED = Record("request-1", {"pushover": PENDING, "email": DONE}, NOTHING_FOUND, NOW + 900, NOW)
 
 
-def written(condition: str, removed: str = "", **values: Any) -> dict[str, Any]:
-    return {
-        "TableName": "herald-dev-messages",
-        "Key": {"id": {"S": "id-1"}},
-        "UpdateExpression": (
-            "SET due = :due, due_at = :due_at, replayed_at = :at, deliveries.#channel0 = :after0, "
-            f"history = list_append(if_not_exists(history, :none), :lines){removed}"
-        ),
-        "ConditionExpression": (
-            f"{condition} AND attribute_exists(id) AND deliveries.#channel0.#state = :state0 AND "
-            "deliveries.#channel0.#attempts = :attempts0 AND deliveries.#channel0.#owner = :owner0"
-        ),
-        "ExpressionAttributeNames": {
-            "#state": "state",
-            "#attempts": "attempts",
-            "#owner": "owner",
-            "#channel0": "pushover",
-        },
-        "ExpressionAttributeValues": {
-            ":due": {"S": "yes"},
-            ":due_at": {"N": str(NOW + 900)},
-            ":at": {"N": str(NOW)},
-            ":after0": attribute(delivery_fields(PENDING)),
-            ":state0": {"S": "rejected"},
-            ":attempts0": {"N": "1"},
-            ":owner0": {"S": "run-1"},
-            ":none": {"L": []},
-            ":lines": {"L": [{"M": LINE}]},
-            **values,
-        },
-        "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
-    }
+@pytest.fixture
+def there() -> LocalTable:
+    return LocalTable(stage().table)
 
 
-def test_a_replay_is_one_write_that_all_of_its_conditions_guard(stubbed: Stubbed) -> None:
-    dynamodb, stub = stubbed("dynamodb")
-    stub.add_response("update_item", {}, written("attribute_not_exists(held)"))
-    assert ReplayTable(dynamodb, stage()).apply("id-1", REVIVAL) is True
+def replayed(there: Any, stored: Record, update: ReplayUpdate = UPDATE) -> tuple[bool, Record | None]:
+    """Whether a replay of the stored message was written, and the record after it."""
+    MessageTable(there, stage()).add(message("id-1"), stored)
+    before = len(there.calls)
+    table = ReplayTable(there, stage())
+    written = table.apply("id-1", update)
+    assert len(there.calls) == before + 1
+    return written, table.find_record("id-1")
 
 
-def test_a_release_takes_away_what_it_found(stubbed: Stubbed) -> None:
-    dynamodb, stub = stubbed("dynamodb")
-    held = {":held": {"S": "quarantined"}}
-    stub.add_response("update_item", {}, written("held = :held", " REMOVE held", **held))
-    revival = ReplayUpdate(REVIVAL.before, REVIVAL.after, HoldReason.QUARANTINED, NOW, NOW + 900)
-    assert ReplayTable(dynamodb, stage()).apply("id-1", revival) is True
+def test_a_replay_is_one_write_with_its_lines_of_history(there: LocalTable) -> None:
+    assert replayed(there, STORED) == (True, REPLAYED)
+    lines = [from_item(line["M"]) for line in there.items()["id-1"]["history"]["L"]]
+    assert [(line["channel"], line["state"], line["since"]) for line in lines] == [
+        ("pushover", "pending", NOW),
+        ("email", "delivered", 0),
+    ]
 
 
-def failed(stub: Stubber, **deliveries: Delivery) -> None:
-    there = {"M": {name: attribute(delivery_fields(delivery)) for name, delivery in deliveries.items()}}
-    stub.add_client_error(
-        "update_item",
-        "ConditionalCheckFailedException",
-        modeled_fields={"Item": {"id": {"S": "id-1"}, "deliveries": there}} if deliveries else {},
-    )
+def test_a_release_takes_away_what_it_found(there: LocalTable) -> None:
+    written, record = replayed(there, replace(STORED, verdict=QUARANTINED), replace(UPDATE, held=QUARANTINED.held))
+    assert (written, record) == (True, replace(REPLAYED, verdict=replace(QUARANTINED, held=None)))
 
 
-def test_of_a_write_that_came_too_late_nothing_is_so(stubbed: Stubbed) -> None:
-    dynamodb, stub = stubbed("dynamodb")
-    failed(stub, pushover=Delivery(State.SENDING, 2, "run-2"))
-    failed(stub)
-    table = ReplayTable(dynamodb, stage())
-    assert [table.apply("id-1", REVIVAL), table.apply("gone", REVIVAL)] == [False, False]
+@pytest.mark.parametrize(
+    ("stored", "held"),
+    [
+        (replace(STORED, deliveries={"pushover": Delivery(State.SENDING, 2, "run-2"), "email": DONE}), None),
+        (replace(STORED, deliveries={"pushover": REJECTED, "email": replace(DONE, attempts=2)}), None),
+        (replace(STORED, deliveries={"pushover": replace(REJECTED, owner="run-2"), "email": DONE}), None),
+        (replace(STORED, deliveries={"pushover": REJECTED}), None),
+        (replace(STORED, verdict=QUARANTINED), None),
+        (STORED, HoldReason.QUARANTINED),
+        (replace(STORED, verdict=QUARANTINED), HoldReason.DUPLICATE),
+    ],
+)
+def test_a_write_that_came_too_late_changes_nothing(there: LocalTable, stored: Record, held: HoldReason | None) -> None:
+    assert replayed(there, stored, replace(UPDATE, held=held)) == (False, stored)
 
 
-def test_a_repetition_that_fails_on_its_own_success_succeeded(stubbed: Stubbed) -> None:
-    dynamodb, stub = stubbed("dynamodb")
-    failed(stub, pushover=PENDING)
-    assert ReplayTable(dynamodb, stage()).apply("id-1", REVIVAL) is True
+def test_of_a_message_that_is_gone_no_record_is_made(there: Any) -> None:
+    assert ReplayTable(there, stage()).apply("gone", UPDATE) is False
+    ReplayTable(there, stage()).apply("gone", replace(UPDATE, before={}, after={}))
+    assert there.items() == {}
+
+
+def test_a_repetition_that_fails_on_its_own_success_succeeded(there: LocalTable) -> None:
+    assert replayed(there, replace(STORED, deliveries=REPLAYED.deliveries))[0] is True
