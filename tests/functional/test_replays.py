@@ -72,7 +72,6 @@ def test_a_write_that_came_too_late_changes_nothing(there: LocalTable, stored: R
 
 def test_of_a_message_that_is_gone_no_record_is_made(there: Any) -> None:
     assert ReplayTable(there, stage()).apply("gone", UPDATE) is False
-    ReplayTable(there, stage()).apply("gone", replace(UPDATE, before={}, after={}))
     assert there.items() == {}
 
 
