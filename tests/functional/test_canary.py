@@ -11,12 +11,14 @@ import pytest
 from botocore.stub import Stubber
 from chalice.test import Client
 
+from chalicelib.adapters.dynamodb_items import from_item
 from chalicelib.adapters.last_canary import CanaryItem
 from chalicelib.composition import override_container
 from chalicelib.errors import CanaryError, ChannelUnavailableError, PublishError, StoreError
 from chalicelib.handlers import canary as handler
 from chalicelib.logic.canary import Canary
 from tests.contract.test_outcomes import sns_event
+from tests.dynamodb import LocalTable
 from tests.fakes import (
     FUNCTION_ARN,
     NOW,
@@ -119,29 +121,16 @@ def test_the_owner_hears_of_it_by_a_channel_that_works(client: Client, root: Pat
 # The table
 
 
-def test_it_is_one_item_that_no_index_has_and_each_replaces_the_one_before(stubbed: Stubbed) -> None:
-    client, stub = stubbed("dynamodb")
-    written = {"canary": {"S": "canary-1"}, "sent_at": {"N": str(NOW)}, "came_at": {"N": str(NOW + 1)}}
-    stub.add_response("put_item", {}, {"TableName": "t", "Item": {"id": {"S": "canary#"}, **written}})
-    stub.add_response(
-        "update_item",
-        {},
-        {
-            "TableName": "t",
-            "Key": {"id": {"S": "canary#"}},
-            "UpdateExpression": "SET ended_at = :at, channels = :channels",
-            "ExpressionAttributeValues": {
-                ":at": {"N": str(NOW + 2)},
-                ":channels": {"M": {"a": {"S": ""}, "b": {"S": "ChannelUnavailableError"}}},
-            },
-        },
-    )
-    item = CanaryItem(client, "t")
+def test_it_is_one_item_that_no_index_has_and_each_replaces_the_one_before() -> None:
+    table = LocalTable(stage().table)
+    item = CanaryItem(table, stage().table)  # type: ignore[arg-type]
+    item.record_checks(CANARY, {"a": "", "b": "ChannelUnavailableError"}, NOW - 9)
     item.record_arrival(CANARY, NOW + 1)
+    written = {"id": "canary#", "canary": "canary-1", "sent_at": NOW, "came_at": NOW + 1}
+    assert [from_item(each) for each in table.items().values()] == [written], "it has no `site` and no `due`"
     item.record_checks(CANARY, {"a": "", "b": "ChannelUnavailableError"}, NOW + 2)
-    stub.assert_no_pending_responses()
-    # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/bp-indexes-general-sparse-indexes.html
-    assert not {"site", "due"} & set(written)
+    checked = {"ended_at": NOW + 2, "channels": {"a": "", "b": "ChannelUnavailableError"}}
+    assert [from_item(each) for each in table.items().values()] == [written | checked]
 
 
 def test_a_table_that_refuses_is_a_store_error(stubbed: Stubbed) -> None:

@@ -14,11 +14,17 @@ from chalicelib.composition import override_container
 from chalicelib.errors import StoreError
 from chalicelib.handlers import digest as handler
 from chalicelib.settings import Digest
+from tests.dynamodb import LocalTable
 from tests.fakes import NOW, FakeContainer, RecordingNotifier, stage
 from tests.unit.test_digest import SEVEN, SOME, InMemoryLog
 
 Stubbed = Callable[[str], tuple[Any, Stubber]]
-KEY = {"TableName": "t", "Key": {"id": {"S": "digest#default"}}}
+TABLE = stage().table
+
+
+@pytest.fixture
+def there() -> LocalTable:
+    return LocalTable(TABLE)
 
 
 def test_a_run_tells_what_there_is_and_logs_to_whom_and_not_what(log: Any) -> None:
@@ -41,81 +47,39 @@ def test_a_stage_without_digests_tells_nothing() -> None:
         handler.handle()
 
 
-@pytest.mark.parametrize(("item", "until"), [({}, None), ({"Item": {"reported_until": {"N": str(NOW)}}}, NOW)])
-def test_until_when_a_site_was_told_is_read_with_every_write_before(
-    stubbed: Stubbed, item: dict[str, Any], until: int | None
-) -> None:
-    client, stub = stubbed("dynamodb")
-    stub.add_response("get_item", item, {**KEY, "ConsistentRead": True})
-    assert DigestItems(client, "t").reported_until("default") == until
+def test_of_two_runs_one_claims_and_its_lost_answer_is_none(there: Any) -> None:
+    one, other = DigestItems(there, TABLE, lambda: "run-1"), DigestItems(there, TABLE, lambda: "run-2")
+    assert one.reported_until("default") is None
+    assert one.claim("default", None, NOW)
+    assert one.claim("default", None, NOW), "the repetition of a write whose answer was lost"
+    assert not other.claim("default", None, NOW)
+    assert other.reported_until("default") == NOW
+    assert not other.claim("default", NOW - 1, SEVEN)
+    assert other.claim("default", NOW, SEVEN)
+    (item,) = there.items().values()
+    assert item["expires_at"] == {"N": str(SEVEN + RETENTION)}
+    assert not {"site", "due"} & set(item), "no index has it"
 
 
-@pytest.mark.parametrize(
-    ("before", "condition"), [(None, "attribute_not_exists(reported_until)"), (NOW, "reported_until = :before")]
-)
-def test_a_claim_is_one_conditional_write_to_an_item_that_no_index_has(
-    stubbed: Stubbed, before: int | None, condition: str
-) -> None:
-    client, stub = stubbed("dynamodb")
-    asked: list[dict[str, Any]] = []
-    client.meta.events.register_first(
-        "before-parameter-build.dynamodb.UpdateItem", lambda params, **_: asked.append(dict(params))
-    )
-    stub.add_response("update_item", {})
-    assert DigestItems(client, "t").claim("default", before, SEVEN)
-    (params,) = asked
-    assert params["Key"] == KEY["Key"]
-    assert params["ConditionExpression"] == condition
-    assert params["UpdateExpression"] == "SET reported_until = :until, run = :run, expires_at = :end"
-    values = params["ExpressionAttributeValues"]
-    assert (values[":until"], values[":end"]) == ({"N": str(SEVEN)}, {"N": str(SEVEN + RETENTION)})
-    assert values.get(":before") == (None if before is None else {"N": str(before)})
-
-
-def refused(stub: Stubber, run: str) -> None:
-    stub.add_client_error(
-        "update_item",
-        "ConditionalCheckFailedException",
-        http_status_code=400,
-        modeled_fields={"Item": {"id": {"S": "digest#default"}, "run": {"S": run}}},
-    )
-
-
-def test_a_claim_that_another_run_made_is_none_and_ones_own_lost_answer_is_one(stubbed: Stubbed) -> None:
-    client, stub = stubbed("dynamodb")
-    refused(stub, "another")
-    assert not DigestItems(client, "t").claim("default", NOW, SEVEN)
-
-    client, stub = stubbed("dynamodb")
-    refused(stub, "run-1")
-    assert DigestItems(client, "t", lambda: "run-1").claim("default", NOW, SEVEN)
-
-
-@pytest.mark.parametrize(
-    ("before", "update", "values"),
-    [(None, "REMOVE reported_until", {}), (NOW, "SET reported_until = :before", {":before": {"N": str(NOW)}})],
-)
-def test_what_was_claimed_is_put_back_unless_somebody_went_on(
-    stubbed: Stubbed, before: int | None, update: str, values: dict[str, Any]
-) -> None:
-    client, stub = stubbed("dynamodb")
-    expected = {
-        **KEY,
-        "UpdateExpression": update,
-        "ConditionExpression": "reported_until = :until",
-        "ExpressionAttributeValues": {":until": {"N": str(SEVEN)}, **values},
-    }
-    stub.add_response("update_item", {}, expected)
-    DigestItems(client, "t").put_back("default", SEVEN, before)
-    refused(stub, "another")
-    DigestItems(client, "t").put_back("default", SEVEN, before)
-    stub.assert_no_pending_responses()
+@pytest.mark.parametrize("before", [None, NOW])
+def test_what_was_claimed_is_put_back_unless_somebody_went_on(there: Any, before: int | None) -> None:
+    items = DigestItems(there, TABLE)
+    if before:
+        items.claim("default", None, before)
+    items.claim("default", before, SEVEN)
+    items.put_back("default", SEVEN - 1, before)
+    assert items.reported_until("default") == SEVEN
+    asked: list[Any] = []
+    there.before_call = lambda _, request: asked.append(request.get("ConsistentRead"))
+    items.put_back("default", SEVEN, before)
+    assert items.reported_until("default") == before
+    assert asked[-1] is True
 
 
 @pytest.mark.parametrize("operation", ["get_item", "update_item"])
 def test_a_table_that_refuses_is_a_store_error(stubbed: Stubbed, operation: str) -> None:
     client, stub = stubbed("dynamodb")
-    items = DigestItems(client, "t")
+    items = DigestItems(client, TABLE)
     stub.add_client_error(operation, "AccessDeniedException", "MARKER", 400)
     with pytest.raises(StoreError, match="AccessDeniedException"):
         items.reported_until("default") if operation == "get_item" else items.claim("default", None, SEVEN)
