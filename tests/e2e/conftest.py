@@ -213,6 +213,7 @@ honeypot = { points = 10 }
 
 
 LONGEST_FIRST = (
+    "test_first_hour",
     "test_deploying",
     "test_commands",
     "test_run",
