@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -12,15 +12,7 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
-from chalicelib.adapters.archive import MessageArchive
-from chalicelib.logic.archive import MAX_PAGE, MessageState, Wanted
-from chalicelib.settings import Stage
-from ops.aws import cloudformation
 from tests.e2e.harness import Harness, marker
-
-MANY = 10_000
-BATCH = 25
-"""Items that one call may write: https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchWriteItem.html"""
 
 
 def delivered(herald: Harness, word: str, **fields: str) -> str:
@@ -138,64 +130,6 @@ def test_who_does_not_sign_or_may_not_reads_nothing_by_http(herald: Harness) -> 
     for actions in (["lambda:InvokeFunctionUrl"], ["lambda:InvokeFunction"]):
         with herald.program(*grants(herald, *actions)) as program:
             assert signed(herald.urls["get_message"], query, program).status_code == 403
-
-
-# Ten thousand messages
-
-
-@pytest.fixture(scope="module")
-def many(deployed: Harness) -> Iterator[Stage]:
-    """A stage whose table holds ten thousand messages."""
-    stage = Stage("many", deployed.stage.sites, deployed.stage.channels, deployed.stage.limits)
-    template = (deployed.stack.root / "infra/data.yaml").read_text(encoding="utf-8")
-    names = {"TableName": stage.table, "TopicName": stage.topic, "BusName": stage.bus, "Prefix": "herald-many"}
-    cloudformation.apply(
-        deployed.account.cloudformation, cloudformation.data(stage), template, names, {}, lambda name, text: ""
-    )
-    dynamodb = deployed.account.dynamodb
-    for begin in range(0, MANY, BATCH):
-        puts: list[Any] = [{"PutRequest": {"Item": item(number)}} for number in range(begin, begin + BATCH)]
-        assert not dynamodb.batch_write_item(RequestItems={stage.table: puts})["UnprocessedItems"]
-    yield stage
-    cloudformation.delete(deployed.account.cloudformation, cloudformation.data(stage))
-    dynamodb.delete_table(TableName=stage.table)
-
-
-def item(number: int) -> dict[str, Any]:
-    """A message, every fortieth of which is in quarantine; ten came in each second."""
-    return {
-        "id": {"S": f"id-{number:05}"},
-        "site": {"S": "default"},
-        "received_at": {"N": str(1_700_000_000 + number // 10)},
-        "deliveries": {"M": {"pushover": {"M": {"state": {"S": "delivered"}, "attempts": {"N": "1"}}}}},
-        **({"held": {"S": "quarantined"}, "score": {"N": "10"}} if number % 40 == 0 else {}),
-    }
-
-
-@pytest.mark.full
-def test_a_page_of_ten_thousand_messages_is_one_query_of_fifty_and_never_a_scan(herald: Harness, many: Stage) -> None:
-    client = herald.account.client("dynamodb")
-    calls: list[tuple[str, dict[str, Any]]] = []
-    client.meta.events.register(
-        "before-parameter-build.dynamodb.*", lambda params, model, **_: calls.append((model.name, dict(params)))
-    )
-    archive = MessageArchive(client, many)
-    first = archive.page(Wanted("default"))
-    assert [(name, params["Limit"]) for name, params in calls] == [("Query", MAX_PAGE)]
-    assert len(first.messages) == MAX_PAGE
-    assert {message.received_at for message in first.messages} == {1_700_000_999 - second for second in range(5)}
-
-    seen = {message.id for message in first.messages}
-    page = first
-    for _ in range(2):
-        assert page.next
-        page = archive.page(Wanted("default", after=page.next))
-        seen |= {message.id for message in page.messages}
-    assert len(seen) == 3 * MAX_PAGE, "a page repeats or leaves out what the one before had"
-
-    held = archive.page(Wanted("default", MessageState.QUARANTINED, limit=1))
-    assert [message.id for message in held.messages] == ["id-09960"]
-    assert [(name, params["Limit"]) for name, params in calls] == [("Query", MAX_PAGE)] * 4
 
 
 def test_what_the_urls_say_of_the_function_url_answers(herald: Harness) -> None:

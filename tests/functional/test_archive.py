@@ -108,6 +108,17 @@ def test_a_page_is_one_query_newest_first_and_goes_on_where_the_one_before_ended
     assert ([one.id for one in last.messages], last.next) == (["id-1"], None)
 
 
+def test_pages_repeat_nothing_and_leave_nothing_out_of_one_second(there: LocalTable) -> None:
+    for number in range(5):
+        add(there, message(f"id-{number}"))
+    page = archive(there).page(Wanted("default", limit=2))
+    seen = [one.id for one in page.messages]
+    while page.next:
+        page = archive(there).page(Wanted("default", limit=2, after=page.next))
+        seen += [one.id for one in page.messages]
+    assert sorted(seen) == [f"id-{number}" for number in range(5)]
+
+
 def test_a_state_is_looked_for_in_one_full_query_and_the_rest_is_left_to_the_next_page(there: LocalTable) -> None:
     add_many(there, MAX_PAGE + 1)
     for at in (NOW - 1, NOW - 2):
