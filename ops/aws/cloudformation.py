@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
@@ -22,6 +23,9 @@ https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-li
 _NO_CHANGE = "No updates are to be performed"
 NEVER_STOOD = ("ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED", "DELETE_FAILED", "REVIEW_IN_PROGRESS")
 """States of a stack that was never created successfully and can only be deleted."""
+_RECORD = re.compile(
+    r"Content of DNS Record is: \{Name: (?P<name>[^,]+?), ?Type: (?P<type>[^,]+?), ?Value: (?P<value>[^}]+?)\}"
+)
 _POLL = {"Delay": 2, "MaxAttempts": 450}
 
 
@@ -38,6 +42,11 @@ def foundation(stage: Stage) -> str:
 def wiring(stage: Stage) -> str:
     """The name of the stack that needs Chalice's functions."""
     return f"{naming.prefix(stage)}-wiring"
+
+
+def domain(stage: Stage) -> str:
+    """The name of the stack of the API's own domain, where the stage has one."""
+    return f"{naming.prefix(stage)}-domain"
 
 
 def _described(cloudformation: CloudFormationClient, name: str) -> StackTypeDef | None:
@@ -73,12 +82,14 @@ def apply(
     parameters: Mapping[str, str],
     tags: Mapping[str, str],
     upload: Callable[[str, str], str],
+    wait: Callable[[str], None] | None = None,
 ) -> str:
     """Create or update the stack; returns ``created``, ``changed`` or ``unchanged``.
 
     ``upload`` gets the stack's name and a template that is too large for a request, puts it into S3 and returns its
-    URL.
+    URL. ``wait`` takes the place of waiting for the stack, and gets the name of botocore's waiter.
     """
+    wait = wait or (lambda waiter: await_stack(cloudformation, name, waiter))
     settle(cloudformation, name)
     too_large = len(template.encode()) > LARGEST_BODY
     arguments: dict[str, Any] = {
@@ -96,13 +107,13 @@ def apply(
         # It accepts no update before its rollback has ended:
         # https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/using-cfn-updating-stacks-continueupdaterollback.html
         cloudformation.continue_update_rollback(StackName=name)
-        _wait(cloudformation, name, "stack_rollback_complete")
+        await_stack(cloudformation, name, "stack_rollback_complete")
     if before in NEVER_STOOD:
         delete(cloudformation, name)
         before = None
     if before is None:
         cloudformation.create_stack(**arguments, OnFailure="ROLLBACK")
-        _wait(cloudformation, name, "stack_create_complete")
+        wait("stack_create_complete")
         return "created"
     try:
         cloudformation.update_stack(**arguments)
@@ -110,7 +121,7 @@ def apply(
         if _NO_CHANGE in error.response["Error"].get("Message", ""):
             return "unchanged"
         raise
-    _wait(cloudformation, name, "stack_update_complete")
+    wait("stack_update_complete")
     return "changed"
 
 
@@ -123,7 +134,7 @@ def delete(cloudformation: CloudFormationClient, name: str) -> bool:
     if status(cloudformation, name) is None:
         return False
     cloudformation.delete_stack(StackName=name)
-    _wait(cloudformation, name, "stack_delete_complete")
+    await_stack(cloudformation, name, "stack_delete_complete")
     return True
 
 
@@ -144,7 +155,8 @@ def settle(cloudformation: CloudFormationClient, name: str) -> None:
         return  # It failed: the caller reads the status again.
 
 
-def _wait(cloudformation: CloudFormationClient, name: str, waiter: str) -> None:
+def await_stack(cloudformation: CloudFormationClient, name: str, waiter: str) -> None:
+    """Wait for the end of an operation; raises :class:`OpsError` with the reasons where it failed."""
     try:
         cloudformation.get_waiter(waiter).wait(StackName=name, WaiterConfig=_POLL)  # type: ignore[call-overload]
     except WaiterError as error:
@@ -164,3 +176,18 @@ def _failures(cloudformation: CloudFormationClient, name: str) -> list[str]:
         for event in events
         if event.get("ResourceStatus", "").endswith("_FAILED") and event.get("ResourceStatusReason")
     ][:5]
+
+
+def record_asked_for(cloudformation: CloudFormationClient, name: str) -> str | None:
+    """The DNS record for which the stack's certificate waits, as ``name CNAME value``; None where it waits for none.
+    https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-certificatemanager-certificate.html"""
+    if not (status(cloudformation, name) or "").endswith("_IN_PROGRESS"):
+        return None
+    for event in cloudformation.describe_stack_events(StackName=name)["StackEvents"]:
+        if event.get("ResourceType") != "AWS::CertificateManager::Certificate":
+            continue
+        if event.get("ResourceStatus") != "CREATE_IN_PROGRESS":
+            return None  # Newest first: it is issued, or has failed.
+        if found := _RECORD.search(event.get("ResourceStatusReason", "")):
+            return f"{found['name']} {found['type']} {found['value']}"
+    return None

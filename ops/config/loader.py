@@ -21,7 +21,7 @@ from ops.config import extensions
 from ops.config.channels import KINDS, RESERVED, ChannelTable, Webhook
 from ops.config.extensions import Extensions
 from ops.config.mistakes import decoded, explained, nearest, syntax, unknown_key
-from ops.config.schema import MAX_CHARACTERS, TABLE_OF_KEY, MergedTables, SiteTable, StageOptions
+from ops.config.schema import MAX_CHARACTERS, TABLE_OF_KEY, DomainTable, MergedTables, SiteTable, StageOptions
 from ops.errors import OpsError
 from ops.naming import AwsLocation
 
@@ -78,6 +78,8 @@ class StageConfig:
     """The e-mail address for alarms; None for a stage without alarms."""
     extensions: Extensions = field(default_factory=Extensions)
     """The owner's own rules, subscribers and grants."""
+    domain: DomainTable | None = None
+    """The API's own domain; None for the address that API Gateway gives."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,6 +256,7 @@ def _stage(
         reserved=merged.delivery.reserved,
         alarms_to=merged.alarms.email if name != LOCAL or "alarms" in own else None,
         extensions=Extensions(merged.rule, merged.subscriber, merged.grant),
+        domain=options.domain,
     )
     for key, mistake in config.extensions.mistakes(config.stage):
         mistakes.append(f"{_written_at(key, name, own)}: {mistake}")
@@ -342,6 +345,14 @@ def _check_options(name: str, options: StageOptions, mistakes: list[str]) -> Non
         mistakes.append(
             f"stages.{name}.endpoint: only stages.{LOCAL} has it; elsewhere the AWS credentials of the shell decide"
         )
+    if name == LOCAL and options.domain:
+        mistakes.append(f"stages.{name}.domain: the local stack has no DNS, so only other stages have a domain")
+    if (
+        options.domain
+        and options.domain.certificate
+        and options.region not in (None, options.domain.certificate.split(":")[3])
+    ):
+        mistakes.append(f"stages.{name}.domain.certificate: must be in the stage's region, {options.region}")
     for key in ("endpoint", "account", "region"):
         if name == LOCAL and getattr(options, key) is None:
             mistakes.append(f"stages.{name}.{key}: missing; the local stack needs it")

@@ -44,6 +44,19 @@ def _origin(value: str) -> str:
     return value
 
 
+_CERTIFICATE = r"^arn:aws[a-z-]*:acm:[a-z0-9-]+:[0-9]{12}:certificate/[A-Za-z0-9-]+$"
+
+
+def _domain(value: str) -> str:
+    if "://" in value or "/" in value:
+        raise ValueError("expected a host name alone, such as forms.example.com")
+    if not re.fullmatch(r"([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]([a-z0-9-]{0,61}[a-z0-9])?", value):
+        raise ValueError("expected a host name in lower case such as forms.example.com, without *")
+    if len(value) > 64:
+        raise ValueError("has over 64 characters, which no certificate of ACM takes")
+    return value
+
+
 def _language(value: str) -> str:
     if value not in LANGUAGES:
         raise ValueError(f"expected one of: {', '.join(LANGUAGES)}")
@@ -198,6 +211,15 @@ class ThrottleTable(Table):
     burst: int = Field(default=20, ge=1, le=10_000)
 
 
+class DomainTable(Table):
+    """A domain of one's own for the stage's API."""
+
+    name: Annotated[str, AfterValidator(_domain)]
+    certificate: str | None = Field(default=None, pattern=_CERTIFICATE)
+    hosted_zone: str | None = Field(default=None, pattern=r"^Z[A-Z0-9]{5,31}$")
+    default_address: bool = True
+
+
 class StageOptions(Table):
     """The keys of a stage itself."""
 
@@ -208,6 +230,7 @@ class StageOptions(Table):
     aws_client: Literal["own", "botocore"] = "own"
     log_retention_days: Literal[1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365] = 30
     throttle: ThrottleTable = ThrottleTable()
+    domain: DomainTable | None = None
     endpoint: WebAddress | None = None
     account: str | None = Field(default=None, pattern=r"^[0-9]{12}$")
     region: Annotated[str, AfterValidator(_region)] | None = None

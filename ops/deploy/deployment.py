@@ -13,6 +13,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
@@ -24,6 +25,7 @@ from ops.aws.account import Account
 from ops.config.loader import LOCAL, StageConfig
 from ops.deploy import (
     alarm_subscription,
+    api_domain,
     chalice_runner,
     chalice_state,
     drift,
@@ -37,6 +39,7 @@ from ops.deploy.steps import Step, take
 from ops.errors import OpsError, ignoring_aws_error
 from ops.generate import render
 from ops.templates import pipeline_roles
+from ops.templates.domain import REST_API
 
 if TYPE_CHECKING:
     from types_boto3_dynamodb.type_defs import WaiterConfigTypeDef
@@ -136,6 +139,7 @@ def _steps(deployment: Deployment, release: Release) -> list[Step]:
     """The steps that deploy a release once the data stack exists."""
     stage, account = deployment.stage, deployment.account
     foundation, wiring, address = release.foundation, release.wiring, release.alarms_to
+    has_domain = release.domain or cloudformation.status(account.cloudformation, cloudformation.domain(stage))
     alarms = Step("alarms", "by mail", lambda: alarm_subscription.subscribe(account, stage, str(address)))
     return [
         Step("foundation", f"stack {foundation.name}: topic, bus, releases", lambda: _apply(deployment, foundation)),
@@ -143,6 +147,7 @@ def _steps(deployment: Deployment, release: Release) -> list[Step]:
         Step("functions", "chalice deploy: functions, their roles, the API", lambda: _run_chalice(deployment, release)),
         Step("wiring", f"stack {wiring.name}: rules, destinations, permissions", lambda: _wire(deployment, release)),
         *([alarms] if address else []),
+        *([Step("domain", "of the API", lambda: _apply_domain(deployment, release))] if has_domain else []),
         Step("attributes", "what Chalice can't set", lambda: resource_attributes.apply(deployment, release)),
     ]
 
@@ -157,8 +162,11 @@ def destroy(deployment: Deployment, *, data: bool) -> None:
     """Delete everything that :func:`deploy` made; the messages stay unless ``data`` is true."""
     stage, account = deployment.stage, deployment.account
     names = cloudformation.wiring(stage), cloudformation.foundation(stage), cloudformation.data(stage)
+    domain = cloudformation.domain(stage)
     with _exclusively(deployment, "destroy"):
+        has_domain = cloudformation.status(account.cloudformation, domain)
         steps = [
+            *([Step("domain", f"stack {domain}", lambda: _delete_stack(deployment, domain))] if has_domain else []),
             Step("wiring", f"stack {names[0]}", lambda: _delete_wiring(deployment)),
             Step("functions", "chalice delete: functions, their roles, the API", lambda: _chalice_delete(deployment)),
             Step("releases", "those kept for a rollback", lambda: Releases(stage, account).delete_all()),
@@ -286,17 +294,36 @@ def _set_deletion_protection(deployment: Deployment, *, protected: bool) -> None
             dynamodb.get_waiter("table_exists").wait(TableName=table, WaiterConfig=_TABLE_WAIT)
 
 
-def _apply(deployment: Deployment, plan: StackPlan) -> str:
+def _apply_domain(deployment: Deployment, release: Release) -> str:
+    """Create, update or delete the stack of the API's own domain."""
+    account, stage = deployment.account, deployment.stage
+    cfn, name = account.cloudformation, cloudformation.domain(stage)
+    if release.domain is None:
+        return _delete_stack(deployment, name)
+    if not cloudformation.record_asked_for(cfn, name):  # Else an earlier run has begun what now waits for a person.
+        wait = partial(api_domain.await_stack_or_record, cfn, name) if release.waits_for_record else None
+        _apply(deployment, release.domain, wait)
+    return api_domain.report(account, stage)
+
+
+def _apply(deployment: Deployment, plan: StackPlan, wait: Callable[[str], None] | None = None) -> str:
     account, stage = deployment.account, deployment.stage
     outputs = cloudformation.outputs(account.cloudformation, cloudformation.data(stage)) if plan.of_data else {}
     parameters = {**current_parameters(deployment, plan), **{name: outputs[name] for name in plan.of_data}}
     upload = Releases(stage, account).upload_template
-    return cloudformation.apply(account.cloudformation, plan.name, plan.template, parameters, deployment.tags, upload)
+    return cloudformation.apply(
+        account.cloudformation, plan.name, plan.template, parameters, deployment.tags, upload, wait
+    )
 
 
 def current_parameters(deployment: Deployment, plan: StackPlan) -> dict[str, str]:
-    """A stack's parameters with the boundary that the account has now, also for a release made before there was one."""
-    return {**plan.parameters, **({BOUNDARY: find_boundary(deployment)} if BOUNDARY in plan.parameters else {})}
+    """A stack's parameters with the boundary and the REST API that the account has now, whatever a release had."""
+    found = dict(plan.parameters)
+    if BOUNDARY in found:
+        found[BOUNDARY] = find_boundary(deployment)
+    if REST_API in found:
+        found[REST_API] = chalice_state.rest_api_id(chalice_state.read(deployment.account.ssm, deployment.stage)) or ""
+    return found
 
 
 def find_boundary(deployment: Deployment) -> str:

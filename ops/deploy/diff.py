@@ -92,7 +92,7 @@ def _wanted(release: Release, table: StackPlan, it: Deployment) -> Table:
     outputs = cloudformation.outputs(it.account.cloudformation, cloudformation.data(it.stage))
     found: Table = {
         ("stack", each.name): _stack(replace(each, parameters=current_parameters(it, each)), outputs)
-        for each in (table, release.foundation, release.wiring)
+        for each in _stacks(release, table)
     }
     for each in release.functions:
         found["function", each.function] = _function(each, release)
@@ -101,6 +101,12 @@ def _wanted(release: Release, table: StackPlan, it: Deployment) -> Table:
     found["api", "throttle"] = [f"{release.rate} a second, burst {release.burst}"]
     found["api", "answers"] = _answers(release.answers)
     return found
+
+
+def _stacks(release: Release, table: StackPlan, domain_of: Stage | None = None) -> list[StackPlan]:
+    """The stacks of a release; with ``domain_of`` also that of the stage's domain, which may have to be deleted."""
+    domain = release.domain or (StackPlan(cloudformation.domain(domain_of), "", {}) if domain_of else None)
+    return [table, release.foundation, release.wiring, *([domain] if domain else [])]
 
 
 def _stack(each: StackPlan, outputs: Mapping[str, str]) -> Lines:
@@ -160,7 +166,7 @@ def _answers(found: Mapping[str, Mapping[str, Any]]) -> Lines:
 
 def _found(release: Release, table: StackPlan, account: Account, stage: Stage, known: dict[str, Any] | None) -> Table:
     found: Table = {}
-    for each in (table, release.foundation, release.wiring):
+    for each in _stacks(release, table, stage):
         lines = _standing_stack(account, each.name)
         if lines is not None:
             found["stack", each.name] = lines

@@ -5,7 +5,7 @@ from __future__ import annotations
 from ops.aws import cloudformation
 from ops.aws.account import Account
 from ops.config.loader import LOCAL, StageConfig
-from ops.deploy import chalice_state
+from ops.deploy import api_domain, chalice_state
 from ops.generate.render import API_STAGE
 from ops.naming import AwsLocation, logical
 from ops.templates import wiring
@@ -14,13 +14,17 @@ _DOMAIN = {"aws-cn": "amazonaws.com.cn"}
 
 
 def addresses(config: StageConfig, account: Account, web: str) -> dict[str, str]:
-    """The addresses by name: ``api`` (the form posts to ``/contact`` below it), ``send_event`` and ``get_message``
+    """The addresses by name: ``api`` (the form posts to ``/contact`` below it), ``api_default`` (the same where the
+    stage has a domain of its own), ``send_event`` and ``get_message``
     where the stage has them, ``grant <name>`` with the ARN of a policy; for stage ``local`` also ``site``, ``phone``
     and ``aws``."""
     found: dict[str, str] = {}
     api = chalice_state.rest_api_id(chalice_state.read(account.ssm, config.stage))
     if api:
-        found["api"] = _base(account, api)
+        own = api_domain.address(account, config.stage, config.domain)
+        found["api"] = own or _base(account, api)
+        if own and config.domain and config.domain.default_address:
+            found["api_default"] = _base(account, api)
     send_event = cloudformation.outputs(account.cloudformation, cloudformation.foundation(config.stage)).get(
         "SendEventApiId"
     )

@@ -16,6 +16,8 @@ from pathlib import Path
 from typing import Any
 from zipfile import ZipFile
 
+import yaml
+
 from chalicelib.functions import functions_of
 from chalicelib.settings import Stage
 from ops import naming
@@ -26,7 +28,7 @@ from ops.deploy.app_description import description_file
 from ops.errors import OpsError
 from ops.generate import render
 from ops.naming import AwsLocation
-from ops.templates import alarms, gateway_answers, wiring
+from ops.templates import alarms, domain, gateway_answers, wiring
 
 PYTHON = f"python{sys.version_info.major}.{sys.version_info.minor}"
 """The runtime that Chalice deploys for: the Python that runs it."""
@@ -107,6 +109,12 @@ class Release:
     """The statements that policies of the owner's queues and topics need, by the target's name in ``herald.toml``."""
     chalice: Mapping[str, Any]
     """Chalice's configuration for this stage alone."""
+    domain: StackPlan | None = None
+    """The stack of the API's own domain. The API's id is read from the account each time."""
+    waits_for_record: bool = False
+    """Whether a person sets the domain's DNS records."""
+    default_address: bool = True
+    """Whether the API answers at the address that API Gateway gives, too."""
     code: Code = Code("", {})
     """Empty until the release is packed."""
     app: Mapping[str, Any] = field(default_factory=dict)
@@ -133,6 +141,7 @@ class Release:
         try:
             found = json.loads(text)
             found["foundation"], found["wiring"] = (_stack(found[name]) for name in ("foundation", "wiring"))
+            found["domain"] = _stack(found["domain"]) if found.get("domain") else None
             found["functions"] = tuple(FunctionPlan(**each) for each in found["functions"])
             found["code"] = Code(**found["code"])
             return cls(**found)
@@ -185,6 +194,9 @@ def plan(root: Path, config: StageConfig, where: AwsLocation) -> Release:
         alarms_to=config.alarms_to,
         xray=stage.xray,
         target_policies=target_policies.written(config.extensions, stage, where),
+        domain=_domain(config),
+        waits_for_record=config.domain is not None and not config.domain.hosted_zone,
+        default_address=config.domain is None or config.domain.default_address,
         chalice={**chalice, "stages": {stage.name: chalice["stages"][stage.name]}},
     )
 
@@ -207,6 +219,16 @@ def foundation(root: Path, config: StageConfig) -> StackPlan:
             "ThrottleBurst": str(config.burst),
             BOUNDARY: "",
         },
+    )
+
+
+def _domain(config: StageConfig) -> StackPlan | None:
+    if config.domain is None:
+        return None
+    return StackPlan(
+        cloudformation.domain(config.stage),
+        yaml.safe_dump(domain.template(config.domain), sort_keys=False),
+        {domain.REST_API: "", domain.API_STAGE: render.API_STAGE},
     )
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, cast
 from ops.aws import cloudformation
 from ops.aws.patience import until_found
 from ops.aws.subscriptions import subscriptions
-from ops.deploy import chalice_state, drift
+from ops.deploy import api_domain, chalice_state, drift
 from ops.errors import OpsError, ignoring_aws_error
 from ops.generate.render import API_STAGE
 
@@ -53,6 +53,13 @@ def apply(deployment: Deployment, release: Release) -> str:
             {"op": "replace", "path": "/tracingEnabled", "value": str(release.xray).lower()},
         ],
     )
+    # Only once the domain serves: no address at all would lose every form.
+    without = not release.default_address and api_domain.serves(account, stage)
+    if account.apis.get_rest_api(restApiId=api).get("disableExecuteApiEndpoint", False) != without:
+        account.apis.update_rest_api(
+            restApiId=api,
+            patchOperations=[{"op": "replace", "path": "/disableExecuteApiEndpoint", "value": str(without).lower()}],
+        )
     for name, answer in release.answers.items():
         account.apis.put_gateway_response(restApiId=api, responseType=cast("GatewayResponseTypeType", name), **answer)
     account.apis.create_deployment(restApiId=api, stageName=API_STAGE)

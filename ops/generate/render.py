@@ -62,7 +62,9 @@ def generated(stages: Mapping[str, StageConfig]) -> dict[Path, str]:
         files[PACKED_OPENAPI / f"{config.stage.name}.json"] = json.dumps(document, ensure_ascii=False) + "\n"
         files[wiring_file(config.stage.name)] = _template(config)
         if config.stage.name != LOCAL:
-            files[Path(f"infra/pipeline-{config.stage.name}.yaml")] = _yaml(pipeline_roles.template(config.stage))
+            files[Path(f"infra/pipeline-{config.stage.name}.yaml")] = _yaml(
+                pipeline_roles.template(config.stage, config.domain)
+            )
     if LOCAL in stages:
         files |= policies(stages[LOCAL].stage, local_where(stages[LOCAL]))
     return files

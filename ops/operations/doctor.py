@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -19,13 +20,13 @@ from ops.aws import cloudformation
 from ops.aws.account import Account
 from ops.aws.subscriptions import subscriptions
 from ops.config.loader import LOCAL, StageConfig
-from ops.deploy import chalice_state
+from ops.deploy import api_domain, chalice_state
 from ops.errors import OpsError, ignoring_aws_error
 from ops.naming import prefix
 from ops.operations import secrets
 from ops.operations.dead_letters import QUEUES
 from ops.operations.listing import OperatorArchive
-from ops.templates import alarms
+from ops.templates import alarms, domain
 
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
@@ -123,6 +124,31 @@ def _deployed(it: Examined) -> Iterator[Finding]:
             yield Finding(Level.WARNING, f"the stack {name} is {status}", it.deploy)
         # After an update that failed, UPDATE_ROLLBACK_COMPLETE, the stack is as before it.
     yield Finding(Level.WELL, "deployed")
+
+
+def _domain(it: Examined) -> Iterator[Finding]:
+    """The domain of the API."""
+    wanted, cfn = it.config.domain, it.account.cloudformation
+    if wanted is None:
+        return
+    name, page = cloudformation.domain(it.stage), "docs/domain.md"
+    if record := cloudformation.record_asked_for(cfn, name):
+        yield Finding(Level.WARNING, f"{wanted.name} waits for the DNS record {record}", page)
+    elif not api_domain.serves(it.account, it.stage):
+        status = cloudformation.status(cfn, name) or "not there"
+        yield Finding(Level.WRONG, f"the stack {name} is {status}, so {wanted.name} leads nowhere", it.deploy)
+    elif not _resolves(wanted.name):
+        target = cloudformation.outputs(cfn, name).get(domain.TARGET)
+        yield Finding(Level.WRONG, f"{wanted.name} has no DNS record; it must be a CNAME for {target}", page)
+    else:
+        yield Finding(Level.WELL, f"{wanted.name} has a certificate, and leads somewhere")
+
+
+def _resolves(host: str) -> bool:
+    try:
+        return bool(socket.getaddrinfo(host, 443))
+    except OSError:
+        return False
 
 
 def _functions(it: Examined) -> Iterator[Finding]:
@@ -349,6 +375,7 @@ def _alarms(it: Examined) -> Iterator[Finding]:
 
 
 _CHECKS = (
+    _domain,
     _functions,
     _subscription,
     _destinations,

@@ -17,6 +17,7 @@ from typing import Any
 from chalicelib.functions import FUNCTIONS
 from chalicelib.settings import APP, Stage
 from ops import naming
+from ops.config.schema import DomainTable
 from ops.errors import OpsError
 from ops.naming import PSEUDO_PARAMETERS, AwsLocation
 from ops.templates.function_policies import AWS_ITSELF, VERSION, WILDCARDS
@@ -33,8 +34,8 @@ def boundary(stage: Stage, where: AwsLocation = PSEUDO_PARAMETERS) -> str:
     return f"arn:{where.partition}:iam::{where.account}:policy/{name(stage, 'boundary')}"
 
 
-def template(stage: Stage) -> dict[str, Any]:
-    """The template of one stage's pipeline roles; it names no account."""
+def template(stage: Stage, domain: DomainTable | None = None) -> dict[str, Any]:
+    """The template of one stage's pipeline roles; it names no account, but perhaps that of a hosted zone."""
     return {
         "AWSTemplateFormatVersion": "2010-09-09",
         "Description": f"Herald, stage {stage.name}: the roles of its pipeline",
@@ -88,7 +89,7 @@ def template(stage: Stage) -> dict[str, Any]:
                 "deploy",
                 "environment:${Environment}",
                 {"environment": {"Ref": "Environment"}, "ref": "refs/heads/main"},
-                deploying(stage),
+                deploying(stage, domain),
             ),
             "Compare": _role(stage, "diff", "pull_request", {}, comparing(stage)),
         },
@@ -240,7 +241,7 @@ def comparing(stage: Stage) -> list[Statement]:
     ]
 
 
-def deploying(stage: Stage) -> list[Statement]:
+def deploying(stage: Stage, domain: DomainTable | None = None) -> list[Statement]:
     """What `make deploy`, `make rollback` and `make smoke` call, themselves and through CloudFormation.
 
     It can delete the table, the queues, the bus and the bucket only through CloudFormation, which undoes a failed
@@ -396,10 +397,46 @@ def deploying(stage: Stage) -> list[Statement]:
                 "events:DeleteEventBus",
                 "s3:DeleteBucket",
             ),
-            # https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/fas-requests-and-permission-evaluation.html
-            "Condition": {"ForAnyValue:StringEquals": {"aws:CalledVia": ["cloudformation.amazonaws.com"]}},
+            "Condition": _BY_CLOUDFORMATION,
         },
+        *(_with_domain(own, domain) if domain else []),
     ]
+
+
+_BY_CLOUDFORMATION = {"ForAnyValue:StringEquals": {"aws:CalledVia": ["cloudformation.amazonaws.com"]}}
+"""https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/fas-requests-and-permission-evaluation.html"""
+
+
+def _with_domain(own: _Arns, domain: DomainTable) -> list[Statement]:
+    """What CloudFormation does for the stack of a domain. AWS chooses the ids of certificates, so all are included."""
+    found = [
+        _allow(
+            "Domain",
+            [own.api("domainnames"), *(own.api(f"domainnames/{domain.name}{end}") for end in ("", "/*"))],
+            *_of("apigateway", "GET POST PUT PATCH DELETE"),
+        )
+    ]
+    if domain.certificate is None:
+        names = "DescribeCertificate UpdateCertificateOptions DeleteCertificate AddTagsToCertificate"
+        found += [
+            _allow("RequestCertificate", ["*"], *_of("acm", "RequestCertificate ListCertificates")),
+            _allow(
+                "Certificate",
+                [own.arn("acm", "certificate/*")],
+                *_of("acm", f"{names} RemoveTagsFromCertificate ListTagsForCertificate"),
+            ),
+        ]
+    if domain.hosted_zone:
+        found += [
+            _allow(
+                "DnsRecords",
+                [f"arn:${{AWS::Partition}}:route53:::hostedzone/{domain.hosted_zone}"],
+                *_of("route53", "ChangeResourceRecordSets ListResourceRecordSets GetHostedZone"),
+            ),
+            _allow("DnsZones", ["*"], "route53:ListHostedZones"),
+            _allow("DnsChanges", ["arn:${AWS::Partition}:route53:::change/*"], "route53:GetChange"),
+        ]
+    return [{**each, "Condition": _BY_CLOUDFORMATION} for each in found]
 
 
 class _Arns:

@@ -1,0 +1,137 @@
+"""A domain of one's own: its template, what the pipeline may do for it, and what a person is told."""
+
+from __future__ import annotations
+
+import json
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from botocore.stub import Stubber
+
+from ops.aws import cloudformation
+from ops.config.loader import ConfigError, StageConfig, load
+from ops.deploy import api_domain
+from ops.errors import OpsError
+from ops.generate.check import policy_faults
+from ops.templates import domain, pipeline_roles
+from tests.fakes import stage
+from tests.infrastructure.test_pipeline import WRONGLY_FOUND, resolved
+from tests.infrastructure.test_templates import cfn_lint
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+NAME = "herald-dev-domain"
+ARN = "arn:aws:acm:eu-central-1:123456789012:certificate/11111111-2222-3333-4444-555555555555"
+VARIANTS = {
+    "printed records": 'name = "forms.example.com"',
+    "a hosted zone": 'name = "forms.example.com"\nhosted_zone = "Z0123456789ABC"',
+    "a certificate": f'name = "forms.example.com"\ncertificate = "{ARN}"\ndefault_address = false',
+}
+
+
+def configured(folder: Path, table: str, options: str = "", name: str = "dev") -> StageConfig:
+    text = (ROOT / "herald.toml").read_text(encoding="utf-8")
+    text = text.replace("[stages.dev]", f"[stages.dev]\n{options}") + f"\n[stages.{name}.domain]\n{table}\n"
+    (folder / "herald.toml").write_text(text, encoding="utf-8")
+    return load(folder)[name]
+
+
+@pytest.mark.parametrize("table", VARIANTS.values(), ids=VARIANTS)
+def test_cfn_lint_finds_nothing_and_the_pipeline_may_do_what_the_handlers_need(table: str, tmp_path: Path) -> None:
+    config = configured(tmp_path, table)
+    assert config.domain
+    made = domain.template(config.domain)
+    path = tmp_path / "domain.json"
+    path.write_text(json.dumps(made), encoding="utf-8")
+    linted = cfn_lint(path, regions=["eu-central-1", "us-gov-west-1", "cn-north-1"])
+    assert linted.returncode == 0, linted.stdout + linted.stderr
+
+    role = resolved(pipeline_roles.deploying(config.stage, config.domain))
+    has = {action for statement in role for action in statement["Action"]}
+    types = {resource["Type"] for resource in made["Resources"].values()}
+    for file in (files("cfnlint") / "data" / "schemas" / "resources").iterdir():
+        schema = json.loads(file.read_text(encoding="utf-8")) if file.name.endswith(".json") else {}
+        if schema.get("typeName") in types:
+            needed = {action for does in schema.get("handlers", {}).values() for action in does["permissions"]}
+            # API Gateway's own names are methods; no private authority is used, and without a zone no Route 53.
+            unused = {"apigateway", "acm-pca", *(() if config.domain.hosted_zone else ("route53",))}
+            assert {each for each in needed if each.partition(":")[0] not in unused} <= has
+    faults = policy_faults(json.dumps({"Version": "2012-10-17", "Statement": role}))
+    assert [fault for fault in faults if not any(known in fault for known in WRONGLY_FOUND)] == []
+
+
+def test_a_pipeline_without_a_domain_may_do_nothing_for_one() -> None:
+    actions = {action for statement in pipeline_roles.deploying(stage("dev")) for action in statement["Action"]}
+    assert not {action for action in actions if action.startswith(("acm:", "route53:"))}
+
+
+@pytest.mark.parametrize(
+    ("table", "options", "name", "said"),
+    [
+        ('name = "https://forms.example.com"', "", "dev", "expected a host name alone"),
+        ('name = "*.example.com"', "", "dev", "without *"),
+        ('name = "Forms.example.com"', "", "dev", "in lower case"),
+        (f'name = "{"a" * 60}.example.com"', "", "dev", "over 64 characters"),
+        ('hosted_zone = "Z0123456789ABC"', "", "dev", "stages.dev.domain.name: missing"),
+        ('name = "forms.example.com"', "", "local", "stages.local.domain: the local stack has no DNS"),
+        (VARIANTS["a certificate"], 'region = "us-east-1"', "dev", "must be in the stage's region, us-east-1"),
+        ('name = "forms.example.com"\nzone = "x"', "", "dev", "zone"),
+    ],
+)
+def test_a_mistake_is_named(table: str, options: str, name: str, said: str, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError) as error:
+        configured(tmp_path, table, options, name)
+    assert said in str(error.value)
+
+
+def stack(status: str, **more: Any) -> dict[str, Any]:
+    made = {"StackName": NAME, "CreationTime": "2026-11-29T00:00:00Z", "StackStatus": status}
+    return {"Stacks": [{**made, **more}]}
+
+
+def event(status: str, reason: str) -> dict[str, Any]:
+    """As CloudFormation's page has it: the record stands in the reason."""
+    return {
+        "StackId": "1",
+        "EventId": "1",
+        "StackName": NAME,
+        "Timestamp": "2026-11-29T00:00:00Z",
+        "ResourceType": "AWS::CertificateManager::Certificate",
+        "ResourceStatus": status,
+        "ResourceStatusReason": reason,
+    }
+
+
+RECORD = "Content of DNS Record is: {Name: _a1.forms.example.com.,Type: CNAME,Value: _b2.acm-validations.aws.}"
+
+
+def test_a_stack_that_waits_for_a_persons_record_is_not_waited_for() -> None:
+    cfn = boto3.client("cloudformation", "eu-central-1", aws_access_key_id="key", aws_secret_access_key="secret")
+    with Stubber(cfn) as stub:
+        for reason in ("Resource creation Initiated", RECORD):
+            stub.add_response("describe_stacks", stack("CREATE_IN_PROGRESS"), {"StackName": NAME})
+            stub.add_response("describe_stack_events", {"StackEvents": [event("CREATE_IN_PROGRESS", reason)]})
+            if reason != RECORD:
+                stub.add_response("describe_stacks", stack("CREATE_IN_PROGRESS"), {"StackName": NAME})
+        slept: list[float] = []
+        api_domain.await_stack_or_record(cfn, NAME, "stack_create_complete", slept.append)
+        assert len(slept) == 1
+        # The next deployment sees at once what it waits for.
+        stub.add_response("describe_stacks", stack("UPDATE_IN_PROGRESS"), {"StackName": NAME})
+        stub.add_response("describe_stack_events", {"StackEvents": [event("CREATE_IN_PROGRESS", RECORD)]})
+        assert cloudformation.record_asked_for(cfn, NAME) == "_a1.forms.example.com. CNAME _b2.acm-validations.aws."
+        stub.assert_no_pending_responses()
+
+
+def test_a_stack_that_fails_is_told_with_its_reason() -> None:
+    cfn = boto3.client("cloudformation", "eu-central-1", aws_access_key_id="key", aws_secret_access_key="secret")
+    failed = event("CREATE_FAILED", "Certificate validation timed out") | {"LogicalResourceId": "Certificate"}
+    with Stubber(cfn) as stub:
+        for _ in range(3):
+            stub.add_response("describe_stacks", stack("ROLLBACK_COMPLETE"), {"StackName": NAME})
+        stub.add_response("describe_stack_events", {"StackEvents": [failed]})
+        stub.add_response("describe_stacks", stack("ROLLBACK_COMPLETE"), {"StackName": NAME})
+        with pytest.raises(OpsError):
+            api_domain.await_stack_or_record(cfn, NAME, "stack_create_complete", lambda _: None)
