@@ -1,8 +1,9 @@
-"""The examples are sound: the state machine by the schema that AWS's own linter has of the states language."""
+"""The examples are sound: templates and state machine by AWS's own linter, programs by the compiler."""
 
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -21,15 +22,18 @@ def machine(root: Path) -> dict[str, Any]:
     return found
 
 
-def faults(definition: dict[str, Any]) -> list[str]:
+def linted(template: str) -> list[str]:
     # Imported here alone: it takes a second, in each of the processes that collect this file.
     from cfnlint.api import lint
     from cfnlint.config import ManualArgs
 
+    return [str(match) for match in lint(template, config=ManualArgs(regions=["eu-central-1"]))]
+
+
+def faults(definition: dict[str, Any]) -> list[str]:
     properties = {"RoleArn": ROLE, "Definition": definition, "DefinitionSubstitutions": {"Notifier": "herald"}}
     resources = {"Machine": {"Type": "AWS::StepFunctions::StateMachine", "Properties": properties}}
-    template = json.dumps({"AWSTemplateFormatVersion": "2010-09-09", "Resources": resources})
-    return [str(match) for match in lint(template, config=ManualArgs(regions=["eu-central-1"]))]
+    return linted(json.dumps({"AWSTemplateFormatVersion": "2010-09-09", "Resources": resources}))
 
 
 @pytest.mark.full
@@ -56,3 +60,13 @@ def validator_errors() -> list[dict[str, Any]]:
 
     found: list[dict[str, Any]] = contracts()["notify.v1.json"]["$defs"]["error"]["properties"]["errorType"]["oneOf"]
     return found
+
+
+@pytest.mark.full
+def test_what_stands_beside_cdk_and_sam_is_sound(root: Path) -> None:
+    page = (root / "docs/cdk-sam-terraform.md").read_text(encoding="utf-8")
+    blocks = dict(re.findall(r"^```(\w+)\n(.*?)^```", page, re.DOTALL | re.MULTILINE))
+    assert set(blocks) == {"yaml", "python", "hcl"}
+    assert linted(blocks["yaml"]) == []
+    assert linted(blocks["yaml"].replace("CodeUri", "Code"))
+    compile(blocks["python"], "page", "exec")
