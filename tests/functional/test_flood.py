@@ -286,7 +286,7 @@ def test_a_channel_that_holds_what_is_uncertain_never_rings_twice_whatever_dies(
     assert set(it.listed()) <= {MessageState.DELIVERED, MessageState.SUMMARIZED, MessageState.UNCERTAIN}
 
 
-@pytest.mark.parametrize("kill", [0, 0.2], ids=["quiet", "kills"])
+@pytest.mark.parametrize("kill", [pytest.param(0, id="quiet"), pytest.param(0.2, id="kills", marks=pytest.mark.full)])
 def test_of_junk_that_forges_its_origin_a_fair_share_leaves_room_for_who_can_not_be_told_from_it(kill: float) -> None:
     """Forged origins from many addresses, and a fill time: nothing tells a person from it. A third of what comes is of
     people, so a third of what is named is, but for chance: ids and kills are the same in each run."""
@@ -374,6 +374,7 @@ def test_one_neighbour_holds_up_nobody_else_of_its_address_or_network() -> None:
     assert not any(held(junk(number, NOW), f"192.0.2.{number}") for number in range(1000, 1020))
 
 
+@pytest.mark.full
 def test_a_provider_that_tells_its_quota_is_never_used_up_and_a_reserve_is_left_for_alarms() -> None:
     quota = Quota(limit=1000, remaining=130, reset=NOW + 10 * 86400)
     it = Stage(quota=quota)
@@ -562,6 +563,7 @@ def test_a_table_that_fails_before_the_call_loses_no_summary_where_what_is_uncer
     assert (told.action, told.messages) == (Action.DELIVERED, counted)
 
 
+@pytest.mark.full
 def test_each_message_has_the_same_chance_in_its_rank_however_many_came_in_another() -> None:
     chance, kept = random.Random(5), Counter[int]()  # noqa: S311
     for flood_number in range(20):
