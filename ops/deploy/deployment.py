@@ -145,9 +145,9 @@ def _steps(deployment: Deployment, release: Release) -> list[Step]:
         Step("foundation", f"stack {foundation.name}: topic, bus, releases", lambda: _apply(deployment, foundation)),
         *([Step("key", f"parameter {stage.key}", lambda: _create_key(deployment))] if stage.needs_key else []),
         Step("functions", "chalice deploy: functions, their roles, the API", lambda: _run_chalice(deployment, release)),
+        *([Step("domain", "of the API", lambda: _apply_domain(deployment, release))] if has_domain else []),
         Step("wiring", f"stack {wiring.name}: rules, destinations, permissions", lambda: _wire(deployment, release)),
         *([alarms] if address else []),
-        *([Step("domain", "of the API", lambda: _apply_domain(deployment, release))] if has_domain else []),
         Step("attributes", "what Chalice can't set", lambda: resource_attributes.apply(deployment, release)),
     ]
 

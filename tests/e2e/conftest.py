@@ -220,6 +220,7 @@ LONGEST_FIRST = (
     "test_workflow",
     "test_storm",
     "test_second_aws",
+    "test_first_hour",
     "test_own_site",
     "test_least_privilege",
     "test_policy_matrix",
