@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 from collections import Counter, defaultdict
 from datetime import UTC, datetime
 
@@ -55,13 +56,15 @@ class Recorder:
             RESULT.write_text(self.page(), encoding="utf-8")
 
     def page(self) -> str:
-        commit = "".join(git("rev-parse", "--short", "HEAD"))
-        rows = [
-            f"| `{name.removeprefix('tests/')}` | {self._whole[name]} | {self._seconds[name]:.0f} s | "
-            + ", ".join(f"{number} {outcome}" for outcome, number in sorted(self._outcomes[name].items()))
-            + " |"
-            for name in sorted(self._whole)
-        ]
+        """The page with what was rehearsed now, and the rows of what wasn't."""
+        commit = "".join(git("rev-parse", "--short", "HEAD")) or "unknown"
+        when = f"{datetime.now(UTC):%Y-%m-%d %H:%M}, {commit}, {self._config.getoption('randomly_seed', None)}"
+        before = RESULT.read_text(encoding="utf-8") if RESULT.exists() else ""
+        rows = {name: row for row, name in re.findall(r"^(\| `([^`]+)` \|.*)$", before, re.MULTILINE)}
+        for each, whole in self._whole.items():
+            name = each.removeprefix("tests/")
+            result = ", ".join(f"{number} {outcome}" for outcome, number in sorted(self._outcomes[each].items()))
+            rows[name] = f"| `{name}` | {whole} | {self._seconds[each]:.0f} s | {result} | {when} |"
         return "\n".join(
             [
                 "# Rehearsal",
@@ -69,13 +72,11 @@ class Recorder:
                 "What takes longer than a test run may: `make rehearse` does all of it and writes this page. "
                 "`make test-full` does a part of each.",
                 "",
-                f"- {datetime.now(UTC):%Y-%m-%d %H:%M} UTC, commit {commit or 'unknown'}, "
-                f"`--randomly-seed={self._config.getoption('randomly_seed', None)}`",
-                f"- Python {platform.python_version()}, {os.cpu_count()} cores",
+                f"Python {platform.python_version()}, {os.cpu_count()} cores. Time is the sum over all processes.",
                 "",
-                "| test | what it did | took | result |",
-                "| --- | --- | ---: | --- |",
-                *rows,
+                "| test | what it did | took | result | when (UTC), commit, `--randomly-seed` |",
+                "| --- | --- | ---: | --- | --- |",
+                *(rows[name] for name in sorted(rows)),
                 "",
             ]
         )
