@@ -36,7 +36,7 @@ SPEED = amount(20, 5)
 TRIES = 3
 """How often at most a command may have to be given."""
 STAGE = "\n[stages.seed{seed}]\n"
-GROWN = STAGE + "send_event = true\nthrottle = {{ rate = 7, burst = 8 }}\n"
+GROWN = STAGE + "send_event = true\nfunction_url = true\nthrottle = {{ rate = 7, burst = 8 }}\n"
 """The stage's second release."""
 
 

@@ -636,6 +636,20 @@ def test_a_deletion_that_succeeds_is_made_once_with_what_it_was_given() -> None:
     assert seen == [(("a", 1), {"force": True})]
 
 
+def test_what_is_gone_in_part_is_deleted_all_the_same() -> None:
+    """A role's policy may be gone, and the role be left: the answer to its deletion was lost, and it was repeated."""
+    policies = iter([answer("NoSuchEntity"), None])
+    deleted: list[str] = []
+
+    def delete_role(name: str) -> None:
+        if error := next(policies):
+            raise error
+        deleted.append(name)
+
+    unless_gone(delete_role)("herald-dev-destined")
+    assert deleted == ["herald-dev-destined"]
+
+
 def test_every_deletion_that_is_wrapped_is_chalices() -> None:
     assert [name for name in DELETIONS if not callable(getattr(TypedAWSClient, name, None))] == []
     assert len(set(DELETIONS)) == len(DELETIONS)
