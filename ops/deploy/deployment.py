@@ -166,7 +166,7 @@ def destroy(deployment: Deployment, *, data: bool) -> None:
     with _exclusively(deployment, "destroy"):
         has_domain = cloudformation.status(account.cloudformation, domain)
         steps = [
-            *([Step("domain", f"stack {domain}", lambda: _delete_stack(deployment, domain))] if has_domain else []),
+            *([Step("domain", f"stack {domain}", lambda: _delete_domain(deployment))] if has_domain else []),
             Step("wiring", f"stack {names[0]}", lambda: _delete_wiring(deployment)),
             Step("functions", "chalice delete: functions, their roles, the API", lambda: _chalice_delete(deployment)),
             Step("releases", "those kept for a rollback", lambda: Releases(stage, account).delete_all()),
@@ -299,11 +299,22 @@ def _apply_domain(deployment: Deployment, release: Release) -> str:
     account, stage = deployment.account, deployment.stage
     cfn, name = account.cloudformation, cloudformation.domain(stage)
     if release.domain is None:
-        return _delete_stack(deployment, name)
+        return _delete_domain(deployment)
     if not cloudformation.record_asked_for(cfn, name):  # Else an earlier run has begun what now waits for a person.
         wait = partial(api_domain.await_stack_or_record, cfn, name) if release.waits_for_record else None
         _apply(deployment, release.domain, wait)
     return api_domain.report(account, stage)
+
+
+def _delete_domain(deployment: Deployment) -> str:
+    cfn, name = deployment.account.cloudformation, cloudformation.domain(deployment.stage)
+    if cloudformation.record_asked_for(cfn, name):
+        # Its certificate could wait for days; a creation may be broken off:
+        # https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_DeleteStack.html
+        cfn.delete_stack(StackName=name)
+        cloudformation.await_stack(cfn, name, "stack_delete_complete")
+        return "deleted"
+    return _delete_stack(deployment, name)
 
 
 def _apply(deployment: Deployment, plan: StackPlan, wait: Callable[[str], None] | None = None) -> str:
