@@ -132,7 +132,7 @@ class Clock:
 
 def identity(delivery: Delivery) -> tuple[State, int, str]:
     """Return the fields that a conditional write compares."""
-    return delivery.state, delivery.attempts, delivery.owner
+    return delivery.state, delivery.attempts, delivery.claimed_by
 
 
 @dataclass

@@ -46,7 +46,7 @@ class MessageArchive:
         item = read_item(self._dynamodb, self._stage.table, message_id)
         if not is_record(item):
             return None
-        return self._stored(item, read_fields(self._dynamodb, self._stage.table, item) or {})
+        return self._stored(item, read_fields(self._dynamodb, self._stage.table, message_id) or {})
 
     def page(self, wanted: Wanted) -> Page:
         """Read a page with one query. Filter it by state afterwards, as there is no index by state.

@@ -6,8 +6,6 @@ whatever was written: ``deliveries`` maps each channel's name to its state; ``he
 ``signals`` and ``score`` what looks like spam, ``duplicate_of`` which message had the same content. ``history`` has a
 line for each outcome of each channel. ``due_at`` and ``due`` exist as long as the scheduled retry has something to do:
 an index of these two holds nothing else. ``replayed_at`` is when a person last replayed the message.
-
-Up to release 1 a message was one item, with its JSON text in ``submission``; such items are read as long as they last.
 """
 
 from __future__ import annotations
@@ -40,7 +38,7 @@ DUE = "yes"
 """The only value of the index's partition key: an index needs one, and few messages are due at any time."""
 HISTORY = ("state", "attempts", "since", "error", "reference")
 """The fields of a delivery that a line of the history keeps."""
-IDENTITY = ("state", "attempts", "owner")
+IDENTITY = ("state", "attempts", "claimed_by")
 """The fields that differ between any two states of a channel, so that a conditional write need compare no others."""
 
 
@@ -69,7 +67,7 @@ class MessageTable:
             "site": message.site,
             "received_at": message.received_at,
             "stored_at": now,
-            "owner": record.owner,
+            "stored_by": record.stored_by,
             "deliveries": {name: delivery_fields(delivery) for name, delivery in record.deliveries.items()},
             "expires_at": expires_at,
         }
@@ -174,10 +172,10 @@ class MessageTable:
         item = read_item(self._dynamodb, self._table, message_id)
         if not is_record(item):
             return None
-        fields = read_fields(self._dynamodb, self._table, item)
+        fields = self.find_fields(message_id)
         if fields is None:
             return None
-        message = Message(item["id"], item["site"], item["received_at"], fields, keyed=is_keyed(item))
+        message = Message(item["id"], item["site"], item["received_at"], fields, keyed="keyed" in item)
         return message, _record(item)
 
     def find_record(self, message_id: str) -> Record | None:
@@ -187,7 +185,7 @@ class MessageTable:
 
     def find_fields(self, message_id: str) -> dict[str, str] | None:
         """What the visitor wrote, without the record; None when it doesn't exist (any more)."""
-        return pairs_of(read_item(self._dynamodb, self._table, fields_key(message_id)))
+        return read_fields(self._dynamodb, self._table, message_id)
 
     def due(self, now: int, most: int) -> list[DueMessage]:
         """Messages that are due, the longest overdue first.
@@ -220,11 +218,6 @@ def is_record(item: Mapping[str, Any]) -> bool:
     return "deliveries" in item
 
 
-def is_keyed(item: Mapping[str, Any]) -> bool:
-    """Whether the message of this record came with an ``Idempotency-Key``."""
-    return "keyed" in item or ("submission" in item and Message.deserialize(item["submission"]).keyed)
-
-
 def read_item(dynamodb: DynamoDBClient, table: str, key: str) -> dict[str, Any]:
     """The item of this key, consistently with all earlier writes; empty without one."""
     with store_errors():
@@ -232,19 +225,9 @@ def read_item(dynamodb: DynamoDBClient, table: str, key: str) -> dict[str, Any]:
     return from_item(answer.get("Item", {}))
 
 
-def read_fields(dynamodb: DynamoDBClient, table: str, record: Mapping[str, Any]) -> dict[str, str] | None:
+def read_fields(dynamodb: DynamoDBClient, table: str, message_id: str) -> dict[str, str] | None:
     """What the visitor wrote, in the order sent; None when it is being erased, or has expired before its record."""
-    old = submission_fields(record)
-    return pairs_of(read_item(dynamodb, table, fields_key(record["id"]))) if old is None else old
-
-
-def submission_fields(record: Mapping[str, Any]) -> dict[str, str] | None:
-    """What the visitor wrote, from a record of up to release 1; None for a later one, which doesn't hold it."""
-    return dict(Message.deserialize(record["submission"]).fields) if "submission" in record else None
-
-
-def pairs_of(item: Mapping[str, Any]) -> dict[str, str] | None:
-    """The fields that an item ``fields#<id>`` holds; None without the item."""
+    item = read_item(dynamodb, table, fields_key(message_id))
     return dict(item["pairs"]) if item else None
 
 
@@ -266,7 +249,7 @@ def existing_item(error: AwsError) -> dict[str, Any]:
 
 def _record(item: Mapping[str, Any]) -> Record:
     return Record(
-        owner=item["owner"],
+        stored_by=item["stored_by"],
         deliveries={name: read_delivery(stored) for name, stored in item["deliveries"].items()},
         verdict=read_verdict(item),
         due_at=item.get("due_at", 0),

@@ -229,7 +229,7 @@ def shown(delivery: Delivery, now: int, channel: Channel | None) -> Delivery:
     """Return a delivery as it is now: an expired claim is ``uncertain``, and a held one has no next attempt."""
     current = expire_claim(delivery, now)
     if current is not delivery:
-        current = replace(current, since=delivery.until, next_attempt_at=delivery.until)
+        current = replace(current, since=delivery.claimed_until, next_attempt_at=delivery.claimed_until)
     if current.state is State.UNCERTAIN and not (channel and channel.ring_again):
         return replace(current, next_attempt_at=0)
     return current

@@ -60,7 +60,7 @@ def deliver(
     due_at = 0 if verdict.held else dependencies.now() + LEASE
     new = Record(invocation.id, dict.fromkeys(dependencies.channels, Delivery()), verdict, due_at)
     record = dependencies.store.add(message, new) or new
-    first_seen = record.owner == invocation.id
+    first_seen = record.stored_by == invocation.id
     record = hold_if_duplicate(message, record, dependencies)
     if record.verdict.held:
         return _result(message, Action(record.verdict.held) if first_seen else Action.DUPLICATE, record)
@@ -216,7 +216,7 @@ class _Run:
 
 def expire_claim(delivery: Delivery, now: int) -> Delivery:
     """Turn an expired claim into ``uncertain``: the run that died may have reached the provider, or not."""
-    if delivery.state is State.SENDING and delivery.until <= now:
+    if delivery.state is State.SENDING and delivery.claimed_until <= now:
         return replace(delivery, state=State.UNCERTAIN, next_attempt_at=now, error="Interrupted", since=now)
     return delivery
 
@@ -240,8 +240,8 @@ def claim(delivery: Delivery, invocation: Invocation, now: int) -> Delivery:
     return Delivery(
         state=State.SENDING,
         attempts=delivery.attempts + 1,
-        owner=invocation.run,
-        until=now + LEASE,
+        claimed_by=invocation.run,
+        claimed_until=now + LEASE,
         since=now,
     )
 
@@ -258,12 +258,12 @@ def attempt(
         return replace(
             claimed,
             state=state,
-            until=0,
+            claimed_until=0,
             next_attempt_at=0 if state.is_final else now() + wait,
             error=type(error).__name__,
             since=now(),
         )
-    return replace(claimed, state=State.DELIVERED, until=0, reference=reference, since=now())
+    return replace(claimed, state=State.DELIVERED, claimed_until=0, reference=reference, since=now())
 
 
 def state_after(error: InvokeError) -> State:

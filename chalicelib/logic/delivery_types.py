@@ -62,9 +62,9 @@ class Delivery:
 
     state: State = State.PENDING
     attempts: int = 0
-    owner: str = ""
+    claimed_by: str = ""
     """The run that claimed the channel last."""
-    until: int = 0
+    claimed_until: int = 0
     """While ``sending``: when the claim ends. By then the claimant's call has ended too."""
     next_attempt_at: int = 0
     """While ``waiting`` or ``uncertain``: the earliest time of the next attempt."""
@@ -84,7 +84,7 @@ class Delivery:
 class Record:
     """What is stored about one message. Times are seconds since the epoch."""
 
-    owner: str
+    stored_by: str
     """The request id of the invocation that stored it."""
     deliveries: Mapping[str, Delivery]
     """By the channel's name."""

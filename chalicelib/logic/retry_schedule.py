@@ -22,7 +22,7 @@ def due_at(deliveries: Mapping[str, Delivery], channels: Mapping[str, Channel], 
         if delivery.state.is_final or delivery.is_on_hold(channel):
             continue
         if delivery.state is State.SENDING:
-            times.append(delivery.until)
+            times.append(delivery.claimed_until)
         elif channel is None:
             times.append(too_old_at)
         elif delivery.state is State.PENDING:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from chalicelib.adapters.archive import MessageArchive
 from chalicelib.adapters.dynamodb_items import from_item, to_item
-from chalicelib.adapters.messages import fields_key, is_record, pairs_of, store_errors, submission_fields
+from chalicelib.adapters.messages import fields_key, is_record, store_errors
 from chalicelib.errors import InvalidRequestError, StoreError
 from chalicelib.logic.archive import (
     LATEST,
@@ -177,11 +177,10 @@ class OperatorArchive(MessageArchive):
         for start in range(0, len(ids), _KEYS_AT_ONCE):
             some = ids[start : start + _KEYS_AT_ONCE]
             records = {key: item for key, item in self._items(some).items() if is_record(item)}
-            split = [fields_key(one) for one, item in records.items() if "submission" not in item]
-            written = self._items(split) if split else {}
-            for one, item in records.items():
-                fields = submission_fields(item) or pairs_of(written.get(fields_key(one), {})) or {}
-                found[one] = self._stored(item, fields)
+            written = self._items([fields_key(message_id) for message_id in records]) if records else {}
+            for message_id, item in records.items():
+                fields = dict(written.get(fields_key(message_id), {}).get("pairs", ()))
+                found[message_id] = self._stored(item, fields)
         return found
 
     def _items(self, ids: Sequence[str]) -> dict[str, dict[str, Any]]:

@@ -302,7 +302,7 @@ def wait_no_longer(herald: Harness, message_id: str) -> None:
         TableName=herald.stage.table,
         Key={"id": {"S": message_id}},
         UpdateExpression="SET due_at = :past, deliveries.pushover.#until = :past, deliveries.pushover.#next = :past",
-        ExpressionAttributeNames={"#until": "until", "#next": "next_attempt_at"},
+        ExpressionAttributeNames={"#until": "claimed_until", "#next": "next_attempt_at"},
         ExpressionAttributeValues={":past": {"N": str(int(time.time()) - 1)}},
     )
 

@@ -97,7 +97,7 @@ class Sent:
             Key={"id": {"S": self.id}},
             UpdateExpression=f"SET deliveries.{self._channel}.#until = :past",
             ConditionExpression=f"deliveries.{self._channel}.#state = :sending",
-            ExpressionAttributeNames={"#until": "until", "#state": "state"},
+            ExpressionAttributeNames={"#until": "claimed_until", "#state": "state"},
             ExpressionAttributeValues={":past": {"N": str(int(time.time()) - 1)}, ":sending": {"S": "sending"}},
         )
 

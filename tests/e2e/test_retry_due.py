@@ -86,7 +86,7 @@ def test_a_run_that_died_before_it_rang_is_taken_up(herald: Harness) -> None:
     claimed: dict[str, Any] = {
         **item["deliveries"]["M"]["pushover"]["M"],
         "state": {"S": "sending"},
-        "until": {"N": str(now - 1)},
+        "claimed_until": {"N": str(now - 1)},
     }
     item["deliveries"]["M"]["pushover"]["M"] = claimed
     herald.account.dynamodb.put_item(

@@ -253,10 +253,10 @@ def test_every_state_survives_the_table(there: LocalTable, state: State) -> None
 @pytest.mark.parametrize(
     ("deliveries", "changed"),
     [
-        ({"pushover": replace(CLAIM, owner="request-2")}, False),
+        ({"pushover": replace(CLAIM, claimed_by="request-2")}, False),
         ({"pushover": Delivery(State.WAITING)}, False),
         ({"pushover": Delivery(attempts=1)}, False),
-        ({"pushover": Delivery(owner="request-2")}, False),
+        ({"pushover": Delivery(claimed_by="request-2")}, False),
         ({"pushover": DONE}, False),
         ({"email": CLAIM}, False),
         ({"pushover": CLAIM}, True),  # Its own write, whose answer was lost.

@@ -74,15 +74,6 @@ def test_a_message_whose_fields_are_gone_is_shown_without_them(there: LocalTable
     assert (found.history, found.due_at, found.fields) == ((), 0, {})
 
 
-def test_a_message_of_an_earlier_release_which_kept_it_in_one_item_is_read_as_well(there: LocalTable) -> None:
-    add(there, message("id-1"))
-    submission = {"S": message("id-1", zeta="1", alpha="2").serialize()}
-    there.put_item(TableName=stage().table, Item=there.items()["id-1"] | {"submission": submission})
-    found = archive(there).get("id-1")
-    assert found is not None
-    assert list(found.fields.items()) == [("zeta", "1"), ("alpha", "2")]
-
-
 def test_what_is_no_message_is_not_shown_as_one(there: LocalTable) -> None:
     add(there, message("id-1"))
     AlarmItem(there, stage().table).failed(NOW, 60)  # type: ignore[arg-type]

@@ -209,8 +209,8 @@ def test_the_claim_belongs_to_one_run_alone_and_is_over_before_lambdas_first_ret
         module.destined(sns_event(root, MESSAGE.serialize()), context)
     first, second = seen
     assert first.state is State.SENDING
-    assert first.owner != second.owner, "Lambda may hand over an event twice, with one request id"
-    assert NOW + INVOKE_READ_TIMEOUT < first.until < NOW + 60
+    assert first.claimed_by != second.claimed_by, "Lambda may hand over an event twice, with one request id"
+    assert NOW + INVOKE_READ_TIMEOUT < first.claimed_until < NOW + 60
 
 
 def test_lambdas_retry_and_snss_redelivery_ring_nobody_again(

@@ -59,7 +59,7 @@ def test_a_release_takes_away_what_it_found(there: LocalTable) -> None:
     [
         (replace(STORED, deliveries={"pushover": Delivery(State.SENDING, 2, "run-2"), "email": DONE}), None),
         (replace(STORED, deliveries={"pushover": REJECTED, "email": replace(DONE, attempts=2)}), None),
-        (replace(STORED, deliveries={"pushover": replace(REJECTED, owner="run-2"), "email": DONE}), None),
+        (replace(STORED, deliveries={"pushover": replace(REJECTED, claimed_by="run-2"), "email": DONE}), None),
         (replace(STORED, deliveries={"pushover": REJECTED}), None),
         (replace(STORED, verdict=QUARANTINED), None),
         (STORED, HoldReason.QUARANTINED),

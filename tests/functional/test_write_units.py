@@ -26,7 +26,7 @@ from tests.fakes import LIMITS, NOW, Clock, RecordingNotifier, channel, message,
 
 ORDINARY = message("id-1", source="Shop", name="Ada Lovelace", email="ada@example.com", message="Hello! " * 60)
 BEFORE = 12
-"""Units of an ordinary message when it was one item, written whole three times: docs/costs.md of release 1."""
+"""Units of an ordinary message when it was one item, written whole three times."""
 MAX_TIMES = 7
 
 

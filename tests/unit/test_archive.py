@@ -36,7 +36,7 @@ CHANNELS = {"rings": RINGS, "holds": HOLDS}
 
 
 def delivery(state: State) -> Delivery:
-    return Delivery(state, 0 if state is State.PENDING else 1, until=NOW + 50 if state is State.SENDING else 0)
+    return Delivery(state, 0 if state is State.PENDING else 1, claimed_until=NOW + 50 if state is State.SENDING else 0)
 
 
 @pytest.mark.parametrize(

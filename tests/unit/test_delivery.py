@@ -109,7 +109,7 @@ def test_a_fresh_message_rings_once_and_is_recorded_with_the_providers_reference
     }
     assert [notification.id for notification in notifier.delivered] == [MESSAGE.id]
     assert run.recorded() == Delivery(State.DELIVERED, 1, FIRST.run, 0, 0, "ref-7", "", NOW)
-    assert run.store.records[MESSAGE.id].owner == FIRST.id
+    assert run.store.records[MESSAGE.id].stored_by == FIRST.id
 
 
 def test_what_the_visitor_wrote_is_not_in_the_answer_for_the_bus() -> None:
@@ -347,7 +347,7 @@ def test_a_claim_has_all_its_time_after_the_ring_was_asked_for_or_is_not_made(se
     run = Limited({"pushover": replace(channel(), rings=Rings(30, 120))}, pushover=RecordingNotifier())
     run.store.before_change = lambda name, before, after: claims.append(after)
     assert run.action(Invocation("request-1", "run-1", NOW + 14 + seconds_left)) == action
-    assert [claim.until for claim in claims if claim.state is State.SENDING] == (
+    assert [claim.claimed_until for claim in claims if claim.state is State.SENDING] == (
         [NOW + 14 + LEASE] if action == "delivered" else []
     )
     assert (run.recorded() == Delivery()) is (action == "again")
@@ -386,7 +386,7 @@ def test_another_run_takes_a_dead_claim_up() -> None:
     run = interrupted(RING, notifier)
     run.clock.now = NOW + LEASE
     assert run.action(OTHER) == "delivered"
-    assert run.recorded().owner == OTHER.run
+    assert run.recorded().claimed_by == OTHER.run
 
 
 def test_another_run_records_a_dead_claim_as_uncertain_where_it_is_held() -> None:
@@ -436,7 +436,7 @@ def test_of_two_runs_that_claim_at_once_only_one_rings() -> None:
     run.store.before_change = be_quicker
     assert run.action() == "again", "the other one's outcome is not known yet"
     assert notifier.delivered == []
-    assert run.recorded().owner == OTHER.run
+    assert run.recorded().claimed_by == OTHER.run
 
 
 def test_a_claim_that_somebody_took_over_meanwhile_is_not_overwritten() -> None:
@@ -604,7 +604,7 @@ def test_the_record_keeps_the_errors_class_and_nothing_of_its_text(error: Invoke
     claimed = Delivery(State.SENDING, 1, FIRST.run, NOW + LEASE)
     after = delivery.attempt(RefusingNotifier(error), from_contact(MESSAGE), claimed, RING["pushover"], Clock())
     assert after.error == type(error).__name__
-    assert replace(after, error="").until == 0
+    assert replace(after, error="").claimed_until == 0
     assert error.message not in str(after.error)
 
 

@@ -15,7 +15,7 @@ from ops.aws.account import Account
 from ops.config.loader import StageConfig
 from ops.operations import doctor
 from ops.operations.doctor import Examined, Finding
-from tests.fakes import NOW, mailing_stage, message, stage
+from tests.fakes import NOW, mailing_stage, stage
 
 Stubbed = Callable[[str], tuple[Any, Stubber]]
 
@@ -35,8 +35,8 @@ def item(message_id: str, site: str, **states: State) -> dict[str, Any]:
             "state": str(state),
             "attempts": 1,
             "since": NOW,
-            "owner": "",
-            "until": 0,
+            "claimed_by": "",
+            "claimed_until": 0,
             "next_attempt_at": 0,
             "error": "",
             "reference": "",
@@ -51,7 +51,6 @@ def item(message_id: str, site: str, **states: State) -> dict[str, Any]:
             "stored_at": NOW,
             "expires_at": NOW,
             "due_at": NOW,
-            "submission": message(message_id, site, message="MARKER").serialize(),
             "deliveries": deliveries,
         }
     )
@@ -67,7 +66,8 @@ def test_messages_of_a_renamed_channel_and_of_a_removed_site_are_named_and_what_
         item("id-3", "shop", pushover=State.PENDING),
         item("id-4", "default", old=State.REJECTED, pushover=State.WAITING),
     ]
-    stub.add_response("batch_get_item", {"Responses": {stage().table: items}, "UnprocessedKeys": {}})
+    for answer in (items, []):
+        stub.add_response("batch_get_item", {"Responses": {stage().table: answer}, "UnprocessedKeys": {}})
     found = list(doctor._stranded(examined(stage(), dynamodb=dynamodb)))
     assert said(found) == [
         ("warning", "1 messages wait for the channel old, such as id-2: not in [sites.default] any more"),

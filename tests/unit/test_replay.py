@@ -171,7 +171,7 @@ def test_two_replays_at_once_ring_once() -> None:
 def test_a_claimant_that_comes_back_from_the_dead_does_not_undo_the_replay() -> None:
     world = MessageWithChannels(a=FOUND["died"])
     world.revive()
-    late = replace(FOUND["died"], state=State.DELIVERED, until=0)
+    late = replace(FOUND["died"], state=State.DELIVERED, claimed_until=0)
     assert world.store.change(MESSAGE.id, "a", FOUND["died"], late) is False
 
 
