@@ -208,8 +208,8 @@ class Container:
             notifiers=self.notifiers,
             store=self.summaries,
             rings=self.rings,
-            fields_of=self._table.find_fields,
-            words=texts(languages[0] if languages else "en"),
+            find_fields=self._table.find_fields,
+            texts=texts(languages[0] if languages else "en"),
             now=self.now,
             give_up=self.stage.persistence.give_up,
         )

@@ -1,10 +1,12 @@
 """Store what a channel's next summary reports: one item of the message table, ``summary#<channel>``.
 
-- ``untold``: the number of messages; ``untold0`` to ``untold2``: the number of each rank
-- ``since``: when the first was counted; ``named0`` to ``named2``: some ids of each rank; ``newest``: the last id
-- ``told…``: the same for the batch that is being sent. One write moves ``untold…`` there, so that new messages count
-  for the next summary.
-- ``telling``: the run that sends the batch; ``attempts``: its calls so far; ``claimed``: present during a call
+- ``pending_count``: the number of messages; ``pending_count0`` to ``pending_count2``: of each rank
+- ``pending_since``: when the first was counted; ``pending_ids0`` to ``pending_ids2``: some ids of each rank;
+  ``pending_newest``: the last id
+- ``batch_…``: the same for the batch that is being sent. One write moves ``pending_…`` there, so that new messages
+  count for the next summary.
+- ``taken_by``: the run that sends the batch, until ``taken_until``; ``attempts``: its calls so far; ``claimed``:
+  present during a call
 - ``next_at``, ``pause``: when the next may be sent, and the seconds from the one before; ``early_at``: when it may if a
   message has a rank
 - ``due``, ``due_at``: when the scheduled retry looks at it, as for a message
@@ -19,19 +21,19 @@ from chalicelib.adapters.aws import AwsError
 from chalicelib.adapters.dynamodb_items import from_item, to_item
 from chalicelib.adapters.messages import DUE, existing_item
 from chalicelib.logic.delivery_types import SUMMARY_PREFIX
-from chalicelib.logic.summary import ROOM, Batch, place
+from chalicelib.logic.summary import MAX_NAMED, Batch, choose_replaced
 
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
 
 FIRST_AFTER = 60
 """Seconds from the first message of a flood until its summary is due: so it tells of more than one."""
-_RANKS = range(len(ROOM))
+_RANKS = range(len(MAX_NAMED))
 _MOVED = (
-    "told = untold, told_since = since, told_newest = newest, "
-    + ", ".join(f"told{rank} = named{rank}" for rank in _RANKS)
-    + ", untold = :zero, "
-    + ", ".join(f"untold{rank} = :zero, named{rank} = :none" for rank in _RANKS)
+    "batch_count = pending_count, batch_since = pending_since, batch_newest = pending_newest, "
+    + ", ".join(f"batch_ids{rank} = pending_ids{rank}" for rank in _RANKS)
+    + ", pending_count = :zero, "
+    + ", ".join(f"pending_count{rank} = :zero, pending_ids{rank} = :none" for rank in _RANKS)
 )
 
 
@@ -44,22 +46,22 @@ class SummaryTable:
 
     def add(self, channel: str, message_id: str, rank: int, now: int) -> None:
         """Count a message, and keep its id: mostly one write, two once there is no room for more ids."""
-        named = f"named{rank}"
+        ids = _ids(rank)
         item = self._count(
             channel,
             message_id,
             rank,
             now,
-            f"{named} = list_append(if_not_exists({named}, :none), :id), "
-            + ", ".join(f"named{other} = if_not_exists(named{other}, :none)" for other in _RANKS if other != rank),
-            f"attribute_not_exists({named}) OR size({named}) < :room",
-            {":id": [message_id], ":none": [], ":room": ROOM[rank]},
+            f"{ids} = list_append(if_not_exists({ids}, :none), :ids), "
+            + ", ".join(f"{name} = if_not_exists({name}, :none)" for name in map(_ids, _RANKS) if name != ids),
+            f"attribute_not_exists({ids}) OR size({ids}) < :max",
+            {":ids": [message_id], ":none": [], ":max": MAX_NAMED[rank]},
         )
         if item is None:
             return
-        instead = place(message_id, item.get(f"untold{rank}", 0), ROOM[rank])
-        keep = f"{named}[{instead}] = :one" if instead is not None else "newest = :one"
-        self._count(channel, message_id, rank, now, keep, f"attribute_exists({named})", {})
+        replaced = choose_replaced(message_id, item.get(f"pending_count{rank}", 0), MAX_NAMED[rank])
+        keep = f"{ids}[{replaced}] = :id" if replaced is not None else "pending_newest = :id"
+        self._count(channel, message_id, rank, now, keep, f"attribute_exists({ids})", {})
 
     def _count(
         self,
@@ -72,45 +74,47 @@ class SummaryTable:
         values: Mapping[str, object],
     ) -> dict[str, Any] | None:
         """Count under a condition; returns the item where it doesn't hold."""
-        newest = "" if "newest" in keep else ", newest = :one"
+        newest = "" if "newest" in keep else ", pending_newest = :id"
         return self._update(
             channel,
-            f"SET {keep}{newest}, since = if_not_exists(since, :now), due = :due, "
-            f"due_at = if_not_exists(due_at, :first) ADD untold :plus, untold{rank} :plus",
+            f"SET {keep}{newest}, pending_since = if_not_exists(pending_since, :now), due = :due, "
+            f"due_at = if_not_exists(due_at, :first) ADD pending_count :plus, pending_count{rank} :plus",
             condition,
-            {":one": message_id, ":now": now, ":due": DUE, ":first": now + FIRST_AFTER, ":plus": 1, **values},
+            {":id": message_id, ":now": now, ":due": DUE, ":first": now + FIRST_AFTER, ":plus": 1, **values},
         )[1]
 
-    def begin(self, channel: str, run: str, now: int, until: int) -> Batch | None:
-        """Take what is to be told, by one conditional write; a second one where a run before could not tell it."""
-        mine = {":run": run, ":until": until}
-        took, item = self._update(
+    def take_batch(self, channel: str, run: str, now: int, until: int) -> Batch | None:
+        """Take what is pending, by one conditional write; a second one where an earlier run left its batch."""
+        this_run = {":run": run, ":until": until}
+        taken, item = self._update(
             channel,
-            f"SET telling = :run, telling_until = :until, due_at = :until, taken_at = :now, {_MOVED} REMOVE since",
-            "untold > :zero AND attribute_not_exists(telling) AND (attribute_not_exists(next_at) OR next_at <= :now "
-            "OR (early_at <= :now AND (untold1 > :zero OR untold2 > :zero)))",
-            {**mine, ":zero": 0, ":none": [], ":now": now},
+            "SET taken_by = :run, taken_until = :until, due_at = :until, taken_at = :now, "
+            f"{_MOVED} REMOVE pending_since",
+            "pending_count > :zero AND attribute_not_exists(taken_by) AND "
+            "(attribute_not_exists(next_at) OR next_at <= :now "
+            "OR (early_at <= :now AND (pending_count1 > :zero OR pending_count2 > :zero)))",
+            {**this_run, ":zero": 0, ":none": [], ":now": now},
         )
-        if took is not None:
-            return _batch(took)
+        if taken is not None:
+            return _batch(taken)
         if not item:
             return None
-        if "telling" in item:
-            if item["telling"] != run and item["telling_until"] > now:
+        if "taken_by" in item:
+            if item["taken_by"] != run and item["taken_until"] > now:
                 return None
-            took, _ = self._update(
+            taken, _ = self._update(
                 channel,
-                "SET telling = :run, telling_until = :until, due_at = :until",
-                "telling = :before AND telling_until = :before_until",
-                {**mine, ":before": item["telling"], ":before_until": item["telling_until"]},
+                "SET taken_by = :run, taken_until = :until, due_at = :until",
+                "taken_by = :before AND taken_until = :before_until",
+                {**this_run, ":before": item["taken_by"], ":before_until": item["taken_until"]},
             )
-            return _batch(took) if took is not None else None
-        if item.get("untold", 0) == 0 and item.get("next_at", 0) <= now:
+            return _batch(taken) if taken is not None else None
+        if item.get("pending_count", 0) == 0 and item.get("next_at", 0) <= now:
             # A whole pause without any: the next flood begins with a short one.
             self._update(
                 channel,
                 "REMOVE due, due_at, early_at, next_at, pause",
-                "untold = :zero AND attribute_not_exists(telling)",
+                "pending_count = :zero AND attribute_not_exists(taken_by)",
                 {":zero": 0},
             )
         # Before its pause is over `retry_due` comes again and again, as it has put the item off for its own time.
@@ -118,20 +122,20 @@ class SummaryTable:
 
     def claim(self, channel: str, run: str, attempt: int, until: int) -> bool:
         """Note the call, if the batch is still this run's; its lease begins anew."""
-        took, _ = self._update(
+        taken, _ = self._update(
             channel,
-            "SET claimed = :run, attempts = :attempt, telling_until = :until, due_at = :until",
-            "telling = :run",
+            "SET claimed = :run, attempts = :attempt, taken_until = :until, due_at = :until",
+            "taken_by = :run",
             {":run": run, ":attempt": attempt, ":until": until},
         )
-        return took is not None
+        return taken is not None
 
-    def put_off(self, channel: str, run: str, due_at: int) -> None:
+    def postpone(self, channel: str, run: str, due_at: int) -> None:
         """Leave the batch to a later run."""
         self._update(
             channel,
-            "SET telling_until = :zero, due_at = :due_at REMOVE claimed",
-            "telling = :run",
+            "SET taken_until = :zero, due_at = :due_at REMOVE claimed",
+            "taken_by = :run",
             {":run": run, ":zero": 0, ":due_at": due_at},
         )
 
@@ -140,16 +144,16 @@ class SummaryTable:
         self._update(
             channel,
             "SET early_at = :early, next_at = :next, due_at = :early, pause = :pause "
-            "REMOVE telling, telling_until, taken_at, attempts, claimed, told, told_since, told_newest, "
-            + ", ".join(f"told{rank}" for rank in _RANKS),
-            "telling = :run",
+            "REMOVE taken_by, taken_until, taken_at, attempts, claimed, batch_count, batch_since, batch_newest, "
+            + ", ".join(f"batch_ids{rank}" for rank in _RANKS),
+            "taken_by = :run",
             {":run": run, ":early": early_at, ":next": next_at, ":pause": pause},
         )
 
-    def forget(self, channel: str) -> int:
+    def abandon(self, channel: str) -> int:
         """Nothing is due any more. The counts stay, for a channel that comes back."""
         item, _ = self._update(channel, "REMOVE due, due_at", "attribute_exists(id)", {})
-        return item.get("untold", 0) + item.get("told", 0) if item else 0
+        return item.get("pending_count", 0) + item.get("batch_count", 0) if item else 0
 
     def _update(
         self, channel: str, update: str, condition: str, values: Mapping[str, object]
@@ -171,14 +175,18 @@ class SummaryTable:
         return from_item(answer["Attributes"]), None
 
 
+def _ids(rank: int) -> str:
+    return f"pending_ids{rank}"
+
+
 def _batch(item: Mapping[str, Any]) -> Batch:
-    ids = [one for rank in reversed(_RANKS) for one in item[f"told{rank}"]]
+    ids = [message_id for rank in reversed(_RANKS) for message_id in item[f"batch_ids{rank}"]]
     return Batch(
-        count=item["told"],
-        since=item["told_since"],
+        count=item["batch_count"],
+        since=item["batch_since"],
         ids=tuple(ids),
-        newest=item["told_newest"],
-        taken_at=item.get("taken_at", item["told_since"]),
+        newest=item["batch_newest"],
+        taken_at=item.get("taken_at", item["batch_since"]),
         attempts=item.get("attempts", 0),
         pause=item.get("pause", 0),
         next_at=item.get("next_at", 0),

@@ -61,13 +61,13 @@ def handle(event: dict[str, Any], context: Any) -> dict[str, object]:
 
 def _summary(asked_for: str, invocation: Invocation) -> dict[str, object]:
     """Tell a channel's summary. Its code is imported here because it comes in floods alone."""
-    from chalicelib.logic.summary import tell
+    from chalicelib.logic.summary import send_summary
 
     channel = asked_for.removeprefix(SUMMARY_PREFIX)
     dependencies = composition.get_container().summary_dependencies(channel)
     if dependencies is None:
         return _report(delivery.deleted_result(asked_for, ""))
-    return _report(tell(channel, dependencies, invocation))
+    return _report(send_summary(channel, dependencies, invocation))
 
 
 def _canary(text: str) -> dict[str, object]:

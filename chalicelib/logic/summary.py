@@ -1,4 +1,4 @@
-"""The summary: one notification that tells of the messages for which a channel's budget had no ring. docs/delivery.md
+"""The summary: one notification about the messages for which a channel's budget had no ring. docs/delivery.md
 
 It counts on while more come, and the pauses between two of them grow. It names senders and first lines, those first
 that look most like a person, as far as there is room.
@@ -36,7 +36,7 @@ something waits that may be of a person, it stays the pause."""
 MAX_PAUSE = 6 * 60 * 60
 NAMING_TIME = 8
 """Seconds after which no further message is read to be named: a slow table delays no summary."""
-ROOM = (3, 12, 12)
+MAX_NAMED = (3, 12, 12)
 """How many ids of each rank are kept to be named."""
 MAX_LINE = 70
 """Characters of each message that is named. Twelve of them and the count fit into the 1,024 of Pushover."""
@@ -45,7 +45,7 @@ MAX_LINES = 12
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """What one summary tells. Times are seconds since the epoch."""
+    """The messages that one summary reports. Times are seconds since the epoch."""
 
     count: int
     since: int
@@ -66,28 +66,28 @@ class Batch:
 
 
 class SummaryStore(Protocol):
-    """Stores what is to be told; raises :class:`~chalicelib.errors.StoreError` where it can't."""
+    """Counts messages until a summary reports them; raises :class:`~chalicelib.errors.StoreError` where it can't."""
 
     def add(self, channel: str, message_id: str, rank: int, now: int) -> None:
         """Count a message, and keep its id if there is room among those of its rank."""
 
-    def begin(self, channel: str, run: str, now: int, until: int) -> Batch | None:
-        """Take what is to be told, for this run alone; None where nothing is to be told yet, or another run is at it.
+    def take_batch(self, channel: str, run: str, now: int, until: int) -> Batch | None:
+        """Take the messages counted so far, for this run alone; None where none is due, or another run has the batch.
 
-        What is counted from now on is for the next one.
+        What is counted from now on is for the next batch.
         """
 
     def claim(self, channel: str, run: str, attempt: int, until: int) -> bool:
         """Note that this run makes this attempt, the first is 1; False where another run has taken the batch."""
 
-    def put_off(self, channel: str, run: str, due_at: int) -> None:
+    def postpone(self, channel: str, run: str, due_at: int) -> None:
         """Leave the batch to a later run; nothing of it was delivered, or it may ring again."""
 
     def finish(self, channel: str, run: str, early_at: int, next_at: int, pause: int) -> None:
         """The batch has ended. The next is not before ``next_at``, or ``early_at`` if a message in it has a rank."""
 
-    def forget(self, channel: str) -> int:
-        """Nothing is due any more: the channel has left the configuration. Returns how many messages are untold."""
+    def abandon(self, channel: str) -> int:
+        """The channel left the configuration: nothing is due any more. Returns how many messages were not reported."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,25 +98,25 @@ class SummaryDependencies:
     notifiers: Mapping[str, Notifier]
     store: SummaryStore
     rings: RingBudget
-    fields_of: Callable[[str], Mapping[str, str] | None]
+    find_fields: Callable[[str], Mapping[str, str] | None]
     """What was written in a message; None when it is gone."""
-    words: Mapping[str, str]
+    texts: Mapping[str, str]
     """The texts of the owner's language."""
     now: Callable[[], int]
     give_up: int = GIVE_UP
     """Seconds after which a batch is not tried any more."""
 
 
-def place(message_id: str, counted: int, room: int) -> int | None:
-    """Choose the kept id that this one replaces, or None: reservoir sampling, so each of a rank has the same chance.
+def choose_replaced(message_id: str, counted: int, kept: int) -> int | None:
+    """The index, of ``kept`` ids, that this one replaces, or None: by reservoir sampling, each has the same chance.
 
     ``counted`` is the number of messages of its rank before it. The same message always gets the same answer.
     """
-    number = zlib.crc32(message_id.encode()) % (counted + 1)
-    return number if number < room else None
+    index = zlib.crc32(message_id.encode()) % (counted + 1)
+    return index if index < kept else None
 
 
-def tell(name: str, dependencies: SummaryDependencies, invocation: Invocation) -> DeliveryResult:
+def send_summary(name: str, dependencies: SummaryDependencies, invocation: Invocation) -> DeliveryResult:
     """Send a channel's summary, if there is one and the budget has a ring for it.
 
     The action is ``delivered``; ``waiting`` if the scheduled retry must come again; ``undeliverable`` where the channel
@@ -127,9 +127,9 @@ def tell(name: str, dependencies: SummaryDependencies, invocation: Invocation) -
     """
     channel, now, store, run = dependencies.channels.get(name), dependencies.now(), dependencies.store, invocation.run
     if channel is None or name not in dependencies.notifiers:
-        lost = store.forget(name)
+        lost = store.abandon(name)
         return _result(name, Action.UNDELIVERABLE if lost else Action.DUPLICATE, lost)
-    batch = store.begin(name, run, now, now + LEASE)
+    batch = store.take_batch(name, run, now, now + LEASE)
     if batch is None:
         return _result(name, Action.DUPLICATE)
 
@@ -140,7 +140,7 @@ def tell(name: str, dependencies: SummaryDependencies, invocation: Invocation) -
         return _result(name, action, batch.count, state)
 
     def wait(until: int, state: State) -> DeliveryResult:
-        store.put_off(name, run, until)
+        store.postpone(name, run, until)
         return _result(name, Action.WAITING, batch.count, state)
 
     if batch.interrupted and not channel.ring_again:
@@ -148,7 +148,7 @@ def tell(name: str, dependencies: SummaryDependencies, invocation: Invocation) -
     too_old_at = batch.taken_at + dependencies.give_up
     if batch.attempts and now >= too_old_at:
         return end(Action.UNDELIVERABLE, State.EXPIRED)
-    request = notification(name, batch, dependencies)
+    request = summary_notification(name, batch, dependencies)
     now = dependencies.now()
     # As for a message, the first attempt alone is of the budget.
     rings, early = dependencies.rings, now < batch.next_at
@@ -174,30 +174,30 @@ def tell(name: str, dependencies: SummaryDependencies, invocation: Invocation) -
     return end(Action.DELIVERED, State.DELIVERED)
 
 
-def notification(channel: str, batch: Batch, dependencies: SummaryDependencies) -> Notification:
+def summary_notification(channel: str, batch: Batch, dependencies: SummaryDependencies) -> Notification:
     """What the owner reads: how many since when, and who wrote what, one line each."""
-    words = dependencies.words
+    texts = dependencies.texts
     since = datetime.fromtimestamp(batch.since, UTC).strftime("%Y-%m-%d %H:%M")
-    lines = [words["summary_since"].format(count=batch.count, since=since)]
+    lines = [texts["summary_since"].format(count=batch.count, since=since)]
     ids = dict.fromkeys([*batch.ids[: MAX_LINES - 1], batch.newest])
     written, until = [], dependencies.now() + NAMING_TIME
-    for one in ids:
+    for message_id in ids:
         if dependencies.now() >= until:
             break
-        if (fields := dependencies.fields_of(one)) is not None:
+        if (fields := dependencies.find_fields(message_id)) is not None:
             written.append(fields)
-    lines += [THEIRS + line(fields) for fields in written]
+    lines += [THEIRS + message_line(fields) for fields in written]
     if batch.count > len(written):
-        lines.append(words["summary_more"].format(count=batch.count - len(written)))
+        lines.append(texts["summary_more"].format(count=batch.count - len(written)))
     return Notification(
         id=f"summary-{channel}-{batch.since}",
-        title=words["summary_title"].format(count=batch.count),
+        title=texts["summary_title"].format(count=batch.count),
         message="\n".join(lines),
         timestamp=dependencies.now(),
     )
 
 
-def line(fields: Mapping[str, str]) -> str:
+def message_line(fields: Mapping[str, str]) -> str:
     """Who wrote and how it begins, in one line."""
     who = fields.get("name") or fields.get("email") or ""
     text = fields.get("message") or next((text for text in fields.values() if text.strip()), "")

@@ -157,7 +157,7 @@ class Stage:
 
     def tell(self, name: str = "pushover", invocation: Invocation | None = None) -> DeliveryResult:
         """A run that tells a channel's summary."""
-        return summary.tell(name, self._telling(), invocation or self._invocation(SUMMARY_PREFIX + name))
+        return summary.send_summary(name, self._telling(), invocation or self._invocation(SUMMARY_PREFIX + name))
 
     def spent_until(self) -> int:
         """When the day's bucket is full again."""
@@ -572,10 +572,10 @@ def test_each_message_has_the_same_chance_in_its_rank_however_many_came_in_anoth
         for number in range(160):
             rank = 0 if number < 100 else 2
             summaries.add("pushover", f"{chance.getrandbits(64):x} {number}", rank, NOW)
-        batch = summaries.begin("pushover", "run", NOW, NOW + 50)
+        batch = summaries.take_batch("pushover", "run", NOW, NOW + 50)
         assert batch is not None
-        people = [int(one.split()[1]) - 100 for one in batch.ids[: summary.ROOM[2]]]
-        assert len(people) == summary.ROOM[2], flood_number
+        people = [int(one.split()[1]) - 100 for one in batch.ids[: summary.MAX_NAMED[2]]]
+        assert len(people) == summary.MAX_NAMED[2], flood_number
         kept.update(number // 20 for number in people)
     # 240 names, 80 of each third but for chance: a standard deviation is 7.
     assert all(abs(kept[third] - 80) < 25 for third in range(3)), kept
