@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from chalicelib.logic.alarm import AlarmLog
     from chalicelib.logic.archive import Archive
     from chalicelib.logic.canary import CanaryLog
+    from chalicelib.logic.captcha import Verify
     from chalicelib.logic.delivery_types import CheckingNotifier, Delivery, DeliveryDependencies, MessageStore
     from chalicelib.logic.digest import DigestLog
     from chalicelib.logic.notification import Quota
@@ -176,6 +177,18 @@ class Container:
         # Reading them and calling the provider must both end within the function's time-out.
         ssm = client("ssm", connect=1, read=2, attempts=2)
         return ParameterSecrets(ssm, f"{self.stage.parameters}/{channel}", names)
+
+    def captcha_service(self, site: str) -> Verify:
+        """Return what verifies the tokens of a site's captcha."""
+        if site not in self._captcha_services:
+            from chalicelib.adapters.captcha import CaptchaService
+
+            self._captcha_services[site] = CaptchaService(self.secrets("captcha", (site,)), site)
+        return self._captcha_services[site]
+
+    @cached_property
+    def _captcha_services(self) -> dict[str, Verify]:
+        return {}
 
     def delivery_dependencies(self, site: str) -> DeliveryDependencies:
         """Return what delivering a site's messages needs."""

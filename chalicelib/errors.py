@@ -6,6 +6,7 @@
     ├── SubmissionError            show it to the visitor; nothing was published
     ├── PublishError               nothing was published; the visitor may try again
     ├── SecretsError               a secret is missing or could not be read
+    ├── CaptchaError               a captcha's token could not be verified; counts nothing
     ├── StoreError                 the message table failed; Lambda retries
     ├── RetryError                 no run of ``destined`` was queued; the next scheduled retry does it
     ├── DeliveryIncompleteError    a channel still has to deliver; Lambda retries
@@ -85,6 +86,10 @@ class PublishError(HeraldError):
 
 class SecretsError(HeraldError):
     """A secret is missing in Parameter Store, or could not be read; the message names it."""
+
+
+class CaptchaError(HeraldError):
+    """A captcha's token could not be verified; the message says why, and holds nothing of the visitor's."""
 
 
 class StoreError(HeraldError):

@@ -27,6 +27,7 @@ class Resource(Enum):
     DIGEST_NOTIFIERS = "the notifiers that digests are sent by or report on"
     SECRETS = "the function's own secrets in Parameter Store"
     KEY = "the stage's key in Parameter Store"
+    CAPTCHA_SECRETS = "the secrets of the sites' captchas in Parameter Store"
     SENDING = "the verified identities and configuration sets of the function's channels"
     IDENTITIES = "the verified identities of the function's channels"
     SES = "Amazon SES in this account and region; AWS defines no narrower resource"
@@ -151,6 +152,13 @@ FUNCTIONS = (
                 "read the message to retry",
             ),
             Grant("InvokeNotifiers", ("lambda:InvokeFunction",), Resource.NOTIFIERS, "deliver"),
+            Grant(
+                "ReadCaptchaSecrets",
+                ("ssm:GetParameters",),
+                Resource.CAPTCHA_SECRETS,
+                "have captchas verified",
+                needed=lambda stage: bool(stage.captcha_secrets),
+            ),
             Grant("SendOutcome", ("events:PutEvents",), Resource.BUS, "Lambda sends the outcome with this role"),
         ),
         outcome_to=Resource.BUS,

@@ -65,11 +65,25 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
+class Captcha:
+    """A captcha that a site's forms have."""
+
+    kind: str
+    """The service: a key of ``SERVICES`` in ``logic/captcha.py``."""
+    url: str
+    """Where its tokens are verified."""
+    hostnames: tuple[str, ...]
+    """The hosts whose pages may have shown it."""
+    score: float = 0
+    """The least score that is no sign, for reCAPTCHA v3; 0 where no score is looked at."""
+
+
+@dataclass(frozen=True, slots=True)
 class Spam:
     """How a message is scored as spam, and the score that quarantines it. docs/spam.md explains each setting."""
 
     points: Mapping[str, int] = field(default_factory=dict)
-    """Points by signal: ``honeypot``, ``fill_time``, ``links``, ``rate``, ``proof_of_work``. Others are off."""
+    """Points of ``honeypot``, ``fill_time``, ``links``, ``rate``, ``proof_of_work``, ``captcha``; others are off."""
     quarantine_from: int = 10
     """The score from which a message is quarantined: stored, but not delivered."""
     fill_seconds: float = 0
@@ -81,6 +95,7 @@ class Spam:
     minutes: int = 0
     tries: int = 0
     """How many attempts a browser needs on average to solve a proof-of-work challenge."""
+    captcha: Captcha | None = None
 
     @property
     def needs_key(self) -> bool:
@@ -209,6 +224,11 @@ class Stage:
     def needs_key(self) -> bool:
         """Whether any site needs the stage's key."""
         return any(site.spam.needs_key for site in self.sites.values())
+
+    @property
+    def captcha_secrets(self) -> dict[str, str]:
+        """The parameter with the captcha's secret of each site that has one, by the site's name."""
+        return {name: f"{self.parameters}/captcha/{name}" for name, site in self.sites.items() if site.spam.captcha}
 
     @property
     def asks_for_work(self) -> bool:

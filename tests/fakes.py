@@ -10,6 +10,7 @@ from chalicelib.composition import Container, Topic
 from chalicelib.errors import HeraldError, PublishError, SecretsError, StoreError
 from chalicelib.logic.alarm import AlarmLog
 from chalicelib.logic.archive import Archive, Page, Position, StoredMessage, Wanted
+from chalicelib.logic.captcha import Verify
 from chalicelib.logic.delivery_types import Delivery, MessageStore, Notifier, Record, State
 from chalicelib.logic.notification import Notification, Quota
 from chalicelib.logic.replay import ReplayUpdate
@@ -150,8 +151,8 @@ class InMemoryMessages:
     def add(self, message: Message, record: Record) -> Record | None:
         if message.id in self.records:
             return self.records[message.id]
-        # The table stores neither sender nor proof.
-        self.kept[message.id] = replace(message, sender="", proof="")
+        # The table stores neither sender nor proof nor captcha.
+        self.kept[message.id] = replace(message, sender="", proof="", captcha="")
         self.records[message.id] = record
         return None
 
@@ -414,6 +415,7 @@ class FakeContainer(Container):
         destined: Destined | None = None,
         notifiers: Mapping[str, Notifier] | None = None,
         providers: Mapping[str, Notifier] | None = None,
+        captcha_services: Mapping[str, Verify] | None = None,
         now: int = NOW,
     ) -> None:
         super().__init__({})
@@ -429,6 +431,7 @@ class FakeContainer(Container):
             "destined": destined,
             "notifiers": notifiers,
             "_providers": providers,
+            "_captcha_services": captcha_services,
         }
         # A cached property of the parent class returns the value in ``__dict__`` and creates nothing.
         self.__dict__.update(

@@ -22,6 +22,7 @@ _TOGETHER = {
     "canary": 0b1000,
     "digest": 0b0100,
     "xray": 0b0010,
+    "captcha": 0b0001,
 }
 """Each switch and the bit mask by which :func:`pairwise` sets it. No mask equals another one or its complement."""
 SWITCHES = tuple(_TOGETHER)
@@ -47,7 +48,8 @@ class Configuration:
             [
                 "version = 1",
                 _SITE.format(channels=names),
-                _SPAM if "proof_of_work" in self.on else "",
+                "[sites.default.spam]" if self.on & set(_SIGNS) else "",
+                *(_SIGNS[sign] for sign in SWITCHES if sign in self.on and sign in _SIGNS),
                 *(_TABLES[kind] for kind in kinds),
                 _ALARMS.format(channels=names[:1] if "tells_owner" in self.on else []) if self.has_alarms else "",
                 *(f"[{table}]" for table in ("canary", "digest") if table in self.on),
@@ -83,10 +85,10 @@ thanks = "http://127.0.0.1:8080/thanks.html"
 origins = ["http://127.0.0.1:8080"]
 channels = {channels}
 """
-_SPAM = """
-[sites.default.spam]
-proof_of_work = { points = 1, tries = 2 }
-"""
+_SIGNS = {
+    "proof_of_work": "proof_of_work = { points = 1, tries = 2 }",
+    "captcha": 'captcha = { points = 1, kind = "turnstile" }',
+}
 _TABLES = {
     "pushover": """
 [channels.pushover]

@@ -1,7 +1,7 @@
 """Remember recent messages, in items of the message table that expire.
 
-``id`` is ``rate#<site>#<sender>``, ``proof#<challenge>`` or ``content#<hash>``; no message has such an id. DynamoDB
-deletes an expired item only within days, so the code compares the times itself.
+``id`` is ``rate#<site>#<sender>``, ``proof#<challenge>``, ``captcha#<hash of the token>`` or ``content#<hash>``; no
+message has such an id. DynamoDB deletes an expired item only within days, so the code compares the times itself.
 """
 
 from __future__ import annotations

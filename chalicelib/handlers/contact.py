@@ -129,6 +129,7 @@ def _publish(asked: FormRequest) -> tuple[Message, str]:
         network=network,
         proof=proof,
         evidence=spam.evidence(form, site.spam, from_page=asked.origin in site.origins),
+        captcha=_captcha_token(form, site),
     )
     text = message.serialize()
     logger.set_correlation_id(message.id)
@@ -173,6 +174,15 @@ def _spam_signals(asked: FormRequest, form: Submission, site: Site) -> tuple[lis
         if not solved:
             signals.append(spam.Signal.WRONG_PROOF if form.proof else spam.Signal.NO_PROOF)
     return signals, sender, network, solved
+
+
+def _captcha_token(form: Submission, site: Site) -> str:
+    """The token of the site's captcha; ``destined`` has it verified, so that the visitor needn't wait."""
+    if site.spam.captcha is None or not form.captchas:
+        return ""
+    from chalicelib.logic import captcha
+
+    return captcha.token_of(site.spam.captcha, form.captchas)
 
 
 def _unexpected(error: Exception) -> SubmissionError:

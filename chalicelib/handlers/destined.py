@@ -8,9 +8,11 @@ from typing import Any
 from chalicelib import composition
 from chalicelib.logic import delivery, event_kinds, spam
 from chalicelib.logic.delivery_types import SUMMARY_PREFIX, Action, DeliveryResult, Invocation
+from chalicelib.logic.spam import Signal
 from chalicelib.logic.submission import Message
 from chalicelib.logs import logger
 from chalicelib.metrics import Metric, emit
+from chalicelib.settings import Site
 
 _METRICS = {Action.QUARANTINED: Metric.QUARANTINED, Action.DUPLICATE: Metric.DUPLICATE}
 """Metrics of the actions that notify nobody; the others are counted channel by channel."""
@@ -55,8 +57,25 @@ def handle(event: dict[str, Any], context: Any) -> dict[str, object]:
         return _report(delivery.deliver_again(message, record, dependencies, invocation))
     message = Message.deserialize(sns["Message"])
     logger.set_correlation_id(message.id)
-    verdict = spam.screen(message, container.stage.sites.get(message.site), container.recent)
+    site = container.stage.sites.get(message.site)
+    verdict = spam.screen(message, site, container.recent, _captcha_signals(message, site, invocation))
     return _report(delivery.deliver(message, verdict, container.delivery_dependencies(message.site), invocation))
+
+
+def _captcha_signals(message: Message, site: Site | None, invocation: Invocation) -> list[Signal]:
+    """What the site's captcha says. Its code is imported here because few sites have one."""
+    if site is None or site.spam.captcha is None:
+        return []
+    from chalicelib.logic.captcha import check
+
+    container = composition.get_container()
+    if container.messages.find_record(message.id):
+        return []  # A retry: the record's verdict counts.
+    service = container.captcha_service(site.name)
+    signal, reason = check(message, site.spam.captcha, container.recent, service, invocation.run, container.now())
+    if reason:
+        logger.error("The captcha could not be verified", extra={"reason": reason, "site": site.name})
+    return [signal] if signal else []
 
 
 def _summary(asked_for: str, invocation: Invocation) -> dict[str, object]:

@@ -30,6 +30,8 @@ class Role(StrEnum):
     """Seconds that the visitor took, as the page's script measured them."""
     PROOF = "proof"
     """A solved challenge of ALTCHA."""
+    CAPTCHA = "captcha"
+    """A captcha's token, for a site that has that captcha; never a part of the message."""
     RECIPIENT = "recipient"
     """Would choose who hears of the message: ignored and reported."""
     SETTING = "setting"
@@ -65,6 +67,10 @@ NAMES: dict[str, Meaning] = {
     "_fill_seconds": Meaning(Role.FILL_TIME),
     "altcha": Meaning(Role.PROOF),
     **dict.fromkeys(
+        ("g-recaptcha-response", "h-captcha-response", "recaptcha_response", "cf-turnstile-response"),
+        Meaning(Role.CAPTCHA),
+    ),
+    **dict.fromkeys(
         ("_cc", "_bcc", "_to", "cc", "bcc", "ccemail", "_autoresponse", "_webhook", "webhook", "formgooglesendemail"),
         Meaning(Role.RECIPIENT),
     ),
@@ -79,10 +85,6 @@ NAMES: dict[str, Meaning] = {
             "_template",
             "_format",
             "_blacklist",
-            "g-recaptcha-response",
-            "h-captcha-response",
-            "recaptcha_response",
-            "cf-turnstile-response",
             "referer_title",
             "formdatanameorder",
             "formgooglesheetname",

@@ -46,6 +46,16 @@ class Signal(StrEnum):
     NO_PROOF = "proof_missing"
     WRONG_PROOF = "proof_wrong"
     REPLAYED_PROOF = "proof_replayed"
+    NO_CAPTCHA = "captcha_missing"
+    WRONG_CAPTCHA = "captcha_wrong"
+    SPENT_CAPTCHA = "captcha_spent"
+    """Its token has expired, or was used before."""
+    FOREIGN_CAPTCHA = "captcha_foreign"
+    """It was solved on a page of another host."""
+    LOW_CAPTCHA = "captcha_low"
+    """Its score is below the site's."""
+    UNCHECKED_CAPTCHA = "captcha_unchecked"
+    """Its token could not be verified. It has no points."""
     UNCHECKED = "unchecked"
     """Neither address nor proof could be checked, as the stage's key could not be read. It has no points."""
 
@@ -59,7 +69,19 @@ class Evidence(StrEnum):
     """Filling in the form took as long as people take."""
 
 
-COUNTS_AS: dict[str, str] = dict.fromkeys((Signal.NO_PROOF, Signal.WRONG_PROOF, Signal.REPLAYED_PROOF), "proof_of_work")
+COUNTS_AS: dict[str, str] = {
+    **dict.fromkeys((Signal.NO_PROOF, Signal.WRONG_PROOF, Signal.REPLAYED_PROOF), "proof_of_work"),
+    **dict.fromkeys(
+        (
+            Signal.NO_CAPTCHA,
+            Signal.WRONG_CAPTCHA,
+            Signal.SPENT_CAPTCHA,
+            Signal.FOREIGN_CAPTCHA,
+            Signal.LOW_CAPTCHA,
+        ),
+        "captcha",
+    ),
+}
 """The setting that holds a signal's points, where it has another name."""
 
 
@@ -143,12 +165,15 @@ def subkey(key: str, purpose: str) -> bytes:
     return hmac.new(key.encode(), f"herald {purpose}".encode(), hashlib.sha256).digest()
 
 
-def screen(message: Message, site: Site | None, recent: RecentActivity) -> Verdict:
-    """Score a message before it is stored. ``site`` is None where it has been removed from ``herald.toml``."""
+def screen(message: Message, site: Site | None, recent: RecentActivity, more: Iterable[str] = ()) -> Verdict:
+    """Score a message before it is stored. ``site`` is None where it has been removed from ``herald.toml``.
+
+    ``more`` are signals that ``destined`` found by other means.
+    """
     if site is None:
         return Verdict(message.signals, rank=rank(message.signals, message.evidence))
     spam, at = site.spam, message.received_at
-    signals: list[str] = list(message.signals)
+    signals: list[str] = [*message.signals, *more]
     if "links" in spam.points and links(message) > spam.most_links:
         signals.append(Signal.LINKS)
     shared = False
@@ -193,7 +218,7 @@ def _count(message: Message, site: Site, recent: RecentActivity) -> tuple[bool, 
 
 def rank(signals: Iterable[str], evidence: Collection[str]) -> int:
     """0 for what has a sign of spam, else one for each thing that speaks for a person."""
-    return 0 if set(signals) - {Signal.UNCHECKED} else len(set(evidence) & set(Evidence))
+    return 0 if set(signals) - {Signal.UNCHECKED, Signal.UNCHECKED_CAPTCHA} else len(set(evidence) & set(Evidence))
 
 
 def evidence(form: Submission, spam: Spam, *, from_page: bool) -> tuple[Evidence, ...]:

@@ -6,9 +6,9 @@ topic as one JSON object (version 1), its fields in the order in which they were
     {"version": 1, "id": "…", "site": "default", "received_at": 1767225600,
      "fields": {"source": "…", "name": "…", "email": "…", "message": "…", "Any other": "…"},
      "signals": ["honeypot"], "keyed": true, "sender": "…", "network": "…", "proof": "…",
-     "evidence": ["origin", "fill_time"]}
+     "evidence": ["origin", "fill_time"], "captcha": "…"}
 
-The last six stand there only where they say something.
+The last seven stand there only where they say something.
 """
 
 from __future__ import annotations
@@ -64,6 +64,8 @@ class Submission:
     """Whether a field was filled that people don't see."""
     fill_seconds: str = ""
     proof: str = ""
+    captchas: dict[str, str] = field(default_factory=dict)
+    """Tokens of captchas, by the names of their fields in lower case."""
     ignored: list[str] = field(default_factory=list)
     """Names of fields that would have chosen a recipient."""
 
@@ -89,6 +91,8 @@ class Message:
     """An HMAC of the network around the sender's IP address."""
     evidence: tuple[str, ...] = ()
     """What speaks for a person, as far as the API function could see."""
+    captcha: str = ""
+    """The token of the site's captcha. It travels to ``destined``, and is not stored."""
 
     def serialize(self) -> str:
         """The JSON text that is published; raises :class:`SubmissionError` (413) when it is too large for SNS."""
@@ -105,6 +109,7 @@ class Message:
                 **({"proof": self.proof} if self.proof else {}),
                 **({"network": self.network} if self.network else {}),
                 **({"evidence": self.evidence} if self.evidence else {}),
+                **({"captcha": self.captcha} if self.captcha else {}),
             },
             ensure_ascii=False,
             separators=(",", ":"),
@@ -132,6 +137,7 @@ class Message:
                 proof=str(data.get("proof", "")),
                 network=str(data.get("network", "")),
                 evidence=tuple(map(str, data.get("evidence", ()))),
+                captcha=str(data.get("captcha", "")),
             )
         except (KeyError, AttributeError, TypeError, ValueError) as error:
             # Without the error's own text, which quotes what was found.
@@ -185,6 +191,8 @@ def classify_fields(pairs: Pairs) -> Submission:
                 sorted_.fill_seconds = sorted_.fill_seconds or text.strip()
             case Role.PROOF:
                 sorted_.proof = sorted_.proof or text.strip()
+            case Role.CAPTCHA if text.strip():
+                sorted_.captchas.setdefault(name.lower(), text.strip())
             case Role.RECIPIENT if name.lower() not in sorted_.ignored:
                 sorted_.ignored.append(name.lower())
     if others:

@@ -21,7 +21,15 @@ from ops.config import extensions
 from ops.config.channels import KINDS, RESERVED, ChannelTable, Webhook
 from ops.config.extensions import Extensions
 from ops.config.mistakes import decoded, explained, nearest, syntax, unknown_key
-from ops.config.schema import MAX_CHARACTERS, TABLE_OF_KEY, DomainTable, MergedTables, SiteTable, StageOptions
+from ops.config.schema import (
+    MAX_CHARACTERS,
+    TABLE_OF_KEY,
+    DomainTable,
+    MergedTables,
+    SiteTable,
+    SpamTable,
+    StageOptions,
+)
 from ops.errors import OpsError
 from ops.naming import AwsLocation
 
@@ -213,13 +221,13 @@ def _stage(
                     channels=tuple(spec.channels),
                     required=tuple(spec.required),
                     retention_days=spec.retention_days,
-                    origins=tuple(spec.origins) or (origin_of(spec.thanks),),
+                    origins=spec.all_origins,
                     without_origin=spec.without_origin,
                     null_origin=spec.null_origin,
                     language=spec.language,
                     longest=MAX_CHARACTERS | spec.longest,
                     once_within=spec.once_minutes * 60,
-                    spam=spec.spam.compiled(),
+                    spam=spec.spam.compiled(spec.all_origins),
                     origins_in=_written_at(("sites", site, "origins"), name, own).removesuffix(".origins")
                     if spec.origins
                     else "",
@@ -404,6 +412,8 @@ def _check_tables(
             if channel not in merged.channels:
                 known = ", ".join(sorted(merged.channels)) or "none"
                 mistakes.append(f"{place('sites', site, 'channels')}: found {channel!r}, expected one of: {known}")
+        if spec.spam.captcha and spec.spam.captcha.url and name != LOCAL:
+            mistakes.append(f"{place('sites', site, 'spam', 'captcha', 'url')}: only stages.{LOCAL} may ask a stand-in")
         if spec.retention_days * 24 < merged.delivery.give_up_hours:
             days = -(-merged.delivery.give_up_hours // 24)
             mistakes.append(
@@ -446,6 +456,7 @@ def _overridden(
                 update={
                     "thanks": _moved(site.thanks, web),
                     "origins": [_moved(origin, web) for origin in site.origins],
+                    "spam": _with_captcha_at(site.spam, web),
                 }
             )
             for name, site in sites.items()
@@ -462,6 +473,13 @@ def _overridden(
             for name, channel in channels.items()
         }
     return options, sites, channels
+
+
+def _with_captcha_at(spam: SpamTable, web: str) -> SpamTable:
+    if not (spam.captcha and spam.captcha.url):
+        return spam
+    captcha = spam.captcha.model_copy(update={"url": _moved(spam.captcha.url, web)})
+    return spam.model_copy(update={"captcha": captcha})
 
 
 def _moved(address: str, web: str) -> str:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 from email_validator import EmailNotValidError, validate_email
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 
+from chalicelib.logic.captcha import SERVICES
 from chalicelib.logic.fields import Role, meaning
 from chalicelib.logic.origins import origin_of
-from chalicelib.settings import Digest, Persistence, Spam
+from chalicelib.settings import Captcha, Digest, Persistence, Spam
 from chalicelib.texts import FALLBACK, LANGUAGES
 from ops.config import regions
 from ops.config.extensions import GrantTable, RuleTable, SubscriberTable
@@ -117,6 +120,44 @@ class ProofOfWorkTable(SignTable):
     tries: int = Field(default=200, ge=2, le=100_000)
 
 
+def _host(value: str) -> str:
+    if not re.fullmatch(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?", value):
+        raise ValueError("expected a host name alone, in lower case, such as www.example.com")
+    return value
+
+
+class CaptchaTable(SignTable):
+    """A captcha that the site's forms have: docs/spam.md#captchas"""
+
+    kind: str
+    hostnames: Annotated[list[Annotated[str, AfterValidator(_host)]], Field(min_length=1, max_length=20)] | None = None
+    score: float | None = Field(default=None, gt=0, le=1)
+    url: WebAddress | None = None
+
+    @field_validator("kind")
+    @classmethod
+    def _is_known(cls, value: str) -> str:
+        if value not in SERVICES:
+            raise ValueError(f"expected one of: {', '.join(SERVICES)}")
+        return value
+
+    @field_validator("score")
+    @classmethod
+    def _has_score(cls, value: float | None, info: ValidationInfo) -> float | None:
+        if value is not None and info.data.get("kind", "recaptcha") != "recaptcha":
+            raise ValueError('only kind = "recaptcha" has one, for keys of version 3')
+        return value
+
+    def compiled(self, origins: Iterable[str]) -> Captcha:
+        hosts = dict.fromkeys(urlsplit(origin).hostname or "" for origin in origins)
+        return Captcha(
+            kind=self.kind,
+            url=self.url or SERVICES[self.kind].url,
+            hostnames=tuple(self.hostnames or hosts),
+            score=self.score or 0,
+        )
+
+
 class SpamTable(Table):
     """The signs of spam that a site checks, each with its points."""
 
@@ -126,8 +167,9 @@ class SpamTable(Table):
     links: LinksTable | None = None
     rate: RateTable | None = None
     proof_of_work: ProofOfWorkTable | None = None
+    captcha: CaptchaTable | None = None
 
-    def compiled(self) -> Spam:
+    def compiled(self, origins: Iterable[str]) -> Spam:
         signs = {name: getattr(self, name) for name in type(self).model_fields if name != "quarantine_from"}
         return Spam(
             points={name: sign.points for name, sign in signs.items() if sign},
@@ -137,6 +179,7 @@ class SpamTable(Table):
             most_messages=self.rate.most if self.rate else 0,
             minutes=self.rate.minutes if self.rate else 0,
             tries=self.proof_of_work.tries if self.proof_of_work else 0,
+            captcha=self.captcha.compiled(origins) if self.captcha else None,
         )
 
 
@@ -154,6 +197,11 @@ class SiteTable(Table):
     spam: SpamTable = SpamTable()
     title: Title = ""
     body: Body = ""
+
+    @property
+    def all_origins(self) -> tuple[str, ...]:
+        """The site's origins; that of its thanks page where none is listed."""
+        return tuple(self.origins) or (origin_of(self.thanks),)
 
 
 class LimitsTable(Table):

@@ -71,6 +71,7 @@ _ROLES = {
     Role.HONEYPOT: "A honeypot: leave it out or empty. Filled, the message is marked as a robot's.",
     Role.FILL_TIME: "How long it took to fill in the form, in seconds such as 7.5.",
     Role.PROOF: "A solved challenge of ALTCHA, for a site that asks for one.",
+    Role.CAPTCHA: "A captcha's token, for a site that has that captcha; else ignored.",
     Role.RECIPIENT: "Would choose who hears of the message: ignored, and named in the answer's `ignored`.",
     Role.SETTING: "A setting of another service: ignored.",
 }

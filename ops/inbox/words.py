@@ -45,6 +45,12 @@ SIGNALS: dict[str, str] = {
     Signal.NO_PROOF: "no solved challenge",
     Signal.WRONG_PROOF: "a wrong or expired challenge",
     Signal.REPLAYED_PROOF: "a challenge that was used before",
+    Signal.NO_CAPTCHA: "no captcha solved",
+    Signal.WRONG_CAPTCHA: "a forged captcha",
+    Signal.SPENT_CAPTCHA: "a captcha that had expired or was used before",
+    Signal.FOREIGN_CAPTCHA: "a captcha of another website's page",
+    Signal.LOW_CAPTCHA: "a captcha with a low score",
+    Signal.UNCHECKED_CAPTCHA: "its captcha could not be verified",
     Signal.UNCHECKED: "could not be checked fully",
 }
 

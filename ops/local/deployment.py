@@ -92,7 +92,9 @@ def deploy(root: Path, copy: Path, name: str, say: Callable[[str], None]) -> dic
 
 
 def keep_secrets(account: Account, stage: Stage, ports: Ports, pushover: Pushover) -> None:
-    """Set each channel's secrets unless they exist: the user's own Pushover keys if given, else the stand-ins'."""
+    """Set the secrets of channels and captchas unless they exist: the user's own Pushover keys if given, else the
+    stand-ins'."""
+    from ops.local.web import captcha_services
     from ops.local.web.settings import LOCAL_WEBHOOK_SECRET
 
     wanted: dict[str, str] = {}
@@ -100,6 +102,9 @@ def keep_secrets(account: Account, stage: Stage, ports: Ports, pushover: Pushove
         wanted |= {f"{channel}/token": pushover.token, f"{channel}/user": pushover.user}
     for channel in stage.channels_of("webhook"):
         wanted |= {f"{channel}/url": f"{ports.web_url}/webhooks/{channel}", f"{channel}/secret": LOCAL_WEBHOOK_SECRET}
+    for site in stage.sites.values():
+        if site.spam.captcha:
+            wanted[f"captcha/{site.name}"] = captcha_services.SERVICES[site.spam.captcha.kind].passing
     for name, value in wanted.items():
         with suppress(account.ssm.exceptions.ParameterAlreadyExists):
             account.ssm.put_parameter(

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 LONGEST = 4096
 """Bytes of a standard parameter: https://docs.aws.amazon.com/systems-manager/latest/userguide/parameter-store-advanced-parameters.html"""
+CAPTCHA = "captcha"
+"""What ``secrets set`` takes in place of a channel for the captchas' secrets, each named after its site."""
 _PUSHOVER = re.compile(r"[A-Za-z0-9]{30}")
 """The form of the token and of the user or group key: https://pushover.net/api#registration and #identifiers"""
 _AT_ONCE = 10
@@ -72,7 +74,10 @@ class Checked:
 
 
 def needed_secrets(stage: Stage) -> Iterator[Secret]:
-    """The secrets of every channel that a site or an alarm uses."""
+    """The secrets of every channel that a site or an alarm uses, and of each site's captcha."""
+    for site, parameter in stage.captcha_secrets.items():
+        captcha = stage.sites[site].spam.captcha
+        yield Secret(CAPTCHA, captcha.kind if captcha else "", site, parameter)
     for channel, spec in notifiers_of(stage).items():
         for name in spec.secrets:
             if spec.needs_secret(stage.channels[channel], name):
@@ -105,18 +110,22 @@ def put(ssm: SSMClient, stage: Stage, secret: Secret, value: str) -> None:
 
 
 def check(stage: Stage, account: Account) -> Iterator[Checked]:
-    """Check each channel's parameters, then ask its notifier whether it could deliver. Sends no notification."""
+    """Check each channel's parameters, then ask its notifier whether it could deliver. Sends no notification.
+
+    Of captchas it looks at the parameters alone.
+    """
     by_channel: dict[str, list[Secret]] = {name: [] for name in notifiers_of(stage)}
     for secret in needed_secrets(stage):
-        by_channel[secret.channel].append(secret)
+        by_channel.setdefault(secret.channel, []).append(secret)
     types = _types(account.ssm, [secret.parameter for found in by_channel.values() for secret in found])
     functions = cast("LambdaClient", Sdk(account.functions))
     for channel, secrets in by_channel.items():
         parameters = [secret.parameter for secret in secrets]
         missing = tuple(name for name in parameters if name not in types)
         readable = tuple(name for name in parameters if types.get(name, "SecureString") != "SecureString")
-        kind = stage.channels[channel].kind
-        if missing:
+        kind = stage.channels[channel].kind if channel in stage.channels else secrets[0].kind
+        # A captcha's service has no question that proves a secret right without a visitor's token.
+        if missing or channel == CAPTCHA:
             yield Checked(channel, kind, missing, readable, "")
             continue
         spec = notifiers_of(stage)[channel]

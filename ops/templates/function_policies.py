@@ -106,6 +106,8 @@ def _arns(on: Resource, spec: FunctionSpec, stage: Stage, where: AwsLocation) ->
             return [where.arn("lambda", f"function:{stage.function(name)}") for name in sorted(names)]
         case Resource.KEY:
             return [where.arn("ssm", f"parameter{stage.key}")]
+        case Resource.CAPTCHA_SECRETS:
+            return [where.arn("ssm", f"parameter{name}") for name in stage.captcha_secrets.values()]
         case Resource.RULE_DEAD_LETTERS:
             return [where.arn("sqs", stage.rule_dead_letters)]
         case Resource.SECRETS:

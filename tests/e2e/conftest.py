@@ -58,6 +58,18 @@ thanks = "http://127.0.0.1:8080/thanks.html"
 origins = ["http://127.0.0.1:8080"]
 channels = ["pushover"]
 
+[stages.local.sites.asked]
+thanks = "http://127.0.0.1:8080/thanks.html"
+origins = ["http://127.0.0.1:8080"]
+channels = ["pushover"]
+
+# With Turnstile's test key, whose pages are localhost's.
+[stages.local.sites.asked.spam.captcha]
+points = 10
+kind = "turnstile"
+hostnames = ["localhost"]
+url = "http://127.0.0.1:8080/captcha/turnstile"
+
 [stages.local.sites.counted.spam]
 rate = { points = 10, most = 2, minutes = 60 }
 """

@@ -96,6 +96,12 @@ class Harness:
             f"{self._web}/pushover/_control", json={"faults": list(faults), "seed": seed, **more}, timeout=PATIENCE
         ).raise_for_status()
 
+    def fail_captchas(self, *faults: dict[str, Any]) -> None:
+        """Make the captcha services fail in this order."""
+        requests.put(
+            f"{self._web}/captcha/_control", json={"faults": list(faults)}, timeout=PATIENCE
+        ).raise_for_status()
+
     def provider(self) -> dict[str, Any]:
         """Return Pushover's counts."""
         counts: dict[str, Any] = requests.get(f"{self._web}/pushover/_control", timeout=PATIENCE).json()

@@ -55,6 +55,28 @@ def test_a_person_with_a_solved_challenge_rings_the_phone(herald: Harness) -> No
 
 
 @pytest.mark.parametrize(
+    ("token", "fault", "signals", "rings"),
+    [
+        ("XXXX.DUMMY.TOKEN.XXXX", False, None, True),
+        ("0.forged", False, ["captcha_wrong"], False),
+        ("XXXX.DUMMY.TOKEN.XXXX.", True, ["captcha_unchecked"], True),
+    ],
+)
+def test_a_captcha_is_verified_by_its_service(
+    herald: Harness, token: str, fault: bool, signals: list[str] | None, rings: bool
+) -> None:
+    word = marker()
+    if fault:
+        down = {"do": "status", "status": 503, "holding": token}
+        herald.fail_captchas(down)
+    message_id = send(herald, "asked", message=word, **{"cf-turnstile-response": token})
+    line = ended(herald, message_id)
+    assert (line["action"], line.get("signals")) == ("delivered" if rings else "quarantined", signals)
+    assert bool(herald.pushes(word)) is rings
+    assert "cf-turnstile-response" not in json.loads(herald.published(message_id))["fields"]
+
+
+@pytest.mark.parametrize(
     ("sign", "fields"),
     [
         ("honeypot", {"_gotcha": "x"}),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
@@ -23,12 +23,13 @@ from chalicelib import handlers
 from chalicelib.adapters.secrets import ParameterSecrets, Secrets
 from chalicelib.composition import Topic, override_container
 from chalicelib.current_stage import stage_named
-from chalicelib.errors import ChannelUnavailableError, DeliveryIncompleteError, StoreError
+from chalicelib.errors import CaptchaError, ChannelUnavailableError, DeliveryIncompleteError, StoreError
 from chalicelib.logic import spam
+from chalicelib.logic.captcha import Verify
 from chalicelib.logic.delivery_types import Record
 from chalicelib.logic.proof import challenge
 from chalicelib.logic.submission import Message
-from chalicelib.settings import Spam, Stage
+from chalicelib.settings import Captcha, Spam, Stage
 from ops.generate import openapi
 from tests.error_page import Page
 from tests.fakes import (
@@ -645,11 +646,16 @@ class World:
         self.notifier: Any = RecordingNotifier()
         self.messages = InMemoryMessages()
         self.recent: InMemoryRecent = InMemoryRecent()
+        self.captcha: Verify | None = None
 
     def handle(self, it: Message, context: Any, request: str) -> dict[str, Any]:
         context.aws_request_id = request
         here = FakeContainer(
-            self.stage, messages=self.messages, recent=self.recent, notifiers={"pushover": self.notifier}
+            self.stage,
+            messages=self.messages,
+            recent=self.recent,
+            notifiers={"pushover": self.notifier},
+            captcha_services={"default": self.captcha} if self.captcha else None,
         )
         with override_container(here):
             answer: dict[str, Any] = self.module.destined(sns_event(self.root, it.serialize()), context)
@@ -769,6 +775,96 @@ def test_a_solution_rings_once(world: Worlds, context: Any) -> None:
         answer = here.handle(it, context, f"request-{number}")
     assert (answer["action"], answer["message"]["signals"]) == ("quarantined", ["proof_replayed"])
     assert [each.id for each in here.notifier.delivered] == ["id-0"]
+
+
+CAPTCHA = Spam(points={"captcha": 10}, captcha=Captcha("recaptcha", "http://127.0.0.1:9/", ("www.example.com",)))
+PASSED: Mapping[str, object] = {"success": True, "hostname": "www.example.com"}
+DUPLICATE: Mapping[str, object] = {"success": False, "error-codes": ["timeout-or-duplicate"]}
+
+
+class OneUse:
+    """A captcha's service that takes each token once."""
+
+    def __init__(self) -> None:
+        self.used: list[str] = []
+
+    def __call__(self, captcha: Captcha, fields: Mapping[str, str]) -> Mapping[str, object]:
+        self.used.append(fields["response"])
+        return PASSED if self.used.count(fields["response"]) == 1 else DUPLICATE
+
+
+@pytest.mark.parametrize(("token", "action"), [("solved", "delivered"), ("", "quarantined")])
+def test_a_solved_captcha_rings_and_a_missing_one_does_not(
+    world: Worlds, context: Any, token: str, action: str
+) -> None:
+    here = world(CAPTCHA)
+    here.captcha = OneUse()
+    assert here.handle(replace(message("id-1"), captcha=token), context, "request-1")["action"] == action
+
+
+def test_a_run_that_dies_between_the_captchas_answer_and_the_record_quarantines_nobody(
+    world: Worlds, context: Any
+) -> None:
+    """The token is used up then, so the retry hears "duplicate"."""
+
+    class DyingOnce(InMemoryMessages):
+        died = False
+
+        def add(self, message: Message, record: Record) -> Record | None:
+            if not self.died:
+                self.died = True
+                raise StoreError("InternalServerError")
+            return super().add(message, record)
+
+    here, it = world(CAPTCHA), replace(message("id-1"), captcha="solved")
+    here.captcha, here.messages = OneUse(), DyingOnce()
+    with pytest.raises(StoreError):
+        here.handle(it, context, "request-1")
+    answer = here.handle(it, context, "request-1")
+    assert (answer["action"], answer["message"]["signals"]) == ("delivered", ["captcha_unchecked"])
+    assert here.captcha.used == ["solved", "solved"]
+
+
+def test_a_retry_keeps_the_captchas_first_verdict(world: Worlds, context: Any) -> None:
+    here, it = world(CAPTCHA), replace(message("id-1"), captcha="solved")
+    here.captcha = OneUse()
+    here.notifier = RecoveringNotifier(ChannelUnavailableError("down"))
+    with pytest.raises(DeliveryIncompleteError):
+        here.handle(it, context, "request-1")
+    with pytest.raises(DeliveryIncompleteError):
+        here.handle(it, context, "request-1")
+    assert here.messages.records["id-1"].verdict == spam.Verdict()
+    assert here.captcha.used == ["solved"], "the service is not asked again"
+
+
+def test_a_captcha_that_cant_be_verified_rings_and_is_an_error_in_the_log(
+    world: Worlds, context: Any, log: Any
+) -> None:
+    class Down:
+        def __call__(self, captcha: Captcha, fields: Mapping[str, str]) -> Mapping[str, object]:
+            raise CaptchaError("the service did not answer: TimeoutError")
+
+    here = world(CAPTCHA)
+    here.captcha = Down()
+    answer = here.handle(replace(message("id-1"), captcha="MARKER"), context, "request-1")
+    assert (answer["action"], answer["message"]["signals"]) == ("delivered", ["captcha_unchecked"])
+    line = log.line("The captcha could not be verified")
+    assert (line["level"], line["site"], line["reason"]) == (
+        "ERROR",
+        "default",
+        "the service did not answer: TimeoutError",
+    )
+    assert "MARKER" not in log.text + json.dumps(answer)
+
+
+@pytest.mark.parametrize(("rules", "captcha"), [(CAPTCHA, "solved"), (Spam(), None)])
+def test_the_token_goes_to_destined_only_for_a_site_that_has_the_captcha(
+    send: Callable[..., Any], topic: RecordingTopic, rules: Spam, captcha: str | None
+) -> None:
+    answer = send(rules, {"message": "Hi", "g-recaptcha-response": "solved", "cf-turnstile-response": "other"})
+    assert answer["statusCode"] == 202
+    sent = json.loads(topic.published[-1].text)
+    assert (sent["fields"], sent.get("captcha")) == ({"message": "Hi"}, captcha)
 
 
 @pytest.mark.parametrize("rules", [Spam(), TRAP])

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from chalicelib.settings import Limits, Persistence, Spam
+from chalicelib.settings import Captcha, Limits, Persistence, Spam
 from ops.config import loader
 from ops.config.loader import EXAMPLE, ConfigError, Overrides, load
 from ops.generate.render import STAGES_MODULE, generated
@@ -582,6 +582,42 @@ def test_a_stage_that_changes_one_length_keeps_the_others(folder: Path) -> None:
     assert stages["dev"].stage.sites["default"].longest == {**common, "name": 7}
 
 
+CAPTCHA = "\n[sites.default.spam.captcha]\npoints = 10\n"
+
+
+def test_a_captcha_asks_its_service_and_is_shown_by_the_sites_own_pages(folder: Path) -> None:
+    dev = load(write(folder, GOOD + CAPTCHA + 'kind = "turnstile"\n'))["dev"].stage
+    service = "https://challenges.cloudflare.com/turnstile/v0/siteverify"
+    assert dev.sites["default"].spam == Spam(
+        points={"captcha": 10}, captcha=Captcha("turnstile", service, ("www.example.com",))
+    )
+    assert dev.captcha_secrets == {"default": "/herald/dev/captcha/default"}
+
+
+def test_a_captcha_may_be_shown_by_other_hosts_and_have_a_score(folder: Path) -> None:
+    more = 'kind = "recaptcha"\nscore = 0.5\nhostnames = ["testkey.google.com"]\n'
+    captcha = spam_of(folder, GOOD + CAPTCHA + more).captcha
+    assert captcha is not None
+    assert (captcha.hostnames, captcha.score) == (("testkey.google.com",), 0.5)
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ("", "spam.captcha.kind: missing"),
+        ('kind = "friendly"', "captcha.kind: found 'friendly'; expected one of: turnstile, hcaptcha, recaptcha"),
+        ('kind = "turnstile"\nscore = 0.5', 'captcha.score: found 0.5; only kind = "recaptcha" has one'),
+        ('kind = "recaptcha"\nscore = 7', "captcha.score: found 7"),
+        ('kind = "turnstile"\nhostnames = []', "captcha.hostnames: found list; List should have at least 1 item"),
+        ('kind = "turnstile"\nhostnames = ["https://a.example"]', "expected a host name alone"),
+        ('kind = "turnstile"\nurl = "https://a.example/verify"', "captcha.url: only stages.local"),
+        ('kind = "turnstile"\nsecret = "x"', "captcha.secret"),
+    ],
+)
+def test_a_mistake_about_a_captcha_is_named(folder: Path, more: str, said: str) -> None:
+    assert said in mistakes(folder, GOOD + CAPTCHA + more + "\n")
+
+
 def test_a_list_of_a_stage_replaces_the_common_one(folder: Path) -> None:
     text = changed(THANKS, THANKS + '\nrequired = ["name", "message"]')
     text = text.replace(DEV, DEV + '[stages.dev.sites.default]\nrequired = ["email"]\n', 1)
@@ -659,8 +695,8 @@ def test_the_least_and_the_most_are_allowed(folder: Path, key: str) -> None:
     ("text", "named"),
     [
         (
-            SPAM + "captcha = {points = 1}",
-            "sites.default.spam.captcha: unknown key; expected quarantine_from, honeypot, fill_time, links, rate",
+            SPAM + "words = {points = 1}",
+            "sites.default.spam.words: unknown key; expected quarantine_from, honeypot, fill_time, links, rate",
         ),
         (SPAM + "honeypot = {points = 1, name = 3}", "sites.default.spam.honeypot.name: unknown key; expected points"),
         (

@@ -20,6 +20,7 @@ MEANINGS = {
     "how long it took": Meaning(Role.FILL_TIME),
     "a solved challenge": Meaning(Role.PROOF),
     "honeypots": Meaning(Role.HONEYPOT),
+    "a captcha's token": Meaning(Role.CAPTCHA),
     "would choose who hears of it": Meaning(Role.RECIPIENT),
     "settings of other services": Meaning(Role.SETTING),
 }

@@ -8,6 +8,8 @@ from starlette.routing import Mount, Route
 
 from ops.local.web import phone, stack_routes
 from ops.local.web.arrived_pushes import Inbox
+from ops.local.web.captcha_services import CaptchaServices
+from ops.local.web.captcha_services import routes as captcha
 from ops.local.web.example_site import Site
 from ops.local.web.pushover import api as pushover
 from ops.local.web.pushover.stand_in import StandIn
@@ -31,6 +33,7 @@ def create_app(settings: WebSettings) -> Starlette:
     stand_in = StandIn(settings, inbox)
     receivers = Receivers(settings.clock)
     mail = Ses(settings.clock)
+    captchas = CaptchaServices()
     app = Starlette(
         routes=[
             Mount("/_herald", routes=stack_routes.routes(api)),
@@ -38,6 +41,7 @@ def create_app(settings: WebSettings) -> Starlette:
             Mount("/pushover", routes=pushover.routes(stand_in)),
             Mount("/webhooks", routes=webhooks(receivers)),
             Mount("/ses", routes=ses(mail)),
+            Mount("/captcha", routes=captcha(captchas)),
             Route(OUTBOUND, ses_endpoint(mail), methods=["POST"]),
             Route("/{path:path}", Site(settings.site_directory, api).endpoint),
         ],
@@ -49,6 +53,7 @@ def create_app(settings: WebSettings) -> Starlette:
         stand_in.close()
         receivers.close()
         mail.close()
+        captchas.close()
 
     app.state.api = api
     app.state.close = close
