@@ -1,0 +1,153 @@
+"""EXIF data: what is read of a phone's photo, and that no image of a stranger's costs more than it may."""
+
+from __future__ import annotations
+
+import io
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from chalicelib.logic import file_examination
+from chalicelib.logic.file_examination import BoundedReader, TooMuchWorkError, exif_of
+from chalicelib.logic.file_kinds import KINDS
+from tests.images import CORPUS, HOSTILE, TIFF, corpus, exif, jpeg_with_exif, photo, with_many_directories
+from tests.second_reader import normalised
+
+
+@pytest.mark.parametrize("form", ["JPEG", "PNG", "WEBP", "TIFF"])
+def test_the_tags_of_a_phones_photo_are_read_in_each_format(form: str) -> None:
+    assert exif_of(photo(form) if form != "TIFF" else exif().tobytes()[6:]) == (
+        {
+            "make": "Example",
+            "model": "Phone 12",
+            "software": "Camera 1.0",
+            "lens": "Lens 3",
+            "taken_at": "2026-07-04T12:30:00+02:00",
+            "orientation": "6",
+            "width": "64",
+            "height": "48",
+            "iso": "100",
+            "exposure_time": "1/250",
+            "f_number": "9/5",
+            "focal_length": "21/5",
+            "latitude": "48.137154",
+            "longitude": "11.576124",
+            "altitude": "-2.0",
+        },
+        False,
+    )
+
+
+@pytest.mark.parametrize("form", ["JPEG", "PNG", "WEBP"])
+def test_a_second_library_reads_the_same_tags(form: str) -> None:
+    assert exif_of(photo(form))[0] == normalised(photo(form))
+
+
+@pytest.mark.parametrize("what", HOSTILE)
+@pytest.mark.parametrize("within", ["a JPEG", "a TIFF"])
+def test_hostile_exif_data_end_in_a_result(what: str, within: str) -> None:
+    content = jpeg_with_exif(HOSTILE[what]) if within == "a JPEG" else HOSTILE[what]
+    found = file_examination.examine(content, "a.jpg", "image/jpeg", KINDS)
+    assert all(len(text) <= file_examination.MAX_VALUE and text.isprintable() for text in found.exif.values())
+
+
+def test_a_chain_of_100_000_directories_is_given_up_within_the_limits() -> None:
+    started = time.process_time()
+    _, broken = exif_of(with_many_directories())
+    assert broken
+    assert time.process_time() - started < 5
+
+
+def test_what_is_no_exif_data_is_not_called_broken() -> None:
+    file = io.BytesIO()
+    Image.new("RGB", (2, 2)).save(file, "PNG")
+    assert exif_of(file.getvalue()) == ({}, False)
+
+
+def test_reading_too_often_or_too_much_is_refused() -> None:
+    often = BoundedReader(b"x")
+    for _ in range(file_examination.MAX_READS):
+        often.read(0)
+    with pytest.raises(TooMuchWorkError):
+        often.read(0)
+    much = BoundedReader(bytes(4 * 1024 * 1024))
+    for _ in range(8):
+        much.seek(0)
+        much.read()
+    much.seek(0)
+    with pytest.raises(TooMuchWorkError):
+        much.read()
+
+
+EXAMINE = """
+import sys
+sys.path.insert(0, {root!r})
+from chalicelib.logic import file_examination, image_cleaning
+import pathlib, resource, time
+worst = 0.0
+for line in sys.stdin.read().splitlines():
+    content = pathlib.Path(line).read_bytes()
+    started = time.process_time()
+    file_examination.examine(content, line, "", ("image",))
+    try:
+        image_cleaning.cleaned(content)
+    except image_cleaning.NotCleanableError:
+        pass
+    worst = max(worst, time.process_time() - started)
+print(worst, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
+"""
+
+
+def run_over(files: list[Path]) -> tuple[float, int]:
+    """The longest time for one file, in seconds, and the process's largest size, in MB."""
+    ran = subprocess.run(
+        [sys.executable, "-c", EXAMINE.format(root=str(Path(__file__).parents[2]))],
+        input="\n".join(map(str, files)),
+        capture_output=True,
+        text=True,
+        timeout=900,
+        check=False,
+    )
+    assert ran.returncode == 0, ran.stderr
+    longest, size = ran.stdout.split()
+    return float(longest), int(size)
+
+
+def test_hostile_files_stay_within_memory_and_time(tmp_path: Path) -> None:
+    contents = [*HOSTILE.values(), *map(jpeg_with_exif, HOSTILE.values()), with_many_directories(), TIFF * 400_000]
+    files = []
+    for number, content in enumerate(contents):
+        (tmp_path / str(number)).write_bytes(content[: 4 * 1024 * 1024])
+        files.append(tmp_path / str(number))
+    longest, size = run_over(files)
+    assert longest < 5
+    assert size < 256
+
+
+@pytest.mark.rehearse("examines and cleans every file of Pillow's source distribution (`HERALD_IMAGE_CORPUS`)")
+@pytest.mark.skipif(not CORPUS, reason="HERALD_IMAGE_CORPUS names no folder of images")
+def test_a_corpus_of_images_stays_within_memory_and_time() -> None:
+    longest, size = run_over(corpus())
+    assert longest < 5
+    assert size < 256
+
+
+@pytest.mark.rehearse("holds the tags of each image there against Pillow's own")
+@pytest.mark.skipif(not CORPUS, reason="HERALD_IMAGE_CORPUS names no folder of images")
+def test_the_tags_of_a_corpus_equal_what_a_second_library_reads() -> None:
+    other = {}
+    for path in corpus():
+        content = path.read_bytes()
+        found, broken = exif_of(content) if file_examination.kind_of(content)[0] == "image" else ({}, False)
+        theirs = normalised(content) if found and not broken else {}
+        if found != theirs and theirs:
+            other[path.name] = {
+                name: (found.get(name), theirs.get(name))
+                for name in found.keys() | theirs.keys()
+                if found.get(name) != theirs.get(name)
+            }
+    assert other == {}

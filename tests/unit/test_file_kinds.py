@@ -1,0 +1,143 @@
+"""What a file is by its bytes, what it claims to be, and what is made of its name."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+
+import pytest
+
+from chalicelib.logic.file_examination import Mark, examine, kind_of
+from chalicelib.logic.file_kinds import KINDS, MARKUP, MAX_NAME, OTHER, declared_kind, disk_name, kept_name
+from tests.images import photo
+
+PDF = b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n"
+WORD = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(1000)
+
+
+def zipped(*names: str) -> bytes:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        for name in names:
+            archive.writestr(name, "x" * 40)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("content", "kind"),
+    [
+        (photo(), "image"),
+        (photo("PNG"), "image"),
+        (photo("WEBP"), "image"),
+        (b"GIF89a" + bytes(20), "image"),
+        (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(20), "image"),
+        (PDF, "pdf"),
+        (zipped("a.txt"), "archive"),
+        (b"\x1f\x8b\x08" + bytes(20), "archive"),
+        (b"ID3\x03" + bytes(20), "audio"),
+        (b"RIFF\x24\0\0\0WAVEfmt " + bytes(20), "audio"),
+        (b"\0\0\0\x18ftypmp42\0\0\0\0mp42isom" + bytes(20), "video"),
+        (b"Hello,\r\n\tw\xc3\xb6rld \xf0\x9f\x9a\x80", "text"),
+        ("Grüße".encode("cp1252"), "text"),
+        ("\ufeffGrüße".encode("utf-16-le"), "text"),
+        (b"1 < 2 and 3 > 2", "text"),
+        (b"<!DOCTYPE html><p>Hi", MARKUP),
+        (b"\xef\xbb\xbf  \n<?xml version='1.0'?><a/>", MARKUP),
+        (b"<svg xmlns='http://www.w3.org/2000/svg' onload='alert(1)'/>", MARKUP),
+        ("\ufeff<html>".encode("utf-16-be"), MARKUP),
+        (b"<!-- only a comment --><p>", MARKUP),
+        (b"GIF! Not one: <script>alert(1)</script>", MARKUP),
+        (b"MZ\x90\0" + bytes(100), OTHER),
+        (b"\x7fELF" + bytes(100), OTHER),
+        (bytes(range(256)), OTHER),
+    ],
+)
+def test_a_kind_is_found_by_bytes_alone(content: bytes, kind: str) -> None:
+    assert kind_of(content)[0] == kind
+
+
+@pytest.mark.parametrize(
+    ("name", "media_type", "kind"),
+    [
+        ("photo.JPG", "application/octet-stream", "image"),
+        ("photo", "image/heic", "image"),
+        ("page.html", "image/png", MARKUP),
+        ("drawing.svg", "image/svg+xml", MARKUP),
+        ("x", "image/svg+xml; charset=utf-8", MARKUP),
+        ("x", "application/atom+xml", MARKUP),
+        ("letter.docx", "", "document"),
+        ("letter", "application/vnd.openxmlformats-officedocument.wordprocessingml.document", "document"),
+        ("setup.exe", "image/png", OTHER),
+        ("notes.unheard", "text/plain", "text"),
+        ("notes.unheard", "application/octet-stream", ""),
+        ("", "", ""),
+    ],
+)
+def test_a_claim_is_the_extension_and_else_the_type(name: str, media_type: str, kind: str) -> None:
+    assert declared_kind(name, media_type) == kind
+
+
+@pytest.mark.parametrize(
+    ("content", "name", "declared", "mark"),
+    [
+        (photo(), "a.jpg", "image/jpeg", None),
+        (photo(), "a.png", "image/png", None),
+        (photo(), "IMG_1234", "", None),
+        (b"<html><script>alert(1)</script>", "a.png", "image/png", Mark.NOT_WHAT_IT_SAYS),
+        (b"<svg onload='alert(1)'/>", "a.svg", "image/svg+xml", Mark.KIND_NOT_TAKEN),
+        (b"<svg onload='alert(1)'/>", "a", "", Mark.KIND_NOT_TAKEN),
+        (b"MZ\x90\0" + bytes(100), "a.pdf", "application/pdf", Mark.NOT_WHAT_IT_SAYS),
+        (b"MZ\x90\0" + bytes(100), "a.exe", "", Mark.KIND_NOT_TAKEN),
+        (PDF, "a.jpg", "image/jpeg", Mark.NOT_WHAT_IT_SAYS),
+        (zipped("a.txt"), "a.docx", "", None),
+        (WORD, "a.doc", "application/msword", None),
+        (b"%!PS-Adobe", "a.pdf", "application/pdf", Mark.NOT_WHAT_IT_SAYS),
+        (b"", "a.pdf", "application/pdf", Mark.EMPTY),
+    ],
+)
+def test_a_file_that_lies_or_is_not_taken_is_marked(content: bytes, name: str, declared: str, mark: Mark) -> None:
+    assert examine(content, name, declared, KINDS).mark == mark
+
+
+def test_a_kind_that_the_site_does_not_take_is_marked() -> None:
+    assert examine(PDF, "a.pdf", "", ["image"]).mark == Mark.KIND_NOT_TAKEN
+
+
+@pytest.mark.parametrize(
+    ("sent", "kept"),
+    [
+        (r"C:\fakepath\photo.jpg", "photo.jpg"),
+        ("../../etc/passwd", "passwd"),
+        ("a\r\nSet-Cookie: x\0.png", "a Set-Cookie: x.png"),
+        ("photo\u202egpj.exe", "photogpj.exe"),
+        ("..", "file-3"),
+        ("\u200b", "file-3"),
+        ("", "file-3"),
+        ("a" * 300 + ".jpeg", "a" * 94 + "….jpeg"),
+        ("🚀" * 255, "🚀" * 99 + "…"),
+    ],
+)
+def test_a_name_is_kept_on_one_line_without_a_path_or_what_nobody_sees(sent: str, kept: str) -> None:
+    assert kept_name(sent, 3) == kept
+    assert len(kept_name(sent, 3)) <= MAX_NAME
+
+
+@pytest.mark.parametrize(
+    ("kept", "on_disk"),
+    [
+        ("NUL", "1-NUL"),
+        ("-rf", "1--rf"),
+        (".profile", "1-.profile"),
+        ('a<b>:"|?*.txt', "1-a_b______.txt"),
+        ("trailing. . ", "1-trailing"),
+    ],
+)
+def test_a_name_on_disk_is_one_that_every_system_takes(kept: str, on_disk: str) -> None:
+    assert disk_name(kept, 1) == on_disk
+
+
+def test_255_emoji_fit_on_a_disk_with_their_extension() -> None:
+    name = disk_name(kept_name("🚀" * 255 + ".png", 1), 12)
+    assert name.startswith("12-🚀")
+    assert name.endswith(".png")
+    assert len(name.encode()) <= 255
