@@ -10,7 +10,7 @@ _SCRATCH = Path(__file__).parent / ".herald" / "pytest"
 _SCRATCH.mkdir(parents=True, exist_ok=True)
 os.environ["PYTEST_DEBUG_TEMPROOT"] = str(_SCRATCH)
 
-_OURS = {"HERALD_SKIP_NOTHING", "HERALD_REHEARSE", "HERALD_LOCAL_WITHOUT"}
+_OURS = {"HERALD_SKIP_NOTHING", "HERALD_REHEARSE", "HERALD_LOCAL_WITHOUT", "HERALD_IMAGE_CORPUS"}
 for _name in list(os.environ):
     if _name.startswith(("AWS_", "BOTO", "CHALICE_", "GIT_", "HERALD_", "PUSHOVER_")) and _name not in _OURS:
         del os.environ[_name]

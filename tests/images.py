@@ -37,6 +37,7 @@ def exif() -> Exif:
     more[0x9003], more[0x9011] = "2026:07:04 12:30:00", "+02:00"
     more[0x829A], more[0x829D], more[0x920A] = *_ratio(0.004, 1.8), TiffImagePlugin.IFDRational(42, 10)
     more[0x8827], more[0xA002], more[0xA003] = 100, 64, 48
+    more[0x9209] = 1
     more[0xA434], more[0xA431] = "Lens 3", SERIAL
     place = data.get_ifd(0x8825)
     place[1], place[2] = "N", _ratio(48, 8, 13.7544)

@@ -41,13 +41,16 @@ def normalised(content: bytes) -> dict[str, str]:
     ):
         if (number := _number(values.get(tag))) is not None:
             found[name] = str(number)
+    if (flash := _number(more.get(0x9209))) is not None:
+        found["flash"] = "yes" if int(flash) & 1 else "no"
     taken, zone = more.get(0x9003) or "", more.get(0x9011, "")
     if not taken:
         taken, zone = data.get(0x0132) or "", more.get(0x9010, "")
     if len(taken.strip("\0 ")) == 19 and taken[:4] != "0000":
         found["taken_at"] = f"{taken[:10].replace(':', '-')}T{taken[11:19]}{zone.strip(chr(0))}"
     for name, tag in (("latitude", 2), ("longitude", 4)):
-        given = [_number(value) for value in place.get(tag, ())]
+        stored = place.get(tag, ())
+        given = [_number(value) for value in (stored if isinstance(stored, tuple) else (stored,))]
         parts = [part for part in given if part is not None]
         side = str(place.get(tag - 1, "")).strip("\0 ")[:1]
         if side and parts and len(parts) == len(given):

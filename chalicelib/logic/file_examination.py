@@ -165,7 +165,6 @@ _TEXTS = {
     "model": "Image Model",
     "lens": "EXIF LensModel",
     "software": "Image Software",
-    "flash": "EXIF Flash",
 }
 _NUMBERS = {
     "orientation": "Image Orientation",
@@ -183,8 +182,8 @@ def exif_of(content: bytes) -> tuple[dict[str, str], bool]:
 
     ``make``, ``model``, ``lens``, ``software``, ``taken_at`` (``2026-07-04T12:30:00+02:00``, the offset where it is
     known), ``orientation`` (1 to 8), ``width``, ``height`` (pixels), ``iso``, ``exposure_time`` (seconds, such as
-    ``1/250``), ``f_number``, ``focal_length`` (mm), ``flash``, ``latitude`` and ``longitude`` (degrees, south and west
-    negative), ``altitude`` (metres).
+    ``1/250``), ``f_number``, ``focal_length`` (mm), ``flash`` (``yes``, ``no``), ``latitude`` and ``longitude``
+    (degrees, south and west negative), ``altitude`` (metres).
     """
     if content[:4] == b"RIFF":
         # ExifRead takes every WebP's data for ones with JPEG's prefix, which the format doesn't have.
@@ -195,12 +194,14 @@ def exif_of(content: bytes) -> tuple[dict[str, str], bool]:
         return {}, True
     found: dict[str, str] = {}
     for name, tag in _TEXTS.items():
-        if text := _one_line(str(tags[tag])) if tag in tags else "":
+        if text := _one_line(tags.get(tag, "")):
             found[name] = text
     for name, tag in _NUMBERS.items():
         number = _first(tags, tag)
         if number is not None:
             found[name] = str(number)
+    if (flash := _first(tags, "EXIF Flash")) is not None:
+        found["flash"] = "yes" if int(flash) & 1 else "no"
     if taken_at := _time(tags):
         found["taken_at"] = taken_at
     for name, letters in (("latitude", "NS"), ("longitude", "EW")):
@@ -214,7 +215,9 @@ def exif_of(content: bytes) -> tuple[dict[str, str], bool]:
     return found, False
 
 
-def _one_line(text: str) -> str:
+def _one_line(value: object) -> str:
+    values = getattr(value, "values", value)
+    text = values.decode("latin-1") if isinstance(values, bytes) else str(value)
     shown = "".join(character if character.isprintable() else " " for character in text)
     return " ".join(shown.split())[:MAX_VALUE]
 

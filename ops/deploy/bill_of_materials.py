@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 from email.message import Message
-from email.parser import BytesParser
+from email.parser import Parser
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,7 @@ def bill(package: Path, release: str) -> str:
     sha256 = hashlib.sha256(package.read_bytes()).hexdigest()
     with ZipFile(package) as archive:
         found = [
-            _component(BytesParser().parsebytes(archive.read(name), headersonly=True))
+            _component(Parser().parsestr(archive.read(name).decode(), headersonly=True))
             for name in archive.namelist()
             if name.endswith(".dist-info/METADATA")
         ]
@@ -56,8 +56,11 @@ def _component(metadata: Message) -> dict[str, Any]:
         licences: list[dict[str, Any]] = [{"expression": expression}]
     else:
         classifiers = [each.split(" :: ") for each in metadata.get_all("Classifier", [])]
-        named = [each[-1] for each in classifiers if each[0] == "License"] or [metadata["License"] or "unknown"]
+        name, _, text = (metadata["License"] or "unknown").strip().partition("\n")
+        named = [each[-1] for each in classifiers if each[0] == "License"] or [name]
         licences = [{"license": {"name": name}} for name in named]
+        if text and named == [name]:  # The whole licence stands there, not its name.
+            licences = [{"license": {"name": "see its text", "text": {"content": f"{name}\n{text}"}}}]
     found = {"type": "library", "name": metadata["Name"], "version": metadata["Version"], "scope": "required"}
     return _named(found) | {"licenses": licences}
 

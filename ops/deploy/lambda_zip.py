@@ -32,6 +32,10 @@ LEFT_OUT = {
     "charset_normalizer/*.so": "compiled copies of modules that are there in Python; Herald never guesses an encoding",
     "*__mypyc.*.so": "part of those compiled copies",
     "charset_normalizer/cli/*": "no command is run in Lambda",
+    "exifread/cli.py": "no command is run in Lambda",
+    "urllib3/contrib/pyopenssl.py": "for a Python whose own TLS names no server",
+    "urllib3/contrib/socks.py": "no proxy is used",
+    "urllib3/http2/connection.py": "needs a package that is not here",
     "bin/*": "no command is run in Lambda",
     ".lock": "uv's lock on the folder that it installs into",
     **{f"*.dist-info/{name}": "how the package was installed" for name in _INSTALLER_FILES},
@@ -135,12 +139,17 @@ def needed(files: dict[str, bytes], ours: list[str]) -> set[str]:
 
 
 _COMPILE = """
-import marshal, sys
+import ast, marshal, sys
 from importlib.util import MAGIC_NUMBER, cache_from_source, source_hash
 found = {}
 for name, source in marshal.load(sys.stdin.buffer).items():
     try:
-        code = compile(source, name, "exec", dont_inherit=True)
+        tree = ast.parse(source)
+        for part in ast.walk(tree):
+            if isinstance(part, (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)):
+                if ast.get_docstring(part, clean=False) is not None:
+                    part.body[:1] = [] if part.body[1:] else [ast.copy_location(ast.Pass(), part.body[0])]
+        code = compile(tree, name, "exec", dont_inherit=True)
     except (SyntaxError, ValueError):
         continue
     head = MAGIC_NUMBER + (1).to_bytes(4, "little") + source_hash(source)
@@ -150,8 +159,9 @@ marshal.dump(found, sys.stdout.buffer)
 
 
 def compiled(sources: dict[str, bytes]) -> dict[str, bytes]:
-    """The bytecode of modules by file name; none for a file that is not valid Python.
+    """The bytecode of modules by file name, without docstrings; none for a file that is not valid Python.
 
+    Docstrings are a fourteenth of the zip, and nothing in Lambda reads them. Asserts stay.
     Compiled in a process of its own: marshal writes a string differently when something else in the process refers to
     it (https://github.com/python/cpython/issues/78274), and the zip must be the same each time.
     """

@@ -34,6 +34,7 @@ def test_the_tags_of_a_phones_photo_are_read_in_each_format(form: str) -> None:
             "exposure_time": "1/250",
             "f_number": "9/5",
             "focal_length": "21/5",
+            "flash": "yes",
             "latitude": "48.137154",
             "longitude": "11.576124",
             "altitude": "-2.0",
@@ -139,15 +140,17 @@ def test_a_corpus_of_images_stays_within_memory_and_time() -> None:
 @pytest.mark.rehearse("holds the tags of each image there against Pillow's own")
 @pytest.mark.skipif(not CORPUS, reason="HERALD_IMAGE_CORPUS names no folder of images")
 def test_the_tags_of_a_corpus_equal_what_a_second_library_reads() -> None:
-    other = {}
-    for path in corpus():
-        content = path.read_bytes()
-        found, broken = exif_of(content) if file_examination.kind_of(content)[0] == "image" else ({}, False)
-        theirs = normalised(content) if found and not broken else {}
-        if found != theirs and theirs:
-            other[path.name] = {
-                name: (found.get(name), theirs.get(name))
-                for name in found.keys() | theirs.keys()
-                if found.get(name) != theirs.get(name)
-            }
+    found = {path.name: (exif_of(path.read_bytes())[0], normalised(path.read_bytes())) for path in corpus()}
+    assert sum(bool(ours) for ours, _ in found.values()) > 100
+    # Of what only one of them says Pillow takes orientations from XMP and AVIF's own boxes, too.
+    other = {
+        file: (name, ours[name], theirs[name])
+        for file, (ours, theirs) in found.items()
+        for name in ours.keys() & theirs.keys()
+        if ours[name] != theirs[name] and file not in WRONG_TYPE
+    }
     assert other == {}
+
+
+WRONG_TYPE = ("old-style-jpeg-compression-no-samplesperpixel.tif",)
+"""Its tags are of types that they may not have."""
