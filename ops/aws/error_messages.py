@@ -59,7 +59,7 @@ _UNSIGNED = Explanation(
 )
 _DENIED = Explanation(
     "your AWS identity may not do this",
-    "Ask for the right: docs/deploying.md lists what each command needs, docs/inbox.md what the inbox needs",
+    "Ask for the right: docs/rights.md lists what each command needs, docs/inbox.md which of these the inbox needs",
 )
 _THROTTLED = Explanation("AWS asks for a pause: too many requests at once", "Wait a few seconds, then try again")
 _MISSING = Explanation(

@@ -160,7 +160,7 @@ LOCAL = "http://127.0.0.1:5566/"
         (refusal("ExpiredTokenException"), "have expired. Sign in"),
         (refusal("InvalidClientTokenId"), "doesn't know the access key"),
         (refusal("SignatureDoesNotMatch"), "or this machine's clock is wrong"),
-        (refusal("AccessDenied"), "may not do this. Ask for the right: docs/deploying.md"),
+        (refusal("AccessDenied"), "may not do this. Ask for the right: docs/rights.md"),
         (refusal("InternalServerError"), ""),
         (ProfileNotFound(profile="of-nobody"), "there is no AWS profile 'of-nobody'; there are: "),
         (NoRegionError(), "no AWS region: set AWS_REGION, such as eu-central-1"),
