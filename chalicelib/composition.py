@@ -158,7 +158,7 @@ class Container:
             for channel, function in notifier_functions(self._environ).items()
         }
 
-    def notifier(self, channel: str) -> CheckingNotifier:
+    def provider(self, channel: str) -> CheckingNotifier:
         """Return a channel's notifier as ``notify_<kind>`` sees it: a client of the provider."""
         if channel not in self._providers:
             settings = self.stage.channels[channel]
@@ -235,7 +235,8 @@ class Container:
         if delivery.state is not State.DELIVERED:
             # The notifier's quota is of an earlier delivery, and may be long out of date.
             return
-        quota = getattr(self.notifiers.get(channel), "quota", None)
+        notifier = self.notifiers.get(channel)
+        quota = notifier.quota if notifier else None
         settings = self.stage.channels.get(channel)
         if quota is not None and settings is not None and self.rings is not None:
             try:
@@ -288,12 +289,12 @@ def _pushover(container: Container, channel: Channel) -> CheckingNotifier:
 
 def report_quota(stage: Stage, channel: Channel, quota: Quota) -> None:
     """Write a provider's remaining quota as a metric, and log a warning when it is low."""
-    from chalicelib.logic.pushover import QUOTA_ALERT
+    from chalicelib.logic.pushover import DEFAULT_QUOTA_ALERT
     from chalicelib.logs import logger
     from chalicelib.metrics import Metric, emit
 
     emit(stage, Metric.QUOTA_REMAINING, {"limit": str(quota.limit)}, channel=channel.name, value=quota.remaining)
-    percent = int(str(channel.options.get("quota_alert", QUOTA_ALERT)))
+    percent = int(str(channel.options.get("quota_alert", DEFAULT_QUOTA_ALERT)))
     if quota.is_below(percent):
         amounts = {"remaining": quota.remaining, "limit": quota.limit, "reset": quota.reset}
         logger.warning("Quota low", extra={"code": "QUOTA_LOW", "channel": channel.name, **amounts})

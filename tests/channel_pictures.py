@@ -66,7 +66,7 @@ class StandIns:
 
     def shown(self, it: Notification) -> dict[str, str]:
         """What each channel's reader sees, as HTML, by the channel."""
-        form = {**pushover.texts(it), "token": LOCAL_TOKEN, "user": LOCAL_USER}
+        form = {**pushover.make_texts(it), "token": LOCAL_TOKEN, "user": LOCAL_USER}
         self._http.post("/pushover/1/messages.json", data=form).raise_for_status()
         SesNotifier(self, mail_channel()).notify(it)  # type: ignore[arg-type]
         bodies = {

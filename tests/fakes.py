@@ -309,6 +309,8 @@ class MissingKey:
 class RecordingNotifier:
     """Records each notification. Raises the same error as a notifier's function for an invalid one."""
 
+    quota: Quota | None = None
+
     def __init__(self, reference: str = "ref-1", quota: Quota | None = None) -> None:
         self.delivered: list[Notification] = []
         self.checked: list[Notification] = []
@@ -326,6 +328,8 @@ class RecordingNotifier:
 
 class RefusingNotifier:
     """Raises each of its errors in turn, then the last one for ever."""
+
+    quota: Quota | None = None
 
     def __init__(self, *errors: Exception) -> None:
         self._errors = list(errors)

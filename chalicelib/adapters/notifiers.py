@@ -9,7 +9,7 @@ from chalicelib import errors
 from chalicelib.adapters import invoke
 from chalicelib.adapters.aws import AwsError, NotSentError, ServiceError
 from chalicelib.errors import ChannelUnavailableError, ChannelUncertainError, InvokeError
-from chalicelib.logic.notification import NEWER, Notification, Quota
+from chalicelib.logic.notification import Notification, Quota
 
 if TYPE_CHECKING:
     from types_boto3_lambda import LambdaClient
@@ -56,9 +56,6 @@ class LambdaNotifier:
         except invoke.NotRunError as error:
             raise ChannelUnavailableError(str(error)) from error
         except invoke.FunctionError as error:
-            if error.key in NEWER:
-                # A notifier that the running deployment has not reached yet.
-                raise ChannelUnavailableError(f"{self._function} does not know {error.key} yet") from None
             kind = _ERRORS.get(type(error), ChannelUncertainError)
             raise kind(error.message, key=error.key, retry_after=error.retry_after) from None
         except invoke.CallError as error:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from chalicelib.adapters.aws import AwsError
 from chalicelib.adapters.dynamodb_items import to_item
 from chalicelib.adapters.messages import existing_item, store_errors
-from chalicelib.logic.ring_budget import SHARES, SUMMARY_SHARE, Balance, free_at, quiet_since, slowed, spend
+from chalicelib.logic.ring_budget import SHARES, SUMMARY_SHARE, Balance, apply_quota, free_at, full_since, spend_ring
 
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
@@ -55,7 +55,7 @@ class RingTable:
         if channel.rings is None:
             return
         known = self._known.get(channel.name, Balance())
-        after = slowed(known, quota, channel.rings, now)
+        after = apply_quota(known, quota, channel.rings, now)
         before = known.pace if known.pace_until > now else 0
         if abs(after.pace - before) * 10 <= before:
             return
@@ -81,11 +81,11 @@ class RingTable:
         for tries in range(MAX_TRIES):
             if tries and self._seconds() >= ends_at:
                 break
-            after = spend(known, channel.rings, share, now, paced=paced)
+            after = spend_ring(known, channel.rings, share, now, paced=paced)
             if after is None:
                 self._known[channel.name] = known
                 return False
-            condition, values = _unchanged(known, quiet_since(channel.rings, share, now))
+            condition, values = _unchanged(known, full_since(channel.rings, share, now))
             try:
                 self._dynamodb.update_item(
                     TableName=self._table,

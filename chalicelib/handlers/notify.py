@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from chalicelib import composition
 from chalicelib.errors import InvalidRequestError
-from chalicelib.logic.notification import Notification, Quota
+from chalicelib.logic.notification import Notification
 from chalicelib.logs import logger
 
 
@@ -13,7 +13,7 @@ def prepare(function: str) -> None:
     container = composition.get_container()
     kind = function.removeprefix("notify_")
     for channel in container.stage.channels_of(kind):
-        container.notifier(channel)
+        container.provider(channel)
 
 
 def handle(kind: str, request: object) -> dict[str, object]:
@@ -26,16 +26,15 @@ def handle(kind: str, request: object) -> dict[str, object]:
     notification = Notification.from_request(request)
     logger.set_correlation_id(notification.id)
     channel = _channel(kind, notification.channel)
-    notifier = composition.get_container().notifier(channel)
+    notifier = composition.get_container().provider(channel)
     if notification.check:
         quota = notifier.check(notification)
         logger.info("Checked", extra={"message_id": notification.id, "channel": channel})
         return {"channel": channel, "checked": True, "quota": quota.as_json() if quota else None}
     reference = notifier.notify(notification)
     logger.info("Delivered", extra={"message_id": notification.id, "channel": channel, "reference": reference})
-    known: Quota | None = getattr(notifier, "quota", None)
-    told = {"quota": known.as_json()} if known else {}
-    return {"channel": channel, "status": "delivered", "reference": reference, **told}
+    remaining = {"quota": notifier.quota.as_json()} if notifier.quota else {}
+    return {"channel": channel, "status": "delivered", "reference": reference, **remaining}
 
 
 def _channel(kind: str, name: str) -> str:

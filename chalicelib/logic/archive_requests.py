@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 from chalicelib.errors import InvalidRequestError, NotFoundError
 from chalicelib.logic.archive import LATEST, MAX_CURSOR, MAX_PAGE, Archive, MessageState, Position, Wanted
-from chalicelib.logic.invoke_contract import MAX_ID, keys, text, whole
+from chalicelib.logic.invoke_contract import MAX_ID, check_keys, read_text, read_whole_number
 
 REQUIRED_TO_GET = ("id",)
 OPTIONAL_TO_GET = ("correlation_id",)
@@ -34,7 +34,7 @@ class GetMessage:
     @classmethod
     def from_request(cls, request: object) -> GetMessage:
         """Check a request; raises :class:`InvalidRequestError` naming the key at fault and what it should be."""
-        request = keys(request, REQUIRED_TO_GET, OPTIONAL_TO_GET)
+        request = check_keys(request, REQUIRED_TO_GET, OPTIONAL_TO_GET)
         message_id = _id(request, "id")
         return cls(message_id, _correlation_id(request) or message_id)
 
@@ -49,14 +49,14 @@ class ListMessages:
     @classmethod
     def from_request(cls, request: object) -> ListMessages:
         """Check a request; raises :class:`InvalidRequestError` naming the key at fault and what it should be."""
-        request = keys(request, REQUIRED_TO_LIST, OPTIONAL_TO_LIST)
+        request = check_keys(request, REQUIRED_TO_LIST, OPTIONAL_TO_LIST)
         wanted = Wanted(
             site=_id(request, "site"),
             state=_state(request) if "state" in request else None,
-            since=whole(request, "since", 0, LATEST - 1) if "since" in request else 0,
-            until=whole(request, "until", 1, LATEST) if "until" in request else LATEST,
-            limit=whole(request, "limit", 1, MAX_PAGE) if "limit" in request else MAX_PAGE,
-            after=Position.of_cursor(text(request, "cursor", MAX_CURSOR)) if "cursor" in request else None,
+            since=read_whole_number(request, "since", 0, LATEST - 1) if "since" in request else 0,
+            until=read_whole_number(request, "until", 1, LATEST) if "until" in request else LATEST,
+            limit=read_whole_number(request, "limit", 1, MAX_PAGE) if "limit" in request else MAX_PAGE,
+            after=Position.of_cursor(read_text(request, "cursor", MAX_CURSOR)) if "cursor" in request else None,
         )
         return cls(wanted, _correlation_id(request))
 
@@ -71,13 +71,13 @@ def get_message(request: GetMessage, archive: Archive) -> dict[str, object]:
 
 def _state(request: Mapping[str, object]) -> MessageState:
     try:
-        return MessageState(text(request, "state"))
+        return MessageState(read_text(request, "state"))
     except ValueError:
         raise InvalidRequestError(f"state: expected one of: {', '.join(MessageState)}", key="state") from None
 
 
 def _id(request: Mapping[str, object], key: str) -> str:
-    value = text(request, key, MAX_ID)
+    value = read_text(request, key, MAX_ID)
     try:
         value.encode()
     except UnicodeEncodeError:

@@ -195,6 +195,10 @@ class Notifier(Protocol):
 class CheckingNotifier(Notifier, Protocol):
     """A notifier that can also check whether it could deliver."""
 
+    @property
+    def quota(self) -> Quota | None:
+        """What the provider still takes, as its answer to the last delivery said; None where it said nothing."""
+
     def check(self, notification: Notification) -> Quota | None:
         """Check without delivering; raises the :class:`~chalicelib.errors.InvokeError` that a delivery would.
 

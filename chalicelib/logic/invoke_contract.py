@@ -15,7 +15,7 @@ MAX_ID = 128
 """Most characters of any id."""
 
 
-def keys(request: object, required: tuple[str, ...], optional: tuple[str, ...]) -> Mapping[str, object]:
+def check_keys(request: object, required: tuple[str, ...], optional: tuple[str, ...]) -> Mapping[str, object]:
     """Check that a request is an object of this version with no other keys; raises :class:`InvalidRequestError`.
 
     That a required key is present is checked where it is read.
@@ -33,7 +33,7 @@ def keys(request: object, required: tuple[str, ...], optional: tuple[str, ...]) 
     return request
 
 
-def text(request: Mapping[str, object], key: str, longest: int | None = None) -> str:
+def read_text(request: Mapping[str, object], key: str, longest: int | None = None) -> str:
     """Read a text that is more than white space; raises :class:`InvalidRequestError`, as the functions below."""
     value = request.get(key)
     if not isinstance(value, str) or not value.strip():
@@ -43,7 +43,7 @@ def text(request: Mapping[str, object], key: str, longest: int | None = None) ->
     return value
 
 
-def flag(request: Mapping[str, object], key: str) -> bool:
+def read_flag(request: Mapping[str, object], key: str) -> bool:
     """Read a boolean; an absent key is false."""
     value = request.get(key, False)
     if not isinstance(value, bool):
@@ -51,7 +51,7 @@ def flag(request: Mapping[str, object], key: str) -> bool:
     return value
 
 
-def whole(request: Mapping[str, object], key: str, least: int, most: int | None = None) -> int:
+def read_whole_number(request: Mapping[str, object], key: str, least: int, most: int | None = None) -> int:
     """Read a whole number. ``7.0`` is one, as JSON has no integers (JSON Schema, Core, 4.2.3)."""
     value = request.get(key)
     if isinstance(value, float) and value.is_integer():

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 
 from chalicelib.logic.notification import Notification
-from chalicelib.logic.notification_text import ID, MESSAGE, RECEIVED, Parts, fitted
+from chalicelib.logic.notification_text import ID, MESSAGE, RECEIVED, Parts, cut_to_fit
 from chalicelib.logic.plain_text import cut, one_line
 from chalicelib.logic.provider_limits import SES_LINE, SES_SUBJECT
 
@@ -31,16 +31,16 @@ _LONGEST_ADDRESS = 254
 
 def subject(notification: Notification) -> str:
     """Return the title as one line, cut to :data:`MAX_SUBJECT` characters and to what servers accept encoded."""
-    return fitted(
+    return cut_to_fit(
         one_line(notification.title) or MESSAGE, lambda part: len(part) <= MAX_SUBJECT and SES_SUBJECT.fits(part)
     )
 
 
 def text(notification: Notification) -> str:
     """Return the plain part: the notification's whole text, and below it its time and id."""
-    parts = Parts(notification, SES_LINE.room)
+    parts = Parts(notification, SES_LINE.usable)
     about = [*(f"{label}: {value}" for label, value in _about(parts)), *_by_hand(notification)]
-    return "\n\n".join(filter(None, (parts.composed(), "\n".join(about)))) + "\n"
+    return "\n\n".join(filter(None, (parts.compose(), "\n".join(about)))) + "\n"
 
 
 def html(notification: Notification, heading: str) -> str:
@@ -50,9 +50,9 @@ def html(notification: Notification, heading: str) -> str:
     """
     parts = Parts(notification)
     if notification.body:
-        main, facts, others = parts.composed(), [], []
+        main, facts, others = parts.compose(), [], []
     else:
-        main, facts, others = parts.said, parts.known, parts.own
+        main, facts, others = parts.message, parts.known, parts.others
     name = f"<p><b>{_escaped(parts.main_name)}</b></p>\n" if parts.main_name else ""
     about = "<br>\n".join([*(f"{label}: {_escaped(value)}" for label, value in _about(parts)), *_by_hand(notification)])
     return (
@@ -104,8 +104,8 @@ def _punycode(domain: str) -> str:
 
 
 def _about(parts: Parts) -> Iterator[tuple[str, str]]:
-    if parts.when:
-        yield RECEIVED, parts.when
+    if parts.received:
+        yield RECEIVED, parts.received
     yield ID, one_line(parts.notification.id)
 
 
@@ -125,5 +125,5 @@ def _pieces(line: str) -> Iterator[str]:
         yield line[start : start + _PIECE].translate(_ESCAPED)
 
 
-_PIECE = SES_LINE.room // 6 - 20
+_PIECE = SES_LINE.usable // 6 - 20
 """Characters of a piece: escaped, one takes six bytes at most, and tags need some."""

@@ -4,7 +4,7 @@
 
     request  {"version": 1, "id": "…", "title": "…", "message": "…", "timestamp": 1767225600, "channel": "pushover",
               "reply_to": "ada@example.com", "fields": [{"name": "Name", "value": "Ada"}], "options": {"priority": 1},
-              "site": "www.example.com", "rest": "./herald messages show …", "body": "{name}: {message}"}
+              "site": "www.example.com", "full_text_at": "./herald messages show …", "body": "{name}: {message}"}
     answer   {"channel": "pushover", "status": "delivered", "reference": "…"}
 
 Keys from ``timestamp`` on are optional. With ``"check": true`` nothing is sent, and the answer is
@@ -18,12 +18,12 @@ from dataclasses import dataclass, field
 
 from chalicelib.errors import InvalidRequestError
 from chalicelib.logic.fields import KNOWN, SINGLE_LINE
-from chalicelib.logic.invoke_contract import MAX_ID, VERSION, flag, keys, text, whole
+from chalicelib.logic.invoke_contract import MAX_ID, VERSION, check_keys, read_flag, read_text, read_whole_number
 from chalicelib.logic.submission import Message
 from chalicelib.settings import Channel, Site
 
 MAX_LABEL = 300
-"""Most characters of ``site`` and of ``rest``."""
+"""Most characters of ``site`` and of ``full_text_at``."""
 MAX_BODY = 2_000
 """Most characters of ``body`` in a request; ``herald.toml`` allows fewer."""
 MAX_WORD = 80
@@ -35,9 +35,7 @@ IN_TITLE = ("id", "site", *KNOWN)
 MAX_ADDRESS = 254
 """Most characters of an e-mail address (RFC 5321, 4.5.3.1.3)."""
 REQUIRED = ("id", "title", "message")
-NEWER = ("site", "rest", "body")
-"""Keys that a notifier of the previous release may not know during a deployment."""
-OPTIONAL = ("timestamp", "channel", "reply_to", "fields", "options", "check", *NEWER)
+OPTIONAL = ("timestamp", "channel", "reply_to", "fields", "options", "check", "site", "full_text_at", "body")
 """The optional keys of a request."""
 
 
@@ -63,7 +61,7 @@ class Notification:
     """Check whether it could be delivered, and send nothing."""
     site: str = ""
     """The name of the website that it is about."""
-    rest: str = ""
+    full_text_at: str = ""
     """Where to read the whole text, shown where it had to be cut."""
     body: str = ""
     """The layout of its text, with placeholders (``notification_text.py``); empty for the usual one."""
@@ -88,26 +86,31 @@ class Notification:
             request["options"] = dict(self.options)
         if self.check:
             request["check"] = True
-        newer = {"site": self.site, "rest": self.rest, "body": self.body}
-        return request | {name: value for name, value in newer.items() if value}
+        if self.site:
+            request["site"] = self.site
+        if self.full_text_at:
+            request["full_text_at"] = self.full_text_at
+        if self.body:
+            request["body"] = self.body
+        return request
 
     @classmethod
     def from_request(cls, request: object) -> Notification:
         """Check a request; raises :class:`InvalidRequestError` naming the key at fault and what it should be."""
-        request = keys(request, REQUIRED, OPTIONAL)
+        request = check_keys(request, REQUIRED, OPTIONAL)
         return cls(
-            id=text(request, "id", MAX_ID),
-            title=text(request, "title"),
-            message=text(request, "message"),
-            timestamp=whole(request, "timestamp", 0) if request.get("timestamp") is not None else None,
-            channel=text(request, "channel", MAX_ID) if "channel" in request else "",
-            reply_to=text(request, "reply_to", MAX_ADDRESS) if "reply_to" in request else "",
+            id=read_text(request, "id", MAX_ID),
+            title=read_text(request, "title"),
+            message=read_text(request, "message"),
+            timestamp=read_whole_number(request, "timestamp", 0) if request.get("timestamp") is not None else None,
+            channel=read_text(request, "channel", MAX_ID) if "channel" in request else "",
+            reply_to=read_text(request, "reply_to", MAX_ADDRESS) if "reply_to" in request else "",
             fields=_fields(request.get("fields", [])),
             options=_options(request.get("options", {})),
-            check=flag(request, "check"),
-            site=text(request, "site", MAX_LABEL) if "site" in request else "",
-            rest=text(request, "rest", MAX_LABEL) if "rest" in request else "",
-            body=text(request, "body", MAX_BODY) if "body" in request else "",
+            check=read_flag(request, "check"),
+            site=read_text(request, "site", MAX_LABEL) if "site" in request else "",
+            full_text_at=read_text(request, "full_text_at", MAX_LABEL) if "full_text_at" in request else "",
+            body=read_text(request, "body", MAX_BODY) if "body" in request else "",
         )
 
 
@@ -168,7 +171,7 @@ def from_contact(
         reply_to=_reply_to(fields.get("email", "")),
         fields=tuple(fields.items()),
         site=label,
-        rest=f"./herald messages show --stage {stage} {message.id}" if stage else "",
+        full_text_at=f"./herald messages show --stage {stage} {message.id}" if stage else "",
         body=(channel and channel.body) or (site and site.body) or "",
     )
 

@@ -31,62 +31,61 @@ from chalicelib.logic.plain_text import CUT_MARK, cut, lines, one_line
 LABELS = {"name": "Name", "email": "Email", "subject": "Subject", "source": "Source"}
 """Herald's labels of the known fields, in the order of the text."""
 MESSAGE, SITE, RECEIVED, ID = "Message", "Site", "Received", "Id"
-THEIRS = "› "
+VISITORS_MARK = "› "
 """The mark of a line that could be taken for one of Herald's."""
 IN_BODY = (*IN_TITLE, "time", "others")
 """The placeholders of a body, besides the form's fields; ``others`` are the fields without a label."""
 
 _OURS = (*LABELS.values(), MESSAGE, SITE, RECEIVED, ID, "Herald")
-_LONGEST_NAME = 60
+_MAX_NAME = 60
 """Most characters of the name of a form's other field."""
-_KEPT = 80
+_MIN_KNOWN = 80
 """Characters that each known field keeps when the text is cut."""
-_SHORTEST_OWN = 40
+_MIN_OTHER = 40
 """Fewest characters of another field's value; it is left out rather than cut further."""
-_WHOLE = 1 << 30
+_UNLIMITED = 1 << 30
 
 _LABEL = re.compile(r"^([^{}:\n]{1,40}):", re.MULTILINE)
 Fits = Callable[[str], bool]
 """Whether a text is within a provider's limit."""
 
 
-def text(notification: Notification, fits: Fits = lambda text: True, longest_line: int = 0) -> str:
+def lay_out(notification: Notification, fits: Fits = lambda text: True, longest_line: int = 0) -> str:
     """Return a notification's text, cut so that it ``fits``. A cut text says so, and where to read the whole.
 
     The form's other fields are cut first, from the last on, then the known fields, and the message last.
     ``longest_line``: most bytes of a line in UTF-8; 0 for any.
     """
     parts = Parts(notification, longest_line)
-    whole = parts.composed()
-    if fits(whole):
-        return whole
-    for known in (_WHOLE, _KEPT):
-        if fits(parts.composed(known=known, number=0, noted=True)):
-            return _with_fields(parts, known, fits)
-    size = _most(len(parts.said), lambda n: fits(parts.composed(said=n, known=_KEPT, number=0, noted=True)))
-    return fitted(parts.composed(said=size, known=_KEPT, number=0, noted=True), fits)
+    full_text = parts.compose()
+    if fits(full_text):
+        return full_text
+    for known_size in (_UNLIMITED, _MIN_KNOWN):
+        if fits(parts.compose(known_size=known_size, number=0, noted=True)):
+            return _with_others(parts, known_size, fits)
+    shortest = partial(parts.compose, known_size=_MIN_KNOWN, number=0, noted=True)
+    size = _largest_fitting(len(parts.message), lambda size: fits(shortest(message_size=size)))
+    return cut_to_fit(shortest(message_size=size), fits)
 
 
-def _with_fields(parts: Parts, known: int, fits: Fits) -> str:
-    """The text with as many of the form's own fields as fit beside the message, and as much of each."""
-    shortest = partial(parts.composed, known=known, own=_SHORTEST_OWN, noted=True)
-    number = _most(len(parts.own), lambda n: fits(shortest(number=n)))
-    longest = _most(
-        max((len(value) for _, value in parts.own), default=0),
-        lambda size: fits(parts.composed(known=known, own=size, number=number, noted=True)),
-    )
-    return parts.composed(known=known, own=max(longest, _SHORTEST_OWN), number=number, noted=True)
+def _with_others(parts: Parts, known_size: int, fits: Fits) -> str:
+    """The text with as many of the form's other fields as fit beside the message, and as much of each."""
+    cut_text = partial(parts.compose, known_size=known_size, noted=True)
+    number = _largest_fitting(len(parts.others), lambda number: fits(cut_text(other_size=_MIN_OTHER, number=number)))
+    longest = max((len(value) for _, value in parts.others), default=0)
+    size = _largest_fitting(longest, lambda size: fits(cut_text(other_size=size, number=number)))
+    return cut_text(other_size=max(size, _MIN_OTHER), number=number)
 
 
-def fitted(whole: str, fits: Fits) -> str:
+def cut_to_fit(text: str, fits: Fits) -> str:
     """Cut a text so that it fits, with a mark at its end."""
-    if fits(whole):
-        return whole
-    size = _most(len(whole), lambda n: fits(whole[:n].rstrip() + CUT_MARK))
-    return whole[:size].rstrip() + CUT_MARK
+    if fits(text):
+        return text
+    size = _largest_fitting(len(text), lambda size: fits(text[:size].rstrip() + CUT_MARK))
+    return text[:size].rstrip() + CUT_MARK
 
 
-def _most(most: int, fits: Callable[[int], bool]) -> int:
+def _largest_fitting(most: int, fits: Callable[[int], bool]) -> int:
     """Return the largest number up to ``most`` that fits, by bisection; 0 if none does."""
     least = 0
     while least < most:
@@ -101,8 +100,8 @@ def _most(most: int, fits: Callable[[int], bool]) -> int:
 class Parts:
     """The parts of a notification, without control characters and with look-alikes of Herald's labels marked.
 
-    ``said`` is the message, ``known`` are pairs of a label and a line, ``own`` pairs of the form's name of another
-    field and its text.
+    ``message`` is what was written, ``known`` are pairs of a label and a line, ``others`` pairs of the form's name of
+    another field and its text.
     """
 
     def __init__(self, notification: Notification, longest_line: int = 0) -> None:
@@ -113,36 +112,47 @@ class Parts:
         self.known = [(LABELS[name], one_line(self._fields[name])) for name in LABELS if name in self._fields]
         if notification.site:
             self.known.append((SITE, one_line(notification.site)))
-        said = self._fields.get("message") or lines(notification.message)
-        own = [(name, value) for name, value in self._fields.items() if name not in LABELS and name != "message"]
-        main = next((name for name, value in own if value == said), "") if "message" not in self._fields else ""
+        message = self._fields.get("message") or lines(notification.message)
+        others = [(name, value) for name, value in self._fields.items() if name not in LABELS and name != "message"]
+        main = next((name for name, value in others if value == message), "") if "message" not in self._fields else ""
         self.main_name = self._name(main) if main and not notification.body else ""
         """The name of the field that is shown as the message, in a form without one."""
-        self.own = [(self._name(name), value) for name, value in own if name != main]
-        self.said = "\n".join(map(self._unmistakable, said.split("\n"))) if notification.fields else said
+        self.others = [(self._name(name), value) for name, value in others if name != main]
+        self.message = message
+        if notification.fields:
+            self.message = "\n".join(map(self._mark_lookalike, message.split("\n")))
 
-    def composed(
-        self, said: int = _WHOLE, known: int = _WHOLE, own: int = _WHOLE, number: int = _WHOLE, *, noted: bool = False
+    def compose(
+        self,
+        *,
+        message_size: int = _UNLIMITED,
+        known_size: int = _UNLIMITED,
+        other_size: int = _UNLIMITED,
+        number: int = _UNLIMITED,
+        noted: bool = False,
     ) -> str:
-        """Return the text with that many characters of the message, each known and each of ``number`` other fields."""
-        message = self.said if said >= len(self.said) else self.said[:said].rstrip() + CUT_MARK
-        others = "\n".join(self._own_lines(own, number))
+        """Return the text with that many characters of the message, of each known and each of ``number`` other fields.
+
+        ``noted`` adds the line that says that it was cut.
+        """
+        message = self.message if message_size >= len(self.message) else self.message[:message_size].rstrip() + CUT_MARK
+        others = "\n".join(self._other_lines(other_size, number))
         note = self.note if noted else ""
         if self.notification.body:
-            return self._wrapped("\n\n".join(filter(None, (self._filled(message, known, others), note))))
+            return self._wrapped("\n\n".join(filter(None, (self._filled(message, known_size, others), note))))
         if self.main_name:
-            message = f"{THEIRS}{self.main_name}:\n{message}"
-        facts = "\n".join(f"{label}: {cut(value, known)}" for label, value in self.known)
+            message = f"{VISITORS_MARK}{self.main_name}:\n{message}"
+        facts = "\n".join(f"{label}: {cut(value, known_size)}" for label, value in self.known)
         return self._wrapped("\n\n".join(filter(None, (message, facts, others, note))))
 
     @property
     def note(self) -> str:
         """The line that says that the text was cut, and where to read the whole."""
-        rest = one_line(self.notification.rest)
-        return f"{CUT_MARK} Cut to fit. In full: {rest}" if rest else f"{CUT_MARK} Cut to fit."
+        place = one_line(self.notification.full_text_at)
+        return f"{CUT_MARK} Cut to fit. In full: {place}" if place else f"{CUT_MARK} Cut to fit."
 
     @property
-    def when(self) -> str:
+    def received(self) -> str:
         """The notification's time in UTC; empty where it has none that a calendar knows."""
         at = self.notification.timestamp
         with suppress(OverflowError, OSError, ValueError):
@@ -154,7 +164,7 @@ class Parts:
         values = {name: fields.get(name, "") for name in LABELS} | {
             "id": one_line(self.notification.id),
             "site": cut(one_line(self.notification.site), known),
-            "time": self.when,
+            "time": self.received,
             "message": message,
             "others": others,
         }
@@ -163,37 +173,37 @@ class Parts:
             lambda name: values.get(name, fields.get(name.removeprefix(placeholders.FIELD), "")),
         ).strip("\n")
 
-    def _own_lines(self, longest: int, number: int) -> Iterator[str]:
-        for name, value in self.own[:number]:
+    def _other_lines(self, longest: int, number: int) -> Iterator[str]:
+        for name, value in self.others[:number]:
             first, *more = cut(value, longest).split("\n")
-            yield f"{THEIRS}{name}: {first}"
-            yield from (f"{THEIRS}  {line}" for line in more)
-        if number < len(self.own):
-            yield f"{THEIRS}{CUT_MARK} and {len(self.own) - number} more"
+            yield f"{VISITORS_MARK}{name}: {first}"
+            yield from (f"{VISITORS_MARK}  {line}" for line in more)
+        if number < len(self.others):
+            yield f"{VISITORS_MARK}{CUT_MARK} and {len(self.others) - number} more"
 
     def _name(self, name: str) -> str:
         """Return another field's name; as ``field “…”`` where it looks like one of Herald's labels."""
-        shown = cut(one_line(name), _LONGEST_NAME)
+        shown = cut(one_line(name), _MAX_NAME)
         return f"field “{shown}”" if is_like(shown, self._labels) else shown
 
-    def _unmistakable(self, line: str) -> str:
+    def _mark_lookalike(self, line: str) -> str:
         """Mark a visitor's line that looks like one of Herald's."""
-        ours = line.lstrip().startswith((THEIRS.strip(), CUT_MARK)) or starts_like(line, self._labels)
-        return THEIRS + line if ours else line
+        ours = line.lstrip().startswith((VISITORS_MARK.strip(), CUT_MARK)) or starts_like(line, self._labels)
+        return VISITORS_MARK + line if ours else line
 
     def _wrapped(self, composed: str) -> str:
         """Break lines that are too long, at a space or, in a longer word, anywhere."""
-        room = self._longest_line
-        if not room or all(len(line.encode()) <= room for line in composed.split("\n")):
+        most_bytes = self._longest_line
+        if not most_bytes or all(len(line.encode()) <= most_bytes for line in composed.split("\n")):
             return composed
         pieces: list[str] = []
         for line in composed.split("\n"):
-            rest, before = line, len(pieces)
-            while len(rest.encode()) > room:
-                most = len(rest.encode()[:room].decode(errors="ignore"))
-                at = rest.rfind(" ", 1, most + 1)
-                pieces.append(rest[: at if at > 0 else most])
-                rest = rest[at + 1 if at > 0 else most :]
-            pieces.append(rest)
-            pieces[before + 1 :] = map(self._unmistakable, pieces[before + 1 :])
+            remainder, first = line, len(pieces)
+            while len(remainder.encode()) > most_bytes:
+                most = len(remainder.encode()[:most_bytes].decode(errors="ignore"))
+                at = remainder.rfind(" ", 1, most + 1)
+                pieces.append(remainder[: at if at > 0 else most])
+                remainder = remainder[at + 1 if at > 0 else most :]
+            pieces.append(remainder)
+            pieces[first + 1 :] = map(self._mark_lookalike, pieces[first + 1 :])
         return "\n".join(pieces)

@@ -24,12 +24,12 @@ class Limit(NamedTuple):
     why: str = ""
 
     @property
-    def room(self) -> int:
+    def usable(self) -> int:
         return self.most - self.margin
 
     def fits(self, text: str) -> bool:
         """Whether a text, as it is sent, is within ``room``."""
-        return _size(text, self.unit) <= self.room
+        return _size(text, self.unit) <= self.usable
 
 
 CHARACTERS, UTF_16, UTF_8 = "characters (code points)", "UTF-16 units", "bytes of UTF-8"

@@ -16,27 +16,27 @@ from chalicelib.settings import Options
 
 EMERGENCY = 2
 """The priority that is repeated until somebody acknowledges it."""
-RETRY, EXPIRE = 120, 3600
+DEFAULT_RETRY, DEFAULT_EXPIRE = 120, 3600
 """Defaults: seconds between two repetitions, and until the last. Pushover repeats 50 times at most; these are 30."""
-QUOTA_ALERT = 10
+DEFAULT_QUOTA_ALERT = 10
 """Default: percent of the month's messages below which a warning is logged."""
-WITHOUT_RESET = 60 * 60
+DEFAULT_RESET = 60 * 60
 """Seconds to wait when the quota is used up and Pushover names no time of its reset."""
-LONGEST_RESET = 32 * 24 * 60 * 60
+MAX_RESET = 32 * 24 * 60 * 60
 """Quotas are reset once a month, so a longer wait is a mistake."""
 
-_WHOLE = {"priority": (-2, EMERGENCY), "retry": (30, 10_800), "expire": (30, 10_800), "ttl": (1, 31_536_000)}
+_WHOLE_NUMBERS = {"priority": (-2, EMERGENCY), "retry": (30, 10_800), "expire": (30, 10_800), "ttl": (1, 31_536_000)}
 _ADDRESSES = {
     "link": (
         re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[^\s\x00-\x1f\x7f-\x9f\ud800-\udfff]+"),
-        f"an address such as https://www.example.com/, without spaces, up to {PUSHOVER_LINK.room} characters",
+        f"an address such as https://www.example.com/, without spaces, up to {PUSHOVER_LINK.usable} characters",
     ),
     "callback": (
         re.compile(r"https?://[!-~]+"),
-        f"an http:// or https:// address in ASCII, without spaces, up to {PUSHOVER_LINK.room} characters",
+        f"an http:// or https:// address in ASCII, without spaces, up to {PUSHOVER_LINK.usable} characters",
     ),
 }
-_NAMES = {
+_WORDS = {
     "sound": (re.compile(r"[A-Za-z0-9_-]{1,50}"), "the name of a sound: up to 50 letters, digits, - and _"),
     "device": (
         re.compile(r"[A-Za-z0-9_-]{1,25}(,[A-Za-z0-9_-]{1,25})*"),
@@ -47,7 +47,7 @@ _NAMES = {
         "up to 10 tags, each up to 100 letters, digits, -, _ and ., between commas without spaces",
     ),
 }
-OPTIONS = (*_WHOLE, *_NAMES, *_ADDRESSES, "link_title", "monospace")
+OPTIONS = (*_WHOLE_NUMBERS, *_WORDS, *_ADDRESSES, "link_title", "monospace")
 """The options that a channel or a request may set."""
 
 _EMERGENCY_ALONE = ("retry", "expire", "tags", "callback")
@@ -65,10 +65,10 @@ class OptionMistake(ValueError):
         self.option = option
 
 
-def checked(name: str, value: object) -> Value:
+def check_option(name: str, value: object) -> Value:
     """Return an option's value; raises :class:`OptionMistake` for a wrong one."""
-    if name in _WHOLE:
-        least, most = _WHOLE[name]
+    if name in _WHOLE_NUMBERS:
+        least, most = _WHOLE_NUMBERS[name]
         if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
             raise OptionMistake(name, f"expected a whole number from {least} to {most:,}")
         return value
@@ -83,11 +83,11 @@ def checked(name: str, value: object) -> Value:
     if name in _ADDRESSES:
         form, expected = _ADDRESSES[name]
         # A shortened address would lead elsewhere.
-        if not isinstance(value, str) or len(value) > PUSHOVER_LINK.room or not form.fullmatch(value):
+        if not isinstance(value, str) or len(value) > PUSHOVER_LINK.usable or not form.fullmatch(value):
             raise OptionMistake(name, f"expected {expected}")
         return value
-    if name in _NAMES:
-        form, expected = _NAMES[name]
+    if name in _WORDS:
+        form, expected = _WORDS[name]
         if not isinstance(value, str) or not form.fullmatch(value):
             raise OptionMistake(name, f"expected {expected}")
         return value
@@ -96,7 +96,7 @@ def checked(name: str, value: object) -> Value:
     raise OptionMistake(name, f"unknown; expected one of: {', '.join(OPTIONS)}")
 
 
-def misplaced(options: Mapping[str, object]) -> dict[str, str]:
+def find_misplaced(options: Mapping[str, object]) -> dict[str, str]:
     """Return the options that have no effect beside the others, and why."""
     reasons: dict[str, str] = {}
     if options.get("priority") == EMERGENCY:
@@ -111,27 +111,27 @@ def misplaced(options: Mapping[str, object]) -> dict[str, str]:
     return reasons
 
 
-def parameters(of_channel: Options, of_request: Mapping[str, object]) -> dict[str, str | int]:
+def make_parameters(of_channel: Options, of_request: Mapping[str, object]) -> dict[str, str | int]:
     """Return the optional parameters of a message: its channel's, overridden by its request's.
 
     An option of the channel that has no effect beside the request's is left out. Raises :class:`OptionMistake` for the
     request's options.
     """
-    requested = {name: checked(name, value) for name, value in of_request.items()}
-    usual = {name: checked(name, of_channel[name]) for name in OPTIONS if name in of_channel}
+    requested = {name: check_option(name, value) for name, value in of_request.items()}
+    usual = {name: check_option(name, of_channel[name]) for name in OPTIONS if name in of_channel}
     if "link" in requested:
         # The channel's link title belongs to another link.
         usual.pop("link_title", None)
     options: dict[str, Value] = usual | requested
-    for name, why in misplaced(options).items():
+    for name, why in find_misplaced(options).items():
         if name in requested:
             raise OptionMistake(name, why)
         del options[name]
     if options.get("priority") == EMERGENCY:
-        options.setdefault("retry", RETRY)
-        options.setdefault("expire", EXPIRE)
+        options.setdefault("retry", DEFAULT_RETRY)
+        options.setdefault("expire", DEFAULT_EXPIRE)
     if "link_title" in options:
-        options["link_title"] = cut(str(options["link_title"]), PUSHOVER_LINK_TITLE.room)
+        options["link_title"] = cut(str(options["link_title"]), PUSHOVER_LINK_TITLE.usable)
     return {
         _PARAMETERS.get(name, name): int(value) if isinstance(value, bool) else value
         for name, value in options.items()
@@ -139,15 +139,15 @@ def parameters(of_channel: Options, of_request: Mapping[str, object]) -> dict[st
     }
 
 
-def texts(notification: Notification) -> dict[str, str | int]:
+def make_texts(notification: Notification) -> dict[str, str | int]:
     """Return the title and the message, cut to Pushover's limits."""
     return {
-        "title": cut(one_line(notification.title), PUSHOVER_TITLE.room),
-        "message": notification_text.text(notification, PUSHOVER_MESSAGE.fits),
+        "title": cut(one_line(notification.title), PUSHOVER_TITLE.usable),
+        "message": notification_text.lay_out(notification, PUSHOVER_MESSAGE.fits),
     }
 
 
-def quota_of(limit: object, remaining: object, reset: object) -> Quota | None:
+def parse_quota(limit: object, remaining: object, reset: object) -> Quota | None:
     """Read the month's quota and its reset from Pushover's numbers: https://pushover.net/api#limits
 
     Returns None for numbers that make no sense, as of an unknown token.
@@ -159,15 +159,15 @@ def quota_of(limit: object, remaining: object, reset: object) -> Quota | None:
     return quota if 0 <= quota.remaining <= quota.limit and quota.limit > 0 else None
 
 
-def quota_in(headers: Mapping[str, str]) -> Quota | None:
+def read_quota(headers: Mapping[str, str]) -> Quota | None:
     """Read the quota from the headers of an answer; None if it has none."""
-    return quota_of(*(headers.get(f"X-Limit-App-{name}") for name in ("Limit", "Remaining", "Reset")))
+    return parse_quota(*(headers.get(f"X-Limit-App-{name}") for name in ("Limit", "Remaining", "Reset")))
 
 
-def until_reset(reset: object, now: float, least: int) -> int:
+def seconds_until_reset(reset: object, now: float, least: int) -> int:
     """Return the seconds until the quota is reset, at least ``least``; an hour where ``reset`` makes no sense."""
     try:
         wait = int(str(reset)) - int(now)
     except ValueError:
-        return WITHOUT_RESET
-    return max(least, wait) if wait <= LONGEST_RESET else WITHOUT_RESET
+        return DEFAULT_RESET
+    return max(least, wait) if wait <= MAX_RESET else DEFAULT_RESET

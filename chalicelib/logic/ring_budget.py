@@ -55,33 +55,33 @@ class RingBudget(Protocol):
         """The second at which a summary may ring."""
 
 
-def burst(limit: int) -> int:
-    """Rings at once."""
+def burst_size(limit: int) -> int:
+    """How many rings may be spent at once."""
     return max(1, limit // 2)
 
 
-def interval(limit: int, seconds: int) -> int:
+def refill_seconds(limit: int, seconds: int) -> int:
     """Return the seconds after which one spent ring is available again."""
-    return -(-seconds // (limit - burst(limit) + 1))
+    return -(-seconds // (limit - burst_size(limit) + 1))
 
 
-def room(limit: int, seconds: int, share: float) -> float:
+def tolerance(limit: int, seconds: int, share: float) -> float:
     """Return how far from full a bucket may be for this share to spend a ring: the algorithm's tolerance, in seconds.
 
     A negative value means that the bucket must have been full for that long. Messages always leave one ring for a
     summary, even if a tenth of the limit is less than one.
     """
-    each = interval(limit, seconds)
-    whole = (burst(limit) - 1) * each
-    return whole if share == SUMMARY_SHARE else min(whole * share, whole - each)
+    refill = refill_seconds(limit, seconds)
+    most = (burst_size(limit) - 1) * refill
+    return most if share == SUMMARY_SHARE else min(most * share, most - refill)
 
 
-def quiet_since(rings: Rings, share: float, now: int) -> int:
+def full_since(rings: Rings, share: float, now: int) -> int:
     """Return the second since which both buckets must have been full, so that this share may spend a ring."""
-    return now + int(min(0, room(rings.hour, HOUR, share), room(rings.day, DAY, share)))
+    return now + int(min(0, tolerance(rings.hour, HOUR, share), tolerance(rings.day, DAY, share)))
 
 
-def spend(balance: Balance, rings: Rings, share: float, now: int, *, paced: bool = True) -> Balance | None:
+def spend_ring(balance: Balance, rings: Rings, share: float, now: int, *, paced: bool = True) -> Balance | None:
     """The balance after one more ring; None where this share of the budget has none left.
 
     A summary whose pauses grow is not ``paced``: the reserve is there for it.
@@ -94,8 +94,8 @@ def spend(balance: Balance, rings: Rings, share: float, now: int, *, paced: bool
         paced_at = max(paced_at, now) + balance.pace
     return replace(
         balance,
-        hour_at=max(balance.hour_at, now) + interval(rings.hour, HOUR),
-        day_at=max(balance.day_at, now) + interval(rings.day, DAY),
+        hour_at=max(balance.hour_at, now) + refill_seconds(rings.hour, HOUR),
+        day_at=max(balance.day_at, now) + refill_seconds(rings.day, DAY),
         paced_at=paced_at,
     )
 
@@ -106,7 +106,7 @@ def free_at(balance: Balance, rings: Rings, now: int, *, paced: bool) -> int:
 
 
 def _free_at(balance: Balance, rings: Rings, share: float, now: int, *, paced: bool) -> int:
-    hour, day = int(room(rings.hour, HOUR, share)), int(room(rings.day, DAY, share))
+    hour, day = int(tolerance(rings.hour, HOUR, share)), int(tolerance(rings.day, DAY, share))
     times = [now, balance.hour_at - hour, balance.day_at - day]
     if paced and balance.pace_until > now:
         times.append(min(balance.paced_at - day, balance.pace_until))
@@ -130,12 +130,12 @@ def pace_for(quota: Quota, rings: Rings, now: int) -> int:
         return 0
     left = quota.remaining - quota.limit * RESERVED_PERCENT // 100
     pace = (quota.reset - now) // max(left, 1)
-    return pace if pace > interval(rings.day, DAY) else 0
+    return pace if pace > refill_seconds(rings.day, DAY) else 0
 
 
-def slowed(balance: Balance, quota: Quota, rings: Rings, now: int) -> Balance:
-    """The balance at the pace of this quota. What was spent at a slower pace counts as if it had been spent at this."""
+def apply_quota(balance: Balance, quota: Quota, rings: Rings, now: int) -> Balance:
+    """Return the balance at the pace of this quota. What was spent at a slower pace counts as if spent at this."""
     pace = pace_for(quota, rings, now)
-    latest = now + pace + max(0, int(room(rings.day, DAY, SHARES[-1])))
+    latest = now + pace + max(0, int(tolerance(rings.day, DAY, SHARES[-1])))
     until = quota.reset if pace and quota.reset else now
     return replace(balance, pace=pace, pace_until=until, paced_at=min(balance.paced_at, latest))

@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 from chalicelib.errors import InvalidRequestError
 from chalicelib.logic import placeholders
 from chalicelib.logic.notification import MAX_TITLE, Notification
-from chalicelib.logic.notification_text import text
+from chalicelib.logic.notification_text import lay_out
 from chalicelib.logic.placeholders import PlaceholderMistake
 from chalicelib.logic.plain_text import cut, one_line
 from chalicelib.logic.provider_limits import DISCORD_CONTENT, NTFY_BODY, NTFY_MESSAGE, SLACK_TEXT, TEAMS_CARD, Limit
@@ -151,7 +151,7 @@ def standard(notification: Notification, now: int) -> dict[str, object]:
         "data": {
             "id": notification.id,
             "title": notification.title,
-            "message": text(notification),
+            "message": lay_out(notification),
             "reply_to": notification.reply_to or None,
             "site": notification.site or None,
             "fields": [{"name": name, "value": value} for name, value in notification.fields],
@@ -167,7 +167,7 @@ def slack(notification: Notification, share: float = 1) -> dict[str, object]:
     """
     title = f"*{_title(notification, _for_slack)}*\n"
     limit = _part(SLACK_TEXT, share)
-    message = _for_slack(text(notification, lambda part: limit.fits(title + _for_slack(part))))
+    message = _for_slack(lay_out(notification, lambda part: limit.fits(title + _for_slack(part))))
     return {"text": title + message, "unfurl_links": False, "unfurl_media": False}
 
 
@@ -179,7 +179,7 @@ def discord(notification: Notification, share: float = 1) -> dict[str, object]:
     """
     title = f"**{_title(notification, _for_discord)}**\n"
     limit = _part(DISCORD_CONTENT, share)
-    message = _for_discord(text(notification, lambda part: limit.fits(title + _for_discord(part))))
+    message = _for_discord(lay_out(notification, lambda part: limit.fits(title + _for_discord(part))))
     return {"content": title + message, "allowed_mentions": {"parse": []}, "flags": _SUPPRESS_EMBEDS}
 
 
@@ -205,7 +205,7 @@ def teams(notification: Notification, share: float = 1) -> dict[str, object]:
         }
 
     limit = _part(TEAMS_CARD, share)
-    message = text(notification, lambda part: limit.fits(json.dumps(json.dumps(card(part)))))
+    message = lay_out(notification, lambda part: limit.fits(json.dumps(json.dumps(card(part)))))
     return {
         "type": "message",
         "attachments": [
@@ -226,7 +226,7 @@ def ntfy(notification: Notification, topic: str, priority: int | None, share: fl
 
     of_message, of_body = _part(NTFY_MESSAGE, share), _part(NTFY_BODY, share)
     return body(
-        text(notification, lambda part: of_message.fits(part) and of_body.fits(encoded(body(part)).decode())),
+        lay_out(notification, lambda part: of_message.fits(part) and of_body.fits(encoded(body(part)).decode())),
     )
 
 
@@ -300,7 +300,7 @@ def filled(template: object, notification: Notification, channel: str, now: int,
         "id": notification.id,
         "webhook_id": webhook_id(notification.id, channel),
         "title": notification.title,
-        "message": text(notification, lambda part: not longest or len(part) <= longest),
+        "message": lay_out(notification, lambda part: not longest or len(part) <= longest),
         "time": moment(notification, now),
         "reply_to": notification.reply_to,
         "site": notification.site,

@@ -86,21 +86,21 @@ class Pushover(ChannelTable):
     # A month of these is a third of the 10,000 messages that are free: https://pushover.net/api#limits
     RINGS: ClassVar[Rings] = Rings(hour=30, day=120)
 
-    priority: Annotated[int | None, BeforeValidator(partial(pushover.checked, "priority"))] = None
-    retry: Annotated[int | None, BeforeValidator(partial(pushover.checked, "retry"))] = None
-    expire: Annotated[int | None, BeforeValidator(partial(pushover.checked, "expire"))] = None
-    ttl: Annotated[int | None, BeforeValidator(partial(pushover.checked, "ttl"))] = None
-    sound: Annotated[str | None, BeforeValidator(partial(pushover.checked, "sound"))] = None
-    device: Annotated[str | None, BeforeValidator(partial(pushover.checked, "device"))] = None
-    tags: Annotated[str | None, BeforeValidator(partial(pushover.checked, "tags"))] = None
-    link: Annotated[str | None, BeforeValidator(partial(pushover.checked, "link"))] = None
-    callback: Annotated[str | None, BeforeValidator(partial(pushover.checked, "callback"))] = None
-    link_title: Annotated[str | None, BeforeValidator(partial(pushover.checked, "link_title"))] = None
-    monospace: Annotated[bool | None, BeforeValidator(partial(pushover.checked, "monospace"))] = None
+    priority: Annotated[int | None, BeforeValidator(partial(pushover.check_option, "priority"))] = None
+    retry: Annotated[int | None, BeforeValidator(partial(pushover.check_option, "retry"))] = None
+    expire: Annotated[int | None, BeforeValidator(partial(pushover.check_option, "expire"))] = None
+    ttl: Annotated[int | None, BeforeValidator(partial(pushover.check_option, "ttl"))] = None
+    sound: Annotated[str | None, BeforeValidator(partial(pushover.check_option, "sound"))] = None
+    device: Annotated[str | None, BeforeValidator(partial(pushover.check_option, "device"))] = None
+    tags: Annotated[str | None, BeforeValidator(partial(pushover.check_option, "tags"))] = None
+    link: Annotated[str | None, BeforeValidator(partial(pushover.check_option, "link"))] = None
+    callback: Annotated[str | None, BeforeValidator(partial(pushover.check_option, "callback"))] = None
+    link_title: Annotated[str | None, BeforeValidator(partial(pushover.check_option, "link_title"))] = None
+    monospace: Annotated[bool | None, BeforeValidator(partial(pushover.check_option, "monospace"))] = None
     quota_alert: int | None = Field(default=None, ge=0, le=100)
 
     def mistakes(self) -> dict[str, str]:
-        return pushover.misplaced(self.options())
+        return pushover.find_misplaced(self.options())
 
     def options(self) -> Options:
         return {

@@ -173,7 +173,7 @@ NOTIFY: dict[str, Schema] = {
     "options": {"type": "object", "description": "What only one kind of channel knows; each kind checks its own"},
     "check": {"type": "boolean", "description": "True: only find out whether it could be delivered, and ring nobody"},
     "site": _id("Which website it is of, for its reader", notification.MAX_LABEL),
-    "rest": _id("Where all of it is: shown by a channel that has to cut", notification.MAX_LABEL),
+    "full_text_at": _id("Where all of it is: shown by a channel that has to cut", notification.MAX_LABEL),
     "body": _id("How its text is laid out, as `body` of a channel: docs/channels/README.md", notification.MAX_BODY),
 }
 QUOTA: Schema = _object(

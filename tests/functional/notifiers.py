@@ -163,7 +163,7 @@ class Rig:
         def broken(**_: Any) -> None:
             raise error
 
-        notifier: Any = self.container.notifier(self.channel)
+        notifier: Any = self.container.provider(self.channel)
         notifier._client.meta.events.register("before-send.sesv2.SendEmail", broken)
 
 

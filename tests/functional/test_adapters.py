@@ -542,7 +542,7 @@ def test_a_composition_makes_everything_at_most_once(monkeypatch: pytest.MonkeyP
     assert it.topic is it.topic
     assert it.messages is it.messages
     assert it.notifiers is it.notifiers
-    assert it.notifier("pushover") is it.notifier("pushover")
+    assert it.provider("pushover") is it.provider("pushover")
 
 
 def test_a_channel_of_a_site_that_has_left_is_none() -> None:

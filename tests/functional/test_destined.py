@@ -72,7 +72,7 @@ def test_an_event_of_chalices_test_client_is_delivered(
     (notification,) = world.notifier.delivered  # type: ignore[attr-defined]
     assert notification.message == "MARKER-message"
     assert dict(notification.fields) == MESSAGE.fields
-    assert notification.rest == f"./herald messages show --stage local {MESSAGE.id}"
+    assert notification.full_text_at == f"./herald messages show --stage local {MESSAGE.id}"
     assert notification.timestamp == NOW
 
 
@@ -198,6 +198,8 @@ def test_the_claim_belongs_to_one_run_alone_and_is_over_before_lambdas_first_ret
     here = World(local)
 
     class LookingNotifier:
+        quota = None
+
         def notify(self, notification: object) -> str:
             seen.append(here.messages.records[MESSAGE.id].deliveries["pushover"])
             return "ref"

@@ -37,7 +37,7 @@ from chalicelib.logic.delivery_types import (
 )
 from chalicelib.logic.notification import Notification, Quota
 from chalicelib.logic.retry_due import DueMessage, retry_due
-from chalicelib.logic.ring_budget import DAY, interval
+from chalicelib.logic.ring_budget import DAY, refill_seconds
 from chalicelib.logic.spam import Evidence
 from chalicelib.logic.submission import Message
 from chalicelib.logic.summary import SummaryDependencies
@@ -505,7 +505,7 @@ def test_a_summary_of_a_channel_that_is_down_costs_one_ring_and_is_reported_once
     it.let_pass(9 * 3600)
     assert heard(it) == [(Action.UNDELIVERABLE, counted, {"pushover": State.EXPIRED})]
     assert len(it.phone.fail) > 80
-    assert it.spent_until() - before == interval(RINGS.day, DAY)
+    assert it.spent_until() - before == refill_seconds(RINGS.day, DAY)
 
 
 def test_a_channel_that_has_left_the_configuration_leaves_no_summary_unheard() -> None:

@@ -18,7 +18,7 @@ from requests import exceptions as http
 from urllib3.exceptions import LocationParseError, MaxRetryError
 
 from chalicelib.adapters.providers.http import CONNECT_TIMEOUT, READ_TIMEOUT
-from chalicelib.adapters.providers.webhook import WHOLE
+from chalicelib.adapters.providers.webhook import TOTAL_TIMEOUT
 from chalicelib.composition import override_container
 from chalicelib.errors import (
     ChannelUnavailableError,
@@ -174,7 +174,7 @@ def test_all_calls_end_before_the_function_does(kind: str, rig: Rig) -> None:
     (spec,) = (spec for spec in FUNCTIONS if spec.name == f"notify_{kind}")
     reading_secrets = 7
     if kind == "email":  # Which calls at most twice, and reads no secret.
-        client: Any = rig.container.notifier(rig.channel)
+        client: Any = rig.container.provider(rig.channel)
         limits = client._client.meta.config
         assert limits.retries["total_max_attempts"] == 1
         assert 2 * (limits.connect_timeout + limits.read_timeout) + 2 < spec.timeout
@@ -184,7 +184,7 @@ def test_all_calls_end_before_the_function_does(kind: str, rig: Rig) -> None:
     rig.session.mount("http://", adapter)
     rig.fails(ChannelUncertainError)
     assert adapter.options[0]["timeout"] == (CONNECT_TIMEOUT, READ_TIMEOUT)
-    whole = WHOLE if kind == "webhook" else CONNECT_TIMEOUT + READ_TIMEOUT
+    whole = TOTAL_TIMEOUT if kind == "webhook" else CONNECT_TIMEOUT + READ_TIMEOUT
     assert CONNECT_TIMEOUT + READ_TIMEOUT <= whole < spec.timeout - (reading_secrets if kind == "webhook" else 0)
 
 

@@ -48,14 +48,14 @@ class Hooked:
         self.session = session
         self.parameters = Parameters({"url": url, "secret": SECRET})
         self.now = float(NOW)
-        self.whole = webhook.WHOLE
+        self.whole = webhook.TOTAL_TIMEOUT
         self.local = True
 
     def container(self, *channels: Channel) -> FakeContainer:
         stage = notifiers.stage_of(*(channels or (channel(),)))
         providers = {
             name: WebhookNotifier(
-                self.session, self.parameters, each, local=self.local, clock=lambda: self.now, whole=self.whole
+                self.session, self.parameters, each, local=self.local, clock=lambda: self.now, total_timeout=self.whole
             )
             for name, each in stage.channels.items()
         }

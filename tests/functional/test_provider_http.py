@@ -11,7 +11,7 @@ from io import BufferedReader
 import pytest
 import requests
 
-from chalicelib.adapters.providers.http import IDLE, Session
+from chalicelib.adapters.providers.http import MAX_IDLE, Session
 
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
@@ -77,11 +77,11 @@ def test_a_connection_is_kept_while_it_is_used(provider: Provider) -> None:
     with Session(clock) as session:
         for _ in range(3):
             assert session.get(provider.url, timeout=60).text == "ok"
-            clock.now += IDLE - 1
+            clock.now += MAX_IDLE - 1
     assert provider.connections == 1
 
 
-@pytest.mark.parametrize("away", [IDLE, 3_600, -60])
+@pytest.mark.parametrize("away", [MAX_IDLE, 3_600, -60])
 def test_one_that_lay_idle_is_not_used_any_more(provider: Provider, away: float) -> None:
     """Also where the clock was set back meanwhile."""
     provider.breaks = True

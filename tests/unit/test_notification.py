@@ -27,7 +27,7 @@ def test_a_message_is_told_by_its_site_with_its_own_text_and_fields_and_where_al
         reply_to="j@example.com",
         fields=(("source", "home"), ("name", "Юлия"), ("email", "j@example.com"), ("message", "Hi\nthere")),
         site="www.example.com",
-        rest="./herald messages show --stage dev id-1",
+        full_text_at="./herald messages show --stage dev id-1",
     )
 
 

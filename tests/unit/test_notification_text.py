@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from chalicelib.logic import mail, pushover, webhook_bodies
 from chalicelib.logic.lookalikes import is_like
 from chalicelib.logic.notification import Notification, from_contact
-from chalicelib.logic.notification_text import text
+from chalicelib.logic.notification_text import lay_out
 from chalicelib.logic.plain_text import lines
 from tests.fakes import channel, message, site
 
@@ -40,7 +40,7 @@ def test_the_message_comes_first_then_what_is_known_then_the_forms_own_fields() 
     form = told(
         **{"a": "1", "email": "j@example.com", "message": "Hi\n\nthere", "name": "Ada", "b c": "x\ny", "z": " "}
     )
-    assert text(form) == (
+    assert lay_out(form) == (
         "Hi\n\nthere\n\nName: Ada\nEmail: j@example.com\nSite: www.example.com\n\n› a: 1\n› b c: x\n›   y"
     )
 
@@ -49,20 +49,20 @@ def test_the_originals_title_and_lines_are_a_setting() -> None:
     own = replace(site(), **ORIGINAL)
     form = from_contact(message("id-1", source="home", message="Hi\nthere", phone="1"), own, channel(), "dev")
     assert form.title == "New /contact submission received"
-    assert text(form) == "Source: home\nName: \nMail: \nDesc: Hi\nthere"
+    assert lay_out(form) == "Source: home\nName: \nMail: \nDesc: Hi\nthere"
 
 
 def test_a_body_of_ones_own_shows_what_it_names() -> None:
     form = told(
         "{message}|{name}|{fields.phone}|{site}|{time}|{id}|{{x}}\n{others}", message="{name}", phone="1", x="2"
     )
-    assert text(form) == "{name}||1|www.example.com|2026-01-01 00:00 UTC|id-1|{x}\n› phone: 1\n› x: 2"
+    assert lay_out(form) == "{name}||1|www.example.com|2026-01-01 00:00 UTC|id-1|{x}\n› phone: 1\n› x: 2"
 
 
 def test_the_message_is_whole_as_long_as_it_fits_and_lesser_fields_give_way() -> None:
     ten = {f"field {number}": "v" * 120 for number in range(10)}
     form = told(name="Ada", email="ada@example.com", message="m" * 800, **ten)
-    shown = text(form, at_most(1024))
+    shown = lay_out(form, at_most(1024))
     assert len(shown) <= 1024
     assert shown.startswith("m" * 800 + "\n\nName: Ada\nEmail: ada@example.com\nSite: www.example.com\n\n› field 0: ")
     assert shown.endswith(NOTE)
@@ -70,7 +70,7 @@ def test_the_message_is_whole_as_long_as_it_fits_and_lesser_fields_give_way() ->
 
 def test_of_many_fields_as_many_are_shown_as_fit_and_the_room_is_used() -> None:
     form = told(message="Hi", **{f"field {number}": "v" * 500 for number in range(10)})
-    shown = text(form, at_most(1024))
+    shown = lay_out(form, at_most(1024))
     assert 1000 < len(shown) <= 1024
     assert [line[:10] for line in shown.split("\n") if line.startswith("› field")] == [
         f"› field {n}:"[:10] for n in range(10)
@@ -80,7 +80,7 @@ def test_of_many_fields_as_many_are_shown_as_fit_and_the_room_is_used() -> None:
 
 def test_a_message_that_is_too_long_is_cut_and_its_sender_stays() -> None:
     form = told(name="Ada " * 40, email="ada@example.com", message="🚀" * 5000, phone="1")
-    shown = text(form, at_most(1024))
+    shown = lay_out(form, at_most(1024))
     assert len(shown) == 1024
     assert re.search(
         r"🚀…\n\nName: (Ada )+Ada…\nEmail: ada@example.com\nSite: www.example.com\n\n› … and 1 more\n\n", shown
@@ -90,28 +90,28 @@ def test_a_message_that_is_too_long_is_cut_and_its_sender_stays() -> None:
 
 def test_what_is_known_is_whole_as_long_as_the_message_and_it_fit() -> None:
     long = f"https://www.example.com/{'x' * 150}"
-    shown = text(told(source=long, message="Hi", **{"a": "v" * 900}), at_most(1024))
+    shown = lay_out(told(source=long, message="Hi", **{"a": "v" * 900}), at_most(1024))
     assert f"Source: {long}\n" in shown
     assert "…" in shown.partition("› a: ")[2]
 
 
 @pytest.mark.parametrize("blank", ["\u2800", "\u3164", "\u00a0", "\u115f", " "])
 def test_nobody_pads_a_line_until_it_breaks_into_one_that_looks_like_ours(blank: str) -> None:
-    assert "Name: Ada Email: boss@example.com\n" in text(
+    assert "Name: Ada Email: boss@example.com\n" in lay_out(
         told(name=f"Ada{blank * 60}Email: boss@example.com", message="Hi")
     )
 
 
 def test_a_form_without_a_message_shows_its_longest_text_first() -> None:
-    assert text(told(email="a@b.example", topic="Offer", comments="Please\ncall")) == (
+    assert lay_out(told(email="a@b.example", topic="Offer", comments="Please\ncall")) == (
         "› comments:\nPlease\ncall\n\nEmail: a@b.example\nSite: www.example.com\n\n› topic: Offer"
     )
 
 
 def test_what_another_program_says_is_shown_with_its_fields_and_unmarked_without() -> None:
-    assert text(Notification("1", "T", "Name: x", fields=(("host", "a"),))) == "› Name: x\n\n› host: a"
-    assert text(Notification("1", "T", "Name: x")) == "Name: x"
-    assert text(Notification("1", "T", "x" * 99), at_most(40)) == "x" * 24 + "…\n\n… Cut to fit."
+    assert lay_out(Notification("1", "T", "Name: x", fields=(("host", "a"),))) == "› Name: x\n\n› host: a"
+    assert lay_out(Notification("1", "T", "Name: x")) == "Name: x"
+    assert lay_out(Notification("1", "T", "x" * 99), at_most(40)) == "x" * 24 + "…\n\n… Cut to fit."
 
 
 FORGED = [
@@ -148,7 +148,7 @@ def shown_by(kind: str, form: Notification) -> str:
     """What a channel's reader sees, without the title."""
     match kind:
         case "pushover":
-            return str(pushover.texts(form)["message"])
+            return str(pushover.make_texts(form)["message"])
         case "slack":
             return str(webhook_bodies.slack(form)["text"]).partition("\n")[2]
         case "discord":
@@ -184,8 +184,8 @@ def utf_16(value: object) -> int:
 
 MEASURED: dict[str, Callable[[Notification], list[tuple[int, int]]]] = {
     "pushover": lambda it: [
-        (len(str(pushover.texts(it)["message"])), 1024),
-        (len(str(pushover.texts(it)["title"])), 250),
+        (len(str(pushover.make_texts(it)["message"])), 1024),
+        (len(str(pushover.make_texts(it)["title"])), 250),
     ],
     "slack": lambda it: [(utf_16(webhook_bodies.slack(it)["text"]), 4_000)],
     "discord": lambda it: [(utf_16(webhook_bodies.discord(it)["content"]), 2_000)],

@@ -8,14 +8,14 @@ import pytest
 
 from chalicelib.logic.notification import Notification, Quota
 from chalicelib.logic.pushover import (
-    EXPIRE,
+    DEFAULT_EXPIRE,
+    DEFAULT_RETRY,
     OPTIONS,
-    RETRY,
     OptionMistake,
-    parameters,
-    quota_in,
-    texts,
-    until_reset,
+    make_parameters,
+    make_texts,
+    read_quota,
+    seconds_until_reset,
 )
 from ops.config.loader import ConfigError, load
 from tests.fakes import NOW
@@ -76,13 +76,13 @@ BAD: list[tuple[str, object]] = [
 
 @pytest.mark.parametrize(("name", "value"), GOOD)
 def test_what_pushover_allows_is_sent_as_it_is(name: str, value: object) -> None:
-    assert parameters({}, {name: value}) == {"url" if name == "link" else name: value}
+    assert make_parameters({}, {name: value}) == {"url" if name == "link" else name: value}
 
 
 @pytest.mark.parametrize(("name", "value"), BAD)
 def test_what_pushover_forbids_is_refused_by_its_name_and_never_quoted(name: str, value: object) -> None:
     with pytest.raises(OptionMistake) as caught:
-        parameters({"link": "tel:1", "priority": 1 if name == "ttl" else 2}, {name: value})
+        make_parameters({"link": "tel:1", "priority": 1 if name == "ttl" else 2}, {name: value})
     assert caught.value.option == name
     assert str(caught.value).startswith(("expected ", "unknown; expected ", "there is none"))
     if isinstance(value, str) and len(value) > 16:
@@ -90,7 +90,7 @@ def test_what_pushover_forbids_is_refused_by_its_name_and_never_quoted(name: str
 
 
 def test_options_have_pushovers_own_names_when_they_are_sent() -> None:
-    assert parameters({}, EVERY_OPTION) == {
+    assert make_parameters({}, EVERY_OPTION) == {
         "priority": 1,
         "ttl": 3600,
         "sound": "siren",
@@ -99,65 +99,69 @@ def test_options_have_pushovers_own_names_when_they_are_sent() -> None:
         "url_title": "Inbox",
         "monospace": 1,
     }
-    assert parameters({}, AN_EMERGENCY) == AN_EMERGENCY
-    assert parameters({}, {}) == {}
+    assert make_parameters({}, AN_EMERGENCY) == AN_EMERGENCY
+    assert make_parameters({}, {}) == {}
     assert {*EVERY_OPTION, *AN_EMERGENCY} == set(OPTIONS), "and each is tried here"
 
 
 def test_no_option_makes_markup_of_what_visitors_typed() -> None:
-    assert "html" not in parameters(EVERY_OPTION, AN_EMERGENCY)
+    assert "html" not in make_parameters(EVERY_OPTION, AN_EMERGENCY)
     with pytest.raises(OptionMistake, match="markup"):
-        parameters({}, {"html": 1})
+        make_parameters({}, {"html": 1})
 
 
 def test_an_emergency_rings_every_other_minute_for_an_hour_unless_told_otherwise() -> None:
-    assert parameters({}, {"priority": 2}) == {"priority": 2, "retry": 120, "expire": 3600}
-    assert parameters({"priority": 2, "retry": 60}, {}) == {"priority": 2, "retry": 60, "expire": 3600}
-    assert EXPIRE / RETRY <= 50, "Pushover rings no more often than that"
+    assert make_parameters({}, {"priority": 2}) == {"priority": 2, "retry": 120, "expire": 3600}
+    assert make_parameters({"priority": 2, "retry": 60}, {}) == {"priority": 2, "retry": 60, "expire": 3600}
+    assert DEFAULT_EXPIRE / DEFAULT_RETRY <= 50, "Pushover rings no more often than that"
 
 
 @pytest.mark.parametrize("name", ["retry", "expire", "tags", "callback"])
 def test_a_request_with_what_only_an_emergency_has_must_be_one(name: str) -> None:
     for of_channel in ({}, {"priority": 1}):
         with pytest.raises(OptionMistake, match="only with priority 2") as caught:
-            parameters(of_channel, {name: AN_EMERGENCY[name]})
+            make_parameters(of_channel, {name: AN_EMERGENCY[name]})
         assert caught.value.option == name
-    assert parameters({"priority": 2}, {name: AN_EMERGENCY[name]})[name] == AN_EMERGENCY[name]
+    assert make_parameters({"priority": 2}, {name: AN_EMERGENCY[name]})[name] == AN_EMERGENCY[name]
 
 
 def test_a_request_gives_an_emergency_no_time_to_live() -> None:
     with pytest.raises(OptionMistake, match="ignores it") as caught:
-        parameters({"priority": 2}, {"ttl": 60})
+        make_parameters({"priority": 2}, {"ttl": 60})
     assert caught.value.option == "ttl"
 
 
 def test_a_request_gives_no_title_to_no_link() -> None:
     with pytest.raises(OptionMistake, match="only with link") as caught:
-        parameters({}, {"link_title": "Inbox"})
+        make_parameters({}, {"link_title": "Inbox"})
     assert caught.value.option == "link_title"
-    assert parameters({"link": "tel:1"}, {"link_title": "Call"}) == {"url": "tel:1", "url_title": "Call"}
+    assert make_parameters({"link": "tel:1"}, {"link_title": "Call"}) == {"url": "tel:1", "url_title": "Call"}
 
 
 # A request over a channel
 
 
 def test_a_request_overrides_its_channel_option_by_option() -> None:
-    found = parameters(EVERY_OPTION, {"priority": -1, "sound": "none", "monospace": False})
+    found = make_parameters(EVERY_OPTION, {"priority": -1, "sound": "none", "monospace": False})
     assert (found["priority"], found["sound"], found["ttl"]) == (-1, "none", 3600)
     assert "monospace" not in found
 
 
 def test_what_a_request_makes_meaningless_of_its_channel_is_left_out() -> None:
-    assert parameters(AN_EMERGENCY, {"priority": 0}) == {"priority": 0}
-    assert parameters({"ttl": 60}, {"priority": 2}) == {"priority": 2, "retry": RETRY, "expire": EXPIRE}
+    assert make_parameters(AN_EMERGENCY, {"priority": 0}) == {"priority": 0}
+    assert make_parameters({"ttl": 60}, {"priority": 2}) == {
+        "priority": 2,
+        "retry": DEFAULT_RETRY,
+        "expire": DEFAULT_EXPIRE,
+    }
 
 
 def test_a_request_with_a_link_of_its_own_does_not_bear_the_title_of_another() -> None:
-    assert parameters(EVERY_OPTION, {"link": "tel:1"}).get("url_title") is None
+    assert make_parameters(EVERY_OPTION, {"link": "tel:1"}).get("url_title") is None
 
 
 def test_what_is_no_parameter_of_pushovers_stays_here() -> None:
-    assert parameters({"quota_alert": 20}, {}) == {}
+    assert make_parameters({"quota_alert": 20}, {}) == {}
 
 
 # Length
@@ -166,15 +170,15 @@ NOTE = "\n\n… Cut to fit."
 
 
 def sent(message: str) -> object:
-    return texts(Notification("id-1", "T", message))["message"]
+    return make_texts(Notification("id-1", "T", message))["message"]
 
 
 @pytest.mark.parametrize("character", ["a", "я", "🚀", "\u0301"])
 def test_a_title_of_a_link_is_counted_in_characters_and_cut_with_a_mark(character: str) -> None:
     link = {"link": "tel:1"}
     if character.isprintable():
-        assert parameters(link, {"link_title": character * 100})["url_title"] == character * 100
-        assert parameters(link, {"link_title": character * 101})["url_title"] == character * 99 + "…"
+        assert make_parameters(link, {"link_title": character * 100})["url_title"] == character * 100
+        assert make_parameters(link, {"link_title": character * 101})["url_title"] == character * 99 + "…"
     assert sent(character * 1024) == character * 1024
     assert sent(character * 1025) == character * (1024 - len(NOTE) - 1) + "…" + NOTE
 
@@ -206,8 +210,8 @@ def headers(limit: object = 10_000, remaining: object = 7_496, reset: object = N
 
 
 def test_a_quota_is_read_from_the_headers() -> None:
-    assert quota_in(headers()) == Quota(10_000, 7_496, NOW + 60)
-    assert quota_in(headers(remaining=0)) == Quota(10_000, 0, NOW + 60)
+    assert read_quota(headers()) == Quota(10_000, 7_496, NOW + 60)
+    assert read_quota(headers(remaining=0)) == Quota(10_000, 0, NOW + 60)
 
 
 @pytest.mark.parametrize(
@@ -226,7 +230,7 @@ def test_a_quota_is_read_from_the_headers() -> None:
     ],
 )
 def test_headers_that_make_no_sense_are_no_quota(strange: dict[str, str]) -> None:
-    assert quota_in(strange) is None
+    assert read_quota(strange) is None
 
 
 @pytest.mark.parametrize(("remaining", "low"), [(1000, False), (999, True), (0, True), (10_000, False)])
@@ -252,7 +256,7 @@ def test_a_quota_is_low_below_its_share(remaining: int, low: bool) -> None:
     ],
 )
 def test_a_wait_ends_at_the_reset_and_is_never_absurd(reset: object, wait: int) -> None:
-    assert until_reset(reset, NOW + 0.9, 5) == wait
+    assert seconds_until_reset(reset, NOW + 0.9, 5) == wait
 
 
 # herald.toml

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from chalicelib.logic.notification import Quota
-from chalicelib.logic.ring_budget import DAY, HOUR, SHARES, SUMMARY_SHARE, Balance, slowed, spend
+from chalicelib.logic.ring_budget import DAY, HOUR, SHARES, SUMMARY_SHARE, Balance, apply_quota, spend_ring
 from chalicelib.settings import Rings
 from tests.fakes import NOW
 
@@ -24,12 +24,12 @@ def test_in_a_flood_of_what_looks_like_people_both_messages_and_summaries_ring_w
     messages: list[int] = []
     summaries: list[int] = []
     for now in range(NOW, NOW + 10 * DAY, 60):
-        if after := spend(balance, rings, SHARES[-1], now):
+        if after := spend_ring(balance, rings, SHARES[-1], now):
             balance = after
             messages.append(now)
         # The scheduled retry asks for one every five minutes; its pauses have grown to six hours.
         due = not summaries or now - summaries[-1] >= 6 * HOUR
-        if now % 300 == 0 and due and (after := spend(balance, rings, SUMMARY_SHARE, now)):
+        if now % 300 == 0 and due and (after := spend_ring(balance, rings, SUMMARY_SHARE, now)):
             balance = after
             summaries.append(now)
     assert messages
@@ -40,17 +40,17 @@ def test_in_a_flood_of_what_looks_like_people_both_messages_and_summaries_ring_w
 
 
 def test_a_provider_s_quota_slows_messages_down_and_no_summary() -> None:
-    balance = slowed(Balance(), Quota(10_000, 1_002, NOW + 20 * DAY), RINGS, NOW)
+    balance = apply_quota(Balance(), Quota(10_000, 1_002, NOW + 20 * DAY), RINGS, NOW)
     for _ in range(2):
-        balance = spend(balance, RINGS, SHARES[-1], NOW) or balance
-    assert spend(balance, RINGS, SHARES[-1], NOW + DAY) is None
-    assert spend(balance, RINGS, SUMMARY_SHARE, NOW + DAY, paced=False)
+        balance = spend_ring(balance, RINGS, SHARES[-1], NOW) or balance
+    assert spend_ring(balance, RINGS, SHARES[-1], NOW + DAY) is None
+    assert spend_ring(balance, RINGS, SUMMARY_SHARE, NOW + DAY, paced=False)
 
 
 def test_messages_ring_again_once_the_provider_s_quota_was_raised() -> None:
-    low = slowed(Balance(), Quota(10_000, 1_001, NOW + 20 * DAY), RINGS, NOW)
-    spent = spend(low, RINGS, SHARES[-1], NOW)
+    low = apply_quota(Balance(), Quota(10_000, 1_001, NOW + 20 * DAY), RINGS, NOW)
+    spent = spend_ring(low, RINGS, SHARES[-1], NOW)
     assert spent
-    raised = slowed(spent, Quota(10_000, 2_000, NOW + 20 * DAY), RINGS, NOW)
-    assert spend(spent, RINGS, SHARES[-1], NOW + HOUR) is None
-    assert spend(raised, RINGS, SHARES[-1], NOW + HOUR)
+    raised = apply_quota(spent, Quota(10_000, 2_000, NOW + 20 * DAY), RINGS, NOW)
+    assert spend_ring(spent, RINGS, SHARES[-1], NOW + HOUR) is None
+    assert spend_ring(raised, RINGS, SHARES[-1], NOW + HOUR)

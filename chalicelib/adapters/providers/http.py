@@ -19,7 +19,7 @@ CONNECT_TIMEOUT = 3.05
 READ_TIMEOUT = 10.0
 UNTIL_MENDED = 60 * 60
 """Seconds to wait for something that only the owner can mend."""
-IDLE = 30
+MAX_IDLE = 30
 """Seconds after which an idle connection isn't used again. Lambda freezes a function between requests, and the provider
 may close the connection meanwhile: a request on it would have an unknown outcome."""
 
@@ -37,7 +37,7 @@ class Session(requests.Session):
         self._used = clock()
 
     def request(self, *arguments: Any, **more: Any) -> requests.Response:
-        if not 0 <= self._clock() - self._used < IDLE:
+        if not 0 <= self._clock() - self._used < MAX_IDLE:
             self.close()  # Closes its connections; the session itself can still be used.
         try:
             return super().request(*arguments, **more)
@@ -45,7 +45,7 @@ class Session(requests.Session):
             self._used = self._clock()
 
 
-def no_answer(error: Exception | None, provider: str) -> ChannelUnavailableError | ChannelUncertainError:
+def missing_answer_error(error: Exception | None, provider: str) -> ChannelUnavailableError | ChannelUncertainError:
     """Return the error for a request without an answer. ``error`` is what ended it, or None if time ran out.
 
     Only a failure before the request was sent means that nothing was delivered.

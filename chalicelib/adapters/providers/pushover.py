@@ -30,7 +30,7 @@ from chalicelib.adapters.providers.http import (
     READ_TIMEOUT,
     UNTIL_MENDED,
     json_object,
-    no_answer,
+    missing_answer_error,
     read_secrets,
 )
 from chalicelib.adapters.secrets import Secrets
@@ -43,18 +43,18 @@ from chalicelib.errors import (
 from chalicelib.logic.notification import Notification, Quota
 from chalicelib.logic.pushover import (
     OptionMistake,
-    parameters,
-    quota_in,
-    quota_of,
-    texts,
-    until_reset,
+    make_parameters,
+    make_texts,
+    parse_quota,
+    read_quota,
+    seconds_until_reset,
 )
 from chalicelib.settings import Channel
 
 SECRETS = ("token", "user")
-PAUSE = 5
+MIN_PAUSE = 5
 """Seconds that Pushover requires between attempts."""
-AT_ONCE = 30
+THROTTLED_PAUSE = 30
 """Seconds to wait after too many requests at once."""
 NO_DEVICES = "no active devices"
 """``info`` of a 200 with ``status`` 1 where the account has no enabled device, so that nothing was delivered. It is not
@@ -93,25 +93,25 @@ class PushoverNotifier:
 
         Returns the receipt of a message of priority 2 (https://pushover.net/api/receipts), else Pushover's request id.
         """
-        form = self._form(notification)
+        form = self._make_form(notification)
         try:
             response = self._session.post(
                 f"{self._api}/messages.json", data=form, timeout=(CONNECT_TIMEOUT, READ_TIMEOUT), allow_redirects=False
             )
         except requests.exceptions.RequestException as error:
-            raise no_answer(error, "Pushover") from error
-        self.quota = quota_in(response.headers)
+            raise missing_answer_error(error, "Pushover") from error
+        self.quota = read_quota(response.headers)
         if self.quota is not None:
             self._on_quota(self.quota)
-        return self._reference(response)
+        return self._read_reference(response)
 
     def check(self, notification: Notification) -> Quota | None:
         """Check options, secrets, devices and quota, and send nothing: https://pushover.net/api#validate
 
         Returns the quota. Raises :class:`ChannelUnavailableError`, or :class:`InvalidRequestError` for an option.
         """
-        form = self._form(notification)
-        response = self._ask(self._session.post, "users/validate.json", data={name: form[name] for name in SECRETS})
+        form = self._make_form(notification)
+        response = self._call(self._session.post, "users/validate.json", data={name: form[name] for name in SECRETS})
         answer = json_object(response.content)
         if 400 <= response.status_code < 500 and response.status_code != 429:
             self._secrets.forget()
@@ -120,15 +120,15 @@ class PushoverNotifier:
             )
         if response.status_code != 200 or answer.get("status") != 1:
             raise ChannelUnavailableError(f"Pushover could not check the secrets: status {response.status_code}")
-        limits = json_object(self._ask(self._session.get, "apps/limits.json", params={"token": form["token"]}).content)
-        quota = quota_of(*(limits.get(name) for name in ("limit", "remaining", "reset")))
+        limits = json_object(self._call(self._session.get, "apps/limits.json", params={"token": form["token"]}).content)
+        quota = parse_quota(*(limits.get(name) for name in ("limit", "remaining", "reset")))
         if quota is not None:
             self._on_quota(quota)
             if not quota.remaining:
-                raise self._over_quota(quota.reset)
+                raise self._quota_used_up(quota.reset)
         return quota
 
-    def _ask(
+    def _call(
         self, method: Callable[..., requests.Response], path: str, **more: Mapping[str, str | int]
     ) -> requests.Response:
         try:
@@ -137,11 +137,11 @@ class PushoverNotifier:
             # Without a cause, as it names the address and with it the token.
             raise ChannelUnavailableError("Pushover could not be asked") from None
 
-    def _form(self, notification: Notification) -> dict[str, str | int]:
+    def _make_form(self, notification: Notification) -> dict[str, str | int]:
         """Return the form to post, secrets included; raises :class:`InvalidRequestError` for an option."""
-        form = texts(notification)
+        form = make_texts(notification)
         try:
-            form |= parameters(self._options, notification.options)
+            form |= make_parameters(self._options, notification.options)
         except OptionMistake as mistake:
             key = f"options.{mistake.option}"
             raise InvalidRequestError(f"{key}: {mistake}", key=key) from None
@@ -149,15 +149,17 @@ class PushoverNotifier:
             form["timestamp"] = notification.timestamp
         return form | read_secrets(self._secrets)
 
-    def _over_quota(self, reset: object) -> ChannelUnavailableError:
-        return ChannelUnavailableError("over Pushover's quota", retry_after=until_reset(reset, self._clock(), PAUSE))
+    def _quota_used_up(self, reset: object) -> ChannelUnavailableError:
+        return ChannelUnavailableError(
+            "over Pushover's quota", retry_after=seconds_until_reset(reset, self._clock(), MIN_PAUSE)
+        )
 
-    def _reference(self, response: requests.Response) -> str:
+    def _read_reference(self, response: requests.Response) -> str:
         answer = json_object(response.content)
         if response.status_code == 429:
-            raise self._too_many(response, answer)
+            raise self._throttled(response, answer)
         if 400 <= response.status_code < 500:
-            raise self._refusal(response, answer)
+            raise self._client_error(response, answer)
         if response.status_code in (502, 504):
             # From a proxy, which doesn't know whether Pushover accepted.
             raise ChannelUncertainError(f"Pushover answered {response.status_code}")
@@ -171,14 +173,14 @@ class PushoverNotifier:
             )
         return str(answer.get("receipt") or answer["request"])
 
-    def _too_many(self, response: requests.Response, answer: Mapping[str, object]) -> ChannelUnavailableError:
+    def _throttled(self, response: requests.Response, answer: Mapping[str, object]) -> ChannelUnavailableError:
         """Tell a used-up quota from too many requests at once, which Pushover's proxy answers."""
         left = response.headers.get("X-Limit-App-Remaining")
         if left == "0" or (left is None and _is_pushovers(answer)):
-            return self._over_quota(response.headers.get("X-Limit-App-Reset"))
-        return ChannelUnavailableError("too many requests at once for Pushover", retry_after=AT_ONCE)
+            return self._quota_used_up(response.headers.get("X-Limit-App-Reset"))
+        return ChannelUnavailableError("too many requests at once for Pushover", retry_after=THROTTLED_PAUSE)
 
-    def _refusal(
+    def _client_error(
         self, response: requests.Response, answer: Mapping[str, object]
     ) -> ChannelRejectedError | ChannelUnavailableError:
         """Return the error for a 4xx. Its body has a wrong parameter as a key: https://pushover.net/api#response"""

@@ -56,6 +56,8 @@ class Ses(Protocol):
 class SesNotifier:
     """Delivers notifications as e-mails to the channel's recipients."""
 
+    quota = None
+
     def __init__(self, client: Ses, channel: Channel) -> None:
         self._client = client
         (self._sender,) = channel.texts("from")

@@ -28,7 +28,7 @@ from chalicelib.adapters.providers.http import (
     UNTIL_MENDED,
     has_wrong_certificate,
     json_object,
-    no_answer,
+    missing_answer_error,
     read_secrets,
 )
 from chalicelib.adapters.secrets import Secrets
@@ -37,13 +37,13 @@ from chalicelib.logic import webhook_bodies
 from chalicelib.logic.notification import Notification, Quota
 from chalicelib.settings import Channel
 
-WHOLE = 14.0
+TOTAL_TIMEOUT = 14.0
 """Seconds for the whole request, name resolution included. requests' read time-out limits only each wait for data."""
-MOST_READ = 16 * 1024
+MAX_ANSWER = 16 * 1024
 """Bytes of an answer that are read; an error's name is within them."""
-WITHOUT_WAIT = 60
+DEFAULT_WAIT = 60
 """Seconds to wait after a 429 that names no wait."""
-LONGEST_WAIT = 24 * 60 * 60
+MAX_WAIT = 24 * 60 * 60
 """Longest wait in seconds that a receiver may ask for, so that its mistake can't hold a message for ever."""
 SHARES = (1, 0.5, 0.1)
 """Of a format's limit, one after the other where a service refuses the body: its limit may have changed."""
@@ -87,6 +87,8 @@ class WebhookNotifier:
     ``template`` (JSON, empty for none) and ``longest`` (characters of ``{message}``, 0 for all).
     """
 
+    quota = None
+
     def __init__(
         self,
         session: requests.Session,
@@ -95,7 +97,7 @@ class WebhookNotifier:
         *,
         local: bool = False,
         clock: Callable[[], float] = time.time,
-        whole: float = WHOLE,
+        total_timeout: float = TOTAL_TIMEOUT,
     ) -> None:
         options = channel.options
         self._session = session
@@ -103,7 +105,7 @@ class WebhookNotifier:
         self._channel = channel.name
         self._local = local
         self._clock = clock
-        self._whole = whole
+        self._total_timeout = total_timeout
         self._format = str(options["format"])
         self._signed = bool(options["signed"])
         self._priority = int(str(options["priority"])) or None
@@ -134,7 +136,7 @@ class WebhookNotifier:
             if not self._is_of_this_body(answer):
                 break
             refused = body
-        raise self._refusal(answer)
+        raise self._error_of(answer)
 
     def check(self, notification: Notification) -> Quota | None:
         """Check the secrets, the address and the body, and send nothing; returns None, as no receiver names a quota."""
@@ -195,7 +197,7 @@ class WebhookNotifier:
                 return webhook_bodies.standard(notification, now)
 
     def _answer(self, address: str, body: bytes, headers: Mapping[str, str]) -> _Answer:
-        """Post and return the answer. After :data:`WHOLE` seconds a status without a body counts too."""
+        """Post and return the answer. After :data:`TOTAL_TIMEOUT` seconds a status without a body counts too."""
         answers: list[_Answer] = []
         errors: list[Exception] = []
 
@@ -216,7 +218,7 @@ class WebhookNotifier:
 
         thread = threading.Thread(target=exchange, daemon=True)
         thread.start()
-        thread.join(self._whole)
+        thread.join(self._total_timeout)
         if answers:
             return answers[-1]
         raise self._failure(errors[0] if errors else None)
@@ -225,18 +227,18 @@ class WebhookNotifier:
         """Return the error for a request without an answer. A wrong address waits for the owner to mend it."""
         if has_wrong_certificate(error):
             self._secrets.forget()
-            return ChannelUnavailableError(no_answer(error, self._channel).message, retry_after=UNTIL_MENDED)
+            return ChannelUnavailableError(missing_answer_error(error, self._channel).message, retry_after=UNTIL_MENDED)
         if isinstance(error, requests.exceptions.InvalidURL | LocationParseError):
             self._secrets.forget()
             return ChannelUnavailableError(f"the parameter {self._channel}/url is no address", retry_after=UNTIL_MENDED)
-        return no_answer(error, self._channel)
+        return missing_answer_error(error, self._channel)
 
     def _is_of_this_body(self, answer: _Answer) -> bool:
         """Whether this very message was refused. A body that is the owner's own is the owner's to mend."""
         of_body = answer.status in _THIS_MESSAGE or (answer.status == 400 and _word(answer) in _THIS_BODY)
         return of_body and self._format != "template"
 
-    def _refusal(self, answer: _Answer) -> ChannelRejectedError | ChannelUnavailableError | ChannelUncertainError:
+    def _error_of(self, answer: _Answer) -> ChannelRejectedError | ChannelUnavailableError | ChannelUncertainError:
         status, word = answer.status, _word(answer)
         reason = f"{self._channel} answered {status}{f' ({word})' if word else ''}"
         if 300 <= status < 400:
@@ -245,7 +247,7 @@ class WebhookNotifier:
         if self._is_of_this_body(answer):
             return ChannelRejectedError(reason)
         if status == 429:
-            return ChannelUnavailableError(reason, retry_after=self._wait(answer) or WITHOUT_WAIT)
+            return ChannelUnavailableError(reason, retry_after=self._wait(answer) or DEFAULT_WAIT)
         if status in _LATER:
             return ChannelUnavailableError(reason, retry_after=self._wait(answer))
         if status in _UNKNOWN:
@@ -270,16 +272,16 @@ class WebhookNotifier:
                 return None
         if not seconds > 0:
             return None
-        return ceil(min(seconds, LONGEST_WAIT))
+        return ceil(min(seconds, MAX_WAIT))
 
 
 def _start_of(response: requests.Response) -> bytes:
     read = b""
-    for part in response.iter_content(MOST_READ):
+    for part in response.iter_content(MAX_ANSWER):
         read += part
-        if len(read) >= MOST_READ:
+        if len(read) >= MAX_ANSWER:
             break
-    return read[:MOST_READ]
+    return read[:MAX_ANSWER]
 
 
 def _reference(kind: str, answer: _Answer) -> str:
