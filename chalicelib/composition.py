@@ -211,18 +211,18 @@ class Container:
     def summary_dependencies(self, channel: str) -> SummaryDependencies | None:
         """What ``destined`` needs to tell a channel's summary; None where nothing is limited."""
         from chalicelib.logic.summary import SummaryDependencies
-        from chalicelib.texts import texts
+        from chalicelib.texts import FALLBACK, texts
 
         if self.rings is None or self.summaries is None:
             return None
-        languages = [site.language for site in self.stage.sites.values() if channel in site.channels]
+        sites = [site for site in self.stage.sites.values() if channel in site.channels]
         return SummaryDependencies(
             channels=self.stage.channels,
             notifiers=self.notifiers,
             store=self.summaries,
             rings=self.rings,
             find_fields=self._table.find_fields,
-            texts=texts(languages[0] if languages else "en"),
+            texts=texts(sites[0].language, sites[0].texts) if sites else texts(FALLBACK),
             now=self.now,
             give_up=self.stage.persistence.give_up,
         )

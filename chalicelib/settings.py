@@ -132,6 +132,8 @@ class Site:
     """Title of the notifications of its messages, with placeholders; empty for the usual title."""
     body: str = ""
     """Layout of their text, likewise."""
+    texts: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """Its own texts for visitors, by language and key (``chalicelib/texts/en.py``)."""
     one_of_many: bool = False
     """Whether its stage has other sites, so that a notification must name this one."""
 

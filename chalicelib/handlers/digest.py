@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from chalicelib import composition
 from chalicelib.logic.digest import DigestDependencies, run
 from chalicelib.logs import logger
+from chalicelib.settings import Site
 from chalicelib.texts import texts
 
 
@@ -18,8 +21,14 @@ def handle() -> None:
     """Send each site's digest if its day has ended."""
     container = composition.get_container()
     if container.stage.digest is not None:
-        dependencies = DigestDependencies(container.archive, container.digest_log, container.notifiers, texts, _on_sent)
+        dependencies = DigestDependencies(
+            container.archive, container.digest_log, container.notifiers, _texts, _on_sent
+        )
         run(container.stage.sites.values(), container.stage.digest, container.now(), dependencies)
+
+
+def _texts(site: Site) -> Mapping[str, str]:
+    return texts(site.language, site.texts)
 
 
 def _on_sent(site: str, channel: str) -> None:

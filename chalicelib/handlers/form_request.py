@@ -94,5 +94,6 @@ class FormRequest:
         """The language of the answer, and the texts in it."""
         from chalicelib.texts import choose, texts
 
-        language = choose(self.form.language, self.header("accept-language"), self.site.language if self.site else "")
-        return language, texts(language)
+        of_site, own = (self.site.language, self.site.texts) if self.site else ("", {})
+        language = choose(self.form.language, self.header("accept-language"), of_site, own)
+        return language, texts(language, own)

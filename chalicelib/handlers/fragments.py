@@ -15,6 +15,7 @@ from chalicelib.errors import SubmissionError
 from chalicelib.handlers.answer_format import Headers, html_response, retry_after
 from chalicelib.handlers.form_request import FormRequest
 from chalicelib.logic import error_page
+from chalicelib.texts import direction
 
 
 def accepted(asked: FormRequest, destination: str) -> Response:
@@ -22,7 +23,7 @@ def accepted(asked: FormRequest, destination: str) -> Response:
     language, texts = asked.language()
     # https://htmx.org/headers/hx-redirect/: a redirect by status would be followed by the script, not the browser.
     headers: Headers = {"HX-Redirect": destination} if _boosted(asked) else {}
-    sentence = f'<p role="status" lang="{language}">{escape(texts["accepted"])}</p>'
+    sentence = f'<p role="status" lang="{language}" dir="{direction(language)}">{escape(texts["accepted"])}</p>'
     return html_response(200, sentence, language, headers)
 
 

@@ -64,8 +64,8 @@ class DigestDependencies:
     archive: Archive
     log: DigestLog
     notifiers: Mapping[str, CheckingNotifier]
-    words: Callable[[str], Mapping[str, str]]
-    """Returns the texts of a language."""
+    words: Callable[[Site], Mapping[str, str]]
+    """Returns the texts in the language of a site's owner."""
     on_sent: Callable[[str, str], None] = lambda site, channel: None
     """Called with the site and the channel of each digest that was sent."""
 
@@ -135,13 +135,13 @@ def summary(
     until: int,
     counts: Counts,
     ready: Mapping[str, Quota | str | None],
-    words_of: Callable[[str], Mapping[str, str]],
+    words_of: Callable[[Site], Mapping[str, str]],
 ) -> Notification:
     """Make the digest in the site's language. It holds numbers, and names from ``herald.toml``.
 
     ``ready`` maps each channel to its quota, to None if no quota is known, or to the class of the error of its check.
     """
-    words = words_of(site.language)
+    words = words_of(site)
     labels = {
         MessageState.DELIVERED: words["digest_delivered"],
         MessageState.WAITING: words["digest_waiting"],

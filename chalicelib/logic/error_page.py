@@ -14,7 +14,7 @@ from chalicelib.errors import SubmissionError
 from chalicelib.logic.bodies import Pairs
 from chalicelib.logic.fields import KNOWN, NAMES, Role, meaning
 from chalicelib.logic.submission import classify_fields
-from chalicelib.texts import worded
+from chalicelib.texts import direction, worded
 
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; form-action *; base-uri 'none'"
 """Content-Security-Policy of the page. The form leads back to where it was sent. A form may stand in a frame, and then
@@ -68,13 +68,14 @@ def fragment(error: SubmissionError, typed: Pairs, texts: Mapping[str, str], lan
         for mistake in error.problems
     )
     kept = "".join(
-        f'<dt>{escape(_label(name, texts))}</dt><dd style="white-space:pre-wrap">{escape(text)}</dd>'
+        f'<dt>{escape(_label(name, texts))}</dt><dd dir="auto" style="white-space:pre-wrap">{escape(text)}</dd>'
         for name, text in typed
         if text and not _hidden(name, text)
     )
     return (
-        f'<div class="herald-refused" role="alert" lang="{language}"><style>.herald-refused~.herald-refused'
-        f"{{display:none}}</style><p><strong>{escape(texts['page_title'])}.</strong> {escape(worded(texts, error))}</p>"
+        f'<div class="herald-refused" role="alert" lang="{language}" dir="{direction(language)}">'
+        f"<style>.herald-refused~.herald-refused{{display:none}}</style>"
+        f"<p><strong>{escape(texts['page_title'])}.</strong> {escape(worded(texts, error))}</p>"
         + (f"<ul>{mistakes}</ul>" if mistakes else "")
         + (f"<details><summary>{escape(texts['page_typed'])}</summary><dl>{kept}</dl></details>" if kept else "")
         + "</div>"
@@ -87,7 +88,7 @@ def _document(error: SubmissionError, texts: Mapping[str, str], language: str, l
     words = texts["page_back"].format(site=back.partition("://")[2])
     link = f'<p><a href="{escape(back)}/">{escape(words)}</a></p>' if back else ""
     return (
-        f'<!doctype html><html lang="{language}"><head><meta charset="utf-8">'
+        f'<!doctype html><html lang="{language}" dir="{direction(language)}"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1"><meta name="robots" content="noindex">'
         f"<title>{heading}</title><style>{_STYLE}</style></head><body><main>"
         f"<h1>{heading}</h1><p>{title} {escape(lead)}</p>{rest}{link}</main></body></html>"
@@ -98,7 +99,7 @@ def _kept(pairs: Pairs, texts: Mapping[str, str]) -> str:
     """What was typed, to be copied."""
     return "".join(
         f'<label for="f{number}">{escape(_label(name, texts))}</label>'
-        f'<textarea id="f{number}" name="{escape(name)}" rows="{8 if _is_long(text) else 1}" readonly>'
+        f'<textarea id="f{number}" name="{escape(name)}" rows="{8 if _is_long(text) else 1}" dir="auto" readonly>'
         f"\n{escape(text)}</textarea>"
         for number, (name, text) in enumerate(pairs)
         if text and not _hidden(name, text)
@@ -131,17 +132,19 @@ def _field(number: int, name: str, text: str, own: str, error: str, first: bool,
     hidden = _hidden(name, text)
     if (hidden or chosen) and not (error and meaning(name, text).role is Role.FIELD):
         kept = (
-            f"<p><strong>{escape(_label(name, texts, own))}</strong> {escape(text)}</p>" if text and not hidden else ""
+            f"<p><strong>{escape(_label(name, texts, own))}</strong> <bdi>{escape(text)}</bdi></p>"
+            if text and not hidden
+            else ""
         )
         return f'<input type="hidden" {quoted} value="{escape(text)}">{kept}'
     state = f' aria-invalid="true" aria-describedby="e{number}"' if error else ""
     state += " autofocus" if first else ""
     if own == "message" or _is_long(text):
         # A line break right after the tag is not a part of the text (HTML, 13.1.2.5), so one is given.
-        control = f'<textarea id="f{number}" {quoted} rows="8"{state}>\n{escape(text)}</textarea>'
+        control = f'<textarea id="f{number}" {quoted} rows="8" dir="auto"{state}>\n{escape(text)}</textarea>'
     else:
         # What is at no fault must not keep the browser from sending: a page's own second address may be no address.
         kind = "email" if own == "email" and (error or not text or "@" in text.strip("@")) else "text"
-        control = f'<input id="f{number}" type="{kind}" {quoted} value="{escape(text)}"{state}>'
+        control = f'<input id="f{number}" type="{kind}" {quoted} value="{escape(text)}" dir="auto"{state}>'
     said = f'<p class="error" id="e{number}">{escape(error)}</p>' if error else ""
     return f'<label for="f{number}">{escape(_label(name, texts, own))}</label>{control}{said}'

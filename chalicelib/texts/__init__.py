@@ -1,12 +1,14 @@
 """The texts of answers and digests, one module for each language.
 
-They are loaded when they are needed, which is seldom: the answer to an accepted message has none.
+They are loaded when they are needed, which is seldom: the answer to an accepted message has none. A site may have words
+of its own (``[sites.<name>.texts.<language>]``), in these languages and in others: :data:`SiteTexts`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from importlib import import_module
+from types import MappingProxyType
 from typing import Protocol
 
 
@@ -20,24 +22,40 @@ class Coded(Protocol):
     def limit(self) -> int: ...
 
 
-LANGUAGES = ("en", "de")
+SiteTexts = Mapping[str, Mapping[str, str]]
+"""A site's own texts by language and key. In a language that isn't one of :data:`LANGUAGES` it has all for visitors."""
+
+LANGUAGES = ("en", "de", "es", "fr")
 FALLBACK = "en"
+OWNERS = ("digest_", "summary_")
+"""How the keys of texts begin that the owner reads, and no visitor."""
+_RIGHT_TO_LEFT = ("ar", "arc", "ckb", "dv", "fa", "he", "ks", "nqo", "ps", "sd", "syr", "ug", "ur", "yi")
+"""Languages that are written from right to left: https://www.w3.org/International/questions/qa-scripts"""
 
 
-def choose(wanted: str, accept_language: str, of_site: str) -> str:
+def choose(wanted: str, accept_language: str, of_site: str, own: SiteTexts = MappingProxyType({})) -> str:
     """Choose the language of an answer: the one that the form asks for, then the browser's, then the site's.
 
-    ``accept_language`` is the header of RFC 9110, 12.5.4. A language that isn't supported is skipped.
+    ``accept_language`` is the header of RFC 9110, 12.5.4. A language of which there are no texts is skipped.
     """
     wishes = [wanted, *_by_quality(accept_language), of_site]
     known = (wish.partition("-")[0].strip().lower() for wish in wishes)
-    return next((language for language in known if language in LANGUAGES), FALLBACK)
+    return next((language for language in known if language in LANGUAGES or language in own), FALLBACK)
 
 
-def texts(language: str) -> Mapping[str, str]:
-    """Return the texts of one of :data:`LANGUAGES`."""
-    language_texts: Mapping[str, str] = import_module(f"{__name__}.{language}").TEXTS
-    return language_texts
+def texts(language: str, own: SiteTexts = MappingProxyType({})) -> Mapping[str, str]:
+    """Return the texts of a language, with a site's own in their place.
+
+    In a language that only the site has, the owner's texts that it lacks are English.
+    """
+    known = FALLBACK if language in own and language not in LANGUAGES else language
+    language_texts: Mapping[str, str] = import_module(f"{__name__}.{known}").TEXTS
+    return {**language_texts, **own[language]} if language in own else language_texts
+
+
+def direction(language: str) -> str:
+    """Return the direction in which a language is written, as HTML's ``dir`` has it: ``ltr`` or ``rtl``."""
+    return "rtl" if language in _RIGHT_TO_LEFT else "ltr"
 
 
 def worded(words: Mapping[str, str], what: Coded) -> str:

@@ -17,7 +17,7 @@ from pydantic import BaseModel, ValidationError
 
 from chalicelib.logic.origins import origin_of
 from chalicelib.settings import APP, Limits, Site, Stage
-from ops.config import extensions
+from ops.config import extensions, site_texts
 from ops.config.channels import KINDS, RESERVED, ChannelTable, Webhook
 from ops.config.extensions import Extensions
 from ops.config.mistakes import decoded, explained, nearest, syntax, unknown_key
@@ -233,6 +233,7 @@ def _stage(
                     else "",
                     title=spec.title,
                     body=spec.body,
+                    texts=spec.texts,
                     one_of_many=len(sites) > 1,
                 )
                 for site, spec in sites.items()
@@ -412,6 +413,8 @@ def _check_tables(
             if channel not in merged.channels:
                 known = ", ".join(sorted(merged.channels)) or "none"
                 mistakes.append(f"{place('sites', site, 'channels')}: found {channel!r}, expected one of: {known}")
+        for where, mistake in site_texts.mistakes(spec.texts, spec.language):
+            mistakes.append(f"{place('sites', site, *where)}: {mistake}")
         if spec.spam.captcha and spec.spam.captcha.url and name != LOCAL:
             mistakes.append(f"{place('sites', site, 'spam', 'captcha', 'url')}: only stages.{LOCAL} may ask a stand-in")
         if spec.retention_days * 24 < merged.delivery.give_up_hours:

@@ -14,7 +14,7 @@ from chalicelib.logic.captcha import SERVICES
 from chalicelib.logic.fields import Role, meaning
 from chalicelib.logic.origins import origin_of
 from chalicelib.settings import Captcha, Digest, Persistence, Spam
-from chalicelib.texts import FALLBACK, LANGUAGES
+from chalicelib.texts import FALLBACK
 from ops.config import regions
 from ops.config.extensions import GrantTable, RuleTable, SubscriberTable
 from ops.config.notification_templates import Body, Title
@@ -57,12 +57,6 @@ def _domain(value: str) -> str:
         raise ValueError("expected a host name in lower case such as forms.example.com, without *")
     if len(value) > 64:
         raise ValueError("has over 64 characters, which no certificate of ACM takes")
-    return value
-
-
-def _language(value: str) -> str:
-    if value not in LANGUAGES:
-        raise ValueError(f"expected one of: {', '.join(LANGUAGES)}")
     return value
 
 
@@ -188,7 +182,8 @@ class SiteTable(Table):
     origins: list[Origin] = Field(default=[])
     without_origin: bool = True
     null_origin: bool = False
-    language: Annotated[str, AfterValidator(_language)] = FALLBACK
+    language: str = FALLBACK
+    texts: dict[str, dict[str, str]] = Field(default={})
     longest: dict[_OwnName, Annotated[int, Field(ge=1, le=65_536)]] = Field(default={})
     channels: list[str] = Field(min_length=1)
     required: list[_OwnName] = Field(default=["message"])

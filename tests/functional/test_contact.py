@@ -19,6 +19,7 @@ from chalice.test import Client
 from chalicelib.adapters.topic import SnsTopic
 from chalicelib.composition import Topic, override_container
 from chalicelib.settings import Stage
+from chalicelib.texts import texts
 from tests.error_page import Page
 from tests.fakes import FUNCTION_ARN, NOW, FakeContainer, Published, RecordingTopic, RefusingTopic
 
@@ -565,6 +566,26 @@ def test_no_page_of_elsewhere_may_read_a_header(client: Client, local: Stage, or
 # Languages
 
 
+OWN = {
+    "en": {"REQUIRED_FIELD_MISSING": "We can't guess it.", "accepted": "Got it!"},
+    "he": {**texts("en"), "page_title": "ההודעה שלך לא נשלחה"},
+}
+
+
+def test_a_sites_own_words_are_said_to_programs_and_people(client: Client, local: Stage, topic: RecordingTopic) -> None:
+    stage = site_with(local, texts=OWN)
+    given = post(client, stage, topic, body_of(message=""))
+    assert given.json_body["errors"][0]["message"] == texts("en")["REQUIRED_FIELD_EMPTY"], "as nothing else is said"
+    given = post(client, stage, topic, b"{}")
+    assert given.json_body["errors"][0]["message"] == "We can't guess it."
+    given = post(client, stage, topic, b"message=Hi", {**FORM, "HX-Request": "true"})
+    assert "Got it!" in given.body.decode()
+    given = post(client, stage, topic, b"name=Ada", {**FORM, "Accept-Language": "he-IL"})
+    assert (given.headers["Content-Language"], given.status_code) == ("he", 422)
+    assert '<html lang="he" dir="rtl">' in given.body.decode()
+    assert "ההודעה שלך לא נשלחה" in given.body.decode()
+
+
 @pytest.mark.parametrize(
     ("form", "accept_language", "of_site", "language"),
     [
@@ -572,7 +593,7 @@ def test_no_page_of_elsewhere_may_read_a_header(client: Client, local: Stage, or
         ("", "", "de", "de"),
         ("", "de-AT,de;q=0.9,en;q=0.8", "en", "de"),
         ("", "en;q=0.5, de;q=0.6", "en", "de"),
-        ("", "fr, nonsense;q=x, *", "de", "de"),
+        ("", "it, nonsense;q=x, *", "de", "de"),
         ("", "de;q=0", "en", "en"),
         ("de", "en", "en", "de"),
         ("en-GB", "de", "de", "en"),

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from chalicelib.settings import Captcha, Limits, Persistence, Spam
+from chalicelib.texts import texts
 from ops.config import loader
 from ops.config.loader import EXAMPLE, ConfigError, Overrides, load
 from ops.generate.render import STAGES_MODULE, generated
@@ -295,9 +296,9 @@ DEV = "[stages.dev]\n"
         *(
             (
                 changed(THANKS, THANKS + f'\nlanguage = "{language}"'),
-                [f"sites.default.language: found '{language}'; expected one of: en, de"],
+                [f"sites.default.language: found '{language}'; expected one of: en, de, es, fr; or"],
             )
-            for language in ("fr", "", "DE", "de-AT", "german")
+            for language in ("it", "", "DE", "de-AT", "german")
         ),
         (changed(THANKS, THANKS + "\nlanguage = 3"), ["sites.default.language: found 3", "string"]),
         # Longest
@@ -580,6 +581,54 @@ def test_a_stage_that_changes_one_length_keeps_the_others(folder: Path) -> None:
     common = stages["local"].stage.sites["default"].longest
     assert {name: common[name] for name in ("name", "message", "Phone")} == {"name": 50, "message": 900, "Phone": 20}
     assert stages["dev"].stage.sites["default"].longest == {**common, "name": 7}
+
+
+ALL_TEXTS = "".join(
+    f"{key} = {json.dumps(text)}\n" for key, text in texts("en").items() if not key.startswith(("digest_", "summary_"))
+)
+
+
+def test_a_site_may_say_some_things_in_its_own_words_and_all_in_another_language(folder: Path) -> None:
+    more = (
+        '\n[sites.default.texts.de]\naccepted = "Angekommen\u00a0!"\ntoo_long = "Bis {limit}, bitte."\n'
+        f"\n[sites.default.texts.it]\n{ALL_TEXTS}"
+    )
+    text = changed(THANKS, THANKS + '\nlanguage = "it"') + more
+    text += '\n[stages.dev.sites.default.texts.de]\naccepted = "Da!"\n'
+    stages = load(write(folder, text))
+    own = stages["local"].stage.sites["default"].texts
+    assert own["de"] == {"accepted": "Angekommen\u00a0!", "too_long": "Bis {limit}, bitte."}
+    assert own["it"]["page_back"] == "Back to {site}"
+    assert stages["dev"].stage.sites["default"].texts["de"] == {**own["de"], "accepted": "Da!"}
+
+
+@pytest.mark.parametrize(
+    ("table", "said"),
+    [
+        ('de]\nacepted = "x"', "texts.de.acepted: unknown text; did you mean accepted?"),
+        ('de]\nthanks_page = "x"', "texts.de.thanks_page: unknown text; chalicelib/texts/en.py has them all"),
+        ('de]\ntoo_long = "Zu lang."', "texts.de.too_long: must contain {limit}"),
+        ('de]\ntoo_long = "{limit} {site}"', "texts.de.too_long: unknown placeholder {site}; it may have {limit}"),
+        ('de]\naccepted = "{limit}"', "texts.de.accepted: unknown placeholder {limit}; it has none"),
+        ('de]\ntoo_long = "{limit.__class__}"', "texts.de.too_long: { and } stand only around a placeholder"),
+        ('de]\ntoo_long = "{limit!r}"', "texts.de.too_long: { and } stand only around"),
+        ('de]\naccepted = "}"', "texts.de.accepted: { and } stand only around"),
+        ('de]\naccepted = " "', "texts.de.accepted: expected one line of up to 500 characters"),
+        ('de]\naccepted = "a\\nb"', "texts.de.accepted: expected one line"),
+        (f'de]\naccepted = "{"x" * 501}"', "texts.de.accepted: expected one line"),
+        ("de]\naccepted = 3", "texts.de.accepted: found 3"),
+        ('it]\naccepted = "Grazie!"', "texts.it: Herald has no texts in this language, so all are needed"),
+        (
+            'it]\naccepted = "Grazie!"',
+            "texts.it: Herald has no texts in this language, so all are needed (chalicelib/texts/en.py); these are"
+            " missing: page_title, page_address, page_lead,",
+        ),
+        ('de-AT]\naccepted = "Baba!"', "texts.de-AT: a language is named by its code"),
+        ('German]\naccepted = "x"', "texts.German: a language is named by its code"),
+    ],
+)
+def test_a_mistake_in_a_sites_own_words_is_named(folder: Path, table: str, said: str) -> None:
+    assert f"sites.default.{said}" in mistakes(folder, f"{GOOD}\n[sites.default.texts.{table}\n")
 
 
 CAPTCHA = "\n[sites.default.spam.captcha]\npoints = 10\n"

@@ -108,7 +108,9 @@ def run(
     now: int = SEVEN + SETTLED + 60,
 ) -> list[tuple[str, str]]:
     told: list[tuple[str, str]] = []
-    means = DigestDependencies(archive, log, notifiers, texts, lambda *it: told.append(it))
+    means = DigestDependencies(
+        archive, log, notifiers, lambda of: texts(of.language, of.texts), lambda *it: told.append(it)
+    )
     digest.run(sites, settings, now, means)
     return told
 

@@ -41,7 +41,7 @@ def test_the_page_is_whole_and_in_its_language(language: str) -> None:
     assert html.startswith("<!doctype html>")
     it = Page(html)
     [root] = it.top.children
-    assert (root.tag, root.attributes) == ("html", {"lang": language})
+    assert (root.tag, root.attributes) == ("html", {"lang": language, "dir": "ltr"})
     assert [each.tag for each in root.children] == ["head", "body"]
     [title] = it.top.all("title")
     [heading] = it.top.all("h1")
@@ -51,6 +51,17 @@ def test_the_page_is_whole_and_in_its_language(language: str) -> None:
     assert it.top.all("form")[0].attributes == {"method": "post"}, "back to where it was sent"
     assert it.top.all("button")[0].said() == texts(language)["send"]
     assert texts(language)["TYPE_EMAIL"] in it.top.said()
+
+
+def test_a_page_from_right_to_left_says_so_and_what_was_typed_has_its_own_direction() -> None:
+    hebrew = {**EN, "page_title": "ההודעה שלך לא נשלחה"}
+    for code in ("invalid", "unavailable", "forbidden_origin"):
+        it = Page(
+            refused(SubmissionError(422, code), [("email", "ada@example.com"), ("message", "שלום")], hebrew, "he")
+        )
+        [root] = it.top.children
+        assert root.attributes == {"lang": "he", "dir": "rtl"}
+        assert {control.attributes["dir"] for control in (it.control("email"), it.control("message"))} == {"auto"}
 
 
 def test_nothing_runs_and_nothing_is_loaded_from_elsewhere() -> None:
@@ -172,9 +183,9 @@ def test_a_choice_a_date_or_a_number_stays_as_it_was_unless_it_is_at_fault(name:
 def test_what_is_sent_again_unchanged_can_be_read_unless_the_page_set_it() -> None:
     it = page([("topic", "Billing"), ("submit", "Send"), ("your-name", "Ada"), ("inquiry", "Sales"), ("message", "")])
     shown = it.top.all("form")[0].all("p")
-    assert [(each.all("strong")[0].said(), each.text) for each in shown] == [
-        ("topic", " Billing"),
-        ("inquiry", " Sales"),
+    assert [(each.all("strong")[0].said(), each.all("bdi")[0].said()) for each in shown] == [
+        ("topic", "Billing"),
+        ("inquiry", "Sales"),
     ]
     assert it.control("submit").attributes["type"] == "hidden"
     assert it.label(it.control("your-name")) == "Name"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from chalicelib.texts import FALLBACK, LANGUAGES, choose, texts
+from chalicelib.texts import FALLBACK, LANGUAGES, choose, direction, texts
 
 CHALICELIB = Path(__file__).resolve().parents[2] / "chalicelib"
 CODES = {"SubmissionError": 1, "Problem": 0, "_malformed": 0}
@@ -95,13 +95,15 @@ def test_every_file_of_texts_is_a_language_and_the_reverse() -> None:
     [
         ("", "", "", "en"),
         ("", "", "de", "de"),
-        ("", "", "fr", "en"),
+        ("", "", "it", "en"),
         ("de", "en", "en", "de"),
         ("DE", "", "en", "de"),
         ("de-AT", "", "en", "de"),
         (" de ", "", "en", "de"),
-        ("fr", "de", "en", "de"),
-        ("fr", "fr", "de", "de"),
+        ("it", "de", "en", "de"),
+        ("it", "it", "de", "de"),
+        ("es-MX", "", "en", "es"),
+        ("", "fr-CA, de", "en", "fr"),
         ("x" * 100_000, "", "de", "de"),
         ("../en", "", "de", "de"),
         ("__init__", "", "de", "de"),
@@ -111,7 +113,7 @@ def test_every_file_of_texts_is_a_language_and_the_reverse() -> None:
         ("", "en;q=0.8, de;q=0.9", "en", "de"),
         ("", "en;q=0.8,de;q=0.8", "de", "en"),
         ("", "en ; q=0.1 , de ; q=0.2", "en", "de"),
-        ("", "fr, de;q=0.1", "en", "de"),
+        ("", "it, de;q=0.1", "en", "de"),
         ("", "en;q=0, de;q=0.001", "en", "de"),
         ("", "de;q=0", "en", "en"),
         ("", "en;q=0.5, de;q=1.0", "en", "de"),
@@ -141,3 +143,28 @@ def test_the_forms_wish_counts_then_the_browsers_then_the_sites(
     wanted: str, accept: str, of_site: str, language: str
 ) -> None:
     assert choose(wanted, accept, of_site) == language
+
+
+@pytest.mark.parametrize(
+    ("wanted", "accept", "of_site", "language"),
+    [("it-CH", "", "en", "it"), ("", "it, de;q=0.5", "en", "it"), ("", "", "it", "it"), ("nds", "", "it", "it")],
+)
+def test_a_language_that_only_the_site_has_is_chosen_like_any_other(
+    wanted: str, accept: str, of_site: str, language: str
+) -> None:
+    assert choose(wanted, accept, of_site, {"it": {}}) == language
+
+
+def test_a_sites_own_words_come_in_place_of_heralds() -> None:
+    own = {"de": {"accepted": "Angekommen!"}, "it": {"accepted": "Grazie!"}}
+    assert texts("de", own) == {**texts("de"), "accepted": "Angekommen!"}
+    assert texts("en", own) == texts("en")
+    assert texts("it", own) == {**texts("en"), "accepted": "Grazie!"}, "what its owner reads may be English"
+
+
+@pytest.mark.parametrize(
+    ("language", "expected"),
+    [*((each, "ltr") for each in LANGUAGES), ("ar", "rtl"), ("he", "rtl"), ("fa", "rtl"), ("ur", "rtl")],
+)
+def test_a_language_is_written_from_this_side(language: str, expected: str) -> None:
+    assert direction(language) == expected

@@ -38,8 +38,30 @@ Document.prototype.querySelectorAll.call(document, "form[data-herald]").forEach(
       failed: "Etwas ist schiefgegangen. Nichts ist verloren: bitte noch einmal senden.",
       busy: "Das geht gerade nicht. Nichts ist verloren: bitte in {n} noch einmal senden.",
     },
+    es: {
+      sending: "Enviando…",
+      success: "Gracias: su mensaje está en camino.",
+      faulty: "Hay campos que conviene revisar.",
+      required: "Este campo es obligatorio.",
+      email: "No es una dirección de correo como nombre@example.com.",
+      offline: "Ha fallado la conexión. No se ha perdido nada: vuelva a enviarlo, por favor.",
+      failed: "Algo ha fallado. No se ha perdido nada: vuelva a enviarlo, por favor.",
+      busy: "Ahora no es posible. No se ha perdido nada: vuelva a enviarlo dentro de {n}, por favor.",
+    },
+    fr: {
+      sending: "Envoi en cours…",
+      success: "Merci : votre message est en route.",
+      faulty: "Certains champs sont à revoir.",
+      required: "Ce champ est obligatoire.",
+      email: "Ce n’est pas une adresse e-mail comme nom@example.com.",
+      offline: "La connexion a échoué. Rien n’est perdu : merci d’envoyer à nouveau.",
+      failed: "Un problème est survenu. Rien n’est perdu : merci d’envoyer à nouveau.",
+      busy: "Ce n’est pas possible pour le moment. Rien n’est perdu : merci de renvoyer dans {n}.",
+    },
   };
   const language = Object.keys(TEXTS).find((each) => form.matches(`:lang(${each})`)) || "en";
+  // The server may have texts in languages that this script has not.
+  const [wanted] = form.closest("[lang]")?.lang.match(/^[a-z]{2,3}\b/i) || [language];
   const say = (key) => form.dataset[key] || TEXTS[language][key];
   const checks = !form.noValidate;
   const errors = new Map(); // by the first field of a group
@@ -188,7 +210,7 @@ Document.prototype.querySelectorAll.call(document, "form[data-herald]").forEach(
     if (payload && attempt.bare) attempt.key = 0; // once held, it stays so
     attempt.bare = !payload;
     attempt.key ||= hex(crypto.getRandomValues(new Uint8Array(16)));
-    const headers = { Accept: "application/json", "Accept-Language": language, "Idempotency-Key": attempt.key };
+    const headers = { Accept: "application/json", "Accept-Language": wanted, "Idempotency-Key": attempt.key };
     const body = encoded(data, button?.formEnctype);
     const [answer, said] = await ask(url, { method: "POST", headers, body }).catch(() => []);
     if (answer?.status < 500) attempt.work = null; // looked at, it may count as used

@@ -307,7 +307,7 @@ def test_a_page_may_say_everything_in_its_own_words(visitor: Visitor) -> None:
     page.route(visitor.action, answering(429, headers={"Retry-After": "5"}))
     page.get_by_label("Message").fill("x")
     button(page).click()
-    expect(status(page)).to_have_text("Dans 5 seconds.")
+    expect(status(page)).to_have_text("Dans 5 secondes.")
 
 
 GROUPS = """

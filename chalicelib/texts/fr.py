@@ -1,0 +1,63 @@
+"""French."""
+
+TEXTS = {
+    # La page.
+    "page_title": "Votre message n’a pas été envoyé",
+    "page_address": "Rien n’a été envoyé",
+    "page_lead": "Rien n’est perdu : ce que vous avez saisi se trouve ci-dessous. Vérifiez ce qui est signalé, puis"
+    " envoyez-le à nouveau.",
+    "page_kept": "Rien n’est perdu : ce que vous avez saisi se trouve ci-dessous, pour que vous puissiez le copier.",
+    "page_typed": "Ce que vous avez saisi",
+    "page_back": "Retour à {site}",
+    "send": "Envoyer",
+    "name": "Nom",
+    "email": "E-mail",
+    "subject": "Objet",
+    "message": "Message",
+    # Ce qui s’est passé.
+    "accepted": "Merci : votre message est en route.",
+    "invalid": "Certains champs sont à revoir.",
+    "malformed": "La requête n’a pas pu être lue.",
+    "forbidden_origin": "Ce formulaire ne peut pas être envoyé depuis cette page.",
+    "FORM_NOT_FOUND": "Ce formulaire n’existe pas ici.",
+    "method_not_allowed": 'Ce formulaire a besoin de method="post" : il a été envoyé autrement, ou son adresse a été'
+    " ouverte.",
+    "body_too_large": "Le formulaire dépasse {limit} Kio.",
+    "too_many_fields": "Le formulaire a trop de champs.",
+    "message_too_large": "Le message est trop volumineux ; merci de le raccourcir.",
+    "unsupported_media_type": "Un formulaire s’envoie en JSON, urlencoded ou multipart.",
+    "unsupported_charset": "Les formulaires ne s’envoient pas dans ce jeu de caractères. UTF-8 convient.",
+    "unavailable": "Le message n’a pas pu être accepté pour le moment. Merci de le renvoyer dans une minute.",
+    "unexpected": "Un problème est survenu de notre côté. Merci de renvoyer le message dans une minute.",
+    # Ce qui ne va pas dans un champ.
+    "REQUIRED_FIELD_MISSING": "Ce champ est obligatoire.",
+    "REQUIRED_FIELD_EMPTY": "Ce champ est obligatoire.",
+    "TYPE_EMAIL": "Ce n’est pas une adresse e-mail comme nom@example.com.",
+    "TYPE_TEXT": "Il faut du texte ici.",
+    "NO_FILE_UPLOADS": "Ce formulaire ne permet pas d’envoyer de fichiers.",
+    "too_long": "{limit} caractères au maximum, s’il vous plaît.",
+    "too_large": "{limit} Kio au maximum, s’il vous plaît.",
+    "not_in_charset": "Le texte n’est pas dans le jeu de caractères que la requête indique.",
+    "not_json": "Le contenu n’est pas du JSON valide.",
+    "not_an_object": "Le contenu doit être un objet JSON composé de champs.",
+    "no_boundary": "Le délimiteur (boundary) du formulaire manque ou n’est pas valide.",
+    "not_multipart": "Le contenu n’est pas un formulaire multipart.",
+    # Le résumé quotidien, que lit le propriétaire.
+    "digest_messages": "Messages",
+    "digest_delivered": "Remis",
+    "digest_waiting": "Encore en cours d’envoi",
+    "digest_stored": "Pas encore envoyés",
+    "digest_undeliverable": "Non remis",
+    "digest_uncertain": "Peut-être remis",
+    "digest_quarantined": "En quarantaine",
+    "digest_summarized": "Signalés dans un récapitulatif",
+    "digest_duplicate": "Envoyés deux fois, signalés une fois",
+    "digest_failed": "Échecs par",
+    "digest_quota": "Reste du quota de",
+    "digest_not_ready": "Ne peut rien remettre en ce moment :",
+    "digest_period": "Reçus",
+    # Le récapitulatif de ce qui est arrivé trop vite pour sonner à chaque fois.
+    "summary_title": "{count} autres messages",
+    "summary_since": "{count} autres messages depuis {since} UTC, signalés ensemble car ils sont arrivés trop vite.",
+    "summary_more": "… et {count} autres. Tous sont enregistrés.",
+}
