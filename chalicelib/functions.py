@@ -6,6 +6,7 @@ this and ``herald.toml``. ``./herald check`` fails where ``app.py`` registers ot
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
@@ -40,25 +41,153 @@ class Grant:
 
     sid: str
     actions: tuple[str, ...]
-    on: Resource
+    on: Resource | str
+    """A resource of Herald's, or an ARN as a template: ``arn:{partition}:s3:::{bucket}/*``. It may name ``partition``,
+    ``region``, ``account``, ``stage`` and every key of ``[values]`` in ``herald.toml``."""
     why: str
     needed: Callable[[Stage], bool] = lambda stage: True
     """Whether a stage's configuration makes the code call them."""
+    wildcard: str = ""
+    """Why an action or a resource has a wildcard; without a reason ``./herald check`` refuses it."""
+
+
+_OF_AWS: dict[str, tuple[str, str, str]] = {
+    "s3": ("bucket", r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", "uploads-{stage}-{account}"),
+    "sqs": ("standard queue", r"[A-Za-z0-9_-]{1,80}", "orders"),
+    "sns": ("standard topic", r"[A-Za-z0-9_-]{1,256}", "orders"),
+    "dynamodb": ("table", r"[A-Za-z0-9_.-]{3,255}", "orders"),
+    "kinesis": ("stream", r"[A-Za-z0-9_.-]{1,128}", "orders"),
+}
+"""For each kind of trigger with a source: what that is, the names that AWS allows, and an example."""
+_ARN_OF: dict[str, str] = {
+    "s3": "arn:{partition}:s3:::",
+    "sqs": "arn:{partition}:sqs:{region}:{account}:",
+    "sns": "arn:{partition}:sns:{region}:{account}:",
+    "dynamodb": "arn:{partition}:dynamodb:{region}:{account}:table/",
+    "kinesis": "arn:{partition}:kinesis:{region}:{account}:stream/",
+}
+_POLLED = ("sqs", "dynamodb", "kinesis")
+"""Sources that Lambda reads itself, with the function's role. The others invoke the function."""
+_PATTERNS = ("rule", "event")
 
 
 @dataclass(frozen=True, slots=True)
 class Trigger:
-    """What runs the function: ``http``, ``topic``, ``invoke`` (the Lambda Invoke API), ``url`` (a function URL),
-    ``rule`` (on the bus), or ``schedule``. Raises ``ValueError`` for any other kind."""
+    """What runs a function. Raises ``ValueError``, which says what is right.
+
+    ==============  ==============================================================================================
+    kind            runs the function
+    ==============  ==============================================================================================
+    ``http``        the REST API: the routes of ``app.py``
+    ``topic``       each message of the stage's topic: ``@app.on_sns_message``
+    ``schedule``    a schedule: ``@app.schedule``
+    ``invoke``      whoever is granted it, by the Lambda Invoke API
+    ``url``         a function URL
+    ``rule``        events on the stage's bus whose ``detail`` matches ``pattern``
+    ``event``       events on the account's default bus that match ``pattern``
+    ``s3``          each new object of the bucket ``source`` whose key begins with ``prefix``
+    ``sns``         each message of the topic ``source``
+    ``sqs``         messages of the queue ``source``, up to ``batch`` at once
+    ``dynamodb``    changes of items of the table ``source``, up to ``batch`` at once
+    ``kinesis``     records of the stream ``source``, up to ``batch`` at once
+    ==============  ==============================================================================================
+
+    ``source`` is the name of a resource in the stage's account and region, as a template like :attr:`Grant.on`. From
+    ``invoke`` on, ``app.py`` has ``@app.lambda_function()``, and the wiring stack makes the trigger.
+    docs/own-function.md
+    """
 
     kind: str
     pattern: dict[str, object] | None = None
-    """For a rule: the pattern that matches the ``detail`` of its events."""
+    source: str = ""
+    prefix: str = ""
+    batch: int = 0
+    """0 for Lambda's default: 10 messages of a queue, 100 records of a stream."""
 
     def __post_init__(self) -> None:
-        kinds = ("http", "topic", "invoke", "url", "rule", "schedule")
+        kinds = ("http", "topic", "schedule", "invoke", "url", *_PATTERNS, *_OF_AWS)
         if self.kind not in kinds:
             raise ValueError(f"Trigger({self.kind!r}): expected one of {', '.join(kinds)}")
+        self._check("pattern", bool(self.pattern), self.kind in _PATTERNS, 'pattern={"source": ["my.app"]}')
+        has_source = self.kind in _OF_AWS
+        example = _OF_AWS[self.kind][2] if has_source else ""
+        self._check("source", bool(self.source), has_source, f'source="{example}"')
+        if self.prefix and self.kind != "s3":
+            raise ValueError(f"Trigger({self.kind!r}): only s3 has a prefix")
+        if self.batch and self.kind not in _POLLED:
+            raise ValueError(f"Trigger({self.kind!r}): only {', '.join(_POLLED)} have a batch")
+        if not 0 <= self.batch <= 10_000:
+            raise ValueError(f"Trigger({self.kind!r}): batch is {self.batch}, expected 1 to 10000")
+        if has_source:
+            what, names, example = _OF_AWS[self.kind]
+            if not re.fullmatch(names, re.sub(r"\{[a-z_]+\}", "xxx", self.source)):
+                raise ValueError(
+                    f"Trigger({self.kind!r}): source is {self.source!r}, expected a {what}'s name, such as {example}"
+                )
+
+    def _check(self, key: str, there: bool, wanted: bool, example: str) -> None:
+        if there != wanted:
+            wrong = f"has no {key}; leave it out" if there else f"needs a {key}, such as {example}"
+            raise ValueError(f"Trigger({self.kind!r}): {wrong}")
+
+    @property
+    def source_arn(self) -> str:
+        """The source's ARN as a template; empty for a trigger without a source."""
+        return f"{_ARN_OF[self.kind]}{self.source}" if self.source else ""
+
+    @property
+    def polled(self) -> bool:
+        """Whether Lambda reads the source itself, with the function's role."""
+        return self.kind in _POLLED
+
+    @property
+    def stream(self) -> bool:
+        """Whether the source keeps its records in order, and so a failed batch holds up those behind it."""
+        return self.polled and self.kind != "sqs"
+
+    @property
+    def keeps_failures(self) -> bool:
+        """Whether a failed run's event goes to the queue of rules' dead letters: who invoked it doesn't hear of it."""
+        return self.kind in ("rule", "event", "s3", "sns") or self.stream
+
+    @property
+    def grants(self) -> tuple[Grant, ...]:
+        """What AWS does for the trigger with the function's role.
+
+        https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html#events-sqs-permissions
+        https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/iam-policy-example-lamda-process-dynamodb-streams.html
+        https://docs.aws.amazon.com/lambda/latest/dg/services-kinesis-create.html
+        """
+        reads: dict[str, tuple[str, ...]] = {
+            "sqs": ("sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"),
+            "dynamodb": (
+                "dynamodb:DescribeStream",
+                "dynamodb:GetRecords",
+                "dynamodb:GetShardIterator",
+                "dynamodb:ListStreams",
+            ),
+            "kinesis": (
+                "kinesis:DescribeStream",
+                "kinesis:DescribeStreamSummary",
+                "kinesis:GetRecords",
+                "kinesis:GetShardIterator",
+                "kinesis:ListShards",
+            ),
+        }
+        stream = "/stream/*" if self.kind == "dynamodb" else ""
+        return (
+            *((_DEAD_LETTERS,) if self.keeps_failures else ()),
+            *(
+                (Grant("ReadSource", reads[self.kind], self.source_arn + stream, "Lambda reads it with this role"),)
+                if self.polled
+                else ()
+            ),
+        )
+
+
+_DEAD_LETTERS = Grant(
+    "KeepFailedRuns", ("sqs:SendMessage",), Resource.RULE_DEAD_LETTERS, "Lambda sends a failed run with this role"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +201,8 @@ class FunctionSpec:
     timeout: int
     """Seconds."""
     grants: tuple[Grant, ...] = ()
-    outcome_to: Resource | None = None
-    """The destination of an asynchronous run: the bus gets every outcome, a queue only failures."""
+    outcome_to_bus: bool = False
+    """Whether the bus gets the outcome of each asynchronous run."""
     persistent: bool = False
     """Whether Lambda retries a failed event, as often and as long as ``[delivery]`` of ``herald.toml`` says:
     https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-configuring.html"""
@@ -91,6 +220,11 @@ class FunctionSpec:
         """The entry point that Chalice configures, such as ``app.destined``."""
         return "app.app" if self.trigger.kind == "http" else f"app.{self.name}"
 
+    @property
+    def all_grants(self) -> tuple[Grant, ...]:
+        """What the function's code calls, and what AWS calls for its trigger."""
+        return (*self.trigger.grants, *self.grants)
+
 
 SUCCESS: dict[str, object] = {"requestContext": {"condition": ["Success"]}}
 RETRIES_OVER: dict[str, object] = {"requestContext": {"condition": [{"anything-but": ["Success"]}]}}
@@ -99,10 +233,6 @@ _NEEDS_ATTENTION = ["undeliverable", "uncertain"]
 CANARY_ARRIVED: dict[str, object] = {"source": ["herald.canary"], "action": ["arrived"]}
 """The result of a canary that arrived. A rule of its own matches it, and an alarm watches that rule's count."""
 _NOT_FOR_SUCCESS = [*_NEEDS_ATTENTION, "waiting", "arrived"]
-
-_DEAD_LETTERS = Grant(
-    "KeepFailedRuns", ("sqs:SendMessage",), Resource.RULE_DEAD_LETTERS, "Lambda sends a failed run with this role"
-)
 
 
 def _notifies_owner(stage: Stage) -> bool:
@@ -161,7 +291,7 @@ FUNCTIONS = (
             ),
             Grant("SendOutcome", ("events:PutEvents",), Resource.BUS, "Lambda sends the outcome with this role"),
         ),
-        outcome_to=Resource.BUS,
+        outcome_to_bus=True,
         persistent=True,
     ),
     FunctionSpec(
@@ -255,8 +385,6 @@ FUNCTIONS = (
         trigger=Trigger("rule", {**SUCCESS, "responsePayload": {"action": [{"anything-but": _NOT_FOR_SUCCESS}]}}),
         memory=256,
         timeout=10,
-        grants=(_DEAD_LETTERS,),
-        outcome_to=Resource.RULE_DEAD_LETTERS,
     ),
     FunctionSpec(
         name="on_failure",
@@ -271,8 +399,7 @@ FUNCTIONS = (
         ),
         memory=256,
         timeout=60,
-        grants=(_DEAD_LETTERS, _LOOK_UP, _COUNT, _TELL),
-        outcome_to=Resource.RULE_DEAD_LETTERS,
+        grants=(_LOOK_UP, _COUNT, _TELL),
     ),
 )
 
@@ -284,10 +411,10 @@ def functions_of(stage: Stage) -> tuple[FunctionSpec, ...]:
 
 def grants_of(spec: FunctionSpec, stage: Stage) -> tuple[Grant, ...]:
     """Return a function's grants in a stage, without those that its configuration leaves unused."""
-    return tuple(grant for grant in spec.grants if grant.needed(stage))
+    return tuple(grant for grant in spec.all_grants if grant.needed(stage))
 
 
-def channels_for(resource: Resource, stage: Stage) -> tuple[str, ...]:
+def channels_for(resource: Resource | str, stage: Stage) -> tuple[str, ...]:
     """Return the channels whose notifiers a grant on this resource covers; none for another resource."""
     match resource:
         case Resource.NOTIFIERS:

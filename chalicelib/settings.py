@@ -185,6 +185,8 @@ class Stage:
     """Whether AWS X-Ray traces the API and every function."""
     digest: Digest | None = None
     """None for a stage without digests."""
+    values: Mapping[str, str] = field(default_factory=dict)
+    """Names of the owner's own resources, for triggers and grants of functions and for their code: ``[values]``."""
 
     @property
     def topic(self) -> str:

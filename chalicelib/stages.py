@@ -20,6 +20,8 @@ STAGES = {
         canary=0,
         xray=False,
         digest=None,
+        values={
+        },
     ),
     'local': Stage(
         name='local',
@@ -38,5 +40,7 @@ STAGES = {
         canary=0,
         xray=False,
         digest=None,
+        values={
+        },
     ),
 }

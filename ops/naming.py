@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from chalicelib.settings import APP, Stage
+from ops.errors import OpsError
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +23,32 @@ class AwsLocation:
 
 PSEUDO_PARAMETERS = AwsLocation("${AWS::Partition}", "${AWS::Region}", "${AWS::AccountId}")
 """CloudFormation's pseudo parameters in place of an account and region."""
+
+
+IN_TEMPLATES = ("partition", "region", "account", "stage")
+"""The names that every template of an ARN or a name may use, beside the keys of ``[values]``."""
+
+
+def filled(template: str, stage: Stage, where: AwsLocation, place: str) -> str:
+    """Fill in ``{partition}``, ``{region}``, ``{account}``, ``{stage}`` and the stage's ``[values]``.
+
+    Raises :class:`OpsError`, which names the ``place`` of the template, for another name or a single brace.
+    """
+    known = dict(zip(IN_TEMPLATES, (where.partition, where.region, where.account, stage.name), strict=True))
+    known |= stage.values
+
+    def value(match: re.Match[str]) -> str:
+        if match[1] not in known:
+            names = ", ".join(sorted(known))
+            raise OpsError(
+                f"{place}: {template!r} names {match[0]}, and stage {stage.name} knows: {names}. Others are set in"
+                " [values] of herald.toml"
+            )
+        return known[match[1]]
+
+    if re.search(r"[{}]", re.sub(r"\{[^{}]*\}", "", template)):
+        raise OpsError(f"{place}: {template!r} has a brace without its other half")
+    return re.sub(r"\{([^{}]*)\}", value, template)
 
 
 def prefix(stage: Stage) -> str:

@@ -44,7 +44,7 @@ person's own site may be at ``http://localhost:8080``, which is another origin."
 
 _TABLES = ("sites", "channels")
 """Tables of tables, one for each name."""
-_SINGLE = ("limits", "delivery", "alarms", "canary", "digest")
+_SINGLE = ("limits", "delivery", "alarms", "canary", "digest", "values")
 _ENTRIES = extensions.TABLES
 """Lists of entries with names. They refer to resources in an account, so stage ``local`` uses only its own."""
 
@@ -251,6 +251,7 @@ def _stage(
             function_url=options.function_url,
             canary=merged.canary.every_hours if merged.canary else 0,
             digest=merged.digest.compiled() if merged.digest else None,
+            values=merged.values,
             hint=_hint(name),
         ),
         send_event=options.send_event,

@@ -20,7 +20,7 @@ from ops.config.extensions import GrantTable, RuleTable, SubscriberTable
 from ops.config.notification_templates import Body, Title
 from ops.config.table import Table
 from ops.config.web_addresses import WebAddress, is_loopback, web_address
-from ops.naming import MAX_CANARY_HOURS
+from ops.naming import IN_TEMPLATES, MAX_CANARY_HOURS
 
 _DAYS = 3650
 
@@ -279,6 +279,24 @@ class StageOptions(Table):
     region: Annotated[str, AfterValidator(_region)] | None = None
 
 
+def _value_name(name: str) -> str:
+    if name in IN_TEMPLATES:
+        raise ValueError(f"{name} is filled in by Herald; choose another name")
+    if not re.fullmatch(r"[a-z][a-z0-9_]{0,39}", name):
+        raise ValueError("a name has up to 40 of a-z, 0-9 and _, the first a letter")
+    return name
+
+
+def _value(text: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9/_.:=+@-]{1,256}", text):
+        raise ValueError("expected the name or id of a resource: up to 256 of A-Z, a-z, 0-9 and /_.:=+@-")
+    return text
+
+
+ValueName = Annotated[str, AfterValidator(_value_name)]
+Value = Annotated[str, AfterValidator(_value)]
+
+
 class MergedTables(Table):
     """The tables of one stage, after its own were merged into the common ones."""
 
@@ -292,6 +310,7 @@ class MergedTables(Table):
     grant: dict[str, GrantTable] = Field(default={})
     canary: CanaryTable | None = None
     digest: DigestTable | None = None
+    values: dict[ValueName, Value] = Field(default={})
 
 
 TABLE_OF_KEY = {

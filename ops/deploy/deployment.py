@@ -29,6 +29,7 @@ from ops.deploy import (
     chalice_runner,
     chalice_state,
     drift,
+    event_sources,
     lock,
     resource_attributes,
     target_policies,
@@ -38,7 +39,7 @@ from ops.deploy.release_history import Releases, rollback_target
 from ops.deploy.steps import Step, take
 from ops.errors import OpsError, ignoring_aws_error
 from ops.generate import render
-from ops.templates import pipeline_roles
+from ops.templates import pipeline_roles, triggers
 from ops.templates.domain import REST_API
 
 if TYPE_CHECKING:
@@ -79,6 +80,7 @@ def deploy(deployment: Deployment, stages: Mapping[str, StageConfig]) -> None:
     partitions.refuse_unavailable(deployment.config, account.where)
     with _exclusively(deployment, "deploy"):
         target_policies.check(account, deployment.config.extensions)
+        event_sources.check(account, stage)
         account_guard.record(deployment.root, deployment.config, account.where)
         render.write(deployment.root, render.generated(stages))
         render.write(deployment.root, render.policies(stage, account.where))
@@ -279,7 +281,7 @@ def _apply_data(deployment: Deployment) -> str:
 
     The table is protected afterwards and not by the template: CloudFormation must be able to undo a failed creation.
     """
-    done = _apply(deployment, data(deployment.root, deployment.stage))
+    done = _apply(deployment, data(deployment.root, deployment.stage, deployment.account.where))
     _set_deletion_protection(deployment, protected=True)
     return done
 
@@ -328,12 +330,15 @@ def _apply(deployment: Deployment, plan: StackPlan, wait: Callable[[str], None] 
 
 
 def current_parameters(deployment: Deployment, plan: StackPlan) -> dict[str, str]:
-    """A stack's parameters with the boundary and the REST API that the account has now, whatever a release had."""
+    """A stack's parameters with what the account has now, whatever a release had: boundary, REST API, streams."""
     found = dict(plan.parameters)
     if BOUNDARY in found:
         found[BOUNDARY] = find_boundary(deployment)
     if REST_API in found:
         found[REST_API] = chalice_state.rest_api_id(chalice_state.read(deployment.account.ssm, deployment.stage)) or ""
+    for name, table in plan.parameters.items():
+        if name.startswith(triggers.STREAM):
+            found[name] = event_sources.stream(deployment.account, table)
     return found
 
 
@@ -400,6 +405,8 @@ def _wire(deployment: Deployment, release: Release) -> str:
     drift.enable_rules(account, lost)
     changed += target_policies.revoke(account, stage, wanted)
     access = [f"access changed at {', '.join(dict.fromkeys(changed))}"] if changed else []
+    if buckets := event_sources.send_to_eventbridge(account, release.event_buckets):
+        access.append(f"events of {', '.join(buckets)} go to EventBridge")
     return "; ".join([done, *(f"repaired: {line}" for line in lost.lines()), *access])
 
 

@@ -53,7 +53,7 @@ class Change:
 def diff(it: Deployment, stages: Mapping[str, StageConfig]) -> list[Change]:
     """Everything that a deployment would change now; empty where it would change nothing."""
     release = planned(it, stages)
-    table = data(it.root, it.stage)
+    table = data(it.root, it.stage, it.account.where)
     known = chalice_state.read(it.account.ssm, it.stage)
     wanted = _wanted(release, table, it)
     found = _found(release, table, it.account, it.stage, known)

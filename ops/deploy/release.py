@@ -28,7 +28,7 @@ from ops.deploy.app_description import description_file
 from ops.errors import OpsError
 from ops.generate import render
 from ops.naming import AwsLocation
-from ops.templates import alarms, domain, gateway_answers, wiring
+from ops.templates import alarms, domain, gateway_answers, triggers, wiring
 
 PYTHON = f"python{sys.version_info.major}.{sys.version_info.minor}"
 """The runtime that Chalice deploys for: the Python that runs it."""
@@ -105,6 +105,8 @@ class Release:
     log_retention_days: int
     alarms_to: str | None
     xray: bool
+    event_buckets: tuple[str, ...]
+    """The buckets whose events run a function; the deployment has them send these to EventBridge."""
     target_policies: Mapping[str, list[dict[str, Any]]]
     """The statements that policies of the owner's queues and topics need, by the target's name in ``herald.toml``."""
     chalice: Mapping[str, Any]
@@ -144,6 +146,7 @@ class Release:
             found["domain"] = _stack(found["domain"]) if found.get("domain") else None
             found["functions"] = tuple(FunctionPlan(**each) for each in found["functions"])
             found["code"] = Code(**found["code"])
+            found["event_buckets"] = tuple(found["event_buckets"])
             return cls(**found)
         except (ValueError, TypeError, KeyError) as error:
             raise UnreadableRelease(f"it was kept by another version of Herald: {error}") from None
@@ -158,7 +161,7 @@ def _stack(found: dict[str, Any]) -> StackPlan:
     return StackPlan(**{**found, "of_data": tuple(found["of_data"])})
 
 
-def data(root: Path, stage: Stage) -> StackPlan:
+def data(root: Path, stage: Stage, where: AwsLocation) -> StackPlan:
     """The data stack: it outlives the others."""
     return StackPlan(
         cloudformation.data(stage),
@@ -168,6 +171,7 @@ def data(root: Path, stage: Stage) -> StackPlan:
             "TopicName": stage.topic,
             "BusName": stage.bus,
             "Prefix": naming.prefix(stage),
+            **{name: ",".join(arns) for name, arns in triggers.dead_letter_sources(stage, where).items()},
         },
     )
 
@@ -183,8 +187,8 @@ def plan(root: Path, config: StageConfig, where: AwsLocation) -> Release:
         wiring=StackPlan(
             cloudformation.wiring(stage),
             (root / render.wiring_file(stage.name)).read_text(encoding="utf-8"),
-            {alarms.EMAIL: config.alarms_to} if config.alarms_to else {},
-            tuple(wiring.queues(config.extensions)),
+            ({alarms.EMAIL: config.alarms_to} if config.alarms_to else {}) | triggers.streams(stage, where),
+            tuple(wiring.queues(stage, config.extensions)),
         ),
         functions=tuple(_functions(root, stage, chalice["stages"][stage.name])),
         rate=config.rate,
@@ -193,6 +197,7 @@ def plan(root: Path, config: StageConfig, where: AwsLocation) -> Release:
         log_retention_days=config.log_retention_days,
         alarms_to=config.alarms_to,
         xray=stage.xray,
+        event_buckets=tuple(sorted(set(triggers.sources(stage, where, "s3").values()))),
         target_policies=target_policies.written(config.extensions, stage, where),
         domain=_domain(config),
         waits_for_record=config.domain is not None and not config.domain.hosted_zone,

@@ -18,10 +18,11 @@ from ops import packages
 from ops.config.loader import LOCAL, StageConfig
 from ops.errors import OpsError
 from ops.generate import render
-from ops.generate.registered import undeclared
+from ops.generate.registered import otherwise, undeclared
 from ops.naming import AwsLocation
 from ops.templates.extension_resources import policy
 from ops.templates.function_policies import WILDCARDS
+from ops.templates.function_policies import policy as function_policy
 
 _RENDER = "run: ./herald render"
 
@@ -41,7 +42,7 @@ _PLACEHOLDER = re.compile(r"\$\{[^}]+\}")
 _REGISTERED = """
 import json, app
 from ops.generate.registered import registered
-print(json.dumps(sorted(registered(app.app))))
+print(json.dumps(registered(app.app)))
 """
 _CHECKOUT = Path(__file__).resolve().parents[2]
 
@@ -55,18 +56,22 @@ def mistakes(root: Path, stages: Mapping[str, StageConfig], pages: Mapping[Path,
     for path in render.left_over(root, files):
         yield f"{path} is no longer generated; delete it"
     for name, config in stages.items():
-        yield from undeclared(registered_by_app(root, name), {spec.name for spec in functions_of(config.stage)})
+        specs = functions_of(config.stage)
+        found = registered_by_app(root, name)
+        yield from undeclared(found, {spec.name for spec in specs})
+        yield from otherwise(found, {spec.name: spec.trigger.kind for spec in specs})
         for where in (render.local_where(config),) if name == LOCAL else _SAMPLES:
-            for path, text in render.policies(config.stage, where).items():
-                for fault in policy_faults(text):
-                    yield f"{path}: {fault}"
+            for spec in specs:
+                reasons = [grant.sid for grant in spec.all_grants if grant.wildcard]
+                for fault in policy_faults(json.dumps(function_policy(spec, config.stage, where)), reasons):
+                    yield f"{render.policy_file(name, spec.name)}: {fault}"
             for grant, table in config.extensions.grants.items():
                 for fault in policy_faults(json.dumps(policy(table, config.stage, where))):
                     yield f"grant.{grant}: {fault}"
 
 
-def registered_by_app(root: Path, stage: str) -> set[str]:
-    """The functions that ``app.py`` registers for a stage, imported in a process of its own."""
+def registered_by_app(root: Path, stage: str) -> dict[str, str]:
+    """The functions that ``app.py`` registers for a stage, with decorators, imported in a process of its own."""
     ran = subprocess.run(
         [sys.executable, "-c", _REGISTERED],
         cwd=root,
@@ -83,7 +88,8 @@ def registered_by_app(root: Path, stage: str) -> set[str]:
     )
     if ran.returncode:
         raise OpsError(f"app.py can't be imported for stage {stage}:\n{ran.stderr}")
-    return set(json.loads(ran.stdout))
+    found: dict[str, str] = json.loads(ran.stdout)
+    return found
 
 
 @cache
@@ -97,10 +103,11 @@ def _parliament() -> Any:
     return parliament
 
 
-def policy_faults(text: str) -> list[str]:
+def policy_faults(text: str, reasons: Collection[str] = ()) -> list[str]:
     """What parliament reports about a policy, and each wildcard without a reason.
 
-    A wildcard needs no reason below one named resource, such as ``bucket/*``.
+    ``reasons`` are the statements whose wildcards have one, by ``Sid``. A wildcard needs none below one named resource,
+    such as ``bucket/*``.
     """
     document = json.loads(text)
     faults = [
@@ -109,16 +116,17 @@ def policy_faults(text: str) -> list[str]:
     ]
     for statement in document["Statement"]:
         actions = statement["Action"]
+        if statement["Sid"] in reasons:
+            continue
         if any(re.search(r"[*?]", action) for action in actions):
-            faults.append(f"{statement['Sid']}: an action with a wildcard")
+            faults.append(f"{statement['Sid']}: an action with a wildcard; write why as the grant's `wildcard`")
         if set(actions) <= set(WILDCARDS):
             continue
         for arn in statement["Resource"]:
             if re.search(r"[*?]", arn) and not _ENDED_BY_AWS.search(arn) and not _below_a_named_one(arn, actions):
                 faults.append(
                     f"{statement['Sid']}: {arn} is a resource with a wildcard. Write the whole ARN. If AWS allows no"
-                    f" narrower one for {', '.join(actions)}, add the page that says so to WILDCARDS of"
-                    " ops/templates/function_policies.py"
+                    f" narrower one for {', '.join(actions)}, write why as the grant's `wildcard`"
                 )
     return faults
 

@@ -5,19 +5,48 @@ Chalice's process imports this module beside the code that it deploys, so it imp
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from typing import Any
 
-
-def registered(app: Any) -> set[str]:
-    """The names of the functions that a Chalice app registers; its routes are the one function ``api_handler``."""
-    names = {function.name for function in (*app.event_sources, *app.pure_lambda_functions)}
-    return names | ({"api_handler"} if app.routes else set())
+_MANIFEST = "chalicelib/functions.py"
+_DECORATORS = {"http": "route", "topic": "on_sns_message", "schedule": "schedule"}
+"""The decorators for triggers that Chalice makes; all others want ``lambda_function``."""
 
 
-def undeclared(registered: set[str], declared: set[str]) -> list[str]:
+def registered(app: Any) -> dict[str, str]:
+    """The functions that a Chalice app registers, with the decorators; its routes are one function, ``api_handler``."""
+    events = {
+        "ScheduledEventConfig": "schedule",
+        "SNSEventConfig": "on_sns_message",
+        "S3EventConfig": "on_s3_event",
+        "SQSEventConfig": "on_sqs_message",
+        "KinesisEventConfig": "on_kinesis_record",
+        "DynamoDBEventConfig": "on_dynamodb_record",
+        "CloudWatchEventConfig": "on_cw_event",
+    }
+    return {
+        **{each.name: events[type(each).__name__] for each in app.event_sources},
+        **{each.name: "lambda_function" for each in app.pure_lambda_functions},
+        **({"api_handler": "route"} if app.routes else {}),
+    }
+
+
+def undeclared(registered: Collection[str], declared: Collection[str]) -> list[str]:
     """A sentence for each function that only one of ``app.py`` and the manifest has."""
-    manifest = "chalicelib/functions.py"
+    there, wanted = set(registered), set(declared)
     return [
-        *(f"app.py registers {name}, which {manifest} lacks" for name in sorted(registered - declared)),
-        *(f"{manifest} declares {name}, which app.py lacks" for name in sorted(declared - registered)),
+        *(f"app.py registers {name}, which {_MANIFEST} lacks" for name in sorted(there - wanted)),
+        *(f"{_MANIFEST} declares {name}, which app.py lacks" for name in sorted(wanted - there)),
+    ]
+
+
+def otherwise(registered: Mapping[str, str], kinds: Mapping[str, str]) -> list[str]:
+    """A sentence for each function whose decorator is not that of the kind of its trigger, which is given by name."""
+    pairs = (
+        (name, registered.get(name, ""), kind, _DECORATORS.get(kind, "lambda_function")) for name, kind in kinds.items()
+    )
+    return [
+        f"app.py registers {name} with @app.{found}, and its trigger {kind!r} in {_MANIFEST} wants @app.{wanted}"
+        for name, found, kind, wanted in pairs
+        if name in registered and found != wanted
     ]

@@ -6,6 +6,11 @@ from typing import Any
 
 from ops.naming import PSEUDO_PARAMETERS
 
+RULE_DEAD_LETTERS = "RuleDeadLettersArn"
+"""The parameter with the queue for events that a rule or its function could not handle."""
+SUBSCRIBER_DEAD_LETTERS = "SubscriberDeadLettersArn"
+"""The parameter with the queue for messages that could not be delivered to a subscriber beside ``destined``."""
+
 
 def local_arn(service: str, resource: str) -> dict[str, str]:
     """The ARN of a resource in the stack's own account and region."""

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from chalicelib.functions import FunctionSpec, Resource, channels_for, grants_of, notifiers_of
+from chalicelib.functions import FunctionSpec, Resource, Trigger, channels_for, grants_of, notifiers_of
 from chalicelib.settings import Stage
-from ops.naming import AwsLocation
+from ops.errors import OpsError
+from ops.naming import AwsLocation, filled
 
 VERSION = "2012-10-17"
 
 LOGS_PAGE = "https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs.html"
 DESTINATIONS_PAGE = "https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html"
+EVENT_SOURCES_PAGE = "https://docs.aws.amazon.com/lambda/latest/dg/invocation-eventsourcemapping.html"
 
 XRAY_PAGE = "https://docs.aws.amazon.com/lambda/latest/dg/services-xray.html"
 XRAY = ("xray:PutTraceSegments", "xray:PutTelemetryRecords")
@@ -27,6 +30,14 @@ AWS_ITSELF: Mapping[str, str] = {
     **dict.fromkeys(XRAY, XRAY_PAGE),
 }
 """Actions that AWS itself calls with the function's role, not Herald's code, and the page that says so."""
+
+POLLING: Mapping[str, str] = {
+    action: EVENT_SOURCES_PAGE
+    for kind in ("sqs", "dynamodb", "kinesis")
+    for grant in Trigger(kind, source="orders").grants
+    for action in grant.actions
+}
+"""Actions by which AWS reads the source of a function's trigger, with the function's role."""
 
 WILDCARDS: Mapping[str, str] = {
     "ses:GetAccount": "https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonsimpleemailservicev2.html",
@@ -48,7 +59,7 @@ class Statement:
     @property
     def used_by(self) -> str:
         """Who calls the actions: the function's ``code``, or ``AWS`` itself."""
-        return "AWS" if set(self.actions) <= set(AWS_ITSELF) else "code"
+        return "AWS" if set(self.actions) <= {*AWS_ITSELF, *POLLING} else "code"
 
     def document(self) -> dict[str, Any]:
         return {
@@ -87,8 +98,10 @@ def statements(spec: FunctionSpec, stage: Stage, where: AwsLocation) -> Iterator
             yield Statement(grant.sid, grant.actions, tuple(arns), grant.why, condition)
 
 
-def _arns(on: Resource, spec: FunctionSpec, stage: Stage, where: AwsLocation) -> list[str]:
+def _arns(on: Resource | str, spec: FunctionSpec, stage: Stage, where: AwsLocation) -> list[str]:
     match on:
+        case str():
+            return [own_arn(on, stage, where, f"chalicelib/functions.py: {spec.name}")]
         case Resource.TOPIC:
             return [where.arn("sns", stage.topic)]
         case Resource.TABLE:
@@ -128,7 +141,16 @@ def _arns(on: Resource, spec: FunctionSpec, stage: Stage, where: AwsLocation) ->
             ]
 
 
-def _condition(on: Resource, spec: FunctionSpec, stage: Stage) -> dict[str, Any]:
+def own_arn(template: str, stage: Stage, where: AwsLocation, place: str) -> str:
+    """The ARN that a template makes; raises :class:`OpsError`, which names its ``place``, where that is none."""
+    arn = filled(template, stage, where, place)
+    parts = re.sub(r"\{[^{}]*\}", "x", template)
+    if template != "*" and not re.fullmatch(r"arn:[^:]+:[a-z0-9-]+:[^:]*:[^:]*:.+", parts):
+        raise OpsError(f"{place}: {template!r} is no ARN, such as arn:{{partition}}:s3:::{{bucket}}/*")
+    return arn
+
+
+def _condition(on: Resource | str, spec: FunctionSpec, stage: Stage) -> dict[str, Any]:
     """The condition of a grant. E-mails may only be sent from and to the addresses of the channels.
 
     ``ForAllValues`` also allows a request without recipients; such a mail reaches nobody.

@@ -14,13 +14,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from chalicelib.functions import FUNCTIONS
+from chalicelib.functions import FUNCTIONS, FunctionSpec, Grant, Resource, functions_of
 from chalicelib.settings import APP, Stage
 from ops import naming
 from ops.config.schema import DomainTable
 from ops.errors import OpsError
 from ops.naming import PSEUDO_PARAMETERS, AwsLocation
-from ops.templates.function_policies import AWS_ITSELF, VERSION, WILDCARDS
+from ops.templates import triggers
+from ops.templates.function_policies import AWS_ITSELF, VERSION, WILDCARDS, own_arn
 
 Statement = dict[str, Any]
 
@@ -181,8 +182,8 @@ def _substituted(value: Any) -> Any:
 def bounding(stage: Stage) -> list[Statement]:
     """The permissions boundary of the stage's roles: every action of the manifest, on all of the stage's resources.
 
-    It depends on no configuration, so a change of ``herald.toml`` never needs the administrator who deploys the
-    template. The owner names identities of SES, so all of them are included.
+    It depends on no configuration but ``[values]``, so another change of ``herald.toml`` never needs the administrator
+    who deploys the template. The owner names identities of SES, so all of them are included.
 
     Raises :class:`OpsError` for an action of a service whose resources are not listed here.
     """
@@ -199,7 +200,10 @@ def bounding(stage: Stage) -> list[Statement]:
         "sqs": [own.arn("sqs", f"{own.prefix}-*")],
         "ssm": [own.parameter("*")],
     }
-    used = {action for spec in FUNCTIONS for grant in spec.grants for action in grant.actions} | set(AWS_ITSELF)
+    grants = [(spec, grant) for spec in FUNCTIONS for grant in spec.all_grants]
+    used = {action for _, grant in grants if isinstance(grant.on, Resource) for action in grant.actions}
+    used |= set(AWS_ITSELF)
+    there = functions_of(stage)
     actions: dict[str, list[str]] = {}
     for action in sorted(used - set(WILDCARDS)):
         actions.setdefault(action.partition(":")[0], []).append(action)
@@ -211,6 +215,7 @@ def bounding(stage: Stage) -> list[Statement]:
     return [
         *(_allow(service.capitalize(), resources[service], *names) for service, names in actions.items()),
         _allow("WithoutResource", ["*"], *sorted(used & set(WILDCARDS))),
+        *(_own(spec, grant, stage) for spec, grant in grants if isinstance(grant.on, str) and spec in there),
         {
             # The policy of the key aws/ssm allows this to everybody in the account, so no role's own policy needs it.
             # AWS doesn't say that a boundary keeps such a permission, so the boundary names it.
@@ -219,6 +224,12 @@ def bounding(stage: Stage) -> list[Statement]:
             "Condition": {"StringLike": {"kms:ViaService": "ssm.${AWS::Region}.*"}},
         },
     ]
+
+
+def _own(spec: FunctionSpec, grant: Grant, stage: Stage) -> Statement:
+    """What a function's grant allows on a resource of the owner's."""
+    sid = naming.logical("own", f"{spec.name}-{grant.sid}".replace("_", "-"))
+    return _allow(sid, [own_arn(str(grant.on), stage, PSEUDO_PARAMETERS, spec.name)], *grant.actions)
 
 
 def comparing(stage: Stage) -> list[Statement]:
@@ -400,6 +411,7 @@ def deploying(stage: Stage, domain: DomainTable | None = None) -> list[Statement
             "Condition": _BY_CLOUDFORMATION,
         },
         *(_with_domain(own, domain) if domain else []),
+        *_with_triggers(own, stage),
     ]
 
 
@@ -437,6 +449,40 @@ def _with_domain(own: _Arns, domain: DomainTable) -> list[Statement]:
             _allow("DnsChanges", ["arn:${AWS::Partition}:route53:::change/*"], "route53:GetChange"),
         ]
     return [{**each, "Condition": _BY_CLOUDFORMATION} for each in found]
+
+
+def _with_triggers(own: _Arns, stage: Stage) -> list[Statement]:
+    """What making the triggers of functions takes beyond the stage's own rules and queues."""
+
+    def arns(kind: str, before: str) -> list[str]:
+        return [before + name for name in triggers.sources(stage, PSEUDO_PARAMETERS, kind).values()]
+
+    found = [
+        (
+            "Buckets",
+            arns("s3", "arn:${AWS::Partition}:s3:::"),
+            _of("s3", "GetBucketNotification PutBucketNotification"),
+        ),
+        ("SourceQueues", arns("sqs", own.arn("sqs", "")), ["sqs:GetQueueUrl"]),
+        ("SourceTopics", arns("sns", own.arn("sns", "")), _of("sns", "GetTopicAttributes Subscribe")),
+        ("SourceTables", arns("dynamodb", own.arn("dynamodb", "table/")), ["dynamodb:DescribeTable"]),
+        ("SourceStreams", arns("kinesis", own.arn("kinesis", "stream/")), ["kinesis:DescribeStreamSummary"]),
+    ]
+    statements = [_allow(sid, resources, *actions) for sid, resources, actions in found if resources]
+    if any(spec.trigger.polled for spec in functions_of(stage)):
+        names = "CreateEventSourceMapping UpdateEventSourceMapping DeleteEventSourceMapping GetEventSourceMapping"
+        # AWS chooses their ids, so all of them are included; each is for a function of the stage.
+        mappings = _allow("Mappings", ["*"], *_of("lambda", names))
+        of_stage = {"ArnLike": {"lambda:FunctionArn": own.functions}}
+        statements += [
+            {**mappings, "Condition": of_stage},
+            _allow(
+                "MappingsTags",
+                [own.arn("lambda", "event-source-mapping:*")],
+                *_of("lambda", "ListTags TagResource UntagResource"),
+            ),
+        ]
+    return statements
 
 
 class _Arns:

@@ -21,7 +21,8 @@ from chalicelib.settings import Stage
 from ops import naming
 from ops.config.loader import StageConfig
 from ops.naming import AwsLocation
-from ops.templates import extension_policies, wiring
+from ops.templates import extension_policies, triggers, wiring
+from ops.templates.common_resources import RULE_DEAD_LETTERS, SUBSCRIBER_DEAD_LETTERS
 
 DATA, FOUNDATION = Path("infra/data.yaml"), Path("infra/foundation.yaml")
 
@@ -177,9 +178,10 @@ class Resolver:
             "TableName": stage.table,
             "BusName": stage.bus,
             "Prefix": prefix,
-            wiring.RULE_DEAD_LETTERS: where.arn("sqs", f"{prefix}-rule-dead-letters"),
+            **{name: ", ".join(arns) for name, arns in triggers.dead_letter_sources(stage, where).items()},
+            RULE_DEAD_LETTERS: where.arn("sqs", f"{prefix}-rule-dead-letters"),
             wiring.FAILED_EVENTS: where.arn("sqs", f"{prefix}-failed-events"),
-            wiring.SUBSCRIBER_DEAD_LETTERS: where.arn("sqs", f"{prefix}-subscriber-dead-letters"),
+            SUBSCRIBER_DEAD_LETTERS: where.arn("sqs", f"{prefix}-subscriber-dead-letters"),
         }
 
     def text(self, found: Any) -> str:
@@ -205,7 +207,10 @@ class Resolver:
                 return self._where.arn("sqs", self.text(properties["QueueName"]))
             case "AWS::Events::Rule":
                 bus, rule = self.text(properties["EventBusName"]), self.text(properties["Name"])
-                return self._where.arn("events", f"rule/{bus}/{rule}")
+                # https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazoneventbridge.html
+                return self._where.arn(
+                    "events", f"rule/{rule}" if bus == triggers.DEFAULT_BUS else f"rule/{bus}/{rule}"
+                )
             case "AWS::IAM::Role":
                 where = self._where
                 return f"arn:{where.partition}:iam::{where.account}:role/{self.text(properties['RoleName'])}"

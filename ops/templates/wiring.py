@@ -9,18 +9,20 @@ from __future__ import annotations
 
 from typing import Any
 
-from chalicelib.functions import RETRIES_OVER, FunctionSpec, Resource, functions_of
+from chalicelib.functions import RETRIES_OVER, FunctionSpec, functions_of
 from chalicelib.settings import Stage
 from ops.config.extensions import Extensions
-from ops.templates import alarms, canary, extension_resources
-from ops.templates.common_resources import event_rule, invoke_permission, local_arn
+from ops.templates import alarms, canary, extension_resources, triggers
+from ops.templates.common_resources import (
+    RULE_DEAD_LETTERS,
+    SUBSCRIBER_DEAD_LETTERS,
+    event_rule,
+    invoke_permission,
+    local_arn,
+)
 
-RULE_DEAD_LETTERS = "RuleDeadLettersArn"
-"""The parameter with the queue for events that a rule or its function could not handle."""
 FAILED_EVENTS = "FailedEventsArn"
 """The parameter with the queue for events whose retries are over."""
-SUBSCRIBER_DEAD_LETTERS = "SubscriberDeadLettersArn"
-"""The parameter with the queue for messages that could not be delivered to a subscriber of the owner's."""
 FUNCTION_URL = "GetMessageUrl"
 """The output with the address of ``get_message_url``, where the stage has one."""
 
@@ -37,11 +39,13 @@ def template(stage: Stage, *, with_alarms: bool = False, extensions: Extensions 
         if spec.trigger.kind == "url":
             resources[f"{logical}Address"] = _function_url(spec, stage)
             outputs[logical] = {"Value": {"Fn::GetAtt": [f"{logical}Address", "FunctionUrl"]}}
-        if spec.persistent or spec.outcome_to:
+        if spec.persistent or spec.outcome_to_bus or (spec.trigger.keeps_failures and not spec.trigger.stream):
             resources[f"{logical}Outcome"] = _event_invoke_config(spec, stage)
         if spec.trigger.kind == "rule":
             resources[f"{logical}Rule"] = _rule(spec, stage)
             resources[f"{logical}Permission"] = _permission(spec, stage)
+        else:
+            resources |= triggers.resources(spec, stage, logical)
     if stage.canary:
         resources |= canary.resources(stage, RULE_DEAD_LETTERS)
     resources |= extension_resources.resources(
@@ -52,7 +56,7 @@ def template(stage: Stage, *, with_alarms: bool = False, extensions: Extensions 
     )
     outputs |= extension_resources.outputs(extensions)
     if with_alarms:
-        resources |= alarms.resources(stage, with_subscribers=bool(extensions.subscribers))
+        resources |= alarms.resources(stage, with_subscribers=_has_subscribers(stage, extensions))
         outputs |= alarms.outputs()
     return {
         "AWSTemplateFormatVersion": "2010-09-09",
@@ -66,7 +70,8 @@ def template(stage: Stage, *, with_alarms: bool = False, extensions: Extensions 
                 "Type": "String",
                 "Description": "Queue that keeps every event whose retries are over",
             },
-            **(_SUBSCRIBERS if extensions.subscribers else {}),
+            **(_SUBSCRIBERS if _has_subscribers(stage, extensions) else {}),
+            **triggers.parameters(stage),
             **(alarms.parameters() if with_alarms else {}),
         },
         "Resources": resources,
@@ -74,9 +79,14 @@ def template(stage: Stage, *, with_alarms: bool = False, extensions: Extensions 
     }
 
 
-def queues(extensions: Extensions) -> list[str]:
+def queues(stage: Stage, extensions: Extensions) -> list[str]:
     """The parameters that are queues. Their values are outputs of the data stack with the same names."""
-    return [RULE_DEAD_LETTERS, FAILED_EVENTS, *(_SUBSCRIBERS if extensions.subscribers else ())]
+    return [RULE_DEAD_LETTERS, FAILED_EVENTS, *(_SUBSCRIBERS if _has_subscribers(stage, extensions) else ())]
+
+
+def _has_subscribers(stage: Stage, extensions: Extensions) -> bool:
+    """Whether SNS delivers to anything but ``destined``, and so needs the queue for what it can't deliver there."""
+    return bool(extensions.subscribers) or bool(triggers.of_kind(stage, "sns"))
 
 
 _SUBSCRIBERS = {
@@ -96,12 +106,11 @@ def _event_invoke_config(spec: FunctionSpec, stage: Stage) -> dict[str, Any]:
     if spec.persistent:
         properties["MaximumRetryAttempts"] = stage.persistence.lambda_retries
         properties["MaximumEventAgeInSeconds"] = stage.persistence.lambda_age
-    match spec.outcome_to:
-        case Resource.BUS:
-            bus = {"Destination": local_arn("events", f"event-bus/{stage.bus}")}
-            properties["DestinationConfig"] = {"OnSuccess": bus, "OnFailure": bus}
-        case Resource.RULE_DEAD_LETTERS:
-            properties["DestinationConfig"] = {"OnFailure": {"Destination": {"Ref": RULE_DEAD_LETTERS}}}
+    if spec.outcome_to_bus:
+        bus = {"Destination": local_arn("events", f"event-bus/{stage.bus}")}
+        properties["DestinationConfig"] = {"OnSuccess": bus, "OnFailure": bus}
+    elif spec.trigger.keeps_failures:
+        properties["DestinationConfig"] = {"OnFailure": {"Destination": {"Ref": RULE_DEAD_LETTERS}}}
     return {"Type": "AWS::Lambda::EventInvokeConfig", "Properties": properties}
 
 

@@ -96,7 +96,7 @@ def test_every_function_and_grant_is_needed_in_some_configuration_and_each_condi
     for spec in FUNCTIONS:
         having = [stage for stage in found if spec in functions_of(stage)]
         assert having, spec.name
-        for grant in spec.grants:
+        for grant in spec.all_grants:
             assert any(grant.needed(stage) for stage in having), (spec.name, grant.sid)
     always = {spec.name for spec in FUNCTIONS if all(spec in functions_of(stage) for stage in found)}
     assert {spec.name for spec in FUNCTIONS} - always == {

@@ -14,6 +14,7 @@ from chalicelib.functions import FUNCTIONS, functions_of, grants_of
 from ops.config.loader import LOCAL, load
 from ops.generate import render
 from ops.generate.check import mistakes, policy_faults, registered_by_app
+from ops.generate.registered import otherwise, undeclared
 from ops.naming import AwsLocation
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -144,7 +145,9 @@ def test_what_is_generated_is_current_and_declared() -> None:
 
 @pytest.mark.parametrize("stage", sorted(STAGES))
 def test_app_py_registers_what_the_manifest_declares(stage: str) -> None:
-    assert registered_by_app(ROOT, stage) == {spec.name for spec in functions_of(STAGES[stage].stage)}
+    found, specs = registered_by_app(ROOT, stage), functions_of(STAGES[stage].stage)
+    assert undeclared(found, [spec.name for spec in specs]) == []
+    assert otherwise(found, {spec.name: spec.trigger.kind for spec in specs}) == []
 
 
 def test_policies_with_traces_are_sound_too() -> None:

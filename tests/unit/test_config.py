@@ -134,7 +134,7 @@ DEV = "[stages.dev]\n"
             changed("version = 1", "version = 1\nsite = 3"),
             [
                 "site: unknown key; expected version, stages, sites, channels, limits, delivery, alarms, canary,"
-                " digest, rule, subscriber, grant. Did you mean sites?"
+                " digest, values, rule, subscriber, grant. Did you mean sites?"
             ],
         ),
         # Stages
@@ -443,6 +443,16 @@ DEV = "[stages.dev]\n"
         ),
         (changed(DEV, DEV + "sites = 3\n"), ["stages.dev.sites: expected tables"]),
         (changed(DEV, DEV + "channels = []\n"), ["stages.dev.channels: expected tables"]),
+        # Names of the owner's own resources
+        (
+            changed(DEV, '[values]\nregion = "x"\nBucket = "b"\nqueue = "{account}"\n' + DEV),
+            [
+                "values.region: found 'region'; region is filled in by Herald; choose another name",
+                "values.Bucket: ",
+                "a name has up to 40 of a-z, 0-9 and _, the first a letter",
+                "values.queue: found '{account}'; expected the name or id of a resource",
+            ],
+        ),
     ],
 )
 def test_every_mistake_is_named_with_its_key_what_was_found_and_what_is_allowed(

@@ -47,6 +47,7 @@ RELEASE = Release(
             False,
         ),
     ),
+    event_buckets=("uploads",),
     rate=10,
     burst=20,
     answers={"THROTTLED": {"statusCode": "429"}},

@@ -9,11 +9,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from chalicelib.functions import Trigger
 from chalicelib.settings import Limits, Persistence, Site, Spam, Stage
 from ops.config.loader import StageConfig, load
 from ops.generate import render
-from ops.generate.registered import undeclared
+from ops.generate.registered import otherwise, undeclared
 from ops.naming import AwsLocation
 from tests.fakes import EVERYWHERE, channel, site, stage
 
@@ -207,9 +206,14 @@ def test_a_function_that_is_registered_but_not_declared_is_named_and_the_reverse
     ]
 
 
-def test_a_function_with_an_unknown_trigger_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"Trigger\('cron'\): expected one of http, topic, invoke"):
-        Trigger("cron")
+def test_a_function_that_chalice_would_run_otherwise_than_the_manifest_says_is_named() -> None:
+    kinds = {"destined": "topic", "orders": "sqs", "retry_due": "schedule", "api_handler": "http", "gone": "url"}
+    right = {"destined": "on_sns_message", "orders": "lambda_function", "retry_due": "schedule", "api_handler": "route"}
+    assert otherwise(right, kinds) == []
+    assert otherwise(right | {"orders": "on_sqs_message"}, kinds) == [
+        "app.py registers orders with @app.on_sqs_message, and its trigger 'sqs' in chalicelib/functions.py wants"
+        " @app.lambda_function"
+    ]
 
 
 @pytest.mark.parametrize("missing", ["region", "account"])

@@ -1,0 +1,214 @@
+"""Functions of the owner's own, one for each kind of trigger: each is declared once, deployed, and run by its source.
+
+The one for a queue is that of docs/own-function.md, made as the page says.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import textwrap
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from ops.aws.account import Account
+from ops.errors import OpsError
+from ops.local.stack import LocalStack, Pushover
+from ops.naming import PSEUDO_PARAMETERS
+from ops.templates import resource_access
+from tests.e2e.conftest import ROOT, free_ports
+from tests.e2e.harness import Harness, marker, wait_for
+from tests.infrastructure.test_templates import cfn_lint
+
+PAGE = (ROOT / "docs/own-function.md").read_text(encoding="utf-8")
+BUCKET = "uploads-of-the-owner"
+VALUES = f'bucket = "{BUCKET}"\n'
+TRIGGERS = {
+    "from_s3": 'Trigger("s3", source="{bucket}", prefix="in/")',
+    "from_event": 'Trigger("event", {"source": ["owner.app"]})',
+    "from_sns": 'Trigger("sns", source="news-{stage}")',
+}
+REFUSED = [
+    "chalicelib/functions.py names sources of events that don't exist:",
+    "  orders: there is no sqs orders in account 000000000000, us-east-1",
+    f"  from_s3: there is no s3 {BUCKET} in account 000000000000, us-east-1",
+    "  from_sns: there is no sns news-local in account 000000000000, us-east-1",
+]
+GRANTS = {
+    "from_s3": 'grants=(Grant("ReadUploads", ("s3:GetObject",), "arn:{partition}:s3:::{bucket}/*", "read them"),)'
+}
+SPEC = '    FunctionSpec(name="{name}", trigger={trigger}, memory=256, timeout=7, {grants}),\n'
+FUNCTION = '''
+
+@app.lambda_function()
+def {name}(event: Any, context: Any) -> object:
+    """Of the owner's own."""
+    logger.info("Taken", taken=str(event))
+    if "please fail" in str(event):
+        raise RuntimeError("it was asked to fail")
+    return {{}}
+'''
+
+
+def owners_resources(account: Account) -> None:
+    """Make what the triggers name. It stands before the deployment, as the owner's own does."""
+    account.client("s3").create_bucket(Bucket=BUCKET)
+    account.sns.create_topic(Name="news-local")
+    account.client("sqs").create_queue(QueueName="orders", Attributes={"VisibilityTimeout": "1"})
+
+
+@pytest.fixture(scope="module")
+def own() -> Iterator[Harness]:
+    """Stage ``local`` of a checkout with the owner's functions, on a stack of its own."""
+    folder = ROOT / ".herald" / f"test-own-{os.getpid()}"
+    folder.mkdir(parents=True)
+    for name in ("infra", "locks", "ops", "requirements.txt", "web"):
+        (folder / name).symlink_to(ROOT / name)
+    shutil.copytree(ROOT / "chalicelib", folder / "chalicelib", ignore=shutil.ignore_patterns("__pycache__"))
+    values, manifest, handler, app = re.findall(r"^```\w+\n(.*?)```$", PAGE, re.MULTILINE | re.DOTALL)
+    add(folder, "herald.toml", "", "", f"\n{values}{VALUES}")
+    functions = "".join(FUNCTION.format(name=name) for name in TRIGGERS)
+    add(folder, "app.py", "\n\nhandlers.preload(", f"\n\n{app}{functions}")
+    specs = "".join(
+        SPEC.format(name=name, trigger=trigger, grants=GRANTS.get(name, "")) for name, trigger in TRIGGERS.items()
+    )
+    add(
+        folder,
+        "chalicelib/functions.py",
+        '    FunctionSpec(\n        name="get_message",',
+        textwrap.indent(manifest.rstrip() + ",\n", "    ") + specs,
+    )
+    add(folder, "chalicelib/handlers/__init__.py", '    "app": "contact",', f"    {handler}")
+    shutil.copyfile(ROOT / "examples/own-function/orders.py", folder / "chalicelib/handlers/orders.py")
+    environ = dict(os.environ) | {"HERALD_LOCAL_RETRY_SECONDS": "0.1,0.1"}
+    try:
+        with LocalStack(folder, free_ports(), Pushover.of({}), environ) as stack:
+            with pytest.raises(OpsError) as refused:
+                stack.deploy(print)
+            assert str(refused.value).splitlines() == REFUSED
+            owners_resources(stack.account)
+            yield Harness(stack, stack.deploy(print))
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def add(folder: Path, name: str, before: str, new: str, end: str = "") -> None:
+    """Copy a file of the checkout with ``new`` put in before a text, and ``end`` behind all."""
+    text = (ROOT / name).read_text(encoding="utf-8")
+    if before:
+        assert text.count(before) == 1
+        text = text.replace(before, new + before)
+    (folder / name).write_text(text + end, encoding="utf-8")
+
+
+def put(own: Harness, word: str) -> None:
+    own.account.client("s3").put_object(Bucket=BUCKET, Key=f"in/{word}", Body=b"x")
+
+
+def send_event(own: Harness, word: str) -> None:
+    entry = {"Source": "owner.app", "DetailType": "test", "Detail": json.dumps({"word": word})}
+    assert own.account.client("events").put_events(Entries=[entry])["FailedEntryCount"] == 0
+
+
+def publish(own: Harness, word: str) -> None:
+    own.account.sns.publish(TopicArn=own.account.where.arn("sns", "news-local"), Message=word)
+
+
+CAUSES: dict[str, Callable[[Harness, str], None]] = {"from_s3": put, "from_event": send_event, "from_sns": publish}
+
+
+def taken(own: Harness, function: str, word: str) -> bool:
+    return any(word in line.get("taken", "") for line in own.lines(function))
+
+
+@pytest.mark.parametrize("function", TRIGGERS)
+def test_each_trigger_runs_its_function(own: Harness, function: str) -> None:
+    word = marker()
+    CAUSES[function](own, word)
+    wait_for(lambda: taken(own, function, word), f"run of {function}")
+
+
+@pytest.mark.parametrize(
+    ("function", "service"), [("from_s3", "events"), ("from_event", "events"), ("from_sns", "sns")]
+)
+def test_without_its_permission_it_does_not_run_and_the_event_is_a_dead_letter(
+    own: Harness, function: str, service: str
+) -> None:
+    word = marker()
+    queue = "subscriber-dead-letters" if service == "sns" else "rule-dead-letters"
+    own.empty(queue)
+    (statement,) = own.permissions(function)
+    assert statement["Principal"]["Service"] == f"{service}.amazonaws.com"
+    with own.without_permission(function, statement):
+        CAUSES[function](own, word)
+        assert word in own.dead_letter(queue)
+        assert not taken(own, function, word)
+
+
+@pytest.mark.parametrize("function", ["from_s3", "from_event", "from_sns"])
+def test_an_event_that_it_fails_at_is_kept_and_without_the_statement_is_not(own: Harness, function: str) -> None:
+    word = f"please fail {marker()}"
+    own.empty("rule-dead-letters")
+    CAUSES[function](own, word)
+    letter = json.loads(own.dead_letter("rule-dead-letters"))
+    assert word in json.dumps(letter["requestPayload"])
+    assert letter["responsePayload"]["errorMessage"] == "it was asked to fail"
+    before = own.metric(function, "DestinationDeliveryFailures")
+    with own.without_statement(function, "KeepFailedRuns"):
+        CAUSES[function](own, f"please fail {marker()}")
+        wait_for(lambda: own.metric(function, "DestinationDeliveryFailures") > before, "failed destination")
+
+
+def test_an_object_elsewhere_in_the_bucket_runs_nothing(own: Harness) -> None:
+    elsewhere, here = marker(), marker()
+    own.account.client("s3").put_object(Bucket=BUCKET, Key=f"out/{elsewhere}", Body=b"x")
+    put(own, here)
+    wait_for(lambda: taken(own, "from_s3", here), "run of from_s3")
+    assert not taken(own, "from_s3", elsewhere)
+
+
+def test_each_message_of_the_queue_is_told_and_what_was_not_sent_comes_again(own: Harness) -> None:
+    words = [marker(), marker()]
+    sqs = own.account.client("sqs")
+    url = sqs.get_queue_url(QueueName="orders")["QueueUrl"]
+    own.clear()
+    with own.without_statement("orders", "SendPush"):
+        for word in words:
+            sqs.send_message(QueueUrl=url, MessageBody=word)
+        wait_for(lambda: [line for line in own.texts("orders") if line.startswith("END")], "run of orders")
+    assert [own.pushes(word) for word in words] == [[], []]
+    wait_for(lambda: all(own.pushes(word) for word in words), "push of each")
+
+
+def test_what_a_pipeline_may_follows_from_the_triggers(own: Harness) -> None:
+    template = resource_access.read(own.stack.work / "project/infra/pipeline-dev.yaml")["Resources"]
+    policies = [template["Boundary"]["Properties"]["PolicyDocument"]]
+    policies += [each["PolicyDocument"] for each in template["Deploy"]["Properties"]["Policies"]]
+    allowed = {
+        (action, json.dumps(resource))
+        for policy in policies
+        for statement in policy["Statement"]
+        for action in statement["Action"]
+        for resource in statement["Resource"]
+    }
+
+    def on(service: str, resource: str) -> str:
+        return json.dumps({"Fn::Sub": PSEUDO_PARAMETERS.arn(service, resource)})
+
+    assert {
+        ("s3:PutBucketNotification", json.dumps({"Fn::Sub": f"arn:${{AWS::Partition}}:s3:::{BUCKET}"})),
+        ("sns:Subscribe", on("sns", "news-dev")),
+        ("sqs:GetQueueUrl", on("sqs", "orders")),
+        ("sqs:ReceiveMessage", on("sqs", "orders")),
+        ("lambda:CreateEventSourceMapping", '"*"'),
+        ("s3:GetObject", json.dumps({"Fn::Sub": f"arn:${{AWS::Partition}}:s3:::{BUCKET}/*"})),
+    } <= allowed
+
+
+def test_cfn_lint_finds_nothing_in_what_makes_the_triggers(own: Harness) -> None:
+    found = cfn_lint(own.stack.work / "project/infra/wiring-dev.yaml", regions=["eu-central-1"])
+    assert found.stdout == ""

@@ -1,0 +1,145 @@
+"""Triggers of functions: what each needs, in its policy and in the wiring template."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from chalicelib.functions import FunctionSpec, Grant, Resource, Trigger, grants_of
+from ops.errors import OpsError
+from ops.naming import AwsLocation, filled
+from ops.templates import triggers
+from ops.templates.function_policies import policy
+from tests.fakes import stage
+
+HERE = AwsLocation("aws", "eu-central-1", "123456789012")
+STAGE = replace(stage(), values={"bucket": "uploads-of-mine"})
+KINDS = {
+    "s3": Trigger("s3", source="{bucket}", prefix="in/"),
+    "event": Trigger("event", {"source": ["aws.codebuild"]}),
+    "sns": Trigger("sns", source="news-{stage}"),
+    "sqs": Trigger("sqs", source="orders", batch=25),
+    "dynamodb": Trigger("dynamodb", source="orders"),
+    "kinesis": Trigger("kinesis", source="orders"),
+}
+
+
+def spec(trigger: Trigger, *grants: Grant) -> FunctionSpec:
+    return FunctionSpec("take_orders", trigger, memory=256, timeout=10, grants=grants)
+
+
+def resources(kind: str) -> dict[str, Any]:
+    return triggers.resources(spec(KINDS[kind]), STAGE, "TakeOrders")
+
+
+def allowed(trigger: Trigger, *grants: Grant) -> dict[str, list[str]]:
+    """The resources of each action, without those for the log."""
+    document = policy(spec(trigger, *grants), STAGE, HERE)
+    return {action: each["Resource"] for each in document["Statement"][1:] for action in each["Action"]}
+
+
+@pytest.mark.parametrize(
+    ("wrong", "right"),
+    [
+        ({"kind": "cron"}, r"Trigger\('cron'\): expected one of http, topic, schedule, invoke, url, rule, event, s3"),
+        ({"kind": "sqs"}, r'needs a source, such as source="orders"'),
+        ({"kind": "sqs", "source": "a.fifo"}, "source is 'a.fifo', expected a standard queue's name, such as orders"),
+        ({"kind": "s3", "source": "arn:aws:s3:::b"}, "expected a bucket's name, such as uploads-{stage}-{account}"),
+        ({"kind": "event"}, "needs a pattern, such as pattern="),
+        ({"kind": "http", "source": "orders"}, "has no source; leave it out"),
+        ({"kind": "sqs", "source": "orders", "pattern": {"a": [1]}}, "has no pattern; leave it out"),
+        ({"kind": "sns", "source": "orders", "batch": 5}, "only sqs, dynamodb, kinesis have a batch"),
+        ({"kind": "sqs", "source": "orders", "batch": 20_000}, "batch is 20000, expected 1 to 10000"),
+        ({"kind": "sqs", "source": "orders", "prefix": "in/"}, "only s3 has a prefix"),
+    ],
+)
+def test_a_trigger_that_can_not_be_is_refused_with_what_is_right(wrong: dict[str, Any], right: str) -> None:
+    with pytest.raises(ValueError, match=right):
+        Trigger(**wrong)
+
+
+def test_a_template_is_filled_with_the_place_and_the_values_of_the_stage() -> None:
+    assert filled("arn:{partition}:s3:::{bucket}/{stage}/*", STAGE, HERE, "x") == "arn:aws:s3:::uploads-of-mine/dev/*"
+
+
+@pytest.mark.parametrize(
+    ("template", "named"),
+    [
+        ("{buckett}", "orders: '{buckett}' names {buckett}, and stage dev knows: account, bucket, partition, region"),
+        ("{bucket", "orders: '{bucket' has a brace without its other half"),
+        ("{bucket!r}", "names {bucket!r}"),
+    ],
+)
+def test_a_template_with_an_unknown_name_is_refused_with_those_that_are_known(template: str, named: str) -> None:
+    with pytest.raises(OpsError) as refused:
+        filled(template, STAGE, HERE, "orders")
+    assert named in str(refused.value)
+
+
+def test_a_bucket_runs_a_function_by_a_rule_of_the_default_bus_for_its_new_objects() -> None:
+    rule = resources("s3")["TakeOrdersRule"]["Properties"]
+    assert (rule["EventBusName"], rule["Name"]) == ("default", "herald-dev-take_orders")
+    assert rule["EventPattern"] == {
+        "source": ["aws.s3"],
+        "detail-type": ["Object Created"],
+        "detail": {"bucket": {"name": ["uploads-of-mine"]}, "object": {"key": [{"prefix": "in/"}]}},
+    }
+    assert rule["Targets"][0]["DeadLetterConfig"] == {"Arn": {"Ref": "RuleDeadLettersArn"}}
+    assert resources("s3")["TakeOrdersPermission"]["Properties"]["SourceArn"] == {
+        "Fn::GetAtt": ["TakeOrdersRule", "Arn"]
+    }
+
+
+def test_a_topic_runs_a_function_by_a_subscription_with_a_queue_for_what_it_can_not_deliver() -> None:
+    topic = {"Fn::Sub": "arn:${AWS::Partition}:sns:${AWS::Region}:${AWS::AccountId}:news-dev"}
+    subscription = resources("sns")["TakeOrdersSubscription"]["Properties"]
+    assert subscription["TopicArn"] == topic
+    assert subscription["RedrivePolicy"] == {"deadLetterTargetArn": {"Ref": "SubscriberDeadLettersArn"}}
+    permission = resources("sns")["TakeOrdersPermission"]["Properties"]
+    assert (permission["Principal"], permission["SourceArn"]) == ("sns.amazonaws.com", topic)
+
+
+@pytest.mark.parametrize("kind", ["sqs", "dynamodb", "kinesis"])
+def test_a_source_that_lambda_reads_repeats_only_what_the_function_failed_at(kind: str) -> None:
+    (mapping,) = (each["Properties"] for each in resources(kind).values())
+    assert mapping["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+    assert mapping.get("BatchSize") == (25 if kind == "sqs" else None)
+    ends: dict[str, Any] = {"MaximumRetryAttempts": 10, "BisectBatchOnFunctionError": True}
+    ends["DestinationConfig"] = {"OnFailure": {"Destination": {"Ref": "RuleDeadLettersArn"}}}
+    assert ends.items() <= mapping.items() if kind != "sqs" else not ends.keys() & mapping.keys()
+
+
+def test_the_role_may_read_that_source_and_nothing_else() -> None:
+    queue = [HERE.arn("sqs", "orders")]
+    actions = ("sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage")
+    assert allowed(KINDS["sqs"]) == dict.fromkeys(actions, queue)
+    dead = {"sqs:SendMessage": [HERE.arn("sqs", "herald-dev-rule-dead-letters")]}
+    names = ("DescribeStream", "GetRecords", "GetShardIterator", "ListStreams")
+    table = {f"dynamodb:{name}": [HERE.arn("dynamodb", "table/orders/stream/*")] for name in names}
+    assert allowed(KINDS["dynamodb"]) == dead | table
+    more = ("DescribeStream", "DescribeStreamSummary", "GetRecords", "GetShardIterator", "ListShards")
+    stream = {f"kinesis:{name}": [HERE.arn("kinesis", "stream/orders")] for name in more}
+    assert allowed(KINDS["kinesis"]) == dead | stream
+
+
+@pytest.mark.parametrize("kind", ["s3", "event", "sns"])
+def test_who_is_invoked_may_only_keep_its_failed_runs(kind: str) -> None:
+    assert [grant.on for grant in grants_of(spec(KINDS[kind]), STAGE)] == [Resource.RULE_DEAD_LETTERS]
+
+
+def test_a_grant_may_name_any_arn_by_a_template() -> None:
+    invoked = Trigger("invoke")
+    grant = Grant("ReadUploads", ("s3:GetObject",), "arn:{partition}:s3:::{bucket}/*", "read them")
+    assert allowed(invoked, grant) == {"s3:GetObject": ["arn:aws:s3:::uploads-of-mine/*"]}
+    with pytest.raises(OpsError, match=r"take_orders: '\{bucket\}/\*' is no ARN, such as arn:\{partition\}:s3"):
+        allowed(invoked, replace(grant, on="{bucket}/*"))
+
+
+def test_a_stage_without_such_triggers_lets_only_its_own_rules_and_topic_send_dead_letters() -> None:
+    assert triggers.dead_letter_sources(STAGE, HERE) == {
+        "RuleSources": [HERE.arn("events", "rule/herald-dev/*")],
+        "SubscribedTopics": [HERE.arn("sns", "herald-dev-messages")],
+    }
+    assert triggers.parameters(STAGE) == {}
