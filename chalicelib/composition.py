@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from functools import cached_property, partial
-from typing import TYPE_CHECKING, Protocol
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Protocol
 
 from chalicelib.current_stage import current_stage
 from chalicelib.errors import StoreError
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from chalicelib.logic.archive import Archive
     from chalicelib.logic.canary import CanaryLog
     from chalicelib.logic.captcha import Verify
+    from chalicelib.logic.channel_kind import ChannelKind
     from chalicelib.logic.delivery_types import CheckingNotifier, Delivery, DeliveryDependencies, MessageStore
     from chalicelib.logic.digest import DigestLog
     from chalicelib.logic.notification import Quota
@@ -161,9 +162,20 @@ class Container:
     def provider(self, channel: str) -> CheckingNotifier:
         """Return a channel's notifier as ``notify_<kind>`` sees it: a client of the provider."""
         if channel not in self._providers:
-            settings = self.stage.channels[channel]
-            self._providers[channel] = _PROVIDERS[settings.kind](self, settings)
+            self._providers[channel] = self._connect(self.stage.channels[channel])
         return self._providers[channel]
+
+    def _connect(self, channel: Channel) -> CheckingNotifier:
+        """Make the notifier that the channel's kind declares."""
+        from chalicelib.adapters.providers import kind_of
+
+        kind = kind_of(channel.kind)
+        tools = ProviderTools(self, kind, channel)
+        if kind.connect is not None:
+            return kind.connect(tools)
+        from chalicelib.adapters.http_notifier import HttpNotifier
+
+        return HttpNotifier(tools.session(), tools.secrets(), channel, kind)
 
     @cached_property
     def _providers(self) -> dict[str, CheckingNotifier]:
@@ -272,19 +284,31 @@ class Container:
         return int(time.time())
 
 
-def _session() -> requests.Session:
-    from chalicelib.adapters.providers.http import Session
+class ProviderTools:
+    """What a notifier is made of: the :class:`~chalicelib.logic.channel_kind.Tools` of one channel."""
 
-    return Session()
+    def __init__(self, container: Container, kind: ChannelKind, channel: Channel) -> None:
+        self._container = container
+        self._kind = kind
+        self.channel = channel
+        self.local = container.stage.name == "local"
 
+    def session(self) -> requests.Session:
+        from chalicelib.adapters.provider_http import Session
 
-def _pushover(container: Container, channel: Channel) -> CheckingNotifier:
-    from chalicelib.adapters.providers import pushover
+        return Session()
 
-    secrets = container.secrets(channel.name, pushover.SECRETS)
-    return pushover.PushoverNotifier(
-        _session(), secrets, channel, on_quota=partial(report_quota, container.stage, channel)
-    )
+    def secrets(self) -> Secrets:
+        names = tuple(secret.name for secret in self._kind.needed_secrets(self.channel))
+        return self._container.secrets(self.channel.name, names)
+
+    def aws(self, service: str, *, connect: float, read: float, attempts: int) -> Any:
+        from chalicelib.adapters.aws import client
+
+        return client(service, connect=connect, read=read, attempts=attempts)
+
+    def report_quota(self, quota: Quota) -> None:
+        report_quota(self._container.stage, self.channel, quota)
 
 
 def report_quota(stage: Stage, channel: Channel, quota: Quota) -> None:
@@ -299,29 +323,6 @@ def report_quota(stage: Stage, channel: Channel, quota: Quota) -> None:
         amounts = {"remaining": quota.remaining, "limit": quota.limit, "reset": quota.reset}
         logger.warning("Quota low", extra={"code": "QUOTA_LOW", "channel": channel.name, **amounts})
 
-
-def _email(container: Container, channel: Channel) -> CheckingNotifier:
-    from chalicelib.adapters.aws import client
-    from chalicelib.adapters.providers import ses
-
-    # One attempt: a request that timed out may have been sent.
-    sesv2 = client("sesv2", connect=ses.CONNECT_TIMEOUT, read=ses.READ_TIMEOUT, attempts=1)
-    return ses.SesNotifier(sesv2, channel)
-
-
-def _webhook(container: Container, channel: Channel) -> CheckingNotifier:
-    from chalicelib.adapters.providers import webhook
-
-    secrets = container.secrets(channel.name, webhook.secrets_of(channel))
-    return webhook.WebhookNotifier(_session(), secrets, channel, local=container.stage.name == "local")
-
-
-_PROVIDERS: Mapping[str, Callable[[Container, Channel], CheckingNotifier]] = {
-    "pushover": _pushover,
-    "email": _email,
-    "webhook": _webhook,
-}
-"""Factories of notifiers, by kind of channel."""
 
 _containers: list[Container] = []
 

@@ -1,7 +1,8 @@
 """The manifest: every Lambda function of Herald, declared once.
 
 ``./herald render`` makes ``.chalice/config.json``, one IAM policy per function and stage, and the wiring template from
-this and ``herald.toml``. ``./herald check`` fails where ``app.py`` registers other functions than these.
+this and ``herald.toml``. ``./herald check`` fails where ``app.py`` registers other functions than these. The notifiers
+follow from the kinds of channel that ``adapters/providers/`` declares. No function imports this module.
 """
 
 from __future__ import annotations
@@ -11,7 +12,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 
-from chalicelib.settings import Channel, Stage
+from chalicelib.adapters.providers import kinds
+from chalicelib.logic.channel_kind import ChannelKind
+from chalicelib.settings import Stage
 
 
 class Resource(Enum):
@@ -208,10 +211,6 @@ class FunctionSpec:
     https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-configuring.html"""
     channel: str = ""
     """For a notifier: the kind of channel that it serves. The function exists only where a site uses that kind."""
-    secrets: tuple[str, ...] = ()
-    """Names of its parameters below ``/herald/<stage>/<channel>/``."""
-    needs_secret: Callable[[Channel, str], bool] = lambda channel, name: True
-    """Whether a channel needs the secret of this name; that may depend on its options."""
     needed: Callable[[Stage], bool] = lambda stage: True
     """Whether a stage's configuration asks for the function."""
 
@@ -249,6 +248,23 @@ _TELL = Grant(
     needed=_notifies_owner,
 )
 _READ = Grant("ReadMessages", ("dynamodb:GetItem",), Resource.TABLE, "answer with the requested message")
+
+
+def _notifier(kind: ChannelKind) -> FunctionSpec:
+    """Return the function of a kind of channel: it may read its channels' secrets, and what the kind declares."""
+    reads = Grant("ReadSecrets", ("ssm:GetParameters",), Resource.SECRETS, "read the secrets of its channels")
+    return FunctionSpec(
+        name=f"notify_{kind.kind}",
+        trigger=Trigger("invoke"),
+        memory=kind.memory,
+        timeout=kind.timeout,
+        grants=(
+            *((reads,) if kind.secrets else ()),
+            *(Grant(each.sid, each.actions, Resource[each.on], each.why) for each in kind.permissions),
+        ),
+        channel=kind.kind,
+    )
+
 
 FUNCTIONS = (
     FunctionSpec(
@@ -327,37 +343,7 @@ FUNCTIONS = (
         ),
         needed=lambda stage: stage.digest is not None,
     ),
-    FunctionSpec(
-        name="notify_pushover",
-        trigger=Trigger("invoke"),
-        memory=512,
-        timeout=22,
-        grants=(Grant("ReadSecrets", ("ssm:GetParameters",), Resource.SECRETS, "read the token and the user key"),),
-        channel="pushover",
-        secrets=("token", "user"),
-    ),
-    FunctionSpec(
-        name="notify_email",
-        trigger=Trigger("invoke"),
-        memory=512,
-        timeout=22,
-        grants=(
-            Grant("SendMail", ("ses:SendEmail",), Resource.SENDING, "deliver to the channel's recipients"),
-            Grant("CheckSender", ("ses:GetEmailIdentity",), Resource.IDENTITIES, "check that the sender is verified"),
-            Grant("CheckAccount", ("ses:GetAccount",), Resource.SES, "check that the account may send"),
-        ),
-        channel="email",
-    ),
-    FunctionSpec(
-        name="notify_webhook",
-        trigger=Trigger("invoke"),
-        memory=512,
-        timeout=22,
-        grants=(Grant("ReadSecrets", ("ssm:GetParameters",), Resource.SECRETS, "read address and signing secret"),),
-        channel="webhook",
-        secrets=("url", "secret"),
-        needs_secret=lambda channel, name: name != "secret" or bool(channel.options["signed"]),
-    ),
+    *(_notifier(kind) for kind in kinds().values()),
     FunctionSpec(
         name="get_message",
         trigger=Trigger("invoke"),

@@ -15,8 +15,9 @@ from typing import Any, Literal
 from playwright.sync_api import Page, sync_playwright
 from starlette.testclient import TestClient
 
-from chalicelib.adapters.providers.ses import SesNotifier
+from chalicelib.adapters.providers.email import SesNotifier
 from chalicelib.logic import pushover, webhook_bodies
+from chalicelib.logic.channel_kind import encoded
 from chalicelib.logic.notification import Notification, from_contact
 from ops.local.web.app import create_app
 from ops.local.web.ses_stand_in import OUTBOUND
@@ -76,7 +77,7 @@ class StandIns:
             "ntfy": webhook_bodies.ntfy(it, "topic", None),
         }
         for name, body in bodies.items():
-            self._http.post(f"/webhooks/{name}", content=webhook_bodies.encoded(body)).raise_for_status()
+            self._http.post(f"/webhooks/{name}", content=encoded(body)).raise_for_status()
         if lost := self._http.get("/webhooks/lost.json").json():
             raise RuntimeError(f"accepted and never shown: {lost}")
         push = self._http.get("/phone/messages.json").json()[-1]

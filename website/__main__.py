@@ -138,7 +138,7 @@ def _address() -> dict[str, str]:
 
 
 def _navigation(pages: dict[str, str]) -> list[dict[str, Any]]:
-    """The groups of docs/README.md with their pages; the decisions stand below their own list.
+    """The groups of docs/README.md with their pages; channels and decisions stand below their own lists.
 
     Raises :class:`SystemExit` for a page that it doesn't name.
     """
@@ -148,7 +148,8 @@ def _navigation(pages: dict[str, str]) -> list[dict[str, Any]]:
             groups[line.removeprefix("## ")] = []
         elif found := re.match(r"\| \[([^]]+)\]\(([^)#]+)\)", line):
             page = pages[os.path.normpath(f"docs/{found[2]}")]
-            groups[list(groups)[-1]].append({found[1]: _decisions(pages) if page == "decisions/index.md" else page})
+            below = _below(pages, page) if page in ("channels/index.md", "decisions/index.md") else page
+            groups[list(groups)[-1]].append({found[1]: below})
     named = json.dumps(groups)
     if lost := [
         source for source, page in pages.items() if f'"{page}"' not in named and source not in ("README.md", INDEX)
@@ -157,13 +158,15 @@ def _navigation(pages: dict[str, str]) -> list[dict[str, Any]]:
     return [{"Herald": "index.md"}, *({name: entries} for name, entries in groups.items())]
 
 
-def _decisions(pages: dict[str, str]) -> list[str | dict[str, str]]:
+def _below(pages: dict[str, str], index: str) -> list[str | dict[str, str]]:
+    """The list of channels or decisions, and each of them by its title."""
+    folder = index.removesuffix("index.md")
     titles = {
-        page: (ROOT / source).read_text(encoding="utf-8").partition("\n")[0].removeprefix("# ").replace("`", "")
+        page: (ROOT / source).read_text(encoding="utf-8").split("# ", 1)[1].partition("\n")[0].replace("`", "")
         for source, page in pages.items()
-        if page.startswith("decisions/0")
+        if page.startswith(folder) and page != index
     }
-    return ["decisions/index.md", *({title: page} for page, title in titles.items())]
+    return [index, *({title: page} for page, title in titles.items())]
 
 
 def _indented(text: str) -> str:

@@ -26,9 +26,6 @@ if TYPE_CHECKING:
 _HANDLER_OF = {
     "app": "contact",
     "destined": "destined",
-    "notify_pushover": "notify",
-    "notify_webhook": "notify",
-    "notify_email": "notify",
     "get_message": "messages",
     "list_messages": "messages",
     "get_message_url": "message_url",
@@ -38,12 +35,12 @@ _HANDLER_OF = {
     "on_success": "on_success",
     "on_failure": "on_failure",
 }
-_SELDOM = ("openapi",)
-"""Handlers that :func:`preload` never loads: seldom requested."""
+_NOT_BY_NAME = ("notify", "openapi")
+"""``notify`` is the handler of each ``notify_<kind>``; the document is seldom requested, so nothing preloads it."""
 
 
 def __getattr__(name: str) -> ModuleType:
-    if name in _HANDLER_OF.values() or name in _SELDOM:
+    if name in _HANDLER_OF.values() or name in _NOT_BY_NAME:
         return import_module(f"{__name__}.{name}")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
@@ -54,6 +51,6 @@ def preload(entry_point: str) -> None:
     ``entry_point`` is Lambda's variable ``_HANDLER``, such as ``app.destined``. Anything else loads nothing.
     """
     function = entry_point.removeprefix("app.")
-    module = _HANDLER_OF.get(function)
+    module = "notify" if function.startswith("notify_") else _HANDLER_OF.get(function)
     if module and entry_point.startswith("app."):
         import_module(f"{__name__}.{module}").prepare(function)

@@ -12,8 +12,38 @@ from collections.abc import Iterator
 from chalicelib.logic.notification import Notification
 from chalicelib.logic.notification_text import ID, MESSAGE, RECEIVED, Parts, cut_to_fit
 from chalicelib.logic.plain_text import cut, one_line
-from chalicelib.logic.provider_limits import SES_LINE, SES_SUBJECT
+from chalicelib.logic.provider_limits import UTF_8, Limit
 
+LINE = Limit(
+    "Amazon SES",
+    "a line of either part",
+    998,
+    UTF_8,
+    18,
+    "https://www.rfc-editor.org/rfc/rfc5322#section-2.1.1",
+    "2026-11",
+    "broken at a space; the margin holds the marks of a line",
+)
+SUBJECT = Limit(
+    "Amazon SES",
+    "the subject",
+    500,
+    UTF_8,
+    0,
+    "https://www.rfc-editor.org/rfc/rfc2047#section-2",
+    "2026-11",
+    "as encoded words it is below 998 octets even on one line",
+)
+MAIL = Limit(
+    "Amazon SES",
+    "the whole mail",
+    40 * 1024 * 1024,
+    UTF_8,
+    0,
+    "https://docs.aws.amazon.com/ses/latest/dg/quotas.html",
+    "2026-11",
+    "never reached: a form is 64 KiB at most",
+)
 MAX_SUBJECT = 200
 """Most characters of a subject."""
 BY_HAND = "Answer by hand: Amazon SES can't carry this address, so a reply to this mail would not reach its sender."
@@ -32,13 +62,13 @@ _LONGEST_ADDRESS = 254
 def subject(notification: Notification) -> str:
     """Return the title as one line, cut to :data:`MAX_SUBJECT` characters and to what servers accept encoded."""
     return cut_to_fit(
-        one_line(notification.title) or MESSAGE, lambda part: len(part) <= MAX_SUBJECT and SES_SUBJECT.fits(part)
+        one_line(notification.title) or MESSAGE, lambda part: len(part) <= MAX_SUBJECT and SUBJECT.fits(part)
     )
 
 
 def text(notification: Notification) -> str:
     """Return the plain part: the notification's whole text, and below it its time and id."""
-    parts = Parts(notification, SES_LINE.usable)
+    parts = Parts(notification, LINE.usable)
     about = [*(f"{label}: {value}" for label, value in _about(parts)), *_by_hand(notification)]
     return "\n\n".join(filter(None, (parts.compose(), "\n".join(about)))) + "\n"
 
@@ -125,5 +155,5 @@ def _pieces(line: str) -> Iterator[str]:
         yield line[start : start + _PIECE].translate(_ESCAPED)
 
 
-_PIECE = SES_LINE.usable // 6 - 20
+_PIECE = LINE.usable // 6 - 20
 """Characters of a piece: escaped, one takes six bytes at most, and tags need some."""

@@ -5,14 +5,21 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
+from dataclasses import replace
 
 from chalicelib.logic import notification_text
+from chalicelib.logic.channel_kind import Check, Checked, Flag, Option, OptionMistake, Text, Value, Whole
 from chalicelib.logic.notification import Notification, Quota
 from chalicelib.logic.plain_text import cut, one_line
-from chalicelib.logic.provider_limits import PUSHOVER_LINK, PUSHOVER_LINK_TITLE, PUSHOVER_MESSAGE, PUSHOVER_TITLE
+from chalicelib.logic.provider_limits import CHARACTERS, Limit
 from chalicelib.settings import Options
+
+_SOURCE = "https://pushover.net/api#limits"
+TITLE = Limit("Pushover", "title", 250, CHARACTERS, 0, _SOURCE, "2026-11")
+MESSAGE = Limit("Pushover", "message", 1024, CHARACTERS, 0, _SOURCE, "2026-11", "“4-byte UTF-8 characters”")
+LINK = Limit("Pushover", "link (`url`)", 512, CHARACTERS, 0, _SOURCE, "2026-11", "never cut: refused by `render`")
+LINK_TITLE = Limit("Pushover", "`link_title`", 100, CHARACTERS, 0, _SOURCE, "2026-11")
 
 EMERGENCY = 2
 """The priority that is repeated until somebody acknowledges it."""
@@ -25,75 +32,108 @@ DEFAULT_RESET = 60 * 60
 MAX_RESET = 32 * 24 * 60 * 60
 """Quotas are reset once a month, so a longer wait is a mistake."""
 
-_WHOLE_NUMBERS = {"priority": (-2, EMERGENCY), "retry": (30, 10_800), "expire": (30, 10_800), "ttl": (1, 31_536_000)}
-_ADDRESSES = {
-    "link": (
-        re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[^\s\x00-\x1f\x7f-\x9f\ud800-\udfff]+"),
-        f"an address such as https://www.example.com/, without spaces, up to {PUSHOVER_LINK.usable} characters",
+
+def _one_line(value: str) -> str:
+    if not value.strip() or not value.isprintable():
+        raise ValueError("expected one line of text")
+    return value
+
+
+# A shortened address would lead elsewhere, so a longer one is a mistake.
+_OPTIONS = (
+    Option(
+        "priority",
+        Whole(-2, EMERGENCY),
+        "−2 no notification, −1 quiet, 0 normal, 1 also in quiet hours, 2 [until acknowledged](#priority-2)",
+        default_doc="Pushover's: 0",
     ),
-    "callback": (
-        re.compile(r"https?://[!-~]+"),
-        f"an http:// or https:// address in ASCII, without spaces, up to {PUSHOVER_LINK.usable} characters",
+    Option("retry", Whole(30, 10_800), "30 to 10,800 seconds between two rings; priority 2 alone", default_doc="`120`"),
+    Option(
+        "expire", Whole(30, 10_800), "30 to 10,800 seconds until the last ring; priority 2 alone", default_doc="`3600`"
     ),
-}
-_WORDS = {
-    "sound": (re.compile(r"[A-Za-z0-9_-]{1,50}"), "the name of a sound: up to 50 letters, digits, - and _"),
-    "device": (
-        re.compile(r"[A-Za-z0-9_-]{1,25}(,[A-Za-z0-9_-]{1,25})*"),
-        "names of devices, each up to 25 letters, digits, - and _, between commas without spaces",
+    Option(
+        "ttl",
+        Whole(1, 31_536_000),
+        "1 to 31,536,000 seconds: then the message disappears from the devices; not with priority 2",
     ),
-    "tags": (
-        re.compile(r"[A-Za-z0-9_.-]{1,100}(,[A-Za-z0-9_.-]{1,100}){0,9}"),
-        "up to 10 tags, each up to 100 letters, digits, -, _ and ., between commas without spaces",
+    Option(
+        "sound",
+        Text(r"[A-Za-z0-9_-]{1,50}", "the name of a sound: up to 50 letters, digits, - and _"),
+        "[the name of a sound](https://pushover.net/api#sounds)",
+        default_doc="your own choice in the app",
     ),
-}
-OPTIONS = (*_WHOLE_NUMBERS, *_WORDS, *_ADDRESSES, "link_title", "monospace")
+    Option(
+        "device",
+        Text(
+            r"[A-Za-z0-9_-]{1,25}(,[A-Za-z0-9_-]{1,25})*",
+            "names of devices, each up to 25 letters, digits, - and _, between commas without spaces",
+        ),
+        "names between commas, each up to 25 letters, digits, `-` and `_`; ignored with a group's key",
+        default_doc="all devices",
+    ),
+    Option(
+        "tags",
+        Text(
+            r"[A-Za-z0-9_.-]{1,100}(,[A-Za-z0-9_.-]{1,100}){0,9}",
+            "up to 10 tags, each up to 100 letters, digits, -, _ and ., between commas without spaces",
+        ),
+        "up to 10 tags between commas, by which rings can be cancelled; priority 2 alone",
+    ),
+    Option(
+        "link",
+        Text(
+            r"[A-Za-z][A-Za-z0-9+.-]*:[^\s\x00-\x1f\x7f-\x9f\ud800-\udfff]+",
+            f"an address such as https://www.example.com/, without spaces, up to {LINK.usable} characters",
+            LINK.usable,
+        ),
+        "an address, up to 512 characters, below the message: Pushover's `url`",
+    ),
+    Option(
+        "callback",
+        Text(
+            r"https?://[!-~]+",
+            f"an http:// or https:// address in ASCII, without spaces, up to {LINK.usable} characters",
+            LINK.usable,
+        ),
+        "`http://` or `https://`, up to 512 characters: called once somebody has acknowledged; priority 2 alone",
+    ),
+    Option(
+        "link_title",
+        Checked(_one_line),
+        "one line; 100 characters are shown: Pushover's `url_title`. Only with `link`",
+        default_doc="the link itself",
+    ),
+    Option("monospace", Flag(), "a font of fixed width", default_doc="`false`"),
+)
+DECLARED = (
+    *(replace(option, requestable=True) for option in _OPTIONS),
+    Option(
+        "quota_alert",
+        Whole(0, 100),
+        "0 to 100 percent: [below it](#quota) each answer logs a warning; 0 for never. `herald.toml` alone",
+        default_doc=f"`{DEFAULT_QUOTA_ALERT}`",
+    ),
+)
+"""The options of ``herald.toml``."""
+_CHECKS: Mapping[str, Check] = {option.name: option.check for option in _OPTIONS if callable(option.check)}
+OPTIONS = tuple(_CHECKS)
 """The options that a channel or a request may set."""
 
 _EMERGENCY_ALONE = ("retry", "expire", "tags", "callback")
 _PARAMETERS = {"link": "url", "link_title": "url_title"}
 """Pushover's name of an option, where it differs: a channel's ``url`` is the provider's address."""
 
-Value = str | int | bool
-
-
-class OptionMistake(ValueError):
-    """A wrong option. The message says what is expected, and doesn't quote the value."""
-
-    def __init__(self, option: str, expected: str) -> None:
-        super().__init__(expected)
-        self.option = option
-
 
 def check_option(name: str, value: object) -> Value:
     """Return an option's value; raises :class:`OptionMistake` for a wrong one."""
-    if name in _WHOLE_NUMBERS:
-        least, most = _WHOLE_NUMBERS[name]
-        if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
-            raise OptionMistake(name, f"expected a whole number from {least} to {most:,}")
-        return value
-    if name == "monospace":
-        if not isinstance(value, bool):
-            raise OptionMistake(name, "expected true or false")
-        return value
-    if name == "link_title":
-        if not isinstance(value, str) or not value.strip() or not value.isprintable():
-            raise OptionMistake(name, "expected one line of text")
-        return value
-    if name in _ADDRESSES:
-        form, expected = _ADDRESSES[name]
-        # A shortened address would lead elsewhere.
-        if not isinstance(value, str) or len(value) > PUSHOVER_LINK.usable or not form.fullmatch(value):
-            raise OptionMistake(name, f"expected {expected}")
-        return value
-    if name in _WORDS:
-        form, expected = _WORDS[name]
-        if not isinstance(value, str) or not form.fullmatch(value):
-            raise OptionMistake(name, f"expected {expected}")
-        return value
     if name == "html":
         raise OptionMistake(name, "there is none: what visitors typed would be markup")
-    raise OptionMistake(name, f"unknown; expected one of: {', '.join(OPTIONS)}")
+    if name not in _CHECKS:
+        raise OptionMistake(name, f"unknown; expected one of: {', '.join(OPTIONS)}")
+    try:
+        return _CHECKS[name](value)
+    except ValueError as mistake:
+        raise OptionMistake(name, str(mistake)) from None
 
 
 def find_misplaced(options: Mapping[str, object]) -> dict[str, str]:
@@ -131,7 +171,7 @@ def make_parameters(of_channel: Options, of_request: Mapping[str, object]) -> di
         options.setdefault("retry", DEFAULT_RETRY)
         options.setdefault("expire", DEFAULT_EXPIRE)
     if "link_title" in options:
-        options["link_title"] = cut(str(options["link_title"]), PUSHOVER_LINK_TITLE.usable)
+        options["link_title"] = cut(str(options["link_title"]), LINK_TITLE.usable)
     return {
         _PARAMETERS.get(name, name): int(value) if isinstance(value, bool) else value
         for name, value in options.items()
@@ -142,8 +182,8 @@ def make_parameters(of_channel: Options, of_request: Mapping[str, object]) -> di
 def make_texts(notification: Notification) -> dict[str, str | int]:
     """Return the title and the message, cut to Pushover's limits."""
     return {
-        "title": cut(one_line(notification.title), PUSHOVER_TITLE.usable),
-        "message": notification_text.lay_out(notification, PUSHOVER_MESSAGE.fits),
+        "title": cut(one_line(notification.title), TITLE.usable),
+        "message": notification_text.lay_out(notification, MESSAGE.fits),
     }
 
 

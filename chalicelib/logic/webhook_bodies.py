@@ -17,11 +17,75 @@ from urllib.parse import urlsplit
 
 from chalicelib.errors import InvalidRequestError
 from chalicelib.logic import placeholders
+from chalicelib.logic.channel_kind import HiddenMistake, encoded
 from chalicelib.logic.notification import MAX_TITLE, Notification
 from chalicelib.logic.notification_text import lay_out
 from chalicelib.logic.placeholders import PlaceholderMistake
 from chalicelib.logic.plain_text import cut, one_line
-from chalicelib.logic.provider_limits import DISCORD_CONTENT, NTFY_BODY, NTFY_MESSAGE, SLACK_TEXT, TEAMS_CARD, Limit
+from chalicelib.logic.provider_limits import UTF_8, UTF_16, Limit
+
+SLACK_TEXT = Limit(
+    "Slack",
+    "`text`, escaped, title included",
+    4_000,
+    UTF_16,
+    0,
+    "https://api.slack.com/changelog/2018-04-truncating-really-long-messages",
+    "2026-11",
+    "longer ones may be broken into several; the larger of what “characters” may mean",
+)
+DISCORD_CONTENT = Limit(
+    "Discord",
+    "`content`, escaped, title included",
+    2_000,
+    UTF_16,
+    0,
+    "https://discord.com/developers/docs/resources/webhook#execute-webhook",
+    "2026-11",
+    "the larger of what “characters” may mean",
+)
+TEAMS_CARD = Limit(
+    "Teams",
+    "the card, as JSON escaped within JSON",
+    28_672,
+    UTF_8,
+    1_672,
+    "https://github.com/MicrosoftDocs/msteams-docs/issues/11274",
+    "2026-11-28",
+    "the workflow answers 202 and fails afterwards; Teams adds properties of its own. Counted with each letter outside"
+    " of ASCII as `\\uXXXX`, the largest that it can be",
+)
+NTFY_MESSAGE = Limit(
+    "ntfy",
+    "`message`",
+    4_096,
+    UTF_8,
+    0,
+    "https://docs.ntfy.sh/publish/#limitations",
+    "2026-11",
+    "more would become an attached file",
+)
+NTFY_BODY = Limit(
+    "ntfy",
+    "the whole JSON body",
+    8_192,
+    UTF_8,
+    0,
+    "https://github.com/binwiederhier/ntfy/blob/main/server/server.go (`transformBodyJSON`)",
+    "2026-11",
+    "the server reads twice its limit of a message, else answers 413",
+)
+STANDARD = Limit(
+    "webhook, `standard`",
+    "body",
+    0,
+    UTF_8,
+    0,
+    "https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md#payload-size",
+    "2026-11",
+    "none: nothing is cut. A form is 64 KiB at most",
+)
+LIMITS = (SLACK_TEXT, DISCORD_CONTENT, TEAMS_CARD, NTFY_MESSAGE, NTFY_BODY, STANDARD)
 
 EVENT = "message.received"
 """``type`` of a body in format ``standard``."""
@@ -36,6 +100,11 @@ _PRIORITIES = range(1, 6)
 _KNOWN = ("id", "webhook_id", "title", "message", "time", "reply_to", "site")
 
 _SHORTEST_KEY, _LONGEST_KEY = 24, 64
+
+_HEADER = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,63}")
+_HEADER_VALUE = re.compile(r"[!-~]([ -~]{0,510}[!-~])?")
+_OURS = ("accept-encoding", "connection", "content-length", "content-type", "expect", "host", "te", "transfer-encoding")
+_SECRET_HEADERS = re.compile(r"(?i)auth|cookie|key|password|secret|signature|token")
 
 
 class WebhookMistake(ValueError):
@@ -132,12 +201,22 @@ def target(kind: str, address: str) -> tuple[str, str]:
     return address, ""
 
 
+# Headers
+
+
+def checked_headers(headers: dict[str, str]) -> dict[str, str]:
+    """Return an owner's own headers; raises :class:`WebhookMistake`, or :class:`HiddenMistake` for a secret."""
+    for name, value in headers.items():
+        if not _HEADER.fullmatch(name) or not _HEADER_VALUE.fullmatch(value):
+            raise WebhookMistake("expected names such as X-Tag, and values of printable ASCII, up to 512 characters")
+        if _SECRET_HEADERS.search(name):
+            raise HiddenMistake("a secret can't stand here; put it into the address, if it must be sent")
+        if name.lower() in _OURS or name.lower().startswith("webhook-"):
+            raise WebhookMistake(f"{name} is set by Herald")
+    return headers
+
+
 # Bodies
-
-
-def encoded(body: object) -> bytes:
-    """Encode a body as JSON in UTF-8. Half a surrogate pair becomes ``?``."""
-    return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode(errors="replace")
 
 
 def standard(notification: Notification, now: int) -> dict[str, object]:
@@ -260,6 +339,14 @@ def moment(notification: Notification, now: int) -> str:
 
 
 # Templates
+
+
+def checked_template(template: dict[str, object]) -> dict[str, object]:
+    """Return a template of ``herald.toml``; raises :class:`WebhookMistake`."""
+    check_template(template)
+    if not template:
+        raise WebhookMistake("expected at least one key")
+    return template
 
 
 def check_template(template: object) -> None:

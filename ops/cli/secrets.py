@@ -46,7 +46,7 @@ def set_(stage: str, root: Path, channel: str, names: tuple[str, ...]) -> None:
     for secret in needed:
         if names and secret.name not in names:
             continue
-        put(ssm, it.stage, secret, ask_hidden(secret.parameter))
+        put(ssm, it.stage, secret, ask_hidden(secret.question))
         echo(f"{secret.parameter} is set")
     echo(f"To check it: ./herald secrets check --stage {stage}", err=True)
 

@@ -18,7 +18,7 @@ from pydantic import BaseModel, ValidationError
 from chalicelib.logic.origins import origin_of
 from chalicelib.settings import APP, Limits, Site, Stage
 from ops.config import extensions, site_texts
-from ops.config.channels import KINDS, RESERVED, ChannelTable, Webhook
+from ops.config.channels import KINDS, RESERVED, ChannelTable
 from ops.config.extensions import Extensions
 from ops.config.mistakes import decoded, explained, nearest, syntax, unknown_key
 from ops.config.schema import (
@@ -343,7 +343,7 @@ def _explained(detail: Any, where: str, allowed: list[str]) -> str:
     match detail["type"]:
         case "missing":
             return "missing"
-        case "quiet":
+        case "hidden":
             return str(detail["msg"])
         case "extra_forbidden":
             return unknown_key(where, allowed, TABLE_OF_KEY)
@@ -389,7 +389,7 @@ def _channels(
 def _kinds(found: object) -> str:
     """The existing kinds, and the one that was probably meant; a service reached by a webhook is not a kind."""
     expected = f"expected one of: {', '.join(KINDS)}"
-    if found in get_args(Webhook.model_fields["format"].annotation):
+    if found in get_args(KINDS["webhook"].model_fields["format"].annotation):
         return f'{expected}. Write kind = "webhook" and format = "{found}"'
     near = nearest(found, KINDS) if isinstance(found, str) else ""
     return f"{expected}. Did you mean {near}?" if near else expected
@@ -437,11 +437,11 @@ def _check_tables(
             mistakes.append(f"{place('channels', channel, key)}: {mistake}")
         if channel in RESERVED:
             mistakes.append(f"{place('channels', channel)}: this name is taken; choose another")
-        if options.url is not None and options.PROVIDER and name != LOCAL:
+        if options.url is not None and options.KIND.address and name != LOCAL:
             mistakes.append(
                 f"{place('channels', channel, 'url')}: only stages.{LOCAL} may send elsewhere than to the provider"
             )
-        shortest = options.SHORTEST_PAUSE
+        shortest = options.KIND.shortest_pause
         if (options.url is None or name != LOCAL) and options.pause < shortest:
             mistakes.append(
                 f"{place('channels', channel, 'pause')}: found {options.pause}, the provider wants at least {shortest}"
@@ -471,7 +471,7 @@ def _overridden(
         }
     if overrides.real_pushover:
         channels = {
-            name: channel.model_copy(update={"url": None, "pause": max(channel.pause, channel.SHORTEST_PAUSE)})
+            name: channel.model_copy(update={"url": None, "pause": max(channel.pause, channel.KIND.shortest_pause)})
             if channel.kind == "pushover"
             else channel
             for name, channel in channels.items()

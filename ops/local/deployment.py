@@ -94,14 +94,18 @@ def deploy(root: Path, copy: Path, name: str, say: Callable[[str], None]) -> dic
 def keep_secrets(account: Account, stage: Stage, ports: Ports, pushover: Pushover) -> None:
     """Set the secrets of channels and captchas unless they exist: the user's own Pushover keys if given, else the
     stand-ins'."""
+    from chalicelib.adapters.providers import kinds
     from ops.local.web import captcha_services
-    from ops.local.web.settings import LOCAL_WEBHOOK_SECRET
 
-    wanted: dict[str, str] = {}
+    wanted = {
+        f"{channel.name}/{secret.name}": secret.example
+        for channel in (stage.channels[name] for name in stage.used_channels)
+        for secret in kinds()[channel.kind].needed_secrets(channel)
+    }
     for channel in stage.channels_of("pushover"):
         wanted |= {f"{channel}/token": pushover.token, f"{channel}/user": pushover.user}
     for channel in stage.channels_of("webhook"):
-        wanted |= {f"{channel}/url": f"{ports.web_url}/webhooks/{channel}", f"{channel}/secret": LOCAL_WEBHOOK_SECRET}
+        wanted[f"{channel}/url"] = f"{ports.web_url}/webhooks/{channel}"
     for site in stage.sites.values():
         if site.spam.captcha:
             wanted[f"captcha/{site.name}"] = captcha_services.SERVICES[site.spam.captcha.kind].passing

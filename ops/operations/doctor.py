@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 from botocore.exceptions import BotoCoreError, ClientError
 
 from chalicelib.adapters.aws.botocore_client import Sdk
-from chalicelib.adapters.providers.ses import identity_of
+from chalicelib.adapters.providers.email import identity_of
 from chalicelib.functions import functions_of
 from chalicelib.settings import Stage
 from ops import naming

@@ -10,6 +10,7 @@ from botocore.exceptions import ClientError
 
 from chalicelib.adapters.dynamodb_items import from_item, to_item
 from chalicelib.adapters.messages import fields_key, store_errors
+from chalicelib.adapters.providers import kinds
 from chalicelib.logic.archive import StoredMessage
 from chalicelib.logic.delivery_types import State
 from chalicelib.logic.duplicates import content_hash
@@ -148,11 +149,5 @@ def _of(message: StoredMessage, stage: Stage, now: int) -> Iterable[Copy]:
     for name, delivery in listed.channels.items():
         if delivery.attempts:
             kind = stage.channels[name].kind if name in stage.channels else name
-            yield Copy(f"the recipients of `{name}`", None, _AT.get(kind, "until they delete it"))
-
-
-_AT = {
-    "pushover": "Pushover, and your devices",
-    "email": "the recipients' mailboxes",
-    "webhook": "the receiver of the webhook",
-}
+            keeps = kinds()[kind].keeps if kind in kinds() else "until they delete it"
+            yield Copy(f"the recipients of `{name}`", None, keeps)

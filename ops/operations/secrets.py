@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING, cast
 
 from chalicelib.adapters.aws.botocore_client import Sdk
 from chalicelib.adapters.notifiers import LambdaNotifier
+from chalicelib.adapters.providers import kinds
 from chalicelib.errors import InvokeError
 from chalicelib.functions import notifiers_of
-from chalicelib.logic import webhook_bodies
 from chalicelib.logic.notification import Notification, Quota
-from chalicelib.logic.webhook_bodies import WebhookMistake
 from chalicelib.settings import Stage
 from ops.aws.account import Account
 from ops.errors import OpsError
@@ -27,8 +26,7 @@ LONGEST = 4096
 """Bytes of a standard parameter: https://docs.aws.amazon.com/systems-manager/latest/userguide/parameter-store-advanced-parameters.html"""
 CAPTCHA = "captcha"
 """What ``secrets set`` takes in place of a channel for the captchas' secrets, each named after its site."""
-_PUSHOVER = re.compile(r"[A-Za-z0-9]{30}")
-"""The form of the token and of the user or group key: https://pushover.net/api#registration and #identifiers"""
+_LINK = re.compile(r"\[([^]]+)\]\([^)]+\)")
 _AT_ONCE = 10
 """The limit of GetParameters: https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_GetParameters.html"""
 
@@ -41,6 +39,14 @@ class Secret:
     kind: str
     name: str
     parameter: str
+    holds: str = ""
+    """What it holds, in Markdown."""
+
+    @property
+    def question(self) -> str:
+        """The parameter, and what to enter."""
+        holds = _LINK.sub(r"\1", self.holds)
+        return f"{self.parameter} ({holds})" if holds else self.parameter
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,25 +85,21 @@ def needed_secrets(stage: Stage) -> Iterator[Secret]:
         captcha = stage.sites[site].spam.captcha
         yield Secret(CAPTCHA, captcha.kind if captcha else "", site, parameter)
     for channel, spec in notifiers_of(stage).items():
-        for name in spec.secrets:
-            if spec.needs_secret(stage.channels[channel], name):
-                yield Secret(channel, spec.channel, name, f"{stage.parameters}/{channel}/{name}")
+        for secret in kinds()[spec.channel].needed_secrets(stage.channels[channel]):
+            yield Secret(channel, spec.channel, secret.name, f"{stage.parameters}/{channel}/{secret.name}", secret.doc)
 
 
 def fault(secret: Secret, value: str, *, local: bool) -> str:
     """What is wrong with the form of a value, without repeating the value; empty if nothing is."""
     if not value or not value.isprintable() or len(value.encode()) > LONGEST:
         return f"expected one line of up to {LONGEST} bytes"
+    if secret.channel == CAPTCHA:
+        return ""
+    (declared,) = (each for each in kinds()[secret.kind].secrets if each.name == secret.name)
     try:
-        match secret.kind, secret.name:
-            case "pushover", _ if not _PUSHOVER.fullmatch(value):
-                return "expected 30 letters and digits"
-            case "webhook", "url":
-                webhook_bodies.checked_address(value, local=local)
-            case "webhook", "secret":
-                webhook_bodies.signing_secrets(value)
-    except WebhookMistake as error:
-        return str(error)
+        declared.check(value, local)
+    except ValueError as mistake:
+        return str(mistake)
     return ""
 
 

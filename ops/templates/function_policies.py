@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from chalicelib.adapters.providers import kinds
 from chalicelib.functions import FunctionSpec, Resource, Trigger, channels_for, grants_of, notifiers_of
 from chalicelib.settings import Stage
 from ops.errors import OpsError
@@ -125,10 +126,9 @@ def _arns(on: Resource | str, spec: FunctionSpec, stage: Stage, where: AwsLocati
             return [where.arn("sqs", stage.rule_dead_letters)]
         case Resource.SECRETS:
             return [
-                where.arn("ssm", f"parameter{stage.parameters}/{channel}/{name}")
+                where.arn("ssm", f"parameter{stage.parameters}/{channel}/{secret.name}")
                 for channel in stage.channels_of(spec.channel)
-                for name in spec.secrets
-                if spec.needs_secret(stage.channels[channel], name)
+                for secret in kinds()[spec.channel].needed_secrets(stage.channels[channel])
             ]
         case Resource.IDENTITIES:
             return [where.arn("ses", f"identity/{name}") for name in _options(spec, stage, "identities")]

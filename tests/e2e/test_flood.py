@@ -14,8 +14,8 @@ import pytest
 import requests
 
 from chalicelib.adapters.archive import MessageArchive
+from chalicelib.adapters.providers import kind_of
 from chalicelib.logic.archive import MessageState, Wanted
-from ops.config.channels import Pushover
 from tests.e2e.harness import PATIENCE, Harness, marker, wait_for
 from tests.e2e.operator import Operator
 from tests.rehearsal import amount
@@ -65,7 +65,7 @@ def test_junk_at_the_throttle_rings_as_often_as_the_budget_says_and_hides_nobody
     wait_for(all_ended, "end of every message", 300 + size, pause=1)
     pushes = herald.pushes(word)
     rung = [push for push in pushes if not push["title"].endswith("more messages")]
-    assert 0 < len(rung) <= Pushover.RINGS.hour
+    assert 0 < len(rung) <= kind_of("pushover").rings.hour
     assert states(herald, since) == {MessageState.DELIVERED: len(rung), MessageState.SUMMARIZED: size - len(rung)}
 
     herald.account.dynamodb.update_item(

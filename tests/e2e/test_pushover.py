@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from chalicelib.adapters.providers.http import UNTIL_MENDED
+from chalicelib.adapters.provider_http import UNTIL_MENDED
 from tests.e2e.harness import Harness, marker, wait_for
 
 

@@ -17,8 +17,7 @@ import urllib3
 from requests import exceptions as http
 from urllib3.exceptions import LocationParseError, MaxRetryError
 
-from chalicelib.adapters.providers.http import CONNECT_TIMEOUT, READ_TIMEOUT
-from chalicelib.adapters.providers.webhook import TOTAL_TIMEOUT
+from chalicelib.adapters.provider_http import CONNECT_TIMEOUT, READ_TIMEOUT, TOTAL_TIMEOUT
 from chalicelib.composition import override_container
 from chalicelib.errors import (
     ChannelUnavailableError,

@@ -19,9 +19,9 @@ import requests
 from botocore.exceptions import ReadTimeoutError
 from botocore.stub import Stubber
 
-from chalicelib.adapters.providers.http import UNTIL_MENDED
+from chalicelib.adapters.provider_http import UNTIL_MENDED
+from chalicelib.adapters.providers.email import SesNotifier
 from chalicelib.adapters.providers.pushover import PushoverNotifier
-from chalicelib.adapters.providers.ses import SesNotifier
 from chalicelib.adapters.providers.webhook import WebhookNotifier
 from chalicelib.composition import override_container
 from chalicelib.errors import ChannelUnavailableError, InvalidRequestError, SecretsError

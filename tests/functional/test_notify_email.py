@@ -17,8 +17,8 @@ from botocore.exceptions import (
 )
 from botocore.stub import Stubber
 
-from chalicelib.adapters.providers import ses
-from chalicelib.adapters.providers.ses import SesNotifier
+from chalicelib.adapters.providers import email as ses
+from chalicelib.adapters.providers.email import SesNotifier
 from chalicelib.errors import (
     ChannelRejectedError,
     ChannelUnavailableError,

@@ -11,7 +11,7 @@ from io import BufferedReader
 import pytest
 import requests
 
-from chalicelib.adapters.providers.http import MAX_IDLE, Session
+from chalicelib.adapters.provider_http import MAX_IDLE, Session
 
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 

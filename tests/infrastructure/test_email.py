@@ -81,7 +81,7 @@ def modules(checkout: Path) -> set[str]:
 
 def test_notify_email_has_its_handler_its_adapters_and_its_client_when_it_is_ready(modules: set[str]) -> None:
     assert {name for name in modules if name.startswith("chalicelib.handlers.")} == {"chalicelib.handlers.notify"}
-    assert adapters_of(modules) == {"aws", "providers.ses"}
+    assert adapters_of(modules) == {"aws", "providers.email"}
     assert "chalicelib.adapters.aws.own_client" in modules
 
 
@@ -91,4 +91,4 @@ def test_notify_email_loads_neither_http_of_its_own_nor_what_only_some_addresses
 
 
 def test_the_api_function_loads_nothing_more_for_it(checkout: Path) -> None:
-    assert not {"chalicelib.logic.mail", "chalicelib.adapters.providers.ses"} & loaded(checkout, "app.app")
+    assert not {"chalicelib.logic.mail", "chalicelib.adapters.providers.email"} & loaded(checkout, "app.app")

@@ -130,7 +130,7 @@ def test_outside_lambda_the_client_is_botocores(root: Path) -> None:
             "app.destined",
             {"aws", "dynamodb_items", "invoke", "messages", "notifiers", "recent_activity", "ring_budget"},
         ),
-        ("app.notify_pushover", {"aws", "providers.http", "providers.pushover", "secrets"}),
+        ("app.notify_pushover", {"aws", "provider_http", "providers.pushover", "secrets"}),
         ("app.get_message", {"archive", "aws", "dynamodb_items", "messages"}),
         ("app.list_messages", {"archive", "aws", "dynamodb_items", "messages"}),
     ],
@@ -193,7 +193,7 @@ def test_the_webhook_notifier_is_ready_with_its_own_adapters_and_no_other_functi
     root: Path, modules: dict[str, set[str]]
 ) -> None:
     mine = loaded(root, "app.notify_webhook", stage="hooked", before=HOOKED)
-    assert adapters_of(mine) == {"aws", "providers.http", "providers.webhook", "secrets"}
+    assert adapters_of(mine) == {"aws", "provider_http", "providers.webhook", "secrets"}
     assert {name for name in mine if name.startswith("chalicelib.handlers.")} == {"chalicelib.handlers.notify"}
     assert {"requests", "standardwebhooks", "chalicelib.adapters.aws.own_client"} <= mine
     for others in modules.values():

@@ -377,11 +377,11 @@ DEV = "[stages.dev]\n"
         (changed('kind = "pushover"', ""), ["channels.pushover.kind: missing"]),
         (
             changed('kind = "pushover"', 'kind = ["pushover"]'),
-            ["channels.pushover.kind: found ['pushover'], expected one of: pushover"],
+            ["channels.pushover.kind: found ['pushover'], expected one of: email, pushover"],
         ),
         (
             changed('kind = "pushover"', 'kind = "sms"'),
-            ["channels.pushover.kind: found 'sms', expected one of: pushover"],
+            ["channels.pushover.kind: found 'sms', expected one of: email, pushover"],
         ),
         (
             changed('kind = "pushover"', 'kind = "pushover"\ntoken = "x"'),
@@ -417,7 +417,7 @@ DEV = "[stages.dev]\n"
                 ("signed = true", "signed: only for format", "template"),
                 ("longest = 10", "longest: only for format", "template"),
                 ("priority = 3", "priority: only for format", "ntfy"),
-                ('format = "ntfy"\npriority = 6', "priority: found 6", "equal to 5"),
+                ('format = "ntfy"\npriority = 6', "priority: found 6", "from 1 to 5"),
                 ('format = "template"', "template: format =", "go together"),
                 ('template = { text = "{title}" }', "template: format =", "go together"),
                 ('format = "template"\ntemplate = { text = "{titel}" }', "template: found dict", "{titel} is no"),

@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chalicelib.logic import mail, pushover, webhook_bodies
+from chalicelib.logic.channel_kind import encoded
 from chalicelib.logic.lookalikes import is_like
 from chalicelib.logic.notification import Notification, from_contact
 from chalicelib.logic.notification_text import lay_out
@@ -193,7 +194,7 @@ MEASURED: dict[str, Callable[[Notification], list[tuple[int, int]]]] = {
     "ntfy": lambda it: [
         (len(str(webhook_bodies.ntfy(it, "t" * 64, 5)["message"]).encode()), 4_096),
         (len(json.dumps(webhook_bodies.ntfy(it, "t" * 64, 5), ensure_ascii=False).encode()), 8_192 + 20),
-        (len(webhook_bodies.encoded(webhook_bodies.ntfy(it, "t" * 64, 5))), 8_192),
+        (len(encoded(webhook_bodies.ntfy(it, "t" * 64, 5))), 8_192),
     ],
     "plain": lambda it: [(max(len(line.encode()) for line in mail.text(it).split("\n")), 998)],
     "html": lambda it: [(max(len(line.encode()) for line in mail.html(it, "h" * 200).split("\n")), 998)],

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from chalicelib.logic.channel_kind import OptionMistake
 from chalicelib.logic.notification import Notification, Quota
 from chalicelib.logic.pushover import (
     DEFAULT_EXPIRE,
     DEFAULT_RETRY,
     OPTIONS,
-    OptionMistake,
     make_parameters,
     make_texts,
     read_quota,

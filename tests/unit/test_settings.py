@@ -89,7 +89,7 @@ def test_a_notifier_exists_only_where_a_site_uses_its_channel() -> None:
 
 
 def test_whoever_waits_for_a_notifier_waits_longer_than_any_may_run() -> None:
-    from chalicelib.adapters.providers.http import CONNECT_TIMEOUT, READ_TIMEOUT
+    from chalicelib.adapters.provider_http import CONNECT_TIMEOUT, READ_TIMEOUT
     from chalicelib.composition import INVOKE_READ_TIMEOUT
 
     by_name = {spec.name: spec for spec in FUNCTIONS}

@@ -12,6 +12,7 @@ from standardwebhooks import Webhook
 
 from chalicelib.errors import InvalidRequestError
 from chalicelib.logic import webhook_bodies
+from chalicelib.logic.channel_kind import encoded
 from chalicelib.logic.notification import Notification
 from chalicelib.logic.plain_text import CUT_MARK
 from chalicelib.logic.webhook_bodies import WebhookMistake
@@ -220,7 +221,7 @@ def body(kind: str, notification: Notification) -> dict[str, Any]:
             made = webhook_bodies.ntfy(notification, "topic", None)
         case _:
             made = webhook_bodies.standard(notification, NOW)
-    found: dict[str, Any] = json.loads(webhook_bodies.encoded(made))
+    found: dict[str, Any] = json.loads(encoded(made))
     return found
 
 

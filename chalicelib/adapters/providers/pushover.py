@@ -25,7 +25,7 @@ from collections.abc import Callable, Mapping
 
 import requests
 
-from chalicelib.adapters.providers.http import (
+from chalicelib.adapters.provider_http import (
     CONNECT_TIMEOUT,
     READ_TIMEOUT,
     UNTIL_MENDED,
@@ -40,16 +40,11 @@ from chalicelib.errors import (
     ChannelUncertainError,
     InvalidRequestError,
 )
+from chalicelib.logic import pushover
+from chalicelib.logic.channel_kind import ChannelKind, OptionMistake, Secret, Tools, matching
 from chalicelib.logic.notification import Notification, Quota
-from chalicelib.logic.pushover import (
-    OptionMistake,
-    make_parameters,
-    make_texts,
-    parse_quota,
-    read_quota,
-    seconds_until_reset,
-)
-from chalicelib.settings import Channel
+from chalicelib.logic.pushover import make_parameters, make_texts, parse_quota, read_quota, seconds_until_reset
+from chalicelib.settings import Channel, Rings
 
 SECRETS = ("token", "user")
 MIN_PAUSE = 5
@@ -210,3 +205,32 @@ def _errors(response: requests.Response, answer: Mapping[str, object]) -> str:
     if not isinstance(errors, list):
         return f"status {response.status_code}"
     return "; ".join(str(error)[:200] for error in errors[:3])
+
+
+def _connect(tools: Tools) -> PushoverNotifier:
+    return PushoverNotifier(tools.session(), tools.secrets(), tools.channel, on_quota=tools.report_quota)
+
+
+_KEY = matching(r"[A-Za-z0-9]{30}", "30 letters and digits")
+"""The form of the token and of the user or group key: https://pushover.net/api#registration and #identifiers"""
+
+KIND = ChannelKind(
+    kind="pushover",
+    provider="Pushover",
+    reaches="your phone, by [Pushover](https://pushover.net)",
+    keeps="Pushover, and your devices",
+    connect=_connect,
+    address="https://api.pushover.net",
+    options=pushover.DECLARED,
+    secrets=(
+        Secret("token", "the API token of [your application](https://pushover.net/apps/build)", _KEY, "a" * 30),
+        Secret("user", "your user key, or that of a [group](https://pushover.net/groups)", _KEY, "u" * 30),
+    ),
+    limits=(pushover.TITLE, pushover.MESSAGE, pushover.LINK, pushover.LINK_TITLE),
+    # A month of these is a third of the 10,000 messages that are free: https://pushover.net/api#limits
+    rings=Rings(hour=30, day=120),
+    shortest_pause=MIN_PAUSE,
+    mistakes=lambda values: pushover.find_misplaced(
+        {name: value for name, value in values.items() if value is not None}
+    ),
+)

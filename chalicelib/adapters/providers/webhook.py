@@ -10,74 +10,56 @@ from __future__ import annotations
 
 import json
 import re
-import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
-from math import ceil
+from typing import Any
 
 import requests
 from standardwebhooks import Webhook
-from urllib3.exceptions import LocationParseError
 
-from chalicelib.adapters.providers.http import (
-    CONNECT_TIMEOUT,
-    READ_TIMEOUT,
+from chalicelib.adapters.provider_http import (
+    TOTAL_TIMEOUT,
     UNTIL_MENDED,
+    HttpAnswer,
+    error_of,
+    exchange,
     has_wrong_certificate,
-    json_object,
+    is_wrong_address,
+    meaning_of,
     missing_answer_error,
     read_secrets,
+    wait_of,
 )
 from chalicelib.adapters.secrets import Secrets
 from chalicelib.errors import ChannelRejectedError, ChannelUnavailableError, ChannelUncertainError
 from chalicelib.logic import webhook_bodies
+from chalicelib.logic.channel_kind import (
+    ChannelKind,
+    Flag,
+    Means,
+    OneOf,
+    Option,
+    Request,
+    Secret,
+    Table,
+    Tools,
+    Whole,
+    encoded,
+)
 from chalicelib.logic.notification import Notification, Quota
-from chalicelib.settings import Channel
+from chalicelib.settings import Channel, Options
 
-TOTAL_TIMEOUT = 14.0
-"""Seconds for the whole request, name resolution included. requests' read time-out limits only each wait for data."""
-MAX_ANSWER = 16 * 1024
-"""Bytes of an answer that are read; an error's name is within them."""
-DEFAULT_WAIT = 60
-"""Seconds to wait after a 429 that names no wait."""
-MAX_WAIT = 24 * 60 * 60
-"""Longest wait in seconds that a receiver may ask for, so that its mistake can't hold a message for ever."""
 SHARES = (1, 0.5, 0.1)
 """Of a format's limit, one after the other where a service refuses the body: its limit may have changed."""
 TIME_TO_SHORTEN = 3
 """Seconds since the first attempt within which another is begun."""
 
-_THIS_MESSAGE = (413, 422)
 _THIS_BODY = ("invalid_payload", "no_text", "50035", "50006")
 """Error names of Slack and Discord for a body that they never accept. After another 400, such as for a wrong
 signature, the message waits, as the owner may mend it."""
-_LATER = (408, 409, 425)
-_UNKNOWN = (502, 504, 520, 524)
-"""From a proxy, which doesn't know whether the receiver accepted. The last two are Cloudflare's, Discord's proxy:
-https://developers.cloudflare.com/support/troubleshooting/http-status-codes/cloudflare-5xx-errors/"""
-
 _WORD = re.compile(r"[A-Za-z_]{1,64}")
 _REFERENCE = re.compile(r"[A-Za-z0-9_.:-]{1,128}")
-
-
-@dataclass(frozen=True, slots=True)
-class _Answer:
-    status: int
-    headers: Mapping[str, str]
-    body: bytes = b""
-
-    @property
-    def json(self) -> Mapping[str, object]:
-        """The body's JSON object; empty if it is none."""
-        return json_object(self.body)
-
-
-def secrets_of(channel: Channel) -> tuple[str, ...]:
-    """Return the secrets that a channel needs: its address, and a signing secret where it signs."""
-    return ("url", "secret") if channel.options["signed"] else ("url",)
 
 
 class WebhookNotifier:
@@ -126,7 +108,7 @@ class WebhookNotifier:
         identity = webhook_bodies.webhook_id(notification.id, self._channel)
         refused = b""
         for share in SHARES:
-            body = webhook_bodies.encoded(self._body(notification, now, topic, priority, share))
+            body = encoded(self._body(notification, now, topic, priority, share))
             # What is too long by a measure that isn't ours is cut further: nothing of a refused body is shown.
             if refused and (body == refused or self._clock() - started > TIME_TO_SHORTEN):
                 break
@@ -142,18 +124,11 @@ class WebhookNotifier:
         """Check the secrets, the address and the body, and send nothing; returns None, as no receiver names a quota."""
         priority = webhook_bodies.priority_of(notification, self._format, self._priority)
         _, _, topic = self._configured()
-        webhook_bodies.encoded(self._body(notification, int(self._clock()), topic, priority, 1))
+        encoded(self._body(notification, int(self._clock()), topic, priority, 1))
         return None
 
     def _headers_of(self, identity: str, body: bytes, signers: list[Webhook], now: int) -> dict[str, str]:
-        headers = {
-            "User-Agent": "Herald",
-            **self._headers,
-            "Content-Type": "application/json",
-            # A compressed answer could be of any size once it is decompressed.
-            "Accept-Encoding": "identity",
-            "webhook-id": identity,
-        }
+        headers = {**self._headers, "webhook-id": identity}
         if signers:
             at = datetime.fromtimestamp(now, UTC)
             headers["webhook-timestamp"] = str(now)
@@ -196,95 +171,44 @@ class WebhookNotifier:
             case _:
                 return webhook_bodies.standard(notification, now)
 
-    def _answer(self, address: str, body: bytes, headers: Mapping[str, str]) -> _Answer:
-        """Post and return the answer. After :data:`TOTAL_TIMEOUT` seconds a status without a body counts too."""
-        answers: list[_Answer] = []
-        errors: list[Exception] = []
-
-        def exchange() -> None:
-            try:
-                with self._session.post(
-                    address,
-                    data=body,
-                    headers=headers,
-                    timeout=(CONNECT_TIMEOUT, READ_TIMEOUT),
-                    allow_redirects=False,
-                    stream=True,
-                ) as response:
-                    answers.append(_Answer(response.status_code, response.headers))
-                    answers.append(_Answer(response.status_code, response.headers, _start_of(response)))
-            except Exception as error:
-                errors.append(error)
-
-        thread = threading.Thread(target=exchange, daemon=True)
-        thread.start()
-        thread.join(self._total_timeout)
-        if answers:
-            return answers[-1]
-        raise self._failure(errors[0] if errors else None)
+    def _answer(self, address: str, body: bytes, headers: Mapping[str, str]) -> HttpAnswer:
+        answer = exchange(self._session, Request(address, body, headers), self._total_timeout)
+        if not isinstance(answer, HttpAnswer):
+            raise self._failure(answer)
+        return answer
 
     def _failure(self, error: Exception | None) -> ChannelUnavailableError | ChannelUncertainError:
         """Return the error for a request without an answer. A wrong address waits for the owner to mend it."""
         if has_wrong_certificate(error):
             self._secrets.forget()
             return ChannelUnavailableError(missing_answer_error(error, self._channel).message, retry_after=UNTIL_MENDED)
-        if isinstance(error, requests.exceptions.InvalidURL | LocationParseError):
+        if is_wrong_address(error):
             self._secrets.forget()
             return ChannelUnavailableError(f"the parameter {self._channel}/url is no address", retry_after=UNTIL_MENDED)
         return missing_answer_error(error, self._channel)
 
-    def _is_of_this_body(self, answer: _Answer) -> bool:
+    def _is_of_this_body(self, answer: HttpAnswer) -> bool:
         """Whether this very message was refused. A body that is the owner's own is the owner's to mend."""
-        of_body = answer.status in _THIS_MESSAGE or (answer.status == 400 and _word(answer) in _THIS_BODY)
+        of_body = meaning_of(answer.status) is Means.REJECTED or (answer.status == 400 and _word(answer) in _THIS_BODY)
         return of_body and self._format != "template"
 
-    def _error_of(self, answer: _Answer) -> ChannelRejectedError | ChannelUnavailableError | ChannelUncertainError:
+    def _error_of(self, answer: HttpAnswer) -> ChannelRejectedError | ChannelUnavailableError | ChannelUncertainError:
         status, word = answer.status, _word(answer)
         reason = f"{self._channel} answered {status}{f' ({word})' if word else ''}"
-        if 300 <= status < 400:
-            self._secrets.forget()
-            return ChannelUnavailableError(f"{reason}: a redirect is never followed", retry_after=UNTIL_MENDED)
         if self._is_of_this_body(answer):
             return ChannelRejectedError(reason)
-        if status == 429:
-            return ChannelUnavailableError(reason, retry_after=self._wait(answer) or DEFAULT_WAIT)
-        if status in _LATER:
-            return ChannelUnavailableError(reason, retry_after=self._wait(answer))
-        if status in _UNKNOWN:
-            return ChannelUncertainError(reason)
-        if 500 <= status < 600:
-            return ChannelUnavailableError(reason, retry_after=self._wait(answer))
-        if 400 <= status < 500:
-            # Any other may be mended too: waiting loses nothing.
+        means = meaning_of(status)
+        if means in (Means.OWNER, Means.REJECTED):
             self._secrets.forget()
-            return ChannelUnavailableError(reason, retry_after=UNTIL_MENDED)
-        return ChannelUncertainError(f"{reason}, which can't be understood")
-
-    def _wait(self, answer: _Answer) -> int | None:
-        """Read the wait in seconds from Discord's ``retry_after`` or from ``Retry-After`` (RFC 9110, 10.2.3)."""
-        wait = answer.json.get("retry_after", answer.headers.get("Retry-After"))
-        try:
-            seconds = float(str(wait))
-        except ValueError:
-            try:
-                seconds = parsedate_to_datetime(str(wait)).timestamp() - self._clock()
-            except (ValueError, TypeError, OverflowError):
-                return None
-        if not seconds > 0:
-            return None
-        return ceil(min(seconds, MAX_WAIT))
+            redirect = ": a redirect is never followed" if status < 400 else ""
+            return error_of(Means.OWNER, reason + redirect)
+        if means is Means.UNCERTAIN and not 500 <= status < 600:
+            reason += ", which can't be understood"
+        # Discord's own wait is in its JSON.
+        return error_of(means, reason, wait_of(answer, answer.json.get("retry_after"), self._clock()))
 
 
-def _start_of(response: requests.Response) -> bytes:
-    read = b""
-    for part in response.iter_content(MAX_ANSWER):
-        read += part
-        if len(read) >= MAX_ANSWER:
-            break
-    return read[:MAX_ANSWER]
-
-
-def _reference(kind: str, answer: _Answer) -> str:
+def _reference(kind: str, answer: HttpAnswer) -> str:
     """Return the service's own id of the message: Discord's and ntfy's ``id``, Power Automate's run id."""
     if kind == "teams":
         reference: object = answer.headers.get("x-ms-workflow-run-id")
@@ -293,7 +217,7 @@ def _reference(kind: str, answer: _Answer) -> str:
     return str(reference) if reference and _REFERENCE.fullmatch(str(reference)) else ""
 
 
-def _word(answer: _Answer) -> str:
+def _word(answer: HttpAnswer) -> str:
     """Return a service's name of an error if it is one word or number: a sentence may quote the message.
 
     Slack answers the bare word; Discord and ntfy ``{"code": 10015}``; Power Automate ``{"error": {"code": "…"}}``.
@@ -306,3 +230,103 @@ def _word(answer: _Answer) -> str:
     if isinstance(code, int) and not isinstance(code, bool) and 0 < code < 1_000_000:
         return str(code)
     return code if isinstance(code, str) and _WORD.fullmatch(code) else ""
+
+
+def _connect(tools: Tools) -> WebhookNotifier:
+    return WebhookNotifier(tools.session(), tools.secrets(), tools.channel, local=tools.local)
+
+
+def _mistakes(values: Mapping[str, Any]) -> Mapping[str, str]:
+    found = {}
+    if (values["format"] == "template") != bool(values["template"]):
+        found["template"] = 'format = "template" and a table [channels.<name>.template] go together'
+    if values["signed"] is not None and values["format"] != "template":
+        found["signed"] = 'only for format = "template"; standard is always signed, the services look at no signature'
+    if values["longest"] is not None and values["format"] != "template":
+        found["longest"] = 'only for format = "template"; each other format has a limit of its own'
+    if values["priority"] is not None and values["format"] != "ntfy":
+        found["priority"] = 'only for format = "ntfy"'
+    return found
+
+
+def _compiled(values: Mapping[str, Any]) -> Options:
+    return {
+        "format": values["format"],
+        "signed": values["format"] == "standard" or bool(values["signed"]),
+        "headers": tuple(f"{name}: {value}" for name, value in values["headers"].items()),
+        "priority": values["priority"] or 0,
+        "template": json.dumps(values["template"], ensure_ascii=False) if values["template"] else "",
+        "longest": values["longest"] or 0,
+    }
+
+
+def _check_url(value: str, local: bool) -> None:
+    webhook_bodies.checked_address(value, local=local)
+
+
+def _check_secret(value: str, local: bool) -> None:
+    webhook_bodies.signing_secrets(value)
+
+
+KIND = ChannelKind(
+    kind="webhook",
+    provider="A webhook",
+    reaches="Slack, Discord, Teams, ntfy, or a receiver of your own",
+    keeps="the receiver of the webhook",
+    connect=_connect,
+    no_address="an address is a secret. Put it into Parameter Store (/herald/<stage>/<channel>/url) with: "
+    "./herald secrets set --stage <stage> <channel>",
+    options=(
+        Option(
+            "format",
+            OneOf(("standard", "slack", "discord", "teams", "ntfy", "template")),
+            "`standard`, `slack`, `discord`, `teams`, `ntfy`, `template`",
+            default="standard",
+        ),
+        Option(
+            "template",
+            Table(webhook_bodies.checked_template, mixed=True),
+            'the body for `format = "template"` ([below](#templates))',
+            default={},
+            default_doc="–",
+        ),
+        Option(
+            "signed",
+            Flag(),
+            'for `format = "template"`. `standard` always is',
+            default_doc="`false`",
+        ),
+        Option(
+            "longest",
+            Whole(1, 65_536),
+            'for `format = "template"`: characters of `{message}`, 1 to 65536',
+        ),
+        Option(
+            "priority",
+            Whole(1, 5),
+            'for `format = "ntfy"`: [1 to 5](https://docs.ntfy.sh/publish/#message-priority). A request of the [Invoke'
+            " API](../invoke-api.md) may override it",
+            requestable=True,
+        ),
+        Option(
+            "headers",
+            Table(webhook_bodies.checked_headers, most=10),
+            'up to 10 fixed headers such as `{ X-Tag = "contact" }`. No secrets: names that sound like one are refused',
+            default={},
+            default_doc="none",
+        ),
+    ),
+    secrets=(
+        Secret("url", "the address that the service or your receiver gave", _check_url, "https://hooks.example.com/x"),
+        Secret(
+            "secret",
+            "of a channel that signs: `whsec_` and 24 to 64 random bytes in base64",
+            _check_secret,
+            "whsec_" + "aGVyYWxk" * 4,
+            needed=lambda channel: bool(channel.options["signed"]),
+        ),
+    ),
+    limits=webhook_bodies.LIMITS,
+    mistakes=_mistakes,
+    compiled=_compiled,
+)

@@ -19,8 +19,9 @@ from chalicelib.errors import (
     InvalidRequestError,
 )
 from chalicelib.logic import mail
+from chalicelib.logic.channel_kind import ChannelKind, Checked, Option, Permission, Text, Texts, Tools
 from chalicelib.logic.notification import Notification, Quota
-from chalicelib.settings import Channel
+from chalicelib.settings import Channel, Options
 
 CONNECT_TIMEOUT = 2.0
 READ_TIMEOUT = 7.0
@@ -173,3 +174,100 @@ def _meaning(error: ServiceError) -> ChannelRejectedError | ChannelUnavailableEr
     if status >= 500 or not status:
         return ChannelUncertainError(f"SES may have sent it: {code}")
     return ChannelUnavailableError(f"SES did not take it: {code}", retry_after=UNTIL_MENDED)
+
+
+def _connect(tools: Tools) -> SesNotifier:
+    # One attempt: a request that timed out may have been sent.
+    return SesNotifier(tools.aws("sesv2", connect=CONNECT_TIMEOUT, read=READ_TIMEOUT, attempts=1), tools.channel)
+
+
+# The checks of herald.toml. What they need is loaded when they run, which is never in Lambda.
+
+
+def _sender(value: str) -> str:
+    from chalicelib.logic.email_addresses import sender
+
+    sender(value)
+    return value
+
+
+def _address(value: str) -> str:
+    from chalicelib.logic.email_addresses import address
+
+    return address(value)
+
+
+def _identity(value: str) -> str:
+    from chalicelib.logic.email_addresses import identity
+
+    return identity(value)
+
+
+def _mistakes(values: Mapping[str, Any]) -> Mapping[str, str]:
+    """The sender must be covered by an identity."""
+    from chalicelib.logic.email_addresses import covers, sender
+
+    own = sender(values["from"]).address
+    if not values["identities"] or any(covers(name, own) for name in values["identities"]):
+        return {}
+    return {"identities": f"one of them must be {own}, its domain or a parent domain"}
+
+
+def _compiled(values: Mapping[str, Any]) -> Options:
+    from chalicelib.logic.email_addresses import sender
+
+    found = sender(values["from"])
+    return {
+        "from": found.header,
+        "from_address": found.address,
+        "to": tuple(values["to"]),
+        "configuration_set": values["configuration_set"] or "",
+        "identities": tuple(values["identities"] or [found.address.rpartition("@")[2]]),
+    }
+
+
+KIND = ChannelKind(
+    kind="email",
+    provider="Amazon SES",
+    reaches="mailboxes, by Amazon SES",
+    keeps="the recipients' mailboxes",
+    connect=_connect,
+    no_address="a channel of kind email has no address of its own: it is AWS's service in the region",
+    options=(
+        Option(
+            "from",
+            Checked(_sender),
+            "an address, or `Name <address>`. The name may be in any script, up to 100 characters; before the `@` there"
+            " is only ASCII",
+            required=True,
+        ),
+        Option(
+            "to",
+            Texts(_address, 1, 50),
+            "1 to 50 addresses, none twice. All of them see each other",
+            required=True,
+        ),
+        Option(
+            "configuration_set",
+            Text(r"[A-Za-z0-9_-]{1,64}", "the name of a configuration set: up to 64 of a-z, A-Z, 0-9, - and _"),
+            "a [configuration set](https://docs.aws.amazon.com/ses/latest/dg/using-configuration-sets.html) of yours,"
+            " to have bounces and complaints reported. It needs the sender's address itself in `identities`",
+        ),
+        Option(
+            "identities",
+            Texts(_identity),
+            "domains and addresses: what the policy lets the function send with. One must be the address of `from`, its"
+            " domain or a parent domain. Where an address and its domain are verified, name both",
+            default=[],
+            default_doc="the domain of `from`",
+        ),
+    ),
+    limits=(mail.LINE, mail.SUBJECT, mail.MAIL),
+    permissions=(
+        Permission("SendMail", ("ses:SendEmail",), "SENDING", "deliver to the channel's recipients"),
+        Permission("CheckSender", ("ses:GetEmailIdentity",), "IDENTITIES", "check that the sender is verified"),
+        Permission("CheckAccount", ("ses:GetAccount",), "SES", "check that the account may send"),
+    ),
+    mistakes=_mistakes,
+    compiled=_compiled,
+)
