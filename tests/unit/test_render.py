@@ -67,7 +67,8 @@ def test_no_account_is_committed_but_the_local_stacks() -> None:
         numbers = {
             word for word in text.replace(":", " ").replace('"', " ").split() if word.isdigit() and len(word) == 12
         }
-        assert numbers <= {"000000000000"}, path
+        # A page that is written by hand around its tables shows AWS's own example account.
+        assert numbers <= {"000000000000", *(("123456789012",) if path.suffix == ".md" else ())}, path
     policies = {path.name for path in render.generated(STAGES) if path.name.startswith("policy-")}
     assert policies
     assert all(name.startswith("policy-local-") for name in policies)
