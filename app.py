@@ -51,7 +51,7 @@ def contact_of_site(site: str) -> Response:
     return handlers.contact.answer(app.current_request, site)
 
 
-if stage.asks_for_work:
+if stage.asks_for_proof:
 
     @app.route("/contact/{site}/challenge", methods=["GET"], content_types=["*/*"])
     def challenge(site: str) -> Response:

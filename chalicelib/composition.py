@@ -65,13 +65,13 @@ class Container:
         return SnsTopic.connect(self.stage.topic)
 
     @cached_property
-    def key(self) -> Secrets:
+    def spam_key(self) -> Secrets:
         """The secret ``key``, which signs challenges and hashes senders' addresses."""
         from chalicelib.adapters.aws import client
         from chalicelib.adapters.secrets import ParameterSecrets
 
         # Reading it and publishing must both end within API Gateway's time-out.
-        path, _, name = self.stage.key.rpartition("/")
+        path, _, name = self.stage.spam_key_parameter.rpartition("/")
         return ParameterSecrets(client("ssm", connect=1, read=2, attempts=1), path, (name,))
 
     @cached_property

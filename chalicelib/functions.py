@@ -279,7 +279,7 @@ FUNCTIONS = (
                 ("ssm:GetParameters",),
                 Resource.KEY,
                 "sign challenges, hash addresses",
-                needed=lambda stage: stage.needs_key,
+                needed=lambda stage: stage.needs_spam_key,
             ),
         ),
     ),

@@ -220,12 +220,12 @@ class Stage:
         return f"/{APP}/{self.name}"
 
     @property
-    def key(self) -> str:
+    def spam_key_parameter(self) -> str:
         """The parameter with the key that signs challenges and hashes senders' addresses."""
         return f"{self.parameters}/spam/key"
 
     @property
-    def needs_key(self) -> bool:
+    def needs_spam_key(self) -> bool:
         """Whether any site needs the stage's key."""
         return any(site.spam.needs_key for site in self.sites.values())
 
@@ -235,7 +235,7 @@ class Stage:
         return {name: f"{self.parameters}/captcha/{name}" for name, site in self.sites.items() if site.spam.captcha}
 
     @property
-    def asks_for_work(self) -> bool:
+    def asks_for_proof(self) -> bool:
         """Whether any site asks its visitors' browsers for a proof of work."""
         return any("proof_of_work" in site.spam.points for site in self.sites.values())
 

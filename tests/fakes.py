@@ -429,7 +429,7 @@ class FakeContainer(Container):
             "archive": archive,
             # Few tests need earlier messages, so by default there are none.
             "recent": recent or InMemoryRecent(),
-            "key": key,
+            "spam_key": key,
             "alarm_log": alarm_log,
             "due_messages": due_messages,
             "destined": destined,

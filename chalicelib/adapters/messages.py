@@ -71,8 +71,8 @@ class MessageTable:
             "deliveries": {name: delivery_fields(delivery) for name, delivery in record.deliveries.items()},
             "expires_at": expires_at,
         }
-        if message.keyed:
-            item["keyed"] = 1
+        if message.has_idempotency_key:
+            item["has_idempotency_key"] = 1
         if record.due_at:
             item |= {"due": DUE, "due_at": record.due_at}
         verdict = record.verdict
@@ -175,7 +175,9 @@ class MessageTable:
         fields = self.find_fields(message_id)
         if fields is None:
             return None
-        message = Message(item["id"], item["site"], item["received_at"], fields, keyed="keyed" in item)
+        message = Message(
+            item["id"], item["site"], item["received_at"], fields, has_idempotency_key="has_idempotency_key" in item
+        )
         return message, _record(item)
 
     def find_record(self, message_id: str) -> Record | None:

@@ -23,8 +23,8 @@ def prepare(function: str) -> None:
     """Make the clients that requests need."""
     container = composition.get_container()
     _ = container.topic
-    if container.stage.needs_key:
-        _ = container.key
+    if container.stage.needs_spam_key:
+        _ = container.spam_key
 
 
 def answer(request: Request | None, site: str) -> Response:
@@ -36,23 +36,23 @@ def answer(request: Request | None, site: str) -> Response:
     404, 413, 415, 422, and 503 when the topic did not accept. Any other method gets 405.
     """
     # Basin's older scripts address a form so when they want JSON: https://docs.usebasin.com/creating-forms/basin-js-v1
-    asked = FormRequest(request, composition.get_container().stage.sites.get(site.removesuffix(".json")))
-    if asked.method not in ("OPTIONS", "POST"):
-        return cors.with_cors(_wrong_method(asked), asked)
-    if asked.method == "OPTIONS":
-        if asked.site and asked.origin and not asked.allowed:
-            _log_refused(asked, SubmissionError(403, "forbidden_origin"))
-        return cors.preflight(asked)
+    form_request = FormRequest(request, composition.get_container().stage.sites.get(site.removesuffix(".json")))
+    if form_request.method not in ("OPTIONS", "POST"):
+        return cors.with_cors(_answer_wrong_method(form_request), form_request)
+    if form_request.method == "OPTIONS":
+        if form_request.site and form_request.origin and not form_request.origin_allowed:
+            _log_refusal(form_request, SubmissionError(403, "forbidden_origin"))
+        return cors.preflight(form_request)
     try:
-        message, destination = _publish(asked)
-        response = form_answers.accepted(asked, message.id, destination)
+        message, destination = _publish(form_request)
+        response = form_answers.accepted_answer(form_request, message.id, destination)
     except PublishError as error:
-        response = form_answers.refused(asked, _unavailable(asked, error))
+        response = form_answers.error_answer(form_request, _record_publish_error(form_request, error))
     except SubmissionError as error:
-        response = form_answers.refused(asked, _refused(asked, error))
+        response = form_answers.error_answer(form_request, _record_refusal(form_request, error))
     except Exception as error:
-        response = form_answers.refused(asked, _refused(asked, _unexpected(error)))
-    return cors.with_cors(response, asked)
+        response = form_answers.error_answer(form_request, _record_refusal(form_request, _record_unexpected(error)))
+    return cors.with_cors(response, form_request)
 
 
 def challenge(request: Request | None, site: str) -> Response:
@@ -62,40 +62,42 @@ def challenge(request: Request | None, site: str) -> Response:
     solution is accepted all the same; the site's settings say how many points that is.
     """
     container = composition.get_container()
-    asked = FormRequest(request, container.stage.sites.get(site))
+    form_request = FormRequest(request, container.stage.sites.get(site))
     try:
-        if asked.site is None or "proof_of_work" not in asked.site.spam.points:
+        if form_request.site is None or "proof_of_work" not in form_request.site.spam.points:
             raise SubmissionError(404, "FORM_NOT_FOUND")
-        if not asked.allowed:
+        if not form_request.origin_allowed:
             forbidden = SubmissionError(403, "forbidden_origin")
-            _log_refused(asked, forbidden)
+            _log_refusal(form_request, forbidden)
             raise forbidden
-        key = container.key.read()["key"]
+        spam_key = container.spam_key.read()["key"]
         from chalicelib.logic import proof
 
-        response = answer_format.json_response(200, proof.challenge(site, asked.site.spam.tries, key, container.now()))
+        response = answer_format.json_response(
+            200, proof.make_challenge(site, form_request.site.spam.tries, spam_key, container.now())
+        )
     except SubmissionError as error:
-        response = form_answers.problem(asked, error)
+        response = form_answers.problem_answer(form_request, error)
     except SecretsError as error:
         logger.error("The key could not be read", extra={"reason": str(error), "site": site})
-        response = form_answers.problem(asked, SubmissionError(503, "unavailable"))
+        response = form_answers.problem_answer(form_request, SubmissionError(503, "unavailable"))
     except Exception as error:
-        response = form_answers.problem(asked, _unexpected(error))
-    return cors.with_cors(response, asked)
+        response = form_answers.problem_answer(form_request, _record_unexpected(error))
+    return cors.with_cors(response, form_request)
 
 
-def _wrong_method(asked: FormRequest) -> Response:
+def _answer_wrong_method(form_request: FormRequest) -> Response:
     """Answer 405 to a form without ``method="post"``, and to whoever opens its address. The query has the fields."""
-    error = SubmissionError(405, "method_not_allowed") if asked.site else SubmissionError(404, "FORM_NOT_FOUND")
-    asked.read_query()
-    response = form_answers.refused(asked, error)
+    error = SubmissionError(405, "method_not_allowed") if form_request.site else SubmissionError(404, "FORM_NOT_FOUND")
+    form_request.read_query()
+    response = form_answers.error_answer(form_request, error)
     response.headers["Allow"] = "POST, OPTIONS"
-    if asked.method == "HEAD":
+    if form_request.method == "HEAD":
         response.body = ""
     return response
 
 
-def _publish(asked: FormRequest) -> tuple[Message, str]:
+def _publish(form_request: FormRequest) -> tuple[Message, str]:
     """Read, check and publish a form; returns the message, and where its visitor goes next.
 
     Raises :class:`SubmissionError` for what can't be accepted and :class:`PublishError` where the topic did not accept.
@@ -103,77 +105,77 @@ def _publish(asked: FormRequest) -> tuple[Message, str]:
     container = composition.get_container()
     unreadable = None
     try:
-        asked.read_form(container.stage.limits)
+        form_request.read_form(container.stage.limits)
     except SubmissionError as error:
         unreadable = error
     # A wrong site or origin comes before a body that can't be read.
-    if asked.site is None:
+    if form_request.site is None:
         raise SubmissionError(404, "FORM_NOT_FOUND")
-    if not asked.allowed:
+    if not form_request.origin_allowed:
         raise SubmissionError(403, "forbidden_origin")
     if unreadable:
         raise unreadable
-    site, form = asked.site, asked.form
-    any_address = asked.is_json and any(service.any_address for service in asked.services)
+    site, form = form_request.site, form_request.form
+    any_address = form_request.is_json and any(service.any_address for service in form_request.services)
     validation.validate(form, site, container.stage.limits, any_address=any_address)
-    key = asked.header("idempotency-key")
-    signals, sender, network, proof = _spam_signals(asked, form, site)
+    idempotency_key = form_request.header("idempotency-key")
+    signals, sender, network, proof = _spam_signals(form_request, form, site)
     message = Message(
-        id=submission.message_id(site.name, key, form.fields),
+        id=submission.message_id(site.name, idempotency_key, form.fields),
         site=site.name,
         received_at=container.now(),
         fields=form.fields,
         signals=tuple(signals),
-        keyed=bool(key),
+        has_idempotency_key=bool(idempotency_key),
         sender=sender,
         network=network,
         proof=proof,
-        evidence=spam.evidence(form, site.spam, from_page=asked.origin in site.origins),
+        evidence=spam.find_evidence(form, site.spam, from_page=form_request.origin in site.origins),
         captcha=_captcha_token(form, site),
     )
     text = message.serialize()
     logger.set_correlation_id(message.id)
-    container.topic.publish(text, site=site.name, kind=KIND_CONTACT, function_arn=asked.function_arn)
+    container.topic.publish(text, site=site.name, kind=KIND_CONTACT, function_arn=form_request.function_arn)
     ignored = {"ignored": form.ignored} if form.ignored else {}
     logger.info("Accepted", extra={"message_id": message.id, "site": site.name, **ignored})
     emit(container.stage, Metric.ACCEPTED, {"site": site.name, "message_id": message.id})
-    return message, _destination(asked, site)
+    return message, _destination(form_request, site)
 
 
-def _destination(asked: FormRequest, site: Site) -> str:
-    if not asked.form.next:
+def _destination(form_request: FormRequest, site: Site) -> str:
+    if not form_request.form.next:
         return site.thanks
     from chalicelib.logic import redirects
 
-    return redirects.destination(site, asked.form.next, asked.page)
+    return redirects.destination(site, form_request.form.next, form_request.page)
 
 
-def _spam_signals(asked: FormRequest, form: Submission, site: Site) -> tuple[list[str], str, str, str]:
+def _spam_signals(form_request: FormRequest, form: Submission, site: Site) -> tuple[list[str], str, str, str]:
     """What the request itself tells about spam: signals, hashes of sender and network, and the challenge solved.
 
     Without the stage's key nothing can be said, and nothing is held against the message.
     """
-    signals = spam.request_signals(form, site.spam)
+    signals = spam.find_signals(form, site.spam)
     if not site.spam.needs_key:
         return signals, "", "", ""
     try:
-        key = composition.get_container().key.read()["key"]
+        spam_key = composition.get_container().spam_key.read()["key"]
     except SecretsError as error:
         logger.error("The key could not be read", extra={"reason": str(error), "site": site.name})
         return [*signals, spam.Signal.UNCHECKED], "", "", ""
     sender = network = ""
     if "rate" in site.spam.points:
-        sender = spam.sender(asked.source_ip, site.name, key)
-        network = spam.network(asked.source_ip, site.name, key)
-    solved = ""
+        sender = spam.hash_sender(form_request.source_ip, site.name, spam_key)
+        network = spam.hash_network(form_request.source_ip, site.name, spam_key)
+    solved_challenge = ""
     if "proof_of_work" in site.spam.points:
         if form.proof:
             from chalicelib.logic import proof
 
-            solved = proof.solved(form.proof, site.name, key)
-        if not solved:
+            solved_challenge = proof.solved_challenge(form.proof, site.name, spam_key)
+        if not solved_challenge:
             signals.append(spam.Signal.WRONG_PROOF if form.proof else spam.Signal.NO_PROOF)
-    return signals, sender, network, solved
+    return signals, sender, network, solved_challenge
 
 
 def _captcha_token(form: Submission, site: Site) -> str:
@@ -185,44 +187,44 @@ def _captcha_token(form: Submission, site: Site) -> str:
     return captcha.token_of(site.spam.captcha, form.captchas)
 
 
-def _unexpected(error: Exception) -> SubmissionError:
+def _record_unexpected(error: Exception) -> SubmissionError:
     """A fault of ours: Chalice would answer in its own words. The visitor must know that nothing was taken."""
     frames = [f"{frame.name}:{frame.lineno}" for frame in traceback.extract_tb(error.__traceback__)]
     logger.error("Unexpected", extra={"exception_name": type(error).__name__, "frames": frames})
     return SubmissionError(500, "unexpected")
 
 
-def _refused(asked: FormRequest, error: SubmissionError) -> SubmissionError:
+def _record_refusal(form_request: FormRequest, error: SubmissionError) -> SubmissionError:
     """Log and count a refusal; returns it."""
-    _log_refused(asked, error)
-    emit(composition.get_container().stage, Metric.REFUSED, {"reason": error.code, **_site_name(asked)})
+    _log_refusal(form_request, error)
+    emit(composition.get_container().stage, Metric.REFUSED, {"reason": error.code, **_site_detail(form_request)})
     return error
 
 
-def _log_refused(asked: FormRequest, error: SubmissionError) -> None:
+def _log_refusal(form_request: FormRequest, error: SubmissionError) -> None:
     # Of a site that is not ours the name is a visitor's text, and so is the name of a field that we don't know.
     problems = [
         f"{problem.field if problem.field in NAMES else 'another'}: {problem.code}" for problem in error.problems
     ]
-    more: dict[str, str] = _site_name(asked)
-    if asked.site and error.code == "forbidden_origin":
+    details: dict[str, str] = _site_detail(form_request)
+    if form_request.site and error.code == "forbidden_origin":
         stage = composition.get_container().stage.name
-        more |= {
-            "origin": origins.shown(asked.origin) or "malformed",
-            "hint": origins.to_let_in(asked.site, asked.origin, stage),
+        details |= {
+            "origin": origins.printable_origin(form_request.origin) or "malformed",
+            "hint": origins.advice_to_accept(form_request.site, form_request.origin, stage),
         }
-    logger.info("Refused", extra={"status": error.status, "code": error.code, "problems": problems, **more})
+    logger.info("Refused", extra={"status": error.status, "code": error.code, "problems": problems, **details})
 
 
-def _unavailable(asked: FormRequest, error: PublishError) -> SubmissionError:
+def _record_publish_error(form_request: FormRequest, error: PublishError) -> SubmissionError:
     """Log and count that the topic did not accept; returns what the visitor is told."""
     # Outside Lambda, under `chalice local`, a developer wants to know what is missing.
-    hint = {} if asked.function_arn else {"hint": composition.get_container().stage.hint}
-    known = _site_name(asked)
-    logger.error("The topic did not accept the message", extra={"reason": error.reason, **known, **hint})
-    emit(composition.get_container().stage, Metric.REFUSED, {"reason": "unavailable", **known})
+    hint = {} if form_request.function_arn else {"hint": composition.get_container().stage.hint}
+    site = _site_detail(form_request)
+    logger.error("The topic did not accept the message", extra={"reason": error.reason, **site, **hint})
+    emit(composition.get_container().stage, Metric.REFUSED, {"reason": "unavailable", **site})
     return SubmissionError(503, "unavailable")
 
 
-def _site_name(asked: FormRequest) -> dict[str, str]:
-    return {"site": asked.site.name} if asked.site else {}
+def _site_detail(form_request: FormRequest) -> dict[str, str]:
+    return {"site": form_request.site.name} if form_request.site else {}

@@ -9,51 +9,51 @@ from chalicelib.handlers.answer_format import AnswerFormat, Headers, html_respon
 from chalicelib.handlers.form_request import FormRequest
 
 
-def accepted(asked: FormRequest, message_id: str, destination: str) -> Response:
+def accepted_answer(form_request: FormRequest, message_id: str, destination: str) -> Response:
     """A program gets JSON or a word, htmx a fragment, a browser a redirect to ``destination``."""
-    match asked.answer_format:
+    match form_request.answer_format:
         case AnswerFormat.PAGE:
             return Response(body="", status_code=303, headers={"Location": destination, "Cache-Control": "no-store"})
         case AnswerFormat.FRAGMENT:
             from chalicelib.handlers import fragments
 
-            return fragments.accepted(asked, destination)
+            return fragments.accepted_fragment(form_request, destination)
         case AnswerFormat.WORD:
             headers: Headers = {"Content-Type": "text/plain; charset=utf-8", "Cache-Control": "no-store"}
             return Response(body="OK", status_code=200, headers=headers)
     body: dict[str, object] = {"id": message_id, "status": "accepted", "next": destination}
-    if asked.form.ignored:
-        body["ignored"] = asked.form.ignored
-    services = asked.services
+    if form_request.form.ignored:
+        body["ignored"] = form_request.form.ignored
+    services = form_request.services
     if not services:
         return json_response(202, body)
-    _, texts = asked.language()
+    _, texts = form_request.language()
     for service in services:
-        body |= service.accepted(texts["accepted"], 200)
+        body |= service.success_keys(texts["accepted"], 200)
     return json_response(200, body)
 
 
-def refused(asked: FormRequest, error: SubmissionError) -> Response:
+def error_answer(form_request: FormRequest, error: SubmissionError) -> Response:
     """An error in the visitor's language: a problem document for a program, HTML for htmx, a page for a browser."""
-    match asked.answer_format:
+    match form_request.answer_format:
         case AnswerFormat.JSON | AnswerFormat.WORD:
-            return problem(asked, error)
+            return problem_answer(form_request, error)
         case AnswerFormat.FRAGMENT:
             from chalicelib.handlers import fragments
 
-            return fragments.refused(asked, error)
+            return fragments.error_fragment(form_request, error)
     from chalicelib.logic import error_page, origins
 
-    language, texts = asked.language()
-    back = origins.way_back(asked.site, asked.origin, asked.allowed)
-    page = error_page.refused(error, asked.pairs, texts, language, back)
+    language, texts = form_request.language()
+    back = origins.way_back(form_request.site, form_request.origin, form_request.origin_allowed)
+    page = error_page.make_page(error, form_request.pairs, texts, language, back)
     return html_response(
         error.status, page, language, {"Content-Security-Policy": error_page.POLICY, **retry_after(error)}
     )
 
 
-def problem(asked: FormRequest, error: SubmissionError) -> Response:
+def problem_answer(form_request: FormRequest, error: SubmissionError) -> Response:
     """An error as a problem document."""
     from chalicelib.handlers import problem_documents
 
-    return problem_documents.problem(asked, error)
+    return problem_documents.problem_document(form_request, error)

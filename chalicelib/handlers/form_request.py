@@ -26,7 +26,9 @@ class FormRequest:
         self.site = site
         """None where no site has that name."""
         self.origin: str | None = request.headers.get("origin")
-        self.allowed = site is not None and origins.may_send(site, self.origin, request.headers.get("host", ""))
+        self.origin_allowed = site is not None and origins.accepts_origin(
+            site, self.origin, request.headers.get("host", "")
+        )
         """Whether the page that it comes from may send to the site."""
         self.pairs: Pairs = []
         """The fields as they were sent, as far as :meth:`read_form` could read them."""

@@ -23,21 +23,21 @@ def get(request: object) -> dict[str, object]:
 
     Raises InvalidRequestError, NotFoundError or UnavailableError, which are part of the contract.
     """
-    asked = GetMessage.from_request(request)
-    logger.set_correlation_id(asked.correlation_id)
+    parsed = GetMessage.from_request(request)
+    logger.set_correlation_id(parsed.correlation_id)
     with _unavailable():
-        message = archive_requests.get_message(asked, composition.get_container().archive)
-    logger.info("Message read", extra={"message_id": asked.id})
+        message = archive_requests.get_message(parsed, composition.get_container().archive)
+    logger.info("Message read", extra={"message_id": parsed.id})
     return message
 
 
 def list_page(request: object, context: Any) -> dict[str, object]:
     """Return a page of a site's messages; raises InvalidRequestError or UnavailableError."""
-    asked = ListMessages.from_request(request)
-    logger.set_correlation_id(asked.correlation_id or context.aws_request_id)
+    parsed = ListMessages.from_request(request)
+    logger.set_correlation_id(parsed.correlation_id or context.aws_request_id)
     with _unavailable():
-        page = composition.get_container().archive.page(asked.wanted)
-    logger.info("Messages listed", extra={"site": asked.wanted.site, "messages": len(page.messages)})
+        page = composition.get_container().archive.page(parsed.wanted)
+    logger.info("Messages listed", extra={"site": parsed.wanted.site, "messages": len(page.messages)})
     return page.as_json()
 
 

@@ -10,9 +10,9 @@ from chalicelib.handlers.form_request import FormRequest
 from chalicelib.texts import worded
 
 
-def problem(asked: FormRequest, error: SubmissionError) -> Response:
+def problem_document(form_request: FormRequest, error: SubmissionError) -> Response:
     """The problem document of an error, with what the scripts of another service look for."""
-    language, texts = asked.language()
+    language, texts = form_request.language()
     title = worded(texts, error)
     body: dict[str, object] = {
         "type": "about:blank",
@@ -24,7 +24,7 @@ def problem(asked: FormRequest, error: SubmissionError) -> Response:
         ]
         or [{"code": error.code, "message": title}],
     }
-    for service in asked.services:
-        body |= service.refused(title, error.status)
+    for service in form_request.services:
+        body |= service.error_keys(title, error.status)
     headers: dict[str, str | list[str]] = {"Content-Language": language, "Content-Type": PROBLEM}
     return json_response(error.status, body, headers | retry_after(error))

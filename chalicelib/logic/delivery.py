@@ -33,7 +33,7 @@ from chalicelib.logic.delivery_types import (
 )
 from chalicelib.logic.duplicates import hold_if_duplicate
 from chalicelib.logic.notification import Notification
-from chalicelib.logic.retry_schedule import due_at, pause_after
+from chalicelib.logic.retry_schedule import next_due_at, pause_after
 from chalicelib.logic.spam import Verdict
 from chalicelib.logic.submission import Message
 from chalicelib.settings import Channel
@@ -145,7 +145,7 @@ class _Run:
 
     def due_at(self) -> int:
         """The record's ``due_at`` for the deliveries as this run knows them."""
-        return due_at(self.deliveries, self._dependencies.channels, self._too_old_at)
+        return next_due_at(self.deliveries, self._dependencies.channels, self._too_old_at)
 
     def _try_channel(self, name: str) -> None:
         recorded, now = self.deliveries[name], self._dependencies.now()
@@ -159,7 +159,7 @@ class _Run:
             self.worked |= self._record(name, recorded, delivery)
             return
         in_time = now + LEASE <= self._invocation.ends_at
-        if channel is not None and notifier is not None and in_time and may_send(delivery, channel, now):
+        if channel is not None and notifier is not None and in_time and may_attempt(delivery, channel, now):
             if not self._may_ring(delivery, channel, now):
                 summarized = replace(delivery, state=State.SUMMARIZED, since=now)
                 self.worked |= self._record(name, recorded, summarized)
@@ -180,7 +180,7 @@ class _Run:
         self.deliveries[name] = claimed
         dependencies = self._dependencies
         request = notification.from_contact(self._message, dependencies.site, channel, dependencies.stage)
-        self._record(name, claimed, attempt(notifier, request, claimed, channel, dependencies.now))
+        self._record(name, claimed, call_notifier(notifier, request, claimed, channel, dependencies.now))
 
     def _may_ring(self, delivery: Delivery, channel: Channel, now: int) -> bool:
         """Whether the channel's budget has a ring for this message; if not, the next summary counts the message.
@@ -226,7 +226,7 @@ def may_expire(delivery: Delivery, channel: Channel | None) -> bool:
     return not (delivery.state.is_final or delivery.is_on_hold(channel) or delivery.state is State.SENDING)
 
 
-def may_send(delivery: Delivery, channel: Channel, now: int) -> bool:
+def may_attempt(delivery: Delivery, channel: Channel, now: int) -> bool:
     """Whether this channel may be tried now."""
     if delivery.state is State.PENDING:
         return True
@@ -246,7 +246,7 @@ def claim(delivery: Delivery, invocation: Invocation, now: int) -> Delivery:
     )
 
 
-def attempt(
+def call_notifier(
     notifier: Notifier, request: Notification, claimed: Delivery, channel: Channel, now: Callable[[], int]
 ) -> Delivery:
     """Call the notifier once and return the delivery with its outcome."""

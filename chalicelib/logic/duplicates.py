@@ -28,21 +28,21 @@ def hold_if_duplicate(message: Message, record: Record, dependencies: DeliveryDe
     """
     if record.verdict.held or not record.is_untouched:
         return record
-    first = same_content(message, dependencies)
+    first = find_earlier(message, dependencies)
     if not first:
         return record
     dependencies.store.hold(message.id, first)
     return record.held_as_duplicate_of(first)
 
 
-def same_content(message: Message, dependencies: DeliveryDependencies) -> str:
+def find_earlier(message: Message, dependencies: DeliveryDependencies) -> str:
     """The id of an earlier message with the same content that is delivered instead of this one; empty if there is none.
 
     A message with an idempotency key is never a duplicate. A message that notifies nobody replaces no other: one
     that is held, rejected or expired on every channel, or deleted.
     """
     site = dependencies.site
-    if site is None or not site.once_within or message.keyed:
+    if site is None or not site.once_within or message.has_idempotency_key:
         return ""
     key = f"content#{content_hash(site.name, message.fields)}"
     first = dependencies.recent.first(key, message.id, message.received_at, site.once_within)

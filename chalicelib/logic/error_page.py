@@ -12,7 +12,7 @@ from html import escape
 
 from chalicelib.errors import SubmissionError
 from chalicelib.logic.bodies import Pairs
-from chalicelib.logic.fields import KNOWN, NAMES, Role, meaning
+from chalicelib.logic.fields import KNOWN, NAMES, Role, meaning_of
 from chalicelib.logic.submission import classify_fields
 from chalicelib.texts import direction, worded
 
@@ -40,7 +40,7 @@ _LONGEST_LINE = 80
 """Characters of a text from which on it is shown in a text area."""
 
 
-def refused(error: SubmissionError, pairs: Pairs, texts: Mapping[str, str], language: str, back: str = "") -> str:
+def make_page(error: SubmissionError, pairs: Pairs, texts: Mapping[str, str], language: str, back: str = "") -> str:
     """The page as HTML. ``back`` is the origin of the site that it names and leads back to, if that is known."""
     if error.code in _FOR_GOOD:
         return _document(error, texts, language, texts["page_kept"] if pairs else "", _kept(pairs, texts), back)
@@ -58,7 +58,7 @@ def refused(error: SubmissionError, pairs: Pairs, texts: Mapping[str, str], lang
     return _document(error, texts, language, texts["page_lead"] if pairs else "", rest, back)
 
 
-def fragment(error: SubmissionError, typed: Pairs, texts: Mapping[str, str], language: str) -> str:
+def make_fragment(error: SubmissionError, typed: Pairs, texts: Mapping[str, str], language: str) -> str:
     """What was wrong, to be put into another page, which has the form. ``typed`` is repeated, as text to copy.
 
     Of several that a page puts one before the other the first alone is seen.
@@ -108,7 +108,7 @@ def _kept(pairs: Pairs, texts: Mapping[str, str]) -> str:
 
 def _hidden(name: str, text: str) -> bool:
     """Whether the page set the field, and nobody typed it."""
-    what = meaning(name, text)
+    what = meaning_of(name, text)
     return what.role is not Role.FIELD or what.field == "source"
 
 
@@ -118,7 +118,7 @@ def _is_long(text: str) -> bool:
 
 def _label(name: str, texts: Mapping[str, str], own: str | None = None) -> str:
     """The words for a field (``own``: the message's name for it); the form's own name for one that is none of ours."""
-    own = meaning(name).field if own is None else own
+    own = meaning_of(name).field if own is None else own
     return texts.get(own, name) if own in KNOWN else name
 
 
@@ -130,7 +130,7 @@ def _field(number: int, name: str, text: str, own: str, error: str, first: bool,
     # A short text of another name may be a choice, a date or a number: in a text box it could become anything.
     chosen = own not in KNOWN and not _is_long(text)
     hidden = _hidden(name, text)
-    if (hidden or chosen) and not (error and meaning(name, text).role is Role.FIELD):
+    if (hidden or chosen) and not (error and meaning_of(name, text).role is Role.FIELD):
         kept = (
             f"<p><strong>{escape(_label(name, texts, own))}</strong> <bdi>{escape(text)}</bdi></p>"
             if text and not hidden

@@ -116,7 +116,7 @@ def is_plumbing(name: str, text: str) -> bool:
     )
 
 
-def known_as(name: str) -> tuple[str, int] | None:
+def field_and_rank(name: str) -> tuple[str, int] | None:
     """The field that a name stands for, and how surely (0 is the surest); None for a name that means none of them."""
     words = [_plain(word) for word in _words(name)]
     # What Drupal and others put behind a name: message[0][value], email_field.

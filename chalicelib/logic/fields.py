@@ -95,15 +95,15 @@ NAMES: dict[str, Meaning] = {
 """Every name with a meaning, in lower case. Any other name is a part of the message under that name."""
 
 
-def meaning(name: str, text: str = "") -> Meaning:
+def meaning_of(name: str, text: str = "") -> Meaning:
     """What a field stands for. Forms write ``Email`` as well as ``email``; both are the address."""
     found = NAMES.get(name.lower())
     if found:
         return found
     # Loaded for forms alone that have other names.
-    from chalicelib.logic.field_aliases import is_plumbing, known_as
+    from chalicelib.logic.field_aliases import field_and_rank, is_plumbing
 
     if is_plumbing(name, text):
         return Meaning(Role.SETTING)
-    known = known_as(name)
+    known = field_and_rank(name)
     return Meaning(Role.FIELD, known[0] if known else name)

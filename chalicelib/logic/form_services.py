@@ -15,7 +15,7 @@ from chalicelib.logic.bodies import Pairs
 
 F_PATH = "/f/"
 """How the addresses begin that Formspree, Basin and Getform have in common."""
-Extra = Callable[[str, int], Mapping[str, object]]
+ExtraKeys = Callable[[str, int], Mapping[str, object]]
 """What an answer has besides, made of the sentence for people and the status."""
 
 
@@ -23,8 +23,8 @@ class FormService(NamedTuple):
     """The scripts of one service. All of them take status 200 for success, and some take no other."""
 
     name: str
-    accepted: Extra
-    refused: Extra
+    success_keys: ExtraKeys
+    error_keys: ExtraKeys
     fields: tuple[str, ...] = ()
     """By any of these, in lower case, a form of the service is known,"""
     exactly: frozenset[str] = frozenset()
@@ -34,7 +34,7 @@ class FormService(NamedTuple):
     any_address: bool = False
     """Whether its senders write anything for an address that they don't have, such as "n/a"."""
 
-    def sent(self, path: str, names: set[str]) -> bool:
+    def recognizes(self, path: str, names: set[str]) -> bool:
         """Whether a form was written for the service; ``names`` are those of its fields, in lower case."""
         below = self.path and path.startswith(self.path)
         return bool(below or not names.isdisjoint(self.fields) or (names and names == self.exactly))
@@ -77,4 +77,4 @@ SERVICES = (
 def services_of(path: str, pairs: Pairs) -> list[FormService]:
     """The services that a form was written for: none for most forms, and two where it says so."""
     names = {name.lower() for name, _ in pairs}
-    return [service for service in SERVICES if service.sent(path, names)]
+    return [service for service in SERVICES if service.recognizes(path, names)]

@@ -16,7 +16,7 @@ _HOST = re.compile(r"[a-z0-9._-]{1,253}|\[[0-9a-f:.]{2,45}\]")
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
-def may_send(site: Site, origin: str | None, host: str) -> bool:
+def accepts_origin(site: Site, origin: str | None, host: str) -> bool:
     """Whether a request with this ``Origin`` header (None: without one) is accepted for a site.
 
     ``host`` is the host that the request was sent to. Herald's own error page, from which a visitor sends a corrected
@@ -29,7 +29,7 @@ def may_send(site: Site, origin: str | None, host: str) -> bool:
     return origin in site.origins or (bool(host) and origin in (f"https://{host}", f"http://{host}"))
 
 
-def shown(origin: str | None) -> str:
+def printable_origin(origin: str | None) -> str:
     """Return a request's ``Origin`` if it is safe in a log and on a page; empty for one that no browser sends."""
     if origin is None or origin == "null":
         return origin or "none"
@@ -39,19 +39,19 @@ def shown(origin: str | None) -> str:
 
 def way_back(site: Site | None, origin: str | None, allowed: bool) -> str:
     """Return the origin to link back to: that of the form's page, or the site's own where it isn't known."""
-    known = shown(origin)
+    known = printable_origin(origin)
     # An allowed origin that isn't the site's is Herald's own error page, or no page at all.
     if site and ("://" not in known or (allowed and origin not in site.origins)):
         return origin_of(site.thanks)
     return known if "://" in known else ""
 
 
-def to_let_in(site: Site, origin: str | None, stage: str) -> str:
+def advice_to_accept(site: Site, origin: str | None, stage: str) -> str:
     """Say what to change in ``herald.toml`` so that a refused origin is accepted; empty for a malformed one."""
     own = f"[stages.{stage}.sites.{site.name}] of herald.toml"
     if origin is None or origin == "null":
         return f"to let it in, set {'null' if origin else 'without'}_origin = true in {own}"
-    if not shown(origin):
+    if not printable_origin(origin):
         return ""
     if origin.startswith("http://") and urlsplit(origin).hostname not in ("127.0.0.1", "localhost"):
         return "it can't be let in: http:// is for localhost and 127.0.0.1 alone"

@@ -19,7 +19,7 @@ COST = 5000
 """Iterations of one attempt: two or three milliseconds in a browser."""
 
 
-def challenge(site: str, tries: int, key: str, now: int) -> dict[str, Any]:
+def make_challenge(site: str, tries: int, key: str, now: int) -> dict[str, Any]:
     """Make a challenge ``{"parameters": {…}, "signature": "…"}`` that takes ``tries`` attempts on average.
 
     It takes at least half and at most one and a half times as many.
@@ -37,7 +37,7 @@ def challenge(site: str, tries: int, key: str, now: int) -> dict[str, Any]:
     return answer
 
 
-def solved(text: str, site: str, key: str) -> str:
+def solved_challenge(text: str, site: str, key: str) -> str:
     """Return the id of the challenge that ``text`` solves; empty if it solves none, or is expired or another site's.
 
     ``text`` is base64 of ``{"challenge": …, "solution": {"counter", "derivedKey"}}``, as ALTCHA's widget sends it.

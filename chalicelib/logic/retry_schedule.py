@@ -14,7 +14,7 @@ FIRST_PAUSE = 5 * 60
 MAX_PAUSE = 6 * 60 * 60
 
 
-def due_at(deliveries: Mapping[str, Delivery], channels: Mapping[str, Channel], too_old_at: int) -> int:
+def next_due_at(deliveries: Mapping[str, Delivery], channels: Mapping[str, Channel], too_old_at: int) -> int:
     """The second at which the first of these channels has something to do; 0 when none ever has."""
     times = []
     for name, delivery in deliveries.items():

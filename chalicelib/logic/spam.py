@@ -22,13 +22,13 @@ from chalicelib.settings import Site, Spam
 PROOF_LIFE = 24 * 3600
 """Seconds within which a challenge must be solved and sent. Its solution is remembered for as long."""
 
-NEIGHBOURS = 4
+PERSON_FACTOR = 4
 """Multiplies the limit of one address for senders who look like people, as many may share the address."""
-NETWORK = 8
+NETWORK_FACTOR = 8
 """Multiplies the limit of one address for the network around it."""
 MAX_COUNTED = 100
 """The most messages that are counted of an address or network: each one makes every further write larger."""
-LEAST_FILL = 3
+MIN_FILL_SECONDS = 3
 """The least seconds that a person needs to fill in a form."""
 _SECONDS = re.compile(r"\d{1,9}(\.\d{1,30})?")
 _LINK = re.compile(r"(\[url\b[^\]\s]{0,3}\]?\s{0,3}[\"']?)?(https?://|\bwww\.)[^\s,;<>\"'\]]*|\[url\b", re.IGNORECASE)
@@ -125,7 +125,7 @@ class RecentActivity(Protocol):
         """Make this message the first one with ``key``, whichever it was before."""
 
 
-def request_signals(submission: Submission, spam: Spam) -> list[str]:
+def find_signals(submission: Submission, spam: Spam) -> list[str]:
     """Return the signals of the form itself. A filled honeypot is one even where it has no points."""
     signals: list[str] = [Signal.HONEYPOT] if submission.honeypot else []
     seconds = submission.fill_seconds
@@ -134,20 +134,20 @@ def request_signals(submission: Submission, spam: Spam) -> list[str]:
     return signals
 
 
-def sender(address: str, site: str, key: str) -> str:
+def hash_sender(address: str, site: str, key: str) -> str:
     """Hash an IP address, so that its messages can be counted and nobody without the key can find it out.
 
     Only the first 64 bits of an IPv6 address count: one subscriber has all addresses below them (RFC 6177).
     """
-    return _hashed(address, 32, 64, site, key)
+    return _hash_address(address, 32, 64, site, key)
 
 
-def network(address: str, site: str, key: str) -> str:
+def hash_network(address: str, site: str, key: str) -> str:
     """Hash the network around an IP address, in which somebody may have many: of IPv4 256, of IPv6 a /48."""
-    return _hashed(address, 24, 48, site, key)
+    return _hash_address(address, 24, 48, site, key)
 
 
-def _hashed(address: str, bits4: int, bits6: int, site: str, key: str) -> str:
+def _hash_address(address: str, bits4: int, bits6: int, site: str, key: str) -> str:
     try:
         ip = ipaddress.ip_address(address)
     except ValueError:
@@ -171,14 +171,14 @@ def screen(message: Message, site: Site | None, recent: RecentActivity, more: It
     ``more`` are signals that ``destined`` found by other means.
     """
     if site is None:
-        return Verdict(message.signals, rank=rank(message.signals, message.evidence))
+        return Verdict(message.signals, rank=rank_of(message.signals, message.evidence))
     spam, at = site.spam, message.received_at
     signals: list[str] = [*message.signals, *more]
-    if "links" in spam.points and links(message) > spam.most_links:
+    if "links" in spam.points and count_links(message) > spam.most_links:
         signals.append(Signal.LINKS)
     shared = False
     if "rate" in spam.points:
-        exceeded, shared = _count(message, site, recent)
+        exceeded, shared = _exceeds_rate(message, site, recent)
         if exceeded:
             signals.append(Signal.RATE)
     if "proof_of_work" in spam.points and message.proof:
@@ -187,22 +187,22 @@ def screen(message: Message, site: Site | None, recent: RecentActivity, more: It
             signals.append(Signal.REPLAYED_PROOF)
     score = sum(spam.points.get(COUNTS_AS.get(signal, signal), 0) for signal in signals)
     held = HoldReason.QUARANTINED if score >= spam.quarantine_from else None
-    found = rank(signals, message.evidence)
+    found = rank_of(signals, message.evidence)
     return Verdict(tuple(signals), score, held, rank=max(0, found - 1) if shared else found)
 
 
-def _count(message: Message, site: Site, recent: RecentActivity) -> tuple[bool, bool]:
+def _exceeds_rate(message: Message, site: Site, recent: RecentActivity) -> tuple[bool, bool]:
     """Whether more came from the message's address or network than may, and whether many share its network.
 
     Many are more than may come from one address: as a rule a network that few share sends less than one person may.
     """
     spam = site.spam
     # An office or a mobile network is one address: who looks like a person is not held for what a neighbour sends.
-    likely_person = rank(message.signals, message.evidence) == len(Evidence)
+    likely_person = rank_of(message.signals, message.evidence) == len(Evidence)
     # Bounded, as each further write costs as much as all that was counted is long.
     of_one, of_all = (
         max(spam.most_messages, min(spam.most_messages * times, MAX_COUNTED))
-        for times in (NEIGHBOURS if likely_person else 1, NETWORK)
+        for times in (PERSON_FACTOR if likely_person else 1, NETWORK_FACTOR)
     )
 
     def number(who: str, most: int) -> int:
@@ -216,18 +216,18 @@ def _count(message: Message, site: Site, recent: RecentActivity) -> tuple[bool, 
     return of_network > of_all, of_network > spam.most_messages
 
 
-def rank(signals: Iterable[str], evidence: Collection[str]) -> int:
+def rank_of(signals: Iterable[str], evidence: Collection[str]) -> int:
     """0 for what has a sign of spam, else one for each thing that speaks for a person."""
     return 0 if set(signals) - {Signal.UNCHECKED, Signal.UNCHECKED_CAPTCHA} else len(set(evidence) & set(Evidence))
 
 
-def evidence(form: Submission, spam: Spam, *, from_page: bool) -> tuple[Evidence, ...]:
+def find_evidence(form: Submission, spam: Spam, *, from_page: bool) -> tuple[Evidence, ...]:
     """What speaks for a person, as far as the request tells: any of it can be forged, and costs a script a thought."""
     found = form.fill_seconds if _SECONDS.fullmatch(form.fill_seconds) else "0"
-    plausible = max(spam.fill_seconds, LEAST_FILL) <= float(found) <= PROOF_LIFE
+    plausible = max(spam.fill_seconds, MIN_FILL_SECONDS) <= float(found) <= PROOF_LIFE
     return tuple(each for each, so in ((Evidence.ORIGIN, from_page), (Evidence.FILL_TIME, plausible)) if so)
 
 
-def links(message: Message) -> int:
+def count_links(message: Message) -> int:
     """Count the links in a message's fields, without its ``source``."""
     return sum(sum(1 for _ in _LINK.finditer(text)) for name, text in message.fields.items() if name != _SOURCE)

@@ -5,8 +5,8 @@ topic as one JSON object (version 1), its fields in the order in which they were
 
     {"version": 1, "id": "…", "site": "default", "received_at": 1767225600,
      "fields": {"source": "…", "name": "…", "email": "…", "message": "…", "Any other": "…"},
-     "signals": ["honeypot"], "keyed": true, "sender": "…", "network": "…", "proof": "…",
-     "evidence": ["origin", "fill_time"], "captcha": "…"}
+     "signals": ["honeypot"], "has_idempotency_key": true, "sender": "…", "network": "…",
+     "proof": "…", "evidence": ["origin", "fill_time"], "captcha": "…"}
 
 The last seven stand there only where they say something.
 """
@@ -22,7 +22,7 @@ from dataclasses import dataclass, field
 from chalicelib.errors import SubmissionError
 from chalicelib.logic.bodies import HALF_CHARACTER, Pairs
 from chalicelib.logic.duplicates import content_hash
-from chalicelib.logic.fields import KNOWN, NAMES, SINGLE_LINE, Role, meaning
+from chalicelib.logic.fields import KNOWN, NAMES, SINGLE_LINE, Role, meaning_of
 
 VERSION = 1
 
@@ -81,7 +81,7 @@ class Message:
     fields: Mapping[str, str]
     signals: tuple[str, ...] = ()
     """What makes it look like spam, as far as the API function could see."""
-    keyed: bool = False
+    has_idempotency_key: bool = False
     """Whether it came with an ``Idempotency-Key``. Then the same content doesn't make it a duplicate."""
     sender: str = ""
     """An HMAC of the sender's IP address, for a site with the sign ``rate``."""
@@ -104,7 +104,7 @@ class Message:
                 "received_at": self.received_at,
                 "fields": dict(self.fields),
                 **({"signals": self.signals} if self.signals else {}),
-                **({"keyed": True} if self.keyed else {}),
+                **({"has_idempotency_key": True} if self.has_idempotency_key else {}),
                 **({"sender": self.sender} if self.sender else {}),
                 **({"proof": self.proof} if self.proof else {}),
                 **({"network": self.network} if self.network else {}),
@@ -132,7 +132,7 @@ class Message:
                 received_at=int(data["received_at"]),
                 fields={str(name): str(value) for name, value in fields.items()},
                 signals=tuple(map(str, data.get("signals", ()))),
-                keyed=data.get("keyed") is True,
+                has_idempotency_key=data.get("has_idempotency_key") is True,
                 sender=str(data.get("sender", "")),
                 proof=str(data.get("proof", "")),
                 network=str(data.get("network", "")),
@@ -170,109 +170,110 @@ def classify_fields(pairs: Pairs) -> Submission:
     A name that comes twice, as of check boxes, is joined; of an address the last counts. Where two names stand for one
     field, the field's own name counts; beside the message another text stays as a field of the name it was sent with.
     """
-    sorted_ = Submission()
-    others = False
+    submission = Submission()
+    has_undocumented = False
     for name, text in pairs:
-        what = meaning(name, text)
-        match what.role:
+        meaning = meaning_of(name, text)
+        match meaning.role:
             case Role.FIELD:
                 # A name that no service documents is looked at when all are known.
-                known = name.lower() in NAMES
-                others = others or not known
-                own = what.field if known else _own_name(sorted_, name)
-                _add(sorted_, name, own, _clean(text, own))
+                documented = name.lower() in NAMES
+                has_undocumented = has_undocumented or not documented
+                field_name = meaning.field if documented else _free_name(submission, name)
+                _add_text(submission, name, field_name, _clean(text, field_name))
             case Role.NEXT:
-                sorted_.next = sorted_.next or text.strip()
+                submission.next = submission.next or text.strip()
             case Role.LANGUAGE:
-                sorted_.language = sorted_.language or text.strip()
+                submission.language = submission.language or text.strip()
             case Role.HONEYPOT:
-                sorted_.honeypot = sorted_.honeypot or text.strip().lower() not in _UNTICKED
+                submission.honeypot = submission.honeypot or text.strip().lower() not in _UNTICKED
             case Role.FILL_TIME:
-                sorted_.fill_seconds = sorted_.fill_seconds or text.strip()
+                submission.fill_seconds = submission.fill_seconds or text.strip()
             case Role.PROOF:
-                sorted_.proof = sorted_.proof or text.strip()
+                submission.proof = submission.proof or text.strip()
             case Role.CAPTCHA if text.strip():
-                sorted_.captchas.setdefault(name.lower(), text.strip())
-            case Role.RECIPIENT if name.lower() not in sorted_.ignored:
-                sorted_.ignored.append(name.lower())
-    if others:
-        _recognize(sorted_)
-    return sorted_
+                submission.captchas.setdefault(name.lower(), text.strip())
+            case Role.RECIPIENT if name.lower() not in submission.ignored:
+                submission.ignored.append(name.lower())
+    if has_undocumented:
+        _apply_aliases(submission)
+    return submission
 
 
-def _recognize(sorted_: Submission) -> None:
-    """Give the fields that the form calls otherwise their own names: each to the surest that may stand for it.
+def _apply_aliases(submission: Submission) -> None:
+    """Rename the fields whose names are words for a known field: of several, the one that is surest to mean it.
 
     All others stay fields of their own: no two are ever made one.
     """
-    from chalicelib.logic.field_aliases import known_as
+    from chalicelib.logic.field_aliases import field_and_rank
 
     surest: dict[str, tuple[bool, int, str]] = {}
-    for name, text in sorted_.fields.items():
-        own, rank = known_as(sorted_.sent_as[name]) or ("", 0)
+    for name, text in submission.fields.items():
+        known_name, rank = field_and_rank(submission.sent_as[name]) or ("", 0)
         blank = not text.strip()
         # What is no address is no reason to refuse a form that may have meant something else.
-        if own and own not in sorted_.fields and (own != "email" or blank or "@" in text):
+        if known_name and known_name not in submission.fields and (known_name != "email" or blank or "@" in text):
             # Of two that are as sure the first counts, unless it is blank.
-            surest[own] = min(surest.get(own, (blank, rank, name)), (blank, rank, name), key=lambda each: each[:2])
-    called = {name: own for own, (_, _, name) in surest.items()}
-    sorted_.fields = {
-        called.get(name, name): _clean(text, called[name]) if name in called else text
-        for name, text in sorted_.fields.items()
+            candidate = (blank, rank, name)
+            surest[known_name] = min(surest.get(known_name, candidate), candidate, key=lambda each: each[:2])
+    renamed = {name: known_name for known_name, (_, _, name) in surest.items()}
+    submission.fields = {
+        renamed.get(name, name): _clean(text, renamed[name]) if name in renamed else text
+        for name, text in submission.fields.items()
     }
-    sorted_.sent_as = {called.get(name, name): sent_as for name, sent_as in sorted_.sent_as.items()}
+    submission.sent_as = {renamed.get(name, name): sent_as for name, sent_as in submission.sent_as.items()}
 
 
-def _own_name(sorted_: Submission, name: str) -> str:
+def _free_name(submission: Submission, name: str) -> str:
     """The name under which a field is kept: on one line, cut where it is too long, and no other field's."""
     shown = " ".join(HALF_CHARACTER.sub("\N{REPLACEMENT CHARACTER}", re.sub(_CONTROL, " ", name)).split()) or UNNAMED
     if len(shown) > MAX_NAME:
         shown = f"{shown[: MAX_NAME - 1]}…"
-    own, number = shown, 1
-    while own in KNOWN or sorted_.sent_as.get(own, name) != name:
+    free, number = shown, 1
+    while free in KNOWN or submission.sent_as.get(free, name) != name:
         number += 1
-        own = f"{shown} ({number})"
-    return own
+        free = f"{shown} ({number})"
+    return free
 
 
-def _add(sorted_: Submission, name: str, own: str, text: str) -> None:
-    before, sent_as = sorted_.fields.get(own, ""), sorted_.sent_as.get(own, name)
-    if not before or (own == "email" and sent_as == name and text):
-        _put(sorted_, own, name, text)
-    elif sent_as == name:
-        _put(sorted_, own, name, f"{before}, {text}" if text else before)
-    elif name == own and text:
+def _add_text(submission: Submission, sent_name: str, field_name: str, text: str) -> None:
+    before, sent_as = submission.fields.get(field_name, ""), submission.sent_as.get(field_name, sent_name)
+    if not before or (field_name == "email" and sent_as == sent_name and text):
+        _set_text(submission, field_name, sent_name, text)
+    elif sent_as == sent_name:
+        _set_text(submission, field_name, sent_name, f"{before}, {text}" if text else before)
+    elif sent_name == field_name and text:
         # A field itself comes before its aliases.
-        _put(sorted_, own, name, text)
-        _add_other(sorted_, own, sent_as, before)
+        _set_text(submission, field_name, sent_name, text)
+        _add_other(submission, field_name, sent_as, before)
     elif text:
-        _add_other(sorted_, own, name, text)
+        _add_other(submission, field_name, sent_name, text)
 
 
-def _put(sorted_: Submission, own: str, name: str, text: str) -> None:
-    sorted_.fields[own] = text
-    sorted_.sent_as[own] = name
+def _set_text(submission: Submission, field_name: str, sent_name: str, text: str) -> None:
+    submission.fields[field_name] = text
+    submission.sent_as[field_name] = sent_name
 
 
-def _add_other(sorted_: Submission, own: str, name: str, text: str) -> None:
+def _add_other(submission: Submission, field_name: str, sent_name: str, text: str) -> None:
     """Keep a second text: a project's form has a description beside the message. The others' second names are settings
     of the page's author, whom they tell nothing new."""
-    if own == "message" and text != sorted_.fields[own]:
-        before = sorted_.fields.get(name, "")
-        _put(sorted_, name, name, f"{before}, {text}" if before else text)
+    if field_name == "message" and text != submission.fields[field_name]:
+        before = submission.fields.get(sent_name, "")
+        _set_text(submission, sent_name, sent_name, f"{before}, {text}" if before else text)
 
 
-def _clean(text: str, own: str) -> str:
+def _clean(text: str, field_name: str) -> str:
     """The text as a person meant it: with line breaks of one kind, and without characters that nobody sees.
 
     A browser sends CR LF (HTML, 4.10.21.4). What is pasted from a spreadsheet, a PDF or an office program brings tabs,
     form feeds and others along, of which whoever pasted it can know nothing.
     """
     text = _INVISIBLE.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))
-    if own not in SINGLE_LINE:
+    if field_name not in SINGLE_LINE:
         return _BREAKS.sub("\n", text)
     if not text.isascii():
         text = re.sub(_FORMATTING, "", text)
-        if own == "email" or not re.search(_RIGHT_TO_LEFT, text):
+        if field_name == "email" or not re.search(_RIGHT_TO_LEFT, text):
             text = re.sub(_DIRECTION, "", text)
     return _SPACING.sub(" ", text).strip()

@@ -11,7 +11,7 @@ from email_validator import EmailNotValidError, validate_email
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 
 from chalicelib.logic.captcha import SERVICES
-from chalicelib.logic.fields import Role, meaning
+from chalicelib.logic.fields import Role, meaning_of
 from chalicelib.logic.origins import origin_of
 from chalicelib.settings import Captcha, Digest, Persistence, Spam
 from chalicelib.texts import FALLBACK
@@ -61,7 +61,7 @@ def _domain(value: str) -> str:
 
 
 def _own_name(value: str) -> str:
-    found = meaning(value)
+    found = meaning_of(value)
     if found.role is not Role.FIELD:
         raise ValueError("expected a field of the message; what has this name never becomes one")
     if found.field != value:

@@ -145,7 +145,11 @@ def _steps(deployment: Deployment, release: Release) -> list[Step]:
     alarms = Step("alarms", "by mail", lambda: alarm_subscription.subscribe(account, stage, str(address)))
     return [
         Step("foundation", f"stack {foundation.name}: topic, bus, releases", lambda: _apply(deployment, foundation)),
-        *([Step("key", f"parameter {stage.key}", lambda: _create_key(deployment))] if stage.needs_key else []),
+        *(
+            [Step("key", f"parameter {stage.spam_key_parameter}", lambda: _create_key(deployment))]
+            if stage.needs_spam_key
+            else []
+        ),
         Step("functions", "chalice deploy: functions, their roles, the API", lambda: _run_chalice(deployment, release)),
         *([Step("domain", "of the API", lambda: _apply_domain(deployment, release))] if has_domain else []),
         Step("wiring", f"stack {wiring.name}: rules, destinations, permissions", lambda: _wire(deployment, release)),
@@ -355,7 +359,7 @@ def _create_key(deployment: Deployment) -> str:
     """Create the stage's key unless it exists: what one key signed and hashed is worthless under another."""
     with ignoring_aws_error("ParameterAlreadyExists"):
         deployment.account.ssm.put_parameter(
-            Name=deployment.stage.key,
+            Name=deployment.stage.spam_key_parameter,
             Description="Herald: signs challenges and hides addresses; made by the deployment",
             Value=secrets.token_hex(32),
             Type="SecureString",

@@ -142,7 +142,7 @@ def document(stage: Stage, base: str) -> Json:
                 any_,
                 stage.limits,
             ),
-            **({CHALLENGE: _challenge(stage, site)} if stage.asks_for_work else {}),
+            **({CHALLENGE: _challenge(stage, site)} if stage.asks_for_proof else {}),
             "/health": {"get": _health()},
             PATH: {"get": _itself()},
         },

@@ -23,7 +23,7 @@ from ops.deploy.project_copy import mirror
 from ops.errors import OpsError
 from ops.local.source_changes import Changes
 from ops.loopback import HOST, listen
-from ops.loopback.guard import FOREIGN_HOST, is_loopback
+from ops.loopback.guard import FOREIGN_HOST, names_this_machine
 
 
 def run(root: Path, stage: str, port: int, environ: Mapping[str, str]) -> None:
@@ -56,7 +56,7 @@ class GuardedHandler(ChaliceRequestHandler):
     """Answer 400 to a request whose ``Host`` is not this machine."""
 
     def _generic_handle(self) -> None:
-        if is_loopback(self.headers.get_all("host", [])):
+        if names_this_machine(self.headers.get_all("host", [])):
             super()._generic_handle()
             return
         self.close_connection = True

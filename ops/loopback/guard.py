@@ -62,7 +62,7 @@ class LoopbackGuard:
             await self._app(scope, receive, send)
             return
         headers = Headers(scope=scope)
-        if not is_loopback(headers.getlist("host")):
+        if not names_this_machine(headers.getlist("host")):
             await PlainTextResponse(FOREIGN_HOST, 400)(scope, receive, send)
             return
         if self._open_to_pages(scope):
@@ -85,7 +85,7 @@ class LoopbackGuard:
         await app(scope, receive, send_with_headers)
 
 
-def is_loopback(hosts: Sequence[str]) -> bool:
+def names_this_machine(hosts: Sequence[str]) -> bool:
     """Whether there is one ``Host``, and it names this machine."""
     return len(hosts) == 1 and _HOST.fullmatch(hosts[0]) is not None
 

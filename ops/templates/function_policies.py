@@ -119,7 +119,7 @@ def _arns(on: Resource | str, spec: FunctionSpec, stage: Stage, where: AwsLocati
             names = {notifiers_of(stage)[channel].name for channel in channels_for(on, stage)}
             return [where.arn("lambda", f"function:{stage.function(name)}") for name in sorted(names)]
         case Resource.KEY:
-            return [where.arn("ssm", f"parameter{stage.key}")]
+            return [where.arn("ssm", f"parameter{stage.spam_key_parameter}")]
         case Resource.CAPTCHA_SECRETS:
             return [where.arn("ssm", f"parameter{name}") for name in stage.captcha_secrets.values()]
         case Resource.RULE_DEAD_LETTERS:

@@ -70,7 +70,7 @@ def live(herald: Harness) -> None:
     word = marker()
     message_id = herald.post_json({"message": word}).json()["id"]
     herald.line("on_success", message_id=message_id, action="delivered")
-    if herald.stage.asks_for_work:
+    if herald.stage.asks_for_proof:
         assert herald.get("/contact/default/challenge").status_code == 200
     _fail_an_event(herald)
     _tell_of_a_failure(herald)

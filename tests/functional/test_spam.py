@@ -27,7 +27,7 @@ from chalicelib.errors import CaptchaError, ChannelUnavailableError, DeliveryInc
 from chalicelib.logic import spam
 from chalicelib.logic.captcha import Verify
 from chalicelib.logic.delivery_types import Record
-from chalicelib.logic.proof import challenge
+from chalicelib.logic.proof import make_challenge
 from chalicelib.logic.submission import Message
 from chalicelib.settings import Captcha, Spam, Stage
 from ops.generate import openapi
@@ -103,7 +103,7 @@ def now() -> int:
 
 def solved(site: str = "default", key: str = KEY, at: int | None = None) -> tuple[str, str]:
     """A solution as ALTCHA's widget sends it, and the id of its challenge."""
-    asked = Challenge.from_dict(challenge(site, 2, key, now() if at is None else at))
+    asked = Challenge.from_dict(make_challenge(site, 2, key, now() if at is None else at))
     solution = solve_challenge(asked)
     assert solution is not None
     return Payload(asked, solution).to_base64(), asked.parameters.nonce
@@ -197,7 +197,7 @@ def test_a_message_has_of_sender_proof_and_signals_what_there_is(
     assert set(found) == BARE | more
     assert found["fields"] == {"message": "Hi"}
     assert found.get("proof", nonce) == nonce
-    assert found.get("sender", "") in ("", spam.sender(ADDRESS, "default", KEY))
+    assert found.get("sender", "") in ("", spam.hash_sender(ADDRESS, "default", KEY))
     assert proof not in topic.published[-1].text
 
 
@@ -294,11 +294,18 @@ def test_no_header_of_the_request_chooses_the_address(send: Callable[..., Any], 
         named = dict.fromkeys(("X-Forwarded-For", "X-Real-IP", "Forwarded", "CF-Connecting-IP"), forged)
         send(RATE, {"message": "Hi"}, key=Key(), **named)
         senders.add(published(topic)["sender"])
-    assert senders == {spam.sender(ADDRESS, "default", KEY)}
+    assert senders == {spam.hash_sender(ADDRESS, "default", KEY)}
 
 
 def test_no_field_of_the_form_is_taken_for_what_herald_adds(send: Callable[..., Any], topic: RecordingTopic) -> None:
-    own = {"sender": "x", "proof": "y", "keyed": "true", "signals": "z", "score": "9", "held": "quarantined"}
+    own = {
+        "sender": "x",
+        "proof": "y",
+        "has_idempotency_key": "true",
+        "signals": "z",
+        "score": "9",
+        "held": "quarantined",
+    }
     send(Spam(), {"message": "Hi", **own})
     assert set(published(topic)) == BARE
     assert published(topic)["fields"] == {"message": "Hi", **own}
@@ -317,7 +324,7 @@ def test_a_message_says_that_it_has_a_key_and_never_which(
     send: Callable[..., Any], topic: RecordingTopic, headers: dict[str, str], keyed: bool
 ) -> None:
     send(Spam(), {"message": "Hi"}, **{name: value.replace("k", "MARKER") for name, value in headers.items()})
-    assert published(topic).get("keyed", False) is keyed
+    assert published(topic).get("has_idempotency_key", False) is keyed
     assert "MARKER" not in topic.published[-1].text
 
 
@@ -1074,13 +1081,13 @@ def test_a_function_that_starts_makes_the_client_of_the_key_only_where_a_site_ne
         it = FakeContainer(guarded(local, rules), topic=RecordingTopic())
         with override_container(it):
             handlers.contact.prepare("app")
-        assert ("key" in vars(it)) is made
+        assert ("spam_key" in vars(it)) is made
 
 
 def test_the_key_lies_where_the_deployment_puts_it(stubbed: Callable[[str], tuple[Any, Stubber]]) -> None:
     stage = stage_named("dev")
     ssm, stub = stubbed("ssm")
-    answer = {"Parameters": [{"Name": stage.key, "Value": "abc"}]}
+    answer = {"Parameters": [{"Name": stage.spam_key_parameter, "Value": "abc"}]}
     stub.add_response("get_parameters", answer, {"Names": ["/herald/dev/spam/key"], "WithDecryption": True})
-    path, _, name = stage.key.rpartition("/")
+    path, _, name = stage.spam_key_parameter.rpartition("/")
     assert ParameterSecrets(ssm, path, (name,)).read() == {"key": "abc"}

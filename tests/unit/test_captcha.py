@@ -15,7 +15,7 @@ import pytest
 
 from chalicelib.errors import CaptchaError
 from chalicelib.logic.captcha import LATE, MAX_TOKEN, SERVICES, check, judge, token_of
-from chalicelib.logic.spam import HoldReason, Signal, rank, screen
+from chalicelib.logic.spam import HoldReason, Signal, rank_of, screen
 from chalicelib.logic.submission import classify_fields
 from chalicelib.settings import Captcha, Spam
 from tests.fakes import NOW, InMemoryRecent, message, site
@@ -180,8 +180,8 @@ def test_an_unreachable_service_is_a_sign_of_its_own_that_counts_nothing() -> No
 
 
 def test_an_unreachable_service_makes_nobody_look_like_a_robot() -> None:
-    assert rank([UNCHECKED], ["origin", "fill_time"]) == 2
-    assert rank([WRONG], ["origin", "fill_time"]) == 0
+    assert rank_of([UNCHECKED], ["origin", "fill_time"]) == 2
+    assert rank_of([WRONG], ["origin", "fill_time"]) == 0
 
 
 def test_a_token_of_another_message_is_spent_whatever_the_service_says() -> None:

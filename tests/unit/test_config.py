@@ -522,11 +522,11 @@ def test_a_sign_that_is_only_given_points_has_the_rest_by_default_and_no_other_i
 def test_without_a_sign_nothing_is_looked_at_and_no_key_needed(folder: Path, empty: str) -> None:
     stage = load(write(folder, GOOD + empty))["dev"].stage
     assert stage.sites["default"].spam == Spam(quarantine_from=10)
-    assert (stage.needs_key, stage.asks_for_work) == (False, False)
+    assert (stage.needs_spam_key, stage.asks_for_proof) == (False, False)
 
 
 @pytest.mark.parametrize(
-    ("sign", "needs_key", "asks_for_work"),
+    ("sign", "needs_key", "asks_for_proof"),
     [
         ("honeypot", False, False),
         ("fill_time", False, False),
@@ -535,18 +535,18 @@ def test_without_a_sign_nothing_is_looked_at_and_no_key_needed(folder: Path, emp
         ("proof_of_work", True, True),
     ],
 )
-def test_a_key_is_needed_where_a_sign_needs_it(folder: Path, sign: str, needs_key: bool, asks_for_work: bool) -> None:
+def test_a_key_is_needed_where_a_sign_needs_it(folder: Path, sign: str, needs_key: bool, asks_for_proof: bool) -> None:
     stages = load(write(folder, GOOD + f"\n[stages.dev.sites.default.spam]\n{signs(sign)}"))
     dev, local = stages["dev"].stage, stages["local"].stage
-    assert (dev.needs_key, dev.asks_for_work) == (needs_key, asks_for_work)
-    assert (local.needs_key, local.asks_for_work) == (False, False), "and by no other stage"
-    assert dev.key == "/herald/dev/spam/key"
+    assert (dev.needs_spam_key, dev.asks_for_proof) == (needs_key, asks_for_proof)
+    assert (local.needs_spam_key, local.asks_for_proof) == (False, False), "and by no other stage"
+    assert dev.spam_key_parameter == "/herald/dev/spam/key"
 
 
 def test_one_site_of_many_is_enough_for_a_key(folder: Path) -> None:
     more = '\n[sites.blog]\nthanks = "https://blog.example.com/"\nchannels = ["pushover"]\n'
     stage = load(write(folder, GOOD + more + f"[sites.blog.spam]\n{signs('proof_of_work')}"))["dev"].stage
-    assert (stage.needs_key, stage.asks_for_work) == (True, True)
+    assert (stage.needs_spam_key, stage.asks_for_proof) == (True, True)
     assert not stage.sites["default"].spam.needs_key
 
 

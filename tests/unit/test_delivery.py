@@ -591,7 +591,7 @@ def test_only_sending_needs_to_be_understood(state: State) -> None:
 )
 def test_who_may_be_rung(state: State, due: bool, ring_again: bool, may: bool) -> None:
     recorded = Delivery(state, next_attempt_at=NOW if due else NOW + 1)
-    assert delivery.may_send(recorded, channel(ring_again=ring_again), NOW) is may
+    assert delivery.may_attempt(recorded, channel(ring_again=ring_again), NOW) is may
 
 
 def test_a_claim_forgets_the_last_error_and_counts_on() -> None:
@@ -602,7 +602,7 @@ def test_a_claim_forgets_the_last_error_and_counts_on() -> None:
 @pytest.mark.parametrize("error", [UNAVAILABLE, UNCERTAIN, REJECTED, InvalidRequestError("x", key="id")])
 def test_the_record_keeps_the_errors_class_and_nothing_of_its_text(error: InvokeError) -> None:
     claimed = Delivery(State.SENDING, 1, FIRST.run, NOW + LEASE)
-    after = delivery.attempt(RefusingNotifier(error), from_contact(MESSAGE), claimed, RING["pushover"], Clock())
+    after = delivery.call_notifier(RefusingNotifier(error), from_contact(MESSAGE), claimed, RING["pushover"], Clock())
     assert after.error == type(error).__name__
     assert replace(after, error="").claimed_until == 0
     assert error.message not in str(after.error)
@@ -977,7 +977,7 @@ def test_messages_with_a_key_of_their_own_are_what_their_sender_says_they_are() 
     form = Form()
     form.deliver(same(1))
     noted = dict(form.recent.firsts)
-    assert [form.duplicate_of(same(number, keyed=True)) for number in (2, 3)] == ["", ""]
+    assert [form.duplicate_of(same(number, has_idempotency_key=True)) for number in (2, 3)] == ["", ""]
     assert form.recent.firsts == noted, "and make none without a key a duplicate"
     assert form.rang == ["id-1", "id-2", "id-3"]
 

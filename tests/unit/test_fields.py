@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from chalicelib.logic.fields import KNOWN, NAMES, SINGLE_LINE, Meaning, Role, meaning
+from chalicelib.logic.fields import KNOWN, NAMES, SINGLE_LINE, Meaning, Role, meaning_of
 
 MEANINGS = {
     "the sender's name": Meaning(Role.FIELD, "name"),
@@ -51,17 +51,17 @@ def test_every_name_that_the_code_knows_is_documented(documented: dict[str, Mean
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_name_in_capitals_means_the_same(name: str) -> None:
-    assert meaning(name.upper()) == meaning(name.title()) == meaning(name)
+    assert meaning_of(name.upper()) == meaning_of(name.title()) == meaning_of(name)
 
 
 @pytest.mark.parametrize("name", KNOWN)
 def test_a_field_is_its_own_meaning(name: str) -> None:
-    assert meaning(name) == Meaning(Role.FIELD, name)
+    assert meaning_of(name) == Meaning(Role.FIELD, name)
 
 
 @pytest.mark.parametrize("name", ["phone", "", "names", "__class__", "Größe", "id", "site", "version"])
 def test_any_other_name_is_a_part_of_the_message_under_that_name(name: str) -> None:
-    assert meaning(name) == Meaning(Role.FIELD, name)
+    assert meaning_of(name) == Meaning(Role.FIELD, name)
 
 
 def test_only_parts_of_the_message_have_a_name_of_their_own() -> None:

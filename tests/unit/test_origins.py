@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from chalicelib.logic.origins import may_send, origin_of, shown, to_let_in, way_back
+from chalicelib.logic.origins import accepts_origin, advice_to_accept, origin_of, printable_origin, way_back
 from chalicelib.logic.redirects import destination
 from tests.fakes import site
 
@@ -18,7 +18,7 @@ SITE = site(origins=(OWN, IDN, "http://127.0.0.1:8080", "https://[::1]:8443"))
 
 @pytest.mark.parametrize("origin", [*SITE.origins, f"https://{HOST}", f"http://{HOST}"])
 def test_a_page_of_the_sites_origins_and_our_own_may_send(origin: str) -> None:
-    assert may_send(SITE, origin, HOST)
+    assert accepts_origin(SITE, origin, HOST)
 
 
 @pytest.mark.parametrize(
@@ -54,22 +54,22 @@ def test_a_page_of_the_sites_origins_and_our_own_may_send(origin: str) -> None:
     ],
 )
 def test_any_other_page_may_not_send(origin: str) -> None:
-    assert not may_send(SITE, origin, HOST)
-    assert not may_send(site(origins=SITE.origins, null_origin=True, without_origin=True), origin, HOST)
+    assert not accepts_origin(SITE, origin, HOST)
+    assert not accepts_origin(site(origins=SITE.origins, null_origin=True, without_origin=True), origin, HOST)
 
 
 @pytest.mark.parametrize("allowed", [True, False])
 def test_a_request_without_an_origin_is_the_sites_choice(allowed: bool) -> None:
-    assert may_send(site(without_origin=allowed, null_origin=not allowed), None, HOST) is allowed
+    assert accepts_origin(site(without_origin=allowed, null_origin=not allowed), None, HOST) is allowed
 
 
 @pytest.mark.parametrize("allowed", [True, False])
 def test_an_origin_of_null_is_the_sites_choice(allowed: bool) -> None:
-    assert may_send(site(null_origin=allowed, without_origin=not allowed), "null", HOST) is allowed
+    assert accepts_origin(site(null_origin=allowed, without_origin=not allowed), "null", HOST) is allowed
 
 
 def test_an_own_origin_may_send_whatever_the_choices_are() -> None:
-    assert may_send(site(without_origin=False, null_origin=False), OWN, HOST)
+    assert accepts_origin(site(without_origin=False, null_origin=False), OWN, HOST)
 
 
 @pytest.mark.parametrize(
@@ -282,7 +282,7 @@ LINE = "[stages.local.sites.default] of herald.toml"
     ],
 )
 def test_the_owner_is_told_the_line_that_lets_a_refused_page_in(origins_in: str, origin: str | None, told: str) -> None:
-    assert to_let_in(replace(site(origins=(OWN,)), origins_in=origins_in), origin, "local") == told
+    assert advice_to_accept(replace(site(origins=(OWN,)), origins_in=origins_in), origin, "local") == told
 
 
 @pytest.mark.parametrize(
@@ -307,13 +307,13 @@ def test_the_owner_is_told_the_line_that_lets_a_refused_page_in(origins_in: str,
     ],
 )
 def test_what_no_browser_names_as_its_page_is_neither_logged_nor_shown(origin: str) -> None:
-    assert shown(origin) == ""
-    assert to_let_in(site(), origin, "local") == ""
+    assert printable_origin(origin) == ""
+    assert advice_to_accept(site(), origin, "local") == ""
 
 
 @pytest.mark.parametrize("origin", ["http://localhost:4321", "https://xn--mnchen-3ya.example", "http://[::1]:8080"])
 def test_a_pages_origin_is_shown_as_it_is(origin: str) -> None:
-    assert shown(origin) == origin
+    assert printable_origin(origin) == origin
 
 
 @pytest.mark.parametrize(

@@ -67,7 +67,7 @@ def test_more_is_packed_once_it_is_imported() -> None:
         "from click import echo",
         "def handler():\n    import click.core",
         "class It:\n    def run(self):\n        from click import echo",
-        "if stage.asks_for_work:\n    import click",
+        "if stage.asks_for_proof:\n    import click",
         "try:\n    import click\nexcept ValueError:\n    pass",
         "try:\n    import click\nexcept ImportError as error:\n    raise RuntimeError('install click') from error",
         "try:\n    pass\nfinally:\n    import click",

@@ -8,7 +8,7 @@ import pytest
 
 from chalicelib.errors import Problem, SubmissionError
 from chalicelib.logic.bodies import JSON, Pairs, read
-from chalicelib.logic.error_page import POLICY, refused
+from chalicelib.logic.error_page import POLICY, make_page
 from chalicelib.logic.fields import NAMES, Role
 from chalicelib.logic.submission import classify_fields
 from chalicelib.logic.validation import validate
@@ -21,14 +21,14 @@ EN = texts("en")
 
 def page(pairs: Pairs, *problems: Problem, code: str = "invalid", language: str = "en", limit: int = 0) -> Page:
     error = SubmissionError(422, code, *problems, limit=limit)
-    return Page(refused(error, pairs, texts(language), language))
+    return Page(make_page(error, pairs, texts(language), language))
 
 
 def page_of(pairs: Pairs, *required: str) -> Page:
     """The page of what is wrong with a submission, whatever that is."""
     with pytest.raises(SubmissionError) as caught:
         validate(classify_fields(pairs), site(required=required or ("message",)), LIMITS)
-    return Page(refused(caught.value, pairs, EN, "en"))
+    return Page(make_page(caught.value, pairs, EN, "en"))
 
 
 # Structure
@@ -37,7 +37,7 @@ def page_of(pairs: Pairs, *required: str) -> Page:
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_the_page_is_whole_and_in_its_language(language: str) -> None:
     error = SubmissionError(422, "invalid", Problem("TYPE_EMAIL", "email"))
-    html = refused(error, [("email", "nobody"), ("message", "Hi")], texts(language), language)
+    html = make_page(error, [("email", "nobody"), ("message", "Hi")], texts(language), language)
     assert html.startswith("<!doctype html>")
     it = Page(html)
     [root] = it.top.children
@@ -57,7 +57,7 @@ def test_a_page_from_right_to_left_says_so_and_what_was_typed_has_its_own_direct
     hebrew = {**EN, "page_title": "ההודעה שלך לא נשלחה"}
     for code in ("invalid", "unavailable", "forbidden_origin"):
         it = Page(
-            refused(SubmissionError(422, code), [("email", "ada@example.com"), ("message", "שלום")], hebrew, "he")
+            make_page(SubmissionError(422, code), [("email", "ada@example.com"), ("message", "שלום")], hebrew, "he")
         )
         [root] = it.top.children
         assert root.attributes == {"lang": "he", "dir": "rtl"}
@@ -71,7 +71,7 @@ def test_nothing_runs_and_nothing_is_loaded_from_elsewhere() -> None:
     [style] = it.top.all("style")
     assert "url(" not in style.said()
     assert "@import" not in style.said()
-    assert not re.search(r"\b(href|src|action|on\w+)=", refused(SubmissionError(404, "FORM_NOT_FOUND"), [], EN, "en"))
+    assert not re.search(r"\b(href|src|action|on\w+)=", make_page(SubmissionError(404, "FORM_NOT_FOUND"), [], EN, "en"))
     assert "default-src 'none'" in POLICY
     assert "script-src" not in POLICY
 
@@ -193,7 +193,7 @@ def test_what_is_sent_again_unchanged_can_be_read_unless_the_page_set_it() -> No
 
 @pytest.mark.parametrize("code", ["invalid", "forbidden_origin", "unavailable"])
 def test_the_page_names_the_site_and_leads_back_to_it(code: str) -> None:
-    html = refused(SubmissionError(422, code), [("message", "Hi")], EN, "en", "https://example.com:8443")
+    html = make_page(SubmissionError(422, code), [("message", "Hi")], EN, "en", "https://example.com:8443")
     [link] = Page(html).top.all("a")
     assert (link.said(), link.attributes) == ("Back to example.com:8443", {"href": "https://example.com:8443/"})
 
@@ -334,6 +334,6 @@ def test_a_page_can_be_encoded_whatever_was_sent(written: str) -> None:
         pairs += read(JSON, written.encode(), LIMITS)
         validate(classify_fields(pairs), site(required=()), LIMITS)
     except SubmissionError as caught:
-        refused(caught, pairs, EN, "en").encode()
+        make_page(caught, pairs, EN, "en").encode()
     else:
-        refused(SubmissionError(503, "unavailable"), pairs, EN, "en").encode()
+        make_page(SubmissionError(503, "unavailable"), pairs, EN, "en").encode()

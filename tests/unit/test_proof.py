@@ -17,7 +17,7 @@ import pytest
 from altcha import solve_challenge
 from altcha.v2 import Challenge, Payload
 
-from chalicelib.logic.proof import ALGORITHM, COST, challenge, solved
+from chalicelib.logic.proof import ALGORITHM, COST, make_challenge, solved_challenge
 from chalicelib.logic.spam import PROOF_LIFE, subkey
 from tests import needs
 
@@ -45,7 +45,7 @@ def encoded(payload: object) -> str:
 
 @pytest.fixture(scope="module")
 def given() -> Json:
-    return challenge("default", 2, KEY, now())
+    return make_challenge("default", 2, KEY, now())
 
 
 @pytest.fixture(scope="module")
@@ -96,11 +96,11 @@ def test_a_challenge_is_of_altchas_second_format(given: Json) -> None:
 def test_a_challenge_lives_for_a_day_from_the_time_that_it_is_given() -> None:
     """Who writes slowly, or comes back after lunch, is not taken for a robot."""
     assert PROOF_LIFE == 24 * 3600
-    assert challenge("default", 2, KEY, 1_767_225_600)["parameters"]["expiresAt"] == 1_767_225_600 + 24 * 3600
+    assert make_challenge("default", 2, KEY, 1_767_225_600)["parameters"]["expiresAt"] == 1_767_225_600 + 24 * 3600
 
 
 def test_no_two_challenges_are_alike() -> None:
-    them = [challenge("default", 2, KEY, 1_767_225_600)["parameters"] for _ in range(20)]
+    them = [make_challenge("default", 2, KEY, 1_767_225_600)["parameters"] for _ in range(20)]
     for name in ("nonce", "salt", "keyPrefix", "keySignature"):
         assert len({each[name] for each in them}) == 20
 
@@ -124,7 +124,7 @@ def counter_of(parameters: Json, most: int) -> int:
 
 @pytest.mark.parametrize("tries", [2, 3, 4, 5])
 def test_the_number_of_tries_lies_around_what_was_asked_for_and_within_bounds(tries: int) -> None:
-    found = {counter_of(challenge("default", tries, KEY, now())["parameters"], 3 * tries) for _ in range(40)}
+    found = {counter_of(make_challenge("default", tries, KEY, now())["parameters"], 3 * tries) for _ in range(40)}
     assert min(found) >= tries / 2
     assert max(found) <= tries * 1.5 + 0.5
     assert len(found) > 1, "or a robot would know it"
@@ -134,13 +134,13 @@ def test_the_number_of_tries_lies_around_what_was_asked_for_and_within_bounds(tr
 
 
 def test_the_solution_of_pythons_library_is_taken_and_names_its_challenge(given: Json, payload: Json) -> None:
-    assert solved(encoded(payload), "default", KEY) == given["parameters"]["nonce"]
+    assert solved_challenge(encoded(payload), "default", KEY) == given["parameters"]["nonce"]
 
 
 def test_the_solution_of_the_library_of_npm_is_taken(root: Path) -> None:
     node = needs.node()
     needs.npm_package("altcha-lib")
-    asked = challenge("default", 4, KEY, now())
+    asked = make_challenge("default", 4, KEY, now())
     ran = subprocess.run(
         [node, str(root / "tests/node/altcha.mjs")],
         input=json.dumps(asked),
@@ -150,11 +150,13 @@ def test_the_solution_of_the_library_of_npm_is_taken(root: Path) -> None:
         check=False,
     )
     assert ran.returncode == 0, ran.stderr
-    assert solved(ran.stdout, "default", KEY) == asked["parameters"]["nonce"]
+    assert solved_challenge(ran.stdout, "default", KEY) == asked["parameters"]["nonce"]
 
 
 def test_a_solution_that_is_verified_twice_names_the_same_challenge_so_that_a_replay_is_seen(payload: Json) -> None:
-    assert solved(encoded(payload), "default", KEY) == solved(encoded(payload), "default", KEY) != ""
+    assert (
+        solved_challenge(encoded(payload), "default", KEY) == solved_challenge(encoded(payload), "default", KEY) != ""
+    )
 
 
 @pytest.mark.parametrize(
@@ -174,12 +176,14 @@ def test_no_other_way_of_writing_the_same_solution_makes_it_another(
     given: Json, payload: Json, written: Callable[[Json], str]
 ) -> None:
     """Or one solution would serve for many messages."""
-    assert solved(written(payload), "default", KEY) == given["parameters"]["nonce"]
+    assert solved_challenge(written(payload), "default", KEY) == given["parameters"]["nonce"]
 
 
 def test_a_number_written_otherwise_names_the_same_challenge(given: Json, changed: Callable[[str, Any], str]) -> None:
     """JSON.stringify writes 5000.0 as 5000, and so does the signed form."""
-    assert solved(changed("challenge.parameters.cost", 5000.0), "default", KEY) == given["parameters"]["nonce"]
+    assert (
+        solved_challenge(changed("challenge.parameters.cost", 5000.0), "default", KEY) == given["parameters"]["nonce"]
+    )
 
 
 def test_what_proves_the_work_is_the_derived_key_and_not_the_counter(
@@ -187,7 +191,7 @@ def test_what_proves_the_work_is_the_derived_key_and_not_the_counter(
 ) -> None:
     """ALTCHA's fast way: the key's signature stands in the challenge, and only who did the work knows the key."""
     for counter in (0, 10**9, -1, "x", None):
-        assert solved(changed("solution.counter", counter), "default", KEY) == given["parameters"]["nonce"]
+        assert solved_challenge(changed("solution.counter", counter), "default", KEY) == given["parameters"]["nonce"]
 
 
 # What doesn't
@@ -195,20 +199,20 @@ def test_what_proves_the_work_is_the_derived_key_and_not_the_counter(
 
 def test_the_solution_is_no_solution_for_another_site_or_under_another_key(payload: Json) -> None:
     text = encoded(payload)
-    assert solved(text, "shop", KEY) == ""
-    assert solved(text, "", KEY) == ""
-    assert solved(text, "default", KEY[:-1] + "0") == ""
-    assert solved(text, "default", "") == ""
+    assert solved_challenge(text, "shop", KEY) == ""
+    assert solved_challenge(text, "", KEY) == ""
+    assert solved_challenge(text, "default", KEY[:-1] + "0") == ""
+    assert solved_challenge(text, "default", "") == ""
 
 
 def test_a_challenge_of_this_site_is_none_of_another_even_when_it_says_so(changed: Callable[[str, Any], str]) -> None:
-    assert solved(changed("challenge.parameters.data.site", "shop"), "shop", KEY) == ""
+    assert solved_challenge(changed("challenge.parameters.data.site", "shop"), "shop", KEY) == ""
 
 
 @pytest.mark.parametrize(("ago", "taken"), [(PROOF_LIFE + 5, False), (PROOF_LIFE - 60, True), (0, True)])
 def test_a_challenge_is_solved_within_its_life_or_not_at_all(ago: int, taken: bool) -> None:
-    asked = challenge("default", 2, KEY, now() - ago)
-    assert bool(solved(encoded(solution_of(asked)), "default", KEY)) is taken
+    asked = make_challenge("default", 2, KEY, now() - ago)
+    assert bool(solved_challenge(encoded(solution_of(asked)), "default", KEY)) is taken
 
 
 @pytest.mark.parametrize(
@@ -276,7 +280,7 @@ def test_a_challenge_is_solved_within_its_life_or_not_at_all(ago: int, taken: bo
 def test_whoever_changes_or_leaves_out_anything_has_solved_nothing(
     changed: Callable[[str, Any], str], path: str, value: Any
 ) -> None:
-    assert solved(changed(path, value), "default", KEY) == ""
+    assert solved_challenge(changed(path, value), "default", KEY) == ""
 
 
 def test_a_challenge_that_somebody_signed_for_himself_is_not_ours(payload: Json) -> None:
@@ -285,7 +289,7 @@ def test_a_challenge_that_somebody_signed_for_himself_is_not_ours(payload: Json)
         parameters = forged["challenge"]["parameters"]
         text = json.dumps(parameters, sort_keys=True, separators=(",", ":"))
         forged["challenge"]["signature"] = hmac.new(secret, text.encode(), hashlib.sha256).hexdigest()
-        assert solved(encoded(forged), "default", KEY) == ""
+        assert solved_challenge(encoded(forged), "default", KEY) == ""
 
 
 def test_the_signature_of_a_forger_who_has_the_key_would_be_taken(given: Json, payload: Json) -> None:
@@ -293,14 +297,17 @@ def test_the_signature_of_a_forger_who_has_the_key_would_be_taken(given: Json, p
     forged = copy.deepcopy(payload)
     text = json.dumps(forged["challenge"]["parameters"], sort_keys=True, separators=(",", ":"))
     forged["challenge"]["signature"] = hmac.new(subkey(KEY, "challenge"), text.encode(), hashlib.sha256).hexdigest()
-    assert solved(encoded(forged), "default", KEY) == given["parameters"]["nonce"]
+    assert solved_challenge(encoded(forged), "default", KEY) == given["parameters"]["nonce"]
 
 
 def test_the_solution_of_one_challenge_is_none_of_another(payload: Json) -> None:
-    other = solution_of(challenge("default", 2, KEY, now()))
-    assert solved(encoded({"challenge": other["challenge"], "solution": payload["solution"]}), "default", KEY) == ""
+    other = solution_of(make_challenge("default", 2, KEY, now()))
+    assert (
+        solved_challenge(encoded({"challenge": other["challenge"], "solution": payload["solution"]}), "default", KEY)
+        == ""
+    )
     mixed = other["challenge"] | {"signature": payload["challenge"]["signature"]}
-    assert solved(encoded({"challenge": mixed, "solution": other["solution"]}), "default", KEY) == ""
+    assert solved_challenge(encoded({"challenge": mixed, "solution": other["solution"]}), "default", KEY) == ""
 
 
 NESTED = "[" * 20_000 + "]" * 20_000
@@ -376,28 +383,28 @@ RUBBISH = {
 
 @pytest.mark.parametrize("text", RUBBISH.values(), ids=RUBBISH)
 def test_rubbish_of_any_shape_solves_nothing_and_breaks_nothing(text: str) -> None:
-    assert solved(text, "default", KEY) == ""
+    assert solved_challenge(text, "default", KEY) == ""
 
 
 @pytest.mark.parametrize("text", RUBBISH.values(), ids=RUBBISH)
 def test_rubbish_is_refused_before_any_work_is_done_for_it(text: str) -> None:
     """A bound against seconds of it: an hour's worth of iterations would be asked for by a stranger."""
     before = time.process_time()
-    solved(text, "default", KEY)
+    solved_challenge(text, "default", KEY)
     assert time.process_time() - before < 1
 
 
 @pytest.mark.parametrize("cost", [2**31 - 1, 10**18])
 def test_no_cost_of_a_strangers_choice_is_ever_paid(changed: Callable[[str, Any], str], cost: int) -> None:
-    assert solved(changed("challenge.parameters.cost", cost), "default", KEY) == ""
+    assert solved_challenge(changed("challenge.parameters.cost", cost), "default", KEY) == ""
 
 
 def test_half_of_a_solution_or_one_with_a_byte_changed_is_none(payload: Json) -> None:
     text = encoded(payload)
-    assert not any(solved(text[:end], "default", KEY) for end in range(0, len(text) - 4, 7))
+    assert not any(solved_challenge(text[:end], "default", KEY) for end in range(0, len(text) - 4, 7))
     bytes_ = bytearray(base64.b64decode(text))
     for place in range(0, len(bytes_), 11):
         other = bytearray(bytes_)
         other[place] ^= 0x01
-        found = solved(base64.b64encode(bytes(other)).decode(), "default", KEY)
+        found = solved_challenge(base64.b64encode(bytes(other)).decode(), "default", KEY)
         assert found in ("", payload["challenge"]["parameters"]["nonce"]), "of what isn't signed, any may change"

@@ -17,10 +17,10 @@ from chalicelib.logic.spam import (
     HoldReason,
     Signal,
     Verdict,
-    links,
-    request_signals,
+    count_links,
+    find_signals,
+    hash_sender,
     screen,
-    sender,
     subkey,
 )
 from chalicelib.logic.submission import Message, Submission
@@ -55,8 +55,8 @@ def numbered(number: int, at: int = NOW, site: str = "default", **more: Any) -> 
 
 @pytest.mark.parametrize("points", [{}, {"honeypot": 10}])
 def test_a_filled_honeypot_is_kept_in_mind_even_where_it_counts_nothing(points: Mapping[str, int]) -> None:
-    assert request_signals(Submission(honeypot=True), Spam(points=points)) == ["honeypot"]
-    assert request_signals(Submission(), Spam(points=points)) == []
+    assert find_signals(Submission(honeypot=True), Spam(points=points)) == ["honeypot"]
+    assert find_signals(Submission(), Spam(points=points)) == []
 
 
 @pytest.mark.parametrize(
@@ -104,16 +104,16 @@ def test_a_filled_honeypot_is_kept_in_mind_even_where_it_counts_nothing(points: 
     ],
 )
 def test_a_form_that_was_filled_in_faster_than_allowed_shows_it(seconds: str, too_fast: bool) -> None:
-    signals = request_signals(Submission(fill_seconds=seconds), only("fill_time"))
+    signals = find_signals(Submission(fill_seconds=seconds), only("fill_time"))
     assert signals == (["fill_time"] if too_fast else [])
 
 
 def test_the_time_is_looked_at_only_where_it_counts() -> None:
-    assert request_signals(Submission(fill_seconds="0"), Spam(fill_seconds=3)) == []
+    assert find_signals(Submission(fill_seconds="0"), Spam(fill_seconds=3)) == []
 
 
 def test_both_signs_stand_side_by_side_and_are_texts_that_json_can_write() -> None:
-    signals = request_signals(Submission(honeypot=True, fill_seconds="0.4"), EVERYTHING)
+    signals = find_signals(Submission(honeypot=True, fill_seconds="0.4"), EVERYTHING)
     assert signals == ["honeypot", "fill_time"]
     assert all(isinstance(signal, str) for signal in signals)
 
@@ -122,7 +122,7 @@ def test_both_signs_stand_side_by_side_and_are_texts_that_json_can_write() -> No
 
 
 def of(address: str, site: str = "default", key: str = KEY) -> str:
-    return sender(address, site, key)
+    return hash_sender(address, site, key)
 
 
 @pytest.mark.parametrize(
@@ -252,17 +252,17 @@ def test_each_purpose_has_a_key_of_its_own_from_which_no_other_follows() -> None
     ],
 )
 def test_links_are_counted(text: str, count: int) -> None:
-    assert links(message(message=text)) == count
+    assert count_links(message(message=text)) == count
 
 
 def test_links_of_all_fields_are_counted_but_where_the_form_stands() -> None:
     it = message(source="https://www.example.com/contact.html", website="http://a.example", message="www.b.example")
-    assert links(it) == 2
-    assert links(message(source="http://a.example http://b.example")) == 0
+    assert count_links(it) == 2
+    assert count_links(message(source="http://a.example http://b.example")) == 0
 
 
 def test_a_text_of_links_alone_is_counted_in_one_pass() -> None:
-    assert links(message(message="http://a " * 9_000)) == 9_000
+    assert count_links(message(message="http://a " * 9_000)) == 9_000
 
 
 # Screening: each sign
@@ -451,7 +451,7 @@ def test_the_same_content_is_no_sign_of_spam_and_nobody_is_asked_for_it(once_wit
 
 
 def test_a_message_with_a_key_is_looked_at_for_spam_all_the_same() -> None:
-    it = numbered(1, keyed=True, signals=("honeypot",))
+    it = numbered(1, has_idempotency_key=True, signals=("honeypot",))
     assert screen(it, site(spam=only("honeypot")), InMemoryRecent()).held is HoldReason.QUARANTINED
 
 
@@ -465,10 +465,10 @@ def test_a_message_with_a_key_is_looked_at_for_spam_all_the_same() -> None:
         numbered(1, sender="s"),
         numbered(1, proof="p"),
         numbered(1, sender="s", proof="p", signals=("honeypot", "fill_time")),
-        numbered(1, keyed=True, sender="s", proof="p"),
+        numbered(1, has_idempotency_key=True, sender="s", proof="p"),
         numbered(1, signals=("proof_missing",)),
     ],
-    ids=lambda it: f"{it.signals} {it.sender} {it.proof} {it.keyed}",
+    ids=lambda it: f"{it.signals} {it.sender} {it.proof} {it.has_idempotency_key}",
 )
 def test_a_message_that_is_screened_again_finds_the_same(it: Message) -> None:
     """Lambda's retry after a crash, an event handed over twice, a redelivery of SNS: it is the same message."""
@@ -513,7 +513,7 @@ def test_a_message_that_was_held_up_for_hours_is_not_counted_with_those_of_today
 def test_a_message_that_is_sent_again_under_its_key_counts_once() -> None:
     recent, rules = InMemoryRecent(), site(spam=only("rate", most_messages=2))
     for seconds in range(9):
-        it = numbered(1, NOW + seconds, sender="s", keyed=True)
+        it = numbered(1, NOW + seconds, sender="s", has_idempotency_key=True)
         assert screen(it, rules, recent).signals == ()
     assert screen(numbered(2, NOW + 9, sender="s"), rules, recent).signals == ()
     assert screen(numbered(3, NOW + 9, sender="s"), rules, recent).signals == ("rate",)
@@ -600,7 +600,7 @@ def test_of_a_network_more_are_let_through_than_of_one_address_and_not_all() -> 
         ).held
         for number in range(20)
     ]
-    assert held == [None] * (2 * spam.NETWORK) + [spam.HoldReason.QUARANTINED] * (20 - 2 * spam.NETWORK)
+    assert held == [None] * (2 * spam.NETWORK_FACTOR) + [spam.HoldReason.QUARANTINED] * (20 - 2 * spam.NETWORK_FACTOR)
 
 
 @pytest.mark.parametrize(
@@ -614,5 +614,5 @@ def test_of_a_network_more_are_let_through_than_of_one_address_and_not_all() -> 
     ],
 )
 def test_a_network_is_what_somebody_may_have_many_addresses_in(one: str, other: str, same: bool) -> None:
-    assert (spam.network(one, "default", "key") == spam.network(other, "default", "key")) is same
-    assert spam.network(one, "default", "key") != spam.sender(one, "default", "key")
+    assert (spam.hash_network(one, "default", "key") == spam.hash_network(other, "default", "key")) is same
+    assert spam.hash_network(one, "default", "key") != spam.hash_sender(one, "default", "key")

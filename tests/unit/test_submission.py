@@ -786,9 +786,11 @@ def test_the_error_of_what_is_no_json_never_quotes_it(text: str) -> None:
 def test_what_is_known_of_a_message_survives_publication_and_is_left_out_where_there_is_nothing() -> None:
     message = Message("id", "default", NOW, {"message": "Hi"}, ("honeypot",), True, "5e4de7", "c4a113")
     assert Message.deserialize(message.serialize()) == message
-    assert {name: json.loads(message.serialize())[name] for name in ("signals", "keyed", "sender", "proof")} == {
+    assert {
+        name: json.loads(message.serialize())[name] for name in ("signals", "has_idempotency_key", "sender", "proof")
+    } == {
         "signals": ["honeypot"],
-        "keyed": True,
+        "has_idempotency_key": True,
         "sender": "5e4de7",
         "proof": "c4a113",
     }
@@ -825,7 +827,7 @@ def test_the_same_site_and_fields_are_the_same_content_whatever_else_differs() -
         signals=("honeypot",),
         sender="s",
         proof="p",
-        keyed=True,
+        has_idempotency_key=True,
     )
     assert said(one) == said(other)
 
