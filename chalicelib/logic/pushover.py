@@ -13,6 +13,7 @@ from chalicelib.logic.channel_kind import Check, Checked, Flag, Option, OptionMi
 from chalicelib.logic.notification import Notification, Quota
 from chalicelib.logic.plain_text import cut, one_line
 from chalicelib.logic.provider_limits import CHARACTERS, Limit
+from chalicelib.logic.reply_link import reply_label, reply_link
 from chalicelib.settings import Options
 
 _SOURCE = "https://pushover.net/api#limits"
@@ -87,6 +88,7 @@ _OPTIONS = (
             LINK.usable,
         ),
         "an address, up to 512 characters, below the message: Pushover's `url`",
+        default_doc="[an answer to the visitor](README.md#answering)",
     ),
     Option(
         "callback",
@@ -185,6 +187,12 @@ def make_texts(notification: Notification) -> dict[str, str | int]:
         "title": cut(one_line(notification.title), TITLE.usable),
         "message": notification_text.lay_out(notification, MESSAGE.fits),
     }
+
+
+def make_reply(notification: Notification) -> dict[str, str]:
+    """Return the link to an answer, for a notification without a link of its own; empty where none can be made."""
+    link = reply_link(notification)
+    return {"url": link, "url_title": reply_label(notification)} if link else {}
 
 
 def parse_quota(limit: object, remaining: object, reset: object) -> Quota | None:

@@ -23,6 +23,7 @@ from chalicelib.logic.notification_text import lay_out
 from chalicelib.logic.placeholders import PlaceholderMistake
 from chalicelib.logic.plain_text import cut, one_line
 from chalicelib.logic.provider_limits import UTF_8, UTF_16, Limit
+from chalicelib.logic.reply_link import reply_label, reply_link
 
 SLACK_TEXT = Limit(
     "Slack",
@@ -246,8 +247,11 @@ def slack(notification: Notification, share: float = 1) -> dict[str, object]:
     """
     title = f"*{_title(notification, _for_slack)}*\n"
     limit = _part(SLACK_TEXT, share)
-    message = _for_slack(lay_out(notification, lambda part: limit.fits(title + _for_slack(part))))
-    return {"text": title + message, "unfurl_links": False, "unfurl_media": False}
+    link = reply_link(notification)
+    # https://docs.slack.dev/messaging/formatting-message-text/#linking-to-email-addresses
+    reply = f"\n\n<{_for_slack(link)}|{_for_slack(reply_label(notification))}>" if link else ""
+    message = _for_slack(lay_out(notification, lambda part: limit.fits(title + _for_slack(part) + reply)))
+    return {"text": title + message + reply, "unfurl_links": False, "unfurl_media": False}
 
 
 def discord(notification: Notification, share: float = 1) -> dict[str, object]:
@@ -296,11 +300,14 @@ def teams(notification: Notification, share: float = 1) -> dict[str, object]:
 def ntfy(notification: Notification, topic: str, priority: int | None, share: float = 1) -> dict[str, object]:
     """Make ``{"topic", "title", "message"}`` in plain text, and ``priority`` (1 to 5) if there is one.
 
-    https://docs.ntfy.sh/publish/#publish-as-json
+    https://docs.ntfy.sh/publish/#publish-as-json; a button opens the answer: https://docs.ntfy.sh/publish/#open-websiteapp
     """
+    link = reply_link(notification)
 
     def body(message: str) -> dict[str, object]:
         own: dict[str, object] = {"topic": topic, "title": _title(notification), "message": message}
+        if link:
+            own["actions"] = [{"action": "view", "label": "Reply", "url": link}]
         return own if priority is None else own | {"priority": priority}
 
     of_message, of_body = _part(NTFY_MESSAGE, share), _part(NTFY_BODY, share)

@@ -43,7 +43,14 @@ from chalicelib.errors import (
 from chalicelib.logic import pushover
 from chalicelib.logic.channel_kind import ChannelKind, OptionMistake, Secret, Tools, matching
 from chalicelib.logic.notification import Notification, Quota
-from chalicelib.logic.pushover import make_parameters, make_texts, parse_quota, read_quota, seconds_until_reset
+from chalicelib.logic.pushover import (
+    make_parameters,
+    make_reply,
+    make_texts,
+    parse_quota,
+    read_quota,
+    seconds_until_reset,
+)
 from chalicelib.settings import Channel, Rings
 
 SECRETS = ("token", "user")
@@ -140,6 +147,8 @@ class PushoverNotifier:
         except OptionMistake as mistake:
             key = f"options.{mistake.option}"
             raise InvalidRequestError(f"{key}: {mistake}", key=key) from None
+        if "url" not in form:
+            form |= make_reply(notification)
         if notification.timestamp is not None:
             form["timestamp"] = notification.timestamp
         return form | read_secrets(self._secrets)
