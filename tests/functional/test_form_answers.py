@@ -42,7 +42,7 @@ def test_htmx_gets_a_piece_of_html_that_says_that_the_message_is_on_its_way(
         response = send(client, headers, {"message": "Hi"})
     assert (response.status_code, len(topic.published)) == (200, 1)
     assert response.headers["Content-Type"] == "text/html; charset=utf-8"
-    assert response.body.decode() == '<p role="status" lang="en">Thank you: your message is on its way.</p>'
+    assert response.body.decode() == '<p role="status" lang="en" dir="ltr">Thank you: your message is on its way.</p>'
     assert not [name for name in response.headers if name.startswith("HX-")], "it stands where the page has it put"
 
 
