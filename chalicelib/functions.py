@@ -228,7 +228,7 @@ class FunctionSpec:
 SUCCESS: dict[str, object] = {"requestContext": {"condition": ["Success"]}}
 RETRIES_OVER: dict[str, object] = {"requestContext": {"condition": [{"anything-but": ["Success"]}]}}
 """Events that Lambda has given up."""
-_NEEDS_ATTENTION = ["undeliverable", "uncertain"]
+_NEEDS_ATTENTION = ["undeliverable", "uncertain", "rejected"]
 CANARY_ARRIVED: dict[str, object] = {"source": ["herald.canary"], "action": ["arrived"]}
 """The result of a canary that arrived. A rule of its own matches it, and an alarm watches that rule's count."""
 _NOT_FOR_SUCCESS = [*_NEEDS_ATTENTION, "waiting", "arrived"]

@@ -25,6 +25,8 @@ class Metric(StrEnum):
     REFUSED = "Refused"
     QUARANTINED = "Quarantined"
     DUPLICATE = "Duplicate"
+    REJECTED = "Rejected"
+    """What was published to the topic and is no notification."""
     DELIVERED = "Delivered"
     WAITING = "Waiting"
     UNCERTAIN = "Uncertain"

@@ -6,8 +6,11 @@ A person edits ``herald.toml``; ``./herald render`` compiles it to ``chalicelib/
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 APP = "herald"
+NOTIFICATIONS = "notifications"
+"""The reserved site to which all belongs that programs publish: ``logic/accepted_notification.py``."""
 
 
 class SettingsError(RuntimeError):
@@ -163,6 +166,18 @@ class Digest:
 
 
 @dataclass(frozen=True, slots=True)
+class Notifications:
+    """What is kept of, and done with, notifications that programs publish to the topic."""
+
+    channels: tuple[str, ...] = ()
+    """Those that deliver a notification which names none."""
+    retention_days: int = 365
+    language: str = "en"
+    """The language of their digest, that of the site ``default``."""
+    name: ClassVar[str] = NOTIFICATIONS
+
+
+@dataclass(frozen=True, slots=True)
 class Stage:
     """One deployment of Herald, and the names of everything in it."""
 
@@ -187,6 +202,7 @@ class Stage:
     """None for a stage without digests."""
     values: Mapping[str, str] = field(default_factory=dict)
     """Names of the owner's own resources, for triggers and grants of functions and for their code: ``[values]``."""
+    notifications: Notifications = field(default_factory=Notifications)
 
     @property
     def topic(self) -> str:
@@ -269,14 +285,30 @@ class Stage:
 
     @property
     def site_channels(self) -> tuple[str, ...]:
-        """The channels that any site uses."""
+        """The channels that any site uses, or a notification that names none."""
         used = {channel for site in self.sites.values() for channel in site.channels}
+        used.update(self.notifications.channels)
         return tuple(name for name in self.channels if name in used)
 
+    @property
+    def site_names(self) -> tuple[str, ...]:
+        """The sites that messages belong to, with the reserved one of notifications."""
+        return (*self.sites, NOTIFICATIONS)
+
     def channels_serving(self, site: str) -> Mapping[str, Channel]:
-        """Return a site's channels by name; none for a site that has been removed from ``herald.toml``."""
+        """Return a site's channels by name; none for a site that has been removed from ``herald.toml``.
+
+        A notification may name any channel of any site.
+        """
+        if site == NOTIFICATIONS:
+            return {name: self.channels[name] for name in self.site_channels}
         served = self.sites.get(site)
         return {name: self.channels[name] for name in served.channels} if served else {}
+
+    def retention_days(self, site: str) -> int | None:
+        """How long messages of a site are kept; None for one that has been removed from ``herald.toml``."""
+        kept = self.notifications if site == NOTIFICATIONS else self.sites.get(site)
+        return kept.retention_days if kept else None
 
     def log_group(self, name: str) -> str:
         """Return the name of a function's CloudWatch log group."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import copy
 import json
 import re
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,6 +42,8 @@ class LocalTable:
         self.before_call: Callable[[str, dict[str, Any]], None] = lambda operation, request: None
         """Called before each call: here a test lets a run die, or somebody else be quicker."""
         self._name = name
+        self._one_at_a_time = threading.Lock()
+        """Each of DynamoDB's writes is atomic; MiniStack's are in its server, which has one thread."""
         template = re.sub(r"!\w+ ", "", (ROOT / "infra/data.yaml").read_text(encoding="utf-8"))
         properties = yaml.safe_load(template)["Resources"]["Messages"]["Properties"]
         wanted = ("BillingMode", "AttributeDefinitions", "KeySchema", "GlobalSecondaryIndexes")
@@ -70,7 +73,8 @@ class LocalTable:
     def _call(self, operation: str, handle: Callable[[dict[str, Any]], Any], request: dict[str, Any]) -> Any:
         self.before_call(operation, request)
         key = (request.get("Key") or request.get("Item") or {}).get("id", {}).get("S", "")
-        status, _, body = handle(copy.deepcopy(request) | {"ReturnConsumedCapacity": "INDEXES"})
+        with self._one_at_a_time:
+            status, _, body = handle(copy.deepcopy(request) | {"ReturnConsumedCapacity": "INDEXES"})
         answer = json.loads(body)
         # A condition that fails costs a write as well, of the item that is there.
         # It counts as one unit: too little for the sets of `rate` alone.

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from chalicelib.adapters.secrets import Secrets
 from chalicelib.composition import Container, Topic
-from chalicelib.errors import HeraldError, PublishError, SecretsError, StoreError
+from chalicelib.errors import HeraldError, InvalidRequestError, PublishError, SecretsError, StoreError
 from chalicelib.logic.alarm import AlarmLog
 from chalicelib.logic.archive import Archive, Page, Position, StoredMessage, Wanted
 from chalicelib.logic.captcha import Verify
@@ -17,7 +17,7 @@ from chalicelib.logic.replay import ReplayUpdate
 from chalicelib.logic.retry_due import Destined, DueMessages
 from chalicelib.logic.spam import HoldReason, RecentActivity
 from chalicelib.logic.submission import Message
-from chalicelib.settings import Channel, Limits, Site, Spam, Stage
+from chalicelib.settings import NOTIFICATIONS, Channel, Limits, Notifications, Site, Spam, Stage
 
 NOW = 1_767_225_600
 """2026-01-01T00:00:00Z, the time in every test."""
@@ -108,6 +108,7 @@ def stage(
         {one: channel(one) for one in channels},
         limits,
         hint=hint,
+        notifications=Notifications(channels),
     )
 
 
@@ -148,13 +149,21 @@ class InMemoryMessages:
     before_revival: Callable[[], None] = lambda: None
     """Called before a replay's write, in the same way."""
 
+    links: dict[str, str] = field(default_factory=dict)
+    """The messages that publications became."""
+
     def add(self, message: Message, record: Record) -> Record | None:
         if message.id in self.records:
+            if message.site == NOTIFICATIONS and message.fields != self.kept[message.id].fields:
+                raise InvalidRequestError("key: was used before", key="key")
             return self.records[message.id]
         # The table stores neither sender nor proof nor captcha.
         self.kept[message.id] = replace(message, sender="", proof="", captcha="")
         self.records[message.id] = record
         return None
+
+    def link(self, publication: str, message_id: str) -> None:
+        self.links[publication] = message_id
 
     def hold(self, message_id: str, duplicate_of: str) -> None:
         record = self.records[message_id]
@@ -219,7 +228,7 @@ class InMemoryArchive:
 
     def page(self, wanted: Wanted) -> Page:
         self.asked.append(wanted)
-        listed = tuple(message.listed for message in self._messages.values())[: wanted.limit]
+        listed = tuple(one.listed for one in self._messages.values() if one.listed.site == wanted.site)[: wanted.limit]
         return Page(listed, Position(listed[-1].received_at, listed[-1].id) if listed else None)
 
 

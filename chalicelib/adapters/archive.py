@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from chalicelib.adapters.dynamodb_items import from_item, to_item
 from chalicelib.adapters.messages import (
     is_record,
+    publication_key,
     read_delivery,
     read_fields,
     read_item,
@@ -43,10 +44,14 @@ class MessageArchive:
 
     def get(self, message_id: str) -> StoredMessage | None:
         """Read a message's two items, consistently with all earlier writes."""
-        item = read_item(self._dynamodb, self._stage.table, message_id)
+        table = self._stage.table
+        item = read_item(self._dynamodb, table, message_id)
         if not is_record(item):
-            return None
-        return self._stored(item, read_fields(self._dynamodb, self._stage.table, message_id) or {})
+            became = read_item(self._dynamodb, table, publication_key(message_id)).get("message_id")
+            item = read_item(self._dynamodb, table, became) if became else {}
+            if not is_record(item):
+                return None
+        return self._stored(item, read_fields(self._dynamodb, table, item["id"]) or {})
 
     def page(self, wanted: Wanted) -> Page:
         """Read a page with one query. Filter it by state afterwards, as there is no index by state.

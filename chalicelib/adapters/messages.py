@@ -18,12 +18,12 @@ from typing import TYPE_CHECKING, Any
 
 from chalicelib.adapters.aws import AwsError, ServiceError
 from chalicelib.adapters.dynamodb_items import from_item, to_item
-from chalicelib.errors import StoreError
+from chalicelib.errors import InvalidRequestError, StoreError
 from chalicelib.logic.delivery_types import Delivery, Record, State
 from chalicelib.logic.retry_due import DueMessage
 from chalicelib.logic.spam import HoldReason, Verdict
 from chalicelib.logic.submission import Message
-from chalicelib.settings import Stage
+from chalicelib.settings import NOTIFICATIONS, Stage
 
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
@@ -34,6 +34,8 @@ LARGE = 4 * 1024
 another write."""
 RETENTION_DAYS = 365
 """How long messages are kept of a site that has left the configuration."""
+PUBLICATION_DAYS = 14
+"""How long it can be looked up why a publication was rejected, and which message one with a key became."""
 DUE = "yes"
 """The only value of the index's partition key: an index needs one, and few messages are due at any time."""
 HISTORY = ("state", "attempts", "since", "error", "reference")
@@ -50,16 +52,18 @@ class MessageTable:
         self._dynamodb = dynamodb
         self._table = stage.table
         self._due_index = stage.due_index
-        self._sites = stage.sites
+        self._stage = stage
         self._give_up = stage.persistence.give_up
 
     def add(self, message: Message, record: Record) -> Record | None:
         """Store a new message; if it is already stored, change nothing and return its record."""
-        if size(message.fields) > LARGE and (stored := self.find_record(message.id)):
+        # The id of a notification with a key says nothing of its content, which is compared when that is written.
+        by_key = message.has_idempotency_key and message.site == NOTIFICATIONS
+        if not by_key and size(message.fields) > LARGE and (stored := self.find_record(message.id)):
             return stored
         now = int(self._clock())
-        site = self._sites.get(message.site)
-        days = site.retention_days if site else RETENTION_DAYS
+        verdict = record.verdict
+        days = PUBLICATION_DAYS if verdict.rejection else self._stage.retention_days(message.site) or RETENTION_DAYS
         # Keep a message that waited in a queue for long until it can't be delivered any more.
         expires_at = max(message.received_at + days * DAY, now + self._give_up)
         item: dict[str, object] = {
@@ -75,7 +79,6 @@ class MessageTable:
             item["has_idempotency_key"] = 1
         if record.due_at:
             item |= {"due": DUE, "due_at": record.due_at}
-        verdict = record.verdict
         if verdict.signals:
             item |= {"signals": verdict.signals, "score": verdict.score}
         if verdict.rank:
@@ -84,12 +87,9 @@ class MessageTable:
             item["held"] = verdict.held
         if verdict.duplicate_of:
             item["duplicate_of"] = verdict.duplicate_of
-        pairs = list(message.fields.items())
-        with store_errors():
-            self._dynamodb.put_item(
-                TableName=self._table,
-                Item=to_item({"id": fields_key(message.id), "pairs": pairs, "expires_at": expires_at}),
-            )
+        if verdict.rejection:
+            item["rejected"] = verdict.rejection
+        self._add_fields(message, expires_at, only_once=by_key)
         try:
             self._dynamodb.put_item(
                 TableName=self._table,
@@ -100,6 +100,38 @@ class MessageTable:
         except AwsError as error:
             return _record(existing_item(error))
         return None
+
+    def _add_fields(self, message: Message, expires_at: int, *, only_once: bool) -> None:
+        """Write the item of what was sent. ``only_once`` keeps one that is there, and raises InvalidRequestError if
+        it is another."""
+        pairs = list(message.fields.items())
+        if not pairs:
+            return
+        guard: dict[str, Any] = {
+            "ConditionExpression": "attribute_not_exists(id)",
+            "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+        }
+        try:
+            self._dynamodb.put_item(
+                TableName=self._table,
+                Item=to_item({"id": fields_key(message.id), "pairs": pairs, "expires_at": expires_at}),
+                **(guard if only_once else {}),
+            )
+        except AwsError as error:
+            if dict(existing_item(error)["pairs"]) != message.fields:
+                raise InvalidRequestError(
+                    f"key: was used before, for another content, by message {message.id}; expected a key of its own",
+                    key="key",
+                ) from None
+
+    def link(self, publication: str, message_id: str) -> None:
+        """Remember which message the publication of this id became: the item ``publication#<id>``."""
+        expires_at = int(self._clock()) + PUBLICATION_DAYS * DAY
+        with store_errors():
+            self._dynamodb.put_item(
+                TableName=self._table,
+                Item=to_item({"id": publication_key(publication), "message_id": message_id, "expires_at": expires_at}),
+            )
 
     def change(
         self, message_id: str, channel: str, before: Delivery, after: Delivery, due_at: int | None = None
@@ -210,6 +242,11 @@ def fields_key(message_id: str) -> str:
     return f"fields#{message_id}"
 
 
+def publication_key(publication: str) -> str:
+    """The key of the item that says which message a publication became."""
+    return f"publication#{publication}"
+
+
 def size(fields: Mapping[str, str]) -> int:
     """Bytes of the fields as DynamoDB stores them, and counts them."""
     return sum(len(name.encode()) + len(text.encode()) for name, text in fields.items())
@@ -267,6 +304,8 @@ def read_verdict(item: Mapping[str, Any]) -> Verdict:
         held=HoldReason(item["held"]) if "held" in item else None,
         duplicate_of=item.get("duplicate_of", ""),
         rank=item.get("rank", 0),
+        wrong_key=item.get("rejected", {}).get("key", ""),
+        reason=item.get("rejected", {}).get("reason", ""),
     )
 
 

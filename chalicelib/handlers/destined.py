@@ -6,6 +6,7 @@ import uuid
 from typing import Any
 
 from chalicelib import composition
+from chalicelib.errors import InvalidRequestError
 from chalicelib.logic import delivery, event_kinds, spam
 from chalicelib.logic.delivery_types import SUMMARY_PREFIX, Action, DeliveryResult, Invocation
 from chalicelib.logic.spam import Signal
@@ -14,7 +15,11 @@ from chalicelib.logs import logger
 from chalicelib.metrics import Metric, emit
 from chalicelib.settings import Site
 
-_METRICS = {Action.QUARANTINED: Metric.QUARANTINED, Action.DUPLICATE: Metric.DUPLICATE}
+_METRICS = {
+    Action.QUARANTINED: Metric.QUARANTINED,
+    Action.DUPLICATE: Metric.DUPLICATE,
+    Action.REJECTED: Metric.REJECTED,
+}
 """Metrics of the actions that notify nobody; the others are counted channel by channel."""
 
 
@@ -36,14 +41,14 @@ def handle(event: dict[str, Any], context: Any) -> dict[str, object]:
     if kind == event_kinds.KIND_EVENT:
         logger.set_correlation_id(sns["MessageId"])
         return event_kinds.answer(sns["Message"])
-    if kind == event_kinds.KIND_CANARY:
-        return _canary(sns["Message"])
     container = composition.get_container()
     invocation = Invocation(
         id=context.aws_request_id,
         run=uuid.uuid4().hex,
         ends_at=container.now() + context.get_remaining_time_in_millis() // 1000,
     )
+    if kind == event_kinds.KIND_CANARY:
+        return _canary(sns, invocation)
     if kind == event_kinds.KIND_RETRY:
         message_id = sns["Message"]
         logger.set_correlation_id(message_id)
@@ -51,15 +56,43 @@ def handle(event: dict[str, Any], context: Any) -> dict[str, object]:
             return _summary(message_id, invocation)
         stored = container.messages.find(message_id)
         if stored is None:
-            return _report(delivery.deleted_result(message_id, attributes["site"]))
+            return _report(delivery.deleted_result(message_id, attributes.get("site", "")))
         message, record = stored
         dependencies = container.delivery_dependencies(message.site)
         return _report(delivery.deliver_again(message, record, dependencies, invocation))
-    message = Message.deserialize(sns["Message"])
-    logger.set_correlation_id(message.id)
-    site = container.stage.sites.get(message.site)
-    verdict = spam.screen(message, site, container.recent, _captcha_signals(message, site, invocation))
-    return _report(delivery.deliver(message, verdict, container.delivery_dependencies(message.site), invocation))
+    if kind in ("", event_kinds.KIND_CONTACT):
+        try:
+            message = Message.deserialize(sns["Message"])
+        except ValueError as error:
+            return _published(sns, invocation, str(error) if kind else "")
+        logger.set_correlation_id(message.id)
+        site = container.stage.sites.get(message.site)
+        verdict = spam.screen(message, site, container.recent, _captcha_signals(message, site, invocation))
+        return _report(delivery.deliver(message, verdict, container.delivery_dependencies(message.site), invocation))
+    return _published(sns, invocation)
+
+
+def _published(sns: dict[str, Any], invocation: Invocation, mistake: str = "") -> dict[str, object]:
+    """Deliver a notification, or reject what is none. Its code is imported here, as many stages have none.
+
+    ``mistake`` is why something can't be the form's message or canary that it says it is.
+    """
+    from chalicelib.logic import accepted_notification
+
+    container = composition.get_container()
+    publication, at = sns["MessageId"], accepted_notification.published_at(sns["Timestamp"])
+    logger.set_correlation_id(publication)
+    try:
+        if mistake:
+            raise InvalidRequestError(f"message: {mistake}", key="message")
+        message = accepted_notification.read(sns["Message"], publication, at, container.stage)
+        logger.set_correlation_id(message.id)
+        if message.has_idempotency_key:
+            container.messages.link(publication, message.id)
+        dependencies = container.delivery_dependencies(message.site)
+        return _report(delivery.deliver(message, accepted_notification.TRUSTED, dependencies, invocation))
+    except InvalidRequestError as error:
+        return _report(accepted_notification.reject(error, publication, at, container.messages, invocation))
 
 
 def _captcha_signals(message: Message, site: Site | None, invocation: Invocation) -> list[Signal]:
@@ -89,12 +122,15 @@ def _summary(asked_for: str, invocation: Invocation) -> dict[str, object]:
     return _report(send_summary(channel, dependencies, invocation))
 
 
-def _canary(text: str) -> dict[str, object]:
+def _canary(sns: dict[str, Any], invocation: Invocation) -> dict[str, object]:
     """Answer a canary. Its code is imported here because it comes once a day."""
     from chalicelib.logic.canary import Canary, arrive
 
     container = composition.get_container()
-    canary = Canary.deserialize(text)
+    try:
+        canary = Canary.deserialize(sns["Message"])
+    except ValueError as error:
+        return _published(sns, invocation, str(error))
     logger.set_correlation_id(canary.id)
     answer = arrive(canary, container.stage.site_channels, container.notifiers, container.canary_log, container.now)
     logger.info("Canary arrived", extra={"message_id": canary.id, "seconds": container.now() - canary.sent_at})
@@ -106,7 +142,8 @@ def _report(result: DeliveryResult) -> dict[str, object]:
     details = {"message_id": result.message_id, "site": result.site}
     verdict = result.verdict
     signals = {"signals": list(verdict.signals), "score": verdict.score} if verdict.signals else {}
-    logger.info("Handled", extra={**details, "action": str(result.action), **signals})
+    rejection = {"rejected": verdict.rejection} if verdict.rejection else {}
+    logger.info("Handled", extra={**details, "action": str(result.action), **signals, **rejection})
     if result.action in _METRICS:
         emit(composition.get_container().stage, _METRICS[result.action], details)
     return result.as_json()

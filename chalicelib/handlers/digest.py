@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from chalicelib import composition
 from chalicelib.logic.digest import DigestDependencies, run
 from chalicelib.logs import logger
-from chalicelib.settings import Site
+from chalicelib.settings import Notifications, Site
 from chalicelib.texts import texts
 
 
@@ -24,11 +24,12 @@ def handle() -> None:
         dependencies = DigestDependencies(
             container.archive, container.digest_log, container.notifiers, _texts, _on_sent
         )
-        run(container.stage.sites.values(), container.stage.digest, container.now(), dependencies)
+        sites: list[Site | Notifications] = [*container.stage.sites.values(), container.stage.notifications]
+        run(sites, container.stage.digest, container.now(), dependencies)
 
 
-def _texts(site: Site) -> Mapping[str, str]:
-    return texts(site.language, site.texts)
+def _texts(site: Site | Notifications) -> Mapping[str, str]:
+    return texts(site.language, site.texts) if isinstance(site, Site) else texts(site.language)
 
 
 def _on_sent(site: str, channel: str) -> None:

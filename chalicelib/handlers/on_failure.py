@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from chalicelib import composition
+from chalicelib.logic.delivery_types import Action
 from chalicelib.logic.event_kinds import KIND_CANARY
 from chalicelib.logic.outcome import RunOutcome, read_outcome
 from chalicelib.logs import logger
@@ -23,6 +24,10 @@ def handle(event: dict[str, Any]) -> None:
     """
     outcome = read_outcome(event)
     logger.set_correlation_id(outcome.message_id)
+    if outcome.action == Action.REJECTED:
+        # ``destined`` counts it, and its sender can look it up: a program gone wrong must not flood the owner.
+        logger.warning("Notification rejected", extra=outcome.log_fields())
+        return
     if outcome.kind == KIND_CANARY:
         logger.warning("Canary did not get through", extra=outcome.log_fields())
     else:

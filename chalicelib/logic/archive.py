@@ -44,6 +44,8 @@ class MessageState(StrEnum):
     SUMMARIZED = "summarized"
     """Every channel's budget of rings was spent: a summary tells of it."""
     DUPLICATE = "duplicate"
+    REJECTED = "rejected"
+    """What a program published is no notification; nothing of it is stored but why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +95,7 @@ class ListedMessage:
             "held": str(self.verdict.held) if self.verdict.held else None,
             "signals": list(self.verdict.signals),
             "score": self.verdict.score,
+            "rejected": self.verdict.rejection,
         }
 
 
@@ -204,7 +207,10 @@ class Archive(Protocol):
     """Reads stored messages; raises :class:`~chalicelib.errors.StoreError`."""
 
     def get(self, message_id: str) -> StoredMessage | None:
-        """Return a message, or None if it doesn't exist or was deleted."""
+        """Return a message, or None if it doesn't exist or was deleted.
+
+        A notification is found by the id that SNS gave its publication, too.
+        """
 
     def page(self, wanted: Wanted) -> Page:
         """Return the newest wanted messages behind ``wanted.after``. At most :data:`MAX_PAGE` are read."""

@@ -39,8 +39,13 @@ class Canary:
 
     @classmethod
     def deserialize(cls, text: str) -> Canary:
-        data = json.loads(text)
-        return cls(str(data["id"]), int(data["sent_at"]))
+        """Read what :meth:`serialize` wrote; raises ValueError for anything else."""
+        try:
+            data = json.loads(text)
+            return cls(str(data["id"]), int(data["sent_at"]))
+        except (KeyError, TypeError, ValueError, RecursionError, OverflowError):
+            # Without the error's own text, which quotes what was found.
+            raise ValueError("not a complete canary") from None
 
 
 class CanaryLog(Protocol):

@@ -36,7 +36,7 @@ from chalicelib.logic.notification import Notification
 from chalicelib.logic.retry_schedule import next_due_at, pause_after
 from chalicelib.logic.spam import Verdict
 from chalicelib.logic.submission import Message
-from chalicelib.settings import Channel
+from chalicelib.settings import NOTIFICATIONS, Channel
 
 LEASE = 50
 """Seconds for which a claim is valid, and which a run must have left to make one. Writing the claim takes 7 s at most,
@@ -58,7 +58,7 @@ def deliver(
         At least one channel still waits; Lambda must run the message again.
     """
     due_at = 0 if verdict.held else dependencies.now() + LEASE
-    new = Record(invocation.id, dict.fromkeys(dependencies.channels, Delivery()), verdict, due_at)
+    new = Record(invocation.id, dict.fromkeys(message.channels or dependencies.channels, Delivery()), verdict, due_at)
     record = dependencies.store.add(message, new) or new
     first_seen = record.stored_by == invocation.id
     record = hold_if_duplicate(message, record, dependencies)
@@ -178,9 +178,17 @@ class _Run:
             return
         self.worked = True
         self.deliveries[name] = claimed
+        request = self._notification(channel)
+        self._record(name, claimed, call_notifier(notifier, request, claimed, channel, self._dependencies.now))
+
+    def _notification(self, channel: Channel) -> Notification:
         dependencies = self._dependencies
-        request = notification.from_contact(self._message, dependencies.site, channel, dependencies.stage)
-        self._record(name, claimed, call_notifier(notifier, request, claimed, channel, dependencies.now))
+        if self._message.site == NOTIFICATIONS:
+            # Loaded only where programs publish.
+            from chalicelib.logic.accepted_notification import as_notification
+
+            return as_notification(self._message, channel, dependencies.stage)
+        return notification.from_contact(self._message, dependencies.site, channel, dependencies.stage)
 
     def _may_ring(self, delivery: Delivery, channel: Channel, now: int) -> bool:
         """Whether the channel's budget has a ring for this message; if not, the next summary counts the message.

@@ -14,10 +14,12 @@ from chalicelib.logic.notification import Notification, Quota
 from chalicelib.logic.ring_budget import RingBudget
 from chalicelib.logic.spam import NOTHING_FOUND, HoldReason, RecentActivity, Verdict
 from chalicelib.logic.submission import Message
-from chalicelib.settings import Channel, Site
+from chalicelib.settings import NOTIFICATIONS, Channel, Site
 
 SOURCE = "herald.contact"
 """The ``source`` of every result that is about a message."""
+NOTIFICATION_SOURCE = "herald.notification"
+"""The same for what a program published."""
 GIVE_UP = 72 * 60 * 60
 SUMMARY_PREFIX = "summary#"
 """Begins the id of a channel's summary; no message has such an id."""
@@ -54,6 +56,8 @@ class Action(StrEnum):
     SUMMARIZED = "summarized"
     WAITING = "waiting"
     """A channel still can't deliver; only the scheduled retry ends so."""
+    REJECTED = "rejected"
+    """What was published is neither a form's message nor a notification."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +142,7 @@ class DeliveryResult:
         """The JSON object that Lambda puts on the bus; docs/bus.md describes it."""
         verdict = self.verdict
         return {
-            "source": SOURCE,
+            "source": source_of(self.site),
             "action": str(self.action),
             "message": {
                 "id": self.message_id,
@@ -147,15 +151,27 @@ class DeliveryResult:
                 **({"signals": list(verdict.signals), "score": verdict.score} if verdict.signals else {}),
                 **({"duplicate_of": verdict.duplicate_of} if verdict.duplicate_of else {}),
                 **({"messages": self.messages} if self.messages else {}),
+                **({"rejected": verdict.rejection} if verdict.rejection else {}),
             },
         }
+
+
+def source_of(site: str) -> str:
+    """The ``source`` of a result about a message of this site."""
+    return NOTIFICATION_SOURCE if site == NOTIFICATIONS else SOURCE
 
 
 class MessageStore(Protocol):
     """Stores messages and what became of them; raises :class:`~chalicelib.errors.StoreError` where it can't."""
 
     def add(self, message: Message, record: Record) -> Record | None:
-        """Store a new message; if it is already stored, change nothing and return its record."""
+        """Store a new message; if it is already stored, change nothing and return its record.
+
+        Raises :class:`~chalicelib.errors.InvalidRequestError` where a notification's key was used for other content.
+        """
+
+    def link(self, publication: str, message_id: str) -> None:
+        """Remember for some days which message the publication of this id became."""
 
     def find(self, message_id: str) -> tuple[Message, Record] | None:
         """A message and its record; None when it doesn't exist (any more)."""

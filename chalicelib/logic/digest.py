@@ -18,7 +18,7 @@ from chalicelib.logic.archive import Archive, MessageState, Wanted
 from chalicelib.logic.delivery_types import CheckingNotifier, State
 from chalicelib.logic.notification import Notification, Quota
 from chalicelib.logic.owner_notification import notify_owner
-from chalicelib.settings import Digest, Site
+from chalicelib.settings import Digest, Notifications, Site
 
 HOUR = 60 * 60
 DAY = 24 * HOUR
@@ -64,13 +64,13 @@ class DigestDependencies:
     archive: Archive
     log: DigestLog
     notifiers: Mapping[str, CheckingNotifier]
-    words: Callable[[Site], Mapping[str, str]]
+    words: Callable[[Site | Notifications], Mapping[str, str]]
     """Returns the texts in the language of a site's owner."""
     on_sent: Callable[[str, str], None] = lambda site, channel: None
     """Called with the site and the channel of each digest that was sent."""
 
 
-def run(sites: Iterable[Site], digest: Digest, now: int, dependencies: DigestDependencies) -> None:
+def run(sites: Iterable[Site | Notifications], digest: Digest, now: int, dependencies: DigestDependencies) -> None:
     """Send each site's digest that is due. An error of one site is raised after the others."""
     failed: HeraldError | None = None
     ready = _Readiness(dependencies.notifiers)
@@ -83,7 +83,9 @@ def run(sites: Iterable[Site], digest: Digest, now: int, dependencies: DigestDep
         raise failed
 
 
-def _send_digest(site: Site, digest: Digest, now: int, dependencies: DigestDependencies, ready: _Readiness) -> None:
+def _send_digest(
+    site: Site | Notifications, digest: Digest, now: int, dependencies: DigestDependencies, ready: _Readiness
+) -> None:
     before = dependencies.log.reported_until(site.name)
     span = due(before, now, digest.hour)
     if span is None:
@@ -130,12 +132,12 @@ def count(archive: Archive, site: str, since: int, until: int) -> Counts:
 
 
 def summary(
-    site: Site,
+    site: Site | Notifications,
     since: int,
     until: int,
     counts: Counts,
     ready: Mapping[str, Quota | str | None],
-    words_of: Callable[[Site], Mapping[str, str]],
+    words_of: Callable[[Site | Notifications], Mapping[str, str]],
 ) -> Notification:
     """Make the digest in the site's language. It holds numbers, and names from ``herald.toml``.
 
@@ -151,6 +153,7 @@ def summary(
         MessageState.QUARANTINED: words["digest_quarantined"],
         MessageState.SUMMARIZED: words["digest_summarized"],
         MessageState.DUPLICATE: words["digest_duplicate"],
+        MessageState.REJECTED: words["digest_rejected"],
     }
     lines = [f"{words['digest_messages']}: {counts.states.total()}{'' if counts.complete else '+'}"]
     lines += [f"{label}: {counts.states[state]}" for state, label in labels.items() if counts.states[state]]

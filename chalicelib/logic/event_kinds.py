@@ -7,6 +7,8 @@ from chalicelib.errors import EventFailedError
 SOURCE = "herald.event"
 KIND_EVENT = "event"
 KIND_CONTACT = "contact"
+KIND_NOTIFICATION = "notification"
+"""What a program publishes: ``logic/accepted_notification.py``."""
 KIND_RETRY = "retry"
 """A retry of a stored message; its event holds only the id."""
 KIND_CANARY = "canary"

@@ -9,7 +9,7 @@ import json
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from chalicelib.logic.event_kinds import KIND_CANARY, KIND_EVENT, KIND_RETRY
+from chalicelib.logic.event_kinds import KIND_CANARY, KIND_EVENT, KIND_NOTIFICATION, KIND_RETRY
 
 _WITHOUT_PERSONAL_DATA = (KIND_EVENT, KIND_CANARY)
 """Kinds whose errors may be logged. Errors and payloads of other kinds never are."""
@@ -21,7 +21,8 @@ class RunOutcome(NamedTuple):
     message_id: str
     """The message's; a test event has the id that SNS gave it."""
     kind: str
-    """``contact``, ``event``, ``retry`` or ``canary``, from the SNS message attributes."""
+    """``contact``, ``notification``, ``event``, ``retry`` or ``canary``, from the SNS message attributes; empty where
+    there are none."""
     source: str
     action: str
     """What a successful run returned, as ``source`` is."""
@@ -59,7 +60,7 @@ def read_outcome(event: Mapping[str, Any]) -> RunOutcome:
     attempts = context.get("approximateInvokeCount")
     failed = context.get("condition") != "Success"
     return RunOutcome(
-        message_id=_message_id(sns, kind),
+        message_id=_message_id(sns, kind) if failed else _id_of(response) or _message_id(sns, kind),
         kind=kind,
         source="" if failed else str(response.get("source", "")),
         action="" if failed else str(response.get("action", "")),
@@ -72,14 +73,26 @@ def read_outcome(event: Mapping[str, Any]) -> RunOutcome:
     )
 
 
+def _id_of(response: Mapping[str, Any]) -> str:
+    """Return the id in what ``destined`` returned; empty for a test event and a canary."""
+    return str(_mapping(response.get("message")).get("id", ""))
+
+
 def _message_id(sns: Mapping[str, Any], kind: str) -> str:
-    """Return the id in a contact message, the text of a retry's event, or else the id that SNS gave."""
+    """Return the id in a contact message, the text of a retry's event, a notification's, or
+    else the id that SNS gave."""
     if kind == KIND_RETRY:
         return str(sns.get("Message", ""))
+    publication = str(sns.get("MessageId", ""))
     try:
-        return str(json.loads(sns["Message"])["id"])
-    except (KeyError, TypeError, ValueError):
-        return str(sns.get("MessageId", ""))
+        data = json.loads(sns["Message"])
+        if data.get("kind") == KIND_NOTIFICATION:
+            from chalicelib.logic.accepted_notification import glance
+
+            return glance(sns["Message"], publication, 0).id
+        return str(data["id"])
+    except (KeyError, TypeError, AttributeError, ValueError, RecursionError):
+        return publication
 
 
 def _mapping(value: object) -> dict[str, Any]:

@@ -90,6 +90,8 @@ class HoldReason(StrEnum):
 
     QUARANTINED = "quarantined"
     DUPLICATE = "duplicate"
+    REJECTED = "rejected"
+    """What was published is no notification; nothing of it is stored but why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +105,15 @@ class Verdict:
     """The id of the earlier message with the same content; empty for none."""
     rank: int = 0
     """How much speaks for a person, 0 to 2: who spends a channel's budget of rings first. It refuses nothing."""
+    wrong_key: str = ""
+    """Of what was rejected: the key at fault."""
+    reason: str = ""
+    """And what is wrong with it, and what is right."""
+
+    @property
+    def rejection(self) -> dict[str, str] | None:
+        """Why it was rejected, as JSON; None for what was not."""
+        return {"key": self.wrong_key, "reason": self.reason} if self.reason else None
 
 
 NOTHING_FOUND = Verdict()

@@ -199,7 +199,7 @@ def summary_notification(channel: str, batch: Batch, dependencies: SummaryDepend
 
 def message_line(fields: Mapping[str, str]) -> str:
     """Who wrote and how it begins, in one line."""
-    who = fields.get("name") or fields.get("email") or ""
+    who = fields.get("name") or fields.get("email") or fields.get("title") or ""
     text = fields.get("message") or next((text for text in fields.values() if text.strip()), "")
     return cut(one_line(f"{who}: {text}" if who else text), MAX_LINE)
 

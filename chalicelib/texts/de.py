@@ -53,6 +53,7 @@ TEXTS = {
     "digest_quarantined": "In Quarantäne",
     "digest_summarized": "In Zusammenfassung genannt",
     "digest_duplicate": "Doppelt gesendet, einmal gemeldet",
+    "digest_rejected": "Falsch und nicht angenommen",
     "digest_failed": "Gescheitert über",
     "digest_quota": "Rest des Kontingents von",
     "digest_not_ready": "Kann gerade nicht zustellen:",

@@ -50,6 +50,7 @@ TEXTS = {
     "digest_quarantined": "In quarantine",
     "digest_summarized": "Told in a summary",
     "digest_duplicate": "Sent twice, rung once",
+    "digest_rejected": "Not accepted, as wrong",
     "digest_failed": "Failed by",
     "digest_quota": "Quota left of",
     "digest_not_ready": "Can't deliver now:",

@@ -53,6 +53,7 @@ TEXTS = {
     "digest_quarantined": "En cuarentena",
     "digest_summarized": "Avisados en un resumen",
     "digest_duplicate": "Enviados dos veces, avisados una",
+    "digest_rejected": "Incorrectos, no aceptados",
     "digest_failed": "Fallos por",
     "digest_quota": "Cupo restante de",
     "digest_not_ready": "No puede entregar ahora:",

@@ -52,6 +52,7 @@ TEXTS = {
     "digest_quarantined": "En quarantaine",
     "digest_summarized": "Signalés dans un récapitulatif",
     "digest_duplicate": "Envoyés deux fois, signalés une fois",
+    "digest_rejected": "Incorrects, non acceptés",
     "digest_failed": "Échecs par",
     "digest_quota": "Reste du quota de",
     "digest_not_ready": "Ne peut rien remettre en ce moment :",

@@ -21,7 +21,17 @@ if TYPE_CHECKING:
     from chalicelib.logic.archive import ListedMessage, StoredMessage
     from ops.operations import Erased, Listing, Selection, Step
 
-STATES = ("stored", "waiting", "delivered", "undeliverable", "uncertain", "quarantined", "summarized", "duplicate")
+STATES = (
+    "stored",
+    "waiting",
+    "delivered",
+    "undeliverable",
+    "uncertain",
+    "quarantined",
+    "summarized",
+    "duplicate",
+    "rejected",
+)
 MAX_MESSAGES = 50
 """The messages on a page. Both values are those of ``logic/archive.py``, which ``--help`` must not load."""
 _MAX_PAGES = 20
@@ -80,8 +90,8 @@ def selection(
     from chalicelib.logic.archive import LATEST, MessageState
     from ops.operations import Selection
 
-    if site is not None and site not in it.stage.sites:
-        echo(f"herald.toml has no site {site}; it has: {', '.join(sorted(it.stage.sites))}", err=True)
+    if site is not None and site not in it.stage.site_names:
+        echo(f"herald.toml has no site {site}; it has: {', '.join(sorted(it.stage.site_names))}", err=True)
     wanted = None if state is None else MessageState(state)
     return Selection(site, wanted, since or 0, LATEST if until is None else until, limit, cursor or "")
 
@@ -203,6 +213,7 @@ def show(stage: str, root: Path, message_id: str, as_json: bool) -> None:
         **({"next try": shown(message.due_at)} if message.due_at else {}),
         **({"signs": f"{', '.join(verdict.signals)} ({verdict.score})"} if verdict.signals else {}),
         **({"duplicate of": verdict.duplicate_of} if verdict.duplicate_of else {}),
+        **({"reason": verdict.reason} if verdict.reason else {}),
     }
     for name, text in facts.items():
         echo(f"{name:<12} {one_line(text)}")

@@ -30,12 +30,21 @@ _TAKEN = "dead-letters-arn"
 """Behind the table's name this is a parameter of the wiring template, so no resource can have the same name."""
 
 
-Source = Literal["herald.contact", "herald.event", "herald.canary"]
+Source = Literal["herald.contact", "herald.notification", "herald.event", "herald.canary"]
 Action = Literal[
-    "delivered", "duplicate", "quarantined", "summarized", "waiting", "undeliverable", "uncertain", "message", "arrived"
+    "delivered",
+    "duplicate",
+    "quarantined",
+    "summarized",
+    "waiting",
+    "undeliverable",
+    "uncertain",
+    "rejected",
+    "message",
+    "arrived",
 ]
 Condition = Literal["Success", "RetriesExhausted", "EventAgeExceeded"]
-Kind = Literal["contact", "event", "canary"]
+Kind = Literal["contact", "notification", "event", "canary"]
 
 Sources = Annotated[list[Source], Field(min_length=1), BeforeValidator(one_or_more)]
 Actions = Annotated[list[Action], Field(min_length=1), BeforeValidator(one_or_more)]
@@ -111,8 +120,8 @@ class Extensions:
         for table, tables in (("rule", self.rules), ("subscriber", self.subscribers)):
             for name, it in tables.items():
                 for site in it.site:
-                    if site not in stage.sites:
-                        known = ", ".join(sorted(stage.sites))
+                    if site not in stage.site_names:
+                        known = ", ".join(sorted(stage.site_names))
                         yield (table, name, "site"), f"found {site!r}, expected one of: {known}"
         for name, subscriber in self.subscribers.items():
             if subscriber.raw and subscriber.to.service != "sqs":

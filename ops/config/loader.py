@@ -16,7 +16,8 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, ValidationError
 
 from chalicelib.logic.origins import origin_of
-from chalicelib.settings import APP, Limits, Site, Stage
+from chalicelib.settings import APP, NOTIFICATIONS, Limits, Notifications, Site, Stage
+from chalicelib.texts import FALLBACK, LANGUAGES
 from ops.config import extensions, site_texts
 from ops.config.channels import KINDS, RESERVED, ChannelTable
 from ops.config.extensions import Extensions
@@ -44,7 +45,7 @@ person's own site may be at ``http://localhost:8080``, which is another origin."
 
 _TABLES = ("sites", "channels")
 """Tables of tables, one for each name."""
-_SINGLE = ("limits", "delivery", "alarms", "canary", "digest", "values")
+_SINGLE = ("limits", "delivery", "alarms", "canary", "digest", "notifications", "values")
 _ENTRIES = extensions.TABLES
 """Lists of entries with names. They refer to resources in an account, so stage ``local`` uses only its own."""
 
@@ -252,6 +253,11 @@ def _stage(
             canary=merged.canary.every_hours if merged.canary else 0,
             digest=merged.digest.compiled() if merged.digest else None,
             values=merged.values,
+            notifications=Notifications(
+                channels=tuple(merged.notifications.channels or merged.sites["default"].channels),
+                retention_days=merged.notifications.retention_days,
+                language=language if (language := merged.sites["default"].language) in LANGUAGES else FALLBACK,
+            ),
             hint=_hint(name),
         ),
         send_event=options.send_event,
@@ -409,6 +415,10 @@ def _check_tables(
         for key in names:
             if not _NAME.fullmatch(key):
                 mistakes.append(f"{place(table, key)}: a name has up to 20 of a-z, 0-9, - and _, the first a letter")
+    if NOTIFICATIONS in merged.sites:
+        mistakes.append(
+            f"{place('sites', NOTIFICATIONS)}: this name is taken, by what programs publish; choose another"
+        )
     for site, spec in merged.sites.items():
         for channel in spec.channels:
             if channel not in merged.channels:
@@ -418,13 +428,19 @@ def _check_tables(
             mistakes.append(f"{place('sites', site, *where)}: {mistake}")
         if spec.spam.captcha and spec.spam.captcha.url and name != LOCAL:
             mistakes.append(f"{place('sites', site, 'spam', 'captcha', 'url')}: only stages.{LOCAL} may ask a stand-in")
-        if spec.retention_days * 24 < merged.delivery.give_up_hours:
+    kept: dict[tuple[str, ...], int] = {("sites", site): spec.retention_days for site, spec in merged.sites.items()}
+    for where, retention_days in (kept | {(NOTIFICATIONS,): merged.notifications.retention_days}).items():
+        if retention_days * 24 < merged.delivery.give_up_hours:
             days = -(-merged.delivery.give_up_hours // 24)
             mistakes.append(
-                f"{place('sites', site, 'retention_days')}: found {spec.retention_days}, expected at least {days}: "
+                f"{place(*where, 'retention_days')}: found {retention_days}, expected at least {days}: "
                 f"a message is tried for {merged.delivery.give_up_hours} hours, and must not expire before"
             )
-    of_tables = {"alarms": merged.alarms.channels, "digest": merged.digest.channels if merged.digest else []}
+    of_tables = {
+        "alarms": merged.alarms.channels,
+        "digest": merged.digest.channels if merged.digest else [],
+        NOTIFICATIONS: merged.notifications.channels or [],
+    }
     for table, wanted in of_tables.items():
         for channel in wanted:
             if channel not in merged.channels:

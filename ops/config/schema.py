@@ -249,6 +249,14 @@ class DigestTable(Table):
         return Digest(self.hour, tuple(self.channels)) if self.enabled else None
 
 
+class NotificationsTable(Table):
+    """Notifications that programs publish to the topic."""
+
+    channels: list[str] | None = Field(default=None, min_length=1)
+    """Those of the site ``default`` if left out."""
+    retention_days: int = Field(default=365, ge=1, le=_DAYS)
+
+
 class ThrottleTable(Table):
     rate: int = Field(default=10, ge=1, le=10_000)
     burst: int = Field(default=20, ge=1, le=10_000)
@@ -311,6 +319,7 @@ class MergedTables(Table):
     canary: CanaryTable | None = None
     digest: DigestTable | None = None
     values: dict[ValueName, Value] = Field(default={})
+    notifications: NotificationsTable = NotificationsTable()
 
 
 TABLE_OF_KEY = {

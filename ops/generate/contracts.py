@@ -20,11 +20,13 @@ from chalicelib.errors import (
     NotFoundError,
     UnavailableError,
 )
-from chalicelib.logic import archive_requests, notification
+from chalicelib.logic import accepted_notification, archive_requests, notification
 from chalicelib.logic.archive import LATEST, MAX_CURSOR, MAX_PAGE, MessageState
-from chalicelib.logic.delivery_types import State
+from chalicelib.logic.delivery_types import NOTIFICATION_SOURCE, Action, State
+from chalicelib.logic.event_kinds import KIND_NOTIFICATION
 from chalicelib.logic.invoke_contract import MAX_ID, VERSION
 from chalicelib.logic.spam import HoldReason
+from chalicelib.settings import NOTIFICATIONS
 
 Schema = dict[str, Any]
 
@@ -43,18 +45,20 @@ def _each() -> dict[str, Schema]:
             "notify_<kind>: tell the owner by a channel",
             _request(notification.REQUIRED, notification.OPTIONAL, NOTIFY),
             NOTIFIED,
-            InvalidRequestError,
-            ChannelRejectedError,
-            ChannelUnavailableError,
-            ChannelUncertainError,
+            _error(InvalidRequestError, ChannelRejectedError, ChannelUnavailableError, ChannelUncertainError),
+        ),
+        "notification": _contract(
+            "A notification that a program publishes to the topic",
+            _request(accepted_notification.REQUIRED, accepted_notification.OPTIONAL, NOTIFICATION),
+            _outcome({"enum": _ENDS}, CHANNELS),
+            _outcome({"const": str(Action.REJECTED)}, {"rejected": REJECTED}),
+            "answer and error are the `responsePayload` of the event on the bus. docs/notify.md has the words.",
         ),
         "get_message": _contract(
             "get_message: a message and all that is known of it",
             _request(archive_requests.REQUIRED_TO_GET, archive_requests.OPTIONAL_TO_GET, GET),
             _object(LISTED | STORED),
-            InvalidRequestError,
-            NotFoundError,
-            UnavailableError,
+            _error(InvalidRequestError, NotFoundError, UnavailableError),
         ),
         "list_messages": _contract(
             "list_messages: a page of a site's messages, newest first",
@@ -65,19 +69,26 @@ def _each() -> dict[str, Schema]:
                     "cursor": _or_null(_text("Where the next page begins; null behind the last")),
                 }
             ),
-            InvalidRequestError,
-            UnavailableError,
+            _error(InvalidRequestError, UnavailableError),
         ),
     }
 
 
-def _contract(title: str, request: Schema, answer: Schema, *errors: type[InvokeError]) -> Schema:
+def _contract(
+    title: str, request: Schema, answer: Schema, error: Schema, where: str = "docs/invoke-api.md has the words."
+) -> Schema:
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": f"{title}, version {VERSION}",
-        "description": "Made by `./herald render` of what checks requests. docs/invoke-api.md has the words.",
-        "$defs": {"request": request, "answer": answer, "error": _error(*errors)},
+        "description": f"Made by `./herald render` of what checks requests. {where}",
+        "$defs": {"request": request, "answer": answer, "error": error},
     }
+
+
+def _outcome(action: Schema, more: dict[str, Schema]) -> Schema:
+    """Return the schema of what ``destined`` returns about a notification."""
+    about = {"id": _text("By which it is looked up"), "site": {"const": NOTIFICATIONS}, "channels": {"type": "object"}}
+    return _object({"source": {"const": NOTIFICATION_SOURCE}, "action": action, "message": _object(about | more)})
 
 
 def _request(required: tuple[str, ...], optional: tuple[str, ...], described: Mapping[str, Schema]) -> Schema:
@@ -224,6 +235,28 @@ OUTCOME: dict[str, Schema] = {
     "error": _or_null(_text("The class of the last error")),
     "reference": _or_null(_text("The provider's id of what it accepted")),
 }
+REJECTED: Schema = _object(
+    {"key": _text("The key at fault"), "reason": _text("What is wrong with it, and what is right")}
+) | {"description": "Why what a program published is no notification"}
+_ENDS = sorted(str(action) for action in set(Action) - {Action.REJECTED, Action.QUARANTINED})
+CHANNELS: dict[str, Schema] = {
+    "channels": {
+        "type": "object",
+        "description": "By the channel's name",
+        "additionalProperties": {"enum": [str(state) for state in State]},
+    }
+}
+NOTIFICATION: dict[str, Schema] = {
+    "kind": {"const": KIND_NOTIFICATION},
+    "title": _id("The provider's limit cuts it", notification.MAX_TITLE),
+    "message": _id("Plain text; the provider's limit cuts it", accepted_notification.MAX_MESSAGE),
+    "priority": {"enum": list(accepted_notification.PRIORITY), "description": "For a channel that has priorities"},
+    "link": _text("Where to read on")
+    | {"pattern": accepted_notification.LINK, "maxLength": accepted_notification.MAX_LINK},
+    "channels": _list(_text())
+    | {"minItems": 1, "description": "Channels of herald.toml that any site uses. No other is taken"},
+    "key": _id("Your own id of the thing: all publications with it are one message, and must have one content"),
+}
 LISTED: dict[str, Schema] = {
     "id": _text(),
     "site": _text(),
@@ -239,6 +272,7 @@ LISTED: dict[str, Schema] = {
     "held": _or_null({"enum": [str(held) for held in HoldReason], "description": "Why it rings nobody"}),
     "signals": _list(_text()) | {"description": "What makes it look like spam"},
     "score": _number("The points of its signals"),
+    "rejected": _or_null(REJECTED),
 }
 STORED: dict[str, Schema] = {
     "duplicate_of": _or_null(_text("The id of the message that had the same content before")),

@@ -192,7 +192,18 @@ def _stages_module(stages: list[Stage]) -> str:
                 case value:
                     lines.append(f"        {field.name}={value!r},")
         lines.append("    ),")
-    classes = ("Captcha", "Channel", "Digest", "Limits", "Persistence", "Rings", "Site", "Spam", "Stage")
+    classes = (
+        "Captcha",
+        "Channel",
+        "Digest",
+        "Limits",
+        "Notifications",
+        "Persistence",
+        "Rings",
+        "Site",
+        "Spam",
+        "Stage",
+    )
     used = [name for name in classes if any(f"{name}(" in line for line in lines)]
     head = [f'"""{_DO_NOT_EDIT}"""', "", f"from chalicelib.settings import {', '.join(used)}", "", "STAGES = {"]
     return "\n".join([*head, *lines, "}", ""])

@@ -59,7 +59,8 @@ def inbox_server(app: ASGIApp) -> LoopbackServer:
 def shell_of(it: Opened) -> Shell:
     """What every page says about its stage."""
     region = "the local stack" if it.config.endpoint else it.config.region or "your AWS account"
-    return Shell(it.stage.name, region, {name: site.channels for name, site in it.stage.sites.items()})
+    channels = {name: tuple(it.stage.channels_serving(name)) for name in it.stage.site_names}
+    return Shell(it.stage.name, region, channels)
 
 
 def connect(it: Opened) -> Mailbox:

@@ -22,7 +22,7 @@ _SHIELD = "M0 -7.5L6.5 -5V0.5C6.5 4 3.5 6.5 0 8C-3.5 6.5 -6.5 4 -6.5 0.5V-5z"
 
 _SHAPES = {
     "delivered": Shape(_ROUND, True, "M-3.5 0.3L-1 2.8L3.6 -2.5"),
-    "rejected": Shape(_SQUARE, True, "M-3 -3L3 3M3 -3L-3 3"),
+    "rejected": Shape(_SQUARE, True, "M-3.2 3.2L3.2 -3.2"),
     "undeliverable": Shape(_SQUARE, True, "M-3 -3L3 3M3 -3L-3 3"),
     "expired": Shape(_SQUARE, True, "M-3.2 0H3.2"),
     "waiting": Shape(_ROUND, False, "M0 -3.8V0.3L2.7 1.8"),

@@ -10,6 +10,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from chalicelib.logic.archive import ListedMessage, MessageState, StoredMessage
 from chalicelib.logic.delivery_types import State
+from chalicelib.settings import NOTIFICATIONS
 from ops.inbox import timeline, words
 from ops.inbox.filters import Filter
 from ops.inbox.guard import CSRF
@@ -173,7 +174,7 @@ class MessagePage:
 
 def mailbox(shell: Shell, shown: Filter, listing: Listing, whole: Mapping[str, StoredMessage], now: int) -> str:
     """A page of messages."""
-    several = len(shell.sites) > 1
+    several = len(set(shell.sites) - {NOTIFICATIONS}) > 1
     states = [(None, "All messages"), *((state, str(state).capitalize()) for state in words.MESSAGE_STATES)]
     page = ListPage(
         title=str(shown.state).capitalize() if shown.state else "All messages",
@@ -182,7 +183,7 @@ def mailbox(shell: Shell, shown: Filter, listing: Listing, whole: Mapping[str, S
             Folder(label, str(state or "all"), f"/{shown.having(state).query()}", shown.state is state)
             for state, label in states
         ],
-        sites=shell.sites if several else (),
+        sites=shell.sites,
         site=shown.site or "",
         state=str(shown.state or ""),
         since=str(shown.since or ""),
@@ -200,13 +201,13 @@ def _row(message: ListedMessage, whole: StoredMessage | None, with_site: bool, s
     fields = whole.fields if whole else {}
     signals = message.verdict.signals
     facts = [
-        message.site if with_site else "",
+        message.site if with_site or message.site == NOTIFICATIONS else "",
         f"{words.counted(len(signals), 'sign')} of spam" if signals else "",
         "" if message.verdict.held else _undelivered(message),
     ]
     return Row(
         href=_at(message.id, shown),
-        sender=_sender(fields),
+        sender=_sender(message.site, fields),
         subject=_one_line(fields.get("subject", "")),
         text=_one_line(fields.get("message", "") or " · ".join(fields.values())),
         state=str(message.state),
@@ -253,7 +254,7 @@ def message(shell: Shell, trace: Trace, back: Filter, csrf: str, *, logs: bool, 
         title=f"Message {listed.id[:8]}",
         notice=notice,
         back=f"/{back.query()}",
-        sender=_sender(stored.fields),
+        sender=_sender(listed.site, stored.fields),
         state=str(listed.state),
         received=words.when(listed.received_at),
         site=listed.site,
@@ -290,7 +291,9 @@ def _what_to_do(shell: Shell, stored: StoredMessage, back: Filter, csrf: str) ->
     names = [name for name in undelivered if name in serving]
     query = back.query(id=listed.id)
     action = None
-    if not names:
+    if listed.verdict.reason:
+        advice = [f"Its sender has to mend it: {listed.verdict.reason}."]
+    elif not names:
         advice = ["Nothing is left to do."]
     elif listed.verdict.held:
         advice = [f"Releasing it rings {words.listed(names)}."]
@@ -357,8 +360,10 @@ def _at(message_id: str, back: Filter, **more: str) -> str:
     return f"/message{back.query(id=message_id, **more)}"
 
 
-def _sender(fields: Mapping[str, str]) -> str:
-    """Who wrote, as far as the message says."""
+def _sender(site: str, fields: Mapping[str, str]) -> str:
+    """Who wrote, as far as the message says; of a notification its title."""
+    if site == NOTIFICATIONS:
+        return _one_line(fields.get("title", "")) or "A program"
     return _one_line(fields.get("name", "")) or _one_line(fields.get("email", "")) or "Somebody without a name"
 
 

@@ -23,6 +23,7 @@ MESSAGE_STATES: dict[MessageState, str] = {
     MessageState.DELIVERED: "Every channel delivered.",
     MessageState.SUMMARIZED: "Too many came for each to ring: a summary told of it, or will.",
     MessageState.DUPLICATE: "Held because another message had the same content: that one was delivered.",
+    MessageState.REJECTED: "A program published it, and it is no notification: nothing of it is stored but why.",
 }
 """What each state means, in the order in which an owner wants to see them."""
 

@@ -22,7 +22,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from chalicelib.logic import event_kinds
+from chalicelib.logic import accepted_notification, event_kinds
 from chalicelib.logic.submission import Message
 from chalicelib.settings import Stage
 from ops import naming
@@ -51,7 +51,7 @@ class DeadLetter:
     event: Mapping[str, Any] | None = field(repr=False)
     """The event for ``destined``; None for a letter that can't be read."""
     kind: str = ""
-    """``contact``, ``retry``, ``event`` or ``canary``, from the attributes of the message."""
+    """``contact``, ``retry``, ``event`` or ``canary``; ``notification`` for all else that was published."""
     id: str = ""
     """The message's id; empty for a test event and a canary."""
     handle: str = ""
@@ -61,19 +61,22 @@ class DeadLetter:
     body: str = field(default="", repr=False)
 
     def holds(self, ids: Collection[str]) -> Iterator[str]:
-        """The ids of these messages that the letter holds. In a letter that can't be read, an id counts where it is a
-        quoted text of its own."""
+        """The ids of these messages that the letter holds. In one that can't be read, or that anybody may have
+        published, an id counts where it is a quoted text of its own."""
         if self.id in ids:
             yield self.id
-        elif self.event is None:
+        elif self.event is None or self.kind == event_kinds.KIND_NOTIFICATION:
             yield from (found for found in ids if re.search(rf'"{re.escape(found)}\\*"', self.body))
 
     @property
     def message(self) -> Message | None:
-        """The message, where it is a form's and can be read."""
-        if self.event is None or self.kind != event_kinds.KIND_CONTACT:
+        """The message, where the letter holds it."""
+        if self.event is None:
             return None
-        return Message.deserialize(self.event["Records"][0]["Sns"]["Message"])
+        sns = self.event["Records"][0]["Sns"]
+        if self.kind == event_kinds.KIND_NOTIFICATION:
+            return accepted_notification.glance(sns["Message"], str(sns.get("MessageId", "")), self.sent_at)
+        return Message.deserialize(sns["Message"]) if self.kind == event_kinds.KIND_CONTACT else None
 
 
 def read(body: str) -> DeadLetter:
@@ -94,7 +97,10 @@ def read(body: str) -> DeadLetter:
     try:
         return DeadLetter(event, event_kinds.KIND_CONTACT, Message.deserialize(sns["Message"]).id)
     except ValueError:
-        return DeadLetter(None)
+        # A notification, or what ``destined`` will reject.
+        publication = str(sns.get("MessageId", ""))
+        message_id = accepted_notification.glance(sns["Message"], publication, 0).id
+        return DeadLetter(event if message_id else None, event_kinds.KIND_NOTIFICATION, message_id)
 
 
 def _event(found: Any, body: str) -> dict[str, Any] | None:

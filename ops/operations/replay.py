@@ -10,7 +10,7 @@ from chalicelib.logic import replay
 from chalicelib.logic.archive import ListedMessage, StoredMessage
 from chalicelib.logic.replay import ReplayStore
 from chalicelib.logic.retry_due import Destined, DueMessage
-from chalicelib.settings import Stage
+from chalicelib.settings import NOTIFICATIONS, Stage
 from ops.errors import OpsError
 from ops.operations.short_ids import no_message
 
@@ -41,7 +41,7 @@ def again(message: StoredMessage | None, message_id: str, it: ReplayDependencies
         raise OpsError(no_message(message_id, it.stage))
     if (message.listed.verdict.held is not None) is not held:
         raise _wrong_command(message, held)
-    site = message.listed.site
+    message_id, site = message.listed.id, message.listed.site
     try:
         done = replay.apply_replay(message_id, held, it.stage.channels_serving(site), it.revivals, it.now)
     except LookupError:
@@ -72,15 +72,19 @@ class ReplayDependencies:
 def _stranded(message: ListedMessage, channels: list[str], stage: Stage) -> str:
     """Why none of a message's channels can be tried, and what to do."""
     names = ", ".join(channels)
-    if message.site not in stage.sites:
+    if message.site not in stage.site_names:
         why = f"its site {message.site} has left herald.toml"
         mend = f"Put [sites.{message.site}] back" + (f" with channels = [{names}]" if names else "")
     elif names:
         why = f"{names} does not serve its site {message.site} any more"
-        mend = f"Name {names} in channels of [sites.{message.site}] again"
+        mend = f"Name {names} in channels of {_table(message.site)} again"
     else:
         why, mend = "it was stored for no channel", f"Read it with: messages show {message.id}"
     return f"message {message.id} can't be tried: {why}. {mend}; or erase it: messages erase {message.id}"
+
+
+def _table(site: str) -> str:
+    return f"[{site}]" if site == NOTIFICATIONS else f"[sites.{site}]"
 
 
 def _wrong_command(message: StoredMessage, held: bool) -> OpsError:

@@ -50,14 +50,14 @@ class Operations:
         Raises :class:`~chalicelib.errors.InvalidRequestError` for a limit, times or a cursor that don't fit, and
         :class:`~chalicelib.errors.StoreError` where the table doesn't answer.
         """
-        return listing.page(self._archive, tuple(self.stage.sites), selection)
+        return listing.page(self._archive, self.stage.site_names, selection)
 
     def every(self, selection: Selection) -> Iterator[ListedMessage]:
         """All selected messages, read page by page as they are needed; ``limit`` and ``cursor`` are ignored."""
-        return listing.every(self._archive, tuple(self.stage.sites), selection)
+        return listing.every(self._archive, self.stage.site_names, selection)
 
     def get(self, message_id: str) -> StoredMessage | None:
-        """A whole message; None where there is none with this id."""
+        """A whole message, also by the id of its publication; None where there is none with this id."""
         return self._archive.get(message_id)
 
     def whole_ids(self, typed: Sequence[str]) -> list[str]:
@@ -79,7 +79,7 @@ class Operations:
 
         Where no site is selected, also those of sites that have left ``herald.toml`` (docs/decisions/0059).
         """
-        sites = {*self.stage.sites, *self._archive.sites()} if selection.site is None else self.stage.sites
+        sites = {*self.stage.site_names, *self._archive.sites()} if selection.site is None else self.stage.site_names
         return listing.whole(self._archive, listing.every(self._archive, sorted(sites), selection))
 
     def of_address(self, address: str, selection: Selection) -> Iterator[StoredMessage]:
@@ -89,6 +89,7 @@ class Operations:
     def trace(self, message_id: str, *, logs: bool = True) -> Trace:
         """The message's timeline. Without ``logs`` it reads one item, and has no outcomes and targets."""
         message = self.get(message_id)
+        message_id = message.listed.id if message else message_id
         if not logs:
             return trace_of_table(message_id, message)
         return full_trace(message_id, message, self.stage, self.account, self._clock())

@@ -34,6 +34,7 @@ ENDED = (
     MessageState.QUARANTINED,
     MessageState.SUMMARIZED,
     MessageState.DUPLICATE,
+    MessageState.REJECTED,
 )
 _NO_DETAILS = (*logs.OF_EACH_LINE, "correlation_id", "message_id")
 """Fields of a log line that a step has elsewhere, or that say nothing about it."""
@@ -157,7 +158,8 @@ def recorded(message: StoredMessage | None) -> Iterator[Step]:
     held = {"held": str(verdict.held)} if verdict.held else {}
     signs = {"signals": list(verdict.signals), "score": verdict.score} if verdict.signals else {}
     other = {"duplicate_of": verdict.duplicate_of} if verdict.duplicate_of else {}
-    yield Step(message.stored_at, StepKind.STORED, "table", details={**held, **signs, **other})
+    why = {"rejected": verdict.rejection} if verdict.rejection else {}
+    yield Step(message.stored_at, StepKind.STORED, "table", details={**held, **signs, **other, **why})
     for line in message.history:
         yield _attempt(line)
 
@@ -217,7 +219,7 @@ def _step(line: Line, message_id: str, *, known: bool) -> Step | None:
             return Step(line.at, StepKind.ATTEMPT, line.function, channel, "delivered", 0, "", reference, details)
         case "Handled":
             return Step(line.at, StepKind.ENDED, line.function, details=details)
-        case "Message handled" | "Message not delivered":
+        case "Message handled" | "Message not delivered" | "Notification rejected":
             return Step(line.at, StepKind.TOLD, line.function, details=details)
         case text:
             details = {"message": text, "level": entry.get("level"), **details}

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from chalicelib.logic import event_kinds
-from chalicelib.settings import Stage
+from chalicelib.settings import NOTIFICATIONS, Stage
 from ops.config.extensions import Extensions, GrantTable, RuleTable, SubscriberTable
 from ops.naming import PSEUDO_PARAMETERS, AwsLocation, logical, prefix
 from ops.templates.common_resources import event_rule, invoke_permission, local_arn
@@ -54,8 +54,7 @@ def pattern(rule: RuleTable) -> dict[str, Any]:
         detail |= answer
     elif failures:
         detail |= failure
-    attributes = {"site": list(rule.site), "kind": _kinds(rule.kind)}
-    asked = {name: {"Value": values} for name, values in attributes.items() if values}
+    asked = {name: {"Value": values} for name, values in _attributes(rule).items() if values}
     if asked:
         # Records is a list, which EventBridge's patterns match by its elements.
         # https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-event-patterns-arrays.html
@@ -63,10 +62,16 @@ def pattern(rule: RuleTable) -> dict[str, Any]:
     return {"source": ["lambda"], **({"detail": detail} if detail else {})}
 
 
-def _kinds(kinds: Sequence[str]) -> list[str]:
-    """The values of the attribute ``kind``: a form's message that the scheduled retry tries again has its own."""
-    retried = [event_kinds.KIND_RETRY] if event_kinds.KIND_CONTACT in kinds else []
-    return [*kinds, *retried]
+def _attributes(rule: RuleTable) -> dict[str, list[Any]]:
+    """The values of the attributes that match. What the scheduled retry tries again has a kind of its own, and is told
+    by its site to be a form's message or a notification."""
+    forms, notifications = (kind in rule.kind for kind in (event_kinds.KIND_CONTACT, event_kinds.KIND_NOTIFICATION))
+    sites: list[Any] = list(rule.site)
+    if not sites and forms and not notifications:
+        sites = [{"anything-but": [NOTIFICATIONS]}]
+    elif not sites and list(rule.kind) == [event_kinds.KIND_NOTIFICATION]:
+        sites = [NOTIFICATIONS]
+    return {"site": sites, "kind": [*rule.kind, *([event_kinds.KIND_RETRY] if forms or notifications else [])]}
 
 
 def rule_name(name: str, stage: Stage) -> str:

@@ -135,11 +135,12 @@ def test_what_something_else_puts_on_the_bus_is_not_heard(heard: Any, keys: str)
 
 
 def test_what_may_be_named_is_what_there_is() -> None:
-    sources = {delivery_types.SOURCE, event_kinds.SOURCE, canary.SOURCE}
+    sources = {delivery_types.SOURCE, delivery_types.NOTIFICATION_SOURCE, event_kinds.SOURCE, canary.SOURCE}
     assert set(get_args(extensions.Source)) == sources
     assert set(get_args(extensions.Action)) == {*map(str, delivery_types.Action), "message", canary.ARRIVED}
     assert CANARY_ARRIVED["action"] == [canary.ARRIVED]
-    assert set(get_args(extensions.Kind)) == {event_kinds.KIND_CONTACT, event_kinds.KIND_EVENT, event_kinds.KIND_CANARY}
+    kinds = {name: kind for name, kind in vars(event_kinds).items() if name.startswith("KIND_")}
+    assert set(get_args(extensions.Kind)) == set(kinds.values()) - {event_kinds.KIND_RETRY}
 
 
 def test_the_longest_pattern_fits_what_eventbridge_takes() -> None:

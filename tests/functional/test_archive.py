@@ -138,4 +138,5 @@ def test_a_client_of_boto3_serves_as_well() -> None:
     client = boto3.client("dynamodb", "eu-central-1", aws_access_key_id="x", aws_secret_access_key="x")
     with Stubber(client) as stub:
         stub.add_response("get_item", {}, GET)
+        stub.add_response("get_item", {}, GET | {"Key": {"id": {"S": "publication#id-1"}}})
         assert archive(client).get("id-1") is None

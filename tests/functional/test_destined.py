@@ -143,27 +143,6 @@ def test_a_visitor_who_writes_please_fail_is_delivered(
     assert answer["action"] == "delivered"
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        "hello MARKER",
-        "",
-        "{}",
-        "null",
-        '{"version": 2}',
-        '{"version": 1, "id": "i", "site": "s", "received_at": "MARKER", "fields": {"message": "MARKER"}}',
-    ],
-)
-def test_what_is_no_message_fails_rings_nobody_and_stores_nothing(
-    module: ModuleType, world: World, root: Path, context: Any, text: str
-) -> None:
-    with override_container(world.composition), pytest.raises(ValueError, match=r".") as caught:
-        module.destined(sns_event(root, text), context)
-    assert "MARKER" not in str(caught.value), "its text reaches the bus"
-    assert world.notifier.delivered == []  # type: ignore[attr-defined]
-    assert world.messages.records == {}
-
-
 def test_a_channel_that_is_down_makes_the_run_fail_so_that_lambda_repeats_it(
     module: ModuleType, local: Stage, root: Path, context: Any
 ) -> None:

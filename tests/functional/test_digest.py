@@ -27,7 +27,7 @@ def there() -> LocalTable:
     return LocalTable(TABLE)
 
 
-def test_a_run_tells_what_there_is_and_logs_to_whom_and_not_what(log: Any) -> None:
+def test_a_run_tells_of_forms_and_of_notifications_and_logs_to_whom_and_not_what(log: Any) -> None:
     notifier = RecordingNotifier()
     it = FakeContainer(
         replace(stage(), digest=Digest(7)), archive=SOME, notifiers={"pushover": notifier}, now=SEVEN + 60
@@ -36,9 +36,12 @@ def test_a_run_tells_what_there_is_and_logs_to_whom_and_not_what(log: Any) -> No
     with override_container(it):
         handler.prepare("digest")
         handler.handle()
-    assert len(notifier.delivered) == 1
-    line = log.line("Digest sent")
-    assert (line["site"], line["channel"]) == ("default", "pushover")
+    assert [sent.title for sent in notifier.delivered] == ["Herald: default", "Herald: notifications"]
+    lines = [line for line in log.lines if line["message"] == "Digest sent"]
+    assert [(line["site"], line["channel"]) for line in lines] == [
+        ("default", "pushover"),
+        ("notifications", "pushover"),
+    ]
     assert "Delivered" not in log.text
 
 

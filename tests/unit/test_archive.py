@@ -119,6 +119,7 @@ def test_a_list_shows_nothing_that_a_visitor_typed() -> None:
         "held": None,
         "signals": ["links"],
         "score": 5,
+        "rejected": None,
     }
 
 

@@ -134,7 +134,7 @@ DEV = "[stages.dev]\n"
             changed("version = 1", "version = 1\nsite = 3"),
             [
                 "site: unknown key; expected version, stages, sites, channels, limits, delivery, alarms, canary,"
-                " digest, values, rule, subscriber, grant. Did you mean sites?"
+                " digest, notifications, values, rule, subscriber, grant. Did you mean sites?"
             ],
         ),
         # Stages

@@ -13,18 +13,20 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from chalicelib.errors import InvalidRequestError, InvokeError, NotifierError
+from chalicelib.logic.accepted_notification import MAX_LINK, MAX_MESSAGE, read
 from chalicelib.logic.archive import LATEST, MAX_CURSOR, MAX_PAGE, MessageState, Position
 from chalicelib.logic.archive_requests import GetMessage, ListMessages
 from chalicelib.logic.invoke_contract import MAX_ID
-from chalicelib.logic.notification import Notification, from_contact
+from chalicelib.logic.notification import MAX_TITLE, Notification, from_contact
 from ops.generate import contracts
 from tests.contracts import error_fits, validator
-from tests.fakes import NOW, message
+from tests.fakes import NOW, message, stage
 
 READERS: dict[str, Callable[[object], object]] = {
     "notify": Notification.from_request,
     "get_message": GetMessage.from_request,
     "list_messages": ListMessages.from_request,
+    "notification": lambda request: read(json.dumps(request), "id-1", NOW, stage()),
 }
 WHOLE: dict[str, dict[str, Any]] = {
     "notify": {
@@ -49,6 +51,16 @@ WHOLE: dict[str, dict[str, Any]] = {
         "limit": 7,
         "cursor": Position(NOW, "id-1").as_cursor(),
         "correlation_id": "mine",
+    },
+    "notification": {
+        "kind": "notification",
+        "version": 1,
+        "title": "Backup",
+        "message": "Finished",
+        "priority": "high",
+        "link": "https://www.example.com/backups",
+        "channels": ["pushover"],
+        "key": "backup-2026-11-20",
     },
 }
 """Requests with every key that there is."""
@@ -84,6 +96,10 @@ EDGES: list[Any] = [
     [{}],
     [{"name": "", "value": "", "more": ""}],
     {"priority": []},
+    *("notification", "emergency", "http://x", "https://", "javascript:alert(1)", "https://x/ y", "https://ä.example"),
+    *("https://" + "x" * (length - 8) for length in (MAX_LINK, MAX_LINK + 1)),
+    *("x" * length for length in (MAX_TITLE, MAX_TITLE + 1, MAX_MESSAGE, MAX_MESSAGE + 1)),
+    *(["pushover"], ["pushover", "pushover"], ["nobody"], "pushover"),
 ]
 values = st.one_of(
     st.sampled_from(EDGES),
@@ -111,7 +127,9 @@ def accepted(function: str, request: object) -> bool:
 
 
 def _is_said_in_words(request: Any, key: str) -> bool:
-    """Whether it is one of two faults that no schema can tell, which its descriptions say."""
+    """Whether it is one of three faults that no schema can tell, which its descriptions say."""
+    if key == "channels":
+        return bool(validator("notification", "request").is_valid(request))
     if key not in ("until", "cursor") or not validator("list_messages", "request").is_valid(request):
         return False
     return key == "cursor" or bool(request.get("since", 0) >= request.get("until", LATEST))
@@ -157,6 +175,13 @@ def test_the_schema_takes_what_list_messages_takes_and_nothing_else(request: Any
     assert validator("list_messages", "request").is_valid(request) == accepted("list_messages", request)
 
 
+@settings(max_examples=100, deadline=None)
+@given(request=requests("notification"))
+@example(request=None)
+def test_the_schema_takes_what_is_accepted_from_the_topic_and_nothing_else(request: Any) -> None:
+    assert validator("notification", "request").is_valid(request) == accepted("notification", request)
+
+
 def test_white_space_is_the_same_to_the_schema_and_the_code() -> None:
     blank = jsonschema_rs.Draft202012Validator({"pattern": contracts.NOT_BLANK})
     characters = [chr(code) for code in range(0x110000) if not 0xD800 <= code < 0xE000]
@@ -195,7 +220,7 @@ ERRORS = {
 def test_each_error_of_the_tree_is_of_a_contract_and_the_reverse() -> None:
     classes = {*InvokeError.__subclasses__(), *NotifierError.__subclasses__()} - {NotifierError}
     found = {}
-    for function in READERS:
+    for function in ERRORS:
         kinds = contracts.contracts()[f"{function}.v1.json"]["$defs"]["error"]["properties"]["errorType"]["oneOf"]
         found[function] = {kind["const"] for kind in kinds}
         assert all(kind["description"] for kind in kinds)

@@ -15,6 +15,7 @@ from chalicelib.errors import (
     StoreError,
 )
 from chalicelib.functions import FUNCTIONS, functions_of
+from chalicelib.handlers import digest as handler
 from chalicelib.logic import digest
 from chalicelib.logic.archive import ListedMessage, MessageState, Page, Position, Wanted
 from chalicelib.logic.delivery_types import CheckingNotifier, Delivery, State
@@ -22,7 +23,6 @@ from chalicelib.logic.digest import DAY, HOUR, MAX_QUERIES, MAX_SPAN, SETTLED, D
 from chalicelib.logic.notification import Quota
 from chalicelib.logic.spam import NOTHING_FOUND
 from chalicelib.settings import Digest, Site
-from chalicelib.texts import texts
 from ops.config.loader import ConfigError, load
 from ops.naming import AwsLocation
 from ops.templates.function_policies import policy
@@ -108,9 +108,7 @@ def run(
     now: int = SEVEN + SETTLED + 60,
 ) -> list[tuple[str, str]]:
     told: list[tuple[str, str]] = []
-    means = DigestDependencies(
-        archive, log, notifiers, lambda of: texts(of.language, of.texts), lambda *it: told.append(it)
-    )
+    means = DigestDependencies(archive, log, notifiers, handler._texts, lambda *it: told.append(it))
     digest.run(sites, settings, now, means)
     return told
 

@@ -88,12 +88,18 @@ ARN = "arn:aws:sqs:us-east-1:%s:inbox"
         (rule(action="lost"), "rule.mine.action.0: found 'lost'; Input should be 'delivered', 'duplicate'"),
         (rule(action=["delivered", "lost"]), "rule.mine.action.1: found 'lost'"),
         (rule(action=[]), "rule.mine.action: found list; List should have at least 1 item"),
-        (rule(source="lambda"), "rule.mine.source.0: found 'lambda'; Input should be 'herald.contact', 'herald.event'"),
+        (
+            rule(source="lambda"),
+            "rule.mine.source.0: found 'lambda'; Input should be 'herald.contact', 'herald.notification'",
+        ),
         (
             rule(condition="Failure"),
             "rule.mine.condition.0: found 'Failure'; Input should be 'Success', 'RetriesExhausted' or 'EventAge",
         ),
-        (rule(kind="retry"), "rule.mine.kind.0: found 'retry'; Input should be 'contact', 'event' or 'canary'"),
+        (
+            rule(kind="retry"),
+            "rule.mine.kind.0: found 'retry'; Input should be 'contact', 'notification', 'event' or 'canary'",
+        ),
         (rule(site="shop"), "rule.mine.site: found 'shop', expected one of: default"),
         (rule(colour=3), "rule.mine.colour: unknown key; expected to, source, action, condition, site, kind"),
         (own("rule", name="mine", to="sqs:x", site="shop"), "stages.dev.rule.mine.site: found 'shop', expected one of"),
