@@ -81,6 +81,9 @@ thanks = "http://127.0.0.1:8080/thanks.html"
 origins = ["http://127.0.0.1:8080"]
 channels = ["flooded"]
 
+[stages.local.sites.flooded.spam]
+rate = { points = 1, most = 5, minutes = 60 }   # counted, and held for nothing
+
 [stages.local.channels.flooded]
 kind = "pushover"
 url = "http://127.0.0.1:8080/pushover"

@@ -379,10 +379,12 @@ class Harness:
         name = self.stage.function(function)
         folder = rf"{re.escape(str(self.stack.work))}/tmp/[^/]+/ministack-lambda-{re.escape(name)}-\w{{8}}/"  # noqa: S108
         command = ["ps", "-axww", "-o", "pid=,args="]
-        listed = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-        found = re.findall(rf"^\s*(\d+) .*{folder}", listed, re.MULTILINE)
-        assert found, f"{name} runs in no process"
-        for pid in found:
+
+        def running() -> list[str]:
+            listed = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+            return re.findall(rf"^\s*(\d+) .*{folder}", listed, re.MULTILINE)
+
+        for pid in wait_for(running, f"process that runs {name}"):
             os.kill(int(pid), signal.SIGKILL)
 
     @contextmanager

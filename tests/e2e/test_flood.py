@@ -1,84 +1,176 @@
-"""A flood on the deployed stage: what rings, what the summary tells, and that nothing is lost.
+"""A flood on the deployed stage: what rings, what the summary tells, that nothing is lost; and kills change nothing.
 
-tests/functional/test_flood.py has the same with simulated time, kills and forged origins.
+tests/functional/test_flood.py has more of it with simulated time, such as junk that forges everything.
 """
 
 from __future__ import annotations
 
 import time
 from collections import Counter
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 import requests
 
 from chalicelib.adapters.archive import MessageArchive
-from chalicelib.adapters.providers import kind_of
-from chalicelib.logic.archive import MessageState, Wanted
+from chalicelib.adapters.messages import MessageTable
+from chalicelib.logic.archive import LATEST, ListedMessage, MessageState, Wanted
 from tests.e2e.harness import PATIENCE, Harness, marker, wait_for
 from tests.e2e.operator import Operator
 from tests.rehearsal import amount
 
-SITE, SUMMARY = "flooded", "summary#flooded"
+SITE = CHANNEL = "flooded"
+RINGS, SUMMARY = f"rings#{CHANNEL}", f"summary#{CHANNEL}"
+PEOPLE = 10
+QUOTA = 60
+"""What Pushover has left, less than the flood has messages."""
+ENDED = {MessageState.DELIVERED, MessageState.SUMMARIZED}
 
 
-def post(herald: Harness, word: str, person: int | None) -> str:
-    """The id of a message: of a script, or of a person on the site's page."""
-    fields = {"message": f"{word} {marker()}"}
-    headers = {}
-    if person is not None:
-        fields = {"message": word, "name": f"Ada {person}", "_fill_seconds": "12"}
-        headers = {"Origin": herald.stage.sites[SITE].origins[0]}
+class Flood:
+    """Junk at the gateway's throttle, with messages from the site's page among it, evenly."""
 
-    def accepted() -> requests.Response | None:
-        answer = requests.post(f"{herald.urls['api']}/contact/{SITE}", json=fields, headers=headers, timeout=PATIENCE)
-        assert answer.status_code in (202, 429), answer.text
-        return answer if answer.ok else None
+    def __init__(self, herald: Harness, *, forged: bool) -> None:
+        self._herald, self._forged = herald, forged
+        self._origin = herald.stage.sites[SITE].origins[0]
+        self._since, self.word = int(time.time()), marker()
+        for key in (RINGS, SUMMARY):
+            herald.account.dynamodb.delete_item(TableName=herald.stage.table, Key={"id": {"S": key}})
+        herald.forget_what_is_due()
+        herald.restart("destined")  # A warm one knows what was spent.
+        herald.faults(quota=QUOTA)
 
-    return str(wait_for(accepted, "free place", 120, pause=0.2).json()["id"])
+    def send(self, size: int, kills: int) -> dict[str, str]:
+        """What was written in each message, by its id; ``destined`` is killed so often meanwhile."""
+
+        def send(number: int) -> tuple[str, str]:
+            if kills and number % (size // kills) == size // kills - 1:
+                self._herald.kill("destined")
+            return self._send(number, size // PEOPLE)
+
+        with ThreadPoolExecutor(4) as senders:
+            return dict(senders.map(send, range(size)))
+
+    def _send(self, number: int, one_of: int) -> tuple[str, str]:
+        text = f"{self.word} {number}."
+        fields, headers = {"message": text}, {"X-Forwarded-For": "198.51.100.7"}
+        if self._forged:
+            headers = {"Origin": self._origin, "X-Forwarded-For": f"10.{number // 256}.{number % 256}.1"}
+        if number % one_of == one_of // 2:
+            fields |= {"name": f"Ada {number // one_of}", "_fill_seconds": "12"}
+            headers = {"Origin": self._origin, "X-Forwarded-For": f"192.0.{number // one_of}.2"}
+
+        def accepted() -> requests.Response | None:
+            url = f"{self._herald.urls['api']}/contact/{SITE}"
+            answer = requests.post(url, json=fields, headers=headers, timeout=PATIENCE)
+            assert answer.status_code in (202, 429), answer.text
+            return answer if answer.ok else None
+
+        return str(wait_for(accepted, "free place", 120, pause=0.2).json()["id"]), text
+
+    def listed(self) -> dict[str, ListedMessage]:
+        found: dict[str, ListedMessage] = {}
+        wanted: Wanted | None = Wanted(SITE, since=self._since)
+        while wanted is not None:
+            page = MessageArchive(self._herald.account.dynamodb, self._herald.stage).page(wanted)
+            found |= {message.id: message for message in page.messages}
+            wanted = Wanted(SITE, since=self._since, after=page.next) if page.next else None
+        return found
+
+    @property
+    def pushes(self) -> list[dict[str, Any]]:
+        return self._herald.pushes(self.word)
+
+    @property
+    def summaries(self) -> list[dict[str, Any]]:
+        return [push for push in self.pushes if push["title"].endswith(" more messages")]
+
+    def named(self) -> set[int]:
+        """Which people were named in a ring or in a summary."""
+        told = "\n".join(push["title"] + push["message"] for push in self.pushes)
+        return {number for number in range(PEOPLE) if f"Ada {number}" in told}
+
+    def let_half_an_hour_pass(self, *, kill: bool) -> None:
+        """Let up to 30 minutes pass, five at a time, until each message has ended and a summary was told."""
+        for number in range(6):
+            self._let_pass(5 * 60)
+            if kill and not number:
+                self._herald.kill("destined")
+            try:
+                wait_for(self._is_over, "end", 10, pause=1)
+                return
+            except AssertionError:
+                continue
+
+    def _is_over(self) -> bool:
+        return bool(self.summaries) and {each.state for each in self.listed().values()} <= ENDED
+
+    def _let_pass(self, seconds: int) -> None:
+        """Move all that waits for a time that much nearer; then ``retry_due`` runs."""
+        self._herald.restart("destined")
+        table = MessageTable(self._herald.account.dynamodb, self._herald.stage)
+        for key in {RINGS, SUMMARY, *(each.id for each in table.due(LATEST, 1000))}:
+            if times := list(_times(self._herald.item(key))):
+                paths = [".".join(f"#{part}" for part in path) for path in times]
+                self._herald.account.dynamodb.update_item(
+                    TableName=self._herald.stage.table,
+                    Key={"id": {"S": key}},
+                    UpdateExpression="SET " + ", ".join(f"{path} = {path} - :passed" for path in paths),
+                    ExpressionAttributeNames={f"#{part}": part for path in times for part in path},
+                    ExpressionAttributeValues={":passed": {"N": str(seconds)}},
+                )
+        self._herald.invoke("retry_due", self._herald.scheduled())
 
 
-def states(herald: Harness, since: int) -> Counter[MessageState]:
-    found: Counter[MessageState] = Counter()
-    wanted: Wanted | None = Wanted(SITE, since=since)
-    while wanted is not None:
-        page = MessageArchive(herald.account.dynamodb, herald.stage).page(wanted)
-        found.update(message.state for message in page.messages)
-        wanted = Wanted(SITE, since=since, after=page.next) if page.next else None
-    return found
+TIMES = ("hour_at", "day_at", "paced_at", "pace_until", "due_at", "taken_at", "telling_until", "next_at", "early_at")
 
 
-@pytest.mark.rehearse("2,000 messages")
+def _times(item: dict[str, Any]) -> Iterator[tuple[str, ...]]:
+    """The paths of an item's times that something waits for."""
+    yield from ((name,) for name in TIMES if int(item.get(name, {}).get("N", 0)) > 0)
+    for channel, delivery in item.get("deliveries", {}).get("M", {}).items():
+        for name in ("until", "next_attempt_at"):
+            if int(delivery["M"].get(name, {}).get("N", 0)) > 0:
+                yield "deliveries", channel, name
+
+
+@pytest.mark.rehearse("2,000 messages at the throttle, with and without forged origins and kills")
+@pytest.mark.parametrize(
+    ("forged", "kills"),
+    [
+        pytest.param(False, 0, id="script"),
+        pytest.param(True, amount(2, 8), id="forged, killed", marks=pytest.mark.full),
+    ],
+)
 def test_junk_at_the_throttle_rings_as_often_as_the_budget_says_and_hides_nobody(
-    herald: Harness, checkout: Path
+    herald: Harness, checkout: Path, forged: bool, kills: int
 ) -> None:
-    size, since, word = amount(60, 2_000), int(time.time()), marker()
-    people = {size // 10 * number + size // 20: number for number in range(10)}
-    with ThreadPoolExecutor(4) as senders:
-        ids = list(senders.map(lambda number: post(herald, word, people.get(number)), range(size)))
+    flood, size = Flood(herald, forged=forged), amount(200, 2_000)
+    sent = flood.send(size, kills)
+    wait_for(lambda: len(flood.listed()) == size, "record of each message", 60 + size, pause=1)
+    flood.let_half_an_hour_pass(kill=kills > 0)
 
-    def all_ended() -> bool:
-        found = states(herald, since)
-        return found.total() == size and set(found) <= {MessageState.DELIVERED, MessageState.SUMMARIZED}
-
-    wait_for(all_ended, "end of every message", 300 + size, pause=1)
-    pushes = herald.pushes(word)
-    rung = [push for push in pushes if not push["title"].endswith("more messages")]
-    assert 0 < len(rung) <= kind_of("pushover").rings.hour
-    assert states(herald, since) == {MessageState.DELIVERED: len(rung), MessageState.SUMMARIZED: size - len(rung)}
-
-    herald.account.dynamodb.update_item(
-        TableName=herald.stage.table,
-        Key={"id": {"S": SUMMARY}},
-        UpdateExpression="SET due_at = :past",
-        ExpressionAttributeValues={":past": {"N": "1"}},
-    )
-    herald.invoke("retry_due", herald.scheduled())
-    (summary,) = wait_for(lambda: [one for one in herald.pushes(word) if one not in pushes], "summary", 60)
-    assert summary["title"] == f"{size - len(rung)} more messages"
-    told = "\n".join(push["message"] for push in (*rung, summary))
-    assert [number for number in range(10) if f"Ada {number}" not in told] == []
-    left = next(one for one in ids if herald.delivery(one, "flooded")["state"] == "summarized")
-    (step,) = (step for step in Operator(herald, checkout).json("trace", left, "--no-logs")["steps"] if step["channel"])
-    assert (step["kind"], step["channel"]) == ("summarized", "flooded")
+    listed, pushes, rings = flood.listed(), flood.pushes, herald.stage.channels[CHANNEL].rings
+    assert set(listed) == set(sent), "nothing is lost"
+    states = Counter(each.state for each in listed.values())
+    assert set(states) == ENDED
+    assert flood.named() == set(range(PEOPLE))
+    assert rings
+    assert len(pushes) <= rings.hour
+    assert herald.provider()["remaining"] == QUOTA - len(pushes) > 0
+    for message_id, text in sent.items():
+        rung = sum(text in push["message"] for push in pushes if push not in flood.summaries)
+        ended = listed[message_id]
+        # Whoever was killed after it had claimed a channel may have rung.
+        assert (ended.state is MessageState.DELIVERED) <= rung <= ended.channels[CHANNEL].attempts
+    told = sum(int(push["title"].split()[0]) for push in flood.summaries)
+    assert told >= states[MessageState.SUMMARIZED]
+    if not kills:
+        assert told == states[MessageState.SUMMARIZED]
+        assert all(each.channels[CHANNEL].attempts <= 1 for each in listed.values())
+        left = next(one for one, each in listed.items() if each.state is MessageState.SUMMARIZED)
+        steps = Operator(herald, checkout).json("trace", left, "--no-logs")["steps"]
+        assert [(step["kind"], step["channel"]) for step in steps if step["channel"]] == [("summarized", CHANNEL)]
