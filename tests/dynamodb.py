@@ -6,7 +6,6 @@ https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/read-write-oper
 
 from __future__ import annotations
 
-import copy
 import json
 import re
 import threading
@@ -74,7 +73,7 @@ class LocalTable:
         self.before_call(operation, request)
         key = (request.get("Key") or request.get("Item") or {}).get("id", {}).get("S", "")
         with self._one_at_a_time:
-            status, _, body = handle(copy.deepcopy(request) | {"ReturnConsumedCapacity": "INDEXES"})
+            status, _, body = handle(json.loads(json.dumps(request)) | {"ReturnConsumedCapacity": "INDEXES"})
         answer = json.loads(body)
         # A condition that fails costs a write as well, of the item that is there.
         # It counts as one unit: too little for the sets of `rate` alone.
