@@ -54,6 +54,14 @@ class LocalTable:
         """All that the table holds, by id."""
         return {item["id"]["S"]: item for item in json.loads(dynamodb._scan({"TableName": self._name})[2])["Items"]}
 
+    def size(self, message_id: str) -> int:
+        """Bytes of a message's two items.
+
+        https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/CapacityUnitCalculations.html
+        """
+        items = self.items()
+        return sum(int(dynamodb._item_size_bytes(items[key])) for key in (message_id, f"fields#{message_id}"))
+
     def put_item(self, **request: Any) -> Any:
         return self._call("PutItem", dynamodb._put_item, request)
 
@@ -75,9 +83,9 @@ class LocalTable:
         with self._one_at_a_time:
             status, _, body = handle(json.loads(json.dumps(request)) | {"ReturnConsumedCapacity": "INDEXES"})
         answer = json.loads(body)
-        # A condition that fails costs a write as well, of the item that is there.
-        # It counts as one unit: too little for the sets of `rate` alone.
-        consumed = answer.pop("ConsumedCapacity", {"CapacityUnits": 1.0})["CapacityUnits"]
+        # A condition that fails costs a write of the item that is there.
+        failed = max(1, -(-dynamodb._item_size_bytes(answer.get("Item", {})) // 1024))
+        consumed = answer.pop("ConsumedCapacity", {"CapacityUnits": failed})["CapacityUnits"]
         self.calls.append(Call(operation, key, 0 if operation in _READS else consumed))
         if status != 200:
             raise ServiceError(answer["__type"].rpartition("#")[2], status, fields=answer)

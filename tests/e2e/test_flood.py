@@ -125,16 +125,16 @@ class Flood:
         self._herald.invoke("retry_due", self._herald.scheduled())
 
 
-TIMES = ("hour_at", "day_at", "paced_at", "pace_until", "due_at", "taken_at", "telling_until", "next_at", "early_at")
-
-
 def _times(item: dict[str, Any]) -> Iterator[tuple[str, ...]]:
-    """The paths of an item's times that something waits for."""
-    yield from ((name,) for name in TIMES if int(item.get(name, {}).get("N", 0)) > 0)
-    for channel, delivery in item.get("deliveries", {}).get("M", {}).items():
-        for name in ("until", "next_attempt_at"):
-            if int(delivery["M"].get(name, {}).get("N", 0)) > 0:
-                yield "deliveries", channel, name
+    """The paths of an item's times: all of a budget or summary; of a message those that something waits for."""
+    deliveries = item.get("deliveries", {}).get("M")
+    yield from ((name,) for name in item if _is_time(item[name]) and (deliveries is None or name == "due_at"))
+    for channel, delivery in (deliveries or {}).items():
+        yield from (("deliveries", channel, name) for name in delivery["M"] if _is_time(delivery["M"][name]))
+
+
+def _is_time(value: dict[str, Any]) -> bool:
+    return int(value.get("N", 0)) > 1_000_000_000
 
 
 @pytest.mark.rehearse("2,000 messages at the throttle, with and without forged origins and kills")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+import uuid
 from dataclasses import replace
 from typing import Any, cast
 
@@ -17,7 +19,7 @@ from chalicelib.errors import SubmissionError
 from chalicelib.logic import bodies
 from chalicelib.logic.delivery import deliver
 from chalicelib.logic.delivery_types import DeliveryDependencies, Invocation
-from chalicelib.logic.spam import NOTHING_FOUND
+from chalicelib.logic.spam import NOTHING_FOUND, Verdict
 from chalicelib.logic.submission import Message, classify_fields
 from chalicelib.logic.validation import validate
 from chalicelib.settings import Rings
@@ -30,11 +32,10 @@ BEFORE = 12
 MAX_TIMES = 7
 
 
-def deliver_one(it: Message, runs: int = 1) -> list[Call]:
-    """Store and deliver a message by one channel, as ``destined`` does; the calls that it took."""
-    table = LocalTable(stage().table)
+def dependencies_of(table: LocalTable) -> DeliveryDependencies:
+    """One channel with a budget of rings."""
     clock, dynamodb = Clock(), cast(Any, table)
-    dependencies = DeliveryDependencies(
+    return DeliveryDependencies(
         site(),
         {"pushover": replace(channel(), rings=Rings(30, 120))},
         {"pushover": RecordingNotifier()},
@@ -44,9 +45,27 @@ def deliver_one(it: Message, runs: int = 1) -> list[Call]:
         RingTable(dynamodb, stage().table),
         lambda: SummaryTable(dynamodb, stage().table),
     )
+
+
+def deliver_one(it: Message, runs: int = 1, table: LocalTable | None = None) -> list[Call]:
+    """Store and deliver a message by one channel, as ``destined`` does; the calls that it took."""
+    table = table or LocalTable(stage().table)
+    dependencies = dependencies_of(table)
     for number in range(runs):
         deliver(it, NOTHING_FOUND, dependencies, Invocation(f"request-{number}", f"run-{number}", NOW + 100))
     return table.calls
+
+
+def deliver_beyond_the_budget(it: Message, rank: int) -> list[float]:
+    """Write units of each of forty messages like this one that come when the channel's budget is spent."""
+    table, found = LocalTable(stage().table), []
+    dependencies = dependencies_of(table)
+    for number in range(80):
+        before, text = len(table.calls), f"{number:03d}{it.fields['message'][3:]}"
+        one = replace(it, id=str(uuid.UUID(int=number)), fields={**it.fields, "message": text})
+        deliver(one, Verdict(rank=rank), dependencies, Invocation(one.id, one.id, NOW + 100))
+        found.append(units(table.calls[before:]))
+    return found[40:]
 
 
 def units(calls: list[Call]) -> float:
@@ -92,9 +111,24 @@ def test_the_worst_message_costs_seven_times_an_ordinary_one_at_most(text: str) 
         assert other.units <= 1.5 * one.units
 
 
-def test_the_page_on_costs_counts_with_these_units() -> None:
-    ordinary, worst = units(deliver_one(ORDINARY)), max(units(deliver_one(longest(text))) for text in ("x", "字"))
-    assert (ordinary, worst) == (cost.ORDINARY, cost.WORST)
+@pytest.mark.parametrize(
+    ("it", "counted", "kb"),
+    [
+        pytest.param(ORDINARY, cost.ORDINARY, cost.ORDINARY_KB, id="ordinary"),
+        pytest.param(longest("x"), cost.WORST, cost.WORST_KB, id="worst"),
+        pytest.param(longest("字"), cost.WORST, cost.WORST_KB, id="worst in Chinese"),
+    ],
+)
+def test_the_page_on_costs_counts_with_these_units_and_bytes(it: Message, counted: int, kb: int) -> None:
+    table = LocalTable(stage().table)
+    assert units(deliver_one(it, table=table)) == counted
+    assert math.ceil(table.size(it.id) / 1024) == kb
+
+
+@pytest.mark.parametrize("rank", [0, 2], ids=["junk", "forged"])
+def test_each_message_of_a_flood_costs_what_the_page_on_costs_says(rank: int) -> None:
+    assert set(deliver_beyond_the_budget(ORDINARY, rank)) == {cost.ORDINARY_BEYOND}
+    assert set(deliver_beyond_the_budget(longest("x"), rank)) == {cost.WORST_BEYOND}
 
 
 def test_an_event_that_comes_again_does_not_write_a_long_text_again() -> None:
