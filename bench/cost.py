@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.pages import filled, table
+from chalicelib.adapters.providers import kind_of
 from chalicelib.metrics import Metric
 
 COSTS, PAGE = Path("docs/costs.md"), Path("docs/benchmarks.md")
@@ -197,8 +198,6 @@ ORDINARY_BEYOND, WORST_BEYOND = 10, 73
 """Their write units after the budget of rings is used up."""
 ORDINARY_KB, WORST_KB = 1, 64
 """What is stored of them. tests/functional/test_write_units.py counts all of these from recorded calls."""
-RINGS_A_DAY = 120
-"""``rings.day`` of the channel in ``herald.toml``."""
 CHUNKS = 4
 """The size of the largest message in chunks of 64 KB, the unit by which SNS and EventBridge charge. It has 240 KiB at
 most, as JSON within JSON."""
@@ -225,7 +224,7 @@ def flood() -> list[list[str]]:
         for span, days in (("a day", 1), ("a month", DAYS)):
             number = A_SECOND * A_DAY * days
             stored = f"{number * size / 1e6:,.1f} GB"
-            rings = f"{RINGS_A_DAY * days:,}"
+            rings = f"{kind_of('pushover').rings.day * days:,}"
             rows.append(
                 [
                     f"{span} of {name} ones",
