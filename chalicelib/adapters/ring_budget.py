@@ -22,10 +22,9 @@ if TYPE_CHECKING:
     from chalicelib.logic.notification import Quota
     from chalicelib.settings import Channel
 
-MAX_TRIES = 10
-"""Attempts when other runs write first. After them the message is left to the summary."""
 MAX_SECONDS = 7
-"""Seconds after which no further write is begun. The last may take 7 s more, which ``destined`` has."""
+"""Seconds after which no further write is begun when other runs write first; the message is left to the summary. The
+last write may take 7 s more, which ``destined`` has."""
 
 
 class RingTable:
@@ -41,14 +40,11 @@ class RingTable:
         """Spend one ring for a message of this rank; without a limit there is always one."""
         return self._take(channel, SHARES[rank], now, paced=True)
 
-    def take_for_summary(self, channel: Channel, now: int, *, early: bool) -> bool:
-        """Spend one ring for a summary, which an early one does at the pace of messages."""
-        return self._take(channel, SUMMARY_SHARE, now, paced=early)
-
-    def free_at(self, channel: Channel, now: int, *, early: bool) -> int:
-        """The second at which a summary may ring."""
-        known = self._known.get(channel.name, Balance())
-        return free_at(known, channel.rings, now, paced=early) if channel.rings else now
+    def take_for_summary(self, channel: Channel, now: int, *, early: bool) -> int:
+        """Spend one ring for a summary and return 0, or return when one is free: at the pace of messages if early."""
+        if channel.rings is None or self._take(channel, SUMMARY_SHARE, now, paced=early):
+            return 0
+        return free_at(self._known[channel.name], channel.rings, now, paced=early)
 
     def slow_down(self, channel: Channel, quota: Quota, now: int) -> None:
         """Pace the channel so that its provider's quota lasts. A write only where the pace changes by a tenth."""
@@ -78,13 +74,7 @@ class RingTable:
         if channel.rings is None:
             return True
         known, ends_at = self._known.get(channel.name, Balance()), self._seconds() + MAX_SECONDS
-        for tries in range(MAX_TRIES):
-            if tries and self._seconds() >= ends_at:
-                break
-            after = spend_ring(known, channel.rings, share, now, paced=paced)
-            if after is None:
-                self._known[channel.name] = known
-                return False
+        while after := spend_ring(known, channel.rings, share, now, paced=paced):
             condition, values = _unchanged(known, full_since(channel.rings, share, now))
             try:
                 self._dynamodb.update_item(
@@ -98,10 +88,12 @@ class RingTable:
                     ReturnValuesOnConditionCheckFailure="ALL_OLD",
                 )
             except AwsError as error:
-                known = _balance(existing_item(error))
-                continue
-            self._known[channel.name] = after
-            return True
+                known = self._known[channel.name] = _balance(existing_item(error))
+                if self._seconds() >= ends_at:
+                    break
+            else:
+                self._known[channel.name] = after
+                return True
         return False
 
 

@@ -48,11 +48,11 @@ class RingBudget(Protocol):
     def take(self, channel: Channel, rank: int, now: int) -> bool:
         """Spend one ring for a message of this rank, if its share of the budget has one."""
 
-    def take_for_summary(self, channel: Channel, now: int, *, early: bool) -> bool:
-        """Spend one ring for a summary; one that comes before its pause is over is paced as messages are."""
+    def take_for_summary(self, channel: Channel, now: int, *, early: bool) -> int:
+        """Spend one ring for a summary and return 0; where there is none, return the second at which one is free.
 
-    def free_at(self, channel: Channel, now: int, *, early: bool) -> int:
-        """The second at which a summary may ring."""
+        A summary that comes before its pause is over is paced as messages are.
+        """
 
 
 def burst_size(limit: int) -> int:

@@ -152,8 +152,7 @@ def send_summary(name: str, dependencies: SummaryDependencies, invocation: Invoc
     now = dependencies.now()
     # As for a message, the first attempt alone is of the budget.
     rings, early = dependencies.rings, now < batch.next_at
-    if not batch.attempts and not rings.take_for_summary(channel, now, early=early):
-        free_at = rings.free_at(channel, now, early=early)
+    if not batch.attempts and (free_at := rings.take_for_summary(channel, now, early=early)):
         return wait(min(free_at, batch.next_at) if early else free_at, State.PENDING)
     now, attempt = dependencies.now(), batch.attempts + 1
     if now + LEASE > invocation.ends_at:

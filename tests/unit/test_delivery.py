@@ -329,10 +329,7 @@ class SlowRings:
         self._clock.now += self._seconds
         return True
 
-    def take_for_summary(self, channel: Channel, now: int, *, early: bool) -> bool:
-        raise NotImplementedError
-
-    def free_at(self, channel: Channel, now: int, *, early: bool) -> int:
+    def take_for_summary(self, channel: Channel, now: int, *, early: bool) -> int:
         raise NotImplementedError
 
 
