@@ -113,9 +113,11 @@ def _event(step: Step) -> Event:
         case StepKind.STORED:
             held = str(step.details.get("held", ""))
             shape = held or "stored"
-            what = {"quarantined": "Stored, and held as spam", "duplicate": "Stored, and held as a duplicate"}.get(
-                held, "Stored"
-            )
+            what = {
+                "quarantined": "Stored, and held as spam",
+                "duplicate": "Stored, and held as a duplicate",
+                "rejected": "Rejected, and nothing of it stored",
+            }.get(held, "Stored")
         case StepKind.REPLAYED:
             shape, what = "pending", "to be tried again"
         case StepKind.SUMMARIZED:

@@ -39,6 +39,8 @@ def again(message: StoredMessage | None, message_id: str, it: ReplayDependencies
     """
     if message is None:
         raise OpsError(no_message(message_id, it.stage))
+    if reason := message.listed.verdict.reason:
+        raise OpsError(f"message {message.listed.id} was rejected, and nothing of it is stored: {reason}")
     if (message.listed.verdict.held is not None) is not held:
         raise _wrong_command(message, held)
     message_id, site = message.listed.id, message.listed.site

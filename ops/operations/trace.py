@@ -158,7 +158,7 @@ def recorded(message: StoredMessage | None) -> Iterator[Step]:
     held = {"held": str(verdict.held)} if verdict.held else {}
     signs = {"signals": list(verdict.signals), "score": verdict.score} if verdict.signals else {}
     other = {"duplicate_of": verdict.duplicate_of} if verdict.duplicate_of else {}
-    why = {"rejected": verdict.rejection} if verdict.rejection else {}
+    why = {"reason": verdict.reason} if verdict.reason else {}
     yield Step(message.stored_at, StepKind.STORED, "table", details={**held, **signs, **other, **why})
     for line in message.history:
         yield _attempt(line)

@@ -11,7 +11,9 @@ import pytest
 from chalicelib.errors import DeliveryIncompleteError
 from chalicelib.functions import CANARY_ARRIVED
 from chalicelib.logic import canary, delivery_types, event_kinds
+from chalicelib.logic.delivery_types import NOTIFICATION_SOURCE
 from chalicelib.logic.retry_due import DueMessage
+from chalicelib.settings import NOTIFICATIONS
 from ops.config import extensions
 from ops.config.loader import load
 from ops.templates.extension_resources import pattern
@@ -61,6 +63,7 @@ def retried(site: str) -> dict[str, Any]:
     return {"site": due.site, "kind": event_kinds.KIND_RETRY, "text": due.id}
 
 
+NOTIFIED = {"site": NOTIFICATIONS, "kind": event_kinds.KIND_NOTIFICATION}
 CANARY = {"site": canary.NO_SITE, "kind": event_kinds.KIND_CANARY, "text": "{}"}
 
 
@@ -114,6 +117,19 @@ CANARY = {"site": canary.NO_SITE, "kind": event_kinds.KIND_CANARY, "text": "{}"}
         ('kind = "event"', answered("message", "herald.event", kind="event"), True),
         ('kind = "event"', gave_up(**retried("default")), False),
         ('kind = ["contact", "event"]', gave_up(kind="event"), True),
+        # Notifications, and what the scheduled retry tries of them again
+        ('kind = "notification"', answered("delivered", NOTIFICATION_SOURCE, **NOTIFIED), True),
+        ('kind = "notification"', gave_up(**NOTIFIED), True),
+        ('kind = "notification"', answered("waiting", NOTIFICATION_SOURCE, **retried("notifications")), True),
+        ('kind = "notification"', answered("delivered"), False),
+        ('kind = "notification"', gave_up(**retried("default")), False),
+        ('kind = "contact"', gave_up(**retried("notifications")), False),
+        ('kind = "contact"', gave_up(**retried("")), True),
+        ('kind = ["contact", "notification"]', gave_up(**retried("notifications")), True),
+        ('kind = ["contact", "notification"]', gave_up(**retried("default")), True),
+        ('kind = ["contact", "event"]', gave_up(**retried("notifications")), False),
+        ('site = "notifications"\naction = "rejected"', answered("rejected", NOTIFICATION_SOURCE, **NOTIFIED), True),
+        ('action = "rejected"', answered("undeliverable"), False),
         # A canary has no site.
         ('kind = "contact"', gave_up(**CANARY), False),
         ('kind = "canary"', gave_up(**CANARY), True),

@@ -107,6 +107,21 @@ def test_the_first_failure_is_told_at_once_and_those_after_it_together(
     assert not any("MARKER" in told.message + told.title for told in owner.delivered)
 
 
+def test_what_was_rejected_is_logged_and_rings_nobody(
+    client: Client, local: Stage, event: dict[str, Any], log: Any
+) -> None:
+    result = {"source": "herald.notification", "action": "rejected", "message": {"id": "sns-1"}}
+    event["detail"] |= {"requestContext": {"condition": "Success"}, "responsePayload": result}
+    owner = RecordingNotifier()
+    world = ToldOfFailures(local, "email", email=owner)
+    with override_container(world.at(NOW)):
+        client.lambda_.invoke("on_failure", event)
+    line = log.line("Notification rejected")
+    assert (line["level"], line["message_id"]) == ("WARNING", "sns-1")
+    assert owner.delivered == []
+    assert world.log.unreported(NOW + QUIET, QUIET) == 0
+
+
 def test_what_nobody_has_told_the_scheduled_retry_tells(client: Client, local: Stage, event: dict[str, Any]) -> None:
     owner = RecordingNotifier()
     world = ToldOfFailures(local, "email", email=owner)

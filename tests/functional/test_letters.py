@@ -89,6 +89,26 @@ def test_a_letter_is_deleted_after_its_event_was_taken_and_not_before() -> None:
     assert post.journal == ["ran id-1", "deleted", "ran id-2", "deleted"]
 
 
+def published(text: str, message_id: str = "sns-1") -> str:
+    """SNS's own letter of what a program published."""
+    return json.dumps({"Type": "Notification", "MessageId": message_id, "Message": text, "Timestamp": "x"})
+
+
+NOTIFIED = json.dumps({"kind": "notification", "version": 1, "title": "Backup", "message": "of id-9", "key": "k"})
+
+
+def test_letters_of_notifications_and_of_what_destined_will_reject_are_redriven_and_erased_by_their_ids() -> None:
+    with_key, without, junk = dead_letters.read(published(NOTIFIED)), published(NOTIFIED, ""), published("hello")
+    assert with_key.id == dead_letters.read(without).id != "sns-1"
+    assert dead_letters.read(junk).id == "sns-1"
+    post: Any = Post(published(NOTIFIED), junk)
+    found = dead_letters.ids_of(post, stage(), lambda message: message.site == "notifications" and bool(message.fields))
+    assert found == [with_key.id, "sns-1"]
+    post = Post(published(NOTIFIED), junk, published('{"id": "id-9"}', "sns-2"))
+    assert dead_letters.erase(post, stage(), [with_key.id, "id-9"]) == {with_key.id: 1, "id-9": 1}
+    assert post.journal == ["deleted", "deleted", "put back"]
+
+
 def test_a_letter_whose_event_is_not_taken_stays_and_is_said() -> None:
     post = Post(letter("id-1"), takes=False)
     found = fed(post)

@@ -186,6 +186,17 @@ DEV = "[stages.dev]\n"
         ),
         # Sites
         (changed("[sites.default]", "[sites.blog]"), ["sites.default: missing; POST /contact is its form"]),
+        (changed("[sites.default]", "[sites.notifications]"), ["sites.notifications: this name is taken, by what"]),
+        (GOOD + "[notifications]\nchannels = []", ["notifications.channels: found list", "at least 1 item"]),
+        (
+            GOOD + '[notifications]\nchannels = ["pager"]',
+            ["notifications.channels: found 'pager', expected one of: pushover"],
+        ),
+        (GOOD + "[notifications]\nretention_days = 2", ["notifications.retention_days: found 2, expected at least 3"]),
+        (
+            GOOD + '[notifications]\nchannel = "pushover"',
+            ["notifications.channel: unknown key", "Did you mean notifications.channels?"],
+        ),
         (changed(THANKS, ""), ["sites.default.thanks: missing"]),
         (changed(THANKS, "thanks = 3"), ["sites.default.thanks: found 3", "string"]),
         (changed(THANKS, THANKS + "\nthank = 1"), ["sites.default.thank: unknown key"]),

@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 
 from chalicelib.logic import event_kinds
+from chalicelib.logic.accepted_notification import read as read_notification
 from chalicelib.logic.delivery_types import Action, DeliveryResult, State
 from chalicelib.logic.outcome import read_outcome
+from tests.fakes import stage
 
 
 def sent(message_id: str, kind: str) -> dict[str, Any]:
@@ -72,6 +74,22 @@ def test_of_any_other_kind_neither_error_text_nor_payload_is_told(kind: str) -> 
     found = read("RetriesExhausted", ERROR, 3, kind=kind)
     assert found["error_type"] == "EventFailedError"
     assert not {"error", "request"} & set(found)
+
+
+def test_a_failed_notification_is_named_as_it_would_be_stored() -> None:
+    body = {"kind": "notification", "version": 1, "title": "Backup", "message": "x"}
+    ids = []
+    for text in (json.dumps(body), json.dumps(body | {"key": "k"}), "hello"):
+        sns = {"MessageId": "sns-1", "Message": text, "MessageAttributes": {}}
+        detail = {"requestContext": {"condition": "RetriesExhausted"}, "requestPayload": {"Records": [{"Sns": sns}]}}
+        ids.append(read_outcome({"detail": detail}).message_id)
+    assert ids[0] == ids[2] == "sns-1"
+    assert ids[1] == read_notification(json.dumps(body | {"key": "k"}), "sns-2", 0, stage()).id
+
+
+def test_of_a_result_the_id_is_the_results() -> None:
+    found = read("Success", {"source": "herald.notification", "action": "rejected", "message": {"id": "by-result"}})
+    assert found["message_id"] == "by-result"
 
 
 def test_an_event_that_succeeded_tells_no_payload() -> None:

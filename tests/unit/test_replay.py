@@ -282,9 +282,20 @@ class NobodyIsAsked:
         raise AssertionError(message)
 
 
+@pytest.mark.parametrize("held", [False, True])
+def test_what_was_rejected_is_neither_replayed_nor_released(held: bool) -> None:
+    world = MessageWithChannels()
+    verdict = Verdict(held=HoldReason.REJECTED, wrong_key="title", reason="title: expected a text")
+    listed = ListedMessage("sns-1", "notifications", NOW, MessageState.REJECTED, {}, verdict)
+    needed = ReplayDependencies(stage(), world.store, NobodyIsAsked(), NOW)
+    with pytest.raises(OpsError, match="sns-1 was rejected, and nothing of it is stored: title: expected a text"):
+        again(StoredMessage(listed, {}, NOW, NOW, 0, ()), "sns-1", needed, held=held)
+
+
 @pytest.mark.parametrize(
     ("site", "deliveries", "words"),
     [
+        ("notifications", {"old": FOUND["rejected"]}, "any more. Name old in channels of [notifications] again"),
         ("default", {"old": FOUND["rejected"]}, "old does not serve its site default any more. Name old in channels"),
         ("shop", {"old": FOUND["rejected"]}, "its site shop has left herald.toml. Put [sites.shop] back"),
         ("default", {}, "it was stored for no channel"),
