@@ -71,7 +71,7 @@ def main(arguments: list[str]) -> int:
         _add_mermaid()
     own = (ROOT / "website/zensical.toml").read_text(encoding="utf-8")
     settings = {"docs_dir": "docs", "site_dir": "site", "nav": _navigation(pages), **_address()}
-    made = "".join(f"{name} = {_toml(value)}\n" for name, value in settings.items())
+    made = "".join(f"{name} = {as_toml(value)}\n" for name, value in settings.items())
     (BUILD / "zensical.toml").write_text(own.replace("[project]\n", f"[project]\n{made}", 1), encoding="utf-8")
     command = [sys.executable, "-m", "zensical", "build", "--strict"]
     built = subprocess.run(command, cwd=BUILD, capture_output=True, text=True, timeout=300, check=False)
@@ -179,12 +179,12 @@ def _indented(text: str) -> str:
     return "\n".join(lines)
 
 
-def _toml(value: object) -> str:
+def as_toml(value: object) -> str:
     """Texts, lists and tables of these, as TOML has them in one line."""
     if isinstance(value, dict):
-        return "{ " + ", ".join(f"{json.dumps(name)} = {_toml(part)}" for name, part in value.items()) + " }"
+        return "{ " + ", ".join(f"{json.dumps(name)} = {as_toml(part)}" for name, part in value.items()) + " }"
     if isinstance(value, list):
-        return "[" + ", ".join(_toml(part) for part in value) + "]"
+        return "[" + ", ".join(as_toml(part) for part in value) + "]"
     return json.dumps(value, ensure_ascii=False)
 
 

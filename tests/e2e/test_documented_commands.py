@@ -1,0 +1,144 @@
+"""Whoever follows README.md and docs/ on this machine gets there: each command that they show is run in a fresh
+checkout, against the stack that README's own command starts, and prints what they say."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+
+from tests.e2e.conftest import ROOT, free_ports
+from tests.e2e.harness import marker, wait_for
+from tests.e2e.test_commands import fresh_clone, printed, running, shell
+from tests.snippets import commands_to_run
+
+COMMANDS = commands_to_run(ROOT)
+DEPLOYING = "docs/deploying.md"
+"""Its commands undo what the others stand on, so they come last."""
+
+
+class Reader:
+    """Somebody in a shell in the checkout, beside a running ``make run``."""
+
+    def __init__(self, clone: Path, environ: dict[str, str], lines: list[str]) -> None:
+        self.clone = clone
+        self.environ = environ
+        self.printed = lines
+        self.urls: dict[str, str] = json.loads(self.type("./herald urls --stage local --json"))
+
+    def type(self, command: str, **placeholders: str) -> str:
+        """Run what a page shows, for stage ``local`` in place of ``dev``; returns what it printed."""
+        for name, value in placeholders.items():
+            command = command.replace(f"<{name}>", value)
+        command = re.sub(r"(--stage |STAGE=)dev\b", r"\1local", command)
+        command = command.replace("127.0.0.1:4566", f"127.0.0.1:{self.environ['HERALD_AWS_PORT']}")
+        command = command.replace("aws-4566", f"aws-{self.environ['HERALD_AWS_PORT']}")
+        ran = subprocess.run(
+            ["/bin/bash", "-euo", "pipefail", "-c", command],
+            cwd=self.clone,
+            env=self.environ,
+            input="y\n",  # to what asks first
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+        )
+        assert ran.returncode == 0, f"{command}\n{ran.stdout}{ran.stderr}"
+        return ran.stdout
+
+    def send(self, **fields: str) -> str:
+        """The id of a message that a form has sent, once it is stored."""
+        answer = requests.post(f"{self.urls['api']}/contact", json=fields, timeout=60)
+        message_id: str = answer.json()["id"]
+        printed(self.printed, f"{message_id[:8]}  Handled")
+        return message_id
+
+    def reads(self, *patterns: str) -> None:
+        """Wait until the terminal of ``make run`` has a line for each pattern."""
+        wait_for(lambda: all(re.search(each, "".join(self.printed)) for each in patterns), "\n".join(patterns))
+
+    def fault(self, *faults: dict[str, Any]) -> None:
+        address = f"{self.urls['site']}pushover/_control"
+        requests.put(address, json={"faults": list(faults)}, timeout=60).raise_for_status()
+
+
+@pytest.fixture(scope="module")
+def reader(tmp_path_factory: pytest.TempPathFactory, checkout: Path) -> Iterator[Reader]:
+    clone = fresh_clone(tmp_path_factory.mktemp("reader") / "herald", checkout)
+    shutil.copyfile(ROOT / "herald.toml", clone / "herald.toml")
+    (clone / ".venv").symlink_to(sys.prefix)  # It would install the same again.
+    (run,) = COMMANDS["README.md"][:1]
+    assert run == "make run"
+    environ = shell(free_ports())
+    with running(clone, ["-c", f"import os; os.execvp('make', {run.split()!r})"], environ) as (process, lines):
+        printed(lines, "Herald is ready")
+        yield Reader(clone, environ, lines)
+        process.send_signal(signal.SIGINT)
+        process.wait(60)
+
+
+def shown(page: str, beginning: str) -> list[str]:
+    """The lines of a block of output, as patterns: ids and their like may differ."""
+    text = (ROOT / page).read_text(encoding="utf-8")
+    block = text[text.index(f"```\n{beginning}") + 4 :].partition("```")[0]
+    any_id = r"[0-9a-f-]{36}|\b[0-9a-f]{8}\b"
+    return ["[0-9a-f-]+".join(map(re.escape, re.split(any_id, line))) for line in block.splitlines()]
+
+
+def test_the_terminal_shows_each_step_of_a_message(reader: Reader) -> None:
+    reader.send(message=marker())
+    reader.reads(*shown("docs/local-stack.md", "api_handler"))
+
+
+def test_the_terminal_says_how_a_page_is_let_in(reader: Reader) -> None:
+    headers = {"Origin": "http://localhost:1313"}
+    refused = requests.post(f"{reader.urls['api']}/contact", json={"message": "x"}, headers=headers, timeout=60)
+    assert refused.status_code == 403
+    reader.reads(*shown("docs/local-stack.md", "api_handler                Refused"))
+
+
+def pages() -> Iterator[Any]:
+    """Each page with the commands that no page before it has."""
+    known = {"make run"}  # It is running.
+    for page in sorted(COMMANDS.keys() - {DEPLOYING}):
+        if new := [command for command in COMMANDS[page] if command not in known]:
+            marks = pytest.mark.full if any("smoke" in command for command in new) else ()
+            yield pytest.param(new, id=page, marks=marks)
+        known.update(new)
+
+
+@pytest.mark.parametrize("commands", pages())
+def test_the_commands_of_a_page_do_what_they_say(reader: Reader, commands: list[str]) -> None:
+    for command in commands:
+        if "replay" in command:
+            failed_and_replayed(reader, command)
+        elif "quarantine" in command:
+            message_id = reader.send(message=marker(), _gotcha="x")
+            assert message_id[:8] in reader.type(command, id=message_id)
+        else:
+            assert reader.type(command)
+
+
+def failed_and_replayed(reader: Reader, command: str) -> None:
+    word = marker()
+    reader.fault({"do": "status", "status": 400})
+    message_id = reader.send(message=word)
+    reader.fault()
+    reader.type(command, id=message_id)
+    if "--letters" not in command:
+        wait_for(lambda: word in requests.get(f"{reader.urls['phone']}/messages.json", timeout=60).text, "push")
+
+
+@pytest.mark.full
+def test_the_commands_of_deploying_work_one_after_the_other(reader: Reader) -> None:
+    for command in COMMANDS[DEPLOYING]:
+        assert reader.type(command)
