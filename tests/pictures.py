@@ -39,7 +39,6 @@ def main(folder: Path) -> None:
         page.screenshot(path=folder / "inbox.png")
         page.set_viewport_size({"width": 640, "height": 900})
         page.goto(f"{address}/message?id=waiting-1")
-        page.locator("summary").click()
         page.locator(".way").screenshot(path=folder / "inbox-way.png")
         browser.close()
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from threading import Lock
@@ -18,13 +20,14 @@ from starlette.responses import FileResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from chalicelib.errors import InvalidRequestError
+from chalicelib.logic.archive import MAX_PAGE, MessageState
 from chalicelib.logic.delivery_types import State
 from chalicelib.logic.invoke_contract import MAX_ID
 from ops.inbox import guard, views, words
 from ops.inbox.filters import Filter, FilterError
 from ops.inbox.guard import Session, SessionGuard
 from ops.inbox.mailbox import Mailbox
-from ops.inbox.views import Shell
+from ops.inbox.views import Counts, Shell
 from ops.inbox.words import Trouble
 from ops.loopback.guard import LoopbackGuard
 from ops.operations import Replayed
@@ -33,6 +36,8 @@ WEB = Path(__file__).resolve().parents[2] / "web"
 _PATIENCE = 10.0
 """Seconds that a replay is waited for, so that the page shows its outcome; it goes on without us."""
 _LOOK_AGAIN = 0.5
+_MAX_COUNTED = 200
+"""Messages of which the states are counted: four queries for each site."""
 _NO_MESSAGE = (
     "There is no message of this id: it was erased, its time was over, or it was never stored. "
     "What the logs know of it says: ./herald trace --stage {stage} <id>"
@@ -67,9 +72,10 @@ class Inbox:
         shown = self._filter(request)
 
         def look(mailbox: Mailbox) -> str:
+            counts = _counts(mailbox, shown)
             listing = mailbox.page(shown.selection())
             whole = mailbox.several([message.id for message in listing.messages]) if listing.messages else {}
-            return views.mailbox(self.shell, shown, listing, whole, self._now())
+            return views.mailbox(self.shell, shown, listing, whole, counts, self._now())
 
         return _page(await self._asked(look))
 
@@ -80,7 +86,7 @@ class Inbox:
             raise HTTPException(404, _NO_MESSAGE.format(stage=self.shell.stage))
         notice = self._notices.pop(message_id, "")
         csrf = self.session.csrf
-        return _page(views.message(self.shell, trace, back, csrf, logs=logs, notice=notice))
+        return _page(views.message(self.shell, trace, back, csrf, self._now(), logs=logs, notice=notice))
 
     async def replay(self, request: Request) -> Response:
         return await self._change(request, lambda mailbox, message_id: mailbox.replay(message_id))
@@ -206,6 +212,17 @@ def create_app(
 
 async def _file(path: Path, request: Request) -> Response:
     return FileResponse(path)
+
+
+def _counts(mailbox: Mailbox, shown: Filter) -> Counts:
+    """How many of the same messages are in each state."""
+    selection, states = replace(shown.having(None).selection(), limit=MAX_PAGE), Counter[MessageState]()
+    while True:
+        listing = mailbox.page(selection)
+        states.update(message.state for message in listing.messages)
+        if not listing.cursor or states.total() >= _MAX_COUNTED:
+            return Counts(states, is_whole=not listing.cursor)
+        selection = replace(selection, cursor=listing.cursor)
 
 
 def _page(text: str, status: int = 200) -> Response:

@@ -68,6 +68,8 @@ class Folder:
     icon: str
     href: str
     is_current: bool
+    count: str
+    """How many there are, such as ``3`` or ``200+``; empty for none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +174,23 @@ class MessagePage:
 # The list
 
 
-def mailbox(shell: Shell, shown: Filter, listing: Listing, whole: Mapping[str, StoredMessage], now: int) -> str:
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """How many messages there are in each state, of the newest that were counted."""
+
+    states: Mapping[MessageState, int]
+    is_whole: bool
+    """Whether there are no older ones."""
+
+    def said(self, state: MessageState | None) -> str:
+        """Of a state, or of all; empty for none."""
+        number = self.states.get(state, 0) if state else sum(self.states.values())
+        return f"{number}{'' if self.is_whole else '+'}" if number else ""
+
+
+def mailbox(
+    shell: Shell, shown: Filter, listing: Listing, whole: Mapping[str, StoredMessage], counts: Counts, now: int
+) -> str:
     """A page of messages."""
     several = len(set(shell.sites) - {NOTIFICATIONS}) > 1
     states = [(None, "All messages"), *((state, str(state).capitalize()) for state in words.MESSAGE_STATES)]
@@ -180,7 +198,9 @@ def mailbox(shell: Shell, shown: Filter, listing: Listing, whole: Mapping[str, S
         title=str(shown.state).capitalize() if shown.state else "All messages",
         lead=words.MESSAGE_STATES[shown.state] if shown.state else "Newest first, with what became of each.",
         folders=[
-            Folder(label, str(state or "all"), f"/{shown.having(state).query()}", shown.state is state)
+            Folder(
+                label, str(state or "all"), f"/{shown.having(state).query()}", shown.state is state, counts.said(state)
+            )
             for state, label in states
         ],
         sites=shell.sites,
@@ -212,7 +232,7 @@ def _row(message: ListedMessage, whole: StoredMessage | None, with_site: bool, s
         text=_one_line(fields.get("message", "") or " · ".join(fields.values())),
         state=str(message.state),
         facts=_joined(facts),
-        received=words.when(message.received_at, words.short(message.received_at, now)),
+        received=words.when(message.received_at, now),
     )
 
 
@@ -241,7 +261,7 @@ def _nothing(shown: Filter, more: bool) -> NoticePage:
 # One message
 
 
-def message(shell: Shell, trace: Trace, back: Filter, csrf: str, *, logs: bool, notice: str = "") -> str:
+def message(shell: Shell, trace: Trace, back: Filter, csrf: str, now: int, *, logs: bool, notice: str = "") -> str:
     """A message with all that is known of it; ``trace.message`` is there."""
     stored = trace.message
     assert stored is not None  # noqa: S101 - its caller answers 404 without one
@@ -256,18 +276,18 @@ def message(shell: Shell, trace: Trace, back: Filter, csrf: str, *, logs: bool, 
         back=f"/{back.query()}",
         sender=_sender(listed.site, stored.fields),
         state=str(listed.state),
-        received=words.when(listed.received_at),
+        received=words.when(listed.received_at, now),
         site=listed.site,
         fields=stored.fields,
         id=listed.id,
-        times=[(name, words.when(at)) for name, at in times if at],
+        times=[(name, words.when(at, now)) for name, at in times if at],
         original=Link(other, _at(other, Filter())) if other else None,
         meaning=words.MESSAGE_STATES[listed.state],
         advice=advice,
         action=action,
         signals={sign: words.SIGNALS.get(sign, "a sign of spam") for sign in verdict.signals},
         score=words.counted(verdict.score, "point"),
-        channels=_channels(stored),
+        channels=_channels(stored, now),
         picture=timeline.picture(events) if events else None,
         events=[
             EventRow(
@@ -310,13 +330,13 @@ def _what_to_do(shell: Shell, stored: StoredMessage, back: Filter, csrf: str) ->
     return " ".join(advice), action
 
 
-def _channels(stored: StoredMessage) -> list[ChannelCard]:
+def _channels(stored: StoredMessage, now: int) -> list[ChannelCard]:
     cards = []
     for name, channel in stored.listed.channels.items():
         facts = [
             words.counted(channel.attempts, "attempt") if channel.attempts else "",
-            f"since {words.moment(channel.since)}" if channel.since else "",
-            f"next attempt {words.moment(channel.next_attempt_at)}"
+            words.spoken(channel.since, now) if channel.since else "",
+            f"next attempt {words.spoken(channel.next_attempt_at, now)}"
             if channel.next_attempt_at and stored.due_at
             else "",
             channel.error,

@@ -83,12 +83,26 @@ def moment(at: int) -> str:
     return f"{when.day} {when:%B %Y, %H:%M:%S}"
 
 
-def short(at: int, now: int) -> str:
-    """A second since the epoch as a list shows it: the time of today, the day of this year, else the date."""
+def spoken(at: int, now: int) -> str:
+    """A second since the epoch as people say it: ``3 minutes ago``, ``in 2 hours``, ``yesterday``, ``5 days ago``; from
+    a week on the day."""
     when, today = datetime.fromtimestamp(at), datetime.fromtimestamp(now)
-    if when.date() == today.date():
-        return f"{when:%H:%M}"
+    apart, days = abs(at - now), (when.date() - today.date()).days
+    if apart < 60:
+        return "just now" if at <= now else "in a moment"
+    if (minutes := round(apart / 60)) < 60:
+        return _ago_or_in(counted(minutes, "minute"), at, now)
+    if not days or apart < 6 * 3600:
+        return _ago_or_in(counted(round(apart / 3600), "hour"), at, now)
+    if abs(days) == 1:
+        return "yesterday" if days < 0 else "tomorrow"
+    if abs(days) < 7:
+        return _ago_or_in(counted(abs(days), "day"), at, now)
     return f"{when.day} {when:%b}" if when.year == today.year else f"{when.day} {when:%b %Y}"
+
+
+def _ago_or_in(long: str, at: int, now: int) -> str:
+    return f"{long} ago" if at <= now else f"in {long}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,9 +117,10 @@ class Moment:
     """For programs (HTML, 2.3.5.7)."""
 
 
-def when(at: int, text: str = "") -> Moment:
-    """A second since the epoch for a page, shown as ``text`` or in full."""
-    return Moment(text or moment(at), moment(at), datetime.fromtimestamp(at).astimezone().isoformat())
+def when(at: int, now: int | None = None) -> Moment:
+    """A second since the epoch for a page, as people say it at the second ``now``, else in full."""
+    text = moment(at) if now is None else spoken(at, now)
+    return Moment(text, moment(at), datetime.fromtimestamp(at).astimezone().isoformat())
 
 
 def lasting(seconds: int) -> str:

@@ -396,6 +396,34 @@ def test_a_list_says_who_what_when_and_what_became_of_it(owner: Person) -> None:
         assert word in text
 
 
+def test_states_have_counts_of_the_same_site_and_days_and_none_where_there_is_nothing(owner: Person) -> None:
+    def counts(path: str) -> dict[str, str]:
+        nav = owner.gets(path).text.partition("</nav>")[0]
+        shown = re.findall(r'</svg>(\w[\w ]*)(?: <span class="count">([^<]*)</span>)?</a>', nav)
+        return {label.strip(): count for label, count in shown}
+
+    every = counts("/?state=waiting")
+    assert (every["All messages"], every["Waiting"], every["Summarized"]) == ("7", "1", "")
+    assert set(counts("/?site=shop").values()) == {""}
+    assert counts("/?until=2025-12-30")["Duplicate"] == "1"
+    assert counts("/?until=2025-12-30")["Waiting"] == ""
+
+
+def test_of_many_messages_the_newest_are_counted() -> None:
+    mailbox = InMemoryMailbox(*many(260))
+    for person in met(mailbox):
+        person.opens()
+        assert '<span class="count">200+</span>' in person.gets("/").text
+        assert len(mailbox.selections) == 5
+
+
+def test_a_time_is_said_as_people_do_with_the_exact_one_beside_it(owner: Person) -> None:
+    for path in ("/", "/message?id=waiting-1"):
+        assert re.search(
+            r'<time datetime="[^"]+" title="[^"]+ \d\d:\d\d:\d\d">50 minutes ago</time>', owner.gets(path).text
+        )
+
+
 def test_filters_are_what_is_asked_for(owner: Person, mailbox: InMemoryMailbox) -> None:
     page = owner.gets("/?site=shop&state=waiting&since=2025-12-30&until=2025-12-31").text
     asked = mailbox.selections[-1]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import date
+from datetime import date, datetime
 
 import pytest
 
@@ -45,6 +45,37 @@ def test_another_state_begins_with_its_newest() -> None:
 
 
 # Words.
+
+
+@pytest.mark.parametrize(
+    ("at", "said"),
+    [
+        ("2026-03-10 12:00:00", "just now"),
+        ("2026-03-10 11:59:01", "just now"),
+        ("2026-03-10 11:59:00", "1 minute ago"),
+        ("2026-03-10 11:10:01", "50 minutes ago"),
+        ("2026-03-10 10:59:59", "1 hour ago"),
+        ("2026-03-10 00:00:01", "12 hours ago"),
+        ("2026-03-09 23:59:59", "yesterday"),
+        ("2026-03-04 12:00:00", "6 days ago"),
+        ("2026-03-03 12:00:00", "3 Mar"),
+        ("2025-12-31 12:00:00", "31 Dec 2025"),
+        ("2026-03-10 12:00:30", "in a moment"),
+        ("2026-03-10 12:05:00", "in 5 minutes"),
+        ("2026-03-10 15:00:00", "in 3 hours"),
+        ("2026-03-11 12:00:00", "tomorrow"),
+        ("2026-03-12 12:00:00", "in 2 days"),
+        ("2027-03-10 12:00:00", "10 Mar 2027"),
+    ],
+)
+def test_a_time_is_said_as_people_do(at: str, said: str) -> None:
+    second, now = (int(datetime.fromisoformat(each).timestamp()) for each in (at, "2026-03-10 12:00:00"))
+    assert words.spoken(second, now) == said
+
+
+def test_shortly_after_midnight_yesterday_evening_is_hours_ago() -> None:
+    second, now = (int(datetime.fromisoformat(each).timestamp()) for each in ("2026-03-09 23:00", "2026-03-10 01:00"))
+    assert words.spoken(second, now) == "2 hours ago"
 
 
 @pytest.mark.parametrize(
