@@ -45,8 +45,9 @@ test-quick: setup ## Run the tests nearest to the changed files, for at most 20 
 test-full: setup $(NPM_PACKAGES) ## Run the longer matrices too
 	@$(BIN)/python -m pytest $(PARALLEL)
 
-rehearse: setup $(NPM_PACKAGES) ## Run all seeds, configurations and storms of messages, and write docs/rehearsal.md
+rehearse: setup $(NPM_PACKAGES) ## Run all seeds, configurations and storms, change the logic, and write docs/rehearsal.md
 	@HERALD_REHEARSE=1 $(BIN)/python -m pytest -m rehearse $(PARALLEL)
+	@$(BIN)/python -m tests.mutation
 
 check: setup ## Style, types, import rules, generated files, policies
 	@$(BIN)/ruff check --quiet .

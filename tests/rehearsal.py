@@ -1,6 +1,7 @@
 """What is longer by nature: a part of it in every run, the whole by ``make rehearse``, which writes docs/rehearsal.md.
 
-A test that has a whole is marked ``rehearse`` with what that is, and asks :func:`amount` how much to do.
+A test that has a whole is marked ``rehearse`` with what that is and what it would catch, and asks :func:`amount` how
+much to do.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ import os
 import platform
 import re
 from collections import Counter, defaultdict
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 import pytest
@@ -17,8 +19,10 @@ from tests.history import ROOT, git
 
 REHEARSING = bool(os.environ.get("HERALD_REHEARSE"))
 RESULT = ROOT / "docs" / "rehearsal.md"
+MUTATION = "## Mutation"
+"""The heading of the page's second part, which ``tests/mutation.py`` writes."""
 WHOLE = "whole"
-"""Under this name a report carries what its marker says."""
+"""Under this name a report carries what its marker says: a pair."""
 
 
 def amount(part: int, whole: int) -> int:
@@ -29,7 +33,7 @@ def amount(part: int, whole: int) -> int:
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Let the reports of a test carry what its whole is: with pytest-xdist they are all that the first process sees."""
     if marker := item.get_closest_marker("rehearse"):
-        item.user_properties.append((WHOLE, marker.args[0]))
+        item.user_properties.append((WHOLE, marker.args))
 
 
 class Recorder:
@@ -37,16 +41,16 @@ class Recorder:
 
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
-        self._whole: dict[str, str] = {}
+        self._whole: dict[str, tuple[str, str]] = {}
         self._seconds: defaultdict[str, float] = defaultdict(float)
         self._outcomes: defaultdict[str, Counter[str]] = defaultdict(Counter)
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        whole = dict(report.user_properties).get(WHOLE)
-        if whole is None:
+        words = dict(report.user_properties).get(WHOLE)
+        if not isinstance(words, Sequence):
             return
         name = report.nodeid.partition("[")[0]
-        self._whole[name] = str(whole)
+        self._whole[name] = (str(words[0]), str(words[1]))
         self._seconds[name] += report.duration
         if report.when == "call" or report.outcome != "passed":
             self._outcomes[name][report.outcome] += 1
@@ -59,12 +63,12 @@ class Recorder:
         """The page with what was rehearsed now, and the rows of what wasn't."""
         commit = "".join(git("rev-parse", "--short", "HEAD")) or "unknown"
         when = f"{datetime.now(UTC):%Y-%m-%d %H:%M}, {commit}, {self._config.getoption('randomly_seed', None)}"
-        before = RESULT.read_text(encoding="utf-8") if RESULT.exists() else ""
+        before, heading, mutation = RESULT.read_text(encoding="utf-8").partition(MUTATION)
         rows = {name: row for row, name in re.findall(r"^(\| `([^`]+)` \|.*)$", before, re.MULTILINE)}
-        for each, whole in self._whole.items():
+        for each, (whole, catches) in self._whole.items():
             name = each.removeprefix("tests/")
             result = ", ".join(f"{number} {outcome}" for outcome, number in sorted(self._outcomes[each].items()))
-            rows[name] = f"| `{name}` | {whole} | {self._seconds[each]:.0f} s | {result} | {when} |"
+            rows[name] = f"| `{name}` | {whole} | {catches} | {self._seconds[each]:.0f} s | {result} | {when} |"
         return "\n".join(
             [
                 "# Rehearsal",
@@ -74,10 +78,11 @@ class Recorder:
                 "",
                 f"Python {platform.python_version()}, {os.cpu_count()} cores. Time is the sum over all processes.",
                 "",
-                "| test | what it did | took | result | when (UTC), commit, `--randomly-seed` |",
-                "| --- | --- | ---: | --- | --- |",
+                "| test | what it did | what it would catch | took | result | when (UTC), commit, `--randomly-seed` |",
+                "| --- | --- | --- | ---: | --- | --- |",
                 *(rows[name] for name in sorted(rows)),
                 "",
+                heading + mutation,
             ]
         )
 

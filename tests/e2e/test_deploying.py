@@ -152,7 +152,10 @@ def of_dev(found: dict[str, list[str]], *kinds: str) -> dict[str, list[str]]:
 
 
 @pytest.mark.full
-@pytest.mark.rehearse("killed after each of 9 calls of a deployment and 3 of its undoing")
+@pytest.mark.rehearse(
+    "killed after each of 9 calls of a deployment and 3 of its undoing",
+    "a deployment that can't go on after it was killed",
+)
 def test_a_stage_is_interrupted_mended_changed_put_back_and_destroyed(herald: Harness, clone: Path) -> None:
     environ = environment(herald.config, shell(herald.stack.ports))
     ports, account = herald.stack.ports, Account(environ)

@@ -53,7 +53,8 @@ def packed(tmp_path: Path) -> Path:
 
 @pytest.mark.full
 @pytest.mark.rehearse(
-    "deploys, compares, rolls back and destroys a stage with 100 seeds, five at once, five times as fast as AWS"
+    "deploys, compares, rolls back and destroys a stage with 100 seeds, five at once, five times as fast as AWS",
+    "a command that fails where AWS is slow, throttles or loses an answer",
 )
 @pytest.mark.parametrize("first", range(1, SEEDS + 1, AT_ONCE))
 def test_a_command_gets_through_what_aws_does_in_the_first_hour_or_says_so_and_does_when_repeated(

@@ -137,7 +137,10 @@ def _is_time(value: dict[str, Any]) -> bool:
     return int(value.get("N", 0)) > 1_000_000_000
 
 
-@pytest.mark.rehearse("2,000 messages at the throttle, with and without forged origins and kills")
+@pytest.mark.rehearse(
+    "2,000 messages at the throttle, with and without forged origins and kills",
+    "the same, through all services",
+)
 @pytest.mark.parametrize(
     ("forged", "kills"),
     [

@@ -43,7 +43,7 @@ def quiet_time_passes(herald: Harness) -> None:
 
 
 @pytest.mark.full
-@pytest.mark.rehearse("40 messages")
+@pytest.mark.rehearse("40 messages", "an owner told of every failure, or of none")
 def test_an_outage_is_told_once_and_heals_by_itself(herald: Harness) -> None:
     herald.forget_what_is_due()
     herald.account.dynamodb.delete_item(TableName=herald.stage.table, Key=ALARM)

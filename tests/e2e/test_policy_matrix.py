@@ -203,7 +203,7 @@ def recorder() -> Iterator[Recorder]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-@pytest.mark.rehearse("each of 8 configurations")
+@pytest.mark.rehearse("each of 8 configurations", "a permission too many or too few")
 @pytest.mark.parametrize("it", pairwise()[-amount(2, 8) :], ids=str)
 def test_no_permission_is_unused_and_no_call_unpermitted(recorder: Recorder, it: Configuration) -> None:
     herald, policies, made = recorder.live(it)

@@ -314,7 +314,7 @@ def quiet(herald: Harness) -> Harness:
 
 
 @pytest.mark.full
-@pytest.mark.rehearse("300 messages")
+@pytest.mark.rehearse("300 messages", "a message lost, or rung twice, while providers fail")
 def test_of_many_messages_each_ends_in_a_state_that_is_true(quiet: Harness) -> None:
     messages = amount(80, 300)
     storm = Storm(quiet, "holding", messages, HELD)
@@ -338,7 +338,7 @@ def test_of_many_messages_each_ends_in_a_state_that_is_true(quiet: Harness) -> N
 
 
 @pytest.mark.full
-@pytest.mark.rehearse("100 messages")
+@pytest.mark.rehearse("100 messages", "a message that stays uncertain for good")
 def test_with_ring_again_nothing_stays_unrung(quiet: Harness) -> None:
     messages = amount(20, 100)
     storm = Storm(quiet, "ringing", messages, RUNG_AGAIN)

@@ -258,7 +258,7 @@ def named(it: Stage, what: str, people: int = 10) -> list[int]:
 
 
 @pytest.mark.parametrize("kill", [0, 0.2], ids=["quiet", "kills"])
-@pytest.mark.rehearse("2,000 messages")
+@pytest.mark.rehearse("2,000 messages", "a phone that a flood rings or silences")
 def test_junk_of_a_script_neither_silences_nor_costs_rings_and_who_writes_from_the_page_is_named(
     kill: float,
 ) -> None:

@@ -311,7 +311,7 @@ def test_two_that_empty_a_full_set_at_once_are_both_counted(table: Both) -> None
     assert there.sizes == {"rate#s": 2}
 
 
-@pytest.mark.rehearse("200 seeds")
+@pytest.mark.rehearse("200 seeds", "a message that is counted twice, or for another address")
 @pytest.mark.parametrize("seed", range(amount(3, 200)))
 def test_a_message_is_counted_as_in_a_list_of_all_and_a_flood_is_never_taken_for_more_than_it_is(
     table: Both, seed: int
@@ -415,7 +415,7 @@ def test_a_message_that_is_sent_again_is_counted_from_its_last_time_on(table: Bo
     assert recent.count("s", "other", NOW + 70, 60, 5) == 2
 
 
-@pytest.mark.rehearse("200 seeds")
+@pytest.mark.rehearse("200 seeds", "an item that grows without end, and one neighbour counted for another")
 @pytest.mark.parametrize("seed", range(amount(3, 200)))
 def test_whatever_the_order_no_set_grows_beyond_its_bound_and_nobody_is_counted_for_more_than_came_before(
     table: Both, seed: int
@@ -436,7 +436,7 @@ def test_whatever_the_order_no_set_grows_beyond_its_bound_and_nobody_is_counted_
 # The fake of the unit tests
 
 
-@pytest.mark.rehearse("200 seeds")
+@pytest.mark.rehearse("200 seeds", "a fake that tells the other tests what the table doesn't")
 @pytest.mark.parametrize("seed", range(amount(3, 200)))
 def test_the_fake_says_of_the_first_what_the_table_says(table: Both, seed: int) -> None:
     _, recent = table
@@ -451,7 +451,7 @@ def test_the_fake_says_of_the_first_what_the_table_says(table: Both, seed: int) 
         assert recent.first(what, one, came[one], 600) == fake.first(what, one, came[one], 600)
 
 
-@pytest.mark.rehearse("200 seeds")
+@pytest.mark.rehearse("200 seeds", "the same, for counts")
 @pytest.mark.parametrize("seed", range(amount(3, 200)))
 def test_the_fake_counts_as_the_table_does_as_long_as_there_is_room(table: Both, seed: int) -> None:
     _, recent = table

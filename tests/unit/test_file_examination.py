@@ -131,7 +131,10 @@ def test_hostile_files_stay_within_memory_and_time(tmp_path: Path) -> None:
     assert size < 256
 
 
-@pytest.mark.rehearse("examines and cleans every file of Pillow's source distribution (`HERALD_IMAGE_CORPUS`)")
+@pytest.mark.rehearse(
+    "examines and cleans every file of Pillow's source distribution (`HERALD_IMAGE_CORPUS`)",
+    "an image that crashes or exhausts the function",
+)
 @pytest.mark.skipif(not CORPUS, reason="HERALD_IMAGE_CORPUS names no folder of images")
 def test_a_corpus_of_images_stays_within_memory_and_time() -> None:
     longest, size = run_over(corpus())
@@ -139,7 +142,7 @@ def test_a_corpus_of_images_stays_within_memory_and_time() -> None:
     assert size < 256
 
 
-@pytest.mark.rehearse("holds the tags of each image there against Pillow's own")
+@pytest.mark.rehearse("holds the tags of each image there against Pillow's own", "EXIF data that is read wrongly")
 @pytest.mark.skipif(not CORPUS, reason="HERALD_IMAGE_CORPUS names no folder of images")
 def test_the_tags_of_a_corpus_equal_what_a_second_library_reads() -> None:
     found = {path.name: (exif_of(path.read_bytes())[0], normalised(path.read_bytes())) for path in corpus()}

@@ -1,0 +1,161 @@
+"""Change the logic and the providers in thousands of small ways, and count what no test notices: ``make rehearse``.
+
+mutmut changes a clone of the last commit, one operator, value or call at a time, and runs the tests that reach the
+changed function. The score of a module is the share of its changes that made a test fail. The result is a section of
+docs/rehearsal.md. A change that no test notices gets a test, or a reason in ``tests/survivors.toml``.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+import grimp
+
+from tests.history import ROOT, git
+from tests.quick import PACKAGES, distances
+from tests.rehearsal import MUTATION, RESULT
+
+CLONE = ROOT / ".herald" / "mutation"
+REASONS = ROOT / "tests" / "survivors.toml"
+MUTATED = ("chalicelib/logic", "chalicelib/adapters/providers")
+KINDS = ("unit", "contract", "functional")
+WHOLE_PATH = ("tests/functional/test_contact.py", "tests/functional/test_form_answers.py")
+"""Tests of the logic by way of the API."""
+UNFIT = {
+    "tests/unit/test_openapi.py": "reads the source, which mutmut rewrites",
+    "tests/functional/test_openapi.py": "the same",
+}
+"""Tests that can't judge a mutant, and why."""
+
+_KILLED_BY = {1, 3, 24, 36, 152, 255, -24, -9, -11}
+"""Exit codes of mutmut's runs: a test failed, or the change made it crash or run for too long."""
+
+
+@dataclass
+class Score:
+    """What became of the mutants of one module."""
+
+    killed: int = 0
+    survived: dict[str, int] = field(default_factory=dict)
+    """How many changes of each function no test noticed, those that no test reached among them."""
+
+    @property
+    def mutants(self) -> int:
+        return self.killed + sum(self.survived.values())
+
+    @property
+    def percent(self) -> float:
+        return 100 * self.killed / self.mutants if self.mutants else 100.0
+
+
+def nearest_tests() -> list[str]:
+    """The test files that need no stack and import a mutated module, and those of ``WHOLE_PATH``."""
+    graph = grimp.build_graph(*PACKAGES, cache_dir=None)
+    importers = {module: set(graph.find_modules_that_directly_import(module)) for module in graph.modules}
+    tests = {
+        str(path.relative_to(ROOT)): "" for kind in KINDS for path in sorted((ROOT / "tests" / kind).glob("test_*.py"))
+    }
+    mutated = [str(path.relative_to(ROOT)) for folder in MUTATED for path in (ROOT / folder).glob("*.py")]
+    near = distances(mutated, importers, tests)
+    return sorted({*WHOLE_PATH, *(test for test, steps in near.items() if steps == 1)} - UNFIT.keys())
+
+
+def configuration(tests: Iterable[str], files: Iterable[str]) -> str:
+    """The table ``[tool.mutmut]`` for a clone with these files at its top."""
+    lists = {
+        "source_paths": ["chalicelib"],
+        "only_mutate": [f"{folder}/*.py" for folder in MUTATED],
+        "also_copy": sorted({*files} - {"chalicelib", "tests", "pyproject.toml", ".git"}),
+        "pytest_add_cli_args": ["-p", "no:randomly", "-q", "-m", "not full"],
+        "pytest_add_cli_args_test_selection": list(tests),
+    }
+    return "\n".join(["", "[tool.mutmut]", *(f"{name} = {json.dumps(value)}" for name, value in lists.items()), ""])
+
+
+def scores(folder: Path) -> dict[str, Score]:
+    """Read what mutmut wrote beside each mutated module below ``folder``."""
+    found: defaultdict[str, Score] = defaultdict(Score)
+    for path in sorted(folder.rglob("*.py.meta")):
+        module = str(path.relative_to(folder)).removesuffix(".py.meta").replace("/", ".")
+        for mutant, code in json.loads(path.read_text(encoding="utf-8"))["exit_code_by_key"].items():
+            if code in _KILLED_BY:
+                found[module].killed += 1
+            elif code is not None:
+                function = name_of(mutant)
+                survived = found[module].survived
+                survived[function] = survived.get(function, 0) + 1
+    return dict(found)
+
+
+def name_of(mutant: str) -> str:
+    """The function of a mutant: ``Balance.is_full`` of ``….xǁBalanceǁis_full__mutmut_3``."""
+    changed = re.sub(r"__mutmut_\d+$", "", mutant.rpartition(".")[2])
+    return changed.removeprefix("xǁ").replace("ǁ", ".") if "ǁ" in changed else changed.removeprefix("x_")
+
+
+def unexplained(found: Mapping[str, Score], reasons: Mapping[str, Mapping[str, str]]) -> list[str]:
+    """The functions with changes that neither a test notices nor a reason explains, each with how many."""
+    return [
+        f"{module}.{function}: {number}"
+        for module, score in sorted(found.items())
+        for function, number in sorted(score.survived.items())
+        if function not in reasons.get(module, {})
+    ]
+
+
+def section(found: Mapping[str, Score], left: int, when: str) -> str:
+    """The part of docs/rehearsal.md about mutation."""
+    rows = [
+        f"| `{module.removeprefix('chalicelib.')}` | {score.mutants} | {score.mutants - score.killed} | "
+        f"{score.percent:.0f} % |"
+        for module, score in sorted(found.items(), key=lambda item: (item[1].percent, item[0]))
+    ]
+    whole = Score(
+        sum(score.killed for score in found.values()), Counter(all=sum(s.mutants - s.killed for s in found.values()))
+    )
+    return "\n".join(
+        [
+            MUTATION,
+            "",
+            f"mutmut changed `{'` and `'.join(MUTATED)}` in {whole.mutants:,} small ways, one at a time. "
+            f"A test noticed **{whole.percent:.1f} %** of them ({when}). Why a change may go unnoticed stands in "
+            f"`tests/survivors.toml`; {left} functions have one without a reason.",
+            "",
+            "| module | changes | unnoticed | score |",
+            "| --- | ---: | ---: | ---: |",
+            *rows,
+            "",
+        ]
+    )
+
+
+def main() -> int:
+    shutil.rmtree(CLONE, ignore_errors=True)
+    git("clone", "--quiet", ".", str(CLONE))
+    with (CLONE / "pyproject.toml").open("a", encoding="utf-8") as file:
+        file.write(configuration(nearest_tests(), os.listdir(CLONE)))
+    command = [str(Path(sys.executable).with_name("mutmut")), "run", "--max-children", str(os.cpu_count() or 1)]
+    if subprocess.run(command, cwd=CLONE, check=False).returncode:
+        return 1
+    found = scores(CLONE / "mutants")
+    left = unexplained(found, tomllib.loads(REASONS.read_text(encoding="utf-8")))
+    when = f"{datetime.now(UTC):%Y-%m-%d %H:%M}, {''.join(git('rev-parse', '--short', 'HEAD'))}"
+    page = RESULT.read_text(encoding="utf-8").partition(MUTATION)[0]
+    RESULT.write_text(f"{page.rstrip()}\n\n{section(found, len(left), when)}", encoding="utf-8")
+    sys.stdout.write("".join(f"{each}\n" for each in left))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

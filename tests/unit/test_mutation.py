@@ -1,0 +1,39 @@
+"""The score of ``tests/mutation.py``: what counts as noticed, and which functions need a word."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from tests.mutation import Score, name_of, scores, section, unexplained
+
+
+def write(folder: Path, module: str, codes: dict[str, int | None]) -> None:
+    (folder / "chalicelib").mkdir(exist_ok=True)
+    path = folder / "chalicelib" / f"{module}.py.meta"
+    path.write_text(json.dumps({"exit_code_by_key": codes}), encoding="utf-8")
+
+
+def test_a_function_is_named_as_in_its_source() -> None:
+    assert name_of("chalicelib.logic.spam.x_score__mutmut_12") == "score"
+    assert name_of("chalicelib.logic.ring_budget.xǁBalanceǁis_full__mutmut_3") == "Balance.is_full"
+    assert name_of("chalicelib.logic.spam.x__mutmut_of__mutmut_1") == "_mutmut_of"
+
+
+def test_failed_crashed_and_endless_count_as_noticed_and_unreached_as_not(tmp_path: Path) -> None:
+    write(tmp_path, "spam", {f"chalicelib.spam.x_f__mutmut_{code}": code for code in (1, 3, 24, -9, 0, 5, 33)})
+    write(tmp_path, "mail", {"chalicelib.mail.x_g__mutmut_1": 1, "chalicelib.mail.x_g__mutmut_2": None})
+    assert scores(tmp_path) == {"chalicelib.spam": Score(4, {"f": 3}), "chalicelib.mail": Score(1, {})}
+
+
+def test_only_functions_without_a_reason_are_left() -> None:
+    found = {"chalicelib.spam": Score(4, {"f": 3, "g": 1}), "chalicelib.mail": Score(1, {"f": 2})}
+    reasons = {"chalicelib.spam": {"f": "the order of two equal signs"}}
+    assert unexplained(found, reasons) == ["chalicelib.mail.f: 2", "chalicelib.spam.g: 1"]
+
+
+def test_the_page_has_the_lowest_score_first() -> None:
+    page = section({"chalicelib.spam": Score(9, {"f": 1}), "chalicelib.mail": Score(1, {"f": 1})}, 2, "today, abc")
+    assert "12 small ways" in page
+    assert "**83.3 %** of them (today, abc)" in page
+    assert page.index("| `mail` | 2 | 1 | 50 % |") < page.index("| `spam` | 10 | 1 | 90 % |")
