@@ -35,8 +35,9 @@ WHOLE_PATH = ("tests/functional/test_contact.py", "tests/functional/test_form_an
 UNFIT = {
     "tests/unit/test_openapi.py": "reads the source, which mutmut rewrites",
     "tests/functional/test_openapi.py": "the same",
-    "tests/functional/test_contact.py::test_an_unexpected_fault_is_logged_without_what_the_visitor_typed": "a traceback "
-    "leads through mutmut's own function, which holds what was passed",
+    "tests/functional/test_contact.py::test_an_unexpected_fault_is_logged_without_what_the_visitor_typed": (
+        "reads a traceback, which leads through mutmut's own function and what was passed to it"
+    ),
 }
 """Tests that can't judge a mutant, and why."""
 
