@@ -217,12 +217,13 @@ async def _file(path: Path, request: Request) -> Response:
 def _counts(mailbox: Mailbox, shown: Filter) -> Counts:
     """How many of the same messages are in each state."""
     selection, states = replace(shown.having(None).selection(), limit=MAX_PAGE), Counter[MessageState]()
-    while True:
+    for _ in range(_MAX_COUNTED // MAX_PAGE):
         listing = mailbox.page(selection)
         states.update(message.state for message in listing.messages)
-        if not listing.cursor or states.total() >= _MAX_COUNTED:
-            return Counts(states, is_whole=not listing.cursor)
+        if not listing.cursor:
+            return Counts(states, is_whole=True)
         selection = replace(selection, cursor=listing.cursor)
+    return Counts(states, is_whole=False)
 
 
 def _page(text: str, status: int = 200) -> Response:
