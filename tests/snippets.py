@@ -22,10 +22,13 @@ class Snippet:
         return f"{self.page}:{self.line}"
 
     def commands(self) -> Iterator[str]:
-        """The lines of a shell, each without its comment, one for what a backslash continues on the next."""
+        """The commands of a shell, each without its comment; a backslash or an open quotation continues on the next line."""
+        command = ""
         for line in re.sub(r"\\\n\s*", "", self.text).splitlines():
-            if command := re.sub(r"\s+#\s.*", "", line).strip():
+            command = f"{command}\n{line}" if command else re.sub(r"\s+#\s.*", "", line).strip()
+            if command and command.count("'") % 2 == 0:
                 yield command
+                command = ""
 
 
 def snippets(root: Path, language: str) -> list[Snippet]:

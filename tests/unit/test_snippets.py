@@ -139,7 +139,7 @@ def test_the_mistakes_that_are_shown_are_told_so(root: Path, tmp_path: Path) -> 
     page = (root / "docs/configuration.md").read_text(encoding="utf-8")
     (shown,) = re.findall(r"^```\nError: (herald.toml has mistakes:\n.*?)```", page, re.DOTALL | re.MULTILINE)
     wrong = {
-        "limit": {"body_kib": 1},
+        "limits": {"body_kib": 100},
         "sites": {"default": {"thanks": "http://www.example.com/thanks.html"}},
         "channels": {"pushover": {"uncertain": "maybe"}},
         "stages": {"dev": {"sites": {"shop": {"thanks": "https://www.example.com/", "channels": []}}}},
