@@ -22,7 +22,7 @@ class Snippet:
         return f"{self.page}:{self.line}"
 
     def commands(self) -> Iterator[str]:
-        """The commands of a shell, each without its comment; a backslash or an open quotation continues on the next line."""
+        """The commands, without comments; a backslash or an open quotation continues on the next line."""
         command = ""
         for line in re.sub(r"\\\n\s*", "", self.text).splitlines():
             command = f"{command}\n{line}" if command else re.sub(r"\s+#\s.*", "", line).strip()

@@ -141,7 +141,6 @@ def test_the_mistakes_that_are_shown_are_told_so(root: Path, tmp_path: Path) -> 
     wrong = {
         "limits": {"body_kib": 100},
         "sites": {"default": {"thanks": "http://www.example.com/thanks.html"}},
-        "channels": {"pushover": {"uncertain": "maybe"}},
         "stages": {"dev": {"sites": {"shop": {"thanks": "https://www.example.com/", "channels": []}}}},
     }
     whole = merged(tomllib.loads((root / "herald.toml").read_text(encoding="utf-8")), wrong)
