@@ -51,9 +51,23 @@ def filled(template: str, stage: Stage, where: AwsLocation, place: str) -> str:
     return re.sub(r"\{([^{}]*)\}", value, template)
 
 
+def own_arn(template: str, stage: Stage, where: AwsLocation, place: str) -> str:
+    """The ARN that a template makes; raises :class:`OpsError`, which names its ``place``, where that is none."""
+    arn = filled(template, stage, where, place)
+    parts = re.sub(r"\{[^{}]*\}", "x", template)
+    if template != "*" and not re.fullmatch(r"arn:[^:]+:[a-z0-9-]+:[^:]*:[^:]*:.+", parts):
+        raise OpsError(f"{place}: {template!r} is no ARN, such as arn:{{partition}}:s3:::{{bucket}}/*")
+    return arn
+
+
 def prefix(stage: Stage) -> str:
     """The beginning of the names of a stage's resources."""
     return f"{APP}-{stage.name}"
+
+
+def directory_entry(stage: Stage, resource: str) -> str:
+    """The parameter that says where one of :data:`RESOURCES` is."""
+    return f"{stage.parameters}/resources/{resource}"
 
 
 def tags(stage: Stage) -> dict[str, str]:
@@ -64,6 +78,10 @@ def tags(stage: Stage) -> dict[str, str]:
 def logical(table: str, name: str) -> str:
     """The name in the wiring template of the resource for an entry, such as ``RuleInbox``."""
     return "".join(part.capitalize() for part in (table, *name.split("-")))
+
+
+RESOURCES = ("topic", "bus", "table", "api")
+"""What the directory in Parameter Store has beside functions: ARNs, and the address of the API."""
 
 
 QUEUES = {

@@ -249,6 +249,10 @@ class Herald:
             page = self.list_messages(site, **{**more, "cursor": page["cursor"]})
             yield from page["messages"]
 
+    def resource(self, name: str) -> str:
+        """Return the ARN of the stage's ``topic``, ``bus`` or ``table``, or the address of its ``api``."""
+        return self._parameter(f"resources/{name}")
+
     def call(self, name: str, request: Mapping[str, object]) -> Answer:
         """Invoke a function by its name in the manifest, such as ``get_message``."""
         arn = self._arns.get(name) or self._look_up(name)
@@ -261,8 +265,13 @@ class Herald:
             raise
 
     def _look_up(self, name: str) -> str:
-        """Return a function's ARN, which each deployment writes to Parameter Store."""
-        parameter = f"/herald/{self._stage}/functions/{name}"
+        """Return a function's ARN, and keep it for the next call."""
+        self._arns[name] = self._parameter(f"functions/{name}")
+        return self._arns[name]
+
+    def _parameter(self, path: str) -> str:
+        """Return an entry of the directory, which each deployment writes to Parameter Store."""
+        parameter = f"/herald/{self._stage}/{path}"
         try:
             self._directory = self._directory or _client("ssm", 5, attempts=3)
             parameter_answer = self._directory.get_parameter(Name=parameter)
@@ -271,8 +280,7 @@ class Herald:
             if failed is None:
                 raise
             raise NotRunError(f"{parameter} could not be read", failed[1]) from error
-        self._arns[name] = str(parameter_answer["Parameter"]["Value"])
-        return self._arns[name]
+        return str(parameter_answer["Parameter"]["Value"])
 
 
 def _client(service: str, read_timeout: int, attempts: int) -> Any:

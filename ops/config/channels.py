@@ -17,7 +17,7 @@ from ops.config.notification_templates import Body, Title
 from ops.config.table import Table
 from ops.config.web_addresses import WebAddress
 
-RESERVED = ("captcha", "deployed", "functions", "spam")
+RESERVED = ("captcha", "deployed", "functions", "resources", "spam")
 """Names that no channel may have, as they are used below a stage's path in Parameter Store."""
 
 

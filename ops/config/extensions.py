@@ -16,7 +16,8 @@ from chalicelib.functions import functions_of
 from chalicelib.settings import Stage
 from ops.config.table import Table
 from ops.config.targets import RuleTarget, SubscriberTarget, Target, one_or_more
-from ops.naming import AwsLocation
+from ops.errors import OpsError
+from ops.naming import PSEUDO_PARAMETERS, AwsLocation, own_arn
 
 TABLES = ("rule", "subscriber", "grant")
 """The names of these tables."""
@@ -85,10 +86,30 @@ def _role(value: str) -> str:
 Role = Annotated[str, AfterValidator(_role)]
 
 
-class GrantTable(Table):
-    """``[[grant]]``: a policy to invoke functions, named as in the directory."""
+def _action(value: str) -> str:
+    if not re.fullmatch(r"[a-z0-9-]+:[A-Za-z*?]+", value):
+        raise ValueError("expected an action such as s3:GetObject")
+    return value
 
-    functions: list[str] = Field(min_length=1)
+
+class AllowTable(Table):
+    """An entry of a grant's ``allow``: actions on resources of the owner's."""
+
+    actions: list[Annotated[str, AfterValidator(_action)]] = Field(min_length=1)
+    on: list[str] = Field(min_length=1)
+    """ARNs as templates: ``arn:{partition}:s3:::{bucket}/*``."""
+    why: str = Field(min_length=1)
+    wildcard: str = ""
+    """Why an action or a resource has a wildcard."""
+
+
+class GrantTable(Table):
+    """``[[grant]]``: a policy to invoke functions and find resources, named as in the directory, and to do what
+    ``allow`` says."""
+
+    functions: list[str] = Field(default=[])
+    resources: list[Literal["topic", "bus", "table", "api"]] = Field(default=[])
+    allow: list[AllowTable] = Field(default=[])
     roles: list[Role] = Field(default=[])
     """Roles of the account to which the policy is attached; it may be attached to others by hand."""
 
@@ -96,6 +117,17 @@ class GrantTable(Table):
 def grantable(stage: Stage) -> list[str]:
     """The functions that can be granted: the stage's functions of the Invoke API."""
     return [spec.name for spec in functions_of(stage) if spec.trigger.kind == "invoke"]
+
+
+def _mistakes(allow: AllowTable, stage: Stage) -> Iterator[str]:
+    for template in allow.on:
+        try:
+            own_arn(template, stage, PSEUDO_PARAMETERS, "on")
+        except OpsError as error:
+            yield str(error)
+    wild = [each for each in (*allow.actions, *allow.on) if each == "*" or re.search(r":[^/]*[*?]", each)]
+    if wild and not allow.wildcard:
+        yield f"{wild[0]!r} has a wildcard; write why in its key `wildcard`, or name it whole"
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,9 +160,14 @@ class Extensions:
                 yield ("subscriber", name, "raw"), "only a queue can get messages without SNS's envelope"
         there = grantable(stage)
         for name, grant in self.grants.items():
+            if not (grant.functions or grant.resources or grant.allow):
+                yield ("grant", name), "grants nothing; name functions, resources or what to allow"
             for function in grant.functions:
                 if function not in there:
                     yield ("grant", name, "functions"), f"found {function!r}, expected one of: {', '.join(there)}"
+            for allow in grant.allow:
+                for mistake in _mistakes(allow, stage):
+                    yield ("grant", name, "allow"), mistake
 
     def foreign(self, where: AwsLocation) -> Iterator[tuple[Key, str]]:
         """Every target that is an ARN of another partition, region or account."""

@@ -29,6 +29,7 @@ from ops.deploy import (
     chalice_runner,
     chalice_state,
     drift,
+    endpoints,
     event_sources,
     lock,
     resource_attributes,
@@ -39,7 +40,7 @@ from ops.deploy.release_history import Releases, rollback_target
 from ops.deploy.steps import Step, take
 from ops.errors import OpsError, ignoring_aws_error
 from ops.generate import render
-from ops.templates import pipeline_roles, triggers
+from ops.templates import pipeline_roles, triggers, wiring
 from ops.templates.domain import REST_API
 
 if TYPE_CHECKING:
@@ -334,12 +335,14 @@ def _apply(deployment: Deployment, plan: StackPlan, wait: Callable[[str], None] 
 
 
 def current_parameters(deployment: Deployment, plan: StackPlan) -> dict[str, str]:
-    """A stack's parameters with what the account has now, whatever a release had: boundary, REST API, streams."""
+    """A stack's parameters with what the account has now, whatever a release had: boundary, API, streams."""
     found = dict(plan.parameters)
     if BOUNDARY in found:
         found[BOUNDARY] = find_boundary(deployment)
     if REST_API in found:
         found[REST_API] = chalice_state.rest_api_id(chalice_state.read(deployment.account.ssm, deployment.stage)) or ""
+    if wiring.API_ADDRESS in found:
+        found[wiring.API_ADDRESS] = endpoints.api(deployment.config, deployment.account) or ""
     for name, table in plan.parameters.items():
         if name.startswith(triggers.STREAM):
             found[name] = event_sources.stream(deployment.account, table)

@@ -19,12 +19,11 @@ def addresses(config: StageConfig, account: Account, web: str) -> dict[str, str]
     where the stage has them, ``grant <name>`` with the ARN of a policy; for stage ``local`` also ``site``, ``phone``
     and ``aws``."""
     found: dict[str, str] = {}
-    api = chalice_state.rest_api_id(chalice_state.read(account.ssm, config.stage))
-    if api:
-        own = api_domain.address(account, config.stage, config.domain)
-        found["api"] = own or _base(account, api)
-        if own and config.domain and config.domain.default_address:
-            found["api_default"] = _base(account, api)
+    if address := api(config, account):
+        found["api"] = address
+        default = _default(config, account)
+        if default and default != address and config.domain and config.domain.default_address:
+            found["api_default"] = default
     send_event = cloudformation.outputs(account.cloudformation, cloudformation.foundation(config.stage)).get(
         "SendEventApiId"
     )
@@ -40,6 +39,18 @@ def addresses(config: StageConfig, account: Account, web: str) -> dict[str, str]
     if config.stage.name == LOCAL:
         found |= {"site": f"{web}/", "phone": f"{web}/phone", "aws": account.endpoint or ""}
     return found
+
+
+def api(config: StageConfig, account: Account) -> str | None:
+    """The address of the API: at its own domain, once that stands, else the default; None where there is no API."""
+    default = _default(config, account)
+    return default and (api_domain.address(account, config.stage, config.domain) or default)
+
+
+def _default(config: StageConfig, account: Account) -> str | None:
+    """The address that API Gateway gives; None before a deployment."""
+    api_id = chalice_state.rest_api_id(chalice_state.read(account.ssm, config.stage))
+    return _base(account, api_id) if api_id else None
 
 
 def _function_url(account: Account, url: str) -> str:

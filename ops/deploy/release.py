@@ -187,7 +187,11 @@ def plan(root: Path, config: StageConfig, where: AwsLocation) -> Release:
         wiring=StackPlan(
             cloudformation.wiring(stage),
             (root / render.wiring_file(stage.name)).read_text(encoding="utf-8"),
-            ({alarms.EMAIL: config.alarms_to} if config.alarms_to else {}) | triggers.streams(stage, where),
+            {
+                **({alarms.EMAIL: config.alarms_to} if config.alarms_to else {}),
+                **triggers.streams(stage, where),
+                wiring.API_ADDRESS: "",
+            },
             tuple(wiring.queues(stage, config.extensions)),
         ),
         functions=tuple(_functions(root, stage, chalice["stages"][stage.name])),

@@ -20,7 +20,7 @@ from ops.errors import OpsError
 from ops.generate import render
 from ops.generate.registered import otherwise, undeclared
 from ops.naming import AwsLocation
-from ops.templates.extension_resources import policy
+from ops.templates.extension_resources import policy, with_reason
 from ops.templates.function_policies import WILDCARDS
 from ops.templates.function_policies import policy as function_policy
 
@@ -66,7 +66,7 @@ def mistakes(root: Path, stages: Mapping[str, StageConfig], pages: Mapping[Path,
                 for fault in policy_faults(json.dumps(function_policy(spec, config.stage, where)), reasons):
                     yield f"{render.policy_file(name, spec.name)}: {fault}"
             for grant, table in config.extensions.grants.items():
-                for fault in policy_faults(json.dumps(policy(table, config.stage, where))):
+                for fault in policy_faults(json.dumps(policy(table, config.stage, where)), with_reason(table)):
                     yield f"grant.{grant}: {fault}"
 
 

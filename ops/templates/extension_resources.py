@@ -8,7 +8,7 @@ from typing import Any
 from chalicelib.logic import event_kinds
 from chalicelib.settings import NOTIFICATIONS, Stage
 from ops.config.extensions import Extensions, GrantTable, RuleTable, SubscriberTable
-from ops.naming import PSEUDO_PARAMETERS, AwsLocation, logical, prefix
+from ops.naming import PSEUDO_PARAMETERS, AwsLocation, directory_entry, logical, own_arn, prefix
 from ops.templates.common_resources import event_rule, invoke_permission, local_arn
 from ops.templates.function_policies import VERSION
 
@@ -117,7 +117,7 @@ def _subscriber_resources(name: str, subscriber: SubscriberTable, stage: Stage, 
 
 
 def policy(grant: GrantTable, stage: Stage, where: AwsLocation) -> dict[str, Any]:
-    """Allow invoking each function and reading its ARN from the directory.
+    """Allow what a grant names: invoke functions, publish to the topic, find either in the directory, and its own.
 
     The function's ARN has no version or alias, so it does not allow a call that names one:
     https://docs.aws.amazon.com/lambda/latest/dg/lambda-api-permissions-ref.html
@@ -129,11 +129,34 @@ def policy(grant: GrantTable, stage: Stage, where: AwsLocation) -> dict[str, Any
             _allow(f"Invoke{sid}", "lambda:InvokeFunction", where.arn("lambda", f"function:{stage.function(name)}")),
             _allow(f"Find{sid}", "ssm:GetParameter", where.arn("ssm", f"parameter{stage.parameters}/functions/{name}")),
         ]
+    for name in grant.resources:
+        sid = name.capitalize()
+        if name == "topic":
+            statements.append(_allow(f"PublishTo{sid}", "sns:Publish", where.arn("sns", stage.topic)))
+        statements.append(
+            _allow(f"Find{sid}", "ssm:GetParameter", where.arn("ssm", f"parameter{directory_entry(stage, name)}"))
+        )
+    for number, allow in enumerate(grant.allow, 1):
+        arns = [own_arn(template, stage, where, "on") for template in allow.on]
+        statements.append(_statement(f"{OWN}{number}", sorted(allow.actions), arns))
     return {"Version": VERSION, "Statement": statements}
 
 
+OWN = "Own"
+"""The beginning of the ``Sid`` of each entry of ``allow``; its number follows."""
+
+
+def with_reason(grant: GrantTable) -> list[str]:
+    """The statements of :func:`policy` whose wildcards have a reason, by ``Sid``."""
+    return [f"{OWN}{number}" for number, allow in enumerate(grant.allow, 1) if allow.wildcard]
+
+
 def _allow(sid: str, action: str, on: str) -> dict[str, Any]:
-    return {"Sid": sid, "Effect": "Allow", "Action": [action], "Resource": [on]}
+    return _statement(sid, [action], [on])
+
+
+def _statement(sid: str, actions: list[str], on: list[str]) -> dict[str, Any]:
+    return {"Sid": sid, "Effect": "Allow", "Action": actions, "Resource": on}
 
 
 def policy_name(name: str, stage: Stage) -> str:
@@ -144,7 +167,7 @@ def _grant_resources(name: str, grant: GrantTable, stage: Stage) -> dict[str, An
     """The policy, attached to the named roles."""
     document = policy(grant, stage, PSEUDO_PARAMETERS)
     for statement in document["Statement"]:
-        statement["Resource"] = [{"Fn::Sub": arn} for arn in statement["Resource"]]
+        statement["Resource"] = [{"Fn::Sub": arn} if "${" in arn else arn for arn in statement["Resource"]]
     return {
         logical("grant", name): {
             "Type": "AWS::IAM::ManagedPolicy",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,8 +9,7 @@ from typing import Any
 from chalicelib.adapters.providers import kinds
 from chalicelib.functions import FunctionSpec, Resource, Trigger, channels_for, grants_of, notifiers_of
 from chalicelib.settings import Stage
-from ops.errors import OpsError
-from ops.naming import AwsLocation, filled
+from ops.naming import AwsLocation, own_arn
 
 VERSION = "2012-10-17"
 
@@ -139,15 +137,6 @@ def _arns(on: Resource | str, spec: FunctionSpec, stage: Stage, where: AwsLocati
                 *_arns(Resource.IDENTITIES, spec, stage, where),
                 *(where.arn("ses", f"configuration-set/{name}") for name in _options(spec, stage, "configuration_set")),
             ]
-
-
-def own_arn(template: str, stage: Stage, where: AwsLocation, place: str) -> str:
-    """The ARN that a template makes; raises :class:`OpsError`, which names its ``place``, where that is none."""
-    arn = filled(template, stage, where, place)
-    parts = re.sub(r"\{[^{}]*\}", "x", template)
-    if template != "*" and not re.fullmatch(r"arn:[^:]+:[a-z0-9-]+:[^:]*:[^:]*:.+", parts):
-        raise OpsError(f"{place}: {template!r} is no ARN, such as arn:{{partition}}:s3:::{{bucket}}/*")
-    return arn
 
 
 def _condition(on: Resource | str, spec: FunctionSpec, stage: Stage) -> dict[str, Any]:

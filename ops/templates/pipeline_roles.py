@@ -19,9 +19,9 @@ from chalicelib.settings import APP, Stage
 from ops import naming
 from ops.config.schema import DomainTable
 from ops.errors import OpsError
-from ops.naming import PSEUDO_PARAMETERS, AwsLocation
+from ops.naming import PSEUDO_PARAMETERS, AwsLocation, own_arn
 from ops.templates import triggers
-from ops.templates.function_policies import AWS_ITSELF, VERSION, WILDCARDS, own_arn
+from ops.templates.function_policies import AWS_ITSELF, VERSION, WILDCARDS
 
 Statement = dict[str, Any]
 
@@ -367,7 +367,7 @@ def deploying(stage: Stage, domain: DomainTable | None = None) -> list[Statement
         ),
         _allow(
             "Records",
-            [own.parameter(name) for name in ("deployed", "deployed/*", "functions/*", "spam/key")],
+            [own.parameter(name) for name in ("deployed", "deployed/*", "functions/*", "resources/*", "spam/key")],
             *_of(
                 "ssm",
                 "PutParameter DeleteParameter AddTagsToResource RemoveTagsFromResource ListTagsForResource",
@@ -375,7 +375,7 @@ def deploying(stage: Stage, domain: DomainTable | None = None) -> list[Statement
         ),
         _allow(
             "ReadRecords",
-            [own.parameter(name) for name in ("deployed", "deployed/*", "functions/*")],
+            [own.parameter(name) for name in ("deployed", "deployed/*", "functions/*", "resources/*")],
             *_of("ssm", "GetParameter GetParameters"),
         ),
         _allow(

@@ -12,6 +12,7 @@ from typing import Any
 from chalicelib.functions import RETRIES_OVER, FunctionSpec, functions_of
 from chalicelib.settings import Stage
 from ops.config.extensions import Extensions
+from ops.naming import RESOURCES, directory_entry
 from ops.templates import alarms, canary, extension_resources, triggers
 from ops.templates.common_resources import (
     RULE_DEAD_LETTERS,
@@ -23,6 +24,8 @@ from ops.templates.common_resources import (
 
 FAILED_EVENTS = "FailedEventsArn"
 """The parameter with the queue for events whose retries are over."""
+API_ADDRESS = "ApiAddress"
+"""The parameter with the address of the API, which the deployment knows once Chalice has made it."""
 FUNCTION_URL = "GetMessageUrl"
 """The output with the address of ``get_message_url``, where the stage has one."""
 
@@ -30,7 +33,7 @@ FUNCTION_URL = "GetMessageUrl"
 def template(stage: Stage, *, with_alarms: bool = False, extensions: Extensions | None = None) -> dict[str, Any]:
     """The CloudFormation template of one stage, with its owner's additions."""
     extensions = extensions or Extensions()
-    resources: dict[str, Any] = {"FailedEventsRule": _failed_events(stage)}
+    resources: dict[str, Any] = {"FailedEventsRule": _failed_events(stage), **_directory(stage)}
     outputs: dict[str, Any] = {}
     for spec in functions_of(stage):
         logical = _logical(spec.name)
@@ -70,6 +73,7 @@ def template(stage: Stage, *, with_alarms: bool = False, extensions: Extensions 
                 "Type": "String",
                 "Description": "Queue that keeps every event whose retries are over",
             },
+            API_ADDRESS: {"Type": "String", "Description": "The address of the API, without a slash at its end"},
             **(_SUBSCRIBERS if _has_subscribers(stage, extensions) else {}),
             **triggers.parameters(stage),
             **(alarms.parameters() if with_alarms else {}),
@@ -141,15 +145,30 @@ def _failed_events(stage: Stage) -> dict[str, Any]:
     )
 
 
+def _directory(stage: Stage) -> dict[str, Any]:
+    """Where the topic, the bus, the table and the API are."""
+    values: dict[str, Any] = {
+        "topic": local_arn("sns", stage.topic),
+        "bus": local_arn("events", f"event-bus/{stage.bus}"),
+        "table": local_arn("dynamodb", f"table/{stage.table}"),
+        "api": {"Ref": API_ADDRESS},
+    }
+    return {
+        f"{name.capitalize()}Entry": _entry(directory_entry(stage, name), f"Where the stage's {name} is", values[name])
+        for name in RESOURCES
+    }
+
+
 def _directory_entry(spec: FunctionSpec, stage: Stage) -> dict[str, Any]:
+    name = f"{stage.parameters}/functions/{spec.name}"
+    value = local_arn("lambda", f"function:{stage.function(spec.name)}")
+    return _entry(name, f"Where {spec.name} is, for programs that are granted it", value)
+
+
+def _entry(name: str, description: str, value: Any) -> dict[str, Any]:
     return {
         "Type": "AWS::SSM::Parameter",
-        "Properties": {
-            "Name": f"{stage.parameters}/functions/{spec.name}",
-            "Type": "String",
-            "Description": f"Where {spec.name} is, for programs that are granted it",
-            "Value": local_arn("lambda", f"function:{stage.function(spec.name)}"),
-        },
+        "Properties": {"Name": name, "Type": "String", "Description": description, "Value": value},
     }
 
 

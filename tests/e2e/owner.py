@@ -51,6 +51,8 @@ site = "ruled"
 [[stages.local.grant]]
 name = "report"
 functions = ["list_messages", "notify_pushover"]
+resources = ["topic", "api"]
+allow = [{ actions = ["sqs:SendMessage"], on = ["arn:{partition}:sqs:{region}:{account}:owner-inbox"], why = "a test" }]
 roles = ["owner-report"]
 """
 

@@ -12,6 +12,7 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 
+from chalicelib.adapters.invoke import Herald
 from ops.config.extensions import RuleTable
 from ops.deploy import target_policies
 from ops.errors import OpsError
@@ -260,6 +261,22 @@ def test_a_granted_role_may_call_what_is_granted_and_look_it_up_and_nothing_else
     assert [call("list_messages"), call("get_message"), call("destined")] == ["called", *["AccessDeniedException"] * 2]
     assert look_up("functions/list_messages") == "found"
     assert [look_up("functions/get_message"), look_up("pushover/token")] == ["AccessDeniedException"] * 2
+    assert look_up("resources/bus") == "AccessDeniedException"
+
+
+def test_a_granted_role_finds_topic_and_api_publishes_and_does_what_is_allowed(
+    herald: Harness, things: Owner, as_granted: Callable[[str], Any]
+) -> None:
+    program = Herald(herald.stage.name, directory=as_granted("ssm"))
+    assert program.resource("api") == herald.urls["api"]
+    attributes = {"kind": {"DataType": "String", "StringValue": "event"}}
+    sent = as_granted("sns").publish(TopicArn=program.resource("topic"), Message="hello", MessageAttributes=attributes)
+    herald.line("on_success", message_id=sent["MessageId"])
+    word = marker()
+    as_granted("sqs").send_message(QueueUrl=things.url("owner-inbox"), MessageBody=word)
+    assert things.letter("owner-inbox", word) == word
+    with pytest.raises(ClientError, match="AccessDenied"):
+        as_granted("sqs").send_message(QueueUrl=things.url("owner-copies"), MessageBody=word)
 
 
 def test_the_policy_of_a_grant_is_among_the_addresses(herald: Harness) -> None:

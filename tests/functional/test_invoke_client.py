@@ -58,6 +58,10 @@ class Program:
             "get_parameter", {"Parameter": {"Name": parameter, "Value": ARN + name}}, {"Name": parameter}
         )
 
+    def finds_resource(self, name: str, value: str) -> None:
+        parameter = f"/herald/dev/resources/{name}"
+        self._ssm.add_response("get_parameter", {"Parameter": {"Name": parameter, "Value": value}}, {"Name": parameter})
+
     def finds_nothing(self, code: str = "ParameterNotFound") -> None:
         self._ssm.add_client_error("get_parameter", code, "MARKER")
 
@@ -103,6 +107,14 @@ def test_a_function_is_looked_up_once(program: Program) -> None:
     for message_id in ("id-1", "id-2"):
         program.answers("get_message", {"id": message_id}, {"id": message_id})
         assert program.herald.get_message(message_id) == {"id": message_id}
+
+
+def test_a_resource_is_found_by_its_name_in_the_directory(program: Program) -> None:
+    program.finds_resource("topic", "arn:aws:sns:eu-central-1:123456789012:herald-dev-messages")
+    assert program.herald.resource("topic").endswith(":herald-dev-messages")
+    program.finds_nothing()
+    with pytest.raises(invoke.NotRunError, match="/herald/dev/resources/bus could not be read: ParameterNotFound"):
+        program.herald.resource("bus")
 
 
 def test_a_function_that_moved_is_looked_up_again_by_who_tries_again(program: Program) -> None:

@@ -16,6 +16,7 @@ import pytest
 from ops.config.loader import load
 from ops.generate import render
 from ops.templates import alarms, resource_access
+from ops.templates.wiring import API_ADDRESS
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 TEMPLATES = sorted((ROOT / "infra").glob("*.yaml"))
@@ -145,7 +146,7 @@ def test_names_of_queues_and_rules_are_the_same_on_both_sides(stage: str) -> Non
     """Between two stacks no reference holds: what the data stack names must be what the others mean."""
     it = load(ROOT)[stage].stage
     wiring = read(f"wiring-{stage}.yaml")
-    assert set(wiring["Parameters"]) - {alarms.EMAIL} <= set(read("data.yaml")["Outputs"])
+    assert set(wiring["Parameters"]) - {alarms.EMAIL, API_ADDRESS} <= set(read("data.yaml")["Outputs"])
     prefix = it.rule_dead_letters.removesuffix("-rule-dead-letters")
     assert prefix == f"herald-{stage}"
     rule = wiring["Resources"]["FailedEventsRule"]["Properties"]

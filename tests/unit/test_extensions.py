@@ -32,6 +32,12 @@ def subscriber(**keys: object) -> str:
     return entry("subscriber", **({"name": "mine", "to": "sqs:inbox"} | keys))
 
 
+def allow(**keys: object) -> str:
+    wanted = {"actions": ["s3:GetObject"], "on": ["arn:{partition}:s3:::uploads/*"], "why": "read them"} | keys
+    inner = ", ".join(f"{key} = {json.dumps(value)}" for key, value in wanted.items())
+    return f'\n[[grant]]\nname = "mine"\nallow = [{{ {inner} }}]\n'
+
+
 def grant(**keys: object) -> str:
     return entry("grant", **({"name": "mine", "functions": ["list_messages"]} | keys))
 
@@ -114,8 +120,18 @@ ARN = "arn:aws:sqs:us-east-1:%s:inbox"
         (subscriber(site="shop"), "subscriber.mine.site: found 'shop', expected one of: default"),
         (subscriber(action="delivered"), "subscriber.mine.action: unknown key; expected to, site, kind, raw"),
         # Grants
-        (entry("grant", name="mine"), "grant.mine.functions: missing"),
-        (grant(functions=[]), "grant.mine.functions: found list; List should have at least 1 item"),
+        (entry("grant", name="mine"), "grant.mine: grants nothing; name functions, resources or what to allow"),
+        (grant(functions=[]), "grant.mine: grants nothing"),
+        (grant(resources=["queue"]), "grant.mine.resources.0: found 'queue'; Input should be"),
+        (
+            allow(actions=["GetObject"]),
+            "grant.mine.allow.0.actions.0: found 'GetObject'; expected an action such as s3",
+        ),
+        (allow(on=["{bucket}/*"]), "grant.mine.allow: on: '{bucket}/*' names {bucket}, and stage dev knows"),
+        (allow(on=["orders"]), "grant.mine.allow: on: 'orders' is no ARN, such as arn:{partition}:s3:::{bucket}/*"),
+        (allow(on=["*"]), "grant.mine.allow: '*' has a wildcard; write why in its key `wildcard`, or name it whole"),
+        (allow(actions=["s3:Get*"]), "grant.mine.allow: 's3:Get*' has a wildcard; write why"),
+        (allow(why=""), "grant.mine.allow.0.why: found ''"),
         (
             grant(functions=["destined"]),
             "grant.mine.functions: found 'destined', expected one of: notify_pushover, get_message, list_messages",
@@ -126,7 +142,7 @@ ARN = "arn:aws:sqs:us-east-1:%s:inbox"
             "grant.mine.functions: found list; names 'get_",
         ),
         (grant(roles=["arn:aws:iam::123456789012:role/x"]), "grant.mine.roles.0: found 'arn:aws:iam"),
-        (grant(role="x"), "grant.mine.role: unknown key; expected functions, roles"),
+        (grant(role="x"), "grant.mine.role: unknown key; expected functions, resources, allow, roles"),
         # The local stack's account is known.
         (
             entry("stages.local.rule", name="mine", to=ARN % "123456789012"),
@@ -270,6 +286,20 @@ def test_a_grant_is_the_call_of_each_function_and_its_entry_in_the_directory(tmp
     assert (properties["ManagedPolicyName"], properties["Roles"]) == ("herald-dev-grant-mine", ["nightly"])
     assert found["Outputs"] == {"GrantMine": {"Value": {"Ref": "GrantMine"}}}
     assert "Roles" not in wired(dev(tmp_path, grant()))["Resources"]["GrantMine"]["Properties"]
+
+
+def test_a_grant_may_publish_to_the_topic_find_what_it_names_and_do_what_is_allowed(tmp_path: Path) -> None:
+    text = allow(wildcard="they have no other name") + 'resources = ["topic", "api"]\n'
+    it = dev(tmp_path, text)
+    mine = it.extensions.grants["mine"]
+    found = extension_resources.policy(mine, it.stage, HERE)["Statement"]
+    assert {each["Sid"]: (each["Action"], each["Resource"]) for each in found} == {
+        "PublishToTopic": (["sns:Publish"], [HERE.arn("sns", "herald-dev-messages")]),
+        "FindTopic": (["ssm:GetParameter"], [HERE.arn("ssm", "parameter/herald/dev/resources/topic")]),
+        "FindApi": (["ssm:GetParameter"], [HERE.arn("ssm", "parameter/herald/dev/resources/api")]),
+        "Own1": (["s3:GetObject"], ["arn:aws:s3:::uploads/*"]),
+    }
+    assert extension_resources.with_reason(mine) == ["Own1"]
 
 
 # What queues and topics have to allow
