@@ -116,7 +116,7 @@ def pages() -> Iterator[Any]:
         known.update(new)
 
 
-@pytest.mark.parametrize("commands", pages())
+@pytest.mark.parametrize("commands", list(pages()))
 def test_the_commands_of_a_page_do_what_they_say(reader: Reader, commands: list[str]) -> None:
     for command in commands:
         if "replay" in command:
