@@ -115,11 +115,19 @@ if stage.uses("email"):
         return handlers.notify.handle("email", event)
 
 
+if stage.uses("ntfy"):
+
+    @app.lambda_function()
+    def notify_ntfy(event: Any, context: Any) -> dict[str, object]:
+        """Notify by ntfy; any program in the account may be granted this function."""
+        return handlers.notify.handle("ntfy", event)
+
+
 if stage.uses("webhook"):
 
     @app.lambda_function()
     def notify_webhook(event: Any, context: Any) -> dict[str, object]:
-        """Notify by Slack, Discord, Teams, ntfy or a webhook of one's own; the request names the channel."""
+        """Notify by Slack, Discord, Teams or a webhook of one's own; the request names the channel."""
         return handlers.notify.handle("webhook", event)
 
 

@@ -49,6 +49,10 @@ class Channel:
     """Layout of their text, likewise."""
     rings: Rings | None = None
     """None without a limit."""
+    priorities: Mapping[str, Options] = field(default_factory=dict)
+    """The options that say each priority of a program's notification, as its kind declares them."""
+    link_option: str = ""
+    """The option that bears such a notification's link; empty where its text does."""
 
     def texts(self, option: str) -> tuple[str, ...]:
         """Return an option that holds one text or a list of texts as a tuple; empty where it is empty or not set."""

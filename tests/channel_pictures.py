@@ -23,6 +23,7 @@ from ops.local.web.app import create_app
 from ops.local.web.ses_stand_in import OUTBOUND
 from ops.local.web.settings import LOCAL_TOKEN, LOCAL_USER, WebSettings
 from tests import needs
+from tests.declared import declared_channel, request_of
 from tests.fakes import channel, mail_channel, message, site
 
 Scheme = Literal["light", "dark"]
@@ -74,22 +75,24 @@ class StandIns:
             "Slack": webhook_bodies.slack(it),
             "Discord": webhook_bodies.discord(it),
             "Teams": webhook_bodies.teams(it),
-            "ntfy": webhook_bodies.ntfy(it, "topic", None),
         }
         for name, body in bodies.items():
             self._http.post(f"/webhooks/{name}", content=encoded(body)).raise_for_status()
+        ntfy = request_of(it, declared_channel("ntfy", "/providers/ntfy"))
+        self._http.post(ntfy.url, content=ntfy.body).raise_for_status()
         if lost := self._http.get("/webhooks/lost.json").json():
             raise RuntimeError(f"accepted and never shown: {lost}")
         push = self._http.get("/phone/messages.json").json()[-1]
         mail = self._http.get("/ses/messages.json").json()[-1]
         hooks = {one["channel"]: one["body"] for one in self._http.get("/webhooks/messages.json").json()}
+        taken = self._http.get("/providers/ntfy/messages.json").json()[-1]["body"]
         return {
             "Pushover": _panel(push["title"], push["message"]),
             "E-mail": f'<iframe srcdoc="{escape(mail["html"])}"></iframe><i>whole: {len(mail["html"]):,} bytes</i>',
             "Slack": _panel(*unescape(hooks["Slack"]["text"]).split("\n", 1)),
             "Discord": _panel(*re.sub(r"\\(.)", r"\1", hooks["Discord"]["content"]).split("\n", 1)),
             "Teams": _panel(*_lines(hooks["Teams"])),
-            "ntfy": _panel(hooks["ntfy"]["title"], hooks["ntfy"]["message"]),
+            "ntfy": _panel(taken["title"], taken["message"]),
         }
 
 

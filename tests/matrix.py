@@ -10,9 +10,10 @@ from itertools import product
 from pathlib import Path
 
 from ops.config.loader import StageConfig, load
+from tests.declared import HTTP
 
 CHANNELS = ("pushover", "email", "webhook", "all")
-"""Each kind of channel alone, and all together."""
+"""Each kind of channel alone, those asked by HTTP with webhooks, and all together."""
 
 _TOGETHER = {
     "proof_of_work": 0b0000,
@@ -77,7 +78,7 @@ class Configuration:
         return load(folder)
 
 
-_NAMES = {"pushover": ("pushover",), "email": ("email",), "webhook": ("own", "slack")}
+_NAMES = {"pushover": ("pushover",), "email": ("email",), "webhook": ("own", "slack", *HTTP)}
 
 _SITE = """
 [sites.default]
@@ -110,7 +111,8 @@ kind = "webhook"
 [channels.slack]
 kind = "webhook"
 format = "slack"
-""",
+"""
+    + "".join(f'\n[channels.{kind}]\nkind = "{kind}"\n' for kind in HTTP),
 }
 _ALARMS = """
 [alarms]

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 import requests
 
 from chalicelib.adapters.provider_http import (
+    SHARES,
+    TIME_TO_SHORTEN,
     TOTAL_TIMEOUT,
     UNTIL_MENDED,
     HttpAnswer,
@@ -25,6 +29,9 @@ from chalicelib.errors import ChannelUnavailableError, InvalidRequestError
 from chalicelib.logic.channel_kind import ChannelKind, Means, OptionMistake, Request, Sending, options_of
 from chalicelib.logic.notification import Notification, Quota
 from chalicelib.settings import Channel
+
+_REFERENCE = re.compile(r"[A-Za-z0-9_.:-]{1,128}")
+"""It is logged, so it must not be a sentence."""
 
 
 class HttpNotifier:
@@ -53,14 +60,26 @@ class HttpNotifier:
         self._total_timeout = total_timeout
 
     def notify(self, notification: Notification) -> str:
-        """Send once; returns the provider's id of the message, raises an :class:`~chalicelib.errors.InvokeError`."""
-        answer = self._answer(self._http.request(notification, self._sending(notification)))
-        means, reason = self._meaning(answer)
-        if means is not Means.DELIVERED:
-            if means is Means.OWNER:
-                self._secrets.forget()
-            raise error_of(means, reason, wait_of(answer, self._http.wait(answer.json), self._clock()))
-        return str(self._http.reference(answer.json))
+        """Send once; returns the provider's id of the message, raises an :class:`~chalicelib.errors.InvokeError`.
+
+        What the provider refuses for good is cut further and sent again: nothing of a refused message is shown.
+        """
+        sending, started = self._sending(notification), self._clock()
+        refused: Request | None = None
+        for share in SHARES:
+            request = self._http.request(notification, replace(sending, share=share))
+            if refused and (request == refused or self._clock() - started > TIME_TO_SHORTEN):
+                break
+            answer = self._answer(request)
+            means, reason = self._meaning(answer)
+            if means is Means.DELIVERED:
+                return str(self._http.reference(answer.json))
+            if means is not Means.REJECTED:
+                break
+            refused = request
+        if means is Means.OWNER:
+            self._secrets.forget()
+        raise error_of(means, reason, wait_of(answer, self._http.wait(answer.json), self._clock()))
 
     def check(self, notification: Notification) -> Quota | None:
         """Check options and secrets, ask the provider if it can be asked, and send nothing; returns None, for no quota.
@@ -83,7 +102,21 @@ class HttpNotifier:
         except OptionMistake as mistake:
             key = f"options.{mistake.option}"
             raise InvalidRequestError(f"{key}: {mistake}", key=key) from None
-        return Sending(self._channel, read_secrets(self._secrets) if self._kind.secrets else {}, options)
+        return Sending(self._channel, self._read_secrets(), options)
+
+    def _read_secrets(self) -> dict[str, str]:
+        needed = self._kind.needed_secrets(self._channel)
+        values = read_secrets(self._secrets) if needed else {}
+        for secret in needed:
+            try:
+                secret.check(values[secret.name], False)
+            except ValueError as mistake:
+                self._secrets.forget()
+                raise ChannelUnavailableError(
+                    f"the parameter {self._channel.name}/{secret.name} can't be used: {mistake}",
+                    retry_after=UNTIL_MENDED,
+                ) from None
+        return values
 
     def _answer(self, request: Request) -> HttpAnswer:
         answer = exchange(self._session, request, self._total_timeout)
@@ -105,6 +138,6 @@ class HttpNotifier:
                 break
         else:
             means = Means.DELIVERED if 200 <= answer.status < 300 else meaning_of(answer.status)
-        if means is Means.DELIVERED and not self._http.reference(answer.json):
+        if means is Means.DELIVERED and not _REFERENCE.fullmatch(str(self._http.reference(answer.json) or "")):
             return Means.UNCERTAIN, f"{reason}, which can't be understood"
         return means, reason

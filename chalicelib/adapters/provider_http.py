@@ -24,6 +24,10 @@ CONNECT_TIMEOUT = 3.05
 READ_TIMEOUT = 10.0
 TOTAL_TIMEOUT = 14.0
 """Seconds for the whole request, name resolution included. requests' read time-out limits only each wait for data."""
+SHARES = (1, 0.5, 0.1)
+"""Of a limit, one after the other where a provider refuses the body: its limit may have changed, or be its own."""
+TIME_TO_SHORTEN = 3
+"""Seconds since the first attempt within which another is begun."""
 MAX_ANSWER = 16 * 1024
 """Bytes of an answer that are read; an error's name is within them."""
 DEFAULT_WAIT = 60

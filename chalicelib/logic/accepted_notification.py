@@ -42,12 +42,8 @@ MAX_REASON = 500
 """Most characters of why something was rejected, which may name a key that the sender made up."""
 LINK = r"^https?://[!-~]+$"
 """Visible ASCII, so that no line of a notification can be forged with it."""
-PRIORITIES: Mapping[str, Mapping[str, int]] = {
-    "pushover": {"low": -1, "normal": 0, "high": 1, "emergency": 2},
-    "ntfy": {"low": 2, "normal": 3, "high": 4, "emergency": 5},
-}
-"""What a provider calls each priority: https://pushover.net/api#priority, https://docs.ntfy.sh/publish/#message-priority"""
-PRIORITY = tuple(PRIORITIES["pushover"])
+PRIORITY = ("low", "normal", "high", "emergency")
+"""What each means to a provider is declared by its kind of channel."""
 TRUSTED = Verdict(rank=len(Evidence))
 """A program that was granted the topic spends a channel's budget of rings as a person does."""
 
@@ -119,13 +115,10 @@ def reject(
 def as_notification(message: Message, channel: Channel, stage: str) -> Notification:
     """Make the notification by one channel: in its provider's own terms, where that has any."""
     fields = message.fields
-    kind = str(channel.options.get("format", channel.kind))
-    options: dict[str, object] = {}
-    if "priority" in fields and kind in PRIORITIES:
-        options["priority"] = PRIORITIES[kind][fields["priority"]]
+    options: dict[str, object] = dict(channel.priorities.get(fields.get("priority", ""), {}))
     body, link = fields["message"], fields.get("link", "")
-    if link and kind == "pushover":
-        options["link"] = link
+    if link and channel.link_option:
+        options[channel.link_option] = link
     elif link:
         body = f"{body}\n\n{link}"
     return Notification(

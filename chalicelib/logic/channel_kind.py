@@ -146,8 +146,8 @@ class Secret:
     """Raises ``ValueError`` for a wrong form, without repeating the value. It is told whether the stage is local."""
     example: str
     """A value of the right form that opens nothing: the local stack's, and the tests'."""
-    needed: Callable[[Channel], bool] = lambda channel: True
-    """Whether a channel needs it; that may depend on its options."""
+    needed: Callable[[Channel], bool] | None = None
+    """Whether a channel needs it, by its options; None if each does."""
 
 
 def matching(pattern: str, expected: str) -> Callable[[str, bool], object]:
@@ -247,7 +247,14 @@ class Sending:
     channel: Channel
     secrets: Mapping[str, str]
     options: Mapping[str, Any]
-    """The channel's options, overridden by those of the request."""
+    """The channel's options, overridden by those of the request; None where one is not set."""
+    share: float = 1
+    """How much of each limit it may have (``Limit.scaled``): less where the provider has refused it."""
+
+    @property
+    def url(self) -> str:
+        """The provider's API, without a slash at its end."""
+        return self.channel.url.rstrip("/")
 
 
 class Tools(Protocol):
@@ -294,7 +301,9 @@ class ChannelKind:
     connect: Callable[[Tools], CheckingNotifier] | None = None
     """Where ``http`` is not enough: make a notifier of its own."""
     address: str = ""
-    """The provider's API. Stage ``local`` leads to a stand-in by ``url``; empty where a channel has no ``url``."""
+    """The provider's API, which stage ``local`` never asks; empty where a channel has no ``url``."""
+    own_address: bool = False
+    """Whether an owner may run a server of their own, so that ``url`` is allowed in every stage."""
     no_address: str = ""
     """Why a channel has no ``url``."""
     options: tuple[Option, ...] = ()
@@ -309,13 +318,17 @@ class ChannelKind:
     """MB: docs/benchmarks.md, "Memory"."""
     timeout: int = 22
     """Seconds: all calls end before (``http.py``), and ``destined`` waits longer."""
+    priorities: Mapping[str, Options] = field(default_factory=dict)
+    """The options that say each priority of a program's notification: ``accepted_notification.py``."""
+    link_option: str = ""
+    """The option that bears a notification's link; without one it is the last line of the text."""
     mistakes: Callable[[Mapping[str, Any]], Mapping[str, str]] = lambda values: {}
     """Return the mistakes between several options, by the option at which each is reported."""
     compiled: Callable[[Mapping[str, Any]], Options] = set_options
     """Return the options as ``Channel.options`` has them, from the values in ``herald.toml``."""
 
     def needed_secrets(self, channel: Channel) -> tuple[Secret, ...]:
-        return tuple(secret for secret in self.secrets if secret.needed(channel))
+        return tuple(secret for secret in self.secrets if secret.needed is None or secret.needed(channel))
 
 
 def options_of(kind: ChannelKind, channel: Channel, requested: Mapping[str, object]) -> Mapping[str, Any]:

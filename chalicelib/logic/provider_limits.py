@@ -27,6 +27,10 @@ class Limit(NamedTuple):
     def usable(self) -> int:
         return self.most - self.margin
 
+    def scaled(self, share: float) -> Limit:
+        """Return a share of it, margin included."""
+        return self if share == 1 else self._replace(most=int(self.most * share), margin=int(self.margin * share))
+
     def fits(self, text: str) -> bool:
         """Whether a text, as it is sent, is within ``room``."""
         return _size(text, self.unit) <= self.usable

@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 from chalicelib.errors import InvalidRequestError
 from chalicelib.logic import placeholders
-from chalicelib.logic.channel_kind import HiddenMistake, encoded
+from chalicelib.logic.channel_kind import HiddenMistake
 from chalicelib.logic.notification import MAX_TITLE, Notification
 from chalicelib.logic.notification_text import lay_out
 from chalicelib.logic.placeholders import PlaceholderMistake
@@ -56,26 +56,6 @@ TEAMS_CARD = Limit(
     "the workflow answers 202 and fails afterwards; Teams adds properties of its own. Counted with each letter outside"
     " of ASCII as `\\uXXXX`, the largest that it can be",
 )
-NTFY_MESSAGE = Limit(
-    "ntfy",
-    "`message`",
-    4_096,
-    UTF_8,
-    0,
-    "https://docs.ntfy.sh/publish/#limitations",
-    "2026-11",
-    "more would become an attached file",
-)
-NTFY_BODY = Limit(
-    "ntfy",
-    "the whole JSON body",
-    8_192,
-    UTF_8,
-    0,
-    "https://github.com/binwiederhier/ntfy/blob/main/server/server.go (`transformBodyJSON`)",
-    "2026-11",
-    "the server reads twice its limit of a message, else answers 413",
-)
 STANDARD = Limit(
     "webhook, `standard`",
     "body",
@@ -86,7 +66,7 @@ STANDARD = Limit(
     "2026-11",
     "none: nothing is cut. A form is 64 KiB at most",
 )
-LIMITS = (SLACK_TEXT, DISCORD_CONTENT, TEAMS_CARD, NTFY_MESSAGE, NTFY_BODY, STANDARD)
+LIMITS = (SLACK_TEXT, DISCORD_CONTENT, TEAMS_CARD, STANDARD)
 
 EVENT = "message.received"
 """``type`` of a body in format ``standard``."""
@@ -94,10 +74,6 @@ EVENT = "message.received"
 _DISCORD_MARKS = re.compile(r"([\\*_~`|>#\[\]()<@:+-])")
 _SUPPRESS_EMBEDS = 1 << 2
 """https://discord.com/developers/docs/resources/message#message-object-message-flags"""
-_TOPIC = re.compile(r"[-_A-Za-z0-9]{1,64}")
-"""https://docs.ntfy.sh/publish/#publish-as-json"""
-_PRIORITIES = range(1, 6)
-
 _KNOWN = ("id", "webhook_id", "title", "message", "time", "reply_to", "site")
 
 _SHORTEST_KEY, _LONGEST_KEY = 24, 64
@@ -181,25 +157,16 @@ def _is_this_machine(host: str) -> bool:
     return address.is_loopback or address.is_link_local or address.is_unspecified or address.is_multicast
 
 
-def target(kind: str, address: str) -> tuple[str, str]:
-    """Return the address of the request and, for ntfy, the topic.
-
-    ntfy takes JSON at the server's root, with the topic in it: ``https://ntfy.sh/topic`` is split. Discord reports
-    errors only with ``wait=true``.
-    """
+def api_address(kind: str, address: str) -> str:
+    """Return the address of the request. Discord reports errors only with ``wait=true``."""
+    if kind != "discord":
+        return address
     url = urlsplit(address)
-    if kind == "discord":
-        # Discord's addresses name no version, which means an old one with waiting times in milliseconds:
-        # https://discord.com/developers/docs/reference#api-versioning
-        path = url.path.replace("/api/webhooks/", "/api/v10/webhooks/", 1)
-        query = url.query if "wait=" in url.query else f"{url.query}&wait=true".removeprefix("&")
-        return url._replace(path=path, query=query).geturl(), ""
-    if kind == "ntfy":
-        base, _, topic = url.path.rpartition("/")
-        if not _TOPIC.fullmatch(topic):
-            raise WebhookMistake("expected an address that ends in a topic: up to 64 of A-Z, a-z, 0-9, - and _")
-        return url._replace(path=f"{base}/").geturl(), topic
-    return address, ""
+    # Discord's addresses name no version, which means an old one with waiting times in milliseconds:
+    # https://discord.com/developers/docs/reference#api-versioning
+    path = url.path.replace("/api/webhooks/", "/api/v10/webhooks/", 1)
+    query = url.query if "wait=" in url.query else f"{url.query}&wait=true".removeprefix("&")
+    return url._replace(path=path, query=query).geturl()
 
 
 # Headers
@@ -246,7 +213,7 @@ def slack(notification: Notification, share: float = 1) -> dict[str, object]:
     ``share``: how much of its limit it may have, here and below.
     """
     title = f"*{_title(notification, _for_slack)}*\n"
-    limit = _part(SLACK_TEXT, share)
+    limit = SLACK_TEXT.scaled(share)
     link = reply_link(notification)
     # https://docs.slack.dev/messaging/formatting-message-text/#linking-to-email-addresses
     reply = f"\n\n<{_for_slack(link)}|{_for_slack(reply_label(notification))}>" if link else ""
@@ -261,7 +228,7 @@ def discord(notification: Notification, share: float = 1) -> dict[str, object]:
     visitor's address from becoming a link.
     """
     title = f"**{_title(notification, _for_discord)}**\n"
-    limit = _part(DISCORD_CONTENT, share)
+    limit = DISCORD_CONTENT.scaled(share)
     message = _for_discord(lay_out(notification, lambda part: limit.fits(title + _for_discord(part))))
     return {"content": title + message, "allowed_mentions": {"parse": []}, "flags": _SUPPRESS_EMBEDS}
 
@@ -287,7 +254,7 @@ def teams(notification: Notification, share: float = 1) -> dict[str, object]:
             ],
         }
 
-    limit = _part(TEAMS_CARD, share)
+    limit = TEAMS_CARD.scaled(share)
     message = lay_out(notification, lambda part: limit.fits(json.dumps(json.dumps(card(part)))))
     return {
         "type": "message",
@@ -297,43 +264,8 @@ def teams(notification: Notification, share: float = 1) -> dict[str, object]:
     }
 
 
-def ntfy(notification: Notification, topic: str, priority: int | None, share: float = 1) -> dict[str, object]:
-    """Make ``{"topic", "title", "message"}`` in plain text, and ``priority`` (1 to 5) if there is one.
-
-    https://docs.ntfy.sh/publish/#publish-as-json; a button opens the answer: https://docs.ntfy.sh/publish/#open-websiteapp
-    """
-    link = reply_link(notification)
-
-    def body(message: str) -> dict[str, object]:
-        own: dict[str, object] = {"topic": topic, "title": _title(notification), "message": message}
-        if link:
-            own["actions"] = [{"action": "view", "label": "Reply", "url": link}]
-        return own if priority is None else own | {"priority": priority}
-
-    of_message, of_body = _part(NTFY_MESSAGE, share), _part(NTFY_BODY, share)
-    return body(
-        lay_out(notification, lambda part: of_message.fits(part) and of_body.fits(encoded(body(part)).decode())),
-    )
-
-
-def _part(limit: Limit, share: float) -> Limit:
-    return limit if share == 1 else limit._replace(most=int(limit.most * share), margin=int(limit.margin * share))
-
-
 def _title(notification: Notification, escape: Callable[[str], str] = str) -> str:
     return escape(cut(one_line(notification.title), MAX_TITLE))
-
-
-def priority_of(notification: Notification, kind: str, usual: int | None) -> int | None:
-    """Return ntfy's priority: the request's or the channel's; raises :class:`InvalidRequestError` for other options."""
-    options = notification.options
-    if not options:
-        return usual
-    priority = options.get("priority")
-    whole = isinstance(priority, int) and not isinstance(priority, bool)
-    if set(options) != {"priority"} or kind != "ntfy" or not whole or priority not in _PRIORITIES:
-        raise InvalidRequestError("options: a webhook takes `priority` alone, 1 to 5, in format ntfy", key="options")
-    return int(str(priority))
 
 
 def moment(notification: Notification, now: int) -> str:

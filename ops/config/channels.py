@@ -68,6 +68,8 @@ class ChannelTable(Table):
             title=self.title,
             body=self.body,
             rings=self._rings(),
+            priorities=self.KIND.priorities,
+            link_option=self.KIND.link_option,
         )
 
     def _rings(self) -> Rings | None:

@@ -211,6 +211,7 @@ def _stage(
         return None
     sites = dict(merged.sites)
     if name == LOCAL:
+        channels = {key: _stood_in(channel) for key, channel in channels.items()}
         options, sites, channels = _overridden(options, sites, channels, overrides)
     config = StageConfig(
         stage=Stage(
@@ -453,7 +454,7 @@ def _check_tables(
             mistakes.append(f"{place('channels', channel, key)}: {mistake}")
         if channel in RESERVED:
             mistakes.append(f"{place('channels', channel)}: this name is taken; choose another")
-        if options.url is not None and options.KIND.address and name != LOCAL:
+        if options.url is not None and options.KIND.address and not options.KIND.own_address and name != LOCAL:
             mistakes.append(
                 f"{place('channels', channel, 'url')}: only stages.{LOCAL} may send elsewhere than to the provider"
             )
@@ -500,6 +501,13 @@ def _with_captcha_at(spam: SpamTable, web: str) -> SpamTable:
         return spam
     captcha = spam.captcha.model_copy(update={"url": _moved(spam.captcha.url, web)})
     return spam.model_copy(update={"captcha": captcha})
+
+
+def _stood_in(channel: ChannelTable) -> ChannelTable:
+    """The channel led to the local stack's stand-in, which knows the example secrets, and not to the provider."""
+    if channel.KIND.http is None:
+        return channel
+    return channel.model_copy(update={"url": f"{EXAMPLE}/providers/{channel.kind}"})
 
 
 def _moved(address: str, web: str) -> str:

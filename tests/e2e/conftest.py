@@ -142,7 +142,7 @@ held = { kind = "webhook", pause = 1, uncertain = "hold" }
 slack = { kind = "webhook", pause = 1, format = "slack" }
 discord = { kind = "webhook", pause = 1, format = "discord" }
 teams = { kind = "webhook", pause = 1, format = "teams" }
-ntfy = { kind = "webhook", pause = 1, format = "ntfy", priority = 4 }
+ntfy = { kind = "ntfy", pause = 1, rings = false, priority = 4 }
 chat = { kind = "webhook", pause = 1, format = "template", template = { text = "{title}: {fields.message}" } }
 """
 

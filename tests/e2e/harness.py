@@ -116,6 +116,11 @@ class Harness:
         found = requests.get(f"{self._web}/webhooks/messages.json", timeout=PATIENCE).json()
         return [hook for hook in found if word in json.dumps(hook["body"]).replace("\\", "")]
 
+    def taken_by(self, kind: str, word: str) -> list[dict[str, Any]]:
+        """Return what the stand-in of a declared kind accepted with the word in its body."""
+        found = requests.get(f"{self._web}/providers/{kind}/messages.json", timeout=PATIENCE).json()
+        return [each for each in found if word in json.dumps(each["body"])]
+
     def hook_faults(self, *faults: dict[str, Any]) -> None:
         """Make the webhook receivers fail in this order."""
         requests.put(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -16,14 +17,18 @@ from urllib3 import HTTPConnectionPool
 from urllib3.connection import HTTPConnection
 from urllib3.exceptions import MaxRetryError, NameResolutionError
 
+from chalicelib.adapters.http_notifier import HttpNotifier
+from chalicelib.adapters.providers import kind_of, kinds
 from chalicelib.adapters.providers.pushover import PushoverNotifier
 from chalicelib.adapters.providers.webhook import WebhookNotifier
 from chalicelib.composition import Container, override_container
 from chalicelib.errors import InvokeError, SecretsError
+from chalicelib.logic.channel_kind import Means
 from chalicelib.logic.webhook_bodies import webhook_id
 from chalicelib.settings import Channel, Stage
 from tests.conftest import ROOT
 from tests.contracts import error_fits, fits
+from tests.declared import HTTP, declared_channel, http_of, secrets_of
 from tests.fakes import LIMITS, NOW, FakeContainer, channel, mail_channel, site
 
 TOKEN, USER = "t" * 30, "u" * 30
@@ -38,7 +43,10 @@ REQUEST = {
     "reply_to": "MARKER@example.com",
     "fields": [{"name": "name", "value": "MARKER-name"}],
 }
-PRIVATE = (TOKEN, USER, SECRET, "PATHSECRET", "MARKER", "127.0.0.1", "owner@example.org")
+PRIVATE = (
+    *(TOKEN, USER, SECRET, "PATHSECRET", "MARKER", "127.0.0.1", "owner@example.org"),
+    *(secret.example for kind in kinds().values() for secret in kind.secrets),
+)
 """What neither a log nor an error may hold: secrets, addresses, what a visitor wrote."""
 NO_SUCH_NAME = MaxRetryError(
     HTTPConnectionPool("PATHSECRET.invalid"),
@@ -54,7 +62,6 @@ def hook(name: str = "own", **options: Any) -> Channel:
         "format": "standard",
         "signed": options.get("format", "standard") == "standard",
         "headers": (),
-        "priority": 0,
         "template": "",
         "longest": 0,
     }
@@ -74,7 +81,7 @@ def client() -> Client:
     assert spec
     assert spec.loader
     module = importlib.util.module_from_spec(spec)
-    with override_container(FakeContainer(stage_of(channel(), mail_channel(), hook()))):
+    with override_container(FakeContainer(stage_of(channel(), mail_channel(), hook(), *map(declared_channel, HTTP)))):
         spec.loader.exec_module(module)
     return Client(module.app, stage_name="local", project_dir=str(ROOT))
 
@@ -92,7 +99,7 @@ def fails(kind: str, container: Container, error: type[InvokeError], request: ob
     with pytest.raises(InvokeError) as caught:
         invoke(kind, container, request)
     assert type(caught.value) is error
-    if kind == "webhook":  # A traceback would show the cause, which holds the address.
+    if kind not in ("pushover", "email"):  # A traceback would show the cause, which holds the address.
         assert caught.value.__cause__ is None or isinstance(caught.value.__cause__, SecretsError)
         assert caught.value.__context__ is caught.value.__cause__ or caught.value.__suppress_context__
     for secret in PRIVATE:
@@ -181,6 +188,18 @@ def webhook(url: str, session: requests.Session) -> Rig:
     return Rig("webhook", it.name, container, b"", webhook_id("id-1", it.name), secrets, session)
 
 
+def declared(kind: str, url: str, session: requests.Session) -> Rig:
+    """Of a kind that is asked by HTTP as it declares."""
+    it = declared_channel(kind, url)
+    secrets = Parameters(secrets_of(it))
+    notifier = HttpNotifier(session, secrets, it, kind_of(kind), clock=lambda: float(NOW))
+    container = FakeContainer(stage_of(it), providers={it.name: notifier})
+    http = http_of(kind)
+    accepted = next(answer.body for answer in http.answers if answer.means is Means.DELIVERED)
+    reference = str(http.reference(json.loads(accepted)))
+    return Rig(kind, it.name, container, accepted.encode(), reference, secrets, session)
+
+
 def email(url: str, environ: pytest.MonkeyPatch) -> Rig:
     """With the client of the composition itself, led to the provider in the place of SES."""
     for name, value in {
@@ -201,8 +220,10 @@ def rig(kind: str, url: str, session: requests.Session, environ: pytest.MonkeyPa
             return pushover(url, session)
         case "webhook":
             return webhook(url, session)
-        case _:
+        case "email":
             return email(url, environ)
+        case _:
+            return declared(kind, url, session)
 
 
 def nobody() -> str:

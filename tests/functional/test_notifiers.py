@@ -18,6 +18,7 @@ from requests import exceptions as http
 from urllib3.exceptions import LocationParseError, MaxRetryError
 
 from chalicelib.adapters.provider_http import CONNECT_TIMEOUT, READ_TIMEOUT, TOTAL_TIMEOUT
+from chalicelib.adapters.providers import kinds
 from chalicelib.composition import override_container
 from chalicelib.errors import (
     ChannelUnavailableError,
@@ -32,7 +33,7 @@ from tests.functional import notifiers
 from tests.functional.conftest import Provider
 from tests.functional.notifiers import NO_SUCH_NAME, PRIVATE, REQUEST, Rig
 
-KINDS = ("pushover", "email", "webhook")
+KINDS = tuple(kinds())
 every = pytest.mark.parametrize("kind", KINDS)
 
 
@@ -128,14 +129,14 @@ WITH_REQUESTS: list[tuple[Exception, type[InvokeError]]] = [
     (http.ContentDecodingError("MARKER"), ChannelUncertainError),
     (http.RequestException("MARKER"), ChannelUncertainError),
 ]
+WITH_EXCHANGE: list[tuple[Exception, type[InvokeError]]] = [
+    *WITH_REQUESTS,
+    (http.InvalidURL("MARKER"), ChannelUnavailableError),
+    (LocationParseError("MARKER"), ChannelUnavailableError),
+    (ZeroDivisionError("MARKER"), ChannelUncertainError),
+]
 BROKEN: dict[str, list[tuple[Exception, type[InvokeError]]]] = {
     "pushover": WITH_REQUESTS,
-    "webhook": [
-        *WITH_REQUESTS,
-        (http.InvalidURL("MARKER"), ChannelUnavailableError),
-        (LocationParseError("MARKER"), ChannelUnavailableError),
-        (ZeroDivisionError("MARKER"), ChannelUncertainError),
-    ],
     "email": [
         (aws.EndpointConnectionError(endpoint_url="https://MARKER"), ChannelUnavailableError),
         (aws.ConnectTimeoutError(endpoint_url="https://MARKER"), ChannelUnavailableError),
@@ -149,7 +150,7 @@ BROKEN: dict[str, list[tuple[Exception, type[InvokeError]]]] = {
 
 @pytest.mark.parametrize(
     ("kind", "error", "means"),
-    [(kind, *case) for kind in KINDS for case in BROKEN[kind]],
+    [(kind, *case) for kind in KINDS for case in BROKEN.get(kind, WITH_EXCHANGE)],
     ids=lambda value: value if isinstance(value, str) else getattr(value, "__name__", type(value).__name__),
 )
 def test_what_fails_before_the_connection_is_harmless_and_anything_later_uncertain(
@@ -160,7 +161,7 @@ def test_what_fails_before_the_connection_is_harmless_and_anything_later_uncerta
     assert not [secret for secret in PRIVATE if secret in "".join(capfd.readouterr())]
 
 
-@pytest.mark.parametrize("kind", ["pushover", "webhook"])
+@pytest.mark.parametrize("kind", [name for name, kind in kinds().items() if kind.secrets])
 def test_a_secret_that_is_missing_is_named_and_nothing_is_sent(rig: Rig, provider: Provider) -> None:
     assert rig.secrets
     rig.secrets.error = SecretsError(f"not set in Parameter Store: /herald/dev/{rig.channel}/x")
@@ -183,8 +184,8 @@ def test_all_calls_end_before_the_function_does(kind: str, rig: Rig) -> None:
     rig.session.mount("http://", adapter)
     rig.fails(ChannelUncertainError)
     assert adapter.options[0]["timeout"] == (CONNECT_TIMEOUT, READ_TIMEOUT)
-    whole = TOTAL_TIMEOUT if kind == "webhook" else CONNECT_TIMEOUT + READ_TIMEOUT
-    assert CONNECT_TIMEOUT + READ_TIMEOUT <= whole < spec.timeout - (reading_secrets if kind == "webhook" else 0)
+    whole = CONNECT_TIMEOUT + READ_TIMEOUT if kind == "pushover" else TOTAL_TIMEOUT
+    assert CONNECT_TIMEOUT + READ_TIMEOUT <= whole < spec.timeout - (0 if kind == "pushover" else reading_secrets)
 
 
 # The log

@@ -150,25 +150,15 @@ def test_a_2xx_counts_whatever_becomes_of_its_body(hooked: Hooked, provider: Pro
     assert hooked.invoke()["status"] == "delivered"
 
 
-@pytest.mark.parametrize(
-    ("kind", "key"), [("slack", "text"), ("discord", "content"), ("teams", "attachments"), ("ntfy", "topic")]
-)
+@pytest.mark.parametrize(("kind", "key"), [("slack", "text"), ("discord", "content"), ("teams", "attachments")])
 def test_each_format_is_sent_unsigned_in_its_services_form(
     hooked: Hooked, provider: Provider, kind: str, key: str
 ) -> None:
     hooked.invoke(REQUEST, channel(format=kind))
     assert key in json.loads(provider.bodies[0])
     assert "webhook-signature" not in provider.sent[0]
-    expected = {"discord": f"{PATH}?wait=true", "ntfy": "/hook/"}
+    expected = {"discord": f"{PATH}?wait=true"}
     assert provider.paths == [expected.get(kind, PATH)]
-
-
-def test_ntfys_priority_is_the_channels_or_the_requests(hooked: Hooked, provider: Provider) -> None:
-    it = channel(format="ntfy", priority=2)
-    hooked.invoke(REQUEST, it)
-    hooked.invoke({**REQUEST, "options": {"priority": 5}}, it)
-    assert [json.loads(body)["priority"] for body in provider.bodies] == [2, 5]
-    assert json.loads(provider.bodies[0])["topic"] == "PATHSECRET"
 
 
 def test_a_template_is_filled_in_and_signed_if_so_wished(hooked: Hooked, provider: Provider) -> None:
@@ -190,15 +180,14 @@ def test_fixed_headers_are_sent(hooked: Hooked, provider: Provider) -> None:
     ("kind", "body", "headers", "reference"),
     [
         ("discord", b'{"id": "1234567890"}', {}, "1234567890"),
-        ("ntfy", b'{"id": "sPs71M8A2T"}', {}, "sPs71M8A2T"),
         ("teams", b"", {"x-ms-workflow-run-id": "0858"}, "0858"),
         ("discord", b"{}", {}, ""),
         ("discord", b"[1]", {}, ""),
         ("discord", b"<html>", {}, ""),
         ("discord", b'{"id": {"a": 1}}', {}, ""),
         ("discord", b'{"id": "MARKER with spaces"}', {}, ""),
-        ("ntfy", b'{"id": "abc"' + b" " * (16 * 1024 - 13) + b"}", {}, "abc"),
-        pytest.param("ntfy", b'{"id": "abc"' + b" " * 16 * 1024 + b"}", {}, "", id="longer than what is read"),
+        ("discord", b'{"id": "abc"' + b" " * (16 * 1024 - 13) + b"}", {}, "abc"),
+        pytest.param("discord", b'{"id": "abc"' + b" " * 16 * 1024 + b"}", {}, "", id="longer than what is read"),
         ("slack", b"ok", {}, ""),
         ("standard", b'{"id": "theirs"}', {}, ""),
     ],
@@ -237,7 +226,7 @@ def test_what_is_wrong_with_the_very_message_is_refused_for_good(
     assert len(provider.bodies) == 1
 
 
-@pytest.mark.parametrize("kind", ["slack", "discord", "teams", "ntfy"])
+@pytest.mark.parametrize("kind", ["slack", "discord", "teams"])
 def test_what_a_service_finds_too_long_is_cut_further_before_it_is_refused_for_good(
     hooked: Hooked, provider: Provider, kind: str
 ) -> None:
@@ -424,7 +413,6 @@ def test_only_a_channel_that_signs_needs_a_signing_secret() -> None:
         ("standard", "url", "http://PATHSECRET.example.com/"),
         ("standard", "url", "https://user:PATHSECRET@example.com/"),
         ("standard", "url", "PATHSECRET"),
-        ("ntfy", "url", "https://ntfy.sh/"),
         ("standard", "secret", "PATHSECRET"),
         ("standard", "secret", "whsec_c2hvcnQ="),
     ],

@@ -14,6 +14,7 @@ import pytest
 from botocore.session import Session
 from chalice.awsclient import TypedAWSClient
 
+from chalicelib.adapters.providers import kinds
 from chalicelib.functions import FUNCTIONS, functions_of
 from ops.aws.partitions import refuse_unavailable
 from ops.config.loader import StageConfig
@@ -100,9 +101,7 @@ def test_every_function_and_grant_is_needed_in_some_configuration_and_each_condi
             assert any(grant.needed(stage) for stage in having), (spec.name, grant.sid)
     always = {spec.name for spec in FUNCTIONS if all(spec in functions_of(stage) for stage in found)}
     assert {spec.name for spec in FUNCTIONS} - always == {
-        "notify_pushover",
-        "notify_email",
-        "notify_webhook",
+        *(f"notify_{kind}" for kind in kinds()),
         "get_message_url",
         "canary",
         "digest",

@@ -25,8 +25,9 @@ from ops.deploy.chalice_runner import PROGRAM
 from ops.deploy.project_copy import mirror
 from ops.generate import render
 from ops.local.runtime_packages import RUNTIME_PACKAGES, link_runtime_packages
+from tests.declared import HTTP
 
-EVERY_CHANNEL = """
+EVERY_CHANNEL = f"""
 [channels.email]
 kind = "email"
 from = "herald@example.com"
@@ -34,12 +35,12 @@ to = ["owner@example.org"]
 
 [stages.local.sites.every-channel]
 thanks = "http://127.0.0.1:8080/thanks.html"
-channels = ["pushover", "email"]
+channels = {["pushover", "email", *HTTP]}
 
 [stages.local.canary]
 
 [stages.local.digest]
-"""
+""" + "".join(f'\n[channels.{kind}]\nkind = "{kind}"\n' for kind in HTTP)
 """A site of stage ``local`` that has a channel of each kind, so that the zip is asked for every function."""
 
 EVERYWHERE = (
@@ -63,6 +64,7 @@ FORBIDDEN = {
     "app.digest": (*EVERYWHERE, *HTTP_OF_OTHERS),
     "app.notify_pushover": (*EVERYWHERE, "standardwebhooks"),
     "app.notify_email": (*EVERYWHERE, *HTTP_OF_OTHERS),
+    **{f"app.notify_{kind}": (*EVERYWHERE, "standardwebhooks", "chalicelib.logic.pushover") for kind in HTTP},
     "app.get_message": (*EVERYWHERE, *HTTP_OF_OTHERS, "aws_lambda_powertools.utilities.data_classes"),
     "app.list_messages": (*EVERYWHERE, *HTTP_OF_OTHERS, "aws_lambda_powertools.utilities.data_classes"),
     "app.get_message_url": (*EVERYWHERE, *HTTP_OF_OTHERS),

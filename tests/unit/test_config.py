@@ -388,11 +388,11 @@ DEV = "[stages.dev]\n"
         (changed('kind = "pushover"', ""), ["channels.pushover.kind: missing"]),
         (
             changed('kind = "pushover"', 'kind = ["pushover"]'),
-            ["channels.pushover.kind: found ['pushover'], expected one of: email, pushover"],
+            ["channels.pushover.kind: found ['pushover'], expected one of: email"],
         ),
         (
             changed('kind = "pushover"', 'kind = "sms"'),
-            ["channels.pushover.kind: found 'sms', expected one of: email, pushover"],
+            ["channels.pushover.kind: found 'sms', expected one of: email"],
         ),
         (
             changed('kind = "pushover"', 'kind = "pushover"\ntoken = "x"'),
@@ -427,8 +427,6 @@ DEV = "[stages.dev]\n"
                 ('secret = "whsec_MARKER"', "secret: unknown key", "./herald secrets set --stage <stage> own"),
                 ("signed = true", "signed: only for format", "template"),
                 ("longest = 10", "longest: only for format", "template"),
-                ("priority = 3", "priority: only for format", "ntfy"),
-                ('format = "ntfy"\npriority = 6', "priority: found 6", "from 1 to 5"),
                 ('format = "template"', "template: format =", "go together"),
                 ('template = { text = "{title}" }', "template: format =", "go together"),
                 ('format = "template"\ntemplate = { text = "{titel}" }', "template: found dict", "{titel} is no"),
@@ -1036,13 +1034,12 @@ def test_a_webhook_is_signed_and_standard_unless_told_otherwise(folder: Path) ->
         "format": "standard",
         "signed": True,
         "headers": (),
-        "priority": 0,
         "template": "",
         "longest": 0,
     }
 
 
-@pytest.mark.parametrize("kind", ["slack", "discord", "teams", "ntfy"])
+@pytest.mark.parametrize("kind", ["slack", "discord", "teams"])
 def test_what_a_service_takes_is_not_signed(folder: Path, kind: str) -> None:
     text = HOOKED.replace('kind = "webhook"', f'kind = "webhook"\nformat = "{kind}"')
     assert load(write(folder, text))["dev"].stage.channels["own"].options["signed"] is False

@@ -14,11 +14,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chalicelib.logic import mail, pushover, webhook_bodies
-from chalicelib.logic.channel_kind import encoded
 from chalicelib.logic.lookalikes import is_like
 from chalicelib.logic.notification import Notification, from_contact
 from chalicelib.logic.notification_text import lay_out
 from chalicelib.logic.plain_text import lines
+from tests.declared import body_of, declared_channel, request_of
 from tests.fakes import channel, message, site
 
 NOTE = "… Cut to fit. In full: ./herald messages show --stage dev id-1"
@@ -157,7 +157,7 @@ def shown_by(kind: str, form: Notification) -> str:
         case "teams":
             return "\n".join(line for line in teams_lines(webhook_bodies.teams(form))[1:])
         case "ntfy":
-            return str(webhook_bodies.ntfy(form, "topic", 5)["message"])
+            return str(body_of(form, NTFY)["message"])
         case "html":
             # What is bold is ours or set apart by a line beside it; visitors' text stands in cells of its own.
             plain = re.sub(r"<d[dt][^>]*>[^<]*(<br\n>[^<]*)*</d[dt]>", "", mail.html(form, "h"))
@@ -183,6 +183,7 @@ def utf_16(value: object) -> int:
     return len(str(value).encode("utf-16-le", "replace")) // 2
 
 
+NTFY = declared_channel("ntfy", priority=5)
 MEASURED: dict[str, Callable[[Notification], list[tuple[int, int]]]] = {
     "pushover": lambda it: [
         (len(str(pushover.make_texts(it)["message"])), 1024),
@@ -192,9 +193,9 @@ MEASURED: dict[str, Callable[[Notification], list[tuple[int, int]]]] = {
     "discord": lambda it: [(utf_16(webhook_bodies.discord(it)["content"]), 2_000)],
     "teams": lambda it: [(of_card(webhook_bodies.teams(it)), 28 * 1024 - 1_500)],
     "ntfy": lambda it: [
-        (len(str(webhook_bodies.ntfy(it, "t" * 64, 5)["message"]).encode()), 4_096),
-        (len(json.dumps(webhook_bodies.ntfy(it, "t" * 64, 5), ensure_ascii=False).encode()), 8_192 + 20),
-        (len(encoded(webhook_bodies.ntfy(it, "t" * 64, 5))), 8_192),
+        (len(str(body_of(it, NTFY)["message"]).encode()), 4_096),
+        (len(json.dumps(body_of(it, NTFY), ensure_ascii=False).encode()), 8_192 + 20),
+        (len(request_of(it, NTFY).body), 8_192),
     ],
     "plain": lambda it: [(max(len(line.encode()) for line in mail.text(it).split("\n")), 998)],
     "html": lambda it: [(max(len(line.encode()) for line in mail.html(it, "h" * 200).split("\n")), 998)],

@@ -154,27 +154,18 @@ def test_on_stage_local_http_leads_nowhere_but_to_this_machine() -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "address", "goes_to", "topic"),
+    ("kind", "address", "goes_to"),
     [
-        ("standard", "https://e.example/a?b=c", "https://e.example/a?b=c", ""),
-        ("slack", "https://hooks.slack.com/services/T/B/x", "https://hooks.slack.com/services/T/B/x", ""),
-        ("discord", "https://discord.com/api/webhooks/1/x", "https://discord.com/api/v10/webhooks/1/x?wait=true", ""),
-        ("discord", "https://discord.com/api/v9/webhooks/1/x", "https://discord.com/api/v9/webhooks/1/x?wait=true", ""),
-        ("discord", "https://d.example/1/x?thread_id=2", "https://d.example/1/x?thread_id=2&wait=true", ""),
-        ("discord", "https://d.example/1/x?wait=false", "https://d.example/1/x?wait=false", ""),
-        ("ntfy", "https://ntfy.sh/my-Topic_1", "https://ntfy.sh/", "my-Topic_1"),
-        ("ntfy", "https://n.example/topic?auth=abc", "https://n.example/?auth=abc", "topic"),
-        ("ntfy", "https://n.example/below/topic", "https://n.example/below/", "topic"),
+        ("standard", "https://e.example/a?b=c", "https://e.example/a?b=c"),
+        ("slack", "https://hooks.slack.com/services/T/B/x", "https://hooks.slack.com/services/T/B/x"),
+        ("discord", "https://discord.com/api/webhooks/1/x", "https://discord.com/api/v10/webhooks/1/x?wait=true"),
+        ("discord", "https://discord.com/api/v9/webhooks/1/x", "https://discord.com/api/v9/webhooks/1/x?wait=true"),
+        ("discord", "https://d.example/1/x?thread_id=2", "https://d.example/1/x?thread_id=2&wait=true"),
+        ("discord", "https://d.example/1/x?wait=false", "https://d.example/1/x?wait=false"),
     ],
 )
-def test_where_a_request_goes(kind: str, address: str, goes_to: str, topic: str) -> None:
-    assert webhook_bodies.target(kind, address) == (goes_to, topic)
-
-
-@pytest.mark.parametrize("path", ["", "/", "/topic/", "/to.pic", f"/{'t' * 65}", "/t%20"])
-def test_ntfys_address_ends_in_a_topic(path: str) -> None:
-    with pytest.raises(WebhookMistake, match="ends in a topic"):
-        webhook_bodies.target("ntfy", f"https://ntfy.sh{path}")
+def test_where_a_request_goes(kind: str, address: str, goes_to: str) -> None:
+    assert webhook_bodies.api_address(kind, address) == goes_to
 
 
 # Bodies
@@ -218,8 +209,6 @@ def body(kind: str, notification: Notification) -> dict[str, Any]:
             made = webhook_bodies.discord(notification)
         case "teams":
             made = webhook_bodies.teams(notification)
-        case "ntfy":
-            made = webhook_bodies.ntfy(notification, "topic", None)
         case _:
             made = webhook_bodies.standard(notification, NOW)
     found: dict[str, Any] = json.loads(encoded(made))
@@ -270,48 +259,12 @@ def test_teams_is_given_a_card_with_a_run_of_plain_text_for_each_line() -> None:
     assert runs[0]["weight"] == "Bolder"
 
 
-def test_ntfy_is_given_its_topic_and_the_priority_only_if_there_is_one() -> None:
-    plain = {"topic": "t", "title": "A title", "message": "Line 1\nLine 2\n\nName: Ada"}
-    it = replace(IT, reply_to="")
-    assert webhook_bodies.ntfy(it, "t", None) == plain
-    assert webhook_bodies.ntfy(it, "t", 5) == plain | {"priority": 5}
-
-
-@pytest.mark.parametrize("kind", ["standard", "slack", "discord", "teams", "ntfy"])
+@pytest.mark.parametrize("kind", ["standard", "slack", "discord", "teams"])
 @pytest.mark.parametrize("text", HOSTILE)
 def test_any_text_stays_a_value_and_any_body_is_json(kind: str, text: str) -> None:
     shape = body(kind, with_message("x"))
     made = body(kind, replace(IT, title=text, message=text, reply_to=text))
-    assert set(made) == set(shape) - {"actions"}, "an address that may mean more than itself gets no button"
-
-
-# Options
-
-
-def test_the_requests_own_priority_goes_before_the_channels() -> None:
-    assert webhook_bodies.priority_of(IT, "ntfy", 2) == 2
-    assert webhook_bodies.priority_of(IT, "ntfy", None) is None
-    assert webhook_bodies.priority_of(replace(IT, options={"priority": 5}), "ntfy", 2) == 5
-
-
-@pytest.mark.parametrize(
-    ("kind", "options"),
-    [
-        ("slack", {"priority": 3}),
-        ("ntfy", {"priority": 0}),
-        ("ntfy", {"priority": 6}),
-        ("ntfy", {"priority": "5"}),
-        ("ntfy", {"priority": True}),
-        ("ntfy", {"priority": [1]}),
-        ("ntfy", {"priority": 3.0}),
-        ("ntfy", {"topic": "x"}),
-        ("ntfy", {"priority": 1, "topic": "x"}),
-    ],
-)
-def test_an_option_that_a_webhook_doesnt_have_is_refused(kind: str, options: dict[str, object]) -> None:
-    with pytest.raises(InvalidRequestError) as caught:
-        webhook_bodies.priority_of(replace(IT, options=options), kind, None)
-    assert caught.value.key == "options"
+    assert set(made) == set(shape)
 
 
 # Templates

@@ -239,6 +239,14 @@ KIND = ChannelKind(
     # A month of these is a third of the 10,000 messages that are free: https://pushover.net/api#limits
     rings=Rings(hour=30, day=120),
     shortest_pause=MIN_PAUSE,
+    # https://pushover.net/api#priority
+    priorities={
+        "low": {"priority": -1},
+        "normal": {"priority": 0},
+        "high": {"priority": 1},
+        "emergency": {"priority": 2},
+    },
+    link_option="link",
     mistakes=lambda values: pushover.find_misplaced(
         {name: value for name, value in values.items() if value is not None}
     ),

@@ -1,4 +1,4 @@
-"""Webhooks: a signed request to a receiver of the owner's own, or to Slack, Discord, Teams or ntfy.
+"""Webhooks: a signed request to a receiver of the owner's own, or to Slack, Discord or Teams.
 
 2xx is delivered; an error in this very message is final; an error that the owner can mend (the address, the secret, a
 deleted webhook) makes it wait. docs/channels/webhook.md has the table.
@@ -19,6 +19,8 @@ import requests
 from standardwebhooks import Webhook
 
 from chalicelib.adapters.provider_http import (
+    SHARES,
+    TIME_TO_SHORTEN,
     TOTAL_TIMEOUT,
     UNTIL_MENDED,
     HttpAnswer,
@@ -32,7 +34,12 @@ from chalicelib.adapters.provider_http import (
     wait_of,
 )
 from chalicelib.adapters.secrets import Secrets
-from chalicelib.errors import ChannelRejectedError, ChannelUnavailableError, ChannelUncertainError
+from chalicelib.errors import (
+    ChannelRejectedError,
+    ChannelUnavailableError,
+    ChannelUncertainError,
+    InvalidRequestError,
+)
 from chalicelib.logic import webhook_bodies
 from chalicelib.logic.channel_kind import (
     ChannelKind,
@@ -50,11 +57,6 @@ from chalicelib.logic.channel_kind import (
 from chalicelib.logic.notification import Notification, Quota
 from chalicelib.settings import Channel, Options
 
-SHARES = (1, 0.5, 0.1)
-"""Of a format's limit, one after the other where a service refuses the body: its limit may have changed."""
-TIME_TO_SHORTEN = 3
-"""Seconds since the first attempt within which another is begun."""
-
 _THIS_BODY = ("invalid_payload", "no_text", "50035", "50006")
 """Error names of Slack and Discord for a body that they never accept. After another 400, such as for a wrong
 signature, the message waits, as the owner may mend it."""
@@ -65,8 +67,8 @@ _REFERENCE = re.compile(r"[A-Za-z0-9_.:-]{1,128}")
 class WebhookNotifier:
     """Delivers notifications to one channel's webhook.
 
-    ``channel.options``: ``format``, ``signed``, ``headers`` (each ``Name: value``), ``priority`` (0 for none),
-    ``template`` (JSON, empty for none) and ``longest`` (characters of ``{message}``, 0 for all).
+    ``channel.options``: ``format``, ``signed``, ``headers`` (each ``Name: value``), ``template`` (JSON, empty for
+    none) and ``longest`` (characters of ``{message}``, 0 for all).
     """
 
     quota = None
@@ -90,7 +92,6 @@ class WebhookNotifier:
         self._total_timeout = total_timeout
         self._format = str(options["format"])
         self._signed = bool(options["signed"])
-        self._priority = int(str(options["priority"])) or None
         self._longest = int(str(options["longest"]))
         self._template = json.loads(str(options["template"])) if options["template"] else None
         fixed = options["headers"]
@@ -103,12 +104,12 @@ class WebhookNotifier:
         """
         started = self._clock()
         now = int(started)
-        priority = webhook_bodies.priority_of(notification, self._format, self._priority)
-        signers, address, topic = self._configured()
+        _refuse_options(notification)
+        signers, address = self._configured()
         identity = webhook_bodies.webhook_id(notification.id, self._channel)
         refused = b""
         for share in SHARES:
-            body = encoded(self._body(notification, now, topic, priority, share))
+            body = encoded(self._body(notification, now, share))
             # What is too long by a measure that isn't ours is cut further: nothing of a refused body is shown.
             if refused and (body == refused or self._clock() - started > TIME_TO_SHORTEN):
                 break
@@ -122,9 +123,9 @@ class WebhookNotifier:
 
     def check(self, notification: Notification) -> Quota | None:
         """Check the secrets, the address and the body, and send nothing; returns None, as no receiver names a quota."""
-        priority = webhook_bodies.priority_of(notification, self._format, self._priority)
-        _, _, topic = self._configured()
-        encoded(self._body(notification, int(self._clock()), topic, priority, 1))
+        _refuse_options(notification)
+        self._configured()
+        encoded(self._body(notification, int(self._clock()), 1))
         return None
 
     def _headers_of(self, identity: str, body: bytes, signers: list[Webhook], now: int) -> dict[str, str]:
@@ -137,12 +138,12 @@ class WebhookNotifier:
             )
         return headers
 
-    def _configured(self) -> tuple[list[Webhook], str, str]:
-        """Return the signers, the address and ntfy's topic; raises :class:`ChannelUnavailableError`."""
+    def _configured(self) -> tuple[list[Webhook], str]:
+        """Return the signers and the address; raises :class:`ChannelUnavailableError`."""
         values = read_secrets(self._secrets)
         name = "url"
         try:
-            address, topic = webhook_bodies.target(
+            address = webhook_bodies.api_address(
                 self._format, webhook_bodies.checked_address(values["url"], local=self._local)
             )
             name = "secret"
@@ -154,9 +155,9 @@ class WebhookNotifier:
             raise ChannelUnavailableError(
                 f"the parameter {self._channel}/{name} can't be used: {mistake}", retry_after=UNTIL_MENDED
             ) from None
-        return signers, address, topic
+        return signers, address
 
-    def _body(self, notification: Notification, now: int, topic: str, priority: int | None, share: float) -> object:
+    def _body(self, notification: Notification, now: int, share: float) -> object:
         match self._format:
             case "slack":
                 return webhook_bodies.slack(notification, share)
@@ -164,8 +165,6 @@ class WebhookNotifier:
                 return webhook_bodies.discord(notification, share)
             case "teams":
                 return webhook_bodies.teams(notification, share)
-            case "ntfy":
-                return webhook_bodies.ntfy(notification, topic, priority, share)
             case "template":
                 return webhook_bodies.filled(self._template, notification, self._channel, now, self._longest)
             case _:
@@ -208,19 +207,24 @@ class WebhookNotifier:
         return error_of(means, reason, wait_of(answer, answer.json.get("retry_after"), self._clock()))
 
 
+def _refuse_options(notification: Notification) -> None:
+    if notification.options:
+        raise InvalidRequestError("options: a channel of kind webhook has none", key="options")
+
+
 def _reference(kind: str, answer: HttpAnswer) -> str:
-    """Return the service's own id of the message: Discord's and ntfy's ``id``, Power Automate's run id."""
+    """Return the service's own id of the message: Discord's ``id``, Power Automate's run id."""
     if kind == "teams":
         reference: object = answer.headers.get("x-ms-workflow-run-id")
     else:
-        reference = answer.json.get("id") if kind in ("discord", "ntfy") else None
+        reference = answer.json.get("id") if kind == "discord" else None
     return str(reference) if reference and _REFERENCE.fullmatch(str(reference)) else ""
 
 
 def _word(answer: HttpAnswer) -> str:
     """Return a service's name of an error if it is one word or number: a sentence may quote the message.
 
-    Slack answers the bare word; Discord and ntfy ``{"code": 10015}``; Power Automate ``{"error": {"code": "…"}}``.
+    Slack answers the bare word; Discord ``{"code": 10015}``; Power Automate ``{"error": {"code": "…"}}``.
     """
     bare = answer.body[:65].decode("ascii", "replace").strip()
     if _WORD.fullmatch(bare):
@@ -244,8 +248,6 @@ def _mistakes(values: Mapping[str, Any]) -> Mapping[str, str]:
         found["signed"] = 'only for format = "template"; standard is always signed, the services look at no signature'
     if values["longest"] is not None and values["format"] != "template":
         found["longest"] = 'only for format = "template"; each other format has a limit of its own'
-    if values["priority"] is not None and values["format"] != "ntfy":
-        found["priority"] = 'only for format = "ntfy"'
     return found
 
 
@@ -254,7 +256,6 @@ def _compiled(values: Mapping[str, Any]) -> Options:
         "format": values["format"],
         "signed": values["format"] == "standard" or bool(values["signed"]),
         "headers": tuple(f"{name}: {value}" for name, value in values["headers"].items()),
-        "priority": values["priority"] or 0,
         "template": json.dumps(values["template"], ensure_ascii=False) if values["template"] else "",
         "longest": values["longest"] or 0,
     }
@@ -271,7 +272,7 @@ def _check_secret(value: str, local: bool) -> None:
 KIND = ChannelKind(
     kind="webhook",
     provider="A webhook",
-    reaches="Slack, Discord, Teams, ntfy, or a receiver of your own",
+    reaches="Slack, Discord, Teams, or a receiver of your own",
     keeps="the receiver of the webhook",
     connect=_connect,
     no_address="an address is a secret. Put it into Parameter Store (/herald/<stage>/<channel>/url) with: "
@@ -279,8 +280,8 @@ KIND = ChannelKind(
     options=(
         Option(
             "format",
-            OneOf(("standard", "slack", "discord", "teams", "ntfy", "template")),
-            "`standard`, `slack`, `discord`, `teams`, `ntfy`, `template`",
+            OneOf(("standard", "slack", "discord", "teams", "template")),
+            "`standard`, `slack`, `discord`, `teams`, `template`",
             default="standard",
         ),
         Option(
@@ -300,13 +301,6 @@ KIND = ChannelKind(
             "longest",
             Whole(1, 65_536),
             'for `format = "template"`: characters of `{message}`, 1 to 65536',
-        ),
-        Option(
-            "priority",
-            Whole(1, 5),
-            'for `format = "ntfy"`: [1 to 5](https://docs.ntfy.sh/publish/#message-priority). A request of the [Invoke'
-            " API](../invoke-api.md) may override it",
-            requestable=True,
         ),
         Option(
             "headers",

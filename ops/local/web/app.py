@@ -6,7 +6,7 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.routing import Mount, Route
 
-from ops.local.web import phone, stack_routes
+from ops.local.web import declared_providers, phone, stack_routes
 from ops.local.web.arrived_pushes import Inbox
 from ops.local.web.captcha_services import CaptchaServices
 from ops.local.web.captcha_services import routes as captcha
@@ -33,6 +33,7 @@ def create_app(settings: WebSettings) -> Starlette:
     stand_in = StandIn(settings, inbox)
     receivers = Receivers(settings.clock)
     mail = Ses(settings.clock)
+    declared = declared_providers.providers(settings.clock)
     captchas = CaptchaServices()
     app = Starlette(
         routes=[
@@ -41,6 +42,7 @@ def create_app(settings: WebSettings) -> Starlette:
             Mount("/pushover", routes=pushover.routes(stand_in)),
             Mount("/webhooks", routes=webhooks(receivers)),
             Mount("/ses", routes=ses(mail)),
+            Mount("/providers", routes=list(declared_providers.routes(declared))),
             Mount("/captcha", routes=captcha(captchas)),
             Route(OUTBOUND, ses_endpoint(mail), methods=["POST"]),
             Route("/{path:path}", Site(settings.site_directory, api).endpoint),
@@ -53,6 +55,8 @@ def create_app(settings: WebSettings) -> Starlette:
         stand_in.close()
         receivers.close()
         mail.close()
+        for provider in declared.values():
+            provider.close()
         captchas.close()
 
     app.state.api = api

@@ -54,9 +54,7 @@ class Receivers(FaultInjector):
                 verified = True
             except (WebhookVerificationError, ValueError):
                 return JSONResponse({"error": "the signature does not verify"}, 401)
-        if channel == "":  # ntfy posts to the root
-            channel = str(body.get("topic", ""))
-        answer, shows = _answer(body, len(content))
+        answer, shows = _answer(body)
         identity = headers.get("webhook-id", "")
         if not shows:
             self.lost.append({"channel": channel, "id": identity, "bytes": len(content)})
@@ -76,7 +74,7 @@ class Receivers(FaultInjector):
         return answer
 
 
-def _answer(body: dict[str, Any], size: int) -> tuple[Response, bool]:
+def _answer(body: dict[str, Any]) -> tuple[Response, bool]:
     """Return the answer of the service that uses this body format, and whether the service then shows the message.
 
     The limits come from each service's documentation; docs/channels/limits.md links the pages.
@@ -85,12 +83,6 @@ def _answer(body: dict[str, Any], size: int) -> tuple[Response, bool]:
         if len(str(body["content"]).encode("utf-16-le")) > 2 * 2000:
             return JSONResponse({"message": "Invalid Form Body", "code": 50035}, 400), True
         return JSONResponse({"id": str(uuid.uuid4().int % 10**18)}), True
-    if "topic" in body:
-        if size > 2 * 4096:
-            return JSONResponse({"code": 41303, "http": 413, "error": "JSON body too large"}, 413), True
-        if len(str(body["message"]).encode()) > 4096:
-            return JSONResponse({"code": 40014, "http": 400, "error": "attachments not allowed"}, 400), True
-        return JSONResponse({"id": uuid.uuid4().hex[:12], "event": "message", "topic": body["topic"]}), True
     if "attachments" in body:
         # A workflow answers before it tries to post. It then posts the card as a string inside its own JSON.
         posted = [json.dumps(json.dumps(attachment)) for attachment in body["attachments"]]
@@ -109,7 +101,7 @@ class ReceiverEndpoint(FaultyEndpoint):
         self._receivers = receivers
 
     async def right_answer(self, request: Request) -> Response:
-        channel = str(request.path_params.get("channel", ""))
+        channel = str(request.path_params["channel"])
         return self._receivers.take(channel, dict(request.headers), await request.body())
 
     def wrong_answer(self, fault: Fault) -> Response:
@@ -136,5 +128,4 @@ def routes(receivers: Receivers) -> list[Route]:
         Route("/lost.json", lost),
         control(receivers),
         Route("/{channel}", endpoint, methods=["POST"]),
-        Route("/", endpoint, methods=["POST"]),
     ]

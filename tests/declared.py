@@ -1,0 +1,44 @@
+"""Channels of the kinds that declare how they are asked by HTTP, and what they send."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import Any
+
+from chalicelib.adapters.providers import kind_of, kinds
+from chalicelib.logic.channel_kind import Http, Sending, options_of
+from chalicelib.logic.notification import Notification
+from chalicelib.settings import Channel
+from ops.config.channels import KINDS
+
+HTTP = tuple(name for name, kind in kinds().items() if kind.http)
+"""The kinds that are asked by HTTP as they declare."""
+
+
+def declared_channel(kind: str, url: str = "", **options: Any) -> Channel:
+    """A channel named as its kind, with these options of ``herald.toml``."""
+    it = KINDS[kind].model_validate({"kind": kind, **options}).compiled(kind)
+    return replace(it, url=url or it.url)
+
+
+def http_of(kind: str) -> Http:
+    http = kind_of(kind).http
+    assert http
+    return http
+
+
+def secrets_of(channel: Channel) -> dict[str, str]:
+    """The example of each secret that a channel needs."""
+    return {secret.name: secret.example for secret in kind_of(channel.kind).needed_secrets(channel)}
+
+
+def request_of(notification: Notification, channel: Channel) -> Any:
+    """The request that a channel's provider is sent."""
+    options = options_of(kind_of(channel.kind), channel, notification.options)
+    return http_of(channel.kind).request(notification, Sending(channel, secrets_of(channel), options))
+
+
+def body_of(notification: Notification, channel: Channel) -> Any:
+    """Its body, read from JSON."""
+    return json.loads(request_of(notification, channel).body)
