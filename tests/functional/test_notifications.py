@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -20,6 +21,7 @@ from chalicelib.logic.notification import MAX_TITLE, Notification
 from chalicelib.settings import Channel, Notifications, Stage
 from ops.operations.listing import OperatorArchive, Selection, every
 from tests.contracts import fits
+from tests.declared import declared_channel
 from tests.dynamodb import LocalTable
 from tests.fakes import NOW, FakeContainer, RecordingNotifier, RecoveringNotifier, message, site
 
@@ -27,9 +29,9 @@ STAGE = Stage(
     "dev",
     {"default": site("default", "pushover"), "shop": site("shop", "mail")},
     {
-        "pushover": Channel("pushover", "pushover", ring_again=True, pause=5, url=""),
+        "pushover": declared_channel("pushover"),
         "mail": Channel("mail", "email", ring_again=True, pause=5, url=""),
-        "team": Channel("team", "webhook", ring_again=True, pause=5, url="", options={"format": "ntfy"}),
+        "team": replace(declared_channel("ntfy"), name="team"),
         "unused": Channel("unused", "webhook", ring_again=True, pause=5, url=""),
     },
     limits=None,  # type: ignore[arg-type]
@@ -119,9 +121,9 @@ def test_priority_and_link_are_said_in_the_terms_of_each_provider(world: World) 
     assert set(by_channel) == {2, 5, None}
     assert by_channel[2].options == {"priority": 2, "link": link}
     assert by_channel[2].message == "It has failed."
-    for priority in (5, None):
-        assert "link" not in by_channel[priority].options
-        assert by_channel[priority].message == f"It has failed.\n\n{link}"
+    assert by_channel[5].options == {"priority": 5, "link": link}
+    assert by_channel[None].options == {}
+    assert by_channel[None].message == f"It has failed.\n\n{link}"
 
 
 def test_named_channels_alone_deliver(world: World) -> None:

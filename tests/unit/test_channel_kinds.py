@@ -10,6 +10,7 @@ import pytest
 
 from chalicelib.adapters.providers import kind_of, kinds
 from chalicelib.functions import FUNCTIONS
+from chalicelib.logic.accepted_notification import PRIORITY
 from chalicelib.logic.channel_kind import ChannelKind, Flag, Option, OptionMistake, Whole, options_of
 from chalicelib.settings import Channel
 from ops.config import channels
@@ -62,6 +63,14 @@ def test_every_option_limit_and_answer_is_explained(kind: ChannelKind) -> None:
     for answer in kind.http.answers if kind.http else ():
         assert answer.source.startswith("https://")
         assert answer.doc
+
+
+@every
+def test_every_priority_and_the_link_of_a_notification_are_options_of_a_request(kind: ChannelKind) -> None:
+    assert set(kind.priorities) in (set(), set(PRIORITY))
+    link = {kind.link_option: "https://www.example.com/"} if kind.link_option else {}
+    for options in (*kind.priorities.values(), link):
+        assert options_of(kind, Channel("it", kind.kind, True, 5, ""), options).items() >= options.items()
 
 
 def test_an_option_may_not_be_called_as_one_that_every_kind_has() -> None:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from chalicelib.logic import pushover, webhook_bodies
 from chalicelib.logic.notification import Notification
 from chalicelib.logic.reply_link import MAX_LINK, reply_link
+from tests.declared import body_of, declared_channel
 
 
 def asked(address: str = "ada@example.com", message: str = "Hello!\nBye", subject: str = "") -> Notification:
@@ -109,6 +110,6 @@ def test_slacks_limit_holds_with_the_link() -> None:
 
 
 def test_ntfy_shows_it_as_a_button() -> None:
-    body = webhook_bodies.ntfy(asked(), "topic", None)
+    body = body_of(asked(), declared_channel("ntfy"))
     assert body["actions"] == [{"action": "view", "label": "Reply", "url": reply_link(asked())}]
-    assert "actions" not in webhook_bodies.ntfy(asked(""), "topic", None)
+    assert "actions" not in body_of(asked(""), declared_channel("ntfy"))

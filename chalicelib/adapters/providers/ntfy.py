@@ -187,6 +187,11 @@ KIND = ChannelKind(
         ),
     ),
     limits=(MESSAGE, BODY),
-    priorities={"low": {"priority": 2}, "normal": {"priority": 3}, "high": {"priority": 4}, "emergency": {"priority": 5}},
+    priorities={
+        "low": {"priority": 2},
+        "normal": {"priority": 3},
+        "high": {"priority": 4},
+        "emergency": {"priority": 5},
+    },
     link_option="link",
 )
