@@ -342,7 +342,7 @@ def options_of(kind: ChannelKind, channel: Channel, requested: Mapping[str, obje
             found[name] = checks[name](value)
         except ValueError as mistake:
             raise OptionMistake(name, str(mistake)) from None
-    for name, why in kind.mistakes(found).items():
+    for name, why in kind.mistakes(found).items() if requested else ():
         if name in requested:
             raise OptionMistake(name, why)
     return found
