@@ -5,7 +5,7 @@ Chalice packs requirements whole and without bytecode, and asks pip for whatever
 - packages come from ``locks/``, each checked against its hash, and the same sources make the same zip, bit for bit
   (docs/decisions/0043-locks-and-the-same-zip.md);
 - files that no function can import are left out, and an import that would fail is an error
-  (docs/decisions/0027-the-zip.md, 0036-the-zip-holds-what-is-imported.md).
+  (docs/decisions/0027-the-zip.md).
 
 Chalice's process imports this module beside the code that it packs, so it imports nothing else of Herald.
 """

@@ -1,6 +1,6 @@
 """Find which files of a deployment zip its functions can import, and which imports would fail.
 
-The sources are read, not run: docs/decisions/0036-the-zip-holds-what-is-imported.md. As a program it reads the files of
+The sources are read, not run: docs/decisions/0027-the-zip.md. As a program it reads the files of
 a package and the names of Herald's own files from standard input, and writes the needed names and the failing imports
 to standard output, both with :mod:`marshal`.
 """

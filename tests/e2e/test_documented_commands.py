@@ -4,12 +4,14 @@ checkout, against the stack that README's own command starts, and prints what th
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +25,6 @@ from tests.snippets import commands_to_run
 
 COMMANDS = commands_to_run(ROOT)
 DEPLOYING = "docs/deploying.md"
-"""Its commands undo what the others stand on, so they come last."""
 
 
 class Reader:
@@ -71,19 +72,28 @@ class Reader:
         requests.put(address, json={"faults": list(faults)}, timeout=60).raise_for_status()
 
 
-@pytest.fixture(scope="module")
-def reader(tmp_path_factory: pytest.TempPathFactory, checkout: Path) -> Iterator[Reader]:
-    clone = fresh_clone(tmp_path_factory.mktemp("reader") / "herald", checkout)
+@contextmanager
+def follower(folder: Path, checkout: Path) -> Iterator[Reader]:
+    clone = fresh_clone(folder / "herald", checkout)
     shutil.copyfile(ROOT / "herald.toml", clone / "herald.toml")
     (clone / ".venv").symlink_to(sys.prefix)  # It would install the same again.
-    (run,) = COMMANDS["README.md"][:1]
+    run = COMMANDS["README.md"][0]
     assert run == "make run"
     environ = shell(free_ports())
-    with running(clone, ["-c", f"import os; os.execvp('make', {run.split()!r})"], environ) as (process, lines):
+    with running(clone, ["-c", f"import os; os.setsid(); os.execvp('make', {run.split()!r})"], environ) as (
+        process,
+        lines,
+    ):
         printed(lines, "Herald is ready")
         yield Reader(clone, environ, lines)
-        process.send_signal(signal.SIGINT)
-        process.wait(60)
+        os.killpg(process.pid, signal.SIGINT)  # As Ctrl-C does, to make and to what it runs.
+        assert process.wait(60) == 0
+
+
+@pytest.fixture(scope="module")
+def reader(tmp_path_factory: pytest.TempPathFactory, checkout: Path) -> Iterator[Reader]:
+    with follower(tmp_path_factory.mktemp("reader"), checkout) as reader:
+        yield reader
 
 
 def shown(page: str, beginning: str) -> list[str]:
@@ -139,6 +149,8 @@ def failed_and_replayed(reader: Reader, command: str) -> None:
 
 
 @pytest.mark.full
-def test_the_commands_of_deploying_work_one_after_the_other(reader: Reader) -> None:
-    for command in COMMANDS[DEPLOYING]:
-        assert reader.type(command)
+def test_the_commands_of_deploying_work_one_after_the_other(tmp_path: Path, checkout: Path) -> None:
+    """On a stack of their own, as they end without one."""
+    with follower(tmp_path, checkout) as reader:
+        for command in COMMANDS[DEPLOYING]:
+            assert reader.type(command)

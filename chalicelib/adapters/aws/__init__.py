@@ -5,7 +5,7 @@
 - ``own``, :mod:`~chalicelib.adapters.aws.own_client`, signs and sends the few calls that Herald makes. It doesn't load
   botocore, which would be most of a cold start: docs/decisions/0026-own-aws-client.md
 - ``botocore``, :mod:`~chalicelib.adapters.aws.botocore_client`. It also stands in, with a warning and a metric, where
-  the environment asks for what ``own`` can't do: docs/decisions/0035-the-client-is-chosen.md
+  the environment asks for what ``own`` can't do: docs/decisions/0026-own-aws-client.md
 """
 
 from __future__ import annotations

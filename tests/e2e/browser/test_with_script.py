@@ -11,6 +11,7 @@ from playwright.sync_api import Page, Route, expect
 from tests.e2e.browser.visitor import Visitor, answering, button, error_of, posted, status, until
 from tests.e2e.conftest import ROOT
 from tests.e2e.harness import Harness, marker, wait_for
+from tests.snippets import snippets
 
 NOT_AN_ADDRESS = "This is not an email address such as name@example.com."
 REQUIRED = "This field is required."
@@ -422,21 +423,23 @@ def test_a_script_of_the_page_may_stop_it(visitor: Visitor) -> None:
     assert visitor.sent == []
 
 
-README = (ROOT / "README.md").read_text(encoding="utf-8")
+COPIED = (ROOT / "web" / "snippet.html").read_text(encoding="utf-8")
 SNIPPETS = {
-    "README": re.search("```html\n(.*?)```", README, re.DOTALL),
-    "snippet": re.search("-->\n(.*)", (ROOT / "web" / "snippet.html").read_text(encoding="utf-8"), re.DOTALL),
+    **{str(each): each.text for each in snippets(ROOT, "html") if "_gotcha" in each.text},
+    "web/snippet.html": COPIED.partition("-->\n")[2],
 }
+BEGINNINGS = {
+    str(each): each.text for each in snippets(ROOT, "html") if "<form" in each.text and "_gotcha" not in each.text
+}
+"""Forms of which a page shows what it is about alone."""
 
 
 @pytest.mark.parametrize("name", SNIPPETS)
 def test_a_form_that_is_copied_works_as_it_stands(visitor: Visitor, herald: Harness, name: str) -> None:
     word = marker()
-    found = SNIPPETS[name]
-    assert found
     # Not with the example site's policy, which forbids every style in the markup.
     context = visitor.context(bypass_csp=True)
-    page = visitor.show(found[1].replace("https://YOUR-API", herald.urls["api"]), context=context)
+    page = visitor.show(SNIPPETS[name].replace("https://YOUR-API", herald.urls["api"]), context=context)
     expect(page.get_by_label("Leave this")).not_to_be_in_viewport()
     page.get_by_label("Email").fill("a@b")
     page.get_by_label("Message").fill(word)
@@ -447,3 +450,16 @@ def test_a_form_that_is_copied_works_as_it_stands(visitor: Visitor, herald: Harn
     expect(status(page)).to_have_attribute("data-state", "sent")
     push = wait_for(lambda: herald.pushes(word), "push")[0]
     assert "\nSource: My website\n" in push["message"]
+
+
+@pytest.mark.parametrize("name", BEGINNINGS)
+def test_a_form_that_is_shown_in_part_works_with_a_field_and_a_button(
+    visitor: Visitor, herald: Harness, name: str
+) -> None:
+    word, rest = marker(), '<label>Message <textarea name="message"></textarea></label><button>Send</button>'
+    begun = BEGINNINGS[name] if "…" in BEGINNINGS[name] else f"{BEGINNINGS[name]}…</form>"
+    address = re.compile(r"https://YOUR-API|http://127\.0\.0\.1:4566/restapis/herald/api/_user_request_")
+    page = visitor.show(address.sub(herald.urls["api"], begun).replace("…", rest))
+    page.get_by_label("Message").fill(word)
+    button(page).click()
+    wait_for(lambda: herald.pushes(word), "push")
