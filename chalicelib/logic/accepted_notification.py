@@ -108,7 +108,7 @@ def reject(
     message = Message(publication, NOTIFICATIONS, at, {})
     record = store.add(message, Record(invocation.id, {}, verdict))
     repeated = record is not None and record.stored_by != invocation.id
-    action = Action.DUPLICATE if repeated else Action.REJECTED
+    action = Action.UNCHANGED if repeated else Action.REJECTED
     return DeliveryResult(publication, NOTIFICATIONS, action, {}, verdict)
 
 

@@ -63,10 +63,10 @@ def deliver(
     first_seen = record.stored_by == invocation.id
     record = hold_if_duplicate(message, record, dependencies)
     if record.verdict.held:
-        return _result(message, Action(record.verdict.held) if first_seen else Action.DUPLICATE, record)
+        return _result(message, Action(record.verdict.held) if first_seen else Action.UNCHANGED, record)
     run = _Run(message, record, dependencies, invocation)
     run.try_channels()
-    action = conclude(run.deliveries, dependencies.channels) if first_seen or run.worked else Action.DUPLICATE
+    action = conclude(run.deliveries, dependencies.channels) if first_seen or run.worked else Action.UNCHANGED
     return _result(message, action, replace(record, deliveries=run.deliveries))
 
 
@@ -76,7 +76,7 @@ def deliver_again(
     """Try every channel of a stored message that is due: a run that the scheduled retry or a replay asked for.
 
     Returns what :func:`deliver` does, with two exceptions. Where a channel still waits, the action is ``waiting`` and
-    no error is raised, as the scheduled retry comes again. Where the message had ended before, it is ``duplicate``,
+    no error is raised, as the scheduled retry comes again. Where the message had ended before, it is ``unchanged``,
     because its end was already reported.
     """
     record = hold_if_duplicate(message, record, dependencies)
@@ -95,13 +95,13 @@ def deliver_again(
     else:
         # A change of herald.toml alone may have made it uncertain: report that twice rather than never.
         if not run.worked and action is not Action.UNCERTAIN:
-            action = Action.DUPLICATE
+            action = Action.UNCHANGED
     return _result(message, action, replace(record, deliveries=run.deliveries))
 
 
 def deleted_result(message_id: str, site: str) -> DeliveryResult:
     """The result of a run for a message that was deleted in the meantime."""
-    return DeliveryResult(message_id, site, Action.DUPLICATE, {})
+    return DeliveryResult(message_id, site, Action.UNCHANGED, {})
 
 
 def _result(message: Message, action: Action, record: Record) -> DeliveryResult:

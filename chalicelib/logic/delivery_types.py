@@ -51,6 +51,8 @@ class Action(StrEnum):
     UNDELIVERABLE = "undeliverable"
     UNCERTAIN = "uncertain"
     DUPLICATE = "duplicate"
+    """It is held, as another message has the same content."""
+    UNCHANGED = "unchanged"
     """This run changed nothing: the same message came again, it had ended before, or it was deleted meanwhile."""
     QUARANTINED = "quarantined"
     SUMMARIZED = "summarized"

@@ -121,17 +121,17 @@ def send_summary(name: str, dependencies: SummaryDependencies, invocation: Invoc
 
     The action is ``delivered``; ``waiting`` if the scheduled retry must come again; ``undeliverable`` where the channel
     refused for good, was out of reach for too long, or has left the configuration; ``uncertain`` where nobody knows and
-    the channel holds what is uncertain; or ``duplicate`` if there was nothing to do.
+    the channel holds what is uncertain; or ``unchanged`` if there was nothing to do.
 
     A run that dies or is overtaken before it claims the call loses nothing and rings nobody.
     """
     channel, now, store, run = dependencies.channels.get(name), dependencies.now(), dependencies.store, invocation.run
     if channel is None or name not in dependencies.notifiers:
         lost = store.abandon(name)
-        return _result(name, Action.UNDELIVERABLE if lost else Action.DUPLICATE, lost)
+        return _result(name, Action.UNDELIVERABLE if lost else Action.UNCHANGED, lost)
     batch = store.take_batch(name, run, now, now + LEASE)
     if batch is None:
-        return _result(name, Action.DUPLICATE)
+        return _result(name, Action.UNCHANGED)
 
     def end(action: Action, state: State) -> DeliveryResult:
         pause = min(max(2 * batch.pause, FIRST_PAUSE), MAX_PAUSE)
@@ -158,7 +158,7 @@ def send_summary(name: str, dependencies: SummaryDependencies, invocation: Invoc
     if now + LEASE > invocation.ends_at:
         return wait(now, State.PENDING)
     if not store.claim(name, run, attempt, now + LEASE):
-        return _result(name, Action.DUPLICATE)
+        return _result(name, Action.UNCHANGED)
     try:
         dependencies.notifiers[name].notify(request)
     except InvokeError as error:

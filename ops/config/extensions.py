@@ -34,9 +34,10 @@ _TAKEN = "dead-letters-arn"
 Source = Literal["herald.contact", "herald.notification", "herald.event", "herald.canary"]
 Action = Literal[
     "delivered",
-    "duplicate",
-    "quarantined",
     "summarized",
+    "duplicate",
+    "unchanged",
+    "quarantined",
     "waiting",
     "undeliverable",
     "uncertain",

@@ -138,7 +138,7 @@ EVENT = sns_event("hello world", "event")
     ("request_", "notifier", "options", "action", "function"),
     [
         (CONTACT, RecordingNotifier(), {}, "delivered", "on_success"),
-        (CONTACT, RecordingNotifier(), {"runs": 2}, "duplicate", "on_success"),
+        (CONTACT, RecordingNotifier(), {"runs": 2}, "unchanged", "on_success"),
         (EVENT, RecordingNotifier(), {}, "message", "on_success"),
         (CONTACT, RefusingNotifier(ChannelRejectedError("no")), {}, "undeliverable", "on_failure"),
         (CONTACT, RefusingNotifier(ChannelUncertainError("?")), {"ring_again": False}, "uncertain", "on_failure"),

@@ -61,7 +61,7 @@ def test_a_redelivered_message_rings_nobody_again(herald: Harness) -> None:
                 [
                     line
                     for line in herald.lines("on_success")
-                    if line.get("message_id") == message_id and line.get("action") == "duplicate"
+                    if line.get("message_id") == message_id and line.get("action") == "unchanged"
                 ]
             )
             == 3
@@ -88,7 +88,7 @@ def test_a_message_that_is_sent_twice_with_one_key_rings_once(herald: Harness) -
     message_id = send_it()
     herald.line("on_success", message_id=message_id, action="delivered")
     assert send_it() == message_id
-    herald.line("on_success", message_id=message_id, action="duplicate")
+    herald.line("on_success", message_id=message_id, action="unchanged")
     assert len(herald.pushes(word)) == 1
 
 

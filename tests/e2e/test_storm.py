@@ -246,9 +246,9 @@ class Storm:
         found = {}
         for message_id, details in self.told.items():
             ended = [each for each in details if each["requestContext"]["condition"] == "Success"]
-            # Of a message that it finds ended the scheduled retry says "duplicate".
+            # Of a message that it finds ended the scheduled retry says "unchanged".
             ended = [
-                e["responsePayload"] for e in ended if e["responsePayload"]["action"] not in ("waiting", "duplicate")
+                e["responsePayload"] for e in ended if e["responsePayload"]["action"] not in ("waiting", "unchanged")
             ]
             assert len(ended) == 1, f"{message_id} ended {len(ended)} times"
             found[message_id] = ended[0]

@@ -528,7 +528,7 @@ def test_a_run_that_a_slow_table_holds_up_rings_nothing_once_another_has_told() 
             others.append(it.tell())
 
     it.table.before_call = hold_up
-    assert it.tell().action is Action.DUPLICATE
+    assert it.tell().action is Action.UNCHANGED
     assert [(one.action, one.messages) for one in others] == [(Action.DELIVERED, counted)]
     assert len(it.phone.summaries) == 1
 

@@ -732,7 +732,7 @@ def test_signs_that_are_not_enough_are_told_and_the_message_rings(world: Worlds,
 
 
 @pytest.mark.parametrize("rules", [TRAP, Spam()], ids=["quarantined", "duplicate"])
-def test_a_retry_ends_as_the_run_before_it_and_a_redelivery_as_a_duplicate(
+def test_a_retry_ends_as_the_run_before_it_and_a_redelivery_as_unchanged(
     world: Worlds, context: Any, rules: Spam
 ) -> None:
     here = world(rules)
@@ -741,7 +741,7 @@ def test_a_retry_ends_as_the_run_before_it_and_a_redelivery_as_a_duplicate(
     assert first["action"] == ("quarantined" if rules is TRAP else "duplicate")
     assert [here.handle(SPAMMY, context, "request-1") for _ in range(2)] == [first] * 2
     again = here.handle(SPAMMY, context, "request-2")
-    assert again == first | {"action": "duplicate"}
+    assert again == first | {"action": "unchanged"}
     assert [each.id for each in here.notifier.delivered] == ["id-0"]
 
 
@@ -923,7 +923,7 @@ def test_the_log_of_a_redelivery_has_the_signals_of_the_record_and_no_others(
     lines = [line for line in log.lines if line["message"] == "Handled"]
     assert [(line["action"], line["signals"], line["score"]) for line in lines] == [
         ("quarantined", ["honeypot", "proof_missing"], 13),
-        ("duplicate", ["honeypot", "proof_missing"], 13),
+        ("unchanged", ["honeypot", "proof_missing"], 13),
     ]
 
 
@@ -1028,7 +1028,7 @@ def test_the_same_key_twice_is_the_same_id_and_one_notification(
         here.handle(Message.deserialize(one.text), context, f"request-{number}")["action"]
         for number, one in enumerate(topic.published)
     ]
-    assert actions == ["delivered", "duplicate"]
+    assert actions == ["delivered", "unchanged"]
     assert len(here.notifier.delivered) == 1
     assert len(here.messages.kept) == 1
 
@@ -1044,7 +1044,7 @@ def test_another_message_under_the_same_key_is_not_swallowed(
         here.handle(Message.deserialize(one.text), context, f"request-{number}")["action"]
         for number, one in enumerate(topic.published)
     ]
-    assert actions == ["delivered", "delivered", "duplicate"]
+    assert actions == ["delivered", "delivered", "unchanged"]
     assert [it.fields["message"] for it in here.messages.kept.values()] == ["Hello", "Something else"]
     assert len(here.notifier.delivered) == 2
 

@@ -166,7 +166,7 @@ def test_a_recorded_delivery_never_rings_again(again: Invocation, channels: Mapp
     run = Run(channels, pushover=notifier)
     run.deliver()
     run.clock.now += 1_000_000
-    expected = "delivered" if again is FIRST else "duplicate"
+    expected = "delivered" if again is FIRST else "unchanged"
     assert [run.action(again), run.action(again)] == [expected, expected]
     assert len(notifier.delivered) == 1
 
@@ -174,7 +174,7 @@ def test_a_recorded_delivery_never_rings_again(again: Invocation, channels: Mapp
 def test_a_rejected_channel_is_never_asked_again_and_stays_undeliverable_for_its_own_run() -> None:
     notifier = RefusingNotifier(REJECTED)
     run = Run(pushover=notifier)
-    assert [run.action(), run.action(), run.action(OTHER)] == ["undeliverable", "undeliverable", "duplicate"]
+    assert [run.action(), run.action(), run.action(OTHER)] == ["undeliverable", "undeliverable", "unchanged"]
     assert notifier.calls == 1
 
 
@@ -214,11 +214,11 @@ def test_a_channel_that_waits_is_not_asked_before_it_is_due() -> None:
     assert notifier.calls == 2
 
 
-def test_another_run_before_it_is_due_is_a_duplicate_and_rings_nobody() -> None:
+def test_another_run_before_it_is_due_is_unchanged_and_rings_nobody() -> None:
     notifier = RefusingNotifier(UNAVAILABLE)
     run = Run(pushover=notifier)
     run.action()
-    assert run.action(OTHER) == "duplicate"
+    assert run.action(OTHER) == "unchanged"
     assert notifier.calls == 1
 
 
@@ -263,7 +263,7 @@ def test_uncertain_and_held_never_rings_again_and_the_owner_is_told() -> None:
         actions.append(run.action())
         run.clock.now += 100_000
     assert actions == ["uncertain"] * 3
-    assert run.action(OTHER) == "duplicate"
+    assert run.action(OTHER) == "unchanged"
     assert notifier.calls == 1
 
 
@@ -298,7 +298,7 @@ def test_another_run_leaves_a_living_claim_alone(channels: Mapping[str, Channel]
     notifier = RecordingNotifier()
     run = interrupted(channels, notifier)
     run.clock.now = NOW + LEASE - 1
-    assert run.action(OTHER) == "duplicate"
+    assert run.action(OTHER) == "unchanged"
     assert notifier.delivered == []
     assert run.store.journal == []
 
@@ -499,7 +499,7 @@ def test_every_mixed_outcome_ends_as_the_law_says(outcomes: tuple[str, ...]) -> 
     assert run.action() == by_the_law(outcomes)
     if by_the_law(outcomes) != "again":
         assert run.action() == by_the_law(outcomes), "and so at Lambda's retry"
-        assert run.action(OTHER) == "duplicate"
+        assert run.action(OTHER) == "unchanged"
 
 
 @pytest.mark.parametrize("outcomes", list(itertools.product(OUTCOMES, repeat=2)))
@@ -767,7 +767,7 @@ def test_the_scheduled_retry_finds_a_delivered_message_and_leaves_it_alone() -> 
     run = Run(pushover=notifier)
     run.action()
     run.store.postpone(MESSAGE.id, NOW + 1)
-    assert again(run) == "duplicate", "its end was told before"
+    assert again(run) == "unchanged", "its end was told before"
     assert (len(notifier.delivered), due(run)) == (1, 0)
 
 

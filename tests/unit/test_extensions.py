@@ -91,7 +91,7 @@ ARN = "arn:aws:sqs:us-east-1:%s:inbox"
         (rule(to="sqs:herald-dev-failed-events"), "which is Herald's own"),
         (rule(to="arn:aws:sqs:eu-central-1:123456789012:herald-dev-rule-dead-letters"), "which is Herald's own"),
         # What a rule names
-        (rule(action="lost"), "rule.mine.action.0: found 'lost'; Input should be 'delivered', 'duplicate'"),
+        (rule(action="lost"), "rule.mine.action.0: found 'lost'; Input should be 'delivered', 'summarized'"),
         (rule(action=["delivered", "lost"]), "rule.mine.action.1: found 'lost'"),
         (rule(action=[]), "rule.mine.action: found list; List should have at least 1 item"),
         (

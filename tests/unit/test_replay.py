@@ -122,7 +122,7 @@ def test_what_was_delivered_never_rings_again_however_often_it_is_replayed() -> 
         world.run(f"run-{number}")
         world.clock.now += 10 * GIVE_UP
     assert world.rung() == {"a": 1, "b": 0}
-    assert world.run() == "duplicate", "its end was told"
+    assert world.run() == "unchanged", "its end was told"
 
 
 # What happens at the same time
@@ -164,7 +164,7 @@ def test_two_replays_at_once_ring_once() -> None:
     world = MessageWithChannels(a=FOUND["rejected"])
     world.store.before_revival = lambda: _once(world, world.revive)
     assert world.revive() == ReplayResult(("a",), {})
-    assert [world.run("run-8"), world.run("run-9")] == ["delivered", "duplicate"]
+    assert [world.run("run-8"), world.run("run-9")] == ["delivered", "unchanged"]
     assert world.rung() == {"a": 1}
 
 
@@ -246,7 +246,7 @@ def test_lambda_s_retry_of_the_first_event_after_a_replay_rings_once_with_it() -
     means = DeliveryDependencies(site(), world.channels, dict(world.notifiers), world.store, world.recent, world.clock)
     first = Invocation("request-1", "run-7", LONG)
     assert delivery.deliver(MESSAGE, Verdict(), means, first).action == "delivered"
-    assert world.run() == "duplicate"
+    assert world.run() == "unchanged"
     assert world.rung() == {"a": 1}
 
 
@@ -257,7 +257,7 @@ def test_a_letter_that_is_fed_back_rings_nothing_that_has_ended() -> None:
         means = DeliveryDependencies(
             site(), world.channels, dict(world.notifiers), world.store, world.recent, world.clock
         )
-        assert delivery.deliver(MESSAGE, Verdict(), means, Invocation("letter", "run-7", LONG)).action == "duplicate"
+        assert delivery.deliver(MESSAGE, Verdict(), means, Invocation("letter", "run-7", LONG)).action == "unchanged"
         assert world.rung() == {"a": 0}
 
 
