@@ -32,6 +32,8 @@ channels = ["pushover"]
 kind = "email"
 from = "herald@example.com"
 to = ["you@example.com"]
+[values]
+bucket = "uploads"
 [stages.prod]
 account = "123456789012"
 region = "eu-central-1"
