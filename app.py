@@ -99,6 +99,14 @@ if stage.digest:
         handlers.digest.handle()
 
 
+if stage.takes_files:
+
+    @app.lambda_function()
+    def examine(event: dict[str, Any], context: Any) -> dict[str, object]:
+        """Find out what files are by their bytes, and read images' EXIF data. destined runs this."""
+        return handlers.examine.handle(event, context)
+
+
 if stage.uses("pushover"):
 
     @app.lambda_function()

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     import requests
     from types_boto3_dynamodb import DynamoDBClient
 
+    from chalicelib.adapters.examinations import ExaminationTable
+    from chalicelib.adapters.file_bucket import FileBucket
     from chalicelib.adapters.messages import MessageTable
     from chalicelib.adapters.ring_budget import RingTable
     from chalicelib.adapters.secrets import Secrets
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
     from chalicelib.logic.channel_kind import ChannelKind
     from chalicelib.logic.delivery_types import CheckingNotifier, Delivery, DeliveryDependencies, MessageStore
     from chalicelib.logic.digest import DigestLog
+    from chalicelib.logic.message_files import FilesOfMessages
     from chalicelib.logic.notification import Quota
     from chalicelib.logic.retry_due import Destined, DueMessages
     from chalicelib.logic.spam import RecentActivity
@@ -53,6 +56,7 @@ class Container:
 
     def __init__(self, environ: Mapping[str, str]) -> None:
         self._environ = environ
+        self._file_bucket: FileBucket | None = None
 
     @cached_property
     def stage(self) -> Stage:
@@ -63,6 +67,23 @@ class Container:
         from chalicelib.adapters.topic import SnsTopic
 
         return SnsTopic.connect(self.stage.topic)
+
+    def files(self, function_arn: str) -> FileBucket:
+        """The bucket of files; ``function_arn`` says in which account and region."""
+        from chalicelib.adapters.aws import client
+        from chalicelib.adapters.file_bucket import FileBucket
+
+        if self._file_bucket is None:
+            # A form's files and its message must both be taken within API Gateway's time-out.
+            self._file_bucket = FileBucket(client("s3", connect=1, read=4, attempts=2), self.stage, function_arn)
+        return self._file_bucket
+
+    @cached_property
+    def examinations(self) -> ExaminationTable:
+        """Where ``examine`` writes what it finds out."""
+        from chalicelib.adapters.examinations import ExaminationTable
+
+        return ExaminationTable(self._dynamodb, self.stage.table)
 
     @cached_property
     def spam_key(self) -> Secrets:
@@ -202,8 +223,18 @@ class Container:
     def _captcha_services(self) -> dict[str, Verify]:
         return {}
 
-    def delivery_dependencies(self, site: str) -> DeliveryDependencies:
-        """Return what delivering a site's messages needs."""
+    def examined_files(self, function_arn: str) -> FilesOfMessages | None:
+        """What ``destined`` needs for messages with files; None where the stage takes none."""
+        if not self.stage.takes_files:
+            return None
+        from chalicelib.adapters.aws import client
+        from chalicelib.adapters.file_bucket import ExaminedFiles
+
+        invoke = client("lambda", read=INVOKE_READ_TIMEOUT, attempts=1)
+        return ExaminedFiles(self.files(function_arn), invoke, self.stage.function("examine"))
+
+    def delivery_dependencies(self, site: str, function_arn: str = "") -> DeliveryDependencies:
+        """Return what delivering a site's messages needs. ``function_arn`` is that of the running function."""
         from chalicelib.logic.delivery_types import DeliveryDependencies
 
         return DeliveryDependencies(
@@ -218,6 +249,7 @@ class Container:
             give_up=self.stage.persistence.give_up,
             on_recorded=self._on_recorded,
             stage=self.stage.name,
+            files=lambda: self.examined_files(function_arn),
         )
 
     def summary_dependencies(self, channel: str) -> SummaryDependencies | None:

@@ -7,6 +7,7 @@
     ├── PublishError               nothing was published; the visitor may try again
     ├── SecretsError               a secret is missing or could not be read
     ├── CaptchaError               a captcha's token could not be verified; counts nothing
+    ├── FilesError                 a form's files could not be kept; the visitor may try again, or Lambda does
     ├── StoreError                 the message table failed; Lambda retries
     ├── RetryError                 no run of ``destined`` was queued; the next scheduled retry does it
     ├── DeliveryIncompleteError    a channel still has to deliver; Lambda retries
@@ -90,6 +91,14 @@ class SecretsError(HeraldError):
 
 class CaptchaError(HeraldError):
     """A captcha's token could not be verified; the message says why, and holds nothing of the visitor's."""
+
+
+class FilesError(HeraldError):
+    """The bucket of files did not answer. ``reason`` is an error code or class name, safe to log."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"the bucket of files did not answer: {reason}")
+        self.reason = reason
 
 
 class StoreError(HeraldError):

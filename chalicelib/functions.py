@@ -14,7 +14,7 @@ from enum import Enum
 
 from chalicelib.adapters.providers import kinds
 from chalicelib.logic.channel_kind import ChannelKind
-from chalicelib.settings import Stage
+from chalicelib.settings import APP, Stage
 
 
 class Resource(Enum):
@@ -31,6 +31,7 @@ class Resource(Enum):
     DIGEST_NOTIFIERS = "the notifiers that digests are sent by or report on"
     SECRETS = "the function's own secrets in Parameter Store"
     KEY = "the stage's key in Parameter Store"
+    EXAMINE = "the function that examines files"
     CAPTCHA_SECRETS = "the secrets of the sites' captchas in Parameter Store"
     SENDING = "the verified identities and configuration sets of the function's channels"
     IDENTITIES = "the verified identities of the function's channels"
@@ -234,6 +235,10 @@ CANARY_ARRIVED: dict[str, object] = {"source": ["herald.canary"], "action": ["ar
 _NOT_FOR_SUCCESS = [*_NEEDS_ATTENTION, "waiting", "arrived"]
 
 
+def _takes_files(stage: Stage) -> bool:
+    return stage.takes_files
+
+
 def _notifies_owner(stage: Stage) -> bool:
     return bool(stage.alarm_channels)
 
@@ -266,6 +271,14 @@ def _notifier(kind: ChannelKind) -> FunctionSpec:
     )
 
 
+FILES_BUCKET = f"{APP}-{{stage}}-files-{{account}}-{{region}}"
+"""Keeps files: ``Stage.files_bucket``."""
+_NEW, _KEPT, _INCOMING = (
+    f"arn:{{partition}}:s3:::{FILES_BUCKET}/{prefix}/*" for prefix in ("new", "files", "incoming")
+)
+"""Files of forms before their message is stored, those of stored messages, and what others put there
+(``logic/message_files.py``)."""
+
 FUNCTIONS = (
     FunctionSpec(
         name="api_handler",
@@ -281,6 +294,7 @@ FUNCTIONS = (
                 "sign challenges, hash addresses",
                 needed=lambda stage: stage.needs_spam_key,
             ),
+            Grant("PutFiles", ("s3:PutObject",), _NEW, "put a form's files", needed=_takes_files),
         ),
     ),
     FunctionSpec(
@@ -298,6 +312,9 @@ FUNCTIONS = (
                 "read the message to retry",
             ),
             Grant("InvokeNotifiers", ("lambda:InvokeFunction",), Resource.NOTIFIERS, "deliver"),
+            Grant("ReadNewFiles", ("s3:GetObject",), _NEW, "copy them", needed=_takes_files),
+            Grant("KeepFiles", ("s3:PutObject",), _KEPT, "copy them", needed=_takes_files),
+            Grant("ExamineFiles", ("lambda:InvokeFunction",), Resource.EXAMINE, "learn what", needed=_takes_files),
             Grant(
                 "ReadCaptchaSecrets",
                 ("ssm:GetParameters",),
@@ -342,6 +359,18 @@ FUNCTIONS = (
             Grant("SendDigests", ("lambda:InvokeFunction",), Resource.DIGEST_NOTIFIERS, "send digests, read quotas"),
         ),
         needed=lambda stage: stage.digest is not None,
+    ),
+    FunctionSpec(
+        name="examine",
+        trigger=Trigger("s3", source=FILES_BUCKET, prefix="incoming/"),
+        memory=512,
+        timeout=22,
+        grants=(
+            Grant("ReadFiles", ("s3:GetObject",), _KEPT, "look at the bytes of a message's files"),
+            Grant("ReadIncoming", ("s3:GetObject",), _INCOMING, "look at what others put there"),
+            Grant("RecordExaminations", ("dynamodb:UpdateItem",), Resource.TABLE, "store what each file is"),
+        ),
+        needed=_takes_files,
     ),
     *(_notifier(kind) for kind in kinds().values()),
     FunctionSpec(

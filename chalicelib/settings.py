@@ -111,6 +111,18 @@ class Spam:
 
 
 @dataclass(frozen=True, slots=True)
+class FileRules:
+    """Which files a site's forms may hold."""
+
+    count: int
+    """The most in one form."""
+    size: int
+    """The most bytes of all files of a form together."""
+    kinds: tuple[str, ...]
+    """Some of ``logic/file_kinds.py``."""
+
+
+@dataclass(frozen=True, slots=True)
 class Site:
     """One website whose forms are accepted."""
 
@@ -141,6 +153,8 @@ class Site:
     """Layout of their text, likewise."""
     texts: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     """Its own texts for visitors, by language and key (``chalicelib/texts/en.py``)."""
+    files: FileRules | None = None
+    """None where a form may hold no files."""
     one_of_many: bool = False
     """Whether its stage has other sites, so that a notification must name this one."""
 
@@ -258,6 +272,15 @@ class Stage:
     def asks_for_proof(self) -> bool:
         """Whether any site asks its visitors' browsers for a proof of work."""
         return any("proof_of_work" in site.spam.points for site in self.sites.values())
+
+    @property
+    def takes_files(self) -> bool:
+        """Whether any site's forms may hold files."""
+        return any(site.files for site in self.sites.values())
+
+    def files_bucket(self, region: str, account: str) -> str:
+        """Return the name of the bucket that keeps the files of messages (docs/decisions/0068)."""
+        return f"{APP}-{self.name}-files-{account}-{region}"
 
     def function(self, name: str) -> str:
         """Return the Lambda function's name. Chalice gives its API function, ``api_handler``, no suffix."""

@@ -26,7 +26,7 @@ _TOGETHER = {
     "captcha": 0b0001,
 }
 """Each switch and the bit mask by which :func:`pairwise` sets it. No mask equals another one or its complement."""
-SWITCHES = tuple(_TOGETHER)
+SWITCHES = (*_TOGETHER, "files")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +49,7 @@ class Configuration:
             [
                 "version = 1",
                 _SITE.format(channels=names),
+                _FILES if "files" in self.on else "",
                 "[sites.default.spam]" if self.on & set(_SIGNS) else "",
                 *(_SIGNS[sign] for sign in SWITCHES if sign in self.on and sign in _SIGNS),
                 *(_TABLES[kind] for kind in kinds),
@@ -90,6 +91,10 @@ _SIGNS = {
     "proof_of_work": "proof_of_work = { points = 1, tries = 2 }",
     "captcha": 'captcha = { points = 1, kind = "turnstile" }',
 }
+_FILES = """
+[sites.default.files]
+kinds = ["image", "pdf", "text"]
+"""
 _TABLES = {
     "pushover": """
 [channels.pushover]
@@ -166,9 +171,17 @@ roles = ["nightly-report"]
 
 
 def pairwise() -> list[Configuration]:
-    """Return eight configurations that together contain each pair of levels of any two factors."""
+    """Return sixteen configurations that together contain each pair of levels of any two factors.
+
+    Eight would do for that. Each is there with files and without: captchas and files both change what ``destined`` may.
+    """
     return [
-        Configuration(channels, frozenset(name for name, mask in _TOGETHER.items() if half ^ (mask >> index & 1)))
+        Configuration(
+            channels,
+            frozenset(name for name, mask in _TOGETHER.items() if half ^ (mask >> index & 1))
+            | ({"files"} if half == with_files else set()),
+        )
+        for with_files in (0, 1)
         for index, channels in enumerate(CHANNELS)
         for half in (0, 1)
     ]

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from chalicelib.adapters.dynamodb_items import from_item, to_item
 from chalicelib.adapters.messages import (
+    fields_key,
     is_record,
     publication_key,
     read_delivery,
-    read_fields,
+    read_files,
     read_item,
     read_verdict,
     store_errors,
@@ -33,6 +34,8 @@ from chalicelib.settings import Stage
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
 
+    from chalicelib.logic.message_files import MessageFile
+
 
 class MessageArchive:
     """An :class:`~chalicelib.logic.archive.Archive` in DynamoDB."""
@@ -43,7 +46,7 @@ class MessageArchive:
         self._clock = clock
 
     def get(self, message_id: str) -> StoredMessage | None:
-        """Read a message's two items, consistently with all earlier writes."""
+        """Read a message's two items, and a third where it has files, consistently with all earlier writes."""
         table = self._stage.table
         item = read_item(self._dynamodb, table, message_id)
         if not is_record(item):
@@ -51,7 +54,13 @@ class MessageArchive:
             item = read_item(self._dynamodb, table, became) if became else {}
             if not is_record(item):
                 return None
-        return self._stored(item, read_fields(self._dynamodb, table, item["id"]) or {})
+        written = read_item(self._dynamodb, table, fields_key(item["id"]))
+        if not written.get("files"):
+            return self._stored(item, written)
+        # Loaded here alone: few messages have files.
+        from chalicelib.logic.message_files import facts_key
+
+        return self._stored(item, written, read_item(self._dynamodb, table, facts_key(item["id"])))
 
     def page(self, wanted: Wanted) -> Page:
         """Read a page with one query. Filter it by state afterwards, as there is no index by state.
@@ -98,15 +107,25 @@ class MessageArchive:
             verdict=verdict,
         )
 
-    def _stored(self, item: Mapping[str, Any], fields: Mapping[str, str]) -> StoredMessage:
+    def _stored(
+        self, item: Mapping[str, Any], written: Mapping[str, Any], facts: Mapping[str, Any] | None = None
+    ) -> StoredMessage:
+        """The message of its record, of what its visitor wrote and of what is known of its files."""
         return StoredMessage(
             listed=self._listed(item),
-            fields=fields,
+            fields=dict(written.get("pairs", ())),
+            files=_files(written, facts or {}) if written.get("files") else (),
             stored_at=item["stored_at"],
             expires_at=item["expires_at"],
             due_at=item.get("due_at", 0),
             history=tuple(map(_outcome, item.get("history", ()))),
         )
+
+
+def _files(written: Mapping[str, Any], facts: Mapping[str, Any]) -> tuple[MessageFile, ...]:
+    from chalicelib.logic.message_files import MessageFile, facts_of
+
+    return tuple(MessageFile(ref, facts_of(facts, number)) for number, ref in enumerate(read_files(written), 1))
 
 
 def _outcome(line: Mapping[str, Any]) -> Outcome:

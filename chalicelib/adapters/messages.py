@@ -1,11 +1,12 @@
 """The DynamoDB table that stores every message and what became of it on each channel.
 
-A message is two items. ``fields#<id>`` holds what the visitor wrote, as a list of names and values in the order sent;
-it is written once, before the other, and never again, so a long text is paid for once. ``<id>`` is the record, small
-whatever was written: ``deliveries`` maps each channel's name to its state; ``held`` says why no channel is tried,
-``signals`` and ``score`` what looks like spam, ``duplicate_of`` which message had the same content. ``history`` has a
-line for each outcome of each channel. ``due_at`` and ``due`` exist as long as the scheduled retry has something to do:
-an index of these two holds nothing else. ``replayed_at`` is when a person last replayed the message.
+A message is two items. ``fields#<id>`` holds what the visitor wrote, as a list of names and values in the order sent,
+and the names of the files that came with it; it is written once, before the other, and never again, so a long text is
+paid for once. ``<id>`` is the record, small whatever was written: ``deliveries`` maps each channel's name to its state;
+``held`` says why no channel is tried, ``signals`` and ``score`` what looks like spam, ``duplicate_of`` which message
+had the same content. ``history`` has a line for each outcome of each channel. ``due_at`` and ``due`` exist as long as
+the scheduled retry has something to do: an index of these two holds nothing else. ``replayed_at`` is when a person last
+replayed the message.
 """
 
 from __future__ import annotations
@@ -27,6 +28,8 @@ from chalicelib.settings import NOTIFICATIONS, Stage
 
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
+
+    from chalicelib.logic.message_files import FileRef
 
 DAY = 24 * 60 * 60
 LARGE = 4 * 1024
@@ -105,8 +108,9 @@ class MessageTable:
         """Write the item of what was sent. ``only_once`` keeps one that is there, and raises InvalidRequestError if
         it is another."""
         pairs = list(message.fields.items())
-        if not pairs:
+        if not pairs and not message.files:
             return
+        files = {"files": [file.as_json() for file in message.files]} if message.files else {}
         guard: dict[str, Any] = {
             "ConditionExpression": "attribute_not_exists(id)",
             "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
@@ -114,7 +118,7 @@ class MessageTable:
         try:
             self._dynamodb.put_item(
                 TableName=self._table,
-                Item=to_item({"id": fields_key(message.id), "pairs": pairs, "expires_at": expires_at}),
+                Item=to_item({"id": fields_key(message.id), "pairs": pairs, "expires_at": expires_at, **files}),
                 **(guard if only_once else {}),
             )
         except AwsError as error:
@@ -204,11 +208,16 @@ class MessageTable:
         item = read_item(self._dynamodb, self._table, message_id)
         if not is_record(item):
             return None
-        fields = self.find_fields(message_id)
-        if fields is None:
+        written = read_item(self._dynamodb, self._table, fields_key(message_id))
+        if not written:
             return None
         message = Message(
-            item["id"], item["site"], item["received_at"], fields, has_idempotency_key="has_idempotency_key" in item
+            item["id"],
+            item["site"],
+            item["received_at"],
+            dict(written["pairs"]),
+            has_idempotency_key="has_idempotency_key" in item,
+            files=read_files(written),
         )
         return message, _record(item)
 
@@ -219,7 +228,8 @@ class MessageTable:
 
     def find_fields(self, message_id: str) -> dict[str, str] | None:
         """What the visitor wrote, without the record; None when it doesn't exist (any more)."""
-        return read_fields(self._dynamodb, self._table, message_id)
+        written = read_item(self._dynamodb, self._table, fields_key(message_id))
+        return dict(written["pairs"]) if written else None
 
     def due(self, now: int, most: int) -> list[DueMessage]:
         """Messages that are due, the longest overdue first.
@@ -264,10 +274,14 @@ def read_item(dynamodb: DynamoDBClient, table: str, key: str) -> dict[str, Any]:
     return from_item(answer.get("Item", {}))
 
 
-def read_fields(dynamodb: DynamoDBClient, table: str, message_id: str) -> dict[str, str] | None:
-    """What the visitor wrote, in the order sent; None when it is being erased, or has expired before its record."""
-    item = read_item(dynamodb, table, fields_key(message_id))
-    return dict(item["pairs"]) if item else None
+def read_files(written: Mapping[str, Any]) -> tuple[FileRef, ...]:
+    """The files that an item ``fields#<id>`` names."""
+    if "files" not in written:
+        return ()
+    # Loaded here alone: few messages have files.
+    from chalicelib.logic.message_files import FileRef
+
+    return tuple(map(FileRef.from_json, written["files"]))
 
 
 @contextmanager

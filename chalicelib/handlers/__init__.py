@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from chalicelib.handlers import contact as contact
     from chalicelib.handlers import destined as destined
     from chalicelib.handlers import digest as digest
+    from chalicelib.handlers import examine as examine
     from chalicelib.handlers import message_url as message_url
     from chalicelib.handlers import messages as messages
     from chalicelib.handlers import notify as notify
@@ -32,6 +33,7 @@ _HANDLER_OF = {
     "retry_due": "retry_due",
     "canary": "canary",
     "digest": "digest",
+    "examine": "examine",
     "on_success": "on_success",
     "on_failure": "on_failure",
 }

@@ -7,7 +7,7 @@ import traceback
 from chalice.app import Request, Response
 
 from chalicelib import composition
-from chalicelib.errors import PublishError, SecretsError, SubmissionError
+from chalicelib.errors import FilesError, PublishError, SecretsError, SubmissionError
 from chalicelib.handlers import answer_format, cors, form_answers
 from chalicelib.handlers.form_request import FormRequest
 from chalicelib.logic import origins, spam, submission, validation
@@ -46,7 +46,7 @@ def answer(request: Request | None, site: str) -> Response:
     try:
         message, destination = _publish(form_request)
         response = form_answers.accepted_answer(form_request, message.id, destination)
-    except PublishError as error:
+    except (FilesError, PublishError) as error:
         response = form_answers.error_answer(form_request, _record_publish_error(form_request, error))
     except SubmissionError as error:
         response = form_answers.error_answer(form_request, _record_refusal(form_request, error))
@@ -100,7 +100,8 @@ def _answer_wrong_method(form_request: FormRequest) -> Response:
 def _publish(form_request: FormRequest) -> tuple[Message, str]:
     """Read, check and publish a form; returns the message, and where its visitor goes next.
 
-    Raises :class:`SubmissionError` for what can't be accepted and :class:`PublishError` where the topic did not accept.
+    Raises :class:`SubmissionError` for what can't be accepted, :class:`FilesError` where its files could not be kept
+    and :class:`PublishError` where the topic did not accept.
     """
     container = composition.get_container()
     unreadable = None
@@ -119,9 +120,11 @@ def _publish(form_request: FormRequest) -> tuple[Message, str]:
     any_address = form_request.is_json and any(service.any_address for service in form_request.services)
     validation.validate(form, site, container.stage.limits, any_address=any_address)
     idempotency_key = form_request.header("idempotency-key")
+    uploads = form_request.uploads.files if form_request.uploads else []
+    files = tuple(upload.ref for upload in uploads)
     signals, sender, network, proof = _spam_signals(form_request, form, site)
     message = Message(
-        id=submission.message_id(site.name, idempotency_key, form.fields),
+        id=submission.message_id(site.name, idempotency_key, form.fields, files),
         site=site.name,
         received_at=container.now(),
         fields=form.fields,
@@ -132,12 +135,16 @@ def _publish(form_request: FormRequest) -> tuple[Message, str]:
         proof=proof,
         evidence=spam.find_evidence(form, site.spam, from_page=form_request.origin in site.origins),
         captcha=_captcha_token(form, site),
+        files=files,
     )
     text = message.serialize()
     logger.set_correlation_id(message.id)
+    if uploads:  # Before the message, which must not say what isn't there.
+        container.files(form_request.function_arn).put(message, uploads)
     container.topic.publish(text, site=site.name, kind=KIND_CONTACT, function_arn=form_request.function_arn)
-    ignored = {"ignored": form.ignored} if form.ignored else {}
-    logger.info("Accepted", extra={"message_id": message.id, "site": site.name, **ignored})
+    more: dict[str, object] = {"ignored": form.ignored} if form.ignored else {}
+    more |= {"files": len(files)} if files else {}
+    logger.info("Accepted", extra={"message_id": message.id, "site": site.name, **more})
     emit(container.stage, Metric.ACCEPTED, {"site": site.name, "message_id": message.id})
     return message, _destination(form_request, site)
 
@@ -216,12 +223,13 @@ def _log_refusal(form_request: FormRequest, error: SubmissionError) -> None:
     logger.info("Refused", extra={"status": error.status, "code": error.code, "problems": problems, **details})
 
 
-def _record_publish_error(form_request: FormRequest, error: PublishError) -> SubmissionError:
+def _record_publish_error(form_request: FormRequest, error: FilesError | PublishError) -> SubmissionError:
     """Log and count that the topic did not accept; returns what the visitor is told."""
     # Outside Lambda, under `chalice local`, a developer wants to know what is missing.
     hint = {} if form_request.function_arn else {"hint": composition.get_container().stage.hint}
     site = _site_detail(form_request)
-    logger.error("The topic did not accept the message", extra={"reason": error.reason, **site, **hint})
+    which = "bucket did not take the files" if isinstance(error, FilesError) else "topic did not accept the message"
+    logger.error(f"The {which}", extra={"reason": error.reason, **site, **hint})
     emit(composition.get_container().stage, Metric.REFUSED, {"reason": "unavailable", **site})
     return SubmissionError(503, "unavailable")
 

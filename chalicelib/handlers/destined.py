@@ -58,7 +58,7 @@ def handle(event: dict[str, Any], context: Any) -> dict[str, object]:
         if stored is None:
             return _report(delivery.deleted_result(message_id, attributes.get("site", "")))
         message, record = stored
-        dependencies = container.delivery_dependencies(message.site)
+        dependencies = container.delivery_dependencies(message.site, context.invoked_function_arn)
         return _report(delivery.deliver_again(message, record, dependencies, invocation))
     if kind in ("", event_kinds.KIND_CONTACT):
         try:
@@ -68,7 +68,8 @@ def handle(event: dict[str, Any], context: Any) -> dict[str, object]:
         logger.set_correlation_id(message.id)
         site = container.stage.sites.get(message.site)
         verdict = spam.screen(message, site, container.recent, _captcha_signals(message, site, invocation))
-        return _report(delivery.deliver(message, verdict, container.delivery_dependencies(message.site), invocation))
+        dependencies = container.delivery_dependencies(message.site, context.invoked_function_arn)
+        return _report(delivery.deliver(message, verdict, dependencies, invocation))
     return _published(sns, invocation)
 
 

@@ -46,7 +46,8 @@ def error_answer(form_request: FormRequest, error: SubmissionError) -> Response:
 
     language, texts = form_request.language()
     back = origins.way_back(form_request.site, form_request.origin, form_request.origin_allowed)
-    page = error_page.make_page(error, form_request.pairs, texts, language, back)
+    file_fields = form_request.uploads.fields if form_request.uploads else ()
+    page = error_page.make_page(error, form_request.pairs, texts, language, back, file_fields)
     return html_response(
         error.status, page, language, {"Content-Security-Policy": error_page.POLICY, **retry_after(error)}
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from chalice.app import Request
 
@@ -14,6 +15,9 @@ from chalicelib.logic.bodies import Pairs
 from chalicelib.logic.form_services import FormService, services_of
 from chalicelib.logic.submission import Submission, classify_fields
 from chalicelib.settings import Limits, Site
+
+if TYPE_CHECKING:
+    from chalicelib.logic.uploads import Uploads
 
 
 class FormRequest:
@@ -39,12 +43,21 @@ class FormRequest:
     def read_form(self, limits: Limits) -> None:
         """Fill ``pairs`` and ``form``; raises :class:`SubmissionError` after filling in what could be read."""
         try:
-            self.pairs = bodies.read(self.header("content-type"), self._body, limits)
+            self.pairs = bodies.read(self.header("content-type"), self._body, limits, self.uploads)
         except SubmissionError as error:
             self.pairs = error.pairs
             raise
         finally:
             self.form = classify_fields(self.pairs)
+
+    @cached_property
+    def uploads(self) -> Uploads | None:
+        """The form's files, as far as :meth:`read_form` could read them; None where the site takes none."""
+        if self.site is None or self.site.files is None:
+            return None
+        from chalicelib.logic.uploads import Uploads
+
+        return Uploads(self.site.files)
 
     def read_query(self) -> None:
         """Fill ``pairs`` and ``form`` with what a form sent by GET."""

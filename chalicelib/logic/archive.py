@@ -12,7 +12,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from chalicelib.errors import DeliveryIncompleteError, InvalidRequestError
 from chalicelib.logic.delivery import conclude, expire_claim
@@ -20,6 +20,9 @@ from chalicelib.logic.delivery_types import Delivery, State
 from chalicelib.logic.invoke_contract import MAX_ID
 from chalicelib.logic.spam import Verdict
 from chalicelib.settings import Channel
+
+if TYPE_CHECKING:
+    from chalicelib.logic.message_files import MessageFile
 
 MAX_PAGE = 50
 """Most messages on a page, and most items that are read for one."""
@@ -113,6 +116,8 @@ class StoredMessage:
     """When the scheduled retry tries it again; 0 for never."""
     history: tuple[Outcome, ...]
     """Oldest first."""
+    files: tuple[MessageFile, ...] = ()
+    """What came with it, in the order sent."""
 
     def as_json(self) -> dict[str, object]:
         """Return the object that a list has, with more keys."""
@@ -120,6 +125,7 @@ class StoredMessage:
             **self.listed.as_json(),
             "duplicate_of": self.listed.verdict.duplicate_of or None,
             "fields": dict(self.fields),
+            "files": [file.as_json() for file in self.files],
             "stored_at": self.stored_at,
             "expires_at": self.expires_at,
             "due_at": self.due_at or None,

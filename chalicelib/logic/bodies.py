@@ -6,10 +6,14 @@ import codecs
 import json
 import re
 from io import BytesIO
+from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl
 
 from chalicelib.errors import Problem, SubmissionError
 from chalicelib.settings import Limits
+
+if TYPE_CHECKING:
+    from chalicelib.logic.uploads import Uploads
 
 JSON = "application/json"
 FORM = "application/x-www-form-urlencoded"
@@ -29,6 +33,9 @@ _ENCODED = 3
 HALF_CHARACTER = re.compile(r"[\ud800-\udfff]")
 """JSON can write it (RFC 8259, 8.2), where a text was cut within an emoji; UTF-8 can't."""
 
+_TOO_BIG = 2
+"""How many times the files that a site takes are read. Lambda takes 6 MB of base64, which are 4.5 MB."""
+
 _BOUNDARY = re.compile(r"[0-9A-Za-z'()+_,./:=? -]{0,69}[0-9A-Za-z'()+_,./:=?-]")
 """RFC 2046, 5.1.1."""
 
@@ -37,7 +44,7 @@ Raw = list[tuple[bytes, bytes | str]]
 """Names and values, not decoded yet; a value is text already if its part declared a charset of its own."""
 
 
-def read(content_type: str, body: bytes, limits: Limits) -> Pairs:
+def read(content_type: str, body: bytes, limits: Limits, uploads: Uploads | None = None) -> Pairs:
     """The fields of a body.
 
     Parameters
@@ -46,6 +53,8 @@ def read(content_type: str, body: bytes, limits: Limits) -> Pairs:
         The header as it came, parameters and letter case included.
     body:
         The bytes of the body, already base64-decoded.
+    uploads:
+        Takes the files of a multipart form; None where the site takes none.
 
     Raises
     ------
@@ -57,7 +66,11 @@ def read(content_type: str, body: bytes, limits: Limits) -> Pairs:
     if media_type in (*_UNTYPED, FORM) and len(body) <= limits.body and is_json_object(body):
         media_type = JSON
     # What counts are the texts: percent-encoding makes some scripts nine times as long, and others not at all.
-    if len(body) > limits.body * (_ENCODED if media_type == FORM else 1):
+    if media_type == MULTIPART and uploads:
+        # Of files that are a little too big, what was typed beside them is still read, so that no visitor loses it.
+        if len(body) > limits.body + _TOO_BIG * uploads.size:
+            raise SubmissionError(413, "FILES_TOO_BIG", limit=uploads.megabytes)
+    elif len(body) > limits.body * (_ENCODED if media_type == FORM else 1):
         raise _too_large(limits)
     if media_type not in (JSON, FORM, MULTIPART):
         raise SubmissionError(415, "unsupported_media_type", Problem("unsupported_media_type", "content-type"))
@@ -65,7 +78,10 @@ def read(content_type: str, body: bytes, limits: Limits) -> Pairs:
     codec = _codec(charset) if charset else ""
     if codec is None or (media_type == JSON and codec not in _JSON_CODECS[: 3 if body.isascii() else 2]):
         raise SubmissionError(415, "unsupported_charset", Problem("unsupported_charset", "content-type"))
-    pairs = _pairs(media_type, parameters.get("boundary", ""), codec, body, limits)
+    if media_type == MULTIPART:
+        pairs = _multipart(body, parameters.get("boundary", ""), codec, limits, uploads)
+    else:
+        pairs = _pairs(media_type, codec, body, limits)
     # What is paid for from here on is UTF-8, which another charset may be a third of.
     if sum(_utf8(name) + _utf8(text) for name, text in pairs) > limits.body:
         raise _too_large(limits)
@@ -76,9 +92,7 @@ def _utf8(text: str) -> int:
     return len(text.encode(errors="surrogatepass"))
 
 
-def _pairs(media_type: str, boundary: str, codec: str, body: bytes, limits: Limits) -> Pairs:
-    if media_type == MULTIPART:
-        return _multipart(body, boundary, codec, limits)
+def _pairs(media_type: str, codec: str, body: bytes, limits: Limits) -> Pairs:
     # A form in another charset is percent-encoded. As bytes of its own it would not survive the gateway, which hands
     # on text as UTF-8.
     if codec not in ("", "utf-8") and not body.isascii():
@@ -217,7 +231,7 @@ def _declared(raw: Raw) -> str:
     return codec
 
 
-def _multipart(body: bytes, boundary: str, codec: str, limits: Limits) -> Pairs:
+def _multipart(body: bytes, boundary: str, codec: str, limits: Limits, uploads: Uploads | None) -> Pairs:
     # Loaded here alone: most forms are urlencoded, and a cold start should not pay for the others.
     from multipart import MultipartError, MultipartParser, ParserLimitReached
 
@@ -225,6 +239,7 @@ def _multipart(body: bytes, boundary: str, codec: str, limits: Limits) -> Pairs:
         raise _malformed("no_boundary")
     raw: Raw = []
     wrong: list[Problem] = []
+    room = len(body) if uploads else limits.body
     try:
         parser = MultipartParser(
             BytesIO(body),
@@ -233,14 +248,21 @@ def _multipart(body: bytes, boundary: str, codec: str, limits: Limits) -> Pairs:
             # Names are given back as the bytes that came: their charset may stand in a part that comes later.
             charset="latin-1",
             strict=True,
-            part_limit=limits.fields,
-            partsize_limit=limits.body,
+            part_limit=limits.fields + (uploads.count if uploads else 0),
+            partsize_limit=room,
             # Nothing is ever written to the disk.
-            spool_limit=limits.body,
-            memory_limit=limits.body,
+            spool_limit=room,
+            memory_limit=room,
             disk_limit=0,
         )
         for part in parser:
+            if part.filename is not None and uploads:
+                field, filename = (
+                    text.encode("latin-1").decode("utf-8", "replace") for text in (part.name, part.filename)
+                )
+                if problem := uploads.add(field, filename, part.headers.get("Content-Type", ""), part.raw):
+                    wrong.append(problem)
+                continue
             if part.filename is not None:
                 # A browser sends a file field that was left empty as a part without a name and without content.
                 if part.filename or part.size:
@@ -258,6 +280,11 @@ def _multipart(body: bytes, boundary: str, codec: str, limits: Limits) -> Pairs:
         raise _too_many() from None
     except (MultipartError, UnicodeDecodeError):
         raise _malformed("not_multipart") from None
+    if uploads and uploads.too_big:
+        most = uploads.megabytes
+        raise SubmissionError(
+            413, "FILES_TOO_BIG", Problem("FILES_TOO_BIG", uploads.too_big, most), pairs=pairs, limit=most
+        )
     if wrong:
         raise SubmissionError(422, "invalid", *wrong, pairs=pairs)
     return pairs

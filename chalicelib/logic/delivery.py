@@ -11,6 +11,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from chalicelib.errors import (
     ChannelRejectedError,
@@ -34,9 +35,12 @@ from chalicelib.logic.delivery_types import (
 from chalicelib.logic.duplicates import hold_if_duplicate
 from chalicelib.logic.notification import Notification
 from chalicelib.logic.retry_schedule import next_due_at, pause_after
-from chalicelib.logic.spam import Verdict
+from chalicelib.logic.spam import HoldReason, Verdict
 from chalicelib.logic.submission import Message
 from chalicelib.settings import NOTIFICATIONS, Channel
+
+if TYPE_CHECKING:
+    from chalicelib.logic.message_files import MessageFile
 
 LEASE = 50
 """Seconds for which a claim is valid, and which a run must have left to make one. Writing the claim takes 7 s at most,
@@ -56,15 +60,18 @@ def deliver(
     ------
     DeliveryIncompleteError
         At least one channel still waits; Lambda must run the message again.
+    FilesError
+        The message's files could not be kept; likewise.
     """
     due_at = 0 if verdict.held else dependencies.now() + LEASE
     new = Record(invocation.id, dict.fromkeys(message.channels or dependencies.channels, Delivery()), verdict, due_at)
     record = dependencies.store.add(message, new) or new
     first_seen = record.stored_by == invocation.id
     record = hold_if_duplicate(message, record, dependencies)
+    files = _prepare_files(message, record, dependencies)
     if record.verdict.held:
         return _result(message, Action(record.verdict.held) if first_seen else Action.UNCHANGED, record)
-    run = _Run(message, record, dependencies, invocation)
+    run = _Run(message, record, dependencies, invocation, files)
     run.try_channels()
     action = conclude(run.deliveries, dependencies.channels) if first_seen or run.worked else Action.UNCHANGED
     return _result(message, action, replace(record, deliveries=run.deliveries))
@@ -83,7 +90,7 @@ def deliver_again(
     if record.verdict.held:
         dependencies.store.postpone(message.id, 0)
         return _result(message, Action(record.verdict.held), record)
-    run = _Run(message, record, dependencies, invocation)
+    run = _Run(message, record, dependencies, invocation, _prepare_files(message, record, dependencies))
     run.try_channels()
     if not run.worked:
         # It was due and there was nothing to do: another run has it, or its channel has left the configuration.
@@ -97,6 +104,25 @@ def deliver_again(
         if not run.worked and action is not Action.UNCERTAIN:
             action = Action.UNCHANGED
     return _result(message, action, replace(record, deliveries=run.deliveries))
+
+
+def _prepare_files(message: Message, record: Record, dependencies: DeliveryDependencies) -> tuple[MessageFile, ...]:
+    """Keep the files of a message and have them examined before anything is sent; raises :class:`FilesError`.
+
+    Those of a duplicate are not kept: the message that is delivered instead has the same.
+    """
+    if not message.files or record.verdict.held is HoldReason.DUPLICATE:
+        return ()
+    if all(delivery.state.is_final for delivery in record.deliveries.values()) and not record.verdict.held:
+        return ()
+    # Loaded here alone: few messages have files.
+    from chalicelib.logic.message_files import examined
+
+    files = dependencies.files()
+    if files is None:
+        return examined(message, ())
+    files.keep(message)
+    return () if record.verdict.held else examined(message, files.examine(message))
 
 
 def deleted_result(message_id: str, site: str) -> DeliveryResult:
@@ -113,12 +139,18 @@ class _Run:
     """One run on one message: the deliveries as it found them and as it changes them."""
 
     def __init__(
-        self, message: Message, record: Record, dependencies: DeliveryDependencies, invocation: Invocation
+        self,
+        message: Message,
+        record: Record,
+        dependencies: DeliveryDependencies,
+        invocation: Invocation,
+        files: tuple[MessageFile, ...],
     ) -> None:
         self.deliveries = dict(record.deliveries)
         self.worked = False
         """Whether this run changed anything."""
         self._message = message
+        self._files = files
         self._dependencies = dependencies
         self._invocation = invocation
         self._rank = record.verdict.rank
@@ -188,7 +220,7 @@ class _Run:
             from chalicelib.logic.accepted_notification import as_notification
 
             return as_notification(self._message, channel, dependencies.stage)
-        return notification.from_contact(self._message, dependencies.site, channel, dependencies.stage)
+        return notification.from_contact(self._message, dependencies.site, channel, dependencies.stage, self._files)
 
     def _may_ring(self, delivery: Delivery, channel: Channel, now: int) -> bool:
         """Whether the channel's budget has a ring for this message; if not, the next summary counts the message.

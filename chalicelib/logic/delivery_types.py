@@ -8,13 +8,16 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from chalicelib.logic.notification import Notification, Quota
 from chalicelib.logic.ring_budget import RingBudget
 from chalicelib.logic.spam import NOTHING_FOUND, HoldReason, RecentActivity, Verdict
 from chalicelib.logic.submission import Message
 from chalicelib.settings import NOTIFICATIONS, Channel, Site
+
+if TYPE_CHECKING:
+    from chalicelib.logic.message_files import FilesOfMessages
 
 SOURCE = "herald.contact"
 """The ``source`` of every result that is about a message."""
@@ -245,3 +248,5 @@ class DeliveryDependencies:
     """Called with each outcome of a channel, once it is recorded."""
     stage: str = ""
     """The stage's name, for the command that shows a message whole."""
+    files: Callable[[], FilesOfMessages | None] = lambda: None
+    """Called only for a message with files; None where the stage takes none (any more)."""

@@ -7,17 +7,22 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from chalicelib.logic.delivery_types import DeliveryDependencies, Record
+    from chalicelib.logic.message_files import FileRef
     from chalicelib.logic.submission import Message
 
 
-def content_hash(site: str, fields: Mapping[str, str]) -> str:
-    """The same for two messages of one site with the same fields in the same order. Spam fields don't count."""
-    return hashlib.sha256(json.dumps([site, list(fields.items())]).encode()).hexdigest()
+def content_hash(site: str, fields: Mapping[str, str], files: Sequence[FileRef] = ()) -> str:
+    """The same for two messages of one site with the same fields and files in the same order.
+
+    Neither spam fields nor the files' names count.
+    """
+    content = [site, list(fields.items()), *([[file.sha256 for file in files]] if files else [])]
+    return hashlib.sha256(json.dumps(content).encode()).hexdigest()
 
 
 def hold_if_duplicate(message: Message, record: Record, dependencies: DeliveryDependencies) -> Record:
@@ -44,7 +49,7 @@ def find_earlier(message: Message, dependencies: DeliveryDependencies) -> str:
     site = dependencies.site
     if site is None or not site.once_within or message.has_idempotency_key:
         return ""
-    key = f"content#{content_hash(site.name, message.fields)}"
+    key = f"content#{content_hash(site.name, message.fields, message.files)}"
     first = dependencies.recent.first(key, message.id, message.received_at, site.once_within)
     if first == message.id:
         return ""

@@ -7,7 +7,7 @@ visitor typed unescaped.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from html import escape
 
 from chalicelib.errors import SubmissionError
@@ -40,8 +40,18 @@ _LONGEST_LINE = 80
 """Characters of a text from which on it is shown in a text area."""
 
 
-def make_page(error: SubmissionError, pairs: Pairs, texts: Mapping[str, str], language: str, back: str = "") -> str:
-    """The page as HTML. ``back`` is the origin of the site that it names and leads back to, if that is known."""
+def make_page(
+    error: SubmissionError,
+    pairs: Pairs,
+    texts: Mapping[str, str],
+    language: str,
+    back: str = "",
+    file_fields: Sequence[str] = (),
+) -> str:
+    """The page as HTML. ``back`` is the origin of the site that it names and leads back to, if that is known.
+
+    ``file_fields`` are the names of file fields that the form had. What was chosen there no page can keep.
+    """
     if error.code in _FOR_GOOD:
         return _document(error, texts, language, texts["page_kept"] if pairs else "", _kept(pairs, texts), back)
     said = {problem.field: worded(texts, problem) for problem in error.problems}
@@ -52,10 +62,21 @@ def make_page(error: SubmissionError, pairs: Pairs, texts: Mapping[str, str], la
         _field(number, name, text, own.get(name, ""), said.get(name, ""), number == first, texts)
         for number, (name, text) in enumerate(shown)
     ]
-    general = [text for field, text in said.items() if field not in dict(shown)]
-    form = f'<form method="post">{"".join(fields)}<button type="submit">{escape(texts["send"])}</button></form>'
+    general = [text for field, text in said.items() if field not in dict(shown) and field not in file_fields]
+    fields += [_file_field(number, name, said.get(name, ""), texts) for number, name in enumerate(file_fields)]
+    encoding = ' enctype="multipart/form-data"' if file_fields else ""
+    button = f'<button type="submit">{escape(texts["send"])}</button>'
+    form = f'<form method="post"{encoding}>{"".join(fields)}{button}</form>'
     rest = "".join(f'<p class="error">{escape(text)}</p>' for text in general) + (form if shown else "")
     return _document(error, texts, language, texts["page_lead"] if pairs else "", rest, back)
+
+
+def _file_field(number: int, name: str, error: str, texts: Mapping[str, str]) -> str:
+    said = f'<p class="error">{escape(error)}</p>' if error else ""
+    return (
+        f'<label for="u{number}">{escape(name)}</label><p>{escape(texts["page_files"])}</p>'
+        f'<input id="u{number}" type="file" name="{escape(name)}" multiple>{said}'
+    )
 
 
 def make_fragment(error: SubmissionError, typed: Pairs, texts: Mapping[str, str], language: str) -> str:

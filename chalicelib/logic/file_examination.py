@@ -11,8 +11,6 @@ import logging
 import re
 from collections.abc import Collection, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
-from enum import StrEnum
 from fractions import Fraction
 
 import exifread
@@ -20,6 +18,7 @@ import filetype
 
 from chalicelib.logic.file_kinds import KINDS, MARKUP, OTHER, declared_kind, kind_of_type
 from chalicelib.logic.image_cleaning import exif_of_webp
+from chalicelib.logic.message_files import Facts, Mark
 
 MAX_READS = 20_000
 """Most reads of one image's EXIF data. Pillow's 764 test images need 2,400 at most."""
@@ -38,32 +37,6 @@ _MARKUP = re.compile(r"\s*<(?:[a-z!?/])|<(?:script|svg|html|iframe|body)[\s>]", 
 
 # It prints what it can't read, and that is a stranger's text.
 logging.getLogger("exifread").setLevel(logging.CRITICAL + 1)
-
-
-class Mark(StrEnum):
-    """Why a file is not attached to a notification."""
-
-    KIND_NOT_TAKEN = "kind_not_taken"
-    """The site takes no files of the kind that it is by its bytes."""
-    NOT_WHAT_IT_SAYS = "not_what_it_says"
-    """Its name or type says another kind than its bytes."""
-    EMPTY = "empty"
-    MISSING = "missing"
-    """It is not in the bucket (any more)."""
-
-
-@dataclass(frozen=True, slots=True)
-class Examination:
-    """What was found out about one file."""
-
-    kind: str
-    """One of :data:`KINDS`, ``markup`` or ``other``; empty for an empty file."""
-    media_type: str
-    mark: Mark | None = None
-    exif: Mapping[str, str] = field(default_factory=dict)
-    """By normalised name: ``make``, ``model``, ``latitude`` …; see :func:`exif_of`."""
-    broken_exif: bool = False
-    """Whether there are EXIF data that could not be read, or not within the limits."""
 
 
 class TooMuchWorkError(Exception):
@@ -87,7 +60,7 @@ class BoundedReader(io.BytesIO):
         return found
 
 
-def examine(content: bytes, name: str, declared_type: str, taken: Collection[str]) -> Examination:
+def examine(content: bytes, name: str, declared_type: str, taken: Collection[str]) -> Facts:
     """Examine one file; never raises for what the file holds.
 
     Parameters
@@ -100,7 +73,7 @@ def examine(content: bytes, name: str, declared_type: str, taken: Collection[str
         The kinds that the site takes.
     """
     if not content:
-        return Examination("", "", Mark.EMPTY)
+        return Facts(mark=Mark.EMPTY)
     kind, media_type = kind_of(content)
     claim = declared_kind(name, declared_type)
     if claim == "document" and kind == "archive" and _may_be_a_document(content, media_type):
@@ -114,7 +87,7 @@ def examine(content: bytes, name: str, declared_type: str, taken: Collection[str
     # A `.png` that is HTML is first of all a lie.
     if mark and claim in KINDS and claim != kind:
         mark = Mark.NOT_WHAT_IT_SAYS
-    return Examination(kind, media_type, mark, exif, broken)
+    return Facts(kind, media_type, mark, exif, broken)
 
 
 def kind_of(content: bytes) -> tuple[str, str]:

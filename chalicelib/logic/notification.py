@@ -4,7 +4,8 @@
 
     request  {"version": 1, "id": "…", "title": "…", "message": "…", "timestamp": 1767225600, "channel": "pushover",
               "reply_to": "ada@example.com", "fields": [{"name": "Name", "value": "Ada"}], "options": {"priority": 1},
-              "site": "www.example.com", "full_text_at": "./herald messages show …", "body": "{name}: {message}"}
+              "site": "www.example.com", "full_text_at": "./herald messages show …", "body": "{name}: {message}",
+              "files": [{"name": "a.jpg", "about": "image, 2.1 MB"}]}
     answer   {"channel": "pushover", "status": "delivered", "reference": "…"}
 
 Keys from ``timestamp`` on are optional. With ``"check": true`` nothing is sent, and the answer is
@@ -13,14 +14,18 @@ Keys from ``timestamp`` on are optional. With ``"check": true`` nothing is sent,
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from chalicelib.errors import InvalidRequestError
 from chalicelib.logic.fields import KNOWN, SINGLE_LINE
 from chalicelib.logic.invoke_contract import MAX_ID, VERSION, check_keys, read_flag, read_text, read_whole_number
 from chalicelib.logic.submission import Message
 from chalicelib.settings import Channel, Site
+
+if TYPE_CHECKING:
+    from chalicelib.logic.message_files import MessageFile
 
 MAX_LABEL = 300
 """Most characters of ``site`` and of ``full_text_at``."""
@@ -32,11 +37,23 @@ MAX_TITLE = 250
 """Most characters of a title: Pushover's limit, as other providers name none."""
 IN_TITLE = ("id", "site", *KNOWN)
 """The placeholders of a title, besides the form's fields."""
+MAX_FILES = 20
+"""Most files of a request."""
 MAX_ADDRESS = 254
 """Most characters of an e-mail address (RFC 5321, 4.5.3.1.3)."""
 REQUIRED = ("id", "title", "message")
-OPTIONAL = ("timestamp", "channel", "reply_to", "fields", "options", "check", "site", "full_text_at", "body")
+OPTIONAL = ("timestamp", "channel", "reply_to", "fields", "options", "check", "site", "full_text_at", "body", "files")
 """The optional keys of a request."""
+
+
+@dataclass(frozen=True, slots=True)
+class NotifiedFile:
+    """A file, as a notification tells of it."""
+
+    name: str
+    """A visitor's text."""
+    about: str
+    """Such as ``image, 2.1 MB``, and why it is not attached."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +80,8 @@ class Notification:
     """The name of the website that it is about."""
     full_text_at: str = ""
     """Where to read the whole text, shown where it had to be cut."""
+    files: tuple[NotifiedFile, ...] = ()
+    """The files that came with it."""
     body: str = ""
     """The layout of its text, with placeholders (``notification_text.py``); empty for the usual one."""
 
@@ -92,6 +111,8 @@ class Notification:
             request["full_text_at"] = self.full_text_at
         if self.body:
             request["body"] = self.body
+        if self.files:
+            request["files"] = [{"name": file.name, "about": file.about} for file in self.files]
         return request
 
     @classmethod
@@ -111,6 +132,7 @@ class Notification:
             site=read_text(request, "site", MAX_LABEL) if "site" in request else "",
             full_text_at=read_text(request, "full_text_at", MAX_LABEL) if "full_text_at" in request else "",
             body=read_text(request, "body", MAX_BODY) if "body" in request else "",
+            files=_files(request.get("files", [])),
         )
 
 
@@ -145,6 +167,20 @@ def _fields(given: object) -> tuple[tuple[str, str], ...]:
     return tuple(fields)
 
 
+def _files(given: object) -> tuple[NotifiedFile, ...]:
+    expected = InvalidRequestError('files: expected a list of at most 20 {"name": text, "about": text}', key="files")
+    if not isinstance(given, list) or len(given) > MAX_FILES:
+        raise expected
+    files: list[NotifiedFile] = []
+    for entry in given:
+        match entry:
+            case {"name": str(name), "about": str(about), **rest} if not rest:
+                files.append(NotifiedFile(name, about))
+            case _:
+                raise expected
+    return tuple(files)
+
+
 def _options(given: object) -> Mapping[str, object]:
     if not isinstance(given, Mapping) or not all(isinstance(name, str) for name in given):
         raise InvalidRequestError("options: expected an object", key="options")
@@ -152,7 +188,11 @@ def _options(given: object) -> Mapping[str, object]:
 
 
 def from_contact(
-    message: Message, site: Site | None = None, channel: Channel | None = None, stage: str = ""
+    message: Message,
+    site: Site | None = None,
+    channel: Channel | None = None,
+    stage: str = "",
+    files: Sequence[MessageFile] = (),
 ) -> Notification:
     """Make the notification of a contact submission, without blank fields.
 
@@ -172,8 +212,16 @@ def from_contact(
         fields=tuple(fields.items()),
         site=label,
         full_text_at=f"./herald messages show --stage {stage} {message.id}" if stage else "",
+        files=_notified(files) if files else (),
         body=(channel and channel.body) or (site and site.body) or "",
     )
+
+
+def _notified(files: Sequence[MessageFile]) -> tuple[NotifiedFile, ...]:
+    # Loaded here alone: few messages have files.
+    from chalicelib.logic.message_files import described
+
+    return tuple(NotifiedFile(file.ref.name, described(file)) for file in files)
 
 
 def _reply_to(address: str) -> str:

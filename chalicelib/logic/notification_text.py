@@ -7,6 +7,7 @@ The usual layout, in which blank fields are left out::
     Name: Ada                          the known fields, under Herald's labels
     Email: ada@example.com
     Site: www.example.com
+    Files: “a.jpg” (image, 2.1 MB)
 
     › phone: 123                       the form's other fields, marked
 
@@ -30,17 +31,19 @@ from chalicelib.logic.plain_text import CUT_MARK, cut, lines, one_line
 
 LABELS = {"name": "Name", "email": "Email", "subject": "Subject", "source": "Source"}
 """Herald's labels of the known fields, in the order of the text."""
-MESSAGE, SITE, RECEIVED, ID = "Message", "Site", "Received", "Id"
+MESSAGE, SITE, RECEIVED, ID, FILES = "Message", "Site", "Received", "Id", "Files"
 VISITORS_MARK = "› "
 """The mark of a line that could be taken for one of Herald's."""
 IN_BODY = (*IN_TITLE, "time", "others")
 """The placeholders of a body, besides the form's fields; ``others`` are the fields without a label."""
 
-_OURS = (*LABELS.values(), MESSAGE, SITE, RECEIVED, ID, "Herald")
+_OURS = (*LABELS.values(), MESSAGE, SITE, RECEIVED, ID, FILES, "Herald")
 _MAX_NAME = 60
 """Most characters of the name of a form's other field."""
 _MIN_KNOWN = 80
 """Characters that each known field keeps when the text is cut."""
+_MIN_FILES = 200
+"""Characters that the line of files keeps when the text is cut."""
 _MIN_OTHER = 40
 """Fewest characters of another field's value; it is left out rather than cut further."""
 _UNLIMITED = 1 << 30
@@ -75,6 +78,10 @@ def _with_others(parts: Parts, known_size: int, fits: Fits) -> str:
     longest = max((len(value) for _, value in parts.others), default=0)
     size = _largest_fitting(longest, lambda size: fits(cut_text(other_size=size, number=number)))
     return cut_text(other_size=max(size, _MIN_OTHER), number=number)
+
+
+def _quotable(name: str) -> str:
+    return cut(one_line(name).replace("“", "'").replace("”", "'"), _MAX_NAME)
 
 
 def cut_to_fit(text: str, fits: Fits) -> str:
@@ -139,11 +146,18 @@ class Parts:
         others = "\n".join(self._other_lines(other_size, number))
         note = self.note if noted else ""
         if self.notification.body:
-            return self._wrapped("\n\n".join(filter(None, (self._filled(message, known_size, others), note))))
+            filled = self._filled(message, known_size, others)
+            return self._wrapped("\n\n".join(filter(None, (filled, self._files_line(known_size), note))))
         if self.main_name:
             message = f"{VISITORS_MARK}{self.main_name}:\n{message}"
         facts = "\n".join(f"{label}: {cut(value, known_size)}" for label, value in self.known)
+        facts = "\n".join(filter(None, (facts, self._files_line(known_size))))
         return self._wrapped("\n\n".join(filter(None, (message, facts, others, note))))
+
+    def _files_line(self, known_size: int) -> str:
+        """The line that names the files. A name is a visitor's text, so it stands in quotation marks."""
+        named = [f"“{_quotable(file.name)}” ({one_line(file.about)})" for file in self.notification.files]
+        return f"{FILES}: {cut(', '.join(named), max(known_size, _MIN_FILES))}" if named else ""
 
     @property
     def note(self) -> str:

@@ -6,7 +6,8 @@ topic as one JSON object (version 1), its fields in the order in which they were
     {"version": 1, "id": "…", "site": "default", "received_at": 1767225600,
      "fields": {"source": "…", "name": "…", "email": "…", "message": "…", "Any other": "…"},
      "signals": ["honeypot"], "has_idempotency_key": true, "sender": "…", "network": "…",
-     "proof": "…", "evidence": ["origin", "fill_time"], "captcha": "…"}
+     "proof": "…", "evidence": ["origin", "fill_time"], "captcha": "…",
+     "files": [{"name": "a.jpg", "type": "image/jpeg", "size": 1234, "sha256": "…"}]}
 
 The last seven stand there only where they say something.
 """
@@ -16,14 +17,17 @@ from __future__ import annotations
 import json
 import re
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from chalicelib.errors import SubmissionError
 from chalicelib.logic.bodies import HALF_CHARACTER, Pairs
 from chalicelib.logic.duplicates import content_hash
 from chalicelib.logic.fields import KNOWN, NAMES, SINGLE_LINE, Role, meaning_of
+
+if TYPE_CHECKING:
+    from chalicelib.logic.message_files import FileRef
 
 VERSION = 1
 
@@ -98,6 +102,8 @@ class Message:
     """The token of the site's captcha. It travels to ``destined``, and is not stored."""
     channels: tuple[str, ...] = ()
     """Of a new notification: those to deliver it by. Empty for its site's."""
+    files: tuple[FileRef, ...] = ()
+    """In the order sent: the first is in the bucket under the number 1."""
 
     def serialize(self) -> str:
         """The JSON text that is published; raises :class:`SubmissionError` (413) when it is too large for SNS."""
@@ -115,6 +121,7 @@ class Message:
                 **({"network": self.network} if self.network else {}),
                 **({"evidence": self.evidence} if self.evidence else {}),
                 **({"captcha": self.captcha} if self.captcha else {}),
+                **({"files": [file.as_json() for file in self.files]} if self.files else {}),
             },
             ensure_ascii=False,
             separators=(",", ":"),
@@ -154,10 +161,18 @@ class Message:
                 network=str(data.get("network", "")),
                 evidence=tuple(map(str, data.get("evidence", ()))),
                 captcha=str(data.get("captcha", "")),
+                files=_files(data["files"]) if data.get("files") else (),
             )
         except (KeyError, AttributeError, TypeError, ValueError) as error:
             # Without the error's own text, which quotes what was found.
             raise ValueError(f"not a complete message: {type(error).__name__}") from None
+
+
+def _files(found: list[dict[str, object]]) -> tuple[FileRef, ...]:
+    # Loaded here alone: few messages have files.
+    from chalicelib.logic.message_files import FileRef
+
+    return tuple(map(FileRef.from_json, found))
 
 
 def whole_characters(found: Any) -> Any:
@@ -174,7 +189,7 @@ def _size_on_the_bus(text: str) -> int:
     return len(json.dumps(text, ensure_ascii=False).encode())
 
 
-def message_id(site: str, idempotency_key: str, fields: Mapping[str, str]) -> str:
+def message_id(site: str, idempotency_key: str, fields: Mapping[str, str], files: Sequence[FileRef] = ()) -> str:
     """The id of a message: a new one, or with a key always the same for that site, key and content.
 
     So whoever sends again because an answer was lost sends the same message, and ``destined`` sees it by its id. The
@@ -182,7 +197,7 @@ def message_id(site: str, idempotency_key: str, fields: Mapping[str, str]) -> st
     """
     if not idempotency_key:
         return str(uuid.uuid4())
-    return str(uuid.uuid5(_KEYS, f"{site}\n{idempotency_key}\n{content_hash(site, fields)}"))
+    return str(uuid.uuid5(_KEYS, f"{site}\n{idempotency_key}\n{content_hash(site, fields, files)}"))
 
 
 def classify_fields(pairs: Pairs) -> Submission:

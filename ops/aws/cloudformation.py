@@ -44,6 +44,11 @@ def wiring(stage: Stage) -> str:
     return f"{naming.prefix(stage)}-wiring"
 
 
+def files(stage: Stage) -> str:
+    """The name of the stack with the bucket of files, which outlives the others, where the stage takes files."""
+    return f"{naming.prefix(stage)}-files"
+
+
 def domain(stage: Stage) -> str:
     """The name of the stack of the API's own domain, where the stage has one."""
     return f"{naming.prefix(stage)}-domain"

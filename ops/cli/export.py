@@ -19,8 +19,9 @@ from ops.cli.times import stamp
 from ops.errors import OpsError
 from ops.terminal import json_text, printable, standard_output
 
-COLUMNS = ("id", "site", "received_at", "state", "channels", "signals", "duplicate_of", *KNOWN, "other")
-"""Each known field has a column of its own; any other stands in the column ``other``, as JSON."""
+COLUMNS = ("id", "site", "received_at", "state", "channels", "signals", "duplicate_of", *KNOWN, "other", "files")
+"""Each known field has a column of its own; any other stands in the column ``other``, the files' names in ``files``,
+both as JSON."""
 _BYTE_ORDER_MARK = "\ufeff"
 """Excel recognises UTF-8 by it."""
 _FORMULA = tuple("=+-@＝＋－＠")
@@ -132,4 +133,5 @@ def _row(message: StoredMessage) -> list[str]:
         listed.verdict.duplicate_of,
         *(message.fields.get(name, "") for name in KNOWN),
         json.dumps(other, ensure_ascii=False) if other else "",
+        json.dumps([file.ref.name for file in message.files], ensure_ascii=False) if message.files else "",
     ]

@@ -232,6 +232,15 @@ def show(stage: str, root: Path, message_id: str, as_json: bool) -> None:
         ],
     )
     table(("field", "text"), list(message.fields.items()), whole=0)
+    if message.files:
+        from chalicelib.logic.message_files import described
+
+        rows = [
+            (str(number), file.ref.name, described(file), ", ".join(f"{name} {text}" for name, text in exif.items()))
+            for number, file in enumerate(message.files, 1)
+            for exif in (file.facts.exif,)
+        ]
+        table(("file", "name", "what", "EXIF data"), rows)
 
 
 def _stored(it: Opened, message_id: str) -> StoredMessage:
@@ -242,6 +251,40 @@ def _stored(it: Opened, message_id: str) -> StoredMessage:
     if found is None:
         raise click.ClickException(no_message(message_id, it.stage))
     return found
+
+
+@messages.command("files")
+@STAGE
+@PROJECT
+@ID
+@click.option(
+    "--output",
+    type=click.Path(file_okay=False, path_type=Path),
+    required=True,
+    help="A folder to write to; it is made where there is none.",
+)
+def files(stage: str, root: Path, message_id: str, output: Path) -> None:
+    """Fetch the files that came with a message, as they were sent. Never replaces a file.
+
+    Their names begin with a number and are made fit for every system; only you can read them. Status 1 when a file is
+    not there any more.
+    """
+    from chalicelib.logic.message_files import described
+    from ops.operations.message_files import save
+
+    it = opened(root, stage)
+    message = _stored(it, message_id)
+    if not message.files:
+        echo("No files.", err=True)
+    lost = 0
+    for found in it.operations.files(message):
+        if found.content is None:
+            lost += 1
+            echo(f"{found.number}: not there any more", err=True)
+        else:
+            echo(one_line(f"{save(found, output)}: {described(found.file)}"))
+    if lost:
+        sys.exit(FAILED)
 
 
 @messages.command("export")

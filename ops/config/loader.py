@@ -236,6 +236,7 @@ def _stage(
                     title=spec.title,
                     body=spec.body,
                     texts=spec.texts,
+                    files=spec.files.compiled() if spec.files else None,
                     one_of_many=len(sites) > 1,
                 )
                 for site, spec in sites.items()

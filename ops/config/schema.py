@@ -13,7 +13,7 @@ from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 from chalicelib.logic.captcha import SERVICES
 from chalicelib.logic.fields import Role, meaning_of
 from chalicelib.logic.origins import origin_of
-from chalicelib.settings import Captcha, Digest, Persistence, Spam
+from chalicelib.settings import Captcha, Digest, FileRules, Persistence, Spam
 from chalicelib.texts import FALLBACK
 from ops.config import regions
 from ops.config.extensions import GrantTable, RuleTable, SubscriberTable
@@ -177,6 +177,19 @@ class SpamTable(Table):
         )
 
 
+class FilesTable(Table):
+    """The files that a site's forms may hold."""
+
+    count: int = Field(default=3, ge=1, le=10)
+    size_mb: int = Field(default=4, ge=1, le=4)
+    kinds: list[Literal["image", "pdf", "document", "text", "audio", "video", "archive"]] = Field(
+        default=["image", "pdf"], min_length=1
+    )
+
+    def compiled(self) -> FileRules:
+        return FileRules(self.count, self.size_mb * 1024 * 1024, tuple(self.kinds))
+
+
 class SiteTable(Table):
     thanks: WebAddress
     origins: list[Origin] = Field(default=[])
@@ -190,6 +203,7 @@ class SiteTable(Table):
     retention_days: int = Field(default=365, ge=1, le=_DAYS)
     once_minutes: int = Field(default=10, ge=0, le=1440)
     spam: SpamTable = SpamTable()
+    files: FilesTable | None = None
     title: Title = ""
     body: Body = ""
 
@@ -328,6 +342,7 @@ TABLE_OF_KEY = {
         ("[limits]", LimitsTable.model_fields),
         ("[delivery]", DeliveryTable.model_fields),
         ("[sites.<name>.spam]", SpamTable.model_fields),
+        ("[sites.<name>.files]", FilesTable.model_fields),
         ("[stages.<name>]", StageOptions.model_fields),
         ("[sites.<name>]", SiteTable.model_fields),
     )

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, NoReturn
 from chalicelib.functions import functions_of
 from chalicelib.settings import Stage
 from ops import naming
-from ops.aws import account_guard, cloudformation, partitions, rest_api
+from ops.aws import account_guard, bucket, cloudformation, partitions, rest_api
 from ops.aws.account import Account
 from ops.config.loader import LOCAL, StageConfig
 from ops.deploy import (
@@ -35,7 +35,7 @@ from ops.deploy import (
     resource_attributes,
     target_policies,
 )
-from ops.deploy.release import BOUNDARY, PYTHON, Release, StackPlan, data, plan
+from ops.deploy.release import BOUNDARY, PYTHON, Release, StackPlan, data, file_bucket, plan
 from ops.deploy.release_history import Releases, rollback_target
 from ops.deploy.steps import Step, take
 from ops.errors import OpsError, ignoring_aws_error
@@ -89,10 +89,15 @@ def deploy(deployment: Deployment, stages: Mapping[str, StageConfig]) -> None:
         release = plan(deployment.root, deployment.config, account.where)
         releases = Releases(stage, account)
         releases.set_current(releases.current().release, whole=False)
-        name = cloudformation.data(stage)
+        name, kept = cloudformation.data(stage), file_bucket(stage)
         take(
             [
                 Step("data", f"stack {name}: table, dead letters", lambda: _apply_data(deployment)),
+                *(
+                    [Step("files", f"stack {kept.name}: their bucket", lambda: _apply(deployment, kept))]
+                    if kept
+                    else []
+                ),
                 *_steps(deployment, release),
                 *([Step("canary", "the first one, now", lambda: _send_canary(deployment))] if stage.canary else []),
                 Step("kept", "the release, for a rollback", lambda: _keep(deployment, release, releases)),
@@ -172,6 +177,7 @@ def destroy(deployment: Deployment, *, data: bool) -> None:
     domain = cloudformation.domain(stage)
     with _exclusively(deployment, "destroy"):
         has_domain = cloudformation.status(account.cloudformation, domain)
+        has_files = cloudformation.status(account.cloudformation, cloudformation.files(stage))
         steps = [
             *([Step("domain", f"stack {domain}", lambda: _delete_domain(deployment))] if has_domain else []),
             Step("wiring", f"stack {names[0]}", lambda: _delete_wiring(deployment)),
@@ -180,6 +186,7 @@ def destroy(deployment: Deployment, *, data: bool) -> None:
             Step("logs", "the functions' log groups", lambda: _delete_logs(deployment)),
             Step("foundation", f"stack {names[1]}", lambda: _delete_stack(deployment, names[1])),
             Step("secrets", f"what you set under {stage.parameters}/ in Parameter Store", lambda: "kept"),
+            *([Step("files", "their bucket", lambda: delete_files(deployment, delete=data))] if has_files else []),
             Step("data", f"stack {names[2]}: table, dead letters", lambda: _delete_data(deployment, data)),
         ]
         take(steps, deployment.report, _advice(deployment, "destroy"))
@@ -257,6 +264,17 @@ def _function_exists(account: Account, function: str) -> bool:
         account.functions.get_function(FunctionName=function)
         return True
     return False
+
+
+def delete_files(deployment: Deployment, *, delete: bool) -> str:
+    """Delete the bucket of files with all that is in it, if ``delete``; says what was done."""
+    account, stage = deployment.account, deployment.stage
+    stack, name = cloudformation.files(stage), stage.files_bucket(account.where.region, account.where.account)
+    if not delete:
+        return "kept, as the messages are"
+    cloudformation.delete(account.cloudformation, stack)
+    bucket.delete(account.client("s3"), name)  # The stack retains it.
+    return "deleted"
 
 
 def _delete_data(deployment: Deployment, delete: bool) -> str:

@@ -23,7 +23,7 @@ from ops.config.loader import StageConfig
 from ops.deploy import chalice_runner, chalice_state, drift
 from ops.deploy.deployment import Deployment, current_parameters
 from ops.deploy.project_copy import mirror
-from ops.deploy.release import Code, FunctionPlan, Release, StackPlan, UnreadableRelease, data, plan
+from ops.deploy.release import Code, FunctionPlan, Release, StackPlan, UnreadableRelease, data, file_bucket, plan
 from ops.deploy.release_history import Releases
 from ops.errors import ignoring_aws_error
 from ops.generate import render
@@ -53,7 +53,7 @@ class Change:
 def diff(it: Deployment, stages: Mapping[str, StageConfig]) -> list[Change]:
     """Everything that a deployment would change now; empty where it would change nothing."""
     release = planned(it, stages)
-    table = data(it.root, it.stage, it.account.where)
+    table = [data(it.root, it.stage, it.account.where), *filter(None, [file_bucket(it.stage)])]
     known = chalice_state.read(it.account.ssm, it.stage)
     wanted = _wanted(release, table, it)
     found = _found(release, table, it.account, it.stage, known)
@@ -88,7 +88,7 @@ def planned(it: Deployment, stages: Mapping[str, StageConfig]) -> Release:
 # The wanted side: what the release would deploy.
 
 
-def _wanted(release: Release, table: StackPlan, it: Deployment) -> Table:
+def _wanted(release: Release, table: list[StackPlan], it: Deployment) -> Table:
     outputs = cloudformation.outputs(it.account.cloudformation, cloudformation.data(it.stage))
     found: Table = {
         ("stack", each.name): _stack(replace(each, parameters=current_parameters(it, each)), outputs)
@@ -103,10 +103,10 @@ def _wanted(release: Release, table: StackPlan, it: Deployment) -> Table:
     return found
 
 
-def _stacks(release: Release, table: StackPlan, domain_of: Stage | None = None) -> list[StackPlan]:
+def _stacks(release: Release, table: list[StackPlan], domain_of: Stage | None = None) -> list[StackPlan]:
     """The stacks of a release; with ``domain_of`` also that of the stage's domain, which may have to be deleted."""
     domain = release.domain or (StackPlan(cloudformation.domain(domain_of), "", {}) if domain_of else None)
-    return [table, release.foundation, release.wiring, *([domain] if domain else [])]
+    return [*table, release.foundation, release.wiring, *([domain] if domain else [])]
 
 
 def _stack(each: StackPlan, outputs: Mapping[str, str]) -> Lines:
@@ -164,7 +164,9 @@ def _answers(found: Mapping[str, Mapping[str, Any]]) -> Lines:
 # The deployed side: what is in the account.
 
 
-def _found(release: Release, table: StackPlan, account: Account, stage: Stage, known: dict[str, Any] | None) -> Table:
+def _found(
+    release: Release, table: list[StackPlan], account: Account, stage: Stage, known: dict[str, Any] | None
+) -> Table:
     found: Table = {}
     for each in _stacks(release, table, stage):
         lines = _standing_stack(account, each.name)

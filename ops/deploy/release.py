@@ -22,13 +22,14 @@ from chalicelib.functions import functions_of
 from chalicelib.settings import Stage
 from ops import naming
 from ops.aws import cloudformation
-from ops.config.loader import StageConfig
+from ops.config.loader import LOCAL, StageConfig
 from ops.deploy import target_policies
 from ops.deploy.app_description import description_file
 from ops.errors import OpsError
 from ops.generate import render
 from ops.naming import AwsLocation
 from ops.templates import alarms, domain, gateway_answers, triggers, wiring
+from ops.templates import files as files_template
 
 PYTHON = f"python{sys.version_info.major}.{sys.version_info.minor}"
 """The runtime that Chalice deploys for: the Python that runs it."""
@@ -174,6 +175,14 @@ def data(root: Path, stage: Stage, where: AwsLocation) -> StackPlan:
             **{name: ",".join(arns) for name, arns in triggers.dead_letter_sources(stage, where).items()},
         },
     )
+
+
+def file_bucket(stage: Stage) -> StackPlan | None:
+    """The stack of the bucket of files, which outlives the others, too; None for a stage that takes none."""
+    if not stage.takes_files:
+        return None
+    template = files_template.template(stage, plain_http=stage.name == LOCAL)
+    return StackPlan(cloudformation.files(stage), yaml.safe_dump(template, sort_keys=False), {})
 
 
 def plan(root: Path, config: StageConfig, where: AwsLocation) -> Release:

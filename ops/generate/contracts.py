@@ -24,7 +24,9 @@ from chalicelib.logic import accepted_notification, archive_requests, notificati
 from chalicelib.logic.archive import LATEST, MAX_CURSOR, MAX_PAGE, MessageState
 from chalicelib.logic.delivery_types import NOTIFICATION_SOURCE, Action, State
 from chalicelib.logic.event_kinds import KIND_NOTIFICATION
+from chalicelib.logic.file_kinds import KINDS, MARKUP, OTHER
 from chalicelib.logic.invoke_contract import MAX_ID, VERSION
+from chalicelib.logic.message_files import Mark
 from chalicelib.logic.spam import HoldReason
 from chalicelib.settings import NOTIFICATIONS
 
@@ -185,6 +187,8 @@ NOTIFY: dict[str, Schema] = {
     "check": {"type": "boolean", "description": "True: only find out whether it could be delivered, and ring nobody"},
     "site": _id("Which website it is of, for its reader", notification.MAX_LABEL),
     "full_text_at": _id("Where all of it is: shown by a channel that has to cut", notification.MAX_LABEL),
+    "files": _list(_object({"name": _text(), "about": _text()}) | {"additionalProperties": False})
+    | {"maxItems": notification.MAX_FILES, "description": "The files that came with it: their names, and what each is"},
     "body": _id("How its text is laid out, as `body` of a channel: docs/channels/README.md", notification.MAX_BODY),
 }
 QUOTA: Schema = _object(
@@ -281,6 +285,27 @@ STORED: dict[str, Schema] = {
         "description": "What was typed, in the order sent",
         "additionalProperties": _text(),
     },
+    "files": _list(
+        _object(
+            {
+                "name": _text("As the visitor's system named it, without a path"),
+                "size": _number("Bytes"),
+                "sha256": _text(),
+                "declared_type": _text("The media type that the browser declared"),
+                "kind": _or_null(
+                    {"enum": [*KINDS, MARKUP, OTHER], "description": "What it is by its bytes; null while not known"}
+                ),
+                "type": _or_null(_text("Its media type by its bytes")),
+                "mark": _or_null({"enum": [str(mark) for mark in Mark], "description": "Why it was not attached"}),
+                "exif": {
+                    "type": "object",
+                    "description": "An image's EXIF data: docs/files.md",
+                    "additionalProperties": _text(),
+                },
+            }
+        )
+    )
+    | {"description": "What came with it, in the order sent"},
     "stored_at": _number(_SECONDS.capitalize()),
     "expires_at": _number(f"When it is deleted, {_SECONDS}; DynamoDB does so within days after"),
     "due_at": _or_null(_number(f"When it is looked at again, {_SECONDS}; null for never more")),

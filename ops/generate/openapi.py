@@ -44,7 +44,7 @@ REFUSALS: dict[int, tuple[str, tuple[str, ...]]] = {
     405: ("A form is sent by POST alone.", ("method_not_allowed",)),
     413: (
         "Too many bytes or fields, or too large to be delivered.",
-        ("body_too_large", "too_many_fields", "message_too_large"),
+        ("body_too_large", "too_many_fields", "FILES_TOO_BIG", "message_too_large"),
     ),
     415: ("Another content type or charset.", ("unsupported_media_type", "unsupported_charset")),
     422: (
@@ -55,6 +55,8 @@ REFUSALS: dict[int, tuple[str, tuple[str, ...]]] = {
             "TYPE_EMAIL",
             "TYPE_TEXT",
             "NO_FILE_UPLOADS",
+            "TOO_MANY_FILES",
+            "file_kind",
             "too_long",
             "too_large",
             "unsupported_charset",

@@ -196,6 +196,7 @@ def _stages_module(stages: list[Stage]) -> str:
         "Captcha",
         "Channel",
         "Digest",
+        "FileRules",
         "Limits",
         "Notifications",
         "Persistence",

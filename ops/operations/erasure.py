@@ -14,6 +14,7 @@ from chalicelib.adapters.providers import kinds
 from chalicelib.logic.archive import StoredMessage
 from chalicelib.logic.delivery_types import State
 from chalicelib.logic.duplicates import content_hash
+from chalicelib.logic.message_files import facts_key
 from chalicelib.settings import Stage
 from ops.aws.account import Account
 
@@ -53,17 +54,19 @@ class Erased:
 
 
 def delete(dynamodb: DynamoDBClient, stage: Stage, message: StoredMessage) -> None:
-    """Delete a message's two items, and so what the indexes hold of it, and the record of its content's hash.
+    """Delete a message's items, and so what the indexes hold of it, and the record of its content's hash.
 
     The record goes last: as long as it is there, an erasure that was interrupted can be repeated.
     """
     with store_errors():
         # The hash's item may belong to a later message with the same content: adapters/recent_activity.py.
-        hashed = f"content#{content_hash(message.listed.site, message.fields)}"
+        hashed = f"content#{content_hash(message.listed.site, message.fields, [file.ref for file in message.files])}"
         answer = dynamodb.get_item(TableName=stage.table, Key=to_item({"id": hashed}), ConsistentRead=True)
         if from_item(answer.get("Item", {})).get("message_id") == message.listed.id:
             dynamodb.delete_item(TableName=stage.table, Key=to_item({"id": hashed}))
         delete_fields(dynamodb, stage, message.listed.id)
+        if message.files:
+            dynamodb.delete_item(TableName=stage.table, Key=to_item({"id": facts_key(message.listed.id)}))
         dynamodb.delete_item(TableName=stage.table, Key=to_item({"id": message.listed.id}))
 
 

@@ -29,6 +29,7 @@ from chalicelib.logic.archive import (
     StoredMessage,
     Wanted,
 )
+from chalicelib.logic.message_files import facts_key
 from chalicelib.settings import Stage
 from ops.operations.same_address import address_of, addresses
 
@@ -178,9 +179,11 @@ class OperatorArchive(MessageArchive):
             some = ids[start : start + _KEYS_AT_ONCE]
             records = {key: item for key, item in self._items(some).items() if is_record(item)}
             written = self._items([fields_key(message_id) for message_id in records]) if records else {}
+            with_files = [one for one in records if written.get(fields_key(one), {}).get("files")]
+            facts = self._items([facts_key(message_id) for message_id in with_files]) if with_files else {}
             for message_id, item in records.items():
-                fields = dict(written.get(fields_key(message_id), {}).get("pairs", ()))
-                found[message_id] = self._stored(item, fields)
+                wrote = written.get(fields_key(message_id), {})
+                found[message_id] = self._stored(item, wrote, facts.get(facts_key(message_id)))
         return found
 
     def _items(self, ids: Sequence[str]) -> dict[str, dict[str, Any]]:

@@ -18,9 +18,10 @@ from chalicelib.logic.submission import Message
 from chalicelib.settings import Stage
 from ops.aws.account import Account
 from ops.errors import OpsError
-from ops.operations import dead_letters, erasure, listing, short_ids
+from ops.operations import dead_letters, erasure, listing, message_files, short_ids
 from ops.operations.erasure import Erased
 from ops.operations.listing import Listing, OperatorArchive, Selection
+from ops.operations.message_files import Fetched
 from ops.operations.redrive import RedriveResult, redrive
 from ops.operations.replay import ReplayDependencies, Replayed, again
 from ops.operations.trace import Trace, full_trace, trace_of_table
@@ -85,6 +86,11 @@ class Operations:
     def of_address(self, address: str, selection: Selection) -> Iterator[StoredMessage]:
         """The selected messages with a field that is this e-mail address (docs/decisions/0024). Reads all selected."""
         return (message for message in self.whole(selection) if listing.is_of(address, message.fields))
+
+    def files(self, message: StoredMessage) -> Iterator[Fetched]:
+        """The files that came with a message, as they were sent; raises :class:`~ops.errors.OpsError` for one that was
+        changed since."""
+        return message_files.fetch(self.account, self.stage, message)
 
     def trace(self, message_id: str, *, logs: bool = True) -> Trace:
         """The message's timeline. Without ``logs`` it reads one item, and has no outcomes and targets."""
@@ -161,6 +167,9 @@ class Operations:
         without_record = set()
         for message_id in ids:
             if message_id in messages:
+                # First, so that an erasure that was interrupted can be repeated.
+                if messages[message_id].files:
+                    message_files.delete(self.account, self.stage, messages[message_id])
                 erasure.delete(self._dynamodb, self.stage, messages[message_id])
                 each(message_id)
             # Once more after the record: an event that came late may have written them between the two.

@@ -116,6 +116,8 @@ def _arns(on: Resource | str, spec: FunctionSpec, stage: Stage, where: AwsLocati
         case Resource.NOTIFIERS | Resource.ALARM_NOTIFIERS | Resource.DIGEST_NOTIFIERS:
             names = {notifiers_of(stage)[channel].name for channel in channels_for(on, stage)}
             return [where.arn("lambda", f"function:{stage.function(name)}") for name in sorted(names)]
+        case Resource.EXAMINE:
+            return [where.arn("lambda", f"function:{stage.function('examine')}")]
         case Resource.KEY:
             return [where.arn("ssm", f"parameter{stage.spam_key_parameter}")]
         case Resource.CAPTCHA_SECRETS:

@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from chalicelib.functions import FUNCTIONS, FunctionSpec, Grant, Resource, functions_of
+from chalicelib.functions import FILES_BUCKET, FUNCTIONS, FunctionSpec, Grant, Resource, functions_of
 from chalicelib.settings import APP, Stage
 from ops import naming
 from ops.config.schema import DomainTable
@@ -215,7 +215,12 @@ def bounding(stage: Stage) -> list[Statement]:
     return [
         *(_allow(service.capitalize(), resources[service], *names) for service, names in actions.items()),
         _allow("WithoutResource", ["*"], *sorted(used & set(WILDCARDS))),
-        *(_own(spec, grant, stage) for spec, grant in grants if isinstance(grant.on, str) and spec in there),
+        _allow("Files", [f"{own.files}/*"], "s3:GetObject", "s3:PutObject"),
+        *(
+            _own(spec, grant, stage)
+            for spec, grant in grants
+            if isinstance(grant.on, str) and FILES_BUCKET not in grant.on and spec in there
+        ),
         {
             # The policy of the key aws/ssm allows this to everybody in the account, so no role's own policy needs it.
             # AWS doesn't say that a boundary keeps such a permission, so the boundary names it.
@@ -379,8 +384,8 @@ def deploying(stage: Stage, domain: DomainTable | None = None) -> list[Statement
             *_of("ssm", "GetParameter GetParameters"),
         ),
         _allow(
-            "Releases",
-            [own.bucket],
+            "Buckets",
+            [own.bucket, own.files],
             *_of(
                 "s3",
                 "CreateBucket ListBucket PutEncryptionConfiguration PutBucketPublicAccessBlock GetBucketTagging"
@@ -393,6 +398,15 @@ def deploying(stage: Stage, domain: DomainTable | None = None) -> list[Statement
                 " GetLifecycleConfiguration GetMetricsConfiguration GetReplicationConfiguration",
             ),
         ),
+        _allow(
+            "Files",
+            [own.files],
+            *_of(
+                "s3",
+                "PutLifecycleConfiguration PutBucketOwnershipControls PutBucketPolicy GetBucketPolicy"
+                " DeleteBucketPolicy",
+            ),
+        ),
         _allow("ReleaseFiles", [f"{own.bucket}/*"], *_of("s3", "GetObject PutObject DeleteObject")),
         {
             **_allow(
@@ -402,6 +416,7 @@ def deploying(stage: Stage, domain: DomainTable | None = None) -> list[Statement
                     own.arn("sqs", f"{own.prefix}-*"),
                     own.arn("events", f"event-bus/{stage.bus}"),
                     own.bucket,
+                    own.files,
                 ],
                 "dynamodb:DeleteTable",
                 "sqs:DeleteQueue",
@@ -497,6 +512,8 @@ class _Arns:
         self.apis = self.api("restapis")
         self.bucket = f"arn:${{AWS::Partition}}:s3:::{self.prefix}-releases-${{AWS::AccountId}}-*"
         """Each new foundation stack has a bucket with another suffix."""
+        name = stage.files_bucket(PSEUDO_PARAMETERS.region, PSEUDO_PARAMETERS.account)
+        self.files = f"arn:${{AWS::Partition}}:s3:::{name}"
 
     def arn(self, service: str, resource: str) -> str:
         return PSEUDO_PARAMETERS.arn(service, resource)

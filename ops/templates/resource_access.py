@@ -21,7 +21,7 @@ from chalicelib.settings import Stage
 from ops import naming
 from ops.config.loader import StageConfig
 from ops.naming import AwsLocation
-from ops.templates import extension_policies, triggers, wiring
+from ops.templates import extension_policies, files, triggers, wiring
 from ops.templates.common_resources import RULE_DEAD_LETTERS, SUBSCRIBER_DEAD_LETTERS
 
 DATA, FOUNDATION = Path("infra/data.yaml"), Path("infra/foundation.yaml")
@@ -55,6 +55,7 @@ def permissions(root: Path, config: StageConfig, where: AwsLocation) -> list[Per
         ),
         *_of_owners(config, where),
         *_of_template(read(root / DATA), "data", stage, where),
+        *(_of_template(files.template(stage), "files", stage, where) if stage.takes_files else []),
         *_of_template(read(root / FOUNDATION), "foundation", stage, where, without=_conditions(config)),
     ]
 
@@ -211,6 +212,8 @@ class Resolver:
                 return self._where.arn(
                     "events", f"rule/{rule}" if bus == triggers.DEFAULT_BUS else f"rule/{bus}/{rule}"
                 )
+            case "AWS::S3::Bucket":
+                return f"arn:{self._where.partition}:s3:::{self.text(properties['BucketName'])}"
             case "AWS::IAM::Role":
                 where = self._where
                 return f"arn:{where.partition}:iam::{where.account}:role/{self.text(properties['RoleName'])}"

@@ -227,6 +227,18 @@ honeypot = { points = 10 }
 """
 
 
+FILED = """
+# A site whose forms may hold files.
+[stages.local.sites.filed]
+thanks = "http://127.0.0.1:8080/thanks.html"
+origins = ["http://127.0.0.1:8080"]
+channels = ["pushover"]
+
+[stages.local.sites.filed.files]
+kinds = ["image", "pdf", "text"]
+"""
+
+
 LONGEST_FIRST = (
     "test_first_hour",
     "test_deploying",
@@ -270,7 +282,8 @@ def checkout() -> Iterator[Path]:
         (folder / name).symlink_to(ROOT / name)
     shipped = (ROOT / "herald.toml").read_text(encoding="utf-8")
     (folder / "herald.toml").write_text(
-        without_budget("".join([shipped, GUARDED, MAILED, HOOKED, URGENT, STORMY, WATCHED, owner.ADDED])) + FLOODED,
+        without_budget("".join([shipped, GUARDED, MAILED, HOOKED, URGENT, STORMY, WATCHED, FILED, owner.ADDED]))
+        + FLOODED,
         encoding="utf-8",
     )
     try:

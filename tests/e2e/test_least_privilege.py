@@ -18,6 +18,8 @@ from chalicelib.functions import FUNCTIONS, functions_of
 from ops.templates import canary
 from tests.e2e.harness import Harness, marker, wait_for
 from tests.e2e.test_digest import a_day
+from tests.e2e.test_files import send
+from tests.images import photo
 
 
 def api_answers_503(herald: Harness) -> None:
@@ -282,6 +284,51 @@ def put_unreadable(herald: Harness, condition: str) -> None:
     assert herald.account.client("events").put_events(Entries=[entry])["FailedEntryCount"] == 0
 
 
+def send_a_photo(herald: Harness) -> tuple[int, str, str]:
+    """The form's answer, the word in it, and its message's id."""
+    word = marker()
+    answer = send(herald, word, ("a.jpg", photo(), "image/jpeg"))
+    return answer.status_code, word, str(answer.json().get("id"))
+
+
+def files_are_not_put(herald: Harness) -> None:
+    assert send_a_photo(herald)[0] == 503
+    assert herald.line("api_handler", message="The bucket did not take the files")["reason"] == "AccessDenied"
+
+
+def files_are_not_kept(herald: Harness) -> None:
+    _, word, message_id = send_a_photo(herald)
+    assert herald.line("on_failure", message_id=message_id)["error_type"] == "FilesError"
+    assert not herald.pushes(word)
+
+
+def files_are_not_examined(herald: Harness) -> None:
+    _, word, _ = send_a_photo(herald)
+    (push,) = wait_for(lambda: herald.pushes(word), "push")
+    assert "not examined" in push["message"]
+
+
+def incoming_is_not_examined(herald: Harness) -> None:
+    event = {"detail": {"object": {"key": f"incoming/{marker()}.jpg"}}}
+    assert failed_with(herald, "examine", event) == "FilesError"
+
+
+def failed_examination_is_not_kept(herald: Harness) -> None:
+    before = herald.metric("examine", "DestinationDeliveryFailures")
+    function = herald.stage.function("examine")
+    herald.account.functions.invoke(FunctionName=function, InvocationType="Event", Payload=b"{}")
+    wait_for(lambda: herald.metric("examine", "DestinationDeliveryFailures") > before, "failed destination")
+
+
+def incoming_runs_nothing(herald: Harness) -> None:
+    where, key = herald.account.where, f"incoming/{marker()}.jpg"
+    before = rule_failures(herald, herald.stage.function("examine"))
+    herald.account.client("s3").put_object(
+        Bucket=herald.stage.files_bucket(where.region, where.account), Key=key, Body=photo()
+    )
+    wait_for(lambda: rule_failures(herald, herald.stage.function("examine")) > before, "failed invocation")
+
+
 Signal = Callable[[Harness], None]
 
 WITHOUT_STATEMENT: dict[tuple[str, str], Signal] = {
@@ -300,6 +347,14 @@ WITHOUT_STATEMENT: dict[tuple[str, str], Signal] = {
     ("digest", "ReadLastDigest"): day_is_not_told,
     ("digest", "ClaimDigest"): day_is_not_told,
     ("digest", "SendDigests"): digest_is_not_sent,
+    ("api_handler", "PutFiles"): files_are_not_put,
+    ("destined", "ReadNewFiles"): files_are_not_kept,
+    ("destined", "KeepFiles"): files_are_not_kept,
+    ("destined", "ExamineFiles"): files_are_not_examined,
+    ("examine", "ReadFiles"): files_are_not_examined,
+    ("examine", "ReadIncoming"): incoming_is_not_examined,
+    ("examine", "RecordExaminations"): files_are_not_examined,
+    ("examine", "KeepFailedRuns"): failed_examination_is_not_kept,
     ("notify_pushover", "ReadSecrets"): message_waits,
     ("notify_email", "SendMail"): mail_waits,
     ("notify_email", "CheckSender"): mail_is_not_checked,
@@ -321,6 +376,7 @@ WITHOUT_PERMISSION: dict[tuple[str, str], Signal] = {
     ("retry_due", "events.amazonaws.com"): partial(schedule_runs_nothing, function="retry_due"),
     ("canary", "events.amazonaws.com"): partial(schedule_runs_nothing, function="canary"),
     ("digest", "events.amazonaws.com"): partial(schedule_runs_nothing, function="digest"),
+    ("examine", "events.amazonaws.com"): incoming_runs_nothing,
     ("on_success", "events.amazonaws.com"): rule_dead_letter_of_success,
     ("on_failure", "events.amazonaws.com"): rule_dead_letter_of_failure,
 }

@@ -19,6 +19,7 @@ import pytest
 
 from chalicelib.functions import functions_of
 from chalicelib.logic.digest import DAY
+from chalicelib.logic.message_files import facts_key
 from ops.config.loader import LOCAL
 from ops.local.aws.access_log import VARIABLE
 from ops.local.stack import LocalStack, Pushover
@@ -29,7 +30,9 @@ from tests.e2e.conftest import ROOT, free_ports
 from tests.e2e.harness import Harness, marker, wait_for
 from tests.e2e.test_deploying import add_boundary, boundaries
 from tests.e2e.test_digest import let_be_told, yesterday
+from tests.e2e.test_files import send
 from tests.e2e.test_least_privilege import a_failure, no_alarm_yet, put_unreadable
+from tests.images import photo
 from tests.matrix import Configuration, pairwise
 from tests.recorded import Call, calls, differences, other_clients
 from tests.rehearsal import amount
@@ -72,6 +75,8 @@ def live(herald: Harness) -> None:
     herald.line("on_success", message_id=message_id, action="delivered")
     if herald.stage.asks_for_proof:
         assert herald.get("/contact/default/challenge").status_code == 200
+    if herald.stage.takes_files:
+        _send_a_photo(herald)
     _fail_an_event(herald)
     _tell_of_a_failure(herald)
     _retry_due(herald, message_id)
@@ -88,6 +93,19 @@ def live(herald: Harness) -> None:
         put_unreadable(herald, condition)
         herald.dead_letter("rule-dead-letters")
     _lose_logs(herald)  # Nothing that the next life waits for may have been said in this one.
+
+
+def _send_a_photo(herald: Harness) -> None:
+    """In a form, and into the bucket as others put it there; and an event that ``examine`` can't read."""
+    message_id = send(herald, marker(), ("a.jpg", photo(), "image/jpeg"), path="/contact").json()["id"]
+    herald.line("on_success", message_id=message_id, action="delivered")
+    where, key = herald.account.where, f"incoming/{marker()}.jpg"
+    bucket = herald.stage.files_bucket(where.region, where.account)
+    herald.account.client("s3").put_object(Bucket=bucket, Key=key, Body=photo())
+    wait_for(lambda: herald.item(facts_key(key)), "what is known of the object")
+    function = herald.stage.function("examine")
+    herald.account.functions.invoke(FunctionName=function, InvocationType="Event", Payload=b"{}")
+    herald.dead_letter("rule-dead-letters")
 
 
 def _lose_logs(herald: Harness) -> None:
@@ -203,8 +221,8 @@ def recorder() -> Iterator[Recorder]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-@pytest.mark.rehearse("each of 8 configurations", "a permission too many or too few")
-@pytest.mark.parametrize("it", pairwise()[-amount(2, 8) :], ids=str)
+@pytest.mark.rehearse("each of 16 configurations", "a permission too many or too few")
+@pytest.mark.parametrize("it", pairwise()[-amount(2, 16) :], ids=str)
 def test_no_permission_is_unused_and_no_call_unpermitted(recorder: Recorder, it: Configuration) -> None:
     herald, policies, made = recorder.live(it)
     assert "\n".join(differences(policies, made)) == ""

@@ -21,7 +21,7 @@ from urllib.parse import parse_qs
 
 import botocore
 import pytest
-from botocore.auth import SigV4Auth
+from botocore.auth import S3SigV4Auth, SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.config import Config
 from botocore.credentials import Credentials
@@ -238,6 +238,9 @@ PUBLISHED = b"""<PublishResponse xmlns="http://sns.amazonaws.com/doc/2010-03-31/
 """https://docs.aws.amazon.com/sns/latest/api/API_Publish.html#API_Publish_Examples"""
 ITEM = {"id": {"S": "Ü"}, "n": {"N": "1"}, "m": {"M": {"l": {"L": [{"S": "x"}]}}}}
 
+OBJECT = {"Bucket": "b", "Key": "files/default/1", "ExpectedBucketOwner": "123456789012"}
+PUT = OBJECT | {"Body": b"\x00", "ContentType": "application/octet-stream", "Metadata": {"name": "%C3%BC.jpg"}}
+
 CALLS: list[tuple[str, str, dict[str, Any], Say]] = [
     ("sns", "publish", PUBLISH, Say(body=PUBLISHED)),
     (
@@ -276,6 +279,20 @@ CALLS: list[tuple[str, str, dict[str, Any], Say]] = [
         {"EmailIdentity": "a+b/c@exämple.com"},
         Say(body=b'{"VerifiedForSendingStatus": true}'),
     ),
+    ("s3", "put_object", PUT, Say(body=b"", headers={"ETag": '"e"'})),
+    ("s3", "put_object", PUT | {"Key": "a b/\u00fc+%&.jpg", "Body": b""}, Say(body=b"", headers={"ETag": '"e"'})),
+    (
+        "s3",
+        "get_object",
+        {**OBJECT, "Range": "bytes=0-99"},
+        Say(206, b"\x00\xff", {"x-amz-meta-name": "%C3%BC.jpg", "Last-Modified": "Sun, 29 Nov 2026 07:00:00 GMT"}),
+    ),
+    (
+        "s3",
+        "copy_object",
+        {**OBJECT, "CopySource": "b/new/default/1"},
+        Say(body=b"<CopyObjectResult><ETag>e</ETag></CopyObjectResult>"),
+    ),
     ("sesv2", "get_account", {}, Say(body=b'{"SendingEnabled": true, "SendQuota": {"Max24HourSend": 200.0}}')),
 ]
 IDS = [f"{name}.{operation}-{number}" for number, (name, operation, _, _) in enumerate(CALLS)]
@@ -293,7 +310,8 @@ def assert_signed(request: Request, url: str, name: str) -> None:
     path = request.line.split()[1]
     again = AWSRequest(request.line.split()[0], url + path, {one: request.headers[one] for one in names}, request.body)
     again.context["timestamp"] = request.headers["x-amz-date"]
-    auth = SigV4Auth(Credentials("ASIAEXAMPLE", "secret", "token"), name, "eu-central-1")
+    kind = S3SigV4Auth if name == "s3" else SigV4Auth
+    auth = kind(Credentials("ASIAEXAMPLE", "secret", "token"), name, "eu-central-1")
     signature = auth.signature(auth.string_to_sign(again, auth.canonical_request(again)), again)
     assert request.headers["authorization"].endswith(f"Signature={signature}")
     assert {"host", "x-amz-date", "x-amz-security-token"} <= set(names)
@@ -301,10 +319,14 @@ def assert_signed(request: Request, url: str, name: str) -> None:
 
 def plain(answer: dict[str, Any]) -> dict[str, Any]:
     """An answer without what only botocore tells, its payload read."""
-    found = {name: value for name, value in answer.items() if name != "ResponseMetadata"}
-    if "Payload" in found:
-        found["Payload"] = found["Payload"].read()
-    return found
+    left_out = ("ResponseMetadata", "ETag", "CopyObjectResult", "ChecksumCRC32")
+    found = {name: value for name, value in answer.items() if name not in left_out}
+    for name in ("Payload", "Body"):
+        if name in found:
+            found[name] = found[name].read()
+    # Of S3's answers Herald reads these alone.
+    kept = ("Body", "Metadata", "LastModified")
+    return {name: value for name, value in found.items() if "Body" not in found or name in kept}
 
 
 @pytest.mark.parametrize(("name", "operation", "request_", "say"), CALLS, ids=IDS)
@@ -334,6 +356,13 @@ def in_xml(code: str) -> bytes:
     return f"""<ErrorResponse xmlns="http://sns.amazonaws.com/doc/2010-03-31/"><Error><Type>Sender</Type>
 <Code>{code}</Code><Message>Topic &lt;t&gt; does not exist</Message></Error><RequestId>9dd01905</RequestId>
 </ErrorResponse>""".encode()
+
+
+def of_s3(code: str) -> bytes:
+    """https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html"""
+    return f"""<?xml version="1.0" encoding="UTF-8"?>
+<Error><Code>{code}</Code><Message>No</Message><Resource>/b/k</Resource><RequestId>4442587FB7D0A2F9</RequestId></Error>
+""".encode()
 
 
 CONDITION = {
@@ -378,6 +407,12 @@ REFUSALS: list[tuple[str, str, dict[str, Any], Say]] = [
         MAIL,
         Say(400, b'{"message": "Email address is not verified."}', {"x-amzn-ErrorType": "MessageRejected"}),
     ),
+    ("s3", "put_object", PUT, Say(403, of_s3("AccessDenied"))),
+    ("s3", "put_object", PUT, Say(503, of_s3("SlowDown"))),
+    ("s3", "get_object", OBJECT | {"Range": "bytes=0-9"}, Say(404, of_s3("NoSuchKey"))),
+    ("s3", "get_object", OBJECT | {"Range": "bytes=0-9"}, Say(416, of_s3("InvalidRange"))),
+    ("s3", "copy_object", OBJECT | {"CopySource": "b/x"}, Say(404, of_s3("NoSuchKey"))),
+    ("s3", "copy_object", OBJECT | {"CopySource": "b/x"}, Say(200, of_s3("InternalError"))),
     ("sesv2", "send_email", MAIL, Say(400, b'{"code": "BadRequestException", "message": "no"}')),
     ("sesv2", "send_email", MAIL, Say(301, b"", {"Location": "https://elsewhere.example/"})),
 ]

@@ -38,6 +38,7 @@ NEEDED = {
     "secrets set": ["pushover"],
     "destroy": ["--yes"],
     "inbox": ["--browser"],
+    "messages files": ["some-id", "--output", "folder"],
 }
 """What a command wants besides its stage, and what it would open or make."""
 OF_A_STAGE = [

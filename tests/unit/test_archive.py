@@ -135,6 +135,7 @@ def test_a_message_is_shown_whole_with_its_fields_in_the_order_sent() -> None:
         "held": "duplicate",
         "duplicate_of": "id-0",
         "fields": {"alpha": "2", "zeta": "1"},
+        "files": [],
         "stored_at": NOW + 1,
         "expires_at": NOW + 99,
         "due_at": None,

@@ -7,8 +7,9 @@ import zipfile
 
 import pytest
 
-from chalicelib.logic.file_examination import Mark, examine, kind_of
+from chalicelib.logic.file_examination import examine, kind_of
 from chalicelib.logic.file_kinds import KINDS, MARKUP, MAX_NAME, OTHER, declared_kind, disk_name, kept_name
+from chalicelib.logic.message_files import Mark
 from tests.images import photo
 
 PDF = b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n"

@@ -7,17 +7,21 @@ from dataclasses import replace
 from typing import Any
 
 from chalicelib.functions import FUNCTIONS, RETRIES_OVER, Resource, functions_of
+from chalicelib.settings import FileRules
 from ops.naming import RESOURCES as DIRECTORY
 from ops.templates.wiring import FUNCTION_URL, template
 from tests.fakes import stage
 
-TEMPLATE = template(stage())
+STAGE = stage()
+FILED = replace(STAGE, sites={"default": replace(STAGE.sites["default"], files=FileRules(3, 4_000_000, ("image",)))})
+TEMPLATE = template(STAGE)
 RESOURCES: dict[str, Any] = TEMPLATE["Resources"]
 
 
 def test_whatever_lambda_sends_to_the_queue_the_functions_role_may_send_there_and_nowhere_else() -> None:
+    resources = template(FILED)["Resources"]
     for spec in FUNCTIONS:
-        outcome = RESOURCES.get("".join(part.capitalize() for part in spec.name.split("_")) + "Outcome")
+        outcome = resources.get("".join(part.capitalize() for part in spec.name.split("_")) + "Outcome")
         to_queue = outcome is not None and "RuleDeadLettersArn" in json.dumps(outcome)
         granted = [grant.on for grant in spec.all_grants if "sqs:SendMessage" in grant.actions]
         assert granted == ([Resource.RULE_DEAD_LETTERS] if to_queue else []), spec.name
@@ -63,7 +67,7 @@ def test_every_rule_of_the_manifest_is_there_and_nothing_besides() -> None:
     rules = {spec.name for spec in FUNCTIONS if spec.trigger.kind == "rule"}
     found = {it["Properties"]["Name"] for it in RESOURCES.values() if it["Type"] == "AWS::Events::Rule"}
     assert found == {f"herald-dev-{name}" for name in rules} | {"herald-dev-failed-events"}
-    asynchronous = {spec.name for spec in FUNCTIONS if spec.persistent or spec.trigger.keeps_failures}
+    asynchronous = {spec.name for spec in functions_of(STAGE) if spec.persistent or spec.trigger.keeps_failures}
     pure = {spec.name for spec in functions_of(stage()) if spec.trigger.kind == "invoke"}
     assert (asynchronous, pure) == ({"destined", "on_success", "on_failure"}, set(PURE.values()))
     assert len(RESOURCES) == 1 + len(DIRECTORY) + len(asynchronous) + len(pure) + 2 * len(rules)

@@ -21,7 +21,7 @@ from chalicelib.adapters.aws.errors import UnansweredError as UnansweredError
 
 
 def client(service: str, *, connect: float = 2, read: float = 5, attempts: int = 3) -> Any:
-    """Make a client of ``sns``, ``ssm``, ``dynamodb``, ``lambda`` or ``sesv2``.
+    """Make a client of ``sns``, ``ssm``, ``dynamodb``, ``lambda``, ``sesv2`` or ``s3``.
 
     ``connect`` and ``read`` are time limits in seconds, ``attempts`` the most attempts of one call; only errors that a
     retry can mend are retried. Its calls raise an :class:`AwsError`. The region comes from the environment or the
@@ -56,7 +56,13 @@ def _report_fallback(why: str, variables: tuple[str, ...]) -> None:
 
 
 def sibling_arn(function_arn: str, service: str, resource: str) -> str:
-    """Return the ARN of a resource in the partition, region and account of the running function.
+    """Return the ARN of a resource in the partition, region and account of the running function."""
+    partition, region, account = place_of(function_arn)
+    return f"arn:{partition}:{service}:{region}:{account}:{resource}"
+
+
+def place_of(function_arn: str) -> tuple[str, str, str]:
+    """Return the partition, region and account of the running function.
 
     ``function_arn`` is empty under ``chalice local``; then sts:GetCallerIdentity, which needs no grant, names the
     account.
@@ -70,4 +76,4 @@ def sibling_arn(function_arn: str, service: str, resource: str) -> str:
         identity = sts.get_caller_identity()
         partition, account = identity["Arn"].split(":")[1], identity["Account"]
         region = sts.meta.region_name
-    return f"arn:{partition}:{service}:{region}:{account}:{resource}"
+    return partition, region, account

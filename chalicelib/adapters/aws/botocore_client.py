@@ -56,8 +56,9 @@ def _translated(call: Callable[..., Any]) -> Callable[..., Any]:
     def translated(**request: Any) -> Any:
         try:
             answer = call(**request)
-            if hasattr(answer.get("Payload"), "read"):
-                answer["Payload"] = io.BytesIO(answer["Payload"].read())
+            for name in ("Payload", "Body"):
+                if hasattr(answer.get(name), "read"):
+                    answer[name] = io.BytesIO(answer[name].read())
         except (BotoCoreError, ClientError) as error:
             raise _meaning(error) from error
         return answer

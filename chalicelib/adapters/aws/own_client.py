@@ -121,7 +121,7 @@ class Sns:
             form[f"{entry}.Name"] = name
             form |= {f"{entry}.Value.{key}": value for key, value in attribute.items()}
         headers = {"Content-Type": "application/x-www-form-urlencoded; charset=utf-8"}
-        answer = self._caller.send("POST", "/", headers, urlencode(form).encode(), _refusal_in_xml)
+        answer = self._caller.send("POST", "/", headers, urlencode(form).encode(), refusal_in_xml)
         _, start, rest = answer.body.partition(b"<MessageId>")
         message_id, end, _ = rest.partition(b"</MessageId>")
         if not (start and end):
@@ -203,12 +203,20 @@ def _ssm(caller: Caller) -> Json:
     return Json(caller, "AmazonSSM", "1.1", "GetParameters")
 
 
+def _s3(caller: Caller) -> Any:
+    # Few stages take files.
+    from chalicelib.adapters.aws.own_s3 import S3
+
+    return S3(caller, refusal_in_xml)
+
+
 _SERVICES: Mapping[str, tuple[Callable[[Caller], Any], str, str, str]] = {
     "sns": (Sns, "sns", "SNS", "sns"),
     "ssm": (_ssm, "ssm", "SSM", "ssm"),
     "dynamodb": (_dynamodb, "dynamodb", "DYNAMODB", "dynamodb"),
     "lambda": (Lambda, "lambda", "LAMBDA", "lambda"),
     "sesv2": (SesV2, "email", "SESV2", "ses"),
+    "s3": (_s3, "s3", "S3", "s3"),
 }
 """For each service: its client's class, the first part of its endpoints, its id, and its name in signatures."""
 
@@ -238,7 +246,7 @@ def _refusal_in_json(answer: Answer) -> ServiceError:
     return ServiceError(word, answer.status, str(message), fields)
 
 
-def _refusal_in_xml(answer: Answer) -> ServiceError:
+def refusal_in_xml(answer: Answer) -> ServiceError:
     """https://smithy.io/2.0/aws/protocols/aws-query-protocol.html#operation-error-serialization"""
     from xml.etree import ElementTree
 

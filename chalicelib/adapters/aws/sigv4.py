@@ -33,10 +33,14 @@ def signed(
     """
     date = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(now))
     complete = {**headers, "X-Amz-Date": date}
+    if service == "s3":
+        complete["X-Amz-Content-Sha256"] = sha256(body).hexdigest()
     if credentials.token:
         complete["X-Amz-Security-Token"] = credentials.token
     scope = f"{date[:8]}/{region}/{service}/aws4_request"
-    request, signed_headers = _canonical_request(method, path, complete, body)
+    # Every service but S3 expects the path to be escaped twice.
+    escaped = path if service == "s3" else quote(path, safe="/~")
+    request, signed_headers = _canonical_request(method, escaped, complete, body)
     signature = _signature(credentials.secret_key, scope, _string_to_sign(date, scope, request))
     complete["Authorization"] = (
         f"{_ALGORITHM} Credential={credentials.access_key}/{scope}, "
@@ -45,13 +49,11 @@ def signed(
     return complete
 
 
-def _canonical_request(method: str, path: str, headers: Mapping[str, str], body: bytes) -> tuple[str, str]:
+def _canonical_request(method: str, escaped: str, headers: Mapping[str, str], body: bytes) -> tuple[str, str]:
     """Return the canonical request, and the names of its signed headers."""
     # Runs of spaces count as one.
     lower = {name.lower(): " ".join(value.split()) for name, value in headers.items()}
     names = ";".join(sorted(lower))
-    # Every service but S3 expects the path to be escaped twice.
-    escaped = quote(path, safe="/~")
     lines = (f"{name}:{lower[name]}" for name in sorted(lower))
     no_query = ""
     return "\n".join((method, escaped, no_query, *lines, "", names, sha256(body).hexdigest())), names

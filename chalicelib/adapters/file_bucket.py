@@ -1,0 +1,147 @@
+"""The bucket that keeps the files of messages, and the function that examines them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import quote, unquote
+
+from chalicelib.adapters.aws import AwsError, ServiceError, place_of
+from chalicelib.errors import FilesError
+from chalicelib.logic.message_files import KEPT, NEW, Facts, Mark, key_of
+from chalicelib.logic.submission import Message
+from chalicelib.settings import Stage
+
+if TYPE_CHECKING:
+    from chalicelib.logic.uploads import Upload
+
+_Result = TypeVar("_Result")
+
+MAX_READ = 4 * 1024 * 1024
+"""Bytes of an object that are read: as many as a form's files have together."""
+_UNKNOWN = "application/octet-stream"
+"""The type of every object, so that no browser shows one."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredFile:
+    """An object of the bucket, and what its uploader said of it."""
+
+    content: bytes
+    """Its first :data:`MAX_READ` bytes."""
+    name: str
+    declared_type: str
+    stored_at: int
+    """Seconds since the epoch."""
+
+
+class FileBucket:
+    """A stage's bucket, in the account and region of the running function."""
+
+    def __init__(self, s3: Any, stage: Stage, function_arn: str) -> None:
+        _, region, account = place_of(function_arn)
+        self._s3 = s3
+        self._of = {"Bucket": stage.files_bucket(region, account), "ExpectedBucketOwner": account}
+
+    def put(self, message: Message, uploads: Sequence[Upload]) -> None:
+        """Put the files of a message that is not published yet; raises :class:`FilesError`."""
+        calls = [
+            partial(
+                self._s3.put_object,
+                **self._of,
+                Key=key_of(NEW, message.site, message.id, number),
+                Body=upload.content,
+                ContentType=_UNKNOWN,
+                Metadata={"name": quote(upload.ref.name), "type": quote(upload.ref.media_type)},
+            )
+            for number, upload in enumerate(uploads, 1)
+        ]
+        _all(calls)
+
+    def keep(self, message: Message) -> None:
+        """Copy the files of a message to where they stay; raises :class:`FilesError`.
+
+        One that is not there (any more) is passed over: an earlier run has copied it, or nobody can.
+        """
+        _all(
+            [
+                partial(self._copy, *(key_of(prefix, message.site, message.id, number) for prefix in (NEW, KEPT)))
+                for number in range(1, len(message.files) + 1)
+            ]
+        )
+
+    def _copy(self, source: str, key: str) -> None:
+        try:
+            self._s3.copy_object(**self._of, Key=key, CopySource=f"{self._of['Bucket']}/{quote(source)}")
+        except ServiceError as error:
+            if error.code != "NoSuchKey":
+                raise
+
+    def read(self, key: str) -> StoredFile | None:
+        """Read an object; None where there is none. Raises :class:`FilesError`."""
+        try:
+            found = self._s3.get_object(**self._of, Key=key, Range=f"bytes=0-{MAX_READ - 1}")
+        except ServiceError as error:
+            if error.code == "NoSuchKey":
+                return None
+            if error.code == "InvalidRange":  # An empty object has no first byte.
+                return StoredFile(b"", "", "", int(datetime.now(UTC).timestamp()))
+            raise FilesError(error.reason) from error
+        except AwsError as error:
+            raise FilesError(error.reason) from error
+        said = found["Metadata"]
+        name = unquote(said["name"]) if "name" in said else key.rpartition("/")[2]
+        return StoredFile(
+            found["Body"].read(), name, unquote(said.get("type", "")), int(found["LastModified"].timestamp())
+        )
+
+
+def _all(calls: Sequence[Callable[[], Any]]) -> None:
+    """Call all at once; raises :class:`FilesError`."""
+    try:
+        _at_once(calls)
+    except AwsError as error:
+        raise FilesError(error.reason) from error
+
+
+def _at_once(calls: Sequence[Callable[[], _Result]]) -> list[_Result]:
+    """The results of all calls, in their order; raises the error of the first that failed, once all have ended."""
+    if len(calls) == 1:
+        return [calls[0]()]
+    from concurrent.futures import ThreadPoolExecutor
+
+    with ThreadPoolExecutor(len(calls)) as pool:
+        return [done.result() for done in [pool.submit(call) for call in calls]]
+
+
+class ExaminedFiles:
+    """A :class:`~chalicelib.logic.message_files.FilesOfMessages`: the bucket, and the function ``examine``."""
+
+    def __init__(self, bucket: FileBucket, functions: Any, function: str) -> None:
+        self._bucket = bucket
+        self._functions = functions
+        self._function = function
+
+    def keep(self, message: Message) -> None:
+        self._bucket.keep(message)
+
+    def examine(self, message: Message) -> Sequence[Facts]:
+        """Invoke ``examine`` for each file, with what EventBridge would send it.
+
+        Where it fails, nothing is known of the file: the message must not wait for it.
+        """
+        keys = [key_of(KEPT, message.site, message.id, number) for number in range(1, len(message.files) + 1)]
+        return _at_once([partial(self._examine, key) for key in keys])
+
+    def _examine(self, key: str) -> Facts:
+        event = {"detail": {"object": {"key": key}}}
+        try:
+            answer = self._functions.invoke(FunctionName=self._function, Payload=json.dumps(event).encode())
+            found = None if "FunctionError" in answer else json.loads(answer["Payload"].read())
+            return Facts.from_json(found)
+        except (AwsError, ValueError, KeyError, TypeError, AttributeError):
+            return Facts(mark=Mark.UNEXAMINED)

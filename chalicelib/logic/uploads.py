@@ -1,0 +1,75 @@
+"""The files of a form, as far as its site takes them. Loaded for sites that take files alone."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+from chalicelib.errors import Problem
+from chalicelib.logic.file_kinds import KINDS, declared_kind, kept_name
+from chalicelib.logic.message_files import FileRef
+from chalicelib.settings import FileRules
+
+MEGABYTE = 1024 * 1024
+MAX_TYPE = 100
+"""Most characters of a declared media type that are kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """One file, and what the message says of it."""
+
+    ref: FileRef
+    content: bytes
+
+
+class Uploads:
+    """Collects the files of one form."""
+
+    def __init__(self, rules: FileRules) -> None:
+        self.files: list[Upload] = []
+        self.fields: list[str] = []
+        """The names of the file fields, in the order sent, also of those that were left empty."""
+        self.too_big = ""
+        """The file field with which all files together were bigger than the site takes; empty if they are not."""
+        self._rules = rules
+        self._room = rules.size
+
+    @property
+    def size(self) -> int:
+        """The most bytes of all files together."""
+        return self._rules.size
+
+    @property
+    def count(self) -> int:
+        """The most files."""
+        return self._rules.count
+
+    @property
+    def megabytes(self) -> int:
+        return self._rules.size // MEGABYTE
+
+    def add(self, field: str, name: str, media_type: str, content: bytes) -> Problem | None:
+        """Take a file, or say what is wrong with it.
+
+        What it really is ``examine`` finds out; what it claims to be is looked at here, so that a visitor hears of it.
+        """
+        if field not in self.fields:
+            self.fields.append(field)
+        if not name and not content:
+            # A browser sends a file field that was left empty as a part without a name and without content.
+            return None
+        self._room -= len(content)
+        if self._room < 0:
+            self.too_big = self.too_big or field or "file"
+            return None
+        if len(self.files) == self._rules.count:
+            return Problem("TOO_MANY_FILES", field, self._rules.count)
+        claim = declared_kind(name, media_type)
+        if claim and (claim not in KINDS or claim not in self._rules.kinds):
+            return Problem("file_kind", field)
+        kept = kept_name(name, len(self.files) + 1)
+        declared = media_type.partition(";")[0].strip().lower()[:MAX_TYPE]
+        ref = FileRef(kept, declared, len(content), hashlib.sha256(content).hexdigest())
+        self.files.append(Upload(ref, content))
+        return None

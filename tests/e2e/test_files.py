@@ -1,0 +1,159 @@
+"""Files that come with a form: taken, kept, examined, told of, fetched and erased, on the local stack."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+
+from chalicelib.logic.message_files import facts_key
+from ops.aws import bucket, cloudformation
+from ops.deploy.deployment import Deployment, delete_files
+from ops.deploy.release import file_bucket
+from tests.e2e.harness import Harness, marker, wait_for
+from tests.e2e.operator import Operator
+from tests.images import photo
+
+Sent = tuple[str, bytes, str]
+"""Name, content and declared type of a file."""
+PDF = b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n"
+
+
+def send(herald: Harness, word: str, *files: Sent, path: str = "/contact/filed", **headers: str) -> requests.Response:
+    """Send a form of the site that takes files, as a page's script does."""
+    return requests.post(
+        f"{herald.urls['api']}{path}",
+        data={"message": word},
+        files=[("photo", file) for file in files],
+        headers={"Accept": "application/json", **headers},
+        timeout=60,
+    )
+
+
+def keys(herald: Harness, message_id: str) -> list[str]:
+    """The keys of the bucket that are a message's."""
+    s3, where = herald.account.client("s3"), herald.account.where
+    found = s3.list_objects_v2(Bucket=herald.stage.files_bucket(where.region, where.account))
+    return [entry["Key"] for entry in found.get("Contents", []) if f"/{message_id}/" in entry["Key"]]
+
+
+def push_of(herald: Harness, word: str) -> str:
+    (push,) = wait_for(lambda: herald.pushes(word), "push")
+    return str(push["message"])
+
+
+def shown(herald: Harness, message_id: str) -> list[dict[str, Any]]:
+    answer, error = herald.ask("get_message", {"version": 1, "id": message_id})
+    assert error == ""
+    found: list[dict[str, Any]] = answer["files"]
+    return found
+
+
+@pytest.fixture
+def operator(herald: Harness, checkout: Path) -> Operator:
+    return Operator(herald, checkout)
+
+
+def test_a_photo_and_a_pdf_are_kept_examined_and_named_in_the_notification(herald: Harness) -> None:
+    word = marker()
+    answer = send(herald, word, ("photo.jpg", photo(), "image/jpeg"), ("offer.pdf", PDF, "application/pdf"))
+    assert answer.status_code == 202, answer.text
+    message_id = answer.json()["id"]
+    assert "Files: “photo.jpg” (image, " in push_of(herald, word)
+    one, other = shown(herald, message_id)
+    assert (one["name"], one["kind"], one["type"], one["mark"]) == ("photo.jpg", "image", "image/jpeg", None)
+    assert one["exif"]["latitude"] == "48.137154"
+    assert (other["name"], other["kind"], other["size"], other["mark"]) == ("offer.pdf", "pdf", len(PDF), None)
+    for prefix in ("files", "new"):
+        assert {f"{prefix}/filed/{message_id}/{number}" for number in (1, 2)} <= set(keys(herald, message_id))
+
+
+def test_a_file_that_lies_is_marked_and_the_owner_is_told(herald: Harness) -> None:
+    word = marker()
+    answer = send(herald, word, ("photo.png", b"<html><script>alert(1)</script>", "image/png"))
+    assert answer.status_code == 202
+    assert "“photo.png” (markup, 31 bytes, not what its name says)" in push_of(herald, word)
+    assert shown(herald, answer.json()["id"])[0]["mark"] == "not_what_it_says"
+
+
+@pytest.mark.parametrize(
+    ("file", "status", "code"),
+    [
+        (("drawing.svg", b"<svg onload='alert(1)'/>", "image/svg+xml"), 422, "file_kind"),
+        (("setup.exe", b"MZ", "application/octet-stream"), 422, "file_kind"),
+        (("photo.jpg", bytes(4 * 1024 * 1024 + 100_000), "image/jpeg"), 413, "FILES_TOO_BIG"),
+    ],
+)
+def test_what_the_site_does_not_take_is_refused_and_nothing_is_kept(
+    herald: Harness, file: Sent, status: int, code: str
+) -> None:
+    answer = send(herald, marker(), file)
+    assert (answer.status_code, [error["code"] for error in answer.json()["errors"]]) == (status, [code])
+
+
+def test_the_same_form_sent_again_keeps_one_copy_and_another_photo_is_another_message(herald: Harness) -> None:
+    word = marker()
+    first, again, other = (
+        send(herald, word, ("a.jpg", content, "image/jpeg")).json()["id"]
+        for content in (photo(), photo(), photo(progressive=True))
+    )
+    herald.line("on_success", message_id=first, action="delivered")
+    herald.line("on_success", message_id=again, action="duplicate")
+    herald.line("on_success", message_id=other, action="delivered")
+    kept = [key for message_id in (first, again, other) for key in keys(herald, message_id) if key.startswith("files/")]
+    assert kept == [f"files/filed/{first}/1", f"files/filed/{other}/1"]
+
+
+def test_the_operator_sees_fetches_and_erases_files(herald: Harness, operator: Operator, tmp_path: Path) -> None:
+    word, name = marker(), "🚀" * 255 + ".jpg"
+    message_id = send(herald, word, (name, photo(), "image/jpeg"), ("../../a b.pdf", PDF, "")).json()["id"]
+    push_of(herald, word)
+    text = operator.gets("messages", "show", message_id)
+    assert "a b.pdf" in text
+    assert "latitude 48.137154" in " ".join(text.split())
+    folder = tmp_path / "files"
+    operator.gets("messages", "files", message_id, "--output", str(folder))
+    one, other = sorted(folder.iterdir())
+    assert (one.read_bytes(), other.name, other.read_bytes()) == (photo(), "2-a b.pdf", PDF)
+    assert one.name.startswith("1-🚀")
+    assert one.stat().st_mode & 0o777 == 0o600
+    assert "nothing is replaced" in operator.fails("messages", "files", message_id, "--output", str(folder))
+    exported = operator.gets("messages", "export", "--site", "filed", "--format", "jsonl")
+    line = next(json.loads(line) for line in exported.splitlines() if message_id in line)
+    assert [file["name"] for file in line["files"]] == [file["name"] for file in shown(herald, message_id)]
+    operator.gets("messages", "erase", message_id, "--yes")
+    assert keys(herald, message_id) == []
+    assert herald.item(facts_key(message_id)) == {}
+
+
+def test_an_object_that_somebody_puts_below_incoming_is_examined(herald: Harness) -> None:
+    where, key = herald.account.where, f"incoming/{marker()} ü+.jpg"
+    name = herald.stage.files_bucket(where.region, where.account)
+    herald.account.client("s3").put_object(Bucket=name, Key=key, Body=photo())
+    item = wait_for(lambda: herald.item(facts_key(key)), "what is known of the object")
+    assert item["file1"]["M"]["exif"]["M"]["model"]["S"] == "Phone 12"
+
+
+def test_destroying_keeps_the_bucket_unless_data_are_deleted_and_then_leaves_no_object(
+    herald: Harness, checkout: Path
+) -> None:
+    config = replace(herald.config, stage=replace(herald.stage, name="gone"))
+    deployment = Deployment(checkout, config, herald.account, {}, print)
+    plan = file_bucket(config.stage)
+    assert plan is not None
+    apply = partial(cloudformation.apply, herald.account.cloudformation, plan.name, plan.template, {}, {})
+    assert apply(lambda stack, template: "") == "created"
+    where = herald.account.where
+    s3, name = herald.account.client("s3"), config.stage.files_bucket(where.region, where.account)
+    for number in range(1, 4):
+        s3.put_object(Bucket=name, Key=f"files/default/id/{number}", Body=b"x")
+    assert delete_files(deployment, delete=False).startswith("kept")
+    assert len(list(bucket.keys(s3, name))) == 3
+    assert delete_files(deployment, delete=True) == "deleted"
+    assert name not in [found["Name"] for found in s3.list_buckets()["Buckets"]]
+    assert delete_files(deployment, delete=True) == "deleted", "again, as after an interruption"

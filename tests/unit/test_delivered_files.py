@@ -1,0 +1,163 @@
+"""What a run of ``destined`` does with a message's files: kept, examined, told of, and never in the way."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+import pytest
+
+from chalicelib.errors import ChannelUnavailableError, DeliveryIncompleteError, FilesError
+from chalicelib.logic.delivery import deliver
+from chalicelib.logic.delivery_types import Action, DeliveryDependencies, Invocation, Notifier
+from chalicelib.logic.message_files import Facts, FileRef, Mark
+from chalicelib.logic.notification_text import lay_out
+from chalicelib.logic.spam import NOTHING_FOUND, HoldReason, Verdict
+from chalicelib.logic.submission import Message
+from tests.fakes import (
+    NOW,
+    Clock,
+    InMemoryMessages,
+    InMemoryRecent,
+    RecordingNotifier,
+    RecoveringNotifier,
+    channel,
+    message,
+    site,
+)
+
+PHOTO, PAGE = FileRef("a.jpg", "image/jpeg", 2_100_000, "1" * 64), FileRef("b.png", "image/png", 31, "2" * 64)
+WITH_FILES = replace(message(), files=(PHOTO, PAGE))
+FOUND = (Facts("image", "image/jpeg"), Facts("markup", "text/html", Mark.NOT_WHAT_IT_SAYS))
+
+
+@dataclass
+class RecordingFiles:
+    """Keeps files in memory, and finds out what it was told."""
+
+    found: Sequence[Facts] = FOUND
+    kept: list[str] = field(default_factory=list)
+    examined: list[str] = field(default_factory=list)
+    down: bool = False
+
+    def keep(self, message: Message) -> None:
+        if self.down:
+            raise FilesError("SlowDown")
+        self.kept.append(message.id)
+
+    def examine(self, message: Message) -> Sequence[Facts]:
+        self.examined.append(message.id)
+        return self.found[: len(message.files)]
+
+
+class Runs:
+    """Runs of ``destined`` on one table."""
+
+    def __init__(self, files: RecordingFiles | None, notifier: Notifier | None = None) -> None:
+        self.store, self.recent = InMemoryMessages(), InMemoryRecent()
+        self.notifier = notifier or RecordingNotifier()
+        self._files = files
+        self._requests = 0
+
+    def run(self, message: Message, verdict: Verdict = NOTHING_FOUND) -> Action:
+        self._requests += 1
+        invocation = Invocation(f"request-{self._requests}", "run", NOW + 60)
+        return deliver(message, verdict, self.dependencies, invocation).action
+
+    @property
+    def dependencies(self) -> DeliveryDependencies:
+        return DeliveryDependencies(
+            site=site(),
+            channels={"pushover": channel()},
+            notifiers={"pushover": self.notifier},
+            store=self.store,
+            recent=self.recent,
+            now=Clock(),
+            files=lambda: self._files,
+        )
+
+
+def test_files_are_kept_and_examined_before_the_owner_is_told_what_they_are() -> None:
+    files, notifier = RecordingFiles(), RecordingNotifier()
+    assert Runs(files, notifier).run(WITH_FILES) is Action.DELIVERED
+    assert (files.kept, files.examined) == ([WITH_FILES.id], [WITH_FILES.id])
+    (notification,) = notifier.delivered
+    assert lay_out(notification).endswith(
+        "\nFiles: “a.jpg” (image, 2.1 MB), “b.png” (markup, 31 bytes, not what its name says)"
+    )
+
+
+def test_a_message_without_files_asks_for_nothing() -> None:
+    files, notifier = RecordingFiles(), RecordingNotifier()
+    Runs(files, notifier).run(message())
+    assert (files.kept, files.examined) == ([], [])
+    assert "Files" not in lay_out(notifier.delivered[0])
+
+
+def test_where_files_cant_be_examined_the_message_is_delivered_and_says_so() -> None:
+    notifier = RecordingNotifier()
+    assert Runs(RecordingFiles(found=()), notifier).run(WITH_FILES) is Action.DELIVERED
+    assert [file.about for file in notifier.delivered[0].files] == ["2.1 MB, not examined", "31 bytes, not examined"]
+
+
+def test_where_the_stage_takes_no_files_any_more_the_message_is_delivered_all_the_same() -> None:
+    notifier = RecordingNotifier()
+    assert Runs(None, notifier).run(WITH_FILES) is Action.DELIVERED
+    assert len(notifier.delivered[0].files) == 2
+
+
+def test_where_files_cant_be_kept_lambda_runs_the_message_again_and_nobody_is_told_yet() -> None:
+    files, notifier = RecordingFiles(down=True), RecordingNotifier()
+    runs = Runs(files, notifier)
+    with pytest.raises(FilesError):
+        runs.run(WITH_FILES)
+    assert notifier.delivered == []
+    files.down = False
+    assert runs.run(WITH_FILES) is Action.DELIVERED
+    assert len(notifier.delivered) == 1
+
+
+def test_a_duplicates_files_are_not_kept() -> None:
+    files = RecordingFiles()
+    runs = Runs(files)
+    runs.run(WITH_FILES)
+    assert runs.run(replace(WITH_FILES, id="second")) is Action.DUPLICATE
+    assert (files.kept, files.examined) == ([WITH_FILES.id], [WITH_FILES.id])
+
+
+def test_the_same_words_with_another_photo_are_another_message() -> None:
+    runs = Runs(RecordingFiles())
+    runs.run(WITH_FILES)
+    assert runs.run(replace(WITH_FILES, id="second", files=(PAGE,))) is Action.DELIVERED
+
+
+def test_files_of_a_message_in_quarantine_are_kept_and_examined_once_it_is_let_out() -> None:
+    files = RecordingFiles()
+    runs = Runs(files)
+    assert runs.run(WITH_FILES, Verdict(held=HoldReason.QUARANTINED)) is Action.QUARANTINED
+    assert (files.kept, files.examined) == ([WITH_FILES.id], [])
+
+
+def test_a_later_attempt_tells_of_the_files_too() -> None:
+    files, notifier = RecordingFiles(), RecoveringNotifier(ChannelUnavailableError("down"))
+    runs = Runs(files, notifier)
+    with pytest.raises(DeliveryIncompleteError):
+        runs.run(WITH_FILES)
+    assert runs.store.kept[WITH_FILES.id].files == WITH_FILES.files
+
+
+def test_a_message_that_has_ended_is_not_examined_again() -> None:
+    files = RecordingFiles()
+    runs = Runs(files)
+    runs.run(WITH_FILES)
+    assert runs.run(WITH_FILES) is Action.DUPLICATE
+    assert files.examined == [WITH_FILES.id]
+
+
+@pytest.mark.parametrize("name", ["a”, “b.jpg", "x\nName: Ada", "Files: “c”"])
+def test_a_name_cannot_pretend_to_be_a_line_or_another_file(name: str) -> None:
+    notifier = RecordingNotifier()
+    Runs(RecordingFiles(FOUND[:1]), notifier).run(replace(WITH_FILES, files=(replace(PHOTO, name=name),)))
+    text = lay_out(notifier.delivered[0])
+    assert text.count("“") == text.count("”") == 1
+    assert len(text.split("\n")) == 4

@@ -1,0 +1,128 @@
+"""The files of a multipart form: which are taken, which are refused, and what the message says of them."""
+
+from __future__ import annotations
+
+import hashlib
+
+import pytest
+
+from chalicelib.errors import SubmissionError
+from chalicelib.logic.bodies import Pairs, read
+from chalicelib.logic.duplicates import content_hash
+from chalicelib.logic.message_files import FileRef
+from chalicelib.logic.submission import Message, message_id
+from chalicelib.logic.uploads import Uploads
+from chalicelib.settings import FileRules
+from tests.fakes import LIMITS, NOW
+
+RULES = FileRules(count=2, size=1024 * 1024, kinds=("image", "pdf"))
+HEADER = "multipart/form-data; boundary=XyZ"
+Part = tuple[str, str, bytes, str]
+"""The field's name, the file's name, its content and declared type."""
+
+
+def body(*files: Part, **fields: str) -> bytes:
+    """What a browser sends: https://html.spec.whatwg.org/multipage/form-control-infrastructure.html#multipart-form-data"""
+    text = b"".join(
+        f'--XyZ\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'.encode()
+        for name, value in fields.items()
+    )
+    for field, name, content, media_type in files:
+        head = f'--XyZ\r\nContent-Disposition: form-data; name="{field}"; filename="{name}"\r\n'
+        text += f"{head}Content-Type: {media_type}\r\n\r\n".encode() + content + b"\r\n"
+    return text + b"--XyZ--\r\n"
+
+
+def taken(*files: Part, rules: FileRules = RULES) -> tuple[Uploads, Pairs]:
+    uploads = Uploads(rules)
+    return uploads, read(HEADER, body(*files, message="Hi"), LIMITS, uploads)
+
+
+def refused(*files: Part, rules: FileRules = RULES) -> SubmissionError:
+    with pytest.raises(SubmissionError) as raised:
+        taken(*files, rules=rules)
+    assert raised.value.pairs == [("message", "Hi")], "what was typed is not lost"
+    return raised.value
+
+
+def problems(error: SubmissionError) -> tuple[int, list[tuple[str, str]]]:
+    return error.status, [(problem.field, problem.code) for problem in error.problems]
+
+
+def test_a_file_is_taken_and_the_message_says_what_it_is() -> None:
+    uploads, pairs = taken(("photo", r"C:\fakepath\a.jpg", b"\xff\xd8\xff\n", "image/jpeg"))
+    assert pairs == [("message", "Hi")]
+    (upload,) = uploads.files
+    assert upload.content == b"\xff\xd8\xff\n"
+    assert upload.ref == FileRef("a.jpg", "image/jpeg", 4, hashlib.sha256(b"\xff\xd8\xff\n").hexdigest())
+
+
+def test_an_empty_file_input_is_no_file() -> None:
+    uploads, pairs = taken(("photo", "", b"", "application/octet-stream"))
+    assert (uploads.files, uploads.fields, pairs) == ([], ["photo"], [("message", "Hi")])
+
+
+def test_a_file_of_no_bytes_is_a_file() -> None:
+    uploads, _ = taken(("photo", "a.jpg", b"", "image/jpeg"))
+    assert [upload.ref.size for upload in uploads.files] == [0]
+
+
+def test_files_of_several_fields_are_taken_in_the_order_sent() -> None:
+    uploads, _ = taken(("a", "1.jpg", b"1", "image/jpeg"), ("b", "2.pdf", b"2", "application/pdf"))
+    assert [upload.ref.name for upload in uploads.files] == ["1.jpg", "2.pdf"]
+
+
+def test_one_file_more_than_the_site_takes_is_refused() -> None:
+    files = [("photo", f"{number}.jpg", b"x", "image/jpeg") for number in range(3)]
+    assert problems(refused(*files)) == (422, [("photo", "TOO_MANY_FILES")])
+
+
+def test_files_of_a_byte_more_than_the_site_takes_are_refused_and_of_none_more_taken() -> None:
+    half = bytes(RULES.size // 2)
+    taken(("photo", "a.jpg", half, "image/jpeg"), ("photo", "b.jpg", half, "image/jpeg"))
+    error = refused(("photo", "a.jpg", half, "image/jpeg"), ("more", "b.jpg", half + b"x", "image/jpeg"))
+    assert problems(error) == (413, [("more", "FILES_TOO_BIG")])
+    assert (error.limit, error.problems[0].limit) == (1, 1)
+
+
+def test_a_body_far_beyond_that_is_not_even_read() -> None:
+    with pytest.raises(SubmissionError) as raised:
+        taken(("photo", "a.jpg", bytes(3 * RULES.size), "image/jpeg"))
+    assert (raised.value.status, raised.value.code, raised.value.pairs) == (413, "FILES_TOO_BIG", [])
+
+
+@pytest.mark.parametrize(
+    ("name", "media_type"),
+    [("a.svg", "image/svg+xml"), ("a.html", "image/png"), ("a", "text/html"), ("a.zip", ""), ("a.exe", "image/png")],
+)
+def test_what_claims_to_be_of_another_kind_is_refused(name: str, media_type: str) -> None:
+    assert problems(refused(("photo", name, b"x", media_type))) == (422, [("photo", "file_kind")])
+
+
+def test_markup_is_refused_whatever_a_site_takes() -> None:
+    every = FileRules(1, 1024, ("image", "pdf", "document", "text", "audio", "video", "archive"))
+    assert problems(refused(("photo", "a.html", b"x", "text/html"), rules=every))[1] == [("photo", "file_kind")]
+
+
+def test_a_text_field_has_no_more_room_because_the_site_takes_files() -> None:
+    with pytest.raises(SubmissionError) as raised:
+        read(HEADER, body(message="x" * (LIMITS.body + 1)), LIMITS, Uploads(RULES))
+    assert raised.value.code == "body_too_large"
+
+
+def test_a_message_carries_what_is_known_of_its_files_and_none_other_does() -> None:
+    ref = FileRef("ü\u202e.jpg", "image/jpeg", 4, "ab" * 32)
+    message = Message("id", "default", NOW, {"message": "Hi"}, files=(ref,))
+    assert Message.deserialize(message.serialize()) == message
+    assert "files" not in Message("id", "default", NOW, {"message": "Hi"}).serialize()
+
+
+def test_other_bytes_make_another_message_and_another_name_does_not() -> None:
+    one, renamed, other = (FileRef(name, "", 1, digest) for name, digest in (("a", "1"), ("b", "1"), ("a", "2")))
+    fields = {"message": "Hi"}
+    hashes = [content_hash("default", fields, files) for files in ([one], [renamed], [other], [], [one, one])]
+    assert hashes[0] == hashes[1]
+    assert len(set(hashes)) == 4
+    assert hashes[3] == content_hash("default", fields)
+    ids = {message_id("default", "key", fields, files) for files in ([one], [renamed], [other])}
+    assert len(ids) == 2
