@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from dataclasses import dataclass
+from pathlib import Path
 
 from chalicelib.settings import APP, Stage
 from ops.errors import OpsError
@@ -23,6 +25,13 @@ class AwsLocation:
 
 PSEUDO_PARAMETERS = AwsLocation("${AWS::Partition}", "${AWS::Region}", "${AWS::AccountId}")
 """CloudFormation's pseudo parameters in place of an account and region."""
+
+
+def version() -> str:
+    """Herald's own version, which stands in ``pyproject.toml`` alone."""
+    text = Path(__file__).parents[1].joinpath("pyproject.toml").read_text(encoding="utf-8")
+    found: str = tomllib.loads(text)["project"]["version"]
+    return found
 
 
 IN_TEMPLATES = ("partition", "region", "account", "stage")

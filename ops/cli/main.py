@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import click
 
 from ops.cli import chalice, deployment, diagnostics, inbox, messages, policies, project, replay, secrets
@@ -47,10 +45,10 @@ def _print_version(context: click.Context, _: click.Parameter, wanted: bool) -> 
     if not wanted or context.resilient_parsing:
         return
     import platform
-    import tomllib
 
-    project = tomllib.loads(Path(__file__).parents[2].joinpath("pyproject.toml").read_text(encoding="utf-8"))
-    echo(f"Herald {project['project']['version']}, Python {platform.python_version()}")
+    from ops import naming
+
+    echo(f"Herald {naming.version()}, Python {platform.python_version()}")
     context.exit()
 
 

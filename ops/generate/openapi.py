@@ -19,6 +19,7 @@ from chalicelib.logic.form_services import SERVICES, FormService
 from chalicelib.logic.submission import MAX_NAME
 from chalicelib.settings import Limits, Site, Stage
 from chalicelib.texts import FALLBACK, LANGUAGES, texts
+from ops import naming
 from ops.templates import gateway_answers
 from ops.templates.gateway_answers import GatewayAnswer
 
@@ -26,8 +27,6 @@ Json = dict[str, Any]
 
 PATH = "/openapi.json"
 CHALLENGE = "/contact/{site}/challenge"
-VERSION = "0.1.0"
-"""That of ``pyproject.toml``."""
 PROBLEM = "application/problem+json"
 PAGE = "text/html"
 
@@ -116,7 +115,7 @@ def document(stage: Stage, base: str) -> Json:
         "openapi": "3.1.0",
         "info": {
             "title": "Herald",
-            "version": VERSION,
+            "version": naming.version(),
             "summary": "A contact form for static sites",
             "description": (
                 "What a form may send and what it gets back. A page's script and any other program get JSON; a form "
