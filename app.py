@@ -131,6 +131,14 @@ if stage.uses("ntfy"):
         return handlers.notify.handle("ntfy", event)
 
 
+if stage.uses("telegram"):
+
+    @app.lambda_function()
+    def notify_telegram(event: Any, context: Any) -> dict[str, object]:
+        """Notify by a bot of Telegram; any program in the account may be granted this function."""
+        return handlers.notify.handle("telegram", event)
+
+
 if stage.uses("webhook"):
 
     @app.lambda_function()

@@ -48,10 +48,13 @@ def test_a_message_reaches_a_receiver_of_every_format_and_the_signed_one_verifie
     assert hooks["discord"]["body"]["allowed_mentions"] == {"parse": []}
     (ntfy,) = herald.taken_by("ntfy", word)
     assert (ntfy["body"]["topic"], ntfy["body"]["priority"]) == ("herald-local-topic", 4)
+    (chat,) = herald.taken_by("telegram", word)
+    assert (chat["path"].rpartition("/")[2], chat["body"]["chat_id"]) == ("sendMessage", "987654321")
     assert hooks["chat"]["body"] == {"text": f"New message: hooked: {word}"}
     assert herald.delivery(message_id, "slack")["reference"] == webhook_id(message_id, "slack")
     assert herald.delivery(message_id, "discord")["reference"].isdigit()
     assert herald.delivery(message_id, "ntfy")["reference"] == "hwQ2YpKdmg", "the id of the documented answer"
+    assert herald.delivery(message_id, "telegram")["reference"] == "42"
 
 
 def test_a_receiver_that_fails_for_a_moment_is_asked_again_with_the_same_id(herald: Harness) -> None:

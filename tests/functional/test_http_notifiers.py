@@ -158,5 +158,5 @@ def test_no_part_of_the_body_is_longer_than_the_declared_limit(kind: str) -> Non
         body = request_of(Notification("id-1", text[:300], text, NOW), declared_channel(kind)).body
         whole = json.loads(body)
         for limit in kind_of(kind).limits:
-            part = whole.get(limit.part.strip("`"))
+            part = whole.get(limit.part.split("`")[1]) if limit.part.startswith("`") else None
             assert limit.fits(body.decode() if part is None else str(part))

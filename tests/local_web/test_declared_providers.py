@@ -47,7 +47,13 @@ def test_what_lacks_a_secret_is_refused(kind: str, provider: httpx.Client) -> No
 
 
 @pytest.mark.parametrize(
-    ("kind", "part", "most", "piece"), [("ntfy", "message", 4096, "x"), ("ntfy", "message", 2048, "я")]
+    ("kind", "part", "most", "piece"),
+    [
+        ("ntfy", "message", 4096, "x"),
+        ("ntfy", "message", 2048, "я"),
+        ("telegram", "text", 4096, "я"),
+        ("telegram", "text", 2048, "🚀"),
+    ],
 )
 def test_what_is_longer_than_the_provider_takes_is_refused(
     kind: str, provider: httpx.Client, part: str, most: int, piece: str

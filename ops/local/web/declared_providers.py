@@ -66,7 +66,7 @@ class DeclaredProvider(FaultInjector):
 
 def _size(limit: Limit, body: dict[str, Any], content: bytes) -> int:
     """Measure what a limit is of: the key of the body that its part names, else the whole body."""
-    named = re.fullmatch(r"`(\w+)`", limit.part)
+    named = re.match(r"`(\w+)`", limit.part)
     text = str(body.get(named[1], "")) if named else content.decode(errors="replace")
     match limit.unit:
         case unit if unit == UTF_8:
