@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.declared import HTTP
+
 PRINT = "import json, sys, app; print(json.dumps(sorted(sys.modules)))"
 MINE = {
     "app.app": {"answer_format", "contact", "cors", "form_answers", "form_request"},
@@ -201,3 +203,35 @@ def test_the_webhook_notifier_is_ready_with_its_own_adapters_and_no_other_functi
             not {"standardwebhooks", "chalicelib.adapters.providers.webhook", "chalicelib.logic.webhook_bodies"}
             & others
         )
+
+
+KIND_ALONE = """
+from chalicelib import stages
+from chalicelib.settings import Stage
+from tests.declared import declared_channel
+from tests.fakes import LIMITS, site
+it = declared_channel("{kind}")
+stages.STAGES["declared"] = Stage("declared", {{"default": site("default", it.name)}}, {{it.name: it}}, LIMITS)
+import sys
+others = ("chalicelib.", "requests", "urllib3", "ops", "pydantic")
+for name in [name for name in sys.modules if name.startswith(others)]:
+    if name not in ("chalicelib.stages", "chalicelib.settings"):
+        del sys.modules[name]
+"""
+"""A stage with a channel of a declared kind, put beside those of ``herald.toml``."""
+
+
+@pytest.mark.parametrize("kind", HTTP)
+def test_the_notifier_of_a_declared_kind_has_its_own_provider_alone(root: Path, kind: str) -> None:
+    mine = loaded(root, f"app.notify_{kind}", stage="declared", before=KIND_ALONE.format(kind=kind))
+    assert adapters_of(mine) == {"aws", "http_notifier", "provider_http", f"providers.{kind}", "secrets"}
+    assert {name for name in mine if name.startswith("chalicelib.handlers.")} == {"chalicelib.handlers.notify"}
+
+
+@pytest.mark.parametrize("entry_point", ENTRY_POINTS)
+def test_the_declarations_are_loaded_by_notifiers_alone_and_the_manifest_by_nobody(
+    modules: dict[str, set[str]], entry_point: str
+) -> None:
+    assert "chalicelib.functions" not in modules[entry_point]
+    declared = "chalicelib.logic.channel_kind" in modules[entry_point]
+    assert declared == entry_point.startswith("app.notify_")
