@@ -179,4 +179,12 @@ def on_failure(event: dict[str, Any], context: Any) -> None:
     handlers.on_failure.handle(event)
 
 
+if stage.autoreplies:
+
+    @app.lambda_function()
+    def autoreply(event: dict[str, Any], context: Any) -> None:
+        """Answer a visitor by mail that their message has arrived. A rule on the bus runs this."""
+        handlers.autoreply.handle(event)
+
+
 handlers.preload(os.environ.get("_HANDLER", ""))

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from chalicelib.adapters.secrets import Secrets
     from chalicelib.logic.alarm import AlarmLog
     from chalicelib.logic.archive import Archive
+    from chalicelib.logic.autoreply import AutoreplyDependencies
     from chalicelib.logic.canary import CanaryLog
     from chalicelib.logic.captcha import Verify
     from chalicelib.logic.channel_kind import ChannelKind
@@ -210,6 +211,18 @@ class Container:
         # Reading them and calling the provider must both end within the function's time-out.
         ssm = client("ssm", connect=1, read=2, attempts=2)
         return ParameterSecrets(ssm, f"{self.stage.parameters}/{channel}", names)
+
+    @cached_property
+    def autoreply_dependencies(self) -> AutoreplyDependencies:
+        """What answering visitors by mail needs."""
+        from chalicelib.adapters.autoreply import AutoreplyTable, SesMailer
+        from chalicelib.adapters.aws import client
+        from chalicelib.logic.autoreply import AutoreplyDependencies
+
+        # One attempt: a request that timed out may have been sent.
+        mailer = SesMailer(client("sesv2", connect=2, read=7, attempts=1))
+        log = AutoreplyTable(self._dynamodb, self.stage.table)
+        return AutoreplyDependencies(self.stage, self.messages, log, mailer)
 
     def captcha_service(self, site: str) -> Verify:
         """Return what verifies the tokens of a site's captcha."""

@@ -8,6 +8,7 @@
     ├── SecretsError               a secret is missing or could not be read
     ├── CaptchaError               a captcha's token could not be verified; counts nothing
     ├── FilesError                 a form's files could not be kept; the visitor may try again, or Lambda does
+    ├── AutoreplyError             a visitor was not answered, or may not have been; it is not repeated
     ├── StoreError                 the message table failed; Lambda retries
     ├── RetryError                 no run of ``destined`` was queued; the next scheduled retry does it
     ├── DeliveryIncompleteError    a channel still has to deliver; Lambda retries
@@ -98,6 +99,14 @@ class FilesError(HeraldError):
 
     def __init__(self, reason: str) -> None:
         super().__init__(f"the bucket of files did not answer: {reason}")
+        self.reason = reason
+
+
+class AutoreplyError(HeraldError):
+    """A visitor's answer was not sent, or may not have been. ``reason`` is an error code, safe to log."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"the answer was not sent: {reason}")
         self.reason = reason
 
 

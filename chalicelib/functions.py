@@ -32,6 +32,7 @@ class Resource(Enum):
     SECRETS = "the function's own secrets in Parameter Store"
     KEY = "the stage's key in Parameter Store"
     EXAMINE = "the function that examines files"
+    AUTOREPLY = "the verified identities and configuration sets that visitors are answered from"
     CAPTCHA_SECRETS = "the secrets of the sites' captchas in Parameter Store"
     SENDING = "the verified identities and configuration sets of the function's channels"
     IDENTITIES = "the verified identities of the function's channels"
@@ -394,6 +395,20 @@ FUNCTIONS = (
         timeout=10,
         grants=(_READ,),
         needed=lambda stage: stage.function_url,
+    ),
+    FunctionSpec(
+        name="autoreply",
+        trigger=Trigger(
+            "rule", {**SUCCESS, "responsePayload": {"source": ["herald.contact"], "action": ["delivered"]}}
+        ),
+        memory=256,
+        timeout=30,
+        grants=(
+            Grant("ReadAnswered", ("dynamodb:GetItem",), Resource.TABLE, "read the message to answer"),
+            Grant("AnswerOnce", ("dynamodb:UpdateItem",), Resource.TABLE, "answer once, and within the budgets"),
+            Grant("SendAnswers", ("ses:SendEmail",), Resource.AUTOREPLY, "answer visitors"),
+        ),
+        needed=lambda stage: bool(stage.autoreplies),
     ),
     FunctionSpec(
         name="on_success",

@@ -123,6 +123,26 @@ class FileRules:
 
 
 @dataclass(frozen=True, slots=True)
+class Autoreply:
+    """The answer by mail that a site's visitors get. docs/autoreply.md"""
+
+    from_header: str
+    """The header ``From``, in ASCII."""
+    from_address: str
+    reply_to: str
+    """Where an answer to the answer goes; empty for ``from_address``."""
+    identities: tuple[str, ...]
+    """The identities of SES that it may be sent from."""
+    configuration_set: str
+    per_address: int
+    """Most answers to one mailbox in a day."""
+    per_hour: int
+    """Most answers of the site in an hour."""
+    texts: Mapping[str, tuple[str, str]]
+    """Subject and text, by language; the site's own language is one of them."""
+
+
+@dataclass(frozen=True, slots=True)
 class Site:
     """One website whose forms are accepted."""
 
@@ -155,6 +175,7 @@ class Site:
     """Its own texts for visitors, by language and key (``chalicelib/texts/en.py``)."""
     files: FileRules | None = None
     """None where a form may hold no files."""
+    autoreply: Autoreply | None = None
     one_of_many: bool = False
     """Whether its stage has other sites, so that a notification must name this one."""
 
@@ -262,6 +283,11 @@ class Stage:
     def needs_spam_key(self) -> bool:
         """Whether any site needs the stage's key."""
         return any(site.spam.needs_key for site in self.sites.values())
+
+    @property
+    def autoreplies(self) -> tuple[Autoreply, ...]:
+        """The answers that visitors of any site get."""
+        return tuple(site.autoreply for site in self.sites.values() if site.autoreply)
 
     @property
     def captcha_secrets(self) -> dict[str, str]:

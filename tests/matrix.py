@@ -23,7 +23,8 @@ _TOGETHER = {
     "canary": 0b1000,
     "digest": 0b0100,
     "xray": 0b0010,
-    "captcha": 0b0001,
+    # One factor: a captcha is a grant of destined alone, an autoreply a function of its own.
+    "captcha_and_autoreply": 0b0001,
 }
 """Each switch and the bit mask by which :func:`pairwise` sets it. No mask equals another one or its complement."""
 SWITCHES = (*_TOGETHER, "files")
@@ -52,6 +53,7 @@ class Configuration:
                 _FILES if "files" in self.on else "",
                 "[sites.default.spam]" if self.on & set(_SIGNS) else "",
                 *(_SIGNS[sign] for sign in SWITCHES if sign in self.on and sign in _SIGNS),
+                _AUTOREPLY if "captcha_and_autoreply" in self.on else "",
                 *(_TABLES[kind] for kind in kinds),
                 _ALARMS.format(channels=names[:1] if "tells_owner" in self.on else []) if self.has_alarms else "",
                 *(f"[{table}]" for table in ("canary", "digest") if table in self.on),
@@ -89,11 +91,21 @@ channels = {channels}
 """
 _SIGNS = {
     "proof_of_work": "proof_of_work = { points = 1, tries = 2 }",
-    "captcha": 'captcha = { points = 1, kind = "turnstile" }',
+    "captcha_and_autoreply": 'captcha = { points = 1, kind = "turnstile" }',
 }
 _FILES = """
 [sites.default.files]
 kinds = ["image", "pdf", "text"]
+"""
+_AUTOREPLY = """
+[sites.default.autoreply]
+from = "Shop <hello@shop.example.com>"
+identities = ["shop.example.com", "example.com"]
+configuration_set = "answers"
+
+[sites.default.autoreply.texts.en]
+subject = "We got your message"
+text = "Hello."
 """
 _TABLES = {
     "pushover": """

@@ -80,6 +80,8 @@ class MessageTable:
         }
         if message.has_idempotency_key:
             item["has_idempotency_key"] = 1
+        if message.language:
+            item["language"] = message.language
         if record.due_at:
             item |= {"due": DUE, "due_at": record.due_at}
         if verdict.signals:
@@ -218,6 +220,7 @@ class MessageTable:
             dict(written["pairs"]),
             has_idempotency_key="has_idempotency_key" in item,
             files=read_files(written),
+            language=item.get("language", ""),
         )
         return message, _record(item)
 

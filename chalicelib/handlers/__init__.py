@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from types import ModuleType
 
+    from chalicelib.handlers import autoreply as autoreply
     from chalicelib.handlers import canary as canary
     from chalicelib.handlers import contact as contact
     from chalicelib.handlers import destined as destined
@@ -34,6 +35,7 @@ _HANDLER_OF = {
     "canary": "canary",
     "digest": "digest",
     "examine": "examine",
+    "autoreply": "autoreply",
     "on_success": "on_success",
     "on_failure": "on_failure",
 }

@@ -136,6 +136,7 @@ def _publish(form_request: FormRequest) -> tuple[Message, str]:
         evidence=spam.find_evidence(form, site.spam, from_page=form_request.origin in site.origins),
         captcha=_captcha_token(form, site),
         files=files,
+        language=form_request.mail_language(),
     )
     text = message.serialize()
     logger.set_correlation_id(message.id)

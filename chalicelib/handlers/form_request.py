@@ -105,6 +105,15 @@ class FormRequest:
         """The other services that the form was written for, whose scripts look for more in an answer."""
         return services_of(self._request.path, self.pairs)
 
+    def mail_language(self) -> str:
+        """The language in which the site answers this visitor by mail; empty where it doesn't."""
+        if self.site is None or self.site.autoreply is None:
+            return ""
+        from chalicelib.texts import prefer
+
+        accepted = self.header("accept-language")
+        return prefer(self.site.autoreply.texts, self.form.language, accepted, self.site.language)
+
     def language(self) -> tuple[str, Mapping[str, str]]:
         """The language of the answer, and the texts in it."""
         from chalicelib.texts import choose, texts

@@ -7,9 +7,9 @@ topic as one JSON object (version 1), its fields in the order in which they were
      "fields": {"source": "…", "name": "…", "email": "…", "message": "…", "Any other": "…"},
      "signals": ["honeypot"], "has_idempotency_key": true, "sender": "…", "network": "…",
      "proof": "…", "evidence": ["origin", "fill_time"], "captcha": "…",
-     "files": [{"name": "a.jpg", "type": "image/jpeg", "size": 1234, "sha256": "…"}]}
+     "files": [{"name": "a.jpg", "type": "image/jpeg", "size": 1234, "sha256": "…"}], "language": "de"}
 
-The last seven stand there only where they say something.
+The last nine stand there only where they say something.
 """
 
 from __future__ import annotations
@@ -104,6 +104,8 @@ class Message:
     """Of a new notification: those to deliver it by. Empty for its site's."""
     files: tuple[FileRef, ...] = ()
     """In the order sent: the first is in the bucket under the number 1."""
+    language: str = ""
+    """The visitor's language, for a site that answers its visitors by mail."""
 
     def serialize(self) -> str:
         """The JSON text that is published; raises :class:`SubmissionError` (413) when it is too large for SNS."""
@@ -122,6 +124,7 @@ class Message:
                 **({"evidence": self.evidence} if self.evidence else {}),
                 **({"captcha": self.captcha} if self.captcha else {}),
                 **({"files": [file.as_json() for file in self.files]} if self.files else {}),
+                **({"language": self.language} if self.language else {}),
             },
             ensure_ascii=False,
             separators=(",", ":"),
@@ -162,6 +165,7 @@ class Message:
                 evidence=tuple(map(str, data.get("evidence", ()))),
                 captcha=str(data.get("captcha", "")),
                 files=_files(data["files"]) if data.get("files") else (),
+                language=str(data.get("language", "")),
             )
         except (KeyError, AttributeError, TypeError, ValueError) as error:
             # Without the error's own text, which quotes what was found.

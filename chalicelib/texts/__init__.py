@@ -6,7 +6,7 @@ of its own (``[sites.<name>.texts.<language>]``), in these languages and in othe
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from importlib import import_module
 from types import MappingProxyType
 from typing import Protocol
@@ -38,9 +38,14 @@ def choose(wanted: str, accept_language: str, of_site: str, own: SiteTexts = Map
 
     ``accept_language`` is the header of RFC 9110, 12.5.4. A language of which there are no texts is skipped.
     """
+    return prefer((*LANGUAGES, *own), wanted, accept_language, of_site) or FALLBACK
+
+
+def prefer(languages: Collection[str], wanted: str, accept_language: str, of_site: str) -> str:
+    """Choose one of these languages in the same way; empty where none of them was wished for."""
     wishes = [wanted, *_by_quality(accept_language), of_site]
     known = (wish.partition("-")[0].strip().lower() for wish in wishes)
-    return next((language for language in known if language in LANGUAGES or language in own), FALLBACK)
+    return next((language for language in known if language in languages), "")
 
 
 def texts(language: str, own: SiteTexts = MappingProxyType({})) -> Mapping[str, str]:

@@ -237,6 +237,7 @@ def _stage(
                     body=spec.body,
                     texts=spec.texts,
                     files=spec.files.compiled() if spec.files else None,
+                    autoreply=spec.autoreply.compiled() if spec.autoreply else None,
                     one_of_many=len(sites) > 1,
                 )
                 for site, spec in sites.items()
@@ -428,6 +429,8 @@ def _check_tables(
                 mistakes.append(f"{place('sites', site, 'channels')}: found {channel!r}, expected one of: {known}")
         for where, mistake in site_texts.mistakes(spec.texts, spec.language):
             mistakes.append(f"{place('sites', site, *where)}: {mistake}")
+        for where, mistake in spec.autoreply.mistakes(spec.language) if spec.autoreply else ():
+            mistakes.append(f"{place('sites', site, 'autoreply', *where)}: {mistake}")
         if spec.spam.captcha and spec.spam.captcha.url and name != LOCAL:
             mistakes.append(f"{place('sites', site, 'spam', 'captcha', 'url')}: only stages.{LOCAL} may ask a stand-in")
     kept: dict[tuple[str, ...], int] = {("sites", site): spec.retention_days for site, spec in merged.sites.items()}

@@ -16,6 +16,7 @@ from chalicelib.logic.origins import origin_of
 from chalicelib.settings import Captcha, Digest, FileRules, Persistence, Spam
 from chalicelib.texts import FALLBACK
 from ops.config import regions
+from ops.config.autoreply import AutoreplyTable
 from ops.config.extensions import GrantTable, RuleTable, SubscriberTable
 from ops.config.notification_templates import Body, Title
 from ops.config.table import Table
@@ -197,6 +198,7 @@ class SiteTable(Table):
     null_origin: bool = False
     language: str = FALLBACK
     texts: dict[str, dict[str, str]] = Field(default={})
+    autoreply: AutoreplyTable | None = None
     longest: dict[_OwnName, Annotated[int, Field(ge=1, le=65_536)]] = Field(default={})
     channels: list[str] = Field(min_length=1)
     required: list[_OwnName] = Field(default=["message"])

@@ -105,6 +105,12 @@ def deploy(deployment: Deployment, stages: Mapping[str, StageConfig]) -> None:
             deployment.report,
             _advice(deployment, "deploy"),
         )
+        if stage.autoreplies:
+            # Asking SES would take a right that deploying doesn't need otherwise.
+            deployment.report(
+                "autoreply   reaches no stranger while SES keeps the account in its sandbox; whether it does:"
+                f" ./herald doctor --stage {stage.name}"
+            )
 
 
 def rollback(deployment: Deployment, to: str | None = None) -> None:

@@ -193,6 +193,7 @@ def _stages_module(stages: list[Stage]) -> str:
                     lines.append(f"        {field.name}={value!r},")
         lines.append("    ),")
     classes = (
+        "Autoreply",
         "Captcha",
         "Channel",
         "Digest",

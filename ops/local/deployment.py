@@ -14,6 +14,7 @@ import sys
 import traceback
 from contextlib import suppress
 from importlib import import_module
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -117,12 +118,12 @@ def keep_secrets(account: Account, stage: Stage, ports: Ports, pushover: Pushove
 
 
 def keep_identities(account: Account, stage: Stage) -> None:
-    """Verify the identities of the stage's e-mail channels in the local SES."""
+    """Verify in the local SES the identities that the stage's e-mail channels and answers are sent from."""
     sesv2 = account.client("sesv2")
-    for channel in stage.channels_of("email"):
-        for identity in stage.channels[channel].texts("identities"):
-            with suppress(sesv2.exceptions.AlreadyExistsException):
-                sesv2.create_email_identity(EmailIdentity=identity)
+    of_channels = [stage.channels[channel].texts("identities") for channel in stage.channels_of("email")]
+    for identity in chain(*of_channels, *(each.identities for each in stage.autoreplies)):
+        with suppress(sesv2.exceptions.AlreadyExistsException):
+            sesv2.create_email_identity(EmailIdentity=identity)
 
 
 if __name__ == "__main__":

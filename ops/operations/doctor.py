@@ -309,7 +309,8 @@ def _stranded(it: Examined) -> Iterator[Finding]:
 def _mail(it: Examined) -> Iterator[Finding]:
     """What SES says of the account and of the identities that are sent from."""
     channels = [it.stage.channels[name] for name in it.stage.channels_of("email")]
-    if not channels:
+    answers = it.stage.autoreplies
+    if not channels and not answers:
         return
     page = "docs/channels/email.md#set-up-in-aws"
     sesv2 = it.account.client("sesv2")
@@ -318,6 +319,10 @@ def _mail(it: Examined) -> Iterator[Finding]:
         yield Finding(
             Level.WARNING, "SES keeps this account in its sandbox: mails reach verified recipients only", page
         )
+        if answers:
+            yield Finding(
+                Level.WRONG, "so no visitor is answered ([sites.<name>.autoreply]): ask AWS for production access", page
+            )
     if not account.get("SendingEnabled", True):
         yield Finding(Level.WRONG, "SES lets this account send nothing", "SES console, Account dashboard")
     status = account.get("EnforcementStatus", "HEALTHY")
@@ -325,6 +330,7 @@ def _mail(it: Examined) -> Iterator[Finding]:
         yield Finding(Level.WARNING, f"SES has this account under {status}", "SES console, Reputation metrics")
     senders = ("".join(channel.texts("from_address")) for channel in channels)
     used = {identity_of(sender, channel.texts("identities")) for sender, channel in zip(senders, channels, strict=True)}
+    used |= {identity_of(each.from_address, each.identities) for each in answers}
     for identity in sorted(used):
         yield from _identity(sesv2, identity, page)
 

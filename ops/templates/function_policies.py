@@ -120,6 +120,13 @@ def _arns(on: Resource | str, spec: FunctionSpec, stage: Stage, where: AwsLocati
             return [where.arn("lambda", f"function:{stage.function('examine')}")]
         case Resource.KEY:
             return [where.arn("ssm", f"parameter{stage.spam_key_parameter}")]
+        case Resource.AUTOREPLY:
+            identities = {name for each in stage.autoreplies for name in each.identities}
+            sets = {each.configuration_set for each in stage.autoreplies} - {""}
+            return [
+                *(where.arn("ses", f"identity/{name}") for name in sorted(identities)),
+                *(where.arn("ses", f"configuration-set/{name}") for name in sorted(sets)),
+            ]
         case Resource.CAPTCHA_SECRETS:
             return [where.arn("ssm", f"parameter{name}") for name in stage.captcha_secrets.values()]
         case Resource.RULE_DEAD_LETTERS:
@@ -147,6 +154,8 @@ def _condition(on: Resource | str, spec: FunctionSpec, stage: Stage) -> dict[str
     ``ForAllValues`` also allows a request without recipients; such a mail reaches nobody.
     https://docs.aws.amazon.com/ses/latest/dg/control-user-access.html
     """
+    if on is Resource.AUTOREPLY:
+        return {"StringEquals": {"ses:FromAddress": sorted({each.from_address for each in stage.autoreplies})}}
     if on is not Resource.SENDING:
         return {}
     return {

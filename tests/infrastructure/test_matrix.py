@@ -106,6 +106,7 @@ def test_every_function_and_grant_is_needed_in_some_configuration_and_each_condi
         "canary",
         "digest",
         "examine",
+        "autoreply",
     }
 
 

@@ -39,6 +39,13 @@ channels = {["pushover", "email", *HTTP]}
 
 [stages.local.sites.every-channel.files]
 
+[sites.default.autoreply]
+from = "hello@example.com"
+
+[sites.default.autoreply.texts.en]
+subject = "Got it"
+text = "Hello."
+
 [stages.local.canary]
 
 [stages.local.digest]
@@ -66,6 +73,7 @@ FORBIDDEN = {
     "app.retry_due": (*EVERYWHERE, *HTTP_OF_OTHERS),
     "app.canary": (*EVERYWHERE, *HTTP_OF_OTHERS),
     "app.digest": (*EVERYWHERE, *HTTP_OF_OTHERS),
+    "app.autoreply": (*EVERYWHERE, *HTTP_OF_OTHERS),
     "app.notify_pushover": (*EVERYWHERE, "standardwebhooks"),
     "app.notify_email": (*EVERYWHERE, *HTTP_OF_OTHERS),
     **{f"app.notify_{kind}": (*EVERYWHERE, "standardwebhooks", "chalicelib.logic.pushover") for kind in HTTP},

@@ -172,7 +172,7 @@ def test_the_site_asks_no_third_party(file: str) -> None:
 def test_the_script_is_small_and_asks_no_third_party(client: httpx.Client) -> None:
     answer = client.get("/herald.js")
     assert answer.headers["content-type"].startswith("text/javascript")
-    assert len(answer.content) < 12_500  # docs/site.md says 12 KB
+    assert len(answer.content) < 13_500  # docs/site.md says 13 KB
     assert "//" not in answer.text.replace("// ", "")
 
 

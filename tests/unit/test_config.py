@@ -650,6 +650,57 @@ def test_a_mistake_in_a_sites_own_words_is_named(folder: Path, table: str, said:
     assert f"sites.default.{said}" in mistakes(folder, f"{GOOD}\n[sites.default.texts.{table}\n")
 
 
+AUTOREPLY = (
+    """
+[sites.default.autoreply]
+from = "Möbel <hello@forms.example.com>"
+identities = ["example.com"]
+
+[sites.default.autoreply.texts.en]
+subject = "We got your message"
+text = """
+    + '"""Hello,\nyour message to {site} arrived at {received} ({id})."""\n'
+)
+
+
+def test_an_answer_to_visitors_has_a_sender_texts_and_budgets(folder: Path) -> None:
+    stage = load(write(folder, GOOD + AUTOREPLY))["dev"].stage
+    (found,) = stage.autoreplies
+    assert found.from_header == "=?utf-8?b?TcO2YmVs?= <hello@forms.example.com>"
+    assert (found.from_address, found.identities, found.reply_to) == ("hello@forms.example.com", ("example.com",), "")
+    assert (found.per_address, found.per_hour) == (1, 20)
+    assert found.texts == {
+        "en": ("We got your message", "Hello,\nyour message to {site} arrived at {received} ({id}).")
+    }
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        (
+            "{site}",
+            "{name}",
+            "{name} is no placeholder; there are {site}, {id}, {received}, and none for",
+        ),
+        ("{site}", "{fields.company}", "{fields.company} is no placeholder"),
+        ("{site}", "{", "{ stands alone"),
+        ("Hello", "x" * 901, "has a line of over 900 bytes"),
+        ("We got", "We\\ngot", "must be one line of text"),
+        (".texts.en]", ".texts.de]", "texts.en: missing; it is the site's language"),
+        (".texts.en]", ".texts.de-AT]", "texts.de-AT: a language is named by its code"),
+        ('["example.com"]', '["other.example"]', "identities: found"),
+        ("hello@forms.example.com", "nobody", "from: found 'Möbel <nobody>'"),
+        ("identities", "per_address = 0\nidentities", "per_address: found 0"),
+        ("identities", "per_hour = 5000\nidentities", "per_hour: found 5000"),
+    ],
+)
+def test_a_mistake_about_answers_to_visitors_is_named(folder: Path, old: str, new: str, said: str) -> None:
+    assert old in AUTOREPLY
+    found = mistakes(folder, GOOD + AUTOREPLY.replace(old, new, 1))
+    assert "sites.default.autoreply." in found
+    assert said in found
+
+
 CAPTCHA = "\n[sites.default.spam.captcha]\npoints = 10\n"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -11,11 +12,12 @@ from botocore.stub import Stubber
 
 from chalicelib.adapters.dynamodb_items import to_item
 from chalicelib.logic.delivery_types import State
+from chalicelib.settings import Autoreply
 from ops.aws.account import Account
 from ops.config.loader import StageConfig
 from ops.operations import doctor
 from ops.operations.doctor import Examined, Finding
-from tests.fakes import NOW, mailing_stage, stage
+from tests.fakes import NOW, mailing_stage, site, stage
 
 Stubbed = Callable[[str], tuple[Any, Stubber]]
 
@@ -122,6 +124,17 @@ def test_what_ses_can_tell_is_told(
     for finding, word in zip(found, words, strict=True):
         assert word in finding.what
         assert finding.mend
+
+
+def test_in_the_sandbox_the_doctor_says_that_no_visitor_is_answered(stubbed: Stubbed) -> None:
+    answers = Autoreply("hello@example.com", "hello@example.com", "", ("example.com",), "", 1, 1, {"en": ("a", "b")})
+    of = replace(stage(), sites={"default": replace(site(), autoreply=answers)})
+    sesv2, stub = stubbed("sesv2")
+    stub.add_response("get_account", HEALTHY | {"ProductionAccessEnabled": False})
+    stub.add_response("get_email_identity", SIGNED, {"EmailIdentity": "example.com"})
+    found = [(one.level, one.what) for one in doctor._mail(examined(of, sesv2=sesv2))]
+    assert [level for level, _ in found] == ["warning", "wrong", "well"]
+    assert "no visitor is answered" in found[1][1]
 
 
 def test_a_stage_without_a_mail_channel_asks_ses_nothing() -> None:

@@ -6,7 +6,7 @@ import json
 from dataclasses import replace
 from typing import Any
 
-from chalicelib.functions import FUNCTIONS, RETRIES_OVER, Resource, functions_of
+from chalicelib.functions import RETRIES_OVER, Resource, functions_of
 from chalicelib.settings import FileRules
 from ops.naming import RESOURCES as DIRECTORY
 from ops.templates.wiring import FUNCTION_URL, template
@@ -20,7 +20,7 @@ RESOURCES: dict[str, Any] = TEMPLATE["Resources"]
 
 def test_whatever_lambda_sends_to_the_queue_the_functions_role_may_send_there_and_nowhere_else() -> None:
     resources = template(FILED)["Resources"]
-    for spec in FUNCTIONS:
+    for spec in functions_of(FILED):
         outcome = resources.get("".join(part.capitalize() for part in spec.name.split("_")) + "Outcome")
         to_queue = outcome is not None and "RuleDeadLettersArn" in json.dumps(outcome)
         granted = [grant.on for grant in spec.all_grants if "sqs:SendMessage" in grant.actions]
@@ -64,7 +64,7 @@ def test_without_the_channel_there_is_no_entry_of_a_notifier() -> None:
 
 
 def test_every_rule_of_the_manifest_is_there_and_nothing_besides() -> None:
-    rules = {spec.name for spec in FUNCTIONS if spec.trigger.kind == "rule"}
+    rules = {spec.name for spec in functions_of(stage()) if spec.trigger.kind == "rule"}
     found = {it["Properties"]["Name"] for it in RESOURCES.values() if it["Type"] == "AWS::Events::Rule"}
     assert found == {f"herald-dev-{name}" for name in rules} | {"herald-dev-failed-events"}
     asynchronous = {spec.name for spec in functions_of(STAGE) if spec.persistent or spec.trigger.keeps_failures}

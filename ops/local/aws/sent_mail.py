@@ -5,7 +5,8 @@ reference lists for ``SendEmail`` the required resource type ``identity*``, the 
 condition keys ``ses:FromAddress`` and ``ses:Recipients``. In the sandbox SES also authorizes the recipients' verified
 identities; this was observed and is on no AWS page.
 
-This module also adds ``ReplyTo`` to MiniStack's list of mails (``/_ministack/ses/messages``), which lacks it.
+This module also adds ``ReplyTo`` and ``Headers`` to MiniStack's list of mails (``/_ministack/ses/messages``), which
+lacks them.
 
 https://docs.aws.amazon.com/service-authorization/latest/reference/list_sesv2.html
 https://docs.aws.amazon.com/ses/latest/dg/control-user-access.html
@@ -39,12 +40,12 @@ _ses: Any = importlib.import_module("ministack.services.ses")
 _ses_v2: Any = importlib.import_module("ministack.services.ses_v2")
 
 _SEND = "/v2/email/outbound-emails"
-_reply_to: dict[str, list[str]] = {}
-"""The Reply-To addresses of each mail, by message id."""
+_more: dict[str, dict[str, Any]] = {}
+"""The Reply-To addresses and the headers of each mail, by message id."""
 
 
 def install() -> None:
-    """Authorize each resource with the condition keys, and add ``ReplyTo`` to the list of mails."""
+    """Authorize each resource with the condition keys, and add what the list of mails lacks."""
     extend(app, "_enforce_ses_v2", _each_resource)
     extend(_ses_v2, "handle_request", _remembered)
     extend(app, "_handle_ses_messages_request", _complete)
@@ -94,22 +95,27 @@ def _identity(address: str) -> str:
 async def _remembered(
     handle: Callable[..., Any], method: str, path: str, headers: Any, body: bytes, *rest: Any
 ) -> tuple[Any, ...]:
-    """Handle a request, and keep the Reply-To addresses of a sent mail."""
+    """Handle a request, and keep the Reply-To addresses and the headers of a sent mail."""
     answer: tuple[Any, ...] = await handle(method, path, headers, body, *rest)
     if (method, path.rstrip("/")) == ("POST", _SEND) and answer[0] == 200:
-        _reply_to[_parsed(answer[2])["MessageId"]] = _parsed(body).get("ReplyToAddresses") or []
+        asked = _parsed(body)
+        headers = ((asked.get("Content") or {}).get("Simple") or {}).get("Headers") or []
+        _more[_parsed(answer[2])["MessageId"]] = {
+            "ReplyTo": asked.get("ReplyToAddresses") or [],
+            "Headers": {header["Name"]: header["Value"] for header in headers},
+        }
     return answer
 
 
 async def _complete(handle: Callable[..., Any], *request: Any) -> Any:
-    """Return the list of mails with ``ReplyTo``."""
+    """Return the list of mails with ``ReplyTo`` and ``Headers``."""
     answer = await handle(*request)
     if not answer or answer[0] != 200:
         return answer
     found = _parsed(answer[2])
     for mails in found["messages"].values():
         for mail in mails:
-            mail["ReplyTo"] = _reply_to.get(mail["MessageId"], [])
+            mail |= _more.get(mail["MessageId"], {"ReplyTo": [], "Headers": {}})
     return answer[0], answer[1], json.dumps(found).encode()
 
 

@@ -68,7 +68,8 @@ class Ses(FaultInjector):
             if len(asked["Destination"]["ToAddresses"]) > MAX_RECIPIENTS:
                 return _error(400, "MessageRejected")
             simple = asked["Content"]["Simple"]
-            parts = [str(simple["Body"][part]["Data"]) for part in ("Text", "Html")]
+            # A notification has both parts, an answer to a visitor the first alone.
+            parts = [str(simple["Body"][part]["Data"]) for part in ("Text", "Html") if part in simple["Body"]]
             if any(len(line) > MAX_LINE for part in parts for line in part.encode().splitlines()):
                 return _error(400, "MessageRejected")
             mail = {
@@ -77,7 +78,8 @@ class Ses(FaultInjector):
                 "reply_to": asked.get("ReplyToAddresses", []),
                 "subject": simple["Subject"]["Data"],
                 "text": simple["Body"]["Text"]["Data"],
-                "html": simple["Body"]["Html"]["Data"],
+                "html": simple["Body"].get("Html", {}).get("Data", ""),
+                "headers": {header["Name"]: header["Value"] for header in simple.get("Headers", [])},
             }
         except (ValueError, RecursionError, KeyError, TypeError):
             return _error(400, "BadRequestException")
