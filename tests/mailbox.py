@@ -7,18 +7,18 @@ from contextlib import contextmanager
 from dataclasses import replace
 from threading import Thread
 
+from chalicelib.inbox.views import Shell
 from chalicelib.logic.archive import ListedMessage, MessageState, Outcome, StoredMessage
 from chalicelib.logic.delivery_types import Delivery, State
 from chalicelib.logic.spam import HoldReason, Verdict
+from chalicelib.logic.trace import trace_of_table
 from ops.errors import OpsError
 from ops.inbox.app import create_app
 from ops.inbox.guard import Session
 from ops.inbox.mailbox import Mailbox
 from ops.inbox.server import inbox_server
-from ops.inbox.views import Shell
 from ops.loopback import listen
 from ops.operations import Listing, Replayed, Selection, Trace
-from ops.operations.trace import trace_of_table
 from tests.fakes import NOW
 
 DAY = 24 * 3600

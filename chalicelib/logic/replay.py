@@ -54,6 +54,23 @@ class ReplayResult:
     left: Mapping[str, SkipReason]
 
 
+@dataclass(frozen=True, slots=True)
+class Replayed:
+    """What a replay or a release did."""
+
+    id: str
+    channels: tuple[str, ...]
+    """The channels that will be tried."""
+    left: Mapping[str, str]
+    """The channels that won't, and why: ``delivered``, ``sending`` (an attempt is in progress) or ``gone`` (the channel
+    no longer serves the site)."""
+    asked: bool
+    """Whether ``destined`` was invoked. If not, the scheduled retry tries the channels within 15 minutes."""
+
+    def as_json(self) -> dict[str, object]:
+        return {"id": self.id, "channels": list(self.channels), "left": dict(self.left), "asked": self.asked}
+
+
 class ReplayStore(Protocol):
     """Stores the records that a replay changes."""
 

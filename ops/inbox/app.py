@@ -20,15 +20,16 @@ from starlette.responses import FileResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from chalicelib.errors import InvalidRequestError
+from chalicelib.inbox import views, words
+from chalicelib.inbox.filters import Filter, FilterError
+from chalicelib.inbox.views import Counts, Shell
+from chalicelib.inbox.words import Trouble
 from chalicelib.logic.archive import MAX_PAGE, MessageState
 from chalicelib.logic.delivery_types import State
 from chalicelib.logic.invoke_contract import MAX_ID
-from ops.inbox import guard, views, words
-from ops.inbox.filters import Filter, FilterError
+from ops.inbox import guard, troubles
 from ops.inbox.guard import Session, SessionGuard
 from ops.inbox.mailbox import Mailbox
-from ops.inbox.views import Counts, Shell
-from ops.inbox.words import Trouble
 from ops.loopback.guard import LoopbackGuard
 from ops.operations import Replayed
 
@@ -171,7 +172,7 @@ class Inbox:
                 raise
             except Exception as error:
                 self._connected = None
-                if found := words.trouble(error):
+                if found := troubles.trouble(error):
                     raise TroubleError(found) from error
                 raise
 

@@ -27,10 +27,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from chalicelib.inbox.views import CSRF
+
 OPEN = "/open"
 """Where the token is exchanged for a session."""
-CSRF = "csrf"
-"""The name of the field with the session's token."""
 PUBLIC = ("/inbox.css", "/icon.svg")
 """What a page that refuses needs too."""
 

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 
 from starlette.types import ASGIApp
 
+from chalicelib.inbox.views import Shell
 from ops.errors import OpsError
 from ops.inbox import guard
 from ops.inbox.app import create_app
 from ops.inbox.guard import Session
-from ops.inbox.views import Shell
 from ops.loopback import HOST, listen
 from ops.loopback.server import LoopbackServer
 from ops.terminal import echo

@@ -12,13 +12,13 @@ Nothing here prints, asks or reads the command line. A failure that a person can
 hold no state but their clients, and threads may share them.
 """
 
+from chalicelib.logic.listing import Listing as Listing
+from chalicelib.logic.listing import Selection as Selection
+from chalicelib.logic.replay import Replayed as Replayed
+from chalicelib.logic.trace import Step as Step
+from chalicelib.logic.trace import Target as Target
+from chalicelib.logic.trace import Trace as Trace
 from ops.operations.erasure import Copy as Copy
 from ops.operations.erasure import Erased as Erased
-from ops.operations.listing import Listing as Listing
-from ops.operations.listing import Selection as Selection
 from ops.operations.redrive import RedriveResult as RedriveResult
-from ops.operations.replay import Replayed as Replayed
 from ops.operations.stage_operations import Operations as Operations
-from ops.operations.trace import Step as Step
-from ops.operations.trace import Target as Target
-from ops.operations.trace import Trace as Trace

@@ -6,12 +6,9 @@ that was removed from ``herald.toml`` is listed only when it is named.
 
 from __future__ import annotations
 
-import base64
-import binascii
-import json
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -19,16 +16,8 @@ from chalicelib.adapters.archive import MessageArchive
 from chalicelib.adapters.dynamodb_items import from_item, to_item
 from chalicelib.adapters.messages import fields_key, is_record, store_errors
 from chalicelib.errors import InvalidRequestError, StoreError
-from chalicelib.logic.archive import (
-    LATEST,
-    MAX_PAGE,
-    Archive,
-    ListedMessage,
-    MessageState,
-    Position,
-    StoredMessage,
-    Wanted,
-)
+from chalicelib.logic.archive import MAX_PAGE, Archive, ListedMessage, StoredMessage
+from chalicelib.logic.listing import Selection, page
 from chalicelib.logic.message_files import facts_key
 from chalicelib.settings import Stage
 from ops.operations.same_address import address_of, addresses
@@ -36,88 +25,11 @@ from ops.operations.same_address import address_of, addresses
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
 
-_CURSOR_VERSION = 1
 _KEYS_AT_ONCE = 100
 """The limit of BatchGetItem: https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchGetItem.html"""
 _MAX_EMPTY_ANSWERS = 8
 """How often a request is repeated after an answer without any item. An answer with some of them is no failure:
 DynamoDB limits an answer to 16 MB."""
-
-
-@dataclass(frozen=True, slots=True)
-class Selection:
-    """Which messages to list, newest first."""
-
-    site: str | None = None
-    """None for every site of ``herald.toml``."""
-    state: MessageState | None = None
-    since: int = 0
-    """The first second."""
-    until: int = LATEST
-    """The second after the last one."""
-    limit: int = MAX_PAGE
-    """The number of messages on a page, from 1 to :data:`~chalicelib.logic.archive.MAX_PAGE`."""
-    cursor: str = ""
-    """The cursor of the page before, for the same site, state and times; empty for the first page."""
-
-
-@dataclass(frozen=True, slots=True)
-class Listing:
-    """A page. When a state is selected it may hold few messages or none, although more pages follow."""
-
-    messages: tuple[ListedMessage, ...]
-    cursor: str
-    """Where the next page begins; empty on the last page."""
-
-    def as_json(self) -> dict[str, object]:
-        """``{"messages": [{…}, …], "cursor": "…" | null}``; each message as in the contract of ``list_messages``."""
-        return {"messages": [message.as_json() for message in self.messages], "cursor": self.cursor or None}
-
-
-def page(archive: Archive, sites: Sequence[str], selection: Selection) -> Listing:
-    """A page; raises :class:`InvalidRequestError` for a cursor of another selection, or times in the wrong order."""
-    if selection.site is not None:
-        sites = [selection.site]
-    starts: dict[str, Position | None] = _read(selection.cursor) if selection.cursor else dict.fromkeys(sites)
-    if not starts.keys() <= set(sites):
-        raise InvalidRequestError("cursor: expected one of the same site", key="cursor")
-    found: list[ListedMessage] = []
-    ends: dict[str, Position | None] = {}
-    for site, after in starts.items():
-        wanted = Wanted(site, selection.state, selection.since, selection.until, selection.limit, after)
-        part = archive.page(wanted)
-        found.extend(part.messages)
-        if part.next:
-            ends[site] = part.next
-    # Messages of one second in two sites may come in any order, but always in the same.
-    found.sort(key=lambda message: message.received_at, reverse=True)
-    # A site was read back to a certain time. Older messages of other sites must wait, as it may have newer ones.
-    horizon = max((end.received_at for end in ends.values() if end), default=0)
-    known = [message for message in found if message.received_at >= horizon]
-    shown = known[: selection.limit]
-    left = found[len(shown) :]
-    for site in {message.site for message in left}:
-        own = [message for message in shown if message.site == site]
-        ends[site] = Position(own[-1].received_at, own[-1].id) if own else starts[site]
-    return Listing(tuple(shown), _written(ends) if ends else "")
-
-
-def _written(positions: Mapping[str, Position | None]) -> str:
-    """The cursor: for each site with more messages, the position to continue from; None for its beginning."""
-    ends = {site: end.as_cursor() if end else None for site, end in sorted(positions.items())}
-    text = json.dumps([_CURSOR_VERSION, ends], separators=(",", ":"), ensure_ascii=False)
-    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
-
-
-def _read(cursor: str) -> dict[str, Position | None]:
-    try:
-        text = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
-        match json.loads(text):
-            case [int(version), dict(ends)] if version == _CURSOR_VERSION and ends:
-                return {str(site): None if end is None else Position.of_cursor(str(end)) for site, end in ends.items()}
-        raise ValueError
-    except (ValueError, RecursionError, binascii.Error):
-        raise InvalidRequestError("cursor: expected the cursor of the page before", key="cursor") from None
 
 
 def every(archive: Archive, sites: Sequence[str], selection: Selection) -> Iterator[ListedMessage]:

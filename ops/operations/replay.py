@@ -2,34 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from chalicelib.errors import RetryError
 from chalicelib.logic import replay
 from chalicelib.logic.archive import ListedMessage, StoredMessage
-from chalicelib.logic.replay import ReplayStore
+from chalicelib.logic.replay import Replayed, ReplayStore
 from chalicelib.logic.retry_due import Destined, DueMessage
 from chalicelib.settings import NOTIFICATIONS, Stage
 from ops.errors import OpsError
 from ops.operations.short_ids import no_message
-
-
-@dataclass(frozen=True, slots=True)
-class Replayed:
-    """What a replay or a release did."""
-
-    id: str
-    channels: tuple[str, ...]
-    """The channels that will be tried."""
-    left: Mapping[str, str]
-    """The channels that won't, and why: ``delivered``, ``sending`` (an attempt is in progress) or ``gone`` (the channel
-    no longer serves the site)."""
-    asked: bool
-    """Whether ``destined`` was invoked. If not, the scheduled retry tries the channels within 15 minutes."""
-
-    def as_json(self) -> dict[str, object]:
-        return {"id": self.id, "channels": list(self.channels), "left": dict(self.left), "asked": self.asked}
 
 
 def again(message: StoredMessage | None, message_id: str, it: ReplayDependencies, *, held: bool) -> Replayed:

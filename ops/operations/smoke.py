@@ -17,6 +17,7 @@ import requests
 from chalicelib.functions import functions_of
 from chalicelib.logic import event_kinds
 from chalicelib.logic.archive import MessageState
+from chalicelib.logic.trace import StepKind
 from chalicelib.settings import Stage
 from ops import naming
 from ops.aws import rest_api
@@ -27,7 +28,7 @@ from ops.generate.render import API_STAGE
 from ops.naming import AwsLocation
 from ops.operations import logs, test_message
 from ops.operations.stage_operations import Operations
-from ops.operations.trace import ENDED, StepKind
+from ops.operations.trace import ENDED
 from ops.templates.function_policies import Statement, statements
 
 PATIENCE = 420

@@ -13,18 +13,21 @@ from chalicelib.adapters.destined import AsynchronousDestined
 from chalicelib.adapters.replays import ReplayTable
 from chalicelib.logic.archive import ListedMessage, MessageState, StoredMessage
 from chalicelib.logic.delivery_types import State
+from chalicelib.logic.listing import Listing, Selection, page
+from chalicelib.logic.replay import Replayed
 from chalicelib.logic.retry_schedule import LAMBDA_ATTEMPTS
 from chalicelib.logic.submission import Message
+from chalicelib.logic.trace import Trace, trace_of_table
 from chalicelib.settings import Stage
 from ops.aws.account import Account
 from ops.errors import OpsError
 from ops.operations import dead_letters, erasure, listing, message_files, short_ids
 from ops.operations.erasure import Erased
-from ops.operations.listing import Listing, OperatorArchive, Selection
+from ops.operations.listing import OperatorArchive
 from ops.operations.message_files import Fetched
 from ops.operations.redrive import RedriveResult, redrive
-from ops.operations.replay import ReplayDependencies, Replayed, again
-from ops.operations.trace import Trace, full_trace, trace_of_table
+from ops.operations.replay import ReplayDependencies, again
+from ops.operations.trace import full_trace
 
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
@@ -51,7 +54,7 @@ class Operations:
         Raises :class:`~chalicelib.errors.InvalidRequestError` for a limit, times or a cursor that don't fit, and
         :class:`~chalicelib.errors.StoreError` where the table doesn't answer.
         """
-        return listing.page(self._archive, self.stage.site_names, selection)
+        return page(self._archive, self.stage.site_names, selection)
 
     def every(self, selection: Selection) -> Iterator[ListedMessage]:
         """All selected messages, read page by page as they are needed; ``limit`` and ``cursor`` are ignored."""

@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from chalicelib.logic.archive import MessageState
+from chalicelib.logic.trace import Step, StepKind
 from chalicelib.settings import Site
 from ops.errors import OpsError
-from ops.operations.trace import ENDED, Step, StepKind
+from ops.operations.trace import ENDED
 
 if TYPE_CHECKING:
     from ops.operations.stage_operations import Operations

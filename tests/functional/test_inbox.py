@@ -24,13 +24,13 @@ from starlette.applications import Starlette
 
 from chalicelib.adapters.aws import ServiceError
 from chalicelib.errors import InvalidRequestError, StoreError
+from chalicelib.inbox.views import Shell
 from chalicelib.logic.archive import MessageState
 from chalicelib.logic.delivery_types import Delivery, State
 from ops.errors import OpsError
 from ops.inbox.app import create_app
 from ops.inbox.guard import Session
 from ops.inbox.mailbox import Mailbox
-from ops.inbox.views import Shell
 from ops.operations import Listing, Replayed, Selection
 from tests.fakes import NOW
 from tests.mailbox import SHELL, FailingMailbox, InMemoryMailbox, many, one_of_each, stored

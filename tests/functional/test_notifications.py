@@ -17,9 +17,10 @@ from chalicelib.adapters.replays import ReplayTable
 from chalicelib.composition import override_container
 from chalicelib.errors import ChannelUnavailableError, DeliveryIncompleteError
 from chalicelib.logic.accepted_notification import MAX_LINK, MAX_MESSAGE
+from chalicelib.logic.listing import Selection
 from chalicelib.logic.notification import MAX_TITLE, Notification
 from chalicelib.settings import Channel, Notifications, Stage
-from ops.operations.listing import OperatorArchive, Selection, every
+from ops.operations.listing import OperatorArchive, every
 from tests.contracts import fits
 from tests.declared import declared_channel
 from tests.dynamodb import LocalTable

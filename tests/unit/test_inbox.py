@@ -7,14 +7,14 @@ from datetime import date, datetime
 
 import pytest
 
+from chalicelib.inbox import timeline, words
+from chalicelib.inbox.filters import Filter
+from chalicelib.inbox.shapes import shape
 from chalicelib.logic.archive import LATEST, MessageState, Outcome, StoredMessage
 from chalicelib.logic.delivery_types import Delivery, State
 from chalicelib.logic.spam import HoldReason, Verdict
-from ops.inbox import timeline, words
-from ops.inbox.filters import Filter
-from ops.inbox.shapes import shape
+from chalicelib.logic.trace import StepKind, trace_of_table
 from ops.operations import Replayed, Step
-from ops.operations.trace import StepKind, trace_of_table
 from tests.fakes import NOW
 from tests.mailbox import one_of_each, stored
 

@@ -29,16 +29,17 @@ from chalicelib.logic.archive import (
     Wanted,
 )
 from chalicelib.logic.delivery_types import Delivery, State
+from chalicelib.logic.listing import page
 from chalicelib.logic.spam import HoldReason, Verdict
+from chalicelib.logic.trace import StepKind, recorded
 from ops.cli import messages as commands
 from ops.cli.export import COLUMNS, harmless, write
 from ops.cli.times import When, stamp
 from ops.errors import OpsError
 from ops.operations import Listing, Operations, Selection, dead_letters
-from ops.operations.listing import every, is_of, page
+from ops.operations.listing import every, is_of
 from ops.operations.same_address import address_of
 from ops.operations.short_ids import whole_ids
-from ops.operations.trace import StepKind, recorded
 from tests.fakes import NOW, message
 
 

@@ -8,17 +8,18 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from chalicelib.inbox import timeline, words
+from chalicelib.inbox.filters import Filter
+from chalicelib.inbox.shapes import shape
+from chalicelib.inbox.words import Moment, Trouble
 from chalicelib.logic.archive import ListedMessage, MessageState, StoredMessage
 from chalicelib.logic.delivery_types import State
+from chalicelib.logic.listing import Listing
+from chalicelib.logic.trace import Target, Trace
 from chalicelib.settings import NOTIFICATIONS
-from ops.inbox import timeline, words
-from ops.inbox.filters import Filter
-from ops.inbox.guard import CSRF
-from ops.inbox.shapes import shape
-from ops.inbox.words import Moment, Trouble
-from ops.operations import Listing, Trace
-from ops.operations.trace import Target
 
+CSRF = "csrf"
+"""The name of the form field with the session's token."""
 _EXCERPT = 160
 """Characters of a message that a list shows."""
 _OPEN = (State.PENDING, State.WAITING, State.UNCERTAIN, State.REJECTED, State.EXPIRED, State.SUMMARIZED)

@@ -9,11 +9,10 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from chalicelib.inbox import words
 from chalicelib.logic.archive import StoredMessage
 from chalicelib.logic.delivery_types import State
-from ops.inbox import words
-from ops.operations import Step, Trace
-from ops.operations.trace import StepKind
+from chalicelib.logic.trace import Step, StepKind, Trace
 
 _LANE = 26
 """Between two lanes, in pixels of a page whose text is 16 pixels high, as all lengths here."""

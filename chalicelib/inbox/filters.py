@@ -8,7 +8,7 @@ from datetime import date, datetime, time, timedelta
 from urllib.parse import urlencode
 
 from chalicelib.logic.archive import LATEST, MessageState
-from ops.operations import Selection
+from chalicelib.logic.listing import Selection
 
 SHOWN = 20
 """Messages of a page."""
