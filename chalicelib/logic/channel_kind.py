@@ -303,12 +303,13 @@ class ChannelKind:
     address: str = ""
     """The provider's API, which stage ``local`` never asks; empty where a channel has no ``url``."""
     own_address: bool = False
-    """Whether an owner may run a server of their own, so that ``url`` is allowed in every stage."""
+    """Whether owners may run a server of their own: any stage may have ``url``, and must without ``address``."""
     no_address: str = ""
     """Why a channel has no ``url``."""
     options: tuple[Option, ...] = ()
     secrets: tuple[Secret, ...] = ()
     limits: tuple[Limit, ...] = ()
+    """What texts are cut to (``lay_out``, ``Limit.fits``). For a provider that names no limit, one whose ``most`` is 0."""
     permissions: tuple[Permission, ...] = ()
     rings: Rings = Rings(hour=60, day=300)  # noqa: RUF009 - frozen
     """What a channel may ring unless its own table says otherwise."""

@@ -44,7 +44,7 @@ class ChannelTable(Table):
     @field_validator("url", mode="before")
     @classmethod
     def _may_have_one(cls, value: object) -> object:
-        if not cls.KIND.address:
+        if not cls.KIND.address and not cls.KIND.own_address:
             # The text that was written here may be a secret, so it is not repeated.
             raise PydanticCustomError("hidden", cls.KIND.no_address)
         return value
@@ -56,6 +56,14 @@ class ChannelTable(Table):
     def mistakes(self) -> dict[str, str]:
         """The mistakes between several keys, by the key at which each is reported."""
         return dict(self.KIND.mistakes(self._values()))
+
+    def address_mistake(self, *, local: bool) -> str:
+        """What is wrong with ``url`` in a stage; empty if nothing is."""
+        if local or not (self.KIND.address or self.KIND.own_address):
+            return ""
+        if self.url is None:
+            return "" if self.KIND.address else "missing; the address of your own server"
+        return "" if self.KIND.own_address else "only stages.local may send elsewhere than to the provider"
 
     def compiled(self, name: str) -> Channel:
         return Channel(

@@ -458,10 +458,8 @@ def _check_tables(
             mistakes.append(f"{place('channels', channel, key)}: {mistake}")
         if channel in RESERVED:
             mistakes.append(f"{place('channels', channel)}: this name is taken; choose another")
-        if options.url is not None and options.KIND.address and not options.KIND.own_address and name != LOCAL:
-            mistakes.append(
-                f"{place('channels', channel, 'url')}: only stages.{LOCAL} may send elsewhere than to the provider"
-            )
+        if mistake := options.address_mistake(local=name == LOCAL):
+            mistakes.append(f"{place('channels', channel, 'url')}: {mistake}")
         shortest = options.KIND.shortest_pause
         if (options.url is None or name != LOCAL) and options.pause < shortest:
             mistakes.append(

@@ -79,6 +79,27 @@ def test_an_option_may_not_be_called_as_one_that_every_kind_has() -> None:
         channels._model(it)
 
 
+@pytest.mark.parametrize(
+    ("address", "own", "url", "mistake"),
+    [
+        ("https://a.example", True, None, ""),
+        ("https://a.example", True, "https://mine.example", ""),
+        ("", True, "https://mine.example", ""),
+        ("", True, None, "missing; the address of your own server"),
+        ("https://a.example", False, "https://mine.example", "only stages.local may send elsewhere"),
+        ("https://a.example", False, None, ""),
+    ],
+)
+def test_a_channels_address_is_its_providers_or_where_there_may_be_one_the_owners(
+    address: str, own: bool, url: str | None, mistake: str
+) -> None:
+    model = channels._model(replace(kind_of("ntfy"), address=address, own_address=own))
+    it = model.model_validate({"kind": "ntfy", "url": url})
+    assert it.address_mistake(local=False).startswith(mistake)
+    assert bool(it.address_mistake(local=False)) == bool(mistake)
+    assert it.address_mistake(local=True) == ""
+
+
 OF_REQUESTS = replace(
     kind_of("pushover"),
     options=(

@@ -48,7 +48,7 @@ class DeclaredProvider(FaultInjector):
         sent = "\n".join((path, *headers.values(), *map(str, body.values())))
         if any(secret.needed is None and secret.example not in sent for secret in self._kind.secrets):
             return self.answer(Means.OWNER)
-        if any(_size(limit, body, content) > limit.most for limit in self._kind.limits):
+        if any(_size(limit, body, content) > limit.most for limit in self._kind.limits if limit.most):
             return self.answer(Means.REJECTED)
         if content:
             self.received.append(
