@@ -309,7 +309,7 @@ class ChannelKind:
     options: tuple[Option, ...] = ()
     secrets: tuple[Secret, ...] = ()
     limits: tuple[Limit, ...] = ()
-    """What texts are cut to (``lay_out``, ``Limit.fits``). For a provider that names no limit, one whose ``most`` is 0."""
+    """What texts are cut to (``lay_out``, ``Limit.fits``). A provider that names none has one whose ``most`` is 0."""
     permissions: tuple[Permission, ...] = ()
     rings: Rings = Rings(hour=60, day=300)  # noqa: RUF009 - frozen
     """What a channel may ring unless its own table says otherwise."""
