@@ -126,3 +126,23 @@ def test_the_page_loads_nothing_from_elsewhere(visitor: Visitor, herald: Harness
     context.on("request", lambda request: loaded.append(request.url))
     sent(visitor, context)
     assert {url for url in loaded if not url.startswith(visitor.site)} == {visitor.action}
+
+
+@pytest.mark.parametrize("width", [PHONE, DESKTOP])
+def test_nothing_moves_when_the_card_grows_or_shrinks(visitor: Visitor, width: int) -> None:
+    page = visitor.visit(width=width)
+
+    def tops() -> list[float]:
+        found: list[float] = page.locator("h1, .card, label[for=name], .card h2").evaluate_all(
+            "all => all.map(each => each.getBoundingClientRect().top + scrollY)"
+        )
+        return found
+
+    before = tops()
+    button(page).click()
+    expect(page.locator(".error")).to_have_count(1)
+    assert tops() == before
+    page.get_by_label("Message").fill("Hello")
+    button(page).click()
+    expect(status(page)).to_have_attribute("data-state", "sent")
+    assert tops()[:3] == before[:3]
