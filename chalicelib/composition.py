@@ -151,13 +151,13 @@ class Container:
         return AlarmItem(self._dynamodb, self.stage.table)
 
     @cached_property
-    def recent(self) -> RecentActivity:
+    def recent_activity(self) -> RecentActivity:
         from chalicelib.adapters.recent_activity import RecentTable
 
         return RecentTable(self._dynamodb, self.stage.table)
 
     @cached_property
-    def rings(self) -> RingTable | None:
+    def ring_budget(self) -> RingTable | None:
         """What the channels have spent of their budgets; None in tests that limit nothing."""
         from chalicelib.adapters.ring_budget import RingTable
 
@@ -255,9 +255,9 @@ class Container:
             channels=self.stage.channels_serving(site),
             notifiers=self.notifiers,
             store=self.messages,
-            recent=self.recent,
+            recent_activity=self.recent_activity,
             now=self.now,
-            rings=self.rings,
+            ring_budget=self.ring_budget,
             summaries=lambda: self.summaries,
             give_up=self.stage.persistence.give_up,
             on_recorded=self._on_recorded,
@@ -270,14 +270,14 @@ class Container:
         from chalicelib.logic.summary import SummaryDependencies
         from chalicelib.texts import FALLBACK, texts
 
-        if self.rings is None or self.summaries is None:
+        if self.ring_budget is None or self.summaries is None:
             return None
         sites = [site for site in self.stage.sites.values() if channel in site.channels]
         return SummaryDependencies(
             channels=self.stage.channels,
             notifiers=self.notifiers,
             store=self.summaries,
-            rings=self.rings,
+            ring_budget=self.ring_budget,
             find_fields=self._table.find_fields,
             texts=texts(sites[0].language, sites[0].texts) if sites else texts(FALLBACK),
             now=self.now,
@@ -295,9 +295,9 @@ class Container:
         notifier = self.notifiers.get(channel)
         quota = notifier.quota if notifier else None
         settings = self.stage.channels.get(channel)
-        if quota is not None and settings is not None and self.rings is not None:
+        if quota is not None and settings is not None and self.ring_budget is not None:
             try:
-                self.rings.slow_down(settings, quota, self.now())
+                self.ring_budget.slow_down(settings, quota, self.now())
             except StoreError as error:
                 from chalicelib.logs import logger
 

@@ -158,7 +158,7 @@ class InMemoryMessages:
                 raise InvalidRequestError("key: was used before", key="key")
             return self.records[message.id]
         # The table stores neither sender nor proof nor captcha.
-        self.kept[message.id] = replace(message, sender="", proof="", captcha="")
+        self.kept[message.id] = replace(message, sender_hash="", solved_challenge="", captcha="")
         self.records[message.id] = record
         return None
 
@@ -437,7 +437,7 @@ class FakeContainer(Container):
             "messages": messages,
             "archive": archive,
             # Few tests need earlier messages, so by default there are none.
-            "recent": recent or InMemoryRecent(),
+            "recent_activity": recent or InMemoryRecent(),
             "spam_key": key,
             "alarm_log": alarm_log,
             "due_messages": due_messages,
@@ -448,7 +448,7 @@ class FakeContainer(Container):
         }
         # A cached property of the parent class returns the value in ``__dict__`` and creates nothing.
         self.__dict__.update(
-            {"stage": stage, "rings": None, "summaries": None}
+            {"stage": stage, "ring_budget": None, "summaries": None}
             | {name: fake for name, fake in given.items() if fake is not None}
         )
         self._now = now

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from chalicelib.logic.message_files import FileRef
 
 DAY = 24 * 60 * 60
-LARGE = 4 * 1024
+LARGE_FIELDS = 4 * 1024
 """From this many bytes of fields on, check for an existing record first: for a repeated event, a read costs less than
 another write."""
 RETENTION_DAYS = 365
@@ -41,9 +41,9 @@ PUBLICATION_DAYS = 14
 """How long it can be looked up why a publication was rejected, and which message one with a key became."""
 DUE = "yes"
 """The only value of the index's partition key: an index needs one, and few messages are due at any time."""
-HISTORY = ("state", "attempts", "since", "error", "reference")
+HISTORY_FIELDS = ("state", "attempts", "since", "error", "reference")
 """The fields of a delivery that a line of the history keeps."""
-IDENTITY = ("state", "attempts", "claimed_by")
+COMPARED_FIELDS = ("state", "attempts", "claimed_by")
 """The fields that differ between any two states of a channel, so that a conditional write need compare no others."""
 
 
@@ -62,7 +62,7 @@ class MessageTable:
         """Store a new message; if it is already stored, change nothing and return its record."""
         # The id of a notification with a key says nothing of its content, which is compared when that is written.
         by_key = message.has_idempotency_key and message.site == NOTIFICATIONS
-        if not by_key and size(message.fields) > LARGE and (stored := self.find_record(message.id)):
+        if not by_key and stored_bytes(message.fields) > LARGE_FIELDS and (stored := self.find_record(message.id)):
             return stored
         now = int(self._clock())
         verdict = record.verdict
@@ -148,7 +148,7 @@ class MessageTable:
         item that already holds ``after`` counts as written.
         """
         sets, removes = ["deliveries.#channel = :after"], ""
-        values: dict[str, object] = {f":{name}": getattr(before, name) for name in IDENTITY}
+        values: dict[str, object] = {f":{name}": getattr(before, name) for name in COMPARED_FIELDS}
         values[":after"] = delivery_fields(after)
         if due_at is not None:
             # Only an outcome comes with ``due_at``; a claim is no line of the history.
@@ -164,8 +164,8 @@ class MessageTable:
                 TableName=self._table,
                 Key=to_item({"id": message_id}),
                 UpdateExpression=f"SET {', '.join(sets)}{removes}",
-                ConditionExpression=" AND ".join(f"deliveries.#channel.#{name} = :{name}" for name in IDENTITY),
-                ExpressionAttributeNames={"#channel": channel, **{f"#{name}": name for name in IDENTITY}},
+                ConditionExpression=" AND ".join(f"deliveries.#channel.#{name} = :{name}" for name in COMPARED_FIELDS),
+                ExpressionAttributeNames={"#channel": channel, **{f"#{name}": name for name in COMPARED_FIELDS}},
                 ExpressionAttributeValues=to_item(values),
                 ReturnValuesOnConditionCheckFailure="ALL_OLD",
             )
@@ -234,7 +234,7 @@ class MessageTable:
         written = read_item(self._dynamodb, self._table, fields_key(message_id))
         return dict(written["pairs"]) if written else None
 
-    def due(self, now: int, most: int) -> list[DueMessage]:
+    def find_due(self, now: int, most: int) -> list[DueMessage]:
         """Messages that are due, the longest overdue first.
 
         The index holds little more than keys, and is a moment behind the table: a message may have ended since.
@@ -260,7 +260,7 @@ def publication_key(publication: str) -> str:
     return f"publication#{publication}"
 
 
-def size(fields: Mapping[str, str]) -> int:
+def stored_bytes(fields: Mapping[str, str]) -> int:
     """Bytes of the fields as DynamoDB stores them, and counts them."""
     return sum(len(name.encode()) + len(text.encode()) for name, text in fields.items())
 
@@ -339,4 +339,4 @@ def read_delivery(stored: Mapping[str, Any]) -> Delivery:
 
 def history_line(channel: str, delivery: Delivery) -> dict[str, object]:
     """The line of a message's history for this outcome of a channel."""
-    return {"channel": channel, **{name: getattr(delivery, name) for name in HISTORY}}
+    return {"channel": channel, **{name: getattr(delivery, name) for name in HISTORY_FIELDS}}

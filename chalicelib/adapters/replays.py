@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from chalicelib.adapters.aws import AwsError
 from chalicelib.adapters.dynamodb_items import to_item
 from chalicelib.adapters.messages import (
+    COMPARED_FIELDS,
     DUE,
-    IDENTITY,
     MessageTable,
     delivery_fields,
     existing_item,
@@ -44,7 +44,7 @@ class ReplayTable:
         """
         sets = ["due = :due", "due_at = :due_at", "replayed_at = :at"]
         conditions = ["held = :held" if update.held else "attribute_not_exists(held)", "attribute_exists(id)"]
-        names = {f"#{name}": name for name in IDENTITY}
+        names = {f"#{name}": name for name in COMPARED_FIELDS}
         values: dict[str, object] = {
             ":due": DUE,
             ":due_at": update.due_at,
@@ -57,7 +57,7 @@ class ReplayTable:
             names[f"#channel{number}"] = channel
             sets.append(f"deliveries.#channel{number} = :after{number}")
             values[f":after{number}"] = delivery_fields(after)
-            for name in IDENTITY:
+            for name in COMPARED_FIELDS:
                 conditions.append(f"deliveries.#channel{number}.#{name} = :{name}{number}")
                 values[f":{name}{number}"] = getattr(before, name)
             lines.append(history_line(channel, after))

@@ -26,7 +26,7 @@ _METRICS = {
 def prepare(function: str) -> None:
     """Make the clients that every message needs."""
     container = composition.get_container()
-    _ = container.messages, container.recent, container.notifiers, container.rings
+    _ = container.messages, container.recent_activity, container.notifiers, container.ring_budget
 
 
 def handle(event: dict[str, Any], context: Any) -> dict[str, object]:
@@ -48,12 +48,12 @@ def handle(event: dict[str, Any], context: Any) -> dict[str, object]:
         ends_at=container.now() + context.get_remaining_time_in_millis() // 1000,
     )
     if kind == event_kinds.KIND_CANARY:
-        return _canary(sns, invocation)
+        return _answer_canary(sns, invocation)
     if kind == event_kinds.KIND_RETRY:
         message_id = sns["Message"]
         logger.set_correlation_id(message_id)
         if message_id.startswith(SUMMARY_PREFIX):
-            return _summary(message_id, invocation)
+            return _send_summary(message_id, invocation)
         stored = container.messages.find(message_id)
         if stored is None:
             return _report(delivery.deleted_result(message_id, attributes.get("site", "")))
@@ -67,7 +67,7 @@ def handle(event: dict[str, Any], context: Any) -> dict[str, object]:
             return _published(sns, invocation, str(error) if kind else "")
         logger.set_correlation_id(message.id)
         site = container.stage.sites.get(message.site)
-        verdict = spam.screen(message, site, container.recent, _captcha_signals(message, site, invocation))
+        verdict = spam.screen(message, site, container.recent_activity, _captcha_signals(message, site, invocation))
         dependencies = container.delivery_dependencies(message.site, context.invoked_function_arn)
         return _report(delivery.deliver(message, verdict, dependencies, invocation))
     return _published(sns, invocation)
@@ -106,13 +106,15 @@ def _captcha_signals(message: Message, site: Site | None, invocation: Invocation
     if container.messages.find_record(message.id):
         return []  # A retry: the record's verdict counts.
     service = container.captcha_service(site.name)
-    signal, reason = check(message, site.spam.captcha, container.recent, service, invocation.run, container.now())
+    signal, reason = check(
+        message, site.spam.captcha, container.recent_activity, service, invocation.run, container.now()
+    )
     if reason:
         logger.error("The captcha could not be verified", extra={"reason": reason, "site": site.name})
     return [signal] if signal else []
 
 
-def _summary(asked_for: str, invocation: Invocation) -> dict[str, object]:
+def _send_summary(asked_for: str, invocation: Invocation) -> dict[str, object]:
     """Tell a channel's summary. Its code is imported here because it comes in floods alone."""
     from chalicelib.logic.summary import send_summary
 
@@ -123,7 +125,7 @@ def _summary(asked_for: str, invocation: Invocation) -> dict[str, object]:
     return _report(send_summary(channel, dependencies, invocation))
 
 
-def _canary(sns: dict[str, Any], invocation: Invocation) -> dict[str, object]:
+def _answer_canary(sns: dict[str, Any], invocation: Invocation) -> dict[str, object]:
     """Answer a canary. Its code is imported here because it comes once a day."""
     from chalicelib.logic.canary import Canary, arrive
 

@@ -25,7 +25,7 @@ def handle(kind: str, request: object) -> dict[str, object]:
     """
     notification = Notification.from_request(request)
     logger.set_correlation_id(notification.id)
-    channel = _channel(kind, notification.channel)
+    channel = _choose_channel(kind, notification.channel)
     notifier = composition.get_container().provider(channel)
     if notification.check:
         quota = notifier.check(notification)
@@ -37,7 +37,7 @@ def handle(kind: str, request: object) -> dict[str, object]:
     return {"channel": channel, "status": "delivered", "reference": reference, **remaining}
 
 
-def _channel(kind: str, name: str) -> str:
+def _choose_channel(kind: str, name: str) -> str:
     """Return the channel that a request names, or the only one of this kind if it names none."""
     channels = composition.get_container().stage.channels_of(kind)
     if name in channels or (not name and len(channels) == 1):

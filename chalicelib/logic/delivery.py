@@ -73,7 +73,7 @@ def deliver(
         return _result(message, Action(record.verdict.held) if first_seen else Action.UNCHANGED, record)
     run = _Run(message, record, dependencies, invocation, files)
     run.try_channels()
-    action = conclude(run.deliveries, dependencies.channels) if first_seen or run.worked else Action.UNCHANGED
+    action = conclude(run.deliveries, dependencies.channels) if first_seen or run.changed else Action.UNCHANGED
     return _result(message, action, replace(record, deliveries=run.deliveries))
 
 
@@ -92,7 +92,7 @@ def deliver_again(
         return _result(message, Action(record.verdict.held), record)
     run = _Run(message, record, dependencies, invocation, _prepare_files(message, record, dependencies))
     run.try_channels()
-    if not run.worked:
+    if not run.changed:
         # It was due and there was nothing to do: another run has it, or its channel has left the configuration.
         dependencies.store.postpone(message.id, run.due_at())
     try:
@@ -101,7 +101,7 @@ def deliver_again(
         action = Action.WAITING
     else:
         # A change of herald.toml alone may have made it uncertain: report that twice rather than never.
-        if not run.worked and action is not Action.UNCERTAIN:
+        if not run.changed and action is not Action.UNCERTAIN:
             action = Action.UNCHANGED
     return _result(message, action, replace(record, deliveries=run.deliveries))
 
@@ -147,7 +147,7 @@ class _Run:
         files: tuple[MessageFile, ...],
     ) -> None:
         self.deliveries = dict(record.deliveries)
-        self.worked = False
+        self.changed = False
         """Whether this run changed anything."""
         self._message = message
         self._files = files
@@ -157,7 +157,7 @@ class _Run:
         self._too_old_at = max(message.received_at, record.replayed_at) + dependencies.give_up
         self._lock = threading.Lock()
         self._writing = 0
-        self._crossed = False
+        self._wrote_at_once = False
         """Whether two outcomes were written at once, of which the first may have come last."""
 
     def try_channels(self) -> None:
@@ -172,7 +172,7 @@ class _Run:
         with ThreadPoolExecutor(len(self.deliveries)) as pool:
             for attempted in [pool.submit(self._try_channel, name) for name in self.deliveries]:
                 attempted.result()
-        if self._crossed and not self.due_at():
+        if self._wrote_at_once and not self.due_at():
             self._dependencies.store.postpone(self._message.id, 0)
 
     def due_at(self) -> int:
@@ -188,13 +188,13 @@ class _Run:
         untried = delivery.state is State.PENDING and channel is not None and notifier is not None
         if now >= self._too_old_at and may_expire(delivery, channel) and not untried:
             delivery = replace(delivery, state=State.EXPIRED, next_attempt_at=0, since=now)
-            self.worked |= self._record(name, recorded, delivery)
+            self.changed |= self._record(name, recorded, delivery)
             return
         in_time = now + LEASE <= self._invocation.ends_at
         if channel is not None and notifier is not None and in_time and may_attempt(delivery, channel, now):
             if not self._may_ring(delivery, channel, now):
                 summarized = replace(delivery, state=State.SUMMARIZED, since=now)
-                self.worked |= self._record(name, recorded, summarized)
+                self.changed |= self._record(name, recorded, summarized)
                 return
             # Asking for the ring may have taken long, and the claim must outlast the call.
             now = self._dependencies.now()
@@ -202,13 +202,13 @@ class _Run:
                 self._send(name, recorded, claim(delivery, self._invocation, now), channel, notifier)
                 return
         if delivery is not recorded:
-            self.worked |= self._record(name, recorded, delivery)
+            self.changed |= self._record(name, recorded, delivery)
 
     def _send(self, name: str, recorded: Delivery, claimed: Delivery, channel: Channel, notifier: Notifier) -> None:
         """Claim the channel, call its notifier and record the outcome; nothing if another run was quicker."""
         if not self._dependencies.store.change(self._message.id, name, recorded, claimed):
             return
-        self.worked = True
+        self.changed = True
         self.deliveries[name] = claimed
         request = self._notification(channel)
         self._record(name, claimed, call_notifier(notifier, request, claimed, channel, self._dependencies.now))
@@ -229,7 +229,7 @@ class _Run:
         counts first and the record is written after: a run that dies in between leaves a message that is counted and
         tried again, never one that nobody hears of.
         """
-        rings = self._dependencies.rings
+        rings = self._dependencies.ring_budget
         if rings is None or delivery != Delivery():
             return True
         if rings.take(channel, self._rank, now):
@@ -244,7 +244,7 @@ class _Run:
         with self._lock:
             self.deliveries[name] = after
             due_at = self.due_at()
-            self._crossed |= self._writing > 0
+            self._wrote_at_once |= self._writing > 0
             self._writing += 1
         changed = self._dependencies.store.change(self._message.id, name, before, after, due_at)
         with self._lock:

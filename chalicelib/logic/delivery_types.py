@@ -236,9 +236,9 @@ class DeliveryDependencies:
     channels: Mapping[str, Channel]
     notifiers: Mapping[str, Notifier]
     store: MessageStore
-    recent: RecentActivity
+    recent_activity: RecentActivity
     now: Callable[[], int]
-    rings: RingBudget | None = None
+    ring_budget: RingBudget | None = None
     """None where nothing is limited."""
     summaries: Callable[[], Summaries | None] = lambda: None
     """Called only when a budget is spent, so that other runs don't load it."""

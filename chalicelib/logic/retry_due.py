@@ -29,7 +29,7 @@ class DueMessage:
 class DueMessages(Protocol):
     """Finds the messages that are due."""
 
-    def due(self, now: int, most: int) -> Iterable[DueMessage]:
+    def find_due(self, now: int, most: int) -> Iterable[DueMessage]:
         """Return up to ``most`` messages that are due, the longest overdue first."""
 
     def postpone(self, message_id: str, due_at: int) -> None:
@@ -47,7 +47,7 @@ def retry_due(messages: DueMessages, destined: Destined, now: int) -> int:
     """Queue a run for every message that is due; returns how many. An error of one is raised after the others."""
     failed: RetryError | None = None
     queued = 0
-    for message in messages.due(now, MAX_MESSAGES):
+    for message in messages.find_due(now, MAX_MESSAGES):
         messages.postpone(message.id, now + POSTPONED_BY)
         try:
             destined.run(message)

@@ -192,8 +192,8 @@ def screen(message: Message, site: Site | None, recent: RecentActivity, more: It
         exceeded, shared = _exceeds_rate(message, site, recent)
         if exceeded:
             signals.append(Signal.RATE)
-    if "proof_of_work" in spam.points and message.proof:
-        used_by = recent.first(f"proof#{message.proof}", message.id, at, PROOF_LIFE)
+    if "proof_of_work" in spam.points and message.solved_challenge:
+        used_by = recent.first(f"proof#{message.solved_challenge}", message.id, at, PROOF_LIFE)
         if used_by != message.id:
             signals.append(Signal.REPLAYED_PROOF)
     score = sum(spam.points.get(COUNTS_AS.get(signal, signal), 0) for signal in signals)
@@ -220,10 +220,10 @@ def _exceeds_rate(message: Message, site: Site, recent: RecentActivity) -> tuple
         window = spam.minutes * 60
         return recent.count(f"{site.name}#{who}", message.id, message.received_at, window, most) if who else 0
 
-    if number(message.sender, of_one) > of_one:
+    if number(message.sender_hash, of_one) > of_one:
         # Not counted of the network: one address can't use up what its neighbours may send.
         return True, True
-    of_network = number(message.network, of_all)
+    of_network = number(message.network_hash, of_all)
     return of_network > of_all, of_network > spam.most_messages
 
 

@@ -5,8 +5,8 @@ topic as one JSON object (version 1), its fields in the order in which they were
 
     {"version": 1, "id": "…", "site": "default", "received_at": 1767225600,
      "fields": {"source": "…", "name": "…", "email": "…", "message": "…", "Any other": "…"},
-     "signals": ["honeypot"], "has_idempotency_key": true, "sender": "…", "network": "…",
-     "proof": "…", "evidence": ["origin", "fill_time"], "captcha": "…",
+     "signals": ["honeypot"], "has_idempotency_key": true, "sender_hash": "…",
+     "network_hash": "…", "solved_challenge": "…", "evidence": ["origin", "fill_time"], "captcha": "…",
      "files": [{"name": "a.jpg", "type": "image/jpeg", "size": 1234, "sha256": "…"}], "language": "de"}
 
 The last nine stand there only where they say something.
@@ -90,11 +90,11 @@ class Message:
     """What makes it look like spam, as far as the API function could see."""
     has_idempotency_key: bool = False
     """Whether it came with an ``Idempotency-Key``. Then the same content doesn't make it a duplicate."""
-    sender: str = ""
+    sender_hash: str = ""
     """An HMAC of the sender's IP address, for a site with the sign ``rate``."""
-    proof: str = ""
+    solved_challenge: str = ""
     """The challenge that was solved for it, for a site that asks."""
-    network: str = ""
+    network_hash: str = ""
     """An HMAC of the network around the sender's IP address."""
     evidence: tuple[str, ...] = ()
     """What speaks for a person, as far as the API function could see."""
@@ -118,9 +118,9 @@ class Message:
                 "fields": dict(self.fields),
                 **({"signals": self.signals} if self.signals else {}),
                 **({"has_idempotency_key": True} if self.has_idempotency_key else {}),
-                **({"sender": self.sender} if self.sender else {}),
-                **({"proof": self.proof} if self.proof else {}),
-                **({"network": self.network} if self.network else {}),
+                **({"sender_hash": self.sender_hash} if self.sender_hash else {}),
+                **({"solved_challenge": self.solved_challenge} if self.solved_challenge else {}),
+                **({"network_hash": self.network_hash} if self.network_hash else {}),
                 **({"evidence": self.evidence} if self.evidence else {}),
                 **({"captcha": self.captcha} if self.captcha else {}),
                 **({"files": [file.as_json() for file in self.files]} if self.files else {}),
@@ -159,9 +159,9 @@ class Message:
                 fields={str(name): str(value) for name, value in fields.items()},
                 signals=tuple(map(str, data.get("signals", ()))),
                 has_idempotency_key=data.get("has_idempotency_key") is True,
-                sender=str(data.get("sender", "")),
-                proof=str(data.get("proof", "")),
-                network=str(data.get("network", "")),
+                sender_hash=str(data.get("sender_hash", "")),
+                solved_challenge=str(data.get("solved_challenge", "")),
+                network_hash=str(data.get("network_hash", "")),
                 evidence=tuple(map(str, data.get("evidence", ()))),
                 captcha=str(data.get("captcha", "")),
                 files=_files(data["files"]) if data.get("files") else (),

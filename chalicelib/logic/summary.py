@@ -97,7 +97,7 @@ class SummaryDependencies:
     channels: Mapping[str, Channel]
     notifiers: Mapping[str, Notifier]
     store: SummaryStore
-    rings: RingBudget
+    ring_budget: RingBudget
     find_fields: Callable[[str], Mapping[str, str] | None]
     """What was written in a message; None when it is gone."""
     texts: Mapping[str, str]
@@ -151,7 +151,7 @@ def send_summary(name: str, dependencies: SummaryDependencies, invocation: Invoc
     request = summary_notification(name, batch, dependencies)
     now = dependencies.now()
     # As for a message, the first attempt alone is of the budget.
-    rings, early = dependencies.rings, now < batch.next_at
+    rings, early = dependencies.ring_budget, now < batch.next_at
     if not batch.attempts and (free_at := rings.take_for_summary(channel, now, early=early)):
         return wait(min(free_at, batch.next_at) if early else free_at, State.PENDING)
     now, attempt = dependencies.now(), batch.attempts + 1

@@ -112,7 +112,7 @@ class Flood:
         """Move all that waits for a time that much nearer; then ``retry_due`` runs."""
         self._herald.restart("destined")
         table = MessageTable(self._herald.account.dynamodb, self._herald.stage)
-        for key in {RINGS, SUMMARY, *(each.id for each in table.due(LATEST, 1000))}:
+        for key in {RINGS, SUMMARY, *(each.id for each in table.find_due(LATEST, 1000))}:
             if times := list(_times(self._herald.item(key))):
                 paths = [".".join(f"#{part}" for part in path) for path in times]
                 self._herald.account.dynamodb.update_item(

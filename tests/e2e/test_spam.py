@@ -144,7 +144,7 @@ def test_from_some_number_on_messages_of_one_address_are_quarantined(herald: Har
     assert [end["signals"] for end in ends if end["action"] == "quarantined"] == [["rate"], ["rate"]]
     assert sum(bool(herald.pushes(word)) for word in words) == 2
     kept = [json.loads(herald.published(end["message_id"])) for end in ends]
-    assert not any("sender" in message for message in kept)
+    assert not any("sender_hash" in message for message in kept)
 
 
 def test_no_address_is_written_down(herald: Harness) -> None:

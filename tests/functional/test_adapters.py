@@ -235,11 +235,11 @@ def test_a_duplicate_is_marked_by_one_write_after_which_nothing_is_due(there: Lo
 def test_what_is_due_is_read_from_its_index_oldest_first(there: LocalTable) -> None:
     for number, due_at in enumerate((NOW, NOW - 9, 0, NOW + 1, NOW - 5)):
         table(there).add(replace(MESSAGE, id=f"id-{number}"), replace(NEW, due_at=due_at))
-    assert [due.id for due in table(there).due(NOW, 7)] == ["id-1", "id-4", "id-0"]
-    assert table(there).due(NOW, 1) == [DueMessage("id-1", "default")]
+    assert [due.id for due in table(there).find_due(NOW, 7)] == ["id-1", "id-4", "id-0"]
+    assert table(there).find_due(NOW, 1) == [DueMessage("id-1", "default")]
     table(there).postpone("id-1", NOW + 60)
     table(there).postpone("id-4", 0)
-    assert [due.id for due in table(there).due(NOW, 7)] == ["id-0"]
+    assert [due.id for due in table(there).find_due(NOW, 7)] == ["id-0"]
 
 
 @pytest.mark.parametrize("state", list(State))

@@ -37,7 +37,7 @@ TABLE = "herald-dev-messages"
 class NothingDue:
     """Knows of no message that waits."""
 
-    def due(self, now: int, most: int) -> list[DueMessage]:
+    def find_due(self, now: int, most: int) -> list[DueMessage]:
         return []
 
     def postpone(self, message_id: str, due_at: int) -> None:

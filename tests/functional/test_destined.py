@@ -250,7 +250,7 @@ def test_a_channel_is_slowed_down_by_the_quota_that_came_with_a_delivery_and_by_
         quota = Quota(1000, 130, NOW + 3600)
 
     here = World(local, TellingNotifier(ChannelUnavailableError("down")))
-    here.composition.__dict__["rings"] = Budget()
+    here.composition.__dict__["ring_budget"] = Budget()
     with override_container(here.composition):
         with pytest.raises(DeliveryIncompleteError):
             module.destined(sns_event(root, MESSAGE.serialize()), context)

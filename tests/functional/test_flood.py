@@ -369,7 +369,10 @@ def test_one_neighbour_holds_up_nobody_else_of_its_address_or_network() -> None:
     it.site = replace(it.site, spam=replace(it.site.spam, points={"rate": 10}, most_messages=5, minutes=60))
 
     def held(one: Message, address: str) -> bool:
-        return spam.screen(replace(one, sender=address, network="192.0.2.0/24"), it.site, it.recent).held is not None
+        return (
+            spam.screen(replace(one, sender_hash=address, network_hash="192.0.2.0/24"), it.site, it.recent).held
+            is not None
+        )
 
     assert [held(junk(number, NOW), "192.0.2.1") for number in range(300)] == [False] * 5 + [True] * 295
     assert not any(held(person(number, NOW), "192.0.2.1") for number in range(10))

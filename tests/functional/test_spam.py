@@ -177,14 +177,22 @@ def test_a_site_without_any_sign_needs_no_composition_with_a_key(
     ("rules", "body", "more"),
     [
         ("nothing", {}, set()),
-        ("rate", {}, {"sender", "network"}),
-        ("rate", {"altcha": "{proof}"}, {"sender", "network"}),
-        ("proof", {"altcha": "{proof}"}, {"proof"}),
+        ("rate", {}, {"sender_hash", "network_hash"}),
+        ("rate", {"altcha": "{proof}"}, {"sender_hash", "network_hash"}),
+        ("proof", {"altcha": "{proof}"}, {"solved_challenge"}),
         ("proof", {}, {"signals"}),
-        ("both", {"altcha": "{proof}"}, {"sender", "network", "proof"}),
-        ("both", {"altcha": "rubbish"}, {"sender", "network", "signals"}),
-        ("all", {"altcha": "{proof}", "_fill_seconds": "9", "_gotcha": ""}, {"sender", "network", "evidence", "proof"}),
-        ("all", {"altcha": "{proof}", "_fill_seconds": "1", "_gotcha": "x"}, {"sender", "network", "proof", "signals"}),
+        ("both", {"altcha": "{proof}"}, {"sender_hash", "network_hash", "solved_challenge"}),
+        ("both", {"altcha": "rubbish"}, {"sender_hash", "network_hash", "signals"}),
+        (
+            "all",
+            {"altcha": "{proof}", "_fill_seconds": "9", "_gotcha": ""},
+            {"sender_hash", "network_hash", "evidence", "solved_challenge"},
+        ),
+        (
+            "all",
+            {"altcha": "{proof}", "_fill_seconds": "1", "_gotcha": "x"},
+            {"sender_hash", "network_hash", "solved_challenge", "signals"},
+        ),
     ],
 )
 def test_a_message_has_of_sender_proof_and_signals_what_there_is(
@@ -196,8 +204,8 @@ def test_a_message_has_of_sender_proof_and_signals_what_there_is(
     found = published(topic)
     assert set(found) == BARE | more
     assert found["fields"] == {"message": "Hi"}
-    assert found.get("proof", nonce) == nonce
-    assert found.get("sender", "") in ("", spam.hash_sender(ADDRESS, "default", KEY))
+    assert found.get("solved_challenge", nonce) == nonce
+    assert found.get("sender_hash", "") in ("", spam.hash_sender(ADDRESS, "default", KEY))
     assert proof not in topic.published[-1].text
 
 
@@ -235,7 +243,7 @@ def test_a_solution_that_is_none_for_this_site_and_day_is_wrong(
     send: Callable[..., Any], topic: RecordingTopic, wrong: Callable[[], str]
 ) -> None:
     send(PROOF, {"message": "Hi", "altcha": wrong()}, key=Key())
-    assert (published(topic)["signals"], "proof" in published(topic)) == (["proof_wrong"], False)
+    assert (published(topic)["signals"], "solved_challenge" in published(topic)) == (["proof_wrong"], False)
 
 
 @pytest.mark.parametrize("rules", ["rate", "proof", "both", "all"])
@@ -271,7 +279,7 @@ def test_a_key_that_was_read_once_is_kept_while_it_cant_be_read_again(
     for clock.now in (NOW, NOW + 301):
         send(RATE, {"message": "Hi"}, key=key)
     first, second = (json.loads(one.text) for one in topic.published)
-    assert first["sender"] == second["sender"]
+    assert first["sender_hash"] == second["sender_hash"]
     assert "signals" not in second
 
 
@@ -285,7 +293,7 @@ def test_a_request_without_an_address_has_no_sender_or_one_of_its_own_and_is_acc
     send: Callable[..., Any], topic: RecordingTopic, address: object
 ) -> None:
     assert send(RATE, {"message": "Hi"}, key=Key(), address=address)["statusCode"] == 202
-    assert ("sender" in published(topic)) is (address == "::1%lo")
+    assert ("sender_hash" in published(topic)) is (address == "::1%lo")
 
 
 def test_no_header_of_the_request_chooses_the_address(send: Callable[..., Any], topic: RecordingTopic) -> None:
@@ -293,14 +301,14 @@ def test_no_header_of_the_request_chooses_the_address(send: Callable[..., Any], 
     for forged in ("198.51.100.1", "198.51.100.2"):
         named = dict.fromkeys(("X-Forwarded-For", "X-Real-IP", "Forwarded", "CF-Connecting-IP"), forged)
         send(RATE, {"message": "Hi"}, key=Key(), **named)
-        senders.add(published(topic)["sender"])
+        senders.add(published(topic)["sender_hash"])
     assert senders == {spam.hash_sender(ADDRESS, "default", KEY)}
 
 
 def test_no_field_of_the_form_is_taken_for_what_herald_adds(send: Callable[..., Any], topic: RecordingTopic) -> None:
     own = {
-        "sender": "x",
-        "proof": "y",
+        "sender_hash": "x",
+        "solved_challenge": "y",
         "has_idempotency_key": "true",
         "signals": "z",
         "score": "9",
@@ -386,7 +394,7 @@ def test_a_refused_form_keeps_what_the_pages_script_put_in(send: Callable[..., A
     assert page.hidden == {"altcha", "_fill_seconds", "_gotcha"}
     assert topic.published == []
     assert send(ALL, page.values | {"email": "ada@example.com"}, key=Key(), form=True)["statusCode"] == 303
-    assert (published(topic)["proof"], "signals" in published(topic)) == (nonce, False)
+    assert (published(topic)["solved_challenge"], "signals" in published(topic)) == (nonce, False)
 
 
 def test_the_page_of_a_topic_that_did_not_accept_keeps_the_solution_too(send: Callable[..., Any]) -> None:
@@ -477,7 +485,7 @@ def test_a_page_gets_a_challenge_whose_solution_is_taken_with_its_message(
     assert solution is not None
     proof = Payload(Challenge.from_dict(given.json_body), solution).to_base64()
     send(PROOF, {"message": "Hi", "altcha": proof}, key=Key())
-    assert published(topic)["proof"] == given.json_body["parameters"]["nonce"]
+    assert published(topic)["solved_challenge"] == given.json_body["parameters"]["nonce"]
     assert "signals" not in published(topic)
 
 
@@ -748,7 +756,7 @@ def test_a_retry_ends_as_the_run_before_it_and_a_redelivery_as_unchanged(
 def test_what_the_record_says_counts_for_a_retry_whatever_is_found_by_then(world: Worlds, context: Any) -> None:
     """The site's rules may have changed meanwhile, and more messages may have come."""
     here = world()
-    it = replace(SPAMMY, sender="s")
+    it = replace(SPAMMY, sender_hash="s")
     here.notifier = RecoveringNotifier(ChannelUnavailableError("down"))
     with pytest.raises(DeliveryIncompleteError):
         here.handle(it, context, "request-1")
@@ -770,7 +778,7 @@ def test_a_quarantined_message_stays_so_when_the_rules_become_milder(world: Worl
 def test_of_a_flood_from_one_address_those_beyond_the_limit_are_quarantined(world: Worlds, context: Any) -> None:
     here = world(RATE, once_within=0)
     for number in range(4):
-        here.handle(replace(message(f"id-{number}"), sender="s"), context, f"request-{number}")
+        here.handle(replace(message(f"id-{number}"), sender_hash="s"), context, f"request-{number}")
     assert [each.id for each in here.notifier.delivered] == ["id-0", "id-1"]
     assert len(here.messages.kept) == 4
 
@@ -778,7 +786,7 @@ def test_of_a_flood_from_one_address_those_beyond_the_limit_are_quarantined(worl
 def test_a_solution_rings_once(world: Worlds, context: Any) -> None:
     here = world(PROOF)
     for number in range(2):
-        it = replace(message(f"id-{number}", message=f"text {number}"), proof="p")
+        it = replace(message(f"id-{number}", message=f"text {number}"), solved_challenge="p")
         answer = here.handle(it, context, f"request-{number}")
     assert (answer["action"], answer["message"]["signals"]) == ("quarantined", ["proof_replayed"])
     assert [each.id for each in here.notifier.delivered] == ["id-0"]
@@ -877,7 +885,7 @@ def test_the_token_goes_to_destined_only_for_a_site_that_has_the_captcha(
 @pytest.mark.parametrize("rules", [Spam(), TRAP])
 def test_the_record_keeps_neither_sender_nor_proof(world: Worlds, context: Any, rules: Spam) -> None:
     here = world(rules)
-    here.handle(replace(SPAMMY, sender="SENDER", proof="PROOF"), context, "request-1")
+    here.handle(replace(SPAMMY, sender_hash="SENDER", solved_challenge="PROOF"), context, "request-1")
     kept = here.messages.kept["id-1"].serialize()
     assert "SENDER" not in kept
     assert "PROOF" not in kept
@@ -887,7 +895,7 @@ def test_neither_sender_nor_proof_nor_what_was_typed_reaches_the_log_or_the_bus(
     world: Worlds, context: Any, log: Any, capfd: pytest.CaptureFixture[str]
 ) -> None:
     here = world(ALL)
-    it = replace(SPAMMY, sender="MARKER-sender", proof="MARKER-proof", signals=())
+    it = replace(SPAMMY, sender_hash="MARKER-sender", solved_challenge="MARKER-proof", signals=())
     answers = [here.handle(replace(it, id=f"id-{number}"), context, f"request-{number}") for number in range(4)]
     assert [answer["action"] for answer in answers] == ["delivered", *["quarantined"] * 3]
     assert "MARKER" not in json.dumps(answers) + log.text + "".join(capfd.readouterr())
@@ -902,7 +910,7 @@ def test_the_log_says_what_was_found(world: Worlds, context: Any, log: Any) -> N
 def test_the_log_of_a_retry_says_what_the_record_says(world: Worlds, context: Any, log: Any) -> None:
     """More may be found by then: what was decided counts, and is what somebody looks for."""
     here = world(RATE, once_within=0)
-    it = replace(message("id-1"), sender="s")
+    it = replace(message("id-1"), sender_hash="s")
     here.notifier = RecoveringNotifier(ChannelUnavailableError("down"))
     with pytest.raises(DeliveryIncompleteError):
         here.handle(it, context, "request-1")
@@ -958,8 +966,8 @@ class Failing(InMemoryRecent):
     ("rules", "it"),
     [
         (Spam(), message("id-1")),
-        (RATE, replace(message("id-1"), sender="s")),
-        (PROOF, replace(message("id-1"), proof="p")),
+        (RATE, replace(message("id-1"), sender_hash="s")),
+        (PROOF, replace(message("id-1"), solved_challenge="p")),
     ],
     ids=["content", "rate", "proof"],
 )
@@ -993,7 +1001,7 @@ def test_a_message_that_could_not_be_stored_after_it_was_looked_at_rings_at_the_
     """Its own traces must not make it a repetition, a replay or one too many."""
     here = world(replace(ALL, most_messages=1))
     store = here.messages = Unwritable()
-    it = replace(message("id-1"), sender="s", proof="p")
+    it = replace(message("id-1"), sender_hash="s", solved_challenge="p")
     for request in ("request-1", "request-1", "request-2"):
         with pytest.raises(StoreError):
             here.handle(it, context, request)

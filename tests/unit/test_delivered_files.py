@@ -71,7 +71,7 @@ class Runs:
             channels={"pushover": channel()},
             notifiers={"pushover": self.notifier},
             store=self.store,
-            recent=self.recent,
+            recent_activity=self.recent,
             now=Clock(),
             files=lambda: self._files,
         )
@@ -150,7 +150,7 @@ def test_a_message_that_has_ended_is_not_examined_again() -> None:
     files = RecordingFiles()
     runs = Runs(files)
     runs.run(WITH_FILES)
-    assert runs.run(WITH_FILES) is Action.DUPLICATE
+    assert runs.run(WITH_FILES) is Action.UNCHANGED
     assert files.examined == [WITH_FILES.id]
 
 

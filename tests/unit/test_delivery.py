@@ -339,7 +339,7 @@ def test_a_claim_has_all_its_time_after_the_ring_was_asked_for_or_is_not_made(se
 
     class Limited(Run):
         def means(self) -> DeliveryDependencies:
-            return replace(super().means(), rings=SlowRings(self.clock, 14))
+            return replace(super().means(), ring_budget=SlowRings(self.clock, 14))
 
     run = Limited({"pushover": replace(channel(), rings=Rings(30, 120))}, pushover=RecordingNotifier())
     run.store.before_change = lambda name, before, after: claims.append(after)
@@ -882,7 +882,7 @@ class Form:
             channels=self.channels,
             notifiers=dict.fromkeys(self.channels, self.notifier),
             store=self.store,
-            recent=self.recent,
+            recent_activity=self.recent,
             now=Clock(),
         )
         verdict = screen(it, self.site, self.recent)

@@ -299,25 +299,25 @@ class Journal(InMemoryRecent):
 
 def test_a_site_without_any_sign_asks_nobody_where_content_may_repeat() -> None:
     it = message(message="http://a http://b http://c")
-    it = replace(it, sender="s", proof="p")
+    it = replace(it, sender_hash="s", solved_challenge="p")
     assert screen(it, site(once_within=0), Silent()) == Verdict()
 
 
 @pytest.mark.parametrize("signals", [(), ("honeypot",), ("unchecked", "proof_missing")])
 def test_a_site_that_has_left_has_no_rules_and_asks_nobody(signals: tuple[str, ...]) -> None:
-    it = replace(message(), signals=signals, sender="s", proof="p")
+    it = replace(message(), signals=signals, sender_hash="s", solved_challenge="p")
     assert screen(it, None, Silent()) == Verdict(signals, 0, None, "")
 
 
 @pytest.mark.parametrize("sign", ["honeypot", "fill_time", "links"])
 def test_a_sign_that_needs_no_memory_asks_nobody(sign: str) -> None:
-    it = replace(message(message="http://a"), sender="s", proof="p")
+    it = replace(message(message="http://a"), sender_hash="s", solved_challenge="p")
     assert screen(it, site(once_within=0, spam=only(sign, most_links=5)), Silent()) == Verdict()
 
 
 def test_what_counts_is_what_was_asked_for_and_only_with_what_the_site_looks_at() -> None:
     journal = Journal()
-    it = replace(numbered(1), sender="abc", proof="nonce")
+    it = replace(numbered(1), sender_hash="abc", solved_challenge="nonce")
     screen(it, site(once_within=600, spam=EVERYTHING), journal)
     assert journal.asked == [
         ("count", "default#abc", "id-1", NOW, 3600, 1),
@@ -350,7 +350,7 @@ def test_links_are_no_sign_where_they_dont_count() -> None:
 
 def test_the_message_after_the_most_that_one_address_may_send_is_a_sign_and_each_one_later() -> None:
     recent, rules = InMemoryRecent(), site(spam=only("rate", most_messages=3))
-    verdicts = [screen(numbered(number, NOW + number, sender="s"), rules, recent) for number in range(6)]
+    verdicts = [screen(numbered(number, NOW + number, sender_hash="s"), rules, recent) for number in range(6)]
     assert [verdict.signals for verdict in verdicts] == [(), (), (), ("rate",), ("rate",), ("rate",)]
     assert [verdict.held for verdict in verdicts] == [None] * 3 + [HoldReason.QUARANTINED] * 3
 
@@ -358,7 +358,7 @@ def test_the_message_after_the_most_that_one_address_may_send_is_a_sign_and_each
 def test_messages_that_lie_far_enough_apart_are_no_sign() -> None:
     recent, rules = InMemoryRecent(), site(spam=only("rate", most_messages=1, minutes=10))
     found = [
-        screen(numbered(number, at, sender="s"), rules, recent).signals
+        screen(numbered(number, at, sender_hash="s"), rules, recent).signals
         for number, at in enumerate([NOW, NOW + 600, NOW + 1199, NOW + 1800])
     ]
     assert found == [(), (), ("rate",), ()]
@@ -367,23 +367,27 @@ def test_messages_that_lie_far_enough_apart_are_no_sign() -> None:
 def test_each_sender_and_each_site_is_counted_for_itself() -> None:
     recent, rules = InMemoryRecent(), only("rate", most_messages=1)
     for number, (name, who) in enumerate([("default", "a"), ("default", "b"), ("shop", "a")]):
-        assert screen(numbered(number, site=name, sender=who), site(name, spam=rules), recent).signals == ()
+        assert screen(numbered(number, site=name, sender_hash=who), site(name, spam=rules), recent).signals == ()
 
 
 def test_a_solution_that_is_sent_with_another_message_is_a_sign() -> None:
     recent, rules = InMemoryRecent(), site(spam=only("proof_of_work"))
-    assert screen(numbered(1, proof="p"), rules, recent) == Verdict()
-    assert screen(numbered(2, proof="p"), rules, recent) == Verdict(("proof_replayed",), 10, HoldReason.QUARANTINED)
-    assert screen(numbered(3, proof="q"), rules, recent) == Verdict()
-    last = numbered(4, NOW + PROOF_LIFE - 1, proof="p")
+    assert screen(numbered(1, solved_challenge="p"), rules, recent) == Verdict()
+    assert screen(numbered(2, solved_challenge="p"), rules, recent) == Verdict(
+        ("proof_replayed",), 10, HoldReason.QUARANTINED
+    )
+    assert screen(numbered(3, solved_challenge="q"), rules, recent) == Verdict()
+    last = numbered(4, NOW + PROOF_LIFE - 1, solved_challenge="p")
     assert screen(last, rules, recent).signals == ("proof_replayed",), "as long as its challenge may be valid"
 
 
 def test_a_solution_that_was_used_for_a_quarantined_message_is_used() -> None:
     recent = InMemoryRecent()
     rules = site(spam=replace(only("proof_of_work"), points={"proof_of_work": 10, "honeypot": 10}))
-    assert screen(numbered(1, proof="p", signals=("honeypot",)), rules, recent).held is HoldReason.QUARANTINED
-    assert screen(numbered(2, proof="p"), rules, recent).signals == ("proof_replayed",)
+    assert (
+        screen(numbered(1, solved_challenge="p", signals=("honeypot",)), rules, recent).held is HoldReason.QUARANTINED
+    )
+    assert screen(numbered(2, solved_challenge="p"), rules, recent).signals == ("proof_replayed",)
 
 
 # Screening: points
@@ -409,8 +413,13 @@ def test_the_score_is_the_sum_of_what_was_found_and_each_signal_is_kept(signals:
 
 def test_everything_at_once_is_everything_summed_up_in_the_order_found() -> None:
     recent, rules = InMemoryRecent(), site(spam=EVERYTHING)
-    screen(numbered(1, sender="s", proof="p"), rules, recent)
-    it = replace(message("id-2", message="http://a " * 3), signals=("honeypot", "fill_time"), sender="s", proof="p")
+    screen(numbered(1, sender_hash="s", solved_challenge="p"), rules, recent)
+    it = replace(
+        message("id-2", message="http://a " * 3),
+        signals=("honeypot", "fill_time"),
+        sender_hash="s",
+        solved_challenge="p",
+    )
     assert screen(it, rules, recent) == Verdict(
         ("honeypot", "fill_time", "links", "rate", "proof_replayed"), 1 + 2 + 4 + 8 + 16
     )
@@ -462,13 +471,13 @@ def test_a_message_with_a_key_is_looked_at_for_spam_all_the_same() -> None:
     "it",
     [
         numbered(1),
-        numbered(1, sender="s"),
-        numbered(1, proof="p"),
-        numbered(1, sender="s", proof="p", signals=("honeypot", "fill_time")),
-        numbered(1, has_idempotency_key=True, sender="s", proof="p"),
+        numbered(1, sender_hash="s"),
+        numbered(1, solved_challenge="p"),
+        numbered(1, sender_hash="s", solved_challenge="p", signals=("honeypot", "fill_time")),
+        numbered(1, has_idempotency_key=True, sender_hash="s", solved_challenge="p"),
         numbered(1, signals=("proof_missing",)),
     ],
-    ids=lambda it: f"{it.signals} {it.sender} {it.proof} {it.has_idempotency_key}",
+    ids=lambda it: f"{it.signals} {it.sender_hash} {it.solved_challenge} {it.has_idempotency_key}",
 )
 def test_a_message_that_is_screened_again_finds_the_same(it: Message) -> None:
     """Lambda's retry after a crash, an event handed over twice, a redelivery of SNS: it is the same message."""
@@ -481,16 +490,16 @@ def test_a_message_that_is_screened_again_finds_the_same(it: Message) -> None:
 def test_a_retry_is_counted_once() -> None:
     recent, rules = InMemoryRecent(), site(spam=only("rate", most_messages=2))
     for _ in range(5):
-        assert screen(numbered(1, sender="s"), rules, recent).signals == ()
-    assert screen(numbered(2, sender="s"), rules, recent).signals == ()
-    assert screen(numbered(3, sender="s"), rules, recent).signals == ("rate",)
+        assert screen(numbered(1, sender_hash="s"), rules, recent).signals == ()
+    assert screen(numbered(2, sender_hash="s"), rules, recent).signals == ()
+    assert screen(numbered(3, sender_hash="s"), rules, recent).signals == ("rate",)
 
 
 def test_a_retry_after_a_crash_is_not_held_for_what_came_later() -> None:
     recent, rules = InMemoryRecent(), site(spam=only("rate", most_messages=2))
-    first = numbered(0, NOW, sender="s")
+    first = numbered(0, NOW, sender_hash="s")
     assert screen(first, rules, recent) == Verdict()
-    later = [screen(numbered(number, NOW + number, sender="s"), rules, recent).held for number in range(1, 5)]
+    later = [screen(numbered(number, NOW + number, sender_hash="s"), rules, recent).held for number in range(1, 5)]
     assert later == [None, HoldReason.QUARANTINED, HoldReason.QUARANTINED, HoldReason.QUARANTINED]
     assert screen(first, rules, recent) == Verdict()
 
@@ -498,33 +507,35 @@ def test_a_retry_after_a_crash_is_not_held_for_what_came_later() -> None:
 @pytest.mark.parametrize("order", list(itertools.permutations(range(4))), ids=str)
 def test_whatever_the_order_in_which_they_come_nobody_is_held_for_a_later_one(order: tuple[int, ...]) -> None:
     recent, rules = InMemoryRecent(), site(spam=only("rate", most_messages=2))
-    held = {number for number in order if screen(numbered(number, NOW + number, sender="s"), rules, recent).held}
+    held = {number for number in order if screen(numbered(number, NOW + number, sender_hash="s"), rules, recent).held}
     assert held <= {2, 3}
     assert (order != (0, 1, 2, 3)) or held == {2, 3}
 
 
 def test_a_message_that_was_held_up_for_hours_is_not_counted_with_those_of_today() -> None:
     recent, rules = InMemoryRecent(), site(spam=only("rate", most_messages=1, minutes=60))
-    screen(numbered(1, NOW, sender="s"), rules, recent)
-    assert screen(numbered(2, NOW - 6 * 3600, sender="s"), rules, recent) == Verdict()
-    assert screen(numbered(3, NOW + 1, sender="s"), rules, recent).signals == ("rate",), "and nobody forgets the first"
+    screen(numbered(1, NOW, sender_hash="s"), rules, recent)
+    assert screen(numbered(2, NOW - 6 * 3600, sender_hash="s"), rules, recent) == Verdict()
+    assert screen(numbered(3, NOW + 1, sender_hash="s"), rules, recent).signals == ("rate",), (
+        "and nobody forgets the first"
+    )
 
 
 def test_a_message_that_is_sent_again_under_its_key_counts_once() -> None:
     recent, rules = InMemoryRecent(), site(spam=only("rate", most_messages=2))
     for seconds in range(9):
-        it = numbered(1, NOW + seconds, sender="s", has_idempotency_key=True)
+        it = numbered(1, NOW + seconds, sender_hash="s", has_idempotency_key=True)
         assert screen(it, rules, recent).signals == ()
-    assert screen(numbered(2, NOW + 9, sender="s"), rules, recent).signals == ()
-    assert screen(numbered(3, NOW + 9, sender="s"), rules, recent).signals == ("rate",)
+    assert screen(numbered(2, NOW + 9, sender_hash="s"), rules, recent).signals == ()
+    assert screen(numbered(3, NOW + 9, sender_hash="s"), rules, recent).signals == ("rate",)
 
 
 def test_a_solution_of_a_message_that_was_held_up_is_its_own() -> None:
     """The one that came a day later can't have used the same challenge: whoever looked at it said so."""
     recent, rules = InMemoryRecent(), site(spam=only("proof_of_work"))
-    screen(numbered(2, NOW + PROOF_LIFE, proof="p"), rules, recent)
-    assert screen(numbered(1, NOW, proof="p"), rules, recent) == Verdict()
-    assert screen(numbered(3, NOW + 1, proof="p"), rules, recent).signals == ("proof_replayed",)
+    screen(numbered(2, NOW + PROOF_LIFE, solved_challenge="p"), rules, recent)
+    assert screen(numbered(1, NOW, solved_challenge="p"), rules, recent) == Verdict()
+    assert screen(numbered(3, NOW + 1, solved_challenge="p"), rules, recent).signals == ("proof_replayed",)
 
 
 class Forgetful(InMemoryRecent):
@@ -553,7 +564,7 @@ class Forgetful(InMemoryRecent):
 @pytest.mark.parametrize("fails_at", [1, 2])
 def test_an_error_escapes_and_the_retry_after_it_finds_a_good_message_good(fails_at: int) -> None:
     recent, rules = Forgetful(fails_at), site(spam=replace(EVERYTHING, quarantine_from=1))
-    it = numbered(1, sender="s", proof="p")
+    it = numbered(1, sender_hash="s", solved_challenge="p")
     with pytest.raises(StoreError):
         screen(it, rules, recent)
     assert screen(it, rules, recent) == Verdict()
@@ -569,7 +580,9 @@ def test_who_looks_like_a_person_is_not_held_for_what_a_neighbour_sends() -> Non
     recent = InMemoryRecent()
 
     def sent(number: int, *evidence: spam.Evidence) -> bool:
-        it = Message(f"id-{number}", "default", NOW, {"message": "x"}, sender="one", network="all", evidence=evidence)
+        it = Message(
+            f"id-{number}", "default", NOW, {"message": "x"}, sender_hash="one", network_hash="all", evidence=evidence
+        )
         return spam.screen(it, guarded, recent).held is not None
 
     assert [sent(number) for number in range(4)] == [False, False, True, True]
@@ -582,10 +595,10 @@ def test_a_network_that_many_share_counts_as_one_thing_less_that_speaks_for_a_pe
     evidence = (spam.Evidence.ORIGIN, spam.Evidence.FILL_TIME)
     found = []
     for number in range(4):
-        it = Message(f"id-{number}", "default", NOW, {}, sender=str(number), network="all", evidence=evidence)
+        it = Message(f"id-{number}", "default", NOW, {}, sender_hash=str(number), network_hash="all", evidence=evidence)
         found.append(spam.screen(it, guarded, recent).rank)
     assert found == [2, 2, 1, 1]
-    it = Message("id-4", "default", NOW, {}, sender="4", network="all")
+    it = Message("id-4", "default", NOW, {}, sender_hash="4", network_hash="all")
     assert spam.screen(it, guarded, recent).rank == 0
 
 
@@ -594,7 +607,7 @@ def test_of_a_network_more_are_let_through_than_of_one_address_and_not_all() -> 
     recent = InMemoryRecent()
     held = [
         spam.screen(
-            Message(f"id-{number}", "default", NOW, {"message": "x"}, sender=str(number), network="all"),
+            Message(f"id-{number}", "default", NOW, {"message": "x"}, sender_hash=str(number), network_hash="all"),
             guarded,
             recent,
         ).held

@@ -787,12 +787,13 @@ def test_what_is_known_of_a_message_survives_publication_and_is_left_out_where_t
     message = Message("id", "default", NOW, {"message": "Hi"}, ("honeypot",), True, "5e4de7", "c4a113")
     assert Message.deserialize(message.serialize()) == message
     assert {
-        name: json.loads(message.serialize())[name] for name in ("signals", "has_idempotency_key", "sender", "proof")
+        name: json.loads(message.serialize())[name]
+        for name in ("signals", "has_idempotency_key", "sender_hash", "solved_challenge")
     } == {
         "signals": ["honeypot"],
         "has_idempotency_key": True,
-        "sender": "5e4de7",
-        "proof": "c4a113",
+        "sender_hash": "5e4de7",
+        "solved_challenge": "c4a113",
     }
     plain = Message("id", "default", NOW, {"message": "Hi"})
     assert set(json.loads(plain.serialize())) == {"version", "id", "site", "received_at", "fields"}
@@ -825,8 +826,8 @@ def test_the_same_site_and_fields_are_the_same_content_whatever_else_differs() -
         message("id-2", name="Ada", message="Hi"),
         received_at=NOW + 500,
         signals=("honeypot",),
-        sender="s",
-        proof="p",
+        sender_hash="s",
+        solved_challenge="p",
         has_idempotency_key=True,
     )
     assert said(one) == said(other)

@@ -118,7 +118,7 @@ class PushoverNotifier:
         if 400 <= response.status_code < 500 and response.status_code != 429:
             self._secrets.forget()
             raise ChannelUnavailableError(
-                f"Pushover would not deliver: {_errors(response, answer)}", retry_after=UNTIL_MENDED
+                f"Pushover would not deliver: {_error_texts(response, answer)}", retry_after=UNTIL_MENDED
             )
         if response.status_code != 200 or answer.get("status") != 1:
             raise ChannelUnavailableError(f"Pushover could not check the secrets: status {response.status_code}")
@@ -180,7 +180,7 @@ class PushoverNotifier:
     def _throttled(self, response: requests.Response, answer: Mapping[str, object]) -> ChannelUnavailableError:
         """Tell a used-up quota from too many requests at once, which Pushover's proxy answers."""
         left = response.headers.get("X-Limit-App-Remaining")
-        if left == "0" or (left is None and _is_pushovers(answer)):
+        if left == "0" or (left is None and _is_from_pushover(answer)):
             return self._quota_used_up(response.headers.get("X-Limit-App-Reset"))
         return ChannelUnavailableError("too many requests at once for Pushover", retry_after=THROTTLED_PAUSE)
 
@@ -192,23 +192,23 @@ class PushoverNotifier:
         wrong = [name for name in SECRETS if name in answer]
         if wrong:
             return ChannelUnavailableError(
-                f"Pushover refused the secret {' and '.join(wrong)}: {_errors(response, answer)}",
+                f"Pushover refused the secret {' and '.join(wrong)}: {_error_texts(response, answer)}",
                 retry_after=UNTIL_MENDED,
             )
-        if not _is_pushovers(answer):
+        if not _is_from_pushover(answer):
             # From a proxy or a firewall, so it says nothing about the message.
             return ChannelUnavailableError(
                 f"a proxy in front of Pushover answered {response.status_code}", retry_after=UNTIL_MENDED
             )
-        return ChannelRejectedError(f"Pushover refused the message: {_errors(response, answer)}")
+        return ChannelRejectedError(f"Pushover refused the message: {_error_texts(response, answer)}")
 
 
-def _is_pushovers(answer: Mapping[str, object]) -> bool:
+def _is_from_pushover(answer: Mapping[str, object]) -> bool:
     """Whether Pushover itself refused: https://pushover.net/api#response"""
     return answer.get("status") == 0 and isinstance(answer.get("errors"), list)
 
 
-def _errors(response: requests.Response, answer: Mapping[str, object]) -> str:
+def _error_texts(response: requests.Response, answer: Mapping[str, object]) -> str:
     """Return Pushover's error messages, which name parameters and never quote a message."""
     errors = answer.get("errors")
     if not isinstance(errors, list):
