@@ -25,15 +25,15 @@ from tests.rehearsal import amount
 SITE = CHANNEL = "flooded"
 RINGS, SUMMARY = f"rings#{CHANNEL}", f"summary#{CHANNEL}"
 PEOPLE = 10
-QUOTA = 60
-"""What Pushover has left, less than the flood has messages."""
+LITTLE = 14
+"""A quota of Pushover that the channel's budget of an hour would use up."""
 ENDED = {MessageState.DELIVERED, MessageState.SUMMARIZED}
 
 
 class Flood:
     """Junk at the gateway's throttle, with messages from the site's page among it, evenly."""
 
-    def __init__(self, herald: Harness, *, forged: bool) -> None:
+    def __init__(self, herald: Harness, *, forged: bool, quota: int | None) -> None:
         self._herald, self._forged = herald, forged
         self._origin = herald.stage.sites[SITE].origins[0]
         self._since, self.word = int(time.time()), marker()
@@ -41,7 +41,7 @@ class Flood:
             herald.account.dynamodb.delete_item(TableName=herald.stage.table, Key={"id": {"S": key}})
         herald.forget_what_is_due()
         herald.restart("destined")  # A warm one knows what was spent.
-        herald.faults(quota=QUOTA)
+        herald.faults(quota=quota)
 
     def send(self, size: int, kills: int) -> dict[str, str]:
         """What was written in each message, by its id; ``destined`` is killed so often meanwhile."""
@@ -51,8 +51,10 @@ class Flood:
                 self._herald.kill("destined")
             return self._send(number, size // PEOPLE)
 
+        first = send(0)
+        wait_for(lambda: self._herald.delivery(first[0], CHANNEL).get("state") == "delivered", "first ring")
         with ThreadPoolExecutor(4) as senders:
-            return dict(senders.map(send, range(size)))
+            return dict([first, *senders.map(send, range(1, size))])
 
     def _send(self, number: int, one_of: int) -> tuple[str, str]:
         text = f"{self.word} {number}."
@@ -142,16 +144,16 @@ def _is_time(value: dict[str, Any]) -> bool:
     "the same, through all services",
 )
 @pytest.mark.parametrize(
-    ("forged", "kills"),
+    ("forged", "kills", "quota"),
     [
-        pytest.param(False, 0, id="script"),
-        pytest.param(True, amount(2, 8), id="forged, killed", marks=pytest.mark.full),
+        pytest.param(False, 0, None, id="script"),
+        pytest.param(True, amount(2, 8), LITTLE, id="forged, kills, little quota", marks=pytest.mark.full),
     ],
 )
 def test_junk_at_the_throttle_rings_as_often_as_the_budget_says_and_hides_nobody(
-    herald: Harness, checkout: Path, forged: bool, kills: int
+    herald: Harness, checkout: Path, forged: bool, kills: int, quota: int | None
 ) -> None:
-    flood, size = Flood(herald, forged=forged), amount(200, 2_000)
+    flood, size = Flood(herald, forged=forged, quota=quota), amount(200, 2_000)
     sent = flood.send(size, kills)
     wait_for(lambda: len(flood.listed()) == size, "record of each message", 60 + size, pause=1)
     flood.let_half_an_hour_pass(kill=kills > 0)
@@ -163,18 +165,16 @@ def test_junk_at_the_throttle_rings_as_often_as_the_budget_says_and_hides_nobody
     assert flood.named() == set(range(PEOPLE))
     assert rings
     assert len(pushes) <= rings.hour
-    assert herald.provider()["remaining"] == QUOTA - len(pushes) > 0
+    assert herald.provider()["remaining"] > 0
     summaries = [push for push in pushes if _is_summary(push)]
     for message_id, text in sent.items():
         rung = sum(text in push["message"] for push in pushes if push not in summaries)
         ended = listed[message_id]
         # Whoever was killed after it had claimed a channel may have rung.
-        assert (ended.state is MessageState.DELIVERED) <= rung <= ended.channels[CHANNEL].attempts
-    told = sum(int(push["title"].split()[0]) for push in summaries)
-    assert told >= states[MessageState.SUMMARIZED]
-    if not kills:
-        assert told == states[MessageState.SUMMARIZED]
-        assert all(each.channels[CHANNEL].attempts <= 1 for each in listed.values())
-        left = next(one for one, each in listed.items() if each.state is MessageState.SUMMARIZED)
-        steps = Operator(herald, checkout).json("trace", left, "--no-logs")["steps"]
-        assert [(step["kind"], step["channel"]) for step in steps if step["channel"]] == [("summarized", CHANNEL)]
+        most = ended.channels[CHANNEL].attempts if kills else 1
+        assert (ended.state is MessageState.DELIVERED) <= rung <= most
+    # A message may be counted twice, as when the answer to the write was lost.
+    assert sum(int(push["title"].split()[0]) for push in summaries) >= states[MessageState.SUMMARIZED]
+    left = next(one for one, each in listed.items() if each.state is MessageState.SUMMARIZED)
+    steps = Operator(herald, checkout).json("trace", left, "--no-logs")["steps"]
+    assert [(step["kind"], step["channel"]) for step in steps if step["channel"]] == [("summarized", CHANNEL)]
