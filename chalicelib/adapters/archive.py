@@ -105,6 +105,7 @@ class MessageArchive:
             state=state_of(deliveries, verdict, channels, now),
             channels={name: shown(delivery, now, channels.get(name)) for name, delivery in sorted(deliveries.items())},
             verdict=verdict,
+            answered_at=item.get("answered_at", 0),
         )
 
     def _stored(

@@ -269,7 +269,12 @@ def message(shell: Shell, trace: Trace, back: Filter, csrf: str, now: int, *, lo
     listed, verdict = stored.listed, stored.listed.verdict
     advice, action = _what_to_do(shell, stored, back, csrf)
     events = timeline.events(trace)
-    times = (("Stored", stored.stored_at), ("Kept until", stored.expires_at), ("Tried again", stored.due_at))
+    times = (
+        ("Answered", listed.answered_at),
+        ("Stored", stored.stored_at),
+        ("Kept until", stored.expires_at),
+        ("Tried again", stored.due_at),
+    )
     other = verdict.duplicate_of
     page = MessagePage(
         title=f"Message {listed.id[:8]}",

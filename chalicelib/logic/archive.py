@@ -86,6 +86,8 @@ class ListedMessage:
     state: MessageState
     channels: Mapping[str, Delivery]
     verdict: Verdict
+    answered_at: int = 0
+    """When a person marked it as answered; 0 for never."""
 
     def as_json(self) -> dict[str, object]:
         """Return the object of the contract. It has every key, with null for what is absent."""
@@ -99,6 +101,7 @@ class ListedMessage:
             "signals": list(self.verdict.signals),
             "score": self.verdict.score,
             "rejected": self.verdict.rejection,
+            "answered_at": self.answered_at or None,
         }
 
 

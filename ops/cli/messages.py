@@ -177,7 +177,7 @@ def _print_list(found: Sequence[ListedMessage]) -> None:
             shown(message.received_at),
             message.id,
             message.site,
-            str(message.state),
+            f"{message.state}, answered" if message.answered_at else str(message.state),
             ", ".join(
                 f"{name} {delivery.state}" + (f" ({delivery.error})" if delivery.error else "")
                 for name, delivery in message.channels.items()
@@ -209,6 +209,7 @@ def show(stage: str, root: Path, message_id: str, as_json: bool) -> None:
         "site": listed.site,
         "state": str(listed.state),
         "received": shown(listed.received_at),
+        **({"answered": shown(listed.answered_at)} if listed.answered_at else {}),
         "expires": shown(message.expires_at),
         **({"next try": shown(message.due_at)} if message.due_at else {}),
         **({"signs": f"{', '.join(verdict.signals)} ({verdict.score})"} if verdict.signals else {}),
@@ -241,6 +242,19 @@ def show(stage: str, root: Path, message_id: str, as_json: bool) -> None:
             for exif in (file.facts.exif,)
         ]
         table(("file", "name", "what", "EXIF data"), rows)
+
+
+@messages.command("mark-answered")
+@STAGE
+@PROJECT
+@click.argument("message_ids", metavar="ID...", nargs=-1, required=True)
+@click.option("--undo", is_flag=True, help="Take the mark away.")
+def mark_answered(stage: str, root: Path, message_ids: tuple[str, ...], undo: bool) -> None:
+    """Mark messages as answered, which `messages list`, `messages show` and the inbox say. Nobody is notified."""
+    operations = opened(root, stage).operations
+    for message_id in operations.whole_ids(message_ids):
+        operations.mark_answered(message_id, answered=not undo)
+        echo(f"{one_line(message_id)} {'is not marked any more' if undo else 'is marked as answered'}")
 
 
 def _stored(it: Opened, message_id: str) -> StoredMessage:

@@ -277,6 +277,7 @@ LISTED: dict[str, Schema] = {
     "signals": _list(_text()) | {"description": "What makes it look like spam"},
     "score": _number("The points of its signals"),
     "rejected": _or_null(REJECTED),
+    "answered_at": _or_null(_number(f"When the owner marked it as answered, {_SECONDS}")),
 }
 STORED: dict[str, Schema] = {
     "duplicate_of": _or_null(_text("The id of the message that had the same content before")),

@@ -21,7 +21,7 @@ from chalicelib.logic.trace import Trace, trace_of_table
 from chalicelib.settings import Stage
 from ops.aws.account import Account
 from ops.errors import OpsError
-from ops.operations import dead_letters, erasure, listing, message_files, short_ids
+from ops.operations import answering, dead_letters, erasure, listing, message_files, short_ids
 from ops.operations.erasure import Erased
 from ops.operations.listing import OperatorArchive
 from ops.operations.message_files import Fetched
@@ -118,6 +118,11 @@ class Operations:
         Raises :class:`~ops.errors.OpsError` where there is no such message, or where it isn't held.
         """
         return again(self.get(message_id), message_id, self._replay_dependencies(), held=True)
+
+    def mark_answered(self, message_id: str, *, answered: bool = True) -> None:
+        """Mark a message as answered, or take the mark away; raises :class:`~ops.errors.OpsError` without it."""
+        if not answering.mark(self._dynamodb, self.stage, message_id, int(self._clock()) if answered else 0):
+            raise OpsError(short_ids.no_message(message_id, self.stage))
 
     def failed(self, since: int, site: str | None = None) -> Iterator[ListedMessage]:
         """The messages that were not delivered and have no attempt in progress: undeliverable, uncertain and held, or

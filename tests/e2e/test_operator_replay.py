@@ -130,6 +130,12 @@ def test_what_is_in_quarantine_is_listed_and_rings_once_it_is_released(herald: H
     assert "not held" in operator.fails("quarantine", "release", message_id)
     assert operator.json("messages", "show", message_id)["signals"] == ["honeypot", "proof_missing"]
 
+    operator.gets("messages", "mark-answered", message_id)
+    assert operator.json("messages", "show", message_id)["answered_at"] > 0
+    assert "answered" in operator.gets("messages", "show", message_id)
+    operator.gets("messages", "mark-answered", "--undo", message_id)
+    assert operator.json("messages", "show", message_id)["answered_at"] is None
+
 
 def test_an_erased_message_is_gone_with_its_letters_and_what_remains_is_listed(
     herald: Harness, operator: Operator

@@ -34,6 +34,7 @@ NEEDED = {
     "messages show": ["x"],
     "messages export": ["--output", "never"],
     "messages erase": ["--until", "1d", "--yes"],
+    "messages mark-answered": ["x"],
     "quarantine release": ["x"],
     "secrets set": ["pushover"],
     "destroy": ["--yes"],

@@ -122,6 +122,7 @@ def test_a_list_shows_nothing_that_a_visitor_typed() -> None:
         "signals": ["links"],
         "score": 5,
         "rejected": None,
+        "answered_at": None,
     }
 
 

@@ -211,7 +211,7 @@ def named_commands(root: Path) -> Iterator[tuple[str, list[str]]]:
 def unknown_words(words: list[str]) -> list[str]:
     """The command that there is not, or the options that a command doesn't have."""
     command: click.Command = main
-    while isinstance(command, click.Group) and words and re.fullmatch(r"[a-z]+", words[0]):
+    while isinstance(command, click.Group) and words and re.fullmatch(r"[a-z][a-z-]*", words[0]):
         if words[0] not in command.commands:
             return [words[0]]
         command, words = command.commands[words[0]], words[1:]
