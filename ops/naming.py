@@ -29,7 +29,7 @@ PSEUDO_PARAMETERS = AwsLocation("${AWS::Partition}", "${AWS::Region}", "${AWS::A
 
 def version() -> str:
     """Herald's own version, which stands in ``pyproject.toml`` alone."""
-    text = Path(__file__).parents[1].joinpath("pyproject.toml").read_text(encoding="utf-8")
+    text = Path(__file__).resolve().parents[1].joinpath("pyproject.toml").read_text(encoding="utf-8")
     found: str = tomllib.loads(text)["project"]["version"]
     return found
 
