@@ -50,14 +50,14 @@ def advice_to_accept(site: Site, origin: str | None, stage: str) -> str:
     """Say what to change in ``herald.toml`` so that a refused origin is accepted; empty for a malformed one."""
     own = f"[stages.{stage}.sites.{site.name}] of herald.toml"
     if origin is None or origin == "null":
-        return f"to let it in, set {'null' if origin else 'without'}_origin = true in {own}"
+        return f"to allow it, set {'null' if origin else 'without'}_origin = true in {own}"
     if not printable_origin(origin):
         return ""
     if origin.startswith("http://") and urlsplit(origin).hostname not in ("127.0.0.1", "localhost"):
-        return "it can't be let in: http:// is for localhost and 127.0.0.1 alone"
+        return "it can't be allowed: http:// is for localhost and 127.0.0.1 alone"
     if site.origins_in:
-        return f'to let it in, add "{origin}" to origins in [{site.origins_in}] of herald.toml'
-    return f"to let it in, set origins = {json.dumps([*site.origins, origin])} in {own}"
+        return f'to allow it, add "{origin}" to origins in [{site.origins_in}] of herald.toml'
+    return f"to allow it, set origins = {json.dumps([*site.origins, origin])} in {own}"
 
 
 def origin_of(url: str) -> str:

@@ -144,7 +144,7 @@ def logs(
     from ops.operations.logs import followed, merged
 
     if seconds and not follow:
-        raise click.UsageError("--for is for --follow.")
+        raise click.UsageError("--for needs --follow.")
     it = opened(root, stage)
     there = [spec.name for spec in functions_of(it.stage)]
     unknown = set(functions) - set(there)

@@ -470,7 +470,7 @@ def trace(stage: str, root: Path, message_id: str, no_logs: bool, as_json: bool)
         for note in found.notes:
             echo(f"note: {note}", err=True)
     if found.message is None and not found.steps:
-        echo(f"no log knows of it, and {no_message(message_id, it.stage)}", err=True)
+        echo(f"no log line mentions it, and {no_message(message_id, it.stage)}", err=True)
         sys.exit(FAILED)
 
 

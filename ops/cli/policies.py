@@ -95,7 +95,7 @@ def _show(may: dict[str, list[Statement]], lets_in: Iterable[Permission]) -> Non
     for it in lets_in:
         actions = "\n".join(action if it.effect == "Allow" else f"never {action}" for action in it.actions)
         rows.append([_short(it.who), actions, _short(it.on), _short(it.only), it.made_by])
-    table(("who", "may", "on", "only", "made by"), rows, whole=0, title="Who may have it run")
+    table(("who", "may", "on", "only", "made by"), rows, whole=0, title="Who may run it")
 
 
 def _short(text: str) -> str:

@@ -49,7 +49,7 @@ def replay(
     """
     ways = [bool(message_ids), failed, letters]
     if sum(ways) != 1:
-        raise click.UsageError("Say what: IDs, or --failed, or --letters.")
+        raise click.UsageError("Choose what to replay: IDs, or --failed, or --letters.")
     if failed is (since is None) or (site is not None and not failed):
         raise click.UsageError("--failed needs --since, and --since and --site are for --failed alone.")
     operations = opened(root, stage).operations

@@ -40,8 +40,8 @@ _LOOK_AGAIN = 0.5
 _MAX_COUNTED = 200
 """Messages of which the states are counted: four queries for each site."""
 _NO_MESSAGE = (
-    "There is no message of this id: it was erased, its time was over, or it was never stored. "
-    "What the logs know of it says: ./herald trace --stage {stage} <id>"
+    "No message has this id: it was erased, has expired, or was never stored. "
+    "To see what the logs say of it: ./herald trace --stage {stage} <id>"
 )
 
 Answer = TypeVar("Answer")
@@ -136,7 +136,7 @@ class Inbox:
         """An address that there is not, or a way of asking that it doesn't know."""
         status = error.status_code if isinstance(error, HTTPException) else 400
         reason = error.detail if isinstance(error, HTTPException) else str(error)
-        titles = {404: "There is no such page", 405: "That is not how it is asked for"}
+        titles = {404: "Page not found", 405: "Wrong method"}
         return _page(views.lacking(self.shell, titles.get(status, "That can't be shown"), reason), status)
 
     async def stale(self, request: Request, error: Exception) -> Response:
@@ -157,7 +157,7 @@ class Inbox:
     def _id(self, request: Request) -> str:
         message_id = request.query_params.get("id", "")
         if not 0 < len(message_id) <= MAX_ID:
-            raise HTTPException(404, "There is no message of this id.")
+            raise HTTPException(404, "No message has this id.")
         return message_id
 
     async def _asked(self, ask: Callable[[Mailbox], Answer]) -> Answer:

@@ -141,7 +141,7 @@ def _domain(it: Examined) -> Iterator[Finding]:
         target = cloudformation.outputs(cfn, name).get(domain.TARGET)
         yield Finding(Level.WRONG, f"{wanted.name} has no DNS record; it must be a CNAME for {target}", page)
     else:
-        yield Finding(Level.WELL, f"{wanted.name} has a certificate, and leads somewhere")
+        yield Finding(Level.WELL, f"{wanted.name} has a certificate and a DNS record")
 
 
 def _resolves(host: str) -> bool:

@@ -302,9 +302,9 @@ def test_a_step_without_details_has_no_colon() -> None:
 
 
 def test_a_refused_page_is_told_with_the_line_that_lets_it_in() -> None:
-    text = line(message="Refused", site="default", status=403, origin="http://localhost:1313", hint="to let it in, …")
+    text = line(message="Refused", site="default", status=403, origin="http://localhost:1313", hint="to allow it, …")
     assert step_text("api_handler", text).endswith(
-        "Refused: site default, status 403, origin http://localhost:1313, to let it in, …"
+        "Refused: site default, status 403, origin http://localhost:1313, to allow it, …"
     )
 
 

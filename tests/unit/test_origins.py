@@ -268,17 +268,17 @@ LINE = "[stages.local.sites.default] of herald.toml"
         (
             "stages.local.sites.default",
             "http://localhost:1313",
-            f'to let it in, add "http://localhost:1313" to origins in {LINE}',
+            f'to allow it, add "http://localhost:1313" to origins in {LINE}',
         ),
         (
             "sites.default",
             "https://example.com",
-            'to let it in, add "https://example.com" to origins in [sites.default] of herald.toml',
+            'to allow it, add "https://example.com" to origins in [sites.default] of herald.toml',
         ),
-        ("", "https://example.com", f'to let it in, set origins = ["{OWN}", "https://example.com"] in {LINE}'),
-        ("", "null", f"to let it in, set null_origin = true in {LINE}"),
-        ("", None, f"to let it in, set without_origin = true in {LINE}"),
-        ("", "http://192.168.1.5:1313", "it can't be let in: http:// is for localhost and 127.0.0.1 alone"),
+        ("", "https://example.com", f'to allow it, set origins = ["{OWN}", "https://example.com"] in {LINE}'),
+        ("", "null", f"to allow it, set null_origin = true in {LINE}"),
+        ("", None, f"to allow it, set without_origin = true in {LINE}"),
+        ("", "http://192.168.1.5:1313", "it can't be allowed: http:// is for localhost and 127.0.0.1 alone"),
     ],
 )
 def test_the_owner_is_told_the_line_that_lets_a_refused_page_in(origins_in: str, origin: str | None, told: str) -> None:

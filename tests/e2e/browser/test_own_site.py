@@ -95,7 +95,7 @@ def test_a_site_of_ones_own_is_refused_helpfully_and_works_after_one_edit(own: O
         # Of the script's request the browser asks first, and never sends it: that is told, too.
         for site in own.sites:
             where = "[stages.local.sites.default] of herald.toml"
-            printed(own.lines, f'origin {site}, to let it in, add "{site}" to origins in {where}')
+            printed(own.lines, f'origin {site}, to allow it, add "{site}" to origins in {where}')
 
         allow(own.clone / "herald.toml", own.sites)
         printed(own.lines, READY, times=2, seconds=PATIENCE)
