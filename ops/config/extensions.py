@@ -59,11 +59,18 @@ class RuleTable(Table):
     """``[[rule]]``: which events of the bus go to which target. A key that is left out matches every event."""
 
     to: RuleTarget
+    """`lambda:…`, `sqs:…` or `sns:…` with a name, or an ARN of the stage's account and region; no FIFO, nothing of
+    Herald's own."""
     source: Sources = Field(default=[])
+    """Where it comes from. Unless set, all."""
     action: Actions = Field(default=[])
+    """[what each means](bus.md#actions). Unless set, all."""
     condition: Conditions = Field(default=[])
+    """How Lambda's attempts ended. Unless set, all."""
     site: Sites = Field(default=[])
+    """Names of `[sites.…]`. Unless set, all."""
     kind: Kinds = Field(default=[])
+    """What it is. Unless set, all."""
 
 
 class SubscriberTable(Table):
@@ -71,8 +78,11 @@ class SubscriberTable(Table):
     every message."""
 
     to: SubscriberTarget
+    """`lambda:…` or `sqs:…`, as of a rule."""
     site: Sites = Field(default=[])
+    """Names of `[sites.…]`. Unless set, all."""
     kind: Kinds = Field(default=[])
+    """As of a rule. Unless set, all."""
     raw: bool = False
     """Whether a queue gets the message without SNS's envelope."""
 
@@ -109,10 +119,13 @@ class GrantTable(Table):
     ``allow`` says."""
 
     functions: list[str] = Field(default=[])
+    """`"get_message"`, `"list_messages"`, `"notify_<kind>"` as the stage has them."""
     resources: list[Literal["topic", "bus", "table", "api"]] = Field(default=[])
+    """To publish to the topic, and to find the others."""
     allow: list[AllowTable] = Field(default=[])
+    """Tables of `actions`, `on` (ARNs as [templates](own-function.md#grants)), `why` and `wildcard`."""
     roles: list[Role] = Field(default=[])
-    """Roles of the account to which the policy is attached; it may be attached to others by hand."""
+    """Names of roles that get the policy; it may be attached to others by hand."""
 
 
 def grantable(stage: Stage) -> list[str]:

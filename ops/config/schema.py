@@ -157,12 +157,21 @@ class SpamTable(Table):
     """The signs of spam that a site checks, each with its points."""
 
     quarantine_from: Points = 10
+    """Points."""
     honeypot: SignTable | None = None
+    """`points`: 1 to 1,000, here and below. Unless set, off."""
     fill_time: FillTimeTable | None = None
+    """`seconds`: above 0, up to 3,600. Unless set, off; `seconds = 3`."""
     links: LinksTable | None = None
+    """`most`: 0 to 1,000. Unless set, off; `most = 2`."""
     rate: RateTable | None = None
+    """`most`: 1 to 100; `minutes`: 1 to 1,440. Unless set, off; `most = 5`, `minutes = 60`."""
     proof_of_work: ProofOfWorkTable | None = None
+    """`tries`: 2 to 100,000. What a browser does in half a second to two seconds is 200. Unless set, off; `tries =
+    200`."""
     captcha: CaptchaTable | None = None
+    """`kind`: `"turnstile"`, `"hcaptcha"` or `"recaptcha"`; `hostnames`: 1 to 20; `score`: above 0, up to 1
+    ([captchas](spam.md#captchas)). Stage `local` has `url` too. Unless set, off."""
 
     def compiled(self, origins: Iterable[str]) -> Spam:
         signs = {name: getattr(self, name) for name in type(self).model_fields if name != "quarantine_from"}
@@ -193,21 +202,45 @@ class FilesTable(Table):
 
 class SiteTable(Table):
     thanks: WebAddress
+    """An absolute `https://` address without user name, spaces or control characters; `http://` for 127.0.0.1 and
+    localhost alone."""
     origins: list[Origin] = Field(default=[])
+    """Origins such as `https://www.example.com`, without a path or wildcard: whose pages may send, and where a form may
+    lead afterwards. Unless set, the origin of `thanks`."""
     without_origin: bool = True
+    """Whether a request without an `Origin` header is accepted."""
     null_origin: bool = False
+    """Whether `Origin: null` is accepted: of sandboxed pages, and of forms on pages with `Referrer-Policy: no-referrer`
+    or `same-origin`."""
     language: str = FALLBACK
+    """`"en"`, `"de"`, `"es"`, `"fr"` or a language of `texts`: of answers, where neither form nor browser wishes for
+    one that there is."""
     texts: dict[str, dict[str, str]] = Field(default={})
+    """By language, [words of your own](forms.md#words-of-your-own) for what visitors see. Unless set, Herald's."""
     autoreply: AutoreplyTable | None = None
+    """[an answer by mail](autoreply.md). Unless set, off."""
     longest: dict[_OwnName, Annotated[int, Field(ge=1, le=65_536)]] = Field(default={})
+    """Characters of a field by its name, 1 to 65,536. Unless set, `{source = 200, name = 200, email = 254, subject =
+    200, message = 10240}`."""
     channels: list[str] = Field(min_length=1)
+    """Names of `[channels.…]`, at least one, none twice."""
     required: list[_OwnName] = Field(default=["message"])
+    """Names of fields, of your own as well."""
     retention_days: int = Field(default=365, ge=1, le=_DAYS)
+    """No less than `give_up_hours`. Then DynamoDB deletes the message, [within a few
+    days](https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/TTL.html); it keeps the date that it was
+    stored with."""
     once_minutes: int = Field(default=10, ge=0, le=1440)
+    """The same content within this time [rings once](spam.md#the-same-message-twice); 0 for whenever it comes."""
     spam: SpamTable = SpamTable()
+    """[below](#sitesnamespam-signs-of-spam-and-their-points). Unless set, no sign."""
     files: FilesTable | None = None
+    """[below](#sitesnamefiles-files-of-its-forms). Unless set, none."""
     title: Title = ""
+    """One line, up to 200 characters, with [placeholders](channels/README.md#a-title-and-a-body-of-your-own). Unless
+    set, "New message: " and the site."""
     body: Body = ""
+    """Up to 500 characters, likewise. Unless set, [the usual layout](channels/README.md)."""
 
     @property
     def all_origins(self) -> tuple[str, ...]:
@@ -227,10 +260,16 @@ class DeliveryTable(Table):
     """How long and how often a message is retried that can't be delivered."""
 
     lambda_retries: int = Field(default=2, ge=0, le=2)
+    """Lambda's own attempts after the first, one and two minutes later."""
     lambda_hours: int = Field(default=6, ge=1, le=6)
+    """After it Lambda gives an event up that still waits in its queue."""
     retry_minutes: int = Field(default=5, ge=2, le=60)
+    """How often the scheduled retry looks for what is due."""
     give_up_hours: int = Field(default=72, ge=1, le=24 * 14)
+    """From this age on a message is not tried any more."""
     reserved: int | None = Field(default=None, ge=1, le=1000)
+    """How many messages are delivered at once, by [reserved concurrency](channels/pushover.md#two-connections-at-most)
+    of `destined`. Unless set, any number."""
 
     def compiled(self) -> Persistence:
         return Persistence(
@@ -245,21 +284,28 @@ class AlarmsTable(Table):
     """How the owner is notified of failures: by channels from Herald, by mail from CloudWatch."""
 
     channels: list[str] = Field(default=[])
+    """Names of `[channels.…]`, in the order of preference: [Herald itself](alarms.md#by-a-channel-of-your-own) tells
+    you of what was not delivered."""
     email: Annotated[str, AfterValidator(_address)] | None = None
+    """One e-mail address, which must confirm: [ten CloudWatch alarms](alarms.md)."""
 
 
 class CanaryTable(Table):
     """A test message through the whole path on a schedule; an alarm sounds when it does not arrive."""
 
     every_hours: int = Field(default=24, ge=0, le=MAX_CANARY_HOURS)
+    """The hours between two canaries; 0 for none."""
 
 
 class DigestTable(Table):
     """A daily summary, by the named channels or else by each site's own."""
 
     enabled: bool = True
+    """`false` leaves one stage without."""
     hour: int = Field(default=7, ge=0, le=23)
+    """The hour in UTC at which a day ends, and after which its digest is sent."""
     channels: list[str] = Field(default=[])
+    """Names of `[channels.…]`, in the order of preference. Unless set, each site's own."""
 
     def compiled(self) -> Digest | None:
         return Digest(self.hour, tuple(self.channels)) if self.enabled else None
@@ -269,38 +315,59 @@ class NotificationsTable(Table):
     """Notifications that programs publish to the topic."""
 
     channels: list[str] | None = Field(default=None, min_length=1)
-    """Those of the site ``default`` if left out."""
+    """Names of `[channels.…]`, at least one: for a notification that names none. Unless set, those of
+    `[sites.default]`."""
     retention_days: int = Field(default=365, ge=1, le=_DAYS)
+    """No less than `give_up_hours`."""
 
 
 class ThrottleTable(Table):
     rate: int = Field(default=10, ge=1, le=10_000)
+    """Requests per second."""
     burst: int = Field(default=20, ge=1, le=10_000)
+    """Requests."""
 
 
 class DomainTable(Table):
     """A domain of one's own for the stage's API."""
 
     name: Annotated[str, AfterValidator(_domain)]
+    """[a domain of your own](domain.md) for the API, such as `forms.example.com`; ASCII, lower case, at most 64
+    characters; not in stage `local`."""
     certificate: str | None = Field(default=None, pattern=_CERTIFICATE)
+    """ARN of a certificate in ACM, in the stage's region. Unless set, one is made."""
     hosted_zone: str | None = Field(default=None, pattern=r"^Z[A-Z0-9]{5,31}$")
+    """Id of the Route 53 hosted zone, in which the records are then set. Unless set, they are printed."""
     default_address: bool = True
+    """Whether the address that API Gateway gives answers too."""
 
 
 class StageOptions(Table):
     """The keys of a stage itself."""
 
     send_event: bool = False
+    """`GET /SendEvent`, by which anybody who knows its address puts a test event on the topic."""
     function_url: bool = False
+    """[a message by HTTP](invoke-api.md#a-message-by-http), for callers whose role may."""
     metrics: bool = True
+    """[numbers for CloudWatch](metrics.md), up to $3.60 a month with one channel."""
     xray: bool = False
+    """[traces by AWS X-Ray](deploying.md#what-you-can-switch-and-what-it-costs) of the API and every function."""
     aws_client: Literal["own", "botocore"] = "own"
+    """[what the functions call AWS with](decisions/0026-own-aws-client.md). `"botocore"` for a proxy, FIPS or
+    dual-stack endpoints, or another certificate authority; cold starts are then [twice as
+    long](benchmarks.md#what-each-step-gave)."""
     log_retention_days: Literal[1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365] = 30
+    """How long CloudWatch keeps the functions' logs."""
     throttle: ThrottleTable = ThrottleTable()
     domain: DomainTable | None = None
     endpoint: WebAddress | None = None
+    """Address of the local AWS; required in stage `local`, and there alone."""
     account: str | None = Field(default=None, pattern=r"^[0-9]{12}$")
+    """12 digits: every command for the stage [refuses any other](deploying.md#what-make-deploy-does); required in
+    `local`."""
     region: Annotated[str, AfterValidator(_region)] | None = None
+    """A region's name, likewise."""
 
 
 def _value_name(name: str) -> str:

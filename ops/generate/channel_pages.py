@@ -23,11 +23,11 @@ _BLOCK = re.compile(r"<!-- (\w+) -->\n.*?<!-- /\1 -->", re.DOTALL)
 def pages() -> dict[Path, str]:
     """Each page with its tables made anew. Raises :class:`OpsError` for a page or a table that is missing."""
     found = {FOLDER / f"{kind.kind}.md": dict(_tables_of(kind)) for kind in kinds().values()}
-    found[FOLDER / "README.md"] = {"kinds": _table(("kind", "reaches", "secrets", "rings", "pause"), _kinds())}
-    return {path: _filled(path, tables) for path, tables in found.items()}
+    found[FOLDER / "README.md"] = {"kinds": table(("kind", "reaches", "secrets", "rings", "pause"), _kinds())}
+    return {path: filled(path, tables) for path, tables in found.items()}
 
 
-def _filled(path: Path, tables: dict[str, str]) -> str:
+def filled(path: Path, tables: dict[str, str]) -> str:
     try:
         text = (_CHECKOUT / path).read_text(encoding="utf-8")
     except FileNotFoundError:
@@ -41,11 +41,11 @@ def _filled(path: Path, tables: dict[str, str]) -> str:
 
 def _tables_of(kind: ChannelKind) -> Iterator[tuple[str, str]]:
     if kind.options:
-        yield "options", _table(("key", "default", "allowed"), map(_option, kind.options))
+        yield "options", table(("key", "default", "allowed"), map(_option, kind.options))
     if kind.secrets:
-        yield "secrets", _table(("secret", "what it holds"), ((f"`{it.name}`", it.doc) for it in kind.secrets))
+        yield "secrets", table(("secret", "what it holds"), ((f"`{it.name}`", it.doc) for it in kind.secrets))
     if kind.http:
-        yield "answers", _table(("answer", "means", "because"), _answers(kind.http))
+        yield "answers", table(("answer", "means", "because"), _answers(kind.http))
 
 
 def _option(option: Option) -> tuple[str, ...]:
@@ -66,6 +66,6 @@ def _kinds() -> Iterator[tuple[str, ...]]:
         yield f"[`{kind.kind}`]({kind.kind}.md)", kind.reaches, secrets, rings, f"from {kind.shortest_pause} s"
 
 
-def _table(heads: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
+def table(heads: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
     lines = [heads, ("---",) * len(heads), *rows]
     return "\n".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |" for line in lines)

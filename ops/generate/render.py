@@ -17,7 +17,7 @@ import yaml
 from chalicelib.functions import functions_of, settings_of
 from chalicelib.settings import APP, Stage
 from ops.config.loader import LOCAL, StageConfig
-from ops.generate import channel_pages, contracts, limits_page, openapi
+from ops.generate import channel_pages, configuration_page, contracts, limits_page, openapi
 from ops.loopback import credentials
 from ops.naming import AwsLocation
 from ops.templates import pipeline_roles, quotas, wiring
@@ -57,6 +57,7 @@ def generated(stages: Mapping[str, StageConfig]) -> dict[Path, str]:
         limits_page.PAGE: limits_page.document(),
     }
     files |= channel_pages.pages()
+    files |= configuration_page.pages()
     files |= {CONTRACTS / name: _json(contract) for name, contract in contracts.contracts().items()}
     for config in ordered:
         document = openapi.document(config.stage, f"/{API_STAGE}")

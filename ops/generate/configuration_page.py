@@ -1,0 +1,82 @@
+"""The tables of docs/configuration.md: the keys of ``herald.toml`` as the models of ``ops/config/`` declare them.
+
+What is allowed begins with the bounds, which the model has, and goes on with the key's docstring; a default that is no
+value stands there behind "Unless set".
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Literal, get_args, get_origin
+
+from pydantic.fields import FieldInfo
+
+from ops.config import extensions, schema
+from ops.config.table import Table
+from ops.generate.channel_pages import filled, table
+
+PAGE = Path("docs/configuration.md")
+TABLES: dict[str, type[Table]] = {
+    "site": schema.SiteTable,
+    "spam": schema.SpamTable,
+    "files": schema.FilesTable,
+    "limits": schema.LimitsTable,
+    "delivery": schema.DeliveryTable,
+    "alarms": schema.AlarmsTable,
+    "canary": schema.CanaryTable,
+    "rule": extensions.RuleTable,
+    "subscriber": extensions.SubscriberTable,
+    "grant": extensions.GrantTable,
+    "digest": schema.DigestTable,
+    "notifications": schema.NotificationsTable,
+    "stage": schema.StageOptions,
+}
+"""By the name of their place on the page."""
+_UNLESS_SET = re.compile(r"\s*Unless set, (.+)\.$", re.DOTALL)
+
+
+def pages() -> dict[Path, str]:
+    """The page with its tables made anew."""
+    heads = ("key", "default", "allowed")
+    return {PAGE: filled(PAGE, {name: table(heads, _rows(model)) for name, model in TABLES.items()})}
+
+
+def _rows(model: type[Table], within: str = "") -> Iterator[tuple[str, str, str]]:
+    for name, field in model.model_fields.items():
+        below = next(
+            (each for each in _types(field.annotation) if isinstance(each, type) and issubclass(each, Table)), None
+        )
+        if below and not field.description:
+            yield from _rows(below, f"{within}{name}.")
+            continue
+        doc = " ".join((field.description or "").split())
+        unless = _UNLESS_SET.search(doc)
+        doc = _UNLESS_SET.sub("", doc).rstrip(".")
+        allowed = ". ".join(part for part in (_bounds(field), doc) if part)
+        yield f"`{within}{name}`", unless[1] if unless else _default(field), allowed
+
+
+def _default(field: FieldInfo) -> str:
+    if field.is_required():
+        return "required"
+    return "–" if field.default is None else f"`{json.dumps(field.default)}`"
+
+
+def _bounds(field: FieldInfo) -> str:
+    """The numbers or the words that the model takes."""
+    limits = {name: getattr(each, name) for each in field.metadata for name in ("ge", "le") if hasattr(each, name)}
+    if limits.keys() >= {"ge", "le"}:
+        return f"{limits['ge']:,} to {limits['le']:,}"
+    values = [value for each in _types(field.annotation) if get_origin(each) is Literal for value in get_args(each)]
+    return ", ".join(f"`{json.dumps(value)}`" for value in values)
+
+
+def _types(annotation: Any) -> Iterator[Any]:
+    """An annotation and all that it is made of."""
+    yield annotation
+    if get_origin(annotation) is not Literal:
+        for part in get_args(annotation):
+            yield from _types(part)
