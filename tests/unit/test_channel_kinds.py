@@ -136,6 +136,6 @@ def test_a_wrong_option_of_a_request_is_named(requested: dict[str, object], opti
 def test_a_page_that_lacks_a_table_is_named_with_what_to_write() -> None:
     page = Path("docs/channels/pushover.md")
     with pytest.raises(OpsError, match="<!-- answers --> with <!-- /answers -->"):
-        channel_pages._filled(page, {"answers": ""})
+        channel_pages.filled(page, {"answers": ""})
     with pytest.raises(OpsError, match=r"docs/channels/absent\.md must have"):
-        channel_pages._filled(Path("docs/channels/absent.md"), {"options": ""})
+        channel_pages.filled(Path("docs/channels/absent.md"), {"options": ""})
