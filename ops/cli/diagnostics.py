@@ -1,7 +1,8 @@
-"""The commands ``send``, ``doctor`` and ``logs``: test a stage, find what is wrong with it, read its logs."""
+"""The commands ``send``, ``notify``, ``doctor`` and ``logs``: use and test a stage, and find what is wrong with it."""
 
 from __future__ import annotations
 
+import platform
 import secrets
 import signal
 import sys
@@ -39,19 +40,69 @@ def send(stage: str, root: Path, site: str, text: str | None, timeout: int, as_j
     JSON: {"id", "state", "seconds", "steps"}, each step as in `trace`, with "seconds". Status 1 unless it was
     delivered, 3 when the time was over before its end was known.
     """
-    from ops.cli.messages import format_step
     from ops.operations import test_message
-    from ops.operations.test_message import Sent
 
     it = opened(root, stage)
     if site not in it.stage.sites:
         raise click.UsageError(f"{site!r} is no site of stage {stage}; it has: {', '.join(it.stage.sites)}")
-    operations, api, where = it.operations, it.addresses["api"], it.stage.sites[site]
+    api, where = it.addresses["api"], it.stage.sites[site]
     if text is None:
         # Two messages with the same content notify once, so each test has a text of its own.
         text = f"A test by `./herald send`, {time.strftime('%Y-%m-%d %H:%M:%S')}, {secrets.token_hex(3)}"
+    fields = test_message.form(where, text)
+    _follow(it, lambda: test_message.post(f"{api}/contact/{site}", where, fields), timeout, as_json)
+
+
+@click.command()
+@STAGE
+@PROJECT
+@click.argument("message")
+@click.option(
+    "--title", default=lambda: f"From {platform.node() or 'a terminal'}", help="This machine's name by default."
+)
+@click.option("--priority", help="low, normal, high or emergency.")
+@click.option("--link", help="An address of http or https.")
+@click.option("--channel", "channels", multiple=True, help="Instead of those of [notifications]; may be repeated.")
+@click.option("--key", help="Your own id of the thing: all notifications with it are one message.")
+@click.option("--timeout", type=click.IntRange(1, 3600), default=60, show_default=True, help="Seconds to wait.")
+@AS_JSON
+def notify(
+    stage: str,
+    root: Path,
+    message: str,
+    title: str,
+    priority: str | None,
+    link: str | None,
+    channels: tuple[str, ...],
+    key: str | None,
+    timeout: int,
+    as_json: bool,
+) -> None:
+    """Publish a notification, as any program may (docs/notify.md), and print each step until the outcome is known.
+
+    JSON and status as of `send`.
+    """
+    from chalicelib.errors import InvalidRequestError
+    from chalicelib.logic.event_kinds import KIND_NOTIFICATION
+
+    it = opened(root, stage)
+    options = {"priority": priority, "link": link, "channels": list(channels) or None, "key": key}
+    asked = {name: value for name, value in options.items() if value is not None}
+    body = {"kind": KIND_NOTIFICATION, "version": 1, "title": title, "message": message, **asked}
+    try:
+        _follow(it, lambda: it.operations.notify(body), timeout, as_json)
+    except InvalidRequestError as error:
+        raise click.UsageError(error.message) from None
+
+
+def _follow(it: Opened, send: Callable[[], str], timeout: int, as_json: bool) -> None:
+    """Send something, print its steps until its outcome is known, and exit with the status that says how it ended."""
+    from ops.cli.messages import format_step
+    from ops.operations import test_message
+    from ops.operations.test_message import Sent
+
     begin = time.monotonic()
-    message_id = test_message.post(f"{api}/contact/{site}", where, test_message.form(where, text))
+    message_id = send()
     if not as_json:
         echo(f"{message_id} was accepted after {time.monotonic() - begin:.1f} s")
     seen: list[Sent] = []
@@ -62,7 +113,7 @@ def send(stage: str, root: Path, site: str, text: str | None, timeout: int, as_j
             text = one_line(format_step(sent.step))
             echo(f"{sent.seconds:6.1f} s  {sent.step.kind:<9} {sent.step.source:<12} {text}")
 
-    state = test_message.follow(operations, message_id, timeout, on_step)
+    state = test_message.follow(it.operations, message_id, timeout, on_step)
     if as_json:
         seconds = round(time.monotonic() - begin, 3)
         steps = [sent.as_json() for sent in seen]
@@ -70,7 +121,7 @@ def send(stage: str, root: Path, site: str, text: str | None, timeout: int, as_j
     elif state:
         echo(f"{message_id} is {state}")
     if state is None:
-        later = f"./herald trace --stage {stage} {message_id}"
+        later = f"./herald trace --stage {it.stage.name} {message_id}"
         echo(f"the outcome was not known after {timeout} s. Ask again later: {later}", err=True)
         sys.exit(TOO_LATE)
     if state != "delivered":

@@ -18,6 +18,7 @@ SECTIONS: dict[str, list[click.Command]] = {
     ],
     "Check and maintain a stage": [
         diagnostics.send,
+        diagnostics.notify,
         diagnostics.doctor,
         diagnostics.logs,
         secrets.secrets,

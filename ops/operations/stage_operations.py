@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from itertools import islice
 from typing import TYPE_CHECKING, cast
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, cast
 from chalicelib.adapters.aws.botocore_client import Sdk
 from chalicelib.adapters.destined import AsynchronousDestined
 from chalicelib.adapters.replays import ReplayTable
+from chalicelib.logic import accepted_notification, event_kinds
 from chalicelib.logic.archive import ListedMessage, MessageState, StoredMessage
 from chalicelib.logic.delivery_types import State
 from chalicelib.logic.listing import Listing, Selection, page
@@ -18,7 +20,7 @@ from chalicelib.logic.replay import Replayed
 from chalicelib.logic.retry_schedule import LAMBDA_ATTEMPTS
 from chalicelib.logic.submission import Message
 from chalicelib.logic.trace import Trace, trace_of_table
-from chalicelib.settings import Stage
+from chalicelib.settings import NOTIFICATIONS, Stage
 from ops.aws.account import Account
 from ops.errors import OpsError
 from ops.operations import answering, dead_letters, erasure, listing, message_files, short_ids
@@ -104,6 +106,24 @@ class Operations:
         return full_trace(message_id, message, self.stage, self.account, self._clock())
 
     # Change: docs/delivery.md.
+
+    def notify(self, notification: Mapping[str, object]) -> str:
+        """Publish a notification (docs/notify.md); returns the id by which it is looked up.
+
+        Raises :class:`~chalicelib.errors.InvalidRequestError` for one that would be rejected, save for a key that was
+        used for other content.
+        """
+        text = json.dumps(notification, ensure_ascii=False)
+        accepted_notification.read(text, "", int(self._clock()), self.stage)
+        attributes = {"kind": event_kinds.KIND_NOTIFICATION, "site": NOTIFICATIONS}
+        answer = self.account.sns.publish(
+            TopicArn=self.account.where.arn("sns", self.stage.topic),
+            Message=text,
+            MessageAttributes={
+                name: {"DataType": "String", "StringValue": value} for name, value in attributes.items()
+            },
+        )
+        return answer["MessageId"]
 
     def replay(self, message_id: str) -> Replayed:
         """Try every channel now that has not delivered and has no attempt in progress. The message's age starts anew.

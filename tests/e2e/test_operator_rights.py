@@ -33,6 +33,10 @@ ROWS: dict[str, tuple[dict[str, str], Do]] = {
         {"dynamodb:Query": INDEX, "dynamodb:BatchGetItem": TABLE},
         lambda it, one: next(it.whole(Selection("default"))),
     ),
+    "notify": (
+        {"sns:Publish": "arn:aws:sns:us-east-1:000000000000:herald-local-messages"},
+        lambda it, one: it.notify({"kind": "notification", "version": 1, "title": "Rights", "message": marker()}),
+    ),
     "replay": (
         LOOK | {"dynamodb:UpdateItem": TABLE, "lambda:InvokeFunction": DESTINED},
         lambda it, one: must_ask(it, one),

@@ -53,6 +53,28 @@ def test_a_test_message_that_fails_is_no_success_and_one_that_takes_too_long_is_
     assert "422" in operator.fails("send", "--message", "x" * 10_241)
 
 
+# notify
+
+
+def test_a_notification_is_followed_until_its_outcome_was_told(herald: Harness, operator: Operator) -> None:
+    word = marker()
+    options = ("--title", "Backup", "--priority", "high", "--channel", "pushover", "--key", word)
+    sent = operator.json("notify", word, *options)
+    (push,) = herald.pushes(word)
+    assert (sent["state"], push["title"], push["priority"]) == ("delivered", "Backup", "1")
+    assert {"accepted", "stored", "attempt", "told"} <= {step["kind"] for step in sent["steps"]}
+    shown = operator.gets("messages", "list", "--site", "notifications")
+    traced = operator.json("trace", sent["id"])
+    assert traced["id"] != sent["id"], "a key gives a message an id of its own"
+    assert traced["id"] in shown
+    assert operator.json("messages", "show", sent["id"])["fields"]["title"] == "Backup"
+    again = operator.types("notify", f"other {word}", *options, "--json")
+    assert (again.exit_code, json.loads(again.stdout)["state"]) == (1, "rejected")
+    assert "key: was used before" in operator.gets("messages", "show", json.loads(again.stdout)["id"])
+    assert "expected a list of one or more of: " in operator.fails("notify", word, "--channel", "pager", status=2)
+    assert len(herald.pushes(word)) == 1
+
+
 # logs
 
 
