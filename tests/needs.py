@@ -35,6 +35,11 @@ def node() -> str:
     return _program("node")
 
 
+def jq() -> str:
+    """Return the path of jq. Skip the test if it is missing."""
+    return _program("jq")
+
+
 def openssl() -> str:
     """Return the path of openssl. Skip the test if it is missing."""
     return _program("openssl")
