@@ -1,10 +1,11 @@
-"""A client of Herald's functions for any program of the account: it finds a function, invokes it, and has typed errors.
+"""A client of Herald for any program of the account: it publishes notifications and invokes functions.
 
 This one file may be copied: it imports nothing else of Herald. It uses botocore, which boto3 and the Lambda runtime
 include, or the clients that it is given. ::
 
     herald = Herald("dev")
-    herald.notify("pushover", id="backup-2026-11-20", title="Backup", message="The nightly backup has finished.")
+    herald.notify("Backup", "The nightly backup has failed.", key="backup-2026-11-20")
+    herald.notify_now("pushover", id="backup-2026-11-20", title="Backup", message="The nightly backup has failed.")
     herald.get_message("9b2f1c9e-7a3f-4a3b-8f51-2f6f0f2f9a10")["state"]
     for message in herald.messages("default", state="waiting"):
         print(message["id"])
@@ -12,8 +13,8 @@ include, or the clients that it is given. ::
 Errors::
 
     CallError
-    ├── NotRunError              nothing ran: Lambda refused or was not reached. A retry is safe
-    ├── UnknownOutcomeError      the function may have run: no answer, or none of the contract
+    ├── NotRunError              nothing ran or was published: AWS refused or was not reached. A retry is safe
+    ├── UnknownOutcomeError      it may have run or been published: no answer, or none of the contract
     └── FunctionError            the function ran and raised an error of its contract
         ├── InvalidRequestError      the caller's mistake: don't retry
         ├── NotFoundError            there is no such message
@@ -28,6 +29,7 @@ https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html
 from __future__ import annotations
 
 import json
+import uuid
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -200,19 +202,55 @@ class Herald:
         The stage's name in ``herald.toml``.
     correlation_id:
         An id of your own for the log lines of functions that read messages. Those of a notification have its ``id``.
-    functions, directory:
-        Clients of ``lambda`` and ``ssm`` to use instead of new ones. The first must make one attempt.
+    functions, directory, topic:
+        Clients of ``lambda``, ``ssm`` and ``sns`` to use instead of new ones. The first must make one attempt.
     """
 
-    def __init__(self, stage: str, *, correlation_id: str = "", functions: Any = None, directory: Any = None) -> None:
+    def __init__(
+        self, stage: str, *, correlation_id: str = "", functions: Any = None, directory: Any = None, topic: Any = None
+    ) -> None:
         self._stage = stage
         self._correlation: dict[str, object] = {"correlation_id": correlation_id} if correlation_id else {}
         self._functions = functions
         self._directory = directory
+        self._topic = topic
         self._arns: dict[str, str] = {}
 
-    def notify(self, kind: str, *, id: str, title: str, message: str, **more: object) -> Delivered:
-        """Notify the owner by a channel of this kind, such as ``pushover``. Two calls notify twice.
+    def notify(self, title: str, message: str, *, key: str = "", **more: object) -> str:
+        """Publish a notification, which Herald stores, delivers and retries: docs/notify.md.
+
+        ``key`` is your own id of the thing: all notifications with it are one message. ``more`` are the optional keys
+        of the contract: priority, link, channels. Returns the id by which :meth:`get_message` finds it, also why it
+        was rejected. Raises :class:`NotRunError`, or :class:`UnknownOutcomeError`, after which the same call with a
+        key of yours notifies once.
+        """
+        arn = self._arns.get("topic") or self.resource("topic")
+        self._arns["topic"] = arn
+        # The client tries again by itself, so there is always a key.
+        body = {"kind": "notification", "version": VERSION, "title": title, "message": message, **more}
+        text = json.dumps(body | {"key": key or str(uuid.uuid4())}, ensure_ascii=False)
+        attributes = {"kind": "notification", "site": "notifications"}
+        try:
+            self._topic = self._topic or _client("sns", 5, attempts=3)
+            published = self._topic.publish(
+                TopicArn=arn,
+                Message=text,
+                MessageAttributes={
+                    name: {"DataType": "String", "StringValue": value} for name, value in attributes.items()
+                },
+            )
+        except Exception as error:
+            failed = failure(error)
+            if failed is None:
+                raise
+            if failed[0]:
+                self._arns.pop("topic")
+                raise NotRunError("the notification was not published", failed[1]) from error
+            raise UnknownOutcomeError(f"the notification may have been published: {failed[1]}") from error
+        return str(published["MessageId"])
+
+    def notify_now(self, kind: str, *, id: str, title: str, message: str, **more: object) -> Delivered:
+        """Notify the owner by a channel of this kind, such as ``pushover``, and wait. Two calls notify twice.
 
         ``more`` are the optional keys of the contract: timestamp, channel, reply_to, fields, options.
         """

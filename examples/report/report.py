@@ -21,7 +21,7 @@ def report(herald: Herald, site: str, kind: str, now: int, **channel: str) -> No
     lines = [f"{number} {state}" for state, number in sorted(states.items())] or ["No messages."]
     # The same id for the same day: it is in the log of whatever handles it, and tells two reports apart.
     title, message = f"{site}: the last 24 hours", "\n".join(lines)
-    herald.notify(kind, id=f"report-{site}-{now // DAY}", title=title, message=message, **channel)
+    herald.notify_now(kind, id=f"report-{site}-{now // DAY}", title=title, message=message, **channel)
 
 
 def main(stage: str, site: str, kind: str, channel: str = "") -> int:

@@ -54,6 +54,10 @@ functions = ["list_messages", "notify_pushover"]
 resources = ["topic", "api"]
 allow = [{ actions = ["sqs:SendMessage"], on = ["arn:{partition}:sqs:{region}:{account}:owner-inbox"], why = "a test" }]
 roles = ["owner-report"]
+
+[[stages.local.grant]]
+name = "publish"
+resources = ["topic"]
 """
 
 QUEUES = ("owner-inbox", "owner-copies", "owner-team-copies")

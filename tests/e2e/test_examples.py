@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import platform
 import shutil
 import subprocess
 import sys
@@ -17,6 +18,8 @@ from tests.e2e.conftest import ROOT
 from tests.e2e.harness import Harness, marker, wait_for
 
 Statement = dict[str, Any]
+ROLE = "arn:aws:iam::000000000000:role/any"
+"""The local stack's Step Functions don't ask a state machine's role."""
 
 
 @pytest.fixture
@@ -78,6 +81,101 @@ def test_without_one_of_its_statements_nothing_is_sent_and_the_program_says_why(
     (resource,) = missing["Resource"]
     assert resource.rpartition(":")[2].removeprefix("parameter") in ran.stderr
     assert herald.provider_requests() == 0
+
+
+# What publishes
+
+
+@pytest.fixture
+def may_publish(herald: Harness) -> list[Statement]:
+    """What a grant of the topic renders, as it was deployed."""
+    iam, arn = herald.account.client("iam"), herald.urls["grant publish"]
+    version = iam.get_policy(PolicyArn=arn)["Policy"]["DefaultVersionId"]
+    statements: list[Statement] = iam.get_policy_version(PolicyArn=arn, VersionId=version)["PolicyVersion"]["Document"][
+        "Statement"
+    ]
+    return statements
+
+
+def watch(tmp_path: Path, herald: Harness, statements: list[Statement], word: str) -> subprocess.CompletedProcess[str]:
+    shutil.copyfile(ROOT / "examples/cron/watch.py", tmp_path / "watch.py")
+    shutil.copyfile(ROOT / "chalicelib/adapters/invoke.py", tmp_path / "herald_client.py")
+    fails = [sys.executable, "-c", f"print('{word}'); raise SystemExit(3)"]
+    with herald.program(*statements) as environ:
+        return subprocess.run(
+            [sys.executable, "watch.py", herald.stage.name, word, "--", *fails],
+            cwd=tmp_path,
+            env=environ | {"PATH": "", "AWS_EC2_METADATA_DISABLED": "true"},
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+
+
+def test_a_job_of_cron_that_fails_twice_a_day_rings_once(
+    herald: Harness, tmp_path: Path, may_publish: list[Statement]
+) -> None:
+    word = marker()
+    for _ in range(2):
+        ran = watch(tmp_path, herald, may_publish, word)
+        assert (ran.returncode, ran.stdout, ran.stderr) == (3, f"{word}\n", "")
+    herald.line("destined", message="Handled", site="notifications", action="duplicate")
+    (push,) = herald.pushes(word)
+    assert push["title"] == f"{word} failed on {platform.node()}"
+    for left_out in range(len(may_publish)):
+        rest = [statement for number, statement in enumerate(may_publish) if number != left_out]
+        ran = watch(tmp_path, herald, rest, word)
+        assert (ran.returncode, ran.stdout) == (3, f"{word}\n")
+        assert "The owner was not notified" in ran.stderr
+
+
+def test_an_alarm_of_cloudwatch_rings_by_a_topic_of_the_owners(herald: Harness, may_publish: list[Statement]) -> None:
+    stacks, word = herald.account.cloudformation, marker()
+    given = {"Topic": herald.account.where.arn("sns", herald.stage.topic), "Grant": herald.urls["grant publish"]}
+    stacks.create_stack(
+        StackName="alarms",
+        TemplateBody=(ROOT / "examples/alarm/template.yaml").read_text(encoding="utf-8"),
+        Parameters=[{"ParameterKey": name, "ParameterValue": value} for name, value in given.items()],
+        Capabilities=["CAPABILITY_IAM"],
+    )
+    try:
+        stacks.get_waiter("stack_create_complete").wait(
+            StackName="alarms", WaiterConfig={"Delay": 1, "MaxAttempts": 60}
+        )
+        (output,) = stacks.describe_stacks(StackName="alarms")["Stacks"][0]["Outputs"]
+        # As CloudWatch has it in https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/Notify_Users_Alarm_Changes.html
+        alarm = {
+            "AlarmName": word,
+            "NewStateValue": "ALARM",
+            "NewStateReason": "Threshold Crossed",
+            "OldStateValue": "OK",
+        }
+        herald.account.sns.publish(TopicArn=output["OutputValue"], Subject="ALARM", Message=json.dumps(alarm))
+        (push,) = wait_for(lambda: herald.pushes("Threshold Crossed"), "push")
+        assert (push["title"], push["priority"]) == (f"ALARM: {word}", "1")
+    finally:
+        stacks.delete_stack(StackName="alarms")
+
+
+def test_a_state_machine_publishes_and_the_same_execution_rings_once(herald: Harness) -> None:
+    states, word = herald.account.client("stepfunctions"), marker()
+    definition = (ROOT / "examples/state-machine/publish.asl.json").read_text(encoding="utf-8")
+    definition = definition.replace("${Topic}", herald.account.where.arn("sns", herald.stage.topic))
+    made = states.create_state_machine(name="publish", definition=definition, roleArn=ROLE)["stateMachineArn"]
+    try:
+        asked = json.dumps({"title": "From a state machine", "message": word})
+        execution = states.start_execution(stateMachineArn=made, name=word, input=asked)["executionArn"]
+        (push,) = wait_for(lambda: herald.pushes(word), "push")
+        assert push["title"] == "From a state machine"
+        ended = wait_for(
+            lambda: (found := states.describe_execution(executionArn=execution))["status"] != "RUNNING" and found, "end"
+        )
+        message, _ = herald.ask(
+            "get_message", {"version": 1, "id": json.loads(ended["output"])["published"]["MessageId"]}
+        )
+        assert (ended["status"], message["state"]) == ("SUCCEEDED", "delivered")
+    finally:
+        states.delete_state_machine(stateMachineArn=made)
 
 
 # The state machine

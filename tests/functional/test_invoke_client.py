@@ -25,6 +25,7 @@ from chalicelib import errors
 from chalicelib.adapters import invoke
 from chalicelib.adapters.invoke import Herald
 from chalicelib.functions import FUNCTIONS
+from tests.contracts import validator
 from tests.functional.conftest import Provider
 from tests.functional.test_adapters import Broken, break_at
 
@@ -50,7 +51,8 @@ class Program:
     def __init__(self, raw: Stub, **more: str) -> None:
         self.functions, self._lambda = raw("lambda")
         self.directory, self._ssm = raw("ssm")
-        self.herald = Herald("dev", functions=self.functions, directory=self.directory, **more)
+        self.topic, self._sns = raw("sns")
+        self.herald = Herald("dev", functions=self.functions, directory=self.directory, topic=self.topic, **more)
 
     def finds(self, name: str) -> None:
         parameter = f"/herald/dev/functions/{name}"
@@ -61,6 +63,9 @@ class Program:
     def finds_resource(self, name: str, value: str) -> None:
         parameter = f"/herald/dev/resources/{name}"
         self._ssm.add_response("get_parameter", {"Parameter": {"Name": parameter, "Value": value}}, {"Name": parameter})
+
+    def publishes(self, answer: dict[str, str]) -> None:
+        self._sns.add_response("publish", answer)
 
     def finds_nothing(self, code: str = "ParameterNotFound") -> None:
         self._ssm.add_client_error("get_parameter", code, "MARKER")
@@ -89,8 +94,54 @@ def test_a_notification_is_sent_by_the_function_that_the_directory_names(program
     request = {"id": "id-1", "title": "Übung", "message": "m", "options": {"priority": 1}}
     answer = {"channel": "pushover", "status": "delivered", "reference": "ref", "new": 1}
     program.answers("notify_pushover", request, answer)
-    told = program.herald.notify("pushover", id="id-1", title="Übung", message="m", options={"priority": 1})
+    told = program.herald.notify_now("pushover", id="id-1", title="Übung", message="m", options={"priority": 1})
     assert told == answer
+
+
+TOPIC = "arn:aws:sns:eu-central-1:123456789012:herald-dev-messages"
+
+
+def test_what_is_published_is_accepted_and_is_looked_up_by_the_id_that_comes_back(program: Program) -> None:
+    published: list[dict[str, Any]] = []
+    program.topic.meta.events.register(
+        "provide-client-params.sns.Publish", lambda params, **_: published.append(params)
+    )
+    program.finds_resource("topic", TOPIC)
+    for number in range(2):
+        program.publishes({"MessageId": f"sns-{number}"})
+    assert (
+        program.herald.notify("Übung", "m", key="k", priority="high", link="https://x", channels=["phone"]) == "sns-0"
+    )
+    assert program.herald.notify("Without a key", "m") == "sns-1"
+    whole, least = published
+    assert whole["TopicArn"] == TOPIC
+    assert {name: value["StringValue"] for name, value in whole["MessageAttributes"].items()} == {
+        "kind": "notification",
+        "site": "notifications",
+    }
+    validator("notification", "request").validate(json.loads(whole["Message"]))
+    assert json.loads(whole["Message"])["key"] == "k"
+    assert len(json.loads(least["Message"])["key"]) == 36, "the client repeats by itself what may have been published"
+
+
+@pytest.mark.parametrize(
+    ("code", "status", "error"),
+    [("AuthorizationError", 403, invoke.NotRunError), ("InternalError", 500, invoke.UnknownOutcomeError)],
+)
+def test_what_sns_refused_was_not_published_and_after_its_own_error_it_may_have_been(
+    program: Program, code: str, status: int, error: type[Exception]
+) -> None:
+    program.finds_resource("topic", TOPIC)
+    program._sns.add_client_error("publish", code, "MARKER", status)
+    with pytest.raises(error, match=code) as caught:
+        program.herald.notify("t", "m")
+    assert "MARKER" not in str(caught.value)
+
+
+def test_a_topic_that_the_directory_hides_is_named(program: Program) -> None:
+    program.finds_nothing("AccessDeniedException")
+    with pytest.raises(invoke.NotRunError, match=r"/herald/dev/resources/topic could not be read: AccessDenied"):
+        program.herald.notify("t", "m")
 
 
 def test_a_check_asks_the_same_function_and_rings_nobody(program: Program) -> None:
