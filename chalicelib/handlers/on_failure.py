@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from chalicelib import composition
-from chalicelib.logic.delivery_types import Action
-from chalicelib.logic.event_kinds import KIND_CANARY
+from chalicelib.logic.event_kinds import KIND_CANARY, REJECTED
 from chalicelib.logic.outcome import RunOutcome, read_outcome
 from chalicelib.logs import logger
 from chalicelib.metrics import Metric, emit
@@ -24,7 +23,7 @@ def handle(event: dict[str, Any]) -> None:
     """
     outcome = read_outcome(event)
     logger.set_correlation_id(outcome.message_id)
-    if outcome.action == Action.REJECTED:
+    if outcome.action == REJECTED:
         # ``destined`` counts it, and its sender can look it up: a program gone wrong must not flood the owner.
         logger.warning("Notification rejected", extra=outcome.log_fields())
         return

@@ -13,6 +13,8 @@ KIND_RETRY = "retry"
 """A retry of a stored message; its event holds only the id."""
 KIND_CANARY = "canary"
 """A test message that sends no notification: ``logic/canary.py``."""
+REJECTED = "rejected"
+"""The action of what was published and is nothing of these."""
 PLEASE_FAIL = "please fail"
 
 

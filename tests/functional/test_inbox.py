@@ -27,6 +27,7 @@ from chalicelib.errors import InvalidRequestError, StoreError
 from chalicelib.inbox.views import Shell
 from chalicelib.logic.archive import MessageState
 from chalicelib.logic.delivery_types import Delivery, State
+from chalicelib.logic.spam import HoldReason, Verdict
 from ops.errors import OpsError
 from ops.inbox.app import create_app
 from ops.inbox.guard import Session
@@ -394,6 +395,27 @@ def test_a_list_says_who_what_when_and_what_became_of_it(owner: Person) -> None:
     text = Structure(owner.gets("/").text).text
     for word in ("Ines Carvalho", "A rocking chair", "the cane of my", "email waiting", "2 signs of spam", "Waiting"):
         assert word in text
+
+
+def test_what_programs_published_is_listed_by_its_title_and_what_was_rejected_says_why() -> None:
+    verdict = Verdict(held=HoldReason.REJECTED, wrong_key="title", reason="title: expected a text that is not empty")
+    delivered = {"pushover": Delivery(State.DELIVERED, 1, since=NOW)}
+    mailbox = InMemoryMailbox(
+        stored(
+            "n-1", MessageState.DELIVERED, delivered, site="notifications", title="Backup <b>", message="It failed."
+        ),
+        stored("n-2", MessageState.REJECTED, {}, site="notifications", verdict=verdict),
+    )
+    for person in met(mailbox):
+        person.opens()
+        page = person.gets("/?state=rejected").text
+        assert "A program" in page
+        assert "Backup" not in page
+        assert "Backup &lt;b&gt;" in person.gets("/").text
+        shown = person.gets("/message?id=n-2").text
+        assert "title: expected a text that is not empty" in shown
+        assert "Rejected, and nothing of it stored" in shown
+        assert "Release" not in shown
 
 
 def test_states_have_counts_of_the_same_site_and_days_and_none_where_there_is_nothing(owner: Person) -> None:
