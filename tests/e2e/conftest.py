@@ -70,6 +70,29 @@ kind = "turnstile"
 hostnames = ["localhost"]
 url = "http://127.0.0.1:8080/captcha/turnstile"
 
+# A site whose visitors are answered by mail.
+[stages.local.sites.answered]
+thanks = "http://127.0.0.1:8080/thanks.html"
+origins = ["http://127.0.0.1:8080"]
+channels = ["pushover"]
+language = "de"
+
+[stages.local.sites.answered.spam]
+honeypot = { points = 10 }
+
+[stages.local.sites.answered.autoreply]
+from = "Shop <shop@mail.example.com>"
+identities = ["example.com"]
+per_hour = 1000
+
+[stages.local.sites.answered.autoreply.texts.de]
+subject = "Angekommen"
+text = "Ihre Nachricht {id} ist da."
+
+[stages.local.sites.answered.autoreply.texts.en]
+subject = "We got it"
+text = "Your message {id} has arrived."
+
 [stages.local.sites.counted.spam]
 rate = { points = 10, most = 2, minutes = 60 }
 """
