@@ -7,18 +7,21 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
 from chalicelib.adapters.archive import MessageArchive
 from chalicelib.adapters.messages import DAY, PUBLICATION_DAYS, MessageTable, publication_key
 from chalicelib.adapters.replays import ReplayTable
+from chalicelib.adapters.summaries import SummaryTable
 from chalicelib.composition import override_container
 from chalicelib.errors import ChannelUnavailableError, DeliveryIncompleteError
 from chalicelib.logic.accepted_notification import MAX_LINK, MAX_MESSAGE
 from chalicelib.logic.listing import Selection
 from chalicelib.logic.notification import MAX_TITLE, Notification
+from chalicelib.logic.ring_budget import SHARES
+from chalicelib.logic.summary import message_line
 from chalicelib.settings import Channel, Notifications, Stage
 from ops.operations.listing import OperatorArchive, every
 from tests.contracts import fits
@@ -192,6 +195,27 @@ def test_what_still_waits_fails_the_run_so_that_lambda_repeats_it(make: Callable
     with pytest.raises(DeliveryIncompleteError):
         world.publish(WHOLE | {"channels": ["mail"]})
     assert (world.look_up() or {})["state"] == "waiting"
+
+
+def test_beyond_the_budget_of_rings_a_summary_counts_it_with_its_title(world: World) -> None:
+    table: Any = world.table
+    summaries = SummaryTable(table, STAGE.table)
+
+    class Spent:
+        ranks: ClassVar[list[int]] = []
+
+        def take(self, channel: Channel, rank: int, now: int) -> bool:
+            self.ranks.append(rank)
+            return False
+
+    world.container.__dict__.update({"ring_budget": Spent(), "summaries": summaries})
+    answer = world.publish(WHOLE | {"channels": ["mail"]})
+    assert (answer["action"], answer["message"]["channels"]) == ("summarized", {"mail": "summarized"})
+    assert Spent.ranks == [len(SHARES) - 1], "a program that was granted the topic counts as a person does"
+    batch = summaries.take_batch("mail", "run-1", SECOND + 600, SECOND + 660)
+    assert batch is not None
+    assert (batch.count, batch.newest) == (1, PUBLICATION)
+    assert message_line(world.messages.find_fields(PUBLICATION)) == "Backup: It has failed."
 
 
 BAD: list[tuple[object, str, str]] = [

@@ -283,6 +283,17 @@ def test_a_channel_that_no_site_uses_leaves_no_trace(tmp_path: Path) -> None:
     assert "notify_email" not in "".join(text for path, text in files.items() if path.suffix == ".yaml")
 
 
+def test_a_channel_of_notifications_alone_is_one_that_is_used(tmp_path: Path) -> None:
+    text = FILE.format(own="\n".join((FROM, TO))).replace('channels = ["post"]', 'channels = ["phone"]')
+    text += '[channels.phone]\nkind = "pushover"\n[notifications]\nchannels = ["post"]\n'
+    (tmp_path / "herald.toml").write_text(text, encoding="utf-8")
+    found = load(tmp_path)
+    notifiers = "phone=herald-dev-notify_pushover,post=herald-dev-notify_email"
+    assert f'"LAMBDA_NOTIFICATIONS": "{notifiers}"' in generated(found)[CHALICE_CONFIG]
+    assert found["dev"].stage.notifications.channels == ("post",)
+    assert set(found["dev"].stage.channels_serving("notifications")) == {"phone", "post"}
+
+
 def test_the_function_and_its_channels_are_told_to_destined(tmp_path: Path) -> None:
     loaded(tmp_path, FROM, TO)
     files = generated(load(tmp_path))
