@@ -13,7 +13,7 @@ from chalicelib.logic.spam import Signal
 from chalicelib.logic.submission import Message
 from chalicelib.logs import logger
 from chalicelib.metrics import Metric, emit
-from chalicelib.settings import Site
+from chalicelib.settings import NOTIFICATIONS, Site
 
 _METRICS = {
     Action.QUARANTINED: Metric.QUARANTINED,
@@ -63,6 +63,8 @@ def handle(event: dict[str, Any], context: Any) -> dict[str, object]:
     if kind in ("", event_kinds.KIND_CONTACT):
         try:
             message = Message.deserialize(sns["Message"])
+            if message.site == NOTIFICATIONS:
+                raise ValueError("no form has this site")
         except ValueError as error:
             return _published(sns, invocation, str(error) if kind else "")
         logger.set_correlation_id(message.id)

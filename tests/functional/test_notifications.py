@@ -292,6 +292,7 @@ def test_what_is_no_notification_is_rejected_at_once_and_its_sender_can_look_up_
         ('{"version": 1, "id": "", "site": "s", "received_at": 1, "fields": {}}', "contact"),
         ('{"version": 1, "id": "' + "x" * 3000 + '", "site": "s", "received_at": 1, "fields": {}}', "contact"),
         ('{"version": 1, "id": "i", "site": "s", "received_at": 1e300, "fields": {}}', "contact"),
+        ('{"version": 1, "id": "i", "site": "notifications", "received_at": 1, "fields": {"message": "x"}}', "contact"),
         ("[" * 100_000, "contact"),
         ("MARKER", "canary"),
         ('{"id": "i", "sent_at": "MARKER"}', "canary"),
