@@ -263,16 +263,20 @@ def _letters(it: Examined) -> Iterator[Finding]:
 
 
 def _channels(it: Examined) -> Iterator[Finding]:
-    """The channels and their secrets."""
+    """The channels and the captchas, and their secrets."""
     for result in secrets.check(it.stage, it.account):
         setting = f"./herald secrets set --stage {it.stage.name} {result.channel}"
+        is_captcha = result.channel == secrets.CAPTCHA
+        effect = "its site's captcha counts nothing" if is_captcha else "its messages wait"
         for parameter in result.missing:
-            yield Finding(Level.WRONG, f"the secret {parameter} is not set: its messages wait", setting)
+            yield Finding(Level.WRONG, f"the secret {parameter} is not set: {effect}", setting)
         for parameter in result.readable:
             yield Finding(Level.WARNING, f"{parameter} is not encrypted (SecureString)", setting)
         if result.error:
             page = f"docs/channels/{result.kind}.md"
             yield Finding(Level.WRONG, f"the channel {result.channel} could not deliver: {result.error}", page)
+        elif result.is_well and is_captcha:
+            yield Finding(Level.WELL, "the secrets of captchas are set")
         elif result.is_well:
             left = f", {result.quota.remaining} of {result.quota.limit} left" if result.quota else ""
             yield Finding(Level.WELL, f"the channel {result.channel} could deliver{left}")

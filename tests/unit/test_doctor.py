@@ -12,7 +12,7 @@ from botocore.stub import Stubber
 
 from chalicelib.adapters.dynamodb_items import to_item
 from chalicelib.logic.delivery_types import State
-from chalicelib.settings import Autoreply
+from chalicelib.settings import Autoreply, Captcha, Spam
 from ops.aws.account import Account
 from ops.config.loader import StageConfig
 from ops.operations import doctor
@@ -23,7 +23,9 @@ Stubbed = Callable[[str], tuple[Any, Stubber]]
 
 
 def examined(its_stage: Any, **clients: Any) -> Examined:
-    account = SimpleNamespace(dynamodb=clients.get("dynamodb"), client=lambda name: clients[name])
+    account = SimpleNamespace(
+        dynamodb=clients.get("dynamodb"), ssm=clients.get("ssm"), functions=None, client=lambda name: clients[name]
+    )
     return Examined(cast("StageConfig", SimpleNamespace(stage=its_stage)), cast("Account", account))
 
 
@@ -124,6 +126,25 @@ def test_what_ses_can_tell_is_told(
     for finding, word in zip(found, words, strict=True):
         assert word in finding.what
         assert finding.mend
+
+
+@pytest.mark.parametrize(
+    ("parameters", "level", "what"),
+    [
+        ([], "wrong", "the secret /herald/dev/captcha/default is not set: its site's captcha counts nothing"),
+        (["/herald/dev/captcha/default"], "well", "the secrets of captchas are set"),
+    ],
+)
+def test_a_captchas_secret_is_looked_for_and_its_service_not_asked(
+    stubbed: Stubbed, parameters: list[str], level: str, what: str
+) -> None:
+    captcha = Captcha("turnstile", "https://captcha.example/verify", ("www.example.com",))
+    spam = Spam(points={"captcha": 10}, captcha=captcha)
+    of = replace(stage(channels=()), sites={"default": replace(site(spam=spam), channels=())})
+    ssm, stub = stubbed("ssm")
+    found = [{"Name": name, "Type": "SecureString"} for name in parameters]
+    stub.add_response("get_parameters", {"Parameters": found})
+    assert said(list(doctor._channels(examined(of, ssm=ssm)))) == [(level, what)]
 
 
 def test_in_the_sandbox_the_doctor_says_that_no_visitor_is_answered(stubbed: Stubbed) -> None:
