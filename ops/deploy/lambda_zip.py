@@ -32,7 +32,9 @@ LEFT_OUT = {
     "charset_normalizer/*.so": "compiled copies of modules that are there in Python; Herald never guesses an encoding",
     "*__mypyc.*.so": "part of those compiled copies",
     "charset_normalizer/cli/*": "no command is run in Lambda",
-    "exifread/cli.py": "no command is run in Lambda",
+    **dict.fromkeys(
+        ("*/__main__.py", "exifread/cli.py", "idna/cli.py", "requests/help.py"), "no command is run in Lambda"
+    ),
     "urllib3/contrib/pyopenssl.py": "for a Python whose own TLS names no server",
     "urllib3/contrib/socks.py": "no proxy is used",
     "urllib3/http2/connection.py": "needs a package that is not here",
