@@ -67,6 +67,7 @@ class Gaps:
             found = stack.resource_map.resolved_parameters
             for name in set(found) - set(stack.template_dict.get("Parameters", {})):
                 del found[name]
+            found.update({name: _CommaList(value) for name, value in found.items() if isinstance(value, list)})
         return answer
 
     def _import(self, environ: Environ, start: Any) -> Iterable[bytes]:
@@ -97,6 +98,14 @@ class Gaps:
             stage.deployment_id = api.stages[name].deployment_id
             api.stages[name] = stage
         return answer
+
+
+class _CommaList(list[str]):
+    """A parameter of type CommaDelimitedList, which DescribeStacks shows as it was given; moto shows Python's list.
+    https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/parameters-section-structure.html"""
+
+    def __str__(self) -> str:
+        return ",".join(self)
 
 
 def _body(environ: Environ) -> bytes:
