@@ -112,7 +112,7 @@ if stage.uses("pushover"):
     @app.lambda_function()
     def notify_pushover(event: Any, context: Any) -> dict[str, object]:
         """Notify by Pushover; any program in the account may be granted this function."""
-        return handlers.notify.handle("pushover", event)
+        return handlers.notify.handle("pushover", event, context)
 
 
 if stage.uses("email"):
@@ -120,7 +120,7 @@ if stage.uses("email"):
     @app.lambda_function()
     def notify_email(event: Any, context: Any) -> dict[str, object]:
         """Notify by e-mail through Amazon SES; any program in the account may be granted this function."""
-        return handlers.notify.handle("email", event)
+        return handlers.notify.handle("email", event, context)
 
 
 if stage.uses("ntfy"):
@@ -128,7 +128,7 @@ if stage.uses("ntfy"):
     @app.lambda_function()
     def notify_ntfy(event: Any, context: Any) -> dict[str, object]:
         """Notify by ntfy; any program in the account may be granted this function."""
-        return handlers.notify.handle("ntfy", event)
+        return handlers.notify.handle("ntfy", event, context)
 
 
 if stage.uses("telegram"):
@@ -136,7 +136,7 @@ if stage.uses("telegram"):
     @app.lambda_function()
     def notify_telegram(event: Any, context: Any) -> dict[str, object]:
         """Notify by a bot of Telegram; any program in the account may be granted this function."""
-        return handlers.notify.handle("telegram", event)
+        return handlers.notify.handle("telegram", event, context)
 
 
 if stage.uses("webhook"):
@@ -144,7 +144,7 @@ if stage.uses("webhook"):
     @app.lambda_function()
     def notify_webhook(event: Any, context: Any) -> dict[str, object]:
         """Notify by Slack, Discord, Teams or a webhook of one's own; the request names the channel."""
-        return handlers.notify.handle("webhook", event)
+        return handlers.notify.handle("webhook", event, context)
 
 
 @app.lambda_function()

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from chalicelib.logic.delivery_types import CheckingNotifier, Delivery, DeliveryDependencies, MessageStore
     from chalicelib.logic.digest import DigestLog
     from chalicelib.logic.message_files import FilesOfMessages
-    from chalicelib.logic.notification import Quota
+    from chalicelib.logic.notification import Notification, Quota
     from chalicelib.logic.retry_due import Destined, DueMessages
     from chalicelib.logic.spam import RecentActivity
     from chalicelib.logic.submission import Message
@@ -180,6 +180,30 @@ class Container:
             channel: LambdaNotifier(invoke, function, channel)
             for channel, function in notifier_functions(self._environ).items()
         }
+
+    def attach(self, notification: Notification, kind: str, function_arn: str) -> Notification:
+        """Read the files that a notification of this kind carries. Where that fails, it goes without them."""
+        from chalicelib.adapters.providers import kind_of
+
+        carries = kind_of(kind).carries
+        if carries is None:
+            return notification
+        from dataclasses import replace
+
+        from chalicelib.errors import FilesError
+        from chalicelib.logic.attachments import attachments, wanted
+        from chalicelib.logic.message_files import place_of_key
+        from chalicelib.logs import logger
+
+        files = wanted(notification.files, carries)
+        try:
+            contents = self.files(function_arn).read_all([file.key for file in files])
+        except FilesError as error:
+            logger.warning("Files were not attached", extra={"message_id": notification.id, "reason": error.reason})
+            return notification
+        rules = {site.name: site.files for site in self.stage.sites.values()}
+        keep = any((found := rules.get(place_of_key(file.key)[0])) and found.keep_metadata for file in files)
+        return replace(notification, attached=attachments(files, contents, carries, keep_metadata=keep))
 
     def provider(self, channel: str) -> CheckingNotifier:
         """Return a channel's notifier as ``notify_<kind>`` sees it: a client of the provider."""

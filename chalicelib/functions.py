@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
+from functools import partial
 
 from chalicelib.adapters.providers import kinds
 from chalicelib.logic.channel_kind import ChannelKind
@@ -240,6 +241,13 @@ def _takes_files(stage: Stage) -> bool:
     return stage.takes_files
 
 
+def _attaches(kind: str, stage: Stage) -> bool:
+    """Whether a site that takes files has a channel of this kind."""
+    return any(
+        stage.channels[channel].kind == kind for site in stage.sites.values() if site.files for channel in site.channels
+    )
+
+
 def _notifies_owner(stage: Stage) -> bool:
     return bool(stage.alarm_channels)
 
@@ -259,6 +267,7 @@ _READ = Grant("ReadMessages", ("dynamodb:GetItem",), Resource.TABLE, "answer wit
 def _notifier(kind: ChannelKind) -> FunctionSpec:
     """Return the function of a kind of channel: it may read its channels' secrets, and what the kind declares."""
     reads = Grant("ReadSecrets", ("ssm:GetParameters",), Resource.SECRETS, "read the secrets of its channels")
+    attaches = Grant("ReadFiles", ("s3:GetObject",), _KEPT, "attach files", needed=partial(_attaches, kind.kind))
     return FunctionSpec(
         name=f"notify_{kind.kind}",
         trigger=Trigger("invoke"),
@@ -266,6 +275,7 @@ def _notifier(kind: ChannelKind) -> FunctionSpec:
         timeout=kind.timeout,
         grants=(
             *((reads,) if kind.secrets else ()),
+            *((attaches,) if kind.carries else ()),
             *(Grant(each.sid, each.actions, Resource[each.on], each.why) for each in kind.permissions),
         ),
         channel=kind.kind,

@@ -120,6 +120,8 @@ class FileRules:
     """The most bytes of all files of a form together."""
     kinds: tuple[str, ...]
     """Some of ``logic/file_kinds.py``."""
+    keep_metadata: bool = False
+    """Whether images are delivered with their position and serial numbers."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -99,6 +99,11 @@ class FileBucket:
             found["Body"].read(), name, unquote(said.get("type", "")), int(found["LastModified"].timestamp())
         )
 
+    def read_all(self, keys: Sequence[str]) -> dict[str, bytes]:
+        """Read objects, by key; without those that are not there. Raises :class:`FilesError`."""
+        found = _at_once([partial(self.read, key) for key in keys]) if keys else []
+        return {key: stored.content for key, stored in zip(keys, found, strict=True) if stored}
+
 
 def _all(calls: Sequence[Callable[[], Any]]) -> None:
     """Call all at once; raises :class:`FilesError`."""

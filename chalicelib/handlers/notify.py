@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from chalicelib import composition
 from chalicelib.errors import InvalidRequestError
 from chalicelib.logic.notification import Notification
@@ -16,7 +18,7 @@ def prepare(function: str) -> None:
         container.provider(channel)
 
 
-def handle(kind: str, request: object) -> dict[str, object]:
+def handle(kind: str, request: object, context: Any = None) -> dict[str, object]:
     """Deliver a notification (its request: ``logic/notification.py``), or only check whether it could be delivered.
 
     Returns ``{"channel": …, "status": "delivered", "reference": …}``, with ``quota`` where the provider tells it, or
@@ -31,6 +33,8 @@ def handle(kind: str, request: object) -> dict[str, object]:
         quota = notifier.check(notification)
         logger.info("Checked", extra={"message_id": notification.id, "channel": channel})
         return {"channel": channel, "checked": True, "quota": quota.as_json() if quota else None}
+    if any(file.key for file in notification.files):
+        notification = composition.get_container().attach(notification, kind, context.invoked_function_arn)
     reference = notifier.notify(notification)
     logger.info("Delivered", extra={"message_id": notification.id, "channel": channel, "reference": reference})
     remaining = {"quota": notifier.quota.as_json()} if notifier.quota else {}

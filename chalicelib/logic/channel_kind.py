@@ -169,6 +169,17 @@ class Permission(NamedTuple):
     why: str
 
 
+@dataclass(frozen=True, slots=True)
+class Carries:
+    """The files that a notification can carry."""
+
+    kinds: tuple[str, ...]
+    """Kinds of ``file_kinds.py``."""
+    count: int
+    size: int
+    """Bytes of all together."""
+
+
 # How a provider is asked by HTTP, and answers
 
 
@@ -311,6 +322,8 @@ class ChannelKind:
     limits: tuple[Limit, ...] = ()
     """What texts are cut to (``lay_out``, ``Limit.fits``). A provider that names none has one whose ``most`` is 0."""
     permissions: tuple[Permission, ...] = ()
+    carries: Carries | None = None
+    """The files that come with a notification; None where it names them only."""
     rings: Rings = Rings(hour=60, day=300)  # noqa: RUF009 - frozen
     """What a channel may ring unless its own table says otherwise."""
     shortest_pause: int = 1

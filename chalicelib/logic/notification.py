@@ -5,7 +5,8 @@
     request  {"version": 1, "id": "…", "title": "…", "message": "…", "timestamp": 1767225600, "channel": "pushover",
               "reply_to": "ada@example.com", "fields": [{"name": "Name", "value": "Ada"}], "options": {"priority": 1},
               "site": "www.example.com", "full_text_at": "./herald messages show …", "body": "{name}: {message}",
-              "files": [{"name": "a.jpg", "about": "image, 2.1 MB"}]}
+              "files": [{"name": "a.jpg", "about": "image, 2.1 MB", "key": "files/…", "type": "image/jpeg"}],
+              "files_at": "./herald messages files …"}
     answer   {"channel": "pushover", "status": "delivered", "reference": "…"}
 
 Keys from ``timestamp`` on are optional. With ``"check": true`` nothing is sent, and the answer is
@@ -25,6 +26,7 @@ from chalicelib.logic.submission import Message
 from chalicelib.settings import Channel, Site
 
 if TYPE_CHECKING:
+    from chalicelib.logic.attachments import Attachment
     from chalicelib.logic.message_files import MessageFile
 
 MAX_LABEL = 300
@@ -42,7 +44,19 @@ MAX_FILES = 20
 MAX_ADDRESS = 254
 """Most characters of an e-mail address (RFC 5321, 4.5.3.1.3)."""
 REQUIRED = ("id", "title", "message")
-OPTIONAL = ("timestamp", "channel", "reply_to", "fields", "options", "check", "site", "full_text_at", "body", "files")
+OPTIONAL = (
+    "timestamp",
+    "channel",
+    "reply_to",
+    "fields",
+    "options",
+    "check",
+    "site",
+    "full_text_at",
+    "body",
+    "files",
+    "files_at",
+)
 """The optional keys of a request."""
 
 
@@ -54,6 +68,14 @@ class NotifiedFile:
     """A visitor's text."""
     about: str
     """Such as ``image, 2.1 MB``, and why it is not attached."""
+    key: str = ""
+    """Its key in the stage's bucket, where it may be attached."""
+    media_type: str = ""
+    """By its bytes."""
+
+    def as_json(self) -> dict[str, str]:
+        more = {"key": self.key, "type": self.media_type}
+        return {"name": self.name, "about": self.about} | {name: text for name, text in more.items() if text}
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +104,10 @@ class Notification:
     """Where to read the whole text, shown where it had to be cut."""
     files: tuple[NotifiedFile, ...] = ()
     """The files that came with it."""
+    files_at: str = ""
+    """How to get them."""
+    attached: tuple[Attachment, ...] = ()
+    """Those that a notifier sends along. No request holds them."""
     body: str = ""
     """The layout of its text, with placeholders (``notification_text.py``); empty for the usual one."""
 
@@ -112,7 +138,9 @@ class Notification:
         if self.body:
             request["body"] = self.body
         if self.files:
-            request["files"] = [{"name": file.name, "about": file.about} for file in self.files]
+            request["files"] = [file.as_json() for file in self.files]
+        if self.files_at:
+            request["files_at"] = self.files_at
         return request
 
     @classmethod
@@ -133,6 +161,7 @@ class Notification:
             full_text_at=read_text(request, "full_text_at", MAX_LABEL) if "full_text_at" in request else "",
             body=read_text(request, "body", MAX_BODY) if "body" in request else "",
             files=_files(request.get("files", [])),
+            files_at=read_text(request, "files_at", MAX_LABEL) if "files_at" in request else "",
         )
 
 
@@ -168,12 +197,18 @@ def _fields(given: object) -> tuple[tuple[str, str], ...]:
 
 
 def _files(given: object) -> tuple[NotifiedFile, ...]:
-    expected = InvalidRequestError('files: expected a list of at most 20 {"name": text, "about": text}', key="files")
+    expected = InvalidRequestError(
+        'files: expected a list of at most 20 {"name": text, "about": text, "key": text, "type": text}, the last two'
+        " if it may be attached",
+        key="files",
+    )
     if not isinstance(given, list) or len(given) > MAX_FILES:
         raise expected
     files: list[NotifiedFile] = []
     for entry in given:
         match entry:
+            case {"name": str(name), "about": str(about), "key": str(key), "type": str(kind), **rest} if not rest:
+                files.append(NotifiedFile(name, about, key, kind))
             case {"name": str(name), "about": str(about), **rest} if not rest:
                 files.append(NotifiedFile(name, about))
             case _:
@@ -212,16 +247,25 @@ def from_contact(
         fields=tuple(fields.items()),
         site=label,
         full_text_at=f"./herald messages show --stage {stage} {message.id}" if stage else "",
-        files=_notified(files) if files else (),
+        files=_notified(message, files) if files else (),
+        files_at=f"./herald messages files --stage {stage} --output files {message.id}" if files and stage else "",
         body=(channel and channel.body) or (site and site.body) or "",
     )
 
 
-def _notified(files: Sequence[MessageFile]) -> tuple[NotifiedFile, ...]:
+def _notified(message: Message, files: Sequence[MessageFile]) -> tuple[NotifiedFile, ...]:
+    """The files as a notification tells of them. One with a mark has no key, so nobody attaches it."""
     # Loaded here alone: few messages have files.
-    from chalicelib.logic.message_files import described
+    from chalicelib.logic.message_files import KEPT, described, key_of
 
-    return tuple(NotifiedFile(file.ref.name, described(file)) for file in files)
+    return tuple(
+        NotifiedFile(file.ref.name, described(file))
+        if file.facts.mark
+        else NotifiedFile(
+            file.ref.name, described(file), key_of(KEPT, message.site, message.id, number), file.facts.media_type
+        )
+        for number, file in enumerate(files, 1)
+    )
 
 
 def _reply_to(address: str) -> str:

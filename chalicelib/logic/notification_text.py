@@ -8,6 +8,7 @@ The usual layout, in which blank fields are left out::
     Email: ada@example.com
     Site: www.example.com
     Files: “a.jpg” (image, 2.1 MB)
+    Get them: ./herald messages files …
 
     › phone: 123                       the form's other fields, marked
 
@@ -31,13 +32,13 @@ from chalicelib.logic.plain_text import CUT_MARK, cut, lines, one_line
 
 LABELS = {"name": "Name", "email": "Email", "subject": "Subject", "source": "Source"}
 """Herald's labels of the known fields, in the order of the text."""
-MESSAGE, SITE, RECEIVED, ID, FILES = "Message", "Site", "Received", "Id", "Files"
+MESSAGE, SITE, RECEIVED, ID, FILES, GET_FILES = "Message", "Site", "Received", "Id", "Files", "Get them"
 VISITORS_MARK = "› "
 """The mark of a line that could be taken for one of Herald's."""
 IN_BODY = (*IN_TITLE, "time", "others")
 """The placeholders of a body, besides the form's fields; ``others`` are the fields without a label."""
 
-_OURS = (*LABELS.values(), MESSAGE, SITE, RECEIVED, ID, FILES, "Herald")
+_OURS = (*LABELS.values(), MESSAGE, SITE, RECEIVED, ID, FILES, GET_FILES, "Herald")
 _MAX_NAME = 60
 """Most characters of the name of a form's other field."""
 _MIN_KNOWN = 80
@@ -155,9 +156,13 @@ class Parts:
         return self._wrapped("\n\n".join(filter(None, (message, facts, others, note))))
 
     def _files_line(self, known_size: int) -> str:
-        """The line that names the files. A name is a visitor's text, so it stands in quotation marks."""
+        """The lines that name the files, each a visitor's text in quotation marks, and how to get them."""
         named = [f"“{_quotable(file.name)}” ({one_line(file.about)})" for file in self.notification.files]
-        return f"{FILES}: {cut(', '.join(named), max(known_size, _MIN_FILES))}" if named else ""
+        if not named:
+            return ""
+        place = one_line(self.notification.files_at)
+        line = f"{FILES}: {cut(', '.join(named), max(known_size, _MIN_FILES))}"
+        return f"{line}\n{GET_FILES}: {place}" if place else line
 
     @property
     def note(self) -> str:

@@ -195,9 +195,10 @@ class FilesTable(Table):
     kinds: list[Literal["image", "pdf", "document", "text", "audio", "video", "archive"]] = Field(
         default=["image", "pdf"], min_length=1
     )
+    metadata: Literal["remove", "keep"] = "remove"
 
     def compiled(self) -> FileRules:
-        return FileRules(self.count, self.size_mb * 1024 * 1024, tuple(self.kinds))
+        return FileRules(self.count, self.size_mb * 1024 * 1024, tuple(self.kinds), self.metadata == "keep")
 
 
 class SiteTable(Table):

@@ -187,8 +187,17 @@ NOTIFY: dict[str, Schema] = {
     "check": {"type": "boolean", "description": "True: only find out whether it could be delivered, and ring nobody"},
     "site": _id("Which website it is of, for its reader", notification.MAX_LABEL),
     "full_text_at": _id("Where all of it is: shown by a channel that has to cut", notification.MAX_LABEL),
-    "files": _list(_object({"name": _text(), "about": _text()}) | {"additionalProperties": False})
+    "files": _list(
+        {
+            "oneOf": [
+                _object({"name": _text(), "about": _text()}) | {"additionalProperties": False},
+                _object({"name": _text(), "about": _text(), "key": _text(), "type": _text()})
+                | {"additionalProperties": False, "description": "It may be attached: its key in the stage's bucket"},
+            ]
+        }
+    )
     | {"maxItems": notification.MAX_FILES, "description": "The files that came with it: their names, and what each is"},
+    "files_at": _id("How to get the files", notification.MAX_LABEL),
     "body": _id("How its text is laid out, as `body` of a channel: docs/channels/README.md", notification.MAX_BODY),
 }
 QUOTA: Schema = _object(

@@ -224,7 +224,7 @@ QUERY = {
     "ExpressionAttributeValues": {":due": {"S": "yes"}},
     "Limit": 7,
 }
-MAIL = {
+MAIL: dict[str, Any] = {
     "FromEmailAddress": "Ü <herald@example.com>",
     "Destination": {"ToAddresses": ["owner@example.org"]},
     "ReplyToAddresses": ["ada@example.com"],
@@ -238,6 +238,13 @@ PUBLISHED = b"""<PublishResponse xmlns="http://sns.amazonaws.com/doc/2010-03-31/
 """https://docs.aws.amazon.com/sns/latest/api/API_Publish.html#API_Publish_Examples"""
 ITEM = {"id": {"S": "Ü"}, "n": {"N": "1"}, "m": {"M": {"l": {"L": [{"S": "x"}]}}}}
 
+ATTACHMENT = {
+    "FileName": "a.jpg",
+    "ContentType": "image/jpeg",
+    "ContentDisposition": "ATTACHMENT",
+    "ContentTransferEncoding": "BASE64",
+    "RawContent": bytes(range(256)),
+}
 OBJECT = {"Bucket": "b", "Key": "files/default/1", "ExpectedBucketOwner": "123456789012"}
 PUT = OBJECT | {"Body": b"\x00", "ContentType": "application/octet-stream", "Metadata": {"name": "%C3%BC.jpg"}}
 
@@ -278,6 +285,12 @@ CALLS: list[tuple[str, str, dict[str, Any], Say]] = [
         "get_email_identity",
         {"EmailIdentity": "a+b/c@exämple.com"},
         Say(body=b'{"VerifiedForSendingStatus": true}'),
+    ),
+    (
+        "sesv2",
+        "send_email",
+        {**MAIL, "Content": {"Simple": {**MAIL["Content"]["Simple"], "Attachments": [ATTACHMENT]}}},
+        Say(body=b'{"MessageId": "m"}'),
     ),
     ("s3", "put_object", PUT, Say(body=b"", headers={"ETag": '"e"'})),
     ("s3", "put_object", PUT | {"Key": "a b/\u00fc+%&.jpg", "Body": b""}, Say(body=b"", headers={"ETag": '"e"'})),

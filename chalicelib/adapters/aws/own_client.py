@@ -6,6 +6,7 @@ compare every request with botocore's models.
 
 from __future__ import annotations
 
+import base64
 import io
 import json
 import os
@@ -182,7 +183,7 @@ class SesV2:
 
     def send_email(self, **request: Any) -> dict[str, Any]:
         headers = {"Content-Type": "application/json"}
-        body = json.dumps(request).encode()
+        body = json.dumps(request, default=_base64).encode()
         return _object(self._caller.send("POST", "/v2/email/outbound-emails", headers, body, _refusal_in_json).body)
 
     def get_email_identity(self, *, EmailIdentity: str) -> dict[str, Any]:
@@ -219,6 +220,13 @@ _SERVICES: Mapping[str, tuple[Callable[[Caller], Any], str, str, str]] = {
     "s3": (_s3, "s3", "S3", "s3"),
 }
 """For each service: its client's class, the first part of its endpoints, its id, and its name in signatures."""
+
+
+def _base64(content: object) -> str:
+    """Bytes within JSON: https://smithy.io/2.0/aws/protocols/aws-restjson1-protocol.html#shape-serialization"""
+    if not isinstance(content, bytes):
+        raise TypeError(f"JSON can't hold a {type(content).__name__}")
+    return base64.b64encode(content).decode()
 
 
 def _object(body: bytes) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from chalicelib.errors import (
     InvalidRequestError,
 )
 from chalicelib.logic import mail
-from chalicelib.logic.channel_kind import ChannelKind, Checked, Option, Permission, Text, Texts, Tools
+from chalicelib.logic.channel_kind import Carries, ChannelKind, Checked, Option, Permission, Text, Texts, Tools
 from chalicelib.logic.notification import Notification, Quota
 from chalicelib.settings import Channel, Options
 
@@ -36,6 +36,9 @@ UNTIL_MENDED = 10 * 60
 """Seconds to wait for something that only the owner can mend."""
 
 _BUSY = ("TooManyRequestsException", "ThrottlingException", "Throttling", "RequestLimitExceeded")
+_PERHAPS_THEIRS = ("BadRequestException", "MessageRejected", "AccessDeniedException")
+"""Codes with which SES may refuse an attachment or the address for answers. The last, if sending attachments wants
+another permission than sending: https://docs.aws.amazon.com/ses/latest/dg/attachments.html names none."""
 _NOT_VERIFIED = "not verified"
 """In the message of a MessageRejected for an identity that isn't verified: the sender's or, in the sandbox, a
 recipient's: https://docs.aws.amazon.com/ses/latest/dg/troubleshoot-error-messages.html"""
@@ -73,11 +76,14 @@ class SesNotifier:
             try:
                 answer = self._client.send_email(**request)
             except ServiceError as error:
-                # SES may have refused the visitor's address, which is the only part that isn't ours. The text holds it
-                # too, and a refused e-mail was sent to nobody.
-                if error.code != "BadRequestException" or "ReplyToAddresses" not in request:
+                # SES may have refused the visitor's address or files, the only parts that aren't ours. The text names
+                # both, and a refused e-mail was sent to nobody.
+                of_address = error.code == "BadRequestException" and "ReplyToAddresses" in request
+                if not of_address and not (notification.attached and error.code in _PERHAPS_THEIRS):
                     raise
-                del request["ReplyToAddresses"]
+                if error.code == "BadRequestException":
+                    request.pop("ReplyToAddresses", None)
+                request["Content"]["Simple"].pop("Attachments", None)
                 answer = self._client.send_email(**request)
         except ServiceError as error:
             raise _meaning(error) from error
@@ -131,6 +137,17 @@ class SesNotifier:
                 }
             },
         }
+        if notification.attached:
+            request["Content"]["Simple"]["Attachments"] = [
+                {
+                    "FileName": file.name,
+                    "ContentType": file.media_type,
+                    "ContentDisposition": "ATTACHMENT",
+                    "ContentTransferEncoding": "BASE64",
+                    "RawContent": file.content,
+                }
+                for file in notification.attached
+            ]
         if answer_to := mail.reply_to(notification.reply_to):
             request["ReplyToAddresses"] = [answer_to]
         if self._configuration_set:
@@ -232,6 +249,8 @@ KIND = ChannelKind(
     reaches="mailboxes, by Amazon SES",
     keeps="the recipients' mailboxes",
     connect=_connect,
+    # A form's files have 4 MB at most, and a mail 40: https://docs.aws.amazon.com/ses/latest/dg/attachments.html
+    carries=Carries(("image", "pdf", "document", "text", "audio", "video", "archive"), 10, 4 * 1024 * 1024),
     no_address="a channel of kind email has no address of its own: it is AWS's service in the region",
     options=(
         Option(

@@ -41,7 +41,7 @@ from chalicelib.errors import (
     InvalidRequestError,
 )
 from chalicelib.logic import pushover
-from chalicelib.logic.channel_kind import ChannelKind, OptionMistake, Secret, Tools, matching
+from chalicelib.logic.channel_kind import Carries, ChannelKind, OptionMistake, Secret, Tools, matching
 from chalicelib.logic.notification import Notification, Quota
 from chalicelib.logic.pushover import (
     make_parameters,
@@ -96,9 +96,22 @@ class PushoverNotifier:
         Returns the receipt of a message of priority 2 (https://pushover.net/api/receipts), else Pushover's request id.
         """
         form = self._make_form(notification)
+        for image in notification.attached[:1]:
+            # https://pushover.net/api#attachments: the image, and never its visitor's name for it.
+            try:
+                return self._send(form, {"attachment": ("image", image.content, image.media_type)})
+            except ChannelRejectedError:
+                break  # Perhaps because of the image. Without it, it is another request.
+        return self._send(form)
+
+    def _send(self, form: Mapping[str, str | int], files: Mapping[str, tuple[str, bytes, str]] | None = None) -> str:
         try:
             response = self._session.post(
-                f"{self._api}/messages.json", data=form, timeout=(CONNECT_TIMEOUT, READ_TIMEOUT), allow_redirects=False
+                f"{self._api}/messages.json",
+                data=form,
+                files=files,
+                timeout=(CONNECT_TIMEOUT, READ_TIMEOUT),
+                allow_redirects=False,
             )
         except requests.exceptions.RequestException as error:
             raise missing_answer_error(error, "Pushover") from error
@@ -235,6 +248,8 @@ KIND = ChannelKind(
         Secret("token", "the API token of [your application](https://pushover.net/apps/build)", _KEY, "a" * 30),
         Secret("user", "your user key, or that of a [group](https://pushover.net/groups)", _KEY, "u" * 30),
     ),
+    # https://pushover.net/api#attachments: one image of 5,242,880 bytes at most
+    carries=Carries(("image",), 1, 5_242_880),
     limits=(pushover.TITLE, pushover.MESSAGE, pushover.LINK, pushover.LINK_TITLE),
     # A month of these is a third of the 10,000 messages that are free: https://pushover.net/api#limits
     rings=Rings(hour=30, day=120),

@@ -1,0 +1,58 @@
+"""Which files of a message a notification carries, and what is taken out of them first. Loaded where there are any."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from chalicelib.logic.channel_kind import Carries
+from chalicelib.logic.file_kinds import kept_name, kind_of_type
+from chalicelib.logic.image_cleaning import NotCleanableError, cleaned
+from chalicelib.logic.notification import NotifiedFile
+
+_DOCUMENTS = re.compile(r"application/(?:.*(?:officedocument|opendocument|ms-|msword|rtf|epub).*)")
+
+
+@dataclass(frozen=True, slots=True)
+class Attachment:
+    """A file as a provider gets it."""
+
+    name: str
+    """ASCII, on one line, without a path: providers write it into headers."""
+    media_type: str
+    """By its bytes."""
+    content: bytes
+
+
+def wanted(files: Sequence[NotifiedFile], carries: Carries) -> list[NotifiedFile]:
+    """The files that may be attached, as far as their kind and number decide."""
+    fitting = [file for file in files if file.key and kind_of_type(file.media_type) in carries.kinds]
+    return fitting[: carries.count]
+
+
+def attachments(
+    files: Sequence[NotifiedFile], contents: Mapping[str, bytes], carries: Carries, *, keep_metadata: bool
+) -> tuple[Attachment, ...]:
+    """The attachments of wanted files.
+
+    ``contents`` holds their bytes by key; what is not there is left out, and so is an image that can't be cleaned of
+    what tells of its photographer, and what would be too large together.
+    """
+    found: list[Attachment] = []
+    room = carries.size
+    for number, file in enumerate(files, 1):
+        content = contents.get(file.key, b"")
+        if kind_of_type(file.media_type) == "image" and not keep_metadata:
+            try:
+                content = cleaned(content)
+            except NotCleanableError:
+                continue
+        if content and len(content) <= room:
+            room -= len(content)
+            found.append(Attachment(_ascii(kept_name(file.name, number)), file.media_type, content))
+    return tuple(found)
+
+
+def _ascii(name: str) -> str:
+    return re.sub(r"[^ !#-\[\]-~]|[/:;<>]", "_", name)
