@@ -256,7 +256,7 @@ FILED = """
 [stages.local.sites.filed]
 thanks = "http://127.0.0.1:8080/thanks.html"
 origins = ["http://127.0.0.1:8080"]
-channels = ["pushover"]
+channels = ["pushover", "email"]
 
 [stages.local.sites.filed.files]
 kinds = ["image", "pdf", "text"]

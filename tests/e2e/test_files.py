@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import replace
 from functools import partial
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 import requests
 
+from chalicelib.logic.image_cleaning import cleaned
 from chalicelib.logic.message_files import facts_key
 from ops.aws import bucket, cloudformation
 from ops.deploy.deployment import Deployment, delete_files
@@ -64,13 +66,31 @@ def test_a_photo_and_a_pdf_are_kept_examined_and_named_in_the_notification(heral
     answer = send(herald, word, ("photo.jpg", photo(), "image/jpeg"), ("offer.pdf", PDF, "application/pdf"))
     assert answer.status_code == 202, answer.text
     message_id = answer.json()["id"]
-    assert "Files: “photo.jpg” (image, " in push_of(herald, word)
+    text = push_of(herald, word)
+    assert "Files: “photo.jpg” (image, " in text
+    assert text.endswith(f"\nGet them: ./herald messages files --stage local --output files {message_id}")
     one, other = shown(herald, message_id)
     assert (one["name"], one["kind"], one["type"], one["mark"]) == ("photo.jpg", "image", "image/jpeg", None)
     assert one["exif"]["latitude"] == "48.137154"
     assert (other["name"], other["kind"], other["size"], other["mark"]) == ("offer.pdf", "pdf", len(PDF), None)
     for prefix in ("files", "new"):
         assert {f"{prefix}/filed/{message_id}/{number}" for number in (1, 2)} <= set(keys(herald, message_id))
+
+
+def test_a_photo_is_attached_without_its_position_and_a_lie_is_not(herald: Harness) -> None:
+    word = marker()
+    page = ("b.png", b"<html>", "image/png")
+    with herald.mail_stand_in():
+        answer = send(herald, word, page, ("a.jpg", photo(), "image/jpeg"), ("c.pdf", PDF, "application/pdf"))
+        herald.line("on_success", message_id=answer.json()["id"], action="delivered")
+        (push,) = herald.pushes(word)
+        (mail,) = [mail for mail in herald.taken_mails() if word in mail["text"]]
+    clean = cleaned(photo())
+    assert push["attachment"] == {"filename": "image", "content_type": "image/jpeg", "bytes": len(clean)}
+    assert mail["attachments"] == [
+        {"name": "a.jpg", "type": "image/jpeg", "sha256": hashlib.sha256(clean).hexdigest()},
+        {"name": "c.pdf", "type": "application/pdf", "sha256": hashlib.sha256(PDF).hexdigest()},
+    ]
 
 
 def test_a_file_that_lies_is_marked_and_the_owner_is_told(herald: Harness) -> None:

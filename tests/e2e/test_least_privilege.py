@@ -302,6 +302,12 @@ def files_are_not_kept(herald: Harness) -> None:
     assert not herald.pushes(word)
 
 
+def files_are_not_attached(herald: Harness, kind: str) -> None:
+    _, word, message_id = send_a_photo(herald)
+    assert herald.line(f"notify_{kind}", message="Files were not attached", message_id=message_id)
+    wait_for(lambda: herald.pushes(word), "push")
+
+
 def files_are_not_examined(herald: Harness) -> None:
     _, word, _ = send_a_photo(herald)
     (push,) = wait_for(lambda: herald.pushes(word), "push")
@@ -351,6 +357,8 @@ WITHOUT_STATEMENT: dict[tuple[str, str], Signal] = {
     ("destined", "ReadNewFiles"): files_are_not_kept,
     ("destined", "KeepFiles"): files_are_not_kept,
     ("destined", "ExamineFiles"): files_are_not_examined,
+    ("notify_pushover", "ReadFiles"): partial(files_are_not_attached, kind="pushover"),
+    ("notify_email", "ReadFiles"): partial(files_are_not_attached, kind="email"),
     ("examine", "ReadFiles"): files_are_not_examined,
     ("examine", "ReadIncoming"): incoming_is_not_examined,
     ("examine", "RecordExaminations"): files_are_not_examined,

@@ -8,6 +8,8 @@ sets how it fails.
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
 import uuid
 from collections import deque
@@ -79,6 +81,14 @@ class Ses(FaultInjector):
                 "subject": simple["Subject"]["Data"],
                 "text": simple["Body"]["Text"]["Data"],
                 "html": simple["Body"].get("Html", {}).get("Data", ""),
+                "attachments": [
+                    {
+                        "name": attachment["FileName"],
+                        "type": attachment.get("ContentType", ""),
+                        "sha256": hashlib.sha256(base64.b64decode(attachment["RawContent"])).hexdigest(),
+                    }
+                    for attachment in simple.get("Attachments", [])
+                ],
                 "headers": {header["Name"]: header["Value"] for header in simple.get("Headers", [])},
             }
         except (ValueError, RecursionError, KeyError, TypeError):

@@ -80,6 +80,10 @@ def validation_faults(parameters: Mapping[str, Any], users: Collection[str], dev
     return faults
 
 
+LARGEST_ATTACHMENT = 5_242_880
+"""Bytes of the one image: https://pushover.net/api#attachments"""
+
+
 def message_faults(parameters: Mapping[str, Any], users: Collection[str]) -> Faults:
     """Check everything in a message except its token."""
     faults = Faults()
@@ -92,6 +96,11 @@ def message_faults(parameters: Mapping[str, Any], users: Collection[str]) -> Fau
             faults.add(name, "is invalid", f"{name} is invalid")
         elif value is not None and len(str(value)) > longest:
             faults.add(name, f"is too long, must be at most {longest} characters", f"{name} is too long")
+    attachment = parameters.get("attachment")
+    if isinstance(attachment, Mapping) and not (
+        attachment["bytes"] <= LARGEST_ATTACHMENT and str(attachment["content_type"]).startswith("image/")
+    ):
+        faults.add("attachment", "is invalid", "attachment is invalid")
     _check_numbers(parameters, faults)
     device = parameters.get("device")
     # An unknown device is allowed: the message then goes to all devices, "to avoid losing messages".
