@@ -26,7 +26,7 @@ PERSON_FACTOR = 4
 """Multiplies the limit of one address for senders who look like people, as many may share the address."""
 NETWORK_FACTOR = 8
 """Multiplies the limit of one address for the network around it."""
-MAX_COUNTED = 100
+MAX_COUNTED = 80
 """The most messages that are counted of an address or network: each one makes every further write larger."""
 MIN_FILL_SECONDS = 3
 """The least seconds that a person needs to fill in a form."""

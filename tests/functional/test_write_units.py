@@ -19,10 +19,10 @@ from chalicelib.errors import SubmissionError
 from chalicelib.logic import bodies
 from chalicelib.logic.delivery import deliver
 from chalicelib.logic.delivery_types import DeliveryDependencies, Invocation
-from chalicelib.logic.spam import NOTHING_FOUND, Verdict
+from chalicelib.logic.spam import NOTHING_FOUND, Evidence, Verdict, screen
 from chalicelib.logic.submission import Message, classify_fields
 from chalicelib.logic.validation import validate
-from chalicelib.settings import Rings
+from chalicelib.settings import Rings, Spam
 from tests.dynamodb import Call, LocalTable
 from tests.fakes import LIMITS, NOW, Clock, RecordingNotifier, channel, message, site, stage
 
@@ -30,6 +30,7 @@ ORDINARY = message("id-1", source="Shop", name="Ada Lovelace", email="ada@exampl
 BEFORE = 12
 """Units of an ordinary message when it was one item, written whole three times."""
 MAX_TIMES = 7
+RATE = Spam({"rate": 10}, most_messages=20, minutes=60)
 
 
 def dependencies_of(table: LocalTable) -> DeliveryDependencies:
@@ -129,6 +130,23 @@ def test_the_page_on_costs_counts_with_these_units_and_bytes(it: Message, counte
 def test_each_message_of_a_flood_costs_what_the_page_on_costs_says(rank: int) -> None:
     assert set(deliver_beyond_the_budget(ORDINARY, rank)) == {cost.ORDINARY_BEYOND}
     assert set(deliver_beyond_the_budget(longest("x"), rank)) == {cost.WORST_BEYOND}
+
+
+@pytest.mark.parametrize("seconds", [10, 44, 45, 46], ids="{} seconds apart".format)
+def test_counting_senders_makes_no_message_cost_more_than_seven_times_an_ordinary_one(seconds: int) -> None:
+    """The sets of an address and of its network are as full as they get where 80 messages come within the hour."""
+    table, clock = LocalTable(stage().table), Clock()
+    recent, counting = RecentTable(cast(Any, table), stage().table, clock), replace(site(), spam=RATE)
+    found = []
+    for number in range(180):
+        before = len(table.calls)
+        clock.now += seconds
+        one = replace(ORDINARY, id=str(uuid.UUID(int=number)), received_at=clock.now, evidence=tuple(Evidence))
+        screen(replace(one, sender_hash="a" * 32, network_hash="b" * 32), counting, recent)
+        found.append(units(table.calls[before:]))
+    assert found[0] == 2
+    assert max(found) <= 16
+    assert cost.WORST + max(found) <= MAX_TIMES * (cost.ORDINARY + found[0])
 
 
 def test_an_event_that_comes_again_does_not_write_a_long_text_again() -> None:
