@@ -7,15 +7,14 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from chalicelib.adapters.dynamodb_items import from_item, to_item
+from chalicelib.adapters.item_table import ItemTable, store_errors
 from chalicelib.adapters.messages import (
     fields_key,
     is_record,
     publication_key,
     read_delivery,
     read_files,
-    read_item,
     read_verdict,
-    store_errors,
 )
 from chalicelib.logic.archive import (
     MAX_PAGE,
@@ -42,25 +41,25 @@ class MessageArchive:
 
     def __init__(self, dynamodb: DynamoDBClient, stage: Stage, clock: Callable[[], float] = time.time) -> None:
         self._dynamodb = dynamodb
+        self._item_table = ItemTable(dynamodb, stage.table)
         self._stage = stage
         self._clock = clock
 
     def get(self, message_id: str) -> StoredMessage | None:
         """Read a message's two items, and a third where it has files, consistently with all earlier writes."""
-        table = self._stage.table
-        item = read_item(self._dynamodb, table, message_id)
+        item = self._item_table.read(message_id)
         if not is_record(item):
-            became = read_item(self._dynamodb, table, publication_key(message_id)).get("message_id")
-            item = read_item(self._dynamodb, table, became) if became else {}
+            became = self._item_table.read(publication_key(message_id)).get("message_id")
+            item = self._item_table.read(became) if became else {}
             if not is_record(item):
                 return None
-        written = read_item(self._dynamodb, table, fields_key(item["id"]))
+        written = self._item_table.read(fields_key(item["id"]))
         if not written.get("files"):
             return self._stored(item, written)
         # Loaded here alone: few messages have files.
         from chalicelib.logic.message_files import facts_key
 
-        return self._stored(item, written, read_item(self._dynamodb, table, facts_key(item["id"])))
+        return self._stored(item, written, self._item_table.read(facts_key(item["id"])))
 
     def page(self, wanted: Wanted) -> Page:
         """Read a page with one query. Filter it by state afterwards, as there is no index by state.

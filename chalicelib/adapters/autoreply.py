@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from chalicelib.adapters.aws import AwsError
-from chalicelib.adapters.dynamodb_items import to_item
-from chalicelib.adapters.messages import existing_item
+from chalicelib.adapters.item_table import ItemTable
 from chalicelib.errors import AutoreplyError
 from chalicelib.logic.autoreply import HEADERS
 from chalicelib.settings import Autoreply
@@ -24,33 +23,20 @@ class AutoreplyTable:
     """
 
     def __init__(self, dynamodb: DynamoDBClient, table: str) -> None:
-        self._dynamodb = dynamodb
-        self._table = table
+        self._table = ItemTable(dynamodb, table)
 
     def claim(self, message_id: str, now: int) -> bool:
-        return self._update(
-            message_id,
-            UpdateExpression="SET autoreply_at = :now",
-            ConditionExpression="attribute_exists(id) AND attribute_not_exists(autoreply_at)",
-            ExpressionAttributeValues=to_item({":now": now}),
-        )
+        condition = "attribute_exists(id) AND attribute_not_exists(autoreply_at)"
+        return self._table.update(message_id, "SET autoreply_at = :now", {":now": now}, condition=condition).done
 
     def take(self, key: str, most: int, until: int) -> bool:
         # A repetition whose first answer was lost counts twice: one answer less, never one more.
-        return self._update(
+        return self._table.update(
             f"autoreply#{key}",
-            UpdateExpression="ADD sent :one SET expires_at = :until",
-            ConditionExpression="attribute_not_exists(sent) OR sent < :most",
-            ExpressionAttributeValues=to_item({":one": 1, ":until": until, ":most": most}),
-        )
-
-    def _update(self, key: str, **request: Any) -> bool:
-        try:
-            self._dynamodb.update_item(TableName=self._table, Key=to_item({"id": key}), **request)
-        except AwsError as error:
-            existing_item(error)
-            return False
-        return True
+            "ADD sent :one SET expires_at = :until",
+            {":one": 1, ":until": until, ":most": most},
+            condition="attribute_not_exists(sent) OR sent < :most",
+        ).done
 
 
 class SesMailer:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from chalicelib.adapters.dynamodb_items import to_item
-from chalicelib.adapters.messages import store_errors
+from chalicelib.adapters.item_table import ItemTable
 from chalicelib.logic.message_files import Facts
 
 if TYPE_CHECKING:
@@ -16,17 +15,11 @@ class ExaminationTable:
     """Writes what ``examine`` finds out."""
 
     def __init__(self, dynamodb: DynamoDBClient, table: str) -> None:
-        self._dynamodb = dynamodb
-        self._table = table
+        self._table = ItemTable(dynamodb, table)
 
     def record(self, item: str, attribute: str, facts: Facts, expires_at: int) -> None:
         """Write the facts of one file; the same again changes nothing. Raises
         :class:`~chalicelib.errors.StoreError`."""
-        with store_errors():
-            self._dynamodb.update_item(
-                TableName=self._table,
-                Key=to_item({"id": item}),
-                UpdateExpression="SET #file = :facts, expires_at = :expires_at",
-                ExpressionAttributeNames={"#file": attribute},
-                ExpressionAttributeValues=to_item({":facts": facts.as_json(), ":expires_at": expires_at}),
-            )
+        update = "SET #file = :facts, expires_at = :expires_at"
+        values = {":facts": facts.as_json(), ":expires_at": expires_at}
+        self._table.update(item, update, values, names={"#file": attribute})

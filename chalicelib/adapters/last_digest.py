@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from chalicelib.adapters.aws import AwsError
-from chalicelib.adapters.dynamodb_items import from_item, to_item
-from chalicelib.adapters.messages import existing_item, store_errors
+from chalicelib.adapters.item_table import ItemTable
 
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
@@ -23,14 +21,11 @@ class DigestItems:
     def __init__(
         self, dynamodb: DynamoDBClient, table: str, new_run: Callable[[], str] = lambda: uuid.uuid4().hex
     ) -> None:
-        self._dynamodb = dynamodb
-        self._table = table
+        self._table = ItemTable(dynamodb, table)
         self._new_run = new_run
 
     def reported_until(self, site: str) -> int | None:
-        with store_errors():
-            answer = self._dynamodb.get_item(TableName=self._table, Key=_key(site), ConsistentRead=True)
-        return from_item(answer.get("Item", {})).get("reported_until")
+        return self._table.read(_key(site)).get("reported_until")
 
     def claim(self, site: str, before: int | None, until: int) -> bool:
         """Store ``until`` unless another run did. ``run`` recognises our own write if its answer was lost."""
@@ -39,35 +34,17 @@ class DigestItems:
         condition = "attribute_not_exists(reported_until)"
         if before is not None:
             condition, values[":before"] = "reported_until = :before", before
-        try:
-            self._dynamodb.update_item(
-                TableName=self._table,
-                Key=_key(site),
-                UpdateExpression="SET reported_until = :until, run = :run, expires_at = :end",
-                ConditionExpression=condition,
-                ExpressionAttributeValues=to_item(values),
-                ReturnValuesOnConditionCheckFailure="ALL_OLD",
-            )
-        except AwsError as error:
-            return bool(existing_item(error).get("run") == run)
-        return True
+        update = "SET reported_until = :until, run = :run, expires_at = :end"
+        done, item = self._table.update(_key(site), update, values, condition=condition)
+        return done or item.get("run") == run
 
     def put_back(self, site: str, until: int, before: int | None) -> None:
         values: dict[str, object] = {":until": until}
         update = "REMOVE reported_until"
         if before is not None:
             update, values[":before"] = "SET reported_until = :before", before
-        try:
-            self._dynamodb.update_item(
-                TableName=self._table,
-                Key=_key(site),
-                UpdateExpression=update,
-                ConditionExpression="reported_until = :until",
-                ExpressionAttributeValues=to_item(values),
-            )
-        except AwsError as error:
-            existing_item(error)
+        self._table.update(_key(site), update, values, condition="reported_until = :until")
 
 
-def _key(site: str) -> dict[str, Any]:
-    return to_item({"id": f"digest#{site}"})
+def _key(site: str) -> str:
+    return f"digest#{site}"

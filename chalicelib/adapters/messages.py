@@ -12,14 +12,13 @@ replayed the message.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
-from chalicelib.adapters.aws import AwsError, ServiceError
 from chalicelib.adapters.dynamodb_items import from_item, to_item
-from chalicelib.errors import InvalidRequestError, StoreError
+from chalicelib.adapters.item_table import ItemTable, store_errors
+from chalicelib.errors import InvalidRequestError
 from chalicelib.logic.delivery_types import Delivery, Record, State
 from chalicelib.logic.retry_due import DueMessage
 from chalicelib.logic.spam import HoldReason, Verdict
@@ -53,7 +52,8 @@ class MessageTable:
     def __init__(self, dynamodb: DynamoDBClient, stage: Stage, clock: Callable[[], float] = time.time) -> None:
         self._clock = clock
         self._dynamodb = dynamodb
-        self._table = stage.table
+        self._name = stage.table
+        self._table = ItemTable(dynamodb, stage.table)
         self._due_index = stage.due_index
         self._stage = stage
         self._give_up = stage.persistence.give_up
@@ -95,16 +95,8 @@ class MessageTable:
         if verdict.rejection:
             item["rejected"] = verdict.rejection
         self._add_fields(message, expires_at, only_once=by_key)
-        try:
-            self._dynamodb.put_item(
-                TableName=self._table,
-                Item=to_item(item),
-                ConditionExpression="attribute_not_exists(id)",
-                ReturnValuesOnConditionCheckFailure="ALL_OLD",
-            )
-        except AwsError as error:
-            return _record(existing_item(error))
-        return None
+        existing = self._table.put(item, "attribute_not_exists(id)")
+        return _record(existing) if existing is not None else None
 
     def _add_fields(self, message: Message, expires_at: int, *, only_once: bool) -> None:
         """Write the item of what was sent. ``only_once`` keeps one that is there, and raises InvalidRequestError if
@@ -113,31 +105,20 @@ class MessageTable:
         if not pairs and not message.files:
             return
         files = {"files": [file.as_json() for file in message.files]} if message.files else {}
-        guard: dict[str, Any] = {
-            "ConditionExpression": "attribute_not_exists(id)",
-            "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
-        }
-        try:
-            self._dynamodb.put_item(
-                TableName=self._table,
-                Item=to_item({"id": fields_key(message.id), "pairs": pairs, "expires_at": expires_at, **files}),
-                **(guard if only_once else {}),
+        existing = self._table.put(
+            {"id": fields_key(message.id), "pairs": pairs, "expires_at": expires_at, **files},
+            "attribute_not_exists(id)" if only_once else "",
+        )
+        if existing is not None and dict(existing["pairs"]) != message.fields:
+            raise InvalidRequestError(
+                f"key: was used before, for another content, by message {message.id}; expected a key of its own",
+                key="key",
             )
-        except AwsError as error:
-            if dict(existing_item(error)["pairs"]) != message.fields:
-                raise InvalidRequestError(
-                    f"key: was used before, for another content, by message {message.id}; expected a key of its own",
-                    key="key",
-                ) from None
 
     def link(self, publication: str, message_id: str) -> None:
         """Remember which message the publication of this id became: the item ``publication#<id>``."""
         expires_at = int(self._clock()) + PUBLICATION_DAYS * DAY
-        with store_errors():
-            self._dynamodb.put_item(
-                TableName=self._table,
-                Item=to_item({"id": publication_key(publication), "message_id": message_id, "expires_at": expires_at}),
-            )
+        self._table.put({"id": publication_key(publication), "message_id": message_id, "expires_at": expires_at})
 
     def change(
         self, message_id: str, channel: str, before: Delivery, after: Delivery, due_at: int | None = None
@@ -159,58 +140,34 @@ class MessageTable:
                 values |= {":due": DUE, ":due_at": due_at}
             else:
                 removes = " REMOVE due, due_at"
-        try:
-            self._dynamodb.update_item(
-                TableName=self._table,
-                Key=to_item({"id": message_id}),
-                UpdateExpression=f"SET {', '.join(sets)}{removes}",
-                ConditionExpression=" AND ".join(f"deliveries.#channel.#{name} = :{name}" for name in COMPARED_FIELDS),
-                ExpressionAttributeNames={"#channel": channel, **{f"#{name}": name for name in COMPARED_FIELDS}},
-                ExpressionAttributeValues=to_item(values),
-                ReturnValuesOnConditionCheckFailure="ALL_OLD",
-            )
-        except AwsError as error:
-            stored = existing_item(error).get("deliveries", {}).get(channel)
-            return stored is not None and read_delivery(stored) == after
-        return True
+        done, item = self._table.update(
+            message_id,
+            f"SET {', '.join(sets)}{removes}",
+            values,
+            condition=" AND ".join(f"deliveries.#channel.#{name} = :{name}" for name in COMPARED_FIELDS),
+            names={"#channel": channel, **{f"#{name}": name for name in COMPARED_FIELDS}},
+        )
+        stored = item.get("deliveries", {}).get(channel)
+        return done or (stored is not None and read_delivery(stored) == after)
 
     def postpone(self, message_id: str, due_at: int) -> None:
         """Set when the message is due, unless it has been deleted; 0 for never."""
-        update: dict[str, Any] = {"UpdateExpression": "REMOVE due, due_at"}
-        if due_at:
-            update = {
-                "UpdateExpression": "SET due = :due, due_at = :due_at",
-                "ExpressionAttributeValues": to_item({":due": DUE, ":due_at": due_at}),
-            }
-        try:
-            self._dynamodb.update_item(
-                TableName=self._table,
-                Key=to_item({"id": message_id}),
-                ConditionExpression="attribute_exists(id)",
-                **update,
-            )
-        except AwsError as error:
-            existing_item(error)
+        update = "SET due = :due, due_at = :due_at" if due_at else "REMOVE due, due_at"
+        values = {":due": DUE, ":due_at": due_at} if due_at else None
+        self._table.update(message_id, update, values, condition="attribute_exists(id)")
 
     def hold(self, message_id: str, duplicate_of: str) -> None:
         """Hold a message as a duplicate; it is never due then."""
-        try:
-            self._dynamodb.update_item(
-                TableName=self._table,
-                Key=to_item({"id": message_id}),
-                UpdateExpression="SET held = :held, duplicate_of = :other REMOVE due, due_at",
-                ConditionExpression="attribute_exists(id)",
-                ExpressionAttributeValues=to_item({":held": HoldReason.DUPLICATE, ":other": duplicate_of}),
-            )
-        except AwsError as error:
-            existing_item(error)
+        update = "SET held = :held, duplicate_of = :other REMOVE due, due_at"
+        values = {":held": HoldReason.DUPLICATE, ":other": duplicate_of}
+        self._table.update(message_id, update, values, condition="attribute_exists(id)")
 
     def find(self, message_id: str) -> tuple[Message, Record] | None:
         """A message and its record; None when it doesn't exist (any more)."""
-        item = read_item(self._dynamodb, self._table, message_id)
+        item = self._table.read(message_id)
         if not is_record(item):
             return None
-        written = read_item(self._dynamodb, self._table, fields_key(message_id))
+        written = self._table.read(fields_key(message_id))
         if not written:
             return None
         message = Message(
@@ -226,12 +183,12 @@ class MessageTable:
 
     def find_record(self, message_id: str) -> Record | None:
         """A message's record alone; None when it doesn't exist (any more)."""
-        item = read_item(self._dynamodb, self._table, message_id)
+        item = self._table.read(message_id)
         return _record(item) if is_record(item) else None
 
     def find_fields(self, message_id: str) -> dict[str, str] | None:
         """What the visitor wrote, without the record; None when it doesn't exist (any more)."""
-        written = read_item(self._dynamodb, self._table, fields_key(message_id))
+        written = self._table.read(fields_key(message_id))
         return dict(written["pairs"]) if written else None
 
     def find_due(self, now: int, most: int) -> list[DueMessage]:
@@ -241,7 +198,7 @@ class MessageTable:
         """
         with store_errors():
             page = self._dynamodb.query(
-                TableName=self._table,
+                TableName=self._name,
                 IndexName=self._due_index,
                 KeyConditionExpression="due = :due AND due_at <= :now",
                 ExpressionAttributeValues=to_item({":due": DUE, ":now": now}),
@@ -270,13 +227,6 @@ def is_record(item: Mapping[str, Any]) -> bool:
     return "deliveries" in item
 
 
-def read_item(dynamodb: DynamoDBClient, table: str, key: str) -> dict[str, Any]:
-    """The item of this key, consistently with all earlier writes; empty without one."""
-    with store_errors():
-        answer = dynamodb.get_item(TableName=table, Key=to_item({"id": key}), ConsistentRead=True)
-    return from_item(answer.get("Item", {}))
-
-
 def read_files(written: Mapping[str, Any]) -> tuple[FileRef, ...]:
     """The files that an item ``fields#<id>`` names."""
     if "files" not in written:
@@ -285,22 +235,6 @@ def read_files(written: Mapping[str, Any]) -> tuple[FileRef, ...]:
     from chalicelib.logic.message_files import FileRef
 
     return tuple(map(FileRef.from_json, written["files"]))
-
-
-@contextmanager
-def store_errors() -> Iterator[None]:
-    """Turn every error of the table into a :class:`StoreError`."""
-    try:
-        yield
-    except AwsError as error:
-        raise StoreError(error.reason) from error
-
-
-def existing_item(error: AwsError) -> dict[str, Any]:
-    """The item for which a write's condition failed; raises a :class:`StoreError` for any other error."""
-    if not isinstance(error, ServiceError) or error.code != "ConditionalCheckFailedException":
-        raise StoreError(error.reason) from error
-    return from_item(error.fields.get("Item", {}))
 
 
 def _record(item: Mapping[str, Any]) -> Record:

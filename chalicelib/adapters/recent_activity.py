@@ -10,9 +10,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from chalicelib.adapters.aws import AwsError
-from chalicelib.adapters.dynamodb_items import from_item, to_item
-from chalicelib.adapters.messages import existing_item, store_errors
+from chalicelib.adapters.item_table import ItemTable
 
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
@@ -22,39 +20,22 @@ class RecentTable:
     """A :class:`~chalicelib.logic.spam.RecentActivity` in DynamoDB. Every write is safe to repeat."""
 
     def __init__(self, dynamodb: DynamoDBClient, table: str, clock: Callable[[], float] = time.time) -> None:
-        self._dynamodb = dynamodb
-        self._table = table
+        self._table = ItemTable(dynamodb, table)
         self._clock = clock
 
     def first(self, key: str, message_id: str, at: int, seconds: int) -> str:
         """Store this message's id, unless another one is stored and not expired. Return the id that is stored then."""
-        try:
-            self._put(
-                key,
-                message_id,
-                at,
-                seconds,
-                ConditionExpression="attribute_not_exists(id) OR message_id = :mine OR expires_at <= :at",
-                ExpressionAttributeValues=to_item({":mine": message_id, ":at": at}),
-                ReturnValuesOnConditionCheckFailure="ALL_OLD",
-            )
-        except AwsError as error:
-            other = existing_item(error)
-            # A delayed message may have been received long before the one that is stored.
-            return message_id if at + seconds <= other["came_at"] else str(other["message_id"])
-        return message_id
+        other = self._table.put(
+            _item(key, message_id, at, seconds),
+            "attribute_not_exists(id) OR message_id = :mine OR expires_at <= :at",
+            {":mine": message_id, ":at": at},
+        )
+        # A delayed message may have been received long before the one that is stored.
+        return message_id if other is None or at + seconds <= other["came_at"] else str(other["message_id"])
 
     def take_over(self, key: str, message_id: str, at: int, seconds: int) -> None:
         """Store this message's id, whatever is stored now."""
-        with store_errors():
-            self._put(key, message_id, at, seconds)
-
-    def _put(self, key: str, message_id: str, at: int, seconds: int, **condition: Any) -> None:
-        self._dynamodb.put_item(
-            TableName=self._table,
-            Item=to_item({"id": key, "message_id": message_id, "came_at": at, "expires_at": at + seconds}),
-            **condition,
-        )
+        self._table.put(_item(key, message_id, at, seconds))
 
     def count(self, sender: str, message_id: str, at: int, seconds: int, most: int) -> int:
         """Add this message to the sender's set of ``<time> <id>``, and count those within the time.
@@ -74,36 +55,25 @@ class RecentTable:
 
     def _add(self, sender: str, member: str, expires_at: int, most: int) -> tuple[dict[str, Any], bool]:
         """The set's item, and whether the member is in it; a full set takes none."""
-        try:
-            answer = self._dynamodb.update_item(
-                TableName=self._table,
-                Key=to_item({"id": f"rate#{sender}"}),
-                UpdateExpression="ADD members :one SET expires_at = :until",
-                ConditionExpression=(
-                    "attribute_not_exists(members) OR size(members) <= :most OR contains(members, :member)"
-                ),
-                ExpressionAttributeValues=to_item(
-                    {":one": {member}, ":member": member, ":until": expires_at, ":most": most}
-                ),
-                ReturnValues="ALL_NEW",
-                ReturnValuesOnConditionCheckFailure="ALL_OLD",
-            )
-        except AwsError as error:
-            return existing_item(error), False
-        return from_item(answer["Attributes"]), True
+        done, item = self._table.update(
+            f"rate#{sender}",
+            "ADD members :one SET expires_at = :until",
+            {":one": {member}, ":member": member, ":until": expires_at, ":most": most},
+            condition="attribute_not_exists(members) OR size(members) <= :most OR contains(members, :member)",
+            returns="ALL_NEW",
+        )
+        return item, done
 
     def _forget(self, sender: str, members: list[str]) -> bool:
         """Remove members from the set; returns False if there are none to remove."""
         if not members:
             return False
-        with store_errors():
-            self._dynamodb.update_item(
-                TableName=self._table,
-                Key=to_item({"id": f"rate#{sender}"}),
-                UpdateExpression="DELETE members :old",
-                ExpressionAttributeValues=to_item({":old": set(members)}),
-            )
+        self._table.update(f"rate#{sender}", "DELETE members :old", {":old": set(members)})
         return True
+
+
+def _item(key: str, message_id: str, at: int, seconds: int) -> dict[str, object]:
+    return {"id": key, "message_id": message_id, "came_at": at, "expires_at": at + seconds}
 
 
 def _members(item: dict[str, Any]) -> list[tuple[int, str]]:

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from chalicelib.adapters.aws import AwsError
-from chalicelib.adapters.dynamodb_items import to_item
+from chalicelib.adapters.item_table import ItemTable
 from chalicelib.adapters.messages import (
     COMPARED_FIELDS,
     DUE,
     MessageTable,
     delivery_fields,
-    existing_item,
     history_line,
     read_delivery,
 )
@@ -28,8 +26,7 @@ class ReplayTable:
     """The :class:`~chalicelib.logic.replay.ReplayStore` in DynamoDB."""
 
     def __init__(self, dynamodb: DynamoDBClient, stage: Stage) -> None:
-        self._dynamodb = dynamodb
-        self._table = stage.table
+        self._table = ItemTable(dynamodb, stage.table)
         self._messages = MessageTable(dynamodb, stage)
 
     def find_record(self, message_id: str) -> Record | None:
@@ -63,20 +60,15 @@ class ReplayTable:
             lines.append(history_line(channel, after))
         sets.append("history = list_append(if_not_exists(history, :none), :lines)")
         values |= {":none": [], ":lines": lines}
-        try:
-            self._dynamodb.update_item(
-                TableName=self._table,
-                Key=to_item({"id": message_id}),
-                UpdateExpression=f"SET {', '.join(sets)}{' REMOVE held' if update.held else ''}",
-                ConditionExpression=" AND ".join(conditions),
-                ExpressionAttributeNames=names,
-                ExpressionAttributeValues=to_item(values),
-                ReturnValuesOnConditionCheckFailure="ALL_OLD",
-            )
-        except AwsError as error:
-            deliveries = existing_item(error).get("deliveries", {})
-            return all(
-                channel in deliveries and read_delivery(deliveries[channel]) == after
-                for channel, after in update.after.items()
-            )
-        return True
+        done, item = self._table.update(
+            message_id,
+            f"SET {', '.join(sets)}{' REMOVE held' if update.held else ''}",
+            values,
+            condition=" AND ".join(conditions),
+            names=names,
+        )
+        deliveries = item.get("deliveries", {})
+        return done or all(
+            channel in deliveries and read_delivery(deliveries[channel]) == after
+            for channel, after in update.after.items()
+        )

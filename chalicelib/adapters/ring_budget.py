@@ -11,9 +11,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from chalicelib.adapters.aws import AwsError
-from chalicelib.adapters.dynamodb_items import to_item
-from chalicelib.adapters.messages import existing_item, store_errors
+from chalicelib.adapters.item_table import ItemTable
 from chalicelib.logic.ring_budget import SHARES, SUMMARY_SHARE, Balance, apply_quota, free_at, full_since, spend_ring
 
 if TYPE_CHECKING:
@@ -31,8 +29,7 @@ class RingTable:
     """A :class:`~chalicelib.logic.ring_budget.RingBudget` in DynamoDB."""
 
     def __init__(self, dynamodb: DynamoDBClient, table: str, seconds: Callable[[], float] = time.monotonic) -> None:
-        self._dynamodb = dynamodb
-        self._table = table
+        self._table = ItemTable(dynamodb, table)
         self._seconds = seconds
         self._known: dict[str, Balance] = {}
 
@@ -61,13 +58,7 @@ class RingTable:
         values = {":pace": after.pace, ":until": after.pace_until, ":zero": 0}
         if after.paced_at != known.paced_at:
             update, values[":paced"] = f"{update}, paced_at = :paced", after.paced_at
-        with store_errors():
-            self._dynamodb.update_item(
-                TableName=self._table,
-                Key=_key(channel),
-                UpdateExpression=update,
-                ExpressionAttributeValues=to_item(values),
-            )
+        self._table.update(_key(channel), update, values)
         self._known[channel.name] = after
 
     def _take(self, channel: Channel, share: float, now: int, *, paced: bool) -> bool:
@@ -76,29 +67,19 @@ class RingTable:
         known, ends_at = self._known.get(channel.name, Balance()), self._seconds() + MAX_SECONDS
         while after := spend_ring(known, channel.rings, share, now, paced=paced):
             condition, values = _unchanged(known, full_since(channel.rings, share, now))
-            try:
-                self._dynamodb.update_item(
-                    TableName=self._table,
-                    Key=_key(channel),
-                    UpdateExpression="SET hour_at = :hour, day_at = :day, paced_at = :paced",
-                    ConditionExpression=condition,
-                    ExpressionAttributeValues=to_item(
-                        {":hour": after.hour_at, ":day": after.day_at, ":paced": after.paced_at, **values}
-                    ),
-                    ReturnValuesOnConditionCheckFailure="ALL_OLD",
-                )
-            except AwsError as error:
-                known = self._known[channel.name] = _balance(existing_item(error))
-                if self._seconds() >= ends_at:
-                    break
-            else:
-                self._known[channel.name] = after
+            values |= {":hour": after.hour_at, ":day": after.day_at, ":paced": after.paced_at}
+            update = "SET hour_at = :hour, day_at = :day, paced_at = :paced"
+            done, item = self._table.update(_key(channel), update, values, condition=condition)
+            known = self._known[channel.name] = after if done else _balance(item)
+            if done:
                 return True
+            if self._seconds() >= ends_at:
+                break
         return False
 
 
-def _key(channel: Channel) -> dict[str, Any]:
-    return to_item({"id": f"rings#{channel.name}"})
+def _key(channel: Channel) -> str:
+    return f"rings#{channel.name}"
 
 
 def _unchanged(known: Balance, since: int) -> tuple[str, dict[str, int]]:

@@ -17,9 +17,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from chalicelib.adapters.aws import AwsError
-from chalicelib.adapters.dynamodb_items import from_item, to_item
-from chalicelib.adapters.messages import DUE, existing_item
+from chalicelib.adapters.item_table import ItemTable
+from chalicelib.adapters.messages import DUE
 from chalicelib.logic.delivery_types import SUMMARY_PREFIX
 from chalicelib.logic.summary import MAX_NAMED, Batch, choose_replaced
 
@@ -41,8 +40,7 @@ class SummaryTable:
     """A :class:`~chalicelib.logic.summary.SummaryStore` in DynamoDB."""
 
     def __init__(self, dynamodb: DynamoDBClient, table: str) -> None:
-        self._dynamodb = dynamodb
-        self._table = table
+        self._table = ItemTable(dynamodb, table)
 
     def add(self, channel: str, message_id: str, rank: int, now: int) -> None:
         """Count a message, and keep its id: mostly one write, two once there is no room for more ids."""
@@ -159,20 +157,9 @@ class SummaryTable:
         self, channel: str, update: str, condition: str, values: Mapping[str, object]
     ) -> tuple[dict[str, Any] | None, dict[str, Any] | None]:
         """The item after the write, or where the condition doesn't hold the item that is there."""
-        more: Any = {"ExpressionAttributeValues": to_item(values)} if values else {}
-        try:
-            answer = self._dynamodb.update_item(
-                TableName=self._table,
-                Key=to_item({"id": SUMMARY_PREFIX + channel}),
-                UpdateExpression=update,
-                ConditionExpression=condition,
-                ReturnValues="ALL_NEW",
-                ReturnValuesOnConditionCheckFailure="ALL_OLD",
-                **more,
-            )
-        except AwsError as error:
-            return None, existing_item(error)
-        return from_item(answer["Attributes"]), None
+        key = SUMMARY_PREFIX + channel
+        done, item = self._table.update(key, update, values, condition=condition, returns="ALL_NEW")
+        return (item, None) if done else (None, item)
 
 
 def _ids(rank: int) -> str:

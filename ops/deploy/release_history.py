@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from chalicelib.settings import Stage
+from ops.aws import bucket as buckets
 from ops.aws import cloudformation
 from ops.aws.account import Account
 from ops.deploy.app_description import description_file
@@ -88,7 +89,10 @@ class Releases:
 
     def _in(self, bucket: str) -> set[str]:
         """The ids of the releases in the bucket, whether recorded or not."""
-        return {key.split("/")[1] for key in self._keys(bucket, _PREFIX)}
+        return {key.split("/")[1] for key in buckets.keys(self._s3, bucket, _PREFIX)}
+
+    def _delete(self, bucket: str, prefix: str) -> None:
+        buckets.delete_keys(self._s3, bucket, list(buckets.keys(self._s3, bucket, prefix)))
 
     def get(self, release: str) -> Release:
         """A kept release; raises :class:`OpsError` where there is none or it was changed, :class:`UnreadableRelease`
@@ -146,19 +150,10 @@ class Releases:
 
     def delete_all(self) -> None:
         """Empty the bucket, as only an empty one can be deleted, and delete the record of releases."""
-        self._delete(self._bucket, "")
+        if name := self._bucket:
+            self._delete(name, "")
         with ignoring_aws_error("ParameterNotFound"):
             self._account.ssm.delete_parameter(Name=self._parameter)
-
-    def _keys(self, bucket: str, prefix: str) -> list[str]:
-        with ignoring_aws_error("NoSuchBucket"):
-            pages = self._s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
-            return [each["Key"] for page in pages for each in page.get("Contents", [])]
-        return []
-
-    def _delete(self, bucket: str | None, prefix: str) -> None:
-        for key in self._keys(bucket, prefix) if bucket else []:
-            self._s3.delete_object(Bucket=bucket, Key=key)
 
     def _read(self, release: str, part: str) -> bytes:
         with ignoring_aws_error("NoSuchKey"), ignoring_aws_error("NoSuchBucket"):

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from chalicelib.adapters.dynamodb_items import from_item, to_item
-from chalicelib.adapters.messages import fields_key, store_errors
+from chalicelib.adapters.item_table import store_errors
+from chalicelib.adapters.messages import fields_key
 from chalicelib.adapters.providers import kinds
 from chalicelib.logic.archive import StoredMessage
 from chalicelib.logic.delivery_types import State

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from chalicelib.adapters.archive import MessageArchive
 from chalicelib.adapters.dynamodb_items import from_item, to_item
-from chalicelib.adapters.messages import fields_key, is_record, store_errors
+from chalicelib.adapters.item_table import store_errors
+from chalicelib.adapters.messages import fields_key, is_record
 from chalicelib.errors import InvalidRequestError, StoreError
 from chalicelib.logic.archive import MAX_PAGE, Archive, ListedMessage, StoredMessage
 from chalicelib.logic.listing import Selection, page

@@ -35,8 +35,10 @@ class Bucket:
             raise ClientError({"Error": {"Code": "NoSuchKey"}}, "GetObject")
         return {"Body": io.BytesIO(self.objects[Key])}
 
-    def delete_object(self, Bucket: str, Key: str) -> None:
-        del self.objects[Key]
+    def delete_objects(self, Bucket: str, Delete: dict[str, Any]) -> dict[str, Any]:
+        for named in Delete["Objects"]:
+            del self.objects[named["Key"]]
+        return {}
 
     def get_paginator(self, operation: str) -> Any:
         def paginate(Bucket: str, Prefix: str) -> list[dict[str, Any]]:

@@ -1,0 +1,99 @@
+"""Read and change single items of the message table, for every adapter that keeps something in it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from chalicelib.adapters.aws import AwsError, ServiceError
+from chalicelib.adapters.dynamodb_items import from_item, to_item
+from chalicelib.errors import StoreError
+
+if TYPE_CHECKING:
+    from types_boto3_dynamodb import DynamoDBClient
+
+
+class Update(NamedTuple):
+    """The outcome of a change."""
+
+    done: bool
+    """False where its condition failed, so that nothing was changed."""
+    item: dict[str, Any]
+    """The attributes that ``returns`` asked for; where the condition failed, those of the item that is there."""
+
+
+class ItemTable:
+    """One table. Each method raises :class:`~chalicelib.errors.StoreError` where DynamoDB fails."""
+
+    def __init__(self, dynamodb: DynamoDBClient, name: str) -> None:
+        self._dynamodb = dynamodb
+        self._name = name
+
+    def read(self, key: str) -> dict[str, Any]:
+        """The item of this key, consistently with all earlier writes; empty without one."""
+        with store_errors():
+            answer = self._dynamodb.get_item(TableName=self._name, Key=to_item({"id": key}), ConsistentRead=True)
+        return from_item(answer.get("Item", {}))
+
+    def put(
+        self, item: Mapping[str, object], condition: str = "", values: Mapping[str, object] | None = None
+    ) -> dict[str, Any] | None:
+        """Write a whole item. Where the condition fails, write nothing and return the item that is there."""
+        request = _request(condition, values)
+        try:
+            self._dynamodb.put_item(TableName=self._name, Item=to_item(item), **request)
+        except AwsError as error:
+            return _existing_item(error)
+        return None
+
+    def update(
+        self,
+        key: str,
+        update: str,
+        values: Mapping[str, object] | None = None,
+        *,
+        condition: str = "",
+        names: Mapping[str, str] | None = None,
+        returns: str = "",
+    ) -> Update:
+        """Change attributes of an item, if the condition holds.
+
+        ``update``, ``condition``, ``values``, ``names`` and ``returns`` (``ALL_NEW``, ``ALL_OLD``) are UpdateItem's
+        own: https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_UpdateItem.html
+        """
+        request = _request(condition, values)
+        if names:
+            request["ExpressionAttributeNames"] = names
+        if returns:
+            request["ReturnValues"] = returns
+        try:
+            answer = self._dynamodb.update_item(
+                TableName=self._name, Key=to_item({"id": key}), UpdateExpression=update, **request
+            )
+        except AwsError as error:
+            return Update(False, _existing_item(error))
+        return Update(True, from_item(answer.get("Attributes", {})))
+
+
+@contextmanager
+def store_errors() -> Iterator[None]:
+    """Turn every error of the table into a :class:`StoreError`."""
+    try:
+        yield
+    except AwsError as error:
+        raise StoreError(error.reason) from error
+
+
+def _request(condition: str, values: Mapping[str, object] | None) -> dict[str, Any]:
+    request: dict[str, Any] = {"ExpressionAttributeValues": to_item(values)} if values else {}
+    if condition:
+        request |= {"ConditionExpression": condition, "ReturnValuesOnConditionCheckFailure": "ALL_OLD"}
+    return request
+
+
+def _existing_item(error: AwsError) -> dict[str, Any]:
+    """The item for which a write's condition failed; raises a :class:`StoreError` for any other error."""
+    if not isinstance(error, ServiceError) or error.code != "ConditionalCheckFailedException":
+        raise StoreError(error.reason) from error
+    return from_item(error.fields.get("Item", {}))
