@@ -162,7 +162,8 @@ def _field(number: int, name: str, text: str, own: str, error: str, first: bool,
     state += " autofocus" if first else ""
     if own == "message" or _is_long(text):
         # A line break right after the tag is not a part of the text (HTML, 13.1.2.5), so one is given.
-        control = f'<textarea id="f{number}" {quoted} rows="8" dir="auto"{state}>\n{escape(text)}</textarea>'
+        rows = 8 if own == "message" else 3
+        control = f'<textarea id="f{number}" {quoted} rows="{rows}" dir="auto"{state}>\n{escape(text)}</textarea>'
     else:
         # What is at no fault must not keep the browser from sending: a page's own second address may be no address.
         kind = "email" if own == "email" and (error or not text or "@" in text.strip("@")) else "text"
