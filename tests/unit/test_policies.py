@@ -11,10 +11,11 @@ from pathlib import Path
 import pytest
 
 from chalicelib.functions import FUNCTIONS, functions_of, settings_of
-from chalicelib.settings import Channel, Spam, Stage
+from chalicelib.settings import Autoreply, Captcha, Channel, Spam, Stage
 from ops.generate.render import policies, policy_file
 from ops.naming import AwsLocation
 from ops.templates.function_policies import policy
+from ops.templates.wiring import template
 from tests.fakes import EVERYWHERE, LIMITS, site, stage
 
 WHERE = AwsLocation("aws", "eu-central-1", "123456789012")
@@ -43,6 +44,38 @@ def test_every_arn_is_of_the_partition_region_and_account(partition: str, region
                 assert arn.split(":")[:2] == ["arn", partition]
                 # A bucket's has neither.
                 assert arn.split(":")[3:5] in ([region, "999999999999"], ["", ""])
+
+
+# What only some stages have for their visitors
+
+
+def test_a_captchas_secret_is_read_by_destined_alone_and_only_where_a_site_has_one() -> None:
+    captcha = Captcha("turnstile", "https://captcha.example/", ("www.example.com",))
+    it = stage()
+    it.sites["shop"] = site("shop", spam=Spam(points={"captcha": 1}, captcha=captcha))  # type: ignore[index]
+    name = f"arn:aws:ssm:eu-central-1:123456789012:parameter/herald/{it.name}/captcha/shop"
+    having = {path.name: text for path, text in policies(it, WHERE).items() if "captcha" in text}
+    assert set(having) == {f"policy-{it.name}-destined.json"}
+    (text,) = having.values()
+    found = [each for each in json.loads(text)["Statement"] if each["Sid"] == "ReadCaptchaSecrets"]
+    assert [(each["Action"], each["Resource"]) for each in found] == [(["ssm:GetParameters"], [name])]
+    assert not any("aptcha" in text for text in policies(stage(), WHERE).values())
+
+
+def test_visitors_are_answered_by_a_function_that_can_do_nothing_else_and_only_where_a_site_says_so() -> None:
+    answers = Autoreply("shop@a.site", "shop@a.site", "", ("a.site",), "own", 1, 1, {"en": ("a", "b")})
+    it = replace(stage(), sites={"default": replace(site(), autoreply=answers)})
+    statements = {each["Sid"]: each for each in policy(BY_NAME["autoreply"], it, WHERE)["Statement"]}
+    assert set(statements) == {"WriteLogs", "KeepFailedRuns", "ReadAnswered", "AnswerOnce", "SendAnswers"}
+    assert statements["SendAnswers"]["Action"] == ["ses:SendEmail"]
+    ses = "arn:aws:ses:eu-central-1:123456789012"
+    assert statements["SendAnswers"]["Resource"] == [f"{ses}:identity/a.site", f"{ses}:configuration-set/own"]
+    assert statements["SendAnswers"]["Condition"] == {"StringEquals": {"ses:FromAddress": ["shop@a.site"]}}
+    table = [f"arn:aws:dynamodb:eu-central-1:123456789012:table/{it.table}"]
+    assert [statements[sid]["Resource"] for sid in ("ReadAnswered", "AnswerOnce")] == [table, table]
+    assert not any("ses:" in text for path, text in policies(it, WHERE).items() if "autoreply" not in path.name)
+    assert "autoreply" not in {spec.name for spec in functions_of(stage())}
+    assert "utoreply" not in json.dumps(template(stage()))
 
 
 # The stage's key, and the address of challenges
