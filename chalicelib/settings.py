@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 APP = "herald"
-NOTIFICATIONS = "notifications"
+NOTIFICATIONS_SITE = "notifications"
 """The reserved site to which all belongs that programs publish: ``logic/accepted_notification.py``."""
 
 
@@ -215,7 +215,7 @@ class Notifications:
     retention_days: int = 365
     language: str = "en"
     """The language of their digest, that of the site ``default``."""
-    name: ClassVar[str] = NOTIFICATIONS
+    name: ClassVar[str] = NOTIFICATIONS_SITE
 
 
 @dataclass(frozen=True, slots=True)
@@ -348,21 +348,21 @@ class Stage:
     @property
     def site_names(self) -> tuple[str, ...]:
         """The sites that messages belong to, with the reserved one of notifications."""
-        return (*self.sites, NOTIFICATIONS)
+        return (*self.sites, NOTIFICATIONS_SITE)
 
     def channels_serving(self, site: str) -> Mapping[str, Channel]:
         """Return a site's channels by name; none for a site that has been removed from ``herald.toml``.
 
         A notification may name any channel of any site.
         """
-        if site == NOTIFICATIONS:
+        if site == NOTIFICATIONS_SITE:
             return {name: self.channels[name] for name in self.site_channels}
         served = self.sites.get(site)
         return {name: self.channels[name] for name in served.channels} if served else {}
 
     def retention_days(self, site: str) -> int | None:
         """How long messages of a site are kept; None for one that has been removed from ``herald.toml``."""
-        kept = self.notifications if site == NOTIFICATIONS else self.sites.get(site)
+        kept = self.notifications if site == NOTIFICATIONS_SITE else self.sites.get(site)
         return kept.retention_days if kept else None
 
     def log_group(self, name: str) -> str:

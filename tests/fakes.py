@@ -17,7 +17,7 @@ from chalicelib.logic.replay import ReplayUpdate
 from chalicelib.logic.retry_due import Destined, DueMessages
 from chalicelib.logic.spam import HoldReason, RecentActivity
 from chalicelib.logic.submission import Message
-from chalicelib.settings import NOTIFICATIONS, Channel, Limits, Notifications, Site, Spam, Stage
+from chalicelib.settings import NOTIFICATIONS_SITE, Channel, Limits, Notifications, Site, Spam, Stage
 
 NOW = 1_767_225_600
 """2026-01-01T00:00:00Z, the time in every test."""
@@ -154,7 +154,7 @@ class InMemoryMessages:
 
     def add(self, message: Message, record: Record) -> Record | None:
         if message.id in self.records:
-            if message.site == NOTIFICATIONS and message.fields != self.kept[message.id].fields:
+            if message.site == NOTIFICATIONS_SITE and message.fields != self.kept[message.id].fields:
                 raise InvalidRequestError("key: was used before", key="key")
             return self.records[message.id]
         # The table stores neither sender nor proof nor captcha.

@@ -23,7 +23,7 @@ from chalicelib.logic.delivery_types import Delivery, Record, State
 from chalicelib.logic.retry_due import DueMessage
 from chalicelib.logic.spam import HoldReason, Verdict
 from chalicelib.logic.submission import Message
-from chalicelib.settings import NOTIFICATIONS, Stage
+from chalicelib.settings import NOTIFICATIONS_SITE, Stage
 
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
@@ -61,7 +61,7 @@ class MessageTable:
     def add(self, message: Message, record: Record) -> Record | None:
         """Store a new message; if it is already stored, change nothing and return its record."""
         # The id of a notification with a key says nothing of its content, which is compared when that is written.
-        by_key = message.has_idempotency_key and message.site == NOTIFICATIONS
+        by_key = message.has_idempotency_key and message.site == NOTIFICATIONS_SITE
         if not by_key and stored_bytes(message.fields) > LARGE_FIELDS and (stored := self.find_record(message.id)):
             return stored
         now = int(self._clock())

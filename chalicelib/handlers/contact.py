@@ -122,7 +122,7 @@ def _publish(form_request: FormRequest) -> tuple[Message, str]:
     idempotency_key = form_request.header("idempotency-key")
     uploads = form_request.uploads.files if form_request.uploads else []
     files = tuple(upload.ref for upload in uploads)
-    signals, sender, network, proof = _spam_signals(form_request, form, site)
+    signals, sender_hash, network_hash, solved_challenge = _spam_signals(form_request, form, site)
     message = Message(
         id=submission.message_id(site.name, idempotency_key, form.fields, files),
         site=site.name,
@@ -130,9 +130,9 @@ def _publish(form_request: FormRequest) -> tuple[Message, str]:
         fields=form.fields,
         signals=tuple(signals),
         has_idempotency_key=bool(idempotency_key),
-        sender_hash=sender,
-        network_hash=network,
-        solved_challenge=proof,
+        sender_hash=sender_hash,
+        network_hash=network_hash,
+        solved_challenge=solved_challenge,
         evidence=spam.find_evidence(form, site.spam, from_page=form_request.origin in site.origins),
         captcha=_captcha_token(form, site),
         files=files,
@@ -171,10 +171,10 @@ def _spam_signals(form_request: FormRequest, form: Submission, site: Site) -> tu
     except SecretsError as error:
         logger.error("The key could not be read", extra={"reason": str(error), "site": site.name})
         return [*signals, spam.Signal.UNCHECKED], "", "", ""
-    sender = network = ""
+    sender_hash = network_hash = ""
     if "rate" in site.spam.points:
-        sender = spam.hash_sender(form_request.source_ip, site.name, spam_key)
-        network = spam.hash_network(form_request.source_ip, site.name, spam_key)
+        sender_hash = spam.hash_sender(form_request.source_ip, site.name, spam_key)
+        network_hash = spam.hash_network(form_request.source_ip, site.name, spam_key)
     solved_challenge = ""
     if "proof_of_work" in site.spam.points:
         if form.proof:
@@ -183,7 +183,7 @@ def _spam_signals(form_request: FormRequest, form: Submission, site: Site) -> tu
             solved_challenge = proof.solved_challenge(form.proof, site.name, spam_key)
         if not solved_challenge:
             signals.append(spam.Signal.WRONG_PROOF if form.proof else spam.Signal.NO_PROOF)
-    return signals, sender, network, solved_challenge
+    return signals, sender_hash, network_hash, solved_challenge
 
 
 def _captcha_token(form: Submission, site: Site) -> str:

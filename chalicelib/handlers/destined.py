@@ -13,7 +13,7 @@ from chalicelib.logic.spam import Signal
 from chalicelib.logic.submission import Message
 from chalicelib.logs import logger
 from chalicelib.metrics import Metric, emit
-from chalicelib.settings import NOTIFICATIONS, Site
+from chalicelib.settings import NOTIFICATIONS_SITE, Site
 
 _METRICS = {
     Action.QUARANTINED: Metric.QUARANTINED,
@@ -63,19 +63,19 @@ def handle(event: dict[str, Any], context: Any) -> dict[str, object]:
     if kind in ("", event_kinds.KIND_CONTACT):
         try:
             message = Message.deserialize(sns["Message"])
-            if message.site == NOTIFICATIONS:
+            if message.site == NOTIFICATIONS_SITE:
                 raise ValueError("no form has this site")
         except ValueError as error:
-            return _published(sns, invocation, str(error) if kind else "")
+            return _deliver_notification(sns, invocation, str(error) if kind else "")
         logger.set_correlation_id(message.id)
         site = container.stage.sites.get(message.site)
         verdict = spam.screen(message, site, container.recent_activity, _captcha_signals(message, site, invocation))
         dependencies = container.delivery_dependencies(message.site, context.invoked_function_arn)
         return _report(delivery.deliver(message, verdict, dependencies, invocation))
-    return _published(sns, invocation)
+    return _deliver_notification(sns, invocation)
 
 
-def _published(sns: dict[str, Any], invocation: Invocation, mistake: str = "") -> dict[str, object]:
+def _deliver_notification(sns: dict[str, Any], invocation: Invocation, mistake: str = "") -> dict[str, object]:
     """Deliver a notification, or reject what is none. Its code is imported here, as many stages have none.
 
     ``mistake`` is why something can't be the form's message or canary that it says it is.
@@ -116,14 +116,14 @@ def _captcha_signals(message: Message, site: Site | None, invocation: Invocation
     return [signal] if signal else []
 
 
-def _send_summary(asked_for: str, invocation: Invocation) -> dict[str, object]:
-    """Tell a channel's summary. Its code is imported here because it comes in floods alone."""
+def _send_summary(summary_id: str, invocation: Invocation) -> dict[str, object]:
+    """Send a channel's summary. Its code is imported here because it comes in floods alone."""
     from chalicelib.logic.summary import send_summary
 
-    channel = asked_for.removeprefix(SUMMARY_PREFIX)
+    channel = summary_id.removeprefix(SUMMARY_PREFIX)
     dependencies = composition.get_container().summary_dependencies(channel)
     if dependencies is None:
-        return _report(delivery.deleted_result(asked_for, ""))
+        return _report(delivery.deleted_result(summary_id, ""))
     return _report(send_summary(channel, dependencies, invocation))
 
 
@@ -135,7 +135,7 @@ def _answer_canary(sns: dict[str, Any], invocation: Invocation) -> dict[str, obj
     try:
         canary = Canary.deserialize(sns["Message"])
     except ValueError as error:
-        return _published(sns, invocation, str(error))
+        return _deliver_notification(sns, invocation, str(error))
     logger.set_correlation_id(canary.id)
     answer = arrive(canary, container.stage.site_channels, container.notifiers, container.canary_log, container.now)
     logger.info("Canary arrived", extra={"message_id": canary.id, "seconds": container.now() - canary.sent_at})

@@ -16,7 +16,7 @@ from chalicelib.logic.archive import ListedMessage, MessageState, StoredMessage
 from chalicelib.logic.delivery_types import State
 from chalicelib.logic.listing import Listing
 from chalicelib.logic.trace import Target, Trace
-from chalicelib.settings import NOTIFICATIONS
+from chalicelib.settings import NOTIFICATIONS_SITE
 
 CSRF = "csrf"
 """The name of the form field with the session's token."""
@@ -193,7 +193,7 @@ def mailbox(
     shell: Shell, shown: Filter, listing: Listing, whole: Mapping[str, StoredMessage], counts: Counts, now: int
 ) -> str:
     """A page of messages."""
-    several = len(set(shell.sites) - {NOTIFICATIONS}) > 1
+    several = len(set(shell.sites) - {NOTIFICATIONS_SITE}) > 1
     states = [(None, "All messages"), *((state, str(state).capitalize()) for state in words.MESSAGE_STATES)]
     page = ListPage(
         title=str(shown.state).capitalize() if shown.state else "All messages",
@@ -222,7 +222,7 @@ def _row(message: ListedMessage, whole: StoredMessage | None, with_site: bool, s
     fields = whole.fields if whole else {}
     signals = message.verdict.signals
     facts = [
-        message.site if with_site or message.site == NOTIFICATIONS else "",
+        message.site if with_site or message.site == NOTIFICATIONS_SITE else "",
         f"{words.counted(len(signals), 'sign')} of spam" if signals else "",
         "" if message.verdict.held else _undelivered(message),
     ]
@@ -388,7 +388,7 @@ def _at(message_id: str, back: Filter, **more: str) -> str:
 
 def _sender(site: str, fields: Mapping[str, str]) -> str:
     """Who wrote, as far as the message says; of a notification its title."""
-    if site == NOTIFICATIONS:
+    if site == NOTIFICATIONS_SITE:
         return _one_line(fields.get("title", "")) or "A program"
     return _one_line(fields.get("name", "")) or _one_line(fields.get("email", "")) or "Somebody without a name"
 

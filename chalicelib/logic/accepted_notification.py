@@ -27,7 +27,7 @@ from chalicelib.logic.notification import MAX_TITLE, Notification
 from chalicelib.logic.plain_text import cut, one_line
 from chalicelib.logic.spam import Evidence, HoldReason, Verdict
 from chalicelib.logic.submission import Message, whole_characters
-from chalicelib.settings import NOTIFICATIONS, Channel
+from chalicelib.settings import NOTIFICATIONS_SITE, Channel
 
 if TYPE_CHECKING:
     from chalicelib.settings import Stage
@@ -75,7 +75,9 @@ def read(published: str, publication: str, at: int, stage: Stage) -> Message:
         channels = _channels(request, stage)
         fields["channels"] = ", ".join(channels)
     key = read_text(request, "key", MAX_ID) if "key" in request else ""
-    return Message(_id(key, publication), NOTIFICATIONS, at, fields, has_idempotency_key=bool(key), channels=channels)
+    return Message(
+        _id(key, publication), NOTIFICATIONS_SITE, at, fields, has_idempotency_key=bool(key), channels=channels
+    )
 
 
 def glance(published: str, publication: str, at: int) -> Message:
@@ -85,10 +87,10 @@ def glance(published: str, publication: str, at: int) -> Message:
     except (ValueError, RecursionError):
         found = None
     if not isinstance(found, dict):
-        return Message(publication, NOTIFICATIONS, at, {"message": published})
+        return Message(publication, NOTIFICATIONS_SITE, at, {"message": published})
     key = found.get("key") if found.get("kind") == KIND_NOTIFICATION else None
     texts = {name: value for name, value in found.items() if isinstance(value, str)}
-    return Message(_id(key if isinstance(key, str) else "", publication), NOTIFICATIONS, at, texts)
+    return Message(_id(key if isinstance(key, str) else "", publication), NOTIFICATIONS_SITE, at, texts)
 
 
 def published_at(timestamp: str) -> int:
@@ -105,11 +107,11 @@ def reject(
     """Store why something was rejected, for whoever published it: by the id that SNS gave it."""
     reason = cut(one_line(error.message), MAX_REASON)
     verdict = Verdict(held=HoldReason.REJECTED, wrong_key=cut(one_line(error.key), MAX_ID), reason=reason)
-    message = Message(publication, NOTIFICATIONS, at, {})
+    message = Message(publication, NOTIFICATIONS_SITE, at, {})
     record = store.add(message, Record(invocation.id, {}, verdict))
     repeated = record is not None and record.stored_by != invocation.id
     action = Action.UNCHANGED if repeated else Action.REJECTED
-    return DeliveryResult(publication, NOTIFICATIONS, action, {}, verdict)
+    return DeliveryResult(publication, NOTIFICATIONS_SITE, action, {}, verdict)
 
 
 def as_notification(message: Message, channel: Channel, stage: str) -> Notification:

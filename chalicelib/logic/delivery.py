@@ -37,12 +37,12 @@ from chalicelib.logic.notification import Notification
 from chalicelib.logic.retry_schedule import next_due_at, pause_after
 from chalicelib.logic.spam import HoldReason, Verdict
 from chalicelib.logic.submission import Message
-from chalicelib.settings import NOTIFICATIONS, Channel
+from chalicelib.settings import NOTIFICATIONS_SITE, Channel
 
 if TYPE_CHECKING:
     from chalicelib.logic.message_files import MessageFile
 
-LEASE = 50
+CLAIM_SECONDS = 50
 """Seconds for which a claim is valid, and which a run must have left to make one. Writing the claim takes 7 s at most,
 calling the notifier 27 s and writing its outcome 7 s (``composition.py``); Lambda's first retry comes a minute after
 the run before it has ended."""
@@ -63,7 +63,7 @@ def deliver(
     FilesError
         The message's files could not be kept; likewise.
     """
-    due_at = 0 if verdict.held else dependencies.now() + LEASE
+    due_at = 0 if verdict.held else dependencies.now() + CLAIM_SECONDS
     new = Record(invocation.id, dict.fromkeys(message.channels or dependencies.channels, Delivery()), verdict, due_at)
     record = dependencies.store.add(message, new) or new
     first_seen = record.stored_by == invocation.id
@@ -190,7 +190,7 @@ class _Run:
             delivery = replace(delivery, state=State.EXPIRED, next_attempt_at=0, since=now)
             self.changed |= self._record(name, recorded, delivery)
             return
-        in_time = now + LEASE <= self._invocation.ends_at
+        in_time = now + CLAIM_SECONDS <= self._invocation.ends_at
         if channel is not None and notifier is not None and in_time and may_attempt(delivery, channel, now):
             if not self._may_ring(delivery, channel, now):
                 summarized = replace(delivery, state=State.SUMMARIZED, since=now)
@@ -198,7 +198,7 @@ class _Run:
                 return
             # Asking for the ring may have taken long, and the claim must outlast the call.
             now = self._dependencies.now()
-            if now + LEASE <= self._invocation.ends_at:
+            if now + CLAIM_SECONDS <= self._invocation.ends_at:
                 self._send(name, recorded, claim(delivery, self._invocation, now), channel, notifier)
                 return
         if delivery is not recorded:
@@ -215,7 +215,7 @@ class _Run:
 
     def _notification(self, channel: Channel) -> Notification:
         dependencies = self._dependencies
-        if self._message.site == NOTIFICATIONS:
+        if self._message.site == NOTIFICATIONS_SITE:
             # Loaded only where programs publish.
             from chalicelib.logic.accepted_notification import as_notification
 
@@ -281,7 +281,7 @@ def claim(delivery: Delivery, invocation: Invocation, now: int) -> Delivery:
         state=State.SENDING,
         attempts=delivery.attempts + 1,
         claimed_by=invocation.run,
-        claimed_until=now + LEASE,
+        claimed_until=now + CLAIM_SECONDS,
         since=now,
     )
 

@@ -15,7 +15,7 @@ from chalicelib.logic.notification import Notification, Quota
 from chalicelib.logic.ring_budget import RingBudget
 from chalicelib.logic.spam import NOTHING_FOUND, HoldReason, RecentActivity, Verdict
 from chalicelib.logic.submission import Message
-from chalicelib.settings import NOTIFICATIONS, Channel, Site
+from chalicelib.settings import NOTIFICATIONS_SITE, Channel, Site
 
 if TYPE_CHECKING:
     from chalicelib.logic.message_files import FilesOfMessages
@@ -164,7 +164,7 @@ class DeliveryResult:
 
 def source_of(site: str) -> str:
     """The ``source`` of a result about a message of this site."""
-    return NOTIFICATION_SOURCE if site == NOTIFICATIONS else SOURCE
+    return NOTIFICATION_SOURCE if site == NOTIFICATIONS_SITE else SOURCE
 
 
 class MessageStore(Protocol):

@@ -165,10 +165,8 @@ def _hash_address(address: str, bits4: int, bits6: int, site: str, key: str) -> 
         return ""
     ip = (ip.ipv4_mapped if isinstance(ip, ipaddress.IPv6Address) else None) or ip
     bits = bits6 if ip.version == 6 else bits4
-    found = ipaddress.ip_network((ip, bits), strict=False)
-    # A single address has no suffix, so that hashes of earlier releases stay what they are.
-    subscriber = str(found.network_address) if bits in (32, 64) else str(found)
-    return hmac.new(subkey(key, "sender"), f"{site}\n{subscriber}".encode(), hashlib.sha256).hexdigest()[:32]
+    network = ipaddress.ip_network((ip, bits), strict=False)
+    return hmac.new(subkey(key, "sender"), f"{site}\n{network}".encode(), hashlib.sha256).hexdigest()[:32]
 
 
 def subkey(key: str, purpose: str) -> bytes:

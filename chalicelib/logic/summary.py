@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from typing import Protocol
 
 from chalicelib.errors import InvokeError
-from chalicelib.logic.delivery import LEASE, state_after
+from chalicelib.logic.delivery import CLAIM_SECONDS, state_after
 from chalicelib.logic.delivery_types import (
     GIVE_UP,
     SUMMARY_PREFIX,
@@ -129,7 +129,7 @@ def send_summary(name: str, dependencies: SummaryDependencies, invocation: Invoc
     if channel is None or name not in dependencies.notifiers:
         lost = store.abandon(name)
         return _result(name, Action.UNDELIVERABLE if lost else Action.UNCHANGED, lost)
-    batch = store.take_batch(name, run, now, now + LEASE)
+    batch = store.take_batch(name, run, now, now + CLAIM_SECONDS)
     if batch is None:
         return _result(name, Action.UNCHANGED)
 
@@ -155,9 +155,9 @@ def send_summary(name: str, dependencies: SummaryDependencies, invocation: Invoc
     if not batch.attempts and (free_at := rings.take_for_summary(channel, now, early=early)):
         return wait(min(free_at, batch.next_at) if early else free_at, State.PENDING)
     now, attempt = dependencies.now(), batch.attempts + 1
-    if now + LEASE > invocation.ends_at:
+    if now + CLAIM_SECONDS > invocation.ends_at:
         return wait(now, State.PENDING)
-    if not store.claim(name, run, attempt, now + LEASE):
+    if not store.claim(name, run, attempt, now + CLAIM_SECONDS):
         return _result(name, Action.UNCHANGED)
     try:
         dependencies.notifiers[name].notify(request)

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, ValidationError
 
 from chalicelib.logic.origins import origin_of
-from chalicelib.settings import APP, NOTIFICATIONS, Limits, Notifications, Site, Stage
+from chalicelib.settings import APP, NOTIFICATIONS_SITE, Limits, Notifications, Site, Stage
 from chalicelib.texts import FALLBACK, LANGUAGES
 from ops.config import extensions, site_texts
 from ops.config.channels import KINDS, RESERVED, ChannelTable
@@ -418,9 +418,9 @@ def _check_tables(
         for key in names:
             if not _NAME.fullmatch(key):
                 mistakes.append(f"{place(table, key)}: a name has up to 20 of a-z, 0-9, - and _, the first a letter")
-    if NOTIFICATIONS in merged.sites:
+    if NOTIFICATIONS_SITE in merged.sites:
         mistakes.append(
-            f"{place('sites', NOTIFICATIONS)}: this name is taken, by what programs publish; choose another"
+            f"{place('sites', NOTIFICATIONS_SITE)}: this name is taken, by what programs publish; choose another"
         )
     for site, spec in merged.sites.items():
         for channel in spec.channels:
@@ -434,7 +434,7 @@ def _check_tables(
         if spec.spam.captcha and spec.spam.captcha.url and name != LOCAL:
             mistakes.append(f"{place('sites', site, 'spam', 'captcha', 'url')}: only stages.{LOCAL} may ask a stand-in")
     kept: dict[tuple[str, ...], int] = {("sites", site): spec.retention_days for site, spec in merged.sites.items()}
-    for where, retention_days in (kept | {(NOTIFICATIONS,): merged.notifications.retention_days}).items():
+    for where, retention_days in (kept | {(NOTIFICATIONS_SITE,): merged.notifications.retention_days}).items():
         if retention_days * 24 < merged.delivery.give_up_hours:
             days = -(-merged.delivery.give_up_hours // 24)
             mistakes.append(
@@ -444,7 +444,7 @@ def _check_tables(
     of_tables = {
         "alarms": merged.alarms.channels,
         "digest": merged.digest.channels if merged.digest else [],
-        NOTIFICATIONS: merged.notifications.channels or [],
+        NOTIFICATIONS_SITE: merged.notifications.channels or [],
     }
     for table, wanted in of_tables.items():
         for channel in wanted:

@@ -28,7 +28,7 @@ from chalicelib.logic.file_kinds import KINDS, MARKUP, OTHER
 from chalicelib.logic.invoke_contract import MAX_ID, VERSION
 from chalicelib.logic.message_files import Mark
 from chalicelib.logic.spam import HoldReason
-from chalicelib.settings import NOTIFICATIONS
+from chalicelib.settings import NOTIFICATIONS_SITE
 
 Schema = dict[str, Any]
 
@@ -89,7 +89,11 @@ def _contract(
 
 def _outcome(action: Schema, more: dict[str, Schema]) -> Schema:
     """Return the schema of what ``destined`` returns about a notification."""
-    about = {"id": _text("By which it is looked up"), "site": {"const": NOTIFICATIONS}, "channels": {"type": "object"}}
+    about = {
+        "id": _text("By which it is looked up"),
+        "site": {"const": NOTIFICATIONS_SITE},
+        "channels": {"type": "object"},
+    }
     return _object({"source": {"const": NOTIFICATION_SOURCE}, "action": action, "message": _object(about | more)})
 
 

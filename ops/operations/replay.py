@@ -9,7 +9,7 @@ from chalicelib.logic import replay
 from chalicelib.logic.archive import ListedMessage, StoredMessage
 from chalicelib.logic.replay import Replayed, ReplayStore
 from chalicelib.logic.retry_due import Destined, DueMessage
-from chalicelib.settings import NOTIFICATIONS, Stage
+from chalicelib.settings import NOTIFICATIONS_SITE, Stage
 from ops.errors import OpsError
 from ops.operations.short_ids import no_message
 
@@ -68,7 +68,7 @@ def _stranded(message: ListedMessage, channels: list[str], stage: Stage) -> str:
 
 
 def _table(site: str) -> str:
-    return f"[{site}]" if site == NOTIFICATIONS else f"[sites.{site}]"
+    return f"[{site}]" if site == NOTIFICATIONS_SITE else f"[sites.{site}]"
 
 
 def _wrong_command(message: StoredMessage, held: bool) -> OpsError:

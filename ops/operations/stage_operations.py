@@ -20,7 +20,7 @@ from chalicelib.logic.replay import Replayed
 from chalicelib.logic.retry_schedule import LAMBDA_ATTEMPTS
 from chalicelib.logic.submission import Message
 from chalicelib.logic.trace import Trace, trace_of_table
-from chalicelib.settings import NOTIFICATIONS, Stage
+from chalicelib.settings import NOTIFICATIONS_SITE, Stage
 from ops.aws.account import Account
 from ops.errors import OpsError
 from ops.operations import answering, dead_letters, erasure, listing, message_files, short_ids
@@ -115,7 +115,7 @@ class Operations:
         """
         text = json.dumps(notification, ensure_ascii=False)
         accepted_notification.read(text, "", int(self._clock()), self.stage)
-        attributes = {"kind": event_kinds.KIND_NOTIFICATION, "site": NOTIFICATIONS}
+        attributes = {"kind": event_kinds.KIND_NOTIFICATION, "site": NOTIFICATIONS_SITE}
         answer = self.account.sns.publish(
             TopicArn=self.account.where.arn("sns", self.stage.topic),
             Message=text,

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from chalicelib.logic import event_kinds
-from chalicelib.settings import NOTIFICATIONS, Stage
+from chalicelib.settings import NOTIFICATIONS_SITE, Stage
 from ops.config.extensions import Extensions, GrantTable, RuleTable, SubscriberTable
 from ops.naming import PSEUDO_PARAMETERS, AwsLocation, directory_entry, logical, own_arn, prefix
 from ops.templates.common_resources import event_rule, invoke_permission, local_arn
@@ -68,9 +68,9 @@ def _attributes(rule: RuleTable) -> dict[str, list[Any]]:
     forms, notifications = (kind in rule.kind for kind in (event_kinds.KIND_CONTACT, event_kinds.KIND_NOTIFICATION))
     sites: list[Any] = list(rule.site)
     if not sites and forms and not notifications:
-        sites = [{"anything-but": [NOTIFICATIONS]}]
+        sites = [{"anything-but": [NOTIFICATIONS_SITE]}]
     elif not sites and list(rule.kind) == [event_kinds.KIND_NOTIFICATION]:
-        sites = [NOTIFICATIONS]
+        sites = [NOTIFICATIONS_SITE]
     return {"site": sites, "kind": [*rule.kind, *([event_kinds.KIND_RETRY] if forms or notifications else [])]}
 
 

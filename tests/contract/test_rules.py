@@ -13,7 +13,7 @@ from chalicelib.functions import CANARY_ARRIVED
 from chalicelib.logic import canary, delivery_types, event_kinds
 from chalicelib.logic.delivery_types import NOTIFICATION_SOURCE
 from chalicelib.logic.retry_due import DueMessage
-from chalicelib.settings import NOTIFICATIONS
+from chalicelib.settings import NOTIFICATIONS_SITE
 from ops.config import extensions
 from ops.config.loader import load
 from ops.templates.extension_resources import pattern
@@ -63,7 +63,7 @@ def retried(site: str) -> dict[str, Any]:
     return {"site": due.site, "kind": event_kinds.KIND_RETRY, "text": due.id}
 
 
-NOTIFIED = {"site": NOTIFICATIONS, "kind": event_kinds.KIND_NOTIFICATION}
+NOTIFIED = {"site": NOTIFICATIONS_SITE, "kind": event_kinds.KIND_NOTIFICATION}
 CANARY = {"site": canary.NO_SITE, "kind": event_kinds.KIND_CANARY, "text": "{}"}
 
 

@@ -35,7 +35,7 @@ from chalicelib.errors import (
     PublishError,
     StoreError,
 )
-from chalicelib.logic.delivery import LEASE
+from chalicelib.logic.delivery import CLAIM_SECONDS
 from chalicelib.logic.delivery_types import Delivery, Record, State
 from chalicelib.logic.notification import Notification
 from chalicelib.logic.retry_due import DueMessage
@@ -128,7 +128,7 @@ def test_a_publication_that_sns_refused_is_a_publish_error_with_its_code(stubbed
 # MessageTable, on MiniStack's DynamoDB in this process
 
 MESSAGE = message("id-1", message="MARKER")
-CLAIM = Delivery(State.SENDING, 1, "request-1", NOW + LEASE)
+CLAIM = Delivery(State.SENDING, 1, "request-1", NOW + CLAIM_SECONDS)
 WAITING = Delivery(State.WAITING, 1, "request-1", 0, NOW + 5, "", "ChannelUnavailableError", NOW + 1)
 DONE = Delivery(State.DELIVERED, 1, "request-1", 0, 0, "ref")
 NEW = Record("request-1", {"pushover": Delivery()})
@@ -520,7 +520,9 @@ def test_a_claim_lasts_as_long_as_its_write_the_call_and_the_write_of_the_outcom
     assert (table_, invoke) == ((1, 2, 2), (2, 25, 1))
     second_try = 1  # botocore's standard mode waits up to a second before it: random() * 2 ** 0.
     write = (table_[0] + table_[1]) * table_[2] + second_try
-    assert write + (invoke[0] + invoke[1]) * invoke[2] + write <= LEASE < 60, "and over before Lambda's first retry"
+    assert write + (invoke[0] + invoke[1]) * invoke[2] + write <= CLAIM_SECONDS < 60, (
+        "and over before Lambda's first retry"
+    )
 
 
 def test_a_resource_lies_beside_the_function_that_runs() -> None:

@@ -13,7 +13,7 @@ from chalice.test import Client
 
 from chalicelib.composition import INVOKE_READ_TIMEOUT, override_container
 from chalicelib.errors import ChannelRejectedError, ChannelUnavailableError, DeliveryIncompleteError, EventFailedError
-from chalicelib.logic.delivery import LEASE
+from chalicelib.logic.delivery import CLAIM_SECONDS
 from chalicelib.logic.delivery_types import Delivery, Notifier, State
 from chalicelib.logic.notification import Quota
 from chalicelib.settings import Channel, Stage
@@ -89,7 +89,7 @@ def test_a_run_without_the_time_for_a_call_stores_the_message_and_rings_nobody(c
 
 @pytest.mark.parametrize(
     ("remaining", "calls"),
-    [(0, 0), (LEASE * 1000 - 1, 0), (LEASE * 1000, 1), (LEASE * 1000 + 999, 1), (120_000, 1)],
+    [(0, 0), (CLAIM_SECONDS * 1000 - 1, 0), (CLAIM_SECONDS * 1000, 1), (CLAIM_SECONDS * 1000 + 999, 1), (120_000, 1)],
 )
 def test_a_run_makes_a_call_exactly_when_lambda_leaves_it_the_time_of_a_claim(
     module: ModuleType, world: World, root: Path, context: Any, remaining: int, calls: int

@@ -527,7 +527,7 @@ def test_a_run_that_a_slow_table_holds_up_rings_nothing_once_another_has_told() 
     def hold_up(operation: str, request: dict[str, Any]) -> None:
         if operation == "GetItem":
             it.table.before_call = lambda operation, request: None
-            it.clock.now += delivery.LEASE
+            it.clock.now += delivery.CLAIM_SECONDS
             others.append(it.tell())
 
     it.table.before_call = hold_up
@@ -543,7 +543,7 @@ def test_a_slow_table_makes_a_summary_name_fewer_and_a_run_without_time_for_the_
         it.clock.now += 3
 
     it.table.before_call = slow
-    ends_at = it.clock.now + delivery.LEASE + 10
+    ends_at = it.clock.now + delivery.CLAIM_SECONDS + 10
     assert it.tell(invocation=Invocation("id", "in a hurry", ends_at)).action is Action.WAITING
     assert it.phone.summaries == []
     assert it.tell().action is Action.DELIVERED

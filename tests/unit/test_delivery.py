@@ -20,7 +20,7 @@ from chalicelib.errors import (
     StoreError,
 )
 from chalicelib.logic import delivery
-from chalicelib.logic.delivery import LEASE
+from chalicelib.logic.delivery import CLAIM_SECONDS
 from chalicelib.logic.delivery_types import (
     GIVE_UP,
     Delivery,
@@ -128,7 +128,7 @@ def test_the_channel_is_claimed_before_the_notifier_is_called() -> None:
 
     run.notifiers = {"pushover": LookingNotifier()}
     run.deliver()
-    assert seen == [Delivery(State.SENDING, 1, FIRST.run, NOW + LEASE, since=NOW)]
+    assert seen == [Delivery(State.SENDING, 1, FIRST.run, NOW + CLAIM_SECONDS, since=NOW)]
 
 
 def test_nothing_rings_when_the_message_cant_be_stored() -> None:
@@ -270,14 +270,14 @@ def test_uncertain_and_held_never_rings_again_and_the_owner_is_told() -> None:
 def interrupted(channels: Mapping[str, Channel], notifier: Notifier) -> Run:
     """A run that was killed while it called the notifier."""
     run = Run(channels, pushover=notifier)
-    run.record(pushover=Delivery(State.SENDING, 1, FIRST.run, NOW + LEASE))
+    run.record(pushover=Delivery(State.SENDING, 1, FIRST.run, NOW + CLAIM_SECONDS))
     return run
 
 
 def test_an_interrupted_call_rings_again_at_lambdas_retry() -> None:
     notifier = RecordingNotifier()
     run = interrupted(RING, notifier)
-    run.clock.now = NOW + LEASE
+    run.clock.now = NOW + CLAIM_SECONDS
     assert run.action(RETRY) == "delivered"
     assert len(notifier.delivered) == 1
     assert run.recorded().attempts == 2
@@ -286,7 +286,7 @@ def test_an_interrupted_call_rings_again_at_lambdas_retry() -> None:
 def test_an_interrupted_call_is_held_where_the_channel_says_so() -> None:
     notifier = RecordingNotifier()
     run = interrupted(HOLD, notifier)
-    run.clock.now = NOW + LEASE
+    run.clock.now = NOW + CLAIM_SECONDS
     assert run.action(RETRY) == "uncertain"
     assert notifier.delivered == []
     assert run.recorded().state is State.UNCERTAIN, "and the record says so"
@@ -297,7 +297,7 @@ def test_an_interrupted_call_is_held_where_the_channel_says_so() -> None:
 def test_another_run_leaves_a_living_claim_alone(channels: Mapping[str, Channel]) -> None:
     notifier = RecordingNotifier()
     run = interrupted(channels, notifier)
-    run.clock.now = NOW + LEASE - 1
+    run.clock.now = NOW + CLAIM_SECONDS - 1
     assert run.action(OTHER) == "unchanged"
     assert notifier.delivered == []
     assert run.store.journal == []
@@ -313,10 +313,10 @@ def test_an_event_that_lambda_hands_over_twice_at_once_rings_once() -> None:
 def test_a_run_that_could_not_finish_a_call_makes_none() -> None:
     notifier = RecordingNotifier()
     run = Run(pushover=notifier)
-    assert run.action(Invocation("request-1", "run-1", NOW + LEASE - 1)) == "again"
+    assert run.action(Invocation("request-1", "run-1", NOW + CLAIM_SECONDS - 1)) == "again"
     assert notifier.delivered == []
     assert run.recorded() == Delivery()
-    assert run.action(Invocation("request-1", "run-2", NOW + LEASE)) == "delivered"
+    assert run.action(Invocation("request-1", "run-2", NOW + CLAIM_SECONDS)) == "delivered"
 
 
 class SlowRings:
@@ -333,7 +333,7 @@ class SlowRings:
         raise NotImplementedError
 
 
-@pytest.mark.parametrize(("seconds_left", "action"), [(LEASE - 1, "again"), (LEASE, "delivered")])
+@pytest.mark.parametrize(("seconds_left", "action"), [(CLAIM_SECONDS - 1, "again"), (CLAIM_SECONDS, "delivered")])
 def test_a_claim_has_all_its_time_after_the_ring_was_asked_for_or_is_not_made(seconds_left: int, action: str) -> None:
     claims = []
 
@@ -345,7 +345,7 @@ def test_a_claim_has_all_its_time_after_the_ring_was_asked_for_or_is_not_made(se
     run.store.before_change = lambda name, before, after: claims.append(after)
     assert run.action(Invocation("request-1", "run-1", NOW + 14 + seconds_left)) == action
     assert [claim.claimed_until for claim in claims if claim.state is State.SENDING] == (
-        [NOW + 14 + LEASE] if action == "delivered" else []
+        [NOW + 14 + CLAIM_SECONDS] if action == "delivered" else []
     )
     assert (run.recorded() == Delivery()) is (action == "again")
 
@@ -360,9 +360,9 @@ def test_a_channel_for_which_the_one_before_left_no_time_rings_at_the_retry() ->
 
     slow, other = SlowNotifier(), RecordingNotifier()
     run.notifiers = {"a": slow, "b": other}
-    assert run.action(Invocation("request-1", "run-1", NOW + LEASE + 26)) == "again"
+    assert run.action(Invocation("request-1", "run-1", NOW + CLAIM_SECONDS + 26)) == "again"
     assert (run.recorded("a").state, run.recorded("b")) == (State.DELIVERED, Delivery())
-    assert run.action(Invocation("request-1", "run-2", run.clock.now + LEASE)) == "delivered"
+    assert run.action(Invocation("request-1", "run-2", run.clock.now + CLAIM_SECONDS)) == "delivered"
     assert (len(slow.delivered), len(other.delivered)) == (1, 1)
 
 
@@ -372,8 +372,8 @@ def test_a_run_without_the_time_for_a_call_still_records_a_dead_claim(
 ) -> None:
     notifier = RecordingNotifier()
     run = interrupted(channels, notifier)
-    run.clock.now = NOW + LEASE
-    assert run.action(Invocation("request-1", "run-2", run.clock.now + LEASE - 1)) == action
+    run.clock.now = NOW + CLAIM_SECONDS
+    assert run.action(Invocation("request-1", "run-2", run.clock.now + CLAIM_SECONDS - 1)) == action
     assert notifier.delivered == []
     assert (run.recorded().state, run.recorded().error) == (State.UNCERTAIN, "Interrupted")
 
@@ -381,7 +381,7 @@ def test_a_run_without_the_time_for_a_call_still_records_a_dead_claim(
 def test_another_run_takes_a_dead_claim_up() -> None:
     notifier = RecordingNotifier()
     run = interrupted(RING, notifier)
-    run.clock.now = NOW + LEASE
+    run.clock.now = NOW + CLAIM_SECONDS
     assert run.action(OTHER) == "delivered"
     assert run.recorded().claimed_by == OTHER.run
 
@@ -389,7 +389,7 @@ def test_another_run_takes_a_dead_claim_up() -> None:
 def test_another_run_records_a_dead_claim_as_uncertain_where_it_is_held() -> None:
     notifier = RecordingNotifier()
     run = interrupted(HOLD, notifier)
-    run.clock.now = NOW + LEASE
+    run.clock.now = NOW + CLAIM_SECONDS
     run.action(OTHER)
     assert run.recorded().state is State.UNCERTAIN
     assert notifier.delivered == []
@@ -406,7 +406,7 @@ def test_an_outcome_that_could_not_be_written_is_uncertain_at_the_retry() -> Non
     with pytest.raises(StoreError):
         run.deliver()
     assert run.recorded().state is State.SENDING
-    run.clock.now += LEASE
+    run.clock.now += CLAIM_SECONDS
     assert run.action(RETRY) == "uncertain"
     assert len(notifier.delivered) == 1
 
@@ -415,7 +415,7 @@ def test_a_fault_in_a_notifier_that_is_no_error_of_the_contract_escapes_and_coun
     run = Run(HOLD, pushover=RefusingNotifier(ZeroDivisionError()))
     with pytest.raises(ZeroDivisionError):
         run.deliver()
-    run.clock.now += LEASE
+    run.clock.now += CLAIM_SECONDS
     assert run.action(RETRY) == "uncertain"
 
 
@@ -428,7 +428,7 @@ def test_of_two_runs_that_claim_at_once_only_one_rings() -> None:
 
     def be_quicker(channel: str, before: Delivery, after: Delivery) -> None:
         run.store.before_change = lambda *_: None
-        run.store.put(MESSAGE.id, channel, Delivery(State.SENDING, 1, OTHER.run, NOW + LEASE))
+        run.store.put(MESSAGE.id, channel, Delivery(State.SENDING, 1, OTHER.run, NOW + CLAIM_SECONDS))
 
     run.store.before_change = be_quicker
     assert run.action() == "again", "the other one's outcome is not known yet"
@@ -593,12 +593,12 @@ def test_who_may_be_rung(state: State, due: bool, ring_again: bool, may: bool) -
 
 def test_a_claim_forgets_the_last_error_and_counts_on() -> None:
     before = Delivery(State.WAITING, 2, OTHER.run, 0, NOW - 1, "", "ChannelUnavailableError")
-    assert delivery.claim(before, FIRST, NOW) == Delivery(State.SENDING, 3, FIRST.run, NOW + LEASE, since=NOW)
+    assert delivery.claim(before, FIRST, NOW) == Delivery(State.SENDING, 3, FIRST.run, NOW + CLAIM_SECONDS, since=NOW)
 
 
 @pytest.mark.parametrize("error", [UNAVAILABLE, UNCERTAIN, REJECTED, InvalidRequestError("x", key="id")])
 def test_the_record_keeps_the_errors_class_and_nothing_of_its_text(error: InvokeError) -> None:
-    claimed = Delivery(State.SENDING, 1, FIRST.run, NOW + LEASE)
+    claimed = Delivery(State.SENDING, 1, FIRST.run, NOW + CLAIM_SECONDS)
     after = delivery.call_notifier(RefusingNotifier(error), from_contact(MESSAGE), claimed, RING["pushover"], Clock())
     assert after.error == type(error).__name__
     assert replace(after, error="").claimed_until == 0
@@ -679,7 +679,7 @@ def test_a_message_is_due_from_the_moment_that_it_is_stored() -> None:
 
     run.notifiers = {"pushover": LookingNotifier()}
     run.deliver()
-    assert seen == [NOW + LEASE]
+    assert seen == [NOW + CLAIM_SECONDS]
     assert due(run) == 0, "and no more once it was delivered"
 
 

@@ -11,7 +11,7 @@ import pytest
 from chalicelib.errors import ChannelUnavailableError, DeliveryIncompleteError, StoreError
 from chalicelib.logic import delivery, replay
 from chalicelib.logic.archive import ListedMessage, MessageState, StoredMessage
-from chalicelib.logic.delivery import LEASE
+from chalicelib.logic.delivery import CLAIM_SECONDS
 from chalicelib.logic.delivery_types import GIVE_UP, Delivery, DeliveryDependencies, Invocation, Notifier, Record, State
 from chalicelib.logic.duplicates import content_hash
 from chalicelib.logic.replay import DUE_AFTER, MAX_TRIES, ReplayResult, SkipReason
@@ -26,7 +26,7 @@ MESSAGE = message()
 LONG = NOW + 10**9
 FOUND: dict[str, Delivery] = {
     "delivered": Delivery(State.DELIVERED, 1, "run-0", reference="ref"),
-    "sending": Delivery(State.SENDING, 1, "run-0", NOW + LEASE),
+    "sending": Delivery(State.SENDING, 1, "run-0", NOW + CLAIM_SECONDS),
     "died": Delivery(State.SENDING, 1, "run-0", NOW - 1),
     "rejected": Delivery(State.REJECTED, 1, "run-0", error="ChannelRejectedError"),
     "expired": Delivery(State.EXPIRED, 9, "run-0", error="ChannelUnavailableError"),
@@ -139,7 +139,7 @@ def test_a_run_that_read_the_record_before_the_replay_can_not_claim_it_after() -
 
 def test_a_replay_that_comes_second_to_a_claim_leaves_the_channel_alone() -> None:
     world = MessageWithChannels(a=FOUND["waiting"], b=FOUND["rejected"])
-    claimed = Delivery(State.SENDING, 5, "run-8", NOW + LEASE)
+    claimed = Delivery(State.SENDING, 5, "run-8", NOW + CLAIM_SECONDS)
     world.store.before_revival = lambda: _once(world, lambda: world.store.put(MESSAGE.id, "a", claimed))
     assert world.revive() == ReplayResult(("b",), {"a": SkipReason.SENDING})
     assert world.record.deliveries["a"] == claimed
