@@ -38,14 +38,14 @@ class LambdaNotifier:
         answer = self._answer(replace(notification, channel=self._channel, check=False))
         if answer.get("status") != "delivered" or "reference" not in answer:
             raise self._unknown_answer()
-        self.quota = _quota(answer.get("quota"))
+        self.quota = _read_quota(answer.get("quota"))
         return str(answer["reference"])
 
     def check(self, notification: Notification) -> Quota | None:
         """Ask the notifier whether it could deliver; returns its provider's quota, or None where it knows none."""
         answer = self._answer(replace(notification, channel=self._channel, check=True))
         try:
-            return _quota(answer["quota"])
+            return _read_quota(answer["quota"])
         except (KeyError, TypeError):
             raise self._unknown_answer() from None
 
@@ -65,8 +65,8 @@ class LambdaNotifier:
         return ChannelUncertainError(f"{self._function} gave an answer that is not of the contract")
 
 
-def _quota(found: Any) -> Quota | None:
-    return Quota(found["limit"], found["remaining"], found["reset"]) if found else None
+def _read_quota(answer: Any) -> Quota | None:
+    return Quota(answer["limit"], answer["remaining"], answer["reset"]) if answer else None
 
 
 def _failure(error: Exception) -> invoke.Failure | None:

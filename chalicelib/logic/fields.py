@@ -97,9 +97,8 @@ NAMES: dict[str, Meaning] = {
 
 def meaning_of(name: str, text: str = "") -> Meaning:
     """What a field stands for. Forms write ``Email`` as well as ``email``; both are the address."""
-    found = NAMES.get(name.lower())
-    if found:
-        return found
+    if documented := NAMES.get(name.lower()):
+        return documented
     # Loaded for forms alone that have other names.
     from chalicelib.logic.field_aliases import field_and_rank, is_plumbing
 

@@ -196,8 +196,8 @@ def screen(message: Message, site: Site | None, recent: RecentActivity, more: It
             signals.append(Signal.REPLAYED_PROOF)
     score = sum(spam.points.get(COUNTS_AS.get(signal, signal), 0) for signal in signals)
     held = HoldReason.QUARANTINED if score >= spam.quarantine_from else None
-    found = rank_of(signals, message.evidence)
-    return Verdict(tuple(signals), score, held, rank=max(0, found - 1) if shared else found)
+    rank = rank_of(signals, message.evidence)
+    return Verdict(tuple(signals), score, held, rank=max(0, rank - 1) if shared else rank)
 
 
 def _exceeds_rate(message: Message, site: Site, recent: RecentActivity) -> tuple[bool, bool]:
@@ -232,9 +232,9 @@ def rank_of(signals: Iterable[str], evidence: Collection[str]) -> int:
 
 def find_evidence(form: Submission, spam: Spam, *, from_page: bool) -> tuple[Evidence, ...]:
     """What speaks for a person, as far as the request tells: any of it can be forged, and costs a script a thought."""
-    found = form.fill_seconds if _SECONDS.fullmatch(form.fill_seconds) else "0"
-    plausible = max(spam.fill_seconds, MIN_FILL_SECONDS) <= float(found) <= PROOF_LIFE
-    return tuple(each for each, so in ((Evidence.ORIGIN, from_page), (Evidence.FILL_TIME, plausible)) if so)
+    seconds = form.fill_seconds if _SECONDS.fullmatch(form.fill_seconds) else "0"
+    plausible = max(spam.fill_seconds, MIN_FILL_SECONDS) <= float(seconds) <= PROOF_LIFE
+    return tuple(sign for sign, holds in ((Evidence.ORIGIN, from_page), (Evidence.FILL_TIME, plausible)) if holds)
 
 
 def count_links(message: Message) -> int:

@@ -164,7 +164,7 @@ class Message:
                 network_hash=str(data.get("network_hash", "")),
                 evidence=tuple(map(str, data.get("evidence", ()))),
                 captcha=str(data.get("captcha", "")),
-                files=_files(data["files"]) if data.get("files") else (),
+                files=_read_files(data["files"]) if data.get("files") else (),
                 language=str(data.get("language", "")),
             )
         except (KeyError, AttributeError, TypeError, ValueError) as error:
@@ -172,16 +172,16 @@ class Message:
             raise ValueError(f"not a complete message: {type(error).__name__}") from None
 
 
-def _files(found: list[dict[str, object]]) -> tuple[FileRef, ...]:
+def _read_files(stored: list[dict[str, object]]) -> tuple[FileRef, ...]:
     # Loaded here alone: few messages have files.
     from chalicelib.logic.message_files import FileRef
 
-    return tuple(map(FileRef.from_json, found))
+    return tuple(map(FileRef.from_json, stored))
 
 
-def whole_characters(found: Any) -> Any:
+def whole_characters(value: Any) -> Any:
     """Return what JSON holds as UTF-8 can encode it: half a surrogate pair (RFC 8259, 8.2) becomes ``?``."""
-    return json.loads(json.dumps(found, ensure_ascii=False).encode(errors="replace"))
+    return json.loads(json.dumps(value, ensure_ascii=False).encode(errors="replace"))
 
 
 def _size_on_the_bus(text: str) -> int:

@@ -37,16 +37,11 @@ _HEADERS = {
 FOREIGN_HOST = "This server answers to 127.0.0.1 and localhost only.\n"
 
 
-def closed_to_pages(scope: Scope) -> bool:
-    """No request may come from pages of other origins."""
-    return False
-
-
 class LoopbackGuard:
     """Middleware that answers 400 to a foreign Host, and 403 to pages of other origins."""
 
     def __init__(
-        self, app: ASGIApp, open_to_pages: Callable[[Scope], bool] = closed_to_pages, *, links: bool = True
+        self, app: ASGIApp, open_to_pages: Callable[[Scope], bool] = lambda scope: False, *, links: bool = True
     ) -> None:
         """``links`` says whether links on pages of other origins may be followed."""
         self._app = app

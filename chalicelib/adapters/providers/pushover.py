@@ -66,10 +66,6 @@ CHECK_TIMEOUT = (2.0, 4.0)
 """Seconds to connect and to answer. A check makes two calls within the function's time-out."""
 
 
-def ignore_quota(quota: Quota) -> None:
-    """Do nothing with a quota."""
-
-
 class PushoverNotifier:
     """Delivers notifications by Pushover; ``on_quota`` is called with the quota of each answer that has one."""
 
@@ -79,7 +75,7 @@ class PushoverNotifier:
         secrets: Secrets,
         channel: Channel,
         clock: Callable[[], float] = time.time,
-        on_quota: Callable[[Quota], None] = ignore_quota,
+        on_quota: Callable[[Quota], None] = lambda quota: None,
     ) -> None:
         self._session = session
         self._secrets = secrets
