@@ -434,7 +434,7 @@ def _check_tables(
         if spec.spam.captcha and spec.spam.captcha.url and name != LOCAL:
             mistakes.append(f"{place('sites', site, 'spam', 'captcha', 'url')}: only stages.{LOCAL} may ask a stand-in")
     kept: dict[tuple[str, ...], int] = {("sites", site): spec.retention_days for site, spec in merged.sites.items()}
-    for where, retention_days in (kept | {(NOTIFICATIONS_SITE,): merged.notifications.retention_days}).items():
+    for where, retention_days in (kept | {("notifications",): merged.notifications.retention_days}).items():
         if retention_days * 24 < merged.delivery.give_up_hours:
             days = -(-merged.delivery.give_up_hours // 24)
             mistakes.append(
@@ -444,7 +444,7 @@ def _check_tables(
     of_tables = {
         "alarms": merged.alarms.channels,
         "digest": merged.digest.channels if merged.digest else [],
-        NOTIFICATIONS_SITE: merged.notifications.channels or [],
+        "notifications": merged.notifications.channels or [],
     }
     for table, wanted in of_tables.items():
         for channel in wanted:

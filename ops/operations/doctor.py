@@ -14,7 +14,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from chalicelib.adapters.aws.botocore_client import Sdk
 from chalicelib.adapters.providers.email import identity_of
 from chalicelib.functions import functions_of
-from chalicelib.settings import NOTIFICATIONS_SITE, Stage
+from chalicelib.settings import Stage
 from ops import naming
 from ops.aws import cloudformation
 from ops.aws.account import Account
@@ -26,6 +26,7 @@ from ops.naming import prefix
 from ops.operations import secrets
 from ops.operations.dead_letters import QUEUES
 from ops.operations.listing import OperatorArchive
+from ops.operations.replay import table_of
 from ops.templates import alarms, domain
 
 if TYPE_CHECKING:
@@ -301,7 +302,7 @@ def _stranded(it: Examined) -> Iterator[Finding]:
             if channel not in serving and not delivery.state.is_final:
                 stranded.setdefault((listed.site, channel), []).append(listed.id)
     for (site, channel), waiting in sorted(stranded.items()):
-        table = f"[{site}]" if site == NOTIFICATIONS_SITE else f"[sites.{site}]"
+        table = table_of(site)
         gone = f"not in {table} any more" if site in it.stage.site_names else f"{table} has left herald.toml"
         what = f"{len(waiting)} messages wait for the channel {channel}, such as {waiting[0]}: {gone}"
         mend = f"name {channel} in channels of {table} again and deploy, or read them: ./herald messages show"

@@ -61,13 +61,14 @@ def _stranded(message: ListedMessage, channels: list[str], stage: Stage) -> str:
         mend = f"Put [sites.{message.site}] back" + (f" with channels = [{names}]" if names else "")
     elif names:
         why = f"{names} does not serve its site {message.site} any more"
-        mend = f"Name {names} in channels of {_table(message.site)} again"
+        mend = f"Name {names} in channels of {table_of(message.site)} again"
     else:
         why, mend = "it was stored for no channel", f"Read it with: messages show {message.id}"
     return f"message {message.id} can't be tried: {why}. {mend}; or erase it: messages erase {message.id}"
 
 
-def _table(site: str) -> str:
+def table_of(site: str) -> str:
+    """The table of ``herald.toml`` that lists a site's channels."""
     return f"[{site}]" if site == NOTIFICATIONS_SITE else f"[sites.{site}]"
 
 
