@@ -123,6 +123,14 @@ if stage.uses("email"):
         return handlers.notify.handle("email", event, context)
 
 
+if stage.uses("apprise"):
+
+    @app.lambda_function()
+    def notify_apprise(event: Any, context: Any) -> dict[str, object]:
+        """Notify by an Apprise API server of the owner's; any program in the account may be granted this function."""
+        return handlers.notify.handle("apprise", event)
+
+
 if stage.uses("ntfy"):
 
     @app.lambda_function()

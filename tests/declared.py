@@ -12,13 +12,29 @@ from chalicelib.logic.notification import Notification
 from chalicelib.settings import Channel
 from ops.config.channels import KINDS
 
+OWN_SERVER = "https://own.example.com"
 HTTP = tuple(name for name, kind in kinds().items() if kind.http)
 """The kinds that are asked by HTTP as they declare."""
 
 
+def table(kind: str) -> dict[str, Any]:
+    """The keys of ``[channels.<name>]`` that a channel of this kind can't do without."""
+    declared = kind_of(kind)
+    required = {option.name: option.example for option in declared.options if option.required}
+    return {"kind": kind, **({"url": OWN_SERVER} if declared.own_address and not declared.address else {}), **required}
+
+
+def toml(*kinds: str) -> str:
+    """Such a table of each kind, named as the kind."""
+    return "".join(
+        f"\n[channels.{kind}]\n" + "".join(f"{key} = {json.dumps(value)}\n" for key, value in table(kind).items())
+        for kind in kinds
+    )
+
+
 def declared_channel(kind: str, url: str = "", **options: Any) -> Channel:
     """A channel named as its kind, with these options of ``herald.toml``."""
-    it = KINDS[kind].model_validate({"kind": kind, **options}).compiled(kind)
+    it = KINDS[kind].model_validate({**table(kind), **options}).compiled(kind)
     return replace(it, url=url or it.url)
 
 

@@ -10,7 +10,7 @@ from itertools import product
 from pathlib import Path
 
 from ops.config.loader import StageConfig, load
-from tests.declared import HTTP
+from tests.declared import HTTP, toml
 
 CHANNELS = ("pushover", "email", "webhook", "all")
 """Each kind of channel alone, those asked by HTTP with webhooks, and all together."""
@@ -129,7 +129,7 @@ kind = "webhook"
 kind = "webhook"
 format = "slack"
 """
-    + "".join(f'\n[channels.{kind}]\nkind = "{kind}"\n' for kind in HTTP),
+    + toml(*HTTP),
 }
 _ALARMS = """
 [alarms]

@@ -91,9 +91,11 @@ class HttpNotifier:
         if self._http.check is None:
             return None
         answer = self._answer(self._http.check(sending))
-        if not 200 <= answer.status < 300:
+        means, reason = self._meaning(answer)
+        # An answer to a check has no id of a message, so that nothing is read of a success but its status.
+        if not 200 <= answer.status < 300 or means is Means.OWNER:
             self._secrets.forget()
-            raise ChannelUnavailableError(self._meaning(answer)[1], retry_after=UNTIL_MENDED)
+            raise ChannelUnavailableError(reason, retry_after=UNTIL_MENDED)
         return None
 
     def _sending(self, notification: Notification) -> Sending:

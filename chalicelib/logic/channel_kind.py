@@ -131,6 +131,8 @@ class Option:
     default_doc: str = ""
     """The default for readers, where it isn't simply ``default``."""
     required: bool = False
+    example: Any = None
+    """A value for tests, of a required option."""
     requestable: bool = False
     """Whether a request of the Invoke API may override it, in ``options``."""
 

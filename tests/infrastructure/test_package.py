@@ -25,7 +25,7 @@ from ops.deploy.chalice_runner import PROGRAM
 from ops.deploy.project_copy import mirror
 from ops.generate import render
 from ops.local.runtime_packages import RUNTIME_PACKAGES, link_runtime_packages
-from tests.declared import HTTP
+from tests.declared import HTTP, toml
 
 EVERY_CHANNEL = f"""
 [channels.email]
@@ -49,7 +49,7 @@ text = "Hello."
 [stages.local.canary]
 
 [stages.local.digest]
-""" + "".join(f'\n[channels.{kind}]\nkind = "{kind}"\n' for kind in HTTP)
+""" + toml(*HTTP)
 """A site of stage ``local`` that has a channel of each kind, so that the zip is asked for every function."""
 
 MESSAGE_FILES = "chalicelib.logic.message_files"

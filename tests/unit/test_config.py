@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from chalicelib.adapters.providers import kinds
 from chalicelib.settings import Captcha, Limits, Persistence, Spam
 from chalicelib.texts import texts
 from ops.config import loader
@@ -388,11 +389,11 @@ DEV = "[stages.dev]\n"
         (changed('kind = "pushover"', ""), ["channels.pushover.kind: missing"]),
         (
             changed('kind = "pushover"', 'kind = ["pushover"]'),
-            ["channels.pushover.kind: found ['pushover'], expected one of: email"],
+            ["channels.pushover.kind: found ['pushover'], expected one of: " + ", ".join(kinds())],
         ),
         (
             changed('kind = "pushover"', 'kind = "sms"'),
-            ["channels.pushover.kind: found 'sms', expected one of: email"],
+            ["channels.pushover.kind: found 'sms', expected one of: " + ", ".join(kinds())],
         ),
         (
             changed('kind = "pushover"', 'kind = "pushover"\ntoken = "x"'),

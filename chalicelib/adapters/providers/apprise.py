@@ -1,0 +1,160 @@
+"""Apprise, by an Apprise API server of the owner's: https://github.com/caronc/apprise-api#readme
+
+docs/decisions/0049-apprise-stays-outside.md says why the library itself runs in no function.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping
+from typing import Any
+
+from chalicelib.logic.channel_kind import (
+    Answer,
+    ChannelKind,
+    Flag,
+    Http,
+    Means,
+    OneOf,
+    Option,
+    Request,
+    Secret,
+    Sending,
+    Text,
+    encoded,
+    matching,
+)
+from chalicelib.logic.notification import MAX_TITLE, Notification
+from chalicelib.logic.notification_text import lay_out
+from chalicelib.logic.plain_text import cut, one_line
+from chalicelib.logic.provider_limits import CHARACTERS, Limit
+
+_CODES = "https://github.com/caronc/apprise-api#api-response-codes"
+BODY = Limit(
+    "Apprise API",
+    "`body`",
+    32_768,
+    CHARACTERS,
+    0,
+    "https://github.com/caronc/apprise/blob/master/apprise/plugins/base.py (`body_maxlen`)",
+    "2026-11",
+    "each service behind it has a limit of its own, for which its address has `?overflow=split`",
+)
+
+
+def _request(notification: Notification, sending: Sending) -> Request:
+    limit, options = BODY.scaled(sending.share), sending.options
+    body = {
+        "title": cut(one_line(notification.title), MAX_TITLE),
+        "body": lay_out(notification, limit.fits),
+        # As other formats would make markup of what visitors typed.
+        "format": "text",
+        "type": options["type"],
+        "tag": options["tag"],
+    }
+    return Request(
+        f"{sending.url}/notify/{sending.secrets['key']}",
+        encoded({name: value for name, value in body.items() if value}),
+        # Its log would be part of the answer, and holds what was sent.
+        _headers(sending) | {"X-Apprise-Log-Level": "CRITICAL"},
+    )
+
+
+def _check(sending: Sending) -> Request:
+    """The addresses below the key, without their secrets."""
+    return Request(f"{sending.url}/json/urls/{sending.secrets['key']}?privacy=1", None, _headers(sending))
+
+
+def _headers(sending: Sending) -> dict[str, str]:
+    headers = {"Accept": "application/json"}
+    if sending.options["protected"]:
+        login = base64.b64encode(sending.secrets["login"].encode()).decode()
+        headers["Authorization"] = f"Basic {login}"
+    return headers
+
+
+def _reference(answer: Mapping[str, Any]) -> str:
+    return "accepted" if "details" in answer and answer.get("error") is None else ""
+
+
+KIND = ChannelKind(
+    kind="apprise",
+    provider="Apprise API",
+    reaches="[every service that Apprise knows](https://appriseit.com/services/), by a server of your own",
+    keeps="your Apprise server, and the services behind it",
+    http=Http(
+        request=_request,
+        reference=_reference,
+        check=_check,
+        answers=(
+            Answer(
+                200,
+                Means.DELIVERED,
+                '{"error": null, "details": []}',
+                "every service has taken it. It has no id, so the reference is `accepted`",
+                _CODES,
+            ),
+            Answer(204, Means.OWNER, "", "nothing is configured below this key", _CODES),
+            Answer(
+                401,
+                Means.OWNER,
+                "<html><head><title>401 Authorization Required</title></head></html>",
+                "`login` is wrong, or `protected` not set",
+                "https://github.com/caronc/apprise-api#authentication",
+            ),
+            Answer(
+                424,
+                Means.UNCERTAIN,
+                '{"error": "One or more notification could not be sent", "details": []}',
+                "some services may have taken it, or no address has the `tag`",
+                _CODES,
+            ),
+            Answer(
+                431,
+                Means.REJECTED,
+                '{"error": "JSON Payload provided is to large"}',
+                "longer than the server takes",
+                _CODES,
+            ),
+        ),
+    ),
+    own_address=True,
+    options=(
+        Option(
+            "tag",
+            Text(r"[A-Za-z0-9_-]{1,60}([, ][A-Za-z0-9_-]{1,60}){0,9}", "up to 10 tags, between commas or spaces"),
+            "[which of the addresses below the key](https://github.com/caronc/apprise-api#tagging)",
+            default_doc="each",
+        ),
+        Option(
+            "type",
+            OneOf(("info", "success", "warning", "failure")),
+            "`info`, `success`, `warning` or `failure`",
+            default="info",
+            requestable=True,
+        ),
+        Option("protected", Flag(), "`true` to send the secret `login`", default=False),
+    ),
+    secrets=(
+        Secret(
+            "key",
+            "the key below which your server keeps its addresses",
+            matching(r"[A-Za-z0-9_-]{1,128}", "up to 128 of A-Z, a-z, 0-9, - and _"),
+            "herald-local-key",
+        ),
+        Secret(
+            "login",
+            "with `protected`: user and password of the proxy before it, with a colon between",
+            matching(r"[!-9;-~]{1,100}:[!-~]{1,200}", "a user, a colon and a password, in ASCII without spaces"),
+            "herald:local-password",
+            needed=lambda channel: bool(channel.options["protected"]),
+        ),
+    ),
+    limits=(BODY,),
+    priorities={
+        "low": {"type": "info"},
+        "normal": {"type": "info"},
+        "high": {"type": "warning"},
+        "emergency": {"type": "failure"},
+    },
+)
