@@ -147,7 +147,7 @@ HOOKED = """
 [stages.local.sites.hooked]
 thanks = "http://127.0.0.1:8080/thanks.html"
 origins = ["http://127.0.0.1:8080"]
-channels = ["own", "slack", "discord", "teams", "ntfy", "telegram", "chat"]
+channels = ["own", "slack", "discord", "teams", "ntfy", "telegram", "apprise", "chat"]
 
 [stages.local.sites.signed]
 thanks = "http://127.0.0.1:8080/thanks.html"
@@ -167,6 +167,7 @@ discord = { kind = "webhook", pause = 1, format = "discord" }
 teams = { kind = "webhook", pause = 1, format = "teams" }
 ntfy = { kind = "ntfy", pause = 1, rings = false, priority = 4 }
 telegram = { kind = "telegram", pause = 1, rings = false }
+apprise = { kind = "apprise", pause = 1, rings = false, protected = true }
 chat = { kind = "webhook", pause = 1, format = "template", template = { text = "{title}: {fields.message}" } }
 """
 

@@ -48,6 +48,9 @@ def test_a_message_reaches_a_receiver_of_every_format_and_the_signed_one_verifie
     assert hooks["discord"]["body"]["allowed_mentions"] == {"parse": []}
     (ntfy,) = herald.taken_by("ntfy", word)
     assert (ntfy["body"]["topic"], ntfy["body"]["priority"]) == ("herald-local-topic", 4)
+    (many,) = herald.taken_by("apprise", word)
+    assert many["path"].endswith("/notify/herald-local-key")
+    assert many["headers"]["authorization"].startswith("Basic ")
     (chat,) = herald.taken_by("telegram", word)
     assert (chat["path"].rpartition("/")[2], chat["body"]["chat_id"]) == ("sendMessage", "987654321")
     assert hooks["chat"]["body"] == {"text": f"New message: hooked: {word}"}
