@@ -130,11 +130,20 @@ def test_outside_lambda_the_client_is_botocores(root: Path) -> None:
         ("app.app", {"aws", "topic"}),
         (
             "app.destined",
-            {"aws", "dynamodb_items", "invoke", "messages", "notifiers", "recent_activity", "ring_budget"},
+            {
+                "aws",
+                "dynamodb_items",
+                "invoke",
+                "item_table",
+                "messages",
+                "notifiers",
+                "recent_activity",
+                "ring_budget",
+            },
         ),
         ("app.notify_pushover", {"aws", "provider_http", "providers.pushover", "secrets"}),
-        ("app.get_message", {"archive", "aws", "dynamodb_items", "messages"}),
-        ("app.list_messages", {"archive", "aws", "dynamodb_items", "messages"}),
+        ("app.get_message", {"archive", "aws", "dynamodb_items", "item_table", "messages"}),
+        ("app.list_messages", {"archive", "aws", "dynamodb_items", "item_table", "messages"}),
     ],
 )
 def test_each_function_loads_only_its_own_adapters(

@@ -43,11 +43,12 @@ def test_a_kinds_function_is_registered_under_its_name_where_the_stage_uses_it(k
 
 
 @every
-def test_only_a_kind_with_secrets_may_read_parameters(kind: ChannelKind) -> None:
+def test_a_notifier_may_read_its_secrets_and_files_and_do_what_its_kind_declares(kind: ChannelKind) -> None:
     (spec,) = (spec for spec in FUNCTIONS if spec.channel == kind.kind)
     actions = {action for grant in spec.grants for action in grant.actions}
     declared = {action for permission in kind.permissions for action in permission.actions}
-    assert actions == declared | ({"ssm:GetParameters"} if kind.secrets else set())
+    reads = {"ssm:GetParameters": bool(kind.secrets), "s3:GetObject": bool(kind.carries)}
+    assert actions == declared | {action for action, needed in reads.items() if needed}
 
 
 @every
