@@ -66,6 +66,7 @@ class Configuration:
                     for name, more in (("dev", ""), ("local", _LOCAL))
                 ),
                 _STAND_IN if "pushover" in kinds else "",
+                _CAPTCHA_STAND_IN if "captcha_and_autoreply" in self.on else "",
                 _ADDED if self.added else "",
             ]
         )
@@ -96,6 +97,11 @@ _SIGNS = {
 _FILES = """
 [sites.default.files]
 kinds = ["image", "pdf", "text"]
+"""
+_CAPTCHA_STAND_IN = """
+[stages.local.sites.default.spam.captcha]
+url = "http://127.0.0.1:8080/captcha/turnstile"
+hostnames = ["localhost"]
 """
 _AUTOREPLY = """
 [sites.default.autoreply]

@@ -1,6 +1,6 @@
 """Remember recent messages, in items of the message table that expire.
 
-``id`` is ``rate#<site>#<sender>``, ``proof#<challenge>``, ``captcha#<hash of the token>`` or ``content#<hash>``; no
+``id`` is ``rate#<site>#<sender>``, ``proof#<challenge>``, ``captcha#<message id>`` or ``content#<hash>``; no
 message has such an id. DynamoDB deletes an expired item only within days, so the code compares the times itself.
 """
 

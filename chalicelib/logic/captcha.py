@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -92,18 +91,14 @@ def check(
         return Signal.NO_CAPTCHA, ""
     if not _TOKEN.fullmatch(token):
         return Signal.WRONG_CAPTCHA, ""
-    mine = f"{message.id} {run}"
-    digest = hashlib.sha256(token.encode()).hexdigest()
-    first = recent.first(f"captcha#{digest}", mine, message.received_at, PROOF_LIFE)
-    if first.partition(" ")[0] != message.id:
-        return Signal.SPENT_CAPTCHA, ""
+    first_run = recent.first(f"captcha#{message.id}", run, message.received_at, PROOF_LIFE)
     service = SERVICES[captcha.kind]
     fields = {"response": token} | ({service.id_field: message.id} if service.id_field else {})
     try:
         signal, reason = judge(captcha, verify(captcha, fields))
     except CaptchaError as error:
         return Signal.UNCHECKED_CAPTCHA, str(error)
-    if signal is Signal.SPENT_CAPTCHA and (first != mine or now - message.received_at > LATE):
+    if signal is Signal.SPENT_CAPTCHA and (first_run != run or now - message.received_at > LATE):
         return Signal.UNCHECKED_CAPTCHA, "asked too late, or for the second time"
     return signal, reason
 

@@ -335,6 +335,64 @@ def incoming_runs_nothing(herald: Harness) -> None:
     wait_for(lambda: rule_failures(herald, herald.stage.function("examine")) > before, "failed invocation")
 
 
+def captcha_is_not_verified(herald: Harness) -> None:
+    fields = {"message": marker(), "cf-turnstile-response": "XXXX.DUMMY.TOKEN.XXXX"}
+    message_id = herald.post_json(fields, "/contact/asked").json()["id"]
+    assert herald.line("destined", message_id=message_id, action="delivered")["signals"] == ["captcha_unchecked"]
+
+
+def delivered(message_id: str) -> dict[str, Any]:
+    """An event of the bus that says that a message was delivered."""
+    sns = {"Message": message_id, "MessageAttributes": {"kind": {"Value": "retry"}}}
+    return {
+        "detail": {
+            "requestContext": {"condition": "Success"},
+            "requestPayload": {"Records": [{"Sns": sns}]},
+            "responsePayload": {"source": "herald.contact", "action": "delivered"},
+        }
+    }
+
+
+def of_a_visitor(herald: Harness) -> str:
+    """The id of a delivered message whose visitor is to be answered."""
+    word = marker()
+    fields = {"message": word, "email": f"{word}@visitor.site"}
+    message_id: str = herald.post_json(fields, "/contact/answered").json()["id"]
+    herald.line("on_success", message_id=message_id, action="delivered")
+    return message_id
+
+
+def answered_is_not_read(herald: Harness) -> None:
+    assert failed_with(herald, "autoreply", delivered(marker())) == "StoreError"
+
+
+def answer_is_not_recorded(herald: Harness) -> None:
+    message_id = of_a_visitor(herald)
+    assert failed_with(herald, "autoreply", delivered(message_id)) == "StoreError"
+    assert not herald.mails(message_id)
+
+
+def answer_is_not_sent(herald: Harness) -> None:
+    message_id = of_a_visitor(herald)
+    line = herald.line("autoreply", message="Visitor not answered", message_id=message_id)
+    assert line["reason"].startswith("AccessDenied")
+    assert not herald.mails(message_id)
+
+
+def failed_answer_is_not_kept(herald: Harness) -> None:
+    before = herald.metric("autoreply", "DestinationDeliveryFailures")
+    function = herald.stage.function("autoreply")
+    herald.account.functions.invoke(FunctionName=function, InvocationType="Event", Payload=b"{}")
+    wait_for(lambda: herald.metric("autoreply", "DestinationDeliveryFailures") > before, "failed destination")
+
+
+def rule_dead_letter_of_autoreply(herald: Harness) -> None:
+    message_id = of_a_visitor(herald)
+    event = json.loads(herald.dead_letter("rule-dead-letters"))
+    assert event["detail"]["responsePayload"]["message"]["id"] == message_id
+    assert not herald.mails(message_id)
+
+
 Signal = Callable[[Harness], None]
 
 WITHOUT_STATEMENT: dict[tuple[str, str], Signal] = {
@@ -363,6 +421,11 @@ WITHOUT_STATEMENT: dict[tuple[str, str], Signal] = {
     ("examine", "ReadIncoming"): incoming_is_not_examined,
     ("examine", "RecordExaminations"): files_are_not_examined,
     ("examine", "KeepFailedRuns"): failed_examination_is_not_kept,
+    ("destined", "ReadCaptchaSecrets"): captcha_is_not_verified,
+    ("autoreply", "ReadAnswered"): answered_is_not_read,
+    ("autoreply", "AnswerOnce"): answer_is_not_recorded,
+    ("autoreply", "SendAnswers"): answer_is_not_sent,
+    ("autoreply", "KeepFailedRuns"): failed_answer_is_not_kept,
     ("notify_pushover", "ReadSecrets"): message_waits,
     ("notify_email", "SendMail"): mail_waits,
     ("notify_email", "CheckSender"): mail_is_not_checked,
@@ -385,6 +448,7 @@ WITHOUT_PERMISSION: dict[tuple[str, str], Signal] = {
     ("canary", "events.amazonaws.com"): partial(schedule_runs_nothing, function="canary"),
     ("digest", "events.amazonaws.com"): partial(schedule_runs_nothing, function="digest"),
     ("examine", "events.amazonaws.com"): incoming_runs_nothing,
+    ("autoreply", "events.amazonaws.com"): rule_dead_letter_of_autoreply,
     ("on_success", "events.amazonaws.com"): rule_dead_letter_of_success,
     ("on_failure", "events.amazonaws.com"): rule_dead_letter_of_failure,
 }

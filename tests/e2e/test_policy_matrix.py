@@ -77,6 +77,8 @@ def live(herald: Harness) -> None:
         assert herald.get("/contact/default/challenge").status_code == 200
     if herald.stage.takes_files:
         _send_a_photo(herald)
+    if herald.stage.autoreplies:
+        _answer_a_visitor(herald)
     _fail_an_event(herald)
     _tell_of_a_failure(herald)
     _retry_due(herald, message_id)
@@ -104,6 +106,17 @@ def _send_a_photo(herald: Harness) -> None:
     herald.account.client("s3").put_object(Bucket=bucket, Key=key, Body=photo())
     wait_for(lambda: herald.item(facts_key(key)), "what is known of the object")
     function = herald.stage.function("examine")
+    herald.account.functions.invoke(FunctionName=function, InvocationType="Event", Payload=b"{}")
+    herald.dead_letter("rule-dead-letters")
+
+
+def _answer_a_visitor(herald: Harness) -> None:
+    """One whose captcha is verified; and an event that ``autoreply`` can't read."""
+    word = marker()
+    token = {"cf-turnstile-response": "XXXX.DUMMY.TOKEN.XXXX"}
+    message_id = herald.post_json({"message": word, "email": f"{word}@visitor.site", **token}).json()["id"]
+    assert herald.line("autoreply", message_id=message_id)["result"] == "sent"
+    function = herald.stage.function("autoreply")
     herald.account.functions.invoke(FunctionName=function, InvocationType="Event", Payload=b"{}")
     herald.dead_letter("rule-dead-letters")
 
