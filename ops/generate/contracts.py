@@ -255,7 +255,7 @@ OUTCOME: dict[str, Schema] = {
 REJECTED: Schema = _object(
     {"key": _text("The key at fault"), "reason": _text("What is wrong with it, and what is right")}
 ) | {"description": "Why what a program published is no notification"}
-_ENDS = sorted(str(action) for action in set(Action) - {Action.REJECTED, Action.QUARANTINED})
+_ENDS = sorted(str(action) for action in set(Action) - {Action.REJECTED, Action.QUARANTINED, Action.DUPLICATE})
 CHANNELS: dict[str, Schema] = {
     "channels": {
         "type": "object",

@@ -130,7 +130,12 @@ def test_a_job_of_cron_that_fails_twice_a_day_rings_once(
     for _ in range(2):
         ran = watch(tmp_path, herald, may_publish, word)
         assert (ran.returncode, ran.stdout, ran.stderr) == (3, f"{word}\n", "")
-    herald.line("destined", message="Handled", site="notifications", action="duplicate")
+
+    def handled() -> list[str] | None:
+        ids = [str(line["message_id"]) for line in herald.lines("destined") if line.get("message") == "Handled"]
+        return ids if len(ids) >= 2 else None
+
+    assert len(set(wait_for(handled, "two runs"))) == 1
     (push,) = herald.pushes(word)
     assert push["title"] == f"{word} failed on {platform.node()}"
     for left_out in range(len(may_publish)):

@@ -50,19 +50,14 @@ def test_a_hundred_publications_with_one_key_ring_the_phone_once(herald: Harness
     found = list(ended(herald, publications))
     (message_id,) = {message["id"] for message in found}
     assert {message["state"] for message in found} == {"delivered"}
-    actions = wait_for(
-        lambda: (
-            [
-                line["action"]
-                for line in herald.lines("destined")
-                if line.get("message") == "Handled" and line.get("message_id") == message_id
-            ]
-            if len([1 for line in herald.lines("destined") if line.get("message_id") == message_id]) >= 100
-            else None
-        ),
-        "a hundred runs",
-    )
-    assert actions.count("unchanged") >= 90, "of runs at the same moment more than one may tell how it ended"
+
+    def handled() -> list[str] | None:
+        lines = [line for line in herald.lines("destined") if line.get("message") == "Handled"]
+        actions = [str(line["action"]) for line in lines if line["message_id"] == message_id]
+        return actions if len(actions) >= 100 else None
+
+    # Of runs at the same moment more than one may tell how it ended.
+    assert wait_for(handled, "a hundred runs").count("unchanged") >= 90
     (push,) = herald.pushes(word)
     assert (push["title"], push["message"], push["priority"]) == (TITLE, word, "1")
     assert push["url"] == f"https://www.example.com/{word}"
