@@ -172,6 +172,21 @@ name = "slack"
 condition = "RetriesExhausted"
 to = "lambda:slack"
 
+[[rule]]
+name = "machine"
+action = "undeliverable"
+to = "states:orders"
+
+[[rule]]
+name = "log"
+action = "undeliverable"
+to = "logs:/aws/events/forms"
+
+[[rule]]
+name = "bus"
+action = "undeliverable"
+to = "events:mine"
+
 [[subscriber]]
 name = "copies"
 raw = true

@@ -37,6 +37,17 @@ class RunOutcome(NamedTuple):
     """The payload of a failed test event, with which it can be sent again."""
     messages: int | None = None
     """Of a summary: how many messages it tells of, where that is known."""
+    site: str = ""
+    channels: Mapping[str, Any] | None = None
+    """The state of each channel, by its name."""
+    published_at: str = ""
+    """When SNS accepted the message, as it says: ``2026-11-20T09:30:00.000Z``."""
+    ended_at: str = ""
+    """When the run ended, as Lambda says."""
+    seconds: float | None = None
+    """From the one to the other."""
+    event: Mapping[str, Any] | None = None
+    """The whole event as it came, of a success of a kind without personal data."""
 
     @property
     def reason(self) -> str:
@@ -56,9 +67,12 @@ def read_outcome(event: Mapping[str, Any]) -> RunOutcome:
     request = detail.get("requestPayload")
     records = (request or {}).get("Records") or [{}]
     sns = records[0].get("Sns", {})
-    kind = str(sns.get("MessageAttributes", {}).get("kind", {}).get("Value", ""))
+    attributes = sns.get("MessageAttributes", {})
+    kind = str(attributes.get("kind", {}).get("Value", ""))
     attempts = context.get("approximateInvokeCount")
     failed = context.get("condition") != "Success"
+    answer = {} if failed else _mapping(response.get("message"))
+    published, ended = str(sns.get("Timestamp", "")), str(detail.get("timestamp", ""))
     return RunOutcome(
         message_id=_message_id(sns, kind) if failed else _id_of(response) or _message_id(sns, kind),
         kind=kind,
@@ -69,8 +83,24 @@ def read_outcome(event: Mapping[str, Any]) -> RunOutcome:
         attempts=attempts if isinstance(attempts, int) else 0,
         error=response if failed and kind in _WITHOUT_PERSONAL_DATA else None,
         request=request if failed and kind == KIND_EVENT else None,
-        messages=None if failed else _mapping(response.get("message")).get("messages"),
+        messages=None if failed else answer.get("messages"),
+        site=str(_mapping(attributes.get("site")).get("Value", "")),
+        channels=_mapping(answer.get("channels")) or None,
+        published_at=published,
+        ended_at=ended,
+        seconds=_seconds(published, ended),
+        event=event if not failed and kind in _WITHOUT_PERSONAL_DATA else None,
     )
+
+
+def _seconds(start: str, end: str) -> float | None:
+    """Return the time between two times of AWS; None where one is missing."""
+    from datetime import datetime
+
+    try:
+        return round((datetime.fromisoformat(end) - datetime.fromisoformat(start)).total_seconds(), 3)
+    except (ValueError, TypeError):
+        return None
 
 
 def _id_of(response: Mapping[str, Any]) -> str:

@@ -1,4 +1,5 @@
-"""The targets of rules and subscribers: a function, queue or topic in the stage's own account and region."""
+"""The targets of rules and subscribers: a function, queue, topic, state machine, log group or bus in the stage's own
+account and region."""
 
 from __future__ import annotations
 
@@ -13,13 +14,26 @@ from chalicelib.functions import FUNCTIONS
 from chalicelib.settings import Stage
 from ops.naming import QUEUES, AwsLocation, prefix
 
-_EXAMPLES = "sqs:inbox, sns:team, lambda:my-function, or its ARN"
+_EXAMPLES = {
+    "sqs": "sqs:inbox",
+    "sns": "sns:team",
+    "lambda": "lambda:my-function",
+    "states": "states:my-machine",
+    "logs": "logs:/aws/events/forms",
+    "events": "events:my-bus",
+}
+_BEFORE = {"lambda": "function:", "states": "stateMachine:", "logs": "log-group:", "events": "event-bus/"}
+"""What stands before the name in an ARN."""
 _NAMES = {
     "lambda": re.compile(r"[A-Za-z0-9_-]{1,64}(:[A-Za-z0-9_-]{1,128})?"),
     "sqs": re.compile(r"[A-Za-z0-9_-]{1,80}"),
     "sns": re.compile(r"[A-Za-z0-9_-]{1,256}"),
+    "states": re.compile(r"[A-Za-z0-9_-]{1,80}"),
+    "logs": re.compile(r"/aws/events/[A-Za-z0-9_/.#-]{1,500}"),
+    "events": re.compile(r"[A-Za-z0-9_./-]{1,256}"),
 }
-"""The names that AWS allows; a function's may have a version or an alias behind it."""
+"""The names that AWS allows; a function's may have a version or an alias behind it. Of log groups, AWS offers those
+with this beginning: https://aws.amazon.com/premiumsupport/knowledge-center/cloudwatch-log-group-eventbridge/"""
 _ARN = re.compile(r"arn:(?P<partition>[^:]+):(?P<service>[^:]+):(?P<region>[^:]+):(?P<account>[^:]+):(?P<rest>.+)")
 
 
@@ -28,7 +42,7 @@ class Target:
     """A target, by service and name."""
 
     service: str
-    """``lambda``, ``sqs`` or ``sns``."""
+    """``lambda``, ``sqs``, ``sns``, ``states``, ``logs`` or ``events``."""
     name: str
     """A function's name may have ``:alias`` behind it."""
     home: AwsLocation | None = None
@@ -44,7 +58,7 @@ class Target:
         return replace(self, home=None)
 
     def arn(self, where: AwsLocation) -> str:
-        return where.arn(self.service, f"function:{self.name}" if self.service == "lambda" else self.name)
+        return where.arn(self.service, _BEFORE.get(self.service, "") + self.name)
 
     def is_in(self, where: AwsLocation) -> bool:
         return self.home in (None, where)
@@ -56,31 +70,34 @@ class Target:
             "lambda": {stage.function(spec.name) for spec in FUNCTIONS},
             "sqs": {f"{prefix(stage)}-{queue}" for queue in QUEUES},
             "sns": {stage.topic, f"{prefix(stage)}-alarms"},
+            "events": {stage.bus},
         }
-        return self.name.partition(":")[0] in own[self.service]
+        return self.name.partition(":")[0] in own.get(self.service, ())
 
 
 def target(*services: str) -> Callable[[object], Target]:
     """A function that reads a target of one of these services; it raises ``ValueError`` with what is wrong."""
 
+    examples = ", ".join([*(_EXAMPLES[service] for service in services), "or its ARN"])
+
     def read(text: object) -> Target:
         if not isinstance(text, str):
-            raise ValueError(f"expected text such as {_EXAMPLES}")
+            raise ValueError(f"expected text such as {examples}")
         home = None
         if found := _ARN.fullmatch(text):
             home = AwsLocation(found["partition"], found["region"], found["account"])
-            service, name = found["service"], found["rest"]
-            if service == "lambda":
-                kind, _, name = name.partition(":")
-                service = service if kind == "function" else f"{service} {kind}"
+            service, name = found["service"], found["rest"].removesuffix(":*")
+            before = _BEFORE.get(service, "")
+            service = service if name.startswith(before) else f"{service} {name.partition(':')[0]}"
+            name = name.removeprefix(before)
         else:
             service, _, name = text.partition(":")
         if service not in services:
-            raise ValueError(f"expected one of {', '.join(services)}, such as {_EXAMPLES}")
+            raise ValueError(f"expected one of {', '.join(services)}, such as {examples}")
         if name.endswith(".fifo"):
             raise ValueError("FIFO queues and topics are not supported; name a standard one")
         if not _NAMES[service].fullmatch(name):
-            raise ValueError(f"expected something like {_EXAMPLES}")
+            raise ValueError(f"expected something like {examples}")
         if name.endswith(":$LATEST"):
             raise ValueError("$LATEST can't have permissions of its own; leave it out")
         return Target(service, name, home)
@@ -88,8 +105,8 @@ def target(*services: str) -> Callable[[object], Target]:
     return read
 
 
-RuleTarget = Annotated[Target, BeforeValidator(target("lambda", "sqs", "sns"))]
-SubscriberTarget = Annotated[Target, BeforeValidator(target("lambda", "sqs"))]
+RuleTarget = Annotated[Target, BeforeValidator(target("sqs", "sns", "lambda", "states", "logs", "events"))]
+SubscriberTarget = Annotated[Target, BeforeValidator(target("sqs", "lambda"))]
 
 
 def one_or_more(found: object) -> object:

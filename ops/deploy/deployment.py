@@ -35,12 +35,13 @@ from ops.deploy import (
     resource_attributes,
     target_policies,
 )
-from ops.deploy.release import BOUNDARY, PYTHON, Release, StackPlan, data, file_bucket, plan
+from ops.deploy.release import PYTHON, Release, StackPlan, data, file_bucket, plan
 from ops.deploy.release_history import Releases, rollback_target
 from ops.deploy.steps import Step, take
 from ops.errors import OpsError, ignoring_aws_error
 from ops.generate import render
 from ops.templates import pipeline_roles, triggers, wiring
+from ops.templates.common_resources import BOUNDARY
 from ops.templates.domain import REST_API
 
 if TYPE_CHECKING:
@@ -423,6 +424,7 @@ def _run_chalice(deployment: Deployment, release: Release) -> str:
 
 def _wire(deployment: Deployment, release: Release) -> str:
     account, stage = deployment.account, deployment.stage
+    resource_attributes.keep_logs(deployment, release)
     wanted = target_policies.read(release.target_policies)
     # Before the stack, so that rules never send to a queue that refuses them.
     changed = target_policies.grant(account, stage, wanted)

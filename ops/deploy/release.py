@@ -28,13 +28,12 @@ from ops.deploy.app_description import description_file
 from ops.errors import OpsError
 from ops.generate import render
 from ops.naming import AwsLocation
-from ops.templates import alarms, domain, gateway_answers, triggers, wiring
+from ops.templates import alarms, domain, extension_resources, gateway_answers, triggers, wiring
 from ops.templates import files as files_template
+from ops.templates.common_resources import BOUNDARY
 
 PYTHON = f"python{sys.version_info.major}.{sys.version_info.minor}"
 """The runtime that Chalice deploys for: the Python that runs it."""
-BOUNDARY = "RoleBoundary"
-"""The foundation's parameter for the permissions boundary of its role. Its value is read from the account each time."""
 
 
 class UnreadableRelease(OpsError):
@@ -200,6 +199,7 @@ def plan(root: Path, config: StageConfig, where: AwsLocation) -> Release:
                 **({alarms.EMAIL: config.alarms_to} if config.alarms_to else {}),
                 **triggers.streams(stage, where),
                 wiring.API_ADDRESS: "",
+                **({BOUNDARY: ""} if extension_resources.has_roles(config.extensions) else {}),
             },
             tuple(wiring.queues(stage, config.extensions)),
         ),

@@ -1,6 +1,6 @@
 """Set what belongs to Chalice's resources and Chalice can't set; a redeploy by Chalice may have dropped it.
 
-Dead letters of the subscription, throttling and gateway responses of the API, log retention, tags.
+Dead letters of the subscription, throttling and gateway responses of the API, log retention.
 """
 
 from __future__ import annotations
@@ -29,7 +29,6 @@ def apply(deployment: Deployment, release: Release) -> str:
     topic = cloudformation.outputs(account.cloudformation, cloudformation.foundation(stage))["TopicArn"]
     dead_letters = cloudformation.outputs(account.cloudformation, cloudformation.data(stage))["TopicDeadLettersArn"]
     for function in release.functions:
-        _keep_logs(deployment, function.log_group, release.log_retention_days)
         if function.subscribed:
             endpoint = account.where.arn("lambda", f"function:{function.function}")
             subscription = until_found(lambda: subscriptions(account.sns, topic).get(endpoint))  # noqa: B023
@@ -63,7 +62,16 @@ def apply(deployment: Deployment, release: Release) -> str:
     for name, answer in release.answers.items():
         account.apis.put_gateway_response(restApiId=api, responseType=cast("GatewayResponseTypeType", name), **answer)
     account.apis.create_deployment(restApiId=api, stageName=API_STAGE)
-    return "dead letters of the subscription, throttling, the gateway's own answers, log retention"
+    return "dead letters of the subscription, throttling, the gateway's own answers"
+
+
+def keep_logs(deployment: Deployment, release: Release) -> None:
+    """Create each function's log group, unless Lambda has, and set how long it is kept.
+
+    Before the wiring, whose saved queries name log groups.
+    """
+    for function in release.functions:
+        _keep_logs(deployment, function.log_group, release.log_retention_days)
 
 
 def _let_topic_invoke(deployment: Deployment, topic: str, function: str) -> None:

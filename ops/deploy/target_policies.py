@@ -121,6 +121,15 @@ def _is_there(account: Account, target: Target) -> bool:
             # SQS still uses the error code of its older protocol.
             with ignoring_aws_error("AWS.SimpleQueueService.NonExistentQueue"), ignoring_aws_error("QueueDoesNotExist"):
                 return bool(_queue_url(account, target))
+        case "states":
+            with ignoring_aws_error("StateMachineDoesNotExist"):
+                return bool(account.client("stepfunctions").describe_state_machine(stateMachineArn=arn))
+        case "logs":
+            found = account.logs.describe_log_groups(logGroupNamePrefix=target.name)["logGroups"]
+            return any(group["logGroupName"] == target.name for group in found)
+        case "events":
+            with ignoring_aws_error("ResourceNotFoundException"):
+                return bool(account.client("events").describe_event_bus(Name=target.name))
     return False
 
 

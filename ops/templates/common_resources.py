@@ -17,11 +17,25 @@ def local_arn(service: str, resource: str) -> dict[str, str]:
     return {"Fn::Sub": PSEUDO_PARAMETERS.arn(service, resource)}
 
 
+BOUNDARY = "RoleBoundary"
+"""The parameter for the permissions boundary of a stack's roles. Its value is read from the account each time."""
+
+
 def event_rule(
-    bus: str, name: str, description: str, pattern: dict[str, Any], target: tuple[str, Any], dead_letters: Any
+    bus: str,
+    name: str,
+    description: str,
+    pattern: dict[str, Any],
+    target: tuple[str, Any],
+    dead_letters: Any,
+    role: Any = None,
 ) -> dict[str, Any]:
-    """A rule with one target, given by its id and ARN, and a queue for events that the target could not get."""
+    """A rule with one target, given by its id and ARN, and a queue for events that the target could not get.
+
+    ``role`` is the ARN of the role that EventBridge takes for a target without a policy of its own.
+    """
     target_id, arn = target
+    assumed = {"RoleArn": role} if role else {}
     return {
         "Type": "AWS::Events::Rule",
         "Properties": {
@@ -29,7 +43,7 @@ def event_rule(
             "Description": description,
             "EventBusName": bus,
             "EventPattern": pattern,
-            "Targets": [{"Id": target_id, "Arn": arn, "DeadLetterConfig": {"Arn": dead_letters}}],
+            "Targets": [{"Id": target_id, "Arn": arn, **assumed, "DeadLetterConfig": {"Arn": dead_letters}}],
         },
     }
 

@@ -31,7 +31,7 @@ def statements(extensions: Extensions, stage: Stage, where: AwsLocation) -> dict
         source = where.arn("sns", stage.topic)
         statement = _statement(subscriber.to, where, "sns.amazonaws.com", source, _sid(stage, "subscriber", name))
         found.setdefault(subscriber.to.here, []).append(statement)
-    return {target: each for target, each in found.items() if target.service != "lambda"}
+    return {target: each for target, each in found.items() if target.service in ("sqs", "sns")}
 
 
 def _statement(target: Target, where: AwsLocation, service: str, source: str, sid: str) -> Statement:

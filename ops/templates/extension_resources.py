@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from typing import Any
 
 from chalicelib.logic import event_kinds
 from chalicelib.settings import NOTIFICATIONS_SITE, Stage
 from ops.config.extensions import Extensions, GrantTable, RuleTable, SubscriberTable
+from ops.config.targets import Target
 from ops.naming import PSEUDO_PARAMETERS, AwsLocation, directory_entry, logical, own_arn, prefix
-from ops.templates.common_resources import event_rule, invoke_permission, local_arn
+from ops.templates.common_resources import BOUNDARY, event_rule, invoke_permission, local_arn
 from ops.templates.function_policies import VERSION
 
 SUCCESS = "Success"
+HAS_BOUNDARY = "HasBoundary"
+"""The condition under which the wiring stack's roles have a boundary."""
 
 
 def resources(
@@ -22,6 +26,8 @@ def resources(
     found: dict[str, Any] = {}
     for name, rule in extensions.rules.items():
         found |= _rule_resources(name, rule, stage, rule_dead_letters)
+    if groups := {rule.to.arn(PSEUDO_PARAMETERS) for rule in extensions.rules.values() if rule.to.service == "logs"}:
+        found["RuleLogs"] = _logs_policy(stage, sorted(groups))
     for name, subscriber in extensions.subscribers.items():
         found |= _subscriber_resources(name, subscriber, stage, subscriber_dead_letters)
     for name, grant in extensions.grants.items():
@@ -79,17 +85,86 @@ def rule_name(name: str, stage: Stage) -> str:
     return f"{stage.bus}-rule-{name}"
 
 
+ROLE_ACTIONS = {"states": "states:StartExecution", "events": "events:PutEvents"}
+"""What EventBridge does with a role, by the target's service. Other targets have policies of their own.
+https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-use-identity-based.html"""
+
+
+def has_roles(extensions: Extensions) -> bool:
+    """Whether a rule needs a role."""
+    return any(rule.to.service in ROLE_ACTIONS for rule in extensions.rules.values())
+
+
 def _rule_resources(name: str, rule: RuleTable, stage: Stage, dead_letters: Any) -> dict[str, Any]:
-    """The rule and, for a function, the permission to invoke it; for queues and topics see extension_policies.py."""
+    """The rule, and the permission to invoke a function or the role to start a state machine or put on a bus.
+
+    For queues and topics see extension_policies.py.
+    """
     key = logical("rule", name)
     target = (name, {"Fn::Sub": rule.to.arn(PSEUDO_PARAMETERS)})
     described = f"The owner's rule {name}"
+    needs_role = rule.to.service in ROLE_ACTIONS
+    role = {"Fn::GetAtt": [f"RoleOf{key}", "Arn"]} if needs_role else None
     found = {
-        key: event_rule(stage.bus, rule_name(name, stage), described, pattern(rule), target, dead_letters),
+        key: event_rule(stage.bus, rule_name(name, stage), described, pattern(rule), target, dead_letters, role),
     }
     if rule.to.service == "lambda":
         found[f"PermissionOf{key}"] = invoke_permission(rule.to.name, "events", {"Fn::GetAtt": [key, "Arn"]})
+    if needs_role:
+        found[f"RoleOf{key}"] = _role(name, rule.to, stage)
     return found
+
+
+def _role(name: str, target: Target, stage: Stage) -> dict[str, Any]:
+    """The role of one rule, for one action on one target.
+
+    https://docs.aws.amazon.com/eventbridge/latest/userguide/cross-service-confused-deputy-prevention.html
+    """
+    rule = rule_name(name, stage)
+    statement = {
+        "Sid": "Send",
+        "Effect": "Allow",
+        "Action": [ROLE_ACTIONS[target.service]],
+        "Resource": [{"Fn::Sub": target.arn(PSEUDO_PARAMETERS)}],
+    }
+    return {
+        "Type": "AWS::IAM::Role",
+        "Properties": {
+            "RoleName": rule,
+            "PermissionsBoundary": {"Fn::If": [HAS_BOUNDARY, {"Ref": BOUNDARY}, {"Ref": "AWS::NoValue"}]},
+            "AssumeRolePolicyDocument": {
+                "Version": VERSION,
+                "Statement": [
+                    {
+                        "Effect": "Allow",
+                        "Principal": {"Service": "events.amazonaws.com"},
+                        "Action": "sts:AssumeRole",
+                        "Condition": {"ArnEquals": {"aws:SourceArn": local_arn("events", f"rule/{stage.bus}/{rule}")}},
+                    }
+                ],
+            },
+            "Policies": [{"PolicyName": "send", "PolicyDocument": {"Version": VERSION, "Statement": [statement]}}],
+        },
+    }
+
+
+def _logs_policy(stage: Stage, groups: list[str]) -> dict[str, Any]:
+    """One policy for all log groups: an account may have ten.
+
+    https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-use-resource-based.html#eb-cloudwatchlogs-permissions
+    """
+    statement = {
+        "Sid": "StoreEvents",
+        "Effect": "Allow",
+        "Principal": {"Service": ["events.amazonaws.com", "delivery.logs.amazonaws.com"]},
+        "Action": ["logs:CreateLogStream", "logs:PutLogEvents"],
+        "Resource": [f"{group}:*" for group in groups],
+    }
+    document = json.dumps({"Version": VERSION, "Statement": [statement]})
+    return {
+        "Type": "AWS::Logs::ResourcePolicy",
+        "Properties": {"PolicyName": f"{prefix(stage)}-rules", "PolicyDocument": {"Fn::Sub": document}},
+    }
 
 
 def _subscriber_resources(name: str, subscriber: SubscriberTable, stage: Stage, dead_letters: Any) -> dict[str, Any]:

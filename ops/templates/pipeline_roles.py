@@ -363,6 +363,10 @@ def deploying(stage: Stage, domain: DomainTable | None = None) -> list[Statement
             *_of("logs", "CreateLogGroup PutRetentionPolicy TagResource FilterLogEvents"),
         ),
         _allow("FindLogGroups", ["*"], "logs:DescribeLogGroups"),
+        # AWS knows no resource for saved queries.
+        _allow(
+            "SavedQueries", ["*"], *_of("logs", "PutQueryDefinition DescribeQueryDefinitions DeleteQueryDefinition")
+        ),
         _allow(
             "Alarms",
             [own.arn("cloudwatch", f"alarm:{own.prefix}-*")],

@@ -132,6 +132,9 @@ def _of_template(
                     f"{properties['ManagedPolicyName']}: {', '.join(properties.get('Roles', ['whoever attaches it']))}"
                 )
                 yield from (_permission(each, of, made_by, who=who) for each in found)
+            case "AWS::Logs::ResourcePolicy":
+                found = json.loads(of.text(properties["PolicyDocument"]))["Statement"]
+                yield from (_permission(each, of, made_by, who=_who(each, of)) for each in found)
             case _ if "PolicyDocument" in properties:
                 found = properties["PolicyDocument"]["Statement"]
                 yield from (_permission(each, of, made_by, who=_who(each, of)) for each in found)

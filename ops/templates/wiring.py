@@ -13,8 +13,9 @@ from chalicelib.functions import RETRIES_OVER, FunctionSpec, functions_of
 from chalicelib.settings import Stage
 from ops.config.extensions import Extensions
 from ops.naming import RESOURCES, directory_entry
-from ops.templates import alarms, canary, extension_resources, triggers
+from ops.templates import alarms, canary, extension_resources, log_queries, triggers
 from ops.templates.common_resources import (
+    BOUNDARY,
     RULE_DEAD_LETTERS,
     SUBSCRIBER_DEAD_LETTERS,
     event_rule,
@@ -33,7 +34,12 @@ FUNCTION_URL = "GetMessageUrl"
 def template(stage: Stage, *, with_alarms: bool = False, extensions: Extensions | None = None) -> dict[str, Any]:
     """The CloudFormation template of one stage, with its owner's additions."""
     extensions = extensions or Extensions()
-    resources: dict[str, Any] = {"FailedEventsRule": _failed_events(stage), **_directory(stage)}
+    with_roles = extension_resources.has_roles(extensions)
+    resources: dict[str, Any] = {
+        "FailedEventsRule": _failed_events(stage),
+        **_directory(stage),
+        **log_queries.resources(stage),
+    }
     outputs: dict[str, Any] = {}
     for spec in functions_of(stage):
         logical = _logical(spec.name)
@@ -77,7 +83,9 @@ def template(stage: Stage, *, with_alarms: bool = False, extensions: Extensions 
             **(_SUBSCRIBERS if _has_subscribers(stage, extensions) else {}),
             **triggers.parameters(stage),
             **(alarms.parameters() if with_alarms else {}),
+            **({BOUNDARY: _BOUNDARY} if with_roles else {}),
         },
+        **({"Conditions": {extension_resources.HAS_BOUNDARY: _HAS_BOUNDARY}} if with_roles else {}),
         "Resources": resources,
         **({"Outputs": outputs} if outputs else {}),
     }
@@ -93,6 +101,8 @@ def _has_subscribers(stage: Stage, extensions: Extensions) -> bool:
     return bool(extensions.subscribers) or bool(triggers.of_kind(stage, "sns"))
 
 
+_BOUNDARY = {"Type": "String", "Description": "ARN of the permissions boundary of roles; empty for none"}
+_HAS_BOUNDARY = {"Fn::Not": [{"Fn::Equals": [{"Ref": BOUNDARY}, ""]}]}
 _SUBSCRIBERS = {
     SUBSCRIBER_DEAD_LETTERS: {
         "Type": "String",

@@ -16,6 +16,9 @@ thanks = "http://127.0.0.1:8080/thanks.html"
 origins = ["http://127.0.0.1:8080"]
 channels = ["pushover"]
 
+[stages.local.sites.ruled.spam]
+honeypot = { points = 10 }
+
 [[stages.local.rule]]
 name = "inbox"
 action = ["delivered", "undeliverable"]
@@ -35,6 +38,24 @@ name = "team"
 action = "undeliverable"
 site = "ruled"
 to = "sns:owner-team"
+
+[[stages.local.rule]]
+name = "machine"
+action = "quarantined"
+site = "ruled"
+to = "states:owner-machine"
+
+[[stages.local.rule]]
+name = "log"
+action = "quarantined"
+site = "ruled"
+to = "logs:/aws/events/owner"
+
+[[stages.local.rule]]
+name = "bus"
+action = "quarantined"
+site = "ruled"
+to = "events:owner-bus"
 
 [[stages.local.subscriber]]
 name = "copies"
@@ -60,7 +81,8 @@ name = "publish"
 resources = ["topic"]
 """
 
-QUEUES = ("owner-inbox", "owner-copies", "owner-team-copies")
+QUEUES = ("owner-inbox", "owner-copies", "owner-team-copies", "owner-bus-copies")
+MACHINE, GROUP, BUS = "owner-machine", "/aws/events/owner", "owner-bus"
 TOPIC = "owner-team"
 FUNCTIONS = ("owner-failures", "owner-crm")
 ROLE = "owner-report"
@@ -101,6 +123,21 @@ def prepare(account: Account) -> None:
     }
     _policy(sqs, urls["owner-team-copies"], from_topic)
     account.sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn("sqs", "owner-team-copies"))
+    events, states = account.client("events"), account.client("stepfunctions")
+    events.create_event_bus(Name=BUS)
+    events.put_rule(Name="copies", EventBusName=BUS, EventPattern=json.dumps({"source": ["lambda"]}))
+    copies = [{"Id": "queue", "Arn": arn("sqs", "owner-bus-copies")}]
+    events.put_targets(Rule="copies", EventBusName=BUS, Targets=copies)
+    from_bus = from_topic | {"Principal": {"Service": "events.amazonaws.com"}, "Resource": copies[0]["Arn"]}
+    source = {"aws:SourceArn": arn("events", f"rule/{BUS}/copies")}
+    _policy(sqs, urls["owner-bus-copies"], from_bus | {"Condition": {"ArnEquals": source}})
+    account.logs.create_log_group(logGroupName=GROUP)
+    machine = iam.create_role(RoleName=MACHINE, AssumeRolePolicyDocument=trust({"Service": "states.amazonaws.com"}))
+    states.create_state_machine(
+        name=MACHINE,
+        roleArn=machine["Role"]["Arn"],
+        definition=json.dumps({"StartAt": "Pass", "States": {"Pass": {"Type": "Pass", "End": True}}}),
+    )
     account_root = f"arn:{account.where.partition}:iam::{account.where.account}:root"
     iam.create_role(RoleName=ROLE, AssumeRolePolicyDocument=trust({"AWS": account_root}))
     role = iam.create_role(RoleName="owner", AssumeRolePolicyDocument=trust({"Service": "lambda.amazonaws.com"}))

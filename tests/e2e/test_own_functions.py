@@ -5,6 +5,7 @@ The one for a queue is that of docs/own-function.md, made as the page says.
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import re
@@ -12,6 +13,7 @@ import shutil
 import textwrap
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -31,12 +33,16 @@ TRIGGERS = {
     "from_s3": 'Trigger("s3", source="{bucket}", prefix="in/")',
     "from_event": 'Trigger("event", {"source": ["owner.app"]})',
     "from_sns": 'Trigger("sns", source="news-{stage}")',
+    "from_table": 'Trigger("dynamodb", source="stock")',
+    "from_stream": 'Trigger("kinesis", source="clicks")',
 }
 REFUSED = [
     "chalicelib/functions.py names sources of events that don't exist:",
     "  orders: there is no sqs orders in account 000000000000, us-east-1",
     f"  from_s3: there is no s3 {BUCKET} in account 000000000000, us-east-1",
     "  from_sns: there is no sns news-local in account 000000000000, us-east-1",
+    "  from_table: there is no dynamodb stock in account 000000000000, us-east-1",
+    "  from_stream: there is no kinesis clicks in account 000000000000, us-east-1",
 ]
 GRANTS = {
     "from_s3": 'grants=(Grant("ReadUploads", ("s3:GetObject",), "arn:{partition}:s3:::{bucket}/*", "read them"),)'
@@ -48,7 +54,7 @@ FUNCTION = '''
 def {name}(event: Any, context: Any) -> object:
     """Of the owner's own."""
     logger.info("Taken", taken=str(event))
-    if "please fail" in str(event):
+    if "please fail" in str(event) or "cGxlYXNlIGZhaW" in str(event):  # the same in Base64
         raise RuntimeError("it was asked to fail")
     return {{}}
 '''
@@ -58,6 +64,14 @@ def owners_resources(account: Account) -> None:
     """Make what the triggers name. It stands before the deployment, as the owner's own does."""
     account.client("s3").create_bucket(Bucket=BUCKET)
     account.sns.create_topic(Name="news-local")
+    account.client("kinesis").create_stream(StreamName="clicks", ShardCount=1)
+    account.dynamodb.create_table(
+        TableName="stock",
+        BillingMode="PAY_PER_REQUEST",
+        KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
+        AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
+        StreamSpecification={"StreamEnabled": True, "StreamViewType": "NEW_AND_OLD_IMAGES"},
+    )
     account.client("sqs").create_queue(QueueName="orders", Attributes={"VisibilityTimeout": "1"})
 
 
@@ -118,14 +132,39 @@ def publish(own: Harness, word: str) -> None:
     own.account.sns.publish(TopicArn=own.account.where.arn("sns", "news-local"), Message=word)
 
 
-CAUSES: dict[str, Callable[[Harness, str], None]] = {"from_s3": put, "from_event": send_event, "from_sns": publish}
+def order(own: Harness, word: str) -> None:
+    sqs = own.account.client("sqs")
+    sqs.send_message(QueueUrl=sqs.get_queue_url(QueueName="orders")["QueueUrl"], MessageBody=word)
+
+
+def put_item(own: Harness, word: str) -> None:
+    own.account.dynamodb.put_item(TableName="stock", Item={"id": {"S": word}})
+
+
+def put_record(own: Harness, word: str) -> None:
+    own.account.client("kinesis").put_record(StreamName="clicks", Data=word.encode(), PartitionKey="1")
+
+
+CAUSES: dict[str, Callable[[Harness, str], None]] = {
+    "from_s3": put,
+    "from_event": send_event,
+    "from_sns": publish,
+    "orders": order,
+    "from_table": put_item,
+    "from_stream": put_record,
+}
+POLLED = ("orders", "from_table", "from_stream")
 
 
 def taken(own: Harness, function: str, word: str) -> bool:
-    return any(word in line.get("taken", "") for line in own.lines(function))
+    """Whether the function was run with the word."""
+    if function == "orders":
+        return bool(own.pushes(word))
+    words = (word, base64.b64encode(word.encode()).decode())
+    return any(each in line.get("taken", "") for line in own.lines(function) for each in words)
 
 
-@pytest.mark.parametrize("function", TRIGGERS)
+@pytest.mark.parametrize("function", CAUSES)
 def test_each_trigger_runs_its_function(own: Harness, function: str) -> None:
     word = marker()
     CAUSES[function](own, word)
@@ -171,17 +210,63 @@ def test_an_object_elsewhere_in_the_bucket_runs_nothing(own: Harness) -> None:
     assert not taken(own, "from_s3", elsewhere)
 
 
+@pytest.mark.parametrize("function", POLLED)
+def test_without_any_right_to_read_its_source_a_function_is_not_run_and_with_it_catches_up(
+    own: Harness, function: str
+) -> None:
+    word = marker()
+    own.clear()
+    with own.without_statement(function, "ReadSource"):
+        CAUSES[function](own, word)
+        wait_for(lambda: "PROBLEM" in mapping(own, function)["LastProcessingResult"], "problem of the mapping")
+        assert not taken(own, function, word)
+    wait_for(lambda: taken(own, function, word), f"run of {function}")
+
+
+def mapping(own: Harness, function: str) -> dict[str, Any]:
+    name = own.stage.function(function)
+    (found,) = own.account.functions.list_event_source_mappings(FunctionName=name)["EventSourceMappings"]
+    return dict(found)
+
+
+@pytest.mark.parametrize("function", ["from_table", "from_stream"])
+def test_where_a_stream_fails_for_good_is_kept_and_what_comes_behind_is_run(own: Harness, function: str) -> None:
+    own.empty("rule-dead-letters")
+    CAUSES[function](own, f"please fail {marker()}")
+    letter = json.loads(own.dead_letter("rule-dead-letters"))
+    assert letter["requestContext"]["condition"] == "RetryAttemptsExhausted"
+    assert letter["requestContext"]["approximateInvokeCount"] == 11
+    info = letter["DDBStreamBatchInfo" if function == "from_table" else "KinesisBatchInfo"]
+    assert info["streamArn"] == mapping(own, function)["EventSourceArn"]
+    lost = unsent(own)
+    with own.without_statement(function, "KeepFailedRuns"):
+        CAUSES[function](own, f"please fail {marker()}")
+        wait_for(lambda: unsent(own) > lost, "record that could not be sent")
+    word = marker()
+    CAUSES[function](own, word)
+    wait_for(lambda: taken(own, function, word), "run of what came behind")
+
+
+def unsent(own: Harness) -> int:
+    return (own.stack.work / "aws.log").read_text(encoding="utf-8").count("could not be sent to")
+
+
 def test_each_message_of_the_queue_is_told_and_what_was_not_sent_comes_again(own: Harness) -> None:
     words = [marker(), marker()]
     sqs = own.account.client("sqs")
     url = sqs.get_queue_url(QueueName="orders")["QueueUrl"]
     own.clear()
+    before = ends(own)
     with own.without_statement("orders", "SendPush"):
         for word in words:
             sqs.send_message(QueueUrl=url, MessageBody=word)
-        wait_for(lambda: [line for line in own.texts("orders") if line.startswith("END")], "run of orders")
-    assert [own.pushes(word) for word in words] == [[], []]
+        wait_for(lambda: ends(own) > before + 1, "second run of orders")
+        assert [own.pushes(word) for word in words] == [[], []]
     wait_for(lambda: all(own.pushes(word) for word in words), "push of each")
+
+
+def ends(own: Harness) -> int:
+    return sum(line.startswith("END") for line in own.texts("orders"))
 
 
 def test_what_a_pipeline_may_follows_from_the_triggers(own: Harness) -> None:

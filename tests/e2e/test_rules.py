@@ -124,6 +124,60 @@ def test_one_failure_reaches_the_queue_the_function_and_the_topic_that_ask_for_i
         assert json.loads(text)["detail"]["responsePayload"]["action"] == "undeliverable"
 
 
+def executed(herald: Harness, message_id: str) -> bool:
+    states = herald.account.client("stepfunctions")
+    machine = herald.account.where.arn("states", f"stateMachine:{owner.MACHINE}")
+    runs = states.list_executions(stateMachineArn=machine)["executions"]
+    return any(message_id in states.describe_execution(executionArn=run["executionArn"])["input"] for run in runs)
+
+
+def logged(herald: Harness, message_id: str) -> bool:
+    return any(message_id in text for text in herald.texts_of(owner.GROUP))
+
+
+def send_spam(herald: Harness) -> str:
+    """Send a message that is quarantined; what hears of that rings nobody."""
+    message_id: str = herald.post_json({"message": marker(), "_gotcha": "x"}, "/contact/ruled").json()["id"]
+    return message_id
+
+
+def test_an_event_starts_a_state_machine_is_logged_and_is_put_on_another_bus(herald: Harness, things: Owner) -> None:
+    message_id = send_spam(herald)
+    wait_for(lambda: executed(herald, message_id), "execution")
+    wait_for(lambda: logged(herald, message_id), "line in the log group")
+    event = json.loads(things.letter("owner-bus-copies", message_id))
+    assert event["detail"]["responsePayload"]["action"] == "quarantined"
+
+
+@pytest.mark.parametrize("rule", ["machine", "bus"])
+def test_without_its_roles_statement_a_rule_reaches_nothing_and_the_event_is_kept(
+    herald: Harness, things: Owner, rule: str
+) -> None:
+    iam, role = herald.account.client("iam"), f"herald-local-rule-{rule}"
+    document = iam.get_role_policy(RoleName=role, PolicyName="send")["PolicyDocument"]
+    herald.empty("rule-dead-letters")
+    iam.delete_role_policy(RoleName=role, PolicyName="send")
+    try:
+        message_id = send_spam(herald)
+        assert message_id in herald.dead_letter("rule-dead-letters")
+    finally:
+        iam.put_role_policy(RoleName=role, PolicyName="send", PolicyDocument=json.dumps(document))
+    assert not (executed(herald, message_id) if rule == "machine" else things.letters("owner-bus-copies"))
+
+
+def test_without_its_policy_a_log_group_gets_nothing_and_the_event_is_kept(herald: Harness) -> None:
+    logs = herald.account.logs
+    (policy,) = logs.describe_resource_policies()["resourcePolicies"]
+    herald.empty("rule-dead-letters")
+    logs.delete_resource_policy(policyName=policy["policyName"])
+    try:
+        message_id = send_spam(herald)
+        assert message_id in herald.dead_letter("rule-dead-letters")
+    finally:
+        logs.put_resource_policy(policyName=policy["policyName"], policyDocument=policy["policyDocument"])
+    assert not logged(herald, message_id)
+
+
 def test_what_has_no_answer_is_heard_by_condition_and_site(herald: Harness, things: Owner) -> None:
     with herald.without_statement("destined", "StoreMessages"):
         message_id = send(herald, "ruled", marker())

@@ -39,6 +39,7 @@ WITHOUT_A_NAME = {
     "Subscriptions": "SNS knows no resource for these actions",
     "FindLogGroups": "a list can be asked for as a whole alone, and holds names",
     "ReadLogGroups": "the same",
+    "SavedQueries": "CloudWatch Logs knows no resource for these actions",
 }
 """Statements whose resources no name of the stage limits, and why."""
 

@@ -73,16 +73,19 @@ ARN = "arn:aws:sqs:us-east-1:%s:inbox"
         # Targets
         (entry("rule", name="mine"), "rule.mine.to: missing"),
         (rule(to=3), "rule.mine.to: found 3; expected text such as sqs:inbox"),
-        (rule(to="inbox"), "rule.mine.to: found 'inbox'; expected one of lambda, sqs, sns, such as sqs:inbox"),
+        (
+            rule(to="inbox"),
+            "rule.mine.to: found 'inbox'; expected one of sqs, sns, lambda, states, logs, events, such as sqs:inbox",
+        ),
         (rule(to="sqs:"), "rule.mine.to: found 'sqs:'; expected something like sqs:inbox"),
         (rule(to="sqs:a b"), "rule.mine.to: found 'sqs:a b'; expected something like"),
         (rule(to="sqs:" + "a" * 81), "expected something like"),
         (rule(to="sqs:orders.fifo"), "FIFO queues and topics are not supported; name a standard one"),
         (rule(to="sns:orders.fifo"), "FIFO queues and topics are not supported"),
         (rule(to="lambda:f:$LATEST"), "rule.mine.to: found 'lambda:f:$LATEST'"),
-        (rule(to="events:bus"), "expected one of lambda, sqs, sns"),
-        (rule(to="arn:aws:s3:::bucket"), "expected one of lambda, sqs, sns"),
-        (rule(to="arn:aws:lambda:eu-central-1:123456789012:layer:x"), "expected one of lambda, sqs, sns"),
+        (rule(to="firehose:stream"), "expected one of sqs, sns, lambda"),
+        (rule(to="arn:aws:s3:::bucket"), "expected one of sqs, sns, lambda"),
+        (rule(to="arn:aws:lambda:eu-central-1:123456789012:layer:x"), "expected one of sqs, sns, lambda"),
         (rule(to="lambda:herald-dev-destined"), "found 'lambda:herald-dev-destined', which is Herald's own"),
         (rule(to="lambda:herald-dev-destined:live"), "which is Herald's own; name a target of yours"),
         (rule(to="lambda:herald-dev"), "which is Herald's own"),
@@ -106,14 +109,24 @@ ARN = "arn:aws:sqs:us-east-1:%s:inbox"
             rule(kind="retry"),
             "rule.mine.kind.0: found 'retry'; Input should be 'contact', 'notification', 'event' or 'canary'",
         ),
+        (
+            rule(to="states:a b"),
+            "rule.mine.to: found 'states:a b'; expected something like sqs:inbox, sns:team, lambda:my",
+        ),
+        (rule(to="logs:forms"), "logs:/aws/events/forms"),
+        (rule(to="events:herald-dev"), "rule.mine.to: found 'events:herald-dev', which is Herald's own"),
+        (
+            rule(to="arn:aws:states:eu-central-1:123456789012:activity:a"),
+            "expected one of sqs, sns, lambda, states, logs",
+        ),
         (rule(site="shop"), "rule.mine.site: found 'shop', expected one of: default"),
         (rule(colour=3), "rule.mine.colour: unknown key; expected to, source, action, condition, site, kind"),
         (own("rule", name="mine", to="sqs:x", site="shop"), "stages.dev.rule.mine.site: found 'shop', expected one of"),
         (rule() + own("rule", name="mine", kind="x"), "stages.dev.rule.mine.kind.0: found 'x'"),
         # Subscribers
-        (subscriber(to="sns:team"), "subscriber.mine.to: found 'sns:team'; expected one of lambda, sqs"),
+        (subscriber(to="sns:team"), "subscriber.mine.to: found 'sns:team'; expected one of sqs, lambda"),
         (subscriber(to="https://example.com"), "subscriber.mine.to: found 'https://example.com'; expected one of"),
-        (subscriber(to="owner@example.com"), "expected one of lambda, sqs"),
+        (subscriber(to="owner@example.com"), "expected one of sqs, lambda"),
         (subscriber(to="lambda:crm", raw=True), "subscriber.mine.raw: only a queue can get messages without"),
         (subscriber(to="lambda:herald-dev-destined"), "subscriber.mine.to: found 'lambda:herald-dev-destined', which"),
         (subscriber(raw="yes"), "subscriber.mine.raw: found 'yes'"),
@@ -252,6 +265,48 @@ def test_a_subscriber_gets_what_its_filter_lets_through_and_has_a_queue_for_the_
         "SourceArn": topic,
     }
     assert "SubscriberDeadLettersArn" not in template(stage())["Parameters"]
+
+
+@pytest.mark.parametrize(
+    ("to", "arn", "action"),
+    [
+        ("states:orders", "states:${AWS::Region}:${AWS::AccountId}:stateMachine:orders", "states:StartExecution"),
+        ("events:mine", "events:${AWS::Region}:${AWS::AccountId}:event-bus/mine", "events:PutEvents"),
+    ],
+)
+def test_a_rule_has_a_role_of_its_own_for_a_state_machine_or_a_bus(
+    tmp_path: Path, to: str, arn: str, action: str
+) -> None:
+    found = wired(dev(tmp_path, rule(to=to)))
+    resources = found["Resources"]
+    (target,) = resources["RuleMine"]["Properties"]["Targets"]
+    assert target["Arn"] == {"Fn::Sub": f"arn:${{AWS::Partition}}:{arn}"}
+    assert target["RoleArn"] == {"Fn::GetAtt": ["RoleOfRuleMine", "Arn"]}
+    assert target["DeadLetterConfig"]
+    role = resources["RoleOfRuleMine"]["Properties"]
+    (trusted,) = role["AssumeRolePolicyDocument"]["Statement"]
+    source = RULE_ARN.replace(
+        "aws:events:eu-central-1:123456789012", "${AWS::Partition}:events:${AWS::Region}:${AWS::AccountId}"
+    )
+    assert trusted["Condition"] == {"ArnEquals": {"aws:SourceArn": {"Fn::Sub": source}}}
+    (statement,) = role["Policies"][0]["PolicyDocument"]["Statement"]
+    assert (statement["Action"], statement["Resource"]) == ([action], [target["Arn"]])
+    assert found["Conditions"].keys() == {"HasBoundary"}
+    assert "RoleBoundary" in found["Parameters"]
+
+
+def test_all_log_groups_of_rules_share_one_policy_and_other_rules_have_neither_it_nor_roles(tmp_path: Path) -> None:
+    text = rule(to="logs:/aws/events/a") + rule(
+        name="other", to="arn:aws:logs:eu-central-1:123456789012:log-group:/aws/events/b:*"
+    )
+    found = wired(dev(tmp_path, text))
+    document = json.loads(found["Resources"]["RuleLogs"]["Properties"]["PolicyDocument"]["Fn::Sub"])
+    (statement,) = document["Statement"]
+    assert [arn.rpartition("log-group:")[2] for arn in statement["Resource"]] == ["/aws/events/a:*", "/aws/events/b:*"]
+    assert "RoleArn" not in found["Resources"]["RuleMine"]["Properties"]["Targets"][0]
+    plain = wired(dev(tmp_path, rule()))
+    assert "RuleLogs" not in plain["Resources"]
+    assert "Conditions" not in plain
 
 
 def test_a_grant_is_the_call_of_each_function_and_its_entry_in_the_directory(tmp_path: Path) -> None:

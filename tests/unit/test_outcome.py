@@ -43,6 +43,40 @@ def test_a_success_tells_source_and_action() -> None:
     }
 
 
+def test_a_success_tells_site_channels_and_times_and_nothing_of_the_visitor() -> None:
+    response = {
+        "source": "herald.contact",
+        "action": "delivered",
+        "message": {"id": "m", "site": "shop", "channels": {"pushover": "delivered"}},
+    }
+    request = sent("m", "contact")
+    request["Records"][0]["Sns"] |= {"Timestamp": "2026-11-20T09:30:00.000Z", "Subject": "MARKER"}
+    request["Records"][0]["Sns"]["MessageAttributes"]["site"] = {"Value": "shop"}
+    detail = {
+        "timestamp": "2026-11-20T09:30:01.250Z",
+        "requestContext": {"condition": "Success", "approximateInvokeCount": 1},
+        "requestPayload": request,
+        "responsePayload": response,
+    }
+    told = read_outcome({"detail": detail}).log_fields()
+    assert told["site"] == "shop"
+    assert told["channels"] == {"pushover": "delivered"}
+    assert (told["published_at"], told["ended_at"]) == ("2026-11-20T09:30:00.000Z", "2026-11-20T09:30:01.250Z")
+    assert told["seconds"] == 1.25
+    assert "MARKER" not in json.dumps(told)
+    assert "event" not in told
+
+
+def test_a_success_without_personal_data_is_told_whole() -> None:
+    detail = {
+        "requestContext": {"condition": "Success", "approximateInvokeCount": 1},
+        "requestPayload": sent("m", event_kinds.KIND_EVENT),
+        "responsePayload": {"source": "herald.event", "action": "message", "message": "hello world"},
+    }
+    event = {"detail": detail, "source": "lambda"}
+    assert read_outcome(event).log_fields()["event"] == event
+
+
 def test_of_a_summary_it_is_told_how_many_messages_it_is_of() -> None:
     result = DeliveryResult("summary#pushover", "", Action.UNDELIVERABLE, {"pushover": State.REJECTED}, messages=37)
     assert read("Success", result.as_json(), kind="retry")["messages"] == 37

@@ -78,8 +78,8 @@ def assume(role_arn: str, session_name: str) -> Credentials:
     return session
 
 
-def trusts(role_arn: str, service: str) -> bool:
-    """Return whether the role exists and its trust policy allows the service principal to assume it."""
+def trusts(role_arn: str, service: str, source_arn: str = "") -> bool:
+    """Return whether the role exists and its trust policy allows the service principal to assume it for the source."""
     account, name = role_arn.split(":")[4], role_arn.rsplit("/", 1)[-1]
     role = iam._roles.get_scoped(account, None, name)
     document = (role or {}).get("AssumeRolePolicyDocument") or {}
@@ -87,7 +87,7 @@ def trusts(role_arn: str, service: str) -> bool:
         document = json.loads(document)
     # A trust policy has no Resource, but MiniStack's evaluator requires one.
     statements = [{**statement, "Resource": "*"} for statement in document.get("Statement", [])]
-    return policy_allows_service({"Statement": statements}, service, "sts:AssumeRole", "*", "", account)
+    return policy_allows_service({"Statement": statements}, service, "sts:AssumeRole", "*", source_arn, account)
 
 
 def policy_allows_service(

@@ -112,7 +112,7 @@ def _remember_rule(
 
 
 def _from_eventbridge_to_lambda(dispatch: Callable[..., None], arn: str, payload: str) -> None:
-    _dispatch_if(
+    dispatch_if(
         lambda source: function_lets_in(arn, "events.amazonaws.com", source),
         payload,
         lambda: dispatch(arn, payload),
@@ -121,7 +121,7 @@ def _from_eventbridge_to_lambda(dispatch: Callable[..., None], arn: str, payload
 
 def _from_eventbridge_to_sqs(dispatch: Callable[..., None], spec: Any, payload: str, *args: Any) -> None:
     account = responses.get_account_id()
-    _dispatch_if(
+    dispatch_if(
         lambda source: sqs.queue_policy_allows(str(spec), "events.amazonaws.com", source, account),
         payload,
         lambda: dispatch(spec, payload, *args),
@@ -130,14 +130,19 @@ def _from_eventbridge_to_sqs(dispatch: Callable[..., None], spec: Any, payload: 
 
 def _from_eventbridge_to_sns(dispatch: Callable[..., None], arn: str, payload: str) -> None:
     # With an empty account, a topic's default policy, which allows the owning account, doesn't allow a service.
-    _dispatch_if(
+    dispatch_if(
         lambda source: sns.topic_policy_allows(arn, "events.amazonaws.com", source, ""),
         payload,
         lambda: dispatch(arn, payload),
     )
 
 
-def _dispatch_if(allowed: Callable[[str], bool], payload: str, dispatch: Callable[[], None]) -> None:
+def current_target() -> dict[str, Any]:
+    """Return the target that EventBridge is about to call."""
+    return _rule_and_target.get()[1]
+
+
+def dispatch_if(allowed: Callable[[str], bool], payload: str, dispatch: Callable[[], None]) -> None:
     """Call ``dispatch`` if ``allowed(rule ARN)``. Otherwise count a failed invocation and call ``on_event_refused``."""
     rule, target = _rule_and_target.get()
     if allowed(rule["Arn"]):

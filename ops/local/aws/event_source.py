@@ -1,0 +1,152 @@
+"""Read a queue or stream for a function only while the function's role may, and give up on a stream's failed batch.
+
+MiniStack reads with no role and repeats a failed batch of a stream for ever. Lambda reads with the execution role. It
+repeats the batch MaximumRetryAttempts times, then sends a record of where it was to the mapping's failure destination,
+also with that role, and goes on. A batch of which the function names failed items counts as failed. What AWS does
+besides is left out: halving a batch, and repeating only from its first failed item.
+
+https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html
+https://docs.aws.amazon.com/lambda/latest/dg/services-kinesis-create.html
+https://docs.aws.amazon.com/lambda/latest/dg/kinesis-on-failure-destination.html
+https://docs.aws.amazon.com/lambda/latest/dg/services-dynamodb-errors.html
+https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/iam-policy-example-lamda-process-dynamodb-streams.html
+"""
+
+from __future__ import annotations
+
+import datetime
+import json
+import logging
+import os
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from ops.local.aws import iam_role
+from ops.local.aws.ministack_modules import Result, extend, lambda_runtime, lambda_svc, responses
+
+EXTENDS = (
+    "ministack.core.lambda_runtime:execution_credentials",
+    "ministack.core.responses:new_uuid",
+    "ministack.core.responses:request_scope",
+    "ministack.services.lambda_svc:_ESM_BACKOFF_SECONDS",
+    "ministack.services.lambda_svc:_execute_function",
+    "ministack.services.lambda_svc:_get_func_record_for_qualifier",
+    "ministack.services.lambda_svc:_iter_all_esms",
+    "ministack.services.lambda_svc:_poll_dynamodb_streams",
+    "ministack.services.lambda_svc:_poll_kinesis",
+    "ministack.services.lambda_svc:_poll_sqs",
+)
+
+READS = {
+    "sqs": ("ReceiveMessage", "DeleteMessage", "GetQueueAttributes"),
+    "kinesis": ("DescribeStream", "DescribeStreamSummary", "GetRecords", "GetShardIterator", "ListShards"),
+    "dynamodb": ("DescribeStream", "GetRecords", "GetShardIterator", "ListStreams"),
+}
+"""The actions that the role needs on the source, by service."""
+_BACKOFF_SECONDS = 0.1
+"""The pause after a failed batch: a tenth of MiniStack's."""
+
+logger = logging.getLogger("herald.local.event_source")
+
+_polled = threading.local()
+_failures: dict[str, tuple[str, int]] = {}
+"""The batch that a mapping failed at last, and how often, by the mapping's id."""
+
+
+def install() -> None:
+    """Check the role before each look at a source, and count the failures of a stream's batches."""
+    lambda_svc._ESM_BACKOFF_SECONDS = _BACKOFF_SECONDS
+    extend(lambda_svc, "_iter_all_esms", _readable)
+    extend(lambda_svc, "_execute_function", _run)
+
+
+def _readable(mappings: Callable[[], Iterator[tuple[str, str, dict[str, Any]]]]) -> Iterator[Any]:
+    """Yield the mappings whose function may read the source. MiniStack polls each before it asks for the next."""
+    for account, region, mapping in mappings():
+        with responses.request_scope(account, region):
+            denied = _denied(mapping)
+        if denied:
+            mapping["LastProcessingResult"] = f"PROBLEM: the function's role may not {', '.join(denied)}"
+            continue
+        _polled.mapping = mapping
+        yield account, region, mapping
+    _polled.mapping = None
+
+
+def _denied(mapping: dict[str, Any]) -> list[str]:
+    source = mapping["EventSourceArn"]
+    service = source.split(":")[2]
+    _, config = lambda_svc._get_func_record_for_qualifier(mapping["FunctionName"], mapping.get("Qualifier"))
+    if config is None:
+        return []
+    credentials = iam_role.credentials_from_environment(lambda_runtime.execution_credentials(config))
+    actions = (f"{service}:{name}" for name in READS.get(service, ()))
+    return [action for action in actions if not iam_role.may(credentials, action, source)]
+
+
+def _run(execute: Callable[..., Result], function: dict[str, Any], event: Any) -> Result:
+    """Run a function. Of a stream's batch that failed too often say that it succeeded, so that MiniStack goes on."""
+    result = execute(function, event)
+    mapping = getattr(_polled, "mapping", None)  # Batches of queues are run in threads of their own.
+    if mapping is None or ":sqs:" in mapping["EventSourceArn"]:
+        return result
+    body = result.get("body")
+    if isinstance(body, dict) and body.get("batchItemFailures"):
+        result = {**result, "error": True}
+    if not result.get("error"):
+        return result
+    batch = json.dumps(event)
+    before, failures = _failures.get(mapping["UUID"], ("", 0))
+    failures = failures + 1 if batch == before else 1
+    _failures[mapping["UUID"]] = batch, failures
+    retries = int(mapping.get("MaximumRetryAttempts", -1))
+    if retries < 0 or failures <= retries:
+        return result
+    del _failures[mapping["UUID"]]
+    _keep(mapping, function.get("config") or function, event["Records"], failures, result)
+    return {"body": {}, "log": ""}
+
+
+def _keep(
+    mapping: dict[str, Any], config: dict[str, Any], records: list[dict[str, Any]], attempts: int, result: Result
+) -> None:
+    """Send where the batch was to the mapping's failure destination, a queue, with the function's role."""
+    destination = ((mapping.get("DestinationConfig") or {}).get("OnFailure") or {}).get("Destination", "")
+    if destination.split(":")[2:3] != ["sqs"]:
+        return
+    of_table = "dynamodb" in records[0]
+    numbers = [
+        record["dynamodb"]["SequenceNumber"] if of_table else record["kinesis"]["sequenceNumber"] for record in records
+    ]
+    now = datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    record = {
+        "requestContext": {
+            "requestId": responses.new_uuid(),
+            "functionArn": config["FunctionArn"],
+            "condition": "RetryAttemptsExhausted",
+            "approximateInvokeCount": attempts,
+        },
+        "responseContext": {
+            "statusCode": 200,
+            "executedVersion": "$LATEST",
+            "functionError": result.get("function_error") or "Unhandled",
+        },
+        "version": "1.0",
+        "timestamp": now,
+        "DDBStreamBatchInfo" if of_table else "KinesisBatchInfo": {
+            "shardId": str(records[0].get("eventID", "")).partition(":")[0],
+            "startSequenceNumber": numbers[0],
+            "endSequenceNumber": numbers[-1],
+            "batchSize": len(records),
+            "streamArn": mapping["EventSourceArn"],
+        },
+    }
+    keys = lambda_runtime.execution_credentials(config)
+    sqs = iam_role.client("sqs", iam_role.credentials_from_environment(keys))
+    account, name = destination.split(":")[4:6]
+    try:
+        sqs.send_message(QueueUrl=f"{os.environ['AWS_ENDPOINT_URL']}/{account}/{name}", MessageBody=json.dumps(record))
+    except Exception as error:
+        # An AccessDenied message names the role and the missing action. It never holds the payload.
+        logger.warning("%s could not be sent to %s: %s", mapping["EventSourceArn"], destination, error)
