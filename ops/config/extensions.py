@@ -59,8 +59,8 @@ class RuleTable(Table):
     """``[[rule]]``: which events of the bus go to which target. A key that is left out matches every event."""
 
     to: RuleTarget
-    """`lambda:…`, `sqs:…` or `sns:…` with a name, or an ARN of the stage's account and region; no FIFO, nothing of
-    Herald's own."""
+    """`sqs:…`, `sns:…`, `lambda:…`, `states:…` (a state machine), `logs:/aws/events/…` or `events:…` (a bus) with a
+    name, or an ARN of the stage's account and region; no FIFO, nothing of Herald's own."""
     source: Sources = Field(default=[])
     """Where it comes from. Unless set, all."""
     action: Actions = Field(default=[])
