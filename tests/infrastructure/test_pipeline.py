@@ -208,6 +208,7 @@ NEVER = {
 }
 ADMINISTRATORS = {
     "AWS::IAM::ManagedPolicy": "grants are attached to roles of any name: docs/pipeline.md, What the roles may do",
+    "AWS::Logs::ResourcePolicy": "log groups that rules write to have names of the owner's: the same page",
 }
 """Types whose resources no name of the stage limits: who uses them adds the rights for names of their own."""
 
