@@ -143,10 +143,12 @@ def _keep(
         },
     }
     keys = lambda_runtime.execution_credentials(config)
-    sqs = iam_role.client("sqs", iam_role.credentials_from_environment(keys))
+    client = iam_role.client("sqs", iam_role.credentials_from_environment(keys))
     account, name = destination.split(":")[4:6]
     try:
-        sqs.send_message(QueueUrl=f"{os.environ['AWS_ENDPOINT_URL']}/{account}/{name}", MessageBody=json.dumps(record))
+        client.send_message(
+            QueueUrl=f"{os.environ['AWS_ENDPOINT_URL']}/{account}/{name}", MessageBody=json.dumps(record)
+        )
     except Exception as error:
         # An AccessDenied message names the role and the missing action. It never holds the payload.
         logger.warning("%s could not be sent to %s: %s", mapping["EventSourceArn"], destination, error)
