@@ -118,6 +118,13 @@ def test_any_other_wildcard_needs_a_reason(action: str, arn: str) -> None:
     assert f"Read: {arn} is a resource with a wildcard" in "\n".join(policy_faults(statement(action, arn)))
 
 
+def test_a_wildcard_with_a_reason_is_no_fault_but_what_parliament_finds_still_is() -> None:
+    text = statement("s3:GetObject", "arn:aws:s3:::*")
+    assert policy_faults(text) != []
+    assert policy_faults(text, ["Read"]) == []
+    assert "UNKNOWN_ACTION" in "\n".join(policy_faults(statement("s3:GetObjekt", "arn:aws:s3:::*"), ["Read"]))
+
+
 @pytest.mark.parametrize(("function", "where", "text"), DOCUMENTS, ids=IDS)
 def test_a_policy_allows_exactly_the_actions_of_the_manifest_and_logs(function: str, where: str, text: str) -> None:
     spec = next(spec for spec in FUNCTIONS if spec.name == function)
