@@ -19,6 +19,7 @@ import json
 import logging
 import os
 import threading
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -116,10 +117,12 @@ def _keep(
     if destination.split(":")[2:3] != ["sqs"]:
         return
     of_table = "dynamodb" in records[0]
-    numbers = [
-        record["dynamodb"]["SequenceNumber"] if of_table else record["kinesis"]["sequenceNumber"] for record in records
-    ]
-    now = datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    part, number, arrival = (
+        ("dynamodb", "SequenceNumber", "ApproximateCreationDateTime")
+        if of_table
+        else ("kinesis", "sequenceNumber", "approximateArrivalTimestamp")
+    )
+    first, last = records[0][part], records[-1][part]
     record = {
         "requestContext": {
             "requestId": responses.new_uuid(),
@@ -133,11 +136,13 @@ def _keep(
             "functionError": result.get("function_error") or "Unhandled",
         },
         "version": "1.0",
-        "timestamp": now,
+        "timestamp": _text(time.time()),
         "DDBStreamBatchInfo" if of_table else "KinesisBatchInfo": {
             "shardId": str(records[0].get("eventID", "")).partition(":")[0],
-            "startSequenceNumber": numbers[0],
-            "endSequenceNumber": numbers[-1],
+            "startSequenceNumber": first[number],
+            "endSequenceNumber": last[number],
+            "approximateArrivalOfFirstRecord": _text(first[arrival]),
+            "approximateArrivalOfLastRecord": _text(last[arrival]),
             "batchSize": len(records),
             "streamArn": mapping["EventSourceArn"],
         },
@@ -152,3 +157,8 @@ def _keep(
     except Exception as error:
         # An AccessDenied message names the role and the missing action. It never holds the payload.
         logger.warning("%s could not be sent to %s: %s", mapping["EventSourceArn"], destination, error)
+
+
+def _text(seconds: float) -> str:
+    moment = datetime.datetime.fromtimestamp(float(seconds), datetime.UTC)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
