@@ -10,7 +10,7 @@ import pytest
 from chalicelib.adapters.providers import kind_of
 from chalicelib.errors import ChannelUnavailableError
 from chalicelib.logic.notification import Notification
-from tests.declared import body_of, declared_channel, request_of
+from tests.declared import body_of, declared_channel, http_of, request_of
 from tests.functional.conftest import Provider
 from tests.functional.notifiers import declared
 
@@ -56,3 +56,9 @@ def test_a_check_asks_for_the_keys_addresses_without_their_secrets(provider: Pro
 def test_a_priority_becomes_the_type_of_a_message() -> None:
     types = {name: options["type"] for name, options in kind_of("apprise").priorities.items()}
     assert types == {"low": "info", "normal": "info", "high": "warning", "emergency": "failure"}
+
+
+@pytest.mark.parametrize("answer", [{}, {"error": None}, {"error": "None was sent", "details": []}])
+def test_only_an_answer_without_an_error_is_an_acceptance(answer: dict[str, object]) -> None:
+    assert not http_of("apprise").reference(answer)
+    assert http_of("apprise").reference({"error": None, "details": []}) == "accepted"
