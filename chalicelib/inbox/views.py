@@ -15,6 +15,7 @@ from chalicelib.inbox.words import Moment, Trouble
 from chalicelib.logic.archive import ListedMessage, MessageState, StoredMessage
 from chalicelib.logic.delivery_types import State
 from chalicelib.logic.listing import Listing
+from chalicelib.logic.message_files import described
 from chalicelib.logic.trace import Target, Trace
 from chalicelib.settings import NOTIFICATIONS_SITE
 
@@ -152,6 +153,8 @@ class MessagePage:
     received: Moment
     site: str
     fields: Mapping[str, str]
+    files: Sequence[tuple[str, str]]
+    """The name of each file that came with it, and what it is."""
     id: str
     times: Sequence[tuple[str, Moment]]
     original: Link | None
@@ -285,6 +288,7 @@ def message(shell: Shell, trace: Trace, back: Filter, csrf: str, now: int, *, lo
         received=words.when(listed.received_at, now),
         site=listed.site,
         fields=stored.fields,
+        files=[(_one_line(file.ref.name), described(file)) for file in stored.files],
         id=listed.id,
         times=[(name, words.when(at, now)) for name, at in times if at],
         original=Link(other, _at(other, Filter())) if other else None,

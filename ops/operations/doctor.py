@@ -23,7 +23,7 @@ from ops.config.loader import LOCAL, StageConfig
 from ops.deploy import api_domain, chalice_state
 from ops.errors import OpsError, ignoring_aws_error
 from ops.naming import prefix
-from ops.operations import secrets
+from ops.operations import message_files, secrets
 from ops.operations.dead_letters import QUEUES
 from ops.operations.listing import OperatorArchive
 from ops.operations.replay import table_of
@@ -177,6 +177,26 @@ def _functions(it: Examined) -> Iterator[Finding]:
             yield Finding(Level.WRONG, f"the function {name} {wrong}", it.deploy)
     if well:
         yield Finding(Level.WELL, "functions are deployed")
+
+
+def _files(it: Examined) -> Iterator[Finding]:
+    """The files of messages."""
+    if not it.stage.takes_files:
+        return
+    status = cloudformation.status(it.account.cloudformation, cloudformation.files(it.stage))
+    if status is None or status in cloudformation.NEVER_STOOD:
+        yield Finding(Level.WRONG, f"the stack {cloudformation.files(it.stage)} is {status or 'not there'}", it.deploy)
+        return
+    archive = OperatorArchive(cast("DynamoDBClient", Sdk(it.account.dynamodb)), it.stage)
+    found = message_files.compare(it.account, it.stage, archive)
+    if found.missing:
+        what = f"{found.missing} files of the newest messages are not in the bucket"
+        yield Finding(Level.WARNING, what, "docs/files.md")
+    if found.orphans:
+        what = f"{found.orphans} files in the bucket are of messages that don't exist; its own rules delete them"
+        yield Finding(Level.WARNING, what, "docs/files.md")
+    if not (found.missing or found.orphans):
+        yield Finding(Level.WELL, f"{found.files} files, each with its message")
 
 
 def _subscription(it: Examined) -> Iterator[Finding]:
@@ -389,6 +409,7 @@ def _alarms(it: Examined) -> Iterator[Finding]:
 _CHECKS = (
     _domain,
     _functions,
+    _files,
     _subscription,
     _destinations,
     _rules,

@@ -6,6 +6,7 @@ import hashlib
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +14,20 @@ from botocore.exceptions import ClientError
 
 from chalicelib.logic.archive import StoredMessage
 from chalicelib.logic.file_kinds import disk_name
+from chalicelib.logic.listing import Selection
 from chalicelib.logic.message_files import KEPT, NEW, MessageFile, key_of
+from chalicelib.logic.spam import HoldReason
 from chalicelib.settings import Stage
 from ops.aws import bucket
 from ops.aws.account import Account
 from ops.errors import OpsError
+from ops.operations import listing
+from ops.operations.listing import OperatorArchive
+
+MOST = 1000
+"""Files of the bucket that :func:`compare` looks at."""
+NEWEST = 50
+"""Messages whose files it looks for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +77,44 @@ def save(found: Fetched, folder: Path) -> Path:
     with os.fdopen(descriptor, "wb") as file:
         file.write(found.content or b"")
     return path
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """Files in the bucket against messages in the table."""
+
+    files: int
+    """How many files were looked at."""
+    orphans: int
+    """Files whose message does not exist (any more)."""
+    missing: int
+    """Files of the newest messages that are not in the bucket."""
+
+
+def compare(account: Account, stage: Stage, archive: OperatorArchive) -> Compared:
+    """Compare the first :data:`MOST` files of the bucket, and those of the newest messages, with each other.
+
+    A duplicate has no files of its own: its first message has them.
+    """
+    s3, name = account.client("s3"), bucket_of(account, stage)
+    there: dict[str, set[str]] = {}
+    for key in islice(bucket.keys(s3, name, KEPT), MOST):
+        there.setdefault(key.rpartition("/")[0].rpartition("/")[2], set()).add(key)
+    known = archive.several(list(there))
+    sites = [site.name for site in stage.sites.values() if site.files]
+    newest = [message.id for message in islice(listing.every(archive, sites, Selection()), NEWEST)]
+    missing = 0
+    for message in archive.several(newest).values():
+        listed = message.listed
+        if listed.verdict.held is not HoldReason.DUPLICATE:
+            keys = (key_of(KEPT, listed.site, listed.id, number) for number in range(1, len(message.files) + 1))
+            missing += sum(not _is_there(s3, name, key, there.get(listed.id, set())) for key in keys)
+    orphans = sum(len(keys) for message_id, keys in there.items() if message_id not in known)
+    return Compared(sum(map(len, there.values())), orphans, missing)
+
+
+def _is_there(s3: Any, name: str, key: str, found: set[str]) -> bool:
+    return key in found or key in bucket.keys(s3, name, key)
 
 
 def delete(account: Account, stage: Stage, message: StoredMessage) -> int:

@@ -118,13 +118,11 @@ def test_what_the_site_does_not_take_is_refused_and_nothing_is_kept(
 
 def test_the_same_form_sent_again_keeps_one_copy_and_another_photo_is_another_message(herald: Harness) -> None:
     word = marker()
-    first, again, other = (
-        send(herald, word, ("a.jpg", content, "image/jpeg")).json()["id"]
-        for content in (photo(), photo(), photo(progressive=True))
-    )
-    herald.line("on_success", message_id=first, action="delivered")
-    herald.line("on_success", message_id=again, action="duplicate")
-    herald.line("on_success", message_id=other, action="delivered")
+    ids = []
+    for content, action in ((photo(), "delivered"), (photo(), "duplicate"), (photo(progressive=True), "delivered")):
+        ids.append(send(herald, word, ("a.jpg", content, "image/jpeg")).json()["id"])
+        herald.line("on_success", message_id=ids[-1], action=action)
+    first, again, other = ids
     kept = [key for message_id in (first, again, other) for key in keys(herald, message_id) if key.startswith("files/")]
     assert kept == [f"files/filed/{first}/1", f"files/filed/{other}/1"]
 
@@ -177,3 +175,27 @@ def test_destroying_keeps_the_bucket_unless_data_are_deleted_and_then_leaves_no_
     assert delete_files(deployment, delete=True) == "deleted"
     assert name not in [found["Name"] for found in s3.list_buckets()["Buckets"]]
     assert delete_files(deployment, delete=True) == "deleted", "again, as after an interruption"
+
+
+def test_the_doctor_counts_what_has_no_message_and_what_message_lacks_its_file(
+    herald: Harness, operator: Operator
+) -> None:
+    def said() -> list[str]:
+        found = operator.types("doctor", "--json").stdout
+        return [finding["what"] for finding in json.loads(found) if "file" in finding["what"]]
+
+    s3, where = herald.account.client("s3"), herald.account.where
+    name = herald.stage.files_bucket(where.region, where.account)
+    word = marker()
+    message_id = send(herald, word, ("a.jpg", photo(), "image/jpeg")).json()["id"]
+    push_of(herald, word)
+    before = said()
+    s3.delete_object(Bucket=name, Key=f"files/filed/{message_id}/1")
+    orphan = f"files/filed/{marker()}/1"
+    s3.put_object(Bucket=name, Key=orphan, Body=b"x")
+    try:
+        assert "1 files of the newest messages are not in the bucket" in said(), before
+        assert "1 files in the bucket are of messages that don't exist; its own rules delete them" in said()
+    finally:
+        s3.delete_object(Bucket=name, Key=orphan)
+        operator.gets("messages", "erase", message_id, "--yes")

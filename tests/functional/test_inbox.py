@@ -27,6 +27,7 @@ from chalicelib.errors import InvalidRequestError, StoreError
 from chalicelib.inbox.views import Shell
 from chalicelib.logic.archive import MessageState
 from chalicelib.logic.delivery_types import Delivery, State
+from chalicelib.logic.message_files import Facts, FileRef, Mark, MessageFile
 from chalicelib.logic.spam import HoldReason, Verdict
 from ops.errors import OpsError
 from ops.inbox.app import create_app
@@ -338,7 +339,9 @@ def test_what_a_visitor_wrote_is_text_and_nothing_else(text: str) -> None:
     def pages(word: str) -> list[Structure]:
         channels = {"pushover": Delivery(State.REJECTED, 1, error="ChannelRejectedError", since=NOW)}
         one = stored("waiting-1", MessageState.UNDELIVERABLE, channels)
-        one = replace(one, fields=dict.fromkeys(("name", "email", "subject", "message", word), word))
+        file = MessageFile(FileRef(word, word, 1, ""), Facts("image", "image/png"))
+        fields = dict.fromkeys(("name", "email", "subject", "message", word), word)
+        one = replace(one, fields=fields, files=(file,))
         for person in met(InMemoryMailbox(one)):
             person.opens()
             return [Structure(person.gets(path).text) for path in READ[:2]]
@@ -350,6 +353,19 @@ def test_what_a_visitor_wrote_is_text_and_nothing_else(text: str) -> None:
     for page in nasty:
         # An HTML parser of a browser drops NUL in text.
         assert " ".join(text.split()).replace("\x00", "") in page.text.replace("\x00", "")
+
+
+def test_files_are_listed_with_what_each_is_and_how_to_get_them() -> None:
+    files = (
+        MessageFile(FileRef("a.jpg", "image/jpeg", 2_100_000, ""), Facts("image", "image/jpeg")),
+        MessageFile(FileRef("b.png", "image/png", 31, ""), Facts("markup", "text/html", Mark.NOT_WHAT_IT_SAYS)),
+    )
+    for person in met(InMemoryMailbox(replace(stored("waiting-1", MessageState.DELIVERED, {}), files=files))):
+        person.opens()
+        text = " ".join(Structure(person.gets(READ[1]).text).text.split())
+        assert "a.jpg : image, 2.1 MB" in text.replace("a.jpg:", "a.jpg :")
+        assert "markup, 31 bytes, not what its name says" in text
+        assert "./herald messages files waiting-1 --output files" in text
 
 
 def test_half_a_character_breaks_no_page() -> None:
