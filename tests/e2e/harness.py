@@ -362,9 +362,9 @@ class Harness:
                 iam.delete_role_policy(RoleName=name, PolicyName="granted")
             iam.delete_role(RoleName=name)
 
-    def publish(self, message: str, site: str = "default") -> None:
-        """Publish a message to the topic, as the API function does."""
-        self.account.sns.publish(
+    def publish(self, message: str, site: str = "default") -> str:
+        """Publish a message to the topic, as the API function does; returns the id that SNS gave it."""
+        answer = self.account.sns.publish(
             TopicArn=self.account.where.arn("sns", self.stage.topic),
             Message=message,
             MessageAttributes={
@@ -372,6 +372,7 @@ class Harness:
                 "kind": {"DataType": "String", "StringValue": "contact"},
             },
         )
+        return answer["MessageId"]
 
     # Breaking one thing.
 
