@@ -44,9 +44,11 @@ function element(push) {
   item.querySelector("time").dateTime = date.toISOString();
   item.querySelector("h2").textContent = text(push.title) || appName;
   item.querySelector(".body").textContent = text(push.message);
-  const link = [text(push.url_title), text(push.url)].filter(Boolean).join(": ");
-  item.querySelector(".link").textContent = link;
-  item.querySelector(".link").hidden = !link;
+  // As Pushover's apps do: the title stands for the address.
+  const link = item.querySelector(".link");
+  link.textContent = text(push.url_title) || text(push.url);
+  link.title = text(push.url);
+  link.hidden = !link.textContent;
   return item;
 }
 
