@@ -1,0 +1,139 @@
+"""Files in a real browser, by the form alone and by the page's script: each ends as docs/files.md says."""
+
+from __future__ import annotations
+
+import json
+import socket
+from typing import NamedTuple
+from urllib.parse import urlsplit
+
+import pytest
+from playwright.sync_api import FilePayload, Page
+
+from tests.e2e.browser.visitor import Visitor
+from tests.e2e.harness import Harness, marker, wait_for
+from tests.e2e.test_files import PDF, shown
+from tests.images import photo
+
+
+def payload(name: str, media_type: str, content: bytes) -> FilePayload:
+    return {"name": name, "mimeType": media_type, "buffer": content}
+
+
+class Case(NamedTuple):
+    """What somebody chooses, and what becomes of it."""
+
+    files: list[FilePayload]
+    text: str = ""
+    """What the notification says of them; empty for nothing."""
+    refused: str = ""
+    """What the visitor reads where the form is refused."""
+
+
+PHOTO = payload("IMG_0001.JPG", "image/jpeg", photo() + bytes(1_900_000))
+CASES = {
+    "a photo of a phone": Case([PHOTO], "Files: “IMG_0001.JPG” (image, 1.9 MB)"),
+    "a PDF": Case([payload("offer.pdf", "application/pdf", PDF)], "Files: “offer.pdf” (pdf, 15 bytes)"),
+    "three at once": Case(
+        [payload(f"{number}.png", "image/png", photo("PNG")) for number in (1, 2, 3)], "“1.png” (image, "
+    ),
+    "nothing": Case([]),
+    "4.1 MB": Case([payload("a.jpg", "image/jpeg", bytes(4_300_000))], refused="The files may have 4 MB in all."),
+    "a .png that is HTML": Case(
+        [payload("a.png", "image/png", b"<html><script>alert(1)</script>")],
+        "“a.png” (markup, 31 bytes, not what its name says)",
+    ),
+    "an SVG with a script": Case(
+        [payload("a.svg", "image/svg+xml", b"<svg onload='alert(1)'/>")],
+        refused="Files of this kind can't be sent with this form.",
+    ),
+    "a name of 255 emoji": Case([payload("🚀" * 255, "image/jpeg", photo())], f"Files: “{'🚀' * 59}…” (image, "),
+    "0 bytes": Case([payload("a.jpg", "image/jpeg", b"")], "Files: “a.jpg” (0 bytes, empty)"),
+}
+
+
+def form_of(visitor: Visitor, *, script: bool) -> str:
+    return (
+        f'<form method="post" enctype="multipart/form-data" action="{visitor.action}/filed"'
+        f"{' data-herald' if script else ''}><label>Message <textarea name=message></textarea></label>"
+        "<label>Photos <input type=file name=photos multiple></label><button>Send</button></form>"
+    )
+
+
+def opened(visitor: Visitor, *, script: bool) -> Page:
+    """The example page with a form for files in the place of its own, and none of the pages that follow it."""
+    page = visitor.context().new_page()
+    page.add_init_script(
+        "const [here, form] = "
+        + json.dumps([urlsplit(visitor.site).path or "/", form_of(visitor, script=script)])
+        + ";"
+        "document.addEventListener('readystatechange', () => { if (document.readyState === 'interactive' &&"
+        " location.href.startsWith(" + json.dumps(visitor.site) + ") && location.pathname === here)"
+        " document.querySelector('form').outerHTML = form; })"
+    )
+    page.goto(visitor.site)
+    page.wait_for_load_state()
+    return page
+
+
+@pytest.mark.parametrize("script", [True, False], ids=["by the script", "by the form alone"])
+@pytest.mark.parametrize("name", CASES)
+def test_what_a_visitor_chooses_ends_as_the_docs_say(
+    visitor: Visitor, herald: Harness, name: str, script: bool
+) -> None:
+    case, word = CASES[name], marker()
+    page = opened(visitor, script=script)
+    page.get_by_label("Message").fill(word)
+    page.locator("input[type=file]").set_input_files(case.files)
+    with page.expect_response(f"{visitor.action}/filed") as answer:
+        page.get_by_role("button", name="Send").click()
+    if case.refused:
+        assert answer.value.status in (413, 422)
+        page.get_by_text(case.refused).first.wait_for()
+        assert page.get_by_label("Message").input_value() == word, "nothing that was typed is lost"
+        assert not herald.pushes(word)
+        return
+    assert answer.value.status == (202 if script else 303)
+    (push,) = wait_for(lambda: herald.pushes(word), "push")
+    if case.text:
+        assert case.text in push["message"]
+    else:
+        assert "Files" not in push["message"]
+    attached = [file for file in case.files if "image" in case.text and file["buffer"]]
+    assert ("attachment" in push) == bool(attached)
+
+
+def test_a_connection_that_breaks_at_half_leaves_nothing(visitor: Visitor, herald: Harness) -> None:
+    word = marker()
+    address = urlsplit(f"{visitor.action}/filed")
+    body = (
+        f'--x\r\nContent-Disposition: form-data; name="message"\r\n\r\n{word}\r\n'
+        '--x\r\nContent-Disposition: form-data; name="photo"; filename="a.jpg"\r\n\r\n'
+    ).encode() + photo()
+    head = (
+        f"POST {address.path} HTTP/1.1\r\nHost: {address.netloc}\r\nContent-Type: multipart/form-data; boundary=x\r\n"
+        f"Content-Length: {2 * len(body)}\r\n\r\n"
+    ).encode()
+    before = len(list(herald.lines("api_handler")))
+    with socket.create_connection((str(address.hostname), address.port or 80), 10) as connection:
+        connection.sendall(head + body)
+    # What is sent afterwards arrives, so what was broken off would have, too.
+    other = marker()
+    page = opened(visitor, script=False)
+    page.get_by_label("Message").fill(other)
+    page.get_by_role("button", name="Send").click()
+    wait_for(lambda: herald.pushes(other), "push")
+    assert not herald.pushes(word)
+    assert len(list(herald.lines("api_handler"))) >= before
+
+
+def test_a_photos_position_is_stored_and_not_delivered(visitor: Visitor, herald: Harness) -> None:
+    word = marker()
+    page = opened(visitor, script=True)
+    page.get_by_label("Message").fill(word)
+    page.locator("input[type=file]").set_input_files([payload("a.jpg", "image/jpeg", photo())])
+    with page.expect_response(f"{visitor.action}/filed") as answer:
+        page.get_by_role("button", name="Send").click()
+    (push,) = wait_for(lambda: herald.pushes(word), "push")
+    assert shown(herald, answer.value.json()["id"])[0]["exif"]["latitude"] == "48.137154"
+    assert push["attachment"]["bytes"] < len(photo())
