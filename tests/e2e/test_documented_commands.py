@@ -11,7 +11,6 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +23,6 @@ from tests.e2e.test_commands import fresh_clone, printed, running, shell
 from tests.snippets import commands_to_run
 
 COMMANDS = commands_to_run(ROOT)
-DEPLOYING = "docs/deploying.md"
 
 
 class Reader:
@@ -72,9 +70,9 @@ class Reader:
         requests.put(address, json={"faults": list(faults)}, timeout=60).raise_for_status()
 
 
-@contextmanager
-def follower(folder: Path, checkout: Path) -> Iterator[Reader]:
-    clone = fresh_clone(folder / "herald", checkout)
+@pytest.fixture(scope="module")
+def reader(tmp_path_factory: pytest.TempPathFactory, checkout: Path) -> Iterator[Reader]:
+    clone = fresh_clone(tmp_path_factory.mktemp("reader") / "herald", checkout)
     shutil.copyfile(ROOT / "herald.toml", clone / "herald.toml")
     (clone / ".venv").symlink_to(sys.prefix)  # It would install the same again.
     run = COMMANDS["README.md"][0]
@@ -85,15 +83,11 @@ def follower(folder: Path, checkout: Path) -> Iterator[Reader]:
         lines,
     ):
         printed(lines, "Herald is ready")
-        yield Reader(clone, environ, lines)
-        os.killpg(process.pid, signal.SIGINT)  # As Ctrl-C does, to make and to what it runs.
-        process.wait(60)
-
-
-@pytest.fixture(scope="module")
-def reader(tmp_path_factory: pytest.TempPathFactory, checkout: Path) -> Iterator[Reader]:
-    with follower(tmp_path_factory.mktemp("reader"), checkout) as reader:
-        yield reader
+        try:
+            yield Reader(clone, environ, lines)
+        finally:
+            os.killpg(process.pid, signal.SIGINT)  # As Ctrl-C does, to make and to what it runs.
+            process.wait(60)
 
 
 def shown(page: str, beginning: str) -> list[str]:
@@ -119,7 +113,7 @@ def test_the_terminal_says_how_a_page_is_let_in(reader: Reader) -> None:
 def pages() -> Iterator[Any]:
     """Each page with the commands that no page before it has."""
     known = {"make run"}  # It is running.
-    for page in sorted(COMMANDS.keys() - {DEPLOYING}):
+    for page in sorted(COMMANDS):
         if new := [command for command in COMMANDS[page] if command not in known]:
             marks = pytest.mark.full if any("smoke" in command for command in new) else ()
             yield pytest.param(new, id=page, marks=marks)
@@ -146,11 +140,3 @@ def failed_and_replayed(reader: Reader, command: str) -> None:
     reader.type(command, id=message_id)
     if "--letters" not in command:
         wait_for(lambda: word in requests.get(f"{reader.urls['phone']}/messages.json", timeout=60).text, "push")
-
-
-@pytest.mark.full
-def test_the_commands_of_deploying_work_one_after_the_other(tmp_path: Path, checkout: Path) -> None:
-    """On a stack of their own, as they end without one."""
-    with follower(tmp_path, checkout) as reader:
-        for command in COMMANDS[DEPLOYING]:
-            assert reader.type(command)
