@@ -24,6 +24,7 @@ from ops.naming import PSEUDO_PARAMETERS
 from ops.templates import resource_access
 from tests.e2e.conftest import ROOT, free_ports
 from tests.e2e.harness import Harness, marker, wait_for
+from tests.e2e.test_commands import ops, shell
 from tests.infrastructure.test_templates import cfn_lint
 
 PAGE = (ROOT / "docs/own-function.md").read_text(encoding="utf-8")
@@ -267,6 +268,12 @@ def test_each_message_of_the_queue_is_told_and_what_was_not_sent_comes_again(own
 
 def ends(own: Harness) -> int:
     return sum(line.startswith("END") for line in own.texts("orders"))
+
+
+def test_after_a_deployment_with_triggers_nothing_would_change(own: Harness) -> None:
+    project = str(own.stack.root)
+    ran = ops(own.stack.root, shell(own.stack.ports), "diff", "--project", project, "--stage", "local", "--exit-code")
+    assert ran.returncode == 0, ran.stdout + ran.stderr
 
 
 def test_what_a_pipeline_may_follows_from_the_triggers(own: Harness) -> None:
