@@ -106,7 +106,7 @@ hostnames = ["localhost"]
 _AUTOREPLY = """
 [sites.default.autoreply]
 from = "Shop <hello@shop.example.com>"
-identities = ["shop.example.com", "example.com"]
+identities = ["example.com"]
 configuration_set = "answers"
 
 [sites.default.autoreply.texts.en]
