@@ -175,6 +175,14 @@ if stage.function_url:
         return handlers.message_url.answer(event)
 
 
+if stage.inbox:
+
+    @app.lambda_function()
+    def inbox(event: dict[str, Any], context: Any) -> dict[str, object]:
+        """Show messages to an owner who opened the link in a notification, at a function URL of its own."""
+        return handlers.inbox.answer(event)
+
+
 @app.lambda_function()
 def on_success(event: dict[str, Any], context: Any) -> None:
     """Log a handled message. A rule on the bus runs this."""

@@ -34,8 +34,10 @@ if TYPE_CHECKING:
     from chalicelib.logic.channel_kind import ChannelKind
     from chalicelib.logic.delivery_types import CheckingNotifier, Delivery, DeliveryDependencies, MessageStore
     from chalicelib.logic.digest import DigestLog
+    from chalicelib.logic.inbox_links import Sessions
     from chalicelib.logic.message_files import FilesOfMessages
     from chalicelib.logic.notification import Notification, Quota
+    from chalicelib.logic.replay import ReplayStore
     from chalicelib.logic.retry_due import Destined, DueMessages
     from chalicelib.logic.spam import RecentActivity
     from chalicelib.logic.submission import Message
@@ -260,6 +262,49 @@ class Container:
     def _captcha_services(self) -> dict[str, Verify]:
         return {}
 
+    @cached_property
+    def inbox_parameters(self) -> Secrets:
+        """The stage's key, as ``spam/key``, and the address of its inbox, as ``resources/inbox``."""
+        from chalicelib.adapters.aws import client
+        from chalicelib.adapters.secrets import ParameterSecrets
+
+        names = (self.stage.spam_key_parameter, self.stage.inbox_address_parameter)
+        path = self.stage.parameters
+        ssm = client("ssm", connect=1, read=2, attempts=2)
+        return ParameterSecrets(ssm, path, tuple(name.removeprefix(f"{path}/") for name in names))
+
+    @cached_property
+    def inbox_sessions(self) -> Sessions:
+        from chalicelib.adapters.inbox_sessions import SessionTable
+
+        return SessionTable(self._dynamodb, self.stage.table)
+
+    @cached_property
+    def replays(self) -> ReplayStore:
+        from chalicelib.adapters.replays import ReplayTable
+
+        return ReplayTable(self._dynamodb, self.stage)
+
+    def inbox_link(self, channel: str, message: Message) -> str:
+        """Return the address that opens a message in the inbox; empty where the channel carries none.
+
+        A notification without it is better than none: where the key can't be read, a log line says so.
+        """
+        if not self.stage.inbox or not self.stage.channels[channel].inbox_link:
+            return ""
+        from chalicelib.errors import SecretsError
+        from chalicelib.logic.inbox_links import LINK_LIFE, Link, link_address
+
+        try:
+            parameters = self.inbox_parameters.read()
+        except SecretsError as error:
+            from chalicelib.logs import logger
+
+            logger.warning("A notification has no link to the inbox", extra={"reason": str(error)})
+            return ""
+        link = Link(channel, message.id, message.received_at + LINK_LIFE)
+        return link_address(link, self.stage.name, parameters)
+
     def examined_files(self, function_arn: str) -> FilesOfMessages | None:
         """What ``destined`` needs for messages with files; None where the stage takes none."""
         if not self.stage.takes_files:
@@ -287,6 +332,7 @@ class Container:
             on_recorded=self._on_recorded,
             stage=self.stage.name,
             files=lambda: self.examined_files(function_arn),
+            inbox_link=self.inbox_link,
         )
 
     def summary_dependencies(self, channel: str) -> SummaryDependencies | None:

@@ -29,8 +29,10 @@ class Resource(Enum):
     BUS = "the stage's event bus"
     NOTIFIERS = "every notifier that a site of the stage uses"
     ALARM_NOTIFIERS = "the notifiers that report failures to the owner"
+    INBOX_NOTIFIERS = "the notifiers whose channels carry links to the inbox"
     DIGEST_NOTIFIERS = "the notifiers that digests are sent by or report on"
     SECRETS = "the function's own secrets in Parameter Store"
+    INBOX = "the stage's key and the address of its inbox in Parameter Store"
     KEY = "the stage's key in Parameter Store"
     EXAMINE = "the function that examines files"
     AUTOREPLY = "the verified identities and configuration sets that visitors are answered from"
@@ -88,7 +90,8 @@ class Trigger:
     ``topic``       each message of the stage's topic: ``@app.on_sns_message``
     ``schedule``    a schedule: ``@app.schedule``
     ``invoke``      whoever is granted it, by the Lambda Invoke API
-    ``url``         a function URL
+    ``url``         a function URL, for requests that are signed
+    ``public_url``  a function URL, for everybody
     ``rule``        events on the stage's bus whose ``detail`` matches ``pattern``
     ``event``       events on the account's default bus that match ``pattern``
     ``s3``          each new object of the bucket ``source`` whose key begins with ``prefix``
@@ -111,7 +114,7 @@ class Trigger:
     """0 for Lambda's default: 10 messages of a queue, 100 records of a stream."""
 
     def __post_init__(self) -> None:
-        kinds = ("http", "topic", "schedule", "invoke", "url", *_PATTERNS, *_OF_AWS)
+        kinds = ("http", "topic", "schedule", "invoke", "url", "public_url", *_PATTERNS, *_OF_AWS)
         if self.kind not in kinds:
             raise ValueError(f"Trigger({self.kind!r}): expected one of {', '.join(kinds)}")
         self._check("pattern", bool(self.pattern), self.kind in _PATTERNS, 'pattern={"source": ["my.app"]}')
@@ -323,6 +326,13 @@ FUNCTIONS = (
                 "read the message to retry",
             ),
             Grant("InvokeNotifiers", ("lambda:InvokeFunction",), Resource.NOTIFIERS, "deliver"),
+            Grant(
+                "ReadInboxKey",
+                ("ssm:GetParameters",),
+                Resource.INBOX,
+                "make links to the inbox",
+                needed=lambda stage: stage.inbox,
+            ),
             Grant("ReadNewFiles", ("s3:GetObject",), _NEW, "copy them", needed=_takes_files),
             Grant("KeepFiles", ("s3:PutObject",), _KEPT, "copy them", needed=_takes_files),
             Grant("ExamineFiles", ("lambda:InvokeFunction",), Resource.EXAMINE, "learn what", needed=_takes_files),
@@ -407,6 +417,21 @@ FUNCTIONS = (
         needed=lambda stage: stage.function_url,
     ),
     FunctionSpec(
+        name="inbox",
+        trigger=Trigger("public_url"),
+        memory=512,
+        timeout=20,
+        grants=(
+            Grant("ReadKey", ("ssm:GetParameters",), Resource.INBOX, "verify links and sessions, make fresh links"),
+            Grant("ReadMessages", ("dynamodb:GetItem",), Resource.TABLE, "show a message, know a session"),
+            Grant("ListMessages", ("dynamodb:Query",), Resource.LISTS, "show a site's messages"),
+            Grant("NoteSessions", ("dynamodb:UpdateItem",), Resource.TABLE, "use a link once, change a message"),
+            Grant("RunDestined", ("lambda:InvokeFunction",), Resource.DESTINED, "replay and release"),
+            Grant("SendLinks", ("lambda:InvokeFunction",), Resource.INBOX_NOTIFIERS, "send a fresh link"),
+        ),
+        needed=lambda stage: stage.inbox,
+    ),
+    FunctionSpec(
         name="autoreply",
         trigger=Trigger(
             "rule", {**SUCCESS, "responsePayload": {"source": ["herald.contact"], "action": ["delivered"]}}
@@ -463,6 +488,8 @@ def channels_for(resource: Resource | str, stage: Stage) -> tuple[str, ...]:
             return stage.alarm_channels
         case Resource.DIGEST_NOTIFIERS:
             return stage.digest_channels
+        case Resource.INBOX_NOTIFIERS:
+            return stage.inbox_channels
     return ()
 
 
@@ -477,7 +504,12 @@ def settings_of(spec: FunctionSpec, stage: Stage) -> dict[str, str]:
     return {"LAMBDA_NOTIFICATIONS": ",".join(pairs)}
 
 
-_OF_NOTIFIERS = (Resource.NOTIFIERS, Resource.ALARM_NOTIFIERS, Resource.DIGEST_NOTIFIERS)
+_OF_NOTIFIERS = (
+    Resource.NOTIFIERS,
+    Resource.ALARM_NOTIFIERS,
+    Resource.DIGEST_NOTIFIERS,
+    Resource.INBOX_NOTIFIERS,
+)
 
 
 def notifiers_of(stage: Stage) -> dict[str, FunctionSpec]:

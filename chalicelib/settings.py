@@ -53,6 +53,8 @@ class Channel:
     """The options that say each priority of a program's notification, as its kind declares them."""
     link_option: str = ""
     """The option that bears such a notification's link; empty where its text does."""
+    inbox_link: bool = False
+    """Whether its notifications of messages carry a link that opens the inbox."""
 
     def texts(self, option: str) -> tuple[str, ...]:
         """Return an option that holds one text or a list of texts as a tuple; empty where it is empty or not set."""
@@ -235,6 +237,8 @@ class Stage:
     """Advice for a developer who runs ``chalice local`` and can't reach the topic."""
     function_url: bool = False
     """Whether messages can be read over HTTP, at a function URL."""
+    inbox: bool = False
+    """Whether owners can open an inbox from a notification. docs/pocket.md"""
     canary: int = 0
     """Hours between two canaries; 0 for none."""
     xray: bool = False
@@ -285,6 +289,16 @@ class Stage:
     def needs_spam_key(self) -> bool:
         """Whether any site needs the stage's key."""
         return any(site.spam.needs_key for site in self.sites.values())
+
+    @property
+    def needs_key(self) -> bool:
+        """Whether a site or the inbox needs the stage's key."""
+        return self.inbox or self.needs_spam_key
+
+    @property
+    def inbox_address_parameter(self) -> str:
+        """The parameter with the address of the inbox."""
+        return f"{self.parameters}/resources/inbox"
 
     @property
     def autoreplies(self) -> tuple[Autoreply, ...]:
@@ -344,6 +358,11 @@ class Stage:
         used = {channel for site in self.sites.values() for channel in site.channels}
         used.update(self.notifications.channels)
         return tuple(name for name in self.channels if name in used)
+
+    @property
+    def inbox_channels(self) -> tuple[str, ...]:
+        """The channels whose notifications of messages carry a link to the inbox."""
+        return tuple(name for name in self.site_channels if self.inbox and self.channels[name].inbox_link)
 
     @property
     def site_names(self) -> tuple[str, ...]:

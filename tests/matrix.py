@@ -28,6 +28,7 @@ _TOGETHER = {
 }
 """Each switch and the bit mask by which :func:`pairwise` sets it. No mask equals another one or its complement."""
 SWITCHES = (*_TOGETHER, "files")
+"""With files, there is an inbox in the pocket too: one factor, as both are a grant of destined and a function."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +62,10 @@ class Configuration:
                     _STAGE.format(
                         name=name,
                         more=more,
-                        **{switch: str(switch in self.on).lower() for switch in ("send_event", "function_url", "xray")},
+                        **{
+                            switch: str(switch in self.on).lower()
+                            for switch in ("send_event", "function_url", "files", "xray")
+                        },
                     )
                     for name, more in (("dev", ""), ("local", _LOCAL))
                 ),
@@ -130,6 +134,7 @@ identities = ["example.com"]
     "webhook": """
 [channels.own]
 kind = "webhook"
+inbox_link = true
 
 [channels.slack]
 kind = "webhook"
@@ -146,6 +151,7 @@ _STAGE = """
 [stages.{name}]
 send_event = {send_event}
 function_url = {function_url}
+inbox = {files}
 xray = {xray}
 {more}"""
 _LOCAL = """

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from chalicelib.handlers import destined as destined
     from chalicelib.handlers import digest as digest
     from chalicelib.handlers import examine as examine
+    from chalicelib.handlers import inbox as inbox
     from chalicelib.handlers import message_url as message_url
     from chalicelib.handlers import messages as messages
     from chalicelib.handlers import notify as notify
@@ -36,6 +37,7 @@ _HANDLER_OF = {
     "digest": "digest",
     "examine": "examine",
     "autoreply": "autoreply",
+    "inbox": "inbox",
     "on_success": "on_success",
     "on_failure": "on_failure",
 }

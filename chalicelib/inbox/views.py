@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
 
 from chalicelib.inbox import timeline, words
 from chalicelib.inbox.filters import Filter
@@ -36,6 +39,8 @@ class Shell:
     """The region, or that it is this machine."""
     channels: Mapping[str, Sequence[str]]
     """Each site of ``herald.toml``, with the channels that serve it."""
+    sign_out: str = ""
+    """The token of the session that a button ends; empty where the session ends with its server."""
 
     @property
     def sites(self) -> Sequence[str]:
@@ -51,6 +56,16 @@ class Link:
 
 
 @dataclass(frozen=True, slots=True)
+class Action:
+    """A button that changes something."""
+
+    label: str
+    href: str
+    csrf: str
+    csrf_name: str = CSRF
+
+
+@dataclass(frozen=True, slots=True)
 class NoticePage:
     """``notice.html``: one thing to say, and where to go on."""
 
@@ -60,6 +75,7 @@ class NoticePage:
     reason: str = ""
     """AWS's own name for it."""
     is_alert: bool = False
+    action: Action | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,16 +123,6 @@ class ListPage:
     """What to say where there is no row."""
     newest: str
     older: str
-
-
-@dataclass(frozen=True, slots=True)
-class Action:
-    """A button that changes the message."""
-
-    label: str
-    href: str
-    csrf: str
-    csrf_name: str = CSRF
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,7 +209,7 @@ def mailbox(
         lead=words.MESSAGE_STATES[shown.state] if shown.state else "Newest first, with what became of each.",
         folders=[
             Folder(
-                label, str(state or "all"), f"/{shown.having(state).query()}", shown.state is state, counts.said(state)
+                label, str(state or "all"), f"./{shown.having(state).query()}", shown.state is state, counts.said(state)
             )
             for state, label in states
         ],
@@ -212,11 +218,11 @@ def mailbox(
         state=str(shown.state or ""),
         since=str(shown.since or ""),
         until=str(shown.until or ""),
-        reset=f"/{Filter(state=shown.state).query()}" if shown.is_narrowed else "",
+        reset=f"./{Filter(state=shown.state).query()}" if shown.is_narrowed else "",
         rows=[_row(message, whole.get(message.id), several, shown, now) for message in listing.messages],
         empty=_nothing(shown, bool(listing.cursor)),
-        newest=f"/{shown.going_on_from('').query()}" if shown.cursor else "",
-        older=f"/{shown.going_on_from(listing.cursor).query()}" if listing.cursor else "",
+        newest=f"./{shown.going_on_from('').query()}" if shown.cursor else "",
+        older=f"./{shown.going_on_from(listing.cursor).query()}" if listing.cursor else "",
     )
     return _render("list.html", shell, page)
 
@@ -282,7 +288,7 @@ def message(shell: Shell, trace: Trace, back: Filter, csrf: str, now: int, *, lo
     page = MessagePage(
         title=f"Message {listed.id[:8]}",
         notice=notice,
-        back=f"/{back.query()}",
+        back=f"./{back.query()}",
         sender=_sender(listed.site, stored.fields),
         state=str(listed.state),
         received=words.when(listed.received_at, now),
@@ -327,10 +333,10 @@ def _what_to_do(shell: Shell, stored: StoredMessage, back: Filter, csrf: str) ->
         advice = ["Nothing is left to do."]
     elif listed.verdict.held:
         advice = [f"Releasing it rings {words.listed(names)}."]
-        action = Action("Release", f"/message/release{query}", csrf)
+        action = Action("Release", f"release{query}", csrf)
     else:
         advice = [f"Replaying it rings {words.listed(names)}, and nothing else."]
-        action = Action("Replay", f"/message/replay{query}", csrf)
+        action = Action("Replay", f"replay{query}", csrf)
         if uncertain := [name for name in names if listed.channels[name].state is State.UNCERTAIN]:
             advice.append(f"Of these {words.listed(uncertain)} may have rung already, and would ring a second time.")
     if delivered := [name for name, channel in listed.channels.items() if channel.state is State.DELIVERED]:
@@ -369,6 +375,18 @@ def opened(shell: Shell) -> str:
     return _render("opened.html", shell, NoticePage("Opening", ""))
 
 
+def link(shell: Shell, href: str) -> str:
+    """The page of an unused link: previews of links load it, and only a person presses the button."""
+    text = "The link in your notification opens it once, on this device."
+    return _render("notice.html", shell, NoticePage("Your inbox", text, action=Action("Open the inbox", href, "")))
+
+
+def spent_link(shell: Shell, reason: str, href: str) -> str:
+    """The page of a link that can't be used any more."""
+    page = NoticePage("This link is spent", reason, action=Action("Send a fresh link", href, ""))
+    return _render("notice.html", shell, page)
+
+
 def refused(shell: Shell, reason: str) -> str:
     """The page for who has no session, or whose request another page started."""
     return _render("notice.html", shell, NoticePage("Not here", reason))
@@ -376,7 +394,7 @@ def refused(shell: Shell, reason: str) -> str:
 
 def lacking(shell: Shell, title: str, reason: str) -> str:
     """The page for an address that doesn't exist, or asks for what can't be."""
-    return _render("notice.html", shell, NoticePage(title, reason, Link("To the messages", "/")))
+    return _render("notice.html", shell, NoticePage(title, reason, Link("To the messages", "./")))
 
 
 def troubled(shell: Shell, trouble: Trouble, again: str) -> str:
@@ -387,7 +405,7 @@ def troubled(shell: Shell, trouble: Trouble, again: str) -> str:
 
 def _at(message_id: str, back: Filter, **more: str) -> str:
     """The address of a message. Its id is not always one of ours, so it is no part of a path."""
-    return f"/message{back.query(id=message_id, **more)}"
+    return f"message{back.query(id=message_id, **more)}"
 
 
 def _sender(site: str, fields: Mapping[str, str]) -> str:
@@ -406,14 +424,35 @@ def _joined(facts: Sequence[str]) -> str:
     return " · ".join(fact for fact in facts if fact)
 
 
+def _base64(data: bytes) -> str:
+    return base64.b64encode(data).decode()
+
+
+_FOLDER = Path(__file__).with_name("templates")
+_STYLE = (_FOLDER / "inbox.css").read_text(encoding="utf-8")
+_STYLE_HASH = _base64(hashlib.sha256(_STYLE.encode()).digest())
+HEADERS = {
+    "Content-Security-Policy": f"default-src 'none'; style-src 'sha256-{_STYLE_HASH}'; img-src data:; "
+    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+    # Under no-referrer a form's Origin would be "null".
+    "Referrer-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "X-Frame-Options": "DENY",
+}
+"""Of every answer with a page: nothing runs, nothing is loaded, nothing is framed. The style stands in the page, so
+that the first page is one round trip."""
 _TEMPLATES = Environment(
-    loader=FileSystemLoader(Path(__file__).with_name("templates")),
+    loader=FileSystemLoader(_FOLDER),
     autoescape=True,
     undefined=StrictUndefined,
     trim_blocks=True,
     lstrip_blocks=True,
 )
 _TEMPLATES.globals["shape"] = shape
+_TEMPLATES.globals["style"] = Markup(_STYLE)  # noqa: S704 - a file of ours
+_TEMPLATES.globals["icon"] = (
+    f"data:image/svg+xml;base64,{base64.b64encode((_FOLDER / 'icon.svg').read_bytes()).decode()}"
+)
 _TEMPLATES.globals["parts"] = _TEMPLATES.get_template("parts.html").module
 
 

@@ -328,6 +328,8 @@ class ChannelKind:
     """The files that come with a notification; None where it names them only."""
     rings: Rings = Rings(hour=60, day=300)  # noqa: RUF009 - frozen
     """What a channel may ring unless its own table says otherwise."""
+    private: bool = False
+    """Whether it reaches the owner alone: its notifications carry a link to the inbox unless ``inbox_link`` says no."""
     shortest_pause: int = 1
     """The least seconds between two attempts that the provider asks for."""
     memory: int = 512

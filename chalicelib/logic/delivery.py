@@ -219,8 +219,11 @@ class _Run:
             # Loaded only where programs publish.
             from chalicelib.logic.accepted_notification import as_notification
 
-            return as_notification(self._message, channel, dependencies.stage)
-        return notification.from_contact(self._message, dependencies.site, channel, dependencies.stage, self._files)
+            made = as_notification(self._message, channel, dependencies.stage)
+        else:
+            made = notification.from_contact(self._message, dependencies.site, channel, dependencies.stage, self._files)
+        link = dependencies.inbox_link(channel.name, self._message)
+        return replace(made, inbox=link) if link else made
 
     def _may_ring(self, delivery: Delivery, channel: Channel, now: int) -> bool:
         """Whether the channel's budget has a ring for this message; if not, the next summary counts the message.

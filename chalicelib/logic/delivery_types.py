@@ -249,5 +249,7 @@ class DeliveryDependencies:
     """Called with each outcome of a channel, once it is recorded."""
     stage: str = ""
     """The stage's name, for the command that shows a message whole."""
+    inbox_link: Callable[[str, Message], str] = lambda channel, message: ""
+    """Returns the address that opens a message in the inbox, for a channel; empty where it has none."""
     files: Callable[[], FilesOfMessages | None] = lambda: None
     """Called only for a message with files; None where the stage takes none (any more)."""

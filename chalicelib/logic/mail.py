@@ -92,7 +92,7 @@ def html(notification: Notification, heading: str) -> str:
         '<body style="font:1em/1.5 system-ui,sans-serif;max-width:40em;overflow-wrap:anywhere">\n'
         f'<h1 dir="auto" style="font-size:1.25em">{_escaped(heading)}</h1>\n{name}'
         f'<div dir="auto" lang="" style="white-space:pre-wrap">{_escaped(main)}</div>\n'
-        f"{_list(facts)}{_list(others, 'border-left:3px solid;padding-left:.75em')}"
+        f"{_list(facts)}{_list(others, 'border-left:3px solid;padding-left:.75em')}{_inbox(notification)}"
         f'<p style="font-size:.85em">{about}</p>\n</body>\n</html>\n'
     )
 
@@ -131,6 +131,13 @@ def _punycode(domain: str) -> str:
         return idna.encode(domain, uts46=True).decode()
     except (idna.IDNAError, UnicodeError):
         return ""
+
+
+def _inbox(notification: Notification) -> str:
+    """Return the link to the owner's inbox; with a body of the owner's, the text has its address."""
+    if not notification.inbox or notification.body:
+        return ""
+    return f'<p><a href="{notification.inbox.translate(_ESCAPED)}">Open it in your inbox</a></p>\n'
 
 
 def _about(parts: Parts) -> Iterator[tuple[str, str]]:

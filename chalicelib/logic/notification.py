@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 MAX_LABEL = 300
 """Most characters of ``site`` and of ``full_text_at``."""
+MAX_INBOX = 1_000
+"""Most characters of ``inbox``."""
 MAX_BODY = 2_000
 """Most characters of ``body`` in a request; ``herald.toml`` allows fewer."""
 MAX_WORD = 80
@@ -56,6 +58,7 @@ OPTIONAL = (
     "body",
     "files",
     "files_at",
+    "inbox",
 )
 """The optional keys of a request."""
 
@@ -108,6 +111,8 @@ class Notification:
     """How to get them."""
     attached: tuple[Attachment, ...] = ()
     """Those that a notifier sends along. No request holds them."""
+    inbox: str = ""
+    """The address that opens it in the owner's inbox, shown below the text."""
     body: str = ""
     """The layout of its text, with placeholders (``notification_text.py``); empty for the usual one."""
 
@@ -137,6 +142,8 @@ class Notification:
             request["full_text_at"] = self.full_text_at
         if self.body:
             request["body"] = self.body
+        if self.inbox:
+            request["inbox"] = self.inbox
         if self.files:
             request["files"] = [file.as_json() for file in self.files]
         if self.files_at:
@@ -162,6 +169,7 @@ class Notification:
             body=read_text(request, "body", MAX_BODY) if "body" in request else "",
             files=_files(request.get("files", [])),
             files_at=read_text(request, "files_at", MAX_LABEL) if "files_at" in request else "",
+            inbox=_inbox(request) if "inbox" in request else "",
         )
 
 
@@ -214,6 +222,13 @@ def _files(given: object) -> tuple[NotifiedFile, ...]:
             case _:
                 raise expected
     return tuple(files)
+
+
+def _inbox(request: Mapping[str, object]) -> str:
+    value = read_text(request, "inbox", MAX_INBOX)
+    if not value.startswith(("https://", "http://127.0.0.1:")) or not value.isprintable() or " " in value:
+        raise InvalidRequestError("inbox: expected an address such as https://inbox.example.com/open", key="inbox")
+    return value
 
 
 def _options(given: object) -> Mapping[str, object]:

@@ -14,6 +14,8 @@ The usual layout, in which blank fields are left out::
 
     … Cut to fit. In full: …           only if something was cut
 
+    Inbox: https://…                   where the channel carries it; never cut
+
 A line of the message that looks like one of Herald's gets the mark ``›`` too.
 """
 
@@ -32,13 +34,14 @@ from chalicelib.logic.plain_text import CUT_MARK, cut, lines, one_line
 
 LABELS = {"name": "Name", "email": "Email", "subject": "Subject", "source": "Source"}
 """Herald's labels of the known fields, in the order of the text."""
-MESSAGE, SITE, RECEIVED, ID, FILES, GET_FILES = "Message", "Site", "Received", "Id", "Files", "Get them"
+MESSAGE, SITE, RECEIVED, ID, FILES = "Message", "Site", "Received", "Id", "Files"
+GET_FILES, INBOX = "Get them", "Inbox"
 VISITORS_MARK = "› "
 """The mark of a line that could be taken for one of Herald's."""
 IN_BODY = (*IN_TITLE, "time", "others")
 """The placeholders of a body, besides the form's fields; ``others`` are the fields without a label."""
 
-_OURS = (*LABELS.values(), MESSAGE, SITE, RECEIVED, ID, FILES, GET_FILES, "Herald")
+_OURS = (*LABELS.values(), MESSAGE, SITE, RECEIVED, ID, FILES, GET_FILES, INBOX, "Herald")
 _MAX_NAME = 60
 """Most characters of the name of a form's other field."""
 _MIN_KNOWN = 80
@@ -148,12 +151,13 @@ class Parts:
         note = self.note if noted else ""
         if self.notification.body:
             filled = self._filled(message, known_size, others)
-            return self._wrapped("\n\n".join(filter(None, (filled, self._files_line(known_size), note))))
+            parts = (filled, self._files_line(known_size), note, self.inbox)
+            return self._wrapped("\n\n".join(filter(None, parts)))
         if self.main_name:
             message = f"{VISITORS_MARK}{self.main_name}:\n{message}"
         facts = "\n".join(f"{label}: {cut(value, known_size)}" for label, value in self.known)
         facts = "\n".join(filter(None, (facts, self._files_line(known_size))))
-        return self._wrapped("\n\n".join(filter(None, (message, facts, others, note))))
+        return self._wrapped("\n\n".join(filter(None, (message, facts, others, note, self.inbox))))
 
     def _files_line(self, known_size: int) -> str:
         """The lines that name the files, each a visitor's text in quotation marks, and how to get them."""
@@ -169,6 +173,12 @@ class Parts:
         """The line that says that the text was cut, and where to read the whole."""
         place = one_line(self.notification.full_text_at)
         return f"{CUT_MARK} Cut to fit. In full: {place}" if place else f"{CUT_MARK} Cut to fit."
+
+    @property
+    def inbox(self) -> str:
+        """The line with the address that opens the message in the owner's inbox; empty without one."""
+        address = one_line(self.notification.inbox)
+        return f"{INBOX}: {address}" if address else ""
 
     @property
     def received(self) -> str:

@@ -11,9 +11,10 @@ def refuse_unavailable(config: StageConfig, where: AwsLocation) -> None:
     """Raise :class:`OpsError` that names each service which the partition does not have, and what to do."""
     stage = config.stage
     mistakes = []
-    if where.partition == "aws-us-gov" and stage.function_url:
-        # https://docs.aws.amazon.com/govcloud-us/latest/UserGuide/govcloud-lambda.html
-        mistakes.append("AWS GovCloud has no function URLs: take function_url out of the stage")
+    for wanted, key in ((stage.function_url, "function_url"), (stage.inbox, "inbox")):
+        if where.partition == "aws-us-gov" and wanted:
+            # https://docs.aws.amazon.com/govcloud-us/latest/UserGuide/govcloud-lambda.html
+            mistakes.append(f"AWS GovCloud has no function URLs: take {key} out of the stage")
     if where.partition == "aws-cn" and stage.uses("email"):
         # https://docs.aws.amazon.com/general/latest/gr/ses.html lists the regions that have SES.
         mistakes.append("AWS in China has no SES: use another kind of channel than email in the stage")

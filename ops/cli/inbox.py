@@ -1,4 +1,4 @@
-"""The command ``inbox``: show a stage's messages in a browser."""
+"""The commands ``inbox``, which shows a stage's messages in a browser, and ``sessions``, of the inbox in the pocket."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from pathlib import Path
 import click
 
 from ops.cli.options import PROJECT, STAGE
+from ops.cli.times import shown
 from ops.session import opened
+from ops.terminal import echo, table
 
 
 @click.command()
@@ -26,3 +28,37 @@ def inbox(stage: str, root: Path, port: int, browser: bool) -> None:
     it = opened(root, stage)
     _ = it.account  # Fails now, rather than on the page, where there is none.
     run(it, port, browser=browser)
+
+
+_CHANNEL = click.option("--channel", metavar="NAME", default="", help="Only those of this channel.")
+
+
+@click.group()
+def sessions() -> None:
+    """See and end the browsers in which the inbox in the pocket is open: docs/pocket.md."""
+
+
+@sessions.command("list")
+@STAGE
+@PROJECT
+@_CHANNEL
+def list_sessions(stage: str, root: Path, channel: str) -> None:
+    """List the open sessions of each channel."""
+    rows = [
+        (name, shown(session.since), shown(session.ends_at))
+        for name, found in opened(root, stage).operations.inbox_sessions(channel).items()
+        for session in found
+    ]
+    table(("channel", "since", "until"), rows)
+    if not rows:
+        echo("No inbox is open.")
+
+
+@sessions.command("end")
+@STAGE
+@PROJECT
+@_CHANNEL
+def end_sessions(stage: str, root: Path, channel: str) -> None:
+    """End all sessions, or those of a channel: a lost phone shows nothing more."""
+    number = opened(root, stage).operations.end_inbox_sessions(channel)
+    echo(f"{number} {'session was' if number == 1 else 'sessions were'} ended.")

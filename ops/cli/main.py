@@ -15,6 +15,7 @@ SECTIONS: dict[str, list[click.Command]] = {
         replay.replay,
         replay.quarantine,
         inbox.inbox,
+        inbox.sessions,
     ],
     "Check and maintain a stage": [
         diagnostics.send,

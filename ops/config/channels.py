@@ -40,6 +40,7 @@ class ChannelTable(Table):
     title: Title = ""
     body: Body = ""
     rings: RingsTable | Literal[False] | None = None
+    inbox_link: bool | None = None
 
     @field_validator("url", mode="before")
     @classmethod
@@ -78,7 +79,12 @@ class ChannelTable(Table):
             rings=self._rings(),
             priorities=self.KIND.priorities,
             link_option=self.KIND.link_option,
+            inbox_link=self.has_inbox_link,
         )
+
+    @property
+    def has_inbox_link(self) -> bool:
+        return self.KIND.private if self.inbox_link is None else self.inbox_link
 
     def _rings(self) -> Rings | None:
         if self.rings is None:

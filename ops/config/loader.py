@@ -207,6 +207,8 @@ def _stage(
     _check_options(name, options, mistakes)
     channels = _channels(merged.channels, lambda *key: _written_at(key, name, own), mistakes)
     _check_tables(name, merged, channels, lambda *key: _written_at(key, name, own), mistakes)
+    if options.inbox and not any(channel.has_inbox_link for channel in channels.values()):
+        mistakes.append(f"stages.{name}.inbox: no channel carries a link; set inbox_link = true of one")
     if len(mistakes) > before:
         return None
     sites = dict(merged.sites)
@@ -253,6 +255,7 @@ def _stage(
             metrics=options.metrics,
             xray=options.xray,
             function_url=options.function_url,
+            inbox=options.inbox,
             canary=merged.canary.every_hours if merged.canary else 0,
             digest=merged.digest.compiled() if merged.digest else None,
             values=merged.values,

@@ -350,6 +350,8 @@ class StageOptions(Table):
     """`GET /SendEvent`, by which anybody who knows its address puts a test event on the topic."""
     function_url: bool = False
     """[a message by HTTP](invoke-api.md#a-message-by-http), for callers whose role may."""
+    inbox: bool = False
+    """[An inbox in the pocket](pocket.md): notifications carry a link that opens the message."""
     metrics: bool = True
     """[numbers for CloudWatch](metrics.md), up to $3.60 a month with one channel."""
     xray: bool = False

@@ -160,7 +160,7 @@ def _steps(deployment: Deployment, release: Release) -> list[Step]:
         Step("foundation", f"stack {foundation.name}: topic, bus, releases", lambda: _apply(deployment, foundation)),
         *(
             [Step("key", f"parameter {stage.spam_key_parameter}", lambda: _create_key(deployment))]
-            if stage.needs_spam_key
+            if stage.needs_key
             else []
         ),
         Step("functions", "chalice deploy: functions, their roles, the API", lambda: _run_chalice(deployment, release)),

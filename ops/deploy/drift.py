@@ -121,7 +121,9 @@ def _is_there(account: Account, kind: str, properties: Mapping[str, Any], of: Re
             case "AWS::Lambda::Url":
                 functions.get_function_url_config(FunctionName=properties["TargetFunctionArn"])
             case "AWS::Lambda::Permission":
-                return _is_permitted(account, properties["FunctionName"], of.text(properties["SourceArn"]))
+                # Of an address that everybody may ask, there is no source to look for.
+                source = properties.get("SourceArn")
+                return source is None or _is_permitted(account, properties["FunctionName"], of.text(source))
         return True
     return False
 

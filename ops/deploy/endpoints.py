@@ -15,9 +15,8 @@ _DOMAIN = {"aws-cn": "amazonaws.com.cn"}
 
 def addresses(config: StageConfig, account: Account, web: str) -> dict[str, str]:
     """The addresses by name: ``api`` (the form posts to ``/contact`` below it), ``api_default`` (the same where the
-    stage has a domain of its own), ``send_event`` and ``get_message``
-    where the stage has them, ``grant <name>`` with the ARN of a policy; for stage ``local`` also ``site``, ``phone``
-    and ``aws``."""
+    stage has a domain of its own), ``send_event``, ``get_message`` and ``inbox`` where the stage has them,
+    ``grant <name>`` with the ARN of a policy; for stage ``local`` also ``site``, ``phone`` and ``aws``."""
     found: dict[str, str] = {}
     if address := api(config, account):
         found["api"] = address
@@ -31,7 +30,9 @@ def addresses(config: StageConfig, account: Account, web: str) -> dict[str, str]
         found["send_event"] = f"{_base(account, send_event)}/SendEvent"
     wired = cloudformation.outputs(account.cloudformation, cloudformation.wiring(config.stage))
     if wiring.FUNCTION_URL in wired:
-        found["get_message"] = _function_url(account, wired[wiring.FUNCTION_URL])
+        found["get_message"] = wired[wiring.FUNCTION_URL]
+    if wiring.INBOX in wired:
+        found["inbox"] = wired[wiring.INBOX]
     for name in config.extensions.grants:
         output = logical("grant", name)
         if output in wired:
@@ -51,13 +52,6 @@ def _default(config: StageConfig, account: Account) -> str | None:
     """The address that API Gateway gives; None before a deployment."""
     api_id = chalice_state.rest_api_id(chalice_state.read(account.ssm, config.stage))
     return _base(account, api_id) if api_id else None
-
-
-def _function_url(account: Account, url: str) -> str:
-    """The address of a function URL. The local stack has no host names, so it serves one below its own address."""
-    if not account.endpoint:
-        return url
-    return f"{account.endpoint}/_aws/lambda-url/{url.removeprefix('https://').partition('.')[0]}/"
 
 
 def _base(account: Account, api: str) -> str:

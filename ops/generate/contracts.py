@@ -191,6 +191,7 @@ NOTIFY: dict[str, Schema] = {
     "check": {"type": "boolean", "description": "True: only find out whether it could be delivered, and ring nobody"},
     "site": _id("Which website it is of, for its reader", notification.MAX_LABEL),
     "full_text_at": _id("Where all of it is: shown by a channel that has to cut", notification.MAX_LABEL),
+    "inbox": _id("Where its owner can open it, shown below the text", notification.MAX_INBOX),
     "files": _list(
         {
             "oneOf": [

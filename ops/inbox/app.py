@@ -6,8 +6,6 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
-from pathlib import Path
 from threading import Lock
 from typing import TypeVar
 
@@ -16,7 +14,7 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import FileResponse, RedirectResponse, Response
+from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from chalicelib.errors import InvalidRequestError
@@ -33,7 +31,6 @@ from ops.inbox.mailbox import Mailbox
 from ops.loopback.guard import LoopbackGuard
 from ops.operations import Replayed
 
-WEB = Path(__file__).resolve().parents[2] / "web"
 _PATIENCE = 10.0
 """Seconds that a replay is waited for, so that the page shows its outcome; it goes on without us."""
 _LOOK_AGAIN = 0.5
@@ -147,7 +144,9 @@ class Inbox:
         """AWS did not answer, or refused."""
         assert isinstance(error, TroubleError)  # noqa: S101 - it is registered for these
         # After a POST the message's own page is what can be loaded again.
-        path = request.url.path if request.method in ("GET", "HEAD") else request.url.path.rpartition("/")[0]
+        path = request.url.path.removeprefix("/") or "./"
+        if request.method not in ("GET", "HEAD"):
+            path = "message"
         again = f"{path}?{request.url.query}" if request.url.query else path
         return _page(views.troubled(self.shell, error.trouble, again), 503)
 
@@ -193,10 +192,8 @@ def create_app(
             Route(guard.OPEN, inbox.open),
             Route("/", inbox.list),
             Route("/message", inbox.message),
-            Route("/message/replay", inbox.replay, methods=["POST"]),
-            Route("/message/release", inbox.release, methods=["POST"]),
-            Route("/inbox.css", partial(_file, WEB / "inbox" / "inbox.css")),
-            Route("/icon.svg", partial(_file, WEB / "inbox" / "icon.svg")),
+            Route("/replay", inbox.replay, methods=["POST"]),
+            Route("/release", inbox.release, methods=["POST"]),
         ],
         middleware=[
             Middleware(LoopbackGuard),
@@ -209,10 +206,6 @@ def create_app(
             TroubleError: inbox.troubled,
         },
     )
-
-
-async def _file(path: Path, request: Request) -> Response:
-    return FileResponse(path)
 
 
 def _counts(mailbox: Mailbox, shown: Filter) -> Counts:

@@ -27,26 +27,16 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from chalicelib.inbox.views import CSRF
+from chalicelib.inbox.views import CSRF, HEADERS
 
 OPEN = "/open"
 """Where the token is exchanged for a session."""
-PUBLIC = ("/inbox.css", "/icon.svg")
-"""What a page that refuses needs too."""
 
 _MAX_FORM_BYTES = 4096
 """Bytes of a form: its one field has far fewer."""
 _SAFE = ("GET", "HEAD")
 _OWN = ("same-origin", "none")
 """What started a request: a page of ours, or the person, by the address bar or a terminal."""
-_HEADERS = {
-    "Content-Security-Policy": "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; "
-    "base-uri 'none'; frame-ancestors 'none'",
-    # Under no-referrer a form's Origin would be "null".
-    "Referrer-Policy": "same-origin",
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "X-Frame-Options": "DENY",
-}
 
 Refusal = Callable[[int, str], Response]
 """Makes the page that says no: the status, and why."""
@@ -94,7 +84,7 @@ class SessionGuard:
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                MutableHeaders(scope=message).update(_HEADERS)
+                MutableHeaders(scope=message).update(HEADERS)
             await send(message)
 
         app = await self._refused(Request(scope, receive)) or self._app
@@ -102,7 +92,7 @@ class SessionGuard:
 
     async def _refused(self, request: Request) -> Response | None:
         path = request.url.path
-        if request.method in _SAFE and (path in PUBLIC or path == OPEN):
+        if request.method in _SAFE and path == OPEN:
             return None
         if not self._session.has(request):
             return self._refusal(403, "This browser has no session here. Open the address that the command printed.")

@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING, cast
 
 from chalicelib.adapters.aws.botocore_client import Sdk
 from chalicelib.adapters.destined import AsynchronousDestined
+from chalicelib.adapters.inbox_sessions import SessionTable
 from chalicelib.adapters.replays import ReplayTable
 from chalicelib.logic import accepted_notification, event_kinds
 from chalicelib.logic.archive import ListedMessage, MessageState, StoredMessage
 from chalicelib.logic.delivery_types import State
+from chalicelib.logic.inbox_links import OpenSession
 from chalicelib.logic.listing import Listing, Selection, page
 from chalicelib.logic.replay import Replayed
 from chalicelib.logic.retry_schedule import LAMBDA_ATTEMPTS
@@ -144,6 +146,28 @@ class Operations:
         if not answering.mark(self._dynamodb, self.stage, message_id, int(self._clock()) if answered else 0):
             raise OpsError(short_ids.no_message(message_id, self.stage))
 
+    def inbox_sessions(self, channel: str = "") -> dict[str, list[OpenSession]]:
+        """The browsers in which the inbox in the pocket is open, of each channel or of one, the newest first.
+
+        Raises :class:`~ops.errors.OpsError` for a channel without links, or a stage without an inbox.
+        """
+        names, now = self.stage.inbox_channels, self._clock()
+        if not names:
+            raise OpsError(f"stage {self.stage.name} has no inbox in the pocket: set inbox = true of it, and deploy")
+        if channel and channel not in names:
+            raise OpsError(f"channel {channel} carries no links to the inbox; these do: {', '.join(names)}")
+        return {
+            name: [session for session in self._sessions.sessions(name) if session.ends_at > now]
+            for name in ((channel,) if channel else names)
+        }
+
+    def end_inbox_sessions(self, channel: str = "") -> int:
+        """End the sessions of each channel, or of one; returns how many. Unused links stay valid for their week."""
+        found = self.inbox_sessions(channel)
+        for name, sessions in found.items():
+            self._sessions.end(name, [session.key for session in sessions])
+        return sum(map(len, found.values()))
+
     def failed(self, since: int, site: str | None = None) -> Iterator[ListedMessage]:
         """The messages that were not delivered and have no attempt in progress: undeliverable, uncertain and held, or
         waiting after Lambda's own attempts."""
@@ -214,6 +238,10 @@ class Operations:
         )
         store = ReplayTable(self._dynamodb, self.stage)
         return ReplayDependencies(self.stage, store, destined, int(self._clock()))
+
+    @cached_property
+    def _sessions(self) -> SessionTable:
+        return SessionTable(self._dynamodb, self.stage.table)
 
     @cached_property
     def _archive(self) -> OperatorArchive:

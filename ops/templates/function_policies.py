@@ -113,11 +113,16 @@ def _arns(on: Resource | str, spec: FunctionSpec, stage: Stage, where: AwsLocati
             return [where.arn("lambda", f"function:{stage.function('destined')}")]
         case Resource.BUS:
             return [where.arn("events", f"event-bus/{stage.bus}")]
-        case Resource.NOTIFIERS | Resource.ALARM_NOTIFIERS | Resource.DIGEST_NOTIFIERS:
+        case Resource.NOTIFIERS | Resource.ALARM_NOTIFIERS | Resource.DIGEST_NOTIFIERS | Resource.INBOX_NOTIFIERS:
             names = {notifiers_of(stage)[channel].name for channel in channels_for(on, stage)}
             return [where.arn("lambda", f"function:{stage.function(name)}") for name in sorted(names)]
         case Resource.EXAMINE:
             return [where.arn("lambda", f"function:{stage.function('examine')}")]
+        case Resource.INBOX:
+            return [
+                where.arn("ssm", f"parameter{name}")
+                for name in (stage.spam_key_parameter, stage.inbox_address_parameter)
+            ]
         case Resource.KEY:
             return [where.arn("ssm", f"parameter{stage.spam_key_parameter}")]
         case Resource.AUTOREPLY:

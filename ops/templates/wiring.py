@@ -27,8 +27,8 @@ FAILED_EVENTS = "FailedEventsArn"
 """The parameter with the queue for events whose retries are over."""
 API_ADDRESS = "ApiAddress"
 """The parameter with the address of the API, which the deployment knows once Chalice has made it."""
-FUNCTION_URL = "GetMessageUrl"
-"""The output with the address of ``get_message_url``, where the stage has one."""
+FUNCTION_URL, INBOX = "GetMessageUrl", "Inbox"
+"""The outputs with the addresses of ``get_message_url`` and ``inbox``, where the stage has them."""
 
 
 def template(stage: Stage, *, with_alarms: bool = False, extensions: Extensions | None = None) -> dict[str, Any]:
@@ -47,6 +47,9 @@ def template(stage: Stage, *, with_alarms: bool = False, extensions: Extensions 
             resources[f"{logical}Entry"] = _directory_entry(spec, stage)
         if spec.trigger.kind == "url":
             resources[f"{logical}Address"] = _function_url(spec, stage)
+            outputs[logical] = {"Value": {"Fn::GetAtt": [f"{logical}Address", "FunctionUrl"]}}
+        if spec.trigger.kind == "public_url":
+            resources |= _public_url(spec, stage, logical)
             outputs[logical] = {"Value": {"Fn::GetAtt": [f"{logical}Address", "FunctionUrl"]}}
         if spec.persistent or spec.outcome_to_bus or (spec.trigger.keeps_failures and not spec.trigger.stream):
             resources[f"{logical}Outcome"] = _event_invoke_config(spec, stage)
@@ -188,6 +191,41 @@ def _function_url(spec: FunctionSpec, stage: Stage) -> dict[str, Any]:
     return {
         "Type": "AWS::Lambda::Url",
         "Properties": {"TargetFunctionArn": stage.function(spec.name), "AuthType": "AWS_IAM"},
+    }
+
+
+def _public_url(spec: FunctionSpec, stage: Stage, logical: str) -> dict[str, Any]:
+    """An address that everybody may ask, which needs both permissions, and a parameter that says where it is:
+    https://docs.aws.amazon.com/lambda/latest/dg/urls-auth.html#urls-auth-none"""
+    function, address = stage.function(spec.name), f"{logical}Address"
+    return {
+        address: {
+            "Type": "AWS::Lambda::Url",
+            "Properties": {"TargetFunctionArn": function, "AuthType": "NONE"},
+        },
+        f"{logical}Entry": _entry(
+            f"{stage.parameters}/resources/{spec.name}",
+            f"Where the stage's {spec.name} is",
+            {"Fn::GetAtt": [address, "FunctionUrl"]},
+        ),
+        f"{logical}Visitors": {
+            "Type": "AWS::Lambda::Permission",
+            "Properties": {
+                "FunctionName": function,
+                "Action": "lambda:InvokeFunctionUrl",
+                "Principal": "*",
+                "FunctionUrlAuthType": "NONE",
+            },
+        },
+        f"{logical}ByUrl": {
+            "Type": "AWS::Lambda::Permission",
+            "Properties": {
+                "FunctionName": function,
+                "Action": "lambda:InvokeFunction",
+                "Principal": "*",
+                "InvokedViaFunctionUrl": True,
+            },
+        },
     }
 
 

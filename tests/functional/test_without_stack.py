@@ -30,6 +30,7 @@ def every_command(
 
 NEEDED = {
     "trace": ["x"],
+    "notify": ["Hello"],
     "replay": ["--letters"],
     "messages show": ["x"],
     "messages export": ["--output", "never"],

@@ -206,7 +206,11 @@ def test_the_runtimes_folder_holds_all_that_boto3_needs() -> None:
 
 
 def test_the_zip_holds_the_app_its_library_and_its_requirements_and_nothing_else(root: Path, names: set[str]) -> None:
-    ours = (path for suffix in ("py", "pem", "json", "html") for path in (root / "chalicelib").rglob(f"*.{suffix}"))
+    ours = (
+        path
+        for suffix in ("py", "pem", "json", "html", "css", "svg")
+        for path in (root / "chalicelib").rglob(f"*.{suffix}")
+    )
     own = {"app.py"} | {path.relative_to(root).as_posix() for path in ours}
     top = {name.split("/")[0] for name in names}
     installed = {

@@ -21,6 +21,8 @@ ANSWERS = """
 def handler(event, context):
     return {"statusCode": 200, "body": event["requestContext"]["http"]["method"]}
 """
+VISITORS: dict[str, Any] = {"Action": "lambda:InvokeFunctionUrl", "Principal": "*", "FunctionUrlAuthType": "NONE"}
+BY_URL: dict[str, Any] = {"Action": "lambda:InvokeFunction", "Principal": "*", "InvokedViaFunctionUrl": True}
 VIA_URL = {"Bool": {"lambda:InvokedViaFunctionUrl": "true"}}
 
 
@@ -87,5 +89,31 @@ def test_an_unsigned_request_is_refused(aws: LocalAws) -> None:
     assert status(url(aws, aws.function(ANSWERS)), None) == 403
 
 
-def test_a_url_without_authentication_is_left_alone(aws: LocalAws) -> None:
-    assert status(url(aws, aws.function(ANSWERS), "NONE"), None) == 200
+@pytest.mark.parametrize(
+    ("permissions", "expected"),
+    [
+        ([VISITORS, BY_URL], 200),
+        ([VISITORS], 403),
+        ([BY_URL], 403),
+        ([VISITORS, {**BY_URL, "Principal": "sns.amazonaws.com"}], 403),
+        ([], 403),
+    ],
+)
+def test_everybody_may_ask_an_address_whose_function_allows_both(
+    aws: LocalAws, permissions: list[dict[str, Any]], expected: int
+) -> None:
+    function = aws.function(ANSWERS)
+    for number, permission in enumerate(permissions):
+        aws.client("lambda").add_permission(FunctionName=function, StatementId=f"permission-{number}", **permission)
+    assert status(url(aws, function, "NONE"), None) == expected
+
+
+def test_cookies_reach_the_function(aws: LocalAws) -> None:
+    function = aws.function(
+        "def handler(event, context):\n    return {'statusCode': 200, 'body': str(event['cookies'])}"
+    )
+    for number, permission in enumerate((VISITORS, BY_URL)):
+        aws.client("lambda").add_permission(FunctionName=function, StatementId=f"permission-{number}", **permission)
+    request = urllib.request.Request(url(aws, function, "NONE"), headers={"Cookie": "a=1; b=2"})
+    with urllib.request.urlopen(request) as answer:
+        assert answer.read().decode() == "['a=1', 'b=2']"

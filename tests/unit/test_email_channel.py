@@ -190,7 +190,7 @@ def test_the_sender_may_be_verified_itself_by_its_domain_or_one_above(
         ([FROM, TO, "uncertain = 'maybe'"], ["channels.post.uncertain: found 'maybe'"]),
         (
             [FROM, TO, "identity = 'example.com'"],
-            ["channels.post.identity: unknown key; expected kind, uncertain, pause, url, title, body, rings, from,"],
+            ["channels.post.identity: unknown key; expected kind, uncertain, pause, url, title, body, rings,"],
         ),
         ([FROM, TO, "cc = ['a@example.com']"], ["channels.post.cc: unknown key"]),
     ],

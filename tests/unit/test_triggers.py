@@ -43,7 +43,10 @@ def allowed(trigger: Trigger, *grants: Grant) -> dict[str, list[str]]:
 @pytest.mark.parametrize(
     ("wrong", "right"),
     [
-        ({"kind": "cron"}, r"Trigger\('cron'\): expected one of http, topic, schedule, invoke, url, rule, event, s3"),
+        (
+            {"kind": "cron"},
+            r"Trigger\('cron'\): expected one of http, topic, schedule, invoke, url, public_url, rule, event, s3",
+        ),
         ({"kind": "sqs"}, r'needs a source, such as source="orders"'),
         ({"kind": "sqs", "source": "a.fifo"}, "source is 'a.fifo', expected a standard queue's name, such as orders"),
         ({"kind": "s3", "source": "arn:aws:s3:::b"}, "expected a bucket's name, such as uploads-{stage}-{account}"),

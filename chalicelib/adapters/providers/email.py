@@ -251,6 +251,7 @@ KIND = ChannelKind(
     connect=_connect,
     # A form's files have 4 MB at most, and a mail 40: https://docs.aws.amazon.com/ses/latest/dg/attachments.html
     carries=Carries(("image", "pdf", "document", "text", "audio", "video", "archive"), 10, 4 * 1024 * 1024),
+    private=True,
     no_address="a channel of kind email has no address of its own: it is AWS's service in the region",
     options=(
         Option(

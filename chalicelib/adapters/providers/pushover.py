@@ -238,6 +238,7 @@ KIND = ChannelKind(
     reaches="your phone, by [Pushover](https://pushover.net)",
     keeps="Pushover, and your devices",
     connect=_connect,
+    private=True,
     address="https://api.pushover.net",
     options=pushover.DECLARED,
     secrets=(

@@ -13,6 +13,7 @@ from typing import Any
 
 apigateway_v1: Any = importlib.import_module("ministack.services.apigateway_v1")
 app: Any = importlib.import_module("ministack.app")
+cloudformation: Any = importlib.import_module("ministack.services.cloudformation.provisioners")
 cloudwatch: Any = importlib.import_module("ministack.services.cloudwatch")
 eventbridge: Any = importlib.import_module("ministack.services.eventbridge")
 iam: Any = importlib.import_module("ministack.services.iam")

@@ -159,7 +159,7 @@ def targets(herald: Harness, servers: Servers) -> list[str]:
         servers.web + "/_herald/api",
         servers.web + "/webhooks/messages.json",
         servers.inbox + "/",
-        servers.inbox + "/message/replay",
+        servers.inbox + "/replay",
     ]
 
 

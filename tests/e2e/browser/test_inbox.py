@@ -286,7 +286,7 @@ def test_what_a_stranger_wrote_runs_nowhere(owner: Owner) -> None:
 
 def test_a_page_of_another_server_on_this_machine_changes_nothing(owner: Owner) -> None:
     """Sites know no ports: the browser sends it the session's cookie, and still it may do nothing."""
-    target = f"{owner.address}/message/replay?id=waiting-1"
+    target = f"{owner.address}/replay?id=waiting-1"
 
     class Elsewhere(BaseHTTPRequestHandler):
         def do_GET(self) -> None:

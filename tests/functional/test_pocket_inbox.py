@@ -1,0 +1,436 @@
+"""``inbox``: a link in a notification becomes a session, once; and what an attacker tries.
+
+The table is MiniStack's DynamoDB in this process.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from chalicelib.adapters.aws import ServiceError
+from chalicelib.composition import override_container
+from chalicelib.errors import SecretsError
+from chalicelib.handlers import inbox
+from chalicelib.inbox.views import CSRF
+from chalicelib.logic.delivery_types import Delivery, Record, State
+from chalicelib.logic.inbox_links import (
+    FRESH_LINKS,
+    LINK_LIFE,
+    SESSION_LIFE,
+    Link,
+    Session,
+    link_token,
+    session_token,
+)
+from chalicelib.logic.notification import Notification
+from chalicelib.logic.retry_due import DueMessage
+from chalicelib.logic.spam import NOTHING_FOUND, HoldReason, Verdict
+from chalicelib.logic.submission import Message
+from chalicelib.settings import Channel, Site, Stage
+from tests.dynamodb import LocalTable
+from tests.fakes import NOW, FakeContainer
+from tests.fakes import stage as plain_stage
+
+KEY = "k" * 43
+HOST = "abc.lambda-url.eu-central-1.on.aws"
+PARAMETERS = {"spam/key": KEY, "resources/inbox": f"https://{HOST}/"}
+OURS = {"sec-fetch-site": "same-origin"}
+TYPED = {"sec-fetch-site": "none"}
+XSS = "<script>alert(1)</script>\"'><img src=x onerror=alert(1)>"
+PREVIEWS = (
+    "Slackbot-LinkExpanding 1.0 (+https://api.slack.com/robots)",
+    "Mozilla/5.0 (compatible; Discordbot/2.0; +https://discordapp.com)",
+    "TelegramBot (like TwitterBot)",
+    "WhatsApp/2.23.20.0",
+    "facebookexternalhit/1.1 (+http://www.facebook.com/externalhit_uatext.php)",
+    "Twitterbot/1.0",
+)
+
+
+def pocket_stage() -> Stage:
+    """A stage with an inbox, two sites, and a channel of each alone."""
+    usual = plain_stage()
+    site, channel = usual.sites["default"], next(iter(usual.channels.values()))
+
+    def channel_of(name: str) -> Channel:
+        return replace(channel, name=name, kind="pushover", inbox_link=True)
+
+    def site_of(name: str, channel: str) -> Site:
+        return replace(site, name=name, channels=(channel,))
+
+    return replace(
+        usual,
+        inbox=True,
+        channels={"phone": channel_of("phone"), "other": channel_of("other")},
+        sites={"default": site_of("default", "phone"), "shop": site_of("shop", "other")},
+        notifications=replace(usual.notifications, channels=("phone",)),
+    )
+
+
+class Parameters:
+    """The stage's parameters."""
+
+    def read(self) -> dict[str, str]:
+        return PARAMETERS
+
+    def forget(self) -> None:
+        raise AssertionError("nothing refuses the stage's key")
+
+
+class Phone:
+    """Keeps what was sent."""
+
+    quota = None
+
+    def __init__(self) -> None:
+        self.sent: list[Notification] = []
+
+    def notify(self, notification: Notification) -> str:
+        self.sent.append(notification)
+        return "reference"
+
+    def check(self, notification: Notification) -> None:
+        raise AssertionError("nothing is checked here")
+
+
+class Runs:
+    """Keeps for which messages ``destined`` was to run."""
+
+    def __init__(self) -> None:
+        self.queued: list[DueMessage] = []
+
+    def run(self, message: DueMessage) -> None:
+        self.queued.append(message)
+
+
+class PocketContainer(FakeContainer):
+    """A container with the table in this process."""
+
+    def __init__(self) -> None:
+        stage = pocket_stage()
+        self.phone, self.runs, self.time = Phone(), Runs(), NOW
+        self.table = LocalTable(stage.table)
+        super().__init__(stage, destined=self.runs, notifiers={"phone": self.phone, "other": self.phone})
+        self.__dict__ |= {"_dynamodb": self.table, "inbox_parameters": Parameters()}
+
+    def now(self) -> int:
+        return self.time
+
+
+class Browser:
+    """Follows links and presses buttons, with the cookies that it was given."""
+
+    def __init__(self, container: PocketContainer) -> None:
+        self.container = container
+        self.cookie = ""
+
+    def asks(
+        self, method: str, address: str, body: str = "", headers: Mapping[str, str] = OURS, **more: Any
+    ) -> dict[str, Any]:
+        parts = urlsplit(address)
+        event = {
+            "rawPath": f"/{parts.path.removeprefix('./').removeprefix('/')}",
+            "rawQueryString": parts.query,
+            "headers": {"host": HOST, **headers},
+            "cookies": [self.cookie] if self.cookie else [],
+            "requestContext": {"http": {"method": method}, "domainName": HOST},
+            "body": body,
+            "isBase64Encoded": False,
+            **more,
+        }
+        with override_container(self.container):
+            answer: dict[str, Any] = inbox.answer(event)
+        for cookie in answer.get("cookies", ()):
+            self.cookie = cookie.partition(";")[0]
+        return answer
+
+    def opens(self, address: str) -> dict[str, Any]:
+        """Open a link and press its button; the answer is the page that follows."""
+        page = self.asks("GET", address, headers=TYPED)
+        answer = self.presses(page)
+        return self.asks("GET", answer["headers"]["Location"]) if answer["statusCode"] == 303 else answer
+
+    def presses(self, page: Mapping[str, Any], label: str = "", **more: Any) -> dict[str, Any]:
+        """Press the button of a page, the one with this label where there are several."""
+        forms = re.findall(r'<form method="post" action="([^"]*)">(.*?)</form>', page["body"], re.DOTALL)
+        action, inside = next(form for form in forms if f">{label}" in form[1])
+        csrf = re.search(rf'name="{CSRF}" value="([^"]*)"', inside)
+        return self.asks("POST", action, f"{CSRF}={csrf[1]}" if csrf else "", **more)
+
+
+@pytest.fixture
+def container() -> PocketContainer:
+    return PocketContainer()
+
+
+@pytest.fixture
+def browser(container: PocketContainer) -> Browser:
+    return Browser(container)
+
+
+@pytest.fixture
+def message(container: PocketContainer) -> Message:
+    return stored(container, "message-1", "default", Delivery(State.REJECTED, 1, "run", 0, 0, "", "no", NOW))
+
+
+def stored(
+    container: PocketContainer, message_id: str, site: str, delivery: Delivery, verdict: Verdict = NOTHING_FOUND
+) -> Message:
+    """A message that the table holds."""
+    message = Message(message_id, site, NOW, {"message": f"Hello {message_id} {XSS}", "name": XSS})
+    channel = container.stage.sites[site].channels[0]
+    container.messages.add(message, Record("invocation", {channel: delivery}, verdict, 0))
+    return message
+
+
+def address(message: Message, channel: str = "phone", ends_at: int = NOW + LINK_LIFE, key: str = KEY) -> str:
+    return f"open?token={link_token(Link(channel, message.id, ends_at), 'dev', key)}"
+
+
+def reads(container: PocketContainer) -> list[str]:
+    return [call.operation for call in container.table.calls]
+
+
+@pytest.fixture(autouse=True)
+def nothing_typed_runs(browser: Browser) -> Iterator[None]:
+    """No page holds what a visitor typed as markup."""
+    pages: list[str] = []
+    asks = browser.asks
+
+    def remembered(*words: Any, **more: Any) -> dict[str, Any]:
+        answer = asks(*words, **more)
+        pages.append(str(answer["body"]))
+        return answer
+
+    vars(browser)["asks"] = remembered
+    yield
+    assert not [page for page in pages if "<script" in page or "<img src=x" in page]
+
+
+def test_the_link_of_a_notification_opens_its_message(
+    container: PocketContainer, browser: Browser, message: Message
+) -> None:
+    link = container.inbox_link("phone", message)
+    assert link.startswith(f"https://{HOST}/open?token=")
+    assert len(link) < 512
+    page = browser.opens(link)
+    assert page["statusCode"] == 200
+    assert "Hello message-1" in page["body"]
+    assert len(page["body"].encode()) < 40_000
+
+
+def test_a_preview_as_often_as_it_likes_uses_no_link_up_and_reads_nothing(
+    container: PocketContainer, browser: Browser, message: Message
+) -> None:
+    container.table.calls.clear()
+    for agent in PREVIEWS:
+        for method in ("GET", "HEAD"):
+            assert browser.asks(method, address(message), headers={"user-agent": agent})["statusCode"] == 200
+    assert reads(container) == []
+    assert browser.opens(address(message))["statusCode"] == 200
+
+
+def test_a_link_works_once_and_a_fresh_one_goes_to_its_channel_at_most_three_times_an_hour(
+    container: PocketContainer, browser: Browser, message: Message
+) -> None:
+    browser.opens(address(message))
+    thief = Browser(container)
+    spent = thief.opens(address(message))
+    assert (spent["statusCode"], thief.cookie) == (410, "")
+    for _ in range(FRESH_LINKS):
+        assert "on its way" in thief.presses(spent)["body"]
+    assert thief.presses(spent)["statusCode"] == 429
+    assert [sent.channel for sent in container.phone.sent] == ["phone"] * FRESH_LINKS
+    token = parse_qs(urlsplit(container.phone.sent[0].inbox).query)["token"][0]
+    assert token not in "".join(str(sent) for sent in container.phone.sent[1:]), "each is another"
+    assert browser.opens(container.phone.sent[-1].inbox)["statusCode"] == 200
+
+
+def test_an_old_link_opens_nothing_and_offers_a_fresh_one(
+    container: PocketContainer, browser: Browser, message: Message
+) -> None:
+    container.time = NOW + LINK_LIFE
+    page = browser.asks("GET", address(message), headers=TYPED)
+    assert (page["statusCode"], "Send a fresh link" in page["body"]) == (410, True)
+    assert browser.asks("POST", address(message))["statusCode"] == 410
+    assert browser.cookie == ""
+
+
+@pytest.mark.parametrize(
+    "token",
+    [
+        "",
+        "x",
+        "x.y",
+        "é" * 20,
+        "a" * 5000,
+        link_token(Link("phone", "message-1", NOW + 9), "dev", "another key"),
+        link_token(Link("phone", "message-1", NOW + 9), "prod", KEY),
+        link_token(Link("gone", "message-1", NOW + 9), "dev", KEY),
+        session_token(Session("phone", "message-1", NOW + 9), "dev", KEY),
+    ],
+    ids=["none", "short", "guessed", "no ascii", "long", "of another key", "of another stage", "no channel", "session"],
+)
+def test_what_this_stage_did_not_sign_is_refused_before_anything_is_read(
+    container: PocketContainer, browser: Browser, token: str
+) -> None:
+    for method in ("GET", "POST"):
+        answer = browser.asks(method, f"open?token={token}")
+        assert answer["statusCode"] == 403
+    assert browser.asks("POST", f"fresh?token={token}")["statusCode"] == 403
+    assert (reads(container), container.phone.sent) == ([], [])
+
+
+@pytest.mark.parametrize("cookie", ["", "x", "x.y", link_token(Link("phone", "m", NOW + 9), "dev", KEY)])
+def test_a_cookie_that_is_no_session_is_refused_before_anything_is_read(
+    container: PocketContainer, browser: Browser, cookie: str
+) -> None:
+    browser.cookie = f"{inbox.COOKIE}={cookie}"
+    assert browser.asks("GET", "./")["statusCode"] == 403
+    assert reads(container) == []
+
+
+def test_a_changed_token_is_none(container: PocketContainer, browser: Browser, message: Message) -> None:
+    token = address(message).partition("=")[2]
+    for at in range(0, len(token), 7):
+        changed = token[:at] + ("A" if token[at] != "A" else "B") + token[at + 1 :]
+        assert browser.asks("GET", f"open?token={changed}")["statusCode"] == 403
+
+
+def test_a_session_sees_the_sites_of_its_channel_alone(
+    container: PocketContainer, browser: Browser, message: Message
+) -> None:
+    other = stored(container, "message-2", "shop", Delivery(State.REJECTED, 1, "run", 0, 0, "", "no", NOW))
+    browser.opens(address(message))
+    assert browser.asks("GET", "message?id=message-2")["statusCode"] == 404
+    assert browser.asks("GET", "./?site=shop")["statusCode"] == 400
+    assert "message-2" not in browser.asks("GET", "./")["body"]
+    assert "message-1" in browser.asks("GET", "./")["body"]
+    page = browser.asks("GET", "message?id=message-1")
+    csrf = re.search(rf'name="{CSRF}" value="([^"]*)"', page["body"])
+    assert csrf
+    for path in ("replay", "release"):
+        assert browser.asks("POST", f"{path}?id={other.id}", f"{CSRF}={csrf[1]}")["statusCode"] == 404
+    assert container.runs.queued == []
+
+
+def test_a_message_that_was_not_delivered_is_tried_again_by_a_button(
+    container: PocketContainer, browser: Browser, message: Message
+) -> None:
+    answer = browser.presses(browser.opens(address(message)), "Replay")
+    assert answer["statusCode"] == 303
+    assert "are being tried" in browser.asks("GET", answer["headers"]["Location"])["body"]
+    assert container.runs.queued == [DueMessage("message-1", "default")]
+
+
+def test_a_message_in_quarantine_is_released_by_a_button(container: PocketContainer, browser: Browser) -> None:
+    held = stored(container, "held-1", "default", Delivery(), Verdict(("links",), 10, HoldReason.QUARANTINED))
+    answer = browser.presses(browser.opens(address(held)), "Release")
+    assert answer["statusCode"] == 303
+    assert container.runs.queued == [DueMessage("held-1", "default")]
+    record = container.messages.find_record("held-1")
+    assert record is not None
+    assert record.verdict.held is None
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [{"sec-fetch-site": "cross-site"}, {"sec-fetch-site": "same-site"}, {"sec-fetch-site": "none"}, {}]
+    + [{"origin": origin} for origin in ("https://evil.example", "null", f"http://{HOST}")],
+)
+def test_no_other_page_can_press_a_button(
+    container: PocketContainer, browser: Browser, message: Message, headers: dict[str, str]
+) -> None:
+    page = browser.opens(address(message))
+    assert browser.presses(page, "Replay", headers=headers)["statusCode"] == 403
+    assert browser.presses(page, "Sign out", headers=headers)["statusCode"] == 403
+    assert browser.asks("POST", f"{address(message)}", headers=headers)["statusCode"] == 403
+    assert container.runs.queued == []
+
+
+def test_a_browser_that_names_no_fetch_site_is_known_by_its_origin(
+    container: PocketContainer, browser: Browser, message: Message
+) -> None:
+    page = browser.opens(address(message))
+    assert browser.presses(page, "Replay", headers={"origin": f"https://{HOST}"})["statusCode"] == 303
+
+
+@pytest.mark.parametrize("site", ["cross-site", "same-site"])
+def test_a_stolen_cookie_is_no_use_to_another_page(browser: Browser, message: Message, site: str) -> None:
+    browser.opens(address(message))
+    for path in ("./", "message?id=message-1"):
+        assert browser.asks("GET", path, headers={"sec-fetch-site": site})["statusCode"] == 403
+
+
+@pytest.mark.parametrize("csrf", ["", "x", "é", "a" * 5000])
+def test_a_form_without_the_session_s_token_changes_nothing(
+    container: PocketContainer, browser: Browser, message: Message, csrf: str
+) -> None:
+    browser.opens(address(message))
+    for path in ("replay?id=message-1", "release?id=message-1", "end"):
+        assert browser.asks("POST", path, f"{CSRF}={csrf}")["statusCode"] == 403
+    assert container.runs.queued == []
+    assert browser.asks("GET", "./")["statusCode"] == 200
+
+
+def test_a_session_ends_by_its_button_and_with_its_time(
+    container: PocketContainer, browser: Browser, message: Message
+) -> None:
+    page, other = browser.opens(address(message)), Browser(container)
+    other.opens(container.inbox_link("phone", replace(message, received_at=NOW + 1)))
+    cookie = browser.cookie
+    assert browser.presses(page, "Sign out")["statusCode"] == 200
+    browser.cookie = cookie
+    assert browser.asks("GET", "./")["statusCode"] == 403
+    assert other.asks("GET", "./")["statusCode"] == 200, "another owner's goes on"
+    container.time = NOW + SESSION_LIFE
+    assert other.asks("GET", "./")["statusCode"] == 403
+
+
+def test_the_cookie_is_for_this_address_alone_and_no_script(browser: Browser, message: Message) -> None:
+    answer = browser.presses(browser.asks("GET", address(message)))
+    (cookie,) = answer["cookies"]
+    name, *attributes = cookie.split("; ")
+    assert name.startswith("__Host-")
+    assert {"Path=/", "HttpOnly", "Secure", "SameSite=Strict"} <= set(attributes)
+
+
+def test_every_answer_forbids_scripts_frames_and_copies(browser: Browser, message: Message) -> None:
+    answers = [browser.asks("GET", address(message)), browser.opens(address(message)), browser.asks("GET", "nowhere")]
+    for answer in [*answers, browser.asks("PUT", "./"), browser.asks("GET", "./?state=odd")]:
+        headers = answer["headers"]
+        assert "default-src 'none'" in headers["Content-Security-Policy"]
+        assert "frame-ancestors 'none'" in headers["Content-Security-Policy"]
+        assert "unsafe" not in headers["Content-Security-Policy"]
+        assert headers["Cache-Control"] == "no-store"
+        assert headers["X-Content-Type-Options"] == "nosniff"
+        assert headers["Referrer-Policy"] == "same-origin"
+
+
+def test_the_table_s_trouble_is_said_and_nothing_more(
+    container: PocketContainer, browser: Browser, message: Message
+) -> None:
+    browser.opens(address(message))
+
+    def fails(operation: str, request: dict[str, Any]) -> None:
+        raise ServiceError("ThrottlingException", 400)
+
+    container.table.before_call = fails
+    answer = browser.asks("GET", "./")
+    assert (answer["statusCode"], "Not available" in answer["body"]) == (503, True)
+
+
+def test_a_notification_goes_without_a_link_where_the_key_can_not_be_read(container: PocketContainer) -> None:
+    class Lost(Parameters):
+        def read(self) -> dict[str, str]:
+            raise SecretsError("the secrets could not be read: Throttling")
+
+    container.__dict__["inbox_parameters"] = Lost()
+    message = Message("message-1", "default", NOW, {"message": "Hello"})
+    assert container.inbox_link("phone", message) == ""
