@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from chalicelib.functions import FunctionSpec, functions_of
+from chalicelib.functions import FUNCTIONS, FunctionSpec, functions_of
 from chalicelib.settings import Stage
 from ops.naming import PSEUDO_PARAMETERS, AwsLocation, filled
 from ops.templates.common_resources import (
@@ -62,8 +62,11 @@ def parameters(stage: Stage) -> dict[str, Any]:
 
 
 def dead_letter_sources(stage: Stage, where: AwsLocation) -> dict[str, list[str]]:
-    """Which rules and topics may send dead letters, as parameters of the data stack."""
-    rules = (f"rule/{rule_name(spec, stage)}" for spec in of_kind(stage, "event", "s3"))
+    """Which rules and topics may send dead letters, as parameters of the data stack.
+
+    Of the rules, all of the manifest: a rollback leaves the data stack alone, and may bring a function back.
+    """
+    rules = (f"rule/{rule_name(spec, stage)}" for spec in FUNCTIONS if spec.trigger.kind in ("event", "s3"))
     topics = dict.fromkeys([stage.topic, *sources(stage, where, "sns").values()])
     return {
         "RuleSources": [where.arn("events", rule) for rule in (f"rule/{stage.bus}/*", *rules)],

@@ -67,7 +67,15 @@ def add_what_the_owner_has(account: Account) -> None:
     for queue in ("inbox", "copies"):
         sqs.create_queue(QueueName=queue)
     account.sns.create_topic(Name="team")
+    account.client("events").create_event_bus(Name="mine")
+    account.logs.create_log_group(logGroupName="/aws/events/forms")
     iam.create_role(RoleName="nightly-report", AssumeRolePolicyDocument=trust({"Service": "ec2.amazonaws.com"}))
+    machine = iam.create_role(RoleName="machine", AssumeRolePolicyDocument=trust({"Service": "states.amazonaws.com"}))
+    account.client("stepfunctions").create_state_machine(
+        name="orders",
+        roleArn=machine["Role"]["Arn"],
+        definition=json.dumps({"StartAt": "Pass", "States": {"Pass": {"Type": "Pass", "End": True}}}),
+    )
     role = iam.create_role(RoleName="owner", AssumeRolePolicyDocument=trust({"Service": "lambda.amazonaws.com"}))
     for name in ("slack", "crm"):
         account.functions.create_function(

@@ -140,9 +140,9 @@ def test_a_grant_may_name_any_arn_by_a_template() -> None:
         allowed(invoked, replace(grant, on="{bucket}/*"))
 
 
-def test_a_stage_without_such_triggers_lets_only_its_own_rules_and_topic_send_dead_letters() -> None:
+def test_only_the_bus_s_rules_those_of_the_manifest_and_the_topic_may_send_dead_letters() -> None:
     assert triggers.dead_letter_sources(STAGE, HERE) == {
-        "RuleSources": [HERE.arn("events", "rule/herald-dev/*")],
+        "RuleSources": [HERE.arn("events", f"rule/{rule}") for rule in ("herald-dev/*", "herald-dev-examine")],
         "SubscribedTopics": [HERE.arn("sns", "herald-dev-messages")],
     }
     assert triggers.parameters(STAGE) == {}
