@@ -11,6 +11,7 @@ import re
 import shutil
 import subprocess
 import sys
+import sysconfig
 import zipfile
 from pathlib import Path
 
@@ -87,9 +88,13 @@ def unpacked(package: Path, folder: Path) -> Path:
 
 
 def copied_without_bytecode(source: Path, folder: Path) -> None:
-    """Copy a package without its bytecode, as Chalice alone would pack it."""
+    """Copy a package with sources in place of its bytecode, as Chalice alone would pack it."""
     shutil.rmtree(folder, ignore_errors=True)
     shutil.copytree(source, folder, ignore=shutil.ignore_patterns("__pycache__"))
+    here = Path(sysconfig.get_path("purelib"))
+    for file in list(folder.rglob("*.pyc")):
+        shutil.copyfile((here / file.relative_to(folder)).with_suffix(".py"), file.with_suffix(".py"))
+        file.unlink()
 
 
 def runtime(work: Path) -> Path:

@@ -1,4 +1,4 @@
-"""Decide what the deployment zip holds and how it is written: packages of the lock, our code, and bytecode beside each.
+"""Decide what the deployment zip holds and how: our code beside its bytecode, packages of the lock as bytecode alone.
 
 Chalice packs requirements whole and without bytecode, and asks pip for whatever ``requirements.txt`` allows. Here:
 
@@ -28,9 +28,12 @@ from chalice.deploy import packager
 from chalice.utils import UI, OSUtils
 
 _INSTALLER_FILES = ("INSTALLER", "RECORD", "REQUESTED", "direct_url.json", "uv_cache.json")
+_JINJA2 = ("constants", "ext", "meta", "nativetypes", "sandbox")
 LEFT_OUT = {
     "charset_normalizer/*.so": "compiled copies of modules that are there in Python; Herald never guesses an encoding",
     "*__mypyc.*.so": "part of those compiled copies",
+    "markupsafe/_speedups.*": "a compiled copy of a module that is there in Python",
+    **dict.fromkeys((f"jinja2/{name}.py" for name in _JINJA2), "Herald's templates need none of it"),
     "charset_normalizer/cli/*": "no command is run in Lambda",
     **dict.fromkeys(
         ("*/__main__.py", "exifread/cli.py", "idna/cli.py", "requests/help.py"), "no command is run in Lambda"
@@ -102,12 +105,13 @@ class LockedDependencies:
 
 
 def finish(package: Path, vendored: Collection[str] = ()) -> None:
-    """Rewrite a package: leave out unneeded files, and add bytecode for every module.
+    """Rewrite a package: leave out unneeded files, add bytecode to our modules, and put it in the place of libraries'.
 
     A package that has bytecode is left as it is. Ends the process where an import of a function would fail.
 
-    Python loads the bytecode without looking at the source (PEP 552), because a zip does not keep the times of files.
-    It does so only for the Python version that made the bytecode; another compiles the source.
+    Python loads the bytecode without looking at a source (PEP 552), because a zip does not keep the times of files.
+    It does so only for the Python version that made it, which is the one that Chalice deploys for.
+    Of a library's ``METADATA`` the fields stay, and the text that a registry shows goes.
     Order, times and permissions are fixed, so the same files make the same zip.
     """
     with ZipFile(package) as old:
@@ -121,7 +125,12 @@ def finish(package: Path, vendored: Collection[str] = ()) -> None:
         for name, content in files.items()
         if name in wanted and not any(fnmatchcase(name, pattern) for pattern in LEFT_OUT)
     }
-    files |= compiled({name: files[name] for name in sorted(files) if name.endswith(".py")})
+    for name, bytecode in compiled({name: files[name] for name in sorted(files) if name.endswith(".py")}).items():
+        if name not in ours:
+            del files[name]
+        files[cache_from_source(name) if name in ours else f"{name}c"] = bytecode
+    for name in [name for name in files if name.endswith(".dist-info/METADATA")]:
+        files[name] = files[name].partition(b"\n\n")[0] + b"\n"
     rewritten = package.with_suffix(".new")
     with ZipFile(rewritten, "w", ZIP_DEFLATED, compresslevel=9) as new:
         for name in sorted(files):
@@ -142,7 +151,7 @@ def needed(files: dict[str, bytes], ours: list[str]) -> set[str]:
 
 _COMPILE = """
 import ast, marshal, sys
-from importlib.util import MAGIC_NUMBER, cache_from_source, source_hash
+from importlib.util import MAGIC_NUMBER, source_hash
 found = {}
 for name, source in marshal.load(sys.stdin.buffer).items():
     try:
@@ -155,13 +164,13 @@ for name, source in marshal.load(sys.stdin.buffer).items():
     except (SyntaxError, ValueError):
         continue
     head = MAGIC_NUMBER + (1).to_bytes(4, "little") + source_hash(source)
-    found[cache_from_source(name)] = head + marshal.dumps(code)
+    found[name] = head + marshal.dumps(code)
 marshal.dump(found, sys.stdout.buffer)
 """
 
 
 def compiled(sources: dict[str, bytes]) -> dict[str, bytes]:
-    """The bytecode of modules by file name, without docstrings; none for a file that is not valid Python.
+    """The bytecode of modules by their source's name, without docstrings; none for a file that is not valid Python.
 
     Docstrings are a fourteenth of the zip, and nothing in Lambda reads them. Asserts stay.
     Compiled in a process of its own: marshal writes a string differently when something else in the process refers to

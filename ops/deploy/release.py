@@ -76,7 +76,7 @@ class Code:
     sha256: str
     """The hash of the zip, in the form of Lambda's ``CodeSha256``."""
     files: Mapping[str, str]
-    """The hash of each source file in it, by name."""
+    """The hash of each file in it by name, without bytecode that lies beside its source."""
 
     @classmethod
     def of(cls, package: Path) -> Code:
@@ -84,7 +84,7 @@ class Code:
             files = {
                 name: hashlib.sha256(archive.read(name)).hexdigest()[:16]
                 for name in sorted(archive.namelist())
-                if not name.endswith((".pyc", "/"))
+                if "__pycache__/" not in name and not name.endswith("/")
             }
         return cls(sha256(package.read_bytes()), files)
 

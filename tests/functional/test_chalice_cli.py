@@ -61,6 +61,7 @@ FILES = {
     "lib/part.py": "def answer():\n    return 42\n\ndef fail():\n    raise RuntimeError\n",
     "lib/__pycache__/part.cpython-39.pyc": "of another time",
     "lib/data.pem": "text",
+    "lib-1.dist-info/METADATA": "Name: lib\n\nMany words.\n",
     "lib/template.py": "def {{ name }}(:\n",
     "dns/resolver.py": "raise RuntimeError",
     "charset_normalizer/md.cpython-311-aarch64-linux-gnu.so": "machine code",
@@ -73,8 +74,9 @@ def test_a_package_loses_what_no_function_loads_and_gains_bytecode(tmp_path: Pat
     with ZipFile(package) as archive:
         names = archive.namelist()
         assert archive.testzip() is None
-    caches = {cache_from_source(name) for name in ("app.py", "lib/__init__.py", "lib/part.py")}
-    assert set(names) == {"app.py", "lib/__init__.py", "lib/part.py", "lib/data.pem", "lib/template.py", *caches}
+        assert archive.read("lib-1.dist-info/METADATA") == b"Name: lib\n"
+    ours, libraries = {"app.py", cache_from_source("app.py")}, {"lib/__init__.pyc", "lib/part.pyc"}
+    assert set(names) == ours | libraries | {"lib/data.pem", "lib/template.py", "lib-1.dist-info/METADATA"}
     assert len(names) == len(set(names))
     assert list(tmp_path.iterdir()) == [package]
 
@@ -93,7 +95,7 @@ def test_python_takes_the_bytecode_without_a_look_at_the_source_and_names_the_fi
     tmp_path: Path,
 ) -> None:
     package = zipped(tmp_path, **FILES)
-    finish(package)
+    finish(package, vendored=["lib/part.py"])
     task = tmp_path / "task"
     with ZipFile(package) as archive:
         archive.extractall(task)

@@ -108,13 +108,14 @@ def test_where_there_is_none_it_says_what_there_is(standing: CurrentRelease, ids
 
 def test_the_same_code_has_the_same_hashes_however_it_was_packed(tmp_path: Path) -> None:
     packages = []
-    for number, names in enumerate((("app.py", "lib.py", "__pycache__/app.pyc"), ("lib.py", "app.py"))):
+    for number, names in enumerate((("app.py", "lib.pyc", "__pycache__/app.pyc"), ("lib.pyc", "app.py"))):
         packages.append(tmp_path / f"{number}.zip")
         with ZipFile(packages[-1], "w") as archive:
             for name in names:
                 archive.writestr(name, f"text of {name}")
     one, other = map(Code.of, packages)
     assert one.files == other.files
+    assert set(one.files) == {"app.py", "lib.pyc"}
     assert one.sha256 != other.sha256
 
 
