@@ -128,7 +128,7 @@ if stage.uses("apprise"):
     @app.lambda_function()
     def notify_apprise(event: Any, context: Any) -> dict[str, object]:
         """Notify by an Apprise API server of the owner's; any program in the account may be granted this function."""
-        return handlers.notify.handle("apprise", event)
+        return handlers.notify.handle("apprise", event, context)
 
 
 if stage.uses("ntfy"):

@@ -18,7 +18,7 @@ def prepare(function: str) -> None:
         container.provider(channel)
 
 
-def handle(kind: str, request: object, context: Any = None) -> dict[str, object]:
+def handle(kind: str, request: object, context: Any) -> dict[str, object]:
     """Deliver a notification (its request: ``logic/notification.py``), or only check whether it could be delivered.
 
     Returns ``{"channel": …, "status": "delivered", "reference": …}``, with ``quota`` where the provider tells it, or

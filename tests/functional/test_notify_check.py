@@ -43,7 +43,7 @@ LIMITS = {"limit": 10_000, "remaining": 7_496, "reset": NOW + 60, "status": 1, "
 def test_a_check_is_answered_by_the_contract_and_delivers_nothing() -> None:
     notifier = RecordingNotifier(quota=Quota(10, 7, NOW))
     with override_container(FakeContainer(stage(), providers={"pushover": notifier})):
-        answer = notify.handle("pushover", ASKED.as_request())
+        answer = notify.handle("pushover", ASKED.as_request(), None)
     assert answer == {"channel": "pushover", "checked": True, "quota": {"limit": 10, "remaining": 7, "reset": NOW}}
     fits("notify", "answer", answer)
     assert (notifier.delivered, notifier.checked) == ([], [ASKED])
@@ -51,7 +51,7 @@ def test_a_check_is_answered_by_the_contract_and_delivers_nothing() -> None:
 
 def test_a_quota_that_nobody_knows_is_null() -> None:
     with override_container(FakeContainer(stage(), providers={"pushover": RecordingNotifier()})):
-        answer = notify.handle("pushover", ASKED.as_request())
+        answer = notify.handle("pushover", ASKED.as_request(), None)
     assert answer == {"channel": "pushover", "checked": True, "quota": None}
     fits("notify", "answer", answer)
 
