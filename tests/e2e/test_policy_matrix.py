@@ -35,6 +35,7 @@ from tests.e2e.test_deploying import add_boundary, boundaries
 from tests.e2e.test_digest import let_be_told, yesterday
 from tests.e2e.test_files import send
 from tests.e2e.test_least_privilege import a_failure, no_alarm_yet, put_unreadable
+from tests.e2e.test_spam import proof
 from tests.images import photo
 from tests.matrix import Configuration, pairwise
 from tests.recorded import Call, calls, differences, other_clients
@@ -116,10 +117,12 @@ def _send_a_photo(herald: Harness) -> None:
 
 
 def _answer_a_visitor(herald: Harness) -> None:
-    """One whose captcha is verified; and an event that ``autoreply`` can't read."""
+    """One who looks like a person; and an event that ``autoreply`` can't read."""
     word = marker()
-    token = {"cf-turnstile-response": "XXXX.DUMMY.TOKEN.XXXX"}
-    message_id = herald.post_json({"message": word, "email": f"{word}@visitor.site", **token}).json()["id"]
+    proved = {"cf-turnstile-response": "XXXX.DUMMY.TOKEN.XXXX"}
+    if herald.stage.asks_for_proof:
+        proved["altcha"] = proof(herald, "default")
+    message_id = herald.post_json({"message": word, "email": f"{word}@visitor.site", **proved}).json()["id"]
     assert herald.line("autoreply", message_id=message_id)["result"] == "sent"
     function = herald.stage.function("autoreply")
     herald.account.functions.invoke(FunctionName=function, InvocationType="Event", Payload=b"{}")

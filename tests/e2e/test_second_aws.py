@@ -123,11 +123,11 @@ def test_a_second_emulator_takes_a_stage_s_whole_life_plain_and_with_everything_
     run("rollback", *STAGE)
     configure(plain)
     run("diff", *STAGE, "--exit-code")
-    # The key stays for challenges that were given out, and the logs of functions that are no more.
+    # The key stays for challenges that were given out, files for their messages, and the logs of functions.
     assert named_alike(account) == {
         **first,
         "parameters": sorted([*first["parameters"], KEY]),
-        "logs": grown["logs"],
+        **{kind: grown[kind] for kind in ("logs", "stacks", "buckets")},
     }
 
     run("destroy", *STAGE, "--yes")
@@ -137,6 +137,9 @@ def test_a_second_emulator_takes_a_stage_s_whole_life_plain_and_with_everything_
     assert {kind: names for kind, names in left.items() if names} == {
         "tables": ["herald-dev-messages"],
         "parameters": [KEY],
+        # The files of the messages that are kept.
+        "stacks": ["herald-dev-files"],
+        "buckets": ["herald-dev-files-123456789012-eu-central-1"],
     }
 
     configure(full)

@@ -13,9 +13,9 @@ from altcha.v2 import Challenge, Payload
 from tests.e2e.harness import PATIENCE, Harness, marker, wait_for
 
 
-def proof(herald: Harness) -> str:
+def proof(herald: Harness, site: str = "guarded") -> str:
     """A solved challenge, as ALTCHA's widget sends it."""
-    answer = herald.get("/contact/guarded/challenge")
+    answer = herald.get(f"/contact/{site}/challenge")
     assert answer.status_code == 200, answer.text
     challenge = Challenge.from_dict(answer.json())
     solution = solve_challenge(challenge)

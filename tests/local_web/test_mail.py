@@ -46,6 +46,7 @@ def test_a_mail_is_taken_and_shown(ses: httpx.Client) -> None:
         "subject": "Hello",
         "text": "Word",
         "html": "<p>",
+        "attachments": [],
         "headers": {},
     }
     assert ses.get(CONTROL).json() == {"requests": 1, "accepted": 1, "faulted": {}, "pending": []}
