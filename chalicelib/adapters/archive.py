@@ -136,4 +136,5 @@ def _outcome(line: Mapping[str, Any]) -> Outcome:
         since=line["since"],
         error=line["error"],
         reference=line["reference"],
+        by=line.get("by", ""),
     )

@@ -57,7 +57,7 @@ class ReplayTable:
             for name in COMPARED_FIELDS:
                 conditions.append(f"deliveries.#channel{number}.#{name} = :{name}{number}")
                 values[f":{name}{number}"] = getattr(before, name)
-            lines.append(history_line(channel, after))
+            lines.append(history_line(channel, after) | ({"by": update.by} if update.by else {}))
         sets.append("history = list_append(if_not_exists(history, :none), :lines)")
         values |= {":none": [], ":lines": lines}
         done, item = self._table.update(

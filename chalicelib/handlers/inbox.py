@@ -160,9 +160,9 @@ class _Inbox:
             case "message", False:
                 return self._message(request, session)
             case "replay", True:
-                return self._try_again(request, held=False)
+                return self._try_again(request, channel, held=False)
             case "release", True:
-                return self._try_again(request, held=True)
+                return self._try_again(request, channel, held=True)
             case "end", True:
                 self._container.inbox_sessions.end(channel, [inbox_links.hashed(session.id)])
                 gone = views.lacking(self.shell, "Signed out", "The next notification has a link to open it again.")
@@ -265,11 +265,11 @@ class _Inbox:
             raise Refusal(HTTPStatus.NOT_FOUND, "There is no message of this id: it was erased, or its time was over.")
         return message
 
-    def _try_again(self, request: Request, *, held: bool) -> dict[str, object]:
+    def _try_again(self, request: Request, by: str, *, held: bool) -> dict[str, object]:
         message = self._asked_for(request).listed
         channels = self._stage.channels_serving(message.site)
         try:
-            replay.apply_replay(message.id, held, channels, self._container.replays, self._container.now())
+            replay.apply_replay(message.id, held, channels, self._container.replays, self._container.now(), by)
         except LookupError:
             raise Refusal(HTTPStatus.CONFLICT, "It changed a moment ago. Look at it again.") from None
         done = "asked"

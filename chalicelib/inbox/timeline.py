@@ -118,7 +118,8 @@ def _event(step: Step) -> Event:
                 "rejected": "Rejected, and nothing of it stored",
             }.get(held, "Stored")
         case StepKind.REPLAYED:
-            shape, what = "pending", "to be tried again"
+            by = step.details.get("by")
+            shape, what = "pending", "to be tried again" + (f", by {by}" if by else "")
         case StepKind.SUMMARIZED:
             shape, what = state, "left to a summary: the channel had rung as often as it may"
         case StepKind.ENDED:

@@ -63,6 +63,8 @@ class Outcome:
     """The second at which it ended."""
     error: str = ""
     reference: str = ""
+    by: str = ""
+    """The channel in whose inbox a replay was asked for; empty for a command's."""
 
     def as_json(self) -> dict[str, object]:
         return {
@@ -72,6 +74,7 @@ class Outcome:
             "since": self.since,
             "error": self.error or None,
             "reference": self.reference or None,
+            "by": self.by or None,
         }
 
 

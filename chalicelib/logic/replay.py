@@ -44,6 +44,8 @@ class ReplayUpdate:
     at: int
     """The second of the replay."""
     due_at: int
+    by: str = ""
+    """The channel in whose inbox it was asked for; empty for a command's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +84,7 @@ class ReplayStore(Protocol):
 
 
 def plan_replay(
-    record: Record, channels: Mapping[str, Channel], now: int
+    record: Record, channels: Mapping[str, Channel], now: int, by: str = ""
 ) -> tuple[ReplayUpdate, Mapping[str, SkipReason]]:
     """Work out the change, and why each other channel is skipped; ``channels`` are the site's."""
     skipped: dict[str, SkipReason] = {}
@@ -98,13 +100,15 @@ def plan_replay(
             before[name] = recorded
     # Attempts are counted on, or two claims could look alike.
     after = {name: Delivery(State.PENDING, delivery.attempts, since=now) for name, delivery in before.items()}
-    return ReplayUpdate(before, after, record.verdict.held, now, now + DUE_AFTER), skipped
+    return ReplayUpdate(before, after, record.verdict.held, now, now + DUE_AFTER, by), skipped
 
 
 def apply_replay(
-    message_id: str, held: bool, channels: Mapping[str, Channel], store: ReplayStore, now: int
+    message_id: str, held: bool, channels: Mapping[str, Channel], store: ReplayStore, now: int, by: str = ""
 ) -> ReplayResult:
     """Write the change of a replay or, with ``held``, of the release of a held message.
+
+    ``by`` is the channel in whose inbox it was asked for; empty for a command's.
 
     If no channel can be tried nothing is written, and ``channels`` of the result is empty.
 
@@ -119,7 +123,7 @@ def apply_replay(
         record = store.find_record(message_id)
         if record is None or (record.verdict.held is not None) is not held:
             raise LookupError(message_id)
-        update, skipped = plan_replay(record, channels, now)
+        update, skipped = plan_replay(record, channels, now, by)
         if not update.before or store.apply(message_id, update):
             return ReplayResult(tuple(update.before), skipped)
     raise StoreError("ConditionalCheckFailedException")

@@ -131,7 +131,8 @@ def _attempt(line: Outcome) -> Step:
         State.EXPIRED: StepKind.EXPIRED,
         State.SUMMARIZED: StepKind.SUMMARIZED,
     }.get(line.state, StepKind.ATTEMPT)
-    return Step(line.since, kind, "table", line.channel, str(line.state), line.attempts, line.error, line.reference)
+    by = {"by": f"{line.by}'s inbox"} if line.by else {}
+    return Step(line.since, kind, "table", line.channel, str(line.state), line.attempts, line.error, line.reference, by)
 
 
 _RANK = {kind: number for number, kind in enumerate(StepKind)} | dict.fromkeys(

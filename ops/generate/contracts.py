@@ -324,6 +324,8 @@ STORED: dict[str, Schema] = {
     "stored_at": _number(_SECONDS.capitalize()),
     "expires_at": _number(f"When it is deleted, {_SECONDS}; DynamoDB does so within days after"),
     "due_at": _or_null(_number(f"When it is looked at again, {_SECONDS}; null for never more")),
-    "history": _list(_object(OUTCOME | {"channel": _text()}))
+    "history": _list(
+        _object(OUTCOME | {"channel": _text(), "by": _or_null(_text("In whose inbox a replay was asked for"))})
+    )
     | {"description": "How each attempt of each channel ended, oldest first; a line with state pending is its replay"},
 }

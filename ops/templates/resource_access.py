@@ -98,6 +98,16 @@ def _source(spec: FunctionSpec, stage: Stage, where: AwsLocation) -> tuple[str, 
     return None
 
 
+def _of_permission(properties: Mapping[str, Any], of: Resolver) -> str:
+    """The condition that Lambda makes of a permission's properties:
+    https://docs.aws.amazon.com/lambda/latest/dg/urls-auth.html#urls-auth-none"""
+    if "SourceArn" in properties:
+        return f"ArnLike aws:SourceArn {of.text(properties['SourceArn'])}"
+    if "FunctionUrlAuthType" in properties:
+        return f"StringEquals lambda:FunctionUrlAuthType {properties['FunctionUrlAuthType']}"
+    return "Bool lambda:InvokedViaFunctionUrl true" if properties.get("InvokedViaFunctionUrl") else ""
+
+
 def _of_template(
     template: Mapping[str, Any], name: str, stage: Stage, where: AwsLocation, without: frozenset[str] = frozenset()
 ) -> Iterator[Permission]:
@@ -110,13 +120,12 @@ def _of_template(
         match it["Type"]:
             case "AWS::Lambda::Permission":
                 function = where.arn("lambda", f"function:{of.text(properties['FunctionName'])}")
-                source = of.text(properties.get("SourceArn", ""))
                 yield Permission(
                     of.text(properties["Principal"]),
                     "Allow",
                     (properties["Action"],),
                     function,
-                    f"ArnLike aws:SourceArn {source}" if source else "",
+                    _of_permission(properties, of),
                     made_by,
                 )
             case "AWS::IAM::Role":

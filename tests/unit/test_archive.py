@@ -148,6 +148,7 @@ def test_a_message_is_shown_whole_with_its_fields_in_the_order_sent() -> None:
                 "since": NOW + 1,
                 "error": None,
                 "reference": "ref",
+                "by": None,
             }
         ],
     }
