@@ -263,6 +263,29 @@ channels = ["pushover", "email"]
 kinds = ["image", "pdf", "text"]
 """
 
+POCKETED = """
+# A site with the one channel that carries links to the inbox in the pocket.
+[stages.local.sites.pocketed]
+thanks = "http://127.0.0.1:8080/thanks.html"
+origins = ["http://127.0.0.1:8080"]
+channels = ["pocketed"]
+
+[stages.local.sites.pocketed.spam]
+honeypot = { points = 10 }
+
+[stages.local.channels.pocketed]
+kind = "pushover"
+url = "http://127.0.0.1:8080/pushover"
+pause = 1
+rings = false
+"""
+
+
+def with_inbox(text: str) -> str:
+    """Add an inbox in the pocket to a configuration whose channels carry no link to it."""
+    text = re.sub(r'^kind = "(?:pushover|email)"$', r"\g<0>\ninbox_link = false", text, flags=re.MULTILINE)
+    return re.sub(r"^\[stages\.local\]$", r"\g<0>\ninbox = true", text, flags=re.MULTILINE)
+
 
 LONGEST_FIRST = (
     "test_first_hour",
@@ -307,8 +330,11 @@ def checkout() -> Iterator[Path]:
         (folder / name).symlink_to(ROOT / name)
     shipped = (ROOT / "herald.toml").read_text(encoding="utf-8")
     (folder / "herald.toml").write_text(
-        without_budget("".join([shipped, GUARDED, MAILED, HOOKED, URGENT, STORMY, WATCHED, FILED, owner.ADDED]))
-        + FLOODED,
+        with_inbox(
+            without_budget("".join([shipped, GUARDED, MAILED, HOOKED, URGENT, STORMY, WATCHED, FILED, owner.ADDED]))
+            + FLOODED
+        )
+        + POCKETED,
         encoding="utf-8",
     )
     try:

@@ -489,13 +489,18 @@ class Harness:
         try:
             yield
         finally:
-            condition = {key.lower(): value for key, value in statement["Condition"]["ArnLike"].items()}
+            ((key, value),) = (pair for each in statement["Condition"].values() for pair in each.items())
+            only: dict[str, Any] = {
+                "aws:sourcearn": {"SourceArn": value},
+                "lambda:functionurlauthtype": {"FunctionUrlAuthType": value},
+                "lambda:invokedviafunctionurl": {"InvokedViaFunctionUrl": True},
+            }[key.lower()]
             lambda_.add_permission(
                 FunctionName=name,
                 StatementId=statement["Sid"],
                 Action=statement["Action"],
-                Principal=statement["Principal"]["Service"],
-                SourceArn=condition["aws:sourcearn"],
+                Principal=who(statement),
+                **only,
             )
 
     def permissions(self, function: str) -> list[dict[str, Any]]:
@@ -503,6 +508,12 @@ class Harness:
         policy = self.account.functions.get_policy(FunctionName=self.stage.function(function))["Policy"]
         statements: list[dict[str, Any]] = json.loads(policy)["Statement"]
         return statements
+
+
+def who(statement: dict[str, Any]) -> str:
+    """Return whom a function's policy lets in: a service, or ``*`` for everybody."""
+    principal = statement["Principal"]
+    return str(principal if isinstance(principal, str) else principal.get("Service") or principal["AWS"])
 
 
 def processes_with(variable: str) -> list[int]:

@@ -16,7 +16,8 @@ import pytest
 
 from chalicelib.functions import FUNCTIONS, functions_of
 from ops.templates import canary
-from tests.e2e.harness import Harness, marker, wait_for
+from tests.e2e.harness import Harness, marker, wait_for, who
+from tests.e2e.pocket import pocket
 from tests.e2e.test_digest import a_day
 from tests.e2e.test_files import send
 from tests.images import photo
@@ -75,6 +76,12 @@ def webhook_waits(herald: Harness) -> None:
     assert herald.line("on_failure", message_id=message_id)["error_type"] == "DeliveryIncompleteError"
     assert herald.delivery(message_id, "own")["error"] == "ChannelUnavailableError"
     assert not herald.hooks(word)
+
+
+def one_of_several_waits(herald: Harness, kind: str) -> None:
+    message_id = herald.post_json({"message": marker()}, "/contact/hooked").json()["id"]
+    assert herald.line("on_failure", message_id=message_id)["error_type"] == "DeliveryIncompleteError"
+    assert herald.delivery(message_id, kind)["error"] == "ChannelUnavailableError"
 
 
 def bus_hears_nothing(herald: Harness) -> None:
@@ -393,6 +400,65 @@ def rule_dead_letter_of_autoreply(herald: Harness) -> None:
     assert not herald.mails(message_id)
 
 
+def of_the_pocket(herald: Harness) -> str:
+    """The id of a delivered message of the site whose channel carries links."""
+    message_id: str = herald.post_json({"message": marker()}, "/contact/pocketed").json()["id"]
+    herald.line("on_success", message_id=message_id, action="delivered")
+    return message_id
+
+
+def link_is_not_carried(herald: Harness) -> None:
+    word = marker()
+    message_id = herald.post_json({"message": word}, "/contact/pocketed").json()["id"]
+    assert herald.line("destined", message="A notification has no link to the inbox")
+    herald.line("on_success", message_id=message_id, action="delivered")
+    (push,) = herald.pushes(word)
+    assert "Inbox: " not in push["message"]
+
+
+def link_is_not_verified(herald: Harness) -> None:
+    with pocket(herald, "pocketed") as browser:
+        assert browser.gets(browser.link(marker())).status_code == 503
+
+
+def link_is_not_used(herald: Harness) -> None:
+    with pocket(herald, "pocketed") as browser:
+        assert browser.posts(browser.link(marker())).status_code == 503
+
+
+def session_is_not_known(herald: Harness) -> None:
+    with pocket(herald, "pocketed") as browser:
+        link = browser.link(marker())
+        assert browser.posts(link).status_code == 503
+        assert browser.posts(link).status_code == 410, "it was used, and no session could be looked for"
+
+
+def pocket_lists_nothing(herald: Harness) -> None:
+    message_id = of_the_pocket(herald)
+    with pocket(herald, "pocketed") as browser:
+        assert message_id in browser.opens(browser.link(message_id)).text
+        assert browser.gets("./").status_code == 503
+
+
+def pocket_runs_nothing(herald: Harness) -> None:
+    message_id = of_the_pocket(herald)
+    with pocket(herald, "pocketed") as browser:
+        browser.opens(browser.link(message_id))
+        assert browser.posts(f"replay?id={message_id}").headers["Location"].endswith("done=later")
+
+
+def fresh_link_is_not_sent(herald: Harness) -> None:
+    with pocket(herald, "pocketed") as browser:
+        assert browser.posts(browser.link(marker(), "fresh")).status_code == 503
+    assert herald.line("inbox", message="A fresh link was not sent")
+
+
+def nobody_is_let_in(herald: Harness) -> None:
+    with pocket(herald, "pocketed") as browser:
+        answer = browser.gets(browser.link(marker()))
+    assert (answer.status_code, answer.json()) == (403, {"Message": "Forbidden"})
+
+
 Signal = Callable[[Harness], None]
 
 WITHOUT_STATEMENT: dict[tuple[str, str], Signal] = {
@@ -422,6 +488,13 @@ WITHOUT_STATEMENT: dict[tuple[str, str], Signal] = {
     ("examine", "RecordExaminations"): files_are_not_examined,
     ("examine", "KeepFailedRuns"): failed_examination_is_not_kept,
     ("destined", "ReadCaptchaSecrets"): captcha_is_not_verified,
+    ("destined", "ReadInboxKey"): link_is_not_carried,
+    ("inbox", "ReadKey"): link_is_not_verified,
+    ("inbox", "ReadMessages"): session_is_not_known,
+    ("inbox", "ListMessages"): pocket_lists_nothing,
+    ("inbox", "NoteSessions"): link_is_not_used,
+    ("inbox", "RunDestined"): pocket_runs_nothing,
+    ("inbox", "SendLinks"): fresh_link_is_not_sent,
     ("autoreply", "ReadAnswered"): answered_is_not_read,
     ("autoreply", "AnswerOnce"): answer_is_not_recorded,
     ("autoreply", "SendAnswers"): answer_is_not_sent,
@@ -431,6 +504,9 @@ WITHOUT_STATEMENT: dict[tuple[str, str], Signal] = {
     ("notify_email", "CheckSender"): mail_is_not_checked,
     ("notify_email", "CheckAccount"): mail_is_not_checked,
     ("notify_webhook", "ReadSecrets"): webhook_waits,
+    ("notify_ntfy", "ReadSecrets"): partial(one_of_several_waits, kind="ntfy"),
+    ("notify_telegram", "ReadSecrets"): partial(one_of_several_waits, kind="telegram"),
+    ("notify_apprise", "ReadSecrets"): partial(one_of_several_waits, kind="apprise"),
     ("get_message", "ReadMessages"): message_is_not_read,
     ("list_messages", "ListMessages"): messages_are_not_listed,
     ("get_message_url", "ReadMessages"): message_is_not_read_by_url,
@@ -448,12 +524,13 @@ WITHOUT_PERMISSION: dict[tuple[str, str], Signal] = {
     ("canary", "events.amazonaws.com"): partial(schedule_runs_nothing, function="canary"),
     ("digest", "events.amazonaws.com"): partial(schedule_runs_nothing, function="digest"),
     ("examine", "events.amazonaws.com"): incoming_runs_nothing,
+    ("inbox", "*"): nobody_is_let_in,
     ("autoreply", "events.amazonaws.com"): rule_dead_letter_of_autoreply,
     ("on_success", "events.amazonaws.com"): rule_dead_letter_of_success,
     ("on_failure", "events.amazonaws.com"): rule_dead_letter_of_failure,
 }
 
-OFF_THE_PATH = ("canary", "digest")
+OFF_THE_PATH = ("canary", "digest", "inbox")
 """Functions that no message meets."""
 EVERY_RUN = (
     ("api_handler", "PublishMessages"),
@@ -477,7 +554,7 @@ def test_every_statement_has_a_signal() -> None:
 
 def test_every_permission_has_a_signal(herald: Harness) -> None:
     found = {
-        (spec.name, statement["Principal"]["Service"])
+        (spec.name, who(statement))
         for spec in functions_of(herald.stage)
         for statement in herald.permissions(spec.name)
     }
@@ -548,7 +625,7 @@ def test_without_its_statement_send_event_tells_the_topics_error(herald: Harness
 
 
 def _of_service(herald: Harness, function: str, service: str) -> list[dict[str, Any]]:
-    return [each for each in herald.permissions(function) if each["Principal"]["Service"] == service]
+    return [each for each in herald.permissions(function) if who(each) == service]
 
 
 def _path_works(herald: Harness) -> None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import time
 from collections.abc import Iterator
 from contextlib import suppress
 from copy import deepcopy
@@ -17,11 +16,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import requests
 
 from chalicelib.functions import functions_of
 from chalicelib.logic.digest import DAY
-from chalicelib.logic.inbox_links import Link, link_token
 from chalicelib.logic.message_files import facts_key
 from ops.config.loader import LOCAL
 from ops.local.aws.access_log import VARIABLE
@@ -30,7 +27,8 @@ from ops.templates import pipeline_roles
 from ops.templates.function_policies import policy
 from ops.templates.resource_access import permissions
 from tests.e2e.conftest import ROOT, free_ports
-from tests.e2e.harness import PATIENCE, Harness, marker, wait_for
+from tests.e2e.harness import Harness, marker, wait_for, who
+from tests.e2e.pocket import pocket
 from tests.e2e.test_deploying import add_boundary, boundaries
 from tests.e2e.test_digest import let_be_told, yesterday
 from tests.e2e.test_files import send
@@ -131,29 +129,13 @@ def _answer_a_visitor(herald: Harness) -> None:
 
 def _open_the_inbox(herald: Harness, message_id: str) -> None:
     """Use a link, look at all that there is, have the message tried again, and ask for a fresh link."""
-    name = herald.stage.spam_key_parameter
-    key = herald.account.ssm.get_parameter(Name=name, WithDecryption=True)["Parameter"]["Value"]
-    link = Link(herald.stage.inbox_channels[0], message_id, int(time.time()) + 3600)
-    token = f"open?token={link_token(link, herald.stage.name, key)}"
-    session = requests.Session()
-    session.headers["Sec-Fetch-Site"] = "same-origin"
-    address = herald.urls["inbox"]
-    with session:
-        opened = session.post(address + token, timeout=PATIENCE, allow_redirects=False)
-        assert opened.status_code == 303, opened.text
-        # The local AWS has no TLS, and a cookie of this kind needs it.
-        session.headers["Cookie"] = opened.headers["Set-Cookie"].partition(";")[0]
-        page = session.get(address + opened.headers["Location"], timeout=PATIENCE)
-        assert message_id in page.text
-        assert message_id in session.get(address, timeout=PATIENCE).text
-        csrf = re.search(r'name="csrf" value="([^"]*)"', page.text)
-        assert csrf
-        again = session.post(
-            f"{address}replay?id={message_id}", {"csrf": csrf[1]}, timeout=PATIENCE, allow_redirects=False
-        )
-        assert again.status_code == 303, again.text
-        assert session.post(address + token, timeout=PATIENCE).status_code == 410, "it was used"
-        assert session.post(address + token.replace("open", "fresh"), timeout=PATIENCE).status_code == 200
+    with pocket(herald, herald.stage.inbox_channels[0]) as browser:
+        link = browser.link(message_id)
+        assert message_id in browser.opens(link).text
+        assert message_id in browser.gets("./").text
+        assert browser.posts(f"replay?id={message_id}").status_code == 303
+        assert browser.posts(link).status_code == 410, "it was used"
+        assert browser.posts(link.replace("open", "fresh")).status_code == 200
 
 
 def _lose_logs(herald: Harness) -> None:
@@ -304,12 +286,12 @@ def _lets_in_what_is_shown(herald: Harness) -> None:
         with suppress(functions.exceptions.ResourceNotFoundException):  # Nobody is let in.
             for each in herald.permissions(spec.name):
                 ((operator, keys),) = each["Condition"].items()
-                ((key, source),) = keys.items()
+                ((key, value),) = keys.items()
                 arn = where.arn("lambda", f"function:{herald.stage.function(spec.name)}")
-                source = re.sub(r"(?<=:)[a-z0-9]+(?=/\*$)", "<api>", source)  # Nobody knows its id before.
+                value = re.sub(r"(?<=:)[a-z0-9]+(?=/\*$)", "<api>", value)  # Nobody knows its id before.
                 # Names of condition keys are those of any case.
-                only = f"{operator} {key.replace('AWS:', 'aws:')} {source}"
-                found.add((arn, each["Principal"]["Service"], (each["Action"],), only))
+                only = f"{operator} {key.replace('AWS:', 'aws:')} {value}"
+                found.add((arn, who(each), (each["Action"],), only))
     assert found == shown
 
 

@@ -28,7 +28,7 @@ class Visitor:
         self.complaints: list[str] = []
         self.sent: list[Request] = []
         """What was posted to the form's address, oldest first."""
-        self._api = herald.urls["api"]
+        self._answering = tuple(herald.urls[name] for name in ("api", "inbox"))
         self._browser = browser
         self._stack = stack
 
@@ -89,8 +89,9 @@ class Visitor:
             self.sent.append(request)
 
     def _hear(self, message: ConsoleMessage) -> None:
-        # Chromium itself reports each answer above 399 and each request without one; from the API these are meant.
-        expected = message.text.startswith("Failed to load resource") and message.location["url"].startswith(self._api)
+        # Chromium itself reports each answer above 399 and each request without one; of our functions these are meant.
+        is_ours = message.location["url"].startswith(self._answering)
+        expected = message.text.startswith("Failed to load resource") and is_ours
         if message.type in ("error", "warning") and not expected:
             self.complaints.append(message.text)
 
