@@ -100,7 +100,12 @@ def test_who_is_let_in_follows_from_the_templates_and_the_triggers(
             queue["failed-events"],
             f"ArnEquals {source} {rule}{prefix}-failed-events",
         ),
-        ("events.amazonaws.com", "sqs:SendMessage", queue["rule-dead-letters"], f"ArnLike {source} {rule}*"),
+        (
+            "events.amazonaws.com",
+            "sqs:SendMessage",
+            queue["rule-dead-letters"],
+            f"ArnLike {source} {rule}*, {ARN % ('events', f'rule/{prefix}-examine')}",
+        ),
     }
     if has_send_event:
         expected |= {("apigateway.amazonaws.com", "sts:AssumeRole", role, ""), (role, "sns:Publish", topic, "")}
