@@ -165,7 +165,7 @@ class _Inbox:
                 return self._try_again(request, channel, held=True)
             case "end", True:
                 self._container.inbox_sessions.end(channel, [inbox_links.hashed(session.id)])
-                gone = views.lacking(self.shell, "Signed out", "The next notification has a link to open it again.")
+                gone = views.ended(self.shell, "Signed out", "The next notification has a link to open it again.")
                 return _page(gone, cookie=_cookie("", 0))
         raise Refusal(HTTPStatus.NOT_FOUND, "There is no such page.")
 
@@ -223,7 +223,7 @@ class _Inbox:
             logger.error("A fresh link was not sent", extra={"channel": link.channel, "reason": error.message})
             trouble = Trouble("The link could not be sent", "Try again in some minutes.", type(error).__name__)
             return _page(views.troubled(self.shell, trouble, "./"), HTTPStatus.SERVICE_UNAVAILABLE)
-        return _page(views.lacking(self.shell, "Sent", "A fresh link is on its way to where you got the old one."))
+        return _page(views.ended(self.shell, "Sent", "A fresh link is on its way to where you got the old one."))
 
     # Pages
 

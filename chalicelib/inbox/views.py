@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -385,6 +385,11 @@ def spent_link(shell: Shell, reason: str, href: str) -> str:
     """The page of a link that can't be used any more."""
     page = NoticePage("This link is spent", reason, action=Action("Send a fresh link", href, ""))
     return _render("notice.html", shell, page)
+
+
+def ended(shell: Shell, title: str, text: str) -> str:
+    """The page after which there is no session, and so nowhere to go on."""
+    return _render("notice.html", replace(shell, sign_out=""), NoticePage(title, text))
 
 
 def refused(shell: Shell, reason: str) -> str:

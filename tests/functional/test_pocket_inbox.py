@@ -388,7 +388,9 @@ def test_a_session_ends_by_its_button_and_with_its_time(
     page, other = browser.opens(address(message)), Browser(container)
     other.opens(container.inbox_link("phone", replace(message, received_at=NOW + 1)))
     cookie = browser.cookie
-    assert browser.presses(page, "Sign out")["statusCode"] == 200
+    gone = browser.presses(page, "Sign out")
+    assert gone["statusCode"] == 200
+    assert "<form" not in gone["body"]
     browser.cookie = cookie
     assert browser.asks("GET", "./")["statusCode"] == 403
     assert other.asks("GET", "./")["statusCode"] == 200, "another owner's goes on"
