@@ -314,7 +314,10 @@ def test_the_smoke_test_finds_a_deployed_stage_well_and_a_missing_permission(her
     """The local simulator knows no condition, so of e-mail it can't say that it is allowed."""
     smoke = Smoke(Operations(herald.stage, herald.account), herald.urls, patience=30, pause=0.1)
     checks = {check.name: check for check in smoke.checks()}
-    assert {name for name, check in checks.items() if not check.well} == {"permissions of notify_email"}
+    assert {name for name, check in checks.items() if not check.well} == {
+        "permissions of autoreply",
+        "permissions of notify_email",
+    }
     assert checks["the message is stored and delivered"].found.endswith("delivered")
     assert checks["the bus runs on_success"].found == "delivered"
     assert checks["GET /SendEvent?mode=fail reaches on_failure"].found == "RetriesExhausted"
