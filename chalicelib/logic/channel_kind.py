@@ -322,8 +322,7 @@ class ChannelKind:
     options: tuple[Option, ...] = ()
     secrets: tuple[Secret, ...] = ()
     limits: tuple[Limit, ...] = ()
-    """What texts are cut to (``lay_out``, ``Limit.fits``). A provider that names none has one whose ``most`` is 0, for
-    docs/channels/limits.md alone: nothing fits it, so leave it out of ``lay_out``."""
+    """What texts are cut to (``lay_out``, ``Limit.fits``). A provider that names none has one whose ``most`` is 0."""
     permissions: tuple[Permission, ...] = ()
     carries: Carries | None = None
     """The files that come with a notification; None where it names them only."""

@@ -14,6 +14,7 @@ class Limit(NamedTuple):
     provider: str
     part: str
     most: int
+    """0 where the provider names none, so that every text fits."""
     unit: str
     """What is counted: one of the three below."""
     margin: int
@@ -32,8 +33,8 @@ class Limit(NamedTuple):
         return self if share == 1 else self._replace(most=int(self.most * share), margin=int(self.margin * share))
 
     def fits(self, text: str) -> bool:
-        """Whether a text, as it is sent, is within ``room``."""
-        return _size(text, self.unit) <= self.usable
+        """Whether a text, as it is sent, is within ``usable``."""
+        return not self.most or _size(text, self.unit) <= self.usable
 
 
 CHARACTERS, UTF_16, UTF_8 = "characters (code points)", "UTF-16 units", "bytes of UTF-8"

@@ -18,6 +18,7 @@ from chalicelib.logic.lookalikes import is_like
 from chalicelib.logic.notification import Notification, from_contact
 from chalicelib.logic.notification_text import lay_out
 from chalicelib.logic.plain_text import lines
+from chalicelib.logic.provider_limits import CHARACTERS, Limit
 from tests.declared import body_of, declared_channel, request_of
 from tests.fakes import channel, message, site
 
@@ -277,3 +278,10 @@ def test_two_thousand_short_lines_are_within_what_teams_takes_and_four_thousand_
     for kind, said in (("teams", "ab\n" * 2000), ("ntfy", '"' * 4096)):
         for size, most in MEASURED[kind](told(message=said)):
             assert size <= most
+
+
+def test_a_provider_that_names_no_limit_gets_the_whole_text() -> None:
+    unlimited = Limit("Gotify", "`message`", 0, CHARACTERS, 0, "https://gotify.net/docs/pushmsg", "2026-11")
+    assert unlimited.fits("a" * 100_000)
+    assert unlimited.scaled(0.5).fits("a")
+    assert not unlimited._replace(most=3).fits("long")
