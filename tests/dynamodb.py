@@ -54,6 +54,12 @@ class LocalTable:
         """All that the table holds, by id."""
         return {item["id"]["S"]: item for item in json.loads(dynamodb._scan({"TableName": self._name})[2])["Items"]}
 
+    def item(self, key: str) -> dict[str, Any]:
+        """One item, empty if there is none; no call of the record."""
+        answer = json.loads(dynamodb._get_item({"TableName": self._name, "Key": {"id": {"S": key}}})[2])
+        item: dict[str, Any] = answer.get("Item", {})
+        return item
+
     def size(self, message_id: str) -> int:
         """Bytes of a message's two items.
 

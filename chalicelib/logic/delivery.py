@@ -83,8 +83,8 @@ def deliver_again(
     """Try every channel of a stored message that is due: a run that the scheduled retry or a replay asked for.
 
     Returns what :func:`deliver` does, with two exceptions. Where a channel still waits, the action is ``waiting`` and
-    no error is raised, as the scheduled retry comes again. Where the message had ended before, it is ``unchanged``,
-    because its end was already reported.
+    no error is raised, as the scheduled retry comes again. Where all channels had delivered before, it is
+    ``unchanged``.
     """
     record = hold_if_duplicate(message, record, dependencies)
     if record.verdict.held:
@@ -100,8 +100,9 @@ def deliver_again(
     except DeliveryIncompleteError:
         action = Action.WAITING
     else:
-        # A change of herald.toml alone may have made it uncertain: report that twice rather than never.
-        if not run.changed and action is not Action.UNCERTAIN:
+        # A run that died after its last write reported nothing, and a change of herald.toml alone may have made it
+        # uncertain: report a loss twice rather than never.
+        if not run.changed and action not in (Action.UNCERTAIN, Action.UNDELIVERABLE):
             action = Action.UNCHANGED
     return _result(message, action, replace(record, deliveries=run.deliveries))
 

@@ -761,6 +761,15 @@ def test_a_scheduled_retry_that_comes_too_early_rings_nobody_and_keeps_the_time(
     assert (notifier.delivered, due(run)) == ([], NOW + 900)
 
 
+def test_a_scheduled_retry_that_died_after_its_last_write_is_reported_by_the_next_run() -> None:
+    """Lambda runs the event again, which finds the channel rejected: nobody has heard of it."""
+    run = Run(pushover=RefusingNotifier(ChannelUnavailableError("down"), ChannelRejectedError("never")))
+    run.action()
+    run.clock.now += 900
+    again(run)  # Its result is lost.
+    assert (again(run), due(run)) == ("undeliverable", 0)
+
+
 def test_the_scheduled_retry_finds_a_delivered_message_and_leaves_it_alone() -> None:
     """The index is a moment behind the table."""
     notifier = RecordingNotifier()
