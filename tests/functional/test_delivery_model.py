@@ -126,7 +126,7 @@ class Notifier:
     rang: Counter[str] = field(default_factory=Counter)
     """How often the provider accepted each notification."""
     texts: list[str] = field(default_factory=list)
-    """Of the summaries that the provider accepted."""
+    """Of the summaries, also of those that the provider refused: on_failure hears of these."""
     uncertain: set[str] = field(default_factory=set)
     """Ids that it may have accepted."""
     spent: list[int] = field(default_factory=list)
@@ -158,6 +158,8 @@ class Notifier:
                 assert len(within) <= limit, f"{len(within)} rings within {period} seconds"
 
     def answer(self, notification: Notification) -> str:
+        if notification.id.startswith("summary-"):
+            self.texts.append(notification.message)
         outcome = self.world.outcomes.pop(0) if self.world.outcomes else "delivered"
         match outcome:
             case "unavailable" | "in a minute" | "in a day":
@@ -170,7 +172,6 @@ class Notifier:
             raise ChannelUncertainError("uncertain")
         self.rang[notification.id] += 1
         if notification.id.startswith("summary-"):
-            self.texts.append(notification.message)
             self.world.reported[self.name][notification.id] = int(notification.title.split()[0])
         if outcome == "delivered, answer lost":
             raise ChannelUncertainError("uncertain")
