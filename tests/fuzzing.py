@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from schemathesis import GenerationMode
 from schemathesis.checks import CHECKS, load_all_checks
 
-from chalicelib.logic.fields import NAMES
+from chalicelib.logic.fields import MEANINGS
 from tests.fakes import LIMITS
 from tests.openapi import Document
 from tests.rehearsal import REHEARSING
@@ -68,7 +68,7 @@ def excluded(case: Any) -> list[Any]:
     if isinstance(case.body, dict):
         if has_too_many_fields(case.body):
             found.append(CHECKS.get_one("positive_data_acceptance"))
-        own = [NAMES[name].field for name in case.body if name in NAMES and NAMES[name].field]
+        own = [MEANINGS[name].field for name in case.body if name in MEANINGS and MEANINGS[name].field]
         if len(set(own)) < len(own):
             # The one name of a field is not looked at where the other counts. JSON Schema could say so, but no
             # person could read it.

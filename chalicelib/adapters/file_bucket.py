@@ -23,7 +23,7 @@ _Result = TypeVar("_Result")
 
 MAX_READ = 4 * 1024 * 1024
 """Bytes of an object that are read: as many as a form's files have together."""
-_UNKNOWN = "application/octet-stream"
+_CONTENT_TYPE = "application/octet-stream"
 """The type of every object, so that no browser shows one."""
 
 
@@ -45,29 +45,29 @@ class FileBucket:
     def __init__(self, s3: Any, stage: Stage, function_arn: str) -> None:
         _, region, account = place_of(function_arn)
         self._s3 = s3
-        self._of = {"Bucket": stage.files_bucket(region, account), "ExpectedBucketOwner": account}
+        self._bucket = {"Bucket": stage.files_bucket(region, account), "ExpectedBucketOwner": account}
 
     def put(self, message: Message, uploads: Sequence[Upload]) -> None:
         """Put the files of a message that is not published yet; raises :class:`FilesError`."""
         calls = [
             partial(
                 self._s3.put_object,
-                **self._of,
+                **self._bucket,
                 Key=key_of(NEW, message.site, message.id, number),
                 Body=upload.content,
-                ContentType=_UNKNOWN,
+                ContentType=_CONTENT_TYPE,
                 Metadata={"name": quote(upload.ref.name), "type": quote(upload.ref.media_type)},
             )
             for number, upload in enumerate(uploads, 1)
         ]
-        _all(calls)
+        _call_all(calls)
 
     def keep(self, message: Message) -> None:
         """Copy the files of a message to where they stay; raises :class:`FilesError`.
 
         One that is not there (any more) is passed over: an earlier run has copied it, or nobody can.
         """
-        _all(
+        _call_all(
             [
                 partial(self._copy, *(key_of(prefix, message.site, message.id, number) for prefix in (NEW, KEPT)))
                 for number in range(1, len(message.files) + 1)
@@ -76,7 +76,7 @@ class FileBucket:
 
     def _copy(self, source: str, key: str) -> None:
         try:
-            self._s3.copy_object(**self._of, Key=key, CopySource=f"{self._of['Bucket']}/{quote(source)}")
+            self._s3.copy_object(**self._bucket, Key=key, CopySource=f"{self._bucket['Bucket']}/{quote(source)}")
         except ServiceError as error:
             if error.code != "NoSuchKey":
                 raise
@@ -84,7 +84,7 @@ class FileBucket:
     def read(self, key: str) -> StoredFile | None:
         """Read an object; None where there is none. Raises :class:`FilesError`."""
         try:
-            found = self._s3.get_object(**self._of, Key=key, Range=f"bytes=0-{MAX_READ - 1}")
+            found = self._s3.get_object(**self._bucket, Key=key, Range=f"bytes=0-{MAX_READ - 1}")
         except ServiceError as error:
             if error.code == "NoSuchKey":
                 return None
@@ -93,27 +93,27 @@ class FileBucket:
             raise FilesError(error.reason) from error
         except AwsError as error:
             raise FilesError(error.reason) from error
-        said = found["Metadata"]
-        name = unquote(said["name"]) if "name" in said else key.rpartition("/")[2]
+        metadata = found["Metadata"]
+        name = unquote(metadata["name"]) if "name" in metadata else key.rpartition("/")[2]
         return StoredFile(
-            found["Body"].read(), name, unquote(said.get("type", "")), int(found["LastModified"].timestamp())
+            found["Body"].read(), name, unquote(metadata.get("type", "")), int(found["LastModified"].timestamp())
         )
 
     def read_all(self, keys: Sequence[str]) -> dict[str, bytes]:
         """Read objects, by key; without those that are not there. Raises :class:`FilesError`."""
-        found = _at_once([partial(self.read, key) for key in keys]) if keys else []
+        found = _in_parallel([partial(self.read, key) for key in keys]) if keys else []
         return {key: stored.content for key, stored in zip(keys, found, strict=True) if stored}
 
 
-def _all(calls: Sequence[Callable[[], Any]]) -> None:
-    """Call all at once; raises :class:`FilesError`."""
+def _call_all(calls: Sequence[Callable[[], Any]]) -> None:
+    """Call all in parallel; raises :class:`FilesError`."""
     try:
-        _at_once(calls)
+        _in_parallel(calls)
     except AwsError as error:
         raise FilesError(error.reason) from error
 
 
-def _at_once(calls: Sequence[Callable[[], _Result]]) -> list[_Result]:
+def _in_parallel(calls: Sequence[Callable[[], _Result]]) -> list[_Result]:
     """The results of all calls, in their order; raises the error of the first that failed, once all have ended."""
     if len(calls) == 1:
         return [calls[0]()]
@@ -140,7 +140,7 @@ class ExaminedFiles:
         Where it fails, nothing is known of the file: the message must not wait for it.
         """
         keys = [key_of(KEPT, message.site, message.id, number) for number in range(1, len(message.files) + 1)]
-        return _at_once([partial(self._examine, key) for key in keys])
+        return _in_parallel([partial(self._examine, key) for key in keys])
 
     def _examine(self, key: str) -> Facts:
         event = {"detail": {"object": {"key": key}}}

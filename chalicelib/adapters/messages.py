@@ -4,9 +4,9 @@ A message is two items. ``fields#<id>`` holds what the visitor wrote, as a list 
 and the names of the files that came with it; it is written once, before the other, and never again, so a long text is
 paid for once. ``<id>`` is the record, small whatever was written: ``deliveries`` maps each channel's name to its state;
 ``held`` says why no channel is tried, ``signals`` and ``score`` what looks like spam, ``duplicate_of`` which message
-had the same content. ``history`` has a line for each outcome of each channel. ``due_at`` and ``due`` exist as long as
-the scheduled retry has something to do: an index of these two holds nothing else. ``replayed_at`` is when a person last
-replayed the message.
+had the same content, ``rejected`` what was wrong with a publication. ``history`` has a line for each outcome of each
+channel. ``due_at`` and ``due`` exist as long as the scheduled retry has something to do: an index of these two holds
+nothing else. ``replayed_at`` is when a person last replayed the message.
 """
 
 from __future__ import annotations
@@ -35,9 +35,9 @@ LARGE_FIELDS = 4 * 1024
 """From this many bytes of fields on, check for an existing record first: for a repeated event, a read costs less than
 another write."""
 RETENTION_DAYS = 365
-"""How long messages are kept of a site that has left the configuration."""
+"""Days for which messages of a site are kept that has left the configuration."""
 PUBLICATION_DAYS = 14
-"""How long it can be looked up why a publication was rejected, and which message one with a key became."""
+"""Days for which one can look up why a publication was rejected, or which message one with a key became."""
 DUE = "yes"
 """The only value of the index's partition key: an index needs one, and few messages are due at any time."""
 HISTORY_FIELDS = ("state", "attempts", "since", "error", "reference")
@@ -60,9 +60,9 @@ class MessageTable:
 
     def add(self, message: Message, record: Record) -> Record | None:
         """Store a new message; if it is already stored, change nothing and return its record."""
-        # The id of a notification with a key says nothing of its content, which is compared when that is written.
-        by_key = message.has_idempotency_key and message.site == NOTIFICATIONS_SITE
-        if not by_key and stored_bytes(message.fields) > LARGE_FIELDS and (stored := self.find_record(message.id)):
+        # A notification's key makes its id, whatever its content: writing the fields compares that with what is stored.
+        id_from_key = message.has_idempotency_key and message.site == NOTIFICATIONS_SITE
+        if not id_from_key and stored_bytes(message.fields) > LARGE_FIELDS and (stored := self.find_record(message.id)):
             return stored
         now = int(self._clock())
         verdict = record.verdict
@@ -94,13 +94,13 @@ class MessageTable:
             item["duplicate_of"] = verdict.duplicate_of
         if verdict.rejection:
             item["rejected"] = verdict.rejection
-        self._add_fields(message, expires_at, only_once=by_key)
+        self._add_fields(message, expires_at, only_once=id_from_key)
         existing = self._table.put(item, "attribute_not_exists(id)")
         return _record(existing) if existing is not None else None
 
     def _add_fields(self, message: Message, expires_at: int, *, only_once: bool) -> None:
-        """Write the item of what was sent. ``only_once`` keeps one that is there, and raises InvalidRequestError if
-        it is another."""
+        """Write the item of what was sent. ``only_once`` keeps an existing item, and raises InvalidRequestError if its
+        fields differ."""
         pairs = list(message.fields.items())
         if not pairs and not message.files:
             return

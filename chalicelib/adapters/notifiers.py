@@ -35,41 +35,41 @@ class LambdaNotifier:
 
     def notify(self, notification: Notification) -> str:
         """Deliver; returns the provider's reference, raises an :class:`~chalicelib.errors.InvokeError`."""
-        answer = self._answer(replace(notification, channel=self._channel, check=False))
+        answer = self._invoke(replace(notification, channel=self._channel, check=False))
         if answer.get("status") != "delivered" or "reference" not in answer:
-            raise self._unknown_answer()
+            raise self._unknown_answer_error()
         self.quota = _read_quota(answer.get("quota"))
         return str(answer["reference"])
 
     def check(self, notification: Notification) -> Quota | None:
         """Ask the notifier whether it could deliver; returns its provider's quota, or None where it knows none."""
-        answer = self._answer(replace(notification, channel=self._channel, check=True))
+        answer = self._invoke(replace(notification, channel=self._channel, check=True))
         try:
             return _read_quota(answer["quota"])
         except (KeyError, TypeError):
-            raise self._unknown_answer() from None
+            raise self._unknown_answer_error() from None
 
-    def _answer(self, notification: Notification) -> invoke.Answer:
+    def _invoke(self, notification: Notification) -> invoke.Answer:
         """Invoke the function and return its answer; raises an :class:`~chalicelib.errors.InvokeError`."""
         try:
-            return invoke.call(self._client, self._function, notification.as_request(), _failure)
+            return invoke.call(self._client, self._function, notification.as_request(), _classify_error)
         except invoke.NotRunError as error:
             raise ChannelUnavailableError(str(error)) from error
         except invoke.FunctionError as error:
-            kind = _ERRORS.get(type(error), ChannelUncertainError)
-            raise kind(error.message, key=error.key, retry_after=error.retry_after) from None
+            error_class = _ERRORS.get(type(error), ChannelUncertainError)
+            raise error_class(error.message, key=error.key, retry_after=error.retry_after) from None
         except invoke.CallError as error:
             raise ChannelUncertainError(str(error)) from error
 
-    def _unknown_answer(self) -> ChannelUncertainError:
+    def _unknown_answer_error(self) -> ChannelUncertainError:
         return ChannelUncertainError(f"{self._function} gave an answer that is not of the contract")
 
 
-def _read_quota(answer: Any) -> Quota | None:
-    return Quota(answer["limit"], answer["remaining"], answer["reset"]) if answer else None
+def _read_quota(quota: Any) -> Quota | None:
+    return Quota(quota["limit"], quota["remaining"], quota["reset"]) if quota else None
 
 
-def _failure(error: Exception) -> invoke.Failure | None:
+def _classify_error(error: Exception) -> invoke.Failure | None:
     """Classify an error of Herald's AWS client; None for an error of another kind."""
     match error:
         case ServiceError():

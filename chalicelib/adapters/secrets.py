@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 MAX_AGE = 300
 """Seconds that values are cached; a warm function uses a changed secret within this time."""
-KEEP_STALE = 30
+MAX_STALE = 30
 """Seconds that cached values are used further when they can't be read again."""
 
 
@@ -49,7 +49,7 @@ class ParameterSecrets:
         except AwsError as error:
             if self._values:
                 # The values of a few minutes ago are most likely still right.
-                self._until = self._clock() + KEEP_STALE
+                self._until = self._clock() + MAX_STALE
                 return self._values
             raise SecretsError(f"the secrets could not be read: {error.reason}") from error
         missing = answer.get("InvalidParameters", [])

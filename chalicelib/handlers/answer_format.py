@@ -26,11 +26,11 @@ class AnswerFormat(Enum):
     """A redirect, or a page that names what is wrong."""
     FRAGMENT = "fragment"
     """A piece of HTML that htmx puts into its page."""
-    WORD = "word"
+    PLAIN_OK = "plain OK"
     """The word OK, and problem documents: what the script of BootstrapMade's templates waits for."""
 
 
-def answer_format(header: Callable[[str], str], origin: str | None, body: bytes) -> AnswerFormat:
+def choose_format(header: Callable[[str], str], origin: str | None, body: bytes) -> AnswerFormat:
     """Which kind of answer a request gets, by its headers (``header`` is empty for one that is missing).
 
     A browser says whether a form or a script asks (https://www.w3.org/TR/fetch-metadata/#sec-fetch-mode-header), save
@@ -40,10 +40,10 @@ def answer_format(header: Callable[[str], str], origin: str | None, body: bytes)
     if header("hx-request") == "true":
         return AnswerFormat.FRAGMENT
     media_type, _ = bodies.parse_media_type(header("content-type"))
-    # No library says so of a form that it sends to another origin and accepts anything for: jQuery says nothing there,
-    # axios asks for JSON. https://bootstrapmade.com/php-email-form/
+    # BootstrapMade's script alone sends these three together to another origin: jQuery sends no X-Requested-With there,
+    # and axios accepts JSON. https://bootstrapmade.com/php-email-form/
     if header("x-requested-with") == "XMLHttpRequest" and header("accept") == "*/*" and media_type == bodies.MULTIPART:
-        return AnswerFormat.WORD
+        return AnswerFormat.PLAIN_OK
     if mode := header("sec-fetch-mode"):
         return AnswerFormat.PAGE if mode == "navigate" else AnswerFormat.JSON
     accepted = {part.partition(";")[0].strip().lower() for part in header("accept").split(",")}

@@ -12,7 +12,7 @@ from chalicelib.handlers import answer_format, cors, form_answers
 from chalicelib.handlers.form_request import FormRequest
 from chalicelib.logic import origins, spam, submission, validation
 from chalicelib.logic.event_kinds import KIND_CONTACT
-from chalicelib.logic.fields import NAMES
+from chalicelib.logic.fields import MEANINGS
 from chalicelib.logic.submission import Message, Submission
 from chalicelib.logs import logger
 from chalicelib.metrics import Metric, emit
@@ -33,9 +33,9 @@ def answer(request: Request | None, site: str) -> Response:
     ``OPTIONS`` is a browser's preflight. ``POST`` is validated, published, and only then said to be accepted: a program
     gets JSON, 202 ``{"id", "status": "accepted", "next"}``; a form gets 303 to the page that it wished for or to the
     site's thanks page. Errors are problem documents (RFC 9457) or, for a browser without JavaScript, a page: 400, 403,
-    404, 413, 415, 422, and 503 when the topic did not accept. Any other method gets 405.
+    404, 413, 415, 422, 500, and 503 when the topic or the bucket of files did not accept. Any other method gets 405.
     """
-    # Basin's older scripts address a form so when they want JSON: https://docs.usebasin.com/creating-forms/basin-js-v1
+    # Basin's older scripts add .json to a form's address to ask for JSON: https://docs.usebasin.com/creating-forms/basin-js-v1
     form_request = FormRequest(request, composition.get_container().stage.sites.get(site.removesuffix(".json")))
     if form_request.method not in ("OPTIONS", "POST"):
         return cors.with_cors(_answer_wrong_method(form_request), form_request)
@@ -44,8 +44,8 @@ def answer(request: Request | None, site: str) -> Response:
             _log_refusal(form_request, SubmissionError(403, "forbidden_origin"))
         return cors.preflight(form_request)
     try:
-        message, destination = _publish(form_request)
-        response = form_answers.accepted_answer(form_request, message.id, destination)
+        message, next_page = _publish(form_request)
+        response = form_answers.accepted_answer(form_request, message.id, next_page)
     except (FilesError, PublishError) as error:
         response = form_answers.error_answer(form_request, _record_publish_error(form_request, error))
     except SubmissionError as error:
@@ -104,21 +104,21 @@ def _publish(form_request: FormRequest) -> tuple[Message, str]:
     and :class:`PublishError` where the topic did not accept.
     """
     container = composition.get_container()
-    unreadable = None
+    read_error = None
     try:
         form_request.read_form(container.stage.limits)
     except SubmissionError as error:
-        unreadable = error
+        read_error = error
     # A wrong site or origin comes before a body that can't be read.
     if form_request.site is None:
         raise SubmissionError(404, "FORM_NOT_FOUND")
     if not form_request.origin_allowed:
         raise SubmissionError(403, "forbidden_origin")
-    if unreadable:
-        raise unreadable
+    if read_error:
+        raise read_error
     site, form = form_request.site, form_request.form
-    any_address = form_request.is_json and any(service.any_address for service in form_request.services)
-    validation.validate(form, site, container.stage.limits, any_address=any_address)
+    any_email = form_request.is_json and any(service.any_email for service in form_request.form_services)
+    validation.validate(form, site, container.stage.limits, any_email=any_email)
     idempotency_key = form_request.header("idempotency-key")
     uploads = form_request.uploads.files if form_request.uploads else []
     files = tuple(upload.ref for upload in uploads)
@@ -143,25 +143,25 @@ def _publish(form_request: FormRequest) -> tuple[Message, str]:
     if uploads:  # Before the message, which must not say what isn't there.
         container.files(form_request.function_arn).put(message, uploads)
     container.topic.publish(text, site=site.name, kind=KIND_CONTACT, function_arn=form_request.function_arn)
-    more: dict[str, object] = {"ignored": form.ignored} if form.ignored else {}
-    more |= {"files": len(files)} if files else {}
-    logger.info("Accepted", extra={"message_id": message.id, "site": site.name, **more})
+    details: dict[str, object] = {"ignored": form.ignored} if form.ignored else {}
+    details |= {"files": len(files)} if files else {}
+    logger.info("Accepted", extra={"message_id": message.id, "site": site.name, **details})
     emit(container.stage, Metric.ACCEPTED, {"site": site.name, "message_id": message.id})
-    return message, _destination(form_request, site)
+    return message, _next_page(form_request, site)
 
 
-def _destination(form_request: FormRequest, site: Site) -> str:
+def _next_page(form_request: FormRequest, site: Site) -> str:
     if not form_request.form.next:
         return site.thanks
     from chalicelib.logic import redirects
 
-    return redirects.destination(site, form_request.form.next, form_request.page)
+    return redirects.next_page(site, form_request.form.next, form_request.page)
 
 
 def _spam_signals(form_request: FormRequest, form: Submission, site: Site) -> tuple[list[str], str, str, str]:
     """What the request itself tells about spam: signals, hashes of sender and network, and the challenge solved.
 
-    Without the stage's key nothing can be said, and nothing is held against the message.
+    Where the stage's key can't be read, neither sender nor proof is checked, and the message gets no points for it.
     """
     signals = spam.find_signals(form, site.spam)
     if not site.spam.needs_key:
@@ -210,27 +210,27 @@ def _record_refusal(form_request: FormRequest, error: SubmissionError) -> Submis
 
 
 def _log_refusal(form_request: FormRequest, error: SubmissionError) -> None:
-    # Of a site that is not ours the name is a visitor's text, and so is the name of a field that we don't know.
+    # A name that the sender made up is not logged: neither an unknown site's nor an unknown field's.
     problems = [
-        f"{problem.field if problem.field in NAMES else 'another'}: {problem.code}" for problem in error.problems
+        f"{problem.field if problem.field in MEANINGS else 'another'}: {problem.code}" for problem in error.problems
     ]
     details: dict[str, str] = _site_detail(form_request)
     if form_request.site and error.code == "forbidden_origin":
-        stage = composition.get_container().stage.name
+        stage_name = composition.get_container().stage.name
         details |= {
             "origin": origins.printable_origin(form_request.origin) or "malformed",
-            "hint": origins.advice_to_accept(form_request.site, form_request.origin, stage),
+            "hint": origins.advice_to_accept(form_request.site, form_request.origin, stage_name),
         }
     logger.info("Refused", extra={"status": error.status, "code": error.code, "problems": problems, **details})
 
 
 def _record_publish_error(form_request: FormRequest, error: FilesError | PublishError) -> SubmissionError:
-    """Log and count that the topic did not accept; returns what the visitor is told."""
+    """Log and count that the topic or the bucket did not accept; returns what the visitor is told."""
     # Outside Lambda, under `chalice local`, a developer wants to know what is missing.
     hint = {} if form_request.function_arn else {"hint": composition.get_container().stage.hint}
     site = _site_detail(form_request)
-    which = "bucket did not take the files" if isinstance(error, FilesError) else "topic did not accept the message"
-    logger.error(f"The {which}", extra={"reason": error.reason, **site, **hint})
+    failure = "bucket did not take the files" if isinstance(error, FilesError) else "topic did not accept the message"
+    logger.error(f"The {failure}", extra={"reason": error.reason, **site, **hint})
     emit(composition.get_container().stage, Metric.REFUSED, {"reason": "unavailable", **site})
     return SubmissionError(503, "unavailable")
 

@@ -23,12 +23,12 @@ HTMX_HEADERS = (
     "HX-Retarget, HX-Trigger, HX-Trigger-After-Settle, HX-Trigger-After-Swap"
 )
 """What htmx looks for in an answer; for each that is hidden from it a browser writes an error to its console."""
-_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 """A header's name: RFC 9110, 5.6.2."""
 
 
 def preflight(form_request: FormRequest) -> Response:
-    """Allow the page to send, or nothing: without these headers the browser sends nothing further.
+    """Answer 204 with what the page may send, or 403 without these headers: then the browser sends nothing further.
 
     A script of an allowed page may set any header: what libraries and monitoring add changes nothing here, and no
     credentials are ever allowed.
@@ -47,7 +47,7 @@ def preflight(form_request: FormRequest) -> Response:
 
 def _allowed_headers(wanted: str) -> str:
     names = [name for name in (part.strip(" \t") for part in wanted.split(",")) if name]
-    if names and len(wanted) <= MAX_REQUESTED_HEADERS and all(map(_TOKEN.fullmatch, names)):
+    if names and len(wanted) <= MAX_REQUESTED_HEADERS and all(map(_HEADER_NAME.fullmatch, names)):
         return ", ".join(names)
     return ALLOWED_HEADERS
 

@@ -40,7 +40,7 @@ def handle(event: dict[str, Any], context: Any) -> dict[str, object]:
     kind = attributes.get("kind", "")
     if kind == event_kinds.KIND_EVENT:
         logger.set_correlation_id(sns["MessageId"])
-        return event_kinds.answer(sns["Message"])
+        return event_kinds.answer_test_event(sns["Message"])
     container = composition.get_container()
     invocation = Invocation(
         id=context.aws_request_id,
@@ -60,6 +60,7 @@ def handle(event: dict[str, Any], context: Any) -> dict[str, object]:
         message, record = stored
         dependencies = container.delivery_dependencies(message.site, context.invoked_function_arn)
         return _report(delivery.deliver_again(message, record, dependencies, invocation))
+    # Without a kind it may be a form's message or a program's notification.
     if kind in ("", event_kinds.KIND_CONTACT):
         try:
             message = Message.deserialize(sns["Message"])
@@ -76,26 +77,26 @@ def handle(event: dict[str, Any], context: Any) -> dict[str, object]:
 
 
 def _deliver_notification(sns: dict[str, Any], invocation: Invocation, mistake: str = "") -> dict[str, object]:
-    """Deliver a notification, or reject what is none. Its code is imported here, as many stages have none.
+    """Deliver a program's notification, or reject what is none. Few stages have any, so its code is imported here.
 
     ``mistake`` is why something can't be the form's message or canary that it says it is.
     """
     from chalicelib.logic import accepted_notification
 
     container = composition.get_container()
-    publication, at = sns["MessageId"], accepted_notification.published_at(sns["Timestamp"])
-    logger.set_correlation_id(publication)
+    publication_id, at = sns["MessageId"], accepted_notification.published_at(sns["Timestamp"])
+    logger.set_correlation_id(publication_id)
     try:
         if mistake:
             raise InvalidRequestError(f"message: {mistake}", key="message")
-        message = accepted_notification.read(sns["Message"], publication, at, container.stage)
+        message = accepted_notification.read(sns["Message"], publication_id, at, container.stage)
         logger.set_correlation_id(message.id)
         if message.has_idempotency_key:
-            container.messages.link(publication, message.id)
+            container.messages.link(publication_id, message.id)
         dependencies = container.delivery_dependencies(message.site)
-        return _report(delivery.deliver(message, accepted_notification.TRUSTED, dependencies, invocation))
+        return _report(delivery.deliver(message, accepted_notification.TRUSTED_VERDICT, dependencies, invocation))
     except InvalidRequestError as error:
-        return _report(accepted_notification.reject(error, publication, at, container.messages, invocation))
+        return _report(accepted_notification.reject(error, publication_id, at, container.messages, invocation))
 
 
 def _captcha_signals(message: Message, site: Site | None, invocation: Invocation) -> list[Signal]:
@@ -107,9 +108,9 @@ def _captcha_signals(message: Message, site: Site | None, invocation: Invocation
     container = composition.get_container()
     if container.messages.find_record(message.id):
         return []  # A retry: the record's verdict counts.
-    service = container.captcha_service(site.name)
+    verify = container.captcha_service(site.name)
     signal, reason = check(
-        message, site.spam.captcha, container.recent_activity, service, invocation.run, container.now()
+        message, site.spam.captcha, container.recent_activity, verify, invocation.run, container.now()
     )
     if reason:
         logger.error("The captcha could not be verified", extra={"reason": reason, "site": site.name})

@@ -9,25 +9,25 @@ from chalicelib.handlers.answer_format import AnswerFormat, Headers, html_respon
 from chalicelib.handlers.form_request import FormRequest
 
 
-def accepted_answer(form_request: FormRequest, message_id: str, destination: str) -> Response:
-    """A program gets JSON or a word, htmx a fragment, a browser a redirect to ``destination``."""
+def accepted_answer(form_request: FormRequest, message_id: str, next_page: str) -> Response:
+    """A program gets JSON or the word OK, htmx a fragment, a browser a redirect to ``next_page``."""
     match form_request.answer_format:
         case AnswerFormat.PAGE:
-            return Response(body="", status_code=303, headers={"Location": destination, "Cache-Control": "no-store"})
+            return Response(body="", status_code=303, headers={"Location": next_page, "Cache-Control": "no-store"})
         case AnswerFormat.FRAGMENT:
             from chalicelib.handlers import fragments
 
-            return fragments.accepted_fragment(form_request, destination)
-        case AnswerFormat.WORD:
+            return fragments.accepted_fragment(form_request, next_page)
+        case AnswerFormat.PLAIN_OK:
             headers: Headers = {"Content-Type": "text/plain; charset=utf-8", "Cache-Control": "no-store"}
             return Response(body="OK", status_code=200, headers=headers)
-    body: dict[str, object] = {"id": message_id, "status": "accepted", "next": destination}
+    body: dict[str, object] = {"id": message_id, "status": "accepted", "next": next_page}
     if form_request.form.ignored:
         body["ignored"] = form_request.form.ignored
-    services = form_request.services
+    services = form_request.form_services
     if not services:
         return json_response(202, body)
-    _, texts = form_request.language()
+    _, texts = form_request.language_and_texts()
     for service in services:
         body |= service.success_keys(texts["accepted"], 200)
     return json_response(200, body)
@@ -36,7 +36,7 @@ def accepted_answer(form_request: FormRequest, message_id: str, destination: str
 def error_answer(form_request: FormRequest, error: SubmissionError) -> Response:
     """An error in the visitor's language: a problem document for a program, HTML for htmx, a page for a browser."""
     match form_request.answer_format:
-        case AnswerFormat.JSON | AnswerFormat.WORD:
+        case AnswerFormat.JSON | AnswerFormat.PLAIN_OK:
             return problem_answer(form_request, error)
         case AnswerFormat.FRAGMENT:
             from chalicelib.handlers import fragments
@@ -44,10 +44,10 @@ def error_answer(form_request: FormRequest, error: SubmissionError) -> Response:
             return fragments.error_fragment(form_request, error)
     from chalicelib.logic import error_page, origins
 
-    language, texts = form_request.language()
-    back = origins.way_back(form_request.site, form_request.origin, form_request.origin_allowed)
+    language, texts = form_request.language_and_texts()
+    site_origin = origins.origin_to_link_to(form_request.site, form_request.origin, form_request.origin_allowed)
     file_fields = form_request.uploads.fields if form_request.uploads else ()
-    page = error_page.make_page(error, form_request.pairs, texts, language, back, file_fields)
+    page = error_page.make_page(error, form_request.pairs, texts, language, site_origin, file_fields)
     return html_response(
         error.status, page, language, {"Content-Security-Policy": error_page.POLICY, **retry_after(error)}
     )

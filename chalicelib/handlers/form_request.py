@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from chalice.app import Request
 
 from chalicelib.errors import SubmissionError
-from chalicelib.handlers.answer_format import AnswerFormat, answer_format
+from chalicelib.handlers.answer_format import AnswerFormat, choose_format
 from chalicelib.logic import bodies, origins
 from chalicelib.logic.bodies import Pairs
 from chalicelib.logic.form_services import FormService, services_of
@@ -37,7 +37,7 @@ class FormRequest:
         self.pairs: Pairs = []
         """The fields as they were sent, as far as :meth:`read_form` could read them."""
         self.form = Submission()
-        """The same, by what they mean."""
+        """The same fields, sorted by what they mean."""
         self._request = request
 
     def read_form(self, limits: Limits) -> None:
@@ -97,12 +97,12 @@ class FormRequest:
 
     @cached_property
     def answer_format(self) -> AnswerFormat:
-        """What kind of answer whoever asks can use."""
-        return answer_format(self.header, self.origin, self._body)
+        """The format in which the sender of the request can read the answer."""
+        return choose_format(self.header, self.origin, self._body)
 
     @property
-    def services(self) -> list[FormService]:
-        """The other services that the form was written for, whose scripts look for more in an answer."""
+    def form_services(self) -> list[FormService]:
+        """The services other than Herald that the form was written for: their scripts look for more in an answer."""
         return services_of(self._request.path, self.pairs)
 
     def mail_language(self) -> str:
@@ -114,10 +114,10 @@ class FormRequest:
         accepted = self.header("accept-language")
         return prefer(self.site.autoreply.texts, self.form.language, accepted, self.site.language)
 
-    def language(self) -> tuple[str, Mapping[str, str]]:
+    def language_and_texts(self) -> tuple[str, Mapping[str, str]]:
         """The language of the answer, and the texts in it."""
         from chalicelib.texts import choose, texts
 
-        of_site, own = (self.site.language, self.site.texts) if self.site else ("", {})
-        language = choose(self.form.language, self.header("accept-language"), of_site, own)
-        return language, texts(language, own)
+        site_language, site_texts = (self.site.language, self.site.texts) if self.site else ("", {})
+        language = choose(self.form.language, self.header("accept-language"), site_language, site_texts)
+        return language, texts(language, site_texts)

@@ -37,8 +37,8 @@ def handle(kind: str, request: object, context: Any) -> dict[str, object]:
         notification = composition.get_container().attach(notification, kind, context.invoked_function_arn)
     reference = notifier.notify(notification)
     logger.info("Delivered", extra={"message_id": notification.id, "channel": channel, "reference": reference})
-    remaining = {"quota": notifier.quota.as_json()} if notifier.quota else {}
-    return {"channel": channel, "status": "delivered", "reference": reference, **remaining}
+    quota_key = {"quota": notifier.quota.as_json()} if notifier.quota else {}
+    return {"channel": channel, "status": "delivered", "reference": reference, **quota_key}
 
 
 def _choose_channel(kind: str, name: str) -> str:

@@ -12,7 +12,7 @@ from chalicelib.texts import worded
 
 def problem_document(form_request: FormRequest, error: SubmissionError) -> Response:
     """The problem document of an error, with what the scripts of another service look for."""
-    language, texts = form_request.language()
+    language, texts = form_request.language_and_texts()
     title = worded(texts, error)
     body: dict[str, object] = {
         "type": "about:blank",
@@ -24,7 +24,7 @@ def problem_document(form_request: FormRequest, error: SubmissionError) -> Respo
         ]
         or [{"code": error.code, "message": title}],
     }
-    for service in form_request.services:
+    for service in form_request.form_services:
         body |= service.error_keys(title, error.status)
     headers: dict[str, str | list[str]] = {"Content-Language": language, "Content-Type": PROBLEM}
     return json_response(error.status, body, headers | retry_after(error))

@@ -44,17 +44,17 @@ LINK = r"^https?://[!-~]+$"
 """Visible ASCII, so that no line of a notification can be forged with it."""
 PRIORITY = ("low", "normal", "high", "emergency")
 """What each means to a provider is declared by its kind of channel."""
-TRUSTED = Verdict(rank=len(Evidence))
+TRUSTED_VERDICT = Verdict(rank=len(Evidence))
 """A program that was granted the topic spends a channel's budget of rings as a person does."""
 
-_KEYS = uuid.UUID("b2b1f0a4-6d0c-5c55-9d55-0c1c6a5a7f0e")
+_KEY_NAMESPACE = uuid.UUID("b2b1f0a4-6d0c-5c55-9d55-0c1c6a5a7f0e")
 """The namespace (RFC 9562, 5.5) of ids that are made from keys."""
 
 
-def read(published: str, publication: str, at: int, stage: Stage) -> Message:
+def read(published: str, publication_id: str, at: int, stage: Stage) -> Message:
     """Make a message of what was published; raises :class:`InvalidRequestError` naming the key at fault.
 
-    ``publication`` is the id that SNS gave it, ``at`` its time in seconds since the epoch.
+    ``publication_id`` is the id that SNS gave it, ``at`` its time in seconds since the epoch.
     """
     try:
         found = whole_characters(json.loads(published))
@@ -76,21 +76,21 @@ def read(published: str, publication: str, at: int, stage: Stage) -> Message:
         fields["channels"] = ", ".join(channels)
     key = read_text(request, "key", MAX_ID) if "key" in request else ""
     return Message(
-        _id(key, publication), NOTIFICATIONS_SITE, at, fields, has_idempotency_key=bool(key), channels=channels
+        _id(key, publication_id), NOTIFICATIONS_SITE, at, fields, has_idempotency_key=bool(key), channels=channels
     )
 
 
-def glance(published: str, publication: str, at: int) -> Message:
+def glance(published: str, publication_id: str, at: int) -> Message:
     """What can be said of a publication without judging it: its id and its texts."""
     try:
         found = whole_characters(json.loads(published))
     except (ValueError, RecursionError):
         found = None
     if not isinstance(found, dict):
-        return Message(publication, NOTIFICATIONS_SITE, at, {"message": published})
+        return Message(publication_id, NOTIFICATIONS_SITE, at, {"message": published})
     key = found.get("key") if found.get("kind") == KIND_NOTIFICATION else None
     texts = {name: value for name, value in found.items() if isinstance(value, str)}
-    return Message(_id(key if isinstance(key, str) else "", publication), NOTIFICATIONS_SITE, at, texts)
+    return Message(_id(key if isinstance(key, str) else "", publication_id), NOTIFICATIONS_SITE, at, texts)
 
 
 def published_at(timestamp: str) -> int:
@@ -102,16 +102,16 @@ def published_at(timestamp: str) -> int:
 
 
 def reject(
-    error: InvalidRequestError, publication: str, at: int, store: MessageStore, invocation: Invocation
+    error: InvalidRequestError, publication_id: str, at: int, store: MessageStore, invocation: Invocation
 ) -> DeliveryResult:
     """Store why something was rejected, for whoever published it: by the id that SNS gave it."""
     reason = cut(one_line(error.message), MAX_REASON)
     verdict = Verdict(held=HoldReason.REJECTED, wrong_key=cut(one_line(error.key), MAX_ID), reason=reason)
-    message = Message(publication, NOTIFICATIONS_SITE, at, {})
+    message = Message(publication_id, NOTIFICATIONS_SITE, at, {})
     record = store.add(message, Record(invocation.id, {}, verdict))
     repeated = record is not None and record.stored_by != invocation.id
     action = Action.UNCHANGED if repeated else Action.REJECTED
-    return DeliveryResult(publication, NOTIFICATIONS_SITE, action, {}, verdict)
+    return DeliveryResult(publication_id, NOTIFICATIONS_SITE, action, {}, verdict)
 
 
 def as_notification(message: Message, channel: Channel, stage: str) -> Notification:
@@ -133,8 +133,8 @@ def as_notification(message: Message, channel: Channel, stage: str) -> Notificat
     )
 
 
-def _id(key: str, publication: str) -> str:
-    return str(uuid.uuid5(_KEYS, key)) if key else publication
+def _id(key: str, publication_id: str) -> str:
+    return str(uuid.uuid5(_KEY_NAMESPACE, key)) if key else publication_id
 
 
 def _priority(request: Mapping[str, object]) -> str:

@@ -280,10 +280,10 @@ def _multipart(body: bytes, boundary: str, codec: str, limits: Limits, uploads: 
         raise _too_many() from None
     except (MultipartError, UnicodeDecodeError):
         raise _malformed("not_multipart") from None
-    if uploads and uploads.too_big:
+    if uploads and uploads.too_big_field:
         most = uploads.megabytes
         raise SubmissionError(
-            413, "FILES_TOO_BIG", Problem("FILES_TOO_BIG", uploads.too_big, most), pairs=pairs, limit=most
+            413, "FILES_TOO_BIG", Problem("FILES_TOO_BIG", uploads.too_big_field, most), pairs=pairs, limit=most
         )
     if wrong:
         raise SubmissionError(422, "invalid", *wrong, pairs=pairs)

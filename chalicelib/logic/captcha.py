@@ -82,7 +82,7 @@ def token_of(captcha: Captcha, sent: Mapping[str, str]) -> str:
 def check(
     message: Message, captcha: Captcha, recent: RecentActivity, verify: Verify, run: str, now: int
 ) -> tuple[Signal | None, str]:
-    """The sign that a message's token is, None for a person's, and the reason of :attr:`Signal.UNCHECKED_CAPTCHA`.
+    """The signal that a message's token gives (None for a person's), and the reason if it could not be verified.
 
     ``run`` identifies this run of ``destined``: a later run of the same message, after a crash, has another one.
     """
@@ -104,7 +104,7 @@ def check(
 
 
 def judge(captcha: Captcha, answer: Mapping[str, object]) -> tuple[Signal | None, str]:
-    """What a service's answer says: a sign, None for none, and the reason of :attr:`Signal.UNCHECKED_CAPTCHA`."""
+    """The signal that a service's answer gives (None for a person's), and the reason if it verified nothing."""
     service = SERVICES[captcha.kind]
     if answer.get("success") is True:
         host = answer.get("hostname")

@@ -278,7 +278,7 @@ class Tools(Protocol):
     """Whether this is stage ``local``."""
 
     def session(self) -> Any:
-        """Return a ``requests.Session`` (``http.Session``)."""
+        """Return a ``requests.Session`` (``provider_http.Session``)."""
 
     def secrets(self) -> Any:
         """Return the channel's secrets (``adapters.secrets.Secrets``)."""
@@ -335,7 +335,7 @@ class ChannelKind:
     memory: int = 512
     """MB: docs/benchmarks.md, "Memory"."""
     timeout: int = 22
-    """Seconds: all calls end before (``http.py``), and ``destined`` waits longer."""
+    """Seconds: all calls end before (``provider_http.py``), and ``destined`` waits longer."""
     priorities: Mapping[str, Options] = field(default_factory=dict)
     """The options that say each priority of a program's notification: ``accepted_notification.py``."""
     link_option: str = ""

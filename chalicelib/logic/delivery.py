@@ -21,7 +21,6 @@ from chalicelib.errors import (
     InvalidRequestError,
     InvokeError,
 )
-from chalicelib.logic import notification
 from chalicelib.logic.delivery_types import (
     Action,
     Delivery,
@@ -33,7 +32,7 @@ from chalicelib.logic.delivery_types import (
     State,
 )
 from chalicelib.logic.duplicates import hold_if_duplicate
-from chalicelib.logic.notification import Notification
+from chalicelib.logic.notification import Notification, from_contact
 from chalicelib.logic.retry_schedule import next_due_at, pause_after
 from chalicelib.logic.spam import HoldReason, Verdict
 from chalicelib.logic.submission import Message
@@ -63,17 +62,18 @@ def deliver(
     FilesError
         The message's files could not be kept; likewise.
     """
+    # Should this run die before it records an outcome, the scheduled retry finds the message.
     due_at = 0 if verdict.held else dependencies.now() + CLAIM_SECONDS
-    new = Record(invocation.id, dict.fromkeys(message.channels or dependencies.channels, Delivery()), verdict, due_at)
-    record = dependencies.store.add(message, new) or new
-    first_seen = record.stored_by == invocation.id
+    fresh = Record(invocation.id, dict.fromkeys(message.channels or dependencies.channels, Delivery()), verdict, due_at)
+    record = dependencies.store.add(message, fresh) or fresh
+    stored_by_us = record.stored_by == invocation.id
     record = hold_if_duplicate(message, record, dependencies)
     files = _prepare_files(message, record, dependencies)
     if record.verdict.held:
-        return _result(message, Action(record.verdict.held) if first_seen else Action.UNCHANGED, record)
+        return _result(message, Action(record.verdict.held) if stored_by_us else Action.UNCHANGED, record)
     run = _Run(message, record, dependencies, invocation, files)
     run.try_channels()
-    action = conclude(run.deliveries, dependencies.channels) if first_seen or run.changed else Action.UNCHANGED
+    action = conclude(run.deliveries, dependencies.channels) if stored_by_us or run.changed else Action.UNCHANGED
     return _result(message, action, replace(record, deliveries=run.deliveries))
 
 
@@ -157,9 +157,9 @@ class _Run:
         self._rank = record.verdict.rank
         self._too_old_at = max(message.received_at, record.replayed_at) + dependencies.give_up
         self._lock = threading.Lock()
-        self._writing = 0
-        self._wrote_at_once = False
-        """Whether two outcomes were written at once, of which the first may have come last."""
+        self._open_writes = 0
+        self._writes_overlapped = False
+        """Whether two outcomes were written at the same time, so that the older ``due_at`` may have come last."""
 
     def try_channels(self) -> None:
         """Try all channels in parallel, so that a slow one delays no other; raise an error once all have ended."""
@@ -171,9 +171,9 @@ class _Run:
         from concurrent.futures import ThreadPoolExecutor
 
         with ThreadPoolExecutor(len(self.deliveries)) as pool:
-            for attempted in [pool.submit(self._try_channel, name) for name in self.deliveries]:
-                attempted.result()
-        if self._wrote_at_once and not self.due_at():
+            for attempt in [pool.submit(self._try_channel, name) for name in self.deliveries]:
+                attempt.result()
+        if self._writes_overlapped and not self.due_at():
             self._dependencies.store.postpone(self._message.id, 0)
 
     def due_at(self) -> int:
@@ -193,7 +193,7 @@ class _Run:
             return
         in_time = now + CLAIM_SECONDS <= self._invocation.ends_at
         if channel is not None and notifier is not None and in_time and may_attempt(delivery, channel, now):
-            if not self._may_ring(delivery, channel, now):
+            if not self._take_ring(delivery, channel, now):
                 summarized = replace(delivery, state=State.SUMMARIZED, since=now)
                 self.changed |= self._record(name, recorded, summarized)
                 return
@@ -211,32 +211,32 @@ class _Run:
             return
         self.changed = True
         self.deliveries[name] = claimed
-        request = self._notification(channel)
-        self._record(name, claimed, call_notifier(notifier, request, claimed, channel, self._dependencies.now))
+        notification = self._make_notification(channel)
+        self._record(name, claimed, call_notifier(notifier, notification, claimed, channel, self._dependencies.now))
 
-    def _notification(self, channel: Channel) -> Notification:
+    def _make_notification(self, channel: Channel) -> Notification:
         dependencies = self._dependencies
         if self._message.site == NOTIFICATIONS_SITE:
             # Loaded only where programs publish.
             from chalicelib.logic.accepted_notification import as_notification
 
-            made = as_notification(self._message, channel, dependencies.stage)
+            notification = as_notification(self._message, channel, dependencies.stage)
         else:
-            made = notification.from_contact(self._message, dependencies.site, channel, dependencies.stage, self._files)
+            notification = from_contact(self._message, dependencies.site, channel, dependencies.stage, self._files)
         link = dependencies.inbox_link(channel.name, self._message)
-        return replace(made, inbox=link) if link else made
+        return replace(notification, inbox=link) if link else notification
 
-    def _may_ring(self, delivery: Delivery, channel: Channel, now: int) -> bool:
-        """Whether the channel's budget has a ring for this message; if not, the next summary counts the message.
+    def _take_ring(self, delivery: Delivery, channel: Channel, now: int) -> bool:
+        """Spend a ring of the channel's budget and return True; without one, let the next summary count the message.
 
-        It is asked once, before the first attempt; what a person replays or lets through rings anyway. The summary
+        Asked once, before the first attempt; what a person replays or lets through rings anyway. A summary
         counts first and the record is written after: a run that dies in between leaves a message that is counted and
         tried again, never one that nobody hears of.
         """
-        rings = self._dependencies.ring_budget
-        if rings is None or delivery != Delivery():
+        budget = self._dependencies.ring_budget
+        if budget is None or delivery != Delivery():
             return True
-        if rings.take(channel, self._rank, now):
+        if budget.take(channel, self._rank, now):
             return True
         summaries = self._dependencies.summaries()
         if summaries is None:
@@ -248,11 +248,11 @@ class _Run:
         with self._lock:
             self.deliveries[name] = after
             due_at = self.due_at()
-            self._wrote_at_once |= self._writing > 0
-            self._writing += 1
+            self._writes_overlapped |= self._open_writes > 0
+            self._open_writes += 1
         changed = self._dependencies.store.change(self._message.id, name, before, after, due_at)
         with self._lock:
-            self._writing -= 1
+            self._open_writes -= 1
         if changed:
             self._dependencies.on_recorded(self._message, name, after)
         return changed
@@ -266,8 +266,8 @@ def expire_claim(delivery: Delivery, now: int) -> Delivery:
 
 
 def may_expire(delivery: Delivery, channel: Channel | None) -> bool:
-    """Whether a channel of a message that is too old is given up: unless it has ended, is on hold or is being tried."""
-    return not (delivery.state.is_final or delivery.is_on_hold(channel) or delivery.state is State.SENDING)
+    """Whether a channel of a too old message is given up: not if it has ended, awaits a decision or is being tried."""
+    return not (delivery.state.is_final or delivery.awaits_decision(channel) or delivery.state is State.SENDING)
 
 
 def may_attempt(delivery: Delivery, channel: Channel, now: int) -> bool:
@@ -291,11 +291,11 @@ def claim(delivery: Delivery, invocation: Invocation, now: int) -> Delivery:
 
 
 def call_notifier(
-    notifier: Notifier, request: Notification, claimed: Delivery, channel: Channel, now: Callable[[], int]
+    notifier: Notifier, notification: Notification, claimed: Delivery, channel: Channel, now: Callable[[], int]
 ) -> Delivery:
     """Call the notifier once and return the delivery with its outcome."""
     try:
-        reference = notifier.notify(request)
+        reference = notifier.notify(notification)
     except InvokeError as error:
         state = state_after(error)
         wait = pause_after(claimed.attempts, channel, error.retry_after or 0)
@@ -331,7 +331,7 @@ def conclude(deliveries: Mapping[str, Delivery], channels: Mapping[str, Channel]
     still_open = [
         f"{name} {delivery.state}"
         for name, delivery in deliveries.items()
-        if not delivery.state.is_final and not delivery.is_on_hold(channels.get(name))
+        if not delivery.state.is_final and not delivery.awaits_decision(channels.get(name))
     ]
     if still_open:
         raise DeliveryIncompleteError(f"still to deliver: {', '.join(still_open)}")

@@ -25,6 +25,7 @@ SOURCE = "herald.contact"
 NOTIFICATION_SOURCE = "herald.notification"
 """The same for what a program published."""
 GIVE_UP = 72 * 60 * 60
+"""Seconds after which a message is not tried any more, unless the stage says otherwise."""
 SUMMARY_PREFIX = "summary#"
 """Begins the id of a channel's summary; no message has such an id."""
 
@@ -85,7 +86,7 @@ class Delivery:
     since: int = 0
     """When this state began; 0 before the first attempt."""
 
-    def is_on_hold(self, channel: Channel | None) -> bool:
+    def awaits_decision(self, channel: Channel | None) -> bool:
         """Whether a person must decide: the outcome is uncertain and the channel is set to ``hold``."""
         return self.state is State.UNCERTAIN and channel is not None and not channel.ring_again
 

@@ -28,8 +28,8 @@ def content_hash(site: str, fields: Mapping[str, str], files: Sequence[FileRef] 
 def hold_if_duplicate(message: Message, record: Record, dependencies: DeliveryDependencies) -> Record:
     """Hold a message that nobody was notified of yet if another one with its content is delivered instead.
 
-    Returns the record as it is afterwards. Call it once the message is stored: every message that is told of this one
-    by :func:`same_content` relies on it.
+    Returns the record as it is afterwards. Call it once the message is stored: a later message for which
+    :func:`find_earlier` returns this one relies on it.
     """
     if record.verdict.held or not record.is_untouched:
         return record

@@ -12,7 +12,7 @@ from html import escape
 
 from chalicelib.errors import SubmissionError
 from chalicelib.logic.bodies import Pairs
-from chalicelib.logic.fields import KNOWN, NAMES, Role, meaning_of
+from chalicelib.logic.fields import KNOWN_FIELDS, MEANINGS, Role, meaning_of
 from chalicelib.logic.submission import classify_fields
 from chalicelib.texts import direction, worded
 
@@ -140,16 +140,16 @@ def _is_long(text: str) -> bool:
 def _label(name: str, texts: Mapping[str, str], own: str | None = None) -> str:
     """The words for a field (``own``: the message's name for it); the form's own name for one that is none of ours."""
     own = meaning_of(name).field if own is None else own
-    return texts.get(own, name) if own in KNOWN else name
+    return texts.get(own, name) if own in KNOWN_FIELDS else name
 
 
 def _field(number: int, name: str, text: str, own: str, error: str, first: bool, texts: Mapping[str, str]) -> str:
     """A control with its label and what is wrong with it. ``own`` is the name under which the message would hold it."""
-    documented = NAMES.get(name.lower())
+    documented = MEANINGS.get(name.lower())
     own = documented.field if documented else own
     quoted = f'name="{escape(name)}"'
     # A short text of another name may be a choice, a date or a number: in a text box it could become anything.
-    chosen = own not in KNOWN and not _is_long(text)
+    chosen = own not in KNOWN_FIELDS and not _is_long(text)
     hidden = _hidden(name, text)
     if (hidden or chosen) and not (error and meaning_of(name, text).role is Role.FIELD):
         kept = (

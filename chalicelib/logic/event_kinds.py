@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from chalicelib.errors import EventFailedError
 
-SOURCE = "herald.event"
+TEST_EVENT_SOURCE = "herald.event"
 KIND_EVENT = "event"
 KIND_CONTACT = "contact"
 KIND_NOTIFICATION = "notification"
@@ -14,12 +14,12 @@ KIND_RETRY = "retry"
 KIND_CANARY = "canary"
 """A test message that sends no notification: ``logic/canary.py``."""
 REJECTED = "rejected"
-"""The action of what was published and is nothing of these."""
+"""The action for a publication that is of none of these kinds."""
 PLEASE_FAIL = "please fail"
 
 
-def answer(text: str) -> dict[str, object]:
+def answer_test_event(text: str) -> dict[str, object]:
     """Return a test event's text; raises :class:`EventFailedError` for ``please fail``."""
     if text == PLEASE_FAIL:
         raise EventFailedError("the event asked to fail")
-    return {"source": SOURCE, "action": "message", "message": text}
+    return {"source": TEST_EVENT_SOURCE, "action": "message", "message": text}

@@ -44,14 +44,14 @@ class Meaning:
 
     role: Role
     field: str = ""
-    """For a part of the message: the field's own name."""
+    """For a part of the message: the name that Herald gives it, such as ``email`` for ``_replyto``."""
 
 
 SINGLE_LINE = ("source", "name", "email", "subject")
-KNOWN = (*SINGLE_LINE, "message")
+KNOWN_FIELDS = (*SINGLE_LINE, "message")
 
-NAMES: dict[str, Meaning] = {
-    **{name: Meaning(Role.FIELD, name) for name in KNOWN},
+MEANINGS: dict[str, Meaning] = {
+    **{name: Meaning(Role.FIELD, name) for name in KNOWN_FIELDS},
     "description": Meaning(Role.FIELD, "message"),
     "msg": Meaning(Role.FIELD, "message"),
     "_replyto": Meaning(Role.FIELD, "email"),
@@ -97,7 +97,7 @@ NAMES: dict[str, Meaning] = {
 
 def meaning_of(name: str, text: str = "") -> Meaning:
     """What a field stands for. Forms write ``Email`` as well as ``email``; both are the address."""
-    if documented := NAMES.get(name.lower()):
+    if documented := MEANINGS.get(name.lower()):
         return documented
     # Loaded for forms alone that have other names.
     from chalicelib.logic.field_aliases import field_and_rank, is_plumbing

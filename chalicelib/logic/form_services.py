@@ -16,7 +16,7 @@ from chalicelib.logic.bodies import Pairs
 F_PATH = "/f/"
 """How the addresses begin that Formspree, Basin and Getform have in common."""
 ExtraKeys = Callable[[str, int], Mapping[str, object]]
-"""What an answer has besides, made of the sentence for people and the status."""
+"""Make the keys that an answer has besides Herald's own, from the sentence for people and the status."""
 
 
 class FormService(NamedTuple):
@@ -26,21 +26,21 @@ class FormService(NamedTuple):
     success_keys: ExtraKeys
     error_keys: ExtraKeys
     fields: tuple[str, ...] = ()
-    """By any of these, in lower case, a form of the service is known,"""
-    exactly: frozenset[str] = frozenset()
-    """or by these and no other,"""
+    """Names of fields in lower case: a form with any of them is the service's."""
+    exact_fields: frozenset[str] = frozenset()
+    """So is a form with these fields and no other."""
     path: str = ""
-    """or by how the address begins that such forms are sent to."""
-    any_address: bool = False
-    """Whether its senders write anything for an address that they don't have, such as "n/a"."""
+    """So is a form that is sent to an address whose path begins like this."""
+    any_email: bool = False
+    """Whether its senders write anything where they have no e-mail address, such as "n/a"."""
 
     def recognizes(self, path: str, names: set[str]) -> bool:
         """Whether a form was written for the service; ``names`` are those of its fields, in lower case."""
         below = self.path and path.startswith(self.path)
-        return bool(below or not names.isdisjoint(self.fields) or (names and names == self.exactly))
+        return bool(below or not names.isdisjoint(self.fields) or (names and names == self.exact_fields))
 
 
-def _nothing(text: str, status: int) -> Mapping[str, object]:
+def _no_keys(text: str, status: int) -> Mapping[str, object]:
     return {}
 
 
@@ -63,13 +63,13 @@ SERVICES = (
         lambda text, status: {"success": "false", "message": text},
         fields=("_captcha", "_template", "_honey", "_blacklist", "_autoresponse"),
     ),
-    FormService("Netlify", _nothing, _nothing, fields=("form-name",)),
+    FormService("Netlify", _no_keys, _no_keys, fields=("form-name",)),
     FormService(
         "Herald's predecessor",
         lambda text, status: {"http_code": status, "message": text},
         lambda text, status: {"http_code": status, "error": text},
-        exactly=frozenset(("source", "name", "email", "description")),
-        any_address=True,
+        exact_fields=frozenset(("source", "name", "email", "description")),
+        any_email=True,
     ),
 )
 

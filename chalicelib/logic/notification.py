@@ -6,7 +6,7 @@
               "reply_to": "ada@example.com", "fields": [{"name": "Name", "value": "Ada"}], "options": {"priority": 1},
               "site": "www.example.com", "full_text_at": "./herald messages show …", "body": "{name}: {message}",
               "files": [{"name": "a.jpg", "about": "image, 2.1 MB", "key": "files/…", "type": "image/jpeg"}],
-              "files_at": "./herald messages files …"}
+              "files_at": "./herald messages files …", "inbox": "https://inbox.example.com/…"}
     answer   {"channel": "pushover", "status": "delivered", "reference": "…"}
 
 Keys from ``timestamp`` on are optional. With ``"check": true`` nothing is sent, and the answer is
@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from chalicelib.errors import InvalidRequestError
-from chalicelib.logic.fields import KNOWN, SINGLE_LINE
+from chalicelib.logic.fields import KNOWN_FIELDS, SINGLE_LINE
 from chalicelib.logic.invoke_contract import MAX_ID, VERSION, check_keys, read_flag, read_text, read_whole_number
 from chalicelib.logic.submission import Message
 from chalicelib.settings import Channel, Site
@@ -30,16 +30,16 @@ if TYPE_CHECKING:
     from chalicelib.logic.message_files import MessageFile
 
 MAX_LABEL = 300
-"""Most characters of ``site`` and of ``full_text_at``."""
+"""Most characters of ``site``, ``full_text_at`` and ``files_at``."""
 MAX_INBOX = 1_000
 """Most characters of ``inbox``."""
 MAX_BODY = 2_000
 """Most characters of ``body`` in a request; ``herald.toml`` allows fewer."""
-MAX_WORD = 80
+MAX_TITLE_VALUE = 80
 """Most characters of a placeholder's value in a title."""
 MAX_TITLE = 250
 """Most characters of a title: Pushover's limit, as other providers name none."""
-IN_TITLE = ("id", "site", *KNOWN)
+TITLE_PLACEHOLDERS = ("id", "site", *KNOWN_FIELDS)
 """The placeholders of a title, besides the form's fields."""
 MAX_FILES = 20
 """Most files of a request."""
@@ -252,24 +252,24 @@ def from_contact(
     label = _site_label(message, site)
     title = (channel and channel.title) or (site and site.title) or ""
     # In a form without a field ``message``, the longest text is the message.
-    own = [value for name, value in fields.items() if name not in SINGLE_LINE]
+    long_texts = [value for name, value in fields.items() if name not in SINGLE_LINE]
     return Notification(
         id=message.id,
         title=_title(title, message, fields, label) if title else f"New message: {label}",
-        message=fields.get("message") or max(own, key=len, default="(no message)"),
+        message=fields.get("message") or max(long_texts, key=len, default="(no message)"),
         timestamp=message.received_at,
         reply_to=_reply_to(fields.get("email", "")),
         fields=tuple(fields.items()),
         site=label,
         full_text_at=f"./herald messages show --stage {stage} {message.id}" if stage else "",
-        files=_notified(message, files) if files else (),
+        files=_notified_files(message, files) if files else (),
         files_at=f"./herald messages files --stage {stage} --output files {message.id}" if files and stage else "",
         body=(channel and channel.body) or (site and site.body) or "",
     )
 
 
-def _notified(message: Message, files: Sequence[MessageFile]) -> tuple[NotifiedFile, ...]:
-    """The files as a notification tells of them. One with a mark has no key, so nobody attaches it."""
+def _notified_files(message: Message, files: Sequence[MessageFile]) -> tuple[NotifiedFile, ...]:
+    """The files as a notification tells of them. One that must not be attached (``Mark``) has no key."""
     # Loaded here alone: few messages have files.
     from chalicelib.logic.message_files import KEPT, described, key_of
 
@@ -299,15 +299,15 @@ def _site_label(message: Message, site: Site | None) -> str:
 
 
 def _title(template: str, message: Message, fields: Mapping[str, str], label: str) -> str:
-    """Fill in the owner's title: one line, each placeholder cut to :data:`MAX_WORD` characters."""
+    """Fill in the owner's title: one line, each placeholder cut to :data:`MAX_TITLE_VALUE` characters."""
     # Loaded only where a title is configured.
     from chalicelib.logic.lookalikes import starts_like
     from chalicelib.logic.placeholders import FIELD, fill
     from chalicelib.logic.plain_text import cut, one_line
 
-    known = {name: fields.get(name, "") for name in IN_TITLE} | {"id": message.id, "site": label}
+    known = {name: fields.get(name, "") for name in TITLE_PLACEHOLDERS} | {"id": message.id, "site": label}
     filled = fill(
-        template, lambda name: cut(one_line(known.get(name, fields.get(name.removeprefix(FIELD), ""))), MAX_WORD)
+        template, lambda name: cut(one_line(known.get(name, fields.get(name.removeprefix(FIELD), ""))), MAX_TITLE_VALUE)
     )
     title = cut(one_line(filled), MAX_TITLE) or f"New message: {label}"
     # Herald's own notifications begin with "Herald".

@@ -29,7 +29,7 @@ from functools import partial
 
 from chalicelib.logic import placeholders
 from chalicelib.logic.lookalikes import is_like, starts_like
-from chalicelib.logic.notification import IN_TITLE, Notification
+from chalicelib.logic.notification import TITLE_PLACEHOLDERS, Notification
 from chalicelib.logic.plain_text import CUT_MARK, cut, lines, one_line
 
 LABELS = {"name": "Name", "email": "Email", "subject": "Subject", "source": "Source"}
@@ -38,7 +38,7 @@ MESSAGE, SITE, RECEIVED, ID, FILES = "Message", "Site", "Received", "Id", "Files
 GET_FILES, INBOX = "Get them", "Inbox"
 VISITORS_MARK = "› "
 """The mark of a line that could be taken for one of Herald's."""
-IN_BODY = (*IN_TITLE, "time", "others")
+BODY_PLACEHOLDERS = (*TITLE_PLACEHOLDERS, "time", "others")
 """The placeholders of a body, besides the form's fields; ``others`` are the fields without a label."""
 
 _OURS = (*LABELS.values(), MESSAGE, SITE, RECEIVED, ID, FILES, GET_FILES, INBOX, "Herald")

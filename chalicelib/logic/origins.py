@@ -37,8 +37,8 @@ def printable_origin(origin: str | None) -> str:
     return origin if _HOST.fullmatch(f"[{host}]" if ":" in host else host) else ""
 
 
-def way_back(site: Site | None, origin: str | None, allowed: bool) -> str:
-    """Return the origin to link back to: that of the form's page, or the site's own where it isn't known."""
+def origin_to_link_to(site: Site | None, origin: str | None, allowed: bool) -> str:
+    """Return the origin that an error page links to: that of the form's page, or the site's own if it isn't known."""
     known = printable_origin(origin)
     # An allowed origin that isn't the site's is Herald's own error page, or no page at all.
     if site and ("://" not in known or (allowed and origin not in site.origins)):

@@ -40,7 +40,6 @@ def _one_line(value: str) -> str:
     return value
 
 
-# A shortened address would lead elsewhere, so a longer one is a mistake.
 _OPTIONS = (
     Option(
         "priority",
@@ -80,6 +79,7 @@ _OPTIONS = (
         ),
         "up to 10 tags between commas, by which rings can be cancelled; priority 2 alone",
     ),
+    # An address is refused if it is too long: cut, it would lead elsewhere.
     Option(
         "link",
         Text(
@@ -121,7 +121,7 @@ _CHECKS: Mapping[str, Check] = {option.name: option.check for option in _OPTIONS
 OPTIONS = tuple(_CHECKS)
 """The options that a channel or a request may set."""
 
-_EMERGENCY_ALONE = ("retry", "expire", "tags", "callback")
+_EMERGENCY_ONLY = ("retry", "expire", "tags", "callback")
 _PARAMETERS = {"link": "url", "link_title": "url_title"}
 """Pushover's name of an option, where it differs: a channel's ``url`` is the provider's address."""
 
@@ -146,21 +146,21 @@ def find_misplaced(options: Mapping[str, object]) -> dict[str, str]:
             reasons["ttl"] = f"not with priority {EMERGENCY}: Pushover ignores it there"
     else:
         reasons |= dict.fromkeys(
-            (name for name in _EMERGENCY_ALONE if name in options), f"only with priority {EMERGENCY}"
+            (name for name in _EMERGENCY_ONLY if name in options), f"only with priority {EMERGENCY}"
         )
     if "link_title" in options and "link" not in options:
         reasons["link_title"] = "only with link"
     return reasons
 
 
-def make_parameters(of_channel: Options, of_request: Mapping[str, object]) -> dict[str, str | int]:
+def make_parameters(channel_options: Options, request_options: Mapping[str, object]) -> dict[str, str | int]:
     """Return the optional parameters of a message: its channel's, overridden by its request's.
 
     An option of the channel that has no effect beside the request's is left out. Raises :class:`OptionMistake` for the
     request's options.
     """
-    requested = {name: check_option(name, value) for name, value in of_request.items()}
-    usual = {name: check_option(name, of_channel[name]) for name in OPTIONS if name in of_channel}
+    requested = {name: check_option(name, value) for name, value in request_options.items()}
+    usual = {name: check_option(name, channel_options[name]) for name in OPTIONS if name in channel_options}
     if "link" in requested:
         # The channel's link title belongs to another link.
         usual.pop("link_title", None)

@@ -8,32 +8,32 @@ from urllib.parse import quote, urljoin, urlsplit, urlunsplit
 from chalicelib.logic.origins import origin_of
 from chalicelib.settings import Site
 
-MAX_WISH = 2000
-"""Characters of a wish that is followed."""
+MAX_WANTED = 2000
+"""Most characters of a ``_next`` that is followed."""
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
 _KEPT = "/%:@!$&'()*+,;=~"
 """What stays as it is in a path (RFC 3986, 3.3), and what is encoded already."""
 _BARE_PERCENT = re.compile("%(?![0-9A-Fa-f]{2})")
 
 
-def destination(site: Site, wanted: str, page: str = "") -> str:
+def next_page(site: Site, wanted: str, page: str = "") -> str:
     """The address that a form's ``_next`` means, or the site's thanks page where that is not one of the site's own.
 
-    As Formspree does, a wish is completed that is relative (``danke.html``, ``/danke``) or has no scheme
-    (``www.example.com/danke``), and its letters are encoded. ``page`` is where the form is, as far as the browser names
+    As Formspree does, one that is relative (``danke.html``, ``/danke``) or has no scheme (``www.example.com/danke``) is
+    completed, and characters beyond ASCII are encoded. ``page`` is where the form is, as far as the browser names
     it. What browsers read in two ways is not followed: https://url.spec.whatwg.org/#concept-basic-url-parser
     """
     if origin_of(wanted) in site.origins and origin_of(wanted):
         return _BARE_PERCENT.sub("%25", wanted)
     wanted = wanted.strip()
-    if not wanted or len(wanted) > MAX_WISH or not wanted.isprintable() or "\\" in wanted:
+    if not wanted or len(wanted) > MAX_WANTED or not wanted.isprintable() or "\\" in wanted:
         return site.thanks
     bare = wanted.removeprefix("//")
-    first = re.split(r"[/?#]", bare, maxsplit=1)[0].lower()
-    own = next((origin for origin in site.origins if origin and origin.partition("://")[2] == first), "")
+    host = re.split(r"[/?#]", bare, maxsplit=1)[0].lower()
+    named_origin = next((origin for origin in site.origins if origin and origin.partition("://")[2] == host), "")
     try:
-        if own:
-            wanted = own + bare[len(first) :]
+        if named_origin:
+            wanted = named_origin + bare[len(host) :]
         elif wanted.startswith("//"):
             return site.thanks
         elif not _SCHEME.match(wanted):
@@ -46,7 +46,7 @@ def destination(site: Site, wanted: str, page: str = "") -> str:
 
 
 def _encoded(url: str) -> str:
-    """An address of ASCII, its host as a browser sends it; raises ValueError for a host that is none."""
+    """Encode an address in ASCII, its host as browsers do (IDNA); raises ValueError for a host that is not valid."""
     parts = urlsplit(url)
     authority = parts.netloc
     if not authority.isascii():

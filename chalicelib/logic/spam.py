@@ -1,8 +1,8 @@
 """Score messages as spam: docs/spam.md.
 
-The API function collects the signals that only the request shows (:func:`request_signals`, :func:`sender`).
-``destined`` adds those that need the database (:func:`screen`) and sums up each signal's points. From a site's
-threshold on, a message is quarantined: stored, but not delivered. No message is refused.
+The API function collects what only the request shows (:func:`find_signals`, :func:`find_evidence`,
+:func:`hash_sender`). ``destined`` adds the signals that need the database (:func:`screen`) and sums up each signal's
+points. From a site's threshold on, a message is quarantined: stored, but not delivered. No message is refused.
 """
 
 from __future__ import annotations
@@ -145,17 +145,17 @@ def find_signals(submission: Submission, spam: Spam) -> list[str]:
     return signals
 
 
-def hash_sender(address: str, site: str, key: str) -> str:
-    """Hash an IP address, so that its messages can be counted and nobody without the key can find it out.
+def hash_sender(ip_address: str, site: str, key: str) -> str:
+    """Hash an IP address, so that its messages can be counted and only who has the key can find it out.
 
     Only the first 64 bits of an IPv6 address count: one subscriber has all addresses below them (RFC 6177).
     """
-    return _hash_address(address, 32, 64, site, key)
+    return _hash_address(ip_address, 32, 64, site, key)
 
 
-def hash_network(address: str, site: str, key: str) -> str:
+def hash_network(ip_address: str, site: str, key: str) -> str:
     """Hash the network around an IP address, in which somebody may have many: of IPv4 256, of IPv6 a /48."""
-    return _hash_address(address, 24, 48, site, key)
+    return _hash_address(ip_address, 24, 48, site, key)
 
 
 def _hash_address(address: str, bits4: int, bits6: int, site: str, key: str) -> str:
@@ -174,20 +174,20 @@ def subkey(key: str, purpose: str) -> bytes:
     return hmac.new(key.encode(), f"herald {purpose}".encode(), hashlib.sha256).digest()
 
 
-def screen(message: Message, site: Site | None, recent: RecentActivity, more: Iterable[str] = ()) -> Verdict:
+def screen(message: Message, site: Site | None, recent: RecentActivity, extra_signals: Iterable[str] = ()) -> Verdict:
     """Score a message before it is stored. ``site`` is None where it has been removed from ``herald.toml``.
 
-    ``more`` are signals that ``destined`` found by other means.
+    ``extra_signals`` are those that ``destined`` found by other means.
     """
     if site is None:
         return Verdict(message.signals, rank=rank_of(message.signals, message.evidence))
     spam, at = site.spam, message.received_at
-    signals: list[str] = [*message.signals, *more]
+    signals: list[str] = [*message.signals, *extra_signals]
     if "links" in spam.points and count_links(message) > spam.most_links:
         signals.append(Signal.LINKS)
-    shared = False
+    shared_network = False
     if "rate" in spam.points:
-        exceeded, shared = _exceeds_rate(message, site, recent)
+        exceeded, shared_network = _check_rate(message, site, recent)
         if exceeded:
             signals.append(Signal.RATE)
     if "proof_of_work" in spam.points and message.solved_challenge:
@@ -197,44 +197,44 @@ def screen(message: Message, site: Site | None, recent: RecentActivity, more: It
     score = sum(spam.points.get(COUNTS_AS.get(signal, signal), 0) for signal in signals)
     held = HoldReason.QUARANTINED if score >= spam.quarantine_from else None
     rank = rank_of(signals, message.evidence)
-    return Verdict(tuple(signals), score, held, rank=max(0, rank - 1) if shared else rank)
+    return Verdict(tuple(signals), score, held, rank=max(0, rank - 1) if shared_network else rank)
 
 
-def _exceeds_rate(message: Message, site: Site, recent: RecentActivity) -> tuple[bool, bool]:
-    """Whether more came from the message's address or network than may, and whether many share its network.
+def _check_rate(message: Message, site: Site, recent: RecentActivity) -> tuple[bool, bool]:
+    """Whether too many messages came from this one's address or network, and whether many people share its network.
 
-    Many are more than may come from one address: as a rule a network that few share sends less than one person may.
+    Many do if more came from the network than may from one address: one that few share seldom sends as much.
     """
     spam = site.spam
     # An office or a mobile network is one address: who looks like a person is not held for what a neighbour sends.
     likely_person = rank_of(message.signals, message.evidence) == len(Evidence)
     # Bounded, as each further write costs as much as all that was counted is long.
-    of_one, of_all = (
-        max(spam.most_messages, min(spam.most_messages * times, MAX_COUNTED))
-        for times in (PERSON_FACTOR if likely_person else 1, NETWORK_FACTOR)
+    address_limit, network_limit = (
+        max(spam.most_messages, min(spam.most_messages * factor, MAX_COUNTED))
+        for factor in (PERSON_FACTOR if likely_person else 1, NETWORK_FACTOR)
     )
 
-    def number(who: str, most: int) -> int:
+    def count(hashed: str, most: int) -> int:
         window = spam.minutes * 60
-        return recent.count(f"{site.name}#{who}", message.id, message.received_at, window, most) if who else 0
+        return recent.count(f"{site.name}#{hashed}", message.id, message.received_at, window, most) if hashed else 0
 
-    if number(message.sender_hash, of_one) > of_one:
-        # Not counted of the network: one address can't use up what its neighbours may send.
+    if count(message.sender_hash, address_limit) > address_limit:
+        # Not counted for the network, so that one address can't use up what its neighbours may send.
         return True, True
-    of_network = number(message.network_hash, of_all)
-    return of_network > of_all, of_network > spam.most_messages
+    of_network = count(message.network_hash, network_limit)
+    return of_network > network_limit, of_network > spam.most_messages
 
 
 def rank_of(signals: Iterable[str], evidence: Collection[str]) -> int:
-    """0 for what has a sign of spam, else one for each thing that speaks for a person."""
+    """0 for what has a signal of spam, else one for each thing that speaks for a person."""
     return 0 if set(signals) - {Signal.UNCHECKED, Signal.UNCHECKED_CAPTCHA} else len(set(evidence) & set(Evidence))
 
 
 def find_evidence(form: Submission, spam: Spam, *, from_page: bool) -> tuple[Evidence, ...]:
-    """What speaks for a person, as far as the request tells: any of it can be forged, and costs a script a thought."""
+    """What speaks for a person, as far as the request tells: a script can forge any of it."""
     seconds = form.fill_seconds if _SECONDS.fullmatch(form.fill_seconds) else "0"
     plausible = max(spam.fill_seconds, MIN_FILL_SECONDS) <= float(seconds) <= PROOF_LIFE
-    return tuple(sign for sign, holds in ((Evidence.ORIGIN, from_page), (Evidence.FILL_TIME, plausible)) if holds)
+    return tuple(kind for kind, found in ((Evidence.ORIGIN, from_page), (Evidence.FILL_TIME, plausible)) if found)
 
 
 def count_links(message: Message) -> int:

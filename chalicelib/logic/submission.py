@@ -9,7 +9,7 @@ topic as one JSON object (version 1), its fields in the order in which they were
      "network_hash": "…", "solved_challenge": "…", "evidence": ["origin", "fill_time"], "captcha": "…",
      "files": [{"name": "a.jpg", "type": "image/jpeg", "size": 1234, "sha256": "…"}], "language": "de"}
 
-The last nine stand there only where they say something.
+Keys from ``signals`` on are left out where they would be empty.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 from chalicelib.errors import SubmissionError
 from chalicelib.logic.bodies import HALF_CHARACTER, Pairs
 from chalicelib.logic.duplicates import content_hash
-from chalicelib.logic.fields import KNOWN, NAMES, SINGLE_LINE, Role, meaning_of
+from chalicelib.logic.fields import KNOWN_FIELDS, MEANINGS, SINGLE_LINE, Role, meaning_of
 
 if TYPE_CHECKING:
     from chalicelib.logic.message_files import FileRef
@@ -32,16 +32,16 @@ if TYPE_CHECKING:
 VERSION = 1
 
 MAX_PUBLISHED = 240 * 1024
-"""Bytes that a serialized message may have: SNS takes 256 KiB together with its attributes. What follows takes 1 MB:
-docs/aws-readiness.md."""
+"""Bytes that a serialized message may have: SNS takes 256 KiB together with its attributes. The services
+after it take 1 MB: docs/aws-readiness.md."""
 MAX_NAME = 100
 """Characters of a field's name that are kept."""
-LATEST = 2**53
-"""Where times end: up to here every JSON parser reads a number exactly (RFC 8259, 6)."""
+LATEST = 2**53 - 1
+"""The last second of any time: up to here every JSON parser reads a number exactly (RFC 8259, 6)."""
 UNNAMED = "unnamed"
 """The name of a field that was sent without one."""
 
-_KEYS = uuid.UUID("6f0c5dd4-6d35-4b8e-9d1f-0f8b5f3f5b62")
+_KEY_NAMESPACE = uuid.UUID("6f0c5dd4-6d35-4b8e-9d1f-0f8b5f3f5b62")
 """The namespace (RFC 9562, 5.5) of ids that are made from keys."""
 _CONTROL = r"[\x00-\x1f\x7f\x80-\x9f\u2028\u2029]"
 _SPACING = re.compile(r"[\t\n\x0b\x0c\x85\u2028\u2029]+")
@@ -62,9 +62,9 @@ class Submission:
     """What a form held, sorted by what its fields mean."""
 
     fields: dict[str, str] = field(default_factory=dict)
-    """The parts of the message, in the order sent, under their own names."""
+    """The parts of the message, in the order sent, under the names that Herald gives them."""
     sent_as: dict[str, str] = field(default_factory=dict)
-    """The name under which each part was sent, for who must correct it."""
+    """By the same names: the name in the form, so that an error names the field that must be corrected."""
     next: str = ""
     language: str = ""
     honeypot: bool = False
@@ -91,9 +91,9 @@ class Message:
     has_idempotency_key: bool = False
     """Whether it came with an ``Idempotency-Key``. Then the same content doesn't make it a duplicate."""
     sender_hash: str = ""
-    """An HMAC of the sender's IP address, for a site with the sign ``rate``."""
+    """An HMAC of the sender's IP address, for a site with the signal ``rate``."""
     solved_challenge: str = ""
-    """The challenge that was solved for it, for a site that asks."""
+    """The id of the challenge that was solved for it, for a site that asks."""
     network_hash: str = ""
     """An HMAC of the network around the sender's IP address."""
     evidence: tuple[str, ...] = ()
@@ -150,7 +150,7 @@ class Message:
         try:
             fields = data["fields"]
             message_id, site, received_at = str(data["id"]), str(data["site"]), int(data["received_at"])
-            if not (0 < len(message_id) <= MAX_ID and 0 < len(site) <= MAX_ID and 0 <= received_at < LATEST):
+            if not (0 < len(message_id) <= MAX_ID and 0 < len(site) <= MAX_ID and 0 <= received_at <= LATEST):
                 raise ValueError
             return cls(
                 id=message_id,
@@ -196,19 +196,20 @@ def _size_on_the_bus(text: str) -> int:
 def message_id(site: str, idempotency_key: str, fields: Mapping[str, str], files: Sequence[FileRef] = ()) -> str:
     """The id of a message: a new one, or with a key always the same for that site, key and content.
 
-    So whoever sends again because an answer was lost sends the same message, and ``destined`` sees it by its id. The
+    So whoever sends again because an answer was lost sends the same message, which ``destined`` knows by its id. The
     content belongs to it: a page that sends another message with the same key has made a mistake, and must not lose it.
     """
     if not idempotency_key:
         return str(uuid.uuid4())
-    return str(uuid.uuid5(_KEYS, f"{site}\n{idempotency_key}\n{content_hash(site, fields, files)}"))
+    return str(uuid.uuid5(_KEY_NAMESPACE, f"{site}\n{idempotency_key}\n{content_hash(site, fields, files)}"))
 
 
 def classify_fields(pairs: Pairs) -> Submission:
     """Sort the fields of a form by what they mean.
 
-    A name that comes twice, as of check boxes, is joined; of an address the last counts. Where two names stand for one
-    field, the field's own name counts; beside the message another text stays as a field of the name it was sent with.
+    Texts of one name, as of check boxes, are joined by commas; of ``email`` the last counts. Where two names stand for
+    one field, as ``email`` and ``_replyto`` do, the first wins that is not blank, and the field's own name over any
+    other. The other text is dropped; beside ``message`` it is kept under the name it was sent with.
     """
     submission = Submission()
     has_undocumented = False
@@ -216,10 +217,10 @@ def classify_fields(pairs: Pairs) -> Submission:
         meaning = meaning_of(name, text)
         match meaning.role:
             case Role.FIELD:
-                # A name that no service documents is looked at when all are known.
-                documented = name.lower() in NAMES
+                # What a name means that no service documents is decided once all names are known.
+                documented = name.lower() in MEANINGS
                 has_undocumented = has_undocumented or not documented
-                field_name = meaning.field if documented else _free_name(submission, name)
+                field_name = meaning.field if documented else _unused_name(submission, name)
                 _add_text(submission, name, field_name, _clean(text, field_name))
             case Role.NEXT:
                 submission.next = submission.next or text.strip()
@@ -251,7 +252,7 @@ def _apply_aliases(submission: Submission) -> None:
     for name, text in submission.fields.items():
         known_name, rank = field_and_rank(submission.sent_as[name]) or ("", 0)
         blank = not text.strip()
-        # What is no address is no reason to refuse a form that may have meant something else.
+        # A text without @ is not taken for the address: validation would refuse a form for a guess of ours.
         if known_name and known_name not in submission.fields and (known_name != "email" or blank or "@" in text):
             # Of two that are as sure the first counts, unless it is blank.
             candidate = (blank, rank, name)
@@ -264,16 +265,16 @@ def _apply_aliases(submission: Submission) -> None:
     submission.sent_as = {renamed.get(name, name): sent_as for name, sent_as in submission.sent_as.items()}
 
 
-def _free_name(submission: Submission, name: str) -> str:
+def _unused_name(submission: Submission, name: str) -> str:
     """The name under which a field is kept: on one line, cut where it is too long, and no other field's."""
     shown = " ".join(HALF_CHARACTER.sub("\N{REPLACEMENT CHARACTER}", re.sub(_CONTROL, " ", name)).split()) or UNNAMED
     if len(shown) > MAX_NAME:
         shown = f"{shown[: MAX_NAME - 1]}…"
-    free, number = shown, 1
-    while free in KNOWN or submission.sent_as.get(free, name) != name:
+    unused, number = shown, 1
+    while unused in KNOWN_FIELDS or submission.sent_as.get(unused, name) != name:
         number += 1
-        free = f"{shown} ({number})"
-    return free
+        unused = f"{shown} ({number})"
+    return unused
 
 
 def _add_text(submission: Submission, sent_name: str, field_name: str, text: str) -> None:
@@ -296,8 +297,10 @@ def _set_text(submission: Submission, field_name: str, sent_name: str, text: str
 
 
 def _add_other(submission: Submission, field_name: str, sent_name: str, text: str) -> None:
-    """Keep a second text: a project's form has a description beside the message. The others' second names are settings
-    of the page's author, whom they tell nothing new."""
+    """Keep a second text beside ``message``, as some forms have a description too.
+
+    Of any other field it is dropped: there a second name, such as ``_subject``, is a setting of the page's author.
+    """
     if field_name == "message" and text != submission.fields[field_name]:
         before = submission.fields.get(sent_name, "")
         _set_text(submission, sent_name, sent_name, f"{before}, {text}" if before else text)

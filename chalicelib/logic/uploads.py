@@ -30,8 +30,8 @@ class Uploads:
         self.files: list[Upload] = []
         self.fields: list[str] = []
         """The names of the file fields, in the order sent, also of those that were left empty."""
-        self.too_big = ""
-        """The file field with which all files together were bigger than the site takes; empty if they are not."""
+        self.too_big_field = ""
+        """The file field with which all files together became bigger than the site takes; empty if they are not."""
         self._rules = rules
         self._room = rules.size
 
@@ -61,7 +61,7 @@ class Uploads:
             return None
         self._room -= len(content)
         if self._room < 0:
-            self.too_big = self.too_big or field or "file"
+            self.too_big_field = self.too_big_field or field or "file"
             return None
         if len(self.files) == self._rules.count:
             return Problem("TOO_MANY_FILES", field, self._rules.count)

@@ -1,4 +1,4 @@
-"""What of a form is refused: a required field that is missing, a text that is too long, an address that is none."""
+"""What a form is refused for: a required field that is missing, a text that is too long, a wrong e-mail address."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from chalicelib.logic.submission import Submission
 from chalicelib.settings import Limits, Site
 
 
-def validate(submission: Submission, site: Site, limits: Limits, *, any_address: bool = False) -> None:
-    """Check the parts of a message; raises :class:`SubmissionError` (422) that names every field at fault.
+def validate(submission: Submission, site: Site, limits: Limits, *, any_email: bool = False) -> None:
+    """Check a submission's fields; raises :class:`SubmissionError` (422) that names every field at fault.
 
-    With ``any_address`` the address may be any text, such as "n/a".
+    With ``any_email`` the e-mail address may be any text, such as "n/a".
     """
     problems: list[Problem] = []
     for name in site.required:
@@ -21,8 +21,8 @@ def validate(submission: Submission, site: Site, limits: Limits, *, any_address:
             code = "REQUIRED_FIELD_EMPTY" if name in submission.fields else "REQUIRED_FIELD_MISSING"
             problems.append(Problem(code, submission.sent_as.get(name, name)))
     for name, text in submission.fields.items():
-        problem = _fault(name, text, submission.sent_as[name], site, limits)
-        if problem and problem.code == "TYPE_EMAIL" and any_address:
+        problem = _find_problem(name, text, submission.sent_as[name], site, limits)
+        if problem and problem.code == "TYPE_EMAIL" and any_email:
             continue
         if problem:
             problems.append(problem)
@@ -30,7 +30,7 @@ def validate(submission: Submission, site: Site, limits: Limits, *, any_address:
         raise SubmissionError(422, "invalid", *problems)
 
 
-def _fault(name: str, text: str, sent_as: str, site: Site, limits: Limits) -> Problem | None:
+def _find_problem(name: str, text: str, sent_as: str, site: Site, limits: Limits) -> Problem | None:
     if HALF_CHARACTER.search(text):
         return Problem("TYPE_TEXT", sent_as)
     # A field with a length of its own is counted in characters, so that no script has less room than another.

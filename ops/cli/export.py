@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import IO
 
 from chalicelib.logic.archive import StoredMessage
-from chalicelib.logic.fields import KNOWN
+from chalicelib.logic.fields import KNOWN_FIELDS
 from ops.cli.times import stamp
 from ops.errors import OpsError
 from ops.terminal import json_text, printable, standard_output
 
-COLUMNS = ("id", "site", "received_at", "state", "channels", "signals", "duplicate_of", *KNOWN, "other", "files")
+COLUMNS = ("id", "site", "received_at", "state", "channels", "signals", "duplicate_of", *KNOWN_FIELDS, "other", "files")
 """Each known field has a column of its own; any other stands in the column ``other``, the files' names in ``files``,
 both as JSON."""
 _BYTE_ORDER_MARK = "\ufeff"
@@ -122,7 +122,7 @@ def _unwritable(path: Path, error: OSError) -> OpsError:
 
 def _row(message: StoredMessage) -> list[str]:
     listed = message.listed
-    other = {name: text for name, text in message.fields.items() if name not in KNOWN}
+    other = {name: text for name, text in message.fields.items() if name not in KNOWN_FIELDS}
     return [
         listed.id,
         listed.site,
@@ -131,7 +131,7 @@ def _row(message: StoredMessage) -> list[str]:
         " ".join(f"{name}={delivery.state}" for name, delivery in listed.channels.items()),
         " ".join(listed.verdict.signals),
         listed.verdict.duplicate_of,
-        *(message.fields.get(name, "") for name in KNOWN),
+        *(message.fields.get(name, "") for name in KNOWN_FIELDS),
         json.dumps(other, ensure_ascii=False) if other else "",
         json.dumps([file.ref.name for file in message.files], ensure_ascii=False) if message.files else "",
     ]

@@ -6,22 +6,22 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
-from chalicelib.logic.notification import IN_TITLE
-from chalicelib.logic.notification_text import IN_BODY
+from chalicelib.logic.notification import TITLE_PLACEHOLDERS
+from chalicelib.logic.notification_text import BODY_PLACEHOLDERS
 from chalicelib.logic.placeholders import check
 
 
 def _title(value: str) -> str:
     if not value.strip() or not value.isprintable():
         raise ValueError("must be one line of text, or be left out")
-    check(value, IN_TITLE)
+    check(value, TITLE_PLACEHOLDERS)
     return value
 
 
 def _body(value: str) -> str:
     if not value.strip():
         raise ValueError("must be a text, or be left out")
-    check(value, IN_BODY)
+    check(value, BODY_PLACEHOLDERS)
     return value
 
 

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from chalicelib.logic.bodies import CHARSET_FIELD, FORM, JSON, MULTIPART
-from chalicelib.logic.fields import KNOWN, NAMES, SINGLE_LINE, Role
+from chalicelib.logic.fields import KNOWN_FIELDS, MEANINGS, SINGLE_LINE, Role
 from chalicelib.logic.form_services import SERVICES, FormService
 from chalicelib.logic.submission import MAX_NAME
 from chalicelib.settings import Limits, Site, Stage
@@ -282,7 +282,7 @@ def _fields(site: Site, limits: Limits, *, as_json: bool) -> Json:
         return _value(own, site, limits, as_json=as_json)
 
     properties: dict[str, Json] = {}
-    for name, what in NAMES.items():
+    for name, what in MEANINGS.items():
         if name == CHARSET_FIELD and not as_json:
             properties[name] = {
                 "enum": ["", "UTF-8"],
@@ -304,7 +304,7 @@ def _fields(site: Site, limits: Limits, *, as_json: bool) -> Json:
             }
     for name in dict.fromkeys((*site.required, *site.longest)):
         properties.setdefault(name, value(name))
-    required = [[name for name, what in NAMES.items() if what.field == own] or [own] for own in site.required]
+    required = [[name for name, what in MEANINGS.items() if what.field == own] or [own] for own in site.required]
     return {
         "type": "object",
         "description": (
@@ -385,7 +385,7 @@ def _examples(sites: tuple[Site, ...], limits: Limits) -> Json:
     needed = {name: whole.get(name, "…") for site in sites for name in site.required}
 
     def room(name: str) -> int:
-        own = NAMES[name].field if name in NAMES else name
+        own = MEANINGS[name].field if name in MEANINGS else name
         return min(site.longest.get(own, limits.field) for site in sites)
 
     def fitting(fields: Json) -> Json:
@@ -444,7 +444,7 @@ _PARAMETERS: dict[str, Json] = {
 
 
 def _answers(words: Mapping[str, str]) -> dict[str, Json]:
-    ignored = [name for name, what in NAMES.items() if what.role is Role.RECIPIENT]
+    ignored = [name for name, what in MEANINGS.items() if what.role is Role.RECIPIENT]
     accepted: Json = {
         "type": "object",
         "required": ["id", "status", "next"],
@@ -590,7 +590,7 @@ def _accepted(sites: tuple[Site, ...]) -> dict[str, Json]:
 def _known_by(service: FormService) -> str:
     if service.path:
         return f"the address below {service.path}"
-    return ", ".join(service.fields) or f"{', '.join(sorted(service.exactly))} and no other field"
+    return ", ".join(service.fields) or f"{', '.join(sorted(service.exact_fields))} and no other field"
 
 
 def _refused(status: int, words: Mapping[str, str]) -> Json:
@@ -599,7 +599,7 @@ def _refused(status: int, words: Mapping[str, str]) -> Json:
     title = words["invalid"] if status == 422 else words["malformed"] if status == 400 else words[codes[0]]
     error: Json = {"code": codes[0], "message": words[codes[0]].format(limit=64)}
     if status == 422:
-        error = {"code": codes[0], "field": KNOWN[-1], "message": words[codes[0]]}
+        error = {"code": codes[0], "field": KNOWN_FIELDS[-1], "message": words[codes[0]]}
     elif status in (400, 415):
         error = {"code": codes[0], "field": "body" if status == 400 else "content-type", "message": error["message"]}
     example = {"type": "about:blank", "title": title.format(limit=64), "status": status, "errors": [error]}

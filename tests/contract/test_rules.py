@@ -151,7 +151,7 @@ def test_what_something_else_puts_on_the_bus_is_not_heard(heard: Any, keys: str)
 
 
 def test_what_may_be_named_is_what_there_is() -> None:
-    sources = {delivery_types.SOURCE, delivery_types.NOTIFICATION_SOURCE, event_kinds.SOURCE, canary.SOURCE}
+    sources = {delivery_types.SOURCE, delivery_types.NOTIFICATION_SOURCE, event_kinds.TEST_EVENT_SOURCE, canary.SOURCE}
     assert set(get_args(extensions.Source)) == sources
     assert set(get_args(extensions.Action)) == {*map(str, delivery_types.Action), "message", canary.ARRIVED}
     assert CANARY_ARRIVED["action"] == [canary.ARRIVED]

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from chalicelib.logic.fields import KNOWN, NAMES, SINGLE_LINE, Meaning, Role, meaning_of
+from chalicelib.logic.fields import KNOWN_FIELDS, MEANINGS, SINGLE_LINE, Meaning, Role, meaning_of
 
-MEANINGS = {
+PHRASES = {
     "the sender's name": Meaning(Role.FIELD, "name"),
     "the sender's address": Meaning(Role.FIELD, "email"),
     "the text": Meaning(Role.FIELD, "message"),
@@ -34,7 +34,7 @@ def documented() -> dict[str, Meaning]:
     found: dict[str, Meaning] = {}
     for row in table.partition("\n\n")[0].splitlines()[1:]:
         _, names, what, *_ = row.split("|")
-        [it] = [known for words, known in MEANINGS.items() if what.strip().startswith(words)]
+        [it] = [known for words, known in PHRASES.items() if what.strip().startswith(words)]
         for name in re.findall(r"`([^`]+)`", names):
             assert name not in found, f"{name} stands twice"
             found[name] = it
@@ -42,19 +42,19 @@ def documented() -> dict[str, Meaning]:
 
 
 def test_every_name_of_the_documentation_means_what_it_says(documented: dict[str, Meaning]) -> None:
-    assert {name: NAMES.get(name) for name in documented} == documented
+    assert {name: MEANINGS.get(name) for name in documented} == documented
 
 
 def test_every_name_that_the_code_knows_is_documented(documented: dict[str, Meaning]) -> None:
-    assert set(NAMES) - set(documented) == set()
+    assert set(MEANINGS) - set(documented) == set()
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", MEANINGS)
 def test_a_name_in_capitals_means_the_same(name: str) -> None:
     assert meaning_of(name.upper()) == meaning_of(name.title()) == meaning_of(name)
 
 
-@pytest.mark.parametrize("name", KNOWN)
+@pytest.mark.parametrize("name", KNOWN_FIELDS)
 def test_a_field_is_its_own_meaning(name: str) -> None:
     assert meaning_of(name) == Meaning(Role.FIELD, name)
 
@@ -65,9 +65,9 @@ def test_any_other_name_is_a_part_of_the_message_under_that_name(name: str) -> N
 
 
 def test_only_parts_of_the_message_have_a_name_of_their_own() -> None:
-    for name, it in NAMES.items():
-        assert (it.field in KNOWN) if it.role is Role.FIELD else it.field == "", name
+    for name, it in MEANINGS.items():
+        assert (it.field in KNOWN_FIELDS) if it.role is Role.FIELD else it.field == "", name
 
 
 def test_the_message_alone_has_more_than_one_line() -> None:
-    assert set(KNOWN) - set(SINGLE_LINE) == {"message"}
+    assert set(KNOWN_FIELDS) - set(SINGLE_LINE) == {"message"}

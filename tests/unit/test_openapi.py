@@ -19,7 +19,7 @@ import schemathesis
 from chalicelib.errors import SubmissionError
 from chalicelib.logic import submission, validation
 from chalicelib.logic.bodies import FORM, JSON, MULTIPART, read
-from chalicelib.logic.fields import NAMES, Role
+from chalicelib.logic.fields import MEANINGS, Role
 from chalicelib.settings import Limits, Site, Stage
 from ops.config.loader import load
 from ops.generate import openapi, render
@@ -197,8 +197,8 @@ def test_every_known_name_is_described_with_what_it_stands_for(document: Documen
     for name in it.sites:
         for kind in ("json", "form"):
             properties = document["components"]["schemas"][f"{name}.{kind}"]["properties"]
-            assert set(NAMES) <= set(properties)
-            for field, what in NAMES.items():
+            assert set(MEANINGS) <= set(properties)
+            for field, what in MEANINGS.items():
                 words = properties[field]["description"]
                 assert words.endswith(".")
                 if what.role is Role.HONEYPOT:

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from chalicelib.logic.origins import accepts_origin, advice_to_accept, origin_of, printable_origin, way_back
-from chalicelib.logic.redirects import destination
+from chalicelib.logic.origins import accepts_origin, advice_to_accept, origin_of, origin_to_link_to, printable_origin
+from chalicelib.logic.redirects import next_page
 from tests.fakes import site
 
 HOST = "abc123.execute-api.eu-central-1.amazonaws.com"
@@ -91,7 +91,7 @@ def test_an_own_origin_may_send_whatever_the_choices_are() -> None:
     ],
 )
 def test_a_form_may_lead_to_the_sites_own_pages(wanted: str) -> None:
-    assert destination(SITE, wanted) == wanted
+    assert next_page(SITE, wanted) == wanted
 
 
 @pytest.mark.parametrize(
@@ -119,12 +119,12 @@ def test_a_form_may_lead_to_the_sites_own_pages(wanted: str) -> None:
     ],
 )
 def test_a_wish_is_completed_by_the_forms_page_and_encoded(wanted: str, url: str) -> None:
-    assert destination(SITE, wanted, f"{OWN}/kontakt/form.html") == url
+    assert next_page(SITE, wanted, f"{OWN}/kontakt/form.html") == url
 
 
 @pytest.mark.parametrize("page", ["", "https://evil.example/", f"{OWN}@evil.example/", "null/", "https://[/"])
 def test_a_page_that_is_not_the_sites_own_completes_nothing(page: str) -> None:
-    assert destination(SITE, "danke.html", page) == f"{SITE.thanks.rpartition('/')[0]}/danke.html"
+    assert next_page(SITE, "danke.html", page) == f"{SITE.thanks.rpartition('/')[0]}/danke.html"
 
 
 HOSTILE = [
@@ -214,13 +214,13 @@ HOSTILE = [
 
 @pytest.mark.parametrize("wanted", ["", " ", *HOSTILE], ids=ascii)
 def test_any_other_wish_leads_to_the_thanks_page(wanted: str) -> None:
-    assert destination(SITE, wanted) == SITE.thanks
+    assert next_page(SITE, wanted) == SITE.thanks
 
 
 @pytest.mark.parametrize("wanted", [wanted for wanted in HOSTILE if not wanted.startswith("http")], ids=ascii)
 def test_what_has_no_origin_is_never_the_origin_of_a_site(wanted: str) -> None:
     """However a site came to have an origin that is empty, nobody is led away by it."""
-    assert destination(site(origins=("",)), wanted) == SITE.thanks
+    assert next_page(site(origins=("",)), wanted) == SITE.thanks
 
 
 @pytest.mark.parametrize(
@@ -331,9 +331,9 @@ def test_a_pages_origin_is_shown_as_it_is(origin: str) -> None:
 def test_a_visitor_is_led_back_to_where_the_form_is_or_to_the_site(
     origin: str | None, allowed: bool, back: str
 ) -> None:
-    assert way_back(replace(SITE, thanks=f"{OWN}/thanks"), origin, allowed) == back
+    assert origin_to_link_to(replace(SITE, thanks=f"{OWN}/thanks"), origin, allowed) == back
 
 
 def test_of_no_site_a_visitor_is_led_back_to_where_the_form_is() -> None:
-    assert way_back(None, OWN, False) == OWN
-    assert way_back(None, None, False) == ""
+    assert origin_to_link_to(None, OWN, False) == OWN
+    assert origin_to_link_to(None, None, False) == ""

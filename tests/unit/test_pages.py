@@ -9,7 +9,7 @@ import pytest
 from chalicelib.errors import Problem, SubmissionError
 from chalicelib.logic.bodies import JSON, Pairs, read
 from chalicelib.logic.error_page import POLICY, make_page
-from chalicelib.logic.fields import NAMES, Role
+from chalicelib.logic.fields import MEANINGS, Role
 from chalicelib.logic.submission import classify_fields
 from chalicelib.logic.validation import validate
 from chalicelib.texts import LANGUAGES, texts
@@ -104,7 +104,8 @@ HOSTILE = [
 @pytest.mark.parametrize("name", ["name", "email", "message", "subject", "source", "other", "_next", "_gotcha"])
 def test_what_was_typed_is_text_and_kept(name: str, text: str) -> None:
     pairs = [(name, text), ("tail", "end")]
-    for problems in ([], [Problem("too_long", name, 3)] if NAMES.get(name, NAMES["name"]).role is Role.FIELD else []):
+    is_field = name not in MEANINGS or MEANINGS[name].role is Role.FIELD
+    for problems in ([], [Problem("too_long", name, 3)] if is_field else []):
         it = page(pairs, *problems)
         assert it.sent_again == pairs
         assert {each.tag for each in it.top.all("main")[0].children} <= {"h1", "p", "form"}
@@ -163,7 +164,7 @@ def test_every_field_is_kept_in_the_order_sent_and_names_that_come_twice_too() -
     assert len(identifiers) == len(set(identifiers))
 
 
-HIDDEN = [name for name, it in NAMES.items() if it.role is not Role.FIELD]
+HIDDEN = [name for name, it in MEANINGS.items() if it.role is not Role.FIELD]
 
 
 @pytest.mark.parametrize("name", [*HIDDEN, "source", "form-name", "_url"])
@@ -260,7 +261,7 @@ def test_every_control_that_is_seen_has_its_label_in_the_language() -> None:
 
 def test_a_field_named_like_a_text_of_ours_has_its_own_name_as_label() -> None:
     """A booking form may well have a field `unavailable`, a survey `back`."""
-    names = sorted(set(EN) - set(NAMES))
+    names = sorted(set(EN) - set(MEANINGS))
     it = page([(name, "x") for name in names], *(Problem("TYPE_TEXT", name) for name in names))
     assert [it.label(it.control(name)) for name in names] == names
 

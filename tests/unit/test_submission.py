@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from chalicelib.errors import Problem, SubmissionError
 from chalicelib.logic.bodies import JSON, Pairs, read
 from chalicelib.logic.duplicates import content_hash
-from chalicelib.logic.fields import KNOWN, NAMES, SINGLE_LINE, Role
+from chalicelib.logic.fields import KNOWN_FIELDS, MEANINGS, SINGLE_LINE, Role
 from chalicelib.logic.notification import from_contact
 from chalicelib.logic.submission import (
     MAX_NAME,
@@ -33,10 +33,10 @@ from tests.fakes import LIMITS, LONGEST, NOW, message, site
 SNS_LIMIT = 256 * 1024
 """https://docs.aws.amazon.com/sns/latest/api/API_Publish.html: 256 KB, attributes included."""
 
-ALIASES = [(alias, it.field) for alias, it in NAMES.items() if it.role is Role.FIELD and it.field != alias]
-HONEYPOTS = [name for name, it in NAMES.items() if it.role is Role.HONEYPOT]
-RECIPIENTS = [name for name, it in NAMES.items() if it.role is Role.RECIPIENT]
-SETTINGS = [name for name, it in NAMES.items() if it.role is Role.SETTING]
+ALIASES = [(alias, it.field) for alias, it in MEANINGS.items() if it.role is Role.FIELD and it.field != alias]
+HONEYPOTS = [name for name, it in MEANINGS.items() if it.role is Role.HONEYPOT]
+RECIPIENTS = [name for name, it in MEANINGS.items() if it.role is Role.RECIPIENT]
+SETTINGS = [name for name, it in MEANINGS.items() if it.role is Role.SETTING]
 
 
 def accepted(pairs: Pairs, it: Site | None = None, limits: Limits = LIMITS) -> dict[str, str]:
@@ -193,14 +193,14 @@ def test_space_around_a_message_stays() -> None:
 
 
 @pytest.mark.parametrize("blank", ["", " ", "\t", "\n\n", "\u00a0", "\u2003"])
-@pytest.mark.parametrize("name", [*KNOWN, "phone", "Any other"])
+@pytest.mark.parametrize("name", [*KNOWN_FIELDS, "phone", "Any other"])
 def test_a_required_field_that_is_blank_is_empty(name: str, blank: str) -> None:
     assert (name, "REQUIRED_FIELD_EMPTY") in named(refused([(name, blank)], site(required=(name,))))
 
 
-@pytest.mark.parametrize("name", [*KNOWN, "phone", "Any other"])
+@pytest.mark.parametrize("name", [*KNOWN_FIELDS, "phone", "Any other"])
 def test_a_required_field_that_is_not_there_is_missing(name: str) -> None:
-    others = [(other, "a@example.com") for other in [*KNOWN, "mobile"] if other != name]
+    others = [(other, "a@example.com") for other in [*KNOWN_FIELDS, "mobile"] if other != name]
     for pairs in (others, []):
         assert named(refused(pairs, site(required=(name,)))) == [(name, "REQUIRED_FIELD_MISSING")]
 
@@ -241,7 +241,7 @@ def test_every_field_at_fault_is_named_at_once_and_as_it_was_sent() -> None:
 # How long
 
 
-@pytest.mark.parametrize("name", KNOWN)
+@pytest.mark.parametrize("name", KNOWN_FIELDS)
 @pytest.mark.parametrize("character", ["a", "я", "🚀"])
 def test_the_longest_value_is_taken_and_one_character_more_is_422(name: str, character: str) -> None:
     longest = min(LONGEST[name], LIMITS.field // len(character.encode()))
@@ -308,7 +308,7 @@ INVISIBLE = ["\x00", "\x07", "\x08", "\x0e", "\x1b", "\x1c", "\x1f", "\x7f", "\x
 @pytest.mark.parametrize("name", ["source", "name", "subject", "_subject", "form-name"])
 def test_a_line_break_is_a_space_in_a_single_line_field(name: str, line_break: str) -> None:
     fields = accepted([("message", "Hi"), (name, f"Ada{line_break}Bcc: b@example.com")])
-    assert fields[NAMES[name].field] == "Ada Bcc: b@example.com"
+    assert fields[MEANINGS[name].field] == "Ada Bcc: b@example.com"
 
 
 @pytest.mark.parametrize("line_break", LINE_BREAKS)
@@ -325,7 +325,7 @@ def test_what_a_spreadsheet_pastes_between_words_is_a_space_in_a_single_line(nam
 
 
 @pytest.mark.parametrize("invisible", INVISIBLE)
-@pytest.mark.parametrize("name", [*KNOWN, "other"])
+@pytest.mark.parametrize("name", [*KNOWN_FIELDS, "other"])
 def test_what_nobody_can_see_is_not_kept_and_no_reason_to_refuse(name: str, invisible: str) -> None:
     """It comes with what is pasted from a PDF or an office program, and whoever pastes it can't find it."""
     text = f"ada{invisible}@example.com{invisible}"
@@ -350,7 +350,7 @@ def test_a_box_that_nobody_ticked_is_no_filled_honeypot(name: str, text: str) ->
 
 
 # Ruff takes halves of characters for one and the same.
-@pytest.mark.parametrize("name", [*KNOWN, "other"])
+@pytest.mark.parametrize("name", [*KNOWN_FIELDS, "other"])
 @pytest.mark.parametrize("lone", ["\ud800", "x\udfff", "x\ud83dx", "\ude80\ud83d"])
 def test_half_a_surrogate_pair_is_refused_and_never_an_unexpected_error(name: str, lone: str) -> None:
     assert named(refused([(name, lone)], site(required=()))) == [(name, "TYPE_TEXT")]

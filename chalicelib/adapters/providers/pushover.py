@@ -188,8 +188,8 @@ class PushoverNotifier:
 
     def _throttled(self, response: requests.Response, answer: Mapping[str, object]) -> ChannelUnavailableError:
         """Tell a used-up quota from too many requests at once, which Pushover's proxy answers."""
-        left = response.headers.get("X-Limit-App-Remaining")
-        if left == "0" or (left is None and _is_from_pushover(answer)):
+        remaining = response.headers.get("X-Limit-App-Remaining")
+        if remaining == "0" or (remaining is None and _is_from_pushover(answer)):
             return self._quota_used_up(response.headers.get("X-Limit-App-Reset"))
         return ChannelUnavailableError("too many requests at once for Pushover", retry_after=THROTTLED_PAUSE)
 
