@@ -145,7 +145,7 @@ def test_a_browser_gets_a_page_and_can_send_from_there(herald: Harness) -> None:
     assert answer.headers["Content-Language"] == "de"
     assert answer.headers["Content-Security-Policy"].startswith("default-src 'none'; ")
     page = answer.content.decode()
-    assert '<html lang="de">' in page
+    assert '<html lang="de" dir="ltr">' in page
     assert "Das ist keine E-Mail-Adresse wie name@example.com." in page
     assert "Юлия &lt;b&gt;" in page
     assert word in page
