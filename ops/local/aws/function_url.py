@@ -18,6 +18,7 @@ from typing import Any
 from ops.local.aws.ministack_modules import app, cloudformation, extend, lambda_svc
 
 EXTENDS = (
+    "ministack.services.lambda_svc:_functions",
     "ministack.services.lambda_svc:_build_function_url_event",
     "ministack.services.cloudformation.provisioners:_lambda_url_attributes",
     "ministack.app:_enforce_data_plane",
