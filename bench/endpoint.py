@@ -20,13 +20,15 @@ _PUBLISHED = f"""<PublishResponse xmlns="http://sns.amazonaws.com/doc/2010-03-31
 <MessageId>94f20ce6-13c5-43a0-9a9e-ca52d816e90b</MessageId></PublishResult>
 <ResponseMetadata><RequestId>{_REQUEST_ID}</RequestId></ResponseMetadata></PublishResponse>"""
 _DELIVERY = {
-    **{name: {"S": text} for name, text in {"state": "delivered", "owner": "o", "reference": "r", "error": ""}.items()},
-    **{name: {"N": "1"} for name in ("attempts", "until", "next_attempt_at", "since")},
+    "state": {"S": "delivered"},
+    "error": {"S": ""},
+    **{name: {"S": "r"} for name in ("claimed_by", "reference")},
+    **{name: {"N": "1"} for name in ("attempts", "claimed_until", "next_attempt_at", "since")},
 }
 _ITEM = {
     "id": {"S": "message-1"},
     "site": {"S": "default"},
-    "owner": {"S": "o"},
+    "stored_by": {"S": "o"},
     **{name: {"N": "1"} for name in ("received_at", "stored_at", "expires_at")},
     "pairs": {"L": [{"L": [{"S": "message"}, {"S": "x"}]}]},
     "text": {"S": '{"fields": {"message": "x"}}'},
