@@ -30,13 +30,7 @@ class AutoreplyTable:
         return self._table.update(message_id, "SET autoreply_at = :now", {":now": now}, condition=condition).done
 
     def take(self, key: str, most: int, until: int) -> bool:
-        # A repetition whose first answer was lost counts twice: one answer less, never one more.
-        return self._table.update(
-            f"autoreply#{key}",
-            "ADD sent :one SET expires_at = :until",
-            {":one": 1, ":until": until, ":most": most},
-            condition="attribute_not_exists(sent) OR sent < :most",
-        ).done
+        return self._table.take(f"autoreply#{key}", most, until)
 
 
 class SesMailer:

@@ -64,9 +64,4 @@ class SessionTable:
 
     def may_send_link(self, channel: str, now: int) -> bool:
         hour = now // _HOUR
-        return self._table.update(
-            f"inbox-fresh#{channel}#{hour}",
-            "ADD sent :one SET expires_at = :until",
-            {":one": 1, ":until": (hour + 2) * _HOUR, ":most": FRESH_LINKS},
-            condition="attribute_not_exists(sent) OR sent < :most",
-        ).done
+        return self._table.take(f"inbox-fresh#{channel}#{hour}", FRESH_LINKS, (hour + 2) * _HOUR)

@@ -75,6 +75,18 @@ class ItemTable:
             return Update(False, _existing_item(error))
         return Update(True, from_item(answer.get("Attributes", {})))
 
+    def take(self, key: str, most: int, until: int) -> bool:
+        """Take one of ``most``, counted in an item that expires; False where none is left.
+
+        A repetition whose first answer was lost takes two: one use less, never one more.
+        """
+        return self.update(
+            key,
+            "ADD sent :one SET expires_at = :until",
+            {":one": 1, ":until": until, ":most": most},
+            condition="attribute_not_exists(sent) OR sent < :most",
+        ).done
+
 
 @contextmanager
 def store_errors() -> Iterator[None]:
