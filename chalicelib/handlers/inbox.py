@@ -78,6 +78,7 @@ class Request:
 
     @classmethod
     def of(cls, event: Mapping[str, Any]) -> Request:
+        """Read an event; raises ``ValueError`` for more parameters than any of our addresses has."""
         http, body = event["requestContext"]["http"], event.get("body") or ""
         return cls(
             http["method"],
@@ -104,7 +105,10 @@ class Request:
         """A field of its form; empty without one."""
         if len(self.body) > MAX_FORM_BYTES:
             return ""
-        return parse_qs(self.body.decode("ascii", errors="replace"), max_num_fields=5).get(name, [""])[0]
+        try:
+            return parse_qs(self.body.decode("ascii", errors="replace"), max_num_fields=5).get(name, [""])[0]
+        except ValueError:
+            return ""
 
 
 def prepare(function: str) -> None:
@@ -117,7 +121,10 @@ def answer(event: dict[str, Any]) -> dict[str, object]:
     """Answer one request with a page."""
     inbox = _Inbox(composition.get_container())
     try:
-        request = Request.of(event)
+        try:
+            request = Request.of(event)
+        except ValueError:
+            raise Refusal(HTTPStatus.BAD_REQUEST, "There is no such page.") from None
         if request.method not in ("GET", "HEAD", "POST"):
             raise Refusal(HTTPStatus.METHOD_NOT_ALLOWED, "Only pages and their forms are answered.")
         return inbox.answer(request)

@@ -382,6 +382,15 @@ def test_a_form_without_the_session_s_token_changes_nothing(
     assert browser.asks("GET", "./")["statusCode"] == 200
 
 
+def test_more_parameters_and_fields_than_ours_are_refused_as_wrong_ones(
+    container: PocketContainer, browser: Browser, message: Message
+) -> None:
+    assert browser.asks("GET", f"./?{'&'.join(['a=1'] * 50)}")["statusCode"] == 400
+    browser.opens(address(message))
+    assert browser.asks("POST", "replay?id=message-1", "&".join(["a=1"] * 50))["statusCode"] == 403
+    assert container.runs.queued == []
+
+
 def test_a_session_ends_by_its_button_and_with_its_time(
     container: PocketContainer, browser: Browser, message: Message
 ) -> None:
