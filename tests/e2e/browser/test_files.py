@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import socket
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import FilePayload, Page
+from playwright.sync_api import FilePayload
 
 from tests.e2e.browser.visitor import Visitor
 from tests.e2e.harness import Harness, marker, wait_for
@@ -60,29 +59,13 @@ def form_of(visitor: Visitor, *, script: bool) -> str:
     )
 
 
-def opened(visitor: Visitor, *, script: bool) -> Page:
-    """The example page with a form for files in the place of its own, and none of the pages that follow it."""
-    page = visitor.context().new_page()
-    page.add_init_script(
-        "const [here, form] = "
-        + json.dumps([urlsplit(visitor.site).path or "/", form_of(visitor, script=script)])
-        + ";"
-        "document.addEventListener('readystatechange', () => { if (document.readyState === 'interactive' &&"
-        " location.href.startsWith(" + json.dumps(visitor.site) + ") && location.pathname === here)"
-        " document.querySelector('form').outerHTML = form; })"
-    )
-    page.goto(visitor.site)
-    page.wait_for_load_state()
-    return page
-
-
 @pytest.mark.parametrize("script", [True, False], ids=["by the script", "by the form alone"])
 @pytest.mark.parametrize("name", CASES)
 def test_what_a_visitor_chooses_ends_as_the_docs_say(
     visitor: Visitor, herald: Harness, name: str, script: bool
 ) -> None:
     case, word = CASES[name], marker()
-    page = opened(visitor, script=script)
+    page = visitor.show(form_of(visitor, script=script))
     page.get_by_label("Message").fill(word)
     page.locator("input[type=file]").set_input_files(case.files)
     with page.expect_response(f"{visitor.action}/filed") as answer:
@@ -119,7 +102,7 @@ def test_a_connection_that_breaks_at_half_leaves_nothing(visitor: Visitor, heral
         connection.sendall(head + body)
     # What is sent afterwards arrives, so what was broken off would have, too.
     other = marker()
-    page = opened(visitor, script=False)
+    page = visitor.show(form_of(visitor, script=False))
     page.get_by_label("Message").fill(other)
     page.get_by_role("button", name="Send").click()
     wait_for(lambda: herald.pushes(other), "push")
@@ -129,7 +112,7 @@ def test_a_connection_that_breaks_at_half_leaves_nothing(visitor: Visitor, heral
 
 def test_a_photos_position_is_stored_and_not_delivered(visitor: Visitor, herald: Harness) -> None:
     word = marker()
-    page = opened(visitor, script=True)
+    page = visitor.show(form_of(visitor, script=True))
     page.get_by_label("Message").fill(word)
     page.locator("input[type=file]").set_input_files([payload("a.jpg", "image/jpeg", photo())])
     with page.expect_response(f"{visitor.action}/filed") as answer:

@@ -58,11 +58,13 @@ class Visitor:
         """The example page with another form in the place of its own, as if it had been written so."""
         page = (context or self.context()).new_page()
         # Between the end of the document and the scripts that wait for it. A document that the test answers itself
-        # would come from no address, and Chromium lets such a one reach nothing on this machine.
+        # would come from no address, and Chromium lets such a one reach nothing on this machine. The pages that follow
+        # the form stay as they are.
         page.add_init_script(
-            "document.addEventListener('readystatechange', () => { if (document.readyState === 'interactive') {"
-            f"document.documentElement.lang = {json.dumps(language)};"
-            f"document.querySelector('form').outerHTML = {json.dumps(form)}; }} }})"
+            f"const [site, language, form] = {json.dumps([self.site, language, form])};"
+            "document.addEventListener('readystatechange', () => {"
+            " if (document.readyState !== 'interactive' || location.href.split(/[?#]/)[0] !== site) return;"
+            " document.documentElement.lang = language; document.querySelector('form').outerHTML = form; })"
         )
         page.goto(self.site)
         return page
