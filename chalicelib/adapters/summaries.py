@@ -9,6 +9,7 @@
   present during a call
 - ``next_at``, ``pause``: when the next may be sent, and the seconds from the one before; ``early_at``: when it may if a
   message has a rank
+- ``ended_by``, ``ended``: the event that ended the batch before, and how: if its run died then, its retry says it
 - ``due``, ``due_at``: when the scheduled retry looks at it, as for a message
 """
 
@@ -19,8 +20,8 @@ from typing import TYPE_CHECKING, Any
 
 from chalicelib.adapters.item_table import ItemTable
 from chalicelib.adapters.messages import DUE
-from chalicelib.logic.delivery_types import SUMMARY_PREFIX
-from chalicelib.logic.summary import MAX_NAMED, Batch, choose_replaced
+from chalicelib.logic.delivery_types import SUMMARY_PREFIX, Action, Invocation, State
+from chalicelib.logic.summary import MAX_NAMED, Batch, Ended, choose_replaced
 
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
@@ -81,22 +82,27 @@ class SummaryTable:
             {":id": message_id, ":now": now, ":due": DUE, ":first": now + FIRST_AFTER, ":plus": 1, **values},
         )[1]
 
-    def take_batch(self, channel: str, run: str, now: int, until: int) -> Batch | None:
+    def take_batch(self, channel: str, invocation: Invocation, now: int, until: int) -> Batch | Ended | None:
         """Take what is pending, by one conditional write; a second one where an earlier run left its batch."""
+        run = invocation.run
         this_run = {":run": run, ":until": until}
         taken, item = self._update(
             channel,
             "SET taken_by = :run, taken_until = :until, due_at = :until, taken_at = :now, "
             f"{_MOVED} REMOVE pending_since",
             "pending_count > :zero AND attribute_not_exists(taken_by) AND "
+            "(attribute_not_exists(ended_by) OR ended_by <> :event) AND "
             "(attribute_not_exists(next_at) OR next_at <= :now "
             "OR (early_at <= :now AND (pending_count1 > :zero OR pending_count2 > :zero)))",
-            {**this_run, ":zero": 0, ":none": [], ":now": now},
+            {**this_run, ":zero": 0, ":none": [], ":now": now, ":event": invocation.id},
         )
         if taken is not None:
             return _batch(taken)
         if not item:
             return None
+        if item.get("ended_by") == invocation.id:
+            ended = item["ended"]
+            return Ended(Action(ended["action"]), State(ended["state"]), ended["count"])
         if "taken_by" in item:
             if item["taken_by"] != run and item["taken_until"] > now:
                 return None
@@ -137,15 +143,25 @@ class SummaryTable:
             {":run": run, ":zero": 0, ":due_at": due_at},
         )
 
-    def finish(self, channel: str, run: str, early_at: int, next_at: int, pause: int) -> None:
+    def finish(
+        self, channel: str, invocation: Invocation, ended: Ended, early_at: int, next_at: int, pause: int
+    ) -> None:
         """The batch has ended. The item stays due, so that the end of the flood is seen."""
         self._update(
             channel,
-            "SET early_at = :early, next_at = :next, due_at = :early, pause = :pause "
+            "SET early_at = :early, next_at = :next, due_at = :early, pause = :pause, "
+            "ended_by = :event, ended = :ended "
             "REMOVE taken_by, taken_until, taken_at, attempts, claimed, batch_count, batch_since, batch_newest, "
             + ", ".join(f"batch_ids{rank}" for rank in _RANKS),
             "taken_by = :run",
-            {":run": run, ":early": early_at, ":next": next_at, ":pause": pause},
+            {
+                ":run": invocation.run,
+                ":early": early_at,
+                ":next": next_at,
+                ":pause": pause,
+                ":event": invocation.id,
+                ":ended": {"action": str(ended.action), "state": str(ended.state), "count": ended.count},
+            },
         )
 
     def abandon(self, channel: str) -> int:

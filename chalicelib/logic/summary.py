@@ -65,16 +65,27 @@ class Batch:
     """Whether a run died after it claimed the call: the owner may have heard this one."""
 
 
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How a batch ended."""
+
+    action: Action
+    state: State
+    count: int
+    """The messages in it."""
+
+
 class SummaryStore(Protocol):
     """Counts messages until a summary reports them; raises :class:`~chalicelib.errors.StoreError` where it can't."""
 
     def add(self, channel: str, message_id: str, rank: int, now: int) -> None:
         """Count a message, and keep its id if there is room among those of its rank."""
 
-    def take_batch(self, channel: str, run: str, now: int, until: int) -> Batch | None:
+    def take_batch(self, channel: str, invocation: Invocation, now: int, until: int) -> Batch | Ended | None:
         """Take the messages counted so far, for this run alone; None where none is due, or another run has the batch.
 
-        What is counted from now on is for the next batch.
+        What is counted from now on is for the next batch. Where an earlier run of the same event has ended a batch, it
+        may have died before it said so: returns how that one ended, and takes nothing.
         """
 
     def claim(self, channel: str, run: str, attempt: int, until: int) -> bool:
@@ -83,7 +94,9 @@ class SummaryStore(Protocol):
     def postpone(self, channel: str, run: str, due_at: int) -> None:
         """Leave the batch to a later run; nothing of it was delivered, or it may ring again."""
 
-    def finish(self, channel: str, run: str, early_at: int, next_at: int, pause: int) -> None:
+    def finish(
+        self, channel: str, invocation: Invocation, ended: Ended, early_at: int, next_at: int, pause: int
+    ) -> None:
         """The batch has ended. The next is not before ``next_at``, or ``early_at`` if a message in it has a rank."""
 
     def abandon(self, channel: str) -> int:
@@ -129,14 +142,17 @@ def send_summary(name: str, dependencies: SummaryDependencies, invocation: Invoc
     if channel is None or name not in dependencies.notifiers:
         lost = store.abandon(name)
         return _result(name, Action.UNDELIVERABLE if lost else Action.UNCHANGED, lost)
-    batch = store.take_batch(name, run, now, now + CLAIM_SECONDS)
+    batch = store.take_batch(name, invocation, now, now + CLAIM_SECONDS)
     if batch is None:
         return _result(name, Action.UNCHANGED)
+    if isinstance(batch, Ended):
+        return _result(name, batch.action, batch.count, batch.state)
 
     def end(action: Action, state: State) -> DeliveryResult:
         pause = min(max(2 * batch.pause, FIRST_PAUSE), MAX_PAUSE)
         # From when it was taken, so that waiting for a ring makes nobody wait twice.
-        store.finish(name, run, batch.taken_at + FIRST_PAUSE, batch.taken_at + pause, pause)
+        ended = Ended(action, state, batch.count)
+        store.finish(name, invocation, ended, batch.taken_at + FIRST_PAUSE, batch.taken_at + pause, pause)
         return _result(name, action, batch.count, state)
 
     def wait(until: int, state: State) -> DeliveryResult:

@@ -7,6 +7,7 @@ from __future__ import annotations
 import random
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
@@ -146,7 +147,7 @@ class Stage:
 
     def run(self, due: DueMessage) -> None:
         """What ``retry_due`` queues: as the handler of ``destined`` answers it. A run that dies is looked at again."""
-        invocation = self._invocation(due.id)
+        invocation = self._invocation()
         try:
             with self._may_die():
                 if due.id.startswith(SUMMARY_PREFIX):
@@ -158,7 +159,7 @@ class Stage:
 
     def tell(self, name: str = "pushover", invocation: Invocation | None = None) -> DeliveryResult:
         """A run that tells a channel's summary."""
-        return summary.send_summary(name, self._telling(), invocation or self._invocation(SUMMARY_PREFIX + name))
+        return summary.send_summary(name, self._telling(), invocation or self._invocation())
 
     def spent_until(self) -> int:
         """When the day's bucket is full again."""
@@ -196,9 +197,10 @@ class Stage:
         assert phone is not None
         return Dying()
 
-    def _invocation(self, message_id: str) -> Invocation:
+    def _invocation(self, request: str = "") -> Invocation:
+        """A run of the event with this request id, or of another event than all before."""
         self._runs += 1
-        return Invocation(message_id, f"run-{self._runs}", self.clock.now + 120)
+        return Invocation(request or f"request-{self._runs}", f"run-{self._runs}", self.clock.now + 120)
 
     def _dependencies(self) -> DeliveryDependencies:
         rings = self._random.choice(self._budgets)
@@ -577,8 +579,8 @@ def test_each_message_has_the_same_chance_in_its_rank_however_many_came_in_anoth
         for number in range(100):
             rank = 0 if number < 40 else 2
             summaries.add("pushover", f"{chance.getrandbits(64):x} {number}", rank, NOW)
-        batch = summaries.take_batch("pushover", "run", NOW, NOW + 50)
-        assert batch is not None
+        batch = summaries.take_batch("pushover", Invocation("event", "run", NOW + 120), NOW, NOW + 50)
+        assert isinstance(batch, summary.Batch)
         people = [int(one.split()[1]) - 40 for one in batch.ids[: summary.MAX_NAMED[2]]]
         assert len(people) == summary.MAX_NAMED[2], flood_number
         kept.update(number // 20 for number in people)
@@ -612,3 +614,33 @@ def test_wherever_a_run_dies_that_tells_a_summary_the_owner_hears_it_and_with_ho
     assert len(before_the_call) > 3
     assert set(before_the_call) == {(Action.DELIVERED, 1)}
     assert after_it == ((Action.DELIVERED, 2) if ring_again else (Action.UNCERTAIN, 1))
+
+
+@pytest.mark.parametrize("after_the_last_call", [False, True], ids=["the write's answer is lost", "before it returns"])
+def test_of_a_refused_summary_the_next_run_of_its_event_tells_where_the_first_died_after_it_was_written(
+    after_the_last_call: bool,
+) -> None:
+    it, counted = beyond_the_budget()
+    it.phone.fail = [ChannelRejectedError("no")]
+    event = "the request id of Lambda's event"
+
+    def lose_the_answer(operation: str, request: dict[str, Any]) -> None:
+        if not it.phone.fail and not after_the_last_call:
+            it.table.before_call = lambda operation, request: None
+            it.table.update_item(**request)
+            raise ServiceError("InternalServerError", 500)
+
+    it.table.before_call = lose_the_answer
+    with nullcontext() if after_the_last_call else pytest.raises(StoreError):
+        it.tell(invocation=Invocation(event, "first run", it.clock.now + 120))
+    # Lambda may be late, when others have long been counted.
+    it.clock.now += 6 * 3600
+    flood(it, 40, people=1, first=100)
+    told = it.tell(invocation=Invocation(event, "second run", it.clock.now + 120))
+    assert (told.action, told.messages, told.channels) == (
+        Action.UNDELIVERABLE,
+        counted,
+        {"pushover": State.REJECTED},
+    )
+    assert it.phone.summaries == []
+    assert it.tell(invocation=Invocation("another event", "third run", it.clock.now + 120)).action is Action.DELIVERED

@@ -18,10 +18,11 @@ from chalicelib.adapters.summaries import SummaryTable
 from chalicelib.composition import override_container
 from chalicelib.errors import ChannelUnavailableError, DeliveryIncompleteError
 from chalicelib.logic.accepted_notification import MAX_LINK, MAX_MESSAGE
+from chalicelib.logic.delivery_types import Invocation
 from chalicelib.logic.listing import Selection
 from chalicelib.logic.notification import MAX_TITLE, Notification
 from chalicelib.logic.ring_budget import SHARES
-from chalicelib.logic.summary import message_line
+from chalicelib.logic.summary import Batch, message_line
 from chalicelib.settings import Channel, Notifications, Stage
 from ops.operations.listing import OperatorArchive, every
 from tests.contracts import fits
@@ -214,8 +215,8 @@ def test_beyond_the_budget_of_rings_a_summary_counts_it_with_its_title(world: Wo
     answer = world.publish(WHOLE | {"channels": ["mail"]})
     assert (answer["action"], answer["message"]["channels"]) == ("summarized", {"mail": "summarized"})
     assert Spent.ranks == [len(SHARES) - 1], "a program that was granted the topic counts as a person does"
-    batch = summaries.take_batch("mail", "run-1", SECOND + 600, SECOND + 660)
-    assert batch is not None
+    batch = summaries.take_batch("mail", Invocation("event", "run", SECOND + 720), SECOND + 600, SECOND + 660)
+    assert isinstance(batch, Batch)
     assert (batch.count, batch.newest) == (1, PUBLICATION)
     assert message_line(world.messages.find_fields(PUBLICATION)) == "Backup: It has failed."
 
