@@ -30,15 +30,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
 class HeraldError(Exception):
     """Base of all errors of Herald."""
 
 
-@dataclass(frozen=True, slots=True)
-class Problem:
+class Problem(NamedTuple):
     """One mistake in a submission. ``code`` is the key of its text in ``texts/``.
 
     A code in capitals is one that Formspree's client library understands: https://github.com/formspree/formspree-js

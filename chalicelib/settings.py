@@ -2,11 +2,12 @@
 
 A person edits ``herald.toml``; ``./herald render`` compiles it to ``chalicelib/stages.py``, which holds one
 :class:`Stage` per stage. ``HERALD_STAGE`` selects among them, so the same deployment zip is right for every stage.
+
+Every function loads this when it starts, so these are named tuples: dataclasses take seven times as long to define.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import NamedTuple
 
 APP = "herald"
 NOTIFICATIONS_SITE = "notifications"
@@ -21,16 +22,14 @@ Options = Mapping[str, str | int | bool | tuple[str, ...]]
 """Settings that only one kind of channel has; its adapter in ``adapters/providers/`` documents them."""
 
 
-@dataclass(frozen=True, slots=True)
-class Rings:
+class Rings(NamedTuple):
     """How often a channel rings for messages at most; beyond it a summary tells of them. docs/delivery.md"""
 
     hour: int
     day: int
 
 
-@dataclass(frozen=True, slots=True)
-class Channel:
+class Channel(NamedTuple):
     """One way to reach the owner."""
 
     name: str
@@ -42,14 +41,14 @@ class Channel:
     """Shortest wait before a failed attempt is repeated, in seconds."""
     url: str
     """Base URL of the provider's API; empty for AWS's own services."""
-    options: Options = field(default_factory=dict)
+    options: Options = {}  # noqa: RUF012 - a Mapping: nobody may change it
     title: str = ""
     """Title of its notifications of messages, with placeholders; empty for the site's own."""
     body: str = ""
     """Layout of their text, likewise."""
     rings: Rings | None = None
     """None without a limit."""
-    priorities: Mapping[str, Options] = field(default_factory=dict)
+    priorities: Mapping[str, Options] = {}
     """The options that say each priority of a program's notification, as its kind declares them."""
     link_option: str = ""
     """The option that bears such a notification's link; empty where its text does."""
@@ -62,8 +61,7 @@ class Channel:
         return value if isinstance(value, tuple) else (str(value),) if value else ()
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
+class Limits(NamedTuple):
     """The largest submission that is accepted."""
 
     body: int
@@ -73,8 +71,7 @@ class Limits:
     """Bytes of one field, encoded as UTF-8."""
 
 
-@dataclass(frozen=True, slots=True)
-class Captcha:
+class Captcha(NamedTuple):
     """A captcha that a site's forms have."""
 
     kind: str
@@ -87,11 +84,10 @@ class Captcha:
     """The least score that is no sign, for reCAPTCHA v3; 0 where no score is looked at."""
 
 
-@dataclass(frozen=True, slots=True)
-class Spam:
+class Spam(NamedTuple):
     """How a message is scored as spam, and the score that quarantines it. docs/spam.md explains each setting."""
 
-    points: Mapping[str, int] = field(default_factory=dict)
+    points: Mapping[str, int] = {}
     """Points of ``honeypot``, ``fill_time``, ``links``, ``rate``, ``proof_of_work``, ``captcha``; others are off."""
     quarantine_from: int = 10
     """The score from which a message is quarantined: stored, but not delivered."""
@@ -112,11 +108,10 @@ class Spam:
         return "rate" in self.points or "proof_of_work" in self.points
 
 
-@dataclass(frozen=True, slots=True)
-class FileRules:
+class FileRules(NamedTuple):
     """Which files a site's forms may hold."""
 
-    count: int
+    number: int
     """The most in one form."""
     size: int
     """The most bytes of all files of a form together."""
@@ -126,8 +121,7 @@ class FileRules:
     """Whether images are delivered with their position and serial numbers."""
 
 
-@dataclass(frozen=True, slots=True)
-class Autoreply:
+class Autoreply(NamedTuple):
     """The answer by mail that a site's visitors get. docs/autoreply.md"""
 
     from_header: str
@@ -146,8 +140,7 @@ class Autoreply:
     """Subject and text, by language; the site's own language is one of them."""
 
 
-@dataclass(frozen=True, slots=True)
-class Site:
+class Site(NamedTuple):
     """One website whose forms are accepted."""
 
     name: str
@@ -175,7 +168,7 @@ class Site:
     """Title of the notifications of its messages, with placeholders; empty for the usual title."""
     body: str = ""
     """Layout of their text, likewise."""
-    texts: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    texts: Mapping[str, Mapping[str, str]] = {}
     """Its own texts for visitors, by language and key (``chalicelib/texts/en.py``)."""
     files: FileRules | None = None
     """None where a form may hold no files."""
@@ -184,8 +177,7 @@ class Site:
     """Whether its stage has other sites, so that a notification must name this one."""
 
 
-@dataclass(frozen=True, slots=True)
-class Persistence:
+class Persistence(NamedTuple):
     """How often, and for how long, delivery is retried."""
 
     lambda_retries: int = 2
@@ -198,8 +190,7 @@ class Persistence:
     """Seconds after which a message becomes undeliverable."""
 
 
-@dataclass(frozen=True, slots=True)
-class Digest:
+class Digest(NamedTuple):
     """The daily digest of each site."""
 
     hour: int
@@ -208,8 +199,7 @@ class Digest:
     """Channels to send it by, in order of preference; empty for each site's own."""
 
 
-@dataclass(frozen=True, slots=True)
-class Notifications:
+class Notifications(NamedTuple):
     """What is kept of, and done with, notifications that programs publish to the topic."""
 
     channels: tuple[str, ...] = ()
@@ -217,18 +207,20 @@ class Notifications:
     retention_days: int = 365
     language: str = "en"
     """The language of their digest, that of the site ``default``."""
-    name: ClassVar[str] = NOTIFICATIONS_SITE
+
+    @property
+    def name(self) -> str:
+        return NOTIFICATIONS_SITE
 
 
-@dataclass(frozen=True, slots=True)
-class Stage:
+class Stage(NamedTuple):
     """One deployment of Herald, and the names of everything in it."""
 
     name: str
     sites: Mapping[str, Site]
     channels: Mapping[str, Channel]
     limits: Limits
-    persistence: Persistence = field(default_factory=Persistence)
+    persistence: Persistence = Persistence()
     alarm_channels: tuple[str, ...] = ()
     """Channels that notify the owner of failed deliveries, in order of preference."""
     metrics: bool = True
@@ -245,9 +237,9 @@ class Stage:
     """Whether AWS X-Ray traces the API and every function."""
     digest: Digest | None = None
     """None for a stage without digests."""
-    values: Mapping[str, str] = field(default_factory=dict)
+    values: Mapping[str, str] = {}
     """Names of the owner's own resources, for triggers and grants of functions and for their code: ``[values]``."""
-    notifications: Notifications = field(default_factory=Notifications)
+    notifications: Notifications = Notifications()
 
     @property
     def topic(self) -> str:

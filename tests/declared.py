@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from typing import Any
 
 from chalicelib.adapters.providers import kind_of, kinds
@@ -35,7 +34,7 @@ def toml(*kinds: str) -> str:
 def declared_channel(kind: str, url: str = "", **options: Any) -> Channel:
     """A channel named as its kind, with these options of ``herald.toml``."""
     it = KINDS[kind].model_validate({**table(kind), **options}).compiled(kind)
-    return replace(it, url=url or it.url)
+    return it._replace(url=url or it.url)
 
 
 def http_of(kind: str) -> Http:

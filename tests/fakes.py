@@ -104,7 +104,7 @@ def stage(
     """Return a stage with one site. Without ``channels`` it notifies nobody."""
     return Stage(
         name,
-        {"default": replace(site(), channels=channels)},
+        {"default": site()._replace(channels=channels)},
         {one: channel(one) for one in channels},
         limits,
         hint=hint,
@@ -115,7 +115,7 @@ def stage(
 def mailing_stage(*channels: Channel, name: str = "dev") -> Stage:
     """Return a stage with one site that has only channels of kind ``email``."""
     found = {one.name: one for one in channels or (mail_channel(),)}
-    return replace(stage(name), sites={"default": replace(site(), channels=tuple(found))}, channels=found)
+    return stage(name)._replace(sites={"default": site()._replace(channels=tuple(found))}, channels=found)
 
 
 def message(message_id: str = "11111111-1111-4111-8111-111111111111", site: str = "default", **fields: str) -> Message:

@@ -43,7 +43,7 @@ class Uploads:
     @property
     def count(self) -> int:
         """The most files."""
-        return self._rules.count
+        return self._rules.number
 
     @property
     def megabytes(self) -> int:
@@ -63,8 +63,8 @@ class Uploads:
         if self._room < 0:
             self.too_big_field = self.too_big_field or field or "file"
             return None
-        if len(self.files) == self._rules.count:
-            return Problem("TOO_MANY_FILES", field, self._rules.count)
+        if len(self.files) == self._rules.number:
+            return Problem("TOO_MANY_FILES", field, self._rules.number)
         claim = declared_kind(name, media_type)
         if claim and (claim not in KINDS or claim not in self._rules.kinds):
             return Problem("file_kind", field)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -185,13 +184,12 @@ def _stages_module(stages: list[Stage]) -> str:
     lines = []
     for stage in stages:
         lines.append(f"    {stage.name!r}: Stage(")
-        for field in fields(stage):
-            match getattr(stage, field.name):
-                case Mapping() as entries:
-                    inner = [f"            {name!r}: {value!r}," for name, value in entries.items()]
-                    lines += [f"        {field.name}={{", *inner, "        },"]
-                case value:
-                    lines.append(f"        {field.name}={value!r},")
+        for field, value in stage._asdict().items():
+            if isinstance(value, Mapping):
+                inner = [f"            {name!r}: {entry!r}," for name, entry in value.items()]
+                lines += [f"        {field}={{", *inner, "        },"]
+            else:
+                lines.append(f"        {field}={value!r},")
         lines.append("    ),")
     classes = (
         "Autoreply",

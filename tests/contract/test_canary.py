@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -22,7 +21,7 @@ UNMARKED["Records"][0]["Sns"]["MessageAttributes"] = {}
 
 def told(event: dict[str, Any], *, hours: int = 24) -> list[str]:
     """The rules that match, by what they are called in the template."""
-    resources = wiring.template(replace(stage(), canary=hours))["Resources"]
+    resources = wiring.template(stage()._replace(canary=hours))["Resources"]
     rules = {name: it["Properties"] for name, it in resources.items() if it["Type"] == "AWS::Events::Rule"}
     return sorted(name for name, it in rules.items() if matches(it["EventPattern"], event))
 

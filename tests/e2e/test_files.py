@@ -160,7 +160,7 @@ def test_an_object_that_somebody_puts_below_incoming_is_examined(herald: Harness
 def test_destroying_keeps_the_bucket_unless_data_are_deleted_and_then_leaves_no_object(
     herald: Harness, checkout: Path
 ) -> None:
-    config = replace(herald.config, stage=replace(herald.stage, name="gone"))
+    config = replace(herald.config, stage=herald.stage._replace(name="gone"))
     deployment = Deployment(checkout, config, herald.account, {}, print)
     plan = file_bucket(config.stage)
     assert plan is not None

@@ -9,7 +9,6 @@ import subprocess
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import count
@@ -140,9 +139,9 @@ def serving() -> Iterator[Site]:
     site = Site(server.server_port)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     owner = fakes.site(thanks=f"{site.url}/thanks", origins=(site.url,), longest={"message": LONGEST})
-    anything = replace(owner, name="anything", required=())
-    limits = replace(fakes.LIMITS, field=LARGEST)
-    stage = replace(fakes.stage("local", limits=limits), sites={"default": owner, "anything": anything})
+    anything = owner._replace(name="anything", required=())
+    limits = fakes.LIMITS._replace(field=LARGEST)
+    stage = fakes.stage("local", limits=limits)._replace(sites={"default": owner, "anything": anything})
     try:
         with override_container(fakes.FakeContainer(stage, topic=site.topic)):
             yield site

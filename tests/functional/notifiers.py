@@ -6,7 +6,7 @@ import importlib.util
 import json
 import socket
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
@@ -175,7 +175,7 @@ class Rig:
 
 
 def pushover(url: str, session: requests.Session) -> Rig:
-    it, secrets = replace(channel(), url=url), Parameters({"token": TOKEN, "user": USER})
+    it, secrets = channel()._replace(url=url), Parameters({"token": TOKEN, "user": USER})
     notifier = PushoverNotifier(session, secrets, it, clock=lambda: float(NOW))
     container = FakeContainer(stage_of(it), providers={it.name: notifier})
     return Rig("pushover", it.name, container, b'{"status": 1, "request": "req-1"}', "req-1", secrets, session)

@@ -135,7 +135,7 @@ NEW = Record("request-1", {"pushover": Delivery()})
 
 
 def table(client: Any) -> MessageTable:
-    return MessageTable(client, replace(stage(), sites={"default": replace(site(), retention_days=30)}), lambda: NOW)
+    return MessageTable(client, stage()._replace(sites={"default": site()._replace(retention_days=30)}), lambda: NOW)
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -55,7 +54,7 @@ class ToldOfFailures:
     """Everything around ``on_failure``, in a stage that tells its owner by ``channels``."""
 
     def __init__(self, local: Stage, *channels: str, **notifiers: Notifier) -> None:
-        self.stage = replace(local, alarm_channels=channels)
+        self.stage = local._replace(alarm_channels=channels)
         self.log = InMemoryAlarms()
         self.messages = InMemoryMessages()
         self.notifiers = notifiers

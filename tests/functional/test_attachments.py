@@ -43,7 +43,7 @@ class Set:
 
 @pytest.fixture
 def pushover(provider: Provider, session: requests.Session) -> PushoverNotifier:
-    return PushoverNotifier(session, Set(), replace(channel(), url=provider.url))
+    return PushoverNotifier(session, Set(), channel()._replace(url=provider.url))
 
 
 def parts_of(provider: Provider, number: int) -> dict[str, bytes]:

@@ -54,7 +54,7 @@ class Ses:
 
 @pytest.fixture
 def of() -> Stage:
-    return replace(stage(), sites={"default": replace(site(), autoreply=AUTOREPLY)})
+    return stage()._replace(sites={"default": site()._replace(autoreply=AUTOREPLY)})
 
 
 @pytest.fixture

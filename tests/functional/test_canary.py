@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +47,7 @@ class Log:
 
 
 def composition(notifier: Any, **more: Any) -> FakeContainer:
-    it = FakeContainer(replace(stage(name="local"), **more), notifiers={"pushover": notifier})
+    it = FakeContainer(stage(name="local")._replace(**more), notifiers={"pushover": notifier})
     it.__dict__["canary_log"] = Log()
     return it
 
@@ -107,7 +106,7 @@ def test_on_failure_warns_in_the_notifiers_words(client: Client, root: Path, log
 def test_the_owner_hears_of_it_by_a_channel_that_works(client: Client, root: Path) -> None:
     broken, working = RefusingNotifier(ChannelUnavailableError("down")), RecordingNotifier()
     it = FakeContainer(
-        replace(stage(name="local", channels=("pushover", "email")), alarm_channels=("pushover", "email")),
+        stage(name="local", channels=("pushover", "email"))._replace(alarm_channels=("pushover", "email")),
         messages=InMemoryMessages(),
         alarm_log=InMemoryAlarms(),
         notifiers={"pushover": broken, "email": working},

@@ -6,7 +6,6 @@ import base64
 import json
 import re
 from collections.abc import Callable
-from dataclasses import replace
 from types import ModuleType
 from typing import Any
 from urllib.parse import quote_from_bytes, urlencode
@@ -56,7 +55,7 @@ def parts(*fields: tuple[str, str], file: str = "") -> bytes:
 
 def site_with(stage: Stage, **changes: Any) -> Stage:
     """The stage, its default site changed."""
-    return replace(stage, sites={**stage.sites, "default": replace(stage.sites["default"], **changes)})
+    return stage._replace(sites={**stage.sites, "default": stage.sites["default"]._replace(**changes)})
 
 
 def fields_of(topic: RecordingTopic) -> dict[str, str]:
@@ -114,7 +113,7 @@ def test_a_key_makes_the_same_id_for_the_same_message_and_another_for_any_other(
     assert json.loads(topic.published[0].text)["id"] == first
     assert id_of(key + "2") != first
     assert id_of(key, body=b'{"message": "Hi!"}') != first
-    other = replace(local, sites={**local.sites, "shop": replace(local.sites["default"], name="shop")})
+    other = local._replace(sites={**local.sites, "shop": local.sites["default"]._replace(name="shop")})
     assert id_of(key, "/contact/shop", other) != first
     assert len({id_of(""), id_of(""), id_of("   "), first}) == 4
     assert key not in first
@@ -307,10 +306,10 @@ def test_each_submission_gets_its_own_id(client: Client, local: Stage, topic: Re
 def test_a_site_has_an_address_fields_and_a_page_of_its_own(
     client: Client, local: Stage, topic: RecordingTopic
 ) -> None:
-    blog = replace(
-        local.sites["default"], name="blog", thanks="https://blog.example.com/danke", required=("email", "Tél")
+    blog = local.sites["default"]._replace(
+        name="blog", thanks="https://blog.example.com/danke", required=("email", "Tél")
     )
-    stage = replace(local, sites={**local.sites, "blog": blog})
+    stage = local._replace(sites={**local.sites, "blog": blog})
     response = post(client, stage, topic, "email=a%40example.com&Tél=7".encode(), FORM, "/contact/blog")
     assert response.headers["Location"] == "https://blog.example.com/danke"
     assert topic.published[0].site == "blog"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -126,7 +125,7 @@ def test_a_browser_without_javascript_keeps_what_was_typed_and_can_choose_files_
 
 
 def test_a_site_that_takes_no_files_refuses_them_as_ever(client: Client, local: Stage) -> None:
-    assert replace(local.sites["default"]).files is None
+    assert local.sites["default"]._replace().files is None
     topic = RecordingTopic()
     with override_container(FakeContainer(local, topic=topic)):
         response = client.http.post("/contact", headers=PROGRAM, body=body(PHOTO, message="Hi"))

@@ -67,13 +67,12 @@ SKEW = 5
 """Seconds by which a machine's clock may be wrong."""
 PERSON = (Evidence.ORIGIN, Evidence.FILL_TIME)
 CHANNELS = {
-    "phone": replace(channel("phone"), rings=RINGS),
-    "mail": replace(channel("mail", ring_again=False), rings=RINGS),
+    "phone": channel("phone")._replace(rings=RINGS),
+    "mail": channel("mail", ring_again=False)._replace(rings=RINGS),
 }
-STAGE = replace(
-    stage(),
+STAGE = stage()._replace(
     channels=CHANNELS,
-    sites={name: replace(site(name, name), spam=Spam({"honeypot": 10}, quarantine_from=10)) for name in CHANNELS},
+    sites={name: site(name, name)._replace(spam=Spam({"honeypot": 10}, quarantine_from=10)) for name in CHANNELS},
 )
 """Two sites, each with the channel of its name: one rings again where an outcome is uncertain, one holds."""
 

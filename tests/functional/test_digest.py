@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -30,7 +29,7 @@ def there() -> LocalTable:
 def test_a_run_tells_of_forms_and_of_notifications_and_logs_to_whom_and_not_what(log: Any) -> None:
     notifier = RecordingNotifier()
     it = FakeContainer(
-        replace(stage(), digest=Digest(7)), archive=SOME, notifiers={"pushover": notifier}, now=SEVEN + 60
+        stage()._replace(digest=Digest(7)), archive=SOME, notifiers={"pushover": notifier}, now=SEVEN + 60
     )
     it.__dict__["digest_log"] = InMemoryLog()
     with override_container(it):

@@ -103,8 +103,8 @@ class Stage:
         quota: Quota | None = None,
         rings: Rings = RINGS,
     ):
-        self.stage = replace(stage(), channels={"pushover": replace(channel(ring_again=ring_again), rings=rings)})
-        self.site = replace(site(), spam=replace(site().spam, points={"fill_time": 5}, fill_seconds=3))
+        self.stage = stage()._replace(channels={"pushover": channel(ring_again=ring_again)._replace(rings=rings)})
+        self.site = site()._replace(spam=site().spam._replace(points={"fill_time": 5}, fill_seconds=3))
         self.table = LocalTable(self.stage.table)
         self.clock = Clock(NOW)
         self.phone = Phone(self.clock, quota)
@@ -368,7 +368,7 @@ def test_what_a_clock_that_was_years_ahead_has_spent_silences_a_channel_for_a_da
 
 def test_one_neighbour_holds_up_nobody_else_of_its_address_or_network() -> None:
     it = Stage()
-    it.site = replace(it.site, spam=replace(it.site.spam, points={"rate": 10}, most_messages=5, minutes=60))
+    it.site = it.site._replace(spam=it.site.spam._replace(points={"rate": 10}, most_messages=5, minutes=60))
 
     def held(one: Message, address: str) -> bool:
         return (
@@ -404,7 +404,7 @@ def test_a_quota_that_is_down_to_its_reserve_is_spent_on_summaries() -> None:
     assert named(it, "Ada") == list(range(10))
 
 
-BUDGET = replace(channel(), rings=RINGS)
+BUDGET = channel()._replace(rings=RINGS)
 
 
 def test_a_channel_that_was_slowed_down_before_it_spent_a_ring_spends_the_first_one_by_two_writes() -> None:
@@ -417,7 +417,7 @@ def test_a_channel_that_was_slowed_down_before_it_spent_a_ring_spends_the_first_
 
 def test_of_a_limit_of_one_a_process_that_remembers_nothing_leaves_the_next_ring_to_the_summary() -> None:
     dynamodb = cast(Any, LocalTable(stage().table))
-    one = replace(channel(), rings=Rings(hour=1, day=120))
+    one = channel()._replace(rings=Rings(hour=1, day=120))
     assert RingTable(dynamodb, stage().table).take(one, 2, NOW)
     later = NOW + 3600
     assert not RingTable(dynamodb, stage().table).take(one, 2, later)
@@ -517,7 +517,7 @@ def test_a_summary_of_a_channel_that_is_down_costs_one_ring_and_is_reported_once
 
 def test_a_channel_that_has_left_the_configuration_leaves_no_summary_unheard() -> None:
     it, counted = beyond_the_budget()
-    it.stage = replace(it.stage, channels={})
+    it.stage = it.stage._replace(channels={})
     it.let_pass(2 * 3600)
     assert heard(it) == [(Action.UNDELIVERABLE, counted, {})]
 

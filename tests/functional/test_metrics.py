@@ -150,7 +150,7 @@ def test_every_other_outcome_is_counted_by_its_channel(
 def test_what_rings_nobody_is_counted_by_its_reason(
     local: Stage, context: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    strict = replace(local, sites={"default": site(spam=Spam(points={"honeypot": 10}))})
+    strict = local._replace(sites={"default": site(spam=Spam(points={"honeypot": 10}))})
     spam = replace(message(), signals=("honeypot",))
     handle(strict, spam, RecordingNotifier(), context)
     assert values(capsys.readouterr().out) == [("Quarantined", 1, {"stage": "local"})]
@@ -172,7 +172,7 @@ def test_a_message_of_which_on_failure_hears_is_counted(
 def test_a_stage_that_wants_no_metrics_writes_none(
     client: Client, local: Stage, context: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    silent = replace(local, metrics=False)
+    silent = local._replace(metrics=False)
     with override_container(FakeContainer(silent, topic=RecordingTopic())):
         client.http.post("/contact", headers={"Content-Type": "application/json"}, body=b'{"message": "Hi"}')
     handle(silent, message(), RecordingNotifier(), context)

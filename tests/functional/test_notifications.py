@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any, ClassVar
@@ -36,7 +35,7 @@ STAGE = Stage(
     {
         "pushover": declared_channel("pushover"),
         "mail": Channel("mail", "email", ring_again=True, pause=5, url=""),
-        "team": replace(declared_channel("ntfy"), name="team"),
+        "team": declared_channel("ntfy")._replace(name="team"),
         "unused": Channel("unused", "webhook", ring_again=True, pause=5, url=""),
     },
     limits=None,  # type: ignore[arg-type]

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import ssl
 from contextlib import suppress
-from dataclasses import replace
 from typing import Any
 
 import botocore.exceptions as aws
@@ -76,7 +75,7 @@ def test_a_request_that_does_not_fit_the_contract_reaches_nobody(
 def test_of_several_channels_a_request_names_one(kind: str, rig: Rig) -> None:
     one, other = RecordingNotifier("ref-1"), RecordingNotifier("ref-2")
     it = rig.container.stage.channels[rig.channel]
-    stage = notifiers.stage_of(*(replace(it, name=name) for name in ("one", "other")))
+    stage = notifiers.stage_of(*(it._replace(name=name) for name in ("one", "other")))
     container = FakeContainer(stage, providers={"one": one, "other": other})
     answer = notifiers.invoke(kind, container, {**REQUEST, "channel": "other"})
     assert answer == {"channel": "other", "status": "delivered", "reference": "ref-2"}

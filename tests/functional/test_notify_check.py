@@ -10,7 +10,6 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -66,7 +65,7 @@ class Pushover:
         self.saw: list[Quota] = []
         self.secrets = Parameters({"token": TOKEN, "user": USER})
         self.notifier = PushoverNotifier(
-            session, self.secrets, replace(channel(), url=url), clock=lambda: float(NOW), on_quota=self.saw.append
+            session, self.secrets, channel()._replace(url=url), clock=lambda: float(NOW), on_quota=self.saw.append
         )
 
     def fails(self, notification: Notification = ASKED) -> ChannelUnavailableError:

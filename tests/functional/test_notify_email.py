@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -44,7 +43,7 @@ class Post:
         self.sent: list[dict[str, Any]] = []
         self.sesv2.meta.events.register_first("before-parameter-build.sesv2.SendEmail", self._keep)
         plain = mail_channel()
-        channel = replace(plain, options={**plain.options, **options})
+        channel = plain._replace(options={**plain.options, **options})
         self.composition = FakeContainer(
             mailing_stage(channel, name="local"), providers={"email": SesNotifier(self.sesv2, channel)}
         )

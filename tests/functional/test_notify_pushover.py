@@ -10,7 +10,6 @@ import contextlib
 import io
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -64,13 +63,13 @@ class Pushover:
         self.ssm.meta.events.register("before-parameter-build.ssm.GetParameters", self._ask)
         self.ssm.meta.events.register("before-send.ssm.GetParameters", self._answer)
         secrets = ParameterSecrets(self.ssm, PATH, ("token", "user"), clock=lambda: self.now)
-        self.channel = replace(channel(), url=url)
+        self.channel = channel()._replace(url=url)
         self._session, self._secrets, self._local = session, secrets, local
         self.set_options({})
 
     def set_options(self, options: Options) -> None:
         """As ``herald.toml`` says of the channel."""
-        it = replace(self.channel, options=options)
+        it = self.channel._replace(options=options)
         saw = partial(report_quota, self._local, it)
         notifier = PushoverNotifier(self._session, self._secrets, it, clock=lambda: self.now, on_quota=saw)
         self.composition = FakeContainer(self._local, providers={"pushover": notifier})

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -193,7 +192,7 @@ def test_lambda_calls_what_the_manifest_names(module: ModuleType) -> None:
 def test_a_failure_is_counted_unless_its_stage_wants_no_metrics(
     client: Client, root: Path, local: Stage, capsys: pytest.CaptureFixture[str], metrics: bool, counted: list[str]
 ) -> None:
-    with override_container(FakeContainer(replace(local, metrics=metrics))):
+    with override_container(FakeContainer(local._replace(metrics=metrics))):
         client.lambda_.invoke("on_failure", event(root, "failure.json", MESSAGE.serialize(), "contact"))
     printed = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [name for line in printed if "_aws" in line for name in line if name == "Failed"] == counted

@@ -60,17 +60,16 @@ def pocket_stage() -> Stage:
     site, channel = usual.sites["default"], next(iter(usual.channels.values()))
 
     def channel_of(name: str) -> Channel:
-        return replace(channel, name=name, kind="pushover", inbox_link=True)
+        return channel._replace(name=name, kind="pushover", inbox_link=True)
 
     def site_of(name: str, channel: str) -> Site:
-        return replace(site, name=name, channels=(channel,))
+        return site._replace(name=name, channels=(channel,))
 
-    return replace(
-        usual,
+    return usual._replace(
         inbox=True,
         channels={"phone": channel_of("phone"), "other": channel_of("other")},
         sites={"default": site_of("default", "phone"), "shop": site_of("shop", "other")},
-        notifications=replace(usual.notifications, channels=("phone",)),
+        notifications=usual.notifications._replace(channels=("phone",)),
     )
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
@@ -493,11 +493,11 @@ def test_a_form_of_another_service_is_accepted_as_its_page_expects_with_exactly_
 ) -> None:
     thanks = f"{row.origin}/danke.html"
     # Of the documented forms not each has a field `message`: what is required is the site's own choice.
-    own = replace(local.sites["default"], origins=(row.origin,), thanks=thanks, required=())
+    own = local.sites["default"]._replace(origins=(row.origin,), thanks=thanks, required=())
     topic = RecordingTopic()
     content_type, body = row.body
     headers = {**row.headers, "Origin": row.origin, "Content-Type": content_type}
-    with override_container(FakeContainer(replace(local, sites={"default": own}), topic=topic)):
+    with override_container(FakeContainer(local._replace(sites={"default": own}), topic=topic)):
         response: Any = client.http.post(row.path, headers=headers, body=body)
 
     assert response.status_code == row.status

@@ -73,7 +73,7 @@ RULES = {"nothing": Spam(), "rate": RATE, "proof": PROOF, "both": BOTH, "all": A
 
 def guarded(local: Stage, rules: Spam, **more: Any) -> Stage:
     """The local stage with rules for its site."""
-    return replace(local, sites={"default": replace(local.sites["default"], spam=rules, **more)})
+    return local._replace(sites={"default": local.sites["default"]._replace(spam=rules, **more)})
 
 
 class Unreadable:
@@ -637,7 +637,7 @@ def test_a_form_of_a_site_called_challenge_is_no_challenge(
 ) -> None:
     client = Client(app_that_asks, stage_name="local", project_dir=str(root))
     here = local.sites["default"]
-    stage = replace(local, sites={"default": here, "challenge": replace(here, name="challenge")})
+    stage = local._replace(sites={"default": here, "challenge": here._replace(name="challenge")})
     assert post(client, stage, topic, body_of(message="Hi"), path="/contact/challenge").status_code == 202
     assert published(topic)["site"] == "challenge"
 
@@ -916,7 +916,7 @@ def test_the_log_of_a_retry_says_what_the_record_says(world: Worlds, context: An
         here.handle(it, context, "request-1")
     record = here.messages.records["id-1"]
     here.messages.put("id-1", "pushover", replace(record.deliveries["pushover"], next_attempt_at=NOW))
-    here.stage = guarded(here.stage, replace(TRAP, points={"links": 4}, most_links=-1), once_within=0)
+    here.stage = guarded(here.stage, TRAP._replace(points={"links": 4}, most_links=-1), once_within=0)
     assert here.handle(replace(it, signals=("honeypot",)), context, "request-1")["action"] == "delivered"
     assert not {"signals", "score"} & set(log.line("Handled"))
 
@@ -999,7 +999,7 @@ def test_a_message_that_could_not_be_stored_after_it_was_looked_at_rings_at_the_
     world: Worlds, context: Any
 ) -> None:
     """Its own traces must not make it a repetition, a replay or one too many."""
-    here = world(replace(ALL, most_messages=1))
+    here = world(ALL._replace(most_messages=1))
     store = here.messages = Unwritable()
     it = replace(message("id-1"), sender_hash="s", solved_challenge="p")
     for request in ("request-1", "request-1", "request-2"):

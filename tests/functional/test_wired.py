@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -132,7 +131,7 @@ def _error(code: str) -> ClientError:
 
 def standing(*rules: str) -> dict[str, Any]:
     """The wiring of a stage with everything, and rules of the owner's that run one function."""
-    it = replace(stage(), function_url=True, canary=24)
+    it = stage()._replace(function_url=True, canary=24)
     tables = {name: RuleTable.model_validate({"to": "lambda:crm"}) for name in rules}
     return wiring.template(it, extensions=Extensions(rules=tables))
 

@@ -38,7 +38,7 @@ def dependencies_of(table: LocalTable) -> DeliveryDependencies:
     clock, dynamodb = Clock(), cast(Any, table)
     return DeliveryDependencies(
         site(),
-        {"pushover": replace(channel(), rings=Rings(30, 120))},
+        {"pushover": channel()._replace(rings=Rings(30, 120))},
         {"pushover": RecordingNotifier()},
         MessageTable(dynamodb, stage(), clock),
         RecentTable(dynamodb, stage().table, clock),
@@ -136,7 +136,7 @@ def test_each_message_of_a_flood_costs_what_the_page_on_costs_says(rank: int) ->
 def test_counting_senders_makes_no_message_cost_more_than_seven_times_an_ordinary_one(seconds: int) -> None:
     """The sets of an address and of its network are as full as they get where 80 messages come within the hour."""
     table, clock = LocalTable(stage().table), Clock()
-    recent, counting = RecentTable(cast(Any, table), stage().table, clock), replace(site(), spam=RATE)
+    recent, counting = RecentTable(cast(Any, table), stage().table, clock), site()._replace(spam=RATE)
     found = []
     for number in range(180):
         before = len(table.calls)

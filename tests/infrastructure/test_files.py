@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +15,10 @@ from tests.fakes import site, stage
 from tests.infrastructure.test_templates import cfn_lint
 
 RULES = FileRules(3, 4_000_000, ("image",))
-STAGE: Stage = replace(
-    stage(),
+STAGE: Stage = stage()._replace(
     sites={
-        "default": replace(site(), files=RULES, retention_days=30),
-        "shop": replace(site("shop"), files=RULES, retention_days=400),
+        "default": site()._replace(files=RULES, retention_days=30),
+        "shop": site("shop")._replace(files=RULES, retention_days=400),
         "plain": site("plain"),
     },
 )
@@ -72,4 +70,4 @@ def test_template_functions_and_policies_mean_the_same_bucket() -> None:
     assert name == STAGE.files_bucket(where.region, where.account)
     assert bucket()["BucketName"]["Fn::Sub"] == filled(FILES_BUCKET, STAGE, PSEUDO_PARAMETERS, "test")
     # https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
-    assert len(filled(FILES_BUCKET, replace(STAGE, name="a" * 12), where, "test")) <= 63
+    assert len(filled(FILES_BUCKET, STAGE._replace(name="a" * 12), where, "test")) <= 63

@@ -8,7 +8,6 @@ import subprocess
 import sys
 from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import replace
 from fnmatch import fnmatchcase
 from importlib.resources import files
 from itertools import product
@@ -483,7 +482,7 @@ def length(document: Any) -> int:
 
 def test_policies_fit_into_roles_and_the_boundary_into_a_policy() -> None:
     """https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html"""
-    stage = replace(STAGE, name="s" * 12)
+    stage = STAGE._replace(name="s" * 12)
     for statements in (pipeline_roles.deploying(stage), pipeline_roles.comparing(stage)):
         assert length({"Version": "2012-10-17", "Statement": statements}) <= 10_240
     assert length({"Version": "2012-10-17", "Statement": pipeline_roles.bounding(stage)}) <= 6_144

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -159,5 +158,5 @@ def test_app_py_registers_what_the_manifest_declares(stage: str) -> None:
 
 def test_policies_with_traces_are_sound_too() -> None:
     for where in PLACES:
-        for text in render.policies(replace(STAGES["dev"].stage, xray=True), where).values():
+        for text in render.policies(STAGES["dev"].stage._replace(xray=True), where).values():
             assert policy_faults(text) == []

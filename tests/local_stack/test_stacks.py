@@ -36,7 +36,7 @@ def account(aws: LocalAws) -> Account:
 @pytest.fixture
 def config() -> StageConfig:
     config = load(ROOT)["dev"]
-    return replace(config, stage=replace(config.stage, name=STAGE))
+    return replace(config, stage=config.stage._replace(name=STAGE))
 
 
 def foundation(account: Account, config: StageConfig) -> str:

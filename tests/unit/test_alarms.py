@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -96,14 +95,14 @@ def test_silence_is_bad_news_of_the_scheduled_retry_running_alone() -> None:
 @pytest.mark.parametrize("retries", [0, 1, 2])
 def test_what_heals_by_lambdas_retries_is_no_alarm(retries: int) -> None:
     """All attempts at one event must fail, or as many at several."""
-    of = replace(DEV, persistence=Persistence(lambda_retries=retries))
+    of = DEV._replace(persistence=Persistence(lambda_retries=retries))
     assert alarms_of(of)["destined-errors"]["Threshold"] == retries + 1
     assert alarms_of(of)["retry_due-errors"]["Threshold"] == 3, "[delivery] says nothing of retry_due's own retries"
 
 
 @pytest.mark.parametrize("minutes", [2, 5, 60])
 def test_the_scheduled_retry_may_miss_two_of_its_runs_whatever_its_pace(minutes: int) -> None:
-    alarm = alarms_of(replace(DEV, persistence=Persistence(retry_minutes=minutes)))["retry_due-stopped"]
+    alarm = alarms_of(DEV._replace(persistence=Persistence(retry_minutes=minutes)))["retry_due-stopped"]
     assert (alarm["Period"], alarm["EvaluationPeriods"], alarm["DatapointsToAlarm"]) == (minutes * 60, 3, 3)
 
 
@@ -126,8 +125,8 @@ def test_there_are_as_many_alarms_as_are_free_in_an_account() -> None:
     assert len(alarms_of()) == 10
 
 
-CANARY = replace(DEV, canary=24)
-WITH_ALL = replace(CANARY, digest=Digest(7))
+CANARY = DEV._replace(canary=24)
+WITH_ALL = CANARY._replace(digest=Digest(7))
 
 
 def test_a_digest_that_fails_as_often_as_lambda_tries_is_heard() -> None:
@@ -155,7 +154,7 @@ def test_a_canary_that_does_not_come_is_heard_two_hours_after_it_should_have() -
 def test_the_canarys_alarm_looks_back_no_further_than_it_may(hours: int) -> None:
     """https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutMetricAlarm.html: seven days, for a
     period of an hour or more."""
-    alarm = alarms_of(replace(DEV, canary=hours))["canary-missing"]
+    alarm = alarms_of(DEV._replace(canary=hours))["canary-missing"]
     assert alarm["Period"] >= 3600
     assert alarm["Period"] * alarm["EvaluationPeriods"] <= 604_800
 

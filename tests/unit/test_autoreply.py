@@ -35,7 +35,7 @@ DELIVERED = Record("run-1", {"pushover": Delivery(State.DELIVERED)})
 
 
 def answering(autoreply: Autoreply = AUTOREPLY) -> Stage:
-    return replace(stage(), sites={"default": replace(site(), autoreply=autoreply)})
+    return stage()._replace(sites={"default": site()._replace(autoreply=autoreply)})
 
 
 class InMemoryLog:
@@ -253,7 +253,7 @@ def test_one_persons_many_addresses_share_a_budget(one: str, other: str, same: b
     assert "ada" not in mailbox(one)
 
 
-@pytest.mark.parametrize("of", [stage(), replace(answering(), sites={})])
+@pytest.mark.parametrize("of", [stage(), answering()._replace(sites={})])
 def test_a_site_without_the_table_or_that_has_left_answers_nobody(of: Stage) -> None:
     here = World(of)
     assert here.answer() is Answer.OFF
@@ -269,7 +269,7 @@ def test_a_message_that_is_gone_and_a_summary_answer_nobody() -> None:
 
 def test_no_address_that_the_stage_mails_itself_is_answered() -> None:
     channel = mail_channel(from_address="Herald@Forms.site", to=("Owner@Team.site",))
-    of = replace(mailing_stage(channel), sites={"default": replace(site(), autoreply=AUTOREPLY)})
+    of = mailing_stage(channel)._replace(sites={"default": site()._replace(autoreply=AUTOREPLY)})
     assert own_addresses(of) == {"herald@forms.site", "owner@team.site", "hello@shop.site"}
     it = message(email="owner@team.site")
     assert why_not("owner@team.site", it, DELIVERED, own_addresses(of), NOW) is Answer.OWN_ADDRESS

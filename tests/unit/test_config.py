@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -584,7 +583,7 @@ def test_a_stage_that_changes_one_key_of_the_spam_table_keeps_the_rest(
     common = spam_of(folder, text)
     found = spam_of(folder, text + "\n[stages.dev.sites.default.spam]\n" + own)
     points = {**common.points, **changes.get("points", {})}
-    assert found == replace(common, **(changes | {"points": points}))
+    assert found == common._replace(**(changes | {"points": points}))
     assert found != common
     assert spam_of(folder, text, "local") == common
 

@@ -341,7 +341,7 @@ def test_a_claim_has_all_its_time_after_the_ring_was_asked_for_or_is_not_made(se
         def means(self) -> DeliveryDependencies:
             return replace(super().means(), ring_budget=SlowRings(self.clock, 14))
 
-    run = Limited({"pushover": replace(channel(), rings=Rings(30, 120))}, pushover=RecordingNotifier())
+    run = Limited({"pushover": channel()._replace(rings=Rings(30, 120))}, pushover=RecordingNotifier())
     run.store.before_change = lambda name, before, after: claims.append(after)
     assert run.action(Invocation("request-1", "run-1", NOW + 14 + seconds_left)) == action
     assert [claim.claimed_until for claim in claims if claim.state is State.SENDING] == (
@@ -1005,7 +1005,7 @@ def test_a_repetition_that_looks_like_spam_is_quarantined_rather_than_a_duplicat
 
 def test_a_duplicate_keeps_the_signs_that_were_not_enough() -> None:
     form = Form()
-    form.site = site(spam=replace(HONEYPOT, quarantine_from=11))
+    form.site = site(spam=HONEYPOT._replace(quarantine_from=11))
     form.deliver(same(1))
     told = form.deliver(same(2, signals=SPAMMY))
     assert (told.verdict.signals, told.verdict.score) == (("honeypot",), 10)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -298,8 +297,8 @@ def test_a_mistake_is_named(tmp_path: Path, table: str, said: str) -> None:
 
 
 def test_its_channels_count_as_used_and_are_what_it_may_invoke() -> None:
-    it = replace(stage(), digest=Digest(7, ("own",)))
-    it = replace(it, channels={**it.channels, "own": replace(it.channels["pushover"], name="own", kind="webhook")})
+    it = stage()._replace(digest=Digest(7, ("own",)))
+    it = it._replace(channels={**it.channels, "own": it.channels["pushover"]._replace(name="own", kind="webhook")})
     assert it.used_channels == it.digest_channels == ("pushover", "own")
     (spec,) = (spec for spec in functions_of(it) if spec.name == "digest")
     document = policy(spec, it, AwsLocation("aws", "eu-central-1", "123456789012"))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -140,7 +139,7 @@ def test_a_captchas_secret_is_looked_for_and_its_service_not_asked(
 ) -> None:
     captcha = Captcha("turnstile", "https://captcha.example/verify", ("www.example.com",))
     spam = Spam(points={"captcha": 10}, captcha=captcha)
-    of = replace(stage(channels=()), sites={"default": replace(site(spam=spam), channels=())})
+    of = stage(channels=())._replace(sites={"default": site(spam=spam)._replace(channels=())})
     ssm, stub = stubbed("ssm")
     found = [{"Name": name, "Type": "SecureString"} for name in parameters]
     stub.add_response("get_parameters", {"Parameters": found})
@@ -149,7 +148,7 @@ def test_a_captchas_secret_is_looked_for_and_its_service_not_asked(
 
 def test_in_the_sandbox_the_doctor_says_that_no_visitor_is_answered(stubbed: Stubbed) -> None:
     answers = Autoreply("hello@example.com", "hello@example.com", "", ("example.com",), "", 1, 1, {"en": ("a", "b")})
-    of = replace(stage(), sites={"default": replace(site(), autoreply=answers)})
+    of = stage()._replace(sites={"default": site()._replace(autoreply=answers)})
     sesv2, stub = stubbed("sesv2")
     stub.add_response("get_account", HEALTHY | {"ProductionAccessEnabled": False})
     stub.add_response("get_email_identity", SIGNED, {"EmailIdentity": "example.com"})

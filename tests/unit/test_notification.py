@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 
 import pytest
 
@@ -48,13 +47,13 @@ def test_a_stage_of_one_site_names_the_host_of_the_page_if_that_is_the_sites_own
 
 
 def test_a_stage_of_several_sites_names_the_site() -> None:
-    told = from_contact(message(message="Hi", site="shop"), replace(site("shop"), one_of_many=True))
+    told = from_contact(message(message="Hi", site="shop"), site("shop")._replace(one_of_many=True))
     assert (told.title, told.site) == ("New message: shop", "shop")
 
 
 def test_a_channels_own_title_and_body_go_before_the_sites() -> None:
-    of_site = replace(site(), title="{site}: {name} {fields.phone}", body="{message}\n{name}")
-    of_channel = replace(channel(), title="{{{subject}}} {id}", body="{name}: {message}")
+    of_site = site()._replace(title="{site}: {name} {fields.phone}", body="{message}\n{name}")
+    of_channel = channel()._replace(title="{{{subject}}} {id}", body="{name}: {message}")
     form = message("id-1", message="Hi", name="Ada", phone="1\n2", subject="{name}")
     assert from_contact(form, of_site).title == "www.example.com: Ada 1 2"
     assert from_contact(form, of_site, channel()).body == "{message}\n{name}"
@@ -63,7 +62,7 @@ def test_a_channels_own_title_and_body_go_before_the_sites() -> None:
 
 
 def test_a_title_is_one_short_line_that_no_visitor_makes_look_like_heralds_own() -> None:
-    own = replace(site(), title="{subject}")
+    own = site()._replace(title="{subject}")
 
     def titled(subject: str) -> str:
         return from_contact(message(message="Hi", subject=subject), own).title

@@ -31,7 +31,7 @@ ORIGINAL: dict[str, Any] = {
 
 
 def told(body: str = "", **fields: str) -> Notification:
-    return from_contact(message("id-1", **fields), replace(site(), body=body), channel(), "dev")
+    return from_contact(message("id-1", **fields), site()._replace(body=body), channel(), "dev")
 
 
 def at_most(size: int) -> Callable[[str], bool]:
@@ -48,7 +48,7 @@ def test_the_message_comes_first_then_what_is_known_then_the_forms_own_fields() 
 
 
 def test_the_originals_title_and_lines_are_a_setting() -> None:
-    own = replace(site(), **ORIGINAL)
+    own = site()._replace(**ORIGINAL)
     form = from_contact(message("id-1", source="home", message="Hi\nthere", phone="1"), own, channel(), "dev")
     assert form.title == "New /contact submission received"
     assert lay_out(form) == "Source: home\nName: \nMail: \nDesc: Hi\nthere"

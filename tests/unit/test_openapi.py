@@ -7,7 +7,6 @@ import json
 import tomllib
 from collections import defaultdict
 from collections.abc import Callable
-from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -35,16 +34,15 @@ SHOP = site(
     null_origin=True,
     longest={"name": 5, "Größe": 3},
 )
-TWO = replace(stage(), sites={"default": site(), "shop": SHOP})
+TWO = stage()._replace(sites={"default": site(), "shop": SHOP})
 STAGES = {
     "one site": stage(),
     "two sites": TWO,
-    "nothing is required": replace(stage(), sites={"default": site(required=())}),
-    "everything is required": replace(
-        stage(), sites={"default": site(required=("source", "name", "email", "subject", "message", "x"))}
+    "nothing is required": stage()._replace(sites={"default": site(required=())}),
+    "everything is required": stage()._replace(
+        sites={"default": site(required=("source", "name", "email", "subject", "message", "x"))}
     ),
-    "no room": replace(
-        stage(limits=Limits(body=1024, fields=2, field=1024)),
+    "no room": stage(limits=Limits(body=1024, fields=2, field=1024))._replace(
         sites={"default": site(longest={"message": 3, "name": 1, "subject": 1, "source": 1})},
     ),
 }
@@ -385,7 +383,7 @@ def test_whose_pages_may_send_is_told_and_whether_an_origin_is_needed() -> None:
     ]
     assert (own["required"], any_["required"]) == (False, False), "one of the sites asks for none"
     assert parameter(document, "/contact", "options", "Origin")["required"] is True
-    strict = openapi.document(replace(stage(), sites={"default": site(without_origin=False)}), "")
+    strict = openapi.document(stage()._replace(sites={"default": site(without_origin=False)}), "")
     assert parameter(strict, "/contact", "post", "Origin")["required"] is True
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from chalicelib.logic.origins import accepts_origin, advice_to_accept, origin_of, origin_to_link_to, printable_origin
@@ -282,7 +280,7 @@ LINE = "[stages.local.sites.default] of herald.toml"
     ],
 )
 def test_the_owner_is_told_the_line_that_lets_a_refused_page_in(origins_in: str, origin: str | None, told: str) -> None:
-    assert advice_to_accept(replace(site(origins=(OWN,)), origins_in=origins_in), origin, "local") == told
+    assert advice_to_accept(site(origins=(OWN,))._replace(origins_in=origins_in), origin, "local") == told
 
 
 @pytest.mark.parametrize(
@@ -331,7 +329,7 @@ def test_a_pages_origin_is_shown_as_it_is(origin: str) -> None:
 def test_a_visitor_is_led_back_to_where_the_form_is_or_to_the_site(
     origin: str | None, allowed: bool, back: str
 ) -> None:
-    assert origin_to_link_to(replace(SITE, thanks=f"{OWN}/thanks"), origin, allowed) == back
+    assert origin_to_link_to(SITE._replace(thanks=f"{OWN}/thanks"), origin, allowed) == back
 
 
 def test_of_no_site_a_visitor_is_led_back_to_where_the_form_is() -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -64,7 +63,7 @@ def test_a_captchas_secret_is_read_by_destined_alone_and_only_where_a_site_has_o
 
 def test_visitors_are_answered_by_a_function_that_can_do_nothing_else_and_only_where_a_site_says_so() -> None:
     answers = Autoreply("shop@a.site", "shop@a.site", "", ("a.site",), "own", 1, 1, {"en": ("a", "b")})
-    it = replace(stage(), sites={"default": replace(site(), autoreply=answers)})
+    it = stage()._replace(sites={"default": site()._replace(autoreply=answers)})
     statements = {each["Sid"]: each for each in policy(BY_NAME["autoreply"], it, WHERE)["Statement"]}
     assert set(statements) == {"WriteLogs", "KeepFailedRuns", "ReadAnswered", "AnswerOnce", "SendAnswers"}
     assert statements["SendAnswers"]["Action"] == ["ses:SendEmail"]
@@ -115,13 +114,12 @@ def test_nobody_but_the_api_may_read_the_key_and_signs_change_no_other_policy(si
 
 ROUTES = """
 import json, sys
-from dataclasses import replace
 from chalicelib import stages
 from chalicelib.settings import Spam
 local = stages.STAGES["local"]
 spam = Spam(points=dict.fromkeys(sys.argv[1:], 1))
-shop = replace(local.sites["default"], name="shop", spam=spam)
-stages.STAGES["local"] = replace(local, sites={**local.sites, "shop": shop})
+shop = local.sites["default"]._replace(name="shop", spam=spam)
+stages.STAGES["local"] = local._replace(sites={**local.sites, "shop": shop})
 import app
 print(json.dumps({path: sorted(methods) for path, methods in app.app.routes.items()}))
 assert "altcha" not in sys.modules, "paid for by the first request that needs it"
@@ -172,7 +170,7 @@ def test_notify_webhook_may_read_the_parameters_of_the_channels_in_use_and_nothi
 
 
 def test_without_a_webhook_in_use_there_is_neither_function_nor_policy_nor_grant() -> None:
-    it = replace(hooked("pushover"), channels={**hooked("own").channels, **stage().channels})
+    it = hooked("pushover")._replace(channels={**hooked("own").channels, **stage().channels})
     assert "notify_webhook" not in {spec.name for spec in functions_of(it)}
     for path, text in policies(it, WHERE).items():
         assert "webhook" not in path.name
@@ -185,7 +183,7 @@ def test_a_channel_that_is_for_alarms_alone_is_none_that_messages_are_delivered_
         name: Channel(name, "pushover" if name == "pushover" else "webhook", True, 5, "", {"signed": True})
         for name in ("pushover", "alarm")
     }
-    it = replace(stage(), channels=two, alarm_channels=("alarm",))
+    it = stage()._replace(channels=two, alarm_channels=("alarm",))
     by_sid = {
         (function, statement["Sid"]): statement["Resource"]
         for function in ("destined", "on_failure", "retry_due")
@@ -206,7 +204,7 @@ def test_no_function_may_scan_the_table() -> None:
 
 
 def test_only_a_traced_stage_may_send_traces() -> None:
-    plain, traced = stage(), replace(stage(), xray=True)
+    plain, traced = stage(), stage()._replace(xray=True)
     for function, text in policies(traced, WHERE).items():
         found = {each["Sid"]: each for each in json.loads(text)["Statement"]}
         assert found["TraceRuns"]["Action"] == ["xray:PutTelemetryRecords", "xray:PutTraceSegments"]

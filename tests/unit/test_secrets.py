@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-from dataclasses import replace
 
 import pytest
 
@@ -57,10 +56,9 @@ def test_what_can_t_be_a_secret_is_refused_and_not_repeated(kind: str, name: str
 def test_a_stage_needs_the_secrets_of_the_channels_that_it_uses() -> None:
     unsigned = Channel("team", "webhook", True, 5, "", {"signed": False, "format": "slack"})
     signed = Channel("own", "webhook", True, 5, "", {"signed": True, "format": "herald"})
-    it = replace(
-        stage(channels=("pushover",)),
+    it = stage(channels=("pushover",))._replace(
         sites={"default": site("default", "pushover", "team", "own")},
-        channels={**stage().channels, "team": unsigned, "own": signed, "unused": replace(signed, name="unused")},
+        channels={**stage().channels, "team": unsigned, "own": signed, "unused": signed._replace(name="unused")},
     )
     assert sorted(one.parameter for one in needed_secrets(it)) == [
         "/herald/dev/own/secret",

@@ -42,7 +42,7 @@ EVERYTHING = Spam(
 
 def only(sign: str, points: int = 10, **more: Any) -> Spam:
     """A site's rules with one sign, enough by itself."""
-    return replace(EVERYTHING, points={sign: points}, quarantine_from=10, **more)
+    return EVERYTHING._replace(points={sign: points}, quarantine_from=10, **more)
 
 
 def numbered(number: int, at: int = NOW, site: str = "default", **more: Any) -> Message:
@@ -383,7 +383,7 @@ def test_a_solution_that_is_sent_with_another_message_is_a_sign() -> None:
 
 def test_a_solution_that_was_used_for_a_quarantined_message_is_used() -> None:
     recent = InMemoryRecent()
-    rules = site(spam=replace(only("proof_of_work"), points={"proof_of_work": 10, "honeypot": 10}))
+    rules = site(spam=only("proof_of_work")._replace(points={"proof_of_work": 10, "honeypot": 10}))
     assert (
         screen(numbered(1, solved_challenge="p", signals=("honeypot",)), rules, recent).held is HoldReason.QUARANTINED
     )
@@ -427,7 +427,7 @@ def test_everything_at_once_is_everything_summed_up_in_the_order_found() -> None
 
 @pytest.mark.parametrize(("quarantine_from", "held"), [(16, True), (17, True), (18, False), (1, True)])
 def test_from_the_threshold_on_a_message_is_quarantined(quarantine_from: int, held: bool) -> None:
-    rules = site(spam=replace(EVERYTHING, quarantine_from=quarantine_from))
+    rules = site(spam=EVERYTHING._replace(quarantine_from=quarantine_from))
     it = replace(message(), signals=(Signal.HONEYPOT, Signal.NO_PROOF))
     verdict = screen(it, rules, InMemoryRecent())
     assert verdict.score == 17
@@ -441,7 +441,7 @@ def test_a_sign_that_the_site_does_not_count_is_kept_and_counts_nothing() -> Non
 
 def test_a_message_that_could_not_be_checked_is_not_held_for_it() -> None:
     it = replace(message(), signals=(Signal.UNCHECKED,))
-    assert screen(it, site(spam=replace(EVERYTHING, quarantine_from=1)), InMemoryRecent()).held is None
+    assert screen(it, site(spam=EVERYTHING._replace(quarantine_from=1)), InMemoryRecent()).held is None
 
 
 @pytest.mark.parametrize("signal", list(Signal))
@@ -482,7 +482,7 @@ def test_a_message_with_a_key_is_looked_at_for_spam_all_the_same() -> None:
 def test_a_message_that_is_screened_again_finds_the_same(it: Message) -> None:
     """Lambda's retry after a crash, an event handed over twice, a redelivery of SNS: it is the same message."""
     for quarantine_from in (1, 16, 1000):
-        recent, rules = InMemoryRecent(), site(spam=replace(EVERYTHING, quarantine_from=quarantine_from))
+        recent, rules = InMemoryRecent(), site(spam=EVERYTHING._replace(quarantine_from=quarantine_from))
         first = screen(it, rules, recent)
         assert [screen(it, rules, recent) for _ in range(3)] == [first] * 3
 
@@ -563,7 +563,7 @@ class Forgetful(InMemoryRecent):
 
 @pytest.mark.parametrize("fails_at", [1, 2])
 def test_an_error_escapes_and_the_retry_after_it_finds_a_good_message_good(fails_at: int) -> None:
-    recent, rules = Forgetful(fails_at), site(spam=replace(EVERYTHING, quarantine_from=1))
+    recent, rules = Forgetful(fails_at), site(spam=EVERYTHING._replace(quarantine_from=1))
     it = numbered(1, sender_hash="s", solved_challenge="p")
     with pytest.raises(StoreError):
         screen(it, rules, recent)
@@ -576,7 +576,7 @@ def test_a_verdict_does_not_depend_on_the_rules_of_another_site() -> None:
 
 
 def test_who_looks_like_a_person_is_not_held_for_what_a_neighbour_sends() -> None:
-    guarded = replace(site(), spam=Spam({"rate": 10}, most_messages=2, minutes=60))
+    guarded = site()._replace(spam=Spam({"rate": 10}, most_messages=2, minutes=60))
     recent = InMemoryRecent()
 
     def sent(number: int, *evidence: spam.Evidence) -> bool:
@@ -590,7 +590,7 @@ def test_who_looks_like_a_person_is_not_held_for_what_a_neighbour_sends() -> Non
 
 
 def test_a_network_that_many_share_counts_as_one_thing_less_that_speaks_for_a_person() -> None:
-    guarded = replace(site(), spam=Spam({"rate": 10}, most_messages=2, minutes=60))
+    guarded = site()._replace(spam=Spam({"rate": 10}, most_messages=2, minutes=60))
     recent = InMemoryRecent()
     evidence = (spam.Evidence.ORIGIN, spam.Evidence.FILL_TIME)
     found = []
@@ -603,7 +603,7 @@ def test_a_network_that_many_share_counts_as_one_thing_less_that_speaks_for_a_pe
 
 
 def test_of_a_network_more_are_let_through_than_of_one_address_and_not_all() -> None:
-    guarded = replace(site(), spam=Spam({"rate": 10}, most_messages=2, minutes=60))
+    guarded = site()._replace(spam=Spam({"rate": 10}, most_messages=2, minutes=60))
     recent = InMemoryRecent()
     held = [
         spam.screen(

@@ -286,7 +286,7 @@ def test_a_field_has_at_most_10_kib_as_utf_8(name: str, character: str) -> None:
 
 
 def test_how_large_a_field_may_be_is_the_stages_own() -> None:
-    error = refused([("message", "m"), ("other", "x" * 2049)], limits=replace(LIMITS, field=2048))
+    error = refused([("message", "m"), ("other", "x" * 2049)], limits=LIMITS._replace(field=2048))
     assert [(each.code, each.limit) for each in error.problems] == [("too_large", 2)]
 
 
@@ -672,7 +672,7 @@ def test_a_full_body_of_any_one_character_is_either_refused_or_fits_sns_and_the_
     written = json.dumps(character, ensure_ascii=False)[1:-1]
     for count in (room // len(written.encode()), LONGEST["message"], LIMITS.field // len(character.encode())):
         body = json.dumps({"message": character * count}, ensure_ascii=False).encode()
-        published, status = published_or_status(read(JSON, body, replace(LIMITS, body=LIMITS.body * 6)))
+        published, status = published_or_status(read(JSON, body, LIMITS._replace(body=LIMITS.body * 6)))
         if status:
             assert status in (413, 422)
         else:

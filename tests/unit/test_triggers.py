@@ -15,7 +15,7 @@ from ops.templates.function_policies import policy
 from tests.fakes import stage
 
 HERE = AwsLocation("aws", "eu-central-1", "123456789012")
-STAGE = replace(stage(), values={"bucket": "uploads-of-mine"})
+STAGE = stage()._replace(values={"bucket": "uploads-of-mine"})
 KINDS = {
     "s3": Trigger("s3", source="{bucket}", prefix="in/"),
     "event": Trigger("event", {"source": ["aws.codebuild"]}),

@@ -15,7 +15,7 @@ from chalicelib.logic.uploads import Uploads
 from chalicelib.settings import FileRules
 from tests.fakes import LIMITS, NOW
 
-RULES = FileRules(count=2, size=1024 * 1024, kinds=("image", "pdf"))
+RULES = FileRules(number=2, size=1024 * 1024, kinds=("image", "pdf"))
 HEADER = "multipart/form-data; boundary=XyZ"
 Part = tuple[str, str, bytes, str]
 """The field's name, the file's name, its content and declared type."""

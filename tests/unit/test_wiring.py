@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from typing import Any
 
 from chalicelib.functions import RETRIES_OVER, Resource, functions_of
@@ -14,7 +13,7 @@ from ops.templates.wiring import FUNCTION_URL, template
 from tests.fakes import stage
 
 STAGE = stage()
-FILED = replace(STAGE, sites={"default": replace(STAGE.sites["default"], files=FileRules(3, 4_000_000, ("image",)))})
+FILED = STAGE._replace(sites={"default": STAGE.sites["default"]._replace(files=FileRules(3, 4_000_000, ("image",)))})
 TEMPLATE = template(STAGE)
 RESOURCES: dict[str, Any] = TEMPLATE["Resources"]
 
@@ -37,7 +36,7 @@ PURE = {"NotifyPushover": "notify_pushover", "GetMessage": "get_message", "ListM
 
 
 def test_a_function_url_asks_for_a_signature_and_is_told_by_the_stack_where_the_stage_has_it() -> None:
-    with_url = template(replace(stage(), function_url=True))
+    with_url = template(stage()._replace(function_url=True))
     assert set(with_url["Resources"]) - set(RESOURCES) == {"GetMessageUrlAddress"}
     assert with_url["Resources"]["GetMessageUrlAddress"] == {
         "Type": "AWS::Lambda::Url",
@@ -48,7 +47,7 @@ def test_a_function_url_asks_for_a_signature_and_is_told_by_the_stack_where_the_
 
 
 def test_a_canary_has_a_rule_that_runs_on_success_and_may() -> None:
-    resources = template(replace(stage(), canary=24))["Resources"]
+    resources = template(stage()._replace(canary=24))["Resources"]
     assert set(resources) - set(RESOURCES) == {"CanaryRule", "CanaryPermission"}
     rule = resources["CanaryRule"]["Properties"]
     assert (rule["Name"], rule["EventBusName"]) == ("herald-dev-canary-arrived", "herald-dev")
