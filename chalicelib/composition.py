@@ -26,20 +26,20 @@ if TYPE_CHECKING:
     from chalicelib.adapters.messages import MessageTable
     from chalicelib.adapters.ring_budget import RingTable
     from chalicelib.adapters.secrets import Secrets
-    from chalicelib.logic.alarm import AlarmLog
-    from chalicelib.logic.archive import Archive
     from chalicelib.logic.autoreply import AutoreplyDependencies
     from chalicelib.logic.canary import CanaryLog
     from chalicelib.logic.captcha import Verify
     from chalicelib.logic.channel_kind import ChannelKind
     from chalicelib.logic.delivery_types import CheckingNotifier, Delivery, DeliveryDependencies, MessageStore
     from chalicelib.logic.digest import DigestLog
+    from chalicelib.logic.failure_alarm import AlarmLog
     from chalicelib.logic.inbox_links import Sessions
     from chalicelib.logic.message_files import FilesOfMessages
     from chalicelib.logic.notification import Notification, Quota
     from chalicelib.logic.replay import ReplayStore
     from chalicelib.logic.retry_due import Destined, DueMessages
     from chalicelib.logic.spam import RecentActivity
+    from chalicelib.logic.stored_messages import Archive
     from chalicelib.logic.submission import Message
     from chalicelib.logic.summary import SummaryDependencies, SummaryStore
 
@@ -428,7 +428,7 @@ class ProviderTools:
 
 def report_quota(stage: Stage, channel: Channel, quota: Quota) -> None:
     """Write a provider's remaining quota as a metric, and log a warning when it is low."""
-    from chalicelib.logic.pushover import DEFAULT_QUOTA_ALERT
+    from chalicelib.logic.pushover_parameters import DEFAULT_QUOTA_ALERT
     from chalicelib.logs import logger
     from chalicelib.metrics import Metric, emit
 

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 APP = "herald"
 NOTIFICATIONS_SITE = "notifications"
-"""The reserved site to which all belongs that programs publish: ``logic/accepted_notification.py``."""
+"""The reserved site to which all belongs that programs publish: ``logic/published_notification.py``."""
 
 
 class SettingsError(RuntimeError):

@@ -16,7 +16,7 @@ from playwright.sync_api import Page, sync_playwright
 from starlette.testclient import TestClient
 
 from chalicelib.adapters.providers.email import SesNotifier
-from chalicelib.logic import pushover, webhook_bodies
+from chalicelib.logic import pushover_parameters, webhook_request
 from chalicelib.logic.channel_kind import encoded
 from chalicelib.logic.notification import Notification, from_contact
 from ops.local.web.app import create_app
@@ -68,13 +68,13 @@ class StandIns:
 
     def shown(self, it: Notification) -> dict[str, str]:
         """What each channel's reader sees, as HTML, by the channel."""
-        form = {**pushover.make_texts(it), "token": LOCAL_TOKEN, "user": LOCAL_USER}
+        form = {**pushover_parameters.make_texts(it), "token": LOCAL_TOKEN, "user": LOCAL_USER}
         self._http.post("/pushover/1/messages.json", data=form).raise_for_status()
         SesNotifier(self, mail_channel()).notify(it)  # type: ignore[arg-type]
         bodies = {
-            "Slack": webhook_bodies.slack(it),
-            "Discord": webhook_bodies.discord(it),
-            "Teams": webhook_bodies.teams(it),
+            "Slack": webhook_request.slack(it),
+            "Discord": webhook_request.discord(it),
+            "Teams": webhook_request.teams(it),
         }
         for name, body in bodies.items():
             self._http.post(f"/webhooks/{name}", content=encoded(body)).raise_for_status()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 
-from chalicelib.logic.bodies import Pairs
+from chalicelib.logic.form_body import Pairs
 
 VOID = {"meta", "input"}
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from schemathesis import GenerationMode
 from schemathesis.checks import CHECKS, load_all_checks
 
-from chalicelib.logic.fields import MEANINGS
+from chalicelib.logic.known_field_names import MEANINGS
 from tests.fakes import LIMITS
 from tests.openapi import Document
 from tests.rehearsal import REHEARSING

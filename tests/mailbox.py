@@ -8,9 +8,9 @@ from dataclasses import replace
 from threading import Thread
 
 from chalicelib.inbox.views import Shell
-from chalicelib.logic.archive import ListedMessage, MessageState, Outcome, StoredMessage
 from chalicelib.logic.delivery_types import Delivery, State
 from chalicelib.logic.spam import HoldReason, Verdict
+from chalicelib.logic.stored_messages import ListedMessage, MessageState, Outcome, StoredMessage
 from chalicelib.logic.trace import trace_of_table
 from ops.errors import OpsError
 from ops.inbox.app import create_app

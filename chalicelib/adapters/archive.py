@@ -16,7 +16,8 @@ from chalicelib.adapters.messages import (
     read_files,
     read_verdict,
 )
-from chalicelib.logic.archive import (
+from chalicelib.logic.delivery_types import State
+from chalicelib.logic.stored_messages import (
     MAX_PAGE,
     ListedMessage,
     Outcome,
@@ -27,7 +28,6 @@ from chalicelib.logic.archive import (
     shown,
     state_of,
 )
-from chalicelib.logic.delivery_types import State
 from chalicelib.settings import Stage
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 
 class MessageArchive:
-    """An :class:`~chalicelib.logic.archive.Archive` in DynamoDB."""
+    """An :class:`~chalicelib.logic.stored_messages.Archive` in DynamoDB."""
 
     def __init__(self, dynamodb: DynamoDBClient, stage: Stage, clock: Callable[[], float] = time.time) -> None:
         self._dynamodb = dynamodb

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from chalicelib.adapters.aws import AwsError
 from chalicelib.errors import RetryError
-from chalicelib.logic.event_kinds import KIND_RETRY
+from chalicelib.logic.message_kinds import KIND_RETRY
 from chalicelib.logic.retry_due import DueMessage
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ _KEY = "alarm#"
 
 
 class AlarmItem:
-    """An :class:`~chalicelib.logic.alarm.AlarmLog` in DynamoDB."""
+    """An :class:`~chalicelib.logic.failure_alarm.AlarmLog` in DynamoDB."""
 
     def __init__(self, dynamodb: DynamoDBClient, table: str) -> None:
         self._table = ItemTable(dynamodb, table)

@@ -9,7 +9,7 @@ from enum import Enum
 from chalice.app import Response
 
 from chalicelib.errors import SubmissionError
-from chalicelib.logic import bodies
+from chalicelib.logic import form_body
 
 PROBLEM = "application/problem+json"
 Headers = dict[str, str | list[str]]
@@ -39,19 +39,23 @@ def choose_format(header: Callable[[str], str], origin: str | None, body: bytes)
     """
     if header("hx-request") == "true":
         return AnswerFormat.FRAGMENT
-    media_type, _ = bodies.parse_media_type(header("content-type"))
+    media_type, _ = form_body.parse_media_type(header("content-type"))
     # BootstrapMade's script alone sends these three together to another origin: jQuery sends no X-Requested-With there,
     # and axios accepts JSON. https://bootstrapmade.com/php-email-form/
-    if header("x-requested-with") == "XMLHttpRequest" and header("accept") == "*/*" and media_type == bodies.MULTIPART:
+    if (
+        header("x-requested-with") == "XMLHttpRequest"
+        and header("accept") == "*/*"
+        and media_type == form_body.MULTIPART
+    ):
         return AnswerFormat.PLAIN_OK
     if mode := header("sec-fetch-mode"):
         return AnswerFormat.PAGE if mode == "navigate" else AnswerFormat.JSON
     accepted = {part.partition(";")[0].strip().lower() for part in header("accept").split(",")}
     if "text/html" in accepted:
         return AnswerFormat.PAGE
-    if origin is not None or accepted & {bodies.JSON, PROBLEM}:
+    if origin is not None or accepted & {form_body.JSON, PROBLEM}:
         return AnswerFormat.JSON
-    is_form = media_type in (bodies.FORM, bodies.MULTIPART) and not bodies.is_json_object(body)
+    is_form = media_type in (form_body.FORM, form_body.MULTIPART) and not form_body.is_json_object(body)
     return AnswerFormat.PAGE if is_form else AnswerFormat.JSON
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from chalicelib import composition
 from chalicelib.errors import AutoreplyError
 from chalicelib.logic.autoreply import Answer, answer
-from chalicelib.logic.outcome import read_outcome
+from chalicelib.logic.outcome_event import read_outcome
 from chalicelib.logs import logger
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from chalicelib import composition
 from chalicelib.logic.canary import NO_SITE, Canary
-from chalicelib.logic.event_kinds import KIND_CANARY
+from chalicelib.logic.message_kinds import KIND_CANARY
 from chalicelib.logs import logger
 
 

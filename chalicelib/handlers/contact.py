@@ -10,9 +10,9 @@ from chalicelib import composition
 from chalicelib.errors import FilesError, PublishError, SecretsError, SubmissionError
 from chalicelib.handlers import answer_format, cors, form_answers
 from chalicelib.handlers.form_request import FormRequest
-from chalicelib.logic import origins, spam, submission, validation
-from chalicelib.logic.event_kinds import KIND_CONTACT
-from chalicelib.logic.fields import MEANINGS
+from chalicelib.logic import allowed_origins, spam, submission, validation
+from chalicelib.logic.known_field_names import MEANINGS
+from chalicelib.logic.message_kinds import KIND_CONTACT
 from chalicelib.logic.submission import Message, Submission
 from chalicelib.logs import logger
 from chalicelib.metrics import Metric, emit
@@ -71,10 +71,10 @@ def challenge(request: Request | None, site: str) -> Response:
             _log_refusal(form_request, forbidden)
             raise forbidden
         spam_key = container.spam_key.read()["key"]
-        from chalicelib.logic import proof
+        from chalicelib.logic import proof_of_work
 
         response = answer_format.json_response(
-            200, proof.make_challenge(site, form_request.site.spam.tries, spam_key, container.now())
+            200, proof_of_work.make_challenge(site, form_request.site.spam.tries, spam_key, container.now())
         )
     except SubmissionError as error:
         response = form_answers.problem_answer(form_request, error)
@@ -178,9 +178,9 @@ def _spam_signals(form_request: FormRequest, form: Submission, site: Site) -> tu
     solved_challenge = ""
     if "proof_of_work" in site.spam.points:
         if form.proof:
-            from chalicelib.logic import proof
+            from chalicelib.logic import proof_of_work
 
-            solved_challenge = proof.solved_challenge(form.proof, site.name, spam_key)
+            solved_challenge = proof_of_work.solved_challenge(form.proof, site.name, spam_key)
         if not solved_challenge:
             signals.append(spam.Signal.WRONG_PROOF if form.proof else spam.Signal.NO_PROOF)
     return signals, sender_hash, network_hash, solved_challenge
@@ -218,8 +218,8 @@ def _log_refusal(form_request: FormRequest, error: SubmissionError) -> None:
     if form_request.site and error.code == "forbidden_origin":
         stage_name = composition.get_container().stage.name
         details |= {
-            "origin": origins.printable_origin(form_request.origin) or "malformed",
-            "hint": origins.advice_to_accept(form_request.site, form_request.origin, stage_name),
+            "origin": allowed_origins.printable_origin(form_request.origin) or "malformed",
+            "hint": allowed_origins.advice_to_accept(form_request.site, form_request.origin, stage_name),
         }
     logger.info("Refused", extra={"status": error.status, "code": error.code, "problems": problems, **details})
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from chalicelib import composition
 from chalicelib.errors import InvalidRequestError
-from chalicelib.logic import delivery, event_kinds, spam
+from chalicelib.logic import delivery, message_kinds, spam
 from chalicelib.logic.delivery_types import SUMMARY_PREFIX, Action, DeliveryResult, Invocation
 from chalicelib.logic.spam import Signal
 from chalicelib.logic.submission import Message
@@ -38,18 +38,18 @@ def handle(event: dict[str, Any], context: Any) -> dict[str, object]:
     sns: dict[str, Any] = event["Records"][0]["Sns"]
     attributes = {name: attribute["Value"] for name, attribute in sns["MessageAttributes"].items()}
     kind = attributes.get("kind", "")
-    if kind == event_kinds.KIND_EVENT:
+    if kind == message_kinds.KIND_EVENT:
         logger.set_correlation_id(sns["MessageId"])
-        return event_kinds.answer_test_event(sns["Message"])
+        return message_kinds.answer_test_event(sns["Message"])
     container = composition.get_container()
     invocation = Invocation(
         id=context.aws_request_id,
         run=uuid.uuid4().hex,
         ends_at=container.now() + context.get_remaining_time_in_millis() // 1000,
     )
-    if kind == event_kinds.KIND_CANARY:
+    if kind == message_kinds.KIND_CANARY:
         return _answer_canary(sns, invocation)
-    if kind == event_kinds.KIND_RETRY:
+    if kind == message_kinds.KIND_RETRY:
         message_id = sns["Message"]
         logger.set_correlation_id(message_id)
         if message_id.startswith(SUMMARY_PREFIX):
@@ -61,7 +61,7 @@ def handle(event: dict[str, Any], context: Any) -> dict[str, object]:
         dependencies = container.delivery_dependencies(message.site, context.invoked_function_arn)
         return _report(delivery.deliver_again(message, record, dependencies, invocation))
     # Without a kind it may be a form's message or a program's notification.
-    if kind in ("", event_kinds.KIND_CONTACT):
+    if kind in ("", message_kinds.KIND_CONTACT):
         try:
             message = Message.deserialize(sns["Message"])
             if message.site == NOTIFICATIONS_SITE:
@@ -81,22 +81,22 @@ def _deliver_notification(sns: dict[str, Any], invocation: Invocation, mistake: 
 
     ``mistake`` is why something can't be the form's message or canary that it says it is.
     """
-    from chalicelib.logic import accepted_notification
+    from chalicelib.logic import published_notification
 
     container = composition.get_container()
-    publication_id, at = sns["MessageId"], accepted_notification.published_at(sns["Timestamp"])
+    publication_id, at = sns["MessageId"], published_notification.published_at(sns["Timestamp"])
     logger.set_correlation_id(publication_id)
     try:
         if mistake:
             raise InvalidRequestError(f"message: {mistake}", key="message")
-        message = accepted_notification.read(sns["Message"], publication_id, at, container.stage)
+        message = published_notification.read(sns["Message"], publication_id, at, container.stage)
         logger.set_correlation_id(message.id)
         if message.has_idempotency_key:
             container.messages.link(publication_id, message.id)
         dependencies = container.delivery_dependencies(message.site)
-        return _report(delivery.deliver(message, accepted_notification.TRUSTED_VERDICT, dependencies, invocation))
+        return _report(delivery.deliver(message, published_notification.TRUSTED_VERDICT, dependencies, invocation))
     except InvalidRequestError as error:
-        return _report(accepted_notification.reject(error, publication_id, at, container.messages, invocation))
+        return _report(published_notification.reject(error, publication_id, at, container.messages, invocation))
 
 
 def _captcha_signals(message: Message, site: Site | None, invocation: Invocation) -> list[Signal]:

@@ -42,10 +42,10 @@ def error_answer(form_request: FormRequest, error: SubmissionError) -> Response:
             from chalicelib.handlers import fragments
 
             return fragments.error_fragment(form_request, error)
-    from chalicelib.logic import error_page, origins
+    from chalicelib.logic import allowed_origins, error_page
 
     language, texts = form_request.language_and_texts()
-    site_origin = origins.origin_to_link_to(form_request.site, form_request.origin, form_request.origin_allowed)
+    site_origin = allowed_origins.origin_to_link_to(form_request.site, form_request.origin, form_request.origin_allowed)
     file_fields = form_request.uploads.fields if form_request.uploads else ()
     page = error_page.make_page(error, form_request.pairs, texts, language, site_origin, file_fields)
     return html_response(

@@ -10,9 +10,9 @@ from chalice.app import Request
 
 from chalicelib.errors import SubmissionError
 from chalicelib.handlers.answer_format import AnswerFormat, choose_format
-from chalicelib.logic import bodies, origins
-from chalicelib.logic.bodies import Pairs
-from chalicelib.logic.form_services import FormService, services_of
+from chalicelib.logic import allowed_origins, form_body
+from chalicelib.logic.form_body import Pairs
+from chalicelib.logic.form_service_answers import FormService, services_of
 from chalicelib.logic.submission import Submission, classify_fields
 from chalicelib.settings import Limits, Site
 
@@ -30,7 +30,7 @@ class FormRequest:
         self.site = site
         """None where no site has that name."""
         self.origin: str | None = request.headers.get("origin")
-        self.origin_allowed = site is not None and origins.accepts_origin(
+        self.origin_allowed = site is not None and allowed_origins.accepts_origin(
             site, self.origin, request.headers.get("host", "")
         )
         """Whether the page that it comes from may send to the site."""
@@ -43,7 +43,7 @@ class FormRequest:
     def read_form(self, limits: Limits) -> None:
         """Fill ``pairs`` and ``form``; raises :class:`SubmissionError` after filling in what could be read."""
         try:
-            self.pairs = bodies.read(self.header("content-type"), self._body, limits, self.uploads)
+            self.pairs = form_body.read(self.header("content-type"), self._body, limits, self.uploads)
         except SubmissionError as error:
             self.pairs = error.pairs
             raise
@@ -83,7 +83,7 @@ class FormRequest:
     @property
     def is_json(self) -> bool:
         """Whether the body is a JSON object, whatever its header says."""
-        return bodies.is_json_object(self._body)
+        return form_body.is_json_object(self._body)
 
     @property
     def source_ip(self) -> str:

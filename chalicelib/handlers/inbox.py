@@ -28,12 +28,12 @@ from chalicelib.inbox import views
 from chalicelib.inbox.filters import Filter, FilterError
 from chalicelib.inbox.views import CSRF, Counts, Shell
 from chalicelib.inbox.words import Trouble
-from chalicelib.logic import inbox_links, listing, replay
-from chalicelib.logic.archive import StoredMessage
+from chalicelib.logic import inbox_links, message_pages, replay
 from chalicelib.logic.inbox_links import LINK_LIFE, SESSION_LIFE, InvalidTokenError, Link, Session
 from chalicelib.logic.invoke_contract import MAX_ID
 from chalicelib.logic.notification import Notification
 from chalicelib.logic.retry_due import DueMessage
+from chalicelib.logic.stored_messages import StoredMessage
 from chalicelib.logic.trace import trace_of_table
 from chalicelib.logs import logger
 
@@ -253,7 +253,7 @@ class _Inbox:
     def _list(self, request: Request) -> dict[str, object]:
         shown = Filter.of(request.query, self.shell.sites)
         archive = self._container.archive
-        page = listing.page(archive, self.shell.sites, shown.selection())
+        page = message_pages.page(archive, self.shell.sites, shown.selection())
         stored = {message.id: found for message in page.messages if (found := archive.get(message.id))}
         counts = Counts({}, is_whole=False)
         return _page(views.mailbox(self.shell, shown, page, stored, counts, self._container.now()))

@@ -8,8 +8,8 @@ from typing import Any
 
 from chalicelib import composition
 from chalicelib.errors import StoreError, UnavailableError
-from chalicelib.logic import archive_requests
-from chalicelib.logic.archive_requests import GetMessage, ListMessages
+from chalicelib.logic import stored_message_requests
+from chalicelib.logic.stored_message_requests import GetMessage, ListMessages
 from chalicelib.logs import logger
 
 
@@ -19,14 +19,14 @@ def prepare(function: str) -> None:
 
 
 def get(request: object) -> dict[str, object]:
-    """Return the message that a request (``logic/archive_requests.py``) names.
+    """Return the message that a request (``logic/stored_message_requests.py``) names.
 
     Raises InvalidRequestError, NotFoundError or UnavailableError, which are part of the contract.
     """
     parsed = GetMessage.from_request(request)
     logger.set_correlation_id(parsed.correlation_id)
     with _unavailable():
-        message = archive_requests.get_message(parsed, composition.get_container().archive)
+        message = stored_message_requests.get_message(parsed, composition.get_container().archive)
     logger.info("Message read", extra={"message_id": parsed.id})
     return message
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from chalicelib import composition
-from chalicelib.logic.event_kinds import KIND_CANARY, REJECTED
-from chalicelib.logic.outcome import RunOutcome, read_outcome
+from chalicelib.logic.message_kinds import KIND_CANARY, REJECTED
+from chalicelib.logic.outcome_event import RunOutcome, read_outcome
 from chalicelib.logs import logger
 from chalicelib.metrics import Metric, emit
 
@@ -39,20 +39,26 @@ def handle(event: dict[str, Any]) -> None:
 
 def _notify_owner(outcome: RunOutcome) -> None:
     """Notify the owner, or count the failure for the next alarm."""
-    from chalicelib.logic import alarm
+    from chalicelib.logic import failure_alarm
 
-    failure = alarm.Failure.of(outcome)
+    failure = failure_alarm.Failure.of(outcome)
     container = composition.get_container()
     now = container.now()
     # Read before counting: an error after counting would lose this failure.
     record = container.messages.find_record(failure.id)
-    number = container.alarm_log.failed(now, alarm.QUIET)
+    number = container.alarm_log.failed(now, failure_alarm.QUIET)
     if not number:
         return
-    channels = alarm.channels_for(container.stage.alarm_channels, failure, record)
-    notification = alarm.from_failure(failure, record, number, now)
+    channels = failure_alarm.channels_for(container.stage.alarm_channels, failure, record)
+    notification = failure_alarm.from_failure(failure, record, number, now)
     # Without this failure (number - 1): when Lambda retries the event, it is counted again.
-    channel = alarm.send(
-        notification, channels, container.notifiers, container.alarm_log, number - 1, now, alarm.BEFORE_LAMBDAS_RETRY
+    channel = failure_alarm.send(
+        notification,
+        channels,
+        container.notifiers,
+        container.alarm_log,
+        number - 1,
+        now,
+        failure_alarm.BEFORE_LAMBDAS_RETRY,
     )
     logger.info("Owner notified", extra={"message_id": failure.id, "channel": channel, "failures": number})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from chalicelib.logic.outcome import read_outcome
+from chalicelib.logic.outcome_event import read_outcome
 from chalicelib.logs import logger
 
 

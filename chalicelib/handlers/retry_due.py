@@ -28,20 +28,20 @@ def handle() -> None:
 
 
 def _notify_owner() -> None:
-    from chalicelib.logic import alarm
+    from chalicelib.logic import failure_alarm
 
     container = composition.get_container()
     now = container.now()
-    number = container.alarm_log.unreported(now, alarm.QUIET)
+    number = container.alarm_log.unreported(now, failure_alarm.QUIET)
     if number:
-        summary = alarm.from_count(number, now)
-        channel = alarm.send(
+        summary = failure_alarm.from_count(number, now)
+        channel = failure_alarm.send(
             summary,
             container.stage.alarm_channels,
             container.notifiers,
             container.alarm_log,
             number,
             now,
-            alarm.BEFORE_THE_NEXT_RETRY,
+            failure_alarm.BEFORE_THE_NEXT_RETRY,
         )
         logger.info("Owner notified", extra={"channel": channel, "failures": number})

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
 from urllib.parse import urlencode
 
-from chalicelib.logic.archive import LATEST, MessageState
-from chalicelib.logic.listing import Selection
+from chalicelib.logic.message_pages import Selection
+from chalicelib.logic.stored_messages import LATEST, MessageState
 
 SHOWN = 20
 """Messages of a page."""

@@ -10,8 +10,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from chalicelib.inbox import words
-from chalicelib.logic.archive import StoredMessage
 from chalicelib.logic.delivery_types import State
+from chalicelib.logic.stored_messages import StoredMessage
 from chalicelib.logic.trace import Step, StepKind, Trace
 
 _LANE = 26

@@ -15,10 +15,10 @@ from chalicelib.inbox import timeline, words
 from chalicelib.inbox.filters import Filter
 from chalicelib.inbox.shapes import shape
 from chalicelib.inbox.words import Moment, Trouble
-from chalicelib.logic.archive import ListedMessage, MessageState, StoredMessage
 from chalicelib.logic.delivery_types import State
-from chalicelib.logic.listing import Listing
 from chalicelib.logic.message_files import described
+from chalicelib.logic.message_pages import Listing
+from chalicelib.logic.stored_messages import ListedMessage, MessageState, StoredMessage
 from chalicelib.logic.trace import Target, Trace
 from chalicelib.settings import NOTIFICATIONS_SITE
 

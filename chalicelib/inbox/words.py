@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from chalicelib.logic.archive import MessageState
 from chalicelib.logic.delivery_types import State
 from chalicelib.logic.replay import Replayed
 from chalicelib.logic.spam import Signal
+from chalicelib.logic.stored_messages import MessageState
 
 MESSAGE_STATES: dict[MessageState, str] = {
     MessageState.QUARANTINED: "Held as spam: no notification was sent. Release what is not spam.",

@@ -16,7 +16,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from chalicelib.logic.delivery_types import MessageStore, Record, State
-from chalicelib.logic.mail import reply_to
+from chalicelib.logic.notification_mail import reply_to
 from chalicelib.logic.placeholders import fill
 from chalicelib.logic.submission import Message
 from chalicelib.settings import Autoreply, Site, Stage

@@ -337,7 +337,7 @@ class ChannelKind:
     timeout: int = 22
     """Seconds: all calls end before (``provider_http.py``), and ``destined`` waits longer."""
     priorities: Mapping[str, Options] = field(default_factory=dict)
-    """The options that say each priority of a program's notification: ``accepted_notification.py``."""
+    """The options that say each priority of a program's notification: ``published_notification.py``."""
     link_option: str = ""
     """The option that bears a notification's link; without one it is the last line of the text."""
     mistakes: Callable[[Mapping[str, Any]], Mapping[str, str]] = lambda values: {}

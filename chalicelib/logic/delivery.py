@@ -218,7 +218,7 @@ class _Run:
         dependencies = self._dependencies
         if self._message.site == NOTIFICATIONS_SITE:
             # Loaded only where programs publish.
-            from chalicelib.logic.accepted_notification import as_notification
+            from chalicelib.logic.published_notification import as_notification
 
             notification = as_notification(self._message, channel, dependencies.stage)
         else:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol
 
-from chalicelib.logic import event_kinds
+from chalicelib.logic import message_kinds
 from chalicelib.logic.notification import Notification, Quota
 from chalicelib.logic.ring_budget import RingBudget
 from chalicelib.logic.spam import NOTHING_FOUND, HoldReason, RecentActivity, Verdict
@@ -63,7 +63,7 @@ class Action(StrEnum):
     SUMMARIZED = "summarized"
     WAITING = "waiting"
     """A channel still can't deliver; only the scheduled retry ends so."""
-    REJECTED = event_kinds.REJECTED
+    REJECTED = message_kinds.REJECTED
     """What was published is neither a form's message nor a notification."""
 
 

@@ -11,8 +11,8 @@ from collections.abc import Mapping, Sequence
 from html import escape
 
 from chalicelib.errors import SubmissionError
-from chalicelib.logic.bodies import Pairs
-from chalicelib.logic.fields import KNOWN_FIELDS, MEANINGS, Role, meaning_of
+from chalicelib.logic.form_body import Pairs
+from chalicelib.logic.known_field_names import KNOWN_FIELDS, MEANINGS, Role, meaning_of
 from chalicelib.logic.submission import classify_fields
 from chalicelib.texts import direction, worded
 

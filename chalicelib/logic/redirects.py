@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from urllib.parse import quote, urljoin, urlsplit, urlunsplit
 
-from chalicelib.logic.origins import origin_of
+from chalicelib.logic.allowed_origins import origin_of
 from chalicelib.settings import Site
 
 MAX_WANTED = 2000

@@ -22,9 +22,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from chalicelib.errors import SubmissionError
-from chalicelib.logic.bodies import HALF_CHARACTER, Pairs
 from chalicelib.logic.duplicates import content_hash
-from chalicelib.logic.fields import KNOWN_FIELDS, MEANINGS, SINGLE_LINE, Role, meaning_of
+from chalicelib.logic.form_body import HALF_CHARACTER, Pairs
+from chalicelib.logic.known_field_names import KNOWN_FIELDS, MEANINGS, SINGLE_LINE, Role, meaning_of
 
 if TYPE_CHECKING:
     from chalicelib.logic.message_files import FileRef
@@ -246,7 +246,7 @@ def _apply_aliases(submission: Submission) -> None:
 
     All others stay fields of their own: no two are ever made one.
     """
-    from chalicelib.logic.field_aliases import field_and_rank
+    from chalicelib.logic.guessed_field_names import field_and_rank
 
     surest: dict[str, tuple[bool, int, str]] = {}
     for name, text in submission.fields.items():

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from chalicelib.logic.archive import MessageState, Outcome, StoredMessage
 from chalicelib.logic.delivery_types import State
+from chalicelib.logic.stored_messages import MessageState, Outcome, StoredMessage
 
 
 class StepKind(StrEnum):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from chalicelib.errors import Problem, SubmissionError
-from chalicelib.logic.bodies import HALF_CHARACTER
+from chalicelib.logic.form_body import HALF_CHARACTER
 from chalicelib.logic.submission import Submission
 from chalicelib.settings import Limits, Site
 

@@ -83,7 +83,7 @@ def notify(
     JSON and status as of `send`.
     """
     from chalicelib.errors import InvalidRequestError
-    from chalicelib.logic.event_kinds import KIND_NOTIFICATION
+    from chalicelib.logic.message_kinds import KIND_NOTIFICATION
 
     it = opened(root, stage)
     options = {"priority": priority, "link": link, "channels": list(channels) or None, "key": key}

@@ -13,8 +13,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
-from chalicelib.logic.archive import StoredMessage
-from chalicelib.logic.fields import KNOWN_FIELDS
+from chalicelib.logic.known_field_names import KNOWN_FIELDS
+from chalicelib.logic.stored_messages import StoredMessage
 from ops.cli.times import stamp
 from ops.errors import OpsError
 from ops.terminal import json_text, printable, standard_output

@@ -18,7 +18,7 @@ from ops.session import Opened, opened
 from ops.terminal import confirm, echo, echo_json, one_line, progress, table
 
 if TYPE_CHECKING:
-    from chalicelib.logic.archive import ListedMessage, StoredMessage
+    from chalicelib.logic.stored_messages import ListedMessage, StoredMessage
     from ops.operations import Erased, Listing, Selection, Step
 
 STATES = (
@@ -33,7 +33,7 @@ STATES = (
     "rejected",
 )
 MAX_MESSAGES = 50
-"""The messages on a page. Both values are those of ``logic/archive.py``, which ``--help`` must not load."""
+"""The messages on a page. Both values are those of ``logic/stored_messages.py``, which ``--help`` must not load."""
 _MAX_PAGES = 20
 """The number of pages that are searched for one page of a state."""
 _MAX_NAMED = 10
@@ -87,7 +87,7 @@ def selection(
     cursor: str | None = None,
 ) -> Selection:
     """The selection from the options. Prints a line where ``herald.toml`` has no such site."""
-    from chalicelib.logic.archive import LATEST, MessageState
+    from chalicelib.logic.stored_messages import LATEST, MessageState
     from ops.operations import Selection
 
     if site is not None and site not in it.stage.site_names:

@@ -9,8 +9,8 @@ from typing import Annotated
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 
 from chalicelib.logic.autoreply import PLACEHOLDERS
-from chalicelib.logic.email_addresses import address, covers, identity, sender
 from chalicelib.logic.placeholders import names_in
+from chalicelib.logic.ses_addresses import address, covers, identity, sender
 from chalicelib.settings import Autoreply
 from ops.config.table import Table
 

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ValidationError
 
-from chalicelib.logic.origins import origin_of
+from chalicelib.logic.allowed_origins import origin_of
 from chalicelib.settings import APP, NOTIFICATIONS_SITE, Limits, Notifications, Site, Stage
 from chalicelib.texts import FALLBACK, LANGUAGES
 from ops.config import extensions, site_texts

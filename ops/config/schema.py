@@ -10,9 +10,9 @@ from urllib.parse import urlsplit
 from email_validator import EmailNotValidError, validate_email
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 
+from chalicelib.logic.allowed_origins import origin_of
 from chalicelib.logic.captcha import SERVICES
-from chalicelib.logic.fields import Role, meaning_of
-from chalicelib.logic.origins import origin_of
+from chalicelib.logic.known_field_names import Role, meaning_of
 from chalicelib.settings import Captcha, Digest, FileRules, Persistence, Spam
 from chalicelib.texts import FALLBACK
 from ops.config import regions

@@ -20,14 +20,14 @@ from chalicelib.errors import (
     NotFoundError,
     UnavailableError,
 )
-from chalicelib.logic import accepted_notification, archive_requests, notification
-from chalicelib.logic.archive import LATEST, MAX_CURSOR, MAX_PAGE, MessageState
+from chalicelib.logic import notification, published_notification, stored_message_requests
 from chalicelib.logic.delivery_types import NOTIFICATION_SOURCE, Action, State
-from chalicelib.logic.event_kinds import KIND_NOTIFICATION
 from chalicelib.logic.file_kinds import KINDS, MARKUP, OTHER
 from chalicelib.logic.invoke_contract import MAX_ID, VERSION
 from chalicelib.logic.message_files import Mark
+from chalicelib.logic.message_kinds import KIND_NOTIFICATION
 from chalicelib.logic.spam import HoldReason
+from chalicelib.logic.stored_messages import LATEST, MAX_CURSOR, MAX_PAGE, MessageState
 from chalicelib.settings import NOTIFICATIONS_SITE
 
 Schema = dict[str, Any]
@@ -51,20 +51,20 @@ def _each() -> dict[str, Schema]:
         ),
         "notification": _contract(
             "A notification that a program publishes to the topic",
-            _request(accepted_notification.REQUIRED, accepted_notification.OPTIONAL, NOTIFICATION),
+            _request(published_notification.REQUIRED, published_notification.OPTIONAL, NOTIFICATION),
             _outcome({"enum": _ENDS}, CHANNELS),
             _outcome({"const": str(Action.REJECTED)}, {"rejected": REJECTED}),
             "answer and error are the `responsePayload` of the event on the bus. docs/notify.md has the words.",
         ),
         "get_message": _contract(
             "get_message: a message and all that is known of it",
-            _request(archive_requests.REQUIRED_TO_GET, archive_requests.OPTIONAL_TO_GET, GET),
+            _request(stored_message_requests.REQUIRED_TO_GET, stored_message_requests.OPTIONAL_TO_GET, GET),
             _object(LISTED | STORED),
             _error(InvalidRequestError, NotFoundError, UnavailableError),
         ),
         "list_messages": _contract(
             "list_messages: a page of a site's messages, newest first",
-            _request(archive_requests.REQUIRED_TO_LIST, archive_requests.OPTIONAL_TO_LIST, LIST),
+            _request(stored_message_requests.REQUIRED_TO_LIST, stored_message_requests.OPTIONAL_TO_LIST, LIST),
             _object(
                 {
                     "messages": _list(_object(LISTED)),
@@ -267,10 +267,10 @@ CHANNELS: dict[str, Schema] = {
 NOTIFICATION: dict[str, Schema] = {
     "kind": {"const": KIND_NOTIFICATION},
     "title": _id("The provider's limit cuts it", notification.MAX_TITLE),
-    "message": _id("Plain text; the provider's limit cuts it", accepted_notification.MAX_MESSAGE),
-    "priority": {"enum": list(accepted_notification.PRIORITY), "description": "For a channel that has priorities"},
+    "message": _id("Plain text; the provider's limit cuts it", published_notification.MAX_MESSAGE),
+    "priority": {"enum": list(published_notification.PRIORITY), "description": "For a channel that has priorities"},
     "link": _text("Where to read on")
-    | {"pattern": accepted_notification.LINK, "maxLength": accepted_notification.MAX_LINK},
+    | {"pattern": published_notification.LINK, "maxLength": published_notification.MAX_LINK},
     "channels": _list(_text())
     | {"minItems": 1, "description": "Channels of herald.toml that any site uses. No other is taken"},
     "key": _id("Your own id of the thing: all publications with it are one message, and must have one content"),

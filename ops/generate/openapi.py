@@ -13,9 +13,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from chalicelib.logic.bodies import CHARSET_FIELD, FORM, JSON, MULTIPART
-from chalicelib.logic.fields import KNOWN_FIELDS, MEANINGS, SINGLE_LINE, Role
-from chalicelib.logic.form_services import SERVICES, FormService
+from chalicelib.logic.form_body import CHARSET_FIELD, FORM, JSON, MULTIPART
+from chalicelib.logic.form_service_answers import SERVICES, FormService
+from chalicelib.logic.known_field_names import KNOWN_FIELDS, MEANINGS, SINGLE_LINE, Role
 from chalicelib.logic.submission import MAX_NAME
 from chalicelib.settings import Limits, Site, Stage
 from chalicelib.texts import FALLBACK, LANGUAGES, texts

@@ -22,9 +22,9 @@ from chalicelib.inbox import views, words
 from chalicelib.inbox.filters import Filter, FilterError
 from chalicelib.inbox.views import Counts, Shell
 from chalicelib.inbox.words import Trouble
-from chalicelib.logic.archive import MAX_PAGE, MessageState
 from chalicelib.logic.delivery_types import State
 from chalicelib.logic.invoke_contract import MAX_ID
+from chalicelib.logic.stored_messages import MAX_PAGE, MessageState
 from ops.inbox import guard, troubles
 from ops.inbox.guard import Session, SessionGuard
 from ops.inbox.mailbox import Mailbox

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from chalicelib.logic.archive import StoredMessage
+from chalicelib.logic.stored_messages import StoredMessage
 from ops.operations import Listing, Replayed, Selection, Trace
 
 

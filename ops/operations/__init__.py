@@ -12,8 +12,8 @@ Nothing here prints, asks or reads the command line. A failure that a person can
 hold no state but their clients, and threads may share them.
 """
 
-from chalicelib.logic.listing import Listing as Listing
-from chalicelib.logic.listing import Selection as Selection
+from chalicelib.logic.message_pages import Listing as Listing
+from chalicelib.logic.message_pages import Selection as Selection
 from chalicelib.logic.replay import Replayed as Replayed
 from chalicelib.logic.trace import Step as Step
 from chalicelib.logic.trace import Target as Target

@@ -22,7 +22,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from chalicelib.logic import accepted_notification, event_kinds
+from chalicelib.logic import message_kinds, published_notification
 from chalicelib.logic.submission import Message
 from chalicelib.settings import Stage
 from ops import naming
@@ -38,7 +38,7 @@ MAX_LETTERS = 5000
 """The number of letters of a queue that are read."""
 _HIDDEN = 600
 """Seconds that a letter is hidden from others while it is read: more than it takes to read :data:`MAX_LETTERS`."""
-NO_MESSAGE = (event_kinds.KIND_EVENT, event_kinds.KIND_CANARY)
+NO_MESSAGE = (message_kinds.KIND_EVENT, message_kinds.KIND_CANARY)
 """Kinds of events that hold no message."""
 _AT_ONCE = 10
 """https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_ReceiveMessage.html"""
@@ -65,7 +65,7 @@ class DeadLetter:
         published, an id counts where it is a quoted text of its own."""
         if self.id in ids:
             yield self.id
-        elif self.event is None or self.kind == event_kinds.KIND_NOTIFICATION:
+        elif self.event is None or self.kind == message_kinds.KIND_NOTIFICATION:
             yield from (found for found in ids if re.search(rf'"{re.escape(found)}\\*"', self.body))
 
     @property
@@ -74,9 +74,9 @@ class DeadLetter:
         if self.event is None:
             return None
         sns = self.event["Records"][0]["Sns"]
-        if self.kind == event_kinds.KIND_NOTIFICATION:
-            return accepted_notification.glance(sns["Message"], str(sns.get("MessageId", "")), self.sent_at)
-        return Message.deserialize(sns["Message"]) if self.kind == event_kinds.KIND_CONTACT else None
+        if self.kind == message_kinds.KIND_NOTIFICATION:
+            return published_notification.glance(sns["Message"], str(sns.get("MessageId", "")), self.sent_at)
+        return Message.deserialize(sns["Message"]) if self.kind == message_kinds.KIND_CONTACT else None
 
 
 def read(body: str) -> DeadLetter:
@@ -92,15 +92,15 @@ def read(body: str) -> DeadLetter:
     kind = str((attributes.get("kind") or {}).get("Value", ""))
     if kind in NO_MESSAGE:
         return DeadLetter(event, kind)
-    if kind == event_kinds.KIND_RETRY:
+    if kind == message_kinds.KIND_RETRY:
         return DeadLetter(event, kind, str(sns["Message"]))
     try:
-        return DeadLetter(event, event_kinds.KIND_CONTACT, Message.deserialize(sns["Message"]).id)
+        return DeadLetter(event, message_kinds.KIND_CONTACT, Message.deserialize(sns["Message"]).id)
     except ValueError:
         # A notification, or what ``destined`` will reject.
         publication = str(sns.get("MessageId", ""))
-        message_id = accepted_notification.glance(sns["Message"], publication, 0).id
-        return DeadLetter(event if message_id else None, event_kinds.KIND_NOTIFICATION, message_id)
+        message_id = published_notification.glance(sns["Message"], publication, 0).id
+        return DeadLetter(event if message_id else None, message_kinds.KIND_NOTIFICATION, message_id)
 
 
 def _event(found: Any, body: str) -> dict[str, Any] | None:
@@ -117,7 +117,7 @@ def _event(found: Any, body: str) -> dict[str, Any] | None:
         case {"Type": "Notification", "Message": str()}:
             return _record({"Subject": None, "MessageAttributes": {}, **found})
         case {"version": int(), "id": str(), "site": str(site), "fields": dict()}:
-            attributes = {"kind": event_kinds.KIND_CONTACT, "site": site}
+            attributes = {"kind": message_kinds.KIND_CONTACT, "site": site}
             return _record(
                 {
                     "Type": "Notification",

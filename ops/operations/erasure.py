@@ -12,10 +12,10 @@ from chalicelib.adapters.dynamodb_items import from_item, to_item
 from chalicelib.adapters.item_table import store_errors
 from chalicelib.adapters.messages import fields_key
 from chalicelib.adapters.providers import kinds
-from chalicelib.logic.archive import StoredMessage
 from chalicelib.logic.delivery_types import State
 from chalicelib.logic.duplicates import content_hash
 from chalicelib.logic.message_files import facts_key
+from chalicelib.logic.stored_messages import StoredMessage
 from chalicelib.settings import Stage
 from ops.aws.account import Account
 

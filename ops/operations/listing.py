@@ -17,9 +17,9 @@ from chalicelib.adapters.dynamodb_items import from_item, to_item
 from chalicelib.adapters.item_table import store_errors
 from chalicelib.adapters.messages import fields_key, is_record
 from chalicelib.errors import InvalidRequestError, StoreError
-from chalicelib.logic.archive import MAX_PAGE, Archive, ListedMessage, StoredMessage
-from chalicelib.logic.listing import Selection, page
 from chalicelib.logic.message_files import facts_key
+from chalicelib.logic.message_pages import Selection, page
+from chalicelib.logic.stored_messages import MAX_PAGE, Archive, ListedMessage, StoredMessage
 from chalicelib.settings import Stage
 from ops.operations.same_address import address_of, addresses
 

@@ -12,11 +12,11 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from chalicelib.logic.archive import StoredMessage
 from chalicelib.logic.file_kinds import disk_name
-from chalicelib.logic.listing import Selection
 from chalicelib.logic.message_files import KEPT, NEW, MessageFile, key_of
+from chalicelib.logic.message_pages import Selection
 from chalicelib.logic.spam import HoldReason
+from chalicelib.logic.stored_messages import StoredMessage
 from chalicelib.settings import Stage
 from ops.aws import bucket
 from ops.aws.account import Account

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 from chalicelib.errors import RetryError
 from chalicelib.logic import replay
-from chalicelib.logic.archive import ListedMessage, StoredMessage
 from chalicelib.logic.replay import Replayed, ReplayStore
 from chalicelib.logic.retry_due import Destined, DueMessage
+from chalicelib.logic.stored_messages import ListedMessage, StoredMessage
 from chalicelib.settings import NOTIFICATIONS_SITE, Stage
 from ops.errors import OpsError
 from ops.operations.short_ids import no_message

@@ -6,7 +6,7 @@ import re
 import time
 from collections.abc import Callable, Iterable, Sequence
 
-from chalicelib.logic.archive import ListedMessage
+from chalicelib.logic.stored_messages import ListedMessage
 from chalicelib.settings import Stage
 from ops.errors import OpsError
 from ops.operations.logs import printed

@@ -15,8 +15,8 @@ from typing import Any, TypeVar
 import requests
 
 from chalicelib.functions import functions_of
-from chalicelib.logic import event_kinds
-from chalicelib.logic.archive import MessageState
+from chalicelib.logic import message_kinds
+from chalicelib.logic.stored_messages import MessageState
 from chalicelib.logic.trace import StepKind
 from chalicelib.settings import Stage
 from ops import naming
@@ -123,7 +123,7 @@ class Smoke:
 
     def _lines(self, function: str, since: float) -> Iterator[logs.Line]:
         found = logs.lines(self._account.logs, self._stage, function, since, time.time() + 60)
-        return (line for line in found if line.entry.get("kind") == event_kinds.KIND_EVENT)
+        return (line for line in found if line.entry.get("kind") == message_kinds.KIND_EVENT)
 
     def _own_answer(self) -> Check:
         """Check an answer that no function makes: Chalice's import drops them, and Herald sets them after it."""

@@ -13,13 +13,13 @@ from chalicelib.adapters.aws.botocore_client import Sdk
 from chalicelib.adapters.destined import AsynchronousDestined
 from chalicelib.adapters.inbox_sessions import SessionTable
 from chalicelib.adapters.replays import ReplayTable
-from chalicelib.logic import accepted_notification, event_kinds
-from chalicelib.logic.archive import ListedMessage, MessageState, StoredMessage
+from chalicelib.logic import message_kinds, published_notification
 from chalicelib.logic.delivery_types import State
 from chalicelib.logic.inbox_links import OpenSession
-from chalicelib.logic.listing import Listing, Selection, page
+from chalicelib.logic.message_pages import Listing, Selection, page
 from chalicelib.logic.replay import Replayed
 from chalicelib.logic.retry_schedule import LAMBDA_ATTEMPTS
+from chalicelib.logic.stored_messages import ListedMessage, MessageState, StoredMessage
 from chalicelib.logic.submission import Message
 from chalicelib.logic.trace import Trace, trace_of_table
 from chalicelib.settings import NOTIFICATIONS_SITE, Stage
@@ -116,8 +116,8 @@ class Operations:
         used for other content.
         """
         text = json.dumps(notification, ensure_ascii=False)
-        accepted_notification.read(text, "", int(self._clock()), self.stage)
-        attributes = {"kind": event_kinds.KIND_NOTIFICATION, "site": NOTIFICATIONS_SITE}
+        published_notification.read(text, "", int(self._clock()), self.stage)
+        attributes = {"kind": message_kinds.KIND_NOTIFICATION, "site": NOTIFICATIONS_SITE}
         answer = self.account.sns.publish(
             TopicArn=self.account.where.arn("sns", self.stage.topic),
             Message=text,

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from chalicelib.logic.archive import MessageState
+from chalicelib.logic.stored_messages import MessageState
 from chalicelib.logic.trace import Step, StepKind
 from chalicelib.settings import Site
 from ops.errors import OpsError

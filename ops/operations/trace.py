@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from chalicelib.functions import functions_of
-from chalicelib.logic import delivery_types, event_kinds
-from chalicelib.logic.archive import MessageState, StoredMessage
+from chalicelib.logic import delivery_types, message_kinds
+from chalicelib.logic.stored_messages import MessageState, StoredMessage
 from chalicelib.logic.trace import Step, StepKind, Target, Trace, order_of, recorded
 from chalicelib.settings import Stage
 from ops.aws.account import Account
@@ -121,7 +121,7 @@ def _event(outcome: Mapping[str, object], site: str, stage: Stage, account: Acco
     where = account.where
     arn = where.arn("lambda", f"function:{stage.function('destined')}") + ":$LATEST"
     succeeded = outcome.get("condition") == "Success"
-    attributes = {"site": site, "kind": str(outcome.get("kind", event_kinds.KIND_CONTACT))}
+    attributes = {"site": site, "kind": str(outcome.get("kind", message_kinds.KIND_CONTACT))}
     now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     sns = {"MessageAttributes": {name: {"Type": "String", "Value": value} for name, value in attributes.items()}}
     response = {name: outcome[name] for name in ("source", "action") if name in outcome}

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from chalicelib.functions import CANARY_ARRIVED, SUCCESS
-from chalicelib.logic.event_kinds import KIND_CANARY
+from chalicelib.logic.message_kinds import KIND_CANARY
 from chalicelib.settings import Stage
 from ops.templates.common_resources import event_rule, invoke_permission, local_arn
 

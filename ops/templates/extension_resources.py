@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from chalicelib.logic import event_kinds
+from chalicelib.logic import message_kinds
 from chalicelib.settings import NOTIFICATIONS_SITE, Stage
 from ops.config.extensions import Extensions, GrantTable, RuleTable, SubscriberTable
 from ops.config.targets import Target
@@ -71,13 +71,13 @@ def pattern(rule: RuleTable) -> dict[str, Any]:
 def _attributes(rule: RuleTable) -> dict[str, list[Any]]:
     """The values of the attributes that match. What the scheduled retry tries again has a kind of its own, and is told
     by its site to be a form's message or a notification."""
-    forms, notifications = (kind in rule.kind for kind in (event_kinds.KIND_CONTACT, event_kinds.KIND_NOTIFICATION))
+    forms, notifications = (kind in rule.kind for kind in (message_kinds.KIND_CONTACT, message_kinds.KIND_NOTIFICATION))
     sites: list[Any] = list(rule.site)
     if not sites and forms and not notifications:
         sites = [{"anything-but": [NOTIFICATIONS_SITE]}]
-    elif not sites and list(rule.kind) == [event_kinds.KIND_NOTIFICATION]:
+    elif not sites and list(rule.kind) == [message_kinds.KIND_NOTIFICATION]:
         sites = [NOTIFICATIONS_SITE]
-    return {"site": sites, "kind": [*rule.kind, *([event_kinds.KIND_RETRY] if forms or notifications else [])]}
+    return {"site": sites, "kind": [*rule.kind, *([message_kinds.KIND_RETRY] if forms or notifications else [])]}
 
 
 def rule_name(name: str, stage: Stage) -> str:

@@ -1,7 +1,7 @@
 """Saved queries of CloudWatch Logs Insights, one for each question that owners ask: part of the wiring template.
 
 A saved query costs nothing; a run costs what it scans. Their log is that of ``on_success`` and ``on_failure``, whose
-fields are those of ``chalicelib/logic/outcome.py``.
+fields are those of ``chalicelib/logic/outcome_event.py``.
 https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/CWL_QuerySyntax.html
 """
 

@@ -10,7 +10,7 @@ import pytest
 
 from chalicelib.errors import DeliveryIncompleteError
 from chalicelib.functions import CANARY_ARRIVED
-from chalicelib.logic import canary, delivery_types, event_kinds
+from chalicelib.logic import canary, delivery_types, message_kinds
 from chalicelib.logic.delivery_types import NOTIFICATION_SOURCE
 from chalicelib.logic.retry_due import DueMessage
 from chalicelib.settings import NOTIFICATIONS_SITE
@@ -60,11 +60,11 @@ def gave_up(condition: str = "RetriesExhausted", **asked: str) -> dict[str, Any]
 def retried(site: str) -> dict[str, Any]:
     """What ``AsynchronousDestined`` runs ``destined`` with: an id, and the attributes beside it."""
     due = DueMessage("11111111-1111-4111-8111-111111111111", site)
-    return {"site": due.site, "kind": event_kinds.KIND_RETRY, "text": due.id}
+    return {"site": due.site, "kind": message_kinds.KIND_RETRY, "text": due.id}
 
 
-NOTIFIED = {"site": NOTIFICATIONS_SITE, "kind": event_kinds.KIND_NOTIFICATION}
-CANARY = {"site": canary.NO_SITE, "kind": event_kinds.KIND_CANARY, "text": "{}"}
+NOTIFIED = {"site": NOTIFICATIONS_SITE, "kind": message_kinds.KIND_NOTIFICATION}
+CANARY = {"site": canary.NO_SITE, "kind": message_kinds.KIND_CANARY, "text": "{}"}
 
 
 @pytest.mark.parametrize(
@@ -151,12 +151,17 @@ def test_what_something_else_puts_on_the_bus_is_not_heard(heard: Any, keys: str)
 
 
 def test_what_may_be_named_is_what_there_is() -> None:
-    sources = {delivery_types.SOURCE, delivery_types.NOTIFICATION_SOURCE, event_kinds.TEST_EVENT_SOURCE, canary.SOURCE}
+    sources = {
+        delivery_types.SOURCE,
+        delivery_types.NOTIFICATION_SOURCE,
+        message_kinds.TEST_EVENT_SOURCE,
+        canary.SOURCE,
+    }
     assert set(get_args(extensions.Source)) == sources
     assert set(get_args(extensions.Action)) == {*map(str, delivery_types.Action), "message", canary.ARRIVED}
     assert CANARY_ARRIVED["action"] == [canary.ARRIVED]
-    kinds = {name: kind for name, kind in vars(event_kinds).items() if name.startswith("KIND_")}
-    assert set(get_args(extensions.Kind)) == set(kinds.values()) - {event_kinds.KIND_RETRY}
+    kinds = {name: kind for name, kind in vars(message_kinds).items() if name.startswith("KIND_")}
+    assert set(get_args(extensions.Kind)) == set(kinds.values()) - {message_kinds.KIND_RETRY}
 
 
 def test_the_longest_pattern_fits_what_eventbridge_takes() -> None:

@@ -17,7 +17,7 @@ import requests
 
 from chalicelib.adapters.archive import MessageArchive
 from chalicelib.adapters.messages import MessageTable
-from chalicelib.logic.archive import LATEST, ListedMessage, MessageState, Wanted
+from chalicelib.logic.stored_messages import LATEST, ListedMessage, MessageState, Wanted
 from tests.e2e.harness import PATIENCE, Harness, marker, wait_for
 from tests.e2e.operator import Operator
 from tests.rehearsal import amount

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from chalicelib.logic.archive import MAX_PAGE
+from chalicelib.logic.stored_messages import MAX_PAGE
 from ops.operations.short_ids import NEWEST
 from tests.contracts import fits
 from tests.e2e.harness import Harness, marker, wait_for

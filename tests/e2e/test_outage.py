@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from chalicelib.logic.alarm import QUIET
+from chalicelib.logic.failure_alarm import QUIET
 from tests.e2e.harness import Harness, marker, wait_for
 from tests.rehearsal import amount
 

@@ -6,7 +6,7 @@ import time
 from typing import Any
 
 from chalicelib.functions import functions_of
-from chalicelib.logic.webhook_bodies import webhook_id
+from chalicelib.logic.webhook_request import webhook_id
 from ops.local.deployment import keep_secrets
 from ops.local.stack import Pushover
 from ops.local.web.settings import LOCAL_WEBHOOK_SECRET

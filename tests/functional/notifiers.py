@@ -24,7 +24,7 @@ from chalicelib.adapters.providers.webhook import WebhookNotifier
 from chalicelib.composition import Container, override_container
 from chalicelib.errors import InvokeError, SecretsError
 from chalicelib.logic.channel_kind import Means
-from chalicelib.logic.webhook_bodies import webhook_id
+from chalicelib.logic.webhook_request import webhook_id
 from chalicelib.settings import Channel, Stage
 from tests.conftest import ROOT
 from tests.contracts import error_fits, fits

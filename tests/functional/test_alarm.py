@@ -14,8 +14,8 @@ from chalice.test import Client
 from chalicelib.adapters.last_alarm import AlarmItem
 from chalicelib.composition import override_container
 from chalicelib.errors import ChannelUnavailableError, StoreError
-from chalicelib.logic.alarm import QUIET
 from chalicelib.logic.delivery_types import Delivery, Notifier, Record, State
+from chalicelib.logic.failure_alarm import QUIET
 from chalicelib.logic.retry_due import DueMessage
 from chalicelib.settings import Stage
 from tests.dynamodb import LocalTable

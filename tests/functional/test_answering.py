@@ -8,8 +8,8 @@ import pytest
 
 from chalicelib.adapters.archive import MessageArchive
 from chalicelib.adapters.messages import MessageTable, fields_key
-from chalicelib.logic.archive import ListedMessage, Wanted
 from chalicelib.logic.delivery_types import Delivery, Record, State
+from chalicelib.logic.stored_messages import ListedMessage, Wanted
 from ops.operations.answering import mark
 from tests.dynamodb import LocalTable
 from tests.fakes import NOW, message, stage

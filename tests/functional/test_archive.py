@@ -15,9 +15,9 @@ from chalicelib.adapters.last_alarm import AlarmItem
 from chalicelib.adapters.messages import MessageTable
 from chalicelib.adapters.recent_activity import RecentTable
 from chalicelib.errors import StoreError
-from chalicelib.logic.archive import MAX_PAGE, MessageState, Position, Wanted
 from chalicelib.logic.delivery_types import Delivery, Record, State
 from chalicelib.logic.spam import NOTHING_FOUND, HoldReason, Verdict
+from chalicelib.logic.stored_messages import MAX_PAGE, MessageState, Position, Wanted
 from chalicelib.logic.submission import Message
 from tests.dynamodb import LocalTable
 from tests.fakes import NOW, Clock, message, stage

@@ -35,7 +35,6 @@ from chalicelib.errors import (
     StoreError,
 )
 from chalicelib.logic import delivery, spam, summary
-from chalicelib.logic.archive import MessageState, Wanted
 from chalicelib.logic.delivery_types import (
     SUMMARY_PREFIX,
     Action,
@@ -50,6 +49,7 @@ from chalicelib.logic.replay import apply_replay
 from chalicelib.logic.retry_due import DueMessage, retry_due
 from chalicelib.logic.ring_budget import DAY, HOUR
 from chalicelib.logic.spam import Evidence, HoldReason
+from chalicelib.logic.stored_messages import MessageState, Wanted
 from chalicelib.logic.submission import Message
 from chalicelib.logic.summary import SummaryDependencies
 from chalicelib.settings import Rings, Spam

@@ -27,7 +27,6 @@ from chalicelib.errors import (
     StoreError,
 )
 from chalicelib.logic import delivery, spam, summary
-from chalicelib.logic.archive import MessageState, Wanted
 from chalicelib.logic.delivery_types import (
     SUMMARY_PREFIX,
     Action,
@@ -40,6 +39,7 @@ from chalicelib.logic.notification import Notification, Quota
 from chalicelib.logic.retry_due import DueMessage, retry_due
 from chalicelib.logic.ring_budget import DAY, refill_seconds
 from chalicelib.logic.spam import Evidence
+from chalicelib.logic.stored_messages import MessageState, Wanted
 from chalicelib.logic.submission import Message
 from chalicelib.logic.summary import SummaryDependencies
 from chalicelib.settings import Rings

@@ -25,10 +25,10 @@ from starlette.applications import Starlette
 from chalicelib.adapters.aws import ServiceError
 from chalicelib.errors import InvalidRequestError, StoreError
 from chalicelib.inbox.views import Shell
-from chalicelib.logic.archive import MessageState
 from chalicelib.logic.delivery_types import Delivery, State
 from chalicelib.logic.message_files import Facts, FileRef, Mark, MessageFile
 from chalicelib.logic.spam import HoldReason, Verdict
+from chalicelib.logic.stored_messages import MessageState
 from ops.errors import OpsError
 from ops.inbox.app import create_app
 from ops.inbox.guard import Session

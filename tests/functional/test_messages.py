@@ -11,7 +11,10 @@ from chalice.test import Client
 
 from chalicelib.composition import override_container
 from chalicelib.errors import InvalidRequestError, InvokeError, NotFoundError, UnavailableError
-from chalicelib.logic.archive import (
+from chalicelib.logic.delivery_types import Delivery, State
+from chalicelib.logic.invoke_contract import MAX_ID
+from chalicelib.logic.spam import NOTHING_FOUND
+from chalicelib.logic.stored_messages import (
     LATEST,
     MAX_PAGE,
     Archive,
@@ -22,9 +25,6 @@ from chalicelib.logic.archive import (
     StoredMessage,
     Wanted,
 )
-from chalicelib.logic.delivery_types import Delivery, State
-from chalicelib.logic.invoke_contract import MAX_ID
-from chalicelib.logic.spam import NOTHING_FOUND
 from chalicelib.settings import Stage
 from tests.conftest import Log
 from tests.contracts import error_fits, fits

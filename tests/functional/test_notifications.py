@@ -16,10 +16,10 @@ from chalicelib.adapters.replays import ReplayTable
 from chalicelib.adapters.summaries import SummaryTable
 from chalicelib.composition import override_container
 from chalicelib.errors import ChannelUnavailableError, DeliveryIncompleteError
-from chalicelib.logic.accepted_notification import MAX_LINK, MAX_MESSAGE
 from chalicelib.logic.delivery_types import Invocation
-from chalicelib.logic.listing import Selection
+from chalicelib.logic.message_pages import Selection
 from chalicelib.logic.notification import MAX_TITLE, Notification
+from chalicelib.logic.published_notification import MAX_LINK, MAX_MESSAGE
 from chalicelib.logic.ring_budget import SHARES
 from chalicelib.logic.summary import Batch, message_line
 from chalicelib.settings import Channel, Notifications, Stage

@@ -28,7 +28,7 @@ from chalicelib.errors import (
     InvalidRequestError,
     InvokeError,
 )
-from chalicelib.logic.webhook_bodies import webhook_id
+from chalicelib.logic.webhook_request import webhook_id
 from chalicelib.settings import Channel
 from tests.fakes import NOW, FakeContainer
 from tests.functional import notifiers

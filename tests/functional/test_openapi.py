@@ -17,7 +17,7 @@ from requests.structures import CaseInsensitiveDict
 from urllib3 import HTTPResponse
 
 from chalicelib.composition import override_container
-from chalicelib.logic.bodies import JSON, MULTIPART
+from chalicelib.logic.form_body import JSON, MULTIPART
 from chalicelib.settings import Stage
 from ops.generate import openapi
 from tests import fuzzing

@@ -16,7 +16,7 @@ from chalicelib.adapters.recent_activity import RecentTable
 from chalicelib.adapters.ring_budget import RingTable
 from chalicelib.adapters.summaries import SummaryTable
 from chalicelib.errors import SubmissionError
-from chalicelib.logic import bodies
+from chalicelib.logic import form_body
 from chalicelib.logic.delivery import deliver
 from chalicelib.logic.delivery_types import DeliveryDependencies, Invocation
 from chalicelib.logic.spam import NOTHING_FOUND, Evidence, Verdict, screen
@@ -75,7 +75,7 @@ def units(calls: list[Call]) -> float:
 
 def accepted(fields: dict[str, str]) -> Message:
     """The message that the API function makes of these fields; raises what it refuses."""
-    form = classify_fields(bodies.read(bodies.JSON, json.dumps(fields, ensure_ascii=False).encode(), LIMITS))
+    form = classify_fields(form_body.read(form_body.JSON, json.dumps(fields, ensure_ascii=False).encode(), LIMITS))
     validate(form, site(), LIMITS)
     found = Message("id-1", "default", NOW, form.fields)
     found.serialize()
@@ -163,8 +163,8 @@ def test_what_counts_is_the_size_as_utf_8_whatever_charset_came(charset: str) ->
         text = ("€" * (signs // 10)).encode(charset)
         return b"".join((head % f"f{number}").encode() + text + b"\r\n" for number in range(10)) + b"--b--\r\n"
 
-    kind = f"{bodies.MULTIPART}; boundary=b"
-    assert len(bodies.read(kind, sent(LIMITS.body // 3 - 600), LIMITS)) == 10
+    kind = f"{form_body.MULTIPART}; boundary=b"
+    assert len(form_body.read(kind, sent(LIMITS.body // 3 - 600), LIMITS)) == 10
     with pytest.raises(SubmissionError) as caught:
-        bodies.read(kind, sent(LIMITS.body // 3 + 600), LIMITS)
+        form_body.read(kind, sent(LIMITS.body // 3 + 600), LIMITS)
     assert caught.value.status == 413

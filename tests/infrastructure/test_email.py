@@ -91,4 +91,6 @@ def test_notify_email_loads_neither_http_of_its_own_nor_what_only_some_addresses
 
 
 def test_the_api_function_loads_nothing_more_for_it(checkout: Path) -> None:
-    assert not {"chalicelib.logic.mail", "chalicelib.adapters.providers.email"} & loaded(checkout, "app.app")
+    assert not {"chalicelib.logic.notification_mail", "chalicelib.adapters.providers.email"} & loaded(
+        checkout, "app.app"
+    )

@@ -14,7 +14,7 @@ import yaml
 
 from chalicelib.adapters import invoke
 from chalicelib.functions import FUNCTIONS
-from chalicelib.logic.accepted_notification import read
+from chalicelib.logic.published_notification import read
 from chalicelib.logic.submission import Message
 from tests import needs
 from tests.contracts import validator

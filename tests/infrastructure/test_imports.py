@@ -95,7 +95,7 @@ def test_nobody_loads_what_only_some_forms_need(modules: dict[str, set[str]], en
         name.startswith(
             (
                 "chalicelib.texts",
-                "chalicelib.logic.field_aliases",
+                "chalicelib.logic.guessed_field_names",
                 "chalicelib.handlers.problem_documents",
                 "chalicelib.logic.error_page",
                 "chalicelib.handlers.openapi",
@@ -209,7 +209,7 @@ def test_the_webhook_notifier_is_ready_with_its_own_adapters_and_no_other_functi
     assert {"requests", "standardwebhooks", "chalicelib.adapters.aws.own_client"} <= mine
     for others in modules.values():
         assert (
-            not {"standardwebhooks", "chalicelib.adapters.providers.webhook", "chalicelib.logic.webhook_bodies"}
+            not {"standardwebhooks", "chalicelib.adapters.providers.webhook", "chalicelib.logic.webhook_request"}
             & others
         )
 

@@ -77,7 +77,9 @@ FORBIDDEN = {
     "app.autoreply": (*EVERYWHERE, *HTTP_OF_OTHERS),
     "app.notify_pushover": (*EVERYWHERE, "standardwebhooks"),
     "app.notify_email": (*EVERYWHERE, *HTTP_OF_OTHERS),
-    **{f"app.notify_{kind}": (*EVERYWHERE, "standardwebhooks", "chalicelib.logic.pushover") for kind in HTTP},
+    **{
+        f"app.notify_{kind}": (*EVERYWHERE, "standardwebhooks", "chalicelib.logic.pushover_parameters") for kind in HTTP
+    },
     "app.get_message": (*EVERYWHERE, *HTTP_OF_OTHERS, "aws_lambda_powertools.utilities.data_classes"),
     "app.list_messages": (*EVERYWHERE, *HTTP_OF_OTHERS, "aws_lambda_powertools.utilities.data_classes"),
     "app.get_message_url": (*EVERYWHERE, *HTTP_OF_OTHERS),

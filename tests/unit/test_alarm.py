@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 
 from chalicelib.errors import ChannelRejectedError, ChannelUnavailableError, ChannelUncertainError
-from chalicelib.logic import alarm
+from chalicelib.logic import failure_alarm
 from chalicelib.logic.delivery_types import Delivery, Record, State
 from tests.fakes import NOW, InMemoryAlarms, RecordingNotifier, RefusingNotifier
 
-FAILURE = alarm.Failure("id-1", "contact", "RetriesExhausted", "DeliveryIncompleteError")
+FAILURE = failure_alarm.Failure("id-1", "contact", "RetriesExhausted", "DeliveryIncompleteError")
 RECORD = Record(
     "request-1",
     {
@@ -17,12 +17,12 @@ RECORD = Record(
         "email": Delivery(State.DELIVERED, 1, reference="ref"),
     },
 )
-WHAT = alarm.from_count(2, NOW)
+WHAT = failure_alarm.from_count(2, NOW)
 DOWN = ChannelUnavailableError("down")
 
 
 def test_an_alarm_names_the_message_the_states_and_what_becomes_of_it() -> None:
-    told = alarm.from_failure(FAILURE, RECORD, 1, NOW)
+    told = failure_alarm.from_failure(FAILURE, RECORD, 1, NOW)
     assert (told.title, told.timestamp) == ("Herald: not delivered", NOW)
     assert told.message.splitlines() == [
         "A message is not delivered: DeliveryIncompleteError.",
@@ -34,8 +34,8 @@ def test_an_alarm_names_the_message_the_states_and_what_becomes_of_it() -> None:
 
 
 def test_an_alarm_says_how_many_others_there_were() -> None:
-    refused = alarm.Failure("id-1", "contact", "Success", "undeliverable")
-    assert alarm.from_failure(refused, None, 5, NOW).message.splitlines() == [
+    refused = failure_alarm.Failure("id-1", "contact", "Success", "undeliverable")
+    assert failure_alarm.from_failure(refused, None, 5, NOW).message.splitlines() == [
         "A message is not delivered: undeliverable.",
         "Message id-1",
         "4 more since the last alarm.",
@@ -46,13 +46,13 @@ def test_an_alarm_says_how_many_others_there_were() -> None:
 def test_an_alarm_for_a_summary_says_of_how_many_messages_and_goes_by_another_channel(
     count: int | None, what: str
 ) -> None:
-    failure = alarm.Failure("summary#pushover", "retry", "Success", "undeliverable", messages=count)
-    assert alarm.from_failure(failure, None, 1, NOW).message.splitlines() == [
+    failure = failure_alarm.Failure("summary#pushover", "retry", "Success", "undeliverable", messages=count)
+    assert failure_alarm.from_failure(failure, None, 1, NOW).message.splitlines() == [
         f"A summary of {what} is not delivered: undeliverable.",
         "Channel pushover",
         "The messages are stored.",
     ]
-    assert alarm.channels_for(("pushover", "email"), failure, None) == ["email", "pushover"]
+    assert failure_alarm.channels_for(("pushover", "email"), failure, None) == ["email", "pushover"]
 
 
 @pytest.mark.parametrize(
@@ -65,19 +65,19 @@ def test_an_alarm_for_a_summary_says_of_how_many_messages_and_goes_by_another_ch
     ],
 )
 def test_a_channel_that_failed_itself_comes_last(record: Record | None, order: list[str]) -> None:
-    assert alarm.channels_for(("pushover", "email"), FAILURE, record) == order
+    assert failure_alarm.channels_for(("pushover", "email"), FAILURE, record) == order
 
 
 def test_the_first_channel_that_takes_it_is_the_only_one() -> None:
     one, other = RecordingNotifier(), RecordingNotifier()
-    assert alarm.send(WHAT, ["a", "b"], {"a": one, "b": other}, InMemoryAlarms(), 1, NOW, 60) == "a"
+    assert failure_alarm.send(WHAT, ["a", "b"], {"a": one, "b": other}, InMemoryAlarms(), 1, NOW, 60) == "a"
     assert (len(one.delivered), other.delivered) == (1, [])
 
 
 @pytest.mark.parametrize("error", [DOWN, ChannelRejectedError("no"), ChannelUncertainError("?")])
 def test_where_one_fails_the_next_is_tried(error: Exception) -> None:
     other, log = RecordingNotifier(), InMemoryAlarms()
-    assert alarm.send(WHAT, ["a", "b"], {"a": RefusingNotifier(error), "b": other}, log, 1, NOW, 60) == "b"
+    assert failure_alarm.send(WHAT, ["a", "b"], {"a": RefusingNotifier(error), "b": other}, log, 1, NOW, 60) == "b"
     assert (other.delivered, log.waiting) == ([WHAT], 0)
 
 
@@ -86,22 +86,22 @@ def test_where_all_fail_nothing_is_forgotten_and_the_provider_is_left_alone_for_
     said: int | None, wait: int
 ) -> None:
     log = InMemoryAlarms()
-    assert log.failed(NOW, alarm.QUIET) == 1
+    assert log.failed(NOW, failure_alarm.QUIET) == 1
     with pytest.raises(ChannelUnavailableError):
-        alarm.send(
+        failure_alarm.send(
             WHAT, ["a"], {"a": RefusingNotifier(ChannelUnavailableError("down", retry_after=said))}, log, 3, NOW, 60
         )
-    assert log.unreported(NOW + wait - 1, alarm.QUIET) == 0
-    assert log.unreported(NOW + wait, alarm.QUIET) == 3
+    assert log.unreported(NOW + wait - 1, failure_alarm.QUIET) == 0
+    assert log.unreported(NOW + wait, failure_alarm.QUIET) == 3
 
 
 def test_what_may_have_rung_is_not_rung_again_and_again() -> None:
     log = InMemoryAlarms()
     notifiers = {"a": RefusingNotifier(ChannelUncertainError("?")), "b": RefusingNotifier(DOWN)}
-    assert alarm.send(WHAT, ["a", "b"], notifiers, log, 3, NOW, 60) == "a"
+    assert failure_alarm.send(WHAT, ["a", "b"], notifiers, log, 3, NOW, 60) == "a"
     assert log.waiting == 0
 
 
 def test_an_alarm_without_any_channel_is_a_mistake_that_shows() -> None:
     with pytest.raises(ValueError, match="no channel"):
-        alarm.send(WHAT, [], {}, InMemoryAlarms(), 1, NOW, 60)
+        failure_alarm.send(WHAT, [], {}, InMemoryAlarms(), 1, NOW, 60)

@@ -12,7 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chalicelib.errors import InvalidRequestError
-from chalicelib.logic.archive import (
+from chalicelib.logic.delivery_types import Action, Delivery, State
+from chalicelib.logic.invoke_contract import MAX_ID
+from chalicelib.logic.spam import NOTHING_FOUND, HoldReason, Verdict
+from chalicelib.logic.stored_messages import (
     LATEST,
     MAX_CURSOR,
     MAX_PAGE,
@@ -26,9 +29,6 @@ from chalicelib.logic.archive import (
     shown,
     state_of,
 )
-from chalicelib.logic.delivery_types import Action, Delivery, State
-from chalicelib.logic.invoke_contract import MAX_ID
-from chalicelib.logic.spam import NOTHING_FOUND, HoldReason, Verdict
 from tests.fakes import NOW, channel
 
 RINGS, HOLDS = channel("rings"), channel("holds", ring_again=False)

@@ -10,7 +10,7 @@ from urllib.parse import quote_from_bytes, urlencode
 import pytest
 
 from chalicelib.errors import SubmissionError
-from chalicelib.logic.bodies import FORM, JSON, MULTIPART, Pairs, parse_media_type, read
+from chalicelib.logic.form_body import FORM, JSON, MULTIPART, Pairs, parse_media_type, read
 from tests.fakes import LIMITS
 from tests.rehearsal import amount
 

@@ -8,10 +8,10 @@ import pytest
 
 from chalicelib.errors import CanaryError, ChannelUnavailableError, StoreError
 from chalicelib.functions import CANARY_ARRIVED, FUNCTIONS, functions_of
-from chalicelib.logic import alarm, canary
+from chalicelib.logic import canary, failure_alarm
 from chalicelib.logic.canary import Canary, arrive
 from chalicelib.logic.delivery_types import CheckingNotifier
-from chalicelib.logic.event_kinds import KIND_CANARY
+from chalicelib.logic.message_kinds import KIND_CANARY
 from ops.config.loader import _NAME
 from tests.fakes import NOW, Clock, RecordingNotifier, RefusingNotifier, stage
 
@@ -89,8 +89,8 @@ def test_the_function_exists_only_where_the_stage_asks_for_it() -> None:
 
 def test_the_owner_is_told_in_the_notifiers_words() -> None:
     words = "pushover: over Pushover's quota"
-    failure = alarm.Failure("canary-1", KIND_CANARY, "RetriesExhausted", "CanaryError", words)
-    told = alarm.from_failure(failure, None, 1, NOW)
+    failure = failure_alarm.Failure("canary-1", KIND_CANARY, "RetriesExhausted", "CanaryError", words)
+    told = failure_alarm.from_failure(failure, None, 1, NOW)
     assert told.title == "Herald: canary"
     assert told.message.splitlines() == [
         "The canary did not get through: CanaryError.",
@@ -99,7 +99,7 @@ def test_the_owner_is_told_in_the_notifiers_words() -> None:
 
 
 def test_one_that_was_given_up_before_it_ran_is_told_too() -> None:
-    told = alarm.from_failure(
-        alarm.Failure("canary-1", KIND_CANARY, "EventAgeExceeded", "EventAgeExceeded"), None, 1, NOW
+    told = failure_alarm.from_failure(
+        failure_alarm.Failure("canary-1", KIND_CANARY, "EventAgeExceeded", "EventAgeExceeded"), None, 1, NOW
     )
     assert told.message == "The canary did not get through: EventAgeExceeded."

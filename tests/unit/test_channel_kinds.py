@@ -10,8 +10,8 @@ import pytest
 
 from chalicelib.adapters.providers import kind_of, kinds
 from chalicelib.functions import FUNCTIONS
-from chalicelib.logic.accepted_notification import PRIORITY
 from chalicelib.logic.channel_kind import ChannelKind, Flag, Option, OptionMistake, Whole, options_of
+from chalicelib.logic.published_notification import PRIORITY
 from chalicelib.settings import Channel
 from ops.config import channels
 from ops.config.channels import KINDS

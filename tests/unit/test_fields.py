@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from chalicelib.logic.fields import KNOWN_FIELDS, MEANINGS, SINGLE_LINE, Meaning, Role, meaning_of
+from chalicelib.logic.known_field_names import KNOWN_FIELDS, MEANINGS, SINGLE_LINE, Meaning, Role, meaning_of
 
 PHRASES = {
     "the sender's name": Meaning(Role.FIELD, "name"),

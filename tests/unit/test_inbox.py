@@ -10,9 +10,9 @@ import pytest
 from chalicelib.inbox import timeline, words
 from chalicelib.inbox.filters import Filter
 from chalicelib.inbox.shapes import shape
-from chalicelib.logic.archive import LATEST, MessageState, Outcome, StoredMessage
 from chalicelib.logic.delivery_types import Delivery, State
 from chalicelib.logic.spam import HoldReason, Verdict
+from chalicelib.logic.stored_messages import LATEST, MessageState, Outcome, StoredMessage
 from chalicelib.logic.trace import StepKind, trace_of_table
 from ops.operations import Replayed, Step
 from tests.fakes import NOW

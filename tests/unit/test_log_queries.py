@@ -9,7 +9,7 @@ import re
 
 import pytest
 
-from chalicelib.logic.outcome import RunOutcome
+from chalicelib.logic.outcome_event import RunOutcome
 from ops.templates.log_queries import QUERIES, resources
 from tests.fakes import stage
 

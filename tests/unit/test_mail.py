@@ -7,7 +7,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from chalicelib.logic import mail
+from chalicelib.logic import notification_mail
 from chalicelib.logic.notification import Notification, from_contact
 from tests.fakes import NOW, message, site
 
@@ -54,7 +54,7 @@ class MailPage(HTMLParser):
 
 
 def page(it: Notification) -> MailPage:
-    return MailPage(mail.html(it, mail.subject(it)))
+    return MailPage(notification_mail.html(it, notification_mail.subject(it)))
 
 
 # The plain part
@@ -73,40 +73,43 @@ def test_the_plain_part_has_the_message_whole_and_first_then_what_is_known_then_
         ),
         site(),
     )
-    assert mail.text(it) == (
+    assert notification_mail.text(it) == (
         f"Hi\n\nthere {'x' * 900}\n\nName: Юлия\nEmail: j@example.com\nSource: home\nSite: www.example.com\n\n"
         "› phone: 123\n› Größe: y\n›   z\n\nReceived: 2026-01-01 00:00 UTC\nId: id-1\n"
     )
 
 
 def test_a_notification_without_fields_says_its_message() -> None:
-    assert mail.text(Notification("id-1", "Backup", "It has finished.\nBye")) == "It has finished.\nBye\n\nId: id-1\n"
+    assert (
+        notification_mail.text(Notification("id-1", "Backup", "It has finished.\nBye"))
+        == "It has finished.\nBye\n\nId: id-1\n"
+    )
 
 
 @pytest.mark.parametrize("piece", ["x", "я", "🚀", "word ", "&", "Email: boss@example.com " + "y" * 970 + " "])
 def test_no_line_of_either_part_is_longer_than_smtp_carries_and_none_is_forged_by_breaking_it(piece: str) -> None:
     long = (piece * 5000)[:5000]
     it = notification(long, name=long, phone=long, message=long, **{long[:100]: long})
-    plain = mail.text(it)
-    for part in (plain, mail.html(it, mail.subject(it))):
+    plain = notification_mail.text(it)
+    for part in (plain, notification_mail.html(it, notification_mail.subject(it))):
         assert max(len(line.encode()) for line in part.split("\n")) <= 998
     assert plain.count(piece[0]) >= 3 * long.count(piece[0]), "nothing is cut"
     assert sum(line.startswith("Email:") for line in plain.split("\n")) == 0
-    assert mail.subject(it).isprintable()
-    assert len(b64encode(mail.subject(it).encode())) < 900
+    assert notification_mail.subject(it).isprintable()
+    assert len(b64encode(notification_mail.subject(it).encode())) < 900
 
 
 def test_what_is_no_text_is_left_out_of_both_parts() -> None:
     it = notification(name="a\x00b\x1bc\ud800d\x7fe\x9ff", message="x\x08y\tz")
-    assert mail.text(it).startswith("xy\tz\n\nName: abcdef\n")
+    assert notification_mail.text(it).startswith("xy\tz\n\nName: abcdef\n")
     assert page(it).rows == {"Name": "abcdef"}
     assert page(it).cells["div"] == ["xy\tz"]
-    mail.html(it, "h").encode()
+    notification_mail.html(it, "h").encode()
 
 
 @pytest.mark.parametrize("timestamp", [None, 10**30])
 def test_a_time_that_there_is_not_has_no_line(timestamp: int | None) -> None:
-    assert mail.text(Notification("id-1", "T", "M", timestamp)) == "M\n\nId: id-1\n"
+    assert notification_mail.text(Notification("id-1", "T", "M", timestamp)) == "M\n\nId: id-1\n"
 
 
 # The HTML part
@@ -115,7 +118,9 @@ def test_a_time_that_there_is_not_has_no_line(timestamp: int | None) -> None:
 def test_the_html_part_says_the_same_as_the_plain_one() -> None:
     it = from_contact(message("id-1", name="Ada", phone="1\n2", message="Hi\r\nthere\n\n  indented"))
     seen = page(it)
-    assert "Hi<br\n>there<br\n><br\n>  indented</div>" in mail.html(it, "h"), "not every program keeps a text's breaks"
+    assert "Hi<br\n>there<br\n><br\n>  indented</div>" in notification_mail.html(it, "h"), (
+        "not every program keeps a text's breaks"
+    )
     assert seen.rows == {"Name": "Ada", "Site": "default", "phone": "1\n2"}
     assert seen.cells["div"] == ["Hi\nthere\n\n  indented"]
     assert seen.cells["title"] == seen.cells["h1"] == ["New message: default"]
@@ -139,11 +144,11 @@ def test_text_from_right_to_left_finds_its_own_direction_and_emoji_stay() -> Non
     it = notification(name=HEBREW, message=f"{HEBREW} 👩‍👩‍👧 🚀")
     assert page(it).rows == {"Name": HEBREW}
     assert page(it).cells["div"] == [f"{HEBREW} 👩‍👩‍👧 🚀"]
-    assert mail.html(it, "h").count('dir="auto" lang=""') == 2
+    assert notification_mail.html(it, "h").count('dir="auto" lang=""') == 2
 
 
 def test_the_html_part_sets_no_colour_loads_nothing_and_says_its_language() -> None:
-    text = mail.html(notification(message="Hi"), "h")
+    text = notification_mail.html(notification(message="Hi"), "h")
     attributes = page(notification(message="Hi")).attributes
     assert ("lang", "en") in attributes
     assert ("content", "light dark") in attributes
@@ -156,16 +161,16 @@ def test_the_html_part_sets_no_colour_loads_nothing_and_says_its_language() -> N
 
 @pytest.mark.parametrize("space", ["\n", "\r\n", "\r", "\x0b", "\x0c", "\x85", "\u2028", "\u2029", "\x00", "\x1b"])
 def test_a_subject_is_the_title_as_one_line_whatever_stands_in_it(space: str) -> None:
-    assert mail.subject(notification(f"a{space}Bcc: x@example.com{space}")) == "a Bcc: x@example.com"
+    assert notification_mail.subject(notification(f"a{space}Bcc: x@example.com{space}")) == "a Bcc: x@example.com"
 
 
 @pytest.mark.parametrize(("character", "shown"), [("a", 199), ("я", 199), ("🚀", 124)])
 def test_a_subject_is_cut_by_characters_and_by_what_its_encoded_form_takes(character: str, shown: int) -> None:
-    assert mail.subject(notification(character * 201)) == character * shown + "…"
+    assert notification_mail.subject(notification(character * 201)) == character * shown + "…"
 
 
 def test_a_subject_is_never_empty() -> None:
-    assert mail.subject(notification("\x00\x1b")) == "Message"
+    assert notification_mail.subject(notification("\x00\x1b")) == "Message"
 
 
 # Reply-To
@@ -186,7 +191,7 @@ def test_a_subject_is_never_empty() -> None:
     ],
 )
 def test_an_answer_goes_to_the_visitor_by_an_address_in_ascii(address: str, becomes: str) -> None:
-    assert mail.reply_to(address) == becomes
+    assert notification_mail.reply_to(address) == becomes
 
 
 @pytest.mark.parametrize(
@@ -228,14 +233,14 @@ def test_an_answer_goes_to_the_visitor_by_an_address_in_ascii(address: str, beco
     ],
 )
 def test_what_is_no_single_address_that_ses_takes_is_no_reply_to(address: str) -> None:
-    assert mail.reply_to(address) == ""
+    assert notification_mail.reply_to(address) == ""
 
 
 def test_an_address_that_can_not_be_replied_to_is_in_the_text_all_the_same() -> None:
     it = from_contact(message(email="юля@example.com", message="Hi"))
-    assert mail.reply_to(it.reply_to) == ""
-    assert "Email: юля@example.com\n" in mail.text(it)
+    assert notification_mail.reply_to(it.reply_to) == ""
+    assert "Email: юля@example.com\n" in notification_mail.text(it)
     assert page(it).rows["Email"] == "юля@example.com"
-    for part in (mail.text(it), mail.html(it, "h")):
+    for part in (notification_mail.text(it), notification_mail.html(it, "h")):
         assert "by hand" in part.replace("&#x27;", "'")
-    assert "by hand" not in mail.text(from_contact(message(email="ada@example.com", message="Hi")))
+    assert "by hand" not in notification_mail.text(from_contact(message(email="ada@example.com", message="Hi")))

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chalicelib.logic import mail, pushover, webhook_bodies
+from chalicelib.logic import notification_mail, pushover_parameters, webhook_request
 from chalicelib.logic.lookalikes import is_like
 from chalicelib.logic.notification import Notification, from_contact
 from chalicelib.logic.notification_text import lay_out
@@ -150,21 +150,21 @@ def shown_by(kind: str, form: Notification) -> str:
     """What a channel's reader sees, without the title."""
     match kind:
         case "pushover":
-            return str(pushover.make_texts(form)["message"])
+            return str(pushover_parameters.make_texts(form)["message"])
         case "slack":
-            return str(webhook_bodies.slack(form)["text"]).partition("\n")[2]
+            return str(webhook_request.slack(form)["text"]).partition("\n")[2]
         case "discord":
-            return re.sub(r"\\(.)", r"\1", str(webhook_bodies.discord(form)["content"]).partition("\n")[2])
+            return re.sub(r"\\(.)", r"\1", str(webhook_request.discord(form)["content"]).partition("\n")[2])
         case "teams":
-            return "\n".join(line for line in teams_lines(webhook_bodies.teams(form))[1:])
+            return "\n".join(line for line in teams_lines(webhook_request.teams(form))[1:])
         case "ntfy":
             return str(body_of(form, NTFY)["message"])
         case "html":
             # What is bold is ours or set apart by a line beside it; visitors' text stands in cells of its own.
-            plain = re.sub(r"<d[dt][^>]*>[^<]*(<br\n>[^<]*)*</d[dt]>", "", mail.html(form, "h"))
+            plain = re.sub(r"<d[dt][^>]*>[^<]*(<br\n>[^<]*)*</d[dt]>", "", notification_mail.html(form, "h"))
             return re.sub(r"<[^>]*>", "", plain)
         case _:
-            return mail.text(form)
+            return notification_mail.text(form)
 
 
 def teams_lines(body: Any) -> list[str]:
@@ -187,19 +187,19 @@ def utf_16(value: object) -> int:
 NTFY = declared_channel("ntfy", priority=5)
 MEASURED: dict[str, Callable[[Notification], list[tuple[int, int]]]] = {
     "pushover": lambda it: [
-        (len(str(pushover.make_texts(it)["message"])), 1024),
-        (len(str(pushover.make_texts(it)["title"])), 250),
+        (len(str(pushover_parameters.make_texts(it)["message"])), 1024),
+        (len(str(pushover_parameters.make_texts(it)["title"])), 250),
     ],
-    "slack": lambda it: [(utf_16(webhook_bodies.slack(it)["text"]), 4_000)],
-    "discord": lambda it: [(utf_16(webhook_bodies.discord(it)["content"]), 2_000)],
-    "teams": lambda it: [(of_card(webhook_bodies.teams(it)), 28 * 1024 - 1_500)],
+    "slack": lambda it: [(utf_16(webhook_request.slack(it)["text"]), 4_000)],
+    "discord": lambda it: [(utf_16(webhook_request.discord(it)["content"]), 2_000)],
+    "teams": lambda it: [(of_card(webhook_request.teams(it)), 28 * 1024 - 1_500)],
     "ntfy": lambda it: [
         (len(str(body_of(it, NTFY)["message"]).encode()), 4_096),
         (len(json.dumps(body_of(it, NTFY), ensure_ascii=False).encode()), 8_192 + 20),
         (len(request_of(it, NTFY).body), 8_192),
     ],
-    "plain": lambda it: [(max(len(line.encode()) for line in mail.text(it).split("\n")), 998)],
-    "html": lambda it: [(max(len(line.encode()) for line in mail.html(it, "h" * 200).split("\n")), 998)],
+    "plain": lambda it: [(max(len(line.encode()) for line in notification_mail.text(it).split("\n")), 998)],
+    "html": lambda it: [(max(len(line.encode()) for line in notification_mail.html(it, "h" * 200).split("\n")), 998)],
 }
 CUTTING = [kind for kind in MEASURED if kind not in ("plain", "html")]
 

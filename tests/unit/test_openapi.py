@@ -17,8 +17,8 @@ import schemathesis
 
 from chalicelib.errors import SubmissionError
 from chalicelib.logic import submission, validation
-from chalicelib.logic.bodies import FORM, JSON, MULTIPART, read
-from chalicelib.logic.fields import MEANINGS, Role
+from chalicelib.logic.form_body import FORM, JSON, MULTIPART, read
+from chalicelib.logic.known_field_names import MEANINGS, Role
 from chalicelib.settings import Limits, Site, Stage
 from ops.config.loader import load
 from ops.generate import openapi, render

@@ -18,7 +18,10 @@ import click
 import pytest
 
 from chalicelib.errors import InvalidRequestError
-from chalicelib.logic.archive import (
+from chalicelib.logic.delivery_types import Delivery, State
+from chalicelib.logic.message_pages import page
+from chalicelib.logic.spam import HoldReason, Verdict
+from chalicelib.logic.stored_messages import (
     MAX_PAGE,
     ListedMessage,
     MessageState,
@@ -28,9 +31,6 @@ from chalicelib.logic.archive import (
     StoredMessage,
     Wanted,
 )
-from chalicelib.logic.delivery_types import Delivery, State
-from chalicelib.logic.listing import page
-from chalicelib.logic.spam import HoldReason, Verdict
 from chalicelib.logic.trace import StepKind, recorded
 from ops.cli import messages as commands
 from ops.cli.export import COLUMNS, harmless, write

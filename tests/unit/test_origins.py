@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from chalicelib.logic.origins import accepts_origin, advice_to_accept, origin_of, origin_to_link_to, printable_origin
+from chalicelib.logic.allowed_origins import (
+    accepts_origin,
+    advice_to_accept,
+    origin_of,
+    origin_to_link_to,
+    printable_origin,
+)
 from chalicelib.logic.redirects import next_page
 from tests.fakes import site
 

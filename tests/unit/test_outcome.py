@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from chalicelib.logic import event_kinds
-from chalicelib.logic.accepted_notification import read as read_notification
+from chalicelib.logic import message_kinds
 from chalicelib.logic.delivery_types import Action, DeliveryResult, State
-from chalicelib.logic.outcome import read_outcome
+from chalicelib.logic.outcome_event import read_outcome
+from chalicelib.logic.published_notification import read as read_notification
 from tests.fakes import stage
 
 
@@ -70,7 +70,7 @@ def test_a_success_tells_site_channels_and_times_and_nothing_of_the_visitor() ->
 def test_a_success_without_personal_data_is_told_whole() -> None:
     detail = {
         "requestContext": {"condition": "Success", "approximateInvokeCount": 1},
-        "requestPayload": sent("m", event_kinds.KIND_EVENT),
+        "requestPayload": sent("m", message_kinds.KIND_EVENT),
         "responsePayload": {"source": "herald.event", "action": "message", "message": "hello world"},
     }
     event = {"detail": detail, "source": "lambda"}
@@ -86,7 +86,7 @@ ERROR = {"errorType": "EventFailedError", "errorMessage": "the event asked to fa
 
 
 def test_a_failed_event_tells_its_error_and_all_that_is_needed_to_send_it_again() -> None:
-    assert read("RetriesExhausted", ERROR, 3, kind=event_kinds.KIND_EVENT) == {
+    assert read("RetriesExhausted", ERROR, 3, kind=message_kinds.KIND_EVENT) == {
         "message_id": "m",
         "kind": "event",
         "condition": "RetriesExhausted",
@@ -98,12 +98,12 @@ def test_a_failed_event_tells_its_error_and_all_that_is_needed_to_send_it_again(
 
 
 def test_a_failed_canary_tells_its_error_and_is_nothing_to_send_again() -> None:
-    found = read("RetriesExhausted", ERROR, 3, kind=event_kinds.KIND_CANARY)
+    found = read("RetriesExhausted", ERROR, 3, kind=message_kinds.KIND_CANARY)
     assert found["error"] == ERROR
     assert "request" not in found
 
 
-@pytest.mark.parametrize("kind", [event_kinds.KIND_CONTACT, event_kinds.KIND_RETRY, "", "Event", "anything"])
+@pytest.mark.parametrize("kind", [message_kinds.KIND_CONTACT, message_kinds.KIND_RETRY, "", "Event", "anything"])
 def test_of_any_other_kind_neither_error_text_nor_payload_is_told(kind: str) -> None:
     found = read("RetriesExhausted", ERROR, 3, kind=kind)
     assert found["error_type"] == "EventFailedError"
@@ -127,7 +127,7 @@ def test_of_a_result_the_id_is_the_results() -> None:
 
 
 def test_an_event_that_succeeded_tells_no_payload() -> None:
-    assert not {"error", "request"} & set(read("Success", {}, kind=event_kinds.KIND_EVENT))
+    assert not {"error", "request"} & set(read("Success", {}, kind=message_kinds.KIND_EVENT))
 
 
 @pytest.mark.parametrize("response", [None, "text", 7, [], {}])
@@ -154,5 +154,7 @@ def test_an_event_of_another_shape_is_told_as_far_as_it_goes(broken: dict[str, A
 
 
 def test_the_scheduled_retry_names_the_message_itself() -> None:
-    request = {"Records": [{"Sns": {"Message": "m", "MessageAttributes": {"kind": {"Value": event_kinds.KIND_RETRY}}}}]}
+    request = {
+        "Records": [{"Sns": {"Message": "m", "MessageAttributes": {"kind": {"Value": message_kinds.KIND_RETRY}}}}]
+    }
     assert read_outcome({"detail": {"requestPayload": request}}).message_id == "m"

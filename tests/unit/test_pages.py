@@ -7,9 +7,9 @@ import re
 import pytest
 
 from chalicelib.errors import Problem, SubmissionError
-from chalicelib.logic.bodies import JSON, Pairs, read
 from chalicelib.logic.error_page import POLICY, make_page
-from chalicelib.logic.fields import MEANINGS, Role
+from chalicelib.logic.form_body import JSON, Pairs, read
+from chalicelib.logic.known_field_names import MEANINGS, Role
 from chalicelib.logic.submission import classify_fields
 from chalicelib.logic.validation import validate
 from chalicelib.texts import LANGUAGES, texts

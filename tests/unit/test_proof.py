@@ -17,7 +17,7 @@ import pytest
 from altcha import solve_challenge
 from altcha.v2 import Challenge, Payload
 
-from chalicelib.logic.proof import ALGORITHM, COST, make_challenge, solved_challenge
+from chalicelib.logic.proof_of_work import ALGORITHM, COST, make_challenge, solved_challenge
 from chalicelib.logic.spam import PROOF_LIFE, subkey
 from tests import needs
 

@@ -8,7 +8,7 @@ import pytest
 
 from chalicelib.logic.channel_kind import OptionMistake
 from chalicelib.logic.notification import Notification, Quota
-from chalicelib.logic.pushover import (
+from chalicelib.logic.pushover_parameters import (
     DEFAULT_EXPIRE,
     DEFAULT_RETRY,
     OPTIONS,

@@ -10,13 +10,13 @@ import pytest
 
 from chalicelib.errors import ChannelUnavailableError, DeliveryIncompleteError, StoreError
 from chalicelib.logic import delivery, replay
-from chalicelib.logic.archive import ListedMessage, MessageState, StoredMessage
 from chalicelib.logic.delivery import CLAIM_SECONDS
 from chalicelib.logic.delivery_types import GIVE_UP, Delivery, DeliveryDependencies, Invocation, Notifier, Record, State
 from chalicelib.logic.duplicates import content_hash
 from chalicelib.logic.replay import DUE_AFTER, MAX_TRIES, ReplayResult, SkipReason
 from chalicelib.logic.retry_due import DueMessage
 from chalicelib.logic.spam import HoldReason, Verdict
+from chalicelib.logic.stored_messages import ListedMessage, MessageState, StoredMessage
 from chalicelib.settings import Channel
 from ops.errors import OpsError
 from ops.operations.replay import ReplayDependencies, again

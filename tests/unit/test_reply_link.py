@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chalicelib.logic import pushover, webhook_bodies
+from chalicelib.logic import pushover_parameters, webhook_request
 from chalicelib.logic.notification import Notification
 from chalicelib.logic.reply_link import MAX_LINK, reply_link
 from tests.declared import body_of, declared_channel
@@ -91,22 +91,25 @@ def test_a_long_message_is_quoted_as_far_as_there_is_room() -> None:
 
 
 def test_pushover_shows_it_below_the_message_and_says_where_it_goes() -> None:
-    assert pushover.make_reply(asked()) == {"url": reply_link(asked()), "url_title": "Reply to ada@example.com"}
-    assert pushover.make_reply(asked("")) == {}
+    assert pushover_parameters.make_reply(asked()) == {
+        "url": reply_link(asked()),
+        "url_title": "Reply to ada@example.com",
+    }
+    assert pushover_parameters.make_reply(asked("")) == {}
 
 
 def test_slack_shows_it_as_a_link_that_ends_where_it_should() -> None:
-    text = str(webhook_bodies.slack(asked(message="<!channel> & more"))["text"])
+    text = str(webhook_request.slack(asked(message="<!channel> & more"))["text"])
     assert text.endswith(
         f"\n\n<{reply_link(asked(message='<!channel> & more')).replace('&', '&amp;')}|Reply to ada@example.com>"
     )
     assert text.count("<mailto:") == 1
     assert "<!channel>" not in text
-    assert "mailto" not in str(webhook_bodies.slack(asked("")))
+    assert "mailto" not in str(webhook_request.slack(asked("")))
 
 
 def test_slacks_limit_holds_with_the_link() -> None:
-    assert len(str(webhook_bodies.slack(asked(message="x" * 40_000))["text"])) <= 4_000
+    assert len(str(webhook_request.slack(asked(message="x" * 40_000))["text"])) <= 4_000
 
 
 def test_ntfy_shows_it_as_a_button() -> None:

@@ -14,9 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chalicelib.errors import Problem, SubmissionError
-from chalicelib.logic.bodies import JSON, Pairs, read
 from chalicelib.logic.duplicates import content_hash
-from chalicelib.logic.fields import KNOWN_FIELDS, MEANINGS, SINGLE_LINE, Role
+from chalicelib.logic.form_body import JSON, Pairs, read
+from chalicelib.logic.known_field_names import KNOWN_FIELDS, MEANINGS, SINGLE_LINE, Role
 from chalicelib.logic.notification import from_contact
 from chalicelib.logic.submission import (
     MAX_NAME,

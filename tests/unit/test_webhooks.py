@@ -12,11 +12,11 @@ import pytest
 from standardwebhooks import Webhook
 
 from chalicelib.errors import InvalidRequestError
-from chalicelib.logic import webhook_bodies
+from chalicelib.logic import webhook_request
 from chalicelib.logic.channel_kind import encoded
 from chalicelib.logic.notification import Notification
 from chalicelib.logic.plain_text import CUT_MARK
-from chalicelib.logic.webhook_bodies import WebhookMistake
+from chalicelib.logic.webhook_request import WebhookMistake
 from tests.fakes import NOW
 
 IT = Notification("id-1", "A title", "Line 1\nLine 2", NOW, reply_to="ada@example.com", fields=(("name", "Ada"),))
@@ -40,15 +40,15 @@ def with_message(text: str) -> Notification:
 
 
 def test_the_id_is_the_same_for_each_attempt_and_another_for_each_message_and_channel() -> None:
-    one = webhook_bodies.webhook_id("id-1", "own")
-    assert one == webhook_bodies.webhook_id("id-1", "own") == "msg_cb483cd1d07fbccc0dff77dba021a84c"
-    others = {webhook_bodies.webhook_id(*pair) for pair in (("id-2", "own"), ("id-1", "other"), ("own", "id-1"))}
+    one = webhook_request.webhook_id("id-1", "own")
+    assert one == webhook_request.webhook_id("id-1", "own") == "msg_cb483cd1d07fbccc0dff77dba021a84c"
+    others = {webhook_request.webhook_id(*pair) for pair in (("id-2", "own"), ("id-1", "other"), ("own", "id-1"))}
     assert len(others | {one}) == 4
 
 
 @pytest.mark.parametrize("text", ["a.b", "1.2.{", "line\r\nwebhook-signature: x", "я" * 128, "\ud800", " "])
 def test_no_text_of_a_caller_puts_a_full_stop_or_a_line_break_into_the_id(text: str) -> None:
-    found = webhook_bodies.webhook_id(text, "own")
+    found = webhook_request.webhook_id(text, "own")
     assert found.removeprefix("msg_").isalnum()
     assert found.isascii()
 
@@ -62,12 +62,12 @@ def secret(size: int) -> str:
 
 @pytest.mark.parametrize("size", [24, 32, 64])
 def test_a_secret_of_the_specification_is_taken_and_the_library_takes_it_too(size: int) -> None:
-    assert webhook_bodies.signing_secrets(f" {secret(size)}\n") == [secret(size)]
+    assert webhook_request.signing_secrets(f" {secret(size)}\n") == [secret(size)]
     Webhook(secret(size))
 
 
 def test_two_secrets_stand_between_spaces_while_a_receiver_changes_to_a_new_one() -> None:
-    assert webhook_bodies.signing_secrets(f"{secret(24)} {secret(32)}") == [secret(24), secret(32)]
+    assert webhook_request.signing_secrets(f"{secret(24)} {secret(32)}") == [secret(24), secret(32)]
 
 
 @pytest.mark.parametrize(
@@ -86,7 +86,7 @@ def test_two_secrets_stand_between_spaces_while_a_receiver_changes_to_a_new_one(
 )
 def test_any_other_secret_is_refused_without_being_quoted(text: str) -> None:
     with pytest.raises(WebhookMistake) as caught:
-        webhook_bodies.signing_secrets(text)
+        webhook_request.signing_secrets(text)
     assert "MARKER" not in str(caught.value)
 
 
@@ -103,15 +103,15 @@ def test_any_other_secret_is_refused_without_being_quoted(text: str) -> None:
     ],
 )
 def test_an_https_address_is_taken_on_every_stage(address: str) -> None:
-    assert webhook_bodies.checked_address(f"{address}\n", local=False) == address
-    assert webhook_bodies.checked_address(address, local=True) == address
+    assert webhook_request.checked_address(f"{address}\n", local=False) == address
+    assert webhook_request.checked_address(address, local=True) == address
 
 
 @pytest.mark.parametrize("address", ["http://127.0.0.1:8080/x", "http://localhost/x", "https://127.0.0.1/x"])
 def test_this_machine_is_for_stage_local_alone(address: str) -> None:
-    assert webhook_bodies.checked_address(address, local=True) == address
+    assert webhook_request.checked_address(address, local=True) == address
     with pytest.raises(WebhookMistake):
-        webhook_bodies.checked_address(address, local=False)
+        webhook_request.checked_address(address, local=False)
 
 
 @pytest.mark.parametrize(
@@ -143,14 +143,14 @@ def test_this_machine_is_for_stage_local_alone(address: str) -> None:
 )
 def test_any_other_address_is_refused_without_being_quoted(address: str) -> None:
     with pytest.raises(WebhookMistake) as caught:
-        webhook_bodies.checked_address(address, local=False)
+        webhook_request.checked_address(address, local=False)
     assert "MARKER" not in str(caught.value)
 
 
 def test_on_stage_local_http_leads_nowhere_but_to_this_machine() -> None:
     for address in ("http://example.com/", "http://10.0.0.1/", "http://127.0.0.1.example.com/", "ftp://127.0.0.1/"):
         with pytest.raises(WebhookMistake):
-            webhook_bodies.checked_address(address, local=True)
+            webhook_request.checked_address(address, local=True)
 
 
 @pytest.mark.parametrize(
@@ -165,7 +165,7 @@ def test_on_stage_local_http_leads_nowhere_but_to_this_machine() -> None:
     ],
 )
 def test_where_a_request_goes(kind: str, address: str, goes_to: str) -> None:
-    assert webhook_bodies.api_address(kind, address) == goes_to
+    assert webhook_request.api_address(kind, address) == goes_to
 
 
 # Bodies
@@ -173,7 +173,7 @@ def test_where_a_request_goes(kind: str, address: str, goes_to: str) -> None:
 
 def test_the_standard_body_holds_everything_and_cuts_nothing() -> None:
     long = "x" * 100_000
-    assert webhook_bodies.standard(with_message(long), NOW + 5) == {
+    assert webhook_request.standard(with_message(long), NOW + 5) == {
         "type": "message.received",
         "timestamp": "2026-01-01T00:00:00Z",
         "data": {
@@ -188,7 +188,7 @@ def test_the_standard_body_holds_everything_and_cuts_nothing() -> None:
 
 
 def test_the_standard_body_has_the_same_keys_whatever_is_missing() -> None:
-    bare = webhook_bodies.standard(Notification("id-1", "t", "m"), NOW)
+    bare = webhook_request.standard(Notification("id-1", "t", "m"), NOW)
     assert bare == {
         "type": "message.received",
         "timestamp": "2026-01-01T00:00:00Z",
@@ -198,19 +198,19 @@ def test_the_standard_body_has_the_same_keys_whatever_is_missing() -> None:
 
 def test_a_moment_that_no_calendar_has_is_the_callers_mistake() -> None:
     with pytest.raises(InvalidRequestError):
-        webhook_bodies.moment(replace(IT, timestamp=10**15), NOW)
+        webhook_request.moment(replace(IT, timestamp=10**15), NOW)
 
 
 def body(kind: str, notification: Notification) -> dict[str, Any]:
     match kind:
         case "slack":
-            made = webhook_bodies.slack(notification)
+            made = webhook_request.slack(notification)
         case "discord":
-            made = webhook_bodies.discord(notification)
+            made = webhook_request.discord(notification)
         case "teams":
-            made = webhook_bodies.teams(notification)
+            made = webhook_request.teams(notification)
         case _:
-            made = webhook_bodies.standard(notification, NOW)
+            made = webhook_request.standard(notification, NOW)
     found: dict[str, Any] = json.loads(encoded(made))
     return found
 
@@ -271,8 +271,8 @@ def test_any_text_stays_a_value_and_any_body_is_json(kind: str, text: str) -> No
 
 
 def fill(template: object, notification: Notification = IT, longest: int = 0) -> object:
-    webhook_bodies.check_template(template)
-    return webhook_bodies.filled(template, notification, "own", NOW, longest)
+    webhook_request.check_template(template)
+    return webhook_request.filled(template, notification, "own", NOW, longest)
 
 
 def test_placeholders_are_filled_in_values_at_any_depth_and_the_rest_is_left_alone() -> None:
@@ -290,7 +290,7 @@ def test_placeholders_are_filled_in_values_at_any_depth_and_the_rest_is_left_alo
         "n": 1,
         "yes": True,
         "list": ["Ada", {"to": "ada@example.com", "at": "2026-01-01T00:00:00Z", "half": 0.5}],
-        "ids": f"id-1 {webhook_bodies.webhook_id('id-1', 'own')}",
+        "ids": f"id-1 {webhook_request.webhook_id('id-1', 'own')}",
         "braces": "{title} { }",
         "missing": "[]",
     }
@@ -330,5 +330,5 @@ def test_the_message_of_a_template_is_cut_on_request() -> None:
 )
 def test_a_template_that_would_not_work_is_told_what_is_wrong(template: object, words: str) -> None:
     with pytest.raises(WebhookMistake) as caught:
-        webhook_bodies.check_template(template)
+        webhook_request.check_template(template)
     assert words in str(caught.value)

@@ -18,7 +18,7 @@ from chalicelib.errors import (
     ChannelUncertainError,
     InvalidRequestError,
 )
-from chalicelib.logic import mail
+from chalicelib.logic import notification_mail
 from chalicelib.logic.channel_kind import Carries, ChannelKind, Checked, Option, Permission, Text, Texts, Tools
 from chalicelib.logic.notification import Notification, Quota
 from chalicelib.settings import Channel, Options
@@ -123,7 +123,7 @@ class SesNotifier:
         """Return the request; raises :class:`InvalidRequestError` for options, as this kind of channel has none."""
         if notification.options:
             raise InvalidRequestError("options: a channel of kind email has none", key="options")
-        subject = mail.subject(notification)
+        subject = notification_mail.subject(notification)
         request: dict[str, Any] = {
             "FromEmailAddress": self._sender,
             "Destination": {"ToAddresses": self._to},
@@ -131,8 +131,8 @@ class SesNotifier:
                 "Simple": {
                     "Subject": _content(subject),
                     "Body": {
-                        "Text": _content(mail.text(notification)),
-                        "Html": _content(mail.html(notification, subject)),
+                        "Text": _content(notification_mail.text(notification)),
+                        "Html": _content(notification_mail.html(notification, subject)),
                     },
                 }
             },
@@ -148,7 +148,7 @@ class SesNotifier:
                 }
                 for file in notification.attached
             ]
-        if answer_to := mail.reply_to(notification.reply_to):
+        if answer_to := notification_mail.reply_to(notification.reply_to):
             request["ReplyToAddresses"] = [answer_to]
         if self._configuration_set:
             request["ConfigurationSetName"] = self._configuration_set
@@ -202,27 +202,27 @@ def _connect(tools: Tools) -> SesNotifier:
 
 
 def _sender(value: str) -> str:
-    from chalicelib.logic.email_addresses import sender
+    from chalicelib.logic.ses_addresses import sender
 
     sender(value)
     return value
 
 
 def _address(value: str) -> str:
-    from chalicelib.logic.email_addresses import address
+    from chalicelib.logic.ses_addresses import address
 
     return address(value)
 
 
 def _identity(value: str) -> str:
-    from chalicelib.logic.email_addresses import identity
+    from chalicelib.logic.ses_addresses import identity
 
     return identity(value)
 
 
 def _mistakes(values: Mapping[str, Any]) -> Mapping[str, str]:
     """The sender must be covered by an identity."""
-    from chalicelib.logic.email_addresses import covers, sender
+    from chalicelib.logic.ses_addresses import covers, sender
 
     own = sender(values["from"]).address
     if not values["identities"] or any(covers(name, own) for name in values["identities"]):
@@ -231,7 +231,7 @@ def _mistakes(values: Mapping[str, Any]) -> Mapping[str, str]:
 
 
 def _compiled(values: Mapping[str, Any]) -> Options:
-    from chalicelib.logic.email_addresses import sender
+    from chalicelib.logic.ses_addresses import sender
 
     found = sender(values["from"])
     return {
@@ -282,7 +282,7 @@ KIND = ChannelKind(
             default_doc="the domain of `from`",
         ),
     ),
-    limits=(mail.LINE, mail.SUBJECT, mail.MAIL),
+    limits=(notification_mail.LINE, notification_mail.SUBJECT, notification_mail.MAIL),
     permissions=(
         Permission("SendMail", ("ses:SendEmail",), "SENDING", "deliver to the channel's recipients"),
         Permission("CheckSender", ("ses:GetEmailIdentity",), "IDENTITIES", "check that the sender is verified"),

@@ -40,10 +40,10 @@ from chalicelib.errors import (
     ChannelUncertainError,
     InvalidRequestError,
 )
-from chalicelib.logic import pushover
+from chalicelib.logic import pushover_parameters
 from chalicelib.logic.channel_kind import Carries, ChannelKind, OptionMistake, Secret, Tools, matching
 from chalicelib.logic.notification import Notification, Quota
-from chalicelib.logic.pushover import (
+from chalicelib.logic.pushover_parameters import (
     make_parameters,
     make_reply,
     make_texts,
@@ -240,14 +240,19 @@ KIND = ChannelKind(
     connect=_connect,
     private=True,
     address="https://api.pushover.net",
-    options=pushover.DECLARED,
+    options=pushover_parameters.DECLARED,
     secrets=(
         Secret("token", "the API token of [your application](https://pushover.net/apps/build)", _KEY, "a" * 30),
         Secret("user", "your user key, or that of a [group](https://pushover.net/groups)", _KEY, "u" * 30),
     ),
     # https://pushover.net/api#attachments: one image of 5,242,880 bytes at most
     carries=Carries(("image",), 1, 5_242_880),
-    limits=(pushover.TITLE, pushover.MESSAGE, pushover.LINK, pushover.LINK_TITLE),
+    limits=(
+        pushover_parameters.TITLE,
+        pushover_parameters.MESSAGE,
+        pushover_parameters.LINK,
+        pushover_parameters.LINK_TITLE,
+    ),
     # A month of these is a third of the 10,000 messages that are free: https://pushover.net/api#limits
     rings=Rings(hour=30, day=120),
     shortest_pause=MIN_PAUSE,
@@ -259,7 +264,7 @@ KIND = ChannelKind(
         "emergency": {"priority": 2},
     },
     link_option="link",
-    mistakes=lambda values: pushover.find_misplaced(
+    mistakes=lambda values: pushover_parameters.find_misplaced(
         {name: value for name, value in values.items() if value is not None}
     ),
 )

@@ -40,7 +40,7 @@ from chalicelib.errors import (
     ChannelUncertainError,
     InvalidRequestError,
 )
-from chalicelib.logic import webhook_bodies
+from chalicelib.logic import webhook_request
 from chalicelib.logic.channel_kind import (
     ChannelKind,
     Flag,
@@ -106,7 +106,7 @@ class WebhookNotifier:
         now = int(started)
         _refuse_options(notification)
         signers, address = self._configured()
-        identity = webhook_bodies.webhook_id(notification.id, self._channel)
+        identity = webhook_request.webhook_id(notification.id, self._channel)
         refused = b""
         for share in SHARES:
             body = encoded(self._body(notification, now, share))
@@ -143,14 +143,14 @@ class WebhookNotifier:
         values = read_secrets(self._secrets)
         name = "url"
         try:
-            address = webhook_bodies.api_address(
-                self._format, webhook_bodies.checked_address(values["url"], local=self._local)
+            address = webhook_request.api_address(
+                self._format, webhook_request.checked_address(values["url"], local=self._local)
             )
             name = "secret"
             signers = (
-                [Webhook(each) for each in webhook_bodies.signing_secrets(values["secret"])] if self._signed else []
+                [Webhook(each) for each in webhook_request.signing_secrets(values["secret"])] if self._signed else []
             )
-        except webhook_bodies.WebhookMistake as mistake:
+        except webhook_request.WebhookMistake as mistake:
             self._secrets.forget()
             raise ChannelUnavailableError(
                 f"the parameter {self._channel}/{name} can't be used: {mistake}", retry_after=UNTIL_MENDED
@@ -160,15 +160,15 @@ class WebhookNotifier:
     def _body(self, notification: Notification, now: int, share: float) -> object:
         match self._format:
             case "slack":
-                return webhook_bodies.slack(notification, share)
+                return webhook_request.slack(notification, share)
             case "discord":
-                return webhook_bodies.discord(notification, share)
+                return webhook_request.discord(notification, share)
             case "teams":
-                return webhook_bodies.teams(notification, share)
+                return webhook_request.teams(notification, share)
             case "template":
-                return webhook_bodies.filled(self._template, notification, self._channel, now, self._longest)
+                return webhook_request.filled(self._template, notification, self._channel, now, self._longest)
             case _:
-                return webhook_bodies.standard(notification, now)
+                return webhook_request.standard(notification, now)
 
     def _answer(self, address: str, body: bytes, headers: Mapping[str, str]) -> HttpAnswer:
         answer = exchange(self._session, Request(address, body, headers), self._total_timeout)
@@ -262,11 +262,11 @@ def _compiled(values: Mapping[str, Any]) -> Options:
 
 
 def _check_url(value: str, local: bool) -> None:
-    webhook_bodies.checked_address(value, local=local)
+    webhook_request.checked_address(value, local=local)
 
 
 def _check_secret(value: str, local: bool) -> None:
-    webhook_bodies.signing_secrets(value)
+    webhook_request.signing_secrets(value)
 
 
 KIND = ChannelKind(
@@ -286,7 +286,7 @@ KIND = ChannelKind(
         ),
         Option(
             "template",
-            Table(webhook_bodies.checked_template, mixed=True),
+            Table(webhook_request.checked_template, mixed=True),
             'the body for `format = "template"` ([below](#templates))',
             default={},
             default_doc="–",
@@ -304,7 +304,7 @@ KIND = ChannelKind(
         ),
         Option(
             "headers",
-            Table(webhook_bodies.checked_headers, most=10),
+            Table(webhook_request.checked_headers, most=10),
             'up to 10 fixed headers such as `{ X-Tag = "contact" }`. No secrets: names that sound like one are refused',
             default={},
             default_doc="none",
@@ -320,7 +320,7 @@ KIND = ChannelKind(
             needed=lambda channel: bool(channel.options["signed"]),
         ),
     ),
-    limits=webhook_bodies.LIMITS,
+    limits=webhook_request.LIMITS,
     mistakes=_mistakes,
     compiled=_compiled,
 )

@@ -17,7 +17,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from chalicelib.logic.webhook_bodies import EVENT
+from chalicelib.logic.webhook_request import EVENT
 from ops.local.web.arrived_pushes import KEPT
 from ops.local.web.fault_plan import Fault, FaultInjector
 from ops.local.web.faulty_endpoint import FaultyEndpoint, control, proxy_page

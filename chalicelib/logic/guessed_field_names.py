@@ -7,7 +7,7 @@ Looked at: Contact Form 7 (`your-name`), Elementor (`form_fields[email]`), HTML5
 (`tx_form_formframework[contact-1][message]`), Divi (`et_pb_contact_name_0`), Joomla (`jform[contact_email]`), Rails
 (`contact_message[body]`), Webflow (`Email-2`).
 
-Loaded only for a form with a name that :data:`~chalicelib.logic.fields.MEANINGS` does not hold.
+Loaded only for a form with a name that :data:`~chalicelib.logic.known_field_names.MEANINGS` does not hold.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from chalicelib.errors import InvalidRequestError
-from chalicelib.logic.archive import LATEST, MAX_PAGE, Archive, ListedMessage, MessageState, Position, Wanted
+from chalicelib.logic.stored_messages import LATEST, MAX_PAGE, Archive, ListedMessage, MessageState, Position, Wanted
 
 _CURSOR_VERSION = 1
 
@@ -29,7 +29,7 @@ class Selection:
     until: int = LATEST
     """The second after the last one."""
     limit: int = MAX_PAGE
-    """The number of messages on a page, from 1 to :data:`~chalicelib.logic.archive.MAX_PAGE`."""
+    """The number of messages on a page, from 1 to :data:`~chalicelib.logic.stored_messages.MAX_PAGE`."""
     cursor: str = ""
     """The cursor of the page before, for the same site, state and times; empty for the first page."""
 

@@ -13,9 +13,9 @@ from typing import Protocol
 
 from chalicelib.errors import InvokeError
 from chalicelib.logic.delivery_types import SUMMARY_PREFIX, Notifier, Record, State
-from chalicelib.logic.event_kinds import KIND_CANARY
+from chalicelib.logic.message_kinds import KIND_CANARY
 from chalicelib.logic.notification import Notification
-from chalicelib.logic.outcome import RunOutcome
+from chalicelib.logic.outcome_event import RunOutcome
 from chalicelib.logic.owner_notification import notify_owner
 
 QUIET = 15 * 60

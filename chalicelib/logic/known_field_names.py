@@ -12,7 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from chalicelib.logic.bodies import CHARSET_FIELD
+from chalicelib.logic.form_body import CHARSET_FIELD
 
 
 class Role(StrEnum):
@@ -100,7 +100,7 @@ def meaning_of(name: str, text: str = "") -> Meaning:
     if documented := MEANINGS.get(name.lower()):
         return documented
     # Loaded for forms alone that have other names.
-    from chalicelib.logic.field_aliases import field_and_rank, is_plumbing
+    from chalicelib.logic.guessed_field_names import field_and_rank, is_plumbing
 
     if is_plumbing(name, text):
         return Meaning(Role.SETTING)

@@ -15,8 +15,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from chalicelib.errors import InvalidRequestError, NotFoundError
-from chalicelib.logic.archive import LATEST, MAX_CURSOR, MAX_PAGE, Archive, MessageState, Position, Wanted
 from chalicelib.logic.invoke_contract import MAX_ID, check_keys, read_text, read_whole_number
+from chalicelib.logic.stored_messages import LATEST, MAX_CURSOR, MAX_PAGE, Archive, MessageState, Position, Wanted
 
 REQUIRED_TO_GET = ("id",)
 OPTIONAL_TO_GET = ("correlation_id",)

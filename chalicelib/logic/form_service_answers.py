@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
-from chalicelib.logic.bodies import Pairs
+from chalicelib.logic.form_body import Pairs
 
 F_PATH = "/f/"
 """How the addresses begin that Formspree, Basin and Getform have in common."""

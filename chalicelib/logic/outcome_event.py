@@ -9,7 +9,7 @@ import json
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from chalicelib.logic.event_kinds import KIND_CANARY, KIND_EVENT, KIND_NOTIFICATION, KIND_RETRY
+from chalicelib.logic.message_kinds import KIND_CANARY, KIND_EVENT, KIND_NOTIFICATION, KIND_RETRY
 
 _WITHOUT_PERSONAL_DATA = (KIND_EVENT, KIND_CANARY)
 """Kinds whose errors may be logged. Errors and payloads of other kinds never are."""
@@ -117,7 +117,7 @@ def _message_id(sns: Mapping[str, Any], kind: str) -> str:
     try:
         data = json.loads(sns["Message"])
         if data.get("kind") == KIND_NOTIFICATION:
-            from chalicelib.logic.accepted_notification import glance
+            from chalicelib.logic.published_notification import glance
 
             return glance(sns["Message"], publication, 0).id
         return str(data["id"])
