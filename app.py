@@ -158,13 +158,13 @@ if stage.uses("webhook"):
 @app.lambda_function()
 def get_message(event: Any, context: Any) -> dict[str, object]:
     """Return a stored message; any program in the account may be granted this function."""
-    return handlers.messages.get(event)
+    return handlers.stored_messages.get(event)
 
 
 @app.lambda_function()
 def list_messages(event: Any, context: Any) -> dict[str, object]:
     """Return a page of a site's messages; any program in the account may be granted this function."""
-    return handlers.messages.list_page(event, context)
+    return handlers.stored_messages.list_page(event, context)
 
 
 if stage.function_url:
@@ -172,7 +172,7 @@ if stage.function_url:
     @app.lambda_function()
     def get_message_url(event: dict[str, Any], context: Any) -> dict[str, object]:
         """Return a stored message over HTTP, at a function URL that takes signed requests."""
-        return handlers.message_url.answer(event)
+        return handlers.get_message_url.answer(event)
 
 
 if stage.inbox:

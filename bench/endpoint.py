@@ -35,7 +35,7 @@ _ITEM = {
     "deliveries": {"M": {"pushover": {"M": _DELIVERY}}},
 }
 """One item that answers every read: it holds the attributes of both items of a message
-(chalicelib/adapters/messages.py). Only the peers use ``text``."""
+(chalicelib/adapters/message_table.py). Only the peers use ``text``."""
 _XML, _JSON = "text/xml", "application/x-amz-json-1.0"
 
 

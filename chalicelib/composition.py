@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     import requests
     from types_boto3_dynamodb import DynamoDBClient
 
-    from chalicelib.adapters.examinations import ExaminationTable
     from chalicelib.adapters.file_bucket import FileBucket
-    from chalicelib.adapters.messages import MessageTable
+    from chalicelib.adapters.file_examinations import ExaminationTable
+    from chalicelib.adapters.message_table import MessageTable
     from chalicelib.adapters.ring_budget import RingTable
     from chalicelib.adapters.secrets import Secrets
     from chalicelib.logic.autoreply import AutoreplyDependencies
@@ -84,7 +84,7 @@ class Container:
     @cached_property
     def examinations(self) -> ExaminationTable:
         """Where ``examine`` writes what it finds out."""
-        from chalicelib.adapters.examinations import ExaminationTable
+        from chalicelib.adapters.file_examinations import ExaminationTable
 
         return ExaminationTable(self._dynamodb, self.stage.table)
 
@@ -108,7 +108,7 @@ class Container:
 
     @cached_property
     def _table(self) -> MessageTable:
-        from chalicelib.adapters.messages import MessageTable
+        from chalicelib.adapters.message_table import MessageTable
 
         return MessageTable(self._dynamodb, self.stage)
 
@@ -118,7 +118,7 @@ class Container:
 
     @cached_property
     def archive(self) -> Archive:
-        from chalicelib.adapters.archive import MessageArchive
+        from chalicelib.adapters.stored_messages import MessageArchive
 
         return MessageArchive(self._dynamodb, self.stage, self.now)
 
@@ -130,7 +130,7 @@ class Container:
     def destined(self) -> Destined:
         """Queues runs of ``destined``, for the scheduled retry."""
         from chalicelib.adapters.aws import client
-        from chalicelib.adapters.destined import AsynchronousDestined
+        from chalicelib.adapters.destined_runs import AsynchronousDestined
 
         return AsynchronousDestined(client("lambda", attempts=2), self.stage.function("destined"))
 
@@ -175,7 +175,7 @@ class Container:
     def notifiers(self) -> Mapping[str, CheckingNotifier]:
         """The notifier of each channel, as its caller sees it: a Lambda function."""
         from chalicelib.adapters.aws import client
-        from chalicelib.adapters.notifiers import LambdaNotifier
+        from chalicelib.adapters.lambda_notifier import LambdaNotifier
 
         invoke = client("lambda", read=INVOKE_READ_TIMEOUT, attempts=1)
         return {

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from chalicelib.adapters.item_table import ItemTable
-from chalicelib.adapters.messages import (
+from chalicelib.adapters.message_table import (
     COMPARED_FIELDS,
     DUE,
     MessageTable,

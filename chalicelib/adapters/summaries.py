@@ -19,7 +19,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from chalicelib.adapters.item_table import ItemTable
-from chalicelib.adapters.messages import DUE
+from chalicelib.adapters.message_table import DUE
 from chalicelib.logic.delivery_types import SUMMARY_PREFIX, Action, Invocation, State
 from chalicelib.logic.summary import MAX_NAMED, Batch, Ended, choose_replaced
 

@@ -17,21 +17,21 @@ if TYPE_CHECKING:
     from chalicelib.handlers import destined as destined
     from chalicelib.handlers import digest as digest
     from chalicelib.handlers import examine as examine
+    from chalicelib.handlers import get_message_url as get_message_url
     from chalicelib.handlers import inbox as inbox
-    from chalicelib.handlers import message_url as message_url
-    from chalicelib.handlers import messages as messages
     from chalicelib.handlers import notify as notify
     from chalicelib.handlers import on_failure as on_failure
     from chalicelib.handlers import on_success as on_success
     from chalicelib.handlers import openapi as openapi
     from chalicelib.handlers import retry_due as retry_due
+    from chalicelib.handlers import stored_messages as stored_messages
 
 _HANDLER_OF = {
     "app": "contact",
     "destined": "destined",
-    "get_message": "messages",
-    "list_messages": "messages",
-    "get_message_url": "message_url",
+    "get_message": "stored_messages",
+    "list_messages": "stored_messages",
+    "get_message_url": "get_message_url",
     "retry_due": "retry_due",
     "canary": "canary",
     "digest": "digest",

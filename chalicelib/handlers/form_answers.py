@@ -15,9 +15,9 @@ def accepted_answer(form_request: FormRequest, message_id: str, next_page: str) 
         case AnswerFormat.PAGE:
             return Response(body="", status_code=303, headers={"Location": next_page, "Cache-Control": "no-store"})
         case AnswerFormat.FRAGMENT:
-            from chalicelib.handlers import fragments
+            from chalicelib.handlers import htmx_fragments
 
-            return fragments.accepted_fragment(form_request, next_page)
+            return htmx_fragments.accepted_fragment(form_request, next_page)
         case AnswerFormat.PLAIN_OK:
             headers: Headers = {"Content-Type": "text/plain; charset=utf-8", "Cache-Control": "no-store"}
             return Response(body="OK", status_code=200, headers=headers)
@@ -39,9 +39,9 @@ def error_answer(form_request: FormRequest, error: SubmissionError) -> Response:
         case AnswerFormat.JSON | AnswerFormat.PLAIN_OK:
             return problem_answer(form_request, error)
         case AnswerFormat.FRAGMENT:
-            from chalicelib.handlers import fragments
+            from chalicelib.handlers import htmx_fragments
 
-            return fragments.error_fragment(form_request, error)
+            return htmx_fragments.error_fragment(form_request, error)
     from chalicelib.logic import allowed_origins, error_page
 
     language, texts = form_request.language_and_texts()

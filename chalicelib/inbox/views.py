@@ -11,9 +11,9 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from chalicelib.inbox import timeline, words
+from chalicelib.inbox import timeline_picture, words
 from chalicelib.inbox.filters import Filter
-from chalicelib.inbox.shapes import shape
+from chalicelib.inbox.state_shapes import shape
 from chalicelib.inbox.words import Moment, Trouble
 from chalicelib.logic.delivery_types import State
 from chalicelib.logic.message_files import described
@@ -172,7 +172,7 @@ class MessagePage:
     """Each sign of spam with its meaning."""
     score: str
     channels: Sequence[ChannelCard]
-    picture: timeline.Picture | None
+    picture: timeline_picture.Picture | None
     events: Sequence[EventRow]
     targets: Sequence[Target]
     notes: Sequence[str]
@@ -277,7 +277,7 @@ def message(shell: Shell, trace: Trace, back: Filter, csrf: str, now: int, *, lo
     assert stored is not None  # noqa: S101 - its caller answers 404 without one
     listed, verdict = stored.listed, stored.listed.verdict
     advice, action = _what_to_do(shell, stored, back, csrf)
-    events = timeline.events(trace)
+    events = timeline_picture.events(trace)
     times = (
         ("Answered", listed.answered_at),
         ("Stored", stored.stored_at),
@@ -304,7 +304,7 @@ def message(shell: Shell, trace: Trace, back: Filter, csrf: str, now: int, *, lo
         signals={sign: words.SIGNALS.get(sign, "a sign of spam") for sign in verdict.signals},
         score=words.counted(verdict.score, "point"),
         channels=_channels(stored, now),
-        picture=timeline.picture(events) if events else None,
+        picture=timeline_picture.picture(events) if events else None,
         events=[
             EventRow(
                 words.when(int(event.at)), event.channel, event.what, event.attempt, event.error or event.reference

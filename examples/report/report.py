@@ -1,6 +1,6 @@
 """Tell the owner once a day what became of a site's messages: a program beside Herald, by the Lambda Invoke API.
 
-    cp ../../chalicelib/adapters/invoke.py herald_client.py
+    cp ../../chalicelib/adapters/herald_client.py .
     python report.py dev default pushover [CHANNEL]
 
 Its role needs what the two entries of README.md render, and nothing else: it reads messages without their content.
@@ -33,7 +33,7 @@ def main(stage: str, site: str, kind: str, channel: str = "") -> int:
         print(f"Nothing was sent; run me again: {error}", file=sys.stderr)
         return 75
     except FunctionError as error:
-        # Its class says what to do: invoke.py has them all.
+        # Its class says what to do: herald_client.py has them all.
         print(f"{type(error).__name__}: {error}", file=sys.stderr)
         return 1
     except UnknownOutcomeError as error:

@@ -10,7 +10,7 @@ from botocore.exceptions import ClientError
 
 from chalicelib.adapters.dynamodb_items import from_item, to_item
 from chalicelib.adapters.item_table import store_errors
-from chalicelib.adapters.messages import fields_key
+from chalicelib.adapters.message_table import fields_key
 from chalicelib.adapters.providers import kinds
 from chalicelib.logic.delivery_types import State
 from chalicelib.logic.duplicates import content_hash

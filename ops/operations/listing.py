@@ -12,10 +12,10 @@ from dataclasses import replace
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from chalicelib.adapters.archive import MessageArchive
 from chalicelib.adapters.dynamodb_items import from_item, to_item
 from chalicelib.adapters.item_table import store_errors
-from chalicelib.adapters.messages import fields_key, is_record
+from chalicelib.adapters.message_table import fields_key, is_record
+from chalicelib.adapters.stored_messages import MessageArchive
 from chalicelib.errors import InvalidRequestError, StoreError
 from chalicelib.logic.message_files import facts_key
 from chalicelib.logic.message_pages import Selection, page

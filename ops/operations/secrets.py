@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, cast
 
 from chalicelib.adapters.aws.botocore_client import Sdk
-from chalicelib.adapters.notifiers import LambdaNotifier
+from chalicelib.adapters.lambda_notifier import LambdaNotifier
 from chalicelib.adapters.providers import kinds
 from chalicelib.errors import InvokeError
 from chalicelib.functions import notifiers_of

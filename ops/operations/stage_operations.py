@@ -10,7 +10,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, cast
 
 from chalicelib.adapters.aws.botocore_client import Sdk
-from chalicelib.adapters.destined import AsynchronousDestined
+from chalicelib.adapters.destined_runs import AsynchronousDestined
 from chalicelib.adapters.inbox_sessions import SessionTable
 from chalicelib.adapters.replays import ReplayTable
 from chalicelib.logic import message_kinds, published_notification

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from chalicelib.adapters.messages import RETENTION_DAYS
+from chalicelib.adapters.message_table import RETENTION_DAYS
 from chalicelib.logic.message_files import INCOMING, KEPT, NEW
 from chalicelib.settings import Stage
 from ops.naming import PSEUDO_PARAMETERS

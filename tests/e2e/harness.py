@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 
 import requests
 
-from chalicelib.adapters.messages import MessageTable
+from chalicelib.adapters.message_table import MessageTable
 from ops.deploy import chalice_state
 from ops.generate.render import API_STAGE
 from ops.local.stack import LocalStack

@@ -40,7 +40,7 @@ def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The example program with its copy of the client."""
     folder = tmp_path_factory.mktemp("report")
     shutil.copyfile(ROOT / "examples/report/report.py", folder / "report.py")
-    shutil.copyfile(ROOT / "chalicelib/adapters/invoke.py", folder / "herald_client.py")
+    shutil.copyfile(ROOT / "chalicelib/adapters/herald_client.py", folder / "herald_client.py")
     return folder
 
 
@@ -111,7 +111,7 @@ def may_publish(herald: Harness) -> list[Statement]:
 
 def watch(tmp_path: Path, herald: Harness, statements: list[Statement], word: str) -> subprocess.CompletedProcess[str]:
     shutil.copyfile(ROOT / "examples/cron/watch.py", tmp_path / "watch.py")
-    shutil.copyfile(ROOT / "chalicelib/adapters/invoke.py", tmp_path / "herald_client.py")
+    shutil.copyfile(ROOT / "chalicelib/adapters/herald_client.py", tmp_path / "herald_client.py")
     fails = [sys.executable, "-c", f"print('{word}'); raise SystemExit(3)"]
     with herald.program(*statements) as environ:
         return subprocess.run(

@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 import requests
 
-from chalicelib.adapters.archive import MessageArchive
-from chalicelib.adapters.messages import MessageTable
+from chalicelib.adapters.message_table import MessageTable
+from chalicelib.adapters.stored_messages import MessageArchive
 from chalicelib.logic.stored_messages import LATEST, ListedMessage, MessageState, Wanted
 from tests.e2e.harness import PATIENCE, Harness, marker, wait_for
 from tests.e2e.operator import Operator

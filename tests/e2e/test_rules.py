@@ -12,7 +12,7 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 
-from chalicelib.adapters.invoke import Herald
+from chalicelib.adapters.herald_client import Herald
 from ops.config.extensions import RuleTable
 from ops.deploy import target_policies
 from ops.errors import OpsError

@@ -22,8 +22,8 @@ from botocore.stub import Stubber
 
 from chalicelib.adapters import aws
 from chalicelib.adapters.dynamodb_items import from_item
-from chalicelib.adapters.messages import MessageTable
-from chalicelib.adapters.notifiers import LambdaNotifier
+from chalicelib.adapters.lambda_notifier import LambdaNotifier
+from chalicelib.adapters.message_table import MessageTable
 from chalicelib.adapters.topic import SnsTopic
 from chalicelib.composition import Container
 from chalicelib.errors import (

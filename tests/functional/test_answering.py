@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from chalicelib.adapters.archive import MessageArchive
-from chalicelib.adapters.messages import MessageTable, fields_key
+from chalicelib.adapters.message_table import MessageTable, fields_key
+from chalicelib.adapters.stored_messages import MessageArchive
 from chalicelib.logic.delivery_types import Delivery, Record, State
 from chalicelib.logic.stored_messages import ListedMessage, Wanted
 from ops.operations.answering import mark

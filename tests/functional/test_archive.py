@@ -10,10 +10,10 @@ import boto3
 import pytest
 from botocore.stub import Stubber
 
-from chalicelib.adapters.archive import MessageArchive
 from chalicelib.adapters.last_alarm import AlarmItem
-from chalicelib.adapters.messages import MessageTable
+from chalicelib.adapters.message_table import MessageTable
 from chalicelib.adapters.recent_activity import RecentTable
+from chalicelib.adapters.stored_messages import MessageArchive
 from chalicelib.errors import StoreError
 from chalicelib.logic.delivery_types import Delivery, Record, State
 from chalicelib.logic.spam import NOTHING_FOUND, HoldReason, Verdict

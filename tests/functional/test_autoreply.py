@@ -11,7 +11,7 @@ import pytest
 from chalicelib import handlers
 from chalicelib.adapters.autoreply import AutoreplyTable, SesMailer
 from chalicelib.adapters.aws import NotSentError, ServiceError
-from chalicelib.adapters.messages import MessageTable
+from chalicelib.adapters.message_table import MessageTable
 from chalicelib.composition import override_container
 from chalicelib.errors import AutoreplyError, StoreError
 from chalicelib.logic.autoreply import AutoreplyDependencies

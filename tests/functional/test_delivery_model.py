@@ -18,13 +18,13 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_state_machine_as_test
 
-from chalicelib.adapters.archive import MessageArchive
 from chalicelib.adapters.aws import ServiceError
 from chalicelib.adapters.dynamodb_items import from_item
-from chalicelib.adapters.messages import MessageTable
+from chalicelib.adapters.message_table import MessageTable
 from chalicelib.adapters.recent_activity import RecentTable
 from chalicelib.adapters.replays import ReplayTable
 from chalicelib.adapters.ring_budget import RingTable
+from chalicelib.adapters.stored_messages import MessageArchive
 from chalicelib.adapters.summaries import SummaryTable
 from chalicelib.errors import (
     ChannelRejectedError,

@@ -13,11 +13,11 @@ from typing import Any, cast
 
 import pytest
 
-from chalicelib.adapters.archive import MessageArchive
 from chalicelib.adapters.aws import ServiceError
-from chalicelib.adapters.messages import MessageTable
+from chalicelib.adapters.message_table import MessageTable
 from chalicelib.adapters.recent_activity import RecentTable
 from chalicelib.adapters.ring_budget import RingTable
+from chalicelib.adapters.stored_messages import MessageArchive
 from chalicelib.adapters.summaries import SummaryTable
 from chalicelib.errors import (
     ChannelRejectedError,

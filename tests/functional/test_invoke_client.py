@@ -22,8 +22,8 @@ from botocore.response import StreamingBody
 from botocore.stub import Stubber
 
 from chalicelib import errors
-from chalicelib.adapters import invoke
-from chalicelib.adapters.invoke import Herald
+from chalicelib.adapters import herald_client
+from chalicelib.adapters.herald_client import Herald
 from chalicelib.functions import FUNCTIONS
 from tests.contracts import validator
 from tests.functional.conftest import Provider
@@ -126,7 +126,7 @@ def test_what_is_published_is_accepted_and_is_looked_up_by_the_id_that_comes_bac
 
 @pytest.mark.parametrize(
     ("code", "status", "error"),
-    [("AuthorizationError", 403, invoke.NotRunError), ("InternalError", 500, invoke.UnknownOutcomeError)],
+    [("AuthorizationError", 403, herald_client.NotRunError), ("InternalError", 500, herald_client.UnknownOutcomeError)],
 )
 def test_what_sns_refused_was_not_published_and_after_its_own_error_it_may_have_been(
     program: Program, code: str, status: int, error: type[Exception]
@@ -140,7 +140,7 @@ def test_what_sns_refused_was_not_published_and_after_its_own_error_it_may_have_
 
 def test_a_topic_that_the_directory_hides_is_named(program: Program) -> None:
     program.finds_nothing("AccessDeniedException")
-    with pytest.raises(invoke.NotRunError, match=r"/herald/dev/resources/topic could not be read: AccessDenied"):
+    with pytest.raises(herald_client.NotRunError, match=r"/herald/dev/resources/topic could not be read: AccessDenied"):
         program.herald.notify("t", "m")
 
 
@@ -164,14 +164,16 @@ def test_a_resource_is_found_by_its_name_in_the_directory(program: Program) -> N
     program.finds_resource("topic", "arn:aws:sns:eu-central-1:123456789012:herald-dev-messages")
     assert program.herald.resource("topic").endswith(":herald-dev-messages")
     program.finds_nothing()
-    with pytest.raises(invoke.NotRunError, match="/herald/dev/resources/bus could not be read: ParameterNotFound"):
+    with pytest.raises(
+        herald_client.NotRunError, match="/herald/dev/resources/bus could not be read: ParameterNotFound"
+    ):
         program.herald.resource("bus")
 
 
 def test_a_function_that_moved_is_looked_up_again_by_who_tries_again(program: Program) -> None:
     program.finds("get_message")
     program.refuses("ResourceNotFoundException", 404)
-    with pytest.raises(invoke.NotRunError):
+    with pytest.raises(herald_client.NotRunError):
         program.herald.get_message("id-1")
     program.finds("get_message")
     program.answers("get_message", {"id": "id-1"}, MESSAGE)
@@ -205,7 +207,7 @@ def test_the_correlation_id_goes_with_every_request_that_reads(raw: Stub) -> Non
     program.herald.list_messages("default")
 
 
-CLASSES = {cls.__name__: cls for cls in invoke.FunctionError.__subclasses__()}
+CLASSES = {cls.__name__: cls for cls in herald_client.FunctionError.__subclasses__()}
 
 
 def leaves(cls: type[errors.InvokeError]) -> list[type[errors.InvokeError]]:
@@ -226,7 +228,7 @@ def test_an_error_comes_back_as_it_was_raised(
     program.finds("get_message")
     payload = {"errorType": there.__name__, "errorMessage": str(raised), "requestId": "r", "stackTrace": []}
     program.answers("get_message", {"id": "id-1"}, payload, failed=True)
-    with pytest.raises(invoke.FunctionError) as caught:
+    with pytest.raises(herald_client.FunctionError) as caught:
         program.herald.get_message("id-1")
     assert type(caught.value) is CLASSES[there.__name__]
     assert (caught.value.message, caught.value.key, caught.value.retry_after) == ("what “went” wrong", key, retry_after)
@@ -279,7 +281,7 @@ def test_an_error_message_of_another_shape_keeps_its_class(program: Program, cls
 def test_what_is_not_of_the_contract_has_an_unknown_outcome(program: Program, payload: bytes, failed: bool) -> None:
     program.finds("get_message")
     program.answers("get_message", {"id": "id-1"}, payload, failed=failed)
-    with pytest.raises(invoke.UnknownOutcomeError) as caught:
+    with pytest.raises(herald_client.UnknownOutcomeError) as caught:
         program.herald.get_message("id-1")
     assert "MARKER" not in str(caught.value)
 
@@ -288,7 +290,7 @@ def test_what_is_not_of_the_contract_has_an_unknown_outcome(program: Program, pa
 def test_what_lambda_refused_has_not_run(program: Program, code: str) -> None:
     program.finds("get_message")
     program.refuses(code)
-    with pytest.raises(invoke.NotRunError) as caught:
+    with pytest.raises(herald_client.NotRunError) as caught:
         program.herald.get_message("id-1")
     assert caught.value.reason == code
     assert "MARKER" not in str(caught.value)
@@ -297,23 +299,23 @@ def test_what_lambda_refused_has_not_run(program: Program, code: str) -> None:
 def test_an_internal_error_of_lambda_may_have_run_the_function(program: Program) -> None:
     program.finds("get_message")
     program.refuses("ServiceException", 500)
-    with pytest.raises(invoke.UnknownOutcomeError, match="ServiceException"):
+    with pytest.raises(herald_client.UnknownOutcomeError, match="ServiceException"):
         program.herald.get_message("id-1")
 
 
 @pytest.mark.parametrize(
     ("error", "means"),
     [
-        (EndpointConnectionError(endpoint_url="https://MARKER"), invoke.NotRunError),
-        (ConnectTimeoutError(endpoint_url="https://MARKER"), invoke.NotRunError),
-        (NoCredentialsError(), invoke.NotRunError),
-        (ReadTimeoutError(endpoint_url="https://MARKER"), invoke.UnknownOutcomeError),
-        (ConnectionClosedError(endpoint_url="https://MARKER"), invoke.UnknownOutcomeError),
+        (EndpointConnectionError(endpoint_url="https://MARKER"), herald_client.NotRunError),
+        (ConnectTimeoutError(endpoint_url="https://MARKER"), herald_client.NotRunError),
+        (NoCredentialsError(), herald_client.NotRunError),
+        (ReadTimeoutError(endpoint_url="https://MARKER"), herald_client.UnknownOutcomeError),
+        (ConnectionClosedError(endpoint_url="https://MARKER"), herald_client.UnknownOutcomeError),
     ],
     ids=lambda value: value.__name__ if isinstance(value, type) else type(value).__name__,
 )
 def test_a_call_that_never_left_has_not_run_and_one_without_an_answer_may_have(
-    program: Program, error: Exception, means: type[invoke.CallError]
+    program: Program, error: Exception, means: type[herald_client.CallError]
 ) -> None:
     program.finds("get_message")
     break_at(program.functions, "lambda.Invoke", error)
@@ -328,14 +330,14 @@ def test_an_answer_that_breaks_off_may_have_run(program: Program) -> None:
     program.finds("get_message")
     body = StreamingBody(cast("IO[bytes]", Broken()), 10)
     program._lambda.add_response("invoke", {"StatusCode": 200, "Payload": body})
-    with pytest.raises(invoke.UnknownOutcomeError):
+    with pytest.raises(herald_client.UnknownOutcomeError):
         program.herald.get_message("id-1")
 
 
 @pytest.mark.parametrize("code", ["ParameterNotFound", "AccessDeniedException", "InternalServerError"])
 def test_a_function_that_the_directory_lacks_or_hides_has_not_run(program: Program, code: str) -> None:
     program.finds_nothing(code)
-    with pytest.raises(invoke.NotRunError) as caught:
+    with pytest.raises(herald_client.NotRunError) as caught:
         program.herald.get_message("id-1")
     assert caught.value.reason == code
     assert "/herald/dev/functions/get_message" in str(caught.value)
@@ -358,13 +360,13 @@ def test_no_call_is_repeated_when_the_connection_breaks(provider: Provider, monk
         "AWS_SECRET_ACCESS_KEY": "test",
     }.items():
         monkeypatch.setenv(name, value)
-    with pytest.raises(invoke.UnknownOutcomeError):
-        invoke.call(invoke._client("lambda", 5, attempts=1), "herald-dev-get_message", {"version": 1})
+    with pytest.raises(herald_client.UnknownOutcomeError):
+        herald_client.call(herald_client._client("lambda", 5, attempts=1), "herald-dev-get_message", {"version": 1})
     assert len(provider.paths) == 1
 
 
 def test_the_client_waits_longer_than_any_function_may_run() -> None:
-    assert max(spec.timeout for spec in FUNCTIONS if spec.trigger.kind == "invoke") < invoke.READ_TIMEOUT
+    assert max(spec.timeout for spec in FUNCTIONS if spec.trigger.kind == "invoke") < herald_client.READ_TIMEOUT
 
 
 COPIED = """
@@ -377,7 +379,9 @@ print(sorted(name.partition(".")[0] for name in sys.modules if name.startswith((
 
 
 def test_the_file_can_be_copied_and_loads_nothing_until_it_is_used(root: Path, tmp_path: Path) -> None:
-    (tmp_path / "herald_client.py").write_text((root / "chalicelib/adapters/invoke.py").read_text(encoding="utf-8"))
+    (tmp_path / "herald_client.py").write_text(
+        (root / "chalicelib/adapters/herald_client.py").read_text(encoding="utf-8")
+    )
     ran = subprocess.run(
         [sys.executable, "-W", "error", "-c", COPIED],
         cwd=tmp_path,

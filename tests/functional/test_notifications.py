@@ -10,9 +10,9 @@ from typing import Any, ClassVar
 
 import pytest
 
-from chalicelib.adapters.archive import MessageArchive
-from chalicelib.adapters.messages import DAY, PUBLICATION_DAYS, MessageTable, publication_key
+from chalicelib.adapters.message_table import DAY, PUBLICATION_DAYS, MessageTable, publication_key
 from chalicelib.adapters.replays import ReplayTable
+from chalicelib.adapters.stored_messages import MessageArchive
 from chalicelib.adapters.summaries import SummaryTable
 from chalicelib.composition import override_container
 from chalicelib.errors import ChannelUnavailableError, DeliveryIncompleteError

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from chalicelib.adapters.dynamodb_items import from_item
-from chalicelib.adapters.messages import MessageTable
+from chalicelib.adapters.message_table import MessageTable
 from chalicelib.adapters.replays import ReplayTable
 from chalicelib.logic.delivery_types import Delivery, Record, State
 from chalicelib.logic.replay import ReplayUpdate

@@ -11,7 +11,7 @@ from typing import Any, cast
 import pytest
 
 from bench import cost
-from chalicelib.adapters.messages import MessageTable
+from chalicelib.adapters.message_table import MessageTable
 from chalicelib.adapters.recent_activity import RecentTable
 from chalicelib.adapters.ring_budget import RingTable
 from chalicelib.adapters.summaries import SummaryTable

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
-from chalicelib.adapters import invoke
+from chalicelib.adapters import herald_client
 from chalicelib.functions import FUNCTIONS
 from chalicelib.logic.published_notification import read
 from chalicelib.logic.submission import Message
@@ -62,7 +62,9 @@ def test_the_state_machine_asks_as_the_contract_says_and_knows_every_error_of_it
     caught = [name for each in task["Catch"] for name in each["ErrorEquals"]]
     assert set(kinds) - set(caught) == {"ChannelUncertainError"}, "which States.ALL is for"
     assert "ChannelUncertainError" not in task["Retry"][0]["ErrorEquals"]
-    assert task["TimeoutSeconds"] == invoke.READ_TIMEOUT > max(spec.timeout for spec in FUNCTIONS if spec.channel)
+    assert (
+        task["TimeoutSeconds"] == herald_client.READ_TIMEOUT > max(spec.timeout for spec in FUNCTIONS if spec.channel)
+    )
 
 
 def validator_errors() -> list[dict[str, Any]]:

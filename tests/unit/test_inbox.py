@@ -7,9 +7,9 @@ from datetime import date, datetime
 
 import pytest
 
-from chalicelib.inbox import timeline, words
+from chalicelib.inbox import timeline_picture, words
 from chalicelib.inbox.filters import Filter
-from chalicelib.inbox.shapes import shape
+from chalicelib.inbox.state_shapes import shape
 from chalicelib.logic.delivery_types import Delivery, State
 from chalicelib.logic.spam import HoldReason, Verdict
 from chalicelib.logic.stored_messages import LATEST, MessageState, Outcome, StoredMessage
@@ -120,14 +120,15 @@ def test_what_a_replay_did(done: Replayed, said: str) -> None:
 
 def events(message: StoredMessage) -> list[tuple[str, str, str]]:
     return [
-        (each.channel, each.glyph, each.what) for each in timeline.events(trace_of_table(message.listed.id, message))
+        (each.channel, each.glyph, each.what)
+        for each in timeline_picture.events(trace_of_table(message.listed.id, message))
     ]
 
 
 @pytest.mark.parametrize("message", one_of_each(), ids=lambda message: message.listed.id)
 def test_the_picture_and_its_description_have_every_event(message: StoredMessage) -> None:
-    found = timeline.events(trace_of_table(message.listed.id, message))
-    picture = timeline.picture(found)
+    found = timeline_picture.events(trace_of_table(message.listed.id, message))
+    picture = timeline_picture.picture(found)
     assert [step.what for step in picture.steps] == [
         f"{each.channel}: {each.what}" if each.channel else each.what for each in found
     ]
@@ -171,7 +172,7 @@ def test_a_replay_and_what_only_logs_know_are_shown() -> None:
         Step(NOW + 92.0, StepKind.TOLD, "on_success"),
         Step(NOW + 93.0, StepKind.LOGGED, "notify_pushover", details={"message": "Quota low"}),
     ]
-    found = timeline.events(replace(trace, steps=(*trace.steps, *logged)))
+    found = timeline_picture.events(replace(trace, steps=(*trace.steps, *logged)))
     assert [each.what for each in found][2:] == [
         "to be tried again",
         "delivered",
@@ -182,8 +183,8 @@ def test_a_replay_and_what_only_logs_know_are_shown() -> None:
 
 
 def test_a_longer_pause_is_a_longer_gap_and_what_is_ahead_is_dashed() -> None:
-    found = timeline.events(trace_of_table("waiting-1", one_of_each()[1]))
-    picture = timeline.picture(found)
+    found = timeline_picture.events(trace_of_table("waiting-1", one_of_each()[1]))
+    picture = timeline_picture.picture(found)
     heights = [step.y for step in picture.steps]
     gaps = {round(found[n + 1].at - found[n].at): heights[n + 1] - heights[n] for n in range(3, len(found) - 1)}
     assert [gaps[pause] for pause in sorted(gaps)] == sorted(gaps.values())

@@ -7,7 +7,7 @@ from http import HTTPStatus
 from typing import Any
 
 from chalicelib.errors import InvalidRequestError, NotFoundError, UnavailableError
-from chalicelib.handlers import messages
+from chalicelib.handlers import stored_messages
 from chalicelib.logs import logger
 
 _ERRORS = {
@@ -16,7 +16,7 @@ _ERRORS = {
     HTTPStatus.SERVICE_UNAVAILABLE: "Not available, try again.",
 }
 
-prepare = messages.prepare
+prepare = stored_messages.prepare
 
 
 def answer(event: dict[str, Any]) -> dict[str, object]:
@@ -32,7 +32,7 @@ def answer(event: dict[str, Any]) -> dict[str, object]:
     if query.get("version") == "1":
         query["version"] = 1
     try:
-        return _answer(HTTPStatus.OK, messages.get(query))
+        return _answer(HTTPStatus.OK, stored_messages.get(query))
     except InvalidRequestError:
         return _failed(HTTPStatus.BAD_REQUEST)
     except NotFoundError:

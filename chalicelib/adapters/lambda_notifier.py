@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from chalicelib import errors
-from chalicelib.adapters import invoke
+from chalicelib.adapters import herald_client
 from chalicelib.adapters.aws import AwsError, NotSentError, ServiceError
 from chalicelib.errors import ChannelUnavailableError, ChannelUncertainError, InvokeError
 from chalicelib.logic.notification import Notification, Quota
@@ -14,11 +14,11 @@ from chalicelib.logic.notification import Notification, Quota
 if TYPE_CHECKING:
     from types_boto3_lambda import LambdaClient
 
-_ERRORS: dict[type[invoke.FunctionError], type[InvokeError]] = {
-    invoke.InvalidRequestError: errors.InvalidRequestError,
-    invoke.ChannelRejectedError: errors.ChannelRejectedError,
-    invoke.ChannelUnavailableError: errors.ChannelUnavailableError,
-    invoke.ChannelUncertainError: errors.ChannelUncertainError,
+_ERRORS: dict[type[herald_client.FunctionError], type[InvokeError]] = {
+    herald_client.InvalidRequestError: errors.InvalidRequestError,
+    herald_client.ChannelRejectedError: errors.ChannelRejectedError,
+    herald_client.ChannelUnavailableError: errors.ChannelUnavailableError,
+    herald_client.ChannelUncertainError: errors.ChannelUncertainError,
 }
 """The errors of a notifier's contract: the client's class, and Herald's own."""
 
@@ -49,16 +49,16 @@ class LambdaNotifier:
         except (KeyError, TypeError):
             raise self._unknown_answer_error() from None
 
-    def _invoke(self, notification: Notification) -> invoke.Answer:
+    def _invoke(self, notification: Notification) -> herald_client.Answer:
         """Invoke the function and return its answer; raises an :class:`~chalicelib.errors.InvokeError`."""
         try:
-            return invoke.call(self._client, self._function, notification.as_request(), _classify_error)
-        except invoke.NotRunError as error:
+            return herald_client.call(self._client, self._function, notification.as_request(), _classify_error)
+        except herald_client.NotRunError as error:
             raise ChannelUnavailableError(str(error)) from error
-        except invoke.FunctionError as error:
+        except herald_client.FunctionError as error:
             error_class = _ERRORS.get(type(error), ChannelUncertainError)
             raise error_class(error.message, key=error.key, retry_after=error.retry_after) from None
-        except invoke.CallError as error:
+        except herald_client.CallError as error:
             raise ChannelUncertainError(str(error)) from error
 
     def _unknown_answer_error(self) -> ChannelUncertainError:
@@ -69,7 +69,7 @@ def _read_quota(quota: Any) -> Quota | None:
     return Quota(quota["limit"], quota["remaining"], quota["reset"]) if quota else None
 
 
-def _classify_error(error: Exception) -> invoke.Failure | None:
+def _classify_error(error: Exception) -> herald_client.Failure | None:
     """Classify an error of Herald's AWS client; None for an error of another kind."""
     match error:
         case ServiceError():

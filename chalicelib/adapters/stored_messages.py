@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from chalicelib.adapters.dynamodb_items import from_item, to_item
 from chalicelib.adapters.item_table import ItemTable, store_errors
-from chalicelib.adapters.messages import (
+from chalicelib.adapters.message_table import (
     fields_key,
     is_record,
     publication_key,
