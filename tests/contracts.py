@@ -9,7 +9,7 @@ from typing import Any
 
 import jsonschema_rs
 
-from ops.generate.contracts import contracts
+from ops.generate.invoke_contracts import contracts
 
 
 @cache

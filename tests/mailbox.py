@@ -14,9 +14,9 @@ from chalicelib.logic.stored_messages import ListedMessage, MessageState, Outcom
 from chalicelib.logic.trace import trace_of_table
 from ops.errors import OpsError
 from ops.inbox.app import create_app
-from ops.inbox.guard import Session
 from ops.inbox.mailbox import Mailbox
 from ops.inbox.server import inbox_server
+from ops.inbox.session_guard import Session
 from ops.loopback import listen
 from ops.operations import Listing, Replayed, Selection, Trace
 from tests.fakes import NOW

@@ -1,7 +1,7 @@
 """Check the parts that requests of the Lambda Invoke API have in common.
 
 They are checked by hand, as that needs no import and names the wrong key. docs/contracts has the same as JSON Schemas,
-made by ``ops/generate/contracts.py``; a test compares both.
+made by ``ops/generate/invoke_contracts.py``; a test compares both.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ from botocore.exceptions import ClientError
 from botocore.model import OperationModel
 from botocore.session import Session
 
-from ops.aws import patience
+from ops.aws import eventual_consistency
 from ops.aws.error_messages import CLIENT_ERRORS, NO_REGION, UNREACHED, explain, region_mistake
 from ops.config.loader import StageConfig
 from ops.errors import OpsError
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from types_boto3_sts import STSClient
 
 _CONFIG = Config(connect_timeout=5, read_timeout=60, retries={"mode": "standard", "total_max_attempts": 5})
-_PATIENT = _CONFIG.merge(Config(retries={"mode": "standard", "total_max_attempts": patience.ATTEMPTS}))
+_PATIENT = _CONFIG.merge(Config(retries={"mode": "standard", "total_max_attempts": eventual_consistency.ATTEMPTS}))
 
 
 def environment(config: StageConfig, environ: Mapping[str, str] = os.environ) -> dict[str, str]:
@@ -72,7 +72,9 @@ class Account:
         """``isolated`` uses ``environ`` alone, and no profile or configuration file of the person."""
         self.endpoint = environ.get("AWS_ENDPOINT_URL")
         self._session = boto3.Session(
-            botocore_session=patience.repeat_for_what_is_new(_isolated_session() if isolated else Session()),
+            botocore_session=eventual_consistency.repeat_for_what_is_new(
+                _isolated_session() if isolated else Session()
+            ),
             aws_access_key_id=environ.get("AWS_ACCESS_KEY_ID"),
             aws_secret_access_key=environ.get("AWS_SECRET_ACCESS_KEY"),
             aws_session_token=environ.get("AWS_SESSION_TOKEN"),

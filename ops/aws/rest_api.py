@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import HTTPClientError
 
 from chalicelib.settings import APP
-from ops.aws.patience import until_found
+from ops.aws.eventual_consistency import until_found
 from ops.errors import OpsError, ignoring_aws_error
 
 if TYPE_CHECKING:

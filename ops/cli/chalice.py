@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from ops.cli.options import PROJECT, STAGE
-from ops.session import opened
+from ops.opened_stage import opened
 
 
 @click.group()

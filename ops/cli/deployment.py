@@ -10,7 +10,7 @@ import click
 
 from ops.cli.exit_status import DIFFERENT, FAILED
 from ops.cli.options import AS_JSON, PROJECT, STAGE, YES
-from ops.session import opened
+from ops.opened_stage import opened
 from ops.terminal import confirm, echo, echo_json, echo_lines
 
 

@@ -17,7 +17,7 @@ import click
 from ops.cli.exit_status import FAILED, TOO_LATE
 from ops.cli.options import AS_JSON, PROJECT, STAGE
 from ops.cli.times import When, shown
-from ops.session import Opened, opened
+from ops.opened_stage import Opened, opened
 from ops.terminal import echo, echo_json, json_text, one_line
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ import click
 
 from ops.cli.options import PROJECT, STAGE
 from ops.cli.times import shown
-from ops.session import opened
+from ops.opened_stage import opened
 from ops.terminal import echo, table
 
 

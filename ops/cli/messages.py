@@ -14,7 +14,7 @@ from click.core import ParameterSource
 from ops.cli.exit_status import FAILED
 from ops.cli.options import AS_JSON, PROJECT, STAGE, YES
 from ops.cli.times import When, shown
-from ops.session import Opened, opened
+from ops.opened_stage import Opened, opened
 from ops.terminal import confirm, echo, echo_json, one_line, progress, table
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ops.cli.options import AS_JSON, PROJECT, STAGE
-from ops.session import opened
+from ops.opened_stage import opened
 from ops.terminal import echo_json, table
 
 if TYPE_CHECKING:

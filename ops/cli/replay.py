@@ -13,7 +13,7 @@ from ops.cli.exit_status import FAILED
 from ops.cli.messages import CURSOR, IDS, MAX_MESSAGES, print_page, selection, some_pages
 from ops.cli.options import AS_JSON, PROJECT, STAGE
 from ops.cli.times import When
-from ops.session import opened
+from ops.opened_stage import opened
 from ops.terminal import echo, echo_json, one_line, progress
 
 if TYPE_CHECKING:

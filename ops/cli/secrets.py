@@ -9,7 +9,7 @@ import click
 
 from ops.cli.exit_status import FAILED
 from ops.cli.options import AS_JSON, PROJECT, STAGE
-from ops.session import opened
+from ops.opened_stage import opened
 from ops.terminal import ask_hidden, echo, echo_json, one_line
 
 

@@ -11,10 +11,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import IO
 
-from ops.aws import patience
+from ops.aws import eventual_consistency
 from ops.errors import OpsError, short_traceback
 
-PROGRAM = Path(__file__).with_name("chalice_entry.py")
+PROGRAM = Path(__file__).with_name("patched_chalice.py")
 _TIMEOUT = 900
 """Seconds that a command of Chalice may take."""
 _BUSY = (
@@ -79,7 +79,7 @@ def _run_to_end(root: Path, environ: Mapping[str, str], arguments: list[str], ou
     process = subprocess.Popen(
         [sys.executable, str(PROGRAM), "--until-stdin-closes", *arguments],
         cwd=root,
-        env={**environ, "AWS_RETRY_MODE": "standard", "AWS_MAX_ATTEMPTS": str(patience.ATTEMPTS)},
+        env={**environ, "AWS_RETRY_MODE": "standard", "AWS_MAX_ATTEMPTS": str(eventual_consistency.ATTEMPTS)},
         stdin=subprocess.PIPE,
         stdout=output,
         stderr=subprocess.STDOUT,

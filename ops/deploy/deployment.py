@@ -29,18 +29,18 @@ from ops.deploy import (
     chalice_runner,
     chalice_state,
     drift,
-    endpoints,
-    event_sources,
     lock,
-    resource_attributes,
+    settings_beyond_chalice,
+    stage_addresses,
     target_policies,
+    trigger_source_setup,
 )
 from ops.deploy.release import PYTHON, Release, StackPlan, data, file_bucket, plan
 from ops.deploy.release_history import Releases, rollback_target
 from ops.deploy.steps import Step, take
 from ops.errors import OpsError, ignoring_aws_error
 from ops.generate import render
-from ops.templates import pipeline_roles, triggers, wiring
+from ops.templates import pipeline_roles, trigger_resources, wiring
 from ops.templates.common_resources import BOUNDARY
 from ops.templates.domain import REST_API
 
@@ -82,7 +82,7 @@ def deploy(deployment: Deployment, stages: Mapping[str, StageConfig]) -> None:
     partitions.refuse_unavailable(deployment.config, account.where)
     with _exclusively(deployment, "deploy"):
         target_policies.check(account, deployment.config.extensions)
-        event_sources.check(account, stage)
+        trigger_source_setup.check(account, stage)
         account_guard.record(deployment.root, deployment.config, account.where)
         render.write(deployment.root, render.generated(stages))
         render.write(deployment.root, render.policies(stage, account.where))
@@ -167,7 +167,7 @@ def _steps(deployment: Deployment, release: Release) -> list[Step]:
         *([Step("domain", "of the API", lambda: _apply_domain(deployment, release))] if has_domain else []),
         Step("wiring", f"stack {wiring.name}: rules, destinations, permissions", lambda: _wire(deployment, release)),
         *([alarms] if address else []),
-        Step("attributes", "what Chalice can't set", lambda: resource_attributes.apply(deployment, release)),
+        Step("attributes", "what Chalice can't set", lambda: settings_beyond_chalice.apply(deployment, release)),
     ]
 
 
@@ -367,10 +367,10 @@ def current_parameters(deployment: Deployment, plan: StackPlan) -> dict[str, str
     if REST_API in found:
         found[REST_API] = chalice_state.rest_api_id(chalice_state.read(deployment.account.ssm, deployment.stage)) or ""
     if wiring.API_ADDRESS in found:
-        found[wiring.API_ADDRESS] = endpoints.api(deployment.config, deployment.account) or ""
+        found[wiring.API_ADDRESS] = stage_addresses.api(deployment.config, deployment.account) or ""
     for name, table in plan.parameters.items():
-        if name.startswith(triggers.STREAM):
-            found[name] = event_sources.stream(deployment.account, table)
+        if name.startswith(trigger_resources.STREAM):
+            found[name] = trigger_source_setup.stream(deployment.account, table)
     return found
 
 
@@ -424,7 +424,7 @@ def _run_chalice(deployment: Deployment, release: Release) -> str:
 
 def _wire(deployment: Deployment, release: Release) -> str:
     account, stage = deployment.account, deployment.stage
-    resource_attributes.keep_logs(deployment, release)
+    settings_beyond_chalice.keep_logs(deployment, release)
     wanted = target_policies.read(release.target_policies)
     # Before the stack, so that rules never send to a queue that refuses them.
     changed = target_policies.grant(account, stage, wanted)
@@ -438,7 +438,7 @@ def _wire(deployment: Deployment, release: Release) -> str:
     drift.enable_rules(account, lost)
     changed += target_policies.revoke(account, stage, wanted)
     access = [f"access changed at {', '.join(dict.fromkeys(changed))}"] if changed else []
-    if buckets := event_sources.send_to_eventbridge(account, release.event_buckets):
+    if buckets := trigger_source_setup.send_to_eventbridge(account, release.event_buckets):
         access.append(f"events of {', '.join(buckets)} go to EventBridge")
     return "; ".join([done, *(f"repaired: {line}" for line in lost.lines()), *access])
 

@@ -28,8 +28,8 @@ from ops.deploy.app_description import description_file
 from ops.errors import OpsError
 from ops.generate import render
 from ops.naming import AwsLocation
-from ops.templates import alarms, domain, extension_resources, gateway_answers, triggers, wiring
-from ops.templates import files as files_template
+from ops.templates import alarms, domain, extension_resources, gateway_answers, trigger_resources, wiring
+from ops.templates import file_bucket as file_bucket_template
 from ops.templates.common_resources import BOUNDARY
 
 PYTHON = f"python{sys.version_info.major}.{sys.version_info.minor}"
@@ -171,7 +171,7 @@ def data(root: Path, stage: Stage, where: AwsLocation) -> StackPlan:
             "TopicName": stage.topic,
             "BusName": stage.bus,
             "Prefix": naming.prefix(stage),
-            **{name: ",".join(arns) for name, arns in triggers.dead_letter_sources(stage, where).items()},
+            **{name: ",".join(arns) for name, arns in trigger_resources.dead_letter_sources(stage, where).items()},
         },
     )
 
@@ -180,7 +180,7 @@ def file_bucket(stage: Stage) -> StackPlan | None:
     """The stack of the bucket of files, which outlives the others, too; None for a stage that takes none."""
     if not stage.takes_files:
         return None
-    template = files_template.template(stage, plain_http=stage.name == LOCAL)
+    template = file_bucket_template.template(stage, plain_http=stage.name == LOCAL)
     return StackPlan(cloudformation.files(stage), yaml.safe_dump(template, sort_keys=False), {})
 
 
@@ -197,7 +197,7 @@ def plan(root: Path, config: StageConfig, where: AwsLocation) -> Release:
             (root / render.wiring_file(stage.name)).read_text(encoding="utf-8"),
             {
                 **({alarms.EMAIL: config.alarms_to} if config.alarms_to else {}),
-                **triggers.streams(stage, where),
+                **trigger_resources.streams(stage, where),
                 wiring.API_ADDRESS: "",
                 **({BOUNDARY: ""} if extension_resources.has_roles(config.extensions) else {}),
             },
@@ -210,7 +210,7 @@ def plan(root: Path, config: StageConfig, where: AwsLocation) -> Release:
         log_retention_days=config.log_retention_days,
         alarms_to=config.alarms_to,
         xray=stage.xray,
-        event_buckets=tuple(sorted(set(triggers.sources(stage, where, "s3").values()))),
+        event_buckets=tuple(sorted(set(trigger_resources.sources(stage, where, "s3").values()))),
         target_policies=target_policies.written(config.extensions, stage, where),
         domain=_domain(config),
         waits_for_record=config.domain is not None and not config.domain.hosted_zone,

@@ -20,7 +20,7 @@ from ops.config.extensions import Extensions
 from ops.config.targets import Target
 from ops.errors import OpsError, ignoring_aws_error
 from ops.naming import AwsLocation
-from ops.templates.extension_policies import Statement, merged_policy, statements
+from ops.templates.target_policy_statements import Statement, merged_policy, statements
 
 
 def check(account: Account, extensions: Extensions) -> None:

@@ -18,7 +18,7 @@ from ops import packages
 from ops.config.loader import LOCAL, StageConfig
 from ops.errors import OpsError
 from ops.generate import render
-from ops.generate.registered import otherwise, undeclared
+from ops.generate.registered_functions import otherwise, undeclared
 from ops.naming import AwsLocation
 from ops.templates.extension_resources import policy, with_reason
 from ops.templates.function_policies import WILDCARDS
@@ -41,7 +41,7 @@ _PLACEHOLDER = re.compile(r"\$\{[^}]+\}")
 
 _REGISTERED = """
 import json, app
-from ops.generate.registered import registered
+from ops.generate.registered_functions import registered
 print(json.dumps(registered(app.app)))
 """
 _CHECKOUT = Path(__file__).resolve().parents[2]

@@ -16,7 +16,7 @@ import yaml
 from chalicelib.functions import functions_of, settings_of
 from chalicelib.settings import APP, Stage
 from ops.config.loader import LOCAL, StageConfig
-from ops.generate import channel_pages, configuration_page, contracts, limits_page, openapi
+from ops.generate import channel_pages, configuration_page, invoke_contracts, limits_page, openapi
 from ops.loopback import credentials
 from ops.naming import AwsLocation
 from ops.templates import pipeline_roles, quotas, wiring
@@ -57,7 +57,7 @@ def generated(stages: Mapping[str, StageConfig]) -> dict[Path, str]:
     }
     files |= channel_pages.pages()
     files |= configuration_page.pages()
-    files |= {CONTRACTS / name: _json(contract) for name, contract in contracts.contracts().items()}
+    files |= {CONTRACTS / name: _json(contract) for name, contract in invoke_contracts.contracts().items()}
     for config in ordered:
         document = openapi.document(config.stage, f"/{API_STAGE}")
         files[PACKED_OPENAPI / f"{config.stage.name}.json"] = json.dumps(document, ensure_ascii=False) + "\n"

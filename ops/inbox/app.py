@@ -25,9 +25,9 @@ from chalicelib.inbox.words import Trouble
 from chalicelib.logic.delivery_types import State
 from chalicelib.logic.invoke_contract import MAX_ID
 from chalicelib.logic.stored_messages import MAX_PAGE, MessageState
-from ops.inbox import guard, troubles
-from ops.inbox.guard import Session, SessionGuard
+from ops.inbox import session_guard, troubles
 from ops.inbox.mailbox import Mailbox
+from ops.inbox.session_guard import Session, SessionGuard
 from ops.loopback.guard import LoopbackGuard
 from ops.operations import Replayed
 
@@ -189,7 +189,7 @@ def create_app(
     inbox = Inbox(shell, session, connect, clock)
     return Starlette(
         routes=[
-            Route(guard.OPEN, inbox.open),
+            Route(session_guard.OPEN, inbox.open),
             Route("/", inbox.list),
             Route("/message", inbox.message),
             Route("/replay", inbox.replay, methods=["POST"]),

@@ -14,16 +14,16 @@ from starlette.types import ASGIApp
 
 from chalicelib.inbox.views import Shell
 from ops.errors import OpsError
-from ops.inbox import guard
+from ops.inbox import session_guard
 from ops.inbox.app import create_app
-from ops.inbox.guard import Session
+from ops.inbox.session_guard import Session
 from ops.loopback import HOST, listen
 from ops.loopback.server import LoopbackServer
 from ops.terminal import echo
 
 if TYPE_CHECKING:
     from ops.inbox.mailbox import Mailbox
-    from ops.session import Opened
+    from ops.opened_stage import Opened
 
 
 def run(it: Opened, port: int, *, browser: bool) -> None:
@@ -37,7 +37,7 @@ def run(it: Opened, port: int, *, browser: bool) -> None:
     server = inbox_server(create_app(shell_of(it), session, lambda: connect(it)))
 
     def ready() -> None:
-        address = f"http://{HOST}:{port}{guard.OPEN}?token={session.token}"
+        address = f"http://{HOST}:{port}{session_guard.OPEN}?token={session.token}"
         echo(f"The inbox of stage {it.stage.name}: {address}\nThe address opens once. Ctrl-C ends the inbox.")
         if browser:
             # In a thread: a browser in the terminal would block the server until it ends.

@@ -72,7 +72,7 @@ def deploy(root: Path, copy: Path, name: str, say: Callable[[str], None]) -> dic
     from ops.config import loader
     from ops.deploy.deployment import Deployment
     from ops.deploy.deployment import deploy as deploy_stage
-    from ops.deploy.endpoints import addresses
+    from ops.deploy.stage_addresses import addresses
     from ops.local.ports import Ports
     from ops.local.stack import Pushover
     from ops.loopback import credentials

@@ -25,7 +25,7 @@ from chalicelib.logic.trace import Trace, trace_of_table
 from chalicelib.settings import NOTIFICATIONS_SITE, Stage
 from ops.aws.account import Account
 from ops.errors import OpsError
-from ops.operations import answering, dead_letters, erasure, listing, message_files, short_ids
+from ops.operations import answered_mark, dead_letters, erasure, listing, message_files, short_ids
 from ops.operations.erasure import Erased
 from ops.operations.listing import OperatorArchive
 from ops.operations.message_files import Fetched
@@ -143,7 +143,7 @@ class Operations:
 
     def mark_answered(self, message_id: str, *, answered: bool = True) -> None:
         """Mark a message as answered, or take the mark away; raises :class:`~ops.errors.OpsError` without it."""
-        if not answering.mark(self._dynamodb, self.stage, message_id, int(self._clock()) if answered else 0):
+        if not answered_mark.mark(self._dynamodb, self.stage, message_id, int(self._clock()) if answered else 0):
             raise OpsError(short_ids.no_message(message_id, self.stage))
 
     def inbox_sessions(self, channel: str = "") -> dict[str, list[OpenSession]]:

@@ -14,7 +14,7 @@ from typing import Any
 from chalicelib.settings import Stage
 from ops import naming
 from ops.naming import prefix
-from ops.templates import canary
+from ops.templates import canary_rule
 
 EMAIL = "AlarmsEmail"
 """The parameter with the address. The rendered template holds no address, so it may be committed."""
@@ -247,7 +247,7 @@ def _canary(stage: Stage) -> _Alarm:
     return _Alarm(
         "canary-missing",
         f"No canary arrived in {hours} hours. What visitors send is perhaps not delivered.",
-        {"EventBusName": stage.bus, "RuleName": canary.rule(stage)},
+        {"EventBusName": stage.bus, "RuleName": canary_rule.rule(stage)},
         "AWS/Events",
         "Invocations",
         threshold=1,

@@ -98,7 +98,7 @@ def has_roles(extensions: Extensions) -> bool:
 def _rule_resources(name: str, rule: RuleTable, stage: Stage, dead_letters: Any) -> dict[str, Any]:
     """The rule, and the permission to invoke a function or the role to start a state machine or put on a bus.
 
-    For queues and topics see extension_policies.py.
+    For queues and topics see target_policy_statements.py.
     """
     key = logical("rule", name)
     target = (name, {"Fn::Sub": rule.to.arn(PSEUDO_PARAMETERS)})
@@ -168,7 +168,7 @@ def _logs_policy(stage: Stage, groups: list[str]) -> dict[str, Any]:
 
 
 def _subscriber_resources(name: str, subscriber: SubscriberTable, stage: Stage, dead_letters: Any) -> dict[str, Any]:
-    """The subscription and, for a function, the permission to invoke it; for queues see extension_policies.py."""
+    """The subscription and, for a function, the permission to invoke it; for queues see target_policy_statements.py."""
     key = logical("subscriber", name)
     topic = local_arn("sns", stage.topic)
     wanted = {"site": list(subscriber.site), "kind": list(subscriber.kind)}

@@ -20,7 +20,7 @@ from ops import naming
 from ops.config.schema import DomainTable
 from ops.errors import OpsError
 from ops.naming import PSEUDO_PARAMETERS, AwsLocation, own_arn
-from ops.templates import triggers
+from ops.templates import trigger_resources
 from ops.templates.function_policies import AWS_ITSELF, VERSION, WILDCARDS
 
 Statement = dict[str, Any]
@@ -474,7 +474,7 @@ def _with_triggers(own: _Arns, stage: Stage) -> list[Statement]:
     """What making the triggers of functions takes beyond the stage's own rules and queues."""
 
     def arns(kind: str, before: str) -> list[str]:
-        return [before + name for name in triggers.sources(stage, PSEUDO_PARAMETERS, kind).values()]
+        return [before + name for name in trigger_resources.sources(stage, PSEUDO_PARAMETERS, kind).values()]
 
     found = [
         (

@@ -16,7 +16,7 @@ from typing import Any
 from chalicelib.functions import functions_of
 from ops.config.loader import FILE, ConfigError, StageConfig
 from ops.naming import AwsLocation
-from ops.templates import extension_policies
+from ops.templates import target_policy_statements
 from ops.templates.function_policies import policy
 
 READ = "2026-11-28"
@@ -159,7 +159,7 @@ def measured(
     permissions = Counter(each["FunctionName"] for each in of_kind["AWS::Lambda::Permission"].values())
     for function, count in permissions.items():
         yield FUNCTION_POLICY, f"permissions to run {function}", count * _size(_permission(function))
-    wanted = extension_policies.statements(extensions, stage, LONGEST)
+    wanted = target_policy_statements.statements(extensions, stage, LONGEST)
     for target, statements in wanted.items():
         if target.service == "sqs":  # A topic's has no condition, and one statement for all rules.
             yield QUEUE_CONDITIONS, f"conditions in the policy of {target}", len(statements)

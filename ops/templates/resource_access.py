@@ -21,7 +21,7 @@ from chalicelib.settings import Stage
 from ops import naming
 from ops.config.loader import StageConfig
 from ops.naming import AwsLocation
-from ops.templates import extension_policies, files, triggers, wiring
+from ops.templates import file_bucket, target_policy_statements, trigger_resources, wiring
 from ops.templates.common_resources import RULE_DEAD_LETTERS, SUBSCRIBER_DEAD_LETTERS
 
 DATA, FOUNDATION = Path("infra/data.yaml"), Path("infra/foundation.yaml")
@@ -55,7 +55,7 @@ def permissions(root: Path, config: StageConfig, where: AwsLocation) -> list[Per
         ),
         *_of_owners(config, where),
         *_of_template(read(root / DATA), "data", stage, where),
-        *(_of_template(files.template(stage), "files", stage, where) if stage.takes_files else []),
+        *(_of_template(file_bucket.template(stage), "files", stage, where) if stage.takes_files else []),
         *_of_template(read(root / FOUNDATION), "foundation", stage, where, without=_conditions(config)),
     ]
 
@@ -83,7 +83,7 @@ def _of_chalice(stage: Stage, where: AwsLocation) -> Iterator[Permission]:
 def _of_owners(config: StageConfig, where: AwsLocation) -> Iterator[Permission]:
     """The statements that a deployment adds to the policies of the owner's own queues and topics."""
     of = Resolver({}, config.stage, where)
-    for found in extension_policies.statements(config.extensions, config.stage, where).values():
+    for found in target_policy_statements.statements(config.extensions, config.stage, where).values():
         yield from (_permission(each, of, f"deploy: {each['Sid']}", who=_who(each, of)) for each in found)
 
 
@@ -191,7 +191,7 @@ class Resolver:
             "TableName": stage.table,
             "BusName": stage.bus,
             "Prefix": prefix,
-            **{name: ", ".join(arns) for name, arns in triggers.dead_letter_sources(stage, where).items()},
+            **{name: ", ".join(arns) for name, arns in trigger_resources.dead_letter_sources(stage, where).items()},
             RULE_DEAD_LETTERS: where.arn("sqs", f"{prefix}-rule-dead-letters"),
             wiring.FAILED_EVENTS: where.arn("sqs", f"{prefix}-failed-events"),
             SUBSCRIBER_DEAD_LETTERS: where.arn("sqs", f"{prefix}-subscriber-dead-letters"),
@@ -222,7 +222,7 @@ class Resolver:
                 bus, rule = self.text(properties["EventBusName"]), self.text(properties["Name"])
                 # https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazoneventbridge.html
                 return self._where.arn(
-                    "events", f"rule/{rule}" if bus == triggers.DEFAULT_BUS else f"rule/{bus}/{rule}"
+                    "events", f"rule/{rule}" if bus == trigger_resources.DEFAULT_BUS else f"rule/{bus}/{rule}"
                 )
             case "AWS::S3::Bucket":
                 return f"arn:{self._where.partition}:s3:::{self.text(properties['BucketName'])}"

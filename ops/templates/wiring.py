@@ -13,7 +13,7 @@ from chalicelib.functions import RETRIES_OVER, FunctionSpec, functions_of
 from chalicelib.settings import Stage
 from ops.config.extensions import Extensions
 from ops.naming import RESOURCES, directory_entry
-from ops.templates import alarms, canary, extension_resources, log_queries, triggers
+from ops.templates import alarms, canary_rule, extension_resources, log_queries, trigger_resources
 from ops.templates.common_resources import (
     BOUNDARY,
     RULE_DEAD_LETTERS,
@@ -57,9 +57,9 @@ def template(stage: Stage, *, with_alarms: bool = False, extensions: Extensions 
             resources[f"{logical}Rule"] = _rule(spec, stage)
             resources[f"{logical}Permission"] = _permission(spec, stage)
         else:
-            resources |= triggers.resources(spec, stage, logical)
+            resources |= trigger_resources.resources(spec, stage, logical)
     if stage.canary:
-        resources |= canary.resources(stage, RULE_DEAD_LETTERS)
+        resources |= canary_rule.resources(stage, RULE_DEAD_LETTERS)
     resources |= extension_resources.resources(
         extensions,
         stage,
@@ -84,7 +84,7 @@ def template(stage: Stage, *, with_alarms: bool = False, extensions: Extensions 
             },
             API_ADDRESS: {"Type": "String", "Description": "The address of the API, without a slash at its end"},
             **(_SUBSCRIBERS if _has_subscribers(stage, extensions) else {}),
-            **triggers.parameters(stage),
+            **trigger_resources.parameters(stage),
             **(alarms.parameters() if with_alarms else {}),
             **({BOUNDARY: _BOUNDARY} if with_roles else {}),
         },
@@ -101,7 +101,7 @@ def queues(stage: Stage, extensions: Extensions) -> list[str]:
 
 def _has_subscribers(stage: Stage, extensions: Extensions) -> bool:
     """Whether SNS delivers to anything but ``destined``, and so needs the queue for what it can't deliver there."""
-    return bool(extensions.subscribers) or bool(triggers.of_kind(stage, "sns"))
+    return bool(extensions.subscribers) or bool(trigger_resources.of_kind(stage, "sns"))
 
 
 _BOUNDARY = {"Type": "String", "Description": "ARN of the permissions boundary of roles; empty for none"}
@@ -151,7 +151,7 @@ def _failed_events(stage: Stage) -> dict[str, Any]:
         {
             "source": ["lambda"],
             # A canary is not worth keeping.
-            "detail": RETRIES_OVER | ({"requestPayload": canary.NO_CANARY} if stage.canary else {}),
+            "detail": RETRIES_OVER | ({"requestPayload": canary_rule.NO_CANARY} if stage.canary else {}),
         },
         ("queue", {"Ref": FAILED_EVENTS}),
         {"Ref": RULE_DEAD_LETTERS},

@@ -7,7 +7,7 @@ import time
 from base64 import b64decode
 from typing import Any
 
-from ops.templates import canary
+from ops.templates import canary_rule
 from tests.e2e.harness import Harness, wait_for
 from tests.e2e.test_pushover import secret
 
@@ -70,7 +70,9 @@ def test_it_gets_through_by_a_rule_of_its_own_and_rings_nobody(herald: Harness) 
     assert herald.ask("get_message", {"version": 1, "id": sent})[1] == "NotFoundError"
     assert not [text for text in herald.texts("destined") if sent in text and "_aws" in text], "no metric"
     # The rule whose runs the alarm watches is what has run on_success: its own pattern leaves canaries out.
-    rule = herald.account.client("events").describe_rule(Name=canary.rule(herald.stage), EventBusName=herald.stage.bus)
+    rule = herald.account.client("events").describe_rule(
+        Name=canary_rule.rule(herald.stage), EventBusName=herald.stage.bus
+    )
     assert rule["State"] == "ENABLED"
 
 

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from chalicelib.functions import FUNCTIONS, functions_of
-from ops.templates import canary
+from ops.templates import canary_rule
 from tests.e2e.harness import Harness, marker, wait_for, who
 from tests.e2e.pocket import pocket
 from tests.e2e.test_digest import a_day
@@ -580,7 +580,7 @@ def test_without_a_permission_the_path_fails_and_with_it_works_again(
 ) -> None:
     for statement in _of_service(herald, function, service):
         with herald.without_permission(function, statement):
-            canarys = str(statement["Condition"]).count(canary.rule(herald.stage))
+            canarys = str(statement["Condition"]).count(canary_rule.rule(herald.stage))
             (canary_is_a_dead_letter if canarys else WITHOUT_PERMISSION[function, service])(herald)
     if function not in OFF_THE_PATH:
         _path_works(herald)

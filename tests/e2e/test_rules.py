@@ -16,7 +16,7 @@ from chalicelib.adapters.herald_client import Herald
 from ops.config.extensions import RuleTable
 from ops.deploy import target_policies
 from ops.errors import OpsError
-from ops.templates import extension_policies
+from ops.templates import target_policy_statements
 from tests.e2e import owner
 from tests.e2e.harness import Harness, marker, wait_for
 
@@ -83,7 +83,7 @@ class Owner:
 
 def wanted(herald: Harness) -> target_policies.WantedStatements:
     """What the owner's queues and topics have to allow."""
-    return extension_policies.statements(herald.config.extensions, herald.stage, herald.account.where)
+    return target_policy_statements.statements(herald.config.extensions, herald.stage, herald.account.where)
 
 
 @pytest.fixture

@@ -43,7 +43,7 @@ def test_what_signs_in_needs_nothing_but_what_was_fetched(tmp_path: Path, checko
         name: NOBODY for scheme in ("http", "https", "all") for name in (f"{scheme}_proxy", f"{scheme}_proxy".upper())
     }
     run(deploying, offline, install)
-    package = ".venv/bin/python ops/deploy/chalice_entry.py --package"
+    package = ".venv/bin/python ops/deploy/patched_chalice.py --package"
     assert (deploying / ".chalice/deployments" / run(deploying, offline, package).strip()).stat().st_size
 
     next((tmp_path / "packages").glob("boto3-*")).write_bytes(b"forged")

@@ -10,7 +10,7 @@ from chalicelib.adapters.message_table import MessageTable, fields_key
 from chalicelib.adapters.stored_messages import MessageArchive
 from chalicelib.logic.delivery_types import Delivery, Record, State
 from chalicelib.logic.stored_messages import ListedMessage, Wanted
-from ops.operations.answering import mark
+from ops.operations.answered_mark import mark
 from tests.dynamodb import LocalTable
 from tests.fakes import NOW, message, stage
 

@@ -32,7 +32,8 @@ from chalice.utils import UI, OSUtils
 from ops.config.loader import load
 from ops.deploy import chalice_runner
 from ops.deploy.app_description import described, description_file, rebuilt
-from ops.deploy.chalice_entry import (
+from ops.deploy.lambda_zip import LeanPackager, finish
+from ops.deploy.patched_chalice import (
     DELETIONS,
     RecordingDeployer,
     traced_or_not,
@@ -40,7 +41,6 @@ from ops.deploy.chalice_entry import (
     when_it_has_settled,
     within,
 )
-from ops.deploy.lambda_zip import LeanPackager, finish
 from ops.deploy.project_copy import mirror
 from ops.generate import render
 

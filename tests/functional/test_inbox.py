@@ -31,8 +31,8 @@ from chalicelib.logic.spam import HoldReason, Verdict
 from chalicelib.logic.stored_messages import MessageState
 from ops.errors import OpsError
 from ops.inbox.app import create_app
-from ops.inbox.guard import Session
 from ops.inbox.mailbox import Mailbox
+from ops.inbox.session_guard import Session
 from ops.operations import Listing, Replayed, Selection
 from tests.fakes import NOW
 from tests.mailbox import SHELL, FailingMailbox, InMemoryMailbox, many, one_of_each, stored

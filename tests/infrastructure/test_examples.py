@@ -68,7 +68,7 @@ def test_the_state_machine_asks_as_the_contract_says_and_knows_every_error_of_it
 
 
 def validator_errors() -> list[dict[str, Any]]:
-    from ops.generate.contracts import contracts
+    from ops.generate.invoke_contracts import contracts
 
     found: list[dict[str, Any]] = contracts()["notify.v1.json"]["$defs"]["error"]["properties"]["errorType"]["oneOf"]
     return found

@@ -10,7 +10,7 @@ import yaml
 from chalicelib.functions import FILES_BUCKET
 from chalicelib.settings import FileRules, Stage
 from ops.naming import PSEUDO_PARAMETERS, AwsLocation, filled
-from ops.templates.files import template
+from ops.templates.file_bucket import template
 from tests.fakes import site, stage
 from tests.infrastructure.test_templates import cfn_lint
 

@@ -18,7 +18,7 @@ from chalicelib.adapters.providers import kinds
 from chalicelib.functions import FUNCTIONS, functions_of
 from ops.aws.partitions import refuse_unavailable
 from ops.config.loader import StageConfig
-from ops.deploy import endpoints
+from ops.deploy import stage_addresses
 from ops.errors import OpsError
 from ops.generate import render
 from ops.generate.check import policy_faults
@@ -208,7 +208,7 @@ def dns_suffix(where: AwsLocation) -> str:
 
 @pytest.mark.parametrize("where", PLACES, ids=PARTITIONS)
 def test_an_api_has_the_domain_of_its_partition(where: AwsLocation) -> None:
-    assert endpoints.rest_api(where, "abc") == f"https://abc.execute-api.{where.region}.{dns_suffix(where)}/api"
+    assert stage_addresses.rest_api(where, "abc") == f"https://abc.execute-api.{where.region}.{dns_suffix(where)}/api"
 
 
 @pytest.mark.parametrize("where", PLACES, ids=PARTITIONS)

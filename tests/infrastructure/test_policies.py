@@ -13,7 +13,7 @@ from chalicelib.functions import FUNCTIONS, functions_of, grants_of
 from ops.config.loader import LOCAL, load
 from ops.generate import render
 from ops.generate.check import mistakes, policy_faults, registered_by_app
-from ops.generate.registered import otherwise, undeclared
+from ops.generate.registered_functions import otherwise, undeclared
 from ops.naming import AwsLocation
 
 ROOT = Path(__file__).resolve().parent.parent.parent

@@ -18,7 +18,7 @@ from chalicelib.logic.notification import MAX_TITLE, Notification, from_contact
 from chalicelib.logic.published_notification import MAX_LINK, MAX_MESSAGE, read
 from chalicelib.logic.stored_message_requests import GetMessage, ListMessages
 from chalicelib.logic.stored_messages import LATEST, MAX_CURSOR, MAX_PAGE, MessageState, Position
-from ops.generate import contracts
+from ops.generate import invoke_contracts
 from tests.contracts import error_fits, validator
 from tests.fakes import NOW, message, stage
 
@@ -183,7 +183,7 @@ def test_the_schema_takes_what_is_accepted_from_the_topic_and_nothing_else(reque
 
 
 def test_white_space_is_the_same_to_the_schema_and_the_code() -> None:
-    blank = jsonschema_rs.Draft202012Validator({"pattern": contracts.NOT_BLANK})
+    blank = jsonschema_rs.Draft202012Validator({"pattern": invoke_contracts.NOT_BLANK})
     characters = [chr(code) for code in range(0x110000) if not 0xD800 <= code < 0xE000]
     assert [one for one in characters if blank.is_valid(one) == one.isspace()] == []
 
@@ -195,12 +195,12 @@ def test_what_destined_asks_a_notifier_fits_the_contract() -> None:
 
 def test_a_key_that_the_contract_lacks_is_named() -> None:
     with pytest.raises(ValueError, match=r"other keys than a request has: other$"):
-        contracts._request(("id",), ("other",), {"id": {}})
+        invoke_contracts._request(("id",), ("other",), {"id": {}})
 
 
 @pytest.mark.parametrize("function", READERS)
 def test_every_contract_is_a_valid_schema_in_all_its_parts(function: str) -> None:
-    contract = contracts.contracts()[f"{function}.v1.json"]
+    contract = invoke_contracts.contracts()[f"{function}.v1.json"]
     jsonschema_rs.meta.validate(contract)
     assert set(contract["$defs"]) == {"request", "answer", "error"}
 
@@ -221,7 +221,9 @@ def test_each_error_of_the_tree_is_of_a_contract_and_the_reverse() -> None:
     classes = {*InvokeError.__subclasses__(), *NotifierError.__subclasses__()} - {NotifierError}
     found = {}
     for function in ERRORS:
-        kinds = contracts.contracts()[f"{function}.v1.json"]["$defs"]["error"]["properties"]["errorType"]["oneOf"]
+        kinds = invoke_contracts.contracts()[f"{function}.v1.json"]["$defs"]["error"]["properties"]["errorType"][
+            "oneOf"
+        ]
         found[function] = {kind["const"] for kind in kinds}
         assert all(kind["description"] for kind in kinds)
     assert found == ERRORS
@@ -234,5 +236,5 @@ def test_each_error_of_the_tree_is_of_a_contract_and_the_reverse() -> None:
 
 
 def test_the_committed_contracts_are_those(root: Path) -> None:
-    for name, contract in contracts.contracts().items():
+    for name, contract in invoke_contracts.contracts().items():
         assert json.loads((root / "docs/contracts" / name).read_text(encoding="utf-8")) == contract

@@ -11,7 +11,7 @@ import pytest
 from ops.config.extensions import Extensions
 from ops.config.loader import StageConfig, load
 from ops.naming import AwsLocation
-from ops.templates import extension_policies, extension_resources
+from ops.templates import extension_resources, target_policy_statements
 from ops.templates.wiring import template
 from tests.fakes import stage
 from tests.unit.test_config import GOOD, mistakes, write
@@ -373,7 +373,9 @@ OTHER = {"Effect": "Allow", "Principal": {"AWS": "123456789012"}, "Action": "sqs
 
 def test_a_queue_lets_in_one_rule_or_the_topic_and_a_topic_every_rule(tmp_path: Path) -> None:
     it = dev(tmp_path, rule() + rule(name="team", to="sns:team") + subscriber() + rule(name="f", to="lambda:f"))
-    found = {str(target): each for target, each in extension_policies.statements(it.extensions, it.stage, HERE).items()}
+    found = {
+        str(target): each for target, each in target_policy_statements.statements(it.extensions, it.stage, HERE).items()
+    }
     topic = "arn:aws:sns:eu-central-1:123456789012:"
     from_topic = {
         "Sid": "HeraldDevSubscriberMine",
@@ -424,25 +426,25 @@ def test_a_queue_lets_in_one_rule_or_the_topic_and_a_topic_every_rule(tmp_path: 
     ],
 )
 def test_a_statement_is_laid_beside_what_stands_there(before: dict[str, Any], after: dict[str, Any]) -> None:
-    assert extension_policies.merged_policy(before, [WANTED], stage()) == after
+    assert target_policy_statements.merged_policy(before, [WANTED], stage()) == after
 
 
 def test_before_the_rules_change_what_others_of_the_stage_need_stays() -> None:
     gone, changed = WANTED | {"Sid": "HeraldDevRuleGone"}, WANTED | {"Effect": "Deny"}
     before = {"Version": "v", "Statement": [gone, changed, OTHER]}
-    assert extension_policies.merged_policy(before, [WANTED | {"Resource": "new"}], stage(), others=True) == {
+    assert target_policy_statements.merged_policy(before, [WANTED | {"Resource": "new"}], stage(), others=True) == {
         "Version": "v",
         "Statement": [gone, OTHER, WANTED | {"Resource": "new"}],
     }
 
 
 def test_what_is_taken_out_leaves_the_rest_and_what_is_not_ours_is_not_touched() -> None:
-    assert extension_policies.merged_policy({"Version": "v", "Statement": [OTHER, WANTED]}, [], stage()) == {
+    assert target_policy_statements.merged_policy({"Version": "v", "Statement": [OTHER, WANTED]}, [], stage()) == {
         "Version": "v",
         "Statement": [OTHER],
     }
-    assert extension_policies.merged_policy({"Statement": OTHER}, [], stage()) == {"Statement": OTHER}
-    assert extension_policies.merged_policy({}, [], stage()) == {}
+    assert target_policy_statements.merged_policy({"Statement": OTHER}, [], stage()) == {"Statement": OTHER}
+    assert target_policy_statements.merged_policy({}, [], stage()) == {}
 
 
 @pytest.mark.parametrize(

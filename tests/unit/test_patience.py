@@ -12,7 +12,7 @@ from botocore.exceptions import ConnectionClosedError
 from botocore.session import Session
 from botocore.stub import Stubber
 
-from ops.aws import patience, rest_api
+from ops.aws import eventual_consistency, rest_api
 from ops.errors import OpsError
 
 TAGS = {"app": "herald", "stage": "dev"}
@@ -20,7 +20,9 @@ MADE = {"id": "abc123", "name": "herald", "tags": TAGS}
 
 
 def client(service: str) -> Any:
-    session = boto3.Session("key", "secret", None, "eu-central-1", patience.repeat_for_what_is_new(Session()))
+    session = boto3.Session(
+        "key", "secret", None, "eu-central-1", eventual_consistency.repeat_for_what_is_new(Session())
+    )
     return session.client(service)  # type: ignore[call-overload]
 
 
@@ -67,9 +69,9 @@ def test_a_look_that_may_rightly_find_nothing_is_not_repeated() -> None:
 def test_something_new_is_looked_for_again_and_not_for_ever() -> None:
     slept: list[float] = []
     finds: Iterator[str | None] = iter([None, None, "it"])
-    assert patience.until_found(lambda: next(finds), slept.append) == "it"
+    assert eventual_consistency.until_found(lambda: next(finds), slept.append) == "it"
     assert slept == [2, 2]
-    assert patience.until_found(lambda: None, slept.append) is None
+    assert eventual_consistency.until_found(lambda: None, slept.append) is None
     assert len(slept) < 12
 
 

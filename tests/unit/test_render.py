@@ -12,7 +12,7 @@ import yaml
 from chalicelib.settings import Limits, Persistence, Site, Spam, Stage
 from ops.config.loader import StageConfig, load
 from ops.generate import render
-from ops.generate.registered import otherwise, undeclared
+from ops.generate.registered_functions import otherwise, undeclared
 from ops.naming import AwsLocation
 from tests.fakes import EVERYWHERE, channel, site, stage
 

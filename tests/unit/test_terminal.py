@@ -106,7 +106,7 @@ ELSEWHERE = {
     "terminal.py": "it is the way",
     "packages.py": "runs before anything is installed, with its own words and those of uv and pip",
     "deploy/package_contents.py": "as a program it answers to ops/deploy/lambda_zip.py",
-    "deploy/chalice_entry.py": "a process whose output ops/deploy/chalice_runner.py reads",
+    "deploy/patched_chalice.py": "a process whose output ops/deploy/chalice_runner.py reads",
     "aws/github_sign_in.py": "runs in a job of the pipeline, whose log masks what it is told to",
     "local/aws": "processes whose output is a file of the local stack, or the log of a function",
 }

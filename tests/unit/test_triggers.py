@@ -10,7 +10,7 @@ import pytest
 from chalicelib.functions import FunctionSpec, Grant, Resource, Trigger, grants_of
 from ops.errors import OpsError
 from ops.naming import AwsLocation, filled
-from ops.templates import triggers
+from ops.templates import trigger_resources
 from ops.templates.function_policies import policy
 from tests.fakes import stage
 
@@ -31,7 +31,7 @@ def spec(trigger: Trigger, *grants: Grant) -> FunctionSpec:
 
 
 def resources(kind: str) -> dict[str, Any]:
-    return triggers.resources(spec(KINDS[kind]), STAGE, "TakeOrders")
+    return trigger_resources.resources(spec(KINDS[kind]), STAGE, "TakeOrders")
 
 
 def allowed(trigger: Trigger, *grants: Grant) -> dict[str, list[str]]:
@@ -141,8 +141,8 @@ def test_a_grant_may_name_any_arn_by_a_template() -> None:
 
 
 def test_only_the_bus_s_rules_those_of_the_manifest_and_the_topic_may_send_dead_letters() -> None:
-    assert triggers.dead_letter_sources(STAGE, HERE) == {
+    assert trigger_resources.dead_letter_sources(STAGE, HERE) == {
         "RuleSources": [HERE.arn("events", f"rule/{rule}") for rule in ("herald-dev/*", "herald-dev-examine")],
         "SubscribedTopics": [HERE.arn("sns", "herald-dev-messages")],
     }
-    assert triggers.parameters(STAGE) == {}
+    assert trigger_resources.parameters(STAGE) == {}

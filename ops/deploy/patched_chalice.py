@@ -37,10 +37,10 @@ from chalice import app, awsclient  # noqa: E402
 from chalice.cli import factory, main  # noqa: E402
 from chalice.deploy import deployer  # noqa: E402
 
-from ops.aws.patience import repeat_for_what_is_new  # noqa: E402
+from ops.aws.eventual_consistency import repeat_for_what_is_new  # noqa: E402
 from ops.deploy.app_description import described, description_file, rebuilt  # noqa: E402
 from ops.deploy.lambda_zip import KeptPackager, LeanPackager, LockedDependencies, project_packager  # noqa: E402
-from ops.generate.registered import registered, undeclared  # noqa: E402
+from ops.generate.registered_functions import registered, undeclared  # noqa: E402
 
 DELETIONS = (
     "delete_function",

@@ -104,7 +104,9 @@ def _request(required: tuple[str, ...], optional: tuple[str, ...], described: Ma
     """
     if set(described) != {*required, *optional}:
         wrong = sorted(set(described) ^ {*required, *optional})
-        raise ValueError(f"ops/generate/contracts.py describes other keys than a request has: {', '.join(wrong)}")
+        raise ValueError(
+            f"ops/generate/invoke_contracts.py describes other keys than a request has: {', '.join(wrong)}"
+        )
     return {
         "type": "object",
         "required": ["version", *required],

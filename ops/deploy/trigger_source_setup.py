@@ -10,7 +10,7 @@ from chalicelib.settings import Stage
 from ops import naming
 from ops.aws.account import Account
 from ops.errors import OpsError, ignoring_aws_error
-from ops.templates import triggers
+from ops.templates import trigger_resources
 
 _MISSING = (
     "NoSuchBucket",
@@ -31,12 +31,12 @@ def check(account: Account, stage: Stage) -> None:
     missing = [
         f"  {function}: there is no {kind} {source} in account {where.account}, {where.region}"
         for kind in dict.fromkeys(spec.trigger.kind for spec in functions_of(stage) if spec.trigger.source)
-        for function, source in triggers.sources(stage, where, kind).items()
+        for function, source in trigger_resources.sources(stage, where, kind).items()
         if not source.startswith(f"{naming.prefix(stage)}-") and not _is_there(account, kind, source)
     ]
     if missing:
         raise OpsError("\n".join(["chalicelib/functions.py names sources of events that don't exist:", *missing]))
-    for table in triggers.sources(stage, where, "dynamodb").values():
+    for table in trigger_resources.sources(stage, where, "dynamodb").values():
         stream(account, table)
 
 

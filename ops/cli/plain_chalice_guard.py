@@ -19,7 +19,7 @@ from ops.aws import rest_api
 from ops.config.loader import LOCAL
 from ops.deploy import chalice_state
 from ops.errors import OpsError
-from ops.session import Opened, opened
+from ops.opened_stage import Opened, opened
 from ops.terminal import echo
 
 DEPLOYING = {"deploy": "deploy", "plan": "diff", "package": "deploy", "delete": "destroy"}
@@ -44,7 +44,7 @@ def main() -> object:
     """Run Chalice's command line, after a look at what was typed: ``.venv/bin/chalice`` comes here."""
     words = sys.argv[1:]
     folder = Path(_option(words, "--project-dir") or ".")
-    if (folder / "ops/cli/plain_chalice.py").exists():
+    if (folder / "ops/cli/plain_chalice_guard.py").exists():
         # As in app.py, whose own bytecode `chalice local` would take for a changed source file before it can say so.
         sys.dont_write_bytecode = True
         try:
@@ -95,7 +95,7 @@ def _option(words: Sequence[str], name: str) -> str | None:
 def check(arguments: Sequence[str]) -> None:
     """End a command that loads ``app.py`` where it could only do harm, or fail without saying what to do."""
     if Path(arguments[0]).stem != "chalice":
-        return  # Our own program deploys by the account's record, which it has fetched: ops/deploy/chalice_entry.py.
+        return  # Our own program deploys by the account's record, which it has fetched: ops/deploy/patched_chalice.py.
     words = arguments[1:]
     command = _command(words)
     try:

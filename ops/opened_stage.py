@@ -66,7 +66,7 @@ class Opened:
     def addresses(self) -> dict[str, str]:
         """The stage's addresses by name; raises :class:`OpsError` where it is not deployed."""
         from ops.config.loader import LOCAL
-        from ops.deploy.endpoints import addresses
+        from ops.deploy.stage_addresses import addresses
         from ops.local.ports import Ports
 
         _ = self.account.where  # Raises where there is no account, or no local stack.

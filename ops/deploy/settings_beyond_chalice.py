@@ -10,7 +10,7 @@ import uuid
 from typing import TYPE_CHECKING, cast
 
 from ops.aws import cloudformation
-from ops.aws.patience import until_found
+from ops.aws.eventual_consistency import until_found
 from ops.aws.subscriptions import subscriptions
 from ops.deploy import api_domain, chalice_state, drift
 from ops.errors import OpsError, ignoring_aws_error
