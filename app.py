@@ -16,9 +16,9 @@ from typing import Any
 if "AWS_CHALICE_CLI_MODE" in os.environ and os.path.isdir("ops"):
     # Only Chalice's command line, in the checkout. `chalice local` would take new bytecode for a changed source file.
     sys.dont_write_bytecode = True
-    from ops.cli import plain_chalice_guard
+    from ops.cli import plain_chalice
 
-    plain_chalice_guard.check(sys.argv)
+    plain_chalice.check(sys.argv)
 
 from chalice.app import Chalice, CloudWatchEvent, ConvertToMiddleware, Rate, Response, SNSEvent
 

@@ -89,12 +89,9 @@ def _install(root: Path, wanted: str) -> None:
 
 
 def _look_before_chalice(root: Path) -> None:
-    """Have ``.venv/bin/chalice`` begin in ``ops/cli/plain_chalice_guard.py``.
-
-    Half of its commands never load ``app.py``.
-    """
+    """Have ``.venv/bin/chalice`` begin in ``ops/cli/plain_chalice.py``: half its commands never load ``app.py``."""
     program = root / ".venv/bin/chalice"
-    begins = f"sys.path.append({str(root)!r})\nfrom ops.cli.plain_chalice_guard import main"
+    begins = f"sys.path.append({str(root)!r})\nfrom ops.cli.plain_chalice import main"
     text = program.read_text(encoding="utf-8").replace("from chalice.cli import main", begins)
     program.write_text(text, encoding="utf-8")
 

@@ -111,12 +111,12 @@ NEED = """
 import sys
 sys.path[:0] = sys.argv[1:3]
 from chalicelib.errors import SubmissionError
-from chalicelib.logic import bodies, submission, validation
+from chalicelib.logic import form_body, submission, validation
 from chalicelib.current_stage import stage_named
 stage = stage_named("local")
 body = b'--x\\r\\nContent-Disposition: form-data; name="email"\\r\\n\\r\\n%s\\r\\n--x--\\r\\n'
 for address, right in (b"ada@example.com", True), ("jürgen@bücher.example".encode(), True), (b"nobody", False):
-    pairs = bodies.read("multipart/form-data; boundary=x", body % address, stage.limits) + [("message", "Hi")]
+    pairs = form_body.read("multipart/form-data; boundary=x", body % address, stage.limits) + [("message", "Hi")]
     try:
         validation.validate(submission.classify_fields(pairs), stage.sites["default"], stage.limits)
         assert right

@@ -44,7 +44,7 @@ def main() -> object:
     """Run Chalice's command line, after a look at what was typed: ``.venv/bin/chalice`` comes here."""
     words = sys.argv[1:]
     folder = Path(_option(words, "--project-dir") or ".")
-    if (folder / "ops/cli/plain_chalice_guard.py").exists():
+    if (folder / "ops/cli/plain_chalice.py").exists():
         # As in app.py, whose own bytecode `chalice local` would take for a changed source file before it can say so.
         sys.dont_write_bytecode = True
         try:
