@@ -180,7 +180,7 @@ if stage.inbox:
     @app.lambda_function()
     def inbox(event: dict[str, Any], context: Any) -> dict[str, object]:
         """Show messages to an owner who opened the link in a notification, at a function URL of its own."""
-        return handlers.inbox.answer(event)
+        return handlers.inbox.answer(event, context)
 
 
 @app.lambda_function()

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from chalicelib.logic.replay import ReplayStore
     from chalicelib.logic.retry_due import Destined, DueMessages
     from chalicelib.logic.spam import RecentActivity
-    from chalicelib.logic.stored_messages import Archive
+    from chalicelib.logic.stored_messages import ArchiveWithFields, Marks
     from chalicelib.logic.submission import Message
     from chalicelib.logic.summary import SummaryDependencies, SummaryStore
 
@@ -117,7 +117,7 @@ class Container:
         return self._table
 
     @cached_property
-    def archive(self) -> Archive:
+    def archive(self) -> ArchiveWithFields:
         from chalicelib.adapters.stored_messages import MessageArchive
 
         return MessageArchive(self._dynamodb, self.stage, self.now)
@@ -284,6 +284,12 @@ class Container:
         from chalicelib.adapters.replays import ReplayTable
 
         return ReplayTable(self._dynamodb, self.stage)
+
+    @cached_property
+    def marks(self) -> Marks:
+        from chalicelib.adapters.marks import MarkTable
+
+        return MarkTable(self._dynamodb, self.stage.table)
 
     def inbox_link(self, channel: str, message: Message) -> str:
         """Return the address that opens a message in the inbox; empty where the channel carries none.

@@ -20,7 +20,7 @@ from ministack.services import dynamodb
 from chalicelib.adapters.aws import ServiceError
 
 ROOT = Path(__file__).parents[1]
-_READS = ("GetItem", "Query")
+_READS = ("GetItem", "BatchGetItem", "Query")
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +79,9 @@ class LocalTable:
 
     def get_item(self, **request: Any) -> Any:
         return self._call("GetItem", dynamodb._get_item, request)
+
+    def batch_get_item(self, **request: Any) -> Any:
+        return self._call("BatchGetItem", dynamodb._batch_get_item, request)
 
     def query(self, **request: Any) -> Any:
         return self._call("Query", dynamodb._query, request)

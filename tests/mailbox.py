@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from threading import Thread
+from typing import Any
 
 from chalicelib.inbox.views import Shell
 from chalicelib.logic.delivery_types import Delivery, State
 from chalicelib.logic.spam import HoldReason, Verdict
-from chalicelib.logic.stored_messages import ListedMessage, MessageState, Outcome, StoredMessage
+from chalicelib.logic.stored_messages import ListedMessage, Marked, MessageState, Outcome, OwnerMark, StoredMessage
 from chalicelib.logic.trace import trace_of_table
 from ops.errors import OpsError
 from ops.inbox.app import create_app
@@ -18,10 +19,11 @@ from ops.inbox.mailbox import Mailbox
 from ops.inbox.server import inbox_server
 from ops.inbox.session_guard import Session
 from ops.loopback import listen
-from ops.operations import Listing, Replayed, Selection, Trace
+from ops.operations import Erased, Listing, Replayed, Selection, Trace
 from tests.fakes import NOW
 
 DAY = 24 * 3600
+HELD = Verdict(held=HoldReason.QUARANTINED)
 
 
 class InMemoryMailbox:
@@ -46,8 +48,8 @@ class InMemoryMailbox:
             if fits and selection.since <= one.received_at < selection.until:
                 yield one
 
-    def several(self, ids: Sequence[str]) -> dict[str, StoredMessage]:
-        return {one: self.messages[one] for one in ids if one in self.messages}
+    def fields_of(self, ids: Sequence[str]) -> dict[str, Mapping[str, str]]:
+        return {one: self.messages[one].fields for one in ids if one in self.messages}
 
     def trace(self, message_id: str, *, logs: bool = True) -> Trace:
         return trace_of_table(message_id, self.messages.get(message_id))
@@ -59,6 +61,23 @@ class InMemoryMailbox:
     def release(self, message_id: str) -> Replayed:
         self.changes.append(("release", message_id))
         return self._deliver(message_id)
+
+    def mark_spam(self, message_id: str) -> None:
+        self._mark(message_id, OwnerMark.SPAM, state=MessageState.QUARANTINED, verdict=HELD)
+
+    def mark_answered(self, message_id: str, *, answered: bool = True) -> None:
+        mark = OwnerMark.ANSWERED if answered else OwnerMark.NOT_ANSWERED
+        self._mark(message_id, mark, answered_at=NOW if answered else 0)
+
+    def _mark(self, message_id: str, mark: OwnerMark, **change: Any) -> None:
+        self.changes.append((str(mark), message_id))
+        message = self.messages[message_id]
+        marks = (*message.marks, Marked(mark, NOW))
+        self.messages[message_id] = replace(message, listed=replace(message.listed, **change), marks=marks)
+
+    def erase_all(self, ids: Sequence[str]) -> Sequence[Erased]:
+        self.changes += [("erase", message_id) for message_id in ids]
+        return [Erased(message_id, 0, ()) for message_id in ids if self.messages.pop(message_id, None)]
 
     def _deliver(self, message_id: str) -> Replayed:
         if message_id not in self.messages:

@@ -81,6 +81,11 @@ class FileBucket:
             if error.code != "NoSuchKey":
                 raise
 
+    def delete(self, site: str, message_id: str, number: int) -> None:
+        """Delete the first ``number`` files of a message; raises :class:`FilesError`."""
+        keys = [key_of(prefix, site, message_id, each) for prefix in (NEW, KEPT) for each in range(1, number + 1)]
+        _call_all([partial(self._s3.delete_object, **self._bucket, Key=key) for key in keys])
+
     def read(self, key: str) -> StoredFile | None:
         """Read an object; None where there is none. Raises :class:`FilesError`."""
         try:

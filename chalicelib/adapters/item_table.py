@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -12,6 +13,13 @@ from chalicelib.errors import StoreError
 
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
+
+
+KEYS_AT_ONCE = 100
+"""The limit of BatchGetItem: https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchGetItem.html"""
+_MAX_EMPTY_ANSWERS = 8
+"""How often a request is repeated after an answer without any item. An answer with some of them is no failure:
+DynamoDB limits an answer to 16 MB."""
 
 
 class Update(NamedTuple):
@@ -35,6 +43,24 @@ class ItemTable:
         with store_errors():
             answer = self._dynamodb.get_item(TableName=self._name, Key=to_item({"id": key}), ConsistentRead=True)
         return from_item(answer.get("Item", {}))
+
+    def read_many(self, keys: Sequence[str], pause: Callable[[float], None] = time.sleep) -> dict[str, dict[str, Any]]:
+        """Items by their keys, :data:`KEYS_AT_ONCE` at most; those that don't exist are left out."""
+        found: dict[str, dict[str, Any]] = {}
+        wanted: Any = {self._name: {"Keys": [to_item({"id": key}) for key in keys], "ConsistentRead": True}}
+        empty_answers = 0
+        while wanted and keys:
+            with store_errors():
+                answer = self._dynamodb.batch_get_item(RequestItems=wanted)
+            items = answer["Responses"].get(self._name, [])
+            found |= {item["id"]: item for item in map(from_item, items)}
+            wanted = answer.get("UnprocessedKeys")
+            if wanted and not items:
+                empty_answers += 1
+                if empty_answers > _MAX_EMPTY_ANSWERS:
+                    raise StoreError("UnprocessedKeys")
+                pause(0.05 * 2**empty_answers)
+        return found
 
     def put(
         self, item: Mapping[str, object], condition: str = "", values: Mapping[str, object] | None = None
@@ -74,6 +100,13 @@ class ItemTable:
         except AwsError as error:
             return Update(False, _existing_item(error))
         return Update(True, from_item(answer.get("Attributes", {})))
+
+    def delete(self, key: str, *, returns: str = "") -> dict[str, Any]:
+        """Delete an item; with ``returns="ALL_OLD"`` return what it was."""
+        request: Any = {"ReturnValues": returns} if returns else {}
+        with store_errors():
+            answer = self._dynamodb.delete_item(TableName=self._name, Key=to_item({"id": key}), **request)
+        return from_item(answer.get("Attributes", {}))
 
     def take(self, key: str, most: int, until: int) -> bool:
         """Take one of ``most``, counted in an item that expires; False where none is left.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from chalicelib.adapters.item_table import ItemTable
+from chalicelib.adapters.marks import MARKS_SET, mark_values
 from chalicelib.adapters.message_table import (
     COMPARED_FIELDS,
     DUE,
@@ -14,6 +15,7 @@ from chalicelib.adapters.message_table import (
     read_delivery,
 )
 from chalicelib.logic.replay import ReplayUpdate
+from chalicelib.logic.stored_messages import Marked, OwnerMark
 
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
@@ -39,6 +41,8 @@ class ReplayTable:
         The client repeats a write whose answer was lost, and the repetition fails on the first one's success. So an
         item that already holds the change counts as written.
         """
+        if not update.before:
+            return self._let_go(message_id, update)
         sets = ["due = :due", "due_at = :due_at", "replayed_at = :at"]
         conditions = ["held = :held" if update.held else "attribute_not_exists(held)", "attribute_exists(id)"]
         names = {f"#{name}": name for name in COMPARED_FIELDS}
@@ -72,3 +76,10 @@ class ReplayTable:
             channel in deliveries and read_delivery(deliveries[channel]) == after
             for channel, after in update.after.items()
         )
+
+    def _let_go(self, message_id: str, update: ReplayUpdate) -> bool:
+        """Take the hold away where there is no channel to try."""
+        values = mark_values(Marked(OwnerMark.NOT_SPAM, update.at, update.by)) | {":held": update.held}
+        return self._table.update(
+            message_id, f"SET {MARKS_SET} REMOVE held", values, condition="held = :held AND attribute_exists(id)"
+        ).done

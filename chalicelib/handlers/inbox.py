@@ -6,7 +6,7 @@
     POST open?token=…    the link becomes a session, once
     POST fresh?token=…   a fresh link, to the channel of the old one
     GET  ./  message     what the channel's sites got
-    POST replay  release  end
+    POST replay  release  spam  answered  unanswered  erase  end
 
 Nothing is read from the table before a signature was verified. Who has a session is answered, unless another page
 started the request (``Sec-Fetch-Site``, else ``Origin``); what changes something needs the session's own token too.
@@ -23,7 +23,7 @@ from typing import Any
 from urllib.parse import parse_qs, parse_qsl
 
 from chalicelib import composition
-from chalicelib.errors import InvalidRequestError, InvokeError, RetryError, SecretsError, StoreError
+from chalicelib.errors import FilesError, InvalidRequestError, InvokeError, RetryError, SecretsError, StoreError
 from chalicelib.inbox import views
 from chalicelib.inbox.filters import Filter, FilterError
 from chalicelib.inbox.views import CSRF, Counts, Shell
@@ -33,7 +33,7 @@ from chalicelib.logic.inbox_links import LINK_LIFE, SESSION_LIFE, InvalidTokenEr
 from chalicelib.logic.invoke_contract import MAX_ID
 from chalicelib.logic.notification import Notification
 from chalicelib.logic.retry_due import DueMessage
-from chalicelib.logic.stored_messages import StoredMessage
+from chalicelib.logic.stored_messages import Marked, OwnerMark, StoredMessage
 from chalicelib.logic.trace import trace_of_table
 from chalicelib.logs import logger
 
@@ -117,9 +117,9 @@ def prepare(function: str) -> None:
     _ = container.inbox_parameters, container.inbox_sessions, container.archive
 
 
-def answer(event: dict[str, Any]) -> dict[str, object]:
+def answer(event: dict[str, Any], context: Any) -> dict[str, object]:
     """Answer one request with a page."""
-    inbox = _Inbox(composition.get_container())
+    inbox = _Inbox(composition.get_container(), context.invoked_function_arn)
     try:
         try:
             request = Request.of(event)
@@ -132,15 +132,16 @@ def answer(event: dict[str, Any]) -> dict[str, object]:
         return _page(views.refused(inbox.shell, str(refusal)), refusal.status)
     except (FilterError, InvalidRequestError) as error:
         return _page(views.lacking(inbox.shell, "That can't be shown", str(error)), HTTPStatus.BAD_REQUEST)
-    except (StoreError, SecretsError) as error:
+    except (StoreError, SecretsError, FilesError) as error:
         logger.error("The inbox could not be shown", extra={"reason": str(error)})
         trouble = Trouble("Not available at the moment", "Try again in a minute.", type(error).__name__)
         return _page(views.troubled(inbox.shell, trouble, "./"), HTTPStatus.SERVICE_UNAVAILABLE)
 
 
 class _Inbox:
-    def __init__(self, container: composition.Container) -> None:
+    def __init__(self, container: composition.Container, function_arn: str) -> None:
         self._container = container
+        self._function_arn = function_arn
         self._stage = container.stage
         self.shell = Shell(self._stage.name, "times in UTC", {})
 
@@ -170,6 +171,10 @@ class _Inbox:
                 return self._try_again(request, channel, held=False)
             case "release", True:
                 return self._try_again(request, channel, held=True)
+            case ("spam" | "answered" | "unanswered") as path, True:
+                return self._mark(request, channel, _MARKS[path])
+            case "erase", True:
+                return self._erase(request, channel)
             case "end", True:
                 self._container.inbox_sessions.end(channel, [inbox_links.hashed(session.id)])
                 gone = views.ended(self.shell, "Signed out", "The next notification has a link to open it again.")
@@ -254,9 +259,10 @@ class _Inbox:
         shown = Filter.of(request.query, self.shell.sites)
         archive = self._container.archive
         page = message_pages.page(archive, self.shell.sites, shown.selection())
-        stored = {message.id: found for message in page.messages if (found := archive.get(message.id))}
+        fields = archive.fields_of([message.id for message in page.messages])
         counts = Counts({}, is_whole=False)
-        return _page(views.mailbox(self.shell, shown, page, stored, counts, self._container.now()))
+        notice = _NOTICES.get(request.query.get("done", ""), "")
+        return _page(views.mailbox(self.shell, shown, page, fields, counts, self._container.now(), notice))
 
     def _message(self, request: Request, session: Session) -> dict[str, object]:
         message, shown = self._asked_for(request), Filter.of({}, self.shell.sites)
@@ -276,22 +282,48 @@ class _Inbox:
         message = self._asked_for(request).listed
         channels = self._stage.channels_serving(message.site)
         try:
-            replay.apply_replay(message.id, held, channels, self._container.replays, self._container.now(), by)
+            replayed = replay.apply_replay(
+                message.id, held, channels, self._container.replays, self._container.now(), by
+            )
         except LookupError:
             raise Refusal(HTTPStatus.CONFLICT, "It changed a moment ago. Look at it again.") from None
-        done = "asked"
-        try:
-            self._container.destined.run(DueMessage(message.id, message.site))
-        except RetryError:
-            done = "later"
+        is_delivered = set(replayed.left.values()) == {replay.SkipReason.DELIVERED}
+        done = OwnerMark.NOT_SPAM if held and is_delivered else "nothing"
+        if replayed.channels:
+            done = "asked"
+            try:
+                self._container.destined.run(DueMessage(message.id, message.site))
+            except RetryError:
+                done = "later"
         return _redirect(f"message{Filter().query(id=message.id, done=done)}")
+
+    def _mark(self, request: Request, by: str, mark: OwnerMark) -> dict[str, object]:
+        message = self._asked_for(request).listed
+        if not self._container.marks.mark(message.id, Marked(mark, self._container.now(), by)):
+            raise Refusal(HTTPStatus.CONFLICT, "It changed a moment ago. Look at it again.")
+        return _redirect(f"message{Filter().query(id=message.id, done=mark)}")
+
+    def _erase(self, request: Request, by: str) -> dict[str, object]:
+        message = self._asked_for(request)
+        listed = message.listed
+        # Files first, and the record last: an erasure that was interrupted can be repeated.
+        if message.files and self._stage.takes_files:
+            files = self._container.files(self._function_arn)
+            files.delete(listed.site, listed.id, len(message.files))
+        self._container.marks.erase(message)
+        logger.info("A message was erased", extra={"message_id": listed.id, "channel": by})
+        return _redirect("./?done=erased")
 
     @property
     def _key(self) -> str:
         return self._container.inbox_parameters.read()["spam/key"]
 
 
-_NOTICES = {
+_MARKS = {"spam": OwnerMark.SPAM, "answered": OwnerMark.ANSWERED, "unanswered": OwnerMark.NOT_ANSWERED}
+_NOTICES: dict[str, str] = {
+    **views.MARK_NOTICES,
+    "erased": views.ERASED,
+    "nothing": "There is nothing left to ring.",
     "asked": "Its channels are being tried. Load the page again in a moment.",
     "later": "Its channels will be tried within 15 minutes.",
 }

@@ -33,6 +33,7 @@ _SHAPES = {
     "summarized": Shape(_ROUND, False, "M-3 -1.8H3M-3 1.8H1.5"),
     "stored": Shape(_ROUND, False, "M-3 0H3"),
     "pending": Shape(_ROUND, False, ""),
+    "answered": Shape("M-7 0L-1 -5.5V-2.5C4 -2.5 6.5 0 7 5C5.5 2.5 3 1.5 -1 1.5V4.5z", True, ""),
     "all": Shape("M-7 -0.5L-4.5 -6H4.5L7 -0.5V6H-7zM-7 -0.5H-3L-1.5 2H1.5L3 -0.5H7", False, ""),
     "next": Shape(_ROUND, False, ""),
 }

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from chalicelib.inbox import words
 from chalicelib.logic.delivery_types import State
-from chalicelib.logic.stored_messages import StoredMessage
+from chalicelib.logic.stored_messages import OwnerMark, StoredMessage
 from chalicelib.logic.trace import Step, StepKind, Trace
 
 _LANE = 26
@@ -21,6 +21,13 @@ _LINE = 17
 _TOP = 22
 _LETTER = 7.4
 """The width of a letter of 14 pixels, about: more room than it needs does no harm."""
+
+_MARK_SHAPES = {
+    OwnerMark.SPAM: "quarantined",
+    OwnerMark.NOT_SPAM: "stored",
+    OwnerMark.ANSWERED: "answered",
+    OwnerMark.NOT_ANSWERED: "stored",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +127,10 @@ def _event(step: Step) -> Event:
         case StepKind.REPLAYED:
             by = step.details.get("by")
             shape, what = "pending", "to be tried again" + (f", by {by}" if by else "")
+        case StepKind.MARKED:
+            by = step.details.get("by")
+            mark = OwnerMark(str(step.details["mark"]))
+            shape, what = _MARK_SHAPES[mark], words.MARKS[mark] + (f", by {by}" if by else "")
         case StepKind.SUMMARIZED:
             shape, what = state, "left to a summary: the channel had rung as often as it may"
         case StepKind.ENDED:

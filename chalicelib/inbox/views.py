@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -18,7 +18,10 @@ from chalicelib.inbox.words import Moment, Trouble
 from chalicelib.logic.delivery_types import State
 from chalicelib.logic.message_files import described
 from chalicelib.logic.message_pages import Listing
-from chalicelib.logic.stored_messages import ListedMessage, MessageState, StoredMessage
+from chalicelib.logic.notification import from_contact
+from chalicelib.logic.reply_link import reply_label, reply_link
+from chalicelib.logic.stored_messages import ListedMessage, MessageState, OwnerMark, StoredMessage
+from chalicelib.logic.submission import Message
 from chalicelib.logic.trace import Target, Trace
 from chalicelib.settings import NOTIFICATIONS_SITE
 
@@ -28,6 +31,14 @@ _EXCERPT = 160
 """Characters of a message that a list shows."""
 _OPEN = (State.PENDING, State.WAITING, State.UNCERTAIN, State.REJECTED, State.EXPIRED, State.SUMMARIZED)
 """Channels that a replay tries."""
+MARK_NOTICES: dict[str, str] = {
+    OwnerMark.SPAM: "Marked as spam: no channel is tried any more.",
+    OwnerMark.NOT_SPAM: "Not spam: it is not held any more.",
+    OwnerMark.ANSWERED: "Marked as answered.",
+    OwnerMark.NOT_ANSWERED: "Not marked as answered any more.",
+}
+"""What is said after each mark."""
+ERASED = "The message is erased. Copies in backups and dead letters: ./herald messages erase."
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +74,8 @@ class Action:
     href: str
     csrf: str
     csrf_name: str = CSRF
+    is_quiet: bool = False
+    """Whether it is one of several, and not what the page advises."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +112,7 @@ class Row:
     subject: str
     text: str
     state: str
+    is_answered: bool
     facts: str
     received: Moment
 
@@ -108,6 +122,8 @@ class ListPage:
     """``list.html``: a page of messages. Addresses are empty where they lead nowhere."""
 
     title: str
+    notice: str
+    """What an action did just now; empty without one."""
     lead: str
     folders: Sequence[Folder]
     sites: Sequence[str]
@@ -168,6 +184,11 @@ class MessagePage:
     meaning: str
     advice: str
     action: Action | None
+    reply: Link | None
+    """Opens the owner's own mail program."""
+    marks: Sequence[Action]
+    erase: Action
+    is_answered: bool
     signals: Mapping[str, str]
     """Each sign of spam with its meaning."""
     score: str
@@ -199,13 +220,20 @@ class Counts:
 
 
 def mailbox(
-    shell: Shell, shown: Filter, listing: Listing, whole: Mapping[str, StoredMessage], counts: Counts, now: int
+    shell: Shell,
+    shown: Filter,
+    listing: Listing,
+    fields: Mapping[str, Mapping[str, str]],
+    counts: Counts,
+    now: int,
+    notice: str = "",
 ) -> str:
-    """A page of messages."""
+    """A page of messages. ``fields`` is what visitors typed in each, by its id."""
     several = len(set(shell.sites) - {NOTIFICATIONS_SITE}) > 1
     states = [(None, "All messages"), *((state, str(state).capitalize()) for state in words.MESSAGE_STATES)]
     page = ListPage(
         title=str(shown.state).capitalize() if shown.state else "All messages",
+        notice=notice,
         lead=words.MESSAGE_STATES[shown.state] if shown.state else "Newest first, with what became of each.",
         folders=[
             Folder(
@@ -219,7 +247,7 @@ def mailbox(
         since=str(shown.since or ""),
         until=str(shown.until or ""),
         reset=f"./{Filter(state=shown.state).query()}" if shown.is_narrowed else "",
-        rows=[_row(message, whole.get(message.id), several, shown, now) for message in listing.messages],
+        rows=[_row(message, fields.get(message.id, {}), several, shown, now) for message in listing.messages],
         empty=_nothing(shown, bool(listing.cursor)),
         newest=f"./{shown.going_on_from('').query()}" if shown.cursor else "",
         older=f"./{shown.going_on_from(listing.cursor).query()}" if listing.cursor else "",
@@ -227,8 +255,7 @@ def mailbox(
     return _render("list.html", shell, page)
 
 
-def _row(message: ListedMessage, whole: StoredMessage | None, with_site: bool, shown: Filter, now: int) -> Row:
-    fields = whole.fields if whole else {}
+def _row(message: ListedMessage, fields: Mapping[str, str], with_site: bool, shown: Filter, now: int) -> Row:
     signals = message.verdict.signals
     facts = [
         message.site if with_site or message.site == NOTIFICATIONS_SITE else "",
@@ -241,6 +268,7 @@ def _row(message: ListedMessage, whole: StoredMessage | None, with_site: bool, s
         subject=_one_line(fields.get("subject", "")),
         text=_one_line(fields.get("message", "") or " · ".join(fields.values())),
         state=str(message.state),
+        is_answered=bool(message.answered_at),
         facts=_joined(facts),
         received=words.when(message.received_at, now),
     )
@@ -301,6 +329,10 @@ def message(shell: Shell, trace: Trace, back: Filter, csrf: str, now: int, *, lo
         meaning=words.MESSAGE_STATES[listed.state],
         advice=advice,
         action=action,
+        reply=_reply(stored),
+        marks=list(_marks(listed, back, csrf)),
+        erase=Action("Erase for good", f"erase{back.query(id=listed.id)}", csrf, is_quiet=True),
+        is_answered=bool(listed.answered_at),
         signals={sign: words.SIGNALS.get(sign, "a sign of spam") for sign in verdict.signals},
         score=words.counted(verdict.score, "point"),
         channels=_channels(stored, now),
@@ -331,6 +363,8 @@ def _what_to_do(shell: Shell, stored: StoredMessage, back: Filter, csrf: str) ->
         advice = [f"Its sender has to mend it: {listed.verdict.reason}."]
     elif not names:
         advice = ["Nothing is left to do."]
+        if listed.verdict.held and not undelivered:
+            advice, action = [], Action("Not spam", f"release{query}", csrf)
     elif listed.verdict.held:
         advice = [f"Releasing it rings {words.listed(names)}."]
         action = Action("Release", f"release{query}", csrf)
@@ -344,6 +378,28 @@ def _what_to_do(shell: Shell, stored: StoredMessage, back: Filter, csrf: str) ->
     if gone := [name for name in undelivered if name not in serving]:
         advice.append(f"No longer a channel of this site, and so out of reach: {words.listed(gone)}.")
     return " ".join(advice), action
+
+
+def _marks(listed: ListedMessage, back: Filter, csrf: str) -> Iterator[Action]:
+    """The buttons by which a person says what the message is."""
+    query = back.query(id=listed.id)
+    if listed.verdict.reason:
+        return
+    if listed.answered_at:
+        yield Action("Not answered", f"unanswered{query}", csrf, is_quiet=True)
+    else:
+        yield Action("Mark as answered", f"answered{query}", csrf, is_quiet=True)
+    if not listed.verdict.held:
+        yield Action("Mark as spam", f"spam{query}", csrf, is_quiet=True)
+
+
+def _reply(stored: StoredMessage) -> Link | None:
+    listed = stored.listed
+    if listed.site == NOTIFICATIONS_SITE:
+        return None
+    found = from_contact(Message(listed.id, listed.site, listed.received_at, dict(stored.fields)))
+    href = reply_link(found)
+    return Link(reply_label(found), href) if href else None
 
 
 def _channels(stored: StoredMessage, now: int) -> list[ChannelCard]:

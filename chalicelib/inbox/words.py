@@ -8,10 +8,10 @@ from datetime import datetime
 from chalicelib.logic.delivery_types import State
 from chalicelib.logic.replay import Replayed
 from chalicelib.logic.spam import Signal
-from chalicelib.logic.stored_messages import MessageState
+from chalicelib.logic.stored_messages import MessageState, OwnerMark
 
 MESSAGE_STATES: dict[MessageState, str] = {
-    MessageState.QUARANTINED: "Held as spam: no notification was sent. Release what is not spam.",
+    MessageState.QUARANTINED: "Held as spam: nothing is sent. Release what is not spam.",
     MessageState.UNDELIVERABLE: "A channel is lost for good: its provider said never, or it was tried for too long.",
     MessageState.UNCERTAIN: "A provider may or may not have accepted it, and its channel waits for you to decide.",
     MessageState.WAITING: "At least one channel still has to deliver, and will be tried again by itself.",
@@ -49,6 +49,14 @@ SIGNALS: dict[str, str] = {
     Signal.LOW_CAPTCHA: "a captcha with a low score",
     Signal.UNCHECKED_CAPTCHA: "its captcha could not be verified",
     Signal.UNCHECKED: "could not be checked fully",
+}
+
+
+MARKS: dict[OwnerMark, str] = {
+    OwnerMark.SPAM: "marked as spam",
+    OwnerMark.NOT_SPAM: "marked as not spam",
+    OwnerMark.ANSWERED: "marked as answered",
+    OwnerMark.NOT_ANSWERED: "marked as not answered",
 }
 
 

@@ -110,7 +110,8 @@ def apply_replay(
 
     ``by`` is the channel in whose inbox it was asked for; empty for a command's.
 
-    If no channel can be tried nothing is written, and ``channels`` of the result is empty.
+    If no channel can be tried nothing is written, and ``channels`` of the result is empty. A release lets go all the
+    same of what every channel has delivered, as a person may have called it spam since.
 
     Raises
     ------
@@ -124,6 +125,7 @@ def apply_replay(
         if record is None or (record.verdict.held is not None) is not held:
             raise LookupError(message_id)
         update, skipped = plan_replay(record, channels, now, by)
-        if not update.before or store.apply(message_id, update):
+        is_delivered = bool(skipped) and set(skipped.values()) == {SkipReason.DELIVERED}
+        if not (update.before or (held and is_delivered)) or store.apply(message_id, update):
             return ReplayResult(tuple(update.before), skipped)
     raise StoreError("ConditionalCheckFailedException")

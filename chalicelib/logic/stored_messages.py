@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol
@@ -49,6 +49,30 @@ class MessageState(StrEnum):
     DUPLICATE = "duplicate"
     REJECTED = "rejected"
     """What a program published is no notification; nothing of it is stored but why."""
+
+
+class OwnerMark(StrEnum):
+    """What a person decided about a message."""
+
+    SPAM = "spam"
+    """It is held from now on: no channel is tried any more."""
+    NOT_SPAM = "not_spam"
+    """It is held no more, and there was no channel left to try."""
+    ANSWERED = "answered"
+    NOT_ANSWERED = "not_answered"
+
+
+@dataclass(frozen=True, slots=True)
+class Marked:
+    """A mark, when it was made and by whom."""
+
+    mark: OwnerMark
+    at: int
+    by: str = ""
+    """The channel in whose inbox it was made; empty for a command, or the inbox on the owner's machine."""
+
+    def as_json(self) -> dict[str, object]:
+        return {"mark": str(self.mark), "at": self.at, "by": self.by or None}
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +148,8 @@ class StoredMessage:
     """Oldest first."""
     files: tuple[MessageFile, ...] = ()
     """What came with it, in the order sent."""
+    marks: tuple[Marked, ...] = ()
+    """Oldest first."""
 
     def as_json(self) -> dict[str, object]:
         """Return the object that a list has, with more keys."""
@@ -136,6 +162,7 @@ class StoredMessage:
             "expires_at": self.expires_at,
             "due_at": self.due_at or None,
             "history": [line.as_json() for line in self.history],
+            "marks": [mark.as_json() for mark in self.marks],
         }
 
 
@@ -226,6 +253,23 @@ class Archive(Protocol):
 
     def page(self, wanted: Wanted) -> Page:
         """Return the newest wanted messages behind ``wanted.after``. At most :data:`MAX_PAGE` are read."""
+
+
+class ArchiveWithFields(Archive, Protocol):
+    """One that also reads many at once."""
+
+    def fields_of(self, ids: Sequence[str]) -> Mapping[str, Mapping[str, str]]:
+        """Return what visitors typed in these messages, by id; those that were deleted are left out."""
+
+
+class Marks(Protocol):
+    """Records what a person decided; raises :class:`~chalicelib.errors.StoreError`."""
+
+    def mark(self, message_id: str, marked: Marked) -> bool:
+        """Mark a message; return False, and change nothing, where it doesn't exist or is held already (``SPAM``)."""
+
+    def erase(self, message: StoredMessage) -> None:
+        """Delete a message's items, and the record of its content's hash."""
 
 
 def state_of(

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from chalicelib.logic.delivery_types import State
-from chalicelib.logic.stored_messages import MessageState, Outcome, StoredMessage
+from chalicelib.logic.stored_messages import MessageState, Outcome, OwnerMark, StoredMessage
 
 
 class StepKind(StrEnum):
@@ -24,6 +24,8 @@ class StepKind(StrEnum):
     """A channel had rung as often as it may: a summary tells of the message."""
     REPLAYED = "replayed"
     """A person asked for another attempt by a channel."""
+    MARKED = "marked"
+    """A person decided something about it: ``details["mark"]``."""
     ENDED = "ended"
     """A run of ``destined`` ended; ``details["action"]`` is the action of its outcome."""
     TOLD = "told"
@@ -116,13 +118,18 @@ def recorded(message: StoredMessage | None) -> Iterator[Step]:
         return
     yield Step(message.listed.received_at, StepKind.ACCEPTED, "table")
     verdict = message.listed.verdict
-    held = {"held": str(verdict.held)} if verdict.held else {}
+    # What a person called spam was not held when it was stored.
+    by_hand = any(marked.mark is OwnerMark.SPAM for marked in message.marks)
+    held = {"held": str(verdict.held)} if verdict.held and not by_hand else {}
     signs = {"signals": list(verdict.signals), "score": verdict.score} if verdict.signals else {}
     other = {"duplicate_of": verdict.duplicate_of} if verdict.duplicate_of else {}
     why = {"reason": verdict.reason} if verdict.reason else {}
     yield Step(message.stored_at, StepKind.STORED, "table", details={**held, **signs, **other, **why})
     for line in message.history:
         yield _attempt(line)
+    for marked in message.marks:
+        details = {"mark": str(marked.mark), **_by(marked.by)}
+        yield Step(marked.at, StepKind.MARKED, "table", details=details)
 
 
 def _attempt(line: Outcome) -> Step:
@@ -131,12 +138,17 @@ def _attempt(line: Outcome) -> Step:
         State.EXPIRED: StepKind.EXPIRED,
         State.SUMMARIZED: StepKind.SUMMARIZED,
     }.get(line.state, StepKind.ATTEMPT)
-    by = {"by": f"{line.by}'s inbox"} if line.by else {}
-    return Step(line.since, kind, "table", line.channel, str(line.state), line.attempts, line.error, line.reference, by)
+    state, by = str(line.state), _by(line.by)
+    return Step(line.since, kind, "table", line.channel, state, line.attempts, line.error, line.reference, by)
 
 
+def _by(channel: str) -> dict[str, object]:
+    return {"by": f"{channel}'s inbox"} if channel else {}
+
+
+_OF_HISTORY = (StepKind.ATTEMPT, StepKind.EXPIRED, StepKind.SUMMARIZED, StepKind.REPLAYED, StepKind.MARKED)
 _RANK = {kind: number for number, kind in enumerate(StepKind)} | dict.fromkeys(
-    (StepKind.ATTEMPT, StepKind.EXPIRED, StepKind.SUMMARIZED, StepKind.REPLAYED), list(StepKind).index(StepKind.ATTEMPT)
+    _OF_HISTORY, list(StepKind).index(StepKind.ATTEMPT)
 )
 """The order of steps within one second. Steps of a message's history have the same rank, and keep their order."""
 

@@ -27,7 +27,7 @@ from chalicelib.logic.invoke_contract import MAX_ID, VERSION
 from chalicelib.logic.message_files import Mark
 from chalicelib.logic.message_kinds import KIND_NOTIFICATION
 from chalicelib.logic.spam import HoldReason
-from chalicelib.logic.stored_messages import LATEST, MAX_CURSOR, MAX_PAGE, MessageState
+from chalicelib.logic.stored_messages import LATEST, MAX_CURSOR, MAX_PAGE, MessageState, OwnerMark
 from chalicelib.settings import NOTIFICATIONS_SITE
 
 Schema = dict[str, Any]
@@ -330,4 +330,14 @@ STORED: dict[str, Schema] = {
         _object(OUTCOME | {"channel": _text(), "by": _or_null(_text("In whose inbox a replay was asked for"))})
     )
     | {"description": "How each attempt of each channel ended, oldest first; a line with state pending is its replay"},
+    "marks": _list(
+        _object(
+            {
+                "mark": {"enum": [str(mark) for mark in OwnerMark]},
+                "at": _number(_SECONDS.capitalize()),
+                "by": _or_null(_text("In whose inbox it was made")),
+            }
+        )
+    )
+    | {"description": "What the owner decided about it, oldest first"},
 }

@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from chalicelib.logic.captcha import SERVICES as CAPTCHAS
 from chalicelib.logic.form_body import CHARSET_FIELD, FORM, JSON, MULTIPART
 from chalicelib.logic.form_service_answers import SERVICES, FormService
 from chalicelib.logic.known_field_names import KNOWN_FIELDS, MEANINGS, SINGLE_LINE, Role
@@ -72,7 +73,7 @@ _ROLES = {
     Role.HONEYPOT: "A honeypot: leave it out or empty. Filled, the message is marked as a robot's.",
     Role.FILL_TIME: "How long it took to fill in the form, in seconds such as 7.5.",
     Role.PROOF: "A solved challenge of ALTCHA, for a site that asks for one.",
-    Role.CAPTCHA: "A captcha's token, for a site that has that captcha; else ignored.",
+    Role.CAPTCHA: "The captcha's token.",
     Role.RECIPIENT: "Would choose who hears of the message: ignored, and named in the answer's `ignored`.",
     Role.SETTING: "A setting of another service: ignored.",
 }
@@ -292,7 +293,9 @@ def _fields(site: Site, limits: Limits, *, as_json: bool) -> Json:
                 ),
             }
         elif what.role is not Role.FIELD:
-            properties[name] = {**_ref("schemas", _ANYTHING[as_json]), "description": _ROLES[what.role]}
+            is_none = what.role is Role.CAPTCHA and name not in _token_fields(site)
+            description = _ROLES[Role.SETTING if is_none else what.role]
+            properties[name] = {**_ref("schemas", _ANYTHING[as_json]), "description": description}
         elif name == what.field:
             longest = f" At most {site.longest[name]} characters" if name in site.longest else ""
             line = f"{longest} on one line, without the spaces around it." if name in SINGLE_LINE else f"{longest}."
@@ -327,6 +330,11 @@ def _fields(site: Site, limits: Limits, *, as_json: bool) -> Json:
             else {}
         ),
     }
+
+
+def _token_fields(site: Site) -> tuple[str, ...]:
+    """The fields that may hold the token of the site's captcha."""
+    return CAPTCHAS[site.spam.captcha.kind].fields if site.spam.captcha else ()
 
 
 def _value(own: str, site: Site, limits: Limits, *, as_json: bool) -> Json:

@@ -24,7 +24,7 @@ from chalicelib.inbox.views import Counts, Shell
 from chalicelib.inbox.words import Trouble
 from chalicelib.logic.delivery_types import State
 from chalicelib.logic.invoke_contract import MAX_ID
-from chalicelib.logic.stored_messages import MAX_PAGE, MessageState
+from chalicelib.logic.stored_messages import MAX_PAGE, MessageState, OwnerMark
 from ops.inbox import session_guard, troubles
 from ops.inbox.mailbox import Mailbox
 from ops.inbox.session_guard import Session, SessionGuard
@@ -72,8 +72,9 @@ class Inbox:
         def look(mailbox: Mailbox) -> str:
             counts = _counts(mailbox, shown)
             listing = mailbox.page(shown.selection())
-            whole = mailbox.several([message.id for message in listing.messages]) if listing.messages else {}
-            return views.mailbox(self.shell, shown, listing, whole, counts, self._now())
+            fields = mailbox.fields_of([message.id for message in listing.messages])
+            notice = self._notices.pop("", "")
+            return views.mailbox(self.shell, shown, listing, fields, counts, self._now(), notice)
 
         return _page(await self._asked(look))
 
@@ -91,6 +92,33 @@ class Inbox:
 
     async def release(self, request: Request) -> Response:
         return await self._change(request, lambda mailbox, message_id: mailbox.release(message_id))
+
+    async def spam(self, request: Request) -> Response:
+        return await self._mark(request, OwnerMark.SPAM, lambda mailbox, message_id: mailbox.mark_spam(message_id))
+
+    async def answered(self, request: Request) -> Response:
+        def mark(mailbox: Mailbox, message_id: str) -> None:
+            mailbox.mark_answered(message_id)
+
+        return await self._mark(request, OwnerMark.ANSWERED, mark)
+
+    async def unanswered(self, request: Request) -> Response:
+        def mark(mailbox: Mailbox, message_id: str) -> None:
+            mailbox.mark_answered(message_id, answered=False)
+
+        return await self._mark(request, OwnerMark.NOT_ANSWERED, mark)
+
+    async def _mark(self, request: Request, mark: OwnerMark, change: Callable[[Mailbox, str], None]) -> Response:
+        message_id, back = self._id(request), self._filter(request)
+        await self._asked(lambda mailbox: change(mailbox, message_id))
+        self._notices[message_id] = views.MARK_NOTICES[mark]
+        return RedirectResponse(f"/message{back.query(id=message_id)}", 303)
+
+    async def erase(self, request: Request) -> Response:
+        message_id, back = self._id(request), self._filter(request)
+        await self._asked(lambda mailbox: mailbox.erase_all([message_id]))
+        self._notices[""] = views.ERASED
+        return RedirectResponse(f"/{back.query()}", 303)
 
     async def _change(self, request: Request, change: Callable[[Mailbox, str], Replayed]) -> Response:
         message_id, back = self._id(request), self._filter(request)
@@ -194,6 +222,10 @@ def create_app(
             Route("/message", inbox.message),
             Route("/replay", inbox.replay, methods=["POST"]),
             Route("/release", inbox.release, methods=["POST"]),
+            Route("/spam", inbox.spam, methods=["POST"]),
+            Route("/answered", inbox.answered, methods=["POST"]),
+            Route("/unanswered", inbox.unanswered, methods=["POST"]),
+            Route("/erase", inbox.erase, methods=["POST"]),
         ],
         middleware=[
             Middleware(LoopbackGuard),

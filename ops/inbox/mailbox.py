@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from chalicelib.logic.stored_messages import StoredMessage
-from ops.operations import Listing, Replayed, Selection, Trace
+from ops.operations import Erased, Listing, Replayed, Selection, Trace
 
 
 class Mailbox(Protocol):
@@ -18,8 +17,8 @@ class Mailbox(Protocol):
     def page(self, selection: Selection) -> Listing:
         """A page of messages, newest first."""
 
-    def several(self, ids: Sequence[str]) -> Mapping[str, StoredMessage]:
-        """Messages by their ids; those that are gone are left out."""
+    def fields_of(self, ids: Sequence[str]) -> Mapping[str, Mapping[str, str]]:
+        """What visitors typed in messages, by their ids; those that are gone are left out."""
 
     def trace(self, message_id: str, *, logs: bool = True) -> Trace:
         """A message with the steps of its way; without ``logs`` it reads one item."""
@@ -29,3 +28,12 @@ class Mailbox(Protocol):
 
     def release(self, message_id: str) -> Replayed:
         """Let a message out that is held, and have it delivered."""
+
+    def mark_spam(self, message_id: str) -> None:
+        """Hold a message as spam."""
+
+    def mark_answered(self, message_id: str, *, answered: bool = True) -> None:
+        """Mark a message as answered, or take the mark away."""
+
+    def erase_all(self, ids: Sequence[str]) -> Sequence[Erased]:
+        """Delete messages; return which copies remain."""

@@ -1,26 +1,18 @@
-"""Erase messages, and list the copies that remain: where each is, and when it is gone."""
+"""The copies that remain of an erased message: where each is, and when it is gone."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from botocore.exceptions import ClientError
 
-from chalicelib.adapters.dynamodb_items import from_item, to_item
-from chalicelib.adapters.item_table import store_errors
-from chalicelib.adapters.message_table import fields_key
 from chalicelib.adapters.providers import kinds
 from chalicelib.logic.delivery_types import State
-from chalicelib.logic.duplicates import content_hash
-from chalicelib.logic.message_files import facts_key
 from chalicelib.logic.stored_messages import StoredMessage
 from chalicelib.settings import Stage
 from ops.aws.account import Account
-
-if TYPE_CHECKING:
-    from types_boto3_dynamodb import DynamoDBClient
 
 DAY = 24 * 3600
 _RECOVERY_DAYS = 35
@@ -52,33 +44,6 @@ class Erased:
 
     def as_json(self) -> dict[str, object]:
         return {"id": self.id, "letters": self.letters, "copies": [copy.as_json() for copy in self.copies]}
-
-
-def delete(dynamodb: DynamoDBClient, stage: Stage, message: StoredMessage) -> None:
-    """Delete a message's items, and so what the indexes hold of it, and the record of its content's hash.
-
-    The record goes last: as long as it is there, an erasure that was interrupted can be repeated.
-    """
-    with store_errors():
-        # The hash's item may belong to a later message with the same content: adapters/recent_activity.py.
-        hashed = f"content#{content_hash(message.listed.site, message.fields, [file.ref for file in message.files])}"
-        answer = dynamodb.get_item(TableName=stage.table, Key=to_item({"id": hashed}), ConsistentRead=True)
-        if from_item(answer.get("Item", {})).get("message_id") == message.listed.id:
-            dynamodb.delete_item(TableName=stage.table, Key=to_item({"id": hashed}))
-        delete_fields(dynamodb, stage, message.listed.id)
-        if message.files:
-            dynamodb.delete_item(TableName=stage.table, Key=to_item({"id": facts_key(message.listed.id)}))
-        dynamodb.delete_item(TableName=stage.table, Key=to_item({"id": message.listed.id}))
-
-
-def delete_fields(dynamodb: DynamoDBClient, stage: Stage, message_id: str) -> bool:
-    """Delete what the visitor wrote; returns whether it was there.
-
-    It may be there without a record: a run that was killed after the first of its two writes leaves it so.
-    """
-    with store_errors():
-        key = to_item({"id": fields_key(message_id)})
-        return "Attributes" in dynamodb.delete_item(TableName=stage.table, Key=key, ReturnValues="ALL_OLD")
 
 
 def remaining(

@@ -12,11 +12,11 @@ from dataclasses import replace
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from chalicelib.adapters.dynamodb_items import from_item, to_item
-from chalicelib.adapters.item_table import store_errors
+from chalicelib.adapters.dynamodb_items import from_item
+from chalicelib.adapters.item_table import KEYS_AT_ONCE, store_errors
 from chalicelib.adapters.message_table import fields_key, is_record
 from chalicelib.adapters.stored_messages import MessageArchive
-from chalicelib.errors import InvalidRequestError, StoreError
+from chalicelib.errors import InvalidRequestError
 from chalicelib.logic.message_files import facts_key
 from chalicelib.logic.message_pages import Selection, page
 from chalicelib.logic.stored_messages import MAX_PAGE, Archive, ListedMessage, StoredMessage
@@ -25,12 +25,6 @@ from ops.operations.same_address import address_of, addresses
 
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
-
-_KEYS_AT_ONCE = 100
-"""The limit of BatchGetItem: https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchGetItem.html"""
-_MAX_EMPTY_ANSWERS = 8
-"""How often a request is repeated after an answer without any item. An answer with some of them is no failure:
-DynamoDB limits an answer to 16 MB."""
 
 
 def every(archive: Archive, sites: Sequence[str], selection: Selection) -> Iterator[ListedMessage]:
@@ -46,7 +40,7 @@ def every(archive: Archive, sites: Sequence[str], selection: Selection) -> Itera
 
 def whole(archive: OperatorArchive, listed: Iterable[ListedMessage]) -> Iterator[StoredMessage]:
     """The whole message for each listed one, in the same order; deleted ones are left out."""
-    for some in _batches(listed, _KEYS_AT_ONCE):
+    for some in _batches(listed, KEYS_AT_ONCE):
         found = archive.several([message.id for message in some])
         yield from (found[message.id] for message in some if message.id in found)
 
@@ -88,8 +82,8 @@ class OperatorArchive(MessageArchive):
         A BatchGetItem for each hundred records, and one for what was written in them. Raises :class:`StoreError`.
         """
         found: dict[str, StoredMessage] = {}
-        for start in range(0, len(ids), _KEYS_AT_ONCE):
-            some = ids[start : start + _KEYS_AT_ONCE]
+        for start in range(0, len(ids), KEYS_AT_ONCE):
+            some = ids[start : start + KEYS_AT_ONCE]
             records = {key: item for key, item in self._items(some).items() if is_record(item)}
             written = self._items([fields_key(message_id) for message_id in records]) if records else {}
             with_files = [one for one in records if written.get(fields_key(one), {}).get("files")]
@@ -99,25 +93,8 @@ class OperatorArchive(MessageArchive):
                 found[message_id] = self._stored(item, wrote, facts.get(facts_key(message_id)))
         return found
 
-    def _items(self, ids: Sequence[str]) -> dict[str, dict[str, Any]]:
-        """Items by their keys, :data:`_KEYS_AT_ONCE` at most; those that don't exist are left out."""
-        found: dict[str, dict[str, Any]] = {}
-        wanted: Any = {
-            self._stage.table: {"Keys": [to_item({"id": one}) for one in ids], "ConsistentRead": True},
-        }
-        empty_answers = 0
-        while wanted:
-            with store_errors():
-                answer = self._dynamodb.batch_get_item(RequestItems=wanted)
-            items = answer["Responses"].get(self._stage.table, [])
-            found |= {item["id"]: item for item in map(from_item, items)}
-            wanted = answer.get("UnprocessedKeys")
-            if wanted and not items:
-                empty_answers += 1
-                if empty_answers > _MAX_EMPTY_ANSWERS:
-                    raise StoreError("UnprocessedKeys")
-                self._pause(0.05 * 2**empty_answers)
-        return found
+    def _items(self, keys: Sequence[str]) -> dict[str, dict[str, Any]]:
+        return self._item_table.read_many(keys, self._pause)
 
     def sites(self) -> list[str]:
         """The sites of which there are messages, also those that have left ``herald.toml``. Scans the index by site.

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, cast
 from chalicelib.adapters.aws.botocore_client import Sdk
 from chalicelib.adapters.destined_runs import AsynchronousDestined
 from chalicelib.adapters.inbox_sessions import SessionTable
+from chalicelib.adapters.marks import MarkTable
 from chalicelib.adapters.replays import ReplayTable
 from chalicelib.logic import message_kinds, published_notification
 from chalicelib.logic.delivery_types import State
@@ -19,13 +20,13 @@ from chalicelib.logic.inbox_links import OpenSession
 from chalicelib.logic.message_pages import Listing, Selection, page
 from chalicelib.logic.replay import Replayed
 from chalicelib.logic.retry_schedule import LAMBDA_ATTEMPTS
-from chalicelib.logic.stored_messages import ListedMessage, MessageState, StoredMessage
+from chalicelib.logic.stored_messages import ListedMessage, Marked, MessageState, OwnerMark, StoredMessage
 from chalicelib.logic.submission import Message
 from chalicelib.logic.trace import Trace, trace_of_table
 from chalicelib.settings import NOTIFICATIONS_SITE, Stage
 from ops.aws.account import Account
 from ops.errors import OpsError
-from ops.operations import answered_mark, dead_letters, erasure, listing, message_files, short_ids
+from ops.operations import dead_letters, erasure, listing, message_files, short_ids
 from ops.operations.erasure import Erased
 from ops.operations.listing import OperatorArchive
 from ops.operations.message_files import Fetched
@@ -81,6 +82,10 @@ class Operations:
     def several(self, ids: Sequence[str]) -> dict[str, StoredMessage]:
         """Whole messages by their ids; those that don't exist are left out. One BatchGetItem for each hundred."""
         return self._archive.several(ids)
+
+    def fields_of(self, ids: Sequence[str]) -> dict[str, dict[str, str]]:
+        """What visitors typed in messages, by their ids, 100 at most: one BatchGetItem."""
+        return self._archive.fields_of(ids)
 
     def whole(self, selection: Selection) -> Iterator[StoredMessage]:
         """All selected messages with what visitors typed: needs one BatchGetItem more for each hundred.
@@ -143,8 +148,14 @@ class Operations:
 
     def mark_answered(self, message_id: str, *, answered: bool = True) -> None:
         """Mark a message as answered, or take the mark away; raises :class:`~ops.errors.OpsError` without it."""
-        if not answered_mark.mark(self._dynamodb, self.stage, message_id, int(self._clock()) if answered else 0):
+        mark = OwnerMark.ANSWERED if answered else OwnerMark.NOT_ANSWERED
+        if not self._marks.mark(message_id, Marked(mark, int(self._clock()))):
             raise OpsError(short_ids.no_message(message_id, self.stage))
+
+    def mark_spam(self, message_id: str) -> None:
+        """Hold a message as spam; raises :class:`~ops.errors.OpsError` without it, or where it is held already."""
+        if not self._marks.mark(message_id, Marked(OwnerMark.SPAM, int(self._clock()))):
+            raise OpsError(f"there is no message {message_id} in stage {self.stage.name} that is not held already")
 
     def inbox_sessions(self, channel: str = "") -> dict[str, list[OpenSession]]:
         """The browsers in which the inbox in the pocket is open, of each channel or of one, the newest first.
@@ -222,10 +233,10 @@ class Operations:
                 # First, so that an erasure that was interrupted can be repeated.
                 if messages[message_id].files:
                     message_files.delete(self.account, self.stage, messages[message_id])
-                erasure.delete(self._dynamodb, self.stage, messages[message_id])
+                self._marks.erase(messages[message_id])
                 each(message_id)
             # Once more after the record: an event that came late may have written them between the two.
-            if erasure.delete_fields(self._dynamodb, self.stage, message_id):
+            if self._marks.erase_fields(message_id):
                 without_record.add(message_id)
         found = messages.keys() | without_record | {each for each, number in with_letters.items() if number}
         erased = [message_id for message_id in ids if message_id in found]
@@ -242,6 +253,10 @@ class Operations:
     @cached_property
     def _sessions(self) -> SessionTable:
         return SessionTable(self._dynamodb, self.stage.table)
+
+    @cached_property
+    def _marks(self) -> MarkTable:
+        return MarkTable(self._dynamodb, self.stage.table)
 
     @cached_property
     def _archive(self) -> OperatorArchive:

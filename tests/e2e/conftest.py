@@ -270,6 +270,9 @@ thanks = "http://127.0.0.1:8080/thanks.html"
 origins = ["http://127.0.0.1:8080"]
 channels = ["pocketed"]
 
+[stages.local.sites.pocketed.files]
+kinds = ["text"]
+
 [stages.local.sites.pocketed.spam]
 honeypot = { points = 10 }
 

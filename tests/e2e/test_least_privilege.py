@@ -444,11 +444,30 @@ def pocket_lists_nothing(herald: Harness) -> None:
         assert browser.gets("./").status_code == 503
 
 
-def pocket_runs_nothing(herald: Harness) -> None:
+def pocket_erases_nothing(herald: Harness) -> None:
     message_id = of_the_pocket(herald)
     with pocket(herald, "pocketed") as browser:
         browser.opens(browser.link(message_id))
-        assert browser.posts(f"replay?id={message_id}").headers["Location"].endswith("done=later")
+        assert browser.posts(f"erase?id={message_id}").status_code == 503
+    assert herald.item(message_id), "what was not erased whole can be erased again"
+
+
+def pocket_erases_no_files(herald: Harness) -> None:
+    file = ("a.txt", b"Hello", "text/plain")
+    message_id: str = send(herald, marker(), file, path="/contact/pocketed").json()["id"]
+    herald.line("on_success", message_id=message_id, action="delivered")
+    with pocket(herald, "pocketed") as browser:
+        browser.opens(browser.link(message_id))
+        assert browser.posts(f"erase?id={message_id}").status_code == 503
+    assert herald.item(message_id), "what was not erased whole can be erased again"
+
+
+def pocket_runs_nothing(herald: Harness) -> None:
+    held: str = herald.post_json({"message": marker(), "_gotcha": "x"}, "/contact/pocketed").json()["id"]
+    herald.line("on_success", message_id=held, action="quarantined")
+    with pocket(herald, "pocketed") as browser:
+        browser.opens(browser.link(held))
+        assert browser.posts(f"release?id={held}").headers["Location"].endswith("done=later")
 
 
 def fresh_link_is_not_sent(herald: Harness) -> None:
@@ -496,7 +515,11 @@ WITHOUT_STATEMENT: dict[tuple[str, str], Signal] = {
     ("inbox", "ReadKey"): link_is_not_verified,
     ("inbox", "ReadMessages"): session_is_not_known,
     ("inbox", "ListMessages"): pocket_lists_nothing,
+    ("inbox", "ReadFields"): pocket_lists_nothing,
     ("inbox", "NoteSessions"): link_is_not_used,
+    ("inbox", "EraseMessages"): pocket_erases_nothing,
+    ("inbox", "EraseKeptFiles"): pocket_erases_no_files,
+    ("inbox", "EraseNewFiles"): pocket_erases_no_files,
     ("inbox", "RunDestined"): pocket_runs_nothing,
     ("inbox", "SendLinks"): fresh_link_is_not_sent,
     ("autoreply", "ReadAnswered"): answered_is_not_read,

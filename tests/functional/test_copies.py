@@ -5,6 +5,7 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import Any, cast
 
+from chalicelib.adapters.marks import MarkTable
 from ops.aws.account import Account
 from ops.naming import AwsLocation
 from ops.operations import erasure
@@ -51,6 +52,6 @@ def test_what_a_killed_run_left_without_a_record_is_erased_by_its_id() -> None:
     table = LocalTable(stage().table)
     for message_id in ("killed", "another"):
         table.put_item(TableName=stage().table, Item={"id": {"S": f"fields#{message_id}"}})
-    client = cast(Any, table)
-    assert [erasure.delete_fields(client, stage(), "killed") for _ in range(2)] == [True, False]
+    marks = MarkTable(cast(Any, table), stage().table)
+    assert [marks.erase_fields("killed") for _ in range(2)] == [True, False]
     assert list(table.items()) == ["fields#another"]

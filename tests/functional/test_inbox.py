@@ -40,7 +40,14 @@ from tests.mailbox import SHELL, FailingMailbox, InMemoryMailbox, many, one_of_e
 READ = ["/", "/message?id=waiting-1", "/message?id=waiting-1&logs=yes", "/?state=quarantined"]
 PORT = 4711
 ADDRESS = f"http://127.0.0.1:{PORT}"
-CHANGE = ["/replay?id=waiting-1", "/release?id=quarantined-1"]
+CHANGE = [
+    "/replay?id=waiting-1",
+    "/release?id=quarantined-1",
+    "/spam?id=delivered-1",
+    "/answered?id=delivered-1",
+    "/unanswered?id=delivered-1",
+    "/erase?id=delivered-1",
+]
 
 
 class Client:
@@ -247,18 +254,22 @@ def test_no_other_method_changes_anything(owner: Person, mailbox: InMemoryMailbo
 
 
 def test_following_every_link_changes_nothing(owner: Person, mailbox: InMemoryMailbox) -> None:
+    mailbox.mark_answered("delivered-1")
+    mailbox.changes.clear()
+    ours = ("data:image/svg+xml;base64,", "mailto:ines@example.com?", "mailto:jonas@example.com?")
     seen, ahead = set(), ["/"]
     while ahead:
         path = ahead.pop()
         answer = owner.gets(path)
         assert answer.status_code in (200, 405), path
         links = Structure(answer.text).links if "text/html" in answer.headers["content-type"] else []
-        found = [link for link in links if not link.startswith("data:image/svg+xml;base64,")]
+        found = [link for link in links if not link.startswith(ours)]
         assert all(urlsplit(link)[:2] == ("", "") for link in found), "it stays below the address that the inbox has"
         found = [urljoin(path, link).partition("#")[0] for link in found if not link.startswith("#")]
         ahead += [link for link in found if link not in seen]
         seen |= set(found)
-    assert {"/replay?id=waiting-1", "/message?id=duplicate-1"} <= seen
+    actions = {urlsplit(link).path for link in seen}
+    assert actions - {"/", "/message"} == {urlsplit(path).path for path in CHANGE}, "each button is tried above"
     assert mailbox.changes == []
 
 
@@ -284,7 +295,7 @@ def test_a_channel_that_has_left_the_site_is_not_offered(mailbox: InMemoryMailbo
         person.opens()
         page = person.gets("/message?id=waiting-1").text
         assert "No longer a channel of this site, and so out of reach: email." in page
-        assert "<button" not in page
+        assert "Replay</button>" not in page
 
 
 def test_what_is_held_is_released_and_not_replayed(owner: Person, mailbox: InMemoryMailbox) -> None:
@@ -294,6 +305,35 @@ def test_what_is_held_is_released_and_not_replayed(owner: Person, mailbox: InMem
     assert owner.presses(CHANGE[1]).status_code == 303
     assert mailbox.changes == [("release", "quarantined-1")]
     assert "Asked to ring pushover and email." in owner.gets("/message?id=quarantined-1").text
+
+
+def test_a_message_is_marked_and_the_list_says_so(owner: Person, mailbox: InMemoryMailbox) -> None:
+    assert owner.presses("/answered?id=delivered-1&site=default").headers["location"].endswith("&site=default")
+    assert "Marked as answered." in owner.gets("/message?id=delivered-1").text
+    assert Structure(owner.gets("/?state=delivered").text).text.count("Answered") == 1
+    assert owner.presses("/unanswered?id=delivered-1").status_code == 303
+    assert "Answered" not in Structure(owner.gets("/?state=delivered").text).text
+    assert owner.presses("/spam?id=delivered-1").status_code == 303
+    page = owner.gets("/message?id=delivered-1").text
+    assert "Marked as spam" in page
+    assert "Not spam</button>" in page, "every channel has delivered, so a release would ring nobody"
+    assert "Mark as spam</button>" not in page
+    assert [change for change, _ in mailbox.changes] == ["answered", "not_answered", "spam"]
+
+
+def test_an_erased_message_is_gone_and_it_is_said_once(owner: Person, mailbox: InMemoryMailbox) -> None:
+    answer = owner.presses("/erase?id=waiting-1&state=waiting")
+    assert answer.headers["location"] == "/?state=waiting"
+    assert "The message is erased." in owner.gets("/?state=waiting").text
+    assert "The message is erased." not in owner.gets("/?state=waiting").text
+    assert owner.gets("/message?id=waiting-1").status_code == 404
+    assert mailbox.changes == [("erase", "waiting-1")]
+
+
+def test_an_answer_is_one_tap_into_the_owner_s_mail_program(owner: Person) -> None:
+    (link,) = [each for each in Structure(owner.gets("/message?id=waiting-1").text).links if each.startswith("mailto:")]
+    assert link.startswith("mailto:ines@example.com?subject=Re%3A%20A%20rocking%20chair&body=")
+    assert "mailto:" not in owner.gets("/message?id=delivered-1").text, "it names no address"
 
 
 def test_what_was_asked_for_is_said_even_if_nothing_answers_afterwards() -> None:

@@ -15,6 +15,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from chalicelib.adapters.aws import ServiceError
+from chalicelib.adapters.file_bucket import FileBucket
 from chalicelib.composition import override_container
 from chalicelib.errors import SecretsError
 from chalicelib.handlers import inbox
@@ -29,13 +30,15 @@ from chalicelib.logic.inbox_links import (
     link_token,
     session_token,
 )
+from chalicelib.logic.message_files import FileRef
 from chalicelib.logic.notification import Notification
 from chalicelib.logic.retry_due import DueMessage
 from chalicelib.logic.spam import NOTHING_FOUND, HoldReason, Verdict
+from chalicelib.logic.stored_messages import Marked, OwnerMark
 from chalicelib.logic.submission import Message
-from chalicelib.settings import Channel, Site, Stage
+from chalicelib.settings import Channel, FileRules, Site, Stage
 from tests.dynamodb import LocalTable
-from tests.fakes import NOW, FakeContainer
+from tests.fakes import FUNCTION_ARN, NOW, Context, FakeContainer
 from tests.fakes import stage as plain_stage
 
 KEY = "k" * 43
@@ -44,6 +47,7 @@ PARAMETERS = {"spam/key": KEY, "resources/inbox": f"https://{HOST}/"}
 OURS = {"sec-fetch-site": "same-origin"}
 TYPED = {"sec-fetch-site": "none"}
 XSS = "<script>alert(1)</script>\"'><img src=x onerror=alert(1)>"
+EVERY_BUTTON = {"replay", "release", "spam", "answered", "unanswered", "erase", "end"}
 PREVIEWS = (
     "Slackbot-LinkExpanding 1.0 (+https://api.slack.com/robots)",
     "Mozilla/5.0 (compatible; Discordbot/2.0; +https://discordapp.com)",
@@ -145,7 +149,7 @@ class Browser:
             **more,
         }
         with override_container(self.container):
-            answer: dict[str, Any] = inbox.answer(event)
+            answer: dict[str, Any] = inbox.answer(event, Context())
         for cookie in answer.get("cookies", ()):
             self.cookie = cookie.partition(";")[0]
         return answer
@@ -341,6 +345,72 @@ def test_a_message_in_quarantine_is_released_by_a_button(container: PocketContai
     assert record.verdict.held is None
 
 
+def test_spam_is_marked_and_let_go_and_the_record_says_in_whose_inbox(
+    container: PocketContainer, browser: Browser
+) -> None:
+    message = stored(container, "message-1", "default", Delivery(State.DELIVERED, 1))
+    page = browser.opens(address(message))
+    for label in ("Mark as spam", "Not spam", "Mark as answered", "Not answered"):
+        page = browser.asks("GET", browser.presses(page, label)["headers"]["Location"])
+        assert 'role="status"' in page["body"]
+    text = unescape(page["body"])
+    for mark in ("spam", "not spam", "answered", "not answered"):
+        assert f"marked as {mark}, by phone's inbox" in text
+    assert container.runs.queued == [], "everything was delivered, so nothing rings"
+
+
+def test_a_message_is_erased_with_all_that_was_written(
+    container: PocketContainer, browser: Browser, message: Message
+) -> None:
+    page = browser.opens(address(message))
+    gone = browser.asks("GET", browser.presses(page, "Erase")["headers"]["Location"])
+    assert "The message is erased." in gone["body"]
+    assert "Hello message-1" not in gone["body"]
+    assert not [key for key in container.table.items() if "message-1" in key]
+    assert browser.asks("GET", "message?id=message-1")["statusCode"] == 404
+
+
+def test_the_files_of_an_erased_message_are_deleted_first(browser: Browser, container: PocketContainer) -> None:
+    class Bucket:
+        def __init__(self) -> None:
+            self.deleted: list[str] = []
+
+        def delete_object(self, Bucket: str, Key: str, ExpectedBucketOwner: str) -> None:
+            assert "message-1" in container.table.items(), "an erasure that was interrupted can be repeated"
+            self.deleted.append(Key)
+
+    bucket = Bucket()
+    site = container.stage.sites["default"]._replace(files=FileRules(2, 1024, ("image",)))
+    vars(container)["stage"] = container.stage._replace(sites={**container.stage.sites, "default": site})
+    vars(container)["_file_bucket"] = FileBucket(bucket, container.stage, FUNCTION_ARN)
+    file = FileRef("a.jpg", "image/jpeg", 9, "0" * 64)
+    message = Message("message-1", "default", NOW, {"message": "Hello"}, files=(file, file))
+    container.messages.add(message, Record("run", {"phone": Delivery(State.DELIVERED, 1)}))
+    assert browser.presses(browser.opens(address(message)), "Erase")["statusCode"] == 303
+    assert sorted(bucket.deleted) == [f"{where}/default/message-1/{n}" for where in ("files", "new") for n in (1, 2)]
+    assert not [key for key in container.table.items() if "message-1" in key]
+
+
+def test_a_list_of_twenty_costs_one_query_and_one_read(container: PocketContainer, browser: Browser) -> None:
+    for number in range(20):
+        stored(container, f"message-{number}", "default", Delivery(State.DELIVERED, 1))
+    browser.opens(address(Message("message-1", "default", NOW, {})))
+    container.table.calls.clear()
+    page = browser.asks("GET", "./?site=default")["body"]
+    assert [page.count(f"Hello message-{number} ") for number in range(20)] == [1] * 20
+    assert reads(container) == ["GetItem", "Query", "BatchGetItem"], "the session, the list and what was written"
+
+
+def buttons(container: PocketContainer, browser: Browser) -> set[str]:
+    """The addresses of every form that the pages of a session have."""
+    held = stored(container, "held-1", "default", Delivery(), Verdict(("links",), 10, HoldReason.QUARANTINED))
+    answered = stored(container, "answered-1", "default", Delivery(State.DELIVERED, 1))
+    container.marks.mark(answered.id, Marked(OwnerMark.ANSWERED, NOW))
+    pages = ["./", "message?id=message-1", f"message?id={held.id}", f"message?id={answered.id}"]
+    html = "".join(browser.asks("GET", page)["body"] for page in pages)
+    return {unescape(form) for form in re.findall(r'<form method="post" action="([^"]*)">', html)}
+
+
 @pytest.mark.parametrize(
     "headers",
     [{"sec-fetch-site": "cross-site"}, {"sec-fetch-site": "same-site"}, {"sec-fetch-site": "none"}, {}]
@@ -350,10 +420,13 @@ def test_no_other_page_can_press_a_button(
     container: PocketContainer, browser: Browser, message: Message, headers: dict[str, str]
 ) -> None:
     page = browser.opens(address(message))
-    assert browser.presses(page, "Replay", headers=headers)["statusCode"] == 403
-    assert browser.presses(page, "Sign out", headers=headers)["statusCode"] == 403
-    assert browser.asks("POST", f"{address(message)}", headers=headers)["statusCode"] == 403
-    assert container.runs.queued == []
+    csrf = re.search(rf'name="{CSRF}" value="([^"]*)"', page["body"])
+    found, before = buttons(container, browser), container.table.items()
+    assert {form.partition("?")[0] for form in found} == EVERY_BUTTON
+    assert csrf
+    for form in [*found, address(message), address(message).replace("open", "fresh")]:
+        assert browser.asks("POST", form, f"{CSRF}={csrf[1]}", headers=headers)["statusCode"] == 403, form
+    assert (container.runs.queued, container.phone.sent, container.table.items()) == ([], [], before)
 
 
 def test_a_browser_that_names_no_fetch_site_is_known_by_its_origin(
@@ -375,9 +448,15 @@ def test_a_form_without_the_session_s_token_changes_nothing(
     container: PocketContainer, browser: Browser, message: Message, csrf: str
 ) -> None:
     browser.opens(address(message))
-    for path in ("replay?id=message-1", "release?id=message-1", "end"):
-        assert browser.asks("POST", path, f"{CSRF}={csrf}")["statusCode"] == 403
-    assert container.runs.queued == []
+    other = Browser(container)
+    other.opens(container.inbox_link("phone", replace(message, received_at=NOW + 1)))
+    of_another = re.search(rf'name="{CSRF}" value="([^"]*)"', other.asks("GET", "./")["body"])
+    assert of_another
+    found, before = buttons(container, browser), container.table.items()
+    for form in found:
+        for token in (csrf, of_another[1]):
+            assert browser.asks("POST", form, f"{CSRF}={token}")["statusCode"] == 403, form
+    assert (container.runs.queued, container.table.items()) == ([], before)
     assert browser.asks("GET", "./")["statusCode"] == 200
 
 

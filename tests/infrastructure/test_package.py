@@ -75,6 +75,7 @@ FORBIDDEN = {
     "app.canary": (*EVERYWHERE, *HTTP_OF_OTHERS),
     "app.digest": (*EVERYWHERE, *HTTP_OF_OTHERS),
     "app.autoreply": (*EVERYWHERE, *HTTP_OF_OTHERS),
+    "app.inbox": (*(name for name in EVERYWHERE if name != MESSAGE_FILES), *HTTP_OF_OTHERS, *FILES),
     "app.notify_pushover": (*EVERYWHERE, "standardwebhooks"),
     "app.notify_email": (*EVERYWHERE, *HTTP_OF_OTHERS),
     **{
@@ -145,6 +146,7 @@ def package(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     project = tmp_path_factory.mktemp("project")
     mirror(root, project)
     shipped = (project / "herald.toml").read_text(encoding="utf-8")
+    shipped = shipped.replace("[stages.local]\n", "[stages.local]\ninbox = true\n", 1)
     (project / "herald.toml").write_text(shipped + EVERY_CHANNEL, encoding="utf-8")
     render.write(project, render.generated(load(project)))
     # What a checkout also holds must not find its way into the zip.

@@ -151,6 +151,7 @@ def test_a_message_is_shown_whole_with_its_fields_in_the_order_sent() -> None:
                 "by": None,
             }
         ],
+        "marks": [],
     }
 
 

@@ -197,7 +197,9 @@ class SesV2:
 
 
 def _dynamodb(caller: Caller) -> Json:
-    return Json(caller, "DynamoDB_20120810", "1.0", "PutItem", "GetItem", "UpdateItem", "Query")
+    return Json(
+        caller, "DynamoDB_20120810", "1.0", "PutItem", "GetItem", "BatchGetItem", "UpdateItem", "DeleteItem", "Query"
+    )
 
 
 def _ssm(caller: Caller) -> Json:

@@ -64,6 +64,11 @@ class S3:
             raise self._refusal(Answer(500, answer.headers, answer.body))
         return {}
 
+    def delete_object(self, *, Bucket: str, Key: str, ExpectedBucketOwner: str) -> dict[str, Any]:
+        """Deleting what is not there succeeds."""
+        self._send("DELETE", Bucket, Key, _of(ExpectedBucketOwner))
+        return {}
+
     def _send(self, method: str, bucket: str, key: str, headers: Mapping[str, str], body: bytes = b"") -> Answer:
         return self._caller.send(method, f"/{bucket}/{quote(key, safe='/~')}", headers, body, self._refusal)
 

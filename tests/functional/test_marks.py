@@ -1,0 +1,124 @@
+"""What a person decides about a message: marks and erasure, on MiniStack's DynamoDB in this process."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from chalicelib.adapters.marks import MarkTable
+from chalicelib.adapters.message_table import MessageTable, fields_key
+from chalicelib.adapters.recent_activity import RecentTable
+from chalicelib.adapters.replays import ReplayTable
+from chalicelib.adapters.stored_messages import MessageArchive
+from chalicelib.logic import replay
+from chalicelib.logic.delivery_types import Delivery, Record, State
+from chalicelib.logic.duplicates import content_hash
+from chalicelib.logic.replay import ReplayResult, SkipReason
+from chalicelib.logic.stored_messages import ListedMessage, Marked, MessageState, OwnerMark, StoredMessage, Wanted
+from chalicelib.logic.trace import StepKind, recorded
+from tests.dynamodb import LocalTable
+from tests.fakes import NOW, channel, message, stage
+
+STAGE = stage()
+DELIVERED = Delivery(State.DELIVERED, 1)
+WAITING = Delivery(State.WAITING, 1, next_attempt_at=NOW + 60)
+
+
+@pytest.fixture
+def table() -> Any:
+    table: Any = LocalTable(STAGE.table)
+    MessageTable(table, STAGE, lambda: NOW).add(message("id-1"), Record("run-1", {"pushover": DELIVERED}))
+    return table
+
+
+def archive(table: Any) -> MessageArchive:
+    return MessageArchive(table, STAGE, lambda: NOW)
+
+
+def stored(table: Any, message_id: str = "id-1") -> StoredMessage:
+    found = archive(table).get(message_id)
+    assert found is not None
+    return found
+
+
+def listed(table: Any) -> ListedMessage:
+    """The message as a list shows it, from the index, which is the same as the message itself says."""
+    (of_list,) = archive(table).page(Wanted("default")).messages
+    assert stored(table).listed.answered_at == of_list.answered_at
+    return of_list
+
+
+def mark(table: Any, mark: OwnerMark, message_id: str = "id-1", by: str = "") -> bool:
+    return MarkTable(table, STAGE.table).mark(message_id, Marked(mark, NOW + 60, by))
+
+
+def release(table: Any, message_id: str = "id-1") -> ReplayResult:
+    channels = {"pushover": channel(), "email": channel("email")}
+    return replay.apply_replay(message_id, True, channels, ReplayTable(table, STAGE), NOW + 90, "phone")
+
+
+def test_an_answer_is_shown_with_its_time_and_can_be_taken_away(table: Any) -> None:
+    assert listed(table).as_json()["answered_at"] is None
+    assert mark(table, OwnerMark.ANSWERED)
+    assert listed(table).as_json()["answered_at"] == NOW + 60
+    assert mark(table, OwnerMark.NOT_ANSWERED)
+    assert listed(table).as_json()["answered_at"] is None
+
+
+@pytest.mark.parametrize("other", ["gone", fields_key("id-1")])
+@pytest.mark.parametrize("which", list(OwnerMark))
+def test_what_is_no_message_is_not_marked(table: Any, other: str, which: OwnerMark) -> None:
+    before = table.items()
+    assert not mark(table, which, other)
+    assert table.items() == before
+
+
+def test_what_is_spam_is_held_and_due_no_more_until_its_release_tries_what_was_left(table: Any) -> None:
+    MessageTable(table, STAGE, lambda: NOW).add(
+        message("id-2"), Record("run-2", {"pushover": DELIVERED, "email": WAITING}, due_at=NOW + 60)
+    )
+    assert mark(table, OwnerMark.SPAM, "id-2", "phone")
+    found = stored(table, "id-2")
+    assert (found.listed.state, found.due_at) == (MessageState.QUARANTINED, 0)
+    assert MessageTable(table, STAGE).find_due(NOW + 999, 9) == []
+    assert not mark(table, OwnerMark.SPAM, "id-2"), "it is held already"
+    assert release(table, "id-2") == ReplayResult(("email",), {"pushover": SkipReason.DELIVERED})
+    assert stored(table, "id-2").listed.verdict.held is None
+    assert [due.id for due in MessageTable(table, STAGE).find_due(NOW + 9999, 9)] == ["id-2"]
+
+
+def test_what_every_channel_delivered_is_let_go_and_rings_nobody(table: Any) -> None:
+    assert mark(table, OwnerMark.SPAM)
+    assert listed(table).state is MessageState.QUARANTINED
+    assert release(table) == ReplayResult((), {"pushover": SkipReason.DELIVERED})
+    assert (listed(table).state, stored(table).due_at) == (MessageState.DELIVERED, 0)
+
+
+def test_the_record_says_whose_inbox_marked_it_and_that_it_was_not_held_when_it_came(table: Any) -> None:
+    mark(table, OwnerMark.SPAM, by="phone")
+    release(table)
+    mark(table, OwnerMark.ANSWERED)
+    found = stored(table)
+    assert [each.as_json() for each in found.marks] == [
+        {"mark": "spam", "at": NOW + 60, "by": "phone"},
+        {"mark": "not_spam", "at": NOW + 90, "by": "phone"},
+        {"mark": "answered", "at": NOW + 60, "by": None},
+    ]
+    steps = list(recorded(found))
+    assert [step.details for step in steps if step.kind is StepKind.STORED] == [{}]
+    assert [step.details for step in steps if step.kind is StepKind.MARKED] == [
+        {"mark": "spam", "by": "phone's inbox"},
+        {"mark": "not_spam", "by": "phone's inbox"},
+        {"mark": "answered"},
+    ]
+
+
+def test_an_erased_message_leaves_nothing_and_no_other_message_loses_anything(table: Any) -> None:
+    other = message("id-2")
+    MessageTable(table, STAGE, lambda: NOW).add(other, Record("run-2", {"pushover": DELIVERED}))
+    hashed = f"content#{content_hash('default', message('id-1').fields, [])}"
+    RecentTable(table, STAGE.table).first(hashed, "id-1", NOW, 600)
+    assert hashed in table.items()
+    MarkTable(table, STAGE.table).erase(stored(table))
+    assert table.items().keys() == {"id-2", fields_key("id-2")}
