@@ -116,7 +116,7 @@ class FileRules(NamedTuple):
     size: int
     """The most bytes of all files of a form together."""
     kinds: tuple[str, ...]
-    """Some of ``logic/file_kinds.py``."""
+    """Some of ``logic/declared_file_kind.py``."""
     keep_metadata: bool = False
     """Whether images are delivered with their position and serial numbers."""
 

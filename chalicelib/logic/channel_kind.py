@@ -176,7 +176,7 @@ class Carries:
     """The files that a notification can carry."""
 
     kinds: tuple[str, ...]
-    """Kinds of ``file_kinds.py``."""
+    """Kinds of ``declared_file_kind.py``."""
     count: int
     size: int
     """Bytes of all together."""

@@ -56,7 +56,7 @@ class Facts:
     """What ``examine`` found out about a file."""
 
     kind: str = ""
-    """A kind of ``file_kinds.py``, ``markup`` or ``other``; empty where it is not known."""
+    """A kind of ``declared_file_kind.py``, ``markup`` or ``other``; empty where it is not known."""
     media_type: str = ""
     """By its bytes."""
     mark: Mark | None = None

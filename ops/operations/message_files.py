@@ -12,7 +12,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from chalicelib.logic.file_kinds import disk_name
+from chalicelib.logic.file_names import disk_name
 from chalicelib.logic.message_files import KEPT, NEW, MessageFile, key_of
 from chalicelib.logic.message_pages import Selection
 from chalicelib.logic.spam import HoldReason

@@ -12,8 +12,8 @@ import pytest
 from PIL import Image
 
 from chalicelib.logic import file_examination
-from chalicelib.logic.file_examination import BoundedReader, TooMuchWorkError, exif_of
-from chalicelib.logic.file_kinds import KINDS
+from chalicelib.logic.declared_file_kind import KINDS
+from chalicelib.logic.exif import MAX_READS, MAX_VALUE, BoundedReader, TooMuchWorkError, exif_of
 from tests.images import CORPUS, HOSTILE, TIFF, corpus, exif, jpeg_with_exif, photo, with_many_directories
 from tests.second_reader import normalised
 
@@ -53,7 +53,7 @@ def test_a_second_library_reads_the_same_tags(form: str) -> None:
 def test_hostile_exif_data_end_in_a_result(what: str, within: str) -> None:
     content = jpeg_with_exif(HOSTILE[what]) if within == "a JPEG" else HOSTILE[what]
     found = file_examination.examine(content, "a.jpg", "image/jpeg", KINDS)
-    assert all(len(text) <= file_examination.MAX_VALUE and text.isprintable() for text in found.exif.values())
+    assert all(len(text) <= MAX_VALUE and text.isprintable() for text in found.exif.values())
 
 
 def test_a_chain_of_100_000_directories_is_given_up_within_the_limits() -> None:
@@ -71,7 +71,7 @@ def test_what_is_no_exif_data_is_not_called_broken() -> None:
 
 def test_reading_too_often_or_too_much_is_refused() -> None:
     often = BoundedReader(b"x")
-    for _ in range(file_examination.MAX_READS):
+    for _ in range(MAX_READS):
         often.read(0)
     with pytest.raises(TooMuchWorkError):
         often.read(0)

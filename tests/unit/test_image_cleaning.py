@@ -8,7 +8,7 @@ import random
 import pytest
 from PIL import Image, ImageChops
 
-from chalicelib.logic.file_examination import exif_of
+from chalicelib.logic.exif import exif_of
 from chalicelib.logic.image_cleaning import NotCleanableError, cleaned
 from tests.images import HOSTILE, SECRETS, exif, jpeg_with_exif, photo
 
