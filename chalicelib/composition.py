@@ -34,13 +34,13 @@ if TYPE_CHECKING:
     from chalicelib.logic.digest import DigestLog
     from chalicelib.logic.failure_alarm import AlarmLog
     from chalicelib.logic.inbox_links import Sessions
+    from chalicelib.logic.message import Message
     from chalicelib.logic.message_files import FilesOfMessages
     from chalicelib.logic.notification import Notification, Quota
     from chalicelib.logic.replay import ReplayStore
     from chalicelib.logic.retry_due import Destined, DueMessages
     from chalicelib.logic.spam import RecentActivity
     from chalicelib.logic.stored_messages import ArchiveWithFields, Marks
-    from chalicelib.logic.submission import Message
     from chalicelib.logic.summary import SummaryDependencies, SummaryStore
 
 INVOKE_READ_TIMEOUT = 25

@@ -11,12 +11,12 @@ from chalicelib.errors import HeraldError, InvalidRequestError, PublishError, Se
 from chalicelib.logic.captcha import Verify
 from chalicelib.logic.delivery_types import Delivery, MessageStore, Notifier, Record, State
 from chalicelib.logic.failure_alarm import AlarmLog
+from chalicelib.logic.message import Message
 from chalicelib.logic.notification import Notification, Quota
 from chalicelib.logic.replay import ReplayUpdate
 from chalicelib.logic.retry_due import Destined, DueMessages
 from chalicelib.logic.spam import HoldReason, RecentActivity
 from chalicelib.logic.stored_messages import Archive, Page, Position, StoredMessage, Wanted
-from chalicelib.logic.submission import Message
 from chalicelib.settings import NOTIFICATIONS_SITE, Channel, Limits, Notifications, Site, Spam, Stage
 
 NOW = 1_767_225_600

@@ -12,8 +12,8 @@ from urllib.parse import quote, unquote
 
 from chalicelib.adapters.aws import AwsError, ServiceError, place_of
 from chalicelib.errors import FilesError
+from chalicelib.logic.message import Message
 from chalicelib.logic.message_files import KEPT, NEW, Facts, Mark, key_of
-from chalicelib.logic.submission import Message
 from chalicelib.settings import Stage
 
 if TYPE_CHECKING:

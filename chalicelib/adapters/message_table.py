@@ -20,9 +20,9 @@ from chalicelib.adapters.dynamodb_items import from_item, to_item
 from chalicelib.adapters.item_table import ItemTable, store_errors
 from chalicelib.errors import InvalidRequestError
 from chalicelib.logic.delivery_types import Delivery, Record, State
+from chalicelib.logic.message import Message
 from chalicelib.logic.retry_due import DueMessage
 from chalicelib.logic.spam import HoldReason, Verdict
-from chalicelib.logic.submission import Message
 from chalicelib.settings import NOTIFICATIONS_SITE, Stage
 
 if TYPE_CHECKING:

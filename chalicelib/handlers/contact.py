@@ -10,10 +10,11 @@ from chalicelib import composition
 from chalicelib.errors import FilesError, PublishError, SecretsError, SubmissionError
 from chalicelib.handlers import answer_format, cors, form_answers
 from chalicelib.handlers.form_request import FormRequest
-from chalicelib.logic import allowed_origins, spam, submission, validation
+from chalicelib.logic import allowed_origins, spam, validation
 from chalicelib.logic.known_field_names import MEANINGS
+from chalicelib.logic.message import Message, message_id
 from chalicelib.logic.message_kinds import KIND_CONTACT
-from chalicelib.logic.submission import Message, Submission
+from chalicelib.logic.submission import Submission
 from chalicelib.logs import logger
 from chalicelib.metrics import Metric, emit
 from chalicelib.settings import Site
@@ -124,7 +125,7 @@ def _publish(form_request: FormRequest) -> tuple[Message, str]:
     files = tuple(upload.ref for upload in uploads)
     signals, sender_hash, network_hash, solved_challenge = _spam_signals(form_request, form, site)
     message = Message(
-        id=submission.message_id(site.name, idempotency_key, form.fields, files),
+        id=message_id(site.name, idempotency_key, form.fields, files),
         site=site.name,
         received_at=container.now(),
         fields=form.fields,

@@ -9,8 +9,8 @@ from chalicelib import composition
 from chalicelib.errors import InvalidRequestError
 from chalicelib.logic import delivery, message_kinds, spam
 from chalicelib.logic.delivery_types import SUMMARY_PREFIX, Action, DeliveryResult, Invocation
+from chalicelib.logic.message import Message
 from chalicelib.logic.spam import Signal
-from chalicelib.logic.submission import Message
 from chalicelib.logs import logger
 from chalicelib.metrics import Metric, emit
 from chalicelib.settings import NOTIFICATIONS_SITE, Site

@@ -16,9 +16,9 @@ from enum import StrEnum
 from typing import Protocol
 
 from chalicelib.logic.delivery_types import MessageStore, Record, State
+from chalicelib.logic.message import Message
 from chalicelib.logic.notification_mail import reply_to
 from chalicelib.logic.placeholders import fill
-from chalicelib.logic.submission import Message
 from chalicelib.settings import Autoreply, Site, Stage
 
 PLACEHOLDERS = ("site", "id", "received")

@@ -11,8 +11,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from chalicelib.errors import CaptchaError
+from chalicelib.logic.message import Message
 from chalicelib.logic.spam import PROOF_LIFE, RecentActivity, Signal
-from chalicelib.logic.submission import Message
 from chalicelib.settings import Captcha
 
 Verify = Callable[[Captcha, Mapping[str, str]], Mapping[str, object]]

@@ -32,10 +32,10 @@ from chalicelib.logic.delivery_types import (
     State,
 )
 from chalicelib.logic.duplicates import hold_if_duplicate
+from chalicelib.logic.message import Message
 from chalicelib.logic.notification import Notification, from_contact
 from chalicelib.logic.retry_schedule import next_due_at, pause_after
 from chalicelib.logic.spam import HoldReason, Verdict
-from chalicelib.logic.submission import Message
 from chalicelib.settings import NOTIFICATIONS_SITE, Channel
 
 if TYPE_CHECKING:

@@ -11,10 +11,10 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol
 
 from chalicelib.logic import message_kinds
+from chalicelib.logic.message import Message
 from chalicelib.logic.notification import Notification, Quota
 from chalicelib.logic.ring_budget import RingBudget
 from chalicelib.logic.spam import NOTHING_FOUND, HoldReason, RecentActivity, Verdict
-from chalicelib.logic.submission import Message
 from chalicelib.settings import NOTIFICATIONS_SITE, Channel, Site
 
 if TYPE_CHECKING:

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from chalicelib.logic.delivery_types import DeliveryDependencies, Record
+    from chalicelib.logic.message import Message
     from chalicelib.logic.message_files import FileRef
-    from chalicelib.logic.submission import Message
 
 
 def content_hash(site: str, fields: Mapping[str, str], files: Sequence[FileRef] = ()) -> str:

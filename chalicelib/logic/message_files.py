@@ -13,7 +13,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from chalicelib.logic.submission import Message
+    from chalicelib.logic.message import Message
 
 NEW, KEPT, INCOMING = "new/", "files/", "incoming/"
 """What the keys of the bucket begin with."""

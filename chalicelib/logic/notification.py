@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 from chalicelib.errors import InvalidRequestError
 from chalicelib.logic.invoke_contract import MAX_ID, VERSION, check_keys, read_flag, read_text, read_whole_number
 from chalicelib.logic.known_field_names import KNOWN_FIELDS, SINGLE_LINE
-from chalicelib.logic.submission import Message
+from chalicelib.logic.message import Message
 from chalicelib.settings import Channel, Site
 
 if TYPE_CHECKING:

@@ -22,11 +22,11 @@ from typing import TYPE_CHECKING
 from chalicelib.errors import InvalidRequestError
 from chalicelib.logic.delivery_types import Action, DeliveryResult, Invocation, MessageStore, Record
 from chalicelib.logic.invoke_contract import MAX_ID, check_keys, read_text
+from chalicelib.logic.message import Message, whole_characters
 from chalicelib.logic.message_kinds import KIND_NOTIFICATION
 from chalicelib.logic.notification import MAX_TITLE, Notification
 from chalicelib.logic.plain_text import cut, one_line
 from chalicelib.logic.spam import Evidence, HoldReason, Verdict
-from chalicelib.logic.submission import Message, whole_characters
 from chalicelib.settings import NOTIFICATIONS_SITE, Channel
 
 if TYPE_CHECKING:

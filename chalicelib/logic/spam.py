@@ -16,7 +16,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
-from chalicelib.logic.submission import Message, Submission
+from chalicelib.logic.message import Message
+from chalicelib.logic.submission import Submission
 from chalicelib.settings import Site, Spam
 
 PROOF_LIFE = 24 * 3600

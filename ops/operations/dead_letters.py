@@ -23,7 +23,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from chalicelib.logic import message_kinds, published_notification
-from chalicelib.logic.submission import Message
+from chalicelib.logic.message import Message
 from chalicelib.settings import Stage
 from ops import naming
 from ops.errors import OpsError

@@ -17,11 +17,11 @@ from chalicelib.adapters.replays import ReplayTable
 from chalicelib.logic import message_kinds, published_notification
 from chalicelib.logic.delivery_types import State
 from chalicelib.logic.inbox_links import OpenSession
+from chalicelib.logic.message import Message
 from chalicelib.logic.message_pages import Listing, Selection, page
 from chalicelib.logic.replay import Replayed
 from chalicelib.logic.retry_schedule import LAMBDA_ATTEMPTS
 from chalicelib.logic.stored_messages import ListedMessage, Marked, MessageState, OwnerMark, StoredMessage
-from chalicelib.logic.submission import Message
 from chalicelib.logic.trace import Trace, trace_of_table
 from chalicelib.settings import NOTIFICATIONS_SITE, Stage
 from ops.aws.account import Account

@@ -11,7 +11,7 @@ from chalice.test import Client
 
 from chalicelib.composition import override_container
 from chalicelib.errors import FilesError
-from chalicelib.logic.submission import Message
+from chalicelib.logic.message import Message
 from chalicelib.logic.uploads import Upload
 from chalicelib.settings import FileRules, Stage
 from tests.fakes import FakeContainer, RecordingTopic, RefusingTopic

@@ -18,7 +18,7 @@ from chalice.test import Client
 from chalicelib import handlers
 from chalicelib.composition import override_container
 from chalicelib.errors import ChannelRejectedError, ChannelUnavailableError, ChannelUncertainError, HeraldError
-from chalicelib.logic.submission import Message
+from chalicelib.logic.message import Message
 from chalicelib.settings import Spam, Stage
 from tests.fakes import (
     NOW,

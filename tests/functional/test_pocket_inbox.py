@@ -30,12 +30,12 @@ from chalicelib.logic.inbox_links import (
     link_token,
     session_token,
 )
+from chalicelib.logic.message import Message
 from chalicelib.logic.message_files import FileRef
 from chalicelib.logic.notification import Notification
 from chalicelib.logic.retry_due import DueMessage
 from chalicelib.logic.spam import NOTHING_FOUND, HoldReason, Verdict
 from chalicelib.logic.stored_messages import Marked, OwnerMark
-from chalicelib.logic.submission import Message
 from chalicelib.settings import Channel, FileRules, Site, Stage
 from tests.dynamodb import LocalTable
 from tests.fakes import FUNCTION_ARN, NOW, Context, FakeContainer

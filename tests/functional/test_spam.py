@@ -27,8 +27,8 @@ from chalicelib.errors import CaptchaError, ChannelUnavailableError, DeliveryInc
 from chalicelib.logic import spam
 from chalicelib.logic.captcha import Verify
 from chalicelib.logic.delivery_types import Record
+from chalicelib.logic.message import Message
 from chalicelib.logic.proof_of_work import make_challenge
-from chalicelib.logic.submission import Message
 from chalicelib.settings import Captcha, Spam, Stage
 from ops.generate import openapi
 from tests.error_page import Page

@@ -19,8 +19,9 @@ from chalicelib.errors import SubmissionError
 from chalicelib.logic import form_body
 from chalicelib.logic.delivery import deliver
 from chalicelib.logic.delivery_types import DeliveryDependencies, Invocation
+from chalicelib.logic.message import Message
 from chalicelib.logic.spam import NOTHING_FOUND, Evidence, Verdict, screen
-from chalicelib.logic.submission import Message, classify_fields
+from chalicelib.logic.submission import classify_fields
 from chalicelib.logic.validation import validate
 from chalicelib.settings import Rings, Spam
 from tests.dynamodb import Call, LocalTable

@@ -14,8 +14,8 @@ import yaml
 
 from chalicelib.adapters import herald_client
 from chalicelib.functions import FUNCTIONS
+from chalicelib.logic.message import Message
 from chalicelib.logic.published_notification import read
-from chalicelib.logic.submission import Message
 from tests import needs
 from tests.contracts import validator
 from tests.fakes import NOW, stage

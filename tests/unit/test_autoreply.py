@@ -20,8 +20,8 @@ from chalicelib.logic.autoreply import (
     why_not,
 )
 from chalicelib.logic.delivery_types import Delivery, Record, State
+from chalicelib.logic.message import Message
 from chalicelib.logic.spam import HoldReason, Verdict
-from chalicelib.logic.submission import Message
 from chalicelib.settings import Autoreply, Stage
 from tests.fakes import NOW, InMemoryMessages, mail_channel, mailing_stage, message, site, stage
 

@@ -10,10 +10,10 @@ import pytest
 from chalicelib.errors import ChannelUnavailableError, DeliveryIncompleteError, FilesError
 from chalicelib.logic.delivery import deliver
 from chalicelib.logic.delivery_types import Action, DeliveryDependencies, Invocation, Notifier
+from chalicelib.logic.message import Message
 from chalicelib.logic.message_files import Facts, FileRef, Mark
 from chalicelib.logic.notification_text import lay_out
 from chalicelib.logic.spam import NOTHING_FOUND, HoldReason, Verdict
-from chalicelib.logic.submission import Message
 from tests.fakes import (
     NOW,
     Clock,

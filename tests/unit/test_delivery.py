@@ -32,10 +32,10 @@ from chalicelib.logic.delivery_types import (
     State,
 )
 from chalicelib.logic.duplicates import content_hash
+from chalicelib.logic.message import Message
 from chalicelib.logic.notification import Notification, from_contact
 from chalicelib.logic.retry_schedule import LAMBDA_ATTEMPTS, MAX_PAUSE
 from chalicelib.logic.spam import HoldReason, Verdict, screen
-from chalicelib.logic.submission import Message
 from chalicelib.settings import Channel, Rings, Spam
 from tests.fakes import (
     NOW,

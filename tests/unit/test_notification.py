@@ -7,9 +7,9 @@ import json
 import pytest
 
 from chalicelib.errors import InvalidRequestError
+from chalicelib.logic.message import Message
 from chalicelib.logic.notification import Notification, from_contact
 from chalicelib.logic.plain_text import CUT_MARK, cut
-from chalicelib.logic.submission import Message
 from tests.fakes import NOW, channel, message, site
 
 GOOD = {"version": 1, "id": "id-1", "title": "A title", "message": "A message", "timestamp": NOW}

@@ -11,6 +11,7 @@ import pytest
 
 from chalicelib.errors import StoreError
 from chalicelib.logic import spam
+from chalicelib.logic.message import Message
 from chalicelib.logic.spam import (
     COUNTS_AS,
     PROOF_LIFE,
@@ -23,7 +24,7 @@ from chalicelib.logic.spam import (
     screen,
     subkey,
 )
-from chalicelib.logic.submission import Message, Submission
+from chalicelib.logic.submission import Submission
 from chalicelib.settings import Site, Spam
 from tests.fakes import NOW, InMemoryRecent, message, site
 

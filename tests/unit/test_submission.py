@@ -17,15 +17,9 @@ from chalicelib.errors import Problem, SubmissionError
 from chalicelib.logic.duplicates import content_hash
 from chalicelib.logic.form_body import JSON, Pairs, read
 from chalicelib.logic.known_field_names import KNOWN_FIELDS, MEANINGS, SINGLE_LINE, Role
+from chalicelib.logic.message import MAX_PUBLISHED, Message, message_id
 from chalicelib.logic.notification import from_contact
-from chalicelib.logic.submission import (
-    MAX_NAME,
-    MAX_PUBLISHED,
-    Message,
-    Submission,
-    classify_fields,
-    message_id,
-)
+from chalicelib.logic.submission import MAX_NAME, Submission, classify_fields
 from chalicelib.logic.validation import _PLAIN_ADDRESS, validate
 from chalicelib.settings import Limits, Site
 from tests.fakes import LIMITS, LONGEST, NOW, message, site

@@ -9,8 +9,8 @@ import pytest
 from chalicelib.errors import SubmissionError
 from chalicelib.logic.duplicates import content_hash
 from chalicelib.logic.form_body import Pairs, read
+from chalicelib.logic.message import Message, message_id
 from chalicelib.logic.message_files import FileRef
-from chalicelib.logic.submission import Message, message_id
 from chalicelib.logic.uploads import Uploads
 from chalicelib.settings import FileRules
 from tests.fakes import LIMITS, NOW

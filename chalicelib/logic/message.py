@@ -1,0 +1,164 @@
+"""A message: an accepted submission, or a program's notification, on its way to the owner.
+
+It is published to the topic as one JSON object (version 1), its fields in the order in which they were sent::
+
+    {"version": 1, "id": "…", "site": "default", "received_at": 1767225600,
+     "fields": {"source": "…", "name": "…", "email": "…", "message": "…", "Any other": "…"},
+     "signals": ["honeypot"], "has_idempotency_key": true, "sender_hash": "…",
+     "network_hash": "…", "solved_challenge": "…", "evidence": ["origin", "fill_time"], "captcha": "…",
+     "files": [{"name": "a.jpg", "type": "image/jpeg", "size": 1234, "sha256": "…"}], "language": "de"}
+
+Keys from ``signals`` on are left out where they would be empty.
+"""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from chalicelib.errors import SubmissionError
+from chalicelib.logic.duplicates import content_hash
+
+if TYPE_CHECKING:
+    from chalicelib.logic.message_files import FileRef
+
+VERSION = 1
+
+MAX_PUBLISHED = 240 * 1024
+"""Bytes that a serialized message may have: SNS takes 256 KiB together with its attributes. The services
+after it take 1 MB: docs/aws-readiness.md."""
+LATEST = 2**53 - 1
+"""The last second of any time: up to here every JSON parser reads a number exactly (RFC 8259, 6)."""
+
+_KEY_NAMESPACE = uuid.UUID("6f0c5dd4-6d35-4b8e-9d1f-0f8b5f3f5b62")
+"""The namespace (RFC 9562, 5.5) of ids that are made from keys."""
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """An accepted submission on its way to the owner."""
+
+    id: str
+    site: str
+    received_at: int
+    """Seconds since the epoch, UTC."""
+    fields: Mapping[str, str]
+    signals: tuple[str, ...] = ()
+    """What makes it look like spam, as far as the API function could see."""
+    has_idempotency_key: bool = False
+    """Whether it came with an ``Idempotency-Key``. Then the same content doesn't make it a duplicate."""
+    sender_hash: str = ""
+    """An HMAC of the sender's IP address, for a site with the signal ``rate``."""
+    solved_challenge: str = ""
+    """The id of the challenge that was solved for it, for a site that asks."""
+    network_hash: str = ""
+    """An HMAC of the network around the sender's IP address."""
+    evidence: tuple[str, ...] = ()
+    """What speaks for a person, as far as the API function could see."""
+    captcha: str = ""
+    """The token of the site's captcha. It travels to ``destined``, and is not stored."""
+    channels: tuple[str, ...] = ()
+    """Of a new notification: those to deliver it by. Empty for its site's."""
+    files: tuple[FileRef, ...] = ()
+    """In the order sent: the first is in the bucket under the number 1."""
+    language: str = ""
+    """The visitor's language, for a site that answers its visitors by mail."""
+
+    def serialize(self) -> str:
+        """The JSON text that is published; raises :class:`SubmissionError` (413) when it is too large for SNS."""
+        text = json.dumps(
+            {
+                "version": VERSION,
+                "id": self.id,
+                "site": self.site,
+                "received_at": self.received_at,
+                "fields": dict(self.fields),
+                **({"signals": self.signals} if self.signals else {}),
+                **({"has_idempotency_key": True} if self.has_idempotency_key else {}),
+                **({"sender_hash": self.sender_hash} if self.sender_hash else {}),
+                **({"solved_challenge": self.solved_challenge} if self.solved_challenge else {}),
+                **({"network_hash": self.network_hash} if self.network_hash else {}),
+                **({"evidence": self.evidence} if self.evidence else {}),
+                **({"captcha": self.captcha} if self.captcha else {}),
+                **({"files": [file.as_json() for file in self.files]} if self.files else {}),
+                **({"language": self.language} if self.language else {}),
+            },
+            ensure_ascii=False,
+            separators=(",", ":"),
+        )
+        if _size_on_the_bus(text) > MAX_PUBLISHED:
+            raise SubmissionError(413, "message_too_large")
+        return text
+
+    @classmethod
+    def deserialize(cls, text: str) -> Message:
+        """Read what :meth:`serialize` wrote; raises ValueError naming what is not as expected."""
+        # The API function, which starts for each visitor, never comes here.
+        from chalicelib.logic.invoke_contract import MAX_ID
+
+        try:
+            data = json.loads(text)
+            # Only an escape can hold half a character, and the API function writes none.
+            data = whole_characters(data) if "\\u" in text else data
+        except RecursionError:
+            raise ValueError("expected JSON that is not nested so deeply") from None
+        if not isinstance(data, dict) or data.get("version") != VERSION:
+            raise ValueError(f"expected a message of version {VERSION}")
+        try:
+            fields = data["fields"]
+            message_id, site, received_at = str(data["id"]), str(data["site"]), int(data["received_at"])
+            if not (0 < len(message_id) <= MAX_ID and 0 < len(site) <= MAX_ID and 0 <= received_at <= LATEST):
+                raise ValueError
+            return cls(
+                id=message_id,
+                site=site,
+                received_at=received_at,
+                fields={str(name): str(value) for name, value in fields.items()},
+                signals=tuple(map(str, data.get("signals", ()))),
+                has_idempotency_key=data.get("has_idempotency_key") is True,
+                sender_hash=str(data.get("sender_hash", "")),
+                solved_challenge=str(data.get("solved_challenge", "")),
+                network_hash=str(data.get("network_hash", "")),
+                evidence=tuple(map(str, data.get("evidence", ()))),
+                captcha=str(data.get("captcha", "")),
+                files=_read_files(data["files"]) if data.get("files") else (),
+                language=str(data.get("language", "")),
+            )
+        except (KeyError, AttributeError, TypeError, ValueError) as error:
+            # Without the error's own text, which quotes what was found.
+            raise ValueError(f"not a complete message: {type(error).__name__}") from None
+
+
+def _read_files(stored: list[dict[str, object]]) -> tuple[FileRef, ...]:
+    # Loaded here alone: few messages have files.
+    from chalicelib.logic.message_files import FileRef
+
+    return tuple(map(FileRef.from_json, stored))
+
+
+def whole_characters(value: Any) -> Any:
+    """Return what JSON holds as UTF-8 can encode it: half a surrogate pair (RFC 8259, 8.2) becomes ``?``."""
+    return json.loads(json.dumps(value, ensure_ascii=False).encode(errors="replace"))
+
+
+def _size_on_the_bus(text: str) -> int:
+    """Bytes of the message once it stands as a JSON string inside an envelope, where each quotation mark costs two.
+
+    That is its form in the Lambda event and in the EventBridge entry that carries it. Lambda serializes with UTF-8;
+    control characters are the worst, six bytes for one.
+    """
+    return len(json.dumps(text, ensure_ascii=False).encode())
+
+
+def message_id(site: str, idempotency_key: str, fields: Mapping[str, str], files: Sequence[FileRef] = ()) -> str:
+    """The id of a message: a new one, or with a key always the same for that site, key and content.
+
+    So whoever sends again because an answer was lost sends the same message, which ``destined`` knows by its id. The
+    content belongs to it: a page that sends another message with the same key has made a mistake, and must not lose it.
+    """
+    if not idempotency_key:
+        return str(uuid.uuid4())
+    return str(uuid.uuid5(_KEY_NAMESPACE, f"{site}\n{idempotency_key}\n{content_hash(site, fields, files)}"))
