@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from chalicelib.logic.delivery_types import CheckingNotifier, Delivery, DeliveryDependencies, MessageStore
     from chalicelib.logic.digest import DigestLog
     from chalicelib.logic.failure_alarm import AlarmLog
-    from chalicelib.logic.inbox_links import Sessions
+    from chalicelib.logic.inbox_sessions import Sessions
     from chalicelib.logic.message import Message
     from chalicelib.logic.message_files import FilesOfMessages
     from chalicelib.logic.notification import Notification, Quota

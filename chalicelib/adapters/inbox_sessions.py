@@ -10,7 +10,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from chalicelib.adapters.item_table import ItemTable
-from chalicelib.logic.inbox_links import FRESH_LINKS, MAX_SESSIONS, OpenSession, Session, hashed
+from chalicelib.logic.inbox_links import FRESH_LINKS
+from chalicelib.logic.inbox_sessions import MAX_SESSIONS, OpenSession, Session
+from chalicelib.logic.inbox_tokens import hashed
 
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
@@ -19,7 +21,7 @@ _HOUR = 3600
 
 
 class SessionTable:
-    """The :class:`~chalicelib.logic.inbox_links.Sessions` in DynamoDB."""
+    """The :class:`~chalicelib.logic.inbox_sessions.Sessions` in DynamoDB."""
 
     def __init__(self, dynamodb: DynamoDBClient, table: str) -> None:
         self._table = ItemTable(dynamodb, table)

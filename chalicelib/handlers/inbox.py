@@ -29,7 +29,9 @@ from chalicelib.inbox.filters import Filter, FilterError
 from chalicelib.inbox.views import CSRF, Counts, Shell
 from chalicelib.inbox.words import Trouble
 from chalicelib.logic import inbox_links, message_pages, replay
-from chalicelib.logic.inbox_links import LINK_LIFE, SESSION_LIFE, InvalidTokenError, Link, Session
+from chalicelib.logic.inbox_links import LINK_LIFE, Link
+from chalicelib.logic.inbox_sessions import SESSION_LIFE, Session, read_session, session_token
+from chalicelib.logic.inbox_tokens import InvalidTokenError, hashed
 from chalicelib.logic.invoke_contract import MAX_ID
 from chalicelib.logic.notification import Notification
 from chalicelib.logic.retry_due import DueMessage
@@ -176,7 +178,7 @@ class _Inbox:
             case "erase", True:
                 return self._erase(request, channel)
             case "end", True:
-                self._container.inbox_sessions.end(channel, [inbox_links.hashed(session.id)])
+                self._container.inbox_sessions.end(channel, [hashed(session.id)])
                 gone = views.ended(self.shell, "Signed out", "The next notification has a link to open it again.")
                 return _page(gone, cookie=_cookie("", 0))
         raise Refusal(HTTPStatus.NOT_FOUND, "There is no such page.")
@@ -211,7 +213,7 @@ class _Inbox:
         session = Session(link.channel, secrets.token_urlsafe(32), now + SESSION_LIFE)
         sessions.open(session, now)
         logger.info("An inbox was opened", extra={"channel": link.channel, "message_id": link.message_id})
-        cookie = _cookie(inbox_links.session_token(session, self._stage.name, self._key), SESSION_LIFE)
+        cookie = _cookie(session_token(session, self._stage.name, self._key), SESSION_LIFE)
         return _redirect(f"message{Filter().query(id=link.message_id)}" if link.message_id else "./", cookie)
 
     def _send_fresh(self, request: Request) -> dict[str, object]:
@@ -246,7 +248,7 @@ class _Inbox:
         if not request.is_of_our_page:
             raise Refusal(HTTPStatus.FORBIDDEN, "Another page led here. Open the link in a notification.")
         try:
-            session = inbox_links.read_session(cookie, self._stage.name, self._key, self._container.now())
+            session = read_session(cookie, self._stage.name, self._key, self._container.now())
         except InvalidTokenError:
             raise Refusal(HTTPStatus.FORBIDDEN, _UNKNOWN) from None
         if request.changes and not secrets.compare_digest(request.field(CSRF).encode(), session.csrf.encode()):

@@ -16,12 +16,12 @@ from chalicelib.inbox.filters import Filter
 from chalicelib.inbox.state_shapes import shape
 from chalicelib.inbox.words import Moment, Trouble
 from chalicelib.logic.delivery_types import State
+from chalicelib.logic.message import Message
 from chalicelib.logic.message_files import described
 from chalicelib.logic.message_pages import Listing
 from chalicelib.logic.notification import from_contact
 from chalicelib.logic.reply_link import reply_label, reply_link
 from chalicelib.logic.stored_messages import ListedMessage, MessageState, OwnerMark, StoredMessage
-from chalicelib.logic.submission import Message
 from chalicelib.logic.trace import Target, Trace
 from chalicelib.settings import NOTIFICATIONS_SITE
 

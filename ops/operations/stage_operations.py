@@ -16,7 +16,7 @@ from chalicelib.adapters.marks import MarkTable
 from chalicelib.adapters.replays import ReplayTable
 from chalicelib.logic import message_kinds, published_notification
 from chalicelib.logic.delivery_types import State
-from chalicelib.logic.inbox_links import OpenSession
+from chalicelib.logic.inbox_sessions import OpenSession
 from chalicelib.logic.message import Message
 from chalicelib.logic.message_pages import Listing, Selection, page
 from chalicelib.logic.replay import Replayed

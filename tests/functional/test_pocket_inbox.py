@@ -21,15 +21,8 @@ from chalicelib.errors import SecretsError
 from chalicelib.handlers import inbox
 from chalicelib.inbox.views import CSRF
 from chalicelib.logic.delivery_types import Delivery, Record, State
-from chalicelib.logic.inbox_links import (
-    FRESH_LINKS,
-    LINK_LIFE,
-    SESSION_LIFE,
-    Link,
-    Session,
-    link_token,
-    session_token,
-)
+from chalicelib.logic.inbox_links import FRESH_LINKS, LINK_LIFE, Link, link_token
+from chalicelib.logic.inbox_sessions import SESSION_LIFE, Session, session_token
 from chalicelib.logic.message import Message
 from chalicelib.logic.message_files import FileRef
 from chalicelib.logic.notification import Notification

@@ -17,7 +17,7 @@ from chalicelib.adapters.recent_activity import RecentTable
 from chalicelib.composition import override_container
 from chalicelib.functions import functions_of, settings_of
 from chalicelib.handlers import destined
-from chalicelib.logic.submission import Message
+from chalicelib.logic.message import Message
 from chalicelib.settings import Stage
 from ops.config.loader import load
 from ops.deploy.project_copy import mirror
