@@ -159,14 +159,14 @@ class Container:
         return RecentTable(self._dynamodb, self.stage.table)
 
     @cached_property
-    def ring_budget(self) -> RingTable | None:
-        """What the channels have spent of their budgets; None in tests that limit nothing."""
+    def ring_budget(self) -> RingTable:
+        """What the channels have spent of their budgets."""
         from chalicelib.adapters.ring_budget import RingTable
 
         return RingTable(self._dynamodb, self.stage.table)
 
     @cached_property
-    def summaries(self) -> SummaryStore | None:
+    def summaries(self) -> SummaryStore:
         from chalicelib.adapters.summaries import SummaryTable
 
         return SummaryTable(self._dynamodb, self.stage.table)
@@ -334,20 +334,18 @@ class Container:
             now=self.now,
             ring_budget=self.ring_budget,
             summaries=lambda: self.summaries,
-            give_up=self.stage.persistence.give_up,
+            give_up_seconds=self.stage.persistence.give_up_seconds,
             on_recorded=self._on_recorded,
             stage=self.stage.name,
             files=lambda: self.examined_files(function_arn),
             inbox_link=self.inbox_link,
         )
 
-    def summary_dependencies(self, channel: str) -> SummaryDependencies | None:
-        """What ``destined`` needs to tell a channel's summary; None where nothing is limited."""
+    def summary_dependencies(self, channel: str) -> SummaryDependencies:
+        """What ``destined`` needs to send a channel's summary."""
         from chalicelib.logic.summary import SummaryDependencies
         from chalicelib.texts import FALLBACK, texts
 
-        if self.ring_budget is None or self.summaries is None:
-            return None
         sites = [site for site in self.stage.sites.values() if channel in site.channels]
         return SummaryDependencies(
             channels=self.stage.channels,
@@ -357,7 +355,7 @@ class Container:
             find_fields=self._table.find_fields,
             texts=texts(sites[0].language, sites[0].texts) if sites else texts(FALLBACK),
             now=self.now,
-            give_up=self.stage.persistence.give_up,
+            give_up_seconds=self.stage.persistence.give_up_seconds,
         )
 
     def _on_recorded(self, message: Message, channel: str, delivery: Delivery) -> None:
@@ -371,7 +369,7 @@ class Container:
         notifier = self.notifiers.get(channel)
         quota = notifier.quota if notifier else None
         settings = self.stage.channels.get(channel)
-        if quota is not None and settings is not None and self.ring_budget is not None:
+        if quota is not None and settings is not None:
             try:
                 self.ring_budget.slow_down(settings, quota, self.now())
             except StoreError as error:

@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 APP = "herald"
+DEFAULT_GIVE_UP_SECONDS = 72 * 3600
+"""The age at which a message is not tried any more, unless the stage says otherwise."""
 NOTIFICATIONS_SITE = "notifications"
 """The reserved site to which all belongs that programs publish: ``logic/published_notification.py``."""
 
@@ -182,11 +184,11 @@ class Persistence(NamedTuple):
 
     lambda_retries: int = 2
     """Lambda's own retries after the first attempt."""
-    lambda_age: int = 6 * 3600
+    lambda_age_seconds: int = 6 * 3600
     """Seconds after which Lambda stops retrying an event."""
     retry_minutes: int = 5
     """Minutes between two runs of the scheduled retry, ``retry_due``."""
-    give_up: int = 72 * 3600
+    give_up_seconds: int = DEFAULT_GIVE_UP_SECONDS
     """Seconds after which a message becomes undeliverable."""
 
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any, NoReturn
 
 from chalicelib.adapters.secrets import Secrets
 from chalicelib.composition import Container, Topic
 from chalicelib.errors import HeraldError, InvalidRequestError, PublishError, SecretsError, StoreError
 from chalicelib.logic.captcha import Verify
-from chalicelib.logic.delivery_types import Delivery, MessageStore, Notifier, Record, State
+from chalicelib.logic.delivery_types import Delivery, DeliveryDependencies, MessageStore, Notifier, Record, State
 from chalicelib.logic.failure_alarm import AlarmLog
 from chalicelib.logic.message import Message
 from chalicelib.logic.notification import Notification, Quota
@@ -178,7 +179,7 @@ class InMemoryMessages:
     def find_record(self, message_id: str) -> Record | None:
         return self.records.get(message_id)
 
-    def change(
+    def replace_delivery(
         self, message_id: str, channel: str, before: Delivery, after: Delivery, due_at: int | None = None
     ) -> bool:
         self.before_change(channel, before, after)
@@ -186,7 +187,7 @@ class InMemoryMessages:
             return False
         self.put(message_id, channel, after)
         if due_at is not None:
-            self.postpone(message_id, due_at)
+            self.set_due_at(message_id, due_at)
         self.journal.append((channel, before.state, after.state))
         return True
 
@@ -207,7 +208,7 @@ class InMemoryMessages:
         )
         return True
 
-    def postpone(self, message_id: str, due_at: int) -> None:
+    def set_due_at(self, message_id: str, due_at: int) -> None:
         self.records[message_id] = replace(self.records[message_id], due_at=due_at)
 
     def put(self, message_id: str, channel: str, delivery: Delivery) -> None:
@@ -408,6 +409,38 @@ class RefusingTopic:
         raise PublishError(self._reason)
 
 
+class UnlimitedRings:
+    """A budget that always has a ring."""
+
+    def take(self, channel: Channel, rank: int, now: int) -> bool:
+        return True
+
+    def take_for_summary(self, channel: Channel, now: int, *, early: bool) -> int:
+        return 0
+
+    def slow_down(self, channel: Channel, quota: Quota, now: int) -> None:
+        pass
+
+
+def without_budget(
+    site: Site | None,
+    channels: Mapping[str, Channel],
+    notifiers: Mapping[str, Notifier],
+    store: MessageStore,
+    recent_activity: RecentActivity,
+    now: Callable[[], int],
+    **more: Any,
+) -> DeliveryDependencies:
+    """What a run works with where nothing is limited, so that no summary is ever asked for."""
+
+    def unexpected() -> NoReturn:
+        raise AssertionError("no ring was refused")
+
+    return DeliveryDependencies(
+        site, channels, notifiers, store, recent_activity, now, UnlimitedRings(), unexpected, **more
+    )
+
+
 class FakeContainer(Container):
     """A container of fakes.
 
@@ -448,7 +481,7 @@ class FakeContainer(Container):
         }
         # A cached property of the parent class returns the value in ``__dict__`` and creates nothing.
         self.__dict__.update(
-            {"stage": stage, "ring_budget": None, "summaries": None}
+            {"stage": stage, "ring_budget": UnlimitedRings()}
             | {name: fake for name, fake in given.items() if fake is not None}
         )
         self._now = now

@@ -56,7 +56,7 @@ class MessageTable:
         self._table = ItemTable(dynamodb, stage.table)
         self._due_index = stage.due_index
         self._stage = stage
-        self._give_up = stage.persistence.give_up
+        self._give_up_seconds = stage.persistence.give_up_seconds
 
     def add(self, message: Message, record: Record) -> Record | None:
         """Store a new message; if it is already stored, change nothing and return its record."""
@@ -68,7 +68,7 @@ class MessageTable:
         verdict = record.verdict
         days = PUBLICATION_DAYS if verdict.rejection else self._stage.retention_days(message.site) or RETENTION_DAYS
         # Keep a message that waited in a queue for long until it can't be delivered any more.
-        expires_at = max(message.received_at + days * DAY, now + self._give_up)
+        expires_at = max(message.received_at + days * DAY, now + self._give_up_seconds)
         item: dict[str, object] = {
             "id": message.id,
             "site": message.site,
@@ -120,7 +120,7 @@ class MessageTable:
         expires_at = int(self._clock()) + PUBLICATION_DAYS * DAY
         self._table.put({"id": publication_key(publication), "message_id": message_id, "expires_at": expires_at})
 
-    def change(
+    def replace_delivery(
         self, message_id: str, channel: str, before: Delivery, after: Delivery, due_at: int | None = None
     ) -> bool:
         """Replace one channel's delivery; return False, and change nothing, when it is no longer ``before``.
@@ -150,7 +150,7 @@ class MessageTable:
         stored = item.get("deliveries", {}).get(channel)
         return done or (stored is not None and read_delivery(stored) == after)
 
-    def postpone(self, message_id: str, due_at: int) -> None:
+    def set_due_at(self, message_id: str, due_at: int) -> None:
         """Set when the message is due, unless it has been deleted; 0 for never."""
         update = "SET due = :due, due_at = :due_at" if due_at else "REMOVE due, due_at"
         values = {":due": DUE, ":due_at": due_at} if due_at else None

@@ -38,7 +38,7 @@ def handle(event: dict[str, Any], context: Any) -> dict[str, object]:
     sns: dict[str, Any] = event["Records"][0]["Sns"]
     attributes = {name: attribute["Value"] for name, attribute in sns["MessageAttributes"].items()}
     kind = attributes.get("kind", "")
-    if kind == message_kinds.KIND_EVENT:
+    if kind == message_kinds.KIND_TEST_EVENT:
         logger.set_correlation_id(sns["MessageId"])
         return message_kinds.answer_test_event(sns["Message"])
     container = composition.get_container()
@@ -122,10 +122,7 @@ def _send_summary(summary_id: str, invocation: Invocation) -> dict[str, object]:
     from chalicelib.logic.summary import send_summary
 
     channel = summary_id.removeprefix(SUMMARY_PREFIX)
-    dependencies = composition.get_container().summary_dependencies(channel)
-    if dependencies is None:
-        return _report(delivery.deleted_result(summary_id, ""))
-    return _report(send_summary(channel, dependencies, invocation))
+    return _report(send_summary(channel, composition.get_container().summary_dependencies(channel), invocation))
 
 
 def _answer_canary(sns: dict[str, Any], invocation: Invocation) -> dict[str, object]:

@@ -22,6 +22,7 @@ from chalicelib.errors import (
     InvokeError,
 )
 from chalicelib.logic.delivery_types import (
+    NEVER,
     Action,
     Delivery,
     DeliveryDependencies,
@@ -63,9 +64,10 @@ def deliver(
         The message's files could not be kept; likewise.
     """
     # Should this run die before it records an outcome, the scheduled retry finds the message.
-    due_at = 0 if verdict.held else dependencies.now() + CLAIM_SECONDS
-    fresh = Record(invocation.id, dict.fromkeys(message.channels or dependencies.channels, Delivery()), verdict, due_at)
-    record = dependencies.store.add(message, fresh) or fresh
+    due_at = NEVER if verdict.held else dependencies.now() + CLAIM_SECONDS
+    untried = dict.fromkeys(message.channels or dependencies.channels, Delivery())
+    new_record = Record(invocation.id, untried, verdict, due_at)
+    record = dependencies.store.add(message, new_record) or new_record
     stored_by_us = record.stored_by == invocation.id
     record = hold_if_duplicate(message, record, dependencies)
     files = _prepare_files(message, record, dependencies)
@@ -73,7 +75,7 @@ def deliver(
         return _result(message, Action(record.verdict.held) if stored_by_us else Action.UNCHANGED, record)
     run = _Run(message, record, dependencies, invocation, files)
     run.try_channels()
-    action = conclude(run.deliveries, dependencies.channels) if stored_by_us or run.changed else Action.UNCHANGED
+    action = action_of_run(run.deliveries, dependencies.channels) if stored_by_us or run.changed else Action.UNCHANGED
     return _result(message, action, replace(record, deliveries=run.deliveries))
 
 
@@ -88,15 +90,15 @@ def deliver_again(
     """
     record = hold_if_duplicate(message, record, dependencies)
     if record.verdict.held:
-        dependencies.store.postpone(message.id, 0)
+        dependencies.store.set_due_at(message.id, NEVER)
         return _result(message, Action(record.verdict.held), record)
     run = _Run(message, record, dependencies, invocation, _prepare_files(message, record, dependencies))
     run.try_channels()
     if not run.changed:
         # It was due and there was nothing to do: another run has it, or its channel has left the configuration.
-        dependencies.store.postpone(message.id, run.due_at())
+        dependencies.store.set_due_at(message.id, run.due_at())
     try:
-        action = conclude(run.deliveries, dependencies.channels)
+        action = action_of_run(run.deliveries, dependencies.channels)
     except DeliveryIncompleteError:
         action = Action.WAITING
     else:
@@ -155,7 +157,7 @@ class _Run:
         self._dependencies = dependencies
         self._invocation = invocation
         self._rank = record.verdict.rank
-        self._too_old_at = max(message.received_at, record.replayed_at) + dependencies.give_up
+        self._too_old_at = max(message.received_at, record.replayed_at) + dependencies.give_up_seconds
         self._lock = threading.Lock()
         self._open_writes = 0
         self._writes_overlapped = False
@@ -174,7 +176,7 @@ class _Run:
             for attempt in [pool.submit(self._try_channel, name) for name in self.deliveries]:
                 attempt.result()
         if self._writes_overlapped and not self.due_at():
-            self._dependencies.store.postpone(self._message.id, 0)
+            self._dependencies.store.set_due_at(self._message.id, NEVER)
 
     def due_at(self) -> int:
         """The record's ``due_at`` for the deliveries as this run knows them."""
@@ -182,12 +184,12 @@ class _Run:
 
     def _try_channel(self, name: str) -> None:
         recorded, now = self.deliveries[name], self._dependencies.now()
-        delivery = self.deliveries[name] = expire_claim(recorded, now)
+        delivery = self.deliveries[name] = end_overdue_claim(recorded, now)
         # A channel that has left the configuration can't be tried. It keeps its state and is not forgotten.
         channel, notifier = self._dependencies.channels.get(name), self._dependencies.notifiers.get(name)
         # What was never tried is tried once, however long it lay in a queue.
         untried = delivery.state is State.PENDING and channel is not None and notifier is not None
-        if now >= self._too_old_at and may_expire(delivery, channel) and not untried:
+        if now >= self._too_old_at and may_give_up(delivery, channel) and not untried:
             delivery = replace(delivery, state=State.EXPIRED, next_attempt_at=0, since=now)
             self.changed |= self._record(name, recorded, delivery)
             return
@@ -207,7 +209,7 @@ class _Run:
 
     def _send(self, name: str, recorded: Delivery, claimed: Delivery, channel: Channel, notifier: Notifier) -> None:
         """Claim the channel, call its notifier and record the outcome; nothing if another run was quicker."""
-        if not self._dependencies.store.change(self._message.id, name, recorded, claimed):
+        if not self._dependencies.store.replace_delivery(self._message.id, name, recorded, claimed):
             return
         self.changed = True
         self.deliveries[name] = claimed
@@ -233,15 +235,9 @@ class _Run:
         counts first and the record is written after: a run that dies in between leaves a message that is counted and
         tried again, never one that nobody hears of.
         """
-        budget = self._dependencies.ring_budget
-        if budget is None or delivery != Delivery():
+        if delivery != Delivery() or self._dependencies.ring_budget.take(channel, self._rank, now):
             return True
-        if budget.take(channel, self._rank, now):
-            return True
-        summaries = self._dependencies.summaries()
-        if summaries is None:
-            return True
-        summaries.add(channel.name, self._message.id, self._rank, now)
+        self._dependencies.summaries().add(channel.name, self._message.id, self._rank, now)
         return False
 
     def _record(self, name: str, before: Delivery, after: Delivery) -> bool:
@@ -250,7 +246,7 @@ class _Run:
             due_at = self.due_at()
             self._writes_overlapped |= self._open_writes > 0
             self._open_writes += 1
-        changed = self._dependencies.store.change(self._message.id, name, before, after, due_at)
+        changed = self._dependencies.store.replace_delivery(self._message.id, name, before, after, due_at)
         with self._lock:
             self._open_writes -= 1
         if changed:
@@ -258,14 +254,14 @@ class _Run:
         return changed
 
 
-def expire_claim(delivery: Delivery, now: int) -> Delivery:
+def end_overdue_claim(delivery: Delivery, now: int) -> Delivery:
     """Turn an expired claim into ``uncertain``: the run that died may have reached the provider, or not."""
     if delivery.state is State.SENDING and delivery.claimed_until <= now:
         return replace(delivery, state=State.UNCERTAIN, next_attempt_at=now, error="Interrupted", since=now)
     return delivery
 
 
-def may_expire(delivery: Delivery, channel: Channel | None) -> bool:
+def may_give_up(delivery: Delivery, channel: Channel | None) -> bool:
     """Whether a channel of a too old message is given up: not if it has ended, awaits a decision or is being tried."""
     return not (delivery.state.is_final or delivery.awaits_decision(channel) or delivery.state is State.SENDING)
 
@@ -322,7 +318,7 @@ def state_after(error: InvokeError) -> State:
     raise error
 
 
-def conclude(deliveries: Mapping[str, Delivery], channels: Mapping[str, Channel]) -> Action:
+def action_of_run(deliveries: Mapping[str, Delivery], channels: Mapping[str, Channel]) -> Action:
     """How the message ended; raises :class:`DeliveryIncompleteError` while any channel may still deliver.
 
     One channel that will never deliver makes the whole message ``undeliverable``, whatever the others did: the owner

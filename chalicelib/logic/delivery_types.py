@@ -15,7 +15,7 @@ from chalicelib.logic.message import Message
 from chalicelib.logic.notification import Notification, Quota
 from chalicelib.logic.ring_budget import RingBudget
 from chalicelib.logic.spam import NOTHING_FOUND, HoldReason, RecentActivity, Verdict
-from chalicelib.settings import NOTIFICATIONS_SITE, Channel, Site
+from chalicelib.settings import DEFAULT_GIVE_UP_SECONDS, NOTIFICATIONS_SITE, Channel, Site
 
 if TYPE_CHECKING:
     from chalicelib.logic.message_files import FilesOfMessages
@@ -24,8 +24,8 @@ SOURCE = "herald.contact"
 """The ``source`` of every result that is about a message."""
 NOTIFICATION_SOURCE = "herald.notification"
 """The same for what a program published."""
-GIVE_UP = 72 * 60 * 60
-"""Seconds after which a message is not tried any more, unless the stage says otherwise."""
+NEVER = 0
+"""The ``due_at`` of a message that the scheduled retry leaves alone."""
 SUMMARY_PREFIX = "summary#"
 """Begins the id of a channel's summary; no message has such an id."""
 
@@ -100,8 +100,8 @@ class Record:
     deliveries: Mapping[str, Delivery]
     """By the channel's name."""
     verdict: Verdict = NOTHING_FOUND
-    due_at: int = 0
-    """When the scheduled retry runs the message again; 0 for never."""
+    due_at: int = NEVER
+    """When the scheduled retry runs the message again."""
     replayed_at: int = 0
     """When a person last replayed it, from which its age counts; 0 for never."""
 
@@ -186,7 +186,7 @@ class MessageStore(Protocol):
     def find_record(self, message_id: str) -> Record | None:
         """A message's record alone, whose size no visitor chooses; None when it doesn't exist (any more)."""
 
-    def change(
+    def replace_delivery(
         self, message_id: str, channel: str, before: Delivery, after: Delivery, due_at: int | None = None
     ) -> bool:
         """Replace one channel's delivery; return False, and change nothing, when it is no longer ``before``.
@@ -194,8 +194,8 @@ class MessageStore(Protocol):
         ``due_at`` becomes the record's; None leaves that as it is.
         """
 
-    def postpone(self, message_id: str, due_at: int) -> None:
-        """Set the record's ``due_at``, and nothing else."""
+    def set_due_at(self, message_id: str, due_at: int) -> None:
+        """Set when the scheduled retry runs the message again, or :data:`NEVER`; nothing else changes."""
 
     def hold(self, message_id: str, duplicate_of: str) -> None:
         """Hold a message as a duplicate: no channel is tried, and it is never due."""
@@ -240,12 +240,11 @@ class DeliveryDependencies:
     store: MessageStore
     recent_activity: RecentActivity
     now: Callable[[], int]
-    ring_budget: RingBudget | None = None
-    """None where nothing is limited."""
-    summaries: Callable[[], Summaries | None] = lambda: None
+    ring_budget: RingBudget
+    summaries: Callable[[], Summaries]
     """Called only when a budget is spent, so that other runs don't load it."""
-    give_up: int = GIVE_UP
-    """Seconds after which a message is not tried any more."""
+    give_up_seconds: int = DEFAULT_GIVE_UP_SECONDS
+    """The age at which a message is not tried any more."""
     on_recorded: Callable[[Message, str, Delivery], None] = lambda message, channel, delivery: None
     """Called with each outcome of a channel, once it is recorded."""
     stage: str = ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from chalicelib.errors import EventFailedError
 
 TEST_EVENT_SOURCE = "herald.event"
-KIND_EVENT = "event"
+KIND_TEST_EVENT = "event"
 KIND_CONTACT = "contact"
 KIND_NOTIFICATION = "notification"
 """What a program publishes: ``logic/published_notification.py``."""

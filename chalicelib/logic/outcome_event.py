@@ -9,9 +9,9 @@ import json
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from chalicelib.logic.message_kinds import KIND_CANARY, KIND_EVENT, KIND_NOTIFICATION, KIND_RETRY
+from chalicelib.logic.message_kinds import KIND_CANARY, KIND_NOTIFICATION, KIND_RETRY, KIND_TEST_EVENT
 
-_WITHOUT_PERSONAL_DATA = (KIND_EVENT, KIND_CANARY)
+_WITHOUT_PERSONAL_DATA = (KIND_TEST_EVENT, KIND_CANARY)
 """Kinds whose errors may be logged. Errors and payloads of other kinds never are."""
 
 
@@ -82,7 +82,7 @@ def read_outcome(event: Mapping[str, Any]) -> RunOutcome:
         error_type=str(response.get("errorType", "")) if failed else "",
         attempts=attempts if isinstance(attempts, int) else 0,
         error=response if failed and kind in _WITHOUT_PERSONAL_DATA else None,
-        request=request if failed and kind == KIND_EVENT else None,
+        request=request if failed and kind == KIND_TEST_EVENT else None,
         messages=None if failed else answer.get("messages"),
         site=str(_mapping(attributes.get("site")).get("Value", "")),
         channels=_mapping(answer.get("channels")) or None,

@@ -12,7 +12,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from chalicelib.errors import StoreError
-from chalicelib.logic.delivery import expire_claim
+from chalicelib.logic.delivery import end_overdue_claim
 from chalicelib.logic.delivery_types import Delivery, Record, State
 from chalicelib.logic.spam import HoldReason
 from chalicelib.settings import Channel
@@ -92,7 +92,7 @@ def plan_replay(
     for name, recorded in record.deliveries.items():
         if recorded.state is State.DELIVERED:
             skipped[name] = SkipReason.DELIVERED
-        elif expire_claim(recorded, now).state is State.SENDING:
+        elif end_overdue_claim(recorded, now).state is State.SENDING:
             skipped[name] = SkipReason.SENDING
         elif name not in channels:
             skipped[name] = SkipReason.GONE

@@ -32,7 +32,7 @@ class DueMessages(Protocol):
     def find_due(self, now: int, most: int) -> Iterable[DueMessage]:
         """Return up to ``most`` messages that are due, the longest overdue first."""
 
-    def postpone(self, message_id: str, due_at: int) -> None:
+    def set_due_at(self, message_id: str, due_at: int) -> None:
         """Set when a message is due."""
 
 
@@ -48,7 +48,7 @@ def retry_due(messages: DueMessages, destined: Destined, now: int) -> int:
     failed: RetryError | None = None
     queued = 0
     for message in messages.find_due(now, MAX_MESSAGES):
-        messages.postpone(message.id, now + POSTPONED_BY)
+        messages.set_due_at(message.id, now + POSTPONED_BY)
         try:
             destined.run(message)
             queued += 1

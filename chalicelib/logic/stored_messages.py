@@ -15,7 +15,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol
 
 from chalicelib.errors import DeliveryIncompleteError, InvalidRequestError
-from chalicelib.logic.delivery import conclude, expire_claim
+from chalicelib.logic.delivery import action_of_run, end_overdue_claim
 from chalicelib.logic.delivery_types import Delivery, State
 from chalicelib.logic.invoke_contract import MAX_ID
 from chalicelib.logic.spam import Verdict
@@ -281,15 +281,15 @@ def state_of(
     if deliveries and all(delivery == Delivery() for delivery in deliveries.values()):
         return MessageState.STORED
     try:
-        current = {name: expire_claim(delivery, now) for name, delivery in deliveries.items()}
-        return MessageState(conclude(current, channels))
+        current = {name: end_overdue_claim(delivery, now) for name, delivery in deliveries.items()}
+        return MessageState(action_of_run(current, channels))
     except DeliveryIncompleteError:
         return MessageState.WAITING
 
 
 def shown(delivery: Delivery, now: int, channel: Channel | None) -> Delivery:
     """Return a delivery as it is now: an expired claim is ``uncertain``, and a held one has no next attempt."""
-    current = expire_claim(delivery, now)
+    current = end_overdue_claim(delivery, now)
     if current is not delivery:
         current = replace(current, since=delivery.claimed_until, next_attempt_at=delivery.claimed_until)
     if current.state is State.UNCERTAIN and not (channel and channel.ring_again):

@@ -15,7 +15,6 @@ from typing import Protocol
 from chalicelib.errors import InvokeError
 from chalicelib.logic.delivery import CLAIM_SECONDS, state_after
 from chalicelib.logic.delivery_types import (
-    GIVE_UP,
     SUMMARY_PREFIX,
     Action,
     DeliveryResult,
@@ -28,7 +27,7 @@ from chalicelib.logic.notification_text import VISITORS_MARK
 from chalicelib.logic.plain_text import cut, one_line
 from chalicelib.logic.retry_schedule import LAMBDA_ATTEMPTS, pause_after
 from chalicelib.logic.ring_budget import RingBudget
-from chalicelib.settings import Channel
+from chalicelib.settings import DEFAULT_GIVE_UP_SECONDS, Channel
 
 FIRST_PAUSE = 10 * 60
 """Seconds between the first summary and the second; twice as long before each further one, while more come. While
@@ -116,7 +115,7 @@ class SummaryDependencies:
     texts: Mapping[str, str]
     """The texts of the owner's language."""
     now: Callable[[], int]
-    give_up: int = GIVE_UP
+    give_up_seconds: int = DEFAULT_GIVE_UP_SECONDS
     """Seconds after which a batch is not tried any more."""
 
 
@@ -161,7 +160,7 @@ def send_summary(name: str, dependencies: SummaryDependencies, invocation: Invoc
 
     if batch.interrupted and not channel.ring_again:
         return end(Action.UNCERTAIN, State.UNCERTAIN)
-    too_old_at = batch.taken_at + dependencies.give_up
+    too_old_at = batch.taken_at + dependencies.give_up_seconds
     if batch.attempts and now >= too_old_at:
         return end(Action.UNDELIVERABLE, State.EXPIRED)
     request = summary_notification(name, batch, dependencies)

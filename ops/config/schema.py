@@ -275,9 +275,9 @@ class DeliveryTable(Table):
     def compiled(self) -> Persistence:
         return Persistence(
             lambda_retries=self.lambda_retries,
-            lambda_age=self.lambda_hours * 3600,
+            lambda_age_seconds=self.lambda_hours * 3600,
             retry_minutes=self.retry_minutes,
-            give_up=self.give_up_hours * 3600,
+            give_up_seconds=self.give_up_hours * 3600,
         )
 
 

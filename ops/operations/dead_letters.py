@@ -38,7 +38,7 @@ MAX_LETTERS = 5000
 """The number of letters of a queue that are read."""
 _HIDDEN = 600
 """Seconds that a letter is hidden from others while it is read: more than it takes to read :data:`MAX_LETTERS`."""
-NO_MESSAGE = (message_kinds.KIND_EVENT, message_kinds.KIND_CANARY)
+NO_MESSAGE = (message_kinds.KIND_TEST_EVENT, message_kinds.KIND_CANARY)
 """Kinds of events that hold no message."""
 _AT_ONCE = 10
 """https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_ReceiveMessage.html"""

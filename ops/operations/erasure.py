@@ -105,7 +105,7 @@ def _every(ask: Callable[..., Any], name: str, token: tuple[str, str], **asked: 
 
 def _of(message: StoredMessage, stage: Stage, now: int) -> Iterable[Copy]:
     listed = message.listed
-    in_queue = listed.received_at + stage.persistence.lambda_age
+    in_queue = listed.received_at + stage.persistence.lambda_age_seconds
     if now < in_queue and any(
         each.state in (State.PENDING, State.SENDING, State.WAITING, State.UNCERTAIN)
         for each in listed.channels.values()

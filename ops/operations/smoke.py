@@ -123,7 +123,7 @@ class Smoke:
 
     def _lines(self, function: str, since: float) -> Iterator[logs.Line]:
         found = logs.lines(self._account.logs, self._stage, function, since, time.time() + 60)
-        return (line for line in found if line.entry.get("kind") == message_kinds.KIND_EVENT)
+        return (line for line in found if line.entry.get("kind") == message_kinds.KIND_TEST_EVENT)
 
     def _own_answer(self) -> Check:
         """Check an answer that no function makes: Chalice's import drops them, and Herald sets them after it."""

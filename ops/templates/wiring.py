@@ -122,7 +122,7 @@ def _event_invoke_config(spec: FunctionSpec, stage: Stage) -> dict[str, Any]:
     properties: dict[str, Any] = {"FunctionName": stage.function(spec.name), "Qualifier": "$LATEST"}
     if spec.persistent:
         properties["MaximumRetryAttempts"] = stage.persistence.lambda_retries
-        properties["MaximumEventAgeInSeconds"] = stage.persistence.lambda_age
+        properties["MaximumEventAgeInSeconds"] = stage.persistence.lambda_age_seconds
     if spec.outcome_to_bus:
         bus = {"Destination": local_arn("events", f"event-bus/{stage.bus}")}
         properties["DestinationConfig"] = {"OnSuccess": bus, "OnFailure": bus}

@@ -195,20 +195,20 @@ def test_a_message_is_read_with_all_that_was_written_before(there: LocalTable) -
 
 def test_a_message_that_is_gone_is_none_and_nothing_makes_a_record_of_it(there: LocalTable) -> None:
     assert table(there).find("id-1") is None
-    table(there).postpone("id-1", NOW)
-    table(there).postpone("id-1", 0)
+    table(there).set_due_at("id-1", NOW)
+    table(there).set_due_at("id-1", 0)
     table(there).hold("id-1", "id-0")
-    assert table(there).change("id-1", "pushover", Delivery(), CLAIM) is False
+    assert table(there).replace_delivery("id-1", "pushover", Delivery(), CLAIM) is False
     assert there.items() == {}
 
 
 def test_an_outcome_adds_a_line_of_history_and_says_when_the_message_is_due(there: LocalTable) -> None:
     table(there).add(MESSAGE, NEW)
-    assert table(there).change("id-1", "pushover", Delivery(), CLAIM) is True
+    assert table(there).replace_delivery("id-1", "pushover", Delivery(), CLAIM) is True
     assert "history" not in there.items()["id-1"], "a claim is no outcome"
-    assert table(there).change("id-1", "pushover", CLAIM, WAITING, NOW + 5) is True
+    assert table(there).replace_delivery("id-1", "pushover", CLAIM, WAITING, NOW + 5) is True
     assert table(there).find_record("id-1") == replace(NEW, deliveries={"pushover": WAITING}, due_at=NOW + 5)
-    assert table(there).change("id-1", "pushover", WAITING, DONE, 0) is True
+    assert table(there).replace_delivery("id-1", "pushover", WAITING, DONE, 0) is True
     assert table(there).find_record("id-1") == replace(NEW, deliveries={"pushover": DONE})
     lines = [from_item(line["M"]) for line in there.items()["id-1"]["history"]["L"]]
     assert lines == [
@@ -237,8 +237,8 @@ def test_what_is_due_is_read_from_its_index_oldest_first(there: LocalTable) -> N
         table(there).add(replace(MESSAGE, id=f"id-{number}"), replace(NEW, due_at=due_at))
     assert [due.id for due in table(there).find_due(NOW, 7)] == ["id-1", "id-4", "id-0"]
     assert table(there).find_due(NOW, 1) == [DueMessage("id-1", "default")]
-    table(there).postpone("id-1", NOW + 60)
-    table(there).postpone("id-4", 0)
+    table(there).set_due_at("id-1", NOW + 60)
+    table(there).set_due_at("id-4", 0)
     assert [due.id for due in table(there).find_due(NOW, 7)] == ["id-0"]
 
 
@@ -266,7 +266,7 @@ def test_a_change_that_came_too_late_is_none_and_ones_own_lost_answer_is_one(
     there: LocalTable, deliveries: dict[str, Delivery], changed: bool
 ) -> None:
     table(there).add(MESSAGE, replace(NEW, deliveries=deliveries))
-    assert table(there).change("id-1", "pushover", Delivery(), CLAIM) is changed
+    assert table(there).replace_delivery("id-1", "pushover", Delivery(), CLAIM) is changed
     assert table(there).find_record("id-1") == replace(NEW, deliveries=deliveries)
 
 
@@ -281,7 +281,7 @@ def test_a_table_that_refuses_is_a_store_error_with_its_code(stubbed: Stubbed, c
     stub.add_client_error("update_item", code, "MARKER")
     for call in (
         lambda: table(dynamodb).add(MESSAGE, NEW),
-        lambda: table(dynamodb).change("id-1", "pushover", Delivery(), CLAIM),
+        lambda: table(dynamodb).replace_delivery("id-1", "pushover", Delivery(), CLAIM),
         lambda: table(dynamodb).hold("id-1", "id-0"),
     ):
         with pytest.raises(StoreError) as caught:
@@ -298,7 +298,7 @@ def test_a_table_that_cant_be_reached_is_a_store_error(aws: Callable[[str], Any]
         table(dynamodb).add(MESSAGE, NEW)
     assert caught.value.reason == type(error).__name__
     with pytest.raises(StoreError):
-        table(dynamodb).change("id-1", "pushover", Delivery(), CLAIM)
+        table(dynamodb).replace_delivery("id-1", "pushover", Delivery(), CLAIM)
 
 
 # LambdaNotifier

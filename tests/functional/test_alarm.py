@@ -39,7 +39,7 @@ class NothingDue:
     def find_due(self, now: int, most: int) -> list[DueMessage]:
         return []
 
-    def postpone(self, message_id: str, due_at: int) -> None:
+    def set_due_at(self, message_id: str, due_at: int) -> None:
         raise AssertionError("nothing was due")
 
 

@@ -51,7 +51,7 @@ def add_many(there: Any, number: int, delivery: Delivery = DONE) -> None:
 
 def test_a_message_is_read_whole_by_its_key(there: LocalTable) -> None:
     add(there, message("id-1", zeta="1", alpha="2"), PENDING, due_at=NOW + 50)
-    MessageTable(there, stage()).change("id-1", "pushover", PENDING, DONE, NOW + 60)  # type: ignore[arg-type]
+    MessageTable(there, stage()).replace_delivery("id-1", "pushover", PENDING, DONE, NOW + 60)  # type: ignore[arg-type]
     asked: list[Any] = []
     there.before_call = lambda _, request: asked.append(request.get("ConsistentRead"))
     found = archive(there).get("id-1")

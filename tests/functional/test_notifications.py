@@ -340,7 +340,7 @@ def test_a_run_that_a_person_asks_for_delivers_a_notification_as_the_first_did(w
     record = ReplayTable(table, STAGE).find_record(PUBLICATION)
     assert record is not None
     delivered = record.deliveries["pushover"]
-    world.messages.change(PUBLICATION, "pushover", delivered, type(delivered)(), NOW)
+    world.messages.replace_delivery(PUBLICATION, "pushover", delivered, type(delivered)(), NOW)
     answer = world.publish(PUBLICATION, "sns-2", kind="retry", site="notifications")
     assert (answer["source"], answer["action"]) == ("herald.notification", "delivered")
     assert [rung.options for rung in world.rung] == [{"priority": 1}] * 2

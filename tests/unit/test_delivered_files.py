@@ -24,6 +24,7 @@ from tests.fakes import (
     channel,
     message,
     site,
+    without_budget,
 )
 
 PHOTO, PAGE = FileRef("a.jpg", "image/jpeg", 2_100_000, "1" * 64), FileRef("b.png", "image/png", 31, "2" * 64)
@@ -66,7 +67,7 @@ class Runs:
 
     @property
     def dependencies(self) -> DeliveryDependencies:
-        return DeliveryDependencies(
+        return without_budget(
             site=site(),
             channels={"pushover": channel()},
             notifiers={"pushover": self.notifier},

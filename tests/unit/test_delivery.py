@@ -22,7 +22,6 @@ from chalicelib.errors import (
 from chalicelib.logic import delivery
 from chalicelib.logic.delivery import CLAIM_SECONDS
 from chalicelib.logic.delivery_types import (
-    GIVE_UP,
     Delivery,
     DeliveryDependencies,
     DeliveryResult,
@@ -36,7 +35,7 @@ from chalicelib.logic.message import Message
 from chalicelib.logic.notification import Notification, from_contact
 from chalicelib.logic.retry_schedule import LAMBDA_ATTEMPTS, MAX_PAUSE
 from chalicelib.logic.spam import HoldReason, Verdict, screen
-from chalicelib.settings import Channel, Rings, Spam
+from chalicelib.settings import DEFAULT_GIVE_UP_SECONDS, Channel, Rings, Spam
 from tests.fakes import (
     NOW,
     Clock,
@@ -48,6 +47,7 @@ from tests.fakes import (
     channel,
     message,
     site,
+    without_budget,
 )
 
 MESSAGE = message()
@@ -80,7 +80,7 @@ class Run:
         return delivery.deliver(MESSAGE, self.verdict, self.means(), invocation)
 
     def means(self) -> DeliveryDependencies:
-        return DeliveryDependencies(site(), self.channels, self.notifiers, self.store, self.recent, self.clock)
+        return without_budget(site(), self.channels, self.notifiers, self.store, self.recent, self.clock)
 
     def action(self, invocation: Invocation = FIRST) -> str:
         """The action, or ``again`` where Lambda is to run it again."""
@@ -568,7 +568,7 @@ def test_the_error_names_each_channel_that_is_still_open() -> None:
 @pytest.mark.parametrize("state", [state for state in State if state is not State.SENDING])
 def test_only_sending_needs_to_be_understood(state: State) -> None:
     recorded = Delivery(state, 1, OTHER.id, 0)
-    assert delivery.expire_claim(recorded, NOW) is recorded
+    assert delivery.end_overdue_claim(recorded, NOW) is recorded
 
 
 @pytest.mark.parametrize(
@@ -639,12 +639,12 @@ def test_channels_that_end_at_once_leave_nothing_due_whichever_is_written_last()
     begun, over = threading.Event(), threading.Event()
 
     class CrossingStore(InMemoryMessages):
-        def change(self, message_id: str, channel: str, before: Delivery, after: Delivery, *due: Any) -> bool:
+        def replace_delivery(self, message_id: str, channel: str, before: Delivery, after: Delivery, *due: Any) -> bool:
             """The write of a's outcome, which knows nothing of b's, ends after b's."""
             if (channel, after.state) == ("a", State.DELIVERED):
                 begun.set()
                 assert over.wait(60)
-            changed = super().change(message_id, channel, before, after, *due)
+            changed = super().replace_delivery(message_id, channel, before, after, *due)
             if (channel, after.state) == ("b", State.DELIVERED):
                 over.set()
             return changed
@@ -756,7 +756,7 @@ def test_a_scheduled_retry_that_comes_too_early_rings_nobody_and_keeps_the_time(
     notifier = RecoveringNotifier(ChannelUnavailableError("over quota", retry_after=900))
     run = Run(pushover=notifier)
     run.action()
-    run.store.postpone(MESSAGE.id, NOW + 1)  # As the scheduled retry does before it asks.
+    run.store.set_due_at(MESSAGE.id, NOW + 1)  # As the scheduled retry does before it asks.
     assert again(run) == "waiting"
     assert (notifier.delivered, due(run)) == ([], NOW + 900)
 
@@ -775,7 +775,7 @@ def test_the_scheduled_retry_finds_a_delivered_message_and_leaves_it_alone() -> 
     notifier = RecordingNotifier()
     run = Run(pushover=notifier)
     run.action()
-    run.store.postpone(MESSAGE.id, NOW + 1)
+    run.store.set_due_at(MESSAGE.id, NOW + 1)
     assert again(run) == "unchanged", "its end was told before"
     assert (len(notifier.delivered), due(run)) == (1, 0)
 
@@ -785,7 +785,7 @@ def test_the_scheduled_retry_rings_nobody_for_a_message_in_quarantine() -> None:
     run = Run(pushover=notifier)
     run.verdict = Verdict(("links",), 10, HoldReason.QUARANTINED)
     run.action()
-    run.store.postpone(MESSAGE.id, NOW + 1)
+    run.store.set_due_at(MESSAGE.id, NOW + 1)
     assert again(run) == "quarantined"
     assert (notifier.delivered, due(run)) == ([], 0)
 
@@ -796,7 +796,7 @@ def test_a_message_that_is_too_old_is_given_up_and_the_owner_hears_it(state: Sta
     run = Run(pushover=notifier)
     run.record(pushover=Delivery(state, 9, "run-0", 0, NOW, "", "ChannelUnavailableError"))
     run.store.kept[MESSAGE.id] = MESSAGE
-    run.clock.now = MESSAGE.received_at + GIVE_UP
+    run.clock.now = MESSAGE.received_at + DEFAULT_GIVE_UP_SECONDS
     assert again(run) == "undeliverable"
     assert run.recorded() == Delivery(State.EXPIRED, 9, "run-0", 0, 0, "", "ChannelUnavailableError", run.clock.now), (
         "what was known last is still there"
@@ -807,7 +807,7 @@ def test_a_message_that_is_too_old_is_given_up_and_the_owner_hears_it(state: Sta
 def test_what_was_never_tried_is_tried_once_however_long_it_lay_in_a_queue() -> None:
     notifier = RefusingNotifier(UNAVAILABLE)
     run = Run(pushover=notifier)
-    run.clock.now = MESSAGE.received_at + 3 * GIVE_UP
+    run.clock.now = MESSAGE.received_at + 3 * DEFAULT_GIVE_UP_SECONDS
     assert run.action() == "again"
     assert run.action() == "undeliverable", "and then it is too old"
     assert (notifier.calls, run.recorded().state) == (1, State.EXPIRED)
@@ -817,7 +817,7 @@ def test_what_was_never_tried_and_can_t_be_is_given_up_when_it_is_too_old() -> N
     run = Run({})
     run.record(pushover=Delivery())
     run.store.kept[MESSAGE.id] = MESSAGE
-    run.clock.now = MESSAGE.received_at + GIVE_UP
+    run.clock.now = MESSAGE.received_at + DEFAULT_GIVE_UP_SECONDS
     assert again(run) == "undeliverable"
     assert run.recorded().state is State.EXPIRED
 
@@ -825,7 +825,7 @@ def test_what_was_never_tried_and_can_t_be_is_given_up_when_it_is_too_old() -> N
 @pytest.mark.parametrize("state", [State.DELIVERED, State.REJECTED, State.SENDING])
 def test_what_has_ended_or_is_in_mid_air_does_not_grow_too_old(state: State) -> None:
     run = Run(pushover=RecordingNotifier())
-    run.clock.now = MESSAGE.received_at + GIVE_UP
+    run.clock.now = MESSAGE.received_at + DEFAULT_GIVE_UP_SECONDS
     run.record(pushover=Delivery(state, 1, "run-0", run.clock.now + 1))
     run.store.kept[MESSAGE.id] = MESSAGE
     again(run)
@@ -834,7 +834,7 @@ def test_what_has_ended_or_is_in_mid_air_does_not_grow_too_old(state: State) -> 
 
 def test_what_is_held_as_uncertain_stays_so_however_old() -> None:
     run = Run(HOLD)
-    run.clock.now = MESSAGE.received_at + GIVE_UP
+    run.clock.now = MESSAGE.received_at + DEFAULT_GIVE_UP_SECONDS
     run.record(pushover=Delivery(State.UNCERTAIN, 1))
     run.store.kept[MESSAGE.id] = MESSAGE
     assert again(run) == "uncertain"
@@ -854,7 +854,7 @@ def test_a_channel_that_has_left_is_given_up_in_the_end() -> None:
     run.record(pushover=Delivery(State.WAITING, 3))
     run.store.kept[MESSAGE.id] = MESSAGE
     assert again(run) == "waiting"
-    assert due(run) == MESSAGE.received_at + GIVE_UP
+    assert due(run) == MESSAGE.received_at + DEFAULT_GIVE_UP_SECONDS
     run.clock.now = due(run)
     assert again(run) == "undeliverable"
 
@@ -886,7 +886,7 @@ class Form:
 
     def deliver(self, it: Message, request: str = "", ends_at: int = LONG) -> DeliveryResult:
         self.runs += 1
-        means = DeliveryDependencies(
+        means = without_budget(
             site=self.site,
             channels=self.channels,
             notifiers=dict.fromkeys(self.channels, self.notifier),
@@ -991,7 +991,7 @@ def test_messages_with_a_key_of_their_own_are_what_their_sender_says_they_are() 
 def test_a_message_of_a_site_that_has_left_is_compared_with_none() -> None:
     form = Form()
     form.deliver(same(1))
-    means = DeliveryDependencies(None, {}, {}, form.store, form.recent, Clock())
+    means = without_budget(None, {}, {}, form.store, form.recent, Clock())
     told: Any = delivery.deliver(same(2), Verdict(), means, FIRST)
     assert (told.action, told.verdict.duplicate_of) == ("undeliverable", "")
 
@@ -1264,7 +1264,7 @@ def test_the_scheduled_retry_rings_nobody_for_a_duplicate() -> None:
     form.deliver(same(2))
     found = form.store.find("id-2")
     assert found is not None
-    means = DeliveryDependencies(
+    means = without_budget(
         form.site, form.channels, {"pushover": form.notifier}, form.store, form.recent, Clock(NOW + 10**6)
     )
     told: Any = delivery.deliver_again(*found, means, OTHER)

@@ -70,7 +70,7 @@ def test_a_success_tells_site_channels_and_times_and_nothing_of_the_visitor() ->
 def test_a_success_without_personal_data_is_told_whole() -> None:
     detail = {
         "requestContext": {"condition": "Success", "approximateInvokeCount": 1},
-        "requestPayload": sent("m", message_kinds.KIND_EVENT),
+        "requestPayload": sent("m", message_kinds.KIND_TEST_EVENT),
         "responsePayload": {"source": "herald.event", "action": "message", "message": "hello world"},
     }
     event = {"detail": detail, "source": "lambda"}
@@ -86,7 +86,7 @@ ERROR = {"errorType": "EventFailedError", "errorMessage": "the event asked to fa
 
 
 def test_a_failed_event_tells_its_error_and_all_that_is_needed_to_send_it_again() -> None:
-    assert read("RetriesExhausted", ERROR, 3, kind=message_kinds.KIND_EVENT) == {
+    assert read("RetriesExhausted", ERROR, 3, kind=message_kinds.KIND_TEST_EVENT) == {
         "message_id": "m",
         "kind": "event",
         "condition": "RetriesExhausted",
@@ -127,7 +127,7 @@ def test_of_a_result_the_id_is_the_results() -> None:
 
 
 def test_an_event_that_succeeded_tells_no_payload() -> None:
-    assert not {"error", "request"} & set(read("Success", {}, kind=message_kinds.KIND_EVENT))
+    assert not {"error", "request"} & set(read("Success", {}, kind=message_kinds.KIND_TEST_EVENT))
 
 
 @pytest.mark.parametrize("response", [None, "text", 7, [], {}])

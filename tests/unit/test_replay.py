@@ -11,16 +11,33 @@ import pytest
 from chalicelib.errors import ChannelUnavailableError, DeliveryIncompleteError, StoreError
 from chalicelib.logic import delivery, replay
 from chalicelib.logic.delivery import CLAIM_SECONDS
-from chalicelib.logic.delivery_types import GIVE_UP, Delivery, DeliveryDependencies, Invocation, Notifier, Record, State
+from chalicelib.logic.delivery_types import (
+    Delivery,
+    Invocation,
+    Notifier,
+    Record,
+    State,
+)
 from chalicelib.logic.duplicates import content_hash
 from chalicelib.logic.replay import DUE_AFTER, MAX_TRIES, ReplayResult, SkipReason
 from chalicelib.logic.retry_due import DueMessage
 from chalicelib.logic.spam import HoldReason, Verdict
 from chalicelib.logic.stored_messages import ListedMessage, MessageState, StoredMessage
-from chalicelib.settings import Channel
+from chalicelib.settings import DEFAULT_GIVE_UP_SECONDS, Channel
 from ops.errors import OpsError
 from ops.operations.replay import ReplayDependencies, again
-from tests.fakes import NOW, Clock, InMemoryMessages, InMemoryRecent, RecordingNotifier, channel, message, site, stage
+from tests.fakes import (
+    NOW,
+    Clock,
+    InMemoryMessages,
+    InMemoryRecent,
+    RecordingNotifier,
+    channel,
+    message,
+    site,
+    stage,
+    without_budget,
+)
 
 MESSAGE = message()
 LONG = NOW + 10**9
@@ -59,7 +76,7 @@ class MessageWithChannels:
         found = self.store.find(MESSAGE.id)
         assert found is not None
         notifiers = notifiers or dict(self.notifiers)
-        means = DeliveryDependencies(site(), self.channels, notifiers, self.store, self.recent, self.clock)
+        means = without_budget(site(), self.channels, notifiers, self.store, self.recent, self.clock)
         return str(delivery.deliver_again(*found, means, Invocation("request-9", name, LONG)).action)
 
     def rung(self) -> dict[str, int]:
@@ -120,7 +137,7 @@ def test_what_was_delivered_never_rings_again_however_often_it_is_replayed() -> 
     for number in range(5):
         world.revive()
         world.run(f"run-{number}")
-        world.clock.now += 10 * GIVE_UP
+        world.clock.now += 10 * DEFAULT_GIVE_UP_SECONDS
     assert world.rung() == {"a": 1, "b": 0}
     assert world.run() == "unchanged", "its end was told"
 
@@ -172,7 +189,7 @@ def test_a_claimant_that_comes_back_from_the_dead_does_not_undo_the_replay() -> 
     world = MessageWithChannels(a=FOUND["died"])
     world.revive()
     late = replace(FOUND["died"], state=State.DELIVERED, claimed_until=0)
-    assert world.store.change(MESSAGE.id, "a", FOUND["died"], late) is False
+    assert world.store.replace_delivery(MESSAGE.id, "a", FOUND["died"], late) is False
 
 
 def _once(world: MessageWithChannels, do: Callable[[], object]) -> None:
@@ -190,12 +207,12 @@ def test_the_age_counts_from_the_replay_on() -> None:
             raise ChannelUnavailableError("down")
 
     world = MessageWithChannels(a=FOUND["expired"])
-    world.clock.now = replayed = NOW + 3 * GIVE_UP
+    world.clock.now = replayed = NOW + 3 * DEFAULT_GIVE_UP_SECONDS
     world.revive()
     assert world.run(notifiers={"a": Down()}) == "waiting"
-    world.clock.now = replayed + GIVE_UP - 1
+    world.clock.now = replayed + DEFAULT_GIVE_UP_SECONDS - 1
     assert world.run(notifiers={"a": Down()}) == "waiting"
-    world.clock.now = replayed + GIVE_UP
+    world.clock.now = replayed + DEFAULT_GIVE_UP_SECONDS
     assert world.run(notifiers={"a": Down()}) == "undeliverable"
 
 
@@ -243,7 +260,7 @@ def test_what_is_not_there_is_neither_replayed_nor_released() -> None:
 def test_lambda_s_retry_of_the_first_event_after_a_replay_rings_once_with_it() -> None:
     world = MessageWithChannels(a=FOUND["rejected"])
     world.revive()
-    means = DeliveryDependencies(site(), world.channels, dict(world.notifiers), world.store, world.recent, world.clock)
+    means = without_budget(site(), world.channels, dict(world.notifiers), world.store, world.recent, world.clock)
     first = Invocation("request-1", "run-7", LONG)
     assert delivery.deliver(MESSAGE, Verdict(), means, first).action == "delivered"
     assert world.run() == "unchanged"
@@ -254,9 +271,7 @@ def test_a_letter_that_is_fed_back_rings_nothing_that_has_ended() -> None:
     """Another request id, the same event: what SNS's redelivery is."""
     for state in ("delivered", "rejected", "expired", "sending"):
         world = MessageWithChannels(a=FOUND[state])
-        means = DeliveryDependencies(
-            site(), world.channels, dict(world.notifiers), world.store, world.recent, world.clock
-        )
+        means = without_budget(site(), world.channels, dict(world.notifiers), world.store, world.recent, world.clock)
         assert delivery.deliver(MESSAGE, Verdict(), means, Invocation("letter", "run-7", LONG)).action == "unchanged"
         assert world.rung() == {"a": 0}
 
@@ -264,8 +279,8 @@ def test_a_letter_that_is_fed_back_rings_nothing_that_has_ended() -> None:
 def test_a_letter_of_a_message_that_was_never_stored_delivers_it_however_old_it_is() -> None:
     world = MessageWithChannels(a=Delivery())
     world.store.records.clear()
-    world.clock.now = NOW + 10 * GIVE_UP
-    means = DeliveryDependencies(site(), world.channels, dict(world.notifiers), world.store, world.recent, world.clock)
+    world.clock.now = NOW + 10 * DEFAULT_GIVE_UP_SECONDS
+    means = without_budget(site(), world.channels, dict(world.notifiers), world.store, world.recent, world.clock)
     for number in range(2):
         try:
             delivery.deliver(MESSAGE, Verdict(), means, Invocation(f"letter-{number}", f"run-{number}", LONG))
