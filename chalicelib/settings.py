@@ -164,6 +164,8 @@ class Site(NamedTuple):
     once_within: int
     """Seconds within which the same content is delivered once; 0 to deliver it each time."""
     spam: Spam
+    loopback: bool = False
+    """Whether every page of the person's own machine (http://localhost on any port) is the site's: on stage local."""
     origins_in: str = ""
     """The table of ``herald.toml`` that lists the origins; empty where the origin of ``thanks`` is used."""
     title: str = ""

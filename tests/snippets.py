@@ -52,7 +52,7 @@ NOT_RUN = {
     r"\./herald inbox ": "opens a browser: tests/e2e/browser/test_inbox.py",
     r"make clean|make setup PYTHON=": "removes what the tests run with",
     r"make setup check test": "is this",
-    r"make (rollback|destroy) ": "tests/e2e/test_deploying.py has the same as ./herald rollback and destroy",
+    r"make (rollback|destroy) ": "tests/e2e/test_documented_commands.py runs them after two deployments",
     r"git remote |git fetch |make check && git push": "needs another repository",
     r"gh api ": "needs GitHub",
     r"curl .*api\.pushover\.net": "is the real Pushover",

@@ -134,7 +134,7 @@ def _publish(form_request: FormRequest) -> tuple[Message, str]:
         sender_hash=sender_hash,
         network_hash=network_hash,
         solved_challenge=solved_challenge,
-        evidence=spam.find_evidence(form, site.spam, from_page=form_request.origin in site.origins),
+        evidence=spam.find_evidence(form, site.spam, from_page=allowed_origins.is_sites(site, form_request.origin)),
         captcha=_captcha_token(form, site),
         files=files,
         language=form_request.mail_language(),

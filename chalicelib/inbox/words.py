@@ -12,14 +12,14 @@ from chalicelib.logic.stored_messages import MessageState, OwnerMark
 
 MESSAGE_STATES: dict[MessageState, str] = {
     MessageState.QUARANTINED: "Held as spam: nothing is sent. Release what is not spam.",
-    MessageState.UNDELIVERABLE: "A channel is lost for good: its provider said never, or it was tried for too long.",
+    MessageState.UNDELIVERABLE: "At least one channel gave up: its provider refused for good, or for too long.",
     MessageState.UNCERTAIN: "A provider may or may not have accepted it, and its channel waits for you to decide.",
     MessageState.WAITING: "At least one channel still has to deliver, and will be tried again by itself.",
     MessageState.STORED: "Stored; nothing was tried yet.",
     MessageState.DELIVERED: "Every channel delivered.",
-    MessageState.SUMMARIZED: "Too many came for each to ring: a summary told of it, or will.",
+    MessageState.SUMMARIZED: "Too many came at once: one summary tells of all of them.",
     MessageState.DUPLICATE: "Held because another message had the same content: that one was delivered.",
-    MessageState.REJECTED: "A program published it, and it is no notification: nothing of it is stored but why.",
+    MessageState.REJECTED: "A program published it, but it is not a valid notification. Only the reason is stored.",
 }
 """What each state means, in the order in which an owner wants to see them."""
 
@@ -27,11 +27,11 @@ CHANNEL_STATES: dict[State, str] = {
     State.PENDING: "nothing was tried",
     State.SENDING: "being sent at this moment",
     State.DELIVERED: "the provider accepted",
-    State.REJECTED: "the provider said never",
+    State.REJECTED: "the provider refused it for good",
     State.WAITING: "not delivered; will be tried again",
     State.UNCERTAIN: "the provider may or may not have accepted",
     State.EXPIRED: "tried until it was too old",
-    State.SUMMARIZED: "told in a summary, as the channel had rung as often as it may",
+    State.SUMMARIZED: "told in a summary, because the channel had reached its limit",
 }
 
 SIGNALS: dict[str, str] = {
@@ -75,10 +75,10 @@ def replayed(done: Replayed) -> str:
     left = [f"{name} ({why})" for name, why in done.left.items()]
     alone = f" Left alone: {listed(left)}." if left else ""
     if not done.channels:
-        return f"There was nothing to ring.{alone}"
+        return f"Nothing is left to deliver.{alone}"
     if not done.asked:
-        return f"Will ring {listed(list(done.channels))} within 15 minutes: destined could not be asked now.{alone}"
-    return f"Asked to ring {listed(list(done.channels))}.{alone}"
+        return f"Will deliver by {listed(list(done.channels))} within 15 minutes: destined can't be reached now.{alone}"
+    return f"Delivering by {listed(list(done.channels))}.{alone}"
 
 
 def moment(at: int) -> str:

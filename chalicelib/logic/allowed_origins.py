@@ -14,6 +14,8 @@ from chalicelib.settings import Site
 _HOST = re.compile(r"[a-z0-9._-]{1,253}|\[[0-9a-f:.]{2,45}\]")
 """A host as browsers write it. A program may send anything, which must not reach the log."""
 _DEFAULT_PORTS = {"http": 80, "https": 443}
+LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
+"""The names of the person's own machine, each of which makes another origin."""
 
 
 def accepts_origin(site: Site, origin: str | None, host: str) -> bool:
@@ -26,7 +28,17 @@ def accepts_origin(site: Site, origin: str | None, host: str) -> bool:
         return site.without_origin
     if origin == "null":
         return site.null_origin
-    return origin in site.origins or (bool(host) and origin in (f"https://{host}", f"http://{host}"))
+    return is_sites(site, origin) or (bool(host) and origin in (f"https://{host}", f"http://{host}"))
+
+
+def is_sites(site: Site, origin: str | None) -> bool:
+    """Whether the pages of an origin are the site's own, so that they may send and be led to."""
+    if not origin or origin in site.origins:
+        return bool(origin)
+    if not site.loopback or origin_of(origin) != origin:
+        return False
+    scheme, _, authority = origin.partition("://")
+    return scheme == "http" and re.sub(r":\d+$", "", authority) in LOOPBACK
 
 
 def printable_origin(origin: str | None) -> str:
@@ -41,7 +53,7 @@ def origin_to_link_to(site: Site | None, origin: str | None, allowed: bool) -> s
     """Return the origin that an error page links to: that of the form's page, or the site's own if it isn't known."""
     known = printable_origin(origin)
     # An allowed origin that isn't the site's is Herald's own error page, or no page at all.
-    if site and ("://" not in known or (allowed and origin not in site.origins)):
+    if site and ("://" not in known or (allowed and not is_sites(site, origin))):
         return origin_of(site.thanks)
     return known if "://" in known else ""
 
@@ -54,7 +66,8 @@ def advice_to_accept(site: Site, origin: str | None, stage: str) -> str:
     if not printable_origin(origin):
         return ""
     if origin.startswith("http://") and urlsplit(origin).hostname not in ("127.0.0.1", "localhost"):
-        return "it can't be allowed: http:// is for localhost and 127.0.0.1 alone"
+        there = f"; open the page at http://localhost:{urlsplit(origin).port or 80}" if site.loopback else ""
+        return f"it can't be allowed: http:// is for localhost and 127.0.0.1 alone{there}"
     if site.origins_in:
         return f'to allow it, add "{origin}" to origins in [{site.origins_in}] of herald.toml'
     return f"to allow it, set origins = {json.dumps([*site.origins, origin])} in {own}"
@@ -72,4 +85,6 @@ def origin_of(url: str) -> str:
     if parts.scheme not in _DEFAULT_PORTS or not parts.hostname or "@" in parts.netloc:
         return ""
     host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    if not re.fullmatch(rf"{re.escape(host)}(:\d*)?", parts.netloc, re.IGNORECASE):
+        return ""  # Python reads what follows a bracket as nothing: http://[::1].evil.example
     return f"{parts.scheme}://{host}" + (f":{port}" if port not in (None, _DEFAULT_PORTS[parts.scheme]) else "")

@@ -86,7 +86,7 @@ def from_failure(failure: Failure, record: Record | None, number: int, now: int)
                 for name, delivery in sorted(record.deliveries.items())
             ]
         if failure.condition not in ("", "Success"):
-            lines.append("It is kept, and what still waits is tried again.")
+            lines.append("It is stored. Channels that still wait are tried again.")
         lines.append(f"Message {failure.id}")
     if number > 1:
         lines.append(f"{number - 1} more since the last alarm.")
@@ -95,7 +95,7 @@ def from_failure(failure: Failure, record: Record | None, number: int, now: int)
 
 def from_count(number: int, now: int) -> Notification:
     """Make the alarm for failures that were counted during the quiet time."""
-    message = f"{number} more failures since the last alarm. What still waits is tried again."
+    message = f"{number} more failures since the last alarm. Channels that still wait are tried again."
     return Notification(id=f"alarm-{now}", title=TITLE, message=message, timestamp=now)
 
 

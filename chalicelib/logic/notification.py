@@ -293,6 +293,8 @@ def _site_label(message: Message, site: Site | None) -> str:
     """Return the site's name where its stage has several, else the host of the form's page."""
     if site is None or site.one_of_many:
         return message.site
+    if site.loopback:  # Which of the machine's pages sent it isn't kept.
+        return "localhost"
     source = message.fields.get("source", "")
     pages = (origin for origin in site.origins if f"{source}/".startswith(f"{origin}/"))
     return next(pages, site.origins[0]).partition("://")[2]

@@ -28,7 +28,7 @@ TEXTS = {
     "FILES_TOO_BIG": "Die Dateien dürfen zusammen {limit} MB haben.",
     "message_too_large": "Die Nachricht ist zu groß; bitte kürzen Sie sie.",
     "unsupported_media_type": "Ein Formular wird als JSON, urlencoded oder multipart gesendet.",
-    "unsupported_charset": "In diesem Zeichensatz werden keine Formulare gesendet. Richtig ist UTF-8.",
+    "unsupported_charset": "Dieser Zeichensatz wird nicht angenommen. Bitte UTF-8 verwenden.",
     "unavailable": "Die Nachricht konnte gerade nicht angenommen werden. Bitte senden Sie sie in einer Minute"
     " noch einmal.",
     "unexpected": "Bei uns ist etwas schiefgegangen. Bitte senden Sie die Nachricht in einer Minute noch einmal.",

@@ -26,7 +26,7 @@ TEXTS = {
     "FILES_TOO_BIG": "The files may have {limit} MB in all.",
     "message_too_large": "The message is too large to be delivered; please shorten it.",
     "unsupported_media_type": "A form is sent as JSON, urlencoded or multipart.",
-    "unsupported_charset": "Forms are not sent in this character set. UTF-8 is right.",
+    "unsupported_charset": "This character set is not accepted. Use UTF-8.",
     "unavailable": "The message could not be accepted just now. Please send it again in a minute.",
     "unexpected": "Something went wrong on our side. Please send it again in a minute.",
     # What is wrong with a field.
@@ -47,20 +47,20 @@ TEXTS = {
     # The digest, which the owner reads.
     "digest_messages": "Messages",
     "digest_delivered": "Delivered",
-    "digest_waiting": "Still tried",
+    "digest_waiting": "Still being tried",
     "digest_stored": "Not tried yet",
     "digest_undeliverable": "Not delivered",
     "digest_uncertain": "Perhaps delivered",
     "digest_quarantined": "In quarantine",
     "digest_summarized": "Told in a summary",
-    "digest_duplicate": "Sent twice, rung once",
-    "digest_rejected": "Not accepted, as wrong",
+    "digest_duplicate": "Sent twice, notified once",
+    "digest_rejected": "Refused as malformed",
     "digest_failed": "Failed by",
     "digest_quota": "Quota left of",
     "digest_not_ready": "Can't deliver now:",
     "digest_period": "Received",
     # The summary of what came when a channel had rung as often as it may.
     "summary_title": "{count} more messages",
-    "summary_since": "{count} more messages since {since} UTC, told together as they came too fast to ring for each.",
+    "summary_since": "{count} more messages since {since} UTC, in one notification because they came too fast.",
     "summary_more": "… and {count} more. All are stored.",
 }

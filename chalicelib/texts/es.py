@@ -28,7 +28,7 @@ TEXTS = {
     "FILES_TOO_BIG": "Los archivos pueden ocupar {limit} MB en total.",
     "message_too_large": "El mensaje es demasiado grande; acórtelo, por favor.",
     "unsupported_media_type": "Un formulario se envía como JSON, urlencoded o multipart.",
-    "unsupported_charset": "Los formularios no se envían con ese juego de caracteres. El correcto es UTF-8.",
+    "unsupported_charset": "Este juego de caracteres no se acepta. Use UTF-8.",
     "unavailable": "En este momento no se ha podido recibir el mensaje. Vuelva a enviarlo dentro de un minuto,"
     " por favor.",
     "unexpected": "Algo ha fallado por nuestra parte. Vuelva a enviar el mensaje dentro de un minuto, por favor.",

@@ -28,7 +28,7 @@ TEXTS = {
     "FILES_TOO_BIG": "Les fichiers peuvent faire {limit} Mo en tout.",
     "message_too_large": "Le message est trop volumineux ; merci de le raccourcir.",
     "unsupported_media_type": "Un formulaire s’envoie en JSON, urlencoded ou multipart.",
-    "unsupported_charset": "Les formulaires ne s’envoient pas dans ce jeu de caractères. UTF-8 convient.",
+    "unsupported_charset": "Ce jeu de caractères n’est pas accepté. Utilisez UTF-8.",
     "unavailable": "Le message n’a pas pu être accepté pour le moment. Merci de le renvoyer dans une minute.",
     "unexpected": "Un problème est survenu de notre côté. Merci de renvoyer le message dans une minute.",
     # Ce qui ne va pas dans un champ.

@@ -6,11 +6,12 @@ from pathlib import Path
 
 import click
 
+from ops.cli.command_group import SentenceGroup
 from ops.cli.options import PROJECT, STAGE
 from ops.opened_stage import opened
 
 
-@click.group()
+@click.group(cls=SentenceGroup)
 def chalice() -> None:
     """Run a command of Chalice safely on this machine."""
 

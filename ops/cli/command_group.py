@@ -15,7 +15,19 @@ from ops.errors import OpsError
 from ops.packages import incomplete
 
 
-class HeraldGroup(click.Group):
+class SentenceGroup(click.Group):
+    """A group whose ``--help`` shows the whole first sentence of each command, which click would cut to one line."""
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        self.write_commands(formatter, "Commands", self.list_commands(ctx))
+
+    def write_commands(self, formatter: click.HelpFormatter, heading: str, names: Sequence[str]) -> None:
+        width = max(map(len, self.commands))
+        with formatter.section(heading):
+            formatter.write_dl([(name.ljust(width), self.commands[name].get_short_help_str(500)) for name in names])
+
+
+class HeraldGroup(SentenceGroup):
     """A group of commands that prints one message for an expected error, and refuses empty arguments."""
 
     def __init__(
@@ -58,16 +70,8 @@ class HeraldGroup(click.Group):
         return [name for names in self.sections.values() for name in names] or super().list_commands(ctx)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        if not self.sections:
-            super().format_commands(ctx, formatter)
-            return
-        width = max(map(len, self.commands))
-        for heading, names in self.sections.items():
-            with formatter.section(heading):
-                room = formatter.width - width - 6
-                formatter.write_dl(
-                    [(name.ljust(width), self.commands[name].get_short_help_str(room)) for name in names]
-                )
+        for heading, names in (self.sections or {"Commands": self.list_commands(ctx)}).items():
+            self.write_commands(formatter, heading, names)
 
 
 def refuse_blank(words: Sequence[str]) -> None:

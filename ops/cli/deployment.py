@@ -18,7 +18,7 @@ from ops.terminal import confirm, echo, echo_json, echo_lines
 @STAGE
 @PROJECT
 def deploy(stage: str, root: Path) -> None:
-    """Deploy a stage to the account of the shell's credentials."""
+    """Deploy a stage to the AWS account that this shell is signed in to."""
     from ops.config.loader import LOCAL
     from ops.deploy.deployment import deploy
 
@@ -163,7 +163,7 @@ def urls(stage: str, root: Path, as_json: bool) -> None:
 @PROJECT
 @click.option("--once", is_flag=True, help="Don't redeploy when the code changes.")
 def run(root: Path, once: bool) -> None:
-    """Start the local stack, deploy to it, and show each message's steps."""
+    """Run Herald on this machine: start a local AWS, deploy to it, and show each message's steps."""
     from ops.local.ports import Ports
     from ops.local.run import run as run_local
 

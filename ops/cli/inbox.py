@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from ops.cli.command_group import SentenceGroup
 from ops.cli.options import PROJECT, STAGE
 from ops.cli.times import shown
 from ops.opened_stage import opened
@@ -33,7 +34,7 @@ def inbox(stage: str, root: Path, port: int, browser: bool) -> None:
 _CHANNEL = click.option("--channel", metavar="NAME", default="", help="Only those of this channel.")
 
 
-@click.group()
+@click.group(cls=SentenceGroup)
 def sessions() -> None:
     """See and end the browsers in which the inbox in the pocket is open: docs/pocket.md."""
 

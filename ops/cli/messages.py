@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 from click.core import ParameterSource
 
+from ops.cli.command_group import SentenceGroup
 from ops.cli.exit_status import FAILED
 from ops.cli.options import AS_JSON, PROJECT, STAGE, YES
 from ops.cli.times import When, shown
@@ -96,7 +97,7 @@ def selection(
     return Selection(site, wanted, since or 0, LATEST if until is None else until, limit, cursor or "")
 
 
-@click.group()
+@click.group(cls=SentenceGroup)
 def messages() -> None:
     """List, show, export and erase messages."""
 

@@ -22,14 +22,15 @@ def render(root: Path) -> None:
     stages = loader.load(root)
     files = rendering.generated(stages) | _pages()
     written = rendering.write(root, files)
-    for path in sorted(files):
-        echo(f"{'wrote' if path in written else 'unchanged':<9} {path}")
+    for path in sorted(written):
+        echo(f"wrote     {path}")
     for path in rendering.left_over(root, files):
         (root / path).unlink()
         echo(f"{'deleted':<9} {path}")
-    echo(f"{len(written)} of {len(files)} files written, for the stages {', '.join(sorted(stages))}.")
-    for stage in sorted(set(stages) - {loader.LOCAL}):
-        echo(f"make deploy STAGE={stage} writes the policies of {stage}: they name its account.")
+    echo(
+        f"{loader.FILE} has no mistakes. {len(written)} of {len(files)} generated files changed,"
+        f" for the stages {', '.join(sorted(stages))}."
+    )
 
 
 def _pages() -> dict[Path, str]:
@@ -42,7 +43,7 @@ def _pages() -> dict[Path, str]:
 @click.command()
 @PROJECT
 def check(root: Path) -> None:
-    """Fail when a generated file is stale, a function is undeclared, or a policy has a fault."""
+    """Check that generated files are current, functions are declared, and policies have no fault."""
     from ops.config import loader
     from ops.generate.check import mistakes
 

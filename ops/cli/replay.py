@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ops.cli.command_group import SentenceGroup
 from ops.cli.exit_status import FAILED
 from ops.cli.messages import CURSOR, IDS, MAX_MESSAGES, print_page, selection, some_pages
 from ops.cli.options import AS_JSON, PROJECT, STAGE
@@ -39,7 +40,7 @@ def replay(
     letters: bool,
     as_json: bool,
 ) -> None:
-    """Try again what was not delivered: only by channels that have not delivered, never by one that did.
+    """Deliver again what failed, only by the channels that have not delivered it.
 
     docs/delivery.md says what counts as delivered, and what a replay changes. --failed selects messages that are
     undeliverable, uncertain and held, or waiting after Lambda's own attempts. `trace` shows whether one arrives then.
@@ -60,9 +61,9 @@ def replay(
     _each(ids, operations.replay, as_json, "Replaying")
 
 
-@click.group()
+@click.group(cls=SentenceGroup)
 def quarantine() -> None:
-    """List or release messages that look like spam, of which nobody was notified."""
+    """List the messages that look like spam, of which nobody was notified, or have them delivered."""
 
 
 @quarantine.command("list")
@@ -90,7 +91,7 @@ def quarantine_list(
 @click.argument("message_ids", metavar="ID...", nargs=-1, required=True)
 @AS_JSON
 def quarantine_release(stage: str, root: Path, message_ids: tuple[str, ...], as_json: bool) -> None:
-    """Release messages and have them delivered, also duplicates that were held.
+    """Have messages delivered that were in quarantine, also duplicates that were held.
 
     JSON: as `replay`.
     """

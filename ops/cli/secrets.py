@@ -7,13 +7,14 @@ from pathlib import Path
 
 import click
 
+from ops.cli.command_group import SentenceGroup
 from ops.cli.exit_status import FAILED
 from ops.cli.options import AS_JSON, PROJECT, STAGE
 from ops.opened_stage import opened
 from ops.terminal import ask_hidden, echo, echo_json, one_line
 
 
-@click.group()
+@click.group(cls=SentenceGroup)
 def secrets() -> None:
     """Set the channels' secrets in Parameter Store, and check whether they work."""
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar, get_args
@@ -41,7 +41,7 @@ LOCAL = "local"
 
 EXAMPLE = "http://127.0.0.1:8080"
 """The address of the example site, the phone page and the stand-ins, unless ``HERALD_WEB_PORT`` changes the port. A
-person's own site may be at ``http://localhost:8080``, which is another origin."""
+person's own site may be at ``http://localhost:8080``, which is another server's address."""
 
 _TABLES = ("sites", "channels")
 """Tables of tables, one for each name."""
@@ -232,6 +232,7 @@ def _stage(
                     longest=MAX_CHARACTERS | spec.longest,
                     once_within=spec.once_minutes * 60,
                     spam=spec.spam.compiled(spec.all_origins),
+                    loopback=name == LOCAL,
                     origins_in=_written_at(("sites", site, "origins"), name, own).removesuffix(".origins")
                     if spec.origins
                     else "",
@@ -428,8 +429,7 @@ def _check_tables(
     for site, spec in merged.sites.items():
         for channel in spec.channels:
             if channel not in merged.channels:
-                known = ", ".join(sorted(merged.channels)) or "none"
-                mistakes.append(f"{place('sites', site, 'channels')}: found {channel!r}, expected one of: {known}")
+                mistakes.append(f"{place('sites', site, 'channels')}: {_no_channel(channel, merged.channels)}")
         for where, mistake in site_texts.mistakes(spec.texts, spec.language):
             mistakes.append(f"{place('sites', site, *where)}: {mistake}")
         for where, mistake in spec.autoreply.mistakes(spec.language) if spec.autoreply else ():
@@ -452,8 +452,7 @@ def _check_tables(
     for table, wanted in of_tables.items():
         for channel in wanted:
             if channel not in merged.channels:
-                known = ", ".join(sorted(merged.channels)) or "none"
-                mistakes.append(f"{place(table, 'channels')}: found {channel!r}, expected one of: {known}")
+                mistakes.append(f"{place(table, 'channels')}: {_no_channel(channel, merged.channels)}")
     if merged.canary and merged.canary.every_hours and not merged.alarms.email and name != LOCAL:
         mistakes.append(f"{place('canary')}: it needs {place('alarms', 'email')}, or nobody would notice its absence")
     for channel, options in channels.items():
@@ -468,6 +467,12 @@ def _check_tables(
             mistakes.append(
                 f"{place('channels', channel, 'pause')}: found {options.pause}, the provider wants at least {shortest}"
             )
+
+
+def _no_channel(found: str, channels: Iterable[str]) -> str:
+    known = ", ".join(sorted(channels)) or "none"
+    own = f". For this one, add a table [channels.{found}]" if _NAME.fullmatch(found) else ""
+    return f"found {found!r}, expected one of: {known}{own}"
 
 
 def _overridden(

@@ -281,7 +281,8 @@ def _answers(stage: Stage) -> dict[str, dict[str, Any]]:
     https://docs.aws.amazon.com/apigateway/latest/developerguide/supported-gateway-response-types.html
     """
     origins = {origin for site in stage.sites.values() for origin in site.origins}
-    allowed = origins.pop() if len(origins) == 1 else "*"
+    several = len(origins) > 1 or any(site.loopback for site in stage.sites.values())
+    allowed = "*" if several else origins.pop()
     found: dict[str, dict[str, Any]] = {}
     for answer in gateway_answers.ANSWERS:
         headers = {

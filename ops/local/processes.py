@@ -15,8 +15,8 @@ from pathlib import Path
 
 from ops.errors import OpsError
 
-_START = 30
-"""Seconds within which a process must answer."""
+_START = 120
+"""Seconds within which a process must answer: a bound against hanging, as a busy machine is slow."""
 _END = 10
 """Seconds that a process has to stop before it is killed."""
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-import shlex
 import signal
 import threading
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from types import FrameType
 
@@ -35,30 +35,27 @@ def run(root: Path, ports: Ports, *, watch: bool) -> int:
 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, ask_to_stop)
-    echo("Starting the local stack …")
-    changes = Changes(root)
+    echo("Starting an AWS on this machine, and deploying Herald to it, in the steps of the real one …")
+    changes, deploying = Changes(root), threading.Event()
+
+    def show_step(line: str) -> None:
+        # The page may be right already, and the code that refuses it the old.
+        late = deploying.is_set() and "Refused: " in line
+        echo(f"{line}; what you saved last is still being deployed" if late else line)
+
     with stack:
-        steps = (stack.account, stack.config().stage, time.time(), echo, stop.is_set)
+        steps = (stack.account, stack.config().stage, time.time(), show_step, stop.is_set)
         try:
             found = stack.deploy(_indented)
         except OpsError:
             if stop.is_set():
                 return 0
             raise
-        echo()
-        for what in ("site", "phone", "api", "send_event", "aws"):
-            if what in found:
-                echo(f"  {what:<11} {found[what]}")
-        if pushover.real:
-            echo("  Notifications go to the real Pushover; the phone page stays empty.")
-        if ports != Ports():
-            echo(f"  In another shell: export {AWS_PORT}={ports.aws} {WEB_PORT}={ports.web}")
-        echo(f"  HTTP loop   {_http_loop(root, ports)}")
-        echo(f"\n{READY}. Open the site, send the form, and watch the phone. Ctrl-C ends everything.\n")
+        echo(_welcome(found, ports, real_pushover=pushover.real))
         follower = threading.Thread(target=message_steps.follow, args=steps, daemon=True)
         follower.start()
         if watch:
-            watcher = threading.Thread(target=_redeploy_on_change, args=(stack, changes, stop), daemon=True)
+            watcher = threading.Thread(target=_redeploy_on_change, args=(stack, changes, stop, deploying), daemon=True)
             watcher.start()
         while not stop.wait(0.5):
             gone = stack.ended()
@@ -69,22 +66,44 @@ def run(root: Path, ports: Ports, *, watch: bool) -> int:
     return 0
 
 
-def _http_loop(root: Path, ports: Ports) -> str:
-    """Return the command that serves only the API's routes. It works in any folder."""
-    variables = "" if ports == Ports() else "".join(f"{name}={value} " for name, value in ports.environ().items())
-    return f"cd {shlex.quote(str(root))} && {variables}./herald chalice local --stage local"
+def _welcome(addresses: Mapping[str, str], ports: Ports, *, real_pushover: bool) -> str:
+    """Say what to open first, and what to do next."""
+    phone = "your phone, by Pushover: you gave its keys" if real_pushover else addresses["phone"]
+    export = f"export {AWS_PORT}={ports.aws} {WEB_PORT}={ports.web}; " if ports != Ports() else ""
+    return f"""
+{READY}. Open these side by side, and send the form:
+
+  site    {addresses["site"]}
+  phone   {phone}
+
+The form of your own page, at any port of localhost, has this action:
+
+  form    {addresses["api"]}/contact
+
+In another terminal, see what became of each message:
+
+  {export}./herald inbox --stage local
+
+What you save in this folder is deployed by itself. Ctrl-C ends everything. The steps of each message:
+"""
 
 
-def _redeploy_on_change(stack: LocalStack, changes: Changes, stop: threading.Event) -> None:
+def _redeploy_on_change(stack: LocalStack, changes: Changes, stop: threading.Event, deploying: threading.Event) -> None:
     while names := changes.wait(stop):
         more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
         echo(f"\nChanged: {', '.join(names[:_NAMED])}{more}. Deploying …")
+        deploying.set()
+        steps: list[str] = []
         try:
-            stack.deploy(_indented)
+            stack.deploy(steps.append)
             echo(f"{READY}\n")
         except (OpsError, OSError) as error:
             if not stop.is_set():
+                for line in steps:
+                    _indented(line)
                 echo(f"Not deployed: {error}\nMend it and save again.\n", err=True)
+        finally:
+            deploying.clear()
 
 
 def _indented(line: str) -> None:

@@ -195,4 +195,4 @@ class LocalStack:
             headers={"Content-Type": "application/json"},
             method="PUT",
         )
-        urllib.request.urlopen(request, timeout=5).close()
+        urllib.request.urlopen(request, timeout=60).close()

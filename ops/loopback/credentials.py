@@ -56,7 +56,10 @@ def port_of(endpoint: str) -> int:
 
 def missing(endpoint: str) -> tuple[str, str]:
     """What is wrong where no local AWS answers at this address, and what to do."""
-    return f"no local stack at {urlsplit(endpoint).netloc}", "Start it: make run. For another port, set HERALD_AWS_PORT"
+    return (
+        f"no local stack at {urlsplit(endpoint).netloc}",
+        "Start it: make run. If it has another port, set HERALD_AWS_PORT",
+    )
 
 
 def foreign(endpoint: str, why: str) -> str:

@@ -20,7 +20,7 @@ import requests
 from tests.e2e.conftest import ROOT, free_ports
 from tests.e2e.harness import marker, wait_for
 from tests.e2e.test_commands import fresh_clone, printed, running, shell
-from tests.snippets import commands_to_run
+from tests.snippets import commands_to_run, snippets
 
 COMMANDS = commands_to_run(ROOT)
 
@@ -103,8 +103,8 @@ def test_the_terminal_shows_each_step_of_a_message(reader: Reader) -> None:
     reader.reads(*shown("docs/local-stack.md", "api_handler"))
 
 
-def test_the_terminal_says_how_a_page_is_let_in(reader: Reader) -> None:
-    headers = {"Origin": "http://localhost:1313"}
+def test_the_terminal_says_what_helps_a_page_that_is_refused(reader: Reader) -> None:
+    headers = {"Origin": "http://192.168.1.5:1313"}
     refused = requests.post(f"{reader.urls['api']}/contact", json={"message": "x"}, headers=headers, timeout=60)
     assert refused.status_code == 403
     reader.reads(*shown("docs/local-stack.md", "api_handler                Refused"))
@@ -130,6 +130,51 @@ def test_the_commands_of_a_page_do_what_they_say(reader: Reader, commands: list[
             assert message_id[:8] in reader.type(command, id=message_id)
         else:
             assert reader.type(command)
+
+
+@pytest.mark.full
+def test_the_commands_of_a_stages_whole_life_work_as_they_are_shown(reader: Reader, tmp_path: Path) -> None:
+    """For stage dev, in the account of the local stack."""
+    clone, port = fresh_clone(tmp_path / "herald", reader.clone), reader.environ["HERALD_AWS_PORT"]
+    (clone / ".venv").symlink_to(sys.prefix)
+    account = {
+        "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}",
+        "AWS_REGION": "us-east-1",
+        "AWS_SHARED_CREDENTIALS_FILE": str(reader.clone / f".herald/aws-{port}/credentials"),
+    }
+
+    def type_in(command: str) -> str:
+        ran = subprocess.run(
+            ["/bin/bash", "-c", command],
+            cwd=clone,
+            env=reader.environ | account,
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+        )
+        assert ran.returncode == 0, f"{command}\n{ran.stdout}{ran.stderr}"
+        return ran.stdout
+
+    life = next(snippet for snippet in snippets(ROOT, "sh") if snippet.page == "docs/deploying.md")
+    diff, deploy, rollback, destroy, destroy_all = life.commands()
+    type_in(diff)
+    first = json.loads(type_in(f"{deploy} && ./herald urls --stage dev --json").splitlines()[-1])
+    config = clone / "herald.toml"
+    config.write_text(config.read_text(encoding="utf-8").replace("fields = 50", "fields = 2"), encoding="utf-8")
+    assert "fields" in type_in(diff)
+    type_in(deploy)
+    page = {"Origin": "https://www.example.com"}
+    form = {"message": marker(), "a": "1", "b": "2"}
+
+    def status() -> int:
+        return requests.post(f"{first['api']}/contact", json=form, headers=page, timeout=60).status_code
+
+    assert status() == 413
+    type_in(rollback)
+    assert status() == 202
+    assert "kept: messages and dead letters" in type_in(destroy)
+    assert "deleted" in type_in(destroy_all)
 
 
 def failed_and_replayed(reader: Reader, command: str) -> None:

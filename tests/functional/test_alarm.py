@@ -96,7 +96,7 @@ def test_the_first_failure_is_told_at_once_and_those_after_it_together(
     (told,) = owner.delivered
     assert told.message.splitlines() == [
         "A message is not delivered: RetriesExhausted.",
-        "It is kept, and what still waits is tried again.",
+        "It is stored. Channels that still wait are tried again.",
         "Message id-1",
     ]
     with override_container(world.at(NOW + QUIET)):
@@ -131,7 +131,7 @@ def test_what_nobody_has_told_the_scheduled_retry_tells(client: Client, local: S
         with override_container(world.at(now)):
             retry_due(client)
     assert [told.message for told in owner.delivered[1:]] == [
-        "2 more failures since the last alarm. What still waits is tried again."
+        "2 more failures since the last alarm. Channels that still wait are tried again."
     ]
 
 

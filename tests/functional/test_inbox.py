@@ -284,9 +284,9 @@ def test_replay_asks_once_and_says_what_it_did(owner: Person, mailbox: InMemoryM
     assert parse_qs(urlsplit(answer.headers["location"]).query) == {"id": ["waiting-1"], "state": ["waiting"]}
     assert mailbox.changes == [("replay", "waiting-1")]
     after = owner.gets(answer.headers["location"])
-    assert "Asked to ring email. Left alone: pushover (delivered)." in after.text
+    assert "Delivering by email. Left alone: pushover (delivered)." in after.text
     assert "Nothing is left to do" in after.text
-    assert "Asked to ring" not in owner.gets(answer.headers["location"]).text, "it is said once"
+    assert "Delivering by" not in owner.gets(answer.headers["location"]).text, "it is said once"
     assert mailbox.changes == [("replay", "waiting-1")]
 
 
@@ -304,7 +304,7 @@ def test_what_is_held_is_released_and_not_replayed(owner: Person, mailbox: InMem
     assert "replay?" not in page
     assert owner.presses(CHANGE[1]).status_code == 303
     assert mailbox.changes == [("release", "quarantined-1")]
-    assert "Asked to ring pushover and email." in owner.gets("/message?id=quarantined-1").text
+    assert "Delivering by pushover and email." in owner.gets("/message?id=quarantined-1").text
 
 
 def test_a_message_is_marked_and_the_list_says_so(owner: Person, mailbox: InMemoryMailbox) -> None:
@@ -348,7 +348,7 @@ def test_what_was_asked_for_is_said_even_if_nothing_answers_afterwards() -> None
         person.opens()
         assert "asks for a pause" in person.presses(CHANGE[0]).text
         mailbox.error = None
-        assert "Asked to ring email." in person.gets("/message?id=waiting-1").text
+        assert "Delivering by email." in person.gets("/message?id=waiting-1").text
 
 
 def test_a_refusal_of_the_operation_is_shown(owner: Person) -> None:

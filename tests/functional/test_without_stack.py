@@ -63,7 +63,7 @@ def test_without_a_local_stack_each_command_says_how_to_start_it_before_it_opens
         assert not list(tmp_path.iterdir())
     said = answer.stdout if words == ("doctor",) else answer.stderr
     assert answer.exit_code == 1, answer.output
-    assert f"no local stack at 127.0.0.1:{port}. Start it: make run. For another port, set {AWS_PORT}" in said
+    assert f"no local stack at 127.0.0.1:{port}. Start it: make run. If it has another port, set {AWS_PORT}" in said
     assert "sso" not in answer.output
     assert "/open?token=" not in answer.output
 

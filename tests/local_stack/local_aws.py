@@ -100,6 +100,14 @@ def stop(process: subprocess.Popen[str]) -> None:
             stream.close()
 
 
+def packed(source: str) -> bytes:
+    """The zip of a function whose ``handler`` is in ``source``."""
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w") as archive:
+        archive.writestr("main.py", source)
+    return content.getvalue()
+
+
 class LocalAws:
     """Clients of a running local AWS, as the account's root."""
 
@@ -134,15 +142,12 @@ class LocalAws:
 
     def function(self, source: str, *statements: dict[str, Any], **settings: Any) -> str:
         """A new function's ARN. ``source`` defines ``handler``; its role may log and what ``statements`` say."""
-        packed = io.BytesIO()
-        with zipfile.ZipFile(packed, "w") as archive:
-            archive.writestr("main.py", source)
         settings.setdefault("Role", self.role(LOGS, *statements))
         arn: str = self.client("lambda").create_function(
             FunctionName=f"fn-{uuid.uuid4().hex[:8]}",
             Runtime="python3.13",
             Handler="main.handler",
-            Code={"ZipFile": packed.getvalue()},
+            Code={"ZipFile": packed(source)},
             **settings,
         )["FunctionArn"]
         return arn

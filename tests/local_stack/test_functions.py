@@ -5,10 +5,13 @@ function_state.py, event_size.py, sns_limits.py and parameter_batch.py of ops/lo
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.local_stack.local_aws import LocalAws
+from tests.local_stack.local_aws import PATIENCE, LocalAws, packed, wait_for
 
 
 def test_a_function_is_active_once_it_is_created(aws: LocalAws) -> None:
@@ -24,6 +27,37 @@ def test_an_update_is_successful_once_it_is_made(aws: LocalAws) -> None:
     client.update_function_configuration(FunctionName=function, Timeout=7)
     configuration = client.get_function_configuration(FunctionName=function)
     assert configuration["LastUpdateStatus"] == "Successful"
+
+
+WAITS = """
+import os, pathlib, time
+def handler(event, context):
+    pathlib.Path(event["began"]).touch()
+    while not pathlib.Path(event["go_on"]).exists():
+        time.sleep(0.01)
+    return ["old", os.getpid()]
+"""
+
+
+@pytest.mark.parametrize("change", ["code", "configuration"])
+def test_an_event_that_is_being_handled_ends_with_the_code_it_began_with(
+    aws: LocalAws, tmp_path: Path, change: str
+) -> None:
+    """https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html"""
+    client, function, began, go_on = aws.client("lambda"), aws.function(WAITS), tmp_path / "began", tmp_path / "go_on"
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(aws.invoke, function, {"began": str(began), "go_on": str(go_on)})
+        wait_for(began.exists)
+        if change == "code":
+            client.update_function_code(FunctionName=function, ZipFile=packed("def handler(*_): return 'new'"))
+            assert aws.invoke(function) == ("new", None)
+        else:
+            client.update_function_configuration(FunctionName=function, MemorySize=256)
+        assert not first.done()
+        go_on.touch()
+        (answer, process), error = first.result(PATIENCE)
+    assert (answer, error) == ("old", None)
+    wait_for(lambda: not Path(f"/proc/{process}").exists())
 
 
 def entry(size: int, **more: object) -> dict[str, object]:

@@ -123,6 +123,21 @@ def test_the_thanks_page_needs_no_api(client: httpx.Client) -> None:
     assert "Thank you" in page.text
 
 
+@pytest.mark.parametrize("page", ["http://localhost:1313", "http://127.0.0.1:4000"])
+def test_after_a_form_of_another_site_the_page_says_how_to_name_its_own(start: Start, page: str) -> None:
+    shown = start(WebSettings(api=lambda: API)).get("/thanks.html", headers={"Referer": f"{page}/contact/"}).text
+    assert f'<a href="{page}/">{page}</a>' in shown
+    assert '&lt;input type="hidden" name="_next"' in shown
+    assert "workbench" not in shown
+
+
+@pytest.mark.parametrize("page", ["", "{own}/", "http://127.0.0.1:4566/restapis", "https://<b>/", "nonsense"])
+def test_after_its_own_form_the_example_shows_its_own_page(start: Start, page: str) -> None:
+    client = start(WebSettings(api=lambda: API))
+    referer = page.format(own=str(client.base_url).replace("127.0.0.1", "localhost").rstrip("/"))
+    assert "workbench" in client.get("/thanks.html", headers={"Referer": referer}).text
+
+
 def test_a_page_that_is_edited_shows_on_reload(start: Start, tmp_path: Path) -> None:
     page = tmp_path / "index.html"
     page.write_text("one", encoding="utf-8")

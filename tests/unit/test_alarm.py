@@ -28,7 +28,7 @@ def test_an_alarm_names_the_message_the_states_and_what_becomes_of_it() -> None:
         "A message is not delivered: DeliveryIncompleteError.",
         "email: delivered",
         "pushover: waiting ChannelUnavailableError",
-        "It is kept, and what still waits is tried again.",
+        "It is stored. Channels that still wait are tried again.",
         "Message id-1",
     ]
 

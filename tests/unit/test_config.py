@@ -966,6 +966,11 @@ def test_the_web_override_moves_nothing_but_what_leads_to_the_examples_server(fo
     assert local.channels["pushover"].url == "http://127.0.0.1:9999/pushover"
 
 
+def test_on_stage_local_alone_a_page_of_the_machine_may_send(folder: Path) -> None:
+    stages = load(write(folder, GOOD))
+    assert {name: it.stage.sites["default"].loopback for name, it in stages.items()} == {"dev": False, "local": True}
+
+
 def test_where_the_origins_are_written_is_known_to_each_stage(folder: Path) -> None:
     own, table = '\norigins = ["https://www.example.com"]', "[stages.local.sites.default]"
     for text, dev, local in (

@@ -105,10 +105,13 @@ def test_every_state_has_its_words_and_its_shape() -> None:
 @pytest.mark.parametrize(
     ("done", "said"),
     [
-        (Replayed("x", ("a",), {}, True), "Asked to ring a."),
-        (Replayed("x", ("a", "b"), {"c": "sending"}, True), "Asked to ring a and b. Left alone: c (sending)."),
-        (Replayed("x", (), {"c": "delivered"}, False), "There was nothing to ring. Left alone: c (delivered)."),
-        (Replayed("x", ("a",), {}, False), "Will ring a within 15 minutes: destined could not be asked now."),
+        (Replayed("x", ("a",), {}, True), "Delivering by a."),
+        (Replayed("x", ("a", "b"), {"c": "sending"}, True), "Delivering by a and b. Left alone: c (sending)."),
+        (
+            Replayed("x", (), {"c": "delivered"}, False),
+            "Nothing is left to deliver. Left alone: c (delivered).",
+        ),
+        (Replayed("x", ("a",), {}, False), "Will deliver by a within 15 minutes: destined can't be reached now."),
     ],
 )
 def test_what_a_replay_did(done: Replayed, said: str) -> None:

@@ -46,6 +46,11 @@ def test_a_stage_of_one_site_names_the_host_of_the_page_if_that_is_the_sites_own
     assert from_contact(message(message="Hi", source=source), own).title == f"New message: {host}"
 
 
+def test_stage_local_names_no_page_as_each_of_the_machines_may_send() -> None:
+    local = site(origins=("http://127.0.0.1:8080",))._replace(loopback=True)
+    assert from_contact(message(message="Hi"), local).title == "New message: localhost"
+
+
 def test_a_stage_of_several_sites_names_the_site() -> None:
     told = from_contact(message(message="Hi", site="shop"), site("shop")._replace(one_of_many=True))
     assert (told.title, told.site) == ("New message: shop", "shop")

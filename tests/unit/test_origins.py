@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from urllib.parse import urlsplit
+
 import pytest
 
 from chalicelib.logic.allowed_origins import (
@@ -60,6 +63,44 @@ def test_a_page_of_the_sites_origins_and_our_own_may_send(origin: str) -> None:
 def test_any_other_page_may_not_send(origin: str) -> None:
     assert not accepts_origin(SITE, origin, HOST)
     assert not accepts_origin(site(origins=SITE.origins, null_origin=True, without_origin=True), origin, HOST)
+
+
+LOOPBACK = ["http://localhost:1313", "http://127.0.0.1:4000", "http://[::1]:5173", "http://localhost"]
+
+
+@pytest.mark.parametrize("origin", LOOPBACK)
+def test_on_stage_local_alone_every_page_of_the_machine_is_the_sites(origin: str) -> None:
+    local = SITE._replace(loopback=True)
+    assert accepts_origin(local, origin, HOST)
+    assert next_page(local, "/thanks/", f"{origin}/contact/") == f"{origin}/thanks/"
+    assert not accepts_origin(SITE, origin, HOST)
+
+
+@pytest.mark.parametrize(
+    "origin",
+    [
+        "http://localhost.evil.example",
+        "http://localhost:1313.evil.example",
+        "http://localhost@evil.example",
+        "http://evil.example/localhost",
+        "http://localhost:1313/",
+        "http://localhost:99999",
+        "http://LOCALHOST",
+        "http://127.0.0.1.evil.example",
+        "http://127.1",
+        "http://[::1].evil.example",
+        "http://192.168.1.5:1313",
+        "https://localhost",
+        "localhost:1313",
+        "file://localhost",
+        "",
+        "*",
+    ],
+)
+def test_what_only_looks_like_the_machine_is_not_its_page(origin: str) -> None:
+    local = SITE._replace(loopback=True)
+    assert not accepts_origin(local, origin, HOST)
+    assert not {"evil", "192"} & set(re.split(r"\W", urlsplit(next_page(local, f"{origin}/x")).netloc))
 
 
 @pytest.mark.parametrize("allowed", [True, False])
@@ -287,6 +328,11 @@ LINE = "[stages.local.sites.default] of herald.toml"
 )
 def test_the_owner_is_told_the_line_that_lets_a_refused_page_in(origins_in: str, origin: str | None, told: str) -> None:
     assert advice_to_accept(site(origins=(OWN,))._replace(origins_in=origins_in), origin, "local") == told
+
+
+def test_on_stage_local_the_owner_is_told_where_to_open_a_page_of_the_network() -> None:
+    told = advice_to_accept(SITE._replace(loopback=True), "http://192.168.1.5:1313", "local")
+    assert told.endswith("alone; open the page at http://localhost:1313")
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,11 @@ credentials of the execution role, besides the function's own. Its home is an em
 Python runs without ``site``, so it can import only the packages of the zip and of Lambda's runtime. All worker
 processes end with the server.
 
+An update of a function, or its deletion, lets a worker finish the event that it handles, where MiniStack ends it in the
+middle. Later events get a worker with the new code.
+
 https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html#configuration-envvars-runtime
+https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html
 https://docs.python.org/3/using/cmdline.html#cmdoption-S
 """
 
@@ -20,13 +24,17 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from ops.local.aws.ministack_modules import extend, lambda_runtime
+from ops.local.aws.ministack_modules import extend, lambda_runtime, lambda_svc
 from ops.local.runtime_packages import link_runtime_packages
 
 EXTENDS = (
     "ministack.core.lambda_runtime:Worker._spawn",
     "ministack.core.lambda_runtime:_RESERVED_RUNTIME_ENV_VARS",
+    "ministack.core.lambda_runtime:_lock",
+    "ministack.core.lambda_runtime:kill_workers",
+    "ministack.core.lambda_runtime:release_worker",
     "ministack.core.lambda_runtime:reset",
+    "ministack.services.lambda_svc:release_worker",
 )
 
 # Variables of the machine that a process needs to run.
@@ -64,15 +72,20 @@ _CREDENTIALS = {
 
 _spawning: contextvars.ContextVar[dict[str, Any]] = contextvars.ContextVar("herald_local_spawning")
 _closed = False
+_finishing: set[Any] = set()
+"""The workers of replaced code that still handle an event."""
 
 
 def install() -> None:
-    """Make MiniStack start workers with Lambda's environment and packages, and with an empty home folder."""
+    """Make MiniStack start workers with Lambda's environment and packages, and let each finish its event."""
     lambda_runtime._RESERVED_RUNTIME_ENV_VARS.update(_RESERVED | _CREDENTIALS)
     link_runtime_packages(_folder("runtime"))
     _folder("home").mkdir(mode=0o500, exist_ok=True)
     lambda_runtime.subprocess = _Subprocess
     extend(lambda_runtime.Worker, "_spawn", _remember_config)
+    extend(lambda_runtime, "kill_workers", _kill_idle)
+    for module in (lambda_runtime, lambda_svc):  # Each has the function under its own name.
+        extend(module, "release_worker", _release)
 
 
 def close() -> None:
@@ -80,6 +93,27 @@ def close() -> None:
     global _closed
     _closed = True
     lambda_runtime.reset()
+    lambda_runtime.kill_workers(list(_finishing))
+
+
+def _kill_idle(kill: Callable[[list[Any]], None], workers: list[Any]) -> None:
+    """End the workers that handle no event. The others, which no new event gets, end in :func:`_release`."""
+    with lambda_runtime._lock:
+        busy = (
+            [] if _closed else [worker for worker in workers if worker.in_use and not getattr(worker, "failed", False)]
+        )
+        _finishing.update(busy)
+    kill([worker for worker in workers if worker not in busy])
+
+
+def _release(release: Callable[[Any], None], worker: Any) -> None:
+    """End the worker if its code was replaced while it handled the event."""
+    release(worker)
+    with lambda_runtime._lock:
+        ending = worker in _finishing
+        _finishing.discard(worker)
+    if ending:
+        lambda_runtime.kill_workers([worker])
 
 
 def environment(proposed: dict[str, str], config: dict[str, Any]) -> dict[str, str]:
@@ -142,6 +176,9 @@ def _remember_config(spawn: Callable[..., None], worker: Any, *args: Any, **kwar
     token = _spawning.set(worker.config)
     try:
         spawn(worker, *args, **kwargs)
+    except BaseException:
+        worker.failed = True  # MiniStack ends it now, and doesn't release it.
+        raise
     finally:
         _spawning.reset(token)
 

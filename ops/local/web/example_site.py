@@ -5,12 +5,14 @@ from __future__ import annotations
 import html
 import mimetypes
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import FileResponse, HTMLResponse, Response
 
-from ops.local.web.settings import ApiAddress, origin_of
+from chalicelib.logic.allowed_origins import origin_of, printable_origin
+from ops.local.web.settings import ApiAddress
 
 PLACEHOLDER = "{{ herald_api }}"
 
@@ -39,6 +41,29 @@ It tries again by itself every two seconds.</p>
 """
 
 
+_THANKS = "thanks.html"
+_SENT_ELSEWHERE = """<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>Your form works</title>
+<link rel="icon" href="/icon.svg" type="image/svg+xml">
+<link rel="stylesheet" href="/style.css">
+</head>
+<body class="notice">
+<main>
+<h1>Your form works</h1>
+<p>Herald has accepted what your page at <a href="{page}/">{page}</a> sent. It is on <a href="/phone">the phone</a>.</p>
+<p>This page stands in for your own thanks page. To go to yours, put its address into the form:</p>
+<pre><code>&lt;input type="hidden" name="_next" value="/thanks/"&gt;</code></pre>
+</main>
+</body>
+</html>
+"""
+"""The page after a form of another site on this machine, which names no page of its own."""
+
+
 class Site:
     """The handler for the files in ``directory``. Each request reads its file, so that a reload shows an edit.
 
@@ -55,6 +80,9 @@ class Site:
         if file.suffix != ".html":
             media_type, _ = mimetypes.guess_type(file.name)
             return FileResponse(file, media_type=media_type or "application/octet-stream")
+        elsewhere = self._sent_elsewhere(request) if file.name == _THANKS else ""
+        if elsewhere:
+            return _page(_SENT_ELSEWHERE.format(page=html.escape(elsewhere)), _POLICY)
         text = file.read_text(encoding="utf-8")
         if PLACEHOLDER not in text:
             return _page(text, _POLICY)
@@ -65,6 +93,12 @@ class Site:
         # Allow the form, and the script that sends it, to post to the API.
         policy = f"{_POLICY} {origin}; connect-src {origin}"
         return _page(text.replace(PLACEHOLDER, html.escape(address, quote=True)), policy)
+
+    def _sent_elsewhere(self, request: Request) -> str:
+        """The origin of another site whose form led here, as the browser names it in ``Referer``; empty for ours."""
+        page = printable_origin(origin_of(request.headers.get("referer", "")))
+        ours = (urlsplit(str(request.base_url)).port, urlsplit(self._api.get() or "").port)
+        return page if "://" in page and urlsplit(page).port not in ours else ""
 
     def _file(self, path: str) -> Path:
         name = "index.html" if not path else f"{path}index.html" if path.endswith("/") else path

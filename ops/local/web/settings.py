@@ -85,9 +85,3 @@ def checked_address(address: str) -> str:
     if not secure or not host or port == 0 or "@" in url.netloc or "?" in address or "#" in address:
         raise wrong
     return address.rstrip("/")
-
-
-def origin_of(address: str) -> str:
-    """Return scheme, host and port of an address that :func:`checked_address` returned."""
-    url = urlsplit(address)
-    return f"{url.scheme}://{url.netloc}"

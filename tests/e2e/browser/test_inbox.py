@@ -141,7 +141,7 @@ def of(message_id: str) -> State_:
 def replayed(owner: Owner, context: BrowserContext) -> Page:
     page = owner.sees("/message?id=waiting-1", context)
     page.get_by_role("button", name="Replay").click()
-    expect(page.get_by_role("status")).to_have_text("Asked to ring email. Left alone: pushover (delivered).")
+    expect(page.get_by_role("status")).to_have_text("Delivering by email. Left alone: pushover (delivered).")
     return page
 
 
@@ -215,7 +215,7 @@ def test_everything_works_without_a_script_and_loads_nothing_from_elsewhere(owne
     page.get_by_role("link", name="Show all days and sites").click()
     page.get_by_role("link", name="Best Rates").click()
     page.get_by_role("button", name="Release").click()
-    expect(page.get_by_role("status")).to_have_text("Asked to ring pushover and email.")
+    expect(page.get_by_role("status")).to_have_text("Delivering by pushover and email.")
     page.get_by_role("link", name="Back to the list").click()
     expect(page.get_by_text("The quarantine is empty")).to_be_visible()
     assert owner.mailbox.changes == [("release", "quarantined-1")]
@@ -243,7 +243,7 @@ def test_everything_is_reached_by_keyboard_and_shows_where_it_is(owner: Owner) -
             break
     assert replay.evaluate("each => getComputedStyle(each).outlineStyle") == "solid"
     page.keyboard.press("Enter")
-    expect(page.get_by_role("status")).to_contain_text("Asked to ring email.")
+    expect(page.get_by_role("status")).to_contain_text("Delivering by email.")
 
 
 def test_the_whole_row_leads_to_its_message(owner: Owner) -> None:
@@ -356,7 +356,7 @@ def test_replay_by_button_rings_exactly_the_missing_channel_and_release_rings(at
     page.get_by_role("link", name=failed).click()
     expect(page.get_by_text(f"Replaying it rings {missing}, and nothing else.")).to_be_visible()
     page.get_by_role("button", name="Replay").click()
-    expect(page.get_by_role("status")).to_contain_text(f"Asked to ring {missing}.")
+    expect(page.get_by_role("status")).to_contain_text(f"Delivering by {missing}.")
     herald.line("on_success", message_id=message_id, action="delivered")
     assert sorted(hook["channel"] for hook in herald.hooks(failed)) == sorted({*rung, missing})
     page.get_by_role("link", name="Include logs").click()
@@ -368,6 +368,6 @@ def test_replay_by_button_rings_exactly_the_missing_channel_and_release_rings(at
     page.get_by_role("link", name=held).click()
     expect(page.get_by_text("honeypot: filled in a field that people don't see")).to_be_visible()
     page.get_by_role("button", name="Release").click()
-    expect(page.get_by_role("status")).to_contain_text("Asked to ring pushover.")
+    expect(page.get_by_role("status")).to_contain_text("Delivering by pushover.")
     wait_for(lambda: herald.pushes(held), "push")
     assert len(herald.pushes(held)) == 1
