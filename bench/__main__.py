@@ -1,4 +1,7 @@
-"""``python -m bench``: measure, and write docs/benchmarks.md. ``make bench`` installs what it needs first."""
+"""``python -m bench``: measure, and write docs/benchmarks.md. ``make bench`` installs what it needs first.
+
+It ends with an error where a target is missed, or a peer doesn't make the same calls as Herald.
+"""
 
 from __future__ import annotations
 
@@ -37,11 +40,17 @@ def main() -> None:
         }
     _show(chosen, found)
     results = Results(machine.described(ROOT), told.rounds, chosen, found, calls, modules, made.zip_size)
-    for line in report.differing(results):
-        print(f"Not the same calls: {line}")
+    wrong = [f"Not the same calls: {line}" for line in report.differing(results)]
     if not told.only:
         report.write(ROOT, results)
         print(f"\nWritten: {report.PAGE} and {report.CHART}, in {time.monotonic() - began:.0f} s")
+        wrong += [
+            f"Target missed: {target.what}: {target.shown}, at most {target.most:g}"
+            for target in report.targets(results)
+            if not target.met
+        ]
+    if wrong:
+        raise SystemExit("\n" + "\n".join(wrong))
 
 
 def _calls(endpoint: Endpoint, job: Job, environ: dict[str, str]) -> dict[str, dict[str, int]]:

@@ -16,8 +16,12 @@ def handler(event, context):
     message = json.loads(event["Records"][0]["Sns"]["Message"])
     now = str(int(time.time()))
     dynamodb.put_item(TableName=TABLE, Item={"id": {"S": f"content#{hash(str(message['fields']))}"}, "at": {"N": now}})
-    item = {"id": {"S": message["id"]}, "submission": {"S": json.dumps(message)}, "state": {"S": "pending"}}
+    dynamodb.put_item(
+        TableName=TABLE, Item={"id": {"S": f"fields#{message['id']}"}, "fields": {"S": json.dumps(message["fields"])}}
+    )
+    item = {"id": {"S": message["id"]}, "site": {"S": message["site"]}, "state": {"S": "pending"}}
     dynamodb.put_item(TableName=TABLE, Item=item, ConditionExpression="attribute_not_exists(id)")
+    _set("rings#pushover", "spent")
     _set(message["id"], "sending")
     text = "\n".join(f"{name}: {value}" for name, value in message["fields"].items())
     request = {"version": 1, "id": message["id"], "title": "New submission", "message": text, "channel": "pushover"}

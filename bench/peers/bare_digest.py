@@ -1,4 +1,4 @@
-"""The AWS calls of ``digest`` after a day without a message, with plain boto3."""
+"""The AWS calls of ``digest`` after a day without a message and without a notification, with plain boto3."""
 
 import json
 import os
@@ -8,21 +8,27 @@ import boto3
 
 dynamodb = boto3.client("dynamodb")
 functions = boto3.client("lambda")
-TABLE, KEY = os.environ["TABLE"], {"id": {"S": "digest#default"}}
+TABLE = os.environ["TABLE"]
 
 
 def handler(event, context):
     now = int(time.time())
-    before = dynamodb.get_item(TableName=TABLE, Key=KEY).get("Item", {}).get("reported_until", {}).get("N", "0")
+    for site in ("default", "notifications"):
+        _send_digest(site, now)
+
+
+def _send_digest(site, now):
+    key = {"id": {"S": f"digest#{site}"}}
+    before = dynamodb.get_item(TableName=TABLE, Key=key).get("Item", {}).get("reported_until", {}).get("N", "0")
     page = dynamodb.query(
         TableName=TABLE,
         IndexName="site",
         KeyConditionExpression="site = :site AND received_at BETWEEN :since AND :now",
-        ExpressionAttributeValues={":site": {"S": "default"}, ":since": {"N": before}, ":now": {"N": str(now)}},
+        ExpressionAttributeValues={":site": {"S": site}, ":since": {"N": before}, ":now": {"N": str(now)}},
     )
     dynamodb.update_item(
         TableName=TABLE,
-        Key=KEY,
+        Key=key,
         UpdateExpression="SET reported_until = :now",
         ExpressionAttributeValues={":now": {"N": str(now)}},
     )

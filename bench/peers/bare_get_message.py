@@ -1,4 +1,4 @@
-"""Read one message by its id with plain boto3."""
+"""Read the two items of a message by its id with plain boto3."""
 
 import json
 import os
@@ -9,5 +9,9 @@ dynamodb = boto3.client("dynamodb")
 
 
 def handler(event, context):
-    item = dynamodb.get_item(TableName=os.environ["TABLE"], Key={"id": {"S": event["id"]}}, ConsistentRead=True)["Item"]
-    return {"id": item["id"]["S"], "fields": json.loads(item["text"]["S"])["fields"]}
+    record, written = _read(event["id"]), _read(f"fields#{event['id']}")
+    return {"id": record["id"]["S"], "fields": json.loads(written["text"]["S"])["fields"]}
+
+
+def _read(key):
+    return dynamodb.get_item(TableName=os.environ["TABLE"], Key={"id": {"S": key}}, ConsistentRead=True)["Item"]

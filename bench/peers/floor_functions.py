@@ -47,7 +47,9 @@ def destined(event, context):
     message = json.loads(event["Records"][0]["Sns"]["Message"])
     now = str(int(time.time()))
     _dynamodb("PutItem", Item={"id": {"S": f"content#{hash(str(message['fields']))}"}, "at": {"N": now}})
-    _dynamodb("PutItem", Item={"id": {"S": message["id"]}, "submission": {"S": json.dumps(message)}})
+    _dynamodb("PutItem", Item={"id": {"S": f"fields#{message['id']}"}, "fields": {"S": json.dumps(message["fields"])}})
+    _dynamodb("PutItem", Item={"id": {"S": message["id"]}, "site": {"S": message["site"]}})
+    _dynamodb("UpdateItem", Key={"id": {"S": "rings#pushover"}}, UpdateExpression="SET s = :s")
     _dynamodb("UpdateItem", Key={"id": {"S": message["id"]}}, UpdateExpression="SET s = :s")
     request = {"version": 1, "id": message["id"], "title": "New submission", "message": str(message["fields"])}
     path = f"/2015-03-31/functions/{os.environ['NOTIFIER']}/invocations"
@@ -93,10 +95,12 @@ def canary(event, context):
 
 
 def digest(event, context):
-    _dynamodb("GetItem", Key={"id": {"S": "digest#default"}})
-    counted = len(_dynamodb("Query", IndexName="site")["Items"])
-    _dynamodb("UpdateItem", Key={"id": {"S": "digest#default"}}, UpdateExpression="SET reported_until = :until")
-    assert not counted
+    for site in ("default", "notifications"):
+        key = {"id": {"S": f"digest#{site}"}}
+        _dynamodb("GetItem", Key=key)
+        counted = len(_dynamodb("Query", IndexName="site")["Items"])
+        _dynamodb("UpdateItem", Key=key, UpdateExpression="SET reported_until = :until")
+        assert not counted
 
 
 def on_failure(event, context):
@@ -109,8 +113,10 @@ def on_failure(event, context):
 
 
 def get_message(event, context):
-    item = _dynamodb("GetItem", Key={"id": {"S": event["id"]}})["Item"]
-    return {"id": item["id"]["S"], "fields": json.loads(item["text"]["S"])["fields"]}
+    record, written = (
+        _dynamodb("GetItem", Key={"id": {"S": key}})["Item"] for key in (event["id"], f"fields#{event['id']}")
+    )
+    return {"id": record["id"]["S"], "fields": json.loads(written["text"]["S"])["fields"]}
 
 
 def get_message_url(event, context):
