@@ -53,10 +53,10 @@ SIGNALS: dict[str, str] = {
 
 
 MARKS: dict[OwnerMark, str] = {
-    OwnerMark.SPAM: "marked as spam",
-    OwnerMark.NOT_SPAM: "marked as not spam",
-    OwnerMark.ANSWERED: "marked as answered",
-    OwnerMark.NOT_ANSWERED: "marked as not answered",
+    OwnerMark.SPAM: "Marked as spam",
+    OwnerMark.NOT_SPAM: "Marked as not spam",
+    OwnerMark.ANSWERED: "Marked as answered",
+    OwnerMark.NOT_ANSWERED: "Marked as not answered",
 }
 
 

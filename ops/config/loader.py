@@ -83,6 +83,8 @@ class StageConfig:
     """The client with which functions call AWS: ``own`` or ``botocore``."""
     reserved: int | None = None
     """The reserved concurrency of ``destined``; None for no reservation."""
+    inbox_reserved: int | None = None
+    """The same of ``inbox``."""
     alarms_to: str | None = None
     """The e-mail address for alarms; None for a stage without alarms."""
     extensions: Extensions = field(default_factory=Extensions)
@@ -209,6 +211,8 @@ def _stage(
     _check_tables(name, merged, channels, lambda *key: _written_at(key, name, own), mistakes)
     if options.inbox and not any(channel.has_inbox_link for channel in channels.values()):
         mistakes.append(f"stages.{name}.inbox: no channel carries a link; set inbox_link = true of one")
+    if options.inbox_reserved and not options.inbox:
+        mistakes.append(f"stages.{name}.inbox_reserved: the stage has no inbox; set inbox = true")
     if len(mistakes) > before:
         return None
     sites = dict(merged.sites)
@@ -277,6 +281,7 @@ def _stage(
         region=options.region,
         # The local stack sends no mail, so it has alarms only where its own table asks for them.
         reserved=merged.delivery.reserved,
+        inbox_reserved=options.inbox_reserved,
         alarms_to=merged.alarms.email if name != LOCAL or "alarms" in own else None,
         extensions=Extensions(merged.rule, merged.subscriber, merged.grant),
         domain=options.domain,

@@ -65,8 +65,9 @@ def advice(output: str) -> str:
     if "UnreservedConcurrentExecution" not in output:
         return ""
     return (
-        "This account can't reserve so much concurrency. Take `reserved` out of [delivery] in herald.toml, or ask AWS\n"
-        "for more: Service Quotas, AWS Lambda, Concurrent executions.\n"
+        "This account can't reserve so much concurrency. Take `reserved` out of [delivery] and\n"
+        "`inbox_reserved` out of the stage in herald.toml, or ask AWS for more: Service Quotas, AWS Lambda,\n"
+        "Concurrent executions.\n"
     )
 
 

@@ -160,6 +160,7 @@ def _chalice_stage(config: StageConfig) -> dict[str, Any]:
             "AWS_SHARED_CREDENTIALS_FILE": credentials.file_name(credentials.port_of(config.endpoint)),
             "AWS_DEFAULT_REGION": config.region or "",
         }
+    reserved = {"destined": config.reserved, "inbox": config.inbox_reserved}
     return {
         "api_gateway_stage": API_STAGE,
         "environment_variables": environment,
@@ -172,7 +173,7 @@ def _chalice_stage(config: StageConfig) -> dict[str, Any]:
                 "lambda_timeout": spec.timeout,
                 "environment_variables": {"HERALD_AWS_CLIENT": config.aws_client} | settings_of(spec, stage),
                 # Without the key Chalice removes an earlier reservation.
-                **({"reserved_concurrency": config.reserved} if spec.name == "destined" and config.reserved else {}),
+                **({"reserved_concurrency": reserved[spec.name]} if reserved.get(spec.name) else {}),
             }
             for spec in functions_of(stage)
         },

@@ -264,14 +264,22 @@ kinds = ["image", "pdf", "text"]
 """
 
 POCKETED = """
-# A site with the one channel that carries links to the inbox in the pocket.
+# A site with the one channel that carries links to the inbox in the pocket, and one that carries none.
 [stages.local.sites.pocketed]
 thanks = "http://127.0.0.1:8080/thanks.html"
 origins = ["http://127.0.0.1:8080"]
-channels = ["pocketed"]
+channels = ["pocketed", "own"]
 
 [stages.local.sites.pocketed.files]
 kinds = ["text"]
+
+[stages.local.sites.pocketed.autoreply]
+from = "Shop <shop@mail.example.com>"
+identities = ["example.com"]
+
+[stages.local.sites.pocketed.autoreply.texts.en]
+subject = "We got it"
+text = "Your message {id} has arrived."
 
 [stages.local.sites.pocketed.spam]
 honeypot = { points = 10 }

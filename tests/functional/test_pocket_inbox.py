@@ -9,8 +9,9 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from html import unescape
+from random import Random
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
 
@@ -293,6 +294,34 @@ def test_a_cookie_that_is_no_session_is_refused_before_anything_is_read(
     assert reads(container) == []
 
 
+def test_a_flood_of_what_was_made_up_reads_nothing_and_locks_nobody_out(
+    container: PocketContainer, browser: Browser, message: Message
+) -> None:
+    token = address(message).partition("=")[2]
+    container.table.calls.clear()
+    chance = Random(0)  # noqa: S311 - guesses, not secrets
+    stranger = Browser(container)
+    for number in range(500):
+        guess = "".join(chance.sample(token, len(token)))
+        stranger.cookie = f"{inbox.COOKIE}={guess}"
+        path = ("./", f"open?token={guess}", f"fresh?token={guess}", "message?id=message-1", "erase?id=message-1")[
+            number % 5
+        ]
+        method, body = ("POST", f"{CSRF}={guess}" * 50) if number % 3 else ("GET", "")
+        assert stranger.asks(method, path, body, headers={**OURS, "x": guess * 20})["statusCode"] == 403
+    assert (reads(container), container.phone.sent) == ([], [])
+    assert browser.opens(address(message))["statusCode"] == 200
+
+
+def test_a_signature_opens_the_message_that_it_was_made_for_and_no_other(
+    container: PocketContainer, browser: Browser, message: Message
+) -> None:
+    other = stored(container, "message-2", "default", Delivery())
+    (_, signature), (words, _) = (address(each).partition("=")[2].split(".") for each in (message, other))
+    assert browser.asks("POST", f"open?token={words}.{signature}")["statusCode"] == 403
+    assert browser.asks("POST", f"{address(message)}&id=message-2")["headers"]["Location"] == "message?id=message-1"
+
+
 def test_a_changed_token_is_none(container: PocketContainer, browser: Browser, message: Message) -> None:
     token = address(message).partition("=")[2]
     for at in range(0, len(token), 7):
@@ -305,7 +334,8 @@ def test_a_session_sees_the_sites_of_its_channel_alone(
 ) -> None:
     other = stored(container, "message-2", "shop", Delivery(State.REJECTED, 1, "run", 0, 0, "", "no", NOW))
     browser.opens(address(message))
-    assert browser.asks("GET", "message?id=message-2")["statusCode"] == 404
+    hidden, absent = (browser.asks("GET", f"message?id={each}") for each in ("message-2", "gone"))
+    assert (hidden["statusCode"], hidden["body"]) == (404, absent["body"]), "nobody learns that it is there"
     assert browser.asks("GET", "./?site=shop")["statusCode"] == 400
     assert "message-2" not in browser.asks("GET", "./")["body"]
     assert "message-1" in browser.asks("GET", "./")["body"]
@@ -348,7 +378,7 @@ def test_spam_is_marked_and_let_go_and_the_record_says_in_whose_inbox(
         assert 'role="status"' in page["body"]
     text = unescape(page["body"])
     for mark in ("spam", "not spam", "answered", "not answered"):
-        assert f"marked as {mark}, by phone's inbox" in text
+        assert f"Marked as {mark}, by phone's inbox" in text
     assert container.runs.queued == [], "everything was delivered, so nothing rings"
 
 
@@ -422,6 +452,43 @@ def test_no_other_page_can_press_a_button(
     assert (container.runs.queued, container.phone.sent, container.table.items()) == ([], [], before)
 
 
+def test_a_host_header_is_not_taken_for_the_function_s_own_name(
+    container: PocketContainer, browser: Browser, message: Message
+) -> None:
+    page = browser.opens(address(message))
+    forged = {"host": "evil.example", "x-forwarded-host": "evil.example", "origin": "https://evil.example"}
+    assert browser.presses(page, "Replay", headers=forged)["statusCode"] == 403
+    answer = browser.presses(page, "Mark as answered", headers={**forged, **OURS})
+    assert answer["headers"]["Location"] == "message?id=message-1&done=answered", "no address has a host"
+    assert "evil.example" not in str([answer, page])
+
+
+def test_no_parameter_of_an_address_leads_elsewhere_or_is_shown_as_markup(browser: Browser, message: Message) -> None:
+    browser.opens(address(message))
+    for name in ("next", "done", "id", "site", "state", "since", "until", "cursor", "token"):
+        for path in ("./", "message", "open", "nowhere", "//evil.example/"):
+            answer = browser.asks("GET", f"{path}?{urlencode({name: XSS + 'https://evil.example/'})}")
+            assert "Location" not in answer["headers"]
+            assert "evil.example" not in unescape(answer["body"]).replace("&quot;", "")
+    for label in ("Mark as spam", "Not spam"):
+        page = browser.asks("GET", "message?id=message-1")
+        answer = browser.presses(page, label) if f">{label}<" in page["body"] else {"headers": {"Location": "./"}}
+        assert re.match(r"(\./|message\?)", answer["headers"]["Location"])
+
+
+def test_whatever_a_visitor_writes_in_any_field_name_or_file_is_text(
+    container: PocketContainer, browser: Browser
+) -> None:
+    fields = dict.fromkeys(("name", "email", "subject", "message", XSS, f"{XSS} 2"), XSS)
+    message = Message("message-1", "default", NOW, fields, files=(FileRef(XSS, XSS, 9, "0" * 64),))
+    container.messages.add(message, Record("run", {"phone": Delivery(State.REJECTED, 1, error=XSS, reference=XSS)}))
+    page = browser.opens(address(message))
+    for shown in (page, browser.asks("GET", "./")):
+        for tag in re.findall(r"<[a-z][^>]*>", shown["body"].partition("</style>")[2]):
+            assert not re.search(r"\bon\w+=|<script|alert", tag), tag
+    assert unescape(page["body"]).count(XSS) >= 8
+
+
 def test_a_browser_that_names_no_fetch_site_is_known_by_its_origin(
     container: PocketContainer, browser: Browser, message: Message
 ) -> None:
@@ -487,7 +554,9 @@ def test_the_cookie_is_for_this_address_alone_and_no_script(browser: Browser, me
 
 
 def test_every_answer_forbids_scripts_frames_and_copies(browser: Browser, message: Message) -> None:
-    answers = [browser.asks("GET", address(message)), browser.opens(address(message)), browser.asks("GET", "nowhere")]
+    opened = browser.presses(browser.asks("GET", address(message)))
+    answers = [browser.asks("GET", address(message)), opened, browser.asks("GET", opened["headers"]["Location"])]
+    answers += [browser.asks("GET", "./"), browser.asks("GET", "nowhere"), Browser(browser.container).asks("GET", "./")]
     for answer in [*answers, browser.asks("PUT", "./"), browser.asks("GET", "./?state=odd")]:
         headers = answer["headers"]
         assert "default-src 'none'" in headers["Content-Security-Policy"]
@@ -495,7 +564,10 @@ def test_every_answer_forbids_scripts_frames_and_copies(browser: Browser, messag
         assert "unsafe" not in headers["Content-Security-Policy"]
         assert headers["Cache-Control"] == "no-store"
         assert headers["X-Content-Type-Options"] == "nosniff"
-        assert headers["Referrer-Policy"] == "same-origin"
+        assert headers["Referrer-Policy"] == "same-origin", "no address with a token is told to another site"
+        assert headers["X-Frame-Options"] == "DENY"
+        assert headers["Cross-Origin-Opener-Policy"] == "same-origin"
+        assert "access-control-allow-origin" not in {name.lower() for name in headers}
 
 
 def test_the_table_s_trouble_is_said_and_nothing_more(

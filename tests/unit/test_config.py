@@ -1180,6 +1180,7 @@ def test_a_stage_may_do_without_metrics(folder: Path) -> None:
         ("[delivery]\nretry_minutes = 1\n", "delivery.retry_minutes: found 1"),
         ("[delivery]\nreserved = 0\n", "delivery.reserved: found 0"),
         ("[delivery]\nreserved = 1001\n", "delivery.reserved: found 1001"),
+        ("[stages.prod]\ninbox_reserved = 5\n", "stages.prod.inbox_reserved: the stage has no inbox; set inbox = true"),
         ("[delivery]\ngive_up_hours = 0\n", "delivery.give_up_hours: found 0"),
         ("[stages.dev.delivery]\ngive_up = 1\n", "stages.dev.delivery.give_up: unknown key; expected lambda_retries"),
         ('[alarms]\nchannels = ["sms"]\n', "alarms.channels: found 'sms', expected one of: pushover"),

@@ -45,15 +45,17 @@ def test_the_same_configuration_gives_the_same_text_in_any_order() -> None:
     assert render.generated(STAGES) == render.generated(STAGES)
 
 
-def test_concurrency_is_reserved_for_what_delivers_and_nothing_else() -> None:
-    stages = {"dev": replace(STAGES["dev"], reserved=2), "prod": STAGES["prod"]}
+def test_concurrency_is_reserved_for_what_delivers_and_for_the_inbox_and_nothing_else() -> None:
+    dev = STAGES["dev"]
+    with_inbox = replace(dev, stage=dev.stage._replace(inbox=True), reserved=2, inbox_reserved=3)
+    stages = {"dev": with_inbox, "prod": STAGES["prod"]}
     reserved = {
         (name, function): settings["reserved_concurrency"]
         for name, found in json.loads(render.generated(stages)[render.CHALICE_CONFIG])["stages"].items()
         for function, settings in found["lambda_functions"].items()
         if "reserved_concurrency" in settings
     }
-    assert reserved == {("dev", "destined"): 2}
+    assert reserved == {("dev", "destined"): 2, ("dev", "inbox"): 3}
 
 
 def test_what_is_committed_is_what_is_generated(root: Path) -> None:

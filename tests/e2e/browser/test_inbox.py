@@ -145,6 +145,24 @@ def replayed(owner: Owner, context: BrowserContext) -> Page:
     return page
 
 
+def marked(owner: Owner, context: BrowserContext) -> Page:
+    page = owner.sees("/message?id=delivered-1", context)
+    for label in ("Mark as answered", "Mark as spam"):
+        page.get_by_role("button", name=label).click()
+    expect(page.get_by_role("status")).to_contain_text("Marked as spam")
+    page.get_by_text("Erase…").click()
+    return page
+
+
+def erased(owner: Owner, context: BrowserContext) -> Page:
+    owner.mailbox.mark_answered("waiting-1")
+    page = owner.sees("/message?id=delivered-1", context)
+    page.get_by_text("Erase…").click()
+    page.get_by_role("button", name="Erase for good").click()
+    expect(page.get_by_role("status")).to_contain_text("The message is erased.")
+    return page
+
+
 def long(owner: Owner, context: BrowserContext) -> Page:
     channels = {f"channel_{number}": Delivery(State.REJECTED, 1, error="X" * 60, reference=LONG) for number in range(6)}
     one = stored("long-1", MessageState.UNDELIVERABLE, channels, site=LONG)
@@ -164,6 +182,18 @@ def not_there(owner: Owner, context: BrowserContext) -> Page:
     return owner.sees("/message?id=gone", context)
 
 
+def wrong_method(owner: Owner, context: BrowserContext) -> Page:
+    return owner.sees("/erase?id=waiting-1", context)
+
+
+def not_understood(owner: Owner, context: BrowserContext) -> Page:
+    return owner.sees("/?state=odd", context)
+
+
+def spent(owner: Owner, context: BrowserContext) -> Page:
+    return owner.sees("/open?token=x", context)
+
+
 def without_session(owner: Owner, context: BrowserContext) -> Page:
     context.clear_cookies()
     page = owner.sees("/", context)
@@ -179,9 +209,14 @@ STATES = [
     far_behind,
     *(of(f"{state}-1") for state in MessageState),
     replayed,
+    marked,
+    erased,
     long,
     without_credentials,
     not_there,
+    wrong_method,
+    not_understood,
+    spent,
     without_session,
 ]
 
