@@ -187,8 +187,8 @@ class Container:
         """Read the files that a notification of this kind carries. Where that fails, it goes without them."""
         from chalicelib.adapters.providers import kind_of
 
-        carries = kind_of(kind).carries
-        if carries is None:
+        attachment_limits = kind_of(kind).attachment_limits
+        if attachment_limits is None:
             return notification
         from dataclasses import replace
 
@@ -197,7 +197,7 @@ class Container:
         from chalicelib.logic.message_files import place_of_key
         from chalicelib.logs import logger
 
-        files = wanted(notification.files, carries)
+        files = wanted(notification.files, attachment_limits)
         try:
             contents = self.files(function_arn).read_all([file.key for file in files])
         except FilesError as error:
@@ -205,7 +205,7 @@ class Container:
             return notification
         rules = {site.name: site.files for site in self.stage.sites.values()}
         keep = any((found := rules.get(place_of_key(file.key)[0])) and found.keep_metadata for file in files)
-        return replace(notification, attached=attachments(files, contents, carries, keep_metadata=keep))
+        return replace(notification, attached=attachments(files, contents, attachment_limits, keep_metadata=keep))
 
     def provider(self, channel: str) -> CheckingNotifier:
         """Return a channel's notifier as ``notify_<kind>`` sees it: a client of the provider."""

@@ -278,7 +278,7 @@ def _notifier(kind: ChannelKind) -> FunctionSpec:
         timeout=kind.timeout,
         grants=(
             *((reads,) if kind.secrets else ()),
-            *((attaches,) if kind.carries else ()),
+            *((attaches,) if kind.attachment_limits else ()),
             *(Grant(each.sid, each.actions, Resource[each.on], each.why) for each in kind.permissions),
         ),
         channel=kind.kind,

@@ -77,7 +77,7 @@ class Captcha(NamedTuple):
     """A captcha that a site's forms have."""
 
     kind: str
-    """The service: a key of ``SERVICES`` in ``logic/captcha.py``."""
+    """The service: a key of ``CAPTCHA_SERVICES`` in ``logic/captcha.py``."""
     url: str
     """Where its tokens are verified."""
     hostnames: tuple[str, ...]

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from chalicelib.adapters.providers import kind_of, kinds
-from chalicelib.logic.channel_kind import Http, Sending, options_of
+from chalicelib.logic.channel_kind import HttpApi, RequestInputs, options_of
 from chalicelib.logic.notification import Notification
 from chalicelib.settings import Channel
 from ops.config.channels import KINDS
@@ -37,7 +37,7 @@ def declared_channel(kind: str, url: str = "", **options: Any) -> Channel:
     return it._replace(url=url or it.url)
 
 
-def http_of(kind: str) -> Http:
+def http_of(kind: str) -> HttpApi:
     http = kind_of(kind).http
     assert http
     return http
@@ -51,7 +51,7 @@ def secrets_of(channel: Channel) -> dict[str, str]:
 def request_of(notification: Notification, channel: Channel) -> Any:
     """The request that a channel's provider is sent."""
     options = options_of(kind_of(channel.kind), channel, notification.options)
-    return http_of(channel.kind).request(notification, Sending(channel, secrets_of(channel), options))
+    return http_of(channel.kind).request(notification, RequestInputs(channel, secrets_of(channel), options))
 
 
 def body_of(notification: Notification, channel: Channel) -> Any:

@@ -1,4 +1,4 @@
-"""Deliver notifications by HTTP and JSON, as a kind of channel declares it with :class:`Http`."""
+"""Deliver notifications by HTTP and JSON, as a kind of channel declares it with :class:`HttpApi`."""
 
 from __future__ import annotations
 
@@ -10,23 +10,19 @@ from dataclasses import replace
 import requests
 
 from chalicelib.adapters.provider_http import (
-    SHARES,
-    TIME_TO_SHORTEN,
     TOTAL_TIMEOUT,
     UNTIL_MENDED,
     HttpAnswer,
+    answer_to,
     error_of,
-    exchange,
-    has_wrong_certificate,
-    is_wrong_address,
     meaning_of,
-    missing_answer_error,
     read_secrets,
+    send_shortened,
     wait_of,
 )
 from chalicelib.adapters.secrets import Secrets
 from chalicelib.errors import ChannelUnavailableError, InvalidRequestError
-from chalicelib.logic.channel_kind import ChannelKind, Means, OptionMistake, Request, Sending, options_of
+from chalicelib.logic.channel_kind import AnswerMeaning, ChannelKind, OptionMistake, Request, RequestInputs, options_of
 from chalicelib.logic.notification import Notification, Quota
 from chalicelib.settings import Channel
 
@@ -64,47 +60,44 @@ class HttpNotifier:
 
         What the provider refuses for good is cut further and sent again: nothing of a refused message is shown.
         """
-        sending, started = self._sending(notification), self._clock()
-        refused: Request | None = None
-        for share in SHARES:
-            request = self._http.request(notification, replace(sending, share=share))
-            if refused and (request == refused or self._clock() - started > TIME_TO_SHORTEN):
-                break
-            answer = self._answer(request)
-            means, reason = self._meaning(answer)
-            if means is Means.DELIVERED:
-                return str(self._http.reference(answer.json))
-            if means is not Means.REJECTED:
-                break
-            refused = request
-        if means is Means.OWNER:
+        inputs = self._request_inputs(notification)
+        answer = send_shortened(
+            lambda share: self._http.request(notification, replace(inputs, share=share)),
+            self._answer,
+            lambda answer: self._meaning(answer)[0] is AnswerMeaning.REJECTED,
+            self._clock,
+        )
+        meaning, reason = self._meaning(answer)
+        if meaning is AnswerMeaning.DELIVERED:
+            return str(self._http.reference(answer.json))
+        if meaning is AnswerMeaning.OWNER_MUST_ACT:
             self._secrets.forget()
-        raise error_of(means, reason, wait_of(answer, self._http.wait(answer.json), self._clock()))
+        raise error_of(meaning, reason, wait_of(answer, self._http.wait(answer.json), self._clock()))
 
     def check(self, notification: Notification) -> Quota | None:
         """Check options and secrets, ask the provider if it can be asked, and send nothing; returns None, for no quota.
 
         Raises :class:`ChannelUnavailableError`, or :class:`InvalidRequestError` for an option.
         """
-        sending = self._sending(notification)
-        self._http.request(notification, sending)
+        inputs = self._request_inputs(notification)
+        self._http.request(notification, inputs)
         if self._http.check is None:
             return None
-        answer = self._answer(self._http.check(sending))
-        means, reason = self._meaning(answer)
+        answer = self._answer(self._http.check(inputs))
+        meaning, reason = self._meaning(answer)
         # An answer to a check has no id of a message, so that nothing is read of a success but its status.
-        if not 200 <= answer.status < 300 or means is Means.OWNER:
+        if not 200 <= answer.status < 300 or meaning is AnswerMeaning.OWNER_MUST_ACT:
             self._secrets.forget()
             raise ChannelUnavailableError(reason, retry_after=UNTIL_MENDED)
         return None
 
-    def _sending(self, notification: Notification) -> Sending:
+    def _request_inputs(self, notification: Notification) -> RequestInputs:
         try:
             options = options_of(self._kind, self._channel, notification.options)
         except OptionMistake as mistake:
             key = f"options.{mistake.option}"
             raise InvalidRequestError(f"{key}: {mistake}", key=key) from None
-        return Sending(self._channel, self._read_secrets(), options)
+        return RequestInputs(self._channel, self._read_secrets(), options)
 
     def _read_secrets(self) -> dict[str, str]:
         needed = self._kind.needed_secrets(self._channel)
@@ -121,25 +114,19 @@ class HttpNotifier:
         return values
 
     def _answer(self, request: Request) -> HttpAnswer:
-        answer = exchange(self._session, request, self._total_timeout)
-        if isinstance(answer, HttpAnswer):
-            return answer
-        error = missing_answer_error(answer, self._kind.provider)
-        if has_wrong_certificate(answer) or is_wrong_address(answer):
-            self._secrets.forget()
-            raise ChannelUnavailableError(error.message, retry_after=UNTIL_MENDED)
-        raise error
+        return answer_to(self._session, request, self._secrets, self._kind.provider, self._total_timeout)
 
-    def _meaning(self, answer: HttpAnswer) -> tuple[Means, str]:
+    def _meaning(self, answer: HttpAnswer) -> tuple[AnswerMeaning, str]:
         """Return what an answer means, and words for a log: the status, and the error's name as it is declared."""
         reason = f"{self._kind.provider} answered {answer.status}"
         name = str(self._http.error(answer.json) or "")
         for known in self._http.answers:
             if known.status == answer.status and name.startswith(known.error):
-                means, reason = known.means, f"{reason} ({known.error})" if known.error else reason
+                meaning, reason = known.meaning, f"{reason} ({known.error})" if known.error else reason
                 break
         else:
-            means = Means.DELIVERED if 200 <= answer.status < 300 else meaning_of(answer.status)
-        if means is Means.DELIVERED and not _REFERENCE.fullmatch(str(self._http.reference(answer.json) or "")):
-            return Means.UNCERTAIN, f"{reason}, which can't be understood"
-        return means, reason
+            meaning = AnswerMeaning.DELIVERED if 200 <= answer.status < 300 else meaning_of(answer.status)
+        reference = str(self._http.reference(answer.json) or "")
+        if meaning is AnswerMeaning.DELIVERED and not _REFERENCE.fullmatch(reference):
+            return AnswerMeaning.UNCERTAIN, f"{reason}, which can't be understood"
+        return meaning, reason

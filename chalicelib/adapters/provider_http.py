@@ -18,13 +18,13 @@ from urllib3.exceptions import LocationParseError, NewConnectionError
 
 from chalicelib.adapters.secrets import Secrets
 from chalicelib.errors import ChannelRejectedError, ChannelUnavailableError, ChannelUncertainError, SecretsError
-from chalicelib.logic.channel_kind import Means, Request
+from chalicelib.logic.channel_kind import AnswerMeaning, Request
 
 CONNECT_TIMEOUT = 3.05
 READ_TIMEOUT = 10.0
 TOTAL_TIMEOUT = 14.0
 """Seconds for the whole request, name resolution included. requests' read time-out limits only each wait for data."""
-SHARES = (1, 0.5, 0.1)
+LIMIT_SHARES = (1, 0.5, 0.1)
 """Of a limit, one after the other where a provider refuses the body: its limit may have changed, or be its own."""
 TIME_TO_SHORTEN = 3
 """Seconds since the first attempt within which another is begun."""
@@ -116,6 +116,49 @@ def exchange(
     return answers[-1] if answers else errors[0] if errors else None
 
 
+def answer_to(
+    session: requests.Session, request: Request, secrets: Secrets, provider: str, total_timeout: float
+) -> HttpAnswer:
+    """Send once and return the answer.
+
+    Without one it raises :class:`ChannelUnavailableError` or :class:`ChannelUncertainError`, neither of which names the
+    address. What the owner must mend has the secrets read anew the next time.
+    """
+    answer = exchange(session, request, total_timeout)
+    if isinstance(answer, HttpAnswer):
+        return answer
+    error = missing_answer_error(answer, provider)
+    if is_wrong_address(answer):
+        error = ChannelUnavailableError(f"the address of {provider} can't be used", retry_after=UNTIL_MENDED)
+    elif has_wrong_certificate(answer):
+        error = ChannelUnavailableError(error.message, retry_after=UNTIL_MENDED)
+    if error.retry_after:
+        secrets.forget()
+    raise error
+
+
+def send_shortened(
+    make_request: Callable[[float], Request],
+    send: Callable[[Request], HttpAnswer],
+    is_refused: Callable[[HttpAnswer], bool],
+    clock: Callable[[], float],
+) -> HttpAnswer:
+    """Send a request made for the whole of a limit; while its body is refused, send one made for less.
+
+    Nothing of a refused message is shown, so none is shown twice.
+    """
+    started, refused = clock(), None
+    for share in LIMIT_SHARES:
+        request = make_request(share)
+        if refused and (request == refused or clock() - started > TIME_TO_SHORTEN):
+            break
+        answer = send(request)
+        if not is_refused(answer):
+            break
+        refused = request
+    return answer
+
+
 def _start_of(response: requests.Response) -> bytes:
     read = b""
     for part in response.iter_content(MAX_ANSWER):
@@ -132,28 +175,28 @@ _UNKNOWN = (502, 504, 520, 524)
 https://developers.cloudflare.com/support/troubleshooting/http-status-codes/cloudflare-5xx-errors/"""
 
 
-def meaning_of(status: int) -> Means:
+def meaning_of(status: int) -> AnswerMeaning:
     """Return what an answer means of which only the status is known. docs/channels/webhook.md has the table."""
     if status in _OF_MESSAGE:
-        return Means.REJECTED
+        return AnswerMeaning.REJECTED
     if status in _LATER:
-        return Means.WAITS
+        return AnswerMeaning.TRY_LATER
     if 300 <= status < 500:
         # Another 4xx may be mended too, and waiting loses nothing. A redirect is never followed.
-        return Means.OWNER
-    return Means.WAITS if 500 <= status < 600 and status not in _UNKNOWN else Means.UNCERTAIN
+        return AnswerMeaning.OWNER_MUST_ACT
+    return AnswerMeaning.TRY_LATER if 500 <= status < 600 and status not in _UNKNOWN else AnswerMeaning.UNCERTAIN
 
 
 def error_of(
-    means: Means, reason: str, wait: int | None = None
+    meaning: AnswerMeaning, reason: str, wait: int | None = None
 ) -> ChannelRejectedError | ChannelUnavailableError | ChannelUncertainError:
     """Return the error for an answer that is no acceptance; ``wait`` is the provider's own, in seconds."""
-    match means:
-        case Means.REJECTED:
+    match meaning:
+        case AnswerMeaning.REJECTED:
             return ChannelRejectedError(reason)
-        case Means.WAITS:
+        case AnswerMeaning.TRY_LATER:
             return ChannelUnavailableError(reason, retry_after=wait)
-        case Means.OWNER:
+        case AnswerMeaning.OWNER_MUST_ACT:
             return ChannelUnavailableError(reason, retry_after=UNTIL_MENDED)
         case _:
             return ChannelUncertainError(reason)

@@ -12,7 +12,15 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from chalicelib.adapters.item_table import ItemTable
-from chalicelib.logic.ring_budget import SHARES, SUMMARY_SHARE, Balance, apply_quota, free_at, full_since, spend_ring
+from chalicelib.logic.ring_budget import (
+    BUDGET_SHARES,
+    SUMMARY_SHARE,
+    Balance,
+    apply_quota,
+    free_at,
+    full_since,
+    spend_ring,
+)
 
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
@@ -35,7 +43,7 @@ class RingTable:
 
     def take(self, channel: Channel, rank: int, now: int) -> bool:
         """Spend one ring for a message of this rank; without a limit there is always one."""
-        return self._take(channel, SHARES[rank], now, paced=True)
+        return self._take(channel, BUDGET_SHARES[rank], now, paced=True)
 
     def take_for_summary(self, channel: Channel, now: int, *, early: bool) -> int:
         """Spend one ring for a summary and return 0, or return when one is free: at the pace of messages if early."""

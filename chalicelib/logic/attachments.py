@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from chalicelib.logic.channel_kind import Carries
+from chalicelib.logic.channel_kind import AttachmentLimits
 from chalicelib.logic.declared_file_kind import kind_of_type
 from chalicelib.logic.file_names import kept_name
 from chalicelib.logic.image_cleaning import NotCleanableError, cleaned
@@ -26,14 +26,14 @@ class Attachment:
     content: bytes
 
 
-def wanted(files: Sequence[NotifiedFile], carries: Carries) -> list[NotifiedFile]:
+def wanted(files: Sequence[NotifiedFile], limits: AttachmentLimits) -> list[NotifiedFile]:
     """The files that may be attached, as far as their kind and number decide."""
-    fitting = [file for file in files if file.key and kind_of_type(file.media_type) in carries.kinds]
-    return fitting[: carries.count]
+    fitting = [file for file in files if file.key and kind_of_type(file.media_type) in limits.kinds]
+    return fitting[: limits.count]
 
 
 def attachments(
-    files: Sequence[NotifiedFile], contents: Mapping[str, bytes], carries: Carries, *, keep_metadata: bool
+    files: Sequence[NotifiedFile], contents: Mapping[str, bytes], limits: AttachmentLimits, *, keep_metadata: bool
 ) -> tuple[Attachment, ...]:
     """The attachments of wanted files.
 
@@ -41,7 +41,7 @@ def attachments(
     what tells of its photographer, and what would be too large together.
     """
     found: list[Attachment] = []
-    room = carries.size
+    room = limits.size
     for number, file in enumerate(files, 1):
         content = contents.get(file.key, b"")
         if kind_of_type(file.media_type) == "image" and not keep_metadata:

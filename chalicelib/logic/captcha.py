@@ -18,7 +18,7 @@ from chalicelib.settings import Captcha
 Verify = Callable[[Captcha, Mapping[str, str]], Mapping[str, object]]
 """Posts fields and the secret to a service and returns the JSON object of its answer; raises :class:`CaptchaError`."""
 
-LATE = 60
+LATE_SECONDS = 60
 """Seconds after which a message is late: its token may have expired in our own queue."""
 MAX_TOKEN = 8192
 """Characters of a token that is verified. Turnstile documents 2,048, the others nothing; theirs have up to 4,000."""
@@ -41,7 +41,7 @@ class Service:
 
 
 _WRONG = dict.fromkeys(("missing-input-response", "invalid-input-response"), Signal.WRONG_CAPTCHA)
-SERVICES = {
+CAPTCHA_SERVICES = {
     # https://developers.cloudflare.com/turnstile/get-started/server-side-validation/
     "turnstile": Service(
         ("cf-turnstile-response",),
@@ -75,7 +75,7 @@ SERVICES = {
 
 def token_of(captcha: Captcha, sent: Mapping[str, str]) -> str:
     """The token that a form sent, by the names of its fields in lower case; cut where it is too long to be one."""
-    fields = SERVICES[captcha.kind].fields
+    fields = CAPTCHA_SERVICES[captcha.kind].fields
     return next((sent[name] for name in fields if sent.get(name)), "")[: MAX_TOKEN + 1]
 
 
@@ -92,20 +92,20 @@ def check(
     if not _TOKEN.fullmatch(token):
         return Signal.WRONG_CAPTCHA, ""
     first_run = recent.first(f"captcha#{message.id}", run, message.received_at, PROOF_LIFE)
-    service = SERVICES[captcha.kind]
+    service = CAPTCHA_SERVICES[captcha.kind]
     fields = {"response": token} | ({service.id_field: message.id} if service.id_field else {})
     try:
         signal, reason = judge(captcha, verify(captcha, fields))
     except CaptchaError as error:
         return Signal.UNCHECKED_CAPTCHA, str(error)
-    if signal is Signal.SPENT_CAPTCHA and (first_run != run or now - message.received_at > LATE):
+    if signal is Signal.SPENT_CAPTCHA and (first_run != run or now - message.received_at > LATE_SECONDS):
         return Signal.UNCHECKED_CAPTCHA, "asked too late, or for the second time"
     return signal, reason
 
 
 def judge(captcha: Captcha, answer: Mapping[str, object]) -> tuple[Signal | None, str]:
     """The signal that a service's answer gives (None for a person's), and the reason if it verified nothing."""
-    service = SERVICES[captcha.kind]
+    service = CAPTCHA_SERVICES[captcha.kind]
     if answer.get("success") is True:
         host = answer.get("hostname")
         if host not in captcha.hostnames and not (host and host == service.unknown_host):

@@ -38,7 +38,7 @@ class HiddenMistake(ValueError):
 # What an option may hold. Each check is called with a value, returns it as it is used, and raises ValueError.
 
 
-class Whole(NamedTuple):
+class WholeNumber(NamedTuple):
     """A whole number."""
 
     least: int
@@ -84,7 +84,7 @@ class Text(NamedTuple):
         return value
 
 
-class Checked(NamedTuple):
+class CheckedText(NamedTuple):
     """A text that a function checks, and may change."""
 
     check: Callable[[str], str]
@@ -95,7 +95,7 @@ class Checked(NamedTuple):
         return self.check(value)
 
 
-class Texts(NamedTuple):
+class TextList(NamedTuple):
     """A list of texts, none twice."""
 
     check: Callable[[str], str]
@@ -123,7 +123,7 @@ class Option:
     """A key of ``[channels.<name>]`` that only this kind has."""
 
     name: str
-    check: Check | Texts | Table
+    check: Check | TextList | Table
     doc: str
     """What is allowed and what it does, in Markdown."""
     default: Any = None
@@ -172,7 +172,7 @@ class Permission(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Carries:
+class AttachmentLimits:
     """The files that a notification can carry."""
 
     kinds: tuple[str, ...]
@@ -197,13 +197,13 @@ def value_at(answer: object, *path: str) -> Any:
     return answer
 
 
-class Means(Enum):
+class AnswerMeaning(Enum):
     """What an answer says of the message: docs/delivery.md."""
 
     DELIVERED = "delivered"
     REJECTED = "refused for good: this very message is what is wrong"
-    WAITS = "waits for `pause`, or as long as the provider says"
-    OWNER = "waits 1 h: the owner can mend it"
+    TRY_LATER = "waits for `pause`, or as long as the provider says"
+    OWNER_MUST_ACT = "waits 1 h: the owner can mend it"
     UNCERTAIN = "uncertain"
 
 
@@ -212,7 +212,7 @@ class Answer:
     """An answer as the provider documents it. The first whose status and error fit decides; others by their status."""
 
     status: int
-    means: Means
+    meaning: AnswerMeaning
     body: str
     """The provider's own example, in full."""
     doc: str
@@ -237,10 +237,10 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True)
-class Http:
+class HttpApi:
     """How a provider is asked by HTTP and JSON; ``adapters/http_notifier.py`` does the rest."""
 
-    request: Callable[[Notification, Sending], Request]
+    request: Callable[[Notification, RequestInputs], Request]
     """Make the request that sends."""
     reference: Callable[[Mapping[str, Any]], object]
     """Return the provider's id of the message from a 2xx answer's JSON; empty or None if it is no acceptance."""
@@ -249,12 +249,12 @@ class Http:
     """Return the provider's name of the error from an answer's JSON."""
     wait: Callable[[Mapping[str, Any]], object] = lambda answer: None
     """Return the seconds to wait from an answer's JSON; where it names none, the header ``Retry-After`` counts."""
-    check: Callable[[Sending], Request] | None = None
+    check: Callable[[RequestInputs], Request] | None = None
     """Make a request that sends nothing and is refused if sending would be; without one, only what is sent is made."""
 
 
 @dataclass(frozen=True, slots=True)
-class Sending:
+class RequestInputs:
     """What a request is made of, besides the notification."""
 
     channel: Channel
@@ -309,7 +309,7 @@ class ChannelKind:
     """What it reaches, in a few words of Markdown: docs/channels/README.md lists all."""
     keeps: str
     """Who has the notification afterwards, for ``messages erase``: such as "Pushover, and your devices"."""
-    http: Http | None = None
+    http: HttpApi | None = None
     """How it is asked by HTTP and JSON."""
     connect: Callable[[Tools], CheckingNotifier] | None = None
     """Where ``http`` is not enough: make a notifier of its own."""
@@ -322,9 +322,9 @@ class ChannelKind:
     options: tuple[Option, ...] = ()
     secrets: tuple[Secret, ...] = ()
     limits: tuple[Limit, ...] = ()
-    """What texts are cut to (``lay_out``, ``Limit.fits``). A provider that names none has one whose ``most`` is 0."""
+    """What texts are cut to (``lay_out``, ``Limit.fits``). Where a provider names none: one of 0."""
     permissions: tuple[Permission, ...] = ()
-    carries: Carries | None = None
+    attachment_limits: AttachmentLimits | None = None
     """The files that come with a notification; None where it names them only."""
     rings: Rings = Rings(hour=60, day=300)  # noqa: RUF009 - frozen
     """What a channel may ring unless its own table says otherwise."""

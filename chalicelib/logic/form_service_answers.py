@@ -44,7 +44,7 @@ def _no_keys(text: str, status: int) -> Mapping[str, object]:
     return {}
 
 
-SERVICES = (
+FORM_SERVICES = (
     FormService(
         "Formspree, Basin and Getform",
         lambda text, status: {"ok": True, "success": True, "message": text},
@@ -77,4 +77,4 @@ SERVICES = (
 def services_of(path: str, pairs: Pairs) -> list[FormService]:
     """The services that a form was written for: none for most forms, and two where it says so."""
     names = {name.lower() for name, _ in pairs}
-    return [service for service in SERVICES if service.recognizes(path, names)]
+    return [service for service in FORM_SERVICES if service.recognizes(path, names)]

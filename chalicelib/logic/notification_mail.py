@@ -19,30 +19,28 @@ LINE = Limit(
     "a line of either part",
     998,
     UTF_8,
-    18,
-    "https://www.rfc-editor.org/rfc/rfc5322#section-2.1.1",
-    "2026-11",
-    "broken at a space; the margin holds the marks of a line",
+    margin=18,
+    source="https://www.rfc-editor.org/rfc/rfc5322#section-2.1.1",
+    source_read="2026-11",
+    note="broken at a space; the margin holds the marks of a line",
 )
 SUBJECT = Limit(
     "Amazon SES",
     "the subject",
     500,
     UTF_8,
-    0,
-    "https://www.rfc-editor.org/rfc/rfc2047#section-2",
-    "2026-11",
-    "as encoded words it is below 998 octets even on one line",
+    source="https://www.rfc-editor.org/rfc/rfc2047#section-2",
+    source_read="2026-11",
+    note="as encoded words it is below 998 octets even on one line",
 )
 MAIL = Limit(
     "Amazon SES",
     "the whole mail",
     40 * 1024 * 1024,
     UTF_8,
-    0,
-    "https://docs.aws.amazon.com/ses/latest/dg/quotas.html",
-    "2026-11",
-    "never reached: a form is 64 KiB at most",
+    source="https://docs.aws.amazon.com/ses/latest/dg/quotas.html",
+    source_read="2026-11",
+    note="never reached: a form is 64 KiB at most",
 )
 MAX_SUBJECT = 200
 """Most characters of a subject."""

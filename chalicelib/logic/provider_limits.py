@@ -13,28 +13,29 @@ class Limit(NamedTuple):
 
     provider: str
     part: str
-    most: int
+    maximum: int
     """0 where the provider names none, so that every text fits."""
     unit: str
     """What is counted: one of the three below."""
-    margin: int
-    """The part of ``most`` that is left free."""
     source: str
-    read: str
-    """When the source was read."""
-    why: str = ""
+    """The page that names it."""
+    source_read: str
+    """When that was read, such as ``2026-11``."""
+    margin: int = 0
+    """The part of ``maximum`` that is left free."""
+    note: str = ""
 
     @property
     def usable(self) -> int:
-        return self.most - self.margin
+        return self.maximum - self.margin
 
     def scaled(self, share: float) -> Limit:
         """Return a share of it, margin included."""
-        return self if share == 1 else self._replace(most=int(self.most * share), margin=int(self.margin * share))
+        return self if share == 1 else self._replace(maximum=int(self.maximum * share), margin=int(self.margin * share))
 
     def fits(self, text: str) -> bool:
         """Whether a text, as it is sent, is within ``usable``."""
-        return not self.most or _size(text, self.unit) <= self.usable
+        return not self.maximum or _size(text, self.unit) <= self.usable
 
 
 CHARACTERS, UTF_16, UTF_8 = "characters (code points)", "UTF-16 units", "bytes of UTF-8"

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from chalicelib.logic import notification_text
-from chalicelib.logic.channel_kind import Check, Checked, Flag, Option, OptionMistake, Text, Value, Whole
+from chalicelib.logic.channel_kind import Check, CheckedText, Flag, Option, OptionMistake, Text, Value, WholeNumber
 from chalicelib.logic.notification import Notification, Quota
 from chalicelib.logic.plain_text import cut, one_line
 from chalicelib.logic.provider_limits import CHARACTERS, Limit
@@ -17,10 +17,20 @@ from chalicelib.logic.reply_link import reply_label, reply_link
 from chalicelib.settings import Options
 
 _SOURCE = "https://pushover.net/api#limits"
-TITLE = Limit("Pushover", "title", 250, CHARACTERS, 0, _SOURCE, "2026-11")
-MESSAGE = Limit("Pushover", "message", 1024, CHARACTERS, 0, _SOURCE, "2026-11", "“4-byte UTF-8 characters”")
-LINK = Limit("Pushover", "link (`url`)", 512, CHARACTERS, 0, _SOURCE, "2026-11", "never cut: refused by `render`")
-LINK_TITLE = Limit("Pushover", "`link_title`", 100, CHARACTERS, 0, _SOURCE, "2026-11")
+TITLE = Limit("Pushover", "title", 250, CHARACTERS, source=_SOURCE, source_read="2026-11")
+MESSAGE = Limit(
+    "Pushover", "message", 1024, CHARACTERS, source=_SOURCE, source_read="2026-11", note="“4-byte UTF-8 characters”"
+)
+LINK = Limit(
+    "Pushover",
+    "link (`url`)",
+    512,
+    CHARACTERS,
+    source=_SOURCE,
+    source_read="2026-11",
+    note="never cut: refused by `render`",
+)
+LINK_TITLE = Limit("Pushover", "`link_title`", 100, CHARACTERS, source=_SOURCE, source_read="2026-11")
 
 EMERGENCY = 2
 """The priority that is repeated until somebody acknowledges it."""
@@ -43,17 +53,25 @@ def _one_line(value: str) -> str:
 _OPTIONS = (
     Option(
         "priority",
-        Whole(-2, EMERGENCY),
+        WholeNumber(-2, EMERGENCY),
         "−2 no notification, −1 quiet, 0 normal, 1 also in quiet hours, 2 [until acknowledged](#priority-2)",
         default_doc="Pushover's: 0",
     ),
-    Option("retry", Whole(30, 10_800), "30 to 10,800 seconds between two rings; priority 2 alone", default_doc="`120`"),
     Option(
-        "expire", Whole(30, 10_800), "30 to 10,800 seconds until the last ring; priority 2 alone", default_doc="`3600`"
+        "retry",
+        WholeNumber(30, 10_800),
+        "30 to 10,800 seconds between two rings; priority 2 alone",
+        default_doc="`120`",
+    ),
+    Option(
+        "expire",
+        WholeNumber(30, 10_800),
+        "30 to 10,800 seconds until the last ring; priority 2 alone",
+        default_doc="`3600`",
     ),
     Option(
         "ttl",
-        Whole(1, 31_536_000),
+        WholeNumber(1, 31_536_000),
         "1 to 31,536,000 seconds: then the message disappears from the devices; not with priority 2",
     ),
     Option(
@@ -101,7 +119,7 @@ _OPTIONS = (
     ),
     Option(
         "link_title",
-        Checked(_one_line),
+        CheckedText(_one_line),
         "one line; 100 characters are shown: Pushover's `url_title`. Only with `link`",
         default_doc="the link itself",
     ),
@@ -111,7 +129,7 @@ DECLARED = (
     *(replace(option, requestable=True) for option in _OPTIONS),
     Option(
         "quota_alert",
-        Whole(0, 100),
+        WholeNumber(0, 100),
         "0 to 100 percent: [below it](#quota) each answer logs a warning; 0 for never. `herald.toml` alone",
         default_doc=f"`{DEFAULT_QUOTA_ALERT}`",
     ),

@@ -15,7 +15,7 @@ from chalicelib.logic.notification import Quota
 from chalicelib.settings import Channel, Rings
 
 HOUR, DAY = 3600, 24 * 3600
-SHARES = (0.4, 0.7, 0.9)
+BUDGET_SHARES = (0.4, 0.7, 0.9)
 """The part of a bucket that messages of each rank may empty. The rest is left to higher ranks and summaries."""
 SUMMARY_SHARE = 1.0
 RESERVED_PERCENT = 10
@@ -136,6 +136,6 @@ def pace_for(quota: Quota, rings: Rings, now: int) -> int:
 def apply_quota(balance: Balance, quota: Quota, rings: Rings, now: int) -> Balance:
     """Return the balance at the pace of this quota. What was spent at a slower pace counts as if spent at this."""
     pace = pace_for(quota, rings, now)
-    latest = now + pace + max(0, int(tolerance(rings.day, DAY, SHARES[-1])))
+    latest = now + pace + max(0, int(tolerance(rings.day, DAY, BUDGET_SHARES[-1])))
     until = quota.reset if pace and quota.reset else now
     return replace(balance, pace=pace, pace_until=until, paced_at=min(balance.paced_at, latest))

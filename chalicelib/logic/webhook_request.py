@@ -30,41 +30,38 @@ SLACK_TEXT = Limit(
     "`text`, escaped, title included",
     4_000,
     UTF_16,
-    0,
-    "https://api.slack.com/changelog/2018-04-truncating-really-long-messages",
-    "2026-11",
-    "longer ones may be broken into several; the larger of what “characters” may mean",
+    source="https://api.slack.com/changelog/2018-04-truncating-really-long-messages",
+    source_read="2026-11",
+    note="longer ones may be broken into several; the larger of what “characters” may mean",
 )
 DISCORD_CONTENT = Limit(
     "Discord",
     "`content`, escaped, title included",
     2_000,
     UTF_16,
-    0,
-    "https://discord.com/developers/docs/resources/webhook#execute-webhook",
-    "2026-11",
-    "the larger of what “characters” may mean",
+    source="https://discord.com/developers/docs/resources/webhook#execute-webhook",
+    source_read="2026-11",
+    note="the larger of what “characters” may mean",
 )
 TEAMS_CARD = Limit(
     "Teams",
     "the card, as JSON escaped within JSON",
     28_672,
     UTF_8,
-    1_672,
-    "https://github.com/MicrosoftDocs/msteams-docs/issues/11274",
-    "2026-11-28",
-    "the workflow answers 202 and fails afterwards; Teams adds properties of its own. Counted with each letter outside"
-    " of ASCII as `\\uXXXX`, the largest that it can be",
+    margin=1_672,
+    source="https://github.com/MicrosoftDocs/msteams-docs/issues/11274",
+    source_read="2026-11-28",
+    note="the workflow answers 202 and fails afterwards; Teams adds properties of its own. Counted with each letter"
+    " outside of ASCII as `\\uXXXX`, the largest that it can be",
 )
 STANDARD = Limit(
     "webhook, `standard`",
     "body",
     0,
     UTF_8,
-    0,
-    "https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md#payload-size",
-    "2026-11",
-    "none: nothing is cut. A form is 64 KiB at most",
+    source="https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md#payload-size",
+    source_read="2026-11",
+    note="none: nothing is cut. A form is 64 KiB at most",
 )
 LIMITS = (SLACK_TEXT, DISCORD_CONTENT, TEAMS_CARD, STANDARD)
 

@@ -10,7 +10,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, create_model, field
 from pydantic_core import PydanticCustomError
 
 from chalicelib.adapters.providers import kinds
-from chalicelib.logic.channel_kind import ChannelKind, Check, Checked, HiddenMistake, OneOf, Option, Text, Texts
+from chalicelib.logic.channel_kind import ChannelKind, Check, CheckedText, HiddenMistake, OneOf, Option, Text, TextList
 from chalicelib.logic.channel_kind import Table as TableCheck
 from chalicelib.settings import Channel, Rings
 from ops.config.notification_templates import Body, Title
@@ -110,16 +110,16 @@ def _field(option: Option) -> tuple[Any, Any]:
     return (found if option.default is not None else found | None), option.default
 
 
-def _annotation(check: Check | Texts | TableCheck) -> Any:
+def _annotation(check: Check | TextList | TableCheck) -> Any:
     match check:
-        case Texts(each, least, most):
+        case TextList(each, least, most):
             return Annotated[list[Annotated[str, _after(each)]], Field(min_length=least, max_length=most)]
         case TableCheck(whole, most, mixed):
             table: Any = dict[str, Any] if mixed else dict[str, str]
             return Annotated[table, Field(max_length=most), _after(whole)]
         case OneOf(words):
             return Literal[words]
-        case Checked():
+        case CheckedText():
             return Annotated[str, _after(cast("Any", check))]
         case Text():
             return Annotated[str, BeforeValidator(cast("Any", check))]

@@ -11,7 +11,7 @@ from email_validator import EmailNotValidError, validate_email
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 
 from chalicelib.logic.allowed_origins import origin_of
-from chalicelib.logic.captcha import SERVICES
+from chalicelib.logic.captcha import CAPTCHA_SERVICES
 from chalicelib.logic.known_field_names import Role, meaning_of
 from chalicelib.settings import Captcha, Digest, FileRules, Persistence, Spam
 from chalicelib.texts import FALLBACK
@@ -132,8 +132,8 @@ class CaptchaTable(SignTable):
     @field_validator("kind")
     @classmethod
     def _is_known(cls, value: str) -> str:
-        if value not in SERVICES:
-            raise ValueError(f"expected one of: {', '.join(SERVICES)}")
+        if value not in CAPTCHA_SERVICES:
+            raise ValueError(f"expected one of: {', '.join(CAPTCHA_SERVICES)}")
         return value
 
     @field_validator("score")
@@ -147,7 +147,7 @@ class CaptchaTable(SignTable):
         hosts = dict.fromkeys(urlsplit(origin).hostname or "" for origin in origins)
         return Captcha(
             kind=self.kind,
-            url=self.url or SERVICES[self.kind].url,
+            url=self.url or CAPTCHA_SERVICES[self.kind].url,
             hostnames=tuple(self.hostnames or hosts),
             score=self.score or 0,
         )

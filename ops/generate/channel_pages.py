@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from chalicelib.adapters.providers import kinds
-from chalicelib.logic.channel_kind import ChannelKind, Http, Option
+from chalicelib.logic.channel_kind import ChannelKind, HttpApi, Option
 from ops.errors import OpsError
 
 FOLDER = Path("docs/channels")
@@ -53,10 +53,10 @@ def _option(option: Option) -> tuple[str, ...]:
     return f"`{option.name}`", option.default_doc or default, option.doc
 
 
-def _answers(http: Http) -> Iterator[tuple[str, ...]]:
+def _answers(http: HttpApi) -> Iterator[tuple[str, ...]]:
     for answer in http.answers:
         name = f"{answer.status}, “{answer.error}”" if answer.error else str(answer.status)
-        yield f"[{name}]({answer.source})", answer.means.value, answer.doc
+        yield f"[{name}]({answer.source})", answer.meaning.value, answer.doc
 
 
 def _kinds() -> Iterator[tuple[str, ...]]:

@@ -24,9 +24,9 @@ def document() -> str:
     """The page."""
     rows = ["| provider | part | limit | counted in | left free | source, and when it was read | |", "| --- " * 7 + "|"]
     for limit in (limit for kind in kinds().values() for limit in kind.limits):
-        most = f"{limit.most:,}" if limit.most else "none"
+        maximum = f"{limit.maximum:,}" if limit.maximum else "none"
         address, _, place = limit.source.partition(" ")
-        source = f"[{limit.read}]({address})" + (f" {place}" if place else "")
+        source = f"[{limit.source_read}]({address})" + (f" {place}" if place else "")
         free = f"{limit.margin:,}" if limit.margin else ""
-        rows.append(f"| {' | '.join((limit.provider, limit.part, most, limit.unit, free, source, limit.why))} |")
+        rows.append(f"| {' | '.join((limit.provider, limit.part, maximum, limit.unit, free, source, limit.note))} |")
     return "\n".join([_INTRODUCTION, *rows, ""])

@@ -13,9 +13,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from chalicelib.logic.captcha import SERVICES as CAPTCHAS
+from chalicelib.logic.captcha import CAPTCHA_SERVICES
 from chalicelib.logic.form_body import CHARSET_FIELD, FORM, JSON, MULTIPART
-from chalicelib.logic.form_service_answers import SERVICES, FormService
+from chalicelib.logic.form_service_answers import FORM_SERVICES, FormService
 from chalicelib.logic.known_field_names import KNOWN_FIELDS, MEANINGS, SINGLE_LINE, Role
 from chalicelib.logic.submission import MAX_NAME
 from chalicelib.settings import Limits, Site, Stage
@@ -334,7 +334,7 @@ def _fields(site: Site, limits: Limits, *, as_json: bool) -> Json:
 
 def _token_fields(site: Site) -> tuple[str, ...]:
     """The fields that may hold the token of the site's captcha."""
-    return CAPTCHAS[site.spam.captcha.kind].fields if site.spam.captcha else ()
+    return CAPTCHA_SERVICES[site.spam.captcha.kind].fields if site.spam.captcha else ()
 
 
 def _value(own: str, site: Site, limits: Limits, *, as_json: bool) -> Json:
@@ -565,7 +565,7 @@ def _accepted(sites: tuple[Site, ...]) -> dict[str, Json]:
 
     for_scripts = said(
         "Accepted, from a program, as the scripts of another service expect it: "
-        + "; ".join(f"{service.name}, known by {_known_by(service)}" for service in SERVICES)
+        + "; ".join(f"{service.name}, known by {_known_by(service)}" for service in FORM_SERVICES)
         + ".",
         "AcceptedForOtherScripts",
         for_web3forms,

@@ -109,7 +109,7 @@ def keep_secrets(account: Account, stage: Stage, ports: Ports, pushover: Pushove
         wanted[f"{channel}/url"] = f"{ports.web_url}/webhooks/{channel}"
     for site in stage.sites.values():
         if site.spam.captcha:
-            wanted[f"captcha/{site.name}"] = captcha_services.SERVICES[site.spam.captcha.kind].passing
+            wanted[f"captcha/{site.name}"] = captcha_services.STAND_INS[site.spam.captcha.kind].passing
     for name, value in wanted.items():
         with suppress(account.ssm.exceptions.ParameterAlreadyExists):
             account.ssm.put_parameter(

@@ -23,7 +23,7 @@ from chalicelib.adapters.providers.pushover import PushoverNotifier
 from chalicelib.adapters.providers.webhook import WebhookNotifier
 from chalicelib.composition import Container, override_container
 from chalicelib.errors import InvokeError, SecretsError
-from chalicelib.logic.channel_kind import Means
+from chalicelib.logic.channel_kind import AnswerMeaning
 from chalicelib.logic.webhook_request import webhook_id
 from chalicelib.settings import Channel, Stage
 from tests.conftest import ROOT
@@ -195,7 +195,7 @@ def declared(kind: str, url: str, session: requests.Session) -> Rig:
     notifier = HttpNotifier(session, secrets, it, kind_of(kind), clock=lambda: float(NOW))
     container = FakeContainer(stage_of(it), providers={it.name: notifier})
     http = http_of(kind)
-    accepted = next(answer.body for answer in http.answers if answer.means is Means.DELIVERED)
+    accepted = next(answer.body for answer in http.answers if answer.meaning is AnswerMeaning.DELIVERED)
     reference = str(http.reference(json.loads(accepted)))
     return Rig(kind, it.name, container, accepted.encode(), reference, secrets, session)
 

@@ -17,7 +17,7 @@ from chalicelib.errors import (
     InvalidRequestError,
     InvokeError,
 )
-from chalicelib.logic.channel_kind import Answer, Means
+from chalicelib.logic.channel_kind import Answer, AnswerMeaning
 from chalicelib.logic.notification import Notification
 from tests.declared import HTTP, declared_channel, http_of, request_of
 from tests.fakes import NOW
@@ -26,11 +26,11 @@ from tests.functional.conftest import Provider
 from tests.functional.notifiers import REQUEST, Parameters, Rig
 
 every = pytest.mark.parametrize("kind", HTTP)
-ERRORS: dict[Means, type[InvokeError]] = {
-    Means.REJECTED: ChannelRejectedError,
-    Means.WAITS: ChannelUnavailableError,
-    Means.OWNER: ChannelUnavailableError,
-    Means.UNCERTAIN: ChannelUncertainError,
+ERRORS: dict[AnswerMeaning, type[InvokeError]] = {
+    AnswerMeaning.REJECTED: ChannelRejectedError,
+    AnswerMeaning.TRY_LATER: ChannelUnavailableError,
+    AnswerMeaning.OWNER_MUST_ACT: ChannelUnavailableError,
+    AnswerMeaning.UNCERTAIN: ChannelUncertainError,
 }
 
 
@@ -52,15 +52,15 @@ def named(answer: Answer) -> str:
 )
 def test_each_documented_answer_means_what_is_declared(kind: str, rig: Rig, provider: Provider, answer: Answer) -> None:
     provider.status, provider.body, provider.headers = answer.status, answer.body.encode(), dict(answer.headers)
-    if answer.means is Means.DELIVERED:
+    if answer.meaning is AnswerMeaning.DELIVERED:
         assert rig.invoke()["reference"] == str(http_of(kind).reference(json.loads(answer.body)))
         return
-    error = rig.fails(ERRORS[answer.means])
+    error = rig.fails(ERRORS[answer.meaning])
     said = f"{kind_of(kind).provider} answered {answer.status}" + (f" ({answer.error})" if answer.error else "")
     assert error.message == said
-    assert error.retry_after == (3600 if answer.means is Means.OWNER else answer.wait)
+    assert error.retry_after == (3600 if answer.meaning is AnswerMeaning.OWNER_MUST_ACT else answer.wait)
     assert rig.secrets
-    assert rig.secrets.forgotten == (answer.means is Means.OWNER), "a mended secret is read anew"
+    assert rig.secrets.forgotten == (answer.meaning is AnswerMeaning.OWNER_MUST_ACT), "a mended secret is read anew"
 
 
 @every
@@ -95,7 +95,7 @@ def test_an_acceptance_that_cant_be_understood_is_uncertain(rig: Rig, provider: 
     assert len(provider.bodies) == 1
 
 
-@pytest.mark.parametrize("kind", [kind for kind in HTTP if any(limit.most for limit in kind_of(kind).limits)])
+@pytest.mark.parametrize("kind", [kind for kind in HTTP if any(limit.maximum for limit in kind_of(kind).limits)])
 def test_what_the_provider_finds_too_long_is_cut_further_before_it_is_refused_for_good(
     rig: Rig, provider: Provider
 ) -> None:
@@ -157,6 +157,6 @@ def test_no_part_of_the_body_is_longer_than_the_declared_limit(kind: str) -> Non
     for text in ("x" * 60_000, "я" * 60_000, "🚀" * 60_000, '"' * 60_000):
         body = request_of(Notification("id-1", text[:300], text, NOW), declared_channel(kind)).body
         whole = json.loads(body)
-        for limit in (limit for limit in kind_of(kind).limits if limit.most):
+        for limit in (limit for limit in kind_of(kind).limits if limit.maximum):
             part = whole.get(limit.part.split("`")[1]) if limit.part.startswith("`") else None
             assert limit.fits(body.decode() if part is None else str(part))

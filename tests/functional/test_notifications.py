@@ -20,7 +20,7 @@ from chalicelib.logic.delivery_types import Invocation
 from chalicelib.logic.message_pages import Selection
 from chalicelib.logic.notification import MAX_TITLE, Notification
 from chalicelib.logic.published_notification import MAX_LINK, MAX_MESSAGE
-from chalicelib.logic.ring_budget import SHARES
+from chalicelib.logic.ring_budget import BUDGET_SHARES
 from chalicelib.logic.summary import Batch, message_line
 from chalicelib.settings import Channel, Notifications, Stage
 from ops.operations.listing import OperatorArchive, every
@@ -213,7 +213,7 @@ def test_beyond_the_budget_of_rings_a_summary_counts_it_with_its_title(world: Wo
     world.container.__dict__.update({"ring_budget": Spent(), "summaries": summaries})
     answer = world.publish(WHOLE | {"channels": ["mail"]})
     assert (answer["action"], answer["message"]["channels"]) == ("summarized", {"mail": "summarized"})
-    assert Spent.ranks == [len(SHARES) - 1], "a program that was granted the topic counts as a person does"
+    assert Spent.ranks == [len(BUDGET_SHARES) - 1], "a program that was granted the topic counts as a person does"
     batch = summaries.take_batch("mail", Invocation("event", "run", SECOND + 720), SECOND + 600, SECOND + 660)
     assert isinstance(batch, Batch)
     assert (batch.count, batch.newest) == (1, PUBLICATION)

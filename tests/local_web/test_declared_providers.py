@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from chalicelib.logic.channel_kind import Means, encoded
+from chalicelib.logic.channel_kind import AnswerMeaning, encoded
 from chalicelib.logic.notification import Notification
 from tests.declared import HTTP, declared_channel, http_of, request_of
 
@@ -27,14 +27,14 @@ def post(client: httpx.Client, kind: str, **changed: object) -> httpx.Response:
     return client.post(it.url, content=encoded(json.loads(it.body) | changed), headers=dict(it.headers))
 
 
-def answers(kind: str, means: Means) -> list[tuple[int, str]]:
-    return [(known.status, known.body) for known in http_of(kind).answers if known.means is means]
+def answers(kind: str, means: AnswerMeaning) -> list[tuple[int, str]]:
+    return [(known.status, known.body) for known in http_of(kind).answers if known.meaning is means]
 
 
 @every
 def test_what_has_the_kinds_secrets_is_accepted_and_kept(kind: str, provider: httpx.Client) -> None:
     answer = post(provider, kind)
-    assert (answer.status_code, answer.text) in answers(kind, Means.DELIVERED)
+    assert (answer.status_code, answer.text) in answers(kind, AnswerMeaning.DELIVERED)
     (taken,) = provider.get("messages.json").json()
     assert "Hello" in json.dumps(taken["body"])
 
@@ -42,7 +42,7 @@ def test_what_has_the_kinds_secrets_is_accepted_and_kept(kind: str, provider: ht
 @every
 def test_what_lacks_a_secret_is_refused(kind: str, provider: httpx.Client) -> None:
     answer = provider.post("", json={"message": "Hello"})
-    assert (answer.status_code, answer.text) in answers(kind, Means.OWNER)
+    assert (answer.status_code, answer.text) in answers(kind, AnswerMeaning.OWNER_MUST_ACT)
     assert provider.get("messages.json").json() == []
 
 
@@ -60,7 +60,7 @@ def test_what_is_longer_than_the_provider_takes_is_refused(
 ) -> None:
     assert post(provider, kind, **{part: piece * most}).is_success
     answer = post(provider, kind, **{part: piece * (most + 1)})
-    assert (answer.status_code, answer.text) in answers(kind, Means.REJECTED)
+    assert (answer.status_code, answer.text) in answers(kind, AnswerMeaning.REJECTED)
 
 
 @every

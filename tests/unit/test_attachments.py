@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 
 from chalicelib.logic.attachments import attachments, wanted
-from chalicelib.logic.channel_kind import Carries
+from chalicelib.logic.channel_kind import AttachmentLimits
 from chalicelib.logic.notification import NotifiedFile
 from tests.images import SECRETS, photo
 
-PHONE, MAIL = Carries(("image",), 1, 5_000_000), Carries(("image", "pdf"), 10, 100_000)
+PHONE, MAIL = AttachmentLimits(("image",), 1, 5_000_000), AttachmentLimits(("image", "pdf"), 10, 100_000)
 IMAGE = NotifiedFile("a.jpg", "image", "files/default/id/1", "image/jpeg")
 PDF = NotifiedFile("b.pdf", "pdf", "files/default/id/2", "application/pdf")
 MARKED = NotifiedFile("c.png", "markup, not what its name says")
@@ -36,7 +36,7 @@ def test_an_image_that_cannot_be_cleaned_is_not_carried_unless_the_site_keeps_me
 
 def test_what_is_not_there_or_too_large_together_is_left_out() -> None:
     assert attachments([IMAGE, PDF], {PDF.key: b"%PDF-1.7"}, MAIL, keep_metadata=False)[0].name == "b.pdf"
-    large = Carries(("image", "pdf"), 10, len(CONTENTS[PDF.key]))
+    large = AttachmentLimits(("image", "pdf"), 10, len(CONTENTS[PDF.key]))
     assert [found.name for found in attachments([IMAGE, PDF], CONTENTS, large, keep_metadata=False)] == ["b.pdf"]
 
 

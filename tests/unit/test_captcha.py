@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from chalicelib.errors import CaptchaError
-from chalicelib.logic.captcha import LATE, MAX_TOKEN, SERVICES, check, judge, token_of
+from chalicelib.logic.captcha import CAPTCHA_SERVICES, LATE_SECONDS, MAX_TOKEN, check, judge, token_of
 from chalicelib.logic.spam import HoldReason, Signal, rank_of, screen
 from chalicelib.logic.submission import classify_fields
 from chalicelib.settings import Captcha, Spam
@@ -25,7 +25,7 @@ WRONG, SPENT, UNCHECKED = Signal.WRONG_CAPTCHA, Signal.SPENT_CAPTCHA, Signal.UNC
 
 
 def captcha(kind: str, score: float = 0) -> Captcha:
-    return Captcha(kind, SERVICES[kind].url, (HOST, "example.com"), score)
+    return Captcha(kind, CAPTCHA_SERVICES[kind].url, (HOST, "example.com"), score)
 
 
 def refused(*codes: str) -> dict[str, object]:
@@ -38,21 +38,21 @@ def passed(**more: object) -> dict[str, object]:
 
 ROWS: list[tuple[str, dict[str, Any], Signal | None]] = [
     # What all three share.
-    *((kind, passed(), None) for kind in SERVICES),
-    *((kind, passed(hostname="evil.example"), Signal.FOREIGN_CAPTCHA) for kind in SERVICES),
-    *((kind, refused("missing-input-secret"), UNCHECKED) for kind in SERVICES),
-    *((kind, refused("invalid-input-secret"), UNCHECKED) for kind in SERVICES),
-    *((kind, refused("missing-input-response"), WRONG) for kind in SERVICES),
-    *((kind, refused("invalid-input-response"), WRONG) for kind in SERVICES),
-    *((kind, refused("bad-request"), UNCHECKED) for kind in SERVICES),
+    *((kind, passed(), None) for kind in CAPTCHA_SERVICES),
+    *((kind, passed(hostname="evil.example"), Signal.FOREIGN_CAPTCHA) for kind in CAPTCHA_SERVICES),
+    *((kind, refused("missing-input-secret"), UNCHECKED) for kind in CAPTCHA_SERVICES),
+    *((kind, refused("invalid-input-secret"), UNCHECKED) for kind in CAPTCHA_SERVICES),
+    *((kind, refused("missing-input-response"), WRONG) for kind in CAPTCHA_SERVICES),
+    *((kind, refused("invalid-input-response"), WRONG) for kind in CAPTCHA_SERVICES),
+    *((kind, refused("bad-request"), UNCHECKED) for kind in CAPTCHA_SERVICES),
     # A wrong secret may make every token wrong.
-    *((kind, refused("invalid-input-response", "invalid-input-secret"), UNCHECKED) for kind in SERVICES),
+    *((kind, refused("invalid-input-response", "invalid-input-secret"), UNCHECKED) for kind in CAPTCHA_SERVICES),
     # What no documentation has.
-    *((kind, refused(), WRONG) for kind in SERVICES),
-    *((kind, {"success": False}, WRONG) for kind in SERVICES),
-    *((kind, refused("a-new-code"), UNCHECKED) for kind in SERVICES),
-    *((kind, {}, UNCHECKED) for kind in SERVICES),
-    *((kind, {"success": "true", "hostname": HOST}, UNCHECKED) for kind in SERVICES),
+    *((kind, refused(), WRONG) for kind in CAPTCHA_SERVICES),
+    *((kind, {"success": False}, WRONG) for kind in CAPTCHA_SERVICES),
+    *((kind, refused("a-new-code"), UNCHECKED) for kind in CAPTCHA_SERVICES),
+    *((kind, {}, UNCHECKED) for kind in CAPTCHA_SERVICES),
+    *((kind, {"success": "true", "hostname": HOST}, UNCHECKED) for kind in CAPTCHA_SERVICES),
     # Turnstile.
     ("turnstile", passed(action="login", cdata="sessionid-123456789"), None),
     ("turnstile", refused("timeout-or-duplicate"), SPENT),
@@ -214,7 +214,7 @@ def test_a_retry_of_a_forged_token_stays_forged() -> None:
     assert [asked(forged, recent, run=f"run-{number}") for number in range(3)] == [WRONG] * 3
 
 
-@pytest.mark.parametrize(("seconds", "expected"), [(LATE, SPENT), (LATE + 1, UNCHECKED)])
+@pytest.mark.parametrize(("seconds", "expected"), [(LATE_SECONDS, SPENT), (LATE_SECONDS + 1, UNCHECKED)])
 def test_a_token_that_expired_in_our_own_queue_is_not_held_against_the_visitor(seconds: int, expected: Signal) -> None:
     assert asked(Asked(refused("timeout-or-duplicate")), now=NOW + seconds) is expected
 

@@ -10,7 +10,7 @@ import pytest
 
 from chalicelib.adapters.providers import kind_of, kinds
 from chalicelib.functions import FUNCTIONS
-from chalicelib.logic.channel_kind import ChannelKind, Flag, Option, OptionMistake, Whole, options_of
+from chalicelib.logic.channel_kind import ChannelKind, Flag, Option, OptionMistake, WholeNumber, options_of
 from chalicelib.logic.published_notification import PRIORITY
 from chalicelib.settings import Channel
 from ops.config import channels
@@ -47,7 +47,7 @@ def test_a_notifier_may_read_its_secrets_and_files_and_do_what_its_kind_declares
     (spec,) = (spec for spec in FUNCTIONS if spec.channel == kind.kind)
     actions = {action for grant in spec.grants for action in grant.actions}
     declared = {action for permission in kind.permissions for action in permission.actions}
-    reads = {"ssm:GetParameters": bool(kind.secrets), "s3:GetObject": bool(kind.carries)}
+    reads = {"ssm:GetParameters": bool(kind.secrets), "s3:GetObject": bool(kind.attachment_limits)}
     assert actions == declared | {action for action, needed in reads.items() if needed}
 
 
@@ -60,7 +60,7 @@ def test_a_kinds_keys_in_herald_toml_are_every_channels_and_its_own(kind: Channe
 @every
 def test_every_option_limit_and_answer_is_explained(kind: ChannelKind) -> None:
     assert all(option.doc for option in kind.options)
-    assert all(limit.source.startswith("https://") and limit.read for limit in kind.limits)
+    assert all(limit.source.startswith("https://") and limit.source_read for limit in kind.limits)
     for answer in kind.http.answers if kind.http else ():
         assert answer.source.startswith("https://")
         assert answer.doc
@@ -75,7 +75,7 @@ def test_every_priority_and_the_link_of_a_notification_are_options_of_a_request(
 
 
 def test_an_option_may_not_be_called_as_one_that_every_kind_has() -> None:
-    it = replace(kind_of("pushover"), options=(Option("pause", Whole(1, 2), "x"),))
+    it = replace(kind_of("pushover"), options=(Option("pause", WholeNumber(1, 2), "x"),))
     with pytest.raises(ValueError, match="every kind has pause"):
         channels._model(it)
 
@@ -105,7 +105,7 @@ OF_REQUESTS = replace(
     kind_of("pushover"),
     options=(
         Option("loud", Flag(), "x", requestable=True),
-        Option("times", Whole(1, 3), "x", requestable=True),
+        Option("times", WholeNumber(1, 3), "x", requestable=True),
         Option("fixed", Flag(), "x"),
     ),
     mistakes=lambda values: {"times": "only with loud"} if values["times"] and not values["loud"] else {},

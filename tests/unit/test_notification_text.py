@@ -281,7 +281,9 @@ def test_two_thousand_short_lines_are_within_what_teams_takes_and_four_thousand_
 
 
 def test_a_provider_that_names_no_limit_gets_the_whole_text() -> None:
-    unlimited = Limit("Gotify", "`message`", 0, CHARACTERS, 0, "https://gotify.net/docs/pushmsg", "2026-11")
+    unlimited = Limit(
+        "Gotify", "`message`", 0, CHARACTERS, source="https://gotify.net/docs/pushmsg", source_read="2026-11"
+    )
     assert unlimited.fits("a" * 100_000)
     assert unlimited.scaled(0.5).fits("a")
-    assert not unlimited._replace(most=3).fits("long")
+    assert not unlimited._replace(maximum=3).fits("long")

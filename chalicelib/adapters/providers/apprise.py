@@ -11,15 +11,15 @@ from typing import Any
 
 from chalicelib.logic.channel_kind import (
     Answer,
+    AnswerMeaning,
     ChannelKind,
     Flag,
-    Http,
-    Means,
+    HttpApi,
     OneOf,
     Option,
     Request,
+    RequestInputs,
     Secret,
-    Sending,
     Text,
     encoded,
     matching,
@@ -35,15 +35,14 @@ BODY = Limit(
     "`body`",
     32_768,
     CHARACTERS,
-    0,
-    "https://github.com/caronc/apprise/blob/master/apprise/plugins/base.py (`body_maxlen`)",
-    "2026-11",
-    "each service behind it has a limit of its own, for which its address has `?overflow=split`",
+    source="https://github.com/caronc/apprise/blob/master/apprise/plugins/base.py (`body_maxlen`)",
+    source_read="2026-11",
+    note="each service behind it has a limit of its own, for which its address has `?overflow=split`",
 )
 
 
-def _request(notification: Notification, sending: Sending) -> Request:
-    limit, options = BODY.scaled(sending.share), sending.options
+def _request(notification: Notification, inputs: RequestInputs) -> Request:
+    limit, options = BODY.scaled(inputs.share), inputs.options
     body = {
         "title": cut(one_line(notification.title), MAX_TITLE),
         "body": lay_out(notification, limit.fits),
@@ -53,22 +52,22 @@ def _request(notification: Notification, sending: Sending) -> Request:
         "tag": options["tag"],
     }
     return Request(
-        f"{sending.url}/notify/{sending.secrets['key']}",
+        f"{inputs.url}/notify/{inputs.secrets['key']}",
         encoded({name: value for name, value in body.items() if value}),
         # Its log would be part of the answer, and holds what was sent.
-        _headers(sending) | {"X-Apprise-Log-Level": "CRITICAL"},
+        _headers(inputs) | {"X-Apprise-Log-Level": "CRITICAL"},
     )
 
 
-def _check(sending: Sending) -> Request:
+def _check(inputs: RequestInputs) -> Request:
     """The addresses below the key, without their secrets."""
-    return Request(f"{sending.url}/json/urls/{sending.secrets['key']}?privacy=1", None, _headers(sending))
+    return Request(f"{inputs.url}/json/urls/{inputs.secrets['key']}?privacy=1", None, _headers(inputs))
 
 
-def _headers(sending: Sending) -> dict[str, str]:
+def _headers(inputs: RequestInputs) -> dict[str, str]:
     headers = {"Accept": "application/json"}
-    if sending.options["protected"]:
-        login = base64.b64encode(sending.secrets["login"].encode()).decode()
+    if inputs.options["protected"]:
+        login = base64.b64encode(inputs.secrets["login"].encode()).decode()
         headers["Authorization"] = f"Basic {login}"
     return headers
 
@@ -82,36 +81,36 @@ KIND = ChannelKind(
     provider="Apprise API",
     reaches="[every service that Apprise knows](https://appriseit.com/services/), by a server of your own",
     keeps="your Apprise server, and the services behind it",
-    http=Http(
+    http=HttpApi(
         request=_request,
         reference=_reference,
         check=_check,
         answers=(
             Answer(
                 200,
-                Means.DELIVERED,
+                AnswerMeaning.DELIVERED,
                 '{"error": null, "details": []}',
                 "every service has taken it. It has no id, so the reference is `accepted`",
                 _CODES,
             ),
-            Answer(204, Means.OWNER, "", "nothing is configured below this key", _CODES),
+            Answer(204, AnswerMeaning.OWNER_MUST_ACT, "", "nothing is configured below this key", _CODES),
             Answer(
                 401,
-                Means.OWNER,
+                AnswerMeaning.OWNER_MUST_ACT,
                 "<html><head><title>401 Authorization Required</title></head></html>",
                 "`login` is wrong, or `protected` not set",
                 "https://github.com/caronc/apprise-api#authentication",
             ),
             Answer(
                 424,
-                Means.UNCERTAIN,
+                AnswerMeaning.UNCERTAIN,
                 '{"error": "One or more notification could not be sent", "details": []}',
                 "some services may have taken it, or no address has the `tag`",
                 _CODES,
             ),
             Answer(
                 431,
-                Means.REJECTED,
+                AnswerMeaning.REJECTED,
                 '{"error": "JSON Payload provided is to large"}',
                 "longer than the server takes",
                 _CODES,

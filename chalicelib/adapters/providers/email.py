@@ -19,7 +19,16 @@ from chalicelib.errors import (
     InvalidRequestError,
 )
 from chalicelib.logic import notification_mail
-from chalicelib.logic.channel_kind import Carries, ChannelKind, Checked, Option, Permission, Text, Texts, Tools
+from chalicelib.logic.channel_kind import (
+    AttachmentLimits,
+    ChannelKind,
+    CheckedText,
+    Option,
+    Permission,
+    Text,
+    TextList,
+    Tools,
+)
 from chalicelib.logic.notification import Notification, Quota
 from chalicelib.settings import Channel, Options
 
@@ -250,20 +259,22 @@ KIND = ChannelKind(
     keeps="the recipients' mailboxes",
     connect=_connect,
     # A form's files have 4 MB at most, and a mail 40: https://docs.aws.amazon.com/ses/latest/dg/attachments.html
-    carries=Carries(("image", "pdf", "document", "text", "audio", "video", "archive"), 10, 4 * 1024 * 1024),
+    attachment_limits=AttachmentLimits(
+        ("image", "pdf", "document", "text", "audio", "video", "archive"), 10, 4 * 1024 * 1024
+    ),
     private=True,
     no_address="a channel of kind email has no address of its own: it is AWS's service in the region",
     options=(
         Option(
             "from",
-            Checked(_sender),
+            CheckedText(_sender),
             "an address, or `Name <address>`. The name may be in any script, up to 100 characters; before the `@` there"
             " is only ASCII",
             required=True,
         ),
         Option(
             "to",
-            Texts(_address, 1, 50),
+            TextList(_address, 1, 50),
             "1 to 50 addresses, none twice. All of them see each other",
             required=True,
         ),
@@ -275,7 +286,7 @@ KIND = ChannelKind(
         ),
         Option(
             "identities",
-            Texts(_identity),
+            TextList(_identity),
             "domains and addresses: what the policy lets the function send with. One must be the address of `from`, its"
             " domain or a parent domain. Where an address and its domain are verified, name both",
             default=[],

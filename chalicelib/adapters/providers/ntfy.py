@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from chalicelib.logic.channel_kind import (
     Answer,
+    AnswerMeaning,
     ChannelKind,
     Flag,
-    Http,
-    Means,
+    HttpApi,
     Option,
     Request,
+    RequestInputs,
     Secret,
-    Sending,
     Text,
-    Whole,
+    WholeNumber,
     encoded,
     matching,
     value_at,
@@ -29,26 +29,24 @@ MESSAGE = Limit(
     "`message`",
     4_096,
     UTF_8,
-    0,
-    "https://docs.ntfy.sh/publish/#limitations",
-    "2026-11",
-    "more would become an attached file",
+    source="https://docs.ntfy.sh/publish/#limitations",
+    source_read="2026-11",
+    note="more would become an attached file",
 )
 BODY = Limit(
     "ntfy",
     "the whole JSON body",
     8_192,
     UTF_8,
-    0,
-    "https://github.com/binwiederhier/ntfy/blob/main/server/server.go (`transformBodyJSON`)",
-    "2026-11",
-    "the server reads twice its limit of a message, else answers 413",
+    source="https://github.com/binwiederhier/ntfy/blob/main/server/server.go (`transformBodyJSON`)",
+    source_read="2026-11",
+    note="the server reads twice its limit of a message, else answers 413",
 )
 _ERRORS = "https://github.com/binwiederhier/ntfy/blob/main/server/errors.go"
 
 
-def _request(notification: Notification, sending: Sending) -> Request:
-    options, message_limit, body_limit = sending.options, MESSAGE.scaled(sending.share), BODY.scaled(sending.share)
+def _request(notification: Notification, inputs: RequestInputs) -> Request:
+    options, message_limit, body_limit = inputs.options, MESSAGE.scaled(inputs.share), BODY.scaled(inputs.share)
     reply = reply_link(notification)
     own = {
         "priority": options["priority"],
@@ -59,12 +57,12 @@ def _request(notification: Notification, sending: Sending) -> Request:
     }
 
     def body(message: str) -> bytes:
-        parts = {"topic": sending.secrets["topic"], "title": cut(one_line(notification.title), MAX_TITLE)}
+        parts = {"topic": inputs.secrets["topic"], "title": cut(one_line(notification.title), MAX_TITLE)}
         return encoded({**parts, "message": message, **{key: value for key, value in own.items() if value is not None}})
 
     message = lay_out(notification, lambda part: message_limit.fits(part) and body_limit.fits(body(part).decode()))
-    token = {"Authorization": f"Bearer {sending.secrets['token']}"} if options["protected"] else {}
-    return Request(f"{sending.url}/", body(message), token)
+    token = {"Authorization": f"Bearer {inputs.secrets['token']}"} if options["protected"] else {}
+    return Request(f"{inputs.url}/", body(message), token)
 
 
 KIND = ChannelKind(
@@ -72,21 +70,21 @@ KIND = ChannelKind(
     provider="ntfy",
     reaches="your phone, by [ntfy.sh](https://ntfy.sh) or a server of your own",
     keeps="the ntfy server, for 12 hours unless configured otherwise, and your devices",
-    http=Http(
+    http=HttpApi(
         request=_request,
         reference=lambda answer: value_at(answer, "id"),
         error=lambda answer: value_at(answer, "code"),
         answers=(
             Answer(
                 200,
-                Means.DELIVERED,
+                AnswerMeaning.DELIVERED,
                 '{"id":"hwQ2YpKdmg","time":1635528741,"event":"message","topic":"mytopic","message":"Disk full"}',
                 "the reference is its `id`",
                 "https://docs.ntfy.sh/subscribe/api/",
             ),
             Answer(
                 400,
-                Means.REJECTED,
+                AnswerMeaning.REJECTED,
                 '{"code":40014,"http":400,"error":"invalid request: attachments not allowed","link":"https://ntfy.sh/docs/config/#attachments"}',
                 "longer than this server's own limit",
                 _ERRORS,
@@ -94,7 +92,7 @@ KIND = ChannelKind(
             ),
             Answer(
                 413,
-                Means.REJECTED,
+                AnswerMeaning.REJECTED,
                 '{"code":41303,"http":413,"error":"JSON body too large"}',
                 "longer than this server's own limit",
                 _ERRORS,
@@ -102,7 +100,7 @@ KIND = ChannelKind(
             ),
             Answer(
                 401,
-                Means.OWNER,
+                AnswerMeaning.OWNER_MUST_ACT,
                 '{"code":40101,"http":401,"error":"unauthorized","link":"https://ntfy.sh/docs/publish/#authentication"}',
                 "the token is wrong or has expired",
                 "https://docs.ntfy.sh/publish/#authentication",
@@ -110,7 +108,7 @@ KIND = ChannelKind(
             ),
             Answer(
                 403,
-                Means.OWNER,
+                AnswerMeaning.OWNER_MUST_ACT,
                 '{"code":40301,"http":403,"error":"forbidden","link":"https://ntfy.sh/docs/publish/#authentication"}',
                 "the topic is protected: set `protected`, or let the token's user write to it",
                 "https://docs.ntfy.sh/publish/#authentication",
@@ -118,7 +116,7 @@ KIND = ChannelKind(
             ),
             Answer(
                 429,
-                Means.OWNER,
+                AnswerMeaning.OWNER_MUST_ACT,
                 '{"code":42908,"http":429,"error":"limit reached: too many messages","link":"https://ntfy.sh/docs/publish/#limitations"}',
                 "the day's messages are used up",
                 "https://docs.ntfy.sh/publish/#limitations",
@@ -126,7 +124,7 @@ KIND = ChannelKind(
             ),
             Answer(
                 429,
-                Means.WAITS,
+                AnswerMeaning.TRY_LATER,
                 '{"code":42901,"http":429,"error":"limit reached: too many requests, please be nice","link":"https://ntfy.sh/docs/publish/#limitations"}',
                 "too many at once",
                 "https://docs.ntfy.sh/publish/#limitations",
@@ -140,7 +138,7 @@ KIND = ChannelKind(
     options=(
         Option(
             "priority",
-            Whole(1, 5),
+            WholeNumber(1, 5),
             "[1 to 5](https://docs.ntfy.sh/publish/#message-priority): 1 no sound, 5 rings long",
             default_doc="ntfy's: 3",
             requestable=True,

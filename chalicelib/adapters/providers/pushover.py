@@ -41,7 +41,7 @@ from chalicelib.errors import (
     InvalidRequestError,
 )
 from chalicelib.logic import pushover_parameters
-from chalicelib.logic.channel_kind import Carries, ChannelKind, OptionMistake, Secret, Tools, matching
+from chalicelib.logic.channel_kind import AttachmentLimits, ChannelKind, OptionMistake, Secret, Tools, matching
 from chalicelib.logic.notification import Notification, Quota
 from chalicelib.logic.pushover_parameters import (
     make_parameters,
@@ -246,7 +246,7 @@ KIND = ChannelKind(
         Secret("user", "your user key, or that of a [group](https://pushover.net/groups)", _KEY, "u" * 30),
     ),
     # https://pushover.net/api#attachments: one image of 5,242,880 bytes at most
-    carries=Carries(("image",), 1, 5_242_880),
+    attachment_limits=AttachmentLimits(("image",), 1, 5_242_880),
     limits=(
         pushover_parameters.TITLE,
         pushover_parameters.MESSAGE,

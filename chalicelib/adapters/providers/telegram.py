@@ -10,16 +10,16 @@ from typing import Any
 
 from chalicelib.logic.channel_kind import (
     Answer,
+    AnswerMeaning,
     ChannelKind,
     Flag,
-    Http,
-    Means,
+    HttpApi,
     Option,
     Request,
+    RequestInputs,
     Secret,
-    Sending,
     Text,
-    Whole,
+    WholeNumber,
     encoded,
     matching,
     value_at,
@@ -34,10 +34,9 @@ TEXT = Limit(
     "`text`, title included",
     4_096,
     UTF_16,
-    0,
-    "https://core.telegram.org/bots/api#sendmessage",
-    "2026-11",
-    "“after entities parsing”: there is none; the larger of what “characters” may mean",
+    source="https://core.telegram.org/bots/api#sendmessage",
+    source_read="2026-11",
+    note="“after entities parsing”: there is none; the larger of what “characters” may mean",
 )
 _SHAPE = "https://core.telegram.org/bots/api#making-requests"
 _SEEN = "https://github.com/TelegramBotAPI/errors"
@@ -45,12 +44,12 @@ _SERVER = "https://github.com/tdlib/telegram-bot-api/tree/master/telegram-bot-ap
 _TDLIB = "https://github.com/tdlib/td/blob/master/td/telegram/MessageContent.cpp"
 
 
-def _request(notification: Notification, sending: Sending) -> Request:
+def _request(notification: Notification, inputs: RequestInputs) -> Request:
     # There is no title. Without a parse mode, nothing that a visitor typed is markup.
     title = f"{cut(one_line(notification.title), MAX_TITLE)}\n\n"
-    limit, options = TEXT.scaled(sending.share), sending.options
+    limit, options = TEXT.scaled(inputs.share), inputs.options
     body: dict[str, object] = {
-        "chat_id": sending.secrets["chat_id"],
+        "chat_id": inputs.secrets["chat_id"],
         "text": title + lay_out(notification, lambda part: limit.fits(title + part)),
         "link_preview_options": {"is_disabled": True},
     }
@@ -61,54 +60,56 @@ def _request(notification: Notification, sending: Sending) -> Request:
     if options["link"] is not None:
         button = {"text": options["link_title"] or options["link"][:64], "url": options["link"]}
         body["reply_markup"] = {"inline_keyboard": [[button]]}
-    return _call(sending, "sendMessage", body)
+    return _call(inputs, "sendMessage", body)
 
 
-def _check(sending: Sending) -> Request:
+def _check(inputs: RequestInputs) -> Request:
     """https://core.telegram.org/bots/api#getchat"""
-    return _call(sending, "getChat", {"chat_id": sending.secrets["chat_id"]})
+    return _call(inputs, "getChat", {"chat_id": inputs.secrets["chat_id"]})
 
 
-def _call(sending: Sending, method: str, body: dict[str, object]) -> Request:
-    return Request(f"{sending.url}/bot{sending.secrets['token']}/{method}", encoded(body))
+def _call(inputs: RequestInputs, method: str, body: dict[str, object]) -> Request:
+    return Request(f"{inputs.url}/bot{inputs.secrets['token']}/{method}", encoded(body))
 
 
-def _refusal(status: int, means: Means, error: str, doc: str, source: str) -> Answer:
-    return Answer(status, means, f'{{"ok":false,"error_code":{status},"description":"{error}"}}', doc, source, error)
+def _refusal(status: int, meaning: AnswerMeaning, error: str, doc: str, source: str) -> Answer:
+    return Answer(status, meaning, f'{{"ok":false,"error_code":{status},"description":"{error}"}}', doc, source, error)
 
 
 ANSWERS = (
     Answer(
         200,
-        Means.DELIVERED,
+        AnswerMeaning.DELIVERED,
         '{"ok":true,"result":{"message_id":42,"date":1635528741,"chat":{"id":123456789,"type":"private"},"text":"Hi"}}',
         "the reference is its `message_id`",
         _SHAPE,
     ),
-    _refusal(400, Means.REJECTED, "Bad Request: message is too long", "its limit may have changed", _TDLIB),
+    _refusal(400, AnswerMeaning.REJECTED, "Bad Request: message is too long", "its limit may have changed", _TDLIB),
     _refusal(
         400,
-        Means.OWNER,
+        AnswerMeaning.OWNER_MUST_ACT,
         "Bad Request: chat not found",
         "write to the bot once, or add it to the group; else mend `chat_id`",
         _SEEN,
     ),
     Answer(
         400,
-        Means.OWNER,
+        AnswerMeaning.OWNER_MUST_ACT,
         '{"ok":false,"error_code":400,"description":"Bad Request: group chat was upgraded to a supergroup chat",'
         '"parameters":{"migrate_to_chat_id":-100123456789}}',
         "the group has a new `chat_id`",
         _SERVER,
         "Bad Request: group chat was upgraded to a supergroup chat",
     ),
-    _refusal(401, Means.OWNER, "Unauthorized", "the token was revoked", _SEEN),
-    _refusal(403, Means.OWNER, "Forbidden: bot was blocked by the user", "unblock the bot", _SEEN),
-    _refusal(403, Means.OWNER, "Forbidden: bot was kicked from the group chat", "add the bot again", _SEEN),
-    _refusal(404, Means.OWNER, "Not Found", "the token is none", _SERVER),
+    _refusal(401, AnswerMeaning.OWNER_MUST_ACT, "Unauthorized", "the token was revoked", _SEEN),
+    _refusal(403, AnswerMeaning.OWNER_MUST_ACT, "Forbidden: bot was blocked by the user", "unblock the bot", _SEEN),
+    _refusal(
+        403, AnswerMeaning.OWNER_MUST_ACT, "Forbidden: bot was kicked from the group chat", "add the bot again", _SEEN
+    ),
+    _refusal(404, AnswerMeaning.OWNER_MUST_ACT, "Not Found", "the token is none", _SERVER),
     Answer(
         429,
-        Means.WAITS,
+        AnswerMeaning.TRY_LATER,
         '{"ok":false,"error_code":429,"description":"Too Many Requests: retry after 35",'
         '"parameters":{"retry_after":35}}',
         "too many at once",
@@ -128,7 +129,7 @@ KIND = ChannelKind(
     provider="Telegram",
     reaches="a chat, group or channel of [Telegram](https://telegram.org)",
     keeps="Telegram, and the members of the chat",
-    http=Http(
+    http=HttpApi(
         request=_request,
         reference=lambda answer: value_at(answer, "ok") is True and value_at(answer, "result", "message_id"),
         error=lambda answer: value_at(answer, "description"),
@@ -154,7 +155,7 @@ KIND = ChannelKind(
             default_doc="the link itself",
             requestable=True,
         ),
-        Option("thread", Whole(1, 2**53), "the id of a topic of a group with topics", requestable=True),
+        Option("thread", WholeNumber(1, 2**53), "the id of a topic of a group with topics", requestable=True),
     ),
     secrets=(
         Secret(

@@ -19,18 +19,14 @@ import requests
 from standardwebhooks import Webhook
 
 from chalicelib.adapters.provider_http import (
-    SHARES,
-    TIME_TO_SHORTEN,
     TOTAL_TIMEOUT,
     UNTIL_MENDED,
     HttpAnswer,
+    answer_to,
     error_of,
-    exchange,
-    has_wrong_certificate,
-    is_wrong_address,
     meaning_of,
-    missing_answer_error,
     read_secrets,
+    send_shortened,
     wait_of,
 )
 from chalicelib.adapters.secrets import Secrets
@@ -42,16 +38,16 @@ from chalicelib.errors import (
 )
 from chalicelib.logic import webhook_request
 from chalicelib.logic.channel_kind import (
+    AnswerMeaning,
     ChannelKind,
     Flag,
-    Means,
     OneOf,
     Option,
     Request,
     Secret,
     Table,
     Tools,
-    Whole,
+    WholeNumber,
     encoded,
 )
 from chalicelib.logic.notification import Notification, Quota
@@ -102,23 +98,19 @@ class WebhookNotifier:
 
         Raises an :class:`~chalicelib.errors.InvokeError`.
         """
-        started = self._clock()
-        now = int(started)
+        now = int(self._clock())
         _refuse_options(notification)
         signers, address = self._configured()
         identity = webhook_request.webhook_id(notification.id, self._channel)
-        refused = b""
-        for share in SHARES:
+
+        def make_request(share: float) -> Request:
             body = encoded(self._body(notification, now, share))
-            # What is too long by a measure that isn't ours is cut further: nothing of a refused body is shown.
-            if refused and (body == refused or self._clock() - started > TIME_TO_SHORTEN):
-                break
-            answer = self._answer(address, body, self._headers_of(identity, body, signers, now))
-            if 200 <= answer.status < 300:
-                return _reference(self._format, answer) or identity
-            if not self._is_of_this_body(answer):
-                break
-            refused = body
+            return Request(address, body, self._headers_of(identity, body, signers, now))
+
+        # What is too long may be so by a measure that isn't ours.
+        answer = send_shortened(make_request, self._answer, self._is_of_this_body, self._clock)
+        if 200 <= answer.status < 300:
+            return _reference(self._format, answer) or identity
         raise self._error_of(answer)
 
     def check(self, notification: Notification) -> Quota | None:
@@ -170,41 +162,31 @@ class WebhookNotifier:
             case _:
                 return webhook_request.standard(notification, now)
 
-    def _answer(self, address: str, body: bytes, headers: Mapping[str, str]) -> HttpAnswer:
-        answer = exchange(self._session, Request(address, body, headers), self._total_timeout)
-        if not isinstance(answer, HttpAnswer):
-            raise self._failure(answer)
-        return answer
-
-    def _failure(self, error: Exception | None) -> ChannelUnavailableError | ChannelUncertainError:
-        """Return the error for a request without an answer. A wrong address waits for the owner to mend it."""
-        if has_wrong_certificate(error):
-            self._secrets.forget()
-            return ChannelUnavailableError(missing_answer_error(error, self._channel).message, retry_after=UNTIL_MENDED)
-        if is_wrong_address(error):
-            self._secrets.forget()
-            return ChannelUnavailableError(f"the parameter {self._channel}/url is no address", retry_after=UNTIL_MENDED)
-        return missing_answer_error(error, self._channel)
+    def _answer(self, request: Request) -> HttpAnswer:
+        return answer_to(self._session, request, self._secrets, self._channel, self._total_timeout)
 
     def _is_of_this_body(self, answer: HttpAnswer) -> bool:
         """Whether this very message was refused. A body that is the owner's own is the owner's to mend."""
-        of_body = meaning_of(answer.status) is Means.REJECTED or (answer.status == 400 and _word(answer) in _THIS_BODY)
-        return of_body and self._format != "template"
+        if self._format == "template":
+            return False
+        if answer.status == 400:
+            return _word(answer) in _THIS_BODY
+        return meaning_of(answer.status) is AnswerMeaning.REJECTED
 
     def _error_of(self, answer: HttpAnswer) -> ChannelRejectedError | ChannelUnavailableError | ChannelUncertainError:
         status, word = answer.status, _word(answer)
         reason = f"{self._channel} answered {status}{f' ({word})' if word else ''}"
         if self._is_of_this_body(answer):
             return ChannelRejectedError(reason)
-        means = meaning_of(status)
-        if means in (Means.OWNER, Means.REJECTED):
+        meaning = meaning_of(status)
+        if meaning in (AnswerMeaning.OWNER_MUST_ACT, AnswerMeaning.REJECTED):
             self._secrets.forget()
             redirect = ": a redirect is never followed" if status < 400 else ""
-            return error_of(Means.OWNER, reason + redirect)
-        if means is Means.UNCERTAIN and not 500 <= status < 600:
+            return error_of(AnswerMeaning.OWNER_MUST_ACT, reason + redirect)
+        if meaning is AnswerMeaning.UNCERTAIN and not 500 <= status < 600:
             reason += ", which can't be understood"
         # Discord's own wait is in its JSON.
-        return error_of(means, reason, wait_of(answer, answer.json.get("retry_after"), self._clock()))
+        return error_of(meaning, reason, wait_of(answer, answer.json.get("retry_after"), self._clock()))
 
 
 def _refuse_options(notification: Notification) -> None:
@@ -299,7 +281,7 @@ KIND = ChannelKind(
         ),
         Option(
             "longest",
-            Whole(1, 65_536),
+            WholeNumber(1, 65_536),
             'for `format = "template"`: characters of `{message}`, 1 to 65536',
         ),
         Option(

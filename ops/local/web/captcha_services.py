@@ -44,7 +44,7 @@ class Answers:
     """The error code of another token with the test secret."""
 
 
-SERVICES = {
+STAND_INS = {
     "turnstile": Answers(
         passing="1x0000000000000000000000000000000AA",
         token="XXXX.DUMMY.TOKEN.XXXX",  # noqa: S106 - documented
@@ -86,9 +86,9 @@ class CaptchaServices(FaultInjector):
 
     def verify(self, kind: str, sent: Mapping[str, str]) -> Response:
         """Answer as the service documents it."""
-        service, secret, token = SERVICES.get(kind), sent.get("secret", ""), sent.get("response", "")
+        service, secret, token = STAND_INS.get(kind), sent.get("secret", ""), sent.get("response", "")
         if service is None:
-            return JSONResponse({"error": f"no such captcha; there are: {', '.join(SERVICES)}"}, 404)
+            return JSONResponse({"error": f"no such captcha; there are: {', '.join(STAND_INS)}"}, 404)
         if not secret:
             return _refused("missing-input-secret")
         if not token:

@@ -18,7 +18,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route
 
 from chalicelib.adapters.providers import kinds
-from chalicelib.logic.channel_kind import Answer, ChannelKind, Means
+from chalicelib.logic.channel_kind import Answer, AnswerMeaning, ChannelKind
 from chalicelib.logic.provider_limits import UTF_8, UTF_16, Limit
 from ops.local.web.arrived_pushes import KEPT
 from ops.local.web.fault_plan import Fault, FaultInjector
@@ -47,19 +47,19 @@ class DeclaredProvider(FaultInjector):
             return Response("not JSON", 400)
         sent = "\n".join((path, *headers.values(), *map(str, body.values())))
         if any(secret.needed is None and secret.example not in sent for secret in self._kind.secrets):
-            return self.answer(Means.OWNER)
-        if any(_size(limit, body, content) > limit.most for limit in self._kind.limits if limit.most):
-            return self.answer(Means.REJECTED)
+            return self.answer(AnswerMeaning.OWNER_MUST_ACT)
+        if any(_size(limit, body, content) > limit.maximum for limit in self._kind.limits if limit.maximum):
+            return self.answer(AnswerMeaning.REJECTED)
         if content:
             self.received.append(
                 {"path": path, "headers": headers, "body": body, "received_at": round(self._clock(), 3)}
             )
-        return self.answer(Means.DELIVERED)
+        return self.answer(AnswerMeaning.DELIVERED)
 
-    def answer(self, means: Means, status: int | None = None) -> Response:
+    def answer(self, meaning: AnswerMeaning, status: int | None = None) -> Response:
         """Return the first documented answer of this meaning, or of this status."""
         for known in self._answers:
-            if known.status == status or (status is None and known.means is means):
+            if known.status == status or (status is None and known.meaning is meaning):
                 return Response(known.body, known.status, dict(known.headers), "application/json")
         return proxy_page(status or 400)
 
@@ -88,7 +88,7 @@ class _Endpoint(FaultyEndpoint):
     def wrong_answer(self, fault: Fault) -> Response:
         if fault.do in ("garbage", "not_ok"):
             return Response(b"\x00<!-- not JSON")
-        return self._provider.answer(Means.WAITS, fault.status or 503)
+        return self._provider.answer(AnswerMeaning.TRY_LATER, fault.status or 503)
 
 
 def providers(clock: Callable[[], float]) -> dict[str, DeclaredProvider]:
