@@ -19,7 +19,7 @@ from ops.inbox.mailbox import Mailbox
 from ops.inbox.server import inbox_server
 from ops.inbox.session_guard import Session
 from ops.loopback import listen
-from ops.operations import Erased, Listing, Replayed, Selection, Trace
+from ops.operations import Copy, Erased, Listing, Replayed, Selection, Trace
 from tests.fakes import NOW
 
 DAY = 24 * 3600
@@ -77,7 +77,8 @@ class InMemoryMailbox:
 
     def erase_all(self, ids: Sequence[str]) -> Sequence[Erased]:
         self.changes += [("erase", message_id) for message_id in ids]
-        return [Erased(message_id, 0, ()) for message_id in ids if self.messages.pop(message_id, None)]
+        copies = (Copy("backups of the table", None), Copy("archive daily of the bus", None))
+        return [Erased(message_id, 0, copies) for message_id in ids if self.messages.pop(message_id, None)]
 
     def _deliver(self, message_id: str) -> Replayed:
         if message_id not in self.messages:

@@ -324,7 +324,7 @@ class _Inbox:
 _MARKS = {"spam": OwnerMark.SPAM, "answered": OwnerMark.ANSWERED, "unanswered": OwnerMark.NOT_ANSWERED}
 _NOTICES: dict[str, str] = {
     **views.MARK_NOTICES,
-    "erased": views.ERASED,
+    "erased": f"{views.ERASED} A backup or a dead letter may still hold it.",
     "nothing": "There is nothing left to ring.",
     "asked": "Its channels are being tried. Load the page again in a moment.",
     "later": "Its channels will be tried within 15 minutes.",

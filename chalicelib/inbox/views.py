@@ -38,7 +38,7 @@ MARK_NOTICES: dict[str, str] = {
     OwnerMark.NOT_ANSWERED: "Not marked as answered any more.",
 }
 """What is said after each mark."""
-ERASED = "The message is erased. Copies in backups and dead letters: ./herald messages erase."
+ERASED = "The message is erased."
 
 
 @dataclass(frozen=True, slots=True)

@@ -116,8 +116,10 @@ class Inbox:
 
     async def erase(self, request: Request) -> Response:
         message_id, back = self._id(request), self._filter(request)
-        await self._asked(lambda mailbox: mailbox.erase_all([message_id]))
-        self._notices[""] = views.ERASED
+        erased = await self._asked(lambda mailbox: mailbox.erase_all([message_id]))
+        copies = [copy.where for each in erased for copy in each.copies]
+        left = f" Copies may remain: {words.listed(copies)}." if copies else ""
+        self._notices[""] = f"{views.ERASED}{left}"
         return RedirectResponse(f"/{back.query()}", 303)
 
     async def _change(self, request: Request, change: Callable[[Mailbox, str], Replayed]) -> Response:

@@ -11,14 +11,18 @@ from chalicelib.adapters.message_table import MessageTable, fields_key
 from chalicelib.adapters.recent_activity import RecentTable
 from chalicelib.adapters.replays import ReplayTable
 from chalicelib.adapters.stored_messages import MessageArchive
+from chalicelib.errors import ChannelUnavailableError, DeliveryIncompleteError
 from chalicelib.logic import replay
-from chalicelib.logic.delivery_types import Delivery, Record, State
+from chalicelib.logic.delivery import deliver, deliver_again
+from chalicelib.logic.delivery_types import Action, Delivery, Invocation, Record, State
 from chalicelib.logic.duplicates import content_hash
+from chalicelib.logic.notification import Notification
 from chalicelib.logic.replay import ReplayResult, SkipReason
+from chalicelib.logic.spam import NOTHING_FOUND
 from chalicelib.logic.stored_messages import ListedMessage, Marked, MessageState, OwnerMark, StoredMessage, Wanted
 from chalicelib.logic.trace import StepKind, recorded
 from tests.dynamodb import LocalTable
-from tests.fakes import NOW, channel, message, stage
+from tests.fakes import NOW, channel, message, site, stage, without_budget
 
 STAGE = stage()
 DELIVERED = Delivery(State.DELIVERED, 1)
@@ -122,3 +126,29 @@ def test_an_erased_message_leaves_nothing_and_no_other_message_loses_anything(ta
     assert hashed in table.items()
     MarkTable(table, STAGE.table).erase(stored(table))
     assert table.items().keys() == {"id-2", fields_key("id-2")}
+
+
+def test_an_attempt_in_progress_is_recorded_and_none_follows(table: Any) -> None:
+    class Busy:
+        """Is told of spam while it calls a provider that can't be reached."""
+
+        calls = 0
+
+        def notify(self, notification: Notification) -> str:
+            self.calls += 1
+            assert mark(table, OwnerMark.SPAM, "id-2")
+            raise ChannelUnavailableError("out of reach")
+
+    busy, store = Busy(), MessageTable(table, STAGE, lambda: NOW)
+    recent = RecentTable(table, STAGE.table)
+    channels = {"pushover": channel()}
+    dependencies = without_budget(site(), channels, {"pushover": busy}, store, recent, lambda: NOW)
+    runs = [Invocation(f"run-{number}", f"run-{number}", NOW + 100) for number in range(2)]
+    with pytest.raises(DeliveryIncompleteError):
+        deliver(message("id-2"), NOTHING_FOUND, dependencies, runs[0])
+    assert stored(table, "id-2").listed.channels["pushover"].state is State.WAITING
+    assert [due.id for due in store.find_due(NOW + 9999, 9)] == ["id-2"], "its end makes it due once more"
+    found = store.find("id-2")
+    assert found is not None
+    assert deliver_again(*found, dependencies, runs[1]).action is Action.QUARANTINED
+    assert (store.find_due(NOW + 9999, 9), busy.calls) == ([], 1)

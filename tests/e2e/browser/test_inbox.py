@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import signal
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -23,7 +23,7 @@ from tests.e2e.browser.visitor import DESKTOP, PHONE, Scheme, violations
 from tests.e2e.harness import Harness, marker, wait_for
 from tests.e2e.test_commands import printed, shell
 from tests.e2e.test_commands import running as command
-from tests.mailbox import FailingMailbox, many, one_of_each, running, stored
+from tests.mailbox import FailingMailbox, InMemoryMailbox, many, one_of_each, running, stored
 
 LONG = "Donaudampfschifffahrtsgesellschaftskapitänsmützenabzeichen" * 3
 
@@ -231,6 +231,16 @@ def test_each_state_is_readable_in_light_and_dark_and_on_every_screen(owner: Own
     for width in (DESKTOP, PHONE):
         page.set_viewport_size({"width": width, "height": 800})
         assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_the_page_between_the_address_and_the_list_is_readable_too(browser: Browser) -> None:
+    with running(InMemoryMailbox()) as (address, session), closing(browser.new_context(bypass_csp=True)) as context:
+        page = context.new_page()
+        # With 204 a browser stays where it is.
+        page.route(f"{address}/", lambda route: route.fulfill(status=204))
+        page.goto(f"{address}/open?token={session.token}")
+        expect(page.get_by_role("link", name="Open the inbox")).to_be_visible()
+        assert violations(page) == []
 
 
 @pytest.mark.every_run
