@@ -6,7 +6,6 @@ import io
 import json
 import os
 import shutil
-import signal
 import socket
 import subprocess
 import sys
@@ -23,7 +22,7 @@ import requests
 from ops.aws.account import Account, environment
 from ops.local.ports import AWS_PORT, WEB_PORT, Ports
 from tests.e2e.conftest import ROOT, free_ports
-from tests.e2e.harness import Harness, marker, processes_with, wait_for
+from tests.e2e.harness import Harness, marker, wait_for
 
 NOT_CLONED = (".git", ".venv", ".herald", "deployed", "deployments", "__pycache__", "policy-dev-*", ".*_cache")
 
@@ -93,58 +92,6 @@ def clone(tmp_path: Path, checkout: Path) -> Path:
     return fresh_clone(tmp_path / "herald", checkout)
 
 
-PASTE = "import os, sys; os.setsid(); os.execv('/bin/sh', ['sh', '-c', sys.argv[1]])"
-"""Becomes the shell into which a line is pasted; what that starts is of its process group."""
-
-
-def test_run_is_ready_redeploys_on_a_change_and_ends_without_a_trace(clone: Path) -> None:
-    # Its stack is a new one, which has nothing of the owner's that the shared one has.
-    shutil.copyfile(ROOT / "herald.toml", clone / "herald.toml")
-    (clone / ".venv").symlink_to(sys.prefix)  # `./herald` would install the same again.
-    ports, mark = free_ports(), f"HERALD_TEST_RUN={marker()}"
-    name, _, value = mark.partition("=")
-    environ = shell(ports, **{name: value})
-    with running(clone, ["-m", "ops", "run"], environ) as (process, lines):
-        printed(lines, "Herald is ready")
-        urls = json.loads(ops(clone, environ, "urls", "--stage", "local", "--json").stdout)
-        assert set(urls) == {"api", "send_event", "get_message", "site", "phone", "aws"}
-        page = requests.get(urls["site"], timeout=60).text
-        assert f'action="{urls["api"]}/contact"' in page
-
-        word = marker()
-        requests.post(f"{urls['api']}/contact", data={"message": word}, timeout=60)
-        wait_for(lambda: word in requests.get(f"{urls['phone']}/messages.json", timeout=60).text, "push")
-        printed(lines, "action delivered")
-
-        manifest = clone / "app.py"
-        manifest.write_text(manifest.read_text(encoding="utf-8") + "\n# A change.\n", encoding="utf-8")
-        printed(lines, "Herald is ready", times=2)
-        assert "Changed: app.py" in "".join(lines)
-        again = json.loads(ops(clone, environ, "urls", "--stage", "local", "--json").stdout)
-        assert again == urls
-
-        port, word = free_ports().web, marker()
-        command = f"./herald chalice local --stage local --port {port}"
-        with running(clone, ["-c", PASTE, command], environ) as (pasting, said):
-            try:
-                assert served(port, word).status_code == 202, "".join(said)
-                # The example site's origin is in the settings of this run alone.
-                headers = {"Origin": urls["site"].removesuffix("/"), "Accept": "text/html"}  # As a form's.
-                form = {"message": marker()}
-                posted = requests.post(f"http://127.0.0.1:{port}/contact", data=form, headers=headers, timeout=60)
-                assert posted.url.startswith(urls["site"]), posted.text
-            finally:
-                os.killpg(pasting.pid, signal.SIGINT)  # As Ctrl-C does.
-                pasting.wait(60)
-        wait_for(lambda: word in requests.get(f"{urls['phone']}/messages.json", timeout=60).text, "push")
-
-        process.send_signal(signal.SIGINT)
-        assert process.wait(60) == 0
-    if sys.platform == "linux":
-        wait_for(lambda: not processes_with(mark), "end of every process")
-    ports.claim()
-
-
 def test_a_busy_port_is_named_with_the_variable_that_changes_it(clone: Path) -> None:
     ports = free_ports()
     with socket.socket() as busy:
@@ -205,61 +152,6 @@ def served(port: int, word: str) -> requests.Response:
 
     # A response is false when it is an error, which is an answer too.
     return wait_for(lambda: [answer] if (answer := post()) is not None else None, "answer of chalice local")[0]
-
-
-@pytest.mark.full
-def test_two_stages_survive_the_loss_of_their_checkout(herald: Harness, tmp_path: Path, checkout: Path) -> None:
-    environ = environment(herald.config, shell(herald.stack.ports))
-    account = Account(environ)
-
-    def deploy_both(project: Path) -> dict[str, Any]:
-        urls = {}
-        for stage in ("local", "dev"):
-            answer = ops(project, environ, "deploy", "--stage", stage)
-            assert answer.returncode == 0, answer.stdout + answer.stderr
-            urls[stage] = json.loads(ops(project, environ, "urls", "--stage", stage, "--json").stdout)
-        return urls
-
-    first = with_alarms(fresh_clone(tmp_path / "first", checkout))
-    urls, resources = deploy_both(first), inventory(account)
-    shutil.rmtree(first)
-    second = with_alarms(fresh_clone(tmp_path / "second", checkout))
-    assert deploy_both(second) == urls
-    assert inventory(account) == resources
-    assert len([name for name in resources["alarms"] if name.startswith("herald-dev-")]) == 10
-    assert "dev@example.com" in resources["subscriptions"]
-    assert urls["local"]["api"] == herald.urls["api"]
-    assert "send_event" not in urls["dev"]
-
-    for stage, thanks in (("local", herald.stage.sites["default"].thanks), ("dev", "https://www.example.com/")):
-        answer = requests.post(
-            f"{urls[stage]['api']}/contact", data={"message": marker()}, allow_redirects=False, timeout=60
-        )
-        assert answer.status_code == 303
-        assert answer.headers["Location"].startswith(thanks)
-
-    refused = subprocess.run(
-        [sys.executable, "-m", "ops", "destroy", "--stage", "dev"],
-        cwd=second,
-        env=environ,
-        input="n\n",
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
-    assert refused.returncode == 1
-    kept = ops(second, environ, "destroy", "--stage", "dev", "--yes")
-    assert kept.returncode == 0, kept.stderr
-    left = {kind: [name for name in names if "dev" in name] for kind, names in inventory(account).items()}
-    assert {kind for kind, names in left.items() if names} == {"tables", "queues"}
-    gone = ops(second, environ, "destroy", "--stage", "dev", "--yes", "--data", "delete")
-    assert gone.returncode == 0, gone.stderr
-    # Chalice names both REST APIs alike; the one of dev is known by its id.
-    dev_api = urls["dev"]["api"].split("/restapis/")[1].partition("/")[0]
-    of_local = {
-        kind: [name for name in names if "dev" not in name and dev_api not in name] for kind, names in resources.items()
-    }
-    assert inventory(account) == of_local
 
 
 def with_alarms(project: Path) -> Path:
@@ -346,37 +238,76 @@ def function_of_the_owner(account: Account, name: str) -> Iterator[str]:
 
 
 @pytest.mark.full
-def test_a_deployment_that_fails_half_way_says_so_and_is_mended_by_the_next(herald: Harness, clone: Path) -> None:
+def test_a_stage_survives_half_a_deployment_and_the_loss_of_its_checkout_beside_another(
+    herald: Harness, tmp_path: Path, checkout: Path
+) -> None:
     environ = environment(herald.config, shell(herald.stack.ports))
     account = Account(environ)
+    before = inventory(account)
+    first = with_alarms(fresh_clone(tmp_path / "first", checkout))
     deployments = {"Action": "apigateway:POST", "Resource": "arn:aws:apigateway:*::/restapis/*/deployments"}
     with somebody_without(account, deployments) as credentials:
-        failed = ops(clone, environ | credentials, "deploy", "--stage", "dev")
+        failed = ops(first, environ | credentials, "deploy", "--stage", "dev")
     assert failed.returncode == 1, failed.stdout
     assert "chalice deploy --stage dev failed" in failed.stderr
-    halfway = inventory(account)
-    assert [api for api in halfway["apis"] if api.startswith("herald ")], "it failed after the REST API was made"
+    halfway = inventory(account)["apis"]
+    assert len(halfway) == len(before["apis"]) + 1, "it failed after the REST API was made"
 
-    shutil.rmtree(clone / ".chalice" / "deployed")  # The account alone knows what was made.
-    mended = ops(clone, environ, "deploy", "--stage", "dev")
-    assert mended.returncode == 0, mended.stderr
-    assert inventory(account)["apis"] == halfway["apis"]
+    def deploy(project: Path) -> tuple[dict[str, str], dict[str, list[str]]]:
+        answer = ops(project, environ, "deploy", "--stage", "dev")
+        assert answer.returncode == 0, answer.stdout + answer.stderr
+        return json.loads(ops(project, environ, "urls", "--stage", "dev", "--json").stdout), inventory(account)
 
-    # Neither does it matter to a destruction that something is gone already.
+    shutil.rmtree(first / ".chalice" / "deployed")  # The account alone knows what was made.
+    urls, resources = deploy(first)
+    assert resources["apis"] == halfway
+    shutil.rmtree(first)
+    second = with_alarms(fresh_clone(tmp_path / "second", checkout))
+    assert deploy(second) == (urls, resources)
+    assert len([name for name in resources["alarms"] if name.startswith("herald-dev-")]) == 10
+    assert "dev@example.com" in resources["subscriptions"]
+    assert "send_event" not in urls
+
+    for api, thanks in (
+        (herald.urls["api"], herald.stage.sites["default"].thanks),
+        (urls["api"], "https://www.example.com/"),
+    ):
+        answer = requests.post(f"{api}/contact", data={"message": marker()}, allow_redirects=False, timeout=60)
+        assert answer.status_code == 303
+        assert answer.headers["Location"].startswith(thanks)
+
+    asked = subprocess.run(
+        [sys.executable, "-m", "ops", "destroy", "--stage", "dev"],
+        cwd=second,
+        env=environ,
+        input="n\n",
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert asked.returncode == 1
+    assert inventory(account) == resources
+    destroy = ("destroy", "--stage", "dev", "--yes")
+    # It doesn't matter to a destruction that something is gone already.
     account.functions.delete_function(FunctionName="herald-dev-destined")
     with somebody_without(account, {"Action": "lambda:DeleteFunction", "Resource": "*"}) as credentials:
-        refused = ops(clone, environ | credentials, "destroy", "--stage", "dev", "--yes")
+        refused = ops(second, environ | credentials, *destroy)
     assert refused.returncode == 1, refused.stdout
     # What is the owner's own stays, by whatever name; and a table whose stack is gone already does not.
     with function_of_the_owner(account, "herald-dev-archive") as log_group:
+        kept = ops(second, environ, *destroy)
+        assert kept.returncode == 0, kept.stderr
+        left = {kind: [name for name in names if "dev" in name] for kind, names in inventory(account).items()}
+        assert {kind for kind, names in left.items() if names} == {"tables", "queues", "functions", "logs"}
+        assert left["functions"] == ["herald-dev-archive"]
         with somebody_without(account, {"Action": "dynamodb:DeleteTable", "Resource": "*"}) as credentials:
-            broken_off = ops(clone, environ | credentials, "destroy", "--stage", "dev", "--yes", "--data", "delete")
+            broken_off = ops(second, environ | credentials, *destroy, "--data", "delete")
         assert broken_off.returncode == 1, broken_off.stdout
         assert "herald-dev-messages" in inventory(account)["tables"]
-        gone = ops(clone, environ, "destroy", "--stage", "dev", "--yes", "--data", "delete")
+        gone = ops(second, environ, *destroy, "--data", "delete")
         assert gone.returncode == 0, gone.stderr
         assert inventory(account)["logs"].count(log_group) == 1
-    assert not any("dev" in name for names in inventory(account).values() for name in names)
+    assert inventory(account) == before
 
 
 GENERATED = ("chalicelib/stages.py", ".chalice/config.json")

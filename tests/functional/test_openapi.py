@@ -212,7 +212,7 @@ def test_what_is_made_of_the_document_is_answered_as_the_document_says(
 ) -> None:
     """One form alone: the three have one handler, and the local stack is asked for all of them."""
     statuses: Counter[int] = Counter()
-    examples = amount(15, 100) if mode is fuzzing.Mode.POSITIVE else amount(40, 200)
+    examples = amount(8, 100) if mode is fuzzing.Mode.POSITIVE else amount(20, 200)
 
     def send(case: Any) -> None:
         topic = RecordingTopic()

@@ -115,31 +115,21 @@ def says(clone: Path, *words: str, aws: str = "http://127.0.0.1:9") -> str:
         (("deploy",), "Run: make deploy STAGE=dev"),
         (("deploy", "--stage", "local"), "Run: make run"),
         (("dev", "plan", "--stage=dev"), "Run: make diff STAGE=dev"),
-        pytest.param(("package", "out"), "Run: make deploy STAGE=dev", marks=pytest.mark.full),
-        pytest.param(("delete", "--stage", "dev"), "Run: make destroy STAGE=dev", marks=pytest.mark.full),
-        pytest.param(
-            ("deploy", "--stage", "nowhere"), "no stage 'nowhere'; it has: dev, local", marks=pytest.mark.full
+        *(
+            pytest.param(words, instead, marks=pytest.mark.full)
+            for words, instead in (
+                (("package", "out"), "Run: make deploy STAGE=dev"),
+                (("delete", "--stage", "dev"), "Run: make destroy STAGE=dev"),
+                (("local", "--no-autoreload", "--stage", "nowhere"), "no stage 'nowhere'; it has: dev, local"),
+                (
+                    ("logs", "-n", "destined"),
+                    "there is no .chalice/deployed/dev.json. Use: ./herald logs --stage dev",
+                ),
+                (("url", "--stage=local"), "Use: ./herald urls --stage local"),
+                (("invoke", "-n", "destined"), "Use: aws lambda invoke --function-name herald-dev-NAME"),
+                (("generate-sdk", "out"), "docs/openapi.json"),
+            )
         ),
-        pytest.param(
-            ("local", "--no-autoreload", "--stage", "nowhere"),
-            "no stage 'nowhere'; it has: dev, local",
-            marks=pytest.mark.full,
-        ),
-        pytest.param(
-            ("logs", "-n", "destined"),
-            "there is no .chalice/deployed/dev.json. Use: ./herald logs --stage dev",
-            marks=pytest.mark.full,
-        ),
-        pytest.param(("url", "--stage=local"), "Use: ./herald urls --stage local", marks=pytest.mark.full),
-        pytest.param(
-            ("invoke", "-n", "destined"),
-            "Use: aws lambda invoke --function-name herald-dev-NAME",
-            marks=pytest.mark.full,
-        ),
-        pytest.param(("generate-sdk", "out"), "docs/openapi.json", marks=pytest.mark.full),
-        pytest.param(("gen-policy",), "Use: ./herald policies --stage dev", marks=pytest.mark.full),
-        pytest.param(("generate-pipeline", "out"), "docs/pipeline.md", marks=pytest.mark.full),
-        pytest.param(("logs", "--stage", "nowhere"), "no stage 'nowhere'; it has: dev, local", marks=pytest.mark.full),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
 )

@@ -7,15 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from chalicelib.functions import functions_of
 from ops.config.loader import StageConfig, load
 from ops.generate import render
-from ops.generate.check import mistakes, policy_faults, registered_by_app
-from ops.naming import AwsLocation
-from tests.fakes import mail_channel, mailing_stage
+from ops.generate.check import mistakes, registered_by_app
 from tests.infrastructure.test_imports import adapters_of, loaded
-from tests.infrastructure.test_policies import PLACES
-from tests.infrastructure.test_templates import cfn_lint
 
 CHANNEL = """
 [channels.email]
@@ -55,23 +50,6 @@ def test_what_is_generated_is_declared_registered_and_sound(checkout: Path, stag
 def test_a_stage_without_such_a_site_has_no_such_function(checkout: Path, stages: dict[str, StageConfig]) -> None:
     assert "notify_email" not in registered_by_app(checkout, "dev")
     assert "ses" not in (checkout / "infra/wiring-dev.yaml").read_text()
-
-
-@pytest.mark.full
-def test_cfn_lint_finds_nothing_in_the_wiring(checkout: Path) -> None:
-    ran = cfn_lint(checkout / "infra/wiring-local.yaml")
-    assert (ran.returncode, ran.stdout) == (0, ""), ran.stdout + ran.stderr
-
-
-@pytest.mark.full
-@pytest.mark.parametrize("where", PLACES, ids=lambda where: where.partition)
-def test_parliament_finds_no_fault_in_any_partition(where: AwsLocation) -> None:
-    stage = mailing_stage(mail_channel(configuration_set="own"))
-    files = render.policies(stage, where)
-    assert len(files) == len(functions_of(stage))
-    for path, text in files.items():
-        assert policy_faults(text) == [], path
-    assert f"arn:{where.partition}:ses:{where.region}:{where.account}:identity/example.com" in "".join(files.values())
 
 
 @pytest.fixture(scope="session")

@@ -64,12 +64,6 @@ def test_cfn_lint_finds_nothing_in_a_template_with_all_that_can_be_added(rendere
     assert (ran.returncode, ran.stdout) == (0, ""), ran.stdout + ran.stderr
 
 
-@pytest.mark.full
-def test_cfn_lint_would_find_a_mistake_in_a_subscription(rendered: Path) -> None:
-    rendered.write_text(rendered.read_text(encoding="utf-8").replace("RawMessageDelivery", "Raw"), encoding="utf-8")
-    assert "Raw" in cfn_lint(rendered).stdout
-
-
 def test_the_template_fits_any_partition_and_account(rendered: Path) -> None:
     text = rendered.read_text(encoding="utf-8")
     assert "arn:aws:" not in text

@@ -115,9 +115,9 @@ def test_every_function_and_grant_is_needed_in_some_configuration_and_each_condi
 
 
 @pytest.mark.full
-@pytest.mark.parametrize("where", PLACES, ids=PARTITIONS)
-def test_parliament_finds_no_fault_in_any_policy_of_any_configuration(where: AwsLocation) -> None:
-    found = policies(where)
+def test_parliament_finds_no_fault_in_any_policy_of_any_configuration() -> None:
+    """That those of other partitions differ by its name alone is shown below."""
+    found = policies(PLACES[0])
     assert len(found) > len(FUNCTIONS)
     assert [(name, fault) for text, name in found.items() for fault in policy_faults(text)] == []
 
