@@ -203,6 +203,7 @@ def bounding(stage: Stage) -> list[Statement]:
     grants = [(spec, grant) for spec in FUNCTIONS for grant in spec.all_grants]
     used = {action for _, grant in grants if isinstance(grant.on, Resource) for action in grant.actions}
     used |= set(AWS_ITSELF)
+    of_files = {action for _, grant in grants if FILES_BUCKET in str(grant.on) for action in grant.actions}
     there = functions_of(stage)
     actions: dict[str, list[str]] = {}
     for action in sorted(used - set(WILDCARDS)):
@@ -215,7 +216,7 @@ def bounding(stage: Stage) -> list[Statement]:
     return [
         *(_allow(service.capitalize(), resources[service], *names) for service, names in actions.items()),
         _allow("WithoutResource", ["*"], *sorted(used & set(WILDCARDS))),
-        _allow("Files", [f"{own.files}/*"], "s3:GetObject", "s3:PutObject"),
+        _allow("Files", [f"{own.files}/*"], *sorted(of_files)),
         *(
             _own(spec, grant, stage)
             for spec, grant in grants
