@@ -71,7 +71,7 @@ class Container:
 
         return SnsTopic.connect(self.stage.topic)
 
-    def files(self, function_arn: str) -> FileBucket:
+    def file_bucket(self, function_arn: str) -> FileBucket:
         """The bucket of files; ``function_arn`` says in which account and region."""
         from chalicelib.adapters.aws import client
         from chalicelib.adapters.file_bucket import FileBucket
@@ -89,8 +89,8 @@ class Container:
         return ExaminationTable(self._dynamodb, self.stage.table)
 
     @cached_property
-    def spam_key(self) -> Secrets:
-        """The secret ``key``, which signs challenges and hashes senders' addresses."""
+    def spam_key_secret(self) -> Secrets:
+        """Reads the secret ``key``, which signs challenges and hashes senders' addresses."""
         from chalicelib.adapters.aws import client
         from chalicelib.adapters.secrets import ParameterSecrets
 
@@ -183,7 +183,7 @@ class Container:
             for channel, function in notifier_functions(self._environ).items()
         }
 
-    def attach(self, notification: Notification, kind: str, function_arn: str) -> Notification:
+    def with_attachments(self, notification: Notification, kind: str, function_arn: str) -> Notification:
         """Read the files that a notification of this kind carries. Where that fails, it goes without them."""
         from chalicelib.adapters.providers import kind_of
 
@@ -199,7 +199,7 @@ class Container:
 
         files = wanted(notification.files, attachment_limits)
         try:
-            contents = self.files(function_arn).read_all([file.key for file in files])
+            contents = self.file_bucket(function_arn).read_all([file.key for file in files])
         except FilesError as error:
             logger.warning("Files were not attached", extra={"message_id": notification.id, "reason": error.reason})
             return notification
@@ -207,11 +207,11 @@ class Container:
         keep = any((found := rules.get(place_of_key(file.key)[0])) and found.keep_metadata for file in files)
         return replace(notification, attached=attachments(files, contents, attachment_limits, keep_metadata=keep))
 
-    def provider(self, channel: str) -> CheckingNotifier:
+    def provider_notifier(self, channel: str) -> CheckingNotifier:
         """Return a channel's notifier as ``notify_<kind>`` sees it: a client of the provider."""
-        if channel not in self._providers:
-            self._providers[channel] = self._connect(self.stage.channels[channel])
-        return self._providers[channel]
+        if channel not in self._provider_notifiers:
+            self._provider_notifiers[channel] = self._connect(self.stage.channels[channel])
+        return self._provider_notifiers[channel]
 
     def _connect(self, channel: Channel) -> CheckingNotifier:
         """Make the notifier that the channel's kind declares."""
@@ -226,7 +226,7 @@ class Container:
         return HttpNotifier(tools.session(), tools.secrets(), channel, kind)
 
     @cached_property
-    def _providers(self) -> dict[str, CheckingNotifier]:
+    def _provider_notifiers(self) -> dict[str, CheckingNotifier]:
         return {}
 
     def secrets(self, channel: str, names: tuple[str, ...]) -> Secrets:
@@ -319,7 +319,7 @@ class Container:
         from chalicelib.adapters.file_bucket import ExaminedFiles
 
         invoke = client("lambda", read=INVOKE_READ_TIMEOUT, attempts=1)
-        return ExaminedFiles(self.files(function_arn), invoke, self.stage.function("examine"))
+        return ExaminedFiles(self.file_bucket(function_arn), invoke, self.stage.function("examine"))
 
     def delivery_dependencies(self, site: str, function_arn: str = "") -> DeliveryDependencies:
         """Return what delivering a site's messages needs. ``function_arn`` is that of the running function."""

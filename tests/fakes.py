@@ -471,12 +471,12 @@ class FakeContainer(Container):
             "archive": archive,
             # Few tests need earlier messages, so by default there are none.
             "recent_activity": recent or InMemoryRecent(),
-            "spam_key": key,
+            "spam_key_secret": key,
             "alarm_log": alarm_log,
             "due_messages": due_messages,
             "destined": destined,
             "notifiers": notifiers,
-            "_providers": providers,
+            "_provider_notifiers": providers,
             "_captcha_services": captcha_services,
         }
         # A cached property of the parent class returns the value in ``__dict__`` and creates nothing.

@@ -84,8 +84,8 @@ class SummaryTable:
 
     def take_batch(self, channel: str, invocation: Invocation, now: int, until: int) -> Batch | Ended | None:
         """Take what is pending, by one conditional write; a second one where an earlier run left its batch."""
-        run = invocation.run
-        this_run = {":run": run, ":until": until}
+        run_id = invocation.run_id
+        this_run = {":run": run_id, ":until": until}
         taken, item = self._update(
             channel,
             "SET taken_by = :run, taken_until = :until, due_at = :until, taken_at = :now, "
@@ -94,17 +94,17 @@ class SummaryTable:
             "(attribute_not_exists(ended_by) OR ended_by <> :event) AND "
             "(attribute_not_exists(next_at) OR next_at <= :now "
             "OR (early_at <= :now AND (pending_count1 > :zero OR pending_count2 > :zero)))",
-            {**this_run, ":zero": 0, ":none": [], ":now": now, ":event": invocation.id},
+            {**this_run, ":zero": 0, ":none": [], ":now": now, ":event": invocation.request_id},
         )
         if taken is not None:
             return _batch(taken)
         if not item:
             return None
-        if item.get("ended_by") == invocation.id:
+        if item.get("ended_by") == invocation.request_id:
             ended = item["ended"]
             return Ended(Action(ended["action"]), State(ended["state"]), ended["count"])
         if "taken_by" in item:
-            if item["taken_by"] != run and item["taken_until"] > now:
+            if item["taken_by"] != run_id and item["taken_until"] > now:
                 return None
             taken, _ = self._update(
                 channel,
@@ -124,23 +124,23 @@ class SummaryTable:
         # Before its pause is over `retry_due` comes again and again, as it has put the item off for its own time.
         return None
 
-    def claim(self, channel: str, run: str, attempt: int, until: int) -> bool:
+    def claim(self, channel: str, run_id: str, attempt: int, until: int) -> bool:
         """Note the call, if the batch is still this run's; its lease begins anew."""
         taken, _ = self._update(
             channel,
             "SET claimed = :run, attempts = :attempt, taken_until = :until, due_at = :until",
             "taken_by = :run",
-            {":run": run, ":attempt": attempt, ":until": until},
+            {":run": run_id, ":attempt": attempt, ":until": until},
         )
         return taken is not None
 
-    def postpone(self, channel: str, run: str, due_at: int) -> None:
+    def postpone(self, channel: str, run_id: str, due_at: int) -> None:
         """Leave the batch to a later run."""
         self._update(
             channel,
             "SET taken_until = :zero, due_at = :due_at REMOVE claimed",
             "taken_by = :run",
-            {":run": run, ":zero": 0, ":due_at": due_at},
+            {":run": run_id, ":zero": 0, ":due_at": due_at},
         )
 
     def finish(
@@ -155,11 +155,11 @@ class SummaryTable:
             + ", ".join(f"batch_ids{rank}" for rank in _RANKS),
             "taken_by = :run",
             {
-                ":run": invocation.run,
+                ":run": invocation.run_id,
                 ":early": early_at,
                 ":next": next_at,
                 ":pause": pause,
-                ":event": invocation.id,
+                ":event": invocation.request_id,
                 ":ended": {"action": str(ended.action), "state": str(ended.state), "count": ended.count},
             },
         )

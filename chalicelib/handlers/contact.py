@@ -25,7 +25,7 @@ def prepare(function: str) -> None:
     container = composition.get_container()
     _ = container.topic
     if container.stage.needs_spam_key:
-        _ = container.spam_key
+        _ = container.spam_key_secret
 
 
 def answer(request: Request | None, site: str) -> Response:
@@ -71,7 +71,7 @@ def challenge(request: Request | None, site: str) -> Response:
             forbidden = SubmissionError(403, "forbidden_origin")
             _log_refusal(form_request, forbidden)
             raise forbidden
-        spam_key = container.spam_key.read()["key"]
+        spam_key = container.spam_key_secret.read()["key"]
         from chalicelib.logic import proof_of_work
 
         response = answer_format.json_response(
@@ -142,7 +142,7 @@ def _publish(form_request: FormRequest) -> tuple[Message, str]:
     text = message.serialize()
     logger.set_correlation_id(message.id)
     if uploads:  # Before the message, which must not say what isn't there.
-        container.files(form_request.function_arn).put(message, uploads)
+        container.file_bucket(form_request.function_arn).put(message, uploads)
     container.topic.publish(text, site=site.name, kind=KIND_CONTACT, function_arn=form_request.function_arn)
     details: dict[str, object] = {"ignored": form.ignored} if form.ignored else {}
     details |= {"files": len(files)} if files else {}
@@ -168,7 +168,7 @@ def _spam_signals(form_request: FormRequest, form: Submission, site: Site) -> tu
     if not site.spam.needs_key:
         return signals, "", "", ""
     try:
-        spam_key = composition.get_container().spam_key.read()["key"]
+        spam_key = composition.get_container().spam_key_secret.read()["key"]
     except SecretsError as error:
         logger.error("The key could not be read", extra={"reason": str(error), "site": site.name})
         return [*signals, spam.Signal.UNCHECKED], "", "", ""

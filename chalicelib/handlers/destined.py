@@ -43,8 +43,8 @@ def handle(event: dict[str, Any], context: Any) -> dict[str, object]:
         return message_kinds.answer_test_event(sns["Message"])
     container = composition.get_container()
     invocation = Invocation(
-        id=context.aws_request_id,
-        run=uuid.uuid4().hex,
+        request_id=context.aws_request_id,
+        run_id=uuid.uuid4().hex,
         ends_at=container.now() + context.get_remaining_time_in_millis() // 1000,
     )
     if kind == message_kinds.KIND_CANARY:
@@ -110,7 +110,7 @@ def _captcha_signals(message: Message, site: Site | None, invocation: Invocation
         return []  # A retry: the record's verdict counts.
     verify = container.captcha_service(site.name)
     signal, reason = check(
-        message, site.spam.captcha, container.recent_activity, verify, invocation.run, container.now()
+        message, site.spam.captcha, container.recent_activity, verify, invocation.run_id, container.now()
     )
     if reason:
         logger.error("The captcha could not be verified", extra={"reason": reason, "site": site.name})

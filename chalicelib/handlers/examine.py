@@ -34,7 +34,7 @@ def _examine(key: str, function_arn: str) -> Facts:
     container = composition.get_container()
     site_name, item, attribute = place_of_key(key)
     site = container.stage.sites.get(site_name)
-    stored = container.files(function_arn).read(key)
+    stored = container.file_bucket(function_arn).read(key)
     if stored is None:
         facts = Facts(mark=Mark.MISSING)
         days, at = OTHERS_KEPT, container.now()

@@ -310,7 +310,7 @@ class _Inbox:
         listed = message.listed
         # Files first, and the record last: an erasure that was interrupted can be repeated.
         if message.files and self._stage.takes_files:
-            files = self._container.files(self._function_arn)
+            files = self._container.file_bucket(self._function_arn)
             files.delete(listed.site, listed.id, len(message.files))
         self._container.marks.erase(message)
         logger.info("A message was erased", extra={"message_id": listed.id, "channel": by})

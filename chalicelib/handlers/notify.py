@@ -15,7 +15,7 @@ def prepare(function: str) -> None:
     container = composition.get_container()
     kind = function.removeprefix("notify_")
     for channel in container.stage.channels_of(kind):
-        container.provider(channel)
+        container.provider_notifier(channel)
 
 
 def handle(kind: str, request: object, context: Any) -> dict[str, object]:
@@ -28,13 +28,13 @@ def handle(kind: str, request: object, context: Any) -> dict[str, object]:
     notification = Notification.from_request(request)
     logger.set_correlation_id(notification.id)
     channel = _choose_channel(kind, notification.channel)
-    notifier = composition.get_container().provider(channel)
+    notifier = composition.get_container().provider_notifier(channel)
     if notification.check:
         quota = notifier.check(notification)
         logger.info("Checked", extra={"message_id": notification.id, "channel": channel})
         return {"channel": channel, "checked": True, "quota": quota.as_json() if quota else None}
     if any(file.key for file in notification.files):
-        notification = composition.get_container().attach(notification, kind, context.invoked_function_arn)
+        notification = composition.get_container().with_attachments(notification, kind, context.invoked_function_arn)
     reference = notifier.notify(notification)
     logger.info("Delivered", extra={"message_id": notification.id, "channel": channel, "reference": reference})
     quota_key = {"quota": notifier.quota.as_json()} if notifier.quota else {}

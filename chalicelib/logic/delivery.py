@@ -66,9 +66,9 @@ def deliver(
     # Should this run die before it records an outcome, the scheduled retry finds the message.
     due_at = NEVER if verdict.held else dependencies.now() + CLAIM_SECONDS
     untried = dict.fromkeys(message.channels or dependencies.channels, Delivery())
-    new_record = Record(invocation.id, untried, verdict, due_at)
+    new_record = Record(invocation.request_id, untried, verdict, due_at)
     record = dependencies.store.add(message, new_record) or new_record
-    stored_by_us = record.stored_by == invocation.id
+    stored_by_us = record.stored_by == invocation.request_id
     record = hold_if_duplicate(message, record, dependencies)
     files = _prepare_files(message, record, dependencies)
     if record.verdict.held:
@@ -280,7 +280,7 @@ def claim(delivery: Delivery, invocation: Invocation, now: int) -> Delivery:
     return Delivery(
         state=State.SENDING,
         attempts=delivery.attempts + 1,
-        claimed_by=invocation.run,
+        claimed_by=invocation.run_id,
         claimed_until=now + CLAIM_SECONDS,
         since=now,
     )

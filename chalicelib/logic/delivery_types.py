@@ -125,10 +125,10 @@ class Record:
 class Invocation:
     """One run of the function."""
 
-    id: str
-    """The event's request id: the same for Lambda's retries of an event, and for one that it delivers twice."""
-    run: str
-    """A unique name, also among runs with the same request id."""
+    request_id: str
+    """That of the event: the same for Lambda's retries of an event, and for one that it delivers twice."""
+    run_id: str
+    """Another one for each run, also of one event."""
     ends_at: int
     """The second at which Lambda ends this run, finished or not."""
 

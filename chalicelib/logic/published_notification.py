@@ -108,8 +108,8 @@ def reject(
     reason = cut(one_line(error.message), MAX_REASON)
     verdict = Verdict(held=HoldReason.REJECTED, wrong_key=cut(one_line(error.key), MAX_ID), reason=reason)
     message = Message(publication_id, NOTIFICATIONS_SITE, at, {})
-    record = store.add(message, Record(invocation.id, {}, verdict))
-    repeated = record is not None and record.stored_by != invocation.id
+    record = store.add(message, Record(invocation.request_id, {}, verdict))
+    repeated = record is not None and record.stored_by != invocation.request_id
     action = Action.UNCHANGED if repeated else Action.REJECTED
     return DeliveryResult(publication_id, NOTIFICATIONS_SITE, action, {}, verdict)
 

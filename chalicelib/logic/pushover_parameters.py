@@ -31,6 +31,7 @@ LINK = Limit(
     note="never cut: refused by `render`",
 )
 LINK_TITLE = Limit("Pushover", "`link_title`", 100, CHARACTERS, source=_SOURCE, source_read="2026-11")
+LIMITS = (TITLE, MESSAGE, LINK, LINK_TITLE)
 
 EMERGENCY = 2
 """The priority that is repeated until somebody acknowledges it."""
@@ -50,7 +51,7 @@ def _one_line(value: str) -> str:
     return value
 
 
-_OPTIONS = (
+_REQUEST_OPTIONS = (
     Option(
         "priority",
         WholeNumber(-2, EMERGENCY),
@@ -125,8 +126,8 @@ _OPTIONS = (
     ),
     Option("monospace", Flag(), "a font of fixed width", default_doc="`false`"),
 )
-DECLARED = (
-    *(replace(option, requestable=True) for option in _OPTIONS),
+OPTIONS = (
+    *(replace(option, requestable=True) for option in _REQUEST_OPTIONS),
     Option(
         "quota_alert",
         WholeNumber(0, 100),
@@ -134,10 +135,9 @@ DECLARED = (
         default_doc=f"`{DEFAULT_QUOTA_ALERT}`",
     ),
 )
-"""The options of ``herald.toml``."""
-_CHECKS: Mapping[str, Check] = {option.name: option.check for option in _OPTIONS if callable(option.check)}
-OPTIONS = tuple(_CHECKS)
-"""The options that a channel or a request may set."""
+"""Those of a channel in ``herald.toml``."""
+_CHECKS: Mapping[str, Check] = {option.name: option.check for option in _REQUEST_OPTIONS if callable(option.check)}
+"""Of the options that a request may set, too."""
 
 _EMERGENCY_ONLY = ("retry", "expire", "tags", "callback")
 _PARAMETERS = {"link": "url", "link_title": "url_title"}
@@ -149,7 +149,7 @@ def check_option(name: str, value: object) -> Value:
     if name == "html":
         raise OptionMistake(name, "there is none: what visitors typed would be markup")
     if name not in _CHECKS:
-        raise OptionMistake(name, f"unknown; expected one of: {', '.join(OPTIONS)}")
+        raise OptionMistake(name, f"unknown; expected one of: {', '.join(_CHECKS)}")
     try:
         return _CHECKS[name](value)
     except ValueError as mistake:
@@ -178,7 +178,7 @@ def make_parameters(channel_options: Options, request_options: Mapping[str, obje
     request's options.
     """
     requested = {name: check_option(name, value) for name, value in request_options.items()}
-    usual = {name: check_option(name, channel_options[name]) for name in OPTIONS if name in channel_options}
+    usual = {name: check_option(name, channel_options[name]) for name in _CHECKS if name in channel_options}
     if "link" in requested:
         # The channel's link title belongs to another link.
         usual.pop("link_title", None)

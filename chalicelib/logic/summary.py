@@ -87,10 +87,10 @@ class SummaryStore(Protocol):
         may have died before it said so: returns how that one ended, and takes nothing.
         """
 
-    def claim(self, channel: str, run: str, attempt: int, until: int) -> bool:
+    def claim(self, channel: str, run_id: str, attempt: int, until: int) -> bool:
         """Note that this run makes this attempt, the first is 1; False where another run has taken the batch."""
 
-    def postpone(self, channel: str, run: str, due_at: int) -> None:
+    def postpone(self, channel: str, run_id: str, due_at: int) -> None:
         """Leave the batch to a later run; nothing of it was delivered, or it may ring again."""
 
     def finish(
@@ -137,7 +137,8 @@ def send_summary(name: str, dependencies: SummaryDependencies, invocation: Invoc
 
     A run that dies or is overtaken before it claims the call loses nothing and rings nobody.
     """
-    channel, now, store, run = dependencies.channels.get(name), dependencies.now(), dependencies.store, invocation.run
+    channel, now, store = dependencies.channels.get(name), dependencies.now(), dependencies.store
+    run_id = invocation.run_id
     if channel is None or name not in dependencies.notifiers:
         lost = store.abandon(name)
         return _result(name, Action.UNDELIVERABLE if lost else Action.UNCHANGED, lost)
@@ -155,7 +156,7 @@ def send_summary(name: str, dependencies: SummaryDependencies, invocation: Invoc
         return _result(name, action, batch.count, state)
 
     def wait(until: int, state: State) -> DeliveryResult:
-        store.postpone(name, run, until)
+        store.postpone(name, run_id, until)
         return _result(name, Action.WAITING, batch.count, state)
 
     if batch.interrupted and not channel.ring_again:
@@ -172,7 +173,7 @@ def send_summary(name: str, dependencies: SummaryDependencies, invocation: Invoc
     now, attempt = dependencies.now(), batch.attempts + 1
     if now + CLAIM_SECONDS > invocation.ends_at:
         return wait(now, State.PENDING)
-    if not store.claim(name, run, attempt, now + CLAIM_SECONDS):
+    if not store.claim(name, run_id, attempt, now + CLAIM_SECONDS):
         return _result(name, Action.UNCHANGED)
     try:
         dependencies.notifiers[name].notify(request)

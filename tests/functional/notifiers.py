@@ -170,7 +170,7 @@ class Rig:
         def broken(**_: Any) -> None:
             raise error
 
-        notifier: Any = self.container.provider(self.channel)
+        notifier: Any = self.container.provider_notifier(self.channel)
         notifier._client.meta.events.register("before-send.sesv2.SendEmail", broken)
 
 

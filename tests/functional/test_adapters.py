@@ -544,7 +544,7 @@ def test_a_composition_makes_everything_at_most_once(monkeypatch: pytest.MonkeyP
     assert it.topic is it.topic
     assert it.messages is it.messages
     assert it.notifiers is it.notifiers
-    assert it.provider("pushover") is it.provider("pushover")
+    assert it.provider_notifier("pushover") is it.provider_notifier("pushover")
 
 
 def test_a_channel_of_a_site_that_has_left_is_none() -> None:

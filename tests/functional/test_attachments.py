@@ -127,7 +127,7 @@ class WithFiles(FakeContainer):
         super().__init__(stage)
         self._bucket = bucket
 
-    def files(self, function_arn: str) -> Any:
+    def file_bucket(self, function_arn: str) -> Any:
         return self._bucket
 
 
@@ -140,7 +140,7 @@ def test_a_notifier_reads_its_files_and_cleans_them_unless_the_site_keeps_metada
     stage = site_with(local, files=FileRules(3, 1000, ("image",), keep))
     container = WithFiles(stage, Bucket({KEY: photo()}))
     with override_container(container):
-        (found,) = container.attach(replace(PLAIN, files=(FILE,)), "pushover", FUNCTION_ARN).attached
+        (found,) = container.with_attachments(replace(PLAIN, files=(FILE,)), "pushover", FUNCTION_ARN).attached
     assert any(secret in found.content for secret in SECRETS) is keep
 
 
@@ -150,9 +150,9 @@ def test_where_a_file_cant_be_read_the_notification_goes_without_it(
 ) -> None:
     container = WithFiles(site_with(local, files=FileRules(3, 1000, ("image",))), Bucket(contents))
     asked = replace(PLAIN, files=(FILE,))
-    assert container.attach(asked, "pushover", FUNCTION_ARN) == asked
+    assert container.with_attachments(asked, "pushover", FUNCTION_ARN) == asked
 
 
 def test_a_kind_that_carries_no_files_reads_none(local: Stage) -> None:
     container = WithFiles(local, Bucket({KEY: photo()}))
-    assert container.attach(replace(PLAIN, files=(FILE,)), "webhook", FUNCTION_ARN).attached == ()
+    assert container.with_attachments(replace(PLAIN, files=(FILE,)), "webhook", FUNCTION_ARN).attached == ()

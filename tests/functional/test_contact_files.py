@@ -43,7 +43,7 @@ class FilesContainer(FakeContainer):
         super().__init__(stage, topic=topic)
         self._bucket = bucket
 
-    def files(self, function_arn: str) -> Any:
+    def file_bucket(self, function_arn: str) -> Any:
         return self._bucket
 
 

@@ -173,7 +173,7 @@ def test_all_calls_end_before_the_function_does(kind: str, rig: Rig) -> None:
     (spec,) = (spec for spec in FUNCTIONS if spec.name == f"notify_{kind}")
     reading_secrets = 7
     if kind == "email":  # Which calls at most twice, and reads no secret.
-        client: Any = rig.container.provider(rig.channel)
+        client: Any = rig.container.provider_notifier(rig.channel)
         limits = client._client.meta.config
         assert limits.retries["total_max_attempts"] == 1
         assert 2 * (limits.connect_timeout + limits.read_timeout) + 2 < spec.timeout

@@ -1089,7 +1089,7 @@ def test_a_function_that_starts_makes_the_client_of_the_key_only_where_a_site_ne
         it = FakeContainer(guarded(local, rules), topic=RecordingTopic())
         with override_container(it):
             handlers.contact.prepare("app")
-        assert ("spam_key" in vars(it)) is made
+        assert ("spam_key_secret" in vars(it)) is made
 
 
 def test_the_key_lies_where_the_deployment_puts_it(stubbed: Callable[[str], tuple[Any, Stubber]]) -> None:

@@ -93,7 +93,7 @@ class Run:
         return self.store.records[MESSAGE.id].deliveries[name]
 
     def record(self, owner: Invocation = FIRST, **deliveries: Delivery) -> None:
-        self.store.records[MESSAGE.id] = Record(owner.id, deliveries)
+        self.store.records[MESSAGE.id] = Record(owner.request_id, deliveries)
 
 
 # A fresh message
@@ -108,8 +108,8 @@ def test_a_fresh_message_rings_once_and_is_recorded_with_the_providers_reference
         "message": {"id": MESSAGE.id, "site": "default", "channels": {"pushover": "delivered"}},
     }
     assert [notification.id for notification in notifier.delivered] == [MESSAGE.id]
-    assert run.recorded() == Delivery(State.DELIVERED, 1, FIRST.run, 0, 0, "ref-7", "", NOW)
-    assert run.store.records[MESSAGE.id].stored_by == FIRST.id
+    assert run.recorded() == Delivery(State.DELIVERED, 1, FIRST.run_id, 0, 0, "ref-7", "", NOW)
+    assert run.store.records[MESSAGE.id].stored_by == FIRST.request_id
 
 
 def test_what_the_visitor_wrote_is_not_in_the_answer_for_the_bus() -> None:
@@ -128,7 +128,7 @@ def test_the_channel_is_claimed_before_the_notifier_is_called() -> None:
 
     run.notifiers = {"pushover": LookingNotifier()}
     run.deliver()
-    assert seen == [Delivery(State.SENDING, 1, FIRST.run, NOW + CLAIM_SECONDS, since=NOW)]
+    assert seen == [Delivery(State.SENDING, 1, FIRST.run_id, NOW + CLAIM_SECONDS, since=NOW)]
 
 
 def test_nothing_rings_when_the_message_cant_be_stored() -> None:
@@ -270,7 +270,7 @@ def test_uncertain_and_held_never_rings_again_and_the_owner_is_told() -> None:
 def interrupted(channels: Mapping[str, Channel], notifier: Notifier) -> Run:
     """A run that was killed while it called the notifier."""
     run = Run(channels, pushover=notifier)
-    run.record(pushover=Delivery(State.SENDING, 1, FIRST.run, NOW + CLAIM_SECONDS))
+    run.record(pushover=Delivery(State.SENDING, 1, FIRST.run_id, NOW + CLAIM_SECONDS))
     return run
 
 
@@ -383,7 +383,7 @@ def test_another_run_takes_a_dead_claim_up() -> None:
     run = interrupted(RING, notifier)
     run.clock.now = NOW + CLAIM_SECONDS
     assert run.action(OTHER) == "delivered"
-    assert run.recorded().claimed_by == OTHER.run
+    assert run.recorded().claimed_by == OTHER.run_id
 
 
 def test_another_run_records_a_dead_claim_as_uncertain_where_it_is_held() -> None:
@@ -428,17 +428,17 @@ def test_of_two_runs_that_claim_at_once_only_one_rings() -> None:
 
     def be_quicker(channel: str, before: Delivery, after: Delivery) -> None:
         run.store.before_change = lambda *_: None
-        run.store.put(MESSAGE.id, channel, Delivery(State.SENDING, 1, OTHER.run, NOW + CLAIM_SECONDS))
+        run.store.put(MESSAGE.id, channel, Delivery(State.SENDING, 1, OTHER.run_id, NOW + CLAIM_SECONDS))
 
     run.store.before_change = be_quicker
     assert run.action() == "again", "the other one's outcome is not known yet"
     assert notifier.delivered == []
-    assert run.recorded().claimed_by == OTHER.run
+    assert run.recorded().claimed_by == OTHER.run_id
 
 
 def test_a_claim_that_somebody_took_over_meanwhile_is_not_overwritten() -> None:
     run = Run()
-    taken = Delivery(State.DELIVERED, 2, OTHER.run, reference="theirs")
+    taken = Delivery(State.DELIVERED, 2, OTHER.run_id, reference="theirs")
 
     class SlowNotifier:
         def notify(self, notification: object) -> str:
@@ -567,7 +567,7 @@ def test_the_error_names_each_channel_that_is_still_open() -> None:
 
 @pytest.mark.parametrize("state", [state for state in State if state is not State.SENDING])
 def test_only_sending_needs_to_be_understood(state: State) -> None:
-    recorded = Delivery(state, 1, OTHER.id, 0)
+    recorded = Delivery(state, 1, OTHER.request_id, 0)
     assert delivery.end_overdue_claim(recorded, NOW) is recorded
 
 
@@ -592,13 +592,15 @@ def test_who_may_be_rung(state: State, due: bool, ring_again: bool, may: bool) -
 
 
 def test_a_claim_forgets_the_last_error_and_counts_on() -> None:
-    before = Delivery(State.WAITING, 2, OTHER.run, 0, NOW - 1, "", "ChannelUnavailableError")
-    assert delivery.claim(before, FIRST, NOW) == Delivery(State.SENDING, 3, FIRST.run, NOW + CLAIM_SECONDS, since=NOW)
+    before = Delivery(State.WAITING, 2, OTHER.run_id, 0, NOW - 1, "", "ChannelUnavailableError")
+    assert delivery.claim(before, FIRST, NOW) == Delivery(
+        State.SENDING, 3, FIRST.run_id, NOW + CLAIM_SECONDS, since=NOW
+    )
 
 
 @pytest.mark.parametrize("error", [UNAVAILABLE, UNCERTAIN, REJECTED, InvalidRequestError("x", key="id")])
 def test_the_record_keeps_the_errors_class_and_nothing_of_its_text(error: InvokeError) -> None:
-    claimed = Delivery(State.SENDING, 1, FIRST.run, NOW + CLAIM_SECONDS)
+    claimed = Delivery(State.SENDING, 1, FIRST.run_id, NOW + CLAIM_SECONDS)
     after = delivery.call_notifier(RefusingNotifier(error), from_contact(MESSAGE), claimed, RING["pushover"], Clock())
     assert after.error == type(error).__name__
     assert replace(after, error="").claimed_until == 0
@@ -1287,6 +1289,6 @@ def test_a_repetition_whose_run_died_at_once_is_not_retried_on_schedule_either()
     run = Run(pushover=notifier)
     run.recent.first(f"content#{content_hash('default', MESSAGE.fields)}", "id-0", NOW, 600)
     run.store.add(replace(MESSAGE, id="id-0"), Record("request-0", {"pushover": Delivery(State.DELIVERED, 1)}))
-    run.store.add(MESSAGE, Record(FIRST.id, {"pushover": Delivery()}, due_at=NOW))
+    run.store.add(MESSAGE, Record(FIRST.request_id, {"pushover": Delivery()}, due_at=NOW))
     assert again(run) == "duplicate"
     assert (notifier.delivered, due(run)) == ([], 0)

@@ -240,19 +240,14 @@ KIND = ChannelKind(
     connect=_connect,
     private=True,
     address="https://api.pushover.net",
-    options=pushover_parameters.DECLARED,
+    options=pushover_parameters.OPTIONS,
     secrets=(
         Secret("token", "the API token of [your application](https://pushover.net/apps/build)", _KEY, "a" * 30),
         Secret("user", "your user key, or that of a [group](https://pushover.net/groups)", _KEY, "u" * 30),
     ),
     # https://pushover.net/api#attachments: one image of 5,242,880 bytes at most
     attachment_limits=AttachmentLimits(("image",), 1, 5_242_880),
-    limits=(
-        pushover_parameters.TITLE,
-        pushover_parameters.MESSAGE,
-        pushover_parameters.LINK,
-        pushover_parameters.LINK_TITLE,
-    ),
+    limits=pushover_parameters.LIMITS,
     # A month of these is a third of the 10,000 messages that are free: https://pushover.net/api#limits
     rings=Rings(hour=30, day=120),
     shortest_pause=MIN_PAUSE,
