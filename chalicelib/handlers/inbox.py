@@ -34,9 +34,9 @@ from chalicelib.logic.inbox_sessions import SESSION_LIFE, Session, read_session,
 from chalicelib.logic.inbox_tokens import InvalidTokenError, hashed
 from chalicelib.logic.invoke_contract import MAX_ID
 from chalicelib.logic.notification import Notification
+from chalicelib.logic.recorded_timeline import trace_of_table
 from chalicelib.logic.retry_due import DueMessage
 from chalicelib.logic.stored_messages import Marked, OwnerMark, StoredMessage
-from chalicelib.logic.trace import trace_of_table
 from chalicelib.logs import logger
 
 COOKIE = "__Host-herald-inbox"

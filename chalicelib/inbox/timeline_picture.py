@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 from chalicelib.inbox import words
 from chalicelib.logic.delivery_types import State
+from chalicelib.logic.recorded_timeline import Step, StepKind, Trace
 from chalicelib.logic.stored_messages import OwnerMark, StoredMessage
-from chalicelib.logic.trace import Step, StepKind, Trace
 
 _LANE = 26
 """Between two lanes, in pixels of a page whose text is 16 pixels high, as all lengths here."""

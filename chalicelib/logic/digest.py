@@ -14,9 +14,9 @@ from datetime import UTC, datetime
 from typing import Protocol
 
 from chalicelib.errors import HeraldError, InvokeError
+from chalicelib.logic.channel_fallback import notify_owner
 from chalicelib.logic.delivery_types import CheckingNotifier, State
 from chalicelib.logic.notification import Notification, Quota
-from chalicelib.logic.owner_notification import notify_owner
 from chalicelib.logic.stored_messages import Archive, MessageState, Wanted
 from chalicelib.settings import Digest, Notifications, Site
 

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from chalicelib.errors import InvokeError
+from chalicelib.logic.channel_fallback import notify_owner
 from chalicelib.logic.delivery_types import SUMMARY_PREFIX, Notifier, Record, State
 from chalicelib.logic.message_kinds import KIND_CANARY
 from chalicelib.logic.notification import Notification
 from chalicelib.logic.outcome_event import RunOutcome
-from chalicelib.logic.owner_notification import notify_owner
 
 QUIET = 15 * 60
 """Seconds after an alarm in which no other is sent."""

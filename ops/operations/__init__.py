@@ -14,10 +14,10 @@ hold no state but their clients, and threads may share them.
 
 from chalicelib.logic.message_pages import Listing as Listing
 from chalicelib.logic.message_pages import Selection as Selection
+from chalicelib.logic.recorded_timeline import Step as Step
+from chalicelib.logic.recorded_timeline import Target as Target
+from chalicelib.logic.recorded_timeline import Trace as Trace
 from chalicelib.logic.replay import Replayed as Replayed
-from chalicelib.logic.trace import Step as Step
-from chalicelib.logic.trace import Target as Target
-from chalicelib.logic.trace import Trace as Trace
 from ops.operations.erasure import Copy as Copy
 from ops.operations.erasure import Erased as Erased
 from ops.operations.redrive import RedriveResult as RedriveResult

@@ -12,17 +12,17 @@ from typing import TYPE_CHECKING, cast
 from chalicelib.adapters.aws.botocore_client import Sdk
 from chalicelib.adapters.destined_runs import AsynchronousDestined
 from chalicelib.adapters.inbox_sessions import SessionTable
-from chalicelib.adapters.marks import MarkTable
+from chalicelib.adapters.owner_marks import MarkTable
 from chalicelib.adapters.replays import ReplayTable
 from chalicelib.logic import message_kinds, published_notification
 from chalicelib.logic.delivery_types import State
 from chalicelib.logic.inbox_sessions import OpenSession
 from chalicelib.logic.message import Message
 from chalicelib.logic.message_pages import Listing, Selection, page
+from chalicelib.logic.recorded_timeline import Trace, trace_of_table
 from chalicelib.logic.replay import Replayed
 from chalicelib.logic.retry_schedule import LAMBDA_ATTEMPTS
 from chalicelib.logic.stored_messages import ListedMessage, Marked, MessageState, OwnerMark, StoredMessage
-from chalicelib.logic.trace import Trace, trace_of_table
 from chalicelib.settings import NOTIFICATIONS_SITE, Stage
 from ops.aws.account import Account
 from ops.errors import OpsError

@@ -5,7 +5,7 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import Any, cast
 
-from chalicelib.adapters.marks import MarkTable
+from chalicelib.adapters.owner_marks import MarkTable
 from ops.aws.account import Account
 from ops.naming import AwsLocation
 from ops.operations import erasure

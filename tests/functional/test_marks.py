@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from chalicelib.adapters.marks import MarkTable
 from chalicelib.adapters.message_table import MessageTable, fields_key
+from chalicelib.adapters.owner_marks import MarkTable
 from chalicelib.adapters.recent_activity import RecentTable
 from chalicelib.adapters.replays import ReplayTable
 from chalicelib.adapters.stored_messages import MessageArchive
@@ -17,10 +17,10 @@ from chalicelib.logic.delivery import deliver, deliver_again
 from chalicelib.logic.delivery_types import Action, Delivery, Invocation, Record, State
 from chalicelib.logic.duplicates import content_hash
 from chalicelib.logic.notification import Notification
+from chalicelib.logic.recorded_timeline import StepKind, recorded
 from chalicelib.logic.replay import ReplayResult, SkipReason
 from chalicelib.logic.spam import NOTHING_FOUND
 from chalicelib.logic.stored_messages import ListedMessage, Marked, MessageState, OwnerMark, StoredMessage, Wanted
-from chalicelib.logic.trace import StepKind, recorded
 from tests.dynamodb import LocalTable
 from tests.fakes import NOW, channel, message, site, stage, without_budget
 

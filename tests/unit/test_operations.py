@@ -20,6 +20,7 @@ import pytest
 from chalicelib.errors import InvalidRequestError
 from chalicelib.logic.delivery_types import Delivery, State
 from chalicelib.logic.message_pages import page
+from chalicelib.logic.recorded_timeline import StepKind, recorded
 from chalicelib.logic.spam import HoldReason, Verdict
 from chalicelib.logic.stored_messages import (
     MAX_PAGE,
@@ -31,7 +32,6 @@ from chalicelib.logic.stored_messages import (
     StoredMessage,
     Wanted,
 )
-from chalicelib.logic.trace import StepKind, recorded
 from ops.cli import messages as commands
 from ops.cli.export import COLUMNS, harmless, write
 from ops.cli.times import When, stamp
