@@ -14,8 +14,8 @@ from chalicelib.settings import Site
 _HOST = re.compile(r"[a-z0-9._-]{1,253}|\[[0-9a-f:.]{2,45}\]")
 """A host as browsers write it. A program may send anything, which must not reach the log."""
 _DEFAULT_PORTS = {"http": 80, "https": 443}
-LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
-"""The names of the person's own machine, each of which makes another origin."""
+LOOPBACK = r"http://(localhost|127\.0\.0\.1|\[::1\])(:[1-9][0-9]{0,4})?"
+"""An origin of the person's own machine."""
 
 
 def accepts_origin(site: Site, origin: str | None, host: str) -> bool:
@@ -35,10 +35,7 @@ def is_sites(site: Site, origin: str | None) -> bool:
     """Whether the pages of an origin are the site's own, so that they may send and be led to."""
     if not origin or origin in site.origins:
         return bool(origin)
-    if not site.loopback or origin_of(origin) != origin:
-        return False
-    scheme, _, authority = origin.partition("://")
-    return scheme == "http" and re.sub(r":\d+$", "", authority) in LOOPBACK
+    return site.loopback and re.fullmatch(LOOPBACK, origin) is not None and origin_of(origin) == origin
 
 
 def printable_origin(origin: str | None) -> str:

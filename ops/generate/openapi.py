@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from chalicelib.logic.allowed_origins import LOOPBACK
 from chalicelib.logic.captcha import CAPTCHA_SERVICES
 from chalicelib.logic.form_body import CHARSET_FIELD, FORM, JSON, MULTIPART
 from chalicelib.logic.form_service_answers import FORM_SERVICES, FormService
@@ -248,13 +249,14 @@ def _form(name: str, whose: str, path: list[Json], sites: tuple[Site, ...], exam
 
 def _origin(sites: tuple[Site, ...]) -> Json:
     """Describe the header ``Origin``."""
-    origins = list(dict.fromkeys(origin for site in sites for origin in _origins(site)))
+    listed: Json = {"enum": list(dict.fromkeys(origin for site in sites for origin in _origins(site)))}
+    loopback = any(site.loopback for site in sites)
     return {
         "name": "Origin",
         "in": "header",
         "description": "The page that sends; a browser names it by itself. Our own address may send too.",
         "required": not any(site.without_origin for site in sites),
-        "schema": {"type": "string"} if any(site.loopback for site in sites) else {"type": "string", "enum": origins},
+        "schema": {"type": "string"} | ({"anyOf": [listed, {"pattern": f"^{LOOPBACK}$"}]} if loopback else listed),
     }
 
 
