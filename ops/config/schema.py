@@ -207,8 +207,8 @@ class SiteTable(Table):
     localhost alone."""
     origins: list[Origin] = Field(default=[])
     """Origins such as `https://www.example.com`, without a path or wildcard: whose pages may send, and where a form may
-    lead afterwards. On stage `local` every page of `localhost`, `127.0.0.1` and `[::1]` may, too. Unless set, the origin
-    of `thanks`."""
+    lead afterwards. On stage `local` every page of `localhost`, `127.0.0.1` and `[::1]` may, too. Unless set, the
+    origin of `thanks`."""
     without_origin: bool = True
     """Whether a request without an `Origin` header is accepted."""
     null_origin: bool = False

@@ -172,7 +172,8 @@ def _alarms(stage: Stage) -> list[_Alarm]:
             stage,
             "destined",
             "destined-errors",
-            "`destined` failed as often as it tries one message. Messages are not delivered, or only in part.",
+            f"`destined` failed {stage.persistence.lambda_retries + 1} times within {_ALL_ATTEMPTS // 60} minutes: at"
+            " each attempt for one message, or for several at once. Messages are not delivered, or only in part.",
             "Errors",
             threshold=stage.persistence.lambda_retries + 1,
             period=_ALL_ATTEMPTS,
