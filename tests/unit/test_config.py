@@ -232,6 +232,11 @@ DEV = "[stages.dev]\n"
         ),
         (changed('channels = ["pushover"]', "channels = [3]"), ["sites.default.channels.0: found 3", "string"]),
         (
+            changed("pause = 1", "pause = 1\nrings = {hour = 30, day = 12000}"),
+            ["stages.local.channels.pushover.rings.day: found 12000; Input should be less than or equal to 10000"],
+        ),
+        (changed("pause = 1", "pause = 1\nrings = true"), ["channels.pushover.rings: found True; expected a table"]),
+        (
             changed('channels = ["pushover"]', 'channels = ["mail"]'),
             ["sites.default.channels: found 'mail', expected one of: pushover"],
         ),
