@@ -10,9 +10,10 @@ from typing import Any
 
 from chalicelib.inbox.views import Shell
 from chalicelib.logic.delivery_types import Delivery, State
+from chalicelib.logic.message_state import MessageState
 from chalicelib.logic.recorded_timeline import trace_of_table
 from chalicelib.logic.spam import HoldReason, Verdict
-from chalicelib.logic.stored_messages import ListedMessage, Marked, MessageState, Outcome, OwnerMark, StoredMessage
+from chalicelib.logic.stored_messages import ListedMessage, Marked, Outcome, OwnerMark, StoredMessage
 from ops.errors import OpsError
 from ops.inbox.app import create_app
 from ops.inbox.mailbox import Mailbox

@@ -17,6 +17,7 @@ from chalicelib.adapters.message_table import (
     read_verdict,
 )
 from chalicelib.logic.delivery_types import State
+from chalicelib.logic.message_state import shown, state_of
 from chalicelib.logic.stored_messages import (
     MAX_PAGE,
     ListedMessage,
@@ -27,8 +28,6 @@ from chalicelib.logic.stored_messages import (
     Position,
     StoredMessage,
     Wanted,
-    shown,
-    state_of,
 )
 from chalicelib.settings import Stage
 

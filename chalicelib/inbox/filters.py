@@ -8,7 +8,8 @@ from datetime import date, datetime, time, timedelta
 from urllib.parse import urlencode
 
 from chalicelib.logic.message_pages import Selection
-from chalicelib.logic.stored_messages import LATEST, MessageState
+from chalicelib.logic.message_state import MessageState
+from chalicelib.logic.stored_messages import LATEST
 
 SHOWN = 20
 """Messages of a page."""

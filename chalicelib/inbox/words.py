@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from chalicelib.logic.delivery_types import State
+from chalicelib.logic.message_state import MessageState
 from chalicelib.logic.replay import Replayed
 from chalicelib.logic.spam import Signal
-from chalicelib.logic.stored_messages import MessageState, OwnerMark
+from chalicelib.logic.stored_messages import OwnerMark
 
 MESSAGE_STATES: dict[MessageState, str] = {
     MessageState.QUARANTINED: "Held as spam: nothing is sent. Release what is not spam.",

@@ -10,16 +10,15 @@ import base64
 import binascii
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol
 
-from chalicelib.errors import DeliveryIncompleteError, InvalidRequestError
-from chalicelib.logic.delivery import action_of_run, end_overdue_claim
+from chalicelib.errors import InvalidRequestError
 from chalicelib.logic.delivery_types import Delivery, State
 from chalicelib.logic.invoke_contract import MAX_ID
+from chalicelib.logic.message_state import MessageState
 from chalicelib.logic.spam import Verdict
-from chalicelib.settings import Channel
 
 if TYPE_CHECKING:
     from chalicelib.logic.message_files import MessageFile
@@ -31,24 +30,6 @@ MAX_CURSOR = 1024
 LATEST = 2**53 - 1
 """The largest number that every JSON parser reads exactly (RFC 8259, 6)."""
 _CURSOR_VERSION = 1
-
-
-class MessageState(StrEnum):
-    """The state of a message as a whole, from ``stored`` on: docs/delivery.md."""
-
-    STORED = "stored"
-    """Nothing was tried yet."""
-    WAITING = "waiting"
-    """At least one channel still has to deliver, and will be tried."""
-    DELIVERED = "delivered"
-    UNDELIVERABLE = "undeliverable"
-    UNCERTAIN = "uncertain"
-    QUARANTINED = "quarantined"
-    SUMMARIZED = "summarized"
-    """Every channel's budget of rings was spent: a summary tells of it."""
-    DUPLICATE = "duplicate"
-    REJECTED = "rejected"
-    """What a program published is no notification; nothing of it is stored but why."""
 
 
 class OwnerMark(StrEnum):
@@ -270,31 +251,6 @@ class Marks(Protocol):
 
     def erase(self, message: StoredMessage) -> None:
         """Delete a message's items, and the record of its content's hash."""
-
-
-def state_of(
-    deliveries: Mapping[str, Delivery], verdict: Verdict, channels: Mapping[str, Channel], now: int
-) -> MessageState:
-    """Return a message's state, as its next run would find it; ``channels`` are its site's."""
-    if verdict.held:
-        return MessageState(verdict.held)
-    if deliveries and all(delivery == Delivery() for delivery in deliveries.values()):
-        return MessageState.STORED
-    try:
-        current = {name: end_overdue_claim(delivery, now) for name, delivery in deliveries.items()}
-        return MessageState(action_of_run(current, channels))
-    except DeliveryIncompleteError:
-        return MessageState.WAITING
-
-
-def shown(delivery: Delivery, now: int, channel: Channel | None) -> Delivery:
-    """Return a delivery as it is now: an expired claim is ``uncertain``, and a held one has no next attempt."""
-    current = end_overdue_claim(delivery, now)
-    if current is not delivery:
-        current = replace(current, since=delivery.claimed_until, next_attempt_at=delivery.claimed_until)
-    if current.state is State.UNCERTAIN and not (channel and channel.ring_again):
-        return replace(current, next_attempt_at=0)
-    return current
 
 
 def _channel(delivery: Delivery) -> dict[str, object]:

@@ -40,7 +40,7 @@ from ops.deploy.release_history import Releases, rollback_target
 from ops.deploy.steps import Step, take
 from ops.errors import OpsError, ignoring_aws_error
 from ops.generate import render
-from ops.templates import pipeline_roles, trigger_resources, wiring
+from ops.templates import function_directory, pipeline_roles, trigger_resources
 from ops.templates.common_resources import BOUNDARY
 from ops.templates.domain import REST_API
 
@@ -366,8 +366,8 @@ def current_parameters(deployment: Deployment, plan: StackPlan) -> dict[str, str
         found[BOUNDARY] = find_boundary(deployment)
     if REST_API in found:
         found[REST_API] = chalice_state.rest_api_id(chalice_state.read(deployment.account.ssm, deployment.stage)) or ""
-    if wiring.API_ADDRESS in found:
-        found[wiring.API_ADDRESS] = stage_addresses.api(deployment.config, deployment.account) or ""
+    if function_directory.API_ADDRESS in found:
+        found[function_directory.API_ADDRESS] = stage_addresses.api(deployment.config, deployment.account) or ""
     for name, table in plan.parameters.items():
         if name.startswith(trigger_resources.STREAM):
             found[name] = trigger_source_setup.stream(deployment.account, table)

@@ -28,7 +28,15 @@ from ops.deploy.app_description import description_file
 from ops.errors import OpsError
 from ops.generate import render
 from ops.naming import AwsLocation
-from ops.templates import alarms, domain, extension_resources, gateway_answers, trigger_resources, wiring
+from ops.templates import (
+    alarms,
+    domain,
+    extension_resources,
+    function_directory,
+    gateway_answers,
+    trigger_resources,
+    wiring,
+)
 from ops.templates import file_bucket as file_bucket_template
 from ops.templates.common_resources import BOUNDARY
 
@@ -198,7 +206,7 @@ def plan(root: Path, config: StageConfig, where: AwsLocation) -> Release:
             {
                 **({alarms.EMAIL: config.alarms_to} if config.alarms_to else {}),
                 **trigger_resources.streams(stage, where),
-                wiring.API_ADDRESS: "",
+                function_directory.API_ADDRESS: "",
                 **({BOUNDARY: ""} if extension_resources.has_roles(config.extensions) else {}),
             },
             tuple(wiring.queues(stage, config.extensions)),

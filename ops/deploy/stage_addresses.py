@@ -8,7 +8,7 @@ from ops.config.loader import LOCAL, StageConfig
 from ops.deploy import api_domain, chalice_state
 from ops.generate.render import API_STAGE
 from ops.naming import AwsLocation, logical
-from ops.templates import wiring
+from ops.templates import function_urls
 
 _DOMAIN = {"aws-cn": "amazonaws.com.cn"}
 
@@ -29,10 +29,10 @@ def addresses(config: StageConfig, account: Account, web: str) -> dict[str, str]
     if send_event:
         found["send_event"] = f"{_base(account, send_event)}/SendEvent"
     wired = cloudformation.outputs(account.cloudformation, cloudformation.wiring(config.stage))
-    if wiring.FUNCTION_URL in wired:
-        found["get_message"] = wired[wiring.FUNCTION_URL]
-    if wiring.INBOX in wired:
-        found["inbox"] = wired[wiring.INBOX]
+    if function_urls.FUNCTION_URL in wired:
+        found["get_message"] = wired[function_urls.FUNCTION_URL]
+    if function_urls.INBOX in wired:
+        found["inbox"] = wired[function_urls.INBOX]
     for name in config.extensions.grants:
         output = logical("grant", name)
         if output in wired:

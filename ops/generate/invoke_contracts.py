@@ -26,8 +26,9 @@ from chalicelib.logic.delivery_types import NOTIFICATION_SOURCE, Action, State
 from chalicelib.logic.invoke_contract import MAX_ID, VERSION
 from chalicelib.logic.message_files import Mark
 from chalicelib.logic.message_kinds import KIND_NOTIFICATION
+from chalicelib.logic.message_state import MessageState
 from chalicelib.logic.spam import HoldReason
-from chalicelib.logic.stored_messages import LATEST, MAX_CURSOR, MAX_PAGE, MessageState, OwnerMark
+from chalicelib.logic.stored_messages import LATEST, MAX_CURSOR, MAX_PAGE, OwnerMark
 from chalicelib.settings import NOTIFICATIONS_SITE
 
 Schema = dict[str, Any]

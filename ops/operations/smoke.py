@@ -16,8 +16,8 @@ import requests
 
 from chalicelib.functions import functions_of
 from chalicelib.logic import message_kinds
+from chalicelib.logic.message_state import MessageState
 from chalicelib.logic.recorded_timeline import StepKind
-from chalicelib.logic.stored_messages import MessageState
 from chalicelib.settings import Stage
 from ops import naming
 from ops.aws import rest_api

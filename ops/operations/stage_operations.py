@@ -19,10 +19,11 @@ from chalicelib.logic.delivery_types import State
 from chalicelib.logic.inbox_sessions import OpenSession
 from chalicelib.logic.message import Message
 from chalicelib.logic.message_pages import Listing, Selection, page
+from chalicelib.logic.message_state import MessageState
 from chalicelib.logic.recorded_timeline import Trace, trace_of_table
 from chalicelib.logic.replay import Replayed
 from chalicelib.logic.retry_schedule import LAMBDA_ATTEMPTS
-from chalicelib.logic.stored_messages import ListedMessage, Marked, MessageState, OwnerMark, StoredMessage
+from chalicelib.logic.stored_messages import ListedMessage, Marked, OwnerMark, StoredMessage
 from chalicelib.settings import NOTIFICATIONS_SITE, Stage
 from ops.aws.account import Account
 from ops.errors import OpsError

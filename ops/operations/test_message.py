@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from chalicelib.logic.message_state import MessageState
 from chalicelib.logic.recorded_timeline import Step, StepKind
-from chalicelib.logic.stored_messages import MessageState
 from chalicelib.settings import Site
 from ops.errors import OpsError
 from ops.operations.trace import ENDED

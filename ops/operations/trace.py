@@ -11,8 +11,9 @@ from botocore.exceptions import ClientError
 
 from chalicelib.functions import functions_of
 from chalicelib.logic import delivery_types, message_kinds
+from chalicelib.logic.message_state import MessageState
 from chalicelib.logic.recorded_timeline import Step, StepKind, Target, Trace, order_of, recorded
-from chalicelib.logic.stored_messages import MessageState, StoredMessage
+from chalicelib.logic.stored_messages import StoredMessage
 from chalicelib.settings import Stage
 from ops.aws.account import Account
 from ops.operations import logs

@@ -1,7 +1,6 @@
 """The wiring template: resources beside Chalice's functions that need them to exist, made from the manifest.
 
-Destinations and retries of asynchronous functions, rules on the bus and their permissions, the directory of functions
-in Parameter Store, the function URL, and the owner's additions (``ops/templates/extension_resources.py``). It names no
+Rules on the bus and their permissions are here; every other part has a module of its own. The template names no
 account, region or partition, so it fits any.
 """
 
@@ -12,8 +11,8 @@ from typing import Any
 from chalicelib.functions import RETRIES_OVER, FunctionSpec, functions_of
 from chalicelib.settings import Stage
 from ops.config.extensions import Extensions
-from ops.naming import RESOURCES, directory_entry
 from ops.templates import alarms, canary_rule, extension_resources, log_queries, trigger_resources
+from ops.templates.async_destinations import event_invoke_config
 from ops.templates.common_resources import (
     BOUNDARY,
     RULE_DEAD_LETTERS,
@@ -22,13 +21,11 @@ from ops.templates.common_resources import (
     invoke_permission,
     local_arn,
 )
+from ops.templates.function_directory import API_ADDRESS, function_entry, resource_entries
+from ops.templates.function_urls import public_url, signed_url
 
 FAILED_EVENTS = "FailedEventsArn"
 """The parameter with the queue for events whose retries are over."""
-API_ADDRESS = "ApiAddress"
-"""The parameter with the address of the API, which the deployment knows once Chalice has made it."""
-FUNCTION_URL, INBOX = "GetMessageUrl", "Inbox"
-"""The outputs with the addresses of ``get_message_url`` and ``inbox``, where the stage has them."""
 
 
 def template(stage: Stage, *, with_alarms: bool = False, extensions: Extensions | None = None) -> dict[str, Any]:
@@ -37,22 +34,22 @@ def template(stage: Stage, *, with_alarms: bool = False, extensions: Extensions 
     with_roles = extension_resources.has_roles(extensions)
     resources: dict[str, Any] = {
         "FailedEventsRule": _failed_events(stage),
-        **_directory(stage),
+        **resource_entries(stage),
         **log_queries.resources(stage),
     }
     outputs: dict[str, Any] = {}
     for spec in functions_of(stage):
         logical = _logical(spec.name)
         if spec.trigger.kind == "invoke":
-            resources[f"{logical}Entry"] = _directory_entry(spec, stage)
+            resources[f"{logical}Entry"] = function_entry(spec, stage)
         if spec.trigger.kind == "url":
-            resources[f"{logical}Address"] = _function_url(spec, stage)
+            resources[f"{logical}Address"] = signed_url(spec, stage)
             outputs[logical] = {"Value": {"Fn::GetAtt": [f"{logical}Address", "FunctionUrl"]}}
         if spec.trigger.kind == "public_url":
-            resources |= _public_url(spec, stage, logical)
+            resources |= public_url(spec, stage, logical)
             outputs[logical] = {"Value": {"Fn::GetAtt": [f"{logical}Address", "FunctionUrl"]}}
         if spec.persistent or spec.outcome_to_bus or (spec.trigger.keeps_failures and not spec.trigger.stream):
-            resources[f"{logical}Outcome"] = _event_invoke_config(spec, stage)
+            resources[f"{logical}Outcome"] = event_invoke_config(spec, stage)
         if spec.trigger.kind == "rule":
             resources[f"{logical}Rule"] = _rule(spec, stage)
             resources[f"{logical}Permission"] = _permission(spec, stage)
@@ -118,19 +115,6 @@ def _logical(name: str) -> str:
     return "".join(part.capitalize() for part in name.split("_"))
 
 
-def _event_invoke_config(spec: FunctionSpec, stage: Stage) -> dict[str, Any]:
-    properties: dict[str, Any] = {"FunctionName": stage.function(spec.name), "Qualifier": "$LATEST"}
-    if spec.persistent:
-        properties["MaximumRetryAttempts"] = stage.persistence.lambda_retries
-        properties["MaximumEventAgeInSeconds"] = stage.persistence.lambda_age_seconds
-    if spec.outcome_to_bus:
-        bus = {"Destination": local_arn("events", f"event-bus/{stage.bus}")}
-        properties["DestinationConfig"] = {"OnSuccess": bus, "OnFailure": bus}
-    elif spec.trigger.keeps_failures:
-        properties["DestinationConfig"] = {"OnFailure": {"Destination": {"Ref": RULE_DEAD_LETTERS}}}
-    return {"Type": "AWS::Lambda::EventInvokeConfig", "Properties": properties}
-
-
 def _rule(spec: FunctionSpec, stage: Stage) -> dict[str, Any]:
     return event_rule(
         stage.bus,
@@ -156,77 +140,6 @@ def _failed_events(stage: Stage) -> dict[str, Any]:
         ("queue", {"Ref": FAILED_EVENTS}),
         {"Ref": RULE_DEAD_LETTERS},
     )
-
-
-def _directory(stage: Stage) -> dict[str, Any]:
-    """Where the topic, the bus, the table and the API are."""
-    values: dict[str, Any] = {
-        "topic": local_arn("sns", stage.topic),
-        "bus": local_arn("events", f"event-bus/{stage.bus}"),
-        "table": local_arn("dynamodb", f"table/{stage.table}"),
-        "api": {"Ref": API_ADDRESS},
-    }
-    return {
-        f"{name.capitalize()}Entry": _entry(directory_entry(stage, name), f"Where the stage's {name} is", values[name])
-        for name in RESOURCES
-    }
-
-
-def _directory_entry(spec: FunctionSpec, stage: Stage) -> dict[str, Any]:
-    name = f"{stage.parameters}/functions/{spec.name}"
-    value = local_arn("lambda", f"function:{stage.function(spec.name)}")
-    return _entry(name, f"Where {spec.name} is, for programs that are granted it", value)
-
-
-def _entry(name: str, description: str, value: Any) -> dict[str, Any]:
-    return {
-        "Type": "AWS::SSM::Parameter",
-        "Properties": {"Name": name, "Type": "String", "Description": description, "Value": value},
-    }
-
-
-def _function_url(spec: FunctionSpec, stage: Stage) -> dict[str, Any]:
-    """An address of the function's own. It has no resource policy, so a caller's policy must allow both actions:
-    https://docs.aws.amazon.com/lambda/latest/dg/urls-auth.html"""
-    return {
-        "Type": "AWS::Lambda::Url",
-        "Properties": {"TargetFunctionArn": stage.function(spec.name), "AuthType": "AWS_IAM"},
-    }
-
-
-def _public_url(spec: FunctionSpec, stage: Stage, logical: str) -> dict[str, Any]:
-    """An address that everybody may ask, which needs both permissions, and a parameter that says where it is:
-    https://docs.aws.amazon.com/lambda/latest/dg/urls-auth.html#urls-auth-none"""
-    function, address = stage.function(spec.name), f"{logical}Address"
-    return {
-        address: {
-            "Type": "AWS::Lambda::Url",
-            "Properties": {"TargetFunctionArn": function, "AuthType": "NONE"},
-        },
-        f"{logical}Entry": _entry(
-            f"{stage.parameters}/resources/{spec.name}",
-            f"Where the stage's {spec.name} is",
-            {"Fn::GetAtt": [address, "FunctionUrl"]},
-        ),
-        f"{logical}Visitors": {
-            "Type": "AWS::Lambda::Permission",
-            "Properties": {
-                "FunctionName": function,
-                "Action": "lambda:InvokeFunctionUrl",
-                "Principal": "*",
-                "FunctionUrlAuthType": "NONE",
-            },
-        },
-        f"{logical}ByUrl": {
-            "Type": "AWS::Lambda::Permission",
-            "Properties": {
-                "FunctionName": function,
-                "Action": "lambda:InvokeFunction",
-                "Principal": "*",
-                "InvokedViaFunctionUrl": True,
-            },
-        },
-    }
 
 
 def _permission(spec: FunctionSpec, stage: Stage) -> dict[str, Any]:

@@ -45,12 +45,13 @@ from chalicelib.logic.delivery_types import (
     State,
 )
 from chalicelib.logic.message import Message
+from chalicelib.logic.message_state import MessageState
 from chalicelib.logic.notification import Notification, Quota
 from chalicelib.logic.replay import apply_replay
 from chalicelib.logic.retry_due import DueMessage, retry_due
 from chalicelib.logic.ring_budget import DAY, HOUR
 from chalicelib.logic.spam import Evidence, HoldReason
-from chalicelib.logic.stored_messages import MessageState, Wanted
+from chalicelib.logic.stored_messages import Wanted
 from chalicelib.logic.summary import SummaryDependencies
 from chalicelib.settings import Rings, Spam
 from chalicelib.texts import texts

@@ -27,8 +27,8 @@ from chalicelib.errors import InvalidRequestError, StoreError
 from chalicelib.inbox.views import Shell
 from chalicelib.logic.delivery_types import Delivery, State
 from chalicelib.logic.message_files import Facts, FileRef, Mark, MessageFile
+from chalicelib.logic.message_state import MessageState
 from chalicelib.logic.spam import HoldReason, Verdict
-from chalicelib.logic.stored_messages import MessageState
 from ops.errors import OpsError
 from ops.inbox.app import create_app
 from ops.inbox.mailbox import Mailbox

@@ -16,11 +16,12 @@ from chalicelib.logic import replay
 from chalicelib.logic.delivery import deliver, deliver_again
 from chalicelib.logic.delivery_types import Action, Delivery, Invocation, Record, State
 from chalicelib.logic.duplicates import content_hash
+from chalicelib.logic.message_state import MessageState
 from chalicelib.logic.notification import Notification
 from chalicelib.logic.recorded_timeline import StepKind, recorded
 from chalicelib.logic.replay import ReplayResult, SkipReason
 from chalicelib.logic.spam import NOTHING_FOUND
-from chalicelib.logic.stored_messages import ListedMessage, Marked, MessageState, OwnerMark, StoredMessage, Wanted
+from chalicelib.logic.stored_messages import ListedMessage, Marked, OwnerMark, StoredMessage, Wanted
 from tests.dynamodb import LocalTable
 from tests.fakes import NOW, channel, message, site, stage, without_budget
 

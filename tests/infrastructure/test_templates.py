@@ -16,7 +16,7 @@ import pytest
 from ops.config.loader import load
 from ops.generate import render
 from ops.templates import alarms, resource_access
-from ops.templates.wiring import API_ADDRESS
+from ops.templates.function_directory import API_ADDRESS
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 TEMPLATES = sorted((ROOT / "infra").glob("*.yaml"))

@@ -14,20 +14,18 @@ from hypothesis import strategies as st
 from chalicelib.errors import InvalidRequestError
 from chalicelib.logic.delivery_types import Action, Delivery, State
 from chalicelib.logic.invoke_contract import MAX_ID
+from chalicelib.logic.message_state import MessageState, shown, state_of
 from chalicelib.logic.spam import NOTHING_FOUND, HoldReason, Verdict
 from chalicelib.logic.stored_messages import (
     LATEST,
     MAX_CURSOR,
     MAX_PAGE,
     ListedMessage,
-    MessageState,
     Outcome,
     Page,
     Position,
     StoredMessage,
     Wanted,
-    shown,
-    state_of,
 )
 from tests.fakes import NOW, channel
 

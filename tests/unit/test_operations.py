@@ -20,18 +20,10 @@ import pytest
 from chalicelib.errors import InvalidRequestError
 from chalicelib.logic.delivery_types import Delivery, State
 from chalicelib.logic.message_pages import page
+from chalicelib.logic.message_state import MessageState
 from chalicelib.logic.recorded_timeline import StepKind, recorded
 from chalicelib.logic.spam import HoldReason, Verdict
-from chalicelib.logic.stored_messages import (
-    MAX_PAGE,
-    ListedMessage,
-    MessageState,
-    Outcome,
-    Page,
-    Position,
-    StoredMessage,
-    Wanted,
-)
+from chalicelib.logic.stored_messages import MAX_PAGE, ListedMessage, Outcome, Page, Position, StoredMessage, Wanted
 from ops.cli import messages as commands
 from ops.cli.export import COLUMNS, harmless, write
 from ops.cli.times import When, stamp

@@ -19,10 +19,11 @@ from chalicelib.logic.delivery_types import (
     State,
 )
 from chalicelib.logic.duplicates import content_hash
+from chalicelib.logic.message_state import MessageState
 from chalicelib.logic.replay import DUE_AFTER, MAX_TRIES, ReplayResult, SkipReason
 from chalicelib.logic.retry_due import DueMessage
 from chalicelib.logic.spam import HoldReason, Verdict
-from chalicelib.logic.stored_messages import ListedMessage, MessageState, StoredMessage
+from chalicelib.logic.stored_messages import ListedMessage, StoredMessage
 from chalicelib.settings import DEFAULT_GIVE_UP_SECONDS, Channel
 from ops.errors import OpsError
 from ops.operations.replay import ReplayDependencies, again

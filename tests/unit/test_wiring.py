@@ -8,8 +8,9 @@ from typing import Any
 from chalicelib.functions import RETRIES_OVER, Resource, functions_of
 from chalicelib.settings import FileRules
 from ops.naming import RESOURCES as DIRECTORY
+from ops.templates.function_urls import FUNCTION_URL
 from ops.templates.log_queries import QUERIES
-from ops.templates.wiring import FUNCTION_URL, template
+from ops.templates.wiring import template
 from tests.fakes import stage
 
 STAGE = stage()

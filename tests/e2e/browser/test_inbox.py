@@ -17,7 +17,7 @@ from botocore.exceptions import NoCredentialsError
 from playwright.sync_api import Browser, BrowserContext, Page, StorageState, expect
 
 from chalicelib.logic.delivery_types import Delivery, State
-from chalicelib.logic.stored_messages import MessageState
+from chalicelib.logic.message_state import MessageState
 from ops.operations import Listing, Selection
 from tests.e2e.browser.visitor import DESKTOP, PHONE, Scheme, violations
 from tests.e2e.harness import Harness, marker, wait_for
