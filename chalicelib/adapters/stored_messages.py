@@ -17,7 +17,7 @@ from chalicelib.adapters.message_table import (
     read_verdict,
 )
 from chalicelib.logic.delivery_types import State
-from chalicelib.logic.message_state import shown, state_of
+from chalicelib.logic.message_state import current_delivery, state_of
 from chalicelib.logic.stored_messages import (
     MAX_PAGE,
     ListedMessage,
@@ -108,7 +108,10 @@ class MessageArchive:
             site=site,
             received_at=item["received_at"],
             state=state_of(deliveries, verdict, channels, now),
-            channels={name: shown(delivery, now, channels.get(name)) for name, delivery in sorted(deliveries.items())},
+            channels={
+                name: current_delivery(delivery, now, channels.get(name))
+                for name, delivery in sorted(deliveries.items())
+            },
             verdict=verdict,
             answered_at=item.get("answered_at", 0),
         )

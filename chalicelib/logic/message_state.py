@@ -46,8 +46,8 @@ def state_of(
         return MessageState.WAITING
 
 
-def shown(delivery: Delivery, now: int, channel: Channel | None) -> Delivery:
-    """Return a delivery as it is now: an expired claim is ``uncertain``, and a held one has no next attempt."""
+def current_delivery(delivery: Delivery, now: int, channel: Channel | None) -> Delivery:
+    """Return a delivery as it is now: an overdue claim is ``uncertain``, and a held one has no next attempt."""
     current = end_overdue_claim(delivery, now)
     if current is not delivery:
         current = replace(current, since=delivery.claimed_until, next_attempt_at=delivery.claimed_until)

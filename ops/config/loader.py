@@ -18,10 +18,10 @@ from pydantic import BaseModel, ValidationError
 from chalicelib.logic.allowed_origins import origin_of
 from chalicelib.settings import APP, NOTIFICATIONS_SITE, Limits, Notifications, Site, Stage
 from chalicelib.texts import FALLBACK, LANGUAGES
-from ops.config import extensions, site_texts
+from ops.config import site_texts
 from ops.config.channels import KINDS, RESERVED, ChannelTable
-from ops.config.extensions import Extensions
 from ops.config.mistakes import decoded, explained, nearest, syntax, unknown_key
+from ops.config.rules_subscribers_grants import TABLES, Extensions, by_name
 from ops.config.schema import (
     MAX_CHARACTERS,
     TABLE_OF_KEY,
@@ -46,7 +46,7 @@ person's own site may be at ``http://localhost:8080``, which is another server's
 _TABLES = ("sites", "channels")
 """Tables of tables, one for each name."""
 _SINGLE = ("limits", "delivery", "alarms", "canary", "digest", "notifications", "values")
-_ENTRIES = extensions.TABLES
+_ENTRIES = TABLES
 """Lists of entries with names. They refer to resources in an account, so stage ``local`` uses only its own."""
 
 _NAME = re.compile(r"[a-z][a-z0-9_-]{0,19}")
@@ -186,13 +186,13 @@ def _stage(
 ) -> StageConfig | None:
     mine = {key: own[key] for key in own if key not in (*_TABLES, *_SINGLE, *_ENTRIES)}
     before = len(mistakes)
-    own = own | {key: extensions.by_name(own[key], f"stages.{name}.{key}", mistakes) for key in _ENTRIES if key in own}
+    own = own | {key: by_name(own[key], f"stages.{name}.{key}", mistakes) for key in _ENTRIES if key in own}
     laid_over: dict[str, Any] = {
         table: _laid_over(data.get(table, {}), own.get(table, {}), f"stages.{name}.{table}", mistakes)
         for table in _TABLES
     }
     for table in _ENTRIES:
-        common = {} if name == LOCAL else extensions.by_name(data.get(table, []), table, mistakes)
+        common = {} if name == LOCAL else by_name(data.get(table, []), table, mistakes)
         laid_over[table] = _laid_over(common, own.get(table, {}), f"stages.{name}.{table}", mistakes)
     for table in _SINGLE:
         common, here = data.get(table, {}), own.get(table, {})

@@ -17,8 +17,8 @@ from chalicelib.settings import Captcha, Digest, FileRules, Persistence, Spam
 from chalicelib.texts import FALLBACK
 from ops.config import regions
 from ops.config.autoreply import AutoreplyTable
-from ops.config.extensions import GrantTable, RuleTable, SubscriberTable
 from ops.config.notification_templates import Body, Title
+from ops.config.rules_subscribers_grants import GrantTable, RuleTable, SubscriberTable
 from ops.config.table import Table
 from ops.config.web_addresses import WebAddress, is_loopback, web_address
 from ops.naming import IN_TEMPLATES, MAX_CANARY_HOURS

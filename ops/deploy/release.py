@@ -31,9 +31,9 @@ from ops.naming import AwsLocation
 from ops.templates import (
     alarms,
     domain,
-    extension_resources,
     function_directory,
     gateway_answers,
+    rules_subscribers_grants,
     trigger_resources,
     wiring,
 )
@@ -207,7 +207,7 @@ def plan(root: Path, config: StageConfig, where: AwsLocation) -> Release:
                 **({alarms.EMAIL: config.alarms_to} if config.alarms_to else {}),
                 **trigger_resources.streams(stage, where),
                 function_directory.API_ADDRESS: "",
-                **({BOUNDARY: ""} if extension_resources.has_roles(config.extensions) else {}),
+                **({BOUNDARY: ""} if rules_subscribers_grants.has_roles(config.extensions) else {}),
             },
             tuple(wiring.queues(stage, config.extensions)),
         ),

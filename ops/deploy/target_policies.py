@@ -16,7 +16,7 @@ from typing import Any
 
 from chalicelib.settings import Stage
 from ops.aws.account import Account
-from ops.config.extensions import Extensions
+from ops.config.rules_subscribers_grants import Extensions
 from ops.config.targets import Target
 from ops.errors import OpsError, ignoring_aws_error
 from ops.naming import AwsLocation

@@ -20,9 +20,9 @@ from ops.errors import OpsError
 from ops.generate import render
 from ops.generate.registered_functions import otherwise, undeclared
 from ops.naming import AwsLocation
-from ops.templates.extension_resources import policy, with_reason
 from ops.templates.function_policies import WILDCARDS
 from ops.templates.function_policies import policy as function_policy
+from ops.templates.rules_subscribers_grants import policy, with_reason
 
 _RENDER = "run: ./herald render"
 

@@ -14,7 +14,7 @@ from typing import Any, Literal, get_args, get_origin
 
 from pydantic.fields import FieldInfo
 
-from ops.config import extensions, schema
+from ops.config import rules_subscribers_grants, schema
 from ops.config.table import Table
 from ops.generate.channel_pages import filled, table
 
@@ -27,9 +27,9 @@ TABLES: dict[str, type[Table]] = {
     "delivery": schema.DeliveryTable,
     "alarms": schema.AlarmsTable,
     "canary": schema.CanaryTable,
-    "rule": extensions.RuleTable,
-    "subscriber": extensions.SubscriberTable,
-    "grant": extensions.GrantTable,
+    "rule": rules_subscribers_grants.RuleTable,
+    "subscriber": rules_subscribers_grants.SubscriberTable,
+    "grant": rules_subscribers_grants.GrantTable,
     "digest": schema.DigestTable,
     "notifications": schema.NotificationsTable,
     "stage": schema.StageOptions,

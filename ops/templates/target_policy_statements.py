@@ -11,11 +11,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from chalicelib.settings import Stage
-from ops.config.extensions import Extensions
+from ops.config.rules_subscribers_grants import Extensions
 from ops.config.targets import Target
 from ops.naming import AwsLocation, logical
-from ops.templates.extension_resources import rule_name
 from ops.templates.function_policies import VERSION
+from ops.templates.rules_subscribers_grants import rule_name
 
 Statement = dict[str, Any]
 

@@ -10,8 +10,8 @@ from typing import Any
 
 from chalicelib.functions import RETRIES_OVER, FunctionSpec, functions_of
 from chalicelib.settings import Stage
-from ops.config.extensions import Extensions
-from ops.templates import alarms, canary_rule, extension_resources, log_queries, trigger_resources
+from ops.config.rules_subscribers_grants import Extensions
+from ops.templates import alarms, canary_rule, log_queries, rules_subscribers_grants, trigger_resources
 from ops.templates.async_destinations import event_invoke_config
 from ops.templates.common_resources import (
     BOUNDARY,
@@ -31,7 +31,7 @@ FAILED_EVENTS = "FailedEventsArn"
 def template(stage: Stage, *, with_alarms: bool = False, extensions: Extensions | None = None) -> dict[str, Any]:
     """The CloudFormation template of one stage, with its owner's additions."""
     extensions = extensions or Extensions()
-    with_roles = extension_resources.has_roles(extensions)
+    with_roles = rules_subscribers_grants.has_roles(extensions)
     resources: dict[str, Any] = {
         "FailedEventsRule": _failed_events(stage),
         **resource_entries(stage),
@@ -57,13 +57,13 @@ def template(stage: Stage, *, with_alarms: bool = False, extensions: Extensions 
             resources |= trigger_resources.resources(spec, stage, logical)
     if stage.canary:
         resources |= canary_rule.resources(stage, RULE_DEAD_LETTERS)
-    resources |= extension_resources.resources(
+    resources |= rules_subscribers_grants.resources(
         extensions,
         stage,
         rule_dead_letters={"Ref": RULE_DEAD_LETTERS},
         subscriber_dead_letters={"Ref": SUBSCRIBER_DEAD_LETTERS},
     )
-    outputs |= extension_resources.outputs(extensions)
+    outputs |= rules_subscribers_grants.outputs(extensions)
     if with_alarms:
         resources |= alarms.resources(stage, with_subscribers=_has_subscribers(stage, extensions))
         outputs |= alarms.outputs()
@@ -85,7 +85,7 @@ def template(stage: Stage, *, with_alarms: bool = False, extensions: Extensions 
             **(alarms.parameters() if with_alarms else {}),
             **({BOUNDARY: _BOUNDARY} if with_roles else {}),
         },
-        **({"Conditions": {extension_resources.HAS_BOUNDARY: _HAS_BOUNDARY}} if with_roles else {}),
+        **({"Conditions": {rules_subscribers_grants.HAS_BOUNDARY: _HAS_BOUNDARY}} if with_roles else {}),
         "Resources": resources,
         **({"Outputs": outputs} if outputs else {}),
     }

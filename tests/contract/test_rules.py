@@ -14,9 +14,9 @@ from chalicelib.logic import canary, delivery_types, message_kinds
 from chalicelib.logic.delivery_types import NOTIFICATION_SOURCE
 from chalicelib.logic.retry_due import DueMessage
 from chalicelib.settings import NOTIFICATIONS_SITE
-from ops.config import extensions
+from ops.config import rules_subscribers_grants
 from ops.config.loader import load
-from ops.templates.extension_resources import pattern
+from ops.templates.rules_subscribers_grants import pattern
 from ops.templates.wiring import template
 from tests.contract.eventbridge import matches
 from tests.contract.test_outcomes import MESSAGE, failed, sns_event, succeeded
@@ -157,22 +157,26 @@ def test_what_may_be_named_is_what_there_is() -> None:
         message_kinds.TEST_EVENT_SOURCE,
         canary.SOURCE,
     }
-    assert set(get_args(extensions.Source)) == sources
-    assert set(get_args(extensions.Action)) == {*map(str, delivery_types.Action), "message", canary.ARRIVED}
+    assert set(get_args(rules_subscribers_grants.Source)) == sources
+    assert set(get_args(rules_subscribers_grants.Action)) == {
+        *map(str, delivery_types.Action),
+        "message",
+        canary.ARRIVED,
+    }
     assert CANARY_ARRIVED["action"] == [canary.ARRIVED]
     kinds = {name: kind for name, kind in vars(message_kinds).items() if name.startswith("KIND_")}
-    assert set(get_args(extensions.Kind)) == set(kinds.values()) - {message_kinds.KIND_RETRY}
+    assert set(get_args(rules_subscribers_grants.Kind)) == set(kinds.values()) - {message_kinds.KIND_RETRY}
 
 
 def test_the_longest_pattern_fits_what_eventbridge_takes() -> None:
     """4,096 characters: https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_PutRule.html"""
-    rule = extensions.RuleTable.model_validate(
+    rule = rules_subscribers_grants.RuleTable.model_validate(
         {
             "to": "sqs:inbox",
-            "source": list(get_args(extensions.Source)),
-            "action": list(get_args(extensions.Action)),
-            "condition": list(get_args(extensions.Condition)),
-            "kind": list(get_args(extensions.Kind)),
+            "source": list(get_args(rules_subscribers_grants.Source)),
+            "action": list(get_args(rules_subscribers_grants.Action)),
+            "condition": list(get_args(rules_subscribers_grants.Condition)),
+            "kind": list(get_args(rules_subscribers_grants.Kind)),
             "site": [f"a-site-of-twenty-{number:03}" for number in range(100)],
         }
     )

@@ -13,7 +13,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from chalicelib.adapters.herald_client import Herald
-from ops.config.extensions import RuleTable
+from ops.config.rules_subscribers_grants import RuleTable
 from ops.deploy import target_policies
 from ops.errors import OpsError
 from ops.templates import target_policy_statements

@@ -11,7 +11,7 @@ from botocore.exceptions import ClientError
 
 from ops.aws import cloudformation
 from ops.aws.account import Account
-from ops.config.extensions import Extensions, RuleTable
+from ops.config.rules_subscribers_grants import Extensions, RuleTable
 from ops.deploy import drift
 from ops.naming import AwsLocation
 from ops.templates import wiring

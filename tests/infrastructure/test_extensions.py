@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from ops.config.extensions import GrantTable, grantable
 from ops.config.loader import load
+from ops.config.rules_subscribers_grants import GrantTable, grantable
 from ops.generate import render
 from ops.generate.check import policy_faults
 from ops.naming import AwsLocation
-from ops.templates import extension_resources
+from ops.templates import rules_subscribers_grants
 from tests.infrastructure.test_templates import cfn_lint
 from tests.unit.test_config import GOOD
 
@@ -76,7 +76,7 @@ def test_parliament_finds_nothing_in_a_grant_of_everything_and_it_fits_a_managed
     stage = load(Path(__file__).parents[2])["local"].stage
     everything = GrantTable(functions=grantable(stage))
     text = json.dumps(
-        extension_resources.policy(everything, stage, AwsLocation(partition, "eu-central-1", "123456789012"))
+        rules_subscribers_grants.policy(everything, stage, AwsLocation(partition, "eu-central-1", "123456789012"))
     )
     assert policy_faults(text) == []
     assert len(text) < 6144

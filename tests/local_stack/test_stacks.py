@@ -14,13 +14,13 @@ from botocore.exceptions import ClientError
 
 from ops.aws import cloudformation
 from ops.aws.account import Account
-from ops.config.extensions import Extensions, RuleTable
 from ops.config.loader import StageConfig, load
+from ops.config.rules_subscribers_grants import Extensions, RuleTable
 from ops.deploy import release
 from ops.deploy.release_history import BILL, Releases, bucket
 from ops.generate import render
 from ops.loopback import credentials
-from ops.templates import extension_resources
+from ops.templates import rules_subscribers_grants
 from tests.local_stack.local_aws import ROOT, LocalAws
 from tests.unit.test_release import RELEASE
 
@@ -76,7 +76,7 @@ def test_a_template_of_200_rules_goes_by_the_bucket(account: Account, config: St
     extensions = Extensions(rules=rules)
     render.generated({STAGE: replace(config, extensions=extensions)})
     # Without what needs functions.
-    resources = extension_resources.resources(
+    resources = rules_subscribers_grants.resources(
         extensions, config.stage, rule_dead_letters={"Ref": "Dead"}, subscriber_dead_letters=None
     )
     text = yaml.safe_dump({"Parameters": {"Dead": {"Type": "String"}}, "Resources": resources})

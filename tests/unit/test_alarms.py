@@ -12,7 +12,7 @@ import pytest
 from chalicelib.functions import FUNCTIONS, functions_of
 from chalicelib.settings import Digest, Persistence, Stage
 from ops import naming
-from ops.config.extensions import Extensions, SubscriberTable
+from ops.config.rules_subscribers_grants import Extensions, SubscriberTable
 from ops.templates import alarms, wiring
 from tests.fakes import stage
 

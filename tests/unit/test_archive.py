@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from chalicelib.errors import InvalidRequestError
 from chalicelib.logic.delivery_types import Action, Delivery, State
 from chalicelib.logic.invoke_contract import MAX_ID
-from chalicelib.logic.message_state import MessageState, shown, state_of
+from chalicelib.logic.message_state import MessageState, current_delivery, state_of
 from chalicelib.logic.spam import NOTHING_FOUND, HoldReason, Verdict
 from chalicelib.logic.stored_messages import (
     LATEST,
@@ -76,8 +76,8 @@ def test_whatever_a_message_can_end_in_is_a_state() -> None:
 
 def test_a_claim_that_is_over_is_shown_as_uncertain_since_its_end() -> None:
     claimed = Delivery(State.SENDING, 1, "run", NOW + 50)
-    assert shown(claimed, NOW + 49, CHANNELS["rings"]) == claimed
-    over = shown(claimed, NOW + 5_000, CHANNELS["rings"])
+    assert current_delivery(claimed, NOW + 49, CHANNELS["rings"]) == claimed
+    over = current_delivery(claimed, NOW + 5_000, CHANNELS["rings"])
     assert (over.state, over.since, over.next_attempt_at) == (State.UNCERTAIN, NOW + 50, NOW + 50)
     assert state_of({"holds": claimed}, NOTHING_FOUND, CHANNELS, NOW + 50) == "uncertain"
     assert state_of({"rings": claimed}, NOTHING_FOUND, CHANNELS, NOW + 50) == "waiting"
@@ -86,7 +86,7 @@ def test_a_claim_that_is_over_is_shown_as_uncertain_since_its_end() -> None:
 @pytest.mark.parametrize("name", ["holds", "has left herald.toml"])
 def test_what_is_held_for_its_owner_has_no_next_attempt(name: str) -> None:
     for delivery in (Delivery(State.UNCERTAIN, 1, next_attempt_at=NOW + 9), Delivery(State.SENDING, 1, "run", NOW)):
-        taken = shown(delivery, NOW + 1, CHANNELS.get(name))
+        taken = current_delivery(delivery, NOW + 1, CHANNELS.get(name))
         assert (taken.state, taken.next_attempt_at) == (State.UNCERTAIN, 0)
 
 

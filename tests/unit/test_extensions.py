@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from ops.config.extensions import Extensions
 from ops.config.loader import StageConfig, load
+from ops.config.rules_subscribers_grants import Extensions
 from ops.naming import AwsLocation
-from ops.templates import extension_resources, target_policy_statements
+from ops.templates import rules_subscribers_grants, target_policy_statements
 from ops.templates.wiring import template
 from tests.fakes import stage
 from tests.unit.test_config import GOOD, mistakes, write
@@ -311,7 +311,7 @@ def test_all_log_groups_of_rules_share_one_policy_and_other_rules_have_neither_i
 
 def test_a_grant_is_the_call_of_each_function_and_its_entry_in_the_directory(tmp_path: Path) -> None:
     it = dev(tmp_path, grant(functions=["list_messages", "notify_pushover"], roles=["nightly"]))
-    assert extension_resources.policy(it.extensions.grants["mine"], it.stage, HERE)["Statement"] == [
+    assert rules_subscribers_grants.policy(it.extensions.grants["mine"], it.stage, HERE)["Statement"] == [
         {"Sid": sid, "Effect": "Allow", "Action": [action], "Resource": [f"arn:aws:{arn}"]}
         for sid, action, arn in (
             (
@@ -347,14 +347,14 @@ def test_a_grant_may_publish_to_the_topic_find_what_it_names_and_do_what_is_allo
     text = allow(wildcard="they have no other name") + 'resources = ["topic", "api"]\n'
     it = dev(tmp_path, text)
     mine = it.extensions.grants["mine"]
-    found = extension_resources.policy(mine, it.stage, HERE)["Statement"]
+    found = rules_subscribers_grants.policy(mine, it.stage, HERE)["Statement"]
     assert {each["Sid"]: (each["Action"], each["Resource"]) for each in found} == {
         "PublishToTopic": (["sns:Publish"], [HERE.arn("sns", "herald-dev-messages")]),
         "FindTopic": (["ssm:GetParameter"], [HERE.arn("ssm", "parameter/herald/dev/resources/topic")]),
         "FindApi": (["ssm:GetParameter"], [HERE.arn("ssm", "parameter/herald/dev/resources/api")]),
         "Own1": (["s3:GetObject"], ["arn:aws:s3:::uploads/*"]),
     }
-    assert extension_resources.with_reason(mine) == ["Own1"]
+    assert rules_subscribers_grants.with_reason(mine) == ["Own1"]
 
 
 # What queues and topics have to allow

@@ -8,7 +8,7 @@ from typing import Any
 
 from chalicelib.logic import message_kinds
 from chalicelib.settings import NOTIFICATIONS_SITE, Stage
-from ops.config.extensions import Extensions, GrantTable, RuleTable, SubscriberTable
+from ops.config.rules_subscribers_grants import Extensions, GrantTable, RuleTable, SubscriberTable
 from ops.config.targets import Target
 from ops.naming import PSEUDO_PARAMETERS, AwsLocation, directory_entry, logical, own_arn, prefix
 from ops.templates.common_resources import BOUNDARY, event_rule, invoke_permission, local_arn
