@@ -19,17 +19,35 @@ PARALLEL = --numprocesses 3 --dist loadfile --no-loadscope-reorder $(if $(SEED),
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-setup: ## Install everything into .venv, each package by its hash in locks/
-	@$(INSTALL) dev
-
 run-packages:
 	@$(INSTALL) run
 
-lock: run-packages ## Update locks/ after a change of requirements*.txt; UPGRADE=1 takes newer packages that those need
-	@$(BIN)/python -m ops.packages lock $(if $(UPGRADE),--upgrade)
-
 run: run-packages ## Run all of Herald on this machine: no AWS account, no Docker
 	@exec $(BIN)/python -m ops run
+
+render: run-packages ## Make the generated files from herald.toml and the manifest
+	@$(BIN)/python -m ops render
+
+diff: run-packages ## Show what deploying would change, policies included: make diff STAGE=dev
+	@$(BIN)/python -m ops diff --stage "$(or $(STAGE),$(error say which stage: make diff STAGE=dev))"
+
+deploy: run-packages ## Deploy a stage to the AWS account of the shell's credentials: make deploy STAGE=dev
+	@$(BIN)/python -m ops deploy --stage "$(or $(STAGE),$(error say which stage: make deploy STAGE=dev))"
+
+destroy: run-packages ## Undo a deployment, keep the messages: make destroy STAGE=dev [DATA=delete]
+	@$(BIN)/python -m ops destroy --stage "$(or $(STAGE),$(error say which stage: make destroy STAGE=dev))" $(call given,--data,DATA)
+
+smoke: run-packages ## Send through a deployed stage, check each step and permission: make smoke STAGE=dev
+	@$(BIN)/python -m ops smoke --stage "$(or $(STAGE),$(error say which stage: make smoke STAGE=dev))"
+
+rollback: run-packages ## Put the deployment before the last back: make rollback STAGE=dev [TO=release]
+	@$(BIN)/python -m ops rollback --stage "$(or $(STAGE),$(error say which stage: make rollback STAGE=dev))" $(call given,--to,TO)
+
+setup: ## Install everything into .venv, each package by its hash in locks/
+	@$(INSTALL) dev
+
+lock: run-packages ## Update locks/ after a change of requirements*.txt; UPGRADE=1 takes newer packages that those need
+	@$(BIN)/python -m ops.packages lock $(if $(UPGRADE),--upgrade)
 
 $(NPM_PACKAGES): tests/node/package-lock.json
 	@if command -v npm > /dev/null; then \
@@ -67,24 +85,6 @@ bench-path: setup ## Measure from the form to the phone on the local stack, for 
 
 website: setup ## Build the documentation's website into .herald/website/site, with its diagrams
 	@$(BIN)/python -m website --diagrams
-
-render: run-packages ## Make the generated files from herald.toml and the manifest
-	@$(BIN)/python -m ops render
-
-diff: run-packages ## Show what deploying would change, policies included: make diff STAGE=dev
-	@$(BIN)/python -m ops diff --stage "$(or $(STAGE),$(error say which stage: make diff STAGE=dev))"
-
-deploy: run-packages ## Deploy a stage to the AWS account of the shell's credentials: make deploy STAGE=dev
-	@$(BIN)/python -m ops deploy --stage "$(or $(STAGE),$(error say which stage: make deploy STAGE=dev))"
-
-destroy: run-packages ## Undo a deployment, keep the messages: make destroy STAGE=dev [DATA=delete]
-	@$(BIN)/python -m ops destroy --stage "$(or $(STAGE),$(error say which stage: make destroy STAGE=dev))" $(call given,--data,DATA)
-
-smoke: run-packages ## Send through a deployed stage, check each step and permission: make smoke STAGE=dev
-	@$(BIN)/python -m ops smoke --stage "$(or $(STAGE),$(error say which stage: make smoke STAGE=dev))"
-
-rollback: run-packages ## Put the deployment before the last back: make rollback STAGE=dev [TO=release]
-	@$(BIN)/python -m ops rollback --stage "$(or $(STAGE),$(error say which stage: make rollback STAGE=dev))" $(call given,--to,TO)
 
 clean: ## Remove what was installed and built
 	@rm -rf .venv .herald tests/node/node_modules .chalice/deployments .mypy_cache .pytest_cache .ruff_cache .import_linter_cache

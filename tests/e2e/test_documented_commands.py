@@ -163,7 +163,7 @@ def test_the_commands_of_a_stages_whole_life_work_as_they_are_shown(reader: Read
     first = json.loads(type_in("./herald urls --stage dev --json"))
     config = clone / "herald.toml"
     config.write_text(config.read_text(encoding="utf-8").replace("fields = 50", "fields = 2"), encoding="utf-8")
-    assert "fields" in type_in(diff)
+    assert "chalicelib/stages.py" in type_in(diff)
     type_in(deploy)
     page = {"Origin": "https://www.example.com"}
     form = {"message": marker(), "a": "1", "b": "2"}
