@@ -54,9 +54,9 @@ _SENT_ELSEWHERE = """<!doctype html>
 <body class="notice">
 <main>
 <h1>Your form works</h1>
-<p>Herald has accepted what your page at <a href="{page}/">{page}</a> sent. It is on <a href="/phone">the phone</a>.</p>
+<p>Herald has accepted what your page at <a href="{page}/">{page}</a> sent. Look at <a href="/phone">the phone</a>.</p>
 <p>This page stands in for your own thanks page. To go to yours, put its address into the form:</p>
-<pre><code>&lt;input type="hidden" name="_next" value="/thanks/"&gt;</code></pre>
+<p><code>&lt;input type="hidden" name="_next" value="/thanks/"&gt;</code></p>
 </main>
 </body>
 </html>
