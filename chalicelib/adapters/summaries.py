@@ -9,8 +9,9 @@
   present during a call
 - ``next_at``, ``pause``: when the next may be sent, and the seconds from the one before; ``early_at``: when it may if a
   message has a rank
-- ``ended_by``, ``ended``: the event that ended the batch before, and how: if its run died then, its retry says it
 - ``due``, ``due_at``: when the scheduled retry looks at it, as for a message
+
+What was not delivered is noted in an item that expires, ``lost#<request id>``, for the retry of Lambda's event.
 """
 
 from __future__ import annotations
@@ -20,14 +21,16 @@ from typing import TYPE_CHECKING, Any
 
 from chalicelib.adapters.item_table import ItemTable
 from chalicelib.adapters.message_table import DUE
-from chalicelib.logic.delivery_types import SUMMARY_PREFIX, Action, Invocation, State
-from chalicelib.logic.summary import MAX_NAMED, Batch, Ended, choose_replaced
+from chalicelib.logic.delivery_types import SUMMARY_PREFIX, Action, State
+from chalicelib.logic.summary import MAX_NAMED, Batch, Loss, choose_replaced
 
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
 
 FIRST_AFTER = 60
 """Seconds from the first message of a flood until its summary is due: so it tells of more than one."""
+LOSS_KEPT = 24 * 3600
+"""Seconds; Lambda keeps an event for at most 6 hours."""
 _RANKS = range(len(MAX_NAMED))
 _MOVED = (
     "batch_count = pending_count, batch_since = pending_since, batch_newest = pending_newest, "
@@ -82,27 +85,22 @@ class SummaryTable:
             {":id": message_id, ":now": now, ":due": DUE, ":first": now + FIRST_AFTER, ":plus": 1, **values},
         )[1]
 
-    def take_batch(self, channel: str, invocation: Invocation, now: int, until: int) -> Batch | Ended | None:
+    def take_batch(self, channel: str, run_id: str, now: int, until: int) -> Batch | None:
         """Take what is pending, by one conditional write; a second one where an earlier run left its batch."""
-        run_id = invocation.run_id
         this_run = {":run": run_id, ":until": until}
         taken, item = self._update(
             channel,
             "SET taken_by = :run, taken_until = :until, due_at = :until, taken_at = :now, "
             f"{_MOVED} REMOVE pending_since",
             "pending_count > :zero AND attribute_not_exists(taken_by) AND "
-            "(attribute_not_exists(ended_by) OR ended_by <> :event) AND "
             "(attribute_not_exists(next_at) OR next_at <= :now "
             "OR (early_at <= :now AND (pending_count1 > :zero OR pending_count2 > :zero)))",
-            {**this_run, ":zero": 0, ":none": [], ":now": now, ":event": invocation.request_id},
+            {**this_run, ":zero": 0, ":none": [], ":now": now},
         )
         if taken is not None:
             return _batch(taken)
         if not item:
             return None
-        if item.get("ended_by") == invocation.request_id:
-            ended = item["ended"]
-            return Ended(Action(ended["action"]), State(ended["state"]), ended["count"])
         if "taken_by" in item:
             if item["taken_by"] != run_id and item["taken_until"] > now:
                 return None
@@ -143,26 +141,26 @@ class SummaryTable:
             {":run": run_id, ":zero": 0, ":due_at": due_at},
         )
 
-    def finish(
-        self, channel: str, invocation: Invocation, ended: Ended, early_at: int, next_at: int, pause: int
-    ) -> None:
+    def finish(self, channel: str, run_id: str, early_at: int, next_at: int, pause: int) -> None:
         """The batch has ended. The item stays due, so that the end of the flood is seen."""
         self._update(
             channel,
-            "SET early_at = :early, next_at = :next, due_at = :early, pause = :pause, "
-            "ended_by = :event, ended = :ended "
+            "SET early_at = :early, next_at = :next, due_at = :early, pause = :pause "
             "REMOVE taken_by, taken_until, taken_at, attempts, claimed, batch_count, batch_since, batch_newest, "
             + ", ".join(f"batch_ids{rank}" for rank in _RANKS),
             "taken_by = :run",
-            {
-                ":run": invocation.run_id,
-                ":early": early_at,
-                ":next": next_at,
-                ":pause": pause,
-                ":event": invocation.request_id,
-                ":ended": {"action": str(ended.action), "state": str(ended.state), "count": ended.count},
-            },
+            {":run": run_id, ":early": early_at, ":next": next_at, ":pause": pause},
         )
+
+    def note_loss(self, request_id: str, loss: Loss, now: int) -> None:
+        """Remember what the event of this request id has to report."""
+        noted = {"action": str(loss.action), "state": str(loss.state), "count": loss.count}
+        self._table.put({"id": f"lost#{request_id}", **noted, "expires_at": now + LOSS_KEPT})
+
+    def find_loss(self, request_id: str) -> Loss | None:
+        """What an earlier run of the event has noted."""
+        item = self._table.read(f"lost#{request_id}")
+        return Loss(Action(item["action"]), State(item["state"]), item["count"]) if item else None
 
     def abandon(self, channel: str) -> int:
         """Nothing is due any more. The counts stay, for a channel that comes back."""
@@ -189,7 +187,7 @@ def _batch(item: Mapping[str, Any]) -> Batch:
         since=item["batch_since"],
         ids=tuple(ids),
         newest=item["batch_newest"],
-        taken_at=item.get("taken_at", item["batch_since"]),
+        taken_at=item["taken_at"],
         attempts=item.get("attempts", 0),
         pause=item.get("pause", 0),
         next_at=item.get("next_at", 0),

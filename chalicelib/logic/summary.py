@@ -65,8 +65,8 @@ class Batch:
 
 
 @dataclass(frozen=True, slots=True)
-class Ended:
-    """How a batch ended."""
+class Loss:
+    """How a batch ended that was not delivered, as far as is known."""
 
     action: Action
     state: State
@@ -80,11 +80,10 @@ class SummaryStore(Protocol):
     def add(self, channel: str, message_id: str, rank: int, now: int) -> None:
         """Count a message, and keep its id if there is room among those of its rank."""
 
-    def take_batch(self, channel: str, invocation: Invocation, now: int, until: int) -> Batch | Ended | None:
+    def take_batch(self, channel: str, run_id: str, now: int, until: int) -> Batch | None:
         """Take the messages counted so far, for this run alone; None where none is due, or another run has the batch.
 
-        What is counted from now on is for the next batch. Where an earlier run of the same event has ended a batch, it
-        may have died before it said so: returns how that one ended, and takes nothing.
+        What is counted from now on is for the next batch.
         """
 
     def claim(self, channel: str, run_id: str, attempt: int, until: int) -> bool:
@@ -93,10 +92,14 @@ class SummaryStore(Protocol):
     def postpone(self, channel: str, run_id: str, due_at: int) -> None:
         """Leave the batch to a later run; nothing of it was delivered, or it may ring again."""
 
-    def finish(
-        self, channel: str, invocation: Invocation, ended: Ended, early_at: int, next_at: int, pause: int
-    ) -> None:
+    def finish(self, channel: str, run_id: str, early_at: int, next_at: int, pause: int) -> None:
         """The batch has ended. The next is not before ``next_at``, or ``early_at`` if a message in it has a rank."""
+
+    def note_loss(self, request_id: str, loss: Loss, now: int) -> None:
+        """Remember, longer than Lambda keeps an event, what the event of this request id has to report."""
+
+    def find_loss(self, request_id: str) -> Loss | None:
+        """What an earlier run of the event has noted: it may have died before it said so."""
 
     def abandon(self, channel: str) -> int:
         """The channel left the configuration: nothing is due any more. Returns how many messages were not reported."""
@@ -139,20 +142,21 @@ def send_summary(name: str, dependencies: SummaryDependencies, invocation: Invoc
     """
     channel, now, store = dependencies.channels.get(name), dependencies.now(), dependencies.store
     run_id = invocation.run_id
+    if loss := store.find_loss(invocation.request_id):
+        return _result(name, loss.action, loss.count, loss.state)
     if channel is None or name not in dependencies.notifiers:
         lost = store.abandon(name)
         return _result(name, Action.UNDELIVERABLE if lost else Action.UNCHANGED, lost)
-    batch = store.take_batch(name, invocation, now, now + CLAIM_SECONDS)
+    batch = store.take_batch(name, run_id, now, now + CLAIM_SECONDS)
     if batch is None:
         return _result(name, Action.UNCHANGED)
-    if isinstance(batch, Ended):
-        return _result(name, batch.action, batch.count, batch.state)
 
     def end(action: Action, state: State) -> DeliveryResult:
+        if action is not Action.DELIVERED:
+            store.note_loss(invocation.request_id, Loss(action, state, batch.count), dependencies.now())
         pause = min(max(2 * batch.pause, FIRST_PAUSE), MAX_PAUSE)
         # From when it was taken, so that waiting for a ring makes nobody wait twice.
-        ended = Ended(action, state, batch.count)
-        store.finish(name, invocation, ended, batch.taken_at + FIRST_PAUSE, batch.taken_at + pause, pause)
+        store.finish(name, run_id, batch.taken_at + FIRST_PAUSE, batch.taken_at + pause, pause)
         return _result(name, action, batch.count, state)
 
     def wait(until: int, state: State) -> DeliveryResult:
@@ -205,7 +209,8 @@ def summary_notification(channel: str, batch: Batch, dependencies: SummaryDepend
     if batch.count > len(written):
         lines.append(texts["summary_more"].format(count=batch.count - len(written)))
     return Notification(
-        id=f"summary-{channel}-{batch.since}",
+        # Of two batches the first messages may have come within one second, but none is taken within the other's pause.
+        id=f"summary-{channel}-{batch.taken_at}",
         title=texts["summary_title"].format(count=batch.count),
         message="\n".join(lines),
         timestamp=dependencies.now(),

@@ -339,7 +339,9 @@ class DeliveryModel(RuleBasedStateMachine):
             assert sum(self.reported[name].values()) >= len(counted), "summaries tell of too few"
             told = sum(count for found, count in self.reported[name].items() if found.startswith("summary-"))
             assert told <= len(counted) + self.may_count_twice, "summaries tell of too many"
-            if all(count <= summary.MAX_LINES for count in self.reported[name].values()):
+            # Of one that was lost on_failure hears, which names nobody.
+            heard = self.reported[name]
+            if all(found.startswith("summary-") and count <= summary.MAX_LINES for found, count in heard.items()):
                 lines = "\n".join(notifier.texts)
                 ranked = {found for found in counted if self.messages[found].evidence}
                 lost = {found for found in ranked if f"{self.messages[found].fields['name']}:" not in lines}
@@ -412,6 +414,9 @@ class DeliveryModel(RuleBasedStateMachine):
         elif event.runs == RUNS:
             self.queue.remove(event)
             self.failures.add(event.id)
+            if lost := self.summaries.find_loss(event.request):
+                # on_failure hears of the summary, although not of how many messages it was.
+                self.reported[event.id.removeprefix(SUMMARY_PREFIX)][self.unique("lost")] = lost.count
         self.running = None
         self.look(event.id)
 
