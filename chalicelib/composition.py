@@ -287,7 +287,7 @@ class Container:
 
     @cached_property
     def marks(self) -> Marks:
-        from chalicelib.adapters.owner_marks import MarkTable
+        from chalicelib.adapters.marks_and_erasure import MarkTable
 
         return MarkTable(self._dynamodb, self.stage.table)
 

@@ -255,15 +255,15 @@ class InMemoryRecent:
         members.add((at, message_id))
         return len({one for time, one in members if at - seconds < time <= at})
 
-    def first(self, what: str, message_id: str, at: int, seconds: int) -> str:
+    def first_with(self, what: str, message_id: str, at: int, seconds: int) -> str:
         there, came_at = self.firsts.get(what, (message_id, at))
         if there != message_id and abs(came_at - at) < seconds:
             return there
         if at >= came_at:
-            self.take_over(what, message_id, at, seconds)
+            self.make_first(what, message_id, at, seconds)
         return message_id
 
-    def take_over(self, what: str, message_id: str, at: int, seconds: int) -> None:
+    def make_first(self, what: str, message_id: str, at: int, seconds: int) -> None:
         self.firsts[what] = (message_id, at)
 
 

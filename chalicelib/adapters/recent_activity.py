@@ -23,7 +23,7 @@ class RecentTable:
         self._table = ItemTable(dynamodb, table)
         self._clock = clock
 
-    def first(self, key: str, message_id: str, at: int, seconds: int) -> str:
+    def first_with(self, key: str, message_id: str, at: int, seconds: int) -> str:
         """Store this message's id, unless another one is stored and not expired. Return the id that is stored then."""
         other = self._table.put(
             _item(key, message_id, at, seconds),
@@ -33,7 +33,7 @@ class RecentTable:
         # A delayed message may have been received long before the one that is stored.
         return message_id if other is None or at + seconds <= other["came_at"] else str(other["message_id"])
 
-    def take_over(self, key: str, message_id: str, at: int, seconds: int) -> None:
+    def make_first(self, key: str, message_id: str, at: int, seconds: int) -> None:
         """Store this message's id, whatever is stored now."""
         self._table.put(_item(key, message_id, at, seconds))
 

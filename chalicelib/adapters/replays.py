@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from chalicelib.adapters.item_table import ItemTable
+from chalicelib.adapters.marks_and_erasure import MARKS_SET, mark_values
 from chalicelib.adapters.message_table import (
     COMPARED_FIELDS,
     DUE,
@@ -13,7 +14,6 @@ from chalicelib.adapters.message_table import (
     history_line,
     read_delivery,
 )
-from chalicelib.adapters.owner_marks import MARKS_SET, mark_values
 from chalicelib.logic.replay import ReplayUpdate
 from chalicelib.logic.stored_messages import Marked, OwnerMark
 

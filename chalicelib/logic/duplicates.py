@@ -50,11 +50,11 @@ def find_earlier(message: Message, dependencies: DeliveryDependencies) -> str:
     if site is None or not site.once_within or message.has_idempotency_key:
         return ""
     key = f"content#{content_hash(site.name, message.fields, message.files)}"
-    first = dependencies.recent_activity.first(key, message.id, message.received_at, site.once_within)
+    first = dependencies.recent_activity.first_with(key, message.id, message.received_at, site.once_within)
     if first == message.id:
         return ""
     stored = dependencies.store.find_record(first)
     if stored is not None and stored.can_notify:
         return first
-    dependencies.recent_activity.take_over(key, message.id, message.received_at, site.once_within)
+    dependencies.recent_activity.make_first(key, message.id, message.received_at, site.once_within)
     return ""

@@ -117,9 +117,9 @@ def _message_id(sns: Mapping[str, Any], kind: str) -> str:
     try:
         data = json.loads(sns["Message"])
         if data.get("kind") == KIND_NOTIFICATION:
-            from chalicelib.logic.published_notification import glance
+            from chalicelib.logic.published_notification import read_unchecked
 
-            return glance(sns["Message"], publication, 0).id
+            return read_unchecked(sns["Message"], publication, 0).id
         return str(data["id"])
     except (KeyError, TypeError, AttributeError, ValueError, RecursionError):
         return publication

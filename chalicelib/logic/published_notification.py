@@ -80,7 +80,7 @@ def read(published: str, publication_id: str, at: int, stage: Stage) -> Message:
     )
 
 
-def glance(published: str, publication_id: str, at: int) -> Message:
+def read_unchecked(published: str, publication_id: str, at: int) -> Message:
     """What can be said of a publication without judging it: its id and its texts."""
     try:
         found = whole_characters(json.loads(published))

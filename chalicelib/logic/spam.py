@@ -130,10 +130,10 @@ class RecentActivity(Protocol):
         above ``most`` need not be exact.
         """
 
-    def first(self, key: str, message_id: str, at: int, seconds: int) -> str:
+    def first_with(self, key: str, message_id: str, at: int, seconds: int) -> str:
         """Return the first message with ``key``: this one, unless another came within the ``seconds`` before."""
 
-    def take_over(self, key: str, message_id: str, at: int, seconds: int) -> None:
+    def make_first(self, key: str, message_id: str, at: int, seconds: int) -> None:
         """Make this message the first one with ``key``, whichever it was before."""
 
 
@@ -192,7 +192,7 @@ def screen(message: Message, site: Site | None, recent: RecentActivity, extra_si
         if exceeded:
             signals.append(Signal.RATE)
     if "proof_of_work" in spam.points and message.solved_challenge:
-        used_by = recent.first(f"proof#{message.solved_challenge}", message.id, at, PROOF_LIFE)
+        used_by = recent.first_with(f"proof#{message.solved_challenge}", message.id, at, PROOF_LIFE)
         if used_by != message.id:
             signals.append(Signal.REPLAYED_PROOF)
     score = sum(spam.points.get(COUNTS_AS.get(signal, signal), 0) for signal in signals)

@@ -1,4 +1,4 @@
-"""Outlive what AWS does soon after something was made: it throttles, and doesn't know yet everywhere what is new.
+"""Repeat calls that AWS refuses soon after something was made: it throttles, and what is new is not known everywhere.
 
 Each call may be repeated: it changes nothing where it fails like this.
 """
@@ -49,7 +49,7 @@ def repeat_for_what_is_new(session: Session) -> Session:
 
 
 def _never_twice(caught_exception: Exception | None, **_: object) -> None:
-    """Don't let the SDK repeat what has no name by which AWS would know it again: the first may have been made."""
+    """Don't let the SDK repeat a creation: APIs have no name of their own, so a second call may make a second one."""
     if caught_exception:
         raise caught_exception
 

@@ -20,7 +20,7 @@ name it."""
 
 
 def standing(apis: APIGatewayClient, api: str | None) -> str | None:
-    """The same id if the API exists."""
+    """The id if there still is an API of this id, else None."""
     with ignoring_aws_error("NotFoundException"):
         return apis.get_rest_api(restApiId=api)["id"] if api else None
     return None

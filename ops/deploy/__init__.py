@@ -1,1 +1,1 @@
-"""Bringing a stage about: deploy, compare, roll back, destroy. Not what is deployed, which is made in templates/."""
+"""Deploy, compare, roll back and destroy a stage. What is deployed is made in templates/."""

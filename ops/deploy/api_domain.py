@@ -1,4 +1,4 @@
-"""Bring the stack of a stage's own domain about, which may have to wait for a DNS record that a person sets."""
+"""Create the stack of a stage's own domain, which may have to wait for a DNS record that a person sets."""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ from ops.deploy import (
 )
 from ops.deploy.release import PYTHON, Release, StackPlan, data, file_bucket, plan
 from ops.deploy.release_history import Releases, rollback_target
-from ops.deploy.steps import Step, take
+from ops.deploy.steps import Step, run_steps
 from ops.errors import OpsError, ignoring_aws_error
 from ops.generate import render
 from ops.templates import function_directory, pipeline_roles, trigger_resources
@@ -91,7 +91,7 @@ def deploy(deployment: Deployment, stages: Mapping[str, StageConfig]) -> None:
         releases = Releases(stage, account)
         releases.set_current(releases.current().release, whole=False)
         name, kept = cloudformation.data(stage), file_bucket(stage)
-        take(
+        run_steps(
             [
                 Step("data", f"stack {name}: table, dead letters", lambda: _apply_data(deployment)),
                 *(
@@ -139,7 +139,7 @@ def rollback(deployment: Deployment, to: str | None = None) -> None:
         releases.lay_out(target, release, folder)
         deployment.report(f"fetched     release {target}, as it was deployed")
         releases.set_current(target, whole=False)
-        take(
+        run_steps(
             [
                 *_steps(replace(deployment, root=folder, kept=True), release),
                 Step("recorded", f"{target} as the current release", lambda: releases.set_current(target, whole=True)),
@@ -196,7 +196,7 @@ def destroy(deployment: Deployment, *, data: bool) -> None:
             *([Step("files", "their bucket", lambda: delete_files(deployment, delete=data))] if has_files else []),
             Step("data", f"stack {names[2]}: table, dead letters", lambda: _delete_data(deployment, data)),
         ]
-        take(steps, deployment.report, _advice(deployment, "destroy"))
+        run_steps(steps, deployment.report, _advice(deployment, "destroy"))
 
 
 @contextmanager

@@ -56,9 +56,9 @@ class Holder:
         """Whether both are the same process."""
         return (self.host, self.machine, self.process) == (other.host, other.machine, other.process)
 
-    def is_gone(self, here: Holder, lives: Callable[[int], bool]) -> bool:
+    def is_gone(self, here: Holder, is_running: Callable[[int], bool]) -> bool:
         """Whether the holder ran on the machine of ``here`` and has ended."""
-        return bool(self.machine) and self.machine == here.machine and not lives(self.process)
+        return bool(self.machine) and self.machine == here.machine and not is_running(self.process)
 
 
 def machine() -> str:
@@ -75,7 +75,7 @@ def machine() -> str:
         return "" if number >> 40 & 1 else f"{socket.gethostname()}/{number:x}"
 
 
-def lives(process: int) -> bool:
+def is_running(process: int) -> bool:
     """Whether a process of this machine is running."""
     try:
         os.kill(process, 0)
@@ -96,11 +96,11 @@ def held(
     stage: Stage,
     command: str,
     report: Callable[[str], None],
-    lives: Callable[[int], bool] = lives,
+    is_running: Callable[[int], bool] = is_running,
 ) -> Iterator[None]:
     """Hold the stage's lock; raises :class:`OpsError` with its holder where another process has it."""
     me = Holder.here(command)
-    _take(ssm, stage, me, report, lives)
+    _take(ssm, stage, me, report, is_running)
     try:
         yield
     finally:
@@ -118,7 +118,7 @@ def release(ssm: SSMClient, stage: Stage, me: Holder | None = None) -> Holder | 
 
 
 def _take(
-    ssm: SSMClient, stage: Stage, me: Holder, report: Callable[[str], None], lives: Callable[[int], bool]
+    ssm: SSMClient, stage: Stage, me: Holder, report: Callable[[str], None], is_running: Callable[[int], bool]
 ) -> None:
     arguments: Any = {"Name": parameter(stage), "Value": json.dumps(asdict(me)), "Type": "String"}
     # Without Overwrite, Parameter Store refuses a name that exists:
@@ -132,7 +132,7 @@ def _take(
     holder, version = found
     if holder == me:  # AWS had taken it, and its answer was lost.
         return
-    if not holder.is_gone(me, lives):
+    if not holder.is_gone(me, is_running):
         raise OpsError(
             f"stage {stage.name} is being worked on: {holder}. Nothing was done.\n"
             "Wait for it. If it was killed, or its machine is gone, remove its lock, then run the same command again:\n"

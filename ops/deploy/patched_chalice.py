@@ -83,8 +83,8 @@ class RecordingDeployer(deployer.Deployer):
             raise
 
 
-def unless_gone(delete: Callable[..., Any]) -> Callable[..., Any]:
-    """The deletion, without an error where there is nothing to delete.
+def ignoring_what_is_gone(delete: Callable[..., Any]) -> Callable[..., Any]:
+    """Wrap a deletion: where there is nothing to delete, it raises no error.
 
     It is tried twice: the first time only a part may be gone, such as a role's policy, after a lost answer.
     """
@@ -103,8 +103,10 @@ def unless_gone(delete: Callable[..., Any]) -> Callable[..., Any]:
     return deletion
 
 
-def when_it_has_settled(update: Callable[..., Any]) -> Callable[..., Any]:
-    """The change of a function, made once the function is ready: Lambda refuses it while another change is in progress.
+def waiting_until_ready(update: Callable[..., Any]) -> Callable[..., Any]:
+    """Wrap a change of a function: it is made once the function is ready.
+
+    Lambda refuses it while another change is in progress.
     https://docs.aws.amazon.com/lambda/latest/dg/functions-states.html"""
 
     def change(client: Any, function_name: str, *arguments: Any, **more: Any) -> Any:
@@ -115,8 +117,8 @@ def when_it_has_settled(update: Callable[..., Any]) -> Callable[..., Any]:
     return change
 
 
-def traced_or_not(change: Callable[..., Any]) -> Callable[..., Any]:
-    """The change of a function's settings, where settings without X-Ray switch it off."""
+def with_tracing_set(change: Callable[..., Any]) -> Callable[..., Any]:
+    """Wrap a change of a function's settings: settings without X-Ray switch tracing off."""
 
     def configure(client: Any, function_name: str, settings: dict[str, Any]) -> Any:
         return change(client, function_name, {"TracingConfig": {"Mode": "PassThrough"}, **settings})
@@ -124,8 +126,8 @@ def traced_or_not(change: Callable[..., Any]) -> Callable[..., Any]:
     return configure
 
 
-def within(boundary: str, client: Callable[..., Any]) -> Callable[..., Any]:
-    """The method that makes a client, where IAM's client gives the boundary to every role, new or existing."""
+def with_boundary(boundary: str, client: Callable[..., Any]) -> Callable[..., Any]:
+    """Wrap the method that makes clients: IAM's gives the boundary to every role, new or existing."""
 
     def make(self: Any, service_name: str) -> Any:
         new = service_name not in self._client_cache
@@ -145,8 +147,8 @@ def within(boundary: str, client: Callable[..., Any]) -> Callable[..., Any]:
     return make
 
 
-def patient(make: Callable[..., Any]) -> Callable[..., Any]:
-    """The function that makes the session, whose clients repeat calls for something new."""
+def repeating_for_what_is_new(make: Callable[..., Any]) -> Callable[..., Any]:
+    """Wrap the function that makes the session: its clients repeat calls for something new."""
 
     def session(**options: Any) -> Any:
         return repeat_for_what_is_new(make(**options))
@@ -188,12 +190,12 @@ if __name__ == "__main__":
     setattr(deployer, "LambdaDeploymentPackager", KeptPackager if kept else LeanPackager)  # noqa: B010
     setattr(deployer, "PipDependencyBuilder", LockedDependencies)  # noqa: B010
     for name in DELETIONS:
-        setattr(awsclient.TypedAWSClient, name, unless_gone(getattr(awsclient.TypedAWSClient, name)))
-    setattr(factory, "create_botocore_session", patient(factory.create_botocore_session))  # noqa: B010
+        setattr(awsclient.TypedAWSClient, name, ignoring_what_is_gone(getattr(awsclient.TypedAWSClient, name)))
+    setattr(factory, "create_botocore_session", repeating_for_what_is_new(factory.create_botocore_session))  # noqa: B010
     client: Any = awsclient.TypedAWSClient
     if sys.argv[1:2] == ["--within"]:
-        client._client = within(sys.argv[2], client._client)
+        client._client = with_boundary(sys.argv[2], client._client)
         del sys.argv[1:3]
-    client.update_function = when_it_has_settled(client.update_function)
-    client._do_update_function_config = traced_or_not(client._do_update_function_config)
+    client.update_function = waiting_until_ready(client.update_function)
+    client._do_update_function_config = with_tracing_set(client._do_update_function_config)
     sys.exit(main())

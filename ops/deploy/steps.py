@@ -17,7 +17,7 @@ class Step:
     """Does it and returns what was done; None for nothing to report."""
 
 
-def take(steps: Sequence[Step], report: Callable[[str], None], advice: str) -> None:
+def run_steps(steps: Sequence[Step], report: Callable[[str], None], advice: str) -> None:
     """Run every step. When one fails, or at Ctrl-C, report what was done and the ``advice``, then raise the error."""
     for position, step in enumerate(steps):
         report(f"{step.name:<11} {step.does} …")

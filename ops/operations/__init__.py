@@ -18,7 +18,7 @@ from chalicelib.logic.recorded_timeline import Step as Step
 from chalicelib.logic.recorded_timeline import Target as Target
 from chalicelib.logic.recorded_timeline import Trace as Trace
 from chalicelib.logic.replay import Replayed as Replayed
-from ops.operations.erasure import Copy as Copy
-from ops.operations.erasure import Erased as Erased
+from ops.operations.copies_after_erasure import Copy as Copy
+from ops.operations.copies_after_erasure import Erased as Erased
 from ops.operations.redrive import RedriveResult as RedriveResult
 from ops.operations.stage_operations import Operations as Operations

@@ -75,7 +75,7 @@ class DeadLetter:
             return None
         sns = self.event["Records"][0]["Sns"]
         if self.kind == message_kinds.KIND_NOTIFICATION:
-            return published_notification.glance(sns["Message"], str(sns.get("MessageId", "")), self.sent_at)
+            return published_notification.read_unchecked(sns["Message"], str(sns.get("MessageId", "")), self.sent_at)
         return Message.deserialize(sns["Message"]) if self.kind == message_kinds.KIND_CONTACT else None
 
 
@@ -99,7 +99,7 @@ def read(body: str) -> DeadLetter:
     except ValueError:
         # A notification, or what ``destined`` will reject.
         publication = str(sns.get("MessageId", ""))
-        message_id = published_notification.glance(sns["Message"], publication, 0).id
+        message_id = published_notification.read_unchecked(sns["Message"], publication, 0).id
         return DeadLetter(event if message_id else None, message_kinds.KIND_NOTIFICATION, message_id)
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, cast
 from chalicelib.adapters.aws.botocore_client import Sdk
 from chalicelib.adapters.destined_runs import AsynchronousDestined
 from chalicelib.adapters.inbox_sessions import SessionTable
-from chalicelib.adapters.owner_marks import MarkTable
+from chalicelib.adapters.marks_and_erasure import MarkTable
 from chalicelib.adapters.replays import ReplayTable
 from chalicelib.logic import message_kinds, published_notification
 from chalicelib.logic.delivery_types import State
@@ -27,8 +27,8 @@ from chalicelib.logic.stored_messages import ListedMessage, Marked, OwnerMark, S
 from chalicelib.settings import NOTIFICATIONS_SITE, Stage
 from ops.aws.account import Account
 from ops.errors import OpsError
-from ops.operations import dead_letters, erasure, listing, message_files, short_ids
-from ops.operations.erasure import Erased
+from ops.operations import copies_after_erasure, dead_letters, listing, message_files, short_ids
+from ops.operations.copies_after_erasure import Erased
 from ops.operations.listing import OperatorArchive
 from ops.operations.message_files import Fetched
 from ops.operations.redrive import RedriveResult, redrive
@@ -241,7 +241,9 @@ class Operations:
                 without_record.add(message_id)
         found = messages.keys() | without_record | {each for each, number in with_letters.items() if number}
         erased = [message_id for message_id in ids if message_id in found]
-        remaining = erasure.remaining(erased, messages, self.stage, self.account, self._sent_to, int(self._clock()))
+        remaining = copies_after_erasure.remaining(
+            erased, messages, self.stage, self.account, self._sent_to, int(self._clock())
+        )
         return tuple(Erased(message_id, with_letters[message_id], remaining[message_id]) for message_id in erased)
 
     def _replay_dependencies(self) -> ReplayDependencies:

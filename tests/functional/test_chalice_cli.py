@@ -36,10 +36,10 @@ from ops.deploy.lambda_zip import LeanPackager, finish
 from ops.deploy.patched_chalice import (
     DELETIONS,
     RecordingDeployer,
-    traced_or_not,
-    unless_gone,
-    when_it_has_settled,
-    within,
+    ignoring_what_is_gone,
+    waiting_until_ready,
+    with_boundary,
+    with_tracing_set,
 )
 from ops.deploy.project_copy import mirror
 from ops.generate import render
@@ -177,7 +177,7 @@ def test_a_function_is_changed_once_it_is_neither_being_made_nor_changed() -> No
         it.journal.append(f"{function_name} changed {more}")
         return "changed"
 
-    assert when_it_has_settled(update)(client, function_name="f", timeout=1) == "changed"
+    assert waiting_until_ready(update)(client, function_name="f", timeout=1) == "changed"
     assert client.journal == ["f function_active_v2", "f function_updated_v2", "f changed {'timeout': 1}"]
 
 
@@ -187,7 +187,7 @@ def test_a_function_is_changed_once_it_is_neither_being_made_nor_changed() -> No
 )
 def test_a_function_that_is_not_to_be_traced_any_more_is_told_so(asked: dict[str, Any], mode: str) -> None:
     told: list[dict[str, Any]] = []
-    traced_or_not(lambda client, name, settings: told.append(settings))(None, "f", {"Timeout": 1, **asked})
+    with_tracing_set(lambda client, name, settings: told.append(settings))(None, "f", {"Timeout": 1, **asked})
     assert told == [{"Timeout": 1, "TracingConfig": {"Mode": mode}}]
 
 
@@ -549,7 +549,7 @@ ALLOWS: dict[str, Any] = {"Version": "2012-10-17", "Statement": []}
 class Bounded(TypedAWSClient):
     """Chalice's client, as a deployment with a boundary has it; its ``iam`` can be stubbed."""
 
-    _client = within(BOUNDARY, TypedAWSClient._client)
+    _client = with_boundary(BOUNDARY, TypedAWSClient._client)
 
     def __init__(self) -> None:
         session = botocore.session.get_session()
@@ -604,7 +604,7 @@ def test_to_delete_what_is_gone_is_no_error(error: Exception) -> None:
     def delete(name: str, *, more: int) -> str:
         raise error
 
-    assert unless_gone(delete)("f", more=1) is None
+    assert ignoring_what_is_gone(delete)("f", more=1) is None
 
 
 @pytest.mark.parametrize(
@@ -623,7 +623,7 @@ def test_any_other_failure_of_a_deletion_escapes(error: Exception) -> None:
         raise error
 
     with pytest.raises(type(error)) as caught:
-        unless_gone(delete)()
+        ignoring_what_is_gone(delete)()
     assert caught.value is error
 
 
@@ -634,7 +634,7 @@ def test_a_deletion_that_succeeds_is_made_once_with_what_it_was_given() -> None:
         seen.append((arguments, more))
         return "deleted"
 
-    assert unless_gone(delete)("a", 1, force=True) == "deleted"
+    assert ignoring_what_is_gone(delete)("a", 1, force=True) == "deleted"
     assert seen == [(("a", 1), {"force": True})]
 
 
@@ -648,7 +648,7 @@ def test_what_is_gone_in_part_is_deleted_all_the_same() -> None:
             raise error
         deleted.append(name)
 
-    unless_gone(delete_role)("herald-dev-destined")
+    ignoring_what_is_gone(delete_role)("herald-dev-destined")
     assert deleted == ["herald-dev-destined"]
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import Any, cast
 
-from chalicelib.adapters.owner_marks import MarkTable
+from chalicelib.adapters.marks_and_erasure import MarkTable
 from ops.aws.account import Account
 from ops.naming import AwsLocation
-from ops.operations import erasure
+from ops.operations import copies_after_erasure
 from tests.dynamodb import LocalTable
 from tests.fakes import NOW, stage
 
@@ -36,13 +36,13 @@ def test_everything_that_may_hold_a_copy_is_named_also_for_what_lay_in_a_letter_
     account = SimpleNamespace(
         where=AwsLocation("aws", "eu-central-1", "123456789012"), dynamodb=service, client=lambda name: service
     )
-    found = erasure.remaining(["in-a-letter"], {}, stage(), cast(Account, account), ["sqs:inbox"], NOW)
+    found = copies_after_erasure.remaining(["in-a-letter"], {}, stage(), cast(Account, account), ["sqs:inbox"], NOW)
     assert [(copy.where, copy.expires_at) for copy in found["in-a-letter"]] == [
-        ("backups of the table (point-in-time recovery)", NOW + 7 * erasure.DAY),
+        ("backups of the table (point-in-time recovery)", NOW + 7 * copies_after_erasure.DAY),
         ("backup first", None),
         ("backup after first", None),
         ("backups by AWS Backup", None),
-        ("archive new of the bus", NOW + 3 * erasure.DAY),
+        ("archive new of the bus", NOW + 3 * copies_after_erasure.DAY),
         ("archive old of the bus", None),
         ("sqs:inbox", None),
     ]

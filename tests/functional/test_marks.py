@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from chalicelib.adapters.marks_and_erasure import MarkTable
 from chalicelib.adapters.message_table import MessageTable, fields_key
-from chalicelib.adapters.owner_marks import MarkTable
 from chalicelib.adapters.recent_activity import RecentTable
 from chalicelib.adapters.replays import ReplayTable
 from chalicelib.adapters.stored_messages import MessageArchive
@@ -123,7 +123,7 @@ def test_an_erased_message_leaves_nothing_and_no_other_message_loses_anything(ta
     other = message("id-2")
     MessageTable(table, STAGE, lambda: NOW).add(other, Record("run-2", {"pushover": DELIVERED}))
     hashed = f"content#{content_hash('default', message('id-1').fields, [])}"
-    RecentTable(table, STAGE.table).first(hashed, "id-1", NOW, 600)
+    RecentTable(table, STAGE.table).first_with(hashed, "id-1", NOW, 600)
     assert hashed in table.items()
     MarkTable(table, STAGE.table).erase(stored(table))
     assert table.items().keys() == {"id-2", fields_key("id-2")}

@@ -58,16 +58,16 @@ def test_the_lock_is_held_for_as_long_as_the_work_takes_and_let_go_after_a_failu
 
 
 @pytest.mark.parametrize(
-    ("holder", "lives"),
+    ("holder", "is_running"),
     [(HERE, always), (ELSEWHERE, always), (ELSEWHERE, never), (NAMESAKE, never), (replace(HERE, machine=""), never)],
 )
 def test_whoever_may_still_work_keeps_the_lock_and_the_way_out_is_said(
-    stubbed: Stubbed, holder: Holder, lives: Callable[[int], bool]
+    stubbed: Stubbed, holder: Holder, is_running: Callable[[int], bool]
 ) -> None:
     ssm, stub = stubbed("ssm")
     stub.add_client_error("put_parameter", "ParameterAlreadyExists")
     held_by(stub, holder)
-    with pytest.raises(OpsError) as caught, lock.held(ssm, STAGE, "deploy", print, lives):
+    with pytest.raises(OpsError) as caught, lock.held(ssm, STAGE, "deploy", print, is_running):
         pytest.fail("it worked nevertheless")
     assert f"on {holder.host} (process {holder.process}), since {holder.since} UTC" in str(caught.value)
     assert "./herald unlock --stage dev" in str(caught.value)

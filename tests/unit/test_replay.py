@@ -235,7 +235,7 @@ def test_what_is_released_is_not_held_again_because_another_has_its_content() ->
     other = message("22222222-2222-4222-8222-222222222222")
     world.store.add(other, Record("request-2", {"a": FOUND["delivered"]}))
     what = f"content#{content_hash('default', MESSAGE.fields)}"
-    world.recent.take_over(what, other.id, NOW - 1, 600)
+    world.recent.make_first(what, other.id, NOW - 1, 600)
     world.revive(held=True)
     assert world.run() == "delivered"
     assert world.rung() == {"a": 1}

@@ -275,10 +275,10 @@ class Silent:
     def count(self, *arguments: Any) -> int:
         raise AssertionError(f"counted {arguments}")
 
-    def first(self, *arguments: Any) -> str:
+    def first_with(self, *arguments: Any) -> str:
         raise AssertionError(f"asked for {arguments}")
 
-    def take_over(self, *arguments: Any) -> None:
+    def make_first(self, *arguments: Any) -> None:
         raise AssertionError(f"took over {arguments}")
 
 
@@ -293,9 +293,9 @@ class Journal(InMemoryRecent):
         self.asked.append(("count", sender, message_id, at, seconds, most))
         return super().count(sender, message_id, at, seconds, most)
 
-    def first(self, what: str, message_id: str, at: int, seconds: int) -> str:
+    def first_with(self, what: str, message_id: str, at: int, seconds: int) -> str:
         self.asked.append(("first", what, message_id, at, seconds))
-        return super().first(what, message_id, at, seconds)
+        return super().first_with(what, message_id, at, seconds)
 
 
 def test_a_site_without_any_sign_asks_nobody_where_content_may_repeat() -> None:
@@ -556,8 +556,8 @@ class Forgetful(InMemoryRecent):
         self._fail()
         return found
 
-    def first(self, *arguments: Any) -> str:
-        found = super().first(*arguments)
+    def first_with(self, *arguments: Any) -> str:
+        found = super().first_with(*arguments)
         self._fail()
         return found
 

@@ -6,12 +6,12 @@ from typing import NoReturn
 
 import pytest
 
-from ops.deploy.steps import Step, take
+from ops.deploy.steps import Step, run_steps
 
 
 def test_each_step_says_what_it_works_on_and_what_was_done() -> None:
     said: list[str] = []
-    take([Step("data", "a table", lambda: "created"), Step("logs", "groups", lambda: None)], said.append, "again")
+    run_steps([Step("data", "a table", lambda: "created"), Step("logs", "groups", lambda: None)], said.append, "again")
     assert said == ["data        a table …", "            created", "logs        groups …"]
 
 
@@ -23,7 +23,7 @@ def test_whatever_ends_a_run_is_said_with_what_stands_and_what_to_do_next(end: t
     said: list[str] = []
     steps = [Step("data", "", lambda: "created"), Step("functions", "", ends), Step("wiring", "", lambda: None)]
     with pytest.raises(end):
-        take(steps, said.append, "Run next: make deploy")
+        run_steps(steps, said.append, "Run next: make deploy")
     assert said[-4:] == [
         "Stopped at: functions, which may be done in part",
         "Done:       data",
