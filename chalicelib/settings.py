@@ -243,6 +243,8 @@ class Stage(NamedTuple):
     """None for a stage without digests."""
     values: Mapping[str, str] = {}
     """Names of the owner's own resources, for triggers and grants of functions and for their code: ``[values]``."""
+    functions: tuple[str, ...] = ()
+    """The owner's own functions that the stage has: docs/own-function.md"""
     notifications: Notifications = Notifications()
 
     @property

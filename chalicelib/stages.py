@@ -23,6 +23,7 @@ STAGES = {
         digest=None,
         values={
         },
+        functions=(),
         notifications=Notifications(channels=('pushover',), retention_days=365, language='en'),
     ),
     'local': Stage(
@@ -45,6 +46,7 @@ STAGES = {
         digest=None,
         values={
         },
+        functions=(),
         notifications=Notifications(channels=('pushover',), retention_days=365, language='en'),
     ),
 }

@@ -31,6 +31,12 @@ def toml(*kinds: str) -> str:
     )
 
 
+def entries(kind: str, **options: Any) -> str:
+    """Such a table on one line, for stage ``local``, whose stand-in has the address."""
+    found = {key: value for key, value in table(kind).items() if key != "url"} | options
+    return ", ".join(f"{key} = {json.dumps(value)}" for key, value in found.items())
+
+
 def declared_channel(kind: str, url: str = "", **options: Any) -> Channel:
     """A channel named as its kind, with these options of ``herald.toml``."""
     it = KINDS[kind].model_validate({**table(kind), **options}).compiled(kind)

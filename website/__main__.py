@@ -42,8 +42,9 @@ MERMAID = "mermaid@12.3.0"
 MERMAID_HASH = "4113TdXeLAsMruJ79OpFL5O8+LTFXhQqZ260rF3tgUmiNAtRm4Uume04I+65PRN6yZ69J4f8rVYWW8zRk65UYw=="
 """SHA-512 of the package's file, as ``npm view mermaid@… dist.integrity`` says it."""
 
-MAX_WORDS = {"README.md": 900, "docs": 35_000}
-"""Of docs/ without the decisions and what commands write. Whoever adds a page looks what another one says already."""
+MAX_WORDS = {"README.md": 900, "docs": 31_500}
+"""Of docs/ without the decisions, what commands write and the page of each kind of channel. Whoever adds a page looks
+what another one says already."""
 WRITTEN_BY_COMMANDS = ("docs/rehearsal.md",)
 """And pages that begin by saying that they are generated."""
 
@@ -87,9 +88,13 @@ def main(arguments: list[str]) -> int:
 
 
 def words_by_hand(root: Path) -> dict[str, int]:
-    """The words of README.md, and of docs/ without decisions and what commands write, as ``wc -w`` counts."""
+    """The words of README.md, and of docs/ as :data:`MAX_WORDS` says, as ``wc -w`` counts.
+
+    A kind of channel brings its page along, so that whoever adds one need not shorten others.
+    """
     pages = [page for page in (root / "docs").rglob("*.md") if page.parent.name != "decisions"]
-    written = [page for page in pages if page.relative_to(root).as_posix() not in WRITTEN_BY_COMMANDS]
+    kinds = {f"docs/channels/{each.stem}.md" for each in (root / "chalicelib/adapters/providers").glob("*.py")}
+    written = [page for page in pages if page.relative_to(root).as_posix() not in {*WRITTEN_BY_COMMANDS, *kinds}]
     return {
         "README.md": len((root / "README.md").read_text(encoding="utf-8").split()),
         "docs": sum(len(_GENERATED.sub("", page.read_text(encoding="utf-8")).split()) for page in written),

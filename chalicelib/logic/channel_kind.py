@@ -163,7 +163,7 @@ def matching(pattern: str, expected: str) -> Callable[[str, bool], object]:
 
 
 class Permission(NamedTuple):
-    """What a notifier's role may do besides reading its secrets. ``on`` is a name of ``functions.Resource``."""
+    """What a notifier's role may do besides reading its secrets. ``on`` is a name of ``function_spec.Resource``."""
 
     sid: str
     actions: tuple[str, ...]

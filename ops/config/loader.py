@@ -264,6 +264,7 @@ def _stage(
             canary=merged.canary.every_hours if merged.canary else 0,
             digest=merged.digest.compiled() if merged.digest else None,
             values=merged.values,
+            functions=tuple(options.functions),
             notifications=Notifications(
                 channels=tuple(merged.notifications.channels or merged.sites["default"].channels),
                 retention_days=merged.notifications.retention_days,

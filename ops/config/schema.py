@@ -355,6 +355,8 @@ class StageOptions(Table):
     """[An inbox in the pocket](pocket.md): notifications carry a link that opens the message."""
     inbox_reserved: int | None = Field(default=None, ge=1, le=1000)
     """How many requests the inbox answers [at once](pocket.md#what-strangers-can-do). Unless set, any number."""
+    functions: list[str] = Field(default=[])
+    """[functions of your own](own-function.md) that the stage has."""
     metrics: bool = True
     """[numbers for CloudWatch](metrics.md), up to $3.60 a month with one channel."""
     xray: bool = False

@@ -11,6 +11,7 @@ from typing import Annotated
 from pydantic import BeforeValidator
 
 from chalicelib.functions import FUNCTIONS
+from chalicelib.own_functions import OWN
 from chalicelib.settings import Stage
 from ops.naming import QUEUES, AwsLocation, prefix
 
@@ -67,7 +68,7 @@ class Target:
         """Whether the target is Herald's own. An event sent back to ``destined`` or its topic would circulate for ever,
         and Herald's queues are for failed events."""
         own = {
-            "lambda": {stage.function(spec.name) for spec in FUNCTIONS},
+            "lambda": {stage.function(spec.name) for spec in (*FUNCTIONS, *OWN)},
             "sqs": {f"{prefix(stage)}-{queue}" for queue in QUEUES},
             "sns": {stage.topic, f"{prefix(stage)}-alarms"},
             "events": {stage.bus},

@@ -35,7 +35,7 @@ def check(account: Account, stage: Stage) -> None:
         if not source.startswith(f"{naming.prefix(stage)}-") and not _is_there(account, kind, source)
     ]
     if missing:
-        raise OpsError("\n".join(["chalicelib/functions.py names sources of events that don't exist:", *missing]))
+        raise OpsError("\n".join(["chalicelib/own_functions.py names sources of events that don't exist:", *missing]))
     for table in trigger_resources.sources(stage, where, "dynamodb").values():
         stream(account, table)
 

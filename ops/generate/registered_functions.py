@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any
 
-_MANIFEST = "chalicelib/functions.py"
+_PLACES = "chalicelib/functions.py, or own_functions.py and `functions` of the stage in herald.toml"
 _DECORATORS = {"http": "route", "topic": "on_sns_message", "schedule": "schedule"}
 """The decorators for triggers that Chalice makes; all others want ``lambda_function``."""
 
@@ -35,8 +35,8 @@ def undeclared(registered: Collection[str], declared: Collection[str]) -> list[s
     """A sentence for each function that only one of ``app.py`` and the manifest has."""
     there, wanted = set(registered), set(declared)
     return [
-        *(f"app.py registers {name}, which {_MANIFEST} lacks" for name in sorted(there - wanted)),
-        *(f"{_MANIFEST} declares {name}, which app.py lacks" for name in sorted(wanted - there)),
+        *(f"app.py registers {name}, which the manifest lacks: {_PLACES}" for name in sorted(there - wanted)),
+        *(f"the manifest declares {name}, which app.py lacks" for name in sorted(wanted - there)),
     ]
 
 
@@ -46,7 +46,7 @@ def otherwise(registered: Mapping[str, str], kinds: Mapping[str, str]) -> list[s
         (name, registered.get(name, ""), kind, _DECORATORS.get(kind, "lambda_function")) for name, kind in kinds.items()
     )
     return [
-        f"app.py registers {name} with @app.{found}, and its trigger {kind!r} in {_MANIFEST} wants @app.{wanted}"
+        f"app.py registers {name} with @app.{found}, and its trigger {kind!r} in the manifest wants @app.{wanted}"
         for name, found, kind, wanted in pairs
         if name in registered and found != wanted
     ]

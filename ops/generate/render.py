@@ -7,15 +7,19 @@ stage ``local``. The policies of other stages name their account, so they are wr
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from chalicelib.functions import functions_of, settings_of
+from chalicelib.function_spec import FunctionSpec
+from chalicelib.functions import FUNCTIONS, functions_of, settings_of
+from chalicelib.own_functions import OWN
 from chalicelib.settings import APP, Stage
-from ops.config.loader import LOCAL, StageConfig
+from ops.config.loader import FILE, LOCAL, StageConfig
+from ops.errors import OpsError
 from ops.generate import channel_pages, configuration_page, invoke_contracts, limits_page, openapi
 from ops.loopback import credentials
 from ops.naming import AwsLocation
@@ -45,9 +49,31 @@ def wiring_file(stage: str) -> Path:
     return Path(f"infra/wiring-{stage}.yaml")
 
 
+def function_mistakes(names: Sequence[str], own: Sequence[FunctionSpec] = OWN) -> Iterator[str]:
+    """Why a stage can't have these functions of the owner's own."""
+    known = [spec.name for spec in own]
+    heralds = [spec.name for spec in FUNCTIONS]
+    for name in names:
+        if name not in known:
+            yield f"there is no {name!r} in chalicelib/own_functions.py; it has {', '.join(known) or 'none'}"
+        elif name in heralds:
+            yield f"{name!r} is Herald's own; choose another name in chalicelib/own_functions.py"
+        elif not re.fullmatch(r"[a-z][a-z0-9_]{0,39}", name):
+            yield f"{name!r} is no function's name: up to 40 of a-z, 0-9 and _, the first a letter"
+
+
 def generated(stages: Mapping[str, StageConfig]) -> dict[Path, str]:
-    """The text of each committed file, by its path below the checkout."""
+    """The text of each committed file, by its path below the checkout.
+
+    Raises :class:`OpsError` where a stage has a function that it can't have.
+    """
     ordered = [stages[name] for name in sorted(stages)]
+    if mistakes := [
+        f"  stages.{config.stage.name}.functions: {mistake}"
+        for config in ordered
+        for mistake in function_mistakes(config.stage.functions)
+    ]:
+        raise OpsError("\n".join([f"{FILE} has mistakes:", *mistakes]))
     files = {
         STAGES_MODULE: _stages_module([config.stage for config in ordered]),
         CHALICE_CONFIG: _json(_chalice_config(ordered)),

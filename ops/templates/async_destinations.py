@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from chalicelib.functions import FunctionSpec
+from chalicelib.function_spec import FunctionSpec
 from chalicelib.settings import Stage
 from ops.templates.common_resources import RULE_DEAD_LETTERS, local_arn
 

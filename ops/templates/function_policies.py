@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from chalicelib.adapters.providers import kinds
-from chalicelib.functions import FunctionSpec, Resource, Trigger, channels_for, grants_of, notifiers_of
+from chalicelib.function_spec import FunctionSpec, Resource, Trigger
+from chalicelib.functions import channels_for, declared_in, grants_of, notifiers_of
 from chalicelib.settings import Stage
 from ops.naming import AwsLocation, own_arn
 
@@ -39,6 +40,7 @@ POLLING: Mapping[str, str] = {
 """Actions by which AWS reads the source of a function's trigger, with the function's role."""
 
 WILDCARDS: Mapping[str, str] = {
+    "dynamodb:ListStreams": "https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazondynamodb.html",
     "ses:GetAccount": "https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonsimpleemailservicev2.html",
     **dict.fromkeys(XRAY, "https://docs.aws.amazon.com/service-authorization/latest/reference/list_awsx-ray.html"),
 }
@@ -100,7 +102,7 @@ def statements(spec: FunctionSpec, stage: Stage, where: AwsLocation) -> Iterator
 def _arns(on: Resource | str, spec: FunctionSpec, stage: Stage, where: AwsLocation) -> list[str]:
     match on:
         case str():
-            return [own_arn(on, stage, where, f"chalicelib/functions.py: {spec.name}")]
+            return [own_arn(on, stage, where, f"{declared_in(spec)}: {spec.name}")]
         case Resource.TOPIC:
             return [where.arn("sns", stage.topic)]
         case Resource.TABLE:
@@ -144,7 +146,7 @@ def _arns(on: Resource | str, spec: FunctionSpec, stage: Stage, where: AwsLocati
             ]
         case Resource.IDENTITIES:
             return [where.arn("ses", f"identity/{name}") for name in _options(spec, stage, "identities")]
-        case Resource.SES:
+        case Resource.SES | Resource.STREAMS:
             return ["*"]
         case Resource.SENDING:
             return [

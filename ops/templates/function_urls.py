@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from chalicelib.functions import FunctionSpec
+from chalicelib.function_spec import FunctionSpec
 from chalicelib.settings import Stage
 from ops.templates.function_directory import entry
 

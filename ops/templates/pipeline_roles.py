@@ -11,10 +11,12 @@ Their names don't begin like those of the stage's own roles, so the role that de
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from chalicelib.functions import FILES_BUCKET, FUNCTIONS, FunctionSpec, Grant, Resource, functions_of
+from chalicelib.function_spec import FunctionSpec, Grant, Resource
+from chalicelib.functions import FILES_BUCKET, FUNCTIONS, functions_of
+from chalicelib.own_functions import OWN
 from chalicelib.settings import APP, Stage
 from ops import naming
 from ops.config.schema import DomainTable
@@ -90,8 +92,9 @@ def template(stage: Stage, domain: DomainTable | None = None) -> dict[str, Any]:
                 "deploy",
                 "environment:${Environment}",
                 {"environment": {"Ref": "Environment"}, "ref": "refs/heads/main"},
-                deploying(stage, domain),
+                deploying(stage),
             ),
+            **({"DeployMore": _managed(stage, "deploy-more", more)} if (more := deploying_more(stage, domain)) else {}),
             "Compare": _role(stage, "diff", "pull_request", {}, comparing(stage)),
         },
         "Outputs": {output: {"Value": {"Fn::GetAtt": [output, "Arn"]}} for output in ("Deploy", "Compare")},
@@ -163,6 +166,18 @@ def _trust(context: str, claims: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+def _managed(stage: Stage, does: str, statements: list[Statement]) -> dict[str, Any]:
+    """A policy beside that of the role ``Deploy``."""
+    return {
+        "Type": "AWS::IAM::ManagedPolicy",
+        "Properties": {
+            "ManagedPolicyName": name(stage, does),
+            "Roles": [{"Ref": "Deploy"}],
+            "PolicyDocument": _document(statements),
+        },
+    }
+
+
 def _document(statements: list[Statement]) -> dict[str, Any]:
     return {"Version": VERSION, "Statement": _substituted(statements)}
 
@@ -179,11 +194,11 @@ def _substituted(value: Any) -> Any:
     return value
 
 
-def bounding(stage: Stage) -> list[Statement]:
+def bounding(stage: Stage, own_functions: Sequence[FunctionSpec] = OWN) -> list[Statement]:
     """The permissions boundary of the stage's roles: every action of the manifest, on all of the stage's resources.
 
-    It depends on no configuration but ``[values]``, so another change of ``herald.toml`` never needs the administrator
-    who deploys the template. The owner names identities of SES, so all of them are included.
+    It depends on no configuration but ``[values]`` and ``functions``, so another change of ``herald.toml`` never needs
+    the administrator who deploys the template. The owner names identities of SES, so all of them are included.
 
     Raises :class:`OpsError` for an action of a service whose resources are not listed here.
     """
@@ -200,11 +215,12 @@ def bounding(stage: Stage) -> list[Statement]:
         "sqs": [own.arn("sqs", f"{own.prefix}-*")],
         "ssm": [own.parameter("*")],
     }
-    grants = [(spec, grant) for spec in FUNCTIONS for grant in spec.all_grants]
+    there = functions_of(stage, own_functions)
+    specs = (*FUNCTIONS, *(spec for spec in there if spec not in FUNCTIONS))
+    grants = [(spec, grant) for spec in specs for grant in spec.all_grants]
     used = {action for _, grant in grants if isinstance(grant.on, Resource) for action in grant.actions}
     used |= set(AWS_ITSELF)
     of_files = {action for _, grant in grants if FILES_BUCKET in str(grant.on) for action in grant.actions}
-    there = functions_of(stage)
     actions: dict[str, list[str]] = {}
     for action in sorted(used - set(WILDCARDS)):
         actions.setdefault(action.partition(":")[0], []).append(action)
@@ -238,9 +254,13 @@ def _own(spec: FunctionSpec, grant: Grant, stage: Stage) -> Statement:
     return _allow(sid, [own_arn(str(grant.on), stage, PSEUDO_PARAMETERS, spec.name)], *grant.actions)
 
 
-def comparing(stage: Stage) -> list[Statement]:
+def comparing(stage: Stage, own_functions: Sequence[FunctionSpec] = OWN) -> list[Statement]:
     """What `make diff` reads: no messages, no secrets, and only those parameters that a deployment recorded."""
     own = _Arns(stage)
+    on_default_bus = [own.arn("events", f"rule/{own.prefix}-*")]
+    if not trigger_resources.of_kind(stage, "event", "s3", own=own_functions):
+        on_default_bus = []
+    tables = _sources("dynamodb", own.arn("dynamodb", "table/"), stage, own_functions)
     return [
         _allow("ReadStacks", own.stacks, "cloudformation:DescribeStacks", "cloudformation:GetTemplate"),
         _allow(
@@ -248,7 +268,8 @@ def comparing(stage: Stage) -> list[Statement]:
             own.functions,
             *_of("lambda", "GetFunction GetPolicy GetFunctionEventInvokeConfig GetFunctionUrlConfig"),
         ),
-        _allow("ReadRules", [own.arn("events", f"rule/{stage.bus}/*")], "events:DescribeRule"),
+        _allow("ReadRules", [own.arn("events", f"rule/{stage.bus}/*"), *on_default_bus], "events:DescribeRule"),
+        *([_allow("FindStreams", tables, "dynamodb:DescribeTable")] if tables else []),
         _allow("ReadPolicies", own.roles, "iam:GetRolePolicy"),
         _allow("SeeBoundary", [boundary(stage)], "iam:GetPolicy"),
         _allow("ReadApis", [f"{own.apis}/*"], "apigateway:GET"),
@@ -258,7 +279,7 @@ def comparing(stage: Stage) -> list[Statement]:
     ]
 
 
-def deploying(stage: Stage, domain: DomainTable | None = None) -> list[Statement]:
+def deploying(stage: Stage) -> list[Statement]:
     """What `make deploy`, `make rollback` and `make smoke` call, themselves and through CloudFormation.
 
     It can delete the table, the queues, the bus and the bucket only through CloudFormation, which undoes a failed
@@ -430,9 +451,19 @@ def deploying(stage: Stage, domain: DomainTable | None = None) -> list[Statement
             ),
             "Condition": _BY_CLOUDFORMATION,
         },
-        *(_with_domain(own, domain) if domain else []),
-        *_with_triggers(own, stage),
     ]
+
+
+def deploying_more(
+    stage: Stage, domain: DomainTable | None = None, own_functions: Sequence[FunctionSpec] = OWN
+) -> list[Statement]:
+    """What the same takes with a domain, or with triggers that have a source.
+
+    It is a policy of its own, as those within a role have 10,240 characters together.
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
+    """
+    own = _Arns(stage)
+    return [*(_with_domain(own, domain) if domain else []), *_with_triggers(own, stage, own_functions)]
 
 
 _BY_CLOUDFORMATION = {"ForAnyValue:StringEquals": {"aws:CalledVia": ["cloudformation.amazonaws.com"]}}
@@ -471,15 +502,15 @@ def _with_domain(own: _Arns, domain: DomainTable) -> list[Statement]:
     return [{**each, "Condition": _BY_CLOUDFORMATION} for each in found]
 
 
-def _with_triggers(own: _Arns, stage: Stage) -> list[Statement]:
+def _with_triggers(own: _Arns, stage: Stage, functions: Sequence[FunctionSpec]) -> list[Statement]:
     """What making the triggers of functions takes beyond the stage's own rules and queues."""
 
     def arns(kind: str, before: str) -> list[str]:
-        return [before + name for name in trigger_resources.sources(stage, PSEUDO_PARAMETERS, kind).values()]
+        return _sources(kind, before, stage, functions)
 
     found = [
         (
-            "Buckets",
+            "SourceBuckets",
             arns("s3", "arn:${AWS::Partition}:s3:::"),
             _of("s3", "GetBucketNotification PutBucketNotification"),
         ),
@@ -489,20 +520,25 @@ def _with_triggers(own: _Arns, stage: Stage) -> list[Statement]:
         ("SourceStreams", arns("kinesis", own.arn("kinesis", "stream/")), ["kinesis:DescribeStreamSummary"]),
     ]
     statements = [_allow(sid, resources, *actions) for sid, resources, actions in found if resources]
-    if any(spec.trigger.polled for spec in functions_of(stage)):
-        names = "CreateEventSourceMapping UpdateEventSourceMapping DeleteEventSourceMapping GetEventSourceMapping"
-        # AWS chooses their ids, so all of them are included; each is for a function of the stage.
-        mappings = _allow("Mappings", ["*"], *_of("lambda", names))
-        of_stage = {"ArnLike": {"lambda:FunctionArn": own.functions}}
+    if any(spec.trigger.polled for spec in functions_of(stage, functions)):
+        # AWS chooses their ids, so all of them are included. What is not yet made has none, so Lambda knows no resource
+        # for its creation. The condition leaves those of the stage's functions; AWS has none for tags.
+        # https://docs.aws.amazon.com/service-authorization/latest/reference/list_awslambda.html
+        every = [own.arn("lambda", "event-source-mapping:*")]
+        names = "UpdateEventSourceMapping DeleteEventSourceMapping GetEventSourceMapping"
+        of_stage = {"Condition": {"ArnLike": {"lambda:FunctionArn": own.functions}}}
         statements += [
-            {**mappings, "Condition": of_stage},
-            _allow(
-                "MappingsTags",
-                [own.arn("lambda", "event-source-mapping:*")],
-                *_of("lambda", "ListTags TagResource UntagResource"),
-            ),
+            {**_allow("MakeMappings", ["*"], "lambda:CreateEventSourceMapping"), **of_stage},
+            {**_allow("Mappings", every, *_of("lambda", names)), **of_stage},
+            _allow("MappingsTags", every, *_of("lambda", "ListTags TagResource UntagResource")),
         ]
     return statements
+
+
+def _sources(kind: str, before: str, stage: Stage, functions: Sequence[FunctionSpec]) -> list[str]:
+    """The ARNs of the sources of one kind of trigger."""
+    names = trigger_resources.sources(stage, PSEUDO_PARAMETERS, kind, own=functions).values()
+    return [before + name for name in dict.fromkeys(names)]
 
 
 class _Arns:

@@ -16,7 +16,8 @@ from typing import Any
 
 import yaml
 
-from chalicelib.functions import FunctionSpec, functions_of
+from chalicelib.function_spec import FunctionSpec
+from chalicelib.functions import functions_of
 from chalicelib.settings import Stage
 from ops import naming
 from ops.config.loader import StageConfig

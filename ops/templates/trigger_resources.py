@@ -6,9 +6,12 @@ single failed item of a batch, and wants at import what only the account knows. 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
-from chalicelib.functions import FUNCTIONS, FunctionSpec, functions_of
+from chalicelib.function_spec import FunctionSpec
+from chalicelib.functions import FUNCTIONS, declared_in, functions_of
+from chalicelib.own_functions import OWN
 from chalicelib.settings import Stage
 from ops.naming import PSEUDO_PARAMETERS, AwsLocation, filled
 from ops.templates.common_resources import (
@@ -24,14 +27,14 @@ STREAM_RETRIES = 10
 """How often Lambda repeats a batch of a stream before it goes on; without a limit one record holds up its shard."""
 
 
-def of_kind(stage: Stage, *kinds: str) -> list[FunctionSpec]:
+def of_kind(stage: Stage, *kinds: str, own: Sequence[FunctionSpec] = OWN) -> list[FunctionSpec]:
     """The functions of a stage with a trigger of these kinds."""
-    return [spec for spec in functions_of(stage) if spec.trigger.kind in kinds]
+    return [spec for spec in functions_of(stage, own) if spec.trigger.kind in kinds]
 
 
-def sources(stage: Stage, where: AwsLocation, *kinds: str) -> dict[str, str]:
+def sources(stage: Stage, where: AwsLocation, *kinds: str, own: Sequence[FunctionSpec] = OWN) -> dict[str, str]:
     """The name of each trigger's source, by its function."""
-    return {spec.name: _filled(spec, spec.trigger.source, stage, where) for spec in of_kind(stage, *kinds)}
+    return {spec.name: _filled(spec, spec.trigger.source, stage, where) for spec in of_kind(stage, *kinds, own=own)}
 
 
 def rule_name(spec: FunctionSpec, stage: Stage) -> str:
@@ -64,9 +67,9 @@ def parameters(stage: Stage) -> dict[str, Any]:
 def dead_letter_sources(stage: Stage, where: AwsLocation) -> dict[str, list[str]]:
     """Which rules and topics may send dead letters, as parameters of the data stack.
 
-    Of the rules, all of the manifest: a rollback leaves the data stack alone, and may bring a function back.
+    Of the rules, all of the manifests: a rollback leaves the data stack alone, and may bring a function back.
     """
-    rules = (f"rule/{rule_name(spec, stage)}" for spec in FUNCTIONS if spec.trigger.kind in ("event", "s3"))
+    rules = (f"rule/{rule_name(spec, stage)}" for spec in (*FUNCTIONS, *OWN) if spec.trigger.kind in ("event", "s3"))
     topics = dict.fromkeys([stage.topic, *sources(stage, where, "sns").values()])
     return {
         "RuleSources": [where.arn("events", rule) for rule in (f"rule/{stage.bus}/*", *rules)],
@@ -152,7 +155,7 @@ def _event_source(spec: FunctionSpec, stage: Stage) -> dict[str, Any]:
 
 
 def _filled(spec: FunctionSpec, template: str, stage: Stage, where: AwsLocation = PSEUDO_PARAMETERS) -> str:
-    return filled(template, stage, where, f"chalicelib/functions.py: {spec.name}")
+    return filled(template, stage, where, f"{declared_in(spec)}: {spec.name}")
 
 
 def _substituted(text: str) -> Any:

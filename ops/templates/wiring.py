@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from chalicelib.functions import RETRIES_OVER, FunctionSpec, functions_of
+from chalicelib.function_spec import FunctionSpec
+from chalicelib.functions import RETRIES_OVER, functions_of
 from chalicelib.settings import Stage
 from ops.config.rules_subscribers_grants import Extensions
 from ops.templates import alarms, canary_rule, log_queries, rules_subscribers_grants, trigger_resources

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
 import socket
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 import pytest
 
@@ -17,8 +18,10 @@ from ops.local.aws.access_log import VARIABLE
 from ops.local.ports import Ports
 from ops.local.stack import LocalStack, Pushover
 from ops.templates.function_policies import policy
+from tests.declared import HTTP, entries
 from tests.e2e import owner
 from tests.e2e.harness import Harness
+from tests.own_functions import without_own_functions
 from tests.recorded import calls, other_clients, unpermitted
 
 ROOT = Path(__file__).parents[2]
@@ -142,12 +145,14 @@ origins = ["http://127.0.0.1:8080"]
 channels = ["email"]
 """
 
-HOOKED = """
+_OPTIONS: dict[str, dict[str, Any]] = {"ntfy": {"priority": 4}, "apprise": {"protected": True}}
+HOOKED = (
+    """
 # Sites with webhooks: one of every format, one that is signed, one that holds what is uncertain.
 [stages.local.sites.hooked]
 thanks = "http://127.0.0.1:8080/thanks.html"
 origins = ["http://127.0.0.1:8080"]
-channels = ["own", "slack", "discord", "teams", "ntfy", "telegram", "apprise", "chat"]
+channels = ["own", "slack", "discord", "teams", HTTP_KINDS, "chat"]
 
 [stages.local.sites.signed]
 thanks = "http://127.0.0.1:8080/thanks.html"
@@ -165,11 +170,10 @@ held = { kind = "webhook", pause = 1, uncertain = "hold" }
 slack = { kind = "webhook", pause = 1, format = "slack" }
 discord = { kind = "webhook", pause = 1, format = "discord" }
 teams = { kind = "webhook", pause = 1, format = "teams" }
-ntfy = { kind = "ntfy", pause = 1, rings = false, priority = 4 }
-telegram = { kind = "telegram", pause = 1, rings = false }
-apprise = { kind = "apprise", pause = 1, rings = false, protected = true }
 chat = { kind = "webhook", pause = 1, format = "template", template = { text = "{title}: {fields.message}" } }
-"""
+""".replace("HTTP_KINDS", json.dumps(HTTP)[1:-1])
+    + "".join(f"{kind} = {{ {entries(kind, pause=1, rings=False, **_OPTIONS.get(kind, {}))} }}\n" for kind in HTTP)
+)
 
 URGENT = """
 # A site whose messages ring until somebody has acknowledged them, and a limit for all sites.
@@ -339,7 +343,7 @@ def checkout() -> Iterator[Path]:
     folder.mkdir(parents=True)
     for name in ("app.py", "chalicelib", "infra", "locks", "ops", "requirements.txt", "web"):
         (folder / name).symlink_to(ROOT / name)
-    shipped = (ROOT / "herald.toml").read_text(encoding="utf-8")
+    shipped = without_own_functions((ROOT / "herald.toml").read_text(encoding="utf-8"))
     (folder / "herald.toml").write_text(
         with_inbox(
             without_budget("".join([shipped, GUARDED, MAILED, HOOKED, URGENT, STORMY, WATCHED, FILED, owner.ADDED]))

@@ -23,6 +23,7 @@ from ops.aws.account import Account, environment
 from ops.local.ports import AWS_PORT, WEB_PORT, Ports
 from tests.e2e.conftest import ROOT, free_ports
 from tests.e2e.harness import Harness, marker, wait_for
+from tests.own_functions import without_own_functions
 
 NOT_CLONED = (".git", ".venv", ".herald", "deployed", "deployments", "__pycache__", "policy-dev-*", ".*_cache")
 
@@ -33,7 +34,8 @@ def fresh_clone(target: Path, checkout: Path) -> Path:
     With the sites and the keys of the shared stack, as some tests deploy to it.
     """
     shutil.copytree(ROOT, target, ignore=shutil.ignore_patterns(*NOT_CLONED, "node_modules"))
-    shutil.copyfile(checkout / "herald.toml", target / "herald.toml")
+    text = (checkout / "herald.toml").read_text(encoding="utf-8")
+    (target / "herald.toml").write_text(without_own_functions(text), encoding="utf-8")
     (target / ".herald").mkdir()
     for keys in (ROOT / ".herald").glob("aws-*"):
         (target / ".herald" / keys.name).symlink_to(keys)

@@ -16,6 +16,7 @@ import pytest
 
 from chalicelib.functions import FUNCTIONS, functions_of
 from ops.templates import canary_rule
+from tests.declared import HTTP
 from tests.e2e.harness import Harness, marker, wait_for, who
 from tests.e2e.pocket import pocket
 from tests.e2e.test_digest import a_day
@@ -531,9 +532,7 @@ WITHOUT_STATEMENT: dict[tuple[str, str], Signal] = {
     ("notify_email", "CheckSender"): mail_is_not_checked,
     ("notify_email", "CheckAccount"): mail_is_not_checked,
     ("notify_webhook", "ReadSecrets"): webhook_waits,
-    ("notify_ntfy", "ReadSecrets"): partial(one_of_several_waits, kind="ntfy"),
-    ("notify_telegram", "ReadSecrets"): partial(one_of_several_waits, kind="telegram"),
-    ("notify_apprise", "ReadSecrets"): partial(one_of_several_waits, kind="apprise"),
+    **{(f"notify_{kind}", "ReadSecrets"): partial(one_of_several_waits, kind=kind) for kind in HTTP},
     ("get_message", "ReadMessages"): message_is_not_read,
     ("list_messages", "ListMessages"): messages_are_not_listed,
     ("get_message_url", "ReadMessages"): message_is_not_read_by_url,

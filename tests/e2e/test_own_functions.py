@@ -10,7 +10,6 @@ import json
 import os
 import re
 import shutil
-import textwrap
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -26,6 +25,7 @@ from tests.e2e.conftest import ROOT, free_ports
 from tests.e2e.harness import Harness, marker, wait_for
 from tests.e2e.test_commands import ops, shell
 from tests.infrastructure.test_templates import cfn_lint
+from tests.own_functions import without_own_functions
 
 PAGE = (ROOT / "docs/own-function.md").read_text(encoding="utf-8")
 BUCKET = "uploads-of-the-owner"
@@ -38,7 +38,7 @@ TRIGGERS = {
     "from_stream": 'Trigger("kinesis", source="clicks")',
 }
 REFUSED = [
-    "chalicelib/functions.py names sources of events that don't exist:",
+    "chalicelib/own_functions.py names sources of events that don't exist:",
     "  orders: there is no sqs orders in account 000000000000, us-east-1",
     f"  from_s3: there is no s3 {BUCKET} in account 000000000000, us-east-1",
     "  from_sns: there is no sns news-local in account 000000000000, us-east-1",
@@ -85,18 +85,16 @@ def own() -> Iterator[Harness]:
         (folder / name).symlink_to(ROOT / name)
     shutil.copytree(ROOT / "chalicelib", folder / "chalicelib", ignore=shutil.ignore_patterns("__pycache__"))
     values, manifest, handler, app = re.findall(r"^```\w+\n(.*?)```$", PAGE, re.MULTILINE | re.DOTALL)
-    add(folder, "herald.toml", "", "", f"\n{values}{VALUES}")
+    text = without_own_functions((ROOT / "herald.toml").read_text(encoding="utf-8"))
+    for stage in ("[stages.dev]\n", "[stages.local]\n"):
+        text = text.replace(stage, f"{stage}functions = {json.dumps(['orders', *TRIGGERS])}\n")
+    (folder / "herald.toml").write_text(f"{text}\n{values}{VALUES}", encoding="utf-8")
     functions = "".join(FUNCTION.format(name=name) for name in TRIGGERS)
     add(folder, "app.py", "\n\nhandlers.preload(", f"\n\n{app}{functions}")
     specs = "".join(
         SPEC.format(name=name, trigger=trigger, grants=GRANTS.get(name, "")) for name, trigger in TRIGGERS.items()
     )
-    add(
-        folder,
-        "chalicelib/functions.py",
-        '    FunctionSpec(\n        name="get_message",',
-        textwrap.indent(manifest.rstrip() + ",\n", "    ") + specs,
-    )
+    (folder / "chalicelib/own_functions.py").write_text(manifest.removesuffix(")\n") + specs + ")\n", encoding="utf-8")
     add(folder, "chalicelib/handlers/__init__.py", '    "app": "contact",', f"    {handler}")
     shutil.copyfile(ROOT / "examples/own-function/orders.py", folder / "chalicelib/handlers/orders.py")
     environ = dict(os.environ) | {"HERALD_LOCAL_RETRY_SECONDS": "0.1,0.1"}
@@ -111,13 +109,11 @@ def own() -> Iterator[Harness]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def add(folder: Path, name: str, before: str, new: str, end: str = "") -> None:
-    """Copy a file of the checkout with ``new`` put in before a text, and ``end`` behind all."""
+def add(folder: Path, name: str, before: str, new: str) -> None:
+    """Copy a file of the checkout with ``new`` put in before a text."""
     text = (ROOT / name).read_text(encoding="utf-8")
-    if before:
-        assert text.count(before) == 1
-        text = text.replace(before, new + before)
-    (folder / name).write_text(text + end, encoding="utf-8")
+    assert text.count(before) == 1
+    (folder / name).write_text(text.replace(before, new + before), encoding="utf-8")
 
 
 def put(own: Harness, word: str) -> None:
@@ -189,6 +185,34 @@ def test_without_its_permission_it_does_not_run_and_the_event_is_a_dead_letter(
         assert not taken(own, function, word)
 
 
+@pytest.mark.parametrize(
+    ("function", "queue", "told"),
+    [
+        ("from_event", "rule-dead-letters", "doesn't let EventBridge send to it"),
+        ("from_sns", "subscriber-dead-letters", "doesn't let sns.amazonaws.com in"),
+    ],
+)
+def test_without_the_queues_policy_such_an_event_is_no_dead_letter(
+    own: Harness, function: str, queue: str, told: str
+) -> None:
+    sqs = own.account.client("sqs")
+    url = sqs.get_queue_url(QueueName=f"herald-local-{queue}")["QueueUrl"]
+    policy = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["Policy"])["Attributes"]["Policy"]
+    (statement,) = own.permissions(function)
+    before = told_in_log(own, told)
+    sqs.set_queue_attributes(QueueUrl=url, Attributes={"Policy": ""})
+    try:
+        with own.without_permission(function, statement):
+            CAUSES[function](own, marker())
+            wait_for(lambda: told_in_log(own, told) > before, "dead letter that was refused")
+    finally:
+        sqs.set_queue_attributes(QueueUrl=url, Attributes={"Policy": policy})
+
+
+def told_in_log(own: Harness, text: str) -> int:
+    return (own.stack.work / "aws.log").read_text(encoding="utf-8").count(text)
+
+
 @pytest.mark.parametrize("function", ["from_s3", "from_event", "from_sns"])
 def test_an_event_that_it_fails_at_is_kept_and_without_the_statement_is_not(own: Harness, function: str) -> None:
     word = f"please fail {marker()}"
@@ -211,13 +235,15 @@ def test_an_object_elsewhere_in_the_bucket_runs_nothing(own: Harness) -> None:
     assert not taken(own, "from_s3", elsewhere)
 
 
-@pytest.mark.parametrize("function", POLLED)
+@pytest.mark.parametrize(
+    ("function", "sid"), [*((each, "ReadSource") for each in POLLED), ("from_table", "ListStreams")]
+)
 def test_without_any_right_to_read_its_source_a_function_is_not_run_and_with_it_catches_up(
-    own: Harness, function: str
+    own: Harness, function: str, sid: str
 ) -> None:
     word = marker()
     own.clear()
-    with own.without_statement(function, "ReadSource"):
+    with own.without_statement(function, sid):
         CAUSES[function](own, word)
         wait_for(lambda: "PROBLEM" in mapping(own, function)["LastProcessingResult"], "problem of the mapping")
         assert not taken(own, function, word)
@@ -249,7 +275,7 @@ def test_where_a_stream_fails_for_good_is_kept_and_what_comes_behind_is_run(own:
 
 
 def unsent(own: Harness) -> int:
-    return (own.stack.work / "aws.log").read_text(encoding="utf-8").count("could not be sent to")
+    return told_in_log(own, "could not be sent to")
 
 
 def test_each_message_of_the_queue_is_told_and_what_was_not_sent_comes_again(own: Harness) -> None:
@@ -280,6 +306,7 @@ def test_what_a_pipeline_may_follows_from_the_triggers(own: Harness) -> None:
     template = resource_access.read(own.stack.work / "project/infra/pipeline-dev.yaml")["Resources"]
     policies = [template["Boundary"]["Properties"]["PolicyDocument"]]
     policies += [each["PolicyDocument"] for each in template["Deploy"]["Properties"]["Policies"]]
+    policies.append(template["DeployMore"]["Properties"]["PolicyDocument"])
     allowed = {
         (action, json.dumps(resource))
         for policy in policies

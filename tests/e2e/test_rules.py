@@ -187,19 +187,26 @@ def test_what_has_no_answer_is_heard_by_condition_and_site(herald: Harness, thin
     herald.empty("failed-events")
 
 
-def test_without_the_rules_permission_the_function_is_not_run_and_the_event_is_kept(
-    herald: Harness, things: Owner
+@pytest.mark.parametrize(
+    ("name", "source_arn", "queue"),
+    [
+        ("owner-failures", ":rule/herald-local/herald-local-rule-failures", "rule-dead-letters"),
+        ("owner-crm", ":herald-local-messages", "subscriber-dead-letters"),
+    ],
+)
+def test_without_its_permission_a_function_is_not_run_and_what_it_would_get_is_kept(
+    herald: Harness, things: Owner, name: str, source_arn: str, queue: str
 ) -> None:
-    name = "owner-failures"
     policy = json.loads(herald.account.functions.get_policy(FunctionName=name)["Policy"])
     (statement,) = policy["Statement"]
     source = {key.lower(): value for key, value in statement["Condition"]["ArnLike"].items()}["aws:sourcearn"]
-    assert source.endswith(":rule/herald-local/herald-local-rule-failures")
+    assert source.endswith(source_arn)
+    herald.empty(queue)
     herald.account.functions.remove_permission(FunctionName=name, StatementId=statement["Sid"])
     herald.faults({"do": "status", "status": 400})
     try:
         message_id = send(herald, "ruled", marker())
-        assert message_id in herald.dead_letter("rule-dead-letters")
+        assert message_id in herald.dead_letter(queue)
     finally:
         herald.account.functions.add_permission(
             FunctionName=name,
@@ -217,6 +224,23 @@ def test_without_its_statement_the_queue_gets_nothing_and_the_event_is_kept(hera
         assert message_id in herald.dead_letter("rule-dead-letters")
         assert not [each for each in things.letters("owner-inbox") if message_id in each]
     things.letter("owner-inbox", send(herald, "ruled", marker()))
+
+
+def test_without_its_statement_the_topic_gets_nothing_and_the_event_is_kept(herald: Harness, things: Owner) -> None:
+    sns, arn = herald.account.sns, herald.account.where.arn("sns", owner.TOPIC)
+    policy = json.loads(sns.get_topic_attributes(TopicArn=arn)["Attributes"]["Policy"])
+    rest = [each for each in policy["Statement"] if not each.get("Sid", "").startswith("Herald")]
+    assert len(rest) == len(policy["Statement"]) - 1
+    herald.empty("rule-dead-letters")
+    herald.faults({"do": "status", "status": 400})
+    without = json.dumps({**policy, "Statement": rest})
+    sns.set_topic_attributes(TopicArn=arn, AttributeName="Policy", AttributeValue=without)
+    try:
+        message_id = send(herald, "ruled", marker())
+        assert message_id in herald.dead_letter("rule-dead-letters")
+    finally:
+        assert target_policies.grant(herald.account, herald.stage, wanted(herald)) == [f"sns:{owner.TOPIC}"]
+    assert not [each for each in things.letters("owner-team-copies") if message_id in each]
 
 
 def test_a_statement_stands_beside_the_owners_own_and_names_one_rule(herald: Harness, things: Owner) -> None:

@@ -131,7 +131,7 @@ def test_each_save_is_deployed_as_it_is_and_each_mistake_is_mended_by_the_next(r
     said = run.save("chalicelib/functions.py", MARK, EXTRA_IN_MANIFEST + MARK, answer=FAILED)
     assert "NameError: name 'seven' is not defined" in said
     said = run.save("chalicelib/functions.py", "timeout=seven)", "timeout=8)", answer=FAILED)
-    assert "chalicelib/functions.py declares extra, which app.py lacks" in said
+    assert "the manifest declares extra, which app.py lacks" in said
     before = "\n\n@app.lambda_function()\ndef list_messages("
     said = run.save("app.py", before, f"{EXTRA_IN_APP.replace('42}', '42')}{before}", answer=FAILED)
     assert "app.py, line " in said

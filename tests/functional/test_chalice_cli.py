@@ -532,8 +532,9 @@ def test_nothing_is_made_where_app_py_and_the_manifest_differ_and_the_functions_
     with pytest.raises(RuntimeError) as refused:
         deployer(Executor(role("r")), recorder).deploy(it, "dev")
     assert str(refused.value).splitlines() == [
-        "app.py registers extra, which chalicelib/functions.py lacks",
-        "chalicelib/functions.py declares destined, which app.py lacks",
+        "app.py registers extra, which the manifest lacks: chalicelib/functions.py, or own_functions.py and"
+        " `functions` of the stage in herald.toml",
+        "the manifest declares destined, which app.py lacks",
     ]
     assert recorder.recorded == []
 

@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from chalicelib.current_stage import stage_named
-from chalicelib.functions import functions_of
+from chalicelib.functions import FUNCTIONS, functions_of
 from ops import packages
 from ops.config.loader import load
 from ops.deploy.bill_of_materials import bill
@@ -341,7 +341,8 @@ def test_compiled_parts_are_for_the_architecture_that_is_deployed(names: set[str
 
 
 def test_every_function_is_started_from_the_zip() -> None:
-    assert {it.handler for it in functions_of(stage_named("local"))} <= set(FORBIDDEN)
+    there = functions_of(stage_named("local"))
+    assert {it.handler for it in FUNCTIONS if it in there} <= set(FORBIDDEN)
 
 
 @pytest.mark.parametrize("handler", FORBIDDEN)

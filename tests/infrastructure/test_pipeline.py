@@ -21,14 +21,17 @@ from ministack.services.cloudformation import engine
 from chalicelib.functions import functions_of
 from ops.aws import github_sign_in
 from ops.config.loader import ConfigError, load
+from ops.config.schema import DomainTable
 from ops.generate.check import policy_faults
 from ops.naming import AwsLocation
 from ops.templates import pipeline_roles, resource_access, wiring
 from ops.templates.function_policies import policy
 from tests.matrix import Configuration, everything, pairwise
+from tests.own_functions import OWN, with_own
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-STAGE = load(ROOT)["dev"].stage
+STAGE = load(ROOT)["dev"].stage._replace(functions=())
+OWNERS = with_own(STAGE)
 WHERE = AwsLocation("aws", "eu-central-1", "123456789012")
 WORKFLOW = ROOT / ".github" / "workflows" / "deploy.yml"
 WITHOUT_A_NAME = {
@@ -39,6 +42,16 @@ WITHOUT_A_NAME = {
     "ReadLogGroups": "the same",
     "SavedQueries": "CloudWatch Logs knows no resource for these actions",
 }
+OF_OWN_FUNCTIONS = {
+    "MakeMappings": "Lambda knows no resource for what is not yet made; its condition names the stage's functions",
+    "Mappings": "AWS chooses their ids; its condition names the stage's functions",
+    "MappingsTags": "AWS chooses the ids of mappings, and has no condition for their functions",
+    **dict.fromkeys(
+        ("SourceBuckets", "SourceQueues", "SourceTopics", "SourceTables", "SourceStreams", "FindStreams"),
+        "the owner's own, by its whole name",
+    ),
+}
+"""The same for what functions of the owner's own add."""
 """Statements whose resources no name of the stage limits, and why."""
 
 
@@ -51,6 +64,12 @@ def resolved(statements: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 ROLES = {"deploy": resolved(pipeline_roles.deploying(STAGE)), "diff": resolved(pipeline_roles.comparing(STAGE))}
+WITH_OWN = {
+    "deploy": resolved([*pipeline_roles.deploying(OWNERS), *pipeline_roles.deploying_more(OWNERS, own_functions=OWN)]),
+    "diff": resolved(pipeline_roles.comparing(OWNERS, OWN)),
+    "boundary": resolved(pipeline_roles.bounding(OWNERS, OWN)),
+}
+"""The same where the owner has functions of their own, with every kind of trigger."""
 BOUNDARY = resolved(pipeline_roles.bounding(STAGE))
 
 
@@ -89,17 +108,44 @@ WRONGLY_FOUND = {
 }
 
 
-@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize("role", WITH_OWN)
 def test_parliament_knows_every_action_and_its_resource(role: str) -> None:
-    faults = policy_faults(json.dumps({"Version": "2012-10-17", "Statement": ROLES[role]}))
+    faults = policy_faults(json.dumps({"Version": "2012-10-17", "Statement": WITH_OWN[role]}))
     assert [fault for fault in faults if not any(known in fault for known in WRONGLY_FOUND)] == []
+    sids = [statement["Sid"] for statement in WITH_OWN[role]]
+    assert len(sids) == len(set(sids))
 
 
+@pytest.mark.parametrize(
+    ("roles", "without_a_name"), [(ROLES, WITHOUT_A_NAME), (WITH_OWN, WITHOUT_A_NAME | OF_OWN_FUNCTIONS)]
+)
 @pytest.mark.parametrize("role", ROLES)
-def test_every_resource_is_the_stages_own(role: str) -> None:
-    for statement in ROLES[role]:
+def test_every_resource_is_the_stages_own(
+    roles: dict[str, list[dict[str, Any]]], without_a_name: dict[str, str], role: str
+) -> None:
+    for statement in roles[role]:
         own = all(re.search(r"[:/]herald(-|/)(boundary-)?dev\b", arn) for arn in statement["Resource"])
-        assert own != (statement["Sid"] in WITHOUT_A_NAME), statement
+        assert own != (statement["Sid"] in without_a_name), statement
+
+
+MAPPING = "arn:aws:lambda:eu-central-1:123456789012:event-source-mapping:0a1b2c3d"
+
+
+@pytest.mark.parametrize(("does", "resource"), [("Create", "*"), ("Update", MAPPING), ("Delete", MAPPING)])
+def test_the_pipeline_maps_sources_to_functions_of_the_stage_alone(does: str, resource: str) -> None:
+    """https://docs.aws.amazon.com/service-authorization/latest/reference/list_awslambda.html"""
+    action, function = f"lambda:{does}EventSourceMapping", "arn:aws:lambda:eu-central-1:123456789012:function:herald"
+    assert allows(WITH_OWN["deploy"], action, resource, lambda_FunctionArn=f"{function}-dev-tested_sqs")
+    assert not allows(WITH_OWN["deploy"], action, resource, lambda_FunctionArn=f"{function}-prod-tested_sqs")
+    assert not allows(ROLES["deploy"], action, resource, lambda_FunctionArn=f"{function}-dev-tested_sqs")
+
+
+def test_comparing_reads_the_rules_of_the_default_bus_and_the_streams_that_triggers_need() -> None:
+    rule = "arn:aws:events:eu-central-1:123456789012:rule/herald-dev-tested_s3"
+    table = "arn:aws:dynamodb:eu-central-1:123456789012:table/orders"
+    for action, resource in (("events:DescribeRule", rule), ("dynamodb:DescribeTable", table)):
+        assert allows(WITH_OWN["diff"], action, resource)
+        assert not allows(ROLES["diff"], action, resource)
 
 
 @pytest.mark.parametrize("role", ROLES)
@@ -275,6 +321,13 @@ def test_every_function_can_do_within_the_boundary_what_its_policy_says(
         for statement in policy(spec, stage, WHERE)["Statement"]:
             for action, resource in product(statement["Action"], statement["Resource"]):
                 assert allows(BOUNDARY, action, resource), f"{spec.name}: {action} on {resource}"
+
+
+def test_functions_of_the_owners_own_can_do_within_the_boundary_what_their_policies_say() -> None:
+    for spec in OWN:
+        for statement in policy(spec, OWNERS, WHERE)["Statement"]:
+            for action, resource in product(statement["Action"], statement["Resource"]):
+                assert allows(WITH_OWN["boundary"], action, resource), f"{spec.name}: {action} on {resource}"
 
 
 @pytest.mark.parametrize(
@@ -479,9 +532,14 @@ def length(document: Any) -> int:
 def test_policies_fit_into_roles_and_the_boundary_into_a_policy() -> None:
     """https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html"""
     stage = STAGE._replace(name="s" * 12)
-    for statements in (pipeline_roles.deploying(stage), pipeline_roles.comparing(stage)):
+    for statements in (pipeline_roles.deploying(stage), pipeline_roles.comparing(with_own(stage), OWN)):
         assert length({"Version": "2012-10-17", "Statement": statements}) <= 10_240
-    assert length({"Version": "2012-10-17", "Statement": pipeline_roles.bounding(stage)}) <= 6_144
+    domain = DomainTable(name="d" * 60 + ".com", hosted_zone="Z" * 32)
+    for statements in (
+        pipeline_roles.bounding(with_own(stage), OWN),
+        pipeline_roles.deploying_more(with_own(stage), domain, OWN),
+    ):
+        assert length({"Version": "2012-10-17", "Statement": statements}) <= 6_144
     # A name of an owner has up to 39 characters, of a repository up to 100.
     trust = trust_policy("Deploy", Repository=f"{'o' * 39}/{'n' * 100}", Environment="e" * 100)
     assert length(trust) <= 2_048

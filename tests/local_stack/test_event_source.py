@@ -2,12 +2,29 @@
 
 from __future__ import annotations
 
+import json
 import uuid
+from functools import partial
 from typing import Any
 
-from tests.local_stack.local_aws import ACCOUNT, REGION, LocalAws, wait_for
+import pytest
 
-READS = ["DescribeStream", "DescribeStreamSummary", "GetRecords", "GetShardIterator", "ListShards"]
+from tests.local_stack.local_aws import ACCOUNT, LOGS, REGION, LocalAws, wait_for
+
+READS = {
+    "sqs": ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"],
+    "kinesis": [
+        "kinesis:DescribeStream",
+        "kinesis:DescribeStreamSummary",
+        "kinesis:GetRecords",
+        "kinesis:GetShardIterator",
+        "kinesis:ListShards",
+    ],
+    "dynamodb": ["dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator", "dynamodb:ListStreams"],
+}
+"""https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html#events-sqs-permissions
+https://docs.aws.amazon.com/lambda/latest/dg/services-kinesis-create.html
+https://docs.aws.amazon.com/lambda/latest/dg/with-ddb.html"""
 FAILS = "def handler(event, context): raise ValueError('no')"
 
 
@@ -17,29 +34,78 @@ def stream(aws: LocalAws) -> tuple[str, str]:
     return name, f"arn:aws:kinesis:{REGION}:{ACCOUNT}:stream/{name}"
 
 
-def reads(arn: str) -> dict[str, Any]:
-    return {"Effect": "Allow", "Action": [f"kinesis:{name}" for name in READS], "Resource": arn}
+def table(aws: LocalAws) -> tuple[str, str]:
+    """A new table with a stream: its name, and the stream's ARN."""
+    name = f"stock-{uuid.uuid4().hex[:8]}"
+    aws.client("dynamodb").create_table(
+        TableName=name,
+        BillingMode="PAY_PER_REQUEST",
+        KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
+        AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
+        StreamSpecification={"StreamEnabled": True, "StreamViewType": "NEW_IMAGE"},
+    )
+    return name, aws.client("dynamodb").describe_table(TableName=name)["Table"]["LatestStreamArn"]
+
+
+def reads(arn: str, service: str = "kinesis", without: str = "") -> dict[str, Any]:
+    """A statement with the rights to read a source, perhaps without one of them."""
+    actions = [action for action in READS[service] if action != without]
+    # The list of streams has no resource.
+    return {"Effect": "Allow", "Action": actions, "Resource": [arn, "*"] if service == "dynamodb" else arn}
+
+
+def result(aws: LocalAws, mapping: str) -> str:
+    return str(aws.client("lambda").get_event_source_mapping(UUID=mapping)["LastProcessingResult"])
 
 
 def mapped(aws: LocalAws, function: str, arn: str, **settings: Any) -> str:
+    if ":sqs:" not in arn:
+        settings["StartingPosition"] = "TRIM_HORIZON"
     mapping: str = aws.client("lambda").create_event_source_mapping(
-        FunctionName=function, EventSourceArn=arn, StartingPosition="TRIM_HORIZON", **settings
+        FunctionName=function, EventSourceArn=arn, **settings
     )["UUID"]
     return mapping
 
 
-def test_a_role_without_one_of_the_rights_reads_nothing(aws: LocalAws) -> None:
-    name, arn = stream(aws)
-    rights = reads(arn)
-    function = aws.function(FAILS, {**rights, "Action": rights["Action"][:-1]})
+@pytest.mark.parametrize("service", READS)
+def test_a_role_without_any_one_of_the_rights_reads_nothing_and_with_all_it_does(aws: LocalAws, service: str) -> None:
+    match service:
+        case "sqs":
+            name, arn = aws.queue()
+            aws.client("sqs").send_message(QueueUrl=name, MessageBody="x")
+        case "kinesis":
+            name, arn = stream(aws)
+            aws.client("kinesis").put_record(StreamName=name, Data=b"x", PartitionKey="1")
+        case _:
+            name, arn = table(aws)
+            aws.client("dynamodb").put_item(TableName=name, Item={"id": {"S": "x"}})
+    first, *others = READS[service]
+    role = aws.role(LOGS, reads(arn, service, without=first))
+    function = aws.function("def handler(event, context): print('taken')", Role=role)
     mapping = mapped(aws, function, arn)
-    aws.client("kinesis").put_record(StreamName=name, Data=b"x", PartitionKey="1")
 
-    def result() -> str:
-        return str(aws.client("lambda").get_event_source_mapping(UUID=mapping)["LastProcessingResult"])
+    def allow(*statements: dict[str, Any]) -> None:
+        document = json.dumps({"Version": "2012-10-17", "Statement": [LOGS, *statements]})
+        aws.client("iam").put_role_policy(RoleName=role.rpartition("/")[2], PolicyName="p", PolicyDocument=document)
 
-    wait_for(lambda: "PROBLEM: the function's role may not kinesis:ListShards" in result())
+    def is_told(action: str) -> bool:
+        return result(aws, mapping) == f"PROBLEM: the function's role may not {action}"
+
+    wait_for(partial(is_told, first))
+    for action in others:
+        allow(reads(arn, service, without=action))
+        wait_for(partial(is_told, action))
     assert aws.log(function) == []
+    allow(reads(arn, service))
+    wait_for(lambda: "taken" in "".join(aws.log(function)))
+
+
+def test_the_list_of_streams_is_allowed_for_no_table_alone(aws: LocalAws) -> None:
+    """https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazondynamodb.html"""
+    _, arn = table(aws)
+    function = aws.function("", {**reads(arn, "dynamodb"), "Resource": arn})
+    mapping = mapped(aws, function, arn)
+    wait_for(lambda: result(aws, mapping) == "PROBLEM: the function's role may not dynamodb:ListStreams")
 
 
 def test_a_batch_that_fails_too_often_is_told_to_the_destination_as_the_documentation_says(aws: LocalAws) -> None:

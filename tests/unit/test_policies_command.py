@@ -10,11 +10,13 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from chalicelib.functions import functions_of
+from chalicelib.functions import FUNCTIONS, functions_of
+from chalicelib.own_functions import OWN
 from ops.cli.main import main
 from ops.config.loader import load
 from ops.naming import PSEUDO_PARAMETERS
 from ops.templates.function_policies import AWS_ITSELF, policy
+from tests.own_functions import without_own_functions
 
 ARN = "arn:${AWS::Partition}:%s:${AWS::Region}:${AWS::AccountId}:%s"
 
@@ -64,9 +66,14 @@ def test_what_aws_itself_uses_is_told_from_what_the_code_calls(root: Path) -> No
 
 @pytest.mark.parametrize(("stage", "has_send_event"), [("dev", False), ("local", True)])
 def test_who_is_let_in_follows_from_the_templates_and_the_triggers(
-    root: Path, stage: str, has_send_event: bool
+    root: Path, tmp_path: Path, stage: str, has_send_event: bool
 ) -> None:
+    text = (root / "herald.toml").read_text(encoding="utf-8")
+    (tmp_path / "herald.toml").write_text(without_own_functions(text), encoding="utf-8")
+    (tmp_path / "infra").symlink_to(root / "infra")
     prefix, invoke = f"herald-{stage}", "lambda:InvokeFunction"
+    named = (spec.name for spec in (*FUNCTIONS, *OWN) if spec.trigger.kind in ("event", "s3"))
+    on_default_bus = [ARN % ("events", f"rule/{prefix}-{name}") for name in named]
     function = {name: ARN % ("lambda", f"function:{prefix}{name}") for name in ("", "-destined", "-retry_due")}
     outcome = {name: ARN % ("lambda", f"function:{prefix}-{name}") for name in ("on_success", "on_failure")}
     queue = {
@@ -104,12 +111,12 @@ def test_who_is_let_in_follows_from_the_templates_and_the_triggers(
             "events.amazonaws.com",
             "sqs:SendMessage",
             queue["rule-dead-letters"],
-            f"ArnLike {source} {rule}*, {ARN % ('events', f'rule/{prefix}-examine')}",
+            f"ArnLike {source} {', '.join([f'{rule}*', *on_default_bus])}",
         ),
     }
     if has_send_event:
         expected |= {("apigateway.amazonaws.com", "sts:AssumeRole", role, ""), (role, "sns:Publish", topic, "")}
-    found = shown(root, "--stage", stage)["permissions"]
+    found = shown(tmp_path, "--stage", stage)["permissions"]
     allowed = {(each["who"], *each["actions"], each["on"], each["only"]) for each in found if each["effect"] == "Allow"}
     assert allowed == expected
     (denied,) = (each for each in found if each["effect"] == "Deny")

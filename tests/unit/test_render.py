@@ -204,8 +204,9 @@ def test_templates_hold_no_yaml_alias_and_no_account() -> None:
 def test_a_function_that_is_registered_but_not_declared_is_named_and_the_reverse() -> None:
     assert undeclared({"destined"}, {"destined"}) == []
     assert undeclared({"destined", "extra"}, {"destined", "digest"}) == [
-        "app.py registers extra, which chalicelib/functions.py lacks",
-        "chalicelib/functions.py declares digest, which app.py lacks",
+        "app.py registers extra, which the manifest lacks: chalicelib/functions.py, or own_functions.py and"
+        " `functions` of the stage in herald.toml",
+        "the manifest declares digest, which app.py lacks",
     ]
 
 
@@ -214,7 +215,7 @@ def test_a_function_that_chalice_would_run_otherwise_than_the_manifest_says_is_n
     right = {"destined": "on_sns_message", "orders": "lambda_function", "retry_due": "schedule", "api_handler": "route"}
     assert otherwise(right, kinds) == []
     assert otherwise(right | {"orders": "on_sqs_message"}, kinds) == [
-        "app.py registers orders with @app.on_sqs_message, and its trigger 'sqs' in chalicelib/functions.py wants"
+        "app.py registers orders with @app.on_sqs_message, and its trigger 'sqs' in the manifest wants"
         " @app.lambda_function"
     ]
 

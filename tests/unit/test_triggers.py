@@ -2,28 +2,28 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from chalicelib.functions import FunctionSpec, Grant, Resource, Trigger, grants_of
+from chalicelib import own_functions
+from chalicelib.function_spec import FunctionSpec, Grant, Resource, Trigger
+from chalicelib.functions import FUNCTIONS, declared_in, functions_of, grants_of
 from ops.errors import OpsError
+from ops.generate.check import policy_faults
+from ops.generate.render import function_mistakes
 from ops.naming import AwsLocation, filled
-from ops.templates import trigger_resources
+from ops.templates import function_directory, pipeline_roles, trigger_resources, wiring
+from ops.templates.common_resources import RULE_DEAD_LETTERS
 from ops.templates.function_policies import policy
 from tests.fakes import stage
+from tests.own_functions import OWN, with_own
+from tests.own_functions import TRIGGERS as KINDS
 
 HERE = AwsLocation("aws", "eu-central-1", "123456789012")
-STAGE = stage()._replace(values={"bucket": "uploads-of-mine"})
-KINDS = {
-    "s3": Trigger("s3", source="{bucket}", prefix="in/"),
-    "event": Trigger("event", {"source": ["aws.codebuild"]}),
-    "sns": Trigger("sns", source="news-{stage}"),
-    "sqs": Trigger("sqs", source="orders", batch=25),
-    "dynamodb": Trigger("dynamodb", source="orders"),
-    "kinesis": Trigger("kinesis", source="orders"),
-}
+STAGE = with_own(stage())
 
 
 def spec(trigger: Trigger, *grants: Grant) -> FunctionSpec:
@@ -119,9 +119,9 @@ def test_the_role_may_read_that_source_and_nothing_else() -> None:
     actions = ("sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage")
     assert allowed(KINDS["sqs"]) == dict.fromkeys(actions, queue)
     dead = {"sqs:SendMessage": [HERE.arn("sqs", "herald-dev-rule-dead-letters")]}
-    names = ("DescribeStream", "GetRecords", "GetShardIterator", "ListStreams")
+    names = ("DescribeStream", "GetRecords", "GetShardIterator")
     table = {f"dynamodb:{name}": [HERE.arn("dynamodb", "table/orders/stream/*")] for name in names}
-    assert allowed(KINDS["dynamodb"]) == dead | table
+    assert allowed(KINDS["dynamodb"]) == dead | table | {"dynamodb:ListStreams": ["*"]}
     more = ("DescribeStream", "DescribeStreamSummary", "GetRecords", "GetShardIterator", "ListShards")
     stream = {f"kinesis:{name}": [HERE.arn("kinesis", "stream/orders")] for name in more}
     assert allowed(KINDS["kinesis"]) == dead | stream
@@ -132,6 +132,17 @@ def test_who_is_invoked_may_only_keep_its_failed_runs(kind: str) -> None:
     assert [grant.on for grant in grants_of(spec(KINDS[kind]), STAGE)] == [Resource.RULE_DEAD_LETTERS]
 
 
+def test_nothing_of_a_trigger_stands_in_a_stage_without_it() -> None:
+    plain = wiring.template(stage())
+    made = [each for each in plain["Resources"].values() if each["Type"] == "AWS::Events::Rule"]
+    assert {each["Properties"]["EventBusName"] for each in made} == {"herald-dev"}
+    types = {each["Type"] for each in plain["Resources"].values()}
+    assert not types & {"AWS::Lambda::EventSourceMapping", "AWS::SNS::Subscription"}
+    assert not types & {"AWS::IAM::Role", "AWS::Logs::ResourcePolicy"}, "nor of a rule's target"
+    assert set(plain["Parameters"]) == {RULE_DEAD_LETTERS, wiring.FAILED_EVENTS, function_directory.API_ADDRESS}
+    assert pipeline_roles.deploying_more(stage()) == []
+
+
 def test_a_grant_may_name_any_arn_by_a_template() -> None:
     invoked = Trigger("invoke")
     grant = Grant("ReadUploads", ("s3:GetObject",), "arn:{partition}:s3:::{bucket}/*", "read them")
@@ -140,9 +151,42 @@ def test_a_grant_may_name_any_arn_by_a_template() -> None:
         allowed(invoked, replace(grant, on="{bucket}/*"))
 
 
+@pytest.mark.parametrize("function", OWN, ids=lambda spec: spec.name)
+def test_parliament_finds_no_fault_in_the_policy_of_any_trigger(function: FunctionSpec) -> None:
+    assert policy_faults(json.dumps(policy(function, STAGE, HERE))) == []
+
+
+def test_a_stage_has_those_of_the_owners_functions_that_it_names() -> None:
+    heralds = {spec.name for spec in functions_of(stage(), OWN)}
+    named = {spec.name for spec in functions_of(stage()._replace(functions=("tested_s3",)), OWN)}
+    assert named - heralds == {"tested_s3"}
+    assert not heralds & {spec.name for spec in OWN}
+
+
+@pytest.mark.parametrize(
+    ("name", "mistake"),
+    [
+        ("gone", "there is no 'gone' in chalicelib/own_functions.py; it has orders, destined, Orders"),
+        ("destined", "'destined' is Herald's own; choose another name in chalicelib/own_functions.py"),
+        ("Orders", "'Orders' is no function's name: up to 40 of a-z, 0-9 and _, the first a letter"),
+    ],
+)
+def test_a_stage_names_no_function_that_it_can_not_have(name: str, mistake: str) -> None:
+    own = [replace(OWN[0], name=each) for each in ("orders", "destined", "Orders")]
+    assert list(function_mistakes([name, "orders"], own)) == [mistake]
+
+
+def test_a_mistake_in_a_function_is_told_with_the_file_that_declares_it() -> None:
+    with pytest.raises(OpsError, match=r"^chalicelib/own_functions.py: take_orders: '.*:\{gone\}' names \{gone\}"):
+        trigger_resources.resources(spec(Trigger("sqs", source="{gone}")), STAGE, "TakeOrders")
+    assert declared_in(FUNCTIONS[0]) == "chalicelib/functions.py"
+
+
 def test_only_the_bus_s_rules_those_of_the_manifest_and_the_topic_may_send_dead_letters() -> None:
+    heralds_and_owners = (spec for spec in (*FUNCTIONS, *own_functions.OWN) if spec.trigger.kind in ("event", "s3"))
+    rules = ("herald-dev/*", *(f"herald-dev-{spec.name}" for spec in heralds_and_owners))
     assert trigger_resources.dead_letter_sources(STAGE, HERE) == {
-        "RuleSources": [HERE.arn("events", f"rule/{rule}") for rule in ("herald-dev/*", "herald-dev-examine")],
+        "RuleSources": [HERE.arn("events", f"rule/{rule}") for rule in rules],
         "SubscribedTopics": [HERE.arn("sns", "herald-dev-messages")],
     }
     assert trigger_resources.parameters(STAGE) == {}

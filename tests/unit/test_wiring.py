@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from chalicelib.functions import RETRIES_OVER, Resource, functions_of
+from chalicelib.function_spec import Resource
+from chalicelib.functions import RETRIES_OVER, functions_of
 from chalicelib.settings import FileRules
 from ops.naming import RESOURCES as DIRECTORY
 from ops.templates.function_urls import FUNCTION_URL

@@ -45,6 +45,8 @@ READS = {
     "dynamodb": ("DescribeStream", "GetRecords", "GetShardIterator", "ListStreams"),
 }
 """The actions that the role needs on the source, by service."""
+WITHOUT_RESOURCE = ("dynamodb:ListStreams",)
+"""https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazondynamodb.html"""
 _BACKOFF_SECONDS = 0.1
 """The pause after a failed batch: a tenth of MiniStack's."""
 
@@ -83,7 +85,11 @@ def _denied(mapping: dict[str, Any]) -> list[str]:
         return []
     credentials = iam_role.credentials_from_environment(lambda_runtime.execution_credentials(config))
     actions = (f"{service}:{name}" for name in READS.get(service, ()))
-    return [action for action in actions if not iam_role.may(credentials, action, source)]
+    return [
+        action
+        for action in actions
+        if not iam_role.may(credentials, action, "*" if action in WITHOUT_RESOURCE else source)
+    ]
 
 
 def _run(execute: Callable[..., Result], function: dict[str, Any], event: Any) -> Result:
