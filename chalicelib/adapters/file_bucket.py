@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote, unquote
@@ -89,12 +88,10 @@ class FileBucket:
     def read(self, key: str) -> StoredFile | None:
         """Read an object; None where there is none. Raises :class:`FilesError`."""
         try:
-            found = self._s3.get_object(**self._bucket, Key=key, Range=f"bytes=0-{MAX_READ - 1}")
+            found = self._first_bytes(key)
         except ServiceError as error:
             if error.code == "NoSuchKey":
                 return None
-            if error.code == "InvalidRange":  # An empty object has no first byte.
-                return StoredFile(b"", "", "", int(datetime.now(UTC).timestamp()))
             raise FilesError(error.reason) from error
         except AwsError as error:
             raise FilesError(error.reason) from error
@@ -103,6 +100,15 @@ class FileBucket:
         return StoredFile(
             found["Body"].read(), name, unquote(metadata.get("type", "")), int(found["LastModified"].timestamp())
         )
+
+    def _first_bytes(self, key: str) -> Any:
+        try:
+            return self._s3.get_object(**self._bucket, Key=key, Range=f"bytes=0-{MAX_READ - 1}")
+        except ServiceError as error:
+            if error.code != "InvalidRange":
+                raise
+            # An empty object has no first byte, and this answer doesn't say what it is called.
+            return self._s3.get_object(**self._bucket, Key=key)
 
     def read_all(self, keys: Sequence[str]) -> dict[str, bytes]:
         """Read objects, by key; without those that are not there. Raises :class:`FilesError`."""

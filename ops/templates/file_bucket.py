@@ -101,6 +101,15 @@ def _rules(stage: Stage) -> list[dict[str, Any]]:
         },
     }
     return [
-        {"Id": name, "Status": "Enabled", "Prefix": prefix, "ExpirationInDays": number}
-        for name, (prefix, number) in days.items()
+        *(
+            {"Id": name, "Status": "Enabled", "Prefix": prefix, "ExpirationInDays": number}
+            for name, (prefix, number) in days.items()
+        ),
+        # Nothing here uploads in parts or keeps versions, but an owner's programs and the bucket's owner may.
+        {
+            "Id": "remains",
+            "Status": "Enabled",
+            "AbortIncompleteMultipartUpload": {"DaysAfterInitiation": 1},
+            "NoncurrentVersionExpiration": {"NoncurrentDays": 1},
+        },
     ]

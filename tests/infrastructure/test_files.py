@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from chalicelib.functions import FILES_BUCKET
+from chalicelib.logic.message_files import INCOMING, KEPT, NEW, key_of
 from chalicelib.settings import FileRules, Stage
 from ops.naming import PSEUDO_PARAMETERS, AwsLocation, filled
 from ops.templates.file_bucket import template
@@ -35,15 +37,59 @@ def test_cfn_lint_finds_nothing(tmp_path: Path) -> None:
     assert cfn_lint(path, regions=["eu-central-1", "us-gov-west-1", "cn-north-1"]).stdout == ""
 
 
-def test_files_end_with_their_message_and_a_day_and_what_nobody_refers_to_within_a_day() -> None:
-    rules = {rule["Prefix"]: rule["ExpirationInDays"] for rule in bucket()["LifecycleConfiguration"]["Rules"]}
-    assert rules == {
-        "new/": 1,
-        "incoming/": 401,
-        "files/": 401,  # of a site that has left the configuration, too
-        "files/default/": 31,
-        "files/shop/": 401,
+def expires_at(key: str, stored: datetime, stage: Stage = STAGE) -> datetime | None:
+    """When S3 deletes an object, by the bucket's rules; None for never.
+
+    The days are added to the time at which it was stored, and rounded up to the next midnight UTC:
+    https://docs.aws.amazon.com/AmazonS3/latest/userguide/intro-lifecycle-rules.html#intro-lifecycle-rules-number-of-days
+    Where several rules hold, the shorter counts:
+    https://docs.aws.amazon.com/AmazonS3/latest/userguide/lifecycle-conflicts.html
+    """
+    rules = bucket(stage)["LifecycleConfiguration"]["Rules"]
+    days = [
+        rule["ExpirationInDays"]
+        for rule in rules
+        if rule["Status"] == "Enabled" and "ExpirationInDays" in rule and key.startswith(rule["Prefix"])
+    ]
+    if not days:
+        return None
+    midnight = stored.replace(hour=0, minute=0, second=0, microsecond=0)
+    return midnight + timedelta(min(days) + 1)
+
+
+STORED = datetime(2014, 1, 15, 10, 30, tzinfo=UTC)
+"""As in the page's sample, in which three days end on 19 January 2014 at 0:00."""
+
+
+def test_every_key_that_herald_writes_ends_by_itself() -> None:
+    ends = {
+        key_of(NEW, "default", "id", 1): 1,
+        key_of(NEW, "a-site-that-has-left", "id", 1): 1,
+        key_of(KEPT, "default", "id", 1): 30 + 1,
+        key_of(KEPT, "shop", "id", 12): 400 + 1,
+        # The longest of all, as nobody knows any more how long its messages are kept.
+        key_of(KEPT, "a-site-that-has-left", "id", 1): 400 + 1,
+        key_of(KEPT, "plain", "id", 1): 400 + 1,  # It took files before.
+        f"{INCOMING}yours.jpg": 400 + 1,
     }
+    for key, days in ends.items():
+        assert expires_at(key, STORED) == datetime(2014, 1, 16, tzinfo=UTC) + timedelta(days), key
+    assert expires_at("elsewhere/x", STORED) is None
+
+
+def test_a_file_outlives_no_message_by_more_than_two_days_and_none_goes_before_its_message() -> None:
+    for hours in range(24):
+        stored = STORED.replace(hour=hours)
+        ends = expires_at(key_of(KEPT, "default", "id", 1), stored)
+        assert ends is not None
+        assert timedelta(30) <= ends - stored <= timedelta(30 + 2)
+
+
+def test_uploads_that_were_given_up_and_old_versions_go_wherever_they_are() -> None:
+    (rule,) = (rule for rule in bucket()["LifecycleConfiguration"]["Rules"] if "Prefix" not in rule)
+    assert rule["Status"] == "Enabled"
+    assert rule["AbortIncompleteMultipartUpload"] == {"DaysAfterInitiation": 1}
+    assert rule["NoncurrentVersionExpiration"] == {"NoncurrentDays": 1}
 
 
 def test_nothing_is_public_and_everything_encrypted_at_rest_and_on_its_way() -> None:

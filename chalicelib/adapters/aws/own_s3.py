@@ -47,8 +47,9 @@ class S3:
         self._send("PUT", Bucket, Key, headers, Body)
         return {}
 
-    def get_object(self, *, Bucket: str, Key: str, Range: str, ExpectedBucketOwner: str) -> dict[str, Any]:
-        answer = self._send("GET", Bucket, Key, _of(ExpectedBucketOwner) | {"Range": Range})
+    def get_object(self, *, Bucket: str, Key: str, ExpectedBucketOwner: str, Range: str = "") -> dict[str, Any]:
+        headers = _of(ExpectedBucketOwner) | ({"Range": Range} if Range else {})
+        answer = self._send("GET", Bucket, Key, headers)
         metadata = {
             name.removeprefix(_METADATA): value for name, value in answer.headers.items() if name.startswith(_METADATA)
         }
