@@ -4,22 +4,73 @@ from __future__ import annotations
 
 import io
 import os
+import random
+import re
 import struct
+import subprocess
+import sys
+import tarfile
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
 from PIL import Image, PngImagePlugin, TiffImagePlugin
 from PIL.Image import Exif
 
-CORPUS = os.environ.get("HERALD_IMAGE_CORPUS", "")
-"""A folder with many images, such as an unpacked source distribution of Pillow; empty for none."""
+from tests.history import ROOT
+from tests.rehearsal import REHEARSING
+
 SERIAL = "SN-0815-4711"
 SECRETS = (b"SN-0815", b"Lovelace", b"lovelace@example.org", b"<x:xmpmeta", b"2026:07:04")
 """What no copy for others may hold."""
 
 
-def corpus() -> list[Path]:
-    return sorted(path for path in Path(CORPUS).rglob("*") if path.is_file()) if CORPUS else []
+def corpus(folder: Path) -> list[Path]:
+    """Many images. In a rehearsal all files of Pillow's source distribution, which pip fetches into the folder, or of
+    the folder that ``HERALD_IMAGE_CORPUS`` names; else each format that Pillow writes, whole and broken."""
+    if not REHEARSING:
+        _make_corpus(folder)
+    elif named := os.environ.get("HERALD_IMAGE_CORPUS"):
+        folder = Path(named)
+    else:
+        _fetch_pillow(folder)
+    return sorted(path for path in folder.rglob("*") if path.is_file())
+
+
+def _fetch_pillow(folder: Path) -> None:
+    """Its tests' images come with its source distribution alone. Version and hashes are those of the lock."""
+    lock = (ROOT / "locks" / "requirements-dev.txt").read_text(encoding="utf-8")
+    wanted = re.search(r"^pillow==.*\n(?: {4}--hash=.*\n)+", lock, re.MULTILINE)
+    assert wanted is not None
+    requirements = folder / "requirements.txt"
+    requirements.write_text(wanted[0].rstrip().removesuffix("\\"), encoding="utf-8")
+    options = ("--no-binary=pillow", "--no-deps", "--require-hashes", "--dest", str(folder), "-r", str(requirements))
+    subprocess.run([sys.executable, "-m", "pip", "download", "--quiet", *options], check=True, timeout=600)
+    (archive,) = folder.glob("*.tar.gz")
+    with tarfile.open(archive) as files:
+        files.extractall(folder, filter="data")
+    archive.unlink()
+
+
+def _make_corpus(folder: Path) -> None:
+    dice = random.Random(20261129)  # noqa: S311 - for tests, not for secrets
+    Image.init()
+    for form in sorted(Image.SAVE):
+        file = io.BytesIO()
+        with suppress(OSError, ValueError, DeprecationWarning):  # Not every format takes every picture.
+            _picture().save(file, form, exif=exif())
+            content = file.getvalue()
+            (folder / form).write_bytes(content)
+            (folder / f"{form}-half").write_bytes(content[: len(content) // 2])
+            for number in range(10):
+                broken = bytearray(content)
+                for _ in range(8):  # Where headers and EXIF data are.
+                    broken[dice.randrange(min(len(broken), 1500))] = dice.randrange(256)
+                (folder / f"{form}-broken-{number}").write_bytes(broken)
+
+
+def _picture() -> Image.Image:
+    return Image.effect_mandelbrot((64, 48), (-3, -2.5, 2, 2.5), 20).convert("RGB")
 
 
 def _ratio(*numbers: float) -> tuple[TiffImagePlugin.IFDRational, ...]:
@@ -49,7 +100,7 @@ def exif() -> Exif:
 @cache
 def photo(form: str = "JPEG", *, progressive: bool = False) -> bytes:
     """A photo of 64 × 48 pixels with all that its camera knows, and something behind its end."""
-    image = Image.effect_mandelbrot((64, 48), (-3, -2.5, 2, 2.5), 20).convert("RGB")
+    image = _picture()
     file = io.BytesIO()
     more: dict[str, object] = {"exif": exif(), "icc_profile": b"a colour profile"}
     if form == "JPEG":

@@ -14,7 +14,8 @@ from PIL import Image
 from chalicelib.logic import file_examination
 from chalicelib.logic.declared_file_kind import KINDS
 from chalicelib.logic.exif import MAX_READS, MAX_VALUE, BoundedReader, TooMuchWorkError, exif_of
-from tests.images import CORPUS, HOSTILE, TIFF, corpus, exif, jpeg_with_exif, photo, with_many_directories
+from tests.images import HOSTILE, TIFF, corpus, exif, jpeg_with_exif, photo, with_many_directories
+from tests.rehearsal import amount
 from tests.second_reader import normalised
 
 
@@ -131,31 +132,42 @@ def test_hostile_files_stay_within_memory_and_time(tmp_path: Path) -> None:
     assert size < 256
 
 
+@pytest.fixture(scope="module")
+def images(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    return corpus(tmp_path_factory.mktemp("images"))
+
+
 @pytest.mark.rehearse(
-    "examines and cleans every file of Pillow's source distribution (`HERALD_IMAGE_CORPUS`)",
-    "an image that crashes or exhausts the function",
+    "examines and cleans every file of Pillow's source distribution", "an image that crashes or exhausts the function"
 )
-@pytest.mark.skipif(not CORPUS, reason="HERALD_IMAGE_CORPUS names no folder of images")
-def test_a_corpus_of_images_stays_within_memory_and_time() -> None:
-    longest, size = run_over(corpus())
+def test_a_corpus_of_images_stays_within_memory_and_time(images: list[Path]) -> None:
+    assert len(images) >= amount(200, 1000)
+    longest, size = run_over(images)
     assert longest < 5
     assert size < 256
 
 
 @pytest.mark.rehearse("holds the tags of each image there against Pillow's own", "EXIF data that is read wrongly")
-@pytest.mark.skipif(not CORPUS, reason="HERALD_IMAGE_CORPUS names no folder of images")
-def test_the_tags_of_a_corpus_equal_what_a_second_library_reads() -> None:
-    found = {path.name: (exif_of(path.read_bytes())[0], normalised(path.read_bytes())) for path in corpus()}
-    assert sum(bool(ours) for ours, _ in found.values()) > 100
-    # Of what only one of them says Pillow takes orientations from XMP and AVIF's own boxes, too.
+def test_the_tags_of_a_corpus_equal_what_a_second_library_reads(images: list[Path]) -> None:
+    found = {
+        path.name: (exif_of(path.read_bytes())[0], normalised(path.read_bytes()))
+        for path in images
+        if "-broken-" not in path.name
+    }
+    assert sum(bool(ours) for ours, _ in found.values()) >= amount(5, 100)
     other = {
-        file: (name, ours[name], theirs[name])
+        file: (name, ours.get(name), text)
         for file, (ours, theirs) in found.items()
-        for name in ours.keys() & theirs.keys()
-        if ours[name] != theirs[name] and file not in WRONG_TYPE
+        for name, text in theirs.items()
+        # Pillow takes orientations from XMP, PNG's and AVIF's own parts, too.
+        if ours.get(name) != text and not (name == "orientation" and name not in ours) and file not in ODD
     }
     assert other == {}
 
 
-WRONG_TYPE = ("old-style-jpeg-compression-no-samplesperpixel.tif",)
-"""Its tags are of types that they may not have."""
+ODD = (
+    "old-style-jpeg-compression-no-samplesperpixel.tif",  # Tags are of types that they may not have.
+    "pport_g4.tif",  # The make is a control character.
+    "exif-ifd-offset.jpg",  # The data begin where ExifRead doesn't look.
+)
+"""Files that no camera wrote so."""
