@@ -59,6 +59,9 @@ PRICES = {
     "queue": Price(0.40, 1e6, "$0.40 per million", "p-sqs", "March 2026"),
     "stored": Price(0.45, 1e9, "$0.25 + $0.20 per GB", "p-ddb", "not verified"),
     "log kept": Price(0.03, 1e9, "$0.03 per GB", "p-logs", "June 2026"),
+    "put": Price(0.005, 1000, "$0.005 per 1,000", "p-s3", "not verified"),
+    "get": Price(0.0004, 1000, "$0.0004 per 1,000", "p-s3", "not verified"),
+    "file kept": Price(0.023, 1e9, "$0.023 per GB", "p-s3", "not verified"),
 }
 METRIC, ALARM = 0.30, 0.10
 """Dollars a month for one custom metric, and for one alarm, beyond the first ten of each, which are free."""
@@ -84,6 +87,8 @@ RUNS: Mapping[str, Run] = {
     "on_success": Run(256, 0.4, 0.01),
 }
 """Estimated seconds, rounded up. docs/benchmarks.md explains the estimate."""
+EXAMINE = Run(512, 0.7, 0.1)
+"""Of a photo of 2 MB: 0.07 s of processor time for imports and 0.006 s for the photo, measured on 2026-11-29."""
 SIMPLEST = Run(512, 0.6, 0.31)
 """One function that calls Pushover before it answers."""
 
@@ -115,6 +120,12 @@ def _run(name: str, *, the_same: bool) -> Line:
     units, warm = run.gb_s(run.cold) * 1000, run.gb_s(run.warm) * 1000
     counted = f"{run.memory} MB × {run.cold} s{run.waits}"
     return Line(f"Lambda, `{name}`", counted, units, "GB-s", f"{units:,.0f} GB-s", the_same, warm)
+
+
+def _timed(what: str, counted: str, cold: float, warm: float, *, the_same: bool = True) -> Line:
+    """Seconds of a function with the memory of ``examine``."""
+    units = EXAMINE.gb_s(cold) * 1000
+    return Line(what, counted, units, "GB-s", f"{units:,.0f} GB-s", the_same, EXAMINE.gb_s(warm) * 1000)
 
 
 MESSAGE = (
@@ -174,6 +185,33 @@ KEPT = (
         "1.2 MB",
     ),
     Line("storage of their logs", "`log_retention_days`, 30 unless set", 4e6, "log kept", "4 MB"),
+)
+PHOTO = 2e6
+"""Bytes of the photo that comes with each message."""
+FILES = (
+    Line("2 writes to S3", "`PutObject` by `api_handler`, `CopyObject` by `destined`", 2000, "put"),
+    Line("2 reads of S3", "`GetObject` by `examine` and by `notify_pushover`", 2000, "get"),
+    Line("1 Lambda request", "`examine`", 1000, "run"),
+    _timed("Lambda, `examine`", f"512 MB × {EXAMINE.cold} s", EXAMINE.cold, EXAMINE.warm, the_same=False),
+    _timed("Lambda, `destined`", f"512 MB × {EXAMINE.cold} s more: it waits", EXAMINE.cold, EXAMINE.warm),
+    _timed("Lambda, the two others", "512 MB × 0.4 s more in all: 2 MB in, to S3, from there and out", 0.4, 0.4),
+    Line("1 DynamoDB write × 1 unit", "UpdateItem: what the file is", 1000, "write"),
+    Line(
+        "data to the internet",
+        "the photo to Pushover; in, and between Lambda and S3, it is free",
+        PHOTO * 1e3,
+        "out",
+        "2 GB",
+    ),
+)
+"""What a photo with each of 1,000 messages adds. API Gateway charges a REST request, however large:
+https://aws.amazon.com/api-gateway/pricing/"""
+FILES_KEPT = Line(
+    "storage, each month that it is kept",
+    "the photo; its first copy is gone in two days",
+    PHOTO * 1e3,
+    "file kept",
+    "2 GB",
 )
 BESIDE = (
     Line("1 REST request", "", 1000, "request"),
@@ -266,6 +304,19 @@ def parts() -> dict[str, str]:
             "us-east-1, arm64, one channel."
         ),
         "cost": table(head, rows, right=False),
+        "cost of files": (
+            f"**With a photo of 2 MB each** ([files](files.md)) 1,000 messages cost ${total(FILES):.2f} more, of which "
+            f"${FILES[-1].dollars():.2f} are its way to Pushover:\n\n"
+            + table(
+                head,
+                [
+                    *(line.row() for line in FILES),
+                    ["**sum**", "", "", "", f"**${total(FILES):.4f}**"],
+                    FILES_KEPT.row(),
+                ],
+                right=False,
+            )
+        ),
         "cost of a flood": table(
             [
                 "at the throttle of 10 a second",
