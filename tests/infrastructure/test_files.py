@@ -8,10 +8,13 @@ from typing import Any
 
 import yaml
 
-from chalicelib.functions import FILES_BUCKET
+from chalicelib.functions import FILES_BUCKET, functions_of
 from chalicelib.logic.message_files import INCOMING, KEPT, NEW, key_of
 from chalicelib.settings import FileRules, Stage
+from ops.deploy.release import file_bucket
+from ops.generate.render import policies
 from ops.naming import PSEUDO_PARAMETERS, AwsLocation, filled
+from ops.templates import wiring
 from ops.templates.file_bucket import template
 from tests.fakes import site, stage
 from tests.infrastructure.test_templates import cfn_lint
@@ -29,6 +32,16 @@ STAGE: Stage = stage()._replace(
 def bucket(it: Stage = STAGE) -> dict[str, Any]:
     properties: dict[str, Any] = template(it)["Resources"]["Files"]["Properties"]
     return properties
+
+
+def test_a_stage_without_files_has_no_function_policy_bucket_or_rule_of_them() -> None:
+    plain = STAGE._replace(sites={"plain": site("plain")})
+    assert file_bucket(STAGE) is not None
+    assert file_bucket(plain) is None
+    assert {spec.name for spec in functions_of(STAGE)} - {spec.name for spec in functions_of(plain)} == {"examine"}
+    where = AwsLocation("aws", "eu-central-1", "123456789012")
+    made = [*policies(plain, where).values(), yaml.safe_dump(wiring.template(plain))]
+    assert [text for text in made if "s3:" in text or "-files-" in text or "examine" in text] == []
 
 
 def test_cfn_lint_finds_nothing(tmp_path: Path) -> None:

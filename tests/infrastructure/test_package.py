@@ -66,7 +66,14 @@ EVERYWHERE = (
     "altcha",
     MESSAGE_FILES,
 )
-FILES = ("exifread", "filetype")
+FILES = (
+    "exifread",
+    "filetype",
+    "chalicelib.adapters.aws.own_s3",
+    "chalicelib.adapters.file_bucket",
+    *(f"chalicelib.logic.{name}" for name in ("attachments", "file_kinds", "image_cleaning", "uploads")),
+)
+"""What only a site that takes files needs; the stage here has none."""
 HTTP_OF_OTHERS = ("requests", "urllib3", "certifi", "charset_normalizer", "idna")
 FORBIDDEN = {
     "app.app": (*EVERYWHERE, *HTTP_OF_OTHERS),
