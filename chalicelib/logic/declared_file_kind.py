@@ -25,7 +25,15 @@ _EXTENSIONS: Mapping[str, str] = {
         "video": "mp4 m4v mov avi mkv webm wmv mpg mpeg 3gp flv ogv",
         "archive": "zip gz tgz bz2 xz 7z rar tar zst lz4",
         MARKUP: "htm html xhtml xht shtml mht mhtml svg svgz xml xsl xslt js mjs hta",
-        OTHER: "exe dll msi bat cmd com scr ps1 sh vbs jar apk dmg pkg deb rpm iso lnk ttf otf woff woff2 wasm swf",
+        OTHER: (
+            # What Amazon SES takes from nobody: https://docs.aws.amazon.com/ses/latest/dg/mime-types.html
+            "ade adp app asp bas bat cer chm cmd com cpl crt csh der exe fxp gadget hlp inf ins isp its jse ksh lib lnk"
+            " mad maf mag mam maq mar mas mat mau mav maw mda mdb mde mdt mdw mdz msc msh msh1 msh2 mshxml msh1xml"
+            " msh2xml msi msp mst ops pcd pif plg prf prg ps1 ps1xml ps2 ps2xml psc1 psc2 reg scf scr sct shb shs sys"
+            " tmp url vb vbe vbs vps vsmacros vss vst vsw vxd ws wsc wsf wsh xnk"
+            # What some system starts, too.
+            " apk command deb desktop dll dmg iso jar otf php pkg pl py pyw rb rpm sh swf ttf wasm webloc woff woff2"
+        ),
     }.items()
     for extension in extensions.split()
 }
@@ -48,8 +56,11 @@ _WHOLE_GROUPS = ("image", "text", "audio", "video")
 
 
 def declared_kind(name: str, media_type: str) -> str:
-    """The kind that a file claims to be: by its extension, else by its declared media type; empty for no claim."""
-    _, dot, extension = name.rpartition(".")
+    """The kind that a file claims to be: by its extension, else by its declared media type; empty for no claim.
+
+    The extension is the one that a system reads: Windows takes dots and spaces at the end for nothing.
+    """
+    _, dot, extension = "".join(filter(_is_seen, name)).rstrip(". ").rpartition(".")
     if dot and (kind := _EXTENSIONS.get(extension.strip().lower())):
         return kind
     return kind_of_type(media_type)

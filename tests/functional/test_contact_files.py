@@ -124,6 +124,16 @@ def test_a_browser_without_javascript_keeps_what_was_typed_and_can_choose_files_
     assert any(control.attributes["name"] == "message" for control in page.controls)
 
 
+def test_the_name_of_a_file_field_is_text_on_the_page_that_refuses_its_file(client: Client, filed: Stage) -> None:
+    topic = RecordingTopic()
+    hostile: Part = ("x&quot;><script>alert(1)</script>", "a.svg", b"<svg/>", "image/svg+xml")
+    with override_container(FilesContainer(filed, topic, RecordingBucket(topic))):
+        response = client.http.post("/contact", headers={**BROWSER, **MULTIPART}, body=body(hostile, message="Hi"))
+    (chosen,) = [control for control in page_of(response).controls if control.attributes.get("type") == "file"]
+    assert chosen.attributes["name"] == hostile[0]
+    assert "<script>alert" not in response.body.decode()
+
+
 def test_a_site_that_takes_no_files_refuses_them_as_ever(client: Client, local: Stage) -> None:
     assert local.sites["default"]._replace().files is None
     topic = RecordingTopic()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from urllib.parse import quote
 
 import pytest
 
@@ -126,3 +127,39 @@ def test_other_bytes_make_another_message_and_another_name_does_not() -> None:
     assert hashes[3] == content_hash("default", fields)
     ids = {message_id("default", "key", fields, files) for files in ([one], [renamed], [other])}
     assert len(ids) == 2
+
+
+def test_a_thousand_tiny_files_are_refused_before_they_are_read() -> None:
+    files = [("photo", f"{number}.jpg", b"x", "image/jpeg") for number in range(1000)]
+    with pytest.raises(SubmissionError) as raised:
+        taken(*files)
+    assert (raised.value.status, raised.value.code) == (413, "too_many_fields")
+
+
+def test_files_of_the_same_name_are_both_taken() -> None:
+    uploads, _ = taken(("photo", "a.jpg", b"1", "image/jpeg"), ("photo", "a.jpg", b"2", "image/jpeg"))
+    assert [(upload.ref.name, upload.content) for upload in uploads.files] == [("a.jpg", b"1"), ("a.jpg", b"2")]
+
+
+@pytest.mark.parametrize(
+    ("disposition", "name"),
+    [
+        ('form-data; name="a"; filename="..%2f..%2fa.jpg"', "..%2f..%2fa.jpg"),
+        ('form-data; name="a"; filename="/etc/cron.d/a.jpg"', "a.jpg"),
+        ('form-data; name="a"; filename="a\\".exe; x=\\".jpg"', 'a".exe; x=".jpg'),
+        ('form-data; name="a"; filename="a.jpg"; filename*=utf-8\'\'a.exe', "a.jpg"),
+    ],
+)
+def test_a_header_that_plays_tricks_makes_one_name_without_a_path(disposition: str, name: str) -> None:
+    uploads = Uploads(RULES)
+    part = f"--XyZ\r\nContent-Disposition: {disposition}\r\nContent-Type: image/jpeg\r\n\r\nx\r\n--XyZ--\r\n"
+    read(HEADER, part.encode(), LIMITS, uploads)
+    assert [upload.ref.name for upload in uploads.files] == [name]
+
+
+def test_what_is_kept_of_name_and_type_fits_the_metadata_of_an_object() -> None:
+    """2 KB: https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingMetadata.html"""
+    uploads, _ = taken(("photo", "🚀" * 255, b"1", "image/" + "é" * 255))
+    (upload,) = uploads.files
+    kept = {"name": quote(upload.ref.name), "type": quote(upload.ref.media_type)}
+    assert sum(len(name) + len(value) for name, value in kept.items()) <= 2048
