@@ -218,6 +218,7 @@ FUNCTIONS: tuple[FunctionSpec, ...] = (
             Grant("EraseNewFiles", ("s3:DeleteObject",), _NEW, "those not kept yet", needed=_takes_files),
             Grant("RunDestined", ("lambda:InvokeFunction",), Resource.DESTINED, "replay and release"),
             Grant("SendLinks", ("lambda:InvokeFunction",), Resource.INBOX_NOTIFIERS, "send a fresh link"),
+            Grant("ReadFiles", ("s3:GetObject",), _KEPT, "show images", needed=_takes_files),
         ),
         needed=lambda stage: stage.inbox,
     ),

@@ -34,6 +34,8 @@ class InMemoryMailbox:
         self.messages = {message.listed.id: message for message in messages}
         self.changes: list[tuple[str, str]] = []
         self.selections: list[Selection] = []
+        self.files: dict[tuple[str, int], bytes] = {}
+        """The bucket: what was sent, by message and number."""
 
     def page(self, selection: Selection) -> Listing:
         self.selections.append(selection)
@@ -54,6 +56,9 @@ class InMemoryMailbox:
 
     def trace(self, message_id: str, *, logs: bool = True) -> Trace:
         return trace_of_table(message_id, self.messages.get(message_id))
+
+    def file(self, message: StoredMessage, number: int) -> bytes | None:
+        return self.files.get((message.listed.id, number))
 
     def replay(self, message_id: str) -> Replayed:
         self.changes.append(("replay", message_id))

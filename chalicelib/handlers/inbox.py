@@ -6,6 +6,7 @@
     POST open?token=…    the link becomes a session, once
     POST fresh?token=…   a fresh link, to the channel of the old one
     GET  ./  message     what the channel's sites got
+    GET  file            an image that came with a message, to be shown on its page
     POST replay  release  spam  answered  unanswered  erase  end
 
 Nothing is read from the table before a signature was verified. Who has a session is answered, unless another page
@@ -120,7 +121,7 @@ def prepare(function: str) -> None:
 
 
 def answer(event: dict[str, Any], context: Any) -> dict[str, object]:
-    """Answer one request with a page."""
+    """Answer one request with a page, or an image on it."""
     inbox = _Inbox(composition.get_container(), context.invoked_function_arn)
     try:
         try:
@@ -169,6 +170,8 @@ class _Inbox:
                 return self._list(request)
             case "message", False:
                 return self._message(request, session)
+            case "file", False:
+                return self._file(request)
             case "replay", True:
                 return self._try_again(request, channel, held=False)
             case "release", True:
@@ -271,6 +274,29 @@ class _Inbox:
         trace, notice = trace_of_table(message.listed.id, message), _NOTICES.get(request.query.get("done", ""), "")
         now = self._container.now()
         return _page(views.message(self.shell, trace, shown, session.csrf, now, logs=True, notice=notice))
+
+    def _file(self, request: Request) -> dict[str, object]:
+        message = self._asked_for(request)
+        # Loaded here alone: few messages have files.
+        from chalicelib.inbox import previews
+        from chalicelib.logic.message_files import KEPT, key_of
+
+        number = previews.numbered(request.query.get("number", ""))
+
+        def read() -> bytes | None:
+            key = key_of(KEPT, message.listed.site, message.listed.id, number)
+            stored = self._container.file_bucket(self._function_arn).read(key)
+            return stored.content if stored else None
+
+        found = previews.preview(message, number, read)
+        if found is None:
+            raise Refusal(HTTPStatus.NOT_FOUND, "There is no such preview.")
+        return {
+            "statusCode": int(HTTPStatus.OK),
+            "headers": {**_HEADERS, **previews.HEADERS, "Content-Type": found[0]},
+            "body": base64.b64encode(found[1]).decode(),
+            "isBase64Encoded": True,
+        }
 
     def _asked_for(self, request: Request) -> StoredMessage:
         """The requested message. One of a site that the session's channel doesn't serve is as if it weren't there."""

@@ -164,6 +164,16 @@ class EventRow:
 
 
 @dataclass(frozen=True, slots=True)
+class FileRow:
+    """A file that came with a message."""
+
+    name: str
+    about: str
+    preview: str
+    """The address of its preview; empty without one."""
+
+
+@dataclass(frozen=True, slots=True)
 class MessagePage:
     """``message.html``: a message with all that is known of it."""
 
@@ -176,8 +186,7 @@ class MessagePage:
     received: Moment
     site: str
     fields: Mapping[str, str]
-    files: Sequence[tuple[str, str]]
-    """The name of each file that came with it, and what it is."""
+    files: Sequence[FileRow]
     id: str
     times: Sequence[tuple[str, Moment]]
     original: Link | None
@@ -323,7 +332,7 @@ def message(shell: Shell, trace: Trace, back: Filter, csrf: str, now: int, *, lo
         received=words.when(listed.received_at, now),
         site=listed.site,
         fields=stored.fields,
-        files=[(_one_line(file.ref.name), described(file)) for file in stored.files],
+        files=_files(stored),
         id=listed.id,
         times=[(name, words.when(at, now)) for name, at in times if at],
         original=Link(other, _at(other, Filter())) if other else None,
@@ -350,6 +359,21 @@ def message(shell: Shell, trace: Trace, back: Filter, csrf: str, now: int, *, lo
         with_logs="" if logs else f"{_at(trace.id, back, logs='yes')}#way",
     )
     return _render("message.html", shell, page)
+
+
+def _files(stored: StoredMessage) -> Sequence[FileRow]:
+    if not stored.files:
+        return ()
+    from chalicelib.inbox.previews import has_preview
+
+    return [
+        FileRow(
+            _one_line(file.ref.name),
+            described(file),
+            f"file{Filter().query(id=stored.listed.id, number=str(number))}" if has_preview(file) else "",
+        )
+        for number, file in enumerate(stored.files, 1)
+    ]
 
 
 def _what_to_do(shell: Shell, stored: StoredMessage, back: Filter, csrf: str) -> tuple[str, Action | None]:
@@ -494,15 +518,15 @@ _FOLDER = Path(__file__).with_name("templates")
 _STYLE = (_FOLDER / "inbox.css").read_text(encoding="utf-8")
 _STYLE_HASH = _base64(hashlib.sha256(_STYLE.encode()).digest())
 HEADERS = {
-    "Content-Security-Policy": f"default-src 'none'; style-src 'sha256-{_STYLE_HASH}'; img-src data:; "
+    "Content-Security-Policy": f"default-src 'none'; style-src 'sha256-{_STYLE_HASH}'; img-src 'self' data:; "
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
     # Under no-referrer a form's Origin would be "null".
     "Referrer-Policy": "same-origin",
     "Cross-Origin-Opener-Policy": "same-origin",
     "X-Frame-Options": "DENY",
 }
-"""Of every answer with a page: nothing runs, nothing is loaded, nothing is framed. The style stands in the page, so
-that the first page is one round trip."""
+"""Of every answer with a page: nothing runs, nothing but previews is loaded, nothing is framed. The style stands in the
+page, so that the first page is one round trip."""
 _TEMPLATES = Environment(
     loader=FileSystemLoader(_FOLDER),
     autoescape=True,

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from chalicelib.logic.file_names import is_seen
+
 KINDS = ("image", "pdf", "document", "text", "audio", "video", "archive")
 """The kinds that a site may take."""
 MARKUP = "markup"
@@ -60,7 +62,7 @@ def declared_kind(name: str, media_type: str) -> str:
 
     The extension is the one that a system reads: Windows takes dots and spaces at the end for nothing.
     """
-    _, dot, extension = "".join(filter(_is_seen, name)).rstrip(". ").rpartition(".")
+    _, dot, extension = "".join(filter(is_seen, name)).rstrip(". ").rpartition(".")
     if dot and (kind := _EXTENSIONS.get(extension.strip().lower())):
         return kind
     return kind_of_type(media_type)

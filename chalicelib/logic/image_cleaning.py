@@ -24,6 +24,8 @@ _PNG_KEPT = frozenset(
 _WEBP_KEPT = frozenset((b"VP8X", b"ICCP", b"ANIM", b"ANMF", b"ALPH", b"VP8 ", b"VP8L"))
 _EXIF_FLAG, _XMP_FLAG = 0x08, 0x04
 _SOI, _EOI, _SOS, _COM = 0xD8, 0xD9, 0xDA, 0xFE
+_FRAMES = tuple(marker for marker in range(0xC0, 0xD0) if marker not in (0xC4, 0xC8, 0xCC))
+"""Markers of headers that say how large the image is: SOF0 to SOF15."""
 _ALONE = (*range(0xD0, 0xD8), 0x01)
 """Markers without a length: RST0 to RST7, and TEM."""
 _ICC, _ADOBE, _JFIF, _EXIF = b"ICC_PROFILE\0", b"Adobe", b"JFIF\0", b"Exif\0\0"
@@ -45,6 +47,31 @@ def cleaned(content: bytes) -> bytes:
     except (struct.error, IndexError):
         pass
     raise NotCleanableError
+
+
+def pixels(content: bytes) -> int:
+    """How many pixels whoever shows the image has to make room for; raises :class:`NotCleanableError`."""
+    try:
+        if content.startswith(_PNG):
+            sides = [struct.unpack_from(">II", content, 16)]
+        elif content.startswith(b"\xff\xd8\xff"):
+            frames = [body for marker, body in _jpeg_segments(content) if marker in _FRAMES]
+            sides = [struct.unpack_from(">HH", body, 1) for body in frames]
+        else:
+            sides = [_sides_of_webp(*next(_webp_chunks(content)))]
+        return max(int(width) * int(height) for width, height in sides)
+    except (struct.error, IndexError, StopIteration, ValueError):
+        raise NotCleanableError from None
+
+
+def _sides_of_webp(kind: bytes, body: bytes) -> tuple[int, int]:
+    if kind == b"VP8X":
+        return 1 + int.from_bytes(body[4:7], "little"), 1 + int.from_bytes(body[7:10], "little")
+    if kind == b"VP8L":
+        (bits,) = struct.unpack_from("<I", body, 1)
+        return 1 + (bits & 0x3FFF), 1 + (bits >> 14 & 0x3FFF)
+    width, height = struct.unpack_from("<HH", body, 6)
+    return width & 0x3FFF, height & 0x3FFF
 
 
 def _jpeg(content: bytes) -> bytes:

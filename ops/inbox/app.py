@@ -18,7 +18,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from chalicelib.errors import InvalidRequestError
-from chalicelib.inbox import views, words
+from chalicelib.inbox import previews, views, words
 from chalicelib.inbox.filters import Filter, FilterError
 from chalicelib.inbox.views import Counts, Shell
 from chalicelib.inbox.words import Trouble
@@ -87,6 +87,19 @@ class Inbox:
         notice = self._notices.pop(message_id, "")
         csrf = self.session.csrf
         return _page(views.message(self.shell, trace, back, csrf, self._now(), logs=logs, notice=notice))
+
+    async def file(self, request: Request) -> Response:
+        """The preview of a file; the page that shows it has its address."""
+        message_id, number = self._id(request), previews.numbered(request.query_params.get("number", ""))
+
+        def look(mailbox: Mailbox) -> tuple[str, bytes] | None:
+            message = mailbox.trace(message_id, logs=False).message
+            return previews.preview(message, number, lambda: mailbox.file(message, number)) if message else None
+
+        found = await self._asked(look)
+        if found is None:
+            raise HTTPException(404, "There is no such preview.")
+        return Response(found[1], media_type=found[0], headers=previews.HEADERS)
 
     async def replay(self, request: Request) -> Response:
         return await self._change(request, lambda mailbox, message_id: mailbox.replay(message_id))
@@ -223,6 +236,7 @@ def create_app(
             Route(session_guard.OPEN, inbox.open),
             Route("/", inbox.list),
             Route("/message", inbox.message),
+            Route("/file", inbox.file),
             Route("/replay", inbox.replay, methods=["POST"]),
             Route("/release", inbox.release, methods=["POST"]),
             Route("/spam", inbox.spam, methods=["POST"]),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
+from chalicelib.logic.stored_messages import StoredMessage
 from ops.operations import Erased, Listing, Replayed, Selection, Trace
 
 
@@ -22,6 +23,9 @@ class Mailbox(Protocol):
 
     def trace(self, message_id: str, *, logs: bool = True) -> Trace:
         """A message with the steps of its way; without ``logs`` it reads one item."""
+
+    def file(self, message: StoredMessage, number: int) -> bytes | None:
+        """A file that came with a message, counted from 1; None where it is there no more."""
 
     def replay(self, message_id: str) -> Replayed:
         """Have every channel tried now that has not delivered."""

@@ -47,17 +47,19 @@ def bucket_of(account: Account, stage: Stage) -> str:
 
 def fetch(account: Account, stage: Stage, message: StoredMessage) -> Iterator[Fetched]:
     """Read the files of a message, one after the other; raises :class:`OpsError` for one that was changed since."""
-    s3, name = account.client("s3"), bucket_of(account, stage)
     for number, file in enumerate(message.files, 1):
-        content = _read(s3, name, key_of(KEPT, message.listed.site, message.listed.id, number))
+        content = read(account, stage, message, number)
         if content is not None and hashlib.sha256(content).hexdigest() != file.ref.sha256:
             raise OpsError(f"file {number} of message {message.listed.id} is not the one that was sent")
         yield Fetched(number, file, content)
 
 
-def _read(s3: Any, name: str, key: str) -> bytes | None:
+def read(account: Account, stage: Stage, message: StoredMessage, number: int) -> bytes | None:
+    """Read one file, counted from 1; None where the bucket has it no more."""
+    key = key_of(KEPT, message.listed.site, message.listed.id, number)
     try:
-        content: bytes = s3.get_object(Bucket=name, Key=key)["Body"].read()
+        found = account.client("s3").get_object(Bucket=bucket_of(account, stage), Key=key)
+        content: bytes = found["Body"].read()
         return content
     except ClientError as error:
         if error.response["Error"]["Code"] in ("NoSuchKey", "NoSuchBucket"):

@@ -105,6 +105,10 @@ class Operations:
         changed since."""
         return message_files.fetch(self.account, self.stage, message)
 
+    def file(self, message: StoredMessage, number: int) -> bytes | None:
+        """One of them, counted from 1; None where the bucket has it no more."""
+        return message_files.read(self.account, self.stage, message, number)
+
     def trace(self, message_id: str, *, logs: bool = True) -> Trace:
         """The message's timeline. Without ``logs`` it reads one item, and has no outcomes and targets."""
         message = self.get(message_id)

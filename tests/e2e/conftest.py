@@ -275,7 +275,7 @@ origins = ["http://127.0.0.1:8080"]
 channels = ["pocketed", "own"]
 
 [stages.local.sites.pocketed.files]
-kinds = ["text"]
+kinds = ["image", "text"]
 
 [stages.local.sites.pocketed.autoreply]
 from = "Shop <shop@mail.example.com>"

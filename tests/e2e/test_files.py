@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from dataclasses import replace
 from functools import partial
+from html import unescape
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,7 @@ from ops.deploy.deployment import Deployment, delete_files
 from ops.deploy.release import file_bucket
 from tests.e2e.harness import Harness, marker, wait_for
 from tests.e2e.operator import Operator
+from tests.e2e.pocket import pocket
 from tests.images import photo
 
 Sent = tuple[str, bytes, str]
@@ -99,6 +102,18 @@ def test_a_file_that_lies_is_marked_and_the_owner_is_told(herald: Harness) -> No
     assert answer.status_code == 202
     assert "“photo.png” (markup, 31 bytes, not what its name says)" in push_of(herald, word)
     assert shown(herald, answer.json()["id"])[0]["mark"] == "not_what_it_says"
+
+
+def test_the_inbox_in_the_pocket_shows_a_photo_without_its_position(herald: Harness) -> None:
+    word = marker()
+    message_id = send(herald, word, ("a.jpg", photo(), "image/jpeg"), path="/contact/pocketed").json()["id"]
+    push_of(herald, word)
+    with pocket(herald, "pocketed") as browser:
+        page = browser.opens(browser.link(message_id))
+        (address,) = re.findall(r'<img class="preview" src="([^"]+)"', page.text)
+        answer = browser.gets(unescape(address))
+    assert (answer.status_code, answer.headers["Content-Type"]) == (200, "image/jpeg")
+    assert answer.content == cleaned(photo())
 
 
 @pytest.mark.parametrize(

@@ -445,6 +445,15 @@ def pocket_lists_nothing(herald: Harness) -> None:
         assert browser.gets("./").status_code == 503
 
 
+def pocket_shows_no_image(herald: Harness) -> None:
+    word = marker()
+    message_id = send(herald, word, ("a.jpg", photo(), "image/jpeg"), path="/contact/pocketed").json()["id"]
+    wait_for(lambda: herald.pushes(word), "push")
+    with pocket(herald, "pocketed") as browser:
+        browser.opens(browser.link(message_id))
+        assert browser.gets(f"file?id={message_id}&number=1").status_code == 503
+
+
 def pocket_erases_nothing(herald: Harness) -> None:
     message_id = of_the_pocket(herald)
     with pocket(herald, "pocketed") as browser:
@@ -518,6 +527,7 @@ WITHOUT_STATEMENT: dict[tuple[str, str], Signal] = {
     ("inbox", "ListMessages"): pocket_lists_nothing,
     ("inbox", "ReadFields"): pocket_lists_nothing,
     ("inbox", "NoteSessions"): link_is_not_used,
+    ("inbox", "ReadFiles"): pocket_shows_no_image,
     ("inbox", "EraseMessages"): pocket_erases_nothing,
     ("inbox", "EraseKeptFiles"): pocket_erases_no_files,
     ("inbox", "EraseNewFiles"): pocket_erases_no_files,

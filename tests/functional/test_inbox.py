@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import re
+import struct
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import replace
@@ -26,6 +28,7 @@ from chalicelib.adapters.aws import ServiceError
 from chalicelib.errors import InvalidRequestError, StoreError
 from chalicelib.inbox.views import Shell
 from chalicelib.logic.delivery_types import Delivery, State
+from chalicelib.logic.image_cleaning import cleaned
 from chalicelib.logic.message_files import Facts, FileRef, Mark, MessageFile
 from chalicelib.logic.message_state import MessageState
 from chalicelib.logic.spam import HoldReason, Verdict
@@ -35,6 +38,7 @@ from ops.inbox.mailbox import Mailbox
 from ops.inbox.session_guard import Session
 from ops.operations import Listing, Replayed, Selection
 from tests.fakes import NOW
+from tests.images import photo
 from tests.mailbox import SHELL, FailingMailbox, InMemoryMailbox, many, one_of_each, stored
 
 READ = ["/", "/message?id=waiting-1", "/message?id=waiting-1&logs=yes", "/?state=quarantined"]
@@ -410,6 +414,69 @@ def test_files_are_listed_with_what_each_is_and_how_to_get_them() -> None:
         assert "./herald messages files waiting-1 --output files" in text
 
 
+def with_files(*contents: tuple[bytes, Facts]) -> InMemoryMailbox:
+    """A mailbox with one message, ``waiting-1``, to which these files came."""
+    files = tuple(
+        MessageFile(FileRef("a.jpg", "image/jpeg", len(content), hashlib.sha256(content).hexdigest()), facts)
+        for content, facts in contents
+    )
+    mailbox = InMemoryMailbox(replace(stored("waiting-1", MessageState.DELIVERED, {}), files=files))
+    mailbox.files = {("waiting-1", number): content for number, (content, _) in enumerate(contents, 1)}
+    return mailbox
+
+
+JPEG = Facts("image", "image/jpeg")
+
+
+def test_an_image_is_shown_without_metadata_and_is_a_download_by_itself() -> None:
+    for person in met(with_files((photo(), JPEG))):
+        person.opens()
+        shown = '<img class="preview" src="file?id=waiting-1&amp;number=1" alt="" loading="lazy">'
+        assert shown in person.gets(READ[1]).text
+        answer = person.gets("/file?id=waiting-1&number=1")
+        assert (answer.status_code, answer.content) == (200, cleaned(photo()))
+        headers = answer.headers
+        assert headers["content-type"] == "image/jpeg"
+        assert headers["content-disposition"] == "attachment"
+        assert headers["x-content-type-options"] == "nosniff"
+        assert headers["content-security-policy"].startswith("default-src 'none'")
+        assert person.gets("/file?id=waiting-1&number=1", **{"Sec-Fetch-Site": "cross-site"}).status_code == 403
+
+
+@pytest.mark.parametrize(
+    ("content", "facts"),
+    [
+        (b"<svg onload='alert(1)'/>", Facts("markup", "image/svg+xml", Mark.KIND_NOT_TAKEN)),
+        (b"%PDF-1.7", Facts("pdf", "application/pdf")),
+        (photo(), Facts("image", "image/jpeg", Mark.NOT_WHAT_IT_SAYS)),
+        (photo(), Facts(mark=Mark.UNEXAMINED)),
+        (b"GIF89a", Facts("image", "image/gif")),
+        (b"\xff\xd8\xff" + bytes(100), JPEG),
+        (b"<html><script>alert(1)</script>", Facts("image", "image/png")),
+        (struct.pack(">8sI4sII", b"\x89PNG\r\n\x1a\n", 13, b"IHDR", 60_000, 60_000), Facts("image", "image/png")),
+    ],
+)
+def test_what_is_no_image_or_too_large_a_one_has_no_preview(content: bytes, facts: Facts) -> None:
+    for person in met(with_files((content, facts))):
+        person.opens()
+        assert person.gets("/file?id=waiting-1&number=1").status_code == 404
+
+
+@pytest.mark.parametrize("number", ["0", "2", "-1", "1.0", "", "x", "\u00b9", "9" * 5000])
+def test_a_number_that_no_file_has_is_no_page(number: str) -> None:
+    for person in met(with_files((photo(), JPEG))):
+        person.opens()
+        assert person.gets(f"/file?id=waiting-1&number={number}").status_code == 404
+
+
+def test_a_file_that_is_not_the_one_that_was_sent_is_not_shown() -> None:
+    mailbox = with_files((photo(), JPEG))
+    mailbox.files["waiting-1", 1] = photo("PNG")
+    for person in met(mailbox):
+        person.opens()
+        assert person.gets("/file?id=waiting-1&number=1").status_code == 404
+
+
 def test_half_a_character_breaks_no_page() -> None:
     """A JSON body may hold one."""
     one = replace(stored("waiting-1", MessageState.DELIVERED, {}), fields={"name": "Half \ud800"})
@@ -435,7 +502,7 @@ def test_every_answer_forbids_scripts_strangers_and_copies(owner: Person, path: 
     assert "default-src 'none'" in policy
     assert "frame-ancestors 'none'" in policy
     assert "base-uri 'none'" in policy
-    assert not re.search(r"script-src|unsafe|\*|https?:|data:", policy.replace("img-src data:", ""))
+    assert not re.search(r"script-src|unsafe|\*|https?:|data:", policy.replace("img-src 'self' data:", ""))
     assert headers["cache-control"] == "no-store"
     assert headers["x-content-type-options"] == "nosniff"
     assert headers["referrer-policy"] == "same-origin"

@@ -5,6 +5,8 @@ The table is MiniStack's DynamoDB in this process.
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -16,16 +18,17 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 import pytest
 
 from chalicelib.adapters.aws import ServiceError
-from chalicelib.adapters.file_bucket import FileBucket
+from chalicelib.adapters.file_bucket import FileBucket, StoredFile
 from chalicelib.composition import override_container
-from chalicelib.errors import SecretsError
+from chalicelib.errors import FilesError, SecretsError
 from chalicelib.handlers import inbox
 from chalicelib.inbox.views import CSRF
 from chalicelib.logic.delivery_types import Delivery, Record, State
+from chalicelib.logic.image_cleaning import cleaned
 from chalicelib.logic.inbox_links import FRESH_LINKS, LINK_LIFE, Link, link_token
 from chalicelib.logic.inbox_sessions import SESSION_LIFE, Session, session_token
 from chalicelib.logic.message import Message
-from chalicelib.logic.message_files import FileRef
+from chalicelib.logic.message_files import Facts, FileRef, facts_key
 from chalicelib.logic.notification import Notification
 from chalicelib.logic.retry_due import DueMessage
 from chalicelib.logic.spam import NOTHING_FOUND, HoldReason, Verdict
@@ -34,6 +37,7 @@ from chalicelib.settings import Channel, FileRules, Site, Stage
 from tests.dynamodb import LocalTable
 from tests.fakes import FUNCTION_ARN, NOW, Context, FakeContainer
 from tests.fakes import stage as plain_stage
+from tests.images import photo
 
 KEY = "k" * 43
 HOST = "abc.lambda-url.eu-central-1.on.aws"
@@ -221,6 +225,40 @@ def test_the_link_of_a_notification_opens_its_message(
     assert page["statusCode"] == 200
     assert "Hello message-1" in page["body"]
     assert len(page["body"].encode()) < 40_000
+
+
+class Bucket:
+    """Holds a photo at one key; does not answer for others."""
+
+    def read(self, key: str) -> StoredFile:
+        if key != "files/default/message-2/1":
+            raise FilesError("SlowDown")
+        return StoredFile(photo(), "a.jpg", "image/jpeg", NOW)
+
+
+@pytest.mark.parametrize(
+    ("site", "message_id", "status"),
+    [("default", "message-2", 200), ("default", "other", 503), ("shop", "message-2", 404)],
+)
+def test_an_image_is_shown_to_who_gets_the_sites_messages(
+    container: PocketContainer, browser: Browser, message: Message, site: str, message_id: str, status: int
+) -> None:
+    ref = FileRef("a.jpg", "image/jpeg", len(photo()), hashlib.sha256(photo()).hexdigest())
+    with_file = replace(message, id=message_id, site=site, files=(ref,))
+    delivery = Delivery(State.DELIVERED, 1)
+    container.messages.add(with_file, Record("run", {"phone": delivery}, NOTHING_FOUND, 0))
+    container.examinations.record(facts_key(message_id), "file1", Facts("image", "image/jpeg"), NOW + 1000)
+    container.__dict__["_file_bucket"] = Bucket()
+    assert browser.asks("GET", f"file?id={message_id}&number=1")["statusCode"] == 403, "without a session"
+    browser.opens(address(message))
+    answer = browser.asks("GET", f"file?id={message_id}&number=1")
+    assert answer["statusCode"] == status
+    if status == 200:
+        assert base64.b64decode(answer["body"]) == cleaned(photo())
+        assert answer["isBase64Encoded"]
+        assert answer["headers"]["Content-Type"] == "image/jpeg"
+        assert answer["headers"]["Content-Disposition"] == "attachment"
+        assert answer["headers"]["X-Content-Type-Options"] == "nosniff"
 
 
 def test_a_preview_as_often_as_it_likes_uses_no_link_up_and_reads_nothing(

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image, ImageChops
 
 from chalicelib.logic.exif import exif_of
-from chalicelib.logic.image_cleaning import NotCleanableError, cleaned
+from chalicelib.logic.image_cleaning import NotCleanableError, cleaned, pixels
 from tests.images import HOSTILE, SECRETS, exif, jpeg_with_exif, photo
 
 FORMS = [("JPEG", False), ("JPEG", True), ("PNG", False), ("WEBP", False)]
@@ -32,6 +32,30 @@ def test_nothing_of_the_photographer_is_left_and_the_picture_is_the_same(form: s
     assert one.size == other.size
     assert ImageChops.difference(one, other).getbbox() is None
     assert other.info["icc_profile"] == b"a colour profile"
+
+
+@pytest.mark.parametrize("size", [(1, 1), (300, 7), (4097, 3)])
+@pytest.mark.parametrize(
+    ("form", "more"),
+    [
+        ("JPEG", {}),
+        ("JPEG", {"progressive": True}),
+        ("PNG", {}),
+        ("WEBP", {}),
+        ("WEBP", {"lossless": True}),
+        ("WEBP", {"exif": exif()}),
+    ],
+)
+def test_pixels_are_counted_without_decoding_any(size: tuple[int, int], form: str, more: dict[str, object]) -> None:
+    file = io.BytesIO()
+    Image.new("RGB", size).save(file, form, **more)
+    assert pixels(file.getvalue()) == size[0] * size[1]
+
+
+@pytest.mark.parametrize("content", [b"", b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"RIFF\0\0\0\0WEBP", b"GIF89a"])
+def test_what_says_no_size_has_none(content: bytes) -> None:
+    with pytest.raises(NotCleanableError):
+        pixels(content)
 
 
 @pytest.mark.parametrize(("form", "progressive"), FORMS)

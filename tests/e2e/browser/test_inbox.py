@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import signal
 from collections.abc import Callable, Iterator
@@ -17,12 +18,15 @@ from botocore.exceptions import NoCredentialsError
 from playwright.sync_api import Browser, BrowserContext, Page, StorageState, expect
 
 from chalicelib.logic.delivery_types import Delivery, State
+from chalicelib.logic.image_cleaning import cleaned
+from chalicelib.logic.message_files import Facts, FileRef, MessageFile
 from chalicelib.logic.message_state import MessageState
 from ops.operations import Listing, Selection
 from tests.e2e.browser.visitor import DESKTOP, PHONE, Scheme, violations
 from tests.e2e.harness import Harness, marker, wait_for
 from tests.e2e.test_commands import printed, shell
 from tests.e2e.test_commands import running as command
+from tests.images import photo
 from tests.mailbox import FailingMailbox, InMemoryMailbox, many, one_of_each, running, stored
 
 LONG = "Donaudampfschifffahrtsgesellschaftskapitänsmützenabzeichen" * 3
@@ -416,3 +420,18 @@ def test_replay_by_button_rings_exactly_the_missing_channel_and_release_rings(at
     expect(page.get_by_role("status")).to_contain_text("Delivering by pushover.")
     wait_for(lambda: herald.pushes(held), "push")
     assert len(herald.pushes(held)) == 1
+
+
+def test_an_image_is_seen_on_the_page_and_saved_when_it_is_opened_by_itself(owner: Owner) -> None:
+    ref = FileRef("a.jpg", "image/jpeg", len(photo()), hashlib.sha256(photo()).hexdigest())
+    file = MessageFile(ref, Facts("image", "image/jpeg"))
+    owner.mailbox.messages["waiting-1"] = replace(owner.mailbox.messages["waiting-1"], files=(file,))
+    owner.mailbox.files = {("waiting-1", 1): photo()}
+    page = owner.sees("/message?id=waiting-1")
+    image = page.locator("img.preview")
+    image.scroll_into_view_if_needed()
+    page.wait_for_function("() => document.querySelector('img.preview').naturalWidth > 0")
+    with page.expect_download() as saved:
+        page.evaluate("() => { location.href = document.querySelector('img.preview').src }")
+    assert Path(saved.value.path()).read_bytes() == cleaned(photo())
+    assert owner.complaints == []

@@ -1,0 +1,46 @@
+"""Previews of the images that came with messages: without metadata, within limits, and by themselves a download."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+
+from chalicelib.logic.image_cleaning import CLEANABLE, NotCleanableError, cleaned, pixels
+from chalicelib.logic.message_files import MessageFile
+from chalicelib.logic.stored_messages import StoredMessage
+
+MAX_PIXELS = 60_000_000
+"""Most pixels that a browser is given to decode, which are 240 MB. A phone's largest photos have 50 million."""
+HEADERS = {
+    # A page shows it all the same. Opened by its address it is saved, and so nothing of it runs.
+    "Content-Disposition": "attachment",
+    "X-Content-Type-Options": "nosniff",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cache-Control": "no-store",
+}
+
+
+def has_preview(file: MessageFile) -> bool:
+    """Whether the page shows the file: an examined image without a mark, of a format that can be cleaned."""
+    return file.facts.mark is None and file.facts.media_type in CLEANABLE
+
+
+def numbered(text: str) -> int:
+    """The number of a file in an address; 0, which no file has, for anything else."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 4 else 0
+
+
+def preview(message: StoredMessage, number: int, read: Callable[[], bytes | None]) -> tuple[str, bytes] | None:
+    """The media type and bytes of a file's preview; None without one. ``read`` returns what was sent.
+
+    None also where the bucket has another file than was sent, and where the image is too large or broken.
+    """
+    if not 1 <= number <= len(message.files) or not has_preview(file := message.files[number - 1]):
+        return None
+    content = read()
+    if content is None or hashlib.sha256(content).hexdigest() != file.ref.sha256:
+        return None
+    try:
+        return (file.facts.media_type, cleaned(content)) if pixels(content) <= MAX_PIXELS else None
+    except NotCleanableError:
+        return None
