@@ -123,6 +123,9 @@ def run_over(files: list[Path]) -> tuple[float, int]:
 
 def test_hostile_files_stay_within_memory_and_time(tmp_path: Path) -> None:
     contents = [*HOSTILE.values(), *map(jpeg_with_exif, HOSTILE.values()), with_many_directories(), TIFF * 400_000]
+    # Segments, scans, restarts, fill bytes: as many as fit.
+    contents += [b"\xff\xd8" + part * 1_000_000 for part in (b"\xff\xfe\0\2", b"\xff\xda\0\2", b"\xff")]
+    contents += [photo()[:-20] + b"\xff\xd0" * 2_000_000]
     files = []
     for number, content in enumerate(contents):
         (tmp_path / str(number)).write_bytes(content[: 4 * 1024 * 1024])

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image, ImageChops
 
 from chalicelib.logic.exif import exif_of
-from chalicelib.logic.image_cleaning import NotCleanableError, cleaned, pixels
+from chalicelib.logic.image_cleaning import MAX_STEPS, NotCleanableError, cleaned, pixels
 from tests.images import HOSTILE, SECRETS, exif, jpeg_with_exif, photo
 
 FORMS = [("JPEG", False), ("JPEG", True), ("PNG", False), ("WEBP", False)]
@@ -73,6 +73,17 @@ def test_the_thumbnail_within_the_exif_data_goes() -> None:
     Image.new("RGB", (64, 48)).save(file, "JPEG", exif=data.tobytes() + small.getvalue())
     assert small.getvalue() in file.getvalue()
     assert b"\xff\xd8" not in cleaned(file.getvalue())[2:]
+
+
+@pytest.mark.parametrize("part", [b"\xff\xfe\0\2", b"\xff\xda\0\2", b"\xff"])
+def test_a_jpeg_of_more_parts_than_any_photo_has_is_given_up(part: bytes) -> None:
+    for number, taken in ((MAX_STEPS // 2, True), (MAX_STEPS, False)):
+        content = b"\xff\xd8" + part * number + photo()[2:]
+        if taken:
+            assert cleaned(content).endswith(b"\xff\xd9")
+        else:
+            with pytest.raises(NotCleanableError):
+                cleaned(content)
 
 
 def test_an_animation_keeps_its_frames() -> None:
