@@ -143,7 +143,6 @@ def test_who_loses_the_connection_amid_a_photo_is_told_and_loses_no_word(
     if script:
         expect(page.get_by_role("status")).to_have_text(LOST)
         assert page.get_by_label("Message").input_value() == word
-    network.send("Network.emulateNetworkConditions", {**slow, "uploadThroughput": -1})
     other = marker()
     herald.post_json({"message": other})
     wait_for(lambda: herald.pushes(other), "push")
