@@ -7,9 +7,8 @@ from typing import NamedTuple
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import FilePayload, Page, expect
+from playwright.sync_api import FilePayload, Page
 
-from tests.e2e.browser.test_with_script import LOST
 from tests.e2e.browser.visitor import Visitor
 from tests.e2e.harness import Harness, marker, wait_for
 from tests.e2e.test_files import PDF, shown
@@ -121,32 +120,6 @@ def test_a_connection_that_breaks_at_half_leaves_nothing(visitor: Visitor, heral
     wait_for(lambda: herald.pushes(other), "push")
     assert not herald.pushes(word)
     assert len(list(herald.lines("api_handler"))) >= before
-
-
-@WAYS
-def test_who_loses_the_connection_amid_a_photo_is_told_and_loses_no_word(
-    visitor: Visitor, herald: Harness, script: bool
-) -> None:
-    word = marker()
-    page = opened(visitor, script=script)
-    page.get_by_label("Message").fill(word)
-    page.locator("input[type=file]").set_input_files([PHOTO])
-    # https://chromedevtools.github.io/devtools-protocol/tot/Network/#method-emulateNetworkConditions
-    network = page.context.new_cdp_session(page)
-    slow = {"offline": False, "latency": 0, "downloadThroughput": -1, "uploadThroughput": 200_000}
-    network.send("Network.enable")
-    network.send("Network.emulateNetworkConditions", slow)
-    with page.expect_event("requestfailed"):
-        with page.expect_request(f"{visitor.action}/filed"):
-            page.get_by_role("button", name="Send").click(no_wait_after=True)
-        network.send("Network.emulateNetworkConditions", {**slow, "offline": True})
-    if script:
-        expect(page.get_by_role("status")).to_have_text(LOST)
-        assert page.get_by_label("Message").input_value() == word
-    other = marker()
-    herald.post_json({"message": other})
-    wait_for(lambda: herald.pushes(other), "push")
-    assert not herald.pushes(word)
 
 
 def test_a_photos_position_is_stored_and_not_delivered(visitor: Visitor, herald: Harness) -> None:
