@@ -12,7 +12,7 @@ from urllib.parse import quote, unquote
 from chalicelib.adapters.aws import AwsError, ServiceError, place_of
 from chalicelib.errors import FilesError
 from chalicelib.logic.message import Message
-from chalicelib.logic.message_files import KEPT, NEW, Facts, Mark, key_of
+from chalicelib.logic.message_files import KEPT, NEW, FileFacts, FileMark, key_of
 from chalicelib.settings import Stage
 
 if TYPE_CHECKING:
@@ -145,7 +145,7 @@ class ExaminedFiles:
     def keep(self, message: Message) -> None:
         self._bucket.keep(message)
 
-    def examine(self, message: Message) -> Sequence[Facts]:
+    def examine(self, message: Message) -> Sequence[FileFacts]:
         """Invoke ``examine`` for each file, with what EventBridge would send it.
 
         Where it fails, nothing is known of the file: the message must not wait for it.
@@ -153,11 +153,11 @@ class ExaminedFiles:
         keys = [key_of(KEPT, message.site, message.id, number) for number in range(1, len(message.files) + 1)]
         return _in_parallel([partial(self._examine, key) for key in keys])
 
-    def _examine(self, key: str) -> Facts:
+    def _examine(self, key: str) -> FileFacts:
         event = {"detail": {"object": {"key": key}}}
         try:
             answer = self._functions.invoke(FunctionName=self._function, Payload=json.dumps(event).encode())
             found = None if "FunctionError" in answer else json.loads(answer["Payload"].read())
-            return Facts.from_json(found)
+            return FileFacts.from_json(found)
         except (AwsError, ValueError, KeyError, TypeError, AttributeError):
-            return Facts(mark=Mark.UNEXAMINED)
+            return FileFacts(mark=FileMark.UNEXAMINED)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from chalicelib.adapters.item_table import ItemTable
-from chalicelib.logic.message_files import Facts
+from chalicelib.logic.message_files import FileFacts
 
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
@@ -17,7 +17,7 @@ class ExaminationTable:
     def __init__(self, dynamodb: DynamoDBClient, table: str) -> None:
         self._table = ItemTable(dynamodb, table)
 
-    def record(self, item: str, attribute: str, facts: Facts, expires_at: int) -> None:
+    def record(self, item: str, attribute: str, facts: FileFacts, expires_at: int) -> None:
         """Write the facts of one file; the same again changes nothing. Raises
         :class:`~chalicelib.errors.StoreError`."""
         update = "SET #file = :facts, expires_at = :expires_at"

@@ -13,10 +13,10 @@ from chalicelib.adapters.provider_http import (
     TOTAL_TIMEOUT,
     UNTIL_MENDED,
     HttpAnswer,
-    answer_to,
     error_of,
     meaning_of,
     read_secrets,
+    send_once,
     send_shortened,
     wait_of,
 )
@@ -63,7 +63,7 @@ class HttpNotifier:
         inputs = self._request_inputs(notification)
         answer = send_shortened(
             lambda share: self._http.request(notification, replace(inputs, share=share)),
-            self._answer,
+            self._send,
             lambda answer: self._meaning(answer)[0] is AnswerMeaning.REJECTED,
             self._clock,
         )
@@ -83,7 +83,7 @@ class HttpNotifier:
         self._http.request(notification, inputs)
         if self._http.check is None:
             return None
-        answer = self._answer(self._http.check(inputs))
+        answer = self._send(self._http.check(inputs))
         meaning, reason = self._meaning(answer)
         # An answer to a check has no id of a message, so that nothing is read of a success but its status.
         if not 200 <= answer.status < 300 or meaning is AnswerMeaning.OWNER_MUST_ACT:
@@ -113,8 +113,8 @@ class HttpNotifier:
                 ) from None
         return values
 
-    def _answer(self, request: Request) -> HttpAnswer:
-        return answer_to(self._session, request, self._secrets, self._kind.provider, self._total_timeout)
+    def _send(self, request: Request) -> HttpAnswer:
+        return send_once(self._session, request, self._secrets, self._kind.provider, self._total_timeout)
 
     def _meaning(self, answer: HttpAnswer) -> tuple[AnswerMeaning, str]:
         """Return what an answer means, and words for a log: the status, and the error's name as it is declared."""

@@ -116,7 +116,7 @@ def exchange(
     return answers[-1] if answers else errors[0] if errors else None
 
 
-def answer_to(
+def send_once(
     session: requests.Session, request: Request, secrets: Secrets, provider: str, total_timeout: float
 ) -> HttpAnswer:
     """Send once and return the answer.

@@ -7,7 +7,7 @@ from typing import Any
 from chalicelib import composition
 from chalicelib.logic.declared_file_kind import KINDS
 from chalicelib.logic.file_examination import examine
-from chalicelib.logic.message_files import Facts, Mark, place_of_key
+from chalicelib.logic.message_files import FileFacts, FileMark, place_of_key
 from chalicelib.logs import logger
 
 DAY = 24 * 60 * 60
@@ -30,13 +30,13 @@ def handle(event: dict[str, Any], context: Any) -> dict[str, object]:
     return _examine(event["detail"]["object"]["key"], context.invoked_function_arn).as_json()
 
 
-def _examine(key: str, function_arn: str) -> Facts:
+def _examine(key: str, function_arn: str) -> FileFacts:
     container = composition.get_container()
     site_name, item, attribute = place_of_key(key)
     site = container.stage.sites.get(site_name)
     stored = container.file_bucket(function_arn).read(key)
     if stored is None:
-        facts = Facts(mark=Mark.MISSING)
+        facts = FileFacts(mark=FileMark.MISSING)
         days, at = OTHERS_KEPT, container.now()
     else:
         taken = site.files.kinds if site and site.files else KINDS

@@ -119,13 +119,13 @@ def _prepare_files(message: Message, record: Record, dependencies: DeliveryDepen
     if all(delivery.state.is_final for delivery in record.deliveries.values()) and not record.verdict.held:
         return ()
     # Loaded here alone: few messages have files.
-    from chalicelib.logic.message_files import examined
+    from chalicelib.logic.message_files import files_with_facts
 
     files = dependencies.files()
     if files is None:
-        return examined(message, ())
+        return files_with_facts(message, ())
     files.keep(message)
-    return () if record.verdict.held else examined(message, files.examine(message))
+    return () if record.verdict.held else files_with_facts(message, files.examine(message))
 
 
 def deleted_result(message_id: str, site: str) -> DeliveryResult:

@@ -13,7 +13,7 @@ import filetype
 
 from chalicelib.logic.declared_file_kind import KINDS, MARKUP, OTHER, declared_kind, kind_of_type
 from chalicelib.logic.exif import exif_of
-from chalicelib.logic.message_files import Facts, Mark
+from chalicelib.logic.message_files import FileFacts, FileMark
 
 _HEAD = 8192
 """Bytes that the library of kinds looks at."""
@@ -25,7 +25,7 @@ _BINARY = re.compile(r"[\x00-\x08\x0e-\x1a\x1c-\x1f]")
 _MARKUP = re.compile(r"\s*<(?:[a-z!?/])|<(?:script|svg|html|iframe|body)[\s>]", re.IGNORECASE)
 
 
-def examine(content: bytes, name: str, declared_type: str, taken: Collection[str]) -> Facts:
+def examine(content: bytes, name: str, declared_type: str, taken: Collection[str]) -> FileFacts:
     """Examine one file; never raises for what the file holds.
 
     Parameters
@@ -38,7 +38,7 @@ def examine(content: bytes, name: str, declared_type: str, taken: Collection[str
         The kinds that the site takes.
     """
     if not content:
-        return Facts(mark=Mark.EMPTY)
+        return FileFacts(mark=FileMark.EMPTY)
     kind, media_type = kind_of(content)
     claim = declared_kind(name, declared_type)
     if claim == "document" and kind == "archive" and _may_be_a_document(content, media_type):
@@ -46,13 +46,13 @@ def examine(content: bytes, name: str, declared_type: str, taken: Collection[str
     exif, broken = exif_of(content) if kind == "image" else ({}, False)
     mark = None
     if kind not in KINDS or kind not in taken:
-        mark = Mark.KIND_NOT_TAKEN
+        mark = FileMark.KIND_NOT_TAKEN
     elif claim not in ("", kind):
-        mark = Mark.NOT_WHAT_IT_SAYS
+        mark = FileMark.NOT_WHAT_IT_SAYS
     # A `.png` that is HTML is first of all a lie.
     if mark and claim in KINDS and claim != kind:
-        mark = Mark.NOT_WHAT_IT_SAYS
-    return Facts(kind, media_type, mark, exif, broken)
+        mark = FileMark.NOT_WHAT_IT_SAYS
+    return FileFacts(kind, media_type, mark, exif, broken)
 
 
 def kind_of(content: bytes) -> tuple[str, str]:

@@ -37,7 +37,7 @@ class FileRef:
         return cls(str(found["name"]), str(found["type"]), int(str(found["size"])), str(found["sha256"]))
 
 
-class Mark(StrEnum):
+class FileMark(StrEnum):
     """Why a file is not attached to a notification."""
 
     KIND_NOT_TAKEN = "kind_not_taken"
@@ -52,14 +52,14 @@ class Mark(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Facts:
+class FileFacts:
     """What ``examine`` found out about a file."""
 
     kind: str = ""
     """A kind of ``declared_file_kind.py``, ``markup`` or ``other``; empty where it is not known."""
     media_type: str = ""
     """By its bytes."""
-    mark: Mark | None = None
+    mark: FileMark | None = None
     exif: Mapping[str, str] = field(default_factory=dict)
     """An image's EXIF data by their normalised names: ``file_examination.exif_of``."""
     broken_exif: bool = False
@@ -76,12 +76,12 @@ class Facts:
         }
 
     @classmethod
-    def from_json(cls, found: Mapping[str, Any] | None) -> Facts:
+    def from_json(cls, found: Mapping[str, Any] | None) -> FileFacts:
         """Read what :meth:`as_json` returned; what is not there yet is unexamined."""
         if not found:
-            return cls(mark=Mark.UNEXAMINED)
+            return cls(mark=FileMark.UNEXAMINED)
         exif = {str(name): str(text) for name, text in found.get("exif", {}).items()}
-        mark = Mark(found["mark"]) if "mark" in found else None
+        mark = FileMark(found["mark"]) if "mark" in found else None
         return cls(str(found["kind"]), str(found["type"]), mark, exif, bool(found.get("broken_exif")))
 
 
@@ -90,7 +90,7 @@ class MessageFile:
     """A file of a message, examined."""
 
     ref: FileRef
-    facts: Facts
+    facts: FileFacts
 
     def as_json(self) -> dict[str, object]:
         """Return the object of the contracts. It has every key, with null for what is absent."""
@@ -114,7 +114,7 @@ class FilesOfMessages(Protocol):
         """Keep the files of a stored message; again without an effect. Raises
         :class:`~chalicelib.errors.FilesError`."""
 
-    def examine(self, message: Message) -> Sequence[Facts]:
+    def examine(self, message: Message) -> Sequence[FileFacts]:
         """What each file is, in their order; ``unexamined`` where that can't be found out now."""
 
 
@@ -138,23 +138,23 @@ def facts_key(message_id: str) -> str:
     return f"files#{message_id}"
 
 
-def facts_of(item: Mapping[str, Any], number: int) -> Facts:
+def facts_of(item: Mapping[str, Any], number: int) -> FileFacts:
     """What an item says of the file of this number."""
-    return Facts.from_json(item.get(f"file{number}"))
+    return FileFacts.from_json(item.get(f"file{number}"))
 
 
-def examined(message: Message, found: Sequence[Facts]) -> tuple[MessageFile, ...]:
+def files_with_facts(message: Message, found: Sequence[FileFacts]) -> tuple[MessageFile, ...]:
     """A message's files with what was found out; the rest is unexamined."""
-    rest = [Facts(mark=Mark.UNEXAMINED)] * (len(message.files) - len(found))
+    rest = [FileFacts(mark=FileMark.UNEXAMINED)] * (len(message.files) - len(found))
     return tuple(MessageFile(ref, facts) for ref, facts in zip(message.files, (*found, *rest), strict=True))
 
 
 _WHY = {
-    Mark.KIND_NOT_TAKEN: "not of a kind that the site takes",
-    Mark.NOT_WHAT_IT_SAYS: "not what its name says",
-    Mark.EMPTY: "empty",
-    Mark.MISSING: "lost: it was not in the bucket",
-    Mark.UNEXAMINED: "not examined",
+    FileMark.KIND_NOT_TAKEN: "not of a kind that the site takes",
+    FileMark.NOT_WHAT_IT_SAYS: "not what its name says",
+    FileMark.EMPTY: "empty",
+    FileMark.MISSING: "lost: it was not in the bucket",
+    FileMark.UNEXAMINED: "not examined",
 }
 
 

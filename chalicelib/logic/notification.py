@@ -269,7 +269,7 @@ def from_contact(
 
 
 def _notified_files(message: Message, files: Sequence[MessageFile]) -> tuple[NotifiedFile, ...]:
-    """The files as a notification tells of them. One that must not be attached (``Mark``) has no key."""
+    """The files as a notification tells of them. One that must not be attached (``FileMark``) has no key."""
     # Loaded here alone: few messages have files.
     from chalicelib.logic.message_files import KEPT, described, key_of
 

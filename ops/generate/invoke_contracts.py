@@ -24,7 +24,7 @@ from chalicelib.logic import notification, published_notification, stored_messag
 from chalicelib.logic.declared_file_kind import KINDS, MARKUP, OTHER
 from chalicelib.logic.delivery_types import NOTIFICATION_SOURCE, Action, State
 from chalicelib.logic.invoke_contract import MAX_ID, VERSION
-from chalicelib.logic.message_files import Mark
+from chalicelib.logic.message_files import FileMark
 from chalicelib.logic.message_kinds import KIND_NOTIFICATION
 from chalicelib.logic.message_state import MessageState
 from chalicelib.logic.spam import HoldReason
@@ -314,7 +314,7 @@ STORED: dict[str, Schema] = {
                     {"enum": [*KINDS, MARKUP, OTHER], "description": "What it is by its bytes; null while not known"}
                 ),
                 "type": _or_null(_text("Its media type by its bytes")),
-                "mark": _or_null({"enum": [str(mark) for mark in Mark], "description": "Why it was not attached"}),
+                "mark": _or_null({"enum": [str(mark) for mark in FileMark], "description": "Why it was not attached"}),
                 "exif": {
                     "type": "object",
                     "description": "An image's EXIF data: docs/files.md",

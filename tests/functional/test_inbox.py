@@ -29,7 +29,7 @@ from chalicelib.errors import InvalidRequestError, StoreError
 from chalicelib.inbox.views import Shell
 from chalicelib.logic.delivery_types import Delivery, State
 from chalicelib.logic.image_cleaning import cleaned
-from chalicelib.logic.message_files import Facts, FileRef, Mark, MessageFile
+from chalicelib.logic.message_files import FileFacts, FileMark, FileRef, MessageFile
 from chalicelib.logic.message_state import MessageState
 from chalicelib.logic.spam import HoldReason, Verdict
 from ops.errors import OpsError
@@ -385,7 +385,7 @@ def test_what_a_visitor_wrote_is_text_and_nothing_else(text: str) -> None:
     def pages(word: str) -> list[Structure]:
         channels = {"pushover": Delivery(State.REJECTED, 1, error="ChannelRejectedError", since=NOW)}
         one = stored("waiting-1", MessageState.UNDELIVERABLE, channels)
-        file = MessageFile(FileRef(word, word, 1, ""), Facts("image", "image/png"))
+        file = MessageFile(FileRef(word, word, 1, ""), FileFacts("image", "image/png"))
         fields = dict.fromkeys(("name", "email", "subject", "message", word), word)
         one = replace(one, fields=fields, files=(file,))
         for person in met(InMemoryMailbox(one)):
@@ -403,8 +403,8 @@ def test_what_a_visitor_wrote_is_text_and_nothing_else(text: str) -> None:
 
 def test_files_are_listed_with_what_each_is_and_how_to_get_them() -> None:
     files = (
-        MessageFile(FileRef("a.jpg", "image/jpeg", 2_100_000, ""), Facts("image", "image/jpeg")),
-        MessageFile(FileRef("b.png", "image/png", 31, ""), Facts("markup", "text/html", Mark.NOT_WHAT_IT_SAYS)),
+        MessageFile(FileRef("a.jpg", "image/jpeg", 2_100_000, ""), FileFacts("image", "image/jpeg")),
+        MessageFile(FileRef("b.png", "image/png", 31, ""), FileFacts("markup", "text/html", FileMark.NOT_WHAT_IT_SAYS)),
     )
     for person in met(InMemoryMailbox(replace(stored("waiting-1", MessageState.DELIVERED, {}), files=files))):
         person.opens()
@@ -414,7 +414,7 @@ def test_files_are_listed_with_what_each_is_and_how_to_get_them() -> None:
         assert "./herald messages files waiting-1 --output files" in text
 
 
-def with_files(*contents: tuple[bytes, Facts]) -> InMemoryMailbox:
+def with_files(*contents: tuple[bytes, FileFacts]) -> InMemoryMailbox:
     """A mailbox with one message, ``waiting-1``, to which these files came."""
     files = tuple(
         MessageFile(FileRef("a.jpg", "image/jpeg", len(content), hashlib.sha256(content).hexdigest()), facts)
@@ -425,7 +425,7 @@ def with_files(*contents: tuple[bytes, Facts]) -> InMemoryMailbox:
     return mailbox
 
 
-JPEG = Facts("image", "image/jpeg")
+JPEG = FileFacts("image", "image/jpeg")
 
 
 def test_an_image_is_shown_without_metadata_and_is_a_download_by_itself() -> None:
@@ -446,17 +446,17 @@ def test_an_image_is_shown_without_metadata_and_is_a_download_by_itself() -> Non
 @pytest.mark.parametrize(
     ("content", "facts"),
     [
-        (b"<svg onload='alert(1)'/>", Facts("markup", "image/svg+xml", Mark.KIND_NOT_TAKEN)),
-        (b"%PDF-1.7", Facts("pdf", "application/pdf")),
-        (photo(), Facts("image", "image/jpeg", Mark.NOT_WHAT_IT_SAYS)),
-        (photo(), Facts(mark=Mark.UNEXAMINED)),
-        (b"GIF89a", Facts("image", "image/gif")),
+        (b"<svg onload='alert(1)'/>", FileFacts("markup", "image/svg+xml", FileMark.KIND_NOT_TAKEN)),
+        (b"%PDF-1.7", FileFacts("pdf", "application/pdf")),
+        (photo(), FileFacts("image", "image/jpeg", FileMark.NOT_WHAT_IT_SAYS)),
+        (photo(), FileFacts(mark=FileMark.UNEXAMINED)),
+        (b"GIF89a", FileFacts("image", "image/gif")),
         (b"\xff\xd8\xff" + bytes(100), JPEG),
-        (b"<html><script>alert(1)</script>", Facts("image", "image/png")),
-        (struct.pack(">8sI4sII", b"\x89PNG\r\n\x1a\n", 13, b"IHDR", 60_000, 60_000), Facts("image", "image/png")),
+        (b"<html><script>alert(1)</script>", FileFacts("image", "image/png")),
+        (struct.pack(">8sI4sII", b"\x89PNG\r\n\x1a\n", 13, b"IHDR", 60_000, 60_000), FileFacts("image", "image/png")),
     ],
 )
-def test_what_is_no_image_or_too_large_a_one_has_no_preview(content: bytes, facts: Facts) -> None:
+def test_what_is_no_image_or_too_large_a_one_has_no_preview(content: bytes, facts: FileFacts) -> None:
     for person in met(with_files((content, facts))):
         person.opens()
         assert person.gets("/file?id=waiting-1&number=1").status_code == 404

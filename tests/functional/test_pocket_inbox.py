@@ -28,7 +28,7 @@ from chalicelib.logic.image_cleaning import cleaned
 from chalicelib.logic.inbox_links import FRESH_LINKS, LINK_LIFE, Link, link_token
 from chalicelib.logic.inbox_sessions import SESSION_LIFE, Session, session_token
 from chalicelib.logic.message import Message
-from chalicelib.logic.message_files import Facts, FileRef, facts_key
+from chalicelib.logic.message_files import FileFacts, FileRef, facts_key
 from chalicelib.logic.notification import Notification
 from chalicelib.logic.retry_due import DueMessage
 from chalicelib.logic.spam import NOTHING_FOUND, HoldReason, Verdict
@@ -247,7 +247,7 @@ def test_an_image_is_shown_to_who_gets_the_sites_messages(
     with_file = replace(message, id=message_id, site=site, files=(ref,))
     delivery = Delivery(State.DELIVERED, 1)
     container.messages.add(with_file, Record("run", {"phone": delivery}, NOTHING_FOUND, 0))
-    container.examinations.record(facts_key(message_id), "file1", Facts("image", "image/jpeg"), NOW + 1000)
+    container.examinations.record(facts_key(message_id), "file1", FileFacts("image", "image/jpeg"), NOW + 1000)
     container.__dict__["_file_bucket"] = Bucket()
     assert browser.asks("GET", f"file?id={message_id}&number=1")["statusCode"] == 403, "without a session"
     browser.opens(address(message))

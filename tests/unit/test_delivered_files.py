@@ -11,7 +11,7 @@ from chalicelib.errors import ChannelUnavailableError, DeliveryIncompleteError, 
 from chalicelib.logic.delivery import deliver
 from chalicelib.logic.delivery_types import Action, DeliveryDependencies, Invocation, Notifier
 from chalicelib.logic.message import Message
-from chalicelib.logic.message_files import Facts, FileRef, Mark
+from chalicelib.logic.message_files import FileFacts, FileMark, FileRef
 from chalicelib.logic.notification_text import lay_out
 from chalicelib.logic.spam import NOTHING_FOUND, HoldReason, Verdict
 from tests.fakes import (
@@ -29,14 +29,14 @@ from tests.fakes import (
 
 PHOTO, PAGE = FileRef("a.jpg", "image/jpeg", 2_100_000, "1" * 64), FileRef("b.png", "image/png", 31, "2" * 64)
 WITH_FILES = replace(message(), files=(PHOTO, PAGE))
-FOUND = (Facts("image", "image/jpeg"), Facts("markup", "text/html", Mark.NOT_WHAT_IT_SAYS))
+FOUND = (FileFacts("image", "image/jpeg"), FileFacts("markup", "text/html", FileMark.NOT_WHAT_IT_SAYS))
 
 
 @dataclass
 class RecordingFiles:
     """Keeps files in memory, and finds out what it was told."""
 
-    found: Sequence[Facts] = FOUND
+    found: Sequence[FileFacts] = FOUND
     kept: list[str] = field(default_factory=list)
     examined: list[str] = field(default_factory=list)
     down: bool = False
@@ -46,7 +46,7 @@ class RecordingFiles:
             raise FilesError("SlowDown")
         self.kept.append(message.id)
 
-    def examine(self, message: Message) -> Sequence[Facts]:
+    def examine(self, message: Message) -> Sequence[FileFacts]:
         self.examined.append(message.id)
         return self.found[: len(message.files)]
 

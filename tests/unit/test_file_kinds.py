@@ -10,7 +10,7 @@ import pytest
 from chalicelib.logic.declared_file_kind import KINDS, MARKUP, OTHER, declared_kind
 from chalicelib.logic.file_examination import examine, kind_of
 from chalicelib.logic.file_names import MAX_NAME, disk_name, kept_name
-from chalicelib.logic.message_files import Mark
+from chalicelib.logic.message_files import FileMark
 from tests.images import photo
 
 PDF = b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n"
@@ -90,26 +90,26 @@ def test_a_claim_is_the_extension_and_else_the_type(name: str, media_type: str, 
         (photo(), "a.jpg", "image/jpeg", None),
         (photo(), "a.png", "image/png", None),
         (photo(), "IMG_1234", "", None),
-        (b"<html><script>alert(1)</script>", "a.png", "image/png", Mark.NOT_WHAT_IT_SAYS),
-        (b"<svg onload='alert(1)'/>", "a.svg", "image/svg+xml", Mark.KIND_NOT_TAKEN),
-        (b"<svg onload='alert(1)'/>", "a", "", Mark.KIND_NOT_TAKEN),
-        (b"MZ\x90\0" + bytes(100), "a.pdf", "application/pdf", Mark.NOT_WHAT_IT_SAYS),
-        (b"MZ\x90\0" + bytes(100), "a.exe", "", Mark.KIND_NOT_TAKEN),
-        (PDF, "a.jpg", "image/jpeg", Mark.NOT_WHAT_IT_SAYS),
+        (b"<html><script>alert(1)</script>", "a.png", "image/png", FileMark.NOT_WHAT_IT_SAYS),
+        (b"<svg onload='alert(1)'/>", "a.svg", "image/svg+xml", FileMark.KIND_NOT_TAKEN),
+        (b"<svg onload='alert(1)'/>", "a", "", FileMark.KIND_NOT_TAKEN),
+        (b"MZ\x90\0" + bytes(100), "a.pdf", "application/pdf", FileMark.NOT_WHAT_IT_SAYS),
+        (b"MZ\x90\0" + bytes(100), "a.exe", "", FileMark.KIND_NOT_TAKEN),
+        (PDF, "a.jpg", "image/jpeg", FileMark.NOT_WHAT_IT_SAYS),
         (zipped("a.txt"), "a.docx", "", None),
         (WORD, "a.doc", "application/msword", None),
-        (b"%!PS-Adobe", "a.pdf", "application/pdf", Mark.NOT_WHAT_IT_SAYS),
-        (b"[InternetShortcut]\r\nURL=https://example.com/", "a.url", "text/plain", Mark.NOT_WHAT_IT_SAYS),
-        (b"GIF89a=1;alert(1)//", "a.gif", "image/gif", Mark.NOT_WHAT_IT_SAYS),
-        (b"", "a.pdf", "application/pdf", Mark.EMPTY),
+        (b"%!PS-Adobe", "a.pdf", "application/pdf", FileMark.NOT_WHAT_IT_SAYS),
+        (b"[InternetShortcut]\r\nURL=https://example.com/", "a.url", "text/plain", FileMark.NOT_WHAT_IT_SAYS),
+        (b"GIF89a=1;alert(1)//", "a.gif", "image/gif", FileMark.NOT_WHAT_IT_SAYS),
+        (b"", "a.pdf", "application/pdf", FileMark.EMPTY),
     ],
 )
-def test_a_file_that_lies_or_is_not_taken_is_marked(content: bytes, name: str, declared: str, mark: Mark) -> None:
+def test_a_file_that_lies_or_is_not_taken_is_marked(content: bytes, name: str, declared: str, mark: FileMark) -> None:
     assert examine(content, name, declared, KINDS).mark == mark
 
 
 def test_a_kind_that_the_site_does_not_take_is_marked() -> None:
-    assert examine(PDF, "a.pdf", "", ["image"]).mark == Mark.KIND_NOT_TAKEN
+    assert examine(PDF, "a.pdf", "", ["image"]).mark == FileMark.KIND_NOT_TAKEN
 
 
 @pytest.mark.parametrize(

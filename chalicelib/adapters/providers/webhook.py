@@ -22,10 +22,10 @@ from chalicelib.adapters.provider_http import (
     TOTAL_TIMEOUT,
     UNTIL_MENDED,
     HttpAnswer,
-    answer_to,
     error_of,
     meaning_of,
     read_secrets,
+    send_once,
     send_shortened,
     wait_of,
 )
@@ -100,7 +100,7 @@ class WebhookNotifier:
         """
         now = int(self._clock())
         _refuse_options(notification)
-        signers, address = self._configured()
+        signers, address = self._signers_and_address()
         identity = webhook_request.webhook_id(notification.id, self._channel)
 
         def make_request(share: float) -> Request:
@@ -108,7 +108,7 @@ class WebhookNotifier:
             return Request(address, body, self._headers_of(identity, body, signers, now))
 
         # What is too long may be so by a measure that isn't ours.
-        answer = send_shortened(make_request, self._answer, self._is_of_this_body, self._clock)
+        answer = send_shortened(make_request, self._send, self._refuses_body, self._clock)
         if 200 <= answer.status < 300:
             return _reference(self._format, answer) or identity
         raise self._error_of(answer)
@@ -116,7 +116,7 @@ class WebhookNotifier:
     def check(self, notification: Notification) -> Quota | None:
         """Check the secrets, the address and the body, and send nothing; returns None, as no receiver names a quota."""
         _refuse_options(notification)
-        self._configured()
+        self._signers_and_address()
         encoded(self._body(notification, int(self._clock()), 1))
         return None
 
@@ -130,7 +130,7 @@ class WebhookNotifier:
             )
         return headers
 
-    def _configured(self) -> tuple[list[Webhook], str]:
+    def _signers_and_address(self) -> tuple[list[Webhook], str]:
         """Return the signers and the address; raises :class:`ChannelUnavailableError`."""
         values = read_secrets(self._secrets)
         name = "url"
@@ -162,10 +162,10 @@ class WebhookNotifier:
             case _:
                 return webhook_request.standard(notification, now)
 
-    def _answer(self, request: Request) -> HttpAnswer:
-        return answer_to(self._session, request, self._secrets, self._channel, self._total_timeout)
+    def _send(self, request: Request) -> HttpAnswer:
+        return send_once(self._session, request, self._secrets, self._channel, self._total_timeout)
 
-    def _is_of_this_body(self, answer: HttpAnswer) -> bool:
+    def _refuses_body(self, answer: HttpAnswer) -> bool:
         """Whether this very message was refused. A body that is the owner's own is the owner's to mend."""
         if self._format == "template":
             return False
@@ -176,7 +176,7 @@ class WebhookNotifier:
     def _error_of(self, answer: HttpAnswer) -> ChannelRejectedError | ChannelUnavailableError | ChannelUncertainError:
         status, word = answer.status, _word(answer)
         reason = f"{self._channel} answered {status}{f' ({word})' if word else ''}"
-        if self._is_of_this_body(answer):
+        if self._refuses_body(answer):
             return ChannelRejectedError(reason)
         meaning = meaning_of(status)
         if meaning in (AnswerMeaning.OWNER_MUST_ACT, AnswerMeaning.REJECTED):
