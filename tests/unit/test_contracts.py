@@ -66,7 +66,8 @@ WHOLE: dict[str, dict[str, Any]] = {
 }
 """Requests with every key that there is."""
 
-BLANK = "".join(chr(code) for code in range(0x110000) if chr(code).isspace())
+# U+3000 is the last of them.
+BLANK = "".join(chr(code) for code in range(0x3001) if chr(code).isspace())
 EDGES: list[Any] = [
     *(None, True, False, [], {}, "", " ", BLANK, BLANK + "x", "\ufeff", "\x00", "😀" * MAX_ID, "😀" * (MAX_ID + 1)),
     *("x" * length for length in (1, MAX_ID, MAX_ID + 1, 254, 255, MAX_CURSOR + 1)),
