@@ -60,6 +60,29 @@ def test_an_event_that_is_being_handled_ends_with_the_code_it_began_with(
     wait_for(lambda: not Path(f"/proc/{process}").exists())
 
 
+WHERE = """
+import os
+def handler(event, context):
+    return os.path.realpath(os.environ["LAMBDA_TASK_ROOT"]), __file__, os.getcwd()
+"""
+
+
+def test_workers_of_one_package_share_its_files_until_none_uses_them(aws: LocalAws) -> None:
+    client, first, second = aws.client("lambda"), aws.function(WHERE), aws.function(WHERE)
+    (files, main, current), _ = aws.invoke(first)
+    assert Path(main).name == "main.py"
+    assert Path(main).resolve().parent == Path(current).resolve() == Path(files)
+    assert aws.invoke(second)[0][0] == files
+    client.update_function_code(FunctionName=first, ZipFile=packed(f"{WHERE}# Another."))
+    others = aws.invoke(first)[0][0]
+    assert Path(files).exists(), "the second function's worker uses them"
+    assert (Path(files) / "main.py").read_text() != (Path(others) / "main.py").read_text()
+    client.delete_function(FunctionName=second)
+    aws.invoke(aws.function(f"{WHERE}# A third."))
+    assert not Path(files).exists()
+    assert Path(others).exists()
+
+
 def entry(size: int, **more: object) -> dict[str, object]:
     """An entry of exactly this size; multi-byte characters count as bytes, Time as 14."""
     known = len("shop") + len("order") + len("arn:x") + (14 if "Time" in more else 0)

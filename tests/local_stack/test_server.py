@@ -71,14 +71,14 @@ def test_each_part_that_is_used_is_pinned(path: Path) -> None:
         if isinstance(node, ast.Attribute)
         and isinstance(node.value, ast.Name)
         and node.value.id in modules
-        and node.attr not in ("subprocess", "Worker")
+        and node.attr not in ("subprocess", "zipfile", "Worker")
     }
     used |= {
         f"{modules[node.args[0].id]}:{node.args[1].value!s}"
         for node in ast.walk(tree)
         if isinstance(node, ast.Call)
         and isinstance(node.func, ast.Name)
-        and node.func.id == "wrap"
+        and node.func.id == "extend"
         and isinstance(node.args[0], ast.Name)
         and isinstance(node.args[1], ast.Constant)
         and node.args[0].id in modules

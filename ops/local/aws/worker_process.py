@@ -3,7 +3,8 @@
 The process has the variables that Lambda's runtime sets (and a function can't), such as _HANDLER, AWS_REGION and the
 credentials of the execution role, besides the function's own. Its home is an empty folder, so no AWS profile is found.
 Python runs without ``site``, so it can import only the packages of the zip and of Lambda's runtime. All worker
-processes end with the server.
+processes end with the server. The workers of one package share one folder with its files, where MiniStack unpacks all
+of them for each worker.
 
 An update of a function, or its deletion, lets a worker finish the event that it handles, where MiniStack ends it in the
 middle. Later events get a worker with the new code.
@@ -16,10 +17,14 @@ https://docs.python.org/3/using/cmdline.html#cmdoption-S
 from __future__ import annotations
 
 import contextvars
+import hashlib
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
+import threading
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -71,6 +76,7 @@ _CREDENTIALS = {
 }
 
 _spawning: contextvars.ContextVar[dict[str, Any]] = contextvars.ContextVar("herald_local_spawning")
+_unpacking = threading.Lock()
 _closed = False
 _finishing: set[Any] = set()
 """The workers of replaced code that still handle an event."""
@@ -81,7 +87,9 @@ def install() -> None:
     lambda_runtime._RESERVED_RUNTIME_ENV_VARS.update(_RESERVED | _CREDENTIALS)
     link_runtime_packages(_folder("runtime"))
     _folder("home").mkdir(mode=0o500, exist_ok=True)
+    _folder("packages").mkdir(exist_ok=True)
     lambda_runtime.subprocess = _Subprocess
+    lambda_runtime.zipfile = _Zipfile
     extend(lambda_runtime.Worker, "_spawn", _remember_config)
     extend(lambda_runtime, "kill_workers", _kill_idle)
     for module in (lambda_runtime, lambda_svc):  # Each has the function under its own name.
@@ -181,6 +189,39 @@ def _remember_config(spawn: Callable[..., None], worker: Any, *args: Any, **kwar
         raise
     finally:
         _spawning.reset(token)
+
+
+class _Zipfile:
+    """Replaces the module ``zipfile`` in MiniStack's Lambda runtime."""
+
+    BadZipFile = zipfile.BadZipFile
+
+    class ZipFile(zipfile.ZipFile):
+        def extractall(self, path: Any = None, members: Any = None, pwd: bytes | None = None) -> None:
+            """Link the worker's folder to the package's files, which are unpacked where no worker uses them yet."""
+            if not str(_spawning.get().get("Runtime")).startswith("python"):
+                return super().extractall(path, members, pwd)  # Node.js gets the packages of layers into this folder.
+            with open(str(self.filename), "rb") as file:
+                files = _folder("packages") / hashlib.file_digest(file, "sha256").hexdigest()
+            with _unpacking:
+                if not files.exists():
+                    _remove_unused()
+                    unfinished = files.with_suffix(".new")
+                    unfinished.mkdir()
+                    super().extractall(unfinished, members, pwd)
+                    unfinished.rename(files)
+                os.rmdir(path)
+                os.symlink(files, path)
+            return None
+
+
+def _remove_unused() -> None:
+    """Remove the files of packages that no worker's folder links to."""
+    links = [link for link in Path(tempfile.gettempdir()).glob("ministack-lambda-*/*") if link.is_symlink()]
+    used = {link.readlink() for link in links}
+    for files in _folder("packages").iterdir():
+        if files not in used:
+            shutil.rmtree(files, ignore_errors=True)
 
 
 class _Subprocess:
