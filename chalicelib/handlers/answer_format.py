@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from enum import Enum
 
@@ -13,6 +14,7 @@ from chalicelib.logic import form_body
 
 PROBLEM = "application/problem+json"
 Headers = dict[str, str | list[str]]
+_WEIGHT = re.compile(r"q=(0(\.\d*)?|1(\.0*)?)")
 RETRY_AFTER = "30"
 """Seconds after which a client may try again when the message could not be published."""
 
@@ -50,13 +52,24 @@ def choose_format(header: Callable[[str], str], origin: str | None, body: bytes)
         return AnswerFormat.PLAIN_OK
     if mode := header("sec-fetch-mode"):
         return AnswerFormat.PAGE if mode == "navigate" else AnswerFormat.JSON
-    accepted = {part.partition(";")[0].strip().lower() for part in header("accept").split(",")}
-    if "text/html" in accepted:
+    html, json_weight = _weight(header("accept"), "text/html"), _weight(header("accept"), form_body.JSON, PROBLEM)
+    if html and html >= json_weight:
         return AnswerFormat.PAGE
-    if origin is not None or accepted & {form_body.JSON, PROBLEM}:
+    if origin is not None or json_weight:
         return AnswerFormat.JSON
     is_form = media_type in (form_body.FORM, form_body.MULTIPART) and not form_body.is_json_object(body)
     return AnswerFormat.PAGE if is_form else AnswerFormat.JSON
+
+
+def _weight(accept: str, *media_types: str) -> float:
+    """How much any of these types is wanted: https://www.rfc-editor.org/rfc/rfc9110#section-12.5.1"""
+    weight = 0.0
+    for part in accept.lower().split(","):
+        media_type, *parameters = (each.strip() for each in part.split(";"))
+        if media_type in media_types:
+            named = next((each for each in parameters if each.startswith("q=")), "")
+            weight = max(weight, float(named[2:]) if _WEIGHT.fullmatch(named) else 1.0)
+    return weight
 
 
 def json_response(status: int, body: Mapping[str, object], headers: Headers | None = None) -> Response:

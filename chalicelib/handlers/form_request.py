@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from chalice.app import Request
 
-from chalicelib.errors import SubmissionError
+from chalicelib.errors import Problem, SubmissionError
 from chalicelib.handlers.answer_format import AnswerFormat, choose_format
 from chalicelib.logic import allowed_origins, form_body
 from chalicelib.logic.form_body import Pairs
@@ -43,6 +43,10 @@ class FormRequest:
     def read_form(self, limits: Limits) -> None:
         """Fill ``pairs`` and ``form``; raises :class:`SubmissionError` after filling in what could be read."""
         try:
+            if self.header("content-encoding").lower() not in ("", "identity"):
+                # API Gateway hands on text as UTF-8, which nothing that is compressed survives.
+                problem = Problem("unsupported_media_type", "content-encoding")
+                raise SubmissionError(415, "unsupported_media_type", problem)
             self.pairs = form_body.read(self.header("content-type"), self._body, limits, self.uploads)
         except SubmissionError as error:
             self.pairs = error.pairs

@@ -26,7 +26,8 @@ _OLD_PAGES = "cp1252"
 """The charset of a form that names none and isn't UTF-8."""
 _JSON_CODECS = ("", "utf-8", "cp1252")
 """What JSON may be declared to be: UTF-8 (RFC 8259, 8.1), and where it is ASCII alone what old programs call that."""
-_UNTYPED = ("", "text/plain")
+_PLAIN = "text/plain"
+_UNTYPED = ("", _PLAIN)
 """Types of a body that a script sent without naming one: fetch's for a text, sendBeacon's, and none."""
 _ENCODED = 3
 """The most bytes that one byte of text takes in a form without files: ``%D0``."""
@@ -73,7 +74,9 @@ def read(content_type: str, body: bytes, limits: Limits, uploads: Uploads | None
     elif len(body) > limits.body * (_ENCODED if media_type == FORM else 1):
         raise _too_large(limits)
     if media_type not in (JSON, FORM, MULTIPART):
-        raise SubmissionError(415, "unsupported_media_type", Problem("unsupported_media_type", "content-type"))
+        problem = Problem("unsupported_media_type", "content-type")
+        pairs = _plain_text(body, limits.fields) if media_type == _PLAIN else []
+        raise SubmissionError(415, "unsupported_media_type", problem, pairs=pairs)
     charset = parameters.get("charset", "")
     codec = _codec(charset) if charset else ""
     if codec is None or (media_type == JSON and codec not in _JSON_CODECS[: 3 if body.isascii() else 2]):
@@ -85,6 +88,22 @@ def read(content_type: str, body: bytes, limits: Limits, uploads: Uploads | None
     # What is paid for from here on is UTF-8, which another charset may be a third of.
     if sum(_utf8(name) + _utf8(text) for name, text in pairs) > limits.body:
         raise _too_large(limits)
+    return pairs
+
+
+def _plain_text(body: bytes, most: int) -> Pairs:
+    """What a form with ``enctype="text/plain"`` holds, as those do that led to ``mailto:`` before.
+
+    It can't be read for certain (HTML, 4.10.21.8), so it is not accepted. But nobody must type it again: the page that
+    says so shows it, and can send it.
+    """
+    pairs: Pairs = []
+    for line in body.decode("utf-8", "replace").removesuffix("\r\n").split("\r\n"):
+        name, equals, text = line.partition("=")
+        if equals and len(pairs) < most:
+            pairs.append((name, text))
+        elif pairs:
+            pairs[-1] = (pairs[-1][0], f"{pairs[-1][1]}\r\n{line}")
     return pairs
 
 

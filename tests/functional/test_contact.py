@@ -199,6 +199,10 @@ def test_nothing_that_is_sent_chooses_where_the_browser_goes_or_which_site_it_is
     [
         ("application/json", True, True),
         ("Application/JSON; q=0.9, */*", True, True),
+        ("application/json, text/html;q=0.9", True, True),
+        ("text/html; Q=0, */*", False, True),
+        ("text/html;q=0.5, application/json;q=0.5", False, False),
+        ("text/html;q=most, application/json;q=0.9", False, False),
         ("application/problem+json", True, True),
         (BROWSER["Accept"], False, False),
         ("application/json, text/html", False, False),
@@ -722,6 +726,7 @@ def test_a_request_without_any_body_is_refused(
         ),
         ({"Content-Type": "text/plain"}, b"Hi", 415, [("content-type", "unsupported_media_type")]),
         ({}, b"Hi", 415, [("content-type", "unsupported_media_type")]),
+        ({**JSON, "Content-Encoding": "gzip"}, b"\x1f\x8b", 415, [("content-encoding", "unsupported_media_type")]),
         (JSON, b"{}", 422, [("message", "REQUIRED_FIELD_MISSING")]),
         (PROGRAM, b"", 422, [("message", "REQUIRED_FIELD_MISSING")]),
         (PROGRAM, b"message=%20%0A", 422, [("message", "REQUIRED_FIELD_EMPTY")]),
@@ -878,7 +883,7 @@ def test_what_the_page_sends_again_is_accepted_from_our_own_origin(
     [
         (FORM, b"message=%81", 400),
         (FORM, b"message=" + b"x" * 70_000, 413),
-        ({**FORM, "Content-Type": "text/plain"}, b"message=Hi", 415),
+        ({**FORM, "Content-Type": "text/html"}, b"message=Hi", 415),
     ],
 )
 def test_a_browser_gets_a_page_for_what_could_not_even_be_read(
@@ -888,6 +893,16 @@ def test_a_browser_gets_a_page_for_what_could_not_even_be_read(
     assert response.status_code == status
     page = page_of(response)
     assert (page.heading, page.values) == ("Your message was not sent", {})
+    assert topic.published == []
+
+
+def test_a_form_of_plain_text_comes_back_as_one_that_can_be_sent(
+    client: Client, local: Stage, topic: RecordingTopic
+) -> None:
+    response = post(client, local, topic, b"message=Hi\r\n", {**FORM, "Content-Type": "text/plain"})
+    assert response.status_code == 415
+    assert page_of(response).values == {"message": "Hi"}
+    assert b'<button type="submit">' in response.body
     assert topic.published == []
 
 

@@ -344,6 +344,17 @@ def test_anything_else_without_a_type_is_415(content_type: str, body: bytes) -> 
     assert said(error) == (415, "unsupported_media_type", [("content-type", "unsupported_media_type")])
 
 
+def test_what_a_plain_text_form_holds_is_refused_and_kept() -> None:
+    """As browsers write it, also with lines within a text: HTML, 4.10.21.8."""
+    error = refused("text/plain", "name=Jo\r\nmessage=Grüße\r\n\r\n1 + 1 = 2\r\n".encode())
+    assert error.status == 415
+    assert error.pairs == [("name", "Jo"), ("message", "Grüße\r\n"), ("1 + 1 ", " 2")]
+    many = refused("text/plain", b"a=b\r\n" * 99)
+    assert len(many.pairs) == LIMITS.fields
+    assert "".join(text for _, text in many.pairs).count("b") == 99
+    assert refused("", b"a=b").pairs == []
+
+
 def test_a_json_object_without_its_type_is_held_to_the_same_rules() -> None:
     assert said(refused("text/plain", as_json(message={"a": 7}))) == (422, "invalid", [("message", "TYPE_TEXT")])
     assert said(refused("", as_json(**{f"a{n}": "b" for n in range(51)}))) == TOO_MANY
