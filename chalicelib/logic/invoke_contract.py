@@ -28,6 +28,7 @@ def check_keys(request: object, required: tuple[str, ...], optional: tuple[str, 
     unknown = set(request) - {"version", *required, *optional}
     if unknown:
         key = min(map(str, unknown))
+        key = key if len(key) <= MAX_ID else f"{key[: MAX_ID - 1]}…"  # Lambda writes what is raised to the log.
         known = ", ".join(("version", *required))
         raise InvalidRequestError(f"{key}: unknown; expected {known} and, optionally, {', '.join(optional)}", key=key)
     return request

@@ -42,6 +42,16 @@ class ChannelTable(Table):
     rings: RingsTable | Literal[False] | None = None
     inbox_link: bool | None = None
 
+    @field_validator("rings", mode="before")
+    @classmethod
+    def _table_or_false(cls, value: object) -> object:
+        # Checked here, as pydantic names a key within one of several types by the type too.
+        if isinstance(value, dict):
+            return RingsTable.model_validate(value)
+        if value is not None and value is not False:
+            raise PydanticCustomError("hidden", "expected a table such as { hour = 30, day = 120 }, or false")
+        return value
+
     @field_validator("url", mode="before")
     @classmethod
     def _may_have_one(cls, value: object) -> object:

@@ -6,6 +6,7 @@ import re
 import time
 from collections.abc import Callable, Iterable, Sequence
 
+from chalicelib.logic.invoke_contract import MAX_ID
 from chalicelib.logic.stored_messages import ListedMessage
 from chalicelib.settings import Stage
 from ops.errors import OpsError
@@ -26,8 +27,11 @@ def whole_ids(
     """The whole ids for ids as they were typed: each once, in their order, in upper or lower case.
 
     A text that no id begins with is returned unchanged. ``newest`` is called once, and only where a text is not an id
-    itself. Raises :class:`OpsError` for a text that several ids begin with.
+    itself. Raises :class:`OpsError` for a text that several ids begin with, and
+    for one that is too long for an id.
     """
+    if longer := [len(text) for text in typed if len(text) > MAX_ID]:
+        raise OpsError(f"no message has an id of {longer[0]} characters: expected at most {MAX_ID}")
     # Herald's own ids are in lower case; another publisher's may not be, so only these are changed.
     meant = {text: text.lower() if _WHOLE.fullmatch(text.lower()) else text for text in typed}
     short = [text for text, whole in meant.items() if not _WHOLE.fullmatch(whole) and len(text) >= SHORTEST]

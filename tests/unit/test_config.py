@@ -855,6 +855,22 @@ def test_a_mistake_about_what_rings_once_is_named(folder: Path, line: str, named
 
 
 @pytest.mark.parametrize(
+    ("rings", "named"),
+    [
+        ("{ hour = 1, dy = 2 }", "pushover.rings.day: missing"),
+        ("{ hour = 1, dy = 2 }", "pushover.rings.dy: unknown key; expected hour, day. Did you mean channels.push"),
+        ("{ hour = 0, day = 2 }", "pushover.rings.hour: found 0"),
+        *((value, "pushover.rings: expected a table such as { hour = 30") for value in ("3", '"off"', "true", "[]")),
+    ],
+)
+def test_a_mistake_about_rings_is_named_by_its_own_key_alone(folder: Path, rings: str, named: str) -> None:
+    said = mistakes(folder, changed('kind = "pushover"', f'kind = "pushover"\nrings = {rings}'))
+    assert named in said
+    assert "RingsTable" not in said
+    assert "literal" not in said
+
+
+@pytest.mark.parametrize(
     ("own", "key"),
     [
         ('[stages.dev.sites.default]\nchannels = ["mail"]\n', "stages.dev.sites.default.channels: "),

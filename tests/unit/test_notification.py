@@ -154,6 +154,9 @@ def test_every_missing_key_is_named(key: str) -> None:
 def test_a_key_that_is_unknown_is_told_what_is_known() -> None:
     with pytest.raises(InvalidRequestError, match="version, id, title, message and, optionally, timestamp"):
         Notification.from_request({**GOOD, "sound": "siren"})
+    with pytest.raises(InvalidRequestError, match=r"x{127}…: unknown") as caught:
+        Notification.from_request({**GOOD, "x" * 100_000: 1})
+    assert len(caught.value.key) == 128
 
 
 def test_timestamp_is_optional_and_may_be_null() -> None:

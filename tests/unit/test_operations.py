@@ -249,6 +249,11 @@ def test_what_begins_several_ids_is_none_of_them_and_each_is_named() -> None:
     assert OTHER in str(refused.value)
 
 
+def test_a_text_that_is_too_long_for_an_id_is_asked_of_nobody() -> None:
+    with pytest.raises(OpsError, match="an id of 129 characters: expected at most 128"):
+        whole_ids([ONE, "x" * 129], lambda message_id: pytest.fail("it was asked for"), list)
+
+
 def test_an_id_may_be_typed_in_upper_case_whole_or_shortened() -> None:
     assert ids_meant("0A1B2C3D") == ids_meant("0a1b2c3d") == [ONE]
     assert whole_ids([ONE.upper(), ONE], lambda message_id: False, list) == [ONE]
