@@ -1,7 +1,8 @@
 """Store used links and open sessions of the inbox, as items of the message table that expire.
 
 - ``inbox-link#<hash>``: a link that was used
-- ``inbox#<channel>``: an attribute ``<hash>`` for each session, ``{since, ends_at}``
+- ``inbox#<channel>``: an attribute ``<hash>`` for each session, ``{since, ends_at}``; and ``ended_at``, when a person
+  ended all of them
 - ``inbox-fresh#<channel>#<hour>``: how many fresh links were sent in an hour
 """
 
@@ -10,7 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from chalicelib.adapters.item_table import ItemTable
-from chalicelib.logic.inbox_links import FRESH_LINKS
+from chalicelib.logic.inbox_links import FRESH_LINKS, LINK_LIFE, Link
 from chalicelib.logic.inbox_sessions import MAX_SESSIONS, OpenSession, Session
 from chalicelib.logic.inbox_tokens import hashed
 
@@ -26,12 +27,14 @@ class SessionTable:
     def __init__(self, dynamodb: DynamoDBClient, table: str) -> None:
         self._table = ItemTable(dynamodb, table)
 
-    def use(self, token: str, ends_at: int) -> bool:
+    def use(self, token: str, link: Link) -> bool:
+        if link.ends_at <= self._table.read(f"inbox#{link.channel}").get("ended_at", 0) + LINK_LIFE:
+            return False
         # A repetition whose first answer was lost finds its own item: the link counts as used, and a fresh one helps.
         return self._table.update(
             f"inbox-link#{hashed(token)}",
             "SET expires_at = :until",
-            {":until": ends_at},
+            {":until": link.ends_at},
             condition="attribute_not_exists(id)",
         ).done
 
@@ -43,7 +46,7 @@ class SessionTable:
         self._table.update(
             f"inbox#{session.channel}",
             "SET #new = :new, expires_at = :until" + (f" REMOVE {', '.join(ended)}" if ended else ""),
-            {":new": {"since": now, "ends_at": session.ends_at}, ":until": session.ends_at},
+            {":new": {"since": now, "ends_at": session.ends_at}, ":until": now + LINK_LIFE},
             names={"#new": hashed(session.id), **ended},
         )
 
@@ -63,6 +66,16 @@ class SessionTable:
         if names:
             update = f"REMOVE {', '.join(names)}"
             self._table.update(f"inbox#{channel}", update, condition="attribute_exists(id)", names=names)
+
+    def end_all(self, channel: str, now: int) -> int:
+        known = [each for each in self.sessions(channel) if each.ends_at > now]
+        self.end(channel, [each.key for each in known])
+        self._table.update(
+            f"inbox#{channel}",
+            "SET ended_at = :now, expires_at = :until",
+            {":now": now, ":until": now + LINK_LIFE},
+        )
+        return len(known)
 
     def may_send_link(self, channel: str, now: int) -> bool:
         hour = now // _HOUR

@@ -52,7 +52,7 @@ _HEADERS = {
     "Strict-Transport-Security": "max-age=31536000",
     "X-Robots-Tag": "noindex",
 }
-_SPENT = "This link was used, or is older than a week. Have a fresh one sent to where you got it."
+_SPENT = "This link was used, was ended, or is older than a week. Have a fresh one sent to where you got it."
 _UNKNOWN = "This is no link of this inbox. Open the one in a notification."
 
 
@@ -211,7 +211,7 @@ class _Inbox:
     def _exchange(self, request: Request) -> dict[str, object]:
         token, link = self._link(request)
         now, sessions = self._container.now(), self._container.inbox_sessions
-        if link.ends_at <= now or not sessions.use(token, link.ends_at):
+        if link.ends_at <= now or not sessions.use(token, link):
             return _page(views.spent_link(self.shell, _SPENT, f"fresh?token={token}"), HTTPStatus.GONE)
         session = Session(link.channel, secrets.token_urlsafe(32), now + SESSION_LIFE)
         sessions.open(session, now)

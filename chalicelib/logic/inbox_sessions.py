@@ -9,6 +9,7 @@ import hashlib
 from dataclasses import dataclass
 from typing import Protocol
 
+from chalicelib.logic.inbox_links import Link
 from chalicelib.logic.inbox_tokens import InvalidTokenError, read_signed, signed
 
 SESSION_LIFE = 12 * 3600
@@ -45,8 +46,8 @@ class OpenSession:
 class Sessions(Protocol):
     """Where used links and open sessions stand. Every method raises :class:`~chalicelib.errors.StoreError`."""
 
-    def use(self, token: str, ends_at: int) -> bool:
-        """Note that a link was used; False if it was before."""
+    def use(self, token: str, link: Link) -> bool:
+        """Note that a link was used; False if it was before, or is older than :meth:`end_all`."""
 
     def open(self, session: Session, now: int) -> None:
         """Note a session; the oldest ends where there are :data:`MAX_SESSIONS`."""
@@ -59,6 +60,9 @@ class Sessions(Protocol):
 
     def end(self, channel: str, keys: list[str]) -> None:
         """End sessions."""
+
+    def end_all(self, channel: str, now: int) -> int:
+        """End a channel's sessions, and its links so far; return how many sessions there were."""
 
     def may_send_link(self, channel: str, now: int) -> bool:
         """Count a fresh link; False where ``FRESH_LINKS`` (``inbox_links.py``) were sent within the hour."""

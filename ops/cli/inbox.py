@@ -60,6 +60,8 @@ def list_sessions(stage: str, root: Path, channel: str) -> None:
 @PROJECT
 @_CHANNEL
 def end_sessions(stage: str, root: Path, channel: str) -> None:
-    """End all sessions, or those of a channel: a lost phone shows nothing more."""
+    """End all sessions and all links sent so far, or those of a channel: a lost phone shows nothing more."""
     number = opened(root, stage).operations.end_inbox_sessions(channel)
-    echo(f"{number} {'session was' if number == 1 else 'sessions were'} ended.")
+    echo(
+        f"{number} {'session was' if number == 1 else 'sessions were'} ended. Links that were sent so far open nothing."
+    )

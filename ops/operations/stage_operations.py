@@ -178,11 +178,9 @@ class Operations:
         }
 
     def end_inbox_sessions(self, channel: str = "") -> int:
-        """End the sessions of each channel, or of one; returns how many. Unused links stay valid for their week."""
-        found = self.inbox_sessions(channel)
-        for name, sessions in found.items():
-            self._sessions.end(name, [session.key for session in sessions])
-        return sum(map(len, found.values()))
+        """End the sessions and links so far of each channel, or of one; returns how many sessions."""
+        now = int(self._clock())
+        return sum(self._sessions.end_all(name, now) for name in self.inbox_sessions(channel))
 
     def failed(self, since: int, site: str | None = None) -> Iterator[ListedMessage]:
         """The messages that were not delivered and have no attempt in progress: undeliverable, uncertain and held, or

@@ -583,6 +583,26 @@ def test_a_session_ends_by_its_button_and_with_its_time(
     assert other.asks("GET", "./")["statusCode"] == 403
 
 
+def test_a_lost_phone_is_ended_with_all_the_links_that_it_has(
+    container: PocketContainer, browser: Browser, message: Message
+) -> None:
+    other = stored(container, "message-2", "shop", Delivery())
+    owner = Browser(container)
+    assert owner.opens(address(other, "other"))["statusCode"] == 200
+    browser.opens(address(message))
+    unused = stored(container, "message-3", "default", Delivery())
+    assert container.inbox_sessions.end_all("phone", NOW + 60) == 1
+    assert browser.asks("GET", "./")["statusCode"] == 403
+    container.time = NOW + 90
+    spent = browser.opens(address(unused))
+    assert (spent["statusCode"], "Send a fresh link" in spent["body"]) == (410, True)
+    browser.presses(spent)
+    assert browser.opens(container.phone.sent[-1].inbox)["statusCode"] == 200, "whoever gets the channel's messages now"
+    assert owner.asks("GET", "./")["statusCode"] == 200, "another channel's go on"
+    container.time = NOW + LINK_LIFE - 1
+    assert Browser(container).opens(address(unused))["statusCode"] == 410, "it stays ended for as long as it lives"
+
+
 def test_the_cookie_is_for_this_address_alone_and_no_script(browser: Browser, message: Message) -> None:
     answer = browser.presses(browser.asks("GET", address(message)))
     (cookie,) = answer["cookies"]

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from threading import Thread
 from typing import Any
 from urllib.parse import urlsplit
@@ -23,6 +24,7 @@ from chalicelib.logic.spam import HoldReason, Verdict
 from chalicelib.logic.stored_messages import Marked, OwnerMark
 from tests.e2e.browser.visitor import PHONE, Scheme, Visitor, button, violations
 from tests.e2e.harness import Harness, marker, wait_for
+from tests.e2e.operator import Operator
 from tests.fakes import NOW, Context
 from tests.functional.test_pocket_inbox import EVERY_BUTTON, PocketContainer, address, stored
 
@@ -102,7 +104,9 @@ def test_a_visitor_gets_an_answer_and_the_owner_marks_the_message_and_erases_it(
     assert herald.item(message_id) == {}
 
 
-def test_a_used_link_sends_a_fresh_one_and_a_session_ends_by_its_button(visitor: Visitor, herald: Harness) -> None:
+def test_a_used_link_sends_a_fresh_one_and_a_session_ends_by_its_button_or_a_command(
+    visitor: Visitor, herald: Harness, checkout: Path
+) -> None:
     word = marker()
     sent(herald, word)
     page = opened(visitor, word)
@@ -116,6 +120,13 @@ def test_a_used_link_sends_a_fresh_one_and_a_session_ends_by_its_button(visitor:
     page.goto(link_on_the_phone(visitor, "asked for a fresh one"))
     page.get_by_role("button", name="Open the inbox").click()
     expect(page.get_by_text(word).first).to_be_visible()
+
+    operator = Operator(herald, checkout)
+    assert "pocketed" in operator.gets("sessions", "list")
+    assert "Links that were sent so far open nothing." in operator.gets("sessions", "end", "--channel", "pocketed")
+    assert operator.gets("sessions", "list") == "No inbox is open.\n"
+    page.reload()
+    expect(page.locator("main")).to_contain_text("This session has ended.")
 
 
 # Each page, by the function alone.
