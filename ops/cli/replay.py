@@ -1,4 +1,4 @@
-"""The commands ``replay`` and ``quarantine``: have messages delivered that were not."""
+"""The commands ``replay`` and ``quarantine``: have messages delivered that were not, or hold them."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def replay(
 
 @click.group(cls=SentenceGroup)
 def quarantine() -> None:
-    """List the messages that look like spam, of which nobody was notified, or have them delivered."""
+    """List the messages that look like spam, add others that are spam, or have them delivered."""
 
 
 @quarantine.command("list")
@@ -83,6 +83,18 @@ def quarantine_list(
     """
     it = opened(root, stage)
     print_page(some_pages(it, selection(it, site, "quarantined", since, until, MAX_MESSAGES, cursor)), as_json)
+
+
+@quarantine.command("add")
+@STAGE
+@PROJECT
+@click.argument("message_ids", metavar="ID...", nargs=-1, required=True)
+def quarantine_add(stage: str, root: Path, message_ids: tuple[str, ...]) -> None:
+    """Hold messages that are spam: no channel is tried any more."""
+    operations = opened(root, stage).operations
+    for message_id in operations.whole_ids(message_ids):
+        operations.mark_spam(message_id)
+        echo(f"{one_line(message_id)} is in quarantine")
 
 
 @quarantine.command("release")

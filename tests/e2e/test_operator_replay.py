@@ -130,6 +130,14 @@ def test_what_is_in_quarantine_is_listed_and_rings_once_it_is_released(herald: H
     assert "not held" in operator.fails("quarantine", "release", message_id)
     assert operator.json("messages", "show", message_id)["signals"] == ["honeypot", "proof_missing"]
 
+    herald.line("on_success", message_id=message_id, action="delivered")
+    assert operator.gets("quarantine", "add", message_id) == f"{message_id} is in quarantine\n"
+    assert "not held already" in operator.fails("quarantine", "add", message_id)
+    operator.gets("quarantine", "release", message_id)
+    shown = operator.json("messages", "show", message_id)
+    assert (shown["state"], [each["mark"] for each in shown["marks"]]) == ("delivered", ["spam", "not_spam"])
+    assert len(herald.pushes(word)) == 1, "what was delivered rings nobody again"
+
     operator.gets("messages", "mark-answered", message_id)
     assert operator.json("messages", "show", message_id)["answered_at"] > 0
     assert "answered" in operator.gets("messages", "show", message_id)
