@@ -380,9 +380,22 @@ def test_a_session_sees_the_sites_of_its_channel_alone(
     page = browser.asks("GET", "message?id=message-1")
     csrf = re.search(rf'name="{CSRF}" value="([^"]*)"', page["body"])
     assert csrf
-    for path in ("replay", "release"):
+    before = container.table.items()
+    for path in EVERY_BUTTON - {"end"}:
         assert browser.asks("POST", f"{path}?id={other.id}", f"{CSRF}={csrf[1]}")["statusCode"] == 404
-    assert container.runs.queued == []
+    assert (container.runs.queued, container.table.items()) == ([], before)
+
+
+def test_looking_changes_nothing_whatever_address_is_looked_at(
+    container: PocketContainer, browser: Browser, message: Message
+) -> None:
+    browser.opens(address(message))
+    before = container.table.items()
+    for path in EVERY_BUTTON | {"fresh"}:
+        for method in ("GET", "HEAD"):
+            assert browser.asks(method, f"{path}?id=message-1")["statusCode"] == 404
+        assert browser.asks("DELETE", f"{path}?id=message-1")["statusCode"] == 405
+    assert container.table.items() == before
 
 
 def test_a_message_that_was_not_delivered_is_tried_again_by_a_button(
