@@ -612,6 +612,8 @@ def test_a_lost_phone_is_ended_with_all_the_links_that_it_has(
     browser.presses(spent)
     assert browser.opens(container.phone.sent[-1].inbox)["statusCode"] == 200, "whoever gets the channel's messages now"
     assert owner.asks("GET", "./")["statusCode"] == 200, "another channel's go on"
+    kept_until = int(container.table.item("inbox#phone")["expires_at"]["N"])
+    assert kept_until >= NOW + 60 + LINK_LIFE, "what ended the links is kept as long as they live"
     container.time = NOW + LINK_LIFE - 1
     assert Browser(container).opens(address(unused))["statusCode"] == 410, "it stays ended for as long as it lives"
 
