@@ -64,8 +64,8 @@ test-full: setup $(NPM_PACKAGES) ## Run the longer matrices too
 	@$(BIN)/python -m pytest $(PARALLEL)
 
 rehearse: setup $(NPM_PACKAGES) ## Run all seeds, configurations and storms, change the logic, and write docs/rehearsal.md
-	@HERALD_REHEARSE=1 $(BIN)/python -m pytest -m rehearse $(PARALLEL)
-	@$(BIN)/python -m tests.mutation
+	@HERALD_REHEARSE=1 $(BIN)/python -m pytest -m rehearse -o faulthandler_timeout=3600 $(PARALLEL); \
+	tested=$$?; $(BIN)/python -m tests.mutation && exit $$tested
 
 check: setup ## Style, types, import rules, generated files, policies
 	@$(BIN)/ruff check --quiet .

@@ -6,11 +6,11 @@ much to do.
 
 from __future__ import annotations
 
+import ast
 import os
 import platform
 import re
 from collections import Counter, defaultdict
-from collections.abc import Sequence
 from datetime import UTC, datetime
 
 import pytest
@@ -18,11 +18,10 @@ import pytest
 from tests.history import ROOT, git
 
 REHEARSING = bool(os.environ.get("HERALD_REHEARSE"))
+TESTS = ROOT / "tests"
 RESULT = ROOT / "docs" / "rehearsal.md"
 MUTATION = "## Mutation"
 """The heading of the page's second part, which ``tests/mutation.py`` writes."""
-WHOLE = "whole"
-"""Under this name a report carries what its marker says: a pair."""
 
 
 def amount(part: int, whole: int) -> int:
@@ -30,10 +29,18 @@ def amount(part: int, whole: int) -> int:
     return whole if REHEARSING else part
 
 
-def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Let the reports of a test carry what its whole is: with pytest-xdist they are all that the first process sees."""
-    if marker := item.get_closest_marker("rehearse"):
-        item.user_properties.append((WHOLE, marker.args))
+def rehearsed() -> dict[str, tuple[str, str]]:
+    """What the marker of each test says that its whole does, and what that would catch; by the test's id."""
+    found = {}
+    for path in sorted([*TESTS.glob("*/test_*.py"), *TESTS.glob("*/*/test_*.py")]):
+        text = path.read_text(encoding="utf-8")
+        functions = [node for node in ast.parse(text).body if isinstance(node, ast.FunctionDef)]
+        for function in functions if "mark.rehearse(" in text else ():
+            for each in function.decorator_list:
+                if isinstance(each, ast.Call) and ast.unparse(each.func) == "pytest.mark.rehearse":
+                    does, catches = map(ast.literal_eval, each.args)
+                    found[f"{path.relative_to(TESTS).as_posix()}::{function.name}"] = (does, catches)
+    return found
 
 
 class Recorder:
@@ -41,46 +48,48 @@ class Recorder:
 
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
-        self._whole: dict[str, tuple[str, str]] = {}
+        self._rehearsed = rehearsed()
         self._seconds: defaultdict[str, float] = defaultdict(float)
         self._outcomes: defaultdict[str, Counter[str]] = defaultdict(Counter)
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        words = dict(report.user_properties).get(WHOLE)
-        if not isinstance(words, Sequence):
+        name = report.nodeid.partition("[")[0].removeprefix("tests/")
+        if name not in self._rehearsed:
             return
-        name = report.nodeid.partition("[")[0]
-        self._whole[name] = (str(words[0]), str(words[1]))
         self._seconds[name] += report.duration
         if report.when == "call" or report.outcome != "passed":
             self._outcomes[name][report.outcome] += 1
 
     def pytest_sessionfinish(self) -> None:
-        if self._whole:
+        if self._outcomes:
             RESULT.write_text(self.page(), encoding="utf-8")
 
     def page(self) -> str:
-        """The page with what was rehearsed now, and the rows of what wasn't."""
+        """The page with what was rehearsed now, the rows of what wasn't, and what never was."""
         commit = "".join(git("rev-parse", "--short", "HEAD")) or "unknown"
-        when = f"{datetime.now(UTC):%Y-%m-%d %H:%M}, {commit}, {self._config.getoption('randomly_seed', None)}"
+        seed = self._config.getoption("randomly_seed", None) or "–"
         before, heading, mutation = RESULT.read_text(encoding="utf-8").partition(MUTATION)
-        rows = {name: row for row, name in re.findall(r"^(\| `([^`]+)` \|.*)$", before, re.MULTILINE)}
-        for each, (whole, catches) in self._whole.items():
-            name = each.removeprefix("tests/")
-            result = ", ".join(f"{number} {outcome}" for outcome, number in sorted(self._outcomes[each].items()))
-            rows[name] = f"| `{name}` | {whole} | {catches} | {self._seconds[each]:.0f} s | {result} | {when} |"
+        kept = dict(re.findall(r"^\| `([^`]+)` \|.*?(\|[^|]*\|[^|]*\|[^|]*\|)$", before, re.MULTILINE))
+        rows = []
+        for name, (does, catches) in sorted(self._rehearsed.items()):
+            result = kept.get(name, "| | not yet run | |")
+            if outcomes := self._outcomes.get(name):
+                words = ", ".join(f"{number} {outcome}" for outcome, number in sorted(outcomes.items()))
+                when = f"{datetime.now(UTC):%Y-%m-%d %H:%M}, {commit}, {seed}"
+                result = f"| {self._seconds[name]:.0f} s | {words} | {when} |"
+            rows.append(f"| `{name}` | {does} | {catches} {result}")
         return "\n".join(
             [
                 "# Rehearsal",
                 "",
                 "What takes longer than a test run may: `make rehearse` does all of it and writes this page. "
-                "`make test-full` does a part of each.",
+                "`make test-full` does a part of most. A row tells of its own commit; other rows may be older.",
                 "",
                 f"Python {platform.python_version()}, {os.cpu_count()} cores. Time is the sum over all processes.",
                 "",
                 "| test | what it did | what it would catch | took | result | when (UTC), commit, `--randomly-seed` |",
                 "| --- | --- | --- | ---: | --- | --- |",
-                *(rows[name] for name in sorted(rows)),
+                *rows,
                 "",
                 heading + mutation,
             ]

@@ -44,7 +44,9 @@ def test_the_page_of_errors_keeps_what_was_chosen(window: Window, site: Site) ->
     visit.without_script(window, site, form)
 
 
-@pytest.mark.rehearse("a form of each family in each of three browsers")
+@pytest.mark.rehearse(
+    "a form of each family in each of three browsers", "a form that one browser sends otherwise than the others"
+)
 @pytest.mark.parametrize(
     "form", [pytest.param(form, id=form.family) for form in ONE_OF_EACH[: amount(1, len(ONE_OF_EACH))]]
 )

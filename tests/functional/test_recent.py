@@ -451,7 +451,7 @@ def test_the_fake_says_of_the_first_what_the_table_says(table: Both, seed: int) 
         assert recent.first_with(what, one, came[one], 600) == fake.first_with(what, one, came[one], 600)
 
 
-@pytest.mark.rehearse("200 seeds", "the same, for counts")
+@pytest.mark.rehearse("200 seeds", "a fake that counts otherwise than the table")
 @pytest.mark.parametrize("seed", range(amount(3, 200)))
 def test_the_fake_counts_as_the_table_does_as_long_as_there_is_room(table: Both, seed: int) -> None:
     _, recent = table
