@@ -79,7 +79,7 @@ def handle(event: dict[str, Any], context: Any) -> dict[str, object]:
 def _deliver_notification(sns: dict[str, Any], invocation: Invocation, mistake: str = "") -> dict[str, object]:
     """Deliver a program's notification, or reject what is none. Few stages have any, so its code is imported here.
 
-    ``mistake`` is why something can't be the form's message or canary that it says it is.
+    ``mistake`` says why something is not the form's message or canary that its kind promises.
     """
     from chalicelib.logic import published_notification
 

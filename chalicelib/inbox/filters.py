@@ -1,4 +1,4 @@
-"""Which messages are looked at: what stands behind the question mark of an address, as an object, and back."""
+"""Which messages the list shows: read from the query of an address, and written back to it."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class Filter:
         return cls(site, state, since, until, cursor)
 
     def selection(self) -> Selection:
-        """The same, as the operations are asked."""
+        """The same as a selection of the operations."""
         return Selection(
             site=self.site,
             state=self.state,

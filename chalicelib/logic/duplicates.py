@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def content_hash(site: str, fields: Mapping[str, str], files: Sequence[FileRef] = ()) -> str:
-    """The same for two messages of one site with the same fields and files in the same order.
+    """A hash that is the same for two messages of one site with the same fields and files in the same order.
 
     Neither spam fields nor the files' names count.
     """

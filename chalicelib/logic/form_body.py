@@ -1,4 +1,4 @@
-"""From the bytes of a request to the pairs of name and text that a form holds, in the order sent."""
+"""Read the body of a request: the pairs of name and text that a form holds, in the order sent."""
 
 from __future__ import annotations
 

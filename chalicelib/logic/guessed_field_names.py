@@ -1,4 +1,4 @@
-"""What a field is whose name stands in no service's documentation: `your-message`, `fields[message]`, `Nachricht`.
+"""Guess what a field means whose name no service documents: `your-message`, `fields[message]`, `Nachricht`.
 
 A name is taken apart into words, of which the last ones must be known to mean the message, the sender's name, address
 or a subject, and all before them must say nothing: whose field it is, or which form's. So `company-name` is no name.
