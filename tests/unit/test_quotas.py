@@ -14,7 +14,7 @@ from chalicelib.functions import functions_of
 from ops.config.loader import ConfigError, StageConfig
 from ops.generate import render
 from ops.templates import quotas, wiring
-from tests.unit.test_extensions import dev, grant, rule, subscriber
+from tests.unit.test_rules_subscribers_grants import dev, grant, rule, subscriber
 
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
 SITE = 'thanks = "https://www.example.com/thanks.html"\n'

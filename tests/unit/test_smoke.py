@@ -15,7 +15,7 @@ from ops.operations.smoke import Check, Smoke, context, of_others, to_add
 from ops.operations.stage_operations import Operations
 from ops.templates.function_policies import Statement, statements
 from tests.fakes import mailing_stage, stage
-from tests.unit.test_record import RECORD, answer, packed
+from tests.unit.test_chalice_state import RECORD, answer, packed
 
 Stubbed = Callable[[str], tuple[Any, Stubber]]
 WHERE = AwsLocation("aws", "eu-central-1", "123456789012")
