@@ -45,8 +45,9 @@ class FormRequest:
         try:
             if self.header("content-encoding").lower() not in ("", "identity"):
                 # API Gateway hands on text as UTF-8, which nothing that is compressed survives.
-                problem = Problem("unsupported_media_type", "content-encoding")
-                raise SubmissionError(415, "unsupported_media_type", problem)
+                raise SubmissionError(
+                    415, "unsupported_media_type", Problem("unsupported_media_type", "content-encoding")
+                )
             self.pairs = form_body.read(self.header("content-type"), self._body, limits, self.uploads)
         except SubmissionError as error:
             self.pairs = error.pairs
