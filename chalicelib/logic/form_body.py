@@ -74,9 +74,10 @@ def read(content_type: str, body: bytes, limits: Limits, uploads: Uploads | None
     elif len(body) > limits.body * (_ENCODED if media_type == FORM else 1):
         raise _too_large(limits)
     if media_type not in (JSON, FORM, MULTIPART):
-        problem = Problem("unsupported_media_type", "content-type")
         pairs = _plain_text(body, limits.fields) if media_type == _PLAIN else []
-        raise SubmissionError(415, "unsupported_media_type", problem, pairs=pairs)
+        raise SubmissionError(
+            415, "unsupported_media_type", Problem("unsupported_media_type", "content-type"), pairs=pairs
+        )
     charset = parameters.get("charset", "")
     codec = _codec(charset) if charset else ""
     if codec is None or (media_type == JSON and codec not in _JSON_CODECS[: 3 if body.isascii() else 2]):
@@ -161,22 +162,26 @@ def _too_many() -> SubmissionError:
     return SubmissionError(413, "too_many_fields", Problem("too_many_fields", "body"))
 
 
+class _Object(list[tuple[str, object]]):
+    """A JSON object as its names and values: a name may come twice (RFC 8259, 4), as in a form."""
+
+
 def _json(body: bytes, limits: Limits) -> Pairs:
     try:
         text = body.decode()
     except UnicodeDecodeError:
         raise _malformed("not_in_charset") from None
     try:
-        data = json.loads(text)
+        data = json.loads(text, object_pairs_hook=_Object)
     except (ValueError, RecursionError):
         raise _malformed("not_json") from None
-    if not isinstance(data, dict):
+    if not isinstance(data, _Object):
         raise _malformed("not_an_object")
     if len(data) > limits.fields:
         raise _too_many()
     pairs: Pairs = []
     wrong: list[Problem] = []
-    for name, value in data.items():
+    for name, value in data:
         try:
             pairs.append((_whole(name), _whole(_text(value))))
         except TypeError:
@@ -195,13 +200,13 @@ def _text(value: object) -> str:
     match value:
         case str():
             return value
-        case None | {} if not value:
+        case None | _Object() if not value:
             return ""  # A script makes {} of a file field that was left empty.
         case bool():
             return "true" if value else "false"
         case int() | float():
             return json.dumps(value)
-        case list() if not any(isinstance(item, list | dict) for item in value):
+        case list() if not any(isinstance(item, list) for item in value):
             return ", ".join(map(_text, value))
     raise TypeError
 

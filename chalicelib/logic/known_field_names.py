@@ -4,6 +4,7 @@ Forms that were written for another service keep working when only their ``actio
 Sources: https://help.formspree.io/hc/en-us/articles/360013470814 (Formspree),
 https://docs.web3forms.com/getting-started/customizations (Web3Forms), https://formsubmit.co/documentation (FormSubmit),
 https://docs.netlify.com/manage/forms/setup/ (Netlify Forms), https://www.staticforms.xyz (StaticForms),
+https://formward.eu/docs/fields (Formward; its ``_redirect`` stands in forms of other services too),
 https://github.com/dwyl/learn-to-send-email-via-google-script-html-no-server (forms of Google Apps Script).
 """
 
@@ -59,7 +60,7 @@ MEANINGS: dict[str, Meaning] = {
     "_subject": Meaning(Role.FIELD, "subject"),
     "form-name": Meaning(Role.FIELD, "source"),
     "_url": Meaning(Role.FIELD, "source"),
-    **dict.fromkeys(("_next", "redirect", "redirectto"), Meaning(Role.NEXT)),
+    **dict.fromkeys(("_next", "redirect", "redirectto", "_redirect"), Meaning(Role.NEXT)),
     "_language": Meaning(Role.LANGUAGE),
     **dict.fromkeys(
         ("_gotcha", "_honey", "botcheck", "bot-field", "honeypot", "_honeypot", "wpforms[hp]"), Meaning(Role.HONEYPOT)

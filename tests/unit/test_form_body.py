@@ -355,6 +355,13 @@ def test_what_a_plain_text_form_holds_is_refused_and_kept() -> None:
     assert refused("", b"a=b").pairs == []
 
 
+def test_a_name_that_json_has_twice_loses_neither_text() -> None:
+    twice = b'{"message": "a", "x": {}, "message": ["b", 1]}'
+    assert read(JSON, twice, LIMITS) == [("message", "a"), ("x", ""), ("message", "b, 1")]
+    nested = refused(JSON, b'{"x": [{}], "y": {"z": 1}, "message": "a"}')
+    assert said(nested) == (422, "invalid", [("x", "TYPE_TEXT"), ("y", "TYPE_TEXT")])
+
+
 def test_a_json_object_without_its_type_is_held_to_the_same_rules() -> None:
     assert said(refused("text/plain", as_json(message={"a": 7}))) == (422, "invalid", [("message", "TYPE_TEXT")])
     assert said(refused("", as_json(**{f"a{n}": "b" for n in range(51)}))) == TOO_MANY
@@ -577,10 +584,6 @@ def test_half_a_surrogate_pair_is_never_in_what_is_refused_or_handed_on(lone: st
     else:
         handed_on = [text for pair in result for text in pair]
     assert [text for text in handed_on if re.search(r"[\ud800-\udfff]", text)] == []
-
-
-def test_of_a_json_name_that_comes_twice_the_last_counts() -> None:
-    assert read(JSON, b'{"a": "1", "a": "2"}', LIMITS) == [("a", "2")]
 
 
 # Urlencoded

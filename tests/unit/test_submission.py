@@ -148,7 +148,7 @@ def test_settings_of_other_services_are_ignored_in_silence() -> None:
     assert sent == Submission(fields={"message": "Hi"}, sent_as={"message": "message"})
 
 
-@pytest.mark.parametrize("name", ["_next", "redirect"])
+@pytest.mark.parametrize("name", ["_next", "redirect", "redirectto", "_redirect"])
 def test_where_the_visitor_wants_to_go_is_no_part_of_the_message(name: str) -> None:
     sent = classify_fields([(name, " https://www.example.com/a \n"), ("message", "Hi")])
     assert (sent.next, sent.fields) == ("https://www.example.com/a", {"message": "Hi"})
