@@ -148,6 +148,7 @@ def test_the_commands_of_a_stages_whole_life_work_as_they_are_shown(reader: Read
             ["/bin/bash", "-c", command],
             cwd=clone,
             env=reader.environ | account,
+            input="y\n",  # to what asks first
             capture_output=True,
             text=True,
             timeout=300,
