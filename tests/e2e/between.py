@@ -92,7 +92,7 @@ class Between:
                 self.end_headers()
                 self.wfile.write(answer.body)
 
-            do_GET = do_POST = do_PUT = do_DELETE = do_PATCH = do_HEAD = pass_on
+            do_GET = do_POST = do_PUT = do_DELETE = do_PATCH = do_HEAD = do_OPTIONS = pass_on
 
             def log_message(self, format: str, *args: object) -> None:
                 pass

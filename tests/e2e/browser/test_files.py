@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import socket
+from collections.abc import Callable
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import FilePayload, Page
+from playwright.sync_api import BrowserContext, FilePayload, Page, expect
 
-from tests.e2e.browser.visitor import Visitor
+from tests.e2e.between import Answer, Between, Call
+from tests.e2e.browser.test_with_script import LOST
+from tests.e2e.browser.visitor import Visitor, status
 from tests.e2e.harness import Harness, marker, wait_for
 from tests.e2e.test_files import PDF, shown
 from tests.images import photo
@@ -59,11 +62,12 @@ def form_of(visitor: Visitor, *, script: bool) -> str:
     )
 
 
-def opened(visitor: Visitor, *, script: bool) -> Page:
+def opened(visitor: Visitor, *, script: bool, context: BrowserContext | None = None) -> Page:
     """The form on a page of the site; without a script in a browser that runs none."""
     if script:
-        return visitor.show(form_of(visitor, script=True))
-    page = visitor.visit(script=False)
+        return visitor.show(form_of(visitor, script=True), context=context)
+    page = (context or visitor.context(script=False)).new_page()
+    page.goto(visitor.site)
     page.set_content(form_of(visitor, script=False))
     return page
 
@@ -120,6 +124,36 @@ def test_a_connection_that_breaks_at_half_leaves_nothing(visitor: Visitor, heral
     wait_for(lambda: herald.pushes(other), "push")
     assert not herald.pushes(word)
     assert len(list(herald.lines("api_handler"))) >= before
+
+
+@WAYS
+def test_who_loses_the_connection_amid_a_photo_is_told_and_loses_no_word(
+    visitor: Visitor, herald: Harness, script: bool
+) -> None:
+    word, sizes = marker(), list[int]()
+
+    def cut(call: Call, forward: Callable[[], Answer]) -> Answer | None:
+        if call.operation != f"POST {visitor.action}/filed":
+            return forward()
+        sizes.append(len(call.body))
+        return None
+
+    with Between("", cut) as between:
+        context = visitor.context(script=script, proxy={"server": between.url, "bypass": "<-loopback>"})
+        page = opened(visitor, script=script, context=context)
+        page.get_by_label("Message").fill(word)
+        page.locator("input[type=file]").set_input_files([PHOTO])
+        with page.expect_event("requestfailed"):
+            page.get_by_role("button", name="Send").click(no_wait_after=True)
+        if script:
+            expect(status(page)).to_have_text(LOST)
+            assert page.get_by_label("Message").input_value() == word
+        context.close()
+    assert min(sizes) > len(PHOTO["buffer"])
+    other = marker()
+    herald.post_json({"message": other})
+    wait_for(lambda: herald.pushes(other), "push")
+    assert not herald.pushes(word)
 
 
 def test_a_photos_position_is_stored_and_not_delivered(visitor: Visitor, herald: Harness) -> None:
