@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from chalicelib.adapters.secrets import Secrets
     from chalicelib.logic.autoreply import AutoreplyDependencies
     from chalicelib.logic.canary import CanaryLog
-    from chalicelib.logic.captcha import Verify
+    from chalicelib.logic.captcha_verdict import Verify
     from chalicelib.logic.channel_kind import ChannelKind
     from chalicelib.logic.delivery_types import CheckingNotifier, Delivery, DeliveryDependencies, MessageStore
     from chalicelib.logic.digest import DigestLog
@@ -253,7 +253,7 @@ class Container:
     def captcha_service(self, site: str) -> Verify:
         """Return what verifies the tokens of a site's captcha."""
         if site not in self._captcha_services:
-            from chalicelib.adapters.captcha import CaptchaService
+            from chalicelib.adapters.captcha_service import CaptchaService
 
             self._captcha_services[site] = CaptchaService(self.secrets("captcha", (site,)), site)
         return self._captcha_services[site]

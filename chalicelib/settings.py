@@ -77,7 +77,7 @@ class Captcha(NamedTuple):
     """A captcha that a site's forms have."""
 
     kind: str
-    """The service: a key of ``CAPTCHA_SERVICES`` in ``logic/captcha.py``."""
+    """The service: a key of ``CAPTCHA_SERVICES`` in ``logic/captcha_verdict.py``."""
     url: str
     """Where its tokens are verified."""
     hostnames: tuple[str, ...]
@@ -118,7 +118,7 @@ class FileRules(NamedTuple):
     size: int
     """The most bytes of all files of a form together."""
     kinds: tuple[str, ...]
-    """Some of ``logic/declared_file_kind.py``."""
+    """Some of ``logic/file_extensions.py``."""
     keep_metadata: bool = False
     """Whether images are delivered with their position and serial numbers."""
 

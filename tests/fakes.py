@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 from chalicelib.adapters.secrets import Secrets
 from chalicelib.composition import Container, Topic
 from chalicelib.errors import HeraldError, InvalidRequestError, PublishError, SecretsError, StoreError
-from chalicelib.logic.captcha import Verify
+from chalicelib.logic.captcha_verdict import Verify
 from chalicelib.logic.delivery_types import Delivery, DeliveryDependencies, MessageStore, Notifier, Record, State
 from chalicelib.logic.failure_alarm import AlarmLog
 from chalicelib.logic.message import Message

@@ -191,9 +191,9 @@ def _captcha_token(form: Submission, site: Site) -> str:
     """The token of the site's captcha; ``destined`` has it verified, so that the visitor needn't wait."""
     if site.spam.captcha is None or not form.captchas:
         return ""
-    from chalicelib.logic import captcha
+    from chalicelib.logic.captcha_verdict import token_of
 
-    return captcha.token_of(site.spam.captcha, form.captchas)
+    return token_of(site.spam.captcha, form.captchas)
 
 
 def _record_unexpected(error: Exception) -> SubmissionError:

@@ -103,7 +103,7 @@ def _captcha_signals(message: Message, site: Site | None, invocation: Invocation
     """What the site's captcha says. Its code is imported here because few sites have one."""
     if site is None or site.spam.captcha is None:
         return []
-    from chalicelib.logic.captcha import check
+    from chalicelib.logic.captcha_verdict import check
 
     container = composition.get_container()
     if container.messages.find_record(message.id):

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from chalicelib import composition
-from chalicelib.logic.declared_file_kind import KINDS
 from chalicelib.logic.file_examination import examine
+from chalicelib.logic.file_extensions import KINDS
 from chalicelib.logic.message_files import FileFacts, FileMark, place_of_key
 from chalicelib.logs import logger
 

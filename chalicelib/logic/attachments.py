@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from chalicelib.logic.channel_kind import AttachmentLimits
-from chalicelib.logic.declared_file_kind import kind_of_type
+from chalicelib.logic.file_extensions import kind_of_type
 from chalicelib.logic.file_names import kept_name
 from chalicelib.logic.image_cleaning import NotCleanableError, cleaned
 from chalicelib.logic.notification import NotifiedFile

@@ -176,7 +176,7 @@ class AttachmentLimits:
     """The files that a notification can carry."""
 
     kinds: tuple[str, ...]
-    """Kinds of ``declared_file_kind.py``."""
+    """Kinds of ``file_extensions.py``."""
     count: int
     size: int
     """Bytes of all together."""

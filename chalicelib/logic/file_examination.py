@@ -11,8 +11,8 @@ from contextlib import suppress
 
 import filetype
 
-from chalicelib.logic.declared_file_kind import KINDS, MARKUP, OTHER, declared_kind, kind_of_type
 from chalicelib.logic.exif import exif_of
+from chalicelib.logic.file_extensions import KINDS, MARKUP, OTHER, declared_kind, kind_of_type
 from chalicelib.logic.message_files import FileFacts, FileMark
 
 _HEAD = 8192

@@ -56,7 +56,7 @@ class FileFacts:
     """What ``examine`` found out about a file."""
 
     kind: str = ""
-    """A kind of ``declared_file_kind.py``, ``markup`` or ``other``; empty where it is not known."""
+    """A kind of ``file_extensions.py``, ``markup`` or ``other``; empty where it is not known."""
     media_type: str = ""
     """By its bytes."""
     mark: FileMark | None = None

@@ -6,7 +6,7 @@ import hashlib
 from dataclasses import dataclass
 
 from chalicelib.errors import Problem
-from chalicelib.logic.declared_file_kind import KINDS, declared_kind
+from chalicelib.logic.file_extensions import KINDS, declared_kind
 from chalicelib.logic.file_names import kept_name
 from chalicelib.logic.message_files import FileRef
 from chalicelib.settings import FileRules

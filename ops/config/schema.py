@@ -11,7 +11,7 @@ from email_validator import EmailNotValidError, validate_email
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 
 from chalicelib.logic.allowed_origins import origin_of
-from chalicelib.logic.captcha import CAPTCHA_SERVICES
+from chalicelib.logic.captcha_verdict import CAPTCHA_SERVICES
 from chalicelib.logic.known_field_names import Role, meaning_of
 from chalicelib.settings import Captcha, Digest, FileRules, Persistence, Spam
 from chalicelib.texts import FALLBACK

@@ -21,8 +21,8 @@ from chalicelib.errors import (
     UnavailableError,
 )
 from chalicelib.logic import notification, published_notification, stored_message_requests
-from chalicelib.logic.declared_file_kind import KINDS, MARKUP, OTHER
 from chalicelib.logic.delivery_types import NOTIFICATION_SOURCE, Action, State
+from chalicelib.logic.file_extensions import KINDS, MARKUP, OTHER
 from chalicelib.logic.invoke_contract import MAX_ID, VERSION
 from chalicelib.logic.message_files import FileMark
 from chalicelib.logic.message_kinds import KIND_NOTIFICATION

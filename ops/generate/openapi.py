@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from chalicelib.logic.allowed_origins import LOOPBACK
-from chalicelib.logic.captcha import CAPTCHA_SERVICES
+from chalicelib.logic.captcha_verdict import CAPTCHA_SERVICES
 from chalicelib.logic.form_body import CHARSET_FIELD, FORM, JSON, MULTIPART
 from chalicelib.logic.form_service_answers import FORM_SERVICES, FormService
 from chalicelib.logic.known_field_names import KNOWN_FIELDS, MEANINGS, SINGLE_LINE, Role

@@ -25,7 +25,7 @@ from chalicelib.composition import Topic, override_container
 from chalicelib.current_stage import stage_named
 from chalicelib.errors import CaptchaError, ChannelUnavailableError, DeliveryIncompleteError, StoreError
 from chalicelib.logic import spam
-from chalicelib.logic.captcha import Verify
+from chalicelib.logic.captcha_verdict import Verify
 from chalicelib.logic.delivery_types import Record
 from chalicelib.logic.message import Message
 from chalicelib.logic.proof_of_work import make_challenge

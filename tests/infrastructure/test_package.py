@@ -72,7 +72,7 @@ FILES = (
     "chalicelib.adapters.aws.own_s3",
     "chalicelib.adapters.file_bucket",
     "chalicelib.logic.attachments",
-    "chalicelib.logic.declared_file_kind",
+    "chalicelib.logic.file_extensions",
     "chalicelib.logic.exif",
     "chalicelib.logic.file_names",
     "chalicelib.logic.image_cleaning",

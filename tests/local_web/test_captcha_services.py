@@ -7,9 +7,9 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from chalicelib.adapters.captcha import CaptchaService
+from chalicelib.adapters.captcha_service import CaptchaService
 from chalicelib.errors import CaptchaError, SecretsError
-from chalicelib.logic.captcha import judge
+from chalicelib.logic.captcha_verdict import judge
 from chalicelib.settings import Captcha
 from ops.local.web.captcha_services import LOCAL_CAPTCHA_SECRET
 

@@ -12,8 +12,8 @@ import pytest
 from PIL import Image
 
 from chalicelib.logic import file_examination
-from chalicelib.logic.declared_file_kind import KINDS
 from chalicelib.logic.exif import MAX_READS, MAX_VALUE, BoundedReader, TooMuchWorkError, exif_of
+from chalicelib.logic.file_extensions import KINDS
 from tests.images import HOSTILE, TIFF, corpus, exif, jpeg_with_exif, photo, with_many_directories
 from tests.rehearsal import amount
 from tests.second_reader import normalised

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from chalicelib.errors import CaptchaError
-from chalicelib.logic.captcha import CAPTCHA_SERVICES, LATE_SECONDS, MAX_TOKEN, check, judge, token_of
+from chalicelib.logic.captcha_verdict import CAPTCHA_SERVICES, LATE_SECONDS, MAX_TOKEN, check, judge, token_of
 from chalicelib.logic.spam import HoldReason, Signal, rank_of, screen
 from chalicelib.logic.submission import classify_fields
 from chalicelib.settings import Captcha, Spam

@@ -7,8 +7,8 @@ import zipfile
 
 import pytest
 
-from chalicelib.logic.declared_file_kind import KINDS, MARKUP, OTHER, declared_kind
 from chalicelib.logic.file_examination import examine, kind_of
+from chalicelib.logic.file_extensions import KINDS, MARKUP, OTHER, declared_kind
 from chalicelib.logic.file_names import MAX_NAME, disk_name, kept_name
 from chalicelib.logic.message_files import FileMark
 from tests.images import photo
