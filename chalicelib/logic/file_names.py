@@ -21,8 +21,7 @@ def kept_name(sent: str, number: int) -> str:
     """
     last = re.split(r"[/\\]", sent)[-1]
     # Cc, Cf and the like: controls, and what turns the direction of writing around ("gpj.exe").
-    seen = "".join(" " if character.isspace() else character for character in last if is_seen(character))
-    name = " ".join(seen.split())
+    name = " ".join("".join(filter(is_seen, last)).split())
     if name.strip(". ") == "":
         return f"file-{number}"
     if len(name) <= MAX_NAME:
@@ -45,6 +44,6 @@ def disk_name(kept: str, number: int) -> str:
     name = _UNSAFE_IN_NAMES.sub("_", kept_name(kept, number)).rstrip(". ")
     stem, dot, extension = name.rpartition(".")
     ending = f"{dot}{extension}" if stem and len(extension.encode()) <= 16 else ""
-    stem = name.removesuffix(ending) if ending else name
+    stem = name.removesuffix(ending)
     room = MAX_NAME_BYTES - len(ending.encode())
     return f"{number}-{stem.encode()[:room].decode(errors='ignore')}{ending}"

@@ -11,6 +11,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -19,8 +20,10 @@ from botocore.exceptions import ReadTimeoutError
 from botocore.stub import Stubber
 
 from chalicelib.adapters.provider_http import UNTIL_MENDED
+from chalicelib.adapters.providers import email as email_provider
+from chalicelib.adapters.providers import kind_of
 from chalicelib.adapters.providers.email import SesNotifier
-from chalicelib.adapters.providers.pushover import PushoverNotifier
+from chalicelib.adapters.providers.pushover import CHECK_TIMEOUT, PushoverNotifier
 from chalicelib.adapters.providers.webhook import WebhookNotifier
 from chalicelib.composition import override_container
 from chalicelib.errors import ChannelUnavailableError, InvalidRequestError, SecretsError
@@ -92,6 +95,35 @@ def test_pushover_is_asked_for_both_secrets_and_the_quota_and_sent_no_message(
     assert pushover.saw == [Quota(10_000, 7_496, NOW + 60)]
 
 
+class WatchedSession(requests.Session):
+    """Remembers how long each answer is waited for, and whether a redirect would be followed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.waits: list[tuple[object, object]] = []
+
+    def send(self, request: requests.PreparedRequest, **more: Any) -> requests.Response:
+        self.waits.append((more["timeout"], more["allow_redirects"]))
+        return super().send(request, **more)
+
+
+def test_the_function_asks_by_its_own_session_waits_a_bounded_time_and_takes_the_token_nowhere_else(
+    provider: Provider,
+) -> None:
+    watched, saw = WatchedSession(), list[Quota]()
+    tools = SimpleNamespace(
+        channel=channel()._replace(url=provider.url),
+        session=lambda: watched,
+        secrets=lambda: Parameters({"token": TOKEN, "user": USER}),
+        report_quota=saw.append,
+    )
+    provider.answers(VALID, LIMITS)
+    notifier: Any = kind_of("pushover").connect(tools)  # type: ignore[misc]
+    assert notifier.check(ASKED) == Quota(10_000, 7_496, NOW + 60)
+    assert saw == [Quota(10_000, 7_496, NOW + 60)]
+    assert watched.waits == [(CHECK_TIMEOUT, False)] * 2
+
+
 @pytest.mark.parametrize("wrong", ["token", "user"])
 def test_a_secret_that_pushover_refuses_is_read_anew_next_time(
     pushover: Pushover, provider: Provider, wrong: str
@@ -106,7 +138,7 @@ def test_a_secret_that_pushover_refuses_is_read_anew_next_time(
 @pytest.mark.parametrize("status", [200, 302, 429, 500, 502, 504])
 def test_any_other_answer_is_no_check(pushover: Pushover, provider: Provider, status: int) -> None:
     provider.answers({"status": 0}, status=status)
-    pushover.fails()
+    assert pushover.fails().message == f"Pushover could not check the secrets: status {status}"
     assert pushover.secrets.forgotten == 0
 
 
@@ -210,16 +242,38 @@ def test_an_unlimited_quota_is_none(ses: Ses) -> None:
     assert ses.notifier.check(ASKED) is None
 
 
+@pytest.mark.parametrize(
+    ("quota", "expected"),
+    [
+        ({"Max24HourSend": 200.0}, Quota(200, 200)),
+        ({"Max24HourSend": 1.0, "SentLast24Hours": 0.0}, Quota(1, 1)),
+        ({"Max24HourSend": 0.0}, None),
+        ({"SentLast24Hours": 13.0}, None),
+        ({}, None),
+    ],
+)
+def test_a_quota_that_ses_tells_in_part_is_what_is_known_of_it(
+    ses: Ses, quota: dict[str, float], expected: Quota | None
+) -> None:
+    ses.knows()
+    ses.stub.add_response("get_account", {"SendingEnabled": True, "SendQuota": quota}, {})
+    assert ses.notifier.check(ASKED) == expected
+
+
+def told(error: ChannelUnavailableError) -> tuple[str, int | None]:
+    return error.message, error.retry_after
+
+
 def test_an_identity_that_is_not_verified_an_account_that_may_not_send_and_a_full_day_fail(ses: Ses) -> None:
     ses.knows(verified=False)
     ses.lets()
-    assert ses.fails().message == "SES knows the sender as not verified"
+    assert told(ses.fails()) == ("SES knows the sender as not verified", email_provider.UNTIL_MENDED)
     ses.knows()
     ses.lets(enabled=False)
-    assert ses.fails().message == "SES lets this account send nothing"
+    assert told(ses.fails()) == ("SES lets this account send nothing", email_provider.UNTIL_MENDED)
     ses.knows()
     ses.lets(sent=200.0)
-    assert ses.fails().message == "the day's quota of SES is used up"
+    assert told(ses.fails()) == ("the day's quota of SES is used up", email_provider.BUSY)
 
 
 @pytest.mark.parametrize("code", ["NotFoundException", "AccessDeniedException", "TooManyRequestsException"])
@@ -243,8 +297,13 @@ def test_an_answer_that_was_lost_is_no_uncertain_delivery(aws: Callable[[str], A
 
 def test_a_webhook_is_prepared_and_not_posted(session: requests.Session, provider: Provider) -> None:
     secrets = Parameters({"url": provider.url, "secret": "whsec_" + "QUJD" * 8})
-    assert WebhookNotifier(session, secrets, hook(), local=True).check(ASKED) is None
+    tools = SimpleNamespace(channel=hook(), session=lambda: session, secrets=lambda: secrets, local=True)
+    notifier: Any = kind_of("webhook").connect(tools)  # type: ignore[misc]
+    assert notifier.check(ASKED) is None
     assert provider.paths == []
+    tools.local = False
+    with pytest.raises(ChannelUnavailableError, match="own/url"):
+        kind_of("webhook").connect(tools).check(ASKED)  # type: ignore[misc]
 
 
 @pytest.mark.parametrize(

@@ -41,6 +41,21 @@ def test_silence_a_topic_and_a_button_are_the_channels_or_the_requests() -> None
     assert body_of(loud, it)["reply_markup"]["inline_keyboard"][0][0]["url"] == "https://example.com/1"
 
 
+@pytest.mark.parametrize(
+    ("link_title", "link", "mistakes"),
+    [
+        ("Inbox", None, {"link_title": "only with link"}),
+        ("Inbox", "https://example.com", {}),
+        (None, "https://example.com", {}),
+        (None, None, {}),
+    ],
+)
+def test_a_button_has_no_title_without_an_address(
+    link_title: str | None, link: str | None, mistakes: dict[str, str]
+) -> None:
+    assert kind_of("telegram").mistakes({"link_title": link_title, "link": link}) == mistakes
+
+
 def test_only_a_low_priority_is_silent() -> None:
     priorities = kind_of("telegram").priorities
     assert {name: options["silent"] for name, options in priorities.items()} == {

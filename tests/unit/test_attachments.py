@@ -40,6 +40,21 @@ def test_what_is_not_there_or_too_large_together_is_left_out() -> None:
     assert [found.name for found in attachments([IMAGE, PDF], CONTENTS, large, keep_metadata=False)] == ["b.pdf"]
 
 
+def test_files_are_carried_with_their_types_until_one_has_no_room_and_are_named_by_their_numbers() -> None:
+    def found(size: int) -> list[tuple[str, str, bytes]]:
+        files = [NotifiedFile("", "", str(number), "application/pdf") for number in (1, 2, 3, 4)]
+        contents = {"1": b"one", "2": b"two", "4": b"four"}
+        limits = AttachmentLimits(("pdf",), 10, size)
+        given = attachments(files, contents, limits, keep_metadata=False)
+        return [(file.name, file.media_type, file.content) for file in given]
+
+    each = [(f"file-{number}", "application/pdf", content) for number, content in ((1, b"one"), (2, b"two"))]
+    last = ("file-4", "application/pdf", b"four")
+    assert found(10) == [*each, last]
+    assert found(9) == found(6) == each
+    assert found(5) == each[:1]
+
+
 @pytest.mark.parametrize(
     ("name", "sent"),
     [

@@ -12,6 +12,7 @@ from chalicelib.logic import canary, failure_alarm
 from chalicelib.logic.canary import Canary, arrive
 from chalicelib.logic.delivery_types import CheckingNotifier
 from chalicelib.logic.message_kinds import KIND_CANARY
+from chalicelib.logic.notification import Notification
 from ops.config.loader import _NAME
 from tests.fakes import NOW, Clock, RecordingNotifier, RefusingNotifier, stage
 
@@ -51,19 +52,20 @@ def test_it_asks_every_channel_whether_it_could_deliver_and_rings_nobody() -> No
         "message": {"id": "canary-1", "channels": {"pushover": "checked", "email": "checked"}},
     }
     for notifier in (one, other):
-        (asked,) = notifier.checked
-        assert asked.check
+        assert notifier.checked == [
+            Notification("canary-1", "Canary", "Nobody is to read this.", CANARY.sent_at, check=True)
+        ]
         assert notifier.delivered == []
     assert log.told == [(CANARY, NOW), (CANARY, {"pushover": "", "email": ""}, NOW)]
 
 
 def test_a_channel_that_could_not_deliver_is_an_error_once_all_were_asked_and_written_down() -> None:
-    good, log = RecordingNotifier(), RecordingLog()
+    good, log, down = RecordingNotifier(), RecordingLog(), RefusingNotifier(ChannelUnavailableError("down"))
     bad = RefusingNotifier(ChannelUnavailableError("Pushover would not deliver: user key is invalid"))
-    with pytest.raises(CanaryError, match=r"^a: Pushover would not deliver: user key is invalid$"):
-        run(log, a=bad, b=good)
+    with pytest.raises(CanaryError, match=r"^a: Pushover would not deliver: user key is invalid; c: down$"):
+        run(log, a=bad, b=good, c=down)
     assert len(good.checked) == 1
-    assert log.told[-1] == (CANARY, {"a": "ChannelUnavailableError", "b": ""}, NOW)
+    assert log.told[-1] == (CANARY, {"a": "ChannelUnavailableError", "b": "", "c": "ChannelUnavailableError"}, NOW)
 
 
 def test_what_can_not_be_written_down_has_not_arrived() -> None:
@@ -75,6 +77,14 @@ def test_what_can_not_be_written_down_has_not_arrived() -> None:
 
 def test_it_survives_the_topic() -> None:
     assert Canary.deserialize(CANARY.serialize()) == CANARY
+
+
+@pytest.mark.parametrize(
+    "text", ["MARKER", "[]", "{}", '{"id": "MARKER"}', '{"id": "a", "sent_at": "MARKER"}', "[" * 9999]
+)
+def test_what_is_no_canary_is_an_error_that_quotes_nothing(text: str) -> None:
+    with pytest.raises(ValueError, match=r"^not a complete canary$"):
+        Canary.deserialize(text)
 
 
 def test_the_rule_matches_the_answer_and_no_site_can_have_its_name() -> None:

@@ -91,7 +91,8 @@ def test_a_score_below_the_sites_is_a_sign_and_without_one_nothing_is_known(
     score: float | None, expected: Signal | None
 ) -> None:
     answer = passed() if score is None else passed(score=score)
-    assert judge(captcha("recaptcha", 0.5), answer)[0] == expected
+    why = "no score in the answer: the key is not one of reCAPTCHA v3" if score is None else ""
+    assert judge(captcha("recaptcha", 0.5), answer) == (expected, why)
 
 
 @pytest.mark.parametrize(
@@ -121,8 +122,10 @@ class Asked:
     def __init__(self, answer: Mapping[str, object] | CaptchaError | None = None) -> None:
         self.answer = passed() if answer is None else answer
         self.fields: list[Mapping[str, str]] = []
+        self.kinds: list[str] = []
 
     def __call__(self, captcha: Captcha, fields: Mapping[str, str]) -> Mapping[str, object]:
+        self.kinds.append(captcha.kind)
         self.fields.append(fields)
         if isinstance(self.answer, CaptchaError):
             raise self.answer
@@ -168,7 +171,28 @@ def test_what_is_no_token_is_a_sign_and_nobody_is_asked(token: str, expected: Si
 def test_a_service_is_told_the_token_and_never_who_the_visitor_is(kind: str, fields: dict[str, str]) -> None:
     service = Asked()
     asked(service, kind=kind)
-    assert service.fields == [fields]
+    assert (service.kinds, service.fields) == ([kind], [fields])
+
+
+@pytest.mark.parametrize(
+    ("token", "seconds", "answer", "reason"),
+    [
+        ("", 0, None, ""),
+        ("with space", 0, None, ""),
+        ("token", 0, CaptchaError("down"), "down"),
+        (
+            "token",
+            LATE_SECONDS + 1,
+            refused("timeout-or-duplicate"),
+            "asked too late, or for the second time",
+        ),
+    ],
+)
+def test_a_reason_is_given_for_what_could_not_be_verified_alone(
+    token: str, seconds: int, answer: Mapping[str, object] | CaptchaError | None, reason: str
+) -> None:
+    it = replace(message("id-1"), captcha=token)
+    assert check(it, captcha("recaptcha"), InMemoryRecent(), Asked(answer), "run-1", NOW + seconds)[1] == reason
 
 
 def test_an_unreachable_service_is_a_sign_of_its_own_that_counts_nothing() -> None:

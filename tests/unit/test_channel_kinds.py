@@ -10,7 +10,16 @@ import pytest
 
 from chalicelib.adapters.providers import kind_of, kinds
 from chalicelib.functions import FUNCTIONS
-from chalicelib.logic.channel_kind import ChannelKind, Flag, Option, OptionMistake, WholeNumber, options_of
+from chalicelib.logic.channel_kind import (
+    ChannelKind,
+    Flag,
+    OneOf,
+    Option,
+    OptionMistake,
+    WholeNumber,
+    matching,
+    options_of,
+)
 from chalicelib.logic.published_notification import PRIORITY
 from chalicelib.settings import Channel
 from ops.config import channels
@@ -28,6 +37,15 @@ def test_a_secrets_example_has_the_form_that_is_asked_for(kind: ChannelKind) -> 
         secret.check(secret.example, False)
         with pytest.raises(ValueError, match=r"^(?!.*wrong\x00).+"):
             secret.check("wrong\x00", False)
+
+
+def test_a_value_that_is_none_of_a_few_words_or_not_of_a_form_is_told_what_is_right() -> None:
+    assert OneOf(("a", "b"))("a") == "a"
+    with pytest.raises(ValueError, match=r"^expected one of a, b$"):
+        OneOf(("a", "b"))("c")
+    matching("a+", "a's")("aa", False)
+    with pytest.raises(ValueError, match=r"^expected a's$"):
+        matching("a+", "a's")("ab", False)
 
 
 @every

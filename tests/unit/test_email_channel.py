@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from chalicelib.functions import FUNCTIONS, functions_of
+from chalicelib.logic import ses_addresses
 from chalicelib.settings import Channel
 from ops.config.loader import ConfigError, load
 from ops.generate.render import CHALICE_CONFIG, generated, policies
@@ -101,6 +102,48 @@ def test_a_sender_becomes_a_header_of_ascii(tmp_path: Path, written: str, header
         assert loaded(tmp_path, f'from = "{written}"', TO).options["from"] == header
 
 
+@pytest.mark.parametrize(
+    ("written", "name", "address"),
+    [
+        ("a@herald.test", "", "a@herald.test"),
+        ("A Name <a@BÜCHER.example>", "A Name", "a@xn--bcher-kva.example"),
+        ('"Doe, J" <a@example.com>', "Doe, J", "a@example.com"),
+        ('"" <a@example.com>', "", "a@example.com"),
+        ('5" <a@example.com>', '5"', "a@example.com"),
+        ('" <a@example.com>', '"', "a@example.com"),
+        ("anna <a@example.com>", "anna", "a@example.com"),
+        (f"{'n' * 100} <a@example.com>", "n" * 100, "a@example.com"),
+    ],
+)
+def test_a_sender_is_a_name_without_its_quotes_and_an_address(written: str, name: str, address: str) -> None:
+    assert ses_addresses.sender(written) == (name, address)
+
+
+_LONG = ".".join(["a" * 62] * 4)
+"""A domain of 251 characters."""
+
+
+@pytest.mark.parametrize(
+    ("written", "identity"),
+    [
+        ("Mail.EXAMPLE.com", "mail.example.com"),
+        ("BÜCHER.example", "xn--bcher-kva.example"),
+        ("ab--cd.example", "ab--cd.example"),
+        ("a@EXAMPLE.com", "a@example.com"),
+        (f"{_LONG}.b", f"{_LONG}.b"),
+        (f"{_LONG}.bc", None),
+        ("bü cher.example", None),
+        ("example", None),
+    ],
+)
+def test_an_identity_is_a_domain_or_an_address_in_ascii(written: str, identity: str | None) -> None:
+    if identity:
+        assert ses_addresses.identity(written) == identity
+    else:
+        with pytest.raises(ValueError, match=r"^must be a domain such as example\.com, or an e-mail address$"):
+            ses_addresses.identity(written)
+
+
 @pytest.mark.parametrize("name", ["Юлия", "Bücher & Co, Tübingen", "山田太郎" * 10, "ü" * 100, "🚀 Herald"])
 def test_a_name_in_any_script_is_encoded_words_of_at_most_75_characters(tmp_path: Path, name: str) -> None:
     header = str(loaded(tmp_path, f'from = "{name} <herald@example.com>"', TO).options["from"])
@@ -146,8 +189,11 @@ def test_the_sender_may_be_verified_itself_by_its_domain_or_one_above(
         (["from = ''", TO], ["channels.post.from: found ''; must be an e-mail address"]),
         (["from = 'юля@example.com'", TO], ["channels.post.from: found", "ASCII before the @"]),
         (["from = 'A <a@example.com>, B <b@example.com>'", TO], ["channels.post.from: found"]),
-        ([r'from = "A\r\nBcc: x <a@example.com>"', TO], ["channels.post.from: found", "no line breaks"]),
-        ([f"from = '{'n' * 101} <a@example.com>'", TO], ["channels.post.from: found", "at most 100 characters"]),
+        ([r'from = "A\r\nBcc: x <a@example.com>"', TO], ["channels.post.from: found", "; must have no line breaks"]),
+        (
+            [f"from = '{'n' * 101} <a@example.com>'", TO],
+            ["channels.post.from: found", "; must have at most 100 characters before the <"],
+        ),
         ([FROM, "to = []"], ["channels.post.to: found list; List should have at least 1 item"]),
         ([FROM, "to = 'a@example.com'"], ["channels.post.to: found 'a@example.com'; Input should be a valid list"]),
         ([FROM, "to = ['nobody']"], ["channels.post.to.0: found 'nobody'; must be an e-mail address"]),

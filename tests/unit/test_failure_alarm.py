@@ -7,6 +7,9 @@ import pytest
 from chalicelib.errors import ChannelRejectedError, ChannelUnavailableError, ChannelUncertainError
 from chalicelib.logic import failure_alarm
 from chalicelib.logic.delivery_types import Delivery, Record, State
+from chalicelib.logic.message_kinds import KIND_CANARY
+from chalicelib.logic.notification import Notification
+from chalicelib.logic.outcome_event import RunOutcome
 from tests.fakes import NOW, InMemoryAlarms, RecordingNotifier, RefusingNotifier
 
 FAILURE = failure_alarm.Failure("id-1", "contact", "RetriesExhausted", "DeliveryIncompleteError")
@@ -40,6 +43,24 @@ def test_an_alarm_says_how_many_others_there_were() -> None:
         "Message id-1",
         "4 more since the last alarm.",
     ]
+    unknown = failure_alarm.Failure("i" * 200, "contact", "", "undeliverable")
+    told = failure_alarm.from_failure(unknown, None, 2, NOW)
+    assert told.message.splitlines()[1:] == [f"Message {unknown.id}", "1 more since the last alarm."]
+    assert told.id == "alarm-" + "i" * 122, "an id has at most 128 characters"
+
+
+def test_an_alarm_reports_of_an_outcome_what_is_no_visitors() -> None:
+    error = {"errorType": "CanaryError", "errorMessage": "a: " + "x" * 600}
+    outcome = RunOutcome("id-1", KIND_CANARY, "", "", "RetriesExhausted", "CanaryError", 3, error, None, 37)
+    told = failure_alarm.Failure("id-1", KIND_CANARY, "RetriesExhausted", "CanaryError", "a: " + "x" * 497, 37)
+    assert failure_alarm.Failure.of(outcome) == told
+    for other in (outcome._replace(kind="contact"), outcome._replace(error={}), outcome._replace(error=None)):
+        assert failure_alarm.Failure.of(other).words == ""
+
+
+def test_what_was_counted_is_told_at_its_own_time() -> None:
+    message = "2 more failures since the last alarm. Channels that still wait are tried again."
+    assert failure_alarm.from_count(2, NOW) == Notification(f"alarm-{NOW}", "Herald: not delivered", message, NOW)
 
 
 @pytest.mark.parametrize(("count", "what"), [(37, "37 messages"), (None, "messages")])
@@ -103,5 +124,5 @@ def test_what_may_have_rung_is_not_rung_again_and_again() -> None:
 
 
 def test_an_alarm_without_any_channel_is_a_mistake_that_shows() -> None:
-    with pytest.raises(ValueError, match="no channel"):
+    with pytest.raises(ValueError, match=r"^there is no channel to notify the owner by$"):
         failure_alarm.send(WHAT, [], {}, InMemoryAlarms(), 1, NOW, 60)

@@ -9,7 +9,7 @@ import pytest
 
 from chalicelib.logic.file_examination import examine, kind_of
 from chalicelib.logic.file_extensions import KINDS, MARKUP, OTHER, declared_kind
-from chalicelib.logic.file_names import MAX_NAME, disk_name, kept_name
+from chalicelib.logic.file_names import MAX_NAME, disk_name, is_seen, kept_name
 from chalicelib.logic.message_files import FileMark
 from tests.images import photo
 
@@ -124,11 +124,25 @@ def test_a_kind_that_the_site_does_not_take_is_marked() -> None:
         ("", "file-3"),
         ("a" * 300 + ".jpeg", "a" * 94 + "….jpeg"),
         ("🚀" * 255, "🚀" * 99 + "…"),
+        ("a\xa0b\u3000c.png", "a b c.png"),
+        ("X", "X"),
+        (". .", "file-3"),
+        ("a" * 100, "a" * 100),
+        ("a.b" * 40 + ".png", ("a.b" * 40)[:95] + "….png"),
+        ("a" * 100 + ".12345678", "a" * 90 + "….12345678"),
+        ("a" * 100 + ".123456789", "a" * 99 + "…"),
+        ("." + "a" * 100, "." + "a" * 98 + "…"),
     ],
 )
 def test_a_name_is_kept_on_one_line_without_a_path_or_what_nobody_sees(sent: str, kept: str) -> None:
     assert kept_name(sent, 3) == kept
     assert len(kept_name(sent, 3)) <= MAX_NAME
+
+
+@pytest.mark.parametrize("character", ["\0", "\u202e", "\ud800", "\ue000", "\u0378"])
+def test_controls_surrogates_and_characters_without_a_picture_are_not_seen(character: str) -> None:
+    assert not is_seen(character)
+    assert is_seen("\u2028"), "a separator of lines is a space"
 
 
 @pytest.mark.parametrize(
@@ -139,6 +153,16 @@ def test_a_name_is_kept_on_one_line_without_a_path_or_what_nobody_sees(sent: str
         (".profile", "1-.profile"),
         ('a<b>:"|?*.txt', "1-a_b______.txt"),
         ("trailing. . ", "1-trailing"),
+        ("X. ", "1-X"),
+        ("", "1-file-1"),
+        ("a.b.c", "1-a.b.c"),
+        ("🚀" * 60 + ".123456789012345", "1-" + "🚀" * 46 + ".123456789012345"),
+        ("🚀" * 60 + ".1234567890123456", "1-" + "🚀" * 45 + ".1234567890123456"),
+        ("🚀" * 60 + ".12345678901234567", "1-" + "🚀" * 50),
+        ("x" + "🚀" * 60, "1-x" + "🚀" * 49),
+        ("x." + "🚀" * 60 + ".png", "1-x." + "🚀" * 48 + ".png"),
+        ("." + "é" * 99, "1-." + "é" * 99),
+        ("." + "é" * 9 + "🚀" * 60, "1-." + "é" * 9 + "🚀" * 45),
     ],
 )
 def test_a_name_on_disk_is_one_that_every_system_takes(kept: str, on_disk: str) -> None:

@@ -8,7 +8,8 @@ import pytest
 
 from chalicelib.errors import InvalidRequestError
 from chalicelib.logic.message import Message
-from chalicelib.logic.notification import Notification, from_contact
+from chalicelib.logic.message_files import FileFacts, FileMark, FileRef, MessageFile
+from chalicelib.logic.notification import MAX_INBOX, Notification, from_contact
 from chalicelib.logic.plain_text import CUT_MARK, cut
 from tests.fakes import NOW, channel, message, site
 
@@ -77,6 +78,56 @@ def test_a_title_is_one_short_line_that_no_visitor_makes_look_like_heralds_own()
     assert titled(" ") == "New message: www.example.com"
     for forged in ("Herald: not delivered", "ＨＥＲＡＬＤ ： not delivered", "Hеrald: canary"):
         assert titled(forged).startswith("› ")
+
+
+def test_a_title_says_nothing_for_a_field_that_is_not_there_and_may_begin_with_herald_by_its_owners_wish() -> None:
+    form = message(message="Hi", subject="Herald says")
+    assert from_contact(form, site()._replace(title="{fields.phone}a{name}")).title == "a"
+    assert from_contact(form, site()._replace(title="Herald: {subject}")).title == "Herald: Herald says"
+    assert from_contact(form, site()._replace(title="herald: {subject}")).title == "› herald: Herald says"
+
+
+PHOTO, PAGE = FileRef("a.jpg", "image/jpeg", 2_100_000, "1" * 64), FileRef("b.png", "image/png", 31, "2" * 64)
+
+
+def test_a_file_is_told_with_its_key_and_type_unless_it_is_marked() -> None:
+    files = (
+        MessageFile(PAGE, FileFacts("markup", "text/html", FileMark.NOT_WHAT_IT_SAYS)),
+        MessageFile(PHOTO, FileFacts("image", "image/png")),
+    )
+    told = from_contact(message("id-1", site="shop", message="Hi"), site("shop"), channel(), "dev", files)
+    assert [file.as_json() for file in told.files] == [
+        {"name": "b.png", "about": "markup, 31 bytes, not what its name says"},
+        {"name": "a.jpg", "about": "image, 2.1 MB", "key": "files/shop/id-1/2", "type": "image/png"},
+    ]
+    assert told.files_at == "./herald messages files --stage dev --output files id-1"
+    assert Notification.from_request(json.loads(json.dumps(told.as_request()))) == told
+
+
+@pytest.mark.parametrize(
+    ("inbox", "taken"),
+    [
+        ("https://inbox.example.com/open#a", True),
+        ("http://127.0.0.1:8000/open", True),
+        ("https://" + "a" * (MAX_INBOX - 8), True),
+        ("https://" + "a" * (MAX_INBOX - 7), False),
+        ("http://inbox.example.com/", False),
+        ("javascript:alert(1)", False),
+        ("https://inbox.example.com/a b", False),
+        ("https://inbox.example.com/\u202e", False),
+        ("", False),
+        (7, False),
+    ],
+)
+def test_the_address_of_an_inbox_is_one_that_is_safe_to_open(inbox: object, taken: bool) -> None:
+    if taken:
+        assert Notification.from_request({**GOOD, "inbox": inbox}).inbox == inbox
+        return
+    with pytest.raises(InvalidRequestError) as caught:
+        Notification.from_request({**GOOD, "inbox": inbox})
+    assert caught.value.key == "inbox"
+    if isinstance(inbox, str) and 0 < len(inbox) <= MAX_INBOX:
+        assert caught.value.message == "inbox: expected an address such as https://inbox.example.com/open"
 
 
 def test_a_form_without_a_message_is_told_by_its_longest_text() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import csv
 import io
 import itertools
@@ -21,9 +22,19 @@ from chalicelib.errors import InvalidRequestError
 from chalicelib.logic.delivery_types import Delivery, State
 from chalicelib.logic.message_pages import page
 from chalicelib.logic.message_state import MessageState
-from chalicelib.logic.recorded_timeline import StepKind, recorded
+from chalicelib.logic.recorded_timeline import Step, StepKind, Target, Trace, recorded, trace_of_table
 from chalicelib.logic.spam import HoldReason, Verdict
-from chalicelib.logic.stored_messages import MAX_PAGE, ListedMessage, Outcome, Page, Position, StoredMessage, Wanted
+from chalicelib.logic.stored_messages import (
+    MAX_PAGE,
+    ListedMessage,
+    Marked,
+    Outcome,
+    OwnerMark,
+    Page,
+    Position,
+    StoredMessage,
+    Wanted,
+)
 from ops.cli import messages as commands
 from ops.cli.export import COLUMNS, harmless, write
 from ops.cli.times import When, stamp
@@ -87,6 +98,7 @@ SITES = ("a", "b", "c", "empty")
 @pytest.mark.parametrize("limit", [1, 2, 7, MAX_PAGE])
 def test_pages_over_all_sites_show_each_message_once_newest_first(limit: int) -> None:
     it, cursor = archive(), ""
+    assert page(it, ("empty",), Selection()).as_json() == {"messages": [], "cursor": None}
     shown: list[ListedMessage] = []
     sizes: list[int] = []
     for _ in range(100):
@@ -130,14 +142,36 @@ def test_every_message_comes_page_by_page_and_only_as_far_as_it_is_taken() -> No
 
 @pytest.mark.parametrize("cursor", ["x", "W10", "WzEse31d", "WzIsIHsiYSI6bnVsbH1d", "WzEseyJhIjoieCJ9XQ", "é"])
 def test_a_cursor_that_no_page_gave_is_refused(cursor: str) -> None:
-    with pytest.raises(InvalidRequestError, match="cursor"):
+    with pytest.raises(InvalidRequestError) as caught:
         page(archive(), SITES, Selection(cursor=cursor))
+    assert (caught.value.message, caught.value.key) == ("cursor: expected the cursor of the page before", "cursor")
+
+
+def test_the_cursor_of_sites_in_any_script_is_a_word_for_an_address_and_leads_on() -> None:
+    names = ("ü~?>", "юю", "a")
+    sites = {name: [listed(f"{name}{number}", name, NOW - number) for number in range(3)] for name in names}
+    it = PagedArchive(**sites)
+    found = page(it, list(sites), Selection(limit=4))
+    assert re.fullmatch(r"[A-Za-z0-9_-]+", found.cursor)
+    assert found.as_json() == {"messages": [message.as_json() for message in found.messages], "cursor": found.cursor}
+    assert [len(page(it, list(sites), Selection(limit=n, cursor=found.cursor)).messages) for n in (4, 9)] == [4, 5]
+    with pytest.raises(InvalidRequestError):
+        page(it, list(sites), Selection(cursor=f"{found.cursor[:3]}\n{found.cursor[3:]}"))
 
 
 def test_a_cursor_leads_to_no_other_site() -> None:
     cursor = page(archive(), SITES, Selection("b", limit=5)).cursor
-    with pytest.raises(InvalidRequestError, match="same site"):
+    with pytest.raises(InvalidRequestError) as caught:
         page(archive(), SITES, Selection("a", cursor=cursor))
+    assert (caught.value.message, caught.value.key) == ("cursor: expected one of the same site", "cursor")
+
+
+@pytest.mark.parametrize("site", ["s", "sh", "shö"])
+def test_a_cursor_is_short_whatever_it_holds(site: str) -> None:
+    it = PagedArchive(**{site: [listed(name, site) for name in ("1", "2")]})
+    cursor = page(it, [site], Selection(limit=1)).cursor
+    held = f'[1,{{"{site}":"{Position(NOW, "2").as_cursor()}"}}]'
+    assert cursor == base64.urlsafe_b64encode(held.encode()).decode().rstrip("=")
 
 
 class Busy:
@@ -268,24 +302,72 @@ def test_whole_ids_are_not_looked_for() -> None:
 
 
 def test_the_record_is_told_as_steps() -> None:
-    verdict = Verdict(("links",), 12, HoldReason.QUARANTINED)
+    verdict = Verdict(("links",), 12, HoldReason.QUARANTINED, "0", reason="why")
     history = (
         Outcome("pushover", State.WAITING, 1, NOW + 2, "ChannelUnavailableError"),
         Outcome("pushover", State.EXPIRED, 1, NOW + 3, "ChannelUnavailableError"),
-        Outcome("pushover", State.PENDING, 1, NOW + 4),
+        Outcome("pushover", State.PENDING, 1, NOW + 4, by="phone"),
         Outcome("pushover", State.DELIVERED, 2, NOW + 5, "", "ref"),
     )
-    steps = list(recorded(stored(listed("1", verdict=verdict), *history)))
-    assert [(step.at - NOW, step.kind) for step in steps] == [
-        (0, StepKind.ACCEPTED),
-        (1, StepKind.STORED),
-        (2, StepKind.ATTEMPT),
-        (3, StepKind.EXPIRED),
-        (4, StepKind.REPLAYED),
-        (5, StepKind.ATTEMPT),
+    marks = (Marked(OwnerMark.ANSWERED, NOW + 6, "phone"), Marked(OwnerMark.NOT_ANSWERED, NOW + 2))
+    found = replace(stored(listed("1", verdict=verdict), *history), marks=marks)
+    details = {"held": "quarantined", "signals": ["links"], "score": 12, "duplicate_of": "0", "reason": "why"}
+    by, error = {"by": "phone's inbox"}, "ChannelUnavailableError"
+    steps = [
+        Step(NOW, StepKind.ACCEPTED, "table"),
+        Step(NOW + 1, StepKind.STORED, "table", details=details),
+        Step(NOW + 2, StepKind.ATTEMPT, "table", "pushover", "waiting", 1, error),
+        Step(NOW + 3, StepKind.EXPIRED, "table", "pushover", "expired", 1, error),
+        Step(NOW + 4, StepKind.REPLAYED, "table", "pushover", "pending", 1, details=by),
+        Step(NOW + 5, StepKind.ATTEMPT, "table", "pushover", "delivered", 2, "", "ref"),
+        Step(NOW + 6, StepKind.MARKED, "table", details={"mark": "answered", **by}),
+        Step(NOW + 2, StepKind.MARKED, "table", details={"mark": "not_answered"}),
     ]
-    assert steps[1].details == {"held": "quarantined", "signals": ["links"], "score": 12}
-    assert (steps[5].state, steps[5].attempt, steps[5].reference) == ("delivered", 2, "ref")
+    assert list(recorded(found)) == steps
+    in_time = (*steps[:3], steps[7], *steps[3:7])
+    assert trace_of_table("1", found) == Trace("1", found, in_time, (), ())
+
+
+def test_what_a_person_called_spam_was_not_held_when_it_was_stored() -> None:
+    held = stored(listed("1", verdict=Verdict(held=HoldReason.QUARANTINED)))
+    stored_step = list(recorded(replace(held, marks=(Marked(OwnerMark.SPAM, NOW + 9),))))[1]
+    assert stored_step.details == {}
+    assert list(recorded(stored(listed("1"))))[1].details == {}
+
+
+def test_a_trace_is_json_with_null_for_what_is_not_known() -> None:
+    message = stored(listed("1"))
+    step = Step(NOW + 0.5, StepKind.ATTEMPT, "destined", "pushover", "delivered", 2, "Error", "ref", {"by": "phone"})
+    trace = Trace("1", message, (step, Step(NOW, StepKind.ACCEPTED, "table")), (Target("rule", "arn"),), ("a note",))
+    assert trace.as_json() == {
+        "id": "1",
+        "state": str(message.listed.state),
+        "message": message.as_json(),
+        "steps": [
+            {
+                "at": NOW + 0.5,
+                "kind": "attempt",
+                "source": "destined",
+                "channel": "pushover",
+                "state": "delivered",
+                "attempt": 2,
+                "error": "Error",
+                "reference": "ref",
+                "details": {"by": "phone"},
+            },
+            {
+                "at": NOW,
+                "kind": "accepted",
+                "source": "table",
+                **dict.fromkeys(("channel", "state", "attempt", "error", "reference")),
+                "details": {},
+            },
+        ],
+        "targets": [{"rule": "rule", "arn": "arn"}],
+        "notes": ["a note"],
+    }
+    unknown = trace_of_table("2", None).as_json()
+    assert unknown == {"id": "2", "state": None, "message": None, "steps": [], "targets": [], "notes": []}
 
 
 # Files

@@ -88,6 +88,11 @@ class MessageWithChannels:
         return self.store.records[MESSAGE.id]
 
 
+def test_what_a_replay_did_is_told_as_json() -> None:
+    done = replay.Replayed("id-1", ("phone",), {"post": SkipReason.DELIVERED}, False)
+    assert done.as_json() == {"id": "id-1", "channels": ["phone"], "left": {"post": "delivered"}, "asked": False}
+
+
 # One channel
 
 

@@ -58,6 +58,22 @@ def test_a_file_is_taken_and_the_message_says_what_it_is() -> None:
     assert upload.ref == FileRef("a.jpg", "image/jpeg", 4, hashlib.sha256(b"\xff\xd8\xff\n").hexdigest())
 
 
+def test_a_file_without_a_name_is_named_by_its_number_and_a_type_is_kept_without_its_parameters() -> None:
+    uploads, _ = taken(("photo", "a.jpg", b"1", "image/jpeg"), ("photo", "", b"2", "IMAGE/PNG ; a=b; c=d"))
+    assert [(upload.ref.name, upload.ref.media_type) for upload in uploads.files] == [
+        ("a.jpg", "image/jpeg"),
+        ("file-2", "image/png"),
+    ]
+
+
+def test_where_a_file_field_has_no_name_it_is_called_file() -> None:
+    uploads = Uploads(RULES)
+    assert uploads.too_big_field == ""
+    uploads.add("", "a.jpg", "image/jpeg", bytes(RULES.size + 1))
+    uploads.add("more", "b.jpg", "image/jpeg", b"1")
+    assert uploads.too_big_field == "file"
+
+
 def test_an_empty_file_input_is_no_file() -> None:
     uploads, pairs = taken(("photo", "", b"", "application/octet-stream"))
     assert (uploads.files, uploads.fields, pairs) == ([], ["photo"], [("message", "Hi")])
@@ -75,7 +91,9 @@ def test_files_of_several_fields_are_taken_in_the_order_sent() -> None:
 
 def test_one_file_more_than_the_site_takes_is_refused() -> None:
     files = [("photo", f"{number}.jpg", b"x", "image/jpeg") for number in range(3)]
-    assert problems(refused(*files)) == (422, [("photo", "TOO_MANY_FILES")])
+    error = refused(*files)
+    assert problems(error) == (422, [("photo", "TOO_MANY_FILES")])
+    assert error.problems[0].limit == RULES.number
 
 
 def test_files_of_a_byte_more_than_the_site_takes_are_refused_and_of_none_more_taken() -> None:
