@@ -105,7 +105,7 @@ def _jpeg_segments(content: bytes) -> Iterator[tuple[int, bytes]]:
 
     A file that ends before its image does is cut off there, as programs show it.
     """
-    at, scans = 2, 0
+    at, scanned = 2, False
     for _ in range(MAX_STEPS):
         if at >= len(content):
             break
@@ -126,13 +126,13 @@ def _jpeg_segments(content: bytes) -> Iterator[tuple[int, bytes]]:
         yield marker, content[at + 4 : end]
         at = end
         if marker == _SOS:
-            scans += 1
+            scanned = True
             end = _end_of_scan(content, at)
             yield 0, content[at:end]
             at = end
     else:
         raise NotCleanableError
-    if not scans:
+    if not scanned:
         raise NotCleanableError
 
 
