@@ -26,7 +26,7 @@ from chalicelib.settings import Autoreply, Stage
 from tests.fakes import NOW, InMemoryMessages, mail_channel, mailing_stage, message, site, stage
 
 TEXTS = {
-    "en": ("We got it", "Hello, your message to {site} arrived at {received} ({id})."),
+    "en": ("We got it ({id})", "Hello, your message to {site} arrived at {received} ({id})."),
     "de": ("Angekommen", "Guten Tag, Ihre Nachricht ist da."),
 }
 AUTOREPLY = Autoreply("Shop <hello@shop.site>", "hello@shop.site", "", ("shop.site",), "", 1, 2, TEXTS)
@@ -46,11 +46,13 @@ class InMemoryLog:
         self.taken: dict[str, int] = {}
 
     def claim(self, message_id: str, now: int) -> bool:
+        self.now = now
         fresh = message_id not in self.claimed
         self.claimed.add(message_id)
         return fresh
 
     def take(self, key: str, most: int, until: int) -> bool:
+        assert until in (self.now + DAY, self.now + 3600)
         if self.taken.get(key, 0) >= most:
             return False
         self.taken[key] = self.taken.get(key, 0) + 1
@@ -85,6 +87,10 @@ class World:
         return answer(it.id, now, AutoreplyDependencies(self.stage, self.store, self.log, self.mailer))
 
 
+def test_a_form_without_an_address_answers_nobody() -> None:
+    assert World().answer(message(message="Hi")) is Answer.NO_ADDRESS
+
+
 def test_a_visitor_is_answered_in_their_language_with_nothing_that_they_wrote() -> None:
     here = World()
     it = replace(message(email=VISITOR, name="Buy at evil.example", message="MARKER"), language="de")
@@ -98,7 +104,7 @@ def test_in_a_language_without_a_text_the_sites_own_is_used_and_filled_in(langua
     it = replace(message(email=VISITOR), language=language)
     assert here.answer(it) is Answer.SENT
     text = f"Hello, your message to www.example.com arrived at 2026-01-01 00:00 UTC ({it.id})."
-    assert here.mailer.sent == [(VISITOR, "We got it", text)]
+    assert here.mailer.sent == [(VISITOR, f"We got it ({it.id})", text)]
 
 
 def held(reason: HoldReason) -> Record:
@@ -226,7 +232,7 @@ def numbered(number: int, address: str = VISITOR) -> Message:
 def test_an_address_gets_no_more_than_its_budget_in_a_day_and_then_again() -> None:
     here = World()
     assert here.answer(numbered(1)) is Answer.SENT
-    assert here.answer(numbered(2)) is Answer.ADDRESS_BUDGET
+    assert here.answer(numbered(2), now=NOW + DAY - 1) is Answer.ADDRESS_BUDGET
     later = replace(numbered(3), received_at=NOW + DAY)
     assert here.answer(later, now=NOW + DAY) is Answer.SENT
 
@@ -234,7 +240,8 @@ def test_an_address_gets_no_more_than_its_budget_in_a_day_and_then_again() -> No
 def test_a_site_answers_no_more_than_its_budget_in_an_hour_and_then_again() -> None:
     here = World()
     many = [numbered(number, f"visitor{number}@visitor.site") for number in range(4)]
-    assert [here.answer(each) for each in many[:3]] == [Answer.SENT, Answer.SENT, Answer.SITE_BUDGET]
+    found = [here.answer(each, now=NOW + 1799 * number) for number, each in enumerate(many[:3])]
+    assert found == [Answer.SENT, Answer.SENT, Answer.SITE_BUDGET]
     assert here.answer(many[3], now=NOW + 3600) is Answer.SENT
 
 

@@ -20,7 +20,7 @@ from chalicelib.errors import (
     StoreError,
 )
 from chalicelib.logic import delivery
-from chalicelib.logic.delivery import CLAIM_SECONDS
+from chalicelib.logic.delivery import CLAIM_SECONDS, deleted_result
 from chalicelib.logic.delivery_types import (
     Delivery,
     DeliveryDependencies,
@@ -115,6 +115,14 @@ def test_a_fresh_message_rings_once_and_is_recorded_with_the_providers_reference
 def test_what_the_visitor_wrote_is_not_in_the_answer_for_the_bus() -> None:
     run = Run(pushover=RecordingNotifier())
     assert "Hello" not in str(run.deliver().as_json())
+
+
+def test_the_run_of_a_message_that_is_gone_changes_nothing() -> None:
+    assert deleted_result("id-1", "shop").as_json() == {
+        "source": "herald.contact",
+        "action": "unchanged",
+        "message": {"id": "id-1", "site": "shop", "channels": {}},
+    }
 
 
 def test_the_channel_is_claimed_before_the_notifier_is_called() -> None:

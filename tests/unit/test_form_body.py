@@ -10,6 +10,7 @@ from urllib.parse import quote_from_bytes, urlencode
 import pytest
 
 from chalicelib.errors import SubmissionError
+from chalicelib.logic.charsets import codec_of
 from chalicelib.logic.form_body import FORM, JSON, MULTIPART, Pairs, parse_media_type, read
 from tests.fakes import LIMITS
 from tests.rehearsal import amount
@@ -304,6 +305,15 @@ def test_a_declared_charset_is_decoded_wherever_it_is_declared(label: str, codec
     assert read(MULTIPART_HEADER, whole, LIMITS) == said_within
     own = part("message", content, headers=f"Content-Type: text/plain; charset={label}\r\n")
     assert read(MULTIPART_HEADER, multipart(own), LIMITS) == said_within[:1]
+
+
+@pytest.mark.parametrize(
+    ("label", "codec"),
+    [(" GBK\t\r\n\f", "gb18030"), ("\x0bgbk", None), ("Xgbk", None), ("", None), ("UTF8", "utf-8")],
+)
+def test_a_label_is_read_without_the_spaces_of_ascii_in_any_letter_case(label: str, codec: str | None) -> None:
+    """https://encoding.spec.whatwg.org/#concept-encoding-get"""
+    assert codec_of(label) == codec
 
 
 def test_what_happens_to_be_utf_8_too_is_read_as_it_was_declared() -> None:

@@ -116,7 +116,7 @@ def test_of_a_jpeg_are_kept_pixels_tables_profile_colours_and_orientation(
 @pytest.mark.parametrize(
     "content",
     [
-        *(jpeg(bytes((0xFF, marker))) for marker in (0x00, 0x01, 0xD0, 0xD7, 0xD8)),
+        *(jpeg(segment(marker, b"a")) for marker in (0x00, 0x01, 0xD0, 0xD7, 0xD8)),
         jpeg(b"\xff\xfe\0\1"),
         jpeg(b"\xff\xfe\0\0"),
         jpeg(b"no marker"),
@@ -220,6 +220,10 @@ def test_pixels_are_counted_without_decoding_any(size: tuple[int, int], form: st
     file = io.BytesIO()
     Image.new("RGB", size).save(file, form, **more)
     assert pixels(file.getvalue()) == size[0] * size[1]
+
+
+def test_the_longest_side_that_a_jpeg_can_have_is_counted() -> None:
+    assert pixels(jpeg(segment(0xC0, b"\x08\xff\xff\0\3"))) == 3 * 65_535
 
 
 @pytest.mark.parametrize("content", [b"", b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"RIFF\0\0\0\0WEBP", b"GIF89a"])

@@ -207,6 +207,8 @@ def test_an_answer_goes_to_the_visitor_by_an_address_in_ascii(address: str, beco
         "jürgen@bücher.example",
         "ada@exa mple.com",
         "ada@-example.com",
+        "ada@-ü.example",
+        "ada@ü..example",
         "ada@example..com",
         "ada@\udc80.example",
         "ada@" + "ü" * 70 + ".example",

@@ -9,9 +9,11 @@ import pytest
 
 from chalicelib.logic import message_kinds
 from chalicelib.logic.delivery_types import Action, DeliveryResult, State
+from chalicelib.logic.message import Message
 from chalicelib.logic.outcome_event import read_outcome
 from chalicelib.logic.published_notification import read as read_notification
-from tests.fakes import stage
+from chalicelib.logic.published_notification import read_unchecked
+from tests.fakes import NOW, stage
 
 
 def sent(message_id: str, kind: str) -> dict[str, Any]:
@@ -119,6 +121,44 @@ def test_a_failed_notification_is_named_as_it_would_be_stored() -> None:
         ids.append(read_outcome({"detail": detail}).message_id)
     assert ids[0] == ids[2] == "sns-1"
     assert ids[1] == read_notification(json.dumps(body | {"key": "k"}), "sns-2", 0, stage()).id
+
+
+@pytest.mark.parametrize(
+    ("published", "texts", "named"),
+    [
+        ("hello", {"message": "hello"}, False),
+        ("[1]", {"message": "[1]"}, False),
+        ("null", {"message": "null"}, False),
+        ("[" * 9999, {"message": "[" * 9999}, False),
+        ('{"kind": "notification", "title": "T", "n": 1}', {"kind": "notification", "title": "T"}, False),
+        ('{"kind": "notification", "key": "k"}', {"kind": "notification", "key": "k"}, True),
+        ('{"kind": "notification", "key": 7}', {"kind": "notification"}, False),
+        ('{"kind": "other", "key": "k"}', {"kind": "other", "key": "k"}, False),
+    ],
+)
+def test_of_a_publication_that_nobody_judged_all_texts_are_told_and_its_id(
+    published: str, texts: dict[str, str], named: bool
+) -> None:
+    body = {"kind": "notification", "version": 1, "title": "T", "message": "x", "key": "k"}
+    its_id = read_notification(json.dumps(body), "other", 0, stage()).id if named else "sns-1"
+    assert read_unchecked(published, "sns-1", NOW) == Message(its_id, "notifications", NOW, texts)
+
+
+@pytest.mark.parametrize("attributes", [{}, {"kind": {}}, {"kind": {"Value": "retry"}}])
+def test_an_event_without_ids_and_texts_has_empty_ones(attributes: dict[str, Any]) -> None:
+    for sns in ({}, {"Message": "{}"}, {"Message": None}):
+        request = {"Records": [{"Sns": {**sns, "MessageAttributes": attributes}}]}
+        for condition in ("Success", "RetriesExhausted"):
+            detail = {"requestContext": {"condition": condition}, "requestPayload": request, "responsePayload": {}}
+            found = read_outcome({"detail": detail})
+            expected = str(sns.get("Message", "")) if attributes.get("kind", {}).get("Value") else ""
+            assert (found.message_id, found.source, found.action, found.error_type) == (expected, "", "", "")
+
+
+def test_what_a_failed_run_answered_is_no_result_and_a_success_has_no_error() -> None:
+    answer = {"message": {"channels": {"a": "delivered"}, "messages": 7}, "errorType": "Error"}
+    assert not {"channels", "messages"} & set(read("RetriesExhausted", answer))
+    assert "error_type" not in read("Success", answer)
 
 
 def test_of_a_result_the_id_is_the_results() -> None:

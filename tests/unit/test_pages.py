@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+from html import escape
 
 import pytest
 
 from chalicelib.errors import Problem, SubmissionError
-from chalicelib.logic.error_page import POLICY, make_page
+from chalicelib.logic.error_page import POLICY, make_fragment, make_page
 from chalicelib.logic.form_body import JSON, Pairs, read
 from chalicelib.logic.known_field_names import MEANINGS, Role
 from chalicelib.logic.submission import classify_fields
@@ -29,6 +30,36 @@ def page_of(pairs: Pairs, *required: str) -> Page:
     with pytest.raises(SubmissionError) as caught:
         validate(classify_fields(pairs), site(required=required or ("message",)), LIMITS)
     return Page(make_page(caught.value, pairs, EN, "en"))
+
+
+# Within another page
+
+
+def test_what_was_wrong_is_shown_within_another_page_with_what_was_typed() -> None:
+    problems = (Problem("TYPE_EMAIL", "email"), Problem("REQUIRED_FIELD_MISSING", "b&c"))
+    typed = [("email", "<nobody>"), ("name", ""), ("source", "home"), ("_token", "two words"), ("_token", "x")]
+    head = (
+        '<div class="herald-refused" role="alert" lang="en" dir="ltr">'
+        "<style>.herald-refused~.herald-refused{display:none}</style>"
+        f"<p><strong>{EN['page_title']}.</strong> {EN['invalid']}</p>"
+    )
+    listed = f"<ul><li>{EN['email']}: {EN['TYPE_EMAIL']}</li><li>b&amp;c: {EN['REQUIRED_FIELD_MISSING']}</li></ul>"
+    style = 'dir="auto" style="white-space:pre-wrap"'
+    kept = (
+        f"<details><summary>{EN['page_typed']}</summary><dl><dt>{EN['email']}</dt><dd {style}>&lt;nobody&gt;</dd>"
+        f"<dt>_token</dt><dd {style}>two words</dd></dl></details>"
+    )
+    error = SubmissionError(422, "invalid", *problems)
+    assert make_fragment(error, typed, EN, "en") == f"{head}{listed}{kept}</div>"
+    assert make_fragment(SubmissionError(422, "invalid"), [], EN, "en") == f"{head}</div>"
+    assert 'lang="he" dir="rtl"' in make_fragment(error, typed, EN, "he")
+
+
+def test_a_field_for_files_names_its_mistake_where_there_is_one() -> None:
+    error = SubmissionError(422, "invalid", Problem("file_kind", "b"))
+    html = make_page(error, [("message", "Hi")], EN, "en", file_fields=("a", "b"))
+    assert '<input id="u0" type="file" name="a" multiple><label' in html
+    assert f'<input id="u1" type="file" name="b" multiple><p class="error">{escape(EN["file_kind"])}</p><button' in html
 
 
 # Structure

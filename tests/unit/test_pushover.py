@@ -246,7 +246,8 @@ def test_a_quota_is_low_below_its_share(remaining: int, low: bool) -> None:
     [
         (NOW + 3600, 3600),
         (NOW + 31 * 86_400, 31 * 86_400),
-        (NOW + 33 * 86_400, 3600),
+        (NOW + 32 * 86_400, 32 * 86_400),
+        (NOW + 32 * 86_400 + 1, 3600),
         (NOW * 1000, 3600),
         (NOW, 5),
         (NOW - 86_400, 5),

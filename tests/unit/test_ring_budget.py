@@ -5,7 +5,16 @@ from __future__ import annotations
 import pytest
 
 from chalicelib.logic.notification import Quota
-from chalicelib.logic.ring_budget import BUDGET_SHARES, DAY, HOUR, SUMMARY_SHARE, Balance, apply_quota, spend_ring
+from chalicelib.logic.ring_budget import (
+    BUDGET_SHARES,
+    DAY,
+    HOUR,
+    SUMMARY_SHARE,
+    Balance,
+    apply_quota,
+    pace_for,
+    spend_ring,
+)
 from chalicelib.settings import Rings
 from tests.fakes import NOW
 
@@ -45,6 +54,39 @@ def test_a_provider_s_quota_slows_messages_down_and_no_summary() -> None:
         balance = spend_ring(balance, RINGS, BUDGET_SHARES[-1], NOW) or balance
     assert spend_ring(balance, RINGS, BUDGET_SHARES[-1], NOW + DAY) is None
     assert spend_ring(balance, RINGS, SUMMARY_SHARE, NOW + DAY, paced=False)
+
+
+FAST = Rings(30, DAY)
+"""Whose budget is a ring each two seconds."""
+
+
+@pytest.mark.parametrize(
+    ("quota", "rings", "pace"),
+    [
+        (Quota(1000, 600, NOW + 5000), FAST, 10),
+        (Quota(1000, 101, NOW + 5000), FAST, 5000),
+        (Quota(1000, 100, NOW + 5000), FAST, 5000),
+        (Quota(1000, 0, NOW + 5000), FAST, 5000),
+        (Quota(1000, 101, NOW + 2), FAST, 0),
+        (Quota(1000, 101, NOW + 3), FAST, 3),
+        (Quota(1000, 600, NOW), FAST, 0),
+        (Quota(1000, 600, NOW - 5), FAST, 0),
+        (Quota(1000, 600), FAST, 0),
+        (Quota(1000, 600, NOW + 5000), RINGS, 0),
+    ],
+)
+def test_what_is_left_of_a_quota_lasts_until_its_reset_and_no_budget_becomes_faster(
+    quota: Quota, rings: Rings, pace: int
+) -> None:
+    assert pace_for(quota, rings, NOW) == pace
+    balance = apply_quota(Balance(1, 2, NOW, 7, NOW + 9), quota, rings, NOW)
+    assert balance == Balance(1, 2, NOW, pace, quota.reset if pace and quota.reset else NOW)
+
+
+@pytest.mark.parametrize(("rings", "room"), [(FAST, 2 * 43_199 * 0.9), (Rings(1, 1), 0)])
+def test_what_was_spent_at_a_slower_pace_counts_as_if_spent_at_this(rings: Rings, room: float) -> None:
+    quota = Quota(10**9, 10**9, NOW + DAY)
+    assert apply_quota(Balance(paced_at=NOW + 10 * DAY), quota, rings, NOW).paced_at == NOW + int(room)
 
 
 def test_messages_ring_again_once_the_provider_s_quota_was_raised() -> None:

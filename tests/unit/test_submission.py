@@ -468,6 +468,9 @@ def test_no_two_fields_are_made_one_and_the_surest_name_counts() -> None:
         "contact-name": "Eve",
         "mail": "by post",
     }
+    two = classify_fields([("message", "a"), ("comments", "b"), ("Comments", "c"), ("comments", "d")])
+    assert two.fields == {"message": "a", "comments": "b, d", "Comments": "c"}
+    assert two.sent_as == {"message": "message", "comments": "comments", "Comments": "Comments"}
     own = [("your-message", "a"), ("message", "b"), ("your-email", "c@example.com"), ("_replyto", "d@example.com")]
     assert accepted(own) == {
         "your-message": "a",

@@ -270,6 +270,12 @@ def test_any_text_stays_a_value_and_any_body_is_json(kind: str, text: str) -> No
 # Templates
 
 
+def test_a_template_of_herald_toml_has_at_least_one_key() -> None:
+    assert webhook_request.checked_template({"a": "{message}"}) == {"a": "{message}"}
+    with pytest.raises(WebhookMistake, match=r"^expected at least one key$"):
+        webhook_request.checked_template({})
+
+
 def fill(template: object, notification: Notification = IT, longest: int = 0) -> object:
     webhook_request.check_template(template)
     return webhook_request.filled(template, notification, "own", NOW, longest)
@@ -277,7 +283,7 @@ def fill(template: object, notification: Notification = IT, longest: int = 0) ->
 
 def test_placeholders_are_filled_in_values_at_any_depth_and_the_rest_is_left_alone() -> None:
     template = {
-        "text": "{title}: {message} {site}",
+        "text": "{title}: {message} {site}|",
         "n": 1,
         "yes": True,
         "list": ["{fields.name}", {"to": "{reply_to}", "at": "{time}", "half": 0.5}],
@@ -286,7 +292,7 @@ def test_placeholders_are_filled_in_values_at_any_depth_and_the_rest_is_left_alo
         "missing": "[{fields.phone number}]",
     }
     assert fill(template) == {
-        "text": "A title: Line 1\nLine 2\n\nName: Ada ",
+        "text": "A title: Line 1\nLine 2\n\nName: Ada |",
         "n": 1,
         "yes": True,
         "list": ["Ada", {"to": "ada@example.com", "at": "2026-01-01T00:00:00Z", "half": 0.5}],
@@ -294,6 +300,8 @@ def test_placeholders_are_filled_in_values_at_any_depth_and_the_rest_is_left_alo
         "braces": "{title} { }",
         "missing": "[]",
     }
+    made = webhook_request.filled("{site} {message}", replace(IT, site="shop", message="m" * 9999), "own", NOW)
+    assert str(made).startswith("shop " + "m" * 9999)
 
 
 @pytest.mark.parametrize("text", HOSTILE)
@@ -315,12 +323,13 @@ def test_the_message_of_a_template_is_cut_on_request() -> None:
     ("template", "words"),
     [
         ({"a": "{nam}"}, "{nam} is no placeholder; there are {id}, {webhook_id}, {title}"),
-        ({"a": "{"}, "{ stands alone; write {{"),
+        ({"a": "{"}, "{ stands alone; write {{ for the character itself"),
         ({"a": "x}"}, "} stands alone; write }}"),
         ({"a": "{Title}"}, "stands alone"),
         ({"a": "{fields.}"}, "stands alone"),
         ({"a": ["{x}"]}, "{x} is no placeholder"),
-        ({"{title}": "a"}, "stands in a key"),
+        ({"{title}": "a"}, "a placeholder stands in a key; only"),
+        ({"a{": "a"}, "stands in a key"),
         ({"a": {"b}": 1}}, "stands in a key"),
         ({"a": float("nan")}, "what JSON has"),
         ({"a": float("inf")}, "what JSON has"),
