@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from chalicelib.adapters.ring_budget import RingTable
     from chalicelib.adapters.secrets import Secrets
     from chalicelib.logic.autoreply import AutoreplyDependencies
-    from chalicelib.logic.canary import CanaryLog
+    from chalicelib.logic.canary_arrival import CanaryLog
     from chalicelib.logic.captcha_verdict import Verify
     from chalicelib.logic.channel_kind import ChannelKind
     from chalicelib.logic.delivery_types import CheckingNotifier, Delivery, DeliveryDependencies, MessageStore

@@ -10,7 +10,7 @@ from typing import Any
 
 from chalicelib.inbox.views import Shell
 from chalicelib.logic.delivery_types import Delivery, State
-from chalicelib.logic.message_state import MessageState
+from chalicelib.logic.overall_state import MessageState
 from chalicelib.logic.recorded_timeline import trace_of_table
 from chalicelib.logic.spam import HoldReason, Verdict
 from chalicelib.logic.stored_messages import ListedMessage, Marked, Outcome, OwnerMark, StoredMessage

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from chalicelib.adapters.item_table import ItemTable
-from chalicelib.logic.canary import Canary
+from chalicelib.logic.canary_arrival import Canary
 
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
@@ -15,7 +15,7 @@ KEY = "canary#"
 
 
 class CanaryItem:
-    """A :class:`~chalicelib.logic.canary.CanaryLog` in DynamoDB. It needs the same grants as storing a message."""
+    """A :class:`~chalicelib.logic.canary_arrival.CanaryLog` in DynamoDB, with the grants of storing a message."""
 
     def __init__(self, dynamodb: DynamoDBClient, table: str) -> None:
         self._table = ItemTable(dynamodb, table)

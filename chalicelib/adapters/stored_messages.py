@@ -17,7 +17,7 @@ from chalicelib.adapters.message_table import (
     read_verdict,
 )
 from chalicelib.logic.delivery_types import State
-from chalicelib.logic.message_state import current_delivery, state_of
+from chalicelib.logic.overall_state import current_delivery, state_of
 from chalicelib.logic.stored_messages import (
     MAX_PAGE,
     ListedMessage,

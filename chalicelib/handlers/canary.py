@@ -6,7 +6,7 @@ import uuid
 from typing import Any
 
 from chalicelib import composition
-from chalicelib.logic.canary import NO_SITE, Canary
+from chalicelib.logic.canary_arrival import NO_SITE, Canary
 from chalicelib.logic.message_kinds import KIND_CANARY
 from chalicelib.logs import logger
 

@@ -127,7 +127,7 @@ def _send_summary(summary_id: str, invocation: Invocation) -> dict[str, object]:
 
 def _answer_canary(sns: dict[str, Any], invocation: Invocation) -> dict[str, object]:
     """Answer a canary. Its code is imported here because it comes once a day."""
-    from chalicelib.logic.canary import Canary, arrive
+    from chalicelib.logic.canary_arrival import Canary, arrive
 
     container = composition.get_container()
     try:

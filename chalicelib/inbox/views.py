@@ -19,8 +19,8 @@ from chalicelib.logic.delivery_types import State
 from chalicelib.logic.message import Message
 from chalicelib.logic.message_files import described
 from chalicelib.logic.message_pages import Listing
-from chalicelib.logic.message_state import MessageState
 from chalicelib.logic.notification import from_contact
+from chalicelib.logic.overall_state import MessageState
 from chalicelib.logic.recorded_timeline import Target, Trace
 from chalicelib.logic.reply_link import reply_label, reply_link
 from chalicelib.logic.stored_messages import ListedMessage, OwnerMark, StoredMessage

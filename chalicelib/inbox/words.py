@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from chalicelib.logic.delivery_types import State
-from chalicelib.logic.message_state import MessageState
+from chalicelib.logic.overall_state import MessageState
 from chalicelib.logic.replay import Replayed
 from chalicelib.logic.spam import Signal
 from chalicelib.logic.stored_messages import OwnerMark

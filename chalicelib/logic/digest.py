@@ -16,8 +16,8 @@ from typing import Protocol
 from chalicelib.errors import HeraldError, InvokeError
 from chalicelib.logic.channel_fallback import notify_owner
 from chalicelib.logic.delivery_types import CheckingNotifier, State
-from chalicelib.logic.message_state import MessageState
 from chalicelib.logic.notification import Notification, Quota
+from chalicelib.logic.overall_state import MessageState
 from chalicelib.logic.stored_messages import Archive, Wanted
 from chalicelib.settings import Digest, Notifications, Site
 

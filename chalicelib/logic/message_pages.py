@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from chalicelib.errors import InvalidRequestError
-from chalicelib.logic.message_state import MessageState
+from chalicelib.logic.overall_state import MessageState
 from chalicelib.logic.stored_messages import LATEST, MAX_PAGE, Archive, ListedMessage, Position, Wanted
 
 _CURSOR_VERSION = 1

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from chalicelib.logic.delivery_types import State
-from chalicelib.logic.message_state import MessageState
+from chalicelib.logic.overall_state import MessageState
 from chalicelib.logic.stored_messages import Outcome, OwnerMark, StoredMessage
 
 

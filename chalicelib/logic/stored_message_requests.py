@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 from chalicelib.errors import InvalidRequestError, NotFoundError
 from chalicelib.logic.invoke_contract import MAX_ID, check_keys, read_text, read_whole_number
-from chalicelib.logic.message_state import MessageState
+from chalicelib.logic.overall_state import MessageState
 from chalicelib.logic.stored_messages import LATEST, MAX_CURSOR, MAX_PAGE, Archive, Position, Wanted
 
 REQUIRED_TO_GET = ("id",)

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Protocol
 from chalicelib.errors import InvalidRequestError
 from chalicelib.logic.delivery_types import Delivery, State
 from chalicelib.logic.invoke_contract import MAX_ID
-from chalicelib.logic.message_state import MessageState
+from chalicelib.logic.overall_state import MessageState
 from chalicelib.logic.spam import Verdict
 
 if TYPE_CHECKING:

@@ -88,7 +88,7 @@ def selection(
     cursor: str | None = None,
 ) -> Selection:
     """The selection from the options. Prints a line where ``herald.toml`` has no such site."""
-    from chalicelib.logic.message_state import MessageState
+    from chalicelib.logic.overall_state import MessageState
     from chalicelib.logic.stored_messages import LATEST
     from ops.operations import Selection
 

@@ -26,7 +26,7 @@ from chalicelib.logic.file_extensions import KINDS, MARKUP, OTHER
 from chalicelib.logic.invoke_contract import MAX_ID, VERSION
 from chalicelib.logic.message_files import FileMark
 from chalicelib.logic.message_kinds import KIND_NOTIFICATION
-from chalicelib.logic.message_state import MessageState
+from chalicelib.logic.overall_state import MessageState
 from chalicelib.logic.spam import HoldReason
 from chalicelib.logic.stored_messages import LATEST, MAX_CURSOR, MAX_PAGE, OwnerMark
 from chalicelib.settings import NOTIFICATIONS_SITE

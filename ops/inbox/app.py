@@ -24,7 +24,7 @@ from chalicelib.inbox.views import Counts, Shell
 from chalicelib.inbox.words import Trouble
 from chalicelib.logic.delivery_types import State
 from chalicelib.logic.invoke_contract import MAX_ID
-from chalicelib.logic.message_state import MessageState
+from chalicelib.logic.overall_state import MessageState
 from chalicelib.logic.stored_messages import MAX_PAGE, OwnerMark
 from ops.inbox import session_guard, troubles
 from ops.inbox.mailbox import Mailbox

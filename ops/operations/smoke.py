@@ -16,7 +16,7 @@ import requests
 
 from chalicelib.functions import functions_of
 from chalicelib.logic import message_kinds
-from chalicelib.logic.message_state import MessageState
+from chalicelib.logic.overall_state import MessageState
 from chalicelib.logic.recorded_timeline import StepKind
 from chalicelib.settings import Stage
 from ops import naming

@@ -19,7 +19,7 @@ from chalicelib.logic.delivery_types import State
 from chalicelib.logic.inbox_sessions import OpenSession
 from chalicelib.logic.message import Message
 from chalicelib.logic.message_pages import Listing, Selection, page
-from chalicelib.logic.message_state import MessageState
+from chalicelib.logic.overall_state import MessageState
 from chalicelib.logic.recorded_timeline import Trace, trace_of_table
 from chalicelib.logic.replay import Replayed
 from chalicelib.logic.retry_schedule import LAMBDA_ATTEMPTS

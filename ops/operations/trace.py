@@ -11,7 +11,7 @@ from botocore.exceptions import ClientError
 
 from chalicelib.functions import functions_of
 from chalicelib.logic import delivery_types, message_kinds
-from chalicelib.logic.message_state import MessageState
+from chalicelib.logic.overall_state import MessageState
 from chalicelib.logic.recorded_timeline import Step, StepKind, Target, Trace, order_of, recorded
 from chalicelib.logic.stored_messages import StoredMessage
 from chalicelib.settings import Stage

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from chalicelib.errors import CanaryError, DeliveryIncompleteError
-from chalicelib.logic.canary import Canary
+from chalicelib.logic.canary_arrival import Canary
 from ops.templates import wiring
 from tests.contract.eventbridge import matches
 from tests.contract.test_outcomes import CONTACT, EVENT, failed, sns_event, succeeded

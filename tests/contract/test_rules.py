@@ -10,7 +10,7 @@ import pytest
 
 from chalicelib.errors import DeliveryIncompleteError
 from chalicelib.functions import CANARY_ARRIVED
-from chalicelib.logic import canary, delivery_types, message_kinds
+from chalicelib.logic import canary_arrival, delivery_types, message_kinds
 from chalicelib.logic.delivery_types import NOTIFICATION_SOURCE
 from chalicelib.logic.retry_due import DueMessage
 from chalicelib.settings import NOTIFICATIONS_SITE
@@ -64,7 +64,7 @@ def retried(site: str) -> dict[str, Any]:
 
 
 NOTIFIED = {"site": NOTIFICATIONS_SITE, "kind": message_kinds.KIND_NOTIFICATION}
-CANARY = {"site": canary.NO_SITE, "kind": message_kinds.KIND_CANARY, "text": "{}"}
+CANARY = {"site": canary_arrival.NO_SITE, "kind": message_kinds.KIND_CANARY, "text": "{}"}
 
 
 @pytest.mark.parametrize(
@@ -155,15 +155,15 @@ def test_what_may_be_named_is_what_there_is() -> None:
         delivery_types.SOURCE,
         delivery_types.NOTIFICATION_SOURCE,
         message_kinds.TEST_EVENT_SOURCE,
-        canary.SOURCE,
+        canary_arrival.SOURCE,
     }
     assert set(get_args(rules_subscribers_grants.Source)) == sources
     assert set(get_args(rules_subscribers_grants.Action)) == {
         *map(str, delivery_types.Action),
         "message",
-        canary.ARRIVED,
+        canary_arrival.ARRIVED,
     }
-    assert CANARY_ARRIVED["action"] == [canary.ARRIVED]
+    assert CANARY_ARRIVED["action"] == [canary_arrival.ARRIVED]
     kinds = {name: kind for name, kind in vars(message_kinds).items() if name.startswith("KIND_")}
     assert set(get_args(rules_subscribers_grants.Kind)) == set(kinds.values()) - {message_kinds.KIND_RETRY}
 

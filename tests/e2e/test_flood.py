@@ -17,7 +17,7 @@ import requests
 
 from chalicelib.adapters.message_table import MessageTable
 from chalicelib.adapters.stored_messages import MessageArchive
-from chalicelib.logic.message_state import MessageState
+from chalicelib.logic.overall_state import MessageState
 from chalicelib.logic.stored_messages import LATEST, ListedMessage, Wanted
 from tests.e2e.harness import PATIENCE, Harness, marker, wait_for
 from tests.e2e.operator import Operator

@@ -17,7 +17,7 @@ from chalicelib.adapters.stored_messages import MessageArchive
 from chalicelib.errors import StoreError
 from chalicelib.logic.delivery_types import Delivery, Record, State
 from chalicelib.logic.message import Message
-from chalicelib.logic.message_state import MessageState
+from chalicelib.logic.overall_state import MessageState
 from chalicelib.logic.spam import NOTHING_FOUND, HoldReason, Verdict
 from chalicelib.logic.stored_messages import MAX_PAGE, Position, Wanted
 from tests.dynamodb import LocalTable

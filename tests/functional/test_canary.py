@@ -15,7 +15,7 @@ from chalicelib.adapters.last_canary import CanaryItem
 from chalicelib.composition import override_container
 from chalicelib.errors import CanaryError, ChannelUnavailableError, PublishError, StoreError
 from chalicelib.handlers import canary as handler
-from chalicelib.logic.canary import Canary
+from chalicelib.logic.canary_arrival import Canary
 from tests.contract.test_outcomes import sns_event
 from tests.dynamodb import LocalTable
 from tests.fakes import (

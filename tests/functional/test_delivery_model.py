@@ -45,8 +45,8 @@ from chalicelib.logic.delivery_types import (
     State,
 )
 from chalicelib.logic.message import Message
-from chalicelib.logic.message_state import MessageState
 from chalicelib.logic.notification import Notification, Quota
+from chalicelib.logic.overall_state import MessageState
 from chalicelib.logic.replay import apply_replay
 from chalicelib.logic.retry_due import DueMessage, retry_due
 from chalicelib.logic.ring_budget import DAY, HOUR

@@ -30,7 +30,7 @@ from chalicelib.inbox.views import Shell
 from chalicelib.logic.delivery_types import Delivery, State
 from chalicelib.logic.image_cleaning import cleaned
 from chalicelib.logic.message_files import FileFacts, FileMark, FileRef, MessageFile
-from chalicelib.logic.message_state import MessageState
+from chalicelib.logic.overall_state import MessageState
 from chalicelib.logic.spam import HoldReason, Verdict
 from ops.errors import OpsError
 from ops.inbox.app import create_app

@@ -16,8 +16,8 @@ from chalicelib.logic import replay
 from chalicelib.logic.delivery import deliver, deliver_again
 from chalicelib.logic.delivery_types import Action, Delivery, Invocation, Record, State
 from chalicelib.logic.duplicates import content_hash
-from chalicelib.logic.message_state import MessageState
 from chalicelib.logic.notification import Notification
+from chalicelib.logic.overall_state import MessageState
 from chalicelib.logic.recorded_timeline import StepKind, recorded
 from chalicelib.logic.replay import ReplayResult, SkipReason
 from chalicelib.logic.spam import NOTHING_FOUND

@@ -13,7 +13,7 @@ from chalicelib.composition import override_container
 from chalicelib.errors import InvalidRequestError, InvokeError, NotFoundError, UnavailableError
 from chalicelib.logic.delivery_types import Delivery, State
 from chalicelib.logic.invoke_contract import MAX_ID
-from chalicelib.logic.message_state import MessageState
+from chalicelib.logic.overall_state import MessageState
 from chalicelib.logic.spam import NOTHING_FOUND
 from chalicelib.logic.stored_messages import (
     LATEST,

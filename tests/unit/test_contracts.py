@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from chalicelib.errors import InvalidRequestError, InvokeError, NotifierError
 from chalicelib.logic.invoke_contract import MAX_ID
-from chalicelib.logic.message_state import MessageState
 from chalicelib.logic.notification import MAX_TITLE, Notification, from_contact
+from chalicelib.logic.overall_state import MessageState
 from chalicelib.logic.published_notification import MAX_LINK, MAX_MESSAGE, read
 from chalicelib.logic.stored_message_requests import GetMessage, ListMessages
 from chalicelib.logic.stored_messages import LATEST, MAX_CURSOR, MAX_PAGE, Position

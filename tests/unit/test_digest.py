@@ -18,8 +18,8 @@ from chalicelib.handlers import digest as handler
 from chalicelib.logic import digest
 from chalicelib.logic.delivery_types import CheckingNotifier, Delivery, State
 from chalicelib.logic.digest import DAY, HOUR, MAX_QUERIES, MAX_SPAN, SETTLED, DigestDependencies, due
-from chalicelib.logic.message_state import MessageState
 from chalicelib.logic.notification import Notification, Quota
+from chalicelib.logic.overall_state import MessageState
 from chalicelib.logic.spam import NOTHING_FOUND
 from chalicelib.logic.stored_messages import ListedMessage, Page, Position, Wanted
 from chalicelib.settings import Digest, Site

@@ -11,7 +11,7 @@ from chalicelib.inbox import timeline_picture, words
 from chalicelib.inbox.filters import Filter
 from chalicelib.inbox.state_shapes import shape
 from chalicelib.logic.delivery_types import Delivery, State
-from chalicelib.logic.message_state import MessageState
+from chalicelib.logic.overall_state import MessageState
 from chalicelib.logic.recorded_timeline import StepKind, trace_of_table
 from chalicelib.logic.spam import HoldReason, Verdict
 from chalicelib.logic.stored_messages import LATEST, Outcome, StoredMessage

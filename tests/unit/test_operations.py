@@ -21,7 +21,7 @@ import pytest
 from chalicelib.errors import InvalidRequestError
 from chalicelib.logic.delivery_types import Delivery, State
 from chalicelib.logic.message_pages import page
-from chalicelib.logic.message_state import MessageState
+from chalicelib.logic.overall_state import MessageState
 from chalicelib.logic.recorded_timeline import Step, StepKind, Target, Trace, recorded, trace_of_table
 from chalicelib.logic.spam import HoldReason, Verdict
 from chalicelib.logic.stored_messages import (

@@ -19,7 +19,7 @@ from chalicelib.logic.delivery_types import (
     State,
 )
 from chalicelib.logic.duplicates import content_hash
-from chalicelib.logic.message_state import MessageState
+from chalicelib.logic.overall_state import MessageState
 from chalicelib.logic.replay import DUE_AFTER, MAX_TRIES, ReplayResult, SkipReason
 from chalicelib.logic.retry_due import DueMessage
 from chalicelib.logic.spam import HoldReason, Verdict

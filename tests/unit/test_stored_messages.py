@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from chalicelib.errors import InvalidRequestError
 from chalicelib.logic.delivery_types import Action, Delivery, State
 from chalicelib.logic.invoke_contract import MAX_ID
-from chalicelib.logic.message_state import MessageState, current_delivery, state_of
+from chalicelib.logic.overall_state import MessageState, current_delivery, state_of
 from chalicelib.logic.spam import NOTHING_FOUND, HoldReason, Verdict
 from chalicelib.logic.stored_messages import (
     LATEST,

@@ -20,7 +20,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, StorageState, exp
 from chalicelib.logic.delivery_types import Delivery, State
 from chalicelib.logic.image_cleaning import cleaned
 from chalicelib.logic.message_files import FileFacts, FileRef, MessageFile
-from chalicelib.logic.message_state import MessageState
+from chalicelib.logic.overall_state import MessageState
 from ops.operations import Listing, Selection
 from tests.e2e.browser.visitor import DESKTOP, PHONE, Scheme, violations
 from tests.e2e.harness import Harness, marker, wait_for

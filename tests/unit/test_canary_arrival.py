@@ -8,8 +8,8 @@ import pytest
 
 from chalicelib.errors import CanaryError, ChannelUnavailableError, StoreError
 from chalicelib.functions import CANARY_ARRIVED, FUNCTIONS, functions_of
-from chalicelib.logic import canary, failure_alarm
-from chalicelib.logic.canary import Canary, arrive
+from chalicelib.logic import canary_arrival, failure_alarm
+from chalicelib.logic.canary_arrival import Canary, arrive
 from chalicelib.logic.delivery_types import CheckingNotifier
 from chalicelib.logic.message_kinds import KIND_CANARY
 from chalicelib.logic.notification import Notification
@@ -39,7 +39,7 @@ class FullLog(RecordingLog):
         raise StoreError("ProvisionedThroughputExceededException")
 
 
-def run(log: canary.CanaryLog, **notifiers: CheckingNotifier) -> dict[str, object]:
+def run(log: canary_arrival.CanaryLog, **notifiers: CheckingNotifier) -> dict[str, object]:
     return arrive(CANARY, tuple(notifiers), notifiers, log, Clock())
 
 
@@ -88,8 +88,8 @@ def test_what_is_no_canary_is_an_error_that_quotes_nothing(text: str) -> None:
 
 
 def test_the_rule_matches_the_answer_and_no_site_can_have_its_name() -> None:
-    assert CANARY_ARRIVED == {"source": [canary.SOURCE], "action": [canary.ARRIVED]}
-    assert not _NAME.fullmatch(canary.NO_SITE)
+    assert CANARY_ARRIVED == {"source": [canary_arrival.SOURCE], "action": [canary_arrival.ARRIVED]}
+    assert not _NAME.fullmatch(canary_arrival.NO_SITE)
 
 
 def test_the_function_exists_only_where_the_stage_asks_for_it() -> None:
