@@ -146,6 +146,8 @@ def _open_the_inbox(herald: Harness, message_id: str, with_photo: str) -> None:
         assert browser.posts(f"spam?id={message_id}").headers["Location"].endswith("done=spam")
         assert browser.posts(f"release?id={message_id}").headers["Location"].endswith("done=asked")
         wait_for(lambda: len(_retries(herald, message_id)) == 2, "a second end")
+        if herald.stage.takes_files:
+            assert browser.gets(f"file?id={with_photo}&number=1").headers["Content-Type"] == "image/jpeg"
         assert browser.posts(f"erase?id={with_photo}").status_code == 303
         assert browser.posts(link).status_code == 410, "it was used"
     for channel in herald.stage.inbox_channels:
