@@ -49,7 +49,7 @@ class ChannelTable(Table):
         if isinstance(value, dict):
             return RingsTable.model_validate(value)
         if value is not None and value is not False:
-            raise PydanticCustomError("hidden", "expected a table such as { hour = 30, day = 120 }, or false")
+            raise PydanticCustomError("rings", "expected a table such as { hour = 30, day = 120 }, or false")
         return value
 
     @field_validator("url", mode="before")

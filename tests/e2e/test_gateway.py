@@ -28,7 +28,7 @@ def test_an_address_or_method_that_there_is_not_is_404(herald: Harness, method: 
         "status": 404,
         "errors": [{"code": "MISSING_AUTHENTICATION_TOKEN", "message": title}],
     }
-    assert answer.headers["Access-Control-Allow-Origin"] == origin_of(herald)
+    assert answer.headers["Access-Control-Allow-Origin"] == "*", "every page of this machine may send to stage local"
 
 
 def test_who_sends_too_fast_is_told_when_to_come_again_and_nothing_was_taken(herald: Harness) -> None:
@@ -50,7 +50,7 @@ def test_who_sends_too_fast_is_told_when_to_come_again_and_nothing_was_taken(her
         assert (answer.status_code, answer.headers["Retry-After"]) == (429, "1")
         assert answer.headers["Content-Type"] == "application/problem+json"
         assert answer.json()["title"] == "Too many requests; please try again."
-        assert answer.headers["Access-Control-Allow-Origin"] == origin_of(herald)
+        assert answer.headers["Access-Control-Allow-Origin"] == "*"
         assert answer.headers["Access-Control-Expose-Headers"] == "Retry-After"
     accepted = len(answers) - len(refused)
     wait_for(lambda: len(herald.pushes(word)) >= accepted, f"{accepted} pushes")

@@ -36,6 +36,7 @@ NEEDED = {
     "messages export": ["--output", "never"],
     "messages erase": ["--until", "1d", "--yes"],
     "messages mark-answered": ["x"],
+    "quarantine add": ["x"],
     "quarantine release": ["x"],
     "secrets set": ["pushover"],
     "destroy": ["--yes"],

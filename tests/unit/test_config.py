@@ -860,7 +860,9 @@ def test_a_mistake_about_what_rings_once_is_named(folder: Path, line: str, named
         ("{ hour = 1, dy = 2 }", "pushover.rings.day: missing"),
         ("{ hour = 1, dy = 2 }", "pushover.rings.dy: unknown key; expected hour, day. Did you mean channels.push"),
         ("{ hour = 0, day = 2 }", "pushover.rings.hour: found 0"),
-        *((value, "pushover.rings: expected a table such as { hour = 30") for value in ("3", '"off"', "true", "[]")),
+        ("3", "pushover.rings: found 3; expected a table such as { hour = 30"),
+        ('"off"', "pushover.rings: found 'off'; expected a table such as { hour = 30"),
+        ("[]", "pushover.rings: found list; expected a table such as { hour = 30"),
     ],
 )
 def test_a_mistake_about_rings_is_named_by_its_own_key_alone(folder: Path, rings: str, named: str) -> None:
