@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from chalicelib.logic import notification_mail, pushover_parameters, webhook_request
 from chalicelib.logic.lookalikes import is_like
-from chalicelib.logic.notification import Notification, from_contact
+from chalicelib.logic.notification import Notification, NotifiedFile, from_contact
 from chalicelib.logic.notification_text import lay_out
 from chalicelib.logic.plain_text import lines
 from chalicelib.logic.provider_limits import CHARACTERS, Limit
@@ -116,6 +116,11 @@ def test_what_another_program_says_is_shown_with_its_fields_and_unmarked_without
     assert lay_out(Notification("1", "T", "Name: x", fields=(("host", "a"),))) == "› Name: x\n\n› host: a"
     assert lay_out(Notification("1", "T", "Name: x")) == "Name: x"
     assert lay_out(Notification("1", "T", "x" * 99), at_most(40)) == "x" * 24 + "…\n\n… Cut to fit."
+
+
+def test_a_files_name_stands_in_quotation_marks_and_has_none() -> None:
+    files = (NotifiedFile("a“b”c.jpg", "image, 1 kB"),)
+    assert "“a'b'c.jpg” (image, 1 kB)" in lay_out(Notification("1", "T", "Hi", files=files))
 
 
 FORGED = [

@@ -67,6 +67,7 @@ FAST = Rings(30, DAY)
         (Quota(1000, 101, NOW + 5000), FAST, 5000),
         (Quota(1000, 100, NOW + 5000), FAST, 5000),
         (Quota(1000, 0, NOW + 5000), FAST, 5000),
+        (Quota(19, 4, NOW + 5000), FAST, 1666),
         (Quota(1000, 101, NOW + 2), FAST, 0),
         (Quota(1000, 101, NOW + 3), FAST, 3),
         (Quota(1000, 600, NOW), FAST, 0),
@@ -85,8 +86,9 @@ def test_what_is_left_of_a_quota_lasts_until_its_reset_and_no_budget_becomes_fas
 
 @pytest.mark.parametrize(("rings", "room"), [(FAST, 2 * 43_199 * 0.9), (Rings(1, 1), 0)])
 def test_what_was_spent_at_a_slower_pace_counts_as_if_spent_at_this(rings: Rings, room: float) -> None:
-    quota = Quota(10**9, 10**9, NOW + DAY)
-    assert apply_quota(Balance(paced_at=NOW + 10 * DAY), quota, rings, NOW).paced_at == NOW + int(room)
+    for left, pace in ((10**9, 0), (10**8 + 1, DAY + 9)):
+        quota = Quota(10**9, left, NOW + DAY + 9)
+        assert apply_quota(Balance(paced_at=NOW + 10 * DAY), quota, rings, NOW).paced_at == NOW + int(room) + pace
 
 
 def test_messages_ring_again_once_the_provider_s_quota_was_raised() -> None:
