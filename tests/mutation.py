@@ -79,7 +79,7 @@ def configuration(tests: Iterable[str], files: Iterable[str]) -> str:
     lists = {
         "source_paths": ["chalicelib"],
         "only_mutate": [f"{folder}/*.py" for folder in MUTATED],
-        "also_copy": sorted({*files} - {"chalicelib", "tests", "pyproject.toml", ".git"}),
+        "also_copy": sorted({*files} - {"chalicelib", "tests", "pyproject.toml", ".git", "mutants"}),
         "pytest_add_cli_args": ["-p", "no:randomly", "-q", "-m", "not full", *(f"--deselect={name}" for name in UNFIT)],
         "pytest_add_cli_args_test_selection": list(tests),
     }

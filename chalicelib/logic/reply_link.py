@@ -57,4 +57,4 @@ def _quotation(text: str, room: int) -> str:
 
 
 def _encoded(text: str) -> str:
-    return quote(text, safe="", errors="replace")
+    return quote(text, safe="")

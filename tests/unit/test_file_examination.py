@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
+from PIL.TiffImagePlugin import IFDRational
 
 from chalicelib.logic import file_examination
 from chalicelib.logic.exif import MAX_READS, MAX_VALUE, BoundedReader, TooMuchWorkError, exif_of
@@ -42,6 +43,50 @@ def test_the_tags_of_a_phones_photo_are_read_in_each_format(form: str) -> None:
         },
         False,
     )
+
+
+IMAGE, CAMERA, PLACE = 0, 0x8769, 0x8825
+"""Directories of EXIF data, and below them tags: Exif 2.32, 4.6."""
+
+
+@pytest.mark.parametrize(
+    ("directory", "tags", "name", "shown"),
+    [
+        (IMAGE, {0x010F: b"Caf\xe9"}, "make", "Café"),
+        (IMAGE, {0x010F: "A\nB\x01C"}, "make", "A B C"),
+        (IMAGE, {0x010F: "x" * 200}, "make", "x" * MAX_VALUE),
+        (CAMERA, {0x9209: 0}, "flash", "no"),
+        (CAMERA, {0x9209: 0x18}, "flash", "no"),
+        (CAMERA, {0x9209: 0x19}, "flash", "yes"),
+        (CAMERA, {0x829D: IFDRational(1, 0)}, "f_number", None),
+        (CAMERA, {0x9011: "Z"}, "taken_at", "2026-07-04T12:30:00"),
+        (CAMERA, {0x9003: "2026:07:04 12:30:00 ", 0x9011: " -07:00 "}, "taken_at", "2026-07-04T12:30:00-07:00"),
+        (CAMERA, {0x9003: "0000:00:00 00:00:00", 0x9010: "+03:00"}, "taken_at", "2026-07-04T12:30:01+03:00"),
+        (CAMERA, {0x9003: "yesterday"}, "taken_at", "2026-07-04T12:30:01"),
+        (PLACE, {1: "S"}, "latitude", "-48.137154"),
+        (PLACE, {1: "n"}, "latitude", "48.137154"),
+        (PLACE, {1: "North"}, "latitude", "48.137154"),
+        (PLACE, {1: " N"}, "latitude", "48.137154"),
+        (PLACE, {1: "X"}, "latitude", None),
+        (PLACE, {1: ""}, "latitude", None),
+        (PLACE, {3: "W"}, "longitude", "-11.576124"),
+        (PLACE, {2: (48.0,)}, "latitude", None),
+        (PLACE, {2: (48.0, 8.0)}, "latitude", "48.133333"),
+        (PLACE, {2: (48.0, 8.0, 13.7544, 99.0)}, "latitude", "48.137154"),
+        (PLACE, {2: (90.0, 0.0, 0.0)}, "latitude", "90.000000"),
+        (PLACE, {2: (90.0, 0.0, 1.0)}, "latitude", None),
+        (PLACE, {4: (180.0, 0.0, 0.0)}, "longitude", "180.000000"),
+        (PLACE, {4: (180.0, 0.0, 1.0)}, "longitude", None),
+        (PLACE, {5: b"\x00"}, "altitude", "2.0"),
+    ],
+)
+def test_a_tag_is_read_as_the_standard_has_it_or_is_none(
+    directory: int, tags: dict[int, object], name: str, shown: str | None
+) -> None:
+    data = exif()
+    (data.get_ifd(directory) if directory else data).update(tags)
+    found, broken = exif_of(data.tobytes()[6:])
+    assert (found.get(name), broken) == (shown, False)
 
 
 @pytest.mark.parametrize("form", ["JPEG", "PNG", "WEBP"])

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import tomllib
 from pathlib import Path
 
-from tests.mutation import Score, name_of, scores, section, unexplained
+from tests.mutation import Score, configuration, name_of, scores, section, unexplained
 
 
 def write(folder: Path, module: str, codes: dict[str, int | None]) -> None:
@@ -18,6 +19,11 @@ def test_a_function_is_named_as_in_its_source() -> None:
     assert name_of("chalicelib.logic.spam.x_score__mutmut_12") == "score"
     assert name_of("chalicelib.logic.ring_budget.xǁBalanceǁis_full__mutmut_3") == "Balance.is_full"
     assert name_of("chalicelib.logic.spam.x__mutmut_of__mutmut_1") == "_mutmut_of"
+
+
+def test_all_files_of_the_clone_are_copied_but_for_those_that_mutmut_knows_and_its_own() -> None:
+    table = tomllib.loads(configuration(["tests/a.py"], ["docs", "chalicelib", "mutants", ".git"]))["tool"]["mutmut"]
+    assert (table["also_copy"], table["pytest_add_cli_args_test_selection"]) == (["docs"], ["tests/a.py"])
 
 
 def test_failed_crashed_and_endless_count_as_noticed_and_unreached_as_not(tmp_path: Path) -> None:

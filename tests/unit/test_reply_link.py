@@ -90,6 +90,29 @@ def test_a_long_message_is_quoted_as_far_as_there_is_room() -> None:
     assert body.endswith("…")
 
 
+def test_a_link_is_percent_encoded_but_for_the_address_and_holds_no_half_character() -> None:
+    link = reply_link(asked(subject="a/b\ud800c", message="\udfffx/y\nz"))
+    assert link == "mailto:ada@example.com?subject=Re%3A%20a%2Fb%20c&body=%0D%0A%0D%0A%3E%20x%2Fy%0D%0A%3E%20z"
+
+
+def test_a_quotation_fills_the_room_that_address_and_subject_leave_it() -> None:
+    mark = "%E2%80%A6"
+    room = MAX_LINK - len(reply_link(asked(message="")))
+    assert reply_link(asked(message="x" * room)) == reply_link(asked(message="")) + "x" * room
+    cut = reply_link(asked(message="x" * (room + 1)))
+    assert (len(cut), cut[-len(mark) :]) == (MAX_LINK, mark)
+    for length in range(400, 480):
+        address = "x" * length + "@example.com"
+        head = f"mailto:{address}?subject=Re%3A%20S&body=%0D%0A%0D%0A"
+        link = reply_link(asked(address, "y" * 500, "S"))
+        if len(head) > MAX_LINK:
+            assert link == ""
+        elif len(head) + len("%3E%20") + len(mark) < MAX_LINK:
+            assert (len(link), link[-len(mark) :]) == (MAX_LINK, mark)
+        else:
+            assert link == head
+
+
 def test_pushover_shows_it_below_the_message_and_says_where_it_goes() -> None:
     assert pushover_parameters.make_reply(asked()) == {
         "url": reply_link(asked()),

@@ -167,6 +167,12 @@ def test_every_position_comes_back_from_its_cursor(received_at: int, message_id:
     assert Position.of_cursor(position.as_cursor()) == position
 
 
+@pytest.mark.parametrize("message_id", ["i", "id", "id-", "ю"])
+def test_a_cursor_is_short_whatever_the_id_is(message_id: str) -> None:
+    held = f'[1,{NOW},"{message_id}"]'.encode()
+    assert Position(NOW, message_id).as_cursor() == base64.urlsafe_b64encode(held).decode().rstrip("=")
+
+
 def encoded(value: object) -> str:
     return base64.urlsafe_b64encode(json.dumps(value, separators=(",", ":")).encode()).decode().rstrip("=")
 
@@ -214,18 +220,29 @@ def test_no_text_breaks_the_cursor(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("wanted", "key"),
+    ("wanted", "message"),
     [
-        ({"limit": 0}, "limit"),
-        ({"limit": MAX_PAGE + 1}, "limit"),
-        ({"since": NOW, "until": NOW}, "until"),
-        ({"since": -1}, "until"),
-        ({"until": LATEST + 1}, "until"),
-        ({"since": NOW, "after": Position(NOW - 1, "id-1")}, "cursor"),
-        ({"until": NOW, "after": Position(NOW, "id-1")}, "cursor"),
+        ({"limit": 0}, "limit: expected 1 to 50"),
+        ({"limit": MAX_PAGE + 1}, "limit: expected 1 to 50"),
+        ({"since": NOW, "until": NOW}, "until: expected a later second than since"),
+        ({"since": -1}, "until: expected a later second than since"),
+        ({"until": LATEST + 1}, "until: expected a later second than since"),
+        (
+            {"since": NOW, "after": Position(NOW - 1, "id-1")},
+            "cursor: expected one of the same since and until",
+        ),
+        (
+            {"until": NOW, "after": Position(NOW, "id-1")},
+            "cursor: expected one of the same since and until",
+        ),
     ],
 )
-def test_a_page_that_makes_no_sense_is_refused(wanted: dict[str, int], key: str) -> None:
+def test_a_page_that_makes_no_sense_is_refused(wanted: dict[str, int], message: str) -> None:
     with pytest.raises(InvalidRequestError) as caught:
         Wanted("default", **wanted)  # type: ignore[arg-type]
-    assert caught.value.key == key
+    assert (caught.value.message, caught.value.key) == (message, message.partition(":")[0])
+
+
+def test_a_page_of_one_message_within_one_second_makes_sense() -> None:
+    for wanted in (Wanted("a", since=NOW, until=NOW + 1, limit=1, after=Position(NOW, "id-1")), Wanted("a", limit=1)):
+        assert wanted.limit == 1
