@@ -33,7 +33,7 @@ from chalicelib.logic.delivery_types import (
 from chalicelib.logic.duplicates import content_hash
 from chalicelib.logic.message import Message
 from chalicelib.logic.notification import Notification, from_contact
-from chalicelib.logic.retry_schedule import LAMBDA_ATTEMPTS, MAX_PAUSE
+from chalicelib.logic.retry_schedule import LAMBDA_ATTEMPTS, MAX_PAUSE, next_due_at, pause_after
 from chalicelib.logic.spam import HoldReason, Verdict, screen
 from chalicelib.settings import DEFAULT_GIVE_UP_SECONDS, Channel, Rings, Spam
 from tests.fakes import (
@@ -115,6 +115,58 @@ def test_a_fresh_message_rings_once_and_is_recorded_with_the_providers_reference
 def test_what_the_visitor_wrote_is_not_in_the_answer_for_the_bus() -> None:
     run = Run(pushover=RecordingNotifier())
     assert "Hello" not in str(run.deliver().as_json())
+
+
+@pytest.mark.parametrize(
+    ("attempts", "pause", "asked_for", "seconds"),
+    [
+        (1, 5, 0, 5),
+        (2, 5, 0, 5),
+        (2, 5, 60, 60),
+        (3, 5, 0, 300),
+        (3, 900, 0, 900),
+        (3, 5, 400, 400),
+        (4, 5, 0, 600),
+        (9, 5, 0, 19_200),
+        (10, 5, 0, 21_600),
+        (10**9, 5, 0, 21_600),
+    ],
+)
+def test_pauses_double_once_lambda_has_given_up_and_are_what_channel_and_provider_want(
+    attempts: int, pause: int, asked_for: int, seconds: int
+) -> None:
+    assert pause_after(attempts, channel(pause=pause), asked_for) == seconds
+
+
+@pytest.mark.parametrize(
+    ("deliveries", "due"),
+    [
+        ({}, 0),
+        ({"rings": Delivery(State.DELIVERED, 1), "holds": Delivery(State.REJECTED, 1)}, 0),
+        ({"rings": Delivery()}, 1),
+        ({"rings": Delivery(State.SENDING, 1, claimed_until=NOW + 9)}, NOW + 9),
+        ({"rings": Delivery(State.WAITING, 1, next_attempt_at=NOW + 3)}, NOW + 3),
+        ({"rings": Delivery(State.WAITING, 1, next_attempt_at=NOW + 7)}, NOW + 5),
+        ({"rings": Delivery(State.WAITING, 1)}, 0),
+        ({"left": Delivery(State.WAITING, 1, next_attempt_at=NOW + 3)}, NOW + 5),
+        ({"left": Delivery(State.SENDING, 1, claimed_until=NOW + 9)}, NOW + 9),
+        ({"holds": Delivery(State.UNCERTAIN, 1, next_attempt_at=NOW + 3)}, 0),
+        ({"rings": Delivery(State.UNCERTAIN, 1, next_attempt_at=NOW + 3)}, NOW + 3),
+        (
+            {
+                "holds": Delivery(State.UNCERTAIN, 1, next_attempt_at=NOW + 1),
+                "rings": Delivery(State.DELIVERED, 1),
+                "left": Delivery(State.WAITING, 1),
+            },
+            NOW + 5,
+        ),
+    ],
+)
+def test_a_message_is_due_when_the_first_of_its_channels_has_something_to_do(
+    deliveries: dict[str, Delivery], due: int
+) -> None:
+    channels = {"rings": channel("rings"), "holds": channel("holds", ring_again=False)}
+    assert next_due_at(deliveries, channels, NOW + 5) == due
 
 
 def test_the_run_of_a_message_that_is_gone_changes_nothing() -> None:

@@ -7,6 +7,7 @@ import json
 import pytest
 
 from chalicelib.errors import InvalidRequestError
+from chalicelib.logic.invoke_contract import check_keys, read_flag, read_text, read_whole_number
 from chalicelib.logic.message import Message
 from chalicelib.logic.message_files import FileFacts, FileMark, FileRef, MessageFile
 from chalicelib.logic.notification import MAX_INBOX, Notification, from_contact
@@ -193,6 +194,78 @@ def test_every_bad_value_is_refused_naming_its_key(key: str, value: object) -> N
     assert key in caught.value.message
     if isinstance(value, str) and len(value.strip()) > 4:
         assert value not in caught.value.message, "messages reach logs and the bus"
+
+
+@pytest.mark.parametrize(
+    ("request_", "key", "message"),
+    [
+        (None, "request", "the request must be a JSON object"),
+        ({"a": 1}, "version", "version: expected 1"),
+        ({"version": True, "a": 1}, "version", "version: expected 1"),
+        ({"version": 2, "a": 1}, "version", "version: expected 1"),
+        (
+            {"version": 1, "a": 1, "z": 1, "y": 1},
+            "y",
+            "y: unknown; expected version, a, b and, optionally, c, d",
+        ),
+        (
+            {"version": 1, "x" * 128: 1},
+            "x" * 128,
+            f"{'x' * 128}: unknown; expected version, a, b and, optionally, c, d",
+        ),
+        (
+            {"version": 1, "x" * 129: 1},
+            f"{'x' * 127}…",
+            f"{'x' * 127}…: unknown; expected version, a, b and, optionally, c, d",
+        ),
+    ],
+)
+def test_what_is_no_request_of_this_version_is_told_what_one_has(request_: object, key: str, message: str) -> None:
+    with pytest.raises(InvalidRequestError) as caught:
+        check_keys(request_, ("a", "b"), ("c", "d"))
+    assert (caught.value.key, caught.value.message) == (key, message)
+    good = {"version": 1, "a": 1, "d": 2}
+    assert check_keys(good, ("a", "b"), ("c", "d")) is good
+
+
+@pytest.mark.parametrize(
+    ("value", "least", "most", "expected"),
+    [
+        (7.0, 0, None, 7),
+        (0, 0, None, 0),
+        (3, 1, 3, 3),
+        (4, 1, 3, "n: expected a whole number, 1 to 3"),
+        (0, 1, 3, "n: expected a whole number, 1 to 3"),
+        (-1, 0, None, "n: expected a whole number, 0 or more"),
+        (1.5, 0, None, "n: expected a whole number, 0 or more"),
+        (True, 0, None, "n: expected a whole number, 0 or more"),
+        ("1", 0, None, "n: expected a whole number, 0 or more"),
+    ],
+)
+def test_a_whole_number_has_bounds(value: object, least: int, most: int | None, expected: int | str) -> None:
+    if isinstance(expected, int):
+        found = read_whole_number({"n": value}, "n", least, most)
+        assert (found, type(found)) == (expected, int)
+        return
+    with pytest.raises(InvalidRequestError) as caught:
+        read_whole_number({"n": value}, "n", least, most)
+    assert (caught.value.key, caught.value.message) == ("n", expected)
+
+
+def test_a_text_and_a_flag_are_told_what_they_should_be() -> None:
+    for value, words in (
+        ("\n ", "t: expected a text that is not empty"),
+        (7, "t: expected a text that is not empty"),
+        ("abcd", "t: expected at most 3 characters, found 4"),
+    ):
+        with pytest.raises(InvalidRequestError) as caught:
+            read_text({"t": value}, "t", 3)
+        assert (caught.value.key, caught.value.message) == ("t", words)
+    assert read_text({"t": "abc"}, "t", 3) == "abc"
+    assert [read_flag({}, "f"), read_flag({"f": True}, "f")] == [False, True]
+    with pytest.raises(InvalidRequestError) as caught:
+        read_flag({"f": 1}, "f")
+    assert (caught.value.key, caught.value.message) == ("f", "f: expected true or false")
 
 
 @pytest.mark.parametrize("key", ["version", "id", "title", "message"])
