@@ -16,8 +16,10 @@ from hypothesis import strategies as st
 from chalicelib.errors import Problem, SubmissionError
 from chalicelib.logic.duplicates import content_hash
 from chalicelib.logic.form_body import JSON, Pairs, read
+from chalicelib.logic.invoke_contract import MAX_ID
 from chalicelib.logic.known_field_names import KNOWN_FIELDS, MEANINGS, SINGLE_LINE, Role
-from chalicelib.logic.message import MAX_PUBLISHED, Message, message_id
+from chalicelib.logic.message import LATEST, MAX_PUBLISHED, Message, message_id
+from chalicelib.logic.message_files import FileRef
 from chalicelib.logic.notification import from_contact
 from chalicelib.logic.submission import MAX_NAME, Submission, classify_fields
 from chalicelib.logic.validation import _PLAIN_ADDRESS, validate
@@ -795,6 +797,44 @@ def test_what_is_known_of_a_message_survives_publication_and_is_left_out_where_t
     plain = Message("id", "default", NOW, {"message": "Hi"})
     assert set(json.loads(plain.serialize())) == {"version", "id", "site", "received_at", "fields"}
     assert Message.deserialize(plain.serialize()) == plain
+
+
+def test_a_message_with_everything_is_short_json_and_comes_back() -> None:
+    ref = FileRef("a.jpg", "image/jpeg", 4, "ab")
+    everything = Message(
+        "id", "shop", NOW, {"message": "Hü"}, ("honeypot",), True, "s", "c", "n", ("origin",), "t", (), (ref,), "de"
+    )
+    text = everything.serialize()
+    assert text == (
+        f'{{"version":1,"id":"id","site":"shop","received_at":{NOW},"fields":{{"message":"Hü"}},"signals":["honeypot"],'
+        '"has_idempotency_key":true,"sender_hash":"s","solved_challenge":"c","network_hash":"n","evidence":["origin"],'
+        '"captcha":"t","files":[{"name":"a.jpg","type":"image/jpeg","size":4,"sha256":"ab"}],"language":"de"}'
+    )
+    assert Message.deserialize(text) == everything
+
+
+@pytest.mark.parametrize(
+    ("change", "taken"),
+    [
+        ({"id": "i" * MAX_ID, "site": "s" * MAX_ID}, True),
+        ({"id": "i", "site": "s", "received_at": 0}, True),
+        ({"received_at": LATEST}, True),
+        ({"id": "i" * (MAX_ID + 1)}, False),
+        ({"site": "s" * (MAX_ID + 1)}, False),
+        ({"id": ""}, False),
+        ({"site": ""}, False),
+        ({"received_at": -1}, False),
+        ({"received_at": LATEST + 1}, False),
+    ],
+)
+def test_ids_and_times_have_bounds(change: dict[str, object], taken: bool) -> None:
+    text = json.dumps({"version": 1, "id": "i", "site": "s", "received_at": 1, "fields": {}} | change)
+    if taken:
+        message = Message.deserialize(text)
+        assert (message.has_idempotency_key, message.signals, message.captcha, message.language) == (False, (), "", "")
+    else:
+        with pytest.raises(ValueError, match=r"^not a complete message: ValueError$"):
+            Message.deserialize(text)
 
 
 @pytest.mark.parametrize("signals", [None, 7, True])
