@@ -10,7 +10,7 @@ from chalicelib.errors import InvalidRequestError
 from chalicelib.logic.invoke_contract import check_keys, read_flag, read_text, read_whole_number
 from chalicelib.logic.message import Message
 from chalicelib.logic.message_files import FileFacts, FileMark, FileRef, MessageFile
-from chalicelib.logic.notification import MAX_INBOX, Notification, from_contact
+from chalicelib.logic.notification import MAX_INBOX, Notification, NotifiedFile, from_contact
 from chalicelib.logic.plain_text import CUT_MARK, cut
 from tests.fakes import NOW, channel, message, site
 
@@ -153,6 +153,122 @@ def test_a_notification_survives_the_invoke_api() -> None:
 def test_the_request_is_version_1_and_without_a_timestamp_where_there_is_none() -> None:
     assert Notification("id-1", "T", "M").as_request() == {"version": 1, "id": "id-1", "title": "T", "message": "M"}
     assert Notification("id-1", "T", "M", 7).as_request()["timestamp"] == 7
+
+
+def test_a_request_with_every_key_comes_back() -> None:
+    whole = Notification(
+        *("id-1", "T", "M", NOW, "phone", "ada@example.com", (("name", "Ada"),), {"priority": 1}, True, "shop"),
+        full_text_at="./herald messages show",
+        files=(NotifiedFile("a.jpg", "image", "files/a", "image/jpeg"), NotifiedFile("b", "empty")),
+        files_at="./herald messages files",
+        inbox="https://inbox.example.com/open",
+        body="{message}",
+    )
+    request = whole.as_request()
+    assert request == {
+        "version": 1,
+        "id": "id-1",
+        "title": "T",
+        "message": "M",
+        "timestamp": NOW,
+        "channel": "phone",
+        "reply_to": "ada@example.com",
+        "fields": [{"name": "name", "value": "Ada"}],
+        "options": {"priority": 1},
+        "check": True,
+        "site": "shop",
+        "full_text_at": "./herald messages show",
+        "body": "{message}",
+        "inbox": "https://inbox.example.com/open",
+        "files": [
+            {"name": "a.jpg", "about": "image", "key": "files/a", "type": "image/jpeg"},
+            {"name": "b", "about": "empty"},
+        ],
+        "files_at": "./herald messages files",
+    }
+    assert Notification.from_request(json.loads(json.dumps(request))) == whole
+
+
+LONGEST = {"channel": 128, "reply_to": 254, "site": 300, "full_text_at": 300, "files_at": 300, "body": 2000}
+FILE = {"name": "a", "about": "b"}
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        *(
+            (key, "x" * (most + 1), f"expected at most {most} characters, found {most + 1}")
+            for key, most in LONGEST.items()
+        ),
+        *(("fields", value, 'expected a list of {"name": text, "value": text}') for value in ({}, [1], [FILE], None)),
+        ("fields", [{"name": "a", "value": 1}], 'expected a list of {"name": text, "value": text}'),
+        ("fields", [{"name": "a", "value": "b", "c": 1}], 'expected a list of {"name": text, "value": text}'),
+        *(("options", value, "expected an object") for value in ([], None, "a", {1: 2})),
+        *(
+            (
+                "files",
+                value,
+                'expected a list of at most 20 {"name": text, "about": text, "key": text, "type": text}, the last two'
+                " if it may be attached",
+            )
+            for value in (
+                {},
+                None,
+                [1],
+                [FILE] * 21,
+                [{"name": "a"}],
+                [{**FILE, "key": "a"}],
+                [{**FILE, "key": 1, "type": ""}],
+            )
+        ),
+    ],
+)
+def test_what_is_optional_is_checked_too(key: str, value: object, message: str) -> None:
+    with pytest.raises(InvalidRequestError) as caught:
+        Notification.from_request({**GOOD, key: value})
+    assert (caught.value.key, caught.value.message) == (key, f"{key}: {message}")
+
+
+def test_what_is_optional_may_be_as_long_as_it_says() -> None:
+    longest = {key: "x" * most for key, most in LONGEST.items()}
+    found = Notification.from_request({**GOOD, **longest, "files": [FILE] * 20})
+    assert {key: getattr(found, key) for key in LONGEST} == longest
+    assert len(found.files) == 20
+
+
+@pytest.mark.parametrize(
+    ("email", "reply_to"),
+    [
+        ("ada@example.com", "ada@example.com"),
+        ("a.d.a@example.com", "a.d.a@example.com"),
+        ('"a@b"@example.com', '"a@b"@example.com'),
+        ("Xada@example.com", "Xada@example.com"),
+        ("adaX@example.com", "adaX@example.com"),
+        ("n/a", ""),
+        ("@example.com", ""),
+        (".ada@example.com", ""),
+        ("ada.@example.com", ""),
+        ("a..da@example.com", ""),
+        ('"a@b."@example.com', '"a@b."@example.com'),
+        ("a@b.@example.com", ""),
+        ("", ""),
+    ],
+)
+def test_an_answer_goes_only_to_an_address_that_mail_programs_take(email: str, reply_to: str) -> None:
+    assert from_contact(message(message="Hi", email=email)).reply_to == reply_to
+
+
+def test_a_message_without_more_is_told_as_it_is() -> None:
+    told = from_contact(message("id-1", message="Hi", comments="a longer text"))
+    assert told == Notification(
+        "id-1",
+        "New message: default",
+        "Hi",
+        NOW,
+        fields=(("message", "Hi"), ("comments", "a longer text")),
+        site="default",
+    )
+    assert from_contact(message(b="zz", a="aaa")).message == "aaa", "the longest, not the last"
 
 
 def test_a_check_survives_the_invoke_api_and_nothing_else_is_one() -> None:

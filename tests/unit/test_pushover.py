@@ -214,6 +214,7 @@ def headers(limit: object = 10_000, remaining: object = 7_496, reset: object = N
 def test_a_quota_is_read_from_the_headers() -> None:
     assert read_quota(headers()) == Quota(10_000, 7_496, NOW + 60)
     assert read_quota(headers(remaining=0)) == Quota(10_000, 0, NOW + 60)
+    assert read_quota(headers(1, 1)) == Quota(1, 1, NOW + 60)
 
 
 @pytest.mark.parametrize(
