@@ -191,6 +191,15 @@ def test_a_request_with_every_key_comes_back() -> None:
 
 LONGEST = {"channel": 128, "reply_to": 254, "site": 300, "full_text_at": 300, "files_at": 300, "body": 2000}
 FILE = {"name": "a", "about": "b"}
+NO_FIELDS: list[object] = [{}, None, [1], [FILE], [{"name": "a", "value": 1}], [{"name": "a", "value": "b", "c": 1}]]
+NO_OPTIONS: list[object] = [[], None, "a", {1: 2}]
+NO_FILES: list[object] = [
+    *({}, None, [1], [FILE] * 21, [{"name": "a"}], [{**FILE, "key": "a"}], [{**FILE, "key": 1, "type": ""}])
+]
+FILES_ARE = (
+    'expected a list of at most 20 {"name": text, "about": text, "key": text, "type": text}, the last two'
+    " if it may be attached"
+)
 
 
 @pytest.mark.parametrize(
@@ -200,27 +209,9 @@ FILE = {"name": "a", "about": "b"}
             (key, "x" * (most + 1), f"expected at most {most} characters, found {most + 1}")
             for key, most in LONGEST.items()
         ),
-        *(("fields", value, 'expected a list of {"name": text, "value": text}') for value in ({}, [1], [FILE], None)),
-        ("fields", [{"name": "a", "value": 1}], 'expected a list of {"name": text, "value": text}'),
-        ("fields", [{"name": "a", "value": "b", "c": 1}], 'expected a list of {"name": text, "value": text}'),
-        *(("options", value, "expected an object") for value in ([], None, "a", {1: 2})),
-        *(
-            (
-                "files",
-                value,
-                'expected a list of at most 20 {"name": text, "about": text, "key": text, "type": text}, the last two'
-                " if it may be attached",
-            )
-            for value in (
-                {},
-                None,
-                [1],
-                [FILE] * 21,
-                [{"name": "a"}],
-                [{**FILE, "key": "a"}],
-                [{**FILE, "key": 1, "type": ""}],
-            )
-        ),
+        *(("fields", value, 'expected a list of {"name": text, "value": text}') for value in NO_FIELDS),
+        *(("options", value, "expected an object") for value in NO_OPTIONS),
+        *(("files", value, FILES_ARE) for value in NO_FILES),
     ],
 )
 def test_what_is_optional_is_checked_too(key: str, value: object, message: str) -> None:
