@@ -294,16 +294,22 @@ class Harness:
             "detail": {},
         }
 
-    def dead_letter(self, queue: str) -> str:
-        """Wait for a dead letter in a queue, remove it, and return its body."""
+    def dead_letter(self, queue: str, holding: str = "") -> str:
+        """Wait for a dead letter that holds a text, remove it, and return its body.
+
+        Letters without the text are another test's that came late; they are removed too.
+        """
         sqs = self.account.client("sqs")
         url = sqs.get_queue_url(QueueName=f"herald-{self.stage.name}-{queue}")["QueueUrl"]
-        letter = wait_for(
-            lambda: sqs.receive_message(QueueUrl=url, WaitTimeSeconds=1).get("Messages"), f"letter in {queue}"
-        )[0]
-        sqs.delete_message(QueueUrl=url, ReceiptHandle=letter["ReceiptHandle"])
-        body: str = letter["Body"]
-        return body
+
+        def take() -> str:
+            for letter in sqs.receive_message(QueueUrl=url, WaitTimeSeconds=1).get("Messages", ()):
+                sqs.delete_message(QueueUrl=url, ReceiptHandle=letter["ReceiptHandle"])
+                if holding in letter["Body"]:
+                    return str(letter["Body"])
+            return ""
+
+        return wait_for(take, f"letter in {queue}")
 
     def empty(self, queue: str) -> None:
         """Delete all dead letters in a queue, including those that are in flight."""

@@ -90,7 +90,7 @@ def test_dead_letters_are_fed_back_and_ring_once_however_many_there_are(herald: 
     stored_never, handed_never = marker(), marker()
     with herald.without_statement("destined", "StoreMessages"):
         first: str = herald.post_json({"message": stored_never}).json()["id"]
-        body = herald.dead_letter("failed-events")
+        body = herald.dead_letter("failed-events", first)
     policy = json.loads(herald.account.functions.get_policy(FunctionName=herald.stage.function("destined"))["Policy"])
     by_sns = next(one for one in policy["Statement"] if one["Principal"].get("Service") == "sns.amazonaws.com")
     with herald.without_permission("destined", by_sns):

@@ -159,7 +159,7 @@ def test_without_its_roles_statement_a_rule_reaches_nothing_and_the_event_is_kep
     iam.delete_role_policy(RoleName=role, PolicyName="send")
     try:
         message_id = send_spam(herald)
-        assert message_id in herald.dead_letter("rule-dead-letters")
+        herald.dead_letter("rule-dead-letters", message_id)
     finally:
         iam.put_role_policy(RoleName=role, PolicyName="send", PolicyDocument=json.dumps(document))
     assert not (executed(herald, message_id) if rule == "machine" else things.letters("owner-bus-copies"))
@@ -172,7 +172,7 @@ def test_without_its_policy_a_log_group_gets_nothing_and_the_event_is_kept(heral
     logs.delete_resource_policy(policyName=policy["policyName"])
     try:
         message_id = send_spam(herald)
-        assert message_id in herald.dead_letter("rule-dead-letters")
+        herald.dead_letter("rule-dead-letters", message_id)
     finally:
         logs.put_resource_policy(policyName=policy["policyName"], policyDocument=policy["policyDocument"])
     assert not logged(herald, message_id)
@@ -206,7 +206,7 @@ def test_without_its_permission_a_function_is_not_run_and_what_it_would_get_is_k
     herald.faults({"do": "status", "status": 400})
     try:
         message_id = send(herald, "ruled", marker())
-        assert message_id in herald.dead_letter(queue)
+        herald.dead_letter(queue, message_id)
     finally:
         herald.account.functions.add_permission(
             FunctionName=name,
@@ -221,7 +221,7 @@ def test_without_its_permission_a_function_is_not_run_and_what_it_would_get_is_k
 def test_without_its_statement_the_queue_gets_nothing_and_the_event_is_kept(herald: Harness, things: Owner) -> None:
     with things.without("owner-inbox", "HeraldLocalRuleInbox"):
         message_id = send(herald, "ruled", marker())
-        assert message_id in herald.dead_letter("rule-dead-letters")
+        herald.dead_letter("rule-dead-letters", message_id)
         assert not [each for each in things.letters("owner-inbox") if message_id in each]
     things.letter("owner-inbox", send(herald, "ruled", marker()))
 
@@ -237,7 +237,7 @@ def test_without_its_statement_the_topic_gets_nothing_and_the_event_is_kept(hera
     sns.set_topic_attributes(TopicArn=arn, AttributeName="Policy", AttributeValue=without)
     try:
         message_id = send(herald, "ruled", marker())
-        assert message_id in herald.dead_letter("rule-dead-letters")
+        herald.dead_letter("rule-dead-letters", message_id)
     finally:
         assert target_policies.grant(herald.account, herald.stage, wanted(herald)) == [f"sns:{owner.TOPIC}"]
     assert not [each for each in things.letters("owner-team-copies") if message_id in each]
@@ -292,7 +292,7 @@ def test_what_a_subscriber_does_not_take_is_kept_and_the_message_is_delivered(he
     with things.without("owner-copies", "HeraldLocalSubscriberCopies"):
         word = marker()
         message_id = send(herald, "ruled", word)
-        assert word in herald.dead_letter("subscriber-dead-letters")
+        herald.dead_letter("subscriber-dead-letters", word)
     herald.line("on_success", message_id=message_id, action="delivered")
     assert len(herald.pushes(word)) == 1
 
