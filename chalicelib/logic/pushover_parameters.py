@@ -163,7 +163,7 @@ def find_misplaced(options: Mapping[str, object]) -> dict[str, str]:
         if "ttl" in options:
             reasons["ttl"] = f"not with priority {EMERGENCY}: Pushover ignores it there"
     else:
-        reasons |= dict.fromkeys(
+        reasons = dict.fromkeys(
             (name for name in _EMERGENCY_ONLY if name in options), f"only with priority {EMERGENCY}"
         )
     if "link_title" in options and "link" not in options:

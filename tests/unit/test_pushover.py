@@ -162,6 +162,17 @@ def test_a_request_with_a_link_of_its_own_does_not_bear_the_title_of_another() -
     assert make_parameters(EVERY_OPTION, {"link": "tel:1"}).get("url_title") is None
 
 
+def test_an_option_that_there_is_not_is_told_which_there_are() -> None:
+    with pytest.raises(OptionMistake) as caught:
+        make_parameters({}, {"colour": "red"})
+    there_are = ", ".join(option.name for option in OPTIONS if option.requestable)
+    assert str(caught.value) == f"unknown; expected one of: {there_are}"
+
+
+def test_title_and_message_are_what_pushover_calls_them() -> None:
+    assert make_texts(Notification("id-1", " A\ntitle", "Hi")) == {"title": "A title", "message": "Hi"}
+
+
 def test_what_is_no_parameter_of_pushovers_stays_here() -> None:
     assert make_parameters({"quota_alert": 20}, {}) == {}
 
