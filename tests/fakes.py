@@ -462,6 +462,7 @@ class FakeContainer(Container):
         notifiers: Mapping[str, Notifier] | None = None,
         providers: Mapping[str, Notifier] | None = None,
         captcha_services: Mapping[str, Verify] | None = None,
+        dynamodb: Any = None,
         now: int = NOW,
     ) -> None:
         super().__init__({})
@@ -478,6 +479,7 @@ class FakeContainer(Container):
             "notifiers": notifiers,
             "_provider_notifiers": providers,
             "_captcha_services": captcha_services,
+            "_dynamodb": dynamodb,
         }
         # A cached property of the parent class returns the value in ``__dict__`` and creates nothing.
         self.__dict__.update(

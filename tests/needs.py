@@ -1,13 +1,17 @@
-"""Find programs that a test needs and that not every machine has."""
+"""Find what a test needs and not every machine has: programs, packages of npm, Git's history."""
 
 from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 from pathlib import Path
 from typing import NoReturn
 
 import pytest
+
+from tests.history import ROOT
+from tests.rehearsal import REHEARSING
 
 NODE_PACKAGES = Path(__file__).parent / "node" / "node_modules"
 
@@ -51,6 +55,21 @@ def npm_package(name: str) -> Path:
     if not folder.is_dir():
         _missing(f"{name} of npm is not installed; `make test` does it where there is npm")
     return folder
+
+
+def rehearsal() -> None:
+    """Skip the test, which has no part that is short enough for other runs."""
+    if not REHEARSING:
+        pytest.skip("it runs in a rehearsal alone: make rehearse")
+
+
+def commit(name: str) -> bytes:
+    """Return the files of a commit, as a tar archive. Skip the test if Git doesn't have it."""
+    command = ["git", "archive", name]
+    try:
+        return subprocess.run(command, cwd=ROOT, check=True, capture_output=True, timeout=60).stdout
+    except (OSError, subprocess.CalledProcessError):
+        _missing(f"there is no Git with the commit {name} here; in a shallow clone: git fetch --unshallow")
 
 
 def _program(*names: str) -> str:

@@ -336,21 +336,27 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: LONGEST_FIRST.index(item.path.stem) if item.path.stem in LONGEST_FIRST else 99)
 
 
+def link_checkout(folder: Path, configuration: str) -> Path:
+    """Make a copy of the checkout by links, with another ``herald.toml``."""
+    folder.mkdir(parents=True)
+    for name in ("app.py", "chalicelib", "infra", "locks", "ops", "requirements.txt", "web"):
+        (folder / name).symlink_to(ROOT / name)
+    (folder / "herald.toml").write_text(configuration, encoding="utf-8")
+    return folder
+
+
 @pytest.fixture(scope="session")
 def checkout() -> Iterator[Path]:
     """A copy of the checkout whose ``herald.toml`` has more sites, and alarms."""
     folder = ROOT / ".herald" / f"test-e2e-{os.getpid()}"
-    folder.mkdir(parents=True)
-    for name in ("app.py", "chalicelib", "infra", "locks", "ops", "requirements.txt", "web"):
-        (folder / name).symlink_to(ROOT / name)
     shipped = without_own_functions((ROOT / "herald.toml").read_text(encoding="utf-8"))
-    (folder / "herald.toml").write_text(
+    link_checkout(
+        folder,
         with_inbox(
             without_budget("".join([shipped, GUARDED, MAILED, HOOKED, URGENT, STORMY, WATCHED, FILED, owner.ADDED]))
             + FLOODED
         )
         + POCKETED,
-        encoding="utf-8",
     )
     try:
         yield folder

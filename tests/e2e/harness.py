@@ -10,13 +10,14 @@ import subprocess
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
 import requests
 
 from chalicelib.adapters.message_table import MessageTable
+from chalicelib.logic.stored_messages import LATEST
 from ops.deploy import chalice_state
 from ops.generate.render import API_STAGE
 from ops.local.stack import LocalStack
@@ -256,6 +257,34 @@ class Harness:
             Key={"id": {"S": message_id}},
             UpdateExpression="SET " + ", ".join(f"{each} = :past" for each in ("due_at", *due)),
             ExpressionAttributeValues={":past": {"N": str(int(time.time()) - 1)}},
+        )
+
+    def let_pass(self, seconds: int, *keys: str) -> None:
+        """Move all that waits for a time that much nearer: of all due messages, and of these items. Then ``retry_due``
+        is queued, as by its schedule.
+
+        What a warm process remembers stays as it was, and what changes meanwhile has its turn the next time.
+        """
+        due = MessageTable(self.account.dynamodb, self.stage).find_due(LATEST, 10_000)
+        for key in {*keys, *(each.id for each in due)}:
+            times = list(_times(self.item(key)))
+            paths = [".".join(f"#{part}" for part in path) for path, _ in times]
+            before = {f":before{number}": {"N": str(at)} for number, (_, at) in enumerate(times)}
+            after = {f":after{number}": {"N": str(at - seconds)} for number, (_, at) in enumerate(times)}
+            if times:
+                with suppress(self.account.dynamodb.exceptions.ConditionalCheckFailedException):
+                    self.account.dynamodb.update_item(
+                        TableName=self.stage.table,
+                        Key={"id": {"S": key}},
+                        UpdateExpression="SET " + ", ".join(map("{} = {}".format, paths, after)),
+                        ConditionExpression=" AND ".join(map("{} = {}".format, paths, before)),
+                        ExpressionAttributeNames={f"#{part}": part for path, _ in times for part in path},
+                        ExpressionAttributeValues=before | after,
+                    )
+        self.account.functions.invoke(
+            FunctionName=self.stage.function("retry_due"),
+            InvocationType="Event",
+            Payload=json.dumps(self.scheduled()).encode(),
         )
 
     def forget_what_is_due(self) -> None:
@@ -520,6 +549,22 @@ def who(statement: dict[str, Any]) -> str:
     """Return whom a function's policy lets in: a service, or ``*`` for everybody."""
     principal = statement["Principal"]
     return str(principal if isinstance(principal, str) else principal.get("Service") or principal["AWS"])
+
+
+def _times(item: dict[str, Any]) -> Iterator[tuple[tuple[str, ...], int]]:
+    """An item's times and their paths: all of a budget or summary; of a message those that something waits for."""
+    deliveries = item.get("deliveries", {}).get("M")
+    wanted = item if deliveries is None else {"due_at": item.get("due_at", {})}
+    yield from (((name,), _time(value)) for name, value in wanted.items() if _time(value))
+    for channel, delivery in (deliveries or {}).items():
+        found = delivery["M"].items()
+        yield from ((("deliveries", channel, name), _time(value)) for name, value in found if _time(value))
+
+
+def _time(value: dict[str, Any]) -> int:
+    """Seconds since the epoch; 0 for what is no time."""
+    number = int(value.get("N", 0))
+    return number if number > 1_000_000_000 else 0
 
 
 def processes_with(variable: str) -> list[int]:
