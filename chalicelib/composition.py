@@ -175,11 +175,11 @@ class Container:
     def notifiers(self) -> Mapping[str, CheckingNotifier]:
         """The notifier of each channel, as its caller sees it: a Lambda function."""
         from chalicelib.adapters.aws import client
-        from chalicelib.adapters.lambda_notifier import LambdaNotifier
+        from chalicelib.adapters.notifier_client import NotifierClient
 
         invoke = client("lambda", read=INVOKE_READ_TIMEOUT, attempts=1)
         return {
-            channel: LambdaNotifier(invoke, function, channel)
+            channel: NotifierClient(invoke, function, channel)
             for channel, function in notifier_functions(self._environ).items()
         }
 

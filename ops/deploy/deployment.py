@@ -37,7 +37,7 @@ from ops.deploy import (
 )
 from ops.deploy.release import PYTHON, Release, StackPlan, data, file_bucket, plan
 from ops.deploy.release_history import Releases, rollback_target
-from ops.deploy.steps import Step, run_steps
+from ops.deploy.step_runner import Step, run_steps
 from ops.errors import OpsError, ignoring_aws_error
 from ops.generate import render
 from ops.templates import function_directory, pipeline_roles, trigger_resources

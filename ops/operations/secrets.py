@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, cast
 
 from chalicelib.adapters.aws.botocore_client import Sdk
-from chalicelib.adapters.lambda_notifier import LambdaNotifier
+from chalicelib.adapters.notifier_client import NotifierClient
 from chalicelib.adapters.providers import kinds
 from chalicelib.errors import InvokeError
 from chalicelib.functions import notifiers_of
@@ -131,7 +131,7 @@ def check(stage: Stage, account: Account) -> Iterator[Checked]:
             yield Checked(channel, kind, missing, readable, "")
             continue
         spec = notifiers_of(stage)[channel]
-        notifier = LambdaNotifier(functions, stage.function(spec.name), channel)
+        notifier = NotifierClient(functions, stage.function(spec.name), channel)
         try:
             quota = notifier.check(Notification(f"check-{uuid.uuid4()}", "Check", "Nobody is to read this."))
             yield Checked(channel, kind, missing, readable, "", quota)

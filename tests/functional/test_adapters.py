@@ -22,8 +22,8 @@ from botocore.stub import Stubber
 
 from chalicelib.adapters import aws
 from chalicelib.adapters.dynamodb_items import from_item
-from chalicelib.adapters.lambda_notifier import LambdaNotifier
 from chalicelib.adapters.message_table import MessageTable
+from chalicelib.adapters.notifier_client import NotifierClient
 from chalicelib.adapters.topic import SnsTopic
 from chalicelib.composition import Container
 from chalicelib.errors import (
@@ -301,7 +301,7 @@ def test_a_table_that_cant_be_reached_is_a_store_error(aws: Callable[[str], Any]
         table(dynamodb).replace_delivery("id-1", "pushover", Delivery(), CLAIM)
 
 
-# LambdaNotifier
+# NotifierClient
 
 FUNCTION = "herald-dev-notify_pushover"
 NOTIFICATION = Notification("id-1", "Title", "Юлия MARKER", NOW)
@@ -317,7 +317,7 @@ def notify(stubbed: Stubbed, payload: bytes, *, failed: str = "") -> str:
     request = '{"version": 1, "id": "id-1", "title": "Title", "message": "Юлия MARKER", "timestamp": 1767225600,'
     request += ' "channel": "pushover"}'
     stub.add_response("invoke", answer(payload, failed=failed), {"FunctionName": FUNCTION, "Payload": request.encode()})
-    return LambdaNotifier(client, FUNCTION, "pushover").notify(NOTIFICATION)
+    return NotifierClient(client, FUNCTION, "pushover").notify(NOTIFICATION)
 
 
 def test_a_notifier_is_invoked_with_version_1_and_its_reference_returned(stubbed: Stubbed) -> None:
@@ -330,7 +330,7 @@ def test_a_notifier_is_asked_whether_it_could_deliver(stubbed: Stubbed, quota: o
     client, stub = stubbed("lambda")
     payload = json.dumps({"channel": "pushover", "checked": True, "quota": quota}).encode()
     stub.add_response("invoke", answer(payload))
-    found = LambdaNotifier(client, FUNCTION, "pushover").check(NOTIFICATION)
+    found = NotifierClient(client, FUNCTION, "pushover").check(NOTIFICATION)
     assert (found.as_json() if found else None) == quota
 
 
@@ -346,7 +346,7 @@ def test_a_check_that_is_answered_by_anything_else_was_none(stubbed: Stubbed, to
     client, stub = stubbed("lambda")
     stub.add_response("invoke", answer(json.dumps(told).encode()))
     with pytest.raises(ChannelUncertainError):
-        LambdaNotifier(client, FUNCTION, "pushover").check(NOTIFICATION)
+        NotifierClient(client, FUNCTION, "pushover").check(NOTIFICATION)
 
 
 def test_a_delivery_asks_for_no_check_and_a_check_for_no_delivery(stubbed: Stubbed) -> None:
@@ -356,7 +356,7 @@ def test_a_delivery_asks_for_no_check_and_a_check_for_no_delivery(stubbed: Stubb
         "before-parameter-build.lambda.Invoke",
         lambda params, **_: asked.append(json.loads(params["Payload"]).get("check", False)),
     )
-    notifier = LambdaNotifier(client, FUNCTION, "pushover")
+    notifier = NotifierClient(client, FUNCTION, "pushover")
     stub.add_response("invoke", answer(b'{"channel": "p", "status": "delivered", "reference": "r"}'))
     notifier.notify(replace(NOTIFICATION, check=True))
     stub.add_response("invoke", answer(b'{"channel": "p", "checked": true, "quota": null}'))
@@ -424,7 +424,7 @@ def test_what_lambda_refused_was_not_run(stubbed: Stubbed, code: str) -> None:
     client, stub = stubbed("lambda")
     stub.add_client_error("invoke", code, "MARKER", 400)
     with pytest.raises(ChannelUnavailableError) as caught:
-        LambdaNotifier(client, FUNCTION, "pushover").notify(NOTIFICATION)
+        NotifierClient(client, FUNCTION, "pushover").notify(NOTIFICATION)
     assert code in str(caught.value)
     assert FUNCTION in str(caught.value)
     assert "MARKER" not in str(caught.value)
@@ -436,7 +436,7 @@ def test_an_internal_error_of_lambda_may_have_run_the_notifier(stubbed: Stubbed)
     client, stub = stubbed("lambda")
     stub.add_client_error("invoke", "ServiceException", "internal", 500)
     with pytest.raises(ChannelUncertainError):
-        LambdaNotifier(client, FUNCTION, "pushover").notify(NOTIFICATION)
+        NotifierClient(client, FUNCTION, "pushover").notify(NOTIFICATION)
 
 
 @pytest.mark.parametrize(
@@ -457,7 +457,7 @@ def test_a_call_that_never_left_is_harmless_and_one_without_an_answer_uncertain(
     client = aws("lambda")
     break_at(client, "lambda.Invoke", error)
     with pytest.raises(InvokeError) as caught:
-        LambdaNotifier(client, FUNCTION, "pushover").notify(NOTIFICATION)
+        NotifierClient(client, FUNCTION, "pushover").notify(NOTIFICATION)
     assert type(caught.value) is means
     assert "MARKER" not in str(caught.value)
 
@@ -476,7 +476,7 @@ def test_an_answer_that_breaks_off_is_uncertain(stubbed: Stubbed) -> None:
     body = StreamingBody(cast("IO[bytes]", Broken()), 10)
     stub.add_response("invoke", {"StatusCode": 200, "Payload": body})
     with pytest.raises(ChannelUncertainError):
-        LambdaNotifier(client, FUNCTION, "pushover").notify(NOTIFICATION)
+        NotifierClient(client, FUNCTION, "pushover").notify(NOTIFICATION)
 
 
 def test_the_real_client_calls_a_notifier_once_even_when_the_connection_breaks(
@@ -513,7 +513,7 @@ def test_a_claim_lasts_as_long_as_its_write_the_call_and_the_write_of_the_outcom
     it = Container({"HERALD_STAGE": "dev", "LAMBDA_NOTIFICATIONS": "pushover=f"})
     clients: tuple[Any, Any] = (
         cast("MessageTable", it.messages)._dynamodb,
-        cast("LambdaNotifier", it.notifiers["pushover"])._client,
+        cast("NotifierClient", it.notifiers["pushover"])._client,
     )
     limits = [one.meta.config for one in clients]
     table_, invoke = ((one.connect_timeout, one.read_timeout, one.retries["total_max_attempts"]) for one in limits)

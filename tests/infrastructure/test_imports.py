@@ -136,7 +136,7 @@ def test_outside_lambda_the_client_is_botocores(root: Path) -> None:
                 "herald_client",
                 "item_table",
                 "message_table",
-                "lambda_notifier",
+                "notifier_client",
                 "recent_activity",
                 "ring_budget",
             },

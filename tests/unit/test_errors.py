@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from chalicelib.adapters import lambda_notifier
+from chalicelib.adapters import notifier_client
 from chalicelib.errors import (
     ChannelUnavailableError,
     ChannelUncertainError,
@@ -26,7 +26,7 @@ def test_the_error_message_is_json_that_any_program_can_read() -> None:
 def test_every_error_has_a_place_in_the_one_tree() -> None:
     assert issubclass(NotifierError, InvokeError)
     assert issubclass(InvokeError, HeraldError)
-    assert {InvalidRequestError, *NotifierError.__subclasses__()} == set(lambda_notifier._ERRORS.values())
+    assert {InvalidRequestError, *NotifierError.__subclasses__()} == set(notifier_client._ERRORS.values())
 
 
 def test_errors_that_are_logged_say_their_reason() -> None:

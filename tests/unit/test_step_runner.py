@@ -6,7 +6,7 @@ from typing import NoReturn
 
 import pytest
 
-from ops.deploy.steps import Step, run_steps
+from ops.deploy.step_runner import Step, run_steps
 
 
 def test_each_step_says_what_it_works_on_and_what_was_done() -> None:

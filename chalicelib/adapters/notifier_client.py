@@ -1,4 +1,4 @@
-"""Call notifiers: Lambda functions, through the Lambda Invoke API."""
+"""The client of the notifiers: calls a channel's function by the Lambda Invoke API."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _ERRORS: dict[type[herald_client.FunctionError], type[InvokeError]] = {
 """The errors of a notifier's contract: the client's class, and Herald's own."""
 
 
-class LambdaNotifier:
+class NotifierClient:
     """Calls one notifier. The client must not repeat a call that timed out, as the function may have delivered."""
 
     def __init__(self, client: LambdaClient, function: str, channel: str) -> None:
