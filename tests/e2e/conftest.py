@@ -306,6 +306,7 @@ LONGEST_FIRST = (
     "test_first_hour",
     "test_deploying",
     "test_commands",
+    "test_soak",
     "test_run",
     "test_workflow",
     "test_storm",

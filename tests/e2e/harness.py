@@ -259,15 +259,15 @@ class Harness:
             ExpressionAttributeValues={":past": {"N": str(int(time.time()) - 1)}},
         )
 
-    def let_pass(self, seconds: int, *keys: str) -> None:
+    def let_pass(self, seconds: int, *keys: str, claims: bool = True) -> None:
         """Move all that waits for a time that much nearer: of all due messages, and of these items. Then ``retry_due``
-        is queued, as by its schedule.
+        is queued, as by its schedule. Without ``claims`` those of runs that may be under way are left alone.
 
         What a warm process remembers stays as it was, and what changes meanwhile has its turn the next time.
         """
         due = MessageTable(self.account.dynamodb, self.stage).find_due(LATEST, 10_000)
         for key in {*keys, *(each.id for each in due)}:
-            times = list(_times(self.item(key)))
+            times = list(_times(self.item(key), claims=claims))
             paths = [".".join(f"#{part}" for part in path) for path, _ in times]
             before = {f":before{number}": {"N": str(at)} for number, (_, at) in enumerate(times)}
             after = {f":after{number}": {"N": str(at - seconds)} for number, (_, at) in enumerate(times)}
@@ -417,16 +417,16 @@ class Harness:
 
     def kill(self, function: str) -> None:
         """Kill every process that runs the function in this stack, as if the machine were lost."""
-        name = self.stage.function(function)
-        folder = rf"{re.escape(str(self.stack.work))}/tmp/[^/]+/ministack-lambda-{re.escape(name)}-\w{{8}}/"  # noqa: S108
+        for pid in wait_for(lambda: self.processes(function), f"process that runs {function}"):
+            os.kill(pid, signal.SIGKILL)
+
+    def processes(self, function: str) -> list[int]:
+        """Return the processes that run the function in this stack."""
+        name = re.escape(self.stage.function(function))
+        folder = rf"{re.escape(str(self.stack.work))}/tmp/[^/]+/ministack-lambda-{name}-\w{{8}}/"  # noqa: S108
         command = ["ps", "-axww", "-o", "pid=,args="]
-
-        def running() -> list[str]:
-            listed = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-            return re.findall(rf"^\s*(\d+) .*{folder}", listed, re.MULTILINE)
-
-        for pid in wait_for(running, f"process that runs {name}"):
-            os.kill(int(pid), signal.SIGKILL)
+        listed = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+        return [int(pid) for pid in re.findall(rf"^\s*(\d+) .*{folder}", listed, re.MULTILINE)]
 
     @contextmanager
     def led_to(self, function: str, service: str, url: str) -> Iterator[None]:
@@ -551,14 +551,16 @@ def who(statement: dict[str, Any]) -> str:
     return str(principal if isinstance(principal, str) else principal.get("Service") or principal["AWS"])
 
 
-def _times(item: dict[str, Any]) -> Iterator[tuple[tuple[str, ...], int]]:
+def _times(item: dict[str, Any], *, claims: bool) -> Iterator[tuple[tuple[str, ...], int]]:
     """An item's times and their paths: all of a budget or summary; of a message those that something waits for."""
     deliveries = item.get("deliveries", {}).get("M")
     wanted = item if deliveries is None else {"due_at": item.get("due_at", {})}
-    yield from (((name,), _time(value)) for name, value in wanted.items() if _time(value))
+    of_claim = () if claims else ("taken_until",)
+    yield from (((name,), _time(value)) for name, value in wanted.items() if _time(value) and name not in of_claim)
     for channel, delivery in (deliveries or {}).items():
-        found = delivery["M"].items()
-        yield from ((("deliveries", channel, name), _time(value)) for name, value in found if _time(value))
+        if claims or delivery["M"]["state"]["S"] != "sending":
+            found = delivery["M"].items()
+            yield from ((("deliveries", channel, name), _time(value)) for name, value in found if _time(value))
 
 
 def _time(value: dict[str, Any]) -> int:
