@@ -12,6 +12,7 @@ import os
 import tarfile
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,7 @@ import pytest
 
 from chalicelib.logic.image_cleaning import cleaned
 from ops.aws.account import environment
+from ops.cli.messages import MAX_MESSAGES
 from ops.local.deployment import keep_secrets
 from ops.local.stack import LocalStack, Pushover
 from tests import last_release, needs
@@ -96,6 +98,21 @@ class Upgraded:
         done = ops(project, self._environ, *words, *STAGE)
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
+
+    def command_amid_visitors(self, *words: str) -> dict[str, str]:
+        """Run a command of this checkout while visitors write; returns the words of what was accepted, by id."""
+        accepted: dict[str, str] = {}
+        with ThreadPoolExecutor(1) as operator:
+            running = operator.submit(self.command, self.now, *words)
+            # With the others they fill no more than a page of the list.
+            while not running.done() and len(accepted) < MAX_MESSAGES // 2:
+                word = marker()
+                answer = self.herald.post_json({"message": word})
+                assert answer.status_code == 202, answer.text
+                accepted[answer.json()["id"]] = word
+                wait([running], 0.5)
+            running.result()
+        return accepted
 
     def shown(self, message_id: str) -> dict[str, Any]:
         """A message as the Invoke API answers; empty if there is none."""
@@ -252,7 +269,7 @@ def upgraded(tmp_path: Path) -> Iterator[Upgraded]:
 
 
 @pytest.mark.rehearse(
-    "a stage of the release before with messages in every state, upgraded; the same rolled back",
+    "a stage of the release before with messages in every state, upgraded while visitors write; the same rolled back",
     "an upgrade or rollback that loses, repeats or no longer knows a message",
 )
 def test_messages_in_every_state_go_on_after_an_upgrade_and_after_a_rollback(upgraded: Upgraded) -> None:
@@ -261,7 +278,7 @@ def test_messages_in_every_state_go_on_after_an_upgrade_and_after_a_rollback(upg
         before = {name: upgraded.shown(message.id) for name, message in left.items()}
         if command == "deploy":
             last_release.write(int(time.time()), upgraded.herald.items(), before)
-        upgraded.command(upgraded.now, command)
+        meanwhile = upgraded.command_amid_visitors(command)
         for name, message in left.items():
             after = upgraded.shown(message.id)
             assert after.keys() >= {"id", "state", "channels", "fields"}
@@ -270,3 +287,7 @@ def test_messages_in_every_state_go_on_after_an_upgrade_and_after_a_rollback(upg
         upgraded.check_that_each_is_known(left, upgraded.now if command == "deploy" else upgraded.before)
         upgraded.check_that_it_is_remembered(left)
         upgraded.bring_all_to_their_end(left)
+        assert meanwhile
+        for message_id, word in meanwhile.items():
+            assert upgraded.shown(message_id)["state"] == "delivered"
+            assert len(upgraded.herald.pushes(word)) == 1
