@@ -3,6 +3,9 @@
 mutmut changes a clone of the last commit, one operator, value or call at a time, and runs the tests that reach the
 changed function. The score of a module is the share of its changes that made a test fail. The result is a section of
 docs/rehearsal.md. A change that no test notices gets a test, or a reason in ``tests/survivors.toml``.
+
+The first run takes hours. A later one, or one that goes on where another was stopped, tries only the changes of
+functions that have changed since and those that no test noticed.
 """
 
 from __future__ import annotations
@@ -10,7 +13,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
 import tomllib
@@ -35,6 +37,9 @@ WHOLE_PATH = ("tests/functional/test_contact.py", "tests/functional/test_form_an
 UNFIT = {
     "tests/unit/test_openapi.py": "reads the source, which mutmut rewrites",
     "tests/functional/test_openapi.py": "the same",
+    "tests/functional/test_spam.py::test_nothing_that_a_visitor_sent_for_the_signs_is_logged": (
+        "fails where it runs a second time in one process, as mutmut has it: logging reports a stream that is closed"
+    ),
     "tests/functional/test_contact.py::test_an_unexpected_fault_is_logged_without_what_the_visitor_typed": (
         "reads a traceback, which leads through mutmut's own function and what was passed to it"
     ),
@@ -143,9 +148,21 @@ def section(found: Mapping[str, Score], left: int, when: str) -> str:
     )
 
 
+def forget_survivors(folder: Path) -> None:
+    """Have mutmut try again what survived: there may be a test for it now."""
+    for path in folder.rglob("*.py.meta"):
+        told = json.loads(path.read_text(encoding="utf-8"))
+        codes = told["exit_code_by_key"]
+        told["exit_code_by_key"] = {mutant: code if code in _KILLED_BY else None for mutant, code in codes.items()}
+        path.write_text(json.dumps(told), encoding="utf-8")
+
+
 def main() -> int:
-    shutil.rmtree(CLONE, ignore_errors=True)
-    git("clone", "--quiet", ".", str(CLONE))
+    if not CLONE.exists():
+        git("clone", "--quiet", ".", str(CLONE))
+    git("-C", str(CLONE), "fetch", "--quiet", str(ROOT), "HEAD")
+    git("-C", str(CLONE), "reset", "--quiet", "--hard", "FETCH_HEAD")
+    forget_survivors(CLONE / "mutants")
     with (CLONE / "pyproject.toml").open("a", encoding="utf-8") as file:
         file.write(configuration(nearest_tests(), os.listdir(CLONE)))
     command = [str(Path(sys.executable).with_name("mutmut")), "run", "--max-children", str(os.cpu_count() or 1)]
