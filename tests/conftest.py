@@ -38,6 +38,13 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByFile:
     return ByFile(config, log)
 
 
+def pytest_sessionstart() -> None:
+    """mutmut starts many sessions in one process, where the logger would hold the closed output of the first."""
+    for handler in logger.handlers:
+        if isinstance(handler, logging.StreamHandler):
+            handler.setStream(sys.stdout)
+
+
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Make Hypothesis use the run's random seed too."""
     if core := sys.modules.get("hypothesis.core"):

@@ -37,9 +37,6 @@ WHOLE_PATH = ("tests/functional/test_contact.py", "tests/functional/test_form_an
 UNFIT = {
     "tests/unit/test_openapi.py": "reads the source, which mutmut rewrites",
     "tests/functional/test_openapi.py": "the same",
-    "tests/functional/test_spam.py::test_nothing_that_a_visitor_sent_for_the_signs_is_logged": (
-        "fails where it runs a second time in one process, as mutmut has it: logging reports a stream that is closed"
-    ),
     "tests/functional/test_contact.py::test_an_unexpected_fault_is_logged_without_what_the_visitor_typed": (
         "reads a traceback, which leads through mutmut's own function and what was passed to it"
     ),
