@@ -145,13 +145,19 @@ def section(found: Mapping[str, Score], left: int, when: str) -> str:
     )
 
 
-def forget_survivors(folder: Path) -> None:
-    """Have mutmut try again what survived: there may be a test for it now."""
-    for path in folder.rglob("*.py.meta"):
-        told = json.loads(path.read_text(encoding="utf-8"))
-        codes = told["exit_code_by_key"]
-        told["exit_code_by_key"] = {mutant: code if code in _KILLED_BY else None for mutant, code in codes.items()}
-        path.write_text(json.dumps(told), encoding="utf-8")
+def keep_results(clone: Path) -> None:
+    """Leave of an earlier run only what tests noticed: mutmut would take its copies of files for today's.
+
+    What survived is tried again, as there may be a test for it now.
+    """
+    for path in (clone / "mutants").rglob("*"):
+        if path.suffix == ".meta" and (clone / path.relative_to(clone / "mutants")).with_suffix("").exists():
+            told = json.loads(path.read_text(encoding="utf-8"))
+            codes = told["exit_code_by_key"]
+            told["exit_code_by_key"] = {mutant: code if code in _KILLED_BY else None for mutant, code in codes.items()}
+            path.write_text(json.dumps(told), encoding="utf-8")
+        elif not path.is_dir():
+            path.unlink()
 
 
 def main() -> int:
@@ -159,7 +165,7 @@ def main() -> int:
         git("clone", "--quiet", ".", str(CLONE))
     git("-C", str(CLONE), "fetch", "--quiet", str(ROOT), "HEAD")
     git("-C", str(CLONE), "reset", "--quiet", "--hard", "FETCH_HEAD")
-    forget_survivors(CLONE / "mutants")
+    keep_results(CLONE)
     with (CLONE / "pyproject.toml").open("a", encoding="utf-8") as file:
         file.write(configuration(nearest_tests(), os.listdir(CLONE)))
     command = [str(Path(sys.executable).with_name("mutmut")), "run", "--max-children", str(os.cpu_count() or 1)]

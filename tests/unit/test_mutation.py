@@ -6,7 +6,7 @@ import json
 import tomllib
 from pathlib import Path
 
-from tests.mutation import Score, configuration, name_of, scores, section, unexplained
+from tests.mutation import Score, configuration, keep_results, name_of, scores, section, unexplained
 
 
 def write(folder: Path, module: str, codes: dict[str, int | None]) -> None:
@@ -30,6 +30,19 @@ def test_failed_crashed_and_endless_count_as_noticed_and_unreached_as_not(tmp_pa
     write(tmp_path, "spam", {f"chalicelib.spam.x_f__mutmut_{code}": code for code in (1, 3, 24, -9, 0, 5, 33)})
     write(tmp_path, "mail", {"chalicelib.mail.x_g__mutmut_1": 1, "chalicelib.mail.x_g__mutmut_2": None})
     assert scores(tmp_path) == {"chalicelib.spam": Score(4, {"f": 3}), "chalicelib.mail": Score(1, {})}
+
+
+def test_a_later_run_keeps_what_was_noticed_of_files_that_are_left(tmp_path: Path) -> None:
+    results = tmp_path / "mutants"
+    results.mkdir()
+    for module in ("spam", "gone"):
+        write(results, module, {"chalicelib.f__mutmut_1": 1, "chalicelib.f__mutmut_2": 0})
+    (results / "chalicelib" / "spam.py").write_text("of yesterday", encoding="utf-8")
+    (tmp_path / "chalicelib").mkdir()
+    (tmp_path / "chalicelib" / "spam.py").touch()
+    keep_results(tmp_path)
+    assert [path.name for path in results.rglob("*.*")] == ["spam.py.meta"]
+    assert scores(results) == {"chalicelib.spam": Score(1, {})}
 
 
 def test_only_functions_without_a_reason_are_left() -> None:
