@@ -1,12 +1,10 @@
-"""Eight hours of traffic, ten times as much as a busy form has (ten messages an hour), while the world goes wrong.
+"""Eight hours of traffic at a hundred messages an hour, ten times what a busy form has, while the world goes wrong.
 
-- Simulated: time. Every "quarter of an hour" what waits for a time is moved that much nearer, and ``retry_due`` runs.
-  Lambda's own retries come after one second. The providers are stand-ins, which fail by chance, from a seed.
-- Real: API, topic, table, bus, queues, and the functions as processes of the local stack, which are killed; a claim's
-  50 seconds; deployments in the middle of it.
-- Bounded: the memory of each function's processes, items and their size, dead letters, characters of log.
-- The sums agree: what was accepted is delivered, held, told in a summary, or lost and heard of; and nothing rang more
-  often than its attempts allow.
+Simulated: time, by moving what waits for one nearer every quarter of an hour; providers, which fail from a seed.
+Real: API, topic, table, bus, queues and functions of the local stack, their kills, a claim's 50 s, deployments.
+Bounded: memory of each function's processes, items and their size, dead letters, characters of log.
+The sums agree: what was accepted is delivered, held, told in a summary, or lost and heard of; and each message rang no
+more often than its attempts allow. Lambda's own retries come after one second.
 """
 
 from __future__ import annotations
