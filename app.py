@@ -77,7 +77,7 @@ def destined(event: SNSEvent) -> dict[str, object]:
     return handlers.destined.handle(event.to_dict(), event.context)
 
 
-@app.schedule(Rate(stage.persistence.retry_minutes, unit=Rate.MINUTES))
+@app.schedule(Rate(stage.retry_times.retry_minutes, unit=Rate.MINUTES))
 def retry_due(event: CloudWatchEvent) -> None:
     """Queue the retries of messages that are due."""
     handlers.retry_due.handle()

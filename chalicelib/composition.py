@@ -334,7 +334,7 @@ class Container:
             now=self.now,
             ring_budget=self.ring_budget,
             summaries=lambda: self.summaries,
-            give_up_seconds=self.stage.persistence.give_up_seconds,
+            give_up_seconds=self.stage.retry_times.give_up_seconds,
             on_recorded=self._on_recorded,
             stage=self.stage.name,
             files=lambda: self.examined_files(function_arn),
@@ -355,7 +355,7 @@ class Container:
             find_fields=self._table.find_fields,
             texts=texts(sites[0].language, sites[0].texts) if sites else texts(FALLBACK),
             now=self.now,
-            give_up_seconds=self.stage.persistence.give_up_seconds,
+            give_up_seconds=self.stage.retry_times.give_up_seconds,
         )
 
     def _on_recorded(self, message: Message, channel: str, delivery: Delivery) -> None:

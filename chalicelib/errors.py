@@ -177,7 +177,10 @@ class ChannelRejectedError(NotifierError):
 
 
 class ChannelUnavailableError(NotifierError):
-    """Nothing was delivered, and a later attempt may succeed; ``retry_after`` is the provider's own wait."""
+    """Nothing was delivered, and a later attempt may succeed.
+
+    ``retry_after`` is the least seconds to wait, as the provider or the notifier says; None for no wish.
+    """
 
 
 class ChannelUncertainError(NotifierError):

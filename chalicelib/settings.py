@@ -93,14 +93,14 @@ class Spam(NamedTuple):
     """Points of ``honeypot``, ``fill_time``, ``links``, ``rate``, ``proof_of_work``, ``captcha``; others are off."""
     quarantine_from: int = 10
     """The score from which a message is quarantined: stored, but not delivered."""
-    fill_seconds: float = 0
-    """Seconds; filling in the form faster is a signal."""
+    min_fill_seconds: float = 0
+    """Filling in the form faster is a signal."""
     most_links: int = 0
     """More links than this are a signal."""
     most_messages: int = 0
-    """Messages that one address may send within ``minutes``; more are a signal."""
-    minutes: int = 0
-    tries: int = 0
+    """Messages that one address may send within ``rate_minutes``; more are a signal."""
+    rate_minutes: int = 0
+    proof_tries: int = 0
     """How many attempts a browser needs on average to solve a proof-of-work challenge."""
     captcha: Captcha | None = None
 
@@ -181,7 +181,7 @@ class Site(NamedTuple):
     """Whether its stage has other sites, so that a notification must name this one."""
 
 
-class Persistence(NamedTuple):
+class RetryTimes(NamedTuple):
     """How often, and for how long, delivery is retried."""
 
     lambda_retries: int = 2
@@ -224,7 +224,7 @@ class Stage(NamedTuple):
     sites: Mapping[str, Site]
     channels: Mapping[str, Channel]
     limits: Limits
-    persistence: Persistence = Persistence()
+    retry_times: RetryTimes = RetryTimes()
     alarm_channels: tuple[str, ...] = ()
     """Channels that notify the owner of failed deliveries, in order of preference."""
     metrics: bool = True

@@ -31,7 +31,7 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Callable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 VERSION = 1
 CONNECT_TIMEOUT = 2
@@ -40,8 +40,16 @@ READ_TIMEOUT = 25
 
 Answer = dict[str, Any]
 """A JSON object. A later release may add keys."""
-Failure = tuple[bool, str]
-"""A failed call: whether certainly nothing ran, and a reason that is safe to log."""
+
+
+class Failure(NamedTuple):
+    """A call that failed."""
+
+    nothing_ran: bool
+    """Whether that is certain, so that the call may be repeated."""
+    reason: str
+    """Safe to log."""
+
 
 if TYPE_CHECKING:
     # Defining such classes at run time would take longer than the rest of this module.
@@ -135,7 +143,7 @@ def failure(error: Exception) -> Failure | None:
     if isinstance(error, exceptions.ClientError):
         response = error.response
         # After a 5xx of Lambda itself the function may have run.
-        return response["ResponseMetadata"]["HTTPStatusCode"] < 500, str(response["Error"].get("Code"))
+        return Failure(response["ResponseMetadata"]["HTTPStatusCode"] < 500, str(response["Error"].get("Code")))
     not_sent = (
         exceptions.EndpointConnectionError,
         exceptions.ConnectTimeoutError,
@@ -143,7 +151,7 @@ def failure(error: Exception) -> Failure | None:
         exceptions.ParamValidationError,
     )
     if isinstance(error, exceptions.BotoCoreError):
-        return isinstance(error, not_sent), type(error).__name__
+        return Failure(isinstance(error, not_sent), type(error).__name__)
     return None
 
 
@@ -164,10 +172,9 @@ def call(
         failed = classify(error)
         if failed is None:
             raise
-        ran_nothing, reason = failed
-        if ran_nothing:
-            raise NotRunError(f"{function} was not invoked", reason) from error
-        raise UnknownOutcomeError(f"{function} may have run: {reason}") from error
+        if failed.nothing_ran:
+            raise NotRunError(f"{function} was not invoked", failed.reason) from error
+        raise UnknownOutcomeError(f"{function} may have run: {failed.reason}") from error
     try:
         answer = json.loads(payload)
         if "FunctionError" in response:

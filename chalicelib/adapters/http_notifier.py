@@ -11,7 +11,7 @@ import requests
 
 from chalicelib.adapters.provider_http import (
     TOTAL_TIMEOUT,
-    UNTIL_MENDED,
+    WAIT_FOR_OWNER,
     HttpAnswer,
     error_of,
     meaning_of,
@@ -88,7 +88,7 @@ class HttpNotifier:
         # An answer to a check has no id of a message, so that nothing is read of a success but its status.
         if not 200 <= answer.status < 300 or meaning is AnswerMeaning.OWNER_MUST_ACT:
             self._secrets.forget()
-            raise ChannelUnavailableError(reason, retry_after=UNTIL_MENDED)
+            raise ChannelUnavailableError(reason, retry_after=WAIT_FOR_OWNER)
         return None
 
     def _request_inputs(self, notification: Notification) -> RequestInputs:
@@ -109,7 +109,7 @@ class HttpNotifier:
                 self._secrets.forget()
                 raise ChannelUnavailableError(
                     f"the parameter {self._channel.name}/{secret.name} can't be used: {mistake}",
-                    retry_after=UNTIL_MENDED,
+                    retry_after=WAIT_FOR_OWNER,
                 ) from None
         return values
 

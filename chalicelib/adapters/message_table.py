@@ -56,7 +56,7 @@ class MessageTable:
         self._table = ItemTable(dynamodb, stage.table)
         self._due_index = stage.due_index
         self._stage = stage
-        self._give_up_seconds = stage.persistence.give_up_seconds
+        self._give_up_seconds = stage.retry_times.give_up_seconds
 
     def add(self, message: Message, record: Record) -> Record | None:
         """Store a new message; if it is already stored, change nothing and return its record."""

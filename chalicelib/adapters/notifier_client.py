@@ -74,7 +74,7 @@ def _classify_error(error: Exception) -> herald_client.Failure | None:
     match error:
         case ServiceError():
             # 4xx means that nothing ran: no permission, throttled, no such function.
-            return error.status < 500, error.reason
+            return herald_client.Failure(nothing_ran=error.status < 500, reason=error.reason)
         case AwsError():
-            return isinstance(error, NotSentError), error.reason
+            return herald_client.Failure(nothing_ran=isinstance(error, NotSentError), reason=error.reason)
     return None

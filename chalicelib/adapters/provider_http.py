@@ -34,7 +34,7 @@ DEFAULT_WAIT = 60
 """Seconds to wait after a 429 that names no wait."""
 MAX_WAIT = 24 * 60 * 60
 """Longest wait in seconds that a provider may ask for, so that its mistake can't hold a message for ever."""
-UNTIL_MENDED = 60 * 60
+WAIT_FOR_OWNER = 60 * 60
 """Seconds to wait for something that only the owner can mend."""
 MAX_IDLE = 30
 """Seconds after which an idle connection isn't used again. Lambda freezes a function between requests, and the provider
@@ -129,9 +129,9 @@ def send_once(
         return answer
     error = missing_answer_error(answer, provider)
     if is_wrong_address(answer):
-        error = ChannelUnavailableError(f"the address of {provider} can't be used", retry_after=UNTIL_MENDED)
+        error = ChannelUnavailableError(f"the address of {provider} can't be used", retry_after=WAIT_FOR_OWNER)
     elif has_wrong_certificate(answer):
-        error = ChannelUnavailableError(error.message, retry_after=UNTIL_MENDED)
+        error = ChannelUnavailableError(error.message, retry_after=WAIT_FOR_OWNER)
     if error.retry_after:
         secrets.forget()
     raise error
@@ -197,7 +197,7 @@ def error_of(
         case AnswerMeaning.TRY_LATER:
             return ChannelUnavailableError(reason, retry_after=wait)
         case AnswerMeaning.OWNER_MUST_ACT:
-            return ChannelUnavailableError(reason, retry_after=UNTIL_MENDED)
+            return ChannelUnavailableError(reason, retry_after=WAIT_FOR_OWNER)
         case _:
             return ChannelUncertainError(reason)
 

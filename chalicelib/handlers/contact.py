@@ -31,10 +31,11 @@ def prepare(function: str) -> None:
 def answer(request: Request | None, site: str) -> Response:
     """Answer a request of a form, always with a response of our own and never with the framework's error.
 
-    ``OPTIONS`` is a browser's preflight. ``POST`` is validated, published, and only then said to be accepted: a program
-    gets JSON, 202 ``{"id", "status": "accepted", "next"}``; a form gets 303 to the page that it wished for or to the
-    site's thanks page. Errors are problem documents (RFC 9457) or, for a browser without JavaScript, a page: 400, 403,
-    404, 413, 415, 422, 500, and 503 when the topic or the bucket of files did not accept. Any other method gets 405.
+    ``OPTIONS`` is a browser's preflight. ``POST`` is validated, published, and only then said to be accepted. A program
+    gets JSON, 202 ``{"id", "status": "accepted", "next"}``, or what another service's script expects with 200; htmx
+    gets a fragment; a browser gets 303 to the page that the form wished for or to the site's thanks page. Errors are
+    problem documents (RFC 9457) or, for a browser without JavaScript, a page: 400, 403, 404, 413, 415, 422, 500, and
+    503 when the topic or the bucket of files did not accept. Any other method gets 405.
     """
     # Basin's older scripts add .json to a form's address to ask for JSON: https://docs.usebasin.com/creating-forms/basin-js-v1
     form_request = FormRequest(request, composition.get_container().stage.sites.get(site.removesuffix(".json")))
@@ -57,10 +58,10 @@ def answer(request: Request | None, site: str) -> Response:
 
 
 def challenge(request: Request | None, site: str) -> Response:
-    """Return a proof of work that a page's script solves and sends as ``altcha``: 200 with ALTCHA's JSON.
+    """Return a challenge of ALTCHA; the page's script solves it and sends the solution as the field ``altcha``.
 
-    403, 404 for a site that doesn't ask for one, 503 when the stage's key can't be read. A form that is sent without a
-    solution is accepted all the same; the site's settings say how many points that is.
+    200 with ALTCHA's JSON; 403 for a foreign origin; 404 where the site is unknown or asks for no proof of work; 503
+    where the stage's key can't be read. A form without a solution is accepted all the same, with points of spam.
     """
     container = composition.get_container()
     form_request = FormRequest(request, container.stage.sites.get(site))
@@ -75,7 +76,7 @@ def challenge(request: Request | None, site: str) -> Response:
         from chalicelib.logic import proof_of_work
 
         response = answer_format.json_response(
-            200, proof_of_work.make_challenge(site, form_request.site.spam.tries, spam_key, container.now())
+            200, proof_of_work.make_challenge(site, form_request.site.spam.proof_tries, spam_key, container.now())
         )
     except SubmissionError as error:
         response = form_answers.problem_answer(form_request, error)
@@ -134,7 +135,9 @@ def _publish(form_request: FormRequest) -> tuple[Message, str]:
         sender_hash=sender_hash,
         network_hash=network_hash,
         solved_challenge=solved_challenge,
-        evidence=spam.find_evidence(form, site.spam, from_page=allowed_origins.is_sites(site, form_request.origin)),
+        evidence=spam.find_evidence(
+            form, site.spam, from_own_page=allowed_origins.belongs_to_site(site, form_request.origin)
+        ),
         captcha=_captcha_token(form, site),
         files=files,
         language=form_request.mail_language(),

@@ -28,10 +28,10 @@ def accepts_origin(site: Site, origin: str | None, host: str) -> bool:
         return site.without_origin
     if origin == "null":
         return site.null_origin
-    return is_sites(site, origin) or (bool(host) and origin in (f"https://{host}", f"http://{host}"))
+    return belongs_to_site(site, origin) or (bool(host) and origin in (f"https://{host}", f"http://{host}"))
 
 
-def is_sites(site: Site, origin: str | None) -> bool:
+def belongs_to_site(site: Site, origin: str | None) -> bool:
     """Whether the pages of an origin are the site's own, so that they may send and be led to."""
     if not origin or origin in site.origins:
         return bool(origin)
@@ -50,7 +50,7 @@ def origin_to_link_to(site: Site | None, origin: str | None, allowed: bool) -> s
     """Return the origin that an error page links to: that of the form's page, or the site's own if it isn't known."""
     known = printable_origin(origin)
     # An allowed origin that isn't the site's is Herald's own error page, or no page at all.
-    if site and ("://" not in known or (allowed and not is_sites(site, origin))):
+    if site and ("://" not in known or (allowed and not belongs_to_site(site, origin))):
         return origin_of(site.thanks)
     return known if "://" in known else ""
 

@@ -307,7 +307,7 @@ class ChannelKind:
     """Its name for people."""
     reaches: str
     """What it reaches, in a few words of Markdown: docs/channels/README.md lists all."""
-    keeps: str
+    kept_by: str
     """Who has the notification afterwards, for ``messages erase``: such as "Pushover, and your devices"."""
     http: HttpApi | None = None
     """How it is asked by HTTP and JSON."""
@@ -328,7 +328,7 @@ class ChannelKind:
     """The files that come with a notification; None where it names them only."""
     rings: Rings = Rings(hour=60, day=300)  # noqa: RUF009 - frozen
     """What a channel may ring unless its own table says otherwise."""
-    private: bool = False
+    reaches_owner_alone: bool = False
     """Whether it reaches the owner alone: its notifications carry a link to the inbox unless ``inbox_link`` says no."""
     shortest_pause: int = 1
     """The least seconds between two attempts that the provider asks for."""

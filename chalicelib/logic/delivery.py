@@ -84,9 +84,9 @@ def deliver_again(
 ) -> DeliveryResult:
     """Try every channel of a stored message that is due: a run that the scheduled retry or a replay asked for.
 
-    Returns what :func:`deliver` does, with two exceptions. Where a channel still waits, the action is ``waiting`` and
-    no error is raised, as the scheduled retry comes again. Where all channels had delivered before, it is
-    ``unchanged``.
+    Returns how the message ended. While a channel waits, that is ``waiting``: no error, as the scheduled retry comes
+    again. Where this run changed nothing it is ``unchanged``, except that a loss (``uncertain``, ``undeliverable``) is
+    reported again. Raises :class:`~chalicelib.errors.FilesError` where the message's files could not be kept.
     """
     record = hold_if_duplicate(message, record, dependencies)
     if record.verdict.held:
@@ -102,8 +102,8 @@ def deliver_again(
     except DeliveryIncompleteError:
         action = Action.WAITING
     else:
-        # A run that died after its last write reported nothing, and a change of herald.toml alone may have made it
-        # uncertain: report a loss twice rather than never.
+        # An earlier run may have died before it reported, or a changed setting may have ended the message: report a
+        # loss twice rather than never.
         if not run.changed and action not in (Action.UNCERTAIN, Action.UNDELIVERABLE):
             action = Action.UNCHANGED
     return _result(message, action, replace(record, deliveries=run.deliveries))
@@ -231,9 +231,9 @@ class _Run:
     def _take_ring(self, delivery: Delivery, channel: Channel, now: int) -> bool:
         """Spend a ring of the channel's budget and return True; without one, let the next summary count the message.
 
-        Asked once, before the first attempt; what a person replays or lets through rings anyway. A summary
-        counts first and the record is written after: a run that dies in between leaves a message that is counted and
-        tried again, never one that nobody hears of.
+        A channel spends a ring at its first attempt only; what a person replays or lets through rings anyway. The
+        summary counts the message before its record says so: a run that dies in between leaves a message that is
+        counted and tried again, never one that nobody hears of.
         """
         if delivery != Delivery() or self._dependencies.ring_budget.take(channel, self._rank, now):
             return True

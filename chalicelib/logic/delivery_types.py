@@ -87,7 +87,7 @@ class Delivery:
     """When this state began; 0 before the first attempt."""
 
     def awaits_decision(self, channel: Channel | None) -> bool:
-        """Whether a person must decide: the outcome is uncertain and the channel is set to ``hold``."""
+        """Whether a person must decide: the outcome is uncertain, and the channel doesn't ring again by itself."""
         return self.state is State.UNCERTAIN and channel is not None and not channel.ring_again
 
 
@@ -191,7 +191,8 @@ class MessageStore(Protocol):
     ) -> bool:
         """Replace one channel's delivery; return False, and change nothing, when it is no longer ``before``.
 
-        ``due_at`` becomes the record's; None leaves that as it is.
+        Pass ``due_at`` with an outcome: it becomes the record's, and the outcome a line of its history. None, for a
+        claim, changes neither.
         """
 
     def set_due_at(self, message_id: str, due_at: int) -> None:

@@ -94,7 +94,7 @@ class Notification:
     channel: str = ""
     """The channel to use; needed only where the notifier serves several."""
     reply_to: str = ""
-    """The e-mail address that an answer goes to, on a channel that has answers."""
+    """The e-mail address that the owner's reply goes to, where the channel offers one."""
     fields: tuple[tuple[str, str], ...] = ()
     """The form's fields, as names and values; one named ``message`` is the message itself."""
     options: Mapping[str, object] = field(default_factory=dict)

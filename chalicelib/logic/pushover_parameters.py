@@ -137,7 +137,7 @@ OPTIONS = (
 )
 """Those of a channel in ``herald.toml``."""
 _CHECKS: Mapping[str, Check] = {option.name: option.check for option in _REQUEST_OPTIONS if callable(option.check)}
-"""Of the options that a request may set, too."""
+"""The check of each option that a request may override; the channel's own pass it too."""
 
 _EMERGENCY_ONLY = ("retry", "expire", "tags", "callback")
 _PARAMETERS = {"link": "url", "link_title": "url_title"}
@@ -208,7 +208,10 @@ def make_texts(notification: Notification) -> dict[str, str | int]:
 
 
 def make_reply(notification: Notification) -> dict[str, str]:
-    """Return the link to an answer, for a notification without a link of its own; empty where none can be made."""
+    """Return the link with which the owner replies to the visitor by mail, and its label; empty where none can be made.
+
+    For a notification without a link of its own.
+    """
     link = reply_link(notification)
     return {"url": link, "url_title": reply_label(notification)} if link else {}
 

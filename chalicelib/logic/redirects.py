@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from urllib.parse import quote, urljoin, urlsplit, urlunsplit
 
-from chalicelib.logic.allowed_origins import is_sites, origin_of
+from chalicelib.logic.allowed_origins import belongs_to_site, origin_of
 from chalicelib.settings import Site
 
 MAX_WANTED = 2000
@@ -23,7 +23,7 @@ def next_page(site: Site, wanted: str, page: str = "") -> str:
     completed, and characters beyond ASCII are encoded. ``page`` is where the form is, as far as the browser names
     it. What browsers read in two ways is not followed: https://url.spec.whatwg.org/#concept-basic-url-parser
     """
-    if is_sites(site, origin_of(wanted)):
+    if belongs_to_site(site, origin_of(wanted)):
         return _BARE_PERCENT.sub("%25", wanted)
     wanted = wanted.strip()
     if not wanted or len(wanted) > MAX_WANTED or not wanted.isprintable() or "\\" in wanted:
@@ -37,11 +37,11 @@ def next_page(site: Site, wanted: str, page: str = "") -> str:
         elif wanted.startswith("//"):
             return site.thanks
         elif not _SCHEME.match(wanted):
-            wanted = urljoin(page if is_sites(site, origin_of(page)) else site.thanks, wanted)
+            wanted = urljoin(page if belongs_to_site(site, origin_of(page)) else site.thanks, wanted)
         url = _encoded(wanted)
     except ValueError:
         return site.thanks
-    return url if is_sites(site, origin_of(url)) else site.thanks
+    return url if belongs_to_site(site, origin_of(url)) else site.thanks
 
 
 def _encoded(url: str) -> str:

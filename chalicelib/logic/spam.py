@@ -23,6 +23,8 @@ from chalicelib.settings import Site, Spam
 PROOF_LIFE = 24 * 3600
 """Seconds within which a challenge must be solved and sent. Its solution is remembered for as long."""
 
+MAX_FILL_SECONDS = 24 * 3600
+"""Nobody takes longer to fill in a form."""
 PERSON_FACTOR = 4
 """Multiplies the limit of one address for senders who look like people, as many may share the address."""
 NETWORK_FACTOR = 8
@@ -141,7 +143,7 @@ def find_signals(submission: Submission, spam: Spam) -> list[str]:
     """Return the signals of the form itself. A filled honeypot is one even where it has no points."""
     signals: list[str] = [Signal.HONEYPOT] if submission.honeypot else []
     seconds = submission.fill_seconds
-    if "fill_time" in spam.points and _SECONDS.fullmatch(seconds) and float(seconds) < spam.fill_seconds:
+    if "fill_time" in spam.points and _SECONDS.fullmatch(seconds) and float(seconds) < spam.min_fill_seconds:
         signals.append(Signal.FILL_TIME)
     return signals
 
@@ -216,7 +218,7 @@ def _check_rate(message: Message, site: Site, recent: RecentActivity) -> tuple[b
     )
 
     def count(hashed: str, most: int) -> int:
-        window = spam.minutes * 60
+        window = spam.rate_minutes * 60
         return recent.count(f"{site.name}#{hashed}", message.id, message.received_at, window, most) if hashed else 0
 
     if count(message.sender_hash, address_limit) > address_limit:
@@ -231,11 +233,11 @@ def rank_of(signals: Iterable[str], evidence: Collection[str]) -> int:
     return 0 if set(signals) - {Signal.UNCHECKED, Signal.UNCHECKED_CAPTCHA} else len(set(evidence) & set(Evidence))
 
 
-def find_evidence(form: Submission, spam: Spam, *, from_page: bool) -> tuple[Evidence, ...]:
+def find_evidence(form: Submission, spam: Spam, *, from_own_page: bool) -> tuple[Evidence, ...]:
     """What speaks for a person, as far as the request tells: a script can forge any of it."""
     seconds = form.fill_seconds if _SECONDS.fullmatch(form.fill_seconds) else "0"
-    plausible = max(spam.fill_seconds, MIN_FILL_SECONDS) <= float(seconds) <= PROOF_LIFE
-    return tuple(kind for kind, found in ((Evidence.ORIGIN, from_page), (Evidence.FILL_TIME, plausible)) if found)
+    plausible = max(spam.min_fill_seconds, MIN_FILL_SECONDS) <= float(seconds) <= MAX_FILL_SECONDS
+    return tuple(kind for kind, found in ((Evidence.ORIGIN, from_own_page), (Evidence.FILL_TIME, plausible)) if found)
 
 
 def count_links(message: Message) -> int:

@@ -94,7 +94,7 @@ class ChannelTable(Table):
 
     @property
     def has_inbox_link(self) -> bool:
-        return self.KIND.private if self.inbox_link is None else self.inbox_link
+        return self.KIND.reaches_owner_alone if self.inbox_link is None else self.inbox_link
 
     def _rings(self) -> Rings | None:
         if self.rings is None:

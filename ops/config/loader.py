@@ -255,7 +255,7 @@ def _stage(
                 field=merged.limits.field_kib * 1024,
             ),
             channels={channel: spec.compiled(channel) for channel, spec in channels.items()},
-            persistence=merged.delivery.compiled(),
+            retry_times=merged.delivery.compiled(),
             alarm_channels=tuple(merged.alarms.channels),
             metrics=options.metrics,
             xray=options.xray,

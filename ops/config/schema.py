@@ -13,7 +13,7 @@ from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 from chalicelib.logic.allowed_origins import origin_of
 from chalicelib.logic.captcha_verdict import CAPTCHA_SERVICES
 from chalicelib.logic.known_field_names import Role, meaning_of
-from chalicelib.settings import Captcha, Digest, FileRules, Persistence, Spam
+from chalicelib.settings import Captcha, Digest, FileRules, RetryTimes, Spam
 from chalicelib.texts import FALLBACK
 from ops.config import regions
 from ops.config.autoreply import AutoreplyTable
@@ -178,11 +178,11 @@ class SpamTable(Table):
         return Spam(
             points={name: sign.points for name, sign in signs.items() if sign},
             quarantine_from=self.quarantine_from,
-            fill_seconds=self.fill_time.seconds if self.fill_time else 0,
+            min_fill_seconds=self.fill_time.seconds if self.fill_time else 0,
             most_links=self.links.most if self.links else 0,
             most_messages=self.rate.most if self.rate else 0,
-            minutes=self.rate.minutes if self.rate else 0,
-            tries=self.proof_of_work.tries if self.proof_of_work else 0,
+            rate_minutes=self.rate.minutes if self.rate else 0,
+            proof_tries=self.proof_of_work.tries if self.proof_of_work else 0,
             captcha=self.captcha.compiled(origins) if self.captcha else None,
         )
 
@@ -273,8 +273,8 @@ class DeliveryTable(Table):
     """How many messages are delivered at once, by [reserved concurrency](channels/pushover.md#two-connections-at-most)
     of `destined`. Unless set, any number."""
 
-    def compiled(self) -> Persistence:
-        return Persistence(
+    def compiled(self) -> RetryTimes:
+        return RetryTimes(
             lambda_retries=self.lambda_retries,
             lambda_age_seconds=self.lambda_hours * 3600,
             retry_minutes=self.retry_minutes,

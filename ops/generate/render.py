@@ -226,7 +226,7 @@ def _stages_module(stages: list[Stage]) -> str:
         "FileRules",
         "Limits",
         "Notifications",
-        "Persistence",
+        "RetryTimes",
         "Rings",
         "Site",
         "Spam",

@@ -105,7 +105,7 @@ def _every(ask: Callable[..., Any], name: str, token: tuple[str, str], **asked: 
 
 def _of(message: StoredMessage, stage: Stage, now: int) -> Iterable[Copy]:
     listed = message.listed
-    in_queue = listed.received_at + stage.persistence.lambda_age_seconds
+    in_queue = listed.received_at + stage.retry_times.lambda_age_seconds
     if now < in_queue and any(
         each.state in (State.PENDING, State.SENDING, State.WAITING, State.UNCERTAIN)
         for each in listed.channels.values()
@@ -118,5 +118,5 @@ def _of(message: StoredMessage, stage: Stage, now: int) -> Iterable[Copy]:
     for name, delivery in listed.channels.items():
         if delivery.attempts:
             kind = stage.channels[name].kind if name in stage.channels else name
-            keeps = kinds()[kind].keeps if kind in kinds() else "until they delete it"
+            keeps = kinds()[kind].kept_by if kind in kinds() else "until they delete it"
             yield Copy(f"the recipients of `{name}`", None, keeps)

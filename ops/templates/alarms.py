@@ -172,10 +172,10 @@ def _alarms(stage: Stage) -> list[_Alarm]:
             stage,
             "destined",
             "destined-errors",
-            f"`destined` failed {stage.persistence.lambda_retries + 1} times within {_ALL_ATTEMPTS // 60} minutes: at"
+            f"`destined` failed {stage.retry_times.lambda_retries + 1} times within {_ALL_ATTEMPTS // 60} minutes: at"
             " each attempt for one message, or for several at once. Messages are not delivered, or only in part.",
             "Errors",
-            threshold=stage.persistence.lambda_retries + 1,
+            threshold=stage.retry_times.lambda_retries + 1,
             period=_ALL_ATTEMPTS,
         ),
         _function(
@@ -203,7 +203,7 @@ def _alarms(stage: Stage) -> list[_Alarm]:
             "`retry_due` did not run three times in a row. Messages that could not be delivered are not retried.",
             "Invocations",
             fewer=True,
-            period=stage.persistence.retry_minutes * _MINUTE,
+            period=stage.retry_times.retry_minutes * _MINUTE,
             periods=3,
             breaching=3,
             mended=True,

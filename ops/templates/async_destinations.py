@@ -16,8 +16,8 @@ def event_invoke_config(spec: FunctionSpec, stage: Stage) -> dict[str, Any]:
     """How often Lambda retries the events of a function, and where it sends their outcomes."""
     properties: dict[str, Any] = {"FunctionName": stage.function(spec.name), "Qualifier": "$LATEST"}
     if spec.persistent:
-        properties["MaximumRetryAttempts"] = stage.persistence.lambda_retries
-        properties["MaximumEventAgeInSeconds"] = stage.persistence.lambda_age_seconds
+        properties["MaximumRetryAttempts"] = stage.retry_times.lambda_retries
+        properties["MaximumEventAgeInSeconds"] = stage.retry_times.lambda_age_seconds
     if spec.outcome_to_bus:
         bus = {"Destination": local_arn("events", f"event-bus/{stage.bus}")}
         properties["DestinationConfig"] = {"OnSuccess": bus, "OnFailure": bus}

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from chalicelib.adapters.provider_http import UNTIL_MENDED
+from chalicelib.adapters.provider_http import WAIT_FOR_OWNER
 from tests.e2e.harness import Harness, marker, wait_for
 
 
@@ -53,7 +53,7 @@ def waits_for_the_owner(herald: Harness, message_id: str) -> bool:
     delivery = herald.delivery(message_id, "urgent")
     assert (failed["condition"], failed["error_type"]) == ("RetriesExhausted", "DeliveryIncompleteError")
     assert (delivery["state"], delivery["error"]) == ("waiting", "ChannelUnavailableError")
-    assert int(delivery["next_attempt_at"]) == int(delivery["since"]) + UNTIL_MENDED
+    assert int(delivery["next_attempt_at"]) == int(delivery["since"]) + WAIT_FOR_OWNER
     return int(delivery["attempts"]) == 1
 
 

@@ -68,7 +68,7 @@ def test_an_outage_that_goes_on_is_no_further_failure_and_the_pause_grows(herald
 
 def test_a_message_that_is_too_old_is_given_up_and_the_owner_hears_it(herald: Harness) -> None:
     _, message_id = send_into_an_outage(herald)
-    let_time_pass(herald, message_id, received_at=int(time.time()) - herald.stage.persistence.give_up_seconds)
+    let_time_pass(herald, message_id, received_at=int(time.time()) - herald.stage.retry_times.give_up_seconds)
     run_retry_due(herald)
     assert herald.line("on_failure", message_id=message_id, action="undeliverable")["kind"] == "retry"
     assert herald.delivery(message_id)["state"] == "expired"
@@ -114,4 +114,4 @@ def test_the_scheduled_retry_runs_on_a_schedule(herald: Harness) -> None:
             for target in events.list_targets_by_rule(Rule=rule["Name"])["Targets"]
         )
     ]
-    assert [rule["ScheduleExpression"] for rule in rules] == [f"rate({herald.stage.persistence.retry_minutes} minutes)"]
+    assert [rule["ScheduleExpression"] for rule in rules] == [f"rate({herald.stage.retry_times.retry_minutes} minutes)"]

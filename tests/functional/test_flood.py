@@ -105,7 +105,7 @@ class Stage:
         rings: Rings = RINGS,
     ):
         self.stage = stage()._replace(channels={"pushover": channel(ring_again=ring_again)._replace(rings=rings)})
-        self.site = site()._replace(spam=site().spam._replace(points={"fill_time": 5}, fill_seconds=3))
+        self.site = site()._replace(spam=site().spam._replace(points={"fill_time": 5}, min_fill_seconds=3))
         self.table = LocalTable(self.stage.table)
         self.clock = Clock(NOW)
         self.phone = Phone(self.clock, quota)
@@ -369,7 +369,7 @@ def test_what_a_clock_that_was_years_ahead_has_spent_silences_a_channel_for_a_da
 
 def test_one_neighbour_holds_up_nobody_else_of_its_address_or_network() -> None:
     it = Stage()
-    it.site = it.site._replace(spam=it.site.spam._replace(points={"rate": 10}, most_messages=5, minutes=60))
+    it.site = it.site._replace(spam=it.site.spam._replace(points={"rate": 10}, most_messages=5, rate_minutes=60))
 
     def held(one: Message, address: str) -> bool:
         return (

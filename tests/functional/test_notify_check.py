@@ -19,7 +19,7 @@ import requests
 from botocore.exceptions import ReadTimeoutError
 from botocore.stub import Stubber
 
-from chalicelib.adapters.provider_http import UNTIL_MENDED
+from chalicelib.adapters.provider_http import WAIT_FOR_OWNER
 from chalicelib.adapters.providers import email as email_provider
 from chalicelib.adapters.providers import kind_of
 from chalicelib.adapters.providers.email import SesNotifier
@@ -131,7 +131,7 @@ def test_a_secret_that_pushover_refuses_is_read_anew_next_time(
     provider.answers({wrong: "invalid", "errors": [f"{wrong} is invalid"], "status": 0, "request": "r"}, status=400)
     error = pushover.fails()
     assert error.message == f"Pushover would not deliver: {wrong} is invalid"
-    assert error.retry_after == UNTIL_MENDED
+    assert error.retry_after == WAIT_FOR_OWNER
     assert pushover.secrets.forgotten == 1
 
 
@@ -267,10 +267,10 @@ def told(error: ChannelUnavailableError) -> tuple[str, int | None]:
 def test_an_identity_that_is_not_verified_an_account_that_may_not_send_and_a_full_day_fail(ses: Ses) -> None:
     ses.knows(verified=False)
     ses.lets()
-    assert told(ses.fails()) == ("SES knows the sender as not verified", email_provider.UNTIL_MENDED)
+    assert told(ses.fails()) == ("SES knows the sender as not verified", email_provider.SES_WAIT_FOR_OWNER)
     ses.knows()
     ses.lets(enabled=False)
-    assert told(ses.fails()) == ("SES lets this account send nothing", email_provider.UNTIL_MENDED)
+    assert told(ses.fails()) == ("SES lets this account send nothing", email_provider.SES_WAIT_FOR_OWNER)
     ses.knows()
     ses.lets(sent=200.0)
     assert told(ses.fails()) == ("the day's quota of SES is used up", email_provider.BUSY)

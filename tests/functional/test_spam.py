@@ -57,16 +57,16 @@ FOREIGN = "https://evil.example"
 ADDRESS = "203.0.113.77"
 KEY = "0123456789abcdef" * 4
 """That of the fake."""
-RATE = Spam(points={"rate": 10}, most_messages=2, minutes=60)
-PROOF = Spam(points={"proof_of_work": 10}, tries=2)
-BOTH = Spam(points={"rate": 10, "proof_of_work": 10}, most_messages=2, minutes=60, tries=2)
+RATE = Spam(points={"rate": 10}, most_messages=2, rate_minutes=60)
+PROOF = Spam(points={"proof_of_work": 10}, proof_tries=2)
+BOTH = Spam(points={"rate": 10, "proof_of_work": 10}, most_messages=2, rate_minutes=60, proof_tries=2)
 ALL = Spam(
     points=dict.fromkeys(("honeypot", "fill_time", "links", "rate", "proof_of_work"), 10),
-    fill_seconds=3,
+    min_fill_seconds=3,
     most_links=1,
     most_messages=2,
-    minutes=60,
-    tries=2,
+    rate_minutes=60,
+    proof_tries=2,
 )
 RULES = {"nothing": Spam(), "rate": RATE, "proof": PROOF, "both": BOTH, "all": ALL}
 
@@ -159,7 +159,7 @@ BARE = {"version", "id", "site", "received_at", "fields"}
 def test_a_site_without_any_sign_reads_no_key_and_publishes_what_it_did_before(
     send: Callable[..., Any], topic: RecordingTopic
 ) -> None:
-    for rules in (Spam(), Spam(points={"honeypot": 1, "fill_time": 1, "links": 1}, fill_seconds=1)):
+    for rules in (Spam(), Spam(points={"honeypot": 1, "fill_time": 1, "links": 1}, min_fill_seconds=1)):
         assert (
             send(rules, {"message": "Hi", "altcha": "x", "_fill_seconds": "9"}, key=Unreadable())["statusCode"] == 202
         )

@@ -31,7 +31,7 @@ ORDINARY = message("id-1", source="Shop", name="Ada Lovelace", email="ada@exampl
 BEFORE = 12
 """Units of an ordinary message when it was one item, written whole three times."""
 MAX_TIMES = 7
-RATE = Spam({"rate": 10}, most_messages=20, minutes=60)
+RATE = Spam({"rate": 10}, most_messages=20, rate_minutes=60)
 
 
 def dependencies_of(table: LocalTable) -> DeliveryDependencies:

@@ -165,5 +165,5 @@ def test_send_event_publishes_the_attributes_that_destined_reads_and_nothing_of_
 
 def test_what_lambda_retries_is_within_what_lambda_allows() -> None:
     for config in load(ROOT).values():
-        assert 0 <= config.stage.persistence.lambda_retries <= 2
-        assert 60 <= config.stage.persistence.lambda_age_seconds <= 21_600
+        assert 0 <= config.stage.retry_times.lambda_retries <= 2
+        assert 60 <= config.stage.retry_times.lambda_age_seconds <= 21_600

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from chalicelib.functions import FUNCTIONS, functions_of
-from chalicelib.settings import Digest, Persistence, Stage
+from chalicelib.settings import Digest, RetryTimes, Stage
 from ops import naming
 from ops.config.rules_subscribers_grants import Extensions, SubscriberTable
 from ops.templates import alarms, wiring
@@ -95,14 +95,14 @@ def test_silence_is_bad_news_of_the_scheduled_retry_running_alone() -> None:
 @pytest.mark.parametrize("retries", [0, 1, 2])
 def test_what_heals_by_lambdas_retries_is_no_alarm(retries: int) -> None:
     """All attempts at one event must fail, or as many at several."""
-    of = DEV._replace(persistence=Persistence(lambda_retries=retries))
+    of = DEV._replace(retry_times=RetryTimes(lambda_retries=retries))
     assert alarms_of(of)["destined-errors"]["Threshold"] == retries + 1
     assert alarms_of(of)["retry_due-errors"]["Threshold"] == 3, "[delivery] says nothing of retry_due's own retries"
 
 
 @pytest.mark.parametrize("minutes", [2, 5, 60])
 def test_the_scheduled_retry_may_miss_two_of_its_runs_whatever_its_pace(minutes: int) -> None:
-    alarm = alarms_of(DEV._replace(persistence=Persistence(retry_minutes=minutes)))["retry_due-stopped"]
+    alarm = alarms_of(DEV._replace(retry_times=RetryTimes(retry_minutes=minutes)))["retry_due-stopped"]
     assert (alarm["Period"], alarm["EvaluationPeriods"], alarm["DatapointsToAlarm"]) == (minutes * 60, 3, 3)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from chalicelib.adapters.providers import kinds
-from chalicelib.settings import Captcha, Limits, Persistence, Spam
+from chalicelib.settings import Captcha, Limits, RetryTimes, Spam
 from chalicelib.texts import texts
 from ops.config import loader
 from ops.config.loader import EXAMPLE, ConfigError, Overrides, load
@@ -508,11 +508,11 @@ def test_every_sign_is_taken_over_with_all_that_it_has(folder: Path) -> None:
     assert spam_of(folder, GOOD + SPAM + "quarantine_from = 12\n" + signs(*SIGNS)) == Spam(
         points={"honeypot": 1, "fill_time": 2, "links": 3, "rate": 4, "proof_of_work": 5},
         quarantine_from=12,
-        fill_seconds=2.5,
+        min_fill_seconds=2.5,
         most_links=4,
         most_messages=7,
-        minutes=30,
-        tries=300,
+        rate_minutes=30,
+        proof_tries=300,
     )
 
 
@@ -520,10 +520,10 @@ def test_every_sign_is_taken_over_with_all_that_it_has(folder: Path) -> None:
     ("sign", "expected"),
     [
         ("honeypot", Spam(points={"honeypot": 3})),
-        ("fill_time", Spam(points={"fill_time": 3}, fill_seconds=3)),
+        ("fill_time", Spam(points={"fill_time": 3}, min_fill_seconds=3)),
         ("links", Spam(points={"links": 3}, most_links=2)),
-        ("rate", Spam(points={"rate": 3}, most_messages=5, minutes=60)),
-        ("proof_of_work", Spam(points={"proof_of_work": 3}, tries=200)),
+        ("rate", Spam(points={"rate": 3}, most_messages=5, rate_minutes=60)),
+        ("proof_of_work", Spam(points={"proof_of_work": 3}, proof_tries=200)),
     ],
 )
 def test_a_sign_that_is_only_given_points_has_the_rest_by_default_and_no_other_is_on(
@@ -576,9 +576,9 @@ def test_a_stage_may_have_other_signs(folder: Path) -> None:
     [
         ("quarantine_from = 99\n", {"quarantine_from": 99}),
         ("links = {most = 9}\n", {"most_links": 9}),
-        ("rate = {minutes = 5}\n", {"minutes": 5}),
+        ("rate = {minutes = 5}\n", {"rate_minutes": 5}),
         ("fill_time = {points = 20}\n", {"points": {"fill_time": 20}}),
-        ("[stages.dev.sites.default.spam.proof_of_work]\ntries = 50\n", {"tries": 50}),
+        ("[stages.dev.sites.default.spam.proof_of_work]\ntries = 50\n", {"proof_tries": 50}),
     ],
 )
 def test_a_stage_that_changes_one_key_of_the_spam_table_keeps_the_rest(
@@ -1164,7 +1164,7 @@ def test_a_canary_is_sent_where_its_table_is_and_once_a_day_unless_said(folder: 
 
 def test_without_a_word_a_message_is_tried_as_long_as_the_settings_say_by_themselves(folder: Path) -> None:
     stage = load(write(folder, GOOD))["dev"].stage
-    assert stage.persistence == Persistence()
+    assert stage.retry_times == RetryTimes()
     assert (stage.alarm_channels, stage.metrics) == ((), True)
 
 
@@ -1174,8 +1174,8 @@ def test_how_long_and_how_often_is_taken_over_and_a_stage_may_differ(folder: Pat
         "[stages.dev.delivery]\ngive_up_hours = 5\n"
     )
     stages = load(write(folder, text))
-    assert stages["local"].stage.persistence == Persistence(1, 2 * 3600, 3, 4 * 3600)
-    assert stages["dev"].stage.persistence == Persistence(1, 2 * 3600, 3, 5 * 3600)
+    assert stages["local"].stage.retry_times == RetryTimes(1, 2 * 3600, 3, 4 * 3600)
+    assert stages["dev"].stage.retry_times == RetryTimes(1, 2 * 3600, 3, 5 * 3600)
 
 
 def test_concurrency_is_reserved_where_a_stage_says_so_and_nowhere_else(folder: Path) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from chalicelib.settings import Limits, Persistence, Site, Spam, Stage
+from chalicelib.settings import Limits, RetryTimes, Site, Spam, Stage
 from ops.config.loader import StageConfig, load
 from ops.generate import render
 from ops.generate.registered_functions import otherwise, undeclared
@@ -100,7 +100,7 @@ def test_the_compiled_stages_are_those_that_were_configured(tmp_path: Path) -> N
                 sites,
                 {"pushover": channel(ring_again=False)},
                 few,
-                Persistence(1, 2, 3, 4),
+                RetryTimes(1, 2, 3, 4),
                 ("pushover",),
                 False,
                 "it's",

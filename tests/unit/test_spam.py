@@ -32,11 +32,11 @@ KEY = "0123456789abcdef" * 4
 EVERYTHING = Spam(
     points={"honeypot": 1, "fill_time": 2, "links": 4, "rate": 8, "proof_of_work": 16},
     quarantine_from=1000,
-    fill_seconds=3,
+    min_fill_seconds=3,
     most_links=2,
     most_messages=1,
-    minutes=60,
-    tries=200,
+    rate_minutes=60,
+    proof_tries=200,
 )
 """Every sign, each with points of its own, so that a sum tells which were counted."""
 
@@ -110,7 +110,7 @@ def test_a_form_that_was_filled_in_faster_than_allowed_shows_it(seconds: str, to
 
 
 def test_the_time_is_looked_at_only_where_it_counts() -> None:
-    assert find_signals(Submission(fill_seconds="0"), Spam(fill_seconds=3)) == []
+    assert find_signals(Submission(fill_seconds="0"), Spam(min_fill_seconds=3)) == []
 
 
 def test_both_signs_stand_side_by_side_and_are_texts_that_json_can_write() -> None:
@@ -357,7 +357,7 @@ def test_the_message_after_the_most_that_one_address_may_send_is_a_sign_and_each
 
 
 def test_messages_that_lie_far_enough_apart_are_no_sign() -> None:
-    recent, rules = InMemoryRecent(), site(spam=only("rate", most_messages=1, minutes=10))
+    recent, rules = InMemoryRecent(), site(spam=only("rate", most_messages=1, rate_minutes=10))
     found = [
         screen(numbered(number, at, sender_hash="s"), rules, recent).signals
         for number, at in enumerate([NOW, NOW + 600, NOW + 1199, NOW + 1800])
@@ -514,7 +514,7 @@ def test_whatever_the_order_in_which_they_come_nobody_is_held_for_a_later_one(or
 
 
 def test_a_message_that_was_held_up_for_hours_is_not_counted_with_those_of_today() -> None:
-    recent, rules = InMemoryRecent(), site(spam=only("rate", most_messages=1, minutes=60))
+    recent, rules = InMemoryRecent(), site(spam=only("rate", most_messages=1, rate_minutes=60))
     screen(numbered(1, NOW, sender_hash="s"), rules, recent)
     assert screen(numbered(2, NOW - 6 * 3600, sender_hash="s"), rules, recent) == Verdict()
     assert screen(numbered(3, NOW + 1, sender_hash="s"), rules, recent).signals == ("rate",), (
@@ -577,7 +577,7 @@ def test_a_verdict_does_not_depend_on_the_rules_of_another_site() -> None:
 
 
 def test_who_looks_like_a_person_is_not_held_for_what_a_neighbour_sends() -> None:
-    guarded = site()._replace(spam=Spam({"rate": 10}, most_messages=2, minutes=60))
+    guarded = site()._replace(spam=Spam({"rate": 10}, most_messages=2, rate_minutes=60))
     recent = InMemoryRecent()
 
     def sent(number: int, *evidence: spam.Evidence) -> bool:
@@ -591,7 +591,7 @@ def test_who_looks_like_a_person_is_not_held_for_what_a_neighbour_sends() -> Non
 
 
 def test_a_network_that_many_share_counts_as_one_thing_less_that_speaks_for_a_person() -> None:
-    guarded = site()._replace(spam=Spam({"rate": 10}, most_messages=2, minutes=60))
+    guarded = site()._replace(spam=Spam({"rate": 10}, most_messages=2, rate_minutes=60))
     recent = InMemoryRecent()
     evidence = (spam.Evidence.ORIGIN, spam.Evidence.FILL_TIME)
     found = []
@@ -604,7 +604,7 @@ def test_a_network_that_many_share_counts_as_one_thing_less_that_speaks_for_a_pe
 
 
 def test_of_a_network_more_are_let_through_than_of_one_address_and_not_all() -> None:
-    guarded = site()._replace(spam=Spam({"rate": 10}, most_messages=2, minutes=60))
+    guarded = site()._replace(spam=Spam({"rate": 10}, most_messages=2, rate_minutes=60))
     recent = InMemoryRecent()
     held = [
         spam.screen(

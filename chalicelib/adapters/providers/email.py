@@ -41,7 +41,7 @@ BUSY = 30
 AWS advises "an interval of up to 10 minutes"; this is short enough for Lambda's retries after one and two minutes:
 https://docs.aws.amazon.com/ses/latest/dg/manage-sending-quotas-errors.html
 """
-UNTIL_MENDED = 10 * 60
+SES_WAIT_FOR_OWNER = 10 * 60
 """Seconds to wait for something that only the owner can mend."""
 
 _BUSY = ("TooManyRequestsException", "ThrottlingException", "Throttling", "RequestLimitExceeded")
@@ -120,9 +120,9 @@ class SesNotifier:
         except AwsError as error:
             raise ChannelUnavailableError(f"SES could not be asked: {error.reason}") from error
         if not identity.get("VerifiedForSendingStatus"):
-            raise ChannelUnavailableError("SES knows the sender as not verified", retry_after=UNTIL_MENDED)
+            raise ChannelUnavailableError("SES knows the sender as not verified", retry_after=SES_WAIT_FOR_OWNER)
         if not account.get("SendingEnabled"):
-            raise ChannelUnavailableError("SES lets this account send nothing", retry_after=UNTIL_MENDED)
+            raise ChannelUnavailableError("SES lets this account send nothing", retry_after=SES_WAIT_FOR_OWNER)
         quota = _quota(account.get("SendQuota") or {})
         if quota is not None and not quota.remaining:
             raise ChannelUnavailableError("the day's quota of SES is used up", retry_after=BUSY)
@@ -192,14 +192,14 @@ def _meaning(error: ServiceError) -> ChannelRejectedError | ChannelUnavailableEr
     if code in _BUSY or status == 429:
         return ChannelUnavailableError(f"SES takes no more just now: {code}", retry_after=BUSY)
     if code == "MessageRejected" and _NOT_VERIFIED in message:
-        return ChannelUnavailableError(f"SES knows an address as not verified: {code}", retry_after=UNTIL_MENDED)
+        return ChannelUnavailableError(f"SES knows an address as not verified: {code}", retry_after=SES_WAIT_FOR_OWNER)
     if code in ("MessageRejected", "BadRequestException") or status == 413:
         return ChannelRejectedError(f"SES refused the message: {code}")
     if status == 503:
         return ChannelUnavailableError(f"SES is down: {code}", retry_after=BUSY)
     if status >= 500 or not status:
         return ChannelUncertainError(f"SES may have sent it: {code}")
-    return ChannelUnavailableError(f"SES did not take it: {code}", retry_after=UNTIL_MENDED)
+    return ChannelUnavailableError(f"SES did not take it: {code}", retry_after=SES_WAIT_FOR_OWNER)
 
 
 def _connect(tools: Tools) -> SesNotifier:
@@ -256,13 +256,13 @@ KIND = ChannelKind(
     kind="email",
     provider="Amazon SES",
     reaches="mailboxes, by Amazon SES",
-    keeps="the recipients' mailboxes",
+    kept_by="the recipients' mailboxes",
     connect=_connect,
     # A form's files have 4 MB at most, and a mail 40: https://docs.aws.amazon.com/ses/latest/dg/attachments.html
     attachment_limits=AttachmentLimits(
         ("image", "pdf", "document", "text", "audio", "video", "archive"), 10, 4 * 1024 * 1024
     ),
-    private=True,
+    reaches_owner_alone=True,
     no_address="a channel of kind email has no address of its own: it is AWS's service in the region",
     options=(
         Option(

@@ -6,7 +6,7 @@ answer                                    meaning
 200 with ``status`` 1                     delivered; unavailable if the account has no device
 429 of Pushover with no messages left     unavailable until ``X-Limit-App-Reset``
 any other 429                             unavailable for a moment: too many requests at once
-4xx that names the token or the user      unavailable until the owner corrects the secret
+4xx that names the token or the user      unavailable, tried hourly: the owner must correct it
 any other 4xx of Pushover                 rejected: the same request fails again
 4xx of a proxy                            unavailable: it says nothing about the message
 502, 504, an answer that can't be read    uncertain: Pushover may have accepted
@@ -28,7 +28,7 @@ import requests
 from chalicelib.adapters.provider_http import (
     CONNECT_TIMEOUT,
     READ_TIMEOUT,
-    UNTIL_MENDED,
+    WAIT_FOR_OWNER,
     json_object,
     missing_answer_error,
     read_secrets,
@@ -127,7 +127,7 @@ class PushoverNotifier:
         if 400 <= response.status_code < 500 and response.status_code != 429:
             self._secrets.forget()
             raise ChannelUnavailableError(
-                f"Pushover would not deliver: {_error_texts(response, answer)}", retry_after=UNTIL_MENDED
+                f"Pushover would not deliver: {_error_texts(response, answer)}", retry_after=WAIT_FOR_OWNER
             )
         if response.status_code != 200 or answer.get("status") != 1:
             raise ChannelUnavailableError(f"Pushover could not check the secrets: status {response.status_code}")
@@ -182,7 +182,7 @@ class PushoverNotifier:
             raise ChannelUncertainError("Pushover's answer can't be understood")
         if NO_DEVICES in str(answer.get("info", "")):
             raise ChannelUnavailableError(
-                "Pushover has no active device of this user to deliver to", retry_after=UNTIL_MENDED
+                "Pushover has no active device of this user to deliver to", retry_after=WAIT_FOR_OWNER
             )
         return str(answer.get("receipt") or answer["request"])
 
@@ -202,12 +202,12 @@ class PushoverNotifier:
         if wrong:
             return ChannelUnavailableError(
                 f"Pushover refused the secret {' and '.join(wrong)}: {_error_texts(response, answer)}",
-                retry_after=UNTIL_MENDED,
+                retry_after=WAIT_FOR_OWNER,
             )
         if not _is_from_pushover(answer):
             # From a proxy or a firewall, so it says nothing about the message.
             return ChannelUnavailableError(
-                f"a proxy in front of Pushover answered {response.status_code}", retry_after=UNTIL_MENDED
+                f"a proxy in front of Pushover answered {response.status_code}", retry_after=WAIT_FOR_OWNER
             )
         return ChannelRejectedError(f"Pushover refused the message: {_error_texts(response, answer)}")
 
@@ -236,9 +236,9 @@ KIND = ChannelKind(
     kind="pushover",
     provider="Pushover",
     reaches="your phone, by [Pushover](https://pushover.net)",
-    keeps="Pushover, and your devices",
+    kept_by="Pushover, and your devices",
     connect=_connect,
-    private=True,
+    reaches_owner_alone=True,
     address="https://api.pushover.net",
     options=pushover_parameters.OPTIONS,
     secrets=(

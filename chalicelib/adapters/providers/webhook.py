@@ -20,7 +20,7 @@ from standardwebhooks import Webhook
 
 from chalicelib.adapters.provider_http import (
     TOTAL_TIMEOUT,
-    UNTIL_MENDED,
+    WAIT_FOR_OWNER,
     HttpAnswer,
     error_of,
     meaning_of,
@@ -145,7 +145,7 @@ class WebhookNotifier:
         except webhook_request.WebhookMistake as mistake:
             self._secrets.forget()
             raise ChannelUnavailableError(
-                f"the parameter {self._channel}/{name} can't be used: {mistake}", retry_after=UNTIL_MENDED
+                f"the parameter {self._channel}/{name} can't be used: {mistake}", retry_after=WAIT_FOR_OWNER
             ) from None
         return signers, address
 
@@ -255,7 +255,7 @@ KIND = ChannelKind(
     kind="webhook",
     provider="A webhook",
     reaches="Slack, Discord, Teams, or a receiver of your own",
-    keeps="the receiver of the webhook",
+    kept_by="the receiver of the webhook",
     connect=_connect,
     no_address="an address is a secret. Put it into Parameter Store (/herald/<stage>/<channel>/url) with: "
     "./herald secrets set --stage <stage> <channel>",
