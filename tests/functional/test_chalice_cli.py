@@ -327,7 +327,7 @@ def deployed(app: Chalice, root: Path) -> tuple[str, dict[str, Any]]:
 
 def of_everything() -> Chalice:
     """An app with what Herald's own has not."""
-    app = Chalice("herald")
+    app = Chalice("herald", configure_logs=False)
     app.api.binary_types.append("image/webp")
     cors = CORSConfig("https://example.com", ["X-Mine"], ["X-Theirs"], 600, True)
 
@@ -361,7 +361,7 @@ def test_an_app_made_of_its_description_is_deployed_as_the_one_that_was_describe
 
 
 def test_an_app_whose_code_must_run_to_be_deployed_says_why() -> None:
-    app = Chalice("herald")
+    app = Chalice("herald", configure_logs=False)
     app.route("/", authorizer=IAMAuthorizer())(lambda: None)
     assert described(app) == {"code": "it has authorizers or WebSockets"}
 
