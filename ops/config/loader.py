@@ -325,9 +325,6 @@ def _checked(
     except ValidationError as error:
         for detail in error.errors():
             key = detail["loc"][:-1] if detail["loc"][-1:] == ("[key]",) else detail["loc"]
-            if any(str(part).startswith("literal[") for part in key):
-                continue  # Of what may be a table or false, the table's mistakes say more.
-            key = tuple(part for part in key if not str(part).endswith("Table"))
             where = place(key)
             mistakes.append(f"{where}: {_explained(detail, where, _allowed(model, key))}")
         return None
