@@ -12,7 +12,7 @@ import random
 import statistics
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import count
 from pathlib import Path
 
@@ -260,17 +260,20 @@ class Simulation:
 
 
 OPEN = (10_000.0, 5_000.0)
+_FAST = Setup("", 10_000, 10, OPEN, executions=20_000)
+_FORTY_SITES = replace(_FAST, sites=40, table_units=200_000)
+_FORTY_STAGES = replace(_FAST, stages=40)
 SETUPS = (
     Setup("as deployed, in a new account", 1),
     Setup("the same", 100),
-    Setup("`throttle` raised", 100, 60, OPEN),
-    Setup("and 1,000 executions", 100, 60, OPEN, USUAL_ACCOUNT),
-    Setup("the same", 10_000, 10, OPEN, USUAL_ACCOUNT),
-    Setup("and 20,000 executions", 10_000, 10, OPEN, 20_000),
-    Setup("and 40 sites, in a table warmed for all", 10_000, 10, OPEN, 20_000, 1, 40, 200_000),
-    Setup("and `due` over 20 keys, which it isn't", 10_000, 10, OPEN, 20_000, 1, 40, 200_000, 20),
-    Setup("40 stages of a site each instead", 10_000, 10, OPEN, 20_000, 40),
-    Setup("and Parameter Store's higher throughput", 10_000, 10, OPEN, 20_000, 40, parameters=HIGHER),
+    Setup("`throttle` raised", 100, throttle=OPEN),
+    Setup("and 1,000 executions", 100, throttle=OPEN, executions=USUAL_ACCOUNT),
+    Setup("the same", 10_000, 10, OPEN, executions=USUAL_ACCOUNT),
+    replace(_FAST, said="and 20,000 executions"),
+    replace(_FORTY_SITES, said="and 40 sites, in a table warmed for all"),
+    replace(_FORTY_SITES, said="and `due` over 20 keys, which it isn't", due_keys=20),
+    replace(_FORTY_STAGES, said="40 stages of a site each instead"),
+    replace(_FORTY_STAGES, said="and Parameter Store's higher throughput", parameters=HIGHER),
 )
 
 

@@ -1,6 +1,7 @@
 """Sign and read the tokens of the inbox's links and sessions: nothing is read from the table for one made up.
 
-<token> = base64url(<what>.<stage>.<channel>.<message id>.<second at which it ends>.<nonce>).base64url(HMAC-SHA256)
+A token is ``base64url(words).base64url(HMAC-SHA256 of words)``. The words are a JSON array: what the token is, of which
+stage, and what its maker adds.
 """
 
 from __future__ import annotations

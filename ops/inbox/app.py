@@ -111,16 +111,16 @@ class Inbox:
         return await self._mark(request, OwnerMark.SPAM, lambda mailbox, message_id: mailbox.mark_spam(message_id))
 
     async def answered(self, request: Request) -> Response:
-        def mark(mailbox: Mailbox, message_id: str) -> None:
-            mailbox.mark_answered(message_id)
-
-        return await self._mark(request, OwnerMark.ANSWERED, mark)
+        return await self._mark(
+            request, OwnerMark.ANSWERED, lambda mailbox, message_id: mailbox.mark_answered(message_id)
+        )
 
     async def unanswered(self, request: Request) -> Response:
-        def mark(mailbox: Mailbox, message_id: str) -> None:
-            mailbox.mark_answered(message_id, answered=False)
-
-        return await self._mark(request, OwnerMark.NOT_ANSWERED, mark)
+        return await self._mark(
+            request,
+            OwnerMark.NOT_ANSWERED,
+            lambda mailbox, message_id: mailbox.mark_answered(message_id, answered=False),
+        )
 
     async def _mark(self, request: Request, mark: OwnerMark, change: Callable[[Mailbox, str], None]) -> Response:
         message_id, back = self._id(request), self._filter(request)
