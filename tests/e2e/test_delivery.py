@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import pytest
 import requests
 
 from tests.e2e.harness import Harness, marker, wait_for
@@ -92,6 +93,7 @@ def test_a_message_that_is_sent_twice_with_one_key_rings_once(herald: Harness) -
     assert len(herald.pushes(word)) == 1
 
 
+@pytest.mark.full
 def test_an_answer_that_was_lost_rings_again_rather_than_never(herald: Harness) -> None:
     # The stand-in accepts, and breaks the connection before it answers in time: nobody can know.
     herald.faults({"do": "accept_then_stall", "seconds": 11})

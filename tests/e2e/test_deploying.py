@@ -324,6 +324,7 @@ def wait_no_longer(herald: Harness, message_id: str) -> None:
     )
 
 
+@pytest.mark.full
 def test_the_smoke_test_finds_a_deployed_stage_well_and_a_missing_permission(herald: Harness) -> None:
     """The local simulator knows no condition, so of e-mail it can't say that it is allowed."""
     smoke = Smoke(Operations(herald.stage, herald.account), herald.urls, patience=30, pause=0.1)

@@ -192,6 +192,7 @@ def test_destroying_keeps_the_bucket_unless_data_are_deleted_and_then_leaves_no_
     assert delete_files(deployment, delete=True) == "deleted", "again, as after an interruption"
 
 
+@pytest.mark.full
 def test_the_doctor_counts_what_has_no_message_and_what_message_lacks_its_file(
     herald: Harness, operator: Operator
 ) -> None:

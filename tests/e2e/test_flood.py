@@ -111,6 +111,7 @@ def _is_summary(push: dict[str, Any]) -> bool:
     return str(push["title"]).endswith(" more messages")
 
 
+@pytest.mark.full
 @pytest.mark.rehearse(
     "2,000 messages at the throttle, with and without forged origins and kills",
     "a phone that a flood rings or silences, through all services",
@@ -119,7 +120,7 @@ def _is_summary(push: dict[str, Any]) -> bool:
     ("forged", "kills", "quota"),
     [
         pytest.param(False, 0, None, id="script"),
-        pytest.param(True, amount(2, 8), LITTLE, id="forged, kills, little quota", marks=pytest.mark.full),
+        pytest.param(True, amount(2, 8), LITTLE, id="forged, kills, little quota"),
     ],
 )
 def test_junk_at_the_throttle_rings_as_often_as_the_budget_says_and_hides_nobody(

@@ -145,6 +145,7 @@ def test_what_is_in_quarantine_is_listed_and_rings_once_it_is_released(herald: H
     assert operator.json("messages", "show", message_id)["answered_at"] is None
 
 
+@pytest.mark.full
 def test_an_erased_message_is_gone_with_its_letters_and_what_remains_is_listed(
     herald: Harness, operator: Operator
 ) -> None:

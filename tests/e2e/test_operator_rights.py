@@ -74,6 +74,7 @@ def failed(herald: Harness) -> str:
 
 
 @pytest.mark.parametrize("command", ROWS)
+@pytest.mark.full
 def test_a_command_needs_what_its_row_says_and_nothing_else(herald: Harness, command: str, root: Path) -> None:
     actions, do = ROWS[command]
     documented = rows(root / "docs/rights.md")[command]

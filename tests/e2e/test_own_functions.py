@@ -213,7 +213,7 @@ def told_in_log(own: Harness, text: str) -> int:
     return (own.stack.work / "aws.log").read_text(encoding="utf-8").count(text)
 
 
-@pytest.mark.parametrize("function", ["from_s3", "from_event", "from_sns"])
+@pytest.mark.parametrize("function", [pytest.param("from_s3", marks=pytest.mark.full), "from_event", "from_sns"])
 def test_an_event_that_it_fails_at_is_kept_and_without_the_statement_is_not(own: Harness, function: str) -> None:
     word = f"please fail {marker()}"
     own.empty("rule-dead-letters")
@@ -257,6 +257,7 @@ def mapping(own: Harness, function: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("function", ["from_table", "from_stream"])
+@pytest.mark.full
 def test_where_a_stream_fails_for_good_is_kept_and_what_comes_behind_is_run(own: Harness, function: str) -> None:
     own.empty("rule-dead-letters")
     CAUSES[function](own, f"please fail {marker()}")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from typing import Any
 
+import pytest
+
 from chalicelib.functions import functions_of
 from chalicelib.logic.webhook_request import webhook_id
 from ops.local.deployment import keep_secrets
@@ -69,6 +71,7 @@ def test_a_receiver_that_fails_for_a_moment_is_asked_again_with_the_same_id(hera
     assert faulted(herald) == {"status_500": 1}
 
 
+@pytest.mark.full
 def test_an_answer_that_was_lost_is_sent_again_and_the_receiver_knows_the_repetition(herald: Harness) -> None:
     word, message_id = send(herald, "signed", {"do": "accept_then_stall", "seconds": 11})
     done = wait_for(

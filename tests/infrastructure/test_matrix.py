@@ -162,6 +162,7 @@ ARN = re.compile(r"\barn:[^\s\"',;]+")
 
 
 @pytest.mark.parametrize("where", PLACES, ids=PARTITIONS)
+@pytest.mark.full
 def test_every_arn_is_of_its_partition_region_and_account(where: AwsLocation) -> None:
     texts = [*policies(where), *(f"{it.who} {it.on} {it.only}" for it in everyone_let_in(where))]
     found = {arn for text in texts for arn in ARN.findall(text)}
@@ -189,6 +190,7 @@ def test_no_template_names_a_partition_a_region_or_an_account() -> None:
 
 
 @pytest.mark.parametrize("where", PLACES, ids=PARTITIONS)
+@pytest.mark.full
 def test_every_service_acts_under_the_name_that_it_has_in_the_partition(where: AwsLocation) -> None:
     """The authority is Chalice's table, which is that of the AWS CDK. Of what Herald names none differs in China."""
     suffix = dns_suffix(where)

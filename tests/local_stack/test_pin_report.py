@@ -36,6 +36,7 @@ def change(candidate: Path, file: str, how: Callable[[str], str]) -> None:
     path.write_text(how(text), encoding="utf-8")
 
 
+@pytest.mark.full
 def test_what_is_pinned_has_not_moved(candidate: Path) -> None:
     for options in ((), ("--candidate", str(candidate))):
         told = compare(*options)
@@ -45,6 +46,7 @@ def test_what_is_pinned_has_not_moved(candidate: Path) -> None:
         )
 
 
+@pytest.mark.full
 def test_a_part_that_moved_or_is_gone_is_named_with_what_to_read_and_nothing_else(candidate: Path) -> None:
     change(candidate, "core/lambda_runtime.py", lambda text: text.replace(RESET, f"{RESET}\n    'Now otherwise.'"))
     change(candidate, "services/sns.py", lambda text: text.replace("def _publish(", "def _publish_now("))

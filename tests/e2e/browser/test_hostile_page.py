@@ -218,7 +218,6 @@ def test_a_name_that_leads_to_this_machine_is_refused_by_every_server(
     rebound.close()
 
 
-@pytest.mark.every_run
 def test_what_is_for_pages_is_open_to_them(browser: Browser, herald: Harness, servers: Servers, hostile: int) -> None:
     page = browser.new_page()
     page.goto(f"http://localhost:{hostile}/")

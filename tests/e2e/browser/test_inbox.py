@@ -247,7 +247,6 @@ def test_the_page_between_the_address_and_the_list_is_readable_too(browser: Brow
         assert violations(page) == []
 
 
-@pytest.mark.every_run
 def test_everything_works_without_a_script_and_loads_nothing_from_elsewhere(owner: Owner) -> None:
     context = owner.context(script=False)
     loaded: list[str] = []
@@ -387,7 +386,6 @@ def at_work(browser: Browser, herald: Harness, checkout: Path) -> Iterator[Page]
         assert process.wait(60) == 0
 
 
-@pytest.mark.every_run
 def test_replay_by_button_rings_exactly_the_missing_channel_and_release_rings(at_work: Page, herald: Harness) -> None:
     page, failed, held = at_work, marker(), marker()
     herald.hook_faults({"do": "status", "status": 422})

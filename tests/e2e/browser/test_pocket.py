@@ -323,7 +323,6 @@ def elsewhere() -> Iterator[Callable[[str], str]]:
     server.server_close()
 
 
-@pytest.mark.every_run
 def test_another_website_frames_nothing_presses_nothing_and_learns_nothing(
     browser: Browser, function: FunctionUrl, elsewhere: Callable[[str], str]
 ) -> None:
