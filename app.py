@@ -18,7 +18,7 @@ if "AWS_CHALICE_CLI_MODE" in os.environ and os.path.isdir("ops"):
     sys.dont_write_bytecode = True
     from ops.cli import plain_chalice
 
-    plain_chalice.check(sys.argv)
+    plain_chalice.refuse_harmful_command(sys.argv)
 
 from chalice.app import Chalice, CloudWatchEvent, ConvertToMiddleware, Rate, Response, SNSEvent
 
@@ -87,7 +87,7 @@ if stage.canary:
 
     @app.schedule(Rate(stage.canary, unit=Rate.HOURS))
     def canary(event: CloudWatchEvent) -> None:
-        """Send a test message through the whole path. An alarm sounds when it doesn't arrive."""
+        """Publish a canary, which takes the whole path and notifies nobody. An alarm sounds when it doesn't arrive."""
         handlers.canary.send(event.context)
 
 
@@ -203,4 +203,4 @@ if stage.autoreplies:
         handlers.autoreply.handle(event)
 
 
-handlers.preload(os.environ.get("_HANDLER", ""))
+handlers.preload(os.environ.get("_HANDLER", ""))  # What Lambda starts, such as app.destined: it loads its handler now.

@@ -199,13 +199,14 @@ class Container:
 
         files = wanted(notification.files, attachment_limits)
         try:
-            contents = self.file_bucket(function_arn).read_all([file.key for file in files])
+            contents = self.file_bucket(function_arn).read_all([file.bucket_key for file in files])
         except FilesError as error:
             logger.warning("Files were not attached", extra={"message_id": notification.id, "reason": error.reason})
             return notification
-        rules = {site.name: site.files for site in self.stage.sites.values()}
-        keep = any((found := rules.get(place_of_key(file.key)[0])) and found.keep_metadata for file in files)
-        return replace(notification, attached=attachments(files, contents, attachment_limits, keep_metadata=keep))
+        sites = (self.stage.sites.get(place_of_key(file.bucket_key)[0]) for file in files)
+        keep_metadata = any(site and site.files and site.files.keep_metadata for site in sites)
+        attached = attachments(files, contents, attachment_limits, keep_metadata=keep_metadata)
+        return replace(notification, attached=attached)
 
     def provider_notifier(self, channel: str) -> CheckingNotifier:
         """Return a channel's notifier as ``notify_<kind>`` sees it: a client of the provider."""
@@ -336,8 +337,8 @@ class Container:
             summaries=lambda: self.summaries,
             give_up_seconds=self.stage.retry_times.give_up_seconds,
             on_recorded=self._on_recorded,
-            stage=self.stage.name,
-            files=lambda: self.examined_files(function_arn),
+            stage_name=self.stage.name,
+            files_of_messages=lambda: self.examined_files(function_arn),
             inbox_link=self.inbox_link,
         )
 

@@ -12,8 +12,8 @@ from typing import NamedTuple
 APP = "herald"
 DEFAULT_GIVE_UP_SECONDS = 72 * 3600
 """The age at which a message is not tried any more, unless the stage says otherwise."""
-NOTIFICATIONS_SITE = "notifications"
-"""The reserved site to which all belongs that programs publish: ``logic/published_notification.py``."""
+SITE_OF_PROGRAMS = "notifications"
+"""Instead of a site's name: all that programs publish belongs to it. ``logic/published_notification.py``."""
 
 
 class SettingsError(RuntimeError):
@@ -37,7 +37,7 @@ class Channel(NamedTuple):
     name: str
     kind: str
     """Such as ``pushover``: the function ``notify_<kind>`` serves it."""
-    ring_again: bool
+    retry_uncertain: bool
     """Whether to send again when the provider may already have accepted; if not, the message is held for the owner."""
     pause: int
     """Shortest wait before a failed attempt is repeated, in seconds."""
@@ -214,7 +214,7 @@ class Notifications(NamedTuple):
 
     @property
     def name(self) -> str:
-        return NOTIFICATIONS_SITE
+        return SITE_OF_PROGRAMS
 
 
 class Stage(NamedTuple):
@@ -365,21 +365,21 @@ class Stage(NamedTuple):
     @property
     def site_names(self) -> tuple[str, ...]:
         """The sites that messages belong to, with the reserved one of notifications."""
-        return (*self.sites, NOTIFICATIONS_SITE)
+        return (*self.sites, SITE_OF_PROGRAMS)
 
     def channels_serving(self, site: str) -> Mapping[str, Channel]:
         """Return a site's channels by name; none for a site that has been removed from ``herald.toml``.
 
         A notification may name any channel of any site.
         """
-        if site == NOTIFICATIONS_SITE:
+        if site == SITE_OF_PROGRAMS:
             return {name: self.channels[name] for name in self.site_channels}
         served = self.sites.get(site)
         return {name: self.channels[name] for name in served.channels} if served else {}
 
     def retention_days(self, site: str) -> int | None:
         """How long messages of a site are kept; None for one that has been removed from ``herald.toml``."""
-        kept = self.notifications if site == NOTIFICATIONS_SITE else self.sites.get(site)
+        kept = self.notifications if site == SITE_OF_PROGRAMS else self.sites.get(site)
         return kept.retention_days if kept else None
 
     def log_group(self, name: str) -> str:

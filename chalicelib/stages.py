@@ -9,7 +9,7 @@ STAGES = {
             'default': Site(name='default', thanks='https://www.example.com/thanks.html', channels=('pushover',), required=('message',), retention_days=365, origins=('https://www.example.com',), without_origin=True, null_origin=False, language='en', longest={'source': 200, 'name': 200, 'email': 254, 'subject': 200, 'message': 10240}, once_within=600, spam=Spam(points={'honeypot': 10, 'fill_time': 5, 'links': 5}, quarantine_from=10, min_fill_seconds=3.0, most_links=3, most_messages=0, rate_minutes=0, proof_tries=0, captcha=None), loopback=False, origins_in='sites.default', title='', body='', texts={}, files=None, autoreply=None, one_of_many=False),
         },
         channels={
-            'pushover': Channel(name='pushover', kind='pushover', ring_again=True, pause=5, url='https://api.pushover.net', options={}, title='', body='', rings=Rings(hour=30, day=120), priorities={'low': {'priority': -1}, 'normal': {'priority': 0}, 'high': {'priority': 1}, 'emergency': {'priority': 2}}, link_option='link', inbox_link=True),
+            'pushover': Channel(name='pushover', kind='pushover', retry_uncertain=True, pause=5, url='https://api.pushover.net', options={}, title='', body='', rings=Rings(hour=30, day=120), priorities={'low': {'priority': -1}, 'normal': {'priority': 0}, 'high': {'priority': 1}, 'emergency': {'priority': 2}}, link_option='link', inbox_link=True),
         },
         limits=Limits(body=65536, fields=50, field=10240),
         retry_times=RetryTimes(lambda_retries=2, lambda_age_seconds=21600, retry_minutes=5, give_up_seconds=259200),
@@ -32,7 +32,7 @@ STAGES = {
             'default': Site(name='default', thanks='http://127.0.0.1:8080/thanks.html', channels=('pushover',), required=('message',), retention_days=365, origins=('http://127.0.0.1:8080',), without_origin=True, null_origin=False, language='en', longest={'source': 200, 'name': 200, 'email': 254, 'subject': 200, 'message': 10240}, once_within=600, spam=Spam(points={'honeypot': 10, 'fill_time': 5, 'links': 5}, quarantine_from=10, min_fill_seconds=3.0, most_links=3, most_messages=0, rate_minutes=0, proof_tries=0, captcha=None), loopback=True, origins_in='stages.local.sites.default', title='', body='', texts={}, files=None, autoreply=None, one_of_many=False),
         },
         channels={
-            'pushover': Channel(name='pushover', kind='pushover', ring_again=True, pause=1, url='http://127.0.0.1:8080/pushover', options={}, title='', body='', rings=Rings(hour=30, day=120), priorities={'low': {'priority': -1}, 'normal': {'priority': 0}, 'high': {'priority': 1}, 'emergency': {'priority': 2}}, link_option='link', inbox_link=True),
+            'pushover': Channel(name='pushover', kind='pushover', retry_uncertain=True, pause=1, url='http://127.0.0.1:8080/pushover', options={}, title='', body='', rings=Rings(hour=30, day=120), priorities={'low': {'priority': -1}, 'normal': {'priority': 0}, 'high': {'priority': 1}, 'emergency': {'priority': 2}}, link_option='link', inbox_link=True),
         },
         limits=Limits(body=65536, fields=50, field=10240),
         retry_times=RetryTimes(lambda_retries=2, lambda_age_seconds=21600, retry_minutes=5, give_up_seconds=259200),

@@ -18,7 +18,7 @@ from chalicelib.logic.replay import ReplayUpdate
 from chalicelib.logic.retry_due import Destined, DueMessages
 from chalicelib.logic.spam import HoldReason, RecentActivity
 from chalicelib.logic.stored_messages import Archive, Page, Position, StoredMessage, Wanted
-from chalicelib.settings import NOTIFICATIONS_SITE, Channel, Limits, Notifications, Site, Spam, Stage
+from chalicelib.settings import SITE_OF_PROGRAMS, Channel, Limits, Notifications, Site, Spam, Stage
 
 NOW = 1_767_225_600
 """2026-01-01T00:00:00Z, the time in every test."""
@@ -39,8 +39,8 @@ class Context:
         return self.remaining
 
 
-def channel(name: str = "pushover", *, ring_again: bool = True, pause: int = 5) -> Channel:
-    return Channel(name, "pushover", ring_again, pause, "https://api.pushover.net")
+def channel(name: str = "pushover", *, retry_uncertain: bool = True, pause: int = 5) -> Channel:
+    return Channel(name, "pushover", retry_uncertain, pause, "https://api.pushover.net")
 
 
 def mail_channel(name: str = "email", **options: str | tuple[str, ...]) -> Channel:
@@ -155,7 +155,7 @@ class InMemoryMessages:
 
     def add(self, message: Message, record: Record) -> Record | None:
         if message.id in self.records:
-            if message.site == NOTIFICATIONS_SITE and message.fields != self.kept[message.id].fields:
+            if message.site == SITE_OF_PROGRAMS and message.fields != self.kept[message.id].fields:
                 raise InvalidRequestError("key: was used before", key="key")
             return self.records[message.id]
         # The table stores neither sender nor proof nor captcha.
@@ -168,7 +168,7 @@ class InMemoryMessages:
 
     def hold(self, message_id: str, duplicate_of: str) -> None:
         record = self.records[message_id]
-        verdict = replace(record.verdict, held=HoldReason.DUPLICATE, duplicate_of=duplicate_of)
+        verdict = replace(record.verdict, hold_reason=HoldReason.DUPLICATE, duplicate_of=duplicate_of)
         self.records[message_id] = replace(record, verdict=verdict, due_at=0)
 
     def find(self, message_id: str) -> tuple[Message, Record] | None:
@@ -197,12 +197,12 @@ class InMemoryMessages:
         known = {name: identity(record.deliveries[name]) for name in update.before}
         if known != {name: identity(before) for name, before in update.before.items()}:
             return False
-        if record.verdict.held is not update.held:
+        if record.verdict.hold_reason is not update.hold_reason:
             return False
         self.records[message_id] = replace(
             record,
             deliveries={**record.deliveries, **update.after},
-            verdict=replace(record.verdict, held=None),
+            verdict=replace(record.verdict, hold_reason=None),
             due_at=update.due_at,
             replayed_at=update.at,
         )
@@ -412,7 +412,7 @@ class RefusingTopic:
 class UnlimitedRings:
     """A budget that always has a ring."""
 
-    def take(self, channel: Channel, rank: int, now: int) -> bool:
+    def take(self, channel: Channel, person_rank: int, now: int) -> bool:
         return True
 
     def take_for_summary(self, channel: Channel, now: int, *, early: bool) -> int:

@@ -24,7 +24,7 @@ from ops.operations import Copy, Erased, Listing, Replayed, Selection, Trace
 from tests.fakes import NOW
 
 DAY = 24 * 3600
-HELD = Verdict(held=HoldReason.QUARANTINED)
+HELD = Verdict(hold_reason=HoldReason.QUARANTINED)
 
 
 class InMemoryMailbox:
@@ -215,7 +215,7 @@ def one_of_each() -> list[StoredMessage]:
             MessageState.DUPLICATE,
             {"pushover": Delivery()},
             ago=2 * DAY,
-            verdict=Verdict(held=HoldReason.DUPLICATE, duplicate_of="delivered-1"),
+            verdict=Verdict(hold_reason=HoldReason.DUPLICATE, duplicate_of="delivered-1"),
             email="jonas@example.com",
             message="Thank you, the chair is like new!",
         ),

@@ -23,7 +23,7 @@ from chalicelib.logic.delivery_types import Delivery, Record, State
 from chalicelib.logic.message import Message
 from chalicelib.logic.retry_due import DueMessage
 from chalicelib.logic.spam import HoldReason, Verdict
-from chalicelib.settings import NOTIFICATIONS_SITE, Stage
+from chalicelib.settings import SITE_OF_PROGRAMS, Stage
 
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
@@ -61,7 +61,7 @@ class MessageTable:
     def add(self, message: Message, record: Record) -> Record | None:
         """Store a new message; if it is already stored, change nothing and return its record."""
         # A notification's key makes its id, whatever its content: writing the fields compares that with what is stored.
-        id_from_key = message.has_idempotency_key and message.site == NOTIFICATIONS_SITE
+        id_from_key = message.has_idempotency_key and message.site == SITE_OF_PROGRAMS
         if not id_from_key and stored_bytes(message.fields) > LARGE_FIELDS and (stored := self.find_record(message.id)):
             return stored
         now = int(self._clock())
@@ -86,10 +86,10 @@ class MessageTable:
             item |= {"due": DUE, "due_at": record.due_at}
         if verdict.signals:
             item |= {"signals": verdict.signals, "score": verdict.score}
-        if verdict.rank:
-            item["rank"] = verdict.rank
-        if verdict.held:
-            item["held"] = verdict.held
+        if verdict.person_rank:
+            item["rank"] = verdict.person_rank
+        if verdict.hold_reason:
+            item["held"] = verdict.hold_reason
         if verdict.duplicate_of:
             item["duplicate_of"] = verdict.duplicate_of
         if verdict.rejection:
@@ -252,9 +252,9 @@ def read_verdict(item: Mapping[str, Any]) -> Verdict:
     return Verdict(
         signals=tuple(item.get("signals", ())),
         score=item.get("score", 0),
-        held=HoldReason(item["held"]) if "held" in item else None,
+        hold_reason=HoldReason(item["held"]) if "held" in item else None,
         duplicate_of=item.get("duplicate_of", ""),
-        rank=item.get("rank", 0),
+        person_rank=item.get("rank", 0),
         wrong_key=item.get("rejected", {}).get("key", ""),
         reason=item.get("rejected", {}).get("reason", ""),
     )

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from chalicelib import errors
-from chalicelib.adapters import herald_client
+from chalicelib.adapters import herald_client  # The client that other programs may copy: they call notifiers so, too.
 from chalicelib.adapters.aws import AwsError, NotSentError, ServiceError
 from chalicelib.errors import ChannelUnavailableError, ChannelUncertainError, InvokeError
 from chalicelib.logic.notification import Notification, Quota

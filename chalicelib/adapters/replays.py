@@ -44,13 +44,13 @@ class ReplayTable:
         if not update.before:
             return self._let_go(message_id, update)
         sets = ["due = :due", "due_at = :due_at", "replayed_at = :at"]
-        conditions = ["held = :held" if update.held else "attribute_not_exists(held)", "attribute_exists(id)"]
+        conditions = ["held = :held" if update.hold_reason else "attribute_not_exists(held)", "attribute_exists(id)"]
         names = {f"#{name}": name for name in COMPARED_FIELDS}
         values: dict[str, object] = {
             ":due": DUE,
             ":due_at": update.due_at,
             ":at": update.at,
-            **({":held": update.held} if update.held else {}),
+            **({":held": update.hold_reason} if update.hold_reason else {}),
         }
         lines = []
         for number, (channel, before) in enumerate(update.before.items()):
@@ -66,7 +66,7 @@ class ReplayTable:
         values |= {":none": [], ":lines": lines}
         done, item = self._table.update(
             message_id,
-            f"SET {', '.join(sets)}{' REMOVE held' if update.held else ''}",
+            f"SET {', '.join(sets)}{' REMOVE held' if update.hold_reason else ''}",
             values,
             condition=" AND ".join(conditions),
             names=names,
@@ -79,7 +79,7 @@ class ReplayTable:
 
     def _let_go(self, message_id: str, update: ReplayUpdate) -> bool:
         """Take the hold away where there is no channel to try."""
-        values = mark_values(Marked(OwnerMark.NOT_SPAM, update.at, update.by)) | {":held": update.held}
+        values = mark_values(Marked(OwnerMark.NOT_SPAM, update.at, update.by)) | {":held": update.hold_reason}
         return self._table.update(
             message_id, f"SET {MARKS_SET} REMOVE held", values, condition="held = :held AND attribute_exists(id)"
         ).done

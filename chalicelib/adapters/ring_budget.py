@@ -41,9 +41,9 @@ class RingTable:
         self._seconds = seconds
         self._known: dict[str, Balance] = {}
 
-    def take(self, channel: Channel, rank: int, now: int) -> bool:
-        """Spend one ring for a message of this rank; without a limit there is always one."""
-        return self._take(channel, BUDGET_SHARES[rank], now, paced=True)
+    def take(self, channel: Channel, person_rank: int, now: int) -> bool:
+        """Spend one ring for a message of this ``person_rank``; without a limit there is always one."""
+        return self._take(channel, BUDGET_SHARES[person_rank], now, paced=True)
 
     def take_for_summary(self, channel: Channel, now: int, *, early: bool) -> int:
         """Spend one ring for a summary and return 0, or return when one is free: at the pace of messages if early."""

@@ -1,6 +1,6 @@
 """Store what a channel's next summary reports: one item of the message table, ``summary#<channel>``.
 
-- ``pending_count``: the number of messages; ``pending_count0`` to ``pending_count2``: of each rank
+- ``pending_count``: the number of messages; ``pending_count0`` to ``pending_count2``: of each ``Verdict.person_rank``
 - ``pending_since``: when the first was counted; ``pending_ids0`` to ``pending_ids2``: some ids of each rank;
   ``pending_newest``: the last id
 - ``batch_…``: the same for the batch that is being sent. One write moves ``pending_…`` there, so that new messages
@@ -8,10 +8,10 @@
 - ``taken_by``: the run that sends the batch, until ``taken_until``; ``attempts``: its calls so far; ``claimed``:
   present during a call
 - ``next_at``, ``pause``: when the next may be sent, and the seconds from the one before; ``early_at``: when it may if a
-  message has a rank
+  message has a rank above 0
 - ``due``, ``due_at``: when the scheduled retry looks at it, as for a message
 
-What was not delivered is noted in an item that expires, ``lost#<request id>``, for the retry of Lambda's event.
+What was not delivered is noted in an item that expires, ``lost#<event_id>``, for the retry of Lambda's event.
 """
 
 from __future__ import annotations
@@ -46,30 +46,30 @@ class SummaryTable:
     def __init__(self, dynamodb: DynamoDBClient, table: str) -> None:
         self._table = ItemTable(dynamodb, table)
 
-    def add(self, channel: str, message_id: str, rank: int, now: int) -> None:
+    def add(self, channel: str, message_id: str, person_rank: int, now: int) -> None:
         """Count a message, and keep its id: mostly one write, two once there is no room for more ids."""
-        ids = _ids(rank)
+        ids = _ids(person_rank)
         item = self._count(
             channel,
             message_id,
-            rank,
+            person_rank,
             now,
             f"{ids} = list_append(if_not_exists({ids}, :none), :ids), "
             + ", ".join(f"{name} = if_not_exists({name}, :none)" for name in map(_ids, _RANKS) if name != ids),
             f"attribute_not_exists({ids}) OR size({ids}) < :max",
-            {":ids": [message_id], ":none": [], ":max": MAX_NAMED[rank]},
+            {":ids": [message_id], ":none": [], ":max": MAX_NAMED[person_rank]},
         )
         if item is None:
             return
-        replaced = choose_replaced(message_id, item.get(f"pending_count{rank}", 0), MAX_NAMED[rank])
+        replaced = choose_replaced(message_id, item.get(f"pending_count{person_rank}", 0), MAX_NAMED[person_rank])
         keep = f"{ids}[{replaced}] = :id" if replaced is not None else "pending_newest = :id"
-        self._count(channel, message_id, rank, now, keep, f"attribute_exists({ids})", {})
+        self._count(channel, message_id, person_rank, now, keep, f"attribute_exists({ids})", {})
 
     def _count(
         self,
         channel: str,
         message_id: str,
-        rank: int,
+        person_rank: int,
         now: int,
         keep: str,
         condition: str,
@@ -80,7 +80,7 @@ class SummaryTable:
         return self._update(
             channel,
             f"SET {keep}{newest}, pending_since = if_not_exists(pending_since, :now), due = :due, "
-            f"due_at = if_not_exists(due_at, :first) ADD pending_count :plus, pending_count{rank} :plus",
+            f"due_at = if_not_exists(due_at, :first) ADD pending_count :plus, pending_count{person_rank} :plus",
             condition,
             {":id": message_id, ":now": now, ":due": DUE, ":first": now + FIRST_AFTER, ":plus": 1, **values},
         )[1]
@@ -152,14 +152,14 @@ class SummaryTable:
             {":run": run_id, ":early": early_at, ":next": next_at, ":pause": pause},
         )
 
-    def note_loss(self, request_id: str, loss: Loss, now: int) -> None:
+    def note_loss(self, event_id: str, loss: Loss, now: int) -> None:
         """Remember what the event of this request id has to report."""
         noted = {"action": str(loss.action), "state": str(loss.state), "count": loss.count}
-        self._table.put({"id": f"lost#{request_id}", **noted, "expires_at": now + LOSS_KEPT})
+        self._table.put({"id": f"lost#{event_id}", **noted, "expires_at": now + LOSS_KEPT})
 
-    def find_loss(self, request_id: str) -> Loss | None:
+    def find_loss(self, event_id: str) -> Loss | None:
         """What an earlier run of the event has noted."""
-        item = self._table.read(f"lost#{request_id}")
+        item = self._table.read(f"lost#{event_id}")
         return Loss(Action(item["action"]), State(item["state"]), item["count"]) if item else None
 
     def abandon(self, channel: str) -> int:
@@ -176,8 +176,8 @@ class SummaryTable:
         return (item, None) if done else (None, item)
 
 
-def _ids(rank: int) -> str:
-    return f"pending_ids{rank}"
+def _ids(person_rank: int) -> str:
+    return f"pending_ids{person_rank}"
 
 
 def _batch(item: Mapping[str, Any]) -> Batch:

@@ -1,4 +1,4 @@
-"""``canary``: publishes a test message on a schedule."""
+"""``canary``: publishes a canary on a schedule."""
 
 from __future__ import annotations
 

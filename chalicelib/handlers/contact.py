@@ -12,7 +12,7 @@ from chalicelib.handlers import answer_format, cors, form_answers
 from chalicelib.handlers.form_request import FormRequest
 from chalicelib.logic import allowed_origins, spam, validation
 from chalicelib.logic.known_field_names import MEANINGS
-from chalicelib.logic.message import Message, message_id
+from chalicelib.logic.message import Message, make_message_id
 from chalicelib.logic.message_kinds import KIND_CONTACT
 from chalicelib.logic.submission import Submission
 from chalicelib.logs import logger
@@ -119,14 +119,15 @@ def _publish(form_request: FormRequest) -> tuple[Message, str]:
     if read_error:
         raise read_error
     site, form = form_request.site, form_request.form
-    any_email = form_request.is_json and any(service.any_email for service in form_request.form_services)
-    validation.validate(form, site, container.stage.limits, any_email=any_email)
+    services = form_request.services_written_for
+    any_text_as_email = form_request.is_json and any(service.any_text_as_email for service in services)
+    validation.validate(form, site, container.stage.limits, any_text_as_email=any_text_as_email)
     idempotency_key = form_request.header("idempotency-key")
     uploads = form_request.uploads.files if form_request.uploads else []
     files = tuple(upload.ref for upload in uploads)
     signals, sender_hash, network_hash, solved_challenge = _spam_signals(form_request, form, site)
     message = Message(
-        id=message_id(site.name, idempotency_key, form.fields, files),
+        id=make_message_id(site.name, idempotency_key, form.fields, files),
         site=site.name,
         received_at=container.now(),
         fields=form.fields,
@@ -147,7 +148,7 @@ def _publish(form_request: FormRequest) -> tuple[Message, str]:
     if uploads:  # Before the message, which must not say what isn't there.
         container.file_bucket(form_request.function_arn).put(message, uploads)
     container.topic.publish(text, site=site.name, kind=KIND_CONTACT, function_arn=form_request.function_arn)
-    details: dict[str, object] = {"ignored": form.ignored} if form.ignored else {}
+    details: dict[str, object] = {"ignored": form.ignored_recipient_fields} if form.ignored_recipient_fields else {}
     details |= {"files": len(files)} if files else {}
     logger.info("Accepted", extra={"message_id": message.id, "site": site.name, **details})
     emit(container.stage, Metric.ACCEPTED, {"site": site.name, "message_id": message.id})

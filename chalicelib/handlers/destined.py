@@ -13,12 +13,12 @@ from chalicelib.logic.message import Message
 from chalicelib.logic.spam import Signal
 from chalicelib.logs import logger
 from chalicelib.metrics import Metric, emit
-from chalicelib.settings import NOTIFICATIONS_SITE, Site
+from chalicelib.settings import SITE_OF_PROGRAMS, Site
 
 _METRICS = {
     Action.QUARANTINED: Metric.QUARANTINED,
     Action.DUPLICATE: Metric.DUPLICATE,
-    Action.REJECTED: Metric.REJECTED,
+    Action.REJECTED_PUBLICATION: Metric.REJECTED,
 }
 """Metrics of the actions that notify nobody; the others are counted channel by channel."""
 
@@ -43,7 +43,7 @@ def handle(event: dict[str, Any], context: Any) -> dict[str, object]:
         return message_kinds.answer_test_event(sns["Message"])
     container = composition.get_container()
     invocation = Invocation(
-        request_id=context.aws_request_id,
+        event_id=context.aws_request_id,
         run_id=uuid.uuid4().hex,
         ends_at=container.now() + context.get_remaining_time_in_millis() // 1000,
     )
@@ -64,7 +64,7 @@ def handle(event: dict[str, Any], context: Any) -> dict[str, object]:
     if kind in ("", message_kinds.KIND_CONTACT):
         try:
             message = Message.deserialize(sns["Message"])
-            if message.site == NOTIFICATIONS_SITE:
+            if message.site == SITE_OF_PROGRAMS:
                 raise ValueError("no form has this site")
         except ValueError as error:
             return _deliver_notification(sns, invocation, str(error) if kind else "")

@@ -22,9 +22,9 @@ def accepted_answer(form_request: FormRequest, message_id: str, next_page: str) 
             headers: Headers = {"Content-Type": "text/plain; charset=utf-8", "Cache-Control": "no-store"}
             return Response(body="OK", status_code=200, headers=headers)
     body: dict[str, object] = {"id": message_id, "status": "accepted", "next": next_page}
-    if form_request.form.ignored:
-        body["ignored"] = form_request.form.ignored
-    services = form_request.form_services
+    if form_request.form.ignored_recipient_fields:
+        body["ignored"] = form_request.form.ignored_recipient_fields
+    services = form_request.services_written_for
     if not services:
         return json_response(202, body)
     _, texts = form_request.language_and_texts()

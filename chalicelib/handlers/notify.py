@@ -33,7 +33,7 @@ def handle(kind: str, request: object, context: Any) -> dict[str, object]:
         quota = notifier.check(notification)
         logger.info("Checked", extra={"message_id": notification.id, "channel": channel})
         return {"channel": channel, "checked": True, "quota": quota.as_json() if quota else None}
-    if any(file.key for file in notification.files):
+    if any(file.bucket_key for file in notification.files):
         notification = composition.get_container().with_attachments(notification, kind, context.invoked_function_arn)
     reference = notifier.notify(notification)
     logger.info("Delivered", extra={"message_id": notification.id, "channel": channel, "reference": reference})

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from chalicelib import composition
-from chalicelib.logic.message_kinds import KIND_CANARY, REJECTED
+from chalicelib.logic.message_kinds import KIND_CANARY, REJECTED_PUBLICATION
 from chalicelib.logic.outcome_event import RunOutcome, read_outcome
 from chalicelib.logs import logger
 from chalicelib.metrics import Metric, emit
@@ -23,7 +23,7 @@ def handle(event: dict[str, Any]) -> None:
     """
     outcome = read_outcome(event)
     logger.set_correlation_id(outcome.message_id)
-    if outcome.action == REJECTED:
+    if outcome.action == REJECTED_PUBLICATION:
         # ``destined`` counts it, and its sender can look it up: a program gone wrong must not flood the owner.
         logger.warning("Notification rejected", extra=outcome.log_fields())
         return

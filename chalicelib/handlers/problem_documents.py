@@ -24,7 +24,7 @@ def problem_document(form_request: FormRequest, error: SubmissionError) -> Respo
         ]
         or [{"code": error.code, "message": title}],
     }
-    for service in form_request.form_services:
+    for service in form_request.services_written_for:
         body |= service.error_keys(title, error.status)
     headers: dict[str, str | list[str]] = {"Content-Language": language, "Content-Type": PROBLEM}
     return json_response(error.status, body, headers | retry_after(error))

@@ -24,7 +24,7 @@ from chalicelib.logic.overall_state import MessageState
 from chalicelib.logic.recorded_timeline import Target, Trace
 from chalicelib.logic.reply_link import reply_label, reply_link
 from chalicelib.logic.stored_messages import ListedMessage, OwnerMark, StoredMessage
-from chalicelib.settings import NOTIFICATIONS_SITE
+from chalicelib.settings import SITE_OF_PROGRAMS
 
 CSRF = "csrf"
 """The name of the form field with the session's token."""
@@ -239,7 +239,7 @@ def mailbox(
     notice: str = "",
 ) -> str:
     """A page of messages. ``fields`` is what visitors typed in each, by its id."""
-    several = len(set(shell.sites) - {NOTIFICATIONS_SITE}) > 1
+    several = len(set(shell.sites) - {SITE_OF_PROGRAMS}) > 1
     states = [(None, "All messages"), *((state, str(state).capitalize()) for state in words.MESSAGE_STATES)]
     page = ListPage(
         title=str(shown.state).capitalize() if shown.state else "All messages",
@@ -268,9 +268,9 @@ def mailbox(
 def _row(message: ListedMessage, fields: Mapping[str, str], with_site: bool, shown: Filter, now: int) -> Row:
     signals = message.verdict.signals
     facts = [
-        message.site if with_site or message.site == NOTIFICATIONS_SITE else "",
+        message.site if with_site or message.site == SITE_OF_PROGRAMS else "",
         f"{words.counted(len(signals), 'sign')} of spam" if signals else "",
-        "" if message.verdict.held else _undelivered(message),
+        "" if message.verdict.hold_reason else _undelivered(message),
     ]
     return Row(
         href=_at(message.id, shown),
@@ -388,9 +388,9 @@ def _what_to_do(shell: Shell, stored: StoredMessage, back: Filter, csrf: str) ->
         advice = [f"Its sender has to mend it: {listed.verdict.reason}."]
     elif not names:
         advice = ["Nothing is left to do."]
-        if listed.verdict.held and not undelivered:
+        if listed.verdict.hold_reason and not undelivered:
             advice, action = [], Action("Not spam", f"release{query}", csrf)
-    elif listed.verdict.held:
+    elif listed.verdict.hold_reason:
         advice = [f"Releasing it rings {words.listed(names)}."]
         action = Action("Release", f"release{query}", csrf)
     else:
@@ -414,13 +414,13 @@ def _marks(listed: ListedMessage, back: Filter, csrf: str) -> Iterator[Action]:
         yield Action("Not answered", f"unanswered{query}", csrf, is_quiet=True)
     else:
         yield Action("Mark as answered", f"answered{query}", csrf, is_quiet=True)
-    if not listed.verdict.held:
+    if not listed.verdict.hold_reason:
         yield Action("Mark as spam", f"spam{query}", csrf, is_quiet=True)
 
 
 def _reply(stored: StoredMessage) -> Link | None:
     listed = stored.listed
-    if listed.site == NOTIFICATIONS_SITE:
+    if listed.site == SITE_OF_PROGRAMS:
         return None
     found = from_contact(Message(listed.id, listed.site, listed.received_at, dict(stored.fields)))
     href = reply_link(found)
@@ -496,7 +496,7 @@ def _at(message_id: str, back: Filter, **more: str) -> str:
 
 def _sender(site: str, fields: Mapping[str, str]) -> str:
     """Who wrote, as far as the message says; of a notification its title."""
-    if site == NOTIFICATIONS_SITE:
+    if site == SITE_OF_PROGRAMS:
         return _one_line(fields.get("title", "")) or "A program"
     return _one_line(fields.get("name", "")) or _one_line(fields.get("email", "")) or "Somebody without a name"
 

@@ -20,7 +20,9 @@ MESSAGE_STATES: dict[MessageState, str] = {
     MessageState.DELIVERED: "Every channel delivered.",
     MessageState.SUMMARIZED: "Too many came at once: one summary tells of all of them.",
     MessageState.DUPLICATE: "Held because another message had the same content: that one was delivered.",
-    MessageState.REJECTED: "A program published it, but it is not a valid notification. Only the reason is stored.",
+    MessageState.REJECTED_PUBLICATION: (
+        "A program published it, but it is not a valid notification. Only the reason is stored."
+    ),
 }
 """What each state means, in the order in which an owner wants to see them."""
 

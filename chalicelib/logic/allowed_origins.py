@@ -55,9 +55,9 @@ def origin_to_link_to(site: Site | None, origin: str | None, allowed: bool) -> s
     return known if "://" in known else ""
 
 
-def advice_to_accept(site: Site, origin: str | None, stage: str) -> str:
+def advice_to_accept(site: Site, origin: str | None, stage_name: str) -> str:
     """Say what to change in ``herald.toml`` so that a refused origin is accepted; empty for a malformed one."""
-    own = f"[stages.{stage}.sites.{site.name}] of herald.toml"
+    own = f"[stages.{stage_name}.sites.{site.name}] of herald.toml"
     if origin is None or origin == "null":
         return f"to allow it, set {'null' if origin else 'without'}_origin = true in {own}"
     if not printable_origin(origin):

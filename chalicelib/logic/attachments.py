@@ -28,7 +28,7 @@ class Attachment:
 
 def wanted(files: Sequence[NotifiedFile], limits: AttachmentLimits) -> list[NotifiedFile]:
     """The files that may be attached, as far as their kind and number decide."""
-    fitting = [file for file in files if file.key and kind_of_type(file.media_type) in limits.kinds]
+    fitting = [file for file in files if file.bucket_key and kind_of_type(file.media_type) in limits.kinds]
     return fitting[: limits.count]
 
 
@@ -37,13 +37,13 @@ def attachments(
 ) -> tuple[Attachment, ...]:
     """The attachments of wanted files.
 
-    ``contents`` holds their bytes by key; what is not there is left out, and so is an image that can't be cleaned of
-    what tells of its photographer, and what would be too large together.
+    ``contents`` holds their bytes by ``bucket_key``; what is not there is left out, and so is an image that can't be
+    cleaned of what tells of its photographer, and what would be too large together.
     """
     found: list[Attachment] = []
     room = limits.size
     for number, file in enumerate(files, 1):
-        content = contents.get(file.key, b"")
+        content = contents.get(file.bucket_key, b"")
         if kind_of_type(file.media_type) == "image" and not keep_metadata:
             try:
                 content = cleaned(content)

@@ -127,7 +127,7 @@ def why_not(to: str, message: Message, record: Record, own: Collection[str], now
         return Answer.NOWHERE
     if f"{local.partition('+')[0]}@{domain}" in own:
         return Answer.OWN_ADDRESS
-    if record.verdict.held:
+    if record.verdict.hold_reason:
         return Answer.HELD
     if record.verdict.signals:
         return Answer.SIGNS

@@ -1,4 +1,4 @@
-"""The canary: a test message that takes the whole path on a schedule. An alarm sounds when it doesn't arrive.
+"""The canary takes a message's whole path on a schedule, and notifies nobody. An alarm sounds when it doesn't arrive.
 
 It is published to the topic like a contact message, with the kind ``canary``. ``destined`` stores its arrival and asks
 each notifier whether it could deliver. It sends no notification, belongs to no site and is in no list of messages.

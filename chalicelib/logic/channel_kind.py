@@ -307,8 +307,8 @@ class ChannelKind:
     """Its name for people."""
     reaches: str
     """What it reaches, in a few words of Markdown: docs/channels/README.md lists all."""
-    kept_by: str
-    """Who has the notification afterwards, for ``messages erase``: such as "Pushover, and your devices"."""
+    leaves_copies_with: str
+    """Who keeps the notification afterwards, for ``messages erase``: such as "Pushover, and your devices"."""
     http: HttpApi | None = None
     """How it is asked by HTTP and JSON."""
     connect: Callable[[Tools], CheckingNotifier] | None = None
@@ -328,8 +328,8 @@ class ChannelKind:
     """The files that come with a notification; None where it names them only."""
     rings: Rings = Rings(hour=60, day=300)  # noqa: RUF009 - frozen
     """What a channel may ring unless its own table says otherwise."""
-    reaches_owner_alone: bool = False
-    """Whether it reaches the owner alone: its notifications carry a link to the inbox unless ``inbox_link`` says no."""
+    inbox_link_by_default: bool = False
+    """Whether its notifications carry a link to the inbox unless ``inbox_link`` is set: it reaches the owner alone."""
     shortest_pause: int = 1
     """The least seconds between two attempts that the provider asks for."""
     memory: int = 512

@@ -37,7 +37,7 @@ from chalicelib.logic.message import Message
 from chalicelib.logic.notification import Notification, from_contact
 from chalicelib.logic.retry_schedule import next_due_at, pause_after
 from chalicelib.logic.spam import HoldReason, Verdict
-from chalicelib.settings import NOTIFICATIONS_SITE, Channel
+from chalicelib.settings import SITE_OF_PROGRAMS, Channel
 
 if TYPE_CHECKING:
     from chalicelib.logic.message_files import MessageFile
@@ -64,18 +64,20 @@ def deliver(
         The message's files could not be kept; likewise.
     """
     # Should this run die before it records an outcome, the scheduled retry finds the message.
-    due_at = NEVER if verdict.held else dependencies.now() + CLAIM_SECONDS
+    due_at = NEVER if verdict.hold_reason else dependencies.now() + CLAIM_SECONDS
     untried = dict.fromkeys(message.channels or dependencies.channels, Delivery())
-    new_record = Record(invocation.request_id, untried, verdict, due_at)
+    new_record = Record(invocation.event_id, untried, verdict, due_at)
     record = dependencies.store.add(message, new_record) or new_record
-    stored_by_us = record.stored_by == invocation.request_id
+    stored_by_this_event = record.stored_by == invocation.event_id
     record = hold_if_duplicate(message, record, dependencies)
     files = _prepare_files(message, record, dependencies)
-    if record.verdict.held:
-        return _result(message, Action(record.verdict.held) if stored_by_us else Action.UNCHANGED, record)
+    if record.verdict.hold_reason:
+        action = Action.of_held(record.verdict.hold_reason) if stored_by_this_event else Action.UNCHANGED
+        return _result(message, action, record)
     run = _Run(message, record, dependencies, invocation, files)
     run.try_channels()
-    action = action_of_run(run.deliveries, dependencies.channels) if stored_by_us or run.changed else Action.UNCHANGED
+    reports = stored_by_this_event or run.changed
+    action = action_of_run(run.deliveries, dependencies.channels) if reports else Action.UNCHANGED
     return _result(message, action, replace(record, deliveries=run.deliveries))
 
 
@@ -89,9 +91,9 @@ def deliver_again(
     reported again. Raises :class:`~chalicelib.errors.FilesError` where the message's files could not be kept.
     """
     record = hold_if_duplicate(message, record, dependencies)
-    if record.verdict.held:
+    if record.verdict.hold_reason:
         dependencies.store.set_due_at(message.id, NEVER)
-        return _result(message, Action(record.verdict.held), record)
+        return _result(message, Action.of_held(record.verdict.hold_reason), record)
     run = _Run(message, record, dependencies, invocation, _prepare_files(message, record, dependencies))
     run.try_channels()
     if not run.changed:
@@ -114,18 +116,18 @@ def _prepare_files(message: Message, record: Record, dependencies: DeliveryDepen
 
     Those of a duplicate are not kept: the message that is delivered instead has the same.
     """
-    if not message.files or record.verdict.held is HoldReason.DUPLICATE:
+    if not message.files or record.verdict.hold_reason is HoldReason.DUPLICATE:
         return ()
-    if all(delivery.state.is_final for delivery in record.deliveries.values()) and not record.verdict.held:
+    if all(delivery.state.is_final for delivery in record.deliveries.values()) and not record.verdict.hold_reason:
         return ()
     # Loaded here alone: few messages have files.
     from chalicelib.logic.message_files import files_with_facts
 
-    files = dependencies.files()
-    if files is None:
-        return files_with_facts(message, ())
-    files.keep(message)
-    return () if record.verdict.held else files_with_facts(message, files.examine(message))
+    files_of_messages = dependencies.files_of_messages()
+    if files_of_messages is None:
+        return files_with_facts(message, None)
+    files_of_messages.keep(message)
+    return () if record.verdict.hold_reason else files_with_facts(message, files_of_messages.examine(message))
 
 
 def deleted_result(message_id: str, site: str) -> DeliveryResult:
@@ -156,7 +158,7 @@ class _Run:
         self._files = files
         self._dependencies = dependencies
         self._invocation = invocation
-        self._rank = record.verdict.rank
+        self._person_rank = record.verdict.person_rank
         self._too_old_at = max(message.received_at, record.replayed_at) + dependencies.give_up_seconds
         self._lock = threading.Lock()
         self._open_writes = 0
@@ -218,13 +220,13 @@ class _Run:
 
     def _make_notification(self, channel: Channel) -> Notification:
         dependencies = self._dependencies
-        if self._message.site == NOTIFICATIONS_SITE:
+        if self._message.site == SITE_OF_PROGRAMS:
             # Loaded only where programs publish.
             from chalicelib.logic.published_notification import as_notification
 
-            notification = as_notification(self._message, channel, dependencies.stage)
+            notification = as_notification(self._message, channel, dependencies.stage_name)
         else:
-            notification = from_contact(self._message, dependencies.site, channel, dependencies.stage, self._files)
+            notification = from_contact(self._message, dependencies.site, channel, dependencies.stage_name, self._files)
         link = dependencies.inbox_link(channel.name, self._message)
         return replace(notification, inbox=link) if link else notification
 
@@ -235,9 +237,9 @@ class _Run:
         summary counts the message before its record says so: a run that dies in between leaves a message that is
         counted and tried again, never one that nobody hears of.
         """
-        if delivery != Delivery() or self._dependencies.ring_budget.take(channel, self._rank, now):
+        if delivery != Delivery() or self._dependencies.ring_budget.take(channel, self._person_rank, now):
             return True
-        self._dependencies.summaries().add(channel.name, self._message.id, self._rank, now)
+        self._dependencies.summaries().add(channel.name, self._message.id, self._person_rank, now)
         return False
 
     def _record(self, name: str, before: Delivery, after: Delivery) -> bool:
@@ -262,15 +264,15 @@ def end_overdue_claim(delivery: Delivery, now: int) -> Delivery:
 
 
 def may_give_up(delivery: Delivery, channel: Channel | None) -> bool:
-    """Whether a channel of a too old message is given up: not if it has ended, awaits a decision or is being tried."""
-    return not (delivery.state.is_final or delivery.awaits_decision(channel) or delivery.state is State.SENDING)
+    """Whether a channel of a too old message is given up: not if it has ended, is being tried or is the owner's."""
+    return not (delivery.state.is_final or delivery.needs_owner_decision(channel) or delivery.state is State.SENDING)
 
 
 def may_attempt(delivery: Delivery, channel: Channel, now: int) -> bool:
     """Whether this channel may be tried now."""
     if delivery.state is State.PENDING:
         return True
-    if delivery.state is State.WAITING or (delivery.state is State.UNCERTAIN and channel.ring_again):
+    if delivery.state is State.WAITING or (delivery.state is State.UNCERTAIN and channel.retry_uncertain):
         return delivery.next_attempt_at <= now
     return False
 
@@ -327,7 +329,7 @@ def action_of_run(deliveries: Mapping[str, Delivery], channels: Mapping[str, Cha
     still_open = [
         f"{name} {delivery.state}"
         for name, delivery in deliveries.items()
-        if not delivery.state.is_final and not delivery.awaits_decision(channels.get(name))
+        if not delivery.state.is_final and not delivery.needs_owner_decision(channels.get(name))
     ]
     if still_open:
         raise DeliveryIncompleteError(f"still to deliver: {', '.join(still_open)}")

@@ -15,7 +15,7 @@ from chalicelib.logic.message import Message
 from chalicelib.logic.notification import Notification, Quota
 from chalicelib.logic.ring_budget import RingBudget
 from chalicelib.logic.spam import NOTHING_FOUND, HoldReason, RecentActivity, Verdict
-from chalicelib.settings import DEFAULT_GIVE_UP_SECONDS, NOTIFICATIONS_SITE, Channel, Site
+from chalicelib.settings import DEFAULT_GIVE_UP_SECONDS, SITE_OF_PROGRAMS, Channel, Site
 
 if TYPE_CHECKING:
     from chalicelib.logic.message_files import FilesOfMessages
@@ -37,6 +37,7 @@ class State(StrEnum):
     SENDING = "sending"
     DELIVERED = "delivered"
     REJECTED = "rejected"
+    """The provider refused it for good."""
     WAITING = "waiting"
     UNCERTAIN = "uncertain"
     EXPIRED = "expired"
@@ -63,8 +64,13 @@ class Action(StrEnum):
     SUMMARIZED = "summarized"
     WAITING = "waiting"
     """A channel still can't deliver; only the scheduled retry ends so."""
-    REJECTED = message_kinds.REJECTED
+    REJECTED_PUBLICATION = message_kinds.REJECTED_PUBLICATION
     """What was published is neither a form's message nor a notification."""
+
+    @classmethod
+    def of_held(cls, reason: HoldReason) -> Action:
+        """The action that reports a message held for this reason: the one of the same value."""
+        return cls(reason)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,9 +92,9 @@ class Delivery:
     since: int = 0
     """When this state began; 0 before the first attempt."""
 
-    def awaits_decision(self, channel: Channel | None) -> bool:
-        """Whether a person must decide: the outcome is uncertain, and the channel doesn't ring again by itself."""
-        return self.state is State.UNCERTAIN and channel is not None and not channel.ring_again
+    def needs_owner_decision(self, channel: Channel | None) -> bool:
+        """Whether the owner must decide: the outcome is uncertain, and the channel doesn't retry that by itself."""
+        return self.state is State.UNCERTAIN and channel is not None and not channel.retry_uncertain
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +102,7 @@ class Record:
     """What is stored about one message. Times are seconds since the epoch."""
 
     stored_by: str
-    """The request id of the invocation that stored it."""
+    """The ``event_id`` of the invocation that stored it."""
     deliveries: Mapping[str, Delivery]
     """By the channel's name."""
     verdict: Verdict = NOTHING_FOUND
@@ -114,21 +120,21 @@ class Record:
     def can_notify(self) -> bool:
         """Whether the owner was notified of the message, or still may be."""
         lost = (State.REJECTED, State.EXPIRED)
-        return not self.verdict.held and any(delivery.state not in lost for delivery in self.deliveries.values())
+        return not self.verdict.hold_reason and any(delivery.state not in lost for delivery in self.deliveries.values())
 
     def held_as_duplicate_of(self, message_id: str) -> Record:
         """The record of a message that is held because ``message_id`` has the same content."""
-        return replace(self, verdict=replace(self.verdict, held=HoldReason.DUPLICATE, duplicate_of=message_id))
+        return replace(self, verdict=replace(self.verdict, hold_reason=HoldReason.DUPLICATE, duplicate_of=message_id))
 
 
 @dataclass(frozen=True, slots=True)
 class Invocation:
-    """One run of the function."""
+    """One run of ``destined``."""
 
-    request_id: str
-    """That of the event: the same for Lambda's retries of an event, and for one that it delivers twice."""
+    event_id: str
+    """Lambda's request id: the same for all runs of one event, which Lambda retries and may deliver twice."""
     run_id: str
-    """Another one for each run, also of one event."""
+    """Made anew for each run."""
     ends_at: int
     """The second at which Lambda ends this run, finished or not."""
 
@@ -165,7 +171,7 @@ class DeliveryResult:
 
 def source_of(site: str) -> str:
     """The ``source`` of a result about a message of this site."""
-    return NOTIFICATION_SOURCE if site == NOTIFICATIONS_SITE else SOURCE
+    return NOTIFICATION_SOURCE if site == SITE_OF_PROGRAMS else SOURCE
 
 
 class MessageStore(Protocol):
@@ -205,8 +211,8 @@ class MessageStore(Protocol):
 class Summaries(Protocol):
     """Counts the messages over a channel's budget, until a summary reports them."""
 
-    def add(self, channel: str, message_id: str, rank: int, now: int) -> None:
-        """Count a message, and keep its id if there is room among those of its rank."""
+    def add(self, channel: str, message_id: str, person_rank: int, now: int) -> None:
+        """Count a message, and keep its id if there is room among those with its ``Verdict.person_rank``."""
 
 
 class Notifier(Protocol):
@@ -248,9 +254,9 @@ class DeliveryDependencies:
     """The age at which a message is not tried any more."""
     on_recorded: Callable[[Message, str, Delivery], None] = lambda message, channel, delivery: None
     """Called with each outcome of a channel, once it is recorded."""
-    stage: str = ""
-    """The stage's name, for the command that shows a message whole."""
+    stage_name: str = ""
+    """For the command that shows a message whole."""
     inbox_link: Callable[[str, Message], str] = lambda channel, message: ""
     """Returns the address that opens a message in the inbox, for a channel; empty where it has none."""
-    files: Callable[[], FilesOfMessages | None] = lambda: None
+    files_of_messages: Callable[[], FilesOfMessages | None] = lambda: None
     """Called only for a message with files; None where the stage takes none (any more)."""

@@ -154,7 +154,7 @@ def summary(
         MessageState.QUARANTINED: words["digest_quarantined"],
         MessageState.SUMMARIZED: words["digest_summarized"],
         MessageState.DUPLICATE: words["digest_duplicate"],
-        MessageState.REJECTED: words["digest_rejected"],
+        MessageState.REJECTED_PUBLICATION: words["digest_rejected"],
     }
     lines = [f"{words['digest_messages']}: {counts.states.total()}{'' if counts.complete else '+'}"]
     lines += [f"{label}: {counts.states[state]}" for state, label in labels.items() if counts.states[state]]

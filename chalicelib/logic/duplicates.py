@@ -31,7 +31,7 @@ def hold_if_duplicate(message: Message, record: Record, dependencies: DeliveryDe
     Returns the record as it is afterwards. Call it once the message is stored: a later message for which
     :func:`find_earlier` returns this one relies on it.
     """
-    if record.verdict.held or not record.is_untouched:
+    if record.verdict.hold_reason or not record.is_untouched:
         return record
     first = find_earlier(message, dependencies)
     if not first:

@@ -29,13 +29,13 @@ _JSON_CODECS = ("", "utf-8", "cp1252")
 _PLAIN = "text/plain"
 _UNTYPED = ("", _PLAIN)
 """Types of a body that a script sent without naming one: fetch's for a text, sendBeacon's, and none."""
-_ENCODED = 3
+_ENCODING_FACTOR = 3
 """The most bytes that one byte of text takes in a form without files: ``%D0``."""
 HALF_CHARACTER = re.compile(r"[\ud800-\udfff]")
 """JSON can write it (RFC 8259, 8.2), where a text was cut within an emoji; UTF-8 can't."""
 
-_TOO_BIG = 2
-"""How many times the files that a site takes are read. Lambda takes 6 MB of base64, which are 4.5 MB."""
+_READ_FACTOR = 2
+"""A body of up to this many times the files that a site takes is still read. Lambda takes 6 MB of base64: 4.5 MB."""
 
 _BOUNDARY = re.compile(r"[0-9A-Za-z'()+_,./:=? -]{0,69}[0-9A-Za-z'()+_,./:=?-]")
 """RFC 2046, 5.1.1."""
@@ -69,9 +69,9 @@ def read(content_type: str, body: bytes, limits: Limits, uploads: Uploads | None
     # What counts are the texts: percent-encoding makes some scripts nine times as long, and others not at all.
     if media_type == MULTIPART and uploads:
         # Of files that are a little too big, what was typed beside them is still read, so that no visitor loses it.
-        if len(body) > limits.body + _TOO_BIG * uploads.size:
+        if len(body) > limits.body + _READ_FACTOR * uploads.size:
             raise SubmissionError(413, "FILES_TOO_BIG", limit=uploads.megabytes)
-    elif len(body) > limits.body * (_ENCODED if media_type == FORM else 1):
+    elif len(body) > limits.body * (_ENCODING_FACTOR if media_type == FORM else 1):
         raise _too_large(limits)
     if media_type not in (JSON, FORM, MULTIPART):
         pairs = _plain_text(body, limits.fields) if media_type == _PLAIN else []

@@ -71,9 +71,9 @@ def _plain(text: str) -> str:
 
 
 _TABLE = {
-    _plain(word): (field, rank)
-    for field, ranks in _MEANINGS.items()
-    for rank, words in enumerate(ranks)
+    _plain(word): (field, uncertainty)
+    for field, groups in _MEANINGS.items()
+    for uncertainty, words in enumerate(groups)
     for word in words.split()
 }
 
@@ -116,8 +116,8 @@ def is_plumbing(name: str, text: str) -> bool:
     )
 
 
-def field_and_rank(name: str) -> tuple[str, int] | None:
-    """The field that a name stands for, and how surely (0 is the surest); None for a name that means none of them."""
+def guess_field(name: str) -> tuple[str, int] | None:
+    """The field that a name stands for, and how uncertainly (0 is the surest); None for a name that means none."""
     words = [_plain(word) for word in _words(name)]
     # What Drupal and others put behind a name: message[0][value], email_field.
     while len(words) > 1 and words[-1] in ("value", "field", "input", "required"):

@@ -28,18 +28,18 @@ class Link:
     """What makes a fresh link another one. A message's own link has none, so that each attempt to send it has it."""
 
 
-def link_token(link: Link, stage: str, key: str) -> str:
+def link_token(link: Link, stage_name: str, key: str) -> str:
     """The token of a link's address."""
-    return signed(["link", stage, link.channel, link.message_id, link.ends_at, link.nonce], key)
+    return signed(["link", stage_name, link.channel, link.message_id, link.ends_at, link.nonce], key)
 
 
-def link_address(link: Link, stage: str, parameters: Mapping[str, str]) -> str:
+def link_address(link: Link, stage_name: str, parameters: Mapping[str, str]) -> str:
     """The address of a link; ``parameters`` has the stage's key and the address of its inbox."""
-    token = link_token(link, stage, parameters["spam/key"])
+    token = link_token(link, stage_name, parameters["spam/key"])
     return f"{parameters['resources/inbox'].rstrip('/')}/open?token={token}"
 
 
-def read_link(token: str, stage: str, key: str) -> Link:
+def read_link(token: str, stage_name: str, key: str) -> Link:
     """The link of a token, also when it is over; raises :class:`InvalidTokenError`."""
-    channel, message_id, ends_at, nonce = read_signed(token, "link", stage, key, 4)
+    channel, message_id, ends_at, nonce = read_signed(token, "link", stage_name, key, 4)
     return Link(str(channel), str(message_id), int(str(ends_at)), str(nonce))

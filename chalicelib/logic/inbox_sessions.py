@@ -68,14 +68,14 @@ class Sessions(Protocol):
         """Count a fresh link; False where ``FRESH_LINKS`` (``inbox_links.py``) were sent within the hour."""
 
 
-def session_token(session: Session, stage: str, key: str) -> str:
+def session_token(session: Session, stage_name: str, key: str) -> str:
     """The value of a session's cookie."""
-    return signed(["session", stage, session.channel, session.id, session.ends_at], key)
+    return signed(["session", stage_name, session.channel, session.id, session.ends_at], key)
 
 
-def read_session(token: str, stage: str, key: str, now: int) -> Session:
+def read_session(token: str, stage_name: str, key: str, now: int) -> Session:
     """The session of a cookie; raises :class:`InvalidTokenError`, also when it is over."""
-    channel, session_id, ends_at = read_signed(token, "session", stage, key, 3)
+    channel, session_id, ends_at = read_signed(token, "session", stage_name, key, 3)
     session = Session(str(channel), str(session_id), int(str(ends_at)))
     if session.ends_at <= now:
         raise InvalidTokenError("over")

@@ -28,7 +28,7 @@ def signed(words: list[str | int], key: str) -> str:
     return f"{_encoded(text)}.{_encoded(_signature(text, key))}"
 
 
-def read_signed(token: str, what: str, stage: str, key: str, size: int) -> list[object]:
+def read_signed(token: str, what: str, stage_name: str, key: str, size: int) -> list[object]:
     """The ``size`` words of a token after the first two; raises :class:`InvalidTokenError`."""
     text, separator, signature = token.partition(".")
     if not separator or len(token) > MAX_TOKEN or not token.isascii():
@@ -40,7 +40,7 @@ def read_signed(token: str, what: str, stage: str, key: str, size: int) -> list[
     if not hmac.compare_digest(_signature(decoded, key), given):
         raise InvalidTokenError("not signed")
     words = json.loads(decoded)
-    if words[:2] != [what, stage] or len(words) != 2 + size:
+    if words[:2] != [what, stage_name] or len(words) != 2 + size:
         raise InvalidTokenError("of something else")
     rest: list[object] = words[2:]
     return rest

@@ -101,9 +101,9 @@ def meaning_of(name: str, text: str = "") -> Meaning:
     if documented := MEANINGS.get(name.lower()):
         return documented
     # Loaded for forms alone that have other names.
-    from chalicelib.logic.guessed_field_names import field_and_rank, is_plumbing
+    from chalicelib.logic.guessed_field_names import guess_field, is_plumbing
 
     if is_plumbing(name, text):
         return Meaning(Role.SETTING)
-    known = field_and_rank(name)
+    known = guess_field(name)
     return Meaning(Role.FIELD, known[0] if known else name)

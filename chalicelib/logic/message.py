@@ -153,7 +153,7 @@ def _size_on_the_bus(text: str) -> int:
     return len(json.dumps(text, ensure_ascii=False).encode())
 
 
-def message_id(site: str, idempotency_key: str, fields: Mapping[str, str], files: Sequence[FileRef] = ()) -> str:
+def make_message_id(site: str, idempotency_key: str, fields: Mapping[str, str], files: Sequence[FileRef] = ()) -> str:
     """The id of a message: a new one, or with a key always the same for that site, key and content.
 
     So whoever sends again because an answer was lost sends the same message, which ``destined`` knows by its id. The

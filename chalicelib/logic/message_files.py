@@ -143,10 +143,11 @@ def facts_of(item: Mapping[str, Any], number: int) -> FileFacts:
     return FileFacts.from_json(item.get(f"file{number}"))
 
 
-def files_with_facts(message: Message, found: Sequence[FileFacts]) -> tuple[MessageFile, ...]:
-    """A message's files with what was found out; the rest is unexamined."""
-    rest = [FileFacts(mark=FileMark.UNEXAMINED)] * (len(message.files) - len(found))
-    return tuple(MessageFile(ref, facts) for ref, facts in zip(message.files, (*found, *rest), strict=True))
+def files_with_facts(message: Message, facts: Sequence[FileFacts] | None) -> tuple[MessageFile, ...]:
+    """A message's files with the facts about each, in their order; None where ``examine`` was not run."""
+    if facts is None:
+        facts = [FileFacts(mark=FileMark.UNEXAMINED)] * len(message.files)
+    return tuple(MessageFile(*each) for each in zip(message.files, facts, strict=True))
 
 
 _WHY = {

@@ -6,14 +6,15 @@ from chalicelib.errors import EventFailedError
 
 TEST_EVENT_SOURCE = "herald.event"
 KIND_TEST_EVENT = "event"
+"""What ``GET /SendEvent`` publishes: its text is answered, and nothing is stored."""
 KIND_CONTACT = "contact"
 KIND_NOTIFICATION = "notification"
 """What a program publishes: ``logic/published_notification.py``."""
 KIND_RETRY = "retry"
 """A retry of a stored message; its event holds only the id."""
 KIND_CANARY = "canary"
-"""A test message that sends no notification: ``logic/canary_arrival.py``."""
-REJECTED = "rejected"
+"""What the function ``canary`` publishes on a schedule; it notifies nobody: ``logic/canary_arrival.py``."""
+REJECTED_PUBLICATION = "rejected"
 """The action for a publication that is of none of these kinds."""
 PLEASE_FAIL = "please fail"
 

@@ -71,13 +71,13 @@ class NotifiedFile:
     """A visitor's text."""
     about: str
     """Such as ``image, 2.1 MB``, and why it is not attached."""
-    key: str = ""
-    """Its key in the stage's bucket, where it may be attached."""
+    bucket_key: str = ""
+    """Its key in the stage's bucket; empty where it must not be attached."""
     media_type: str = ""
     """By its bytes."""
 
     def as_json(self) -> dict[str, str]:
-        more = {"key": self.key, "type": self.media_type}
+        more = {"key": self.bucket_key, "type": self.media_type}
         return {"name": self.name, "about": self.about} | {name: text for name, text in more.items() if text}
 
 
@@ -241,7 +241,7 @@ def from_contact(
     message: Message,
     site: Site | None = None,
     channel: Channel | None = None,
-    stage: str = "",
+    stage_name: str = "",
     files: Sequence[MessageFile] = (),
 ) -> Notification:
     """Make the notification of a contact submission, without blank fields.
@@ -261,9 +261,11 @@ def from_contact(
         reply_to=_reply_to(fields.get("email", "")),
         fields=tuple(fields.items()),
         site=label,
-        full_text_at=f"./herald messages show --stage {stage} {message.id}" if stage else "",
+        full_text_at=f"./herald messages show --stage {stage_name} {message.id}" if stage_name else "",
         files=_notified_files(message, files) if files else (),
-        files_at=f"./herald messages files --stage {stage} --output files {message.id}" if files and stage else "",
+        files_at=f"./herald messages files --stage {stage_name} --output files {message.id}"
+        if files and stage_name
+        else "",
         body=(channel and channel.body) or (site and site.body) or "",
     )
 

@@ -27,7 +27,7 @@ class MessageState(StrEnum):
     SUMMARIZED = "summarized"
     """Every channel's budget of rings was spent: a summary tells of it."""
     DUPLICATE = "duplicate"
-    REJECTED = "rejected"
+    REJECTED_PUBLICATION = "rejected"
     """What a program published is no notification; nothing of it is stored but why."""
 
 
@@ -35,8 +35,8 @@ def state_of(
     deliveries: Mapping[str, Delivery], verdict: Verdict, channels: Mapping[str, Channel], now: int
 ) -> MessageState:
     """Return a message's state, as its next run would find it; ``channels`` are its site's."""
-    if verdict.held:
-        return MessageState(verdict.held)
+    if verdict.hold_reason:
+        return MessageState(verdict.hold_reason)
     if deliveries and all(delivery == Delivery() for delivery in deliveries.values()):
         return MessageState.STORED
     try:
@@ -51,6 +51,6 @@ def current_delivery(delivery: Delivery, now: int, channel: Channel | None) -> D
     current = end_overdue_claim(delivery, now)
     if current is not delivery:
         current = replace(current, since=delivery.claimed_until, next_attempt_at=delivery.claimed_until)
-    if current.state is State.UNCERTAIN and not (channel and channel.ring_again):
+    if current.state is State.UNCERTAIN and not (channel and channel.retry_uncertain):
         return replace(current, next_attempt_at=0)
     return current

@@ -27,6 +27,7 @@ class Limit(NamedTuple):
 
     @property
     def usable(self) -> int:
+        """What a text may have: all but the margin."""
         return self.maximum - self.margin
 
     def scaled(self, share: float) -> Limit:

@@ -27,7 +27,7 @@ from chalicelib.logic.message_kinds import KIND_NOTIFICATION
 from chalicelib.logic.notification import MAX_TITLE, Notification
 from chalicelib.logic.plain_text import cut, one_line
 from chalicelib.logic.spam import Evidence, HoldReason, Verdict
-from chalicelib.settings import NOTIFICATIONS_SITE, Channel
+from chalicelib.settings import SITE_OF_PROGRAMS, Channel
 
 if TYPE_CHECKING:
     from chalicelib.settings import Stage
@@ -44,7 +44,7 @@ LINK = r"^https?://[!-~]+$"
 """Visible ASCII, so that no line of a notification can be forged with it."""
 PRIORITY = ("low", "normal", "high", "emergency")
 """What each means to a provider is declared by its kind of channel."""
-TRUSTED_VERDICT = Verdict(rank=len(Evidence))
+TRUSTED_VERDICT = Verdict(person_rank=len(Evidence))
 """A program that was granted the topic spends a channel's budget of rings as a person does."""
 
 _KEY_NAMESPACE = uuid.UUID("b2b1f0a4-6d0c-5c55-9d55-0c1c6a5a7f0e")
@@ -76,7 +76,7 @@ def read(published: str, publication_id: str, at: int, stage: Stage) -> Message:
         fields["channels"] = ", ".join(channels)
     key = read_text(request, "key", MAX_ID) if "key" in request else ""
     return Message(
-        _id(key, publication_id), NOTIFICATIONS_SITE, at, fields, has_idempotency_key=bool(key), channels=channels
+        _id(key, publication_id), SITE_OF_PROGRAMS, at, fields, has_idempotency_key=bool(key), channels=channels
     )
 
 
@@ -87,10 +87,10 @@ def read_unchecked(published: str, publication_id: str, at: int) -> Message:
     except (ValueError, RecursionError):
         found = None
     if not isinstance(found, dict):
-        return Message(publication_id, NOTIFICATIONS_SITE, at, {"message": published})
+        return Message(publication_id, SITE_OF_PROGRAMS, at, {"message": published})
     key = found.get("key") if found.get("kind") == KIND_NOTIFICATION else None
     texts = {name: value for name, value in found.items() if isinstance(value, str)}
-    return Message(_id(key if isinstance(key, str) else "", publication_id), NOTIFICATIONS_SITE, at, texts)
+    return Message(_id(key if isinstance(key, str) else "", publication_id), SITE_OF_PROGRAMS, at, texts)
 
 
 def published_at(timestamp: str) -> int:
@@ -106,15 +106,17 @@ def reject(
 ) -> DeliveryResult:
     """Store why something was rejected, for whoever published it: by the id that SNS gave it."""
     reason = cut(one_line(error.message), MAX_REASON)
-    verdict = Verdict(held=HoldReason.REJECTED, wrong_key=cut(one_line(error.key), MAX_ID), reason=reason)
-    message = Message(publication_id, NOTIFICATIONS_SITE, at, {})
-    record = store.add(message, Record(invocation.request_id, {}, verdict))
-    repeated = record is not None and record.stored_by != invocation.request_id
-    action = Action.UNCHANGED if repeated else Action.REJECTED
-    return DeliveryResult(publication_id, NOTIFICATIONS_SITE, action, {}, verdict)
+    verdict = Verdict(
+        hold_reason=HoldReason.REJECTED_PUBLICATION, wrong_key=cut(one_line(error.key), MAX_ID), reason=reason
+    )
+    message = Message(publication_id, SITE_OF_PROGRAMS, at, {})
+    record = store.add(message, Record(invocation.event_id, {}, verdict))
+    repeated = record is not None and record.stored_by != invocation.event_id
+    action = Action.UNCHANGED if repeated else Action.REJECTED_PUBLICATION
+    return DeliveryResult(publication_id, SITE_OF_PROGRAMS, action, {}, verdict)
 
 
-def as_notification(message: Message, channel: Channel, stage: str) -> Notification:
+def as_notification(message: Message, channel: Channel, stage_name: str) -> Notification:
     """Make the notification by one channel: in its provider's own terms, where that has any."""
     fields = message.fields
     options: dict[str, object] = dict(channel.priorities.get(fields.get("priority", ""), {}))
@@ -129,7 +131,7 @@ def as_notification(message: Message, channel: Channel, stage: str) -> Notificat
         message=body,
         timestamp=message.received_at,
         options=options,
-        full_text_at=f"./herald messages show --stage {stage} {message.id}",
+        full_text_at=f"./herald messages show --stage {stage_name} {message.id}",
     )
 
 

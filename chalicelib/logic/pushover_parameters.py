@@ -28,7 +28,7 @@ LINK = Limit(
     CHARACTERS,
     source=_SOURCE,
     source_read="2026-11",
-    note="never cut: refused by `render`",
+    note="never cut: `./herald render` refuses a longer one",
 )
 LINK_TITLE = Limit("Pushover", "`link_title`", 100, CHARACTERS, source=_SOURCE, source_read="2026-11")
 LIMITS = (TITLE, MESSAGE, LINK, LINK_TITLE)

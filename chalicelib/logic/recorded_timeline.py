@@ -121,7 +121,7 @@ def recorded(message: StoredMessage | None) -> Iterator[Step]:
     verdict = message.listed.verdict
     # What a person called spam was not held when it was stored.
     by_hand = any(marked.mark is OwnerMark.SPAM for marked in message.marks)
-    held = {"held": str(verdict.held)} if verdict.held and not by_hand else {}
+    held = {"held": str(verdict.hold_reason)} if verdict.hold_reason and not by_hand else {}
     signs = {"signals": list(verdict.signals), "score": verdict.score} if verdict.signals else {}
     other = {"duplicate_of": verdict.duplicate_of} if verdict.duplicate_of else {}
     why = {"reason": verdict.reason} if verdict.reason else {}

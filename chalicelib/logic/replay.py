@@ -39,7 +39,7 @@ class ReplayUpdate:
     before: Mapping[str, Delivery]
     """Each channel that changes, as it must still be when the change is written."""
     after: Mapping[str, Delivery]
-    held: HoldReason | None
+    hold_reason: HoldReason | None
     """The hold that the change removes; it must still be there."""
     at: int
     """The second of the replay."""
@@ -100,7 +100,7 @@ def plan_replay(
             before[name] = recorded
     # Attempts are counted on, or two claims could look alike.
     after = {name: Delivery(State.PENDING, delivery.attempts, since=now) for name, delivery in before.items()}
-    return ReplayUpdate(before, after, record.verdict.held, now, now + DUE_AFTER, by), skipped
+    return ReplayUpdate(before, after, record.verdict.hold_reason, now, now + DUE_AFTER, by), skipped
 
 
 def apply_replay(
@@ -122,7 +122,7 @@ def apply_replay(
     """
     for _ in range(MAX_TRIES):
         record = store.find_record(message_id)
-        if record is None or (record.verdict.held is not None) is not held:
+        if record is None or (record.verdict.hold_reason is not None) is not held:
             raise LookupError(message_id)
         update, skipped = plan_replay(record, channels, now, by)
         is_delivered = bool(skipped) and set(skipped.values()) == {SkipReason.DELIVERED}

@@ -19,7 +19,7 @@ def next_due_at(deliveries: Mapping[str, Delivery], channels: Mapping[str, Chann
     times = []
     for name, delivery in deliveries.items():
         channel = channels.get(name)
-        if delivery.state.is_final or delivery.awaits_decision(channel):
+        if delivery.state.is_final or delivery.needs_owner_decision(channel):
             continue
         if delivery.state is State.SENDING:
             times.append(delivery.claimed_until)

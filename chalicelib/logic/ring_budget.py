@@ -16,7 +16,7 @@ from chalicelib.settings import Channel, Rings
 
 HOUR, DAY = 3600, 24 * 3600
 BUDGET_SHARES = (0.4, 0.7, 0.9)
-"""The part of a bucket that messages of each rank may empty. The rest is left to higher ranks and summaries."""
+"""The part of a bucket that messages of each ``person_rank`` may empty; the rest is for higher ranks and summaries."""
 SUMMARY_SHARE = 1.0
 RESERVED_PERCENT = 10
 """The percentage of a provider's quota that is kept for alarms, digests and summaries."""
@@ -45,8 +45,8 @@ class Balance:
 class RingBudget(Protocol):
     """Spends a channel's rings; raises :class:`~chalicelib.errors.StoreError` where it can't tell."""
 
-    def take(self, channel: Channel, rank: int, now: int) -> bool:
-        """Spend one ring for a message of this rank, if its share of the budget has one."""
+    def take(self, channel: Channel, person_rank: int, now: int) -> bool:
+        """Spend one ring for a message of this ``Verdict.person_rank``, if its share of the budget has one."""
 
     def take_for_summary(self, channel: Channel, now: int, *, early: bool) -> int:
         """Spend one ring for a summary and return 0; where there is none, return the second at which one is free.

@@ -89,11 +89,11 @@ COUNTS_AS: dict[str, str] = {
 
 
 class HoldReason(StrEnum):
-    """Why a stored message is held, that is, not delivered."""
+    """Why a stored message is held, that is, not delivered. The bus reports it as the action of the same value."""
 
     QUARANTINED = "quarantined"
     DUPLICATE = "duplicate"
-    REJECTED = "rejected"
+    REJECTED_PUBLICATION = "rejected"
     """What was published is no notification; nothing of it is stored but why."""
 
 
@@ -103,10 +103,11 @@ class Verdict:
 
     signals: tuple[str, ...] = ()
     score: int = 0
-    held: HoldReason | None = None
+    hold_reason: HoldReason | None = None
+    """Why the message is not delivered; None where it is."""
     duplicate_of: str = ""
     """The id of the earlier message with the same content; empty for none."""
-    rank: int = 0
+    person_rank: int = 0
     """How much speaks for a person, 0 to 2: who spends a channel's budget of rings first. It refuses nothing."""
     wrong_key: str = ""
     """Of what was rejected: the key at fault."""
@@ -183,7 +184,7 @@ def screen(message: Message, site: Site | None, recent: RecentActivity, extra_si
     ``extra_signals`` are those that ``destined`` found by other means.
     """
     if site is None:
-        return Verdict(message.signals, rank=rank_of(message.signals, message.evidence))
+        return Verdict(message.signals, person_rank=person_rank(message.signals, message.evidence))
     spam, at = site.spam, message.received_at
     signals: list[str] = [*message.signals, *extra_signals]
     if "links" in spam.points and count_links(message) > spam.most_links:
@@ -198,9 +199,9 @@ def screen(message: Message, site: Site | None, recent: RecentActivity, extra_si
         if used_by != message.id:
             signals.append(Signal.REPLAYED_PROOF)
     score = sum(spam.points.get(COUNTS_AS.get(signal, signal), 0) for signal in signals)
-    held = HoldReason.QUARANTINED if score >= spam.quarantine_from else None
-    rank = rank_of(signals, message.evidence)
-    return Verdict(tuple(signals), score, held, rank=max(0, rank - 1) if shared_network else rank)
+    hold_reason = HoldReason.QUARANTINED if score >= spam.quarantine_from else None
+    rank = person_rank(signals, message.evidence)
+    return Verdict(tuple(signals), score, hold_reason, person_rank=max(0, rank - 1) if shared_network else rank)
 
 
 def _check_rate(message: Message, site: Site, recent: RecentActivity) -> tuple[bool, bool]:
@@ -210,7 +211,7 @@ def _check_rate(message: Message, site: Site, recent: RecentActivity) -> tuple[b
     """
     spam = site.spam
     # An office or a mobile network is one address: who looks like a person is not held for what a neighbour sends.
-    likely_person = rank_of(message.signals, message.evidence) == len(Evidence)
+    likely_person = person_rank(message.signals, message.evidence) == len(Evidence)
     # Bounded, as each further write costs as much as all that was counted is long.
     address_limit, network_limit = (
         max(spam.most_messages, min(spam.most_messages * factor, MAX_COUNTED))
@@ -228,8 +229,8 @@ def _check_rate(message: Message, site: Site, recent: RecentActivity) -> tuple[b
     return of_network > network_limit, of_network > spam.most_messages
 
 
-def rank_of(signals: Iterable[str], evidence: Collection[str]) -> int:
-    """0 for what has a signal of spam, else one for each thing that speaks for a person."""
+def person_rank(signals: Iterable[str], evidence: Collection[str]) -> int:
+    """How much speaks for a person: 0 for what has a signal of spam, else one for each piece of evidence."""
     return 0 if set(signals) - {Signal.UNCHECKED, Signal.UNCHECKED_CAPTCHA} else len(set(evidence) & set(Evidence))
 
 

@@ -105,7 +105,7 @@ class ListedMessage:
             "received_at": self.received_at,
             "state": str(self.state),
             "channels": {name: _channel(delivery) for name, delivery in self.channels.items()},
-            "held": str(self.verdict.held) if self.verdict.held else None,
+            "held": str(self.verdict.hold_reason) if self.verdict.hold_reason else None,
             "signals": list(self.verdict.signals),
             "score": self.verdict.score,
             "rejected": self.verdict.rejection,

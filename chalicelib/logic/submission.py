@@ -43,8 +43,8 @@ class Submission:
     proof: str = ""
     captchas: dict[str, str] = field(default_factory=dict)
     """Tokens of captchas, by the names of their fields in lower case."""
-    ignored: list[str] = field(default_factory=list)
-    """Names of fields that would have chosen a recipient."""
+    ignored_recipient_fields: list[str] = field(default_factory=list)
+    """Names of fields that would have chosen a recipient: reported, and not obeyed."""
 
 
 def classify_fields(pairs: Pairs) -> Submission:
@@ -77,8 +77,8 @@ def classify_fields(pairs: Pairs) -> Submission:
                 submission.proof = submission.proof or text.strip()
             case Role.CAPTCHA if text.strip():
                 submission.captchas.setdefault(name.lower(), text.strip())
-            case Role.RECIPIENT if name.lower() not in submission.ignored:
-                submission.ignored.append(name.lower())
+            case Role.RECIPIENT if name.lower() not in submission.ignored_recipient_fields:
+                submission.ignored_recipient_fields.append(name.lower())
     if has_undocumented:
         _apply_aliases(submission)
     return submission
@@ -89,16 +89,16 @@ def _apply_aliases(submission: Submission) -> None:
 
     All others stay fields of their own: no two are ever made one.
     """
-    from chalicelib.logic.guessed_field_names import field_and_rank
+    from chalicelib.logic.guessed_field_names import guess_field
 
     surest: dict[str, tuple[bool, int, str]] = {}
     for name, text in submission.fields.items():
-        known_name, rank = field_and_rank(submission.sent_as[name]) or ("", 0)
+        known_name, uncertainty = guess_field(submission.sent_as[name]) or ("", 0)
         blank = not text.strip()
         # A text without @ is not taken for the address: validation would refuse a form for a guess of ours.
         if known_name and known_name not in submission.fields and (known_name != "email" or blank or "@" in text):
             # Of two that are as sure the first counts, unless it is blank.
-            candidate = (blank, rank, name)
+            candidate = (blank, uncertainty, name)
             surest[known_name] = min(surest.get(known_name, candidate), candidate, key=lambda each: each[:2])
     renamed = {name: known_name for known_name, (_, _, name) in surest.items()}
     submission.fields = {

@@ -36,7 +36,7 @@ MAX_PAUSE = 6 * 60 * 60
 NAMING_TIME = 8
 """Seconds after which no further message is read to be named: a slow table delays no summary."""
 MAX_NAMED = (3, 12, 12)
-"""How many ids of each rank are kept to be named."""
+"""How many ids of each ``Verdict.person_rank`` are kept to be named."""
 MAX_LINE = 70
 """Characters of each message that is named. Twelve of them and the count fit into the 1,024 of Pushover."""
 MAX_LINES = 12
@@ -77,8 +77,8 @@ class Loss:
 class SummaryStore(Protocol):
     """Counts messages until a summary reports them; raises :class:`~chalicelib.errors.StoreError` where it can't."""
 
-    def add(self, channel: str, message_id: str, rank: int, now: int) -> None:
-        """Count a message, and keep its id if there is room among those of its rank."""
+    def add(self, channel: str, message_id: str, person_rank: int, now: int) -> None:
+        """Count a message, and keep its id if there is room among those of its ``Verdict.person_rank``."""
 
     def take_batch(self, channel: str, run_id: str, now: int, until: int) -> Batch | None:
         """Take the messages counted so far, for this run alone; None where none is due, or another run has the batch.
@@ -93,12 +93,12 @@ class SummaryStore(Protocol):
         """Leave the batch to a later run; nothing of it was delivered, or it may ring again."""
 
     def finish(self, channel: str, run_id: str, early_at: int, next_at: int, pause: int) -> None:
-        """The batch has ended. The next is not before ``next_at``, or ``early_at`` if a message in it has a rank."""
+        """The batch has ended. The next is not before ``next_at``, or ``early_at`` if it has a message above rank 0."""
 
-    def note_loss(self, request_id: str, loss: Loss, now: int) -> None:
-        """Remember, longer than Lambda keeps an event, what the event of this request id has to report."""
+    def note_loss(self, event_id: str, loss: Loss, now: int) -> None:
+        """Remember, longer than Lambda keeps an event, what this event has to report."""
 
-    def find_loss(self, request_id: str) -> Loss | None:
+    def find_loss(self, event_id: str) -> Loss | None:
         """What an earlier run of the event has noted: it may have died before it said so."""
 
     def abandon(self, channel: str) -> int:
@@ -142,7 +142,7 @@ def send_summary(name: str, dependencies: SummaryDependencies, invocation: Invoc
     """
     channel, now, store = dependencies.channels.get(name), dependencies.now(), dependencies.store
     run_id = invocation.run_id
-    if loss := store.find_loss(invocation.request_id):
+    if loss := store.find_loss(invocation.event_id):
         return _result(name, loss.action, loss.count, loss.state)
     if channel is None or name not in dependencies.notifiers:
         lost = store.abandon(name)
@@ -153,7 +153,7 @@ def send_summary(name: str, dependencies: SummaryDependencies, invocation: Invoc
 
     def end(action: Action, state: State) -> DeliveryResult:
         if action is not Action.DELIVERED:
-            store.note_loss(invocation.request_id, Loss(action, state, batch.count), dependencies.now())
+            store.note_loss(invocation.event_id, Loss(action, state, batch.count), dependencies.now())
         pause = min(max(2 * batch.pause, FIRST_PAUSE), MAX_PAUSE)
         # From when it was taken, so that waiting for a ring makes nobody wait twice.
         store.finish(name, run_id, batch.taken_at + FIRST_PAUSE, batch.taken_at + pause, pause)
@@ -163,7 +163,7 @@ def send_summary(name: str, dependencies: SummaryDependencies, invocation: Invoc
         store.postpone(name, run_id, until)
         return _result(name, Action.WAITING, batch.count, state)
 
-    if batch.interrupted and not channel.ring_again:
+    if batch.interrupted and not channel.retry_uncertain:
         return end(Action.UNCERTAIN, State.UNCERTAIN)
     too_old_at = batch.taken_at + dependencies.give_up_seconds
     if batch.attempts and now >= too_old_at:
@@ -185,7 +185,7 @@ def send_summary(name: str, dependencies: SummaryDependencies, invocation: Invoc
         state = state_after(error)
         if state is State.REJECTED:
             return end(Action.UNDELIVERABLE, state)
-        if state is State.UNCERTAIN and not channel.ring_again:
+        if state is State.UNCERTAIN and not channel.retry_uncertain:
             return end(Action.UNCERTAIN, state)
         # Every attempt is the scheduled retry's, so the pauses grow from the first.
         pause = pause_after(attempt + LAMBDA_ATTEMPTS - 1, channel, error.retry_after or 0)

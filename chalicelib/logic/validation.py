@@ -10,10 +10,10 @@ from chalicelib.logic.submission import Submission
 from chalicelib.settings import Limits, Site
 
 
-def validate(submission: Submission, site: Site, limits: Limits, *, any_email: bool = False) -> None:
+def validate(submission: Submission, site: Site, limits: Limits, *, any_text_as_email: bool = False) -> None:
     """Check a submission's fields; raises :class:`SubmissionError` (422) that names every field at fault.
 
-    With ``any_email`` the e-mail address may be any text, such as "n/a".
+    With ``any_text_as_email`` the e-mail address may be any text, such as "n/a".
     """
     problems: list[Problem] = []
     for name in site.required:
@@ -22,7 +22,7 @@ def validate(submission: Submission, site: Site, limits: Limits, *, any_email: b
             problems.append(Problem(code, submission.sent_as.get(name, name)))
     for name, text in submission.fields.items():
         problem = _find_problem(name, text, submission.sent_as[name], site, limits)
-        if problem and problem.code == "TYPE_EMAIL" and any_email:
+        if problem and problem.code == "TYPE_EMAIL" and any_text_as_email:
             continue
         if problem:
             problems.append(problem)

@@ -92,7 +92,7 @@ def _option(words: Sequence[str], name: str) -> str | None:
     return values[-1] if values else None
 
 
-def check(arguments: Sequence[str]) -> None:
+def refuse_harmful_command(arguments: Sequence[str]) -> None:
     """End a command that loads ``app.py`` where it could only do harm, or fail without saying what to do."""
     if Path(arguments[0]).stem != "chalice":
         return  # Our own program deploys by the account's record, which it has fetched: ops/deploy/patched_chalice.py.

@@ -80,7 +80,7 @@ class ChannelTable(Table):
         return Channel(
             name=name,
             kind=self.kind,
-            ring_again=self.uncertain == "ring again",
+            retry_uncertain=self.uncertain == "ring again",
             pause=self.pause,
             url=self.url or self.KIND.address,
             options=self.KIND.compiled(self._values()),
@@ -94,7 +94,7 @@ class ChannelTable(Table):
 
     @property
     def has_inbox_link(self) -> bool:
-        return self.KIND.reaches_owner_alone if self.inbox_link is None else self.inbox_link
+        return self.KIND.inbox_link_by_default if self.inbox_link is None else self.inbox_link
 
     def _rings(self) -> Rings | None:
         if self.rings is None:

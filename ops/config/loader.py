@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, ValidationError
 
 from chalicelib.logic.allowed_origins import origin_of
-from chalicelib.settings import APP, NOTIFICATIONS_SITE, Limits, Notifications, Site, Stage
+from chalicelib.settings import APP, SITE_OF_PROGRAMS, Limits, Notifications, Site, Stage
 from chalicelib.texts import FALLBACK, LANGUAGES
 from ops.config import site_texts
 from ops.config.channels import KINDS, RESERVED, ChannelTable
@@ -428,9 +428,9 @@ def _check_tables(
         for key in names:
             if not _NAME.fullmatch(key):
                 mistakes.append(f"{place(table, key)}: a name has up to 20 of a-z, 0-9, - and _, the first a letter")
-    if NOTIFICATIONS_SITE in merged.sites:
+    if SITE_OF_PROGRAMS in merged.sites:
         mistakes.append(
-            f"{place('sites', NOTIFICATIONS_SITE)}: this name is taken, by what programs publish; choose another"
+            f"{place('sites', SITE_OF_PROGRAMS)}: this name is taken, by what programs publish; choose another"
         )
     for site, spec in merged.sites.items():
         for channel in spec.channels:

@@ -293,7 +293,7 @@ class AlarmsTable(Table):
 
 
 class CanaryTable(Table):
-    """A test message through the whole path on a schedule; an alarm sounds when it does not arrive."""
+    """A canary takes the whole path on a schedule and notifies nobody; an alarm sounds when it does not arrive."""
 
     every_hours: int = Field(default=24, ge=0, le=MAX_CANARY_HOURS)
     """The hours between two canaries; 0 for none."""

@@ -29,7 +29,7 @@ from chalicelib.logic.message_kinds import KIND_NOTIFICATION
 from chalicelib.logic.overall_state import MessageState
 from chalicelib.logic.spam import HoldReason
 from chalicelib.logic.stored_messages import LATEST, MAX_CURSOR, MAX_PAGE, OwnerMark
-from chalicelib.settings import NOTIFICATIONS_SITE
+from chalicelib.settings import SITE_OF_PROGRAMS
 
 Schema = dict[str, Any]
 
@@ -54,7 +54,7 @@ def _each() -> dict[str, Schema]:
             "A notification that a program publishes to the topic",
             _request(published_notification.REQUIRED, published_notification.OPTIONAL, NOTIFICATION),
             _outcome({"enum": _ENDS}, CHANNELS),
-            _outcome({"const": str(Action.REJECTED)}, {"rejected": REJECTED}),
+            _outcome({"const": str(Action.REJECTED_PUBLICATION)}, {"rejected": REJECTED}),
             "answer and error are the `responsePayload` of the event on the bus. docs/notify.md has the words.",
         ),
         "get_message": _contract(
@@ -92,7 +92,7 @@ def _outcome(action: Schema, more: dict[str, Schema]) -> Schema:
     """Return the schema of what ``destined`` returns about a notification."""
     about = {
         "id": _text("By which it is looked up"),
-        "site": {"const": NOTIFICATIONS_SITE},
+        "site": {"const": SITE_OF_PROGRAMS},
         "channels": {"type": "object"},
     }
     return _object({"source": {"const": NOTIFICATION_SOURCE}, "action": action, "message": _object(about | more)})
@@ -259,7 +259,9 @@ OUTCOME: dict[str, Schema] = {
 REJECTED: Schema = _object(
     {"key": _text("The key at fault"), "reason": _text("What is wrong with it, and what is right")}
 ) | {"description": "Why what a program published is no notification"}
-_ENDS = sorted(str(action) for action in set(Action) - {Action.REJECTED, Action.QUARANTINED, Action.DUPLICATE})
+_ENDS = sorted(
+    str(action) for action in set(Action) - {Action.REJECTED_PUBLICATION, Action.QUARANTINED, Action.DUPLICATE}
+)
 CHANNELS: dict[str, Schema] = {
     "channels": {
         "type": "object",

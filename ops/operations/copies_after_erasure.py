@@ -118,5 +118,5 @@ def _of(message: StoredMessage, stage: Stage, now: int) -> Iterable[Copy]:
     for name, delivery in listed.channels.items():
         if delivery.attempts:
             kind = stage.channels[name].kind if name in stage.channels else name
-            keeps = kinds()[kind].kept_by if kind in kinds() else "until they delete it"
+            keeps = kinds()[kind].leaves_copies_with if kind in kinds() else "until they delete it"
             yield Copy(f"the recipients of `{name}`", None, keeps)

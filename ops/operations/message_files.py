@@ -108,7 +108,7 @@ def compare(account: Account, stage: Stage, archive: OperatorArchive) -> Compare
     missing = 0
     for message in archive.several(newest).values():
         listed = message.listed
-        if listed.verdict.held is not HoldReason.DUPLICATE:
+        if listed.verdict.hold_reason is not HoldReason.DUPLICATE:
             keys = (key_of(KEPT, listed.site, listed.id, number) for number in range(1, len(message.files) + 1))
             missing += sum(not _is_there(s3, name, key, there.get(listed.id, set())) for key in keys)
     orphans = sum(len(keys) for message_id, keys in there.items() if message_id not in known)

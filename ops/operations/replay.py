@@ -9,7 +9,7 @@ from chalicelib.logic import replay
 from chalicelib.logic.replay import Replayed, ReplayStore
 from chalicelib.logic.retry_due import Destined, DueMessage
 from chalicelib.logic.stored_messages import ListedMessage, StoredMessage
-from chalicelib.settings import NOTIFICATIONS_SITE, Stage
+from chalicelib.settings import SITE_OF_PROGRAMS, Stage
 from ops.errors import OpsError
 from ops.operations.short_ids import no_message
 
@@ -23,7 +23,7 @@ def again(message: StoredMessage | None, message_id: str, it: ReplayDependencies
         raise OpsError(no_message(message_id, it.stage))
     if reason := message.listed.verdict.reason:
         raise OpsError(f"message {message.listed.id} was rejected, and nothing of it is stored: {reason}")
-    if (message.listed.verdict.held is not None) is not held:
+    if (message.listed.verdict.hold_reason is not None) is not held:
         raise _wrong_command(message, held)
     message_id, site = message.listed.id, message.listed.site
     try:
@@ -69,7 +69,7 @@ def _stranded(message: ListedMessage, channels: list[str], stage: Stage) -> str:
 
 def table_of(site: str) -> str:
     """The table of ``herald.toml`` that lists a site's channels."""
-    return f"[{site}]" if site == NOTIFICATIONS_SITE else f"[sites.{site}]"
+    return f"[{site}]" if site == SITE_OF_PROGRAMS else f"[sites.{site}]"
 
 
 def _wrong_command(message: StoredMessage, held: bool) -> OpsError:
@@ -77,5 +77,5 @@ def _wrong_command(message: StoredMessage, held: bool) -> OpsError:
     if held:
         return OpsError(f"message {listed.id} is {listed.state} and not held; to try it again: replay {listed.id}")
     return OpsError(
-        f"message {listed.id} is held ({listed.verdict.held}); to deliver it: quarantine release {listed.id}"
+        f"message {listed.id} is held ({listed.verdict.hold_reason}); to deliver it: quarantine release {listed.id}"
     )

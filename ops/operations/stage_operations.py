@@ -24,7 +24,7 @@ from chalicelib.logic.recorded_timeline import Trace, trace_of_table
 from chalicelib.logic.replay import Replayed
 from chalicelib.logic.retry_schedule import LAMBDA_ATTEMPTS
 from chalicelib.logic.stored_messages import ListedMessage, Marked, OwnerMark, StoredMessage
-from chalicelib.settings import NOTIFICATIONS_SITE, Stage
+from chalicelib.settings import SITE_OF_PROGRAMS, Stage
 from ops.aws.account import Account
 from ops.errors import OpsError
 from ops.operations import copies_after_erasure, dead_letters, listing, message_files, short_ids
@@ -127,7 +127,7 @@ class Operations:
         """
         text = json.dumps(notification, ensure_ascii=False)
         published_notification.read(text, "", int(self._clock()), self.stage)
-        attributes = {"kind": message_kinds.KIND_NOTIFICATION, "site": NOTIFICATIONS_SITE}
+        attributes = {"kind": message_kinds.KIND_NOTIFICATION, "site": SITE_OF_PROGRAMS}
         answer = self.account.sns.publish(
             TopicArn=self.account.where.arn("sns", self.stage.topic),
             Message=text,

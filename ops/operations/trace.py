@@ -33,7 +33,7 @@ ENDED = (
     MessageState.QUARANTINED,
     MessageState.SUMMARIZED,
     MessageState.DUPLICATE,
-    MessageState.REJECTED,
+    MessageState.REJECTED_PUBLICATION,
 )
 _NO_DETAILS = (*logs.OF_EACH_LINE, "correlation_id", "message_id")
 """Fields of a log line that a step has elsewhere, or that say nothing about it."""

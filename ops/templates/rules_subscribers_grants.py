@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from chalicelib.logic import message_kinds
-from chalicelib.settings import NOTIFICATIONS_SITE, Stage
+from chalicelib.settings import SITE_OF_PROGRAMS, Stage
 from ops.config.rules_subscribers_grants import Extensions, GrantTable, RuleTable, SubscriberTable
 from ops.config.targets import Target
 from ops.naming import PSEUDO_PARAMETERS, AwsLocation, directory_entry, logical, own_arn, prefix
@@ -74,9 +74,9 @@ def _attributes(rule: RuleTable) -> dict[str, list[Any]]:
     forms, notifications = (kind in rule.kind for kind in (message_kinds.KIND_CONTACT, message_kinds.KIND_NOTIFICATION))
     sites: list[Any] = list(rule.site)
     if not sites and forms and not notifications:
-        sites = [{"anything-but": [NOTIFICATIONS_SITE]}]
+        sites = [{"anything-but": [SITE_OF_PROGRAMS]}]
     elif not sites and list(rule.kind) == [message_kinds.KIND_NOTIFICATION]:
-        sites = [NOTIFICATIONS_SITE]
+        sites = [SITE_OF_PROGRAMS]
     return {"site": sites, "kind": [*rule.kind, *([message_kinds.KIND_RETRY] if forms or notifications else [])]}
 
 

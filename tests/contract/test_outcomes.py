@@ -56,13 +56,13 @@ def sample(name: str) -> Any:
     return found
 
 
-def stage(*, ring_again: bool = True) -> Stage:
+def stage(*, retry_uncertain: bool = True) -> Stage:
     local = stage_named("local")
     kind = local.channels["pushover"]
     return Stage(
         local.name,
         local.sites,
-        {"pushover": Channel("pushover", "pushover", ring_again, kind.pause, kind.url)},
+        {"pushover": Channel("pushover", "pushover", retry_uncertain, kind.pause, kind.url)},
         local.limits,
     )
 
@@ -118,9 +118,9 @@ def failed(request: dict[str, Any], error: Exception | None, condition: str = "R
 
 
 def run(
-    module: ModuleType, event: dict[str, Any], notifier: Notifier, *, ring_again: bool = True, runs: int = 1
+    module: ModuleType, event: dict[str, Any], notifier: Notifier, *, retry_uncertain: bool = True, runs: int = 1
 ) -> Any:
-    it = stage(ring_again=ring_again)
+    it = stage(retry_uncertain=retry_uncertain)
     composition = FakeContainer(it, messages=InMemoryMessages(), notifiers={"pushover": notifier})
     with override_container(composition):
         for number in range(runs):
@@ -141,7 +141,7 @@ EVENT = sns_event("hello world", "event")
         (CONTACT, RecordingNotifier(), {"runs": 2}, "unchanged", "on_success"),
         (EVENT, RecordingNotifier(), {}, "message", "on_success"),
         (CONTACT, RefusingNotifier(ChannelRejectedError("no")), {}, "undeliverable", "on_failure"),
-        (CONTACT, RefusingNotifier(ChannelUncertainError("?")), {"ring_again": False}, "uncertain", "on_failure"),
+        (CONTACT, RefusingNotifier(ChannelUncertainError("?")), {"retry_uncertain": False}, "uncertain", "on_failure"),
     ],
 )
 def test_each_answer_of_destined_reaches_exactly_one_function(

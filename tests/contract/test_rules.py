@@ -13,7 +13,7 @@ from chalicelib.functions import CANARY_ARRIVED
 from chalicelib.logic import canary_arrival, delivery_types, message_kinds
 from chalicelib.logic.delivery_types import NOTIFICATION_SOURCE
 from chalicelib.logic.retry_due import DueMessage
-from chalicelib.settings import NOTIFICATIONS_SITE
+from chalicelib.settings import SITE_OF_PROGRAMS
 from ops.config import rules_subscribers_grants
 from ops.config.loader import load
 from ops.templates.rules_subscribers_grants import pattern
@@ -63,7 +63,7 @@ def retried(site: str) -> dict[str, Any]:
     return {"site": due.site, "kind": message_kinds.KIND_RETRY, "text": due.id}
 
 
-NOTIFIED = {"site": NOTIFICATIONS_SITE, "kind": message_kinds.KIND_NOTIFICATION}
+NOTIFIED = {"site": SITE_OF_PROGRAMS, "kind": message_kinds.KIND_NOTIFICATION}
 CANARY = {"site": canary_arrival.NO_SITE, "kind": message_kinds.KIND_CANARY, "text": "{}"}
 
 

@@ -165,7 +165,7 @@ def test_a_message_expires_by_its_sites_retention_and_not_before_it_can_be_deliv
 
 VERDICTS = [
     NOTHING_FOUND,
-    Verdict(("links",), 0, rank=2),
+    Verdict(("links",), 0, person_rank=2),
     Verdict(("rate", "honeypot"), 12, HoldReason.QUARANTINED),
     Verdict((), 0, HoldReason.DUPLICATE, "id-0"),
 ]

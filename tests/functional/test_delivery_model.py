@@ -69,7 +69,7 @@ SKEW = 5
 PERSON = (Evidence.ORIGIN, Evidence.FILL_TIME)
 CHANNELS = {
     "phone": channel("phone")._replace(rings=RINGS),
-    "mail": channel("mail", ring_again=False)._replace(rings=RINGS),
+    "mail": channel("mail", retry_uncertain=False)._replace(rings=RINGS),
 }
 STAGE = stage()._replace(
     channels=CHANNELS,
@@ -149,7 +149,7 @@ class Notifier:
         item = self.world.look(SUMMARY_PREFIX + self.name if is_summary else found)
         assert found not in self.calling, "two runs call one notifier for one message at once"
         assert (found, self.name) not in self.world.recorded, "a recorded delivery is repeated"
-        assert CHANNELS[self.name].ring_again or found not in self.uncertain, "what is uncertain was not held"
+        assert CHANNELS[self.name].retry_uncertain or found not in self.uncertain, "what is uncertain was not held"
         claimed = item if is_summary else item["deliveries"][self.name]
         # Retries, replays and releases spend nothing.
         if claimed["attempts"] == 1 and "replayed_at" not in item:
@@ -290,7 +290,7 @@ class DeliveryModel(RuleBasedStateMachine):
         if record is None:
             return
         served = STAGE.channels_serving(found.site)
-        result = apply_replay(found.id, record.verdict.held is not None, served, self.replays, self.clock())
+        result = apply_replay(found.id, record.verdict.hold_reason is not None, served, self.replays, self.clock())
         if not result.channels:
             return
         self.failures.discard(found.id)
@@ -353,12 +353,12 @@ class DeliveryModel(RuleBasedStateMachine):
             record = stored.get(found)
             if record is None:
                 break
-            if record.verdict.held is HoldReason.QUARANTINED:
+            if record.verdict.hold_reason is HoldReason.QUARANTINED:
                 return True
-            if record.verdict.held is None:
+            if record.verdict.hold_reason is None:
                 name = self.messages[found].site
                 state = record.deliveries[name].state
-                assert state is not State.UNCERTAIN or not CHANNELS[name].ring_again
+                assert state is not State.UNCERTAIN or not CHANNELS[name].retry_uncertain
                 if state is State.DELIVERED:
                     return self.notifiers[name].rang[found] > 0
                 # How many the summaries tell of is counted over all.

@@ -100,11 +100,13 @@ class Stage:
         *,
         kill: float = 0,
         processes: int = 4,
-        ring_again: bool = True,
+        retry_uncertain: bool = True,
         quota: Quota | None = None,
         rings: Rings = RINGS,
     ):
-        self.stage = stage()._replace(channels={"pushover": channel(ring_again=ring_again)._replace(rings=rings)})
+        self.stage = stage()._replace(
+            channels={"pushover": channel(retry_uncertain=retry_uncertain)._replace(rings=rings)}
+        )
         self.site = site()._replace(spam=site().spam._replace(points={"fill_time": 5}, min_fill_seconds=3))
         self.table = LocalTable(self.stage.table)
         self.clock = Clock(NOW)
@@ -282,7 +284,7 @@ def test_junk_of_a_script_neither_silences_nor_costs_rings_and_who_writes_from_t
 
 
 def test_a_channel_that_holds_what_is_uncertain_never_rings_twice_whatever_dies() -> None:
-    it = Stage(kill=0.4, ring_again=False)
+    it = Stage(kill=0.4, retry_uncertain=False)
     flood(it, 100)
     it.let_pass(30 * MINUTE)
     assert it.killed > 20
@@ -373,7 +375,7 @@ def test_one_neighbour_holds_up_nobody_else_of_its_address_or_network() -> None:
 
     def held(one: Message, address: str) -> bool:
         return (
-            spam.screen(replace(one, sender_hash=address, network_hash="192.0.2.0/24"), it.site, it.recent).held
+            spam.screen(replace(one, sender_hash=address, network_hash="192.0.2.0/24"), it.site, it.recent).hold_reason
             is not None
         )
 
@@ -453,7 +455,7 @@ def test_a_summary_that_could_not_be_delivered_is_told_again_with_all_that_it_co
 
 
 def test_a_channel_that_holds_what_is_uncertain_hears_no_summary_twice() -> None:
-    it = Stage(ring_again=False)
+    it = Stage(retry_uncertain=False)
     flood(it, 40, people=2)
     it.phone.fail = [ChannelUncertainError("?")]
     it.let_pass(60 * MINUTE)
@@ -493,9 +495,9 @@ def test_a_quiet_channel_spends_a_ring_by_one_write() -> None:
         it.let_pass(24 * 3600)
 
 
-def beyond_the_budget(*, ring_again: bool = True) -> tuple[Stage, int]:
+def beyond_the_budget(*, retry_uncertain: bool = True) -> tuple[Stage, int]:
     """A stage after a flood, with a summary due of this many."""
-    it = Stage(ring_again=ring_again)
+    it = Stage(retry_uncertain=retry_uncertain)
     flood(it, 40, people=2)
     return it, it.listed()[MessageState.SUMMARIZED]
 
@@ -566,7 +568,7 @@ def test_a_slow_table_makes_a_summary_name_fewer_and_a_run_without_time_for_the_
 
 @pytest.mark.parametrize("where", ["fields#", "rings#"])
 def test_a_table_that_fails_before_the_call_loses_no_summary_where_what_is_uncertain_is_held(where: str) -> None:
-    it, counted = beyond_the_budget(ring_again=False)
+    it, counted = beyond_the_budget(retry_uncertain=False)
 
     def fail(operation: str, request: dict[str, Any]) -> None:
         if request["Key"]["id"]["S"].startswith(where):
@@ -599,13 +601,13 @@ def test_each_message_has_the_same_chance_in_its_rank_however_many_came_in_anoth
     assert all(abs(kept[third] - 80) < 25 for third in range(3)), kept
 
 
-@pytest.mark.parametrize("ring_again", [True, False], ids=["ring again", "hold"])
+@pytest.mark.parametrize("retry_uncertain", [True, False], ids=["ring again", "hold"])
 def test_wherever_a_run_dies_that_tells_a_summary_the_owner_hears_it_and_with_hold_never_twice(
-    ring_again: bool,
+    retry_uncertain: bool,
 ) -> None:
     outcomes = []
     for last_call in range(1, 100):
-        it = Stage(ring_again=ring_again)
+        it = Stage(retry_uncertain=retry_uncertain)
         flood(it, 10, people=2)
         calls = iter(range(1, last_call))
 
@@ -624,7 +626,7 @@ def test_wherever_a_run_dies_that_tells_a_summary_the_owner_hears_it_and_with_ho
     *before_the_call, after_it = outcomes
     assert len(before_the_call) > 3
     assert set(before_the_call) == {(Action.DELIVERED, 1)}
-    assert after_it == ((Action.DELIVERED, 2) if ring_again else (Action.UNCERTAIN, 1))
+    assert after_it == ((Action.DELIVERED, 2) if retry_uncertain else (Action.UNCERTAIN, 1))
 
 
 @pytest.mark.parametrize("after_the_last_call", [False, True], ids=["the write's answer is lost", "before it returns"])

@@ -521,13 +521,17 @@ def test_a_list_says_who_what_when_and_what_became_of_it(owner: Person) -> None:
 
 
 def test_what_programs_published_is_listed_by_its_title_and_what_was_rejected_says_why() -> None:
-    verdict = Verdict(held=HoldReason.REJECTED, wrong_key="title", reason="title: expected a text that is not empty")
+    verdict = Verdict(
+        hold_reason=HoldReason.REJECTED_PUBLICATION,
+        wrong_key="title",
+        reason="title: expected a text that is not empty",
+    )
     delivered = {"pushover": Delivery(State.DELIVERED, 1, since=NOW)}
     mailbox = InMemoryMailbox(
         stored(
             "n-1", MessageState.DELIVERED, delivered, site="notifications", title="Backup <b>", message="It failed."
         ),
-        stored("n-2", MessageState.REJECTED, {}, site="notifications", verdict=verdict),
+        stored("n-2", MessageState.REJECTED_PUBLICATION, {}, site="notifications", verdict=verdict),
     )
     for person in met(mailbox):
         person.opens()

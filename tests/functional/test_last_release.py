@@ -21,7 +21,7 @@ from tests.dynamodb import LocalTable
 from tests.fakes import Clock, FakeContainer, RecordingNotifier, channel, site, stage
 from tests.functional.test_destined import sns_event
 
-CHANNELS = {"pushover": channel(), "patient": channel("patient", ring_again=False), "flooded": channel("flooded")}
+CHANNELS = {"pushover": channel(), "patient": channel("patient", retry_uncertain=False), "flooded": channel("flooded")}
 STAGE = stage("local")._replace(
     channels=CHANNELS,
     sites={name: site(name, found) for name, found in [("default", "pushover"), *((each, each) for each in CHANNELS)]},

@@ -89,7 +89,7 @@ def test_what_is_spam_is_held_and_due_no_more_until_its_release_tries_what_was_l
     assert MessageTable(table, STAGE).find_due(NOW + 999, 9) == []
     assert not mark(table, OwnerMark.SPAM, "id-2"), "it is held already"
     assert release(table, "id-2") == ReplayResult(("email",), {"pushover": SkipReason.DELIVERED})
-    assert stored(table, "id-2").listed.verdict.held is None
+    assert stored(table, "id-2").listed.verdict.hold_reason is None
     assert [due.id for due in MessageTable(table, STAGE).find_due(NOW + 9999, 9)] == ["id-2"]
 
 

@@ -33,9 +33,9 @@ STAGE = Stage(
     {"default": site("default", "pushover"), "shop": site("shop", "mail")},
     {
         "pushover": declared_channel("pushover"),
-        "mail": Channel("mail", "email", ring_again=True, pause=5, url=""),
+        "mail": Channel("mail", "email", retry_uncertain=True, pause=5, url=""),
         "team": declared_channel("ntfy")._replace(name="team"),
-        "unused": Channel("unused", "webhook", ring_again=True, pause=5, url=""),
+        "unused": Channel("unused", "webhook", retry_uncertain=True, pause=5, url=""),
     },
     limits=None,  # type: ignore[arg-type]
     notifications=Notifications(("pushover", "team")),
@@ -205,8 +205,8 @@ def test_beyond_the_budget_of_rings_a_summary_counts_it_with_its_title(world: Wo
     class Spent:
         ranks: ClassVar[list[int]] = []
 
-        def take(self, channel: Channel, rank: int, now: int) -> bool:
-            self.ranks.append(rank)
+        def take(self, channel: Channel, person_rank: int, now: int) -> bool:
+            self.ranks.append(person_rank)
             return False
 
     world.container.__dict__.update({"ring_budget": Spent(), "summaries": summaries})

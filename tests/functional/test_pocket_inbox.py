@@ -416,7 +416,7 @@ def test_a_message_in_quarantine_is_released_by_a_button(container: PocketContai
     assert container.runs.queued == [DueMessage("held-1", "default")]
     record = container.messages.find_record("held-1")
     assert record is not None
-    assert record.verdict.held is None
+    assert record.verdict.hold_reason is None
 
 
 def test_spam_is_marked_and_let_go_and_the_record_says_in_whose_inbox(

@@ -50,8 +50,10 @@ def test_a_replay_is_one_write_with_its_lines_of_history(there: LocalTable) -> N
 
 
 def test_a_release_takes_away_what_it_found(there: LocalTable) -> None:
-    written, record = replayed(there, replace(STORED, verdict=QUARANTINED), replace(UPDATE, held=QUARANTINED.held))
-    assert (written, record) == (True, replace(REPLAYED, verdict=replace(QUARANTINED, held=None)))
+    written, record = replayed(
+        there, replace(STORED, verdict=QUARANTINED), replace(UPDATE, hold_reason=QUARANTINED.hold_reason)
+    )
+    assert (written, record) == (True, replace(REPLAYED, verdict=replace(QUARANTINED, hold_reason=None)))
 
 
 @pytest.mark.parametrize(
@@ -67,7 +69,7 @@ def test_a_release_takes_away_what_it_found(there: LocalTable) -> None:
     ],
 )
 def test_a_write_that_came_too_late_changes_nothing(there: LocalTable, stored: Record, held: HoldReason | None) -> None:
-    assert replayed(there, stored, replace(UPDATE, held=held)) == (False, stored)
+    assert replayed(there, stored, replace(UPDATE, hold_reason=held)) == (False, stored)
 
 
 def test_of_a_message_that_is_gone_no_record_is_made(there: Any) -> None:

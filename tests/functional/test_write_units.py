@@ -65,7 +65,7 @@ def deliver_beyond_the_budget(it: Message, rank: int) -> list[float]:
     for number in range(80):
         before, text = len(table.calls), f"{number:03d}{it.fields['message'][3:]}"
         one = replace(it, id=str(uuid.UUID(int=number)), fields={**it.fields, "message": text})
-        deliver(one, Verdict(rank=rank), dependencies, Invocation(one.id, one.id, NOW + 100))
+        deliver(one, Verdict(person_rank=rank), dependencies, Invocation(one.id, one.id, NOW + 100))
         found.append(units(table.calls[before:]))
     return found[40:]
 

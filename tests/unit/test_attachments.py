@@ -13,7 +13,7 @@ PHONE, MAIL = AttachmentLimits(("image",), 1, 5_000_000), AttachmentLimits(("ima
 IMAGE = NotifiedFile("a.jpg", "image", "files/default/id/1", "image/jpeg")
 PDF = NotifiedFile("b.pdf", "pdf", "files/default/id/2", "application/pdf")
 MARKED = NotifiedFile("c.png", "markup, not what its name says")
-CONTENTS = {IMAGE.key: photo(), PDF.key: b"%PDF-1.7"}
+CONTENTS = {IMAGE.bucket_key: photo(), PDF.bucket_key: b"%PDF-1.7"}
 
 
 def test_a_channel_carries_what_its_kind_declares_and_never_a_marked_file() -> None:
@@ -35,8 +35,8 @@ def test_an_image_that_cannot_be_cleaned_is_not_carried_unless_the_site_keeps_me
 
 
 def test_what_is_not_there_or_too_large_together_is_left_out() -> None:
-    assert attachments([IMAGE, PDF], {PDF.key: b"%PDF-1.7"}, MAIL, keep_metadata=False)[0].name == "b.pdf"
-    large = AttachmentLimits(("image", "pdf"), 10, len(CONTENTS[PDF.key]))
+    assert attachments([IMAGE, PDF], {PDF.bucket_key: b"%PDF-1.7"}, MAIL, keep_metadata=False)[0].name == "b.pdf"
+    large = AttachmentLimits(("image", "pdf"), 10, len(CONTENTS[PDF.bucket_key]))
     assert [found.name for found in attachments([IMAGE, PDF], CONTENTS, large, keep_metadata=False)] == ["b.pdf"]
 
 
@@ -64,5 +64,7 @@ def test_files_are_carried_with_their_types_until_one_has_no_room_and_are_named_
     ],
 )
 def test_a_name_can_become_no_header_and_no_path(name: str, sent: str) -> None:
-    (found,) = attachments([NotifiedFile(name, "", PDF.key, "application/pdf")], CONTENTS, MAIL, keep_metadata=False)
+    (found,) = attachments(
+        [NotifiedFile(name, "", PDF.bucket_key, "application/pdf")], CONTENTS, MAIL, keep_metadata=False
+    )
     assert found.name == sent

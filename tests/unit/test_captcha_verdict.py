@@ -15,7 +15,7 @@ import pytest
 
 from chalicelib.errors import CaptchaError
 from chalicelib.logic.captcha_verdict import CAPTCHA_SERVICES, LATE_SECONDS, MAX_TOKEN, check, judge, token_of
-from chalicelib.logic.spam import HoldReason, Signal, rank_of, screen
+from chalicelib.logic.spam import HoldReason, Signal, person_rank, screen
 from chalicelib.logic.submission import classify_fields
 from chalicelib.settings import Captcha, Spam
 from tests.fakes import NOW, InMemoryRecent, message, site
@@ -200,12 +200,12 @@ def test_an_unreachable_service_is_a_sign_of_its_own_that_counts_nothing() -> No
     assert signal is UNCHECKED
     rules = Spam(points={"captcha": 1000, "honeypot": 1}, quarantine_from=1)
     verdict = screen(message(), site(spam=rules), InMemoryRecent(), [signal])
-    assert (verdict.signals, verdict.score, verdict.held) == (("captcha_unchecked",), 0, None)
+    assert (verdict.signals, verdict.score, verdict.hold_reason) == (("captcha_unchecked",), 0, None)
 
 
 def test_an_unreachable_service_makes_nobody_look_like_a_robot() -> None:
-    assert rank_of([UNCHECKED], ["origin", "fill_time"]) == 2
-    assert rank_of([WRONG], ["origin", "fill_time"]) == 0
+    assert person_rank([UNCHECKED], ["origin", "fill_time"]) == 2
+    assert person_rank([WRONG], ["origin", "fill_time"]) == 0
 
 
 def test_a_token_that_another_message_used_is_spent_as_its_service_says() -> None:
@@ -246,4 +246,4 @@ def test_a_token_that_expired_in_our_own_queue_is_not_held_against_the_visitor(s
 @pytest.mark.parametrize("signal", [Signal.NO_CAPTCHA, WRONG, SPENT, Signal.FOREIGN_CAPTCHA, Signal.LOW_CAPTCHA])
 def test_each_sign_counts_the_captchas_points(signal: Signal) -> None:
     verdict = screen(message(), site(spam=Spam(points={"captcha": 10})), InMemoryRecent(), [signal])
-    assert (verdict.score, verdict.held) == (10, HoldReason.QUARANTINED)
+    assert (verdict.score, verdict.hold_reason) == (10, HoldReason.QUARANTINED)

@@ -74,7 +74,7 @@ def test_defaults_are_filled_in(folder: Path) -> None:
     dev = load(write(folder, GOOD))["dev"]
     site, channel = dev.stage.sites["default"], dev.stage.channels["pushover"]
     assert (site.required, site.retention_days) == (("message",), 365)
-    assert (channel.ring_again, channel.pause, channel.url) == (True, 5, "https://api.pushover.net")
+    assert (channel.retry_uncertain, channel.pause, channel.url) == (True, 5, "https://api.pushover.net")
     assert (site.origins, site.without_origin, site.null_origin) == (("https://www.example.com",), True, False)
     assert site.language == "en"
     assert site.longest == {"source": 200, "name": 200, "email": 254, "subject": 200, "message": 10_240}
@@ -90,7 +90,7 @@ def test_a_stage_lays_its_own_keys_over_the_common_ones_and_keeps_the_rest(folde
     local, dev = stages["local"].stage, stages["dev"].stage
     assert local.sites["default"].thanks == "http://127.0.0.1:8080/thanks.html"
     assert local.sites["default"].channels == ("pushover",)
-    assert (local.channels["pushover"].pause, local.channels["pushover"].ring_again) == (1, False)
+    assert (local.channels["pushover"].pause, local.channels["pushover"].retry_uncertain) == (1, False)
     assert dev.sites["default"].thanks == "https://www.example.com/thanks.html"
     assert dev.channels["pushover"].pause == 5
     assert "make run" in local.hint
@@ -1108,7 +1108,7 @@ def test_the_web_override_moves_the_origins_too(folder: Path) -> None:
 
 def test_a_webhook_is_signed_and_standard_unless_told_otherwise(folder: Path) -> None:
     it = load(write(folder, HOOKED))["dev"].stage.channels["own"]
-    assert (it.kind, it.url, it.ring_again, it.pause) == ("webhook", "", True, 5)
+    assert (it.kind, it.url, it.retry_uncertain, it.pause) == ("webhook", "", True, 5)
     assert it.options == {
         "format": "standard",
         "signed": True,

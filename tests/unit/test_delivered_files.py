@@ -74,7 +74,7 @@ class Runs:
             store=self.store,
             recent_activity=self.recent,
             now=Clock(),
-            files=lambda: self._files,
+            files_of_messages=lambda: self._files,
         )
 
 
@@ -97,7 +97,7 @@ def test_a_message_without_files_asks_for_nothing() -> None:
 
 def test_where_files_cant_be_examined_the_message_is_delivered_and_says_so() -> None:
     notifier = RecordingNotifier()
-    assert Runs(RecordingFiles(found=()), notifier).run(WITH_FILES) is Action.DELIVERED
+    assert Runs(RecordingFiles([FileFacts(mark=FileMark.UNEXAMINED)] * 2), notifier).run(WITH_FILES) is Action.DELIVERED
     assert [file.about for file in notifier.delivered[0].files] == ["2.1 MB, not examined", "31 bytes, not examined"]
 
 
@@ -135,7 +135,7 @@ def test_the_same_words_with_another_photo_are_another_message() -> None:
 def test_files_of_a_message_in_quarantine_are_kept_and_examined_once_it_is_let_out() -> None:
     files = RecordingFiles()
     runs = Runs(files)
-    assert runs.run(WITH_FILES, Verdict(held=HoldReason.QUARANTINED)) is Action.QUARANTINED
+    assert runs.run(WITH_FILES, Verdict(hold_reason=HoldReason.QUARANTINED)) is Action.QUARANTINED
     assert (files.kept, files.examined) == ([WITH_FILES.id], [])
 
 

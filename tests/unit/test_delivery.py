@@ -58,7 +58,7 @@ RETRY = Invocation("request-1", "run-2", LONG)
 """Lambda's retry of the same event, or the same event handed over twice."""
 OTHER = Invocation("request-2", "run-3", LONG)
 RING = {"pushover": channel()}
-HOLD = {"pushover": channel(ring_again=False)}
+HOLD = {"pushover": channel(retry_uncertain=False)}
 TWO = {"a": channel("a"), "b": channel("b")}
 UNAVAILABLE = ChannelUnavailableError("down")
 UNCERTAIN = ChannelUncertainError("no answer")
@@ -93,7 +93,7 @@ class Run:
         return self.store.records[MESSAGE.id].deliveries[name]
 
     def record(self, owner: Invocation = FIRST, **deliveries: Delivery) -> None:
-        self.store.records[MESSAGE.id] = Record(owner.request_id, deliveries)
+        self.store.records[MESSAGE.id] = Record(owner.event_id, deliveries)
 
 
 # A fresh message
@@ -109,7 +109,7 @@ def test_a_fresh_message_rings_once_and_is_recorded_with_the_providers_reference
     }
     assert [notification.id for notification in notifier.delivered] == [MESSAGE.id]
     assert run.recorded() == Delivery(State.DELIVERED, 1, FIRST.run_id, 0, 0, "ref-7", "", NOW)
-    assert run.store.records[MESSAGE.id].stored_by == FIRST.request_id
+    assert run.store.records[MESSAGE.id].stored_by == FIRST.event_id
 
 
 def test_what_the_visitor_wrote_is_not_in_the_answer_for_the_bus() -> None:
@@ -165,7 +165,7 @@ def test_pauses_double_once_lambda_has_given_up_and_are_what_channel_and_provide
 def test_a_message_is_due_when_the_first_of_its_channels_has_something_to_do(
     deliveries: dict[str, Delivery], due: int
 ) -> None:
-    channels = {"rings": channel("rings"), "holds": channel("holds", ring_again=False)}
+    channels = {"rings": channel("rings"), "holds": channel("holds", retry_uncertain=False)}
     assert next_due_at(deliveries, channels, NOW + 5) == due
 
 
@@ -385,7 +385,7 @@ class SlowRings:
     def __init__(self, clock: Clock, seconds: int) -> None:
         self._clock, self._seconds = clock, seconds
 
-    def take(self, channel: Channel, rank: int, now: int) -> bool:
+    def take(self, channel: Channel, person_rank: int, now: int) -> bool:
         self._clock.now += self._seconds
         return True
 
@@ -553,7 +553,7 @@ def by_the_law(outcomes: tuple[str, ...]) -> str:
 def test_every_mixed_outcome_ends_as_the_law_says(outcomes: tuple[str, ...]) -> None:
     names = "abc"[: len(outcomes)]
     run = Run(
-        {name: channel(name, ring_again=outcome != "held") for name, outcome in zip(names, outcomes, strict=True)},
+        {name: channel(name, retry_uncertain=outcome != "held") for name, outcome in zip(names, outcomes, strict=True)},
         **{name: OUTCOMES[outcome]() for name, outcome in zip(names, outcomes, strict=True)},
     )
     assert run.action() == by_the_law(outcomes)
@@ -576,7 +576,7 @@ def test_no_sequence_of_runs_rings_a_settled_channel_again(outcomes: tuple[str, 
 
     pairs = list(zip("ab", outcomes, strict=True))
     run = Run(
-        {name: channel(name, ring_again=outcome != "held") for name, outcome in pairs},
+        {name: channel(name, retry_uncertain=outcome != "held") for name, outcome in pairs},
         **{name: counting(name, OUTCOMES[outcome]()) for name, outcome in pairs},
     )
     for invocation in (FIRST, OTHER, FIRST, FIRST, OTHER, Invocation("request-3", "run-4", LONG)):
@@ -627,12 +627,12 @@ def test_the_error_names_each_channel_that_is_still_open() -> None:
 
 @pytest.mark.parametrize("state", [state for state in State if state is not State.SENDING])
 def test_only_sending_needs_to_be_understood(state: State) -> None:
-    recorded = Delivery(state, 1, OTHER.request_id, 0)
+    recorded = Delivery(state, 1, OTHER.event_id, 0)
     assert delivery.end_overdue_claim(recorded, NOW) is recorded
 
 
 @pytest.mark.parametrize(
-    ("state", "due", "ring_again", "may"),
+    ("state", "due", "retry_uncertain", "may"),
     [
         (State.PENDING, False, True, True),
         (State.WAITING, True, True, True),
@@ -646,9 +646,9 @@ def test_only_sending_needs_to_be_understood(state: State) -> None:
         (State.REJECTED, True, True, False),
     ],
 )
-def test_who_may_be_rung(state: State, due: bool, ring_again: bool, may: bool) -> None:
+def test_who_may_be_rung(state: State, due: bool, retry_uncertain: bool, may: bool) -> None:
     recorded = Delivery(state, next_attempt_at=NOW if due else NOW + 1)
-    assert delivery.may_attempt(recorded, channel(ring_again=ring_again), NOW) is may
+    assert delivery.may_attempt(recorded, channel(retry_uncertain=retry_uncertain), NOW) is may
 
 
 def test_a_claim_forgets_the_last_error_and_counts_on() -> None:
@@ -1115,7 +1115,7 @@ def test_no_message_is_a_duplicate_of_one_that_was_put_into_quarantine_afterward
     form = Form()
     form.store_only(same(1))
     record = form.store.records["id-1"]
-    form.store.records["id-1"] = replace(record, verdict=Verdict(held=HoldReason.QUARANTINED))
+    form.store.records["id-1"] = replace(record, verdict=Verdict(hold_reason=HoldReason.QUARANTINED))
     assert form.duplicate_of(same(2)) == ""
     assert form.duplicate_of(same(3)) == "id-2"
 
@@ -1349,6 +1349,6 @@ def test_a_repetition_whose_run_died_at_once_is_not_retried_on_schedule_either()
     run = Run(pushover=notifier)
     run.recent.first_with(f"content#{content_hash('default', MESSAGE.fields)}", "id-0", NOW, 600)
     run.store.add(replace(MESSAGE, id="id-0"), Record("request-0", {"pushover": Delivery(State.DELIVERED, 1)}))
-    run.store.add(MESSAGE, Record(FIRST.request_id, {"pushover": Delivery()}, due_at=NOW))
+    run.store.add(MESSAGE, Record(FIRST.event_id, {"pushover": Delivery()}, due_at=NOW))
     assert again(run) == "duplicate"
     assert (notifier.delivered, due(run)) == ([], 0)

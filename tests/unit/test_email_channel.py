@@ -52,7 +52,7 @@ def mistakes(folder: Path, *own: str) -> list[str]:
 
 def test_two_keys_are_enough_and_the_identity_is_the_senders_domain(tmp_path: Path) -> None:
     it = loaded(tmp_path, FROM, TO)
-    assert (it.name, it.kind, it.ring_again, it.pause, it.url) == ("post", "email", True, 5, "")
+    assert (it.name, it.kind, it.retry_uncertain, it.pause, it.url) == ("post", "email", True, 5, "")
     assert it.options == {
         "from": "herald@example.com",
         "from_address": "herald@example.com",
@@ -74,7 +74,7 @@ def test_every_key_arrives(tmp_path: Path) -> None:
         'uncertain = "hold"',
         "pause = 60",
     )
-    assert (it.ring_again, it.pause, it.title, it.body) == (False, 60, "[{source}] {subject}", "{message}")
+    assert (it.retry_uncertain, it.pause, it.title, it.body) == (False, 60, "[{source}] {subject}", "{message}")
     assert it.options == {
         "from": "Herald <herald@mail.example.com>",
         "from_address": "herald@mail.example.com",

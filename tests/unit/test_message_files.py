@@ -82,16 +82,15 @@ def test_what_is_found_out_is_stored_beside_its_message_and_else_under_its_key(
     assert place_of_key(key) == place
 
 
-def test_each_file_has_its_own_facts_and_the_rest_is_unexamined() -> None:
+def test_each_file_has_its_own_facts_and_is_unexamined_where_none_was_examined() -> None:
     item = {"file1": PLAIN.as_json(), "file2": SEEN.as_json()}
     found = [facts_of(item, 1), facts_of(item, 2)]
     assert found == [PLAIN, SEEN]
-    refs = tuple(replace(PHOTO, name=name) for name in "abc")
-    assert files_with_facts(replace(message(), files=refs), found) == (
-        MessageFile(refs[0], PLAIN),
-        MessageFile(refs[1], SEEN),
-        MessageFile(refs[2], FileFacts(mark=FileMark.UNEXAMINED)),
-    )
+    refs = tuple(replace(PHOTO, name=name) for name in "ab")
+    it = replace(message(), files=refs)
+    assert files_with_facts(it, found) == (MessageFile(refs[0], PLAIN), MessageFile(refs[1], SEEN))
+    unexamined = FileFacts(mark=FileMark.UNEXAMINED)
+    assert files_with_facts(it, None) == tuple(MessageFile(ref, unexamined) for ref in refs)
 
 
 @pytest.mark.parametrize(

@@ -329,7 +329,7 @@ def test_the_record_is_told_as_steps() -> None:
 
 
 def test_what_a_person_called_spam_was_not_held_when_it_was_stored() -> None:
-    held = stored(listed("1", verdict=Verdict(held=HoldReason.QUARANTINED)))
+    held = stored(listed("1", verdict=Verdict(hold_reason=HoldReason.QUARANTINED)))
     stored_step = list(recorded(replace(held, marks=(Marked(OwnerMark.SPAM, NOW + 9),))))[1]
     assert stored_step.details == {}
     assert list(recorded(stored(listed("1"))))[1].details == {}

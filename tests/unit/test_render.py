@@ -98,7 +98,7 @@ def test_the_compiled_stages_are_those_that_were_configured(tmp_path: Path) -> N
             Stage(
                 "dev",
                 sites,
-                {"pushover": channel(ring_again=False)},
+                {"pushover": channel(retry_uncertain=False)},
                 few,
                 RetryTimes(1, 2, 3, 4),
                 ("pushover",),

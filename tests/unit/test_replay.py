@@ -60,8 +60,10 @@ LEFT = {"delivered": SkipReason.DELIVERED, "sending": SkipReason.SENDING}
 class MessageWithChannels:
     """One message with a record, its channels, and whom they ring."""
 
-    def __init__(self, *, ring_again: bool = True, held: HoldReason | None = None, **deliveries: Delivery) -> None:
-        self.channels: dict[str, Channel] = {name: channel(name, ring_again=ring_again) for name in deliveries}
+    def __init__(self, *, retry_uncertain: bool = True, held: HoldReason | None = None, **deliveries: Delivery) -> None:
+        self.channels: dict[str, Channel] = {
+            name: channel(name, retry_uncertain=retry_uncertain) for name in deliveries
+        }
         self.notifiers = {name: RecordingNotifier() for name in deliveries}
         self.store = InMemoryMessages()
         self.clock = Clock()
@@ -97,9 +99,9 @@ def test_what_a_replay_did_is_told_as_json() -> None:
 
 
 @pytest.mark.parametrize("state", FOUND)
-@pytest.mark.parametrize("ring_again", [True, False])
-def test_a_replay_tries_what_has_not_delivered_and_nothing_else(state: str, ring_again: bool) -> None:
-    world = MessageWithChannels(ring_again=ring_again, a=FOUND[state])
+@pytest.mark.parametrize("retry_uncertain", [True, False])
+def test_a_replay_tries_what_has_not_delivered_and_nothing_else(state: str, retry_uncertain: bool) -> None:
+    world = MessageWithChannels(retry_uncertain=retry_uncertain, a=FOUND[state])
     before = world.record
     done = world.revive()
     if state in LEFT:
@@ -306,8 +308,8 @@ class NobodyIsAsked:
 @pytest.mark.parametrize("held", [False, True])
 def test_what_was_rejected_is_neither_replayed_nor_released(held: bool) -> None:
     world = MessageWithChannels()
-    verdict = Verdict(held=HoldReason.REJECTED, wrong_key="title", reason="title: expected a text")
-    listed = ListedMessage("sns-1", "notifications", NOW, MessageState.REJECTED, {}, verdict)
+    verdict = Verdict(hold_reason=HoldReason.REJECTED_PUBLICATION, wrong_key="title", reason="title: expected a text")
+    listed = ListedMessage("sns-1", "notifications", NOW, MessageState.REJECTED_PUBLICATION, {}, verdict)
     needed = ReplayDependencies(stage(), world.store, NobodyIsAsked(), NOW)
     with pytest.raises(OpsError, match="sns-1 was rejected, and nothing of it is stored: title: expected a text"):
         again(StoredMessage(listed, {}, NOW, NOW, 0, ()), "sns-1", needed, held=held)

@@ -340,8 +340,8 @@ def test_links_are_a_sign_beyond_the_most_that_is_allowed(number: int, signals: 
 
 def test_no_link_at_all_may_be_allowed() -> None:
     rules = site(spam=only("links", most_links=0))
-    assert screen(message(message="http://a"), rules, InMemoryRecent()).held is HoldReason.QUARANTINED
-    assert screen(message(message="Hi"), rules, InMemoryRecent()).held is None
+    assert screen(message(message="http://a"), rules, InMemoryRecent()).hold_reason is HoldReason.QUARANTINED
+    assert screen(message(message="Hi"), rules, InMemoryRecent()).hold_reason is None
 
 
 def test_links_are_no_sign_where_they_dont_count() -> None:
@@ -353,7 +353,7 @@ def test_the_message_after_the_most_that_one_address_may_send_is_a_sign_and_each
     recent, rules = InMemoryRecent(), site(spam=only("rate", most_messages=3))
     verdicts = [screen(numbered(number, NOW + number, sender_hash="s"), rules, recent) for number in range(6)]
     assert [verdict.signals for verdict in verdicts] == [(), (), (), ("rate",), ("rate",), ("rate",)]
-    assert [verdict.held for verdict in verdicts] == [None] * 3 + [HoldReason.QUARANTINED] * 3
+    assert [verdict.hold_reason for verdict in verdicts] == [None] * 3 + [HoldReason.QUARANTINED] * 3
 
 
 def test_messages_that_lie_far_enough_apart_are_no_sign() -> None:
@@ -386,7 +386,8 @@ def test_a_solution_that_was_used_for_a_quarantined_message_is_used() -> None:
     recent = InMemoryRecent()
     rules = site(spam=only("proof_of_work")._replace(points={"proof_of_work": 10, "honeypot": 10}))
     assert (
-        screen(numbered(1, solved_challenge="p", signals=("honeypot",)), rules, recent).held is HoldReason.QUARANTINED
+        screen(numbered(1, solved_challenge="p", signals=("honeypot",)), rules, recent).hold_reason
+        is HoldReason.QUARANTINED
     )
     assert screen(numbered(2, solved_challenge="p"), rules, recent).signals == ("proof_replayed",)
 
@@ -408,7 +409,7 @@ SIGNALS = {
 )
 def test_the_score_is_the_sum_of_what_was_found_and_each_signal_is_kept(signals: tuple[str, ...]) -> None:
     verdict = screen(replace(message(), signals=signals), site(spam=EVERYTHING), InMemoryRecent())
-    assert (verdict.signals, verdict.held) == (signals, None)
+    assert (verdict.signals, verdict.hold_reason) == (signals, None)
     assert verdict.score == sum(SIGNALS[Signal(signal)] for signal in signals)
 
 
@@ -432,7 +433,7 @@ def test_from_the_threshold_on_a_message_is_quarantined(quarantine_from: int, he
     it = replace(message(), signals=(Signal.HONEYPOT, Signal.NO_PROOF))
     verdict = screen(it, rules, InMemoryRecent())
     assert verdict.score == 17
-    assert verdict.held is (HoldReason.QUARANTINED if held else None)
+    assert verdict.hold_reason is (HoldReason.QUARANTINED if held else None)
 
 
 def test_a_sign_that_the_site_does_not_count_is_kept_and_counts_nothing() -> None:
@@ -442,7 +443,7 @@ def test_a_sign_that_the_site_does_not_count_is_kept_and_counts_nothing() -> Non
 
 def test_a_message_that_could_not_be_checked_is_not_held_for_it() -> None:
     it = replace(message(), signals=(Signal.UNCHECKED,))
-    assert screen(it, site(spam=EVERYTHING._replace(quarantine_from=1)), InMemoryRecent()).held is None
+    assert screen(it, site(spam=EVERYTHING._replace(quarantine_from=1)), InMemoryRecent()).hold_reason is None
 
 
 @pytest.mark.parametrize("signal", list(Signal))
@@ -462,7 +463,7 @@ def test_the_same_content_is_no_sign_of_spam_and_nobody_is_asked_for_it(once_wit
 
 def test_a_message_with_a_key_is_looked_at_for_spam_all_the_same() -> None:
     it = numbered(1, has_idempotency_key=True, signals=("honeypot",))
-    assert screen(it, site(spam=only("honeypot")), InMemoryRecent()).held is HoldReason.QUARANTINED
+    assert screen(it, site(spam=only("honeypot")), InMemoryRecent()).hold_reason is HoldReason.QUARANTINED
 
 
 # Screening once more
@@ -500,7 +501,9 @@ def test_a_retry_after_a_crash_is_not_held_for_what_came_later() -> None:
     recent, rules = InMemoryRecent(), site(spam=only("rate", most_messages=2))
     first = numbered(0, NOW, sender_hash="s")
     assert screen(first, rules, recent) == Verdict()
-    later = [screen(numbered(number, NOW + number, sender_hash="s"), rules, recent).held for number in range(1, 5)]
+    later = [
+        screen(numbered(number, NOW + number, sender_hash="s"), rules, recent).hold_reason for number in range(1, 5)
+    ]
     assert later == [None, HoldReason.QUARANTINED, HoldReason.QUARANTINED, HoldReason.QUARANTINED]
     assert screen(first, rules, recent) == Verdict()
 
@@ -508,7 +511,9 @@ def test_a_retry_after_a_crash_is_not_held_for_what_came_later() -> None:
 @pytest.mark.parametrize("order", list(itertools.permutations(range(4))), ids=str)
 def test_whatever_the_order_in_which_they_come_nobody_is_held_for_a_later_one(order: tuple[int, ...]) -> None:
     recent, rules = InMemoryRecent(), site(spam=only("rate", most_messages=2))
-    held = {number for number in order if screen(numbered(number, NOW + number, sender_hash="s"), rules, recent).held}
+    held = {
+        number for number in order if screen(numbered(number, NOW + number, sender_hash="s"), rules, recent).hold_reason
+    }
     assert held <= {2, 3}
     assert (order != (0, 1, 2, 3)) or held == {2, 3}
 
@@ -584,7 +589,7 @@ def test_who_looks_like_a_person_is_not_held_for_what_a_neighbour_sends() -> Non
         it = Message(
             f"id-{number}", "default", NOW, {"message": "x"}, sender_hash="one", network_hash="all", evidence=evidence
         )
-        return spam.screen(it, guarded, recent).held is not None
+        return spam.screen(it, guarded, recent).hold_reason is not None
 
     assert [sent(number) for number in range(4)] == [False, False, True, True]
     assert not sent(4, spam.Evidence.ORIGIN, spam.Evidence.FILL_TIME)
@@ -597,10 +602,10 @@ def test_a_network_that_many_share_counts_as_one_thing_less_that_speaks_for_a_pe
     found = []
     for number in range(4):
         it = Message(f"id-{number}", "default", NOW, {}, sender_hash=str(number), network_hash="all", evidence=evidence)
-        found.append(spam.screen(it, guarded, recent).rank)
+        found.append(spam.screen(it, guarded, recent).person_rank)
     assert found == [2, 2, 1, 1]
     it = Message("id-4", "default", NOW, {}, sender_hash="4", network_hash="all")
-    assert spam.screen(it, guarded, recent).rank == 0
+    assert spam.screen(it, guarded, recent).person_rank == 0
 
 
 def test_of_a_network_more_are_let_through_than_of_one_address_and_not_all() -> None:
@@ -611,7 +616,7 @@ def test_of_a_network_more_are_let_through_than_of_one_address_and_not_all() -> 
             Message(f"id-{number}", "default", NOW, {"message": "x"}, sender_hash=str(number), network_hash="all"),
             guarded,
             recent,
-        ).held
+        ).hold_reason
         for number in range(20)
     ]
     assert held == [None] * (2 * spam.NETWORK_FACTOR) + [spam.HoldReason.QUARANTINED] * (20 - 2 * spam.NETWORK_FACTOR)

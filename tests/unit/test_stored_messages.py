@@ -29,7 +29,7 @@ from chalicelib.logic.stored_messages import (
 )
 from tests.fakes import NOW, channel
 
-RINGS, HOLDS = channel("rings"), channel("holds", ring_again=False)
+RINGS, HOLDS = channel("rings"), channel("holds", retry_uncertain=False)
 CHANNELS = {"rings": RINGS, "holds": HOLDS}
 
 
@@ -65,7 +65,7 @@ def test_a_message_has_one_state_by_the_rules_of_delivery(channels: dict[str, St
 
 @pytest.mark.parametrize("held", list(HoldReason))
 def test_a_message_that_is_held_says_why_whatever_its_channels_are(held: HoldReason) -> None:
-    assert state_of({"rings": Delivery()}, Verdict(held=held), CHANNELS, NOW) == str(held)
+    assert state_of({"rings": Delivery()}, Verdict(hold_reason=held), CHANNELS, NOW) == str(held)
 
 
 def test_whatever_a_message_can_end_in_is_a_state() -> None:
@@ -126,7 +126,7 @@ def test_a_list_shows_nothing_that_a_visitor_typed() -> None:
 
 def test_a_message_is_shown_whole_with_its_fields_in_the_order_sent() -> None:
     outcome = Outcome("rings", State.DELIVERED, 1, NOW + 1, "", "ref")
-    listed = replace(LISTED, verdict=Verdict(held=HoldReason.DUPLICATE, duplicate_of="id-0"))
+    listed = replace(LISTED, verdict=Verdict(hold_reason=HoldReason.DUPLICATE, duplicate_of="id-0"))
     stored = StoredMessage(listed, {"zeta": "1", "alpha": "2"}, NOW + 1, NOW + 99, 0, (outcome,))
     found = stored.as_json()
     assert list(found["fields"]) == ["zeta", "alpha"]  # type: ignore[call-overload]

@@ -18,7 +18,7 @@ from chalicelib.logic.duplicates import content_hash
 from chalicelib.logic.form_body import JSON, Pairs, read
 from chalicelib.logic.invoke_contract import MAX_ID
 from chalicelib.logic.known_field_names import KNOWN_FIELDS, MEANINGS, SINGLE_LINE, Role
-from chalicelib.logic.message import LATEST, MAX_PUBLISHED, Message, message_id
+from chalicelib.logic.message import LATEST, MAX_PUBLISHED, Message, make_message_id
 from chalicelib.logic.message_files import FileRef
 from chalicelib.logic.notification import from_contact
 from chalicelib.logic.submission import MAX_NAME, Submission, classify_fields
@@ -141,7 +141,7 @@ def test_a_submission_with_a_signal_is_accepted() -> None:
 def test_a_name_that_would_choose_who_hears_of_it_is_ignored_and_reported_once(value: str) -> None:
     pairs = [*((name, value) for name in RECIPIENTS), ("message", "Hi"), (RECIPIENTS[0], value)]
     sent = classify_fields(pairs)
-    assert (sent.fields, sent.ignored) == ({"message": "Hi"}, RECIPIENTS)
+    assert (sent.fields, sent.ignored_recipient_fields) == ({"message": "Hi"}, RECIPIENTS)
     assert "cc" in RECIPIENTS
 
 
@@ -920,8 +920,8 @@ HELLO = {"name": "Ada", "message": "Hello"}
 
 
 def test_the_same_message_under_the_same_key_has_the_same_id_on_any_day_and_in_any_release() -> None:
-    assert message_id("default", KEY, HELLO) == message_id("default", KEY, dict(HELLO))
-    assert message_id("default", "k", {"message": "Hi"}) == str(
+    assert make_message_id("default", KEY, HELLO) == make_message_id("default", KEY, dict(HELLO))
+    assert make_message_id("default", "k", {"message": "Hi"}) == str(
         uuid.uuid5(
             uuid.UUID("6f0c5dd4-6d35-4b8e-9d1f-0f8b5f3f5b62"),
             "default\nk\n" + hashlib.sha256(b'["default", [["message", "Hi"]]]').hexdigest(),
@@ -931,26 +931,26 @@ def test_the_same_message_under_the_same_key_has_the_same_id_on_any_day_and_in_a
 
 def test_another_message_under_the_same_key_is_another_message() -> None:
     ids = {
-        message_id("default", KEY, fields)
+        make_message_id("default", KEY, fields)
         for fields in (HELLO, HELLO | {"message": "Hello again"}, HELLO | {"Phone": "1"}, {"message": "Hello"}, {})
     }
     assert len(ids) == 5
 
 
 def test_another_key_or_another_site_is_another_message() -> None:
-    assert len({message_id(name, key, HELLO) for name in ("default", "shop") for key in (KEY, KEY[:-1], "k")}) == 6
+    assert len({make_message_id(name, key, HELLO) for name in ("default", "shop") for key in (KEY, KEY[:-1], "k")}) == 6
 
 
 def test_no_key_can_be_written_so_that_it_is_taken_for_another_site_or_text() -> None:
-    assert message_id("a", "b\nc", HELLO) != message_id("a\nb", "c", HELLO)
-    assert message_id("a", f"k\n{content_hash('a', HELLO)}", {}) != message_id("a", "k", HELLO)
+    assert make_message_id("a", "b\nc", HELLO) != make_message_id("a\nb", "c", HELLO)
+    assert make_message_id("a", f"k\n{content_hash('a', HELLO)}", {}) != make_message_id("a", "k", HELLO)
 
 
 def test_without_a_key_each_message_has_an_id_of_its_own() -> None:
-    assert len({message_id("default", "", HELLO) for _ in range(9)}) == 9
+    assert len({make_message_id("default", "", HELLO) for _ in range(9)}) == 9
 
 
 def test_no_id_tells_the_key_or_the_text() -> None:
-    found = message_id("default", "MARKER", {"message": "MARKER"})
+    found = make_message_id("default", "MARKER", {"message": "MARKER"})
     assert str(uuid.UUID(found)) == found
     assert "MARKER" not in found

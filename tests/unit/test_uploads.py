@@ -10,7 +10,7 @@ import pytest
 from chalicelib.errors import SubmissionError
 from chalicelib.logic.duplicates import content_hash
 from chalicelib.logic.form_body import Pairs, read
-from chalicelib.logic.message import Message, message_id
+from chalicelib.logic.message import Message, make_message_id
 from chalicelib.logic.message_files import FileRef
 from chalicelib.logic.uploads import Uploads
 from chalicelib.settings import FileRules
@@ -143,7 +143,7 @@ def test_other_bytes_make_another_message_and_another_name_does_not() -> None:
     assert hashes[0] == hashes[1]
     assert len(set(hashes)) == 4
     assert hashes[3] == content_hash("default", fields)
-    ids = {message_id("default", "key", fields, files) for files in ([one], [renamed], [other])}
+    ids = {make_message_id("default", "key", fields, files) for files in ([one], [renamed], [other])}
     assert len(ids) == 2
 
 

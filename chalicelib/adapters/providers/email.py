@@ -256,13 +256,13 @@ KIND = ChannelKind(
     kind="email",
     provider="Amazon SES",
     reaches="mailboxes, by Amazon SES",
-    kept_by="the recipients' mailboxes",
+    leaves_copies_with="the recipients' mailboxes",
     connect=_connect,
     # A form's files have 4 MB at most, and a mail 40: https://docs.aws.amazon.com/ses/latest/dg/attachments.html
     attachment_limits=AttachmentLimits(
         ("image", "pdf", "document", "text", "audio", "video", "archive"), 10, 4 * 1024 * 1024
     ),
-    reaches_owner_alone=True,
+    inbox_link_by_default=True,
     no_address="a channel of kind email has no address of its own: it is AWS's service in the region",
     options=(
         Option(

@@ -236,14 +236,14 @@ KIND = ChannelKind(
     kind="pushover",
     provider="Pushover",
     reaches="your phone, by [Pushover](https://pushover.net)",
-    kept_by="Pushover, and your devices",
+    leaves_copies_with="Pushover, and your devices",
     connect=_connect,
-    reaches_owner_alone=True,
+    inbox_link_by_default=True,
     address="https://api.pushover.net",
     options=pushover_parameters.OPTIONS,
     secrets=(
-        Secret("token", "the API token of [your application](https://pushover.net/apps/build)", _KEY, "a" * 30),
-        Secret("user", "your user key, or that of a [group](https://pushover.net/groups)", _KEY, "u" * 30),
+        Secret("token", "the API token of [your application](https://pushover.net/apps/build)", _KEY, example="a" * 30),
+        Secret("user", "your user key, or that of a [group](https://pushover.net/groups)", _KEY, example="u" * 30),
     ),
     # https://pushover.net/api#attachments: one image of 5,242,880 bytes at most
     attachment_limits=AttachmentLimits(("image",), 1, 5_242_880),

@@ -255,7 +255,7 @@ KIND = ChannelKind(
     kind="webhook",
     provider="A webhook",
     reaches="Slack, Discord, Teams, or a receiver of your own",
-    kept_by="the receiver of the webhook",
+    leaves_copies_with="the receiver of the webhook",
     connect=_connect,
     no_address="an address is a secret. Put it into Parameter Store (/herald/<stage>/<channel>/url) with: "
     "./herald secrets set --stage <stage> <channel>",
@@ -293,7 +293,12 @@ KIND = ChannelKind(
         ),
     ),
     secrets=(
-        Secret("url", "the address that the service or your receiver gave", _check_url, "https://hooks.example.com/x"),
+        Secret(
+            "url",
+            "the address that the service or your receiver gave",
+            _check_url,
+            example="https://hooks.example.com/x",
+        ),
         Secret(
             "secret",
             "of a channel that signs: `whsec_` and 24 to 64 random bytes in base64",
