@@ -18,6 +18,7 @@ import fcntl
 import hashlib
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -135,7 +136,7 @@ def fetch(root: Path, folder: Path, machine: str) -> None:
         (ZIP, ["--platform", f"manylinux2014_{machine}", "--python-version", python]),
     ):
         command = [*_pip(here), *download, "--dest", str(folder), "-r", str(root / LOCKS / name), *target]
-        if not _ran(command, os.environ):
+        if not _ran_pip(command, os.environ):
             raise NotInstalled(f"the packages of {LOCKS / name} can't be fetched")
 
 
@@ -152,10 +153,33 @@ def _by_uv(python: Path, arguments: list[str]) -> bool:
 
 
 def _by_pip(python: Path, arguments: list[str]) -> bool:
-    """Install with pip; returns whether it succeeded."""
+    """Install with pip; returns whether it succeeded. Raises :class:`NotInstalled` where no registry answers."""
     install = ["install", "-qq", "--disable-pip-version-check", "--require-hashes", "--only-binary", ":all:"]
     # A person's own setting `user = true` conflicts with an installation folder.
-    return _ran([*_pip(python), *install, *arguments], {**os.environ, "PIP_USER": "0"})
+    return _ran_pip([*_pip(python), *install, *arguments], {**os.environ, "PIP_USER": "0"})
+
+
+def _ran_pip(command: list[str], environment: Mapping[str, str]) -> bool:
+    """Run pip and print what it says, without a warning for each connection that it tries again; returns whether it
+    succeeded. Raises :class:`NotInstalled` where it has failed after such warnings: then no registry answers, and what
+    else pip says ("no matching distribution") is wrong."""
+    try:
+        ran = subprocess.run(command, env=dict(environment), stderr=subprocess.PIPE, text=True, timeout=_LONGEST)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        print(error, file=sys.stderr)
+        return False
+    lines = ran.stderr.splitlines(keepends=True)
+    retries = [line for line in lines if line.startswith("WARNING: Retrying (")]
+    if ran.returncode and retries:
+        reason = re.search(r"connection broken by '(.*)': /", retries[-1])
+        raise NotInstalled(
+            "pip can't reach its registry of packages"
+            + (": " + re.sub(r"<pip\._vendor\.[^>]*>: ", "", reason[1]) if reason else "")
+            + ". Herald needs a connection once, to install what it runs on. Which registry pip asks: "
+            f"{shlex.join(command[: command.index('pip') + 1])} config list. Without any: docs/packages.md"
+        )
+    sys.stderr.writelines(line for line in lines if line not in retries)
+    return ran.returncode == 0
 
 
 def _pip(python: Path) -> list[str]:

@@ -14,12 +14,12 @@ _DOMAIN = {"aws-cn": "amazonaws.com.cn"}
 
 
 def addresses(config: StageConfig, account: Account, web: str) -> dict[str, str]:
-    """The addresses by name: ``api`` (the form posts to ``/contact`` below it), ``api_default`` (the same where the
-    stage has a domain of its own), ``send_event``, ``get_message`` and ``inbox`` where the stage has them,
+    """The addresses by name: ``form`` (the ``action`` of a form of site ``default``), ``api``, ``api_default`` (API
+    Gateway's own where the stage has a domain), ``send_event``, ``get_message`` and ``inbox`` where the stage has them,
     ``grant <name>`` with the ARN of a policy; for stage ``local`` also ``site``, ``phone`` and ``aws``."""
     found: dict[str, str] = {}
     if address := api(config, account):
-        found["api"] = address
+        found |= {"form": f"{address}/contact", "api": address}
         default = _default(config, account)
         if default and default != address and config.domain and config.domain.default_address:
             found["api_default"] = default

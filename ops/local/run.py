@@ -68,17 +68,18 @@ def run(root: Path, ports: Ports, *, watch: bool) -> int:
 
 def _welcome(addresses: Mapping[str, str], ports: Ports, *, real_pushover: bool) -> str:
     """Say what to open first, and what to do next."""
-    phone = "your phone, by Pushover: you gave its keys" if real_pushover else addresses["phone"]
+    phone = "your own, by Pushover: you gave its keys" if real_pushover else addresses["phone"]
+    shown = "the example site" if real_pushover else "the example site, beside it the page that plays your phone"
     export = f"export {AWS_PORT}={ports.aws} {WEB_PORT}={ports.web}; " if ports != Ports() else ""
     return f"""
-{READY}. Open these side by side, and send the form:
+{READY}. Open {shown}, and send the form:
 
   site    {addresses["site"]}
   phone   {phone}
 
-The form of your own page, at any port of localhost, has this action:
+A form of your own page, at any port of localhost, sends too. Let its whole action be:
 
-  form    {addresses["api"]}/contact
+  form    {addresses["form"]}
 
 In another terminal, see what became of each message:
 

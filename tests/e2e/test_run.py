@@ -96,8 +96,8 @@ def run(tmp_path_factory: pytest.TempPathFactory, checkout: Path) -> Iterator[Ru
 
 def test_what_it_prints_leads_to_a_site_whose_form_rings(run: Run) -> None:
     urls, before = run.urls(), len(run.lines)
-    assert set(urls) == {"api", "send_event", "get_message", "site", "phone", "aws"}
-    assert f'action="{urls["api"]}/contact"' in requests.get(urls["site"], timeout=60).text
+    assert set(urls) == {"form", "api", "send_event", "get_message", "site", "phone", "aws"}
+    assert f'action="{urls["form"]}"' in requests.get(urls["site"], timeout=60).text
 
     def rings(word: str) -> None:
         wait_for(lambda: word in requests.get(f"{urls['phone']}/messages.json", timeout=60).text, "push")

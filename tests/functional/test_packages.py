@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import socket
 import subprocess
 import sys
 import venv
@@ -28,11 +29,12 @@ def lock(tmp_path: Path) -> Path:
     return file
 
 
-def ran(folder: Path, call: str) -> subprocess.CompletedProcess[str]:
-    """A call in a process that is told, as pip is, to look for packages in a folder alone."""
+def ran(folder: Path, call: str, **registry: str) -> subprocess.CompletedProcess[str]:
+    """A call in a process that is told, as pip is, to look for packages in a folder alone, or in a registry."""
+    told = registry or {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(folder)}
     return subprocess.run(
         [sys.executable, "-c", f"from pathlib import Path\nfrom ops.packages import *\n{call}"],
-        env={"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(folder), "HOME": str(folder), "PIP_CONFIG_FILE": "/dev/null"},
+        env={"HOME": str(folder), "PIP_CONFIG_FILE": "/dev/null", **told},
         capture_output=True,
         text=True,
         timeout=120,
@@ -68,6 +70,19 @@ def test_pip_installs_where_uv_is_not_to_be_had_says_so_and_holds_it_against_the
     assert "uv can't install here: pip does it, with the same hashes" in done.stderr
     asked = subprocess.run([python, "-c", "import thing; print(thing.answer)"], capture_output=True, text=True)
     assert asked.stdout == ("" if forged else "42\n")
+
+
+def test_without_a_connection_one_error_says_so_and_nothing_else(lock: Path, tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as bound:
+        nobody = f"http://127.0.0.1:{bound.getsockname()[1]}/simple"
+    call = f"into_environment(Path(sys.executable), Path({str(lock)!r}), Path({str(lock)!r}))"
+    done = ran(tmp_path, call, PIP_INDEX_URL=nobody, PIP_RETRIES="1")
+    *_, error = done.stderr.splitlines()
+    assert "NotInstalled: pip can't reach its registry of packages: " in error
+    assert "Connection refused" in error
+    assert "pip config list" in error
+    for noise in ("Retrying", "No matching distribution", "0x", "uv can't install"):
+        assert noise not in done.stderr
 
 
 def test_what_is_installed_already_is_not_installed_again(root: Path) -> None:

@@ -432,6 +432,8 @@ BEGINNINGS = {
     str(each): each.text for each in snippets(ROOT, "html") if "<form" in each.text and "_gotcha" not in each.text
 }
 """Forms of which a page shows what it is about alone."""
+API = re.compile(r"https://YOUR-API|http://127\.0\.0\.1:4566/restapis/herald/api/_user_request_")
+"""The addresses that they are shown with."""
 
 
 @pytest.mark.parametrize("name", SNIPPETS)
@@ -439,7 +441,7 @@ def test_a_form_that_is_copied_works_as_it_stands(visitor: Visitor, herald: Harn
     word = marker()
     # Not with the example site's policy, which forbids every style in the markup.
     context = visitor.context(bypass_csp=True)
-    page = visitor.show(SNIPPETS[name].replace("https://YOUR-API", herald.urls["api"]), context=context)
+    page = visitor.show(API.sub(herald.urls["api"], SNIPPETS[name]), context=context)
     expect(page.get_by_label("Leave this")).not_to_be_in_viewport()
     page.get_by_label("Email").fill("a@b")
     page.get_by_label("Message").fill(word)
@@ -458,8 +460,7 @@ def test_a_form_that_is_shown_in_part_works_with_a_field_and_a_button(
 ) -> None:
     word, rest = marker(), '<label>Message <textarea name="message"></textarea></label><button>Send</button>'
     begun = BEGINNINGS[name] if "…" in BEGINNINGS[name] else f"{BEGINNINGS[name]}…</form>"
-    address = re.compile(r"https://YOUR-API|http://127\.0\.0\.1:4566/restapis/herald/api/_user_request_")
-    page = visitor.show(address.sub(herald.urls["api"], begun).replace("…", rest))
+    page = visitor.show(API.sub(herald.urls["api"], begun).replace("…", rest))
     page.get_by_label("Message").fill(word)
     button(page).click()
     wait_for(lambda: herald.pushes(word), "push")
