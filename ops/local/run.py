@@ -69,7 +69,7 @@ def run(root: Path, ports: Ports, *, watch: bool) -> int:
 def _welcome(addresses: Mapping[str, str], ports: Ports, *, real_pushover: bool) -> str:
     """Say what to open first, and what to do next."""
     phone = "your own, by Pushover: you gave its keys" if real_pushover else addresses["phone"]
-    shown = "the example site" if real_pushover else "the example site, beside it the page that plays your phone"
+    shown = "the example site" if real_pushover else "the example site, and beside it the page that plays your phone"
     export = f"export {AWS_PORT}={ports.aws} {WEB_PORT}={ports.web}; " if ports != Ports() else ""
     return f"""
 {READY}. Open {shown}, and send the form:
@@ -77,7 +77,7 @@ def _welcome(addresses: Mapping[str, str], ports: Ports, *, real_pushover: bool)
   site    {addresses["site"]}
   phone   {phone}
 
-A form of your own page, at any port of localhost, sends too. Let its whole action be:
+Your own page works too, at any port of localhost. Its form's action is this whole address:
 
   form    {addresses["form"]}
 
