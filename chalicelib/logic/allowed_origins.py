@@ -59,7 +59,8 @@ def advice_to_accept(site: Site, origin: str | None, stage_name: str) -> str:
     """Say what to change in ``herald.toml`` so that a refused origin is accepted; empty for a malformed one."""
     own = f"[stages.{stage_name}.sites.{site.name}] of herald.toml"
     if origin is None or origin == "null":
-        return f"to allow it, set {'null' if origin else 'without'}_origin = true in {own}"
+        instead = "open the page at http://localhost instead of as a file, or " if origin and site.loopback else ""
+        return f"to allow it, {instead}set {'null' if origin else 'without'}_origin = true in {own}"
     if not printable_origin(origin):
         return ""
     if origin.startswith("http://") and urlsplit(origin).hostname not in ("127.0.0.1", "localhost"):

@@ -81,7 +81,7 @@ Your own page works too, at any port of localhost. Its form's action is this who
 
   form    {addresses["form"]}
 
-In another terminal, see what became of each message:
+In another terminal, in this folder, see what became of each message:
 
   {export}./herald inbox --stage local
 

@@ -330,9 +330,19 @@ def test_the_owner_is_told_the_line_that_lets_a_refused_page_in(origins_in: str,
     assert advice_to_accept(site(origins=(OWN,))._replace(origins_in=origins_in), origin, "local") == told
 
 
-def test_on_stage_local_the_owner_is_told_where_to_open_a_page_of_the_network() -> None:
-    told = advice_to_accept(SITE._replace(loopback=True), "http://192.168.1.5:1313", "local")
-    assert told.endswith("alone; open the page at http://localhost:1313")
+@pytest.mark.parametrize(
+    ("origin", "told"),
+    [
+        ("http://192.168.1.5:1313", "alone; open the page at http://localhost:1313"),
+        (
+            "null",
+            f"to allow it, open the page at http://localhost instead of as a file, or set null_origin = true in {LINE}",
+        ),
+        (None, f"to allow it, set without_origin = true in {LINE}"),
+    ],
+)
+def test_on_stage_local_the_owner_is_told_at_which_address_to_open_the_page(origin: str | None, told: str) -> None:
+    assert advice_to_accept(site()._replace(loopback=True), origin, "local").endswith(told)
 
 
 @pytest.mark.parametrize(
