@@ -84,6 +84,17 @@ def test_a_documented_answer_is_this_sign(kind: str, answer: dict[str, Any], exp
 
 
 @pytest.mark.parametrize(
+    ("answer", "why"),
+    [
+        ({"success": "yes"}, "the answer is not the documented one"),
+        (refused("a" * 41, "b", "c", "d"), f"the service says {'a' * 40}, b, c"),
+    ],
+)
+def test_an_answer_that_verifies_nothing_is_told_in_short(answer: dict[str, Any], why: str) -> None:
+    assert judge(captcha("turnstile"), answer) == (UNCHECKED, why)
+
+
+@pytest.mark.parametrize(
     ("score", "expected"),
     [(0.0, Signal.LOW_CAPTCHA), (0.4, Signal.LOW_CAPTCHA), (0.5, None), (1, None), (None, UNCHECKED)],
 )
