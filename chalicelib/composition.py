@@ -211,17 +211,17 @@ class Container:
     def provider_notifier(self, channel: str) -> CheckingNotifier:
         """Return a channel's notifier as ``notify_<kind>`` sees it: a client of the provider."""
         if channel not in self._provider_notifiers:
-            self._provider_notifiers[channel] = self._connect(self.stage.channels[channel])
+            self._provider_notifiers[channel] = self._make_notifier(self.stage.channels[channel])
         return self._provider_notifiers[channel]
 
-    def _connect(self, channel: Channel) -> CheckingNotifier:
+    def _make_notifier(self, channel: Channel) -> CheckingNotifier:
         """Make the notifier that the channel's kind declares."""
         from chalicelib.adapters.providers import kind_of
 
         kind = kind_of(channel.kind)
         tools = ProviderTools(self, kind, channel)
-        if kind.connect is not None:
-            return kind.connect(tools)
+        if kind.make_notifier is not None:
+            return kind.make_notifier(tools)
         from chalicelib.adapters.http_notifier import HttpNotifier
 
         return HttpNotifier(tools.session(), tools.secrets(), channel, kind)

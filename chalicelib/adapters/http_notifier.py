@@ -21,8 +21,8 @@ from chalicelib.adapters.provider_http import (
     wait_of,
 )
 from chalicelib.adapters.secrets import Secrets
-from chalicelib.errors import ChannelUnavailableError, InvalidRequestError
-from chalicelib.logic.channel_kind import AnswerMeaning, ChannelKind, OptionMistake, Request, RequestInputs, options_of
+from chalicelib.errors import ChannelUnavailableError
+from chalicelib.logic.channel_kind import AnswerMeaning, ChannelKind, Request, RequestInputs, options_of
 from chalicelib.logic.notification import Notification, Quota
 from chalicelib.settings import Channel
 
@@ -92,11 +92,7 @@ class HttpNotifier:
         return None
 
     def _request_inputs(self, notification: Notification) -> RequestInputs:
-        try:
-            options = options_of(self._kind, self._channel, notification.options)
-        except OptionMistake as mistake:
-            key = f"options.{mistake.option}"
-            raise InvalidRequestError(f"{key}: {mistake}", key=key) from None
+        options = options_of(self._kind, self._channel, notification.options)
         return RequestInputs(self._channel, self._read_secrets(), options)
 
     def _read_secrets(self) -> dict[str, str]:

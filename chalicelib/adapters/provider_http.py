@@ -168,23 +168,25 @@ def _start_of(response: requests.Response) -> bytes:
     return read[:MAX_ANSWER]
 
 
-_OF_MESSAGE = (413, 422)
-_LATER = (408, 409, 425, 429)
-_UNKNOWN = (502, 504, 520, 524)
+_MESSAGE_REFUSED = (413, 422)
+_TRY_LATER = (408, 409, 425, 429)
+_OUTCOME_UNKNOWN = (502, 504, 520, 524)
 """From a proxy, which doesn't know whether the provider accepted. The last two are Cloudflare's, Discord's proxy:
 https://developers.cloudflare.com/support/troubleshooting/http-status-codes/cloudflare-5xx-errors/"""
 
 
 def meaning_of(status: int) -> AnswerMeaning:
     """Return what an answer means of which only the status is known. docs/channels/webhook.md has the table."""
-    if status in _OF_MESSAGE:
+    if status in _MESSAGE_REFUSED:
         return AnswerMeaning.REJECTED
-    if status in _LATER:
+    if status in _TRY_LATER:
         return AnswerMeaning.TRY_LATER
     if 300 <= status < 500:
         # Another 4xx may be mended too, and waiting loses nothing. A redirect is never followed.
         return AnswerMeaning.OWNER_MUST_ACT
-    return AnswerMeaning.TRY_LATER if 500 <= status < 600 and status not in _UNKNOWN else AnswerMeaning.UNCERTAIN
+    return (
+        AnswerMeaning.TRY_LATER if 500 <= status < 600 and status not in _OUTCOME_UNKNOWN else AnswerMeaning.UNCERTAIN
+    )
 
 
 def error_of(

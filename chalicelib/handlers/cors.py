@@ -9,7 +9,7 @@ import re
 
 from chalice.app import Response
 
-from chalicelib.handlers.answer_format import AnswerFormat
+from chalicelib.handlers.answer_format import AnswerFormat, Headers
 from chalicelib.handlers.form_request import FormRequest
 
 ALLOWED_HEADERS = "Accept, Content-Type, Formspree-Client, Formspree-Session-Data, Idempotency-Key"
@@ -33,7 +33,7 @@ def preflight(form_request: FormRequest) -> Response:
     A script of an allowed page may set any header: what libraries and monitoring add changes nothing here, and no
     credentials are ever allowed.
     """
-    headers: dict[str, str | list[str]] = {"Vary": "Origin", "Cache-Control": "no-store"}
+    headers: Headers = {"Vary": "Origin", "Cache-Control": "no-store"}
     if form_request.origin is None or not form_request.origin_allowed:
         return Response(body="", status_code=403, headers=headers)
     headers |= {

@@ -5,7 +5,7 @@ from __future__ import annotations
 from chalice.app import Response
 
 from chalicelib.errors import SubmissionError
-from chalicelib.handlers.answer_format import PROBLEM, json_response, retry_after
+from chalicelib.handlers.answer_format import PROBLEM, Headers, json_response, retry_after
 from chalicelib.handlers.form_request import FormRequest
 from chalicelib.texts import worded
 
@@ -26,5 +26,5 @@ def problem_document(form_request: FormRequest, error: SubmissionError) -> Respo
     }
     for service in form_request.services_written_for:
         body |= service.error_keys(title, error.status)
-    headers: dict[str, str | list[str]] = {"Content-Language": language, "Content-Type": PROBLEM}
+    headers: Headers = {"Content-Language": language, "Content-Type": PROBLEM}
     return json_response(error.status, body, headers | retry_after(error))

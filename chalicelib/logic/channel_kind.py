@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
+from chalicelib.errors import InvalidRequestError
 from chalicelib.settings import Channel, Options, Rings
 
 if TYPE_CHECKING:
@@ -21,14 +22,6 @@ if TYPE_CHECKING:
     from chalicelib.logic.provider_limits import Limit
 
 Value = str | int | bool
-
-
-class OptionMistake(ValueError):
-    """A wrong option. The message says what is expected, and doesn't quote the value."""
-
-    def __init__(self, option: str, expected: str) -> None:
-        super().__init__(expected)
-        self.option = option
 
 
 class HiddenMistake(ValueError):
@@ -220,7 +213,7 @@ class Answer:
     source: str
     """The page that documents it."""
     error: str = ""
-    """How the provider's name of the error begins (``Http.error``); empty for any. A log shows this and no more."""
+    """How the provider's name of the error begins (``HttpApi.error``); empty for any. A log shows this and no more."""
     headers: Mapping[str, str] = field(default_factory=dict)
     wait: int | None = None
     """Seconds that this example says to wait."""
@@ -290,8 +283,8 @@ class Tools(Protocol):
         """Write the provider's quota as a metric, and log a warning when it is low."""
 
 
-def set_options(values: Mapping[str, Any]) -> Options:
-    """Return the options that are set, lists as tuples."""
+def without_unset(values: Mapping[str, Any]) -> Options:
+    """Return the options without those that are not set, lists as tuples."""
     return {
         name: tuple(value) if isinstance(value, list) else value for name, value in values.items() if value is not None
     }
@@ -311,7 +304,7 @@ class ChannelKind:
     """Who keeps the notification afterwards, for ``messages erase``: such as "Pushover, and your devices"."""
     http: HttpApi | None = None
     """How it is asked by HTTP and JSON."""
-    connect: Callable[[Tools], CheckingNotifier] | None = None
+    make_notifier: Callable[[Tools], CheckingNotifier] | None = None
     """Where ``http`` is not enough: make a notifier of its own."""
     address: str = ""
     """The provider's API, which stage ``local`` never asks; empty where a channel has no ``url``."""
@@ -342,7 +335,7 @@ class ChannelKind:
     """The option that bears a notification's link; without one it is the last line of the text."""
     mistakes: Callable[[Mapping[str, Any]], Mapping[str, str]] = lambda values: {}
     """Return the mistakes between several options, by the option at which each is reported."""
-    compiled: Callable[[Mapping[str, Any]], Options] = set_options
+    compiled: Callable[[Mapping[str, Any]], Options] = without_unset
     """Return the options as ``Channel.options`` has them, from the values in ``herald.toml``."""
 
     def needed_secrets(self, channel: Channel) -> tuple[Secret, ...]:
@@ -350,17 +343,32 @@ class ChannelKind:
 
 
 def options_of(kind: ChannelKind, channel: Channel, requested: Mapping[str, object]) -> Mapping[str, Any]:
-    """Return a channel's options, overridden by those of a request; raises :class:`OptionMistake` for one of these."""
-    checks = {option.name: option.check for option in kind.options if option.requestable and callable(option.check)}
-    found: dict[str, Any] = {option.name: None for option in kind.options} | dict(channel.options)
+    """Return a channel's options, overridden by those of a request; raises :class:`InvalidRequestError` for these."""
+    unset: dict[str, Any] = {option.name: None for option in kind.options}
+    found = unset | dict(channel.options) | check_requested(kind.options, requested)
+    for name, why in kind.mistakes(found).items() if requested else ():
+        if name in requested:
+            raise invalid_option(name, why)
+    return found
+
+
+def check_requested(options: Iterable[Option], requested: Mapping[str, object]) -> dict[str, Value]:
+    """Check the options of a request, one by one, and return them as they are used.
+
+    Raises :class:`InvalidRequestError`, which names the wrong option and what is right, and doesn't quote the value.
+    """
+    checks = {option.name: option.check for option in options if option.requestable and callable(option.check)}
+    found: dict[str, Value] = {}
     for name, value in requested.items():
         if name not in checks:
-            raise OptionMistake(name, f"unknown; expected one of: {', '.join(checks) or 'none'}")
+            raise invalid_option(name, f"unknown; expected one of: {', '.join(checks) or 'none'}")
         try:
             found[name] = checks[name](value)
         except ValueError as mistake:
-            raise OptionMistake(name, str(mistake)) from None
-    for name, why in kind.mistakes(found).items() if requested else ():
-        if name in requested:
-            raise OptionMistake(name, why)
+            raise invalid_option(name, str(mistake)) from None
     return found
+
+
+def invalid_option(name: str, reason: str) -> InvalidRequestError:
+    """The error for a wrong option of a request."""
+    return InvalidRequestError(f"options.{name}: {reason}", key=f"options.{name}")

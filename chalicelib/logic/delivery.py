@@ -335,7 +335,7 @@ def action_of_run(deliveries: Mapping[str, Delivery], channels: Mapping[str, Cha
         raise DeliveryIncompleteError(f"still to deliver: {', '.join(still_open)}")
     states = {delivery.state for delivery in deliveries.values()}
     # Without any channel, as when its site has left the configuration, nobody was notified.
-    if states & {State.REJECTED, State.EXPIRED} or not states:
+    if not states or any(state.is_lost for state in states):
         return Action.UNDELIVERABLE
     if State.UNCERTAIN in states:
         return Action.UNCERTAIN

@@ -47,7 +47,12 @@ class State(StrEnum):
     @property
     def is_final(self) -> bool:
         """Whether only a person's replay can change it."""
-        return self in (State.DELIVERED, State.REJECTED, State.EXPIRED, State.SUMMARIZED)
+        return self in (State.DELIVERED, State.SUMMARIZED) or self.is_lost
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether the channel will never notify of it."""
+        return self in (State.REJECTED, State.EXPIRED)
 
 
 class Action(StrEnum):
@@ -119,8 +124,8 @@ class Record:
     @property
     def can_notify(self) -> bool:
         """Whether the owner was notified of the message, or still may be."""
-        lost = (State.REJECTED, State.EXPIRED)
-        return not self.verdict.hold_reason and any(delivery.state not in lost for delivery in self.deliveries.values())
+        may_notify = any(not delivery.state.is_lost for delivery in self.deliveries.values())
+        return may_notify and not self.verdict.hold_reason
 
     def held_as_duplicate_of(self, message_id: str) -> Record:
         """The record of a message that is held because ``message_id`` has the same content."""

@@ -15,7 +15,7 @@ from typing import Protocol
 
 from chalicelib.errors import HeraldError, InvokeError
 from chalicelib.logic.channel_fallback import notify_owner
-from chalicelib.logic.delivery_types import CheckingNotifier, State
+from chalicelib.logic.delivery_types import CheckingNotifier
 from chalicelib.logic.notification import Notification, Quota
 from chalicelib.logic.overall_state import MessageState
 from chalicelib.logic.stored_messages import Archive, Wanted
@@ -123,8 +123,7 @@ def count(archive: Archive, site: str, since: int, until: int) -> Counts:
         page = archive.page(wanted)
         for message in page.messages:
             counts.states[message.state] += 1
-            lost = (State.REJECTED, State.EXPIRED)
-            counts.failed.update(name for name, delivery in message.channels.items() if delivery.state in lost)
+            counts.failed.update(name for name, delivery in message.channels.items() if delivery.state.is_lost)
         if page.next is None:
             return counts
         wanted = Wanted(site, since=since, until=until, after=page.next)

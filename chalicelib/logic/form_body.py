@@ -22,7 +22,7 @@ MULTIPART = "multipart/form-data"
 CHARSET_FIELD = "_charset_"
 """A hidden field of this name is filled in by browsers with the charset of a form, which no header of theirs says:
 https://html.spec.whatwg.org/multipage/form-control-infrastructure.html#attr-fe-name-charset"""
-_OLD_PAGES = "cp1252"
+_OLD_PAGES_CODEC = "cp1252"
 """The charset of a form that names none and isn't UTF-8."""
 _JSON_CODECS = ("", "utf-8", "cp1252")
 """What JSON may be declared to be: UTF-8 (RFC 8259, 8.1), and where it is ASCII alone what old programs call that."""
@@ -85,9 +85,9 @@ def read(content_type: str, body: bytes, limits: Limits, uploads: Uploads | None
     if media_type == MULTIPART:
         pairs = _multipart(body, parameters.get("boundary", ""), codec, limits, uploads)
     else:
-        pairs = _pairs(media_type, codec, body, limits)
+        pairs = _json_or_urlencoded(media_type, codec, body, limits)
     # What is paid for from here on is UTF-8, which another charset may be a third of.
-    if sum(_utf8(name) + _utf8(text) for name, text in pairs) > limits.body:
+    if sum(_utf8_size(name) + _utf8_size(text) for name, text in pairs) > limits.body:
         raise _too_large(limits)
     return pairs
 
@@ -108,11 +108,11 @@ def _plain_text(body: bytes, most: int) -> Pairs:
     return pairs
 
 
-def _utf8(text: str) -> int:
+def _utf8_size(text: str) -> int:
     return len(text.encode(errors="surrogatepass"))
 
 
-def _pairs(media_type: str, codec: str, body: bytes, limits: Limits) -> Pairs:
+def _json_or_urlencoded(media_type: str, codec: str, body: bytes, limits: Limits) -> Pairs:
     # A form in another charset is percent-encoded. As bytes of its own it would not survive the gateway, which hands
     # on text as UTF-8.
     if codec not in ("", "utf-8") and not body.isascii():
@@ -183,19 +183,19 @@ def _json(body: bytes, limits: Limits) -> Pairs:
     wrong: list[Problem] = []
     for name, value in data:
         try:
-            pairs.append((_whole(name), _whole(_text(value))))
+            pairs.append((_whole_characters(name), _whole_characters(_text_of(value))))
         except TypeError:
-            wrong.append(Problem("TYPE_TEXT", _whole(name)))
+            wrong.append(Problem("TYPE_TEXT", _whole_characters(name)))
     if wrong:
         raise SubmissionError(422, "invalid", *wrong, pairs=pairs)
     return pairs
 
 
-def _whole(text: str) -> str:
+def _whole_characters(text: str) -> str:
     return HALF_CHARACTER.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
-def _text(value: object) -> str:
+def _text_of(value: object) -> str:
     """A JSON value as the text that a form would have sent; raises TypeError for what no form can send."""
     match value:
         case str():
@@ -207,7 +207,7 @@ def _text(value: object) -> str:
         case int() | float():
             return json.dumps(value)
         case list() if not any(isinstance(item, list) for item in value):
-            return ", ".join(map(_text, value))
+            return ", ".join(map(_text_of, value))
     raise TypeError
 
 
@@ -222,7 +222,7 @@ def _urlencoded(body: bytes, codec: str, limits: Limits) -> Pairs:
     raw: Raw = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in pairs]
     try:
         # Bytes that are not escaped are UTF-8, as the gateway made them, whatever the form says.
-        return _decoded(raw, codec or (_declared(raw) if body.isascii() else ""))
+        return _decoded(raw, codec or (_declared_codec(raw) if body.isascii() else ""))
     except UnicodeDecodeError:
         raise _malformed("not_in_charset") from None
 
@@ -230,27 +230,27 @@ def _urlencoded(body: bytes, codec: str, limits: Limits) -> Pairs:
 def _decoded(raw: Raw, codec: str) -> Pairs:
     """The pairs as text; raises UnicodeDecodeError. Without a codec: UTF-8, or what pages were written in before it."""
     if codec:
-        return _in(codec, raw)
+        return _decode(codec, raw)
     try:
-        return _in("utf-8", raw)
+        return _decode("utf-8", raw)
     except UnicodeDecodeError:
-        return _in(_OLD_PAGES, raw)
+        return _decode(_OLD_PAGES_CODEC, raw)
 
 
-def _in(codec: str, raw: Raw) -> Pairs:
-    return [(name.decode(codec), text if isinstance(text, str) else text.decode(codec)) for name, text in raw]
+def _decode(codec: str, raw: Raw, errors: str = "strict") -> Pairs:
+    return [
+        (name.decode(codec, errors), text if isinstance(text, str) else text.decode(codec, errors))
+        for name, text in raw
+    ]
 
 
-def _declared(raw: Raw) -> str:
+def _declared_codec(raw: Raw) -> str:
     """The codec that the form itself names; empty without one. Raises :class:`SubmissionError` for an unknown one."""
     label = next((text for name, text in raw if name.lower() == CHARSET_FIELD.encode()), b"")
     label = (label if isinstance(label, str) else label.decode("latin-1")).strip()
     codec = _codec(label) if label else ""
     if codec is None:
-        readable = [
-            (name.decode("utf-8", "replace"), text if isinstance(text, str) else text.decode("utf-8", "replace"))
-            for name, text in raw
-        ]
+        readable = _decode("utf-8", raw, "replace")
         raise SubmissionError(422, "invalid", Problem("unsupported_charset", CHARSET_FIELD), pairs=readable)
     return codec
 
@@ -280,26 +280,24 @@ def _multipart(body: bytes, boundary: str, codec: str, limits: Limits, uploads: 
             disk_limit=0,
         )
         for part in parser:
-            if part.filename is not None and uploads:
-                field, filename = (
-                    text.encode("latin-1").decode("utf-8", "replace") for text in (part.name, part.filename)
-                )
-                if problem := uploads.add(field, filename, part.headers.get("Content-Type", ""), part.raw):
-                    wrong.append(problem)
-                continue
+            name, content_type = part.name.encode("latin-1"), part.headers.get("Content-Type", "")
+            shown_name = name.decode("utf-8", "replace")
             if part.filename is not None:
+                if uploads:
+                    filename = part.filename.encode("latin-1").decode("utf-8", "replace")
+                    if problem := uploads.add(shown_name, filename, content_type, part.raw):
+                        wrong.append(problem)
                 # A browser sends a file field that was left empty as a part without a name and without content.
-                if part.filename or part.size:
-                    wrong.append(Problem("NO_FILE_UPLOADS", part.name.encode("latin-1").decode("utf-8", "replace")))
+                elif part.filename or part.size:
+                    wrong.append(Problem("NO_FILE_UPLOADS", shown_name))
                 continue
-            _, parameters = parse_media_type(part.headers.get("Content-Type", ""))
-            label = parameters.get("charset", "")
+            label = parse_media_type(content_type)[1].get("charset", "")
             own = _codec(label) if label else ""
             if own is None:
-                wrong.append(Problem("unsupported_charset", part.name.encode("latin-1").decode("utf-8", "replace")))
+                wrong.append(Problem("unsupported_charset", shown_name))
                 continue
-            raw.append((part.name.encode("latin-1"), part.raw.decode(own) if own else part.raw))
-        pairs = _decoded(raw, codec or _declared(raw))
+            raw.append((name, part.raw.decode(own) if own else part.raw))
+        pairs = _decoded(raw, codec or _declared_codec(raw))
     except ParserLimitReached:
         raise _too_many() from None
     except (MultipartError, UnicodeDecodeError):

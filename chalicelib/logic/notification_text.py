@@ -41,7 +41,7 @@ VISITORS_MARK = "› "
 BODY_PLACEHOLDERS = (*TITLE_PLACEHOLDERS, "time", "others")
 """The placeholders of a body, besides the form's fields; ``others`` are the fields without a label."""
 
-_OURS = (*LABELS.values(), MESSAGE, SITE, RECEIVED, ID, FILES, GET_FILES, INBOX, "Herald")
+_HERALDS_LABELS = (*LABELS.values(), MESSAGE, SITE, RECEIVED, ID, FILES, GET_FILES, INBOX, "Herald")
 _MAX_NAME = 60
 """Most characters of the name of a form's other field."""
 _MIN_KNOWN = 80
@@ -68,20 +68,20 @@ def lay_out(notification: Notification, fits: Fits = lambda text: True, longest_
     if fits(full_text):
         return full_text
     for known_size in (_UNLIMITED, _MIN_KNOWN):
-        if fits(parts.compose(known_size=known_size, number=0, noted=True)):
+        if fits(parts.compose(known_size=known_size, max_others=0, with_note=True)):
             return _with_others(parts, known_size, fits)
-    shortest = partial(parts.compose, known_size=_MIN_KNOWN, number=0, noted=True)
+    shortest = partial(parts.compose, known_size=_MIN_KNOWN, max_others=0, with_note=True)
     size = _largest_fitting(len(parts.message), lambda size: fits(shortest(message_size=size)))
     return cut_to_fit(shortest(message_size=size), fits)
 
 
 def _with_others(parts: Parts, known_size: int, fits: Fits) -> str:
     """The text with as many of the form's other fields as fit beside the message, and as much of each."""
-    cut_text = partial(parts.compose, known_size=known_size, noted=True)
-    number = _largest_fitting(len(parts.others), lambda number: fits(cut_text(other_size=_MIN_OTHER, number=number)))
+    cut_text = partial(parts.compose, known_size=known_size, with_note=True)
+    number = _largest_fitting(len(parts.others), lambda most: fits(cut_text(other_size=_MIN_OTHER, max_others=most)))
     longest = max((len(value) for _, value in parts.others), default=0)
-    size = _largest_fitting(longest, lambda size: fits(cut_text(other_size=size, number=number)))
-    return cut_text(other_size=max(size, _MIN_OTHER), number=number)
+    size = _largest_fitting(longest, lambda size: fits(cut_text(other_size=size, max_others=number)))
+    return cut_text(other_size=max(size, _MIN_OTHER), max_others=number)
 
 
 def _quotable(name: str) -> str:
@@ -118,7 +118,7 @@ class Parts:
     def __init__(self, notification: Notification, longest_line: int = 0) -> None:
         self.notification = notification
         self._fields = {name: lines(value) for name, value in notification.fields if value.strip()}
-        self._labels = (*_OURS, *_LABEL.findall(notification.body))
+        self._labels = (*_HERALDS_LABELS, *_LABEL.findall(notification.body))
         self._longest_line = longest_line
         self.known = [(LABELS[name], one_line(self._fields[name])) for name in LABELS if name in self._fields]
         if notification.site:
@@ -139,16 +139,16 @@ class Parts:
         message_size: int = _UNLIMITED,
         known_size: int = _UNLIMITED,
         other_size: int = _UNLIMITED,
-        number: int = _UNLIMITED,
-        noted: bool = False,
+        max_others: int = _UNLIMITED,
+        with_note: bool = False,
     ) -> str:
-        """Return the text with that many characters of the message, of each known and each of ``number`` other fields.
+        """Return the text with that many characters of the message, each known and each of ``max_others`` fields.
 
-        ``noted`` adds the line that says that it was cut.
+        ``with_note`` adds the line that says that it was cut.
         """
         message = self.message if message_size >= len(self.message) else self.message[:message_size].rstrip() + CUT_MARK
-        others = "\n".join(self._other_lines(other_size, number))
-        note = self.note if noted else ""
+        others = "\n".join(self._other_lines(other_size, max_others))
+        note = self.note if with_note else ""
         if self.notification.body:
             filled = self._filled(message, known_size, others)
             parts = (filled, self._files_line(known_size), note, self.inbox)

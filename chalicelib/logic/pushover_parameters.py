@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 from chalicelib.logic import notification_text
-from chalicelib.logic.channel_kind import Check, CheckedText, Flag, Option, OptionMistake, Text, Value, WholeNumber
+from chalicelib.logic.channel_kind import CheckedText, Flag, Option, Text, WholeNumber, check_requested, invalid_option
 from chalicelib.logic.notification import Notification, Quota
 from chalicelib.logic.plain_text import cut, one_line
 from chalicelib.logic.provider_limits import CHARACTERS, Limit
@@ -136,24 +137,9 @@ OPTIONS = (
     ),
 )
 """Those of a channel in ``herald.toml``."""
-_CHECKS: Mapping[str, Check] = {option.name: option.check for option in _REQUEST_OPTIONS if callable(option.check)}
-"""The check of each option that a request may override; the channel's own pass it too."""
-
 _EMERGENCY_ONLY = ("retry", "expire", "tags", "callback")
-_PARAMETERS = {"link": "url", "link_title": "url_title"}
+_PARAMETER_NAMES = {"link": "url", "link_title": "url_title"}
 """Pushover's name of an option, where it differs: a channel's ``url`` is the provider's address."""
-
-
-def check_option(name: str, value: object) -> Value:
-    """Return an option's value; raises :class:`OptionMistake` for a wrong one."""
-    if name == "html":
-        raise OptionMistake(name, "there is none: what visitors typed would be markup")
-    if name not in _CHECKS:
-        raise OptionMistake(name, f"unknown; expected one of: {', '.join(_CHECKS)}")
-    try:
-        return _CHECKS[name](value)
-    except ValueError as mistake:
-        raise OptionMistake(name, str(mistake)) from None
 
 
 def find_misplaced(options: Mapping[str, object]) -> dict[str, str]:
@@ -174,18 +160,20 @@ def find_misplaced(options: Mapping[str, object]) -> dict[str, str]:
 def make_parameters(channel_options: Options, request_options: Mapping[str, object]) -> dict[str, str | int]:
     """Return the optional parameters of a message: its channel's, overridden by its request's.
 
-    An option of the channel that has no effect beside the request's is left out. Raises :class:`OptionMistake` for the
-    request's options.
+    An option of the channel that has no effect beside the request's is left out. Raises
+    :class:`~chalicelib.errors.InvalidRequestError` for the request's options.
     """
-    requested = {name: check_option(name, value) for name, value in request_options.items()}
-    usual = {name: check_option(name, channel_options[name]) for name in _CHECKS if name in channel_options}
+    if "html" in request_options:
+        raise invalid_option("html", "there is none: what visitors typed would be markup")
+    requested = check_requested(OPTIONS, request_options)
+    of_channel = {each.name: channel_options[each.name] for each in _REQUEST_OPTIONS if each.name in channel_options}
     if "link" in requested:
         # The channel's link title belongs to another link.
-        usual.pop("link_title", None)
-    options: dict[str, Value] = usual | requested
+        of_channel.pop("link_title", None)
+    options: dict[str, Any] = of_channel | requested
     for name, why in find_misplaced(options).items():
         if name in requested:
-            raise OptionMistake(name, why)
+            raise invalid_option(name, why)
         del options[name]
     if options.get("priority") == EMERGENCY:
         options.setdefault("retry", DEFAULT_RETRY)
@@ -193,7 +181,7 @@ def make_parameters(channel_options: Options, request_options: Mapping[str, obje
     if "link_title" in options:
         options["link_title"] = cut(str(options["link_title"]), LINK_TITLE.usable)
     return {
-        _PARAMETERS.get(name, name): int(value) if isinstance(value, bool) else value
+        _PARAMETER_NAMES.get(name, name): int(value) if isinstance(value, bool) else value
         for name, value in options.items()
         if value is not False
     }

@@ -762,7 +762,7 @@ def test_the_authorities_of_aws_are_those_that_botocore_has_of_them() -> None:
     found = re.findall(
         r'# Label: "(?:Amazon|Starfield Services).*?(-----BEGIN.*?END CERTIFICATE-----)', theirs, re.DOTALL
     )
-    mine = re.findall(r"-----BEGIN.*?END CERTIFICATE-----", Path(transport.AMAZON).read_text(), re.DOTALL)
+    mine = re.findall(r"-----BEGIN.*?END CERTIFICATE-----", Path(transport.AMAZON_AUTHORITIES).read_text(), re.DOTALL)
     assert mine == found
     assert len(mine) == 5
 

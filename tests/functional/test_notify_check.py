@@ -118,7 +118,7 @@ def test_the_function_asks_by_its_own_session_waits_a_bounded_time_and_takes_the
         report_quota=saw.append,
     )
     provider.answers(VALID, LIMITS)
-    notifier: Any = kind_of("pushover").connect(tools)  # type: ignore[misc]
+    notifier: Any = kind_of("pushover").make_notifier(tools)  # type: ignore[misc]
     assert notifier.check(ASKED) == Quota(10_000, 7_496, NOW + 60)
     assert saw == [Quota(10_000, 7_496, NOW + 60)]
     assert watched.waits == [(CHECK_TIMEOUT, False)] * 2
@@ -298,12 +298,12 @@ def test_an_answer_that_was_lost_is_no_uncertain_delivery(aws: Callable[[str], A
 def test_a_webhook_is_prepared_and_not_posted(session: requests.Session, provider: Provider) -> None:
     secrets = Parameters({"url": provider.url, "secret": "whsec_" + "QUJD" * 8})
     tools = SimpleNamespace(channel=hook(), session=lambda: session, secrets=lambda: secrets, local=True)
-    notifier: Any = kind_of("webhook").connect(tools)  # type: ignore[misc]
+    notifier: Any = kind_of("webhook").make_notifier(tools)  # type: ignore[misc]
     assert notifier.check(ASKED) is None
     assert provider.paths == []
     tools.local = False
     with pytest.raises(ChannelUnavailableError, match="own/url"):
-        kind_of("webhook").connect(tools).check(ASKED)  # type: ignore[misc]
+        kind_of("webhook").make_notifier(tools).check(ASKED)  # type: ignore[misc]
 
 
 @pytest.mark.parametrize(

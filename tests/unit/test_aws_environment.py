@@ -10,7 +10,7 @@ from botocore.endpoint_provider import EndpointProvider
 from botocore.session import Session
 
 from chalicelib.adapters.aws import own_client
-from chalicelib.adapters.aws.environment import BEYOND_OURS, UnsupportedEnvironment, endpoint, wants_own_client
+from chalicelib.adapters.aws.environment import BOTOCORE_ONLY, UnsupportedEnvironment, endpoint, wants_own_client
 from chalicelib.settings import SettingsError
 
 LAMBDA = {
@@ -128,7 +128,7 @@ def test_another_name_of_a_client_is_refused_with_those_that_there_are(value: st
         wants_own_client(LAMBDA | {"HERALD_AWS_CLIENT": value})
 
 
-@pytest.mark.parametrize("name", BEYOND_OURS)
+@pytest.mark.parametrize("name", BOTOCORE_ONLY)
 def test_what_only_botocore_obeys_is_left_to_botocore(name: str) -> None:
     assert unsupported(LAMBDA | {name: "x"}) == (name,)
 
@@ -138,8 +138,8 @@ def test_botocore_has_no_variable_that_was_not_thought_of() -> None:
     theirs: set[str] = set()
     for _, variable, *_ in BOTOCORE_DEFAUT_SESSION_VARIABLES.values():
         theirs |= {variable} if isinstance(variable, str) else set(variable or ())
-    assert theirs <= {*BEYOND_OURS, *NOT_OURS, *OBEYED}
-    assert not {*BEYOND_OURS} & {*NOT_OURS, *OBEYED}
+    assert theirs <= {*BOTOCORE_ONLY, *NOT_OURS, *OBEYED}
+    assert not {*BOTOCORE_ONLY} & {*NOT_OURS, *OBEYED}
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,13 @@ OPERATIONS = {
     "sesv2": ["SendEmail"],
 }
 CODES = sorted(
-    {*retries.TRANSIENT, *retries.THROTTLED, *retries.DECLARED, "NotFound", "ConditionalCheckFailedException"}
+    {
+        *retries.TRANSIENT_CODES,
+        *retries.THROTTLING_CODES,
+        *retries.RETRYABLE_CODES,
+        "NotFound",
+        "ConditionalCheckFailedException",
+    }
 )
 
 
@@ -31,8 +37,8 @@ def test_the_lists_and_numbers_are_botocores() -> None:
     theirs: Any = standard
     transient, throttled = theirs.TransientRetryableChecker, theirs.ThrottledRetryableChecker
     assert list(retries.TRANSIENT_STATUS) == transient._TRANSIENT_STATUS_CODES
-    assert list(retries.TRANSIENT) == transient._TRANSIENT_ERROR_CODES
-    assert list(retries.THROTTLED) == throttled._THROTTLED_ERROR_CODES
+    assert list(retries.TRANSIENT_CODES) == transient._TRANSIENT_ERROR_CODES
+    assert list(retries.THROTTLING_CODES) == throttled._THROTTLED_ERROR_CODES
     quota = theirs.RetryQuotaChecker
     assert (quota._RETRY_COST, quota._TIMEOUT_RETRY_REQUEST) == (retries.COST, retries.COST_OF_TIMEOUT)
     assert tuple(one.__name__ for one in quota._TIMEOUT_EXCEPTIONS) == retries.TIMED_OUT
@@ -49,7 +55,7 @@ def test_every_error_that_a_model_calls_retryable_is(service: str) -> None:
         for shape in model(service).operation_model(operation).error_shapes
         if shape.metadata.get("retryable") is not None
     }
-    assert declared <= {*retries.DECLARED, *retries.THROTTLED}
+    assert declared <= {*retries.RETRYABLE_CODES, *retries.THROTTLING_CODES}
 
 
 @cache
@@ -75,7 +81,7 @@ def test_a_refusal_is_repeated_where_botocore_repeats_it(status: int) -> None:
             assert (pause is not None) == theirs(attempt, status, code), (code, attempt)
 
 
-@pytest.mark.parametrize("reason", retries.ON_THE_WAY)
+@pytest.mark.parametrize("reason", retries.CONNECTION_FAILURES)
 def test_a_failure_on_the_way_is_repeated_where_botocore_repeats_it(reason: str) -> None:
     assert is_retryable(UnansweredError(reason))
     assert is_retryable(NotSentError(reason))

@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 
 from chalicelib.adapters.providers import kind_of, kinds
+from chalicelib.errors import InvalidRequestError
 from chalicelib.functions import FUNCTIONS
 from chalicelib.logic.channel_kind import (
     ChannelKind,
     Flag,
     OneOf,
     Option,
-    OptionMistake,
     WholeNumber,
     matching,
     options_of,
@@ -147,9 +147,9 @@ def test_a_request_overrides_the_options_that_it_may() -> None:
     ],
 )
 def test_a_wrong_option_of_a_request_is_named(requested: dict[str, object], option: str, expected: str) -> None:
-    with pytest.raises(OptionMistake, match=expected) as caught:
+    with pytest.raises(InvalidRequestError, match=expected) as caught:
         options_of(OF_REQUESTS, IT, requested)
-    assert caught.value.option == option
+    assert caught.value.key == f"options.{option}"
 
 
 def test_a_page_that_lacks_a_table_is_named_with_what_to_write() -> None:

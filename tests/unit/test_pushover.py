@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from chalicelib.logic.channel_kind import OptionMistake
+from chalicelib.errors import InvalidRequestError
 from chalicelib.logic.notification import Notification, Quota
 from chalicelib.logic.pushover_parameters import (
     DEFAULT_EXPIRE,
@@ -81,10 +81,11 @@ def test_what_pushover_allows_is_sent_as_it_is(name: str, value: object) -> None
 
 @pytest.mark.parametrize(("name", "value"), BAD)
 def test_what_pushover_forbids_is_refused_by_its_name_and_never_quoted(name: str, value: object) -> None:
-    with pytest.raises(OptionMistake) as caught:
+    with pytest.raises(InvalidRequestError) as caught:
         make_parameters({"link": "tel:1", "priority": 1 if name == "ttl" else 2}, {name: value})
-    assert caught.value.option == name
-    assert str(caught.value).startswith(("expected ", "unknown; expected ", "there is none"))
+    assert caught.value.key == f"options.{name}"
+    reason = caught.value.message.removeprefix(f"options.{name}: ")
+    assert reason.startswith(("expected ", "unknown; expected ", "there is none"))
     if isinstance(value, str) and len(value) > 16:
         assert value not in str(caught.value)
 
@@ -108,7 +109,7 @@ def test_options_have_pushovers_own_names_when_they_are_sent() -> None:
 
 def test_no_option_makes_markup_of_what_visitors_typed() -> None:
     assert "html" not in make_parameters(EVERY_OPTION, AN_EMERGENCY)
-    with pytest.raises(OptionMistake, match="markup"):
+    with pytest.raises(InvalidRequestError, match="markup"):
         make_parameters({}, {"html": 1})
 
 
@@ -121,22 +122,22 @@ def test_an_emergency_rings_every_other_minute_for_an_hour_unless_told_otherwise
 @pytest.mark.parametrize("name", ["retry", "expire", "tags", "callback"])
 def test_a_request_with_what_only_an_emergency_has_must_be_one(name: str) -> None:
     for of_channel in ({}, {"priority": 1}):
-        with pytest.raises(OptionMistake, match="only with priority 2") as caught:
+        with pytest.raises(InvalidRequestError, match="only with priority 2") as caught:
             make_parameters(of_channel, {name: AN_EMERGENCY[name]})
-        assert caught.value.option == name
+        assert caught.value.key == f"options.{name}"
     assert make_parameters({"priority": 2}, {name: AN_EMERGENCY[name]})[name] == AN_EMERGENCY[name]
 
 
 def test_a_request_gives_an_emergency_no_time_to_live() -> None:
-    with pytest.raises(OptionMistake, match="ignores it") as caught:
+    with pytest.raises(InvalidRequestError, match="ignores it") as caught:
         make_parameters({"priority": 2}, {"ttl": 60})
-    assert caught.value.option == "ttl"
+    assert caught.value.key == "options.ttl"
 
 
 def test_a_request_gives_no_title_to_no_link() -> None:
-    with pytest.raises(OptionMistake, match="only with link") as caught:
+    with pytest.raises(InvalidRequestError, match="only with link") as caught:
         make_parameters({}, {"link_title": "Inbox"})
-    assert caught.value.option == "link_title"
+    assert caught.value.key == "options.link_title"
     assert make_parameters({"link": "tel:1"}, {"link_title": "Call"}) == {"url": "tel:1", "url_title": "Call"}
 
 
@@ -163,10 +164,10 @@ def test_a_request_with_a_link_of_its_own_does_not_bear_the_title_of_another() -
 
 
 def test_an_option_that_there_is_not_is_told_which_there_are() -> None:
-    with pytest.raises(OptionMistake) as caught:
+    with pytest.raises(InvalidRequestError) as caught:
         make_parameters({}, {"colour": "red"})
     there_are = ", ".join(option.name for option in OPTIONS if option.requestable)
-    assert str(caught.value) == f"unknown; expected one of: {there_are}"
+    assert caught.value.message == f"options.colour: unknown; expected one of: {there_are}"
 
 
 def test_title_and_message_are_what_pushover_calls_them() -> None:

@@ -11,10 +11,10 @@ from urllib.parse import urlsplit
 
 from chalicelib.settings import SettingsError
 
-CHOICE = "HERALD_AWS_CLIENT"
+CLIENT_VARIABLE = "HERALD_AWS_CLIENT"
 """Names the client that calls AWS: ``own`` or ``botocore``."""
 
-BEYOND_OURS = (
+BOTOCORE_ONLY = (
     # Credentials that are elsewhere, or that expire while the process runs.
     "AWS_PROFILE",
     "AWS_DEFAULT_PROFILE",
@@ -67,11 +67,11 @@ def wants_own_client(environ: Mapping[str, str]) -> bool:
     ``HERALD_AWS_CLIENT`` decides. Without it: yes in a Lambda function, no elsewhere, where credentials
     may be of any kind. Raises :class:`~chalicelib.settings.SettingsError` for a value but ``own`` and ``botocore``.
     """
-    chosen = environ.get(CHOICE)
+    chosen = environ.get(CLIENT_VARIABLE)
     if chosen is None:
         return bool(environ.get("AWS_LAMBDA_FUNCTION_NAME"))
     if chosen not in ("own", "botocore"):
-        raise SettingsError(f"the environment variable {CHOICE} is {chosen!r}; it holds own or botocore")
+        raise SettingsError(f"the environment variable {CLIENT_VARIABLE} is {chosen!r}; it holds own or botocore")
     return chosen == "own"
 
 
@@ -123,8 +123,8 @@ def endpoint(environ: Mapping[str, str], prefix: str, service_id: str, signing_n
     ``prefix`` is the first part of the endpoint's host name, ``service_id`` the end of ``AWS_ENDPOINT_URL_…``:
     https://docs.aws.amazon.com/sdkref/latest/guide/feature-ss-endpoints.html
     """
-    if beyond := [name for name in BEYOND_OURS if environ.get(name)]:
-        raise UnsupportedEnvironment("is obeyed by botocore alone", *beyond)
+    if unsupported := [name for name in BOTOCORE_ONLY if environ.get(name)]:
+        raise UnsupportedEnvironment("is obeyed by botocore alone", *unsupported)
     if missing := [name for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY") if not environ.get(name)]:
         raise UnsupportedEnvironment("is not set", *missing)
     named = next((name for name in ("AWS_DEFAULT_REGION", "AWS_REGION") if environ.get(name)), "AWS_DEFAULT_REGION")

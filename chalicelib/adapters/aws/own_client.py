@@ -59,11 +59,11 @@ class Caller:
         path: str,
         headers: Mapping[str, str],
         body: bytes,
-        refusal: Callable[[Answer], ServiceError],
+        make_error: Callable[[Answer], ServiceError],
     ) -> Answer:
         """Send a request and return the response; raises an :class:`AwsError`.
 
-        ``refusal`` makes the error from a response with a status of 300 or above.
+        ``make_error`` makes the error from a response with a status of 300 or above.
         """
         attempt, failure = 1, None
         invocation = str(uuid.uuid4())
@@ -72,7 +72,7 @@ class Caller:
                 about = {"amz-sdk-invocation-id": invocation, "amz-sdk-request": self._retries.header(attempt)}
                 answer = self._attempt(method, path, {**headers, **about}, body)
                 if answer.status >= 300:
-                    raise refusal(answer)
+                    raise make_error(answer)
             except AwsError as error:
                 pause = self._retries.pause(attempt, error)
                 if pause is None:
@@ -122,7 +122,7 @@ class Sns:
             form[f"{entry}.Name"] = name
             form |= {f"{entry}.Value.{key}": value for key, value in attribute.items()}
         headers = {"Content-Type": "application/x-www-form-urlencoded; charset=utf-8"}
-        answer = self._caller.send("POST", "/", headers, urlencode(form).encode(), refusal_in_xml)
+        answer = self._caller.send("POST", "/", headers, urlencode(form).encode(), error_from_xml)
         _, start, rest = answer.body.partition(b"<MessageId>")
         message_id, end, _ = rest.partition(b"</MessageId>")
         if not (start and end):
@@ -155,7 +155,7 @@ class Json:
             "X-Amz-Target": f"{self._target}.{operation}",
             "Content-Type": f"application/x-amz-json-{self._version}",
         }
-        answer = self._caller.send("POST", "/", headers, json.dumps(request).encode(), _refusal_in_json)
+        answer = self._caller.send("POST", "/", headers, json.dumps(request).encode(), _error_from_json)
         return _object(answer.body)
 
 
@@ -168,7 +168,7 @@ class Lambda:
     def invoke(self, *, FunctionName: str, Payload: bytes, InvocationType: str = "RequestResponse") -> dict[str, Any]:
         path = f"/2015-03-31/functions/{quote(FunctionName, safe='')}/invocations"
         headers = {"X-Amz-Invocation-Type": InvocationType}
-        answer = self._caller.send("POST", path, headers, Payload, _refusal_in_json)
+        answer = self._caller.send("POST", path, headers, Payload, _error_from_json)
         result: dict[str, Any] = {"StatusCode": answer.status, "Payload": io.BytesIO(answer.body)}
         if failed := answer.headers.get("x-amz-function-error"):
             result["FunctionError"] = failed
@@ -184,7 +184,7 @@ class SesV2:
     def send_email(self, **request: Any) -> dict[str, Any]:
         headers = {"Content-Type": "application/json"}
         body = json.dumps(request, default=_base64).encode()
-        return _object(self._caller.send("POST", "/v2/email/outbound-emails", headers, body, _refusal_in_json).body)
+        return _object(self._caller.send("POST", "/v2/email/outbound-emails", headers, body, _error_from_json).body)
 
     def get_email_identity(self, *, EmailIdentity: str) -> dict[str, Any]:
         return self._get(f"/v2/email/identities/{quote(EmailIdentity, safe='')}")
@@ -193,7 +193,7 @@ class SesV2:
         return self._get("/v2/email/account")
 
     def _get(self, path: str) -> dict[str, Any]:
-        return _object(self._caller.send("GET", path, {}, b"", _refusal_in_json).body)
+        return _object(self._caller.send("GET", path, {}, b"", _error_from_json).body)
 
 
 def _dynamodb(caller: Caller) -> Json:
@@ -210,7 +210,7 @@ def _s3(caller: Caller) -> Any:
     # Few stages take files.
     from chalicelib.adapters.aws.own_s3 import S3
 
-    return S3(caller, refusal_in_xml)
+    return S3(caller, error_from_xml)
 
 
 _SERVICES: Mapping[str, tuple[Callable[[Caller], Any], str, str, str]] = {
@@ -241,7 +241,7 @@ def _object(body: bytes) -> dict[str, Any]:
     return content
 
 
-def _refusal_in_json(answer: Answer) -> ServiceError:
+def _error_from_json(answer: Answer) -> ServiceError:
     """https://smithy.io/2.0/aws/protocols/aws-json-1_0-protocol.html#operation-error-serialization"""
     try:
         fields = json.loads(answer.body or b"{}")
@@ -256,7 +256,7 @@ def _refusal_in_json(answer: Answer) -> ServiceError:
     return ServiceError(word, answer.status, str(message), fields)
 
 
-def refusal_in_xml(answer: Answer) -> ServiceError:
+def error_from_xml(answer: Answer) -> ServiceError:
     """https://smithy.io/2.0/aws/protocols/aws-query-protocol.html#operation-error-serialization"""
     from xml.etree import ElementTree
 

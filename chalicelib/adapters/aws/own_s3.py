@@ -25,11 +25,11 @@ _METADATA = "x-amz-meta-"
 class S3:
     """https://docs.aws.amazon.com/AmazonS3/latest/API/API_Operations_Amazon_Simple_Storage_Service.html"""
 
-    def __init__(self, caller: Caller, refusal: Callable[[Answer], ServiceError]) -> None:
-        """``refusal`` makes the error of a refusal in XML:
+    def __init__(self, caller: Caller, make_error: Callable[[Answer], ServiceError]) -> None:
+        """``make_error`` reads the error of an answer in XML:
         https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html"""
         self._caller = caller
-        self._refusal = refusal
+        self._make_error = make_error
 
     def put_object(
         self,
@@ -62,7 +62,7 @@ class S3:
         headers = _of(ExpectedBucketOwner) | {"x-amz-copy-source": CopySource}
         answer = self._send("PUT", Bucket, Key, headers)
         if b"<Error>" in answer.body:
-            raise self._refusal(Answer(500, answer.headers, answer.body))
+            raise self._make_error(Answer(500, answer.headers, answer.body))
         return {}
 
     def delete_object(self, *, Bucket: str, Key: str, ExpectedBucketOwner: str) -> dict[str, Any]:
@@ -71,7 +71,7 @@ class S3:
         return {}
 
     def _send(self, method: str, bucket: str, key: str, headers: Mapping[str, str], body: bytes = b"") -> Answer:
-        return self._caller.send(method, f"/{bucket}/{quote(key, safe='/~')}", headers, body, self._refusal)
+        return self._caller.send(method, f"/{bucket}/{quote(key, safe='/~')}", headers, body, self._make_error)
 
 
 def _of(owner: str) -> dict[str, str]:

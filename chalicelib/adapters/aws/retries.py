@@ -12,8 +12,8 @@ from random import random
 from chalicelib.adapters.aws.errors import AwsError, ServiceError
 
 TRANSIENT_STATUS = (500, 502, 503, 504)
-TRANSIENT = ("RequestTimeout", "RequestTimeoutException", "PriorRequestNotComplete")
-THROTTLED = (
+TRANSIENT_CODES = ("RequestTimeout", "RequestTimeoutException", "PriorRequestNotComplete")
+THROTTLING_CODES = (
     "Throttling",
     "ThrottlingException",
     "ThrottledException",
@@ -29,10 +29,10 @@ THROTTLED = (
     "PriorRequestNotComplete",
     "EC2ThrottledException",
 )
-DECLARED = ("ReplicatedWriteConflictException",)
+RETRYABLE_CODES = ("ReplicatedWriteConflictException",)
 """Errors that the services' models declare retryable."""
 TIMED_OUT = ("ConnectTimeoutError", "ReadTimeoutError")
-ON_THE_WAY = (*TIMED_OUT, "ConnectionClosedError", "EndpointConnectionError", "SSLError", "ChecksumError")
+CONNECTION_FAILURES = (*TIMED_OUT, "ConnectionClosedError", "EndpointConnectionError", "SSLError", "ChecksumError")
 LONGEST_PAUSE = 20.0
 """Seconds."""
 QUOTA = 500
@@ -74,8 +74,8 @@ class Retries:
 def is_retryable(error: AwsError) -> bool:
     """Whether the same request may succeed later."""
     if isinstance(error, ServiceError):
-        return error.status in TRANSIENT_STATUS or error.code in (*TRANSIENT, *THROTTLED, *DECLARED)
-    return error.reason in ON_THE_WAY
+        return error.status in TRANSIENT_STATUS or error.code in (*TRANSIENT_CODES, *THROTTLING_CODES, *RETRYABLE_CODES)
+    return error.reason in CONNECTION_FAILURES
 
 
 def cost_of(error: AwsError) -> int:

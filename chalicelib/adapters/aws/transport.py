@@ -16,7 +16,7 @@ from chalicelib.adapters.aws.errors import NotSentError, UnansweredError
 
 MAX_ANSWER_BYTES = 8 * 1024 * 1024
 """Largest answer that is read. The services' own largest is Lambda's, 6 MB."""
-AMAZON = str(Path(__file__).with_name("amazon.pem"))
+AMAZON_AUTHORITIES = str(Path(__file__).with_name("amazon.pem"))
 """The authorities of AWS's endpoints. They are tried before the system's, as reading those takes a tenth of a cold
 start."""
 IDLE_SECONDS = 30.0
@@ -42,8 +42,8 @@ class Connections:
         self._endpoint = endpoint
         self._connect = connect
         self._read = read
-        self._amazons = _trusting(AMAZON) if endpoint.secure and not endpoint.ca_bundle else None
-        self._context = self._amazons or (_trusting(endpoint.ca_bundle) if endpoint.secure else None)
+        self._amazon_context = _trusting(AMAZON_AUTHORITIES) if endpoint.secure and not endpoint.ca_bundle else None
+        self._context = self._amazon_context or (_trusting(endpoint.ca_bundle) if endpoint.secure else None)
         self._idle: list[tuple[http.client.HTTPConnection, float]] = []
 
     def exchange(self, method: str, target: str, headers: Mapping[str, str], body: bytes) -> Answer:
@@ -102,9 +102,9 @@ class Connections:
             connection.sock.settimeout(self._read)
         except ssl.SSLCertVerificationError as error:
             connection.close()
-            if context is not self._amazons:
+            if context is not self._amazon_context:
                 raise NotSentError("SSLError") from error
-            if self._context is self._amazons:
+            if self._context is self._amazon_context:
                 self._context = _trusting("")
             return self._new()
         except TimeoutError as error:

@@ -202,7 +202,7 @@ def _meaning(error: ServiceError) -> ChannelRejectedError | ChannelUnavailableEr
     return ChannelUnavailableError(f"SES did not take it: {code}", retry_after=SES_WAIT_FOR_OWNER)
 
 
-def _connect(tools: Tools) -> SesNotifier:
+def _make_notifier(tools: Tools) -> SesNotifier:
     # One attempt: a request that timed out may have been sent.
     return SesNotifier(tools.aws("sesv2", connect=CONNECT_TIMEOUT, read=READ_TIMEOUT, attempts=1), tools.channel)
 
@@ -257,7 +257,7 @@ KIND = ChannelKind(
     provider="Amazon SES",
     reaches="mailboxes, by Amazon SES",
     leaves_copies_with="the recipients' mailboxes",
-    connect=_connect,
+    make_notifier=_make_notifier,
     # A form's files have 4 MB at most, and a mail 40: https://docs.aws.amazon.com/ses/latest/dg/attachments.html
     attachment_limits=AttachmentLimits(
         ("image", "pdf", "document", "text", "audio", "video", "archive"), 10, 4 * 1024 * 1024

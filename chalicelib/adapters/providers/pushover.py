@@ -38,10 +38,9 @@ from chalicelib.errors import (
     ChannelRejectedError,
     ChannelUnavailableError,
     ChannelUncertainError,
-    InvalidRequestError,
 )
 from chalicelib.logic import pushover_parameters
-from chalicelib.logic.channel_kind import AttachmentLimits, ChannelKind, OptionMistake, Secret, Tools, matching
+from chalicelib.logic.channel_kind import AttachmentLimits, ChannelKind, Secret, Tools, matching
 from chalicelib.logic.notification import Notification, Quota
 from chalicelib.logic.pushover_parameters import (
     make_parameters,
@@ -150,12 +149,7 @@ class PushoverNotifier:
 
     def _make_form(self, notification: Notification) -> dict[str, str | int]:
         """Return the form to post, secrets included; raises :class:`InvalidRequestError` for an option."""
-        form = make_texts(notification)
-        try:
-            form |= make_parameters(self._options, notification.options)
-        except OptionMistake as mistake:
-            key = f"options.{mistake.option}"
-            raise InvalidRequestError(f"{key}: {mistake}", key=key) from None
+        form = make_texts(notification) | make_parameters(self._options, notification.options)
         if "url" not in form:
             form |= make_reply(notification)
         if notification.timestamp is not None:
@@ -225,7 +219,7 @@ def _error_texts(response: requests.Response, answer: Mapping[str, object]) -> s
     return "; ".join(str(error)[:200] for error in errors[:3])
 
 
-def _connect(tools: Tools) -> PushoverNotifier:
+def _make_notifier(tools: Tools) -> PushoverNotifier:
     return PushoverNotifier(tools.session(), tools.secrets(), tools.channel, on_quota=tools.report_quota)
 
 
@@ -237,7 +231,7 @@ KIND = ChannelKind(
     provider="Pushover",
     reaches="your phone, by [Pushover](https://pushover.net)",
     leaves_copies_with="Pushover, and your devices",
-    connect=_connect,
+    make_notifier=_make_notifier,
     inbox_link_by_default=True,
     address="https://api.pushover.net",
     options=pushover_parameters.OPTIONS,

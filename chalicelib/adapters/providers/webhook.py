@@ -218,7 +218,7 @@ def _word(answer: HttpAnswer) -> str:
     return code if isinstance(code, str) and _WORD.fullmatch(code) else ""
 
 
-def _connect(tools: Tools) -> WebhookNotifier:
+def _make_notifier(tools: Tools) -> WebhookNotifier:
     return WebhookNotifier(tools.session(), tools.secrets(), tools.channel, local=tools.local)
 
 
@@ -256,7 +256,7 @@ KIND = ChannelKind(
     provider="A webhook",
     reaches="Slack, Discord, Teams, or a receiver of your own",
     leaves_copies_with="the receiver of the webhook",
-    connect=_connect,
+    make_notifier=_make_notifier,
     no_address="an address is a secret. Put it into Parameter Store (/herald/<stage>/<channel>/url) with: "
     "./herald secrets set --stage <stage> <channel>",
     options=(
