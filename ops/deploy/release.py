@@ -179,7 +179,6 @@ def data(root: Path, stage: Stage, where: AwsLocation) -> StackPlan:
             "TopicName": stage.topic,
             "BusName": stage.bus,
             "Prefix": naming.prefix(stage),
-            **{name: ",".join(arns) for name, arns in trigger_resources.dead_letter_sources(stage, where).items()},
         },
     )
 

@@ -24,7 +24,7 @@ def rule(stage: Stage) -> str:
     return f"{stage.bus}-canary-arrived"
 
 
-def resources(stage: Stage, rule_dead_letters: str) -> dict[str, Any]:
+def resources(stage: Stage) -> dict[str, Any]:
     """The rule, and its permission to run ``on_success``."""
     on_success = stage.function("on_success")
     return {
@@ -34,7 +34,6 @@ def resources(stage: Stage, rule_dead_letters: str) -> dict[str, Any]:
             "Canaries that arrived; the alarm canary-missing watches how often it runs",
             {"source": ["lambda"], "detail": {**SUCCESS, "responsePayload": CANARY_ARRIVED}},
             ("on_success", local_arn("lambda", f"function:{on_success}")),
-            {"Ref": rule_dead_letters},
         ),
         "CanaryPermission": invoke_permission(on_success, "events", {"Fn::GetAtt": ["CanaryRule", "Arn"]}),
     }

@@ -1,15 +1,24 @@
-"""What several parts of the wiring template need: a rule of the bus, and the permission to invoke a function."""
+"""What several parts of the wiring template need: rules, permissions to invoke, and who may send dead letters."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from ops.naming import PSEUDO_PARAMETERS
+from ops.templates.function_policies import VERSION
 
 RULE_DEAD_LETTERS = "RuleDeadLettersArn"
 """The parameter with the queue for events that a rule or its function could not handle."""
 SUBSCRIBER_DEAD_LETTERS = "SubscriberDeadLettersArn"
 """The parameter with the queue for messages that could not be delivered to a subscriber beside ``destined``."""
+RULE_LETTERS_POLICY, SUBSCRIBER_LETTERS_POLICY = "RuleDeadLettersPolicy", "SubscriberDeadLettersPolicy"
+"""The resources that say who may send to these queues."""
+
+
+def queue_url(queue: str) -> str:
+    """The parameter with the URL of the queue whose ARN is in the parameter ``queue``."""
+    return f"{queue.removesuffix('Arn')}Url"
 
 
 def local_arn(service: str, resource: str) -> dict[str, str]:
@@ -27,10 +36,11 @@ def event_rule(
     description: str,
     pattern: dict[str, Any],
     target: tuple[str, Any],
-    dead_letters: Any,
     role: Any = None,
 ) -> dict[str, Any]:
-    """A rule with one target, given by its id and ARN, and a queue for events that the target could not get.
+    """A rule with one target, given by its id and ARN, and the queue for events that the target could not get.
+
+    The queue's policy comes first: until its target lets it in, all that a new rule has are dead letters.
 
     ``role`` is the ARN of the role that EventBridge takes for a target without a policy of its own.
     """
@@ -38,12 +48,15 @@ def event_rule(
     assumed = {"RoleArn": role} if role else {}
     return {
         "Type": "AWS::Events::Rule",
+        "DependsOn": RULE_LETTERS_POLICY,
         "Properties": {
             "Name": name,
             "Description": description,
             "EventBusName": bus,
             "EventPattern": pattern,
-            "Targets": [{"Id": target_id, "Arn": arn, **assumed, "DeadLetterConfig": {"Arn": dead_letters}}],
+            "Targets": [
+                {"Id": target_id, "Arn": arn, **assumed, "DeadLetterConfig": {"Arn": {"Ref": RULE_DEAD_LETTERS}}}
+            ],
         },
     }
 
@@ -57,5 +70,33 @@ def invoke_permission(function: str, service: str, source: Any) -> dict[str, Any
             "Action": "lambda:InvokeFunction",
             "Principal": f"{service}.amazonaws.com",
             "SourceArn": source,
+        },
+    }
+
+
+def queue_policy(queue: str, service: str, sources: Sequence[Any]) -> dict[str, Any]:
+    """Allow a service to send dead letters of these rules or topics to the queue whose ARN is in a parameter.
+
+    It names them by their ARNs and not as resources, so that they can come after it.
+    https://docs.aws.amazon.com/eventbridge/latest/userguide/rule-dlq.html
+    https://docs.aws.amazon.com/sns/latest/dg/sns-configure-dead-letter-queue.html
+    """
+    return {
+        "Type": "AWS::SQS::QueuePolicy",
+        "Properties": {
+            "Queues": [{"Ref": queue_url(queue)}],
+            "PolicyDocument": {
+                "Version": VERSION,
+                "Statement": [
+                    {
+                        "Sid": "SendDeadLetters",
+                        "Effect": "Allow",
+                        "Principal": {"Service": f"{service}.amazonaws.com"},
+                        "Action": "sqs:SendMessage",
+                        "Resource": {"Ref": queue},
+                        "Condition": {"ArnLike": {"aws:SourceArn": list(sources)}},
+                    }
+                ],
+            },
         },
     }

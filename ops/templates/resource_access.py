@@ -192,7 +192,6 @@ class Resolver:
             "TableName": stage.table,
             "BusName": stage.bus,
             "Prefix": prefix,
-            **{name: ", ".join(arns) for name, arns in trigger_resources.dead_letter_sources(stage, where).items()},
             RULE_DEAD_LETTERS: where.arn("sqs", f"{prefix}-rule-dead-letters"),
             wiring.FAILED_EVENTS: where.arn("sqs", f"{prefix}-failed-events"),
             SUBSCRIBER_DEAD_LETTERS: where.arn("sqs", f"{prefix}-subscriber-dead-letters"),

@@ -11,7 +11,14 @@ from chalicelib.settings import SITE_OF_PROGRAMS, Stage
 from ops.config.rules_subscribers_grants import Extensions, GrantTable, RuleTable, SubscriberTable
 from ops.config.targets import Target
 from ops.naming import PSEUDO_PARAMETERS, AwsLocation, directory_entry, logical, own_arn, prefix
-from ops.templates.common_resources import BOUNDARY, event_rule, invoke_permission, local_arn
+from ops.templates.common_resources import (
+    BOUNDARY,
+    SUBSCRIBER_DEAD_LETTERS,
+    SUBSCRIBER_LETTERS_POLICY,
+    event_rule,
+    invoke_permission,
+    local_arn,
+)
 from ops.templates.function_policies import VERSION
 
 SUCCESS = "Success"
@@ -19,17 +26,15 @@ HAS_BOUNDARY = "HasBoundary"
 """The condition under which the wiring stack's roles have a boundary."""
 
 
-def resources(
-    extensions: Extensions, stage: Stage, *, rule_dead_letters: Any, subscriber_dead_letters: Any
-) -> dict[str, Any]:
+def resources(extensions: Extensions, stage: Stage) -> dict[str, Any]:
     """All resources, by their names in the wiring template."""
     found: dict[str, Any] = {}
     for name, rule in extensions.rules.items():
-        found |= _rule_resources(name, rule, stage, rule_dead_letters)
+        found |= _rule_resources(name, rule, stage)
     if groups := {rule.to.arn(PSEUDO_PARAMETERS) for rule in extensions.rules.values() if rule.to.service == "logs"}:
         found["RuleLogs"] = _logs_policy(stage, sorted(groups))
     for name, subscriber in extensions.subscribers.items():
-        found |= _subscriber_resources(name, subscriber, stage, subscriber_dead_letters)
+        found |= _subscriber_resources(name, subscriber, stage)
     for name, grant in extensions.grants.items():
         found |= _grant_resources(name, grant, stage)
     return found
@@ -95,7 +100,7 @@ def has_roles(extensions: Extensions) -> bool:
     return any(rule.to.service in ROLE_ACTIONS for rule in extensions.rules.values())
 
 
-def _rule_resources(name: str, rule: RuleTable, stage: Stage, dead_letters: Any) -> dict[str, Any]:
+def _rule_resources(name: str, rule: RuleTable, stage: Stage) -> dict[str, Any]:
     """The rule, and the permission to invoke a function or the role to start a state machine or put on a bus.
 
     For queues and topics see target_policy_statements.py.
@@ -106,7 +111,7 @@ def _rule_resources(name: str, rule: RuleTable, stage: Stage, dead_letters: Any)
     needs_role = rule.to.service in ROLE_ACTIONS
     role = {"Fn::GetAtt": [f"RoleOf{key}", "Arn"]} if needs_role else None
     found = {
-        key: event_rule(stage.bus, rule_name(name, stage), described, pattern(rule), target, dead_letters, role),
+        key: event_rule(stage.bus, rule_name(name, stage), described, pattern(rule), target, role),
     }
     if rule.to.service == "lambda":
         found[f"PermissionOf{key}"] = invoke_permission(rule.to.name, "events", {"Fn::GetAtt": [key, "Arn"]})
@@ -167,7 +172,7 @@ def _logs_policy(stage: Stage, groups: list[str]) -> dict[str, Any]:
     }
 
 
-def _subscriber_resources(name: str, subscriber: SubscriberTable, stage: Stage, dead_letters: Any) -> dict[str, Any]:
+def _subscriber_resources(name: str, subscriber: SubscriberTable, stage: Stage) -> dict[str, Any]:
     """The subscription and, for a function, the permission to invoke it; for queues see target_policy_statements.py."""
     key = logical("subscriber", name)
     topic = local_arn("sns", stage.topic)
@@ -176,13 +181,14 @@ def _subscriber_resources(name: str, subscriber: SubscriberTable, stage: Stage, 
     found: dict[str, Any] = {
         key: {
             "Type": "AWS::SNS::Subscription",
+            "DependsOn": SUBSCRIBER_LETTERS_POLICY,
             "Properties": {
                 "TopicArn": topic,
                 "Protocol": subscriber.to.service,
                 "Endpoint": {"Fn::Sub": subscriber.to.arn(PSEUDO_PARAMETERS)},
                 **({"FilterPolicy": wanted} if wanted else {}),
                 **({"RawMessageDelivery": True} if subscriber.raw else {}),
-                "RedrivePolicy": {"deadLetterTargetArn": dead_letters},
+                "RedrivePolicy": {"deadLetterTargetArn": {"Ref": SUBSCRIBER_DEAD_LETTERS}},
             },
         }
     }

@@ -10,13 +10,14 @@ from collections.abc import Sequence
 from typing import Any
 
 from chalicelib.function_spec import FunctionSpec
-from chalicelib.functions import FUNCTIONS, declared_in, functions_of
+from chalicelib.functions import declared_in, functions_of
 from chalicelib.own_functions import OWN
 from chalicelib.settings import Stage
 from ops.naming import PSEUDO_PARAMETERS, AwsLocation, filled
 from ops.templates.common_resources import (
     RULE_DEAD_LETTERS,
     SUBSCRIBER_DEAD_LETTERS,
+    SUBSCRIBER_LETTERS_POLICY,
     event_rule,
     invoke_permission,
     local_arn,
@@ -64,17 +65,18 @@ def parameters(stage: Stage) -> dict[str, Any]:
     }
 
 
-def dead_letter_sources(stage: Stage, where: AwsLocation) -> dict[str, list[str]]:
-    """Which rules and topics may send dead letters, as parameters of the data stack.
+def rules_on_default_bus(stage: Stage, own: Sequence[FunctionSpec] = OWN) -> list[Any]:
+    """The ARNs of the rules of triggers."""
+    return [local_arn("events", f"rule/{rule_name(spec, stage)}") for spec in of_kind(stage, "event", "s3", own=own)]
 
-    Of the rules, all of the manifests: a rollback leaves the data stack alone, and may bring a function back.
-    """
-    rules = (f"rule/{rule_name(spec, stage)}" for spec in (*FUNCTIONS, *OWN) if spec.trigger.kind in ("event", "s3"))
-    topics = dict.fromkeys([stage.topic, *sources(stage, where, "sns").values()])
-    return {
-        "RuleSources": [where.arn("events", rule) for rule in (f"rule/{stage.bus}/*", *rules)],
-        "SubscribedTopics": [where.arn("sns", topic) for topic in topics],
-    }
+
+def topics(stage: Stage, own: Sequence[FunctionSpec] = OWN) -> list[Any]:
+    """The ARNs of the topics of triggers."""
+    return [_topic(spec, stage) for spec in of_kind(stage, "sns", own=own)]
+
+
+def _topic(spec: FunctionSpec, stage: Stage) -> Any:
+    return _substituted(_filled(spec, spec.trigger.source_arn, stage))
 
 
 def resources(spec: FunctionSpec, stage: Stage, logical: str) -> dict[str, Any]:
@@ -88,17 +90,16 @@ def resources(spec: FunctionSpec, stage: Stage, logical: str) -> dict[str, Any]:
                 f"Runs {spec.name}",
                 trigger.pattern or _object_created(spec, stage),
                 (spec.name, local_arn("lambda", f"function:{function}")),
-                {"Ref": RULE_DEAD_LETTERS},
             )
             source: Any = {"Fn::GetAtt": [f"{logical}Rule", "Arn"]}
             return {f"{logical}Rule": rule, f"{logical}Permission": invoke_permission(function, "events", source)}
         case "sns":
-            topic = _substituted(_filled(spec, trigger.source_arn, stage))
+            topic = _topic(spec, stage)
             return {
                 f"{logical}Permission": invoke_permission(function, "sns", topic),
                 f"{logical}Subscription": {
                     "Type": "AWS::SNS::Subscription",
-                    "DependsOn": f"{logical}Permission",
+                    "DependsOn": [f"{logical}Permission", SUBSCRIBER_LETTERS_POLICY],
                     "Properties": {
                         "TopicArn": topic,
                         "Protocol": "lambda",

@@ -17,10 +17,14 @@ from ops.templates.async_destinations import event_invoke_config
 from ops.templates.common_resources import (
     BOUNDARY,
     RULE_DEAD_LETTERS,
+    RULE_LETTERS_POLICY,
     SUBSCRIBER_DEAD_LETTERS,
+    SUBSCRIBER_LETTERS_POLICY,
     event_rule,
     invoke_permission,
     local_arn,
+    queue_policy,
+    queue_url,
 )
 from ops.templates.function_directory import API_ADDRESS, function_entry, resource_entries
 from ops.templates.function_urls import public_url, signed_url
@@ -34,10 +38,18 @@ def template(stage: Stage, *, with_alarms: bool = False, extensions: Extensions 
     extensions = extensions or Extensions()
     with_roles = rules_subscribers_grants.has_roles(extensions)
     resources: dict[str, Any] = {
+        # Here and not beside the queue: only what this stage has may send, and a rollback brings it back with its rule.
+        RULE_LETTERS_POLICY: queue_policy(
+            RULE_DEAD_LETTERS,
+            "events",
+            [local_arn("events", f"rule/{stage.bus}/*"), *trigger_resources.rules_on_default_bus(stage)],
+        ),
         "FailedEventsRule": _failed_events(stage),
         **resource_entries(stage),
         **log_queries.resources(stage),
     }
+    if subscribed := _subscribed(stage, extensions):
+        resources[SUBSCRIBER_LETTERS_POLICY] = queue_policy(SUBSCRIBER_DEAD_LETTERS, "sns", subscribed)
     outputs: dict[str, Any] = {}
     for spec in functions_of(stage):
         logical = _logical(spec.name)
@@ -57,16 +69,11 @@ def template(stage: Stage, *, with_alarms: bool = False, extensions: Extensions 
         else:
             resources |= trigger_resources.resources(spec, stage, logical)
     if stage.canary:
-        resources |= canary_rule.resources(stage, RULE_DEAD_LETTERS)
-    resources |= rules_subscribers_grants.resources(
-        extensions,
-        stage,
-        rule_dead_letters={"Ref": RULE_DEAD_LETTERS},
-        subscriber_dead_letters={"Ref": SUBSCRIBER_DEAD_LETTERS},
-    )
+        resources |= canary_rule.resources(stage)
+    resources |= rules_subscribers_grants.resources(extensions, stage)
     outputs |= rules_subscribers_grants.outputs(extensions)
     if with_alarms:
-        resources |= alarms.resources(stage, with_subscribers=_has_subscribers(stage, extensions))
+        resources |= alarms.resources(stage, with_subscribers=bool(subscribed))
         outputs |= alarms.outputs()
     return {
         "AWSTemplateFormatVersion": "2010-09-09",
@@ -76,12 +83,13 @@ def template(stage: Stage, *, with_alarms: bool = False, extensions: Extensions 
                 "Type": "String",
                 "Description": "Queue for events that a rule or its function could not handle",
             },
+            queue_url(RULE_DEAD_LETTERS): {"Type": "String", "Description": "The URL of the same queue"},
             FAILED_EVENTS: {
                 "Type": "String",
                 "Description": "Queue that keeps every event whose retries are over",
             },
             API_ADDRESS: {"Type": "String", "Description": "The address of the API, without a slash at its end"},
-            **(_SUBSCRIBERS if _has_subscribers(stage, extensions) else {}),
+            **(_SUBSCRIBERS if subscribed else {}),
             **trigger_resources.parameters(stage),
             **(alarms.parameters() if with_alarms else {}),
             **({BOUNDARY: _BOUNDARY} if with_roles else {}),
@@ -94,12 +102,14 @@ def template(stage: Stage, *, with_alarms: bool = False, extensions: Extensions 
 
 def queues(stage: Stage, extensions: Extensions) -> list[str]:
     """The parameters that are queues. Their values are outputs of the data stack with the same names."""
-    return [RULE_DEAD_LETTERS, FAILED_EVENTS, *(_SUBSCRIBERS if _has_subscribers(stage, extensions) else ())]
+    subscribers = _SUBSCRIBERS if _subscribed(stage, extensions) else ()
+    return [RULE_DEAD_LETTERS, queue_url(RULE_DEAD_LETTERS), FAILED_EVENTS, *subscribers]
 
 
-def _has_subscribers(stage: Stage, extensions: Extensions) -> bool:
-    """Whether SNS delivers to anything but ``destined``, and so needs the queue for what it can't deliver there."""
-    return bool(extensions.subscribers) or bool(trigger_resources.of_kind(stage, "sns"))
+def _subscribed(stage: Stage, extensions: Extensions) -> list[Any]:
+    """The ARNs of topics that deliver to anything but ``destined``, and so need the queue for what they can't."""
+    own_topic = [local_arn("sns", stage.topic)] if extensions.subscribers else []
+    return [*own_topic, *trigger_resources.topics(stage)]
 
 
 _BOUNDARY = {"Type": "String", "Description": "ARN of the permissions boundary of roles; empty for none"}
@@ -108,7 +118,8 @@ _SUBSCRIBERS = {
     SUBSCRIBER_DEAD_LETTERS: {
         "Type": "String",
         "Description": "Queue for messages that a subscriber could not be given",
-    }
+    },
+    queue_url(SUBSCRIBER_DEAD_LETTERS): {"Type": "String", "Description": "The URL of the same queue"},
 }
 
 
@@ -123,7 +134,6 @@ def _rule(spec: FunctionSpec, stage: Stage) -> dict[str, Any]:
         f"Outcomes for {spec.name}",
         {"source": ["lambda"], "detail": spec.trigger.pattern},
         (spec.name, local_arn("lambda", f"function:{stage.function(spec.name)}")),
-        {"Ref": RULE_DEAD_LETTERS},
     )
 
 
@@ -139,7 +149,6 @@ def _failed_events(stage: Stage) -> dict[str, Any]:
             "detail": RETRIES_OVER | ({"requestPayload": canary_rule.NO_CANARY} if stage.canary else {}),
         },
         ("queue", {"Ref": FAILED_EVENTS}),
-        {"Ref": RULE_DEAD_LETTERS},
     )
 
 

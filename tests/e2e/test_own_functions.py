@@ -186,21 +186,23 @@ def test_without_its_permission_it_does_not_run_and_the_event_is_a_dead_letter(
 
 
 @pytest.mark.parametrize(
-    ("function", "queue", "told"),
+    ("function", "queue", "source", "told"),
     [
-        ("from_event", "rule-dead-letters", "doesn't let EventBridge send to it"),
-        ("from_sns", "subscriber-dead-letters", "doesn't let sns.amazonaws.com in"),
+        ("from_event", "rule-dead-letters", "rule/herald-local-from_event", "doesn't let EventBridge send to it"),
+        ("from_sns", "subscriber-dead-letters", "news-local", "doesn't let sns.amazonaws.com in"),
     ],
 )
-def test_without_the_queues_policy_such_an_event_is_no_dead_letter(
-    own: Harness, function: str, queue: str, told: str
+def test_without_its_source_in_the_queues_policy_such_an_event_is_no_dead_letter(
+    own: Harness, function: str, queue: str, source: str, told: str
 ) -> None:
     sqs = own.account.client("sqs")
     url = sqs.get_queue_url(QueueName=f"herald-local-{queue}")["QueueUrl"]
     policy = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["Policy"])["Attributes"]["Policy"]
     (statement,) = own.permissions(function)
     before = told_in_log(own, told)
-    sqs.set_queue_attributes(QueueUrl=url, Attributes={"Policy": ""})
+    assert policy.count(f':{source}"') == 1
+    without = policy.replace(f':{source}"', ':another"')
+    sqs.set_queue_attributes(QueueUrl=url, Attributes={"Policy": without})
     try:
         with own.without_permission(function, statement):
             CAUSES[function](own, marker())

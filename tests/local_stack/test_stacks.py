@@ -21,6 +21,7 @@ from ops.deploy.release_history import BILL, Releases, bucket
 from ops.generate import render
 from ops.loopback import credentials
 from ops.templates import rules_subscribers_grants
+from ops.templates.common_resources import RULE_DEAD_LETTERS, RULE_LETTERS_POLICY, queue_policy, queue_url
 from tests.local_stack.local_aws import ROOT, LocalAws
 from tests.unit.test_release import RELEASE
 
@@ -76,13 +77,13 @@ def test_a_template_of_200_rules_goes_by_the_bucket(account: Account, config: St
     extensions = Extensions(rules=rules)
     render.generated({STAGE: replace(config, extensions=extensions)})
     # Without what needs functions.
-    resources = rules_subscribers_grants.resources(
-        extensions, config.stage, rule_dead_letters={"Ref": "Dead"}, subscriber_dead_letters=None
-    )
-    text = yaml.safe_dump({"Parameters": {"Dead": {"Type": "String"}}, "Resources": resources})
+    resources = rules_subscribers_grants.resources(extensions, config.stage)
+    resources[RULE_LETTERS_POLICY] = queue_policy(RULE_DEAD_LETTERS, "events", ["*"])
+    queue = {name: {"Type": "String"} for name in (RULE_DEAD_LETTERS, queue_url(RULE_DEAD_LETTERS))}
+    text = yaml.safe_dump({"Parameters": queue, "Resources": resources})
     assert len(text.encode()) > cloudformation.LARGEST_BODY
     name = cloudformation.wiring(config.stage)
-    parameters = {"Dead": "arn:aws:sqs:us-east-1:000000000000:dead"}
+    parameters = dict.fromkeys(queue, "arn:aws:sqs:us-east-1:000000000000:dead")
     upload = Releases(config.stage, account).upload_template
     with pytest.raises(ClientError, match="51200"):
         account.cloudformation.create_stack(StackName=name, TemplateBody=text)

@@ -8,15 +8,16 @@ from typing import Any
 
 import pytest
 
-from chalicelib import own_functions
 from chalicelib.function_spec import FunctionSpec, Grant, Resource, Trigger
 from chalicelib.functions import FUNCTIONS, declared_in, functions_of, grants_of
+from chalicelib.settings import FileRules
+from ops.config.rules_subscribers_grants import Extensions, SubscriberTable
 from ops.errors import OpsError
 from ops.generate.check import policy_faults
 from ops.generate.render import function_mistakes
 from ops.naming import AwsLocation, filled
 from ops.templates import function_directory, pipeline_roles, trigger_resources, wiring
-from ops.templates.common_resources import RULE_DEAD_LETTERS
+from ops.templates.common_resources import RULE_DEAD_LETTERS, local_arn, queue_url
 from ops.templates.function_policies import policy
 from tests.fakes import stage
 from tests.own_functions import OWN, with_own
@@ -139,7 +140,9 @@ def test_nothing_of_a_trigger_stands_in_a_stage_without_it() -> None:
     types = {each["Type"] for each in plain["Resources"].values()}
     assert not types & {"AWS::Lambda::EventSourceMapping", "AWS::SNS::Subscription"}
     assert not types & {"AWS::IAM::Role", "AWS::Logs::ResourcePolicy"}, "nor of a rule's target"
-    assert set(plain["Parameters"]) == {RULE_DEAD_LETTERS, wiring.FAILED_EVENTS, function_directory.API_ADDRESS}
+    queue = {RULE_DEAD_LETTERS, queue_url(RULE_DEAD_LETTERS)}
+    assert set(plain["Parameters"]) == queue | {wiring.FAILED_EVENTS, function_directory.API_ADDRESS}
+    assert trigger_resources.parameters(stage()) == {}
     assert pipeline_roles.deploying_more(stage()) == []
 
 
@@ -182,11 +185,30 @@ def test_a_mistake_in_a_function_is_told_with_the_file_that_declares_it() -> Non
     assert declared_in(FUNCTIONS[0]) == "chalicelib/functions.py"
 
 
-def test_only_the_bus_s_rules_those_of_the_manifest_and_the_topic_may_send_dead_letters() -> None:
-    heralds_and_owners = (spec for spec in (*FUNCTIONS, *own_functions.OWN) if spec.trigger.kind in ("event", "s3"))
-    rules = ("herald-dev/*", *(f"herald-dev-{spec.name}" for spec in heralds_and_owners))
-    assert trigger_resources.dead_letter_sources(STAGE, HERE) == {
-        "RuleSources": [HERE.arn("events", f"rule/{rule}") for rule in rules],
-        "SubscribedTopics": [HERE.arn("sns", "herald-dev-messages")],
-    }
-    assert trigger_resources.parameters(STAGE) == {}
+def senders(resources: dict[str, Any], queue: str) -> list[str]:
+    """Who may send to a queue, as the wiring stack says; the rules and subscriptions that use it come after that."""
+    key = f"{queue}Policy"
+    kinds = ("AWS::Events::Rule", "AWS::SNS::Subscription")
+    using = [it for it in resources.values() if it["Type"] in kinds and f"{queue}Arn" in json.dumps(it)]
+    assert [it for it in using if key in it["DependsOn"]] == using != []
+    (statement,) = resources[key]["Properties"]["PolicyDocument"]["Statement"]
+    return [each["Fn::Sub"].rpartition(":")[2] for each in statement["Condition"]["ArnLike"]["aws:SourceArn"]]
+
+
+def test_only_the_rules_and_topics_of_the_stage_s_own_triggers_may_send_dead_letters() -> None:
+    plain = wiring.template(stage())["Resources"]
+    assert senders(plain, "RuleDeadLetters") == ["rule/herald-dev/*"]
+    assert "SubscriberDeadLettersPolicy" not in plain
+    takes_files = stage().sites["default"]._replace(files=FileRules(3, 4_000_000, ("image",)))
+    subscriber = SubscriberTable.model_validate({"to": "sqs:inbox"})
+    more = wiring.template(
+        stage()._replace(sites={"default": takes_files}), extensions=Extensions(subscribers={"one": subscriber})
+    )["Resources"]
+    assert senders(more, "RuleDeadLetters") == ["rule/herald-dev/*", "rule/herald-dev-examine"]
+    assert senders(more, "SubscriberDeadLetters") == ["herald-dev-messages"]
+
+
+def test_a_trigger_of_the_owner_s_may_send_dead_letters_by_its_rule_or_topic() -> None:
+    rules = trigger_resources.rules_on_default_bus(STAGE, OWN)
+    assert rules == [local_arn("events", f"rule/herald-dev-{name}") for name in ("tested_s3", "tested_event")]
+    assert trigger_resources.topics(STAGE, OWN) == [local_arn("sns", "news-dev")]

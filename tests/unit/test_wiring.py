@@ -72,4 +72,4 @@ def test_every_rule_of_the_manifest_is_there_and_nothing_besides() -> None:
     asynchronous = {spec.name for spec in functions_of(STAGE) if spec.persistent or spec.trigger.keeps_failures}
     pure = {spec.name for spec in functions_of(stage()) if spec.trigger.kind == "invoke"}
     assert (asynchronous, pure) == ({"destined", "on_success", "on_failure"}, set(PURE.values()))
-    assert len(RESOURCES) == 1 + len(DIRECTORY) + len(QUERIES) + len(asynchronous) + len(pure) + 2 * len(rules)
+    assert len(RESOURCES) == 2 + len(DIRECTORY) + len(QUERIES) + len(asynchronous) + len(pure) + 2 * len(rules)
