@@ -283,12 +283,12 @@ def _functions(root: Path, stage: Stage, configured: Mapping[str, Any]) -> list[
 def _answers(stage: Stage) -> dict[str, dict[str, Any]]:
     """The gateway's own error responses as problem documents that a page's script may read.
 
-    The gateway doesn't know the site, so several origins share ``*``. That is safe: these answers hold nothing private,
-    and no request has credentials.
+    The gateway doesn't know the site, so several origins, or ``null``, share ``*``. That is safe: these answers hold
+    nothing private, and no request has credentials.
     https://docs.aws.amazon.com/apigateway/latest/developerguide/supported-gateway-response-types.html
     """
     origins = {origin for site in stage.sites.values() for origin in site.origins}
-    several = len(origins) > 1 or any(site.loopback for site in stage.sites.values())
+    several = len(origins) > 1 or any(site.loopback or site.null_origin for site in stage.sites.values())
     allowed = "*" if several else origins.pop()
     found: dict[str, dict[str, Any]] = {}
     for answer in gateway_answers.ANSWERS:
