@@ -10,6 +10,7 @@ import stat
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from itertools import chain, islice
 from pathlib import Path
 from typing import IO
 
@@ -31,14 +32,16 @@ _BETWEEN = re.compile(r"[;\s\"']+")
 
 
 def write(messages: Iterable[StoredMessage], form: str, file: IO[str]) -> int:
-    """Write each message as it is read; returns their number."""
+    """Write each message as it is read; returns their number. Where the first can't be read, nothing is written."""
+    messages = iter(messages)
+    first = list(islice(messages, 1))
     # Every cell is quoted, as OWASP's page advises.
     rows = csv.writer(file, quoting=csv.QUOTE_ALL)
     if form == "csv":
         file.write(_BYTE_ORDER_MARK)
         rows.writerow(COLUMNS)
     number = 0
-    for message in messages:
+    for message in chain(first, messages):
         number += 1
         if form == "csv":
             rows.writerow([harmless(cell) for cell in _row(message)])

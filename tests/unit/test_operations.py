@@ -413,6 +413,14 @@ def test_every_field_is_in_the_file_and_the_file_is_whole_csv() -> None:
     assert rows[1]["message"] == ""
 
 
+@pytest.mark.parametrize("form", ["csv", "jsonl"])
+def test_nothing_is_written_where_no_message_can_be_read(form: str) -> None:
+    file, asked = io.StringIO(), Selection(since=20, until=10)
+    with pytest.raises(InvalidRequestError, match="until: expected a later second than since"):
+        write((stored(each) for each in every(PagedArchive(), ["default"], asked)), form, file)
+    assert file.getvalue() == ""
+
+
 # The terminal
 
 
