@@ -68,15 +68,11 @@ class InMemoryMailbox:
         self.changes.append(("release", message_id))
         return self._deliver(message_id)
 
-    def mark_spam(self, message_id: str) -> None:
-        self._mark(message_id, OwnerMark.SPAM, state=MessageState.QUARANTINED, verdict=HELD)
-
-    def mark_answered(self, message_id: str, *, answered: bool = True) -> None:
-        mark = OwnerMark.ANSWERED if answered else OwnerMark.NOT_ANSWERED
-        self._mark(message_id, mark, answered_at=NOW if answered else 0)
-
-    def _mark(self, message_id: str, mark: OwnerMark, **change: Any) -> None:
+    def mark(self, message_id: str, mark: OwnerMark) -> None:
         self.changes.append((str(mark), message_id))
+        change: dict[str, Any] = {"answered_at": NOW if mark is OwnerMark.ANSWERED else 0}
+        if mark is OwnerMark.SPAM:
+            change = {"state": MessageState.QUARANTINED, "verdict": HELD}
         message = self.messages[message_id]
         marks = (*message.marks, Marked(mark, NOW))
         self.messages[message_id] = replace(message, listed=replace(message.listed, **change), marks=marks)

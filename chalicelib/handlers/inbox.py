@@ -176,8 +176,8 @@ class _Inbox:
                 return self._try_again(request, channel, held=False)
             case "release", True:
                 return self._try_again(request, channel, held=True)
-            case ("spam" | "answered" | "unanswered") as path, True:
-                return self._mark(request, channel, _MARKS[path])
+            case path, True if path in views.MARKS:
+                return self._mark(request, channel, views.MARKS[path])
             case "erase", True:
                 return self._erase(request, channel)
             case "end", True:
@@ -347,7 +347,6 @@ class _Inbox:
         return self._container.inbox_parameters.read()["spam/key"]
 
 
-_MARKS = {"spam": OwnerMark.SPAM, "answered": OwnerMark.ANSWERED, "unanswered": OwnerMark.NOT_ANSWERED}
 _NOTICES: dict[str, str] = {
     **views.MARK_NOTICES,
     "erased": f"{views.ERASED} A backup or a dead letter may still hold it.",

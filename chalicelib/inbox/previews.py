@@ -11,13 +11,9 @@ from chalicelib.logic.stored_messages import StoredMessage
 
 MAX_PIXELS = 60_000_000
 """Most pixels that a browser is given to decode, which are 240 MB. A phone's largest photos have 50 million."""
-HEADERS = {
-    # A page shows it all the same. Opened by its address it is saved, and so nothing of it runs.
-    "Content-Disposition": "attachment",
-    "X-Content-Type-Options": "nosniff",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Cache-Control": "no-store",
-}
+HEADERS = {"Content-Disposition": "attachment"}
+"""Of a preview, beside those of every answer. A page shows it all the same. Opened by its address it is saved, and so
+nothing of it runs."""
 
 
 def has_preview(file: MessageFile) -> bool:

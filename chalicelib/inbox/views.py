@@ -39,6 +39,8 @@ MARK_NOTICES: dict[str, str] = {
     OwnerMark.NOT_ANSWERED: "Not marked as answered any more.",
 }
 """What is said after each mark."""
+MARKS = {"spam": OwnerMark.SPAM, "answered": OwnerMark.ANSWERED, "unanswered": OwnerMark.NOT_ANSWERED}
+"""The addresses of forms that set a mark."""
 ERASED = "The message is erased."
 
 

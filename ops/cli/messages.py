@@ -253,9 +253,11 @@ def show(stage: str, root: Path, message_id: str, as_json: bool) -> None:
 @click.option("--undo", is_flag=True, help="Take the mark away.")
 def mark_answered(stage: str, root: Path, message_ids: tuple[str, ...], undo: bool) -> None:
     """Mark messages as answered, which `messages list`, `messages show` and the inbox say. Nobody is notified."""
+    from chalicelib.logic.stored_messages import OwnerMark
+
     operations = opened(root, stage).operations
     for message_id in operations.whole_ids(message_ids):
-        operations.mark_answered(message_id, answered=not undo)
+        operations.mark(message_id, OwnerMark.NOT_ANSWERED if undo else OwnerMark.ANSWERED)
         echo(f"{one_line(message_id)} {'is not marked any more' if undo else 'is marked as answered'}")
 
 

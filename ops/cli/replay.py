@@ -91,9 +91,11 @@ def quarantine_list(
 @click.argument("message_ids", metavar="ID...", nargs=-1, required=True)
 def quarantine_add(stage: str, root: Path, message_ids: tuple[str, ...]) -> None:
     """Hold messages that are spam: no channel is tried any more."""
+    from chalicelib.logic.stored_messages import OwnerMark
+
     operations = opened(root, stage).operations
     for message_id in operations.whole_ids(message_ids):
-        operations.mark_spam(message_id)
+        operations.mark(message_id, OwnerMark.SPAM)
         echo(f"{one_line(message_id)} is in quarantine")
 
 

@@ -6,6 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from threading import Lock
 from typing import TypeVar
 
@@ -107,24 +108,9 @@ class Inbox:
     async def release(self, request: Request) -> Response:
         return await self._change(request, lambda mailbox, message_id: mailbox.release(message_id))
 
-    async def spam(self, request: Request) -> Response:
-        return await self._mark(request, OwnerMark.SPAM, lambda mailbox, message_id: mailbox.mark_spam(message_id))
-
-    async def answered(self, request: Request) -> Response:
-        return await self._mark(
-            request, OwnerMark.ANSWERED, lambda mailbox, message_id: mailbox.mark_answered(message_id)
-        )
-
-    async def unanswered(self, request: Request) -> Response:
-        return await self._mark(
-            request,
-            OwnerMark.NOT_ANSWERED,
-            lambda mailbox, message_id: mailbox.mark_answered(message_id, answered=False),
-        )
-
-    async def _mark(self, request: Request, mark: OwnerMark, change: Callable[[Mailbox, str], None]) -> Response:
+    async def mark(self, mark: OwnerMark, request: Request) -> Response:
         message_id, back = self._id(request), self._filter(request)
-        await self._asked(lambda mailbox: change(mailbox, message_id))
+        await self._asked(lambda mailbox: mailbox.mark(message_id, mark))
         self._notices[message_id] = views.MARK_NOTICES[mark]
         return RedirectResponse(f"/message{back.query(id=message_id)}", 303)
 
@@ -239,9 +225,7 @@ def create_app(
             Route("/file", inbox.file),
             Route("/replay", inbox.replay, methods=["POST"]),
             Route("/release", inbox.release, methods=["POST"]),
-            Route("/spam", inbox.spam, methods=["POST"]),
-            Route("/answered", inbox.answered, methods=["POST"]),
-            Route("/unanswered", inbox.unanswered, methods=["POST"]),
+            *(Route(f"/{path}", partial(inbox.mark, mark), methods=["POST"]) for path, mark in views.MARKS.items()),
             Route("/erase", inbox.erase, methods=["POST"]),
         ],
         middleware=[

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from chalicelib.logic.stored_messages import StoredMessage
+from chalicelib.logic.stored_messages import OwnerMark, StoredMessage
 from ops.operations import Erased, Listing, Replayed, Selection, Trace
 
 
@@ -33,11 +33,8 @@ class Mailbox(Protocol):
     def release(self, message_id: str) -> Replayed:
         """Let a message out that is held, and have it delivered."""
 
-    def mark_spam(self, message_id: str) -> None:
-        """Hold a message as spam."""
-
-    def mark_answered(self, message_id: str, *, answered: bool = True) -> None:
-        """Mark a message as answered, or take the mark away."""
+    def mark(self, message_id: str, mark: OwnerMark) -> None:
+        """Hold a message as spam, mark it as answered, or take that mark away."""
 
     def erase_all(self, ids: Sequence[str]) -> Sequence[Erased]:
         """Delete messages; return which copies remain."""

@@ -151,16 +151,16 @@ class Operations:
         """
         return again(self.get(message_id), message_id, self._replay_dependencies(), held=True)
 
-    def mark_answered(self, message_id: str, *, answered: bool = True) -> None:
-        """Mark a message as answered, or take the mark away; raises :class:`~ops.errors.OpsError` without it."""
-        mark = OwnerMark.ANSWERED if answered else OwnerMark.NOT_ANSWERED
-        if not self._marks.mark(message_id, Marked(mark, int(self._clock()))):
-            raise OpsError(short_ids.no_message(message_id, self.stage))
+    def mark(self, message_id: str, mark: OwnerMark) -> None:
+        """Hold a message as spam, mark it as answered, or take that mark away.
 
-    def mark_spam(self, message_id: str) -> None:
-        """Hold a message as spam; raises :class:`~ops.errors.OpsError` without it, or where it is held already."""
-        if not self._marks.mark(message_id, Marked(OwnerMark.SPAM, int(self._clock()))):
+        Raises :class:`~ops.errors.OpsError` where there is no such message, or where what is to be held is already.
+        """
+        if self._marks.mark(message_id, Marked(mark, int(self._clock()))):
+            return
+        if mark is OwnerMark.SPAM:
             raise OpsError(f"there is no message {message_id} in stage {self.stage.name} that is not held already")
+        raise OpsError(short_ids.no_message(message_id, self.stage))
 
     def inbox_sessions(self, channel: str = "") -> dict[str, list[OpenSession]]:
         """The browsers in which the inbox in the pocket is open, of each channel or of one, the newest first.

@@ -32,6 +32,7 @@ from chalicelib.logic.image_cleaning import cleaned
 from chalicelib.logic.message_files import FileFacts, FileMark, FileRef, MessageFile
 from chalicelib.logic.overall_state import MessageState
 from chalicelib.logic.spam import HoldReason, Verdict
+from chalicelib.logic.stored_messages import OwnerMark
 from ops.errors import OpsError
 from ops.inbox.app import create_app
 from ops.inbox.mailbox import Mailbox
@@ -258,7 +259,7 @@ def test_no_other_method_changes_anything(owner: Person, mailbox: InMemoryMailbo
 
 
 def test_following_every_link_changes_nothing(owner: Person, mailbox: InMemoryMailbox) -> None:
-    mailbox.mark_answered("delivered-1")
+    mailbox.mark("delivered-1", OwnerMark.ANSWERED)
     mailbox.changes.clear()
     ours = ("data:image/svg+xml;base64,", "mailto:ines@example.com?", "mailto:jonas@example.com?")
     seen, ahead = set(), ["/"]

@@ -21,6 +21,7 @@ from chalicelib.logic.delivery_types import Delivery, State
 from chalicelib.logic.image_cleaning import cleaned
 from chalicelib.logic.message_files import FileFacts, FileRef, MessageFile
 from chalicelib.logic.overall_state import MessageState
+from chalicelib.logic.stored_messages import OwnerMark
 from ops.operations import Listing, Selection
 from tests.e2e.browser.visitor import DESKTOP, PHONE, Scheme, violations
 from tests.e2e.harness import Harness, marker, wait_for
@@ -159,7 +160,7 @@ def marked(owner: Owner, context: BrowserContext) -> Page:
 
 
 def erased(owner: Owner, context: BrowserContext) -> Page:
-    owner.mailbox.mark_answered("waiting-1")
+    owner.mailbox.mark("waiting-1", OwnerMark.ANSWERED)
     page = owner.sees("/message?id=delivered-1", context)
     page.get_by_text("Erase…").click()
     page.get_by_role("button", name="Erase for good").click()
