@@ -151,7 +151,7 @@ class Releases:
     def delete_all(self) -> None:
         """Empty the bucket, as only an empty one can be deleted, and delete the record of releases."""
         if name := self._bucket:
-            self._delete(name, "")
+            buckets.empty(self._s3, name)
         with ignoring_aws_error("ParameterNotFound"):
             self._account.ssm.delete_parameter(Name=self._parameter)
 

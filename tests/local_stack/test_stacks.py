@@ -96,6 +96,19 @@ def test_a_template_of_200_rules_goes_by_the_bucket(account: Account, config: St
         cloudformation.delete(account.cloudformation, name)
 
 
+def test_of_a_bucket_whose_versioning_was_switched_on_no_old_release_is_left(
+    account: Account, config: StageConfig, standing: str
+) -> None:
+    s3 = account.client("s3")
+    s3.put_bucket_versioning(Bucket=standing, VersioningConfiguration={"Status": "Enabled"})
+    for body in (b"x", b"y"):
+        s3.put_object(Bucket=standing, Key="releases/one/package.zip", Body=body)
+    s3.delete_object(Bucket=standing, Key="releases/one/package.zip")
+    Releases(config.stage, account).delete_all()
+    left = s3.list_object_versions(Bucket=standing)
+    assert not {"Versions", "DeleteMarkers"} & left.keys()
+
+
 def test_a_release_is_kept_with_the_bill_of_materials_of_its_package(
     account: Account, config: StageConfig, standing: str, tmp_path: Path
 ) -> None:
