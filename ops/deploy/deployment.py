@@ -35,7 +35,7 @@ from ops.deploy import (
     target_policies,
     trigger_source_setup,
 )
-from ops.deploy.release import PYTHON, Release, StackPlan, data, file_bucket, plan
+from ops.deploy.release import PLAIN_HTTP, PYTHON, Release, StackPlan, data, file_bucket, plan
 from ops.deploy.release_history import Releases, rollback_target
 from ops.deploy.step_runner import Step, run_steps
 from ops.errors import OpsError, ignoring_aws_error
@@ -360,8 +360,13 @@ def _apply(deployment: Deployment, plan: StackPlan, wait: Callable[[str], None] 
 
 
 def current_parameters(deployment: Deployment, plan: StackPlan) -> dict[str, str]:
-    """A stack's parameters with what the account has now, whatever a release had: boundary, API, streams."""
+    """A stack's parameters with what the account has now, whatever a release had: boundary, API, streams.
+
+    On this machine the local AWS knows no TLS.
+    """
     found = dict(plan.parameters)
+    if PLAIN_HTTP in found:
+        found[PLAIN_HTTP] = "on" if (deployment.account.endpoint or "").startswith("http://") else "off"
     if BOUNDARY in found:
         found[BOUNDARY] = find_boundary(deployment)
     if REST_API in found:

@@ -226,6 +226,10 @@ def plan(root: Path, config: StageConfig, where: AwsLocation) -> Release:
     )
 
 
+PLAIN_HTTP = "PlainHttp"
+"""The parameter that lets the bucket of releases take unencrypted requests. Its value is that of the account."""
+
+
 def foundation(root: Path, config: StageConfig) -> StackPlan:
     stage = config.stage
     template = (root / "infra/foundation.yaml").read_text(encoding="utf-8")
@@ -239,6 +243,7 @@ def foundation(root: Path, config: StageConfig) -> StackPlan:
             "BusName": stage.bus,
             "Prefix": naming.prefix(stage),
             "SendEvent": "on" if config.send_event else "off",
+            PLAIN_HTTP: "off",
             "ApiStage": render.API_STAGE,
             "ThrottleRate": str(config.rate),
             "ThrottleBurst": str(config.burst),

@@ -416,6 +416,7 @@ def deploying(stage: Stage) -> list[Statement]:
                 "s3",
                 "CreateBucket ListBucket PutEncryptionConfiguration PutBucketPublicAccessBlock GetBucketTagging"
                 " PutBucketTagging ListTagsForResource TagResource UntagResource"
+                " PutBucketPolicy GetBucketPolicy DeleteBucketPolicy"
                 # CloudFormation looks at all that a bucket can have.
                 " GetAccelerateConfiguration GetAnalyticsConfiguration GetBucketAbac GetBucketCORS GetBucketLogging"
                 " GetBucketMetadataTableConfiguration GetBucketNotification GetBucketObjectLockConfiguration"
@@ -427,11 +428,7 @@ def deploying(stage: Stage) -> list[Statement]:
         _allow(
             "Files",
             [own.files],
-            *_of(
-                "s3",
-                "PutLifecycleConfiguration PutBucketOwnershipControls PutBucketPolicy GetBucketPolicy"
-                " DeleteBucketPolicy",
-            ),
+            *_of("s3", "PutLifecycleConfiguration PutBucketOwnershipControls"),
         ),
         _allow("ReleaseFiles", [f"{own.bucket}/*"], *_of("s3", "GetObject PutObject DeleteObject")),
         {

@@ -20,7 +20,7 @@ from chalicelib.function_spec import FunctionSpec
 from chalicelib.functions import functions_of
 from chalicelib.settings import Stage
 from ops import naming
-from ops.config.loader import StageConfig
+from ops.config.loader import LOCAL, StageConfig
 from ops.naming import AwsLocation
 from ops.templates import file_bucket, target_policy_statements, trigger_resources, wiring
 from ops.templates.common_resources import RULE_DEAD_LETTERS, SUBSCRIBER_DEAD_LETTERS
@@ -63,7 +63,9 @@ def permissions(root: Path, config: StageConfig, where: AwsLocation) -> list[Per
 
 def _conditions(config: StageConfig) -> frozenset[str]:
     """The conditions of the foundation template that are false."""
-    return frozenset() if config.send_event else frozenset({"HasSendEvent"})
+    return frozenset(
+        ([] if config.send_event else ["HasSendEvent"]) + (["EncryptedAlone"] if config.stage.name == LOCAL else [])
+    )
 
 
 def _of_chalice(stage: Stage, where: AwsLocation) -> Iterator[Permission]:
@@ -206,8 +208,15 @@ class Resolver:
             case "Fn::GetAtt", [str(name), "Arn"]:
                 return self.arn(name)
             case "Fn::Sub", str(template):
-                return re.sub(r"\$\{([^}]+)\}", lambda hit: self.text({"Ref": hit[1]}), template)
+                return re.sub(r"\$\{([^}.]+)(\.Arn)?\}", self._named, template)
+            case "Fn::Join", [str(between), list(parts)]:
+                return between.join(map(self.text, parts))
+            case "Fn::Select", _:
+                return "<…>"
         return json.dumps(found)
+
+    def _named(self, hit: re.Match[str]) -> str:
+        return self.arn(hit[1]) if hit[2] else self.text({"Ref": hit[1]})
 
     def arn(self, name: str) -> str:
         """The ARN of a resource of this template."""

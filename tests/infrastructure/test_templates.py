@@ -13,9 +13,12 @@ from typing import Any
 
 import pytest
 
+from ops.aws.account import Account
 from ops.config.loader import load
+from ops.deploy.deployment import Deployment, current_parameters
+from ops.deploy.release import foundation
 from ops.generate import render
-from ops.templates import alarms, resource_access, trigger_resources
+from ops.templates import alarms, file_bucket, resource_access, trigger_resources
 from ops.templates.function_directory import API_ADDRESS
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -99,12 +102,27 @@ def test_a_template_with_alarms_fits_any_partition_and_account(with_alarms: Path
 @pytest.mark.parametrize(
     ("where", "statement"), statements(), ids=lambda value: value if isinstance(value, str) else ""
 )
-def test_no_statement_of_a_template_has_a_wildcard(where: str, statement: dict[str, Any]) -> None:
-    actions = statement["Action"] if isinstance(statement["Action"], list) else [statement["Action"]]
-    assert not any("*" in action for action in actions)
-    assert "*" not in json.dumps(statement.get("Resource", ""))
+def test_no_statement_of_a_template_allows_by_a_wildcard(where: str, statement: dict[str, Any]) -> None:
     if statement["Effect"] == "Allow":
-        assert "*" not in json.dumps(statement.get("Principal", ""))
+        assert "*" not in json.dumps([statement.get(key, "") for key in ("Action", "Resource", "Principal")])
+
+
+def test_the_bucket_of_releases_takes_nothing_unencrypted_but_on_the_local_stack() -> None:
+    template = read("foundation.yaml")
+    policy = template["Resources"]["ReleasesPolicy"]
+    (denied,) = policy["Properties"]["PolicyDocument"]["Statement"]
+    assert (denied["Effect"], denied["Principal"], denied["Action"]) == ("Deny", "*", "s3:*")
+    assert denied["Resource"] == [{"Fn::GetAtt": ["Releases", "Arn"]}, {"Fn::Sub": "${Releases.Arn}/*"}]
+    assert denied["Condition"] == file_bucket.INSECURE
+    assert template["Conditions"][policy["Condition"]] == {"Fn::Equals": [{"Ref": "PlainHttp"}, "off"]}
+    config = load(ROOT)["dev"]
+    told = {}
+    for endpoint in ("", "https://aws.example.com", "http://127.0.0.1:4566"):
+        deployment = Deployment(ROOT, config, Account({"AWS_ENDPOINT_URL": endpoint}, isolated=True), {}, print)
+        plan = replace(foundation(ROOT, config), parameters={"PlainHttp": "on"})
+        told[endpoint] = current_parameters(deployment, plan)["PlainHttp"]
+    assert list(told.values()) == ["off", "off", "on"]
+    assert foundation(ROOT, config).parameters["PlainHttp"] == "off"
 
 
 @pytest.mark.parametrize(

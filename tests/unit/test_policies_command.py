@@ -112,8 +112,12 @@ def test_who_is_let_in_follows_from_the_templates_and_the_triggers(
     found = shown(tmp_path, "--stage", stage)["permissions"]
     allowed = {(each["who"], *each["actions"], each["on"], each["only"]) for each in found if each["effect"] == "Allow"}
     assert allowed == expected
-    (denied,) = (each for each in found if each["effect"] == "Deny")
-    assert (denied["who"], denied["actions"], denied["on"]) == ("*", ["sns:Publish", "sns:Subscribe"], topic)
+    denied = [each for each in found if each["effect"] == "Deny"]
+    assert {each["who"] for each in denied} == {"*"}
+    assert (denied[0]["actions"], denied[0]["on"]) == (["sns:Publish", "sns:Subscribe"], topic)
+    releases = f"arn:${{AWS::Partition}}:s3:::{prefix}-releases-${{AWS::AccountId}}-<…>"
+    insecure = {(each["on"], each["only"]) for each in denied[1:]}
+    assert insecure == (set() if has_send_event else {(f"{releases}, {releases}/*", "Bool aws:SecureTransport false")})
 
 
 def test_one_function_alone_is_shown_with_who_may_have_it_run(root: Path) -> None:
